@@ -1,0 +1,55 @@
+package events
+
+// The attributes of CloudEvents and of evrun that are not extensions to us.
+const (
+	attrExtension = iota // every other name
+	attrSpecVersion
+	attrID
+	attrSource
+	attrType
+	attrSubject
+	attrTime
+	attrDataContentType
+	attrDataSchema
+	attrSequence
+	attrCorrelationID
+	attrCausationID
+	attrHops
+	attrData
+	attrDataBase64
+	attrCount
+)
+
+func attributeNumber(name string) int {
+	switch name {
+	case "specversion":
+		return attrSpecVersion
+	case "id":
+		return attrID
+	case "source":
+		return attrSource
+	case "type":
+		return attrType
+	case "subject":
+		return attrSubject
+	case "time":
+		return attrTime
+	case "datacontenttype":
+		return attrDataContentType
+	case "dataschema":
+		return attrDataSchema
+	case "sequence":
+		return attrSequence
+	case "correlationid":
+		return attrCorrelationID
+	case "causationid":
+		return attrCausationID
+	case "hops":
+		return attrHops
+	case "data":
+		return attrData
+	case "data_base64":
+		return attrDataBase64
+	}
+	return attrExtension
+}

@@ -1,0 +1,299 @@
+package events
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// DecodeError says what is wrong with the JSON text of an event.
+type DecodeError struct {
+	Attribute string // empty when the text as a whole is meant
+	Offset    int64  // of the culprit, in bytes
+	Msg       string // what is wrong, and what would be right
+}
+
+func (e *DecodeError) Error() string {
+	if e.Attribute == "" {
+		return fmt.Sprintf("not a CloudEvent in JSON: %s (at byte %d)", e.Msg, e.Offset)
+	}
+	return fmt.Sprintf("attribute %q: %s (at byte %d)", e.Attribute, e.Msg, e.Offset)
+}
+
+// UnmarshalJSON reads an event in CloudEvents' JSON format and nothing after it; what e held before is gone. The attribute
+// type must be there; id, source, specversion and time need not be: whoever accepts the event stamps them. Attributes that
+// are null or empty count as left out. The bytes of JSON data are kept, but for line breaks between its tokens; text is not.
+//
+// sequence, correlationid, causationid and hops are taken as they are: it is for the caller to decide what to trust.
+// The error is a [*DecodeError], and e is unchanged. Called directly it is several times faster than through json.Unmarshal.
+func (e *Event) UnmarshalJSON(text []byte) error {
+	d := decoder{scanner: scanner{in: text}}
+	if err := d.decode(); err != nil {
+		return err
+	}
+	*e = d.event
+	return nil
+}
+
+type decoder struct {
+	scanner
+	event Event
+	seen  [attrCount]bool
+
+	data, base64 value // of data and data_base64
+}
+
+// value is a JSON value that was scanned: its text, and where it was. Without text there was none.
+type value struct {
+	text []byte
+	at   int
+}
+
+func (v value) null() bool { return string(v.text) == "null" }
+
+// string gives the text of a value that must be a string. It may be part of the input.
+func (v value) string() (text []byte, msg string) {
+	if v.text[0] != '"' {
+		return nil, "must be a string"
+	}
+	text, ok := unquote(v.text)
+	if !ok {
+		return nil, "has half of a surrogate pair"
+	}
+	return text, ""
+}
+
+func (d *decoder) decode() error {
+	if !utf8.Valid(d.in) {
+		return &DecodeError{"", int64(invalidUTF8(d.in)), "is not valid UTF-8"}
+	}
+	if d.next() != '{' {
+		d.fail("must be an object: {…}")
+		return d.syntax("")
+	}
+	d.pos++
+	if d.next() == '}' {
+		d.pos++
+	} else if err := d.attributes(); err != nil {
+		return err
+	}
+	if d.space(); d.pos < len(d.in) {
+		d.fail("something follows the event: one event is one object")
+		return d.syntax("")
+	}
+	if d.event.Type == "" {
+		return &DecodeError{"type", int64(len(d.in)), "is missing: an event needs one, such as user.registered"}
+	}
+	for name, v := range d.event.Extensions {
+		if v == nil { // it was null
+			delete(d.event.Extensions, name)
+		}
+	}
+	return d.payload()
+}
+
+func (d *decoder) attributes() error {
+	for {
+		d.space()
+		at := d.pos
+		key, ok := d.key()
+		if !ok {
+			return d.syntax("")
+		}
+		name, ok := unquote(key)
+		if !ok {
+			return &DecodeError{"", int64(at), "an attribute's name has half of a surrogate pair"}
+		}
+		d.space()
+		v := value{at: d.pos}
+		if !d.value(1) {
+			return d.syntax(string(name))
+		}
+		v.text = d.in[v.at:d.pos]
+		if err := d.attribute(name, at, v); err != nil {
+			return err
+		}
+		switch d.next() {
+		case ',':
+			d.pos++
+		case '}':
+			d.pos++
+			return nil
+		default:
+			d.fail("a comma or a closing bracket is missing")
+			return d.syntax("")
+		}
+	}
+}
+
+// attribute takes one attribute. Its name is at an offset of its own.
+func (d *decoder) attribute(name []byte, at int, v value) error {
+	a := attributeNumber(string(name))
+	if a == attrExtension {
+		return d.extension(string(name), at, v)
+	}
+	if d.seen[a] {
+		return &DecodeError{string(name), int64(at), "is there twice"}
+	}
+	d.seen[a] = true
+	switch {
+	case a == attrData:
+		d.data = v
+		return nil
+	case v.null():
+		return nil
+	case a == attrDataBase64:
+		d.base64 = v
+		return nil
+	case a == attrHops:
+		n, err := strconv.ParseInt(string(v.text), 10, 32)
+		if err != nil || n < 0 {
+			return &DecodeError{"hops", int64(v.at), "must be a whole number, such as 2"}
+		}
+		d.event.Hops = int(n)
+		return nil
+	}
+	text, msg := v.string()
+	if msg == "" {
+		msg = d.event.set(a, text)
+	}
+	if msg != "" {
+		return &DecodeError{string(name), int64(v.at), msg}
+	}
+	return nil
+}
+
+// set gives the attribute a value, or says what the value must be.
+func (e *Event) set(a int, text []byte) (msg string) {
+	if len(text) == 0 {
+		return ""
+	}
+	switch a {
+	case attrSpecVersion:
+		if string(text) != "1.0" {
+			return fmt.Sprintf(`%q is not supported: it must be "1.0"`, clip(string(text)))
+		}
+	case attrID:
+		e.ID = string(text)
+	case attrSource:
+		e.Source = string(text)
+	case attrType:
+		e.Type = string(text)
+	case attrSubject:
+		e.Subject = string(text)
+	case attrTime:
+		var t time.Time
+		if t.UnmarshalText(text) != nil {
+			return "must be a time as in RFC 3339, such as 2026-12-24T18:00:00Z"
+		}
+		var err *AttributeError
+		if e.Time, err = checkTime(t); err != nil {
+			return err.Msg
+		}
+	case attrDataContentType:
+		if e.DataContentType = "application/json"; string(text) != e.DataContentType { // no copy of the usual one
+			e.DataContentType = string(text)
+		}
+	case attrDataSchema:
+		e.DataSchema = string(text)
+	case attrSequence:
+		n, err := strconv.ParseUint(string(text), 10, 63)
+		if err != nil {
+			return `must be a decimal number in a string, such as "42"`
+		}
+		e.Sequence = int64(n)
+	case attrCorrelationID:
+		e.CorrelationID = string(text)
+	case attrCausationID:
+		e.CausationID = string(text)
+	}
+	return ""
+}
+
+func (d *decoder) extension(name string, at int, v value) error {
+	if err := checkExtensionName(name); err != nil {
+		if lower := strings.ToLower(name); attributeNumber(lower) != attrExtension {
+			err.Msg += fmt.Sprintf("; do you mean %q?", lower)
+		}
+		return &DecodeError{clip(name), int64(at), err.Msg}
+	}
+	if d.event.Extensions == nil {
+		d.event.Extensions = map[string]any{}
+	} else if _, twice := d.event.Extensions[name]; twice {
+		return &DecodeError{name, int64(at), "is there twice"}
+	}
+	var x any
+	switch c := v.text[0]; c {
+	case 'n': // null. x stays nil, and decode takes it away: until then it shows what is there twice
+	case 't', 'f':
+		x = c == 't'
+	case '"':
+		text, msg := v.string()
+		if msg != "" {
+			return &DecodeError{name, int64(v.at), msg}
+		}
+		x = string(text)
+	default:
+		n, err := strconv.ParseInt(string(v.text), 10, 64)
+		if err != nil {
+			return &DecodeError{name, int64(v.at), "must be a string, a boolean or a whole number of 64 bits: other values belong in data"}
+		}
+		x = n
+	}
+	d.event.Extensions[name] = x
+	return nil
+}
+
+// payload makes Data of data or data_base64, now that the content type is known.
+func (d *decoder) payload() error {
+	e := &d.event
+	switch {
+	case d.data.text != nil && d.base64.text != nil:
+		return &DecodeError{"data_base64", int64(d.base64.at), "is there beside data: send one of them"}
+	case d.base64.text != nil:
+		text, msg := d.base64.string()
+		if msg != "" {
+			return &DecodeError{"data_base64", int64(d.base64.at), msg}
+		}
+		var err error
+		if e.Data, err = base64.StdEncoding.AppendDecode([]byte{}, text); err != nil {
+			return &DecodeError{"data_base64", int64(d.base64.at), "must be standard base64 with padding"}
+		}
+		if !e.IsJSON() {
+			return nil
+		}
+		if msg := checkJSON(e.Data); msg != "" {
+			return &DecodeError{"data_base64", int64(d.base64.at), msg}
+		}
+		e.Data = compact(e.Data)
+	case d.data.text == nil:
+	case e.IsJSON():
+		e.Data = compact(d.data.text)
+	case !d.data.null():
+		text, msg := d.data.string()
+		if msg != "" {
+			return &DecodeError{"data", int64(d.data.at), fmt.Sprintf("%s when datacontenttype is %q", msg, clip(e.DataContentType))}
+		}
+		e.Data = append([]byte{}, text...)
+	}
+	return nil
+}
+
+// syntax reports where the scanner has failed.
+func (d *decoder) syntax(name string) error { return &DecodeError{clip(name), int64(d.pos), d.msg} }
+
+// compact copies valid JSON text, onto one line.
+func compact(text []byte) json.RawMessage {
+	if !hasLineBreak(text) {
+		return bytes.Clone(text)
+	}
+	var b bytes.Buffer
+	b.Grow(len(text))
+	_ = json.Compact(&b, text) // fails on invalid text only
+	return b.Bytes()
+}

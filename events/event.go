@@ -1,0 +1,59 @@
+package events
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Event is a fact: CloudEvents 1.0 attributes, the place that the journal gave it, and its chain of causes.
+//
+// An Event that was published must not be changed: subscribers share it.
+type Event struct {
+	// Sequence is the event's place in the journal, from 1; 0 until it is accepted.
+	Sequence int64
+	// ID and Source together name the event: the journal accepts a pair once.
+	ID     string
+	Source string
+	// Type says what happened, as dot-separated tokens ("user.registered").
+	Type    string
+	Subject string
+	// Time is when it happened, in UTC, with microseconds.
+	Time time.Time
+	// DataContentType is the media type of Data; empty means application/json.
+	DataContentType string
+	DataSchema      string
+	// Data is the payload as it came: JSON text when IsJSON, else any bytes; nil for none.
+	Data json.RawMessage
+	// CorrelationID is the id of the first event of the chain (its own where it began one), CausationID the id of
+	// the parent (empty where there is none), and Hops the distance to the first.
+	CorrelationID string
+	CausationID   string
+	Hops          int
+	// Extensions holds further CloudEvents attributes; the values are string, bool or int64.
+	Extensions map[string]any
+}
+
+// MaxHops is the longest chain of events that cause each other. A wiring with a loop in it (a handler of b emits a, a
+// handler of a emits b) reaches it within a moment, and ends there instead of filling the disk.
+const MaxHops = 32
+
+// ReservedPrefix begins the types of evrun's own events, which nobody else may publish.
+const ReservedPrefix = "evrun."
+
+// Reserved says whether a type is one of evrun's own.
+func Reserved(typ string) bool { return strings.HasPrefix(typ, ReservedPrefix) }
+
+// IsJSON says whether Data is JSON text: the content type is empty, or its subtype is json or ends in +json. Case and
+// parameters don't count.
+func (e *Event) IsJSON() bool {
+	if e.DataContentType == "" || e.DataContentType == "application/json" {
+		return true
+	}
+	media, _, _ := strings.Cut(e.DataContentType, ";")
+	_, subtype, _ := strings.Cut(strings.TrimSpace(media), "/")
+	if i := strings.LastIndexByte(subtype, '+'); i >= 0 {
+		subtype = subtype[i+1:]
+	}
+	return strings.EqualFold(subtype, "json")
+}

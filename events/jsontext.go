@@ -1,0 +1,277 @@
+package events
+
+import (
+	"bytes"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep JSON may be nested: as deep as encoding/json takes it.
+const maxDepth = 10000
+
+// scanner walks over JSON text (RFC 8259) and checks it, without decoding. Its methods leave pos behind what they read;
+// where they return false, pos is at the culprit and msg says what is wrong. It does not check UTF-8.
+type scanner struct {
+	in  []byte
+	pos int
+	msg string
+}
+
+func (s *scanner) fail(msg string) bool {
+	if s.pos >= len(s.in) {
+		s.pos, msg = len(s.in), "ends in the middle"
+	}
+	s.msg = msg
+	return false
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.in) {
+		switch s.in[s.pos] {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+// next skips white space and gives the byte there, 0 at the end.
+func (s *scanner) next() byte {
+	s.space()
+	if s.pos < len(s.in) {
+		return s.in[s.pos]
+	}
+	return 0
+}
+
+// whole reads one value and nothing more. It is to fit into an event, which is one object around it.
+func (s *scanner) whole() bool {
+	if s.next(); !s.value(1) {
+		return false
+	}
+	if s.space(); s.pos < len(s.in) {
+		return s.fail("something follows the value")
+	}
+	return true
+}
+
+// value reads the value that begins at pos, inside so many arrays and objects.
+func (s *scanner) value(depth int) bool {
+	if s.pos >= len(s.in) {
+		return s.fail("")
+	}
+	switch c := s.in[s.pos]; c {
+	case '{', '[':
+		if depth >= maxDepth {
+			return s.fail("is nested too deeply")
+		}
+		return s.members(c+2, depth+1) // the closing bracket comes two after the opening one
+	case '"':
+		return s.text()
+	case 't':
+		return s.literal("true")
+	case 'f':
+		return s.literal("false")
+	case 'n':
+		return s.literal("null")
+	}
+	return s.number()
+}
+
+// members reads an array or an object, from its opening bracket.
+func (s *scanner) members(closing byte, depth int) bool {
+	s.pos++
+	if s.next() == closing {
+		s.pos++
+		return true
+	}
+	for {
+		if closing == '}' {
+			if _, ok := s.key(); !ok {
+				return false
+			}
+		}
+		if s.next(); !s.value(depth) {
+			return false
+		}
+		switch s.next() {
+		case ',':
+			s.pos++
+			s.space()
+		case closing:
+			s.pos++
+			return true
+		default:
+			return s.fail("a comma or a closing bracket is missing")
+		}
+	}
+}
+
+// key reads a member's name and the colon behind it. What it returns has its quotes.
+func (s *scanner) key() (name []byte, ok bool) {
+	if s.next() != '"' {
+		return nil, s.fail("a key in double quotes is missing")
+	}
+	start := s.pos
+	if !s.text() {
+		return nil, false
+	}
+	name = s.in[start:s.pos]
+	if s.next() != ':' {
+		return nil, s.fail("a colon is missing")
+	}
+	s.pos++
+	return name, true
+}
+
+// text reads a string, from its opening quote.
+func (s *scanner) text() bool {
+	s.pos++
+	for s.pos < len(s.in) {
+		switch c := s.in[s.pos]; {
+		case c == '"':
+			s.pos++
+			return true
+		case c == '\\':
+			if !s.escape() {
+				return false
+			}
+		case c < ' ':
+			return s.fail("a control character in a string is not escaped")
+		default:
+			s.pos++
+		}
+	}
+	return s.fail("")
+}
+
+func (s *scanner) escape() bool {
+	s.pos++
+	if s.pos >= len(s.in) {
+		return s.fail("")
+	}
+	switch s.in[s.pos] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		s.pos++
+		return true
+	case 'u':
+		s.pos++
+		for range 4 {
+			if s.pos >= len(s.in) || unhex(s.in[s.pos]) < 0 {
+				return s.fail("\\u needs four hexadecimal digits")
+			}
+			s.pos++
+		}
+		return true
+	}
+	return s.fail("an unknown escape is in a string")
+}
+
+func (s *scanner) literal(word string) bool {
+	for i := range len(word) {
+		if s.pos >= len(s.in) || s.in[s.pos] != word[i] {
+			return s.fail("a value is missing or misspelt")
+		}
+		s.pos++
+	}
+	return true
+}
+
+func (s *scanner) number() bool {
+	if s.in[s.pos] == '-' {
+		s.pos++
+	}
+	if s.pos < len(s.in) && s.in[s.pos] == '0' {
+		s.pos++
+	} else if !s.digits() {
+		return false
+	}
+	if s.pos < len(s.in) && s.in[s.pos] == '.' {
+		if s.pos++; !s.digits() {
+			return false
+		}
+	}
+	if s.pos < len(s.in) && s.in[s.pos]|0x20 == 'e' {
+		s.pos++
+		if s.pos < len(s.in) && (s.in[s.pos] == '+' || s.in[s.pos] == '-') {
+			s.pos++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+func (s *scanner) digits() bool {
+	start := s.pos
+	for s.pos < len(s.in) && s.in[s.pos]-'0' <= 9 {
+		s.pos++
+	}
+	if s.pos == start {
+		return s.fail("a value is missing or misspelt")
+	}
+	return true
+}
+
+// unquote decodes a string that was scanned, quotes included. Without escapes in it, the result is part of value. It
+// fails on half a surrogate pair, which no UTF-8 text can hold.
+func unquote(value []byte) (text []byte, ok bool) {
+	raw := value[1 : len(value)-1]
+	i := bytes.IndexByte(raw, '\\')
+	if i < 0 {
+		return raw, true
+	}
+	text = append(make([]byte, 0, len(raw)), raw[:i]...)
+	for i < len(raw) {
+		if raw[i] != '\\' {
+			text = append(text, raw[i])
+			i++
+			continue
+		}
+		c := raw[i+1]
+		i += 2
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			r := codeUnit(raw[i:])
+			i += 4
+			if utf16.IsSurrogate(r) {
+				if len(raw) < i+6 || raw[i] != '\\' || raw[i+1] != 'u' {
+					return nil, false
+				}
+				if r = utf16.DecodeRune(r, codeUnit(raw[i+2:])); r == utf8.RuneError {
+					return nil, false
+				}
+				i += 6
+			}
+			text = utf8.AppendRune(text, r)
+			continue
+		}
+		text = append(text, c)
+	}
+	return text, true
+}
+
+// codeUnit reads four hexadecimal digits.
+func codeUnit(digits []byte) rune {
+	return unhex(digits[0])<<12 | unhex(digits[1])<<8 | unhex(digits[2])<<4 | unhex(digits[3])
+}
+
+func unhex(c byte) rune {
+	switch {
+	case c >= '0' && c <= '9':
+		return rune(c - '0')
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return rune(c|0x20-'a') + 10
+	}
+	return -1
+}

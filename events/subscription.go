@@ -1,0 +1,69 @@
+package events
+
+import (
+	"errors"
+	"sync/atomic"
+)
+
+// Why a subscription has ended.
+var (
+	// ErrLagged: an event came while the buffer was full. What was buffered is a prefix without a gap; read on from the
+	// journal, and subscribe anew.
+	ErrLagged = errors.New("subscriber fell behind: its buffer was full")
+	// ErrUnsubscribed: Unsubscribe or UnsubscribeAll was called.
+	ErrUnsubscribed = errors.New("unsubscribed")
+	// ErrBusClosed: the bus or the feed was closed.
+	ErrBusClosed = errors.New("bus is closed")
+)
+
+// Subscription is one subscriber's end of a [Feed] or a [Bus]. Its methods are safe for concurrent use.
+type Subscription[T any] struct {
+	ch     chan T
+	err    atomic.Pointer[error] // nil while live; set before ch is closed
+	feed   *Feed[T]
+	place  int    // in feed.live
+	forget func() // may be nil; called once with feed.mu held, when the subscription ends
+}
+
+// C is where the values come. It is closed when the subscription has ended, after what is buffered: [Subscription.Err]
+// says why.
+func (s *Subscription[T]) C() <-chan T { return s.ch }
+
+// Err is nil while the subscription is live, then [ErrLagged], [ErrUnsubscribed] or [ErrBusClosed], and doesn't change any
+// more. It may be set while there is still something to read in C.
+func (s *Subscription[T]) Err() error {
+	if err := s.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Unsubscribe ends the subscription: after it returns nothing is sent any more, and C is closed behind what is buffered.
+// To call it again, also at the same time, changes nothing.
+func (s *Subscription[T]) Unsubscribe() {
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
+	s.end(&ErrUnsubscribed)
+}
+
+// send hands over a value, or ends the subscription when its buffer is full. It needs feed.mu.
+func (s *Subscription[T]) send(v T) {
+	select {
+	case s.ch <- v:
+	default:
+		s.end(&ErrLagged)
+	}
+}
+
+// end needs feed.mu, as whatever sends does: nothing is ever sent on a closed channel.
+func (s *Subscription[T]) end(why *error) {
+	if s.err.Load() != nil {
+		return
+	}
+	s.err.Store(why)
+	s.feed.remove(s)
+	if s.forget != nil {
+		s.forget()
+	}
+	close(s.ch)
+}

@@ -1,0 +1,202 @@
+package events
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// How long attributes may be, in bytes, and how many extensions an event may have. Data has no limit here.
+const (
+	MaxIDLen            = 256  // also of CorrelationID and CausationID
+	MaxSourceLen        = 512  // also of DataSchema
+	MaxSubjectLen       = 1024 // also of an extension's text
+	MaxExtensionNameLen = 40
+	MaxExtensions       = 64
+)
+
+// AttributeError says which attribute of an event is not fit, and what to do about it.
+type AttributeError struct {
+	Attribute string // as CloudEvents writes it: "id", "datacontenttype", …
+	Msg       string
+}
+
+func (e *AttributeError) Error() string { return e.Attribute + " " + e.Msg }
+
+// Validate says whether the event may be accepted: type, id and source are there and well-formed, no attribute is too long
+// or holds control characters, and Data is JSON where the content type says so. Time and what the journal stamps may be
+// empty. It does not ask whether the type is [Reserved], nor how many hops there were. The error is an [*AttributeError].
+func (e *Event) Validate() error {
+	if err := checkTokens(e.Type, false); err != nil {
+		return &AttributeError{"type", err.detail()}
+	}
+	for _, a := range [...]struct {
+		name, text string
+		limit      int
+	}{
+		{"id", e.ID, MaxIDLen},
+		{"source", e.Source, MaxSourceLen},
+		{"subject", e.Subject, MaxSubjectLen},
+		{"datacontenttype", e.DataContentType, MaxIDLen},
+		{"dataschema", e.DataSchema, MaxSourceLen},
+		{"correlationid", e.CorrelationID, MaxIDLen},
+		{"causationid", e.CausationID, MaxIDLen},
+	} {
+		if err := checkText(a.name, a.text, a.limit); err != nil {
+			return err
+		}
+	}
+	switch {
+	case e.ID == "":
+		return &AttributeError{"id", "is missing: give each event of a source its own"}
+	case e.Source == "":
+		return &AttributeError{"source", "is missing: say where the event comes from, such as /shop/checkout"}
+	}
+	if err := checkSource(e.Source); err != nil {
+		return err
+	}
+	if _, err := checkTime(e.Time); err != nil {
+		return err
+	}
+	if err := e.checkExtensions(); err != nil {
+		return err
+	}
+	return e.checkData()
+}
+
+func (e *Event) checkExtensions() error {
+	if len(e.Extensions) > MaxExtensions {
+		return &AttributeError{"extensions", fmt.Sprintf("are %d: an event may have %d; put the rest into data", len(e.Extensions), MaxExtensions)}
+	}
+	for name, v := range e.Extensions {
+		if err := checkExtensionName(name); err != nil {
+			return err
+		}
+		switch v := v.(type) {
+		case string:
+			if err := checkText(name, v, MaxSubjectLen); err != nil {
+				return err
+			}
+		case bool, int64:
+		default:
+			return errExtensionValue(name, v)
+		}
+	}
+	return nil
+}
+
+func (e *Event) checkData() error {
+	media, _, _ := strings.Cut(e.DataContentType, ";")
+	if kind, subtype, _ := strings.Cut(strings.TrimSpace(media), "/"); e.DataContentType != "" && (kind == "" || subtype == "") {
+		return &AttributeError{"datacontenttype", fmt.Sprintf("%q is not a media type: write type/subtype, such as text/plain", e.DataContentType)}
+	}
+	if e.Data == nil || !e.IsJSON() {
+		return nil
+	}
+	if len(e.Data) == 0 {
+		return &AttributeError{"data", "is empty, which is not JSON: leave it out, or send null"}
+	}
+	if msg := checkJSON(e.Data); msg != "" {
+		return &AttributeError{"data", msg + "; say in datacontenttype if it is something else"}
+	}
+	return nil
+}
+
+// checkJSON says what is wrong with JSON text.
+func checkJSON(text []byte) (msg string) {
+	if !utf8.Valid(text) {
+		return fmt.Sprintf("is not valid UTF-8 (at byte %d)", invalidUTF8(text))
+	}
+	s := scanner{in: text}
+	if !s.whole() {
+		return fmt.Sprintf("is not valid JSON: %s (at byte %d)", s.msg, s.pos)
+	}
+	return ""
+}
+
+// checkText wants UTF-8 without control characters, and not too much of it.
+func checkText(attribute, text string, limit int) error {
+	if len(text) > limit {
+		return &AttributeError{attribute, fmt.Sprintf("is %d bytes long: %d are allowed", len(text), limit)}
+	}
+	for i := 0; i < len(text); {
+		if c := text[i]; c >= ' ' && c < 0x7f {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return &AttributeError{attribute, fmt.Sprintf("is not valid UTF-8 (at byte %d)", i)}
+		case unicode.IsControl(r):
+			return &AttributeError{attribute, fmt.Sprintf("has the control character %U (at byte %d): leave it out, or put the text into data", r, i)}
+		}
+		i += size
+	}
+	return nil
+}
+
+// checkSource wants a URI reference (RFC 3986); letters beyond ASCII are let through.
+func checkSource(source string) error {
+	_, err := url.Parse(source)
+	if i := strings.IndexFunc(source, unicode.IsSpace); i >= 0 || err != nil {
+		return &AttributeError{"source", fmt.Sprintf("%q is not a URI reference: write a path or a URI, such as /shop/checkout or urn:shop:checkout", source)}
+	}
+	return nil
+}
+
+// checkTime gives t as we keep times: in UTC, with microseconds. RFC 3339 has four digits for the year.
+func checkTime(t time.Time) (time.Time, *AttributeError) {
+	t = t.UTC().Truncate(time.Microsecond)
+	if y := t.Year(); y < 0 || y > 9999 {
+		return time.Time{}, &AttributeError{"time", "must be between the years 0 and 9999 in UTC"}
+	}
+	return t, nil
+}
+
+// checkExtensionName wants what CloudEvents allows, and no name that is taken.
+func checkExtensionName(name string) *AttributeError {
+	if attributeNumber(name) != attrExtension {
+		return &AttributeError{name, "is an attribute with a field of its own, not an extension"}
+	}
+	if name == "" || len(name) > MaxExtensionNameLen {
+		return &AttributeError{clip(name), fmt.Sprintf("is no attribute name: it must have 1 to %d characters", MaxExtensionNameLen)}
+	}
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return &AttributeError{name, "is no attribute name: it may have lower-case letters and digits (a-z, 0-9) only"}
+		}
+	}
+	return nil
+}
+
+func errExtensionValue(name string, v any) error {
+	return &AttributeError{name, fmt.Sprintf("is a %T: an extension is a string, a boolean or an int64; put the rest into data", v)}
+}
+
+func invalidUTF8(text []byte) (at int) {
+	for at < len(text) {
+		r, size := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && size == 1 {
+			return at
+		}
+		at += size
+	}
+	return at
+}
+
+// clip shortens text from strangers for a message, not through the middle of a character.
+func clip(s string) string {
+	const room = 40
+	if len(s) <= room {
+		return s
+	}
+	end := room
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
