@@ -1,0 +1,26 @@
+package store
+
+import "errors"
+
+// What callers branch on. Drivers wrap them with what they know, and translate by code, never by text.
+var (
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: a row with this unique key is there already.
+	ErrConflict = errors.New("already exists")
+	// ErrFull: no space left; nothing was written, and it goes on by itself when there is space again.
+	ErrFull = errors.New("no space left on the disk")
+	// ErrBusy: another program holds the database; nothing was written, try again.
+	ErrBusy = errors.New("the database is locked by another program")
+	// ErrLocked: another evrun has the store open for writing.
+	ErrLocked = errors.New("the store is in use by another evrun")
+	// ErrBroken: a write or a sync failed, so what is on disk is unknown until the store is opened anew.
+	ErrBroken = errors.New("the store failed while writing")
+	// ErrClosed: the store is closed, or closing.
+	ErrClosed = errors.New("the store is closed")
+	// ErrReadOnly: the file or its folder can't be written.
+	ErrReadOnly = errors.New("the store can't be written")
+	// ErrNewer: a newer evrun made this database.
+	ErrNewer = errors.New("the store was written by a newer evrun")
+	// ErrNotStore: the file is no database, or not one of evrun's.
+	ErrNotStore = errors.New("not an evrun database")
+)

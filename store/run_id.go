@@ -1,0 +1,24 @@
+package store
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// RunID names a run: the event's sequence, the handler, and the database, as in "42-save-user-k3f9x2q7". It is the run's
+// idempotency key, so it has to differ between databases, and needs no column of its own, since it can be read back.
+func RunID(sequence int64, handler, storeID string) string {
+	return strconv.FormatInt(sequence, 10) + "-" + handler + "-" + storeID
+}
+
+// ParseRunID reads back what [RunID] made. The error is [ErrNotFound]: no run can have such an id.
+func ParseRunID(id string) (sequence int64, handler, storeID string, err error) {
+	head, rest, ok := strings.Cut(id, "-")
+	i := strings.LastIndexByte(rest, '-')
+	sequence, perr := strconv.ParseInt(head, 10, 64)
+	if !ok || i < 1 || perr != nil || sequence < 1 {
+		return 0, "", "", fmt.Errorf("run %q: %w (a run id looks like 42-save-user-k3f9x2q7)", id, ErrNotFound)
+	}
+	return sequence, rest[:i], rest[i+1:], nil
+}

@@ -1,0 +1,48 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+
+	driverpkg "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"evrun/store"
+)
+
+// translate gives the driver's errors the store's names, by their codes. The driver's text stays for the log.
+func translate(err error) error {
+	var e *driverpkg.Error
+	if err == nil || !errors.As(err, &e) {
+		return err
+	}
+	var kind error
+	switch e.Code() & 0xff {
+	case lib.SQLITE_FULL:
+		kind = store.ErrFull
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		kind = store.ErrBusy
+	case lib.SQLITE_CONSTRAINT:
+		switch e.Code() {
+		case lib.SQLITE_CONSTRAINT_UNIQUE, lib.SQLITE_CONSTRAINT_PRIMARYKEY:
+			kind = store.ErrConflict
+		default:
+			return err
+		}
+	case lib.SQLITE_NOTADB:
+		kind = store.ErrNotStore
+	case lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_PERM, lib.SQLITE_AUTH:
+		kind = store.ErrReadOnly
+	case lib.SQLITE_IOERR, lib.SQLITE_CORRUPT, lib.SQLITE_NOMEM, lib.SQLITE_INTERNAL, lib.SQLITE_PROTOCOL:
+		kind = store.ErrBroken
+	default:
+		return err
+	}
+	return fmt.Errorf("%w (%v)", kind, err)
+}
+
+// aborts says whether err concerns the whole transaction, not just the statement that met it.
+func aborts(err error) bool {
+	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBusy) || errors.Is(err, store.ErrBroken) ||
+		errors.Is(err, store.ErrReadOnly)
+}

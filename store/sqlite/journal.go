@@ -1,0 +1,307 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// Append implements [store.Journal].
+func (s *Store) Append(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
+	receipts := make([]store.Receipt, len(evs))
+	err := s.w.submit(ctx, newOp(len(evs), payload(evs), func(t *txn) error { return t.append(evs, receipts) }))
+	if err != nil {
+		return nil, fmt.Errorf("append: %w", err)
+	}
+	return receipts, nil
+}
+
+func payload(evs []*events.Event) (bytes int) {
+	for _, e := range evs {
+		bytes += len(e.Data)
+	}
+	return bytes
+}
+
+// append inserts the events that are new. receipts may be nil.
+func (t *txn) append(evs []*events.Event, receipts []store.Receipt) error {
+	for i, e := range evs {
+		sequence, known, err := t.insertEvent(e)
+		if err != nil {
+			return fmt.Errorf("event %s: %w", e.ID, t.check(err))
+		}
+		if !known {
+			e.Sequence = sequence
+			t.events = append(t.events, e)
+		}
+		if receipts != nil {
+			receipts[i] = store.Receipt{Sequence: sequence, Duplicate: known}
+		}
+	}
+	return nil
+}
+
+func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err error) {
+	var data, extensions any
+	if e.Data != nil {
+		if e.IsJSON() {
+			data = string(e.Data)
+		} else {
+			data = []byte(e.Data)
+		}
+	}
+	if len(e.Extensions) > 0 {
+		text, err := json.Marshal(e.Extensions)
+		if err != nil {
+			return 0, false, err
+		}
+		extensions = string(text)
+	}
+	correlation := e.CorrelationID
+	if correlation == e.ID {
+		correlation = ""
+	}
+	n, err := t.w.stmt.insertEvent.exec(t.next, e.ID, e.Source, e.Type, micros(e.Time), t.now, orNull(e.Subject),
+		orNull(e.DataContentType), orNull(e.DataSchema), data, orNull(correlation), orNull(e.CausationID), int64(e.Hops), extensions)
+	if err != nil {
+		return 0, false, err
+	}
+	if n == 0 {
+		var row [1]driver.Value
+		if err := t.w.stmt.findEvent.queryRow(row[:], e.ID, e.Source); err != nil {
+			return 0, false, err
+		}
+		return row[0].(int64), true, nil
+	}
+	sequence = t.next
+	t.next++
+	return sequence, false, nil
+}
+
+const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,
+	e.correlationid, e.causationid, e.hops, e.extensions`
+
+func scanEvent(rows *sql.Rows) (*events.Event, error) {
+	var (
+		e                                                 events.Event
+		us                                                int64
+		subject, contentType, schema, correlation, parent sql.NullString
+		extensions                                        sql.NullString
+		data                                              any
+	)
+	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &schema, &data,
+		&correlation, &parent, &e.Hops, &extensions); err != nil {
+		return nil, err
+	}
+	e.Time = fromMicros(us)
+	e.Subject, e.DataContentType, e.DataSchema = subject.String, contentType.String, schema.String
+	e.CorrelationID, e.CausationID = correlation.String, parent.String
+	if !correlation.Valid {
+		e.CorrelationID = e.ID
+	}
+	switch d := data.(type) {
+	case string:
+		e.Data = json.RawMessage(d)
+	case []byte:
+		e.Data = d
+	}
+	if extensions.Valid {
+		var err error
+		if e.Extensions, err = decodeExtensions(extensions.String); err != nil {
+			return nil, fmt.Errorf("extensions of event %s: %w", e.ID, err)
+		}
+	}
+	return &e, nil
+}
+
+// decodeExtensions reads back string, bool and int64 values.
+func decodeExtensions(text string) (map[string]any, error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var m map[string]any
+	if err := d.Decode(&m); err != nil {
+		return nil, err
+	}
+	for k, v := range m {
+		if n, ok := v.(json.Number); ok {
+			i, err := n.Int64()
+			if err != nil {
+				return nil, err
+			}
+			m[k] = i
+		}
+	}
+	return m, nil
+}
+
+// Events implements [store.Journal].
+func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
+	if q.Limit <= 0 {
+		q.Limit = 1000
+	}
+	after, err := s.accepted(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	var found []*events.Event
+	// SQL narrows the types down as far as GLOB can; patterns decide, so a page may need more than one query.
+	for {
+		page, err := s.page(ctx, q, after, q.Limit-len(found))
+		if err != nil {
+			return nil, fmt.Errorf("read events: %w", err)
+		}
+		for _, e := range page {
+			if matches(q.Patterns, e.Type) {
+				found = append(found, e)
+			}
+		}
+		if len(page) == 0 || len(found) >= q.Limit {
+			break
+		}
+		if last := page[len(page)-1].Sequence; q.Last {
+			q.Before = last
+		} else {
+			after = last
+		}
+	}
+	if q.Last {
+		for i, j := 0, len(found)-1; i < j; i, j = i+1, j-1 {
+			found[i], found[j] = found[j], found[i]
+		}
+	}
+	return found, nil
+}
+
+func matches(patterns []events.Pattern, typ string) bool {
+	for _, p := range patterns {
+		if p.Match(typ) {
+			return true
+		}
+	}
+	return len(patterns) == 0
+}
+
+// page reads rows in the order of the query's direction.
+func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit int) ([]*events.Event, error) {
+	where := []string{"e.sequence > ?"}
+	args := []any{after}
+	add := func(condition string, values ...any) {
+		where = append(where, condition)
+		args = append(args, values...)
+	}
+	if q.Before > 0 {
+		add("e.sequence < ?", q.Before)
+	}
+	if q.Correlation != "" {
+		add("(e.correlationid = ? OR (e.id = ? AND e.correlationid IS NULL))", q.Correlation, q.Correlation)
+	}
+	if q.Unsettled != 0 {
+		add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.Unsettled))
+	}
+	if types, values := typeCondition(q.Patterns); types != "" {
+		add(types, values...)
+	}
+	order := "ASC"
+	if q.Last {
+		order = "DESC"
+	}
+	rows, err := s.readers.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE `+strings.Join(where, " AND ")+
+		` ORDER BY e.sequence `+order+` LIMIT ?`, append(args, limit)...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer rows.Close()
+	var page []*events.Event
+	for rows.Next() {
+		e, err := scanEvent(rows)
+		if err != nil {
+			return nil, translate(err)
+		}
+		page = append(page, e)
+	}
+	return page, translate(rows.Err())
+}
+
+// typeCondition is true for every type that one of the patterns matches, and for few others.
+func typeCondition(patterns []events.Pattern) (condition string, values []any) {
+	escape := strings.NewReplacer("[", "[[]", "?", "[?]", "*", "*", ">", "*")
+	var parts []string
+	for _, p := range patterns {
+		if typ, ok := p.Literal(); ok {
+			parts = append(parts, "e.type = ?")
+			values = append(values, typ)
+			continue
+		}
+		if p.String() == ">" {
+			return "", nil
+		}
+		parts = append(parts, "e.type GLOB ?")
+		values = append(values, escape.Replace(p.String()))
+	}
+	if len(parts) == 0 {
+		return "", nil
+	}
+	return "(" + strings.Join(parts, " OR ") + ")", values
+}
+
+// accepted turns the query's Since into a sequence, by bisection: acceptance times follow the sequences but for clock
+// steps, and need no index of their own.
+func (s *Store) accepted(ctx context.Context, q store.EventQuery) (after int64, err error) {
+	if q.Since.IsZero() {
+		return q.After, nil
+	}
+	since := micros(q.Since)
+	low := q.After
+	high, err := s.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for low < high { // the first event accepted at or after since lies in (low, high+1]
+		mid := low + (high-low)/2
+		var sequence, at int64
+		err := s.readers.QueryRowContext(ctx, `SELECT sequence, accepted_at FROM events WHERE sequence > ? ORDER BY sequence LIMIT 1`, mid).
+			Scan(&sequence, &at)
+		switch {
+		case errors.Is(err, sql.ErrNoRows), err == nil && at >= since:
+			high = mid
+		case err != nil:
+			return 0, translate(err)
+		default:
+			low = sequence
+		}
+	}
+	return low, nil
+}
+
+// Event implements [store.Journal].
+func (s *Store) Event(ctx context.Context, id string) (*events.Event, error) {
+	rows, err := s.readers.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.id = ? ORDER BY e.sequence DESC LIMIT 1`, id)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return nil, translate(err)
+		}
+		return nil, fmt.Errorf("event %q: %w", id, store.ErrNotFound)
+	}
+	return scanEvent(rows)
+}
+
+// Head implements [store.Journal].
+func (s *Store) Head(ctx context.Context) (int64, error) {
+	var head sql.NullInt64
+	err := s.readers.QueryRowContext(ctx, `SELECT max(sequence) FROM events`).Scan(&head)
+	return head.Int64, translate(err)
+}
+
+func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) || errors.Is(err, io.EOF) }

@@ -1,0 +1,49 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"evrun/store"
+)
+
+// lock says that this process writes to the store. The kernel drops it when the process dies; the file stays.
+type lock struct{ f *os.File }
+
+// acquire takes the lock at once, or returns [store.ErrLocked] with the holder's process number.
+func acquire(path string) (*lock, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EROFS) {
+			return nil, fmt.Errorf("%w: %w", store.ErrReadOnly, err)
+		}
+		if errors.Is(err, unix.ENOSPC) {
+			return nil, fmt.Errorf("%w: %w", store.ErrFull, err)
+		}
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		var text [20]byte
+		n, _ := f.ReadAt(text[:], 0) // for the message only
+		if pid := strings.TrimSpace(string(text[:n])); pid != "" {
+			return nil, fmt.Errorf("%w: process %s", store.ErrLocked, pid)
+		}
+		return nil, store.ErrLocked
+	}
+	// Who holds it is a courtesy to whoever is refused: it may fail on a full disk.
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return &lock{f}, nil
+}
+
+func (l *lock) release() { _ = l.f.Close() }

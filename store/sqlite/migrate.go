@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"crypto/rand"
+	"database/sql/driver"
+	"embed"
+	"encoding/base32"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"evrun/store"
+)
+
+// applicationID marks the file as evrun's ("evrn"), in SQLite's header field for that.
+const applicationID = 0x6576726e
+
+// migrations are numbered from 001 without a gap; the number of the last one that ran is the file's user_version. A
+// migration that has been released is never changed.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the schema up to date, all of it or nothing.
+func migrate(c *conn) error {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	pragma := func(name string) (int, error) {
+		st, err := c.prepare(name)
+		if err != nil {
+			return 0, err
+		}
+		row := make([]driver.Value, 1)
+		if err := st.queryRow(row); err != nil {
+			return 0, err
+		}
+		return int(row[0].(int64)), nil
+	}
+	if err := c.exec(`BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	done := false
+	defer func() {
+		if !done {
+			_ = c.exec(`ROLLBACK`) // the error that brought us here says more
+		}
+	}()
+	application, err := pragma(`PRAGMA application_id`)
+	if err != nil {
+		return err
+	}
+	version, err := pragma(`PRAGMA user_version`)
+	if err != nil {
+		return err
+	}
+	tables, err := pragma(`SELECT count(*) FROM sqlite_schema`)
+	if err != nil {
+		return err
+	}
+	if err := checkVersion(application, version, tables == 0); err != nil {
+		return err
+	}
+	for _, name := range files {
+		n, err := strconv.Atoi(strings.SplitN(strings.TrimPrefix(name, "migrations/"), "_", 2)[0])
+		if err != nil {
+			return fmt.Errorf("migration %s: %w", name, err)
+		}
+		if n <= version {
+			continue
+		}
+		script, err := migrations.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := c.exec(string(script)); err != nil {
+			return fmt.Errorf("migration %s: %w", name, err)
+		}
+		version = n
+	}
+	if err := c.exec(fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d;
+		INSERT INTO meta (key, value) VALUES ('id', '%s') ON CONFLICT DO NOTHING`, applicationID, version, newStoreID())); err != nil {
+		return err
+	}
+	if err := c.exec(`COMMIT`); err != nil {
+		return err
+	}
+	done = true
+	return nil
+}
+
+// checkVersion refuses files that aren't ours, or are too new for us.
+func checkVersion(application, version int, empty bool) error {
+	if application == 0 && empty {
+		return nil
+	}
+	if application != applicationID {
+		return fmt.Errorf("%w: the file is another program's database", store.ErrNotStore)
+	}
+	if newest := newestVersion(); version > newest {
+		return fmt.Errorf("%w: its schema has version %d, this evrun knows up to %d", store.ErrNewer, version, newest)
+	}
+	return nil
+}
+
+func newestVersion() int {
+	files, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is right
+	return len(files)
+}
+
+func newStoreID() string {
+	var b [5]byte
+	rand.Read(b[:]) //nolint:errcheck // never fails, by its documentation
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
+}

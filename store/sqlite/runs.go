@@ -1,0 +1,440 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+
+	"evrun/store"
+)
+
+// Register implements [store.Runs].
+func (s *Store) Register(ctx context.Context, handlers []store.Registration) ([]store.Consumer, error) {
+	consumers := make([]store.Consumer, len(handlers))
+	err := s.w.submit(ctx, newOp(len(handlers), 0, func(t *txn) error { return t.register(handlers, consumers) }))
+	if err != nil {
+		return nil, fmt.Errorf("register handlers: %w", err)
+	}
+	return consumers, nil
+}
+
+func (t *txn) register(handlers []store.Registration, consumers []store.Consumer) error {
+	type known struct{ id, lowWater, active int64 }
+	stored := map[string]known{}
+	list, err := t.w.prepared(`SELECT name, id, low_water, active FROM handlers`)
+	if err != nil {
+		return t.check(err)
+	}
+	err = list.query(func(row []driver.Value) error {
+		stored[row[0].(string)] = known{row[1].(int64), row[2].(int64), row[3].(int64)}
+		return nil
+	})
+	if err != nil && !noRows(err) {
+		return t.check(err)
+	}
+	insert, err := t.w.prepared(`INSERT INTO handlers (name, low_water, active) VALUES (?, ?, 1)`)
+	if err != nil {
+		return t.check(err)
+	}
+	update, err := t.w.prepared(`UPDATE handlers SET active = ?2, low_water = ?3 WHERE id = ?1`)
+	if err != nil {
+		return t.check(err)
+	}
+	head := t.next - 1
+	for i, h := range handlers {
+		k, ok := stored[h.Name]
+		switch {
+		case !ok:
+			if k.lowWater = head; h.FromStart {
+				k.lowWater = 0
+			}
+			k.id, err = insert.insert(h.Name, k.lowWater)
+		case k.active == 0:
+			k.lowWater = head
+			_, err = update.exec(k.id, int64(1), k.lowWater)
+		}
+		if err != nil {
+			return t.check(err)
+		}
+		consumers[i] = store.Consumer{ID: store.HandlerID(k.id), Name: h.Name, LowWater: k.lowWater}
+		t.w.names[store.HandlerID(k.id)] = h.Name
+		delete(stored, h.Name)
+	}
+	for _, k := range stored {
+		if k.active == 1 {
+			if _, err := update.exec(k.id, int64(0), k.lowWater); err != nil {
+				return t.check(err)
+			}
+		}
+	}
+	return nil
+}
+
+// Start implements [store.Runs].
+func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error) {
+	started := make([]bool, len(claims))
+	err := s.w.submit(ctx, newOp(len(claims), 0, func(t *txn) error {
+		for i, c := range claims {
+			var n int64
+			var err error
+			if c.Attempt == 1 {
+				n, err = t.w.stmt.insertRun.exec(c.Sequence, int64(c.Handler), int64(store.Running), micros(c.At), nil, nil, nil)
+			} else {
+				n, err = t.w.stmt.startRun.exec(c.Sequence, int64(c.Handler), int64(c.Attempt), micros(c.At))
+			}
+			if err != nil {
+				return t.check(err)
+			}
+			started[i] = n == 1
+		}
+		return nil
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("start attempts: %w", err)
+	}
+	return started, nil
+}
+
+// Settle implements [store.Runs].
+func (s *Store) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled, error) {
+	settled := make([]store.Settled, len(b.Settlements))
+	err := s.w.submit(ctx, newOp(len(b.Settlements), 0, func(t *txn) error {
+		for i := range b.Settlements {
+			out, ok, err := t.settle(&b.Settlements[i])
+			if err != nil {
+				return t.check(err)
+			}
+			settled[i] = store.Settled{Fenced: !ok, Outcome: out}
+		}
+		for _, m := range b.Marks {
+			if t.marks == nil {
+				t.marks = map[store.HandlerID]int64{}
+			}
+			t.marks[m.Handler] = max(t.marks[m.Handler], m.LowWater)
+		}
+		return nil
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("settle: %w", err)
+	}
+	return settled, nil
+}
+
+// moveMarks writes each handler's mark once a transaction, however many batches moved it.
+func (t *txn) moveMarks() error {
+	for h, mark := range t.marks {
+		if _, err := t.w.stmt.moveMark.exec(int64(h), mark); err != nil {
+			return fmt.Errorf("move low-water mark: %w", err)
+		}
+	}
+	return nil
+}
+
+// settle ends one attempt; ok is false when it was fenced off.
+func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error) {
+	if s.Effect == nil {
+		if ok, err = t.putRun(s, s.Outcome); !ok || err != nil {
+			return s.Outcome, ok, err
+		}
+		return s.Outcome, true, t.finish(s, s.Outcome)
+	}
+	// The row goes first, as if all went well: it is the fence, and a failed effect mends it.
+	if ok, err = t.putRun(s, store.Outcome{State: store.Succeeded}); !ok || err != nil {
+		return out, ok, err
+	}
+	if s.Atomic {
+		if _, err := t.w.stmt.savepoint.exec(); err != nil {
+			return out, false, err
+		}
+	}
+	out = s.Effect((*effectTx)(t))
+	if t.failed != nil {
+		return out, false, t.failed
+	}
+	if out.State != store.Succeeded {
+		if s.Atomic {
+			if _, err := t.w.stmt.undo.exec(); err != nil {
+				return out, false, err
+			}
+		}
+		if _, err := t.w.stmt.resettle.exec(s.Event.Sequence, int64(s.Handler), int64(out.State), nextAttempt(out), orNull(out.Error)); err != nil {
+			return out, false, err
+		}
+	}
+	if s.Atomic {
+		if _, err := t.w.stmt.release.exec(); err != nil {
+			return out, false, err
+		}
+	}
+	return out, true, t.finish(s, out)
+}
+
+// putRun writes the run's row, unless another attempt than this one has the run.
+func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error) {
+	var n int64
+	sequence, handler, attempt, started := s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started)
+	state, next, text := int64(out.State), nextAttempt(out), orNull(out.Error)
+	switch {
+	case s.Claimed:
+		n, err = t.w.stmt.settleClaimed.exec(sequence, handler, attempt, state, t.now, next, text)
+	case s.Attempt == 1:
+		n, err = t.w.stmt.insertRun.exec(sequence, handler, state, started, t.now, next, text)
+	default:
+		n, err = t.w.stmt.settleUnbegun.exec(sequence, handler, attempt, state, t.now, next, text, started)
+	}
+	return n == 1, err
+}
+
+func nextAttempt(out store.Outcome) any {
+	if out.State != store.Retrying {
+		return nil
+	}
+	return micros(out.NextAttemptAt)
+}
+
+// finish records what follows from the outcome: the failed attempt's history, the emitted events, the changed run.
+func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
+	if out.State == store.Retrying || out.State == store.Dead {
+		if _, err := t.w.stmt.insertAttempt.exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started), t.now, out.Error); err != nil {
+			return err
+		}
+	}
+	if err := t.append(out.Emit, nil); err != nil {
+		return err
+	}
+	if t.wantRuns {
+		name := t.w.names[s.Handler]
+		t.runs = append(t.runs, store.Run{
+			ID: store.RunID(s.Event.Sequence, name, t.w.id), Handler: name, HandlerID: s.Handler,
+			EventID: s.Event.ID, Sequence: s.Event.Sequence, Type: s.Event.Type, CorrelationID: s.Event.CorrelationID,
+			State: out.State, Attempt: s.Attempt, Error: out.Error,
+			StartedAt: s.Started.UTC().Truncate(1000), FinishedAt: fromMicros(t.now), NextAttemptAt: out.NextAttemptAt,
+		})
+	}
+	return nil
+}
+
+const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
+	e.id, e.type, e.correlationid`
+
+const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN events e ON e.sequence = r.sequence `
+
+// queryRuns reads runs; tail is the SQL from WHERE on.
+func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]store.Run, error) {
+	rows, err := s.readers.QueryContext(ctx, `SELECT `+runColumns+runTables+tail, args...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer rows.Close()
+	var runs []store.Run
+	for rows.Next() {
+		var (
+			r                       store.Run
+			started                 int64
+			finished, next          sql.NullInt64
+			text, id, typ, correlat sql.NullString
+		)
+		if err := rows.Scan(&r.Sequence, &r.HandlerID, &r.Handler, &r.State, &r.Attempt, &r.Budget, &started, &finished, &next, &text,
+			&id, &typ, &correlat); err != nil {
+			return nil, translate(err)
+		}
+		r.ID = store.RunID(r.Sequence, r.Handler, s.id)
+		r.EventID, r.Type, r.Error = id.String, typ.String, text.String
+		if r.CorrelationID = correlat.String; !correlat.Valid {
+			r.CorrelationID = r.EventID
+		}
+		r.StartedAt = fromMicros(started)
+		if finished.Valid {
+			r.FinishedAt = fromMicros(finished.Int64)
+		}
+		if next.Valid {
+			r.NextAttemptAt = fromMicros(next.Int64)
+		}
+		runs = append(runs, r)
+	}
+	return runs, translate(rows.Err())
+}
+
+// Pending implements [store.Runs]. Running ones come first: their next_attempt_at is NULL.
+func (s *Store) Pending(ctx context.Context, h store.HandlerID, limit int) ([]store.Run, error) {
+	return s.queryRuns(ctx, `WHERE r.handler = ? AND r.state <= 2 ORDER BY r.next_attempt_at, r.sequence LIMIT ?`, int64(h), limit)
+}
+
+// FindRun implements [store.Runs].
+func (s *Store) FindRun(ctx context.Context, id string) (store.Run, error) {
+	sequence, handler, storeID, err := store.ParseRunID(id)
+	if err != nil {
+		return store.Run{}, err
+	}
+	runs, err := s.queryRuns(ctx, `WHERE r.sequence = ? AND h.name = ?`, sequence, handler)
+	if err != nil {
+		return store.Run{}, err
+	}
+	if len(runs) == 0 || storeID != s.id {
+		return store.Run{}, fmt.Errorf("run %q: %w", id, store.ErrNotFound)
+	}
+	return runs[0], nil
+}
+
+// Runs implements [store.Runs].
+func (s *Store) Runs(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
+	where, args, err := s.selectRuns(q)
+	if err != nil {
+		return nil, err
+	}
+	if q.Limit <= 0 {
+		q.Limit = 1000
+	}
+	return s.queryRuns(ctx, where+` ORDER BY r.sequence DESC, r.handler LIMIT ?`, append(args, q.Limit)...)
+}
+
+// selectRuns turns a query into a condition on r and h.
+func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err error) {
+	conditions := []string{"1"}
+	add := func(condition string, value any) {
+		conditions = append(conditions, condition)
+		args = append(args, value)
+	}
+	if q.ID != "" {
+		sequence, handler, storeID, err := store.ParseRunID(q.ID)
+		if err != nil {
+			return "", nil, err
+		}
+		if storeID != s.id {
+			return "", nil, fmt.Errorf("run %q: %w", q.ID, store.ErrNotFound)
+		}
+		add("r.sequence = ?", sequence)
+		add("h.name = ?", handler)
+	}
+	if q.Handler != "" {
+		add("h.name = ?", q.Handler)
+	}
+	if q.State != 0 {
+		// The literal, not a parameter: it lets the partial indexes serve.
+		conditions = append(conditions, fmt.Sprintf("r.state = %d", q.State))
+	}
+	if q.Sequence != 0 {
+		add("r.sequence = ?", q.Sequence)
+	}
+	if q.Before != 0 {
+		add("r.sequence < ?", q.Before)
+	}
+	return "WHERE " + strings.Join(conditions, " AND "), args, nil
+}
+
+// Attempts implements [store.Runs].
+func (s *Store) Attempts(ctx context.Context, id string) ([]store.Attempt, error) {
+	r, err := s.FindRun(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.readers.QueryContext(ctx, `SELECT attempt, started_at, finished_at, error FROM attempts
+		WHERE sequence = ? AND handler = ? ORDER BY attempt`, r.Sequence, int64(r.HandlerID))
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer rows.Close()
+	var attempts []store.Attempt
+	for rows.Next() {
+		var a store.Attempt
+		var started, finished int64
+		if err := rows.Scan(&a.Number, &started, &finished, &a.Error); err != nil {
+			return nil, translate(err)
+		}
+		a.StartedAt, a.FinishedAt = fromMicros(started), fromMicros(finished)
+		attempts = append(attempts, a)
+	}
+	return attempts, translate(rows.Err())
+}
+
+// dead reads the dead runs of a selection. Reading them before the transaction is safe: only Retry and Drop end that
+// state, and both check it again.
+func (s *Store) dead(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
+	q.State = store.Dead
+	return s.Runs(ctx, q)
+}
+
+// Retry implements [store.Runs].
+func (s *Store) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
+	runs, err := s.dead(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("retry runs: %w", err)
+	}
+	var retried []store.Run
+	err = s.w.submit(ctx, newOp(len(runs), 0, func(t *txn) error {
+		retried = retried[:0]
+		update, err := t.w.prepared(`UPDATE runs SET state = 2, budget = attempt, next_attempt_at = ?3 WHERE sequence = ?1 AND handler = ?2 AND state = 5`)
+		if err != nil {
+			return t.check(err)
+		}
+		for _, r := range runs {
+			n, err := update.exec(r.Sequence, int64(r.HandlerID), t.now)
+			if err != nil {
+				return t.check(err)
+			}
+			if n == 1 {
+				r.State, r.Budget, r.NextAttemptAt = store.Retrying, r.Attempt, fromMicros(t.now)
+				retried = append(retried, r)
+			}
+		}
+		if t.wantRuns {
+			t.runs = append(t.runs, retried...)
+		}
+		return nil
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("retry runs: %w", err)
+	}
+	return retried, nil
+}
+
+// Drop implements [store.Runs].
+func (s *Store) Drop(ctx context.Context, q store.RunQuery) (int, error) {
+	runs, err := s.dead(ctx, q)
+	if err != nil {
+		return 0, fmt.Errorf("drop runs: %w", err)
+	}
+	var dropped int
+	err = s.w.submit(ctx, newOp(len(runs), 0, func(t *txn) error {
+		dropped = 0
+		for _, query := range []string{
+			`DELETE FROM attempts WHERE sequence = ?1 AND handler = ?2 AND EXISTS (SELECT 1 FROM runs r WHERE r.sequence = ?1 AND r.handler = ?2 AND r.state = 5)`,
+			`DELETE FROM runs WHERE sequence = ?1 AND handler = ?2 AND state = 5`,
+		} {
+			st, err := t.w.prepared(query)
+			if err != nil {
+				return t.check(err)
+			}
+			dropped = 0
+			for _, r := range runs {
+				n, err := st.exec(r.Sequence, int64(r.HandlerID))
+				if err != nil {
+					return t.check(err)
+				}
+				dropped += int(n)
+			}
+		}
+		return nil
+	}))
+	if err != nil {
+		return 0, fmt.Errorf("drop runs: %w", err)
+	}
+	return dropped, nil
+}
+
+// prepared returns a statement that is needed seldom, compiled at its first use.
+func (w *writer) prepared(query string) (*stmt, error) {
+	if st, ok := w.seldom[query]; ok {
+		return st, nil
+	}
+	st, err := w.conn.prepare(query)
+	if err == nil {
+		w.seldom[query] = st
+	}
+	return st, err
+}
+
+// effectTx is the transaction as an effect sees it: it keeps what concerns the whole transaction for the writer.
+type effectTx txn

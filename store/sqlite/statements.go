@@ -1,0 +1,58 @@
+package sqlite
+
+import "fmt"
+
+// statements are the writer's, prepared once. Savepoints have one name: they are never nested.
+type statements struct {
+	begin, commit, rollback      *stmt
+	savepoint, undo, release     *stmt
+	insertEvent, findEvent       *stmt
+	insertRun, startRun          *stmt
+	settleClaimed, settleUnbegun *stmt
+	resettle, insertAttempt      *stmt
+	moveMark                     *stmt
+	insertUser, findUser         *stmt
+	updateUser                   *stmt
+	moveSchedule                 *stmt
+}
+
+func (s *statements) prepare(c *conn) error {
+	for _, p := range []struct {
+		to    **stmt
+		query string
+	}{
+		{&s.begin, `BEGIN IMMEDIATE`},
+		{&s.commit, `COMMIT`},
+		{&s.rollback, `ROLLBACK`},
+		{&s.savepoint, `SAVEPOINT effect`},
+		{&s.undo, `ROLLBACK TO effect`},
+		{&s.release, `RELEASE effect`},
+		{&s.insertEvent, `INSERT INTO events (sequence, id, source, type, time, accepted_at, subject, datacontenttype, dataschema,
+			data, correlationid, causationid, hops, extensions) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id, source) DO NOTHING`},
+		{&s.findEvent, `SELECT sequence FROM events WHERE id = ? AND source = ?`},
+		{&s.insertRun, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, next_attempt_at, error)
+			VALUES (?,?,?,1,?,?,?,?) ON CONFLICT (sequence, handler) DO NOTHING`},
+		{&s.startRun, `UPDATE runs SET state = 1, attempt = ?3, started_at = ?4, finished_at = NULL, next_attempt_at = NULL
+			WHERE sequence = ?1 AND handler = ?2 AND state = 2 AND attempt = ?3 - 1`},
+		{&s.settleClaimed, `UPDATE runs SET state = ?4, finished_at = ?5, next_attempt_at = ?6, error = ?7
+			WHERE sequence = ?1 AND handler = ?2 AND state = 1 AND attempt = ?3`},
+		{&s.settleUnbegun, `UPDATE runs SET state = ?4, attempt = ?3, started_at = ?8, finished_at = ?5, next_attempt_at = ?6, error = ?7
+			WHERE sequence = ?1 AND handler = ?2 AND state = 2 AND attempt = ?3 - 1`},
+		{&s.resettle, `UPDATE runs SET state = ?3, next_attempt_at = ?4, error = ?5 WHERE sequence = ?1 AND handler = ?2`},
+		{&s.insertAttempt, `INSERT INTO attempts (sequence, handler, attempt, started_at, finished_at, error) VALUES (?,?,?,?,?,?)
+			ON CONFLICT (sequence, handler, attempt) DO NOTHING`},
+		{&s.moveMark, `UPDATE handlers SET low_water = ?2 WHERE id = ?1 AND low_water < ?2`},
+		{&s.insertUser, `INSERT INTO users (name, email, attributes, created_at, event_id) VALUES (?,?,?,?,?)`},
+		{&s.findUser, `SELECT id, name, email, attributes, created_at, event_id FROM users WHERE email = ?`},
+		{&s.updateUser, `UPDATE users SET name = ?2, attributes = ?3 WHERE id = ?1`},
+		{&s.moveSchedule, `INSERT INTO schedules (name, since, slot, paused) VALUES (?,?,?,?)
+			ON CONFLICT (name) DO UPDATE SET slot = excluded.slot, paused = excluded.paused`},
+	} {
+		st, err := c.prepare(p.query)
+		if err != nil {
+			return fmt.Errorf("statements: %w", err)
+		}
+		*p.to = st
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+// Package sqlite keeps evrun's store in one SQLite file, through the pure-Go driver modernc.org/sqlite.
+//
+// One goroutine, [Store.Run], owns the only connection that writes: it takes whatever appends and settlements are waiting
+// into one transaction, so that under load one fsync serves hundreds of them. Readers have a pool of their own and never
+// wait for it (WAL mode).
+//
+// A file next to the database, its name and ".lock", is held by the process that writes; SQLite's own locks would let two
+// daemons take turns.
+//
+// Limits: a local file system (network ones are refused: their locks don't hold), and one writing process.
+//
+//	s, err := sqlite.Open("evrun.db", store.Options{})
+//	go s.Run(ctx)
+//	receipts, err := s.Append(ctx, []*events.Event{e}) // on disk when it returns
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"evrun/store"
+)
+
+// Store is the store in one file. See [store.Store] for what its methods promise.
+type Store struct {
+	path    string
+	id      string
+	w       *writer // nil when opened for reading
+	readers *sql.DB
+	lock    *lock
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the database at path for reading and writing, makes it where there is none, and brings its schema up to date.
+//
+// Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly].
+func Open(path string, opt store.Options) (_ *Store, err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("open store %s: %w", path, err)
+		}
+	}()
+	if err := checkFile(path); err != nil {
+		return nil, err
+	}
+	l, err := acquire(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			l.release()
+		}
+	}()
+	synchronous := "FULL"
+	if opt.Synchronous == "normal" {
+		synchronous = "NORMAL"
+	}
+	c, err := openConn(dsn(path, false, synchronous))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	if err := migrate(c); err != nil {
+		return nil, err
+	}
+	w := &writer{conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}),
+		names: map[store.HandlerID]string{}, seldom: map[string]*stmt{}}
+	if err := w.stmt.prepare(c); err != nil {
+		return nil, err
+	}
+	if err := w.load(); err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, id: w.id, w: w, lock: l}
+	if s.readers, err = openReaders(path); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// OpenReader opens an existing database for reading, beside whoever writes to it. The methods that write answer
+// [store.ErrReadOnly]. [store.ErrNotFound] means that there is no such file.
+func OpenReader(path string) (_ *Store, err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("open store %s: %w", path, err)
+		}
+	}()
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, store.ErrNotFound
+	}
+	if err := checkFile(path); err != nil {
+		return nil, err
+	}
+	if err := ofdLocking(); err != nil {
+		return nil, err
+	}
+	db, err := openReaders(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, readers: db}
+	if err := s.checkReadable(); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func openReaders(path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dsn(path, true, ""))
+	if err != nil {
+		return nil, translate(err)
+	}
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	return db, nil
+}
+
+// checkFile finds what SQLite's own messages would not explain.
+func checkFile(path string) error {
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("its folder: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is no folder", dir)
+	}
+	if err := refuseNetwork(dir); err != nil {
+		return err
+	}
+	info, err = os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%w: it is a folder", store.ErrNotStore)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%w: it is no regular file", store.ErrNotStore)
+	}
+	return nil
+}
+
+// load reads what the writer keeps in memory.
+func (w *writer) load() error {
+	row := make([]driver.Value, 1)
+	get, err := w.prepared(`SELECT value FROM meta WHERE key = 'id'`)
+	if err != nil {
+		return err
+	}
+	if err := get.queryRow(row); err != nil {
+		return fmt.Errorf("its id: %w", err)
+	}
+	w.id = row[0].(string)
+	head, err := w.prepared(`SELECT ifnull(max(sequence), 0) FROM events`)
+	if err != nil {
+		return err
+	}
+	if err := head.queryRow(row); err != nil {
+		return fmt.Errorf("the journal's head: %w", err)
+	}
+	w.next = row[0].(int64) + 1
+	return nil
+}
+
+// checkReadable makes sure that the file is a store of this version.
+func (s *Store) checkReadable() error {
+	var application, version int
+	if err := s.readers.QueryRow(`PRAGMA application_id`).Scan(&application); err != nil {
+		return translate(err)
+	}
+	if err := s.readers.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
+		return translate(err)
+	}
+	if err := checkVersion(application, version, false); err != nil {
+		return err
+	}
+	if err := s.readers.QueryRow(`SELECT value FROM meta WHERE key = 'id'`).Scan(&s.id); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrNotStore, translate(err))
+	}
+	return nil
+}
+
+// ID implements [store.Store].
+func (s *Store) ID() string { return s.id }
+
+// Run implements [store.Store].
+func (s *Store) Run(ctx context.Context) error { return s.w.run(ctx) }
+
+// Close implements [store.Store].
+func (s *Store) Close() error {
+	errs := []error{s.readers.Close()}
+	if s.w != nil {
+		errs = append(errs, s.w.conn.Close())
+		s.lock.release()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,104 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"evrun/store"
+)
+
+// InsertUser implements [store.Tx].
+func (tx *effectTx) InsertUser(u store.User, on store.OnConflict) (store.User, error) {
+	t := (*txn)(tx)
+	u.CreatedAt = fromMicros(t.now)
+	var attributes any
+	if u.Attributes != nil {
+		attributes = string(u.Attributes)
+	}
+	id, err := t.w.stmt.insertUser.insert(u.Name, u.Email, attributes, t.now, u.EventID)
+	if err == nil {
+		u.ID = id
+		return u, nil
+	}
+	if !errors.Is(err, store.ErrConflict) || on == store.Fail {
+		return u, t.check(fmt.Errorf("insert user: %w", err))
+	}
+	var row [6]driver.Value
+	if err := t.w.stmt.findUser.queryRow(row[:], u.Email); err != nil {
+		return u, t.check(fmt.Errorf("find user %q: %w", u.Email, err))
+	}
+	known := store.User{ID: row[0].(int64), Name: row[1].(string), Email: row[2].(string), CreatedAt: fromMicros(row[4].(int64)), EventID: row[5].(string)}
+	if text, ok := row[3].(string); ok {
+		known.Attributes = []byte(text)
+	}
+	if on == store.Update {
+		if _, err := t.w.stmt.updateUser.exec(known.ID, u.Name, attributes); err != nil {
+			return u, t.check(fmt.Errorf("update user %d: %w", known.ID, err))
+		}
+		known.Name, known.Attributes = u.Name, u.Attributes
+	}
+	return known, nil
+}
+
+const userColumns = `id, name, email, attributes, created_at, event_id`
+
+func scanUser(row interface{ Scan(...any) error }) (store.User, error) {
+	var u store.User
+	var attributes sql.NullString
+	var created int64
+	if err := row.Scan(&u.ID, &u.Name, &u.Email, &attributes, &created, &u.EventID); err != nil {
+		return u, translate(err)
+	}
+	if attributes.Valid {
+		u.Attributes = []byte(attributes.String)
+	}
+	u.CreatedAt = fromMicros(created)
+	return u, nil
+}
+
+// User implements [store.Users].
+func (s *Store) User(ctx context.Context, key string) (store.User, error) {
+	query, arg := `SELECT `+userColumns+` FROM users WHERE email = ?`, any(key)
+	if id, err := strconv.ParseInt(key, 10, 64); err == nil {
+		query, arg = `SELECT `+userColumns+` FROM users WHERE id = ?`, id
+	}
+	u, err := scanUser(s.readers.QueryRowContext(ctx, query, arg))
+	if noRows(err) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return u, fmt.Errorf("user %q: %w", key, err)
+	}
+	return u, nil
+}
+
+// ListUsers implements [store.Users].
+func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]store.User, error) {
+	if limit <= 0 {
+		limit = 1000
+	}
+	rows, err := s.readers.QueryContext(ctx, `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", translate(err))
+	}
+	defer rows.Close()
+	var users []store.User
+	for rows.Next() {
+		u, err := scanUser(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list users: %w", err)
+		}
+		users = append(users, u)
+	}
+	return users, translate(rows.Err())
+}
+
+// CountUsers implements [store.Users].
+func (s *Store) CountUsers(ctx context.Context) (n int64, err error) {
+	err = s.readers.QueryRowContext(ctx, `SELECT count(*) FROM users`).Scan(&n)
+	return n, translate(err)
+}

@@ -1,0 +1,232 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// What one transaction takes at most, beyond the write that fills it.
+const (
+	maxBatchWeight = 1000    // events and settlements
+	maxBatchBytes  = 1 << 20 // of payload
+)
+
+// writer owns the write connection. One goroutine, in run, takes whatever writes are waiting into one transaction and
+// answers them all after its commit, while callers queue up the next: under load one fsync serves hundreds, and an idle
+// store commits at once.
+type writer struct {
+	conn *conn
+	stmt statements
+	opt  store.Options
+	id   string // the store's
+
+	ops     chan *op
+	stopped chan struct{} // closed when run has ended
+	next    int64         // the next event's sequence
+	names   map[store.HandlerID]string
+	seldom  map[string]*stmt
+}
+
+// op is one caller's write.
+type op struct {
+	weight, bytes int
+	do            func(*txn) error // may be called again after a rollback
+	done          chan error       // has room for the answer
+}
+
+func newOp(weight, bytes int, do func(*txn) error) *op {
+	return &op{weight: weight, bytes: bytes, do: do, done: make(chan error, 1)}
+}
+
+// submit hands o to the writer and waits until it is on disk, or refused.
+func (w *writer) submit(ctx context.Context, o *op) error {
+	if w == nil {
+		return fmt.Errorf("%w: it was opened for reading", store.ErrReadOnly)
+	}
+	select {
+	case <-w.stopped: // first: the queue may have room all the same
+		return store.ErrClosed
+	default:
+	}
+	select {
+	case w.ops <- o:
+	case <-w.stopped:
+		return store.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-w.stopped:
+		select {
+		case err := <-o.done:
+			return err
+		default: // it came after the last batch
+			return store.ErrClosed
+		}
+	}
+}
+
+// run writes until ctx ends and nothing is waiting, or until the store is broken.
+func (w *writer) run(ctx context.Context) error {
+	defer close(w.stopped)
+	for {
+		var first *op
+		select {
+		case first = <-w.ops:
+		default:
+			select {
+			case first = <-w.ops:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		if err := w.write(w.gather(first)); err != nil {
+			return err
+		}
+	}
+}
+
+// gather takes what is waiting behind first, up to a batch.
+func (w *writer) gather(first *op) []*op {
+	batch := []*op{first}
+	weight, bytes := first.weight, first.bytes
+	for weight < maxBatchWeight && bytes < maxBatchBytes {
+		select {
+		case o := <-w.ops:
+			batch = append(batch, o)
+			weight += o.weight
+			bytes += o.bytes
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// write commits the batch and answers its callers. The error is not nil when the store is broken.
+func (w *writer) write(batch []*op) error {
+	t, culprit, err := w.try(batch)
+	switch {
+	case err == nil:
+		w.publish(t)
+		answer(batch, nil)
+		return nil
+	case errors.Is(err, store.ErrBroken):
+		answer(batch, err)
+		return err
+	case culprit != nil && len(batch) > 1:
+		// One write can't be done: it must not take the others down with it.
+		culprit.done <- err
+		rest := make([]*op, 0, len(batch)-1)
+		for _, o := range batch {
+			if o != culprit {
+				rest = append(rest, o)
+			}
+		}
+		return w.write(rest)
+	default:
+		answer(batch, err)
+		return nil
+	}
+}
+
+func answer(batch []*op, err error) {
+	for _, o := range batch {
+		o.done <- err
+	}
+}
+
+// try runs the batch in one transaction. After an error nothing of it is in the database, save after [store.ErrBroken],
+// when that is unknown; culprit is the write that failed, where the error is its own.
+func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
+	if _, err := w.stmt.begin.exec(); err != nil {
+		return nil, nil, fmt.Errorf("begin: %w", err)
+	}
+	t = &txn{w: w, now: micros(time.Now()), next: w.next, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
+	for _, o := range batch {
+		if err := o.do(t); err != nil || t.failed != nil {
+			if t.failed != nil {
+				err = t.failed
+			}
+			if rerr := w.rollback(); rerr != nil {
+				return nil, nil, rerr
+			}
+			if aborts(err) {
+				return nil, nil, err
+			}
+			return nil, o, err
+		}
+	}
+	if err := t.moveMarks(); err != nil {
+		if rerr := w.rollback(); rerr != nil {
+			return nil, nil, rerr
+		}
+		return nil, nil, err
+	}
+	if _, err := w.stmt.commit.exec(); err != nil {
+		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBusy) {
+			if rerr := w.rollback(); rerr != nil {
+				return nil, nil, rerr
+			}
+			return nil, nil, fmt.Errorf("commit: %w", err)
+		}
+		// Whether the transaction reached the disk is unknown now: only opening the file anew can tell.
+		return nil, nil, fmt.Errorf("commit: %w (%v)", store.ErrBroken, err)
+	}
+	w.next = t.next
+	return t, nil, nil
+}
+
+// rollback ends the transaction. SQLite may have done so already, after a full disk for one.
+func (w *writer) rollback() error {
+	if _, err := w.stmt.rollback.exec(); err != nil && aborts(err) {
+		return fmt.Errorf("rollback: %w (%v)", store.ErrBroken, err)
+	}
+	return nil
+}
+
+func (w *writer) publish(t *txn) {
+	if w.opt.OnCommit != nil && (len(t.events) > 0 || len(t.runs) > 0) {
+		w.opt.OnCommit(store.Commit{Events: t.events, Runs: t.runs})
+	}
+}
+
+// txn is the open transaction, and what it will have made true.
+type txn struct {
+	w        *writer
+	now      int64
+	next     int64
+	events   []*events.Event
+	runs     []store.Run
+	wantRuns bool
+	marks    map[store.HandlerID]int64
+	failed   error // an error that concerns the whole transaction, met where it can't be returned
+}
+
+// check keeps err when it concerns the whole transaction, and returns it.
+func (t *txn) check(err error) error {
+	if err != nil && aborts(err) && t.failed == nil {
+		t.failed = err
+	}
+	return err
+}
+
+func micros(t time.Time) int64 { return t.UnixMicro() }
+
+func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+// orNull stores a zero value as NULL.
+func orNull[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}

@@ -1,0 +1,313 @@
+// Package store says what evrun stores and what a store promises; the drivers below it (store/sqlite) do it.
+//
+// A store holds the journal of accepted events, the runs of the handlers on them, the users, and the marks of the
+// schedules, all in one database, so that a run's effect, its state and the events it emits commit together or not at all.
+//
+// Promises that every store keeps, and that package storetest checks:
+//
+//   - A call that returns nil has its writes on disk.
+//   - A pair (source, id) is accepted once; sequences only grow, and follow the order of acceptance.
+//   - Committed events and runs are handed to [Options.OnCommit] in order of commit, each once, before the call that
+//     wrote them returns.
+//   - All methods are safe for concurrent use.
+//
+// Times are UTC, in microseconds.
+package store
+
+import (
+	"context"
+	"time"
+
+	"evrun/events"
+)
+
+// Store is an open database. Every method that writes waits for Run, and returns [ErrFull] or [ErrBusy] when nothing could
+// be written now (try again later), [ErrBroken] after an I/O error (what was written is unknown until the next start), and
+// [ErrClosed] once Run has ended. A context ends the wait for a place in the writer's queue; a write that got one is
+// waited for.
+type Store interface {
+	Journal
+	Runs
+	Users
+	Schedules
+
+	// ID is this database's own random name, made with it: 8 characters of [a-z2-7].
+	ID() string
+	// Run is the writer: it commits what the other methods write. When ctx ends, it commits what is waiting and returns nil;
+	// after an I/O error, when the store can promise nothing any more, it returns that error: stop, and start anew.
+	Run(ctx context.Context) error
+	// Close closes the database; Run must have ended.
+	Close() error
+}
+
+// Journal is the durable, ordered log of accepted events.
+type Journal interface {
+	// Append accepts events, in order and in one transaction, and gives each new one its Sequence (in the Event too).
+	// An event whose (source, id) is known already changes nothing: its receipt is the first one's, marked Duplicate.
+	// Append keeps the events: they must not be changed afterwards.
+	Append(ctx context.Context, evs []*events.Event) ([]Receipt, error)
+	// Events returns a page of the journal.
+	Events(ctx context.Context, q EventQuery) ([]*events.Event, error)
+	// Event returns the event with this id (the latest, should several sources use it), or [ErrNotFound].
+	Event(ctx context.Context, id string) (*events.Event, error)
+	// Head is the sequence of the last accepted event, 0 where there is none.
+	Head(ctx context.Context) (int64, error)
+}
+
+// Receipt is the journal's answer for one event.
+type Receipt struct {
+	Sequence  int64
+	Duplicate bool
+}
+
+// EventQuery selects events. The zero value is the first page of everything.
+type EventQuery struct {
+	After       int64            // only events with a greater sequence
+	Before      int64            // only events with a smaller sequence; 0: no bound
+	Since       time.Time        // only events accepted at or after; zero: no bound
+	Patterns    []events.Pattern // only events whose type matches one; none: all
+	Correlation string           // only events of this chain
+	// Unsettled, when not 0, leaves out the events that the handler of this number has a run for.
+	Unsettled HandlerID
+	// Last takes the last Limit events of the selection instead of the first; they still come in ascending order.
+	Last  bool
+	Limit int // at most so many; 0: 1,000
+}
+
+// HandlerID is the number under which a store keeps a handler's runs. It never changes and is never given again.
+type HandlerID int64
+
+// Consumer is a handler as the store knows it.
+type Consumer struct {
+	ID   HandlerID
+	Name string
+	// LowWater: every event up to this sequence has been dealt with: it didn't match, or it has a run.
+	LowWater int64
+}
+
+// Runs keeps what the handlers did.
+type Runs interface {
+	// Register makes the named handlers the active ones, in one transaction, and returns them in the same order. A name
+	// that is new, or that was not active, starts at the journal's head (at 0 when FromStart has it and it is new).
+	Register(ctx context.Context, handlers []Registration) ([]Consumer, error)
+	// Start records that attempts begin, before an outside handler acts: all of them, or none. A claim that is not the next
+	// attempt of its run comes back as false.
+	Start(ctx context.Context, claims []Claim) ([]bool, error)
+	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks.
+	// All of it is one transaction. The results have the order of the settlements.
+	Settle(ctx context.Context, b SettleBatch) ([]Settled, error)
+	// Pending returns runs of a handler that are running or retrying: those due first (a running one counts as due now),
+	// at most limit.
+	Pending(ctx context.Context, h HandlerID, limit int) ([]Run, error)
+	// FindRun returns one run by its id, or [ErrNotFound].
+	FindRun(ctx context.Context, id string) (Run, error)
+	// Runs returns a page of runs, newest event first.
+	Runs(ctx context.Context, q RunQuery) ([]Run, error)
+	// Attempts returns the failed attempts of a run, oldest first.
+	Attempts(ctx context.Context, id string) ([]Attempt, error)
+	// Retry makes dead runs due again now, with a new budget of attempts, and returns them. At most limit of the selection.
+	Retry(ctx context.Context, q RunQuery) ([]Run, error)
+	// Drop deletes dead runs and returns how many they were.
+	Drop(ctx context.Context, q RunQuery) (int, error)
+}
+
+// Registration names a handler of the wiring.
+type Registration struct {
+	Name      string
+	FromStart bool
+}
+
+// RunState is where a run stands.
+type RunState int8
+
+// The states of a run. Their numbers are stored: they never change.
+const (
+	Running RunState = iota + 1
+	Retrying
+	Succeeded
+	Skipped
+	Dead
+)
+
+var stateNames = [...]string{Running: "running", Retrying: "retrying", Succeeded: "succeeded", Skipped: "skipped", Dead: "dead"}
+
+// String gives the name that users see: "running", "retrying", "succeeded", "skipped", "dead".
+func (s RunState) String() string {
+	if s < Running || int(s) >= len(stateNames) {
+		return "unknown"
+	}
+	return stateNames[s]
+}
+
+// Settled says whether the run is over: succeeded, skipped or dead.
+func (s RunState) Settled() bool { return s >= Succeeded }
+
+// ParseRunState is the inverse of [RunState.String].
+func ParseRunState(name string) (RunState, bool) {
+	for i, n := range stateNames {
+		if n == name && n != "" {
+			return RunState(i), true
+		}
+	}
+	return 0, false
+}
+
+// Run is one handler on one event.
+type Run struct {
+	ID            string // see [RunID]
+	Handler       string
+	HandlerID     HandlerID
+	EventID       string
+	Sequence      int64 // the event's
+	Type          string
+	CorrelationID string
+	State         RunState
+	Attempt       int // the last one that started, from 1
+	// Budget is the attempt after which a retried dead run's count began: 0 at first.
+	Budget        int
+	Error         string // of the last failed attempt; empty when it succeeded
+	StartedAt     time.Time
+	FinishedAt    time.Time // zero while running
+	NextAttemptAt time.Time // set when retrying
+}
+
+// RunQuery selects runs. Set fields narrow it down together; Retry and Drop look at dead runs only.
+type RunQuery struct {
+	ID       string
+	Handler  string
+	State    RunState // 0: any
+	Sequence int64    // of one event; 0: any
+	Before   int64    // only events with a smaller sequence; 0: no bound
+	Limit    int      // at most so many; 0: 1,000
+}
+
+// Attempt is one failed attempt of a run.
+type Attempt struct {
+	Number     int
+	StartedAt  time.Time
+	FinishedAt time.Time
+	Error      string
+}
+
+// Claim says that an attempt of a run begins.
+type Claim struct {
+	Handler  HandlerID
+	Sequence int64
+	Attempt  int // from 1; the run must be new (1) or retrying with Attempt-1
+	At       time.Time
+}
+
+// SettleBatch is a set of attempts that end together.
+type SettleBatch struct {
+	Settlements []Settlement
+	Marks       []Mark
+}
+
+// Mark is a handler's new low-water mark.
+type Mark struct {
+	Handler  HandlerID
+	LowWater int64
+}
+
+// Settlement ends one attempt of a run.
+//
+// It is fenced: it counts only when its attempt is the one that runs (recorded by Start, or the next one where no Start
+// was). A late or repeated settlement changes nothing and comes back as Fenced.
+type Settlement struct {
+	Event   *events.Event
+	Handler HandlerID
+	Attempt int
+	Claimed bool // Start recorded the attempt
+	Started time.Time
+	// Outcome is what came of it, when Effect is nil.
+	Outcome Outcome
+	// Effect, when not nil, runs inside the transaction and gives the outcome. When it isn't Succeeded, all that it wrote
+	// is undone. It must not block, nor keep tx, and may be called again when the transaction has to be repeated.
+	Effect func(tx Tx) Outcome
+	// Atomic says that undoing Effect takes a savepoint: it has more than one statement, or can fail after the first.
+	Atomic bool
+}
+
+// Outcome is the state that an attempt leaves its run in.
+type Outcome struct {
+	State         RunState
+	Error         string
+	NextAttemptAt time.Time       // when Retrying
+	Emit          []*events.Event // appended to the journal in the same transaction
+}
+
+// Settled is the answer to a [Settlement].
+type Settled struct {
+	Fenced bool
+	Outcome
+}
+
+// Tx is the transaction as an effect sees it.
+type Tx interface {
+	// InsertUser stores a user; ID and CreatedAt are given by the store. A user with this e-mail address makes
+	// [ErrConflict], unless on says otherwise.
+	InsertUser(u User, on OnConflict) (User, error)
+}
+
+// OnConflict is what InsertUser does about a known e-mail address.
+type OnConflict int8
+
+// The ways to handle a conflict.
+const (
+	Fail   OnConflict = iota // ErrConflict
+	Ignore                   // keep the stored user and return it
+	Update                   // replace name and attributes
+)
+
+// User is a stored user.
+type User struct {
+	ID         int64
+	Name       string
+	Email      string // unique, whatever the case of its letters
+	Attributes []byte // a JSON object, or nil
+	CreatedAt  time.Time
+	EventID    string // the event that brought it
+}
+
+// Users reads the users.
+type Users interface {
+	// User finds one by e-mail address, or by id when key is a decimal number; [ErrNotFound] otherwise.
+	User(ctx context.Context, key string) (User, error)
+	// ListUsers returns users with an id greater than after, in order of id; limit 0: 1,000.
+	ListUsers(ctx context.Context, after int64, limit int) ([]User, error)
+	// CountUsers counts them.
+	CountUsers(ctx context.Context) (int64, error)
+}
+
+// Schedules keeps how far each schedule has come.
+type Schedules interface {
+	// ScheduleMarks returns the marks of all schedules by name.
+	ScheduleMarks(ctx context.Context) (map[string]ScheduleMark, error)
+	// FireSlots accepts slots' events and moves the schedules' marks, in one transaction. Receipts are as in Append.
+	FireSlots(ctx context.Context, marks []ScheduleMark, evs []*events.Event) ([]Receipt, error)
+}
+
+// ScheduleMark says how far a schedule has come.
+type ScheduleMark struct {
+	Name   string
+	Since  time.Time // when the schedule was first seen: slots before are none of its
+	Slot   time.Time // every slot up to here was dealt with
+	Paused bool
+}
+
+// Commit is what one transaction of the store made true.
+type Commit struct {
+	Events []*events.Event
+	Runs   []Run // changed runs, when somebody wants them (see Options.WantRuns)
+}
+
+// Options for opening a store.
+type Options struct {
+	// OnCommit is called by the writer after each commit that accepted events or changed runs. It must not block, and may
+	// keep the slices. Default: nothing.
+	OnCommit func(Commit)
+	// WantRuns says whether anybody reads Commit.Runs now; nil: never.
+	WantRuns func() bool
+	// Synchronous "normal" trades the durability of the last moments before a power cut for speed. Default "full".
+	Synchronous string
+}
