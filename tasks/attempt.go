@@ -1,0 +1,214 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/expression"
+)
+
+// task is one run on its way through a consumer.
+type task struct {
+	event   *events.Event // nil when it has to be read first: a retry
+	seq     int64
+	attempt int // the one that comes next, or that is under way
+	budget  int // attempts made before the run was last retried by hand
+	due     time.Time
+	key     string // with order_by
+	started time.Time
+	claimed bool // the attempt is recorded in the store
+}
+
+// delivery makes what the kind sees.
+func (c *consumer) delivery(t *task) *Delivery {
+	return &Delivery{
+		Event: t.event, Env: expression.NewEnv(t.event), Handler: c.h.Name,
+		RunID: store.RunID(t.seq, c.h.Name, c.r.o.Store.ID()), Attempt: t.attempt,
+	}
+}
+
+// wanted evaluates the handler's condition.
+func (c *consumer) wanted(d *Delivery) (ok bool, err error) {
+	if c.h.When == nil {
+		return true, nil
+	}
+	defer recovered(&err)
+	if ok, err = c.h.When.Bool(d.Env); err != nil {
+		return false, fmt.Errorf("when: %w", err)
+	}
+	return ok, nil
+}
+
+// inside makes the settlement of an attempt whose effect runs in the writer's transaction.
+func (c *consumer) inside(t *task, d *Delivery, action Inside) store.Settlement {
+	effect, err := prepare(action, d)
+	if err != nil {
+		return c.settlement(t, c.failed(t, d, err))
+	}
+	s := c.settlement(t, store.Outcome{})
+	s.Atomic = c.atomic
+	s.Effect = func(tx store.Tx) store.Outcome {
+		result, err := apply(effect, tx)
+		if err != nil {
+			return c.failed(t, d, err)
+		}
+		return c.succeeded(t, d, result)
+	}
+	return s
+}
+
+func prepare(action Inside, d *Delivery) (effect Effect, err error) {
+	defer recovered(&err)
+	return action.Prepare(d)
+}
+
+func apply(effect Effect, tx store.Tx) (result any, err error) {
+	defer recovered(&err)
+	return effect(tx)
+}
+
+// outside runs an attempt of an outside handler: recorded first, then done.
+func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action Outside) attemptDone {
+	done := attemptDone{t: t, d: d}
+	claim := []store.Claim{{Handler: c.id, Sequence: t.seq, Attempt: t.attempt, At: t.started}}
+	for !t.claimed {
+		started, err := c.r.o.Store.Start(ctx, claim)
+		switch {
+		case err == nil && !started[0]:
+			done.fenced = true
+			return done
+		case err == nil:
+			t.claimed = true
+		case !temporary(err) || !pause(ctx, storeRetryEvery):
+			done.storeErr = err
+			return done
+		}
+	}
+	if c.h.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.h.Timeout, fmt.Errorf("no answer within the timeout of %v", c.h.Timeout))
+		defer cancel()
+	}
+	done.result, done.err = do(ctx, action, d)
+	if done.err != nil && ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
+		done.err = fmt.Errorf("%w: %w", context.Cause(ctx), done.err)
+	}
+	return done
+}
+
+func do(ctx context.Context, action Outside, d *Delivery) (result any, err error) {
+	defer recovered(&err)
+	return action.Do(ctx, d)
+}
+
+// settlement ends t's attempt with an outcome.
+func (c *consumer) settlement(t *task, out store.Outcome) store.Settlement {
+	return store.Settlement{Event: t.event, Handler: c.id, Attempt: t.attempt, Claimed: t.claimed, Started: t.started, Outcome: out}
+}
+
+// succeeded is the outcome of an attempt that went well: with the events that follow from it, unless they can't be made.
+func (c *consumer) succeeded(t *task, d *Delivery, result any) store.Outcome {
+	emitted, err := c.emitted(d, result)
+	if err != nil {
+		return c.failed(t, d, err)
+	}
+	return store.Outcome{State: store.Succeeded, Emit: emitted}
+}
+
+// typeRunDead is published when a run is dead.
+const typeRunDead = "evrun.run.dead"
+
+// failed is the outcome of an attempt that did not: another one later, or the end.
+func (c *consumer) failed(t *task, d *Delivery, err error) store.Outcome {
+	if !isPermanent(err) && t.attempt-t.budget < c.h.Retry.Attempts {
+		return store.Outcome{State: store.Retrying, Error: err.Error(), NextAttemptAt: time.Now().Add(c.h.Retry.delay(t.attempt-t.budget, err))}
+	}
+	out := store.Outcome{State: store.Dead, Error: err.Error()}
+	if t.event.Type == typeRunDead {
+		return out // a handler of dead runs that dies itself is not told of that: it would have no end
+	}
+	dead := EmittedEvent{Type: typeRunDead, Data: map[string]any{
+		"run": d.RunID, "handler": c.h.Name, "event": t.event.ID, "type": t.event.Type, "sequence": t.seq,
+		"attempt": t.attempt, "error": out.Error,
+	}}
+	if e, err := c.r.o.Emitter.child(d, t.attempt, "/evrun", dead); err == nil {
+		e.ID = fmt.Sprintf("%s.dead.%d", d.RunID, t.attempt)
+		out.Emit = []*events.Event{e}
+	}
+	return out
+}
+
+// emitted makes the events that follow from a success: the kind's own, then those of the handler's emit.
+func (c *consumer) emitted(d *Delivery, result any) ([]*events.Event, error) {
+	var list []EmittedEvent
+	if e, ok := result.(*Emitted); ok {
+		list, result = e.Events, e.Result
+	}
+	if len(list) == 0 && len(c.h.Emit) == 0 {
+		return nil, nil
+	}
+	if len(c.h.Emit) > 0 {
+		d.Env.SetResult(result)
+	}
+	for _, em := range c.h.Emit {
+		what := EmittedEvent{Data: result}
+		var err error
+		if what.Type, err = em.Type.Text(d.Env); err != nil {
+			return nil, fmt.Errorf("emit: type: %w", err)
+		}
+		if em.Subject != nil {
+			if what.Subject, err = em.Subject.Text(d.Env); err != nil {
+				return nil, fmt.Errorf("emit: subject: %w", err)
+			}
+		}
+		if em.Data != nil {
+			if what.Data, err = em.Data.Eval(d.Env); err != nil {
+				return nil, fmt.Errorf("emit: data: %w", err)
+			}
+		}
+		list = append(list, what)
+	}
+	evs := make([]*events.Event, len(list))
+	for i, what := range list {
+		var err error
+		if events.Reserved(what.Type) {
+			err = refused("type %q is evrun's own", what.Type)
+		} else {
+			evs[i], err = c.r.o.Emitter.child(d, i+1, c.source, what)
+		}
+		if err != nil {
+			return nil, Permanent(fmt.Errorf("emit: %w", err))
+		}
+	}
+	return evs, nil
+}
+
+// recovered turns a panic into an error that keeps its stack.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	}
+}
+
+// storeRetryEvery is how often a write is tried again while the store has no space, or is locked.
+const storeRetryEvery = time.Second
+
+// temporary says whether the store may take the same write later.
+func temporary(err error) bool { return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBusy) }
+
+// pause waits, and says whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,156 @@
+package tasks_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/handlers"
+)
+
+// These measure the whole engine on a disk: `go test -run - -bench . ./tasks`. They do the peers' job: accept an event
+// durably, run a handler that inserts one user for it, and mark it done.
+
+func userInsert(b *testing.B) *tasks.Handler {
+	b.Helper()
+	action, faults := handlers.Build("user.insert", map[string]any{"name": "${ data.name }", "email": "${ data.email }"}, handlers.Deps{Log: slog.New(slog.DiscardHandler)})
+	if len(faults) > 0 {
+		b.Fatal(faults[0].Msg)
+	}
+	return &tasks.Handler{Name: "save-user", On: on("user.registered"), Kind: "user.insert", Action: action}
+}
+
+func registered(i int) *events.Event {
+	return &events.Event{Type: "user.registered", Source: "/bench", Data: fmt.Appendf(nil, `{"name":"Ada Lovelace","email":"user-%d@example.com","plan":"pro"}`, i)}
+}
+
+// usersReach waits for n user rows. Counting them costs a scan, so it asks for the newest first.
+func (d *daemon) usersReach(n int) {
+	for {
+		page, err := d.store.ListUsers(context.Background(), int64(n-1), 1)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if len(page) > 0 {
+			break
+		}
+		wait(time.Millisecond)
+	}
+	if got, err := d.store.CountUsers(context.Background()); err != nil || int(got) != n {
+		d.t.Fatalf("%d users, want %d (%v)", got, n, err)
+	}
+}
+
+// BenchmarkBulk appends in chunks of 1,000, two at a time, and ends when every user row is there.
+func BenchmarkBulk(b *testing.B) {
+	d := start(b, path(b), userInsert(b))
+	const chunk, n = 1000, 100_000
+	for b.Loop() {
+		base, _ := d.store.CountUsers(b.Context())
+		chunks := make(chan int)
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for c := range chunks {
+					evs := make([]*events.Event, chunk)
+					for i := range evs {
+						evs[i] = registered(int(base) + c*chunk + i)
+					}
+					if _, err := d.emitter.Emit(context.Background(), evs...); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		for c := range n / chunk {
+			chunks <- c
+		}
+		close(chunks)
+		wg.Wait()
+		d.usersReach(int(base) + n)
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkCallers has 128 callers that each wait for the acknowledgement of one event before the next.
+func BenchmarkCallers(b *testing.B) {
+	d := start(b, path(b), userInsert(b))
+	const callers, each = 128, 400
+	for b.Loop() {
+		base, _ := d.store.CountUsers(b.Context())
+		var wg sync.WaitGroup
+		for c := range callers {
+			wg.Go(func() {
+				for i := range each {
+					if _, err := d.emitter.Emit(context.Background(), registered(int(base)+c*each+i)); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		d.usersReach(int(base) + callers*each)
+	}
+	b.ReportMetric(float64(b.N)*callers*each/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkAcknowledge is one caller on an idle daemon, next to one bare transaction on the same disk.
+func BenchmarkAcknowledge(b *testing.B) {
+	d := start(b, path(b))
+	bare := bareTransaction(b, filepath.Join(b.TempDir(), "bare.db"))
+	const n = 1000
+	var acknowledged, committed []time.Duration
+	for b.Loop() {
+		for i := range n {
+			t0 := time.Now()
+			if _, err := d.emitter.Emit(context.Background(), registered(i)); err != nil {
+				b.Fatal(err)
+			}
+			t1 := time.Now()
+			bare(i)
+			acknowledged, committed = append(acknowledged, t1.Sub(t0)), append(committed, time.Since(t1))
+		}
+	}
+	slices.Sort(acknowledged)
+	slices.Sort(committed)
+	b.ReportMetric(float64(acknowledged[len(acknowledged)/2].Microseconds()), "ack-p50-µs")
+	b.ReportMetric(float64(committed[len(committed)/2].Microseconds()), "bare-p50-µs")
+	b.ReportMetric(float64(acknowledged[len(acknowledged)/2])/float64(committed[len(committed)/2]), "ack/bare")
+}
+
+// bareTransaction opens a database and returns a function that commits one row to it, durably.
+func bareTransaction(b *testing.B, path string) func(i int) {
+	b.Helper()
+	db := openBare(b, path)
+	insert, err := db.Prepare(`INSERT INTO t (v) VALUES (?)`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return func(i int) {
+		if _, err := insert.Exec(fmt.Sprintf(`{"name":"Ada Lovelace","email":"user-%d@example.com","plan":"pro"}`, i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func openBare(b *testing.B, path string) *sql.DB {
+	b.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT) STRICT`); err != nil {
+		b.Fatal(err)
+	}
+	return db
+}

@@ -1,0 +1,484 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"evrun/store"
+)
+
+// defaultConcurrency is how many attempts of one handler run at a time, unless it says otherwise.
+const defaultConcurrency = 4
+
+// maxSettleBatch is how many runs a consumer settles in one go, and so how many it prepares ahead of the writer.
+const maxSettleBatch = 512
+
+// consumer runs one handler. Its goroutine, in run, owns every field; attempts of outside handlers and the one batch that
+// is being settled are goroutines that report back over channels, and are waited for.
+//
+// What a handler's condition skips and what an inside handler writes needs no goroutine: it goes straight into the next
+// batch, and a batch is settled while the next one is prepared.
+type consumer struct {
+	r      *Runner
+	h      *Handler
+	id     store.HandlerID
+	source string // of the events that it emits
+	atomic bool   // an effect may have to be undone after it was written
+
+	follower *Follower
+	clock    retryClock
+	order    keyOrder
+	active   map[int64]*task // taken, and not settled yet
+	running  int             // attempts of the outside handler under way
+	batch    []settling      // to be settled next
+	writing  bool            // a batch is being settled
+	singly   int             // so many of batch go alone: one of them can't be stored
+	moved    int64           // the low-water mark that was last written
+
+	attempts chan attemptDone
+	written  chan []settling
+	retried  chan store.Run // from Runner.Retry
+	mark     chan struct{}  // from Runner.sweep
+	ended    chan struct{}  // closed when run returns
+	failure  error
+}
+
+// settling is a settlement with the task that it is for, and with its answer.
+type settling struct {
+	t   *task
+	s   store.Settlement
+	out store.Settled
+	err error
+}
+
+// attemptDone is what an attempt of an outside handler brought.
+type attemptDone struct {
+	t        *task
+	d        *Delivery
+	result   any
+	err      error // the handler's
+	fenced   bool  // the run is somebody else's
+	storeErr error // the attempt could not be recorded, and so did not begin
+}
+
+func newConsumer(r *Runner, h *Handler) *consumer {
+	configured := *h
+	configured.Retry = h.Retry.withDefaults()
+	if configured.Concurrency <= 0 {
+		configured.Concurrency = defaultConcurrency
+	}
+	return &consumer{
+		r: r, h: &configured, source: "/handlers/" + h.Name,
+		atomic:   len(h.Emit) > 0 || h.Kind == "emit",
+		active:   map[int64]*task{},
+		attempts: make(chan attemptDone), written: make(chan []settling), retried: make(chan store.Run),
+		mark: make(chan struct{}), ended: make(chan struct{}),
+	}
+}
+
+// open takes up where the handler was: the low-water mark, and the runs above or below it that are not settled.
+func (c *consumer) open(ctx context.Context, known store.Consumer) error {
+	c.id, c.moved = known.ID, known.LowWater
+	head, err := c.r.o.Store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	c.follower = NewFollower(c.r.o.Store, c.r.o.Bus, known.LowWater, c.h.On...)
+	c.follower.skip, c.follower.skipTo = known.ID, head
+	return c.reload(ctx)
+}
+
+// reload fills the retry clock from the store with what is due first.
+func (c *consumer) reload(ctx context.Context) error {
+	const limit = maxRetriesInMemory / 2
+	c.clock.horizon = time.Time{}
+	runs, err := c.r.o.Store.Pending(ctx, c.id, limit+len(c.active))
+	if err != nil {
+		return fmt.Errorf("read pending runs: %w", err)
+	}
+	for _, run := range runs {
+		if c.active[run.Sequence] != nil {
+			continue
+		}
+		if run.State == store.Running {
+			if err := c.interrupted(ctx, run); err != nil {
+				return err
+			}
+			continue
+		}
+		t := &task{seq: run.Sequence, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt}
+		if c.h.OrderBy != nil {
+			if err := c.hold(ctx, t); err != nil {
+				return err
+			}
+		}
+		c.clock.add(t)
+	}
+	if len(runs) == limit+len(c.active) {
+		c.clock.horizon = runs[len(runs)-1].NextAttemptAt
+	}
+	return nil
+}
+
+// hold gives a run that waits for its next attempt the key that it held before the start.
+func (c *consumer) hold(ctx context.Context, t *task) error {
+	ok, err := c.fetch(ctx, t)
+	if !ok {
+		return err
+	}
+	if key, err := c.keyOf(c.delivery(t)); err == nil { // else its next attempt says so
+		t.key = key
+		if k := c.order.keys[key]; k == nil {
+			c.order.enter(t)
+		}
+	}
+	t.event = nil
+	return nil
+}
+
+// interrupted deals with an attempt that was under way when the daemon died. Whether it did its work is unknown, so it
+// counts as a failed one: at least once, and a command that takes the daemon down does not do so for ever.
+func (c *consumer) interrupted(ctx context.Context, run store.Run) error {
+	t := &task{seq: run.Sequence, attempt: run.Attempt, budget: run.Budget, started: run.StartedAt, claimed: true}
+	ok, err := c.fetch(ctx, t)
+	if !ok {
+		return err
+	}
+	d := c.delivery(t)
+	if c.h.OrderBy != nil {
+		if t.key, err = c.keyOf(d); err == nil {
+			c.order.enter(t)
+		}
+	}
+	c.active[t.seq] = t
+	c.settle(t, c.settlement(t, c.failed(t, d, errors.New("evrun was stopped or killed while this attempt ran"))))
+	return nil
+}
+
+// run handles events until ctx ends and what was begun is settled. work is the context of attempts: it outlives ctx.
+func (c *consumer) run(ctx, work context.Context) error {
+	defer close(c.ended)
+	defer c.follower.Close()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		stopping := ctx.Err() != nil || c.failure != nil
+		if !stopping {
+			c.fill(ctx, work)
+		}
+		c.flush(work)
+		if stopping && c.running == 0 && !c.writing && len(c.batch) == 0 {
+			if c.failure == nil {
+				c.moveMark(work)
+			}
+			return c.failure
+		}
+		live, done := c.follower.C(), ctx.Done()
+		if stopping {
+			live, done = nil, nil
+			timer.Reset(time.Hour)
+		} else {
+			if !c.room() {
+				live = nil
+			}
+			timer.Reset(c.untilDue())
+		}
+		select {
+		case e, ok := <-live:
+			e, err := c.follower.received(e, ok)
+			if err != nil {
+				c.fail(err)
+			} else if e != nil {
+				c.take(work, &task{event: e, seq: e.Sequence, attempt: 1})
+			}
+		case a := <-c.attempts:
+			c.running--
+			c.attempted(a)
+		case batch := <-c.written:
+			c.writing = false
+			c.settled(batch)
+		case run := <-c.retried:
+			c.clock.add(&task{seq: run.Sequence, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt})
+		case <-c.mark:
+			c.moveMark(work)
+		case <-timer.C:
+		case <-done:
+		}
+	}
+}
+
+// fail ends the consumer: its journal can't be read.
+func (c *consumer) fail(err error) {
+	if c.failure == nil {
+		c.failure = err
+	}
+}
+
+// room says whether another task can be begun.
+func (c *consumer) room() bool {
+	if len(c.batch) >= maxSettleBatch || c.order.full() {
+		return false
+	}
+	_, outside := c.h.Action.(Outside)
+	return !outside || c.running < c.h.Concurrency
+}
+
+// untilDue is how long the retry clock can wait.
+func (c *consumer) untilDue() time.Duration {
+	if at, ok := c.clock.next(); ok && c.room() {
+		return max(0, time.Until(at))
+	}
+	return time.Hour
+}
+
+// fill begins what can be begun: due retries, then what a freed key lets go, then new events.
+func (c *consumer) fill(ctx, work context.Context) {
+	for c.room() && c.failure == nil {
+		t, err := c.pick(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				c.fail(err)
+			}
+			return
+		}
+		if t == nil {
+			return
+		}
+		c.take(work, t)
+	}
+}
+
+// pick gives the task that comes next, or nil when there is none now.
+func (c *consumer) pick(ctx context.Context) (*task, error) {
+	for {
+		if c.clock.exhausted() {
+			if err := c.reload(ctx); err != nil {
+				return nil, err
+			}
+		}
+		t := c.clock.take(time.Now())
+		if t == nil {
+			t = c.order.next()
+		}
+		if t == nil {
+			e, err := c.follower.poll(ctx)
+			if e == nil || err != nil {
+				return nil, err
+			}
+			return &task{event: e, seq: e.Sequence, attempt: 1}, nil
+		}
+		if ok, err := c.fetch(ctx, t); ok || err != nil {
+			return t, err
+		}
+		c.order.release(t)
+	}
+}
+
+// fetch reads the event of a retry. ok is false when it is gone: the run was dropped.
+func (c *consumer) fetch(ctx context.Context, t *task) (ok bool, err error) {
+	if t.event != nil {
+		return true, nil
+	}
+	page, err := c.r.o.Store.Events(ctx, store.EventQuery{After: t.seq - 1, Before: t.seq + 1})
+	if err != nil || len(page) == 0 {
+		return false, err
+	}
+	t.event = page[0]
+	return true, nil
+}
+
+// take begins an attempt.
+func (c *consumer) take(work context.Context, t *task) {
+	if c.active[t.seq] != nil {
+		return // under way already: a retry that was both read from the store and handed over
+	}
+	d := c.delivery(t)
+	t.started, t.claimed = time.Now(), false
+	var err error
+	if c.h.OrderBy != nil && t.key == "" {
+		t.key, err = c.keyOf(d)
+	}
+	if t.key != "" && !c.order.enter(t) {
+		return // parked
+	}
+	c.active[t.seq] = t
+	ok := false
+	if err == nil {
+		ok, err = c.wanted(d)
+	}
+	switch {
+	case err != nil:
+		c.settle(t, c.settlement(t, c.failed(t, d, err)))
+	case !ok:
+		c.settle(t, c.settlement(t, store.Outcome{State: store.Skipped}))
+	default:
+		switch action := c.h.Action.(type) {
+		case Inside:
+			c.settle(t, c.inside(t, d, action))
+		case Outside:
+			c.running++
+			go func() {
+				c.attempts <- c.outside(work, t, d, action)
+			}()
+		default:
+			c.settle(t, c.settlement(t, c.failed(t, d, Permanent(fmt.Errorf("kind %q can't be run", c.h.Kind)))))
+		}
+	}
+}
+
+// attempted takes what an outside attempt brought.
+func (c *consumer) attempted(a attemptDone) {
+	switch {
+	case a.storeErr != nil:
+		c.stuck(a.storeErr) // it stays active: the mark must not pass it
+	case a.fenced:
+		c.release(a.t)
+	case a.err != nil:
+		c.settle(a.t, c.settlement(a.t, c.failed(a.t, a.d, a.err)))
+	default:
+		c.settle(a.t, c.settlement(a.t, c.succeeded(a.t, a.d, a.result)))
+	}
+}
+
+func (c *consumer) settle(t *task, s store.Settlement) {
+	c.batch = append(c.batch, settling{t: t, s: s})
+}
+
+// flush hands the batch to the writer, unless one is there already.
+func (c *consumer) flush(work context.Context) {
+	if c.writing || len(c.batch) == 0 {
+		return
+	}
+	batch := c.batch
+	if c.batch = nil; c.singly > 0 {
+		batch, c.batch = batch[:1:1], batch[1:]
+		c.singly--
+	}
+	for _, b := range batch {
+		delete(c.active, b.t.seq) // for the mark: the batch's own transaction settles them
+	}
+	c.moved = c.lowWater()
+	b := store.SettleBatch{Settlements: make([]store.Settlement, len(batch)), Marks: []store.Mark{{Handler: c.id, LowWater: c.moved}}}
+	for i := range batch {
+		b.Settlements[i] = batch[i].s
+		c.active[batch[i].t.seq] = batch[i].t
+	}
+	c.writing = true
+	go func() {
+		settled, err := c.write(work, b)
+		for i := range batch {
+			if err == nil {
+				batch[i].out, batch[i].err = settled[i], nil
+			} else {
+				batch[i].err = err
+			}
+		}
+		c.written <- batch
+	}()
+}
+
+// write settles a batch. While the store has no space it tries again; at a stop it gives up, for the next start to redo.
+func (c *consumer) write(work context.Context, b store.SettleBatch) ([]store.Settled, error) {
+	for {
+		settled, err := c.r.o.Store.Settle(context.WithoutCancel(work), b)
+		if err == nil || !temporary(err) {
+			return settled, err
+		}
+		c.r.o.Log.Warn("results can't be stored now; trying again", "handler", c.h.Name, "runs", len(b.Settlements), "error", err)
+		if !pause(work, storeRetryEvery) {
+			return nil, err
+		}
+	}
+}
+
+// settled takes the writer's answers.
+func (c *consumer) settled(batch []settling) {
+	if err := batch[0].err; err != nil {
+		c.unsettled(batch, err)
+		return
+	}
+	for _, b := range batch {
+		t := b.t
+		switch {
+		case b.out.Fenced:
+			c.r.o.Log.Debug("a late settlement was left out", "handler", c.h.Name, "sequence", t.seq, "attempt", t.attempt)
+		case b.out.State == store.Retrying:
+			c.log(t, b.out.Outcome)
+			next := &task{seq: t.seq, attempt: t.attempt + 1, budget: t.budget, due: b.out.NextAttemptAt, key: t.key}
+			delete(c.active, t.seq)
+			c.clock.add(next)
+			continue // its key stays held
+		case b.out.State == store.Dead:
+			c.log(t, b.out.Outcome)
+		}
+		c.release(t)
+	}
+}
+
+// unsettled deals with a batch that the store did not take. Its tasks stay active, so that the mark doesn't pass them.
+func (c *consumer) unsettled(batch []settling, err error) {
+	switch {
+	case temporary(err) || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrBroken):
+		c.stuck(err)
+	case len(batch) > 1: // one of them can't be stored: the others can
+		c.batch = append(batch, c.batch...)
+		c.singly = len(batch)
+	case batch[0].s.Effect == nil && batch[0].s.Outcome.State == store.Dead:
+		c.fail(err)
+	default:
+		t := batch[0].t
+		out := store.Outcome{State: store.Dead, Error: fmt.Sprintf("its result can't be stored: %v", err)}
+		c.batch = append([]settling{{t: t, s: c.settlement(t, out)}}, c.batch...)
+		c.singly++
+	}
+}
+
+// stuck ends the consumer when the store takes nothing more; at a stop that is as it should be.
+func (c *consumer) stuck(err error) {
+	if !errors.Is(err, store.ErrClosed) && !errors.Is(err, context.Canceled) && !temporary(err) {
+		c.fail(err)
+	}
+}
+
+func (c *consumer) log(t *task, out store.Outcome) {
+	args := []any{"handler", c.h.Name, "event", t.event.ID, "type", t.event.Type, "attempt", t.attempt, "error", out.Error}
+	if out.State == store.Dead {
+		c.r.o.Log.Error("run is dead", append(args, "run", store.RunID(t.seq, c.h.Name, c.r.o.Store.ID()))...)
+		return
+	}
+	c.r.o.Log.Warn("attempt failed", append(args, "next", out.NextAttemptAt.UTC().Format(time.RFC3339))...)
+}
+
+// release lets go of a task that is over.
+func (c *consumer) release(t *task) {
+	delete(c.active, t.seq)
+	c.order.release(t)
+}
+
+// lowWater is the sequence up to which every event has been dealt with.
+func (c *consumer) lowWater() int64 {
+	mark := c.follower.After()
+	if upTo, ok := c.follower.idle(); ok {
+		mark = upTo
+	}
+	for seq, t := range c.active {
+		if t.attempt == 1 { // later attempts have their row
+			mark = min(mark, seq-1)
+		}
+	}
+	return max(c.moved, min(mark, c.order.lowest()-1))
+}
+
+// moveMark writes the mark of a handler that has nothing to settle.
+func (c *consumer) moveMark(work context.Context) {
+	mark := c.lowWater()
+	if mark <= c.moved || c.writing {
+		return
+	}
+	_, err := c.r.o.Store.Settle(context.WithoutCancel(work), store.SettleBatch{Marks: []store.Mark{{Handler: c.id, LowWater: mark}}})
+	if err == nil {
+		c.moved = mark
+	}
+}

@@ -1,0 +1,121 @@
+package tasks
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// DefaultMaxEvent is how large an event's data may be unless the settings say otherwise: 1 MiB.
+const DefaultMaxEvent = 1 << 20
+
+// Emitter is the only way into the journal: it checks every event and stamps what its sender left out. Safe for concurrent
+// use.
+type Emitter struct {
+	journal store.Journal
+	maxData int
+	now     func() time.Time
+}
+
+// NewEmitter makes an emitter for events of at most maxData bytes of data; 0: [DefaultMaxEvent].
+func NewEmitter(journal store.Journal, maxData int) *Emitter {
+	if maxData <= 0 {
+		maxData = DefaultMaxEvent
+	}
+	return &Emitter{journal: journal, maxData: maxData, now: time.Now}
+}
+
+// RefusedError says why an event was not accepted. It is the sender's to mend.
+type RefusedError struct {
+	Msg      string
+	TooLarge bool
+}
+
+func (e *RefusedError) Error() string { return e.Msg }
+
+func refused(format string, args ...any) error {
+	return &RefusedError{Msg: fmt.Sprintf(format, args...)}
+}
+
+// Emit accepts events from outside, all or none: when it returns nil they are on disk. An event that is not fit is a
+// [RefusedError]; other errors are the store's.
+func (em *Emitter) Emit(ctx context.Context, evs ...*events.Event) ([]store.Receipt, error) {
+	for _, e := range evs {
+		if err := em.Check(e); err != nil {
+			return nil, err
+		}
+	}
+	return em.journal.Append(ctx, evs)
+}
+
+// Check stamps an event from outside and says whether it is fit for Emit, which does the same.
+func (em *Emitter) Check(e *events.Event) error {
+	if events.Reserved(e.Type) {
+		return refused("type %q: types under %s are evrun's own; choose another name", e.Type, events.ReservedPrefix)
+	}
+	return em.stamp(e)
+}
+
+// stamp fills in what is missing and checks the whole.
+func (em *Emitter) stamp(e *events.Event) error {
+	e.Sequence = 0
+	if e.ID == "" {
+		e.ID = events.NewID()
+	}
+	if e.Source == "" {
+		e.Source = "/evrun"
+	}
+	if e.Time.IsZero() {
+		e.Time = em.now()
+	}
+	e.Time = e.Time.UTC().Truncate(time.Microsecond)
+	if e.CorrelationID == "" {
+		e.CorrelationID = e.ID
+	}
+	if e.Hops < 0 || e.Hops > events.MaxHops {
+		return refused("event %q would be number %d in a chain of events that cause each other, and %d is the limit: is there a loop in the wiring?",
+			e.Type, e.Hops, events.MaxHops)
+	}
+	if len(e.Data) > em.maxData {
+		return &RefusedError{TooLarge: true, Msg: fmt.Sprintf("data of %d bytes: an event may have %d (server.max_event in the wiring file)", len(e.Data), em.maxData)}
+	}
+	if err := e.Validate(); err != nil {
+		return &RefusedError{Msg: err.Error()}
+	}
+	return nil
+}
+
+// child makes the event number n that a run causes. Its id comes from the run's, so that it can only be accepted once.
+func (em *Emitter) child(d *Delivery, n int, source string, what EmittedEvent) (*events.Event, error) {
+	data, err := MarshalData(what.Data)
+	if err != nil {
+		return nil, refused("data of the emitted event %q: %v", what.Type, err)
+	}
+	e := &events.Event{
+		ID: fmt.Sprintf("%s.%d", d.RunID, n), Source: source, Type: what.Type, Subject: what.Subject, Data: data,
+		CorrelationID: d.Event.CorrelationID, CausationID: d.Event.ID, Hops: d.Event.Hops + 1,
+	}
+	return e, em.stamp(e)
+}
+
+// MarshalData makes an event's data from a value: nil makes none, and json.RawMessage is taken as it is.
+func MarshalData(v any) (json.RawMessage, error) {
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case json.RawMessage:
+		return v, nil
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}

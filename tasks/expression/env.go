@@ -1,0 +1,172 @@
+package expression
+
+import (
+	"fmt"
+	"time"
+
+	"evrun/events"
+)
+
+// Env is what an expression sees when it runs. It is cheap to make, one for each run, and decodes the event's data at the
+// first use. Not safe for concurrent use.
+type Env struct {
+	event *events.Event
+	slot  *Slot
+
+	data    any
+	dataErr error
+	decoded bool
+
+	// What the language sees where it asks for the whole, made at the first use.
+	eventMap, slotMap map[string]any
+
+	result, previous any
+}
+
+// Slot is a nominal time of a schedule.
+type Slot struct {
+	Time   time.Time // in the schedule's zone
+	Number int64     // how many slots came before, in this schedule's life
+}
+
+// NewEnv is the environment of a handler on e.
+func NewEnv(e *events.Event) *Env { return &Env{event: e} }
+
+// NewSlotEnv is the environment of a schedule's data.
+func NewSlotEnv(s Slot) *Env { return &Env{slot: &s} }
+
+// SetResult gives `result` a value: what the handler's kind returned.
+func (env *Env) SetResult(v any) { env.result = v }
+
+// SetPrevious gives `previous` a value.
+func (env *Env) SetPrevious(v any) { env.previous = v }
+
+// value gives one of our names.
+func (env *Env) value(name nameSet) (any, error) {
+	switch name {
+	case nameEvent:
+		if env.event == nil {
+			return nil, nil
+		}
+		return env.eventAsMap(), nil
+	case nameData:
+		return env.payload()
+	case nameResult:
+		return env.result, nil
+	case nameSlot:
+		if env.slot == nil {
+			return nil, nil
+		}
+		return env.slotAsMap(), nil
+	case namePrevious:
+		return env.previous, nil
+	}
+	return nil, nil
+}
+
+// payload is the decoded data: nil when there is none, a string when it isn't JSON.
+func (env *Env) payload() (any, error) {
+	if env.decoded || env.event == nil {
+		return env.data, env.dataErr
+	}
+	env.decoded = true
+	switch {
+	case len(env.event.Data) == 0:
+	case !env.event.IsJSON():
+		env.data = string(env.event.Data)
+	default:
+		v, err := DecodeJSON(env.event.Data)
+		if err != nil {
+			env.dataErr = fmt.Errorf("the event's data is no JSON, as its type %q promises: %w", contentType(env.event), err)
+		}
+		env.data = v
+	}
+	return env.data, env.dataErr
+}
+
+// eventAttributes are the attributes that every event has, in order of suggestion.
+var eventAttributes = []string{"id", "source", "type", "subject", "time", "sequence", "correlationid", "causationid", "hops",
+	"datacontenttype", "dataschema"}
+
+// eventAttribute is a CloudEvents attribute or extension; nil for one that the event doesn't have. An optional attribute
+// that is not set is an empty string, so that it can stand in a text.
+func eventAttribute(e *events.Event, name string) any {
+	switch name {
+	case "id":
+		return e.ID
+	case "source":
+		return e.Source
+	case "type":
+		return e.Type
+	case "subject":
+		return e.Subject
+	case "time":
+		return e.Time.UTC().Format(time.RFC3339Nano)
+	case "sequence":
+		return int(e.Sequence)
+	case "correlationid":
+		return e.CorrelationID
+	case "causationid":
+		return e.CausationID
+	case "hops":
+		return e.Hops
+	case "datacontenttype":
+		return contentType(e)
+	case "dataschema":
+		return e.DataSchema
+	}
+	return asInt(e.Extensions[name])
+}
+
+func (env *Env) eventAsMap() map[string]any {
+	if env.eventMap == nil {
+		m := make(map[string]any, len(eventAttributes)+len(env.event.Extensions))
+		for name := range env.event.Extensions {
+			m[name] = eventAttribute(env.event, name)
+		}
+		for _, name := range eventAttributes {
+			m[name] = eventAttribute(env.event, name)
+		}
+		env.eventMap = m
+	}
+	return env.eventMap
+}
+
+var slotFields = []string{"time", "unix", "number"}
+
+func slotField(s *Slot, name string) any {
+	switch name {
+	case "time":
+		return s.Time.Format(time.RFC3339Nano)
+	case "unix":
+		return int(s.Time.Unix())
+	case "number":
+		return int(s.Number)
+	}
+	return nil
+}
+
+func (env *Env) slotAsMap() map[string]any {
+	if env.slotMap == nil {
+		env.slotMap = make(map[string]any, len(slotFields))
+		for _, name := range slotFields {
+			env.slotMap[name] = slotField(env.slot, name)
+		}
+	}
+	return env.slotMap
+}
+
+// asInt makes the language's own whole number of an int64.
+func asInt(v any) any {
+	if n, ok := v.(int64); ok {
+		return int(n)
+	}
+	return v
+}
+
+func contentType(e *events.Event) string {
+	if e.DataContentType == "" {
+		return "application/json"
+	}
+	return e.DataContentType
+}

@@ -1,0 +1,137 @@
+package expression
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/expr-lang/expr/file"
+)
+
+// Error is a fault in an expression's text, or in its evaluation. The same event will meet it again, unless Err has a cause
+// outside of it, such as a file that can't be read.
+type Error struct {
+	Source string // what was compiled: an expression, or a whole template
+	Offset int    // where in Source, in bytes; -1 when unknown
+	Msg    string // what is wrong
+	Hint   string // what to do about it; may be empty
+	Err    error  // the cause, where there is one
+}
+
+// Error gives the message and the hint.
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Msg
+	}
+	return e.Msg + "; " + e.Hint
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// within moves an error of an expression to its place in a template.
+func within(err error, source string, offset int) *Error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return &Error{Source: source, Offset: offset, Msg: err.Error(), Err: err}
+	}
+	moved := *e
+	moved.Source = source
+	if moved.Offset >= 0 {
+		moved.Offset += offset
+	}
+	return &moved
+}
+
+// compileError translates what expr-lang says about a text.
+func compileError(src string, err error) *Error {
+	e := &Error{Source: src, Offset: -1, Msg: err.Error()}
+	var fe *file.Error
+	if !errors.As(err, &fe) {
+		e.Msg, _, _ = strings.Cut(e.Msg, "\n") // the compiler appends a stack
+		return e
+	}
+	e.Offset = byteOffset(src, fe.From)
+	e.Msg = strings.TrimSpace(plainTypes.Replace(fe.Message))
+	switch {
+	case fe.Message == "unexpected token EOF", fe.Message == "unexpected end of expression":
+		e.Msg = "the expression ends too early"
+	case fe.Message == "literal not terminated":
+		e.Msg, e.Hint = "the text is not closed", `it needs the same quote at its end`
+	case fe.Message == `unexpected token Operator("=")`:
+		e.Msg, e.Hint = `unexpected "="`, `"==" compares`
+	case strings.HasPrefix(fe.Message, "unexpected token "):
+		e.Msg = "unexpected " + tokenText(strings.TrimPrefix(fe.Message, "unexpected token "))
+	}
+	return e
+}
+
+// tokenText makes `"x"` of expr-lang's `Identifier("x")`.
+func tokenText(token string) string {
+	if _, rest, ok := strings.Cut(token, "("); ok && strings.HasSuffix(rest, ")") {
+		return strings.TrimSuffix(rest, ")")
+	}
+	return token
+}
+
+// plainTypes says Go's types in the language's words.
+var plainTypes = strings.NewReplacer(
+	"map[string]interface {}", "map",
+	"[]interface {}", "list",
+	"interface {}", "value",
+	"<nil>", "nil",
+	"float64", "number",
+	"json.Number", "very large number",
+)
+
+// byteOffset turns expr-lang's count of runes into bytes.
+func byteOffset(src string, runes int) int {
+	offset := 0
+	for ; runes > 0 && offset < len(src); runes-- {
+		_, size := utf8.DecodeRuneInString(src[offset:])
+		offset += size
+	}
+	return offset
+}
+
+// DidYouMean is `did you mean "data"?` for a word close to a known one, else empty. Of equally close ones it takes the first.
+func DidYouMean(word string, known []string) string {
+	best, bestDistance := "", max(1, len(word)/3)+1
+	for _, k := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(k), bestDistance); d < bestDistance {
+			best, bestDistance = k, d
+		}
+	}
+	if best == "" || bestDistance >= len(best) {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", best)
+}
+
+// distance counts the edits between a and b (Levenshtein, and a swap of neighbours as one), or gives limit when they are
+// that many or more.
+func distance(a, b string, limit int) int {
+	if len(a) > 64 || len(b) > 64 || len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	before, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			substitute := prev[j-1]
+			if a[i-1] != b[j-1] {
+				substitute++
+			}
+			cur[j] = min(substitute, prev[j]+1, cur[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], before[j-2]+1)
+			}
+		}
+		before, prev, cur = prev, cur, before
+	}
+	return min(prev[len(b)], limit)
+}

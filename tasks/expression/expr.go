@@ -1,0 +1,203 @@
+package expression
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/vm"
+)
+
+// Expr is a compiled expression. It is safe for concurrent use.
+type Expr struct {
+	src     string
+	path    *path       // when it only reads
+	program *vm.Program // when it computes
+	uses    nameSet
+	regroup bool // groupBy gives maps with keys of any type
+}
+
+// maxSource bounds the length of an expression: the parser's recursion follows its nesting.
+const maxSource = 16 << 10
+
+// Compile checks and compiles an expression. Its error is an [*Error].
+func Compile(src string, s Scope) (*Expr, error) {
+	x, err := compile(src, s)
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+func compile(src string, s Scope) (x *Expr, fault *Error) {
+	defer func() {
+		if r := recover(); r != nil { // a defect of the parser or the compiler must not stop the daemon
+			x, fault = nil, &Error{Source: src, Offset: -1, Msg: fmt.Sprintf("this expression can't be compiled: %v", r)}
+		}
+	}()
+	switch {
+	case strings.TrimSpace(src) == "":
+		return nil, &Error{Source: src, Msg: "the expression is empty"}
+	case len(src) > maxSource:
+		return nil, &Error{Source: src, Offset: maxSource, Msg: fmt.Sprintf("the expression is longer than %d KiB", maxSource>>10)}
+	}
+	options := s.options()
+	config := conf.CreateNew()
+	for _, o := range options {
+		o(config)
+	}
+	tree, err := parser.ParseWithConfig(src, config)
+	if err != nil {
+		return nil, compileError(src, err)
+	}
+	uses, fault := checkNames(src, &tree.Node, s)
+	if fault != nil {
+		return nil, fault
+	}
+	x = &Expr{src: src, uses: uses &^ nameFunctions}
+	if x.path = pathOf(src, tree.Node); x.path != nil {
+		return x, nil
+	}
+	// The limits take types away, so the types are checked without them.
+	if _, err = checker.Check(tree, config); err != nil {
+		return nil, compileError(src, err)
+	}
+	ast.Walk(&tree.Node, visitFunc(func(node *ast.Node) {
+		if b, ok := (*node).(*ast.BuiltinNode); ok && b.Name == "groupBy" {
+			x.regroup = true
+		}
+	}))
+	if x.program, err = expr.Compile(src, options...); err != nil {
+		return nil, compileError(src, err)
+	}
+	return x, nil
+}
+
+// options is the language: expr-lang's, without the clock, with our names, functions and limits.
+func (s Scope) options() []expr.Option {
+	options := []expr.Option{
+		expr.Env(&names{}),
+		expr.DisableBuiltin("now"),
+		expr.Patch(limiter{}),
+	}
+	for _, f := range s.functions() {
+		options = append(options, expr.Function(f.name, f.call, f.types...))
+	}
+	return options
+}
+
+// String is the source.
+func (x *Expr) String() string { return x.src }
+
+// Eval gives the expression's value in env. An error is an [*Error].
+func (x *Expr) Eval(env *Env) (any, error) {
+	if x.path != nil {
+		v, err := x.path.eval(env)
+		if err != nil {
+			return nil, x.evalError(err)
+		}
+		return v, nil
+	}
+	v, err := run(x.program, x.uses, env)
+	if err != nil {
+		return nil, x.evalError(err)
+	}
+	if x.regroup {
+		v = stringKeys(v)
+	}
+	return v, nil
+}
+
+// Bool is Eval for a condition: a value that is no bool is an error that says what it was.
+func (x *Expr) Bool(env *Env) (bool, error) {
+	v, err := x.Eval(env)
+	if err != nil {
+		return false, err
+	}
+	b, ok := v.(bool)
+	if !ok {
+		return false, &Error{Source: x.src, Msg: fmt.Sprintf("%s is no true/false value: it gave %s", brief(x.src), describe(v))}
+	}
+	return b, nil
+}
+
+// evalError makes an [*Error] of whatever went wrong while running.
+func (x *Expr) evalError(err error) *Error {
+	e := &Error{Source: x.src, Offset: -1, Msg: err.Error()}
+	var pe *pathError
+	if errors.As(err, &pe) {
+		e.Offset, e.Msg, e.Hint = pe.offset, pe.msg, pe.hint
+		return e
+	}
+	var fe *file.Error
+	if !errors.As(err, &fe) {
+		e.Err = err
+		return e
+	}
+	e.Offset = byteOffset(x.src, fe.From)
+	if msg, hint, ok := x.nilMember(fe); ok {
+		e.Msg, e.Hint = msg, hint
+		return e
+	}
+	// The machine wraps Go's own run-time errors too: only a function's error is worth to be found by errors.As.
+	if function := (*functionError)(nil); errors.As(fe.Prev, &function) {
+		e.Msg, e.Hint, e.Err = function.msg, function.hint, function.err
+		return e
+	}
+	e.Msg = brief(x.src) + ": " + runMessage(fe.Message)
+	return e
+}
+
+// nilMember explains the machine's "cannot fetch name from <nil>": it finds the member that was asked for, and says of what.
+func (x *Expr) nilMember(fe *file.Error) (msg, hint string, ok bool) {
+	if !strings.HasPrefix(fe.Message, "cannot fetch ") || !strings.HasSuffix(fe.Message, " from <nil>") {
+		return "", "", false
+	}
+	root := x.program.Node()
+	ast.Walk(&root, visitFunc(func(node *ast.Node) {
+		m, isMember := (*node).(*ast.MemberNode)
+		if !isMember || ok || m.Location() != fe.Location && m.Property.Location() != fe.Location {
+			return
+		}
+		s := &step{}
+		switch property := m.Property.(type) {
+		case *ast.StringNode:
+			s.key = property.Value
+		case *ast.IntegerNode:
+			s.index, s.isIndex = property.Value, true
+		default:
+			return
+		}
+		_, msg, hint = member(nil, s)
+		msg, ok = m.Node.String()+msg, true
+	}))
+	return msg, hint, ok
+}
+
+// runMessage says the machine's messages, some of which are Go's, in the language's words.
+func runMessage(msg string) string {
+	if conversion, ok := strings.CutPrefix(msg, "interface conversion: interface {} is "); ok {
+		if is, want, ok := strings.Cut(conversion, ", not "); ok {
+			return fmt.Sprintf("a %s is needed, and there is %s", plainTypes.Replace(want), plainTypes.Replace(is))
+		}
+	}
+	if msg == "memory budget exceeded" {
+		return errTooBig.msg
+	}
+	return plainTypes.Replace(strings.TrimPrefix(msg, "runtime error: "))
+}
+
+// brief is an expression as a message names it.
+func brief(src string) string {
+	src = strings.TrimSpace(src)
+	if len(src) > 80 {
+		src = strings.ToValidUTF8(src[:77], "") + "…"
+	}
+	return src
+}

@@ -1,0 +1,170 @@
+package expression
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/vm/runtime"
+)
+
+// path is an expression that only reads: data, event.type, data.items[0].name. Nearly all expressions of a wiring file are
+// one, so they don't go through the virtual machine.
+type path struct {
+	root  nameSet
+	steps []step
+}
+
+type step struct {
+	key      string
+	index    int // when key is not used
+	isIndex  bool
+	optional bool // ?. : nil ends the path with nil
+	offset   int  // in bytes of the expression
+}
+
+// pathOf gives the path that an expression is, or nil.
+func pathOf(src string, node ast.Node) *path {
+	if chain, ok := node.(*ast.ChainNode); ok {
+		node = chain.Node
+	}
+	p := &path{}
+	for {
+		switch n := node.(type) {
+		case *ast.IdentifierNode:
+			p.root = nameOf(n.Value)
+			if p.root == 0 || p.root&nameFunctions != 0 {
+				return nil
+			}
+			for i, j := 0, len(p.steps)-1; i < j; i, j = i+1, j-1 {
+				p.steps[i], p.steps[j] = p.steps[j], p.steps[i]
+			}
+			return p
+		case *ast.MemberNode:
+			s := step{optional: n.Optional, offset: byteOffset(src, n.Property.Location().From)}
+			switch property := n.Property.(type) {
+			case *ast.StringNode:
+				s.key = property.Value
+			case *ast.IntegerNode:
+				s.index, s.isIndex = property.Value, true
+			default:
+				return nil
+			}
+			if n.Method {
+				return nil
+			}
+			p.steps = append(p.steps, s)
+			node = n.Node
+		default:
+			return nil
+		}
+	}
+}
+
+// pathError is a step that could not be taken; Expr makes an [Error] of it.
+type pathError struct {
+	offset int
+	msg    string
+	hint   string
+}
+
+func (e *pathError) Error() string { return e.msg }
+
+func (p *path) eval(env *Env) (any, error) {
+	var cur any
+	rest := p.steps
+	switch {
+	case len(rest) > 0 && !rest[0].isIndex && p.root == nameEvent && env.event != nil:
+		cur, rest = eventAttribute(env.event, rest[0].key), rest[1:]
+	case len(rest) > 0 && !rest[0].isIndex && p.root == nameSlot && env.slot != nil:
+		cur, rest = slotField(env.slot, rest[0].key), rest[1:]
+	default:
+		var err error
+		if cur, err = env.value(p.root); err != nil {
+			return nil, err
+		}
+	}
+	for i := range rest {
+		s := &rest[i]
+		if cur == nil && s.optional {
+			return nil, nil
+		}
+		if m, ok := cur.(map[string]any); ok && !s.isIndex {
+			cur = m[s.key]
+			continue
+		}
+		next, msg, hint := member(cur, s)
+		if msg != "" {
+			return nil, &pathError{s.offset, p.text(len(p.steps)-len(rest)+i) + msg, hint}
+		}
+		cur = next
+	}
+	return cur, nil
+}
+
+// member takes one step into anything but a map with a key; msg says why it can't, as the end of a sentence.
+func member(v any, s *step) (_ any, msg, hint string) {
+	what := strconv.Quote(s.key)
+	if s.isIndex {
+		what = "[" + strconv.Itoa(s.index) + "]"
+	}
+	switch list := v.(type) {
+	case nil:
+		return nil, " is nil, so it has no " + what, `"?." reads on where there may be nothing`
+	case []any:
+		if !s.isIndex {
+			break
+		}
+		if s.index < 0 || s.index >= len(list) {
+			return nil, fmt.Sprintf(" has %s, so there is no %s", plural(len(list), "element"), what), ""
+		}
+		return list[s.index], "", ""
+	}
+	next, err := fetch(v, s)
+	if err != nil {
+		return nil, fmt.Sprintf(" is %s, so it has no %s", describe(v), what), ""
+	}
+	return next, "", ""
+}
+
+// fetch lets the virtual machine's own rules decide about values that don't come out of JSON.
+func fetch(v any, s *step) (_ any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	if s.isIndex {
+		return runtime.Fetch(v, s.index), nil
+	}
+	return runtime.Fetch(v, s.key), nil
+}
+
+// text writes the path's first n steps.
+func (p *path) text(n int) string {
+	var b strings.Builder
+	b.WriteString(p.root.String())
+	for _, s := range p.steps[:n] {
+		switch {
+		case s.isIndex:
+			fmt.Fprintf(&b, "[%d]", s.index)
+		case isIdentifier(s.key):
+			b.WriteString("." + s.key)
+		default:
+			fmt.Fprintf(&b, "[%q]", s.key)
+		}
+	}
+	return b.String()
+}
+
+func isIdentifier(s string) bool {
+	for i, r := range s {
+		letter := r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		digit := '0' <= r && r <= '9'
+		if !letter && (i == 0 || !digit) {
+			return false
+		}
+	}
+	return s != ""
+}

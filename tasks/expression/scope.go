@@ -1,0 +1,201 @@
+package expression
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+)
+
+// Scope says which names an expression may use; Compile checks it.
+type Scope struct {
+	names   nameSet
+	dir     string
+	secrets *Secrets
+}
+
+// The scopes of the wiring file.
+var (
+	HandlerWhen  = Scope{names: nameEvent | nameData}                                                    // when, order_by
+	HandlerWith  = Scope{names: nameEvent | nameData | nameEnv | nameFile}                               // with
+	HandlerEmit  = Scope{names: nameEvent | nameData | nameResult | nameEnv | nameFile}                  // a handler's emit
+	ScheduleData = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                            // a schedule's data
+	allNames     = []nameSet{nameEvent, nameData, nameResult, nameSlot, namePrevious, nameEnv, nameFile} // in order of suggestion
+)
+
+// In is the scope with a base folder for the relative paths of file(), and the set that the values of env() and file() are
+// recorded in. Without it, file() is relative to the working folder, and nothing is recorded; secrets may be nil.
+func (s Scope) In(dir string, secrets *Secrets) Scope {
+	s.dir, s.secrets = dir, secrets
+	return s
+}
+
+// nameSet is a set of the names that we give to expressions.
+type nameSet uint8
+
+const (
+	nameEvent nameSet = 1 << iota
+	nameData
+	nameResult
+	nameSlot
+	namePrevious
+	nameEnv
+	nameFile
+
+	nameFunctions = nameEnv | nameFile
+)
+
+// String gives the name of a set of one.
+func (n nameSet) String() string {
+	switch n {
+	case nameEvent:
+		return "event"
+	case nameData:
+		return "data"
+	case nameResult:
+		return "result"
+	case nameSlot:
+		return "slot"
+	case namePrevious:
+		return "previous"
+	case nameEnv:
+		return "env"
+	case nameFile:
+		return "file"
+	}
+	return "?"
+}
+
+// where says in which fields of the file a name is known.
+func (n nameSet) where() string {
+	switch n {
+	case nameResult:
+		return `"result" is known in a handler's emit only`
+	case nameSlot, namePrevious:
+		return fmt.Sprintf("%q is known in a schedule's data only", n)
+	case nameEvent, nameData:
+		return fmt.Sprintf("%q is known in handlers only: a schedule has no event yet", n)
+	default:
+		return fmt.Sprintf("%s() is known in with, emit and a schedule's data only", n)
+	}
+}
+
+// nameOf finds our name; 0 for any other.
+func nameOf(s string) nameSet {
+	for _, n := range allNames {
+		if n.String() == s {
+			return n
+		}
+	}
+	return 0
+}
+
+// nameCheck walks an expression before anything else sees it: it refuses names that the scope doesn't have, and collects
+// those that are used.
+type nameCheck struct {
+	src    string
+	scope  Scope
+	locals []string          // declared with let
+	called map[ast.Node]bool // identifiers in the place of a function
+	used   nameSet
+	err    *Error
+}
+
+func checkNames(src string, root *ast.Node, scope Scope) (nameSet, *Error) {
+	c := &nameCheck{src: src, scope: scope, called: map[ast.Node]bool{}}
+	ast.Walk(root, visitFunc(func(node *ast.Node) {
+		switch n := (*node).(type) {
+		case *ast.VariableDeclaratorNode:
+			c.locals = append(c.locals, n.Name)
+		case *ast.CallNode:
+			c.called[n.Callee] = true
+		}
+	}))
+	ast.Walk(root, c)
+	return c.used, c.err
+}
+
+type visitFunc func(node *ast.Node)
+
+func (f visitFunc) Visit(node *ast.Node) { f(node) }
+
+// Visit keeps the first fault.
+func (c *nameCheck) Visit(node *ast.Node) {
+	if c.err != nil {
+		return
+	}
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		c.identifier(n)
+	case *ast.MemberNode:
+		c.member(n)
+	}
+}
+
+func (c *nameCheck) identifier(n *ast.IdentifierNode) {
+	name, called := nameOf(n.Value), c.called[n]
+	_, isBuiltin := builtin.Index[n.Value]
+	switch {
+	case slices.Contains(c.locals, n.Value):
+	case n.Value == "now":
+		c.fault(n, `"now" is not there: the same event must always give the same value`, "event.time or slot.time is there")
+	case name == 0 && isBuiltin && !called:
+		c.fault(n, fmt.Sprintf("%q is a function", n.Value), fmt.Sprintf("write %s(…)", n.Value))
+	case name == 0 && !isBuiltin:
+		c.fault(n, fmt.Sprintf("unknown name %q", n.Value), c.suggest(n.Value))
+	case name != 0 && c.scope.names&name == 0:
+		c.fault(n, fmt.Sprintf("unknown name %q", n.Value), name.where())
+	case name&nameFunctions != 0 && !called:
+		c.fault(n, fmt.Sprintf("%q is a function", n.Value), fmt.Sprintf(`write %s("…")`, n.Value))
+	case name != 0 && name&nameFunctions == 0 && called:
+		c.fault(n, fmt.Sprintf("%q is no function", n.Value), "")
+	}
+	c.used |= name
+}
+
+// suggest looks at the scope's names first, then at what was declared, then at the language's functions.
+func (c *nameCheck) suggest(word string) string {
+	var known []string
+	for _, n := range allNames {
+		if c.scope.names&n != 0 {
+			known = append(known, n.String())
+		}
+	}
+	known = append(known, c.locals...)
+	for _, b := range builtin.Names {
+		if b != "now" {
+			known = append(known, b)
+		}
+	}
+	return DidYouMean(word, known)
+}
+
+// member refuses attributes that no event and no slot can have.
+func (c *nameCheck) member(n *ast.MemberNode) {
+	root, ok := n.Node.(*ast.IdentifierNode)
+	key, isText := n.Property.(*ast.StringNode)
+	if !ok || !isText || slices.Contains(c.locals, root.Value) {
+		return
+	}
+	switch nameOf(root.Value) {
+	case nameEvent:
+		switch {
+		case key.Value == "data":
+			c.fault(n.Property, `the event has no attribute "data"`, `write "data" alone`)
+		case strings.Trim(key.Value, "abcdefghijklmnopqrstuvwxyz0123456789") != "" || key.Value == "":
+			c.fault(n.Property, fmt.Sprintf("the event has no attribute %q", key.Value), DidYouMean(key.Value, eventAttributes))
+		}
+	case nameSlot:
+		if !slices.Contains(slotFields, key.Value) {
+			c.fault(n.Property, fmt.Sprintf("a slot has no %q", key.Value), DidYouMean(key.Value, slotFields))
+		}
+	}
+}
+
+func (c *nameCheck) fault(n ast.Node, msg, hint string) {
+	if c.err == nil {
+		c.err = &Error{Source: c.src, Offset: byteOffset(c.src, n.Location().From), Msg: msg, Hint: hint}
+	}
+}

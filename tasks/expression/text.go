@@ -1,0 +1,143 @@
+package expression
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// appendText appends v as a template writes it: strings as they are, numbers exactly, lists and maps as compact JSON. When v
+// can't be written, msg says why, as the end of a sentence.
+func appendText(b []byte, v any) (_ []byte, msg string) {
+	switch v := v.(type) {
+	case string:
+		return append(b, v...), ""
+	case int:
+		return strconv.AppendInt(b, int64(v), 10), ""
+	case int64:
+		return strconv.AppendInt(b, v, 10), ""
+	case bool:
+		return strconv.AppendBool(b, v), ""
+	case float64:
+		return appendFloat(b, v)
+	case nil:
+		return b, "is nil, so it can't be written into a text"
+	case json.Number:
+		return append(b, v...), ""
+	case []byte:
+		return append(b, v...), ""
+	case time.Time:
+		return v.AppendFormat(b, time.RFC3339Nano), ""
+	case time.Duration:
+		return append(b, v.String()...), ""
+	case error:
+		return append(b, v.Error()...), ""
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return b, "can't be written into a text: " + err.Error()
+	}
+	return append(b, bytes.TrimSuffix(out.Bytes(), []byte("\n"))...), ""
+}
+
+// textOf is appendText for one value.
+func textOf(v any) (_, msg string) {
+	if s, ok := v.(string); ok {
+		return s, ""
+	}
+	b, msg := appendText(nil, v)
+	return string(b), msg
+}
+
+// appendFloat writes as encoding/json does.
+func appendFloat(b []byte, f float64) (_ []byte, msg string) {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return b, "is no finite number (a division by zero?), so it can't be written into a text"
+	}
+	format := byte('f')
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		format = 'e'
+	}
+	return strconv.AppendFloat(b, f, format, -1, 64), ""
+}
+
+// describe names a value in a message: `the string "abc"`, `the number 3`, `a list of 2 elements`, `nil`.
+func describe(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "nil"
+	case string:
+		return "the string " + quote(v)
+	case bool:
+		return strconv.FormatBool(v)
+	case int, int64, float64, json.Number:
+		return fmt.Sprintf("the number %v", v)
+	case []any:
+		return "a list of " + plural(len(v), "element")
+	case map[string]any:
+		return "a map of " + plural(len(v), "key")
+	case time.Time:
+		return "the time " + v.Format(time.RFC3339Nano)
+	case time.Duration:
+		return "the duration " + v.String()
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Slice, reflect.Array:
+		return "a list of " + plural(r.Len(), "element")
+	case reflect.Map:
+		return "a map of " + plural(r.Len(), "key")
+	case reflect.Func:
+		return "a function"
+	}
+	return fmt.Sprintf("a %T", v)
+}
+
+func quote(s string) string {
+	if len(s) > 60 {
+		return strconv.Quote(strings.ToValidUTF8(s[:57], "") + "…")
+	}
+	return strconv.Quote(s)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+// stringKeys turns the maps that groupBy makes into the maps of JSON, also inside of others.
+func stringKeys(v any) any {
+	switch v := v.(type) {
+	case map[any][]any:
+		m := make(map[string]any, len(v))
+		for key, list := range v {
+			s, msg := textOf(key)
+			if msg != "" {
+				s = fmt.Sprint(key)
+			}
+			m[s] = stringKeys(list)
+		}
+		return m
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for key, e := range v {
+			m[key] = stringKeys(e)
+		}
+		return m
+	case []any:
+		list := make([]any, len(v))
+		for i, e := range v {
+			list[i] = stringKeys(e)
+		}
+		return list
+	}
+	return v
+}

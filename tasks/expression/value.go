@@ -1,0 +1,152 @@
+package expression
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Value is a tree of YAML or JSON with templates in its strings. It is safe for concurrent use.
+type Value struct {
+	root node
+}
+
+// node is a constant (with all below it), a template, a list or a map.
+type node struct {
+	constant any
+	template *Template
+	list     []node
+	entries  []entry
+}
+
+type entry struct {
+	key  string
+	node node
+}
+
+func (n *node) isConstant() bool { return n.template == nil && n.list == nil && n.entries == nil }
+
+// ValueError is a fault in a template of a tree.
+type ValueError struct {
+	Path []any // keys (string) and indexes (int) that lead to the string
+	Err  *Error
+	Rest []*ValueError // the tree's other faults
+}
+
+// Error names the place and the fault.
+func (e *ValueError) Error() string { return PathString(e.Path) + ": " + e.Err.Error() }
+
+// Unwrap gives the fault.
+func (e *ValueError) Unwrap() error { return e.Err }
+
+// PathString writes a path of keys and indexes: attributes.tags[2].
+func PathString(path []any) string {
+	var b strings.Builder
+	for _, p := range path {
+		switch p := p.(type) {
+		case int:
+			b.WriteString("[" + strconv.Itoa(p) + "]")
+		default:
+			if b.Len() > 0 {
+				b.WriteByte('.')
+			}
+			fmt.Fprint(&b, p)
+		}
+	}
+	return b.String()
+}
+
+// CompileValue compiles the templates in v, which is made of map[string]any, []any, strings, numbers, bools and nil. Keys
+// are taken as they are. Its error is a [*ValueError]. The Value keeps parts of v: don't change it afterwards.
+func CompileValue(v any, s Scope) (*Value, error) {
+	c := valueCompiler{scope: s}
+	root := c.compile(v, nil)
+	if len(c.faults) > 0 {
+		first := c.faults[0]
+		first.Rest = c.faults[1:]
+		return nil, first
+	}
+	return &Value{root}, nil
+}
+
+type valueCompiler struct {
+	scope  Scope
+	faults []*ValueError
+}
+
+func (c *valueCompiler) compile(v any, path []any) node {
+	switch v := v.(type) {
+	case string:
+		t, fault := compileTemplate(v, c.scope)
+		if fault != nil {
+			c.faults = append(c.faults, &ValueError{Path: slices.Clone(path), Err: fault})
+			return node{}
+		}
+		if text, ok := t.Constant(); ok {
+			return node{constant: text}
+		}
+		return node{template: t}
+	case []any:
+		list, constant := make([]node, len(v)), true
+		for i, e := range v {
+			list[i] = c.compile(e, append(path, i))
+			constant = constant && list[i].isConstant()
+		}
+		if !constant {
+			return node{list: list}
+		}
+		values := make([]any, len(list))
+		for i := range list {
+			values[i] = list[i].constant
+		}
+		return node{constant: values}
+	case map[string]any:
+		entries, constant := make([]entry, 0, len(v)), true
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			e := entry{key, c.compile(v[key], append(path, key))}
+			constant = constant && e.node.isConstant()
+			entries = append(entries, e)
+		}
+		if !constant {
+			return node{entries: entries}
+		}
+		values := make(map[string]any, len(entries))
+		for i := range entries {
+			values[entries[i].key] = entries[i].node.constant
+		}
+		return node{constant: values}
+	}
+	return node{constant: v}
+}
+
+// Eval gives the tree with its templates evaluated. What is constant in it is shared between calls: don't change it.
+func (v *Value) Eval(env *Env) (any, error) { return v.root.eval(env) }
+
+func (n *node) eval(env *Env) (any, error) {
+	switch {
+	case n.template != nil:
+		return n.template.Eval(env)
+	case n.list != nil:
+		list := make([]any, len(n.list))
+		for i := range n.list {
+			var err error
+			if list[i], err = n.list[i].eval(env); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case n.entries != nil:
+		m := make(map[string]any, len(n.entries))
+		for i := range n.entries {
+			v, err := n.entries[i].node.eval(env)
+			if err != nil {
+				return nil, err
+			}
+			m[n.entries[i].key] = v
+		}
+		return m, nil
+	}
+	return n.constant, nil
+}

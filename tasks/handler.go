@@ -1,0 +1,99 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/expression"
+)
+
+// Handler is one wired entry, compiled: which events, on what condition, what to do, and how hard to try.
+type Handler struct {
+	Name string
+	On   []events.Pattern
+	When *expression.Expr // nil: always
+	Kind string
+	// Action is what the kind does with the entry's inputs: an [Outside] or an [Inside].
+	Action      Action
+	Retry       Retry
+	Timeout     time.Duration    // of one attempt; 0: none
+	Concurrency int              // attempts at a time; 0: 1 when OrderBy is nil and the action is outside... see Runner
+	OrderBy     *expression.Expr // events with one key run one after the other; nil: no order
+	Emit        []Emission       // accepted in the transaction that settles the run as succeeded
+	FromStart   bool             // a new handler begins at the journal's start, not at its head
+}
+
+// Retry says how failed attempts are repeated: after Backoff, doubled each time up to Max, with full jitter.
+type Retry struct {
+	Attempts     int           // in all; default 5
+	Backoff, Max time.Duration // default 1s and 1m
+}
+
+// Emission is an event that a handler emits when it succeeds.
+type Emission struct {
+	Type    *expression.Template
+	Subject *expression.Template // nil: none
+	Data    *expression.Value    // nil: the handler's result
+}
+
+// EventType is a declared type of event.
+type EventType struct {
+	Type        string
+	Description string
+}
+
+// Delivery is one event at one handler, at one attempt: what a kind sees.
+type Delivery struct {
+	Event   *events.Event
+	Env     *expression.Env // what the inputs' expressions see
+	Handler string
+	RunID   string // the same at every attempt: the idempotency key
+	Attempt int    // from 1
+}
+
+// Action is a configured kind: an [Outside] or an [Inside].
+type Action any
+
+// Outside acts on the world. Do runs in a worker goroutine, at least once for each event; ctx ends at the handler's
+// timeout or when the daemon's grace period is over. The result becomes the emitted event's data.
+type Outside interface {
+	Do(ctx context.Context, d *Delivery) (result any, err error)
+}
+
+// Inside writes to evrun's own database. Prepare evaluates the inputs outside the transaction; the effect that it returns
+// runs in it, so that effect, state and emitted events commit together, exactly once.
+type Inside interface {
+	Prepare(d *Delivery) (Effect, error)
+}
+
+// Effect writes through tx. It must not block, nor keep tx, and may be called again when a transaction is repeated.
+type Effect func(tx store.Tx) (result any, err error)
+
+// Permanent marks an error that no further attempt can mend: the run is dead at once.
+func Permanent(err error) error { return &permanentError{err} }
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// RetryAfter marks an error after which the next attempt must not start before d has passed.
+func RetryAfter(d time.Duration, err error) error { return &retryAfterError{d, err} }
+
+type retryAfterError struct {
+	after time.Duration
+	err   error
+}
+
+func (e *retryAfterError) Error() string { return e.err.Error() }
+func (e *retryAfterError) Unwrap() error { return e.err }
+
+// isPermanent says whether a retry is of no use.
+func isPermanent(err error) bool {
+	var p *permanentError
+	var x *expression.Error
+	return errors.As(err, &p) || errors.As(err, &x) || errors.Is(err, store.ErrConflict)
+}

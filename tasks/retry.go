@@ -1,0 +1,105 @@
+package tasks
+
+import (
+	"container/heap"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// The retry policy of a handler that names none.
+const (
+	DefaultAttempts   = 5
+	DefaultBackoff    = time.Second
+	DefaultMaxBackoff = time.Minute
+)
+
+func (r Retry) withDefaults() Retry {
+	if r.Attempts <= 0 {
+		r.Attempts = DefaultAttempts
+	}
+	if r.Backoff <= 0 {
+		r.Backoff = DefaultBackoff
+	}
+	if r.Max <= 0 {
+		r.Max = DefaultMaxBackoff
+	}
+	r.Max = max(r.Max, r.Backoff)
+	return r
+}
+
+// delay is how long to wait after the failed attempt number n (from 1): exponential backoff with full jitter, after Marc
+// Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), and at least what the error asks for.
+func (r Retry) delay(n int, err error) time.Duration {
+	ceiling := r.Max
+	if shift := n - 1; shift < 62 && r.Backoff<<shift>>shift == r.Backoff {
+		ceiling = min(r.Max, r.Backoff<<shift)
+	}
+	d := rand.N(ceiling + 1)
+	var after *retryAfterError
+	if errors.As(err, &after) {
+		d = max(d, after.after)
+	}
+	return d
+}
+
+// maxRetriesInMemory bounds the retry clock; what is due later is read from the store when its turn comes.
+const maxRetriesInMemory = 8192
+
+// retryClock holds the runs that wait for their next attempt, the one due first on top. It is complete up to its horizon:
+// runs due from then on may be in the store only.
+type retryClock struct {
+	items   retryHeap
+	horizon time.Time // zero: none
+}
+
+// add takes t, unless it is due beyond the horizon.
+func (c *retryClock) add(t *task) {
+	if !c.horizon.IsZero() && !t.due.Before(c.horizon) {
+		return
+	}
+	heap.Push(&c.items, t)
+	if len(c.items) <= maxRetriesInMemory {
+		return
+	}
+	// Keep the half that is due first.
+	kept := make(retryHeap, 0, maxRetriesInMemory/2)
+	for len(kept) < cap(kept) {
+		kept = append(kept, heap.Pop(&c.items).(*task))
+	}
+	c.horizon = c.items[0].due
+	c.items = kept // sorted, so a heap
+}
+
+// take gives a task that is due, or nil.
+func (c *retryClock) take(now time.Time) *task {
+	if len(c.items) == 0 || c.items[0].due.After(now) {
+		return nil
+	}
+	return heap.Pop(&c.items).(*task)
+}
+
+// next says when to look again; ok is false when nothing waits.
+func (c *retryClock) next() (at time.Time, ok bool) {
+	if len(c.items) == 0 {
+		return time.Time{}, false
+	}
+	return c.items[0].due, true
+}
+
+// exhausted says that the store has to be asked for what is due next.
+func (c *retryClock) exhausted() bool { return len(c.items) == 0 && !c.horizon.IsZero() }
+
+type retryHeap []*task
+
+func (h retryHeap) Len() int           { return len(h) }
+func (h retryHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h retryHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *retryHeap) Push(x any)        { *h = append(*h, x.(*task)) }
+func (h *retryHeap) Pop() any {
+	old := *h
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return t
+}
