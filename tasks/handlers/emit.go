@@ -1,0 +1,123 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// emit is the kind emit: one event, or the list in events. Its result is how many there were: events.
+type emit struct {
+	Type    *expression.Template `input:"type" doc:"The type of the event to emit, as dot-separated words."`
+	Subject *expression.Template `input:"subject" doc:"What the event is about."`
+	Data    *expression.Value    `input:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
+	Events  []emitted            `input:"events" doc:"Several events to emit, in place of one: each with its type, subject and data."`
+}
+
+// emitted is one of several.
+type emitted struct {
+	Type    *expression.Template `input:"type,required" doc:"The type of the event to emit, as dot-separated words."`
+	Subject *expression.Template `input:"subject" doc:"What the event is about."`
+	Data    *expression.Value    `input:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
+}
+
+// check: one event or several, and at least one; and types that are written out have to be good ones.
+func (e *emit) check() []*InputError {
+	switch {
+	case e.Events == nil && e.Type == nil:
+		return []*InputError{{Msg: "neither type nor events is there", Hint: "name the type of the event to emit, or list several under events"}}
+	case e.Events == nil:
+		return checkEventType(e.Type, "type")
+	case len(e.Events) == 0:
+		return []*InputError{{Path: []any{"events"}, Msg: "the list is empty", Hint: "list the events to emit"}}
+	}
+	var faults []*InputError
+	for i := range e.Events {
+		faults = append(faults, checkEventType(e.Events[i].Type, "events", i, "type")...)
+	}
+	for _, in := range []struct {
+		name  string
+		given bool
+	}{{"type", e.Type != nil}, {"subject", e.Subject != nil}, {"data", e.Data != nil}} {
+		if in.given {
+			faults = append(faults, &InputError{Path: []any{in.name}, Key: true, Msg: fmt.Sprintf("%s can't stand beside events", in.name),
+				Hint: "move it into the list"})
+		}
+	}
+	return faults
+}
+
+// checkEventType looks at a type that has no expression in it; any other is looked at when it is emitted.
+func checkEventType(t *expression.Template, path ...any) []*InputError {
+	typ, ok := t.Constant()
+	if !ok {
+		return nil
+	}
+	if events.Reserved(typ) {
+		return []*InputError{{Path: path, Msg: fmt.Sprintf("types under %s are evrun's own", events.ReservedPrefix), Hint: "choose another name"}}
+	}
+	err := events.CheckType(typ)
+	if err == nil {
+		return nil
+	}
+	fault := &InputError{Path: path, Msg: err.Error()}
+	var p *events.PatternError
+	if errors.As(err, &p) {
+		fault.Msg, fault.Hint, fault.Offset = p.Msg, p.Hint, p.Offset
+	}
+	return []*InputError{fault}
+}
+
+// Prepare evaluates the events; the transaction that settles the run accepts them.
+func (e *emit) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
+	list := e.Events
+	if list == nil {
+		list = []emitted{{e.Type, e.Subject, e.Data}}
+	}
+	evs := make([]tasks.EmittedEvent, len(list))
+	for i := range list {
+		var err error
+		if evs[i], err = list[i].eval(d); err != nil {
+			if e.Events != nil {
+				err = fmt.Errorf("events[%d].%w", i, err)
+			}
+			return nil, err
+		}
+	}
+	result := &tasks.Emitted{Events: evs, Result: map[string]any{"events": len(evs)}}
+	return func(store.Tx) (any, error) { return result, nil }, nil
+}
+
+func (e *emitted) eval(d *tasks.Delivery) (ev tasks.EmittedEvent, err error) {
+	if ev.Type, err = e.Type.Text(d.Env); err != nil {
+		return ev, fmt.Errorf("type: %w", err)
+	}
+	if e.Subject != nil {
+		if ev.Subject, err = e.Subject.Text(d.Env); err != nil {
+			return ev, fmt.Errorf("subject: %w", err)
+		}
+	}
+	if e.Data == nil {
+		ev.Data = ownData(d.Event)
+		return ev, nil
+	}
+	if ev.Data, err = e.Data.Eval(d.Env); err != nil {
+		return ev, fmt.Errorf("data: %w", err)
+	}
+	return ev, nil
+}
+
+// ownData is the event's data as it came, or as a string when it isn't JSON.
+func ownData(e *events.Event) any {
+	switch {
+	case len(e.Data) == 0:
+		return nil
+	case e.IsJSON():
+		return e.Data
+	}
+	return string(e.Data)
+}

@@ -1,0 +1,137 @@
+// Package handlers has the kinds of handlers: what stands behind `do:` in the wiring file. There is one file a kind, and the
+// table of them here.
+//
+// A kind is a struct whose tagged fields are its inputs and whose methods make it a [tasks.Outside] or a [tasks.Inside]:
+//
+//	type logMessage struct {
+//		Message *expression.Template `input:"message,required" doc:"What to write."`
+//		Level   string               `input:"level" enum:"debug,info,warn,error" default:"info" doc:"How loud."`
+//	}
+//
+//	func (l *logMessage) Do(ctx context.Context, d *tasks.Delivery) (any, error) { … }
+//
+// A new kind is one file with such a struct, its test, one line in the table, and one block in config.example.yaml.
+package handlers
+
+import (
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// table has all kinds, in alphabetical order. Each one's function makes its struct, with what it needs of its surroundings.
+var table = []Kind{
+	describe("emit", "Emits events of your own making, in the transaction that settles the run.",
+		func(Deps) tasks.Action { return &emit{} }),
+	describe("log", "Writes a line to the daemon's log.",
+		func(deps Deps) tasks.Action { return &logMessage{log: deps.logger(), secrets: deps.Secrets} }),
+	describe("notify", "Tells somebody. Without a url, the notification goes to the daemon's log.",
+		func(deps Deps) tasks.Action { return &notify{log: deps.logger(), secrets: deps.Secrets} }),
+	describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",
+		func(Deps) tasks.Action { return &userInsert{} }),
+}
+
+// Kind describes one kind of handler.
+type Kind struct {
+	Name   string
+	Doc    string
+	Inputs []Input // in the order in which they are best explained
+
+	make func(Deps) tasks.Action
+}
+
+// Input describes one input of a kind.
+type Input struct {
+	Name     string
+	Doc      string
+	Type     string // "text", "value", "true/false", "number", "duration", "list of text", "map of text", "list"
+	Required bool
+	Enum     []string // what it may be; nil: anything of its type
+	Default  string
+	Inputs   []Input // of each element, where Type is "list"
+}
+
+// Deps is what kinds need of their surroundings.
+type Deps struct {
+	Log     *slog.Logger // default: [slog.Default]
+	BaseDir string       // what relative paths are relative to: the wiring file's folder
+	// Secrets records what env() and file() gave to inputs; nil: nothing is recorded.
+	Secrets *expression.Secrets
+}
+
+func (d Deps) logger() *slog.Logger {
+	if d.Log == nil {
+		return slog.Default()
+	}
+	return d.Log
+}
+
+func describe(name, doc string, construct func(Deps) tasks.Action) Kind {
+	return Kind{Name: name, Doc: doc, Inputs: inputsOf(reflect.TypeOf(construct(Deps{})).Elem()), make: construct}
+}
+
+// Kinds returns all kinds, in alphabetical order.
+func Kinds() []Kind { return slices.Clone(table) }
+
+// Lookup finds a kind by its name.
+func Lookup(name string) (Kind, bool) {
+	i := slices.IndexFunc(table, func(k Kind) bool { return k.Name == name })
+	if i < 0 {
+		return Kind{}, false
+	}
+	return table[i], true
+}
+
+// Build makes the action of a kind from its decoded `with`: maps are map[string]any, lists []any, and scalars string, int64,
+// uint64, float64, bool or nil. It returns all faults at once, in no order of the file's.
+// An unknown kind is a fault with an empty path. Build has no side effects.
+func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*InputError) {
+	k, ok := Lookup(kind)
+	if !ok {
+		names := make([]string, len(table))
+		for i, k := range table {
+			names[i] = k.Name
+		}
+		return nil, []*InputError{{Msg: fmt.Sprintf("unknown kind %q", kind), Hint: expression.DidYouMean(kind, names)}}
+	}
+	action := k.make(deps)
+	d := decoder{scope: expression.HandlerWith.In(deps.BaseDir, deps.Secrets), owner: k.Name}
+	d.object(reflect.ValueOf(action).Elem(), with, nil)
+	if c, ok := action.(checker); ok && len(d.faults) == 0 {
+		d.faults = c.check()
+	}
+	if len(d.faults) > 0 {
+		return nil, d.faults
+	}
+	return action, nil
+}
+
+// checker is a kind with rules over several inputs, looked at when each by itself is right.
+type checker interface {
+	check() []*InputError
+}
+
+// InputError is a fault in the inputs of a handler.
+type InputError struct {
+	Path   []any // keys (string) and indexes (int) inside `with` that lead to the culprit; of a missing input, to where it should be
+	Key    bool  // the key is at fault, not its value
+	Offset int   // in bytes, inside the scalar
+	Msg    string
+	Hint   string
+}
+
+// Error gives the path, the message and the hint.
+func (e *InputError) Error() string {
+	s := e.Msg
+	if len(e.Path) > 0 {
+		s = expression.PathString(e.Path) + ": " + s
+	}
+	if e.Hint != "" {
+		s += "; " + e.Hint
+	}
+	return s
+}

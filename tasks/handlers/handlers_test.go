@@ -1,0 +1,400 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// delivery is an event at a handler.
+func delivery(data string) *tasks.Delivery {
+	e := &events.Event{Sequence: 7, ID: "e1", Source: "/test", Type: "user.registered", Data: json.RawMessage(data)}
+	return &tasks.Delivery{Event: e, Env: expression.NewEnv(e), Handler: "h", RunID: "7-h-abcdefgh", Attempt: 1}
+}
+
+// build makes an action that must be right.
+func build[A any](t testing.TB, kind string, with map[string]any, deps Deps) A {
+	t.Helper()
+	action, faults := Build(kind, with, deps)
+	for _, f := range faults {
+		t.Fatal(f)
+	}
+	return action.(A)
+}
+
+func TestEveryKindIsDescribed(t *testing.T) {
+	kinds := Kinds()
+	if !slices.IsSortedFunc(kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("the kinds are not in alphabetical order")
+	}
+	var check func(kind string, inputs []Input)
+	check = func(kind string, inputs []Input) {
+		for _, in := range inputs {
+			if !strings.HasSuffix(in.Doc, ".") || strings.ToUpper(in.Doc[:1]) != in.Doc[:1] {
+				t.Errorf("%s: the doc of %s is no sentence: %q", kind, in.Name, in.Doc)
+			}
+			if in.Default != "" && in.Enum != nil && !slices.Contains(in.Enum, in.Default) {
+				t.Errorf("%s: the default of %s is not one of its values", kind, in.Name)
+			}
+			check(kind, in.Inputs)
+		}
+	}
+	for _, k := range kinds {
+		if !strings.HasSuffix(k.Doc, ".") {
+			t.Errorf("%s: %q", k.Name, k.Doc)
+		}
+		check(k.Name, k.Inputs)
+		if found, ok := Lookup(k.Name); !ok || found.Name != k.Name {
+			t.Errorf("%s is not found", k.Name)
+		}
+		action := k.make(Deps{})
+		_, inside := action.(tasks.Inside)
+		_, outside := action.(tasks.Outside)
+		if inside == outside {
+			t.Errorf("%s is inside: %v, outside: %v", k.Name, inside, outside)
+		}
+	}
+	if _, ok := Lookup("nothing"); ok {
+		t.Error("found a kind that isn't there")
+	}
+	user, _ := Lookup("user.insert")
+	if want := (Input{Name: "email", Type: "text", Required: true, Doc: user.Inputs[1].Doc}); !reflect.DeepEqual(user.Inputs[1], want) {
+		t.Errorf("email is %+v", user.Inputs[1])
+	}
+	if in := user.Inputs[3]; in.Default != "fail" || !slices.Equal(in.Enum, []string{"fail", "ignore", "update"}) {
+		t.Errorf("on_conflict is %+v", in)
+	}
+}
+
+// fault is an InputError as the tests write it.
+type fault struct {
+	path      string
+	msg, hint string
+	key       bool
+	offset    int
+}
+
+func faultsOf(errs []*InputError) []fault {
+	var list []fault
+	for _, e := range errs {
+		list = append(list, fault{expression.PathString(e.Path), e.Msg, e.Hint, e.Key, e.Offset})
+	}
+	return list
+}
+
+func TestWrongInputsAreExplained(t *testing.T) {
+	for _, test := range []struct {
+		kind string
+		with map[string]any
+		want []fault
+	}{
+		{"user.isnert", nil, []fault{{msg: `unknown kind "user.isnert"`, hint: `did you mean "user.insert"?`}}},
+		{"teleport", nil, []fault{{msg: `unknown kind "teleport"`}}},
+		{"user.insert", nil, []fault{
+			{msg: `the input "name" is missing`, hint: "The user's name."},
+			{msg: `the input "email" is missing`, hint: "The user's e-mail address. No two users have the same, whatever the case of its letters."},
+		}},
+		{"user.insert", map[string]any{"naem": "x", "name": "x", "email": "x"}, []fault{{path: "naem", msg: `unknown input "naem"`, hint: `did you mean "name"?`, key: true}}},
+		{"user.insert", map[string]any{"colour": "x", "name": "x", "email": "x"}, []fault{
+			{path: "colour", msg: `unknown input "colour"`, hint: "user.insert takes name, email, attributes and on_conflict", key: true},
+		}},
+		{"user.insert", map[string]any{"name": nil, "email": []any{"x"}}, []fault{
+			{path: "name", msg: "it is empty", hint: "leave the key out, or give it a value"},
+			{path: "email", msg: "it has to be a text, not a list"},
+		}},
+		{"user.insert", map[string]any{"name": "a ${ dat.name }", "email": "${ data.email", "on_conflict": "ignroe"}, []fault{
+			{path: "name", msg: `unknown name "dat"`, hint: `did you mean "data"?`, offset: 5},
+			{path: "email", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`},
+			{path: "on_conflict", msg: `it has to be fail, ignore or update, not "ignroe"`, hint: `did you mean "ignore"?`},
+		}},
+		{"user.insert", map[string]any{"name": "x", "email": "x", "on_conflict": true}, []fault{
+			{path: "on_conflict", msg: "it has to be fail, ignore or update, not true"},
+		}},
+		{"user.insert", map[string]any{"name": "${ result.x }", "email": "x", "attributes": map[string]any{"a": []any{"${ x }", "${}"}}}, []fault{
+			{path: "name", msg: `unknown name "result"`, hint: `"result" is known in a handler's emit only`, offset: 3},
+			{path: "attributes.a[0]", msg: `unknown name "x"`, offset: 3},
+			{path: "attributes.a[1]", msg: "the expression is empty", offset: 2},
+		}},
+		{"log", map[string]any{"message": map[string]any{}, "level": "loud"}, []fault{
+			{path: "message", msg: "it has to be a text, not a map"},
+			{path: "level", msg: `it has to be debug, info, warn or error, not "loud"`},
+		}},
+		{"notify", map[string]any{"message": "x", "url": "slack://x"}, []fault{
+			{path: "url", msg: "not there yet", hint: "leave it out and the notification goes to the daemon's log", key: true},
+		}},
+		{"emit", nil, []fault{{msg: "neither type nor events is there", hint: "name the type of the event to emit, or list several under events"}}},
+		{"emit", map[string]any{"events": []any{}}, []fault{{path: "events", msg: "the list is empty", hint: "list the events to emit"}}},
+		{"emit", map[string]any{"events": "x"}, []fault{{path: "events", msg: `it has to be a list, not the text "x"`}}},
+		{"emit", map[string]any{"events": []any{"x", map[string]any{"tpye": "a"}, map[string]any{"type": "${"}}}, []fault{
+			{path: "events[0]", msg: `it has to be a map, not the text "x"`},
+			{path: "events[1].tpye", msg: `unknown input "tpye"`, hint: `did you mean "type"?`, key: true},
+			{path: "events[1]", msg: `the input "type" is missing`, hint: "The type of the event to emit, as dot-separated words."},
+			{path: "events[2].type", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`},
+		}},
+		{"emit", map[string]any{"type": "a", "data": nil, "events": []any{map[string]any{"type": "a"}}}, []fault{
+			{path: "type", msg: "type can't stand beside events", hint: "move it into the list", key: true},
+			{path: "data", msg: "data can't stand beside events", hint: "move it into the list", key: true},
+		}},
+		{"emit", map[string]any{"type": "evrun.x"}, []fault{{path: "type", msg: "types under evrun. are evrun's own", hint: "choose another name"}}},
+	} {
+		action, errs := Build(test.kind, test.with, Deps{})
+		if got := faultsOf(errs); !slices.Equal(got, test.want) || action != nil {
+			t.Errorf("%s %v:\n got  %+v\n want %+v", test.kind, test.with, got, test.want)
+		}
+	}
+}
+
+func TestATypeThatIsWrittenOutHasToBeGood(t *testing.T) {
+	_, errs := Build("emit", map[string]any{"events": []any{map[string]any{"type": "a"}, map[string]any{"type": "a..b"}}}, Deps{})
+	if len(errs) != 1 || expression.PathString(errs[0].Path) != "events[1].type" || errs[0].Msg == "" {
+		t.Errorf("%v", errs)
+	}
+	if _, errs := Build("emit", map[string]any{"type": "${ data.type }"}, Deps{}); errs != nil {
+		t.Errorf("%v", errs)
+	}
+}
+
+func TestAnInputErrorTellsAll(t *testing.T) {
+	_, errs := Build("notify", map[string]any{"message": "x", "url": "u"}, Deps{})
+	if got, want := errs[0].Error(), "url: not there yet; leave it out and the notification goes to the daemon's log"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// sample has an input of each type; the kinds to come use them.
+type sample struct {
+	Every  time.Duration                   `input:"every" default:"30s" doc:"D."`
+	Count  int                             `input:"count" doc:"D."`
+	Loud   bool                            `input:"loud" doc:"D."`
+	Args   []*expression.Template          `input:"args" doc:"D."`
+	Header map[string]*expression.Template `input:"header" doc:"D."`
+	Text   *expression.Template            `input:"text" doc:"D."`
+	Plain  string                          `input:"plain" doc:"D."`
+}
+
+func decodeSample(with map[string]any) (sample, []fault) {
+	var s sample
+	d := decoder{scope: expression.HandlerWith, owner: "sample"}
+	d.object(reflect.ValueOf(&s).Elem(), with, nil)
+	return s, faultsOf(d.faults)
+}
+
+func TestInputsOfEveryType(t *testing.T) {
+	s, faults := decodeSample(map[string]any{
+		"every": "1m30s", "count": int64(3), "loud": true, "args": []any{"-x", int64(5), "${ data.a }"}, "header": map[string]any{"A": "b", "N": 1.5},
+		"text": false, "plain": "${ as it is",
+	})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	texts := func(ts ...*expression.Template) (list []string) {
+		for _, t := range ts {
+			list = append(list, t.String())
+		}
+		return list
+	}
+	if s.Every != 90*time.Second || s.Count != 3 || !s.Loud || s.Plain != "${ as it is" ||
+		!slices.Equal(texts(s.Args...), []string{"-x", "5", "${ data.a }"}) ||
+		!slices.Equal(texts(s.Header["A"], s.Header["N"], s.Text), []string{"b", "1.5", "false"}) {
+		t.Errorf("%+v", s)
+	}
+	if s, faults := decodeSample(map[string]any{"args": "one"}); faults != nil || len(s.Args) != 1 || s.Every != 30*time.Second {
+		t.Errorf("%+v, %v", s, faults)
+	}
+	if s, faults := decodeSample(map[string]any{"text": float64(1000000)}); faults != nil || s.Text.String() != "1000000" {
+		t.Errorf("%+v, %v", s, faults)
+	}
+}
+
+func TestWrongInputsOfEveryType(t *testing.T) {
+	for _, test := range []struct {
+		with map[string]any
+		want []fault
+	}{
+		{map[string]any{"every": int64(5)}, []fault{{path: "every", msg: "it has to be a duration, not the number 5", hint: "say the unit: 5s or 5ms"}}},
+		{map[string]any{"every": true}, []fault{{path: "every", msg: "it has to be a duration, not true", hint: "such as 30s or 5m"}}},
+		{map[string]any{"every": "soon"}, []fault{{path: "every", msg: `"soon" is no duration`, hint: "such as 30s or 5m"}}},
+		{map[string]any{"every": "-1s"}, []fault{{path: "every", msg: "a duration can't be negative"}}},
+		{map[string]any{"count": "3"}, []fault{{path: "count", msg: `it has to be a whole number, not the text "3"`}}},
+		{map[string]any{"count": 1.5}, []fault{{path: "count", msg: "it has to be a whole number, not the number 1.5"}}},
+		{map[string]any{"count": uint64(1) << 63}, []fault{{path: "count", msg: "9223372036854775808 is too large"}}},
+		{map[string]any{"loud": "yes"}, []fault{{path: "loud", msg: `it has to be true or false, not the text "yes"`}}},
+		{map[string]any{"args": int64(1)}, []fault{{path: "args", msg: "it has to be a list, not the number 1"}}},
+		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []fault{
+			{path: "args[1]", msg: "it has to be a text, not nothing"}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
+		}},
+		{map[string]any{"args": "${"}, []fault{{path: "args", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`}}},
+		{map[string]any{"header": []any{}}, []fault{{path: "header", msg: "it has to be a map, not a list"}}},
+		{map[string]any{"header": map[string]any{"a": "${}"}}, []fault{{path: "header.a", msg: "the expression is empty", offset: 2}}},
+		{map[string]any{"plain": int64(1)}, []fault{{path: "plain", msg: "it has to be a text, not the number 1"}}},
+		{map[string]any{"other": int64(1)}, []fault{{path: "other", msg: `unknown input "other"`, hint: "sample takes every, count, loud, args, header, text and plain", key: true}}},
+	} {
+		if _, got := decodeSample(test.with); !slices.Equal(got, test.want) {
+			t.Errorf("%v:\n got  %+v\n want %+v", test.with, got, test.want)
+		}
+	}
+}
+
+// captured is a logger that keeps its lines, without the time.
+func captured(b *bytes.Buffer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+func TestLogWritesALine(t *testing.T) {
+	for level, want := range map[any]string{nil: "INFO", "debug": "DEBUG", "info": "INFO", "warn": "WARN", "error": "ERROR"} {
+		var out bytes.Buffer
+		with := map[string]any{"message": "hello ${ data.name }"}
+		if level != nil {
+			with["level"] = level
+		}
+		l := build[tasks.Outside](t, "log", with, Deps{Log: captured(&out)})
+		result, err := l.Do(context.Background(), delivery(`{"name":"A\nda"}`))
+		if err != nil || !reflect.DeepEqual(result, map[string]any{"message": "hello A\nda"}) {
+			t.Fatal(result, err)
+		}
+		if got, want := out.String(), fmt.Sprintf("level=%s msg=\"hello A\\nda\" handler=h event=e1 sequence=7\n", want); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestNotifyGoesToTheLog(t *testing.T) {
+	var out bytes.Buffer
+	n := build[tasks.Outside](t, "notify", map[string]any{"message": "New user ${ data.name }", "title": "${ event.type }"}, Deps{Log: captured(&out)})
+	result, err := n.Do(context.Background(), delivery(`{"name":"Ada"}`))
+	if err != nil || !reflect.DeepEqual(result, map[string]any{"message": "New user Ada", "title": "user.registered"}) {
+		t.Fatal(result, err)
+	}
+	if got, want := out.String(), "level=INFO msg=notification title=user.registered message=\"New user Ada\" handler=h event=e1\n"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestAMissingValueIsAFaultThatNamesTheInput(t *testing.T) {
+	for _, test := range []struct{ kind, input, want string }{
+		{"log", "message", "message: data.x is nil"},
+		{"notify", "title", "title: data.x is nil"},
+		{"user.insert", "name", "name: data.x is nil"},
+		{"user.insert", "email", "email: data.x is nil"},
+		{"emit", "type", "type: data.x is nil"},
+		{"emit", "subject", "subject: data.x is nil"},
+	} {
+		with := map[string]any{}
+		kind, _ := Lookup(test.kind)
+		for _, in := range kind.Inputs {
+			if in.Required {
+				with[in.Name] = "a@b.c"
+			}
+		}
+		if test.kind == "emit" {
+			with["type"] = "t"
+		}
+		with[test.input] = "${ data.x }"
+		var err error
+		switch action := build[any](t, test.kind, with, Deps{Log: slog.New(slog.DiscardHandler)}).(type) {
+		case tasks.Inside:
+			_, err = action.Prepare(delivery(`{}`))
+		case tasks.Outside:
+			_, err = action.Do(context.Background(), delivery(`{}`))
+		}
+		var e *expression.Error
+		if !errors.As(err, &e) || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", test.kind, err, test.want)
+		}
+	}
+}
+
+func TestSecretsStayOutOfTheLog(t *testing.T) {
+	t.Setenv("EVRUN_TEST_TOKEN", "s3cret-token")
+	var out bytes.Buffer
+	deps := Deps{Log: captured(&out), Secrets: &expression.Secrets{}}
+	for _, kind := range []string{"log", "notify"} {
+		action := build[tasks.Outside](t, kind, map[string]any{"message": `token ${ env("EVRUN_TEST_TOKEN") }`}, deps)
+		result, err := action.Do(context.Background(), delivery(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String()+fmt.Sprint(result), "s3cret") {
+			t.Errorf("%s: %s %v", kind, out.String(), result)
+		}
+	}
+}
+
+func TestEmitGivesOneEvent(t *testing.T) {
+	for _, test := range []struct {
+		with  map[string]any
+		event tasks.EmittedEvent
+	}{
+		{map[string]any{"type": "a.${ data.kind }"}, tasks.EmittedEvent{Type: "a.x", Data: json.RawMessage(`{"kind":"x","n":1}`)}},
+		{map[string]any{"type": "a", "subject": "s/${ data.n }", "data": map[string]any{"m": "${ data.n + 1 }"}},
+			tasks.EmittedEvent{Type: "a", Subject: "s/1", Data: map[string]any{"m": 2}}},
+		{map[string]any{"type": "a", "data": nil}, tasks.EmittedEvent{Type: "a"}},
+		{map[string]any{"type": "a", "data": "${ data.kind }"}, tasks.EmittedEvent{Type: "a", Data: "x"}},
+	} {
+		got := emitOnce(t, test.with, delivery(`{"kind":"x","n":1}`))
+		if want := (&tasks.Emitted{Events: []tasks.EmittedEvent{test.event}, Result: map[string]any{"events": 1}}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%v: %+v, want %+v", test.with, got, want)
+		}
+	}
+
+	d := delivery("")
+	if got := emitOnce(t, map[string]any{"type": "a"}, d); got.(*tasks.Emitted).Events[0].Data != nil {
+		t.Errorf("data of an event without: %+v", got)
+	}
+	d = delivery("plain")
+	d.Event.DataContentType = "text/plain"
+	if got := emitOnce(t, map[string]any{"type": "a"}, d); got.(*tasks.Emitted).Events[0].Data != "plain" {
+		t.Errorf("data of a text event: %+v", got)
+	}
+}
+
+func TestEmitGivesManyEvents(t *testing.T) {
+	with := map[string]any{"events": []any{
+		map[string]any{"type": "a", "data": int64(1)},
+		map[string]any{"type": "b", "data": []any{"${ data.n }"}, "subject": "s"},
+	}}
+	want := &tasks.Emitted{
+		Events: []tasks.EmittedEvent{{Type: "a", Data: int64(1)}, {Type: "b", Subject: "s", Data: []any{2}}},
+		Result: map[string]any{"events": 2},
+	}
+	if got := emitOnce(t, with, delivery(`{"n":2}`)); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	action := build[tasks.Inside](t, "emit", with, Deps{})
+	if _, err := action.Prepare(delivery(`3`)); err == nil || !strings.HasPrefix(err.Error(), "events[1].data: data is the number 3") {
+		t.Errorf("%v", err)
+	}
+}
+
+func emitOnce(t *testing.T, with map[string]any, d *tasks.Delivery) any {
+	t.Helper()
+	effect, err := build[tasks.Inside](t, "emit", with, Deps{}).Prepare(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := effect(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}

@@ -1,0 +1,197 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"evrun/store"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// userInsert is the kind user.insert. Its result is the user: id, name, email, attributes, created_at, event_id.
+type userInsert struct {
+	Name       *expression.Template `input:"name,required" doc:"The user's name."`
+	Email      *expression.Template `input:"email,required" doc:"The user's e-mail address. No two users have the same, whatever the case of its letters."`
+	Attributes *expression.Value    `input:"attributes" doc:"A map of anything else that is known of the user, kept as JSON."`
+	OnConflict string               `input:"on_conflict" enum:"fail,ignore,update" default:"fail" doc:"What to do when the e-mail address is there already: fail makes the run dead, ignore keeps the stored user, update replaces its name and attributes."`
+}
+
+// Prepare evaluates and checks the inputs. A value that can't be stored is a permanent error: it won't change.
+func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
+	name, err := u.Name.Text(d.Env)
+	if err != nil {
+		return nil, fmt.Errorf("name: %w", err)
+	}
+	email, err := u.Email.Text(d.Env)
+	if err != nil {
+		return nil, fmt.Errorf("email: %w", err)
+	}
+	if fault := checkEmail(email); fault != "" {
+		return nil, tasks.Permanent(fmt.Errorf("email: %s is no e-mail address: %s", excerpt(email), fault))
+	}
+	attributes, attributesJSON, err := u.attributes(d.Env)
+	if err != nil {
+		return nil, err
+	}
+	user := store.User{Name: name, Email: email, Attributes: attributesJSON, EventID: d.Event.ID}
+	on := u.onConflict()
+	return func(tx store.Tx) (any, error) {
+		stored, err := tx.InsertUser(user, on)
+		if errors.Is(err, store.ErrConflict) {
+			return nil, &conflictError{email, err}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("insert user %s: %w", excerpt(email), err)
+		}
+		kept := attributes
+		if !bytes.Equal(stored.Attributes, attributesJSON) { // an older user's
+			if kept, err = storedAttributes(stored); err != nil {
+				return nil, err
+			}
+		}
+		return map[string]any{
+			"id": stored.ID, "name": stored.Name, "email": stored.Email, "attributes": kept,
+			"created_at": stored.CreatedAt.UTC().Format(time.RFC3339Nano), "event_id": stored.EventID,
+		}, nil
+	}, nil
+}
+
+// attributes gives the attributes twice, as a value and as JSON; nil where there are none.
+func (u *userInsert) attributes(env *expression.Env) (any, []byte, error) {
+	if u.Attributes == nil {
+		return nil, nil, nil
+	}
+	v, err := u.Attributes.Eval(env)
+	if err != nil {
+		return nil, nil, fmt.Errorf("attributes: %w", err)
+	}
+	if v == nil {
+		return nil, nil, nil
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %w", err))
+	}
+	text := bytes.TrimSpace(b.Bytes())
+	if text[0] != '{' {
+		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %s is no map", excerpt(string(text))))
+	}
+	return v, text, nil
+}
+
+func storedAttributes(u store.User) (any, error) {
+	if len(u.Attributes) == 0 {
+		return nil, nil
+	}
+	v, err := expression.DecodeJSON(u.Attributes)
+	if err != nil {
+		return nil, fmt.Errorf("stored attributes of user %d: %w", u.ID, err)
+	}
+	return v, nil
+}
+
+func (u *userInsert) onConflict() store.OnConflict {
+	switch u.OnConflict {
+	case "ignore":
+		return store.Ignore
+	case "update":
+		return store.Update
+	}
+	return store.Fail
+}
+
+// conflictError tells the user about a store.ErrConflict.
+type conflictError struct {
+	email string
+	err   error
+}
+
+func (e *conflictError) Error() string {
+	return fmt.Sprintf("a user with the e-mail address %s is there already (on_conflict: ignore or update would allow it)", excerpt(e.email))
+}
+
+func (e *conflictError) Unwrap() error { return e.err }
+
+// maxEmail is SMTP's bound of a path (RFC 5321, 4.5.3.1.3), less its brackets.
+const maxEmail = 254
+
+// checkEmail says what is wrong with an address; empty when nothing is. It takes what mail systems take in practice: no
+// quoted local parts, no comments, no address literals; letters beyond ASCII are fine (RFC 6531).
+func checkEmail(s string) string {
+	switch {
+	case s == "":
+		return "it is empty"
+	case len(s) > maxEmail:
+		return fmt.Sprintf("it is longer than %d bytes", maxEmail)
+	case !utf8.ValidString(s):
+		return "it is no valid UTF-8"
+	}
+	for _, r := range s {
+		switch {
+		case unicode.IsControl(r):
+			return "it has a control character in it"
+		case unicode.IsSpace(r):
+			return "it has a space in it"
+		case !unicode.IsGraphic(r):
+			return "it has an invisible character in it"
+		case strings.ContainsRune(`<>()[],;:\"`, r):
+			return fmt.Sprintf("it has a %q in it", r)
+		}
+	}
+	local, domain, ok := strings.Cut(s, "@")
+	switch {
+	case !ok:
+		return `it has no "@"`
+	case strings.Contains(domain, "@"):
+		return `it has more than one "@"`
+	case local == "":
+		return `there is nothing before the "@"`
+	case domain == "":
+		return `there is nothing after the "@"`
+	case len(local) > 64:
+		return `it has more than 64 bytes before the "@"`
+	case local[0] == '.' || local[len(local)-1] == '.' || strings.Contains(local, ".."):
+		return `a dot stands alone before the "@"`
+	}
+	for label := range strings.SplitSeq(domain, ".") {
+		if fault := checkLabel(label); fault != "" {
+			return fault
+		}
+	}
+	return ""
+}
+
+// checkLabel looks at a part of a domain.
+func checkLabel(label string) string {
+	switch {
+	case label == "":
+		return "its domain has a dot that separates nothing"
+	case len(label) > 63:
+		return "a part of its domain is longer than 63 bytes"
+	case label[0] == '-' || label[len(label)-1] == '-':
+		return "a part of its domain begins or ends with a hyphen"
+	}
+	for _, r := range label {
+		if r != '-' && !unicode.In(r, unicode.Letter, unicode.Digit, unicode.Mark) {
+			return fmt.Sprintf("its domain has a %q in it", r)
+		}
+	}
+	return ""
+}
+
+// excerpt quotes a value for a message, and cuts it when it is long.
+func excerpt(s string) string {
+	if len(s) > 80 {
+		s = strings.ToValidUTF8(s[:77], "") + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}

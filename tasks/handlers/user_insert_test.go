@@ -1,0 +1,241 @@
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"evrun/store"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// fakeTx keeps users by e-mail address, with the semantics of store.Tx; err fails every call.
+type fakeTx struct {
+	users map[string]store.User
+	err   error
+}
+
+func (tx *fakeTx) InsertUser(u store.User, on store.OnConflict) (store.User, error) {
+	if tx.err != nil {
+		return store.User{}, tx.err
+	}
+	known, ok := tx.users[strings.ToLower(u.Email)]
+	switch {
+	case ok && on == store.Fail:
+		return store.User{}, fmt.Errorf("insert: %w", store.ErrConflict)
+	case ok && on == store.Ignore:
+		return known, nil
+	case ok:
+		known.Name, known.Attributes = u.Name, u.Attributes
+		u = known
+	default:
+		u.ID, u.CreatedAt = int64(len(tx.users)+1), time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+	}
+	if tx.users == nil {
+		tx.users = map[string]store.User{}
+	}
+	tx.users[strings.ToLower(u.Email)] = u
+	return u, nil
+}
+
+var fromData = map[string]any{"name": "${ data.name }", "email": "${ data.email }", "attributes": "${ data.attributes }"}
+
+// insert runs user.insert on an event with this data.
+func insert(t *testing.T, tx store.Tx, onConflict, data string) (any, error) {
+	t.Helper()
+	with := map[string]any{"on_conflict": onConflict}
+	for k, v := range fromData {
+		with[k] = v
+	}
+	effect, err := build[tasks.Inside](t, "user.insert", with, Deps{}).Prepare(delivery(data))
+	if err != nil {
+		return nil, err
+	}
+	return effect(tx)
+}
+
+func TestAUserIsInserted(t *testing.T) {
+	tx := &fakeTx{}
+	result, err := insert(t, tx, "fail", `{"name":"Ada","email":"ada@example.com","attributes":{"html":"<b>","big":9007199254740993}}`)
+	want := map[string]any{
+		"id": int64(1), "name": "Ada", "email": "ada@example.com", "attributes": map[string]any{"html": "<b>", "big": 9007199254740993},
+		"created_at": "2026-01-02T03:04:05.000006Z", "event_id": "e1",
+	}
+	if err != nil || !reflect.DeepEqual(result, want) {
+		t.Errorf("%#v, %v; want %#v", result, err, want)
+	}
+	if got := string(tx.users["ada@example.com"].Attributes); got != `{"big":9007199254740993,"html":"<b>"}` {
+		t.Error(got)
+	}
+	if _, err := json.Marshal(result); err != nil {
+		t.Error(err)
+	}
+
+	result, err = insert(t, tx, "fail", `{"name":"Bob","email":"bob@example.com"}`)
+	if err != nil || result.(map[string]any)["attributes"] != nil || tx.users["bob@example.com"].Attributes != nil {
+		t.Errorf("%#v, %v", result, err)
+	}
+}
+
+func TestARepeatedEffectGivesTheSame(t *testing.T) {
+	effect, err := build[tasks.Inside](t, "user.insert", fromData, Deps{}).Prepare(delivery(`{"name":"Ada","email":"ada@example.com"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err1 := effect(&fakeTx{}) // rolled back
+	again, err2 := effect(&fakeTx{})
+	if err1 != nil || err2 != nil || !reflect.DeepEqual(first, again) {
+		t.Errorf("%v, %v; %v, %v", first, err1, again, err2)
+	}
+}
+
+func TestAKnownAddress(t *testing.T) {
+	tx := &fakeTx{}
+	if _, err := insert(t, tx, "fail", `{"name":"Ada","email":"ada@example.com","attributes":{"n":1}}`); err != nil {
+		t.Fatal(err)
+	}
+
+	_, err := insert(t, tx, "fail", `{"name":"A.","email":"ADA@example.com"}`)
+	want := `a user with the e-mail address "ADA@example.com" is there already (on_conflict: ignore or update would allow it)`
+	if !errors.Is(err, store.ErrConflict) || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+
+	result, err := insert(t, tx, "ignore", `{"name":"A.","email":"ada@example.com"}`)
+	if r, ok := result.(map[string]any); err != nil || !ok || r["name"] != "Ada" || !reflect.DeepEqual(r["attributes"], map[string]any{"n": 1}) {
+		t.Errorf("ignore: %v, %v", result, err)
+	}
+
+	result, err = insert(t, tx, "update", `{"name":"A.","email":"ada@example.com","attributes":{"n":2}}`)
+	if r, ok := result.(map[string]any); err != nil || !ok || r["name"] != "A." || r["id"] != int64(1) || !reflect.DeepEqual(r["attributes"], map[string]any{"n": 2}) {
+		t.Errorf("update: %v, %v", result, err)
+	}
+}
+
+func TestAStoreThatFailsIsNoConflict(t *testing.T) {
+	_, err := insert(t, &fakeTx{err: store.ErrFull}, "fail", `{"name":"Ada","email":"ada@example.com"}`)
+	if !errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrConflict) {
+		t.Error(err)
+	}
+}
+
+func TestAttributesHaveToBeAMap(t *testing.T) {
+	for attributes, want := range map[string]string{
+		`"x"`: `attributes: "\"x\"" is no map`,
+		`[1]`: `attributes: "[1]" is no map`,
+		`3`:   `attributes: "3" is no map`,
+	} {
+		_, err := insert(t, &fakeTx{}, "fail", `{"name":"Ada","email":"ada@example.com","attributes":`+attributes+`}`)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", attributes, err, want)
+		}
+	}
+}
+
+func TestAnAddressIsChecked(t *testing.T) {
+	for _, good := range []string{
+		"ada@example.com", "a@b", "a.b+c@sub.example.co.uk", "o'brien@example.com", "ADA_1=x@ex-ample.com", "é@müller.de", "日本@例え.jp", "a@123.45",
+		strings.Repeat("a", 64) + "@" + strings.Repeat(strings.Repeat("b", 60)+".", 3) + "com", "%{}|~!#$&*/?^`@x.y",
+	} {
+		if fault := checkEmail(good); fault != "" {
+			t.Errorf("%s: %s", good, fault)
+		}
+	}
+	for bad, want := range map[string]string{
+		"":                               "it is empty",
+		"ada":                            `it has no "@"`,
+		"@":                              `there is nothing before the "@"`,
+		"@example.com":                   `there is nothing before the "@"`,
+		"ada@":                           `there is nothing after the "@"`,
+		"a@b@c":                          `it has more than one "@"`,
+		"a b@c.d":                        "it has a space in it",
+		" a@c.d":                         "it has a space in it",
+		"a\u00a0b@c.d":                   "it has a space in it",
+		"a@c.d\n":                        "it has a control character in it",
+		"a@c.d\r\nBcc: x":                "it has a control character in it",
+		"a\x00@c.d":                      "it has a control character in it",
+		"a\x1b[31m@c.d":                  "it has a control character in it",
+		"a\u202e@c.d":                    "it has an invisible character in it",
+		"a\u200b@c.d":                    "it has an invisible character in it",
+		"a\xff@c.d":                      "it is no valid UTF-8",
+		"Ada <ada@c.d>":                  "it has a space in it",
+		"<ada@c.d>":                      `it has a '<' in it`,
+		"a,b@c.d":                        `it has a ',' in it`,
+		`"a"@c.d`:                        `it has a '"' in it`,
+		`a\b@c.d`:                        `it has a '\\' in it`,
+		".a@c.d":                         `a dot stands alone before the "@"`,
+		"a.@c.d":                         `a dot stands alone before the "@"`,
+		"a..b@c.d":                       `a dot stands alone before the "@"`,
+		"a@.c":                           "its domain has a dot that separates nothing",
+		"a@c.":                           "its domain has a dot that separates nothing",
+		"a@c..d":                         "its domain has a dot that separates nothing",
+		"a@-c.d":                         "a part of its domain begins or ends with a hyphen",
+		"a@c-.d":                         "a part of its domain begins or ends with a hyphen",
+		"a@c_d.e":                        `its domain has a '_' in it`,
+		"a@[127.0.0.1]":                  `it has a '[' in it`,
+		"a@c/d":                          `its domain has a '/' in it`,
+		"a@" + strings.Repeat("b", 64):   "a part of its domain is longer than 63 bytes",
+		strings.Repeat("a", 65) + "@c.d": `it has more than 64 bytes before the "@"`,
+		strings.Repeat("a", 60) + "@" + strings.Repeat(strings.Repeat("b", 60)+".", 3) + "ccccccccccccc": "it is longer than 254 bytes",
+	} {
+		if got := checkEmail(bad); got != want {
+			t.Errorf("%q: %q, want %q", bad, got, want)
+		}
+	}
+	_, err := insert(t, &fakeTx{}, "fail", `{"name":"Ada","email":"ada.example.com"}`)
+	if want := `email: "ada.example.com" is no e-mail address: it has no "@"`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if reflect.TypeOf(err) != reflect.TypeOf(tasks.Permanent(err)) {
+		t.Errorf("%T is not permanent", err)
+	}
+	_, err = insert(t, &fakeTx{}, "fail", `{"name":"Ada","email":"`+strings.Repeat("é", 500)+`@x"}`)
+	if err == nil || len(err.Error()) > 200 {
+		t.Error(err)
+	}
+}
+
+func FuzzCheckEmail(f *testing.F) {
+	for _, seed := range []string{"ada@example.com", "a@b@c", "\xff@x", "a\n@b", "é@ü.de", "@"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if checkEmail(s) == "" && (len(s) > maxEmail || strings.Count(s, "@") != 1 || strings.ContainsAny(s, " \r\n\t\x00<>\"")) {
+			t.Errorf("%q passed", s)
+		}
+	})
+}
+
+// BenchmarkPrepareUserInsert is what a worker does for one event: decode its data, evaluate, check.
+func BenchmarkPrepareUserInsert(b *testing.B) {
+	action := build[tasks.Inside](b, "user.insert", map[string]any{"name": "${ data.name }", "email": "${ data.email }"}, Deps{})
+	d := delivery(`{"name":"Ada Lovelace","email":"ada@example.com"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Env = expression.NewEnv(d.Event)
+		if _, err := action.Prepare(d); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkUserInsertEffect is what the writer's transaction waits for, beside the store.
+func BenchmarkUserInsertEffect(b *testing.B) {
+	action := build[tasks.Inside](b, "user.insert", map[string]any{"name": "${ data.name }", "email": "${ data.email }", "on_conflict": "ignore"}, Deps{})
+	effect, err := action.Prepare(delivery(`{"name":"Ada Lovelace","email":"ada@example.com"}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	tx := &fakeTx{}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := effect(tx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
