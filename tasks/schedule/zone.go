@@ -1,0 +1,215 @@
+package schedule
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxOffset bounds how far a zone's clock is ahead of or behind UTC, in seconds. The largest ever was 15:13:42.
+const maxOffset = 26 * 60 * 60
+
+// clock makes slots of the wall-clock times of a zone: the package comment has the rules.
+type clock struct {
+	loc    *time.Location
+	wall   wall
+	rhythm bool
+}
+
+func (c *clock) next(after time.Time) (time.Time, bool) {
+	find := c.nextOnce
+	if c.rhythm {
+		find = c.nextRhythm
+	}
+	u, ok := find(max(after.Unix(), earliest.Unix()-1)) // slots are whole seconds: the fraction makes no difference
+	if !ok || u >= latest.Unix() {
+		return time.Time{}, false
+	}
+	return time.Unix(u, 0).UTC(), true
+}
+
+// nextOnce: the slot of a wall-clock time w is the first instant u whose clock shows w or later. That is after `after`
+// exactly if no clock up to then has shown as much, so the next slot is that of the first w above the highest reading.
+func (c *clock) nextOnce(after int64) (int64, bool) {
+	w, ok := c.wall.next(c.highest(after))
+	if !ok {
+		return 0, false
+	}
+	for u := max(after+1, w-maxOffset); ; { // before that no clock shows w
+		p := c.period(u)
+		if first := max(u, w-p.offset); first < p.end {
+			return first, true
+		}
+		u = p.end
+	}
+}
+
+// highest returns the highest reading of the zone's clock up to an instant.
+func (c *clock) highest(at int64) int64 {
+	u := at - 2*maxOffset // readings from before then are lower than the one at the instant
+	p := c.period(u)
+	high := u + p.offset
+	for p.end <= at {
+		high = max(high, p.end-1+p.offset)
+		p = c.period(p.end)
+	}
+	return max(high, at+p.offset)
+}
+
+// nextRhythm: the first instant whose clock shows a matching time.
+func (c *clock) nextRhythm(after int64) (int64, bool) {
+	for {
+		p := c.period(after + 1)
+		w, ok := c.wall.next(after + p.offset)
+		if !ok {
+			return 0, false
+		}
+		if u := w - p.offset; u < p.end {
+			return u, true
+		}
+		skip := p.end - 1
+		if p.end-after > 2*maxOffset { // no later clock shows less than this one does now, so the next match is w
+			skip = max(skip, w-maxOffset-1)
+		}
+		after = skip
+	}
+}
+
+func (c *clock) count(from, to time.Time) int64 {
+	a := max(from.Unix(), earliest.Unix()-1)
+	b := min(to.Unix(), latest.Unix()-1)
+	if a >= b {
+		return 0
+	}
+	if c.rhythm {
+		return c.countRhythm(a, b)
+	}
+	return c.countOnce(a, b)
+}
+
+// countOnce: as the highest reading grows second by second each match is a slot; where it leaps over a gap, all matches
+// in it are one.
+func (c *clock) countOnce(from, to int64) int64 {
+	high := c.highest(from)
+	var n int64
+	for p := c.period(from); ; {
+		end := min(to, p.end-1)
+		if reading := end + p.offset; reading > high {
+			n += c.wall.count(high, reading)
+			high = reading
+		}
+		if end == to {
+			return n
+		}
+		start := p.end
+		p = c.period(start)
+		if reading := start + p.offset; reading > high {
+			n += min(1, c.wall.count(high, reading))
+			high = reading
+		}
+	}
+}
+
+func (c *clock) countRhythm(from, to int64) int64 {
+	var n int64
+	for from < to {
+		p := c.period(from + 1)
+		end := min(to, p.end-1)
+		n += c.wall.count(from+p.offset, end+p.offset)
+		from = end
+	}
+	return n
+}
+
+func (c *clock) nth(after time.Time, n int64) (time.Time, bool) {
+	if n == 1 {
+		return c.next(after)
+	}
+	// Double a window until it holds n slots, dropping those that don't, then halve it.
+	low := max(after.Unix(), earliest.Unix()-1)
+	end := latest.Unix() - 1
+	for step := int64(daySeconds); ; step *= 2 {
+		high := min(low+step, end)
+		found := c.count(time.Unix(low, 0), time.Unix(high, 0))
+		if found >= n {
+			end = high
+			break
+		}
+		if high == end {
+			return time.Time{}, false
+		}
+		low, n = high, n-found
+	}
+	for end-low > 1 {
+		middle := low + (end-low)/2
+		if found := c.count(time.Unix(low, 0), time.Unix(middle, 0)); found >= n {
+			end = middle
+		} else {
+			low, n = middle, n-found
+		}
+	}
+	return time.Unix(end, 0).UTC(), true
+}
+
+// period is a time through which a zone's clock keeps one offset. The next may have the same.
+type period struct {
+	end    int64 // the first instant after it, in Unix seconds
+	offset int64 // seconds ahead of UTC
+}
+
+// period returns the one that an instant is in. Of time's two bounds only the end is used, and that with care: the start is
+// too early after the last explicit change of some zones (America/Metlakatla, 2019), and on a leap year's 31 December
+// the end lies in the past (https://go.dev/issue/81583).
+func (c *clock) period(at int64) period {
+	if c.loc == time.UTC {
+		return period{end: math.MaxInt64}
+	}
+	t := time.Unix(at, 0).In(c.loc)
+	_, offset := t.Zone()
+	_, bound := t.ZoneBounds()
+	end := bound.Unix()
+	switch {
+	case bound.IsZero():
+		end = math.MaxInt64
+	case end <= at:
+		end = time.Date(t.UTC().Year()+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	}
+	return period{end: end, offset: int64(offset)}
+}
+
+// checkZone refuses a zone made by hand whose clock is further from UTC than the search allows for.
+func checkZone(loc *time.Location) *SpecError {
+	if _, offset := time.Unix(0, 0).In(loc).Zone(); offset < -maxOffset || offset > maxOffset {
+		return &SpecError{Field: "timezone", Msg: fmt.Sprintf("%s is %s from UTC", loc, time.Duration(offset)*time.Second)}
+	}
+	return nil
+}
+
+var zones sync.Map // name → *time.Location
+
+// LoadZone returns the zone of an IANA name; "" is UTC. A zone is loaded once and shared: 10,000 schedules in Paris hold
+// one Paris. Its error is a *SpecError. The zones come from the machine or, where that has none, from time/tzdata if
+// the program imports it.
+func LoadZone(name string) (*time.Location, error) {
+	if name == "" {
+		return time.UTC, nil
+	}
+	if loc, ok := zones.Load(name); ok {
+		return loc.(*time.Location), nil
+	}
+	hint := "an IANA name such as Europe/Paris or America/New_York"
+	if strings.EqualFold(name, "local") {
+		return nil, &SpecError{Field: "timezone", Msg: "the machine's own zone differs from machine to machine", Hint: hint}
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, &SpecError{Field: "timezone", Msg: fmt.Sprintf("unknown time zone %q", name), Hint: hint}
+	}
+	if loc.String() == "UTC" {
+		loc = time.UTC
+	}
+	shared, _ := zones.LoadOrStore(name, loc)
+	return shared.(*time.Location), nil
+}
