@@ -1,0 +1,212 @@
+// Package config reads the wiring file: settings and wiring, checked whole before anything is opened.
+//
+// All that is wrong is told at once, each fault with file, line, column, the source line and a hint: see [Errors]. Whatever
+// the file, a check takes under 100 ms and 64 MB; what would cost more (over 1 MiB, 64 levels, 100,000 values, 10,000
+// expressions or 1,250 that compute) is refused.
+//
+//	cfg, err := config.Load("evrun.yaml", config.Options{Flags: cmd.Flags()})
+//	var faults *config.Errors
+//	if errors.As(err, &faults) {
+//		fmt.Fprint(os.Stderr, faults.Pretty(true))
+//	}
+//
+// # Settings and wiring
+//
+// The settings (store, bus, server, log, retention) come, each wins over those before it, from the defaults, the file, the
+// environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the key's path in capitals with _ for its dots) and the flags; Viper
+// layers them. The wiring (events, schedules, handlers) comes from the file alone and never meets Viper, which lower-cases
+// keys and splits them at dots.
+//
+// Relative paths in the file and in the environment are relative to the file's folder, so that every command agrees from
+// any folder; those in flags to the working folder, as paths on a command line are. The file's folder is that of the path
+// as it was given: a symbolic link's own.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"evrun/cmd/config/yaml"
+	"evrun/tasks/expression"
+)
+
+const (
+	maxFile        = 1 << 20 // bytes
+	maxExpressions = 10_000  // ${ … } in a file
+	maxComputed    = 1_250   // expressions that are more than a path such as data.name: each takes 40 µs and 30 KB to compile
+)
+
+// Config is a wiring file that was read and checked.
+type Config struct {
+	Path, Dir string // absolute; Dir is the file's folder
+	Source    []byte
+	Settings  Settings
+	Wiring    Wiring
+	// Secrets collects what env() and file() give to expressions, to be kept out of logs and errors.
+	Secrets *expression.Secrets
+}
+
+// Options are what a file is loaded with. The zero value is ready.
+type Options struct {
+	Flags  *pflag.FlagSet              // store, socket, log-level and log-format override settings where they were given; may be nil
+	Getenv func(string) string         // nil: os.Getenv
+	Log    *slog.Logger                // what handlers log to; nil: slog.Default()
+	NewLog func(Settings) *slog.Logger // makes Log, for a log that depends on the settings; may be nil
+}
+
+// Load reads a wiring file and checks all of it. Its error is an [*Errors] with all faults at once.
+func Load(path string, o Options) (*Config, error) { return read(path, o, true) }
+
+// LoadSettings reads only what a client needs: the settings. Faults in the wiring don't matter to it, as long as the file is
+// YAML; Config.Wiring stays empty. Its error is an [*Errors].
+func LoadSettings(path string, o Options) (*Config, error) { return read(path, o, false) }
+
+func read(path string, o Options, wiring bool) (*Config, error) {
+	fail := func(msg, hint string) (*Config, error) {
+		return nil, &Errors{Path: path, Faults: []Fault{{File: path, Message: msg, Hint: hint}}}
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return fail(cause(err), "")
+	}
+	f, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fail("there is no such file", "name the wiring file with -c FILE")
+	case errors.Is(err, fs.ErrPermission):
+		return fail("the file can't be read: permission denied", "the user that runs evrun must be able to read it")
+	case err != nil:
+		return fail("the file can't be read: "+cause(err), "")
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return fail("this is a folder, not a file", "name the wiring file in it with -c FILE")
+	}
+	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return fail("the file can't be read: "+cause(err), "")
+	case len(src) > maxFile:
+		return fail("the file is over 1 MiB", "is this a wiring file?")
+	}
+	return check(path, abs, src, o, wiring)
+}
+
+// cause is what the system said, without the operation and the path.
+func cause(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return err.Error()
+}
+
+// check reads a wiring file's text.
+func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error) {
+	c := &Config{Path: abs, Dir: filepath.Dir(abs), Source: src, Secrets: new(expression.Secrets)}
+	text := bytes.TrimPrefix(src, []byte("\ufeff"))
+	d := newDocument(path, text)
+	if bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff")) {
+		d.fault(0, 2, "the file is UTF-16", "save it as UTF-8")
+		return nil, d.err()
+	}
+	root, faults := yaml.Parse(text)
+	for _, f := range faults {
+		d.fault(f.Offset, f.Offset+1, f.Msg, f.Hint)
+	}
+	switch {
+	case root == nil && len(faults) > 0:
+		return nil, d.err()
+	case root == nil && len(bytes.TrimSpace(text)) == 0:
+		return nil, &Errors{Path: path, Faults: []Fault{{File: path, Message: "the file is empty", Hint: "a wiring file has handlers, schedules, or both"}}}
+	case root == nil:
+		d.fault(0, 1, "the file has nothing but comments in it", "a wiring file has handlers, schedules, or both")
+		return nil, d.err()
+	case root.Kind != yaml.Mapping:
+		if !root.Broken {
+			hint := "it begins with keys such as handlers:"
+			if word, rest, ok := strings.Cut(root.Value, ":"); ok && rest != "" && !strings.ContainsAny(word, " \n") {
+				hint = fmt.Sprintf("a space is missing after the colon: %s: %s", clip(word), clip(rest))
+			}
+			d.at(root, "a wiring file is a mapping of keys, not "+describe(root), hint)
+		}
+		return nil, d.err()
+	}
+	computed, ok := d.countExpressions()
+	if !ok {
+		return nil, d.err()
+	}
+	s := settingsReader{document: d, dir: c.Dir, nodes: make([]*yaml.Node, len(settings))}
+	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, computed: computed, names: map[string]*yaml.Node{}}
+	keys := s.keys()
+	if wiring {
+		keys = append(keys, w.keys()...)
+	} else {
+		root = only(root, keys)
+	}
+	d.mapping(root, "the wiring file", keys)
+	c.Settings = s.settle(o)
+	if wiring {
+		w.log = o.Log
+		if o.NewLog != nil && len(d.faults) == 0 {
+			w.log = o.NewLog(c.Settings)
+		}
+		c.Wiring = w.read()
+	}
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// only is a mapping without the keys that are not among keys.
+func only(n *yaml.Node, keys []key) *yaml.Node {
+	some := *n
+	some.Content = nil
+	for i := 0; i < len(n.Content); i += 2 {
+		if slices.ContainsFunc(keys, func(k key) bool { return k.name == n.Content[i].Value }) {
+			some.Content = append(some.Content, n.Content[i], n.Content[i+1])
+		}
+	}
+	return &some
+}
+
+// countExpressions counts the ${ … } that are more than a path, and refuses a file that has too many of any.
+func (d *document) countExpressions() (computed int, ok bool) {
+	all := 0
+	for at := 0; ; {
+		n := strings.Index(d.src[at:], "${")
+		if n < 0 {
+			return computed, true
+		}
+		at += n + 2
+		all++
+		inner, _, _ := strings.Cut(d.src[at:min(at+80, len(d.src))], "}")
+		if !isPath(inner) {
+			computed++
+		}
+		if all > maxExpressions || computed > maxComputed {
+			d.tooManyExpressions(at-2, at)
+			return 0, false
+		}
+	}
+}
+
+func (d *document) tooManyExpressions(start, end int) {
+	d.fault(start, end, fmt.Sprintf("the file has too many expressions: %d are the most, %d of them more than a path such as data.name", maxExpressions, maxComputed), "split the file")
+}
+
+// isPath says whether an expression only names something.
+func isPath(s string) bool {
+	return strings.Trim(strings.TrimSpace(s), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.?") == ""
+}

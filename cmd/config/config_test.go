@@ -1,0 +1,453 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"evrun/events"
+	"evrun/tasks/expression"
+	"evrun/tasks/schedule"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// noEnv is an environment without variables.
+func noEnv(string) string { return "" }
+
+// write makes a wiring file in a folder of its own.
+func write(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "evrun.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func load(t testing.TB, text string) *Config {
+	t.Helper()
+	c, err := Load(write(t, text), Options{Getenv: noEnv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func faults(t testing.TB, err error) []Fault {
+	t.Helper()
+	var e *Errors
+	if !errors.As(err, &e) {
+		t.Fatalf("want *Errors, got %v", err)
+	}
+	return e.Faults
+}
+
+// design is the example of the design, without what is not there yet.
+const design = `
+store: evrun.db                 # SQLite file beside this file (later also postgres://…)
+bus: embedded                   # in-process channels over the journal (later also nats://…)
+
+server:
+  socket: evrun.sock            # control socket, mode 0600
+retention: {events: 30d}        # settled events older than this go
+
+events:                         # optional
+  user.registered:
+    description: Somebody signed up.
+
+schedules:
+  - name: sign-up
+    every: 5s                   # or cron: "0 9 * * MON-FRI" | daily: "09:00" | at: 2026-12-24T18:00:00Z
+    timezone: Europe/Paris      # IANA; default UTC
+    missed: last                # skip | last | all: what a restart does about slots that passed meanwhile
+    emit: user.registered
+    data: {name: "Visitor ${ slot.unix }", email: "visitor-${ slot.unix }@example.com"}
+
+handlers:
+  - name: save-user
+    on: user.registered         # a type, a pattern (user.*, order.>), or a list
+    when: data.email contains "@"
+    do: user.insert
+    with: {name: "${ data.name }", email: "${ data.email }"}
+    retry: {attempts: 5, backoff: 1s, max: 1m}
+    timeout: 30s
+    concurrency: 4
+    order_by: data.email        # optional: events with one key run one after the other
+    emit: user.created          # on success; its data is the handler's result unless given
+  - name: announce
+    on: user.created
+    do: notify
+    with: {message: "New user ${ data.name } <${ data.email }>"}
+`
+
+func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
+	c := load(t, design)
+	if c.Dir != filepath.Dir(c.Path) || !filepath.IsAbs(c.Path) || string(c.Source) != design {
+		t.Errorf("path %q, folder %q, %d bytes", c.Path, c.Dir, len(c.Source))
+	}
+	want := Settings{
+		Store: StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), Synchronous: "full"}, Bus: "embedded",
+		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), MaxEvent: 1 << 20},
+		Log:    LogSettings{Level: slog.LevelInfo, Format: "text"}, Grace: 30 * time.Second, Retention: RetentionSettings{Events: 30 * 24 * time.Hour},
+	}
+	if c.Settings != want {
+		t.Errorf("settings\ngot  %+v\nwant %+v", c.Settings, want)
+	}
+	if len(c.Wiring.Events) != 1 || c.Wiring.Events[0].Type != "user.registered" || c.Wiring.Events[0].Description != "Somebody signed up." {
+		t.Errorf("events %+v", c.Wiring.Events)
+	}
+	if len(c.Wiring.Schedules) != 1 || len(c.Wiring.Handlers) != 2 {
+		t.Fatalf("%d schedules, %d handlers", len(c.Wiring.Schedules), len(c.Wiring.Handlers))
+	}
+
+	s := c.Wiring.Schedules[0]
+	if s.Name != "sign-up" || s.Missed != schedule.MissedLast || s.Type != "user.registered" || s.Subject != nil {
+		t.Errorf("schedule %+v", s)
+	}
+	at := time.Date(2026, 12, 24, 18, 0, 1, 0, time.UTC)
+	slot, _ := s.Timing.Next(at)
+	if !slot.Equal(at.Add(4 * time.Second)) {
+		t.Errorf("next slot %v", slot)
+	}
+	data, err := s.Data.Eval(expression.NewSlotEnv(expression.Slot{Time: slot, Number: 1}))
+	if want := fmt.Sprintf("visitor-%d@example.com", slot.Unix()); err != nil || data.(map[string]any)["email"] != want {
+		t.Errorf("data %v, %v", data, err)
+	}
+
+	h := c.Wiring.Handlers[0]
+	if h.Name != "save-user" || h.Kind != "user.insert" || h.Action == nil || len(h.On) != 1 || h.On[0].String() != "user.registered" ||
+		h.Retry.Attempts != 5 || h.Retry.Backoff != time.Second || h.Retry.Max != time.Minute || h.Timeout != 30*time.Second || h.Concurrency != 4 || h.FromStart {
+		t.Errorf("handler %+v", h)
+	}
+	env := expression.NewEnv(&events.Event{Type: "user.registered", Data: []byte(`{"email":"ada@example.com"}`)})
+	if ok, err := h.When.Bool(env); !ok || err != nil {
+		t.Errorf("when: %v, %v", ok, err)
+	}
+	if key, err := h.OrderBy.Eval(env); key != "ada@example.com" || err != nil {
+		t.Errorf("order_by: %v, %v", key, err)
+	}
+	if len(h.Emit) != 1 || h.Emit[0].Data != nil || h.Emit[0].Subject != nil || h.Emit[0].Type.String() != "user.created" {
+		t.Errorf("emit %+v", h.Emit)
+	}
+	if h := c.Wiring.Handlers[1]; h.When != nil || h.OrderBy != nil || h.Concurrency != 0 || h.Timeout != 0 || h.Retry.Attempts != 0 || h.Emit != nil {
+		t.Errorf("what was left out of announce isn't zero: %+v", h)
+	}
+}
+
+func TestTheShippedExampleIsRight(t *testing.T) {
+	if _, err := Load("../../config.example.yaml", Options{Getenv: noEnv}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPayloadKeysKeepTheirCase(t *testing.T) {
+	c := load(t, `
+schedules:
+  - name: a
+    every: 5s
+    emit: b
+    data: {Name: x, userName: {First.Last: 1, ID: 9007199254740993}, "on": [yes, "5", 5, 1.50, 0x10, ~]}
+`)
+	got, err := c.Wiring.Schedules[0].Data.Eval(expression.NewSlotEnv(expression.Slot{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `map[string]interface {}{"Name":"x", "on":[]interface {}{"yes", "5", 5, 1.5, 16, interface {}(nil)}, "userName":map[string]interface {}{"First.Last":1, "ID":9007199254740993}}`
+	if text := fmt.Sprintf("%#v", got); text != want {
+		t.Errorf("got  %s\nwant %s", text, want)
+	}
+}
+
+func TestAllWaysToWriteASchedule(t *testing.T) {
+	c := load(t, `
+schedules:
+  - {name: a, emit: x, cron: 0 9 * * MON-FRI, timezone: Europe/Paris, missed: skip}
+  - {name: b, emit: x, daily: 09:00, weekly: ["MON 10:00"], monthly: last 18:00, missed: all, dst: once}
+  - {name: c, emit: x, at: 2026-12-24T18:00:00+01:00, subject: "n ${ slot.number }"}
+  - {name: d, emit: x, at: [2026-12-24T18:00:00Z, 2026-12-25T18:00:00Z]}
+  - {name: e, emit: x, every: 1d12h, from: 2026-01-01T00:00:00Z, until: 2027-01-01T00:00:00Z, limit: 3, jitter: 10s}
+`)
+	describe := map[string]string{}
+	for _, s := range c.Wiring.Schedules {
+		next, ok := s.Timing.Next(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC))
+		describe[s.Name] = fmt.Sprintf("%s %v %s %v", next.Format(time.RFC3339), ok, s.Missed, s.Subject != nil)
+	}
+	for name, want := range map[string]string{
+		"a": "2026-12-01T08:00:00Z true skip false", "b": "2026-12-01T09:00:00Z true all false", "c": "2026-12-24T17:00:00Z true last true",
+		"d": "2026-12-24T18:00:00Z true last false", "e": "0001-01-01T00:00:00Z false last false",
+	} {
+		if got := describe[name]; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestAllWaysToWriteAHandler(t *testing.T) {
+	c := load(t, `
+handlers:
+- name: a.b_c-1
+  on: [user.*, order.>, evrun.run.dead]
+  do: log
+  with: {message: hello}
+  from: start
+  emit:
+  - x.y
+  - {type: "x.${ data.kind }", subject: "${ event.id }", data: {Result: "${ result }"}}
+  - {type: x.z, data: null}
+- {name: b, on: ">", do: log, with: {message: 5}, from: head, emit: {type: q}, when: true, retry: {attempts: 1}}
+`)
+	h := c.Wiring.Handlers[0]
+	if !h.FromStart || len(h.On) != 3 || len(h.Emit) != 3 || h.Emit[1].Subject == nil || h.Emit[1].Data == nil || h.Emit[0].Data != nil || h.Emit[2].Data == nil {
+		t.Errorf("%+v", h)
+	}
+	if h := c.Wiring.Handlers[1]; h.FromStart || len(h.Emit) != 1 || h.When == nil || h.Retry.Attempts != 1 {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestAFileNeedsNoWiring(t *testing.T) {
+	for _, text := range []string{"store: a.db\n", "handlers:\nschedules:\nevents:\n", "\ufeffstore: a.db\r\nbus: embedded\r\n", "---\nstore: a.db\n...\n"} {
+		if _, err := Load(write(t, text), Options{Getenv: noEnv}); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestFilesThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	big := filepath.Join(dir, "big.yaml")
+	if err := os.WriteFile(big, bytes.Repeat([]byte("# x\n"), 1<<18+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	locked := filepath.Join(dir, "locked.yaml")
+	if err := os.WriteFile(locked, []byte("store: a.db\n"), 0o000); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]string{
+		filepath.Join(dir, "none.yaml"):   "there is no such file",
+		filepath.Join(big, "none.yaml"):   "the file can't be read: not a directory",
+		dir:                               "this is a folder, not a file",
+		big:                               "the file is over 1 MiB",
+		filepath.Join(dir, "a\x00b.yaml"): "the file can't be read: invalid argument",
+	}
+	if os.Getuid() != 0 {
+		tests[locked] = "the file can't be read: permission denied"
+	}
+	for path, want := range tests {
+		_, err := Load(path, Options{Getenv: noEnv})
+		if f := faults(t, err); len(f) != 1 || f[0].Message != want || f[0].File != path || f[0].Line != 0 {
+			t.Errorf("%s: %+v, want %q", path, f, want)
+		}
+	}
+}
+
+// TestBadFiles holds what is said of each file in testdata/bad against its golden text.
+func TestBadFiles(t *testing.T) {
+	paths, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(paths) < 60 {
+		t.Fatalf("%d files, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
+			_, err := Load(path, Options{Getenv: noEnv})
+			var e *Errors
+			if !errors.As(err, &e) {
+				t.Fatalf("want *Errors, got %v", err)
+			}
+			got := e.Pretty(false)
+			golden := strings.TrimSuffix(path, ".yaml") + ".err"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+			for i := range e.Faults {
+				if i > 0 && (e.Faults[i].Line < e.Faults[i-1].Line || e.Faults[i].Line == e.Faults[i-1].Line && e.Faults[i].Column < e.Faults[i-1].Column) {
+					t.Errorf("fault %d stands before the one above it", i)
+				}
+			}
+		})
+	}
+}
+
+func TestTenFaultsAreToldAtOnce(t *testing.T) {
+	_, err := Load("testdata/bad/mixed-ten-places.yaml", Options{Getenv: noEnv})
+	if f := faults(t, err); len(f) != 10 {
+		t.Errorf("%d faults:\n%v", len(f), err)
+	}
+}
+
+func TestErrorIsOneLineAFault(t *testing.T) {
+	_, err := Load(write(t, "sotre: a.db\nbus: x\n"), Options{Getenv: noEnv})
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 2 || !strings.HasSuffix(lines[0], `evrun.yaml:1:1: unknown key "sotre" in the wiring file (did you mean "store"?)`) {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestColorsOnlyWhereWanted(t *testing.T) {
+	_, err := Load("testdata/bad/file-control.yaml", Options{Getenv: noEnv})
+	var e *Errors
+	if !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	if s := e.Pretty(false); strings.Contains(s, "\x1b") {
+		t.Errorf("an escape sequence of the file's own, or a color, in %q", s)
+	}
+	if s := e.Pretty(true); !strings.Contains(s, "\x1b[1;31m") || strings.Contains(s, "\x1b[31m.db") {
+		t.Errorf("no color, or the file's own, in %q", s)
+	}
+}
+
+func TestSettingsAreLayered(t *testing.T) {
+	path := write(t, "store: file.db\nserver: {socket: file.sock, max_event: 2MiB, grace: 5s}\nlog: {level: warn}\n")
+	dir := filepath.Dir(path)
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := func(args ...string) *pflag.FlagSet {
+		f := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+		f.String("store", "flagdefault.db", "")
+		f.String("socket", "", "")
+		f.String("log-level", "debug", "")
+		f.String("log-format", "text", "")
+		if err := f.Parse(args); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	env := func(pairs ...string) func(string) string {
+		return func(name string) string {
+			for i := 0; i < len(pairs); i += 2 {
+				if pairs[i] == name {
+					return pairs[i+1]
+				}
+			}
+			return ""
+		}
+	}
+	for name, test := range map[string]struct {
+		env   func(string) string
+		flags *pflag.FlagSet
+		want  func(s *Settings)
+	}{
+		"the file over the defaults":            {noEnv, nil, func(*Settings) {}},
+		"flags that were not given don't count": {noEnv, flags(), func(*Settings) {}},
+		"the environment over the file": {env("EVRUN_STORE", "env.db", "EVRUN_STORE_SYNCHRONOUS", "normal", "EVRUN_LOG_LEVEL", "error", "EVRUN_LOG_FORMAT", "json", "EVRUN_SERVER_GRACE", "1m",
+			"EVRUN_SERVER_SOCKET", "/tmp/x.sock", "EVRUN_SERVER_MAX_EVENT", "1KiB", "EVRUN_RETENTION_EVENTS", "1d"), nil, func(s *Settings) {
+			s.Store.Path, s.Store.Synchronous, s.Log.Level, s.Log.Format = filepath.Join(dir, "env.db"), "normal", slog.LevelError, "json"
+			s.Grace, s.Server.Socket, s.Server.MaxEvent, s.Retention.Events = time.Minute, "/tmp/x.sock", 1024, 24*time.Hour
+		}},
+		"flags over the environment": {env("EVRUN_STORE", "env.db", "EVRUN_LOG_LEVEL", "nonsense"), flags("--store=flag.db", "--log-level=debug"), func(s *Settings) {
+			s.Store.Path, s.Log.Level = filepath.Join(wd, "flag.db"), slog.LevelDebug
+		}},
+	} {
+		for _, read := range []func(string, Options) (*Config, error){Load, LoadSettings} {
+			c, err := read(path, Options{Getenv: test.env, Flags: test.flags})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			want := Settings{
+				Store: StoreSettings{Path: filepath.Join(dir, "file.db"), Synchronous: "full"}, Bus: "embedded",
+				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), MaxEvent: 2 << 20},
+				Log:    LogSettings{Level: slog.LevelWarn, Format: "text"}, Grace: 5 * time.Second, Retention: RetentionSettings{Events: 30 * 24 * time.Hour},
+			}
+			test.want(&want)
+			if c.Settings != want {
+				t.Errorf("%s:\ngot  %+v\nwant %+v", name, c.Settings, want)
+			}
+		}
+	}
+
+	_, err = Load(path, Options{Getenv: env("EVRUN_BUS", "nats://x", "EVRUN_SERVER_GRACE", "5"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
+	text := err.Error()
+	for _, want := range []string{
+		"--store: the path is empty", "EVRUN_BUS: NATS is not there yet", "EVRUN_SERVER_GRACE: a duration needs a unit", "--socket: the socket's path has 108 bytes",
+		`--log-level: it has to be debug, info, warn or error, not "loud"`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+}
+
+func TestTheDefaultSocketInADeepFolderIsTooLong(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 30))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "evrun.yaml")
+	if err := os.WriteFile(path, []byte("store: a.db\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(path, Options{Getenv: noEnv})
+	if f := faults(t, err); len(f) != 1 || f[0].Line != 1 || !strings.Contains(f[0].Hint, "server.socket") {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestClientsDoNotMindTheWiring(t *testing.T) {
+	c, err := LoadSettings(write(t, "store: x.db\nhandlers: [{name: }, 5]\nnonsense: 1\ntests: 5\n"), Options{Getenv: noEnv})
+	if err != nil || filepath.Base(c.Settings.Store.Path) != "x.db" || c.Wiring.Handlers != nil {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, text := range []string{"store: 5\nbus: nonsense\n", "store: x.db\nhandlers: [\n", ""} {
+		if _, err := LoadSettings(write(t, text), Options{Getenv: noEnv}); err == nil {
+			t.Errorf("%q: no error", text)
+		}
+	}
+}
+
+func TestTheLogIsMadeOfTheSettings(t *testing.T) {
+	var asked LogSettings
+	o := Options{Getenv: noEnv, NewLog: func(s Settings) *slog.Logger {
+		asked = s.Log
+		return slog.New(slog.DiscardHandler)
+	}}
+	if _, err := Load(write(t, "log: {level: debug, format: json}\n"), o); err != nil {
+		t.Fatal(err)
+	}
+	if asked.Level != slog.LevelDebug || asked.Format != "json" {
+		t.Errorf("%+v", asked)
+	}
+}
+
+func TestDurationsAndSizes(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"5s": 5 * time.Second, "1h30m": 90 * time.Minute, "30d": 30 * 24 * time.Hour, "1d12h": 36 * time.Hour, "0.5d": 12 * time.Hour, "250ms": 250 * time.Millisecond,
+		"5": 0, "": 0, "d": 0, "5 s": 0, "-5s": 0, "0s": 0, "1h1d": 0, "1d-2h": 0, "999999d": 0, "5sec": 0, "1.5": 0, "1d1d": 0,
+	} {
+		got, msg, _ := parseDuration(text)
+		if (msg == "") != (want > 0) || msg == "" && got != want {
+			t.Errorf("%q: %v, %q; want %v", text, got, msg, want)
+		}
+	}
+	for text, want := range map[string]int{
+		"1MiB": 1 << 20, "512KiB": 512 << 10, "1.5MB": 1_500_000, "2048B": 2048, "1 MiB": 1 << 20, "2kb": 2000,
+		"1024": 0, "": 0, "1Mi": 0, "B": 0, "-1MiB": 0, "1B": 0, "1GiB": 0, "999999999999GiB": 0,
+	} {
+		got, msg, _ := parseSize(text)
+		if (msg == "") != (want > 0) || msg == "" && got != want {
+			t.Errorf("%q: %v, %q; want %v", text, got, msg, want)
+		}
+	}
+}

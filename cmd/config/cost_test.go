@@ -1,0 +1,181 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hostile are files of 1 MiB that are dear to check, each in its own way. What is dear to parse is in the yaml package's test.
+func hostile() map[string]string {
+	const size = 1<<20 - 64
+	fill := func(head, format, tail string) string {
+		var b strings.Builder
+		b.WriteString(head)
+		for i := 0; b.Len() < size-len(tail); i++ {
+			if strings.Contains(format, "%d") {
+				fmt.Fprintf(&b, format, i)
+			} else {
+				b.WriteString(format)
+			}
+		}
+		return b.String()[:min(b.Len(), size-len(tail))] + tail
+	}
+	const handler = "handlers:\n- name: a\n  on: b\n  do: log\n"
+	return map[string]string{
+		"brackets":            strings.Repeat("[", size),
+		"alias bomb":          "a: &a [x]\n" + fill("", "b%d: &b%[1]d [*a, *a, *a, *a]\n", ""),
+		"unknown keys":        fill("", "kye%d: 1\n", ""),
+		"handlers":            fill("handlers:\n", "- {name: h%d, on: a.b, do: log, with: {message: hello}}\n", ""),
+		"handlers of nothing": fill("handlers:\n", "- {}\n", ""),
+		"one name":            fill("handlers:\n", "- {name: a}\n", ""),
+		"nulls":               fill("handlers:\n", "-\n", ""),
+		"patterns":            fill("handlers:\n- name: a\n  do: log\n  with: {message: x}\n  on: [", "a.b%d,", "]\n"),
+		"long pattern":        fill("handlers:\n- name: a\n  do: log\n  with: {message: x}\n  on: ", "a.", "b\n"),
+		"schedules":           fill("schedules:\n", "- {name: s%d, emit: a, cron: 0 0 30 2 *}\n", ""),
+		"rare schedules":      fill("schedules:\n", "- {name: s%d, emit: a, cron: '59 59 23 29 2 MON#5', timezone: Europe/Paris}\n", ""),
+		"long cron":           fill("schedules:\n- name: a\n  emit: b\n  cron: ", "1,", "1 * * * *\n"),
+		"dailies":             fill("schedules:\n- name: a\n  emit: b\n  daily: [", "09:00,", "]\n"),
+		"bad dailies":         fill("schedules:\n- name: a\n  emit: b\n  daily: [", "x,", "]\n"),
+		"at":                  fill("schedules:\n- name: a\n  emit: b\n  at: [", "2026-12-24T18:00:00Z,", "]\n"),
+		"time zones":          fill("schedules:\n", "- {name: s%d, emit: a, daily: 09:00, timezone: Etc/Nowhere%[1]d}\n", ""),
+		"expressions":         fill(handler+"  with:\n    message: ", "${data.x}", "\n"),
+		"calls":               fill(handler+"  with:\n    message: ", "${ upper(data.x + \"y\") } "+strings.Repeat(" ", 90), "\n"),
+		"conditions":          fill("handlers:\n", "- {name: h%d, on: a.b, do: log, with: {message: hello}, when: data.x == 1, order_by: data.y + 1}\n", ""),
+		"some calls":          fill(handler+"  with:\n    message: ", "${ upper(data.x + \"y\") } "+strings.Repeat(" ", 700), "\n"),
+		"long when":           fill(handler+"  with: {message: x}\n  when: ", "data.x == 1 and ", "true\n"),
+		"long sum":            fill(handler+"  with: {message: x}\n  when: 1", " + 1", "\n"),
+		"parentheses":         fill(handler+"  with: {message: x}\n  when: ", "(", "\n"),
+		"nots":                fill(handler+"  with: {message: x}\n  when: ", "!", "x\n"),
+		"expression brackets": fill(handler+"  with: {message: x}\n  when: 1", "[", "\n"),
+		"unclosed template":   fill(handler+"  with:\n    message: ", "${{", "\n"),
+		"payload":             fill("schedules:\n- name: a\n  emit: b\n  every: 5s\n  data: {", "k%d: 1,", "}\n"),
+		"long text":           fill(handler+"  with:\n    message: |\n", "      line %d\n", ""),
+		"long name":           fill("handlers:\n- name: ", "x", "\n"),
+		"events":              fill("events:\n", "  t%d: {description: x}\n", ""),
+		"zeroes":              fill("schedules:\n- name: a\n  every: ", "0", "s\n"),
+		"digits":              fill("schedules:\n- name: a\n  every: 5s\n  emit: b\n  data: ", "9", "\n"),
+		"escapes":             fill("store: \"", `\x41`, "\"\n"),
+		"comments":            fill("store: a.db\n", "# comment\n", ""),
+	}
+}
+
+// patience is what a test allows where so much is promised: the machine may be busy, and the race detector slows it down.
+func patience(promised time.Duration) time.Duration {
+	if raceEnabled {
+		return 20 * promised
+	}
+	return 2 * promised
+}
+
+// cost is the time and the memory that f takes, the best of five: the machine may be busy.
+func cost(limit time.Duration, f func()) (best time.Duration, allocated uint64) {
+	var before, after runtime.MemStats
+	for i := range 5 {
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		f()
+		took := time.Since(start)
+		runtime.ReadMemStats(&after)
+		allocated = after.TotalAlloc - before.TotalAlloc
+		if i == 0 || took < best {
+			best = took
+		}
+		if best < limit {
+			break
+		}
+	}
+	return best, allocated
+}
+
+func TestHostileFilesCostLittle(t *testing.T) {
+	limit := patience(100 * time.Millisecond)
+	for name, text := range hostile() {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "evrun.yaml")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			took, allocated := cost(limit, func() {
+				if _, err = Load(path, Options{Getenv: noEnv}); err != nil {
+					_ = err.Error()
+				}
+			})
+			if took > limit {
+				t.Errorf("took %v", took)
+			}
+			if allocated > 64<<20 && !raceEnabled {
+				t.Errorf("allocated %d MiB", allocated>>20)
+			}
+			t.Logf("%v, %d MiB: %.150v", took, allocated>>20, err)
+		})
+	}
+}
+
+func TestAThousandOfEachLoadFast(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("schedules:\n")
+	for i := range 1000 {
+		fmt.Fprintf(&b, "  - name: schedule-%d\n    cron: \"%d 9 * * MON-FRI\"\n    timezone: Europe/Paris\n    emit: user.registered\n    data: {name: \"Visitor ${ slot.unix }\", email: \"v-${ slot.unix }@example.com\"}\n", i, i%60)
+	}
+	b.WriteString("handlers:\n")
+	for i := range 1000 {
+		fmt.Fprintf(&b, "  - name: handler-%d\n    on: user.registered\n    when: data.email contains \"@\"\n    do: user.insert\n    with: {name: \"${ data.name }\", email: \"${ data.email }\"}\n"+
+			"    retry: {attempts: 5, backoff: 1s, max: 1m}\n    timeout: 30s\n    emit: user.created\n", i)
+	}
+	path := write(t, b.String())
+	limit := patience(150 * time.Millisecond)
+	var c *Config
+	var err error
+	took, allocated := cost(limit, func() { c, err = Load(path, Options{Getenv: noEnv}) })
+	if err != nil || len(c.Wiring.Schedules) != 1000 || len(c.Wiring.Handlers) != 1000 {
+		t.Fatal(err)
+	}
+	if took > limit {
+		t.Errorf("took %v", took)
+	}
+	t.Logf("%v, %d MiB, %d KiB of YAML", took, allocated>>20, b.Len()>>10)
+}
+
+func FuzzLoad(f *testing.F) {
+	paths, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range append(paths, "../../config.example.yaml") {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	f.Add([]byte(design))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		c, err := check("evrun.yaml", "/etc/evrun.yaml", src, Options{Getenv: noEnv}, true)
+		if (c == nil) == (err == nil) {
+			t.Fatalf("%v and %v", c, err)
+		}
+		if err == nil {
+			return
+		}
+		for _, fault := range faults(t, err) {
+			if fault.Message == "" || fault.Line > 0 && fault.Column < 1 {
+				t.Errorf("%+v", fault)
+			}
+		}
+		var e *Errors
+		if !errors.As(err, &e) {
+			t.Fatal(err)
+		}
+		if e.Pretty(true) == "" || strings.ContainsAny(e.Pretty(false), "\x1b\a") || strings.ContainsAny(e.Error(), "\x1b\a") {
+			t.Errorf("%q", e.Pretty(false))
+		}
+	})
+}

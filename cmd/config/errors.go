@@ -1,0 +1,131 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"evrun/events"
+)
+
+// Errors is all that is wrong with a wiring file, with the environment and with the flags, in the order of the file.
+type Errors struct {
+	Path   string
+	Faults []Fault
+}
+
+// Fault is one thing that is wrong.
+type Fault struct {
+	File       string `json:"file"`             // as it was given; or EVRUN_X or --flag, where that is wrong
+	Line       int    `json:"line,omitempty"`   // from 1; 0: no place in particular
+	Column     int    `json:"column,omitempty"` // from 1, in characters
+	Message    string `json:"message"`
+	Hint       string `json:"hint,omitempty"` // what to do about it; may be empty
+	SourceLine string `json:"source,omitempty"`
+	Warning    bool   `json:"warning,omitempty"` // nothing that keeps the file from being used
+
+	offset, width int // in the source, in bytes
+}
+
+// Error gives a line for each fault.
+func (e *Errors) Error() string {
+	var b strings.Builder
+	for i := range e.Faults {
+		f := &e.Faults[i]
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(f.place() + ": " + f.message())
+		if f.Hint != "" {
+			b.WriteString(" (" + events.EscapeControl(f.Hint) + ")")
+		}
+	}
+	return b.String()
+}
+
+// Colors of a terminal.
+const (
+	bold  = "\x1b[1m"
+	red   = "\x1b[1;31m"
+	blue  = "\x1b[34m"
+	cyan  = "\x1b[36m"
+	plain = "\x1b[0m"
+)
+
+// Pretty gives each fault with its place, the line that it is on, a mark below the culprit, and the hint; and their number.
+func (e *Errors) Pretty(color bool) string {
+	paint := func(code, s string) string {
+		if !color || s == "" {
+			return s
+		}
+		return code + s + plain
+	}
+	var b strings.Builder
+	for i := range e.Faults {
+		f := &e.Faults[i]
+		fmt.Fprintf(&b, "%s %s\n", paint(bold, f.place()+":"), paint(red, f.message()))
+		margin := "  "
+		if f.Line > 0 {
+			number := strconv.Itoa(f.Line)
+			text, before, width := f.excerpt()
+			margin = strings.Repeat(" ", len(number)+3)
+			fmt.Fprintf(&b, "%s %s\n", paint(blue, "  "+number+" |"), text)
+			fmt.Fprintf(&b, "%s %s\n", paint(blue, margin+"|"), strings.Repeat(" ", before)+paint(red, strings.Repeat("^", width)))
+		}
+		if f.Hint != "" {
+			fmt.Fprintf(&b, "%s %s\n", paint(cyan, margin+"hint:"), events.EscapeControl(f.Hint))
+		}
+		b.WriteByte('\n')
+	}
+	if n := len(e.Faults); n == 1 {
+		b.WriteString("1 error\n")
+	} else {
+		fmt.Fprintf(&b, "%d errors\n", n)
+	}
+	return b.String()
+}
+
+func (f *Fault) place() string {
+	file := events.EscapeControl(f.File)
+	if f.Line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s:%d:%d", file, f.Line, f.Column)
+}
+
+func (f *Fault) message() string { return events.EscapeControl(f.Message) }
+
+const (
+	widest  = 120 // characters that are shown of a line
+	context = 40  // at least so many of them before the culprit, where the line is longer
+)
+
+// excerpt gives what is shown of the source line, and how many characters stand before the mark and under it.
+func (f *Fault) excerpt() (text string, before, width int) {
+	line := f.SourceLine
+	at := 0 // the culprit's byte
+	for n := 1; n < f.Column && at < len(line); n++ {
+		_, size := utf8.DecodeRuneInString(line[at:])
+		at += size
+	}
+	end := min(at+max(f.width, 1), len(line))
+	for end < len(line) && !utf8.RuneStart(line[end]) {
+		end++
+	}
+	head, mark, tail := line[:at], line[at:end], line[end:]
+	if utf8.RuneCountInString(line) > widest {
+		if r := []rune(head); len(r) > context {
+			head = "…" + string(r[len(r)-context+1:])
+		}
+		left := widest - utf8.RuneCountInString(head)
+		if r := []rune(mark); len(r) > left {
+			mark, tail = string(r[:left-1]), "…"
+		} else if r := []rune(tail); len(r) > left-utf8.RuneCountInString(mark) {
+			tail = string(r[:max(0, left-utf8.RuneCountInString(mark)-1)]) + "…"
+		}
+	}
+	shown := func(s string) string { return events.EscapeControl(strings.ReplaceAll(s, "\t", " ")) }
+	head, mark, tail = shown(head), shown(mark), shown(tail)
+	return head + mark + tail, utf8.RuneCountInString(head), max(1, utf8.RuneCountInString(mark))
+}

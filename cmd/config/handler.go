@@ -1,0 +1,178 @@
+package config
+
+import (
+	"fmt"
+
+	"evrun/cmd/config/yaml"
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/handlers"
+)
+
+const (
+	maxAttempts    = 1_000_000
+	maxConcurrency = 10_000
+)
+
+// handler reads one handler; nil after a fault.
+func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
+	before := len(r.faults)
+	h := &tasks.Handler{}
+	var do, with *yaml.Node
+	whole := r.mapping(n, "a handler", []key{
+		{name: "name", required: "its runs are named after it", read: func(n *yaml.Node) { h.Name = r.name(n, "handler") }},
+		{name: "on", required: "the types of event that it runs on: a type, a pattern such as user.*, or a list", read: func(n *yaml.Node) { h.On = r.patterns(n) }},
+		{name: "when", read: func(n *yaml.Node) { h.When = r.condition(n, "when") }},
+		{name: "do", required: "what it does: " + enumerate(kinds(), "or"), read: func(n *yaml.Node) {
+			do = n
+			h.Kind = r.kind(n)
+		}},
+		{name: "with", read: func(n *yaml.Node) { with = n }, nullable: true},
+		{name: "retry", read: func(n *yaml.Node) { h.Retry = r.retry(n) }},
+		{name: "timeout", read: func(n *yaml.Node) { h.Timeout = r.duration(n, "timeout") }},
+		{name: "concurrency", read: func(n *yaml.Node) { h.Concurrency = int(r.integer(n, "concurrency", maxConcurrency)) }},
+		{name: "order_by", read: func(n *yaml.Node) { h.OrderBy = r.condition(n, "order_by") }},
+		{name: "emit", read: func(n *yaml.Node) { h.Emit = r.emissions(n) }},
+		{name: "from", read: func(n *yaml.Node) { h.FromStart = r.choice(n, "from", "start", "head") == "start" }},
+	})
+	if h.Kind != "" && (with != nil || whole) {
+		h.Action = r.action(h.Kind, n, do, with)
+	}
+	if len(r.faults) > before {
+		return nil
+	}
+	return h
+}
+
+func kinds() []string {
+	var names []string
+	for _, k := range handlers.Kinds() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// kind reads the kind of a handler.
+func (r *wiringReader) kind(n *yaml.Node) string {
+	s, ok := r.text(n, "do")
+	if !ok {
+		return ""
+	}
+	if _, ok := handlers.Lookup(s); ok {
+		return s
+	}
+	hint := "there are " + enumerate(kinds(), "and")
+	if k := closest(s, kinds()); k != "" {
+		hint = fmt.Sprintf("did you mean %q?", k)
+	}
+	r.at(n, fmt.Sprintf("unknown kind %q", clip(s)), hint)
+	return ""
+}
+
+// patterns reads what a handler runs on.
+func (r *wiringReader) patterns(n *yaml.Node) []events.Pattern {
+	var list []events.Pattern
+	seen := map[events.Pattern]bool{}
+	r.oneOrMore(n, "on", func(n *yaml.Node) {
+		s, ok := r.text(n, "on")
+		if !ok {
+			return
+		}
+		p, err := events.ParsePattern(s)
+		if r.pattern(n, "the pattern", err) {
+			return
+		}
+		if seen[p] {
+			r.at(n, fmt.Sprintf("%q is in the list twice", clip(s)), "")
+		}
+		seen[p] = true
+		list = append(list, p)
+	})
+	return list
+}
+
+func (r *wiringReader) retry(n *yaml.Node) tasks.Retry {
+	var retry tasks.Retry
+	if n.Kind == yaml.Scalar && !n.Broken {
+		r.at(n, `"retry" has to be a mapping of keys, not `+describe(n), "write retry: {attempts: 5, backoff: 1s, max: 1m}")
+		return retry
+	}
+	var most *yaml.Node
+	r.mapping(n, `"retry"`, []key{
+		{name: "attempts", read: func(n *yaml.Node) { retry.Attempts = int(r.integer(n, "attempts", maxAttempts)) }},
+		{name: "backoff", read: func(n *yaml.Node) { retry.Backoff = r.duration(n, "backoff") }},
+		{name: "max", read: func(n *yaml.Node) { retry.Max, most = r.duration(n, "max"), n }},
+	})
+	if retry.Max > 0 && retry.Max < retry.Backoff {
+		r.at(most, fmt.Sprintf("the longest wait (%s) is shorter than the first (%s)", retry.Max, retry.Backoff), "")
+	}
+	return retry
+}
+
+// emissions reads what a handler emits when it succeeds: a type, a mapping, or a list of these.
+func (r *wiringReader) emissions(n *yaml.Node) []tasks.Emission {
+	var list []tasks.Emission
+	r.oneOrMore(n, "emit", func(n *yaml.Node) {
+		var e tasks.Emission
+		typ := func(n *yaml.Node) {
+			if e.Type = r.template(n, "type", expression.HandlerEmit); e.Type == nil {
+				return
+			}
+			if text, ok := e.Type.Constant(); ok {
+				r.checkType(n, text)
+			}
+		}
+		if n.Kind == yaml.Scalar {
+			typ(n)
+		} else {
+			r.mapping(n, `"emit"`, []key{
+				{name: "type", required: "the type of the event to emit", read: typ},
+				{name: "subject", read: func(n *yaml.Node) { e.Subject = r.template(n, "subject", expression.HandlerEmit) }},
+				{name: "data", read: func(n *yaml.Node) { e.Data = r.tree(n, expression.HandlerEmit) }, nullable: true},
+			})
+		}
+		list = append(list, e)
+	})
+	return list
+}
+
+// action makes what the handler at n does, of its inputs.
+func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action {
+	inputs := map[string]any{}
+	switch {
+	case with == nil || with.Null():
+		with = nil
+	case broken(with):
+		return nil
+	case with.Kind != yaml.Mapping:
+		r.at(with, `"with" has to be a mapping of inputs, not `+describe(with), "write with: {name: value}")
+		return nil
+	default:
+		before := len(r.faults)
+		inputs = r.value(with).(map[string]any)
+		if len(r.faults) > before {
+			return nil
+		}
+	}
+	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets})
+	for _, e := range faults {
+		if with == nil {
+			r.at(do, e.Msg, e.Hint)
+			continue
+		}
+		at, name, whole := follow(with, e.Path)
+		switch {
+		case at == with: // an input is missing, or they don't go together
+			k, _ := lookup(n, "with")
+			r.at(k, e.Msg, e.Hint)
+		case whole && e.Key && name != nil:
+			r.at(name, e.Msg, e.Hint)
+		case at.Kind == yaml.Scalar && e.Offset > 0:
+			r.inside(at, e.Offset, e.Msg, e.Hint)
+		default:
+			r.at(at, e.Msg, e.Hint)
+		}
+	}
+	return action
+}

@@ -1,0 +1,286 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/viper"
+
+	"evrun/cmd/config/yaml"
+)
+
+// Settings are what the daemon and its clients have to know before any wiring.
+type Settings struct {
+	Store     StoreSettings
+	Bus       string // "embedded"
+	Server    ServerSettings
+	Log       LogSettings
+	Grace     time.Duration // server.grace: how long a stop waits for runs in flight; default 30s
+	Retention RetentionSettings
+}
+
+// StoreSettings say where the store is.
+type StoreSettings struct {
+	Path        string // absolute; default evrun.db beside the file
+	Synchronous string // "full" (default): an acknowledged event survives a power cut; "normal": perhaps not the last moments
+}
+
+// ServerSettings say how the daemon is reached.
+type ServerSettings struct {
+	Socket   string // absolute; default evrun.sock beside the file
+	MaxEvent int    // the largest data of an event, in bytes; default 1 MiB
+}
+
+// LogSettings are the daemon's log.
+type LogSettings struct {
+	Level  slog.Level // default info
+	Format string     // "text" (default) or "json"
+}
+
+// RetentionSettings say how long what is settled is kept.
+type RetentionSettings struct {
+	Events time.Duration // default 30 days
+}
+
+// maxSocket is how long the path of a unix socket can be on Linux; elsewhere it is a few bytes less.
+const maxSocket = 107
+
+// setting is one setting: its key, the flag that overrides it, its default, and how its text is put into Settings.
+type setting struct {
+	key, flag, fallback string
+
+	put func(s *Settings, text string) (msg, hint string)
+}
+
+var settings = []setting{
+	{"store.path", "store", "evrun.db", putStore},
+	{"store.synchronous", "", "full", func(s *Settings, text string) (msg, hint string) {
+		s.Store.Synchronous = text
+		return oneOf(text, "full", "normal")
+	}},
+	{"bus", "", "embedded", func(s *Settings, text string) (msg, hint string) {
+		s.Bus = text
+		if strings.HasPrefix(text, "nats:") {
+			return "NATS is not there yet", "write embedded"
+		}
+		return oneOf(text, "embedded")
+	}},
+	{"server.socket", "socket", "evrun.sock", func(s *Settings, text string) (msg, hint string) {
+		s.Server.Socket = text
+		return badPath(text)
+	}},
+	{"server.max_event", "", "1MiB", func(s *Settings, text string) (msg, hint string) {
+		s.Server.MaxEvent, msg, hint = parseSize(text)
+		return msg, hint
+	}},
+	{"server.grace", "", "30s", func(s *Settings, text string) (msg, hint string) {
+		s.Grace, msg, hint = parseDuration(text)
+		return msg, hint
+	}},
+	{"log.level", "log-level", "info", func(s *Settings, text string) (msg, hint string) {
+		if msg, hint = oneOf(text, "debug", "info", "warn", "error"); msg == "" {
+			_ = s.Log.Level.UnmarshalText([]byte(text))
+		}
+		return msg, hint
+	}},
+	{"log.format", "log-format", "text", func(s *Settings, text string) (msg, hint string) {
+		s.Log.Format = text
+		return oneOf(text, "text", "json")
+	}},
+	{"retention.events", "", "30d", func(s *Settings, text string) (msg, hint string) {
+		s.Retention.Events, msg, hint = parseDuration(text)
+		return msg, hint
+	}},
+}
+
+// environment is the variable that overrides a setting.
+func (s *setting) environment() string {
+	return "EVRUN_" + strings.ToUpper(strings.ReplaceAll(strings.TrimSuffix(s.key, ".path"), ".", "_"))
+}
+
+func putStore(s *Settings, text string) (msg, hint string) {
+	s.Store.Path = text
+	switch {
+	case strings.HasPrefix(text, "postgres:"), strings.HasPrefix(text, "postgresql:"):
+		return "PostgreSQL is not there yet", "name a file: evrun.db"
+	case text == ":memory:", strings.HasPrefix(text, "file:"), strings.Contains(text, "://"):
+		return fmt.Sprintf("%q is no path of a file", clip(text)), "name a file: evrun.db"
+	}
+	return badPath(text)
+}
+
+func badPath(text string) (msg, hint string) {
+	switch {
+	case text == "":
+		return "the path is empty", ""
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return "the path has a control character in it", ""
+	case strings.HasSuffix(text, "/"), text == ".", text == "..":
+		return fmt.Sprintf("%q is a folder", clip(text)), "name a file"
+	}
+	return "", ""
+}
+
+// settingsReader reads the settings' part of a file.
+type settingsReader struct {
+	*document
+	dir   string
+	nodes []*yaml.Node // of each setting, nil where the file doesn't say it, or says it wrongly
+}
+
+// keys are the settings as a file writes them.
+func (r *settingsReader) keys() []key {
+	group := func(name string, more ...key) key {
+		return key{name: name, read: func(n *yaml.Node) {
+			keys := more
+			for i := range settings {
+				if prefix, rest, _ := strings.Cut(settings[i].key, "."); prefix == name && rest != "" {
+					keys = append(keys, key{name: rest, read: func(n *yaml.Node) { r.take(i, n) }})
+				}
+			}
+			r.mapping(n, strconv.Quote(name), keys)
+		}}
+	}
+	store := group("store")
+	return []key{
+		{name: "store", read: func(n *yaml.Node) {
+			if n.Kind == yaml.Mapping {
+				store.read(n)
+				return
+			}
+			r.take(0, n)
+		}},
+		{name: "bus", read: func(n *yaml.Node) { r.take(2, n) }},
+		group("server", key{name: "listen", later: true, read: func(n *yaml.Node) {
+			r.at(n, "TCP is not there yet", "leave listen out: the socket serves everything")
+		}}),
+		group("log"),
+		group("retention"),
+	}
+}
+
+// take notes where the file says a setting, if it says it well.
+func (r *settingsReader) take(i int, n *yaml.Node) {
+	key := strings.TrimSuffix(settings[i].key, ".path")
+	key = key[strings.LastIndexByte(key, '.')+1:]
+	text, ok := r.literal(n, key)
+	if !ok {
+		return
+	}
+	var scratch Settings
+	if msg, hint := settings[i].put(&scratch, text); msg != "" {
+		r.at(n, about(key, msg), hint)
+		return
+	}
+	if _, ok := r.text(n, key); ok {
+		r.nodes[i] = n
+	}
+}
+
+// settle lays the layers over each other: defaults, file, environment, flags. What the file says was checked by take.
+func (r *settingsReader) settle(o Options) Settings {
+	getenv := o.Getenv
+	if getenv == nil {
+		getenv = os.Getenv
+	}
+	v := viper.New()
+	file, environment := map[string]any{}, map[string]any{}
+	for i := range settings {
+		s := &settings[i]
+		v.SetDefault(s.key, s.fallback)
+		if n := r.nodes[i]; n != nil {
+			put(file, s.key, n.Value)
+		}
+		if text := getenv(s.environment()); text != "" {
+			put(environment, s.key, text)
+		}
+		if r.flagged(o, s) {
+			_ = v.BindPFlag(s.key, o.Flags.Lookup(s.flag)) // it fails for a nil flag only
+		}
+	}
+	_ = v.MergeConfigMap(file) // neither of them can fail
+	_ = v.MergeConfigMap(environment)
+
+	var result Settings
+	for i := range settings {
+		s := &settings[i]
+		text := v.GetString(s.key)
+		msg, hint := s.put(&result, text)
+		switch {
+		case r.flagged(o, s):
+			if msg == "" {
+				r.place(&result, i, "--"+s.flag, ".")
+				continue
+			}
+			r.beside("--"+s.flag, msg, hint)
+		case getenv(s.environment()) != "":
+			if msg == "" {
+				r.place(&result, i, s.environment(), r.dir)
+				continue
+			}
+			r.beside(s.environment(), msg, hint)
+		default:
+			r.place(&result, i, "", r.dir)
+		}
+	}
+	return result
+}
+
+func (r *settingsReader) flagged(o Options, s *setting) bool {
+	return o.Flags != nil && s.flag != "" && o.Flags.Changed(s.flag)
+}
+
+// put sets a dotted key in nested maps.
+func put(m map[string]any, dotted, text string) {
+	for {
+		name, rest, more := strings.Cut(dotted, ".")
+		if !more {
+			m[name] = text
+			return
+		}
+		inner, _ := m[name].(map[string]any)
+		if inner == nil {
+			inner = map[string]any{}
+			m[name] = inner
+		}
+		m, dotted = inner, rest
+	}
+}
+
+// place makes a setting that is a path absolute. Its origin is a variable or a flag, or empty for the file and the default.
+func (r *settingsReader) place(s *Settings, i int, origin, dir string) {
+	var path *string
+	switch settings[i].key {
+	case "store.path":
+		path = &s.Store.Path
+	case "server.socket":
+		path = &s.Server.Socket
+	default:
+		return
+	}
+	if !filepath.IsAbs(*path) {
+		*path = filepath.Join(dir, *path)
+	}
+	if abs, err := filepath.Abs(*path); err == nil {
+		*path = abs
+	}
+	if settings[i].key != "server.socket" || len(*path) <= maxSocket {
+		return
+	}
+	msg := fmt.Sprintf("the socket's path has %d bytes; the system takes %d at most", len(*path), maxSocket)
+	hint := "set server.socket to a shorter path, such as /tmp/evrun.sock"
+	switch {
+	case origin != "":
+		r.beside(origin, msg, "a shorter path is needed, such as /tmp/evrun.sock")
+	case r.nodes[i] != nil:
+		r.at(r.nodes[i], msg, hint)
+	default:
+		r.fault(0, 1, msg, hint)
+	}
+}

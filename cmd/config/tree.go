@@ -1,0 +1,158 @@
+package config
+
+import (
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"evrun/cmd/config/yaml"
+)
+
+// value is a tree as handlers and expressions take it. Numbers that JSON doesn't have are noted.
+func (d *document) value(n *yaml.Node) any {
+	switch n.Kind {
+	case yaml.Mapping:
+		m := make(map[string]any, len(n.Content)/2)
+		for i := 0; i < len(n.Content); i += 2 {
+			m[n.Content[i].Value] = d.value(n.Content[i+1])
+		}
+		return m
+	case yaml.Sequence:
+		list := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			list[i] = d.value(item)
+		}
+		return list
+	}
+	v := scalar(n)
+	if f, ok := v.(float64); ok {
+		switch {
+		case math.IsInf(f, 0) || math.IsNaN(f):
+			d.at(n, "JSON has no number like this one", "quote it, if it is a text")
+		case !strings.ContainsAny(n.Value, ".eE"):
+			d.at(n, "this whole number is too large to be kept exactly", "quote it: a text keeps all its digits")
+		}
+	}
+	return v
+}
+
+// scalar gives what a scalar stands for, as YAML 1.2's core schema has it: nil, a bool, an int64, a uint64, a float64, or the
+// text that it is.
+func scalar(n *yaml.Node) any {
+	s := n.Value
+	if n.Style != yaml.Plain {
+		return s
+	}
+	if n.Null() {
+		return nil
+	}
+	switch s {
+	case "true", "True", "TRUE":
+		return true
+	case "false", "False", "FALSE":
+		return false
+	case ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF":
+		return math.Inf(1)
+	case "-.inf", "-.Inf", "-.INF":
+		return math.Inf(-1)
+	case ".nan", ".NaN", ".NAN":
+		return math.NaN()
+	}
+	if !strings.Contains("0123456789+-.", s[:1]) || len(s) > 400 {
+		return s
+	}
+	digits, base := strings.TrimPrefix(s, "+"), 10
+	switch {
+	case decimal.MatchString(s):
+	case hexadecimal.MatchString(s):
+		digits, base = s[2:], 16
+	case octal.MatchString(s):
+		digits, base = s[2:], 8
+	default:
+		return s
+	}
+	if i, err := strconv.ParseInt(digits, base, 64); err == nil {
+		return i
+	}
+	if u, err := strconv.ParseUint(digits, base, 64); err == nil {
+		return u
+	}
+	if base != 10 {
+		return math.Inf(1)
+	}
+	f, _ := strconv.ParseFloat(digits, 64) // infinite where it is too large
+	return f
+}
+
+// The numbers of YAML 1.2's core schema.
+var (
+	decimal     = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
+	hexadecimal = regexp.MustCompile(`^0x[0-9a-fA-F]+$`)
+	octal       = regexp.MustCompile(`^0o[0-7]+$`)
+)
+
+// describe names what stands in the file.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.Mapping:
+		return "a mapping"
+	case yaml.Sequence:
+		return "a list"
+	}
+	switch v := scalar(n).(type) {
+	case nil:
+		return "nothing"
+	case string:
+		return "the text " + strconv.Quote(clip(v))
+	case bool:
+		return clip(n.Value)
+	}
+	return "the number " + clip(n.Value)
+}
+
+// clip shortens a text for a message.
+func clip(s string) string {
+	if r := []rune(s[:min(len(s), 400)]); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}
+
+// broken says whether a part of the tree could not be read.
+func broken(n *yaml.Node) bool { return n.Broken || slices.ContainsFunc(n.Content, broken) }
+
+// follow goes down a path of keys and indexes as far as it leads. It gives the last node, its key where it is a mapping's
+// value, and whether that was the whole path.
+func follow(n *yaml.Node, path []any) (node, name *yaml.Node, whole bool) {
+	for _, step := range path {
+		switch step := step.(type) {
+		case int:
+			if n.Kind != yaml.Sequence || step < 0 || step >= len(n.Content) {
+				return n, name, false
+			}
+			n, name = n.Content[step], nil
+		case string:
+			k, v := lookup(n, step)
+			if k == nil {
+				return n, name, false
+			}
+			n, name = v, k
+		}
+	}
+	return n, name, true
+}
+
+// lookup finds a key of a mapping and its value.
+func lookup(n *yaml.Node, name string) (k, v *yaml.Node) {
+	if n.Kind != yaml.Mapping {
+		return nil, nil
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return n.Content[i], n.Content[i+1]
+		}
+	}
+	return nil, nil
+}

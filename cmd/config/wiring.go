@@ -1,0 +1,219 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"evrun/cmd/config/yaml"
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/schedule"
+)
+
+// Wiring is what happens and what is done about it, compiled.
+type Wiring struct {
+	Events    []tasks.EventType
+	Schedules []*schedule.Entry
+	Handlers  []*tasks.Handler
+}
+
+// wiringReader reads the wiring's part of a file.
+type wiringReader struct {
+	*document
+	dir      string
+	secrets  *expression.Secrets
+	log      *slog.Logger
+	computed int                   // expressions that are more than a path
+	names    map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
+
+	events, schedules, handlers *yaml.Node
+}
+
+// keys are the wiring's own at the top of a file. They are kept for read, since handlers can't be made before the settings
+// are known.
+func (r *wiringReader) keys() []key {
+	keep := func(to **yaml.Node) func(*yaml.Node) { return func(n *yaml.Node) { *to = n } }
+	return []key{
+		{name: "events", read: keep(&r.events), nullable: true},
+		{name: "schedules", read: keep(&r.schedules), nullable: true},
+		{name: "handlers", read: keep(&r.handlers), nullable: true},
+		{name: "tests", nullable: true, later: true, read: func(n *yaml.Node) {
+			r.at(n, "tests are not there yet", "leave them out for now")
+		}},
+	}
+}
+
+func (r *wiringReader) read() Wiring {
+	var w Wiring
+	if r.events != nil {
+		w.Events = r.eventTypes(r.events)
+	}
+	if r.schedules != nil {
+		r.sequence(r.schedules, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
+			if s := r.schedule(n); s != nil {
+				w.Schedules = append(w.Schedules, s)
+			}
+		})
+	}
+	if r.handlers != nil {
+		r.sequence(r.handlers, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
+			if h := r.handler(n); h != nil {
+				w.Handlers = append(w.Handlers, h)
+			}
+		})
+	}
+	return w
+}
+
+// eventTypes reads the declared types.
+func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
+	if n.Kind != yaml.Mapping {
+		if !n.Broken && !n.Null() {
+			r.at(n, `"events" has to be a mapping of event types, not `+describe(n), "write user.registered: {description: …}")
+		}
+		return nil
+	}
+	types := make([]tasks.EventType, 0, len(n.Content)/2)
+	for i := 0; i < len(n.Content) && !r.full(); i += 2 {
+		t := tasks.EventType{Type: n.Content[i].Value}
+		r.checkType(n.Content[i], t.Type)
+		if v := n.Content[i+1]; !v.Null() {
+			r.mapping(v, "an event type", []key{
+				{name: "description", read: func(n *yaml.Node) { t.Description, _ = r.text(n, "description") }},
+				{name: "schema", later: true, read: func(n *yaml.Node) {
+					k, _ := lookup(v, "schema")
+					r.at(k, "schemas are not there yet: payloads would not be checked", "leave it out for now")
+				}},
+			})
+		}
+		types = append(types, t)
+	}
+	return types
+}
+
+// checkType checks a type that somebody wants to publish, as n has it.
+func (r *wiringReader) checkType(n *yaml.Node, typ string) bool {
+	if events.Reserved(typ) {
+		r.at(n, fmt.Sprintf("%q is reserved: types that begin with %q are evrun's own", clip(typ), events.ReservedPrefix), "handlers can be wired to them, but nobody else may publish them")
+		return false
+	}
+	return !r.pattern(n, "the event type", events.CheckType(typ))
+}
+
+// pattern notes what is wrong with a pattern or a type, and says whether there is something.
+func (r *wiringReader) pattern(n *yaml.Node, what string, err error) bool {
+	var e *events.PatternError
+	if errors.As(err, &e) {
+		if !isWord(e.Msg[0]) { // "> is not the last token", which says itself what it is about
+			what += ":"
+		}
+		r.inside(n, e.Offset, what+" "+e.Msg, e.Hint)
+	}
+	return err != nil
+}
+
+// name reads a schedule's or a handler's name: letters, digits, and after the first also . _ and -, no other of the kind's.
+func (r *wiringReader) name(n *yaml.Node, kind string) string {
+	const hint = "letters and digits, and after the first also . _ and -; 64 at most"
+	s, ok := r.literal(n, "name")
+	if !ok {
+		return ""
+	}
+	letter := func(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' }
+	for i := range len(s) {
+		if c := s[i]; !letter(c) && (i == 0 || strings.IndexByte("_.-", c) < 0) {
+			char := string([]rune(s[i:])[0])
+			r.inside(n, i, fmt.Sprintf("a name can't have %q here", char), hint)
+			return ""
+		}
+	}
+	switch first := r.names[kind+" "+s]; {
+	case s == "":
+		r.at(n, "the name is empty", hint)
+	case len(s) > 64:
+		r.at(n, fmt.Sprintf("the name has %d characters", len(s)), hint)
+	case first != nil:
+		r.at(n, fmt.Sprintf("two %ss are named %q", kind, s), fmt.Sprintf("the first is on line %d", r.line(first)))
+	default:
+		r.names[kind+" "+s] = n
+		return s
+	}
+	return ""
+}
+
+// line gives the number of a node's line.
+func (d *document) line(n *yaml.Node) int { return 1 + strings.Count(d.src[:n.Start], "\n") }
+
+// expression notes what is wrong with an expression or a template in n.
+func (r *wiringReader) expression(n *yaml.Node, err error) {
+	var e *expression.Error
+	if errors.As(err, &e) {
+		r.inside(n, e.Offset, e.Msg, e.Hint)
+		return
+	}
+	r.at(n, err.Error(), "")
+}
+
+// condition reads a bare expression: when and order_by.
+func (r *wiringReader) condition(n *yaml.Node, what string) *expression.Expr {
+	s, ok := r.literal(n, what)
+	if !ok {
+		return nil
+	}
+	if strings.HasPrefix(s, "${") {
+		hint := ""
+		if strings.HasSuffix(s, "}") {
+			hint = "write " + clip(strings.TrimSpace(s[2:len(s)-1]))
+		}
+		r.at(n, fmt.Sprintf("%q is an expression as a whole, without ${ }", what), hint)
+		return nil
+	}
+	if !isPath(s) {
+		if r.computed++; r.computed > maxComputed {
+			if r.computed == maxComputed+1 {
+				r.tooManyExpressions(n.Start, n.End)
+			}
+			return nil
+		}
+	}
+	x, err := expression.Compile(s, expression.HandlerWhen)
+	if err != nil {
+		r.expression(n, err)
+	}
+	return x
+}
+
+// template reads a text with expressions in it; numbers and truth values are taken as they are written.
+func (r *wiringReader) template(n *yaml.Node, what string, scope expression.Scope) *expression.Template {
+	s, ok := r.literal(n, what)
+	if !ok {
+		return nil
+	}
+	t, err := expression.CompileTemplate(s, scope.In(r.dir, r.secrets))
+	if err != nil {
+		r.expression(n, err)
+		return nil
+	}
+	return t
+}
+
+// tree reads a payload: any tree with expressions in its texts.
+func (r *wiringReader) tree(n *yaml.Node, scope expression.Scope) *expression.Value {
+	v, err := expression.CompileValue(r.value(n), scope.In(r.dir, r.secrets))
+	if err == nil {
+		return v
+	}
+	var first *expression.ValueError
+	if !errors.As(err, &first) {
+		r.expression(n, err)
+		return nil
+	}
+	for _, e := range append([]*expression.ValueError{first}, first.Rest...) {
+		culprit, _, _ := follow(n, e.Path)
+		r.expression(culprit, e.Err)
+	}
+	return nil
+}

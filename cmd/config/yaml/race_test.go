@@ -1,0 +1,5 @@
+//go:build race
+
+package yaml
+
+const raceEnabled = true
