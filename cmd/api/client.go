@@ -1,0 +1,192 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"evrun/events"
+)
+
+// ErrNoDaemon: nothing listens on the socket.
+var ErrNoDaemon = errors.New("no daemon is running")
+
+// Client talks to the daemon over its socket. Safe for concurrent use.
+type Client struct {
+	http *http.Client
+}
+
+// NewClient makes a client for the daemon at a socket path. It does not connect yet.
+func NewClient(socket string) *Client {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	return &Client{http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// do sends a request. An answer that isn't 2xx comes back as a *[Problem], no connection as [ErrNoDaemon].
+func (c *Client) do(ctx context.Context, method, path, contentType string, body io.Reader, header ...string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://evrun"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := c.http.Do(req)
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, ErrNoDaemon
+	case err != nil:
+		return nil, err
+	case res.StatusCode/100 == 2:
+		return res, nil
+	}
+	defer res.Body.Close()
+	p := &Problem{Status: res.StatusCode, Title: res.Status}
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(p); err != nil {
+		p.Detail = res.Status
+	}
+	return nil, p
+}
+
+// Ping asks whether a daemon is there and ready: nil, [ErrNoDaemon], or a *[Problem].
+func (c *Client) Ping(ctx context.Context) error {
+	res, err := c.do(ctx, http.MethodGet, "/readyz", "", nil)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
+// Emit publishes one event.
+func (c *Client) Emit(ctx context.Context, e *events.Event) (Receipt, error) {
+	var rc Receipt
+	body, err := e.MarshalJSON()
+	if err != nil {
+		return rc, err
+	}
+	res, err := c.do(ctx, http.MethodPost, "/v1/events", "application/cloudevents+json", bytes.NewReader(body))
+	if err != nil {
+		return rc, err
+	}
+	defer res.Body.Close()
+	return rc, json.NewDecoder(res.Body).Decode(&rc)
+}
+
+// ErrBroke: the daemon ended its answer before it was complete. An event that was acknowledged stays so.
+var ErrBroke = errors.New("the daemon stopped before everything was done")
+
+// EmitWait publishes one event and follows what it causes for at most wait. accepted is called with the receipt, each
+// with every event and run, as JSON. After the receipt, the error can be [ErrBroke].
+func (c *Client) EmitWait(ctx context.Context, e *events.Event, wait time.Duration, accepted func(Receipt) error,
+	each func(kind string, body json.RawMessage) error) (End, error) {
+	var end End
+	body, err := e.MarshalJSON()
+	if err != nil {
+		return end, err
+	}
+	res, err := c.do(ctx, http.MethodPost, "/v1/events?wait="+url.QueryEscape(wait.String()), "application/cloudevents+json", bytes.NewReader(body))
+	if err != nil {
+		return end, err
+	}
+	defer res.Body.Close()
+	for dec := json.NewDecoder(res.Body); ; {
+		var line map[string]json.RawMessage
+		if err := dec.Decode(&line); err != nil {
+			if ctx.Err() != nil {
+				return end, ctx.Err()
+			}
+			return end, ErrBroke
+		}
+		for kind, body := range line {
+			switch kind {
+			case "receipt":
+				var rc Receipt
+				if err := json.Unmarshal(body, &rc); err != nil {
+					return end, err
+				}
+				if err := accepted(rc); err != nil || rc.Duplicate {
+					return End{Matched: true}, err
+				}
+			case "end":
+				return end, json.Unmarshal(body, &end)
+			default:
+				if err := each(kind, body); err != nil {
+					return end, err
+				}
+			}
+		}
+	}
+}
+
+// StreamQuery says what to stream, and from where: after a sequence if Resume, else as Last and Since say.
+type StreamQuery struct {
+	Patterns []string
+	Runs     bool
+	Resume   bool
+	After    int64
+	Last     int // the last so many, first
+	Since    time.Time
+}
+
+// Stream follows the daemon's events, and runs, until the connection ends; each gets the kind ("event", "run", "gap") and
+// its JSON. ready is called once the daemon has answered.
+func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func(), each func(kind string, body []byte) error) error {
+	v := url.Values{"type": q.Patterns}
+	var header []string
+	if q.Runs {
+		v.Set("runs", "1")
+	}
+	switch {
+	case q.Resume:
+		header = []string{"Last-Event-ID", strconv.FormatInt(q.After, 10)}
+	case !q.Since.IsZero():
+		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
+	case q.Last > 0:
+		v.Set("last", "1")
+		v.Set("limit", strconv.Itoa(q.Last))
+	}
+	res, err := c.do(ctx, http.MethodGet, "/v1/stream?"+v.Encode(), "", nil, header...)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	ready()
+	in := bufio.NewReaderSize(res.Body, 64<<10)
+	kind := ""
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("%w (%w)", ErrBroke, err)
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if name, ok := strings.CutPrefix(line, "event: "); ok {
+			kind = name
+		} else if data, ok := strings.CutPrefix(line, "data: "); ok {
+			if err := each(kind, []byte(data)); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// Problem is an error as clients see it: RFC 9457 problem details.
+type Problem struct {
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail,omitempty"`
+	Line   int    `json:"line,omitempty"` // of an NDJSON body, from 1
+}
+
+func (p *Problem) Error() string {
+	if p.Detail != "" {
+		return p.Detail
+	}
+	return p.Title
+}
+
+func problem(status int, detail string) *Problem {
+	return &Problem{Status: status, Title: http.StatusText(status), Detail: detail}
+}
+
+// problemOf is the one table from errors to statuses.
+func problemOf(err error) *Problem {
+	var p *Problem
+	var refused *tasks.RefusedError
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &refused) && refused.TooLarge, errors.As(err, &tooLarge):
+		return problem(http.StatusRequestEntityTooLarge, err.Error())
+	case errors.As(err, &refused):
+		return problem(http.StatusBadRequest, err.Error())
+	case errors.Is(err, store.ErrNotFound):
+		return problem(http.StatusNotFound, err.Error())
+	case errors.Is(err, store.ErrFull):
+		return problem(http.StatusInsufficientStorage, err.Error())
+	case errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBroken):
+		return problem(http.StatusServiceUnavailable, err.Error())
+	default:
+		return problem(http.StatusInternalServerError, err.Error())
+	}
+}
+
+func (p *Problem) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	if p.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client is gone, or it has it
+}

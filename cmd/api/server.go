@@ -1,0 +1,293 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// Options are what a Server is made of; all are required.
+type Options struct {
+	Store   store.Store
+	Emitter *tasks.Emitter
+	Runner  *tasks.Runner
+	Bus     *events.Bus
+	Commits *events.Feed[store.Commit]
+	Log     *slog.Logger
+	MaxData int // largest data of an event, in bytes
+	Status  func() any
+}
+
+// Server answers the HTTP API.
+type Server struct {
+	o        Options
+	http     *http.Server
+	draining atomic.Bool
+	closing  chan struct{}
+}
+
+// NewServer makes a server; Serve starts it.
+func NewServer(o Options) *Server {
+	s := &Server{o: o, closing: make(chan struct{})}
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"POST /v1/events":          s.postEvents,
+		"GET /v1/events":           s.listEvents,
+		"GET /v1/events/{id}":      s.getEvent,
+		"GET /v1/stream":           s.stream,
+		"GET /v1/runs":             s.listRuns,
+		"GET /v1/runs/{id}":        s.getRun,
+		"POST /v1/runs/{id}/retry": s.retryRun,
+		"GET /v1/users":            s.listUsers,
+		"GET /v1/users/{key}":      s.getUser,
+		"GET /v1/status":           s.status,
+		"GET /healthz":             s.healthy,
+		"GET /readyz":              s.readiness,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := h(w, r); err != nil {
+				s.answer(w, r, err)
+			}
+		})
+	}
+	s.http = &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Serve answers requests on l until Close.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Drain refuses new events from now on; all else goes on.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Close ends the streams, waits for the answers under way, and closes the server.
+func (s *Server) Close(ctx context.Context) error {
+	close(s.closing)
+	if err := s.http.Shutdown(ctx); err != nil {
+		return s.http.Close()
+	}
+	return nil
+}
+
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody reads it
+	}
+	p := problemOf(err)
+	if p.Status >= http.StatusInternalServerError {
+		s.o.Log.Warn("request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "error", err)
+	}
+	p.write(w)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(v)
+}
+
+func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (s *Server) readiness(w http.ResponseWriter, _ *http.Request) error {
+	select {
+	case <-s.o.Runner.Ready():
+	default:
+		return problem(http.StatusServiceUnavailable, "starting")
+	}
+	if s.draining.Load() {
+		return errDraining
+	}
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+var errDraining = problem(http.StatusServiceUnavailable, "evrun is stopping: try again when it is back")
+
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, s.o.Status())
+}
+
+func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
+	q, err := eventQuery(r)
+	if err != nil {
+		return err
+	}
+	evs, err := s.o.Store.Events(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	return writeList(w, "events", evs)
+}
+
+func writeList[T any](w http.ResponseWriter, name string, items []T) error {
+	if items == nil {
+		items = []T{}
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{name: items})
+}
+
+func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
+	e, err := s.o.Store.Event(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, e)
+}
+
+func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
+	v := values{r.URL.Query()}
+	q := store.RunQuery{Handler: v.Get("handler")}
+	var err error
+	if q.Before, err = v.number("before"); err != nil {
+		return err
+	}
+	if q.Limit, err = v.limit(); err != nil {
+		return err
+	}
+	if name := v.Get("state"); name != "" {
+		var ok bool
+		if q.State, ok = store.ParseRunState(name); !ok {
+			return problem(http.StatusBadRequest, "state: running, retrying, succeeded, skipped or dead")
+		}
+	}
+	runs, err := s.o.Store.Runs(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	shaped := make([]Run, len(runs))
+	for i, run := range runs {
+		shaped[i] = RunOf(run)
+	}
+	return writeList(w, "runs", shaped)
+}
+
+func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
+	run, err := s.o.Store.FindRun(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, RunOf(run))
+}
+
+func (s *Server) retryRun(w http.ResponseWriter, r *http.Request) error {
+	runs, err := s.o.Runner.Retry(r.Context(), store.RunQuery{ID: r.PathValue("id")})
+	if err != nil {
+		return err
+	}
+	if len(runs) == 0 {
+		run, err := s.o.Store.FindRun(r.Context(), r.PathValue("id"))
+		if err != nil {
+			return err
+		}
+		return problem(http.StatusConflict, "the run is "+run.State.String()+": only a dead one can be retried")
+	}
+	return writeJSON(w, http.StatusOK, RunOf(runs[0]))
+}
+
+func (s *Server) listUsers(w http.ResponseWriter, r *http.Request) error {
+	v := values{r.URL.Query()}
+	after, err := v.number("after")
+	if err != nil {
+		return err
+	}
+	limit, err := v.limit()
+	if err != nil {
+		return err
+	}
+	users, err := s.o.Store.ListUsers(r.Context(), after, limit)
+	if err != nil {
+		return err
+	}
+	shaped := make([]User, len(users))
+	for i, u := range users {
+		shaped[i] = UserOf(u)
+	}
+	return writeList(w, "users", shaped)
+}
+
+func (s *Server) getUser(w http.ResponseWriter, r *http.Request) error {
+	u, err := s.o.Store.User(r.Context(), r.PathValue("key"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, UserOf(u))
+}
+
+// values reads query parameters.
+type values struct{ v map[string][]string }
+
+func (v values) Get(name string) string {
+	if len(v.v[name]) == 0 {
+		return ""
+	}
+	return v.v[name][0]
+}
+
+func (v values) number(name string) (int64, error) {
+	text := v.Get(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return 0, problem(http.StatusBadRequest, name+": a whole number, not "+strconv.Quote(text))
+	}
+	return n, nil
+}
+
+// limit is the page's size: 1,000 at most, 100 where it isn't given.
+func (v values) limit() (int, error) {
+	n, err := v.number("limit")
+	if n == 0 {
+		n = 100
+	}
+	return int(min(n, 1000)), err
+}
+
+// eventQuery reads what list and stream have in common: type (patterns), after, since (RFC 3339), last, limit.
+func eventQuery(r *http.Request) (q store.EventQuery, err error) {
+	v := values{r.URL.Query()}
+	for _, text := range v.v["type"] {
+		p, err := events.ParsePattern(text)
+		if err != nil {
+			return q, problem(http.StatusBadRequest, "type: "+err.Error())
+		}
+		q.Patterns = append(q.Patterns, p)
+	}
+	if q.After, err = v.number("after"); err != nil {
+		return q, err
+	}
+	if q.Limit, err = v.limit(); err != nil {
+		return q, err
+	}
+	q.Last = v.Get("last") == "1" || v.Get("last") == "true"
+	q.Correlation = v.Get("correlation")
+	if text := v.Get("since"); text != "" {
+		if q.Since, err = time.Parse(time.RFC3339, text); err != nil {
+			return q, problem(http.StatusBadRequest, "since: an RFC 3339 time, not "+strconv.Quote(text))
+		}
+	}
+	return q, nil
+}

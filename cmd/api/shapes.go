@@ -1,0 +1,71 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"evrun/store"
+)
+
+// The JSON shapes that clients rely on. An event is written by package events.
+
+// Receipt answers an accepted event.
+type Receipt struct {
+	ID        string `json:"id"`
+	Source    string `json:"source"`
+	Sequence  int64  `json:"sequence,string"`
+	Duplicate bool   `json:"duplicate"`
+}
+
+// Run is one handler on one event.
+type Run struct {
+	ID            string     `json:"id"`
+	Handler       string     `json:"handler"`
+	EventID       string     `json:"event_id"`
+	Sequence      int64      `json:"sequence,string"`
+	Type          string     `json:"type"`
+	State         string     `json:"state"`
+	Attempt       int        `json:"attempt"`
+	Error         string     `json:"error,omitempty"`
+	StartedAt     *time.Time `json:"started_at,omitempty"`
+	FinishedAt    *time.Time `json:"finished_at,omitempty"`
+	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+}
+
+// RunOf gives a stored run its shape.
+func RunOf(r store.Run) Run {
+	return Run{
+		ID: r.ID, Handler: r.Handler, EventID: r.EventID, Sequence: r.Sequence, Type: r.Type, State: r.State.String(), Attempt: r.Attempt,
+		Error: r.Error, StartedAt: timeOf(r.StartedAt), FinishedAt: timeOf(r.FinishedAt), NextAttemptAt: timeOf(r.NextAttemptAt),
+	}
+}
+
+// User is a stored user.
+type User struct {
+	ID         int64           `json:"id"`
+	Name       string          `json:"name"`
+	Email      string          `json:"email"`
+	Attributes json.RawMessage `json:"attributes,omitempty"`
+	CreatedAt  time.Time       `json:"created_at"`
+	EventID    string          `json:"event_id"`
+}
+
+// UserOf gives a stored user its shape.
+func UserOf(u store.User) User {
+	return User{ID: u.ID, Name: u.Name, Email: u.Email, Attributes: u.Attributes, CreatedAt: u.CreatedAt.UTC(), EventID: u.EventID}
+}
+
+// End closes the answer to an emit that waits.
+type End struct {
+	Matched bool `json:"matched"`           // a handler matched an event of the chain
+	Dead    bool `json:"dead"`              // a run is dead
+	Timeout bool `json:"timeout,omitempty"` // the time was over before all runs were
+}
+
+func timeOf(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

@@ -1,0 +1,233 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"evrun/cmd/api"
+	"evrun/cmd/config"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+	"evrun/tasks/schedule"
+)
+
+// app is the daemon: the one place that wires its parts together.
+type app struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	store     *sqlite.Store
+	bus       *events.Bus
+	commits   *events.Feed[store.Commit]
+	runner    *tasks.Runner
+	scheduler *schedule.Scheduler
+	server    *api.Server
+	listener  net.Listener
+	started   time.Time
+}
+
+// newApp opens the store and the socket. Nothing runs yet; close undoes it.
+func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer) (_ *app, err error) {
+	unix.Umask(0o077) // the store and the socket are the user's alone
+	a := &app{cfg: cfg, log: newLogger(cfg.Settings, logTo), bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if a.store, err = openStore(ctx, cfg, store.Options{
+		Synchronous: cfg.Settings.Store.Synchronous,
+		WantRuns:    func() bool { return a.commits.Subscribers() > 0 },
+		OnCommit: func(c store.Commit) {
+			for _, e := range c.Events {
+				a.bus.Publish(e)
+			}
+			if a.commits.Subscribers() > 0 {
+				a.commits.Publish(c)
+			}
+		},
+	}); err != nil {
+		return nil, err
+	}
+	if a.listener, err = listen(cfg.Settings.Server.Socket); err != nil {
+		return nil, err
+	}
+	emitter := tasks.NewEmitter(a.store, cfg.Settings.Server.MaxEvent)
+	a.runner = tasks.NewRunner(tasks.Options{
+		Store: a.store, Bus: a.bus, Emitter: emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
+	})
+	a.scheduler = schedule.NewScheduler(schedule.Options{Store: a.store, Emitter: emitter, Entries: cfg.Wiring.Schedules, Log: a.log})
+	a.server = api.NewServer(api.Options{
+		Store: a.store, Emitter: emitter, Runner: a.runner, Bus: a.bus, Commits: a.commits, Log: a.log,
+		MaxData: cfg.Settings.Server.MaxEvent, Status: a.status,
+	})
+	return a, nil
+}
+
+// openStoreFor is how long a start waits for an emit that is just writing to the store by itself.
+const openStoreFor = 3 * time.Second
+
+func openStore(ctx context.Context, cfg *config.Config, opt store.Options) (*sqlite.Store, error) {
+	deadline := time.Now().Add(openStoreFor)
+	for {
+		s, err := sqlite.Open(cfg.Settings.Store.Path, opt)
+		if err == nil || !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
+			return s, err
+		}
+		if c := api.NewClient(cfg.Settings.Server.Socket); c.Ping(ctx) == nil {
+			return nil, err // a daemon: it won't go away
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// listen opens the control socket. One that nobody answers on is left over, and replaced.
+func listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("socket: %w", err)
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("socket: %w", err)
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, fmt.Errorf("socket %s: there is a file of that name that is no socket; move it away, or set server.socket to another path", path)
+	default:
+		c, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
+			c.Close()
+			return nil, fmt.Errorf("socket %s belongs to a living daemon; set server.socket to another path, or stop that one", path)
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("socket: %w", err)
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("socket: %w", err)
+		}
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("socket: %w", err)
+	}
+	return l, os.Chmod(path, 0o600)
+}
+
+// close releases what newApp took.
+func (a *app) close() error {
+	var errs []error
+	a.bus.Close()
+	a.commits.Close()
+	if a.listener != nil {
+		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// part is a long-lived part of the daemon while it runs.
+type part struct {
+	name string
+	stop context.CancelFunc
+	done chan struct{}
+	err  error
+}
+
+// run runs the daemon until ctx ends or a part fails, and stops it in two phases: first what lets events in, then the
+// runner, with its grace period for what is in flight; the API answers until then. Bus and store go last. ready is called
+// once everything runs.
+func (a *app) run(ctx context.Context, ready func()) error {
+	failed := make(chan *part, 4)
+	var parts sync.WaitGroup
+	start := func(name string, run func(context.Context) error) *part {
+		ctx, stop := context.WithCancel(context.Background())
+		p := &part{name: name, stop: stop, done: make(chan struct{})}
+		parts.Go(func() {
+			p.err = run(ctx)
+			if close(p.done); p.err != nil {
+				failed <- p
+			}
+		})
+		return p
+	}
+	stop := func(p *part) {
+		p.stop()
+		<-p.done
+	}
+	writer := start("store", a.store.Run)
+	runner := start("runner", a.runner.Run)
+	var scheduler *part
+	select {
+	case <-a.runner.Ready():
+		scheduler = start("scheduler", a.scheduler.Run)
+	case <-runner.done:
+	case <-ctx.Done():
+	}
+	server := start("API", func(context.Context) error { return a.server.Serve(a.listener) })
+
+	var first *part
+	if scheduler != nil {
+		ready()
+	}
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping: waiting for what is in flight", "grace", a.cfg.Settings.Grace)
+	case first = <-failed:
+		a.log.Error("a part failed; stopping", "part", first.name, "error", first.err)
+	}
+	a.server.Drain()
+	if scheduler != nil {
+		stop(scheduler)
+	}
+	stop(runner)
+	closing, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := a.server.Close(closing)
+	stop(server)
+	a.commits.Close()
+	a.bus.Close()
+	stop(writer)
+	parts.Wait()
+	if first != nil {
+		return fmt.Errorf("%s: %w", first.name, first.err)
+	}
+	return err
+}
+
+// status is what GET /v1/status answers.
+func (a *app) status() any {
+	return map[string]any{
+		"version": version(), "pid": os.Getpid(), "started_at": a.started.UTC(), "config": a.cfg.Path,
+		"store": a.cfg.Settings.Store.Path, "socket": a.cfg.Settings.Server.Socket,
+		"handlers": len(a.cfg.Wiring.Handlers), "schedules": len(a.cfg.Wiring.Schedules),
+	}
+}
+
+func newLogger(s config.Settings, w io.Writer) *slog.Logger {
+	opt := &slog.HandlerOptions{Level: s.Log.Level}
+	if s.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opt))
+	}
+	return slog.New(slog.NewTextHandler(w, opt))
+}

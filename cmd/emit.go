@@ -1,0 +1,341 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/cmd/config"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+)
+
+// emitSource is the source of events that people emit, unless they name one.
+const emitSource = "/evrun/emit"
+
+type emitOptions struct {
+	*env
+	typ        string
+	data       string
+	text, json []string
+	id         string
+	source     string
+	subject    string
+	time       string
+	extensions []string
+	wait       time.Duration
+}
+
+func newEmitCmd(e *env) *cobra.Command {
+	o := &emitOptions{env: e}
+	c := &cobra.Command{
+		Use:   "emit TYPE",
+		Short: "Publish an event",
+		Long: `Publishes one event, and prints its id and sequence once it is on disk.
+
+Its data is what -d gives, with the fields of -f and -F put in. The same --id from the same --source is accepted once:
+sending it again is safe, and runs nothing. Without a daemon the event is written to the store, and waits for "evrun serve".
+
+With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead, 4 if no
+handler matched, 124 if the time ran out.`,
+		Example: `  evrun emit user.registered -d '{"name":"Ada","email":"ada@example.com"}' --wait
+  evrun emit user.registered -f name=Ada -f email=ada@example.com -F age:=36
+  evrun emit order.placed -d @order.json --id order-4711
+  curl -s https://example.com/order | evrun emit order.placed -d -`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("emit takes one event type, such as user.registered, not %d arguments", len(args))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			o.typ = args[0]
+			return runEmit(c.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.data, "data", "d", "", "the data: JSON, @FILE, or - for standard input")
+	f.StringArrayVarP(&o.text, "field", "f", nil, "a field of the data, as text: key=text (may be repeated)")
+	f.StringArrayVarP(&o.json, "json-field", "F", nil, "a field of the data, as JSON: key:=json (may be repeated)")
+	f.StringVar(&o.id, "id", "", "the event's id (default: a new UUIDv7)")
+	f.StringVar(&o.source, "source", emitSource, "where it comes from")
+	f.StringVar(&o.subject, "subject", "", "what it is about")
+	f.StringVar(&o.time, "time", "", "when it happened, RFC 3339 (default: now)")
+	f.StringArrayVar(&o.extensions, "ext", nil, "a CloudEvents extension attribute: name=value (may be repeated)")
+	f.DurationVar(&o.wait, "wait", 0, "follow what it causes, for at most so long")
+	f.Lookup("wait").NoOptDefVal = "30s"
+	return c
+}
+
+func runEmit(ctx context.Context, o *emitOptions) error {
+	e, err := o.event()
+	if err != nil {
+		return err
+	}
+	cfg, err := o.settings()
+	if err != nil {
+		return err
+	}
+	// What can't be accepted is refused here already, daemon or not.
+	if err := tasks.NewEmitter(nil, cfg.Settings.Server.MaxEvent).Check(e); err != nil {
+		return err
+	}
+	client := api.NewClient(cfg.Settings.Server.Socket)
+	if o.flags.Flags().Changed("wait") {
+		if o.wait <= 0 {
+			return usage("--wait %v: a duration above zero, such as --wait=30s", o.wait)
+		}
+		return o.emitAndWait(ctx, client, e)
+	}
+	rc, waits, err := o.deliver(ctx, client, e)
+	if err != nil {
+		return err
+	}
+	if err := o.accepted(e, rc); err != nil {
+		return err
+	}
+	if waits {
+		o.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
+	}
+	return nil
+}
+
+// deliverFor is how long emit goes on trying when the daemon comes or goes under its hands.
+const deliverFor = 10 * time.Second
+
+// deliver hands e to the daemon, or writes it to the store where there is none (waits is true then). Trying again is safe,
+// since the event keeps its id.
+func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events.Event) (rc api.Receipt, waits bool, err error) {
+	deadline := time.Now().Add(deliverFor)
+	for {
+		rc, err = client.Emit(ctx, e)
+		var p *api.Problem
+		if err == nil || errors.As(err, &p) || ctx.Err() != nil {
+			return rc, false, err
+		}
+		if errors.Is(err, api.ErrNoDaemon) {
+			if rc, err = o.write(ctx, e); err == nil || !errors.Is(err, store.ErrLocked) {
+				return rc, true, err
+			}
+		}
+		// A daemon that starts or stops has the store, but not yet or no longer the socket; or the connection broke.
+		if time.Now().After(deadline) {
+			return rc, false, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return rc, false, ctx.Err()
+		}
+	}
+}
+
+// write puts e into the journal, as the daemon would. The wiring's handlers are registered first, so that one that is new
+// sees the event when the daemon starts.
+func (o *emitOptions) write(ctx context.Context, e *events.Event) (rc api.Receipt, err error) {
+	cfg, err := o.load()
+	if err != nil {
+		return rc, err
+	}
+	err = withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error {
+		if _, err := s.Register(ctx, tasks.Registrations(cfg.Wiring.Handlers)); err != nil {
+			return err
+		}
+		receipts, err := tasks.NewEmitter(s, cfg.Settings.Server.MaxEvent).Emit(ctx, e)
+		if err == nil {
+			rc = api.Receipt{ID: e.ID, Source: e.Source, Sequence: receipts[0].Sequence, Duplicate: receipts[0].Duplicate}
+		}
+		return err
+	})
+	return rc, err
+}
+
+// withStore opens the store for writing while do runs.
+func withStore(ctx context.Context, cfg *config.Config, do func(context.Context, *sqlite.Store) error) (err error) {
+	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous})
+	if err != nil {
+		return err
+	}
+	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(writing) }()
+	err = do(ctx, s)
+	stop()
+	return errors.Join(err, <-ended, s.Close())
+}
+
+// accepted prints the acknowledgement.
+func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
+	e.Sequence = rc.Sequence
+	if o.env.json() {
+		extra := ""
+		if rc.Duplicate {
+			extra = `,"duplicate":true`
+		}
+		return o.printEvent(e, extra)
+	}
+	if rc.Duplicate {
+		_, err := fmt.Fprintf(o.out, "%s was accepted before, as sequence %d\n", events.EscapeControl(e.ID), rc.Sequence)
+		return err
+	}
+	_, err := fmt.Fprintf(o.out, "%s accepted as sequence %d\n", events.EscapeControl(e.ID), rc.Sequence)
+	return err
+}
+
+func (o *emitOptions) emitAndWait(ctx context.Context, client *api.Client, e *events.Event) error {
+	p := o.printer()
+	acknowledged := false
+	end, err := client.EmitWait(ctx, e, o.wait, func(rc api.Receipt) error {
+		acknowledged = true
+		e.Sequence = rc.Sequence
+		if rc.Duplicate {
+			o.note("the event was accepted before, as sequence %d: it runs nothing", rc.Sequence)
+			return o.accepted(e, rc)
+		}
+		return nil
+	}, func(kind string, body json.RawMessage) error { return p.item(kind, body) })
+	switch {
+	case err != nil && acknowledged && ctx.Err() == nil:
+		return fmt.Errorf("the event was accepted as sequence %d, but: %w", e.Sequence, err)
+	case err != nil:
+		return err
+	case end.Timeout:
+		return &exitError{code: exitTimeout, err: fmt.Errorf("not everything was done within %v; it goes on", o.wait)}
+	case end.Dead:
+		return &exitError{code: exitFailed, err: errors.New("a run is dead")}
+	case !end.Matched:
+		return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matches %s", e.Type)}
+	}
+	return nil
+}
+
+// event makes the event that the flags describe.
+func (o *emitOptions) event() (*events.Event, error) {
+	if err := events.CheckType(o.typ); err != nil {
+		return nil, usage("%v", err)
+	}
+	e := &events.Event{Type: o.typ, ID: o.id, Source: o.source, Subject: o.subject}
+	if o.flags.Flags().Changed("id") && o.id == "" {
+		return nil, usage("--id is empty: leave it out for a new one")
+	}
+	if o.time != "" {
+		t, err := time.Parse(time.RFC3339, o.time)
+		if err != nil {
+			return nil, usage("--time %q: write it like 2026-12-24T18:00:00Z", o.time)
+		}
+		e.Time = t
+	}
+	for _, text := range o.extensions {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || !extensionName.MatchString(name) || attributeNames[name] {
+			return nil, usage("--ext %q: write name=value, where the name has lower-case letters and digits, and is no attribute of its own", text)
+		}
+		if e.Extensions == nil {
+			e.Extensions = map[string]any{}
+		}
+		e.Extensions[name] = value
+	}
+	var err error
+	if e.Data, err = o.payload(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+var (
+	extensionName  = regexp.MustCompile(`^[a-z0-9]{1,40}$`)
+	attributeNames = map[string]bool{
+		"specversion": true, "id": true, "source": true, "type": true, "subject": true, "time": true, "datacontenttype": true,
+		"dataschema": true, "data": true, "database64": true, "sequence": true, "correlationid": true, "causationid": true, "hops": true,
+	}
+)
+
+// payload reads -d, and puts the fields of -f and -F into it.
+func (o *emitOptions) payload() ([]byte, error) {
+	var data []byte
+	from := "--data"
+	switch file, isFile := strings.CutPrefix(o.data, "@"); {
+	case o.data == "-":
+		from = "standard input"
+		var err error
+		if data, err = io.ReadAll(o.in); err != nil {
+			return nil, fmt.Errorf("read standard input: %w", err)
+		}
+	case isFile:
+		from = file
+		var err error
+		if data, err = os.ReadFile(file); err != nil {
+			return nil, usage("--data: %v", err)
+		}
+	default:
+		data = []byte(o.data)
+	}
+	if o.flags.Flags().Changed("data") {
+		if err := checkJSON(data); err != nil {
+			return nil, usage("%s is no JSON: %v", from, err)
+		}
+	}
+	data = bytes.TrimSpace(data)
+	if len(o.text) == 0 && len(o.json) == 0 {
+		if len(data) == 0 {
+			return nil, nil
+		}
+		return data, nil
+	}
+	fields := map[string]json.RawMessage{}
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
+			return nil, usage("%s is no JSON object, so -f and -F can't add fields to it", from)
+		}
+	}
+	for _, text := range o.text {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return nil, usage("-f %q: write key=text", text)
+		}
+		quoted, err := tasks.MarshalData(value)
+		if err != nil {
+			return nil, err
+		}
+		fields[key] = quoted
+	}
+	for _, text := range o.json {
+		key, value, ok := strings.Cut(text, ":=")
+		if !ok || key == "" {
+			return nil, usage("-F %q: write key:=json", text)
+		}
+		if err := checkJSON([]byte(value)); err != nil {
+			return nil, usage("-F %q: the value is no JSON: %v", text, err)
+		}
+		fields[key] = json.RawMessage(value)
+	}
+	return tasks.MarshalData(fields)
+}
+
+// checkJSON says what is wrong with a JSON text, and where.
+func checkJSON(data []byte) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return errors.New("it is empty")
+	}
+	var v json.RawMessage
+	err := json.Unmarshal(data, &v)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+		return fmt.Errorf("%w (line %s, byte %d)", err, strconv.Itoa(line), syntax.Offset)
+	}
+	return err
+}

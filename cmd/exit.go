@@ -1,0 +1,121 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"evrun/cmd/api"
+	"evrun/cmd/config"
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// The exit codes, as the help text of the root command lists them.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNoHandler   = 4
+	exitNoDaemon    = 69
+	exitTryAgain    = 75
+	exitConfig      = 78
+	exitTimeout     = 124
+	exitInterrupted = 130
+)
+
+var errInterrupted = errors.New("interrupted")
+
+// exitError is an error with an exit code of its own. Silent ones were explained already.
+type exitError struct {
+	code   int
+	err    error
+	silent bool
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// exit prints err for people and gives the exit code for programs: the one place that knows both.
+func (e *env) exit(ctx context.Context, err error) int {
+	if err == nil {
+		return 0
+	}
+	code := e.code(ctx, err)
+	var ex *exitError
+	var faults *config.Errors
+	switch {
+	case code == 0 || code == exitInterrupted || errors.As(err, &ex) && ex.silent:
+	case errors.As(err, &faults):
+		fmt.Fprint(e.err, faults.Pretty(e.colored(e.err)))
+	default:
+		text := events.EscapeControl(err.Error())
+		fmt.Fprintf(e.err, "evrun: %s\n", text)
+		if hint := hintFor(err); hint != "" && !strings.Contains(text, hint) {
+			fmt.Fprintf(e.err, "  hint: %s\n", hint)
+		}
+		if code == exitUsage && !e.started {
+			fmt.Fprintln(e.err, `  hint: "evrun --help" and "evrun COMMAND --help" list what there is`)
+		}
+	}
+	return code
+}
+
+func (e *env) code(ctx context.Context, err error) int {
+	var ex *exitError
+	var faults *config.Errors
+	var p *api.Problem
+	var refused *tasks.RefusedError
+	switch {
+	case errors.As(err, &ex):
+		return ex.code
+	case !e.started:
+		return exitUsage
+	case errors.Is(err, syscall.EPIPE):
+		return 0 // the reader has all it wants
+	case context.Cause(ctx) == errInterrupted && errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &faults):
+		return exitConfig
+	case errors.As(err, &refused):
+		return exitUsage
+	case errors.Is(err, api.ErrNoDaemon):
+		return exitNoDaemon
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrLocked):
+		return exitTryAgain
+	case errors.As(err, &p):
+		switch p.Status {
+		case http.StatusServiceUnavailable, http.StatusInsufficientStorage:
+			return exitTryAgain
+		case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+			return exitUsage
+		}
+	}
+	return exitFailed
+}
+
+// hintFor says what to do about an error.
+func hintFor(err error) string {
+	switch {
+	case errors.Is(err, api.ErrNoDaemon):
+		return `start it with "evrun serve"`
+	case errors.Is(err, store.ErrLocked):
+		return "is another evrun serve running? one at a time can have a store"
+	case errors.Is(err, store.ErrNewer):
+		return "use the evrun that wrote it, or a newer one, or name another file as the store"
+	case errors.Is(err, store.ErrNotStore):
+		return "name another file as the store; evrun makes a new one where there is none"
+	case errors.Is(err, store.ErrReadOnly):
+		return "evrun must be able to write the file and its folder"
+	case errors.Is(err, store.ErrFull):
+		return "make room on the disk and try again"
+	}
+	return ""
+}

@@ -1,0 +1,147 @@
+package cmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"evrun/cmd/api"
+	"evrun/events"
+)
+
+// note tells people something beside the output proper.
+func (e *env) note(format string, args ...any) {
+	if !e.quiet {
+		fmt.Fprintf(e.err, "evrun: "+format+"\n", args...)
+	}
+}
+
+// colored says whether w wants colours.
+func (e *env) colored(w io.Writer) bool {
+	switch e.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	return e.terminal(w)
+}
+
+func (e *env) terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// printJSON writes one object on one line.
+func (e *env) printJSON(v any) error {
+	enc := json.NewEncoder(e.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// printEvent writes {"event":{…}} on one line, with more members if extra has some.
+func (e *env) printEvent(ev *events.Event, extra string) error {
+	line, err := ev.AppendJSON([]byte(`{"event":`))
+	if err != nil {
+		return err
+	}
+	_, err = e.out.Write(append(append(line, extra...), "}\n"...))
+	return err
+}
+
+// printer writes events and runs, one a line each: for tail, and for emit with --wait.
+type printer struct {
+	e     *env
+	color bool
+}
+
+func (e *env) printer() *printer { return &printer{e: e, color: e.colored(e.out)} }
+
+// paint wraps text in a terminal's colour.
+func (p *printer) paint(code, text string) string {
+	if !p.color {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+const (
+	dim    = "2"
+	bold   = "1"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	cyan   = "36"
+)
+
+func (p *printer) event(ev *events.Event) error {
+	if p.e.json() {
+		return p.e.printEvent(ev, "")
+	}
+	data := ""
+	if len(ev.Data) > 0 {
+		data = "  " + events.EscapeControl(string(ev.Data))
+	}
+	subject := ""
+	if ev.Subject != "" {
+		subject = " " + events.EscapeControl(ev.Subject)
+	}
+	_, err := fmt.Fprintf(p.e.out, "%s  %s  %s%s%s\n", p.paint(dim, ev.Time.Format(time.RFC3339)), p.paint(dim, fmt.Sprintf("#%d", ev.Sequence)),
+		p.paint(cyan, events.EscapeControl(ev.Type)), subject, data)
+	return err
+}
+
+func (p *printer) run(r api.Run) error {
+	if p.e.json() {
+		return p.e.printJSON(map[string]any{"run": r})
+	}
+	color := map[string]string{"succeeded": green, "dead": red, "retrying": yellow}[r.State]
+	if color == "" {
+		color = dim
+	}
+	why := ""
+	if r.Error != "" {
+		why = ": " + events.EscapeControl(r.Error)
+	}
+	attempt := ""
+	if r.Attempt > 1 {
+		attempt = fmt.Sprintf(" (attempt %d)", r.Attempt)
+	}
+	at := r.FinishedAt
+	if at == nil {
+		at = r.StartedAt
+	}
+	when := ""
+	if at != nil {
+		when = at.Format(time.RFC3339)
+	}
+	_, err := fmt.Fprintf(p.e.out, "%s  %s    %s %s%s%s\n", p.paint(dim, when), p.paint(dim, fmt.Sprintf("#%d", r.Sequence)),
+		r.Handler, p.paint(color, r.State), attempt, why)
+	return err
+}
+
+// item prints what the daemon sent as JSON: an "event" or a "run".
+func (p *printer) item(kind string, body []byte) error {
+	switch kind {
+	case "event":
+		var ev events.Event
+		if err := ev.UnmarshalJSON(body); err != nil {
+			return fmt.Errorf("the daemon's answer: %w", err)
+		}
+		return p.event(&ev)
+	case "run":
+		var r api.Run
+		if err := json.Unmarshal(body, &r); err != nil {
+			return fmt.Errorf("the daemon's answer: %w", err)
+		}
+		return p.run(r)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+// Package cmd is evrun's command line: one file a command, the tree in this one, the mapping of errors to messages and exit
+// codes in exit.go, and in app.go the one place that wires the daemon's parts together.
+package cmd
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/config"
+)
+
+// env is what every command shares: its streams and the global flags.
+type env struct {
+	in       io.Reader
+	out, err io.Writer
+
+	config  string
+	output  string
+	color   string
+	quiet   bool
+	verbose bool
+	flags   *cobra.Command // the command that runs, for the settings' layering
+
+	started bool // the command line was understood: later errors are no usage errors
+}
+
+// Main runs evrun with these arguments and returns its exit code. The first interrupt ends the command's context; the second
+// ends the process at once, with 130.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	// A reader that goes away (evrun tail | head) is an error of Write to us, not a signal that kills.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := interruptible()
+	defer stop()
+	e := &env{in: in, out: out, err: errOut}
+	root := newRootCmd(e)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	return e.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// interruptible is a context that ends at the first SIGINT or SIGTERM.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-signals:
+				if n > 0 {
+					os.Exit(exitInterrupted)
+				}
+				cancel(errInterrupted)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}
+
+func newRootCmd(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "evrun",
+		Short: "Turns events into work: schedules, people and programs publish them, handlers run on them",
+		Long: `evrun turns events into work. A YAML file wires event types to handlers; schedules, people and programs publish events;
+every accepted event is on disk before it is acknowledged, and each handler that matches runs it, and retries it.
+
+Start the daemon with "evrun serve", publish with "evrun emit", watch with "evrun tail".
+
+Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 with --wait no handler matched, 69 no daemon reachable,
+75 the daemon can't take it now (try again), 78 the wiring file is wrong, 124 --wait ran out of time, 130 interrupted.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			e.flags = c
+			if err := e.checkGlobal(); err != nil {
+				return err
+			}
+			e.started = true
+			return nil
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&e.config, "config", "c", "", "the wiring file (default: $EVRUN_CONFIG, else evrun.yaml)")
+	flags.StringVarP(&e.output, "output", "o", "text", "how to print: text, or json (one object a line)")
+	flags.StringVar(&e.color, "color", "auto", "auto, always or never")
+	flags.BoolVarP(&e.quiet, "quiet", "q", false, "no notes on stderr, only errors")
+	flags.BoolVarP(&e.verbose, "verbose", "v", false, "more on stderr")
+	root.AddCommand(
+		newServeCmd(e),
+		newEmitCmd(e),
+		newTailCmd(e),
+		newUsersCmd(e),
+		newValidateCmd(e),
+		newVersionCmd(e),
+	)
+	return root
+}
+
+func (e *env) checkGlobal() error {
+	if e.output != "text" && e.output != "json" {
+		return usage("--output %q: text or json", e.output)
+	}
+	if e.color != "auto" && e.color != "always" && e.color != "never" {
+		return usage("--color %q: auto, always or never", e.color)
+	}
+	if e.config == "" {
+		if e.config = os.Getenv("EVRUN_CONFIG"); e.config == "" {
+			e.config = "evrun.yaml"
+		}
+	}
+	return nil
+}
+
+// load reads and checks the whole wiring file.
+func (e *env) load() (*config.Config, error) { return config.Load(e.config, e.configOptions()) }
+
+func (e *env) configOptions() config.Options {
+	return config.Options{
+		Flags: e.flags.Flags(), Getenv: os.Getenv,
+		NewLog: func(s config.Settings) *slog.Logger { return newLogger(s, e.err) },
+	}
+}
+
+// settings reads what a client needs of the wiring file.
+func (e *env) settings() (*config.Config, error) {
+	return config.LoadSettings(e.config, e.configOptions())
+}
+
+func (e *env) json() bool { return e.output == "json" }

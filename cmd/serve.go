@@ -1,0 +1,111 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newServeCmd(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon: publish the schedules' events and run the handlers",
+		Long: `Runs the daemon. It checks the whole wiring file before it opens anything, publishes the schedules' events and runs the
+handlers until it is stopped. The first Ctrl-C or SIGTERM lets what is in flight end (server.grace, 30 seconds); the second
+stops at once.`,
+		Example: "  evrun serve -c config.example.yaml",
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return runServe(c.Context(), e) },
+	}
+	f := c.Flags()
+	f.String("store", "", "the SQLite file (over the wiring file's store)")
+	f.String("socket", "", "the control socket (over server.socket)")
+	f.String("log-level", "", "debug, info, warn or error (over log.level)")
+	f.String("log-format", "", "text or json (over log.format)")
+	return c
+}
+
+// noArgs is cobra.NoArgs in our words.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s takes no arguments, and got %q", c.CommandPath(), args[0])
+	}
+	return nil
+}
+
+func runServe(ctx context.Context, e *env) error {
+	cfg, err := e.load()
+	if err != nil {
+		return err
+	}
+	a, err := newApp(ctx, cfg, e.err)
+	if err != nil {
+		return err
+	}
+	err = a.run(ctx, func() { e.announce(a) })
+	if cerr := a.close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		a.log.Info("stopped")
+	}
+	return err
+}
+
+// announce prints what runs.
+func (e *env) announce(a *app) {
+	type scheduled struct {
+		Name  string     `json:"name"`
+		Emits string     `json:"emits"`
+		When  string     `json:"when"`
+		Next  *time.Time `json:"next,omitempty"`
+	}
+	type handling struct {
+		Name string   `json:"name"`
+		On   []string `json:"on"`
+		Kind string   `json:"do"`
+	}
+	var schedules []scheduled
+	now := time.Now()
+	for _, s := range a.cfg.Wiring.Schedules {
+		line := scheduled{Name: s.Name, Emits: s.Type, When: s.Timing.Describe()}
+		if next, ok := s.Timing.Next(now); ok {
+			line.Next = &next
+		}
+		schedules = append(schedules, line)
+	}
+	var handlers []handling
+	for _, h := range a.cfg.Wiring.Handlers {
+		line := handling{Name: h.Name, Kind: h.Kind}
+		for _, p := range h.On {
+			line.On = append(line.On, p.String())
+		}
+		handlers = append(handlers, line)
+	}
+	if e.json() {
+		_ = e.printJSON(map[string]any{"serving": map[string]any{
+			"config": a.cfg.Path, "store": a.cfg.Settings.Store.Path, "socket": a.cfg.Settings.Server.Socket,
+			"handlers": handlers, "schedules": schedules,
+		}})
+		return
+	}
+	p := e.printer()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s runs %s\n", p.paint(bold, "evrun "+version()), a.cfg.Path)
+	fmt.Fprintf(&b, "  store     %s\n", a.cfg.Settings.Store.Path)
+	fmt.Fprintf(&b, "  socket    %s\n", a.cfg.Settings.Server.Socket)
+	for _, h := range handlers {
+		fmt.Fprintf(&b, "  handler   %s: on %s do %s\n", p.paint(cyan, h.Name), strings.Join(h.On, ", "), h.Kind)
+	}
+	for _, s := range schedules {
+		next := "no more"
+		if s.Next != nil {
+			next = "next " + s.Next.Format(time.RFC3339)
+		}
+		fmt.Fprintf(&b, "  schedule  %s: emits %s %s, %s\n", p.paint(cyan, s.Name), s.Emits, s.When, next)
+	}
+	_, _ = fmt.Fprint(e.out, b.String()) // the daemon serves whether or not somebody reads this
+}

@@ -1,0 +1,272 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks/expression"
+)
+
+type tailOptions struct {
+	*env
+	patterns []string
+	last     int
+	since    time.Duration
+	noFollow bool
+	runs     bool
+	state    string
+	where    string
+}
+
+func newTailCmd(e *env) *cobra.Command {
+	o := &tailOptions{env: e}
+	c := &cobra.Command{
+		Use:   "tail [PATTERN...]",
+		Short: "Follow events, and runs, as they happen",
+		Long: `Prints the last events and follows those that come, each once and in order, of the types that match a pattern (user.*,
+order.>). It goes on where it was when the daemon restarts, and reads the store when none runs.`,
+		Example: `  evrun tail
+  evrun tail 'user.*' --runs
+  evrun tail --since 10m --where 'data.email endsWith "@example.com"' -o json | jq .event.data`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.patterns = args
+			return runTail(c.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.IntVarP(&o.last, "last", "n", 10, "begin with the last so many events")
+	f.DurationVar(&o.since, "since", 0, "begin with the events of the last 10m, 2h, …")
+	f.BoolVar(&o.noFollow, "no-follow", false, "print what there is, and end")
+	f.BoolVar(&o.runs, "runs", false, "runs too, as they change")
+	f.StringVar(&o.state, "state", "", "only runs in this state (implies --runs): running, retrying, succeeded, skipped, dead")
+	f.StringVar(&o.where, "where", "", "only events for which this expression is true")
+	return c
+}
+
+// tail is a tail under way.
+type tail struct {
+	*tailOptions
+	p        *printer
+	patterns []events.Pattern
+	where    *expression.Expr
+	state    store.RunState
+	started  bool  // a first page was printed, or skipped: from here on after counts
+	after    int64 // the last sequence that was seen
+}
+
+func runTail(ctx context.Context, o *tailOptions) error {
+	t := &tail{tailOptions: o, p: o.printer()}
+	for _, text := range o.patterns {
+		p, err := events.ParsePattern(text)
+		if err != nil {
+			return usage("%v", err)
+		}
+		t.patterns = append(t.patterns, p)
+	}
+	if o.last < 0 {
+		return usage("-n %d: not below 0", o.last)
+	}
+	if o.where != "" {
+		var err error
+		if t.where, err = expression.Compile(o.where, expression.HandlerWhen); err != nil {
+			return usage("--where: %v", err)
+		}
+	}
+	if o.state != "" {
+		var ok bool
+		if t.state, ok = store.ParseRunState(o.state); !ok {
+			return usage("--state %q: running, retrying, succeeded, skipped or dead", o.state)
+		}
+		o.runs = true
+	}
+	cfg, err := o.settings()
+	if err != nil {
+		return err
+	}
+	if o.noFollow {
+		err := t.readStore(ctx, cfg.Settings.Store.Path)
+		if errors.Is(err, store.ErrNotFound) {
+			o.note("there is no store yet at %s", cfg.Settings.Store.Path)
+			return nil
+		}
+		return err
+	}
+	return t.follow(ctx, api.NewClient(cfg.Settings.Server.Socket), cfg.Settings.Store.Path)
+}
+
+// lookAgain is how often a tail without a daemon looks for one, and into the store.
+const lookAgain = 250 * time.Millisecond
+
+// follow streams from the daemon, and reads the store while there is none. It ends with ctx or the reader.
+func (t *tail) follow(ctx context.Context, client *api.Client, path string) error {
+	said := false
+	for {
+		var out *writeError
+		err := client.Stream(ctx, t.query(), func() {
+			if said {
+				t.note("the daemon is there: following it")
+			}
+			said, t.started = false, true
+		}, t.item)
+		var p *api.Problem
+		switch {
+		case ctx.Err() != nil:
+			return context.Canceled
+		case errors.As(err, &out):
+			return out.err
+		case errors.As(err, &p) && p.Status < 500:
+			return err
+		}
+		if !said {
+			t.note("no daemon is running: reading %s until there is one", path)
+			said = true
+		}
+		if err := t.readStore(ctx, path); err != nil && !errors.Is(err, store.ErrNotFound) {
+			if ctx.Err() != nil {
+				return context.Canceled
+			}
+			return err
+		}
+		select {
+		case <-time.After(lookAgain):
+		case <-ctx.Done():
+			return context.Canceled
+		}
+	}
+}
+
+func (t *tail) query() api.StreamQuery {
+	q := api.StreamQuery{Patterns: t.tailOptions.patterns, Runs: t.runs, Resume: t.started, After: t.after, Last: t.last}
+	if t.since > 0 {
+		q.Since = time.Now().Add(-t.since)
+	}
+	return q
+}
+
+// readStore prints what is in the store from where the tail is.
+func (t *tail) readStore(ctx context.Context, path string) error {
+	s, err := sqlite.OpenReader(path)
+	if err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			t.started = true // whatever comes is new
+		}
+		return err
+	}
+	defer s.Close()
+	q := store.EventQuery{Patterns: t.patterns}
+	if !t.started {
+		switch {
+		case t.since > 0:
+			q.Since = time.Now().Add(-t.since)
+		case t.last > 0:
+			q.Last, q.Limit = true, t.last
+		default:
+			if q.After, err = s.Head(ctx); err != nil {
+				return err
+			}
+		}
+	} else {
+		q.After = t.after
+	}
+	for {
+		page, err := s.Events(ctx, q)
+		if err != nil {
+			return err
+		}
+		t.after = max(t.after, q.After)
+		for _, e := range page {
+			if err := t.event(e); err != nil {
+				return err
+			}
+			if !t.runs {
+				continue
+			}
+			if err := t.storedRuns(ctx, s, e); err != nil {
+				return err
+			}
+		}
+		if t.started = true; len(page) == 0 || q.Last {
+			return nil
+		}
+		q = store.EventQuery{Patterns: t.patterns, After: t.after}
+	}
+}
+
+func (t *tail) storedRuns(ctx context.Context, s *sqlite.Store, e *events.Event) error {
+	runs, err := s.Runs(ctx, store.RunQuery{Sequence: e.Sequence})
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if t.state == 0 || r.State == t.state {
+			if err := t.p.run(api.RunOf(r)); err != nil {
+				return &writeError{err}
+			}
+		}
+	}
+	return nil
+}
+
+// writeError is an error of our own output: the reader has gone.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+// item takes what the daemon streams.
+func (t *tail) item(kind string, body []byte) error {
+	switch kind {
+	case "event":
+		var e events.Event
+		if err := e.UnmarshalJSON(body); err != nil {
+			return fmt.Errorf("the daemon's answer: %w", err)
+		}
+		return t.event(&e)
+	case "run":
+		if t.state != 0 {
+			var r struct {
+				State string `json:"state"`
+			}
+			if err := unmarshal(body, &r); err != nil {
+				return err
+			}
+			if r.State != t.state.String() {
+				return nil
+			}
+		}
+		if err := t.p.item(kind, body); err != nil {
+			return &writeError{err}
+		}
+	case "gap":
+		t.note("gap: %s", body)
+	}
+	return nil
+}
+
+func (t *tail) event(e *events.Event) error {
+	if e.Sequence <= t.after && t.after > 0 {
+		return nil
+	}
+	t.after = e.Sequence
+	if t.where != nil {
+		ok, err := t.where.Bool(expression.NewEnv(e))
+		if err != nil {
+			t.note("event #%d: --where: %v", e.Sequence, err)
+		}
+		if !ok {
+			return nil
+		}
+	}
+	if err := t.p.event(e); err != nil {
+		return &writeError{err}
+	}
+	return nil
+}
