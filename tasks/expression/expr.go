@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -35,6 +36,16 @@ func Compile(src string, s Scope) (*Expr, error) {
 	return x, nil
 }
 
+// syntax is what the parser has to know, shared by all expressions: it only reads it, and making it costs more than
+// parsing a path.
+var syntax = sync.OnceValue(func() *conf.Config {
+	config := conf.CreateNew()
+	for _, o := range (Scope{}).options() {
+		o(config)
+	}
+	return config
+})
+
 func compile(src string, s Scope) (x *Expr, fault *Error) {
 	defer func() {
 		if r := recover(); r != nil { // a defect of the parser or the compiler must not stop the daemon
@@ -47,12 +58,7 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 	case len(src) > maxSource:
 		return nil, &Error{Source: src, Offset: maxSource, Msg: fmt.Sprintf("the expression is longer than %d KiB", maxSource>>10)}
 	}
-	options := s.options()
-	config := conf.CreateNew()
-	for _, o := range options {
-		o(config)
-	}
-	tree, err := parser.ParseWithConfig(src, config)
+	tree, err := parser.ParseWithConfig(src, syntax())
 	if err != nil {
 		return nil, compileError(src, err)
 	}
@@ -63,6 +69,11 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 	x = &Expr{src: src, uses: uses &^ nameFunctions}
 	if x.path = pathOf(src, tree.Node); x.path != nil {
 		return x, nil
+	}
+	options := s.options()
+	config := conf.CreateNew()
+	for _, o := range options {
+		o(config)
 	}
 	// The limits take types away, so the types are checked without them.
 	if _, err = checker.Check(tree, config); err != nil {
