@@ -99,6 +99,10 @@ func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bo
 				o.waiting[name] = true
 			}
 			c.open = append(c.open, o)
+			// Its runs may have ended already: they come before what they emitted.
+			if err := c.readRuns(ctx, each); err != nil {
+				return grown, err
+			}
 		}
 	}
 }
