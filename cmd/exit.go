@@ -80,7 +80,7 @@ func (e *env) code(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.Is(err, syscall.EPIPE):
 		return 0 // the reader has all it wants
-	case context.Cause(ctx) == errInterrupted && errors.Is(err, context.Canceled):
+	case errors.Is(context.Cause(ctx), errInterrupted) && errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &faults):
 		return exitConfig

@@ -85,7 +85,8 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 with --
 75 the daemon can't take it now (try again), 78 the wiring file is wrong, 124 --wait ran out of time, 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          unknownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			e.flags = c
 			if err := e.checkGlobal(); err != nil {
@@ -110,6 +111,17 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 with --
 		newVersionCmd(e),
 	)
 	return root
+}
+
+// unknownCommand refuses what is no command, and says which one may have been meant.
+func unknownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return usage("unknown command %q; did you mean %q?", args[0], near[0])
+	}
+	return usage("unknown command %q", args[0])
 }
 
 func (e *env) checkGlobal() error {

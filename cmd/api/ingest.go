@@ -221,14 +221,14 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 				p := problemOf(aerr)
 				p.Line = chunk.answers[0].line
 				_ = json.NewEncoder(w).Encode(p) // from here on nothing was accepted
-				return nil
+				return nil                       //nolint:nilerr // the client was told, in the answer's last line
 			}
-			if werr := chunk.write(w); werr != nil || flush.Flush() != nil {
-				return nil
+			if chunk.write(w) != nil || flush.Flush() != nil {
+				return nil // the client is gone
 			}
 		}
 		if err != nil {
-			return nil // the end, or the client is gone
+			return nil //nolint:nilerr // the end, or the client is gone
 		}
 	}
 }

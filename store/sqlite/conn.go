@@ -145,14 +145,14 @@ func (s *stmt) query(each func(row []driver.Value) error, values ...driver.Value
 	row := make([]driver.Value, len(rows.Columns()))
 	for n := 0; ; n++ {
 		switch err := rows.Next(row); {
-		case err == io.EOF && n == 0:
+		case errors.Is(err, io.EOF) && n == 0:
 			return io.EOF
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return translate(err)
 		}
-		if err := each(row); err == errStop {
+		if err := each(row); errors.Is(err, errStop) {
 			return nil
 		} else if err != nil {
 			return err

@@ -38,7 +38,7 @@ func translate(err error) error {
 	default:
 		return err
 	}
-	return fmt.Errorf("%w (%v)", kind, err)
+	return fmt.Errorf("%w (%w)", kind, err)
 }
 
 // aborts says whether err concerns the whole transaction, not just the statement that met it.

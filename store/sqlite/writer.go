@@ -178,7 +178,7 @@ func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
 			return nil, nil, fmt.Errorf("commit: %w", err)
 		}
 		// Whether the transaction reached the disk is unknown now: only opening the file anew can tell.
-		return nil, nil, fmt.Errorf("commit: %w (%v)", store.ErrBroken, err)
+		return nil, nil, fmt.Errorf("commit: %w (%w)", store.ErrBroken, err)
 	}
 	w.next = t.next
 	return t, nil, nil
@@ -187,7 +187,7 @@ func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
 // rollback ends the transaction. SQLite may have done so already, after a full disk for one.
 func (w *writer) rollback() error {
 	if _, err := w.stmt.rollback.exec(); err != nil && aborts(err) {
-		return fmt.Errorf("rollback: %w (%v)", store.ErrBroken, err)
+		return fmt.Errorf("rollback: %w (%w)", store.ErrBroken, err)
 	}
 	return nil
 }

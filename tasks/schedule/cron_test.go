@@ -35,7 +35,7 @@ func FuzzCron(f *testing.F) {
 			began := time.Now()
 			sched, err := schedule.New("fuzz", s)
 			if err != nil {
-				e := err.(*schedule.SpecError) //nolint:errorlint // New promises this very type
+				e := err.(*schedule.SpecError) // New promises this very type
 				if e.Offset < 0 || e.Offset > len(text) || e.Msg == "" {
 					t.Fatalf("%q: error %#v points nowhere", text, e)
 				}

@@ -1,0 +1,71 @@
+package cmd_test
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"evrun/cmd/api"
+)
+
+const patience = 20 * time.Second
+
+// ready waits until a daemon answers on evrun.sock; ! ready until none does.
+func ready(ts *testscript.TestScript, neg bool, _ []string) {
+	client := api.NewClient(ts.MkAbs("evrun.sock"))
+	deadline := time.Now().Add(patience)
+	for {
+		err := client.Ping(context.Background())
+		if !neg && err == nil || neg && errors.Is(err, api.ErrNoDaemon) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the daemon: %v", err)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+// eventually PATTERN COMMAND... runs a command until its output matches.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually PATTERN COMMAND...")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	deadline := time.Now().Add(patience)
+	for {
+		_ = ts.Exec(args[1], args[2:]...) // its output is what counts
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%q never came", args[0])
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// exits CODE COMMAND... runs a command and checks its exit code; stdout and stderr look at its output.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var ee *exec.ExitError
+		if !errors.As(err, &ee) {
+			ts.Fatalf("%v", err)
+		}
+		got = ee.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
