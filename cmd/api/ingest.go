@@ -221,10 +221,10 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 				p := problemOf(aerr)
 				p.Line = chunk.answers[0].line
 				_ = json.NewEncoder(w).Encode(p) // from here on nothing was accepted
-				return nil                       //nolint:nilerr // the client was told, in the answer's last line
+				return nil
 			}
-			if chunk.write(w) != nil || flush.Flush() != nil {
-				return nil // the client is gone
+			if werr := errors.Join(chunk.write(w), flush.Flush()); werr != nil {
+				return werr // the client is gone
 			}
 		}
 		if err != nil {
