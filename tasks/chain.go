@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"slices"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
@@ -19,8 +20,7 @@ type Link struct {
 type Chain struct {
 	runner  *Runner
 	commits *events.Feed[store.Commit]
-	id      string // the correlation id
-	root    int64
+	id      string       // the correlation id
 	last    int64        // the last event of the chain that was seen
 	open    []*openEvent // events whose runs have not all ended
 	Matched bool         // some handler matched some event
@@ -32,13 +32,19 @@ type openEvent struct {
 	waiting map[string]bool // handlers whose run has not ended
 }
 
+// lookAgain is how often a chain is looked at when no commit has told of it: one that was under way while a subscription
+// began may come without its runs.
+const lookAgain = time.Second
+
 // Follow follows the chain that root, an accepted event, belongs to, from root on: commits is where the store's commits are
-// published. It calls each for root and everything that it causes, in order, and returns when all has ended, when ctx
-// ends, or when each fails.
+// published, best subscribed to before root was accepted. It calls each for root and everything that it causes, in order,
+// and returns when all has ended, when ctx ends, or when each fails.
 func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events.Feed[store.Commit], each func(Link) error) (*Chain, error) {
-	c := &Chain{runner: r, commits: commits, id: root.CorrelationID, root: root.Sequence, last: root.Sequence - 1}
+	c := &Chain{runner: r, commits: commits, id: root.CorrelationID, last: root.Sequence - 1}
 	sub := commits.Subscribe(64)
 	defer func() { sub.Unsubscribe() }()
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
 	for {
 		if err := c.refresh(ctx, each); err != nil {
 			return c, err
@@ -58,6 +64,8 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 				}
 				touched = slices.ContainsFunc(commit.Events, func(e *events.Event) bool { return e.CorrelationID == c.id }) ||
 					slices.ContainsFunc(commit.Runs, func(r store.Run) bool { return r.CorrelationID == c.id })
+			case <-again.C:
+				touched = true
 			case <-ctx.Done():
 				return c, ctx.Err()
 			}

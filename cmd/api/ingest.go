@@ -66,6 +66,11 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if wait > 0 {
+		// Whoever listens before the event is accepted is told of all its runs.
+		listening := s.o.Commits.Subscribe(64)
+		defer listening.Unsubscribe()
+	}
 	receipts, err := s.o.Emitter.Emit(r.Context(), evs...)
 	if err != nil {
 		return err
