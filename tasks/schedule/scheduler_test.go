@@ -1,0 +1,115 @@
+package schedule_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/schedule"
+)
+
+// publish runs a schedule on the store at path for a while of the bubble's time, and returns all events in the journal.
+func publish(t *testing.T, path string, entry *schedule.Entry, during time.Duration) []*events.Event {
+	t.Helper()
+	s, err := sqlite.Open(path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	storeDone, schedulerDone := make(chan error), make(chan error)
+	go func() { storeDone <- s.Run(ctx) }()
+	scheduling, stopScheduling := context.WithCancel(ctx)
+	go func() {
+		schedulerDone <- schedule.NewScheduler(schedule.Options{
+			Store: s, Emitter: tasks.NewEmitter(s, 0), Entries: []*schedule.Entry{entry}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		}).Run(scheduling)
+	}()
+	time.Sleep(during)
+	stopScheduling()
+	if err := <-schedulerDone; err != nil {
+		t.Errorf("scheduler: %v", err)
+	}
+	evs, err := s.Events(ctx, store.EventQuery{Limit: 100_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := <-storeDone; err != nil {
+		t.Errorf("store: %v", err)
+	}
+	return evs
+}
+
+func everyTenSeconds(t *testing.T, missed schedule.Missed) *schedule.Entry {
+	t.Helper()
+	timing, err := schedule.New("tick", schedule.Spec{Every: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := expression.CompileValue(map[string]any{"n": "${ slot.number }", "at": "${ slot.unix }"}, expression.ScheduleData)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &schedule.Entry{Name: "tick", Timing: timing, Missed: missed, Type: "tick", Data: data}
+}
+
+func TestEachSlotIsPublishedOnceAndNamedAfterIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "evrun.db")
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		evs := publish(t, path, everyTenSeconds(t, schedule.MissedLast), time.Minute+time.Second)
+		if len(evs) != 6 {
+			t.Fatalf("%d events", len(evs))
+		}
+		for i, e := range evs {
+			slot := start.Add(time.Duration(i+1) * 10 * time.Second).UTC()
+			if !e.Time.Equal(slot) || e.ID != slot.Format(time.RFC3339) || e.Source != "/schedules/tick" {
+				t.Errorf("slot %d: %s %s %v", i, e.Source, e.ID, e.Time)
+			}
+		}
+		if want := `{"at":946684810,"n":1}`; string(evs[0].Data) != want {
+			t.Errorf("data %s, want %s", evs[0].Data, want)
+		}
+	})
+}
+
+func TestSlotsThatPassedMeanwhile(t *testing.T) {
+	for _, c := range []struct {
+		missed schedule.Missed
+		want   int
+	}{
+		// 3 before, then ten minutes away: of the 60 slots 54 are over a minute old, 6 are still on time, and 3 follow.
+		{schedule.MissedSkip, 3 + 0 + 6 + 3},
+		{schedule.MissedLast, 3 + 1 + 6 + 3},
+		{schedule.MissedAll, 3 + 54 + 6 + 3},
+	} {
+		t.Run(string(c.missed), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "evrun.db")
+			synctest.Test(t, func(t *testing.T) {
+				publish(t, path, everyTenSeconds(t, c.missed), 35*time.Second)
+				time.Sleep(10 * time.Minute)
+				evs := publish(t, path, everyTenSeconds(t, c.missed), 30*time.Second)
+				if len(evs) != c.want {
+					t.Errorf("%d events, want %d", len(evs), c.want)
+				}
+				seen := map[string]bool{}
+				for _, e := range evs {
+					if seen[e.ID] {
+						t.Errorf("slot %s came twice", e.ID)
+					}
+					seen[e.ID] = true
+				}
+			})
+		})
+	}
+}
