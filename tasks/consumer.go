@@ -35,7 +35,8 @@ type consumer struct {
 	batch    []settling      // to be settled next
 	writing  bool            // a batch is being settled
 	singly   int             // so many of batch go alone: one of them can't be stored
-	moved    int64           // the low-water mark that was last written
+	moved    int64           // the low-water mark that is in the store
+	moving   int64           // the one that the batch under way takes there
 
 	attempts chan attemptDone
 	written  chan []settling
@@ -359,8 +360,8 @@ func (c *consumer) flush(work context.Context) {
 	for _, b := range batch {
 		delete(c.active, b.t.seq) // for the mark: the batch's own transaction settles them
 	}
-	c.moved = c.lowWater()
-	b := store.SettleBatch{Settlements: make([]store.Settlement, len(batch)), Marks: []store.Mark{{Handler: c.id, LowWater: c.moved}}}
+	c.moving = c.lowWater()
+	b := store.SettleBatch{Settlements: make([]store.Settlement, len(batch)), Marks: []store.Mark{{Handler: c.id, LowWater: c.moving}}}
 	for i := range batch {
 		b.Settlements[i] = batch[i].s
 		c.active[batch[i].t.seq] = batch[i].t
@@ -399,6 +400,7 @@ func (c *consumer) settled(batch []settling) {
 		c.unsettled(batch, err)
 		return
 	}
+	c.moved = c.moving
 	for _, b := range batch {
 		t := b.t
 		switch {
