@@ -17,13 +17,24 @@ type Bus struct {
 // NewBus makes a bus without subscribers.
 func NewBus() *Bus { return &Bus{} }
 
+// Large events wait in fewer numbers, so that a subscriber who doesn't read keeps a bounded amount of memory.
+const (
+	largeData    = 16 << 10 // bytes of data
+	largeWaiting = 32       // events in the channel beside which another large one finds no room
+)
+
 // Publish hands e to every subscriber with a pattern that matches, once each, and then moves the head to e's Sequence. It
-// never waits for a subscriber: one whose buffer is full is ended with [ErrLagged]. e must not be changed any more.
+// never waits for a subscriber: one whose buffer is full is ended with [ErrLagged]; for an event with more than 16 KiB of
+// data it is full with 32 events. e must not be changed any more.
 func (b *Bus) Publish(e *Event) {
 	b.feed.mu.Lock()
 	defer b.feed.mu.Unlock()
 	b.found = b.router.Match(e.Type, b.found[:0])
 	for _, s := range b.found {
+		if len(e.Data) > largeData && len(s.ch) >= largeWaiting {
+			s.end(&ErrLagged)
+			continue
+		}
 		s.send(e)
 	}
 	clear(b.found) // so that none is kept from being collected

@@ -76,6 +76,15 @@ func TestFullSubscriberIsEndedWithAGaplessPrefix(t *testing.T) {
 	wantEnd(t, anew, ErrBusClosed, 11)
 }
 
+func TestLargeEventsFillABufferSooner(t *testing.T) {
+	b := NewBus()
+	s := b.Subscribe(1000)
+	for i := range largeWaiting + 1 {
+		b.Publish(&Event{Type: "x", Sequence: int64(i + 1), Data: make([]byte, largeData+1)})
+	}
+	wantEnd(t, s, ErrLagged, upTo(largeWaiting)...)
+}
+
 func TestBufferIsAtLeastOne(t *testing.T) {
 	b := NewBus()
 	s := b.Subscribe(-1)

@@ -46,7 +46,7 @@ type Journal interface {
 	// An event whose (source, id) is known already changes nothing: its receipt is the first one's, marked Duplicate.
 	// Append keeps the events: they must not be changed afterwards.
 	Append(ctx context.Context, evs []*events.Event) ([]Receipt, error)
-	// Events returns a page of the journal.
+	// Events returns a page of the journal. One with much data (4 MiB) ends before its limit; only the end is empty.
 	Events(ctx context.Context, q EventQuery) ([]*events.Event, error)
 	// Event returns the event with this id (the latest, should several sources use it), or [ErrNotFound].
 	Event(ctx context.Context, id string) (*events.Event, error)

@@ -1,9 +1,11 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"evrun/store"
@@ -30,6 +32,7 @@ type consumer struct {
 	follower *Follower
 	clock    retryClock
 	order    keyOrder
+	passed   int             // live events since a starving key was last looked for
 	active   map[int64]*task // taken, and not settled yet
 	running  int             // attempts of the outside handler under way
 	batch    []settling      // to be settled next
@@ -88,6 +91,11 @@ func (c *consumer) open(ctx context.Context, known store.Consumer) error {
 	}
 	c.follower = NewFollower(c.r.o.Store, c.r.o.Bus, known.LowWater, c.h.On...)
 	c.follower.skip, c.follower.skipTo = known.ID, head
+	if c.h.OrderBy != nil {
+		if err := c.holdKeys(ctx); err != nil {
+			return err
+		}
+	}
 	return c.reload(ctx)
 }
 
@@ -109,13 +117,7 @@ func (c *consumer) reload(ctx context.Context) error {
 			}
 			continue
 		}
-		t := &task{seq: run.Sequence, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt}
-		if c.h.OrderBy != nil {
-			if err := c.hold(ctx, t); err != nil {
-				return err
-			}
-		}
-		c.clock.add(t)
+		c.clock.add(&task{seq: run.Sequence, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt})
 	}
 	if len(runs) == limit+len(c.active) {
 		c.clock.horizon = runs[len(runs)-1].NextAttemptAt
@@ -123,19 +125,29 @@ func (c *consumer) reload(ctx context.Context) error {
 	return nil
 }
 
-// hold gives a run that waits for its next attempt the key that it held before the start.
-func (c *consumer) hold(ctx context.Context, t *task) error {
-	ok, err := c.fetch(ctx, t)
-	if !ok {
-		return err
+// holdKeys gives the runs that wait for their next attempt the keys that they held before the start.
+func (c *consumer) holdKeys(ctx context.Context) error {
+	runs, err := c.r.o.Store.Pending(ctx, c.id, maxHeldKeys)
+	if err != nil {
+		return fmt.Errorf("read pending runs: %w", err)
 	}
-	if key, err := c.keyOf(c.delivery(t)); err == nil { // else its next attempt says so
-		t.key = key
-		if k := c.order.keys[key]; k == nil {
+	slices.SortFunc(runs, func(a, b store.Run) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	for _, run := range runs {
+		t := &task{seq: run.Sequence, attempt: run.Attempt + 1}
+		ok, err := c.fetch(ctx, t)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if t.key, err = c.keyOf(c.delivery(t)); err != nil {
+			continue // its next attempt says so
+		}
+		if c.order.keys[t.key] == nil {
 			c.order.enter(t)
 		}
 	}
-	t.event = nil
 	return nil
 }
 
@@ -181,7 +193,7 @@ func (c *consumer) run(ctx, work context.Context) error {
 			live, done = nil, nil
 			timer.Reset(time.Hour)
 		} else {
-			if !c.room() {
+			if !c.room() || c.order.full() {
 				live = nil
 			}
 			timer.Reset(c.untilDue())
@@ -219,7 +231,7 @@ func (c *consumer) fail(err error) {
 
 // room says whether another task can be begun.
 func (c *consumer) room() bool {
-	if len(c.batch) >= maxSettleBatch || c.order.full() {
+	if len(c.batch) >= maxSettleBatch {
 		return false
 	}
 	_, outside := c.h.Action.(Outside)
@@ -251,6 +263,9 @@ func (c *consumer) fill(ctx, work context.Context) {
 	}
 }
 
+// refillEvery is how many live events may pass before keys that starve get a page of the journal.
+const refillEvery = 64
+
 // pick gives the task that comes next, or nil when there is none now.
 func (c *consumer) pick(ctx context.Context) (*task, error) {
 	for {
@@ -264,11 +279,25 @@ func (c *consumer) pick(ctx context.Context) (*task, error) {
 			t = c.order.next()
 		}
 		if t == nil {
-			e, err := c.follower.poll(ctx)
-			if e == nil || err != nil {
+			starving := c.order.starved > 0
+			if !c.order.full() && !(starving && c.passed >= refillEvery) {
+				e, err := c.follower.poll(ctx)
+				if err != nil {
+					return nil, err
+				}
+				if e != nil {
+					c.passed++
+					return &task{event: e, seq: e.Sequence, attempt: 1}, nil
+				}
+			}
+			if !starving {
+				return nil, nil
+			}
+			c.passed = 0
+			if err := c.refill(ctx); err != nil {
 				return nil, err
 			}
-			return &task{event: e, seq: e.Sequence, attempt: 1}, nil
+			continue
 		}
 		if ok, err := c.fetch(ctx, t); ok || err != nil {
 			return t, err

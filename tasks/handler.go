@@ -20,8 +20,8 @@ type Handler struct {
 	Action      Action
 	Retry       Retry
 	Timeout     time.Duration    // of one attempt; 0: none
-	Concurrency int              // attempts at a time; 0: 1 when OrderBy is nil and the action is outside... see Runner
-	OrderBy     *expression.Expr // events with one key run one after the other; nil: no order
+	Concurrency int              // attempts of an [Outside] at a time; 0: 4
+	OrderBy     *expression.Expr // events with one key run one after the other, through all retries; nil: no order
 	Emit        []Emission       // accepted in the transaction that settles the run as succeeded
 	FromStart   bool             // a new handler begins at the journal's start, not at its head
 }

@@ -152,6 +152,7 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event
 		return nil, fmt.Errorf("read events: %w", err)
 	}
 	var found []*events.Event
+	bytes := 0
 	// SQL narrows the types down as far as GLOB can; patterns decide, so a page may need more than one query.
 	for {
 		page, err := s.page(ctx, q, after, q.Limit-len(found))
@@ -161,9 +162,10 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event
 		for _, e := range page {
 			if matches(q.Patterns, e.Type) {
 				found = append(found, e)
+				bytes += len(e.Data)
 			}
 		}
-		if len(page) == 0 || len(found) >= q.Limit {
+		if len(page) == 0 || len(found) >= q.Limit || bytes >= maxPageBytes {
 			break
 		}
 		if last := page[len(page)-1].Sequence; q.Last {
@@ -189,7 +191,10 @@ func matches(patterns []events.Pattern, typ string) bool {
 	return len(patterns) == 0
 }
 
-// page reads rows in the order of the query's direction.
+// maxPageBytes is how much data a page has, beyond the event that fills it.
+const maxPageBytes = 4 << 20
+
+// page reads rows in the order of the query's direction; none only at the end.
 func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit int) ([]*events.Event, error) {
 	where := []string{"e.sequence > ?"}
 	args := []any{after}
@@ -220,12 +225,13 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 	}
 	defer rows.Close()
 	var page []*events.Event
-	for rows.Next() {
+	for bytes := 0; bytes < maxPageBytes && rows.Next(); {
 		e, err := scanEvent(rows)
 		if err != nil {
 			return nil, translate(err)
 		}
 		page = append(page, e)
+		bytes += len(e.Data)
 	}
 	return page, translate(rows.Err())
 }

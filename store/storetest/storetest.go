@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func Run(t *testing.T, open Open) {
 		{"a duplicate within one append is accepted once", duplicateInBatch},
 		{"concurrent appends of one event are accepted once", duplicateRace},
 		{"events are selected by type, time, chain and place", selection},
+		{"a page with much data ends early and skips nothing", largePages},
 		{"commits are published in order, before the write returns", publication},
 		{"a new handler starts at the head, or at the start", registration},
 		{"a handler that comes back starts at the head", reregistration},
@@ -196,6 +198,31 @@ func duplicateRace(t *testing.T, open Open) {
 		}
 	}
 	equal(t, "accepted", n, 1)
+}
+
+func largePages(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	const n, size = 12, 1 << 20
+	for i := range n {
+		e := event("large", fmt.Sprint(i))
+		e.Data = []byte(`"` + strings.Repeat("x", size) + `"`)
+		appendAll(t, s, e)
+	}
+	var seen int64
+	for pages := 0; ; pages++ {
+		page := must(s.Events(t.Context(), store.EventQuery{After: seen, Patterns: []events.Pattern{events.MustPattern("large")}}))(t)
+		if len(page) == 0 {
+			equal(t, "events read", seen, int64(n))
+			return
+		}
+		if len(page) > 5 {
+			t.Fatalf("a page of %d MiB", len(page))
+		}
+		for _, e := range page {
+			seen++
+			equal(t, "sequence", e.Sequence, seen)
+		}
+	}
 }
 
 func selection(t *testing.T, open Open) {
