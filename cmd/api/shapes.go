@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"evrun/store"
@@ -15,6 +16,25 @@ type Receipt struct {
 	Source    string `json:"source"`
 	Sequence  int64  `json:"sequence,string"`
 	Duplicate bool   `json:"duplicate"`
+}
+
+// appendJSON appends what json.Marshal gives, much faster for the ids and sources that are usual.
+func (r Receipt) appendJSON(dst []byte) []byte {
+	dst = appendText(append(dst, `{"id":`...), r.ID)
+	dst = appendText(append(dst, `,"source":`...), r.Source)
+	dst = strconv.AppendInt(append(dst, `,"sequence":"`...), r.Sequence, 10)
+	dst = strconv.AppendBool(append(dst, `","duplicate":`...), r.Duplicate)
+	return append(dst, '}')
+}
+
+func appendText(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			text, _ := json.Marshal(s) // can't fail for a string
+			return append(dst, text...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
 }
 
 // Run is one handler on one event.
