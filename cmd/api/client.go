@@ -208,7 +208,7 @@ type StreamQuery struct {
 
 // Stream follows the daemon's events, and runs, until the connection ends; each gets the kind ("event", "run", "gap") and
 // its JSON. ready is called once the daemon has answered.
-func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func(), each func(kind string, body []byte) error) error {
+func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func() error, each func(kind string, body []byte) error) error {
 	v := url.Values{"type": q.Patterns}
 	var header []string
 	if q.Runs {
@@ -228,7 +228,9 @@ func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func(), each f
 		return err
 	}
 	defer res.Body.Close()
-	ready()
+	if err := ready(); err != nil {
+		return err
+	}
 	in := bufio.NewReaderSize(res.Body, 64<<10)
 	kind := ""
 	for {
