@@ -60,6 +60,35 @@ func RunOf(r store.Run) Run {
 	}
 }
 
+// Attempt is one failed attempt of a run.
+type Attempt struct {
+	Attempt    int       `json:"attempt"`
+	StartedAt  time.Time `json:"started_at"`
+	FinishedAt time.Time `json:"finished_at"`
+	Error      string    `json:"error"`
+}
+
+// RunDetails is a run with its failed attempts, oldest first.
+type RunDetails struct {
+	Run
+	Attempts []Attempt `json:"attempts"`
+}
+
+// RunDetailsOf gives a stored run and its attempts their shape.
+func RunDetailsOf(r store.Run, attempts []store.Attempt) RunDetails {
+	d := RunDetails{Run: RunOf(r), Attempts: make([]Attempt, len(attempts))}
+	for i, a := range attempts {
+		d.Attempts[i] = Attempt{Attempt: a.Number, StartedAt: a.StartedAt.UTC(), FinishedAt: a.FinishedAt.UTC(), Error: a.Error}
+	}
+	return d
+}
+
+// Changed says how many runs were changed.
+type Changed struct {
+	Retried *int `json:"retried,omitempty"`
+	Dropped *int `json:"dropped,omitempty"`
+}
+
 // User is a stored user.
 type User struct {
 	ID         int64           `json:"id"`
