@@ -39,6 +39,9 @@ func NewClient(socket string) *Client {
 	}}}
 }
 
+// CloseIdleConnections ends the connections that wait for the next request.
+func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+
 // do sends a request. An answer that isn't 2xx comes back as a *[Problem], no connection as [ErrNoDaemon].
 func (c *Client) do(ctx context.Context, method, path, contentType string, body io.Reader, header ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://evrun"+path, body)

@@ -39,6 +39,7 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 		}
 	}()
 	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Connection", "close") // an interrupted read leaves it in no state for another request
 	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: interrupt, refuse: func() error {
 		if s.draining.Load() {
 			return errDraining
