@@ -13,17 +13,33 @@ func (b *bulk) progress(in io.Reader, size int64) (read io.Reader, done func()) 
 		return in, func() {}
 	}
 	p := mpb.New(mpb.WithOutput(b.err), mpb.WithWidth(64))
-	bar := p.AddBar(size, mpb.BarRemoveOnComplete(),
+	// A bar that has its total from the start is over when that is read; this one is over when done says so, and until then
+	// notes have a place above it.
+	bar := p.AddBar(0, mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.CountersKibiByte("% .1f / % .1f")),
 		mpb.AppendDecorators(decor.Percentage(), decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)))
+	bar.SetTotal(size, false)
 	counted, err := bar.ProxyReader(in)
-	if err != nil { // the bar is over before it began: no reason not to send
+	if err != nil { // no bar is no reason not to send
 		counted = io.NopCloser(in)
 	}
-	b.notes = p
+	b.notes = above{p, b.err}
 	return counted, func() {
-		bar.SetTotal(-1, true) // whatever was read: it is over
+		bar.SetTotal(-1, true)
 		p.Wait()
 		b.notes = b.err
 	}
+}
+
+// above writes above the bar, and plainly where a terminal can't show one.
+type above struct {
+	p     *mpb.Progress
+	plain io.Writer
+}
+
+func (a above) Write(text []byte) (int, error) {
+	if n, err := a.p.Write(text); err == nil {
+		return n, nil
+	}
+	return a.plain.Write(text)
 }

@@ -189,9 +189,9 @@ func isAboutRun(err error) bool {
 		errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusConflict)
 }
 
-// confirm asks on a terminal; elsewhere it wants --yes.
+// confirm asks whoever sits at a terminal; others have to say --yes.
 func (e *env) confirm(ctx context.Context, question string) error {
-	if f, ok := e.in.(*os.File); !ok || !e.terminal(e.err) || !isTerminal(f) {
+	if f, ok := e.in.(*os.File); !ok || !isTerminal(f) {
 		return usage("this can't be undone: say --yes")
 	}
 	fmt.Fprint(e.err, question)
