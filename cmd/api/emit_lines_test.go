@@ -180,7 +180,7 @@ func TestLoneLineIsAnsweredAtOnce(t *testing.T) {
 func TestFullDiskSaysUpToWhere(t *testing.T) {
 	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
 		d.store.appends.Store(3)
-		full := error(store.ErrFull)
+		full := store.ErrFull
 		d.store.fault.Store(&full)
 		var a answers
 		next, err := emit(t.Context(), strings.NewReader(numbered(8_000)), api.LinesOptions{MaxData: 1000, Answered: a.take(t)})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"evrun/cmd/api"
@@ -87,7 +88,7 @@ func TestSelectionToChangeMustBeSaid(t *testing.T) {
 	id := d.dead("h", 1, 1)[0].ID
 	for _, query := range []string{"", "?state=dead", "?all=no", "?handler=h&state=running", "?event=nowhere", "?sequence=1&event=a.b1"} {
 		for method, path := range map[string]string{"POST": "/v1/runs/retry", "DELETE": "/v1/runs"} {
-			if res, body := d.call(method, path+query, "", ""); res.StatusCode != 400 && res.StatusCode != 404 {
+			if res, body := d.call(method, path+query, "", ""); res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusNotFound {
 				t.Errorf("%s %s%s: %d %s", method, path, query, res.StatusCode, body)
 			}
 		}

@@ -275,7 +275,7 @@ func TestStoreThatTakesNothingNowIsATemporaryProblem(t *testing.T) {
 		t.Errorf("%d events are accepted, %v", head, err)
 	}
 	d.server.Drain()
-	if res, _ := d.call("POST", "/v1/events", "application/cloudevents+json", `{"type":"x.y"}`); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
+	if res, _ := d.call("POST", "/v1/events", "application/cloudevents+json", `{"type":"x.y"}`); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
 		t.Errorf("while it stops: %d %v", res.StatusCode, res.Header)
 	}
 }
