@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -48,15 +49,15 @@ func ran(t *testing.T, dir string, args ...string) (code int, stderr string) {
 // TestDaemonThatCanTakeNothingNowIsExit75 has a daemon that answers with 507 or 503 to everything.
 func TestDaemonThatCanTakeNothingNowIsExit75(t *testing.T) {
 	dir := folder(t)
-	status := http.StatusInsufficientStorage
+	var status atomic.Int64
 	l, err := net.Listen("unix", filepath.Join(dir, "evrun.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, `{"status":`+strconv.Itoa(status)+`,"title":"x","detail":"not now"}`)
+		w.WriteHeader(int(status.Load()))
+		_, _ = io.WriteString(w, `{"status":`+strconv.FormatInt(status.Load(), 10)+`,"title":"x","detail":"not now"}`)
 	})}
 	done := make(chan struct{})
 	go func() {
@@ -70,7 +71,8 @@ func TestDaemonThatCanTakeNothingNowIsExit75(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "lines"), []byte("{\"type\":\"a.b\"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, status = range []int{http.StatusInsufficientStorage, http.StatusServiceUnavailable} {
+	for _, code := range []int64{http.StatusInsufficientStorage, http.StatusServiceUnavailable} {
+		status.Store(code)
 		for _, args := range [][]string{
 			{"emit", "a.b"},
 			{"emit", "a.b", "--wait"},
@@ -80,7 +82,7 @@ func TestDaemonThatCanTakeNothingNowIsExit75(t *testing.T) {
 			{"runs", "drop", "--handler", "h"},
 		} {
 			if code, stderr := ran(t, dir, args...); code != 75 || !strings.Contains(stderr, "not now") {
-				t.Errorf("%d: %v: exit %d, %s", status, args, code, stderr)
+				t.Errorf("%d: %v: exit %d, %s", status.Load(), args, code, stderr)
 			}
 		}
 	}
