@@ -124,19 +124,30 @@ type process struct {
 	lines *bufio.Scanner
 }
 
-func evrun(t *testing.T, dir string, args ...string) *process {
+// link makes this test binary the evrun of a folder: testscript.Main takes it for the command that it is called as.
+func link(t *testing.T, dir string) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// testscript.Main takes the test binary for the command that it is called as.
 	link := filepath.Join(dir, "evrun")
 	if err := os.Symlink(self, link); err != nil && !errors.Is(err, os.ErrExist) {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(link, args...)}
+	return link
+}
+
+func evrun(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(link(t, dir), args...)}
 	p.cmd.Dir = dir
+	p.start(t)
+	return p
+}
+
+func (p *process) start(t *testing.T) {
+	t.Helper()
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +157,6 @@ func evrun(t *testing.T, dir string, args ...string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it has ended, or the test failed
-	return p
 }
 
 // line reads the next line, which has to contain text.

@@ -37,31 +37,54 @@ type emitOptions struct {
 	time       string
 	extensions []string
 	wait       time.Duration
+
+	ndjson   string
+	rejects  string
+	fromLine int
 }
 
 func newEmitCmd(e *env) *cobra.Command {
 	o := &emitOptions{env: e}
 	c := &cobra.Command{
-		Use:   "emit TYPE",
-		Short: "Publish an event",
+		Use:   "emit TYPE | emit --ndjson FILE",
+		Short: "Publish an event, or many",
 		Long: `Publishes one event, and prints its id and sequence once it is on disk.
 
 Its data is what -d gives, with the fields of -f and -F put in. The same --id from the same --source is accepted once:
 sending it again is safe, and runs nothing. Without a daemon the event is written to the store, and waits for "evrun serve".
 
 With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead, 4 if no
-handler matched, 124 if the time ran out.`,
+handler matched, 124 if the time ran out.
+
+With --ndjson it publishes each line of a file, or of standard input (-), in their order: a line is a CloudEvent in JSON, or as
+little as {"type":"order.placed","data":{}}. Lines that are refused are named, and kept in --rejects FILE (which is added to);
+the others go on, and the exit code is 3. When it is stopped or the daemon goes away, it says which lines are acknowledged and
+how to go on with --from-line. Sending lines again is safe when they have ids: their own, or with --id BATCH those that it makes
+of the line's number (BATCH-12, from the same --source); without, each sending is a new event.`,
 		Example: `  evrun emit user.registered -d '{"name":"Ada","email":"ada@example.com"}' --wait
   evrun emit user.registered -f name=Ada -f email=ada@example.com -F age:=36
   evrun emit order.placed -d @order.json --id order-4711
-  curl -s https://example.com/order | evrun emit order.placed -d -`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
+  curl -s https://example.com/order | evrun emit order.placed -d -
+  evrun emit --ndjson users.ndjson --id import-2026-11 --rejects bad.ndjson`,
+		Args: func(c *cobra.Command, args []string) error {
+			lines := c.Flags().Changed("ndjson")
+			if lines && len(args) > 0 {
+				return usage("emit --ndjson takes no event type: each line has its own")
+			}
+			if !lines && len(args) != 1 {
 				return usage("emit takes one event type, such as user.registered, not %d arguments", len(args))
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return runBulk(c.Context(), o)
+			}
+			for _, name := range []string{"rejects", "from-line"} {
+				if c.Flags().Changed(name) {
+					return usage("--%s goes with --ndjson", name)
+				}
+			}
 			o.typ = args[0]
 			return runEmit(c.Context(), o)
 		},
@@ -70,13 +93,16 @@ handler matched, 124 if the time ran out.`,
 	f.StringVarP(&o.data, "data", "d", "", "the data: JSON, @FILE, or - for standard input")
 	f.StringArrayVarP(&o.text, "field", "f", nil, "a field of the data, as text: key=text (may be repeated)")
 	f.StringArrayVarP(&o.json, "json-field", "F", nil, "a field of the data, as JSON: key:=json (may be repeated)")
-	f.StringVar(&o.id, "id", "", "the event's id (default: a new UUIDv7)")
+	f.StringVar(&o.id, "id", "", "the event's id (default: a new UUIDv7); with --ndjson the beginning of each line's")
 	f.StringVar(&o.source, "source", emitSource, "where it comes from")
 	f.StringVar(&o.subject, "subject", "", "what it is about")
 	f.StringVar(&o.time, "time", "", "when it happened, RFC 3339 (default: now)")
 	f.StringArrayVar(&o.extensions, "ext", nil, "a CloudEvents extension attribute: name=value (may be repeated)")
 	f.DurationVar(&o.wait, "wait", 0, "follow what it causes, for at most so long")
 	f.Lookup("wait").NoOptDefVal = "30s"
+	f.StringVar(&o.ndjson, "ndjson", "", "publish each line of this file; - is standard input")
+	f.StringVar(&o.rejects, "rejects", "", "with --ndjson: a file for the lines that are refused")
+	f.IntVar(&o.fromLine, "from-line", 1, "with --ndjson: begin at this line")
 	return c
 }
 
@@ -143,24 +169,50 @@ func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events
 	}
 }
 
-// write puts e into the journal, as the daemon would. The wiring's handlers are registered first, so that one that is new
-// sees the event when the daemon starts.
+// write puts e into the journal, as the daemon would.
 func (o *emitOptions) write(ctx context.Context, e *events.Event) (rc api.Receipt, err error) {
-	cfg, err := o.load()
-	if err != nil {
-		return rc, err
-	}
-	err = withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error {
-		if _, err := s.Register(ctx, tasks.Registrations(cfg.Wiring.Handlers)); err != nil {
-			return err
-		}
-		receipts, err := tasks.NewEmitter(s, cfg.Settings.Server.MaxEvent).Emit(ctx, e)
+	err = o.withJournal(ctx, func(ctx context.Context, em *tasks.Emitter) error {
+		receipts, err := em.Emit(ctx, e)
 		if err == nil {
 			rc = api.Receipt{ID: e.ID, Source: e.Source, Sequence: receipts[0].Sequence, Duplicate: receipts[0].Duplicate}
 		}
 		return err
 	})
 	return rc, err
+}
+
+// withJournal lets do put events into the journal while no daemon runs. The wiring's handlers are registered first, so that
+// one that is new sees the events when the daemon starts.
+func (o *emitOptions) withJournal(ctx context.Context, do func(context.Context, *tasks.Emitter) error) error {
+	cfg, err := o.load()
+	if err != nil {
+		return err
+	}
+	return withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error {
+		if _, err := s.Register(ctx, tasks.Registrations(cfg.Wiring.Handlers)); err != nil {
+			return err
+		}
+		return do(ctx, tasks.NewEmitter(s, cfg.Settings.Server.MaxEvent))
+	})
+}
+
+// daemonOrStore has the daemon do something, or does it in the store where there is none (alone is true then). It waits for a
+// daemon that starts or stops: that has the store, but not yet or no longer the socket.
+func (e *env) daemonOrStore(ctx context.Context, daemon, direct func(context.Context) error) (alone bool, err error) {
+	deadline := time.Now().Add(deliverFor)
+	for {
+		if err = daemon(ctx); !errors.Is(err, api.ErrNoDaemon) {
+			return false, err
+		}
+		if err = direct(ctx); !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
+			return true, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return true, ctx.Err()
+		}
+	}
 }
 
 // withStore opens the store for writing while do runs.

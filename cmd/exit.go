@@ -19,6 +19,7 @@ import (
 const (
 	exitFailed      = 1
 	exitUsage       = 2
+	exitRefused     = 3
 	exitNoHandler   = 4
 	exitNoDaemon    = 69
 	exitTryAgain    = 75

@@ -36,8 +36,10 @@ func (e *env) colored(w io.Writer) bool {
 
 func (e *env) terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return ok && isTerminal(f)
 }
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // printJSON writes one object on one line.
 func (e *env) printJSON(v any) error {

@@ -81,8 +81,9 @@ every accepted event is on disk before it is acknowledged, and each handler that
 
 Start the daemon with "evrun serve", publish with "evrun emit", watch with "evrun tail".
 
-Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 with --wait no handler matched, 69 no daemon reachable,
-75 the daemon can't take it now (try again), 78 the wiring file is wrong, 124 --wait ran out of time, 130 interrupted.`,
+Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some lines were refused, 4 with --wait no handler
+matched, 69 no daemon reachable, 75 the daemon can't take it now (try again), 78 the wiring file is wrong, 124 --wait ran out of
+time, 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          unknownCommand,
@@ -106,6 +107,8 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 with --
 		newServeCmd(e),
 		newEmitCmd(e),
 		newTailCmd(e),
+		newEventsCmd(e),
+		newRunsCmd(e),
 		newUsersCmd(e),
 		newValidateCmd(e),
 		newVersionCmd(e),

@@ -32,7 +32,8 @@ func newTailCmd(e *env) *cobra.Command {
 		Use:   "tail [PATTERN...]",
 		Short: "Follow events, and runs, as they happen",
 		Long: `Prints the last events and follows those that come, each once and in order, of the types that match a pattern (user.*,
-order.>). It goes on where it was when the daemon restarts, and reads the store when none runs.`,
+order.>). It goes on where it was when the daemon restarts, and reads the store when none runs. Events never have a gap; runs
+can, and then it says so ({"gap":…} with -o json).`,
 		Example: `  evrun tail
   evrun tail 'user.*' --runs
   evrun tail --since 10m --where 'data.email endsWith "@example.com"' -o json | jq .event.data`,
@@ -110,11 +111,16 @@ func (t *tail) follow(ctx context.Context, client *api.Client, path string) erro
 	said := false
 	for {
 		var out *writeError
-		err := client.Stream(ctx, t.query(), func() {
+		err := client.Stream(ctx, t.query(), func() error {
 			if said {
 				t.note("the daemon is there: following it")
 			}
-			said, t.started = false, true
+			again := t.started
+			if said, t.started = false, true; again && t.runs {
+				// Events are resumed, and the store told of their runs; what older ones did meanwhile nobody tells.
+				return t.gap("no daemon was followed for a while: runs that changed meanwhile may be missing")
+			}
+			return nil
 		}, t.item)
 		var p *api.Problem
 		switch {
@@ -246,7 +252,25 @@ func (t *tail) item(kind string, body []byte) error {
 			return &writeError{err}
 		}
 	case "gap":
-		t.note("gap: %s", body)
+		var g struct {
+			Reason string `json:"reason"`
+		}
+		if err := unmarshal(body, &g); err != nil {
+			return err
+		}
+		return t.gap(g.Reason)
+	}
+	return nil
+}
+
+// gap says that runs may be missing.
+func (t *tail) gap(reason string) error {
+	t.note("gap: %s; evrun runs list has them all", reason)
+	if !t.json() {
+		return nil
+	}
+	if err := t.printJSON(map[string]any{"gap": map[string]string{"reason": reason}}); err != nil {
+		return &writeError{err}
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ type Runs interface {
 	Pending(ctx context.Context, h HandlerID, limit int) ([]Run, error)
 	// FindRun returns one run by its id, or [ErrNotFound].
 	FindRun(ctx context.Context, id string) (Run, error)
-	// Runs returns a page of runs, newest event first.
+	// Runs returns a page of runs, newest event first, and those of one event in the order of their handlers' numbers.
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
 	// Attempts returns the failed attempts of a run, oldest first.
 	Attempts(ctx context.Context, id string) ([]Attempt, error)
@@ -175,10 +175,12 @@ type Run struct {
 type RunQuery struct {
 	ID       string
 	Handler  string
-	State    RunState // 0: any
-	Sequence int64    // of one event; 0: any
-	Before   int64    // only events with a smaller sequence; 0: no bound
-	Limit    int      // at most so many; 0: 1,000
+	State    RunState   // 0: any
+	States   []RunState // in one of these; none: any
+	Sequence int64      // of one event; 0: any
+	Before   int64      // only events with a smaller sequence; 0: no bound
+	AfterID  string     // only runs that come after this one in the order of [Runs.Runs], whether or not it is there still
+	Limit    int        // at most so many; 0: 1,000
 }
 
 // Attempt is one failed attempt of a run.

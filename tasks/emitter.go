@@ -50,6 +50,11 @@ func (em *Emitter) Emit(ctx context.Context, evs ...*events.Event) ([]store.Rece
 			return nil, err
 		}
 	}
+	return em.Accept(ctx, evs)
+}
+
+// Accept is Emit for events that have passed Check.
+func (em *Emitter) Accept(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
 	return em.journal.Append(ctx, evs)
 }
 

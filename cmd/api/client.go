@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"strconv"
@@ -26,17 +27,20 @@ var ErrNoDaemon = errors.New("no daemon is running")
 // Client talks to the daemon over its socket. Safe for concurrent use.
 type Client struct {
 	http *http.Client
+	dial func(context.Context) (net.Conn, error)
 }
 
 // NewClient makes a client for the daemon at a socket path. It does not connect yet.
 func NewClient(socket string) *Client {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
-	return &Client{http: &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", socket)
-		},
+	dial := func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "unix", socket) }
+	return &Client{dial: dial, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 	}}}
 }
+
+// CloseIdleConnections ends the connections that wait for the next request.
+func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
 // do sends a request. An answer that isn't 2xx comes back as a *[Problem], no connection as [ErrNoDaemon].
 func (c *Client) do(ctx context.Context, method, path, contentType string, body io.Reader, header ...string) (*http.Response, error) {
@@ -52,19 +56,29 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	}
 	res, err := c.http.Do(req)
 	switch {
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case nobody(err):
 		return nil, ErrNoDaemon
 	case err != nil:
 		return nil, err
 	case res.StatusCode/100 == 2:
 		return res, nil
 	}
+	return nil, problemIn(res)
+}
+
+// nobody says whether nothing listens on the socket.
+func nobody(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// problemIn reads an answer that isn't 2xx.
+func problemIn(res *http.Response) *Problem {
 	defer res.Body.Close()
 	p := &Problem{Status: res.StatusCode, Title: res.Status}
 	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(p); err != nil {
 		p.Detail = res.Status
 	}
-	return nil, p
+	return p
 }
 
 // Ping asks whether a daemon is there and ready: nil, [ErrNoDaemon], or a *[Problem].
@@ -89,6 +103,54 @@ func (c *Client) Emit(ctx context.Context, e *events.Event) (Receipt, error) {
 	}
 	defer res.Body.Close()
 	return rc, json.NewDecoder(res.Body).Decode(&rc)
+}
+
+// openLines begins a POST of NDJSON whose answers are read while it is sent. It has a connection of its own, since
+// [http.Transport] gives up the answers that are there already when the rest can't be sent.
+func (c *Client) openLines(ctx context.Context, d LineDefaults) (*lineConn, error) {
+	conn, err := c.dial(ctx)
+	if nobody(err) {
+		return nil, ErrNoDaemon
+	}
+	if err != nil {
+		return nil, err
+	}
+	q := url.Values{"source": {d.Source}, "id": {d.ID}, "line": {strconv.Itoa(max(d.First, 1))}}
+	if _, err := fmt.Fprintf(conn, "POST /v1/events?%s HTTP/1.1\r\nHost: evrun\r\nContent-Type: application/x-ndjson\r\n"+
+		"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n", q.Encode()); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return &lineConn{
+		w:     &chunkedBody{conn: conn, w: httputil.NewChunkedWriter(conn)},
+		abort: func() { _ = conn.Close() },
+		answers: func() (io.Reader, error) {
+			res, err := http.ReadResponse(bufio.NewReaderSize(conn, 64<<10), nil)
+			if err != nil {
+				return nil, fmt.Errorf("%w (%w)", ErrBroke, err)
+			}
+			if res.StatusCode/100 != 2 {
+				return nil, problemIn(res)
+			}
+			return res.Body, nil
+		},
+	}, nil
+}
+
+// chunkedBody is a request body whose length isn't known.
+type chunkedBody struct {
+	conn io.Writer
+	w    io.WriteCloser
+}
+
+func (b *chunkedBody) Write(p []byte) (int, error) { return b.w.Write(p) }
+
+func (b *chunkedBody) Close() error {
+	if err := b.w.Close(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(b.conn, "\r\n")
+	return err
 }
 
 // ErrBroke: the daemon ended its answer before it was complete. An event that was acknowledged stays so.
@@ -149,7 +211,7 @@ type StreamQuery struct {
 
 // Stream follows the daemon's events, and runs, until the connection ends; each gets the kind ("event", "run", "gap") and
 // its JSON. ready is called once the daemon has answered.
-func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func(), each func(kind string, body []byte) error) error {
+func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func() error, each func(kind string, body []byte) error) error {
 	v := url.Values{"type": q.Patterns}
 	var header []string
 	if q.Runs {
@@ -169,7 +231,9 @@ func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func(), each f
 		return err
 	}
 	defer res.Body.Close()
-	ready()
+	if err := ready(); err != nil {
+		return err
+	}
 	in := bufio.NewReaderSize(res.Body, 64<<10)
 	kind := ""
 	for {

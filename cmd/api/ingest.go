@@ -1,8 +1,6 @@
 package api
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,7 +37,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 		return s.ingestLines(w, r)
 	}
 	batch := mediaType == "application/cloudevents-batch+json"
-	limit := int64(s.o.MaxData)*2 + attributesRoom // data may come escaped
+	limit := int64(maxLine(s.o.MaxData))
 	if batch {
 		limit = 32 << 20
 	}
@@ -205,134 +203,4 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 	}
 	_ = line("end", End{Matched: chain.Matched, Dead: chain.Dead, Timeout: err != nil})
 	return nil
-}
-
-// ingestLines accepts NDJSON: each line an event, each answered by a line in the same order, a receipt or a problem. A chunk
-// of lines is one write; a line that is refused does not hold up the others.
-func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
-	flush := http.NewResponseController(w)
-	_ = flush.EnableFullDuplex() // answers go out while lines come in
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	in := bufio.NewReaderSize(r.Body, 256<<10)
-	max := s.o.MaxData*2 + attributesRoom
-	chunk := lineChunk{server: s}
-	for number := 1; ; number++ {
-		text, tooLong, err := readLine(in, max)
-		if len(text) > 0 || tooLong {
-			chunk.add(number, text, tooLong)
-		}
-		if len(chunk.answers) > 0 && (err != nil || chunk.full() || in.Buffered() == 0) {
-			if aerr := chunk.accept(r.Context()); aerr != nil {
-				p := problemOf(aerr)
-				p.Line = chunk.answers[0].line
-				_ = json.NewEncoder(w).Encode(p) // from here on nothing was accepted
-				return nil
-			}
-			if werr := errors.Join(chunk.write(w), flush.Flush()); werr != nil {
-				return werr // the client is gone
-			}
-		}
-		if err != nil {
-			return nil //nolint:nilerr // the end, or the client is gone
-		}
-	}
-}
-
-// lineChunk is a run of lines that is accepted in one write.
-type lineChunk struct {
-	server  *Server
-	answers []lineAnswer
-	evs     []*events.Event
-	bytes   int
-	out     bytes.Buffer
-}
-
-type lineAnswer struct {
-	line    int
-	event   *events.Event
-	receipt store.Receipt
-	problem *Problem
-}
-
-func (c *lineChunk) full() bool { return len(c.evs) >= maxBatchEvents || c.bytes >= 1<<20 }
-
-func (c *lineChunk) add(number int, text []byte, tooLong bool) {
-	a := lineAnswer{line: number}
-	e := new(events.Event)
-	switch {
-	case tooLong:
-		a.problem = problem(http.StatusRequestEntityTooLarge, "the line is too long")
-	default:
-		if len(bytes.TrimSpace(text)) == 0 {
-			return
-		}
-		if err := e.UnmarshalJSON(text); err != nil {
-			a.problem = problem(http.StatusBadRequest, err.Error())
-		} else if err := c.server.o.Emitter.Check(e); err != nil {
-			a.problem = problemOf(err)
-		} else {
-			a.event = e
-			c.evs = append(c.evs, e)
-			c.bytes += len(text)
-		}
-	}
-	c.answers = append(c.answers, a)
-}
-
-// accept appends the chunk's events to the journal.
-func (c *lineChunk) accept(ctx context.Context) error {
-	if len(c.evs) == 0 {
-		return nil
-	}
-	if c.server.draining.Load() {
-		return errDraining
-	}
-	receipts, err := c.server.o.Emitter.Emit(ctx, c.evs...)
-	if err != nil {
-		return err
-	}
-	for i := range c.answers {
-		if a := &c.answers[i]; a.event != nil {
-			a.receipt, receipts = receipts[0], receipts[1:]
-		}
-	}
-	return nil
-}
-
-// write sends the answers and empties the chunk.
-func (c *lineChunk) write(w io.Writer) error {
-	c.out.Reset()
-	enc := json.NewEncoder(&c.out)
-	for _, a := range c.answers {
-		var err error
-		if a.problem != nil {
-			a.problem.Line = a.line
-			err = enc.Encode(a.problem)
-		} else {
-			err = enc.Encode(receiptOf(a.event, a.receipt))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	clear(c.answers)
-	clear(c.evs)
-	c.answers, c.evs, c.bytes = c.answers[:0], c.evs[:0], 0
-	_, err := w.Write(c.out.Bytes())
-	return err
-}
-
-// readLine reads one line without its end. One longer than max is read to its end and reported as too long.
-func readLine(in *bufio.Reader, max int) (line []byte, tooLong bool, err error) {
-	for {
-		part, err := in.ReadSlice('\n')
-		if !tooLong {
-			if line = append(line, part...); len(line) > max {
-				line, tooLong = nil, true
-			}
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return bytes.TrimRight(line, "\r\n"), tooLong, err
-		}
-	}
 }

@@ -33,6 +33,7 @@ func problemOf(err error) *Problem {
 	var p *Problem
 	var refused *tasks.RefusedError
 	var tooLarge *http.MaxBytesError
+	var notDead *tasks.NotDeadError
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -40,6 +41,8 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusRequestEntityTooLarge, err.Error())
 	case errors.As(err, &refused):
 		return problem(http.StatusBadRequest, err.Error())
+	case errors.As(err, &notDead):
+		return problem(http.StatusConflict, err.Error())
 	case errors.Is(err, store.ErrNotFound):
 		return problem(http.StatusNotFound, err.Error())
 	case errors.Is(err, store.ErrFull):
@@ -59,3 +62,36 @@ func (p *Problem) write(w http.ResponseWriter) {
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client is gone, or it has it
 }
+
+// routed answers what mux has no route for with problem details too, and leaves the rest to mux.
+func routed(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		answer := unrouted{header: http.Header{}}
+		h.ServeHTTP(&answer, r)
+		switch answer.status {
+		case http.StatusNotFound:
+			problem(http.StatusNotFound, "there is nothing at "+r.URL.Path).write(w)
+		case http.StatusMethodNotAllowed:
+			allow := answer.header.Get("Allow")
+			w.Header().Set("Allow", allow)
+			problem(http.StatusMethodNotAllowed, r.Method+" is not for "+r.URL.Path+"; it takes "+allow).write(w)
+		default: // a path that is written otherwise: a redirect
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+// unrouted keeps the head of an answer.
+type unrouted struct {
+	header http.Header
+	status int
+}
+
+func (u *unrouted) Header() http.Header         { return u.header }
+func (u *unrouted) WriteHeader(status int)      { u.status = status }
+func (u *unrouted) Write(p []byte) (int, error) { return len(p), nil }

@@ -48,6 +48,9 @@ func NewServer(o Options) *Server {
 		"GET /v1/runs":             s.listRuns,
 		"GET /v1/runs/{id}":        s.getRun,
 		"POST /v1/runs/{id}/retry": s.retryRun,
+		"DELETE /v1/runs/{id}":     s.dropRun,
+		"POST /v1/runs/retry":      s.retryRuns,
+		"DELETE /v1/runs":          s.dropRuns,
 		"GET /v1/users":            s.listUsers,
 		"GET /v1/users/{key}":      s.getUser,
 		"GET /v1/status":           s.status,
@@ -61,7 +64,7 @@ func NewServer(o Options) *Server {
 		})
 	}
 	s.http = &http.Server{
-		Handler:           mux,
+		Handler:           routed(mux),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -156,56 +159,6 @@ func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, e)
 }
 
-func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
-	v := values{r.URL.Query()}
-	q := store.RunQuery{Handler: v.Get("handler")}
-	var err error
-	if q.Before, err = v.number("before"); err != nil {
-		return err
-	}
-	if q.Limit, err = v.limit(); err != nil {
-		return err
-	}
-	if name := v.Get("state"); name != "" {
-		var ok bool
-		if q.State, ok = store.ParseRunState(name); !ok {
-			return problem(http.StatusBadRequest, "state: running, retrying, succeeded, skipped or dead")
-		}
-	}
-	runs, err := s.o.Store.Runs(r.Context(), q)
-	if err != nil {
-		return err
-	}
-	shaped := make([]Run, len(runs))
-	for i, run := range runs {
-		shaped[i] = RunOf(run)
-	}
-	return writeList(w, "runs", shaped)
-}
-
-func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
-	run, err := s.o.Store.FindRun(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, RunOf(run))
-}
-
-func (s *Server) retryRun(w http.ResponseWriter, r *http.Request) error {
-	runs, err := s.o.Runner.Retry(r.Context(), store.RunQuery{ID: r.PathValue("id")})
-	if err != nil {
-		return err
-	}
-	if len(runs) == 0 {
-		run, err := s.o.Store.FindRun(r.Context(), r.PathValue("id"))
-		if err != nil {
-			return err
-		}
-		return problem(http.StatusConflict, "the run is "+run.State.String()+": only a dead one can be retried")
-	}
-	return writeJSON(w, http.StatusOK, RunOf(runs[0]))
-}
-
 func (s *Server) listUsers(w http.ResponseWriter, r *http.Request) error {
 	v := values{r.URL.Query()}
 	after, err := v.number("after")
@@ -266,7 +219,7 @@ func (v values) limit() (int, error) {
 	return int(min(n, 1000)), err
 }
 
-// eventQuery reads what list and stream have in common: type (patterns), after, since (RFC 3339), last, limit.
+// eventQuery reads what list and stream have in common: type (patterns), after, before, since (RFC 3339), last, limit.
 func eventQuery(r *http.Request) (q store.EventQuery, err error) {
 	v := values{r.URL.Query()}
 	for _, text := range v.v["type"] {
@@ -277,6 +230,9 @@ func eventQuery(r *http.Request) (q store.EventQuery, err error) {
 		q.Patterns = append(q.Patterns, p)
 	}
 	if q.After, err = v.number("after"); err != nil {
+		return q, err
+	}
+	if q.Before, err = v.number("before"); err != nil {
 		return q, err
 	}
 	if q.Limit, err = v.limit(); err != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"evrun/store"
@@ -15,6 +16,25 @@ type Receipt struct {
 	Source    string `json:"source"`
 	Sequence  int64  `json:"sequence,string"`
 	Duplicate bool   `json:"duplicate"`
+}
+
+// appendJSON appends what json.Marshal gives, much faster for the ids and sources that are usual.
+func (r Receipt) appendJSON(dst []byte) []byte {
+	dst = appendText(append(dst, `{"id":`...), r.ID)
+	dst = appendText(append(dst, `,"source":`...), r.Source)
+	dst = strconv.AppendInt(append(dst, `,"sequence":"`...), r.Sequence, 10)
+	dst = strconv.AppendBool(append(dst, `","duplicate":`...), r.Duplicate)
+	return append(dst, '}')
+}
+
+func appendText(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			text, _ := json.Marshal(s) // can't fail for a string
+			return append(dst, text...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
 }
 
 // Run is one handler on one event.
@@ -38,6 +58,35 @@ func RunOf(r store.Run) Run {
 		ID: r.ID, Handler: r.Handler, EventID: r.EventID, Sequence: r.Sequence, Type: r.Type, State: r.State.String(), Attempt: r.Attempt,
 		Error: r.Error, StartedAt: timeOf(r.StartedAt), FinishedAt: timeOf(r.FinishedAt), NextAttemptAt: timeOf(r.NextAttemptAt),
 	}
+}
+
+// Attempt is one failed attempt of a run.
+type Attempt struct {
+	Attempt    int       `json:"attempt"`
+	StartedAt  time.Time `json:"started_at"`
+	FinishedAt time.Time `json:"finished_at"`
+	Error      string    `json:"error"`
+}
+
+// RunDetails is a run with its failed attempts, oldest first.
+type RunDetails struct {
+	Run
+	Attempts []Attempt `json:"attempts"`
+}
+
+// RunDetailsOf gives a stored run and its attempts their shape.
+func RunDetailsOf(r store.Run, attempts []store.Attempt) RunDetails {
+	d := RunDetails{Run: RunOf(r), Attempts: make([]Attempt, len(attempts))}
+	for i, a := range attempts {
+		d.Attempts[i] = Attempt{Attempt: a.Number, StartedAt: a.StartedAt.UTC(), FinishedAt: a.FinishedAt.UTC(), Error: a.Error}
+	}
+	return d
+}
+
+// Changed says how many runs were changed.
+type Changed struct {
+	Retried *int `json:"retried,omitempty"`
+	Dropped *int `json:"dropped,omitempty"`
 }
 
 // User is a stored user.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"evrun/store"
@@ -315,6 +316,19 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 		// The literal, not a parameter: it lets the partial indexes serve.
 		conditions = append(conditions, fmt.Sprintf("r.state = %d", q.State))
 	}
+	if len(q.States) > 0 {
+		conditions = append(conditions, stateCondition(q.States))
+	}
+	if q.AfterID != "" {
+		sequence, handler, _, err := store.ParseRunID(q.AfterID)
+		if err != nil {
+			return "", nil, err
+		}
+		add("r.sequence <= ?", sequence)
+		add("(r.sequence < ?", sequence)
+		conditions[len(conditions)-1] += " OR r.handler > (SELECT id FROM handlers WHERE name = ?))"
+		args = append(args, handler)
+	}
 	if q.Sequence != 0 {
 		add("r.sequence = ?", q.Sequence)
 	}
@@ -322,6 +336,18 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 		add("r.sequence < ?", q.Before)
 	}
 	return "WHERE " + strings.Join(conditions, " AND "), args, nil
+}
+
+// stateCondition is a condition on r. One state is written so that the partial indexes serve.
+func stateCondition(states []store.RunState) string {
+	if len(states) == 1 {
+		return fmt.Sprintf("r.state = %d", states[0])
+	}
+	list := make([]string, len(states))
+	for i, state := range states {
+		list[i] = strconv.Itoa(int(state))
+	}
+	return "r.state IN (" + strings.Join(list, ", ") + ")"
 }
 
 // Attempts implements [store.Runs].
@@ -352,7 +378,7 @@ func (s *Store) Attempts(ctx context.Context, id string) ([]store.Attempt, error
 // dead reads the dead runs of a selection. Reading them before the transaction is safe: only Retry and Drop end that
 // state, and both check it again.
 func (s *Store) dead(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
-	q.State = store.Dead
+	q.State, q.States = store.Dead, nil
 	return s.Runs(ctx, q)
 }
 

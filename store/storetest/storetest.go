@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +48,7 @@ func Run(t *testing.T, open Open) {
 		{"a dead run can be retried with a new budget", retry},
 		{"only dead runs are retried or dropped", retryOnlyDead},
 		{"a dropped run is gone", drop},
+		{"runs are paged without a gap or a repeat, newest event first", runPages},
 		{"unsettled leaves out what has a run", unsettled},
 		{"users are found by e-mail address, id, and listed in order", users},
 		{"a known e-mail address is a conflict, ignored, or updated", userConflicts},
@@ -563,6 +565,47 @@ func drop(t *testing.T, open Open) {
 	left := runs(t, s, store.RunQuery{})
 	equal(t, "left", len(left), 1)
 	equal(t, "left handler", left[0].Handler, "other")
+}
+
+func runPages(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	h := register(t, s, "h-1", "other", "h")
+	for i := range 4 {
+		e := event("a.b", strconv.Itoa(i))
+		appendAll(t, s, e)
+		states := []store.RunState{store.Dead, store.Succeeded, store.Retrying}
+		for j, x := range h {
+			settle(t, s, outside(e, x.ID, 1, states[(i+j)%3]))
+		}
+	}
+	ids := func(q store.RunQuery) (ids []string) {
+		for _, r := range runs(t, s, q) {
+			ids = append(ids, r.ID)
+		}
+		return ids
+	}
+	all := ids(store.RunQuery{})
+	equal(t, "runs", len(all), 12)
+	for limit := 1; limit <= 5; limit++ { // pages end in the middle of an event's runs
+		var paged []string
+		for q := (store.RunQuery{Limit: limit}); ; q.AfterID = paged[len(paged)-1] {
+			page := ids(q)
+			if paged = append(paged, page...); len(page) == 0 {
+				break
+			}
+		}
+		equal(t, "paged", fmt.Sprint(paged), fmt.Sprint(all))
+	}
+	equal(t, "dead", len(ids(store.RunQuery{States: []store.RunState{store.Dead}})), 4)
+	equal(t, "dead or retrying", len(ids(store.RunQuery{States: []store.RunState{store.Dead, store.Retrying}})), 8)
+	equal(t, "dead and retrying", len(ids(store.RunQuery{State: store.Dead, States: []store.RunState{store.Retrying}})), 0)
+	// A page begins after a run that was dropped meanwhile, too.
+	dead := ids(store.RunQuery{State: store.Dead})
+	must(s.Drop(ctx, store.RunQuery{ID: dead[0]}))(t)
+	equal(t, "after a dropped run", fmt.Sprint(ids(store.RunQuery{State: store.Dead, AfterID: dead[0]})), fmt.Sprint(dead[1:]))
+	if _, err := s.Runs(ctx, store.RunQuery{AfterID: "nonsense"}); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("after a nonsense id: %v", err)
+	}
 }
 
 func unsettled(t *testing.T, open Open) {

@@ -1,0 +1,326 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"evrun/tasks"
+)
+
+// LinesOptions say how lines are sent, and who is told of the answers.
+type LinesOptions struct {
+	LineDefaults     // lines before First are not sent
+	MaxData      int // as the daemon has it
+	// TooLong gives where the text of a line goes that is too long to be sent; nil: nowhere. Called from a goroutine of its own.
+	TooLong func() io.WriteCloser
+	// Answered is called for each line that isn't blank, in order.
+	Answered func(LineAnswer) error
+}
+
+// LineAnswer is what became of a line.
+type LineAnswer struct {
+	Number    int
+	Text      []byte // the line; nil when it was too long. Valid during the call, as JSON is.
+	JSON      []byte // the answer as it came: a [Receipt] or a [Problem]
+	Duplicate bool
+	Problem   *Problem // why it was refused; nil when it was accepted
+}
+
+// ErrStopped: the context ended, so the rest was not sent.
+var ErrStopped = errors.New("stopped before the end")
+
+// EmitLines publishes NDJSON, each line an event. It reads answers while it sends, and holds no more than a few chunks of
+// lines in memory. It returns the number of the first line that has no answer: all before it are accepted or refused. With
+// an error, lines from there on may have been accepted, or not.
+//
+// Errors: [ErrNoDaemon] before anything was sent, [ErrBroke], a *[Problem] when the daemon can't take more now,
+// [ErrStopped], and what reading and Answered return. After the end of ctx, what was sent is still waited for a while. A
+// read from in that is under way then is left behind.
+func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (next int, err error) {
+	conn, err := c.openLines(ctx, o.LineDefaults)
+	if err != nil {
+		return max(o.First, 1), err
+	}
+	return emitLines(ctx, conn, in, o)
+}
+
+// EmitLinesTo is EmitLines without a daemon.
+func EmitLinesTo(ctx context.Context, em *tasks.Emitter, in io.Reader, o LinesOptions) (next int, err error) {
+	body, lines := io.Pipe()
+	answers, out := io.Pipe()
+	g := ingest{emitter: em, maxData: o.MaxData, defaults: o.LineDefaults, refuse: func() error { return nil },
+		interrupt: func() { _ = body.Close() }}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		g.run(context.WithoutCancel(ctx), body, out, func() error { return nil })
+		_ = out.Close()
+	}()
+	next, err = emitLines(ctx, &lineConn{w: lines, answers: func() (io.Reader, error) { return answers, nil }, abort: func() {
+		_ = body.Close()
+		_ = answers.Close()
+	}}, in, o)
+	<-ended
+	return next, err
+}
+
+// lineConn carries lines to where they are accepted, and answers back.
+type lineConn struct {
+	w       io.WriteCloser // Close says that no more lines come
+	answers func() (io.Reader, error)
+	abort   func() // ends both directions at once
+
+	mu    sync.Mutex
+	ended bool // by mu
+}
+
+// send writes whole lines.
+func (c *lineConn) send(text []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return ErrBroke
+	}
+	if _, err := c.w.Write(text); err != nil {
+		return fmt.Errorf("%w (%w)", ErrBroke, err)
+	}
+	return nil
+}
+
+// end says that no more lines come.
+func (c *lineConn) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.ended = true
+		_ = c.w.Close() // whoever reads the answers sees what comes of it
+	}
+}
+
+// Lines travel in chunks; so many chunks of so many bytes, and the longest line, are in memory at most.
+const (
+	sentChunkBytes = 128 << 10
+	sentChunks     = 8
+)
+
+// sentChunk is a run of lines on its way.
+type sentChunk struct {
+	first   int // the number of its first line
+	text    []byte
+	wanted  bool  // it has a line that will be answered
+	tooLong []int // lines that were not sent, in order: in text they are blank, so that the numbers stay
+}
+
+// stopGrace is how long the answers to what was sent are waited for after a stop.
+const stopGrace = 5 * time.Second
+
+func emitLines(ctx context.Context, conn *lineConn, in io.Reader, o LinesOptions) (int, error) {
+	defer conn.abort()
+	done := make(chan struct{})
+	defer close(done)
+	sent := make(chan *sentChunk, sentChunks)
+	readErr := make(chan error, 1)
+	go func() {
+		readErr <- sendLines(conn, in, o, sent, done)
+		close(sent)
+		conn.end()
+	}()
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(stopGrace, conn.abort)
+		conn.end()
+		<-done
+		t.Stop()
+	})
+	defer stop()
+
+	a := answered{o: o, sent: sent, next: max(o.First, 1)}
+	err := a.read(conn)
+	if err == nil { // the answers have ended; nothing more is sent either way
+		conn.abort()
+		select {
+		case err = <-readErr:
+		case <-ctx.Done():
+			err = ErrBroke
+		}
+		if err == nil {
+			err = a.rest()
+		}
+	}
+	if ctx.Err() != nil && errors.Is(err, ErrBroke) {
+		err = ErrStopped
+	}
+	return a.next, err
+}
+
+// sendLines reads lines and sends them, until their end or done. It tells sent of each chunk before it sends it.
+func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentChunk, done <-chan struct{}) error {
+	lines := newLineReader(in, maxLine(o.MaxData))
+	c := &sentChunk{first: max(o.First, 1)}
+	send := func(number int, last bool) error {
+		text := c.text
+		if c.wanted || last && len(c.tooLong) > 0 {
+			select {
+			case sent <- c:
+			case <-done:
+				return ErrBroke
+			}
+			c = &sentChunk{first: number, text: make([]byte, 0, sentChunkBytes+1<<10)}
+		} else { // no answer will ever take it from the channel
+			c.first, c.text = number, text[:0]
+		}
+		if len(text) == 0 {
+			return nil
+		}
+		return conn.send(text)
+	}
+	for number := 1; ; number++ {
+		if number == c.first {
+			lines.spill = o.TooLong
+		}
+		text, tooLong, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			return send(number, true)
+		}
+		if err != nil {
+			_ = send(number, true) // the lines before it are good
+			return fmt.Errorf("read line %d: %w", number, err)
+		}
+		if number < c.first {
+			continue
+		}
+		switch {
+		case tooLong:
+			c.tooLong = append(c.tooLong, number)
+		case !blank(text):
+			c.wanted = true
+			c.text = append(c.text, text...)
+		}
+		c.text = append(c.text, '\n')
+		if len(c.text) >= sentChunkBytes || !lines.waiting() {
+			if err := send(number+1, false); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// answered matches answers with lines.
+type answered struct {
+	o    LinesOptions
+	sent <-chan *sentChunk
+	next int // the first line without an answer
+
+	chunk *sentChunk // the one that is being answered; its text is what is left
+	line  int        // the number of its next line
+}
+
+// read takes the answers until their end.
+func (a *answered) read(conn *lineConn) error {
+	from, err := conn.answers()
+	if err != nil {
+		return err
+	}
+	in := newLineReader(from, 4<<20)
+	for {
+		text, tooLong, err := in.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w (%w)", ErrBroke, err)
+		case tooLong:
+			return errors.New("the daemon's answer is too long")
+		}
+		if err := a.take(text); err != nil {
+			return err
+		}
+	}
+}
+
+// take takes one answer.
+func (a *answered) take(text []byte) error {
+	x := LineAnswer{JSON: text}
+	// What is usual is known by its ends.
+	if !bytes.HasPrefix(text, []byte(`{"id":`)) || !bytes.HasSuffix(text, []byte(`,"duplicate":false}`)) {
+		var either struct {
+			Receipt
+			Problem
+		}
+		if err := json.Unmarshal(text, &either); err != nil {
+			return fmt.Errorf("the daemon's answer: %w", err)
+		}
+		if x.Duplicate = either.Duplicate; either.Status != 0 {
+			x.Problem = &either.Problem
+		}
+	}
+	if x.Problem != nil && x.Problem.Status >= 500 {
+		return x.Problem // nothing from this line on was accepted
+	}
+	var ok bool
+	var err error
+	if x.Text, ok, err = a.awaited(); err != nil {
+		return err
+	}
+	if !ok {
+		return errors.New("the daemon sent more answers than it got lines")
+	}
+	x.Number = a.line - 1
+	a.next = a.line
+	return a.o.Answered(x)
+}
+
+// awaited gives the next line that is to be answered.
+func (a *answered) awaited() (text []byte, ok bool, err error) {
+	for {
+		if a.chunk == nil || len(a.chunk.text) == 0 {
+			if err := a.refuseTooLong(); err != nil {
+				return nil, false, err
+			}
+			if a.chunk, ok = <-a.sent; !ok {
+				a.chunk = nil
+				return nil, false, nil
+			}
+			a.line = a.chunk.first
+		}
+		text, a.chunk.text, _ = bytes.Cut(a.chunk.text, []byte("\n"))
+		a.line++
+		if !blank(text) {
+			return text, true, a.refuseTooLong()
+		}
+	}
+}
+
+// refuseTooLong reports the lines that were not sent, up to where the answers are.
+func (a *answered) refuseTooLong() error {
+	for a.chunk != nil && len(a.chunk.tooLong) > 0 && a.chunk.tooLong[0] < a.line {
+		p := tooLongProblem(maxLine(a.o.MaxData))
+		p.Line = a.chunk.tooLong[0]
+		a.chunk.tooLong = a.chunk.tooLong[1:]
+		text, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		a.next = p.Line + 1
+		if err := a.o.Answered(LineAnswer{Number: p.Line, JSON: text, Problem: p}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest makes sure that everything was answered.
+func (a *answered) rest() error {
+	switch _, ok, err := a.awaited(); {
+	case err != nil:
+		return err
+	case ok:
+		return ErrBroke
+	}
+	return nil
+}

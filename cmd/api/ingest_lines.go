@@ -1,0 +1,295 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// ingestLines accepts NDJSON: each line an event, each answered by a line in the same order, a receipt or a problem with its
+// line. A line that is refused (4xx) does not hold up the others; a problem of the daemon's own (5xx) is the last answer,
+// and nothing from its line on was accepted. ?source= and ?id= are for lines that have none (see [LineDefaults]), ?line= is
+// the number of the body's first line.
+func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
+	d, err := lineDefaults(values{r.URL.Query()})
+	if err != nil {
+		return err
+	}
+	out := http.NewResponseController(w)
+	if err := out.EnableFullDuplex(); err != nil { // answers go out while lines come in
+		return err
+	}
+	interrupt := func() { _ = out.SetReadDeadline(time.Unix(1, 0)) }
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-s.closing:
+			interrupt() // a client that sends nothing must not hold up a stop
+		case <-ended:
+		}
+	}()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Connection", "close") // an interrupted read leaves it in no state for another request
+	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: interrupt, refuse: func() error {
+		if s.draining.Load() {
+			return errDraining
+		}
+		return nil
+	}}
+	ing.run(r.Context(), r.Body, w, out.Flush)
+	return nil
+}
+
+// LineDefaults are for lines of NDJSON that leave things out.
+type LineDefaults struct {
+	Source string // of events that have none
+	// ID, when not empty, makes the ids of events that have none: "ID-12" for line 12. Then sending the lines again, from the
+	// same source, is safe.
+	ID    string
+	First int // the number of the first line; 0: 1
+}
+
+func lineDefaults(v values) (d LineDefaults, err error) {
+	first, err := v.number("line")
+	if err != nil {
+		return d, err
+	}
+	d = LineDefaults{Source: v.Get("source"), ID: v.Get("id"), First: max(int(first), 1)}
+	// What would be wrong with every line is said once.
+	probe := events.Event{Type: "a", Time: time.Now()}
+	d.apply(&probe, d.First)
+	if err := tasks.NewEmitter(nil, 0).Check(&probe); err != nil {
+		return d, problem(http.StatusBadRequest, err.Error())
+	}
+	return d, nil
+}
+
+func (d *LineDefaults) apply(e *events.Event, line int) {
+	if e.Source == "" {
+		e.Source = d.Source
+	}
+	if e.ID == "" && d.ID != "" {
+		e.ID = d.ID + "-" + strconv.Itoa(line)
+	}
+}
+
+// ingest takes lines to the journal. One goroutine decodes them while another has the lines before committed and answered:
+// that one takes all that is decoded, up to a chunk, whenever it is free, so that a lone line is accepted at once, and many
+// share a transaction.
+type ingest struct {
+	emitter   *tasks.Emitter
+	maxData   int
+	defaults  LineDefaults
+	refuse    func() error // asked before each write
+	interrupt func()       // ends a read of the body that is under way
+
+	mu      sync.Mutex
+	changed sync.Cond
+	decoded *lineChunk // by mu
+	ended   bool       // by mu: no more lines come
+	failed  bool       // by mu: no more lines are taken
+}
+
+// run answers the lines of body until it ends, or until events can't be accepted.
+func (g *ingest) run(ctx context.Context, body io.Reader, out io.Writer, flush func() error) {
+	g.changed.L = &g.mu
+	g.decoded = new(lineChunk)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.answer(ctx, out, flush)
+	}()
+	err := g.decode(body)
+	g.mu.Lock()
+	g.ended = true
+	failed := g.failed
+	g.changed.Broadcast()
+	g.mu.Unlock()
+	<-done
+	if err != nil && !failed {
+		// The client is gone, or the server is closing.
+		p := *errDraining
+		_ = json.NewEncoder(out).Encode(&p)
+	}
+}
+
+// decode reads lines until the body's end, or until the other goroutine has failed.
+func (g *ingest) decode(body io.Reader) error {
+	lines := newLineReader(body, maxLine(g.maxData))
+	for number := max(g.defaults.First, 1); ; number++ {
+		text, tooLong, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !tooLong && blank(text) {
+			continue
+		}
+		a := lineAnswer{line: number, bytes: len(text)}
+		if tooLong {
+			a.problem = tooLongProblem(lines.max)
+		} else {
+			a.event, a.problem = g.event(number, text)
+		}
+		if !g.put(a) {
+			return nil
+		}
+	}
+}
+
+func tooLongProblem(max int) *Problem {
+	return problem(http.StatusRequestEntityTooLarge, "the line has more than "+strconv.Itoa(max)+" bytes")
+}
+
+func (g *ingest) event(number int, text []byte) (*events.Event, *Problem) {
+	e := new(events.Event)
+	if err := e.UnmarshalJSON(text); err != nil {
+		return nil, problem(http.StatusBadRequest, err.Error())
+	}
+	g.defaults.apply(e, number)
+	if err := g.emitter.Check(e); err != nil {
+		return nil, problemOf(err)
+	}
+	return e, nil
+}
+
+// put hands a line over, and waits while the chunk is full; false says that no more are wanted.
+func (g *ingest) put(a lineAnswer) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.decoded.full() && !g.failed {
+		g.changed.Wait()
+	}
+	if g.failed {
+		return false
+	}
+	g.decoded.add(a)
+	if len(g.decoded.answers) == 1 {
+		g.changed.Signal()
+	}
+	return true
+}
+
+// take waits for lines, and gives spare to be filled with the next ones. nil is the end.
+func (g *ingest) take(spare *lineChunk) *lineChunk {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(g.decoded.answers) == 0 {
+		if g.ended {
+			return nil
+		}
+		g.changed.Wait()
+	}
+	c := g.decoded
+	g.decoded = spare
+	g.changed.Signal()
+	return c
+}
+
+// answer has chunk after chunk accepted, and answers them.
+func (g *ingest) answer(ctx context.Context, out io.Writer, flush func() error) {
+	spare := new(lineChunk)
+	for {
+		c := g.take(spare)
+		if c == nil {
+			return
+		}
+		err := c.accept(ctx, g)
+		if err == nil {
+			if err := errors.Join(c.write(out), flush()); err == nil {
+				spare = c
+				continue
+			} // else the client is gone
+		} else {
+			p := *problemOf(err)
+			p.Line = c.answers[0].line
+			_ = errors.Join(json.NewEncoder(out).Encode(&p), flush()) // the client has it, or is gone
+		}
+		g.mu.Lock()
+		g.failed = true
+		g.changed.Signal()
+		g.mu.Unlock()
+		g.interrupt()
+		return
+	}
+}
+
+// lineChunk is a run of lines that is accepted in one write.
+type lineChunk struct {
+	answers []lineAnswer
+	evs     []*events.Event
+	bytes   int
+	out     []byte
+}
+
+type lineAnswer struct {
+	line, bytes int
+	event       *events.Event
+	problem     *Problem
+	receipt     store.Receipt
+}
+
+func (c *lineChunk) full() bool { return len(c.answers) >= maxBatchEvents || c.bytes >= 1<<20 }
+
+func (c *lineChunk) add(a lineAnswer) {
+	c.answers = append(c.answers, a)
+	if a.event != nil {
+		c.evs = append(c.evs, a.event)
+		c.bytes += a.bytes
+	}
+}
+
+// accept appends the chunk's events to the journal.
+func (c *lineChunk) accept(ctx context.Context, g *ingest) error {
+	if len(c.evs) == 0 {
+		return nil
+	}
+	if err := g.refuse(); err != nil {
+		return err
+	}
+	receipts, err := g.emitter.Accept(ctx, c.evs)
+	if err != nil {
+		return err
+	}
+	for i := range c.answers {
+		if a := &c.answers[i]; a.event != nil {
+			a.receipt, receipts = receipts[0], receipts[1:]
+		}
+	}
+	return nil
+}
+
+// write sends the answers and empties the chunk.
+func (c *lineChunk) write(w io.Writer) error {
+	c.out = c.out[:0]
+	for _, a := range c.answers {
+		if a.problem == nil {
+			c.out = append(receiptOf(a.event, a.receipt).appendJSON(c.out), '\n')
+			continue
+		}
+		p := *a.problem
+		p.Line = a.line
+		text, err := json.Marshal(&p)
+		if err != nil {
+			return err
+		}
+		c.out = append(append(c.out, text...), '\n')
+	}
+	clear(c.answers)
+	clear(c.evs)
+	c.answers, c.evs, c.bytes = c.answers[:0], c.evs[:0], 0
+	_, err := w.Write(c.out)
+	return err
+}

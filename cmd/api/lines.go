@@ -1,0 +1,112 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+)
+
+// maxLine is how long a line of NDJSON may be when an event may have so many bytes of data: data may come escaped.
+func maxLine(maxData int) int { return maxData*2 + attributesRoom }
+
+// lineReader splits NDJSON into lines. It keeps at most one line in memory, and of one that is too long nothing.
+type lineReader struct {
+	in    *bufio.Reader
+	max   int
+	long  []byte // a line that is longer than the buffer
+	began bool
+	// spill, when set, is where a line that is too long goes, from its first byte to its line break.
+	spill func() io.WriteCloser
+}
+
+func newLineReader(in io.Reader, max int) *lineReader {
+	return &lineReader{in: bufio.NewReaderSize(in, 256<<10), max: max}
+}
+
+// next returns the next line without its LF, until the next call. One that is longer than max is passed over, and comes as
+// tooLong. The last line needs no LF. io.EOF comes after it, alone, as other errors do: a line that was cut off by one is
+// none. A byte order mark at the start is left out.
+func (l *lineReader) next() (text []byte, tooLong bool, err error) {
+	l.long = l.long[:0]
+	text, err = l.in.ReadSlice('\n')
+	if !l.began {
+		l.began = true
+		text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	}
+	if errors.Is(err, bufio.ErrBufferFull) && len(text) <= l.max {
+		for errors.Is(err, bufio.ErrBufferFull) && len(l.long)+len(text) <= l.max {
+			l.long = append(l.long, text...)
+			text, err = l.in.ReadSlice('\n')
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			l.long = append(l.long, text...)
+			text = l.long
+		}
+	}
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull), err == nil && len(text)-1 > l.max, errors.Is(err, io.EOF) && len(text) > l.max:
+		return nil, true, l.skip(text, err)
+	case errors.Is(err, io.EOF) && len(text) > 0:
+		return text, false, nil
+	case err != nil:
+		return nil, false, err
+	}
+	return text[:len(text)-1], false, nil
+}
+
+// skip reads to the end of a line that is too long, and spills it. part is what was read of it last, after l.long.
+func (l *lineReader) skip(part []byte, err error) error {
+	var to io.WriteCloser
+	if l.spill != nil {
+		to = l.spill()
+	}
+	if to == nil {
+		to = nowhere{}
+	}
+	var werr error
+	put := func(b []byte) {
+		if werr == nil {
+			_, werr = to.Write(b)
+		}
+	}
+	if len(l.long) > 0 && &l.long[0] != &part[0] {
+		put(l.long)
+	}
+	put(part)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		part, err = l.in.ReadSlice('\n')
+		put(part)
+	}
+	if err != nil { // the file's end, most likely
+		put([]byte("\n"))
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil // comes again
+	}
+	if cap(l.long) > 1<<20 {
+		l.long = nil
+	}
+	return errors.Join(err, werr, to.Close())
+}
+
+type nowhere struct{}
+
+func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (nowhere) Close() error                { return nil }
+
+// waiting says whether the next line is in memory already.
+func (l *lineReader) waiting() bool {
+	b, _ := l.in.Peek(l.in.Buffered())
+	return bytes.IndexByte(b, '\n') >= 0
+}
+
+// blank says whether a line has nothing in it. Such lines are counted, and not answered.
+func blank(text []byte) bool {
+	for _, c := range text {
+		if c != ' ' && c != '\t' && c != '\r' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,144 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// The runs' routes. A selection is made of ?handler=, ?event= (an id) and ?sequence=, and for the list also ?state= (several,
+// or a list with commas).
+
+func (s *Server) deadRuns() tasks.DeadRuns {
+	return tasks.DeadRuns{Store: s.o.Store, Retry: s.o.Runner.Retry}
+}
+
+// selection reads which runs are meant; some says that anything narrows it down.
+func (s *Server) selection(r *http.Request) (q store.RunQuery, some bool, err error) {
+	v := values{r.URL.Query()}
+	q.Handler = v.Get("handler")
+	if q.Sequence, err = v.number("sequence"); err != nil {
+		return q, false, err
+	}
+	if id := v.Get("event"); id != "" {
+		e, err := s.o.Store.Event(r.Context(), id)
+		if err != nil {
+			return q, false, err
+		}
+		if q.Sequence != 0 && q.Sequence != e.Sequence {
+			return q, false, problem(http.StatusBadRequest, "event and sequence are of two events")
+		}
+		q.Sequence = e.Sequence
+	}
+	for _, list := range v.v["state"] {
+		for name := range strings.SplitSeq(list, ",") {
+			state, ok := store.ParseRunState(name)
+			if !ok {
+				return q, false, problem(http.StatusBadRequest, "state: running, retrying, succeeded, skipped or dead")
+			}
+			q.States = append(q.States, state)
+		}
+	}
+	return q, q.Handler != "" || q.Sequence != 0, nil
+}
+
+// listRuns answers with a page, newest first; ?after= its next, when there may be more.
+func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
+	q, _, err := s.selection(r)
+	if err != nil {
+		return err
+	}
+	v := values{r.URL.Query()}
+	if q.Before, err = v.number("before"); err != nil {
+		return err
+	}
+	if q.Limit, err = v.limit(); err != nil {
+		return err
+	}
+	q.AfterID = v.Get("after")
+	runs, err := s.o.Store.Runs(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	shaped := make([]Run, len(runs))
+	for i, run := range runs {
+		shaped[i] = RunOf(run)
+	}
+	page := map[string]any{"runs": shaped}
+	if len(runs) == q.Limit {
+		page["next"] = runs[len(runs)-1].ID
+	}
+	return writeJSON(w, http.StatusOK, page)
+}
+
+func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
+	run, err := s.o.Store.FindRun(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	attempts, err := s.o.Store.Attempts(r.Context(), run.ID)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, RunDetailsOf(run, attempts))
+}
+
+func (s *Server) retryRun(w http.ResponseWriter, r *http.Request) error {
+	run, err := s.deadRuns().RetryRun(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, RunOf(run))
+}
+
+func (s *Server) dropRun(w http.ResponseWriter, r *http.Request) error {
+	if err := s.deadRuns().DropRun(r.Context(), r.PathValue("id")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) retryRuns(w http.ResponseWriter, r *http.Request) error {
+	q, err := s.deadSelection(r)
+	if err != nil {
+		return err
+	}
+	n, err := s.deadRuns().RetryRuns(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, Changed{Retried: &n})
+}
+
+func (s *Server) dropRuns(w http.ResponseWriter, r *http.Request) error {
+	q, err := s.deadSelection(r)
+	if err != nil {
+		return err
+	}
+	n, err := s.deadRuns().DropRuns(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, Changed{Dropped: &n})
+}
+
+// deadSelection reads a selection that is to be changed: all dead runs only when ?all=true says so.
+func (s *Server) deadSelection(r *http.Request) (store.RunQuery, error) {
+	q, some, err := s.selection(r)
+	if err != nil {
+		return q, err
+	}
+	for _, state := range q.States {
+		if state != store.Dead {
+			return q, problem(http.StatusBadRequest, "state: only dead runs can be retried or dropped")
+		}
+	}
+	q.States = nil
+	if all := (values{r.URL.Query()}).Get("all"); !some && all != "1" && all != "true" {
+		return q, problem(http.StatusBadRequest, "say which runs: handler, event or sequence; or all=true")
+	}
+	return q, nil
+}

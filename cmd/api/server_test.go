@@ -1,0 +1,314 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"evrun/cmd/api"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// faulty is a store whose next write can be made to fail.
+type faulty struct {
+	store.Store
+	fault   atomic.Pointer[error] // of every write
+	appends atomic.Int64          // so many appends go well before the fault
+}
+
+func (f *faulty) err() error {
+	if err := f.fault.Load(); err != nil {
+		return fmt.Errorf("write: %w", *err)
+	}
+	return nil
+}
+
+func (f *faulty) Append(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
+	if err := f.err(); err != nil && f.appends.Add(-1) < 0 {
+		return nil, err
+	}
+	return f.Store.Append(ctx, evs)
+}
+
+func (f *faulty) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return f.Store.Retry(ctx, q)
+}
+
+func (f *faulty) Drop(ctx context.Context, q store.RunQuery) (int, error) {
+	if err := f.err(); err != nil {
+		return 0, err
+	}
+	return f.Store.Drop(ctx, q)
+}
+
+// daemon is a server on a unix socket, over a real store.
+type daemon struct {
+	*api.Client
+	t      *testing.T
+	store  *faulty
+	server *api.Server
+	socket string
+	http   *http.Client
+	close  func() // closes the server
+}
+
+// serve starts a daemon; it ends with the test.
+func serve(t *testing.T, handlers ...*tasks.Handler) *daemon {
+	t.Helper()
+	bus, commits := events.NewBus(), events.NewFeed[store.Commit]()
+	s, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{
+		WantRuns: func() bool { return commits.Subscribers() > 0 },
+		OnCommit: func(c store.Commit) {
+			for _, e := range c.Events {
+				bus.Publish(e)
+			}
+			commits.Publish(c)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The path of a socket is short; that of a test's own folder may not be.
+	dir, err := os.MkdirTemp("", "evrun")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon{t: t, store: &faulty{Store: s}, socket: filepath.Join(dir, "s")}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	emitter := tasks.NewEmitter(d.store, 1000)
+	runner := tasks.NewRunner(tasks.Options{Store: d.store, Bus: bus, Emitter: emitter, Handlers: handlers, Log: log})
+	d.server = api.NewServer(api.Options{Store: d.store, Emitter: emitter, Runner: runner, Bus: bus, Commits: commits, Log: log, MaxData: 1000,
+		Status: func() any { return nil }})
+	l, err := net.Listen("unix", d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	writing, stopWriting := context.WithCancel(context.Background())
+	running, stopRunning := context.WithCancel(context.Background())
+	ran := make(chan struct{})
+	wg.Go(func() { _ = s.Run(writing) })
+	wg.Go(func() { defer close(ran); _ = runner.Run(running) })
+	wg.Go(func() { _ = d.server.Serve(l) })
+	<-runner.Ready()
+	d.close = sync.OnceFunc(func() {
+		if err := d.server.Close(context.Background()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", d.socket) }}
+	d.Client, d.http = api.NewClient(d.socket), &http.Client{Transport: transport}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		d.CloseIdleConnections()
+		d.server.Drain()
+		stopRunning()
+		<-ran
+		d.close()
+		commits.Close()
+		bus.Close()
+		stopWriting()
+		wg.Wait()
+		s.Close()
+		os.RemoveAll(dir)
+	})
+	return d
+}
+
+// call sends a request, and returns the answer with its body.
+func (d *daemon) call(method, path, contentType, body string) (*http.Response, string) {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(d.t.Context(), method, "http://evrun"+path, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	res, err := d.http.Do(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return res, string(text)
+}
+
+// dies is a handler that fails for good.
+type dies struct{}
+
+func (dies) Do(context.Context, *tasks.Delivery) (any, error) {
+	return nil, tasks.Permanent(errors.New("broken"))
+}
+
+func dying(name string) *tasks.Handler {
+	return &tasks.Handler{Name: name, On: []events.Pattern{events.MustPattern("a.b")}, Action: dies{}}
+}
+
+// dead waits until so many runs of a handler are dead with this number of attempts, and returns them.
+func (d *daemon) dead(handler string, attempts, n int) []store.Run {
+	d.t.Helper()
+	for {
+		var found []store.Run
+		for q := (store.RunQuery{Handler: handler, State: store.Dead}); ; {
+			page, err := d.store.Runs(d.t.Context(), q)
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, r := range page {
+				if r.Attempt == attempts {
+					found = append(found, r)
+				}
+			}
+			q.AfterID = page[len(page)-1].ID
+		}
+		if len(found) == n {
+			return found
+		}
+		select {
+		case <-d.t.Context().Done():
+			d.t.Fatal("the test is over")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func (d *daemon) emit(typ string, n int) {
+	d.t.Helper()
+	evs := make([]*events.Event, n)
+	for i := range evs {
+		evs[i] = &events.Event{Type: typ, ID: fmt.Sprint(typ, i), Source: "/test"}
+	}
+	if _, err := tasks.NewEmitter(d.store, 0).Emit(d.t.Context(), evs...); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func TestWhatHasNoRouteIsAProblemToo(t *testing.T) {
+	d := serve(t)
+	for _, x := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"GET", "/nothing", 404, ""},
+		{"GET", "/v1/runs/x/y/z", 404, ""},
+		{"PUT", "/v1/events", 405, "GET, HEAD, POST"},
+		{"POST", "/v1/runs", 405, "DELETE, GET, HEAD"},
+		{"GET", "/v1/runs/42-h-aaaaaaaa", 404, ""},
+		{"GET", "/v1/runs?state=gone", 400, ""},
+		{"GET", "/v1/events?type=a..b", 400, ""},
+	} {
+		res, body := d.call(x.method, x.path, "", "")
+		var p api.Problem
+		if err := json.Unmarshal([]byte(body), &p); err != nil || p.Status != x.status || p.Title != http.StatusText(x.status) {
+			t.Errorf("%s %s: %s (%v)", x.method, x.path, body, err)
+		}
+		if res.StatusCode != x.status || res.Header.Get("Content-Type") != "application/problem+json" || res.Header.Get("Allow") != x.allow {
+			t.Errorf("%s %s: %d %v", x.method, x.path, res.StatusCode, res.Header)
+		}
+	}
+}
+
+func TestStoreThatTakesNothingNowIsATemporaryProblem(t *testing.T) {
+	d := serve(t, dying("h"))
+	d.emit("a.b", 1)
+	id := d.dead("h", 1, 1)[0].ID
+	for _, fault := range []struct {
+		err    error
+		status int
+		retry  string
+	}{
+		{store.ErrFull, 507, ""},
+		{store.ErrBusy, 503, "1"},
+		{store.ErrClosed, 503, "1"},
+	} {
+		d.store.fault.Store(&fault.err)
+		for _, x := range []struct{ method, path, contentType, body string }{
+			{"POST", "/v1/events", "application/cloudevents+json", `{"type":"x.y"}`},
+			{"POST", "/v1/events", "application/cloudevents-batch+json", `[{"type":"x.y"}]`},
+			{"POST", "/v1/runs/" + id + "/retry", "", ""},
+			{"DELETE", "/v1/runs/" + id, "", ""},
+			{"POST", "/v1/runs/retry?all=true", "", ""},
+			{"DELETE", "/v1/runs?handler=h", "", ""},
+		} {
+			res, body := d.call(x.method, x.path, x.contentType, x.body)
+			if res.StatusCode != fault.status || res.Header.Get("Retry-After") != fault.retry {
+				t.Errorf("%v: %s %s: %d %v %s", fault.err, x.method, x.path, res.StatusCode, res.Header, body)
+			}
+		}
+		_, body := d.call("POST", "/v1/events", "application/x-ndjson", "{\"type\":\"x.y\"}\n")
+		if want := fmt.Sprintf(`{"status":%d,`, fault.status); !strings.HasPrefix(body, want) {
+			t.Errorf("%v: NDJSON is answered with %s", fault.err, body)
+		}
+	}
+	d.store.fault.Store(nil)
+	if head, err := d.store.Head(t.Context()); head != 2 || err != nil { // the event, and evrun.run.dead
+		t.Errorf("%d events are accepted, %v", head, err)
+	}
+	d.server.Drain()
+	if res, _ := d.call("POST", "/v1/events", "application/cloudevents+json", `{"type":"x.y"}`); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Errorf("while it stops: %d %v", res.StatusCode, res.Header)
+	}
+}
+
+// listen makes a daemon of one answer: it reads the head of a request and a little more, answers, and is gone.
+func listen(t *testing.T, answer func(io.Writer)) *api.Client {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "evrun")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		if _, err := c.Read(make([]byte, 64<<10)); err != nil {
+			t.Error(err)
+		}
+		answer(c)
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+		os.RemoveAll(dir)
+	})
+	return api.NewClient(socket)
+}

@@ -1,0 +1,246 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"evrun/cmd/api"
+	"evrun/cmd/config"
+	"evrun/events"
+	"evrun/tasks"
+)
+
+// shownRefusals is how many refused lines are shown; the others are counted.
+const shownRefusals = 20
+
+// bulk is an emit of NDJSON under way.
+type bulk struct {
+	*emitOptions
+	name    string    // of the input, for people
+	notes   io.Writer // above the progress bar
+	rejects rejects
+
+	accepted, duplicates, refused int
+}
+
+// notWithLines are emit's flags for one event.
+var notWithLines = []string{"data", "field", "json-field", "subject", "time", "ext", "wait"}
+
+// runBulk publishes the lines of a file, or of standard input.
+func runBulk(ctx context.Context, o *emitOptions) error {
+	for _, name := range notWithLines {
+		if o.flags.Flags().Changed(name) {
+			return usage("--%s is for one event: with --ndjson each line says it", name)
+		}
+	}
+	if o.fromLine < 1 {
+		return usage("--from-line %d: lines count from 1", o.fromLine)
+	}
+	if o.flags.Flags().Changed("id") && o.id == "" {
+		return usage("--id is empty: leave it out for new ids")
+	}
+	cfg, err := o.settings()
+	if err != nil {
+		return err
+	}
+	b := &bulk{emitOptions: o, name: o.ndjson, notes: o.err, rejects: rejects{path: o.rejects}}
+	in, size, err := b.open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	read, done := b.progress(in, size)
+	began := time.Now()
+	next, waits, err := b.send(ctx, cfg, read)
+	took := time.Since(began)
+	done()
+	if cerr := b.rejects.close(); err == nil {
+		err = cerr
+	}
+	if more := b.refused - shownRefusals; more > 0 {
+		fmt.Fprintf(o.err, "%s: %d more lines were refused\n", b.name, more)
+	}
+	b.summary(took)
+	if waits && b.accepted > 0 {
+		o.note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
+	}
+	switch {
+	case err != nil:
+		return b.broken(ctx, next, err)
+	case b.refused > 0:
+		return &exitError{code: exitRefused, err: fmt.Errorf("%s: %d of %d lines were refused", b.name, b.refused, b.refused+b.accepted+b.duplicates)}
+	}
+	return nil
+}
+
+// open opens the input; size is 0 where it isn't known.
+func (b *bulk) open() (in io.ReadCloser, size int64, err error) {
+	if b.ndjson == "-" {
+		b.name = "standard input"
+		return io.NopCloser(b.in), 0, nil
+	}
+	f, err := os.Open(b.ndjson)
+	if err != nil {
+		return nil, 0, usage("--ndjson: %v", err)
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = usage("--ndjson %s: it is a folder", b.ndjson)
+	case b.emitOptions.rejects != "":
+		if to, serr := os.Stat(b.emitOptions.rejects); serr == nil && os.SameFile(info, to) {
+			err = usage("--rejects %s is the file that is read", b.emitOptions.rejects)
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	if info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	return f, size, nil
+}
+
+// send hands the lines to the daemon, or writes them to the store where there is none.
+func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next int, waits bool, err error) {
+	o := api.LinesOptions{
+		LineDefaults: api.LineDefaults{Source: b.source, ID: b.id, First: b.fromLine}, MaxData: cfg.Settings.Server.MaxEvent,
+		Answered: b.answered,
+	}
+	if b.rejects.path != "" {
+		o.TooLong = b.rejects.long
+	}
+	client := api.NewClient(cfg.Settings.Server.Socket)
+	next = b.fromLine
+	waits, err = b.daemonOrStore(ctx, func(ctx context.Context) (err error) {
+		next, err = client.EmitLines(ctx, in, o)
+		return err
+	}, func(ctx context.Context) error {
+		return b.withJournal(ctx, func(ctx context.Context, em *tasks.Emitter) (err error) {
+			next, err = api.EmitLinesTo(ctx, em, in, o)
+			return err
+		})
+	})
+	return next, waits, err
+}
+
+// answered takes what became of a line.
+func (b *bulk) answered(a api.LineAnswer) error {
+	switch {
+	case a.Problem != nil:
+		b.refused++
+		if b.refused <= shownRefusals {
+			fmt.Fprintf(b.notes, "%s:%d: %s\n", events.EscapeControl(b.name), a.Number, events.EscapeControl(a.Problem.Error()))
+		}
+		if a.Text != nil {
+			if err := b.rejects.put(a.Text); err != nil {
+				return err
+			}
+		}
+	case a.Duplicate:
+		b.duplicates++
+	default:
+		b.accepted++
+	}
+	if b.env.json() {
+		_, err := b.out.Write(append(a.JSON, '\n'))
+		return err
+	}
+	return nil
+}
+
+func (b *bulk) summary(took time.Duration) {
+	rate := ""
+	if s := took.Seconds(); s > 0 {
+		rate = fmt.Sprintf(", %.0f events/s", float64(b.accepted+b.duplicates)/s)
+	}
+	b.note("%s: %d accepted, %d duplicates, %d refused in %.2f s%s", events.EscapeControl(b.name), b.accepted, b.duplicates, b.refused, took.Seconds(), rate)
+}
+
+// broken says how far it came, and how to go on.
+func (b *bulk) broken(ctx context.Context, next int, err error) error {
+	var p *api.Problem
+	code := exitFailed
+	switch {
+	case errors.Is(err, api.ErrNoDaemon), next == b.fromLine && !errors.Is(err, api.ErrBroke) && !errors.Is(err, api.ErrStopped):
+		return err // nothing was sent, or nothing taken
+	case errors.Is(err, api.ErrStopped):
+		code = exitInterrupted
+	case errors.Is(err, api.ErrBroke):
+		code = exitNoDaemon
+	case errors.As(err, &p):
+		code = b.code(ctx, err)
+	}
+	up := fmt.Sprintf("lines %d to %d are acknowledged", b.fromLine, next-1)
+	if next == b.fromLine {
+		up = "no line is acknowledged"
+	}
+	fmt.Fprintf(b.err, "evrun: %s: %v; %s, and line %d is the first that is not\n", events.EscapeControl(b.name), events.EscapeControl(err.Error()), up, next)
+	again := "lines that have an id, or with --id, are not accepted twice"
+	if p != nil {
+		again = "nothing from that line on was accepted"
+	}
+	fmt.Fprintf(b.err, "  hint: go on with --from-line %d; %s\n", next, again)
+	return &exitError{code: code, err: err, silent: true}
+}
+
+// rejects is the file for lines that were refused. It is made when there is one, and added to when it is there.
+type rejects struct {
+	path string // empty: none is kept
+
+	mu sync.Mutex
+	f  *os.File
+}
+
+func (r *rejects) put(line []byte) error {
+	if r.path == "" {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.write(append(line, '\n'))
+}
+
+// write needs mu.
+func (r *rejects) write(text []byte) (err error) {
+	if r.f == nil {
+		if r.f, err = os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+			return fmt.Errorf("--rejects: %w", err)
+		}
+	}
+	if _, err := r.f.Write(text); err != nil {
+		return fmt.Errorf("--rejects: %w", err)
+	}
+	return nil
+}
+
+func (r *rejects) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.f == nil {
+		return nil
+	}
+	return r.f.Close()
+}
+
+// long takes a line that is too long for memory; other lines wait until it is closed.
+func (r *rejects) long() io.WriteCloser {
+	r.mu.Lock()
+	return (*longReject)(r)
+}
+
+type longReject rejects
+
+func (l *longReject) Write(part []byte) (int, error) { return len(part), (*rejects)(l).write(part) }
+
+func (l *longReject) Close() error {
+	l.mu.Unlock()
+	return nil
+}

@@ -1,0 +1,50 @@
+package cmd
+
+import (
+	"github.com/spf13/cobra"
+
+	"evrun/store"
+	"evrun/store/sqlite"
+)
+
+// complete gives a flag's value a list to choose from.
+func complete(c *cobra.Command, flag string, values ...string) {
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails for a flag that isn't there
+}
+
+// completing prepares for reading the wiring file: a shell that completes runs no command.
+func (e *env) completing(c *cobra.Command) bool {
+	e.flags = c
+	return e.checkGlobal() == nil
+}
+
+// completeHandlers lists the wired handlers.
+func (e *env) completeHandlers(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if e.completing(c) {
+		if cfg, err := e.load(); err == nil {
+			for _, h := range cfg.Wiring.Handlers {
+				names = append(names, h.Name)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeRuns lists the last runs of a selection.
+func (e *env) completeRuns(q store.RunQuery) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		var ids []string
+		if e.completing(c) {
+			q.Limit = 100
+			_ = e.withReader(func(s *sqlite.Store) error { // without a store there is nothing to choose from
+				runs, err := s.Runs(c.Context(), q)
+				for _, r := range runs {
+					ids = append(ids, r.ID+"\t"+r.State.String()+", "+r.Type)
+				}
+				return err
+			})
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}

@@ -1,0 +1,208 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+)
+
+type eventsOptions struct {
+	*env
+	patterns []string
+	since    time.Duration
+	chain    string
+	limit    int
+	byID     bool
+}
+
+func newEventsCmd(e *env) *cobra.Command {
+	o := &eventsOptions{env: e}
+	c := &cobra.Command{
+		Use:   "events",
+		Short: "Show the accepted events",
+		Args:  unknownCommand,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	list := &cobra.Command{
+		Use:   "list [PATTERN...]",
+		Short: "List events, newest first, of the types that match a pattern (user.*, order.>)",
+		Example: `  evrun events list 'user.*' --since 1h
+  evrun events list --chain 01a20abe-3872-7bbd-9082-a2eb391d1b6b -o json`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.patterns = args
+			return runEventsList(c.Context(), o)
+		},
+	}
+	f := list.Flags()
+	f.DurationVar(&o.since, "since", 0, "only events accepted in the last 10m, 2h, …")
+	f.StringVar(&o.chain, "chain", "", "only the event with this id and those that it caused, at any distance")
+	f.IntVarP(&o.limit, "limit", "n", 100, "at most so many; 0: all")
+	show := &cobra.Command{
+		Use:   "show SEQUENCE|ID",
+		Short: "Show one event, with its data and its runs",
+		Long:  "Shows one event, with its data and its runs. A number is a sequence where there is such a one, and an id else, or with --id.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("events show takes one sequence or id")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return runEventsShow(c.Context(), o, args[0]) },
+	}
+	show.Flags().BoolVar(&o.byID, "id", false, "it is an id, even if it is a number")
+	c.AddCommand(list, show)
+	return c
+}
+
+func runEventsList(ctx context.Context, o *eventsOptions) error {
+	q := store.EventQuery{Correlation: o.chain, Last: true}
+	for _, text := range o.patterns {
+		p, err := events.ParsePattern(text)
+		if err != nil {
+			return usage("%v", err)
+		}
+		q.Patterns = append(q.Patterns, p)
+	}
+	switch {
+	case o.limit < 0:
+		return usage("--limit %d: not below 0", o.limit)
+	case o.since < 0:
+		return usage("--since %v: not below 0", o.since)
+	case o.since > 0:
+		q.Since = time.Now().Add(-o.since)
+	}
+	return o.withReader(func(s *sqlite.Store) error {
+		header := true
+		for left := o.limit; ; {
+			q.Limit = listPage
+			if o.limit > 0 {
+				q.Limit = min(listPage, left+1) // one more says whether there are more
+			}
+			page, err := s.Events(ctx, q)
+			if err != nil {
+				return err
+			}
+			slices.Reverse(page)
+			more := o.limit > 0 && len(page) > left
+			if more {
+				page = page[:left]
+			}
+			if err := o.printEvents(page, header); err != nil {
+				return err
+			}
+			if more {
+				o.note("there are more; -n 0 lists all")
+			}
+			if more || len(page) < listPage {
+				return nil
+			}
+			left -= len(page)
+			header = false
+			q.Before = page[len(page)-1].Sequence
+		}
+	})
+}
+
+// printEvents prints a page of events: as a table, or one a line.
+func (e *env) printEvents(page []*events.Event, header bool) error {
+	if e.json() {
+		var line []byte
+		for _, ev := range page {
+			var err error
+			if line, err = ev.AppendJSON(line[:0]); err != nil {
+				return err
+			}
+			if _, err := e.out.Write(append(line, '\n')); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := newTable(e.out)
+	if header {
+		fmt.Fprintln(table, "SEQUENCE\tTIME\tTYPE\tID\tSOURCE\tDATA")
+	}
+	for _, ev := range page {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", ev.Sequence, ev.Time.Format(time.RFC3339), events.EscapeControl(ev.Type),
+			events.EscapeControl(ev.ID), events.EscapeControl(ev.Source), clip(events.EscapeControl(string(ev.Data)), 100))
+	}
+	return table.Flush()
+}
+
+func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
+	return o.withReader(func(s *sqlite.Store) error {
+		find := findEvent
+		if o.byID {
+			find = func(ctx context.Context, s *sqlite.Store, id string) (*events.Event, error) { return s.Event(ctx, id) }
+		}
+		ev, err := find(ctx, s, name)
+		if err != nil {
+			return err
+		}
+		runs, err := s.Runs(ctx, store.RunQuery{Sequence: ev.Sequence})
+		if err != nil {
+			return err
+		}
+		if o.json() {
+			shaped := make([]api.Run, len(runs))
+			for i, r := range runs {
+				shaped[i] = api.RunOf(r)
+			}
+			return o.printJSON(map[string]any{"event": ev, "runs": shaped})
+		}
+		fmt.Fprintf(o.out, "sequence       %d\n", ev.Sequence)
+		if err := o.showEvent(ev, ""); err != nil || len(runs) == 0 {
+			return err
+		}
+		fmt.Fprintln(o.out)
+		return o.printer().runs(runs, true)
+	})
+}
+
+// showEvent prints an event's attributes and its data, with something before each line.
+func (e *env) showEvent(ev *events.Event, before string) error {
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(e.out, "%s%-13s  %s\n", before, name, events.EscapeControl(value))
+		}
+	}
+	row("id", ev.ID)
+	row("source", ev.Source)
+	row("type", ev.Type)
+	row("subject", ev.Subject)
+	row("time", ev.Time.Format(time.RFC3339Nano))
+	row("content type", ev.DataContentType)
+	row("schema", ev.DataSchema)
+	if ev.CorrelationID != ev.ID {
+		row("chain", ev.CorrelationID)
+	}
+	row("cause", ev.CausationID)
+	names := make([]string, 0, len(ev.Extensions))
+	for name := range ev.Extensions {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		row(name, fmt.Sprint(ev.Extensions[name]))
+	}
+	if len(ev.Data) == 0 {
+		return nil
+	}
+	data := string(ev.Data)
+	var b bytes.Buffer
+	if ev.IsJSON() && json.Indent(&b, ev.Data, "", "  ") == nil {
+		data = b.String()
+	}
+	_, err := fmt.Fprintf(e.out, "%sdata\n%s", before, indent(data, before+"  "))
+	return err
+}

@@ -1,0 +1,281 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+)
+
+type runsOptions struct {
+	*env
+	handler string
+	states  []string
+	event   string
+	limit   int
+	all     bool
+	yes     bool
+}
+
+func newRunsCmd(e *env) *cobra.Command {
+	o := &runsOptions{env: e}
+	c := &cobra.Command{
+		Use:   "runs",
+		Short: "Show what the handlers did; retry or drop dead runs",
+		Args:  unknownCommand,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List runs, newest event first",
+		Example: `  evrun runs list --state dead
+  evrun runs list --handler save-user --state running,retrying -n 0 -o json`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runRunsList(c.Context(), o) },
+	}
+	f := list.Flags()
+	o.selectionFlags(list)
+	f.StringSliceVar(&o.states, "state", nil, "only runs in these states: running, retrying, succeeded, skipped, dead")
+	f.IntVarP(&o.limit, "limit", "n", 100, "at most so many; 0: all")
+	complete(list, "state", "running", "retrying", "succeeded", "skipped", "dead")
+
+	show := &cobra.Command{
+		Use:   "show RUN",
+		Short: "Show one run, with its event and its failed attempts",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("runs show takes one run id, such as 42-save-user-k3f9x2q7")
+			}
+			return nil
+		},
+		ValidArgsFunction: e.completeRuns(store.RunQuery{}),
+		RunE:              func(c *cobra.Command, args []string) error { return runRunsShow(c.Context(), e, args[0]) },
+	}
+	c.AddCommand(list, show, newRunsRetryCmd(e), newRunsDropCmd(e))
+	return c
+}
+
+// selectionFlags are those that say which runs are meant.
+func (o *runsOptions) selectionFlags(c *cobra.Command) {
+	c.Flags().StringVar(&o.handler, "handler", "", "only runs of this handler")
+	c.Flags().StringVar(&o.event, "event", "", "only runs on this event: its sequence or its id")
+	_ = c.RegisterFlagCompletionFunc("handler", o.completeHandlers) // fails for a flag that isn't there
+}
+
+// query makes the flags a query.
+func (o *runsOptions) query(ctx context.Context, s *sqlite.Store) (q store.RunQuery, err error) {
+	q.Handler = o.handler
+	for _, name := range o.states {
+		state, ok := store.ParseRunState(name)
+		if !ok {
+			return q, usage("--state %q: running, retrying, succeeded, skipped or dead", name)
+		}
+		q.States = append(q.States, state)
+	}
+	if o.event != "" {
+		e, err := findEvent(ctx, s, o.event)
+		if err != nil {
+			return q, err
+		}
+		q.Sequence = e.Sequence
+	}
+	return q, nil
+}
+
+// findEvent finds an event as people name it. A number is a sequence, or an id when there is no such sequence.
+func findEvent(ctx context.Context, s *sqlite.Store, name string) (*events.Event, error) {
+	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
+		if e, err := eventAt(ctx, s, n); e != nil || err != nil {
+			return e, err
+		}
+	}
+	return s.Event(ctx, name)
+}
+
+// eventAt is the event with a sequence, or nil.
+func eventAt(ctx context.Context, s *sqlite.Store, sequence int64) (*events.Event, error) {
+	page, err := s.Events(ctx, store.EventQuery{After: sequence - 1, Before: sequence + 1})
+	if err != nil || len(page) == 0 {
+		return nil, err
+	}
+	return page[0], nil
+}
+
+// listPage is how many rows a list reads at a time; a table's columns are aligned within it.
+const listPage = 1000
+
+func runRunsList(ctx context.Context, o *runsOptions) error {
+	if o.limit < 0 {
+		return usage("--limit %d: not below 0", o.limit)
+	}
+	return o.withReader(func(s *sqlite.Store) error {
+		q, err := o.query(ctx, s)
+		if err != nil {
+			return err
+		}
+		p := o.printer()
+		header := true
+		for left := o.limit; ; {
+			q.Limit = listPage
+			if o.limit > 0 {
+				q.Limit = min(listPage, left+1) // one more says whether there are more
+			}
+			page, err := s.Runs(ctx, q)
+			if err != nil {
+				return err
+			}
+			more := o.limit > 0 && len(page) > left
+			if more {
+				page = page[:left]
+			}
+			if err := p.runs(page, header); err != nil {
+				return err
+			}
+			if more {
+				o.note("there are more; -n 0 lists all")
+			}
+			if more || len(page) < listPage {
+				return nil
+			}
+			left -= len(page)
+			header = false
+			q.AfterID = page[len(page)-1].ID
+		}
+	})
+}
+
+// runs prints a page of runs: as a table, or one a line.
+func (p *printer) runs(page []store.Run, header bool) error {
+	if p.e.json() {
+		for _, r := range page {
+			if err := p.e.printJSON(api.RunOf(r)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := newTable(p.e.out)
+	if header {
+		fmt.Fprintln(table, "RUN\tSTATE\tATTEMPT\tTYPE\tTIME\tERROR")
+	}
+	for _, r := range page {
+		at := r.FinishedAt
+		if at.IsZero() {
+			at = r.StartedAt
+		}
+		text, _, _ := strings.Cut(r.Error, "\n")
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", events.EscapeControl(r.ID), r.State, r.Attempt, orDash(events.EscapeControl(r.Type)),
+			at.Format(time.RFC3339), clip(events.EscapeControl(text), 100))
+	}
+	return table.Flush()
+}
+
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// clip shortens text to at most so many characters.
+func clip(s string, most int) string {
+	for i := range s {
+		if most == 0 {
+			return s[:i] + "…"
+		}
+		most--
+	}
+	return s
+}
+
+func runRunsShow(ctx context.Context, e *env, id string) error {
+	return e.withReader(func(s *sqlite.Store) error {
+		r, err := s.FindRun(ctx, id)
+		if err != nil {
+			return err
+		}
+		attempts, err := s.Attempts(ctx, id)
+		if err != nil {
+			return err
+		}
+		ev, err := eventAt(ctx, s, r.Sequence)
+		if err != nil {
+			return err
+		}
+		if e.json() {
+			return e.printJSON(struct {
+				api.RunDetails
+				Event *events.Event `json:"event,omitempty"`
+			}{api.RunDetailsOf(r, attempts), ev})
+		}
+		return e.showRun(r, attempts, ev)
+	})
+}
+
+func (e *env) showRun(r store.Run, attempts []store.Attempt, ev *events.Event) error {
+	table := newTable(e.out)
+	row := func(name, value string) { fmt.Fprintf(table, "%s\t%s\n", name, value) }
+	at := func(name string, t time.Time) {
+		if !t.IsZero() {
+			row(name, t.Format(time.RFC3339Nano))
+		}
+	}
+	row("run", events.EscapeControl(r.ID))
+	row("handler", events.EscapeControl(r.Handler))
+	row("state", r.State.String())
+	row("attempt", strconv.Itoa(r.Attempt))
+	at("started", r.StartedAt)
+	at("finished", r.FinishedAt)
+	at("next attempt", r.NextAttemptAt)
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if ev != nil {
+		fmt.Fprintf(e.out, "\nevent #%d\n", ev.Sequence)
+		if err := e.showEvent(ev, "  "); err != nil {
+			return err
+		}
+	}
+	if len(attempts) > 0 {
+		fmt.Fprintf(e.out, "\nfailed attempts\n")
+	}
+	for _, a := range attempts {
+		_, err := fmt.Fprintf(e.out, "  %d  %s  after %v\n%s", a.Number, a.StartedAt.Format(time.RFC3339Nano), a.FinishedAt.Sub(a.StartedAt),
+			indent(e.folded(a.Error), "     "))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// folded is an error's first line, unless all of it is wanted: a panic brings its stack.
+func (e *env) folded(text string) string {
+	text = strings.TrimRight(text, "\n")
+	first, rest, more := strings.Cut(text, "\n")
+	if !more || e.verbose {
+		return text
+	}
+	return fmt.Sprintf("%s\n(%d more lines: -v shows them)", first, strings.Count(rest, "\n")+1)
+}
+
+// indent makes text of several lines fit for a terminal, with something before each line.
+func indent(text, before string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(before + events.EscapeControl(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")) + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,212 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+)
+
+// deadRuns is what retry and drop need: the daemon, or the store where there is none.
+type deadRuns interface {
+	RetryRun(ctx context.Context, id string) (api.Run, error)
+	RetryRuns(ctx context.Context, q store.RunQuery) (int, error)
+	DropRun(ctx context.Context, id string) error
+	DropRuns(ctx context.Context, q store.RunQuery) (int, error)
+}
+
+// storedRuns are the dead runs of a store without a daemon.
+type storedRuns struct{ tasks.DeadRuns }
+
+func (s storedRuns) RetryRun(ctx context.Context, id string) (api.Run, error) {
+	r, err := s.DeadRuns.RetryRun(ctx, id)
+	return api.RunOf(r), err
+}
+
+// runChange is what a command does to dead runs.
+type runChange struct {
+	name, done string // "retry", "retried"
+	one        func(ctx context.Context, d deadRuns, id string) error
+	many       func(ctx context.Context, d deadRuns, q store.RunQuery) (int, error)
+}
+
+func newRunsRetryCmd(e *env) *cobra.Command {
+	o := &runsOptions{env: e}
+	c := &cobra.Command{
+		Use:   "retry RUN... | --handler NAME | --event SEQUENCE|ID | --all",
+		Short: "Make dead runs due again now",
+		Long: `Makes dead runs due again now, with a new budget of attempts. A run keeps its id, which is the idempotency key that its handler
+gives to others, and the history of its attempts. Without a daemon the runs wait for "evrun serve".`,
+		Example: `  evrun runs retry 42-save-user-k3f9x2q7
+  evrun runs retry --handler save-user`,
+	}
+	o.changes(c, runChange{name: "retry", done: "retried",
+		one: func(ctx context.Context, d deadRuns, id string) error {
+			r, err := d.RetryRun(ctx, id)
+			if err != nil || !e.json() {
+				return err
+			}
+			return e.printJSON(r)
+		},
+		many: func(ctx context.Context, d deadRuns, q store.RunQuery) (int, error) { return d.RetryRuns(ctx, q) },
+	})
+	return c
+}
+
+func newRunsDropCmd(e *env) *cobra.Command {
+	o := &runsOptions{env: e}
+	c := &cobra.Command{
+		Use:   "drop RUN... | --handler NAME | --event SEQUENCE|ID | --all",
+		Short: "Delete dead runs",
+		Long: `Deletes dead runs and the history of their attempts. Their events stay, and are not handled again. --all asks before it does so,
+or takes --yes.`,
+		Example: `  evrun runs drop 42-save-user-k3f9x2q7
+  evrun runs drop --all --yes`,
+	}
+	o.changes(c, runChange{name: "drop", done: "dropped",
+		one: func(ctx context.Context, d deadRuns, id string) error {
+			err := d.DropRun(ctx, id)
+			if err != nil || !e.json() {
+				return err
+			}
+			return e.printJSON(map[string]string{"dropped": id})
+		},
+		many: func(ctx context.Context, d deadRuns, q store.RunQuery) (int, error) { return d.DropRuns(ctx, q) },
+	})
+	c.Flags().BoolVar(&o.yes, "yes", false, "with --all: don't ask")
+	return c
+}
+
+// changes makes c a command that changes dead runs.
+func (o *runsOptions) changes(c *cobra.Command, change runChange) {
+	o.selectionFlags(c)
+	c.Flags().StringSliceVar(&o.states, "state", nil, "dead: all dead runs, unless something else narrows them down")
+	c.Flags().BoolVar(&o.all, "all", false, "all dead runs")
+	complete(c, "state", "dead")
+	c.ValidArgsFunction = o.completeRuns(store.RunQuery{State: store.Dead})
+	c.RunE = func(c *cobra.Command, ids []string) error { return runRunsChange(c.Context(), o, change, ids) }
+}
+
+func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []string) error {
+	for _, state := range o.states {
+		if state != store.Dead.String() {
+			return usage("--state %s: only dead runs can be retried or dropped", state)
+		}
+	}
+	narrowed := o.handler != "" || o.event != ""
+	everything := o.all || len(o.states) > 0 && !narrowed
+	switch {
+	case len(ids) > 0 && (narrowed || o.all || len(o.states) > 0):
+		return usage("runs %s takes run ids or flags that select runs, not both", change.name)
+	case narrowed && o.all:
+		return usage("--all goes without --handler and --event")
+	case len(ids) == 0 && !narrowed && !everything:
+		return usage("say which runs to %s: their ids, --handler, --event or --all", change.name)
+	}
+	if everything && change.name == "drop" && !o.yes {
+		if err := o.confirm(ctx, "Drop all dead runs, with their history? [y/N] "); err != nil {
+			return err
+		}
+	}
+	cfg, err := o.settings()
+	if err != nil {
+		return err
+	}
+	q := store.RunQuery{Handler: o.handler}
+	if o.event != "" {
+		o.states = nil
+		if err := o.withReader(func(s *sqlite.Store) (err error) { q, err = o.query(ctx, s); return err }); err != nil {
+			return err
+		}
+	}
+	done, failed := 0, 0
+	apply := func(ctx context.Context, d deadRuns) error {
+		if len(ids) == 0 {
+			n, err := change.many(ctx, d, q)
+			done += n
+			return err
+		}
+		for len(ids) > 0 {
+			err := change.one(ctx, d, ids[0])
+			switch {
+			case err == nil:
+				done++
+			case isAboutRun(err):
+				failed++
+				fmt.Fprintf(o.err, "evrun: %s\n", events.EscapeControl(err.Error()))
+			default:
+				return err
+			}
+			ids = ids[1:]
+		}
+		return nil
+	}
+	selected := len(ids) == 0
+	client := api.NewClient(cfg.Settings.Server.Socket)
+	alone, err := o.daemonOrStore(ctx, func(ctx context.Context) error { return apply(ctx, client) }, func(ctx context.Context) error {
+		// Opened for writing, a store that isn't there would be made.
+		if _, err := os.Stat(cfg.Settings.Store.Path); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("store %s: %w", cfg.Settings.Store.Path, store.ErrNotFound)
+		}
+		return withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error {
+			return apply(ctx, storedRuns{tasks.DeadRuns{Store: s, Retry: s.Retry}})
+		})
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case !o.json():
+		fmt.Fprintf(o.out, "%d %s\n", done, change.done)
+	case selected:
+		err = o.printJSON(map[string]int{change.done: done})
+	}
+	if alone && done > 0 && change.name == "retry" {
+		o.note("no daemon is running: the runs wait in %s for evrun serve", cfg.Settings.Store.Path)
+	}
+	if err == nil && failed > 0 {
+		err = &exitError{code: exitFailed, err: errors.New("some runs were left as they are"), silent: true}
+	}
+	return err
+}
+
+// isAboutRun says whether err concerns the one run, so that others may go on.
+func isAboutRun(err error) bool {
+	var p *api.Problem
+	var notDead *tasks.NotDeadError
+	return errors.Is(err, store.ErrNotFound) || errors.As(err, &notDead) ||
+		errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusConflict)
+}
+
+// confirm asks whoever sits at a terminal; others have to say --yes.
+func (e *env) confirm(ctx context.Context, question string) error {
+	if f, ok := e.in.(*os.File); !ok || !isTerminal(f) {
+		return usage("this can't be undone: say --yes")
+	}
+	fmt.Fprint(e.err, question)
+	answer := make(chan string, 1)
+	go func() { // ends with the process, if nobody answers
+		line, _ := bufio.NewReader(e.in).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case a := <-answer:
+		if a == "y" || a == "yes" {
+			return nil
+		}
+		return &exitError{code: exitFailed, err: errors.New("nothing was dropped")}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,89 @@
+package tasks
+
+import (
+	"context"
+	"fmt"
+
+	"evrun/store"
+)
+
+// deadPage is how many dead runs are retried or dropped in one write: others have their turn in between.
+const deadPage = 500
+
+// DeadRuns retries and drops dead runs: one by its id, or a selection, page by page.
+type DeadRuns struct {
+	Store store.Store
+	// Retry is how a page is retried: [Runner.Retry], or the store's where no runner is.
+	Retry func(ctx context.Context, q store.RunQuery) ([]store.Run, error)
+}
+
+// NotDeadError says that a run can't be retried or dropped, since it isn't dead.
+type NotDeadError struct{ Run store.Run }
+
+func (e *NotDeadError) Error() string {
+	return fmt.Sprintf("run %s is %s: only a dead one can be retried or dropped", e.Run.ID, e.Run.State)
+}
+
+// RetryRun makes one run due again now, and returns it. The error is [store.ErrNotFound], a [*NotDeadError], or the store's.
+func (d DeadRuns) RetryRun(ctx context.Context, id string) (store.Run, error) {
+	runs, err := d.Retry(ctx, store.RunQuery{ID: id})
+	if err != nil {
+		return store.Run{}, err
+	}
+	if len(runs) == 0 {
+		return store.Run{}, d.notDead(ctx, id)
+	}
+	return runs[0], nil
+}
+
+// DropRun deletes one run with its history. Errors are as in RetryRun.
+func (d DeadRuns) DropRun(ctx context.Context, id string) error {
+	n, err := d.Store.Drop(ctx, store.RunQuery{ID: id})
+	if err == nil && n == 0 {
+		return d.notDead(ctx, id)
+	}
+	return err
+}
+
+func (d DeadRuns) notDead(ctx context.Context, id string) error {
+	run, err := d.Store.FindRun(ctx, id)
+	if err != nil {
+		return err
+	}
+	return &NotDeadError{run}
+}
+
+// RetryRuns makes the dead runs of a selection due again now, and returns how many. A run that dies again meanwhile stays
+// dead, as does one of an event that is accepted meanwhile. After an error, some may have been retried.
+func (d DeadRuns) RetryRuns(ctx context.Context, q store.RunQuery) (int, error) {
+	return d.pages(ctx, q, func(q store.RunQuery) (int, error) {
+		runs, err := d.Retry(ctx, q)
+		return len(runs), err
+	})
+}
+
+// DropRuns deletes the dead runs of a selection with their history, as RetryRuns retries them.
+func (d DeadRuns) DropRuns(ctx context.Context, q store.RunQuery) (int, error) {
+	return d.pages(ctx, q, func(q store.RunQuery) (int, error) { return d.Store.Drop(ctx, q) })
+}
+
+// pages calls do with page after page of a selection, newest first, and adds up what it returns. Each page begins after the
+// last, so that what dies again behind it is not met twice.
+func (d DeadRuns) pages(ctx context.Context, q store.RunQuery, do func(store.RunQuery) (int, error)) (total int, err error) {
+	head, err := d.Store.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	q.State, q.Before, q.Limit = store.Dead, head+1, deadPage
+	for {
+		page, err := d.Store.Runs(ctx, q)
+		if err != nil || len(page) == 0 {
+			return total, err
+		}
+		n, err := do(q)
+		if total += n; err != nil {
+			return total, err
+		}
+		q.AfterID = page[len(page)-1].ID
+	}
+}
