@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"evrun/cmd/config"
+	"evrun/store"
 )
 
 func newServeCmd(e *env) *cobra.Command {
@@ -41,7 +44,12 @@ func runServe(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	a, err := newApp(ctx, cfg, e.err)
+	return e.serve(ctx, cfg)
+}
+
+// serve runs the daemon on a wiring file that was loaded.
+func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store.Options)) error {
+	a, err := newApp(ctx, cfg, e.err, tune...)
 	if err != nil {
 		return err
 	}
