@@ -47,12 +47,12 @@ func TestAcknowledgedAfterTheSync(t *testing.T) {
 	}
 }
 
-func durableID(i int) string { return fmt.Sprintf("durable-%06d.", i) }
+func durableID(i int) string { return fmt.Sprintf("durable-%06d-", i) }
 
 var (
 	traceLine = regexp.MustCompile(`^(\d+) +(\w+)\((\d+)<([^>]*)>(.*)$`)
 	resumed   = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>.*= (-?\d+)`)
-	durable   = regexp.MustCompile(`durable-\d{6}\.`)
+	durable   = regexp.MustCompile(`durable-\d{6}-`)
 	result    = regexp.MustCompile(`= (-?\d+)[^=]*$`)
 )
 

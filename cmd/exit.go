@@ -114,6 +114,8 @@ func hintFor(err error) string {
 		return "name another file as the store; evrun makes a new one where there is none"
 	case errors.Is(err, store.ErrReadOnly):
 		return "evrun must be able to write the file and its folder"
+	case errors.Is(err, store.ErrBroken):
+		return "check the disk (the system's log may tell more), then start evrun again: nothing that was acknowledged is lost"
 	case errors.Is(err, store.ErrFull):
 		return "make room on the disk and try again"
 	}

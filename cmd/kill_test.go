@@ -80,7 +80,7 @@ func (e *emitters) run(ctx context.Context, client *api.Client, number int) {
 		if i%4 == 0 {
 			typ = "load.outside"
 		}
-		id := fmt.Sprintf("%d-%d", number, i)
+		id := durableID(number*100_000 + i)
 		for ctx.Err() == nil {
 			rc, err := client.Emit(ctx, &events.Event{Type: typ, ID: id, Source: loadSource, Data: []byte(`{"n":1}`)})
 			if err != nil {
