@@ -43,6 +43,9 @@ type act struct {
 }
 
 func newAct(dir string) *act {
+	if elsewhere := os.Getenv(proofEffects); elsewhere != "" {
+		dir = elsewhere
+	}
 	f, err := os.OpenFile(filepath.Join(dir, effectsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		panic(err)

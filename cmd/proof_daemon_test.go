@@ -30,6 +30,7 @@ const (
 	proofName     = "evrun-proof"
 	proofHandlers = "EVRUN_PROOF_HANDLERS"
 	proofFault    = "EVRUN_PROOF_FAULT"
+	proofEffects  = "EVRUN_PROOF_EFFECTS" // the folder of the effects' file; default: the daemon's
 )
 
 // wirings has the handlers that a proof adds to its wiring file, by the name that proofHandlers has.

@@ -23,10 +23,10 @@ func init() {
 
 // ledger looks at a store's file from outside, past evrun's own code, and never writes: after a crash it is left as it is.
 type ledger struct {
-	dir     string
-	db      *sql.DB
-	effects int64 // how much of the effects' file was audited
-	seen    map[string]bool
+	db         *sql.DB
+	effectsDir string
+	effects    int64 // how much of the effects' file was audited
+	seen       map[string]bool
 }
 
 func openLedger(t *testing.T, dir string) *ledger {
@@ -37,7 +37,7 @@ func openLedger(t *testing.T, dir string) *ledger {
 	}
 	db.SetMaxIdleConns(0) // every look is a new one
 	t.Cleanup(func() { db.Close() })
-	return &ledger{dir: dir, db: db, seen: map[string]bool{}}
+	return &ledger{effectsDir: dir, db: db, seen: map[string]bool{}}
 }
 
 // number runs a query that gives one.
@@ -192,7 +192,7 @@ const effectsFile = "effects.log"
 // acted once. It returns how often each run acted, in all.
 func (l *ledger) recorded(t *testing.T) {
 	t.Helper()
-	f, err := os.Open(filepath.Join(l.dir, effectsFile))
+	f, err := os.Open(filepath.Join(l.effectsDir, effectsFile))
 	if os.IsNotExist(err) {
 		return
 	}
