@@ -213,6 +213,12 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	a.bus.Close()
 	stop(writer)
 	parts.Wait()
+	if first == nil {
+		select {
+		case first = <-failed: // while it stopped
+		default:
+		}
+	}
 	if first != nil {
 		return fmt.Errorf("%s: %w", first.name, first.err)
 	}
