@@ -39,8 +39,8 @@ type app struct {
 	started   time.Time
 }
 
-// newApp opens the store and the socket. Nothing runs yet; close undoes it.
-func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer) (_ *app, err error) {
+// newApp opens the store and the socket. Nothing runs yet; close undoes it. tune changes what the store is opened with.
+func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer, tune ...func(*store.Options)) (_ *app, err error) {
 	unix.Umask(0o077) // the store and the socket are the user's alone
 	a := &app{cfg: cfg, log: newLogger(cfg.Settings, logTo), bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now()}
 	defer func() {
@@ -48,7 +48,7 @@ func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer) (_ *app, e
 			err = errors.Join(err, a.close())
 		}
 	}()
-	if a.store, err = openStore(ctx, cfg, store.Options{
+	opt := store.Options{
 		Synchronous: cfg.Settings.Store.Synchronous,
 		WantRuns:    func() bool { return a.commits.Subscribers() > 0 },
 		OnCommit: func(c store.Commit) {
@@ -59,7 +59,11 @@ func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer) (_ *app, e
 				a.commits.Publish(c)
 			}
 		},
-	}); err != nil {
+	}
+	for _, t := range tune {
+		t(&opt)
+	}
+	if a.store, err = openStore(ctx, cfg, opt); err != nil {
 		return nil, err
 	}
 	if a.listener, err = listen(cfg.Settings.Server.Socket); err != nil {
@@ -209,6 +213,12 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	a.bus.Close()
 	stop(writer)
 	parts.Wait()
+	if first == nil {
+		select {
+		case first = <-failed: // while it stopped
+		default:
+		}
+	}
 	if first != nil {
 		return fmt.Errorf("%s: %w", first.name, first.err)
 	}

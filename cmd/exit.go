@@ -104,6 +104,7 @@ func (e *env) code(ctx context.Context, err error) int {
 
 // hintFor says what to do about an error.
 func hintFor(err error) string {
+	var p *api.Problem
 	switch {
 	case errors.Is(err, api.ErrNoDaemon):
 		return `start it with "evrun serve"`
@@ -115,7 +116,9 @@ func hintFor(err error) string {
 		return "name another file as the store; evrun makes a new one where there is none"
 	case errors.Is(err, store.ErrReadOnly):
 		return "evrun must be able to write the file and its folder"
-	case errors.Is(err, store.ErrFull):
+	case errors.Is(err, store.ErrBroken):
+		return "check the disk (the system's log may tell more), then start evrun again: nothing that was acknowledged is lost"
+	case errors.Is(err, store.ErrFull), errors.As(err, &p) && p.Status == http.StatusInsufficientStorage:
 		return "make room on the disk and try again"
 	}
 	return ""

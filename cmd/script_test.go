@@ -10,10 +10,11 @@ import (
 	"evrun/cmd"
 )
 
-// TestMain makes this test binary the evrun that the scripts run.
+// TestMain makes this test binary the evrun that the scripts run, and the daemon of the proofs.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"evrun": func() { os.Exit(cmd.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"evrun":   func() { os.Exit(cmd.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		proofName: serveProof,
 	})
 }
 

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"evrun/cmd/config"
+	"evrun/store"
 )
 
 func newServeCmd(e *env) *cobra.Command {
@@ -15,7 +18,8 @@ func newServeCmd(e *env) *cobra.Command {
 		Short: "Run the daemon: publish the schedules' events and run the handlers",
 		Long: `Runs the daemon. It checks the whole wiring file before it opens anything, publishes the schedules' events and runs the
 handlers until it is stopped. The first Ctrl-C or SIGTERM lets what is in flight end (server.grace, 30 seconds); the second
-stops at once.`,
+stops at once. A handler that does not end 5 seconds after its grace is left to itself: exit 1, and its run is tried again at
+the next start.`,
 		Example: "  evrun serve -c config.example.yaml",
 		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return runServe(c.Context(), e) },
@@ -41,7 +45,12 @@ func runServe(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	a, err := newApp(ctx, cfg, e.err)
+	return e.serve(ctx, cfg)
+}
+
+// serve runs the daemon on a wiring file that was loaded.
+func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store.Options)) error {
+	a, err := newApp(ctx, cfg, e.err, tune...)
 	if err != nil {
 		return err
 	}

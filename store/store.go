@@ -312,4 +312,17 @@ type Options struct {
 	WantRuns func() bool
 	// Synchronous "normal" trades the durability of the last moments before a power cut for speed. Default "full".
 	Synchronous string
+	// At is called by the writer at each [Point] of a transaction, for tests that crash there. Default: nothing.
+	At func(Point)
 }
+
+// Point is a moment in the life of a transaction: what a crash there loses, and what it must not, differs.
+type Point string
+
+// The points, in the order in which a transaction meets them.
+const (
+	BeforeBegin   Point = "before begin"
+	BeforeCommit  Point = "before commit"  // all effects and settlements are written, none is kept
+	AfterCommit   Point = "after commit"   // on disk, and nobody knows
+	BeforeAnswers Point = "before answers" // OnCommit was told, the callers were not
+)

@@ -144,7 +144,9 @@ func (c *consumer) failed(t *task, d *Delivery, err error) store.Outcome {
 }
 
 // emitted makes the events that follow from a success: the kind's own, then those of the handler's emit.
-func (c *consumer) emitted(d *Delivery, result any) ([]*events.Event, error) {
+// They are made of what the handler returned, whose encoding is its own code still.
+func (c *consumer) emitted(d *Delivery, result any) (evs []*events.Event, err error) {
+	defer recovered(&err)
 	var list []EmittedEvent
 	if e, ok := result.(*Emitted); ok {
 		list, result = e.Events, e.Result
@@ -173,7 +175,7 @@ func (c *consumer) emitted(d *Delivery, result any) ([]*events.Event, error) {
 		}
 		list = append(list, what)
 	}
-	evs := make([]*events.Event, len(list))
+	evs = make([]*events.Event, len(list))
 	for i, what := range list {
 		var err error
 		if events.Reserved(what.Type) {

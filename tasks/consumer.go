@@ -189,7 +189,11 @@ func (c *consumer) run(ctx, work context.Context) error {
 			return c.failure
 		}
 		live, done := c.follower.C(), ctx.Done()
+		var lastCall chan struct{}
 		if stopping {
+			if c.running > 0 {
+				lastCall = c.r.lastCall
+			}
 			live, done = nil, nil
 			timer.Reset(time.Hour)
 		} else {
@@ -217,8 +221,18 @@ func (c *consumer) run(ctx, work context.Context) error {
 		case <-c.mark:
 			c.moveMark(work)
 		case <-timer.C:
+		case <-lastCall:
+			c.abandon()
 		case <-done:
 		}
+	}
+}
+
+// abandon gives up on the attempts that have not ended. Their runs stay as they are in the store, running.
+func (c *consumer) abandon() {
+	if c.running > 0 {
+		c.fail(fmt.Errorf("%d of its attempts went on after the grace period; the next start counts them as failed", c.running))
+		c.running = 0
 	}
 }
 
@@ -350,7 +364,11 @@ func (c *consumer) take(work context.Context, t *task) {
 		case Outside:
 			c.running++
 			go func() {
-				c.attempts <- c.outside(work, t, d, action)
+				a := c.outside(work, t, d, action)
+				select {
+				case c.attempts <- a:
+				case <-c.ended: // it was abandoned
+				}
 			}()
 		default:
 			c.settle(t, c.settlement(t, c.failed(t, d, Permanent(fmt.Errorf("kind %q can't be run", c.h.Kind)))))

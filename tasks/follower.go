@@ -27,6 +27,8 @@ type Follower struct {
 	skip     store.HandlerID // leaves out what this handler has a run for...
 	skipTo   int64           // ...up to this sequence
 
+	buffer, limit int // followBuffer and followPage
+
 	after int64 // the last sequence that was given
 	sub   *events.Subscription[*events.Event]
 	page  []*events.Event
@@ -38,7 +40,7 @@ func NewFollower(journal store.Journal, bus *events.Bus, after int64, patterns .
 	if len(patterns) == 0 {
 		patterns = []events.Pattern{events.MustPattern(">")}
 	}
-	return &Follower{journal: journal, bus: bus, after: after, patterns: patterns}
+	return &Follower{journal: journal, bus: bus, after: after, patterns: patterns, buffer: followBuffer, limit: followPage}
 }
 
 // After is the sequence of the last event that was given.
@@ -98,7 +100,7 @@ func (f *Follower) poll(ctx context.Context) (*events.Event, error) {
 
 // read fetches a page. An empty one is the journal's end: the first time it subscribes and looks again, then it is live.
 func (f *Follower) read(ctx context.Context) error {
-	q := store.EventQuery{After: f.after, Patterns: f.patterns, Limit: followPage}
+	q := store.EventQuery{After: f.after, Patterns: f.patterns, Limit: f.limit}
 	if f.after < f.skipTo {
 		q.Unsettled = f.skip
 	}
@@ -110,7 +112,7 @@ func (f *Follower) read(ctx context.Context) error {
 		return nil
 	}
 	if f.sub == nil {
-		f.sub = f.bus.Subscribe(followBuffer, f.patterns...)
+		f.sub = f.bus.Subscribe(f.buffer, f.patterns...)
 	} else {
 		f.live = true
 	}

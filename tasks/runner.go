@@ -19,7 +19,8 @@ type Options struct {
 	Emitter  *Emitter
 	Handlers []*Handler
 	Log      *slog.Logger
-	// Grace is how long attempts of outside handlers may go on after a stop. Default 30s.
+	// Grace is how long attempts of outside handlers may go on after a stop. Then their contexts end, and those that have
+	// not returned 5 s later are left to themselves: Run returns an error, and the next start counts them as failed. Default 30s.
 	Grace time.Duration
 }
 
@@ -33,14 +34,18 @@ type Runner struct {
 	ready     chan struct{}
 	consumers []*consumer
 	byName    map[string]*consumer
+	lastCall  chan struct{} // closed when attempts that have not ended are waited for no more
 }
+
+// lastCallAfter is how long attempts may take to notice that the grace period is over.
+const lastCallAfter = 5 * time.Second
 
 // NewRunner makes a runner; Run starts it.
 func NewRunner(o Options) *Runner {
 	if o.Grace <= 0 {
 		o.Grace = 30 * time.Second
 	}
-	r := &Runner{o: o, ready: make(chan struct{}), byName: map[string]*consumer{}}
+	r := &Runner{o: o, ready: make(chan struct{}), byName: map[string]*consumer{}, lastCall: make(chan struct{})}
 	for _, h := range o.Handlers {
 		c := newConsumer(r, h)
 		r.consumers = append(r.consumers, c)
@@ -79,7 +84,8 @@ func Registrations(handlers []*Handler) []store.Registration {
 }
 
 // Run handles events until ctx ends. Then it takes no more, lets what is in flight end, outside handlers for the grace
-// period at most, and returns nil: whatever is left is in the store, and goes on at the next start.
+// period at most, and returns nil: whatever is left is in the store, and goes on at the next start. An outside handler that
+// ignores the end of its context is an error: see [Options.Grace].
 func (r *Runner) Run(ctx context.Context) error {
 	registered, err := r.o.Store.Register(ctx, Registrations(r.o.Handlers))
 	if err != nil {
@@ -97,7 +103,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	// work outlives ctx by the grace period.
 	work, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer interrupt(nil)
-	graceOver := make(chan struct{})
+	graceOver, allEnded := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(graceOver)
 		t := time.NewTimer(r.o.Grace)
@@ -105,7 +111,13 @@ func (r *Runner) Run(ctx context.Context) error {
 		select {
 		case <-t.C:
 			interrupt(errors.New("evrun is stopping"))
-		case <-work.Done():
+			t.Reset(lastCallAfter)
+			select {
+			case <-t.C:
+				close(r.lastCall)
+			case <-allEnded:
+			}
+		case <-allEnded:
 		}
 	})
 	errs := make(chan error, len(r.consumers)+1)
@@ -120,6 +132,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { r.sweep(ctx) })
 	wg.Wait()
+	close(allEnded)
 	interrupt(nil)
 	if !stop() {
 		<-graceOver

@@ -33,7 +33,13 @@ func translate(err error) error {
 		kind = store.ErrNotStore
 	case lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_PERM, lib.SQLITE_AUTH:
 		kind = store.ErrReadOnly
-	case lib.SQLITE_IOERR, lib.SQLITE_CORRUPT, lib.SQLITE_NOMEM, lib.SQLITE_INTERNAL, lib.SQLITE_PROTOCOL:
+	case lib.SQLITE_IOERR:
+		// The -shm file can't grow: a full disk says so too when it is opened. In a commit it comes after the log was written;
+		// a rollback leaves frames there that only a crash would bring back, whole, and that the next commit overwrites.
+		if kind = store.ErrBroken; e.Code() == lib.SQLITE_IOERR_SHMSIZE {
+			kind = store.ErrFull
+		}
+	case lib.SQLITE_CORRUPT, lib.SQLITE_NOMEM, lib.SQLITE_INTERNAL, lib.SQLITE_PROTOCOL:
 		kind = store.ErrBroken
 	default:
 		return err

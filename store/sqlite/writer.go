@@ -115,7 +115,9 @@ func (w *writer) write(batch []*op) error {
 	t, culprit, err := w.try(batch)
 	switch {
 	case err == nil:
+		w.at(store.AfterCommit)
 		w.publish(t)
+		w.at(store.BeforeAnswers)
 		answer(batch, nil)
 		return nil
 	case errors.Is(err, store.ErrBroken):
@@ -137,6 +139,12 @@ func (w *writer) write(batch []*op) error {
 	}
 }
 
+func (w *writer) at(p store.Point) {
+	if w.opt.At != nil {
+		w.opt.At(p)
+	}
+}
+
 func answer(batch []*op, err error) {
 	for _, o := range batch {
 		o.done <- err
@@ -146,6 +154,7 @@ func answer(batch []*op, err error) {
 // try runs the batch in one transaction. After an error nothing of it is in the database, save after [store.ErrBroken],
 // when that is unknown; culprit is the write that failed, where the error is its own.
 func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
+	w.at(store.BeforeBegin)
 	if _, err := w.stmt.begin.exec(); err != nil {
 		return nil, nil, fmt.Errorf("begin: %w", err)
 	}
@@ -170,6 +179,7 @@ func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
 		}
 		return nil, nil, err
 	}
+	w.at(store.BeforeCommit)
 	if _, err := w.stmt.commit.exec(); err != nil {
 		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBusy) {
 			if rerr := w.rollback(); rerr != nil {

@@ -1,0 +1,39 @@
+package cmd
+
+import (
+	"io"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/config"
+	"evrun/store"
+)
+
+// ServeWith is `evrun serve` for tests that need handlers, or a store, that no wiring file can give: mend changes what was
+// loaded, tune what the store is opened with. All else is what users run. args begin with "serve".
+func ServeWith(args []string, in io.Reader, out, errOut io.Writer, mend func(*config.Config), tune func(*store.Options)) int {
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := interruptible()
+	defer stop()
+	e := &env{in: in, out: out, err: errOut}
+	root := newRootCmd(e)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	serve, _, err := root.Find([]string{"serve"})
+	if err != nil {
+		panic(err)
+	}
+	serve.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := e.load()
+		if err != nil {
+			return err
+		}
+		mend(cfg)
+		return e.serve(c.Context(), cfg, tune)
+	}
+	return e.exit(ctx, root.ExecuteContext(ctx))
+}

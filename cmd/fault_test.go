@@ -1,0 +1,124 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// A fault is a point and a number: the process dies when it comes to the point for that time, as text "point*number".
+var (
+	faultPoint string
+	faultLeft  atomic.Int64
+)
+
+func armFault(opt *store.Options, text string) {
+	point, number, _ := strings.Cut(text, "*")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	faultPoint = point
+	faultLeft.Store(n)
+	opt.At = func(p store.Point) { faultAt(string(p)) }
+}
+
+// faultAt dies like a crash does: nothing is flushed, no deferred call runs, no other goroutine goes on for long.
+func faultAt(point string) {
+	if point == faultPoint && faultLeft.Add(-1) == 0 {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+}
+
+func init() {
+	wirings["fault"] = func(dir string) []*tasks.Handler {
+		list := wirings["load"](dir)
+		for _, h := range list {
+			switch a := h.Action.(type) {
+			case *act:
+				a.around = func(_ *tasks.Delivery, point string) { faultAt(point) }
+			case tally:
+				h.Action = tally{fails: func(d *tasks.Delivery) error {
+					faultAt("in the effect")
+					if a.fails != nil {
+						return a.fails(d)
+					}
+					return nil
+				}}
+			}
+		}
+		return list
+	}
+}
+
+// TestCrashAtEveryPoint lets the daemon die at each point on an event's way between its acceptance, its effects, its
+// settlements and their acknowledgements, at the 1st, 2nd, … time that it gets there under load, and checks after each
+// crash, and at the end, what TestKilledDaemonLosesNothingAndRepeatsNothing does. Random kills meet the narrow ones of
+// these points seldom.
+//
+// EVRUN_FAULTS is how often at each point; 6.
+func TestCrashAtEveryPoint(t *testing.T) {
+	proof(t)
+	times := proofSize(t, "EVRUN_FAULTS", 6)
+	for _, point := range []string{
+		string(store.BeforeBegin), "in the effect", string(store.BeforeCommit), string(store.AfterCommit), string(store.BeforeAnswers),
+		"attempt recorded", "action done",
+	} {
+		t.Run(strings.ReplaceAll(point, " ", "-"), func(t *testing.T) {
+			dir := wired(t, loadWiring)
+			env := []string{proofHandlers + "=fault"}
+			d := serve(t, dir, env)
+			d.ready(t)
+			d.stop(t)
+			indexUsers(t, dir)
+			l := openLedger(t, dir)
+			load := emit(t.Context(), dir+"/evrun.sock", 4)
+			defer load.done.Wait()
+			defer load.stop()
+			check := func() {
+				t.Helper()
+				l.has(t, loadSource, load.take(t))
+				for name, typ := range loadHandlers {
+					l.inOrder(t, name, typ, 0)
+				}
+				for _, name := range []string{"tally", "tally-flaky", "tally-child"} {
+					l.tallied(t, name, 0)
+				}
+				l.recorded(t)
+				l.whole(t)
+			}
+			for n := 1; n <= times; n++ {
+				// The first times are those of the start, later ones those of ever fuller batches.
+				d := serve(t, dir, append(env, fmt.Sprintf("%s=%s*%d", proofFault, point, n*n*n)))
+				if code := d.code(t); code != -1 {
+					t.Fatalf("the daemon ended with %d, not by its fault\n%s", code, d.log)
+				}
+				if check(); t.Failed() {
+					t.Fatalf("after crash %d", n)
+				}
+			}
+			d = serve(t, dir, env)
+			d.ready(t)
+			load.stop()
+			load.done.Wait()
+			for name, typ := range loadHandlers {
+				l.settled(t, name, typ)
+			}
+			d.stop(t)
+			check()
+			l.has(t, loadSource, load.acknowledged)
+			l.acted(t, "act")
+			l.none(t, "runs that are not over", `SELECT sequence, handler, state FROM runs WHERE state <= 2`)
+			t.Logf("%d crashes, %d events acknowledged, %d runs, %d outside effects", times, len(load.acknowledged),
+				l.number(t, `SELECT count(*) FROM runs`), len(l.seen))
+		})
+	}
+}

@@ -1,0 +1,216 @@
+package cmd_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"evrun/cmd/api"
+	"evrun/events"
+)
+
+// fullDiskInside says that the test runs in a mount namespace of its own already.
+const fullDiskInside = "EVRUN_PROOF_NAMESPACE"
+
+// tmpfs mounts a small disk, or runs the whole test again in a namespace where it may; ok is false when it did that.
+func tmpfs(t *testing.T, size string) (dir string, ok bool) {
+	t.Helper()
+	dir = t.TempDir()
+	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+size)
+	if err == nil {
+		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+		return dir, true
+	}
+	if os.Getenv(fullDiskInside) != "" {
+		unable(t, "tmpfs", err)
+	}
+	again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
+	again.Env = append(os.Environ(), fullDiskInside+"=1")
+	again.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := again.CombinedOutput()
+	t.Logf("in a namespace of its own:\n%s", out)
+	var ended *exec.ExitError
+	switch {
+	case errors.As(err, &ended):
+		t.Fatal(err)
+	case err != nil:
+		unable(t, "tmpfs", err)
+	case bytes.Contains(out, []byte("--- SKIP")):
+		t.Skip("see above")
+	}
+	return "", false
+}
+
+// fill takes all space that is left, and gives it back.
+func fill(t *testing.T, dir string) (empty func()) {
+	t.Helper()
+	name := filepath.Join(dir, "ballast")
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{64 << 10, 4096, 1} {
+		for {
+			if _, err := f.Write(make([]byte, size)); err != nil {
+				break
+			}
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestFullDisk fills the disk under a daemon under load. While it is full, senders are told so (507, and exit 75 of emit),
+// nothing is acknowledged that isn't there, no attempt of an outside handler begins, reads work, and the daemon stays up.
+// When there is space again it goes on by itself, and all that was accepted is handled.
+func TestFullDisk(t *testing.T) {
+	proof(t)
+	dir, ok := tmpfs(t, "24m")
+	if !ok {
+		return
+	}
+	wireAt(t, dir, loadWiring)
+	elsewhere := t.TempDir()
+	env := []string{proofHandlers + "=load", proofEffects + "=" + elsewhere}
+	d := serve(t, dir, env)
+	d.ready(t)
+	d.stop(t)
+	indexUsers(t, dir)
+	l := openLedger(t, dir)
+	l.effectsDir = elsewhere
+	d = serve(t, dir, env)
+	d.ready(t)
+	load := emit(t.Context(), dir+"/evrun.sock", 4)
+	defer load.done.Wait()
+	defer load.stop()
+	pauseFor(t.Context(), 200*time.Millisecond)
+
+	for round := range 4 {
+		empty := fill(t, dir)
+		var p *api.Problem
+		eventuallyTrue(t, "a sender is told that the disk is full", func() (bool, string) {
+			_, err := d.client.Emit(t.Context(), &events.Event{Type: "load.other", Source: "/full"})
+			return errors.As(err, &p) && p.Status == http.StatusInsufficientStorage, fmt.Sprint(err)
+		})
+		if !strings.Contains(p.Detail, "no space left") {
+			t.Errorf("the problem is %q", p.Detail)
+		}
+		// From the outside, and while others ask for the last bytes as well.
+		for range 5 {
+			out, code := run(t, dir, "emit", "load.other", "-d", `{"n":1}`)
+			if code != exitTryAgain || !strings.Contains(out, "make room") {
+				t.Errorf("emit: exit %d, not %d: %s", code, exitTryAgain, out)
+			}
+		}
+		pauseFor(t.Context(), 300*time.Millisecond)
+		// Whatever still fitted, into a log that starts anew for one, is there; the rest was refused, and acted nowhere.
+		l.has(t, loadSource, load.take(t))
+		l.recorded(t)
+		var status map[string]any
+		d.get(t, "/v1/status", &status)
+		d.get(t, "/v1/events?limit=5", &status)
+		if out, code := run(t, dir, "users", "list"); code != 0 {
+			t.Errorf("users list on a full disk: exit %d: %s", code, out)
+		}
+		if round > 0 { // killed while full: it starts if it can, or says why it can't
+			d.kill(t)
+			if round == 2 {
+				// What it would have to make anew, and what SQLite needs even to read.
+				if err := os.Remove(filepath.Join(dir, "evrun.db-shm")); err != nil {
+					t.Fatal(err)
+				}
+				fill(t, dir)
+			}
+			if d = serve(t, dir, env); !d.startedOrSaidWhy(t) {
+				empty()
+				d = serve(t, dir, env)
+				d.ready(t)
+				continue
+			}
+		}
+		empty()
+		eventuallyTrue(t, "events are accepted again", func() (bool, string) {
+			_, err := d.client.Emit(t.Context(), &events.Event{Type: "load.other", Source: "/full"})
+			return err == nil, fmt.Sprint(err)
+		})
+		pauseFor(t.Context(), 100*time.Millisecond)
+	}
+	load.stop()
+	load.done.Wait()
+	for name, typ := range loadHandlers {
+		l.settled(t, name, typ)
+	}
+	d.stop(t)
+	l.has(t, loadSource, load.acknowledged)
+	for name, typ := range loadHandlers {
+		l.inOrder(t, name, typ, 0)
+	}
+	for _, name := range []string{"tally", "tally-flaky", "tally-child"} {
+		l.tallied(t, name, 0)
+	}
+	l.recorded(t)
+	l.whole(t)
+	l.none(t, "runs that are not over", `SELECT sequence, handler, state FROM runs WHERE state <= 2`)
+	t.Logf("%d events acknowledged", len(load.acknowledged))
+}
+
+const exitTryAgain = 75
+
+// startedOrSaidWhy waits until the daemon is ready (true), or has ended with 75 and the hint to make room.
+func (d *daemon) startedOrSaidWhy(t *testing.T) (started bool) {
+	t.Helper()
+	eventuallyTrue(t, "the daemon has started, or ended", func() (bool, string) {
+		select {
+		case <-d.ended:
+			return true, ""
+		default:
+			err := d.client.Ping(t.Context())
+			started = err == nil
+			return started, fmt.Sprint(err)
+		}
+	})
+	if started {
+		return true
+	}
+	switch code := d.code(t); {
+	case code != exitTryAgain:
+		t.Errorf("serve on a full disk: exit %d, not %d\n%s", code, exitTryAgain, d.log)
+	case !strings.Contains(d.log.String(), "make room"):
+		t.Errorf("serve on a full disk says\n%s", d.log)
+	}
+	t.Logf("serve on a full disk says: %s", strings.TrimSpace(d.log.String()))
+	return false
+}
+
+// run runs evrun in dir to its end: what it printed, and its exit code.
+func run(t *testing.T, dir string, args ...string) (out string, code int) {
+	t.Helper()
+	c := exec.Command(self(t, dir, "evrun"), args...)
+	c.Dir = dir
+	text, err := c.CombinedOutput()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatal(err)
+	}
+	return string(text), c.ProcessState.ExitCode()
+}

@@ -1,0 +1,242 @@
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"evrun/cmd"
+	"evrun/cmd/api"
+	"evrun/cmd/config"
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// The proofs run the real daemon as a process of its own: this test binary, called as evrun-proof. It is `evrun serve`, save
+// that the environment may name handlers that no wiring file can give (proofHandlers), and a place to die at (fault_test.go).
+const (
+	proofName     = "evrun-proof"
+	proofHandlers = "EVRUN_PROOF_HANDLERS"
+	proofFault    = "EVRUN_PROOF_FAULT"
+	proofEffects  = "EVRUN_PROOF_EFFECTS" // the folder of the effects' file; default: the daemon's
+)
+
+// wirings has the handlers that a proof adds to its wiring file, by the name that proofHandlers has.
+var wirings = map[string]func(dir string) []*tasks.Handler{}
+
+// serveProof is the daemon of the proofs.
+func serveProof() {
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	os.Exit(cmd.ServeWith(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, func(cfg *config.Config) {
+		if name := os.Getenv(proofHandlers); name != "" {
+			cfg.Wiring.Handlers = append(cfg.Wiring.Handlers, wirings[name](dir)...)
+		}
+	}, func(opt *store.Options) {
+		if text := os.Getenv(proofFault); text != "" {
+			armFault(opt, text)
+		}
+	}))
+}
+
+// proofSize is a number that an environment variable may make greater: `go test` has to end in minutes.
+func proofSize(t *testing.T, name string, usual int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s=%q is no number", name, text)
+	}
+	return n
+}
+
+// proof says that a test is one of the long ones: they run without -short.
+func proof(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a long proof: runs without -short")
+	}
+}
+
+// unable skips a proof that this machine doesn't allow, or fails it where EVRUN_REQUIRE has what is missing.
+func unable(t *testing.T, what string, err error) {
+	t.Helper()
+	for name := range strings.SplitSeq(os.Getenv("EVRUN_REQUIRE"), ",") {
+		if name == what {
+			t.Fatalf("%s is required, but: %v", what, err)
+		}
+	}
+	t.Skipf("NOT PROVEN HERE, for want of %s: %v", what, err)
+}
+
+// daemon is a running evrun-proof.
+type daemon struct {
+	cmd    *exec.Cmd
+	dir    string
+	log    *bytes.Buffer // its stderr; read it after it has ended
+	ended  chan struct{}
+	client *api.Client
+}
+
+// wired writes the wiring file of a proof into a new folder.
+func wired(t *testing.T, wiring string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	wireAt(t, dir, wiring)
+	return dir
+}
+
+func wireAt(t *testing.T, dir, wiring string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "evrun.yaml"), []byte(wiring), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// self is a path under which this test binary is called as name.
+func self(t *testing.T, dir, name string) string {
+	t.Helper()
+	bin, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, name)
+	if err := os.Symlink(bin, link); err != nil && !errors.Is(err, os.ErrExist) {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// serve starts the daemon in dir. env has more variables; before has what goes before the command: strace and its flags.
+func serve(t *testing.T, dir string, env []string, before ...string) *daemon {
+	t.Helper()
+	args := append(before, self(t, dir, proofName), "serve")
+	d := &daemon{cmd: exec.Command(args[0], args[1:]...), dir: dir, log: new(bytes.Buffer), ended: make(chan struct{}),
+		client: api.NewClient(filepath.Join(dir, "evrun.sock"))}
+	d.cmd.Dir, d.cmd.Env, d.cmd.Stderr = dir, append(os.Environ(), env...), d.log
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = d.cmd.Wait() // the state tells
+		close(d.ended)
+	}()
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Kill() // it has ended, or the test failed
+		<-d.ended
+		if t.Failed() {
+			text := d.log.String()
+			t.Logf("the daemon's log:\n%s", text[max(0, len(text)-4000):])
+		}
+	})
+	return d
+}
+
+// ready waits until the daemon takes events.
+func (d *daemon) ready(t *testing.T) {
+	t.Helper()
+	eventuallyTrue(t, "the daemon is ready", func() (bool, string) {
+		select {
+		case <-d.ended:
+			t.Fatalf("the daemon has ended: %v\n%s", d.cmd.ProcessState, d.log)
+		default:
+		}
+		err := d.client.Ping(t.Context())
+		return err == nil, fmt.Sprint(err)
+	})
+}
+
+// kill ends the daemon as a crash does.
+func (d *daemon) kill(t *testing.T) {
+	t.Helper()
+	if err := d.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+	<-d.ended
+}
+
+// code waits for the daemon's end: its exit code, or -1 when a signal ended it.
+func (d *daemon) code(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-d.ended:
+	case <-time.After(2 * patience):
+		_ = d.cmd.Process.Signal(syscall.SIGQUIT) // so that the log has its goroutines
+		<-d.ended
+		t.Fatalf("the daemon did not end\n%s", d.log)
+	}
+	return d.cmd.ProcessState.ExitCode()
+}
+
+// stop ends the daemon as Ctrl-C does; it has to exit with 0.
+func (d *daemon) stop(t *testing.T) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := d.code(t); code != 0 {
+		t.Fatalf("a stopped daemon: exit %d\n%s", code, d.log)
+	}
+}
+
+// eventuallyTrue asks until it is so; the text says what is still missing.
+func eventuallyTrue(t *testing.T, what string, ask func() (bool, string)) {
+	t.Helper()
+	within(t, 3*patience, what, ask)
+}
+
+func within(t *testing.T, d time.Duration, what string, ask func() (bool, string)) {
+	t.Helper()
+	deadline := time.Now().Add(d)
+	for {
+		ok, missing := ask()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came that %s: %s", what, missing)
+		}
+		pauseFor(t.Context(), 5*time.Millisecond)
+	}
+}
+
+// pauseFor waits on behalf of a process that is not ours, which synctest can't see.
+func pauseFor(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// get reads what the daemon answers to a GET.
+func (d *daemon) get(t *testing.T, path string, into any) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(d.dir, "evrun.sock"))
+	}}}
+	res, err := client.Get("http://evrun" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(into); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %s, %v", path, res.Status, err)
+	}
+}
