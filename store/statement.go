@@ -189,16 +189,26 @@ func (p *parser) afterWith() int {
 	}
 }
 
-// refuse looks for words that are not allowed wherever they stand.
+// refuse looks for words that are not allowed wherever they stand, and for parentheses that don't match.
 func (p *parser) refuse() *StatementError {
+	var open []token
 	for i, t := range p.tokens {
 		switch {
+		case t.is("("):
+			open = append(open, t)
+		case t.is(")") && len(open) == 0:
+			return &StatementError{Offset: t.from, Msg: "the ) closes nothing"}
+		case t.is(")"):
+			open = open[:len(open)-1]
 		case i == 0:
 		case t.is("ROLLBACK") && (p.tokens[i-1].is("OR") || p.tokens[i-1].is("CONFLICT") || p.tokens[i-1].is("(")):
 			return &StatementError{Offset: t.from, Msg: "ROLLBACK would undo the work of others too", Hint: "ABORT undoes this statement's"}
 		case (t.is("TEMP") || t.is("TEMPORARY")) && i == 1 && p.tokens[0].is("CREATE"):
 			return &StatementError{Offset: t.from, Msg: "temporary tables, views and triggers are not allowed"}
 		}
+	}
+	if len(open) > 0 {
+		return &StatementError{Offset: open[len(open)-1].from, Msg: "the ( is not closed"}
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type guard struct {
 	// What came of the statement since rules were set.
 	denied string // why it was refused; empty: it wasn't
 	loops  bool   // it has more in it than rows that are written out
+	into   string // the first table that it inserts into
 }
 
 type rules int8
@@ -43,7 +44,7 @@ func newGuard(c *conn, own map[string]bool) (*guard, error) {
 
 // on switches the guard on; the returned function switches it off.
 func (g *guard) on(r rules) (off func()) {
-	g.rules, g.denied = r, ""
+	g.rules, g.denied, g.into = r, "", ""
 	return g.off
 }
 
@@ -56,7 +57,7 @@ func (g *guard) authorize(action driverpkg.AuthorizerActionCode, a, b, _, trigge
 	if why := g.judge(action, a, b); why != "" {
 		if g.denied == "" {
 			g.denied = why
-			if trigger != "" {
+			if trigger != "" && trigger != wrapped {
 				g.denied = fmt.Sprintf("%s, in the trigger or view %q", why, trigger)
 			}
 		}
@@ -81,8 +82,14 @@ func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string
 		}
 		return ""
 	case driverpkg.AuthInsert:
+		if g.into == "" {
+			g.into = a
+		}
 		return g.write(a)
-	case driverpkg.AuthUpdate, driverpkg.AuthDelete:
+	case driverpkg.AuthUpdate:
+		g.loops = g.loops || a != g.into // else it is what ON CONFLICT does with the one row
+		return g.write(a)
+	case driverpkg.AuthDelete:
 		g.loops = true
 		return g.write(a)
 	case driverpkg.AuthPragma:

@@ -101,7 +101,7 @@ func (u *userStatements) prepared(s *store.Statement) (*userStatement, error) {
 	if !ok {
 		u.makeRoom()
 		u.guard.loops = s.Verb() != "INSERT" && s.Verb() != "REPLACE"
-		prepared, err := u.conn.c.(driver.ConnPrepareContext).PrepareContext(context.Background(), runnable(s))
+		prepared, err := u.prepare(s)
 		if err != nil {
 			return nil, err
 		}
@@ -115,13 +115,27 @@ func (u *userStatements) prepared(s *store.Statement) (*userStatement, error) {
 	return st, nil
 }
 
-// runnable is the text to prepare. The driver watches the context only until the first row is there, so a query is made to
-// have all its rows by then; and no more of them than are taken.
-func runnable(s *store.Statement) string {
-	if !s.Reads() {
-		return s.String()
+// wrapped names a query inside the one that is run for it.
+const wrapped = "evrun_rows"
+
+// prepare compiles s. The driver watches the context only until the first row is there, so a query is made to have all its
+// rows by then, and no more of them than are taken.
+func (u *userStatements) prepare(s *store.Statement) (driver.Stmt, error) {
+	compile := func(query string) (driver.Stmt, error) {
+		return u.conn.c.(driver.ConnPrepareContext).PrepareContext(context.Background(), query)
 	}
-	return fmt.Sprintf("WITH evrun_rows AS MATERIALIZED (SELECT * FROM (%s\n) LIMIT %d) SELECT * FROM evrun_rows", s, store.MaxRows+1)
+	if !s.Reads() {
+		return compile(s.String())
+	}
+	st, err := compile(fmt.Sprintf("WITH %[1]s AS MATERIALIZED (SELECT * FROM (%[2]s\n) LIMIT %[3]d) SELECT * FROM %[1]s", wrapped, s, store.MaxRows+1))
+	if err == nil {
+		return st, nil
+	}
+	alone, cause := compile(s.String())
+	if cause == nil { // it is the whole that fails
+		return nil, errors.Join(err, alone.Close())
+	}
+	return nil, cause // that tells of the user's own text
 }
 
 // makeRoom drops the statement that was not used for the longest time.
