@@ -15,6 +15,7 @@ type Statement struct {
 	key     string
 	verb    string
 	params  []string
+	offsets []int // of each parameter's first appearance
 	returns bool
 }
 
@@ -29,6 +30,9 @@ func (s *Statement) Verb() string { return s.verb }
 
 // Params are the names of its parameters, without the colon, in order of first appearance.
 func (s *Statement) Params() []string { return s.params }
+
+// ParamOffset is where the parameter of this index first stands in the text that was parsed, in bytes.
+func (s *Statement) ParamOffset(i int) int { return s.offsets[i] }
 
 // Reads says whether the statement changes nothing.
 func (s *Statement) Reads() bool { return s.verb == "SELECT" || s.verb == "VALUES" }
@@ -110,7 +114,7 @@ func ParseStatement(text string) (*Statement, error) {
 		case t.kind == parameter && s.Defines():
 			return nil, &StatementError{Offset: t.from, Msg: fmt.Sprintf("%s can't have parameters", s.verb)}
 		case t.kind == parameter && !slices.Contains(s.params, words[i][1:]):
-			s.params = append(s.params, words[i][1:])
+			s.params, s.offsets = append(s.params, words[i][1:]), append(s.offsets, t.from)
 		case t.is("RETURNING"):
 			s.returns = true
 		}

@@ -46,7 +46,7 @@ func (s *sql) check() []*InputError {
 	for i, text := range s.Migrate {
 		m := parse(text, "migrate", i)
 		if m != nil && len(m.Params()) > 0 {
-			faults = append(faults, &InputError{Path: []any{"migrate", i}, Offset: strings.Index(text, ":"+m.Params()[0]),
+			faults = append(faults, &InputError{Path: []any{"migrate", i}, Offset: m.ParamOffset(0),
 				Msg: "there is no event at start to take parameters from", Hint: "write the values out"})
 		}
 		s.migrations = append(s.migrations, m)
@@ -66,7 +66,7 @@ func (s *sql) check() []*InputError {
 func (s *sql) checkParams() []*InputError {
 	names, given := s.statement.Params(), slices.Sorted(maps.Keys(s.Params))
 	var faults []*InputError
-	for _, name := range names {
+	for i, name := range names {
 		if v, ok := s.Params[name]; ok {
 			s.values = append(s.values, v)
 			continue
@@ -75,7 +75,7 @@ func (s *sql) checkParams() []*InputError {
 		if hint == "" {
 			hint = fmt.Sprintf("add params: {%s: …}", name)
 		}
-		faults = append(faults, &InputError{Path: []any{"statement"}, Offset: strings.Index(s.Statement, ":"+name),
+		faults = append(faults, &InputError{Path: []any{"statement"}, Offset: s.statement.ParamOffset(i),
 			Msg: fmt.Sprintf("the parameter :%s has no value under params", name), Hint: hint})
 	}
 	for _, name := range given {
@@ -88,7 +88,7 @@ func (s *sql) checkParams() []*InputError {
 		case len(names) == 0:
 			hint = "the statement has no parameters"
 		default:
-			hint = "it has :" + enumerate(names)
+			hint = "it has " + enumerate(names)
 		}
 		faults = append(faults, &InputError{Path: []any{"params", name}, Key: true, Msg: fmt.Sprintf("the statement has no parameter :%s", name), Hint: hint})
 	}
