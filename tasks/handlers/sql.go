@@ -40,6 +40,9 @@ func (s *sql) check() []*InputError {
 		var fault *store.StatementError
 		if errors.As(err, &fault) {
 			faults = append(faults, &InputError{Path: path, Offset: fault.Offset, Msg: fault.Msg, Hint: fault.Hint})
+		} else if i := strings.Index(text, "${"); i >= 0 { // in a string or a comment: it would stay there as it is
+			faults = append(faults, &InputError{Path: path, Offset: i, Msg: "a statement can't have an expression in it",
+				Hint: "write :name here, and name: ${ … } under params"})
 		}
 		return parsed
 	}
