@@ -90,7 +90,8 @@ type Database interface {
 // [*StatementError].
 //
 // It refuses what isn't a statement on rows or tables: transactions, PRAGMA, ATTACH, VACUUM, EXPLAIN and the like, temporary
-// tables, a conflict that rolls back the whole transaction, and parameters of another style than :name.
+// tables, what can fail a whole transaction (ROLLBACK on a conflict, deferred foreign keys), and parameters of another style
+// than :name.
 func ParseStatement(text string) (*Statement, error) {
 	p := parser{sql: text}
 	if err := p.scan(); err != nil {
@@ -207,6 +208,8 @@ func (p *parser) refuse() *StatementError {
 		case i == 0:
 		case t.is("ROLLBACK") && (p.tokens[i-1].is("OR") || p.tokens[i-1].is("CONFLICT") || p.tokens[i-1].is("(")):
 			return &StatementError{Offset: t.from, Msg: "ROLLBACK would undo the work of others too", Hint: "ABORT undoes this statement's"}
+		case t.is("DEFERRED") && p.tokens[i-1].is("INITIALLY"):
+			return &StatementError{Offset: p.tokens[i-1].from, Msg: "a foreign key can't be deferred", Hint: "at the commit it would undo the work of others too"}
 		case (t.is("TEMP") || t.is("TEMPORARY")) && i == 1 && p.tokens[0].is("CREATE"):
 			return &StatementError{Offset: t.from, Msg: "temporary tables, views and triggers are not allowed"}
 		}

@@ -71,6 +71,7 @@ func TestAStatementThatIsNoneIsExplained(t *testing.T) {
 		"CREATE TABLE t (x UNIQUE ON CONFLICT ROLLBACK)":                             {Offset: 37, Msg: "ROLLBACK would undo the work of others too", Hint: "ABORT undoes this statement's"},
 		"CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT RAISE(ROLLBACK, 'x'); END": {Offset: 55, Msg: "ROLLBACK would undo the work of others too", Hint: "ABORT undoes this statement's"},
 		"CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END; DELETE FROM t":     {Offset: 57, Msg: "a second statement begins here", Hint: "write one statement; another one needs a handler of its own"},
+		"CREATE TABLE t (x REFERENCES u DEFERRABLE INITIALLY DEFERRED)":              {Offset: 42, Msg: "a foreign key can't be deferred", Hint: "at the commit it would undo the work of others too"},
 		"PRAGMA journal_mode = off":                                                  {Msg: "PRAGMA is not allowed"},
 		"/* x */ attach 'x' AS y":                                                    {Offset: 8, Msg: "ATTACH is not allowed", Hint: "name another SQLite file in dsn"},
 		"BEGIN":                                                                      {Msg: "BEGIN is not allowed", Hint: "each statement is in a transaction already"},
@@ -79,7 +80,7 @@ func TestAStatementThatIsNoneIsExplained(t *testing.T) {
 		"EXPLAIN SELECT 1":                                                           {Msg: "EXPLAIN is not allowed"},
 		"WITH a AS (SELECT 1)":                                                       {Msg: "nothing follows the WITH", Hint: "end it with a SELECT, INSERT, UPDATE or DELETE"},
 		"WITH a AS (SELECT 1) CREATE TABLE t (x)":                                    {Msg: "nothing follows the WITH", Hint: "end it with a SELECT, INSERT, UPDATE or DELETE"},
-		"SELEKT 1":                                                                   {Msg: "this is no SQL statement", Hint: "it begins with SELECT, INSERT, UPDATE, DELETE, WITH or VALUES"},
+		"SELEKT 1": {Msg: "this is no SQL statement", Hint: "it begins with SELECT, INSERT, UPDATE, DELETE, WITH or VALUES"},
 	} {
 		_, err := store.ParseStatement(text)
 		var got *store.StatementError

@@ -18,10 +18,10 @@ func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 	if err == nil {
 		return r, nil
 	}
-	if t.check(err); t.failed == nil && t.gone() {
+	if !aborts(err) && t.gone() {
 		t.failed = &endedError{err}
 	}
-	return store.Result{}, err
+	return store.Result{}, t.check(err)
 }
 
 // endedError says that a user's statement took the whole transaction down with it, as SQLite does when it has to stop one

@@ -7,6 +7,9 @@
 // A file next to the database, its name and ".lock", is held by the process that writes; SQLite's own locks would let two
 // daemons take turns.
 //
+// Statements of the user's own run in the writer's transactions too, under a guard that keeps evrun's own tables from being
+// written, and under a clock: see [store.Tx]. [OpenDatabase] runs them on other files.
+//
 // Limits: a local file system (network ones are refused: their locks don't hold), and one writing process.
 //
 //	s, err := sqlite.Open("evrun.db", store.Options{})

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"evrun/events"
 	"evrun/store"
 )
 
@@ -184,5 +185,57 @@ func TestKeptStatementsAreBounded(t *testing.T) {
 	}
 	if len(u.kept) != maxUserStatements || u.kept[first] == nil || u.kept[second] != nil {
 		t.Errorf("%d are kept; the one in use: %v; the unused one: %v", len(u.kept), u.kept[first] != nil, u.kept[second] != nil)
+	}
+}
+
+// A trigger that another program made can roll back the whole transaction: what was in it is done again without that run.
+func TestARolledBackTransactionIsRepeated(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.w.conn.exec(`CREATE TABLE t (x); CREATE TRIGGER tr AFTER INSERT ON t WHEN new.x = 2 BEGIN SELECT RAISE(ROLLBACK, 'not two'); END`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		s.Close()
+	}()
+	registered, err := s.Register(t.Context(), []store.Registration{{Name: "h"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	insert := parse(t, `INSERT INTO t VALUES (:x)`)
+	var b store.SettleBatch
+	for i := range 4 {
+		e := &events.Event{ID: fmt.Sprint(i), Source: "/t", Type: "a"}
+		if _, err := s.Append(t.Context(), []*events.Event{e}); err != nil {
+			t.Fatal(err)
+		}
+		b.Settlements = append(b.Settlements, store.Settlement{Event: e, Handler: registered[0].ID, Attempt: 1, Atomic: true, Effect: func(tx store.Tx) store.Outcome {
+			if _, err := tx.Exec(insert, []any{int64(i)}); err != nil {
+				return store.Outcome{State: store.Dead, Error: err.Error()}
+			}
+			return store.Outcome{State: store.Succeeded}
+		}})
+	}
+	settled, err := s.Settle(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, out := range settled {
+		if (out.State == store.Dead) != (i == 2) || i == 2 && out.Error != "the statement failed: not two" {
+			t.Errorf("%d: %v, %s", i, out.State, out.Error)
+		}
+	}
+	var rows int
+	if err := s.readers.QueryRow(`SELECT count(*) FROM t`).Scan(&rows); err != nil || rows != 3 {
+		t.Errorf("%d rows, %v", rows, err)
 	}
 }

@@ -21,11 +21,11 @@ func TestWrongSQLIsExplained(t *testing.T) {
 		with map[string]any
 		want []fault
 	}{
-		{map[string]any{"statement": "INSERT INTO t VALUES (:nmae, :b)", "params": map[string]any{"name": "${ data.name }", "c": 1}}, []fault{
-			{path: "statement", msg: "the parameter :nmae has no value under params", hint: `did you mean "name"?`, offset: 22},
-			{path: "statement", msg: "the parameter :b has no value under params", hint: "add params: {b: …}", offset: 29},
-			{path: "params.c", msg: "the statement has no parameter :c", hint: "it has nmae and b", key: true},
-			{path: "params.name", msg: "the statement has no parameter :name", hint: `did you mean "nmae"?`, key: true},
+		{map[string]any{"statement": "INSERT INTO t VALUES (:nme, :b)", "params": map[string]any{"name": "${ data.name }", "c": 1}}, []fault{
+			{path: "statement", msg: "the parameter :nme has no value under params", hint: `did you mean "name"?`, offset: 22},
+			{path: "statement", msg: "the parameter :b has no value under params", hint: "add params: {b: …}", offset: 28},
+			{path: "params.c", msg: "the statement has no parameter :c", hint: "it has nme and b", key: true},
+			{path: "params.name", msg: "the statement has no parameter :name", hint: `did you mean "nme"?`, key: true},
 		}},
 		{map[string]any{"statement": "SELECT ':bee', :xyz, :x, :bee", "params": map[string]any{"x": 1, "xyz": 2}}, []fault{
 			{path: "statement", msg: "the parameter :bee has no value under params", hint: "add params: {bee: …}", offset: 25},
