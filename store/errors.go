@@ -7,6 +7,10 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: a row with this unique key is there already.
 	ErrConflict = errors.New("already exists")
+	// ErrStatement: a statement of the user's own can't be run as it is, or not with these values.
+	ErrStatement = errors.New("the statement failed")
+	// ErrTimeout: a statement of the user's own was stopped because it took too long; nothing of it was written.
+	ErrTimeout = errors.New("the statement took too long")
 	// ErrFull: no space left; nothing was written, and it goes on by itself when there is space again.
 	ErrFull = errors.New("no space left on the disk")
 	// ErrBusy: another program holds the database; nothing was written, try again.

@@ -31,6 +31,12 @@ type Store interface {
 	Users
 	Schedules
 
+	// Migrate runs statements of the user's own that make tables, for the handler named so: all of them in one transaction,
+	// and each only if no call ran it before ([Statement.Key] tells them apart). They may do what [Tx.Exec] allows, and create,
+	// alter and drop what isn't the store's own; nothing that they make may write to the store's own tables, reference them, or be
+	// made on them. Errors are as in Exec.
+	Migrate(ctx context.Context, handler string, statements []*Statement) error
+
 	// ID is this database's own random name, made with it: 8 characters of [a-z2-7].
 	ID() string
 	// Run is the writer: it commits what the other methods write. When ctx ends, it commits what is waiting and returns nil;
@@ -249,6 +255,13 @@ type Tx interface {
 	// InsertUser stores a user; ID and CreatedAt are given by the store. A user with this e-mail address makes
 	// [ErrConflict], unless on says otherwise.
 	InsertUser(u User, on OnConflict) (User, error)
+	// Exec runs a statement of the user's own, with a value for each of its parameters, in their order: nil, int64, float64,
+	// string or []byte. It may read all tables, and write those that aren't the store's own. After an error nothing of it
+	// is written if the settlement is Atomic.
+	//
+	// Errors: [ErrConflict] for a unique key, [ErrStatement] for what would fail again, [ErrTimeout] when the statement took
+	// longer than [Options.StatementTimeout].
+	Exec(s *Statement, args []any) (Result, error)
 }
 
 // OnConflict is what InsertUser does about a known e-mail address.
@@ -310,6 +323,8 @@ type Options struct {
 	OnCommit func(Commit)
 	// WantRuns says whether anybody reads Commit.Runs now; nil: never.
 	WantRuns func() bool
+	// StatementTimeout is how long one statement of the user's own may take in a transaction. Default 5s.
+	StatementTimeout time.Duration
 	// Synchronous "normal" trades the durability of the last moments before a power cut for speed. Default "full".
 	Synchronous string
 	// At is called by the writer at each [Point] of a transaction, for tests that crash there. Default: nothing.

@@ -51,8 +51,9 @@ func (d *daemon) usersReach(n int) {
 	}
 }
 
-// bulk appends n events after the first base in chunks of 1,000, two at a time, and returns when every user row is there.
-func (d *daemon) bulk(base, n int) {
+// bulk appends n events after the first base in chunks of 1,000, two at a time, and returns when reached does, which waits
+// for what the handlers made of base+n events.
+func (d *daemon) bulk(base, n int, reached func(n int)) {
 	const chunk = 1000
 	chunks := make(chan int)
 	var wg sync.WaitGroup
@@ -74,16 +75,22 @@ func (d *daemon) bulk(base, n int) {
 	}
 	close(chunks)
 	wg.Wait()
-	d.usersReach(base + n)
+	reached(base + n)
 }
 
 // BenchmarkBulk is the engine at its widest: append, handle, user row, settled.
 func BenchmarkBulk(b *testing.B) {
+	d := start(b, path(b), userInsert(b))
+	bulk(b, d, d.usersReach)
+}
+
+// bulk does 100,000 events in each round.
+func bulk(b *testing.B, d *daemon, reached func(n int)) {
+	b.Helper()
 	const n = 100_000
 	done := 0
-	d := start(b, path(b), userInsert(b))
 	for b.Loop() {
-		d.bulk(done, n)
+		d.bulk(done, n, reached)
 		done += n
 	}
 	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "events/s")
@@ -99,12 +106,12 @@ func BenchmarkBulkOnLarge(b *testing.B) {
 	const n = 200_000
 	measure := func(d *daemon, base int) float64 {
 		begin := time.Now()
-		d.bulk(base, n)
+		d.bulk(base, n, d.usersReach)
 		return n / time.Since(begin).Seconds()
 	}
 	large := start(b, path(b), userInsert(b))
 	for done := 0; done < stored; done += n {
-		large.bulk(done, n)
+		large.bulk(done, n, large.usersReach)
 	}
 	var onEmpty, onLarge float64
 	base := stored

@@ -75,7 +75,7 @@ func newConsumer(r *Runner, h *Handler) *consumer {
 	}
 	return &consumer{
 		r: r, h: &configured, source: "/handlers/" + h.Name,
-		atomic:   len(h.Emit) > 0 || h.Kind == "emit",
+		atomic:   len(h.Emit) > 0 || h.Kind == "emit" || h.Kind == "sql",
 		active:   map[int64]*task{},
 		attempts: make(chan attemptDone), written: make(chan []settling), retried: make(chan store.Run),
 		mark: make(chan struct{}), ended: make(chan struct{}),

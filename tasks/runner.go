@@ -86,8 +86,13 @@ func Registrations(handlers []*Handler) []store.Registration {
 // Run handles events until ctx ends. Then it takes no more, lets what is in flight end, outside handlers for the grace
 // period at most, and returns nil: whatever is left is in the store, and goes on at the next start. An outside handler that
 // ignores the end of its context is an error: see [Options.Grace].
-func (r *Runner) Run(ctx context.Context) error {
+func (r *Runner) Run(ctx context.Context) (err error) {
 	registered, err := r.o.Store.Register(ctx, Registrations(r.o.Handlers))
+	if err != nil {
+		return err
+	}
+	closeActions, err := r.openActions(ctx)
+	defer func() { err = errors.Join(err, closeActions()) }()
 	if err != nil {
 		return err
 	}

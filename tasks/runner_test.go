@@ -68,17 +68,22 @@ type daemon struct {
 // start opens the store at path and runs handlers on it until stop, or the test's end.
 func start(t testing.TB, path string, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
+	return startWith(t, path, store.Options{}, handlers...)
+}
+
+// startWith is start with options of the store's.
+func startWith(t testing.TB, path string, opt store.Options, handlers ...*tasks.Handler) *daemon {
+	t.Helper()
 	d := &daemon{t: t, bus: events.NewBus(), commits: events.NewFeed[store.Commit]()}
 	var err error
-	d.store, err = sqlite.Open(path, store.Options{
-		WantRuns: func() bool { return d.commits.Subscribers() > 0 },
-		OnCommit: func(c store.Commit) {
-			for _, e := range c.Events {
-				d.bus.Publish(e)
-			}
-			d.commits.Publish(c)
-		},
-	})
+	opt.WantRuns = func() bool { return d.commits.Subscribers() > 0 }
+	opt.OnCommit = func(c store.Commit) {
+		for _, e := range c.Events {
+			d.bus.Publish(e)
+		}
+		d.commits.Publish(c)
+	}
+	d.store, err = sqlite.Open(path, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
+	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/handlers"
@@ -155,7 +156,7 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 			return nil
 		}
 	}
-	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets})
+	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets, OpenDatabase: sqlite.OpenDatabase})
 	for _, e := range faults {
 		if with == nil {
 			r.at(do, e.Msg, e.Hint)

@@ -83,13 +83,20 @@ type stmt struct {
 
 // prepare compiles query and keeps it.
 func (c *conn) prepare(query string) (*stmt, error) {
+	st, err := c.prepareOnce(query)
+	if err == nil {
+		c.stmts = append(c.stmts, st)
+	}
+	return st, err
+}
+
+// prepareOnce compiles query for the caller to close.
+func (c *conn) prepareOnce(query string) (*stmt, error) {
 	s, err := c.c.(driver.ConnPrepareContext).PrepareContext(context.Background(), query)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %q: %w", query, translate(err))
 	}
-	st := &stmt{s: s}
-	c.stmts = append(c.stmts, st)
-	return st, nil
+	return &stmt{s: s}, nil
 }
 
 // bind fills the reused arguments: string, []byte, int64 or nil each.

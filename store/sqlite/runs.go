@@ -101,22 +101,7 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 // Settle implements [store.Runs].
 func (s *Store) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled, error) {
 	settled := make([]store.Settled, len(b.Settlements))
-	err := s.w.submit(ctx, newOp(len(b.Settlements), 0, func(t *txn) error {
-		for i := range b.Settlements {
-			out, ok, err := t.settle(&b.Settlements[i])
-			if err != nil {
-				return t.check(err)
-			}
-			settled[i] = store.Settled{Fenced: !ok, Outcome: out}
-		}
-		for _, m := range b.Marks {
-			if t.marks == nil {
-				t.marks = map[store.HandlerID]int64{}
-			}
-			t.marks[m.Handler] = max(t.marks[m.Handler], m.LowWater)
-		}
-		return nil
-	}))
+	err := s.settleAll(ctx, b, settled)
 	if err != nil {
 		return nil, fmt.Errorf("settle: %w", err)
 	}

@@ -7,6 +7,9 @@
 // A file next to the database, its name and ".lock", is held by the process that writes; SQLite's own locks would let two
 // daemons take turns.
 //
+// Statements of the user's own run in the writer's transactions too, under a guard that keeps evrun's own tables from being
+// written, and under a clock: see [store.Tx]. [OpenDatabase] runs them on other files.
+//
 // Limits: a local file system (network ones are refused: their locks don't hold), and one writing process.
 //
 //	s, err := sqlite.Open("evrun.db", store.Options{})
@@ -22,6 +25,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"evrun/store"
 )
@@ -79,11 +83,17 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 		return nil, err
 	}
 	w := &writer{conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}),
-		names: map[store.HandlerID]string{}, seldom: map[string]*stmt{}}
+		names: map[store.HandlerID]string{}, seldom: map[string]*stmt{}, statementTimeout: opt.StatementTimeout}
+	if w.statementTimeout <= 0 {
+		w.statementTimeout = 5 * time.Second
+	}
 	if err := w.stmt.prepare(c); err != nil {
 		return nil, err
 	}
 	if err := w.load(); err != nil {
+		return nil, err
+	}
+	if w.user, err = newUserStatements(c, ownTables()); err != nil {
 		return nil, err
 	}
 	s := &Store{path: path, id: w.id, w: w, lock: l}
@@ -213,7 +223,7 @@ func (s *Store) Run(ctx context.Context) error { return s.w.run(ctx) }
 func (s *Store) Close() error {
 	errs := []error{s.readers.Close()}
 	if s.w != nil {
-		errs = append(errs, s.w.conn.Close())
+		errs = append(errs, s.w.user.Close(), s.w.conn.Close())
 		s.lock.release()
 	}
 	return errors.Join(errs...)

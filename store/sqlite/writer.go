@@ -30,6 +30,9 @@ type writer struct {
 	next    int64         // the next event's sequence
 	names   map[store.HandlerID]string
 	seldom  map[string]*stmt
+
+	user             *userStatements
+	statementTimeout time.Duration
 }
 
 // op is one caller's write.
@@ -218,6 +221,7 @@ type txn struct {
 	wantRuns bool
 	marks    map[store.HandlerID]int64
 	failed   error // an error that concerns the whole transaction, met where it can't be returned
+	doom     error // what the user's statement of the effect under way is known to end in; nil: nothing yet
 }
 
 // check keeps err when it concerns the whole transaction, and returns it.

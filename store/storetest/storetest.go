@@ -52,6 +52,12 @@ func Run(t *testing.T, open Open) {
 		{"unsettled leaves out what has a run", unsettled},
 		{"users are found by e-mail address, id, and listed in order", users},
 		{"a known e-mail address is a conflict, ignored, or updated", userConflicts},
+		{"a statement's values arrive and come back exactly, and as data only", statementValues},
+		{"a statement's rows come in order, up to a bound", statementRows},
+		{"a statement and its run commit together", statementWithItsRun},
+		{"a statement that doesn't end is stopped, and harms nobody else", statementStopped},
+		{"a statement can't write the store's own tables", statementRefused},
+		{"a migration runs once, whole or not at all", migrations},
 		{"slots and marks are accepted together", slots},
 		{"writes after the end are refused", closed},
 	} {

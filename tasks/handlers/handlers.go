@@ -19,6 +19,7 @@ import (
 	"reflect"
 	"slices"
 
+	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -31,6 +32,8 @@ var table = []Kind{
 		func(deps Deps) tasks.Action { return &logMessage{log: deps.logger(), secrets: deps.Secrets} }),
 	describe("notify", "Tells somebody. Without a url, the notification goes to the daemon's log.",
 		func(deps Deps) tasks.Action { return &notify{log: deps.logger(), secrets: deps.Secrets} }),
+	describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. Or on another SQLite file.",
+		func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir, open: deps.OpenDatabase} }),
 	describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",
 		func(Deps) tasks.Action { return &userInsert{} }),
 }
@@ -48,7 +51,7 @@ type Kind struct {
 type Input struct {
 	Name     string
 	Doc      string
-	Type     string // "text", "value", "true/false", "number", "duration", "list of text", "map of text", "list"
+	Type     string // "text", "value", "true/false", "number", "duration", "list of text", "map of text", "map of values", "list"
 	Required bool
 	Enum     []string // what it may be; nil: anything of its type
 	Default  string
@@ -61,6 +64,8 @@ type Deps struct {
 	BaseDir string       // what relative paths are relative to: the wiring file's folder
 	// Secrets records what env() and file() gave to inputs; nil: nothing is recorded.
 	Secrets *expression.Secrets
+	// OpenDatabase opens a database of the user's own, for sql with a dsn, and makes it when create has it; nil: there are none.
+	OpenDatabase func(path string, create bool) (store.Database, error)
 }
 
 func (d Deps) logger() *slog.Logger {
@@ -107,7 +112,15 @@ func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*InputE
 	if len(d.faults) > 0 {
 		return nil, d.faults
 	}
+	if c, ok := action.(chooser); ok {
+		action = c.choose()
+	}
 	return action, nil
+}
+
+// chooser is a kind whose inputs decide which action it is; it is asked when they are right.
+type chooser interface {
+	choose() tasks.Action
 }
 
 // checker is a kind with rules over several inputs, looked at when each by itself is right.

@@ -14,8 +14,8 @@ import (
 	"evrun/tasks/expression"
 )
 
-// The types that an input's field can have, beside string, bool, int, time.Duration, []*Template, map[string]*Template, and a
-// slice of a struct of inputs.
+// The types that an input's field can have, beside string, bool, int, time.Duration, []string, []*Template, map[string]*Template,
+// map[string]*Value, and a slice of a struct of inputs.
 var (
 	templateType = reflect.TypeFor[*expression.Template]()
 	valueType    = reflect.TypeFor[*expression.Value]()
@@ -66,7 +66,7 @@ func typeName(t reflect.Type) string {
 	case reflect.Int:
 		return "number"
 	case reflect.Slice:
-		if t.Elem() == templateType {
+		if t.Elem() == templateType || t.Elem().Kind() == reflect.String {
 			return "list of text"
 		}
 		if t.Elem().Kind() == reflect.Struct {
@@ -75,6 +75,9 @@ func typeName(t reflect.Type) string {
 	case reflect.Map:
 		if t.Elem() == templateType && t.Key().Kind() == reflect.String {
 			return "map of text"
+		}
+		if t.Elem() == valueType && t.Key().Kind() == reflect.String {
+			return "map of values"
 		}
 	}
 	return ""
@@ -163,7 +166,11 @@ func (d *decoder) input(field reflect.Value, in Input, given any, path []any) {
 	case reflect.Slice:
 		d.list(field, given, path)
 	case reflect.Map:
-		d.templates(field, given, path)
+		if field.Type().Elem() == valueType {
+			d.values(field, given, path)
+		} else {
+			d.templates(field, given, path)
+		}
 	}
 }
 
@@ -272,6 +279,9 @@ func (d *decoder) list(field reflect.Value, given any, path []any) {
 			field.Set(reflect.Append(field, reflect.ValueOf(t)))
 		}
 		return
+	} else if isText && elem.Kind() == reflect.String {
+		field.Set(reflect.Append(field, reflect.ValueOf(text)))
+		return
 	}
 	if !ok {
 		d.fault(path, "", "it has to be a list, not %s", describeValue(given))
@@ -284,6 +294,10 @@ func (d *decoder) list(field reflect.Value, given any, path []any) {
 			if t := d.template(e, place); t != nil {
 				out.Index(i).Set(reflect.ValueOf(t))
 			}
+			continue
+		}
+		if elem.Kind() == reflect.String {
+			out.Index(i).SetString(d.text(e, nil, place))
 			continue
 		}
 		m, ok := e.(map[string]any)
@@ -306,6 +320,21 @@ func (d *decoder) templates(field reflect.Value, given any, path []any) {
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		if t := d.template(m[key], append(path, key)); t != nil {
 			out[key] = t
+		}
+	}
+	field.Set(reflect.ValueOf(out))
+}
+
+func (d *decoder) values(field reflect.Value, given any, path []any) {
+	m, ok := given.(map[string]any)
+	if !ok {
+		d.fault(path, "", "it has to be a map, not %s", describeValue(given))
+		return
+	}
+	out := make(map[string]*expression.Value, len(m))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if v := d.value(m[key], append(path, key)); v != nil {
+			out[key] = v
 		}
 	}
 	field.Set(reflect.ValueOf(out))

@@ -43,6 +43,8 @@ func (tx *fakeTx) InsertUser(u store.User, on store.OnConflict) (store.User, err
 	return u, nil
 }
 
+func (tx *fakeTx) Exec(*store.Statement, []any) (store.Result, error) { panic("not for a user") }
+
 var fromData = map[string]any{"name": "${ data.name }", "email": "${ data.email }", "attributes": "${ data.attributes }"}
 
 // insert runs user.insert on an event with this data.

@@ -1,0 +1,149 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"evrun/store"
+)
+
+// Database is an SQLite file of the user's own, beside the store. See [store.Database].
+type Database struct {
+	path  string
+	turns chan *userStatements // the one connection, while nobody uses it; nil after Close
+}
+
+var _ store.Database = (*Database)(nil)
+
+// OpenDatabase opens the file at path; create makes it where there is none, else that is a [store.ErrNotFound]. A store of
+// evrun's is refused, this daemon's own above all: its tables would be open to any statement. The file's journal mode stays
+// what it is.
+func OpenDatabase(path string, create bool) (_ store.Database, err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("open database %s: %w", path, err)
+		}
+	}()
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
+		return nil, errors.New("it is a folder")
+	case errors.Is(err, os.ErrNotExist) && !create:
+		return nil, fmt.Errorf("%w; with migrate it would be made", store.ErrNotFound)
+	}
+	q := url.Values{"_pragma": {"busy_timeout(5000)", "trusted_schema(0)", "foreign_keys(1)"}}
+	if q.Set("mode", "rw"); create {
+		q.Set("mode", "rwc")
+	}
+	c, err := openConn((&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	application, err := c.prepare(`PRAGMA application_id`)
+	if err != nil {
+		return nil, err
+	}
+	row := make([]driver.Value, 1)
+	if err := application.queryRow(row); errors.Is(err, store.ErrNotStore) {
+		return nil, errors.New("it is no SQLite database")
+	} else if err != nil {
+		return nil, err
+	}
+	if row[0] == int64(applicationID) {
+		return nil, fmt.Errorf("%w: it is a store of evrun's; without dsn a statement runs on this daemon's own", store.ErrStatement)
+	}
+	u, err := newUserStatements(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	d := &Database{path: path, turns: make(chan *userStatements, 1)}
+	d.turns <- u
+	return d, nil
+}
+
+// Exec implements [store.Database].
+func (d *Database) Exec(ctx context.Context, s *store.Statement, args []any) (r store.Result, err error) {
+	do := func(u *userStatements) error {
+		r, err = u.exec(ctx, 0, s, args)
+		return err
+	}
+	if s.Reads() {
+		err = d.inTurn(ctx, do)
+	} else {
+		err = d.inTransaction(ctx, do)
+	}
+	return r, err
+}
+
+// Migrate implements [store.Database].
+func (d *Database) Migrate(ctx context.Context, statements []*store.Statement) error {
+	return d.inTransaction(ctx, func(u *userStatements) error {
+		for i, s := range statements {
+			if _, err := u.exec(ctx, 0, s, nil); err != nil {
+				return fmt.Errorf("statement %d: %w", i+1, err)
+			}
+		}
+		return nil
+	})
+}
+
+// inTurn waits for the connection.
+func (d *Database) inTurn(ctx context.Context, do func(*userStatements) error) error {
+	select {
+	case u := <-d.turns:
+		defer func() { d.turns <- u }()
+		if u == nil {
+			return store.ErrClosed
+		}
+		if err := do(u); err != nil {
+			return fmt.Errorf("database %s: %w", d.path, err)
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// inTransaction commits what do wrote, unless it fails.
+func (d *Database) inTransaction(ctx context.Context, do func(*userStatements) error) error {
+	return d.inTurn(ctx, func(u *userStatements) error {
+		control := func(ctx context.Context, query string) error {
+			_, err := u.conn.c.(driver.ExecerContext).ExecContext(ctx, query, nil)
+			return translate(err)
+		}
+		if err := control(ctx, `BEGIN IMMEDIATE`); err != nil {
+			return err
+		}
+		err := do(u)
+		if err == nil {
+			err = control(ctx, `COMMIT`)
+		}
+		if err != nil {
+			_ = control(context.Background(), `ROLLBACK`) // SQLite may have done so already; err says more
+		}
+		return err
+	})
+}
+
+// Close implements [store.Database]. It waits for the statement under way; those that wait for a turn get [store.ErrClosed].
+func (d *Database) Close() error {
+	u := <-d.turns
+	d.turns <- nil
+	if u == nil {
+		return nil
+	}
+	return errors.Join(u.Close(), u.conn.Close())
+}

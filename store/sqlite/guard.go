@@ -1,0 +1,185 @@
+package sqlite
+
+import (
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+	"sync"
+
+	driverpkg "modernc.org/sqlite"
+)
+
+// guard decides what a user's statement may do on a connection: it is SQLite's authorizer there, from the opening of the
+// connection to its end. Only what it knows to be harmless is allowed.
+//
+// It is installed once and switched on around each use of a user's statement, its runs too: SQLite prepares a statement anew
+// when the schema has changed since, as part of running it, and that must be judged as the first time. Triggers and
+// cascades are compiled into the statement that fires them, so they are judged with it. evrun's own statements run with the
+// guard off. Putting the authorizer in and out instead would make SQLite prepare all kept statements anew each time.
+//
+// It belongs to the goroutine that uses the connection.
+type guard struct {
+	own   map[string]bool // the tables that may only be read, in lower case; nil: there are none
+	rules rules
+	// What came of the statement since rules were set.
+	denied string // why it was refused; empty: it wasn't
+	loops  bool   // it has more in it than rows that are written out
+	into   string // the first table that it inserts into
+}
+
+type rules int8
+
+const (
+	off    rules = iota
+	rows         // read and write rows
+	define       // make tables, views, indexes and triggers; rows of SQLite's own tables change along with that
+)
+
+// newGuard installs a guard on c. Installed once, it costs evrun's own statements nothing but a call when they are prepared.
+func newGuard(c *conn, own map[string]bool) (*guard, error) {
+	g := &guard{own: own}
+	return g, c.c.(driverpkg.AuthorizerRegisterer).RegisterAuthorizer(g.authorize)
+}
+
+// on switches the guard on; the returned function switches it off.
+func (g *guard) on(r rules) (off func()) {
+	g.rules, g.denied, g.into = r, "", ""
+	return g.off
+}
+
+func (g *guard) off() { g.rules = off }
+
+func (g *guard) authorize(action driverpkg.AuthorizerActionCode, a, b, _, trigger string) driverpkg.AuthorizerReturnCode {
+	if g.rules == off {
+		return driverpkg.AuthorizerOK
+	}
+	if why := g.judge(action, a, b); why != "" {
+		if g.denied == "" {
+			g.denied = why
+			if trigger != "" && trigger != wrapped {
+				g.denied = fmt.Sprintf("%s, in the trigger or view %q", why, trigger)
+			}
+		}
+		return driverpkg.AuthorizerDeny
+	}
+	g.loops = g.loops || trigger != ""
+	return driverpkg.AuthorizerOK
+}
+
+// judge says why something is not allowed; empty when it is. What a and b are depends on the action: see
+// sqlite.org/c3ref/c_alter_table.html.
+func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string {
+	switch action {
+	case driverpkg.AuthRead:
+		return ""
+	case driverpkg.AuthSelect, driverpkg.AuthRecursive:
+		g.loops = true
+		return ""
+	case driverpkg.AuthFunction:
+		if forbiddenFunctions[strings.ToLower(b)] {
+			return fmt.Sprintf("the function %s is not allowed", b)
+		}
+		return ""
+	case driverpkg.AuthInsert:
+		if g.into == "" {
+			g.into = a
+		}
+		return g.write(a)
+	case driverpkg.AuthUpdate:
+		g.loops = g.loops || a != g.into // else it is what ON CONFLICT does with the one row
+		return g.write(a)
+	case driverpkg.AuthDelete:
+		g.loops = true
+		return g.write(a)
+	case driverpkg.AuthPragma:
+		if b == "" && (a == "data_version" || a == "page_size") { // full-text and R-tree tables ask for these
+			return ""
+		}
+		return fmt.Sprintf("PRAGMA %s is not allowed", a)
+	}
+	if g.rules == define {
+		switch action {
+		case driverpkg.AuthCreateTable, driverpkg.AuthCreateVTable, driverpkg.AuthCreateView:
+			return g.name(a)
+		case driverpkg.AuthDropTable, driverpkg.AuthDropVTable, driverpkg.AuthDropView:
+			return g.change(a)
+		case driverpkg.AuthCreateIndex, driverpkg.AuthDropIndex, driverpkg.AuthCreateTrigger, driverpkg.AuthDropTrigger:
+			return g.change(b)
+		case driverpkg.AuthAlterTable:
+			return g.change(b)
+		case driverpkg.AuthReindex: // of an index that is being made
+			return ""
+		}
+	}
+	if name, ok := actionNames[action]; ok {
+		return name + " is not allowed here"
+	}
+	return fmt.Sprintf("what it does (SQLite's action %d) is not allowed", action)
+}
+
+func (g *guard) write(table string) string {
+	switch {
+	case g.owns(table):
+		return fmt.Sprintf("%q is evrun's own table: it can be read, not written", table)
+	case g.rules == rows && strings.HasPrefix(strings.ToLower(table), "sqlite_"):
+		return fmt.Sprintf("%q is SQLite's own table: it can be read, not written", table)
+	}
+	return ""
+}
+
+func (g *guard) change(table string) string {
+	if g.owns(table) {
+		return fmt.Sprintf("%q is evrun's own table: nothing can be changed about it", table)
+	}
+	return ""
+}
+
+// name judges the name of something new. Names with evrun's prefix are kept for later versions.
+func (g *guard) name(table string) string {
+	switch {
+	case g.owns(table):
+		return fmt.Sprintf("%q is the name of a table of evrun's own; choose another name", table)
+	case g.own != nil && strings.HasPrefix(strings.ToLower(table), "evrun_"):
+		return fmt.Sprintf("%q begins with evrun_, which is kept for evrun; choose another name", table)
+	}
+	return ""
+}
+
+func (g *guard) owns(table string) bool { return g.own[strings.ToLower(table)] }
+
+// forbiddenFunctions reach beyond the database. Most exist in SQLite's shell only; here in case a build has them.
+var forbiddenFunctions = map[string]bool{
+	"load_extension": true, "readfile": true, "writefile": true, "edit": true, "fts3_tokenizer": true,
+}
+
+// actionNames are how a message calls what only a guard can refuse.
+var actionNames = map[driverpkg.AuthorizerActionCode]string{
+	driverpkg.AuthCreateIndex: "CREATE INDEX", driverpkg.AuthCreateTable: "CREATE TABLE", driverpkg.AuthCreateTrigger: "CREATE TRIGGER",
+	driverpkg.AuthCreateView: "CREATE VIEW", driverpkg.AuthCreateVTable: "CREATE VIRTUAL TABLE",
+	driverpkg.AuthCreateTempIndex: "a temporary index", driverpkg.AuthCreateTempTable: "a temporary table",
+	driverpkg.AuthCreateTempTrigger: "a temporary trigger", driverpkg.AuthCreateTempView: "a temporary view",
+	driverpkg.AuthDropIndex: "DROP INDEX", driverpkg.AuthDropTable: "DROP TABLE", driverpkg.AuthDropTrigger: "DROP TRIGGER",
+	driverpkg.AuthDropView: "DROP VIEW", driverpkg.AuthDropVTable: "DROP TABLE", driverpkg.AuthAlterTable: "ALTER TABLE",
+	driverpkg.AuthDropTempIndex: "a temporary index", driverpkg.AuthDropTempTable: "a temporary table",
+	driverpkg.AuthDropTempTrigger: "a temporary trigger", driverpkg.AuthDropTempView: "a temporary view",
+	driverpkg.AuthTransaction: "a transaction of its own", driverpkg.AuthSavepoint: "SAVEPOINT", driverpkg.AuthAttach: "ATTACH",
+	driverpkg.AuthDetach: "DETACH", driverpkg.AuthAnalyze: "ANALYZE", driverpkg.AuthReindex: "REINDEX",
+}
+
+// ownTables are the tables that the migrations make, in lower case.
+var ownTables = sync.OnceValue(func() map[string]bool {
+	created := regexp.MustCompile(`(?i)\bCREATE TABLE (?:IF NOT EXISTS )?(\w+)`)
+	names := map[string]bool{}
+	files, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is right
+	for _, name := range files {
+		script, err := migrations.ReadFile(name)
+		if err != nil {
+			panic(err) // embedded
+		}
+		for _, m := range created.FindAllStringSubmatch(string(script), -1) {
+			names[strings.ToLower(m[1])] = true
+		}
+	}
+	return names
+})

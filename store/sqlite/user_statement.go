@@ -1,0 +1,265 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	driverpkg "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"evrun/store"
+)
+
+// maxUserStatements is how many statements of the user's own a connection keeps prepared.
+const maxUserStatements = 512
+
+// userStatements runs the statements of the user's own on a connection, each under its guard, and keeps them prepared.
+// It belongs to the goroutine that uses the connection.
+type userStatements struct {
+	conn    *conn
+	guard   *guard
+	changes *stmt
+	kept    map[*store.Statement]*userStatement
+	clock   int64
+}
+
+// userStatement is one that is kept.
+type userStatement struct {
+	s     driver.Stmt
+	args  []driver.NamedValue // reused
+	loops bool                // it may take long: more than a row that is written out is behind it
+	used  int64               // when, by the clock
+}
+
+// newUserStatements guards c: own are the tables that may only be read.
+func newUserStatements(c *conn, own map[string]bool) (*userStatements, error) {
+	g, err := newGuard(c, own)
+	if err != nil {
+		return nil, fmt.Errorf("guard: %w", translate(err))
+	}
+	changes, err := c.prepare(`SELECT changes()`)
+	if err != nil {
+		return nil, err
+	}
+	return &userStatements{conn: c, guard: g, changes: changes, kept: map[*store.Statement]*userStatement{}}, nil
+}
+
+// Close finalizes what is kept.
+func (u *userStatements) Close() error {
+	var errs []error
+	for _, st := range u.kept {
+		errs = append(errs, st.s.Close())
+	}
+	clear(u.kept)
+	return errors.Join(errs...)
+}
+
+// exec runs s, and stops it when ctx ends or, unless limit is 0, after that time. The error of a failed statement is the
+// driver's, seen by explain.
+func (u *userStatements) exec(ctx context.Context, limit time.Duration, s *store.Statement, args []any) (store.Result, error) {
+	if len(args) != len(s.Params()) {
+		return store.Result{}, fmt.Errorf("%w: it has %d parameters, not %d", store.ErrStatement, len(s.Params()), len(args))
+	}
+	rules := rows
+	if s.Defines() {
+		rules = define
+	}
+	defer u.guard.on(rules)()
+	st, err := u.prepared(s)
+	if err != nil {
+		return store.Result{}, u.explain(err)
+	}
+	for i, a := range args {
+		st.args[i].Value = a
+	}
+	if st.loops && limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: more than %v", store.ErrTimeout, limit))
+		defer cancel()
+	}
+	u.guard.loops = st.loops
+	r, err := u.run(ctx, s, st)
+	st.loops = u.guard.loops // it may have been prepared anew
+	if s.Defines() {
+		u.drop(s, st) // it runs once
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, ctx.Err()) {
+		return store.Result{}, cause
+	}
+	return r, u.explain(err)
+}
+
+// prepared gives s as a prepared statement.
+func (u *userStatements) prepared(s *store.Statement) (*userStatement, error) {
+	u.clock++
+	st, ok := u.kept[s]
+	if !ok {
+		u.makeRoom()
+		u.guard.loops = s.Verb() != "INSERT" && s.Verb() != "REPLACE"
+		prepared, err := u.prepare(s)
+		if err != nil {
+			return nil, err
+		}
+		st = &userStatement{s: prepared, args: make([]driver.NamedValue, len(s.Params())), loops: u.guard.loops}
+		for i, name := range s.Params() {
+			st.args[i].Name = name // without an Ordinal: the driver then looks for it without making an index first
+		}
+		u.kept[s] = st
+	}
+	st.used = u.clock
+	return st, nil
+}
+
+// wrapped names a query inside the one that is run for it.
+const wrapped = "evrun_rows"
+
+// prepare compiles s. The driver watches the context only until the first row is there, so a query is made to have all its
+// rows by then, and no more of them than are taken.
+func (u *userStatements) prepare(s *store.Statement) (driver.Stmt, error) {
+	compile := func(query string) (driver.Stmt, error) {
+		return u.conn.c.(driver.ConnPrepareContext).PrepareContext(context.Background(), query)
+	}
+	if !s.Reads() {
+		return compile(s.String())
+	}
+	st, err := compile(fmt.Sprintf("WITH %[1]s AS MATERIALIZED (SELECT * FROM (%[2]s\n) LIMIT %[3]d) SELECT * FROM %[1]s", wrapped, s, store.MaxRows+1))
+	if err == nil {
+		return st, nil
+	}
+	alone, cause := compile(s.String())
+	if cause == nil { // it is the whole that fails
+		return nil, errors.Join(err, alone.Close())
+	}
+	return nil, cause // that tells of the user's own text
+}
+
+// makeRoom drops the statement that was not used for the longest time.
+func (u *userStatements) makeRoom() {
+	if len(u.kept) < maxUserStatements {
+		return
+	}
+	var oldest *store.Statement
+	for s, st := range u.kept {
+		if oldest == nil || st.used < u.kept[oldest].used {
+			oldest = s
+		}
+	}
+	u.drop(oldest, u.kept[oldest])
+}
+
+func (u *userStatements) drop(s *store.Statement, st *userStatement) {
+	_ = st.s.Close() // it repeats the error of its last run
+	delete(u.kept, s)
+}
+
+func (u *userStatements) run(ctx context.Context, s *store.Statement, st *userStatement) (r store.Result, err error) {
+	if !s.Returns() {
+		done, err := st.s.(driver.StmtExecContext).ExecContext(ctx, st.args)
+		if err == nil && !s.Defines() {
+			r.Changes, err = done.RowsAffected()
+		}
+		return r, err
+	}
+	rows, err := st.s.(driver.StmtQueryContext).QueryContext(ctx, st.args)
+	if err != nil {
+		return r, err
+	}
+	err = read(rows, &r)
+	if cerr := rows.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil && !s.Reads() {
+		row := make([]driver.Value, 1)
+		err = u.changes.queryRow(row)
+		r.Changes, _ = row[0].(int64)
+	}
+	return r, err
+}
+
+// read takes all rows, up to the bounds.
+func read(rows driver.Rows, r *store.Result) error {
+	r.Columns = rows.Columns()
+	row := make([]driver.Value, len(r.Columns))
+	size := 0
+	for {
+		if err := rows.Next(row); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if len(r.Rows) == store.MaxRows {
+			return fmt.Errorf("%w: it returns more than %d rows; a LIMIT bounds them", store.ErrStatement, store.MaxRows)
+		}
+		values := make([]any, len(row))
+		for i, v := range row {
+			switch v := v.(type) {
+			case string:
+				size += len(v)
+			case []byte:
+				size += len(v)
+			default:
+				size += 8
+			}
+			values[i] = v
+			if t, ok := v.(time.Time); ok { // the driver's doing, for columns declared so
+				values[i] = timeText(t, rows.(driver.RowsColumnTypeDatabaseTypeName).ColumnTypeDatabaseTypeName(i))
+			}
+		}
+		if size > store.MaxResultBytes {
+			return fmt.Errorf("%w: it returns more than %d bytes; select fewer columns or rows", store.ErrStatement, store.MaxResultBytes)
+		}
+		r.Rows = append(r.Rows, values)
+	}
+}
+
+func timeText(t time.Time, declared string) string {
+	if declared == "DATE" && t.Equal(t.Truncate(24*time.Hour)) {
+		return t.Format(time.DateOnly)
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+// explain gives an error of a user's statement its name in package store. What concerns the database as a whole is named as
+// for evrun's own statements; the rest is the statement's own fault, and would be again.
+func (u *userStatements) explain(err error) error {
+	var e *driverpkg.Error
+	switch {
+	case err == nil:
+		return nil
+	case u.guard.denied != "":
+		return fmt.Errorf("%w: %s", store.ErrStatement, u.guard.denied)
+	case !errors.As(err, &e):
+		return err
+	}
+	switch e.Code() & 0xff {
+	case lib.SQLITE_FULL, lib.SQLITE_BUSY, lib.SQLITE_IOERR, lib.SQLITE_INTERNAL, lib.SQLITE_PROTOCOL, lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN,
+		lib.SQLITE_PERM, lib.SQLITE_NOTADB:
+		return translate(err)
+	case lib.SQLITE_CORRUPT:
+		if e.Code() != lib.SQLITE_CORRUPT_VTAB { // that is one virtual table's matter
+			return translate(err)
+		}
+	case lib.SQLITE_CONSTRAINT:
+		if kind := translate(err); errors.Is(kind, store.ErrConflict) {
+			return fmt.Errorf("%w: %s", store.ErrConflict, message(e))
+		}
+	}
+	return fmt.Errorf("%w: %s", store.ErrStatement, message(e))
+}
+
+// message is what SQLite says, without the driver's frame of the code's own text before it and the number behind.
+func message(e *driverpkg.Error) string {
+	text := strings.TrimSuffix(e.Error(), fmt.Sprintf(" (%d)", e.Code()))
+	for _, frame := range []string{"SQL logic error: ", "constraint failed: "} {
+		text = strings.TrimPrefix(text, frame)
+	}
+	if strings.HasPrefix(text, "no such table: ") || strings.HasPrefix(text, "no such column: ") {
+		text += " (migrate makes tables at start)"
+	}
+	return text
+}

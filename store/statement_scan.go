@@ -1,0 +1,179 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+)
+
+// parser splits a statement into tokens as SQLite's own tokenizer does (sqlite.org/lang_keywords.html, tokenize.c), as far
+// as it matters: what is quoted, what is a comment, which words there are, and where it ends.
+type parser struct {
+	sql    string
+	tokens []token
+}
+
+type token struct {
+	kind     tokenKind
+	from, to int
+	word     string // an unquoted word in capitals, or a single sign; empty for the rest
+}
+
+type tokenKind int8
+
+const (
+	word      tokenKind = iota + 1 // an unquoted name or keyword
+	quoted                         // a quoted name, a string, a number
+	sign                           // a single character of punctuation
+	parameter                      // :name
+)
+
+// is says whether the token is this keyword or sign.
+func (t token) is(word string) bool { return t.word == word }
+
+// scan finds the tokens of the one statement.
+func (p *parser) scan() error {
+	for i := 0; i < len(p.sql); {
+		next, err := p.token(i)
+		if err != nil {
+			return err
+		}
+		last := len(p.tokens) - 1
+		if last >= 0 && p.tokens[last].is(";") && p.tokens[last].from >= i && p.ends() {
+			p.tokens = p.tokens[:last]
+			return p.nothingAfter(next)
+		}
+		i = next
+	}
+	return nil
+}
+
+// ends says whether the semicolon that was just read ends the statement. In the body of a trigger each statement has its
+// own; the body's END follows the last of them.
+func (p *parser) ends() bool {
+	if !p.isTrigger() {
+		return true
+	}
+	n := len(p.tokens)
+	return n >= 3 && p.tokens[n-2].is("END") && p.tokens[n-3].is(";")
+}
+
+// isTrigger recognizes CREATE [TEMP] TRIGGER.
+func (p *parser) isTrigger() bool {
+	if len(p.tokens) < 3 || !p.tokens[0].is("CREATE") {
+		return false
+	}
+	i := 1
+	if p.tokens[i].is("TEMP") || p.tokens[i].is("TEMPORARY") {
+		i++
+	}
+	return p.tokens[i].is("TRIGGER")
+}
+
+// nothingAfter makes sure that only semicolons, white space and comments follow.
+func (p *parser) nothingAfter(i int) error {
+	n := len(p.tokens)
+	for i < len(p.sql) {
+		next, err := p.token(i)
+		if err != nil {
+			return err
+		}
+		if len(p.tokens) > n {
+			if t := p.tokens[n]; !t.is(";") {
+				return &StatementError{Offset: t.from, Msg: "a second statement begins here", Hint: "write one statement; another one needs a handler of its own"}
+			}
+			p.tokens = p.tokens[:n]
+		}
+		i = next
+	}
+	return nil
+}
+
+// token reads what begins at i: a token, which it keeps, or white space or a comment. It returns where it ends.
+func (p *parser) token(i int) (int, error) {
+	c := p.sql[i]
+	rest := p.sql[i:]
+	switch {
+	case c == 0:
+		return 0, &StatementError{Offset: i, Msg: "a statement can't have a NUL in it"}
+	case c == ' ' || '\t' <= c && c <= '\r':
+		return i + 1, nil
+	case strings.HasPrefix(rest, "--"):
+		if n := strings.IndexByte(rest, '\n'); n >= 0 {
+			return i + n, nil
+		}
+		return len(p.sql), nil
+	case strings.HasPrefix(rest, "/*"):
+		n := strings.Index(rest[2:], "*/")
+		if n < 0 {
+			return 0, &StatementError{Offset: i, Msg: "the comment is not closed", Hint: `close it with "*/"`}
+		}
+		return i + n + 4, nil
+	case c == '\'' || c == '"' || c == '`' || c == '[':
+		return p.quoted(i, i)
+	case (c == 'x' || c == 'X') && strings.HasPrefix(rest[1:], "'"):
+		return p.quoted(i, i+1)
+	case c == ':' || c == '?' || c == '@' || c == '$' || c == '#':
+		return p.parameter(i)
+	case '0' <= c && c <= '9':
+		return p.keep(quoted, i, p.endOfWord(i+1)), nil
+	case isWord(c):
+		return p.keep(word, i, p.endOfWord(i+1)), nil
+	}
+	return p.keep(sign, i, i+1), nil
+}
+
+func (p *parser) keep(kind tokenKind, from, to int) int {
+	t := token{kind: kind, from: from, to: to}
+	if kind == word || kind == sign {
+		t.word = strings.ToUpper(p.sql[from:to])
+	}
+	p.tokens = append(p.tokens, t)
+	return to
+}
+
+// quoted reads a token that is closed by the quote it opens with; doubled, the quote stands for itself, save in [ ].
+func (p *parser) quoted(from, open int) (int, error) {
+	end := p.sql[open]
+	if end == '[' {
+		end = ']'
+	}
+	for i := open + 1; i < len(p.sql); i++ {
+		switch {
+		case p.sql[i] == 0:
+			return 0, &StatementError{Offset: i, Msg: "a statement can't have a NUL in it"}
+		case p.sql[i] != end:
+		case end != ']' && i+1 < len(p.sql) && p.sql[i+1] == end:
+			i++
+		default:
+			return p.keep(quoted, from, i+1), nil
+		}
+	}
+	return 0, &StatementError{Offset: open, Msg: fmt.Sprintf("the %c is not closed", p.sql[open])}
+}
+
+func (p *parser) parameter(i int) (int, error) {
+	end := p.endOfWord(i + 1)
+	switch {
+	case strings.HasPrefix(p.sql[i:], "${"):
+		return 0, &StatementError{Offset: i, Msg: "a statement can't have an expression in it", Hint: "write :name here, and name: ${ … } under params"}
+	case p.sql[i] != ':' || end == i+1:
+		name := p.sql[i+1 : end]
+		if name == "" || p.sql[i] == '?' {
+			name = "name"
+		}
+		return 0, &StatementError{Offset: i, Msg: fmt.Sprintf("a parameter is written :name, not %s", p.sql[i:end]), Hint: fmt.Sprintf("write :%s", name)}
+	}
+	return p.keep(parameter, i, end), nil
+}
+
+func (p *parser) endOfWord(i int) int {
+	for i < len(p.sql) && isWord(p.sql[i]) {
+		i++
+	}
+	return i
+}
+
+// isWord says whether c can be in a name.
+func isWord(c byte) bool {
+	return c >= 0x80 || c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}

@@ -1,0 +1,192 @@
+package handlers
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"evrun/store"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// sql is the kind sql on evrun's own database. With a dsn, [sqlElsewhere] takes its place.
+//
+// Its result has changes, the number of rows inserted, updated or deleted; rows, what the statement returned, each row a map
+// of its columns; and row, the first of them or nil. A whole number, a text and a NULL come back as such, bytes as base64.
+type sql struct {
+	Statement string                       `input:"statement,required" doc:"One SQL statement. Values come in as parameters, written :name."`
+	Params    map[string]*expression.Value `input:"params" doc:"A map of the parameters' values by their names. A list or a map is stored as JSON."`
+	Migrate   []string                     `input:"migrate" doc:"Statements that make your own tables, at start. Each runs once; with dsn they run at each start, so write IF NOT EXISTS."`
+	DSN       string                       `input:"dsn" doc:"Another SQLite file to run on, relative to this file's folder. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
+
+	dir        string
+	open       func(path string, create bool) (store.Database, error)
+	statement  *store.Statement
+	values     []*expression.Value // of its parameters, in its order
+	migrations []*store.Statement
+}
+
+// check parses the statements, and holds the parameters against the values.
+func (s *sql) check() []*InputError {
+	var faults []*InputError
+	parse := func(text string, path ...any) *store.Statement {
+		parsed, err := store.ParseStatement(text)
+		var fault *store.StatementError
+		if errors.As(err, &fault) {
+			faults = append(faults, &InputError{Path: path, Offset: fault.Offset, Msg: fault.Msg, Hint: fault.Hint})
+		} else if i := strings.Index(text, "${"); i >= 0 { // in a string or a comment: it would stay there as it is
+			faults = append(faults, &InputError{Path: path, Offset: i, Msg: "a statement can't have an expression in it",
+				Hint: "write :name here, and name: ${ … } under params"})
+		}
+		return parsed
+	}
+	for i, text := range s.Migrate {
+		m := parse(text, "migrate", i)
+		if m != nil && len(m.Params()) > 0 {
+			faults = append(faults, &InputError{Path: []any{"migrate", i}, Offset: m.ParamOffset(0),
+				Msg: "there is no event at start to take parameters from", Hint: "write the values out"})
+		}
+		s.migrations = append(s.migrations, m)
+	}
+	s.statement = parse(s.Statement, "statement")
+	switch {
+	case s.statement == nil:
+	case s.statement.Defines():
+		faults = append(faults, &InputError{Path: []any{"statement"}, Msg: s.statement.Verb() + " is nothing to do for each event",
+			Hint: "list it under migrate: it runs at start"})
+	default:
+		faults = append(faults, s.checkParams()...)
+	}
+	return append(faults, s.checkDSN()...)
+}
+
+func (s *sql) checkParams() []*InputError {
+	names, given := s.statement.Params(), slices.Sorted(maps.Keys(s.Params))
+	var faults []*InputError
+	for i, name := range names {
+		if v, ok := s.Params[name]; ok {
+			s.values = append(s.values, v)
+			continue
+		}
+		hint := expression.DidYouMean(name, given)
+		if hint == "" {
+			hint = fmt.Sprintf("add params: {%s: …}", name)
+		}
+		faults = append(faults, &InputError{Path: []any{"statement"}, Offset: s.statement.ParamOffset(i),
+			Msg: fmt.Sprintf("the parameter :%s has no value under params", name), Hint: hint})
+	}
+	for _, name := range given {
+		if slices.Contains(names, name) {
+			continue
+		}
+		hint := expression.DidYouMean(name, names)
+		switch {
+		case hint != "":
+		case len(names) == 0:
+			hint = "the statement has no parameters"
+		default:
+			hint = "it has " + enumerate(names)
+		}
+		faults = append(faults, &InputError{Path: []any{"params", name}, Key: true, Msg: fmt.Sprintf("the statement has no parameter :%s", name), Hint: hint})
+	}
+	return faults
+}
+
+func (s *sql) checkDSN() []*InputError {
+	fault := &InputError{Path: []any{"dsn"}}
+	switch {
+	case s.DSN == "":
+		return nil
+	case strings.Contains(s.DSN, "://"):
+		fault.Msg, fault.Hint = "only an SQLite file can be named here", "write its path"
+	case strings.HasPrefix(s.DSN, "file:") || strings.HasPrefix(s.DSN, ":memory:"):
+		fault.Msg, fault.Hint = fmt.Sprintf("%q is no path", s.DSN), "write the path of the file alone"
+	case strings.ContainsRune(s.DSN, 0):
+		fault.Msg = "a path can't have a NUL in it"
+	case strings.Contains(s.DSN, "${"):
+		fault.Msg, fault.Hint = "a path can't have an expression in it", "each file needs a handler of its own"
+	default:
+		return nil
+	}
+	return []*InputError{fault}
+}
+
+// choose gives s itself, or with a dsn what runs there.
+func (s *sql) choose() tasks.Action {
+	if s.DSN == "" {
+		return s
+	}
+	path := s.DSN
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(s.dir, path)
+	}
+	return &sqlElsewhere{s: s, path: path}
+}
+
+// Open makes the user's tables.
+func (s *sql) Open(ctx context.Context, handler string, in store.Store) error {
+	if len(s.migrations) == 0 {
+		return nil
+	}
+	if err := in.Migrate(ctx, handler, s.migrations); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// Close has nothing to let go of.
+func (s *sql) Close() error { return nil }
+
+// Prepare evaluates the parameters; the statement runs in the transaction that settles the run.
+func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
+	args, err := s.args(d)
+	if err != nil {
+		return nil, err
+	}
+	return func(tx store.Tx) (any, error) {
+		r, err := tx.Exec(s.statement, args)
+		return s.result(r, err)
+	}, nil
+}
+
+// result makes the kind's result, or says whether another attempt is of use.
+func (s *sql) result(r store.Result, err error) (any, error) {
+	if errors.Is(err, store.ErrStatement) || errors.Is(err, store.ErrConflict) {
+		return nil, tasks.Permanent(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	result := map[string]any{"changes": r.Changes, "rows": []any{}, "row": nil}
+	if !s.statement.Returns() {
+		return result, nil
+	}
+	columns := map[string]bool{}
+	for _, c := range r.Columns {
+		if columns[c] {
+			return nil, tasks.Permanent(fmt.Errorf("two columns are named %s; give one another name with AS", excerpt(c)))
+		}
+		columns[c] = true
+	}
+	rows := make([]any, len(r.Rows))
+	for i, values := range r.Rows {
+		row := make(map[string]any, len(values))
+		for j, v := range values {
+			if b, ok := v.([]byte); ok {
+				v = base64.StdEncoding.EncodeToString(b)
+			}
+			row[r.Columns[j]] = v
+		}
+		rows[i] = row
+	}
+	if result["rows"] = rows; len(rows) > 0 {
+		result["row"] = rows[0]
+	}
+	return result, nil
+}

@@ -1,0 +1,71 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"evrun/tasks"
+)
+
+// args evaluates the parameters, in the statement's order.
+func (s *sql) args(d *tasks.Delivery) ([]any, error) {
+	args := make([]any, len(s.values))
+	for i, v := range s.values {
+		given, err := v.Eval(d.Env)
+		if err != nil {
+			return nil, fmt.Errorf("params.%s: %w", s.statement.Params()[i], err)
+		}
+		if args[i], err = sqlArg(given); err != nil {
+			return nil, tasks.Permanent(fmt.Errorf("params.%s: %w", s.statement.Params()[i], err))
+		}
+	}
+	return args, nil
+}
+
+var errLargeNumber = errors.New("the whole number is too large for a column (they end at 9223372036854775807); string() would keep it as text")
+
+// sqlArg makes of a value what a column takes: nil, int64, float64 or string. Nothing is rounded. The error doesn't have the
+// value in it, which may be a secret.
+func sqlArg(v any) (any, error) {
+	switch v := v.(type) {
+	case nil, int64, string:
+		return v, nil
+	case bool:
+		if v {
+			return int64(1), nil
+		}
+		return int64(0), nil
+	case int:
+		return int64(v), nil
+	case uint64:
+		if v > math.MaxInt64 {
+			return nil, errLargeNumber
+		}
+		return int64(v), nil
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, errors.New("a column can't hold what is no number, or infinite")
+		}
+		return v, nil
+	case json.Number:
+		if !strings.ContainsAny(v.String(), ".eE") { // it would be an int if it fitted
+			return nil, errLargeNumber
+		}
+		f, err := v.Float64()
+		if err != nil {
+			return nil, errors.New("the number is too large for a column; string() would keep it as text")
+		}
+		return f, nil
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}

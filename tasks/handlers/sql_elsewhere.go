@@ -1,0 +1,73 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// sqlElsewhere is the kind sql on another SQLite file: an outside handler. The file is opened with the first event, and with
+// the next one again where that failed, so that a file that is locked or missing keeps no daemon from starting.
+type sqlElsewhere struct {
+	s    *sql
+	path string
+
+	mu sync.Mutex
+	db store.Database // nil while it is not open
+}
+
+// Do runs the statement, as a transaction of its own.
+func (e *sqlElsewhere) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
+	args, err := e.s.args(d)
+	if err != nil {
+		return nil, err
+	}
+	db, err := e.database(ctx)
+	if err != nil {
+		return e.s.result(store.Result{}, err)
+	}
+	r, err := db.Exec(ctx, e.s.statement, args)
+	return e.s.result(r, err)
+}
+
+// database opens the file and makes the user's tables, unless that was done.
+func (e *sqlElsewhere) database(ctx context.Context) (store.Database, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.db != nil {
+		return e.db, nil
+	}
+	if e.s.open == nil {
+		return nil, errors.New("dsn: there is no way to open other databases here")
+	}
+	db, err := e.s.open(e.path, len(e.s.migrations) > 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(e.s.migrations) > 0 {
+		if err := db.Migrate(ctx, e.s.migrations); err != nil {
+			return nil, errors.Join(fmt.Errorf("migrate: %w", err), db.Close())
+		}
+	}
+	e.db = db
+	return db, nil
+}
+
+// Open leaves it to the first event to open the file.
+func (e *sqlElsewhere) Open(context.Context, string, store.Store) error { return nil }
+
+// Close closes the file.
+func (e *sqlElsewhere) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.db == nil {
+		return nil
+	}
+	db := e.db
+	e.db = nil
+	return db.Close()
+}
