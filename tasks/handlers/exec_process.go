@@ -130,9 +130,12 @@ func wait(d time.Duration, first <-chan struct{}, or ...<-chan struct{}) {
 	}
 }
 
-// keepDescriptors sees to it that commands get none of our descriptors but their own three: Go opens all as close-on-exec,
-// but those that we were started with may not be.
-var keepDescriptors = sync.OnceFunc(func() {
+// keepDescriptors runs closeOnExec, once: all that is opened later is close-on-exec by itself.
+var keepDescriptors = sync.OnceFunc(closeOnExec)
+
+// closeOnExec sees to it that commands get none of our descriptors but their own three. Go opens all of them so; those that
+// this process was started with need not be.
+func closeOnExec() {
 	open, err := os.ReadDir("/dev/fd")
 	if err != nil {
 		return
@@ -142,4 +145,4 @@ var keepDescriptors = sync.OnceFunc(func() {
 			unix.CloseOnExec(fd)
 		}
 	}
-})
+}

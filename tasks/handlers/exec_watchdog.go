@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,6 +31,7 @@ var groups watchdog
 const watch = `# evrun: ends the commands that an evrun which was killed left behind
 trap '' HUP INT QUIT TERM
 groups=' '
+echo ready
 while read -r what group; do
   case $what in
   +) groups="$groups$group " ;;
@@ -81,25 +83,35 @@ func (w *watchdog) start() error {
 		_ = w.pipe.Close()
 		w.pipe = nil
 	}
+	cmd := exec.Command("/bin/sh", "-c", watch, "evrun-watchdog")
+	cmd.Dir, cmd.Env = "/", []string{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	ready, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("watchdog: %w", err)
+	}
+	defer ready.Close()
 	r, p, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("watchdog: %w", err)
 	}
 	defer r.Close()
-	cmd := exec.Command("/bin/sh", "-c", watch, "evrun-watchdog")
-	cmd.Stdin, cmd.Dir, cmd.Env = r, "/", []string{}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Stdin = r
 	if err := cmd.Start(); err != nil {
 		_ = p.Close()
 		return fmt.Errorf("watchdog: %w", err)
 	}
 	w.cmd, w.pipe = cmd, p
+	// From its answer on no signal but SIGKILL ends it.
+	if _, err := ready.Read(make([]byte, len("ready\n"))); err != nil {
+		return fmt.Errorf("watchdog: it ended as soon as it began: %w", err)
+	}
 	var all strings.Builder
 	for group := range w.groups {
 		fmt.Fprintf(&all, "+ %d\n", group)
 	}
 	if !w.tell("%s", all.String()) {
-		return fmt.Errorf("watchdog: it ended as soon as it began")
+		return errors.New("watchdog: it ended as soon as it began")
 	}
 	return nil
 }
