@@ -56,7 +56,7 @@ func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 		return nil, err
 	}
 	began := time.Now()
-	e, err := runCommand(ctx, cmd, stdin, c.KillAfter, func(err error) {
+	e, err := runCommand(ctx, cmd, "EVRUN_RUN_ID="+d.RunID, stdin, c.KillAfter, func(err error) {
 		c.log.Warn("should evrun be killed, commands that run would go on", "handler", d.Handler, "error", err)
 	})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // tie has the kernel kill the child when the thread that started it ends, which has to be locked until the child has ended.
-// That reaches the child alone, from its first instruction on; the watchdog kills all of the group, from when it knows it.
+// It reaches the child alone; the watchdog kills all of the group.
 func tie(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
 
 // awaitEnd returns when p has ended, and leaves it to be reaped.

@@ -24,7 +24,8 @@ type ending struct {
 	stdout, stderr output
 }
 
-// runCommand runs cmd in a process group of its own, with stdin as its input. It returns when the command has ended and
+// runCommand runs cmd in a process group of its own, with stdin as its input; mark is a text in its environment that no other
+// command has. It returns when the command has ended and
 // nothing of its group is left; an error says that it could not be started.
 //
 // When ctx ends, the group gets SIGTERM, and SIGKILL after grace. When the command ends by itself, what it left behind has a
@@ -33,7 +34,7 @@ type ending struct {
 //
 // Why no other process can be hit by the number of the group: the number stays taken while the leader is not reaped, and it is
 // reaped last. Signals are sent before that, and by this function alone.
-func runCommand(ctx context.Context, cmd *exec.Cmd, stdin []byte, grace time.Duration, warn func(error)) (*ending, error) {
+func runCommand(ctx context.Context, cmd *exec.Cmd, mark string, stdin []byte, grace time.Duration, warn func(error)) (*ending, error) {
 	keepDescriptors()
 	// The kernel's tie to a dying parent is one to the thread that started the child (see tie): it must not end before.
 	runtime.LockOSThread()
@@ -55,13 +56,15 @@ func runCommand(ctx context.Context, cmd *exec.Cmd, stdin []byte, grace time.Dur
 	if err != nil {
 		return nil, err
 	}
+	if err := groups.expect(mark); err != nil {
+		warn(err)
+	}
 	if err := cmd.Start(); err != nil {
+		groups.runs(mark, 0)
 		return nil, err
 	}
 	group := cmd.Process.Pid
-	if err := groups.add(group); err != nil {
-		warn(err)
-	}
+	groups.runs(mark, group)
 
 	e := &ending{}
 	var streams, outputs sync.WaitGroup
@@ -97,7 +100,7 @@ func runCommand(ctx context.Context, cmd *exec.Cmd, stdin []byte, grace time.Dur
 		<-killed
 	}
 	signalGroup(group, syscall.SIGKILL)
-	groups.remove(group)
+	groups.ends(group)
 	if e.state == nil {
 		e.state, err = cmd.Process.Wait()
 	}

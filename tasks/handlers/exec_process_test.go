@@ -249,19 +249,23 @@ func TestOutputKeepsHeadAndTail(t *testing.T) {
 // TestTheWatchdogKillsWhatItKnows: the end of its pipe is what the end of this process would be.
 func TestTheWatchdogKillsWhatItKnows(t *testing.T) {
 	var w watchdog
-	start := func() *exec.Cmd {
+	start := func(mark string) *exec.Cmd {
 		cmd := exec.Command("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Env = append(os.Environ(), mark)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		if err := w.add(cmd.Process.Pid); err != nil {
+		if err := w.expect(mark); err != nil {
 			t.Fatal(err)
+		}
+		if mark != "EVRUN_TEST=early" {
+			w.runs(mark, cmd.Process.Pid)
 		}
 		return cmd
 	}
-	first, removed, last := start(), start(), start()
+	first, removed, last := start("EVRUN_TEST=x"), start("EVRUN_TEST=x"), start("EVRUN_TEST=y")
 	// One that is killed is replaced, and knows them all again; one that was stopped, too.
 	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
 		old := w.cmd.Process.Pid
@@ -269,9 +273,10 @@ func TestTheWatchdogKillsWhatItKnows(t *testing.T) {
 			t.Fatal(err)
 		}
 		for w.cmd.Process.Pid == old { // until the pipe is broken, or full
-			if err := w.add(last.Process.Pid); err != nil {
+			if err := w.expect("EVRUN_TEST=none"); err != nil {
 				t.Fatal(err)
 			}
+			w.runs("EVRUN_TEST=none", 0)
 		}
 	}
 	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM} {
@@ -279,14 +284,15 @@ func TestTheWatchdogKillsWhatItKnows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.remove(removed.Process.Pid)
+	w.ends(removed.Process.Pid)
+	early := start("EVRUN_TEST=early") // it never got to tell its group
 	if err := w.pipe.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.cmd.Wait(); err != nil {
 		t.Errorf("the watchdog: %v", err)
 	}
-	for _, cmd := range []*exec.Cmd{first, last} {
+	for _, cmd := range []*exec.Cmd{first, last, early} {
 		if err := cmd.Wait(); err == nil || cmd.ProcessState.String() != "signal: killed" {
 			t.Errorf("%v", err)
 		}
@@ -310,8 +316,8 @@ func TestManyCommandsAtOnce(t *testing.T) {
 	wg.Wait()
 	groups.mu.Lock()
 	defer groups.mu.Unlock()
-	if len(groups.groups) > 0 {
-		t.Errorf("the watchdog still has %v", groups.groups)
+	if len(groups.groups)+len(groups.starting) > 0 {
+		t.Errorf("the watchdog still has %v and %v", groups.groups, groups.starting)
 	}
 }
 
