@@ -33,8 +33,9 @@ type env struct {
 // Main runs evrun with these arguments and returns its exit code. The first interrupt ends the command's context; the second
 // ends the process at once, with 130.
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
-	// A reader that goes away (evrun tail | head) is an error of Write to us, not a signal that kills.
-	signal.Ignore(syscall.SIGPIPE)
+	// A reader that goes away (evrun tail | head) is an error of Write to us, not a signal that kills. The signal is caught and
+	// not ignored, because the commands that the daemon starts would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
 	e := &env{in: in, out: out, err: errOut}

@@ -28,6 +28,10 @@ import (
 var table = []Kind{
 	describe("emit", "Emits events of your own making, in the transaction that settles the run.",
 		func(Deps) tasks.Action { return &emit{} }),
+	describe("exec", "Runs a program in a process group of its own, with the event on stdin and nothing of the daemon's environment but PATH and HOME.",
+		func(deps Deps) tasks.Action {
+			return &command{dir: deps.BaseDir, log: deps.logger(), secrets: deps.Secrets}
+		}),
 	describe("log", "Writes a line to the daemon's log.",
 		func(deps Deps) tasks.Action { return &logMessage{log: deps.logger(), secrets: deps.Secrets} }),
 	describe("notify", "Tells somebody. Without a url, the notification goes to the daemon's log.",

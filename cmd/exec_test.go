@@ -1,0 +1,158 @@
+package cmd_test
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"evrun/store"
+	"evrun/store/sqlite"
+)
+
+// execFolder is a folder with a wiring file whose handler runs a script, and a pipe, lifeline, that the script holds open (as
+// 9) with all that it starts: the pipe's end is the end of them all.
+func execFolder(t *testing.T, grace, script string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mkfifo(filepath.Join(dir, "lifeline"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wiring := `
+server: {grace: ` + grace + `}
+handlers:
+  - name: work
+    on: a.b
+    do: exec
+    with:
+      kill_after: 100ms
+      shell: |
+        exec 9>lifeline
+        ` + script + `
+    retry: {backoff: 1ms, max: 1ms}
+`
+	if err := os.WriteFile(filepath.Join(dir, "evrun.yaml"), []byte(wiring), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// openLifeline waits for the script to begin.
+func openLifeline(t *testing.T, dir string) *bufio.Reader {
+	t.Helper()
+	f, err := os.Open(filepath.Join(dir, "lifeline"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return bufio.NewReader(f)
+}
+
+func readLine(t *testing.T, r *bufio.Reader) string {
+	t.Helper()
+	line, err := r.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(line, "\n")
+}
+
+func serveInBackground(t *testing.T, dir string) *process {
+	t.Helper()
+	daemon := evrun(t, dir, "serve")
+	daemon.line(t, "evrun")
+	return daemon
+}
+
+// oneRun is the only run of the store in dir.
+func oneRun(t *testing.T, dir string) store.Run {
+	t.Helper()
+	s, err := sqlite.OpenReader(filepath.Join(dir, "evrun.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	runs, err := s.Runs(t.Context(), store.RunQuery{})
+	if err != nil || len(runs) != 1 {
+		t.Fatalf("%+v, %v", runs, err)
+	}
+	return runs[0]
+}
+
+// stubborn is a script that ignores SIGTERM, with a child that does so too, and says which run and attempt it is.
+const stubborn = `trap '' TERM; (while :; do sleep 1; done) & echo "$EVRUN_RUN_ID $EVRUN_ATTEMPT" >&9; while :; do sleep 1; done`
+
+// TestACommandDoesNotOutliveAKilledDaemon kills the daemon while a command runs: the command and its child are gone, and the
+// next start makes another attempt of the same run.
+func TestACommandDoesNotOutliveAKilledDaemon(t *testing.T) {
+	dir := execFolder(t, "100ms", stubborn)
+	daemon := serveInBackground(t, dir)
+	evrun(t, dir, "emit", "a.b").wait(t)
+	id := ""
+	for attempt := 1; attempt <= 3; attempt++ {
+		lifeline := openLifeline(t, dir)
+		run, number, _ := strings.Cut(readLine(t, lifeline), " ")
+		if id == "" {
+			id = run
+		}
+		if run != id || !strings.HasPrefix(id, "1-work-") || number != string(rune('0'+attempt)) {
+			t.Fatalf("attempt %d is number %s of run %s, not %s", attempt, number, run, id)
+		}
+		if err := daemon.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		_ = daemon.cmd.Wait()
+		if rest, err := io.ReadAll(lifeline); err != nil || len(rest) > 0 {
+			t.Fatalf("%q, %v", rest, err)
+		}
+		daemon = serveInBackground(t, dir)
+	}
+	// The last one is stopped, and then no part of the command is left either.
+	lifeline := openLifeline(t, dir)
+	readLine(t, lifeline)
+	daemon.interrupt(t)
+	if rest, err := io.ReadAll(lifeline); err != nil || len(rest) > 0 {
+		t.Errorf("%q, %v", rest, err)
+	}
+	if run := oneRun(t, dir); run.State != store.Retrying || !strings.Contains(run.Error, "evrun is stopping: it was stopped (signal: killed)") {
+		t.Errorf("%+v", run)
+	}
+}
+
+// TestAStopWaitsForACommand sends SIGTERM while a command runs: within the grace period it can end.
+func TestAStopWaitsForACommand(t *testing.T) {
+	dir := execFolder(t, "1h", `echo begun >&9; mkfifo go; echo made >&9; read -r line <go; echo ended >&9`)
+	daemon := serveInBackground(t, dir)
+	evrun(t, dir, "emit", "a.b").wait(t)
+	lifeline := openLifeline(t, dir)
+	for _, want := range []string{"begun", "made"} {
+		if line := readLine(t, lifeline); line != want {
+			t.Fatal(line)
+		}
+	}
+	if err := daemon.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for { // until it takes no more: then it is stopping
+		if p := evrun(t, dir, "emit", "c.d"); p.cmd.Wait() != nil {
+			break
+		}
+	}
+	release, err := os.OpenFile(filepath.Join(dir, "go"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release.Close()
+	if rest, err := io.ReadAll(lifeline); err != nil || string(rest) != "ended\n" {
+		t.Errorf("%q, %v", rest, err)
+	}
+	daemon.wait(t)
+	if run := oneRun(t, dir); run.State != store.Succeeded || run.Attempt != 1 {
+		t.Errorf("%+v", run)
+	}
+}

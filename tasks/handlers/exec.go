@@ -1,0 +1,301 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// command is the kind exec. It runs a program of the wiring file's choice; the event reaches it on stdin, never as a part of
+// the command line unless the file says so (see exec_arguments.go). How it ends is in exec_process.go.
+type command struct {
+	Command   []*expression.Template          `input:"command" doc:"The program and its arguments, each an element of the list; no shell looks at them. A program without a slash is looked up in PATH, one with a slash is relative to the wiring file's folder. An argument that begins with a ${ … } must not turn out to begin with a hyphen, unless a \"--\" stands before it."`
+	Shell     string                          `input:"shell" doc:"In place of command: a script for /bin/sh. It is constant; values reach it by env or on stdin."`
+	Stdin     *expression.Value               `input:"stdin" doc:"What the program reads: a text as it is, anything else as JSON. Left out, it is the event as CloudEvents JSON, on one line."`
+	Env       map[string]*expression.Template `input:"env" doc:"Environment variables. Beside them there are PATH, HOME and evrun's own (EVRUN_RUN_ID, EVRUN_ATTEMPT, EVRUN_HANDLER, EVRUN_EVENT_ID, EVRUN_EVENT_TYPE, EVRUN_EVENT_SOURCE, EVRUN_EVENT_SUBJECT, EVRUN_EVENT_TIME and EVRUN_EVENT_SEQUENCE), and none of the daemon's."`
+	Dir       string                          `input:"dir" doc:"The working folder, relative to the wiring file's, which is the default."`
+	KillAfter time.Duration                   `input:"kill_after" default:"5s" doc:"How long the program and its children have between SIGTERM, at the timeout, and SIGKILL."`
+	Permanent []*expression.Template          `input:"permanent_exit_codes" default:"126-127" doc:"Exit codes after which the run is dead at once: numbers, or ranges such as 64-78. By default those of a program that is not there (127) or can't be run (126). After any other but 0, it is tried again."`
+	Result    string                          `input:"result" enum:"auto,json,text,none" default:"auto" doc:"What the run's result is: stdout as JSON, as text, or none. auto takes a JSON object or list as JSON, and all else as text. At most 64 KiB of it are kept: the first and the last 32."`
+
+	dir       string // the wiring file's folder
+	log       *slog.Logger
+	secrets   *expression.Secrets
+	permanent [256]bool // by exit code
+}
+
+// Do runs the program and waits for its end.
+func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	cmd, err := c.prepare(d)
+	if err != nil {
+		return nil, err
+	}
+	stdin, err := c.stdin(d)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	e, err := runCommand(ctx, cmd, "EVRUN_RUN_ID="+d.RunID, stdin, c.KillAfter, func(err error) {
+		c.log.Warn("should evrun be killed, commands that run would go on", "handler", d.Handler, "error", err)
+	})
+	if err != nil {
+		return nil, c.notStarted(cmd, err)
+	}
+	c.log.LogAttrs(ctx, slog.LevelDebug, "command ended", slog.String("handler", d.Handler), slog.String("event", d.Event.ID),
+		slog.String("status", e.state.String()), slog.Duration("took", time.Since(began)),
+		slog.Int64("stdout", e.stdout.total), slog.Int64("stderr", e.stderr.total))
+	if err := c.failure(ctx, e); err != nil {
+		return nil, err
+	}
+	return c.result(&e.stdout)
+}
+
+// prepare makes the command of its inputs.
+func (c *command) prepare(d *tasks.Delivery) (*exec.Cmd, error) {
+	env, err := c.environment(d)
+	if err != nil {
+		return nil, err
+	}
+	cmd := &exec.Cmd{Dir: c.path(unescape(c.Dir)), Env: make([]string, 0, len(env))}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		cmd.Env = append(cmd.Env, name+"="+env[name])
+	}
+	if c.Command == nil {
+		cmd.Path, cmd.Args = "/bin/sh", []string{"/bin/sh", "-c", unescape(c.Shell)}
+		return cmd, nil
+	}
+	if cmd.Args, err = c.arguments(d.Env); err != nil {
+		return nil, err
+	}
+	if cmd.Path, err = c.lookUp(cmd.Args[0], env["PATH"]); err != nil {
+		return nil, err
+	}
+	return cmd, nil
+}
+
+// path makes one of the file's paths absolute.
+func (c *command) path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.dir, p)
+}
+
+// defaultPath is for a daemon that has no PATH itself.
+const defaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+
+// ownVariables are those that evrun sets.
+var ownVariables = []string{"EVRUN_RUN_ID", "EVRUN_ATTEMPT", "EVRUN_HANDLER", "EVRUN_EVENT_ID", "EVRUN_EVENT_TYPE",
+	"EVRUN_EVENT_SOURCE", "EVRUN_EVENT_SUBJECT", "EVRUN_EVENT_TIME", "EVRUN_EVENT_SEQUENCE"}
+
+// environment is all that the program sees of it.
+func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
+	env := make(map[string]string, len(c.Env)+len(ownVariables)+2)
+	env["PATH"] = defaultPath
+	for _, name := range []string{"PATH", "HOME"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env[name] = v
+		}
+	}
+	for name, t := range c.Env {
+		v, err := t.Text(d.Env)
+		if err != nil {
+			return nil, fmt.Errorf("env.%s: %w", name, err)
+		}
+		if strings.ContainsRune(v, 0) {
+			return nil, c.fault(true, "env.%s: %s has a NUL byte in it, which no variable can hold; pass it on stdin", name, c.excerpt(v))
+		}
+		env[name] = v
+	}
+	for i, v := range []string{d.RunID, strconv.Itoa(d.Attempt), d.Handler, d.Event.ID, d.Event.Type,
+		d.Event.Source, d.Event.Subject, d.Event.Time.UTC().Format(time.RFC3339Nano), strconv.FormatInt(d.Event.Sequence, 10)} {
+		env[ownVariables[i]] = v
+	}
+	return env, nil
+}
+
+// stdin is what the program reads.
+func (c *command) stdin(d *tasks.Delivery) ([]byte, error) {
+	if c.Stdin == nil {
+		b, err := d.Event.AppendJSON(make([]byte, 0, 512+len(d.Event.Data)))
+		if err != nil {
+			return nil, tasks.Permanent(fmt.Errorf("stdin: %w", err))
+		}
+		return append(b, '\n'), nil
+	}
+	v, err := c.Stdin.Eval(d.Env)
+	if err != nil {
+		return nil, fmt.Errorf("stdin: %w", err)
+	}
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		return []byte(v), nil
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, c.fault(true, "stdin: %v", err)
+	}
+	return b.Bytes(), nil
+}
+
+// fault is an error without the secrets that may be in its text.
+func (c *command) fault(permanent bool, format string, args ...any) error {
+	err := errors.New(c.secrets.Redact(fmt.Sprintf(format, args...)))
+	if permanent {
+		return tasks.Permanent(err)
+	}
+	return err
+}
+
+// excerpt quotes a value. A secret goes first, while it is whole.
+func (c *command) excerpt(s string) string { return excerpt(c.secrets.Redact(s)) }
+
+// The exit codes of a shell for a command that can't be run, and that isn't there.
+const (
+	exitNotRunnable = 126
+	exitNotFound    = 127
+)
+
+// lookUp finds the program. What isn't there counts as exit code 127.
+func (c *command) lookUp(name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		return c.path(name), nil
+	}
+	for _, dir := range filepath.SplitList(path) {
+		if !filepath.IsAbs(dir) {
+			continue // it would depend on the working folder what is run
+		}
+		if found, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return found, nil
+		}
+	}
+	hint := "install it, or write its path"
+	if strings.Contains(name, " ") {
+		hint = "its arguments are elements of their own: [program, argument, …]"
+	}
+	return "", c.fault(c.permanent[exitNotFound], "there is no program %q in PATH (%s); %s", name, path, hint)
+}
+
+// notStarted explains an error of the start.
+func (c *command) notStarted(cmd *exec.Cmd, err error) error {
+	if info, serr := os.Stat(cmd.Dir); cmd.Dir != "" && (serr != nil || !info.IsDir()) {
+		return c.fault(false, "dir: %s is no folder that evrun can see", cmd.Dir)
+	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	_, missing := os.Stat(cmd.Path)
+	switch {
+	case errors.Is(err, syscall.E2BIG):
+		return c.fault(true, "start %s: its arguments and variables are too long for the system; pass what is long on stdin", cmd.Path)
+	case missing != nil:
+		return c.fault(c.permanent[exitNotFound], "there is no program %s", cmd.Path)
+	case errors.Is(err, fs.ErrNotExist):
+		return c.fault(c.permanent[exitNotFound], "start %s: the interpreter that its first line names is not there", cmd.Path)
+	case errors.Is(err, syscall.ENOEXEC):
+		return c.fault(c.permanent[exitNotRunnable], "start %s: it is no program; a script begins with #! and its interpreter", cmd.Path)
+	case errors.Is(err, fs.ErrPermission):
+		return c.fault(c.permanent[exitNotRunnable], "start %s: %v; is it executable (chmod +x), and may evrun's user run it?", cmd.Path, err)
+	}
+	return c.fault(false, "start %s: %v", cmd.Path, err)
+}
+
+// failure is nil for a program that did what it should.
+func (c *command) failure(ctx context.Context, e *ending) error {
+	status, _ := e.state.Sys().(syscall.WaitStatus)
+	code := e.state.ExitCode()
+	if code == 0 && !e.stopped {
+		return nil
+	}
+	words := lastLines(c.secrets.Redact(e.stderr.text()))
+	if words == "" {
+		words = lastLines(c.secrets.Redact(e.stdout.text()))
+	}
+	switch {
+	case e.stopped:
+		return c.fault(false, "%v: it was stopped (%v)%s", context.Cause(ctx), e.state, words)
+	case status.Signaled():
+		hint := ""
+		if status.Signal() == syscall.SIGKILL {
+			hint = ", which evrun did not send (was memory short?)"
+		}
+		return c.fault(false, "ended by %s%s%s", unix.SignalName(status.Signal()), hint, words)
+	case code == exitNotFound:
+		return c.fault(c.permanent[code], "exit code 127, which says that a program is not there%s", words)
+	case code == exitNotRunnable:
+		return c.fault(c.permanent[code], "exit code 126, which says that a program can't be run%s", words)
+	}
+	return c.fault(code > 0 && c.permanent[code], "exit code %d%s", code, words)
+}
+
+// result makes the run's result of what the program wrote. That it isn't what the file promises is no reason to run the
+// program again: it did its work.
+func (c *command) result(stdout *output) (any, error) {
+	if c.Result == "none" {
+		return nil, nil
+	}
+	text := stdout.text()
+	trimmed := strings.TrimSpace(text)
+	if c.Result == "json" || c.Result == "auto" && stdout.whole() && trimmed != "" && (trimmed[0] == '{' || trimmed[0] == '[') {
+		v, err := expression.DecodeJSON([]byte(trimmed))
+		switch {
+		case err == nil && stdout.whole():
+			return c.redactValue(v), nil
+		case c.Result == "json" && !stdout.whole():
+			return nil, c.fault(true, "result: stdout is %d bytes long, and only %d are kept; write the JSON to a file, and its name to stdout", stdout.total, keepOutput)
+		case c.Result == "json":
+			return nil, c.fault(true, "result: stdout is not JSON: %v%s", err, lastLines(c.secrets.Redact(text)))
+		}
+	}
+	return c.secrets.Redact(strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")), nil
+}
+
+// redactValue is Redact for decoded JSON: a number that is a secret becomes a text.
+func (c *command) redactValue(v any) any {
+	switch v := v.(type) {
+	case string:
+		return c.secrets.Redact(v)
+	case []any:
+		for i := range v {
+			v[i] = c.redactValue(v[i])
+		}
+	case map[string]any:
+		for _, key := range slices.Collect(maps.Keys(v)) {
+			value := c.redactValue(v[key])
+			delete(v, key)
+			v[c.secrets.Redact(key)] = value
+		}
+	case int, float64, json.Number:
+		text := fmt.Sprint(v)
+		if safe := c.secrets.Redact(text); safe != text {
+			return safe
+		}
+	}
+	return v
+}

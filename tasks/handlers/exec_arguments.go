@@ -1,0 +1,186 @@
+package handlers
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"evrun/tasks/expression"
+)
+
+// check: command or shell, and nothing in them by which an event could choose what runs.
+func (c *command) check() []*InputError {
+	var faults []*InputError
+	add := func(hint string, offset int, key bool, path []any, format string, args ...any) {
+		faults = append(faults, &InputError{Path: path, Key: key, Offset: offset, Msg: fmt.Sprintf(format, args...), Hint: hint})
+	}
+	switch {
+	case c.Command == nil && c.Shell == "":
+		add("write command: [program, argument, …], or shell: with a script", 0, false, nil, "neither command nor shell is there")
+	case c.Command != nil && c.Shell != "":
+		add("keep one of them", 0, true, []any{"shell"}, "shell can't stand beside command")
+	case c.Command != nil:
+		faults = append(faults, c.checkCommand()...)
+	}
+	for _, in := range []struct{ name, text, hint string }{
+		{"shell", c.Shell, `give the value a name in env: and write "$NAME" here, or read it from stdin; a plain "${" is written "$${"`},
+		{"dir", c.Dir, `only what is written out can be a folder; a plain "${" is written "$${"`},
+	} {
+		if i := strings.Index(strings.ReplaceAll(in.text, "$${", "\x00\x00\x00"), "${"); i >= 0 {
+			add(in.hint, i, false, []any{in.name}, "%s is constant: no ${ … } can stand in it", in.name)
+		}
+		if i := strings.IndexByte(in.text, 0); i >= 0 {
+			add("", i, false, []any{in.name}, "there is a NUL byte in it")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
+		switch {
+		case slices.Contains(ownVariables, name):
+			add("choose another name", 0, true, []any{"env", name}, "%s is set by evrun", name)
+		case !variableName.MatchString(name):
+			add("it has letters, digits and _, and begins with no digit", 0, true, []any{"env", name}, "%q is no name of a variable", name)
+		}
+	}
+	for i, t := range c.Permanent {
+		first, last, ok := exitCodes(t)
+		if !ok {
+			add("such as 2, or a range such as 64-78", 0, false, []any{"permanent_exit_codes", i}, "it has to be an exit code from 1 to 255, not %q", t)
+			continue
+		}
+		for code := first; code <= last; code++ {
+			c.permanent[code] = true
+		}
+	}
+	return faults
+}
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// unescape gives a constant input as the user means it: "$${" is a plain "${", as in every other text of the file.
+func unescape(s string) string { return strings.ReplaceAll(s, "$${", "${") }
+
+func exitCodes(t *expression.Template) (first, last int, ok bool) {
+	text, _ := t.Constant()
+	from, to, isRange := strings.Cut(text, "-")
+	if !isRange {
+		to = from
+	}
+	first, err1 := strconv.Atoi(from)
+	last, err2 := strconv.Atoi(to)
+	return first, last, err1 == nil && err2 == nil && 1 <= first && first <= last && last <= 255
+}
+
+// checkCommand looks for ways in which an event could choose the program, or write code for it.
+func (c *command) checkCommand() []*InputError {
+	fault := func(i int, hint, format string, args ...any) []*InputError {
+		return []*InputError{{Path: []any{"command", i}, Msg: fmt.Sprintf(format, args...), Hint: hint}}
+	}
+	if len(c.Command) == 0 {
+		return []*InputError{{Path: []any{"command"}, Msg: "the list is empty", Hint: "write [program, argument, …]"}}
+	}
+	for i, t := range c.Command {
+		if text, ok := t.Constant(); ok && strings.ContainsRune(text, 0) {
+			return fault(i, "", "there is a NUL byte in it")
+		}
+	}
+	program, ok := c.Command[0].Constant()
+	switch {
+	case !ok:
+		return fault(0, "only what is written out can be run", "the program is constant: no ${ … } can stand in it")
+	case program == "":
+		return fault(0, "write [program, argument, …]", "the program is empty")
+	case len(c.Command) == 1 && strings.Contains(program, " ") && !strings.Contains(strings.Fields(program + " x")[0], "/"):
+		return []*InputError{{Path: []any{"command"}, Msg: fmt.Sprintf("there is no program %q: no shell takes it apart", program),
+			Hint: "write the program and its arguments as a list, or use shell:"}}
+	}
+	if i, interpreter := c.codeFromEvent(); i > 0 {
+		return fault(i, `give the value a name in env:, or read it from stdin, or pass it as an argument after the code`,
+			"this is code for %s, so it is constant: no ${ … } can stand in it", interpreter)
+	}
+	return nil
+}
+
+// codeOptions has, for programs that take code as an argument, the options (as single letters and in full) before it.
+var codeOptions = map[string]struct {
+	letters  string
+	long     []string
+	operands bool // they can stand before options
+}{
+	"sh": {letters: "c"}, "bash": {letters: "c"}, "dash": {letters: "c"}, "ash": {letters: "c"}, "zsh": {letters: "c"},
+	"ksh": {letters: "c"}, "mksh": {letters: "c"}, "csh": {letters: "c"}, "tcsh": {letters: "c"},
+	"fish": {letters: "cC", long: []string{"--command", "--init-command"}},
+	"su":   {letters: "c", long: []string{"--command", "--session-command"}, operands: true}, "runuser": {letters: "c", long: []string{"--command", "--session-command"}, operands: true},
+	"python": {letters: "c"}, "perl": {letters: "eE"}, "ruby": {letters: "e"}, "lua": {letters: "e"}, "php": {letters: "rRBE", long: []string{"--run"}},
+	"node": {letters: "ep", long: []string{"--eval", "--print"}}, "env": {letters: "S", long: []string{"--split-string"}},
+}
+
+// codeFromEvent finds an element in which an event could write code: `[bash, -c, "… ${ data.x }"]` would make a shell of the
+// best of lists. It returns 0 where there is none. It knows the usual programs, also behind others (env, sudo, nice …), and
+// looks at their options until their first operand. No such search can find everything: it is against mistakes of the file's
+// author, who is trusted.
+func (c *command) codeFromEvent() (index int, interpreter string) {
+	for i, t := range c.Command {
+		name, ok := t.Constant()
+		if !ok {
+			continue
+		}
+		name = path.Base(name)
+		known, ok := codeOptions[name]
+		if !ok { // python3.13 is a python
+			name = strings.TrimRight(name, "0123456789.")
+			if known, ok = codeOptions[name]; !ok {
+				continue
+			}
+		}
+		code, argument := false, false // the element is code; it may be the argument of an option
+		for j := i + 1; j < len(c.Command); j++ {
+			text, constant := c.Command[j].Constant()
+			if !constant {
+				text, _, _ = strings.Cut(c.Command[j].String(), "${")
+			}
+			option := len(text) > 1 && (text[0] == '-' || text[0] == '+') && text != "--"
+			long, _, attached := strings.Cut(text, "=")
+			letters := option && text[1] != '-' && strings.ContainsAny(text[1:], known.letters)
+			isLong := option && slices.Contains(known.long, long)
+			if !constant && (code || letters || isLong) {
+				return j, name
+			}
+			if !option && !argument && !known.operands {
+				break
+			}
+			code, argument = letters || isLong && !attached, option
+		}
+	}
+	return 0, ""
+}
+
+// arguments evaluates the command.
+func (c *command) arguments(env *expression.Env) ([]string, error) {
+	args := make([]string, len(c.Command))
+	operands := false // after "--", nothing is an option
+	for i, t := range c.Command {
+		text, err := t.Text(env)
+		if err != nil {
+			return nil, fmt.Errorf("command[%d]: %w", i, err)
+		}
+		if strings.ContainsRune(text, 0) {
+			return nil, c.fault(true, "command[%d]: %s has a NUL byte in it, which no argument can hold; pass it on stdin", i, c.excerpt(text))
+		}
+		if !operands && !isConstant(t) && strings.HasPrefix(text, "-") && strings.HasPrefix(t.String(), "${") {
+			return nil, c.fault(true, `command[%d]: %s begins with a hyphen, so the program would take it for an option; write "--" as an argument before it if the program knows that, or pass it by env or on stdin`,
+				i, c.excerpt(text))
+		}
+		operands = operands || text == "--" && isConstant(t)
+		args[i] = text
+	}
+	return args, nil
+}
+
+func isConstant(t *expression.Template) bool {
+	_, ok := t.Constant()
+	return ok
+}

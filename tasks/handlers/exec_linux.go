@@ -1,0 +1,23 @@
+package handlers
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// tie has the kernel kill the child when the thread that started it ends, which has to be locked until the child has ended.
+// It reaches the child alone; the watchdog kills all of the group.
+func tie(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
+
+// awaitEnd returns when p has ended, and leaves it to be reaped.
+func awaitEnd(p *os.Process) (*os.ProcessState, error) {
+	for {
+		err := unix.Waitid(unix.P_PID, p.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,335 @@
+package handlers
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"evrun/tasks"
+)
+
+// lifeline is a pipe that a script and all that it starts hold open (as 9), so that its end is the end of all of them.
+type lifeline struct {
+	path string
+	r    *bufio.Reader
+}
+
+// holdLifeline begins a script that holds the lifeline.
+const holdLifeline = "exec 9>lifeline; "
+
+func newLifeline(t *testing.T, dir string) *lifeline {
+	t.Helper()
+	l := &lifeline{path: filepath.Join(dir, "lifeline")}
+	if err := unix.Mkfifo(l.path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// line waits for the next line that the script writes.
+func (l *lifeline) line(t *testing.T) string {
+	t.Helper()
+	if l.r == nil {
+		f, err := os.Open(l.path) // waits for the script to open it
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		l.r = bufio.NewReader(f)
+	}
+	s, err := l.r.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(s, "\n")
+}
+
+// end waits until none holds it any more.
+func (l *lifeline) end(t *testing.T) string {
+	t.Helper()
+	rest, err := io.ReadAll(l.r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(rest)
+}
+
+// attempt is a run of a script that is under way.
+type attempt struct {
+	*lifeline
+	cancel context.CancelCauseFunc
+	result any
+	err    error
+	done   chan struct{}
+}
+
+// begin runs a script in a new folder, and waits for the line "ready" on its lifeline.
+func begin(t *testing.T, script string, inputs map[string]any) *attempt {
+	t.Helper()
+	dir := t.TempDir()
+	a := &attempt{lifeline: newLifeline(t, dir), done: make(chan struct{})}
+	inputs["shell"] = holdLifeline + script
+	action := build[tasks.Outside](t, "exec", inputs, Deps{BaseDir: dir})
+	var ctx context.Context
+	ctx, a.cancel = context.WithCancelCause(t.Context())
+	go func() {
+		defer close(a.done)
+		a.result, a.err = action.Do(ctx, delivery(`{}`))
+	}()
+	if line := a.line(t); line != "ready" {
+		t.Fatal(line)
+	}
+	return a
+}
+
+func (a *attempt) stop() {
+	a.cancel(errors.New("no answer within the timeout of 1s"))
+	<-a.done
+}
+
+func TestAGroupThatIgnoresSIGTERMIsKilled(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	a := begin(t, `trap '' TERM; (trap '' TERM; echo ready >&9; while :; do sleep 1; done) & while :; do sleep 1; done`, with("kill_after", "100ms"))
+	a.stop()
+	if want := "no answer within the timeout of 1s: it was stopped (signal: killed)"; a.err == nil || a.err.Error() != want {
+		t.Errorf("%v, want %s", a.err, want)
+	}
+	a.end(t)
+}
+
+func TestAGroupThatEndsAtSIGTERMIsNotWaitedFor(t *testing.T) {
+	// The sleep begins before the trap: a child forked after it could take SIGTERM in the shell's own handler, and lose it.
+	a := begin(t, `sleep 1000 & trap 'echo bye >&2; exit 3' TERM; echo ready >&9; wait`, with("kill_after", "1000h"))
+	a.stop()
+	if want := "no answer within the timeout of 1s: it was stopped (exit status 3): bye"; a.err == nil || a.err.Error() != want {
+		t.Errorf("%v, want %s", a.err, want)
+	}
+	a.end(t)
+}
+
+func TestAStoppedCommandHasFailedWhateverItsExitCode(t *testing.T) {
+	a := begin(t, `trap 'exit 0' TERM; echo ready >&9; while :; do sleep 1; done`, with("kill_after", "1000h"))
+	a.stop()
+	if want := "no answer within the timeout of 1s: it was stopped (exit status 0)"; a.err == nil || !strings.HasPrefix(a.err.Error(), want) || isPermanent(a.err) {
+		t.Errorf("%v, want %s", a.err, want)
+	}
+}
+
+// TestTheGraceIsForTheWholeGroup: a shell ends at once at SIGTERM, and its child has something to put in order.
+func TestTheGraceIsForTheWholeGroup(t *testing.T) {
+	a := begin(t, `sh -c 'trap "sleep 0.3; echo in order >&9; exit" TERM; echo ready >&9; while :; do sleep 1; done' & wait`, with("kill_after", "1000h"))
+	a.stop()
+	if rest := a.end(t); rest != "in order\n" {
+		t.Errorf("the child left %q", rest)
+	}
+	if a.err == nil || !strings.Contains(a.err.Error(), "(signal: terminated)") {
+		t.Error(a.err)
+	}
+}
+
+// TestWhatACommandLeavesBehindIsKilled: here with the command's output still open, which must not hold up its end.
+func TestWhatACommandLeavesBehindIsKilled(t *testing.T) {
+	a := begin(t, `mkfifo ok; sh -c 'trap "" TERM; echo ready >&9; echo >ok; while :; do sleep 1; done' & read -r line <ok; echo hello`, with())
+	<-a.done
+	if a.err != nil || a.result != "hello" {
+		t.Errorf("%v, %v", a.result, a.err)
+	}
+	a.end(t)
+
+	a = begin(t, `mkfifo ok; sh -c 'echo ready >&9; echo >ok; while :; do sleep 1; done' >/dev/null 2>&1 & read -r line <ok; echo hello`, with())
+	<-a.done
+	if a.err != nil || a.result != "hello" {
+		t.Errorf("%v, %v", a.result, a.err)
+	}
+	a.end(t)
+}
+
+// TestTheLastOutputOfAPipelineIsWaitedFor: what still writes when the command has ended gets a moment.
+func TestTheLastOutputOfAPipelineIsWaitedFor(t *testing.T) {
+	a := begin(t, `mkfifo ok; (echo ready >&9; echo >ok; sleep 0.1; echo late) & read -r line <ok; echo early`, with())
+	<-a.done
+	if a.err != nil || a.result != "early\nlate" {
+		t.Errorf("%v, %v", a.result, a.err)
+	}
+}
+
+func TestASessionOfItsOwnDoesNotHoldUpTheEnd(t *testing.T) {
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Skip("there is no setsid here")
+	}
+	a := begin(t, `mkfifo ok release; setsid sh -c 'echo ready >&9; echo >ok; read -r line <release; echo released >&9' & read -r line <ok; echo hello`, with())
+	<-a.done
+	if a.err != nil || a.result != "hello" {
+		t.Errorf("%v, %v", a.result, a.err)
+	}
+	release, err := os.OpenFile(filepath.Join(filepath.Dir(a.path), "release"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release.Close()
+	if rest := a.end(t); rest != "released\n" {
+		t.Errorf("it wrote %q", rest)
+	}
+}
+
+// outputSize is how much the command of the next test writes.
+func outputSize() string {
+	if size := os.Getenv("EVRUN_TEST_OUTPUT"); size != "" {
+		return size
+	}
+	return "2G"
+}
+
+func TestAHugeOutputFillsNoMemory(t *testing.T) {
+	size := outputSize()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	result, err := runExec(t, t.TempDir(), with("shell", `echo first; head -c "$SIZE" /dev/zero; echo; echo last; echo oh >&2`, "env", with("SIZE", size)), `{}`)
+	runtime.ReadMemStats(&after)
+	text, _ := result.(string)
+	if err != nil || !strings.HasPrefix(text, "first\n") || !strings.HasSuffix(text, "\nlast") || !strings.Contains(text, "bytes left out") {
+		t.Fatalf("%.100q, %v", text, err)
+	}
+	if len(text) > keepOutput+100 {
+		t.Errorf("%d bytes were kept", len(text))
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
+		t.Errorf("%d bytes were allocated for %s of output", used, size)
+	}
+}
+
+func TestOutputKeepsHeadAndTail(t *testing.T) {
+	var all []byte
+	for i := 0; len(all) < 3*keepOutput; i++ {
+		all = fmt.Appendf(all, "line %d\n", i)
+	}
+	for _, size := range []int{0, 1, keepOutput/2 - 1, keepOutput / 2, keepOutput/2 + 1, keepOutput - 1, keepOutput, keepOutput + 1, keepOutput + 100, 2 * keepOutput, len(all)} {
+		for _, chunk := range []int{7, 4096, 32 << 10, 100_000, len(all)} {
+			var o output
+			for rest := all[:size]; len(rest) > 0; {
+				n := min(chunk, len(rest))
+				if wrote, err := o.Write(rest[:n]); wrote != n || err != nil {
+					t.Fatal(wrote, err)
+				}
+				rest = rest[n:]
+			}
+			text := o.text()
+			if o.total != int64(size) || o.whole() != (size <= keepOutput) {
+				t.Errorf("%d bytes in pieces of %d: %d, whole: %v", size, chunk, o.total, o.whole())
+			}
+			if o.whole() {
+				if text != string(all[:size]) {
+					t.Errorf("%d bytes in pieces of %d are not what was written", size, chunk)
+				}
+				continue
+			}
+			head, tail, _ := strings.Cut(text, "[… ")
+			note, tail, _ := strings.Cut(tail, " bytes left out …]\n")
+			if !bytes.HasPrefix(all, []byte(head)) || !bytes.HasSuffix(all[:size], []byte(tail)) || !strings.HasSuffix(head, "\n") || !strings.HasPrefix(tail, "line ") ||
+				note != fmt.Sprint(size-len(head)-len(tail)) || len(head) < keepOutput/2-20 || len(tail) < keepOutput/2-20 {
+				t.Errorf("%d bytes in pieces of %d: %d, %s, %d", size, chunk, len(head), note, len(tail))
+			}
+		}
+	}
+}
+
+// TestTheWatchdogKillsWhatItKnows: the end of its pipe is what the end of this process would be.
+func TestTheWatchdogKillsWhatItKnows(t *testing.T) {
+	var w watchdog
+	start := func(mark string) *exec.Cmd {
+		cmd := exec.Command("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Env = append(os.Environ(), mark)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		if err := w.expect(mark); err != nil {
+			t.Fatal(err)
+		}
+		if mark != "EVRUN_TEST=early" {
+			w.runs(mark, cmd.Process.Pid)
+		}
+		return cmd
+	}
+	first, removed, last := start("EVRUN_TEST=x"), start("EVRUN_TEST=x"), start("EVRUN_TEST=y")
+	// One that is killed is replaced, and knows them all again; one that was stopped, too.
+	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
+		old := w.cmd.Process.Pid
+		if err := w.cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		for w.cmd.Process.Pid == old { // until the pipe is broken, or full
+			if err := w.expect("EVRUN_TEST=none"); err != nil {
+				t.Fatal(err)
+			}
+			w.runs("EVRUN_TEST=none", 0)
+		}
+	}
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM} {
+		if err := w.cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.ends(removed.Process.Pid)
+	early := start("EVRUN_TEST=early") // it never got to tell its group
+	if err := w.pipe.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.cmd.Wait(); err != nil {
+		t.Errorf("the watchdog: %v", err)
+	}
+	for _, cmd := range []*exec.Cmd{first, last, early} {
+		if err := cmd.Wait(); err == nil || cmd.ProcessState.String() != "signal: killed" {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := removed.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Errorf("the group that was removed: %v", err)
+	}
+	_ = removed.Wait()
+}
+
+func TestManyCommandsAtOnce(t *testing.T) {
+	action := build[tasks.Outside](t, "exec", with("shell", "read -r line; sleep 1000 & echo $PPID"), Deps{BaseDir: t.TempDir()})
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if result, err := action.Do(t.Context(), delivery(`{}`)); err != nil || result != fmt.Sprint(os.Getpid()) {
+				t.Errorf("%v, %v", result, err)
+			}
+		})
+	}
+	wg.Wait()
+	groups.mu.Lock()
+	defer groups.mu.Unlock()
+	if len(groups.groups)+len(groups.starting) > 0 {
+		t.Errorf("the watchdog still has %v and %v", groups.groups, groups.starting)
+	}
+}
+
+func TestInheritedDescriptorsAreNotPassedOn(t *testing.T) {
+	fd, err := unix.Dup(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	closeOnExec()
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("%d, %v", flags, err)
+	}
+}

@@ -1,0 +1,443 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// with makes inputs, of a list of names and values.
+func with(pairs ...any) map[string]any {
+	m := map[string]any{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i].(string)] = pairs[i+1]
+	}
+	return m
+}
+
+// argv is a command's list.
+func argv(args ...any) []any { return args }
+
+// runExec runs the kind exec once, in dir.
+func runExec(t testing.TB, dir string, inputs map[string]any, data string) (any, error) {
+	t.Helper()
+	return build[tasks.Outside](t, "exec", inputs, Deps{BaseDir: dir}).Do(t.Context(), delivery(data))
+}
+
+// isPermanent says whether a run with this error is dead at once.
+func isPermanent(err error) bool {
+	permanent := reflect.TypeOf(tasks.Permanent(errors.New("")))
+	for ; err != nil; err = errors.Unwrap(err) {
+		if reflect.TypeOf(err) == permanent {
+			return true
+		}
+	}
+	return false
+}
+
+func TestTheEventIsOnStdin(t *testing.T) {
+	result, err := runExec(t, t.TempDir(), with("command", argv("cat"), "result", "text"), `{"name":"Ada","n":9007199254740993}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e events.Event
+	if err := e.UnmarshalJSON([]byte(result.(string))); err != nil || e.ID != "e1" || e.Type != "user.registered" || string(e.Data) != `{"name":"Ada","n":9007199254740993}` {
+		t.Errorf("%s: %+v, %v", result, e, err)
+	}
+	// A shell's read needs the end of the line.
+	if result, err := runExec(t, t.TempDir(), with("shell", "read -r line && echo ok"), `{}`); err != nil || result != "ok" {
+		t.Errorf("%v, %v", result, err)
+	}
+}
+
+func TestStdinOfChoice(t *testing.T) {
+	for _, test := range []struct{ stdin, want any }{
+		{"Hello ${ data.name }", "Hello Ada"},
+		{"${ data }", `{"html":"<b>","n":9007199254740993,"name":"Ada"}`},
+		{map[string]any{"to": "${ data.name }"}, `{"to":"Ada"}`},
+		{nil, ""},
+		{"", ""},
+		{"${ data.big }", strings.Repeat("x", 200_000)},
+	} {
+		data := `{"name":"Ada","n":9007199254740993,"html":"<b>"}`
+		if test.stdin == "${ data.big }" {
+			data = `{"big":"` + test.want.(string) + `"}`
+			test.want = "200000"
+		}
+		script := "cat"
+		if test.want == "200000" {
+			script = "wc -c | tr -d ' '"
+		}
+		if result, err := runExec(t, t.TempDir(), with("shell", script, "stdin", test.stdin, "result", "text"), data); err != nil || result != test.want {
+			t.Errorf("%v: %v, %v; want %v", test.stdin, result, err, test.want)
+		}
+	}
+}
+
+func TestACommandNeedNotReadItsStdin(t *testing.T) {
+	if _, err := runExec(t, t.TempDir(), with("command", argv("true")), `"`+strings.Repeat("x", 1<<20)+`"`); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheEnvironmentIsExplicit(t *testing.T) {
+	t.Setenv("EVRUN_TEST_TOKEN", "s3cret-token")
+	t.Setenv("HOME", "/home/somebody")
+	t.Setenv("PATH", "/usr/bin:/bin")
+	result, err := runExec(t, t.TempDir(), with("command", argv("/usr/bin/env"), "env", with("GREETING", "Hello ${ data.name }\n!")), `{"name":"Ada"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `EVRUN_ATTEMPT=1
+EVRUN_EVENT_ID=e1
+EVRUN_EVENT_SEQUENCE=7
+EVRUN_EVENT_SOURCE=/test
+EVRUN_EVENT_SUBJECT=
+EVRUN_EVENT_TIME=0001-01-01T00:00:00Z
+EVRUN_EVENT_TYPE=user.registered
+EVRUN_HANDLER=h
+EVRUN_RUN_ID=7-h-abcdefgh
+GREETING=Hello Ada
+!
+HOME=/home/somebody
+PATH=/usr/bin:/bin`
+	if result != want {
+		t.Errorf("%v\nwant\n%s", result, want)
+	}
+}
+
+func TestTheProgramIsFound(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"bin/hello": "#!/bin/sh\necho \"$0 in $PWD\"\n", "text": "hello\n", "noshebang": "echo hello\n", "odd": "#!/nowhere/sh\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		mode := os.FileMode(0o700)
+		if name == "text" {
+			mode = 0o600
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hello := filepath.Join(dir, "bin/hello")
+	for _, test := range []struct {
+		inputs map[string]any
+		want   string
+	}{
+		{with("command", argv("bin/hello")), hello + " in " + dir},
+		{with("command", "bin/hello"), hello + " in " + dir},
+		{with("command", argv("./bin/hello"), "dir", "bin"), hello + " in " + dir + "/bin"},
+		{with("command", argv("hello"), "env", with("PATH", "bin:"+dir+"/bin")), hello + " in " + dir},
+		{with("command", argv(hello), "dir", "/"), hello + " in /"},
+		{with("shell", "pwd", "dir", ".."), filepath.Dir(dir)},
+	} {
+		if result, err := runExec(t, dir, test.inputs, `{}`); err != nil || result != test.want {
+			t.Errorf("%v: %v, %v; want %s", test.inputs, result, err, test.want)
+		}
+	}
+
+	for _, test := range []struct {
+		inputs    map[string]any
+		want      string
+		permanent bool
+	}{
+		{with("command", argv("no-such-program")), `there is no program "no-such-program" in PATH (`, true},
+		{with("command", argv("no-such-program"), "permanent_exit_codes", []any{}), `there is no program "no-such-program" in PATH (`, false},
+		{with("command", argv("hello"), "env", with("PATH", "bin:")), `there is no program "hello" in PATH (bin:); install it, or write its path`, true},
+		{with("command", argv("./bin/none")), "there is no program " + dir + "/bin/none", true},
+		{with("command", argv("./text")), "start " + dir + "/text: permission denied; is it executable (chmod +x)", true},
+		{with("command", argv("./noshebang")), "start " + dir + "/noshebang: it is no program; a script begins with #!", true},
+		{with("command", argv("./odd")), "start " + dir + "/odd: the interpreter that its first line names is not there", true},
+		{with("command", argv("true"), "dir", "none"), "dir: " + dir + "/none is no folder", false},
+		{with("command", argv("true"), "dir", "text"), "dir: " + dir + "/text is no folder", false},
+		{with("shell", "no-such-program"), "exit code 127, which says that a program is not there: ", true},
+		{with("shell", "./text"), "exit code 126, which says that a program can't be run: ", true},
+	} {
+		_, err := runExec(t, dir, test.inputs, `{}`)
+		if err == nil || !strings.HasPrefix(err.Error(), test.want) || isPermanent(err) != test.permanent {
+			t.Errorf("%v: %v (permanent: %v); want %s (%v)", test.inputs, err, isPermanent(err), test.want, test.permanent)
+		}
+	}
+}
+
+func TestAFailureSaysWhy(t *testing.T) {
+	many := make([]string, 30)
+	for i := range many {
+		many[i] = fmt.Sprint("line ", i)
+	}
+	for _, test := range []struct {
+		script    string
+		want      string
+		permanent bool
+	}{
+		{"exit 3", "exit code 3", false},
+		{"echo oh; echo dear >&2; exit 3", "exit code 3: dear", false},
+		{"echo oh; exit 3", "exit code 3: oh", false},
+		{"printf 'a\\nb\\n\\n' >&2; exit 1", "exit code 1:\na\nb", false},
+		{"echo '" + strings.Join(many, "\n") + "' >&2; exit 1", "exit code 1:\n" + strings.Join(many[20:], "\n"), false},
+		{"exit 64", "exit code 64", true},
+		{"exit 78", "exit code 78", true},
+		{"exit 79", "exit code 79", false},
+		{"exit 2", "exit code 2", true},
+		{"kill -KILL $$", "ended by SIGKILL, which evrun did not send (was memory short?)", false},
+		{"echo x >&2; kill -SEGV $$", "ended by SIGSEGV: x", false},
+		{"exit 127", "exit code 127, which says that a program is not there", false},
+	} {
+		_, err := runExec(t, t.TempDir(), with("shell", test.script, "permanent_exit_codes", argv(int64(2), "64-78")), `{}`)
+		if err == nil || err.Error() != test.want || isPermanent(err) != test.permanent {
+			t.Errorf("%s: %v (permanent: %v); want %s (%v)", test.script, err, isPermanent(err), test.want, test.permanent)
+		}
+	}
+}
+
+func TestStdoutBecomesTheResult(t *testing.T) {
+	for _, test := range []struct {
+		result, out string
+		want        any
+	}{
+		{"auto", `{"id":9007199254740993,"ok":true}` + "\n", map[string]any{"id": 9007199254740993, "ok": true}},
+		{"auto", ` [1,"x"]`, []any{1, "x"}},
+		{"auto", "5\n", "5"},
+		{"auto", "{nonsense\n", "{nonsense"},
+		{"auto", "", ""},
+		{"auto", "a\n\n", "a\n"},
+		{"auto", "\xff\xfe", "\uFFFD"},
+		{"json", "5\n", 5},
+		{"json", `"x"`, "x"},
+		{"json", "null", nil},
+		{"text", `{"a":1}` + "\r\n", `{"a":1}`},
+		{"none", `{"a":1}`, nil},
+	} {
+		got, err := runExec(t, t.TempDir(), with("command", argv("cat"), "stdin", test.out, "result", test.result), `{}`)
+		if err != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s of %q: %#v, %v; want %#v", test.result, test.out, got, err, test.want)
+		}
+	}
+	for out, want := range map[string]string{
+		"hello": "result: stdout is not JSON: ",
+		"":      "result: stdout is not JSON: ",
+		`"` + strings.Repeat("x", keepOutput) + `"`: "result: stdout is 65538 bytes long, and only 65536 are kept",
+	} {
+		_, err := runExec(t, t.TempDir(), with("command", argv("cat"), "stdin", "${ data.out }", "result", "json"), string(must(json.Marshal(map[string]any{"out": out}))))
+		if err == nil || !strings.HasPrefix(err.Error(), want) || !isPermanent(err) {
+			t.Errorf("%.20q: %v, want %s", out, err, want)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestSecretsStayOutOfWhatACommandSays(t *testing.T) {
+	t.Setenv("EVRUN_TEST_TOKEN", "s3cret-token")
+	t.Setenv("EVRUN_TEST_PIN", "90071992")
+	env := with("TOKEN", `${ env("EVRUN_TEST_TOKEN") }`, "PIN", `${ env("EVRUN_TEST_PIN") }`)
+	var log bytes.Buffer
+	for _, inputs := range []map[string]any{
+		with("shell", `echo "token $TOKEN"`),
+		with("shell", `echo "{\"a $TOKEN\":[$PIN,\"$PIN $TOKEN\",1.5]}"`),
+		with("shell", `echo "token $TOKEN" >&2; exit 1`),
+		with("shell", `yes "token $TOKEN" | head -n 50000`),
+		with("shell", `yes "$TOKEN" | tr -d '\n' | head -c 1200000`),
+		with("command", argv("/nowhere/x", `--token=${ env("EVRUN_TEST_TOKEN") }`)),
+		with("command", argv("true", `${ "-" + env("EVRUN_TEST_TOKEN") }`)),
+		with("command", argv("true", `${ env("EVRUN_TEST_TOKEN") + "\u0000" }`)),
+		with("command", argv("true", `${ repeat("x", 70) + env("EVRUN_TEST_TOKEN") + "\u0000" }`)),
+	} {
+		inputs["env"] = env
+		deps := Deps{Log: captured(&log), Secrets: &expression.Secrets{}}
+		result, err := build[tasks.Outside](t, "exec", inputs, deps).Do(t.Context(), delivery(`{}`))
+		if said := fmt.Sprint(result, err, log.String()); strings.Contains(said, "s3cre") || strings.Contains(said, "90071992") {
+			t.Errorf("%v: %.1000s", inputs, said)
+		}
+	}
+}
+
+// TestNothingRunsThatTheFileDidNotSay hands hostile values to commands in every way the file can name: each arrives as it is, or
+// is refused, and the file that all of them try to make is not there.
+func TestNothingRunsThatTheFileDidNotSay(t *testing.T) {
+	dir := t.TempDir()
+	marker := filepath.Join(dir, "marker")
+	touch := "touch " + marker
+	values := []string{
+		"; " + touch, "| " + touch, "|| " + touch, "&& " + touch, "& " + touch + " &", "$(" + touch + ")", "`" + touch + "`", "${IFS}$(" + touch + ")",
+		"'; " + touch + " #", `"; ` + touch + ` #`, `'"; ` + touch + ` #`, "\n" + touch + "\n", "\r\n" + touch, "x\n; " + touch, "> " + marker, "<(" + touch + ")",
+		"${ env(\"HOME\") }", "$${ x }", "%s%n$HOME", "*", "?", "~", "~root", "{a,b}", "!!", "\\", "\\'; " + touch, "() { :;}; " + touch,
+		"-rf", "--", "--help", "-c" + touch, "-e" + touch, "--checkpoint-action=exec=" + touch, "-oProxyCommand=" + touch, "-", "−c", "-5",
+		"../../etc/passwd", "/etc/passwd", "a\x00; " + touch, "\x00", strings.Repeat("A", 200_000), "$(" + touch + ")" + strings.Repeat("A", 200_000),
+		"LD_PRELOAD=" + marker, "ld_preload=x", "PATH=" + dir, "\u2028" + touch, "\u202e" + touch, "日本; " + touch, " ", "",
+	}
+	for _, value := range values {
+		data := string(must(json.Marshal(map[string]any{"x": value})))
+		nul, long, hyphen := strings.Contains(value, "\x00"), len(value) > 100_000, strings.HasPrefix(value, "-")
+		for _, test := range []struct {
+			name   string
+			inputs map[string]any
+			fails  bool
+		}{
+			{"an argument", with("command", argv("printf", "%s", "${ data.x }")), nul || long || hyphen},
+			{"an argument after --", with("command", argv("printf", "--", "%s", "${ data.x }")), nul || long},
+			{"a part of an argument", with("command", argv("printf", "%s", "x=${ data.x }")), nul || long},
+			{"an argument of a script", with("command", argv("sh", "-c", `printf %s "$1"`, "sh", "x=${ data.x }")), nul || long},
+			{"a variable", with("shell", `printf %s "$X"`, "env", with("X", "${ data.x }")), nul || long},
+			{"stdin", with("shell", `cat`, "stdin", "${ data.x }"), false},
+			{"the event", with("shell", `cat >/dev/null; echo done`), false},
+		} {
+			inputs := map[string]any{"result": "text"}
+			for k, v := range test.inputs {
+				inputs[k] = v
+			}
+			want := value
+			switch test.name {
+			case "a part of an argument", "an argument of a script":
+				want = "x=" + value
+			case "the event":
+				want = "done"
+			}
+			want = strings.TrimSuffix(want, "\n")
+			result, err := runExec(t, dir, inputs, data)
+			switch {
+			case test.fails && (err == nil || !isPermanent(err)):
+				t.Errorf("%.80q as %s: %v, %v; want a permanent error", value, test.name, result, err)
+			case test.fails && (strings.Contains(err.Error(), "\x00") || len(err.Error()) > 500):
+				t.Errorf("%.80q as %s: the error is %.600q", value, test.name, err)
+			case !test.fails && err != nil:
+				t.Errorf("%.80q as %s: %v", value, test.name, err)
+			case !test.fails && !long && result != want:
+				t.Errorf("%.80q as %s arrived as %.80q", value, test.name, result)
+			}
+			if _, err := os.Stat(marker); err == nil {
+				t.Fatalf("%.80q as %s ran", value, test.name)
+			}
+		}
+	}
+}
+
+func TestRefusedArgumentsSayWhatToDo(t *testing.T) {
+	for value, want := range map[string]string{
+		"-rf":                        `command[1]: "-rf" begins with a hyphen, so the program would take it for an option; write "--" as an argument before it if the program knows that, or pass it by env or on stdin`,
+		"a\x00":                      `command[1]: "a\x00" has a NUL byte in it, which no argument can hold; pass it on stdin`,
+		strings.Repeat("A", 200_000): "start %s: its arguments and variables are too long for the system; pass what is long on stdin",
+	} {
+		program := must(exec.LookPath("true"))
+		_, err := runExec(t, t.TempDir(), with("command", argv("true", "${ data.x }")), string(must(json.Marshal(map[string]any{"x": value}))))
+		if want := strings.ReplaceAll(want, "%s", program); err == nil || err.Error() != want {
+			t.Errorf("%.20q: %v, want %s", value, err, want)
+		}
+	}
+}
+
+// TestExecInputsAreChecked has what is refused before anything runs, above all a file in which an event could write code.
+func TestExecInputsAreChecked(t *testing.T) {
+	const code = "give the value a name in env:, or read it from stdin, or pass it as an argument after the code"
+	codeFor := func(at int, interpreter string) []fault {
+		return []fault{{path: fmt.Sprintf("command[%d]", at), msg: "this is code for " + interpreter + ", so it is constant: no ${ … } can stand in it", hint: code}}
+	}
+	for _, test := range []struct {
+		inputs map[string]any
+		want   []fault
+	}{
+		{with(), []fault{{msg: "neither command nor shell is there", hint: "write command: [program, argument, …], or shell: with a script"}}},
+		{with("command", argv("true"), "shell", "true"), []fault{{path: "shell", msg: "shell can't stand beside command", hint: "keep one of them", key: true}}},
+		{with("command", argv()), []fault{{path: "command", msg: "the list is empty", hint: "write [program, argument, …]"}}},
+		{with("command", argv("")), []fault{{path: "command[0]", msg: "the program is empty", hint: "write [program, argument, …]"}}},
+		{with("command", "echo hello"), []fault{{path: "command", msg: `there is no program "echo hello": no shell takes it apart`, hint: "write the program and its arguments as a list, or use shell:"}}},
+		{with("command", argv("${ data.x }")), []fault{{path: "command[0]", msg: "the program is constant: no ${ … } can stand in it", hint: "only what is written out can be run"}}},
+		{with("command", argv("true", "a\x00b")), []fault{{path: "command[1]", msg: "there is a NUL byte in it"}}},
+		{with("shell", "echo $${x} ${ data.x }"), []fault{{path: "shell", msg: "shell is constant: no ${ … } can stand in it", offset: 11,
+			hint: `give the value a name in env: and write "$NAME" here, or read it from stdin; a plain "${" is written "$${"`}}},
+		{with("shell", "true", "dir", "${ data.x }"), []fault{{path: "dir", msg: "dir is constant: no ${ … } can stand in it", hint: `only what is written out can be a folder; a plain "${" is written "$${"`}}},
+		{with("shell", "true", "env", with("A=B", "x", "1A", "x", "${ data.x }", "x", "", "x", "EVRUN_RUN_ID", "x", "LD_PRELOAD", "x", "ld_preload", "x")), []fault{
+			{path: "env.", msg: `"" is no name of a variable`, hint: "it has letters, digits and _, and begins with no digit", key: true},
+			{path: "env.${ data.x }", msg: `"${ data.x }" is no name of a variable`, hint: "it has letters, digits and _, and begins with no digit", key: true},
+			{path: "env.1A", msg: `"1A" is no name of a variable`, hint: "it has letters, digits and _, and begins with no digit", key: true},
+			{path: "env.A=B", msg: `"A=B" is no name of a variable`, hint: "it has letters, digits and _, and begins with no digit", key: true},
+			{path: "env.EVRUN_RUN_ID", msg: "EVRUN_RUN_ID is set by evrun", hint: "choose another name", key: true},
+		}},
+		{with("shell", "true", "permanent_exit_codes", argv(int64(0), "x", "5-4", "1-256", "${ data.x }", int64(3))), []fault{
+			{path: "permanent_exit_codes[0]", msg: `it has to be an exit code from 1 to 255, not "0"`, hint: "such as 2, or a range such as 64-78"},
+			{path: "permanent_exit_codes[1]", msg: `it has to be an exit code from 1 to 255, not "x"`, hint: "such as 2, or a range such as 64-78"},
+			{path: "permanent_exit_codes[2]", msg: `it has to be an exit code from 1 to 255, not "5-4"`, hint: "such as 2, or a range such as 64-78"},
+			{path: "permanent_exit_codes[3]", msg: `it has to be an exit code from 1 to 255, not "1-256"`, hint: "such as 2, or a range such as 64-78"},
+			{path: "permanent_exit_codes[4]", msg: `it has to be an exit code from 1 to 255, not "${ data.x }"`, hint: "such as 2, or a range such as 64-78"},
+		}},
+		{with("command", argv("sh", "-c", "echo ${ data.x }")), codeFor(2, "sh")},
+		{with("command", argv("/bin/bash", "-lc", "${ data.x }")), codeFor(2, "bash")},
+		{with("command", argv("bash", "-o", "pipefail", "+O", "extglob", "-ec", "${ data.x }")), codeFor(6, "bash")},
+		{with("command", argv("sudo", "-u", "x", "sh", "-c", "echo ${ data.x }")), codeFor(5, "sh")},
+		{with("command", argv("env", "A=b", "sh", "-c", "echo ${ data.x }")), codeFor(4, "sh")},
+		{with("command", argv("env", "-S", "sh ${ data.x }")), codeFor(2, "env")},
+		{with("command", argv("python3.13", "-W", "ignore", "-c", "print(${ data.x })")), codeFor(4, "python")},
+		{with("command", argv("python3", "-cprint(${ data.x })")), codeFor(1, "python")},
+		{with("command", argv("perl", "-MFile::Spec", "-e", "${ data.x }")), codeFor(3, "perl")},
+		{with("command", argv("node", "--eval=${ data.x }")), codeFor(1, "node")},
+		{with("command", argv("su", "www", "-c", "echo ${ data.x }")), codeFor(3, "su")},
+		{with("command", argv("su", "www", "-c", "x")), nil},
+		{with("command", argv("sh", "-c", `echo "$1"`, "sh", "${ data.x }")), nil},
+		{with("command", argv("bash", "script.sh", "-c", "${ data.x }")), nil},
+		{with("command", argv("python3", "script.py", "--", "${ data.x }")), nil},
+		{with("command", argv("curl", "-c", "${ data.x }")), nil},
+		{with("shell", "echo $${HOME}"), nil},
+	} {
+		_, errs := Build("exec", test.inputs, Deps{})
+		if got := faultsOf(errs); !slices.Equal(got, test.want) {
+			t.Errorf("%v:\n got  %+v\n want %+v", test.inputs, got, test.want)
+		}
+	}
+	if result, err := runExec(t, t.TempDir(), with("shell", "A=b; echo $${A}c"), `{}`); err != nil || result != "bc" {
+		t.Errorf("%v, %v", result, err)
+	}
+}
+
+func TestARunThatIsOverStartsNothing(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("evrun is stopping"))
+	_, err := build[tasks.Outside](t, "exec", with("shell", "touch x"), Deps{BaseDir: dir}).Do(ctx, delivery(`{}`))
+	if err == nil || err.Error() != "evrun is stopping" {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "x")); err == nil {
+		t.Error("it ran")
+	}
+}
+
+// BenchmarkExecTrue is a command that does nothing, beside the same of os/exec alone.
+func BenchmarkExecTrue(b *testing.B) {
+	b.Run("evrun", func(b *testing.B) {
+		action := build[tasks.Outside](b, "exec", with("command", argv("true")), Deps{})
+		d := delivery(`{"name":"Ada"}`)
+		for b.Loop() {
+			if _, err := action.Do(b.Context(), d); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("os-exec", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := exec.Command("true").Output(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
