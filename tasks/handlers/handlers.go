@@ -27,6 +27,8 @@ import (
 var table = []Kind{
 	describe("emit", "Emits events of your own making, in the transaction that settles the run.",
 		func(Deps) tasks.Action { return &emit{} }),
+	describe("http", "Sends an HTTP request: the event, or a body of your own.",
+		func(deps Deps) tasks.Action { return newHTTPRequest(deps) }),
 	describe("log", "Writes a line to the daemon's log.",
 		func(deps Deps) tasks.Action { return &logMessage{log: deps.logger(), secrets: deps.Secrets} }),
 	describe("notify", "Tells somebody. Without a url, the notification goes to the daemon's log.",

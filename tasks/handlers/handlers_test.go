@@ -213,6 +213,9 @@ func TestInputsOfEveryType(t *testing.T) {
 	if s, faults := decodeSample(map[string]any{"args": "one"}); faults != nil || len(s.Args) != 1 || s.Every != 30*time.Second {
 		t.Errorf("%+v, %v", s, faults)
 	}
+	if s, faults := decodeSample(map[string]any{"args": int64(5)}); faults != nil || len(s.Args) != 1 || s.Args[0].String() != "5" {
+		t.Errorf("%+v, %v", s, faults)
+	}
 	if s, faults := decodeSample(map[string]any{"text": float64(1000000)}); faults != nil || s.Text.String() != "1000000" {
 		t.Errorf("%+v, %v", s, faults)
 	}
@@ -231,7 +234,7 @@ func TestWrongInputsOfEveryType(t *testing.T) {
 		{map[string]any{"count": 1.5}, []fault{{path: "count", msg: "it has to be a whole number, not the number 1.5"}}},
 		{map[string]any{"count": uint64(1) << 63}, []fault{{path: "count", msg: "9223372036854775808 is too large"}}},
 		{map[string]any{"loud": "yes"}, []fault{{path: "loud", msg: `it has to be true or false, not the text "yes"`}}},
-		{map[string]any{"args": int64(1)}, []fault{{path: "args", msg: "it has to be a list, not the number 1"}}},
+		{map[string]any{"args": map[string]any{}}, []fault{{path: "args", msg: "it has to be a list, not a map"}}},
 		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []fault{
 			{path: "args[1]", msg: "it has to be a text, not nothing"}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
 		}},
