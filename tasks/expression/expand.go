@@ -11,20 +11,16 @@ func (t *Template) Prefix() string {
 	return ""
 }
 
-// OfEvent says whether what the template gives depends on the event. One that does not is the wiring file's own, or the
-// environment's.
-func (t *Template) OfEvent() bool {
-	for i := range t.parts {
-		if x := t.parts[i].expr; x != nil && x.uses&^nameFunctions != 0 {
-			return true
-		}
-	}
-	return false
+// Piece is a ${ … } of a template that is being evaluated.
+type Piece struct {
+	Before  string // all that stands before it, evaluated
+	Value   string // what it gives
+	OfEvent bool   // whether it looks at the event; else it is the wiring file's own, or the environment's
 }
 
-// Expand is Text with a say for the caller, who knows the language that the text is in: escape gets the text of each ${ … }
-// and all that stands before it, and gives what to write in its place. The error is escape's, or an [*Error].
-func (t *Template) Expand(env *Env, escape func(before, value string) (string, error)) (string, error) {
+// Expand is Text with a say for the caller, who knows the language that the text is in: escape gives what to write in the
+// place of a ${ … }. The error is escape's, or an [*Error].
+func (t *Template) Expand(env *Env, escape func(Piece) (string, error)) (string, error) {
 	if text, ok := t.Constant(); ok {
 		return text, nil
 	}
@@ -39,7 +35,7 @@ func (t *Template) Expand(env *Env, escape func(before, value string) (string, e
 		if err != nil {
 			return "", err
 		}
-		escaped, err := escape(string(b), string(value))
+		escaped, err := escape(Piece{Before: string(b), Value: string(value), OfEvent: p.expr.uses&^nameFunctions != 0})
 		if err != nil {
 			return "", err
 		}

@@ -10,7 +10,7 @@ import (
 
 func TestExpandLetsTheCallerEscape(t *testing.T) {
 	env := NewEnv(&events.Event{Type: "a.b", Data: []byte(`{"s":"x y","n":7,"z":null}`)})
-	bracket := func(before, value string) (string, error) { return fmt.Sprintf("<%d:%s>", len(before), value), nil }
+	bracket := func(p Piece) (string, error) { return fmt.Sprintf("<%d:%s>", len(p.Before), p.Value), nil }
 	for src, want := range map[string]string{
 		"plain":                       "plain",
 		"$${ data.s }":                "${ data.s }",
@@ -40,36 +40,43 @@ func TestExpandLetsTheCallerEscape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := x.Expand(env, func(string, string) (string, error) { return "", refusal }); !errors.Is(err, refusal) {
+	if _, err := x.Expand(env, func(Piece) (string, error) { return "", refusal }); !errors.Is(err, refusal) {
 		t.Errorf("the caller's error: %v", err)
 	}
 }
 
-func TestATemplateTellsWhatItIsMadeOf(t *testing.T) {
-	for src, want := range map[string]struct {
-		prefix  string
-		ofEvent bool
-	}{
-		"":                        {"", false},
-		"plain":                   {"plain", false},
-		"$${x":                    {"${x", false},
-		"a${ data.s }":            {"a", true},
-		"${ data.s }a":            {"", true},
-		"${ event.type }":         {"", true},
-		`a${ env("X") }`:          {"a", false},
-		`${ env("X") + "/" }b`:    {"", false},
-		`${ env(data.name) }`:     {"", true},
-		`${ upper(data.name) }`:   {"", true},
-		`${ let a = data; a.s }`:  {"", true},
-		`${ 1 + 1 }`:              {"", false},
-		`${ file("x") }${ data }`: {"", true},
+func TestAPrefixIsWhatStandsBeforeTheFirstValue(t *testing.T) {
+	for src, want := range map[string]string{
+		"": "", "plain": "plain", "$${x": "${x", "a${ data.s }b": "a", "$${a${ data.s }": "${a", "${ data.s }a": "", "${ data.s }": "",
 	} {
 		x, err := CompileTemplate(src, HandlerWith)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x.Prefix() != want.prefix || x.OfEvent() != want.ofEvent {
-			t.Errorf("%s: prefix %q, of the event: %v", src, x.Prefix(), x.OfEvent())
+		if got := x.Prefix(); got != want {
+			t.Errorf("%s: %q, want %q", src, got, want)
+		}
+	}
+}
+
+func TestAPieceTellsWhetherItIsOfTheEvent(t *testing.T) {
+	t.Setenv("EVRUN_TEST_X", "x")
+	env := NewEnv(&events.Event{Type: "a", Data: []byte(`{"s":"EVRUN_TEST_X"}`)})
+	for src, want := range map[string]bool{
+		"data.s": true, "event.type": true, `env("EVRUN_TEST_X")`: false, `env("EVRUN_TEST_X") + "/"`: false, "env(data.s)": true,
+		"upper(data.s)": true, "let a = data; a.s": true, "1 + 1": false, `env("EVRUN_TEST_X") + event.type`: true,
+	} {
+		x, err := CompileTemplate("${ "+src+" }", HandlerWith)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.Expand(env, func(p Piece) (string, error) {
+			if p.OfEvent != want {
+				t.Errorf("%s: %v", src, p.OfEvent)
+			}
+			return "", nil
+		}); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -31,8 +31,8 @@ var table = []Kind{
 		func(deps Deps) tasks.Action { return newHTTPRequest(deps) }),
 	describe("log", "Writes a line to the daemon's log.",
 		func(deps Deps) tasks.Action { return &logMessage{log: deps.logger(), secrets: deps.Secrets} }),
-	describe("notify", "Tells somebody. Without a url, the notification goes to the daemon's log.",
-		func(deps Deps) tasks.Action { return &notify{log: deps.logger(), secrets: deps.Secrets} }),
+	describe("notify", "Tells somebody: by chat, mail, push or webhook, or in the daemon's log.",
+		func(deps Deps) tasks.Action { return newNotify(deps) }),
 	describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",
 		func(Deps) tasks.Action { return &userInsert{} }),
 }

@@ -132,7 +132,7 @@ func TestWrongInputsAreExplained(t *testing.T) {
 			{path: "level", msg: `it has to be debug, info, warn or error, not "loud"`},
 		}},
 		{"notify", map[string]any{"message": "x", "url": "slack://x"}, []fault{
-			{path: "url", msg: "not there yet", hint: "leave it out and the notification goes to the daemon's log", key: true},
+			{path: "url", msg: "invalid slack token format"},
 		}},
 		{"emit", nil, []fault{{msg: "neither type nor events is there", hint: "name the type of the event to emit, or list several under events"}}},
 		{"emit", map[string]any{"events": []any{}}, []fault{{path: "events", msg: "the list is empty", hint: "list the events to emit"}}},
@@ -168,7 +168,7 @@ func TestATypeThatIsWrittenOutHasToBeGood(t *testing.T) {
 
 func TestAnInputErrorTellsAll(t *testing.T) {
 	_, errs := Build("notify", map[string]any{"message": "x", "url": "u"}, Deps{})
-	if got, want := errs[0].Error(), "url: not there yet; leave it out and the notification goes to the daemon's log"; got != want {
+	if got, want := errs[0].Error(), "url: it names no service; such as slack://…, telegram://…, smtp://… or generic://…"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

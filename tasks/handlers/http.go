@@ -202,11 +202,7 @@ func (h *httpRequest) exchange(req *http.Request) (any, error) {
 	client := http.Client{Transport: h.transport, CheckRedirect: h.redirect}
 	resp, err := client.Do(req)
 	if err != nil {
-		var refused *privateError
-		if errors.As(err, &refused) {
-			return nil, tasks.Permanent(refused)
-		}
-		return nil, withoutURL(err)
+		return nil, requestError(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -219,15 +215,23 @@ func (h *httpRequest) exchange(req *http.Request) (any, error) {
 	return answer(resp, body, h.secrets), nil
 }
 
-// redirect follows to the same host only, never from https to http, and only where the request stays what it is: after a
-// 303, and mostly after a 301 or 302, a POST would become a GET without its body. A redirect that is not followed is the answer.
+// redirect follows where the status isn't one that is expected.
 func (h *httpRequest) redirect(next *http.Request, via []*http.Request) error {
+	if h.expected(next.Response.StatusCode) {
+		return http.ErrUseLastResponse
+	}
+	return sameHost(next, via)
+}
+
+// sameHost follows a redirect to the same host only, never from https to http, and only where the request stays what it is:
+// after a 303, and mostly after a 301 or 302, a POST would become a GET without its body. One that isn't followed is the answer.
+func sameHost(next *http.Request, via []*http.Request) error {
 	last := via[len(via)-1]
 	upgrade := last.URL.Scheme == "http" && next.URL.Scheme == "https" && portOf(last.URL) == "80" && portOf(next.URL) == "443"
 	same := next.URL.Scheme == last.URL.Scheme && portOf(last.URL) == portOf(next.URL)
 	switch {
-	case h.expected(next.Response.StatusCode), len(via) > maxRedirects, next.Method != via[0].Method,
-		!upgrade && !same, !strings.EqualFold(next.URL.Hostname(), last.URL.Hostname()), next.URL.User != nil:
+	case len(via) > maxRedirects, next.Method != via[0].Method, !upgrade && !same,
+		!strings.EqualFold(next.URL.Hostname(), last.URL.Hostname()), next.URL.User != nil:
 		return http.ErrUseLastResponse
 	}
 	return nil

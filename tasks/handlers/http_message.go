@@ -201,14 +201,22 @@ func statusError(resp *http.Response, body []byte) error {
 
 // classify marks the error of an answer: permanent, or with the time that the server asks for.
 func classify(resp *http.Response, err error) error {
-	switch status := resp.StatusCode; {
-	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests, status >= 500:
-		if after := retryAfter(resp.Header); after > 0 {
-			return tasks.RetryAfter(after, err)
-		}
-		return err
+	if !worthARetry(resp.StatusCode) {
+		return tasks.Permanent(err)
 	}
-	return tasks.Permanent(err)
+	if after := retryAfter(resp.Header); after > 0 {
+		return tasks.RetryAfter(after, err)
+	}
+	return err
+}
+
+// worthARetry says whether a status says "not now".
+func worthARetry(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500
 }
 
 // maxRetryAfter bounds what a server may ask for: a run waits no longer than that because of a date that is wrong.
@@ -248,10 +256,14 @@ func portOf(u *url.URL) string {
 	return "80"
 }
 
-// withoutURL is the error of an http.Client without the url, which may have tokens in it.
-func withoutURL(err error) error {
+// requestError is the error of an http.Client without the url, which may have tokens in it. One of the guard is permanent.
+func requestError(err error) error {
+	var refused *privateError
 	var e *url.Error
-	if errors.As(err, &e) {
+	switch {
+	case errors.As(err, &refused):
+		return tasks.Permanent(refused)
+	case errors.As(err, &e):
 		return e.Err
 	}
 	return err

@@ -17,17 +17,17 @@ import (
 // buildURL evaluates a url. A fault in it is permanent; the error shows no more of it than its host.
 func buildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
 	var inPath []int // where values of the path begin
-	text, err := t.Expand(env, func(before, value string) (string, error) {
-		switch placeIn(before) {
+	text, err := t.Expand(env, func(p expression.Piece) (string, error) {
+		switch placeIn(p.Before) {
 		case inAuthority:
-			return value, checkHostPart(value)
+			return p.Value, checkHostPart(p.Value)
 		case inPathOf:
-			inPath = append(inPath, len(before))
-			return url.PathEscape(value), nil
+			inPath = append(inPath, len(p.Before))
+			return url.PathEscape(p.Value), nil
 		case inQuery:
-			return url.QueryEscape(value), nil
+			return url.QueryEscape(p.Value), nil
 		}
-		return value, nil
+		return p.Value, nil
 	})
 	if err != nil {
 		return nil, err
