@@ -120,18 +120,21 @@ func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	return result, nil
 }
 
+// errNoAnswer is the cause of an end by defaultTimeout. Of its handler's own timeout the runner tells.
+var errNoAnswer = fmt.Errorf("no answer within %v, the timeout of a handler that names none", defaultTimeout)
+
 // withDefaultTimeout bounds a ctx that has no deadline of its handler's.
 func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, defaultTimeout, fmt.Errorf("no answer within %v, the timeout of a handler that names none", defaultTimeout))
+	return context.WithTimeoutCause(ctx, defaultTimeout, errNoAnswer)
 }
 
-// timedOut puts the reason before an error that the end of ctx brought about.
+// timedOut puts errNoAnswer before an error that it brought about.
 func timedOut(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); ctx.Err() != nil && errors.Is(err, ctx.Err()) && !errors.Is(cause, ctx.Err()) {
-		return fmt.Errorf("%w: %w", cause, err)
+	if errors.Is(context.Cause(ctx), errNoAnswer) && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	return err
 }

@@ -11,10 +11,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"evrun/tasks"
@@ -149,7 +151,7 @@ func TestHTTPHasTheAnswerAsItsResult(t *testing.T) {
 			w.Header().Set("Content-Type", test.contentType)
 			w.Header().Set("X-Ray", "1")
 			w.Header().Set("Set-Cookie", "session=1")
-			w.WriteHeader(201)
+			w.WriteHeader(http.StatusCreated)
 			io.WriteString(w, test.body)
 		})
 		result, err := request(t, map[string]any{"url": server.URL}, Deps{}).Do(context.Background(), delivery(`{}`))
@@ -287,9 +289,9 @@ func TestHTTPNeverGoesFromHTTPSToHTTP(t *testing.T) {
 		{"https://example.com/", "https://EXAMPLE.com:443/x", true}, {"https://example.com/", "https://example.com:444/x", false},
 		{"https://example.com/", "https://example.com.evil.org/", false}, {"https://example.com/", "https://user@example.com/", false},
 	} {
-		from, _ := http.NewRequest("GET", test.from, nil)
-		to, _ := http.NewRequest("GET", test.to, nil)
-		to.Response = &http.Response{StatusCode: 302}
+		from, _ := http.NewRequest(http.MethodGet, test.from, nil)
+		to, _ := http.NewRequest(http.MethodGet, test.to, nil)
+		to.Response = &http.Response{StatusCode: http.StatusFound}
 		if err := h.redirect(to, []*http.Request{from}); (err == nil) != test.follow {
 			t.Errorf("%s to %s: %v", test.from, test.to, err)
 		}
@@ -354,6 +356,46 @@ func TestHTTPTimesOut(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || isPermanentError(err) {
 		t.Error(err)
 	}
+}
+
+// mute gives a guard connections to something that listens, and never says a word.
+func mute(g *guard) {
+	g.resolve = func(context.Context, string, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("93.184.215.14")}, nil
+	}
+	g.dial = func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() {
+			io.Copy(io.Discard, theirs)
+			theirs.Close()
+		}()
+		return ours, nil
+	}
+}
+
+func TestAnAttemptEndsWithoutATimeoutOfItsHandlerToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := request(t, map[string]any{"url": "http://public.test/"}, Deps{})
+		mute(h.guard)
+		n := notifier(t, map[string]any{"url": "smtp://mail.test/?from=a@b.c&to=b@b.c", "message": "m"}, Deps{})
+		mute(n.open.guard)
+		for _, action := range []tasks.Outside{h, n} {
+			begun := time.Now()
+			_, err := action.Do(context.Background(), delivery(`{}`))
+			if took := time.Since(begun); took != defaultTimeout || !errors.Is(err, errNoAnswer) || isPermanentError(err) {
+				t.Errorf("%T: %v after %v", action, err, took)
+			}
+			// That of its handler takes its place; net/http gives the cause by itself, the rest leaves it to the runner.
+			cause := errors.New("the handler's")
+			ctx, cancel := context.WithTimeoutCause(context.Background(), time.Hour, cause)
+			begun = time.Now()
+			_, err = action.Do(ctx, delivery(`{}`))
+			if took := time.Since(begun); took != time.Hour || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, cause) || errors.Is(err, errNoAnswer) {
+				t.Errorf("%T: %v after %v", action, err, took)
+			}
+			cancel()
+		}
+	})
 }
 
 func TestAnAnswerThatBreaksOffIsWorthAnotherAttempt(t *testing.T) {

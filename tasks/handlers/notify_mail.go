@@ -55,10 +55,10 @@ func sendMail(ctx context.Context, g *guard, config *smtp.Config, m mail, log *s
 	}
 	defer conn.Close()
 	// The deadline of the context, or its end before that, breaks off whatever waits for the server.
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	err = (&mailSession{conn: conn, config: &c, log: log}).send(from, to, m)
 	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("%w (%v)", ctx.Err(), err)
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err
 }

@@ -122,7 +122,6 @@ func TestEveryServiceSendsTitleAndMessageByOurClient(t *testing.T) {
 		dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, hostPort(server))
 		}
-		n.open.guard.resolve = nil
 		n.open.transport.DialContext, n.open.transport.DialTLSContext = dial, dial
 		if name == "smtp" {
 			continue
@@ -208,7 +207,7 @@ func TestTheURLOfAServiceStaysOutOfErrors(t *testing.T) {
 	t.Setenv("EVRUN_TEST_URL", "generic+http://127.0.0.1:1/tok3n-path?key=tok3n-query")
 	t.Setenv("EVRUN_TEST_BAD", "gotify://tok3n.example.com/tok3n/%zz tok3n")
 	server, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(500)
+		w.WriteHeader(http.StatusInternalServerError)
 		io.WriteString(w, "who is tok3n-path, "+r.RequestURI)
 	})
 	for _, url := range []string{
