@@ -3,6 +3,7 @@ package handlers
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -338,6 +340,9 @@ func newMailServer(t testing.TB, replies map[string]string) *mailServer {
 func (s *mailServer) serve(conn net.Conn, replies map[string]string) {
 	var log strings.Builder
 	defer func() { s.mails <- log.String() }()
+	if replies["TLS"] != "" {
+		conn = tls.Server(conn, testCertificate())
+	}
 	r := bufio.NewReader(conn)
 	io.WriteString(conn, "220 test\r\n")
 	for {
@@ -358,6 +363,10 @@ func (s *mailServer) serve(conn net.Conn, replies map[string]string) {
 			}
 		}
 		fmt.Fprint(conn, reply+"\r\n")
+		if word == "STARTTLS" {
+			conn = tls.Server(conn, testCertificate())
+			r = bufio.NewReader(conn)
+		}
 		if word == "DATA" && strings.HasPrefix(reply, "354") {
 			for {
 				line, err := r.ReadString('\n')
@@ -479,6 +488,44 @@ func TestWhatAMailServerSaysDecidesOnAnotherAttempt(t *testing.T) {
 		transcript := <-server.mails
 		if (err == nil) != test.ok || isPermanentError(err) != test.permanent || strings.Contains(transcript, "the message") != test.sent {
 			t.Errorf("%s: %v, permanent: %v, said\n%s", test.name, err, isPermanentError(err), transcript)
+		}
+	}
+}
+
+// testCertificate is one that nobody trusts.
+var testCertificate = sync.OnceValue(func() *tls.Config {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	return &tls.Config{Certificates: server.TLS.Certificates}
+})
+
+func TestAMailGoesByTLS(t *testing.T) {
+	starttls := map[string]string{"EHLO": "250-test\r\n250-STARTTLS\r\n250 AUTH LOGIN PLAIN", "STARTTLS": "220 go on"}
+	for _, test := range []struct {
+		name    string
+		replies map[string]string
+		query   string
+		sent    bool
+		secure  bool
+	}{
+		{"STARTTLS, no trust", starttls, "", false, true},
+		{"STARTTLS", starttls, "&skiptlsverify=yes&requirestarttls=yes", true, true},
+		{"STARTTLS, not wanted", starttls, "&encryption=None", true, false},
+		{"implicit TLS, no trust", map[string]string{"TLS": "yes"}, "&encryption=ImplicitTLS", false, true},
+		{"implicit TLS", map[string]string{"TLS": "yes"}, "&encryption=ImplicitTLS&skiptlsverify=yes", true, true},
+	} {
+		server := newMailServer(t, test.replies)
+		url := "smtp://ada:pw@" + server.address + "/?from=a@b.c&to=b@b.c" + test.query
+		_, err := notifier(t, map[string]any{"url": url, "message": "the message"}, Deps{}).Do(context.Background(), delivery(`{}`))
+		transcript := <-server.mails
+		if (err == nil) != test.sent || strings.Contains(transcript, "the message") != test.sent {
+			t.Errorf("%s: %v, said\n%s", test.name, err, transcript)
+		}
+		if secure := test.replies["TLS"] != "" || strings.Contains(transcript, "STARTTLS\n"); secure != test.secure {
+			t.Errorf("%s: said\n%s", test.name, transcript)
+		}
+		if !test.sent && strings.Contains(transcript, "AUTH") {
+			t.Errorf("%s: the password went to a stranger\n%s", test.name, transcript)
 		}
 	}
 }
