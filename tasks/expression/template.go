@@ -181,18 +181,27 @@ func (t *Template) Text(env *Env) (string, error) {
 			b = append(b, p.literal...)
 			continue
 		}
-		v, err := p.expr.Eval(env)
-		if err != nil {
-			return "", within(err, t.src, p.offset)
-		}
-		var msg string
-		if b, msg = appendText(b, v); msg != "" {
-			fault := &Error{Source: t.src, Offset: p.offset, Msg: brief(p.expr.src) + " " + msg}
-			if v == nil {
-				fault.Hint = fmt.Sprintf("${ %s ?? \"…\" } gives it a default", brief(p.expr.src))
-			}
-			return "", fault
+		var err error
+		if b, err = t.appendValue(b, p, env); err != nil {
+			return "", err
 		}
 	}
 	return string(b), nil
+}
+
+// appendValue appends the text of the expression in p.
+func (t *Template) appendValue(b []byte, p *part, env *Env) ([]byte, error) {
+	v, err := p.expr.Eval(env)
+	if err != nil {
+		return b, within(err, t.src, p.offset)
+	}
+	b, msg := appendText(b, v)
+	if msg == "" {
+		return b, nil
+	}
+	fault := &Error{Source: t.src, Offset: p.offset, Msg: brief(p.expr.src) + " " + msg}
+	if v == nil {
+		fault.Hint = fmt.Sprintf("${ %s ?? \"…\" } gives it a default", brief(p.expr.src))
+	}
+	return b, fault
 }

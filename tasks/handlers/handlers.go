@@ -32,10 +32,12 @@ var table = []Kind{
 		func(deps Deps) tasks.Action {
 			return &command{dir: deps.BaseDir, log: deps.logger(), secrets: deps.Secrets}
 		}),
+	describe("http", "Sends an HTTP request: the event, or a body of your own.",
+		func(deps Deps) tasks.Action { return newHTTPRequest(deps) }),
 	describe("log", "Writes a line to the daemon's log.",
 		func(deps Deps) tasks.Action { return &logMessage{log: deps.logger(), secrets: deps.Secrets} }),
-	describe("notify", "Tells somebody. Without a url, the notification goes to the daemon's log.",
-		func(deps Deps) tasks.Action { return &notify{log: deps.logger(), secrets: deps.Secrets} }),
+	describe("notify", "Tells somebody: by chat, mail, push or webhook, or in the daemon's log.",
+		func(deps Deps) tasks.Action { return newNotify(deps) }),
 	describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. Or on another SQLite file.",
 		func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir, open: deps.OpenDatabase} }),
 	describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",

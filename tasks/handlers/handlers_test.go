@@ -132,7 +132,7 @@ func TestWrongInputsAreExplained(t *testing.T) {
 			{path: "level", msg: `it has to be debug, info, warn or error, not "loud"`},
 		}},
 		{"notify", map[string]any{"message": "x", "url": "slack://x"}, []fault{
-			{path: "url", msg: "not there yet", hint: "leave it out and the notification goes to the daemon's log", key: true},
+			{path: "url", msg: "invalid slack token format"},
 		}},
 		{"emit", nil, []fault{{msg: "neither type nor events is there", hint: "name the type of the event to emit, or list several under events"}}},
 		{"emit", map[string]any{"events": []any{}}, []fault{{path: "events", msg: "the list is empty", hint: "list the events to emit"}}},
@@ -168,7 +168,7 @@ func TestATypeThatIsWrittenOutHasToBeGood(t *testing.T) {
 
 func TestAnInputErrorTellsAll(t *testing.T) {
 	_, errs := Build("notify", map[string]any{"message": "x", "url": "u"}, Deps{})
-	if got, want := errs[0].Error(), "url: not there yet; leave it out and the notification goes to the daemon's log"; got != want {
+	if got, want := errs[0].Error(), "url: it names no service; such as slack://…, telegram://…, smtp://… or generic://…"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -213,6 +213,9 @@ func TestInputsOfEveryType(t *testing.T) {
 	if s, faults := decodeSample(map[string]any{"args": "one"}); faults != nil || len(s.Args) != 1 || s.Every != 30*time.Second {
 		t.Errorf("%+v, %v", s, faults)
 	}
+	if s, faults := decodeSample(map[string]any{"args": int64(5)}); faults != nil || len(s.Args) != 1 || s.Args[0].String() != "5" {
+		t.Errorf("%+v, %v", s, faults)
+	}
 	if s, faults := decodeSample(map[string]any{"text": float64(1000000)}); faults != nil || s.Text.String() != "1000000" {
 		t.Errorf("%+v, %v", s, faults)
 	}
@@ -231,7 +234,7 @@ func TestWrongInputsOfEveryType(t *testing.T) {
 		{map[string]any{"count": 1.5}, []fault{{path: "count", msg: "it has to be a whole number, not the number 1.5"}}},
 		{map[string]any{"count": uint64(1) << 63}, []fault{{path: "count", msg: "9223372036854775808 is too large"}}},
 		{map[string]any{"loud": "yes"}, []fault{{path: "loud", msg: `it has to be true or false, not the text "yes"`}}},
-		{map[string]any{"args": int64(1)}, []fault{{path: "args", msg: "it has to be a list, not the number 1"}}},
+		{map[string]any{"args": map[string]any{}}, []fault{{path: "args", msg: "it has to be a list, not a map"}}},
 		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []fault{
 			{path: "args[1]", msg: "it has to be a text, not nothing"}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
 		}},

@@ -270,16 +270,17 @@ func (d *decoder) integer(given any, path []any) int64 {
 	return 0
 }
 
-// list decodes a list of texts, for which one text will do, or a list of maps.
+// list decodes a list of texts, for which one scalar will do, or a list of maps.
 func (d *decoder) list(field reflect.Value, given any, path []any) {
 	elem := field.Type().Elem()
 	list, ok := given.([]any)
-	if text, isText := given.(string); isText && elem == templateType {
-		if t := d.template(text, path); t != nil {
+	if _, isMap := given.(map[string]any); !ok && !isMap && elem == templateType {
+		if t := d.template(given, path); t != nil {
 			field.Set(reflect.Append(field, reflect.ValueOf(t)))
 		}
 		return
-	} else if isText && elem.Kind() == reflect.String {
+	}
+	if text, isText := given.(string); isText && elem.Kind() == reflect.String {
 		field.Set(reflect.Append(field, reflect.ValueOf(text)))
 		return
 	}

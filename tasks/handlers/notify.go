@@ -2,8 +2,11 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"strings"
 
 	"evrun/tasks"
 	"evrun/tasks/expression"
@@ -12,36 +15,134 @@ import (
 // notify is the kind notify. Its result is the title and the message.
 type notify struct {
 	Message *expression.Template `input:"message,required" doc:"What to tell."`
-	Title   *expression.Template `input:"title" doc:"A heading for the message."`
-	URL     *expression.Template `input:"url" doc:"The service to notify. It is not there yet: leave it out and the notification goes to the daemon's log."`
+	Title   *expression.Template `input:"title" doc:"A heading for the message; the subject of a mail."`
+	URL     *expression.Template `input:"url" doc:"The service to notify, as shoutrrr writes it: slack://…, telegram://…, smtp://…, generic://…. Left out, the notification goes to the daemon's log."`
 
 	log     *slog.Logger
 	secrets *expression.Secrets
+	// The ways out: one for hosts that are the file's or the environment's, one for those that an event names.
+	open, guarded *way
 }
 
-// check refuses url until there is something behind it.
+// way is a guard with the connections that it made.
+type way struct {
+	guard     *guard
+	transport *http.Transport
+}
+
+func newWay(open bool) *way {
+	g := newGuard()
+	g.open = open
+	return &way{g, newTransport(g)}
+}
+
+func newNotify(deps Deps) *notify {
+	return &notify{log: deps.logger(), secrets: deps.Secrets, open: newWay(true), guarded: newWay(false)}
+}
+
+// check looks at as much of the url as is written out. Nothing is sent.
 func (n *notify) check() []*InputError {
 	if n.URL == nil {
 		return nil
 	}
-	return []*InputError{{Path: []any{"url"}, Key: true, Msg: "not there yet", Hint: "leave it out and the notification goes to the daemon's log"}}
+	var err error
+	if text, constant := n.URL.Constant(); constant {
+		_, err = openService(text, &serviceClient{offline: true})
+	} else if scheme, _, ok := strings.Cut(n.URL.Prefix(), "://"); ok {
+		_, _, err = lookupService(scheme)
+	}
+	if err == nil {
+		return nil
+	}
+	fault := &InputError{Path: []any{"url"}, Msg: err.Error()}
+	var e *serviceError
+	if errors.As(err, &e) {
+		fault.Msg, fault.Hint = e.msg, e.hint
+	}
+	return []*InputError{fault}
 }
 
-// Do writes the notification to the daemon's log.
+// Do sends the notification.
 func (n *notify) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	message, err := n.Message.Text(d.Env)
 	if err != nil {
 		return nil, fmt.Errorf("message: %w", err)
 	}
-	message = n.secrets.Redact(message)
 	var title string
 	if n.Title != nil {
 		if title, err = n.Title.Text(d.Env); err != nil {
 			return nil, fmt.Errorf("title: %w", err)
 		}
-		title = n.secrets.Redact(title)
 	}
-	n.log.LogAttrs(ctx, slog.LevelInfo, "notification", slog.String("title", title), slog.String("message", message),
-		slog.String("handler", d.Handler), slog.String("event", d.Event.ID))
+	if n.URL != nil {
+		if err := n.send(ctx, d, title, message); err != nil {
+			return nil, redact(n.secrets, err)
+		}
+	}
+	title, message = n.secrets.Redact(title), n.secrets.Redact(message)
+	if n.URL == nil {
+		n.log.LogAttrs(ctx, slog.LevelInfo, "notification", slog.String("title", title), slog.String("message", message),
+			slog.String("handler", d.Handler), slog.String("event", d.Event.ID))
+	}
 	return map[string]any{"title": title, "message": message}, nil
+}
+
+// send notifies the service of the url. Where the service is at fault, or the network, another attempt may mend it; a url
+// that is wrong, and what the service says is wrong, stays so.
+func (n *notify) send(ctx context.Context, d *tasks.Delivery, title, message string) error {
+	text, way, err := n.target(d)
+	if err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	ctx, cancel := withDefaultTimeout(ctx)
+	defer cancel()
+	client := &serviceClient{ctx: ctx, transport: way.transport}
+	if strings.HasPrefix(strings.ToLower(text), "generic") {
+		client.key = d.RunID
+	}
+	service, err := openService(text, client)
+	switch {
+	case err != nil:
+	case service.mail != nil:
+		err = sendMail(ctx, way.guard, service.mail, mail{id: d.RunID, title: title, text: message}, n.log)
+	default:
+		err = service.send(title, message)
+	}
+	switch failure := client.failure; {
+	case err == nil && failure == nil:
+		return nil
+	case failure != nil:
+		err = redact(partsOf(text, false), failure)
+	case service == nil:
+		return tasks.Permanent(fmt.Errorf("url: %w", err))
+	case service.mail != nil:
+		err = redact(partsOf(text, false), err)
+	default:
+		err = redact(partsOf(text, true), err)
+		if !client.asked() {
+			err = tasks.Permanent(err)
+		}
+	}
+	scheme, _, _ := strings.Cut(text, ":")
+	return fmt.Errorf("%s: %w", scheme, timedOut(ctx, err))
+}
+
+// target evaluates the url. Values are escaped, so that each stays what it stands for; only one that begins the url is taken
+// as it is. The host is trusted where no event has a say in it.
+func (n *notify) target(d *tasks.Delivery) (string, *way, error) {
+	way := n.open
+	text, err := n.URL.Expand(d.Env, func(p expression.Piece) (string, error) {
+		at := placeIn(p.Before)
+		if p.OfEvent && at != inPathOf && (at != inQuery || namesHost(p.Before)) {
+			way = n.guarded
+		}
+		switch at {
+		case inNothing:
+			return p.Value, nil
+		case inAuthority: // tokens have colons in them, and what is before a host may be a password
+			return strings.ReplaceAll(escapeAll(p.Value), "%3A", ":"), nil
+		}
+		return escapeAll(p.Value), nil
+	})
+	return text, way, err
 }

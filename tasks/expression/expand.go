@@ -1,0 +1,45 @@
+package expression
+
+// Prefix is the text before the first ${ … }: all of it where there is none.
+func (t *Template) Prefix() string {
+	switch text, ok := t.text.(string); {
+	case ok:
+		return text
+	case t.parts[0].expr == nil:
+		return t.parts[0].literal
+	}
+	return ""
+}
+
+// Piece is a ${ … } of a template that is being evaluated.
+type Piece struct {
+	Before  string // all that stands before it, evaluated
+	Value   string // what it gives
+	OfEvent bool   // whether it looks at the event; else it is the wiring file's own, or the environment's
+}
+
+// Expand is Text with a say for the caller, who knows the language that the text is in: escape gives what to write in the
+// place of a ${ … }. The error is escape's, or an [*Error].
+func (t *Template) Expand(env *Env, escape func(Piece) (string, error)) (string, error) {
+	if text, ok := t.Constant(); ok {
+		return text, nil
+	}
+	var b []byte
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.expr == nil {
+			b = append(b, p.literal...)
+			continue
+		}
+		value, err := t.appendValue(nil, p, env)
+		if err != nil {
+			return "", err
+		}
+		escaped, err := escape(Piece{Before: string(b), Value: string(value), OfEvent: p.expr.uses&^nameFunctions != 0})
+		if err != nil {
+			return "", err
+		}
+		b = append(b, escaped...)
+	}
+	return string(b), nil
+}

@@ -1,0 +1,249 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// httpRequest is the kind http. Its result is the answer: status, headers and body.
+type httpRequest struct {
+	URL          *expression.Template            `input:"url,required" doc:"Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."`
+	Method       string                          `input:"method" enum:"GET,HEAD,POST,PUT,PATCH,DELETE" default:"POST" doc:"The method of the request."`
+	Headers      map[string]*expression.Template `input:"headers" doc:"Further headers of the request."`
+	Body         *expression.Value               `input:"body" doc:"What to send: a text as it is, anything else as JSON. Left out, POST, PUT and PATCH send the event: its data, and its attributes as ce- headers (CloudEvents binary mode)."`
+	Expect       []*expression.Template          `input:"expect" default:"2xx" doc:"The statuses that mean success: 200, 2xx, 200-204, or a list of such."`
+	AllowPrivate bool                            `input:"allow_private" doc:"Whether a host that isn't written out in url may have a private address, such as 127.0.0.1 or 10.0.0.7."`
+
+	expect    []statusRange
+	secrets   *expression.Secrets
+	guard     *guard
+	transport *http.Transport
+}
+
+// Limits of a request. A handler's own timeout counts in place of defaultTimeout.
+const (
+	defaultTimeout = 30 * time.Second
+	maxAnswer      = 1 << 20 // of a body; what is beyond is cut off
+	maxRedirects   = 5
+)
+
+func newHTTPRequest(deps Deps) *httpRequest {
+	g := newGuard()
+	return &httpRequest{secrets: deps.Secrets, guard: g, transport: newTransport(g)}
+}
+
+// newTransport makes what the requests of one handler share: its idle connections. It knows no proxy: the environment's is
+// the user's, not the daemon's, and would hide the address from the guard.
+func newTransport(g *guard) *http.Transport {
+	return &http.Transport{
+		DialContext:            g.DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		MaxIdleConns:           16,
+		MaxIdleConnsPerHost:    4,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+	}
+}
+
+// check looks at what is written out.
+func (h *httpRequest) check() []*InputError {
+	var faults []*InputError
+	if err := checkURL(h.URL); err != nil {
+		faults = append(faults, &InputError{Path: []any{"url"}, Msg: err.Error()})
+	}
+	_, literal := literalHost(h.URL)
+	h.guard.open = literal || h.AllowPrivate
+	if h.Body != nil && (h.Method == http.MethodGet || h.Method == http.MethodHead) {
+		faults = append(faults, &InputError{Path: []any{"body"}, Key: true, Msg: h.Method + " has no body", Hint: "leave it out, or choose another method"})
+	}
+	seen := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(h.Headers)) {
+		canonical := http.CanonicalHeaderKey(name)
+		msg, hint := checkHeaderName(name, canonical)
+		if other, twice := seen[canonical]; twice && msg == "" {
+			msg = fmt.Sprintf("the header is there twice: as %s too", other)
+		}
+		seen[canonical] = name
+		if msg != "" {
+			faults = append(faults, &InputError{Path: []any{"headers", name}, Key: true, Msg: msg, Hint: hint})
+		} else if value, constant := h.Headers[name].Constant(); constant {
+			if err := checkHeaderValue(value); err != nil {
+				faults = append(faults, &InputError{Path: []any{"headers", name}, Msg: err.Error()})
+			}
+		}
+	}
+	h.expect = nil
+	for i, t := range h.Expect {
+		path := []any{"expect"}
+		if len(h.Expect) > 1 {
+			path = append(path, i)
+		}
+		r, ok := parseStatuses(t)
+		if !ok {
+			faults = append(faults, &InputError{Path: path, Msg: fmt.Sprintf("%s is no status", excerpt(t.String())), Hint: "such as 200, 2xx or 200-204"})
+		}
+		h.expect = append(h.expect, r)
+	}
+	if len(h.Expect) == 0 {
+		faults = append(faults, &InputError{Path: []any{"expect"}, Msg: "the list is empty", Hint: "leave it out for 2xx"})
+	}
+	return faults
+}
+
+// Do sends the request and reads the answer. Statuses that say "not now" (408, 425, 429, 5xx), and networks that fail, are
+// worth another attempt; what the request itself is to blame for is not.
+func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
+	req, err := h.request(d)
+	if err != nil {
+		return nil, h.explain(req, err)
+	}
+	ctx, cancel := withDefaultTimeout(ctx)
+	defer cancel()
+	result, err := h.exchange(req.WithContext(ctx))
+	if err != nil {
+		return nil, h.explain(req, timedOut(ctx, err))
+	}
+	return result, nil
+}
+
+// errNoAnswer is the cause of an end by defaultTimeout. Of its handler's own timeout the runner tells.
+var errNoAnswer = fmt.Errorf("no answer within %v, the timeout of a handler that names none", defaultTimeout)
+
+// withDefaultTimeout bounds a ctx that has no deadline of its handler's.
+func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, defaultTimeout, errNoAnswer)
+}
+
+// timedOut puts errNoAnswer before an error that it brought about.
+func timedOut(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errNoAnswer) && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return err
+}
+
+// request makes the request of one attempt.
+func (h *httpRequest) request(d *tasks.Delivery) (*http.Request, error) {
+	u, err := buildURL(h.URL, d.Env)
+	if err != nil {
+		return nil, tasks.Permanent(fmt.Errorf("url: %w", err))
+	}
+	header := http.Header{"User-Agent": {"evrun"}}
+	body, err := h.body(d, header)
+	if err != nil {
+		return nil, err
+	}
+	for name, t := range h.Headers {
+		value, err := t.Text(d.Env)
+		if err == nil {
+			err = checkHeaderValue(value)
+		}
+		if err != nil {
+			return nil, tasks.Permanent(fmt.Errorf("headers.%s: %w", name, err))
+		}
+		header.Set(name, value)
+	}
+	header.Set("Idempotency-Key", d.RunID)
+	req, err := http.NewRequest(h.Method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, tasks.Permanent(errors.New("url: it can't be asked by HTTP"))
+	}
+	req.Header = header
+	return req, nil
+}
+
+// body gives what to send, and sets the headers that describe it.
+func (h *httpRequest) body(d *tasks.Delivery, header http.Header) ([]byte, error) {
+	if h.Body == nil {
+		switch h.Method {
+		case http.MethodPost, http.MethodPut, http.MethodPatch:
+			setEventHeaders(header, d.Event)
+			return d.Event.Data, nil
+		}
+		return nil, nil
+	}
+	v, err := h.Body.Eval(d.Env)
+	if err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		header.Set("Content-Type", "text/plain; charset=utf-8")
+		return []byte(v), nil
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, tasks.Permanent(fmt.Errorf("body: %w", err))
+	}
+	header.Set("Content-Type", "application/json")
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// exchange sends a request, and reads the answer.
+func (h *httpRequest) exchange(req *http.Request) (any, error) {
+	client := http.Client{Transport: h.transport, CheckRedirect: h.redirect}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, requestError(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if !h.expected(resp.StatusCode) {
+		return nil, statusError(resp, body) // whatever became of its body
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s, but its body broke off after %d bytes: %w", resp.Status, len(body), err)
+	}
+	return answer(resp, body, h.secrets), nil
+}
+
+// redirect follows where the status isn't one that is expected.
+func (h *httpRequest) redirect(next *http.Request, via []*http.Request) error {
+	if h.expected(next.Response.StatusCode) {
+		return http.ErrUseLastResponse
+	}
+	return sameHost(next, via)
+}
+
+// sameHost follows a redirect to the same host only, never from https to http, and only where the request stays what it is:
+// after a 303, and mostly after a 301 or 302, a POST would become a GET without its body. One that isn't followed is the answer.
+func sameHost(next *http.Request, via []*http.Request) error {
+	last := via[len(via)-1]
+	upgrade := last.URL.Scheme == "http" && next.URL.Scheme == "https" && portOf(last.URL) == "80" && portOf(next.URL) == "443"
+	same := next.URL.Scheme == last.URL.Scheme && portOf(last.URL) == portOf(next.URL)
+	switch {
+	case len(via) > maxRedirects, next.Method != via[0].Method, !upgrade && !same,
+		!strings.EqualFold(next.URL.Hostname(), last.URL.Hostname()), next.URL.User != nil:
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// explain says which request failed. It leaves out the path and the query, which may have tokens in them.
+func (h *httpRequest) explain(req *http.Request, err error) error {
+	if req != nil {
+		err = fmt.Errorf("%s %s://%s: %w", req.Method, req.URL.Scheme, req.URL.Host, err)
+	}
+	return redact(h.secrets, err)
+}

@@ -1,0 +1,135 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// guard connects, and refuses addresses that are no business of whoever sends events: the machine itself, its networks, and
+// what a cloud answers on. It resolves a name itself, looks at every address, and connects to one that it looked at: there is
+// no second answer of a name server in between.
+type guard struct {
+	open bool // private addresses may be reached
+	// resolve and dial are the network's; tests give others.
+	resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Bounds of a connection: of asking for the addresses, of the last of them, and of one with others after it.
+const (
+	dialTimeout      = 10 * time.Second
+	firstDialTimeout = 3 * time.Second
+)
+
+func newGuard() *guard {
+	dialer := net.Dialer{KeepAlive: 30 * time.Second}
+	return &guard{resolve: net.DefaultResolver.LookupNetIP, dial: dialer.DialContext}
+}
+
+// DialContext connects to a host and port. A refusal is a *privateError.
+func (g *guard) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := g.lookup(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	// One answer that is not allowed spoils the rest: no honest name has both.
+	for _, a := range addrs {
+		if !g.open && !public(a) {
+			return nil, &privateError{host: host, addr: a}
+		}
+	}
+	var failures []error
+	for i, a := range addrs {
+		conn, err := g.connect(ctx, network, net.JoinHostPort(a.String(), port), i == len(addrs)-1)
+		if err == nil {
+			return conn, nil
+		}
+		failures = append(failures, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(failures...)
+}
+
+func (g *guard) connect(ctx context.Context, network, address string, last bool) (net.Conn, error) {
+	timeout := firstDialTimeout
+	if last {
+		timeout = dialTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return g.dial(ctx, network, address)
+}
+
+func (g *guard) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	addrs, err := g.resolve(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	if len(addrs) == 0 {
+		return nil, &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+	}
+	return addrs, nil
+}
+
+// privateError is a target that the guard refuses.
+type privateError struct {
+	host string
+	addr netip.Addr
+}
+
+func (e *privateError) Error() string {
+	what := e.addr.String()
+	if e.host != what {
+		what = fmt.Sprintf("%s is %s, which", e.host, what)
+	}
+	return what + " is no public address: write the host out in the wiring file, or say allow_private: true"
+}
+
+// Of IPv6, what is handed out lies in 2000::/3; all else (loopback, local, multicast, IPv4 in other clothes, NAT64) does not.
+var publicIPv6 = netip.MustParsePrefix("2000::/3")
+
+// special are the addresses that look public and are not: IANA's registries for special purposes (RFC 6890 and later), and
+// the one public address on which a cloud answers its machines alone (Azure's).
+var special = prefixes(
+	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+	"192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24",
+	"203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32",
+	"2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
+)
+
+func prefixes(texts ...string) []netip.Prefix {
+	list := make([]netip.Prefix, len(texts))
+	for i, s := range texts {
+		list[i] = netip.MustParsePrefix(s)
+	}
+	return list
+}
+
+// public says whether an address belongs to the public Internet.
+func public(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if !a.IsValid() || a.Is6() && !publicIPv6.Contains(a) {
+		return false
+	}
+	for _, p := range special {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}

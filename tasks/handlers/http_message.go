@@ -1,0 +1,287 @@
+package handlers
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// setEventHeaders writes an event's attributes as the CloudEvents HTTP binding has them in binary mode.
+func setEventHeaders(header http.Header, e *events.Event) {
+	set := func(name, value string) {
+		if value != "" {
+			header.Set("ce-"+name, encodeAttribute(value))
+		}
+	}
+	for name, value := range e.Extensions {
+		set(name, fmt.Sprint(value))
+	}
+	set("specversion", "1.0")
+	set("id", e.ID)
+	set("source", e.Source)
+	set("type", e.Type)
+	set("subject", e.Subject)
+	set("dataschema", e.DataSchema)
+	set("correlationid", e.CorrelationID)
+	set("causationid", e.CausationID)
+	if !e.Time.IsZero() {
+		set("time", e.Time.UTC().Format(time.RFC3339Nano))
+	}
+	if e.Sequence > 0 {
+		set("sequence", strconv.FormatInt(e.Sequence, 10))
+	}
+	if e.Hops > 0 {
+		set("hops", strconv.Itoa(e.Hops))
+	}
+	switch {
+	case len(e.Data) == 0:
+	case checkHeaderValue(e.DataContentType) != nil || e.DataContentType == "":
+		header.Set("Content-Type", "application/json")
+	default:
+		header.Set("Content-Type", e.DataContentType)
+	}
+}
+
+// encodeAttribute percent-encodes what a header can't carry: all but printable ASCII, and of that the space, the quote and
+// the percent sign (CloudEvents HTTP binding 1.0, 3.1.3.2).
+func encodeAttribute(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// ownHeaders are those that the kind or the transport sets.
+var ownHeaders = map[string]string{
+	"Idempotency-Key":   "it is the run's id, the same at every attempt",
+	"Host":              "it is the url's",
+	"Content-Length":    "it is the body's",
+	"Transfer-Encoding": "it is the connection's",
+	"Connection":        "it is the connection's",
+	"Keep-Alive":        "it is the connection's",
+	"Upgrade":           "it is the connection's",
+	"Trailer":           "it is the connection's",
+	"Te":                "it is the connection's",
+	"Expect":            "it is the connection's",
+}
+
+func checkHeaderName(name, canonical string) (msg, hint string) {
+	if name == "" {
+		return "the header has no name", ""
+	}
+	for _, r := range name {
+		if !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r) {
+			return fmt.Sprintf("%s is no header: it has a %q in its name", excerpt(name), r), ""
+		}
+	}
+	if hint, own := ownHeaders[canonical]; own {
+		return fmt.Sprintf("the header %s can't be set", canonical), hint
+	}
+	return "", ""
+}
+
+// checkHeaderValue refuses what would end a header, and begin another.
+func checkHeaderValue(value string) error {
+	for _, r := range value {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			hint := ""
+			if strings.TrimSpace(value) != "" && strings.ContainsRune("\r\n", r) {
+				hint = " (trim(…) takes it off an end)"
+			}
+			return fmt.Errorf("a header can't have a %q in it%s", r, hint)
+		}
+	}
+	return nil
+}
+
+// statusRange is from one status to another, both included.
+type statusRange struct{ from, to int }
+
+// parseStatuses takes 204, 2xx and 200-204.
+func parseStatuses(t *expression.Template) (statusRange, bool) {
+	text, ok := t.Constant()
+	if !ok {
+		return statusRange{}, false
+	}
+	first, last, isRange := strings.Cut(strings.ToLower(text), "-")
+	if !isRange {
+		last = first
+	}
+	from, err1 := strconv.Atoi(strings.ReplaceAll(first, "xx", "00"))
+	to, err2 := strconv.Atoi(strings.ReplaceAll(last, "xx", "99"))
+	if err1 != nil || err2 != nil || len(first) != 3 || len(last) != 3 || from < 200 || to > 599 || from > to {
+		return statusRange{}, false
+	}
+	return statusRange{from, to}, true
+}
+
+func (h *httpRequest) expected(status int) bool {
+	for _, r := range h.expect {
+		if r.from <= status && status <= r.to {
+			return true
+		}
+	}
+	return false
+}
+
+// answer is the kind's result.
+func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[string]any {
+	headers := map[string]any{}
+	for name, values := range resp.Header {
+		if name != "Set-Cookie" { // a secret, and nobody keeps it
+			headers[strings.ToLower(name)] = secrets.Redact(strings.Join(values, ", "))
+		}
+	}
+	result := map[string]any{"status": resp.StatusCode, "headers": headers, "body": nil}
+	if len(body) > maxAnswer {
+		body = body[:maxAnswer]
+		for i := 0; i < utf8.UTFMax-1 && !utf8.Valid(body[len(body)-min(len(body), utf8.UTFMax):]) && len(body) > 0; i++ {
+			body = body[:len(body)-1]
+		}
+		result["truncated"] = true
+	}
+	switch v, err := expression.DecodeJSON(body); {
+	case len(body) == 0:
+	case result["truncated"] == nil && isJSON(resp.Header.Get("Content-Type")) && err == nil:
+		result["body"] = redactTree(secrets, v)
+	case utf8.Valid(body):
+		result["body"] = secrets.Redact(string(body))
+	default:
+		result["body_base64"] = base64.StdEncoding.EncodeToString(body)
+	}
+	return result
+}
+
+func isJSON(contentType string) bool {
+	return contentType != "" && (&events.Event{DataContentType: contentType}).IsJSON()
+}
+
+// redactTree redacts the texts of decoded JSON, in place.
+func redactTree(secrets *expression.Secrets, v any) any {
+	switch v := v.(type) {
+	case string:
+		return secrets.Redact(v)
+	case []any:
+		for i := range v {
+			v[i] = redactTree(secrets, v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = redactTree(secrets, v[key])
+		}
+	}
+	return v
+}
+
+// statusError is an answer that was not expected, with the beginning of what the server says about it.
+func statusError(resp *http.Response, body []byte) error {
+	text := resp.Status
+	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
+		text += fmt.Sprintf(", a redirect to %s that is not followed", to.Host)
+	} else if said := strings.Join(strings.Fields(strings.ToValidUTF8(string(body[:min(len(body), 1000)]), "")), " "); said != "" {
+		text += ": " + excerpt(said)
+	}
+	return classify(resp, errors.New(text))
+}
+
+// classify marks the error of an answer: permanent, or with the time that the server asks for.
+func classify(resp *http.Response, err error) error {
+	if !worthARetry(resp.StatusCode) {
+		return tasks.Permanent(err)
+	}
+	if after := retryAfter(resp.Header); after > 0 {
+		return tasks.RetryAfter(after, err)
+	}
+	return err
+}
+
+// worthARetry says whether a status says "not now".
+func worthARetry(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500
+}
+
+// maxRetryAfter bounds what a server may ask for: a run waits no longer than that because of a date that is wrong.
+const maxRetryAfter = time.Hour
+
+// retryAfter reads Retry-After: seconds, or a date, which is compared with the server's own.
+func retryAfter(header http.Header) time.Duration {
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if value == "" {
+		return 0
+	}
+	if strings.Trim(value, "0123456789") == "" {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n > int64(maxRetryAfter/time.Second) {
+			return maxRetryAfter
+		}
+		return time.Duration(n) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}
+
+func portOf(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
+}
+
+// requestError is the error of an http.Client without the url, which may have tokens in it. One of the guard is permanent.
+func requestError(err error) error {
+	var refused *privateError
+	var e *url.Error
+	switch {
+	case errors.As(err, &refused):
+		return tasks.Permanent(refused)
+	case errors.As(err, &e):
+		return e.Err
+	}
+	return err
+}
+
+// redact takes what is secret out of the text of an error, and leaves the rest of it as it is.
+func redact(secrets *expression.Secrets, err error) error {
+	text := err.Error()
+	if clean := secrets.Redact(text); clean != text {
+		return &redactedError{clean, err}
+	}
+	return err
+}
+
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.err }

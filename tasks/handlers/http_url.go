@@ -1,0 +1,221 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"evrun/tasks/expression"
+)
+
+// A url is built so that a value can only be what it stands for: in the path and the query it is escaped, and in the host it
+// may have a host's characters only. So no value changes where a request goes, beyond the part that the file leaves to it.
+// A url that begins with a ${ … } takes that one as it is: it is a url of its own.
+
+// buildURL evaluates a url. A fault in it is permanent; the error shows no more of it than its host.
+func buildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
+	var inPath []int // where values of the path begin
+	text, err := t.Expand(env, func(p expression.Piece) (string, error) {
+		switch placeIn(p.Before) {
+		case inAuthority:
+			return p.Value, checkHostPart(p.Value)
+		case inPathOf:
+			inPath = append(inPath, len(p.Before))
+			return url.PathEscape(p.Value), nil
+		case inQuery:
+			return url.QueryEscape(p.Value), nil
+		}
+		return p.Value, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	u, err := parseURL(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range inPath {
+		if err := checkSegment(text, at); err != nil {
+			return nil, err
+		}
+	}
+	if host, ok := literalHost(t); ok && !strings.EqualFold(u.Host, host) {
+		return nil, fmt.Errorf("it leads to %s, but the file says %s", excerpt(u.Host), host)
+	}
+	return u, nil
+}
+
+type place int
+
+const (
+	inNothing   place = iota // of it is there yet but, at most, a scheme
+	inAuthority              // host and port
+	inPathOf
+	inQuery // or the fragment
+)
+
+// placeIn says where in a url the text so far ends.
+func placeIn(before string) place {
+	_, rest, ok := strings.Cut(before, "://")
+	if !ok {
+		return inNothing
+	}
+	switch i := strings.IndexAny(rest, `/?#\`); {
+	case i < 0:
+		return inAuthority
+	case strings.ContainsAny(rest[i:], "?#"):
+		return inQuery
+	}
+	return inPathOf
+}
+
+// checkHostPart holds a value in the host to what hosts and ports are made of, so that it can't end the host. A name beyond
+// ASCII has to come as xn--….
+func checkHostPart(value string) error {
+	for _, r := range value {
+		if !isAlphanumeric(r) && !strings.ContainsRune("-._:[]", r) {
+			return fmt.Errorf("the value %s can't be in a host: it has a %q in it", excerpt(value), r)
+		}
+	}
+	return nil
+}
+
+func isAlphanumeric(r rune) bool {
+	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+}
+
+// checkSegment looks at the segment of the path that has a value at this place. An empty one is likely a value that is
+// missing, and "DELETE /users/" is not "DELETE /users/7"; and dots lead elsewhere.
+func checkSegment(text string, at int) error {
+	start := strings.LastIndexByte(text[:at], '/') + 1
+	segment := text[start:]
+	if i := strings.IndexAny(segment, "/?#"); i >= 0 {
+		segment = segment[:i]
+	}
+	if plain, err := url.PathUnescape(segment); err == nil {
+		segment = plain
+	}
+	switch segment {
+	case "":
+		return errors.New("a value in its path is empty")
+	case ".", "..":
+		return fmt.Errorf("a value in its path makes it %q, which leads elsewhere", segment)
+	}
+	return nil
+}
+
+// parseURL takes what can be asked by HTTP: no other scheme, no user, a host that has one meaning.
+func parseURL(text string) (*url.URL, error) {
+	for _, r := range text {
+		if r <= ' ' || r == 0x7f || r == '\\' {
+			return nil, fmt.Errorf("it has a %q in it", r)
+		}
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		var e *url.Error
+		if errors.As(err, &e) { // which has the url in it
+			err = e.Err
+		}
+		if strings.Contains(text, "@") {
+			err = errUserinfo // the library's may show what stands there
+		}
+		return nil, err
+	}
+	switch {
+	case u.Scheme == "" || u.Opaque != "" && !strings.HasPrefix(u.Scheme, "http"):
+		return nil, errNoScheme
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("the scheme has to be http or https, not %s", excerpt(u.Scheme))
+	case u.User != nil:
+		return nil, errUserinfo
+	case u.Hostname() == "":
+		return nil, errors.New("it has no host")
+	}
+	return u, checkHost(u)
+}
+
+var errNoScheme = errors.New("it has to begin with http:// or https://")
+
+// errUserinfo is about user:password@ in a url.
+var errUserinfo = errors.New(
+	`it has a user name or a password in it: put them in headers, as in Authorization: 'Basic ${ toBase64("user:" + env("PASSWORD")) }'`)
+
+// checkHost refuses hosts that some read as an address and some as a name: 127.1, 2130706433, 0x7f.1, 0177.0.0.1. A name
+// whose last part is a number can't exist (RFC 3696, WHATWG URL "ends in a number").
+func checkHost(u *url.URL) error {
+	host := u.Hostname()
+	if strings.HasPrefix(u.Host, "[") {
+		if a, err := netip.ParseAddr(host); err != nil || !a.Is6() {
+			return fmt.Errorf("%s is no IPv6 address", excerpt(host))
+		}
+		return nil
+	}
+	name := strings.TrimSuffix(host, ".")
+	last := strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
+	number := strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") && strings.Trim(last[2:], "0123456789abcdef") == ""
+	if number {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return fmt.Errorf("%s is no host: an address has four decimal numbers", excerpt(host))
+		}
+	}
+	for _, r := range host {
+		if r < 0x80 && !isAlphanumeric(r) && !strings.ContainsRune("-._", r) {
+			return fmt.Errorf("%s is no host: it has a %q in it", excerpt(host), r)
+		}
+	}
+	return nil
+}
+
+// literalHost is the host and port of a url that has them written out, before its first ${ … }.
+func literalHost(t *expression.Template) (string, bool) {
+	base, ok := literalBase(t)
+	if !ok {
+		return "", false
+	}
+	u, err := parseURL(base)
+	if err != nil {
+		return "", false
+	}
+	return u.Host, true
+}
+
+// literalBase is the scheme, the host and the port of a url that has them written out.
+func literalBase(t *expression.Template) (string, bool) {
+	prefix := t.Prefix()
+	scheme, rest, ok := strings.Cut(prefix, "://")
+	i := strings.IndexAny(rest, `/?#\`)
+	if _, constant := t.Constant(); constant && i < 0 {
+		i = len(rest)
+	}
+	if !ok || i < 0 {
+		return "", false
+	}
+	return scheme + "://" + rest[:i], true
+}
+
+// checkURL looks at as much of a url as is written out.
+func checkURL(t *expression.Template) error {
+	prefix := t.Prefix()
+	if _, constant := t.Constant(); constant {
+		_, err := parseURL(prefix)
+		return err
+	}
+	if base, ok := literalBase(t); ok {
+		_, err := parseURL(base)
+		return err
+	}
+	if scheme, authority, ok := strings.Cut(prefix, "://"); ok {
+		if strings.Contains(authority, "@") {
+			return errUserinfo
+		}
+		_, err := parseURL(scheme + "://host")
+		return err
+	}
+	if !strings.HasPrefix("https://", prefix) && !strings.HasPrefix("http://", prefix) {
+		return errNoScheme
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+)
+
+// run gives one event to a handler, by the real runner on a real store, and returns its run when it is over.
+func run(t *testing.T, action tasks.Action) store.Run {
+	t.Helper()
+	return runUntil(t, action, store.RunState.Settled)
+}
+
+func runUntil(t *testing.T, action tasks.Action, reached func(store.RunState) bool) store.Run {
+	t.Helper()
+	over := make(chan store.Run, 1)
+	bus := events.NewBus()
+	db, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{
+		WantRuns: func() bool { return true },
+		OnCommit: func(c store.Commit) {
+			for _, e := range c.Events {
+				bus.Publish(e)
+			}
+			for _, r := range c.Runs {
+				if reached(r.State) {
+					select {
+					case over <- r:
+					default:
+					}
+				}
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	emitter := tasks.NewEmitter(db, 0)
+	runner := tasks.NewRunner(tasks.Options{
+		Store: db, Bus: bus, Emitter: emitter, Log: slog.New(slog.DiscardHandler), Grace: time.Second,
+		Handlers: []*tasks.Handler{{
+			Name: "h", On: []events.Pattern{events.MustPattern("user.registered")}, Kind: "http", Action: action,
+			Retry: tasks.Retry{Attempts: 4, Backoff: time.Millisecond, Max: 2 * time.Millisecond},
+		}},
+	})
+	storeCtx, stopStore := context.WithCancel(context.Background())
+	runnerCtx, stopRunner := context.WithCancel(context.Background())
+	var stored, ran sync.WaitGroup
+	stored.Go(func() {
+		if err := db.Run(storeCtx); err != nil {
+			t.Errorf("store: %v", err)
+		}
+	})
+	ran.Go(func() {
+		if err := runner.Run(runnerCtx); err != nil {
+			t.Errorf("runner: %v", err)
+		}
+	})
+	defer func() {
+		stopRunner()
+		ran.Wait()
+		stopStore()
+		stored.Wait()
+		bus.Close()
+		db.Close()
+	}()
+	<-runner.Ready()
+	e := &events.Event{Type: "user.registered", ID: "e1", Source: "/test", Data: []byte(`{"name":"Ada"}`)}
+	if _, err := emitter.Emit(context.Background(), e); err != nil {
+		t.Fatal(err)
+	}
+	return <-over
+}
+
+func TestARunKeepsItsIdempotencyKeyUntilItSucceeds(t *testing.T) {
+	var attempts atomic.Int32
+	server, got := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+		if attempts.Add(1) <= 2 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	r := run(t, request(t, map[string]any{"url": server.URL}, Deps{}))
+	if r.State != store.Succeeded || r.Attempt != 3 {
+		t.Errorf("%+v", r)
+	}
+	requests := got()
+	if len(requests) != 3 {
+		t.Fatalf("%d requests", len(requests))
+	}
+	for _, req := range requests {
+		if key := req.header.Get("Idempotency-Key"); key != r.ID || key == "" || req.body != `{"name":"Ada"}` {
+			t.Errorf("key %q, body %s, run %s", key, req.body, r.ID)
+		}
+	}
+}
+
+func TestARunIsDeadAfterOnePermanentAnswer(t *testing.T) {
+	server, got := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprint(w, "no such field")
+	})
+	r := run(t, request(t, map[string]any{"url": server.URL}, Deps{}))
+	if want := fmt.Sprintf("POST %s: 422 Unprocessable Entity: %q", server.URL, "no such field"); r.State != store.Dead || r.Attempt != 1 || r.Error != want || len(got()) != 1 {
+		t.Errorf("%+v, want %s", r, want)
+	}
+}
+
+func TestARefusedTargetIsDeadAtOnce(t *testing.T) {
+	h := request(t, map[string]any{"url": "${ event.source }"}, Deps{})
+	h2 := request(t, map[string]any{"url": `http://${ "metadata.test" }/`}, Deps{})
+	dials := stub(h2.guard, names)
+	for _, action := range []tasks.Action{h, h2} {
+		if r := run(t, action); r.State != store.Dead || r.Attempt != 1 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if dials() != nil {
+		t.Errorf("dialled %v", dials())
+	}
+}
+
+func TestARunWaitsAsLongAsTheServerAsks(t *testing.T) {
+	server, got := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	before := time.Now()
+	r := runUntil(t, request(t, map[string]any{"url": server.URL}, Deps{}), func(s store.RunState) bool { return s == store.Retrying || s.Settled() })
+	if r.State != store.Retrying || r.NextAttemptAt.Before(before.Add(time.Hour).Truncate(time.Microsecond)) || !strings.Contains(r.Error, "429 Too Many Requests") || len(got()) != 1 {
+		t.Errorf("%+v, begun at %v", r, before)
+	}
+}
