@@ -63,7 +63,7 @@ handler matched, 124 if the time ran out.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			o.typ = args[0]
-			return runEmit(c.Context(), o)
+			return o.refused(runEmit(c.Context(), o))
 		},
 	}
 	f := c.Flags()
@@ -113,6 +113,19 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 	return nil
 }
 
+// refused prints what an event was refused for as an object, where objects are wanted; people read it on stderr all the same.
+func (o *emitOptions) refused(err error) error {
+	list, more, headline := violationsOf(err)
+	if len(list) == 0 || !o.env.json() {
+		return err
+	}
+	what := map[string]any{"detail": headline, "violations": list}
+	if more > 0 {
+		what["more_violations"] = more
+	}
+	return errors.Join(err, o.printJSON(map[string]any{"refused": what}))
+}
+
 // deliverFor is how long emit goes on trying when the daemon comes or goes under its hands.
 const deliverFor = 10 * time.Second
 
@@ -154,7 +167,7 @@ func (o *emitOptions) write(ctx context.Context, e *events.Event) (rc api.Receip
 		if _, err := s.Register(ctx, tasks.Registrations(cfg.Wiring.Handlers)); err != nil {
 			return err
 		}
-		receipts, err := tasks.NewEmitter(s, cfg.Settings.Server.MaxEvent).Emit(ctx, e)
+		receipts, err := newEmitter(s, cfg).Emit(ctx, e)
 		if err == nil {
 			rc = api.Receipt{ID: e.ID, Source: e.Source, Sequence: receipts[0].Sequence, Duplicate: receipts[0].Duplicate}
 		}

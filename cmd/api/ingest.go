@@ -287,7 +287,7 @@ func (c *lineChunk) accept(ctx context.Context) error {
 	if c.server.draining.Load() {
 		return errDraining
 	}
-	receipts, err := c.server.o.Emitter.Emit(ctx, c.evs...)
+	receipts, err := c.server.o.Emitter.Accept(ctx, c.evs)
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,10 @@ import (
 
 // Wiring is what happens and what is done about it, compiled.
 type Wiring struct {
-	Events    []tasks.EventType
-	Schedules []*schedule.Entry
-	Handlers  []*tasks.Handler
+	Events      []tasks.EventType
+	StrictTypes bool // events of other types are refused
+	Schedules   []*schedule.Entry
+	Handlers    []*tasks.Handler
 }
 
 // wiringReader reads the wiring's part of a file.
