@@ -19,6 +19,8 @@ const (
 func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	before := len(r.faults)
 	h := &tasks.Handler{}
+	r.data = r.dataOf(n)
+	defer func() { r.data = nil }()
 	var do, with *yaml.Node
 	whole := r.mapping(n, "a handler", []key{
 		{name: "name", required: "its runs are named after it", read: func(n *yaml.Node) { h.Name = r.name(n, "handler") }},
@@ -155,7 +157,7 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 			return nil
 		}
 	}
-	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets})
+	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets, Data: r.data})
 	for _, e := range faults {
 		if with == nil {
 			r.at(do, e.Msg, e.Hint)
@@ -173,6 +175,9 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 		default:
 			r.at(at, e.Msg, e.Hint)
 		}
+	}
+	if kind == "emit" && len(faults) == 0 && with != nil {
+		r.emittedTypes(with)
 	}
 	return action
 }

@@ -61,6 +61,8 @@ type Deps struct {
 	BaseDir string       // what relative paths are relative to: the wiring file's folder
 	// Secrets records what env() and file() gave to inputs; nil: nothing is recorded.
 	Secrets *expression.Secrets
+	// Data is what is known of the events' data, for the inputs' expressions; nil: nothing.
+	Data *expression.Data
 }
 
 func (d Deps) logger() *slog.Logger {
@@ -99,7 +101,7 @@ func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*InputE
 		return nil, []*InputError{{Msg: fmt.Sprintf("unknown kind %q", kind), Hint: expression.DidYouMean(kind, names)}}
 	}
 	action := k.make(deps)
-	d := decoder{scope: expression.HandlerWith.In(deps.BaseDir, deps.Secrets), owner: k.Name}
+	d := decoder{scope: expression.HandlerWith.In(deps.BaseDir, deps.Secrets).WithData(deps.Data), owner: k.Name}
 	d.object(reflect.ValueOf(action).Elem(), with, nil)
 	if c, ok := action.(checker); ok && len(d.faults) == 0 {
 		d.faults = c.check()

@@ -9,8 +9,11 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"evrun/tasks/expression"
 )
 
 // Fault is something wrong with a schema.
@@ -108,7 +111,22 @@ func (in *inspector) leaves(e *jsonschema.ValidationError, prefix string, faults
 	for _, t := range e.InstanceLocation {
 		pointer += "/" + escape(t)
 	}
-	*faults = append(*faults, &Fault{Pointer: pointer, Msg: "this is no JSON Schema here: " + e.ErrorKind.LocalizedString(english)})
+	f := &Fault{Pointer: pointer, Msg: "this is no JSON Schema here: " + e.ErrorKind.LocalizedString(english)}
+	if wrong, ok := e.ErrorKind.(*kind.Enum); ok { // the name of a type
+		got, _ := wrong.Got.(string)
+		if f.Hint = expression.DidYouMean(got, typeWords); otherTypes[got] != "" {
+			f.Hint = fmt.Sprintf("did you mean %q?", otherTypes[got])
+		}
+	}
+	*faults = append(*faults, f)
+}
+
+var typeWords = []string{"string", "integer", "number", "boolean", "array", "object", "null"}
+
+// otherTypes are what people call types elsewhere.
+var otherTypes = map[string]string{
+	"text": "string", "str": "string", "int": "integer", "int64": "integer", "float": "number", "double": "number", "decimal": "number", "bool": "boolean",
+	"list": "array", "map": "object", "dict": "object", "nil": "null", "none": "null",
 }
 
 // endless finds a schema that is applied to a value while it is being applied to it, which would have no end.
