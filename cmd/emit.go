@@ -46,7 +46,8 @@ func newEmitCmd(e *env) *cobra.Command {
 		Short: "Publish an event",
 		Long: `Publishes one event, and prints its id and sequence once it is on disk.
 
-Its data is what -d gives, with the fields of -f and -F put in. The same --id from the same --source is accepted once:
+Its data is what -d gives, with the fields of -f and -F put in. Data that breaks the schema of the type is refused, with all
+that is wrong and where (exit 2). The same --id from the same --source is accepted once:
 sending it again is safe, and runs nothing. Without a daemon the event is written to the store, and waits for "evrun serve".
 
 With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead, 4 if no

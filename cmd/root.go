@@ -108,6 +108,7 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 with --
 		newTailCmd(e),
 		newUsersCmd(e),
 		newValidateCmd(e),
+		newSchemaCmd(e),
 		newVersionCmd(e),
 	)
 	return root

@@ -2,7 +2,7 @@
 //
 // All that is wrong is told at once, each fault with file, line, column, the source line and a hint: see [Errors]. Whatever
 // the file, a check takes under 100 ms and 64 MB; what would cost more (over 1 MiB, 64 levels, 100,000 values, 10,000
-// expressions or 1,250 that compute) is refused.
+// expressions or 1,250 that compute, schemas of over 2,000 parts) is refused.
 //
 //	cfg, err := config.Load("evrun.yaml", config.Options{Flags: cmd.Flags()})
 //	var faults *config.Errors
@@ -14,7 +14,7 @@
 //
 // The settings (store, bus, server, log, retention) come, each wins over those before it, from the defaults, the file, the
 // environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the key's path in capitals with _ for its dots) and the flags; Viper
-// layers them. The wiring (events, schedules, handlers) comes from the file alone and never meets Viper, which lower-cases
+// layers them. The wiring (strict_types, events, schedules, handlers) comes from the file alone and never meets Viper, which lower-cases
 // keys and splits them at dots.
 //
 // Relative paths in the file and in the environment are relative to the file's folder, so that every command agrees from

@@ -26,6 +26,12 @@ func hostile() map[string]string {
 		}
 		return b.String()[:min(b.Len(), size-len(tail))] + tail
 	}
+	times := func(head, format string, n int) string {
+		for i := range n {
+			head += fmt.Sprintf(format, i)
+		}
+		return head
+	}
 	const handler = "handlers:\n- name: a\n  on: b\n  do: log\n"
 	return map[string]string{
 		"brackets":            strings.Repeat("[", size),
@@ -59,12 +65,17 @@ func hostile() map[string]string {
 		"long name":           fill("handlers:\n- name: ", "x", "\n"),
 		"events":              fill("events:\n", "  t%d: {description: x}\n", ""),
 		"schema":              fill("events:\n  a:\n    schema:\n      properties:\n", "        p%d: {type: string}\n", ""),
+		"large schema":        times("events:\n  a:\n    schema:\n      properties:\n", "        p%d: {type: string, minLength: 1}\n", 998),
+		"two large schemas":   times("events:\n  a:\n    schema:\n      properties:\n", "        p%d: {type: string, minLength: 1}\n", 990) + times("  b:\n    schema:\n      properties:\n", "        p%d: {type: string, minLength: 1}\n", 990),
+		"wrong large schema":  times("events:\n  a:\n    schema:\n      properties:\n", "        p%d: {type: text, minLength: x}\n", 998),
+		"nested references":   times("events:\n  a:\n    schema:\n      $ref: '#/$defs/d0'\n      type: object\n      $defs:\n", "        d%d: {type: object, properties: {a: {$ref: '#/$defs/d0'}, b: {$ref: '#/$defs/d0'}}}\n", 300),
+		"dear patterns":       times("events:\n  a:\n    schema:\n      patternProperties:\n", "        (x?){900}p%d: {pattern: '(x?){900}%[1]d'}\n", 400),
+		"typed expressions":   times("events: {b: {schema: {type: object, properties: {x: {type: integer}}, additionalProperties: false}}}\nhandlers:\n", "- {name: h%d, on: b, do: log, with: {message: \"${ data.x }\"}, when: data.x == 1}\n", 1200),
+		"typed paths":         times("events: {b: {schema: {type: object, properties: {x: {type: integer}}, additionalProperties: false}}}\nhandlers:\n", "- {name: h%d, on: b, do: log, with: {message: \"${ data.x } ${ data.x } ${ data.x } ${ data.x } ${ data.x } ${ data.x }\"}}\n", 1600),
 		"schemas":             fill("events:\n", "  t%d: {schema: {properties: {a: {type: integer}}}}\n", ""),
 		"bad schemas":         fill("events:\n", "  t%d: {schema: {properties: {a: {type: text}}}}\n", ""),
 		"schema of one enum":  fill("events:\n  a:\n    schema: {enum: [", "v%d,", "]}\n"),
-		"schema of patterns":  fill("events:\n  a:\n    schema:\n      patternProperties:\n", "        (x?){900}p%d: {pattern: '(x?){900}'}\n", ""),
 		"schema files":        fill("events:\n", "  t%d: {schema_file: schemas/none.json}\n", ""),
-		"typed conditions":    fill("events: {b: {schema: {type: object, properties: {x: {type: integer}}, additionalProperties: false}}}\nhandlers:\n", "- {name: h%d, on: b, do: log, with: {message: \"${ data.x }\"}, when: data.x == 1}\n", ""),
 		"strict types":        fill("strict_types: true\nhandlers:\n- {name: a, on: b, do: log, with: {message: x}, emit: [", "a%d,", "]}\n"),
 		"zeroes":              fill("schedules:\n- name: a\n  every: ", "0", "s\n"),
 		"digits":              fill("schedules:\n- name: a\n  every: 5s\n  emit: b\n  data: ", "9", "\n"),

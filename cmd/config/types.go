@@ -22,7 +22,7 @@ import (
 	"evrun/tasks/schema"
 )
 
-// maxSubschemas is how many parts the schemas of a file may have together: each takes 20 µs and 10 KB to compile.
+// maxSubschemas is how large the schemas of a file may be together, as schema.Size counts.
 const maxSubschemas = 2000
 
 // declaredType is a type under events, with what handlers on it know of its data.
@@ -112,31 +112,13 @@ func pointed(n *yaml.Node, pointer string) (name, value *yaml.Node) {
 // compile compiles a schema, unless the file has too many parts of such.
 func (r *wiringReader) compile(n *yaml.Node, doc any) (*schema.Schema, []*schema.Fault) {
 	before := r.subschemas
-	if r.subschemas += objects(doc); r.subschemas > maxSubschemas {
+	if r.subschemas += schema.Size(doc); r.subschemas > maxSubschemas {
 		if before <= maxSubschemas {
 			r.at(n, fmt.Sprintf("the file's schemas have too many parts: %d are the most in all", maxSubschemas), "")
 		}
 		return nil, nil
 	}
 	return schema.Compile(doc)
-}
-
-// objects counts the objects in a schema, which are at least as many as its parts that cost something; and one.
-func objects(v any) int {
-	n := 1
-	switch v := v.(type) {
-	case map[string]any:
-		for _, e := range v {
-			n += objects(e)
-		}
-	case []any:
-		for _, e := range v {
-			n += objects(e)
-		}
-	default:
-		return 0
-	}
-	return n
 }
 
 // schemaFile compiles a schema that has a file of its own.

@@ -65,8 +65,12 @@ func Compile(doc any) (s *Schema, faults []*Fault) {
 	if f := endless(root); f != nil {
 		return nil, []*Fault{f}
 	}
-	return &Schema{doc: doc, root: root, size: in.count}, nil
+	return &Schema{doc, root}, nil
 }
+
+// Size is how much work a document is to compile: 20 µs and 10 KB for each subschema, and the like of it for long patterns.
+// Over [MaxSize], Compile doesn't.
+func Size(doc any) int { return inspect(doc).count }
 
 // nothing loads no references.
 type nothing struct{}

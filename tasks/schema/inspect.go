@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strconv"
@@ -18,10 +17,12 @@ import (
 // dialect is the only one that is taken.
 const dialect = "https://json-schema.org/draft/2020-12/schema"
 
+// MaxSize is how large a schema may be, as [Size] counts: to compile it costs the square of that.
+const MaxSize = 1000
+
 const (
-	maxDepth      = 64   // levels of a schema
-	maxSubschemas = 1000 // of a schema: to compile them costs the square of their number
-	maxPattern    = 1000 // bytes of a regular expression
+	maxDepth   = 64   // levels of a schema
+	maxPattern = 1000 // bytes of a regular expression
 )
 
 // inspector looks at a schema before the library does: it finds what the library would not say the place of, and what it
@@ -88,18 +89,19 @@ func inspect(doc any) *inspector {
 	return in
 }
 
-func (in *inspector) fault(pointer, hint, format string, args ...any) *Fault {
-	f := &Fault{Pointer: pointer, Hint: hint, Msg: fmt.Sprintf(format, args...)}
-	in.faults = append(in.faults, f)
-	return f
+func (in *inspector) fault(pointer, hint, format string, args ...any) {
+	in.faults = append(in.faults, &Fault{Pointer: pointer, Hint: hint, Msg: fmt.Sprintf(format, args...)})
+}
+
+// keyFault is fault for a key.
+func (in *inspector) keyFault(pointer, hint, format string, args ...any) {
+	in.fault(pointer, hint, format, args...)
+	in.faults[len(in.faults)-1].Key = true
 }
 
 func (in *inspector) schema(v any, at string, depth int) {
-	switch in.count++; {
-	case in.count == maxSubschemas+1:
-		in.fault(at, "", "the schema has too many parts: %d subschemas are the most", maxSubschemas)
-		return
-	case in.count > maxSubschemas:
+	switch {
+	case in.full(at, 1):
 		return
 	case depth > maxDepth:
 		in.fault(at, "", "the schema is nested more than %d levels deep", maxDepth)
@@ -137,15 +139,27 @@ func (in *inspector) schema(v any, at string, depth int) {
 	}
 }
 
+// full adds to the size, and says whether that is too much.
+func (in *inspector) full(at string, n int) bool {
+	before := in.count
+	if in.count += n; in.count <= MaxSize {
+		return false
+	}
+	if before <= MaxSize {
+		in.fault(at, "", "the schema has too many parts: %d subschemas are the most, fewer with long patterns", MaxSize)
+	}
+	return true
+}
+
 // unknown looks at a key that JSON Schema doesn't know. Such a key is a note that says nothing, unless it was meant otherwise.
 func (in *inspector) unknown(key, at string) {
 	switch {
 	case key == "$dynamicRef" || key == "$recursiveRef":
-		in.fault(at, "$ref refers to a place in the schema", "%s is not supported", key).Key = true
+		in.keyFault(at, "$ref refers to a place in the schema", "%s is not supported", key)
 	case key == "example" || strings.HasPrefix(key, "x-"):
 	default:
 		if hint := expression.DidYouMean(key, misspellable); hint != "" {
-			in.fault(at, hint, "unknown keyword %q", clip(key)).Key = true
+			in.keyFault(at, hint, "unknown keyword %q", clip(key))
 		}
 	}
 }
@@ -215,25 +229,47 @@ func (in *inspector) numbers(v any, at string, depth int) {
 	}
 }
 
+// pattern looks at a regular expression, which is a value or a key.
 func (in *inspector) pattern(text, at string, key bool) {
-	var f *Fault
-	_, err := regexp.Compile(text)
+	fault := in.fault
+	if key {
+		fault = in.keyFault
+	}
+	if len(text) > maxPattern {
+		fault(at, "", "the regular expression has %d bytes: %d are the most", len(text), maxPattern)
+		return
+	}
+	parsed, err := syntax.Parse(text, syntax.Perl)
 	var se *syntax.Error
 	switch {
-	case len(text) > maxPattern:
-		f = in.fault(at, "", "the regular expression has %d bytes: %d are the most", len(text), maxPattern)
 	case errors.As(err, &se):
 		hint := ""
 		if strings.HasPrefix(se.Expr, "(?") {
 			hint = "patterns are Go's (RE2): they have no look-ahead and no look-behind"
 		}
-		f = in.fault(at, hint, "%s is no regular expression: %s: %s", brief(text), se.Code, clip(se.Expr))
+		fault(at, hint, "%s is no regular expression: %s: %s", brief(text), se.Code, clip(se.Expr))
 	case err != nil:
-		f = in.fault(at, "", "%s is no regular expression: %v", brief(text), err)
+		fault(at, "", "%s is no regular expression: %v", brief(text), err)
 	default:
-		return
+		in.full(at, weight(parsed)/20)
 	}
-	f.Key = key
+}
+
+// weight is how many instructions a regular expression compiles to, about.
+func weight(re *syntax.Regexp) int {
+	n := 1
+	for _, sub := range re.Sub {
+		n += weight(sub)
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		n = len(re.Rune)
+	case syntax.OpCharClass:
+		n += len(re.Rune) / 16
+	case syntax.OpRepeat:
+		n *= max(re.Min, re.Max)
+	}
+	return n
 }
 
 // reference looks at a $ref, when the whole schema has been seen. One that $id's play a part in is left to the library.

@@ -114,7 +114,7 @@ func TestFaultsOfASchemaHaveTheirPlace(t *testing.T) {
 		`{"properties":[]}`:                          `/properties: this is no JSON Schema here: got array, want object`,
 		`{"properties":{"a/b":3}}`:                   `/properties/a~1b: this is no JSON Schema here: got number, want boolean or object`,
 		`{"minLength":-1}`:                           `/minLength: this is no JSON Schema here: minimum: got -1, want 0`,
-		`{"requried":["a"]}`:                         `/requried: unknown keyword "requried"; did you mean "required"?`,
+		`{"requird":["a"]}`:                          `/requird: unknown keyword "requird"; did you mean "required"?`,
 		`{"format":"emial"}`:                         `/format: unknown format "emial"; did you mean "email"?`,
 		`{"$ref":"https://example.com/x.json"}`:      `/$ref: $ref "https://example.com/x.json" leads out of the schema; ` + hintRef,
 		`{"$ref":"file:///etc/passwd"}`:              `/$ref: $ref "file:///etc/passwd" leads out of the schema; ` + hintRef,
