@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"evrun/tasks/schema"
 )
 
 // hostile are files of 1 MiB that are dear to check, each in its own way. What is dear to parse is in the yaml package's test.
@@ -71,6 +73,7 @@ func hostile() map[string]string {
 		"nested references":   times("events:\n  a:\n    schema:\n      $ref: '#/$defs/d0'\n      type: object\n      $defs:\n", "        d%d: {type: object, properties: {a: {$ref: '#/$defs/d0'}, b: {$ref: '#/$defs/d0'}}}\n", 300),
 		"dear patterns":       times("events:\n  a:\n    schema:\n      patternProperties:\n", "        (x?){900}p%d: {pattern: '(x?){900}%[1]d'}\n", 400),
 		"typed expressions":   times("events: {b: {schema: {type: object, properties: {x: {type: integer}}, additionalProperties: false}}}\nhandlers:\n", "- {name: h%d, on: b, do: log, with: {message: \"${ data.x }\"}, when: data.x == 1}\n", 1200),
+		"dear data":           times("events:\n  a:\n    schema: {items: {enum: [", "%d,", 20000) + times("]}}\nschedules:\n", "- {name: s%d, every: 5s, emit: a, data: [x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x]}\n", 900),
 		"typed paths":         times("events: {b: {schema: {type: object, properties: {x: {type: integer}}, additionalProperties: false}}}\nhandlers:\n", "- {name: h%d, on: b, do: log, with: {message: \"${ data.x } ${ data.x } ${ data.x } ${ data.x } ${ data.x } ${ data.x }\"}}\n", 1600),
 		"schemas":             fill("events:\n", "  t%d: {schema: {properties: {a: {type: integer}}}}\n", ""),
 		"bad schemas":         fill("events:\n", "  t%d: {schema: {properties: {a: {type: text}}}}\n", ""),
@@ -175,13 +178,31 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(src)
 	}
+	good, err := filepath.Glob("testdata/good/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range good {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
 	f.Add([]byte(design))
+	wiring := wiringSchema(f)
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, err := check("evrun.yaml", "/etc/evrun.yaml", src, Options{Getenv: noEnv}, true)
 		if (c == nil) == (err == nil) {
 			t.Fatalf("%v and %v", c, err)
 		}
 		if err == nil {
+			// What Load takes, an editor that knows the schema does not underline.
+			if v, ok := treeOf(src); ok {
+				if list, more := wiring.Check(v); len(list) > 0 {
+					t.Errorf("%s\n%s", schema.Join(list, more), src)
+				}
+			}
 			return
 		}
 		for _, fault := range faults(t, err) {

@@ -133,6 +133,10 @@ func (r *wiringReader) emissions(n *yaml.Node) []tasks.Emission {
 				{name: "subject", read: func(n *yaml.Node) { e.Subject = r.template(n, "subject", expression.HandlerEmit) }},
 				{name: "data", read: func(n *yaml.Node) { e.Data = r.tree(n, expression.HandlerEmit) }, nullable: true},
 			})
+			if e.Type != nil && e.Data != nil {
+				typ, _ := e.Type.Constant()
+				r.checkData(n, typ, e.Data)
+			}
 		}
 		list = append(list, e)
 	})

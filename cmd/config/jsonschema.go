@@ -70,7 +70,7 @@ var mappings = []mappingForm{
 		{"events", "Settled events older than this go. Default 30d.", false, duration},
 	}},
 	{"event", []keyForm{
-		{"description", "What such an event says.", false, text},
+		{"description", "What such an event says.", false, form("type", "string")},
 		{"schema", "A JSON Schema (2020-12) of the data: an event that breaks it is refused.", false, form("type", []any{"object", "boolean"})},
 		{"schema_file", "A file with the JSON Schema of the data; relative to this file.", false, text},
 	}},
@@ -82,10 +82,10 @@ var mappings = []mappingForm{
 		{"weekly", "Days and times: MON-FRI 09:00.", false, oneOrMany(text)},
 		{"monthly", "Days of the month and times: 1 09:00, last 18:00.", false, oneOrMany(text)},
 		{"at", "Once: 2026-12-24T18:00:00Z.", false, oneOrMany(instant)},
-		{"timezone", "For cron, daily, weekly and monthly: Europe/Paris. Default UTC.", false, text},
+		{"timezone", "For cron, daily, weekly and monthly: Europe/Paris. Default UTC.", false, form("type", "string")},
 		{"dst", "What a change of the clocks does to cron: once is as people expect it, rhythm keeps the distance of the slots.", false, words("once", "rhythm")},
 		{"missed", "What a start does about slots that passed meanwhile. Default last.", false, words("skip", "last", "all")},
-		{"emit", "The type of the event that it publishes.", true, eventType},
+		{"emit", "The type of the event that it publishes.", true, form("allOf", []any{eventType, form("not", form("pattern", `\$\{`))})},
 		{"subject", "What the event is about. ${ … } sees slot.", false, scalarForm},
 		{"data", "The data of the event. ${ … } in its texts sees slot.time, slot.unix and slot.number.", false, anything},
 		{"from", "No slots before this time.", false, instant},
@@ -140,11 +140,11 @@ var (
 	text         = form("type", "string", "minLength", 1)
 	scalarForm   = form("type", []any{"string", "number", "boolean"})
 	truth        = form("type", "boolean")
-	eventType    = form("type", "string", "pattern", `^[^\s.*>$]+(\.[^\s.*>$]+)*$`, "not", form("pattern", `^evrun\.`))
-	computedType = form("type", "string", "not", form("pattern", `^evrun\.|^$`))
+	eventType    = form("type", "string", "pattern", `^[^\s.*>]+(\.[^\s.*>]+)*$`, "not", form("pattern", `^evrun\.`))
+	computedType = form("type", []any{"string", "number", "boolean"}, "not", form("pattern", `^evrun\.|^$`))
 	count        = form("type", "integer", "minimum", 1)
 	anything     = form()
-	instant      = form("type", "string", "format", "date-time")
+	instant      = form("type", "string", "pattern", `^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(Z|[+-][0-9]{2}:[0-9]{2})$`)
 	name         = form("type", []any{"string", "number", "boolean"}, "pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 	duration     = form("type", "string", "pattern", `^([0-9]+(\.[0-9]+)?d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`, "minLength", 2)
 )

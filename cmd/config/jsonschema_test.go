@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,7 +43,12 @@ func tree(t testing.TB, path string) (any, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDocument(path, src)
+	return treeOf(src)
+}
+
+func treeOf(src []byte) (any, bool) {
+	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	d := newDocument("", src)
 	root, faults := yaml.Parse(src)
 	if root == nil || len(faults) > 0 {
 		return nil, false
@@ -77,7 +83,7 @@ var unseen = map[string][]string{
 	"a size or a duration":     {"settings-grace-long", "settings-grace-zero", "settings-max-event-bounds", "settings-max-event-unit", "schedule-every-short"},
 	"a path":                   {"settings-socket-long", "settings-store-folder", "settings-store-memory", "settings-store-nul", "settings-store-postgres"},
 	"several values together":  {"handler-retry-order", "name-duplicate", "schedule-bounds", "schedule-dst", "schedule-two-timings", "strict-emit", "strict-no-events", "strict-schedule"},
-	"a schema within the file": {"schema-dialect", "schema-dynamic", "schema-format", "schema-keyword*", "schema-openapi", "schema-pattern", "schema-ref-*"},
+	"a schema within the file": {"schema-constant-data", "schema-dialect", "schema-dynamic", "schema-format", "schema-keyword*", "schema-openapi", "schema-pattern", "schema-ref-*"},
 	"a file beside it":         {"schema-file"},
 }
 

@@ -25,10 +25,14 @@ import (
 // maxSubschemas is how large the schemas of a file may be together, as schema.Size counts.
 const maxSubschemas = 2000
 
+// maxSteps is how much work it may be to check the data that is written in a file: some 20 ms.
+const maxSteps = 300_000
+
 // declaredType is a type under events, with what handlers on it know of its data.
 type declaredType struct {
-	known *expression.Type // nil: nothing
-	data  *expression.Data
+	schema *schema.Schema   // nil: anything goes
+	known  *expression.Type // nil: nothing
+	data   *expression.Data
 }
 
 // eventTypes reads the declared types.
@@ -48,7 +52,7 @@ func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
 			r.eventType(v, &t)
 		}
 		if t.Schema != nil {
-			r.types[t.Type].known = t.Schema.Type()
+			r.types[t.Type].schema, r.types[t.Type].known = t.Schema, t.Schema.Type()
 		}
 		types = append(types, t)
 	}
@@ -204,6 +208,39 @@ func (r *wiringReader) checkDeclared(n *yaml.Node, typ string) bool {
 	}
 	r.at(n, fmt.Sprintf("the event type %q is not declared, and strict_types refuses such", clip(typ)), hint)
 	return false
+}
+
+// checkData looks at data that is written out, without expressions, for an event of a type that has a schema. What is wrong
+// is wrong with every such event. The mapping at n has the data, if v is not nil, or should have it.
+func (r *wiringReader) checkData(n *yaml.Node, typ string, v *expression.Value) {
+	t := r.types[typ]
+	if t == nil || t.schema == nil {
+		return
+	}
+	var data any
+	_, at := lookup(n, "data")
+	if at == nil {
+		at = n
+	} else if v == nil {
+		return // it is wrong in itself
+	} else if constant, ok := v.Constant(); ok {
+		data = constant
+	} else {
+		return
+	}
+	for _, violation := range t.schema.CheckWithin(data, &r.steps) {
+		_, value := pointed(at, violation.Pointer)
+		msg := violation.Message
+		if violation.Pointer != "" {
+			msg = violation.Pointer + ": " + msg
+		}
+		msg = fmt.Sprintf("the data doesn't fit the schema of %s: %s", clip(typ), msg)
+		if value.Kind == yaml.Mapping {
+			r.head(value, msg, "")
+			continue
+		}
+		r.at(value, msg, "")
+	}
 }
 
 // emittedTypes looks at the types in the inputs of the kind emit.

@@ -33,6 +33,7 @@ type wiringReader struct {
 	types      map[string]*declaredType // under events
 	strict     bool                     // strict_types
 	subschemas int                      // in all schemas
+	steps      int                      // left for checks of data
 	data       *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
 
 	events, schedules, handlers *yaml.Node

@@ -50,10 +50,31 @@ const MaxViolations = 20
 // Check gives the violations of v, in the order of its keys: MaxViolations at most, and how many more there are. It gives
 // none when v fits. v is made of nil, bool, int, int64, uint64, float64, json.Number, string, []any and map[string]any.
 func (s *Schema) Check(v any) (violations []Violation, more int) {
+	steps := 0
+	return s.check(v, maxSteps, &steps)
+}
+
+// CheckWithin is Check with a bound on its work: *left is how many steps it may take, and what remains of them. One that
+// runs out of them gives no violations, which says nothing.
+func (s *Schema) CheckWithin(v any, left *int) []Violation {
+	if *left <= 0 {
+		return nil
+	}
+	steps := 0
+	violations, _ := s.check(v, *left, &steps)
+	if *left -= steps; *left <= 0 {
+		return nil
+	}
+	return violations
+}
+
+func (s *Schema) check(v any, limit int, steps *int) (violations []Violation, more int) {
 	c := checkers.Get().(*checker)
+	c.limit = limit
 	defer c.release()
 	defer func() {
 		r := recover()
+		*steps += c.steps
 		msg := fmt.Sprintf("it can't be checked: %v", r) // a defect of ours or of the library: the event is refused, and nothing else stops
 		switch {
 		case r == nil:
@@ -69,6 +90,7 @@ func (s *Schema) Check(v any) (violations []Violation, more int) {
 	if c.check(s.root, v, nil) {
 		return nil, 0
 	}
+	*steps += c.steps
 	c.steps, c.out = 0, &report{}
 	c.check(s.root, v, nil)
 	return c.out.list, c.out.total - len(c.out.list)
@@ -91,7 +113,8 @@ func Join(violations []Violation, more int) string {
 
 // checker is one check under way.
 type checker struct {
-	steps int
+	steps int     // taken
+	limit int     // and how many may be
 	out   *report // nil: only the verdict is wanted, as soon as it is known
 	path  []token // of the value that is looked at; kept only where out is
 	keys  []byte  // scratch
@@ -121,7 +144,7 @@ type stepsError struct{}
 var errSteps any = stepsError{}
 
 func (c *checker) step(n int) {
-	if c.steps += n; c.steps > maxSteps {
+	if c.steps += n; c.steps > c.limit {
 		panic(errSteps)
 	}
 }
