@@ -69,7 +69,7 @@ func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer, tune ...fu
 	if a.listener, err = listen(cfg.Settings.Server.Socket); err != nil {
 		return nil, err
 	}
-	emitter := tasks.NewEmitter(a.store, cfg.Settings.Server.MaxEvent)
+	emitter := newEmitter(a.store, cfg)
 	a.runner = tasks.NewRunner(tasks.Options{
 		Store: a.store, Bus: a.bus, Emitter: emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
 	})
@@ -79,6 +79,13 @@ func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer, tune ...fu
 		MaxData: cfg.Settings.Server.MaxEvent, Status: a.status,
 	})
 	return a, nil
+}
+
+// newEmitter makes an emitter that knows the types which the wiring file declares.
+func newEmitter(journal store.Journal, cfg *config.Config) *tasks.Emitter {
+	em := tasks.NewEmitter(journal, cfg.Settings.Server.MaxEvent)
+	em.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes)
+	return em
 }
 
 // openStoreFor is how long a start waits for an emit that is just writing to the store by itself.

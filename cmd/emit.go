@@ -50,7 +50,8 @@ func newEmitCmd(e *env) *cobra.Command {
 		Short: "Publish an event, or many",
 		Long: `Publishes one event, and prints its id and sequence once it is on disk.
 
-Its data is what -d gives, with the fields of -f and -F put in. The same --id from the same --source is accepted once:
+Its data is what -d gives, with the fields of -f and -F put in. Data that breaks the schema of the type is refused, with all
+that is wrong and where (exit 2). The same --id from the same --source is accepted once:
 sending it again is safe, and runs nothing. Without a daemon the event is written to the store, and waits for "evrun serve".
 
 With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead, 4 if no
@@ -86,7 +87,7 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 				}
 			}
 			o.typ = args[0]
-			return runEmit(c.Context(), o)
+			return o.refused(runEmit(c.Context(), o))
 		},
 	}
 	f := c.Flags()
@@ -137,6 +138,19 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 		o.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	return nil
+}
+
+// refused prints what an event was refused for as an object, where objects are wanted; people read it on stderr all the same.
+func (o *emitOptions) refused(err error) error {
+	list, more, headline := violationsOf(err)
+	if len(list) == 0 || !o.env.json() {
+		return err
+	}
+	what := map[string]any{"detail": headline, "violations": list}
+	if more > 0 {
+		what["more_violations"] = more
+	}
+	return errors.Join(err, o.printJSON(map[string]any{"refused": what}))
 }
 
 // deliverFor is how long emit goes on trying when the daemon comes or goes under its hands.
@@ -192,7 +206,7 @@ func (o *emitOptions) withJournal(ctx context.Context, do func(context.Context, 
 		if _, err := s.Register(ctx, tasks.Registrations(cfg.Wiring.Handlers)); err != nil {
 			return err
 		}
-		return do(ctx, tasks.NewEmitter(s, cfg.Settings.Server.MaxEvent))
+		return do(ctx, newEmitter(s, cfg))
 	})
 }
 

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+	"text/tabwriter"
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/schema"
 )
 
 // The exit codes, as the help text of the root command lists them.
@@ -57,8 +59,9 @@ func (e *env) exit(ctx context.Context, err error) int {
 	case errors.As(err, &faults):
 		fmt.Fprint(e.err, faults.Pretty(e.colored(e.err)))
 	default:
-		text := events.EscapeControl(err.Error())
-		fmt.Fprintf(e.err, "evrun: %s\n", text)
+		msg, violations := explain(err)
+		text := events.EscapeControl(msg)
+		fmt.Fprintf(e.err, "evrun: %s\n%s", text, violations)
 		if hint := hintFor(err); hint != "" && !strings.Contains(text, hint) {
 			fmt.Fprintf(e.err, "  hint: %s\n", hint)
 		}
@@ -95,11 +98,46 @@ func (e *env) code(ctx context.Context, err error) int {
 		switch p.Status {
 		case http.StatusServiceUnavailable, http.StatusInsufficientStorage:
 			return exitTryAgain
-		case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 			return exitUsage
 		}
 	}
 	return exitFailed
+}
+
+// explain gives an error as people read it: the message, and below it a line for each violation of a schema.
+func explain(err error) (msg, violations string) {
+	list, more, headline := violationsOf(err)
+	if len(list) == 0 {
+		return err.Error(), ""
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	for _, v := range list {
+		pointer := v.Pointer
+		if pointer == "" {
+			pointer = "(all of it)"
+		}
+		fmt.Fprintf(w, "  %s\t%s\n", events.EscapeControl(pointer), events.EscapeControl(v.Message))
+	}
+	_ = w.Flush() // a strings.Builder takes all
+	if more > 0 {
+		fmt.Fprintf(&b, "  and %d more\n", more)
+	}
+	return headline, b.String()
+}
+
+// violationsOf gives what an event was refused for, here or by the daemon; none for any other error.
+func violationsOf(err error) (list []schema.Violation, more int, headline string) {
+	var p *api.Problem
+	var refused *tasks.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return refused.Violations, refused.More, refused.Msg
+	case errors.As(err, &p):
+		return p.Violations, p.More, p.Detail
+	}
+	return nil, 0, ""
 }
 
 // hintFor says what to do about an error.

@@ -112,6 +112,7 @@ time, 130 interrupted.`,
 		newRunsCmd(e),
 		newUsersCmd(e),
 		newValidateCmd(e),
+		newSchemaCmd(e),
 		newVersionCmd(e),
 	)
 	return root

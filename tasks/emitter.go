@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/schema"
 )
 
 // DefaultMaxEvent is how large an event's data may be unless the settings say otherwise: 1 MiB.
@@ -19,6 +22,7 @@ const DefaultMaxEvent = 1 << 20
 type Emitter struct {
 	journal store.Journal
 	maxData int
+	types   atomic.Pointer[declared] // nil: none
 	now     func() time.Time
 }
 
@@ -34,9 +38,20 @@ func NewEmitter(journal store.Journal, maxData int) *Emitter {
 type RefusedError struct {
 	Msg      string
 	TooLarge bool
+	Event    int // which one of several was refused, from 1; 0: there was one only
+	// Violations are how its data breaks the schema of its type, of which More were left out; nil: it was refused for
+	// another reason.
+	Violations []schema.Violation
+	More       int
 }
 
-func (e *RefusedError) Error() string { return e.Msg }
+// Error gives the message and, in the same line, the violations.
+func (e *RefusedError) Error() string {
+	if len(e.Violations) == 0 {
+		return e.Msg
+	}
+	return e.Msg + ": " + schema.Join(e.Violations, e.More)
+}
 
 func refused(format string, args ...any) error {
 	return &RefusedError{Msg: fmt.Sprintf(format, args...)}
@@ -45,8 +60,12 @@ func refused(format string, args ...any) error {
 // Emit accepts events from outside, all or none: when it returns nil they are on disk. An event that is not fit is a
 // [RefusedError]; other errors are the store's.
 func (em *Emitter) Emit(ctx context.Context, evs ...*events.Event) ([]store.Receipt, error) {
-	for _, e := range evs {
+	for i, e := range evs {
 		if err := em.Check(e); err != nil {
+			var refused *RefusedError
+			if errors.As(err, &refused) && len(evs) > 1 {
+				refused.Event = i + 1
+			}
 			return nil, err
 		}
 	}
@@ -66,7 +85,7 @@ func (em *Emitter) Check(e *events.Event) error {
 	return em.stamp(e)
 }
 
-// stamp fills in what is missing and checks the whole.
+// stamp fills in what is missing and checks the whole: its attributes, its size, and its data against its type's schema.
 func (em *Emitter) stamp(e *events.Event) error {
 	e.Sequence = 0
 	if e.ID == "" {
@@ -91,6 +110,9 @@ func (em *Emitter) stamp(e *events.Event) error {
 	}
 	if err := e.Validate(); err != nil {
 		return &RefusedError{Msg: err.Error()}
+	}
+	if types := em.types.Load(); types != nil {
+		return types.check(e)
 	}
 	return nil
 }

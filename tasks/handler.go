@@ -8,6 +8,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/expression"
+	"evrun/tasks/schema"
 )
 
 // Handler is one wired entry, compiled: which events, on what condition, what to do, and how hard to try.
@@ -43,6 +44,7 @@ type Emission struct {
 type EventType struct {
 	Type        string
 	Description string
+	Schema      *schema.Schema // what its data has to be; nil: anything
 }
 
 // Delivery is one event at one handler, at one attempt: what a kind sees.

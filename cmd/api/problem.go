@@ -7,6 +7,7 @@ import (
 
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/schema"
 )
 
 // Problem is an error as clients see it: RFC 9457 problem details.
@@ -14,14 +15,23 @@ type Problem struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`
 	Detail string `json:"detail,omitempty"`
-	Line   int    `json:"line,omitempty"` // of an NDJSON body, from 1
+	Line   int    `json:"line,omitempty"`  // of an NDJSON body, from 1
+	Event  int    `json:"event,omitempty"` // of a batch, from 1
+	// Violations are how the event's data breaks the schema of its type; More of them were left out.
+	Violations []schema.Violation `json:"violations,omitempty"`
+	More       int                `json:"more_violations,omitempty"`
 }
 
+// Error gives detail and violations in one line.
 func (p *Problem) Error() string {
-	if p.Detail != "" {
-		return p.Detail
+	text := p.Detail
+	if text == "" {
+		text = p.Title
 	}
-	return p.Title
+	if len(p.Violations) > 0 {
+		text += ": " + schema.Join(p.Violations, p.More)
+	}
+	return text
 }
 
 func problem(status int, detail string) *Problem {
@@ -40,7 +50,12 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &refused) && refused.TooLarge, errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, err.Error())
 	case errors.As(err, &refused):
-		return problem(http.StatusBadRequest, err.Error())
+		p := problem(http.StatusBadRequest, refused.Msg)
+		if len(refused.Violations) > 0 {
+			p = problem(http.StatusUnprocessableEntity, refused.Msg)
+		}
+		p.Event, p.Violations, p.More = refused.Event, refused.Violations, refused.More
+		return p
 	case errors.As(err, &notDead):
 		return problem(http.StatusConflict, err.Error())
 	case errors.Is(err, store.ErrNotFound):

@@ -2,7 +2,7 @@
 //
 // All that is wrong is told at once, each fault with file, line, column, the source line and a hint: see [Errors]. Whatever
 // the file, a check takes under 100 ms and 64 MB; what would cost more (over 1 MiB, 64 levels, 100,000 values, 10,000
-// expressions or 1,250 that compute) is refused.
+// expressions or 1,250 that compute, schemas of over 2,000 parts) is refused.
 //
 //	cfg, err := config.Load("evrun.yaml", config.Options{Flags: cmd.Flags()})
 //	var faults *config.Errors
@@ -14,8 +14,8 @@
 //
 // The settings (store, bus, server, log, retention) come, each wins over those before it, from the defaults, the file, the
 // environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the key's path in capitals with _ for its dots) and the flags; Viper
-// layers them. The wiring (events, schedules, handlers) comes from the file alone and never meets Viper, which lower-cases
-// keys and splits them at dots.
+// layers them. The wiring (strict_types, events, schedules, handlers) comes from the file alone and never meets Viper, which
+// lower-cases keys and splits them at dots.
 //
 // Relative paths in the file and in the environment are relative to the file's folder, so that every command agrees from
 // any folder; those in flags to the working folder, as paths on a command line are. The file's folder is that of the path
@@ -147,7 +147,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 		return nil, d.err()
 	}
 	s := settingsReader{document: d, dir: c.Dir, nodes: make([]*yaml.Node, len(settings))}
-	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, computed: computed, names: map[string]*yaml.Node{}}
+	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, computed: computed, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, steps: maxSteps}
 	keys := s.keys()
 	if wiring {
 		keys = append(keys, w.keys()...)

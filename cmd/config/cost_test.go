@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"evrun/tasks/schema"
 )
 
 // hostile are files of 1 MiB that are dear to check, each in its own way. What is dear to parse is in the yaml package's test.
@@ -25,6 +27,12 @@ func hostile() map[string]string {
 			}
 		}
 		return b.String()[:min(b.Len(), size-len(tail))] + tail
+	}
+	times := func(head, format string, n int) string {
+		for i := range n {
+			head += fmt.Sprintf(format, i)
+		}
+		return head
 	}
 	const handler = "handlers:\n- name: a\n  on: b\n  do: log\n"
 	return map[string]string{
@@ -58,6 +66,20 @@ func hostile() map[string]string {
 		"long text":           fill(handler+"  with:\n    message: |\n", "      line %d\n", ""),
 		"long name":           fill("handlers:\n- name: ", "x", "\n"),
 		"events":              fill("events:\n", "  t%d: {description: x}\n", ""),
+		"schema":              fill("events:\n  a:\n    schema:\n      properties:\n", "        p%d: {type: string}\n", ""),
+		"large schema":        times("events:\n  a:\n    schema:\n      properties:\n", "        p%d: {type: string, minLength: 1}\n", 998),
+		"two large schemas":   times("events:\n  a:\n    schema:\n      properties:\n", "        p%d: {type: string, minLength: 1}\n", 990) + times("  b:\n    schema:\n      properties:\n", "        p%d: {type: string, minLength: 1}\n", 990),
+		"wrong large schema":  times("events:\n  a:\n    schema:\n      properties:\n", "        p%d: {type: text, minLength: x}\n", 998),
+		"nested references":   times("events:\n  a:\n    schema:\n      $ref: '#/$defs/d0'\n      type: object\n      $defs:\n", "        d%d: {type: object, properties: {a: {$ref: '#/$defs/d0'}, b: {$ref: '#/$defs/d0'}}}\n", 300),
+		"dear patterns":       times("events:\n  a:\n    schema:\n      patternProperties:\n", "        (x?){900}p%d: {pattern: '(x?){900}%[1]d'}\n", 400),
+		"typed expressions":   times("events: {b: {schema: {type: object, properties: {x: {type: integer}}, additionalProperties: false}}}\nhandlers:\n", "- {name: h%d, on: b, do: log, with: {message: \"${ data.x }\"}, when: data.x == 1}\n", 1200),
+		"dear data":           times("events:\n  a:\n    schema: {items: {enum: [", "%d,", 20000) + times("]}}\nschedules:\n", "- {name: s%d, every: 5s, emit: a, data: [x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x]}\n", 900),
+		"typed paths":         times("events: {b: {schema: {type: object, properties: {x: {type: integer}}, additionalProperties: false}}}\nhandlers:\n", "- {name: h%d, on: b, do: log, with: {message: \"${ data.x } ${ data.x } ${ data.x } ${ data.x } ${ data.x } ${ data.x }\"}}\n", 1600),
+		"schemas":             fill("events:\n", "  t%d: {schema: {properties: {a: {type: integer}}}}\n", ""),
+		"bad schemas":         fill("events:\n", "  t%d: {schema: {properties: {a: {type: text}}}}\n", ""),
+		"schema of one enum":  fill("events:\n  a:\n    schema: {enum: [", "v%d,", "]}\n"),
+		"schema files":        fill("events:\n", "  t%d: {schema_file: schemas/none.json}\n", ""),
+		"strict types":        fill("strict_types: true\nhandlers:\n- {name: a, on: b, do: log, with: {message: x}, emit: [", "a%d,", "]}\n"),
 		"zeroes":              fill("schedules:\n- name: a\n  every: ", "0", "s\n"),
 		"digits":              fill("schedules:\n- name: a\n  every: 5s\n  emit: b\n  data: ", "9", "\n"),
 		"escapes":             fill("store: \"", `\x41`, "\"\n"),
@@ -156,13 +178,31 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(src)
 	}
+	good, err := filepath.Glob("testdata/good/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range good {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
 	f.Add([]byte(design))
+	wiring := wiringSchema(f)
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, err := check("evrun.yaml", "/etc/evrun.yaml", src, Options{Getenv: noEnv}, true)
 		if (c == nil) == (err == nil) {
 			t.Fatalf("%v and %v", c, err)
 		}
 		if err == nil {
+			// What Load takes, an editor that knows the schema does not underline.
+			if v, ok := treeOf(src); ok {
+				if list, more := wiring.Check(v); len(list) > 0 {
+					t.Errorf("%s\n%s", schema.Join(list, more), src)
+				}
+			}
 			return
 		}
 		for _, fault := range faults(t, err) {

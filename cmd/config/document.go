@@ -173,7 +173,7 @@ var otherWords = map[string]string{
 	"retries": "retry", "delay": "backoff", "max_backoff": "max", "max_attempts": "attempts", "parallel": "concurrency", "workers": "concurrency",
 	"key": "order_by", "emits": "emit", "publish": "emit", "payload": "data", "tz": "timezone", "zone": "timezone", "interval": "every", "start": "from",
 	"end": "until", "id": "name", "database": "store", "db": "store", "logging": "log", "tasks": "handlers", "jobs": "schedules", "timers": "schedules",
-	"file": "path", "max_size": "max_event", "address": "listen", "port": "listen", "sync": "synchronous",
+	"file": "path", "strict": "strict_types", "max_size": "max_event", "address": "listen", "port": "listen", "sync": "synchronous",
 }
 
 func suggest(word string, keys []key) string {
@@ -304,6 +304,19 @@ func about(key, msg string) string {
 		return strconv.Quote(key) + " " + rest
 	}
 	return strconv.Quote(key) + ": " + msg
+}
+
+// truth reads true or false.
+func (d *document) truth(n *yaml.Node, what string) bool {
+	if n.Kind == yaml.Scalar {
+		if v, ok := scalar(n).(bool); ok {
+			return v
+		}
+	}
+	if !n.Broken {
+		d.at(n, fmt.Sprintf("%q has to be true or false, not %s", what, describe(n)), "")
+	}
+	return false
 }
 
 // integer reads a whole number from 1 to most.

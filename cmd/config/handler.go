@@ -20,6 +20,8 @@ const (
 func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	before := len(r.faults)
 	h := &tasks.Handler{}
+	r.data = r.dataOf(n)
+	defer func() { r.data = nil }()
 	var do, with *yaml.Node
 	whole := r.mapping(n, "a handler", []key{
 		{name: "name", required: "its runs are named after it", read: func(n *yaml.Node) { h.Name = r.name(n, "handler") }},
@@ -132,6 +134,10 @@ func (r *wiringReader) emissions(n *yaml.Node) []tasks.Emission {
 				{name: "subject", read: func(n *yaml.Node) { e.Subject = r.template(n, "subject", expression.HandlerEmit) }},
 				{name: "data", read: func(n *yaml.Node) { e.Data = r.tree(n, expression.HandlerEmit) }, nullable: true},
 			})
+			if e.Type != nil && e.Data != nil {
+				typ, _ := e.Type.Constant()
+				r.checkData(n, typ, e.Data)
+			}
 		}
 		list = append(list, e)
 	})
@@ -156,7 +162,7 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 			return nil
 		}
 	}
-	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets, OpenDatabase: sqlite.OpenDatabase})
+	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets, Data: r.data, OpenDatabase: sqlite.OpenDatabase})
 	for _, e := range faults {
 		if with == nil {
 			r.at(do, e.Msg, e.Hint)
@@ -174,6 +180,9 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 		default:
 			r.at(at, e.Msg, e.Hint)
 		}
+	}
+	if kind == "emit" && len(faults) == 0 && with != nil {
+		r.emittedTypes(with)
 	}
 	return action
 }

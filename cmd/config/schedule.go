@@ -93,6 +93,9 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 			}
 		}
 	}
+	if len(r.faults) == before {
+		r.checkData(n, s.Type, s.Data)
+	}
 	if len(r.faults) > before {
 		return nil
 	}

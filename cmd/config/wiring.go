@@ -15,9 +15,10 @@ import (
 
 // Wiring is what happens and what is done about it, compiled.
 type Wiring struct {
-	Events    []tasks.EventType
-	Schedules []*schedule.Entry
-	Handlers  []*tasks.Handler
+	Events      []tasks.EventType
+	StrictTypes bool // events of other types are refused
+	Schedules   []*schedule.Entry
+	Handlers    []*tasks.Handler
 }
 
 // wiringReader reads the wiring's part of a file.
@@ -29,6 +30,12 @@ type wiringReader struct {
 	computed int                   // expressions that are more than a path
 	names    map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
 
+	types      map[string]*declaredType // under events
+	strict     bool                     // strict_types
+	subschemas int                      // in all schemas
+	steps      int                      // left for checks of data
+	data       *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
+
 	events, schedules, handlers *yaml.Node
 }
 
@@ -37,6 +44,7 @@ type wiringReader struct {
 func (r *wiringReader) keys() []key {
 	keep := func(to **yaml.Node) func(*yaml.Node) { return func(n *yaml.Node) { *to = n } }
 	return []key{
+		{name: "strict_types", read: func(n *yaml.Node) { r.strict = r.truth(n, "strict_types") }},
 		{name: "events", read: keep(&r.events), nullable: true},
 		{name: "schedules", read: keep(&r.schedules), nullable: true},
 		{name: "handlers", read: keep(&r.handlers), nullable: true},
@@ -47,7 +55,7 @@ func (r *wiringReader) keys() []key {
 }
 
 func (r *wiringReader) read() Wiring {
-	var w Wiring
+	w := Wiring{StrictTypes: r.strict}
 	if r.events != nil {
 		w.Events = r.eventTypes(r.events)
 	}
@@ -68,34 +76,13 @@ func (r *wiringReader) read() Wiring {
 	return w
 }
 
-// eventTypes reads the declared types.
-func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
-	if n.Kind != yaml.Mapping {
-		if !n.Broken && !n.Null() {
-			r.at(n, `"events" has to be a mapping of event types, not `+describe(n), "write user.registered: {description: …}")
-		}
-		return nil
-	}
-	types := make([]tasks.EventType, 0, len(n.Content)/2)
-	for i := 0; i < len(n.Content) && !r.full(); i += 2 {
-		t := tasks.EventType{Type: n.Content[i].Value}
-		r.checkType(n.Content[i], t.Type)
-		if v := n.Content[i+1]; !v.Null() {
-			r.mapping(v, "an event type", []key{
-				{name: "description", read: func(n *yaml.Node) { t.Description, _ = r.text(n, "description") }},
-				{name: "schema", later: true, read: func(n *yaml.Node) {
-					k, _ := lookup(v, "schema")
-					r.at(k, "schemas are not there yet: payloads would not be checked", "leave it out for now")
-				}},
-			})
-		}
-		types = append(types, t)
-	}
-	return types
-}
-
 // checkType checks a type that somebody wants to publish, as n has it.
 func (r *wiringReader) checkType(n *yaml.Node, typ string) bool {
+	return r.checkName(n, typ) && r.checkDeclared(n, typ)
+}
+
+// checkName checks the name of a type of event.
+func (r *wiringReader) checkName(n *yaml.Node, typ string) bool {
 	if events.Reserved(typ) {
 		r.at(n, fmt.Sprintf("%q is reserved: types that begin with %q are evrun's own", clip(typ), events.ReservedPrefix), "handlers can be wired to them, but nobody else may publish them")
 		return false
@@ -179,7 +166,11 @@ func (r *wiringReader) condition(n *yaml.Node, what string) *expression.Expr {
 			return nil
 		}
 	}
-	x, err := expression.Compile(s, expression.HandlerWhen)
+	scope := expression.HandlerWhen.WithData(r.data)
+	if what == "when" {
+		scope = scope.Condition()
+	}
+	x, err := expression.Compile(s, scope)
 	if err != nil {
 		r.expression(n, err)
 	}
@@ -192,7 +183,7 @@ func (r *wiringReader) template(n *yaml.Node, what string, scope expression.Scop
 	if !ok {
 		return nil
 	}
-	t, err := expression.CompileTemplate(s, scope.In(r.dir, r.secrets))
+	t, err := expression.CompileTemplate(s, scope.In(r.dir, r.secrets).WithData(r.data))
 	if err != nil {
 		r.expression(n, err)
 		return nil
@@ -202,7 +193,7 @@ func (r *wiringReader) template(n *yaml.Node, what string, scope expression.Scop
 
 // tree reads a payload: any tree with expressions in its texts.
 func (r *wiringReader) tree(n *yaml.Node, scope expression.Scope) *expression.Value {
-	v, err := expression.CompileValue(r.value(n), scope.In(r.dir, r.secrets))
+	v, err := expression.CompileValue(r.value(n), scope.In(r.dir, r.secrets).WithData(r.data))
 	if err == nil {
 		return v
 	}

@@ -9,6 +9,9 @@
 //
 // What is compiled is safe for concurrent use; an [Env] is not: make one for each run.
 //
+// Where the data's type is known ([Scope.WithData]), an expression that can't be right doesn't compile: a key that the data
+// can't have, an operator that can't take the value. The types are for that check alone and change nothing of a value.
+//
 // # Values
 //
 // Whole numbers of a payload stay exact: int where they fit, json.Number beyond. A field that is absent is nil; a field of

@@ -8,7 +8,6 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/checker"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
@@ -67,17 +66,26 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 		return nil, fault
 	}
 	x = &Expr{src: src, uses: uses &^ nameFunctions}
-	if x.path = pathOf(src, tree.Node); x.path != nil {
+	x.path = pathOf(src, tree.Node)
+	if x.path != nil && s.data == nil {
 		return x, nil
 	}
-	options := s.options()
-	config := conf.CreateNew()
-	for _, o := range options {
-		o(config)
+	var options []expr.Option
+	if x.path == nil {
+		options = s.options()
 	}
 	// The limits take types away, so the types are checked without them.
-	if _, err = checker.Check(tree, config); err != nil {
-		return nil, compileError(src, err)
+	if fault := s.checkTypes(src, tree, func() *conf.Config {
+		config := conf.CreateNew()
+		for _, o := range options {
+			o(config)
+		}
+		return config
+	}); fault != nil {
+		return nil, fault
+	}
+	if x.path != nil {
+		return x, nil
 	}
 	ast.Walk(&tree.Node, visitFunc(func(node *ast.Node) {
 		if b, ok := (*node).(*ast.BuiltinNode); ok && b.Name == "groupBy" {

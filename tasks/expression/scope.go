@@ -11,9 +11,11 @@ import (
 
 // Scope says which names an expression may use; Compile checks it.
 type Scope struct {
-	names   nameSet
-	dir     string
-	secrets *Secrets
+	names     nameSet
+	dir       string
+	secrets   *Secrets
+	data      *Data // nil: nothing is known of it
+	condition bool  // the value has to be true or false
 }
 
 // The scopes of the wiring file.

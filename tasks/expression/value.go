@@ -121,6 +121,9 @@ func (c *valueCompiler) compile(v any, path []any) node {
 	return node{constant: v}
 }
 
+// Constant is the tree, when there is no ${ … } in it. Don't change it.
+func (v *Value) Constant() (any, bool) { return v.root.constant, v.root.isConstant() }
+
 // Eval gives the tree with its templates evaluated. What is constant in it is shared between calls: don't change it.
 func (v *Value) Eval(env *Env) (any, error) { return v.root.eval(env) }
 

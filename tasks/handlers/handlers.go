@@ -72,6 +72,8 @@ type Deps struct {
 	Secrets *expression.Secrets
 	// OpenDatabase opens a database of the user's own, for sql with a dsn, and makes it when create has it; nil: there are none.
 	OpenDatabase func(path string, create bool) (store.Database, error)
+	// Data is what is known of the events' data, for the inputs' expressions; nil: nothing.
+	Data *expression.Data
 }
 
 func (d Deps) logger() *slog.Logger {
@@ -110,7 +112,7 @@ func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*InputE
 		return nil, []*InputError{{Msg: fmt.Sprintf("unknown kind %q", kind), Hint: expression.DidYouMean(kind, names)}}
 	}
 	action := k.make(deps)
-	d := decoder{scope: expression.HandlerWith.In(deps.BaseDir, deps.Secrets), owner: k.Name}
+	d := decoder{scope: expression.HandlerWith.In(deps.BaseDir, deps.Secrets).WithData(deps.Data), owner: k.Name}
 	d.object(reflect.ValueOf(action).Elem(), with, nil)
 	if c, ok := action.(checker); ok && len(d.faults) == 0 {
 		d.faults = c.check()

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/schema"
+)
+
+// serveUsers answers the API of a store whose user.registered has a schema.
+func serveUsers(t *testing.T) *httptest.Server {
+	t.Helper()
+	s, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	doc, err := expression.DecodeJSON([]byte(`{"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "tags": {"items": {"type": "string"}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, faults := schema.Compile(doc)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	em := tasks.NewEmitter(s, 0)
+	em.Declare([]tasks.EventType{{Type: "user.registered", Schema: compiled}}, false)
+	api := NewServer(Options{Store: s, Emitter: em, Log: slog.New(slog.DiscardHandler), MaxData: tasks.DefaultMaxEvent})
+	server := httptest.NewServer(api.http.Handler)
+	t.Cleanup(func() {
+		server.Close()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = s.Close()
+	})
+	return server
+}
+
+func TestAnEventThatBreaksItsSchemaIsAnsweredWith422AndAllViolations(t *testing.T) {
+	server := serveUsers(t)
+	post := func(contentType, body string, header ...string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/events", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", contentType)
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		answer, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode >= 400 && res.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %s", res.Header.Get("Content-Type"), answer)
+		}
+		return res.StatusCode, strings.TrimSpace(string(answer))
+	}
+	const (
+		head       = `{"status":422,"title":"Unprocessable Entity","detail":"the data doesn't fit the schema of user.registered"`
+		violations = `,"violations":[{"pointer":"/name","message":"is missing"},{"pointer":"/tags/1","message":"has to be a string, not the number 7"}]}`
+		good       = `{"specversion":"1.0","id":"g","source":"/t","type":"user.registered","data":{"name":"Ada"}}`
+		bad        = `{"specversion":"1.0","id":"b","source":"/t","type":"user.registered","data":{"tags":["x",7]}}`
+	)
+	if status, body := post("application/cloudevents+json", bad); status != 422 || body != head+violations {
+		t.Errorf("structured: %d %s", status, body)
+	}
+	if status, body := post("application/json", `{"tags":["x",7]}`, "Ce-Type", "user.registered", "Ce-Source", "/t", "Ce-Id", "b", "Ce-Specversion", "1.0"); status != 422 || body != head+violations {
+		t.Errorf("binary: %d %s", status, body)
+	}
+	if status, body := post("application/cloudevents-batch+json", "["+good+","+bad+"]"); status != 422 || body != head+`,"event":2`+violations {
+		t.Errorf("batch: %d %s", status, body)
+	}
+	status, body := post("application/x-ndjson", bad+"\n"+good+"\n"+bad+"\n")
+	lines := strings.Split(body, "\n")
+	if status != 200 || len(lines) != 3 || lines[0] != head+`,"line":1`+violations || lines[2] != head+`,"line":3`+violations {
+		t.Errorf("NDJSON: %d %s", status, body)
+	}
+	var accepted Receipt
+	if err := json.Unmarshal([]byte(lines[1]), &accepted); err != nil || accepted.Sequence != 1 {
+		t.Errorf("only the good line is accepted: %s", lines[1])
+	}
+}
+
+func TestManyViolationsAreCounted(t *testing.T) {
+	p := problemOf(&tasks.RefusedError{Msg: "it doesn't fit", Violations: make([]schema.Violation, 20), More: 7})
+	if p.Status != 422 || p.More != 7 || len(p.Violations) != 20 || !strings.HasSuffix(p.Error(), "; and 7 more") {
+		t.Errorf("%+v", p)
+	}
+}

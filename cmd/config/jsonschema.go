@@ -1,0 +1,243 @@
+package config
+
+import (
+	"maps"
+
+	"evrun/tasks/handlers"
+)
+
+// JSONSchema is the JSON Schema (2020-12) of a wiring file, for editors that complete and check while one types. It is made of
+// the table below and of the table of kinds, so a new kind is in it by itself, and a new key by one line here; a test holds
+// the keys against those that Load reads. It sees what a file is made of, not what is written in its expressions,
+// patterns and times: those only Load checks.
+func JSONSchema() map[string]any {
+	defs := map[string]any{}
+	for _, m := range mappings {
+		defs[m.name] = m.schema()
+	}
+	maps.Copy(defs["handler"].(map[string]any), map[string]any{"allOf": kindSchemas()})
+	maps.Copy(defs["schedule"].(map[string]any), map[string]any{"anyOf": requireOne("every", "cron", "daily", "weekly", "monthly", "at")})
+	maps.Copy(defs["event"].(map[string]any), map[string]any{"not": form("required", []any{"schema", "schema_file"})})
+	file := defs["file"].(map[string]any)
+	delete(defs, "file")
+	file["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	file["title"] = "evrun's wiring file"
+	file["$defs"] = defs
+	return file
+}
+
+// mappingForm is a mapping of the file, with its keys.
+type mappingForm struct {
+	name string // under $defs
+	keys []keyForm
+}
+
+type keyForm struct {
+	name     string
+	doc      string
+	required bool
+	value    map[string]any // its schema
+}
+
+// mappings are all mappings of a wiring file, by what reads them. The inputs of a handler are the kinds' own.
+var mappings = []mappingForm{
+	{"file", []keyForm{
+		{"store", "The SQLite file with journal, runs and users; relative to this file. Default evrun.db.", false, either(text, def("store"))},
+		{"bus", "How events reach the handlers: embedded are in-process channels over the journal.", false, words("embedded")},
+		{"server", "How the daemon is reached.", false, def("server")},
+		{"log", "The daemon's log.", false, def("log")},
+		{"retention", "How long what is settled is kept.", false, def("retention")},
+		{"strict_types", "Refuse events of types that are not declared under events. Default false.", false, truth},
+		{"events", "The declared types of events, each with a description and a schema of its data.", false,
+			nullable(form("type", "object", "propertyNames", eventType, "additionalProperties", nullable(def("event"))))},
+		{"schedules", "Timers that publish events.", false, nullable(form("type", "array", "items", def("schedule")))},
+		{"handlers", "What is done about events.", false, nullable(form("type", "array", "items", def("handler")))},
+	}},
+	{"store", []keyForm{
+		{"path", "The SQLite file; relative to this file. Default evrun.db.", false, text},
+		{"synchronous", "full: an acknowledged event survives a power cut. normal is faster, and perhaps loses the last moments.", false, words("full", "normal")},
+	}},
+	{"server", []keyForm{
+		{"socket", "The control socket that emit and tail talk to. Default evrun.sock beside this file.", false, text},
+		{"max_event", "How much data an event may have: 512KiB, 1MiB (the default), up to 64MiB.", false, form("type", "string", "pattern", `^[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+$`)},
+		{"grace", "How long a stop waits for what is in flight. Default 30s.", false, duration},
+	}},
+	{"log", []keyForm{
+		{"level", "What is logged. Default info.", false, words("debug", "info", "warn", "error")},
+		{"format", "Default text.", false, words("text", "json")},
+	}},
+	{"retention", []keyForm{
+		{"events", "Settled events older than this go. Default 30d.", false, duration},
+	}},
+	{"event", []keyForm{
+		{"description", "What such an event says.", false, form("type", "string")},
+		{"schema", "A JSON Schema (2020-12) of the data: an event that breaks it is refused.", false, form("type", []any{"object", "boolean"})},
+		{"schema_file", "A file with the JSON Schema of the data; relative to this file.", false, text},
+	}},
+	{"schedule", []keyForm{
+		{"name", "Its events are named after it.", true, name},
+		{"every", "Whole multiples of this: 5s, 10m, 1d.", false, duration},
+		{"cron", "Five fields, or six with seconds first: 0 9 * * MON-FRI.", false, text},
+		{"daily", `Times of the day: "09:00".`, false, oneOrMany(text)},
+		{"weekly", "Days and times: MON-FRI 09:00.", false, oneOrMany(text)},
+		{"monthly", "Days of the month and times: 1 09:00, last 18:00.", false, oneOrMany(text)},
+		{"at", "Once: 2026-12-24T18:00:00Z.", false, oneOrMany(instant)},
+		{"timezone", "For cron, daily, weekly and monthly: Europe/Paris. Default UTC.", false, form("type", "string")},
+		{"dst", "What a change of the clocks does to cron: once is as people expect it, rhythm keeps the distance of the slots.", false, words("once", "rhythm")},
+		{"missed", "What a start does about slots that passed meanwhile. Default last.", false, words("skip", "last", "all")},
+		{"emit", "The type of the event that it publishes.", true, form("allOf", []any{eventType, form("not", form("pattern", `\$\{`))})},
+		{"subject", "What the event is about. ${ … } sees slot.", false, scalarForm},
+		{"data", "The data of the event. ${ … } in its texts sees slot.time, slot.unix and slot.number.", false, anything},
+		{"from", "No slots before this time.", false, instant},
+		{"until", "No slots after this time.", false, instant},
+		{"limit", "So many slots, then no more.", false, count},
+		{"jitter", "Publishes up to so much later, to spread load.", false, duration},
+	}},
+	{"handler", []keyForm{
+		{"name", "Its runs are named after it.", true, name},
+		{"on", "The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list.", true, oneOrMany(form("type", "string", "minLength", 1))},
+		{"when", "An expression: false skips the run. It sees event and data.", false, scalarForm},
+		{"do", "What it does.", true, form("type", "string")}, // kindSchemas says which
+		{"with", "The inputs of what it does.", false, nullable(form("type", "object"))},
+		{"retry", "How failed attempts are repeated.", false, def("retry")},
+		{"timeout", "Of one attempt.", false, duration},
+		{"concurrency", "Attempts at a time. 1: one by one, in order.", false, form("type", "integer", "minimum", 1, "maximum", maxConcurrency)},
+		{"order_by", "An expression: events with one value of it run one after the other.", false, scalarForm},
+		{"emit", "What it emits on success: a type, or type, subject and data, or a list of these.", false, oneOrMany(either(computedType, def("emission")))},
+		{"from", "Where a new handler begins: with what comes next (head, the default), or at the journal's start.", false, words("start", "head")},
+	}},
+	{"retry", []keyForm{
+		{"attempts", "In all. Default 5.", false, form("type", "integer", "minimum", 1, "maximum", maxAttempts)},
+		{"backoff", "Before the second attempt; doubled each time. Default 1s.", false, duration},
+		{"max", "The longest wait. Default 1m.", false, duration},
+	}},
+	{"emission", []keyForm{
+		{"type", "The type of the event to emit.", true, computedType},
+		{"subject", "What the event is about.", false, scalarForm},
+		{"data", "The data of the event. Left out, it is the handler's result. ${ … } sees event, data and result.", false, anything},
+	}},
+}
+
+func (m *mappingForm) schema() map[string]any {
+	properties, required := map[string]any{}, []any{}
+	for _, k := range m.keys {
+		value := maps.Clone(k.value)
+		value["description"] = k.doc
+		properties[k.name] = value
+		if k.required {
+			required = append(required, k.name)
+		}
+	}
+	s := form("type", "object", "properties", properties, "additionalProperties", false)
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	return s
+}
+
+// What values can be. A number or a truth value where a text is computed is taken as it is written.
+var (
+	text         = form("type", "string", "minLength", 1)
+	scalarForm   = form("type", []any{"string", "number", "boolean"})
+	truth        = form("type", "boolean")
+	eventType    = form("type", "string", "pattern", `^[^\s.*>]+(\.[^\s.*>]+)*$`, "not", form("pattern", `^evrun\.`))
+	computedType = form("type", []any{"string", "number", "boolean"}, "not", form("pattern", `^evrun\.|^$`))
+	count        = form("type", "integer", "minimum", 1)
+	anything     = form()
+	instant      = form("type", "string", "pattern", `^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(Z|[+-][0-9]{2}:[0-9]{2})$`)
+	name         = form("type", []any{"string", "number", "boolean"}, "pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+	duration     = form("type", "string", "pattern", `^([0-9]+(\.[0-9]+)?d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`, "minLength", 2)
+)
+
+// form makes a schema of keywords and their values.
+func form(keywords ...any) map[string]any {
+	s := make(map[string]any, len(keywords)/2+1)
+	for i := 0; i < len(keywords); i += 2 {
+		s[keywords[i].(string)] = keywords[i+1]
+	}
+	return s
+}
+
+func def(name string) map[string]any { return form("$ref", "#/$defs/"+name) }
+
+func words(list ...string) map[string]any { return form("enum", anyOf(list)) }
+
+func anyOf(list []string) []any {
+	values := make([]any, len(list))
+	for i, v := range list {
+		values[i] = v
+	}
+	return values
+}
+
+func either(forms ...any) map[string]any { return form("anyOf", forms) }
+
+func oneOrMany(one map[string]any) map[string]any {
+	return either(one, form("type", "array", "items", one, "minItems", 1))
+}
+
+func nullable(s map[string]any) map[string]any { return either(s, form("type", "null")) }
+
+func requireOne(keys ...string) []any {
+	list := make([]any, len(keys))
+	for i, k := range keys {
+		list[i] = form("required", []any{k})
+	}
+	return list
+}
+
+// kindSchemas say which kinds there are, and which inputs each takes.
+func kindSchemas() []any {
+	var list, names []any
+	for _, k := range handlers.Kinds() {
+		names = append(names, form("const", k.Name, "description", k.Doc))
+		inputs := inputsSchema(k.Inputs)
+		then := form("properties", form("with", inputs))
+		if inputs["required"] != nil {
+			then["required"] = []any{"with"}
+		} else {
+			then = form("properties", form("with", nullable(inputs)))
+		}
+		list = append(list, form("if", form("properties", form("do", form("const", k.Name)), "required", []any{"do"}), "then", then))
+	}
+	return append([]any{form("properties", form("do", form("oneOf", names)))}, list...)
+}
+
+func inputsSchema(inputs []handlers.Input) map[string]any {
+	m := mappingForm{}
+	for i := range inputs {
+		in := &inputs[i]
+		doc := in.Doc
+		if in.Default != "" {
+			doc += " Default " + in.Default + "."
+		}
+		m.keys = append(m.keys, keyForm{in.Name, doc, in.Required, inputSchema(in)})
+	}
+	return m.schema()
+}
+
+// inputSchema is the schema of an input's value. Of a type that it doesn't know, it says nothing.
+func inputSchema(in *handlers.Input) map[string]any {
+	switch in.Type {
+	case "text":
+		if in.Enum != nil {
+			return words(in.Enum...)
+		}
+		return scalarForm
+	case "true/false":
+		return truth
+	case "number":
+		return form("type", "integer")
+	case "duration":
+		return form("type", "string")
+	case "list of text":
+		return either(form("type", "string"), form("type", "array", "items", scalarForm))
+	case "map of text":
+		return form("type", "object", "additionalProperties", scalarForm)
+	case "map of values":
+		return form("type", "object")
+	case "list":
+		return form("type", "array", "items", inputsSchema(in.Inputs))
+	}
+	return anything
+}

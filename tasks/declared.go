@@ -1,0 +1,64 @@
+package tasks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"evrun/events"
+	"evrun/tasks/expression"
+	"evrun/tasks/schema"
+)
+
+// Declare says which types there are. The data of an event whose type has a schema is checked against it, wherever the
+// event comes from: outside, a schedule, or a handler. With strict, other types are refused, evrun's own excepted. It takes
+// the place of what was declared before, also while events are being accepted.
+func (em *Emitter) Declare(types []EventType, strict bool) {
+	d := &declared{schemas: make(map[string]*schema.Schema, len(types)), strict: strict}
+	for _, t := range types {
+		if t.Schema != nil || strict {
+			d.schemas[t.Type] = t.Schema
+		}
+	}
+	if len(d.schemas) == 0 && !strict {
+		d = nil // nothing to look up
+	}
+	em.types.Store(d)
+}
+
+// declared are the types that the wiring names.
+type declared struct {
+	schemas map[string]*schema.Schema // nil where a type has none
+	strict  bool                      // then all declared types are in it; else those with a schema
+}
+
+func (d *declared) check(e *events.Event) error {
+	s, known := d.schemas[e.Type]
+	switch {
+	case !known && d.strict && !events.Reserved(e.Type):
+		err := &RefusedError{Msg: fmt.Sprintf("type %q is not declared, and strict_types refuses such", e.Type)}
+		if hint := expression.DidYouMean(e.Type, slices.Sorted(maps.Keys(d.schemas))); hint != "" {
+			err.Msg += "; " + hint
+		}
+		return err
+	case s == nil:
+		return nil
+	}
+	v, what := any(nil), "the data doesn't fit"
+	switch {
+	case len(e.Data) == 0:
+		what = "there is no data, which doesn't fit"
+	case !e.IsJSON():
+		v = string(e.Data)
+	default:
+		var err error
+		if v, err = expression.DecodeJSON(e.Data); err != nil {
+			return refused("data: %v", err)
+		}
+	}
+	violations, more := s.Check(v)
+	if len(violations) == 0 {
+		return nil
+	}
+	return &RefusedError{Msg: fmt.Sprintf("%s the schema of %s", what, e.Type), Violations: violations, More: more}
+}

@@ -1,0 +1,137 @@
+package tasks_test
+
+import (
+	"errors"
+	"testing"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/schema"
+)
+
+// userType is user.registered with a schema.
+func userType(t testing.TB) tasks.EventType {
+	t.Helper()
+	doc, err := expression.DecodeJSON([]byte(`{"type": "object", "required": ["name", "email"],
+		"properties": {"name": {"type": "string"}, "email": {"type": "string", "format": "email"}, "age": {"type": "integer"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, faults := schema.Compile(doc)
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	return tasks.EventType{Type: "user.registered", Schema: s}
+}
+
+func TestEventsThatBreakTheirSchemaAreRefusedWithAllThatIsWrong(t *testing.T) {
+	em := tasks.NewEmitter(nil, 0)
+	em.Declare([]tasks.EventType{userType(t), {Type: "note"}}, false)
+	for _, test := range []struct {
+		name string
+		e    events.Event
+		want string // empty: accepted
+	}{
+		{"right", events.Event{Type: "user.registered", Data: []byte(`{"name":"Ada","email":"ada@example.com","age":9007199254740993}`)}, ""},
+		{"two faults", events.Event{Type: "user.registered", Data: []byte(`{"email":"ada","age":1}`)},
+			`the data doesn't fit the schema of user.registered: /name: is missing; /email: "ada" is no email: missing @`},
+		{"no data", events.Event{Type: "user.registered"}, `there is no data, which doesn't fit the schema of user.registered: has to be an object, not null`},
+		{"no JSON", events.Event{Type: "user.registered", DataContentType: "text/plain", Data: []byte("Ada")},
+			`the data doesn't fit the schema of user.registered: has to be an object, not the string "Ada"`},
+		{"a type without a schema", events.Event{Type: "note", Data: []byte(`5`)}, ""},
+		{"a type that is not declared", events.Event{Type: "other", Data: []byte(`5`)}, ""},
+	} {
+		err := em.Check(&test.e)
+		if got := ""; err != nil {
+			if got = err.Error(); got != test.want {
+				t.Errorf("%s: %s", test.name, got)
+			}
+			var refused *tasks.RefusedError
+			if !errors.As(err, &refused) || len(refused.Violations) == 0 {
+				t.Errorf("%s: %#v", test.name, err)
+			}
+		} else if test.want != "" {
+			t.Errorf("%s: accepted", test.name)
+		}
+	}
+	_, err := em.Emit(t.Context(), &events.Event{Type: "note"}, &events.Event{Type: "user.registered"})
+	var refused *tasks.RefusedError
+	if !errors.As(err, &refused) || refused.Event != 2 {
+		t.Errorf("of several, the second is refused: %#v", err)
+	}
+}
+
+func TestStrictTypesRefuseWhatIsNotDeclared(t *testing.T) {
+	em := tasks.NewEmitter(nil, 0)
+	em.Declare([]tasks.EventType{{Type: "user.registered"}, {Type: "user.created"}}, true)
+	if err := em.Check(&events.Event{Type: "user.registered"}); err != nil {
+		t.Error(err)
+	}
+	err := em.Check(&events.Event{Type: "user.registred"})
+	if err == nil || err.Error() != `type "user.registred" is not declared, and strict_types refuses such; did you mean "user.registered"?` {
+		t.Error(err)
+	}
+	em.Declare(nil, true)
+	if err := em.Check(&events.Event{Type: "user.registered"}); err == nil {
+		t.Error("accepted, though nothing is declared")
+	}
+	em.Declare(nil, false)
+	if err := em.Check(&events.Event{Type: "user.registred"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A handler whose emitted event breaks the schema has not succeeded: its effect is undone, and no retry could mend it.
+func TestAHandlerThatEmitsWhatBreaksTheSchemaIsDeadAtOnce(t *testing.T) {
+	for name, test := range map[string]struct{ typ, want string }{
+		"schema": {"user.registered", `emit: the data doesn't fit the schema of user.registered: /name: is missing; /email: is missing`},
+		"strict": {"user.registred", `emit: type "user.registred" is not declared, and strict_types refuses such; did you mean "user.registered"?`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			typ, err := expression.CompileTemplate(test.typ, expression.HandlerEmit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := expression.CompileValue(map[string]any{"id": "${ data.id }"}, expression.HandlerEmit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: []tasks.Emission{{Type: typ, Data: data}}})
+			d.emitter.Declare([]tasks.EventType{userType(t), {Type: "a"}}, true)
+			d.emit("a", "1")
+			run := d.settled(1)[0]
+			if run.State != store.Dead || run.Attempt != 1 || run.Error != test.want {
+				t.Errorf("%+v", run)
+			}
+			if n := users(t, d); n != 0 {
+				t.Errorf("%d users", n)
+			}
+			// evrun's own types need no declaration: that the run is dead is told.
+			if head, err := d.store.Head(t.Context()); head != 2 || err != nil {
+				t.Errorf("%d events, %v", head, err)
+			}
+		})
+	}
+}
+
+func BenchmarkCheckEvent(b *testing.B) {
+	data := []byte(`{"name":"Ada Lovelace","email":"ada@example.com","age":36}`)
+	for _, test := range []struct {
+		name  string
+		types []tasks.EventType
+	}{{"nothing declared", nil}, {"another type declared", []tasks.EventType{func() tasks.EventType { t := userType(b); t.Type = "x"; return t }()}}, {"with a schema", []tasks.EventType{userType(b)}}} {
+		b.Run(test.name, func(b *testing.B) {
+			em := tasks.NewEmitter(nil, 0)
+			em.Declare(test.types, false)
+			b.ReportAllocs()
+			for b.Loop() {
+				e := events.Event{ID: "1", Source: "/bench", Type: "user.registered", Data: data}
+				if err := em.Check(&e); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,157 @@
+package expression
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/types"
+)
+
+// Type is what is known of a value before there is one. The zero value knows nothing. Whatever the type, a value may be nil.
+type Type struct {
+	Kind   Kind
+	Elem   *Type            // of a list's elements, and of a map's keys beside Fields; nil: nothing is known of them
+	Fields map[string]*Type // of a map
+	Closed bool             // a map has no keys beside Fields
+}
+
+// Kind is the kind of a [Type].
+type Kind uint8
+
+// The kinds of types. A whole number is a Number too.
+const (
+	KindAny Kind = iota
+	KindString
+	KindNumber
+	KindBool
+	KindList
+	KindMap
+)
+
+// Data is what is known of an event's data in a handler, for all of its expressions. It is safe for concurrent use.
+type Data struct {
+	mu     sync.Mutex
+	config *conf.Config // for checks only: what runs is compiled without types
+}
+
+// NewData makes a Data of a type.
+func NewData(t *Type) *Data {
+	config := conf.CreateNew()
+	options := (Scope{}).options()
+	for _, o := range options {
+		o(config)
+	}
+	env := types.Map{"data": t.native()}
+	for _, n := range allNames {
+		if n != nameData && n&nameFunctions == 0 {
+			env[n.String()] = types.Any
+		}
+	}
+	config.WithEnv(env)
+	return &Data{config: config}
+}
+
+// native gives expr-lang's own type. All numbers are whole there: every operator that takes a fraction takes a whole number
+// too, but not the other way round, and a "number" of JSON Schema may be both.
+func (t *Type) native() types.Type {
+	if t == nil {
+		return types.Any
+	}
+	switch t.Kind {
+	case KindString:
+		return types.String
+	case KindNumber:
+		return types.Int
+	case KindBool:
+		return types.Bool
+	case KindList:
+		return types.Array(t.Elem.native())
+	case KindMap:
+		m := make(types.Map, len(t.Fields)+1)
+		for name, field := range t.Fields {
+			m[name] = field.native()
+		}
+		if !t.Closed {
+			m[types.Extra] = t.Elem.native()
+		}
+		return m
+	}
+	return types.Any
+}
+
+// WithData is the scope with what is known of data. Expressions that can't be right then don't compile.
+func (s Scope) WithData(d *Data) Scope {
+	s.data = d
+	return s
+}
+
+// Condition is the scope for an expression whose value has to be true or false.
+func (s Scope) Condition() Scope {
+	s.condition = true
+	return s
+}
+
+// checkTypes checks the types of a parsed expression, as far as they are known.
+func (s Scope) checkTypes(src string, tree *parser.Tree, config func() *conf.Config) *Error {
+	if s.data != nil {
+		s.data.mu.Lock()
+		defer s.data.mu.Unlock()
+		config = func() *conf.Config { return s.data.config }
+	}
+	t, err := checker.Check(tree, config())
+	if err != nil {
+		e := compileError(src, err)
+		var fe *file.Error
+		if s.data != nil && errors.As(err, &fe) {
+			e.Msg = wholeNumber.ReplaceAllString(e.Msg, "number")
+			unknownField(tree, fe, e)
+		}
+		return e
+	}
+	if kind := t.Kind(); s.condition && kind != reflect.Bool && kind != reflect.Interface {
+		what := wholeNumber.ReplaceAllString(plainTypes.Replace(t.String()), "number")
+		e := &Error{Source: src, Offset: -1, Msg: fmt.Sprintf("this is a %s, and a condition has to be true or false", what), Hint: "compare it with something"}
+		if kind == reflect.String {
+			e.Hint = fmt.Sprintf(`compare it: %s != ""`, brief(src))
+		}
+		return e
+	}
+	return nil
+}
+
+var wholeNumber = regexp.MustCompile(`\bint\b`)
+
+// unknownField says which key was meant.
+func unknownField(tree *parser.Tree, fe *file.Error, e *Error) {
+	if is, name, ok := strings.Cut(strings.TrimPrefix(fe.Message, "type "), " has no field "); ok {
+		e.Msg = fmt.Sprintf("this is a %s, so it has no %q", wholeNumber.ReplaceAllString(plainTypes.Replace(is), "number"), name)
+		return
+	}
+	name, ok := strings.CutPrefix(fe.Message, "unknown field ")
+	if !ok {
+		return
+	}
+	ast.Walk(&tree.Node, visitFunc(func(node *ast.Node) {
+		m, isMember := (*node).(*ast.MemberNode)
+		if !isMember || m.Property.Location() != fe.Location || m.Node.Nature().TypeData == nil {
+			return
+		}
+		fields := slices.Sorted(maps.Keys(m.Node.Nature().Fields))
+		e.Msg = fmt.Sprintf("%s has no %q: its schema allows no such key", brief(m.Node.String()), name)
+		e.Hint = DidYouMean(name, fields)
+		if e.Hint == "" && len(fields) > 0 && len(fields) <= 12 {
+			e.Hint = "it has " + strings.Join(fields, ", ")
+		}
+	}))
+}
