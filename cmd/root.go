@@ -81,7 +81,7 @@ every accepted event is on disk before it is acknowledged, and each handler that
 
 Start the daemon with "evrun serve", publish with "evrun emit", watch with "evrun tail".
 
-Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 with --wait no handler matched, 69 no daemon reachable,
+Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 no handler matched (with --wait, explain and --dry-run), 69 no daemon reachable,
 75 the daemon can't take it now (try again), 78 the wiring file is wrong, 124 --wait ran out of time, 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -108,6 +108,7 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 with --
 		newTailCmd(e),
 		newUsersCmd(e),
 		newValidateCmd(e),
+		newExplainCmd(e),
 		newVersionCmd(e),
 	)
 	return root

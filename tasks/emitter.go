@@ -119,3 +119,7 @@ func MarshalData(v any) (json.RawMessage, error) {
 	}
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
+
+// Stamp fills in what an event lacks and says whether it is fit, evrun's own types too: for an event that somebody asks
+// about, and nobody publishes.
+func (em *Emitter) Stamp(e *events.Event) error { return em.stamp(e) }
