@@ -45,6 +45,9 @@ func runServe(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range cfg.Warnings {
+		a.log.Warn("wiring: "+w.Message, "at", w.Place(), "hint", w.Hint)
+	}
 	err = a.run(ctx, func() { e.announce(a) })
 	if cerr := a.close(); err == nil {
 		err = cerr

@@ -52,6 +52,8 @@ type Config struct {
 	Source    []byte
 	Settings  Settings
 	Wiring    Wiring
+	// Warnings is what keeps nothing from running, and is probably not meant, in the order of the file.
+	Warnings []Fault
 	// Secrets collects what env() and file() give to expressions, to be kept out of logs and errors.
 	Secrets *expression.Secrets
 }
@@ -147,7 +149,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 		return nil, d.err()
 	}
 	s := settingsReader{document: d, dir: c.Dir, nodes: make([]*yaml.Node, len(settings))}
-	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, computed: computed, names: map[string]*yaml.Node{}}
+	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, computed: computed, names: map[string]*yaml.Node{}, places: map[any]*yaml.Node{}}
 	keys := s.keys()
 	if wiring {
 		keys = append(keys, w.keys()...)
@@ -165,6 +167,9 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 	}
 	if err := d.err(); err != nil {
 		return nil, err
+	}
+	if wiring {
+		c.Warnings = w.warnings(c.Wiring)
 	}
 	return c, nil
 }

@@ -27,6 +27,7 @@ type wiringReader struct {
 	secrets  *expression.Secrets
 	log      *slog.Logger
 	computed int                   // expressions that are more than a path
+	places   map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings
 	names    map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
 
 	events, schedules, handlers *yaml.Node
@@ -55,6 +56,7 @@ func (r *wiringReader) read() Wiring {
 		r.sequence(r.schedules, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if s := r.schedule(n); s != nil {
 				w.Schedules = append(w.Schedules, s)
+				r.places[s] = n
 			}
 		})
 	}
@@ -62,6 +64,7 @@ func (r *wiringReader) read() Wiring {
 		r.sequence(r.handlers, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if h := r.handler(n); h != nil {
 				w.Handlers = append(w.Handlers, h)
+				r.places[h] = n
 			}
 		})
 	}
