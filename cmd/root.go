@@ -109,6 +109,7 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 4 no hand
 		newUsersCmd(e),
 		newValidateCmd(e),
 		newExplainCmd(e),
+		newTestCmd(e),
 		newVersionCmd(e),
 	)
 	return root

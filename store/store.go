@@ -310,4 +310,6 @@ type Options struct {
 	WantRuns func() bool
 	// Synchronous "normal" trades the durability of the last moments before a power cut for speed. Default "full".
 	Synchronous string
+	// Now is what time is written; nil: time.Now.
+	Now func() time.Time
 }

@@ -30,6 +30,9 @@ func NewEmitter(journal store.Journal, maxData int) *Emitter {
 	return &Emitter{journal: journal, maxData: maxData, now: time.Now}
 }
 
+// SetClock gives it another clock than the machine's, before its first use.
+func (em *Emitter) SetClock(now func() time.Time) { em.now = now }
+
 // RefusedError says why an event was not accepted. It is the sender's to mend.
 type RefusedError struct {
 	Msg      string

@@ -14,7 +14,7 @@
 //
 // The settings (store, bus, server, log, retention) come, each wins over those before it, from the defaults, the file, the
 // environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the key's path in capitals with _ for its dots) and the flags; Viper
-// layers them. The wiring (events, schedules, handlers) comes from the file alone and never meets Viper, which lower-cases
+// layers them. The wiring (events, schedules, handlers, tests) comes from the file alone and never meets Viper, which lower-cases
 // keys and splits them at dots.
 //
 // Relative paths in the file and in the environment are relative to the file's folder, so that every command agrees from

@@ -35,6 +35,8 @@ func hostile() map[string]string {
 		"one round":           fill("handlers:\n", "- {name: h%d, on: a.*, do: emit, with: {type: a.b}}\n", ""),
 		"many rounds":         fill("handlers:\n", "- {name: h%d, on: [a.b%[1]d, c], do: emit, with: {type: c, data: {}}, emit: a.b%[1]d}\n", ""),
 		"lost types":          fill("events: {x.y: }\nhandlers:\n", "- {name: h%d, on: on.t%[1]d, do: log, with: {message: x}, emit: lost.t%[1]d}\n", ""),
+		"tests":               fill(handler+"  with: {message: x}\ntests:\n", "- {name: t%d, given: [{type: b, data: {x: 1}}], expect: {runs: [{handler: a}], events: []}}\n", ""),
+		"tests of nobody":     fill(handler+"  with: {message: x}\ntests:\n- name: x\n  given: [{type: b}]\n  expect:\n    runs:\n", "    - {handler: h%d}\n", ""),
 		"handlers of nothing": fill("handlers:\n", "- {}\n", ""),
 		"one name":            fill("handlers:\n", "- {name: a}\n", ""),
 		"nulls":               fill("handlers:\n", "-\n", ""),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sort"
 	"strings"
 
 	"evrun/cmd/config/yaml"
@@ -18,6 +19,7 @@ type Wiring struct {
 	Events    []tasks.EventType
 	Schedules []*schedule.Entry
 	Handlers  []*tasks.Handler
+	Tests     []*Test
 }
 
 // wiringReader reads the wiring's part of a file.
@@ -30,7 +32,7 @@ type wiringReader struct {
 	places   map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings
 	names    map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
 
-	events, schedules, handlers *yaml.Node
+	events, schedules, handlers, tests *yaml.Node
 }
 
 // keys are the wiring's own at the top of a file. They are kept for read, since handlers can't be made before the settings
@@ -41,9 +43,7 @@ func (r *wiringReader) keys() []key {
 		{name: "events", read: keep(&r.events), nullable: true},
 		{name: "schedules", read: keep(&r.schedules), nullable: true},
 		{name: "handlers", read: keep(&r.handlers), nullable: true},
-		{name: "tests", nullable: true, later: true, read: func(n *yaml.Node) {
-			r.at(n, "tests are not there yet", "leave them out for now")
-		}},
+		{name: "tests", read: keep(&r.tests), nullable: true},
 	}
 }
 
@@ -67,6 +67,9 @@ func (r *wiringReader) read() Wiring {
 				r.places[h] = n
 			}
 		})
+	}
+	if r.tests != nil {
+		w.Tests = r.wiringTests(r.tests, &w)
 	}
 	return w
 }
@@ -148,7 +151,7 @@ func (r *wiringReader) name(n *yaml.Node, kind string) string {
 }
 
 // line gives the number of a node's line.
-func (d *document) line(n *yaml.Node) int { return 1 + strings.Count(d.src[:n.Start], "\n") }
+func (d *document) line(n *yaml.Node) int { return sort.SearchInts(d.lines, n.Start+1) }
 
 // expression notes what is wrong with an expression or a template in n.
 func (r *wiringReader) expression(n *yaml.Node, err error) {
