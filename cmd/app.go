@@ -76,7 +76,7 @@ func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer, tune ...fu
 	a.scheduler = schedule.NewScheduler(schedule.Options{Store: a.store, Emitter: emitter, Entries: cfg.Wiring.Schedules, Log: a.log})
 	a.server = api.NewServer(api.Options{
 		Store: a.store, Emitter: emitter, Runner: a.runner, Bus: a.bus, Commits: a.commits, Log: a.log,
-		MaxData: cfg.Settings.Server.MaxEvent, Status: a.status,
+		MaxData: cfg.Settings.Server.MaxEvent, Status: a.status, Explain: a.explain,
 	})
 	return a, nil
 }

@@ -29,13 +29,13 @@ type bulk struct {
 }
 
 // notWithLines are emit's flags for one event.
-var notWithLines = []string{"data", "field", "json-field", "subject", "time", "ext", "wait"}
+var notWithLines = []string{"data", "field", "json-field", "subject", "time", "ext", "wait", "dry-run"}
 
 // runBulk publishes the lines of a file, or of standard input.
 func runBulk(ctx context.Context, o *emitOptions) error {
 	for _, name := range notWithLines {
 		if o.flags.Flags().Changed(name) {
-			return usage("--%s is for one event: with --ndjson each line says it", name)
+			return usage("--%s is for one event, and goes not with --ndjson", name)
 		}
 	}
 	if o.fromLine < 1 {

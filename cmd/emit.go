@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
@@ -37,6 +38,7 @@ type emitOptions struct {
 	time       string
 	extensions []string
 	wait       time.Duration
+	dry        bool
 
 	ndjson   string
 	rejects  string
@@ -57,6 +59,9 @@ sending it again is safe, and runs nothing. Without a daemon the event is writte
 With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead, 4 if no
 handler matched, 124 if the time ran out.
 
+With --dry-run nothing is published: the daemon says which handlers would run, and with which inputs ("evrun explain" says
+the same of a file). Exit 4 if none matches.
+
 With --ndjson it publishes each line of a file, or of standard input (-), in their order: a line is a CloudEvent in JSON, or as
 little as {"type":"order.placed","data":{}}. Lines that are refused are named, and kept in --rejects FILE (which is added to);
 the others go on, and the exit code is 3. When it is stopped or the daemon goes away, it says which lines are acknowledged and
@@ -65,6 +70,7 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 		Example: `  evrun emit user.registered -d '{"name":"Ada","email":"ada@example.com"}' --wait
   evrun emit user.registered -f name=Ada -f email=ada@example.com -F age:=36
   evrun emit order.placed -d @order.json --id order-4711
+  evrun emit order.placed -d @order.json --dry-run
   curl -s https://example.com/order | evrun emit order.placed -d -
   evrun emit --ndjson users.ndjson --id import-2026-11 --rejects bad.ndjson`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -91,6 +97,18 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 		},
 	}
 	f := c.Flags()
+	o.eventFlags(f)
+	f.BoolVar(&o.dry, "dry-run", false, "publish nothing: say which handlers would run, and with what")
+	f.DurationVar(&o.wait, "wait", 0, "follow what it causes, for at most so long")
+	f.Lookup("wait").NoOptDefVal = "30s"
+	f.StringVar(&o.ndjson, "ndjson", "", "publish each line of this file; - is standard input")
+	f.StringVar(&o.rejects, "rejects", "", "with --ndjson: a file for the lines that are refused")
+	f.IntVar(&o.fromLine, "from-line", 1, "with --ndjson: begin at this line")
+	return c
+}
+
+// eventFlags are the flags that describe an event.
+func (o *emitOptions) eventFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.data, "data", "d", "", "the data: JSON, @FILE, or - for standard input")
 	f.StringArrayVarP(&o.text, "field", "f", nil, "a field of the data, as text: key=text (may be repeated)")
 	f.StringArrayVarP(&o.json, "json-field", "F", nil, "a field of the data, as JSON: key:=json (may be repeated)")
@@ -99,12 +117,6 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 	f.StringVar(&o.subject, "subject", "", "what it is about")
 	f.StringVar(&o.time, "time", "", "when it happened, RFC 3339 (default: now)")
 	f.StringArrayVar(&o.extensions, "ext", nil, "a CloudEvents extension attribute: name=value (may be repeated)")
-	f.DurationVar(&o.wait, "wait", 0, "follow what it causes, for at most so long")
-	f.Lookup("wait").NoOptDefVal = "30s"
-	f.StringVar(&o.ndjson, "ndjson", "", "publish each line of this file; - is standard input")
-	f.StringVar(&o.rejects, "rejects", "", "with --ndjson: a file for the lines that are refused")
-	f.IntVar(&o.fromLine, "from-line", 1, "with --ndjson: begin at this line")
-	return c
 }
 
 func runEmit(ctx context.Context, o *emitOptions) error {
@@ -121,6 +133,9 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 		return err
 	}
 	client := api.NewClient(cfg.Settings.Server.Socket)
+	if o.dry {
+		return o.dryRun(ctx, client, e)
+	}
 	if o.flags.Flags().Changed("wait") {
 		if o.wait <= 0 {
 			return usage("--wait %v: a duration above zero, such as --wait=30s", o.wait)

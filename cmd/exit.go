@@ -59,7 +59,7 @@ func (e *env) exit(ctx context.Context, err error) int {
 	case errors.As(err, &faults):
 		fmt.Fprint(e.err, faults.Pretty(e.colored(e.err)))
 	default:
-		msg, violations := explain(err)
+		msg, violations := inWords(err)
 		text := events.EscapeControl(msg)
 		fmt.Fprintf(e.err, "evrun: %s\n%s", text, violations)
 		if hint := hintFor(err); hint != "" && !strings.Contains(text, hint) {
@@ -105,8 +105,8 @@ func (e *env) code(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// explain gives an error as people read it: the message, and below it a line for each violation of a schema.
-func explain(err error) (msg, violations string) {
+// inWords gives an error as people read it: the message, and below it a line for each violation of a schema.
+func inWords(err error) (msg, violations string) {
 	list, more, headline := violationsOf(err)
 	if len(list) == 0 {
 		return err.Error(), ""

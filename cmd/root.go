@@ -82,9 +82,9 @@ every accepted event is on disk before it is acknowledged, and each handler that
 
 Start the daemon with "evrun serve", publish with "evrun emit", watch with "evrun tail".
 
-Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some lines were refused, 4 with --wait no handler
-matched, 69 no daemon reachable, 75 the daemon can't take it now (try again), 78 the wiring file is wrong, 124 --wait ran out of
-time, 130 interrupted.`,
+Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some lines were refused, 4 no handler matched (with
+--wait, --dry-run, and explain), 69 no daemon reachable, 75 the daemon can't take it now (try again), 78 the wiring file is wrong,
+124 --wait ran out of time, 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          unknownCommand,
@@ -113,6 +113,8 @@ time, 130 interrupted.`,
 		newUsersCmd(e),
 		newValidateCmd(e),
 		newSchemaCmd(e),
+		newExplainCmd(e),
+		newTestCmd(e),
 		newVersionCmd(e),
 	)
 	return root

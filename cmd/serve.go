@@ -54,6 +54,9 @@ func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store
 	if err != nil {
 		return err
 	}
+	for _, w := range cfg.Warnings {
+		a.log.Warn("wiring: "+w.Message, "at", w.Place(), "hint", w.Hint)
+	}
 	err = a.run(ctx, func() { e.announce(a) })
 	if cerr := a.close(); err == nil {
 		err = cerr

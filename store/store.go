@@ -329,6 +329,8 @@ type Options struct {
 	Synchronous string
 	// At is called by the writer at each [Point] of a transaction, for tests that crash there. Default: nothing.
 	At func(Point)
+	// Now is what time is written; nil: time.Now.
+	Now func() time.Time
 }
 
 // Point is a moment in the life of a transaction: what a crash there loses, and what it must not, differs.

@@ -68,13 +68,8 @@ type attemptDone struct {
 }
 
 func newConsumer(r *Runner, h *Handler) *consumer {
-	configured := *h
-	configured.Retry = h.Retry.withDefaults()
-	if configured.Concurrency <= 0 {
-		configured.Concurrency = defaultConcurrency
-	}
 	return &consumer{
-		r: r, h: &configured, source: "/handlers/" + h.Name,
+		r: r, h: h.WithDefaults(), source: "/handlers/" + h.Name,
 		atomic:   len(h.Emit) > 0 || h.Kind == "emit" || h.Kind == "sql",
 		active:   map[int64]*task{},
 		attempts: make(chan attemptDone), written: make(chan []settling), retried: make(chan store.Run),

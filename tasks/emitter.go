@@ -34,6 +34,9 @@ func NewEmitter(journal store.Journal, maxData int) *Emitter {
 	return &Emitter{journal: journal, maxData: maxData, now: time.Now}
 }
 
+// SetClock gives it another clock than the machine's, before its first use.
+func (em *Emitter) SetClock(now func() time.Time) { em.now = now }
+
 // RefusedError says why an event was not accepted. It is the sender's to mend.
 type RefusedError struct {
 	Msg      string
@@ -146,3 +149,7 @@ func MarshalData(v any) (json.RawMessage, error) {
 	}
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
+
+// Stamp fills in what an event lacks and says whether it is fit, evrun's own types too: for an event that somebody asks
+// about, and nobody publishes.
+func (em *Emitter) Stamp(e *events.Event) error { return em.stamp(e) }

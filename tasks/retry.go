@@ -14,6 +14,16 @@ const (
 	DefaultMaxBackoff = time.Minute
 )
 
+// WithDefaults is the handler as the runner takes it, with what the file leaves out filled in.
+func (h *Handler) WithDefaults() *Handler {
+	configured := *h
+	configured.Retry = h.Retry.withDefaults()
+	if configured.Concurrency <= 0 {
+		configured.Concurrency = defaultConcurrency
+	}
+	return &configured
+}
+
 func (r Retry) withDefaults() Retry {
 	if r.Attempts <= 0 {
 		r.Attempts = DefaultAttempts

@@ -14,6 +14,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/explain"
 )
 
 // Options are what a Server is made of; all are required.
@@ -26,6 +27,7 @@ type Options struct {
 	Log     *slog.Logger
 	MaxData int // largest data of an event, in bytes
 	Status  func() any
+	Explain func(*events.Event) explain.Report // what the wiring would do about an event
 }
 
 // Server answers the HTTP API.
@@ -44,6 +46,7 @@ func NewServer(o Options) *Server {
 		"POST /v1/events":          s.postEvents,
 		"GET /v1/events":           s.listEvents,
 		"GET /v1/events/{id}":      s.getEvent,
+		"POST /v1/explain":         s.explain,
 		"GET /v1/stream":           s.stream,
 		"GET /v1/runs":             s.listRuns,
 		"GET /v1/runs/{id}":        s.getRun,

@@ -14,8 +14,8 @@
 //
 // The settings (store, bus, server, log, retention) come, each wins over those before it, from the defaults, the file, the
 // environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the key's path in capitals with _ for its dots) and the flags; Viper
-// layers them. The wiring (strict_types, events, schedules, handlers) comes from the file alone and never meets Viper, which
-// lower-cases keys and splits them at dots.
+// layers them. The wiring (strict_types, events, schedules, handlers, tests) comes from the file alone and never meets Viper,
+// which lower-cases keys and splits them at dots.
 //
 // Relative paths in the file and in the environment are relative to the file's folder, so that every command agrees from
 // any folder; those in flags to the working folder, as paths on a command line are. The file's folder is that of the path
@@ -52,6 +52,8 @@ type Config struct {
 	Source    []byte
 	Settings  Settings
 	Wiring    Wiring
+	// Warnings is what keeps nothing from running, and is probably not meant, in the order of the file.
+	Warnings []Fault
 	// Secrets collects what env() and file() give to expressions, to be kept out of logs and errors.
 	Secrets *expression.Secrets
 }
@@ -147,7 +149,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 		return nil, d.err()
 	}
 	s := settingsReader{document: d, dir: c.Dir, nodes: make([]*yaml.Node, len(settings))}
-	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, computed: computed, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, steps: maxSteps}
+	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, computed: computed, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, steps: maxSteps, places: map[any]*yaml.Node{}}
 	keys := s.keys()
 	if wiring {
 		keys = append(keys, w.keys()...)
@@ -165,6 +167,9 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 	}
 	if err := d.err(); err != nil {
 		return nil, err
+	}
+	if wiring {
+		c.Warnings = w.warnings(c.Wiring)
 	}
 	return c, nil
 }

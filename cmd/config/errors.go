@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -23,9 +24,31 @@ type Fault struct {
 	Message    string `json:"message"`
 	Hint       string `json:"hint,omitempty"` // what to do about it; may be empty
 	SourceLine string `json:"source,omitempty"`
-	Warning    bool   `json:"warning,omitempty"` // nothing that keeps the file from being used
+	Warning    bool   `json:"-"` // nothing that keeps the file from being used: "severity" in JSON
 
 	offset, width int // in the source, in bytes
+}
+
+// MarshalJSON adds "severity": "error" or "warning".
+func (f Fault) MarshalJSON() ([]byte, error) {
+	type fields Fault
+	severity := "error"
+	if f.Warning {
+		severity = "warning"
+	}
+	return json.Marshal(struct {
+		Severity string `json:"severity"`
+		fields
+	}{severity, fields(f)})
+}
+
+// String is the fault on one line: place, message and hint.
+func (f *Fault) String() string {
+	s := f.Place() + ": " + f.message()
+	if f.Hint != "" {
+		s += " (" + events.EscapeControl(f.Hint) + ")"
+	}
+	return s
 }
 
 // Error gives a line for each fault.
@@ -36,21 +59,19 @@ func (e *Errors) Error() string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(f.place() + ": " + f.message())
-		if f.Hint != "" {
-			b.WriteString(" (" + events.EscapeControl(f.Hint) + ")")
-		}
+		b.WriteString(f.String())
 	}
 	return b.String()
 }
 
 // Colors of a terminal.
 const (
-	bold  = "\x1b[1m"
-	red   = "\x1b[1;31m"
-	blue  = "\x1b[34m"
-	cyan  = "\x1b[36m"
-	plain = "\x1b[0m"
+	bold   = "\x1b[1m"
+	red    = "\x1b[1;31m"
+	yellow = "\x1b[1;33m"
+	blue   = "\x1b[34m"
+	cyan   = "\x1b[36m"
+	plain  = "\x1b[0m"
 )
 
 // Pretty gives each fault with its place, the line that it is on, a mark below the culprit, and the hint; and their number.
@@ -64,29 +85,54 @@ func (e *Errors) Pretty(color bool) string {
 	var b strings.Builder
 	for i := range e.Faults {
 		f := &e.Faults[i]
-		fmt.Fprintf(&b, "%s %s\n", paint(bold, f.place()+":"), paint(red, f.message()))
+		loud := red
+		if f.Warning {
+			loud = yellow
+		}
+		fmt.Fprintf(&b, "%s %s\n", paint(bold, f.Place()+":"), paint(loud, f.message()))
 		margin := "  "
 		if f.Line > 0 {
 			number := strconv.Itoa(f.Line)
 			text, before, width := f.excerpt()
 			margin = strings.Repeat(" ", len(number)+3)
 			fmt.Fprintf(&b, "%s %s\n", paint(blue, "  "+number+" |"), text)
-			fmt.Fprintf(&b, "%s %s\n", paint(blue, margin+"|"), strings.Repeat(" ", before)+paint(red, strings.Repeat("^", width)))
+			fmt.Fprintf(&b, "%s %s\n", paint(blue, margin+"|"), strings.Repeat(" ", before)+paint(loud, strings.Repeat("^", width)))
 		}
 		if f.Hint != "" {
 			fmt.Fprintf(&b, "%s %s\n", paint(cyan, margin+"hint:"), events.EscapeControl(f.Hint))
 		}
 		b.WriteByte('\n')
 	}
-	if n := len(e.Faults); n == 1 {
-		b.WriteString("1 error\n")
-	} else {
-		fmt.Fprintf(&b, "%d errors\n", n)
-	}
+	b.WriteString(e.count() + "\n")
 	return b.String()
 }
 
-func (f *Fault) place() string {
+// count says how many faults there are: "1 error", "3 warnings", "2 errors, 1 warning".
+func (e *Errors) count() string {
+	warnings := 0
+	for i := range e.Faults {
+		if e.Faults[i].Warning {
+			warnings++
+		}
+	}
+	var parts []string
+	for _, kind := range []struct {
+		n    int
+		name string
+	}{{len(e.Faults) - warnings, "error"}, {warnings, "warning"}} {
+		switch kind.n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+kind.name)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %ss", kind.n, kind.name))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Place is where the fault is: file:line:column, or what is known of that.
+func (f *Fault) Place() string {
 	file := events.EscapeControl(f.File)
 	if f.Line == 0 {
 		return file
@@ -94,7 +140,12 @@ func (f *Fault) place() string {
 	return fmt.Sprintf("%s:%d:%d", file, f.Line, f.Column)
 }
 
-func (f *Fault) message() string { return events.EscapeControl(f.Message) }
+func (f *Fault) message() string {
+	if f.Warning {
+		return "warning: " + events.EscapeControl(f.Message)
+	}
+	return events.EscapeControl(f.Message)
+}
 
 const (
 	widest  = 120 // characters that are shown of a line

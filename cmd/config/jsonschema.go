@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"strings"
 
 	"evrun/tasks/handlers"
 )
@@ -13,7 +14,7 @@ import (
 func JSONSchema() map[string]any {
 	defs := map[string]any{}
 	for _, m := range mappings {
-		defs[m.name] = m.schema()
+		defs[strings.ReplaceAll(m.name, " ", "-")] = m.schema()
 	}
 	maps.Copy(defs["handler"].(map[string]any), map[string]any{"allOf": kindSchemas()})
 	maps.Copy(defs["schedule"].(map[string]any), map[string]any{"anyOf": requireOne("every", "cron", "daily", "weekly", "monthly", "at")})
@@ -52,6 +53,7 @@ var mappings = []mappingForm{
 			nullable(form("type", "object", "propertyNames", eventType, "additionalProperties", nullable(def("event"))))},
 		{"schedules", "Timers that publish events.", false, nullable(form("type", "array", "items", def("schedule")))},
 		{"handlers", "What is done about events.", false, nullable(form("type", "array", "items", def("handler")))},
+		{"tests", "What the wiring is to do, for evrun test.", false, nullable(form("type", "array", "items", def("test")))},
 	}},
 	{"store", []keyForm{
 		{"path", "The SQLite file; relative to this file. Default evrun.db.", false, text},
@@ -116,6 +118,60 @@ var mappings = []mappingForm{
 		{"subject", "What the event is about.", false, scalarForm},
 		{"data", "The data of the event. Left out, it is the handler's result. ${ … } sees event, data and result.", false, anything},
 	}},
+	{"test", []keyForm{
+		{"name", "What the test shows.", true, scalarForm},
+		{"clock", "What time it is. Default 2026-01-01T00:00:00Z.", false, instant},
+		{"users", "Who is there before.", false, form("type", "array", "items", def("user"))},
+		{"given", "The events that come in, each when all that the one before caused has ended.", true,
+			form("type", "array", "items", def("given"), "minItems", 1)},
+		{"stubs", "How outside handlers end, by their names: one outcome, or a list for one attempt after the other.", false,
+			form("type", "object", "additionalProperties", oneOrMany(def("stub")))},
+		{"expect", "What is to come of it. What is left out is not looked at.", true, def("expect")},
+	}},
+	{"given", []keyForm{
+		{"type", "Of the event.", false, eventType},
+		{"subject", "What it is about.", false, scalarForm},
+		{"id", "Its id; the same again is accepted once.", false, scalarForm},
+		{"source", "Where it comes from.", false, scalarForm},
+		{"time", "When it happened. Default: the clock.", false, instant},
+		{"data", "Its data.", false, anything},
+		{"refused", "A part of the reason for which it is refused.", false, scalarForm},
+		{"schedule", "Instead of a type: a schedule, whose slot comes in.", false, name},
+		{"at", "The slot. Default: the first one from the clock on.", false, instant},
+	}},
+	{"stub", []keyForm{
+		{"succeed", "It succeeds with this result.", false, anything},
+		{"fail", "It fails with this error.", false, scalarForm},
+		{"permanent", "There is no further attempt.", false, truth},
+	}},
+	{"expect", []keyForm{
+		{"runs", "All runs, in any order; [] for none.", false, form("type", "array", "items", def("expected run"))},
+		{"users", "All users, in any order; [] for none.", false, form("type", "array", "items", def("expected user"))},
+		{"events", "All events that were emitted, in any order; [] for none.", false, form("type", "array", "items", def("expected event"))},
+	}},
+	{"expected run", []keyForm{
+		{"handler", "Whose run it is.", true, name},
+		{"state", "How it ended.", false, words("succeeded", "skipped", "dead")},
+		{"type", "Of its event.", false, scalarForm},
+		{"error", "A part of its error.", false, scalarForm},
+		{"attempts", "How many it took.", false, form("type", "integer", "minimum", 1, "maximum", maxAttempts)},
+		{"with", "The inputs that count.", false, form("type", "object")},
+	}},
+	{"expected event", []keyForm{
+		{"type", "What it is.", true, scalarForm},
+		{"subject", "What it is about.", false, scalarForm},
+		{"data", "The keys that count.", false, anything},
+	}},
+	{"expected user", userKeys(false)},
+	{"user", userKeys(true)},
+}
+
+func userKeys(whole bool) []keyForm {
+	return []keyForm{
+		{"name", "The user's name.", whole, scalarForm},
+		{"email", "The user's e-mail address.", whole, scalarForm},
+		{"attributes", "What else is known.", false, nullable(form("type", "object"))},
+	}
 }
 
 func (m *mappingForm) schema() map[string]any {
@@ -158,7 +214,9 @@ func form(keywords ...any) map[string]any {
 	return s
 }
 
-func def(name string) map[string]any { return form("$ref", "#/$defs/"+name) }
+func def(name string) map[string]any {
+	return form("$ref", "#/$defs/"+strings.ReplaceAll(name, " ", "-"))
+}
 
 func words(list ...string) map[string]any { return form("enum", anyOf(list)) }
 

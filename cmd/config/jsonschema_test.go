@@ -82,7 +82,7 @@ var unseen = map[string][]string{
 	"a time or its zone":       {"schedule-cron-[^n]*", "schedule-cron-name", "schedule-monthly", "schedule-weekly", "schedule-zone-*"},
 	"a size or a duration":     {"settings-grace-long", "settings-grace-zero", "settings-max-event-bounds", "settings-max-event-unit", "schedule-every-short"},
 	"a path":                   {"settings-socket-long", "settings-store-folder", "settings-store-memory", "settings-store-nul", "settings-store-postgres", "sql-dsn"},
-	"several values together":  {"handler-retry-order", "name-duplicate", "schedule-bounds", "schedule-dst", "schedule-two-timings", "strict-emit", "strict-no-events", "strict-schedule"},
+	"several values together":  {"handler-retry-order", "name-duplicate", "schedule-bounds", "schedule-dst", "schedule-two-timings", "strict-emit", "strict-no-events", "strict-schedule", "tests-names", "tests-no-slot", "tests-stub-inside"},
 	"a schema within the file": {"schema-constant-data", "schema-dialect", "schema-dynamic", "schema-format", "schema-keyword*", "schema-openapi", "schema-pattern", "schema-ref-*"},
 	"a service's url":          {"notify-url"},
 	"an SQL statement":         {"sql-create", "sql-forbidden", "sql-interpolated", "sql-second-line", "sql-two-statements"},
@@ -130,6 +130,12 @@ func TestTheSchemaKnowsTheKeysThatLoadReads(t *testing.T) {
 		"file": "%s", "store": "store: %s", "server": "server: %s", "log": "log: %s", "retention": "retention: %s", "event": "events: {a.b: %s}",
 		"schedule": "schedules: [%s]", "handler": "handlers: [%s]", "retry": "handlers: [{name: a, on: b, do: log, with: {message: x}, retry: %s}]",
 		"emission": "handlers: [{name: a, on: b, do: log, with: {message: x}, emit: %s}]",
+		"test":     "tests: [%s]", "given": "tests: [{name: a, expect: {runs: []}, given: [%s]}]", "expect": "tests: [{name: a, given: [{type: b}], expect: %s}]",
+		"stub":           "handlers: [{name: a, on: b, do: log, with: {message: x}}]\ntests: [{name: a, given: [{type: b}], expect: {runs: []}, stubs: {a: %s}}]",
+		"expected run":   "tests: [{name: a, given: [{type: b}], expect: {runs: [%s]}}]",
+		"expected event": "tests: [{name: a, given: [{type: b}], expect: {events: [%s]}}]",
+		"expected user":  "tests: [{name: a, given: [{type: b}], expect: {users: [%s]}}]",
+		"user":           "tests: [{name: a, given: [{type: b}], expect: {runs: []}, users: [%s]}]",
 	}
 	needs := regexp.MustCompile(` needs "(\w+)"`)
 	for _, m := range mappings {

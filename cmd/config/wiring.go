@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sort"
 	"strings"
 
 	"evrun/cmd/config/yaml"
@@ -19,6 +20,7 @@ type Wiring struct {
 	StrictTypes bool // events of other types are refused
 	Schedules   []*schedule.Entry
 	Handlers    []*tasks.Handler
+	Tests       []*Test
 }
 
 // wiringReader reads the wiring's part of a file.
@@ -28,6 +30,7 @@ type wiringReader struct {
 	secrets  *expression.Secrets
 	log      *slog.Logger
 	computed int                   // expressions that are more than a path
+	places   map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings
 	names    map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
 
 	types      map[string]*declaredType // under events
@@ -36,7 +39,7 @@ type wiringReader struct {
 	steps      int                      // left for checks of data
 	data       *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
 
-	events, schedules, handlers *yaml.Node
+	events, schedules, handlers, tests *yaml.Node
 }
 
 // keys are the wiring's own at the top of a file. They are kept for read, since handlers can't be made before the settings
@@ -48,9 +51,7 @@ func (r *wiringReader) keys() []key {
 		{name: "events", read: keep(&r.events), nullable: true},
 		{name: "schedules", read: keep(&r.schedules), nullable: true},
 		{name: "handlers", read: keep(&r.handlers), nullable: true},
-		{name: "tests", nullable: true, later: true, read: func(n *yaml.Node) {
-			r.at(n, "tests are not there yet", "leave them out for now")
-		}},
+		{name: "tests", read: keep(&r.tests), nullable: true},
 	}
 }
 
@@ -63,6 +64,7 @@ func (r *wiringReader) read() Wiring {
 		r.sequence(r.schedules, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if s := r.schedule(n); s != nil {
 				w.Schedules = append(w.Schedules, s)
+				r.places[s] = n
 			}
 		})
 	}
@@ -70,8 +72,12 @@ func (r *wiringReader) read() Wiring {
 		r.sequence(r.handlers, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if h := r.handler(n); h != nil {
 				w.Handlers = append(w.Handlers, h)
+				r.places[h] = n
 			}
 		})
+	}
+	if r.tests != nil {
+		w.Tests = r.wiringTests(r.tests, &w)
 	}
 	return w
 }
@@ -132,7 +138,7 @@ func (r *wiringReader) name(n *yaml.Node, kind string) string {
 }
 
 // line gives the number of a node's line.
-func (d *document) line(n *yaml.Node) int { return 1 + strings.Count(d.src[:n.Start], "\n") }
+func (d *document) line(n *yaml.Node) int { return sort.SearchInts(d.lines, n.Start+1) }
 
 // expression notes what is wrong with an expression or a template in n.
 func (r *wiringReader) expression(n *yaml.Node, err error) {

@@ -82,6 +82,9 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 	if err := migrate(c); err != nil {
 		return nil, err
 	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
 	w := &writer{conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}),
 		names: map[store.HandlerID]string{}, seldom: map[string]*stmt{}, statementTimeout: opt.StatementTimeout}
 	if w.statementTimeout <= 0 {

@@ -161,7 +161,7 @@ func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
 	if _, err := w.stmt.begin.exec(); err != nil {
 		return nil, nil, fmt.Errorf("begin: %w", err)
 	}
-	t = &txn{w: w, now: micros(time.Now()), next: w.next, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
+	t = &txn{w: w, now: micros(w.opt.Now()), next: w.next, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
 	for _, o := range batch {
 		if err := o.do(t); err != nil || t.failed != nil {
 			if t.failed != nil {

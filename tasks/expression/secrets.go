@@ -75,3 +75,26 @@ func (s *Secrets) Redact(text string) string {
 	}
 	return text
 }
+
+// RedactValue is Redact for all texts of a tree of JSON, keys too. It copies the tree.
+func (s *Secrets) RedactValue(v any) any {
+	switch v := v.(type) {
+	case string:
+		return s.Redact(v)
+	case json.RawMessage:
+		return json.RawMessage(s.Redact(string(v)))
+	case []any:
+		list := make([]any, len(v))
+		for i, e := range v {
+			list[i] = s.RedactValue(e)
+		}
+		return list
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for key, e := range v {
+			m[s.Redact(key)] = s.RedactValue(e)
+		}
+		return m
+	}
+	return v
+}

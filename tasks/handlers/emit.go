@@ -74,10 +74,24 @@ func checkEventType(t *expression.Template, path ...any) []*InputError {
 
 // Prepare evaluates the events; the transaction that settles the run accepts them.
 func (e *emit) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
-	list := e.Events
-	if list == nil {
-		list = []emitted{{e.Type, e.Subject, e.Data}}
+	evs, err := e.emissions(d)
+	if err != nil {
+		return nil, err
 	}
+	result := &tasks.Emitted{Events: evs, Result: map[string]any{"events": len(evs)}}
+	return func(store.Tx) (any, error) { return result, nil }, nil
+}
+
+// list is the events to emit: one, or several.
+func (e *emit) list() []emitted {
+	if e.Events != nil {
+		return e.Events
+	}
+	return []emitted{{e.Type, e.Subject, e.Data}}
+}
+
+func (e *emit) emissions(d *tasks.Delivery) ([]tasks.EmittedEvent, error) {
+	list := e.list()
 	evs := make([]tasks.EmittedEvent, len(list))
 	for i := range list {
 		var err error
@@ -88,8 +102,15 @@ func (e *emit) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 			return nil, err
 		}
 	}
-	result := &tasks.Emitted{Events: evs, Result: map[string]any{"events": len(evs)}}
-	return func(store.Tx) (any, error) { return result, nil }, nil
+	return evs, nil
+}
+
+func (e *emit) types() []*expression.Template {
+	var types []*expression.Template
+	for _, one := range e.list() {
+		types = append(types, one.Type)
+	}
+	return types
 }
 
 func (e *emitted) eval(d *tasks.Delivery) (ev tasks.EmittedEvent, err error) {

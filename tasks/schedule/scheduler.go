@@ -234,25 +234,34 @@ func (s *Scheduler) due(t *timer, now time.Time) (store.ScheduleMark, []*events.
 
 // event makes a slot's event.
 func (s *Scheduler) event(t *timer, slot time.Time) (*events.Event, error) {
-	number, _ := t.timing.Number(slot)
-	env := expression.NewSlotEnv(expression.Slot{Time: slot.In(t.timing.Location()), Number: number})
-	e := &events.Event{ID: slot.UTC().Format(time.RFC3339Nano), Source: "/schedules/" + t.Name, Type: t.Type, Time: slot.UTC()}
+	e, err := t.Event(t.timing, slot)
+	if err != nil {
+		return nil, err
+	}
+	return e, s.o.Emitter.Check(e)
+}
+
+// Event makes the event of a slot, which timing, the entry's own or one counted from somewhere, numbers.
+func (e *Entry) Event(timing *Schedule, slot time.Time) (*events.Event, error) {
+	number, _ := timing.Number(slot)
+	env := expression.NewSlotEnv(expression.Slot{Time: slot.In(timing.Location()), Number: number})
+	ev := &events.Event{ID: slot.UTC().Format(time.RFC3339Nano), Source: "/schedules/" + e.Name, Type: e.Type, Time: slot.UTC()}
 	var err error
-	if t.Subject != nil {
-		if e.Subject, err = t.Subject.Text(env); err != nil {
+	if e.Subject != nil {
+		if ev.Subject, err = e.Subject.Text(env); err != nil {
 			return nil, fmt.Errorf("subject: %w", err)
 		}
 	}
-	if t.Data != nil {
-		v, err := t.Data.Eval(env)
+	if e.Data != nil {
+		v, err := e.Data.Eval(env)
 		if err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
-		if e.Data, err = tasks.MarshalData(v); err != nil {
+		if ev.Data, err = tasks.MarshalData(v); err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
 	}
-	return e, s.o.Emitter.Check(e)
+	return ev, nil
 }
 
 // queue orders schedules by when they fire next.

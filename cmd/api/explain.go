@@ -1,0 +1,49 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"evrun/events"
+	"evrun/tasks/explain"
+)
+
+// explain says what the wiring would do about an event (CloudEvents' structured mode). Nothing is accepted.
+func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.o.MaxData)*2+attributesRoom))
+	if err != nil {
+		return err
+	}
+	e := new(events.Event)
+	if err := e.UnmarshalJSON(body); err != nil {
+		return problem(http.StatusBadRequest, err.Error())
+	}
+	if err := s.o.Emitter.Stamp(e); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, s.o.Explain(e))
+}
+
+// Explain asks what the daemon's wiring would do about an event.
+func (c *Client) Explain(ctx context.Context, e *events.Event) (explain.Report, error) {
+	var report explain.Report
+	body, err := e.MarshalJSON()
+	if err != nil {
+		return report, err
+	}
+	res, err := c.do(ctx, http.MethodPost, "/v1/explain", "application/cloudevents+json", bytes.NewReader(body))
+	if err != nil {
+		return report, err
+	}
+	defer res.Body.Close()
+	dec := json.NewDecoder(res.Body)
+	dec.UseNumber() // whole numbers stay exact
+	if err := dec.Decode(&report); err != nil {
+		return report, fmt.Errorf("the daemon's answer: %w", err)
+	}
+	return report, nil
+}

@@ -1,0 +1,313 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"evrun/cmd/config/yaml"
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/handlers"
+)
+
+// unbounded are the kinds whose attempts can take for ever, unless the handler has a timeout.
+var unbounded = []string{"exec"}
+
+// warner looks for what is allowed and probably not meant, in a wiring without faults. What it does grows with the file, not
+// with the pairs of handlers in it.
+type warner struct {
+	wiringReader // its document collects the warnings
+	wiring       Wiring
+	router       events.Router[events.Pattern] // all patterns that handlers have
+	on           map[events.Pattern][]*tasks.Handler
+}
+
+// warnings gives what keeps nothing from running, and is worth a look, in the order of the file.
+func (r *wiringReader) warnings(w Wiring) []Fault {
+	collector := *r.document
+	collector.faults = nil
+	l := &warner{wiringReader: *r, wiring: w, on: map[events.Pattern][]*tasks.Handler{}}
+	l.document = &collector
+	for _, h := range w.Handlers {
+		for _, p := range h.On {
+			l.router.Add(p, p)
+			l.on[p] = append(l.on[p], h)
+		}
+	}
+	l.unhandled()
+	l.unreachable()
+	l.cycles()
+	for _, h := range w.Handlers {
+		l.handlerAlone(h)
+	}
+	for i := range collector.faults {
+		collector.faults[i].Warning = true
+	}
+	slices.SortStableFunc(collector.faults, func(a, b Fault) int { return cmp.Compare(a.offset, b.offset) })
+	return collector.faults
+}
+
+// warn notes a warning at a key of a schedule or a handler; at its list's item of this text, where there is one.
+func (l *warner) warn(entry any, field, item, msg, hint string) {
+	n := l.places[entry]
+	name, value := lookup(n, field)
+	if name == nil {
+		l.head(n, msg, hint)
+		return
+	}
+	l.at(scalarOf(value, item, name), msg, hint)
+}
+
+// scalarOf finds the scalar of a text in a tree; other where there is none.
+func scalarOf(n *yaml.Node, text string, other *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.Scalar {
+		if n.Value == text {
+			return n
+		}
+		return other
+	}
+	for _, c := range n.Content {
+		if found := scalarOf(c, text, nil); found != nil {
+			return found
+		}
+	}
+	return other
+}
+
+// emitted is a type that the wiring itself publishes, and where.
+type emitted struct {
+	typ          string
+	entry        any // the schedule or the handler
+	field, whose string
+}
+
+// emitted lists the types that are written out. open says that there are others, which are computed.
+func (l *warner) emitted() (list []emitted, open bool) {
+	for _, s := range l.wiring.Schedules {
+		list = append(list, emitted{s.Type, s, "emit", fmt.Sprintf("the schedule %q", s.Name)})
+	}
+	for _, h := range l.wiring.Handlers {
+		types, computed := emittedBy(h)
+		open = open || computed
+		for _, t := range types {
+			list = append(list, emitted{t.typ, h, t.field, fmt.Sprintf("the handler %q", h.Name)})
+		}
+	}
+	return list, open
+}
+
+// emittedBy lists the types that one handler emits, as far as they are written out.
+func emittedBy(h *tasks.Handler) (list []emitted, computed bool) {
+	add := func(field string, t *expression.Template) {
+		if typ, ok := t.Constant(); ok {
+			list = append(list, emitted{typ: typ, field: field})
+		} else {
+			computed = true
+		}
+	}
+	for _, t := range handlers.EmittedTypes(h.Action) {
+		add("with", t)
+	}
+	for _, e := range h.Emit {
+		add("emit", e.Type)
+	}
+	return list, computed
+}
+
+// meant is a hint to the known word that was meant, else otherwise. A file with very many words gets none.
+func meant(word string, known []string, otherwise string) string {
+	if len(known) <= 200 {
+		if hint := expression.DidYouMean(word, known); hint != "" {
+			return hint
+		}
+	}
+	return otherwise
+}
+
+// unhandled finds types that are declared or emitted, and that no handler is wired to: once each, where they are emitted
+// first.
+func (l *warner) unhandled() {
+	var wired []string
+	for _, h := range l.wiring.Handlers {
+		for _, p := range h.On {
+			if typ, ok := p.Literal(); ok {
+				wired = append(wired, typ)
+			}
+		}
+	}
+	known := map[string]bool{}
+	lost := func(typ string) (hint string, ok bool) {
+		if l.full() || known[typ] || len(l.router.Match(typ, nil)) > 0 {
+			return "", false
+		}
+		known[typ] = true
+		return meant(typ, wired, "wire a handler to it, if something is to be done about it"), true
+	}
+	list, _ := l.emitted()
+	for _, e := range list {
+		if hint, ok := lost(e.typ); ok {
+			l.warn(e.entry, e.field, e.typ, fmt.Sprintf("no handler is wired to %q, which %s emits", clip(e.typ), e.whose), hint)
+		}
+	}
+	for _, t := range l.wiring.Events {
+		if hint, ok := lost(t.Type); ok {
+			name, _ := lookup(l.events, t.Type)
+			l.at(name, fmt.Sprintf("no handler is wired to %q", clip(t.Type)), hint)
+		}
+	}
+}
+
+// unreachable finds patterns that nothing known matches. Types come from outside too, so it speaks only where the file
+// declares its types: then one that is not declared is misspelt, or forgotten.
+func (l *warner) unreachable() {
+	list, open := l.emitted()
+	if len(l.wiring.Events) == 0 || open {
+		return
+	}
+	var known []string
+	for _, t := range l.wiring.Events {
+		known = append(known, t.Type)
+	}
+	for _, e := range list {
+		known = append(known, e.typ)
+	}
+	reached := map[events.Pattern]bool{}
+	for _, typ := range known {
+		for _, p := range l.router.Match(typ, nil) {
+			reached[p] = true
+		}
+	}
+	for _, h := range l.wiring.Handlers {
+		for _, p := range h.On {
+			if l.full() {
+				return
+			}
+			if !reached[p] && !events.Reserved(p.String()) {
+				l.warn(h, "on", p.String(), fmt.Sprintf("nothing known matches %q: no type under events, and nothing that a schedule or a handler emits", clip(p.String())),
+					meant(p.String(), known, "declare the type under events, if it comes from outside"))
+			}
+		}
+	}
+}
+
+// cycles finds handlers that cause each other without an end. One with a `when` may end the round, so nothing is said of
+// that.
+func (l *warner) cycles() {
+	c := &cycleSearch{warner: l, state: map[any]visit{}}
+	for _, h := range l.wiring.Handlers {
+		c.visit(h)
+	}
+}
+
+type visit int8
+
+const (
+	under visit = iota + 1 // on the way that is being followed
+	done
+)
+
+// cycleSearch is a search in depth over handlers, the emissions they make and the patterns that these match: what leads back
+// to something on the way closes a round. Each is looked at once.
+type cycleSearch struct {
+	*warner
+	state map[any]visit // of *tasks.Handler, type (string) and events.Pattern
+	way   []any         // of *tasks.Handler, emitted and events.Pattern
+}
+
+func (c *cycleSearch) visit(node any) {
+	key := node
+	if e, ok := node.(emitted); ok {
+		key = e.typ
+	}
+	switch c.state[key] {
+	case done:
+		return
+	case under:
+		c.tell(append(slices.Clip(c.way), node), key)
+		return
+	}
+	c.state[key] = under
+	c.way = append(c.way, node)
+	switch n := node.(type) {
+	case *tasks.Handler:
+		if n.When == nil || always(n.When) {
+			types, _ := emittedBy(n)
+			for _, e := range types {
+				e.entry = n
+				c.visit(e)
+			}
+		}
+	case emitted:
+		for _, p := range c.router.Match(n.typ, nil) {
+			c.visit(p)
+		}
+	case events.Pattern:
+		for _, h := range c.on[n] {
+			c.visit(h)
+		}
+	}
+	c.way = c.way[:len(c.way)-1]
+	c.state[key] = done
+}
+
+// tell warns of the round that a way ends with, from a node on it back to the same.
+func (c *cycleSearch) tell(way []any, back any) {
+	start := slices.IndexFunc(way, func(node any) bool {
+		e, ok := node.(emitted)
+		return node == back || ok && e.typ == back
+	})
+	round := way[start+1:] // the last is the first again
+	first := -1            // its handler that is the first in the file
+	for i, node := range round {
+		if h, ok := node.(*tasks.Handler); ok && (first < 0 || c.places[h].Start < c.places[round[first]].Start) {
+			first = i
+		}
+	}
+	var steps []emitted
+	for i := range round {
+		if e, ok := round[(first+i)%len(round)].(emitted); ok {
+			steps = append(steps, e)
+		}
+	}
+	var b strings.Builder
+	b.WriteString(steps[len(steps)-1].typ)
+	for _, e := range steps {
+		fmt.Fprintf(&b, " → %s → %s", e.entry.(*tasks.Handler).Name, e.typ)
+	}
+	c.warn(steps[0].entry, steps[0].field, steps[0].typ, "these events cause each other without an end: "+clipTo(b.String(), 300),
+		fmt.Sprintf("a chain is cut off after %d events; give one of the handlers a when that ends it", events.MaxHops))
+}
+
+func clipTo(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+// always says whether a condition can't be false.
+func always(when *expression.Expr) bool {
+	v, ok := when.Constant()
+	return ok && v == true
+}
+
+// handlerAlone looks at one handler by itself.
+func (l *warner) handlerAlone(h *tasks.Handler) {
+	if slices.Contains(unbounded, h.Kind) && h.Timeout <= 0 {
+		l.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: a command that hangs holds its place for ever", h.Name), "give the handler a timeout, such as timeout: 1m")
+	}
+	if h.When == nil {
+		return
+	}
+	switch v, ok := h.When.Constant(); {
+	case ok && v == true:
+		l.warn(h, "when", h.When.String(), "this condition is always true", "leave it out, or look at event or data")
+	case ok && v == false:
+		l.warn(h, "when", h.When.String(), "this condition is never true: the handler runs on nothing", "look at event or data")
+	case ok:
+		l.warn(h, "when", h.When.String(), "this condition is neither true nor false: each run would be dead", `compare it with something: data.x == "y"`)
+	}
+}

@@ -1,0 +1,144 @@
+package config
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"evrun/cmd/config/yaml"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
+	const log = ", do: log, with: {message: x}"
+	const cutOff = " (a chain is cut off after 32 events; give one of the handlers a when that ends it)"
+	const endless = "warning: these events cause each other without an end: "
+	for name, test := range map[string]struct {
+		file string
+		want []string
+	}{
+		"an ordinary file": {"schedules:\n- {name: s, every: 5s, emit: a.b}\nhandlers:\n- {name: h, on: a.*" + log + "}\n- {name: i, on: from.outside" + log + "}\n", nil},
+		"an emitted type that nobody handles": {
+			"schedules:\n- {name: s, every: 5s, emit: a.b}\nhandlers:\n- {name: h, on: b.a" + log + ", emit: [c.d, {type: a.b}]}\n- {name: i, on: b.a, do: emit, with: {type: q.r}}\n",
+			[]string{`2:30: warning: no handler is wired to "a.b", which the schedule "s" emits (wire a handler to it, if something is to be done about it)`,
+				`4:58: warning: no handler is wired to "c.d", which the handler "h" emits (wire a handler to it, if something is to be done about it)`,
+				`5:45: warning: no handler is wired to "q.r", which the handler "i" emits (wire a handler to it, if something is to be done about it)`},
+		},
+		"a misspelt type": {
+			"schedules:\n- {name: s, every: 5s, emit: user.registred}\nhandlers:\n- {name: h, on: user.registered" + log + "}\n",
+			[]string{`2:30: warning: no handler is wired to "user.registred", which the schedule "s" emits (did you mean "user.registered"?)`},
+		},
+		"a handler of everything handles all": {"events: {x.y: }\nschedules:\n- {name: s, every: 5s, emit: a.b}\nhandlers:\n- {name: h, on: '>'" + log + "}\n", nil},
+		"a declared type that nobody handles": {
+			"events:\n  a.b:\n  c.d:\nhandlers:\n- {name: h, on: a.b" + log + "}\n",
+			[]string{`3:3: warning: no handler is wired to "c.d" (wire a handler to it, if something is to be done about it)`},
+		},
+		"a handler that nothing reaches, where types are declared": {
+			"events: {user.registered: }\nhandlers:\n- {name: h, on: [user.registered, user.registred]" + log + "}\n- {name: i, on: x.>" + log + "}\n- {name: j, on: evrun.run.dead" + log + "}\n",
+			[]string{`3:35: warning: nothing known matches "user.registred": no type under events, and nothing that a schedule or a handler emits (did you mean "user.registered"?)`,
+				`4:17: warning: nothing known matches "x.>": no type under events, and nothing that a schedule or a handler emits (declare the type under events, if it comes from outside)`},
+		},
+		"a computed type may be any": {
+			"events: {a.b: }\nhandlers:\n- {name: h, on: a.b" + log + ", emit: 'x.${ result.message }'}\n- {name: i, on: y.z" + log + "}\n", nil,
+		},
+		"a round of two": {
+			"handlers:\n- {name: h, on: a" + log + ", emit: b}\n- {name: i, on: b" + log + ", emit: a}\n",
+			[]string{"2:55: " + endless + "a → h → b → i → a" + cutOff},
+		},
+		"a handler that causes itself": {
+			"handlers:\n- {name: h, on: a.>, do: emit, with: {events: [{type: a.b}]}}\n",
+			[]string{"2:55: " + endless + "a.b → h → a.b" + cutOff},
+		},
+		"rounds that share a handler": {
+			"handlers:\n- {name: h, on: [a, c]" + log + ", emit: [b]}\n- {name: i, on: b" + log + ", emit: [a, c]}\n",
+			[]string{"2:61: " + endless + "a → h → b → i → a" + cutOff, "2:61: " + endless + "c → h → b → i → c" + cutOff},
+		},
+		"a way into a round is no part of it": {
+			"handlers:\n- {name: g, on: z" + log + ", emit: a}\n- {name: h, on: a" + log + ", emit: b}\n- {name: i, on: b" + log + ", emit: a}\n",
+			[]string{"3:55: " + endless + "a → h → b → i → a" + cutOff},
+		},
+		"a round that a condition can end": {
+			"handlers:\n- {name: h, on: a, when: data.n < 3" + log + ", emit: b}\n- {name: i, on: b" + log + ", emit: a}\n", nil,
+		},
+		"two ways to one type are no round": {
+			"handlers:\n- {name: h, on: a" + log + ", emit: [b, c]}\n- {name: i, on: b" + log + ", emit: d}\n- {name: j, on: c" + log + ", emit: d}\n- {name: k, on: d" + log + "}\n", nil,
+		},
+		"constant conditions": {
+			"handlers:\n- {name: h, on: a" + log + ", when: 1 < 2}\n- {name: i, on: a" + log + ", when: not true}\n- {name: j, on: a" + log + ", when: data.x != 1}\n",
+			[]string{"2:55: warning: this condition is always true (leave it out, or look at event or data)",
+				"3:55: warning: this condition is never true: the handler runs on nothing (look at event or data)"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, w := range load(t, test.file).Warnings {
+				_, place, _ := strings.Cut(w.String(), "evrun.yaml:")
+				got = append(got, place)
+				if !w.Warning {
+					t.Errorf("%s: not marked as a warning", w.String())
+				}
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestACommandWithoutATimeoutIsAWarning(t *testing.T) {
+	path := write(t, "handlers:\n- {name: h, on: a, do: log, with: {message: x}}\n")
+	c, err := Load(path, Options{Getenv: noEnv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The kind is named only: a warning looks at nothing else of it.
+	root, _ := yaml.Parse(c.Source)
+	r := &wiringReader{document: newDocument(path, c.Source), places: map[any]*yaml.Node{}}
+	h := &tasks.Handler{Name: "h", Kind: "exec", On: c.Wiring.Handlers[0].On}
+	r.places[h] = root.Content[1].Content[0]
+	warnings := r.warnings(Wiring{Handlers: []*tasks.Handler{h}})
+	if len(warnings) != 1 || warnings[0].Line != 2 || !strings.Contains(warnings[0].Message, `"h" has no timeout`) {
+		t.Errorf("%+v", warnings)
+	}
+	h.Timeout = 1
+	if warnings = r.warnings(Wiring{Handlers: []*tasks.Handler{h}}); warnings != nil {
+		t.Errorf("%+v", warnings)
+	}
+}
+
+func TestAFaultHasItsSeverityInJSON(t *testing.T) {
+	for f, want := range map[*Fault]string{{Message: "m"}: `{"severity":"error","file":"","message":"m"}`, {Message: "m", Warning: true}: `{"severity":"warning","file":"","message":"m"}`} {
+		if got, err := json.Marshal(f); err != nil || string(got) != want {
+			t.Errorf("%s, %v", got, err)
+		}
+	}
+}
+
+func TestErrorsAndWarningsAreCounted(t *testing.T) {
+	e := &Errors{Faults: []Fault{{File: "f", Message: "m"}, {File: "f", Message: "w", Warning: true}, {File: "f", Message: "n"}}}
+	if s := e.Pretty(false); !strings.HasSuffix(s, "2 errors, 1 warning\n") || !strings.Contains(s, "f: warning: w") {
+		t.Error(s)
+	}
+}
+
+func TestTheExampleHasNoWarnings(t *testing.T) {
+	c, err := Load(filepath.Join("..", "..", "config.example.yaml"), Options{Getenv: noEnv})
+	if err != nil || len(c.Warnings) > 0 {
+		t.Errorf("%v, %v", c.Warnings, err)
+	}
+}
+
+func TestAnAlwaysTrueConditionEndsNoRound(t *testing.T) {
+	for src, want := range map[string]bool{"true": true, "1 == 1": true, "false": false, "data.x": false} {
+		x, err := expression.Compile(src, expression.HandlerWhen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if always(x) != want {
+			t.Errorf("%s: %v", src, !want)
+		}
+	}
+}

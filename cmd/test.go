@@ -1,0 +1,135 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/wiringtest"
+	"evrun/events"
+)
+
+type testOptions struct {
+	*env
+	run   string
+	junit string
+}
+
+func newTestCmd(e *env) *cobra.Command {
+	o := &testOptions{env: e}
+	c := &cobra.Command{
+		Use:   "test",
+		Short: "Run the wiring file's tests",
+		Long: `Runs the tests that the wiring file has under "tests": events come in, and the runs, users and events that follow are held
+against what the test expects. Each has a store of its own that is thrown away. What writes to evrun's own database runs for
+real; what acts on the outside (log, notify, …) is not done, and ends as the test's stubs say. Retries wait for nothing, and
+the clock stands still.
+
+Exit 1 when a test fails, 78 when the file is wrong.`,
+		Example: `  evrun test -c config.example.yaml
+  evrun test --run 'sign-up' --junit report.xml`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runTest(c.Context(), o) },
+	}
+	c.Flags().StringVar(&o.run, "run", "", "only the tests whose name matches this regular expression")
+	c.Flags().StringVar(&o.junit, "junit", "", "write a JUnit XML report to this file, too")
+	return c
+}
+
+func runTest(ctx context.Context, o *testOptions) error {
+	only, err := regexp.Compile(o.run)
+	if err != nil {
+		return usage("--run %q: %v", o.run, err)
+	}
+	cfg, err := o.load()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.DiscardHandler)
+	if o.verbose {
+		log = newLogger(cfg.Settings, o.err)
+	}
+	var results []wiringtest.Result
+	failed := 0
+	for _, t := range cfg.Wiring.Tests {
+		if !only.MatchString(t.Name) {
+			continue
+		}
+		r := wiringtest.Run(ctx, cfg, t, log)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if r.Err != nil {
+			r.Err = errors.New(cfg.Secrets.Redact(r.Err.Error()))
+		}
+		if !r.OK() {
+			failed++
+		}
+		results = append(results, r)
+		if err := o.result(r); err != nil {
+			return err
+		}
+	}
+	if o.junit != "" {
+		if err := wiringtest.WriteJUnit(o.junit, cfg.Path, results); err != nil {
+			return fmt.Errorf("--junit: %w", err)
+		}
+	}
+	switch {
+	case len(cfg.Wiring.Tests) == 0:
+		o.note("%s has no tests", cfg.Path)
+		return nil
+	case len(results) == 0:
+		return usage("--run %q: no test has such a name", o.run)
+	}
+	if !o.json() {
+		summary := fmt.Sprintf("%d passed", len(results)-failed)
+		if failed > 0 {
+			summary += fmt.Sprintf(", %d failed", failed)
+		}
+		if _, err := fmt.Fprintln(o.out, summary); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return &exitError{code: exitFailed, err: errors.New("a test failed"), silent: true}
+	}
+	return nil
+}
+
+// result prints what came of a test.
+func (o *testOptions) result(r wiringtest.Result) error {
+	if o.json() {
+		shape := map[string]any{"name": r.Name, "place": r.Place, "ok": r.OK(), "seconds": r.Duration.Seconds()}
+		if r.Err != nil {
+			shape["error"] = r.Err.Error()
+		}
+		if r.Differences != nil {
+			shape["differences"] = r.Differences
+		}
+		return o.printJSON(map[string]any{"test": shape})
+	}
+	p := o.printer()
+	var b strings.Builder
+	verdict := p.paint(green, "ok  ")
+	if !r.OK() {
+		verdict = p.paint(red, "FAIL")
+	}
+	fmt.Fprintf(&b, "%s  %s  %s\n", verdict, events.EscapeControl(r.Name), p.paint(dim, r.Duration.Round(time.Millisecond).String()))
+	if r.Err != nil {
+		fmt.Fprintf(&b, "      %s\n", events.EscapeControl(r.Err.Error()))
+	}
+	for _, d := range r.Differences {
+		fmt.Fprintf(&b, "      %s: %s\n", events.EscapeControl(d.Place), events.EscapeControl(d.What))
+		fmt.Fprintf(&b, "        expected  %s\n", p.paint(green, events.EscapeControl(d.Expected)))
+		fmt.Fprintf(&b, "        got       %s\n", p.paint(red, events.EscapeControl(d.Got)))
+	}
+	_, err := o.out.Write([]byte(b.String()))
+	return err
+}

@@ -1,0 +1,255 @@
+// Package explain says what the wired handlers would do about an event, without doing any of it: which pattern matches,
+// what `when` comes to and why, the inputs as the kind would get them, and what would be emitted. It opens nothing, sends
+// nothing and writes nothing; env() and file() are read, and their values redacted.
+package explain
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/handlers"
+)
+
+// Report is what would happen to an event.
+type Report struct {
+	Type     string    `json:"type"`
+	Matched  bool      `json:"matched"` // some handler is wired to the type
+	Hint     string    `json:"hint,omitempty"`
+	Handlers []Handler `json:"handlers"` // all of them, in the order of the file
+}
+
+// Handler is what one handler would do.
+type Handler struct {
+	Name    string   `json:"handler"`
+	Kind    string   `json:"do"`
+	On      []string `json:"on"`
+	Matches bool     `json:"matches"`
+	Pattern string   `json:"pattern,omitempty"` // the one of On that matches
+
+	When    *When          `json:"when,omitempty"`
+	Would   string         `json:"would,omitempty"` // "run", "skip" or "fail"; empty where nothing matches
+	With    map[string]any `json:"with,omitempty"`
+	Errors  []string       `json:"errors,omitempty"` // why the attempt would fail
+	OrderBy *Order         `json:"order_by,omitempty"`
+	Policy  *Policy        `json:"policy,omitempty"`
+	Emits   []Emission     `json:"emits,omitempty"`
+}
+
+// When is a condition and what it came to.
+type When struct {
+	Text  string            `json:"text"`
+	Value bool              `json:"value"`
+	Why   []expression.Part `json:"why,omitempty"`
+	Error string            `json:"error,omitempty"` // it can't be evaluated: the run would be dead
+}
+
+// Order is the key by which a run waits for others.
+type Order struct {
+	Text  string `json:"text"`
+	Key   any    `json:"key"`
+	Error string `json:"error,omitempty"`
+}
+
+// Policy is how hard a handler tries, defaults filled in.
+type Policy struct {
+	Attempts    int    `json:"attempts"`
+	Backoff     string `json:"backoff"`
+	Max         string `json:"max"`
+	Timeout     string `json:"timeout,omitempty"` // empty: none
+	Concurrency int    `json:"concurrency"`
+}
+
+// Emission is an event that would follow from a success.
+type Emission struct {
+	Type    string `json:"type"`
+	Subject string `json:"subject,omitempty"`
+	Data    any    `json:"data,omitempty"`
+	// Unknown says what of it depends on the handler's result, which nobody knows before: "type", "subject", "data".
+	Unknown []string `json:"unknown,omitempty"`
+	Error   string   `json:"error,omitempty"`
+}
+
+// Event explains what all handlers would do about e. What env() and file() gave is taken out by secrets, which may be nil.
+func Event(wired []*tasks.Handler, e *events.Event, secrets *expression.Secrets) Report {
+	r := Report{Type: e.Type, Handlers: []Handler{}}
+	for _, h := range wired {
+		x := explainer{h: h.WithDefaults(), secrets: secrets}
+		x.d = &tasks.Delivery{Event: e, Env: expression.NewEnv(e), Handler: h.Name, Attempt: 1}
+		explained := x.handler()
+		r.Matched = r.Matched || explained.Matches
+		r.Handlers = append(r.Handlers, explained)
+	}
+	if !r.Matched {
+		r.Hint = meant(wired, e.Type)
+	}
+	return r
+}
+
+// meant is a hint to the type that was probably meant: one that a handler is wired to.
+func meant(wired []*tasks.Handler, typ string) string {
+	var known []string
+	for _, h := range wired {
+		for _, p := range h.On {
+			if literal, ok := p.Literal(); ok {
+				known = append(known, literal)
+			}
+		}
+	}
+	return expression.DidYouMean(typ, known)
+}
+
+type explainer struct {
+	h       *tasks.Handler
+	d       *tasks.Delivery
+	secrets *expression.Secrets
+}
+
+func (x *explainer) handler() Handler {
+	h := x.h
+	out := Handler{Name: h.Name, Kind: h.Kind}
+	for _, p := range h.On {
+		out.On = append(out.On, p.String())
+		if !out.Matches && p.Match(x.d.Event.Type) {
+			out.Matches, out.Pattern = true, p.String()
+		}
+	}
+	if !out.Matches {
+		return out
+	}
+	out.Policy = &Policy{Attempts: h.Retry.Attempts, Backoff: h.Retry.Backoff.String(), Max: h.Retry.Max.String(), Concurrency: h.Concurrency}
+	if h.Timeout > 0 {
+		out.Policy.Timeout = h.Timeout.String()
+	}
+	out.Would = "run"
+	if h.OrderBy != nil {
+		out.OrderBy = x.order()
+		if out.OrderBy.Error != "" {
+			out.Would = "fail"
+		}
+	}
+	if h.When != nil {
+		out.When = x.when()
+		switch {
+		case out.When.Error != "":
+			out.Would = "fail"
+			return out
+		case !out.When.Value:
+			out.Would = "skip"
+			return out
+		}
+	}
+	x.inputs(&out)
+	x.emissions(&out)
+	return out
+}
+
+func (x *explainer) order() *Order {
+	key, err := x.h.OrderBy.Eval(x.d.Env)
+	if err != nil {
+		return &Order{Text: x.h.OrderBy.String(), Error: x.message(err)}
+	}
+	return &Order{Text: x.h.OrderBy.String(), Key: x.secrets.RedactValue(key)}
+}
+
+func (x *explainer) when() *When {
+	w := &When{Text: x.h.When.String()}
+	var err error
+	if w.Value, err = x.h.When.Bool(x.d.Env); err != nil {
+		w.Error = x.message(err)
+		return w
+	}
+	w.Why = x.h.When.Why(x.d.Env)
+	for _, part := range w.Why {
+		for i := range part.Reads {
+			part.Reads[i].Value = x.secrets.RedactValue(part.Reads[i].Value)
+		}
+	}
+	return w
+}
+
+// inputs renders `with`, and has an inside kind look at what it would write: it prepares it outside of any transaction.
+func (x *explainer) inputs(out *Handler) {
+	with, err := handlers.Render(x.h.Action, x.d.Env)
+	if err == nil {
+		if inside, ok := x.h.Action.(tasks.Inside); ok {
+			err = prepare(inside, x.d)
+		}
+	}
+	if err != nil {
+		out.Would = "fail"
+		for line := range strings.SplitSeq(x.message(err), "\n") {
+			out.Errors = append(out.Errors, line)
+		}
+	}
+	out.With, _ = x.secrets.RedactValue(with).(map[string]any)
+}
+
+func prepare(action tasks.Inside, d *tasks.Delivery) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	_, err = action.Prepare(d)
+	return err
+}
+
+// emissions tells what a success would emit: the kind's own events, then those of the handler's emit.
+func (x *explainer) emissions(out *Handler) {
+	own, err := handlers.Emissions(x.h.Action, x.d)
+	if err == nil {
+		for _, e := range own {
+			out.Emits = append(out.Emits, Emission{Type: e.Type, Subject: e.Subject, Data: x.data(e.Data)})
+		}
+	}
+	for _, em := range x.h.Emit {
+		out.Emits = append(out.Emits, x.emission(em))
+	}
+}
+
+func (x *explainer) emission(em tasks.Emission) Emission {
+	var e Emission
+	text := func(name string, t *expression.Template) string {
+		if t == nil {
+			return ""
+		}
+		if t.UsesResult() {
+			e.Unknown = append(e.Unknown, name)
+			return t.String()
+		}
+		s, err := t.Text(x.d.Env)
+		if err != nil {
+			e.Error = x.message(fmt.Errorf("%s: %w", name, err))
+			return t.String()
+		}
+		return x.secrets.Redact(s)
+	}
+	e.Type = text("type", em.Type)
+	e.Subject = text("subject", em.Subject)
+	if em.Data == nil || em.Data.UsesResult() {
+		e.Unknown = append(e.Unknown, "data")
+		return e
+	}
+	v, err := em.Data.Eval(x.d.Env)
+	if err != nil {
+		e.Error = x.message(fmt.Errorf("data: %w", err))
+		return e
+	}
+	e.Data = x.data(v)
+	return e
+}
+
+// data is a value as JSON has it, without secrets.
+func (x *explainer) data(v any) any {
+	text, err := tasks.MarshalData(v)
+	if err != nil || text == nil {
+		return nil
+	}
+	return json.RawMessage(x.secrets.Redact(string(text)))
+}
+
+func (x *explainer) message(err error) string { return x.secrets.Redact(err.Error()) }

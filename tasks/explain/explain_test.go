@@ -1,0 +1,121 @@
+package explain
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/handlers"
+)
+
+func handler(t *testing.T, kind string, with map[string]any, secrets *expression.Secrets) *tasks.Handler {
+	t.Helper()
+	action, faults := handlers.Build(kind, with, handlers.Deps{Secrets: secrets})
+	if faults != nil {
+		t.Fatal(faults[0])
+	}
+	return &tasks.Handler{Name: "h", On: []events.Pattern{events.MustPattern("x.y"), events.MustPattern("a.>")}, Kind: kind, Action: action}
+}
+
+func compiled[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func explainOne(h *tasks.Handler, data string, secrets *expression.Secrets) Handler {
+	return Event([]*tasks.Handler{h}, &events.Event{ID: "e", Source: "/t", Type: "a.b", Data: json.RawMessage(data)}, secrets).Handlers[0]
+}
+
+func TestAMatchingHandlerIsExplainedWhole(t *testing.T) {
+	h := handler(t, "log", map[string]any{"message": "hi ${ data.name }"}, nil)
+	h.When = compiled(expression.Compile(`data.n > 1`, expression.HandlerWhen))(t)
+	h.OrderBy = compiled(expression.Compile(`data.name`, expression.HandlerWhen))(t)
+	h.Timeout = time.Second
+	got := explainOne(h, `{"name":"Ada","n":2}`, nil)
+	want := Handler{
+		Name: "h", Kind: "log", On: []string{"x.y", "a.>"}, Matches: true, Pattern: "a.>", Would: "run",
+		When:    &When{Text: "data.n > 1", Value: true, Why: []expression.Part{{Text: "data.n > 1", Value: true, Reads: []expression.Read{{Text: "data.n", Value: 2}}}}},
+		With:    map[string]any{"message": "hi Ada", "level": "info"},
+		OrderBy: &Order{Text: "data.name", Key: "Ada"},
+		Policy:  &Policy{Attempts: 5, Backoff: "1s", Max: "1m0s", Timeout: "1s", Concurrency: 4},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+func TestWhatWouldFailSaysWhy(t *testing.T) {
+	when := handler(t, "log", map[string]any{"message": "x"}, nil)
+	when.When = compiled(expression.Compile("data.x.y == 1", expression.HandlerWhen))(t)
+	if got := explainOne(when, `{}`, nil); got.Would != "fail" || !strings.Contains(got.When.Error, "data.x is nil") {
+		t.Errorf("when: %+v", got)
+	}
+	order := handler(t, "log", map[string]any{"message": "x"}, nil)
+	order.OrderBy = compiled(expression.Compile("data.x.y", expression.HandlerWhen))(t)
+	if got := explainOne(order, `{}`, nil); got.Would != "fail" || got.OrderBy.Error == "" {
+		t.Errorf("order_by: %+v", got)
+	}
+	user := handler(t, "user.insert", map[string]any{"name": "x", "email": "${ data.email }"}, nil)
+	if got := explainOne(user, `{"email":"nobody"}`, nil); got.Would != "fail" || len(got.Errors) != 1 || !strings.Contains(got.Errors[0], "is no e-mail address") {
+		t.Errorf("an input that the kind refuses: %+v", got)
+	}
+	if got := explainOne(user, `{}`, nil); got.Would != "fail" || len(got.Errors) != 1 || got.With["name"] != "x" {
+		t.Errorf("an input that can't be rendered: %+v", got)
+	}
+}
+
+func TestSecretsAreNotShown(t *testing.T) {
+	t.Setenv("EXPLAIN_TOKEN", "s3cret-value")
+	secrets := new(expression.Secrets)
+	h := handler(t, "emit", map[string]any{"type": "b", "data": map[string]any{"token": `${ env("EXPLAIN_TOKEN") }`}}, secrets)
+	scope := expression.HandlerEmit.In("", secrets)
+	h.Emit = []tasks.Emission{{
+		Type:    compiled(expression.CompileTemplate("c", scope))(t),
+		Subject: compiled(expression.CompileTemplate(`of ${ env("EXPLAIN_TOKEN") }`, scope))(t),
+		Data:    compiled(expression.CompileValue(map[string]any{"t": `${ env("EXPLAIN_TOKEN") }`}, scope))(t),
+	}}
+	text, err := json.Marshal(explainOne(h, `{}`, secrets))
+	if err != nil || strings.Contains(string(text), "s3cret") || strings.Count(string(text), "[secret]") != 4 {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestWhatDependsOnTheResultIsUnknown(t *testing.T) {
+	h := handler(t, "emit", map[string]any{"type": "own.${ data.n }"}, nil)
+	compileValue := func(v any) *expression.Value { return compiled(expression.CompileValue(v, expression.HandlerEmit))(t) }
+	text := func(s string) *expression.Template {
+		return compiled(expression.CompileTemplate(s, expression.HandlerEmit))(t)
+	}
+	h.Emit = []tasks.Emission{
+		{Type: text("a"), Data: compileValue(map[string]any{"n": "${ data.n }"})},
+		{Type: text("t.${ result.events }"), Subject: text("${ data.none }"), Data: compileValue("${ result }")},
+		{Type: text("b")},
+	}
+	got := explainOne(h, `{"n":1}`, nil).Emits
+	want := []Emission{
+		{Type: "own.1", Data: json.RawMessage(`{"n":1}`)},
+		{Type: "a", Data: json.RawMessage(`{"n":1}`)},
+		{Type: "t.${ result.events }", Subject: "${ data.none }", Unknown: []string{"type", "data"}, Error: got[2].Error},
+		{Type: "b", Unknown: []string{"data"}},
+	}
+	if !reflect.DeepEqual(got, want) || !strings.Contains(got[2].Error, "subject: ") {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+func TestATypeThatNothingMatchesGetsAHint(t *testing.T) {
+	h := handler(t, "log", map[string]any{"message": "x"}, nil)
+	if r := Event([]*tasks.Handler{h}, &events.Event{Type: "x.z"}, nil); r.Matched || r.Hint != `did you mean "x.y"?` || r.Handlers[0].Would != "" {
+		t.Errorf("%+v", r)
+	}
+}

@@ -1,0 +1,174 @@
+package expression
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/parser"
+)
+
+// Part is a part of a condition that decided what the whole came to, with what it read.
+type Part struct {
+	Text  string `json:"part"` // "data.age > 18"
+	Value bool   `json:"value"`
+	Reads []Read `json:"reads,omitempty"`
+}
+
+// Read is a value that a part has looked at.
+type Read struct {
+	Text  string `json:"name"` // "data.age"
+	Value any    `json:"value"`
+}
+
+// Why gives the parts of a condition that made it true or false in env: it is split at and, or and not, and of these only
+// what decided is there. None for a condition that can't be evaluated: Bool says why. It compiles the parts anew, which
+// makes it fit for people who ask, and not for every event.
+func (x *Expr) Why(env *Env) []Part {
+	verdict, err := x.Bool(env)
+	if err != nil {
+		return nil
+	}
+	tree, err := parser.ParseWithConfig(x.src, syntax())
+	if err != nil {
+		return nil
+	}
+	w := &why{env: env}
+	w.explain(tree.Node, verdict)
+	return w.parts
+}
+
+// Constant gives the value of an expression that looks at nothing: neither event nor data.
+func (x *Expr) Constant() (v any, ok bool) {
+	if x.path != nil || x.uses != 0 {
+		return nil, false
+	}
+	v, err := x.Eval(NewSlotEnv(Slot{}))
+	return v, err == nil
+}
+
+// usesResult says whether the expression looks at the handler's result.
+func (x *Expr) usesResult() bool { return x.uses&nameResult != 0 }
+
+type why struct {
+	env    *Env
+	lets   strings.Builder // the declarations around the part
+	locals []string
+	parts  []Part
+}
+
+// explain adds what made node come to verdict.
+func (w *why) explain(node ast.Node, verdict bool) {
+	switch n := node.(type) {
+	case *ast.VariableDeclaratorNode:
+		w.lets.WriteString("let " + n.Name + " = " + n.Value.String() + "; ")
+		w.locals = append(w.locals, n.Name)
+		w.explain(n.Expr, verdict)
+		return
+	case *ast.UnaryNode:
+		if n.Operator == "not" || n.Operator == "!" {
+			w.explain(n.Node, !verdict)
+			return
+		}
+	case *ast.BinaryNode:
+		and := n.Operator == "and" || n.Operator == "&&"
+		if !and && n.Operator != "or" && n.Operator != "||" {
+			break
+		}
+		operands := operandsOf(n)
+		if and == verdict { // each of them had to be so
+			for _, operand := range operands {
+				w.explain(operand, verdict)
+			}
+			return
+		}
+		for _, operand := range operands {
+			// One that was never reached may fail: the ones before it guard it.
+			if v, err := w.eval(operand); err == nil && v == verdict {
+				w.explain(operand, verdict)
+				if verdict { // the first that is true ends an or
+					return
+				}
+			}
+		}
+		return
+	}
+	w.parts = append(w.parts, Part{Text: node.String(), Value: verdict, Reads: w.reads(node)})
+}
+
+// operandsOf gives the parts of `a and b and c`, from left to right, without a deep recursion.
+func operandsOf(n *ast.BinaryNode) []ast.Node {
+	var operands []ast.Node
+	for {
+		operands = append(operands, n.Right)
+		left, ok := n.Left.(*ast.BinaryNode)
+		if !ok || left.Operator != n.Operator {
+			operands = append(operands, n.Left)
+			slices.Reverse(operands)
+			return operands
+		}
+		n = left
+	}
+}
+
+func (w *why) eval(node ast.Node) (any, error) {
+	x, err := compile(w.lets.String()+node.String(), HandlerWhen)
+	if err != nil {
+		return nil, err
+	}
+	return x.Eval(w.env)
+}
+
+// reads gives what a part looks at: the longest paths in it, and the names that let has made.
+func (w *why) reads(node ast.Node) []Read {
+	if p := pathOf("", node); p != nil {
+		return nil // its value is the part's own
+	}
+	var found []ast.Node
+	ast.Walk(&node, visitFunc(func(at *ast.Node) {
+		switch n := (*at).(type) {
+		case *ast.IdentifierNode:
+			if nameOf(n.Value)&^nameFunctions != 0 || slices.Contains(w.locals, n.Value) {
+				found = append(found, n)
+			}
+			return
+		case *ast.MemberNode:
+			if i := slices.Index(found, n.Node); i >= 0 && pathOf("", n) != nil {
+				found = slices.Delete(found, i, i+1)
+				found = append(found, n)
+			}
+		case *ast.ChainNode:
+			if i := slices.Index(found, n.Node); i >= 0 {
+				found[i] = n
+			}
+		}
+	}))
+	var reads []Read
+	for _, n := range found {
+		r := Read{Text: n.String()}
+		if slices.ContainsFunc(reads, func(known Read) bool { return known.Text == r.Text }) {
+			continue
+		}
+		v, err := w.eval(n)
+		if err != nil {
+			continue
+		}
+		r.Value = v
+		reads = append(reads, r)
+	}
+	return reads
+}
+
+// UsesResult says whether the text depends on what the handler gives.
+func (t *Template) UsesResult() bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.usesResult() })
+}
+
+// UsesResult says whether any of the tree's templates depends on what the handler gives.
+func (v *Value) UsesResult() bool { return v.root.usesResult() }
+
+func (n *node) usesResult() bool {
+	return n.template != nil && n.template.UsesResult() ||
+		slices.ContainsFunc(n.list, func(e node) bool { return e.usesResult() }) ||
+		slices.ContainsFunc(n.entries, func(e entry) bool { return e.node.usesResult() })
+}

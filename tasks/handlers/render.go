@@ -1,0 +1,131 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// Render evaluates the inputs of a configured kind, as its next attempt would, and does nothing with them. What can't be
+// evaluated is left out, and in the error, which names each such input. Inputs that the file leaves out, and that have no
+// default, are not there.
+//
+// The values of env() and file() stand in it plainly: [expression.Secrets] has RedactValue for what is shown.
+func Render(action tasks.Action, env *expression.Env) (map[string]any, error) {
+	v := reflect.ValueOf(action)
+	for v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return map[string]any{}, nil
+		}
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct {
+		return map[string]any{}, nil
+	}
+	r := renderer{env: env}
+	return r.object(v, nil), errors.Join(r.errs...)
+}
+
+type renderer struct {
+	env  *expression.Env
+	errs []error
+}
+
+// object renders the tagged fields of a struct.
+func (r *renderer) object(v reflect.Value, path []any) map[string]any {
+	out := map[string]any{}
+	inputs := inputsOf(v.Type())
+	for f, field := range v.Fields() {
+		if _, ok := f.Tag.Lookup("input"); !ok {
+			continue
+		}
+		in := inputs[0]
+		inputs = inputs[1:]
+		if field.IsZero() && in.Default == "" && field.Kind() != reflect.Bool && !in.Required {
+			continue
+		}
+		if value, ok := r.input(field, append(slices.Clip(path), in.Name)); ok {
+			out[in.Name] = value
+		}
+	}
+	return out
+}
+
+func (r *renderer) input(field reflect.Value, path []any) (any, bool) {
+	switch v := field.Interface().(type) {
+	case *expression.Template:
+		return r.keep(v.Text(r.env))(path)
+	case *expression.Value:
+		return r.keep(v.Eval(r.env))(path)
+	case time.Duration:
+		return v.String(), true
+	}
+	switch field.Kind() {
+	case reflect.Map:
+		out := make(map[string]any, field.Len())
+		for _, key := range slices.Sorted(maps.Keys(keysOf(field))) {
+			if v, ok := r.input(field.MapIndex(reflect.ValueOf(key)), append(slices.Clip(path), key)); ok {
+				out[key] = v
+			}
+		}
+		return out, true
+	case reflect.Slice:
+		list := make([]any, 0, field.Len())
+		for i := range field.Len() {
+			if v, ok := r.input(field.Index(i), append(slices.Clip(path), i)); ok {
+				list = append(list, v)
+			}
+		}
+		return list, true
+	case reflect.Struct:
+		return r.object(field, path), true
+	}
+	return field.Interface(), true
+}
+
+// keysOf gives the keys of a map of inputs.
+func keysOf(m reflect.Value) map[string]bool {
+	keys := make(map[string]bool, m.Len())
+	for _, key := range m.MapKeys() {
+		keys[key.String()] = true
+	}
+	return keys
+}
+
+// keep takes what an evaluation gave, or notes its error under the path of the input.
+func (r *renderer) keep(v any, err error) func(path []any) (any, bool) {
+	return func(path []any) (any, bool) {
+		if err != nil {
+			r.errs = append(r.errs, fmt.Errorf("%s: %w", expression.PathString(path), err))
+		}
+		return v, err == nil
+	}
+}
+
+// emitter is a kind that emits events of its own making, besides what its handler's emit says.
+type emitter interface {
+	emissions(d *tasks.Delivery) ([]tasks.EmittedEvent, error)
+	types() []*expression.Template
+}
+
+// Emissions evaluates the events that the kind itself would emit; none for most kinds.
+func Emissions(action tasks.Action, d *tasks.Delivery) ([]tasks.EmittedEvent, error) {
+	if e, ok := action.(emitter); ok {
+		return e.emissions(d)
+	}
+	return nil, nil
+}
+
+// EmittedTypes gives the types of the events that the kind itself emits, as the file has them.
+func EmittedTypes(action tasks.Action) []*expression.Template {
+	if e, ok := action.(emitter); ok {
+		return e.types()
+	}
+	return nil
+}
