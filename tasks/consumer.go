@@ -289,7 +289,7 @@ func (c *consumer) pick(ctx context.Context) (*task, error) {
 		}
 		if t == nil {
 			starving := c.order.starved > 0
-			if !c.order.full() && !(starving && c.passed >= refillEvery) {
+			if !c.order.full() && (!starving || c.passed < refillEvery) {
 				e, err := c.follower.poll(ctx)
 				if err != nil {
 					return nil, err
