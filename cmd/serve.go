@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -51,6 +52,9 @@ func runServe(ctx context.Context, e *env) error {
 // serve runs the daemon on a wiring file that was loaded.
 func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store.Options)) error {
 	a, err := newApp(ctx, cfg, e.err, tune...)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // stopped before it began
+	}
 	if err != nil {
 		return err
 	}

@@ -87,6 +87,11 @@ func Registrations(handlers []*Handler) []store.Registration {
 // period at most, and returns nil: whatever is left is in the store, and goes on at the next start. An outside handler that
 // ignores the end of its context is an error: see [Options.Grace].
 func (r *Runner) Run(ctx context.Context) (err error) {
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil // stopped while it started
+		}
+	}()
 	registered, err := r.o.Store.Register(ctx, Registrations(r.o.Handlers))
 	if err != nil {
 		return err

@@ -84,6 +84,9 @@ func NewScheduler(o Options) *Scheduler {
 // Missed says.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if err := s.load(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	a, err := newAlarm()
