@@ -2,9 +2,13 @@
 package main
 
 import (
+	_ "embed"
 	"os"
 
 	"evrun/cmd"
 )
 
-func main() { os.Exit(cmd.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+//go:embed config.example.yaml
+var example []byte
+
+func main() { os.Exit(cmd.Main(example, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

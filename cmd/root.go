@@ -17,6 +17,7 @@ import (
 
 // env is what every command shares: its streams and the global flags.
 type env struct {
+	example  []byte // config.example.yaml
 	in       io.Reader
 	out, err io.Writer
 
@@ -30,15 +31,15 @@ type env struct {
 	started bool // the command line was understood: later errors are no usage errors
 }
 
-// Main runs evrun with these arguments and returns its exit code. The first interrupt ends the command's context; the second
+// Main runs evrun with these arguments and returns its exit code. example is the wiring file that init writes. The first interrupt ends the command's context; the second
 // ends the process at once, with 130.
-func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+func Main(example []byte, args []string, in io.Reader, out, errOut io.Writer) int {
 	// A reader that goes away (evrun tail | head) is an error of Write to us, not a signal that kills. The signal is caught and
 	// not ignored, because the commands that the daemon starts would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
-	e := &env{in: in, out: out, err: errOut}
+	e := &env{in: in, out: out, err: errOut, example: example}
 	root := newRootCmd(e)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -80,7 +81,7 @@ func newRootCmd(e *env) *cobra.Command {
 		Long: `evrun turns events into work. A YAML file wires event types to handlers; schedules, people and programs publish events;
 every accepted event is on disk before it is acknowledged, and each handler that matches runs it, and retries it.
 
-Start the daemon with "evrun serve", publish with "evrun emit", watch with "evrun tail".
+Write a wiring file with "evrun init", start the daemon with "evrun serve", publish with "evrun emit", watch with "evrun tail".
 
 Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some lines were refused, 4 no handler matched (with
 --wait, --dry-run, and explain), 69 no daemon reachable, 75 the daemon can't take it now (try again), 78 the wiring file is wrong,
@@ -105,6 +106,7 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some li
 	flags.BoolVarP(&e.quiet, "quiet", "q", false, "no notes on stderr, only errors")
 	flags.BoolVarP(&e.verbose, "verbose", "v", false, "more on stderr")
 	root.AddCommand(
+		newInitCmd(e),
 		newServeCmd(e),
 		newEmitCmd(e),
 		newTailCmd(e),

@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/config"
@@ -16,7 +14,7 @@ func newSchemaCmd(e *env) *cobra.Command {
 for. An editor that knows it completes and checks while you type. It sees what the file is made of; what is in its
 expressions, patterns and times, "evrun validate" checks.
 
-Most editors read a first line like this one, with the path of the schema:
+"evrun init" writes it beside a new wiring file. Most editors read a first line like this one, with the path of the schema:
 
   # yaml-language-server: $schema=evrun.schema.json`,
 		Example: `  evrun schema > evrun.schema.json`,
@@ -25,10 +23,7 @@ Most editors read a first line like this one, with the path of the schema:
 			if e.json() {
 				return e.printJSON(config.JSONSchema())
 			}
-			enc := json.NewEncoder(e.out)
-			enc.SetEscapeHTML(false)
-			enc.SetIndent("", "  ")
-			return enc.Encode(config.JSONSchema())
+			return writeSchema(e.out)
 		},
 	}
 }

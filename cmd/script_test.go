@@ -3,6 +3,7 @@ package cmd_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,7 +14,7 @@ import (
 // TestMain makes this test binary the evrun that the scripts run, and the daemon of the proofs.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"evrun":   func() { os.Exit(cmd.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"evrun":   func() { os.Exit(cmd.Main(exampleFile(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		proofName: serveProof,
 	})
 }
@@ -25,11 +26,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			example, err := os.ReadFile(filepath.Join(root(t), "config.example.yaml"))
-			if err != nil {
-				return err
-			}
-			return os.WriteFile(filepath.Join(e.WorkDir, "example.yaml"), example, 0o600)
+			return os.WriteFile(filepath.Join(e.WorkDir, "example.yaml"), exampleFile(), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready": ready, "eventually": eventually, "exits": exits,
@@ -37,11 +34,12 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.Abs("..")
+// exampleFile is config.example.yaml, wherever the process runs.
+func exampleFile() []byte {
+	_, self, _, _ := runtime.Caller(0)
+	example, err := os.ReadFile(filepath.Join(filepath.Dir(self), "..", "config.example.yaml"))
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	return dir
+	return example
 }

@@ -1,0 +1,116 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/config"
+)
+
+// schemaFile is the JSON Schema that init writes beside a wiring file, for editors.
+const schemaFile = "evrun.schema.json"
+
+func newInitCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "init [FOLDER]",
+		Short: "Write a wiring file to begin with",
+		Long: `Writes evrun.yaml, or the file that -c names: the demo, with an explanation of each key. Beside it comes ` + schemaFile + `, and the
+first line of the wiring file points editors at it, so that they complete and check while you type ("evrun schema" prints
+it anew after an update). What is there already is not touched.`,
+		Example: `  evrun init
+  evrun init /srv/jobs
+  evrun init -c /etc/evrun/jobs.yaml`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usage("init takes one folder, not %d arguments", len(args))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			path := e.config
+			if len(args) == 1 {
+				if c.Flags().Changed("config") {
+					return usage("init takes a folder or --config, not both")
+				}
+				path = filepath.Join(args[0], "evrun.yaml")
+			}
+			return e.runInit(path)
+		},
+	}
+}
+
+func (e *env) runInit(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a folder as mkdir makes it; the store's own files are the user's alone
+		return err
+	}
+	wiring := append([]byte("# yaml-language-server: $schema="+schemaFile+"\n\n"), e.example...)
+	err := create(path, wiring)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already, and was left as it is; name another file with -c, or another folder", path)
+	}
+	if err != nil {
+		return err
+	}
+	var schema bytes.Buffer
+	if err := writeSchema(&schema); err != nil {
+		return err
+	}
+	beside := filepath.Join(filepath.Dir(path), schemaFile)
+	switch err := create(beside, schema.Bytes()); {
+	case errors.Is(err, fs.ErrExist):
+		e.note("%s is there already, and was left as it is", beside)
+	case err != nil:
+		return err
+	}
+	if e.json() {
+		return e.printJSON(map[string]any{"written": map[string]any{"config": path, "schema": beside}})
+	}
+	flag := ""
+	if path != "evrun.yaml" {
+		flag = " -c " + shellWord(path)
+	}
+	_, err = fmt.Fprintf(e.out, `%s is written. Next:
+  evrun serve%[2]s    runs it; then, in another terminal:
+  evrun tail%[2]s     shows what happens
+  evrun emit%[2]s user.registered -f name=Ada -f email=ada@example.com --wait
+`, path, flag)
+	return err
+}
+
+// shellWord is a path as a shell takes it.
+func shellWord(path string) string {
+	if plainWord.MatchString(path) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// create writes a new file; one that exists is fs.ErrExist.
+func create(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // for a team to read; secrets come by env() and file()
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
+// writeSchema writes the JSON Schema of the wiring file, to be read by people too.
+func writeSchema(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(config.JSONSchema())
+}
