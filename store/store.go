@@ -73,6 +73,7 @@ type EventQuery struct {
 	Since       time.Time        // only events accepted at or after; zero: no bound
 	Patterns    []events.Pattern // only events whose type matches one; none: all
 	Correlation string           // only events of this chain
+	ID, Source  string           // with both, only the one event that they name
 	// Unsettled, when not 0, leaves out the events that the handler of this number has a run for.
 	Unsettled HandlerID
 	// Last takes the last Limit events of the selection instead of the first; they still come in ascending order.
@@ -109,6 +110,8 @@ type Runs interface {
 	FindRun(ctx context.Context, id string) (Run, error)
 	// Runs returns a page of runs, newest event first, and those of one event in the order of their handlers' numbers.
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
+	// Counts says how many runs of each handler are under way or dead, by the handler's name. It costs what they are.
+	Counts(ctx context.Context) (map[string]Counts, error)
 	// Attempts returns the failed attempts of a run, oldest first.
 	Attempts(ctx context.Context, id string) ([]Attempt, error)
 	// Retry makes dead runs due again now, with a new budget of attempts, and returns them. At most limit of the selection.
@@ -116,6 +119,9 @@ type Runs interface {
 	// Drop deletes dead runs and returns how many they were.
 	Drop(ctx context.Context, q RunQuery) (int, error)
 }
+
+// Counts is how many runs of a handler are in the states that are not the end of them.
+type Counts struct{ Running, Retrying, Dead int }
 
 // Registration names a handler of the wiring.
 type Registration struct {
@@ -300,6 +306,8 @@ type Schedules interface {
 	ScheduleMarks(ctx context.Context) (map[string]ScheduleMark, error)
 	// FireSlots accepts slots' events and moves the schedules' marks, in one transaction. Receipts are as in Append.
 	FireSlots(ctx context.Context, marks []ScheduleMark, evs []*events.Event) ([]Receipt, error)
+	// ForgetSchedules deletes the marks of schedules: should one of the name come again, it begins anew.
+	ForgetSchedules(ctx context.Context, names []string) error
 }
 
 // ScheduleMark says how far a schedule has come.
@@ -307,7 +315,9 @@ type ScheduleMark struct {
 	Name   string
 	Since  time.Time // when the schedule was first seen: slots before are none of its
 	Slot   time.Time // every slot up to here was dealt with
-	Paused bool
+	Fired  time.Time // the last slot whose event was accepted; zero: none
+	Timing string    // tells its slots from those of another timing
+	Paused bool      // by hand
 }
 
 // Commit is what one transaction of the store made true.

@@ -150,6 +150,16 @@ func MarshalData(v any) (json.RawMessage, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
+// Own makes one of evrun's own events, which nobody else can publish: for Accept, or for a transaction that has it with it.
+func (em *Emitter) Own(typ, id string, data any) (*events.Event, error) {
+	payload, err := MarshalData(data)
+	if err != nil {
+		return nil, err
+	}
+	e := &events.Event{Type: typ, ID: id, Data: payload}
+	return e, em.stamp(e)
+}
+
 // Stamp fills in what an event lacks and says whether it is fit, evrun's own types too: for an event that somebody asks
 // about, and nobody publishes.
 func (em *Emitter) Stamp(e *events.Event) error { return em.stamp(e) }

@@ -208,6 +208,9 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 	if q.Correlation != "" {
 		add("(e.correlationid = ? OR (e.id = ? AND e.correlationid IS NULL))", q.Correlation, q.Correlation)
 	}
+	if q.ID != "" && q.Source != "" {
+		add("e.id = ? AND e.source = ?", q.ID, q.Source)
+	}
 	if q.Unsettled != 0 {
 		add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.Unsettled))
 	}

@@ -248,6 +248,31 @@ func (s *Store) Pending(ctx context.Context, h store.HandlerID, limit int) ([]st
 	return s.queryRuns(ctx, `WHERE r.handler = ? AND r.state <= 2 ORDER BY r.next_attempt_at, r.sequence LIMIT ?`, int64(h), limit)
 }
 
+// Counts implements [store.Runs]. Both statements read an index of the few runs alone.
+func (s *Store) Counts(ctx context.Context) (map[string]store.Counts, error) {
+	rows, err := s.readers.QueryContext(ctx, `
+		SELECT h.name, sum(running), sum(retrying), sum(dead) FROM (
+			SELECT handler, count(*) - count(next_attempt_at) AS running, count(next_attempt_at) AS retrying, 0 AS dead
+			FROM runs INDEXED BY runs_pending WHERE state <= 2 GROUP BY handler
+			UNION ALL
+			SELECT handler, 0, 0, count(*) FROM runs INDEXED BY runs_dead WHERE state = 5 GROUP BY handler
+		) JOIN handlers h ON h.id = handler GROUP BY handler`)
+	if err != nil {
+		return nil, fmt.Errorf("count runs: %w", translate(err))
+	}
+	defer rows.Close()
+	counts := map[string]store.Counts{}
+	for rows.Next() {
+		var name string
+		var c store.Counts
+		if err := rows.Scan(&name, &c.Running, &c.Retrying, &c.Dead); err != nil {
+			return nil, fmt.Errorf("count runs: %w", translate(err))
+		}
+		counts[name] = c
+	}
+	return counts, translate(rows.Err())
+}
+
 // FindRun implements [store.Runs].
 func (s *Store) FindRun(ctx context.Context, id string) (store.Run, error) {
 	sequence, handler, storeID, err := store.ParseRunID(id)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"evrun/events"
@@ -10,7 +11,7 @@ import (
 
 // ScheduleMarks implements [store.Schedules].
 func (s *Store) ScheduleMarks(ctx context.Context) (map[string]store.ScheduleMark, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT name, since, slot, paused FROM schedules`)
+	rows, err := s.readers.QueryContext(ctx, `SELECT name, since, slot, fired, timing, paused FROM schedules`)
 	if err != nil {
 		return nil, fmt.Errorf("schedule marks: %w", translate(err))
 	}
@@ -19,10 +20,14 @@ func (s *Store) ScheduleMarks(ctx context.Context) (map[string]store.ScheduleMar
 	for rows.Next() {
 		var m store.ScheduleMark
 		var since, slot int64
-		if err := rows.Scan(&m.Name, &since, &slot, &m.Paused); err != nil {
+		var fired sql.NullInt64
+		if err := rows.Scan(&m.Name, &since, &slot, &fired, &m.Timing, &m.Paused); err != nil {
 			return nil, fmt.Errorf("schedule marks: %w", translate(err))
 		}
 		m.Since, m.Slot = fromMicros(since), fromMicros(slot)
+		if fired.Valid {
+			m.Fired = fromMicros(fired.Int64)
+		}
 		marks[m.Name] = m
 	}
 	return marks, translate(rows.Err())
@@ -33,11 +38,15 @@ func (s *Store) FireSlots(ctx context.Context, marks []store.ScheduleMark, evs [
 	receipts := make([]store.Receipt, len(evs))
 	err := s.w.submit(ctx, newOp(len(evs)+len(marks), payload(evs), func(t *txn) error {
 		for _, m := range marks {
-			paused := int64(0)
+			var paused int64
 			if m.Paused {
 				paused = 1
 			}
-			if _, err := t.w.stmt.moveSchedule.exec(m.Name, micros(m.Since), micros(m.Slot), paused); err != nil {
+			var fired any
+			if !m.Fired.IsZero() {
+				fired = micros(m.Fired)
+			}
+			if _, err := t.w.stmt.moveSchedule.exec(m.Name, micros(m.Since), micros(m.Slot), fired, m.Timing, paused); err != nil {
 				return fmt.Errorf("schedule %s: %w", m.Name, t.check(err))
 			}
 		}
@@ -47,4 +56,24 @@ func (s *Store) FireSlots(ctx context.Context, marks []store.ScheduleMark, evs [
 		return nil, fmt.Errorf("fire slots: %w", err)
 	}
 	return receipts, nil
+}
+
+// ForgetSchedules implements [store.Schedules].
+func (s *Store) ForgetSchedules(ctx context.Context, names []string) error {
+	err := s.w.submit(ctx, newOp(len(names), 0, func(t *txn) error {
+		forget, err := t.w.prepared(`DELETE FROM schedules WHERE name = ?`)
+		if err != nil {
+			return t.check(err)
+		}
+		for _, name := range names {
+			if _, err := forget.exec(name); err != nil {
+				return t.check(err)
+			}
+		}
+		return nil
+	}))
+	if err != nil {
+		return fmt.Errorf("forget schedules: %w", err)
+	}
+	return nil
 }

@@ -45,8 +45,9 @@ func (s *statements) prepare(c *conn) error {
 		{&s.insertUser, `INSERT INTO users (name, email, attributes, created_at, event_id) VALUES (?,?,?,?,?)`},
 		{&s.findUser, `SELECT id, name, email, attributes, created_at, event_id FROM users WHERE email = ?`},
 		{&s.updateUser, `UPDATE users SET name = ?2, attributes = ?3 WHERE id = ?1`},
-		{&s.moveSchedule, `INSERT INTO schedules (name, since, slot, paused) VALUES (?,?,?,?)
-			ON CONFLICT (name) DO UPDATE SET slot = excluded.slot, paused = excluded.paused`},
+		{&s.moveSchedule, `INSERT INTO schedules (name, since, slot, fired, timing, paused) VALUES (?,?,?,?,?,?)
+			ON CONFLICT (name) DO UPDATE SET since = excluded.since, slot = excluded.slot, fired = excluded.fired,
+				timing = excluded.timing, paused = excluded.paused`},
 	} {
 		st, err := c.prepare(p.query)
 		if err != nil {

@@ -503,6 +503,9 @@ func pending(t *testing.T, open Open) {
 	}
 	equal(t, "order", fmt.Sprint(order), "[5 2 1]")
 	equal(t, "limit", len(must(s.Pending(ctx, h[0].ID, 2))(t)), 2)
+	counts := must(s.Counts(ctx))(t)
+	equal(t, "counts", counts["call"], store.Counts{Running: 1, Retrying: 2, Dead: 1})
+	equal(t, "counts of the other", counts["other"], store.Counts{Retrying: 1})
 }
 
 func marks(t *testing.T, open Open) {
@@ -691,14 +694,21 @@ func userConflicts(t *testing.T, open Open) {
 
 func slots(t *testing.T, open Open) {
 	s := open(t, store.Options{})
-	mark := store.ScheduleMark{Name: "tick", Since: at, Slot: at.Add(time.Minute), Paused: true}
+	mark := store.ScheduleMark{Name: "tick", Since: at, Slot: at.Add(time.Minute), Timing: "every 1m", Paused: true}
 	r := must(s.FireSlots(ctx, []store.ScheduleMark{mark}, []*events.Event{event("a.b", "slot")}))(t)
 	equal(t, "sequence", r[0].Sequence, 1)
 	equal(t, "mark", must(s.ScheduleMarks(ctx))(t)["tick"], mark)
-	mark.Slot, mark.Paused = at.Add(time.Hour), false
+	mark.Slot, mark.Fired, mark.Timing, mark.Paused = at.Add(time.Hour), at.Add(time.Minute), "every 1h", false
 	r = must(s.FireSlots(ctx, []store.ScheduleMark{mark}, []*events.Event{event("a.b", "slot")}))(t)
 	equal(t, "the same slot again", r[0].Duplicate, true)
 	equal(t, "moved", must(s.ScheduleMarks(ctx))(t)["tick"], mark)
+	e := event("a.b", "slot")
+	equal(t, "by id and source", len(must(s.Events(ctx, store.EventQuery{ID: e.ID, Source: e.Source}))(t)), 1)
+	equal(t, "by id and another source", len(must(s.Events(ctx, store.EventQuery{ID: e.ID, Source: "/else"}))(t)), 0)
+	if err := s.ForgetSchedules(ctx, []string{"tick", "nobody"}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "forgotten", len(must(s.ScheduleMarks(ctx))(t)), 0)
 }
 
 // closed ends the store's Run through the test's own open.

@@ -11,25 +11,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
-	"evrun/tasks/expression"
 )
-
-// Missed says what becomes of slots that passed while nobody was there to publish them: evrun was stopped, the machine was
-// suspended, or its clock was set forward.
-type Missed string
-
-// The ways to treat missed slots.
-const (
-	MissedLast Missed = "last" // publish the last of them; the default
-	MissedSkip Missed = "skip" // publish none
-	MissedAll  Missed = "all"  // publish each, the newest MaxMissed of them
-)
-
-// MaxMissed is how many missed slots are published at most.
-const MaxMissed = 1000
-
-// DefaultGrace is how late a slot may be published and still count as on time.
-const DefaultGrace = time.Minute
 
 // maxSleep is how long the scheduler trusts a timer: those stand still while the machine sleeps, and know nothing of a
 // clock that is set.
@@ -38,52 +20,65 @@ const maxSleep = 5 * time.Second
 // maxBatch is how many slots go into one transaction.
 const maxBatch = 500
 
-// Entry is a wired schedule: its timing, and the event that it publishes.
-type Entry struct {
-	Name    string
-	Timing  *Schedule
-	Missed  Missed               // "": MissedLast
-	Type    string               // of the event
-	Subject *expression.Template // nil: none
-	Data    *expression.Value    // nil: none
-}
-
-// Options are what a Scheduler is made of; all are required.
+// Options are what a Scheduler is made of; those that may be nil say so.
 type Options struct {
 	Store   store.Schedules
 	Emitter *tasks.Emitter
 	Entries []*Entry
 	Log     *slog.Logger
+	// Settled waits until all runs that an event caused, near or far, have ended, or ctx has. Nil: [OverlapAllow] for all.
+	Settled func(ctx context.Context, source, id string) error
+	// Observe is told how late each slot that is not missed was accepted; nil: nobody is.
+	Observe func(late time.Duration)
 }
 
 // Scheduler publishes an event at each slot of each schedule, once. How far each schedule has come is in the store, moved
 // in the transaction that accepts the event; a slot's event is named after the schedule and the slot, so that not even two
-// daemons could publish it twice.
+// daemons could publish it twice. What is left out is published as evrun.schedule.missed, in that transaction too.
+//
+// The goroutine of Run owns all state; the other methods have it do what they want.
 type Scheduler struct {
 	o        Options
 	now      func() time.Time
 	maxSleep time.Duration
-	queue    queue
+	calls    chan call
+	settled  chan *timer // whose last slot's runs have ended
+	ended    chan struct{}
+
+	entries []*Entry
+	timers  map[string]*timer
+	queue   queue
 }
 
-// timer is a schedule in the queue.
+// timer is a schedule under way.
 type timer struct {
 	*Entry
 	timing *Schedule // counted from when it was first seen
 	mark   store.ScheduleMark
 	slot   time.Time // the next one
 	fire   time.Time // when it is to be published
+	index  int       // in the queue; -1: it is not there
+
+	busy    bool // runs of its last slot go on, as far as overlap wants to know
+	watch   context.CancelFunc
+	resumed bool // what has passed, passed while it was paused
 }
+
+func (t *timer) paused() bool { return t.Paused || t.mark.Paused }
 
 // NewScheduler makes a scheduler; Run starts it.
 func NewScheduler(o Options) *Scheduler {
-	return &Scheduler{o: o, now: time.Now, maxSleep: maxSleep}
+	return &Scheduler{o: o, now: time.Now, maxSleep: maxSleep, calls: make(chan call), settled: make(chan *timer), ended: make(chan struct{}),
+		entries: o.Entries, timers: map[string]*timer{}}
 }
 
 // Run publishes slots until ctx ends, and returns nil then. What passed before it started is treated as each schedule's
 // Missed says.
 func (s *Scheduler) Run(ctx context.Context) error {
-	if err := s.load(ctx); err != nil {
+	defer close(s.ended)
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := s.load(watching); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -100,7 +95,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}()
 	for {
 		wake := s.maxSleep
-		switch err := s.publishDue(ctx); {
+		err := s.publishDue(watching)
+		switch {
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return nil
 		case errors.Is(err, store.ErrBroken):
@@ -118,47 +114,130 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		}
 		select {
 		case <-a.ring:
+		case c := <-s.calls:
+			c.done <- c.f(watching)
+		case t := <-s.settled:
+			if t.busy = false; s.timers[t.Name] == t {
+				s.push(t)
+			}
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// load takes up each schedule where its mark is. One that is new begins now.
+// load takes up each schedule where its mark is. One that is new, or was given another timing, begins now.
 func (s *Scheduler) load(ctx context.Context) error {
-	marks, err := s.o.Store.ScheduleMarks(ctx)
+	timers, fresh, gone, err := s.take(ctx, s.entries)
 	if err != nil {
 		return err
 	}
-	now := s.now().UTC().Truncate(time.Microsecond)
-	var fresh []store.ScheduleMark
-	for _, e := range s.o.Entries {
-		mark, ok := marks[e.Name]
-		if !ok {
-			mark = store.ScheduleMark{Name: e.Name, Since: now, Slot: now}
-			fresh = append(fresh, mark)
-		}
-		t := &timer{Entry: e, timing: e.Timing.CountedFrom(mark.Since), mark: mark}
-		if mark.Slot.After(now.Add(DefaultGrace)) {
-			s.o.Log.Warn("the clock is behind a schedule's last slot: it goes on once the clock has passed it", "schedule", e.Name, "slot", mark.Slot)
-		}
-		s.push(t)
+	if err := s.remember(ctx, fresh, gone); err != nil {
+		return err
 	}
-	if len(fresh) == 0 {
-		return nil
+	for _, t := range timers {
+		s.add(ctx, t)
 	}
-	_, err = s.o.Store.FireSlots(ctx, fresh, nil)
-	return err
+	return nil
 }
 
-// push queues a schedule for its next slot, if there is one.
+// take makes a timer for each entry, and says which marks have to be stored first, and which are nobody's any more.
+func (s *Scheduler) take(ctx context.Context, entries []*Entry) (timers []*timer, fresh []store.ScheduleMark, gone []string, err error) {
+	marks, err := s.o.Store.ScheduleMarks(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	now := s.now().UTC().Truncate(time.Microsecond)
+	for _, e := range entries {
+		mark, known := marks[e.Name]
+		delete(marks, e.Name)
+		timing := e.Timing.fingerprint()
+		switch {
+		case !known:
+			mark = store.ScheduleMark{Name: e.Name, Since: now, Slot: now}
+		case mark.Timing != timing && mark.Timing != "":
+			mark.Since, mark.Slot = now, now
+		}
+		if mark.Timing != timing {
+			mark.Timing = timing
+			fresh = append(fresh, mark)
+		}
+		if mark.Slot.After(now.Add(e.grace())) {
+			s.o.Log.Warn("the clock is behind a schedule's last slot: it goes on once the clock has passed it", "schedule", e.Name, "slot", mark.Slot)
+		}
+		timers = append(timers, &timer{Entry: e, timing: e.Timing.CountedFrom(mark.Since), mark: mark, index: -1})
+	}
+	for name := range marks {
+		gone = append(gone, name)
+	}
+	return timers, fresh, gone, nil
+}
+
+func (s *Scheduler) remember(ctx context.Context, fresh []store.ScheduleMark, gone []string) error {
+	if len(fresh) > 0 {
+		if _, err := s.o.Store.FireSlots(ctx, fresh, nil); err != nil {
+			return err
+		}
+	}
+	if len(gone) > 0 {
+		return s.o.Store.ForgetSchedules(ctx, gone)
+	}
+	return nil
+}
+
+// add lets a timer run.
+func (s *Scheduler) add(ctx context.Context, t *timer) {
+	s.timers[t.Name] = t
+	if !t.mark.Fired.IsZero() {
+		s.look(ctx, t, t.mark.Fired)
+	}
+	s.push(t)
+}
+
+// look has somebody wait for the end of a slot's runs, where overlap wants to know it.
+func (s *Scheduler) look(ctx context.Context, t *timer, slot time.Time) {
+	if s.o.Settled == nil || t.Overlap != OverlapSkip && t.Overlap != OverlapQueue {
+		return
+	}
+	if t.watch != nil {
+		t.watch()
+	}
+	ctx, t.watch = context.WithCancel(ctx)
+	t.busy = true
+	go func() {
+		if err := s.o.Settled(ctx, t.Source(), slotID(slot)); err != nil && ctx.Err() == nil {
+			s.o.Log.Warn("it can't be seen whether a slot's runs have ended: the next one does not wait", "schedule", t.Name, "error", err)
+		}
+		select {
+		case s.settled <- t:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// push queues a schedule for its next slot, if there is one and it may come.
 func (s *Scheduler) push(t *timer) {
+	if t.index >= 0 {
+		heap.Remove(&s.queue, t.index)
+	}
 	slot, ok := t.timing.Next(t.mark.Slot)
+	t.slot, t.fire = slot, time.Time{}
 	if !ok {
 		return
 	}
-	t.slot, t.fire = slot, t.timing.Fire(slot)
+	t.fire = t.timing.Fire(slot)
+	if t.paused() || t.busy && t.Overlap == OverlapQueue {
+		return
+	}
 	heap.Push(&s.queue, t)
+}
+
+// due is a schedule whose time has come, with what becomes of it.
+type due struct {
+	t      *timer
+	mark   store.ScheduleMark
+	fired  time.Time   // the last slot that is published; zero: none
+	onTime []time.Time // slots that are
 }
 
 // publishDue accepts the events of all slots that are due, a batch at a time. After an error the queue is as before, but
@@ -166,25 +245,34 @@ func (s *Scheduler) push(t *timer) {
 func (s *Scheduler) publishDue(ctx context.Context) error {
 	for {
 		now := s.now().UTC().Truncate(time.Microsecond)
-		var due []*timer
+		var batch []due
 		var marks []store.ScheduleMark
 		var evs []*events.Event
 		for len(s.queue) > 0 && !s.queue[0].fire.After(now) && len(evs) < maxBatch {
 			t := heap.Pop(&s.queue).(*timer)
-			due = append(due, t)
-			mark, slots := s.due(t, now)
-			marks = append(marks, mark)
+			d, slots := s.due(t, now)
+			batch = append(batch, d)
+			marks = append(marks, d.mark)
 			evs = append(evs, slots...)
 		}
-		if len(due) == 0 {
+		if len(batch) == 0 {
 			return nil
 		}
 		_, err := s.o.Store.FireSlots(ctx, marks, evs)
-		for i, t := range due {
+		accepted := s.now()
+		for _, d := range batch {
 			if err == nil {
-				t.mark = marks[i]
+				d.t.mark, d.t.resumed = d.mark, false
+				if !d.fired.IsZero() {
+					s.look(ctx, d.t, d.fired)
+				}
+				for _, slot := range d.onTime {
+					if s.o.Observe != nil {
+						s.o.Observe(accepted.Sub(d.t.timing.Fire(slot)))
+					}
+				}
 			}
-			s.push(t)
+			s.push(d.t)
 		}
 		if err != nil {
 			return err
@@ -192,79 +280,85 @@ func (s *Scheduler) publishDue(ctx context.Context) error {
 	}
 }
 
-// due returns the events of a schedule whose time has come, and its mark once they are accepted.
-func (s *Scheduler) due(t *timer, now time.Time) (store.ScheduleMark, []*events.Event) {
-	// A slot is due at its Fire time, which lies after it by less than the jitter.
-	mark := t.mark
-	late := now.Add(-DefaultGrace) // slots up to here are missed, those after it are on time
-	lastMissed, missed := t.timing.Last(mark.Slot, late)
-	var slots []time.Time
-	if missed {
-		count := t.timing.Count(mark.Slot, late)
-		keep := int64(0)
-		switch t.Missed {
-		case MissedAll:
-			keep = min(count, MaxMissed)
-		case MissedSkip:
-		default:
-			keep = 1
-		}
-		from := mark.Slot
-		if skipped := count - keep; skipped > 0 {
-			if from, _ = t.timing.Nth(mark.Slot, skipped); keep == 0 {
-				from = lastMissed
+// due decides on a schedule whose time has come, and makes its events.
+func (s *Scheduler) due(t *timer, now time.Time) (d due, evs []*events.Event) {
+	d = due{t: t, mark: t.mark}
+	limit := maxBatch
+	if s.o.Settled != nil && t.Overlap != OverlapAllow && t.Overlap != "" {
+		limit = 1 // the next one is for when this one's runs have ended
+	}
+	dec := t.Decide(t.timing, t.mark.Slot, now, limit)
+	d.mark.Slot = dec.Mark
+	reason := "missed"
+	if t.resumed {
+		reason = "paused"
+	}
+	if e := s.missed(t, reason, dec.Dropped, nil); e != nil {
+		evs = append(evs, e)
+	}
+	for i, slot := range dec.Publish {
+		one := Dropped{Count: 1, First: slot, Last: slot}
+		if t.busy {
+			if e := s.missed(t, "overlap", one, nil); e != nil {
+				evs = append(evs, e)
 			}
-			s.o.Log.Warn("slots were missed and are left out", "schedule", t.Name, "slots", skipped, "last", from)
+			continue
 		}
-		slots, _ = t.timing.Between(from, lastMissed, MaxMissed)
-		mark.Slot = lastMissed
-	}
-	for slot, ok := t.timing.Next(mark.Slot); ok && !t.timing.Fire(slot).After(now); slot, ok = t.timing.Next(slot) {
-		slots = append(slots, slot)
-		mark.Slot = slot
-	}
-	var evs []*events.Event
-	for _, slot := range slots {
-		e, err := s.event(t, slot)
+		e, err := t.Event(t.timing, slot, d.mark.Fired)
+		if err == nil {
+			err = s.o.Emitter.Check(e)
+		}
 		if err != nil {
-			s.o.Log.Error("a slot's event can't be made", "schedule", t.Name, "slot", slot, "error", err)
+			if e := s.missed(t, "error", one, err); e != nil {
+				evs = append(evs, e)
+			}
 			continue
 		}
 		evs = append(evs, e)
+		d.mark.Fired, d.fired = slot, slot
+		if i >= dec.Late {
+			d.onTime = append(d.onTime, slot)
+		}
 	}
-	return mark, evs
+	return d, evs
 }
 
-// event makes a slot's event.
-func (s *Scheduler) event(t *timer, slot time.Time) (*events.Event, error) {
-	e, err := t.Event(t.timing, slot)
+// typeMissed is published for slots that are left out.
+const typeMissed = "evrun.schedule.missed"
+
+// maxListed is how many slots such an event lists; it has their number, too.
+const maxListed = 1000
+
+// missed makes the event that tells of slots that are left out; nil for none.
+func (s *Scheduler) missed(t *timer, reason string, d Dropped, cause error) *events.Event {
+	if d.Count == 0 {
+		return nil
+	}
+	args := []any{"schedule", t.Name, "reason", reason, "slots", d.Count, "first", d.First, "last", d.Last}
+	data := map[string]any{"schedule": t.Name, "type": t.Type, "reason": reason, "count": d.Count, "first": slotID(d.First), "last": slotID(d.Last)}
+	if cause != nil {
+		data["error"] = cause.Error()
+		args = append(args, "error", cause)
+	}
+	s.o.Log.Warn("slots are left out", args...)
+	listed, _ := t.timing.Between(d.First.Add(-1), d.Last, maxListed)
+	slots := make([]string, len(listed))
+	for i, slot := range listed {
+		slots[i] = slotID(slot)
+	}
+	data["slots"] = slots
+	id := fmt.Sprintf("missed-%s-%s", t.Name, slotID(d.Last))
+	e, err := s.o.Emitter.Own(typeMissed, id, data)
+	var refused *tasks.RefusedError
+	if errors.As(err, &refused) && refused.TooLarge {
+		delete(data, "slots")
+		e, err = s.o.Emitter.Own(typeMissed, id, data)
+	}
 	if err != nil {
-		return nil, err
+		s.o.Log.Error("the event of slots that are left out can't be made", "schedule", t.Name, "error", err)
+		return nil
 	}
-	return e, s.o.Emitter.Check(e)
-}
-
-// Event makes the event of a slot, which timing, the entry's own or one counted from somewhere, numbers.
-func (e *Entry) Event(timing *Schedule, slot time.Time) (*events.Event, error) {
-	number, _ := timing.Number(slot)
-	env := expression.NewSlotEnv(expression.Slot{Time: slot.In(timing.Location()), Number: number})
-	ev := &events.Event{ID: slot.UTC().Format(time.RFC3339Nano), Source: "/schedules/" + e.Name, Type: e.Type, Time: slot.UTC()}
-	var err error
-	if e.Subject != nil {
-		if ev.Subject, err = e.Subject.Text(env); err != nil {
-			return nil, fmt.Errorf("subject: %w", err)
-		}
-	}
-	if e.Data != nil {
-		v, err := e.Data.Eval(env)
-		if err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
-		if ev.Data, err = tasks.MarshalData(v); err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
-	}
-	return ev, nil
+	return e
 }
 
 // queue orders schedules by when they fire next.
@@ -272,12 +366,20 @@ type queue []*timer
 
 func (q queue) Len() int           { return len(q) }
 func (q queue) Less(i, j int) bool { return q[i].fire.Before(q[j].fire) }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(*timer)) }
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+func (q *queue) Push(x any) {
+	t := x.(*timer)
+	t.index = len(*q)
+	*q = append(*q, t)
+}
 func (q *queue) Pop() any {
 	old := *q
 	t := old[len(old)-1]
 	old[len(old)-1] = nil
+	t.index = -1
 	*q = old[:len(old)-1]
 	return t
 }

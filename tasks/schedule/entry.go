@@ -1,0 +1,87 @@
+package schedule
+
+import (
+	"fmt"
+	"time"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// Overlap says what becomes of a slot whose time comes while runs of the one before go on: those on its event, and on all that
+// this caused.
+type Overlap string
+
+// The ways to treat slots that overlap.
+const (
+	OverlapAllow Overlap = "allow" // publish it; the default
+	OverlapSkip  Overlap = "skip"  // leave it out
+	OverlapQueue Overlap = "queue" // publish it when they have ended; what is missed by then is treated as missed
+)
+
+// Entry is a wired schedule: its timing, and the event that it publishes.
+type Entry struct {
+	Name      string
+	Timing    *Schedule
+	Missed    Missed        // "": MissedLast
+	Grace     time.Duration // how late a slot may be and still be on time; 0: DefaultGrace
+	MaxMissed int           // of MissedAll; 0: DefaultMaxMissed
+	Overlap   Overlap       // "": OverlapAllow
+	Paused    bool          // no slot is published until another wiring says otherwise
+	Type      string        // of the event
+	Subject   *expression.Template
+	Data      *expression.Value // nil: none
+	Version   string            // tells what is written of it from another wiring's; "": it is like no other
+}
+
+// Source is the source of the schedule's events.
+func (e *Entry) Source() string { return "/schedules/" + e.Name }
+
+// slotID is the id of a slot's event.
+func slotID(slot time.Time) string { return slot.UTC().Format(time.RFC3339Nano) }
+
+// Event makes the event of a slot, which timing, the entry's own or one counted from somewhere, numbers. previous is the slot
+// that was published before it; zero: none.
+func (e *Entry) Event(timing *Schedule, slot, previous time.Time) (*events.Event, error) {
+	env := expression.NewSlotEnv(slotOf(timing, slot))
+	if !previous.IsZero() {
+		env.SetPrevious(slotOf(timing, previous).Map())
+	}
+	ev := &events.Event{ID: slotID(slot), Source: e.Source(), Type: e.Type, Time: slot.UTC()}
+	return ev, e.fill(ev, env)
+}
+
+func slotOf(timing *Schedule, slot time.Time) expression.Slot {
+	number, _ := timing.Number(slot)
+	return expression.Slot{Time: slot.In(timing.Location()), Number: number}
+}
+
+// manual makes an event that is of no slot: somebody wants it now.
+func (e *Entry) manual(timing *Schedule, now, previous time.Time) (*events.Event, error) {
+	env := expression.NewSlotEnv(expression.Slot{Time: now.In(timing.Location())})
+	if !previous.IsZero() {
+		env.SetPrevious(slotOf(timing, previous).Map())
+	}
+	ev := &events.Event{ID: events.NewID(), Source: e.Source(), Type: e.Type, Time: now, Extensions: map[string]any{"manual": true}}
+	return ev, e.fill(ev, env)
+}
+
+// fill evaluates subject and data.
+func (e *Entry) fill(ev *events.Event, env *expression.Env) (err error) {
+	if e.Subject != nil {
+		if ev.Subject, err = e.Subject.Text(env); err != nil {
+			return fmt.Errorf("subject: %w", err)
+		}
+	}
+	if e.Data != nil {
+		v, err := e.Data.Eval(env)
+		if err != nil {
+			return fmt.Errorf("data: %w", err)
+		}
+		if ev.Data, err = tasks.MarshalData(v); err != nil {
+			return fmt.Errorf("data: %w", err)
+		}
+	}
+	return nil
+}

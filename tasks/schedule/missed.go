@@ -1,0 +1,85 @@
+package schedule
+
+import "time"
+
+// Missed says what becomes of slots that passed while nobody was there to publish them: evrun was stopped, the machine was
+// suspended, its clock was set forward, or the schedule was paused.
+type Missed string
+
+// The ways to treat missed slots.
+const (
+	MissedLast Missed = "last" // publish the last of them; the default
+	MissedSkip Missed = "skip" // publish none
+	MissedAll  Missed = "all"  // publish each, the newest Entry.MaxMissed of them
+)
+
+// DefaultMaxMissed is how many missed slots MissedAll publishes, unless the entry says otherwise.
+const DefaultMaxMissed = 1000
+
+// DefaultGrace is how late a slot may be published and still count as on time.
+const DefaultGrace = time.Minute
+
+// Decision is what a schedule does about the slots between its mark and now.
+type Decision struct {
+	Publish []time.Time // oldest first
+	Late    int         // so many of them were missed
+	Dropped Dropped
+	Mark    time.Time // up to here all is decided
+}
+
+// Dropped are slots that are not published.
+type Dropped struct {
+	Count       int64
+	First, Last time.Time
+}
+
+// Decide says which of the slots after mark, and due by now, are to be published, at most limit of them; the others have to
+// wait for the next call, with the Mark of this one. A slot is due at its Fire time. One whose time was longer ago
+// than the grace is missed, and the entry's policy says what becomes of it. timing is the entry's own, or one counted from
+// somewhere. It is a pure function: the daemon and `evrun simulate` both follow it.
+func (e *Entry) Decide(timing *Schedule, mark, now time.Time, limit int) Decision {
+	d := Decision{Mark: mark}
+	late := now.Add(-e.grace() - timing.spec.Jitter) // slots up to here are missed, those after it are on time
+	if last, missed := timing.Last(mark, late); missed {
+		count := timing.Count(mark, late)
+		keep := int64(1)
+		switch e.Missed {
+		case MissedAll:
+			keep = min(count, int64(e.maxMissed()))
+		case MissedSkip:
+			keep = 0
+		}
+		if dropped := count - keep; dropped > 0 {
+			d.Dropped.Count = dropped
+			d.Dropped.First, _ = timing.Next(mark)
+			d.Dropped.Last, _ = timing.Nth(mark, dropped)
+			d.Mark = d.Dropped.Last
+		}
+		more := false
+		if d.Publish, more = timing.Between(d.Mark, last, limit); len(d.Publish) > 0 {
+			d.Mark = d.Publish[len(d.Publish)-1]
+		}
+		if d.Late = len(d.Publish); more {
+			return d
+		}
+	}
+	for slot, ok := timing.Next(d.Mark); ok && len(d.Publish) < limit && !timing.Fire(slot).After(now); slot, ok = timing.Next(slot) {
+		d.Publish = append(d.Publish, slot)
+		d.Mark = slot
+	}
+	return d
+}
+
+func (e *Entry) grace() time.Duration {
+	if e.Grace > 0 {
+		return e.Grace
+	}
+	return DefaultGrace
+}
+
+func (e *Entry) maxMissed() int {
+	if e.MaxMissed > 0 {
+		return e.MaxMissed
+	}
+	return DefaultMaxMissed
+}
