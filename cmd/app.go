@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,22 +28,29 @@ import (
 
 // app is the daemon: the one place that wires its parts together.
 type app struct {
-	cfg       *config.Config
+	cfg       *config.Config                // that it was started with: its settings hold until the end
+	current   atomic.Pointer[config.Config] // whose wiring runs
+	loaded    atomic.Pointer[time.Time]     // when that was read
 	log       *slog.Logger
 	store     *sqlite.Store
 	bus       *events.Bus
 	commits   *events.Feed[store.Commit]
+	emitter   *tasks.Emitter
 	runner    *tasks.Runner
 	scheduler *schedule.Scheduler
+	reloader  *reloader
 	server    *api.Server
 	listener  net.Listener
 	started   time.Time
 }
 
 // newApp opens the store and the socket. Nothing runs yet; close undoes it. tune changes what the store is opened with.
-func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer, tune ...func(*store.Options)) (_ *app, err error) {
+// load reads the wiring file again.
+func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), logTo io.Writer, tune ...func(*store.Options)) (_ *app, err error) {
 	unix.Umask(0o077) // the store and the socket are the user's alone
 	a := &app{cfg: cfg, log: newLogger(cfg.Settings, logTo), bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now()}
+	a.current.Store(cfg)
+	a.loaded.Store(&a.started)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -69,14 +77,18 @@ func newApp(ctx context.Context, cfg *config.Config, logTo io.Writer, tune ...fu
 	if a.listener, err = listen(cfg.Settings.Server.Socket); err != nil {
 		return nil, err
 	}
-	emitter := newEmitter(a.store, cfg)
+	a.emitter = newEmitter(a.store, cfg)
 	a.runner = tasks.NewRunner(tasks.Options{
-		Store: a.store, Bus: a.bus, Emitter: emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
+		Store: a.store, Bus: a.bus, Emitter: a.emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
 	})
-	a.scheduler = schedule.NewScheduler(schedule.Options{Store: a.store, Emitter: emitter, Entries: cfg.Wiring.Schedules, Log: a.log})
+	a.scheduler = schedule.NewScheduler(schedule.Options{
+		Store: a.store, Emitter: a.emitter, Entries: cfg.Wiring.Schedules, Log: a.log, Settled: a.settled,
+	})
+	a.reloader = &reloader{a: a, load: load}
+	a.reloader.seen = a.reloader.digest()
 	a.server = api.NewServer(api.Options{
-		Store: a.store, Emitter: emitter, Runner: a.runner, Bus: a.bus, Commits: a.commits, Log: a.log,
-		MaxData: cfg.Settings.Server.MaxEvent, Status: a.status, Explain: a.explain,
+		Store: a.store, Emitter: a.emitter, Runner: a.runner, Bus: a.bus, Commits: a.commits, Log: a.log,
+		MaxData: cfg.Settings.Server.MaxEvent, Status: a.status, Reload: a.reloader.reload, Explain: a.explain,
 	})
 	return a, nil
 }
@@ -169,7 +181,7 @@ type part struct {
 // runner, with its grace period for what is in flight; the API answers until then. Bus and store go last. ready is called
 // once everything runs.
 func (a *app) run(ctx context.Context, ready func()) error {
-	failed := make(chan *part, 4)
+	failed := make(chan *part, 5)
 	var parts sync.WaitGroup
 	start := func(name string, run func(context.Context) error) *part {
 		ctx, stop := context.WithCancel(context.Background())
@@ -198,7 +210,9 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	server := start("API", func(context.Context) error { return a.server.Serve(a.listener) })
 
 	var first *part
+	var reloading *part
 	if scheduler != nil {
+		reloading = start("watch", a.reloader.run)
 		ready()
 	}
 	select {
@@ -209,6 +223,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	}
 	a.server.Drain()
 	if scheduler != nil {
+		stop(reloading)
 		stop(scheduler)
 	}
 	stop(runner)
@@ -232,13 +247,41 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	return err
 }
 
-// status is what GET /v1/status answers.
-func (a *app) status() any {
-	return map[string]any{
-		"version": version(), "pid": os.Getpid(), "started_at": a.started.UTC(), "config": a.cfg.Path,
-		"store": a.cfg.Settings.Store.Path, "socket": a.cfg.Settings.Server.Socket,
-		"handlers": len(a.cfg.Wiring.Handlers), "schedules": len(a.cfg.Wiring.Schedules),
+// settled waits until all that an event caused has ended. One that is not in the journal (any more) has caused nothing.
+func (a *app) settled(ctx context.Context, source, id string) error {
+	page, err := a.store.Events(ctx, store.EventQuery{ID: id, Source: source})
+	if err != nil || len(page) == 0 {
+		return err
 	}
+	_, err = a.runner.Follow(ctx, page[0], a.commits, func(tasks.Link) error { return nil })
+	return err
+}
+
+// warn logs what is probably not meant in a wiring file.
+func (a *app) warn(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		a.log.Warn("wiring: "+w.Message, "at", w.Place(), "hint", w.Hint)
+	}
+}
+
+// status is what GET /v1/status answers.
+func (a *app) status(ctx context.Context) (api.Status, error) {
+	cfg := a.current.Load()
+	s := api.Status{
+		Version: version(), PID: os.Getpid(), StartedAt: a.started.UTC(), Config: cfg.Path, LoadedAt: a.loaded.Load().UTC(), Reload: a.reloader.lastOne(),
+		Store: cfg.Settings.Store.Path, Socket: cfg.Settings.Server.Socket, Schedules: scheduleStatus(cfg.Wiring.Schedules),
+	}
+	for _, suffix := range []string{"", "-wal"} {
+		if info, err := os.Stat(s.Store + suffix); err == nil {
+			s.StoreSize += info.Size()
+		}
+	}
+	var err error
+	if s.Head, err = a.store.Head(ctx); err != nil {
+		return s, err
+	}
+	s.Handlers, err = a.runner.Status(ctx)
+	return s, err
 }
 
 func newLogger(s config.Settings, w io.Writer) *slog.Logger {

@@ -93,7 +93,8 @@ func (o *emitOptions) dryRun(ctx context.Context, client *api.Client, e *events.
 
 // explain is what POST /v1/explain answers.
 func (a *app) explain(e *events.Event) explain.Report {
-	return explain.Event(a.cfg.Wiring.Handlers, e, a.cfg.Secrets)
+	cfg := a.current.Load()
+	return explain.Event(cfg.Wiring.Handlers, e, cfg.Secrets)
 }
 
 // explained prints a report, and gives the exit code where nothing matches.

@@ -113,6 +113,8 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some li
 		newEventsCmd(e),
 		newRunsCmd(e),
 		newUsersCmd(e),
+		newStatusCmd(e),
+		newReloadCmd(e),
 		newValidateCmd(e),
 		newSchemaCmd(e),
 		newExplainCmd(e),

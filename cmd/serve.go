@@ -51,16 +51,14 @@ func runServe(ctx context.Context, e *env) error {
 
 // serve runs the daemon on a wiring file that was loaded.
 func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store.Options)) error {
-	a, err := newApp(ctx, cfg, e.err, tune...)
+	a, err := newApp(ctx, cfg, e.load, e.err, tune...)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
 	}
 	if err != nil {
 		return err
 	}
-	for _, w := range cfg.Warnings {
-		a.log.Warn("wiring: "+w.Message, "at", w.Place(), "hint", w.Hint)
-	}
+	a.warn(cfg)
 	err = a.run(ctx, func() { e.announce(a) })
 	if cerr := a.close(); err == nil {
 		err = cerr

@@ -125,10 +125,14 @@ const typeRunDead = "evrun.run.dead"
 
 // failed is the outcome of an attempt that did not: another one later, or the end.
 func (c *consumer) failed(t *task, d *Delivery, err error) store.Outcome {
-	if !isPermanent(err) && t.attempt-t.budget < c.h.Retry.Attempts {
-		return store.Outcome{State: store.Retrying, Error: err.Error(), NextAttemptAt: time.Now().Add(c.h.Retry.delay(t.attempt-t.budget, err))}
+	text := err.Error()
+	if c.h.Redact != nil {
+		text = c.h.Redact(text)
 	}
-	out := store.Outcome{State: store.Dead, Error: err.Error()}
+	if !isPermanent(err) && t.attempt-t.budget < c.h.Retry.Attempts {
+		return store.Outcome{State: store.Retrying, Error: text, NextAttemptAt: time.Now().Add(c.h.Retry.delay(t.attempt-t.budget, err))}
+	}
+	out := store.Outcome{State: store.Dead, Error: text}
 	if t.event.Type == typeRunDead {
 		return out // a handler of dead runs that dies itself is not told of that: it would have no end
 	}

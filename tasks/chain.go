@@ -117,6 +117,12 @@ func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bo
 
 func (c *Chain) readRuns(ctx context.Context, each func(Link) error) error {
 	for _, o := range c.open {
+		var never []string // whose runs are all in the store by now: the wiring was replaced
+		for name := range o.waiting {
+			if !c.runner.awaits(name, o.event.Type) {
+				never = append(never, name)
+			}
+		}
 		runs, err := c.runner.o.Store.Runs(ctx, store.RunQuery{Sequence: o.event.Sequence})
 		if err != nil {
 			return err
@@ -131,6 +137,9 @@ func (c *Chain) readRuns(ctx context.Context, each func(Link) error) error {
 			if err := each(Link{Run: run}); err != nil {
 				return err
 			}
+		}
+		for _, name := range never {
+			delete(o.waiting, name)
 		}
 	}
 	c.open = slices.DeleteFunc(c.open, func(o *openEvent) bool { return len(o.waiting) == 0 })

@@ -45,7 +45,8 @@ type consumer struct {
 	written  chan []settling
 	retried  chan store.Run // from Runner.Retry
 	mark     chan struct{}  // from Runner.sweep
-	ended    chan struct{}  // closed when run returns
+	ask      chan chan consumerStatus
+	ended    chan struct{} // closed when run returns
 	failure  error
 }
 
@@ -73,7 +74,7 @@ func newConsumer(r *Runner, h *Handler) *consumer {
 		atomic:   len(h.Emit) > 0 || h.Kind == "emit" || h.Kind == "sql",
 		active:   map[int64]*task{},
 		attempts: make(chan attemptDone), written: make(chan []settling), retried: make(chan store.Run),
-		mark: make(chan struct{}), ended: make(chan struct{}),
+		mark: make(chan struct{}), ask: make(chan chan consumerStatus), ended: make(chan struct{}),
 	}
 }
 
@@ -215,6 +216,8 @@ func (c *consumer) run(ctx, work context.Context) error {
 			c.clock.add(&task{seq: run.Sequence, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt})
 		case <-c.mark:
 			c.moveMark(work)
+		case to := <-c.ask:
+			to <- consumerStatus{lowWater: c.lowWater(), running: c.running}
 		case <-timer.C:
 		case <-lastCall:
 			c.abandon()

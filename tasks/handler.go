@@ -25,6 +25,21 @@ type Handler struct {
 	OrderBy     *expression.Expr // events with one key run one after the other, through all retries; nil: no order
 	Emit        []Emission       // accepted in the transaction that settles the run as succeeded
 	FromStart   bool             // a new handler begins at the journal's start, not at its head
+	// Version tells what is written of the handler from what another wiring has under its name: see [Runner.Replace]. Empty: it
+	// is like no other.
+	Version string
+	// Redact takes secrets out of an error's text before it is stored, logged or published; nil: there are none.
+	Redact func(text string) string
+}
+
+// matches says whether events of this type go to the handler.
+func (h *Handler) matches(typ string) bool {
+	for _, p := range h.On {
+		if p.Match(typ) {
+			return true
+		}
+	}
+	return false
 }
 
 // Retry says how failed attempts are repeated: after Backoff, doubled each time up to Max, with full jitter.
@@ -45,6 +60,7 @@ type EventType struct {
 	Type        string
 	Description string
 	Schema      *schema.Schema // what its data has to be; nil: anything
+	Version     string         // tells what is written of it from another wiring's
 }
 
 // Delivery is one event at one handler, at one attempt: what a kind sees.

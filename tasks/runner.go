@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"evrun/events"
@@ -30,11 +31,21 @@ type Options struct {
 // Each handler has a consumer, one goroutine that owns all its state: where it is in the journal, what is in flight, what
 // waits for a retry. Consumers share nothing, so a slow or stuck handler holds up no other.
 type Runner struct {
-	o         Options
-	ready     chan struct{}
-	consumers []*consumer
-	byName    map[string]*consumer
-	lastCall  chan struct{} // closed when attempts that have not ended are waited for no more
+	o        Options
+	ready    chan struct{}
+	wired    atomic.Pointer[wired]
+	lastCall chan struct{} // closed when attempts that have not ended are waited for no more
+	failure  chan error    // of the first part that failed
+
+	// Set by Run before ready is closed.
+	running context.Context // ends when the runner is to stop
+	cancel  context.CancelFunc
+	work    context.Context // of attempts: outlives running by the grace period
+	wg      sync.WaitGroup  // of what goes on within Run
+
+	wiring   sync.Mutex // held while handlers come and go
+	stopping bool
+	leaving  map[string][]*member // no longer wired, and not yet ended
 }
 
 // lastCallAfter is how long attempts may take to notice that the grace period is over.
@@ -45,12 +56,12 @@ func NewRunner(o Options) *Runner {
 	if o.Grace <= 0 {
 		o.Grace = 30 * time.Second
 	}
-	r := &Runner{o: o, ready: make(chan struct{}), byName: map[string]*consumer{}, lastCall: make(chan struct{})}
+	r := &Runner{o: o, ready: make(chan struct{}), lastCall: make(chan struct{}), failure: make(chan error, 1), leaving: map[string][]*member{}}
+	w := &wired{handlers: o.Handlers, members: make(map[string]*member, len(o.Handlers))}
 	for _, h := range o.Handlers {
-		c := newConsumer(r, h)
-		r.consumers = append(r.consumers, c)
-		r.byName[h.Name] = c
+		w.members[h.Name] = newMember(r, h)
 	}
+	r.wired.Store(w)
 	return r
 }
 
@@ -58,17 +69,14 @@ func NewRunner(o Options) *Runner {
 func (r *Runner) Ready() <-chan struct{} { return r.ready }
 
 // Handlers returns the wired handlers.
-func (r *Runner) Handlers() []*Handler { return r.o.Handlers }
+func (r *Runner) Handlers() []*Handler { return r.wired.Load().handlers }
 
 // Matching returns the names of the handlers that an event of this type goes to.
 func (r *Runner) Matching(typ string) []string {
 	var names []string
-	for _, h := range r.o.Handlers {
-		for _, p := range h.On {
-			if p.Match(typ) {
-				names = append(names, h.Name)
-				break
-			}
+	for _, h := range r.Handlers() {
+		if h.matches(typ) {
+			names = append(names, h.Name)
 		}
 	}
 	return names
@@ -92,29 +100,32 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 			err = nil // stopped while it started
 		}
 	}()
-	registered, err := r.o.Store.Register(ctx, Registrations(r.o.Handlers))
+	first := r.wired.Load()
+	registered, err := r.o.Store.Register(ctx, Registrations(first.handlers))
 	if err != nil {
 		return err
 	}
-	closeActions, err := r.openActions(ctx)
-	defer func() { err = errors.Join(err, closeActions()) }()
-	if err != nil {
-		return err
-	}
-	for i, c := range r.consumers {
-		if err := c.open(ctx, registered[i]); err != nil {
-			return fmt.Errorf("handler %s: %w", c.h.Name, err)
+	var opened []*member
+	for i, h := range first.handlers {
+		m := first.members[h.Name]
+		if err = r.openAction(ctx, h); err == nil {
+			opened = append(opened, m)
+			if err = m.c.open(ctx, registered[i]); err != nil {
+				err = fmt.Errorf("handler %s: %w", h.Name, err)
+			}
+		}
+		if err != nil {
+			return errors.Join(err, closeActions(opened))
 		}
 	}
-	close(r.ready)
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	// work outlives ctx by the grace period.
+	r.running, r.cancel = context.WithCancel(ctx)
+	defer r.cancel()
 	work, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer interrupt(nil)
+	r.work = work
 	graceOver, allEnded := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(r.running, func() {
 		defer close(graceOver)
 		t := time.NewTimer(r.o.Grace)
 		defer t.Stop()
@@ -130,40 +141,50 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		case <-allEnded:
 		}
 	})
-	errs := make(chan error, len(r.consumers)+1)
-	var wg sync.WaitGroup
-	for _, c := range r.consumers {
-		wg.Go(func() {
-			if err := c.run(ctx, work); err != nil {
-				errs <- fmt.Errorf("handler %s: %w", c.h.Name, err)
-				cancel()
+	for _, m := range opened {
+		ctx, stop := context.WithCancel(r.running)
+		m.stop = stop
+		close(m.begun)
+		r.wg.Go(func() {
+			defer r.ended(m)
+			if err := m.c.run(ctx, r.work); err != nil {
+				r.fail(m, err)
 			}
 		})
 	}
-	wg.Go(func() { r.sweep(ctx) })
-	wg.Wait()
+	close(r.ready)
+	r.sweep(r.running)
+	r.wiring.Lock()
+	r.stopping = true
+	r.wiring.Unlock()
+	r.wg.Wait()
 	close(allEnded)
 	interrupt(nil)
 	if !stop() {
 		<-graceOver
 	}
-	errs <- nil
-	return <-errs
+	select {
+	case err := <-r.failure:
+		return err
+	default:
+		return nil
+	}
 }
 
 // sweepEvery is how often handlers that see no events of their own have their marks moved on, so that a start doesn't
 // have to read what is long past.
 const sweepEvery = 30 * time.Second
 
+// sweep does so until ctx ends.
 func (r *Runner) sweep(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			for _, c := range r.consumers {
+			for _, m := range r.wired.Load().members {
 				select {
-				case c.mark <- struct{}{}:
+				case m.c.mark <- struct{}{}:
 				default: // busy: it moves its mark by itself
 				}
 			}
@@ -181,13 +202,18 @@ func (r *Runner) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, erro
 		return nil, err
 	}
 	for _, run := range runs {
-		c, ok := r.byName[run.Handler]
+		m, ok := r.wired.Load().members[run.Handler]
 		if !ok {
 			continue // no longer wired: it waits in the store
 		}
 		select {
-		case c.retried <- run:
-		case <-c.ended:
+		case <-m.begun:
+		default:
+			continue // it reads the store when it begins
+		}
+		select {
+		case m.c.retried <- run:
+		case <-m.c.ended:
 		case <-ctx.Done():
 			return runs, ctx.Err()
 		}

@@ -20,6 +20,8 @@ type Problem struct {
 	// Violations are how the event's data breaks the schema of its type; More of them were left out.
 	Violations []schema.Violation `json:"violations,omitempty"`
 	More       int                `json:"more_violations,omitempty"`
+	// Faults are what is wrong with a wiring file, as evrun validate -o json prints them.
+	Faults json.RawMessage `json:"faults,omitempty"`
 }
 
 // Error gives detail and violations in one line.

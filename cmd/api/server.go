@@ -26,8 +26,9 @@ type Options struct {
 	Commits *events.Feed[store.Commit]
 	Log     *slog.Logger
 	MaxData int // largest data of an event, in bytes
-	Status  func() any
-	Explain func(*events.Event) explain.Report // what the wiring would do about an event
+	Status  func(context.Context) (Status, error)
+	Reload  func(context.Context) (Reloaded, error) // reads the wiring file again
+	Explain func(*events.Event) explain.Report      // what the wiring would do about an event
 }
 
 // Server answers the HTTP API.
@@ -57,6 +58,7 @@ func NewServer(o Options) *Server {
 		"GET /v1/users":            s.listUsers,
 		"GET /v1/users/{key}":      s.getUser,
 		"GET /v1/status":           s.status,
+		"POST /v1/reload":          s.reload,
 		"GET /healthz":             s.healthy,
 		"GET /readyz":              s.readiness,
 	} {
@@ -130,10 +132,6 @@ func (s *Server) readiness(w http.ResponseWriter, _ *http.Request) error {
 }
 
 var errDraining = problem(http.StatusServiceUnavailable, "evrun is stopping: try again when it is back")
-
-func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, http.StatusOK, s.o.Status())
-}
 
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	q, err := eventQuery(r)

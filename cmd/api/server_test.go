@@ -100,7 +100,7 @@ func serve(t *testing.T, handlers ...*tasks.Handler) *daemon {
 	emitter := tasks.NewEmitter(d.store, 1000)
 	runner := tasks.NewRunner(tasks.Options{Store: d.store, Bus: bus, Emitter: emitter, Handlers: handlers, Log: log})
 	d.server = api.NewServer(api.Options{Store: d.store, Emitter: emitter, Runner: runner, Bus: bus, Commits: commits, Log: log, MaxData: 1000,
-		Status: func() any { return nil }})
+		Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }})
 	l, err := net.Listen("unix", d.socket)
 	if err != nil {
 		t.Fatal(err)

@@ -54,6 +54,8 @@ type Config struct {
 	Wiring    Wiring
 	// Warnings is what keeps nothing from running, and is probably not meant, in the order of the file.
 	Warnings []Fault
+	// Files are the other files that were read: schemas.
+	Files []string
 	// Secrets collects what env() and file() give to expressions, to be kept out of logs and errors.
 	Secrets *expression.Secrets
 }
@@ -163,7 +165,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 		if o.NewLog != nil && len(d.faults) == 0 {
 			w.log = o.NewLog(c.Settings)
 		}
-		c.Wiring = w.read()
+		c.Wiring, c.Files = w.read(), w.files
 	}
 	if err := d.err(); err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	}
 	want := Settings{
 		Store: StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), Synchronous: "full"}, Bus: "embedded",
-		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), MaxEvent: 1 << 20},
+		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), MaxEvent: 1 << 20, Watch: true},
 		Log:    LogSettings{Level: slog.LevelInfo, Format: "text"}, Grace: 30 * time.Second, Retention: RetentionSettings{Events: 30 * 24 * time.Hour},
 	}
 	if c.Settings != want {
@@ -368,7 +368,7 @@ func TestSettingsAreLayered(t *testing.T) {
 			}
 			want := Settings{
 				Store: StoreSettings{Path: filepath.Join(dir, "file.db"), Synchronous: "full"}, Bus: "embedded",
-				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), MaxEvent: 2 << 20},
+				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), MaxEvent: 2 << 20, Watch: true},
 				Log:    LogSettings{Level: slog.LevelWarn, Format: "text"}, Grace: 5 * time.Second, Retention: RetentionSettings{Events: 30 * 24 * time.Hour},
 			}
 			test.want(&want)

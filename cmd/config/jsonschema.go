@@ -62,6 +62,7 @@ var mappings = []mappingForm{
 	{"server", []keyForm{
 		{"socket", "The control socket that emit and tail talk to. Default evrun.sock beside this file.", false, text},
 		{"max_event", "How much data an event may have: 512KiB, 1MiB (the default), up to 64MiB.", false, form("type", "string", "pattern", `^[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+$`)},
+		{"watch", "Read this file again when it changes. Default true.", false, truth},
 		{"grace", "How long a stop waits for what is in flight. Default 30s.", false, duration},
 	}},
 	{"log", []keyForm{
@@ -87,6 +88,10 @@ var mappings = []mappingForm{
 		{"timezone", "For cron, daily, weekly and monthly: Europe/Paris. Default UTC.", false, form("type", "string")},
 		{"dst", "What a change of the clocks does to cron: once is as people expect it, rhythm keeps the distance of the slots.", false, words("once", "rhythm")},
 		{"missed", "What a start does about slots that passed meanwhile. Default last.", false, words("skip", "last", "all")},
+		{"grace", "How late a slot may be and still be on time. Default 1m.", false, duration},
+		{"max_missed", "With missed: all, how many at most, the newest. Default 1000.", false, form("type", "integer", "minimum", 1, "maximum", maxMissed)},
+		{"overlap", "What becomes of a slot while runs of the one before go on. Default allow.", false, words("allow", "skip", "queue")},
+		{"paused", "No slots for now.", false, truth},
 		{"emit", "The type of the event that it publishes.", true, form("allOf", []any{eventType, form("not", form("pattern", `\$\{`))})},
 		{"subject", "What the event is about. ${ … } sees slot.", false, scalarForm},
 		{"data", "The data of the event. ${ … } in its texts sees slot.time, slot.unix and slot.number.", false, anything},

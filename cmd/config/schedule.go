@@ -4,10 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule"
+)
+
+const (
+	maxGrace  = 24 * time.Hour
+	maxMissed = 100_000
 )
 
 // schedule reads one schedule; nil after a fault.
@@ -67,6 +73,16 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 		{name: "missed", read: func(n *yaml.Node) {
 			s.Missed = schedule.Missed(r.choice(n, "missed", string(schedule.MissedSkip), string(schedule.MissedLast), string(schedule.MissedAll)))
 		}},
+		{name: "grace", read: func(n *yaml.Node) {
+			if s.Grace = r.duration(n, "grace"); s.Grace > maxGrace {
+				r.at(n, fmt.Sprintf("grace: %s is more than a day", s.Grace), "what is so late is missed: see the key missed")
+			}
+		}},
+		{name: "max_missed", read: func(n *yaml.Node) { s.MaxMissed = int(r.integer(n, "max_missed", maxMissed)) }},
+		{name: "overlap", read: func(n *yaml.Node) {
+			s.Overlap = schedule.Overlap(r.choice(n, "overlap", string(schedule.OverlapAllow), string(schedule.OverlapSkip), string(schedule.OverlapQueue)))
+		}},
+		{name: "paused", read: func(n *yaml.Node) { s.Paused = r.truth(n, "paused") }},
 		{name: "emit", required: "the type of the event that it publishes", read: func(n *yaml.Node) {
 			typ, ok := r.text(n, "emit")
 			switch {
@@ -92,6 +108,9 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 				r.specError(n, nil, err)
 			}
 		}
+	}
+	if cap, _ := lookup(n, "max_missed"); cap != nil && s.Missed != schedule.MissedAll && len(r.faults) == before {
+		r.at(cap, `"max_missed" goes with missed: all only`, "")
 	}
 	if len(r.faults) == before {
 		r.checkData(n, s.Type, s.Data)

@@ -35,6 +35,7 @@ type StoreSettings struct {
 type ServerSettings struct {
 	Socket   string // absolute; default evrun.sock beside the file
 	MaxEvent int    // the largest data of an event, in bytes; default 1 MiB
+	Watch    bool   // read the wiring file again when it changes; default true
 }
 
 // LogSettings are the daemon's log.
@@ -48,6 +49,23 @@ type RetentionSettings struct {
 	Events time.Duration // default 30 days
 }
 
+// Differing names the settings that are other than in s.
+func (s Settings) Differing(other Settings) []string {
+	var names []string
+	for _, d := range []struct {
+		name string
+		same bool
+	}{
+		{"store", s.Store == other.Store}, {"bus", s.Bus == other.Bus}, {"server", s.Server == other.Server && s.Grace == other.Grace},
+		{"log", s.Log == other.Log}, {"retention", s.Retention == other.Retention},
+	} {
+		if !d.same {
+			names = append(names, d.name)
+		}
+	}
+	return names
+}
+
 // maxSocket is how long the path of a unix socket can be on Linux; elsewhere it is a few bytes less.
 const maxSocket = 107
 
@@ -57,6 +75,9 @@ type setting struct {
 
 	put func(s *Settings, text string) (msg, hint string)
 }
+
+// keyWatch is the one setting that is no text.
+const keyWatch = "server.watch"
 
 var settings = []setting{
 	{"store.path", "store", "evrun.db", putStore},
@@ -78,6 +99,10 @@ var settings = []setting{
 	{"server.max_event", "", "1MiB", func(s *Settings, text string) (msg, hint string) {
 		s.Server.MaxEvent, msg, hint = parseSize(text)
 		return msg, hint
+	}},
+	{keyWatch, "", "true", func(s *Settings, text string) (msg, hint string) {
+		s.Server.Watch = text == "true"
+		return oneOf(text, "true", "false")
 	}},
 	{"server.grace", "", "30s", func(s *Settings, text string) (msg, hint string) {
 		s.Grace, msg, hint = parseDuration(text)
@@ -178,9 +203,12 @@ func (r *settingsReader) take(i int, n *yaml.Node) {
 		r.at(n, about(key, msg), hint)
 		return
 	}
-	if _, ok := r.text(n, key); ok {
-		r.nodes[i] = n
+	if settings[i].key != keyWatch {
+		if _, ok := r.text(n, key); !ok {
+			return
+		}
 	}
+	r.nodes[i] = n
 }
 
 // settle lays the layers over each other: defaults, file, environment, flags. What the file says was checked by take.

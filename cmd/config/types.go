@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,10 +61,11 @@ func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
 }
 
 func (r *wiringReader) eventType(n *yaml.Node, t *tasks.EventType) {
+	t.Version = versionOf(n)
 	r.mapping(n, "an event type", []key{
 		{name: "description", read: func(n *yaml.Node) { t.Description, _ = r.text(n, "description") }},
 		{name: "schema", read: func(n *yaml.Node) { t.Schema = r.schema(n) }},
-		{name: "schema_file", read: func(n *yaml.Node) { t.Schema = r.schemaFile(n) }},
+		{name: "schema_file", read: func(n *yaml.Node) { t.Schema = r.schemaFile(n, &t.Version) }},
 	})
 	if k, _ := lookup(n, "schema"); k != nil {
 		if file, _ := lookup(n, "schema_file"); file != nil {
@@ -125,8 +127,8 @@ func (r *wiringReader) compile(n *yaml.Node, doc any) (*schema.Schema, []*schema
 	return schema.Compile(doc)
 }
 
-// schemaFile compiles a schema that has a file of its own.
-func (r *wiringReader) schemaFile(n *yaml.Node) *schema.Schema {
+// schemaFile compiles a schema that has a file of its own, which goes into version.
+func (r *wiringReader) schemaFile(n *yaml.Node, version *string) *schema.Schema {
 	name, ok := r.text(n, "schema_file")
 	if !ok {
 		return nil
@@ -139,11 +141,13 @@ func (r *wiringReader) schemaFile(n *yaml.Node) *schema.Schema {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(r.dir, path)
 	}
+	r.files = append(r.files, path)
 	text, err := readSchema(path)
 	if err != nil {
 		r.at(n, fmt.Sprintf("the schema %q can't be read: %s", clip(name), cause(err)), "its path is relative to this file's folder")
 		return nil
 	}
+	*version += fmt.Sprintf(" %x", sha256.Sum256(text))
 	if msg := badJSON(text); msg != "" {
 		r.at(n, fmt.Sprintf("the schema %q is no JSON: %s", clip(name), msg), "")
 		return nil

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +41,8 @@ type wiringReader struct {
 	steps      int                      // left for checks of data
 	data       *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
 
+	files []string // that were read
+
 	events, schedules, handlers, tests *yaml.Node
 }
 
@@ -63,6 +67,7 @@ func (r *wiringReader) read() Wiring {
 	if r.schedules != nil {
 		r.sequence(r.schedules, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if s := r.schedule(n); s != nil {
+				s.Version = versionOf(n)
 				w.Schedules = append(w.Schedules, s)
 				r.places[s] = n
 			}
@@ -71,6 +76,7 @@ func (r *wiringReader) read() Wiring {
 	if r.handlers != nil {
 		r.sequence(r.handlers, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if h := r.handler(n); h != nil {
+				h.Version, h.Redact = versionOf(n), r.secrets.Redact
 				w.Handlers = append(w.Handlers, h)
 				r.places[h] = n
 			}
@@ -80,6 +86,20 @@ func (r *wiringReader) read() Wiring {
 		w.Tests = r.wiringTests(r.tests, &w)
 	}
 	return w
+}
+
+// versionOf tells a value from others by what is written, but for comments and layout.
+func versionOf(n *yaml.Node) string {
+	h := sha256.New()
+	var write func(n *yaml.Node)
+	write = func(n *yaml.Node) {
+		fmt.Fprintf(h, "%d %d %d %q\n", n.Kind, min(n.Style, yaml.SingleQuoted), len(n.Content), n.Value) // "1" is no 1
+		for _, c := range n.Content {
+			write(c)
+		}
+	}
+	write(n)
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // checkType checks a type that somebody wants to publish, as n has it.

@@ -86,14 +86,15 @@ type bench struct {
 	commits *events.Feed[store.Commit]
 	emitter *tasks.Emitter
 	runner  *tasks.Runner
-	head    int64          // what came before the test proper
-	given   map[int64]bool // sequences of the events that came in
-	stop    []func() error // in the order of stopping
+	head    int64                // what came before the test proper
+	given   map[int64]bool       // sequences of the events that came in
+	fired   map[string]time.Time // the last slot of each schedule
+	stop    []func() error       // in the order of stopping
 	failed  chan error
 }
 
 func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) (*bench, error) {
-	b := &bench{cfg: cfg, test: t, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), given: map[int64]bool{}, failed: make(chan error, 2)}
+	b := &bench{cfg: cfg, test: t, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), given: map[int64]bool{}, fired: map[string]time.Time{}, failed: make(chan error, 2)}
 	clock := func() time.Time { return t.Clock }
 	var err error
 	b.store, err = sqlite.Open(filepath.Join(dir, "test.db"), store.Options{
@@ -297,7 +298,9 @@ func (b *bench) event(g config.Given) (*events.Event, error) {
 		if !g.At.After(from) {
 			from = g.At.Add(-time.Nanosecond)
 		}
-		return g.Schedule.Event(g.Schedule.Timing.CountedFrom(from), g.At)
+		previous := b.fired[g.Schedule.Name]
+		b.fired[g.Schedule.Name] = g.At
+		return g.Schedule.Event(g.Schedule.Timing.CountedFrom(from), g.At, previous)
 	}
 	data, err := tasks.MarshalData(g.Data)
 	if err != nil {

@@ -26,7 +26,7 @@ type Env struct {
 // Slot is a nominal time of a schedule.
 type Slot struct {
 	Time   time.Time // in the schedule's zone
-	Number int64     // how many slots came before, in this schedule's life
+	Number int64     // from 1 for the first in this schedule's life; 0: it is no slot
 }
 
 // NewEnv is the environment of a handler on e.
@@ -148,12 +148,18 @@ func slotField(s *Slot, name string) any {
 
 func (env *Env) slotAsMap() map[string]any {
 	if env.slotMap == nil {
-		env.slotMap = make(map[string]any, len(slotFields))
-		for _, name := range slotFields {
-			env.slotMap[name] = slotField(env.slot, name)
-		}
+		env.slotMap = env.slot.Map()
 	}
 	return env.slotMap
+}
+
+// Map is the slot as expressions see it as a whole.
+func (s Slot) Map() map[string]any {
+	m := make(map[string]any, len(slotFields))
+	for _, name := range slotFields {
+		m[name] = slotField(&s, name)
+	}
+	return m
 }
 
 // asInt makes the language's own whole number of an int64.

@@ -180,8 +180,8 @@ func FuzzParse(f *testing.F) {
 		if root != nil {
 			reproduces(t, src, root)
 		}
-		// The reference holds to YAML 1.1 in these: more kinds of line ends, tabs, and it knows a BOM.
-		if bytes.ContainsAny(src, "\t\u0085\u2028\u2029\ufeff") {
+		// The reference holds to YAML 1.1 in these: more kinds of line ends, tabs, no \/, and it knows a BOM.
+		if bytes.ContainsAny(src, "\t\u0085\u2028\u2029\ufeff") || bytes.Contains(src, []byte(`\/`)) {
 			return
 		}
 		agrees(t, src, root)

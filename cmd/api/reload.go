@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"evrun/tasks"
+)
+
+// Reloaded is what came of reading the wiring file again.
+type Reloaded struct {
+	At    time.Time `json:"at"`
+	Error string    `json:"error,omitempty"` // why it was refused: the wiring is as it was
+	// What is not as it was before.
+	Handlers  tasks.Changes `json:"handlers,omitzero"`
+	Schedules tasks.Changes `json:"schedules,omitzero"`
+	Events    tasks.Changes `json:"events,omitzero"`
+	Restart   []string      `json:"restart,omitempty"` // settings that differ from those that the daemon runs with, until it starts anew
+}
+
+// None says whether nothing has changed.
+func (r *Reloaded) None() bool {
+	return r.Handlers.None() && r.Schedules.None() && r.Events.None() && len(r.Restart) == 0
+}
+
+// reload has the daemon read its wiring file again. One that is wrong is answered with 422, and changes nothing.
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
+	done, err := s.o.Reload(context.WithoutCancel(r.Context())) // half a reload helps nobody
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, done)
+}
+
+// Reload has the daemon read its wiring file again. One that is wrong is a *[Problem] with status 422 and its faults.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	var done Reloaded
+	res, err := c.do(ctx, http.MethodPost, "/v1/reload", "", nil)
+	if err != nil {
+		return done, err
+	}
+	defer res.Body.Close()
+	return done, json.NewDecoder(res.Body).Decode(&done)
+}

@@ -1,0 +1,54 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"evrun/tasks"
+)
+
+// Status is what GET /v1/status answers.
+type Status struct {
+	Version   string    `json:"version"`
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+	Config    string    `json:"config"`
+	LoadedAt  time.Time `json:"loaded_at"`        // when the wiring that runs was read
+	Reload    *Reloaded `json:"reload,omitempty"` // the last one that changed something or was refused
+	Store     string    `json:"store"`
+	StoreSize int64     `json:"store_bytes"` // with what is not in the main file yet
+	Socket    string    `json:"socket"`
+	Head      int64     `json:"head,string"` // the last sequence of the journal
+
+	Handlers  []tasks.HandlerStatus `json:"handlers"`
+	Schedules []ScheduleStatus      `json:"schedules"`
+}
+
+// ScheduleStatus says what a schedule does next.
+type ScheduleStatus struct {
+	Name string     `json:"name"`
+	Emit string     `json:"emit"`
+	When string     `json:"when"` // in words
+	Next *time.Time `json:"next,omitempty"`
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
+	status, err := s.o.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, status)
+}
+
+// Status asks how the daemon gets on.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var status Status
+	res, err := c.do(ctx, http.MethodGet, "/v1/status", "", nil)
+	if err != nil {
+		return status, err
+	}
+	defer res.Body.Close()
+	return status, json.NewDecoder(res.Body).Decode(&status)
+}

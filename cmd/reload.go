@@ -1,0 +1,76 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/tasks"
+)
+
+func newReloadCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reload",
+		Short: "Have the daemon read its wiring file again",
+		Long: `Has the daemon read its wiring file again, and prints what has changed. The file is checked whole first: one that is wrong
+changes nothing, and its errors are printed (exit 78).
+
+What has not changed goes on untouched. A handler that has changed ends what it has begun, and goes on with the next event under
+its new wiring; a new one begins with what comes next, unless it is "from: start"; one that is gone ends what it has begun.
+A schedule whose timing has changed begins anew. Settings (store, server, log, …) need a restart, and are named.
+
+The daemon reloads by itself when the file changes (unless server.watch is false), and at a SIGHUP. Each reload is told by an event,
+evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runReload(c.Context(), e) },
+	}
+}
+
+func runReload(ctx context.Context, e *env) error {
+	cfg, err := e.settings()
+	if err != nil {
+		return err
+	}
+	done, err := api.NewClient(cfg.Settings.Server.Socket).Reload(ctx)
+	var p *api.Problem
+	if errors.As(err, &p) && p.Status == http.StatusUnprocessableEntity {
+		// The same file read here says it with its lines; unless only the daemon sees what is wrong.
+		if _, here := e.load(); here != nil {
+			return here
+		}
+		return &exitError{code: exitConfig, err: err}
+	}
+	if err != nil {
+		return err
+	}
+	if e.json() {
+		return e.printJSON(map[string]any{"reloaded": done})
+	}
+	var b strings.Builder
+	for _, part := range []struct {
+		name string
+		c    tasks.Changes
+	}{{"handler", done.Handlers}, {"schedule", done.Schedules}, {"event type", done.Events}} {
+		for _, group := range []struct {
+			what  string
+			names []string
+		}{{"added", part.c.Added}, {"changed", part.c.Changed}, {"removed", part.c.Removed}} {
+			for _, name := range group.names {
+				fmt.Fprintf(&b, "%s %s %s\n", part.name, name, group.what)
+			}
+		}
+	}
+	for _, name := range done.Restart {
+		fmt.Fprintf(&b, "setting %s changed: it needs a restart\n", name)
+	}
+	if done.None() {
+		b.WriteString("nothing has changed\n")
+	}
+	_, err = fmt.Fprint(e.out, b.String())
+	return err
+}

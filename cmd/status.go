@@ -1,0 +1,88 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/events"
+)
+
+func newStatusCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show how the daemon gets on",
+		Long: `Shows how the daemon gets on: what it runs, since when, what came of the last reload, and for each handler how many events of
+the journal are after the last one up to which all is dealt with (BEHIND), the attempts under way, the runs that wait for their next
+attempt, and those that are dead. Exit 69 when no daemon runs.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), e) },
+	}
+}
+
+func runStatus(ctx context.Context, e *env) error {
+	cfg, err := e.settings()
+	if err != nil {
+		return err
+	}
+	s, err := api.NewClient(cfg.Settings.Server.Socket).Status(ctx)
+	if err != nil {
+		return err
+	}
+	if e.json() {
+		return e.printJSON(map[string]any{"status": s})
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "evrun %s\tpid %d, up %s\n", s.Version, s.PID, age(s.StartedAt))
+	fmt.Fprintf(w, "config\t%s, read %s\n", s.Config, s.LoadedAt.Format(time.RFC3339))
+	if r := s.Reload; r != nil && r.Error != "" {
+		first, more, _ := strings.Cut(r.Error, "\n")
+		if more != "" {
+			first += " …"
+		}
+		fmt.Fprintf(w, "reload\trefused at %s: %s\n", r.At.Format(time.RFC3339), events.EscapeControl(first))
+	}
+	fmt.Fprintf(w, "store\t%s, %s, %s\n", s.Store, humanize.IBytes(uint64(max(0, s.StoreSize))), counted(int(s.Head), "event"))
+	fmt.Fprintf(w, "socket\t%s\n", s.Socket)
+	_ = w.Flush() // a strings.Builder takes all
+	if len(s.Handlers) > 0 {
+		fmt.Fprint(w, "\nHANDLER\tBEHIND\tRUNNING\tRETRYING\tDEAD\n")
+		for _, h := range s.Handlers {
+			name := h.Name
+			if h.Replacing {
+				name += " (its old wiring still ends what it began)"
+			}
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", name, h.Behind, h.Running, h.Retrying, h.Dead)
+		}
+		_ = w.Flush()
+	}
+	if len(s.Schedules) > 0 {
+		fmt.Fprint(w, "\nSCHEDULE\tNEXT\tWHEN\n")
+		for _, t := range s.Schedules {
+			next := "no more"
+			if t.Next != nil {
+				next = t.Next.Format(time.RFC3339)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, next, events.EscapeControl(t.When))
+		}
+		_ = w.Flush()
+	}
+	_, err = fmt.Fprint(e.out, b.String())
+	return err
+}
+
+// age is how long ago t was, without what doesn't matter.
+func age(t time.Time) string {
+	d := time.Since(t).Round(time.Second)
+	if d >= 48*time.Hour {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return d.String()
+}

@@ -1,0 +1,256 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"evrun/store"
+)
+
+// ErrStopping is what [Runner.Replace] answers while the runner stops.
+var ErrStopping = errors.New("the runner is stopping")
+
+// Changes says what differs between two wirings, by name, in the order of the files.
+type Changes struct {
+	Added   []string `json:"added,omitempty"`
+	Removed []string `json:"removed,omitempty"`
+	Changed []string `json:"changed,omitempty"`
+}
+
+// None says whether all is as it was.
+func (c Changes) None() bool { return len(c.Added)+len(c.Removed)+len(c.Changed) == 0 }
+
+// LogValue leaves out what is empty.
+func (c Changes) LogValue() slog.Value {
+	var group []slog.Attr
+	for _, part := range []struct {
+		what  string
+		names []string
+	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}} {
+		if len(part.names) > 0 {
+			group = append(group, slog.Any(part.what, part.names))
+		}
+	}
+	return slog.GroupValue(group...)
+}
+
+// Compare gives the changes from one list to another; same says whether two entries of one name are alike.
+func Compare[E any](was, is []E, name func(E) string, same func(a, b E) bool) Changes {
+	var c Changes
+	before := make(map[string]E, len(was))
+	for _, e := range was {
+		before[name(e)] = e
+	}
+	for _, e := range is {
+		switch old, ok := before[name(e)]; {
+		case !ok:
+			c.Added = append(c.Added, name(e))
+		case !same(old, e):
+			c.Changed = append(c.Changed, name(e))
+		}
+		delete(before, name(e))
+	}
+	for _, e := range was {
+		if _, left := before[name(e)]; left {
+			c.Removed = append(c.Removed, name(e))
+		}
+	}
+	return c
+}
+
+// wired is what runs: the handlers in the order of the file, and a member for each. It is not changed, but replaced.
+type wired struct {
+	handlers []*Handler
+	members  map[string]*member
+}
+
+// member is a wired handler with the consumer that runs it.
+type member struct {
+	h     *Handler
+	c     *consumer
+	stop  context.CancelFunc
+	begun chan struct{} // closed when the consumer takes up what the store has
+	ended chan struct{} // closed when the consumer has ended, and the action is closed
+}
+
+func newMember(r *Runner, h *Handler) *member {
+	return &member{h: h, c: newConsumer(r, h), stop: func() {}, begun: make(chan struct{}), ended: make(chan struct{})}
+}
+
+// sameHandler says whether a handler needs no replacing: nothing that was written of it has changed.
+func sameHandler(a, b *Handler) bool { return a == b || a.Version != "" && a.Version == b.Version }
+
+// Replace puts other handlers in the place of those that run, while events come in. A handler of the same name and Version
+// goes on untouched. One that is gone takes no more events, and ends what it has begun. One that has changed ends what
+// it has begun first, and goes on where that was in the journal. A new one begins at the journal's head, unless it is
+// FromStart. Either all of it happens, or an error says why nothing did: an action that can't be opened, a
+// store that takes nothing, [ErrStopping].
+func (r *Runner) Replace(ctx context.Context, handlers []*Handler) (Changes, error) {
+	select {
+	case <-r.ready:
+	case <-ctx.Done():
+		return Changes{}, ctx.Err()
+	}
+	r.wiring.Lock()
+	defer r.wiring.Unlock()
+	if r.stopping {
+		return Changes{}, ErrStopping
+	}
+	was := r.wired.Load()
+	next := &wired{handlers: handlers, members: make(map[string]*member, len(handlers))}
+	var fresh []*member
+	for _, h := range handlers {
+		m := was.members[h.Name]
+		if m == nil || !sameHandler(m.h, h) {
+			m = newMember(r, h)
+			fresh = append(fresh, m)
+		}
+		next.members[h.Name] = m
+	}
+	for i, m := range fresh {
+		if err := r.openAction(ctx, m.h); err != nil {
+			return Changes{}, errors.Join(err, closeActions(fresh[:i]))
+		}
+	}
+	if _, err := r.o.Store.Register(ctx, Registrations(handlers)); err != nil {
+		return Changes{}, errors.Join(err, closeActions(fresh))
+	}
+	changes := Compare(was.handlers, handlers, func(h *Handler) string { return h.Name }, sameHandler)
+	r.wired.Store(next)
+	for name, m := range was.members {
+		if next.members[name] != m {
+			m.stop()
+			r.leaving[name] = append(r.leaving[name], m)
+		}
+	}
+	for _, m := range fresh {
+		r.begin(m, r.leaving[m.h.Name])
+	}
+	return changes, nil
+}
+
+// begin runs a member once those of its name that came before it have ended. r.wiring is held.
+func (r *Runner) begin(m *member, before []*member) {
+	ctx, stop := context.WithCancel(r.running)
+	m.stop = stop
+	r.wg.Go(func() {
+		defer r.ended(m)
+		for _, b := range before {
+			<-b.ended
+		}
+		if err := r.takeUp(ctx, m); err != nil {
+			if ctx.Err() == nil {
+				r.fail(m, err)
+			}
+			close(m.c.ended)
+			return
+		}
+		if err := m.c.run(ctx, r.work); err != nil {
+			r.fail(m, err)
+		}
+	})
+}
+
+// takeUp opens a member's consumer where the store has its handler now.
+func (r *Runner) takeUp(ctx context.Context, m *member) error {
+	if err := ctx.Err(); err != nil {
+		close(m.begun)
+		return err
+	}
+	r.wiring.Lock()
+	defer r.wiring.Unlock()
+	close(m.begun)
+	at := r.wired.Load()
+	if at.members[m.h.Name] != m {
+		return context.Canceled // replaced before it began
+	}
+	known, err := r.o.Store.Register(ctx, Registrations(at.handlers))
+	if err != nil {
+		return err
+	}
+	for i, h := range at.handlers {
+		if h.Name == m.h.Name {
+			return m.c.open(ctx, known[i])
+		}
+	}
+	return context.Canceled
+}
+
+// ended lets go of a member whose consumer has ended.
+func (r *Runner) ended(m *member) {
+	m.stop()
+	if err := closeAction(m.h); err != nil {
+		r.fail(m, err)
+	}
+	r.wiring.Lock()
+	defer r.wiring.Unlock()
+	close(m.ended)
+	left := r.leaving[m.h.Name]
+	for i, l := range left {
+		if l == m {
+			r.leaving[m.h.Name] = append(left[:i:i], left[i+1:]...)
+		}
+	}
+	if len(r.leaving[m.h.Name]) == 0 {
+		delete(r.leaving, m.h.Name)
+	}
+}
+
+// fail ends the runner with an error, the first one.
+func (r *Runner) fail(m *member, err error) {
+	select {
+	case r.failure <- fmt.Errorf("handler %s: %w", m.h.Name, err):
+	default:
+	}
+	r.cancel()
+}
+
+// awaits says whether a run of this handler on an event of this type may still come: the handler is wired to it, or was, and
+// ends what it has begun.
+func (r *Runner) awaits(name, typ string) bool {
+	if m := r.wired.Load().members[name]; m != nil && m.h.matches(typ) {
+		return true
+	}
+	return r.replacing(name)
+}
+
+// replacing says whether a handler of this name that is wired no more still ends what it has begun.
+func (r *Runner) replacing(name string) bool {
+	r.wiring.Lock()
+	defer r.wiring.Unlock()
+	return len(r.leaving[name]) > 0
+}
+
+// Opener is an [Action] that has to get something ready before its handler's first event, and to let go of it at the end.
+type Opener interface {
+	// Open is called before the handler takes events. An error keeps the runner from starting, or from replacing.
+	Open(ctx context.Context, handler string, s store.Store) error
+	// Close is called after Open, when all attempts have ended.
+	Close() error
+}
+
+func (r *Runner) openAction(ctx context.Context, h *Handler) error {
+	if o, ok := h.Action.(Opener); ok {
+		if err := o.Open(ctx, h.Name, r.o.Store); err != nil {
+			return fmt.Errorf("handler %s: %w", h.Name, err)
+		}
+	}
+	return nil
+}
+
+func closeAction(h *Handler) error {
+	if o, ok := h.Action.(Opener); ok {
+		return o.Close()
+	}
+	return nil
+}
+
+func closeActions(members []*member) error {
+	var errs []error
+	for _, m := range members {
+		errs = append(errs, closeAction(m.h))
+	}
+	return errors.Join(errs...)
+}
