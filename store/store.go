@@ -169,7 +169,7 @@ type Run struct {
 	CorrelationID string
 	State         RunState
 	Attempt       int // the last one that started, from 1
-	// Budget is the attempt after which a retried dead run's count began: 0 at first.
+	// Budget is how many attempts don't count: those before a dead run was last retried, and uncounted ones. 0 at first.
 	Budget        int
 	Error         string // of the last failed attempt; empty when it succeeded
 	StartedAt     time.Time
@@ -242,6 +242,7 @@ type Outcome struct {
 	Error         string
 	NextAttemptAt time.Time       // when Retrying
 	Emit          []*events.Event // appended to the journal in the same transaction
+	Uncounted     bool            // when Retrying: the run's Budget grows by one, so that the attempt uses none of it up
 }
 
 // Settled is the answer to a [Settlement].

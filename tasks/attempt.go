@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"evrun/events"
@@ -75,6 +76,7 @@ func apply(effect Effect, tx store.Tx) (result any, err error) {
 // outside runs an attempt of an outside handler: recorded first, then done.
 func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action Outside) attemptDone {
 	done := attemptDone{t: t, d: d}
+	work := ctx
 	claim := []store.Claim{{Handler: c.id, Sequence: t.seq, Attempt: t.attempt, At: t.started}}
 	for !t.claimed {
 		started, err := c.r.o.Store.Start(ctx, claim)
@@ -98,6 +100,7 @@ func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action Out
 	if done.err != nil && ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
 		done.err = fmt.Errorf("%w: %w", context.Cause(ctx), done.err)
 	}
+	done.cutShort = done.err != nil && work.Err() != nil
 	return done
 }
 
@@ -120,27 +123,18 @@ func (c *consumer) succeeded(t *task, d *Delivery, result any) store.Outcome {
 	return store.Outcome{State: store.Succeeded, Emit: emitted}
 }
 
-// typeRunDead is published when a run is dead.
-const typeRunDead = "evrun.run.dead"
-
 // failed is the outcome of an attempt that did not: another one later, or the end.
 func (c *consumer) failed(t *task, d *Delivery, err error) store.Outcome {
 	if !isPermanent(err) && t.attempt-t.budget < c.h.Retry.Attempts {
 		return store.Outcome{State: store.Retrying, Error: err.Error(), NextAttemptAt: time.Now().Add(c.h.Retry.delay(t.attempt-t.budget, err))}
 	}
-	out := store.Outcome{State: store.Dead, Error: err.Error()}
-	if t.event.Type == typeRunDead {
-		return out // a handler of dead runs that dies itself is not told of that: it would have no end
-	}
-	dead := EmittedEvent{Type: typeRunDead, Data: map[string]any{
-		"run": d.RunID, "handler": c.h.Name, "event": t.event.ID, "type": t.event.Type, "sequence": t.seq,
-		"attempt": t.attempt, "error": out.Error,
-	}}
-	if e, err := c.r.o.Emitter.child(d, t.attempt, "/evrun", dead); err == nil {
-		e.ID = fmt.Sprintf("%s.dead.%d", d.RunID, t.attempt)
-		out.Emit = []*events.Event{e}
-	}
-	return out
+	return c.dead(t, d, err)
+}
+
+// cutShort is the outcome of an attempt that the daemon's stop ended: the next one follows the next start, and the handler's
+// attempts are as many as before.
+func cutShort(err error) store.Outcome {
+	return store.Outcome{State: store.Retrying, Error: err.Error(), NextAttemptAt: time.Now(), Uncounted: true}
 }
 
 // emitted makes the events that follow from a success: the kind's own, then those of the handler's emit.
@@ -158,36 +152,46 @@ func (c *consumer) emitted(d *Delivery, result any) (evs []*events.Event, err er
 		d.Env.SetResult(result)
 	}
 	for _, em := range c.h.Emit {
-		what := EmittedEvent{Data: result}
-		var err error
-		if what.Type, err = em.Type.Text(d.Env); err != nil {
-			return nil, fmt.Errorf("emit: type: %w", err)
-		}
-		if em.Subject != nil {
-			if what.Subject, err = em.Subject.Text(d.Env); err != nil {
-				return nil, fmt.Errorf("emit: subject: %w", err)
-			}
-		}
-		if em.Data != nil {
-			if what.Data, err = em.Data.Eval(d.Env); err != nil {
-				return nil, fmt.Errorf("emit: data: %w", err)
-			}
+		what, err := em.event(d, result)
+		if err != nil {
+			return nil, fmt.Errorf("emit: %w", err)
 		}
 		list = append(list, what)
 	}
 	evs = make([]*events.Event, len(list))
 	for i, what := range list {
-		var err error
-		if events.Reserved(what.Type) {
-			err = refused("type %q is evrun's own", what.Type)
-		} else {
-			evs[i], err = c.r.o.Emitter.child(d, i+1, c.source, what)
-		}
-		if err != nil {
+		if evs[i], err = c.child(d, strconv.Itoa(i+1), what); err != nil {
 			return nil, Permanent(fmt.Errorf("emit: %w", err))
 		}
 	}
 	return evs, nil
+}
+
+// event evaluates an emission; data is its data where it gives none.
+func (em *Emission) event(d *Delivery, data any) (what EmittedEvent, err error) {
+	what.Data = data
+	if what.Type, err = em.Type.Text(d.Env); err != nil {
+		return what, fmt.Errorf("type: %w", err)
+	}
+	if em.Subject != nil {
+		if what.Subject, err = em.Subject.Text(d.Env); err != nil {
+			return what, fmt.Errorf("subject: %w", err)
+		}
+	}
+	if em.Data != nil {
+		if what.Data, err = em.Data.Eval(d.Env); err != nil {
+			return what, fmt.Errorf("data: %w", err)
+		}
+	}
+	return what, nil
+}
+
+// child makes an event that the handler emits. name is its own among those of the run.
+func (c *consumer) child(d *Delivery, name string, what EmittedEvent) (*events.Event, error) {
+	if events.Reserved(what.Type) {
+		return nil, refused("type %q is evrun's own", what.Type)
+	}
+	return c.r.o.Emitter.child(d, name, c.source, what)
 }
 
 // recovered turns a panic into an error that keeps its stack.

@@ -63,6 +63,7 @@ type attemptDone struct {
 	d        *Delivery
 	result   any
 	err      error // the handler's
+	cutShort bool  // by the daemon's stop
 	fenced   bool  // the run is somebody else's
 	storeErr error // the attempt could not be recorded, and so did not begin
 }
@@ -378,6 +379,8 @@ func (c *consumer) attempted(a attemptDone) {
 		c.stuck(a.storeErr) // it stays active: the mark must not pass it
 	case a.fenced:
 		c.release(a.t)
+	case a.cutShort:
+		c.settle(a.t, c.settlement(a.t, cutShort(a.err)))
 	case a.err != nil:
 		c.settle(a.t, c.settlement(a.t, c.failed(a.t, a.d, a.err)))
 	default:
@@ -450,6 +453,9 @@ func (c *consumer) settled(batch []settling) {
 			c.r.o.Log.Debug("a late settlement was left out", "handler", c.h.Name, "sequence", t.seq, "attempt", t.attempt)
 		case b.out.State == store.Retrying:
 			c.log(t, b.out.Outcome)
+			if b.out.Uncounted {
+				t.budget++
+			}
 			next := &task{seq: t.seq, attempt: t.attempt + 1, budget: t.budget, due: b.out.NextAttemptAt, key: t.key}
 			delete(c.active, t.seq)
 			c.clock.add(next)

@@ -24,6 +24,7 @@ type Handler struct {
 	Concurrency int              // attempts of an [Outside] at a time; 0: 4
 	OrderBy     *expression.Expr // events with one key run one after the other, through all retries; nil: no order
 	Emit        []Emission       // accepted in the transaction that settles the run as succeeded
+	OnDead      *Emission        // accepted in the transaction that settles the run as dead; nil: evrun.run.dead alone
 	FromStart   bool             // a new handler begins at the journal's start, not at its head
 }
 
@@ -33,11 +34,11 @@ type Retry struct {
 	Backoff, Max time.Duration // default 1s and 1m
 }
 
-// Emission is an event that a handler emits when it succeeds.
+// Emission is an event that a handler emits.
 type Emission struct {
 	Type    *expression.Template
 	Subject *expression.Template // nil: none
-	Data    *expression.Value    // nil: the handler's result
+	Data    *expression.Value    // nil: the handler's result, and in OnDead what is known of the failure
 }
 
 // EventType is a declared type of event.

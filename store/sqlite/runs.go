@@ -187,6 +187,11 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 			return err
 		}
 	}
+	if out.Uncounted && out.State == store.Retrying {
+		if _, err := t.w.stmt.uncount.exec(s.Event.Sequence, int64(s.Handler)); err != nil {
+			return err
+		}
+	}
 	if err := t.append(out.Emit, nil); err != nil {
 		return err
 	}

@@ -19,8 +19,19 @@ type Env struct {
 
 	// What the language sees where it asks for the whole, made at the first use.
 	eventMap, slotMap map[string]any
+	eventList         []any
 
 	result, previous any
+	burst            []*events.Event
+	failure          *Failure
+}
+
+// Failure is what an on_dead sees of the run that died.
+type Failure struct {
+	Error    string
+	Attempts int // how many were made
+	Handler  string
+	RunID    string
 }
 
 // Slot is a nominal time of a schedule.
@@ -41,6 +52,12 @@ func (env *Env) SetResult(v any) { env.result = v }
 // SetPrevious gives `previous` a value.
 func (env *Env) SetPrevious(v any) { env.previous = v }
 
+// SetEvents gives `events` a value: the events of a burst, in order.
+func (env *Env) SetEvents(burst []*events.Event) { env.burst, env.eventList = burst, nil }
+
+// SetFailure gives `error`, `attempts`, `handler` and `run_id` their values.
+func (env *Env) SetFailure(f Failure) { env.failure = &f }
+
 // value gives one of our names.
 func (env *Env) value(name nameSet) (any, error) {
 	switch name {
@@ -51,6 +68,8 @@ func (env *Env) value(name nameSet) (any, error) {
 		return env.eventAsMap(), nil
 	case nameData:
 		return env.payload()
+	case nameEvents:
+		return env.burstAsList()
 	case nameResult:
 		return env.result, nil
 	case nameSlot:
@@ -61,7 +80,39 @@ func (env *Env) value(name nameSet) (any, error) {
 	case namePrevious:
 		return env.previous, nil
 	}
+	if env.failure == nil {
+		return nil, nil
+	}
+	switch name {
+	case nameError:
+		return env.failure.Error, nil
+	case nameAttempts:
+		return env.failure.Attempts, nil
+	case nameHandler:
+		return env.failure.Handler, nil
+	case nameRunID:
+		return env.failure.RunID, nil
+	}
 	return nil, nil
+}
+
+// burstAsList gives each event of the burst as a map: its attributes, and its data.
+func (env *Env) burstAsList() (any, error) {
+	if env.eventList != nil || env.burst == nil {
+		return env.eventList, nil
+	}
+	list := make([]any, len(env.burst))
+	for i, e := range env.burst {
+		member := NewEnv(e)
+		data, err := member.payload()
+		if err != nil {
+			return nil, fmt.Errorf("event %s of the burst: %w", e.ID, err)
+		}
+		list[i] = member.eventAsMap()
+		list[i].(map[string]any)["data"] = data
+	}
+	env.eventList = list
+	return list, nil
 }
 
 // payload is the decoded data: nil when there is none, a string when it isn't JSON.
