@@ -1,0 +1,1 @@
+-- Schedules (branch sched): its statements come with it.
