@@ -75,6 +75,8 @@ type EventQuery struct {
 	Correlation string           // only events of this chain
 	// Unsettled, when not 0, leaves out the events that the handler of this number has a run for.
 	Unsettled HandlerID
+	// Sequences, when not nil, takes only the events with one of these.
+	Sequences []int64
 	// Last takes the last Limit events of the selection instead of the first; they still come in ascending order.
 	Last  bool
 	Limit int // at most so many; 0: 1,000
@@ -109,6 +111,8 @@ type Runs interface {
 	FindRun(ctx context.Context, id string) (Run, error)
 	// Runs returns a page of runs, newest event first, and those of one event in the order of their handlers' numbers.
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
+	// Joined returns the sequences of the events that the run of a handler on one event has taken along, ascending.
+	Joined(ctx context.Context, h HandlerID, sequence int64) ([]int64, error)
 	// Attempts returns the failed attempts of a run, oldest first.
 	Attempts(ctx context.Context, id string) ([]Attempt, error)
 	// Retry makes dead runs due again now, with a new budget of attempts, and returns them. At most limit of the selection.
@@ -175,6 +179,8 @@ type Run struct {
 	StartedAt     time.Time
 	FinishedAt    time.Time // zero while running
 	NextAttemptAt time.Time // set when retrying
+	// Joined is set on a skipped run whose event another run of the handler has taken along: the sequence of that one's event.
+	Joined int64
 }
 
 // RunQuery selects runs. Set fields narrow it down together; Retry and Drop look at dead runs only.
@@ -203,6 +209,9 @@ type Claim struct {
 	Sequence int64
 	Attempt  int // from 1; the run must be new (1) or retrying with Attempt-1
 	At       time.Time
+	// Joins are the sequences of other events that a new run takes along, of which none has a run yet: each gets one that is
+	// skipped, and that says so, with the run and not without it.
+	Joins []int64
 }
 
 // SettleBatch is a set of attempts that end together.
@@ -227,6 +236,7 @@ type Settlement struct {
 	Attempt int
 	Claimed bool // Start recorded the attempt
 	Started time.Time
+	Joins   []int64 // as in Claim, when Attempt is 1 and not Claimed
 	// Outcome is what came of it, when Effect is nil.
 	Outcome Outcome
 	// Effect, when not nil, runs inside the transaction and gives the outcome. When it isn't Succeeded, all that it wrote

@@ -45,6 +45,8 @@ func Run(t *testing.T, open Open) {
 		{"pending runs are running ones first, then those due first", pending},
 		{"low-water marks only rise", marks},
 		{"failed attempts are kept, oldest first", attempts},
+		{"a run takes other events along, with itself or not at all", joins},
+		{"events are read by their sequences", bySequence},
 		{"an uncounted attempt leaves the budget as it was", uncounted},
 		{"a dead run can be retried with a new budget", retry},
 		{"only dead runs are retried or dropped", retryOnlyDead},
