@@ -18,11 +18,22 @@ type task struct {
 	event   *events.Event // nil when it has to be read first: a retry
 	seq     int64
 	attempt int // the one that comes next, or that is under way
-	budget  int // attempts made before the run was last retried by hand
+	budget  int // attempts that don't count
 	due     time.Time
 	key     string // with order_by
 	started time.Time
 	claimed bool // the attempt is recorded in the store
+
+	gathered bool    // it is a burst that is over...
+	joins    []int64 // ...and its other events, which have no run yet
+}
+
+// lowest is the lowest sequence that t is for.
+func (t *task) lowest() int64 {
+	if len(t.joins) > 0 {
+		return t.joins[0]
+	}
+	return t.seq
 }
 
 // delivery makes what the kind sees.
@@ -77,7 +88,10 @@ func apply(effect Effect, tx store.Tx) (result any, err error) {
 func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action Outside) attemptDone {
 	done := attemptDone{t: t, d: d}
 	work := ctx
-	claim := []store.Claim{{Handler: c.id, Sequence: t.seq, Attempt: t.attempt, At: t.started}}
+	if done.storeErr = c.giveEvents(ctx, t, d); done.storeErr != nil {
+		return done
+	}
+	claim := []store.Claim{{Handler: c.id, Sequence: t.seq, Attempt: t.attempt, At: t.started, Joins: t.joins}}
 	for !t.claimed {
 		started, err := c.r.o.Store.Start(ctx, claim)
 		switch {
@@ -111,7 +125,7 @@ func do(ctx context.Context, action Outside, d *Delivery) (result any, err error
 
 // settlement ends t's attempt with an outcome.
 func (c *consumer) settlement(t *task, out store.Outcome) store.Settlement {
-	return store.Settlement{Event: t.event, Handler: c.id, Attempt: t.attempt, Claimed: t.claimed, Started: t.started, Outcome: out}
+	return store.Settlement{Event: t.event, Handler: c.id, Attempt: t.attempt, Claimed: t.claimed, Started: t.started, Outcome: out, Joins: t.joins}
 }
 
 // succeeded is the outcome of an attempt that went well: with the events that follow from it, unless they can't be made.

@@ -154,3 +154,12 @@ func (f *Follower) idle() (upTo int64, ok bool) {
 	}
 	return max(head, f.after), true
 }
+
+// reached says that every matching event up to the sequence was given.
+func (f *Follower) reached(sequence int64) bool {
+	if f.after >= sequence {
+		return true
+	}
+	upTo, ok := f.idle()
+	return ok && upTo >= sequence
+}

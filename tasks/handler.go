@@ -23,6 +23,8 @@ type Handler struct {
 	Timeout     time.Duration    // of one attempt; 0: none
 	Concurrency int              // attempts of an [Outside] at a time; 0: 4
 	OrderBy     *expression.Expr // events with one key run one after the other, through all retries; nil: no order
+	Rate        Rate             // how often attempts may begin; zero: no limit
+	Debounce    *Debounce        // one run for each burst of events; nil: one for each event. Not with OrderBy
 	Emit        []Emission       // accepted in the transaction that settles the run as succeeded
 	OnDead      *Emission        // accepted in the transaction that settles the run as dead; nil: evrun.run.dead alone
 	FromStart   bool             // a new handler begins at the journal's start, not at its head
