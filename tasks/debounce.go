@@ -75,9 +75,8 @@ func (b *bursts) room() bool { return b.waiting < maxGathered }
 func (b *bursts) add(key string, e *events.Event, now time.Time) {
 	u := b.open[key]
 	if u == nil {
-		u = &burst{key: key, first: now}
+		u = &burst{key: key, first: now, place: -1}
 		b.open[key] = u
-		heap.Push(&b.due, u)
 	}
 	u.sequences = append(u.sequences, e.Sequence)
 	u.bytes += len(e.Data)
@@ -92,7 +91,11 @@ func (b *bursts) add(key string, e *events.Event, now time.Time) {
 		u.full, u.due = true, now
 		delete(b.open, key)
 	}
-	heap.Fix(&b.due, u.place)
+	if u.place < 0 {
+		heap.Push(&b.due, u)
+	} else {
+		heap.Fix(&b.due, u.place)
+	}
 }
 
 // next says when the burst that is due first is; ok is false when nothing waits.
@@ -220,8 +223,13 @@ func (c *consumer) joined(ctx context.Context, t *task) (list []*events.Event, e
 // burstHeap has the burst that is due first on top.
 type burstHeap []*burst
 
-func (h burstHeap) Len() int           { return len(h) }
-func (h burstHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h burstHeap) Len() int { return len(h) }
+func (h burstHeap) Less(i, j int) bool {
+	if h[i].due.Equal(h[j].due) {
+		return h[i].sequences[0] < h[j].sequences[0]
+	}
+	return h[i].due.Before(h[j].due)
+}
 func (h burstHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].place, h[j].place = i, j
