@@ -181,17 +181,19 @@ func (c *consumer) gather(t *task) {
 
 // giveEvents reads the events of t's burst for its run: the same at each attempt. The error is the store's, or ctx's.
 func (c *consumer) giveEvents(ctx context.Context, t *task, d *Delivery) error {
-	switch {
-	case c.h.Debounce == nil:
-		return nil
-	case !c.h.Debounce.All:
-		d.Env.SetEvents([]*events.Event{t.event})
+	if c.h.Debounce == nil {
 		return nil
 	}
 	for {
-		others, err := c.joined(ctx, t)
+		var burst []*events.Event
+		var err error
+		if t.attempt > 1 || t.claimed { // it is recorded
+			burst, err = Burst(ctx, c.r.o.Store, c.h.Debounce, c.id, t.event)
+		} else {
+			burst, err = c.h.Debounce.events(ctx, c.r.o.Store, t.joins, t.event)
+		}
 		if err == nil {
-			d.Env.SetEvents(append(others, t.event))
+			d.Env.SetEvents(burst)
 			return nil
 		}
 		if !temporary(err) || !pause(ctx, storeRetryEvery) {
@@ -200,21 +202,30 @@ func (c *consumer) giveEvents(ctx context.Context, t *task, d *Delivery) error {
 	}
 }
 
-// joined reads the events that t takes along, or has taken along.
-func (c *consumer) joined(ctx context.Context, t *task) (list []*events.Event, err error) {
-	sequences := t.joins
-	if t.attempt > 1 || t.claimed { // they are recorded
-		if sequences, err = c.r.o.Store.Joined(ctx, c.id, t.seq); err != nil {
+// Burst reads what a recorded run of a handler with a debounce sees as events: that run's event, and with All those that it
+// has taken along before it.
+func Burst(ctx context.Context, s store.Store, d *Debounce, h store.HandlerID, last *events.Event) ([]*events.Event, error) {
+	var joins []int64
+	if d.All {
+		var err error
+		if joins, err = s.Joined(ctx, h, last.Sequence); err != nil {
 			return nil, err
 		}
 	}
-	if len(sequences) == 0 {
-		return nil, nil
+	return d.events(ctx, s, joins, last)
+}
+
+func (d *Debounce) events(ctx context.Context, s store.Journal, joins []int64, last *events.Event) (list []*events.Event, err error) {
+	if !d.All || len(joins) == 0 {
+		return []*events.Event{last}, nil
 	}
 	for after := int64(0); ; after = list[len(list)-1].Sequence {
-		page, err := c.r.o.Store.Events(ctx, store.EventQuery{Sequences: sequences, After: after})
-		if err != nil || len(page) == 0 {
-			return list, err
+		page, err := s.Events(ctx, store.EventQuery{Sequences: joins, After: after})
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			return append(list, last), nil
 		}
 		list = append(list, page...)
 	}

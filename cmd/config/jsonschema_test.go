@@ -129,6 +129,7 @@ func TestTheSchemaKnowsTheKeysThatLoadReads(t *testing.T) {
 	places := map[string]string{
 		"file": "%s", "store": "store: %s", "server": "server: %s", "log": "log: %s", "retention": "retention: %s", "event": "events: {a.b: %s}",
 		"schedule": "schedules: [%s]", "handler": "handlers: [%s]", "retry": "handlers: [{name: a, on: b, do: log, with: {message: x}, retry: %s}]",
+		"debounce": "handlers: [{name: a, on: b, do: log, with: {message: x}, debounce: %s}]",
 		"emission": "handlers: [{name: a, on: b, do: log, with: {message: x}, emit: %s}]",
 		"test":     "tests: [%s]", "given": "tests: [{name: a, expect: {runs: []}, given: [%s]}]", "expect": "tests: [{name: a, given: [{type: b}], expect: %s}]",
 		"stub":           "handlers: [{name: a, on: b, do: log, with: {message: x}}]\ntests: [{name: a, given: [{type: b}], expect: {runs: []}, stubs: {a: %s}}]",

@@ -37,6 +37,7 @@ type wiringReader struct {
 	strict     bool                     // strict_types
 	subschemas int                      // in all schemas
 	steps      int                      // left for checks of data
+	bursts     bool                     // the handler that is read has a debounce
 	data       *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
 
 	events, schedules, handlers, tests *yaml.Node
@@ -150,7 +151,7 @@ func (r *wiringReader) expression(n *yaml.Node, err error) {
 	r.at(n, err.Error(), "")
 }
 
-// condition reads a bare expression: when and order_by.
+// condition reads a bare expression: when, order_by, and the key of a debounce.
 func (r *wiringReader) condition(n *yaml.Node, what string) *expression.Expr {
 	s, ok := r.literal(n, what)
 	if !ok {
@@ -183,13 +184,21 @@ func (r *wiringReader) condition(n *yaml.Node, what string) *expression.Expr {
 	return x
 }
 
+// scope is a scope with what is known where it is read.
+func (r *wiringReader) scope(s expression.Scope) expression.Scope {
+	if r.bursts {
+		s = s.WithEvents()
+	}
+	return s.In(r.dir, r.secrets).WithData(r.data)
+}
+
 // template reads a text with expressions in it; numbers and truth values are taken as they are written.
 func (r *wiringReader) template(n *yaml.Node, what string, scope expression.Scope) *expression.Template {
 	s, ok := r.literal(n, what)
 	if !ok {
 		return nil
 	}
-	t, err := expression.CompileTemplate(s, scope.In(r.dir, r.secrets).WithData(r.data))
+	t, err := expression.CompileTemplate(s, r.scope(scope))
 	if err != nil {
 		r.expression(n, err)
 		return nil
@@ -199,7 +208,7 @@ func (r *wiringReader) template(n *yaml.Node, what string, scope expression.Scop
 
 // tree reads a payload: any tree with expressions in its texts.
 func (r *wiringReader) tree(n *yaml.Node, scope expression.Scope) *expression.Value {
-	v, err := expression.CompileValue(r.value(n), scope.In(r.dir, r.secrets).WithData(r.data))
+	v, err := expression.CompileValue(r.value(n), r.scope(scope))
 	if err == nil {
 		return v
 	}
