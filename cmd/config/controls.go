@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"evrun/cmd/config/yaml"
 	"evrun/tasks"
@@ -76,21 +75,9 @@ func (r *wiringReader) debounce(n *yaml.Node) *tasks.Debounce {
 		{name: "max_wait", read: func(n *yaml.Node) { d.MaxWait, most = r.duration(n, "max_wait"), n }},
 	})
 	if d.MaxWait > 0 && d.MaxWait < d.Wait {
-		r.at(most, fmt.Sprintf("a burst can't be over after %s, when it is waited for %s", short(d.MaxWait), short(d.Wait)), "")
+		r.at(most, fmt.Sprintf("\"max_wait\" (%s) is shorter than \"wait\" (%s)", d.MaxWait, d.Wait), "")
 	}
 	return d
-}
-
-// short writes a duration without its zeros.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // onDead reads what a handler emits when a run is dead: a type, or a mapping.

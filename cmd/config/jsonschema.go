@@ -16,7 +16,7 @@ func JSONSchema() map[string]any {
 	for _, m := range mappings {
 		defs[strings.ReplaceAll(m.name, " ", "-")] = m.schema()
 	}
-	maps.Copy(defs["handler"].(map[string]any), map[string]any{"allOf": kindSchemas()})
+	maps.Copy(defs["handler"].(map[string]any), map[string]any{"allOf": kindSchemas(), "not": form("required", []any{"debounce", "order_by"})})
 	maps.Copy(defs["schedule"].(map[string]any), map[string]any{"anyOf": requireOne("every", "cron", "daily", "weekly", "monthly", "at")})
 	maps.Copy(defs["event"].(map[string]any), map[string]any{"not": form("required", []any{"schema", "schema_file"})})
 	file := defs["file"].(map[string]any)
