@@ -19,11 +19,16 @@ type Env struct {
 
 	// What the language sees where it asks for the whole, made at the first use.
 	eventMap, slotMap map[string]any
-	eventList         []any
 
 	result, previous any
-	burst            []*events.Event
-	failure          *Failure
+	seldom           *seldom // nil: none of it was set
+}
+
+// seldom is what few environments have.
+type seldom struct {
+	burst   []*events.Event
+	list    []any // the burst, as the language sees it
+	failure Failure
 }
 
 // Failure is what an on_dead sees of the run that died.
@@ -53,10 +58,19 @@ func (env *Env) SetResult(v any) { env.result = v }
 func (env *Env) SetPrevious(v any) { env.previous = v }
 
 // SetEvents gives `events` a value: the events of a burst, in order.
-func (env *Env) SetEvents(burst []*events.Event) { env.burst, env.eventList = burst, nil }
+func (env *Env) SetEvents(burst []*events.Event) {
+	env.has().burst, env.seldom.list = burst, nil
+}
 
 // SetFailure gives `error`, `attempts`, `handler` and `run_id` their values.
-func (env *Env) SetFailure(f Failure) { env.failure = &f }
+func (env *Env) SetFailure(f Failure) { env.has().failure = f }
+
+func (env *Env) has() *seldom {
+	if env.seldom == nil {
+		env.seldom = &seldom{}
+	}
+	return env.seldom
+}
 
 // value gives one of our names.
 func (env *Env) value(name nameSet) (any, error) {
@@ -68,8 +82,6 @@ func (env *Env) value(name nameSet) (any, error) {
 		return env.eventAsMap(), nil
 	case nameData:
 		return env.payload()
-	case nameEvents:
-		return env.burstAsList()
 	case nameResult:
 		return env.result, nil
 	case nameSlot:
@@ -80,38 +92,42 @@ func (env *Env) value(name nameSet) (any, error) {
 	case namePrevious:
 		return env.previous, nil
 	}
-	if env.failure == nil {
+	if env.seldom == nil {
 		return nil, nil
 	}
+	failure := &env.seldom.failure
 	switch name {
+	case nameEvents:
+		return env.seldom.events()
 	case nameError:
-		return env.failure.Error, nil
+		return failure.Error, nil
 	case nameAttempts:
-		return env.failure.Attempts, nil
+		return failure.Attempts, nil
 	case nameHandler:
-		return env.failure.Handler, nil
+		return failure.Handler, nil
 	case nameRunID:
-		return env.failure.RunID, nil
+		return failure.RunID, nil
 	}
 	return nil, nil
 }
 
-// burstAsList gives each event of the burst as a map: its attributes, and its data.
-func (env *Env) burstAsList() (any, error) {
-	if env.eventList != nil || env.burst == nil {
-		return env.eventList, nil
+// events gives each event of the burst as a map: its attributes, and its data.
+func (s *seldom) events() (any, error) {
+	if s.list != nil {
+		return s.list, nil
 	}
-	list := make([]any, len(env.burst))
-	for i, e := range env.burst {
+	list := make([]any, len(s.burst))
+	for i, e := range s.burst {
 		member := NewEnv(e)
 		data, err := member.payload()
 		if err != nil {
 			return nil, fmt.Errorf("event %s of the burst: %w", e.ID, err)
 		}
-		list[i] = member.eventAsMap()
-		list[i].(map[string]any)["data"] = data
+		attributes := member.eventAsMap()
+		attributes["data"] = data
+		list[i] = attributes
 	}
-	env.eventList = list
+	s.list = list
 	return list, nil
 }
 
