@@ -534,11 +534,19 @@ func (c *consumer) unsettled(batch []settling, err error) {
 	case len(batch) > 1: // one of them can't be stored: the others can
 		c.batch = append(batch, c.batch...)
 		c.singly = len(batch)
-	case batch[0].s.Effect == nil && batch[0].s.Outcome.State == store.Dead:
-		c.fail(err)
 	default:
 		t := batch[0].t
-		out := store.Outcome{State: store.Dead, Error: fmt.Sprintf("its result can't be stored: %v", err)}
+		last := batch[0].s.Outcome // the outcome that can't be stored, unless an effect gives it
+		over := batch[0].s.Effect == nil && last.State == store.Dead
+		if over && len(last.Emit) == 0 {
+			c.fail(err)
+			return
+		}
+		err = fmt.Errorf("its result can't be stored: %w", err)
+		out := store.Outcome{State: store.Dead, Error: err.Error()}
+		if !over {
+			out = c.dead(t, c.delivery(t), err)
+		}
 		c.batch = append([]settling{{t: t, s: c.settlement(t, out)}}, c.batch...)
 		c.singly++
 	}

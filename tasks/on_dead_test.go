@@ -13,6 +13,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -128,6 +129,47 @@ func TestOnDeadThatCausesItselfIsCutOff(t *testing.T) {
 	}
 	if n := len(d.ofType("a")); n != events.MaxHops+1 {
 		t.Errorf("%d events", n)
+	}
+}
+
+// picky is a store that can't take what some runs end in.
+type picky struct {
+	*sqlite.Store
+	refuses func(store.Settlement) bool
+}
+
+func (p picky) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled, error) {
+	if slices.ContainsFunc(b.Settlements, p.refuses) {
+		return nil, errors.New("not this one")
+	}
+	return p.Store.Settle(ctx, b)
+}
+
+// A run whose result can't be stored is dead as others are. When what on_dead emits can't be stored either, it is dead alone.
+func TestARunWhoseResultCannotBeStoredIsDead(t *testing.T) {
+	d := startOn(t, path(t), store.Options{}, func(s *sqlite.Store) store.Store {
+		return picky{s, func(s store.Settlement) bool {
+			switch s.Event.ID {
+			case "result":
+				return s.Outcome.State == store.Succeeded
+			case "all":
+				return s.Outcome.State == store.Succeeded || len(s.Outcome.Emit) > 0
+			}
+			return false
+		}}
+	}, &tasks.Handler{Name: "h", On: on("a"), OnDead: emission(t, "h.gave-up", nil),
+		Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, nil })})
+	for _, id := range []string{"fine", "result", "all"} {
+		d.emit("a", id)
+	}
+	runs := d.settled(3)
+	for i, want := range []store.RunState{store.Succeeded, store.Dead, store.Dead} {
+		if runs[i].State != want || want == store.Dead && !strings.Contains(runs[i].Error, "can't be stored: not this one") {
+			t.Errorf("run %+v", runs[i])
+		}
+	}
+	if gaveUp := d.ofType("h.gave-up"); len(gaveUp) != 1 || gaveUp[0].CausationID != "result" || len(d.ofType("evrun.run.dead")) != 1 {
+		t.Errorf("%d events of on_dead", len(gaveUp))
 	}
 }
 
