@@ -169,6 +169,9 @@ func (p *printer) explainHandler(b *strings.Builder, h explain.Handler) {
 	} else if o != nil {
 		line(b, "order_by", "%s, which is %s", o.Text, inJSON(o.Key))
 	}
+	if d := h.Debounce; d != nil {
+		line(b, "debounce", "%s", describeDebounce(*d))
+	}
 	retry := fmt.Sprintf("%d attempts, first %s apart, at most %s", h.Policy.Attempts, h.Policy.Backoff, h.Policy.Max)
 	if h.Policy.Attempts == 1 {
 		retry = "1 attempt"
@@ -176,9 +179,15 @@ func (p *printer) explainHandler(b *strings.Builder, h explain.Handler) {
 	if h.Policy.Timeout != "" {
 		retry += "; timeout " + h.Policy.Timeout
 	}
+	if h.Policy.Rate != "" {
+		retry += "; at most " + h.Policy.Rate
+	}
 	line(b, "retry", "%s; %d at a time", retry, h.Policy.Concurrency)
 	for _, em := range h.Emits {
-		line(b, "emits", "%s", describeEmission(em))
+		line(b, "emits", "%s", describeEmission(em, "of the handler's result"))
+	}
+	if h.OnDead != nil {
+		line(b, "on_dead", "%s", describeEmission(*h.OnDead, "of what went wrong"))
 	}
 }
 
@@ -198,7 +207,21 @@ func explainPart(b *strings.Builder, whole string, part expression.Part) {
 	}
 }
 
-func describeEmission(em explain.Emission) string {
+func describeDebounce(d explain.Debounce) string {
+	if d.Error != "" {
+		return fmt.Sprintf("by %s can't be evaluated: %s", d.By, d.Error)
+	}
+	s := fmt.Sprintf("one run when nothing has come for %s, after %s at most", d.Wait, d.MaxWait)
+	if d.By != "" {
+		s += fmt.Sprintf("; by %s, which is %s", d.By, inJSON(d.Key))
+	}
+	if d.Collect == "all" {
+		return s + "; it sees all events"
+	}
+	return s + "; it sees the last event"
+}
+
+func describeEmission(em explain.Emission, unknown string) string {
 	s := em.Type
 	if em.Subject != "" {
 		s += " about " + em.Subject
@@ -207,7 +230,7 @@ func describeEmission(em explain.Emission) string {
 		s += "  " + inJSON(em.Data)
 	}
 	if len(em.Unknown) > 0 {
-		s += fmt.Sprintf("  (%s: of the handler's result)", strings.Join(em.Unknown, ", "))
+		s += fmt.Sprintf("  (%s: %s)", strings.Join(em.Unknown, ", "), unknown)
 	}
 	if em.Error != "" {
 		s += "  can't be made: " + em.Error

@@ -112,6 +112,9 @@ func (p *printer) run(r api.Run) error {
 	if r.Error != "" {
 		why = ": " + events.EscapeControl(r.Error)
 	}
+	if r.Joined != "" {
+		why = ": joined " + events.EscapeControl(r.Joined)
+	}
 	attempt := ""
 	if r.Attempt > 1 {
 		attempt = fmt.Sprintf(" (attempt %d)", r.Attempt)

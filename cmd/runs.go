@@ -235,6 +235,9 @@ func (e *env) showRun(r store.Run, attempts []store.Attempt, ev *events.Event) e
 	row("run", events.EscapeControl(r.ID))
 	row("handler", events.EscapeControl(r.Handler))
 	row("state", r.State.String())
+	if r.Joined != 0 {
+		row("joined", events.EscapeControl(r.JoinedID()))
+	}
 	row("attempt", strconv.Itoa(r.Attempt))
 	at("started", r.StartedAt)
 	at("finished", r.FinishedAt)

@@ -22,3 +22,11 @@ func ParseRunID(id string) (sequence int64, handler, storeID string, err error) 
 	}
 	return sequence, rest[:i], rest[i+1:], nil
 }
+
+// JoinedID is the id of the run that has taken r's event along; empty where none has.
+func (r *Run) JoinedID() string {
+	if r.Joined == 0 {
+		return ""
+	}
+	return strings.Replace(r.ID, strconv.FormatInt(r.Sequence, 10), strconv.FormatInt(r.Joined, 10), 1)
+}

@@ -76,6 +76,8 @@ type EventQuery struct {
 	ID, Source  string           // with both, only the one event that they name
 	// Unsettled, when not 0, leaves out the events that the handler of this number has a run for.
 	Unsettled HandlerID
+	// Sequences, when not nil, takes only the events with one of these.
+	Sequences []int64
 	// Last takes the last Limit events of the selection instead of the first; they still come in ascending order.
 	Last  bool
 	Limit int // at most so many; 0: 1,000
@@ -112,6 +114,8 @@ type Runs interface {
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
 	// Counts says how many runs of each handler are under way or dead, by the handler's name. It costs what they are.
 	Counts(ctx context.Context) (map[string]Counts, error)
+	// Joined returns the sequences of the events that the run of a handler on one event has taken along, ascending.
+	Joined(ctx context.Context, h HandlerID, sequence int64) ([]int64, error)
 	// Attempts returns the failed attempts of a run, oldest first.
 	Attempts(ctx context.Context, id string) ([]Attempt, error)
 	// Retry makes dead runs due again now, with a new budget of attempts, and returns them. At most limit of the selection.
@@ -175,12 +179,14 @@ type Run struct {
 	CorrelationID string
 	State         RunState
 	Attempt       int // the last one that started, from 1
-	// Budget is the attempt after which a retried dead run's count began: 0 at first.
+	// Budget is how many attempts don't count: those before a dead run was last retried, and uncounted ones. 0 at first.
 	Budget        int
 	Error         string // of the last failed attempt; empty when it succeeded
 	StartedAt     time.Time
 	FinishedAt    time.Time // zero while running
 	NextAttemptAt time.Time // set when retrying
+	// Joined is set on a skipped run whose event another run of the handler has taken along: the sequence of that one's event.
+	Joined int64
 }
 
 // RunQuery selects runs. Set fields narrow it down together; Retry and Drop look at dead runs only.
@@ -209,6 +215,9 @@ type Claim struct {
 	Sequence int64
 	Attempt  int // from 1; the run must be new (1) or retrying with Attempt-1
 	At       time.Time
+	// Joins are the sequences of other events that a new run takes along, of which none has a run yet: each gets one that is
+	// skipped, and that says so, with the run and not without it.
+	Joins []int64
 }
 
 // SettleBatch is a set of attempts that end together.
@@ -233,6 +242,7 @@ type Settlement struct {
 	Attempt int
 	Claimed bool // Start recorded the attempt
 	Started time.Time
+	Joins   []int64 // as in Claim, when Attempt is 1 and not Claimed
 	// Outcome is what came of it, when Effect is nil.
 	Outcome Outcome
 	// Effect, when not nil, runs inside the transaction and gives the outcome. When it isn't Succeeded, all that it wrote
@@ -248,6 +258,7 @@ type Outcome struct {
 	Error         string
 	NextAttemptAt time.Time       // when Retrying
 	Emit          []*events.Event // appended to the journal in the same transaction
+	Uncounted     bool            // when Retrying: the run's Budget grows by one, so that the attempt uses none of it up
 }
 
 // Settled is the answer to a [Settlement].

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"evrun/events"
@@ -17,11 +18,22 @@ type task struct {
 	event   *events.Event // nil when it has to be read first: a retry
 	seq     int64
 	attempt int // the one that comes next, or that is under way
-	budget  int // attempts made before the run was last retried by hand
+	budget  int // attempts that don't count
 	due     time.Time
 	key     string // with order_by
 	started time.Time
 	claimed bool // the attempt is recorded in the store
+
+	gathered bool    // it is a burst that is over...
+	joins    []int64 // ...and its other events, which have no run yet
+}
+
+// lowest is the lowest sequence that t is for.
+func (t *task) lowest() int64 {
+	if len(t.joins) > 0 {
+		return t.joins[0]
+	}
+	return t.seq
 }
 
 // delivery makes what the kind sees.
@@ -75,7 +87,11 @@ func apply(effect Effect, tx store.Tx) (result any, err error) {
 // outside runs an attempt of an outside handler: recorded first, then done.
 func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action Outside) attemptDone {
 	done := attemptDone{t: t, d: d}
-	claim := []store.Claim{{Handler: c.id, Sequence: t.seq, Attempt: t.attempt, At: t.started}}
+	work := ctx
+	if done.storeErr = c.giveEvents(ctx, t, d); done.storeErr != nil {
+		return done
+	}
+	claim := []store.Claim{{Handler: c.id, Sequence: t.seq, Attempt: t.attempt, At: t.started, Joins: t.joins}}
 	for !t.claimed {
 		started, err := c.r.o.Store.Start(ctx, claim)
 		switch {
@@ -98,6 +114,7 @@ func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action Out
 	if done.err != nil && ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
 		done.err = fmt.Errorf("%w: %w", context.Cause(ctx), done.err)
 	}
+	done.cutShort = done.err != nil && work.Err() != nil
 	return done
 }
 
@@ -108,7 +125,7 @@ func do(ctx context.Context, action Outside, d *Delivery) (result any, err error
 
 // settlement ends t's attempt with an outcome.
 func (c *consumer) settlement(t *task, out store.Outcome) store.Settlement {
-	return store.Settlement{Event: t.event, Handler: c.id, Attempt: t.attempt, Claimed: t.claimed, Started: t.started, Outcome: out}
+	return store.Settlement{Event: t.event, Handler: c.id, Attempt: t.attempt, Claimed: t.claimed, Started: t.started, Outcome: out, Joins: t.joins}
 }
 
 // succeeded is the outcome of an attempt that went well: with the events that follow from it, unless they can't be made.
@@ -120,31 +137,26 @@ func (c *consumer) succeeded(t *task, d *Delivery, result any) store.Outcome {
 	return store.Outcome{State: store.Succeeded, Emit: emitted}
 }
 
-// typeRunDead is published when a run is dead.
-const typeRunDead = "evrun.run.dead"
-
 // failed is the outcome of an attempt that did not: another one later, or the end.
 func (c *consumer) failed(t *task, d *Delivery, err error) store.Outcome {
-	text := err.Error()
-	if c.h.Redact != nil {
-		text = c.h.Redact(text)
-	}
 	if !isPermanent(err) && t.attempt-t.budget < c.h.Retry.Attempts {
-		return store.Outcome{State: store.Retrying, Error: text, NextAttemptAt: time.Now().Add(c.h.Retry.delay(t.attempt-t.budget, err))}
+		return store.Outcome{State: store.Retrying, Error: c.words(err), NextAttemptAt: time.Now().Add(c.h.Retry.delay(t.attempt-t.budget, err))}
 	}
-	out := store.Outcome{State: store.Dead, Error: text}
-	if t.event.Type == typeRunDead {
-		return out // a handler of dead runs that dies itself is not told of that: it would have no end
+	return c.dead(t, d, err)
+}
+
+// cutShort is the outcome of an attempt that the daemon's stop ended: the next one follows the next start, and the handler's
+// attempts are as many as before.
+func (c *consumer) cutShort(err error) store.Outcome {
+	return store.Outcome{State: store.Retrying, Error: c.words(err), NextAttemptAt: time.Now(), Uncounted: true}
+}
+
+// words is the text of an error as it may be stored, logged and published.
+func (c *consumer) words(err error) string {
+	if c.h.Redact == nil {
+		return err.Error()
 	}
-	dead := EmittedEvent{Type: typeRunDead, Data: map[string]any{
-		"run": d.RunID, "handler": c.h.Name, "event": t.event.ID, "type": t.event.Type, "sequence": t.seq,
-		"attempt": t.attempt, "error": out.Error,
-	}}
-	if e, err := c.r.o.Emitter.child(d, t.attempt, "/evrun", dead); err == nil {
-		e.ID = fmt.Sprintf("%s.dead.%d", d.RunID, t.attempt)
-		out.Emit = []*events.Event{e}
-	}
-	return out
+	return c.h.Redact(err.Error())
 }
 
 // emitted makes the events that follow from a success: the kind's own, then those of the handler's emit.
@@ -162,36 +174,46 @@ func (c *consumer) emitted(d *Delivery, result any) (evs []*events.Event, err er
 		d.Env.SetResult(result)
 	}
 	for _, em := range c.h.Emit {
-		what := EmittedEvent{Data: result}
-		var err error
-		if what.Type, err = em.Type.Text(d.Env); err != nil {
-			return nil, fmt.Errorf("emit: type: %w", err)
-		}
-		if em.Subject != nil {
-			if what.Subject, err = em.Subject.Text(d.Env); err != nil {
-				return nil, fmt.Errorf("emit: subject: %w", err)
-			}
-		}
-		if em.Data != nil {
-			if what.Data, err = em.Data.Eval(d.Env); err != nil {
-				return nil, fmt.Errorf("emit: data: %w", err)
-			}
+		what, err := em.event(d, result)
+		if err != nil {
+			return nil, fmt.Errorf("emit: %w", err)
 		}
 		list = append(list, what)
 	}
 	evs = make([]*events.Event, len(list))
 	for i, what := range list {
-		var err error
-		if events.Reserved(what.Type) {
-			err = refused("type %q is evrun's own", what.Type)
-		} else {
-			evs[i], err = c.r.o.Emitter.child(d, i+1, c.source, what)
-		}
-		if err != nil {
+		if evs[i], err = c.child(d, strconv.Itoa(i+1), what); err != nil {
 			return nil, Permanent(fmt.Errorf("emit: %w", err))
 		}
 	}
 	return evs, nil
+}
+
+// event evaluates an emission; data is its data where it gives none.
+func (em *Emission) event(d *Delivery, data any) (what EmittedEvent, err error) {
+	what.Data = data
+	if what.Type, err = em.Type.Text(d.Env); err != nil {
+		return what, fmt.Errorf("type: %w", err)
+	}
+	if em.Subject != nil {
+		if what.Subject, err = em.Subject.Text(d.Env); err != nil {
+			return what, fmt.Errorf("subject: %w", err)
+		}
+	}
+	if em.Data != nil {
+		if what.Data, err = em.Data.Eval(d.Env); err != nil {
+			return what, fmt.Errorf("data: %w", err)
+		}
+	}
+	return what, nil
+}
+
+// child makes an event that the handler emits. name is its own among those of the run.
+func (c *consumer) child(d *Delivery, name string, what EmittedEvent) (*events.Event, error) {
+	if events.Reserved(what.Type) {
+		return nil, refused("type %q is evrun's own", what.Type)
+	}
+	return c.r.o.Emitter.child(d, name, c.source, what)
 }
 
 // recovered turns a panic into an error that keeps its stack.

@@ -32,6 +32,9 @@ type consumer struct {
 	follower *Follower
 	clock    retryClock
 	order    keyOrder
+	bursts   *bursts // with a debounce
+	pace     pace
+	paced    bool            // fill had nothing to begin for want of a token
 	passed   int             // live events since a starving key was last looked for
 	active   map[int64]*task // taken, and not settled yet
 	running  int             // attempts of the outside handler under way
@@ -64,18 +67,23 @@ type attemptDone struct {
 	d        *Delivery
 	result   any
 	err      error // the handler's
+	cutShort bool  // by the daemon's stop
 	fenced   bool  // the run is somebody else's
 	storeErr error // the attempt could not be recorded, and so did not begin
 }
 
 func newConsumer(r *Runner, h *Handler) *consumer {
-	return &consumer{
-		r: r, h: h.WithDefaults(), source: "/handlers/" + h.Name,
+	c := &consumer{
+		r: r, h: h.WithDefaults(), pace: pace{interval: h.Rate.Interval()}, source: "/handlers/" + h.Name,
 		atomic:   len(h.Emit) > 0 || h.Kind == "emit" || h.Kind == "sql",
 		active:   map[int64]*task{},
 		attempts: make(chan attemptDone), written: make(chan []settling), retried: make(chan store.Run),
 		mark: make(chan struct{}), ask: make(chan chan consumerStatus), ended: make(chan struct{}),
 	}
+	if c.h.Debounce != nil {
+		c.bursts = newBursts(*c.h.Debounce)
+	}
+	return c
 }
 
 // open takes up where the handler was: the low-water mark, and the runs above or below it that are not settled.
@@ -161,6 +169,9 @@ func (c *consumer) interrupted(ctx context.Context, run store.Run) error {
 			c.order.enter(t)
 		}
 	}
+	if err := c.giveEvents(ctx, t, d); err != nil { // on_dead may see them
+		return err
+	}
 	c.active[t.seq] = t
 	c.settle(t, c.settlement(t, c.failed(t, d, errors.New("evrun was stopped or killed while this attempt ran"))))
 	return nil
@@ -174,9 +185,7 @@ func (c *consumer) run(ctx, work context.Context) error {
 	defer timer.Stop()
 	for {
 		stopping := ctx.Err() != nil || c.failure != nil
-		if !stopping {
-			c.fill(ctx, work)
-		}
+		more := !stopping && c.fill(ctx, work)
 		c.flush(work)
 		if stopping && c.running == 0 && !c.writing && len(c.batch) == 0 {
 			if c.failure == nil {
@@ -193,7 +202,7 @@ func (c *consumer) run(ctx, work context.Context) error {
 			live, done = nil, nil
 			timer.Reset(time.Hour)
 		} else {
-			if !c.room() || c.order.full() {
+			if !more || c.order.full() {
 				live = nil
 			}
 			timer.Reset(c.untilDue())
@@ -241,8 +250,8 @@ func (c *consumer) fail(err error) {
 	}
 }
 
-// room says whether another task can be begun.
-func (c *consumer) room() bool {
+// free says whether another attempt has a place.
+func (c *consumer) free() bool {
 	if len(c.batch) >= maxSettleBatch {
 		return false
 	}
@@ -250,37 +259,67 @@ func (c *consumer) room() bool {
 	return !outside || c.running < c.h.Concurrency
 }
 
-// untilDue is how long the retry clock can wait.
-func (c *consumer) untilDue() time.Duration {
-	if at, ok := c.clock.next(); ok && c.room() {
-		return max(0, time.Until(at))
-	}
-	return time.Hour
+// gathers says whether events can be taken into bursts, which needs no attempt to begin.
+func (c *consumer) gathers() bool {
+	return c.bursts != nil && c.bursts.room() && len(c.batch) < maxSettleBatch
 }
 
-// fill begins what can be begun: due retries, then what a freed key lets go, then new events.
-func (c *consumer) fill(ctx, work context.Context) {
-	for c.room() && c.failure == nil {
-		t, err := c.pick(ctx)
+// untilDue is how long the retry clock, the bursts and the rate can wait. An attempt or a batch that ends wakes the consumer
+// by itself.
+func (c *consumer) untilDue() time.Duration {
+	if c.paced {
+		return c.pace.wait()
+	}
+	wait := time.Hour
+	if !c.free() {
+		return wait
+	}
+	if at, ok := c.clock.next(); ok {
+		wait = min(wait, time.Until(at))
+	}
+	if c.bursts != nil {
+		if at, ok := c.bursts.next(); ok {
+			wait = min(wait, max(recheckAfter, time.Until(at)))
+		}
+	}
+	return max(0, wait)
+}
+
+// fill begins what can be begun: due retries, then what a freed key lets go, then bursts that are over, then new events. It
+// says whether a further event could be taken.
+func (c *consumer) fill(ctx, work context.Context) (more bool) {
+	for c.failure == nil {
+		room := c.free()
+		c.paced = room && c.pace.wait() > 0
+		room = room && !c.paced
+		if !room && !c.gathers() {
+			return false
+		}
+		t, err := c.pick(ctx, room)
 		if err != nil {
 			if ctx.Err() == nil {
 				c.fail(err)
 			}
-			return
+			return false
 		}
 		if t == nil {
-			return
+			return room || c.gathers()
 		}
 		c.take(work, t)
 	}
+	return false
 }
 
 // refillEvery is how many live events may pass before keys that starve get a page of the journal.
 const refillEvery = 64
 
-// pick gives the task that comes next, or nil when there is none now.
-func (c *consumer) pick(ctx context.Context) (*task, error) {
+// pick gives the task that comes next, or nil when there is none now. Without room for an attempt, only an event for a burst
+// can come.
+func (c *consumer) pick(ctx context.Context, room bool) (*task, error) {
 	for {
+		if !room {
+			return c.pickEvent(ctx)
+		}
 		if c.clock.exhausted() {
 			if err := c.reload(ctx); err != nil {
 				return nil, err
@@ -291,15 +330,18 @@ func (c *consumer) pick(ctx context.Context) (*task, error) {
 			t = c.order.next()
 		}
 		if t == nil {
+			var err error
+			if t, err = c.pickBurst(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if t == nil {
 			starving := c.order.starved > 0
 			if !c.order.full() && (!starving || c.passed < refillEvery) {
-				e, err := c.follower.poll(ctx)
-				if err != nil {
-					return nil, err
-				}
-				if e != nil {
+				t, err := c.pickEvent(ctx)
+				if t != nil || err != nil {
 					c.passed++
-					return &task{event: e, seq: e.Sequence, attempt: 1}, nil
+					return t, err
 				}
 			}
 			if !starving {
@@ -316,6 +358,15 @@ func (c *consumer) pick(ctx context.Context) (*task, error) {
 		}
 		c.order.release(t)
 	}
+}
+
+// pickEvent gives the task of the next new event, or nil.
+func (c *consumer) pickEvent(ctx context.Context) (*task, error) {
+	e, err := c.follower.poll(ctx)
+	if e == nil || err != nil {
+		return nil, err
+	}
+	return &task{event: e, seq: e.Sequence, attempt: 1}, nil
 }
 
 // fetch reads the event of a retry. ok is false when it is gone: the run was dropped.
@@ -335,6 +386,10 @@ func (c *consumer) fetch(ctx context.Context, t *task) (ok bool, err error) {
 func (c *consumer) take(work context.Context, t *task) {
 	if c.active[t.seq] != nil {
 		return // under way already: a retry that was both read from the store and handed over
+	}
+	if c.bursts != nil && t.attempt == 1 && !t.gathered {
+		c.gather(t)
+		return
 	}
 	d := c.delivery(t)
 	t.started, t.claimed = time.Now(), false
@@ -356,8 +411,13 @@ func (c *consumer) take(work context.Context, t *task) {
 	case !ok:
 		c.settle(t, c.settlement(t, store.Outcome{State: store.Skipped}))
 	default:
+		c.pace.take(t.started)
 		switch action := c.h.Action.(type) {
 		case Inside:
+			if err := c.giveEvents(work, t, d); err != nil {
+				c.stuck(err) // it stays active
+				return
+			}
 			c.settle(t, c.inside(t, d, action))
 		case Outside:
 			c.running++
@@ -381,6 +441,8 @@ func (c *consumer) attempted(a attemptDone) {
 		c.stuck(a.storeErr) // it stays active: the mark must not pass it
 	case a.fenced:
 		c.release(a.t)
+	case a.cutShort:
+		c.settle(a.t, c.settlement(a.t, c.cutShort(a.err)))
 	case a.err != nil:
 		c.settle(a.t, c.settlement(a.t, c.failed(a.t, a.d, a.err)))
 	default:
@@ -453,6 +515,9 @@ func (c *consumer) settled(batch []settling) {
 			c.r.o.Log.Debug("a late settlement was left out", "handler", c.h.Name, "sequence", t.seq, "attempt", t.attempt)
 		case b.out.State == store.Retrying:
 			c.log(t, b.out.Outcome)
+			if b.out.Uncounted {
+				t.budget++
+			}
 			next := &task{seq: t.seq, attempt: t.attempt + 1, budget: t.budget, due: b.out.NextAttemptAt, key: t.key}
 			delete(c.active, t.seq)
 			c.clock.add(next)
@@ -472,11 +537,19 @@ func (c *consumer) unsettled(batch []settling, err error) {
 	case len(batch) > 1: // one of them can't be stored: the others can
 		c.batch = append(batch, c.batch...)
 		c.singly = len(batch)
-	case batch[0].s.Effect == nil && batch[0].s.Outcome.State == store.Dead:
-		c.fail(err)
 	default:
 		t := batch[0].t
-		out := store.Outcome{State: store.Dead, Error: fmt.Sprintf("its result can't be stored: %v", err)}
+		last := batch[0].s.Outcome // the outcome that can't be stored, unless an effect gives it
+		over := batch[0].s.Effect == nil && last.State == store.Dead
+		if over && len(last.Emit) == 0 {
+			c.fail(err)
+			return
+		}
+		err = fmt.Errorf("its result can't be stored: %w", err)
+		out := store.Outcome{State: store.Dead, Error: err.Error()}
+		if !over {
+			out = c.dead(t, c.delivery(t), err)
+		}
 		c.batch = append([]settling{{t: t, s: c.settlement(t, out)}}, c.batch...)
 		c.singly++
 	}
@@ -510,10 +583,13 @@ func (c *consumer) lowWater() int64 {
 	if upTo, ok := c.follower.idle(); ok {
 		mark = upTo
 	}
-	for seq, t := range c.active {
+	for _, t := range c.active {
 		if t.attempt == 1 { // later attempts have their row
-			mark = min(mark, seq-1)
+			mark = min(mark, t.lowest()-1)
 		}
+	}
+	if c.bursts != nil {
+		mark = min(mark, c.bursts.lowest()-1)
 	}
 	return max(c.moved, min(mark, c.order.lowest()-1))
 }

@@ -120,14 +120,14 @@ func (em *Emitter) stamp(e *events.Event) error {
 	return nil
 }
 
-// child makes the event number n that a run causes. Its id comes from the run's, so that it can only be accepted once.
-func (em *Emitter) child(d *Delivery, n int, source string, what EmittedEvent) (*events.Event, error) {
+// child makes an event that a run causes. Its id is the run's with its name among those, so that it can only be accepted once.
+func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*events.Event, error) {
 	data, err := MarshalData(what.Data)
 	if err != nil {
 		return nil, refused("data of the emitted event %q: %v", what.Type, err)
 	}
 	e := &events.Event{
-		ID: fmt.Sprintf("%s.%d", d.RunID, n), Source: source, Type: what.Type, Subject: what.Subject, Data: data,
+		ID: d.RunID + "." + name, Source: source, Type: what.Type, Subject: what.Subject, Data: data,
 		CorrelationID: d.Event.CorrelationID, CausationID: d.Event.ID, Hops: d.Event.Hops + 1,
 	}
 	return e, em.stamp(e)

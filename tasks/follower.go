@@ -152,5 +152,14 @@ func (f *Follower) idle() (upTo int64, ok bool) {
 	if len(f.sub.C()) > 0 || f.sub.Err() != nil {
 		return 0, false
 	}
-	return max(head, f.after), true
+	return max(head, f.after, f.skipTo), true // what was there at the start has been read from the journal
+}
+
+// reached says that every matching event up to the sequence was given.
+func (f *Follower) reached(sequence int64) bool {
+	if f.after >= sequence {
+		return true
+	}
+	upTo, ok := f.idle()
+	return ok && upTo >= sequence
 }

@@ -23,7 +23,10 @@ type Handler struct {
 	Timeout     time.Duration    // of one attempt; 0: none
 	Concurrency int              // attempts of an [Outside] at a time; 0: 4
 	OrderBy     *expression.Expr // events with one key run one after the other, through all retries; nil: no order
+	Rate        Rate             // how often attempts may begin; zero: no limit
+	Debounce    *Debounce        // one run for each burst of events; nil: one for each event. Not with OrderBy
 	Emit        []Emission       // accepted in the transaction that settles the run as succeeded
+	OnDead      *Emission        // accepted in the transaction that settles the run as dead; nil: evrun.run.dead alone
 	FromStart   bool             // a new handler begins at the journal's start, not at its head
 	// Version tells what is written of the handler from what another wiring has under its name: see [Runner.Replace]. Empty: it
 	// is like no other.
@@ -48,11 +51,11 @@ type Retry struct {
 	Backoff, Max time.Duration // default 1s and 1m
 }
 
-// Emission is an event that a handler emits when it succeeds.
+// Emission is an event that a handler emits.
 type Emission struct {
 	Type    *expression.Template
 	Subject *expression.Template // nil: none
-	Data    *expression.Value    // nil: the handler's result
+	Data    *expression.Value    // nil: the handler's result, and in OnDead what is known of the failure
 }
 
 // EventType is a declared type of event.

@@ -9,6 +9,7 @@ import (
 	"sort"
 
 	"evrun/store"
+	"evrun/tasks/expression"
 )
 
 // What an ordered handler holds in memory at most: events that wait for their key, in all and for one key, and keys. What
@@ -222,12 +223,15 @@ func (o *keyOrder) settleRests(upTo int64) {
 	}
 }
 
-// keyOf evaluates order_by. Long keys are kept as their digest.
-func (c *consumer) keyOf(d *Delivery) (key string, err error) {
+// keyOf evaluates order_by.
+func (c *consumer) keyOf(d *Delivery) (string, error) { return keyOf(c.h.OrderBy, "order_by", d) }
+
+// keyOf evaluates the key of an event, which what is. Long keys are kept as their digest.
+func keyOf(by *expression.Expr, what string, d *Delivery) (key string, err error) {
 	defer recovered(&err)
-	v, err := c.h.OrderBy.Eval(d.Env)
+	v, err := by.Eval(d.Env)
 	if err != nil {
-		return "", fmt.Errorf("order_by: %w", err)
+		return "", fmt.Errorf("%s: %w", what, err)
 	}
 	if key = fmt.Sprintf("%T %v", v, v); len(key) > 2*sha256.Size {
 		sum := sha256.Sum256([]byte(key))

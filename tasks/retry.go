@@ -21,6 +21,9 @@ func (h *Handler) WithDefaults() *Handler {
 	if configured.Concurrency <= 0 {
 		configured.Concurrency = defaultConcurrency
 	}
+	if h.Debounce != nil {
+		configured.Debounce = h.Debounce.withDefaults()
+	}
 	return &configured
 }
 

@@ -20,8 +20,9 @@ type Options struct {
 	Emitter  *Emitter
 	Handlers []*Handler
 	Log      *slog.Logger
-	// Grace is how long attempts of outside handlers may go on after a stop. Then their contexts end, and those that have
-	// not returned 5 s later are left to themselves: Run returns an error, and the next start counts them as failed. Default 30s.
+	// Grace is how long attempts of outside handlers may go on after a stop. Then their contexts end: such an attempt is recorded
+	// as failed, and uses up none of the handler's. Those that have not returned 5 s later are left to themselves: Run returns an
+	// error, and the next start counts them as failed. Default 30s.
 	Grace time.Duration
 }
 

@@ -74,6 +74,12 @@ func start(t testing.TB, path string, handlers ...*tasks.Handler) *daemon {
 // startWith is start with options of the store's.
 func startWith(t testing.TB, path string, opt store.Options, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
+	return startOn(t, path, opt, func(s *sqlite.Store) store.Store { return s }, handlers...)
+}
+
+// startOn is startWith with what the runner takes for the store.
+func startOn(t testing.TB, path string, opt store.Options, runnersStore func(*sqlite.Store) store.Store, handlers ...*tasks.Handler) *daemon {
+	t.Helper()
 	d := &daemon{t: t, bus: events.NewBus(), commits: events.NewFeed[store.Commit]()}
 	var err error
 	opt.WantRuns = func() bool { return d.commits.Subscribers() > 0 }
@@ -94,7 +100,7 @@ func startWith(t testing.TB, path string, opt store.Options, handlers ...*tasks.
 	}
 	d.emitter = tasks.NewEmitter(d.store, 0)
 	d.runner = tasks.NewRunner(tasks.Options{
-		Store: d.store, Bus: d.bus, Emitter: d.emitter, Handlers: handlers, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Grace: 200 * time.Millisecond,
+		Store: runnersStore(d.store), Bus: d.bus, Emitter: d.emitter, Handlers: handlers, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Grace: 200 * time.Millisecond,
 	})
 	storeCtx, stopStore := context.WithCancel(context.Background())
 	runnerCtx, stopRunner := context.WithCancel(context.Background())

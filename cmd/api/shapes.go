@@ -50,6 +50,8 @@ type Run struct {
 	StartedAt     *time.Time `json:"started_at,omitempty"`
 	FinishedAt    *time.Time `json:"finished_at,omitempty"`
 	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+	// Joined is the id of the run that was for this event too: of a debounce.
+	Joined string `json:"joined,omitempty"`
 }
 
 // RunOf gives a stored run its shape.
@@ -57,6 +59,7 @@ func RunOf(r store.Run) Run {
 	return Run{
 		ID: r.ID, Handler: r.Handler, EventID: r.EventID, Sequence: r.Sequence, Type: r.Type, State: r.State.String(), Attempt: r.Attempt,
 		Error: r.Error, StartedAt: timeOf(r.StartedAt), FinishedAt: timeOf(r.FinishedAt), NextAttemptAt: timeOf(r.NextAttemptAt),
+		Joined: r.JoinedID(),
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"evrun/events"
+	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule"
 )
@@ -212,6 +213,30 @@ handlers:
 	}
 	if h := c.Wiring.Handlers[1]; h.FromStart || len(h.Emit) != 1 || h.When == nil || h.Retry.Attempts != 1 {
 		t.Errorf("%+v", h)
+	}
+}
+
+func TestControlsOfAHandler(t *testing.T) {
+	c := load(t, `handlers:
+- name: a
+  on: b
+  do: log
+  with: {message: "${ len(events) }"}
+  debounce: {wait: 2s, by: data.email, collect: all, max_wait: 1m}
+  rate: 100/m
+  on_dead: {type: a.dead, data: {why: "${ error }", n: "${ len(events) }"}}
+- {name: b, on: b, do: log, with: {message: x}, debounce: 500ms, on_dead: b.dead}
+`)
+	h := c.Wiring.Handlers[0]
+	if d := h.Debounce; d.Wait != 2*time.Second || d.MaxWait != time.Minute || !d.All || d.By.String() != "data.email" {
+		t.Errorf("debounce %+v", d)
+	}
+	if h.Rate != (tasks.Rate{Count: 100, Per: time.Minute}) || h.OnDead.Type.String() != "a.dead" || h.OnDead.Data == nil {
+		t.Errorf("%+v", h)
+	}
+	h = c.Wiring.Handlers[1].WithDefaults()
+	if d := h.Debounce; d.Wait != 500*time.Millisecond || d.MaxWait != 5*time.Second || d.All || d.By != nil || h.Rate.Interval() != 0 || h.OnDead.Data != nil {
+		t.Errorf("defaults: %+v, debounce %+v", h, d)
 	}
 }
 

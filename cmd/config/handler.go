@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"strconv"
+	"sync"
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
@@ -21,13 +23,15 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	before := len(r.faults)
 	h := &tasks.Handler{}
 	r.data = r.dataOf(n)
-	defer func() { r.data = nil }()
+	debounce, _ := lookup(n, "debounce")
+	r.bursts = debounce != nil
+	defer func() { r.data, r.bursts = nil, false }()
 	var do, with *yaml.Node
 	whole := r.mapping(n, "a handler", []key{
 		{name: "name", required: "its runs are named after it", read: func(n *yaml.Node) { h.Name = r.name(n, "handler") }},
 		{name: "on", required: "the types of event that it runs on: a type, a pattern such as user.*, or a list", read: func(n *yaml.Node) { h.On = r.patterns(n) }},
 		{name: "when", read: func(n *yaml.Node) { h.When = r.condition(n, "when") }},
-		{name: "do", required: "what it does: " + enumerate(kinds(), "or"), read: func(n *yaml.Node) {
+		{name: "do", required: needsKind(), read: func(n *yaml.Node) {
 			do = n
 			h.Kind = r.kind(n)
 		}},
@@ -36,9 +40,15 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 		{name: "timeout", read: func(n *yaml.Node) { h.Timeout = r.duration(n, "timeout") }},
 		{name: "concurrency", read: func(n *yaml.Node) { h.Concurrency = int(r.integer(n, "concurrency", maxConcurrency)) }},
 		{name: "order_by", read: func(n *yaml.Node) { h.OrderBy = r.condition(n, "order_by") }},
+		{name: "rate", read: func(n *yaml.Node) { h.Rate = r.rate(n) }},
+		{name: "debounce", read: func(n *yaml.Node) { h.Debounce = r.debounce(n) }},
 		{name: "emit", read: func(n *yaml.Node) { h.Emit = r.emissions(n) }},
+		{name: "on_dead", read: func(n *yaml.Node) { h.OnDead = r.onDead(n) }},
 		{name: "from", read: func(n *yaml.Node) { h.FromStart = r.choice(n, "from", "start", "head") == "start" }},
 	})
+	if order, _ := lookup(n, "order_by"); order != nil && debounce != nil {
+		r.at(order, `"order_by" and "debounce" don't go together`, "debounce has a key of its own: {wait: 2s, by: …}; with concurrency: 1 its runs come one after the other")
+	}
 	if h.Kind != "" && (with != nil || whole) {
 		h.Action = r.action(h.Kind, n, do, with)
 	}
@@ -55,6 +65,9 @@ func kinds() []string {
 	}
 	return names
 }
+
+// needsKind says what a handler without a kind needs. It is asked for each handler of a file.
+var needsKind = sync.OnceValue(func() string { return "what it does: " + enumerate(kinds(), "or") })
 
 // kind reads the kind of a handler.
 func (r *wiringReader) kind(n *yaml.Node) string {
@@ -116,32 +129,34 @@ func (r *wiringReader) retry(n *yaml.Node) tasks.Retry {
 // emissions reads what a handler emits when it succeeds: a type, a mapping, or a list of these.
 func (r *wiringReader) emissions(n *yaml.Node) []tasks.Emission {
 	var list []tasks.Emission
-	r.oneOrMore(n, "emit", func(n *yaml.Node) {
-		var e tasks.Emission
-		typ := func(n *yaml.Node) {
-			if e.Type = r.template(n, "type", expression.HandlerEmit); e.Type == nil {
-				return
-			}
-			if text, ok := e.Type.Constant(); ok {
-				r.checkType(n, text)
-			}
-		}
-		if n.Kind == yaml.Scalar {
-			typ(n)
-		} else {
-			r.mapping(n, `"emit"`, []key{
-				{name: "type", required: "the type of the event to emit", read: typ},
-				{name: "subject", read: func(n *yaml.Node) { e.Subject = r.template(n, "subject", expression.HandlerEmit) }},
-				{name: "data", read: func(n *yaml.Node) { e.Data = r.tree(n, expression.HandlerEmit) }, nullable: true},
-			})
-			if e.Type != nil && e.Data != nil {
-				typ, _ := e.Type.Constant()
-				r.checkData(n, typ, e.Data)
-			}
-		}
-		list = append(list, e)
-	})
+	r.oneOrMore(n, "emit", func(n *yaml.Node) { list = append(list, r.emission(n, "emit", expression.HandlerEmit)) })
 	return list
+}
+
+// emission reads an event that a handler emits: its type, or a mapping.
+func (r *wiringReader) emission(n *yaml.Node, what string, scope expression.Scope) (e tasks.Emission) {
+	typ := func(n *yaml.Node) {
+		if e.Type = r.template(n, "type", scope); e.Type == nil {
+			return
+		}
+		if text, ok := e.Type.Constant(); ok {
+			r.checkType(n, text)
+		}
+	}
+	if n.Kind == yaml.Scalar {
+		typ(n)
+		return e
+	}
+	r.mapping(n, strconv.Quote(what), []key{
+		{name: "type", required: "the type of the event to emit", read: typ},
+		{name: "subject", read: func(n *yaml.Node) { e.Subject = r.template(n, "subject", scope) }},
+		{name: "data", read: func(n *yaml.Node) { e.Data = r.tree(n, scope) }, nullable: true},
+	})
+	if e.Type != nil && e.Data != nil {
+		typ, _ := e.Type.Constant()
+		r.checkData(n, typ, e.Data)
+	}
+	return e
 }
 
 // action makes what the handler at n does, of its inputs.
@@ -162,7 +177,7 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 			return nil
 		}
 	}
-	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets, Data: r.data, OpenDatabase: sqlite.OpenDatabase})
+	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets, Data: r.data, Events: r.bursts, OpenDatabase: sqlite.OpenDatabase})
 	for _, e := range faults {
 		if with == nil {
 			r.at(do, e.Msg, e.Hint)

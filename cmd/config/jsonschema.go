@@ -16,7 +16,7 @@ func JSONSchema() map[string]any {
 	for _, m := range mappings {
 		defs[strings.ReplaceAll(m.name, " ", "-")] = m.schema()
 	}
-	maps.Copy(defs["handler"].(map[string]any), map[string]any{"allOf": kindSchemas()})
+	maps.Copy(defs["handler"].(map[string]any), map[string]any{"allOf": kindSchemas(), "not": form("required", []any{"debounce", "order_by"})})
 	maps.Copy(defs["schedule"].(map[string]any), map[string]any{"anyOf": requireOne("every", "cron", "daily", "weekly", "monthly", "at")})
 	maps.Copy(defs["event"].(map[string]any), map[string]any{"not": form("required", []any{"schema", "schema_file"})})
 	file := defs["file"].(map[string]any)
@@ -110,7 +110,11 @@ var mappings = []mappingForm{
 		{"timeout", "Of one attempt.", false, duration},
 		{"concurrency", "Attempts at a time. 1: one by one, in order.", false, form("type", "integer", "minimum", 1, "maximum", maxConcurrency)},
 		{"order_by", "An expression: events with one value of it run one after the other.", false, scalarForm},
+		{"rate", "So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. What comes faster waits.", false,
+			form("type", "string", "pattern", `^[1-9][0-9]{0,6}/[smhd]$`)},
+		{"debounce", "One run for a burst of events: over when none has come for so long.", false, either(duration, def("debounce"))},
 		{"emit", "What it emits on success: a type, or type, subject and data, or a list of these.", false, oneOrMany(either(computedType, def("emission")))},
+		{"on_dead", "What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data.", false, either(computedType, def("emission"))},
 		{"from", "Where a new handler begins: with what comes next (head, the default), or at the journal's start.", false, words("start", "head")},
 	}},
 	{"retry", []keyForm{
@@ -118,17 +122,23 @@ var mappings = []mappingForm{
 		{"backoff", "Before the second attempt; doubled each time. Default 1s.", false, duration},
 		{"max", "The longest wait. Default 1m.", false, duration},
 	}},
+	{"debounce", []keyForm{
+		{"wait", "Each event restarts it; when it passes, the burst is over.", true, duration},
+		{"by", "An expression: each value of it has a burst of its own. Left out, all events of the handler are one.", false, scalarForm},
+		{"collect", "What events has: the last event of the burst (the default), or all of them, 1000 at most.", false, words("last", "all")},
+		{"max_wait", "A burst is over after so long, however many come. Default 10 times wait.", false, duration},
+	}},
 	{"emission", []keyForm{
 		{"type", "The type of the event to emit.", true, computedType},
 		{"subject", "What the event is about.", false, scalarForm},
-		{"data", "The data of the event. Left out, it is the handler's result. ${ … } sees event, data and result.", false, anything},
+		{"data", "The data of the event. Left out, it is the handler's result, and in on_dead what went wrong. ${ … } sees event, data and result, in on_dead error, attempts, handler and run_id.", false, anything},
 	}},
 	{"test", []keyForm{
 		{"name", "What the test shows.", true, scalarForm},
 		{"clock", "What time it is. Default 2026-01-01T00:00:00Z.", false, instant},
 		{"users", "Who is there before.", false, form("type", "array", "items", def("user"))},
-		{"given", "The events that come in, each when all that the one before caused has ended.", true,
-			form("type", "array", "items", def("given"), "minItems", 1)},
+		{"given", "The events that come in, each when all that the one before caused has ended; those in a list of their own come together.", true,
+			form("type", "array", "items", oneOrMany(def("given")), "minItems", 1)},
 		{"stubs", "How outside handlers end, by their names: one outcome, or a list for one attempt after the other.", false,
 			form("type", "object", "additionalProperties", oneOrMany(def("stub")))},
 		{"expect", "What is to come of it. What is left out is not looked at.", true, def("expect")},

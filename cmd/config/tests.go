@@ -39,6 +39,8 @@ type Given struct {
 	Schedule                  *schedule.Entry
 	At                        time.Time // the slot
 	Refused                   string    // a part of the reason why it is refused; empty: it is accepted
+	// Together, when not nil, are events that come in at once, in one transaction; then nothing else is set but Place.
+	Together []Given
 }
 
 // Stub is how a call of an outside handler ends.
@@ -117,7 +119,11 @@ func (r *testReader) wiringTest(n *yaml.Node) *Test {
 			r.at(given, `"given" is an empty list`, "give it an event, or a schedule's slot")
 		}
 		r.sequence(given, "given", "begin each with a dash: - {type: user.registered, data: {…}}", func(n *yaml.Node) {
-			t.Given = append(t.Given, r.given(n, t.Clock))
+			if n.Kind != yaml.Sequence {
+				t.Given = append(t.Given, r.given(n, t.Clock))
+				return
+			}
+			t.Given = append(t.Given, r.together(n, t.Clock))
 		})
 	}
 	return t
@@ -135,6 +141,22 @@ func (r *testReader) testName(n *yaml.Node) string {
 		r.names["test "+s] = n
 	}
 	return s
+}
+
+// together reads events that come in at once.
+func (r *testReader) together(n *yaml.Node, clock time.Time) Given {
+	g := Given{Place: r.placeOf(n), Together: []Given{}}
+	if len(n.Content) == 0 {
+		r.at(n, "this list is empty", "give it the events that come in together")
+	}
+	r.sequence(n, "given", "", func(n *yaml.Node) {
+		one := r.given(n, clock)
+		if refused, _ := lookup(n, "refused"); refused != nil {
+			r.at(refused, "what comes in together is accepted all or none", "give an event that is refused alone")
+		}
+		g.Together = append(g.Together, one)
+	})
+	return g
 }
 
 // given reads an event, or a slot.

@@ -114,6 +114,9 @@ func emittedBy(h *tasks.Handler) (list []emitted, computed bool) {
 	for _, e := range h.Emit {
 		add("emit", e.Type)
 	}
+	if h.OnDead != nil {
+		add("on_dead", h.OnDead.Type)
+	}
 	return list, computed
 }
 
@@ -236,8 +239,9 @@ func (c *cycleSearch) visit(node any) {
 		if n.When == nil || always(n.When) {
 			types, _ := emittedBy(n)
 			for _, e := range types {
-				e.entry = n
-				c.visit(e)
+				if e.entry = n; e.field != "on_dead" { // a run that goes well ends the round
+					c.visit(e)
+				}
 			}
 		}
 	case emitted:

@@ -27,6 +27,13 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 				`4:58: warning: no handler is wired to "c.d", which the handler "h" emits (wire a handler to it, if something is to be done about it)`,
 				`5:45: warning: no handler is wired to "q.r", which the handler "i" emits (wire a handler to it, if something is to be done about it)`},
 		},
+		"an on_dead that nobody handles": {
+			"handlers:\n- {name: h, on: a" + log + ", on_dead: h.dead}\n",
+			[]string{`2:58: warning: no handler is wired to "h.dead", which the handler "h" emits (wire a handler to it, if something is to be done about it)`},
+		},
+		"a round that goes on with dead runs only": {
+			"handlers:\n- {name: h, on: a" + log + ", emit: b, on_dead: a}\n- {name: i, on: b" + log + ", on_dead: {type: a}}\n", nil,
+		},
 		"a misspelt type": {
 			"schedules:\n- {name: s, every: 5s, emit: user.registred}\nhandlers:\n- {name: h, on: user.registered" + log + "}\n",
 			[]string{`2:30: warning: no handler is wired to "user.registred", which the schedule "s" emits (did you mean "user.registered"?)`},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ type wiringReader struct {
 	strict     bool                     // strict_types
 	subschemas int                      // in all schemas
 	steps      int                      // left for checks of data
+	bursts     bool                     // the handler that is read has a debounce
 	data       *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
 
 	files []string // that were read
@@ -90,16 +92,20 @@ func (r *wiringReader) read() Wiring {
 
 // versionOf tells a value from others by what is written, but for comments and layout.
 func versionOf(n *yaml.Node) string {
-	h := sha256.New()
-	var write func(n *yaml.Node)
-	write = func(n *yaml.Node) {
-		fmt.Fprintf(h, "%d %d %d %q\n", n.Kind, min(n.Style, yaml.SingleQuoted), len(n.Content), n.Value) // "1" is no 1
-		for _, c := range n.Content {
-			write(c)
-		}
+	sum := sha256.Sum256(appendVersion(nil, n))
+	return hex.EncodeToString(sum[:])
+}
+
+func appendVersion(b []byte, n *yaml.Node) []byte {
+	// "1" is no 1, so that quotes count; the length ends the value.
+	for _, number := range [...]int{int(n.Kind), int(min(n.Style, yaml.SingleQuoted)), len(n.Content), len(n.Value)} {
+		b = binary.AppendUvarint(b, uint64(number))
 	}
-	write(n)
-	return hex.EncodeToString(h.Sum(nil))
+	b = append(b, n.Value...)
+	for _, c := range n.Content {
+		b = appendVersion(b, c)
+	}
+	return b
 }
 
 // checkType checks a type that somebody wants to publish, as n has it.
@@ -170,7 +176,7 @@ func (r *wiringReader) expression(n *yaml.Node, err error) {
 	r.at(n, err.Error(), "")
 }
 
-// condition reads a bare expression: when and order_by.
+// condition reads a bare expression: when, order_by, and the key of a debounce.
 func (r *wiringReader) condition(n *yaml.Node, what string) *expression.Expr {
 	s, ok := r.literal(n, what)
 	if !ok {
@@ -203,13 +209,21 @@ func (r *wiringReader) condition(n *yaml.Node, what string) *expression.Expr {
 	return x
 }
 
+// scope is a scope with what is known where it is read.
+func (r *wiringReader) scope(s expression.Scope) expression.Scope {
+	if r.bursts {
+		s = s.WithEvents()
+	}
+	return s.In(r.dir, r.secrets).WithData(r.data)
+}
+
 // template reads a text with expressions in it; numbers and truth values are taken as they are written.
 func (r *wiringReader) template(n *yaml.Node, what string, scope expression.Scope) *expression.Template {
 	s, ok := r.literal(n, what)
 	if !ok {
 		return nil
 	}
-	t, err := expression.CompileTemplate(s, scope.In(r.dir, r.secrets).WithData(r.data))
+	t, err := expression.CompileTemplate(s, r.scope(scope))
 	if err != nil {
 		r.expression(n, err)
 		return nil
@@ -219,7 +233,7 @@ func (r *wiringReader) template(n *yaml.Node, what string, scope expression.Scop
 
 // tree reads a payload: any tree with expressions in its texts.
 func (r *wiringReader) tree(n *yaml.Node, scope expression.Scope) *expression.Value {
-	v, err := expression.CompileValue(r.value(n), scope.In(r.dir, r.secrets).WithData(r.data))
+	v, err := expression.CompileValue(r.value(n), r.scope(scope))
 	if err == nil {
 		return v
 	}

@@ -81,7 +81,9 @@ func (b *bench) runs(ctx context.Context) ([]map[string]any, error) {
 		}
 		run := map[string]any{"handler": r.Handler, "state": r.State.String(), "type": r.Type, "attempts": r.Attempt}
 		if r.State != store.Skipped {
-			run["with"] = b.rendered(r.Handler, e)
+			if run["with"], err = b.rendered(ctx, r, e); err != nil {
+				return nil, err
+			}
 		}
 		if r.Error != "" {
 			run["error"] = r.Error

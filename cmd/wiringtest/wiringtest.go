@@ -121,10 +121,20 @@ func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) 
 	return b, nil
 }
 
-// forTest is the handler as a test runs it: retries at once, and the outside stubbed.
+// debounceWait is how long a burst is waited for: what comes together, or is emitted by one run, is one however short it is, and
+// what several runs emit has to come within it.
+const debounceWait = 20 * time.Millisecond
+
+// forTest is the handler as a test runs it: retries at once, no rate, short waits, and the outside stubbed.
 func forTest(h *tasks.Handler, stubs []config.Stub) *tasks.Handler {
 	copied := *h.WithDefaults()
 	copied.Retry.Backoff, copied.Retry.Max = 1, 1
+	copied.Rate = tasks.Rate{}
+	if copied.Debounce != nil {
+		short := *copied.Debounce
+		short.Wait, short.MaxWait = debounceWait, patience
+		copied.Debounce = &short
+	}
 	copied.FromStart = false // the users that are there before are no events
 	if _, outside := h.Action.(tasks.Outside); outside {
 		copied.Action = &stub{action: h.Action, outcomes: stubs}
@@ -256,15 +266,23 @@ func (b *bench) putUsers(ctx context.Context) error {
 	return nil
 }
 
-// give lets an event in, and waits until all that it causes has ended.
+// give lets an event in, or those that come together, and waits until all that it causes has ended.
 func (b *bench) give(ctx context.Context, g config.Given) error {
-	e, err := b.event(g)
-	if err != nil {
-		return err
+	given := g.Together
+	if given == nil {
+		given = []config.Given{g}
+	}
+	var evs []*events.Event
+	for i, one := range given {
+		e, err := b.event(one, len(b.given)+i+1)
+		if err != nil {
+			return err
+		}
+		evs = append(evs, e)
 	}
 	listening := b.commits.Subscribe(64)
 	defer listening.Unsubscribe()
-	receipts, err := b.emitter.Emit(ctx, e)
+	receipts, err := b.emitter.Emit(ctx, evs...)
 	var refused *tasks.RefusedError
 	switch {
 	case g.Refused != "" && err == nil:
@@ -274,14 +292,23 @@ func (b *bench) give(ctx context.Context, g config.Given) error {
 	case err != nil:
 		return err
 	}
-	if receipts[0].Duplicate {
-		return nil
+	for i, e := range evs {
+		if !receipts[i].Duplicate {
+			b.given[e.Sequence] = true
+		}
 	}
-	b.given[e.Sequence] = true
 	ended := make(chan error, 1)
 	go func() {
-		_, err := b.runner.Follow(ctx, e, b.commits, func(tasks.Link) error { return nil })
-		ended <- err
+		for i, e := range evs {
+			if receipts[i].Duplicate {
+				continue
+			}
+			if _, err := b.runner.Follow(ctx, e, b.commits, func(tasks.Link) error { return nil }); err != nil {
+				ended <- err
+				return
+			}
+		}
+		ended <- nil
 	}()
 	select {
 	case err := <-ended:
@@ -292,7 +319,8 @@ func (b *bench) give(ctx context.Context, g config.Given) error {
 	}
 }
 
-func (b *bench) event(g config.Given) (*events.Event, error) {
+// event makes the event that comes in, number n of all.
+func (b *bench) event(g config.Given, n int) (*events.Event, error) {
 	if g.Schedule != nil {
 		from := b.test.Clock
 		if !g.At.After(from) {
@@ -308,18 +336,27 @@ func (b *bench) event(g config.Given) (*events.Event, error) {
 	}
 	e := &events.Event{Type: g.Type, Subject: g.Subject, ID: g.ID, Source: g.Source, Time: g.Time, Data: data}
 	if e.ID == "" { // the same each time, as it may stand in what is expected
-		e.ID = fmt.Sprintf("given-%d", len(b.given)+1)
+		e.ID = fmt.Sprintf("given-%d", n)
 	}
 	return e, nil
 }
 
-// rendered gives the inputs that a handler had for an event, without secrets.
-func (b *bench) rendered(name string, e *events.Event) any {
+// rendered gives the inputs that a run had for its event, without secrets.
+func (b *bench) rendered(ctx context.Context, r store.Run, e *events.Event) (any, error) {
 	for _, h := range b.cfg.Wiring.Handlers {
-		if h.Name == name {
-			with, _ := handlers.Render(h.Action, expression.NewEnv(e)) // what failed is in the run's error
-			return with
+		if h.Name != r.Handler {
+			continue
 		}
+		env := expression.NewEnv(e)
+		if h.Debounce != nil {
+			burst, err := tasks.Burst(ctx, b.store, h.Debounce, r.HandlerID, e)
+			if err != nil {
+				return nil, err
+			}
+			env.SetEvents(burst)
+		}
+		with, _ := handlers.Render(h.Action, env) // what failed is in the run's error
+		return with, nil
 	}
-	return nil
+	return nil, nil
 }

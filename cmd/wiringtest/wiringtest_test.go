@@ -110,6 +110,46 @@ events: {a.known: {schema: {properties: {n: {type: integer}}}}}`, "error: evrun.
 	}
 }
 
+// controlled has handlers whose controls would make a test long, were they taken as they are.
+const controlled = `
+handlers:
+  - {name: digest, on: order.placed, do: notify, with: {message: "${ len(events) } orders, the first of ${ events[0].data.n }"},
+     rate: 1/d, debounce: {wait: 1h, by: data.who, collect: all}, retry: {attempts: 2}, on_dead: {type: digest.lost, data: "${ map(events, #.data.n) }"}}
+  - {name: split, on: cart, do: emit, with: {events: [{type: order.placed, data: {n: 1, who: a}}, {type: order.placed, data: {n: 2, who: a}}]}}
+tests:
+- name: x
+`
+
+func TestControls(t *testing.T) {
+	for name, test := range map[string]struct{ file, want string }{
+		"what comes together is a burst of each key": {`
+  given: [[{type: order.placed, data: {n: 1, who: a}}, {type: order.placed, data: {n: 2, who: b}}, {type: order.placed, data: {n: 3, who: a}}]]
+  expect:
+    runs:
+      - {handler: digest, state: skipped}
+      - {handler: digest, state: succeeded, with: {message: "2 orders, the first of 1"}}
+      - {handler: digest, state: succeeded, with: {message: "1 orders, the first of 2"}}`, ""},
+		"what comes one after the other is not": {`
+  given: [{type: order.placed, data: {n: 1, who: a}}, {type: order.placed, data: {n: 2, who: a}}]
+  expect: {runs: [{handler: digest, with: {message: "1 orders, the first of 1"}}, {handler: digest, with: {message: "1 orders, the first of 2"}}]}`, ""},
+		"what one run emits is a burst": {`
+  given: [{type: cart}]
+  expect: {runs: [{handler: split}, {handler: digest, state: skipped}, {handler: digest, with: {message: "2 orders, the first of 1"}}]}`, ""},
+		"a dead run tells of it": {`
+  stubs: {digest: {fail: nobody answers}}
+  given: [[{type: order.placed, data: {n: 1, who: a}}, {type: order.placed, data: {n: 2, who: a}}]]
+  expect:
+    runs: [{handler: digest, state: skipped}, {handler: digest, state: dead, attempts: 2, with: {message: "2 orders, the first of 1"}}]
+    events: [{type: evrun.run.dead}, {type: digest.lost, data: [1, 2]}]`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := outcome(t, controlled+strings.TrimPrefix(test.file, "\n")); got != test.want {
+				t.Errorf("got:  %s\nwant: %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestNothingIsLeftBehind(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)

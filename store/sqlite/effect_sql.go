@@ -41,9 +41,13 @@ func (t *txn) gone() bool {
 // next one those fail at once, with the error that they ended it with. All others are as if those had never run.
 func (s *Store) settleAll(ctx context.Context, b store.SettleBatch, settled []store.Settled) error {
 	doomed := map[int]error{}
+	weight := len(b.Settlements)
+	for i := range b.Settlements {
+		weight += len(b.Settlements[i].Joins)
+	}
 	for {
 		at := 0
-		err := s.w.submit(ctx, newOp(len(b.Settlements), 0, func(t *txn) error {
+		err := s.w.submit(ctx, newOp(weight, 0, func(t *txn) error {
 			for i := range b.Settlements {
 				at = i
 				t.doom = doomed[i]

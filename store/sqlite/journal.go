@@ -214,6 +214,14 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 	if q.Unsettled != 0 {
 		add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.Unsettled))
 	}
+	if q.Sequences != nil {
+		list, err := json.Marshal(q.Sequences)
+		if err != nil {
+			return nil, err
+		}
+		add("e.sequence IN (SELECT value FROM json_each(?))", string(list))
+		where[0] = "+e.sequence > ?" // each is looked up: nothing between them is read
+	}
 	if types, values := typeCondition(q.Patterns); types != "" {
 		add(types, values...)
 	}

@@ -76,7 +76,11 @@ func (t *txn) register(handlers []store.Registration, consumers []store.Consumer
 // Start implements [store.Runs].
 func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error) {
 	started := make([]bool, len(claims))
-	err := s.w.submit(ctx, newOp(len(claims), 0, func(t *txn) error {
+	weight := len(claims)
+	for i := range claims {
+		weight += len(claims[i].Joins)
+	}
+	err := s.w.submit(ctx, newOp(weight, 0, func(t *txn) error {
 		for i, c := range claims {
 			var n int64
 			var err error
@@ -88,7 +92,11 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 			if err != nil {
 				return t.check(err)
 			}
-			started[i] = n == 1
+			if started[i] = n == 1; started[i] && c.Attempt == 1 {
+				if err := t.join(c.Handler, c.Sequence, c.Joins, c.At); err != nil {
+					return t.check(err)
+				}
+			}
 		}
 		return nil
 	}))
@@ -187,6 +195,16 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 			return err
 		}
 	}
+	if s.Attempt == 1 && !s.Claimed {
+		if err := t.join(s.Handler, s.Event.Sequence, s.Joins, s.Started); err != nil {
+			return err
+		}
+	}
+	if out.Uncounted && out.State == store.Retrying {
+		if _, err := t.w.stmt.uncount.exec(s.Event.Sequence, int64(s.Handler)); err != nil {
+			return err
+		}
+	}
 	if err := t.append(out.Emit, nil); err != nil {
 		return err
 	}
@@ -203,7 +221,7 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 }
 
 const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
-	e.id, e.type, e.correlationid`
+	r.joined, e.id, e.type, e.correlationid`
 
 const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN events e ON e.sequence = r.sequence `
 
@@ -219,14 +237,15 @@ func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]stor
 		var (
 			r                       store.Run
 			started                 int64
-			finished, next          sql.NullInt64
+			finished, next, joined  sql.NullInt64
 			text, id, typ, correlat sql.NullString
 		)
 		if err := rows.Scan(&r.Sequence, &r.HandlerID, &r.Handler, &r.State, &r.Attempt, &r.Budget, &started, &finished, &next, &text,
-			&id, &typ, &correlat); err != nil {
+			&joined, &id, &typ, &correlat); err != nil {
 			return nil, translate(err)
 		}
 		r.ID = store.RunID(r.Sequence, r.Handler, s.id)
+		r.Joined = joined.Int64
 		r.EventID, r.Type, r.Error = id.String, typ.String, text.String
 		if r.CorrelationID = correlat.String; !correlat.Valid {
 			r.CorrelationID = r.EventID

@@ -10,6 +10,7 @@ type statements struct {
 	insertRun, startRun          *stmt
 	settleClaimed, settleUnbegun *stmt
 	resettle, insertAttempt      *stmt
+	uncount, insertJoined        *stmt
 	moveMark                     *stmt
 	insertUser, findUser         *stmt
 	updateUser                   *stmt
@@ -41,6 +42,9 @@ func (s *statements) prepare(c *conn) error {
 		{&s.resettle, `UPDATE runs SET state = ?3, next_attempt_at = ?4, error = ?5 WHERE sequence = ?1 AND handler = ?2`},
 		{&s.insertAttempt, `INSERT INTO attempts (sequence, handler, attempt, started_at, finished_at, error) VALUES (?,?,?,?,?,?)
 			ON CONFLICT (sequence, handler, attempt) DO NOTHING`},
+		{&s.uncount, `UPDATE runs SET budget = budget + 1 WHERE sequence = ?1 AND handler = ?2`},
+		{&s.insertJoined, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, joined) VALUES (?,?,4,1,?,?,?)
+			ON CONFLICT (sequence, handler) DO NOTHING`},
 		{&s.moveMark, `UPDATE handlers SET low_water = ?2 WHERE id = ?1 AND low_water < ?2`},
 		{&s.insertUser, `INSERT INTO users (name, email, attributes, created_at, event_id) VALUES (?,?,?,?,?)`},
 		{&s.findUser, `SELECT id, name, email, attributes, created_at, event_id FROM users WHERE email = ?`},

@@ -45,6 +45,9 @@ func Run(t *testing.T, open Open) {
 		{"pending runs are running ones first, then those due first", pending},
 		{"low-water marks only rise", marks},
 		{"failed attempts are kept, oldest first", attempts},
+		{"a run takes other events along, with itself or not at all", joins},
+		{"events are read by their sequences", bySequence},
+		{"an uncounted attempt leaves the budget as it was", uncounted},
 		{"a dead run can be retried with a new budget", retry},
 		{"only dead runs are retried or dropped", retryOnlyDead},
 		{"a dropped run is gone", drop},
@@ -548,6 +551,20 @@ func retry(t *testing.T, open Open) {
 	equal(t, "pending", len(must(s.Pending(ctx, h.ID, 10))(t)), 1)
 	equal(t, "next attempt", settle(t, s, outside(e, h.ID, 2, store.Succeeded))[0].Fenced, false)
 	equal(t, "history", len(must(s.Attempts(ctx, id))(t)), 1)
+}
+
+func uncounted(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	h := register(t, s, "h")[0]
+	e := event("a.b", "1")
+	appendAll(t, s, e)
+	for attempt, wanted := range []int{1, 1, 2} {
+		ended := outside(e, h.ID, attempt+1, store.Retrying)
+		ended.Outcome.Uncounted = attempt != 1
+		equal(t, "fenced", settle(t, s, ended)[0].Fenced, false)
+		equal(t, "budget", must(s.Pending(ctx, h.ID, 1))(t)[0].Budget, wanted)
+	}
+	equal(t, "history", len(must(s.Attempts(ctx, runs(t, s, store.RunQuery{})[0].ID))(t)), 3)
 }
 
 func retryOnlyDead(t *testing.T, open Open) {

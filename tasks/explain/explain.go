@@ -30,13 +30,15 @@ type Handler struct {
 	Matches bool     `json:"matches"`
 	Pattern string   `json:"pattern,omitempty"` // the one of On that matches
 
-	When    *When          `json:"when,omitempty"`
-	Would   string         `json:"would,omitempty"` // "run", "skip" or "fail"; empty where nothing matches
-	With    map[string]any `json:"with,omitempty"`
-	Errors  []string       `json:"errors,omitempty"` // why the attempt would fail
-	OrderBy *Order         `json:"order_by,omitempty"`
-	Policy  *Policy        `json:"policy,omitempty"`
-	Emits   []Emission     `json:"emits,omitempty"`
+	When     *When          `json:"when,omitempty"`
+	Would    string         `json:"would,omitempty"` // "run", "skip" or "fail"; empty where nothing matches
+	With     map[string]any `json:"with,omitempty"`
+	Errors   []string       `json:"errors,omitempty"` // why the attempt would fail
+	OrderBy  *Order         `json:"order_by,omitempty"`
+	Debounce *Debounce      `json:"debounce,omitempty"`
+	Policy   *Policy        `json:"policy,omitempty"`
+	Emits    []Emission     `json:"emits,omitempty"`
+	OnDead   *Emission      `json:"on_dead,omitempty"`
 }
 
 // When is a condition and what it came to.
@@ -54,6 +56,17 @@ type Order struct {
 	Error string `json:"error,omitempty"`
 }
 
+// Debounce is how the event waits for others, so that one run is for all of them. What is rendered is for a burst of this
+// event alone.
+type Debounce struct {
+	Wait    string `json:"wait"`
+	MaxWait string `json:"max_wait"`
+	Collect string `json:"collect"`      // "last" or "all"
+	By      string `json:"by,omitempty"` // empty: all events of the handler are one burst
+	Key     any    `json:"key,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
 // Policy is how hard a handler tries, defaults filled in.
 type Policy struct {
 	Attempts    int    `json:"attempts"`
@@ -61,14 +74,15 @@ type Policy struct {
 	Max         string `json:"max"`
 	Timeout     string `json:"timeout,omitempty"` // empty: none
 	Concurrency int    `json:"concurrency"`
+	Rate        string `json:"rate,omitempty"` // empty: no limit
 }
 
-// Emission is an event that would follow from a success.
+// Emission is an event that would follow from a success, or from a run that is dead.
 type Emission struct {
 	Type    string `json:"type"`
 	Subject string `json:"subject,omitempty"`
 	Data    any    `json:"data,omitempty"`
-	// Unknown says what of it depends on the handler's result, which nobody knows before: "type", "subject", "data".
+	// Unknown says what of it depends on the handler's result, or its failure, which nobody knows before: "type", "subject", "data".
 	Unknown []string `json:"unknown,omitempty"`
 	Error   string   `json:"error,omitempty"`
 }
@@ -124,7 +138,13 @@ func (x *explainer) handler() Handler {
 	if h.Timeout > 0 {
 		out.Policy.Timeout = h.Timeout.String()
 	}
+	if h.Rate.Count > 0 {
+		out.Policy.Rate = h.Rate.String()
+	}
 	out.Would = "run"
+	if h.Debounce != nil {
+		x.d.Env.SetEvents([]*events.Event{x.d.Event})
+	}
 	if h.OrderBy != nil {
 		out.OrderBy = x.order()
 		if out.OrderBy.Error != "" {
@@ -142,8 +162,33 @@ func (x *explainer) handler() Handler {
 			return out
 		}
 	}
+	if h.Debounce != nil {
+		if out.Debounce = x.debounce(); out.Debounce.Error != "" {
+			out.Would = "fail"
+			return out
+		}
+	}
 	x.inputs(&out)
 	x.emissions(&out)
+	return out
+}
+
+func (x *explainer) debounce() *Debounce {
+	d := x.h.Debounce
+	out := &Debounce{Wait: d.Wait.String(), MaxWait: d.MaxWait.String(), Collect: "last"}
+	if d.All {
+		out.Collect = "all"
+	}
+	if d.By == nil {
+		return out
+	}
+	out.By = d.By.String()
+	key, err := d.By.Eval(x.d.Env)
+	if err != nil {
+		out.Error = x.message(err)
+		return out
+	}
+	out.Key = x.secrets.RedactValue(key)
 	return out
 }
 
@@ -198,7 +243,8 @@ func prepare(action tasks.Inside, d *tasks.Delivery) (err error) {
 	return err
 }
 
-// emissions tells what a success would emit: the kind's own events, then those of the handler's emit.
+// emissions tells what a success would emit, the kind's own events and then those of the handler's emit, and what a run that
+// is dead would.
 func (x *explainer) emissions(out *Handler) {
 	own, err := handlers.Emissions(x.h.Action, x.d)
 	if err == nil {
@@ -208,6 +254,10 @@ func (x *explainer) emissions(out *Handler) {
 	}
 	for _, em := range x.h.Emit {
 		out.Emits = append(out.Emits, x.emission(em))
+	}
+	if x.h.OnDead != nil {
+		em := x.emission(*x.h.OnDead)
+		out.OnDead = &em
 	}
 }
 

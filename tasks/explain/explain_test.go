@@ -113,6 +113,32 @@ func TestWhatDependsOnTheResultIsUnknown(t *testing.T) {
 	}
 }
 
+func TestControlsAreExplained(t *testing.T) {
+	h := handler(t, "log", map[string]any{"message": "x"}, nil)
+	scope := expression.HandlerOnDead.WithEvents()
+	h.Rate = tasks.Rate{Count: 10, Per: time.Minute}
+	h.Debounce = &tasks.Debounce{Wait: 2 * time.Second, By: compiled(expression.Compile("data.k", expression.HandlerWhen))(t), All: true}
+	h.OnDead = &tasks.Emission{
+		Type:    compiled(expression.CompileTemplate("h.dead", scope))(t),
+		Subject: compiled(expression.CompileTemplate("${ len(events) } of ${ data.k }", scope))(t),
+		Data:    compiled(expression.CompileValue(map[string]any{"why": "${ error }"}, scope))(t),
+	}
+	got := explainOne(h, `{"k":5}`, nil)
+	if got.Would != "run" || got.Policy.Rate != "10/m" {
+		t.Errorf("%+v", got)
+	}
+	if want := (&Debounce{Wait: "2s", MaxWait: "20s", Collect: "all", By: "data.k", Key: 5}); !reflect.DeepEqual(got.Debounce, want) {
+		t.Errorf("%+v, want %+v", got.Debounce, want)
+	}
+	if want := (&Emission{Type: "h.dead", Subject: "1 of 5", Unknown: []string{"data"}}); !reflect.DeepEqual(got.OnDead, want) {
+		t.Errorf("%+v, want %+v", got.OnDead, want)
+	}
+	h.Debounce.By = compiled(expression.Compile("data.x.y", expression.HandlerWhen))(t)
+	if got := explainOne(h, `{}`, nil); got.Would != "fail" || !strings.Contains(got.Debounce.Error, "data.x is nil") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestATypeThatNothingMatchesGetsAHint(t *testing.T) {
 	h := handler(t, "log", map[string]any{"message": "x"}, nil)
 	if r := Event([]*tasks.Handler{h}, &events.Event{Type: "x.z"}, nil); r.Matched || r.Hint != `did you mean "x.y"?` || r.Handlers[0].Would != "" {

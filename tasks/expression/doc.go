@@ -1,4 +1,4 @@
-// Package expression is the one language of the wiring file: conditions (`when`, `order_by`), and the `${ … }` parts of
+// Package expression is the one language of the wiring file: conditions and keys (`when`, `order_by`, `by`), and the `${ … }` parts of
 // strings. It is expr-lang/expr with a fixed set of names, checked when the file is loaded:
 //
 //	x, err := expression.Compile(`data.email contains "@"`, expression.HandlerWhen)

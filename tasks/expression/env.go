@@ -21,6 +21,22 @@ type Env struct {
 	eventMap, slotMap map[string]any
 
 	result, previous any
+	seldom           *seldom // nil: none of it was set
+}
+
+// seldom is what few environments have.
+type seldom struct {
+	burst   []*events.Event
+	list    []any // the burst, as the language sees it
+	failure Failure
+}
+
+// Failure is what an on_dead sees of the run that died.
+type Failure struct {
+	Error    string
+	Attempts int // how many were made
+	Handler  string
+	RunID    string
 }
 
 // Slot is a nominal time of a schedule.
@@ -40,6 +56,21 @@ func (env *Env) SetResult(v any) { env.result = v }
 
 // SetPrevious gives `previous` a value.
 func (env *Env) SetPrevious(v any) { env.previous = v }
+
+// SetEvents gives `events` a value: the events of a burst, in order.
+func (env *Env) SetEvents(burst []*events.Event) {
+	env.has().burst, env.seldom.list = burst, nil
+}
+
+// SetFailure gives `error`, `attempts`, `handler` and `run_id` their values.
+func (env *Env) SetFailure(f Failure) { env.has().failure = f }
+
+func (env *Env) has() *seldom {
+	if env.seldom == nil {
+		env.seldom = &seldom{}
+	}
+	return env.seldom
+}
 
 // value gives one of our names.
 func (env *Env) value(name nameSet) (any, error) {
@@ -61,7 +92,43 @@ func (env *Env) value(name nameSet) (any, error) {
 	case namePrevious:
 		return env.previous, nil
 	}
+	if env.seldom == nil {
+		return nil, nil
+	}
+	failure := &env.seldom.failure
+	switch name {
+	case nameEvents:
+		return env.seldom.events()
+	case nameError:
+		return failure.Error, nil
+	case nameAttempts:
+		return failure.Attempts, nil
+	case nameHandler:
+		return failure.Handler, nil
+	case nameRunID:
+		return failure.RunID, nil
+	}
 	return nil, nil
+}
+
+// events gives each event of the burst as a map: its attributes, and its data.
+func (s *seldom) events() (any, error) {
+	if s.list != nil {
+		return s.list, nil
+	}
+	list := make([]any, len(s.burst))
+	for i, e := range s.burst {
+		member := NewEnv(e)
+		data, err := member.payload()
+		if err != nil {
+			return nil, fmt.Errorf("event %s of the burst: %w", e.ID, err)
+		}
+		attributes := member.eventAsMap()
+		attributes["data"] = data
+		list[i] = attributes
+	}
+	s.list = list
+	return list, nil
 }
 
 // payload is the decoded data: nil when there is none, a string when it isn't JSON.

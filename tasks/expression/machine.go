@@ -12,9 +12,14 @@ import (
 type names struct {
 	Event    any     `expr:"event"`
 	Data     any     `expr:"data"`
+	Events   any     `expr:"events"`
 	Result   any     `expr:"result"`
 	Slot     any     `expr:"slot"`
 	Previous any     `expr:"previous"`
+	Error    any     `expr:"error"`
+	Attempts any     `expr:"attempts"`
+	Handler  any     `expr:"handler"`
+	RunID    any     `expr:"run_id"`
 	Limits   *limits `expr:"$limits"`
 }
 
@@ -41,21 +46,38 @@ func run(program *vm.Program, uses nameSet, env *Env) (v any, err error) {
 		m.limits = limits{}
 		machines.Put(m)
 	}()
-	for _, n := range [...]struct {
-		name nameSet
-		to   *any
-	}{
-		{nameEvent, &m.names.Event}, {nameData, &m.names.Data}, {nameResult, &m.names.Result},
-		{nameSlot, &m.names.Slot}, {namePrevious, &m.names.Previous},
-	} {
-		if uses&n.name == 0 {
-			continue
-		}
-		if *n.to, err = env.value(n.name); err != nil {
+	for ; uses != 0; uses &= uses - 1 {
+		name := uses & -uses // the lowest that is left
+		if *m.names.field(name), err = env.value(name); err != nil {
 			return nil, err
 		}
 	}
 	return m.vm.Run(program, &m.names)
+}
+
+// field is where the value of a name goes.
+func (n *names) field(name nameSet) *any {
+	switch name {
+	case nameEvent:
+		return &n.Event
+	case nameEvents:
+		return &n.Events
+	case nameResult:
+		return &n.Result
+	case nameSlot:
+		return &n.Slot
+	case namePrevious:
+		return &n.Previous
+	case nameError:
+		return &n.Error
+	case nameAttempts:
+		return &n.Attempts
+	case nameHandler:
+		return &n.Handler
+	case nameRunID:
+		return &n.RunID
+	}
+	return &n.Data
 }
 
 // limits is what one evaluation has used.

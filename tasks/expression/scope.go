@@ -20,12 +20,20 @@ type Scope struct {
 
 // The scopes of the wiring file.
 var (
-	HandlerWhen  = Scope{names: nameEvent | nameData}                                                    // when, order_by
-	HandlerWith  = Scope{names: nameEvent | nameData | nameEnv | nameFile}                               // with
-	HandlerEmit  = Scope{names: nameEvent | nameData | nameResult | nameEnv | nameFile}                  // a handler's emit
-	ScheduleData = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                            // a schedule's data
-	allNames     = []nameSet{nameEvent, nameData, nameResult, nameSlot, namePrevious, nameEnv, nameFile} // in order of suggestion
+	HandlerWhen   = Scope{names: nameEvent | nameData}                                             // when, order_by, debounce
+	HandlerWith   = Scope{names: nameEvent | nameData | nameEnv | nameFile}                        // with
+	HandlerEmit   = Scope{names: nameEvent | nameData | nameResult | nameEnv | nameFile}           // a handler's emit
+	HandlerOnDead = Scope{names: nameEvent | nameData | nameFailure | nameEnv | nameFile}          // a handler's on_dead
+	ScheduleData  = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                     // a schedule's data
+	allNames      = []nameSet{nameEvent, nameData, nameEvents, nameResult, nameSlot, namePrevious, // in order of suggestion
+		nameError, nameAttempts, nameHandler, nameRunID, nameEnv, nameFile}
 )
+
+// WithEvents is the scope in a handler with a debounce, which sees the events of its burst.
+func (s Scope) WithEvents() Scope {
+	s.names |= nameEvents
+	return s
+}
 
 // In is the scope with a base folder for the relative paths of file(), and the set that the values of env() and file() are
 // recorded in. Without it, file() is relative to the working folder, and nothing is recorded; secrets may be nil.
@@ -35,17 +43,23 @@ func (s Scope) In(dir string, secrets *Secrets) Scope {
 }
 
 // nameSet is a set of the names that we give to expressions.
-type nameSet uint8
+type nameSet uint16
 
 const (
 	nameEvent nameSet = 1 << iota
 	nameData
+	nameEvents
 	nameResult
 	nameSlot
 	namePrevious
+	nameError
+	nameAttempts
+	nameHandler
+	nameRunID
 	nameEnv
 	nameFile
 
+	nameFailure   = nameError | nameAttempts | nameHandler | nameRunID
 	nameFunctions = nameEnv | nameFile
 )
 
@@ -56,12 +70,22 @@ func (n nameSet) String() string {
 		return "event"
 	case nameData:
 		return "data"
+	case nameEvents:
+		return "events"
 	case nameResult:
 		return "result"
 	case nameSlot:
 		return "slot"
 	case namePrevious:
 		return "previous"
+	case nameError:
+		return "error"
+	case nameAttempts:
+		return "attempts"
+	case nameHandler:
+		return "handler"
+	case nameRunID:
+		return "run_id"
 	case nameEnv:
 		return "env"
 	case nameFile:
@@ -73,6 +97,10 @@ func (n nameSet) String() string {
 // where says in which fields of the file a name is known.
 func (n nameSet) where() string {
 	switch n {
+	case nameEvents:
+		return `"events" is known in with, emit and on_dead of a handler with a debounce only`
+	case nameError, nameAttempts, nameHandler, nameRunID:
+		return fmt.Sprintf("%q is known in a handler's on_dead only", n)
 	case nameResult:
 		return `"result" is known in a handler's emit only`
 	case nameSlot, namePrevious:

@@ -47,8 +47,8 @@ func (x *Expr) Constant() (v any, ok bool) {
 	return v, err == nil
 }
 
-// usesResult says whether the expression looks at the handler's result.
-func (x *Expr) usesResult() bool { return x.uses&nameResult != 0 }
+// usesResult says whether the expression looks at the handler's result, or at its failure.
+func (x *Expr) usesResult() bool { return x.uses&(nameResult|nameFailure) != 0 }
 
 type why struct {
 	env    *Env

@@ -74,6 +74,8 @@ type Deps struct {
 	OpenDatabase func(path string, create bool) (store.Database, error)
 	// Data is what is known of the events' data, for the inputs' expressions; nil: nothing.
 	Data *expression.Data
+	// Events says that the inputs' expressions see the events of a burst: the handler has a debounce.
+	Events bool
 }
 
 func (d Deps) logger() *slog.Logger {
@@ -113,6 +115,9 @@ func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*InputE
 	}
 	action := k.make(deps)
 	d := decoder{scope: expression.HandlerWith.In(deps.BaseDir, deps.Secrets).WithData(deps.Data), owner: k.Name}
+	if deps.Events {
+		d.scope = d.scope.WithEvents()
+	}
 	d.object(reflect.ValueOf(action).Elem(), with, nil)
 	if c, ok := action.(checker); ok && len(d.faults) == 0 {
 		d.faults = c.check()

@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"time"
+
+	"evrun/store"
+)
+
+// join records the events that a new run takes along.
+func (t *txn) join(h store.HandlerID, sequence int64, others []int64, started time.Time) error {
+	for _, other := range others {
+		n, err := t.w.stmt.insertJoined.exec(other, int64(h), micros(started), t.now, sequence)
+		if err != nil {
+			return err
+		}
+		if n == 1 && t.wantRuns {
+			if err := t.tellJoined(h, other, sequence, started); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tellJoined adds a joined run to those that the commit tells of. Its event is read again: whoever joined it knows the
+// sequence alone.
+func (t *txn) tellJoined(h store.HandlerID, other, sequence int64, started time.Time) error {
+	find, err := t.w.prepared(`SELECT id, type, ifnull(correlationid, id) FROM events WHERE sequence = ?`)
+	if err != nil {
+		return err
+	}
+	var row [3]driver.Value
+	if err := find.queryRow(row[:], other); err != nil {
+		if noRows(err) {
+			return nil
+		}
+		return err
+	}
+	name := t.w.names[h]
+	r := store.Run{
+		ID: store.RunID(other, name, t.w.id), Handler: name, HandlerID: h, Sequence: other, State: store.Skipped, Attempt: 1,
+		StartedAt: started.UTC().Truncate(time.Microsecond), FinishedAt: fromMicros(t.now), Joined: sequence,
+	}
+	r.EventID, _ = row[0].(string)
+	r.Type, _ = row[1].(string)
+	r.CorrelationID, _ = row[2].(string)
+	t.runs = append(t.runs, r)
+	return nil
+}
+
+// Joined implements [store.Runs].
+func (s *Store) Joined(ctx context.Context, h store.HandlerID, sequence int64) ([]int64, error) {
+	rows, err := s.readers.QueryContext(ctx, `SELECT sequence FROM runs WHERE handler = ? AND joined = ? ORDER BY sequence`, int64(h), sequence)
+	if err != nil {
+		return nil, fmt.Errorf("read joined runs: %w", translate(err))
+	}
+	defer rows.Close()
+	var joined []int64
+	for rows.Next() {
+		var other int64
+		if err := rows.Scan(&other); err != nil {
+			return nil, translate(err)
+		}
+		joined = append(joined, other)
+	}
+	return joined, translate(rows.Err())
+}

@@ -1,0 +1,55 @@
+package tasks
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/expression"
+)
+
+// typeRunDead is published when a run is dead.
+const typeRunDead = "evrun.run.dead"
+
+// dead is the outcome of a last attempt: with evrun.run.dead, and the event of the handler's own on_dead.
+func (c *consumer) dead(t *task, d *Delivery, err error) store.Outcome {
+	out := store.Outcome{State: store.Dead, Error: c.words(err)}
+	if c.h.OnDead != nil {
+		e, err := c.onDead(t, d, out.Error)
+		if err == nil {
+			out.Emit = append(out.Emit, e)
+		} else { // the run is over all the same, and says what else went wrong
+			out.Error += "\non_dead: " + c.words(err)
+		}
+	}
+	if t.event.Type == typeRunDead {
+		return out // a handler of dead runs that dies itself is not told of that: it would have no end
+	}
+	what := EmittedEvent{Type: typeRunDead, Data: map[string]any{
+		"run": d.RunID, "handler": c.h.Name, "event": t.event.ID, "type": t.event.Type, "sequence": t.seq,
+		"attempt": t.attempt, "error": out.Error,
+	}}
+	if e, err := c.r.o.Emitter.child(d, "dead."+strconv.Itoa(t.attempt), "/evrun", what); err == nil {
+		out.Emit = append(out.Emit, e)
+	}
+	return out
+}
+
+// onDead makes the event of the handler's on_dead. A run that is retried by hand and dies again has another one.
+func (c *consumer) onDead(t *task, d *Delivery, text string) (e *events.Event, err error) {
+	defer recovered(&err)
+	d.Env.SetFailure(expression.Failure{Error: text, Attempts: t.attempt, Handler: c.h.Name, RunID: d.RunID})
+	original, err := json.Marshal(t.event)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	what, err := c.h.OnDead.event(d, map[string]any{
+		"handler": c.h.Name, "run_id": d.RunID, "error": text, "attempts": t.attempt, "event": json.RawMessage(original),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.child(d, "on_dead."+strconv.Itoa(t.attempt), what)
+}

@@ -1,0 +1,211 @@
+package tasks_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// emission compiles what an on_dead has.
+func emission(t *testing.T, typ string, data any) *tasks.Emission {
+	t.Helper()
+	em := &tasks.Emission{}
+	var err error
+	if em.Type, err = expression.CompileTemplate(typ, expression.HandlerOnDead); err != nil {
+		t.Fatal(err)
+	}
+	if data != nil {
+		if em.Data, err = expression.CompileValue(data, expression.HandlerOnDead); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return em
+}
+
+// ofType gives the accepted events of a type, in order.
+func (d *daemon) ofType(typ string) []*events.Event {
+	d.t.Helper()
+	page, err := d.store.Events(context.Background(), store.EventQuery{Patterns: on(typ)})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return page
+}
+
+var failing = outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
+	return nil, fmt.Errorf("attempt %d went wrong", d.Attempt)
+})
+
+func TestOnDeadComesOnceAfterTheLastAttempt(t *testing.T) {
+	for name, action := range map[string]tasks.Action{"outside": failing, "inside": insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
+		return func(tx store.Tx) (any, error) {
+			_, _ = tx.InsertUser(store.User{Name: "x", Email: d.RunID + "@example.com"}, store.Fail)
+			return nil, fmt.Errorf("attempt %d went wrong", d.Attempt)
+		}, nil
+	})} {
+		t.Run(name, func(t *testing.T) {
+			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Kind: "sql", Action: action, OnDead: emission(t, "h.gave-up", nil)})
+			const n = 50
+			for i := range n {
+				d.emit("a", fmt.Sprint(i))
+			}
+			runs := d.settled(n)
+			got := d.ofType("h.gave-up")
+			if len(got) != n || len(d.ofType("evrun.run.dead")) != n {
+				t.Fatalf("%d of on_dead and %d of evrun's own for %d dead runs", len(got), len(d.ofType("evrun.run.dead")), n)
+			}
+			for i, e := range got {
+				var data struct {
+					Handler, Error string
+					RunID          string `json:"run_id"`
+					Attempts       int
+					Event          struct {
+						ID, Type string
+						Data     json.RawMessage
+					}
+				}
+				if err := json.Unmarshal(e.Data, &data); err != nil {
+					t.Fatal(err)
+				}
+				j := slices.IndexFunc(runs, func(r store.Run) bool { return r.ID == data.RunID })
+				if j < 0 || data.Handler != "h" || data.Error != "attempt 3 went wrong" || data.Attempts != 3 || data.Event.ID != runs[j].EventID ||
+					data.Event.Type != "a" || !strings.Contains(string(data.Event.Data), `"key"`) || e.CausationID != data.Event.ID || e.Hops != 1 || e.Source != "/handlers/h" {
+					t.Errorf("event %d: %s %s", i, e.ID, e.Data)
+				}
+			}
+			if n := users(t, d); n != 0 {
+				t.Errorf("%d users of dead runs", n)
+			}
+		})
+	}
+}
+
+func TestOnDeadSaysWhatItIsTold(t *testing.T) {
+	em := emission(t, "gave-up.${ handler }", map[string]any{"text": "${ data.id }: ${ error } (${ attempts })", "run": "${ run_id }"})
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: failing, OnDead: em})
+	d.emit("a", "one")
+	r := d.settled(1)[0]
+	got := d.ofType("gave-up.h")
+	if len(got) != 1 || string(got[0].Data) != fmt.Sprintf(`{"run":%q,"text":"one: attempt 3 went wrong (3)"}`, r.ID) {
+		t.Errorf("%d events: %+v", len(got), got)
+	}
+}
+
+// What can't be made doesn't keep a run from being dead, and is not kept quiet.
+func TestOnDeadThatCannotBeMadeIsPartOfTheError(t *testing.T) {
+	for name, em := range map[string]*tasks.Emission{
+		"type: data.none is nil": emission(t, "x.${ data.none }", nil),
+		"is evrun's own":         emission(t, "evrun.${ data.id }", nil),
+	} {
+		d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: failing, OnDead: em})
+		d.emit("a", "1")
+		if r := d.settled(1)[0]; r.State != store.Dead || !strings.Contains(r.Error, "attempt 3 went wrong\non_dead: ") || !strings.Contains(r.Error, name) {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if n := len(d.ofType("evrun.run.dead")); n != 1 {
+			t.Errorf("%s: evrun.run.dead came %d times", name, n)
+		}
+	}
+}
+
+func TestOnDeadThatCausesItselfIsCutOff(t *testing.T) {
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: failing, OnDead: emission(t, "a", nil), Retry: tasks.Retry{Attempts: 1}})
+	d.emit("a", "1")
+	runs := d.settled(events.MaxHops + 1)
+	if last := runs[len(runs)-1]; !strings.Contains(last.Error, "on_dead: ") || !strings.Contains(last.Error, "loop") {
+		t.Errorf("the last run: %+v", last)
+	}
+	if n := len(d.ofType("a")); n != events.MaxHops+1 {
+		t.Errorf("%d events", n)
+	}
+}
+
+// picky is a store that can't take what some runs end in.
+type picky struct {
+	*sqlite.Store
+	refuses func(store.Settlement) bool
+}
+
+func (p picky) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled, error) {
+	if slices.ContainsFunc(b.Settlements, p.refuses) {
+		return nil, errors.New("not this one")
+	}
+	return p.Store.Settle(ctx, b)
+}
+
+// A run whose result can't be stored is dead as others are. When what on_dead emits can't be stored either, it is dead alone.
+func TestARunWhoseResultCannotBeStoredIsDead(t *testing.T) {
+	d := startOn(t, path(t), store.Options{}, func(s *sqlite.Store) store.Store {
+		return picky{s, func(s store.Settlement) bool {
+			switch s.Event.ID {
+			case "result":
+				return s.Outcome.State == store.Succeeded
+			case "all":
+				return s.Outcome.State == store.Succeeded || len(s.Outcome.Emit) > 0
+			}
+			return false
+		}}
+	}, &tasks.Handler{Name: "h", On: on("a"), OnDead: emission(t, "h.gave-up", nil),
+		Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, nil })})
+	for _, id := range []string{"fine", "result", "all"} {
+		d.emit("a", id)
+	}
+	runs := d.settled(3)
+	for i, want := range []store.RunState{store.Succeeded, store.Dead, store.Dead} {
+		if runs[i].State != want || want == store.Dead && !strings.Contains(runs[i].Error, "can't be stored: not this one") {
+			t.Errorf("run %+v", runs[i])
+		}
+	}
+	if gaveUp := d.ofType("h.gave-up"); len(gaveUp) != 1 || gaveUp[0].CausationID != "result" || len(d.ofType("evrun.run.dead")) != 1 {
+		t.Errorf("%d events of on_dead", len(gaveUp))
+	}
+}
+
+// A stop that goes over its grace period ends an attempt that might have gone well, so the handler has as many left as before.
+func TestAttemptsThatAStopEndsDoNotCount(t *testing.T) {
+	p := path(t)
+	var begun, stopping atomic.Int64
+	handler := func() *tasks.Handler {
+		return &tasks.Handler{Name: "h", On: on("a"), Retry: tasks.Retry{Attempts: 2, Backoff: time.Millisecond, Max: time.Millisecond},
+			Action: outsideFunc(func(ctx context.Context, _ *tasks.Delivery) (any, error) {
+				begun.Add(1)
+				if stopping.Load() > 0 {
+					<-ctx.Done()
+					return nil, errors.New("signal: terminated") // as a command that was stopped says it
+				}
+				return nil, errors.New("no")
+			})}
+	}
+	stopping.Store(1)
+	for round := range 3 {
+		d := start(t, p, handler())
+		if round == 0 {
+			d.emit("a", "1")
+		}
+		for int(begun.Load()) <= round {
+			wait(time.Millisecond)
+		}
+		d.stop()
+	}
+	stopping.Store(0)
+	d := start(t, p, handler())
+	r := d.settled(1)[0]
+	if r.State != store.Dead || r.Attempt != 5 || r.Budget != 3 || r.Error != "no" {
+		t.Errorf("run %+v", r)
+	}
+	if history, err := d.store.Attempts(t.Context(), r.ID); err != nil || len(history) != 5 || history[0].Error != "signal: terminated" {
+		t.Errorf("history %+v, %v", history, err)
+	}
+}
