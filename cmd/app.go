@@ -81,14 +81,16 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 	a.runner = tasks.NewRunner(tasks.Options{
 		Store: a.store, Bus: a.bus, Emitter: a.emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
 	})
+	metrics := newMetrics()
 	a.scheduler = schedule.NewScheduler(schedule.Options{
 		Store: a.store, Emitter: a.emitter, Entries: cfg.Wiring.Schedules, Log: a.log, Settled: a.settled,
+		Observe: metrics.slotAccepted,
 	})
 	a.reloader = &reloader{a: a, load: load}
 	a.reloader.seen = a.reloader.digest()
 	a.server = api.NewServer(api.Options{
-		Store: a.store, Emitter: a.emitter, Runner: a.runner, Bus: a.bus, Commits: a.commits, Log: a.log,
-		MaxData: cfg.Settings.Server.MaxEvent, Status: a.status, Reload: a.reloader.reload, Explain: a.explain,
+		Store: a.store, Emitter: a.emitter, Runner: a.runner, Scheduler: a.scheduler, Bus: a.bus, Commits: a.commits, Log: a.log,
+		MaxData: cfg.Settings.Server.MaxEvent, Status: a.status, Reload: a.reloader.reload, Explain: a.explain, Metrics: metrics.handler(),
 	})
 	return a, nil
 }
@@ -269,7 +271,7 @@ func (a *app) status(ctx context.Context) (api.Status, error) {
 	cfg := a.current.Load()
 	s := api.Status{
 		Version: version(), PID: os.Getpid(), StartedAt: a.started.UTC(), Config: cfg.Path, LoadedAt: a.loaded.Load().UTC(), Reload: a.reloader.lastOne(),
-		Store: cfg.Settings.Store.Path, Socket: cfg.Settings.Server.Socket, Schedules: scheduleStatus(cfg.Wiring.Schedules),
+		Store: cfg.Settings.Store.Path, Socket: cfg.Settings.Server.Socket,
 	}
 	for _, suffix := range []string{"", "-wal"} {
 		if info, err := os.Stat(s.Store + suffix); err == nil {
@@ -280,7 +282,11 @@ func (a *app) status(ctx context.Context) (api.Status, error) {
 	if s.Head, err = a.store.Head(ctx); err != nil {
 		return s, err
 	}
-	s.Handlers, err = a.runner.Status(ctx)
+	if s.Handlers, err = a.runner.Status(ctx); err != nil {
+		return s, err
+	}
+	states, err := a.scheduler.States(ctx)
+	s.Schedules = api.SchedulesOf(states, 0)
 	return s, err
 }
 

@@ -12,7 +12,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/events"
-	"evrun/tasks"
+	"evrun/store/sqlite"
 )
 
 // shownRefusals is how many refused lines are shown; the others are counted.
@@ -123,8 +123,8 @@ func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next
 		next, err = client.EmitLines(ctx, in, o)
 		return err
 	}, func(ctx context.Context) error {
-		return b.withJournal(ctx, func(ctx context.Context, em *tasks.Emitter) (err error) {
-			next, err = api.EmitLinesTo(ctx, em, in, o)
+		return b.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) (err error) {
+			next, err = api.EmitLinesTo(ctx, newEmitter(s, cfg), in, o)
 			return err
 		})
 	})

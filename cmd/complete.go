@@ -31,6 +31,19 @@ func (e *env) completeHandlers(c *cobra.Command, _ []string, _ string) ([]string
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeSchedules lists the wired schedules.
+func (e *env) completeSchedules(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if e.completing(c) {
+		if cfg, err := e.load(); err == nil {
+			for _, s := range cfg.Wiring.Schedules {
+				names = append(names, s.Name+"\t"+s.Timing.Describe())
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 // completeRuns lists the last runs of a selection.
 func (e *env) completeRuns(q store.RunQuery) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

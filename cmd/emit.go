@@ -182,7 +182,8 @@ func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events
 			return rc, false, err
 		}
 		if errors.Is(err, api.ErrNoDaemon) {
-			if rc, err = o.write(ctx, e); err == nil || !errors.Is(err, store.ErrLocked) {
+			rc, err = o.write(ctx, func(context.Context, *sqlite.Store, *config.Config) (*events.Event, error) { return e, nil })
+			if err == nil || !errors.Is(err, store.ErrLocked) {
 				return rc, true, err
 			}
 		}
@@ -198,12 +199,16 @@ func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events
 	}
 }
 
-// write puts e into the journal, as the daemon would.
-func (o *emitOptions) write(ctx context.Context, e *events.Event) (rc api.Receipt, err error) {
-	err = o.withJournal(ctx, func(ctx context.Context, em *tasks.Emitter) error {
-		receipts, err := em.Emit(ctx, e)
+// write puts an event into the journal, as the daemon would.
+func (e *env) write(ctx context.Context, what func(context.Context, *sqlite.Store, *config.Config) (*events.Event, error)) (rc api.Receipt, err error) {
+	err = e.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) error {
+		ev, err := what(ctx, s, cfg)
+		if err != nil {
+			return err
+		}
+		receipts, err := newEmitter(s, cfg).Emit(ctx, ev)
 		if err == nil {
-			rc = api.Receipt{ID: e.ID, Source: e.Source, Sequence: receipts[0].Sequence, Duplicate: receipts[0].Duplicate}
+			rc = api.Receipt{ID: ev.ID, Source: ev.Source, Sequence: receipts[0].Sequence, Duplicate: receipts[0].Duplicate}
 		}
 		return err
 	})
@@ -212,8 +217,8 @@ func (o *emitOptions) write(ctx context.Context, e *events.Event) (rc api.Receip
 
 // withJournal lets do put events into the journal while no daemon runs. The wiring's handlers are registered first, so that
 // one that is new sees the events when the daemon starts.
-func (o *emitOptions) withJournal(ctx context.Context, do func(context.Context, *tasks.Emitter) error) error {
-	cfg, err := o.load()
+func (e *env) withJournal(ctx context.Context, do func(context.Context, *sqlite.Store, *config.Config) error) error {
+	cfg, err := e.load()
 	if err != nil {
 		return err
 	}
@@ -221,7 +226,7 @@ func (o *emitOptions) withJournal(ctx context.Context, do func(context.Context, 
 		if _, err := s.Register(ctx, tasks.Registrations(cfg.Wiring.Handlers)); err != nil {
 			return err
 		}
-		return do(ctx, newEmitter(s, cfg))
+		return do(ctx, s, cfg)
 	})
 }
 
@@ -277,28 +282,37 @@ func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
 }
 
 func (o *emitOptions) emitAndWait(ctx context.Context, client *api.Client, e *events.Event) error {
-	p := o.printer()
-	acknowledged := false
-	end, err := client.EmitWait(ctx, e, o.wait, func(rc api.Receipt) error {
-		acknowledged = true
-		e.Sequence = rc.Sequence
-		if rc.Duplicate {
-			o.note("the event was accepted before, as sequence %d: it runs nothing", rc.Sequence)
-			return o.accepted(e, rc)
-		}
+	return o.followed(ctx, o.wait, e.Type, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
+		return client.EmitWait(ctx, e, o.wait, func(rc api.Receipt) error {
+			if rc.Duplicate {
+				o.note("the event was accepted before, as sequence %d: it runs nothing", rc.Sequence)
+				return errors.Join(accepted(rc), o.accepted(e, rc))
+			}
+			return accepted(rc)
+		}, each)
+	})
+}
+
+// followed prints what an event causes while publish publishes and follows it.
+func (e *env) followed(ctx context.Context, wait time.Duration, typ string,
+	publish func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error)) error {
+	p := e.printer()
+	sequence := int64(0) // not accepted yet
+	end, err := publish(func(rc api.Receipt) error {
+		sequence = rc.Sequence
 		return nil
 	}, func(kind string, body json.RawMessage) error { return p.item(kind, body) })
 	switch {
-	case err != nil && acknowledged && ctx.Err() == nil:
-		return fmt.Errorf("the event was accepted as sequence %d, but: %w", e.Sequence, err)
+	case err != nil && sequence > 0 && ctx.Err() == nil:
+		return fmt.Errorf("the event was accepted as sequence %d, but: %w", sequence, err)
 	case err != nil:
 		return err
 	case end.Timeout:
-		return &exitError{code: exitTimeout, err: fmt.Errorf("not everything was done within %v; it goes on", o.wait)}
+		return &exitError{code: exitTimeout, err: fmt.Errorf("not everything was done within %v; it goes on", wait)}
 	case end.Dead:
 		return &exitError{code: exitFailed, err: errors.New("a run is dead")}
 	case !end.Matched:
-		return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matches %s", e.Type)}
+		return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matches %s", typ)}
 	}
 	return nil
 }

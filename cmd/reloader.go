@@ -21,7 +21,6 @@ import (
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/tasks"
-	"evrun/tasks/schedule"
 )
 
 // The events that tell of a reload.
@@ -266,18 +265,4 @@ func (f *watched) follow(path string, links int) {
 		f.follow(filepath.Join(to, rest), links-1)
 		return
 	}
-}
-
-// scheduleStatus says what the schedules do next.
-func scheduleStatus(entries []*schedule.Entry) []api.ScheduleStatus {
-	list := []api.ScheduleStatus{}
-	now := time.Now()
-	for _, s := range entries {
-		line := api.ScheduleStatus{Name: s.Name, Emit: s.Type, When: s.Timing.Describe()}
-		if next, ok := s.Timing.Next(now); ok {
-			line.Next = &next
-		}
-		list = append(list, line)
-	}
-	return list
 }

@@ -112,6 +112,7 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some li
 		newTailCmd(e),
 		newEventsCmd(e),
 		newRunsCmd(e),
+		newSchedulesCmd(e),
 		newUsersCmd(e),
 		newStatusCmd(e),
 		newReloadCmd(e),
@@ -119,6 +120,7 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some li
 		newSchemaCmd(e),
 		newExplainCmd(e),
 		newTestCmd(e),
+		newSimulateCmd(e),
 		newVersionCmd(e),
 	)
 	return root
@@ -135,8 +137,16 @@ func unknownCommand(c *cobra.Command, args []string) error {
 	return usage("unknown command %q", args[0])
 }
 
+// printsCSV marks commands that have -o csv.
+const printsCSV = "csv"
+
 func (e *env) checkGlobal() error {
-	if e.output != "text" && e.output != "json" {
+	_, csv := e.flags.Annotations[printsCSV]
+	switch {
+	case e.output == "text", e.output == "json", e.output == "csv" && csv:
+	case csv:
+		return usage("--output %q: text, json or csv", e.output)
+	default:
 		return usage("--output %q: text or json", e.output)
 	}
 	if e.color != "auto" && e.color != "always" && e.color != "never" {

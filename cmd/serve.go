@@ -69,13 +69,17 @@ func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store
 	return err
 }
 
+// announced is how many handlers, and how many schedules, a daemon names at its start.
+const announced = 50
+
 // announce prints what runs.
 func (e *env) announce(a *app) {
 	type scheduled struct {
-		Name  string     `json:"name"`
-		Emits string     `json:"emits"`
-		When  string     `json:"when"`
-		Next  *time.Time `json:"next,omitempty"`
+		Name   string     `json:"name"`
+		Emits  string     `json:"emits"`
+		When   string     `json:"when"`
+		Next   *time.Time `json:"next,omitempty"`
+		Paused bool       `json:"paused,omitempty"`
 	}
 	type handling struct {
 		Name string   `json:"name"`
@@ -85,8 +89,9 @@ func (e *env) announce(a *app) {
 	var schedules []scheduled
 	now := time.Now()
 	for _, s := range a.cfg.Wiring.Schedules {
-		line := scheduled{Name: s.Name, Emits: s.Type, When: s.Timing.Describe()}
+		line := scheduled{Name: s.Name, Emits: s.Type, When: s.Timing.Describe(), Paused: s.Paused}
 		if next, ok := s.Timing.Next(now); ok {
+			next = next.In(s.Timing.Location())
 			line.Next = &next
 		}
 		schedules = append(schedules, line)
@@ -111,12 +116,22 @@ func (e *env) announce(a *app) {
 	fmt.Fprintf(&b, "%s runs %s\n", p.paint(bold, "evrun "+version()), a.cfg.Path)
 	fmt.Fprintf(&b, "  store     %s\n", a.cfg.Settings.Store.Path)
 	fmt.Fprintf(&b, "  socket    %s\n", a.cfg.Settings.Server.Socket)
-	for _, h := range handlers {
+	for i, h := range handlers {
+		if i == announced {
+			fmt.Fprintf(&b, "  and %d handlers more (evrun status)\n", len(handlers)-i)
+			break
+		}
 		fmt.Fprintf(&b, "  handler   %s: on %s do %s\n", p.paint(cyan, h.Name), strings.Join(h.On, ", "), h.Kind)
 	}
-	for _, s := range schedules {
+	for i, s := range schedules {
+		if i == announced {
+			fmt.Fprintf(&b, "  and %d schedules more (evrun schedules list)\n", len(schedules)-i)
+			break
+		}
 		next := "no more"
-		if s.Next != nil {
+		if s.Paused {
+			next = "paused"
+		} else if s.Next != nil {
 			next = "next " + s.Next.Format(time.RFC3339)
 		}
 		fmt.Fprintf(&b, "  schedule  %s: emits %s %s, %s\n", p.paint(cyan, s.Name), s.Emits, s.When, next)

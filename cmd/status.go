@@ -64,15 +64,8 @@ func runStatus(ctx context.Context, e *env) error {
 		_ = w.Flush()
 	}
 	if len(s.Schedules) > 0 {
-		fmt.Fprint(w, "\nSCHEDULE\tNEXT\tWHEN\n")
-		for _, t := range s.Schedules {
-			next := "no more"
-			if t.Next != nil {
-				next = t.Next.Format(time.RFC3339)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, next, events.EscapeControl(t.When))
-		}
-		_ = w.Flush()
+		b.WriteByte('\n')
+		_ = printSchedules(&b, s.Schedules)
 	}
 	_, err = fmt.Fprint(e.out, b.String())
 	return err

@@ -160,12 +160,17 @@ var ErrBroke = errors.New("the daemon stopped before everything was done")
 // with every event and run, as JSON. After the receipt, the error can be [ErrBroke].
 func (c *Client) EmitWait(ctx context.Context, e *events.Event, wait time.Duration, accepted func(Receipt) error,
 	each func(kind string, body json.RawMessage) error) (End, error) {
-	var end End
 	body, err := e.MarshalJSON()
 	if err != nil {
-		return end, err
+		return End{}, err
 	}
-	res, err := c.do(ctx, http.MethodPost, "/v1/events?wait="+url.QueryEscape(wait.String()), "application/cloudevents+json", bytes.NewReader(body))
+	return c.follow(ctx, "/v1/events", "application/cloudevents+json", body, wait, accepted, each)
+}
+
+// follow posts what publishes one event, and follows what that causes.
+func (c *Client) follow(ctx context.Context, path, contentType string, body []byte, wait time.Duration, accepted func(Receipt) error,
+	each func(kind string, body json.RawMessage) error) (end End, err error) {
+	res, err := c.do(ctx, http.MethodPost, path+"?wait="+url.QueryEscape(wait.String()), contentType, bytes.NewReader(body))
 	if err != nil {
 		return end, err
 	}

@@ -64,6 +64,11 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return s.publish(w, r, evs, batch, wait)
+}
+
+// publish accepts events and answers with their receipts; one that is waited for, with what follows from it too.
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, evs []*events.Event, batch bool, wait time.Duration) error {
 	if wait > 0 {
 		// Whoever listens before the event is accepted is told of all its runs.
 		listening := s.o.Commits.Subscribe(64)

@@ -15,20 +15,23 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/explain"
+	"evrun/tasks/schedule"
 )
 
 // Options are what a Server is made of; all are required.
 type Options struct {
-	Store   store.Store
-	Emitter *tasks.Emitter
-	Runner  *tasks.Runner
-	Bus     *events.Bus
-	Commits *events.Feed[store.Commit]
-	Log     *slog.Logger
-	MaxData int // largest data of an event, in bytes
-	Status  func(context.Context) (Status, error)
-	Reload  func(context.Context) (Reloaded, error) // reads the wiring file again
-	Explain func(*events.Event) explain.Report      // what the wiring would do about an event
+	Store     store.Store
+	Emitter   *tasks.Emitter
+	Runner    *tasks.Runner
+	Scheduler *schedule.Scheduler
+	Bus       *events.Bus
+	Commits   *events.Feed[store.Commit]
+	Log       *slog.Logger
+	MaxData   int // largest data of an event, in bytes
+	Status    func(context.Context) (Status, error)
+	Reload    func(context.Context) (Reloaded, error) // reads the wiring file again
+	Explain   func(*events.Event) explain.Report      // what the wiring would do about an event
+	Metrics   http.Handler                            // answers GET /metrics
 }
 
 // Server answers the HTTP API.
@@ -44,23 +47,28 @@ func NewServer(o Options) *Server {
 	s := &Server{o: o, closing: make(chan struct{})}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"POST /v1/events":          s.postEvents,
-		"GET /v1/events":           s.listEvents,
-		"GET /v1/events/{id}":      s.getEvent,
-		"POST /v1/explain":         s.explain,
-		"GET /v1/stream":           s.stream,
-		"GET /v1/runs":             s.listRuns,
-		"GET /v1/runs/{id}":        s.getRun,
-		"POST /v1/runs/{id}/retry": s.retryRun,
-		"DELETE /v1/runs/{id}":     s.dropRun,
-		"POST /v1/runs/retry":      s.retryRuns,
-		"DELETE /v1/runs":          s.dropRuns,
-		"GET /v1/users":            s.listUsers,
-		"GET /v1/users/{key}":      s.getUser,
-		"GET /v1/status":           s.status,
-		"POST /v1/reload":          s.reload,
-		"GET /healthz":             s.healthy,
-		"GET /readyz":              s.readiness,
+		"POST /v1/events":                  s.postEvents,
+		"GET /v1/events":                   s.listEvents,
+		"GET /v1/events/{id}":              s.getEvent,
+		"POST /v1/explain":                 s.explain,
+		"GET /v1/stream":                   s.stream,
+		"GET /v1/runs":                     s.listRuns,
+		"GET /v1/runs/{id}":                s.getRun,
+		"POST /v1/runs/{id}/retry":         s.retryRun,
+		"DELETE /v1/runs/{id}":             s.dropRun,
+		"POST /v1/runs/retry":              s.retryRuns,
+		"DELETE /v1/runs":                  s.dropRuns,
+		"GET /v1/schedules":                s.listSchedules,
+		"GET /v1/schedules/{name}":         s.getSchedule,
+		"POST /v1/schedules/{name}/fire":   s.fireSchedule,
+		"POST /v1/schedules/{name}/pause":  s.pauseSchedule,
+		"POST /v1/schedules/{name}/resume": s.resumeSchedule,
+		"GET /v1/users":                    s.listUsers,
+		"GET /v1/users/{key}":              s.getUser,
+		"GET /v1/status":                   s.status,
+		"POST /v1/reload":                  s.reload,
+		"GET /healthz":                     s.healthy,
+		"GET /readyz":                      s.readiness,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := h(w, r); err != nil {
@@ -68,6 +76,7 @@ func NewServer(o Options) *Server {
 			}
 		})
 	}
+	mux.Handle("GET /metrics", o.Metrics)
 	s.http = &http.Server{
 		Handler:           routed(mux),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -23,15 +23,7 @@ type Status struct {
 	Head      int64     `json:"head,string"` // the last sequence of the journal
 
 	Handlers  []tasks.HandlerStatus `json:"handlers"`
-	Schedules []ScheduleStatus      `json:"schedules"`
-}
-
-// ScheduleStatus says what a schedule does next.
-type ScheduleStatus struct {
-	Name string     `json:"name"`
-	Emit string     `json:"emit"`
-	When string     `json:"when"` // in words
-	Next *time.Time `json:"next,omitempty"`
+	Schedules []Schedule            `json:"schedules"`
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) error {

@@ -24,9 +24,42 @@ type State struct {
 	*Entry
 	Since        time.Time // when it was first seen, or given this timing
 	Last         time.Time // the last slot that was published; zero: none
-	Next, Fire   time.Time // the next slot, and when it is published; zero: none comes
 	PausedByHand bool
 	Waiting      bool // for the runs of the last slot, before the next one may come
+
+	timing *Schedule // counted from Since
+	after  time.Time // what is up to here is no longer to come
+}
+
+// Occurrence is a slot that is to come.
+type Occurrence struct {
+	Slot   time.Time
+	Fire   time.Time // when it is published: the slot, and its jitter
+	Number int64     // among the schedule's slots, from 1
+}
+
+// Upcoming gives the next n slots at most. Those of a schedule that is paused come as well: they are what it misses.
+func (st *State) Upcoming(n int) []Occurrence {
+	slots, _ := st.timing.Between(st.after, latest, n)
+	list := make([]Occurrence, len(slots))
+	for i, slot := range slots {
+		number, _ := st.timing.Number(slot)
+		list[i] = Occurrence{Slot: slot, Fire: st.timing.Fire(slot), Number: number}
+	}
+	return list
+}
+
+// StoredStates gives the states of schedules that no daemon runs, by the marks that one has left in a store: in the order of
+// entries.
+func StoredStates(marks map[string]store.ScheduleMark, entries []*Entry) []State {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	list := make([]State, len(entries))
+	for i, e := range entries {
+		mark, _ := e.takeUp(marks, now)
+		list[i] = State{Entry: e, Since: mark.Since, Last: mark.Fired, PausedByHand: mark.Paused,
+			timing: e.Timing.CountedFrom(mark.Since), after: later(mark.Slot, now)}
+	}
+	return list
 }
 
 // call is something for the scheduler's goroutine to do.
@@ -73,8 +106,8 @@ func (s *Scheduler) State(ctx context.Context, name string) (st State, err error
 }
 
 func (t *timer) state() State {
-	return State{Entry: t.Entry, Since: t.mark.Since, Last: t.mark.Fired, Next: t.slot, Fire: t.fire, PausedByHand: t.mark.Paused,
-		Waiting: t.busy && t.Overlap == OverlapQueue}
+	return State{Entry: t.Entry, Since: t.mark.Since, Last: t.mark.Fired, PausedByHand: t.mark.Paused,
+		Waiting: t.busy && t.Overlap == OverlapQueue, timing: t.timing, after: t.mark.Slot}
 }
 
 // Pause keeps a schedule from publishing, also over restarts, until Resume. It says whether it was not paused by hand before.
@@ -119,11 +152,7 @@ func SetPaused(ctx context.Context, s store.Schedules, e *Entry, paused bool) (c
 	if err != nil {
 		return false, err
 	}
-	mark, known := marks[e.Name]
-	if !known {
-		now := time.Now().UTC().Truncate(time.Microsecond)
-		mark = store.ScheduleMark{Name: e.Name, Since: now, Slot: now, Timing: e.Timing.fingerprint()}
-	}
+	mark, _ := e.takeUp(marks, time.Now().UTC().Truncate(time.Microsecond))
 	if mark.Paused == paused {
 		return false, nil
 	}
@@ -132,31 +161,25 @@ func SetPaused(ctx context.Context, s store.Schedules, e *Entry, paused bool) (c
 	return err == nil, err
 }
 
-// Fire publishes an extra event of a schedule now, paused or not. It is no slot: its id is its own, and it has the extension
-// attribute "manual".
-func (s *Scheduler) Fire(ctx context.Context, name string) (e *events.Event, rc store.Receipt, err error) {
-	err = s.do(ctx, func(context.Context) error {
+// Manual makes an extra event of a schedule, paused or not, for the caller to publish. It is of no slot: its id is its own, and
+// it has the extension attribute "manual".
+func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, err error) {
+	err = s.do(ctx, func(context.Context) (err error) {
 		t := s.timers[name]
 		if t == nil {
 			return ErrUnknown
 		}
-		var err error
 		e, err = t.manual(t.timing, s.now().UTC().Truncate(time.Microsecond), t.mark.Fired)
 		return err
 	})
-	if err != nil {
-		return nil, rc, err
-	}
-	receipts, err := s.o.Emitter.Emit(ctx, e)
-	if err != nil {
-		return nil, rc, err
-	}
-	return e, receipts[0], nil
+	return e, err
 }
 
-// Manual makes an extra event of a schedule, as Fire does, for who publishes it without a daemon.
-func (e *Entry) Manual(now time.Time, mark store.ScheduleMark) (*events.Event, error) {
-	return e.manual(e.Timing, now, mark.Fired)
+// StoredManual makes the event of [Scheduler.Manual] for a schedule that no daemon runs.
+func StoredManual(marks map[string]store.ScheduleMark, e *Entry) (*events.Event, error) {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	mark, _ := e.takeUp(marks, now)
+	return e.manual(e.Timing.CountedFrom(mark.Since), now, mark.Fired)
 }
 
 // Replace puts other schedules in the place of those that are wired. One that is written as it was goes on untouched; one with

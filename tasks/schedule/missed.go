@@ -1,6 +1,9 @@
 package schedule
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Missed says what becomes of slots that passed while nobody was there to publish them: evrun was stopped, the machine was
 // suspended, its clock was set forward, or the schedule was paused.
@@ -39,13 +42,13 @@ type Dropped struct {
 // somewhere. It is a pure function: the daemon and `evrun simulate` both follow it.
 func (e *Entry) Decide(timing *Schedule, mark, now time.Time, limit int) Decision {
 	d := Decision{Mark: mark}
-	late := now.Add(-e.grace() - timing.spec.Jitter) // slots up to here are missed, those after it are on time
+	late := now.Add(-e.GraceTime() - timing.spec.Jitter) // slots up to here are missed, those after it are on time
 	if last, missed := timing.Last(mark, late); missed {
 		count := timing.Count(mark, late)
 		keep := int64(1)
-		switch e.Missed {
+		switch e.MissedPolicy() {
 		case MissedAll:
-			keep = min(count, int64(e.maxMissed()))
+			keep = min(count, int64(e.MissedMax()))
 		case MissedSkip:
 			keep = 0
 		}
@@ -70,16 +73,14 @@ func (e *Entry) Decide(timing *Schedule, mark, now time.Time, limit int) Decisio
 	return d
 }
 
-func (e *Entry) grace() time.Duration {
-	if e.Grace > 0 {
-		return e.Grace
-	}
-	return DefaultGrace
-}
+// MissedPolicy is Missed, or what that is by default.
+func (e *Entry) MissedPolicy() Missed { return cmp.Or(e.Missed, MissedLast) }
 
-func (e *Entry) maxMissed() int {
-	if e.MaxMissed > 0 {
-		return e.MaxMissed
-	}
-	return DefaultMaxMissed
-}
+// GraceTime is Grace, or what that is by default.
+func (e *Entry) GraceTime() time.Duration { return cmp.Or(e.Grace, DefaultGrace) }
+
+// MissedMax is MaxMissed, or what that is by default.
+func (e *Entry) MissedMax() int { return cmp.Or(e.MaxMissed, DefaultMaxMissed) }
+
+// OverlapPolicy is Overlap, or what that is by default.
+func (e *Entry) OverlapPolicy() Overlap { return cmp.Or(e.Overlap, OverlapAllow) }

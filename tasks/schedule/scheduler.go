@@ -149,20 +149,12 @@ func (s *Scheduler) take(ctx context.Context, entries []*Entry) (timers []*timer
 	}
 	now := s.now().UTC().Truncate(time.Microsecond)
 	for _, e := range entries {
-		mark, known := marks[e.Name]
+		mark, changed := e.takeUp(marks, now)
 		delete(marks, e.Name)
-		timing := e.Timing.fingerprint()
-		switch {
-		case !known:
-			mark = store.ScheduleMark{Name: e.Name, Since: now, Slot: now}
-		case mark.Timing != timing && mark.Timing != "":
-			mark.Since, mark.Slot = now, now
-		}
-		if mark.Timing != timing {
-			mark.Timing = timing
+		if changed {
 			fresh = append(fresh, mark)
 		}
-		if mark.Slot.After(now.Add(e.grace())) {
+		if mark.Slot.After(now.Add(e.GraceTime())) {
 			s.o.Log.Warn("the clock is behind a schedule's last slot: it goes on once the clock has passed it", "schedule", e.Name, "slot", mark.Slot)
 		}
 		timers = append(timers, &timer{Entry: e, timing: e.Timing.CountedFrom(mark.Since), mark: mark, index: -1})
@@ -173,6 +165,23 @@ func (s *Scheduler) take(ctx context.Context, entries []*Entry) (timers []*timer
 	return timers, fresh, gone, nil
 }
 
+// takeUp gives the mark that a schedule goes on from: its own, or now for one that is new or was given another timing. changed
+// says whether the store has another.
+func (e *Entry) takeUp(marks map[string]store.ScheduleMark, now time.Time) (mark store.ScheduleMark, changed bool) {
+	timing := e.Timing.fingerprint()
+	mark, known := marks[e.Name]
+	switch {
+	case !known:
+		mark = store.ScheduleMark{Name: e.Name, Since: now, Slot: now}
+	case mark.Timing != timing && mark.Timing != "":
+		mark.Since, mark.Slot = now, now
+	}
+	changed = !known || mark.Timing != timing
+	mark.Timing = timing
+	return mark, changed
+}
+
+// remember stores marks, and forgets those of others.
 func (s *Scheduler) remember(ctx context.Context, fresh []store.ScheduleMark, gone []string) error {
 	if len(fresh) > 0 {
 		if _, err := s.o.Store.FireSlots(ctx, fresh, nil); err != nil {
@@ -196,7 +205,7 @@ func (s *Scheduler) add(ctx context.Context, t *timer) {
 
 // look has somebody wait for the end of a slot's runs, where overlap wants to know it.
 func (s *Scheduler) look(ctx context.Context, t *timer, slot time.Time) {
-	if s.o.Settled == nil || t.Overlap != OverlapSkip && t.Overlap != OverlapQueue {
+	if s.o.Settled == nil || t.OverlapPolicy() == OverlapAllow {
 		return
 	}
 	if t.watch != nil {
@@ -284,7 +293,7 @@ func (s *Scheduler) publishDue(ctx context.Context) error {
 func (s *Scheduler) due(t *timer, now time.Time) (d due, evs []*events.Event) {
 	d = due{t: t, mark: t.mark}
 	limit := maxBatch
-	if s.o.Settled != nil && t.Overlap != OverlapAllow && t.Overlap != "" {
+	if s.o.Settled != nil && t.OverlapPolicy() != OverlapAllow {
 		limit = 1 // the next one is for when this one's runs have ended
 	}
 	dec := t.Decide(t.timing, t.mark.Slot, now, limit)

@@ -153,6 +153,30 @@ func (c *clock) nth(after time.Time, n int64) (time.Time, bool) {
 	return time.Unix(end, 0).UTC(), true
 }
 
+// ClockChange says, in words, how a change of the zone's clock bears on a slot; "" where it doesn't.
+func (s *Schedule) ClockChange(slot time.Time) string {
+	c, ok := s.slots.(*clock)
+	if !ok {
+		return ""
+	}
+	u := slot.Unix()
+	p := c.period(u)
+	reading := u + p.offset
+	at := func(w int64) string { return time.Unix(w, 0).UTC().Format("15:04:05") }
+	if meant, ok := c.wall.next(c.highest(u - 1)); !c.rhythm && ok && meant < reading {
+		return at(meant) + " is skipped by the clock"
+	}
+	if c.period(u-2*maxOffset).offset != p.offset {
+		if high := c.highest(u - 1); high >= reading {
+			return "the second " + at(reading) + " of the day"
+		}
+	}
+	if p.end != math.MaxInt64 && p.end+c.period(p.end).offset <= reading {
+		return "the first of two " + at(reading)
+	}
+	return ""
+}
+
 // period is a time through which a zone's clock keeps one offset. The next may have the same.
 type period struct {
 	end    int64 // the first instant after it, in Unix seconds

@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"evrun/events"
+	"evrun/tasks/schedule"
+)
+
+// Schedule says what a schedule does, and where it stands.
+type Schedule struct {
+	Name      string     `json:"name"`
+	Emit      string     `json:"emit"`
+	When      string     `json:"when"` // in words
+	Timezone  string     `json:"timezone"`
+	Missed    string     `json:"missed"` // skip, last or all
+	Grace     string     `json:"grace"`
+	MaxMissed int        `json:"max_missed,omitempty"` // with missed: all
+	Overlap   string     `json:"overlap"`              // allow, skip or queue
+	Paused    string     `json:"paused,omitempty"`     // by whom: "file", or "hand"
+	Waiting   bool       `json:"waiting,omitempty"`    // for the runs of its last slot
+	Since     time.Time  `json:"since"`                // when it was first seen, or given its timing
+	Last      *time.Time `json:"last,omitempty"`       // the last slot that was published
+	Next      *time.Time `json:"next,omitempty"`       // the next slot, paused or not
+	Upcoming  []Slot     `json:"upcoming,omitempty"`   // the next ones, as many as were asked for
+}
+
+// Slot is a slot that is to come.
+type Slot struct {
+	Slot   time.Time `json:"slot"`
+	Fire   time.Time `json:"fire"` // when it is published: later than the slot by its jitter
+	Number int64     `json:"number"`
+}
+
+// MaxUpcoming is how many slots a schedule is asked for at most.
+const MaxUpcoming = 1000
+
+// ScheduleOf gives a schedule its shape, with its next n slots. Times are in its zone.
+func ScheduleOf(st schedule.State, n int) Schedule {
+	zone := st.Timing.Location()
+	s := Schedule{
+		Name: st.Name, Emit: st.Type, When: st.Timing.Describe(), Timezone: zone.String(),
+		Missed: string(st.MissedPolicy()), Grace: st.GraceTime().String(), Overlap: string(st.OverlapPolicy()),
+		Waiting: st.Waiting, Since: st.Since.In(zone),
+	}
+	if st.MissedPolicy() == schedule.MissedAll {
+		s.MaxMissed = st.MissedMax()
+	}
+	switch {
+	case st.Entry.Paused:
+		s.Paused = "file"
+	case st.PausedByHand:
+		s.Paused = "hand"
+	}
+	if !st.Last.IsZero() {
+		last := st.Last.In(zone)
+		s.Last = &last
+	}
+	for i, o := range st.Upcoming(max(n, 1)) {
+		slot := Slot{Slot: o.Slot.In(zone), Fire: o.Fire.In(zone), Number: o.Number}
+		if i == 0 {
+			s.Next = &slot.Slot
+		}
+		if i < n {
+			s.Upcoming = append(s.Upcoming, slot)
+		}
+	}
+	return s
+}
+
+// SchedulesOf gives schedules their shape.
+func SchedulesOf(states []schedule.State, n int) []Schedule {
+	list := make([]Schedule, len(states))
+	for i, st := range states {
+		list[i] = ScheduleOf(st, n)
+	}
+	return list
+}
+
+func (s *Server) listSchedules(w http.ResponseWriter, r *http.Request) error {
+	n, err := upcoming(r, 0)
+	if err != nil {
+		return err
+	}
+	states, err := s.o.Scheduler.States(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeList(w, "schedules", SchedulesOf(states, n))
+}
+
+func (s *Server) getSchedule(w http.ResponseWriter, r *http.Request) error {
+	n, err := upcoming(r, 5)
+	if err != nil {
+		return err
+	}
+	st, err := s.o.Scheduler.State(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return unscheduled(r, err)
+	}
+	return writeJSON(w, http.StatusOK, ScheduleOf(st, n))
+}
+
+// upcoming reads how many slots are asked for.
+func upcoming(r *http.Request, usual int) (int, error) {
+	v := values{r.URL.Query()}
+	if v.Get("next") == "" {
+		return usual, nil
+	}
+	n, err := v.number("next")
+	return int(min(n, MaxUpcoming)), err
+}
+
+// unscheduled says which schedule an error is about.
+func unscheduled(r *http.Request, err error) error {
+	switch name := r.PathValue("name"); {
+	case errors.Is(err, schedule.ErrUnknown):
+		return problem(http.StatusNotFound, "there is no schedule "+strconv.Quote(name))
+	case errors.Is(err, schedule.ErrPausedByFile):
+		return problem(http.StatusConflict, "schedule "+name+": "+err.Error())
+	default:
+		return err
+	}
+}
+
+// Paused answers a pause or a resumption.
+type Paused struct {
+	Name    string `json:"name"`
+	Paused  bool   `json:"paused"`
+	Changed bool   `json:"changed"` // it was not so before
+}
+
+func (s *Server) pauseSchedule(w http.ResponseWriter, r *http.Request) error {
+	changed, err := s.o.Scheduler.Pause(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return unscheduled(r, err)
+	}
+	return writeJSON(w, http.StatusOK, Paused{Name: r.PathValue("name"), Paused: true, Changed: changed})
+}
+
+func (s *Server) resumeSchedule(w http.ResponseWriter, r *http.Request) error {
+	changed, err := s.o.Scheduler.Resume(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return unscheduled(r, err)
+	}
+	return writeJSON(w, http.StatusOK, Paused{Name: r.PathValue("name"), Changed: changed})
+}
+
+// fireSchedule publishes an extra event of a schedule. It is answered as POST /v1/events answers one event.
+func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
+	if s.draining.Load() {
+		return errDraining
+	}
+	wait, err := waitFor(r, 1)
+	if err != nil {
+		return err
+	}
+	e, err := s.o.Scheduler.Manual(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return unscheduled(r, err)
+	}
+	return s.publish(w, r, []*events.Event{e}, false, wait)
+}
+
+// Schedules lists the schedules, each with its next n slots.
+func (c *Client) Schedules(ctx context.Context, n int) ([]Schedule, error) {
+	var list struct{ Schedules []Schedule }
+	res, err := c.do(ctx, http.MethodGet, "/v1/schedules?next="+strconv.Itoa(n), "", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	return list.Schedules, json.NewDecoder(res.Body).Decode(&list)
+}
+
+// SetPaused pauses or resumes a schedule.
+func (c *Client) SetPaused(ctx context.Context, name string, paused bool) (Paused, error) {
+	action := "resume"
+	if paused {
+		action = "pause"
+	}
+	var p Paused
+	res, err := c.do(ctx, http.MethodPost, "/v1/schedules/"+url.PathEscape(name)+"/"+action, "", nil)
+	if err != nil {
+		return p, err
+	}
+	defer res.Body.Close()
+	return p, json.NewDecoder(res.Body).Decode(&p)
+}
+
+// Fire publishes an extra event of a schedule.
+func (c *Client) Fire(ctx context.Context, name string) (Receipt, error) {
+	var rc Receipt
+	res, err := c.do(ctx, http.MethodPost, "/v1/schedules/"+url.PathEscape(name)+"/fire", "", nil)
+	if err != nil {
+		return rc, err
+	}
+	defer res.Body.Close()
+	return rc, json.NewDecoder(res.Body).Decode(&rc)
+}
+
+// FireWait publishes an extra event of a schedule and follows what it causes, as [Client.EmitWait] does.
+func (c *Client) FireWait(ctx context.Context, name string, wait time.Duration, accepted func(Receipt) error,
+	each func(kind string, body json.RawMessage) error) (End, error) {
+	return c.follow(ctx, "/v1/schedules/"+url.PathEscape(name)+"/fire", "", nil, wait, accepted, each)
+}

@@ -1,0 +1,463 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/cmd/config"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks/expression"
+	"evrun/tasks/schedule"
+)
+
+func newSchedulesCmd(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "schedules",
+		Short: "Show the schedules and their next slots; fire, pause or resume one",
+		Long: `Shows the schedules and their next slots, as the daemon has them, or the wiring file where none runs; and fires, pauses and
+resumes them. "evrun simulate" prints all slots between two times.`,
+		Args: unknownCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the schedules, with the next slot of each",
+		Args:  noArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return runSchedulesList(c.Context(), e) },
+	}
+	show := &cobra.Command{
+		Use:               "show NAME",
+		Short:             "Show one schedule, with its next slots",
+		Args:              scheduleNames(1, 1),
+		ValidArgsFunction: e.completeSchedules,
+		RunE:              func(c *cobra.Command, args []string) error { return runSchedulesShow(c.Context(), e, args[0]) },
+	}
+	c.AddCommand(list, show, newSchedulesNextCmd(e), newSchedulesFireCmd(e), newSchedulesPauseCmd(e, true), newSchedulesPauseCmd(e, false))
+	return c
+}
+
+// scheduleNames wants at least and at most so many names of schedules; most 0: any number.
+func scheduleNames(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least, most > 0 && len(args) > most:
+			return usage("%s takes the name of a schedule (evrun schedules list shows them)", c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// schedules asks the daemon for the schedules, each with its next n slots; or works them out by the wiring file and the store
+// where none runs.
+func (e *env) schedules(ctx context.Context, n int) ([]api.Schedule, error) {
+	cfg, err := e.settings()
+	if err != nil {
+		return nil, err
+	}
+	list, err := api.NewClient(cfg.Settings.Server.Socket).Schedules(ctx, n)
+	if !errors.Is(err, api.ErrNoDaemon) {
+		return list, err
+	}
+	if cfg, err = e.load(); err != nil {
+		return nil, err
+	}
+	var marks map[string]store.ScheduleMark
+	err = e.withReader(func(s *sqlite.Store) (err error) { marks, err = s.ScheduleMarks(ctx); return err })
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // no daemon has run yet
+		return nil, err
+	}
+	return api.SchedulesOf(schedule.StoredStates(marks, cfg.Wiring.Schedules), n), nil
+}
+
+// pick takes the schedules of these names out of all; no names: all.
+func pick(all []api.Schedule, names []string) ([]api.Schedule, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var list []api.Schedule
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(s api.Schedule) bool { return s.Name == name })
+		if i < 0 {
+			known := make([]string, len(all))
+			for i, s := range all {
+				known[i] = s.Name
+			}
+			return nil, unknownSchedule(name, known)
+		}
+		list = append(list, all[i])
+	}
+	return list, nil
+}
+
+func unknownSchedule(name string, known []string) error {
+	hint := expression.DidYouMean(name, known)
+	if hint != "" {
+		hint = "; " + hint
+	}
+	return fmt.Errorf("there is no schedule %q%s", name, hint)
+}
+
+func runSchedulesList(ctx context.Context, e *env) error {
+	list, err := e.schedules(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if e.json() {
+		for _, s := range list {
+			if err := e.printJSON(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(list) == 0 {
+		e.note("no schedule is wired")
+		return nil
+	}
+	return printSchedules(e.out, list)
+}
+
+// printSchedules writes a table.
+func printSchedules(w io.Writer, list []api.Schedule) error {
+	table := newTable(w)
+	fmt.Fprint(table, "SCHEDULE\tNEXT\tWHEN\tEMITS\n")
+	for _, s := range list {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Name, nextOf(s), events.EscapeControl(s.When), s.Emit)
+	}
+	return table.Flush()
+}
+
+// nextOf is a schedule's next slot, or why there is none.
+func nextOf(s api.Schedule) string {
+	switch {
+	case s.Next == nil:
+		return "no more"
+	case s.Paused != "":
+		return pausedBy(s)
+	case s.Waiting:
+		return "waits for its last runs"
+	}
+	return s.Next.Format(time.RFC3339)
+}
+
+func pausedBy(s api.Schedule) string {
+	if s.Paused == "file" {
+		return "paused in the file"
+	}
+	return "paused"
+}
+
+func runSchedulesShow(ctx context.Context, e *env, name string) error {
+	list, err := e.schedules(ctx, 5)
+	if err != nil {
+		return err
+	}
+	if list, err = pick(list, []string{name}); err != nil {
+		return err
+	}
+	s := list[0]
+	if e.json() {
+		return e.printJSON(s)
+	}
+	table := newTable(e.out)
+	row := func(name, format string, args ...any) { fmt.Fprintf(table, name+"\t"+format+"\n", args...) }
+	row("schedule", "%s", s.Name)
+	row("when", "%s", events.EscapeControl(s.When))
+	row("emits", "%s", s.Emit)
+	if s.Paused != "" {
+		row("state", "%s", pausedBy(s))
+	} else if s.Waiting {
+		row("state", "waits for the runs of its last slot")
+	}
+	missed := s.Missed
+	if s.MaxMissed > 0 {
+		missed = fmt.Sprintf("%s, the newest %d", missed, s.MaxMissed)
+	}
+	row("missed", "%s (on time for %s)", missed, shortDuration(s.Grace))
+	row("overlap", "%s", s.Overlap)
+	if s.Last != nil {
+		row("last", "%s", s.Last.Format(time.RFC3339Nano))
+	}
+	if err := table.Flush(); err != nil || len(s.Upcoming) == 0 {
+		return err
+	}
+	fmt.Fprintln(e.out, "\nnext slots")
+	table = newTable(e.out)
+	for _, slot := range s.Upcoming {
+		fmt.Fprintf(table, "  %d\t%s\t%s\n", slot.Number, slot.Slot.Format(time.RFC3339Nano), ahead(slot))
+	}
+	return table.Flush()
+}
+
+// shortDuration leaves out zeros at the end: 1m0s is 1m.
+func shortDuration(text string) string {
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// ahead says how far off a slot is, and its jitter.
+func ahead(s api.Slot) string {
+	text := "in " + round(time.Until(s.Slot))
+	if late := s.Fire.Sub(s.Slot); late > 0 {
+		text += ", published " + round(late) + " later"
+	}
+	return text
+}
+
+// round gives a duration with two units at most.
+func round(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	case d >= time.Hour:
+		d = d.Round(time.Minute)
+	case d >= time.Second:
+		d = d.Round(time.Second)
+	default:
+		d = d.Round(time.Millisecond)
+	}
+	return shortDuration(d.String())
+}
+
+func newSchedulesNextCmd(e *env) *cobra.Command {
+	n, tz := 5, ""
+	c := &cobra.Command{
+		Use:   "next [NAME...]",
+		Short: "Print the next slots, of all schedules or of some",
+		Example: `  evrun schedules next
+  evrun schedules next nightly -n 3 --tz Asia/Tokyo`,
+		ValidArgsFunction: e.completeSchedules,
+		RunE: func(c *cobra.Command, names []string) error {
+			if n < 1 || n > api.MaxUpcoming {
+				return usage("-n %d: 1 to %d", n, api.MaxUpcoming)
+			}
+			return runSchedulesNext(c.Context(), e, names, n, tz)
+		},
+	}
+	c.Flags().IntVarP(&n, "number", "n", n, "so many slots, of all schedules together")
+	zoneFlag(c, &tz)
+	return c
+}
+
+// nextSlot is a line of schedules next.
+type nextSlot struct {
+	Schedule string `json:"schedule"`
+	Emit     string `json:"emit"`
+	api.Slot
+	Paused string `json:"paused,omitempty"`
+}
+
+func runSchedulesNext(ctx context.Context, e *env, names []string, n int, tz string) error {
+	zone, err := loadZone(tz)
+	if err != nil {
+		return err
+	}
+	list, err := e.schedules(ctx, n)
+	if err != nil {
+		return err
+	}
+	if list, err = pick(list, names); err != nil {
+		return err
+	}
+	var slots []nextSlot
+	for _, s := range list {
+		for _, slot := range s.Upcoming {
+			if zone != nil {
+				slot.Slot, slot.Fire = slot.Slot.In(zone), slot.Fire.In(zone)
+			}
+			slots = append(slots, nextSlot{Schedule: s.Name, Emit: s.Emit, Slot: slot, Paused: s.Paused})
+		}
+	}
+	slices.SortStableFunc(slots, func(a, b nextSlot) int { return a.Slot.Slot.Compare(b.Slot.Slot) })
+	slots = slots[:min(n, len(slots))]
+	if e.json() {
+		for _, s := range slots {
+			if err := e.printJSON(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := newTable(e.out)
+	fmt.Fprint(table, "SLOT\tSCHEDULE\tEMITS\t\n")
+	for _, s := range slots {
+		when := ahead(s.Slot)
+		if s.Paused != "" {
+			when = "paused: left out"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Slot.Slot.Format(time.RFC3339Nano), s.Schedule, s.Emit, when)
+	}
+	return table.Flush()
+}
+
+func newSchedulesFireCmd(e *env) *cobra.Command {
+	wait := time.Duration(0)
+	c := &cobra.Command{
+		Use:   "fire NAME",
+		Short: "Publish an extra event of a schedule now",
+		Long: `Publishes an extra event of a schedule now, paused or not. It is no slot: it has an id of its own and the attribute manual=true,
+its slot.time is now, and the next slot comes as before. Without a daemon the event waits in the store for "evrun serve".
+
+With --wait it follows every run and every event that this one causes, as "evrun emit --wait" does, with the same exit codes.`,
+		Example:           "  evrun schedules fire nightly --wait=5m",
+		Args:              scheduleNames(1, 1),
+		ValidArgsFunction: e.completeSchedules,
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("wait") && wait <= 0 {
+				return usage("--wait %v: a duration above zero, such as --wait=30s", wait)
+			}
+			return runSchedulesFire(c.Context(), e, args[0], wait)
+		},
+	}
+	c.Flags().DurationVar(&wait, "wait", 0, "follow what it causes, for at most so long")
+	c.Flags().Lookup("wait").NoOptDefVal = "30s"
+	return c
+}
+
+func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Duration) error {
+	cfg, err := e.settings()
+	if err != nil {
+		return err
+	}
+	client := api.NewClient(cfg.Settings.Server.Socket)
+	if wait > 0 {
+		return e.followed(ctx, wait, "the event of schedule "+name, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
+			return client.FireWait(ctx, name, wait, accepted, each)
+		})
+	}
+	var rc api.Receipt
+	alone, err := e.daemonOrStore(ctx, func(ctx context.Context) (err error) {
+		rc, err = client.Fire(ctx, name)
+		return err
+	}, func(ctx context.Context) (err error) {
+		rc, err = e.write(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) (*events.Event, error) {
+			entry, err := wired(cfg, name)
+			if err != nil {
+				return nil, err
+			}
+			marks, err := s.ScheduleMarks(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return schedule.StoredManual(marks, entry)
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if e.json() {
+		err = e.printJSON(map[string]any{"receipt": rc})
+	} else {
+		_, err = fmt.Fprintf(e.out, "%s accepted as sequence %d\n", rc.ID, rc.Sequence)
+	}
+	if alone {
+		e.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
+	}
+	return err
+}
+
+// wired finds a schedule of the wiring file.
+func wired(cfg *config.Config, name string) (*schedule.Entry, error) {
+	known := make([]string, len(cfg.Wiring.Schedules))
+	for i, s := range cfg.Wiring.Schedules {
+		if s.Name == name {
+			return s, nil
+		}
+		known[i] = s.Name
+	}
+	return nil, unknownSchedule(name, known)
+}
+
+func newSchedulesPauseCmd(e *env, paused bool) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "pause NAME...",
+		Short: "Keep schedules from publishing until they are resumed",
+		Long: `Keeps schedules from publishing until "evrun schedules resume", also over restarts. What passes meanwhile is treated as the
+schedule's missed says, when it is resumed.`,
+	}
+	if !paused {
+		c = &cobra.Command{
+			Use:   "resume NAME...",
+			Short: "Let paused schedules publish again",
+			Long: `Lets paused schedules publish again. What has passed meanwhile is treated as the schedule's missed says. A schedule that the
+wiring file pauses (paused: true) is resumed there.`,
+		}
+	}
+	c.Args = scheduleNames(1, 0)
+	c.ValidArgsFunction = e.completeSchedules
+	c.RunE = func(c *cobra.Command, names []string) error { return runSchedulesPause(c.Context(), e, names, paused) }
+	return c
+}
+
+func runSchedulesPause(ctx context.Context, e *env, names []string, paused bool) error {
+	cfg, err := e.settings()
+	if err != nil {
+		return err
+	}
+	client := api.NewClient(cfg.Settings.Server.Socket)
+	failed := false
+	for _, name := range names {
+		var done api.Paused
+		_, err := e.daemonOrStore(ctx, func(ctx context.Context) (err error) {
+			done, err = client.SetPaused(ctx, name, paused)
+			return err
+		}, func(ctx context.Context) (err error) {
+			return e.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) error {
+				entry, err := wired(cfg, name)
+				if err != nil {
+					return &exitError{code: exitFailed, err: err}
+				}
+				done = api.Paused{Name: name, Paused: paused}
+				done.Changed, err = schedule.SetPaused(ctx, s, entry, paused)
+				if errors.Is(err, schedule.ErrPausedByFile) {
+					return &exitError{code: exitFailed, err: fmt.Errorf("schedule %s: %w", name, err)}
+				}
+				return err
+			})
+		})
+		switch p, ex := (*api.Problem)(nil), (*exitError)(nil); {
+		case errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusConflict), errors.As(err, &ex):
+			failed = true // it is about this one: the others have their turn
+			fmt.Fprintf(e.err, "evrun: %s\n", events.EscapeControl(err.Error()))
+		case err != nil:
+			return err
+		case e.json():
+			err = e.printJSON(done)
+		default:
+			word := "resumed"
+			switch {
+			case paused && done.Changed:
+				word = "paused"
+			case paused:
+				word = "is paused already"
+			case !done.Changed:
+				word = "is not paused"
+			}
+			_, err = fmt.Fprintf(e.out, "%s %s\n", name, word)
+		}
+		if err != nil && !failed {
+			return err
+		}
+	}
+	if failed {
+		return &exitError{code: exitFailed, err: errors.New("some schedules were left as they are"), silent: true}
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+package cmd
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/tasks/schedule"
+)
+
+type simulateOptions struct {
+	*env
+	from, to  string
+	tz        string
+	schedules []string
+	down      []string
+}
+
+func newSimulateCmd(e *env) *cobra.Command {
+	o := &simulateOptions{env: e}
+	c := &cobra.Command{
+		Use:   "simulate",
+		Short: "Print every slot of the schedules between two times",
+		Long: `Prints every slot of the wiring file's schedules from one time, inclusive, to another, exclusive, with what becomes of it: as if
+evrun ran all the time, and saw each schedule first at the beginning. It works on the file as it is, and needs no daemon.
+
+--down FROM/TO says when evrun is not there (stopped, the machine suspended): the slots of that time are published late or left
+out as the missed and grace of each schedule say. Changes of the clock are remarked on.
+
+Times are written 2026-03-29T02:30, 2026-03-29 (its midnight), with an offset (2026-03-29T02:30:00Z) or without: then they are in
+--tz, or else in the machine's zone. --tz is also the zone that all slots are printed in; without it each schedule's own is.
+
+-o csv prints slot, published, schedule, type, number and remarks; -o json one object a line.`,
+		Example: `  evrun simulate --from 2026-03-28 --to 2026-03-30 --tz Europe/Paris
+  evrun simulate --schedule nightly --from 2027-01-01 --to 2028-01-01 -o csv
+  evrun simulate --from 2026-12-24 --to 2026-12-27 --down 2026-12-24T20:00/2026-12-26T08:00`,
+		Args:        noArgs,
+		Annotations: map[string]string{printsCSV: ""},
+		RunE:        func(c *cobra.Command, _ []string) error { return runSimulate(c.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.from, "from", "", "the beginning (default: now)")
+	f.StringVar(&o.to, "to", "", "the end (default: a day after the beginning)")
+	f.StringSliceVar(&o.schedules, "schedule", nil, "only this schedule (may be repeated)")
+	f.StringArrayVar(&o.down, "down", nil, "FROM/TO: evrun is not there meanwhile (may be repeated)")
+	zoneFlag(c, &o.tz)
+	_ = c.RegisterFlagCompletionFunc("schedule", e.completeSchedules) // fails for a flag that isn't there
+	return c
+}
+
+// zoneFlag is the zone that times are printed in.
+func zoneFlag(c *cobra.Command, tz *string) {
+	c.Flags().StringVar(tz, "tz", "", "print times in this zone, such as Europe/Paris (default: each schedule's own)")
+}
+
+// loadZone is the zone of a --tz; nil: none was given.
+func loadZone(name string) (*time.Location, error) {
+	if name == "" {
+		return nil, nil
+	}
+	zone, err := schedule.LoadZone(name)
+	if err != nil {
+		return nil, usage("--tz: %v", err)
+	}
+	return zone, nil
+}
+
+// parseTime reads a time as a flag has it, in a zone where it has no offset.
+func parseTime(flag, text string, zone *time.Location) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usage("%s %q: write a time like 2026-03-29T02:30 or 2026-03-29", flag, text)
+}
+
+// span reads the flags' times.
+func (o *simulateOptions) span(zone *time.Location) (during schedule.Span, down []schedule.Span, err error) {
+	during.From = time.Now().Truncate(time.Second)
+	if o.from != "" {
+		if during.From, err = parseTime("--from", o.from, zone); err != nil {
+			return during, nil, err
+		}
+	}
+	during.To = during.From.AddDate(0, 0, 1)
+	if o.to != "" {
+		if during.To, err = parseTime("--to", o.to, zone); err != nil {
+			return during, nil, err
+		}
+	}
+	if !during.From.Before(during.To) {
+		return during, nil, usage("--to %s is not after --from %s", during.To.Format(time.RFC3339), during.From.Format(time.RFC3339))
+	}
+	for _, text := range o.down {
+		from, to, ok := strings.Cut(text, "/")
+		if !ok {
+			return during, nil, usage("--down %q: write FROM/TO, such as 2026-12-24T20:00/2026-12-26T08:00", text)
+		}
+		var d schedule.Span
+		if d.From, err = parseTime("--down", from, zone); err != nil {
+			return during, nil, err
+		}
+		if d.To, err = parseTime("--down", to, zone); err != nil {
+			return during, nil, err
+		}
+		if !d.From.Before(d.To) {
+			return during, nil, usage("--down %q: its end is not after its beginning", text)
+		}
+		down = append(down, d)
+	}
+	slices.SortFunc(down, func(a, b schedule.Span) int { return a.From.Compare(b.From) })
+	for i := 1; i < len(down); i++ {
+		if !down[i-1].To.Before(down[i].From) {
+			return during, nil, usage("--down: the times overlap")
+		}
+	}
+	return during, down, nil
+}
+
+func runSimulate(ctx context.Context, o *simulateOptions) error {
+	zone, err := loadZone(o.tz)
+	if err != nil {
+		return err
+	}
+	read := zone
+	if read == nil {
+		read = time.Local
+	}
+	during, down, err := o.span(read)
+	if err != nil {
+		return err
+	}
+	cfg, err := o.load()
+	if err != nil {
+		return err
+	}
+	entries := cfg.Wiring.Schedules
+	if len(o.schedules) > 0 {
+		entries = nil
+		for _, name := range o.schedules {
+			entry, err := wired(cfg, name)
+			if err != nil {
+				return err
+			}
+			entries = append(entries, entry)
+		}
+	}
+	if len(entries) == 0 {
+		o.note("no schedule is wired")
+	}
+	out := o.newSimulated(zone)
+	for s := range schedule.Simulate(entries, during, down) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := out.print(s); err != nil {
+			return err
+		}
+	}
+	return out.flush()
+}
+
+// simulated prints the slots of a simulation in one of three forms.
+type simulated struct {
+	print func(schedule.Simulated) error
+	flush func() error
+}
+
+func (e *env) newSimulated(zone *time.Location) simulated {
+	at := func(s schedule.Simulated, t time.Time) string {
+		in := zone
+		if in == nil {
+			in = s.Entry.Timing.Location()
+		}
+		return t.In(in).Format(time.RFC3339Nano)
+	}
+	published := func(s schedule.Simulated) string {
+		if s.At.IsZero() {
+			return ""
+		}
+		return at(s, s.At)
+	}
+	switch e.output {
+	case "json":
+		return simulated{flush: func() error { return nil }, print: func(s schedule.Simulated) error {
+			return e.printJSON(struct {
+				Slot      string `json:"slot"`
+				Published string `json:"published,omitempty"` // not: it is left out
+				Schedule  string `json:"schedule"`
+				Emit      string `json:"emit"`
+				Number    int64  `json:"number"`
+				Missed    bool   `json:"missed,omitempty"`
+				Paused    bool   `json:"paused,omitempty"`
+				Remarks   string `json:"remarks,omitempty"`
+			}{at(s, s.Slot), published(s), s.Entry.Name, s.Entry.Type, s.Number, s.Missed, s.Paused, s.Remarks()})
+		}}
+	case "csv":
+		w := csv.NewWriter(e.out)
+		err := w.Write([]string{"slot", "published", "schedule", "type", "number", "remarks"})
+		return simulated{flush: func() error { w.Flush(); return w.Error() }, print: func(s schedule.Simulated) error {
+			if err != nil {
+				return err
+			}
+			return w.Write([]string{at(s, s.Slot), published(s), s.Entry.Name, s.Entry.Type, strconv.FormatInt(s.Number, 10), s.Remarks()})
+		}}
+	}
+	// Columns are aligned a page at a time, so that a year of seconds needs no memory.
+	table, lines := newTable(e.out), 0
+	fmt.Fprint(table, "SLOT\tSCHEDULE\tEMITS\t\n")
+	return simulated{flush: table.Flush, print: func(s schedule.Simulated) error {
+		remarks := s.Remarks()
+		if !s.At.IsZero() && !s.At.Equal(s.Slot) {
+			remarks = strings.TrimPrefix(remarks+"; published "+at(s, s.At), "; ")
+		}
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", at(s, s.Slot), s.Entry.Name, s.Entry.Type, remarks); err != nil {
+			return err
+		}
+		if lines++; lines%listPage == 0 {
+			return table.Flush()
+		}
+		return nil
+	}}
+}
