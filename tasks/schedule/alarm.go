@@ -24,16 +24,17 @@ func newAlarm() (*alarm, error) {
 	return &alarm{cron: cron, ring: make(chan struct{}, 1)}, nil
 }
 
-// set rings at a time, and no longer at the one before.
-func (a *alarm) set(at time.Time) error {
+// set rings after a while, a millisecond at least where there is one, and no longer when it was set to before.
+func (a *alarm) set(after time.Duration) error {
 	if a.job != uuid.Nil {
 		_ = a.cron.RemoveJob(a.job) // it may have rung, and be gone
 		a.job = uuid.Nil
 	}
-	if !at.After(time.Now().Add(time.Millisecond)) { // gocron refuses what is past
+	if after <= 0 {
 		a.sound()
 		return nil
 	}
+	at := time.Now().Add(max(after, time.Millisecond)) // gocron refuses what is past when it looks at it
 	job, err := a.cron.NewJob(gocron.OneTimeJob(gocron.OneTimeJobStartDateTime(at)), gocron.NewTask(a.sound), gocron.WithLimitedRuns(1))
 	if err == gocron.ErrOneTimeJobStartDateTimePast { //nolint:errorlint // gocron returns it bare
 		a.sound()

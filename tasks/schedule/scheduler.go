@@ -105,11 +105,10 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			s.o.Log.Warn("slots can't be published now; trying again", "error", err)
 			wake = time.Second
 		}
-		at := s.now().Add(wake)
-		if err == nil && len(s.queue) > 0 && s.queue[0].fire.Before(at) {
-			at = s.queue[0].fire
+		if err == nil && len(s.queue) > 0 {
+			wake = min(wake, s.queue[0].fire.Sub(s.now()))
 		}
-		if err := a.set(at); err != nil {
+		if err := a.set(wake); err != nil {
 			return fmt.Errorf("alarm: %w", err)
 		}
 		select {
@@ -253,7 +252,7 @@ type due struct {
 // for the batches that were accepted.
 func (s *Scheduler) publishDue(ctx context.Context) error {
 	for {
-		now := s.now().UTC().Truncate(time.Microsecond)
+		now := s.now().UTC()
 		var batch []due
 		var marks []store.ScheduleMark
 		var evs []*events.Event
