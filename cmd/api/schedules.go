@@ -53,7 +53,7 @@ func ScheduleOf(st schedule.State, n int) Schedule {
 		s.MaxMissed = st.MissedMax()
 	}
 	switch {
-	case st.Entry.Paused:
+	case st.Paused:
 		s.Paused = "file"
 	case st.PausedByHand:
 		s.Paused = "hand"

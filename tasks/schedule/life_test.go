@@ -190,9 +190,9 @@ func TestAYearInNewYork(t *testing.T) {
 			inBubble(t, func(t *testing.T, l *life) {
 				l.wake = 6 * time.Hour
 				zone := l.zone("America/New_York")
-				time.Sleep(time.Date(2000, 1, 1, 0, 0, 0, 0, zone).Add(-time.Second).Sub(time.Now()))
+				time.Sleep(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, zone).Add(-time.Second)))
 				l.start(l.entry("daily", Spec{Daily: []string{at}, Zone: zone}))
-				year := func(y int) { time.Sleep(time.Date(y+1, 1, 1, 0, 0, 0, 0, zone).Add(-time.Second).Sub(time.Now())) }
+				year := func(y int) { time.Sleep(time.Until(time.Date(y+1, 1, 1, 0, 0, 0, 0, zone).Add(-time.Second))) }
 				year(2000)
 				if got := l.journal("daily"); len(got.slots) != 366 || len(got.counts) != 0 {
 					t.Errorf("%d slots in 2000, left out %v", len(got.slots), got.counts)

@@ -1,0 +1,82 @@
+package cmd_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"evrun/store"
+	"evrun/store/sqlite"
+)
+
+// A daemon with schedules that are due several times a second is killed at random. Each slot from the first to the last is
+// there exactly once, on time or made up for; so are the runs of a handler on them.
+//
+// EVRUN_SLOT_KILLS is how many kills; 100.
+func TestKilledDaemonPublishesEachSlotOnce(t *testing.T) {
+	proof(t)
+	kills := proofSize(t, "EVRUN_SLOT_KILLS", 100)
+	dir := wired(t, `
+handlers:
+  - {name: note, on: "slot.>", do: log, with: {message: "${ event.id }"}}
+schedules:
+  - {name: fast, every: 100ms, missed: all, max_missed: 100000, emit: slot.fast}
+  - {name: third, every: 300ms, missed: all, max_missed: 100000, jitter: 200ms, emit: slot.third}
+  - {name: second, cron: "* * * * * *", missed: all, max_missed: 100000, emit: slot.second}
+log: {level: error}
+`)
+	for range kills {
+		d := serve(t, dir, nil)
+		d.ready(t)
+		time.Sleep(rand.N(150 * time.Millisecond))
+		d.kill(t)
+	}
+	d := serve(t, dir, nil)
+	d.ready(t)
+	time.Sleep(time.Second)
+	d.stop(t)
+
+	s, err := sqlite.OpenReader(dir + "/evrun.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	slots := map[string][]time.Time{}
+	for after := int64(0); ; {
+		page, err := s.Events(t.Context(), store.EventQuery{After: after, Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, e := range page {
+			slots[e.Type] = append(slots[e.Type], e.Time)
+			after = e.Sequence
+		}
+	}
+	total := 0
+	for typ, every := range map[string]time.Duration{"slot.fast": 100 * time.Millisecond, "slot.third": 300 * time.Millisecond, "slot.second": time.Second} {
+		list := slots[typ]
+		total += len(list)
+		if len(list) < kills/20 {
+			t.Errorf("%s: only %d slots", typ, len(list))
+		}
+		for i := 1; i < len(list); i++ {
+			if got := list[i].Sub(list[i-1]); got != every {
+				t.Errorf("%s: %v is followed by %v: %v later, want %v", typ, list[i-1], list[i], got, every)
+			}
+		}
+	}
+	if len(slots) != 3 {
+		t.Errorf("other events: %d types", len(slots))
+	}
+	runs, err := s.Runs(t.Context(), store.RunQuery{States: []store.RunState{store.Succeeded}, Limit: 10 * total})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(runs) != total {
+		t.Errorf("%d runs on %d slots", len(runs), total)
+	}
+	t.Logf("%d kills, %d slots", kills, total)
+}
