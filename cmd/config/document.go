@@ -26,7 +26,7 @@ type document struct {
 }
 
 func newDocument(name string, src []byte) *document {
-	d := &document{name: name, src: string(src), lines: []int{0}}
+	d := &document{name: name, src: string(src), lines: make([]int, 1, 2+bytes.Count(src, []byte{'\n'}))}
 	for i := 0; ; {
 		n := bytes.IndexByte(src[i:], '\n')
 		if n < 0 {

@@ -61,7 +61,7 @@ func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
 }
 
 func (r *wiringReader) eventType(n *yaml.Node, t *tasks.EventType) {
-	t.Version = versionOf(n)
+	t.Version = r.versionOf(n)
 	r.mapping(n, "an event type", []key{
 		{name: "description", read: func(n *yaml.Node) { t.Description, _ = r.text(n, "description") }},
 		{name: "schema", read: func(n *yaml.Node) { t.Schema = r.schema(n) }},

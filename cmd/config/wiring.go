@@ -28,6 +28,7 @@ type Wiring struct {
 
 // wiringReader reads the wiring's part of a file.
 type wiringReader struct {
+	versioned []byte // room for versionOf
 	*document
 	dir      string
 	secrets  *expression.Secrets
@@ -69,7 +70,7 @@ func (r *wiringReader) read() Wiring {
 	if r.schedules != nil {
 		r.sequence(r.schedules, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if s := r.schedule(n); s != nil {
-				s.Version = versionOf(n)
+				s.Version = r.versionOf(n)
 				w.Schedules = append(w.Schedules, s)
 				r.places[s] = n
 			}
@@ -78,7 +79,7 @@ func (r *wiringReader) read() Wiring {
 	if r.handlers != nil {
 		r.sequence(r.handlers, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if h := r.handler(n); h != nil {
-				h.Version, h.Redact = versionOf(n), r.secrets.Redact
+				h.Version, h.Redact = r.versionOf(n), r.secrets.Redact
 				w.Handlers = append(w.Handlers, h)
 				r.places[h] = n
 			}
@@ -91,8 +92,9 @@ func (r *wiringReader) read() Wiring {
 }
 
 // versionOf tells a value from others by what is written, but for comments and layout.
-func versionOf(n *yaml.Node) string {
-	sum := sha256.Sum256(appendVersion(nil, n))
+func (r *wiringReader) versionOf(n *yaml.Node) string {
+	r.versioned = appendVersion(r.versioned[:0], n)
+	sum := sha256.Sum256(r.versioned)
 	return hex.EncodeToString(sum[:])
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"evrun/tasks/expression"
@@ -22,9 +23,20 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 )
 
-// inputsOf reads the tags of a kind's struct: `input:"name[,required]"`, `doc`, `enum:"a,b"` and `default`. A fault in them is
-// a defect of the program, so it panics, at start.
+var known sync.Map // the inputs of a kind's struct, by its type
+
+// inputsOf gives the inputs of a kind's struct. A file may have many handlers of one kind: the tags are read once.
 func inputsOf(t reflect.Type) []Input {
+	inputs, ok := known.Load(t)
+	if !ok {
+		inputs, _ = known.LoadOrStore(t, readInputs(t))
+	}
+	return inputs.([]Input)
+}
+
+// readInputs reads the tags of a kind's struct: `input:"name[,required]"`, `doc`, `enum:"a,b"` and `default`. A fault in them is
+// a defect of the program, so it panics, at start.
+func readInputs(t reflect.Type) []Input {
 	var inputs []Input
 	for f := range t.Fields() {
 		tag, ok := f.Tag.Lookup("input")

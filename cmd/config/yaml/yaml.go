@@ -22,7 +22,7 @@ import (
 
 const (
 	MaxDepth  = 64      // levels of nested lists and mappings
-	MaxNodes  = 100_000 // keys and values in all
+	MaxNodes  = 140_000 // keys and values in all
 	maxFaults = 100     // after that many the text is taken for something else than YAML
 	maxKey    = 1024    // bytes of a key
 )
