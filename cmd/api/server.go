@@ -67,6 +67,7 @@ func NewServer(o Options) *Server {
 		"GET /v1/users/{key}":              s.getUser,
 		"GET /v1/status":                   s.status,
 		"POST /v1/reload":                  s.reload,
+		"GET /metrics":                     s.metrics,
 		"GET /healthz":                     s.healthy,
 		"GET /readyz":                      s.readiness,
 	} {
@@ -76,7 +77,6 @@ func NewServer(o Options) *Server {
 			}
 		})
 	}
-	mux.Handle("GET /metrics", o.Metrics)
 	s.http = &http.Server{
 		Handler:           routed(mux),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -122,6 +122,11 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	return json.NewEncoder(w).Encode(v)
+}
+
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
+	s.o.Metrics.ServeHTTP(w, r)
+	return nil
 }
 
 func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) error {

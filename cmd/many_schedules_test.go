@@ -1,0 +1,73 @@
+package cmd_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// 10,000 schedules, of which 1,000 are due in the same second: the figures are logged, and what doesn't depend on how busy the
+// machine is has to hold.
+func TestTenThousandSchedules(t *testing.T) {
+	proof(t)
+	at := time.Now().Add(8 * time.Second).Truncate(time.Second).UTC()
+	var wiring strings.Builder
+	wiring.WriteString("log: {level: error}\nhandlers:\n  - {name: note, on: due.now, do: log, with: {message: x}}\nschedules:\n")
+	for i := range 9000 {
+		fmt.Fprintf(&wiring, "  - {name: rare%d, daily: \"%02d:%02d\", timezone: Europe/Paris, emit: due.rarely}\n", i, (at.Hour()+3+i%12)%24, i%60)
+	}
+	for i := range 1000 {
+		fmt.Fprintf(&wiring, "  - {name: now%d, at: %s, emit: due.now}\n", i, at.Format(time.RFC3339))
+	}
+	dir := wired(t, wiring.String())
+	begun := time.Now()
+	d := serve(t, dir, nil)
+	d.ready(t)
+	ready := time.Since(begun)
+	if time.Until(at) < time.Second {
+		t.Skip("NOT PROVEN HERE: the machine is too busy to be ready in time")
+	}
+	time.Sleep(time.Until(at) + time.Second)
+	if due := len(journal(t, dir)); due != 1000 {
+		t.Errorf("%d of 1,000 slots were published", due)
+	}
+	var late []string
+	for line := range strings.Lines(metricsOf(t, dir)) {
+		if name, value, _ := strings.Cut(line, " "); strings.HasPrefix(name, "evrun_schedule_lateness_seconds_bucket") {
+			late = append(late, strings.TrimPrefix(name, "evrun_schedule_lateness_seconds_bucket")+" "+strings.TrimSpace(value))
+		}
+	}
+	if len(late) == 0 || !strings.HasSuffix(late[len(late)-1], " 1000") {
+		t.Errorf("the metrics say %v", late)
+	}
+	memory := d.peak(t)
+	if memory > 100<<20 {
+		t.Errorf("%d MiB resident at the peak", memory>>20)
+	}
+	d.stop(t)
+	t.Logf("ready after %v, %d MiB at the peak, late at most so many seconds: %v", ready.Round(time.Millisecond), memory>>20, late)
+}
+
+// metricsOf is what GET /metrics answers on the socket in dir.
+func metricsOf(t *testing.T, dir string) string {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", dir+"/evrun.sock")
+	}}}
+	defer client.CloseIdleConnections()
+	res, err := client.Get("http://evrun/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s %v", res.Status, err)
+	}
+	return string(text)
+}
