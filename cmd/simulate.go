@@ -216,7 +216,11 @@ func (e *env) newSimulated(zone *time.Location) simulated {
 	fmt.Fprint(table, "SLOT\tSCHEDULE\tEMITS\t\n")
 	return simulated{flush: table.Flush, print: func(s schedule.Simulated) error {
 		remarks := s.Remarks()
-		if !s.At.IsZero() && !s.At.Equal(s.Slot) {
+		switch {
+		case s.At.IsZero() || s.At.Equal(s.Slot):
+		case s.Missed:
+			remarks = strings.Replace(remarks, "published late", "published "+at(s, s.At), 1)
+		default:
 			remarks = strings.TrimPrefix(remarks+"; published "+at(s, s.At), "; ")
 		}
 		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", at(s, s.Slot), s.Entry.Name, s.Entry.Type, remarks); err != nil {
