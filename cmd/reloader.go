@@ -5,17 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
@@ -29,8 +27,8 @@ const (
 	typeRejected = "evrun.config.rejected"
 )
 
-// settleFor is how long a file has to be left alone before it is read: editors write in several steps.
-const settleFor = 200 * time.Millisecond
+// lookEvery is how often it is looked whether the wiring file has changed.
+const lookEvery = 500 * time.Millisecond
 
 // reloader puts what the wiring file says now in the place of the wiring that runs: at a SIGHUP, when somebody asks for it, and
 // when the file changes. The file is checked whole first; one that is wrong changes nothing.
@@ -50,40 +48,27 @@ func (r *reloader) run(ctx context.Context) error {
 		signal.Notify(hangUp, syscall.SIGHUP)
 		defer signal.Stop(hangUp)
 	}
-	var changes chan fsnotify.Event // nil: not watched
-	var faults chan error
-	var files watched
+	var looks <-chan time.Time // nil: not watched
 	if r.a.current.Load().Settings.Server.Watch {
-		w, err := fsnotify.NewWatcher()
-		if err != nil {
-			r.a.log.Warn("the wiring file can't be watched: evrun reload, or SIGHUP, reads it again", "error", err)
-		} else {
-			defer w.Close()
-			changes, faults = w.Events, w.Errors
-			files = watched{w: w}
-			r.lookAfter(&files)
-		}
+		ticker := time.NewTicker(lookEvery)
+		defer ticker.Stop()
+		looks = ticker.C
 	}
-	settled := time.NewTimer(time.Hour)
-	defer settled.Stop()
+	seen, reloaded := r.look(), false // it may have changed since it was read
 	for {
 		select {
 		case <-hangUp:
 			_, _ = r.reload(ctx) // it is logged
-		case e := <-changes:
-			if files.touches(e.Name) {
-				settled.Reset(settleFor)
-			}
-		case err := <-faults:
-			r.a.log.Debug("watching the wiring file", "error", err)
-			settled.Reset(settleFor) // something was overlooked, perhaps
-		case <-settled.C:
-			if changes == nil {
-				break
-			}
-			if r.lookAfter(&files); r.changed() {
-				_, _ = r.reload(ctx)
-				r.lookAfter(&files)
+		case <-looks:
+			now := r.look()
+			switch {
+			case now != seen: // editors write in several steps: it has to be left alone until the next look
+				seen, reloaded = now, false
+			case !reloaded:
+				if reloaded = true; r.changed() {
+					_, _ = r.reload(ctx)
+					seen = r.look() // it may name other schema files now
+				}
 			}
 		case <-ctx.Done():
 			return nil
@@ -91,12 +76,33 @@ func (r *reloader) run(ctx context.Context) error {
 	}
 }
 
-// lookAfter watches the files that the wiring is read from.
-func (r *reloader) lookAfter(files *watched) {
-	cfg := r.a.current.Load()
-	if err := files.set(append([]string{cfg.Path}, cfg.Files...)); err != nil {
-		r.a.log.Warn("the wiring file can't be watched: evrun reload, or SIGHUP, reads it again", "error", err)
+// look sums up what the system says of the files that the wiring is read from, wherever symbolic links lead. It is asked for
+// again and again, and not the system for notice: in the folder of the file there is often the store, and each of its writes
+// would be a notice.
+func (r *reloader) look() string {
+	var b strings.Builder
+	for _, path := range r.files() {
+		if info, err := os.Stat(path); err == nil {
+			fmt.Fprintf(&b, "%d %d %d\n", info.Size(), info.ModTime().UnixNano(), inode(info))
+		} else {
+			fmt.Fprintln(&b, "gone")
+		}
 	}
+	return b.String()
+}
+
+// inode tells a file from another one that was put in its place.
+func inode(info os.FileInfo) uint64 {
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		return sys.Ino
+	}
+	return 0
+}
+
+// files are those that the wiring is read from.
+func (r *reloader) files() []string {
+	cfg := r.a.current.Load()
+	return append([]string{cfg.Path}, cfg.Files...)
 }
 
 // changed says whether the files are other than they were at the last reload.
@@ -108,9 +114,8 @@ func (r *reloader) changed() bool {
 
 // digest sums up the files that the wiring is read from. One that is gone counts as empty.
 func (r *reloader) digest() (sum [sha256.Size]byte) {
-	cfg := r.a.current.Load()
 	h := sha256.New()
-	for _, path := range append([]string{cfg.Path}, cfg.Files...) {
+	for _, path := range r.files() {
 		if f, err := os.Open(path); err == nil {
 			_, _ = io.Copy(h, io.LimitReader(f, 2<<20)) // what can't be read, load says
 			f.Close()
@@ -208,61 +213,5 @@ func (r *reloader) tell(ctx context.Context, typ string, data any) {
 	}
 	if err != nil {
 		r.a.log.Warn("an event of evrun's own can't be published", "type", typ, "error", err)
-	}
-}
-
-// watched are files whose changes are looked for: their folders are watched, as files are replaced rather than written, and the
-// folders of symbolic links on the way, as these are turned elsewhere.
-type watched struct {
-	w       *fsnotify.Watcher
-	names   map[string]bool
-	folders []string
-}
-
-// touches says whether a change of this name may change one of the files.
-func (f *watched) touches(name string) bool { return f.names[name] }
-
-// set watches other files.
-func (f *watched) set(paths []string) error {
-	f.names = map[string]bool{}
-	for _, p := range paths {
-		f.follow(p, 40)
-	}
-	var folders []string
-	for name := range f.names {
-		folders = append(folders, filepath.Dir(name))
-	}
-	slices.Sort(folders)
-	folders = slices.Compact(folders)
-	var errs []error
-	for _, dir := range f.folders {
-		if !slices.Contains(folders, dir) {
-			_ = f.w.Remove(dir) // it may be gone by itself
-		}
-	}
-	for _, dir := range folders {
-		if err := f.w.Add(dir); err != nil { // again, as a folder may be a new one of the same name
-			errs = append(errs, err)
-		}
-	}
-	f.folders = folders
-	return errors.Join(errs...)
-}
-
-// follow adds a path, and where the symbolic links in it lead to.
-func (f *watched) follow(path string, links int) {
-	f.names[path] = true
-	for at := path; at != filepath.Dir(at) && links > 0; at = filepath.Dir(at) {
-		to, err := os.Readlink(at)
-		if err != nil {
-			continue
-		}
-		f.names[at] = true
-		if !filepath.IsAbs(to) {
-			to = filepath.Join(filepath.Dir(at), to)
-		}
-		rest, _ := filepath.Rel(at, path)
-		f.follow(filepath.Join(to, rest), links-1)
-		return
 	}
 }
