@@ -2,6 +2,8 @@ module evrun
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	github.com/dustin/go-humanize v1.1.0
 	github.com/expr-lang/expr v1.17.8
