@@ -41,6 +41,7 @@ type app struct {
 	reloader  *reloader
 	server    *api.Server
 	listener  net.Listener
+	address   address // noted while the listener is open
 	started   time.Time
 }
 
@@ -77,6 +78,8 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 	if a.listener, err = listen(cfg.Settings.Server.Socket); err != nil {
 		return nil, err
 	}
+	a.address = addressOf(cfg)
+	a.address.remember()
 	a.emitter = newEmitter(a.store, cfg)
 	a.runner = tasks.NewRunner(tasks.Options{
 		Store: a.store, Bus: a.bus, Emitter: a.emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
@@ -161,6 +164,7 @@ func (a *app) close() error {
 	a.bus.Close()
 	a.commits.Close()
 	if a.listener != nil {
+		a.address.forget()
 		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}

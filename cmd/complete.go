@@ -14,7 +14,7 @@ func complete(c *cobra.Command, flag string, values ...string) {
 
 // completing prepares for reading the wiring file: a shell that completes runs no command.
 func (e *env) completing(c *cobra.Command) bool {
-	e.flags = c
+	e.flags, e.quiet = c, true
 	return e.checkGlobal() == nil
 }
 

@@ -170,9 +170,4 @@ func (e *env) configOptions() config.Options {
 	}
 }
 
-// settings reads what a client needs of the wiring file.
-func (e *env) settings() (*config.Config, error) {
-	return config.LoadSettings(e.config, e.configOptions())
-}
-
 func (e *env) json() bool { return e.output == "json" }

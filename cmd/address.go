@@ -1,0 +1,254 @@
+package cmd
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"evrun/cmd/api"
+	"evrun/cmd/config"
+)
+
+// address is where the daemon of a wiring file is reached. A daemon notes it under the file's path when it starts, since
+// the file alone does not always say: it may be half saved, or name a socket that needs a restart.
+//
+// The note is a file of its user's, in a folder that nobody else can write to (see addressFolders), so that no other user
+// can lead a command to a daemon of theirs. A note that was left behind does no harm: what it says counts only while a
+// daemon answers there that runs this very file.
+type address struct {
+	Config   string `json:"config"` // the wiring file, absolute
+	Socket   string `json:"socket"`
+	Store    string `json:"store"`
+	MaxEvent int    `json:"max_event"`
+	// Beside says that flags or variables put the daemon elsewhere than its file does: it may not be the file's only one.
+	Beside bool `json:"beside,omitempty"`
+}
+
+// addressOf is the address of a daemon with this configuration.
+func addressOf(cfg *config.Config) address {
+	a := address{Config: cfg.Path, Socket: cfg.Settings.Server.Socket, Store: cfg.Settings.Store.Path, MaxEvent: cfg.Settings.Server.MaxEvent}
+	alone, err := config.LoadSettings(cfg.Path, config.Options{Getenv: func(string) string { return "" }})
+	a.Beside = err != nil || alone.Settings.Server.Socket != a.Socket || alone.Settings.Store.Path != a.Store
+	return a
+}
+
+// settings turns an address into what a client needs of a wiring file.
+func (a *address) settings() *config.Config {
+	cfg := &config.Config{Path: a.Config, Dir: filepath.Dir(a.Config)}
+	cfg.Settings.Server.Socket, cfg.Settings.Server.MaxEvent, cfg.Settings.Store.Path = a.Socket, a.MaxEvent, a.Store
+	return cfg
+}
+
+// wiringKey names a wiring file: two paths that lead to one file in one folder have the same key. A link to a file is not
+// followed, since paths in the file are relative to the link's folder.
+func wiringKey(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(dir, filepath.Base(path))
+	}
+	return path
+}
+
+// addressFile is the name of a wiring file's note in an address folder.
+func addressFile(config string) string {
+	sum := sha256.Sum256([]byte(wiringKey(config)))
+	return hex.EncodeToString(sum[:16]) + ".json"
+}
+
+// addressFolders are where a user's daemons note their addresses: in all of these whose parent exists, since a command need
+// not have the daemon's environment.
+func addressFolders(uid int) []string {
+	var folders []string
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); uid == os.Getuid() && filepath.IsAbs(dir) {
+		folders = append(folders, filepath.Join(dir, "evrun"))
+	}
+	user := strconv.Itoa(uid)
+	folders = append(folders, filepath.Join("/run/user", user, "evrun"),
+		filepath.Join(os.TempDir(), "evrun-"+user), filepath.Join("/tmp", "evrun-"+user))
+	slices.Sort(folders)
+	return slices.Compact(folders)
+}
+
+// private says whether what info describes is a user's, and can't be changed by anybody else.
+func private(info fs.FileInfo, uid int) bool {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(sys.Uid) == uid && info.Mode()&0o022 == 0
+}
+
+// remember notes the address wherever that is possible; nowhere is possible in a container without /tmp, say. A daemon
+// beside the one that its file describes leaves that one's note alone.
+func (a *address) remember() {
+	for _, dir := range addressFolders(os.Getuid()) {
+		_ = a.rememberIn(dir)
+	}
+}
+
+// rememberIn writes the note into a folder, which it makes. Notes of daemons that are gone are removed.
+func (a *address) rememberIn(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || !private(info, os.Getuid()) {
+		return errors.Join(err, fs.ErrPermission)
+	}
+	sweepAddresses(dir)
+	if old := addressIn(dir, os.Getuid(), a.Config); a.Beside && old != nil && !old.Beside {
+		return nil
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".new-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // it is gone already, unless something failed
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), filepath.Join(dir, addressFile(a.Config)))
+}
+
+// forget takes the address back. It must be called while the daemon still has its store: from then on another one may note
+// the same.
+func (a *address) forget() {
+	for _, dir := range addressFolders(os.Getuid()) {
+		if noted := addressIn(dir, os.Getuid(), a.Config); noted != nil && *noted == *a {
+			_ = os.Remove(filepath.Join(dir, addressFile(a.Config)))
+		}
+	}
+}
+
+// sweepAddresses removes the notes of daemons that are gone.
+func sweepAddresses(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries[:min(len(entries), 1000)] {
+		path := filepath.Join(dir, e.Name())
+		if a := readAddress(path, os.Getuid()); a != nil && !listening(a.Socket) {
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// addressIn reads the note of a wiring file in a user's address folder; nil: there is none that can be trusted.
+func addressIn(dir string, uid int, config string) *address {
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || !private(info, uid) {
+		return nil
+	}
+	a := readAddress(filepath.Join(dir, addressFile(config)), uid)
+	if a == nil || wiringKey(a.Config) != wiringKey(config) {
+		return nil
+	}
+	return a
+}
+
+// readAddress reads a note in a folder that can be trusted; nil: it is not one of this user's.
+func readAddress(path string, uid int) *address {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || !private(info, uid) {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	a := new(address)
+	if err != nil || json.Unmarshal(text, a) != nil || !filepath.IsAbs(a.Socket) || !filepath.IsAbs(a.Store) {
+		return nil
+	}
+	return a
+}
+
+// recall finds the address that a daemon of this wiring file noted: one of this user's, or of the user whose file it is,
+// who decides where the file leads anyway. nil: there is none.
+func recall(config string) *address {
+	users := []int{os.Getuid()}
+	if info, err := os.Stat(config); err == nil {
+		if sys, ok := info.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != users[0] {
+			users = append(users, int(sys.Uid))
+		}
+	}
+	for _, uid := range users {
+		for _, dir := range addressFolders(uid) {
+			if a := addressIn(dir, uid, config); a != nil && listening(a.Socket) {
+				return a
+			}
+		}
+	}
+	return nil
+}
+
+// listening says whether a socket belongs to a living process. One that is too busy to answer does.
+func listening(socket string) bool {
+	c, err := net.DialTimeout("unix", socket, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// answers says whether the daemon at the address runs the file that it was noted for.
+func (a *address) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	s, err := api.NewClient(a.Socket).Status(ctx)
+	return err == nil && wiringKey(s.Config) == wiringKey(a.Config)
+}
+
+// allowed says whether the variables that place a daemon, where they are set, lead to this one.
+func (a *address) allowed(getenv func(string) string) bool {
+	for _, v := range []struct{ name, path string }{{"EVRUN_SERVER_SOCKET", a.Socket}, {"EVRUN_STORE", a.Store}} {
+		text := getenv(v.name)
+		if text != "" && !filepath.IsAbs(text) {
+			text = filepath.Join(filepath.Dir(a.Config), text)
+		}
+		if text != "" && filepath.Clean(text) != v.path {
+			return false
+		}
+	}
+	return true
+}
+
+// settings reads what a client needs of the wiring file. Where the file can't be read, or leads elsewhere than to the daemon
+// that runs it, that daemon is found by its address.
+func (e *env) settings() (*config.Config, error) {
+	cfg, err := config.LoadSettings(e.config, e.configOptions())
+	a := recall(e.config)
+	switch {
+	case a == nil, !a.allowed(os.Getenv):
+		return cfg, err
+	case err == nil && a.Socket == cfg.Settings.Server.Socket:
+		return cfg, nil
+	case err == nil && a.Beside: // the file leads to another daemon, or to none
+		return cfg, nil
+	case !a.answers(e.flags.Context()):
+		return cfg, err
+	}
+	var faults *config.Errors
+	if errors.As(err, &faults) {
+		first := faults.Faults[0]
+		first.Hint = ""
+		e.note("%s (the file is wrong now; using the daemon that runs it, on %s)", first.String(), a.Socket)
+	} else {
+		e.note("%s names the socket %s; using the daemon that runs this file, on %s (a changed socket or store needs a restart)",
+			e.config, cfg.Settings.Server.Socket, a.Socket)
+	}
+	return a.settings(), nil
+}
