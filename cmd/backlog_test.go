@@ -132,7 +132,7 @@ func bulk(t *testing.T, dir string, n int) {
 				}
 				answers, err := io.ReadAll(res.Body)
 				res.Body.Close()
-				if got := bytes.Count(answers, []byte(`"sequence"`)); err != nil || got != size {
+				if got := bytes.Count(answers, []byte(`"seq"`)); err != nil || got != size {
 					t.Errorf("%d of %d lines were accepted (%v): %.300s", got, size, err, answers)
 				}
 			}

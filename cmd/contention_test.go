@@ -98,7 +98,7 @@ handlers:
 							}
 							var line struct {
 								Event struct {
-									Sequence int64 `json:"sequence,string"`
+									Sequence int64 `json:"seq,string"`
 								}
 							}
 							if err := json.Unmarshal([]byte(out), &line); err != nil || code != 0 || line.Event.Sequence == 0 {

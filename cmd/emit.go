@@ -50,7 +50,7 @@ func newEmitCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "emit TYPE | emit --ndjson FILE",
 		Short: "Publish an event, or many",
-		Long: `Publishes one event, and prints its id and sequence once it is on disk.
+		Long: `Publishes one event, and prints its id and number once it is on disk.
 
 Its data is what -d gives, with the fields of -f and -F put in. Data that breaks the schema of the type is refused, with all
 that is wrong and where (exit 2). The same --id from the same --source is accepted once:
@@ -274,10 +274,10 @@ func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
 		return o.printEvent(e, extra)
 	}
 	if rc.Duplicate {
-		_, err := fmt.Fprintf(o.out, "%s was accepted before, as sequence %d\n", events.EscapeControl(e.ID), rc.Sequence)
+		_, err := fmt.Fprintf(o.out, "%s was accepted before, as #%d\n", events.EscapeControl(e.ID), rc.Sequence)
 		return err
 	}
-	_, err := fmt.Fprintf(o.out, "%s accepted as sequence %d\n", events.EscapeControl(e.ID), rc.Sequence)
+	_, err := fmt.Fprintf(o.out, "%s accepted as #%d\n", events.EscapeControl(e.ID), rc.Sequence)
 	return err
 }
 
@@ -285,7 +285,7 @@ func (o *emitOptions) emitAndWait(ctx context.Context, client *api.Client, e *ev
 	return o.followed(ctx, o.wait, e.Type, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
 		return client.EmitWait(ctx, e, o.wait, func(rc api.Receipt) error {
 			if rc.Duplicate {
-				o.note("the event was accepted before, as sequence %d: it runs nothing", rc.Sequence)
+				o.note("the event was accepted before, as #%d: it runs nothing", rc.Sequence)
 				return errors.Join(accepted(rc), o.accepted(e, rc))
 			}
 			return accepted(rc)
@@ -304,7 +304,7 @@ func (e *env) followed(ctx context.Context, wait time.Duration, typ string,
 	}, func(kind string, body json.RawMessage) error { return p.item(kind, body) })
 	switch {
 	case err != nil && sequence > 0 && ctx.Err() == nil:
-		return fmt.Errorf("the event was accepted as sequence %d, but: %w", sequence, err)
+		return fmt.Errorf("the event was accepted as #%d, but: %w", sequence, err)
 	case err != nil:
 		return err
 	case end.Timeout:
@@ -354,7 +354,7 @@ var (
 	extensionName  = regexp.MustCompile(`^[a-z0-9]{1,40}$`)
 	attributeNames = map[string]bool{
 		"specversion": true, "id": true, "source": true, "type": true, "subject": true, "time": true, "datacontenttype": true,
-		"dataschema": true, "data": true, "database64": true, "sequence": true, "correlationid": true, "causationid": true, "hops": true,
+		"dataschema": true, "data": true, "database64": true, "seq": true, "chain": true, "hops": true, "correlationid": true, "causationid": true,
 	}
 )
 

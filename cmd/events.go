@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ func newEventsCmd(e *env) *cobra.Command {
 		Use:   "list [PATTERN...]",
 		Short: "List events, newest first, of the types that match a pattern (user.*, order.>)",
 		Example: `  evrun events list 'user.*' --since 1h
-  evrun events list --chain 01a20abe-3872-7bbd-9082-a2eb391d1b6b -o json`,
+  evrun events list --chain 3 -o json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.patterns = args
 			return runEventsList(c.Context(), o)
@@ -45,15 +46,15 @@ func newEventsCmd(e *env) *cobra.Command {
 	}
 	f := list.Flags()
 	f.DurationVar(&o.since, "since", 0, "only events accepted in the last 10m, 2h, …")
-	f.StringVar(&o.chain, "chain", "", "only the event with this id and those that it caused, at any distance")
+	f.StringVar(&o.chain, "chain", "", "only the chain that this event (its number or id) belongs to: the first one, and all that it caused")
 	f.IntVarP(&o.limit, "limit", "n", 100, "at most so many; 0: all")
 	show := &cobra.Command{
-		Use:   "show SEQUENCE|ID",
+		Use:   "show SEQ|ID",
 		Short: "Show one event, with its data and its runs",
-		Long:  "Shows one event, with its data and its runs. A number is a sequence where there is such a one, and an id else, or with --id.",
+		Long:  "Shows one event, with its data and its runs. A number is the seq of an event; where no event has it, or with --id, it is an id.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("events show takes one sequence or id")
+				return usage("events show takes one seq or id")
 			}
 			return nil
 		},
@@ -65,7 +66,7 @@ func newEventsCmd(e *env) *cobra.Command {
 }
 
 func runEventsList(ctx context.Context, o *eventsOptions) error {
-	q := store.EventQuery{Correlation: o.chain, Last: true}
+	q := store.EventQuery{Last: true}
 	for _, text := range o.patterns {
 		p, err := events.ParsePattern(text)
 		if err != nil {
@@ -82,6 +83,13 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 		q.Since = time.Now().Add(-o.since)
 	}
 	return o.withReader(func(s *sqlite.Store) error {
+		if o.chain != "" {
+			member, err := findEvent(ctx, s, o.chain)
+			if err != nil {
+				return err
+			}
+			q.Chain = member.Chain
+		}
 		header := true
 		for left := o.limit; ; {
 			q.Limit = listPage
@@ -130,7 +138,7 @@ func (e *env) printEvents(page []*events.Event, header bool) error {
 	}
 	table := newTable(e.out)
 	if header {
-		fmt.Fprintln(table, "SEQUENCE\tTIME\tTYPE\tID\tSOURCE\tDATA")
+		fmt.Fprintln(table, "SEQ\tTIME\tTYPE\tID\tSOURCE\tDATA")
 	}
 	for _, ev := range page {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", ev.Sequence, ev.Time.Format(time.RFC3339), events.EscapeControl(ev.Type),
@@ -160,7 +168,7 @@ func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
 			}
 			return o.printJSON(map[string]any{"event": ev, "runs": shaped})
 		}
-		fmt.Fprintf(o.out, "sequence       %d\n", ev.Sequence)
+		fmt.Fprintf(o.out, "seq            %d\n", ev.Sequence)
 		if err := o.showEvent(ev, ""); err != nil || len(runs) == 0 {
 			return err
 		}
@@ -183,8 +191,11 @@ func (e *env) showEvent(ev *events.Event, before string) error {
 	row("time", ev.Time.Format(time.RFC3339Nano))
 	row("content type", ev.DataContentType)
 	row("schema", ev.DataSchema)
+	if ev.Chain != ev.Sequence {
+		row("chain", "#"+strconv.FormatInt(ev.Chain, 10))
+	}
 	if ev.CorrelationID != ev.ID {
-		row("chain", ev.CorrelationID)
+		row("correlation", ev.CorrelationID)
 	}
 	row("cause", ev.CausationID)
 	names := make([]string, 0, len(ev.Extensions))

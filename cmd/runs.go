@@ -68,7 +68,7 @@ func newRunsCmd(e *env) *cobra.Command {
 // selectionFlags are those that say which runs are meant.
 func (o *runsOptions) selectionFlags(c *cobra.Command) {
 	c.Flags().StringVar(&o.handler, "handler", "", "only runs of this handler")
-	c.Flags().StringVar(&o.event, "event", "", "only runs on this event: its sequence or its id")
+	c.Flags().StringVar(&o.event, "event", "", "only runs on this event: its seq or its id")
 	_ = c.RegisterFlagCompletionFunc("handler", o.completeHandlers) // fails for a flag that isn't there
 }
 
@@ -92,7 +92,7 @@ func (o *runsOptions) query(ctx context.Context, s *sqlite.Store) (q store.RunQu
 	return q, nil
 }
 
-// findEvent finds an event as people name it. A number is a sequence, or an id when there is no such sequence.
+// findEvent finds an event as people name it. A number is its seq, or its id where no event has that seq.
 func findEvent(ctx context.Context, s *sqlite.Store, name string) (*events.Event, error) {
 	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
 		if e, err := eventAt(ctx, s, n); e != nil || err != nil {

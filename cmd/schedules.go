@@ -365,7 +365,7 @@ func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Durati
 	if e.json() {
 		err = e.printJSON(map[string]any{"receipt": rc})
 	} else {
-		_, err = fmt.Fprintf(e.out, "%s accepted as sequence %d\n", rc.ID, rc.Sequence)
+		_, err = fmt.Fprintf(e.out, "%s accepted as #%d\n", rc.ID, rc.Sequence)
 	}
 	if alone {
 		e.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)

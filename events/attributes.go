@@ -11,7 +11,8 @@ const (
 	attrTime
 	attrDataContentType
 	attrDataSchema
-	attrSequence
+	attrSeq
+	attrChain
 	attrCorrelationID
 	attrCausationID
 	attrHops
@@ -38,8 +39,10 @@ func attributeNumber(name string) int {
 		return attrDataContentType
 	case "dataschema":
 		return attrDataSchema
-	case "sequence":
-		return attrSequence
+	case "seq":
+		return attrSeq
+	case "chain":
+		return attrChain
 	case "correlationid":
 		return attrCorrelationID
 	case "causationid":

@@ -103,7 +103,7 @@ type plainEvent struct {
 	Time            time.Time       `json:"time,omitzero"`
 	DataContentType string          `json:"datacontenttype,omitempty"`
 	DataSchema      string          `json:"dataschema,omitempty"`
-	Sequence        int64           `json:"sequence,omitempty,string"`
+	Sequence        int64           `json:"seq,omitempty,string"`
 	CorrelationID   string          `json:"correlationid,omitempty"`
 	CausationID     string          `json:"causationid,omitempty"`
 	Hops            int             `json:"hops,omitempty"`

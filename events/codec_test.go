@@ -35,13 +35,13 @@ func encode(t *testing.T, e *Event) string {
 func TestEveryAttributeGoesThroughJSON(t *testing.T) {
 	e := &Event{
 		Sequence: math.MaxInt64, ID: "1", Source: "/a", Type: "user.created", Subject: "<é> & \"q\"\\\n", DataContentType: "application/json; charset=utf-8",
-		Time: time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC), DataSchema: "urn:s", CorrelationID: "c", CausationID: "p", Hops: 3,
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC), DataSchema: "urn:s", CorrelationID: "c", CausationID: "p", Hops: 3, Chain: math.MaxInt64 - 1,
 		Data:       json.RawMessage(`{"b": 9007199254740993, "a": 1.10, "é<": "\u00e9\u0085"}`),
-		Extensions: map[string]any{"zone": "eu", "urgent": true, "count": int64(-5), "off": false, "none": ""},
+		Extensions: map[string]any{"zone": "eu", "urgent": true, "count": int64(-5), "off": false, "none": "", "sequence": "0007"},
 	}
 	want := `{"specversion":"1.0","id":"1","source":"/a","type":"user.created","subject":"<é> & \"q\"\\\n","time":"2026-01-02T03:04:05.6789Z",` +
-		`"datacontenttype":"application/json; charset=utf-8","dataschema":"urn:s","sequence":"9223372036854775807","correlationid":"c","causationid":"p","hops":3,` +
-		`"count":-5,"none":"","off":false,"urgent":true,"zone":"eu","data":{"b": 9007199254740993, "a": 1.10, "é<": "\u00e9\u0085"}}`
+		`"datacontenttype":"application/json; charset=utf-8","dataschema":"urn:s","seq":"9223372036854775807","chain":"9223372036854775806","hops":3,"correlationid":"c","causationid":"p",` +
+		`"count":-5,"none":"","off":false,"sequence":"0007","urgent":true,"zone":"eu","data":{"b": 9007199254740993, "a": 1.10, "é<": "\u00e9\u0085"}}`
 	got := encode(t, e)
 	if got != want {
 		t.Errorf("encoded\n%s\nwant\n%s", got, want)
@@ -55,7 +55,7 @@ func TestWhatIsEmptyIsLeftOut(t *testing.T) {
 	if got := encode(t, &Event{Type: "a"}); got != `{"specversion":"1.0","type":"a"}` {
 		t.Errorf("encoded %s", got)
 	}
-	got := decode(t, ` { "type" : "a" , "id":"", "source":null, "time":null, "hops":null, "sequence":null, "data_base64":null, "ext":null, "specversion":null } `)
+	got := decode(t, ` { "type" : "a" , "id":"", "source":null, "time":null, "hops":null, "seq":null, "chain":"", "sequence":null, "data_base64":null, "ext":null, "specversion":null } `)
 	if len(got.Extensions) != 0 {
 		t.Errorf("extensions %v", got.Extensions)
 	}
@@ -165,13 +165,15 @@ func TestDecodeErrorsNameTheAttribute(t *testing.T) {
 		{`{"type":"a","time":1764000000}`, "time", 19, "string"},
 		{`{"type":"a","time":"0000-01-01T00:00:00+23:00"}`, "time", -1, "years"},
 		{`{"type":"a","time":"9999-12-31T23:00:00-23:00"}`, "time", -1, "years"},
-		{`{"type":"a","sequence":7}`, "sequence", 23, "string"},
-		{`{"type":"a","sequence":"x"}`, "sequence", 23, "decimal"},
-		{`{"type":"a","sequence":"-1"}`, "sequence", -1, "decimal"},
-		{`{"type":"a","sequence":"9223372036854775808"}`, "sequence", -1, "decimal"},
-		{`{"type":"a","hops":"1"}`, "hops", 19, "whole number"},
-		{`{"type":"a","hops":1.5}`, "hops", -1, "whole number"},
-		{`{"type":"a","hops":-1}`, "hops", -1, "whole number"},
+		{`{"type":"a","sequence":1.5}`, "sequence", 23, "whole number"},
+		{`{"type":"a","seq":"x"}`, "seq", 18, "evrun's own"},
+		{`{"type":"a","seq":"-1"}`, "seq", -1, "must be a number"},
+		{`{"type":"a","seq":"9223372036854775808"}`, "seq", -1, "must be a number"},
+		{`{"type":"a","seq":"\ud800"}`, "seq", -1, "surrogate"},
+		{`{"type":"a","chain":"ethereum"}`, "chain", 20, "evrun's own"},
+		{`{"type":"a","chain":true}`, "chain", -1, "must be a number"},
+		{`{"type":"a","hops":1.5}`, "hops", -1, "must be a number"},
+		{`{"type":"a","hops":-1}`, "hops", -1, "must be a number"},
 		{`{"type":"a","x-y":"1"}`, "x-y", 12, "a-z"},
 		{`{"type":"a","Type":"b"}`, "Type", 12, `"type"`},
 		{`{"type":"a","":"b"}`, "", 12, "characters"},

@@ -29,7 +29,7 @@ func (e *DecodeError) Error() string {
 // type must be there; id, source, specversion and time need not be: whoever accepts the event stamps them. Attributes that
 // are null or empty count as left out. The bytes of JSON data are kept, but for line breaks between its tokens; text is not.
 //
-// sequence, correlationid, causationid and hops are taken as they are: it is for the caller to decide what to trust.
+// seq, chain and hops are taken as they are: it is for the caller to decide whether to trust them.
 // The error is a [*DecodeError], and e is unchanged. Called directly it is several times faster than through json.Unmarshal.
 func (e *Event) UnmarshalJSON(text []byte) error {
 	d := decoder{scanner: scanner{in: text}}
@@ -150,13 +150,8 @@ func (d *decoder) attribute(name []byte, at int, v value) error {
 	case a == attrDataBase64:
 		d.base64 = v
 		return nil
-	case a == attrHops:
-		n, err := strconv.ParseInt(string(v.text), 10, 32)
-		if err != nil || n < 0 {
-			return &DecodeError{"hops", int64(v.at), "must be a whole number, such as 2"}
-		}
-		d.event.Hops = int(n)
-		return nil
+	case a == attrSeq || a == attrChain || a == attrHops:
+		return d.own(a, string(name), v)
 	}
 	text, msg := v.string()
 	if msg == "" {
@@ -164,6 +159,37 @@ func (d *decoder) attribute(name []byte, at int, v value) error {
 	}
 	if msg != "" {
 		return &DecodeError{string(name), int64(v.at), msg}
+	}
+	return nil
+}
+
+// own takes an attribute whose name is evrun's own: a number, also in a string.
+func (d *decoder) own(a int, name string, v value) error {
+	text := v.text
+	if text[0] == '"' {
+		var msg string
+		if text, msg = v.string(); msg != "" {
+			return &DecodeError{name, int64(v.at), msg}
+		}
+		if len(text) == 0 {
+			return nil
+		}
+	}
+	bits := 63
+	if a == attrHops {
+		bits = 31
+	}
+	n, err := strconv.ParseUint(string(text), 10, bits)
+	if err != nil {
+		return &DecodeError{name, int64(v.at), `must be a number such as "42": the name is evrun's own; choose another one for your attribute, or put it into data`}
+	}
+	switch a {
+	case attrSeq:
+		d.event.Sequence = int64(n)
+	case attrChain:
+		d.event.Chain = int64(n)
+	case attrHops:
+		d.event.Hops = int(n)
 	}
 	return nil
 }
@@ -201,12 +227,6 @@ func (e *Event) set(a int, text []byte) (msg string) {
 		}
 	case attrDataSchema:
 		e.DataSchema = string(text)
-	case attrSequence:
-		n, err := strconv.ParseUint(string(text), 10, 63)
-		if err != nil {
-			return `must be a decimal number in a string, such as "42"`
-		}
-		e.Sequence = int64(n)
 	case attrCorrelationID:
 		e.CorrelationID = string(text)
 	case attrCausationID:

@@ -38,15 +38,19 @@ func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	dst = appendAttribute(dst, `,"datacontenttype":`, e.DataContentType)
 	dst = appendAttribute(dst, `,"dataschema":`, e.DataSchema)
 	if e.Sequence != 0 {
-		dst = append(dst, `,"sequence":"`...)
+		dst = append(dst, `,"seq":"`...)
 		dst = append(strconv.AppendInt(dst, e.Sequence, 10), '"')
 	}
-	dst = appendAttribute(dst, `,"correlationid":`, e.CorrelationID)
-	dst = appendAttribute(dst, `,"causationid":`, e.CausationID)
+	if e.Chain != 0 {
+		dst = append(dst, `,"chain":"`...)
+		dst = append(strconv.AppendInt(dst, e.Chain, 10), '"')
+	}
 	if e.Hops != 0 {
 		dst = append(dst, `,"hops":`...)
 		dst = strconv.AppendInt(dst, int64(e.Hops), 10)
 	}
+	dst = appendAttribute(dst, `,"correlationid":`, e.CorrelationID)
+	dst = appendAttribute(dst, `,"causationid":`, e.CausationID)
 	dst, err := e.appendExtensions(dst)
 	if err == nil {
 		dst, err = e.appendData(dst)

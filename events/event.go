@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-// Event is a fact: CloudEvents 1.0 attributes, the place that the journal gave it, and its chain of causes.
+// Event is a fact: CloudEvents 1.0 attributes, the number that the journal gave it, and its place in a chain of causes.
+//
+// Sequence, Chain and Hops are evrun's own: what a sender writes there is replaced. In JSON, in headers and in expressions
+// Sequence is "seq"; CloudEvents' "sequence" is the sender's own order, an extension like any other.
 //
 // An Event that was published must not be changed: subscribers share it.
 type Event struct {
@@ -25,11 +28,14 @@ type Event struct {
 	DataSchema      string
 	// Data is the payload as it came: JSON text when IsJSON, else any bytes; nil for none.
 	Data json.RawMessage
-	// CorrelationID is the id of the first event of the chain (its own where it began one), CausationID the id of
-	// the parent (empty where there is none), and Hops the distance to the first.
+	// Chain is the Sequence of the first event of the chain: of the event itself, or of the one that caused it, near or far;
+	// 0 until it is accepted. Hops is the distance to that one.
+	Chain int64
+	Hops  int
+	// CorrelationID and CausationID are the sender's, and decide nothing. An event that came without the first has its own id;
+	// one that a run emits has its parent's CorrelationID, and the parent's ID as CausationID.
 	CorrelationID string
 	CausationID   string
-	Hops          int
 	// Extensions holds further CloudEvents attributes; the values are string, bool or int64.
 	Extensions map[string]any
 }

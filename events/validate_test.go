@@ -62,7 +62,7 @@ func TestUnfitEventsAreRefusedWithTheAttribute(t *testing.T) {
 		{func(e *Event) { e.Data = json.RawMessage(`{} {}`) }, "data", "follows"},
 		{func(e *Event) { e.Data = json.RawMessage{} }, "data", "empty"},
 		{func(e *Event) { e.Data = json.RawMessage("\"\xff\"") }, "data", "UTF-8"},
-		{func(e *Event) { e.Extensions["sequence"] = "1" }, "sequence", "field"},
+		{func(e *Event) { e.Extensions["seq"] = "1" }, "seq", "field"},
 		{func(e *Event) { e.Extensions["X"] = "1" }, "X", "a-z"},
 		{func(e *Event) { e.Extensions["x"] = 1 }, "x", "int64"},
 		{func(e *Event) { e.Extensions["x"] = "\x1b[31m" }, "x", "U+001B"},

@@ -48,7 +48,8 @@ type Store interface {
 
 // Journal is the durable, ordered log of accepted events.
 type Journal interface {
-	// Append accepts events, in order and in one transaction, and gives each new one its Sequence (in the Event too).
+	// Append accepts events, in order and in one transaction, and gives each new one its Sequence, and one without a Chain that
+	// Sequence as its Chain (both in the Event too).
 	// An event whose (source, id) is known already changes nothing: its receipt is the first one's, marked Duplicate.
 	// Append keeps the events: they must not be changed afterwards.
 	Append(ctx context.Context, evs []*events.Event) ([]Receipt, error)
@@ -68,12 +69,12 @@ type Receipt struct {
 
 // EventQuery selects events. The zero value is the first page of everything.
 type EventQuery struct {
-	After       int64            // only events with a greater sequence
-	Before      int64            // only events with a smaller sequence; 0: no bound
-	Since       time.Time        // only events accepted at or after; zero: no bound
-	Patterns    []events.Pattern // only events whose type matches one; none: all
-	Correlation string           // only events of this chain
-	ID, Source  string           // with both, only the one event that they name
+	After      int64            // only events with a greater sequence
+	Before     int64            // only events with a smaller sequence; 0: no bound
+	Since      time.Time        // only events accepted at or after; zero: no bound
+	Patterns   []events.Pattern // only events whose type matches one; none: all
+	Chain      int64            // only the event with this sequence, and those that it caused, near or far; 0: all
+	ID, Source string           // with both, only the one event that they name
 	// Unsettled, when not 0, leaves out the events that the handler of this number has a run for.
 	Unsettled HandlerID
 	// Sequences, when not nil, takes only the events with one of these.
@@ -170,15 +171,15 @@ func ParseRunState(name string) (RunState, bool) {
 
 // Run is one handler on one event.
 type Run struct {
-	ID            string // see [RunID]
-	Handler       string
-	HandlerID     HandlerID
-	EventID       string
-	Sequence      int64 // the event's
-	Type          string
-	CorrelationID string
-	State         RunState
-	Attempt       int // the last one that started, from 1
+	ID        string // see [RunID]
+	Handler   string
+	HandlerID HandlerID
+	EventID   string
+	Sequence  int64 // the event's
+	Chain     int64 // the event's
+	Type      string
+	State     RunState
+	Attempt   int // the last one that started, from 1
 	// Budget is how many attempts don't count: those before a dead run was last retried, and uncounted ones. 0 at first.
 	Budget        int
 	Error         string // of the last failed attempt; empty when it succeeded

@@ -20,7 +20,7 @@ type Link struct {
 type Chain struct {
 	runner  *Runner
 	commits *events.Feed[store.Commit]
-	id      string       // the correlation id
+	root    int64        // the sequence of its first event
 	last    int64        // the last event of the chain that was seen
 	open    []*openEvent // events whose runs have not all ended
 	Matched bool         // some handler matched some event
@@ -40,7 +40,7 @@ const lookAgain = time.Second
 // published, best subscribed to before root was accepted. It calls each for root and everything that it causes, in order,
 // and returns when all has ended, when ctx ends, or when each fails.
 func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events.Feed[store.Commit], each func(Link) error) (*Chain, error) {
-	c := &Chain{runner: r, commits: commits, id: root.CorrelationID, last: root.Sequence - 1}
+	c := &Chain{runner: r, commits: commits, root: root.Chain, last: root.Sequence - 1}
 	sub := commits.Subscribe(64)
 	defer func() { sub.Unsubscribe() }()
 	again := time.NewTicker(lookAgain)
@@ -62,8 +62,8 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 					touched = true
 					break
 				}
-				touched = slices.ContainsFunc(commit.Events, func(e *events.Event) bool { return e.CorrelationID == c.id }) ||
-					slices.ContainsFunc(commit.Runs, func(r store.Run) bool { return r.CorrelationID == c.id })
+				touched = slices.ContainsFunc(commit.Events, func(e *events.Event) bool { return e.Chain == c.root }) ||
+					slices.ContainsFunc(commit.Runs, func(r store.Run) bool { return r.Chain == c.root })
 			case <-again.C:
 				touched = true
 			case <-ctx.Done():
@@ -88,7 +88,7 @@ func (c *Chain) refresh(ctx context.Context, each func(Link) error) error {
 
 func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bool, err error) {
 	for {
-		page, err := c.runner.o.Store.Events(ctx, store.EventQuery{After: c.last, Correlation: c.id})
+		page, err := c.runner.o.Store.Events(ctx, store.EventQuery{After: c.last, Chain: c.root})
 		if err != nil || len(page) == 0 {
 			return grown, err
 		}

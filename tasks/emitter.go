@@ -80,11 +80,13 @@ func (em *Emitter) Accept(ctx context.Context, evs []*events.Event) ([]store.Rec
 	return em.journal.Append(ctx, evs)
 }
 
-// Check stamps an event from outside and says whether it is fit for Emit, which does the same.
+// Check stamps an event from outside and says whether it is fit for Emit, which does the same. What it claims of its place in
+// a chain is replaced: it begins one.
 func (em *Emitter) Check(e *events.Event) error {
 	if events.Reserved(e.Type) {
 		return refused("type %q: types under %s are evrun's own; choose another name", e.Type, events.ReservedPrefix)
 	}
+	e.Chain, e.Hops = 0, 0
 	return em.stamp(e)
 }
 
@@ -128,7 +130,7 @@ func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*
 	}
 	e := &events.Event{
 		ID: d.RunID + "." + name, Source: source, Type: what.Type, Subject: what.Subject, Data: data,
-		CorrelationID: d.Event.CorrelationID, CausationID: d.Event.ID, Hops: d.Event.Hops + 1,
+		Chain: d.Event.Chain, Hops: d.Event.Hops + 1, CorrelationID: d.Event.CorrelationID, CausationID: d.Event.ID,
 	}
 	return e, em.stamp(e)
 }

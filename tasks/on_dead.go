@@ -28,7 +28,7 @@ func (c *consumer) dead(t *task, d *Delivery, err error) store.Outcome {
 		return out // a handler of dead runs that dies itself is not told of that: it would have no end
 	}
 	what := EmittedEvent{Type: typeRunDead, Data: map[string]any{
-		"run": d.RunID, "handler": c.h.Name, "event": t.event.ID, "type": t.event.Type, "sequence": t.seq,
+		"run": d.RunID, "handler": c.h.Name, "event": t.event.ID, "type": t.event.Type, "seq": strconv.FormatInt(t.seq, 10),
 		"attempt": t.attempt, "error": out.Error,
 	}}
 	if e, err := c.r.o.Emitter.child(d, "dead."+strconv.Itoa(t.attempt), "/evrun", what); err == nil {

@@ -44,7 +44,7 @@ func deadQuery(q store.RunQuery) string {
 		v.Set("handler", q.Handler)
 	}
 	if q.Sequence != 0 {
-		v.Set("sequence", strconv.FormatInt(q.Sequence, 10))
+		v.Set("seq", strconv.FormatInt(q.Sequence, 10))
 	}
 	if len(v) == 0 {
 		v.Set("all", "true")

@@ -255,7 +255,7 @@ func TestLostConnectionSaysUpToWhere(t *testing.T) {
 				body := httputil.NewChunkedWriter(w)
 				fmt.Fprint(w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 				for i := 1; i <= whole; i++ {
-					fmt.Fprintf(body, `{"id":"%d","source":"/","sequence":"%d","duplicate":false}`+"\n", i, i)
+					fmt.Fprintf(body, `{"id":"%d","source":"/","seq":"%d","duplicate":false}`+"\n", i, i)
 				}
 				fmt.Fprint(body, `{"id":"cut o`)
 			})
@@ -270,7 +270,7 @@ func TestLostConnectionSaysUpToWhere(t *testing.T) {
 
 func TestAnswersToLinesThatWereNotSentAreAnError(t *testing.T) {
 	d := listen(t, func(w io.Writer) {
-		fmt.Fprint(w, "HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat(`{"id":"1","source":"/","sequence":"1","duplicate":false}`+"\n", 3))
+		fmt.Fprint(w, "HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat(`{"id":"1","source":"/","seq":"1","duplicate":false}`+"\n", 3))
 	})
 	next, err := d.EmitLines(t.Context(), strings.NewReader(numbered(2)), api.LinesOptions{MaxData: 1000, Answered: func(api.LineAnswer) error { return nil }})
 	if err == nil || next != 3 {

@@ -137,9 +137,6 @@ func decodeBinary(h http.Header, body []byte) ([]*events.Event, error) {
 		}
 	}
 	delete(attributes, "datacontenttype")
-	if hops, ok := attributes["hops"].(string); ok {
-		attributes["hops"] = json.Number(hops)
-	}
 	text, err := json.Marshal(attributes)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"evrun/tasks"
 )
 
-// The runs' routes. A selection is made of ?handler=, ?event= (an id) and ?sequence=, and for the list also ?state= (several,
+// The runs' routes. A selection is made of ?handler=, ?event= (an id) and ?seq=, and for the list also ?state= (several,
 // or a list with commas).
 
 func (s *Server) deadRuns() tasks.DeadRuns {
@@ -19,7 +19,7 @@ func (s *Server) deadRuns() tasks.DeadRuns {
 func (s *Server) selection(r *http.Request) (q store.RunQuery, some bool, err error) {
 	v := values{r.URL.Query()}
 	q.Handler = v.Get("handler")
-	if q.Sequence, err = v.number("sequence"); err != nil {
+	if q.Sequence, err = v.number("seq"); err != nil {
 		return q, false, err
 	}
 	if id := v.Get("event"); id != "" {
@@ -28,7 +28,7 @@ func (s *Server) selection(r *http.Request) (q store.RunQuery, some bool, err er
 			return q, false, err
 		}
 		if q.Sequence != 0 && q.Sequence != e.Sequence {
-			return q, false, problem(http.StatusBadRequest, "event and sequence are of two events")
+			return q, false, problem(http.StatusBadRequest, "event and seq are of two events")
 		}
 		q.Sequence = e.Sequence
 	}
@@ -138,7 +138,7 @@ func (s *Server) deadSelection(r *http.Request) (store.RunQuery, error) {
 	}
 	q.States = nil
 	if all := (values{r.URL.Query()}).Get("all"); !some && all != "1" && all != "true" {
-		return q, problem(http.StatusBadRequest, "say which runs: handler, event or sequence; or all=true")
+		return q, problem(http.StatusBadRequest, "say which runs: handler, event or seq; or all=true")
 	}
 	return q, nil
 }

@@ -39,7 +39,7 @@ func TestRunsAreListedInPages(t *testing.T) {
 	if len(seen) != 10 {
 		t.Errorf("%d runs", len(seen))
 	}
-	for query, n := range map[string]int{"handler=h": 5, "event=a.b3": 2, "sequence=1&handler=h": 1, "state=dead,retrying": 10, "state=running&state=skipped": 0} {
+	for query, n := range map[string]int{"handler=h": 5, "event=a.b3": 2, "seq=1&handler=h": 1, "state=dead,retrying": 10, "state=running&state=skipped": 0} {
 		_, body := d.call("GET", "/v1/runs?"+query, "", "")
 		var page struct{ Runs []api.Run }
 		if err := json.Unmarshal([]byte(body), &page); err != nil || len(page.Runs) != n || page.Runs == nil {
@@ -86,7 +86,7 @@ func TestSelectionToChangeMustBeSaid(t *testing.T) {
 	d := serve(t, dying("h"))
 	d.emit("a.b", 1)
 	id := d.dead("h", 1, 1)[0].ID
-	for _, query := range []string{"", "?state=dead", "?all=no", "?handler=h&state=running", "?event=nowhere", "?sequence=1&event=a.b1"} {
+	for _, query := range []string{"", "?state=dead", "?all=no", "?handler=h&state=running", "?event=nowhere", "?seq=1&event=a.b1"} {
 		for method, path := range map[string]string{"POST": "/v1/runs/retry", "DELETE": "/v1/runs"} {
 			if res, body := d.call(method, path+query, "", ""); res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusNotFound {
 				t.Errorf("%s %s%s: %d %s", method, path, query, res.StatusCode, body)

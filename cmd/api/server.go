@@ -234,7 +234,8 @@ func (v values) limit() (int, error) {
 	return int(min(n, 1000)), err
 }
 
-// eventQuery reads what list and stream have in common: type (patterns), after, before, since (RFC 3339), last, limit.
+// eventQuery reads what list and stream have in common: type (patterns), after, before, chain (the seq of
+// its first event), since (RFC 3339), last, limit.
 func eventQuery(r *http.Request) (q store.EventQuery, err error) {
 	v := values{r.URL.Query()}
 	for _, text := range v.v["type"] {
@@ -254,7 +255,9 @@ func eventQuery(r *http.Request) (q store.EventQuery, err error) {
 		return q, err
 	}
 	q.Last = v.Get("last") == "1" || v.Get("last") == "true"
-	q.Correlation = v.Get("correlation")
+	if q.Chain, err = v.number("chain"); err != nil {
+		return q, err
+	}
 	if text := v.Get("since"); text != "" {
 		if q.Since, err = time.Parse(time.RFC3339, text); err != nil {
 			return q, problem(http.StatusBadRequest, "since: an RFC 3339 time, not "+strconv.Quote(text))

@@ -137,8 +137,8 @@ func serve(t *testing.T, handlers ...*tasks.Handler) *daemon {
 	return d
 }
 
-// call sends a request, and returns the answer with its body.
-func (d *daemon) call(method, path, contentType, body string) (*http.Response, string) {
+// call sends a request with headers (name, value, …), and returns the answer with its body.
+func (d *daemon) call(method, path, contentType, body string, headers ...string) (*http.Response, string) {
 	d.t.Helper()
 	req, err := http.NewRequestWithContext(d.t.Context(), method, "http://evrun"+path, strings.NewReader(body))
 	if err != nil {
@@ -146,6 +146,9 @@ func (d *daemon) call(method, path, contentType, body string) (*http.Response, s
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
 	}
 	res, err := d.http.Do(req)
 	if err != nil {

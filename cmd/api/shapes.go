@@ -14,7 +14,7 @@ import (
 type Receipt struct {
 	ID        string `json:"id"`
 	Source    string `json:"source"`
-	Sequence  int64  `json:"sequence,string"`
+	Sequence  int64  `json:"seq,string"`
 	Duplicate bool   `json:"duplicate"`
 }
 
@@ -22,7 +22,7 @@ type Receipt struct {
 func (r Receipt) appendJSON(dst []byte) []byte {
 	dst = appendText(append(dst, `{"id":`...), r.ID)
 	dst = appendText(append(dst, `,"source":`...), r.Source)
-	dst = strconv.AppendInt(append(dst, `,"sequence":"`...), r.Sequence, 10)
+	dst = strconv.AppendInt(append(dst, `,"seq":"`...), r.Sequence, 10)
 	dst = strconv.AppendBool(append(dst, `","duplicate":`...), r.Duplicate)
 	return append(dst, '}')
 }
@@ -42,7 +42,7 @@ type Run struct {
 	ID            string     `json:"id"`
 	Handler       string     `json:"handler"`
 	EventID       string     `json:"event_id"`
-	Sequence      int64      `json:"sequence,string"`
+	Sequence      int64      `json:"seq,string"`
 	Type          string     `json:"type"`
 	State         string     `json:"state"`
 	Attempt       int        `json:"attempt"`

@@ -28,7 +28,7 @@ func (t *txn) join(h store.HandlerID, sequence int64, others []int64, started ti
 // tellJoined adds a joined run to those that the commit tells of. Its event is read again: whoever joined it knows the
 // sequence alone.
 func (t *txn) tellJoined(h store.HandlerID, other, sequence int64, started time.Time) error {
-	find, err := t.w.prepared(`SELECT id, type, ifnull(correlationid, id) FROM events WHERE sequence = ?`)
+	find, err := t.w.prepared(`SELECT id, type, ifnull(chain, sequence) FROM events WHERE sequence = ?`)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (t *txn) tellJoined(h store.HandlerID, other, sequence int64, started time.
 	}
 	r.EventID, _ = row[0].(string)
 	r.Type, _ = row[1].(string)
-	r.CorrelationID, _ = row[2].(string)
+	r.Chain, _ = row[2].(int64)
 	t.runs = append(t.runs, r)
 	return nil
 }

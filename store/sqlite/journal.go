@@ -39,6 +39,9 @@ func (t *txn) append(evs []*events.Event, receipts []store.Receipt) error {
 			return fmt.Errorf("event %s: %w", e.ID, t.check(err))
 		}
 		if !known {
+			if isRoot(e) {
+				e.Chain = sequence
+			}
 			e.Sequence = sequence
 			t.events = append(t.events, e)
 		}
@@ -48,6 +51,9 @@ func (t *txn) append(evs []*events.Event, receipts []store.Receipt) error {
 	}
 	return nil
 }
+
+// isRoot says whether e begins its chain. It may have a sequence already, from a transaction that was rolled back.
+func isRoot(e *events.Event) bool { return e.Chain == 0 || e.Chain == e.Sequence }
 
 func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err error) {
 	var data, extensions any
@@ -69,8 +75,12 @@ func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err erro
 	if correlation == e.ID {
 		correlation = ""
 	}
+	var chain any
+	if !isRoot(e) {
+		chain = e.Chain
+	}
 	n, err := t.w.stmt.insertEvent.exec(t.next, e.ID, e.Source, e.Type, micros(e.Time), t.now, orNull(e.Subject),
-		orNull(e.DataContentType), orNull(e.DataSchema), data, orNull(correlation), orNull(e.CausationID), int64(e.Hops), extensions)
+		orNull(e.DataContentType), orNull(e.DataSchema), data, orNull(correlation), orNull(e.CausationID), int64(e.Hops), extensions, chain)
 	if err != nil {
 		return 0, false, err
 	}
@@ -87,7 +97,7 @@ func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err erro
 }
 
 const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,
-	e.correlationid, e.causationid, e.hops, e.extensions`
+	e.correlationid, e.causationid, e.hops, e.extensions, e.chain`
 
 func scanEvent(rows *sql.Rows) (*events.Event, error) {
 	var (
@@ -95,10 +105,11 @@ func scanEvent(rows *sql.Rows) (*events.Event, error) {
 		us                                                int64
 		subject, contentType, schema, correlation, parent sql.NullString
 		extensions                                        sql.NullString
+		chain                                             sql.NullInt64
 		data                                              any
 	)
 	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &schema, &data,
-		&correlation, &parent, &e.Hops, &extensions); err != nil {
+		&correlation, &parent, &e.Hops, &extensions, &chain); err != nil {
 		return nil, err
 	}
 	e.Time = fromMicros(us)
@@ -106,6 +117,9 @@ func scanEvent(rows *sql.Rows) (*events.Event, error) {
 	e.CorrelationID, e.CausationID = correlation.String, parent.String
 	if !correlation.Valid {
 		e.CorrelationID = e.ID
+	}
+	if e.Chain = chain.Int64; !chain.Valid {
+		e.Chain = e.Sequence
 	}
 	switch d := data.(type) {
 	case string:
@@ -205,8 +219,12 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 	if q.Before > 0 {
 		add("e.sequence < ?", q.Before)
 	}
-	if q.Correlation != "" {
-		add("(e.correlationid = ? OR (e.id = ? AND e.correlationid IS NULL))", q.Correlation, q.Correlation)
+	switch {
+	case q.Chain == 0:
+	case after >= q.Chain: // the index has the rest in order
+		add("e.chain = ?", q.Chain)
+	default:
+		add("(e.chain = ? OR e.sequence = ?)", q.Chain, q.Chain)
 	}
 	if q.ID != "" && q.Source != "" {
 		add("e.id = ? AND e.source = ?", q.ID, q.Source)

@@ -212,7 +212,7 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 		name := t.w.names[s.Handler]
 		t.runs = append(t.runs, store.Run{
 			ID: store.RunID(s.Event.Sequence, name, t.w.id), Handler: name, HandlerID: s.Handler,
-			EventID: s.Event.ID, Sequence: s.Event.Sequence, Type: s.Event.Type, CorrelationID: s.Event.CorrelationID,
+			EventID: s.Event.ID, Sequence: s.Event.Sequence, Type: s.Event.Type, Chain: s.Event.Chain,
 			State: out.State, Attempt: s.Attempt, Error: out.Error,
 			StartedAt: s.Started.UTC().Truncate(1000), FinishedAt: fromMicros(t.now), NextAttemptAt: out.NextAttemptAt,
 		})
@@ -221,7 +221,7 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 }
 
 const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
-	r.joined, e.id, e.type, e.correlationid`
+	r.joined, e.id, e.type, ifnull(e.chain, e.sequence)`
 
 const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN events e ON e.sequence = r.sequence `
 
@@ -235,21 +235,18 @@ func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]stor
 	var runs []store.Run
 	for rows.Next() {
 		var (
-			r                       store.Run
-			started                 int64
-			finished, next, joined  sql.NullInt64
-			text, id, typ, correlat sql.NullString
+			r                             store.Run
+			started                       int64
+			finished, next, joined, chain sql.NullInt64
+			text, id, typ                 sql.NullString
 		)
 		if err := rows.Scan(&r.Sequence, &r.HandlerID, &r.Handler, &r.State, &r.Attempt, &r.Budget, &started, &finished, &next, &text,
-			&joined, &id, &typ, &correlat); err != nil {
+			&joined, &id, &typ, &chain); err != nil {
 			return nil, translate(err)
 		}
 		r.ID = store.RunID(r.Sequence, r.Handler, s.id)
-		r.Joined = joined.Int64
+		r.Joined, r.Chain = joined.Int64, chain.Int64
 		r.EventID, r.Type, r.Error = id.String, typ.String, text.String
-		if r.CorrelationID = correlat.String; !correlat.Valid {
-			r.CorrelationID = r.EventID
-		}
 		r.StartedAt = fromMicros(started)
 		if finished.Valid {
 			r.FinishedAt = fromMicros(finished.Int64)

@@ -31,6 +31,7 @@ func Run(t *testing.T, open Open) {
 		{"a duplicate within one append is accepted once", duplicateInBatch},
 		{"concurrent appends of one event are accepted once", duplicateRace},
 		{"events are selected by type, time, chain and place", selection},
+		{"an event begins a chain, or belongs to the one that it says", chains},
 		{"a page with much data ends early and skips nothing", largePages},
 		{"commits are published in order, before the write returns", publication},
 		{"a new handler starts at the head, or at the start", registration},
@@ -242,7 +243,7 @@ func selection(t *testing.T, open Open) {
 	for i := range 30 {
 		e := event([]string{"user.created", "user.x.created", "order.placed"}[i%3], fmt.Sprint(i))
 		if i >= 27 {
-			e.CorrelationID = "3"
+			e.Chain = 4
 		}
 		evs = append(evs, e)
 	}
@@ -263,7 +264,9 @@ func selection(t *testing.T, open Open) {
 		{"the rest", store.EventQuery{Patterns: []events.Pattern{events.MustPattern("user.>")}}, 20, 1, 29},
 		{"the last of one token", store.EventQuery{Patterns: []events.Pattern{events.MustPattern("user.*")}, Last: true, Limit: 2}, 2, 25, 28},
 		{"two patterns", store.EventQuery{Patterns: []events.Pattern{events.MustPattern("*.placed"), events.MustPattern("user.created")}}, 20, 1, 30},
-		{"a chain", store.EventQuery{Correlation: "3"}, 4, 4, 30},
+		{"a chain", store.EventQuery{Chain: 4}, 4, 4, 30},
+		{"the last of a chain", store.EventQuery{Chain: 4, Last: true, Limit: 2}, 2, 29, 30},
+		{"the rest of a chain", store.EventQuery{Chain: 4, After: 4}, 3, 28, 30},
 		{"since long ago", store.EventQuery{Since: time.Now().Add(-time.Hour)}, 30, 1, 30},
 		{"since tomorrow", store.EventQuery{Since: time.Now().Add(time.Hour)}, 0, 0, 0},
 	} {
@@ -282,6 +285,32 @@ func selection(t *testing.T, open Open) {
 			equal(t, c.name+": last", got[c.n-1].Sequence, c.last)
 		}
 	}
+}
+
+func chains(t *testing.T, open Open) {
+	var last store.Commit
+	s := open(t, store.Options{WantRuns: func() bool { return true }, OnCommit: func(c store.Commit) { last = c }})
+	h := register(t, s, "h")[0]
+	appendAll(t, s, event("a", "0"))
+	root, other := event("a", "1"), event("a", "2")
+	other.CorrelationID, other.CausationID = root.ID, root.ID
+	appendAll(t, s, root, other)
+	equal(t, "a root's chain", root.Chain, root.Sequence)
+	equal(t, "the chain of one with its correlation id", other.Chain, other.Sequence)
+	child := event("b", "3")
+	child.Chain = root.Chain
+	settle(t, s, store.Settlement{Event: root, Handler: h.ID, Attempt: 1, Started: at, Outcome: store.Outcome{State: store.Succeeded, Emit: []*events.Event{child}}})
+	equal(t, "the committed run's chain", last.Runs[0].Chain, root.Sequence)
+	equal(t, "the committed child's chain", last.Events[0].Chain, root.Sequence)
+	settle(t, s, store.Settlement{Event: child, Handler: h.ID, Attempt: 1, Started: at, Outcome: store.Outcome{State: store.Skipped}})
+	for _, want := range []*events.Event{root, other, child} {
+		equal(t, "the stored chain of "+want.ID, must(s.Event(ctx, want.ID))(t).Chain, want.Chain)
+	}
+	for _, r := range runs(t, s, store.RunQuery{}) {
+		equal(t, "the stored run's chain", r.Chain, root.Sequence)
+	}
+	page := must(s.Events(ctx, store.EventQuery{Chain: root.Chain}))(t)
+	equal(t, "events of the chain", len(page), 2)
 }
 
 func publication(t *testing.T, open Open) {

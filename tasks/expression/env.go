@@ -152,7 +152,7 @@ func (env *Env) payload() (any, error) {
 }
 
 // eventAttributes are the attributes that every event has, in order of suggestion.
-var eventAttributes = []string{"id", "source", "type", "subject", "time", "sequence", "correlationid", "causationid", "hops",
+var eventAttributes = []string{"id", "source", "type", "subject", "time", "seq", "chain", "hops", "correlationid", "causationid",
 	"datacontenttype", "dataschema"}
 
 // eventAttribute is a CloudEvents attribute or extension; nil for one that the event doesn't have. An optional attribute
@@ -169,8 +169,10 @@ func eventAttribute(e *events.Event, name string) any {
 		return e.Subject
 	case "time":
 		return e.Time.UTC().Format(time.RFC3339Nano)
-	case "sequence":
+	case "seq":
 		return int(e.Sequence)
+	case "chain":
+		return int(e.Chain)
 	case "correlationid":
 		return e.CorrelationID
 	case "causationid":

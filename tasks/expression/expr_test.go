@@ -54,8 +54,8 @@ func TestAnExpressionGivesItsValue(t *testing.T) {
 		{`data.name[0]`, uint8('A')},
 		{`data.absent ?? "x"`, "x"},
 		{`event.type`, "user.registered"},
-		{`event.sequence`, 42},
-		{`event.sequence + 1`, 43},
+		{`event.seq`, 42},
+		{`event.seq + 1`, 43},
 		{`event.time`, "2026-03-04T05:06:07.000008Z"},
 		{`event.hops`, 1},
 		{`event.datacontenttype`, "application/json"},
@@ -365,7 +365,7 @@ func TestEnvGivesAVariableAndKeepsItSecret(t *testing.T) {
 }
 
 func TestConcurrentEvaluations(t *testing.T) {
-	x, err := Compile(`join(map(data.items, .sku), data.name) + string(event.sequence)`, HandlerWhen)
+	x, err := Compile(`join(map(data.items, .sku), data.name) + string(event.seq)`, HandlerWhen)
 	if err != nil {
 		t.Fatal(err)
 	}

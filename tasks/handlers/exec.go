@@ -30,7 +30,7 @@ type command struct {
 	Command   []*expression.Template          `input:"command" doc:"The program and its arguments, each an element of the list; no shell looks at them. A program without a slash is looked up in PATH, one with a slash is relative to the wiring file's folder. An argument that begins with a ${ … } must not turn out to begin with a hyphen, unless a \"--\" stands before it."`
 	Shell     string                          `input:"shell" doc:"In place of command: a script for /bin/sh. It is constant; values reach it by env or on stdin."`
 	Stdin     *expression.Value               `input:"stdin" doc:"What the program reads: a text as it is, anything else as JSON. Left out, it is the event as CloudEvents JSON, on one line."`
-	Env       map[string]*expression.Template `input:"env" doc:"Environment variables. Beside them there are PATH, HOME and evrun's own (EVRUN_RUN_ID, EVRUN_ATTEMPT, EVRUN_HANDLER, EVRUN_EVENT_ID, EVRUN_EVENT_TYPE, EVRUN_EVENT_SOURCE, EVRUN_EVENT_SUBJECT, EVRUN_EVENT_TIME and EVRUN_EVENT_SEQUENCE), and none of the daemon's."`
+	Env       map[string]*expression.Template `input:"env" doc:"Environment variables. Beside them there are PATH, HOME and evrun's own (EVRUN_RUN_ID, EVRUN_ATTEMPT, EVRUN_HANDLER, EVRUN_EVENT_ID, EVRUN_EVENT_TYPE, EVRUN_EVENT_SOURCE, EVRUN_EVENT_SUBJECT, EVRUN_EVENT_TIME and EVRUN_EVENT_SEQ), and none of the daemon's."`
 	Dir       string                          `input:"dir" doc:"The working folder, relative to the wiring file's, which is the default."`
 	KillAfter time.Duration                   `input:"kill_after" default:"5s" doc:"How long the program and its children have between SIGTERM, at the timeout, and SIGKILL."`
 	Permanent []*expression.Template          `input:"permanent_exit_codes" default:"126-127" doc:"Exit codes after which the run is dead at once: numbers, or ranges such as 64-78. By default those of a program that is not there (127) or can't be run (126). After any other but 0, it is tried again."`
@@ -107,7 +107,7 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbi
 
 // ownVariables are those that evrun sets.
 var ownVariables = []string{"EVRUN_RUN_ID", "EVRUN_ATTEMPT", "EVRUN_HANDLER", "EVRUN_EVENT_ID", "EVRUN_EVENT_TYPE",
-	"EVRUN_EVENT_SOURCE", "EVRUN_EVENT_SUBJECT", "EVRUN_EVENT_TIME", "EVRUN_EVENT_SEQUENCE"}
+	"EVRUN_EVENT_SOURCE", "EVRUN_EVENT_SUBJECT", "EVRUN_EVENT_TIME", "EVRUN_EVENT_SEQ"}
 
 // environment is all that the program sees of it.
 func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {

@@ -275,7 +275,7 @@ func TestLogWritesALine(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(result, map[string]any{"message": "hello A\nda"}) {
 			t.Fatal(result, err)
 		}
-		if got, want := out.String(), fmt.Sprintf("level=%s msg=\"hello A\\nda\" handler=h event=e1 sequence=7\n", want); got != want {
+		if got, want := out.String(), fmt.Sprintf("level=%s msg=\"hello A\\nda\" handler=h event=e1 seq=7\n", want); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

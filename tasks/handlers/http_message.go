@@ -38,7 +38,10 @@ func setEventHeaders(header http.Header, e *events.Event) {
 		set("time", e.Time.UTC().Format(time.RFC3339Nano))
 	}
 	if e.Sequence > 0 {
-		set("sequence", strconv.FormatInt(e.Sequence, 10))
+		set("seq", strconv.FormatInt(e.Sequence, 10))
+	}
+	if e.Chain > 0 {
+		set("chain", strconv.FormatInt(e.Chain, 10))
 	}
 	if e.Hops > 0 {
 		set("hops", strconv.Itoa(e.Hops))

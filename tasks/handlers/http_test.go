@@ -72,15 +72,15 @@ func TestHTTPSendsTheEvent(t *testing.T) {
 	server, got := recorder(t, nil)
 	d := delivery(`{"name":"Ada"}`)
 	d.Event.Subject, d.Event.Time = "a \"ü\" 100%", time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
-	d.Event.CorrelationID, d.Event.CausationID, d.Event.Hops = "c0", "c1", 2
-	d.Event.Extensions = map[string]any{"tenant": "x\r\ny", "n": int64(3), "ok": true}
+	d.Event.CorrelationID, d.Event.CausationID, d.Event.Chain, d.Event.Hops = "c0", "c1", 3, 2
+	d.Event.Extensions = map[string]any{"tenant": "x\r\ny", "sequence": "0007", "n": int64(3), "ok": true}
 	if _, err := request(t, map[string]any{"url": server.URL + "/in"}, Deps{}).Do(context.Background(), d); err != nil {
 		t.Fatal(err)
 	}
 	r := got()[0]
 	for name, want := range map[string]string{
 		"Ce-Specversion": "1.0", "Ce-Id": "e1", "Ce-Source": "/test", "Ce-Type": "user.registered", "Ce-Subject": "a%20%22%C3%BC%22%20100%25",
-		"Ce-Time": "2026-01-02T03:04:05.000006Z", "Ce-Sequence": "7", "Ce-Correlationid": "c0", "Ce-Causationid": "c1", "Ce-Hops": "2",
+		"Ce-Time": "2026-01-02T03:04:05.000006Z", "Ce-Seq": "7", "Ce-Chain": "3", "Ce-Sequence": "0007", "Ce-Correlationid": "c0", "Ce-Causationid": "c1", "Ce-Hops": "2",
 		"Ce-Tenant": "x%0D%0Ay", "Ce-N": "3", "Ce-Ok": "true",
 		"Content-Type": "application/json", "Idempotency-Key": "7-h-abcdefgh", "User-Agent": "evrun",
 	} {

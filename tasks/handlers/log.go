@@ -26,7 +26,7 @@ func (l *logMessage) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	}
 	message = l.secrets.Redact(message)
 	l.log.LogAttrs(ctx, logLevels[l.Level], message,
-		slog.String("handler", d.Handler), slog.String("event", d.Event.ID), slog.Int64("sequence", d.Event.Sequence))
+		slog.String("handler", d.Handler), slog.String("event", d.Event.ID), slog.Int64("seq", d.Event.Sequence))
 	return map[string]any{"message": message}, nil
 }
 
