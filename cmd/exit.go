@@ -11,6 +11,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
+	"evrun/cmd/stopping"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -29,8 +30,6 @@ const (
 	exitTimeout     = 124
 	exitInterrupted = 130
 )
-
-var errInterrupted = errors.New("interrupted")
 
 // exitError is an error with an exit code of its own. Silent ones were explained already.
 type exitError struct {
@@ -84,7 +83,7 @@ func (e *env) code(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.Is(err, syscall.EPIPE):
 		return 0 // the reader has all it wants
-	case errors.Is(context.Cause(ctx), errInterrupted) && errors.Is(err, context.Canceled):
+	case errors.Is(context.Cause(ctx), stopping.ErrInterrupted) && errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &faults):
 		return exitConfig

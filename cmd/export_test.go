@@ -2,12 +2,14 @@ package cmd
 
 import (
 	"io"
+	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/config"
+	"evrun/cmd/stopping"
 	"evrun/store"
 )
 
@@ -15,8 +17,8 @@ import (
 // loaded, tune what the store is opened with. All else is what users run. args begin with "serve".
 func ServeWith(args []string, in io.Reader, out, errOut io.Writer, mend func(*config.Config), tune func(*store.Options)) int {
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := interruptible()
-	defer stop()
+	ctx, release := stopping.Context(func() { os.Exit(exitInterrupted) })
+	defer release()
 	e := &env{in: in, out: out, err: errOut}
 	root := newRootCmd(e)
 	root.SetArgs(args)

@@ -3,7 +3,6 @@
 package cmd
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/config"
+	"evrun/cmd/stopping"
 )
 
 // env is what every command shares: its streams and the global flags.
@@ -31,14 +31,14 @@ type env struct {
 	started bool // the command line was understood: later errors are no usage errors
 }
 
-// Main runs evrun with these arguments and returns its exit code. example is the wiring file that init writes. The first interrupt ends the command's context; the second
-// ends the process at once, with 130.
+// Main runs evrun with these arguments and returns its exit code. example is the wiring file that init writes. The first interrupt ends
+// the command's context; another one, a second or more later, ends the process at once, with 130.
 func Main(example []byte, args []string, in io.Reader, out, errOut io.Writer) int {
 	// A reader that goes away (evrun tail | head) is an error of Write to us, not a signal that kills. The signal is caught and
 	// not ignored, because the commands that the daemon starts would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := interruptible()
-	defer stop()
+	ctx, release := stopping.Context(func() { os.Exit(exitInterrupted) })
+	defer release()
 	e := &env{in: in, out: out, err: errOut, example: example}
 	root := newRootCmd(e)
 	root.SetArgs(args)
@@ -46,32 +46,6 @@ func Main(example []byte, args []string, in io.Reader, out, errOut io.Writer) in
 	root.SetOut(out)
 	root.SetErr(errOut)
 	return e.exit(ctx, root.ExecuteContext(ctx))
-}
-
-// interruptible is a context that ends at the first SIGINT or SIGTERM.
-func interruptible() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		for n := 0; ; n++ {
-			select {
-			case <-signals:
-				if n > 0 {
-					os.Exit(exitInterrupted)
-				}
-				cancel(errInterrupted)
-			case <-done:
-				return
-			}
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(done)
-		cancel(nil)
-	}
 }
 
 func newRootCmd(e *env) *cobra.Command {

@@ -18,8 +18,8 @@ func newServeCmd(e *env) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the daemon: publish the schedules' events and run the handlers",
 		Long: `Runs the daemon. It checks the whole wiring file before it opens anything, publishes the schedules' events and runs the
-handlers until it is stopped. The first Ctrl-C or SIGTERM lets what is in flight end (server.grace, 30 seconds); the second
-stops at once. A handler that does not end 5 seconds after its grace is left to itself: exit 1, and its run is tried again at
+handlers until it is stopped. The first Ctrl-C or SIGTERM lets what is in flight end (server.grace, 30 seconds); a second one,
+a second or more later, stops at once (exit 130). A handler that does not end 5 seconds after its grace is left to itself: exit 1, and its run is tried again at
 the next start.`,
 		Example: "  evrun serve -c config.example.yaml",
 		Args:    noArgs,

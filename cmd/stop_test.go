@@ -1,12 +1,20 @@
 package cmd_test
 
 import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"evrun/cmd/api"
 	"evrun/store/sqlite"
 )
 
@@ -45,5 +53,77 @@ handlers: [{name: log, on: tick, do: log, with: {message: hello}}]
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStoppedBeforeItBegins interrupts the daemon while its packages are initialised, as soon as that is possible at all: exit
+// 0, and not a death by the signal.
+func TestStoppedBeforeItBegins(t *testing.T) {
+	dir := wired(t, "handlers: []\n")
+	c := exec.Command(self(t, dir, proofName), "serve")
+	c.Dir, c.Env = dir, append(os.Environ(), "GODEBUG=inittrace=1")
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Process.Kill() }()
+	before := 0
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if name, ok := strings.CutPrefix(lines.Text(), "init "); ok {
+			if name, _, _ = strings.Cut(name, " "); strings.Contains(name, ".") {
+				before++
+			}
+			if name == "evrun/cmd/stopping" {
+				if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+					t.Fatal(err)
+				}
+				if before > 5 {
+					t.Errorf("%d packages of others are initialised before it listens to signals", before)
+				}
+			}
+		}
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestASecondSignal: two at once are one, a later one stops at once.
+func TestASecondSignal(t *testing.T) {
+	dir := execFolder(t, "1h", `trap '' TERM; echo begun >&9; while :; do sleep 1; done`)
+	d := serve(t, dir, nil)
+	d.ready(t)
+	if out, code := run(t, dir, "emit", "a.b"); code != 0 {
+		t.Fatal(out)
+	}
+	lifeline := openLifeline(t, dir)
+	readLine(t, lifeline)
+	for range 2 {
+		if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// It drains, and goes on doing so: commands are told to try again.
+	eventuallyTrue(t, "the daemon drains", func() (bool, string) {
+		err := d.client.Ping(t.Context())
+		var p *api.Problem
+		return errors.As(err, &p), fmt.Sprint(err)
+	})
+	pauseFor(t.Context(), 1100*time.Millisecond)
+	if err := d.client.Ping(t.Context()); errors.Is(err, api.ErrNoDaemon) {
+		t.Error("two signals at once have ended it")
+	}
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := d.code(t); code != 130 {
+		t.Errorf("exit %d, want 130", code)
+	}
+	// What ran is not left to itself.
+	if rest, err := io.ReadAll(lifeline); err != nil || len(rest) > 0 {
+		t.Errorf("%q, %v", rest, err)
 	}
 }
