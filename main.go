@@ -4,6 +4,7 @@ package main
 import (
 	_ "embed"
 	"os"
+	_ "time/tzdata" // zones work where the machine has none, as in most containers
 
 	"evrun/cmd"
 )
