@@ -1,11 +1,13 @@
 package handlers
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -65,7 +67,7 @@ func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	c.log.LogAttrs(ctx, slog.LevelDebug, "command ended", slog.String("handler", d.Handler), slog.String("event", d.Event.ID),
 		slog.String("status", e.state.String()), slog.Duration("took", time.Since(began)),
 		slog.Int64("stdout", e.stdout.total), slog.Int64("stderr", e.stderr.total))
-	if err := c.failure(ctx, e); err != nil {
+	if err := c.failure(ctx, cmd, e); err != nil {
 		return nil, err
 	}
 	return c.result(&e.stdout)
@@ -216,6 +218,8 @@ func (c *command) notStarted(cmd *exec.Cmd, err error) error {
 		return c.fault(true, "start %s: its arguments and variables are too long for the system; pass what is long on stdin", cmd.Path)
 	case missing != nil:
 		return c.fault(c.permanent[exitNotFound], "there is no program %s", cmd.Path)
+	case errors.Is(err, fs.ErrNotExist) && carriageReturn(cmd.Path):
+		return c.fault(c.permanent[exitNotFound], "start %s: %s", cmd.Path, crlfWords)
 	case errors.Is(err, fs.ErrNotExist):
 		return c.fault(c.permanent[exitNotFound], "start %s: the interpreter that its first line names is not there", cmd.Path)
 	case errors.Is(err, syscall.ENOEXEC):
@@ -226,8 +230,22 @@ func (c *command) notStarted(cmd *exec.Cmd, err error) error {
 	return c.fault(false, "start %s: %v", cmd.Path, err)
 }
 
+// crlfWords explains a script that was saved with Windows line ends.
+const crlfWords = `its first line ends in "\r", which the system takes for a part of the interpreter's name; save it with Unix line ends (sed -i 's/\r$//')`
+
+// carriageReturn says whether a script's first line names an interpreter that ends in \r.
+func carriageReturn(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n') // the kernel reads no more
+	return err == nil && strings.HasPrefix(line, "#!") && strings.HasSuffix(line, "\r\n")
+}
+
 // failure is nil for a program that did what it should.
-func (c *command) failure(ctx context.Context, e *ending) error {
+func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
 	status, _ := e.state.Sys().(syscall.WaitStatus)
 	code := e.state.ExitCode()
 	if code == 0 && !e.stopped {
@@ -246,6 +264,8 @@ func (c *command) failure(ctx context.Context, e *ending) error {
 			hint = ", which evrun did not send (was memory short?)"
 		}
 		return c.fault(false, "ended by %s%s%s", unix.SignalName(status.Signal()), hint, words)
+	case code == exitNotFound && carriageReturn(cmd.Path): // env looked for the interpreter
+		return c.fault(c.permanent[code], "exit code 127: %s%s", crlfWords, words)
 	case code == exitNotFound:
 		return c.fault(c.permanent[code], "exit code 127, which says that a program is not there%s", words)
 	case code == exitNotRunnable:

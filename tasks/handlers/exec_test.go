@@ -123,6 +123,7 @@ func TestTheProgramIsFound(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"bin/hello": "#!/bin/sh\necho \"$0 in $PWD\"\n", "text": "hello\n", "noshebang": "echo hello\n", "odd": "#!/nowhere/sh\n",
+		"crlf": "#!/bin/sh\r\necho hello\r\n", "envcrlf": "#!/usr/bin/env sh\r\necho hello\r\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
 			t.Fatal(err)
@@ -164,6 +165,8 @@ func TestTheProgramIsFound(t *testing.T) {
 		{with("command", argv("./text")), "start " + dir + "/text: permission denied; is it executable (chmod +x)", true},
 		{with("command", argv("./noshebang")), "start " + dir + "/noshebang: it is no program; a script begins with #!", true},
 		{with("command", argv("./odd")), "start " + dir + "/odd: the interpreter that its first line names is not there", true},
+		{with("command", argv("./crlf")), "start " + dir + `/crlf: its first line ends in "\r", which`, true},
+		{with("command", argv("./envcrlf")), `exit code 127: its first line ends in "\r", which`, true},
 		{with("command", argv("true"), "dir", "none"), "dir: " + dir + "/none is no folder", false},
 		{with("command", argv("true"), "dir", "text"), "dir: " + dir + "/text is no folder", false},
 		{with("shell", "no-such-program"), "exit code 127, which says that a program is not there: ", true},
