@@ -48,7 +48,6 @@ type app struct {
 // newApp opens the store and the socket. Nothing runs yet; close undoes it. tune changes what the store is opened with.
 // load reads the wiring file again.
 func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), logTo io.Writer, tune ...func(*store.Options)) (_ *app, err error) {
-	unix.Umask(0o077) // the store and the socket are the user's alone
 	a := &app{cfg: cfg, log: newLogger(cfg.Settings, logTo), bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now()}
 	a.current.Store(cfg)
 	a.loaded.Store(&a.started)
@@ -151,11 +150,22 @@ func listen(path string) (net.Listener, error) {
 			return nil, fmt.Errorf("socket: %w", err)
 		}
 	}
-	l, err := net.Listen("unix", path)
+	// On Linux the file has the mode that the descriptor was given before: at no moment can others connect. The umask, which
+	// commands inherit, is left alone.
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
+	}}
+	l, err := private.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	return l, os.Chmod(path, 0o600)
+	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o600 { // elsewhere
+		err = os.Chmod(path, 0o600)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("socket: %w", err), l.Close())
+		}
+	}
+	return l, nil
 }
 
 // close releases what newApp took.

@@ -39,6 +39,11 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 	case errors.Is(err, os.ErrNotExist) && !create:
 		return nil, fmt.Errorf("%w; with migrate it would be made", store.ErrNotFound)
 	}
+	if create {
+		if err := makePrivate(path); err != nil {
+			return nil, err
+		}
+	}
 	q := url.Values{"_pragma": {"busy_timeout(5000)", "trusted_schema(0)", "foreign_keys(1)"}}
 	if q.Set("mode", "rw"); create {
 		q.Set("mode", "rwc")

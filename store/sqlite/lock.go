@@ -19,13 +19,7 @@ type lock struct{ f *os.File }
 func acquire(path string) (*lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EROFS) {
-			return nil, fmt.Errorf("%w: %w", store.ErrReadOnly, err)
-		}
-		if errors.Is(err, unix.ENOSPC) {
-			return nil, fmt.Errorf("%w: %w", store.ErrFull, err)
-		}
-		return nil, err
+		return nil, translateFile(err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
@@ -44,6 +38,17 @@ func acquire(path string) (*lock, error) {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	return &lock{f}, nil
+}
+
+// translateFile gives an error of opening a file as one of the store's.
+func translateFile(err error) error {
+	switch {
+	case errors.Is(err, os.ErrPermission), errors.Is(err, unix.EROFS):
+		return fmt.Errorf("%w: %w", store.ErrReadOnly, err)
+	case errors.Is(err, unix.ENOSPC):
+		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	}
+	return err
 }
 
 func (l *lock) release() { _ = l.f.Close() }

@@ -66,6 +66,9 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 			l.release()
 		}
 	}()
+	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
 	synchronous := "FULL"
 	if opt.Synchronous == "normal" {
 		synchronous = "NORMAL"
