@@ -15,6 +15,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/tasks"
 )
 
 type eventsOptions struct {
@@ -68,7 +69,7 @@ func newEventsCmd(e *env) *cobra.Command {
 func runEventsList(ctx context.Context, o *eventsOptions) error {
 	q := store.EventQuery{Last: true}
 	for _, text := range o.patterns {
-		p, err := events.ParsePattern(text)
+		p, err := tasks.ParsePattern(text)
 		if err != nil {
 			return usage("%v", err)
 		}

@@ -21,12 +21,6 @@ import (
 	"evrun/tasks"
 )
 
-// The events that tell of a reload.
-const (
-	typeReloaded = "evrun.config.reloaded"
-	typeRejected = "evrun.config.rejected"
-)
-
 // lookEvery is how often it is looked whether the wiring file has changed.
 const lookEvery = 500 * time.Millisecond
 
@@ -152,7 +146,7 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 		r.a.log.Warn("some settings have changed that only a restart applies", "settings", done.Restart)
 	}
 	r.a.warn(cfg)
-	r.tell(ctx, typeReloaded, map[string]any{
+	r.tell(ctx, events.TypeConfigReloaded, map[string]any{
 		"path": cfg.Path, "handlers": done.Handlers, "schedules": done.Schedules, "events": done.Events, "restart": done.Restart,
 	})
 	return done, nil
@@ -201,7 +195,7 @@ func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) e
 		p.Faults, _ = json.Marshal(faults.Faults) // of strings and numbers
 	}
 	r.a.log.Error("the wiring file is wrong: the wiring is as it was", "errors", lines)
-	r.tell(ctx, typeRejected, map[string]any{"path": r.a.current.Load().Path, "errors": lines})
+	r.tell(ctx, events.TypeConfigRejected, map[string]any{"path": r.a.current.Load().Path, "errors": lines})
 	return p
 }
 

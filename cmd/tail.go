@@ -12,6 +12,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/tasks"
 	"evrun/tasks/expression"
 )
 
@@ -66,7 +67,7 @@ type tail struct {
 func runTail(ctx context.Context, o *tailOptions) error {
 	t := &tail{tailOptions: o, p: o.printer()}
 	for _, text := range o.patterns {
-		p, err := events.ParsePattern(text)
+		p, err := tasks.ParsePattern(text)
 		if err != nil {
 			return usage("%v", err)
 		}

@@ -44,12 +44,6 @@ type Event struct {
 // handler of a emits b) reaches it within a moment, and ends there instead of filling the disk.
 const MaxHops = 32
 
-// ReservedPrefix begins the types of evrun's own events, which nobody else may publish.
-const ReservedPrefix = "evrun."
-
-// Reserved says whether a type is one of evrun's own.
-func Reserved(typ string) bool { return strings.HasPrefix(typ, ReservedPrefix) }
-
 // IsJSON says whether Data is JSON text: the content type is empty, or its subtype is json or ends in +json. Case and
 // parameters don't count.
 func (e *Event) IsJSON() bool {

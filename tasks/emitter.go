@@ -116,6 +116,9 @@ func (em *Emitter) stamp(e *events.Event) error {
 	if err := e.Validate(); err != nil {
 		return &RefusedError{Msg: err.Error()}
 	}
+	if err := checkOwn(e.Type); err != nil {
+		return err
+	}
 	if types := em.types.Load(); types != nil {
 		return types.check(e)
 	}
@@ -152,7 +155,8 @@ func MarshalData(v any) (json.RawMessage, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
-// Own makes one of evrun's own events, which nobody else can publish: for Accept, or for a transaction that has it with it.
+// Own makes one of evrun's own events, of a type of [events.OwnTypes], which nobody else can publish: for Accept, or for a
+// transaction that has it with it.
 func (em *Emitter) Own(typ, id string, data any) (*events.Event, error) {
 	payload, err := MarshalData(data)
 	if err != nil {

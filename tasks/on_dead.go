@@ -10,9 +10,6 @@ import (
 	"evrun/tasks/expression"
 )
 
-// typeRunDead is published when a run is dead.
-const typeRunDead = "evrun.run.dead"
-
 // dead is the outcome of a last attempt: with evrun.run.dead, and the event of the handler's own on_dead.
 func (c *consumer) dead(t *task, d *Delivery, err error) store.Outcome {
 	out := store.Outcome{State: store.Dead, Error: c.words(err)}
@@ -24,10 +21,10 @@ func (c *consumer) dead(t *task, d *Delivery, err error) store.Outcome {
 			out.Error += "\non_dead: " + c.words(err)
 		}
 	}
-	if t.event.Type == typeRunDead {
+	if t.event.Type == events.TypeRunDead {
 		return out // a handler of dead runs that dies itself is not told of that: it would have no end
 	}
-	what := EmittedEvent{Type: typeRunDead, Data: map[string]any{
+	what := EmittedEvent{Type: events.TypeRunDead, Data: map[string]any{
 		"run": d.RunID, "handler": c.h.Name, "event": t.event.ID, "type": t.event.Type, "seq": strconv.FormatInt(t.seq, 10),
 		"attempt": t.attempt, "error": out.Error,
 	}}

@@ -239,7 +239,7 @@ func (v values) limit() (int, error) {
 func eventQuery(r *http.Request) (q store.EventQuery, err error) {
 	v := values{r.URL.Query()}
 	for _, text := range v.v["type"] {
-		p, err := events.ParsePattern(text)
+		p, err := tasks.ParsePattern(text)
 		if err != nil {
 			return q, problem(http.StatusBadRequest, "type: "+err.Error())
 		}

@@ -12,7 +12,7 @@
 //
 // # Settings and wiring
 //
-// The settings (store, bus, server, log, retention) come, each wins over those before it, from the defaults, the file, the
+// The settings (store, server, log) come, each wins over those before it, from the defaults, the file, the
 // environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the key's path in capitals with _ for its dots) and the flags; Viper
 // layers them. The wiring (strict_types, events, schedules, handlers, tests) comes from the file alone and never meets Viper,
 // which lower-cases keys and splits them at dots.

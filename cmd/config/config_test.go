@@ -56,11 +56,9 @@ func faults(t testing.TB, err error) []Fault {
 // design is the example of the design, without what is not there yet.
 const design = `
 store: evrun.db                 # SQLite file beside this file (later also postgres://…)
-bus: embedded                   # in-process channels over the journal (later also nats://…)
 
 server:
   socket: evrun.sock            # control socket, mode 0600
-retention: {events: 30d}        # settled events older than this go
 
 events:                         # optional
   user.registered:
@@ -69,7 +67,6 @@ events:                         # optional
 schedules:
   - name: sign-up
     every: 5s                   # or cron: "0 9 * * MON-FRI" | daily: "09:00" | at: 2026-12-24T18:00:00Z
-    timezone: Europe/Paris      # IANA; default UTC
     missed: last                # skip | last | all: what a restart does about slots that passed meanwhile
     emit: user.registered
     data: {name: "Visitor ${ slot.unix }", email: "visitor-${ slot.unix }@example.com"}
@@ -97,9 +94,9 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 		t.Errorf("path %q, folder %q, %d bytes", c.Path, c.Dir, len(c.Source))
 	}
 	want := Settings{
-		Store: StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), Synchronous: "full"}, Bus: "embedded",
+		Store:  StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), Synchronous: "full"},
 		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), MaxEvent: 1 << 20, Watch: true},
-		Log:    LogSettings{Level: slog.LevelInfo, Format: "text"}, Grace: 30 * time.Second, Retention: RetentionSettings{Events: 30 * 24 * time.Hour},
+		Log:    LogSettings{Level: slog.LevelInfo, Format: "text"}, Grace: 30 * time.Second,
 	}
 	if c.Settings != want {
 		t.Errorf("settings\ngot  %+v\nwant %+v", c.Settings, want)
@@ -241,7 +238,7 @@ func TestControlsOfAHandler(t *testing.T) {
 }
 
 func TestAFileNeedsNoWiring(t *testing.T) {
-	for _, text := range []string{"store: a.db\n", "handlers:\nschedules:\nevents:\n", "\ufeffstore: a.db\r\nbus: embedded\r\n", "---\nstore: a.db\n...\n"} {
+	for _, text := range []string{"store: a.db\n", "handlers:\nschedules:\nevents:\n", "\ufeffstore: a.db\r\nstrict_types: false\r\n", "---\nstore: a.db\n...\n"} {
 		if _, err := Load(write(t, text), Options{Getenv: noEnv}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -377,9 +374,9 @@ func TestSettingsAreLayered(t *testing.T) {
 		"the file over the defaults":            {noEnv, nil, func(*Settings) {}},
 		"flags that were not given don't count": {noEnv, flags(), func(*Settings) {}},
 		"the environment over the file": {env("EVRUN_STORE", "env.db", "EVRUN_STORE_SYNCHRONOUS", "normal", "EVRUN_LOG_LEVEL", "error", "EVRUN_LOG_FORMAT", "json", "EVRUN_SERVER_GRACE", "1m",
-			"EVRUN_SERVER_SOCKET", "/tmp/x.sock", "EVRUN_SERVER_MAX_EVENT", "1KiB", "EVRUN_RETENTION_EVENTS", "1d"), nil, func(s *Settings) {
+			"EVRUN_SERVER_SOCKET", "/tmp/x.sock", "EVRUN_SERVER_MAX_EVENT", "1KiB"), nil, func(s *Settings) {
 			s.Store.Path, s.Store.Synchronous, s.Log.Level, s.Log.Format = filepath.Join(dir, "env.db"), "normal", slog.LevelError, "json"
-			s.Grace, s.Server.Socket, s.Server.MaxEvent, s.Retention.Events = time.Minute, "/tmp/x.sock", 1024, 24*time.Hour
+			s.Grace, s.Server.Socket, s.Server.MaxEvent = time.Minute, "/tmp/x.sock", 1024
 		}},
 		"flags over the environment": {env("EVRUN_STORE", "env.db", "EVRUN_LOG_LEVEL", "nonsense"), flags("--store=flag.db", "--log-level=debug"), func(s *Settings) {
 			s.Store.Path, s.Log.Level = filepath.Join(wd, "flag.db"), slog.LevelDebug
@@ -392,9 +389,9 @@ func TestSettingsAreLayered(t *testing.T) {
 				continue
 			}
 			want := Settings{
-				Store: StoreSettings{Path: filepath.Join(dir, "file.db"), Synchronous: "full"}, Bus: "embedded",
+				Store:  StoreSettings{Path: filepath.Join(dir, "file.db"), Synchronous: "full"},
 				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), MaxEvent: 2 << 20, Watch: true},
-				Log:    LogSettings{Level: slog.LevelWarn, Format: "text"}, Grace: 5 * time.Second, Retention: RetentionSettings{Events: 30 * 24 * time.Hour},
+				Log:    LogSettings{Level: slog.LevelWarn, Format: "text"}, Grace: 5 * time.Second,
 			}
 			test.want(&want)
 			if c.Settings != want {
@@ -403,10 +400,11 @@ func TestSettingsAreLayered(t *testing.T) {
 		}
 	}
 
-	_, err = Load(path, Options{Getenv: env("EVRUN_BUS", "nats://x", "EVRUN_SERVER_GRACE", "5"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
+	_, err = Load(path, Options{Getenv: env("EVRUN_BUS", "nats://x", "EVRUN_RETENTION_EVENTS", "30d", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
 	text := err.Error()
 	for _, want := range []string{
-		"--store: the path is empty", "EVRUN_BUS: NATS is not there yet", "EVRUN_SERVER_GRACE: a duration needs a unit", "--socket: the socket's path has 108 bytes",
+		"--store: the path is empty", "EVRUN_BUS: the bus can't be chosen", "EVRUN_RETENTION_EVENTS: retention is not built yet",
+		"EVRUN_LOG_FORMAT: $FORMAT is not replaced by anything here", "EVRUN_SERVER_GRACE: a duration needs a unit", "--socket: the socket's path has 108 bytes",
 		`--log-level: it has to be debug, info, warn or error, not "loud"`,
 	} {
 		if !strings.Contains(text, want) {

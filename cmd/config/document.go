@@ -140,8 +140,10 @@ func (d *document) mapping(n *yaml.Node, what string, keys []key) bool {
 			whole = false
 			suggestion := suggest(name.Value, keys)
 			meant = append(meant, suggestion)
-			hint := fmt.Sprintf("did you mean %q?", suggestion)
-			if suggestion == "" {
+			hint := didYouMean(suggestion)
+			if taken, _ := lookup(n, suggestion); taken != nil {
+				hint = fmt.Sprintf("leave it out: %q is given already", suggestion)
+			} else if suggestion == "" {
 				hint = itsKeys(keys)
 			}
 			d.at(name, fmt.Sprintf("unknown key %q in %s", clip(name.Value), what), hint)
@@ -173,21 +175,27 @@ var otherWords = map[string]string{
 	"retries": "retry", "delay": "backoff", "max_backoff": "max", "max_attempts": "attempts", "parallel": "concurrency", "workers": "concurrency",
 	"key": "order_by", "emits": "emit", "publish": "emit", "payload": "data", "tz": "timezone", "zone": "timezone", "interval": "every", "start": "from",
 	"end": "until", "id": "name", "database": "store", "db": "store", "logging": "log", "tasks": "handlers", "jobs": "schedules", "timers": "schedules",
-	"file": "path", "strict": "strict_types", "max_size": "max_event", "address": "listen", "port": "listen", "sync": "synchronous",
+	"file": "path", "strict": "strict_types", "max_size": "max_event", "sync": "synchronous",
 }
 
+// suggest gives the key that was meant, empty for none; never one that is refused for now.
 func suggest(word string, keys []key) string {
+	var list []string
 	for _, k := range keys {
-		if strings.EqualFold(word, k.name) || otherWords[strings.ToLower(word)] == k.name {
-			return k.name
+		if !k.later {
+			list = append(list, k.name)
 		}
 	}
-	list := make([]string, len(keys))
-	for i, k := range keys {
-		list[i] = k.name
+	for _, name := range list {
+		if strings.EqualFold(word, name) || otherWords[strings.ToLower(word)] == name {
+			return name
+		}
 	}
 	return closest(word, list)
 }
+
+// didYouMean is a hint to a word.
+func didYouMean(word string) string { return fmt.Sprintf("did you mean %q?", word) }
 
 // closest gives the one of the words that was meant, empty for none.
 func closest(word string, words []string) string {
@@ -293,7 +301,7 @@ func oneOf(word string, words ...string) (msg, hint string) {
 		return "", ""
 	}
 	if w := closest(word, words); w != "" {
-		hint = fmt.Sprintf("did you mean %q?", w)
+		hint = didYouMean(w)
 	}
 	return fmt.Sprintf("it has to be %s, not %q", enumerate(words, "or"), clip(word)), hint
 }

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -22,10 +24,10 @@ const (
 func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	before := len(r.faults)
 	h := &tasks.Handler{}
-	r.data = r.dataOf(n)
+	r.entry, r.data = n, r.dataOf(n)
 	debounce, _ := lookup(n, "debounce")
 	r.bursts = debounce != nil
-	defer func() { r.data, r.bursts = nil, false }()
+	defer func() { r.entry, r.data, r.bursts = nil, nil, false }()
 	var do, with *yaml.Node
 	whole := r.mapping(n, "a handler", []key{
 		{name: "name", required: "its runs are named after it", read: func(n *yaml.Node) { h.Name = r.name(n, "handler") }},
@@ -80,7 +82,7 @@ func (r *wiringReader) kind(n *yaml.Node) string {
 	}
 	hint := "there are " + enumerate(kinds(), "and")
 	if k := closest(s, kinds()); k != "" {
-		hint = fmt.Sprintf("did you mean %q?", k)
+		hint = didYouMean(k)
 	}
 	r.at(n, fmt.Sprintf("unknown kind %q", clip(s)), hint)
 	return ""
@@ -90,12 +92,19 @@ func (r *wiringReader) kind(n *yaml.Node) string {
 func (r *wiringReader) patterns(n *yaml.Node) []events.Pattern {
 	var list []events.Pattern
 	seen := map[events.Pattern]bool{}
+	listed := func(hint string) bool { // whether what a hint asks for is in the list: there it would be twice
+		return slices.ContainsFunc(n.Content, func(item *yaml.Node) bool { return hint == didYouMean(item.Value) })
+	}
 	r.oneOrMore(n, "on", func(n *yaml.Node) {
 		s, ok := r.text(n, "on")
 		if !ok {
 			return
 		}
-		p, err := events.ParsePattern(s)
+		p, err := tasks.ParsePattern(s)
+		var e *events.PatternError
+		if errors.As(err, &e) && listed(e.Hint) {
+			e.Hint = "leave it out: the list has the type that is probably meant"
+		}
 		if r.pattern(n, "the pattern", err) {
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 
+	"evrun/events"
 	"evrun/tasks/handlers"
 )
 
@@ -43,11 +44,9 @@ type keyForm struct {
 // mappings are all mappings of a wiring file, by what reads them. The inputs of a handler are the kinds' own.
 var mappings = []mappingForm{
 	{"file", []keyForm{
-		{"store", "The SQLite file with journal, runs and users; relative to this file. Default evrun.db.", false, either(text, def("store"))},
-		{"bus", "How events reach the handlers: embedded are in-process channels over the journal.", false, words("embedded")},
+		{"store", "The SQLite file with journal, runs and users; relative to this file. Default evrun.db.", false, either(settingPath, def("store"))},
 		{"server", "How the daemon is reached.", false, def("server")},
 		{"log", "The daemon's log.", false, def("log")},
-		{"retention", "How long what is settled is kept.", false, def("retention")},
 		{"strict_types", "Refuse events of types that are not declared under events. Default false.", false, truth},
 		{"events", "The declared types of events, each with a description and a schema of its data.", false,
 			nullable(form("type", "object", "propertyNames", eventType, "additionalProperties", nullable(def("event"))))},
@@ -56,11 +55,11 @@ var mappings = []mappingForm{
 		{"tests", "What the wiring is to do, for evrun test.", false, nullable(form("type", "array", "items", def("test")))},
 	}},
 	{"store", []keyForm{
-		{"path", "The SQLite file; relative to this file. Default evrun.db.", false, text},
+		{"path", "The SQLite file; relative to this file. Default evrun.db.", false, settingPath},
 		{"synchronous", "full: an acknowledged event survives a power cut. normal is faster, and perhaps loses the last moments.", false, words("full", "normal")},
 	}},
 	{"server", []keyForm{
-		{"socket", "The control socket that emit and tail talk to. Default evrun.sock beside this file.", false, text},
+		{"socket", "The control socket that emit and tail talk to. Default evrun.sock beside this file.", false, settingPath},
 		{"max_event", "How much data an event may have: 512KiB, 1MiB (the default), up to 64MiB.", false, form("type", "string", "pattern", `^[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+$`)},
 		{"watch", "Read this file again when it changes. Default true.", false, truth},
 		{"grace", "How long a stop waits for what is in flight. Default 30s.", false, duration},
@@ -68,9 +67,6 @@ var mappings = []mappingForm{
 	{"log", []keyForm{
 		{"level", "What is logged. Default info.", false, words("debug", "info", "warn", "error")},
 		{"format", "Default text.", false, words("text", "json")},
-	}},
-	{"retention", []keyForm{
-		{"events", "Settled events older than this go. Default 30d.", false, duration},
 	}},
 	{"event", []keyForm{
 		{"description", "What such an event says.", false, form("type", "string")},
@@ -102,7 +98,7 @@ var mappings = []mappingForm{
 	}},
 	{"handler", []keyForm{
 		{"name", "Its runs are named after it.", true, name},
-		{"on", "The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list.", true, oneOrMany(form("type", "string", "minLength", 1))},
+		{"on", "The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list.", true, oneOrMany(pattern)},
 		{"when", "An expression: false skips the run. It sees event and data.", false, scalarForm},
 		{"do", "What it does.", true, form("type", "string")}, // kindSchemas says which
 		{"with", "The inputs of what it does.", false, nullable(form("type", "object"))},
@@ -209,9 +205,11 @@ func (m *mappingForm) schema() map[string]any {
 // What values can be. A number or a truth value where a text is computed is taken as it is written.
 var (
 	text         = form("type", "string", "minLength", 1)
+	settingPath  = form("type", "string", "minLength", 1, "not", form("pattern", unexpanded.String()))
 	scalarForm   = form("type", []any{"string", "number", "boolean"})
 	truth        = form("type", "boolean")
 	eventType    = form("type", "string", "pattern", `^[^\s.*>]+(\.[^\s.*>]+)*$`, "not", form("pattern", `^evrun\.`))
+	pattern      = form("type", "string", "minLength", 1, "if", form("pattern", `^evrun\.[^*>]*$`), "then", form("enum", ownTypes()))
 	computedType = form("type", []any{"string", "number", "boolean"}, "not", form("pattern", `^evrun\.|^$`))
 	count        = form("type", "integer", "minimum", 1)
 	anything     = form()
@@ -219,6 +217,14 @@ var (
 	name         = form("type", []any{"string", "number", "boolean"}, "pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 	duration     = form("type", "string", "pattern", `^([0-9]+(\.[0-9]+)?d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`, "minLength", 2)
 )
+
+// ownTypes are the types of evrun's own events.
+func ownTypes() (list []any) {
+	for _, t := range events.OwnTypes() {
+		list = append(list, t.Type)
+	}
+	return list
+}
 
 // form makes a schema of keywords and their values.
 func form(keywords ...any) map[string]any {

@@ -21,6 +21,7 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 	before := len(r.faults)
 	var spec schedule.Spec
 	s := &schedule.Entry{Missed: schedule.MissedLast}
+	var zone *yaml.Node
 	untimed := false // a fault in the timing: nothing can be said of it as a whole
 	timing := func(name string, read func(*yaml.Node)) key {
 		return key{name: name, read: func(n *yaml.Node) {
@@ -66,6 +67,7 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 			if spec.Zone, err = schedule.LoadZone(name); err != nil {
 				r.specError(n, n, err)
 			}
+			zone = n
 		}},
 		timing("dst", func(n *yaml.Node) {
 			spec.DST = schedule.DST(r.choice(n, "dst", string(schedule.DSTOnce), string(schedule.DSTRhythm)))
@@ -107,6 +109,14 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 			if whole || !errors.As(err, &e) || e.Field != "" {
 				r.specError(n, nil, err)
 			}
+		}
+	}
+	if zone != nil && len(r.faults) == before {
+		switch {
+		case spec.Every > 0:
+			r.at(zone, "every takes no notice of a time zone", "leave timezone out, or write daily, weekly, monthly or cron in place of every: they follow a zone's clock")
+		case len(spec.At) > 0:
+			r.at(zone, "at takes no notice of a time zone", "leave timezone out: each time has an offset of its own")
 		}
 	}
 	if cap, _ := lookup(n, "max_missed"); cap != nil && s.Missed != schedule.MissedAll && len(r.faults) == before {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,12 +19,10 @@ import (
 
 // Settings are what the daemon and its clients have to know before any wiring.
 type Settings struct {
-	Store     StoreSettings
-	Bus       string // "embedded"
-	Server    ServerSettings
-	Log       LogSettings
-	Grace     time.Duration // server.grace: how long a stop waits for runs in flight; default 30s
-	Retention RetentionSettings
+	Store  StoreSettings
+	Server ServerSettings
+	Log    LogSettings
+	Grace  time.Duration // server.grace: how long a stop waits for runs in flight; default 30s
 }
 
 // StoreSettings say where the store is.
@@ -44,11 +44,6 @@ type LogSettings struct {
 	Format string     // "text" (default) or "json"
 }
 
-// RetentionSettings say how long what is settled is kept.
-type RetentionSettings struct {
-	Events time.Duration // default 30 days
-}
-
 // Differing names the settings that are other than in s.
 func (s Settings) Differing(other Settings) []string {
 	var names []string
@@ -56,8 +51,7 @@ func (s Settings) Differing(other Settings) []string {
 		name string
 		same bool
 	}{
-		{"store", s.Store == other.Store}, {"bus", s.Bus == other.Bus}, {"server", s.Server == other.Server && s.Grace == other.Grace},
-		{"log", s.Log == other.Log}, {"retention", s.Retention == other.Retention},
+		{"store", s.Store == other.Store}, {"server", s.Server == other.Server && s.Grace == other.Grace}, {"log", s.Log == other.Log},
 	} {
 		if !d.same {
 			names = append(names, d.name)
@@ -85,13 +79,6 @@ var settings = []setting{
 		s.Store.Synchronous = text
 		return oneOf(text, "full", "normal")
 	}},
-	{"bus", "", "embedded", func(s *Settings, text string) (msg, hint string) {
-		s.Bus = text
-		if strings.HasPrefix(text, "nats:") {
-			return "NATS is not there yet", "write embedded"
-		}
-		return oneOf(text, "embedded")
-	}},
 	{"server.socket", "socket", "evrun.sock", func(s *Settings, text string) (msg, hint string) {
 		s.Server.Socket = text
 		return badPath(text)
@@ -118,15 +105,36 @@ var settings = []setting{
 		s.Log.Format = text
 		return oneOf(text, "text", "json")
 	}},
-	{"retention.events", "", "30d", func(s *Settings, text string) (msg, hint string) {
-		s.Retention.Events, msg, hint = parseDuration(text)
-		return msg, hint
-	}},
+}
+
+// unbuiltSetting is a setting that does nothing yet. It is refused with the reason, in the file and in the environment.
+type unbuiltSetting struct{ key, msg, hint string }
+
+const noRetention = "retention is not built yet: nothing is deleted from the store"
+
+var unbuilt = []unbuiltSetting{
+	{"bus", "the bus can't be chosen: it is in-process channels over the journal", "leave bus out"},
+	{"server.listen", "TCP is not built yet", "leave listen out: the socket serves everything"},
+	{"retention", noRetention, "leave retention out"},
+	{"retention.events", noRetention, ""}, // in the environment
 }
 
 // environment is the variable that overrides a setting.
-func (s *setting) environment() string {
-	return "EVRUN_" + strings.ToUpper(strings.ReplaceAll(strings.TrimSuffix(s.key, ".path"), ".", "_"))
+func (s *setting) environment() string { return variable(strings.TrimSuffix(s.key, ".path")) }
+
+func variable(key string) string {
+	return "EVRUN_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// unexpanded is what only a shell replaces: $NAME, ${NAME}, $(command), and ~ in front of a path.
+var unexpanded = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*|\{[^}]*\}?|\([^)]*\)?)|^~`)
+
+// check puts the text of a setting into to, and says what is wrong with it.
+func (s *setting) check(to *Settings, text string) (msg, hint string) {
+	if part := unexpanded.FindString(text); part != "" {
+		return fmt.Sprintf("%s is not replaced by anything here", clip(part)), "write out what it stands for"
+	}
+	return s.put(to, text)
 }
 
 func putStore(s *Settings, text string) (msg, hint string) {
@@ -172,6 +180,10 @@ func (r *settingsReader) keys() []key {
 			r.mapping(n, strconv.Quote(name), keys)
 		}}
 	}
+	refused := func(name string) key {
+		i := slices.IndexFunc(unbuilt, func(u unbuiltSetting) bool { return u.key == name })
+		return key{name: name[strings.LastIndexByte(name, '.')+1:], later: true, read: func(n *yaml.Node) { r.at(n, unbuilt[i].msg, unbuilt[i].hint) }}
+	}
 	store := group("store")
 	return []key{
 		{name: "store", read: func(n *yaml.Node) {
@@ -181,12 +193,10 @@ func (r *settingsReader) keys() []key {
 			}
 			r.take(0, n)
 		}},
-		{name: "bus", read: func(n *yaml.Node) { r.take(2, n) }},
-		group("server", key{name: "listen", later: true, read: func(n *yaml.Node) {
-			r.at(n, "TCP is not there yet", "leave listen out: the socket serves everything")
-		}}),
+		group("server", refused("server.listen")),
 		group("log"),
-		group("retention"),
+		refused("bus"),
+		refused("retention"),
 	}
 }
 
@@ -199,7 +209,10 @@ func (r *settingsReader) take(i int, n *yaml.Node) {
 		return
 	}
 	var scratch Settings
-	if msg, hint := settings[i].put(&scratch, text); msg != "" {
+	if msg, hint := settings[i].check(&scratch, text); msg != "" {
+		if unexpanded.MatchString(text) {
+			hint += fmt.Sprintf(", or leave %s out and set %s in the environment", key, settings[i].environment())
+		}
 		r.at(n, about(key, msg), hint)
 		return
 	}
@@ -235,11 +248,16 @@ func (r *settingsReader) settle(o Options) Settings {
 	_ = v.MergeConfigMap(file) // neither of them can fail
 	_ = v.MergeConfigMap(environment)
 
+	for _, u := range unbuilt {
+		if name := variable(u.key); getenv(name) != "" {
+			r.beside(name, u.msg, "unset it")
+		}
+	}
 	var result Settings
 	for i := range settings {
 		s := &settings[i]
 		text := v.GetString(s.key)
-		msg, hint := s.put(&result, text)
+		msg, hint := s.check(&result, text)
 		switch {
 		case r.flagged(o, s):
 			if msg == "" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"evrun/cmd/config/yaml"
+	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/schedule"
@@ -242,7 +243,7 @@ func unknownName[E any](r *testReader, n *yaml.Node, kind, name string, known ma
 	if len(known) <= 200 { // else it takes too long to find out
 		names := slices.Sorted(maps.Keys(known))
 		if w := closest(name, names); w != "" {
-			hint = fmt.Sprintf("did you mean %q?", w)
+			hint = didYouMean(w)
 		} else if len(names) > 0 && len(names) <= 10 {
 			hint = "there are " + enumerate(names, "and")
 		}
@@ -321,7 +322,7 @@ func (r *testReader) expectedRun(n *yaml.Node) Want {
 	r.mapping(n, "an expected run", []key{
 		{name: "handler", required: "whose run it is", read: func(n *yaml.Node) { r.handlerNamed(n) }},
 		{name: "state", read: func(n *yaml.Node) { r.choice(n, "state", states...) }},
-		anyText("type"),
+		{name: "type", read: r.expectedType},
 		anyText("error"),
 		{name: "attempts", read: func(n *yaml.Node) { r.integer(n, "attempts", maxAttempts) }},
 		{name: "with", read: func(n *yaml.Node) {
@@ -333,9 +334,19 @@ func (r *testReader) expectedRun(n *yaml.Node) Want {
 	return r.want(n)
 }
 
+// expectedType reads a type of event that is looked for, as a pattern is: evrun's own types are known.
+func (r *testReader) expectedType(n *yaml.Node) {
+	s, ok := r.text(n, "type")
+	if !ok || !events.Reserved(s) {
+		return
+	}
+	_, err := tasks.ParsePattern(s)
+	r.pattern(n, "the type", err)
+}
+
 func (r *testReader) expectedEvent(n *yaml.Node) Want {
 	r.mapping(n, "an expected event", []key{
-		{name: "type", required: "what it is", read: func(n *yaml.Node) { r.text(n, "type") }},
+		{name: "type", required: "what it is", read: r.expectedType},
 		{name: "subject", read: func(n *yaml.Node) { r.text(n, "subject") }},
 		{name: "data", nullable: true, read: func(*yaml.Node) {}},
 	})

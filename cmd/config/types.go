@@ -207,11 +207,24 @@ func (r *wiringReader) checkDeclared(n *yaml.Node, typ string) bool {
 		return true
 	}
 	hint := "declare it under events"
-	if t := closest(typ, slices.Sorted(maps.Keys(r.types))); t != "" {
-		hint = fmt.Sprintf("did you mean %q?", t)
+	declared := slices.DeleteFunc(slices.Sorted(maps.Keys(r.types)), r.causesItself)
+	if t := closest(typ, declared); t != "" {
+		hint = didYouMean(t)
 	}
 	r.at(n, fmt.Sprintf("the event type %q is not declared, and strict_types refuses such", clip(typ)), hint)
 	return false
+}
+
+// causesItself says whether the handler that is read would run on the events of this type that it emits.
+func (r *wiringReader) causesItself(typ string) bool {
+	if r.entry == nil {
+		return false
+	}
+	_, on := lookup(r.entry, "on")
+	return on != nil && slices.ContainsFunc(append([]*yaml.Node{on}, on.Content...), func(n *yaml.Node) bool {
+		p, err := events.ParsePattern(n.Value)
+		return err == nil && p.Match(typ)
+	})
 }
 
 // checkData looks at data that is written out, without expressions, for an event of a type that has a schema. What is wrong

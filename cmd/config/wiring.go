@@ -42,6 +42,7 @@ type wiringReader struct {
 	subschemas int                      // in all schemas
 	steps      int                      // left for checks of data
 	bursts     bool                     // the handler that is read has a debounce
+	entry      *yaml.Node               // the handler that is read; nil: none
 	data       *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
 
 	files []string // that were read
@@ -118,7 +119,7 @@ func (r *wiringReader) checkType(n *yaml.Node, typ string) bool {
 // checkName checks the name of a type of event.
 func (r *wiringReader) checkName(n *yaml.Node, typ string) bool {
 	if events.Reserved(typ) {
-		r.at(n, fmt.Sprintf("%q is reserved: types that begin with %q are evrun's own", clip(typ), events.ReservedPrefix), "handlers can be wired to them, but nobody else may publish them")
+		r.at(n, fmt.Sprintf("%q is reserved: types that begin with %q are evrun's own", clip(typ), events.ReservedPrefix), "choose a name that begins otherwise; handlers can be wired to evrun's own types")
 		return false
 	}
 	return !r.pattern(n, "the event type", events.CheckType(typ))

@@ -230,10 +230,7 @@ func (b *bench) putUsers(ctx context.Context) error {
 		return err
 	}
 	for _, u := range b.test.Users {
-		e := &events.Event{Type: "evrun.test.user", Source: "/evrun/test"}
-		if err := b.emitter.Stamp(e); err != nil {
-			return err
-		}
+		e := &events.Event{ID: events.NewID(), Type: "evrun.test.user", Source: "/evrun/test", Time: b.test.Clock}
 		if _, err := b.store.Append(ctx, []*events.Event{e}); err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ func (l *life) journal(name string) told {
 		for _, e := range page {
 			after = e.Sequence
 			switch {
-			case e.Type == typeMissed:
+			case e.Type == events.TypeScheduleMissed:
 				var data struct {
 					Schedule, Reason, First, Last string
 					Count                         int

@@ -331,9 +331,6 @@ func (s *Scheduler) due(t *timer, now time.Time) (d due, evs []*events.Event) {
 	return d, evs
 }
 
-// typeMissed is published for slots that are left out.
-const typeMissed = "evrun.schedule.missed"
-
 // maxListed is how many slots such an event lists; it has their number, too.
 const maxListed = 1000
 
@@ -356,11 +353,11 @@ func (s *Scheduler) missed(t *timer, reason string, d Dropped, cause error) *eve
 	}
 	data["slots"] = slots
 	id := fmt.Sprintf("missed-%s-%s", t.Name, slotID(d.Last))
-	e, err := s.o.Emitter.Own(typeMissed, id, data)
+	e, err := s.o.Emitter.Own(events.TypeScheduleMissed, id, data)
 	var refused *tasks.RefusedError
 	if errors.As(err, &refused) && refused.TooLarge {
 		delete(data, "slots")
-		e, err = s.o.Emitter.Own(typeMissed, id, data)
+		e, err = s.o.Emitter.Own(events.TypeScheduleMissed, id, data)
 	}
 	if err != nil {
 		s.o.Log.Error("the event of slots that are left out can't be made", "schedule", t.Name, "error", err)

@@ -1,0 +1,49 @@
+package events
+
+import (
+	"slices"
+	"strings"
+)
+
+// ReservedPrefix begins the types of evrun's own events, which nobody else may publish.
+const ReservedPrefix = "evrun."
+
+// The types of evrun's own events.
+const (
+	TypeRunDead        = "evrun.run.dead"
+	TypeScheduleMissed = "evrun.schedule.missed"
+	TypeHandlerLeft    = "evrun.handler.left"
+	TypeConfigReloaded = "evrun.config.reloaded"
+	TypeConfigRejected = "evrun.config.rejected"
+)
+
+// OwnType is a type of event that evrun itself publishes.
+type OwnType struct {
+	Type string
+	Doc  string // when it is published
+}
+
+var ownTypes = []OwnType{
+	{TypeRunDead, "A run failed for the last time."},
+	{TypeScheduleMissed, "Slots of a schedule were left out."},
+	{TypeHandlerLeft, "A handler left the wiring file while events were waiting for it."},
+	{TypeConfigReloaded, "The wiring file was read again, and what it says has taken effect."},
+	{TypeConfigRejected, "The wiring file was read again, and refused; the wiring is unchanged."},
+}
+
+// OwnTypes lists all types under [ReservedPrefix]: there are no others. The caller must not change the list.
+func OwnTypes() []OwnType { return ownTypes }
+
+// Reserved says whether a type is one of evrun's own, or would be: it begins with [ReservedPrefix].
+func Reserved(typ string) bool { return strings.HasPrefix(typ, ReservedPrefix) }
+
+// Own says whether a type is one of [OwnTypes].
+func Own(typ string) bool {
+	return slices.ContainsFunc(ownTypes, func(t OwnType) bool { return t.Type == typ })
+}
+
+// Hopeless says whether no event can ever match the pattern: it begins with [ReservedPrefix], and matches none of
+// [OwnTypes].
+func (p Pattern) Hopeless() bool {
+	return Reserved(p.text) && !slices.ContainsFunc(ownTypes, func(t OwnType) bool { return p.Match(t.Type) })
+}

@@ -1,0 +1,57 @@
+package tasks
+
+import (
+	"strings"
+
+	"evrun/events"
+	"evrun/tasks/expression"
+)
+
+// ParsePattern reads a pattern that events are to match, as [events.ParsePattern] does, and refuses one that no event can
+// ever match: one under [events.ReservedPrefix] that selects none of evrun's own types. Its error is an
+// [*events.PatternError].
+func ParsePattern(s string) (events.Pattern, error) {
+	p, err := events.ParsePattern(s)
+	if err == nil && p.Hopeless() {
+		return events.Pattern{}, &events.PatternError{Pattern: s, Offset: foreignToken(s), Msg: "matches none of evrun's own types", Hint: ownTypesHint(s)}
+	}
+	return p, err
+}
+
+// foreignToken is where the first token stands that takes a pattern away from all of evrun's own types.
+func foreignToken(pattern string) int {
+	furthest := 0
+	for _, t := range events.OwnTypes() {
+		at, rest := 0, t.Type
+		for {
+			want, _, more := strings.Cut(pattern[at:], ".")
+			token, after, _ := strings.Cut(rest, ".")
+			if !more || want != token && want != "*" {
+				break
+			}
+			at, rest = at+len(want)+1, after
+		}
+		furthest = max(furthest, at)
+	}
+	return furthest
+}
+
+// ownTypesHint is a hint to the type of evrun's own that was meant, or to all of them.
+func ownTypesHint(pattern string) string {
+	var types []string
+	for _, t := range events.OwnTypes() {
+		types = append(types, t.Type)
+	}
+	if hint := expression.DidYouMean(pattern, types); hint != "" && !strings.ContainsAny(pattern, "*>") {
+		return hint
+	}
+	return "its own types are " + strings.Join(types[:len(types)-1], ", ") + " and " + types[len(types)-1]
+}
+
+// checkOwn refuses a type under [events.ReservedPrefix] that evrun does not have.
+func checkOwn(typ string) error {
+	if events.Reserved(typ) && !events.Own(typ) {
+		return refused("type %q is none of evrun's own types; %s", typ, ownTypesHint(typ))
+	}
+	return nil
+}
