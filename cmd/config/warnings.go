@@ -23,6 +23,7 @@ type warner struct {
 	wiring       Wiring
 	router       events.Router[events.Pattern] // all patterns that handlers have
 	on           map[events.Pattern][]*tasks.Handler
+	hintSteps    int // see maxHintSteps
 }
 
 // warnings gives what keeps nothing from running, and is worth a look, in the order of the file.
@@ -82,18 +83,25 @@ type emitted struct {
 	typ          string
 	entry        any // the schedule or the handler
 	field, whose string
+	data         any // where it is known
+	known        bool
 }
 
 // emitted lists the types that are written out. open says that there are others, which are computed.
 func (l *warner) emitted() (list []emitted, open bool) {
 	for _, s := range l.wiring.Schedules {
-		list = append(list, emitted{s.Type, s, "emit", fmt.Sprintf("the schedule %q", s.Name)})
+		e := emitted{typ: s.Type, entry: s, field: "emit", whose: fmt.Sprintf("the schedule %q", s.Name), known: s.Data == nil}
+		if s.Data != nil { // without, the event has none
+			e.data, e.known = s.Data.Constant()
+		}
+		list = append(list, e)
 	}
 	for _, h := range l.wiring.Handlers {
 		types, computed := emittedBy(h)
 		open = open || computed
 		for _, t := range types {
-			list = append(list, emitted{t.typ, h, t.field, fmt.Sprintf("the handler %q", h.Name)})
+			t.entry, t.whose = h, fmt.Sprintf("the handler %q", h.Name)
+			list = append(list, t)
 		}
 	}
 	return list, open
@@ -101,33 +109,28 @@ func (l *warner) emitted() (list []emitted, open bool) {
 
 // emittedBy lists the types that one handler emits, as far as they are written out.
 func emittedBy(h *tasks.Handler) (list []emitted, computed bool) {
-	add := func(field string, t *expression.Template) {
-		if typ, ok := t.Constant(); ok {
-			list = append(list, emitted{typ: typ, field: field})
-		} else {
+	add := func(field string, t *expression.Template, data *expression.Value) {
+		typ, ok := t.Constant()
+		if !ok {
 			computed = true
+			return
 		}
+		e := emitted{typ: typ, field: field}
+		if data != nil {
+			e.data, e.known = data.Constant()
+		}
+		list = append(list, e)
 	}
 	for _, t := range handlers.EmittedTypes(h.Action) {
-		add("with", t)
+		add("with", t, nil)
 	}
-	for _, e := range h.Emit {
-		add("emit", e.Type)
+	for i := range h.Emit {
+		add("emit", h.Emit[i].Type, h.Emit[i].Data)
 	}
 	if h.OnDead != nil {
-		add("on_dead", h.OnDead.Type)
+		add("on_dead", h.OnDead.Type, h.OnDead.Data)
 	}
 	return list, computed
-}
-
-// meant is a hint to the known word that was meant, else otherwise. A file with very many words gets none.
-func meant(word string, known []string, otherwise string) string {
-	if len(known) <= 200 {
-		if hint := expression.DidYouMean(word, known); hint != "" {
-			return hint
-		}
-	}
-	return otherwise
 }
 
 // unhandled finds types that are declared or emitted, and that no handler is wired to: once each, where they are emitted
@@ -142,21 +145,21 @@ func (l *warner) unhandled() {
 		}
 	}
 	known := map[string]bool{}
-	lost := func(typ string) (hint string, ok bool) {
+	lost := func(typ string, fit func(typ string) bool) (hint string, ok bool) {
 		if l.full() || known[typ] || len(l.router.Match(typ, nil)) > 0 {
 			return "", false
 		}
 		known[typ] = true
-		return meant(typ, wired, "wire a handler to it, if something is to be done about it"), true
+		return l.meant(typ, wired, fit, "wire a handler to it, if something is to be done about it"), true
 	}
 	list, _ := l.emitted()
 	for _, e := range list {
-		if hint, ok := lost(e.typ); ok {
+		if hint, ok := lost(e.typ, func(typ string) bool { return l.canEmit(e, typ) }); ok {
 			l.warn(e.entry, e.field, e.typ, fmt.Sprintf("no handler is wired to %q, which %s emits", clip(e.typ), e.whose), hint)
 		}
 	}
 	for _, t := range l.wiring.Events {
-		if hint, ok := lost(t.Type); ok {
+		if hint, ok := lost(t.Type, func(typ string) bool { return l.types[typ] == nil && !events.Reserved(typ) }); ok {
 			name, _ := lookup(l.events, t.Type)
 			l.at(name, fmt.Sprintf("no handler is wired to %q", clip(t.Type)), hint)
 		}
@@ -177,6 +180,9 @@ func (l *warner) unreachable() {
 	for _, e := range list {
 		known = append(known, e.typ)
 	}
+	for _, t := range events.OwnTypes() {
+		known = append(known, t.Type)
+	}
 	reached := map[events.Pattern]bool{}
 	for _, typ := range known {
 		for _, p := range l.router.Match(typ, nil) {
@@ -188,9 +194,9 @@ func (l *warner) unreachable() {
 			if l.full() {
 				return
 			}
-			if !reached[p] && !events.Reserved(p.String()) {
+			if !reached[p] {
 				l.warn(h, "on", p.String(), fmt.Sprintf("nothing known matches %q: no type under events, and nothing that a schedule or a handler emits", clip(p.String())),
-					meant(p.String(), known, "declare the type under events, if it comes from outside"))
+					l.meant(p.String(), known, func(typ string) bool { return l.canRunOn(h, typ) }, "declare the type under events, if it comes from outside"))
 			}
 		}
 	}

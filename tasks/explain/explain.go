@@ -103,12 +103,12 @@ func Event(wired []*tasks.Handler, e *events.Event, secrets *expression.Secrets)
 	return r
 }
 
-// meant is a hint to the type that was probably meant: one that a handler is wired to.
+// meant is a hint to the type that was probably meant: one that a handler is wired to, and that can be published.
 func meant(wired []*tasks.Handler, typ string) string {
 	var known []string
 	for _, h := range wired {
 		for _, p := range h.On {
-			if literal, ok := p.Literal(); ok {
+			if literal, ok := p.Literal(); ok && !events.Reserved(literal) {
 				known = append(known, literal)
 			}
 		}

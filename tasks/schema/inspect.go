@@ -288,11 +288,14 @@ func (in *inspector) reference(r reference) {
 			return
 		}
 		hint := ""
-		if name, found := strings.CutPrefix(fragment, "/$defs/"); found {
-			if defs, _ := Lookup(in.doc, "/$defs"); defs != nil {
-				m, _ := defs.(map[string]any)
-				hint = expression.DidYouMean(name, slices.Sorted(maps.Keys(m)))
+		if strings.HasPrefix(fragment, "/$defs/") {
+			defs, _ := Lookup(in.doc, "/$defs")
+			m, _ := defs.(map[string]any)
+			var known []string
+			for _, name := range slices.Sorted(maps.Keys(m)) {
+				known = append(known, "#/$defs/"+name)
 			}
+			hint = expression.DidYouMean(r.value, known)
 		}
 		in.fault(r.pointer, hint, "$ref %q leads to nothing in this schema", clip(r.value))
 	case !in.anchors[fragment]:

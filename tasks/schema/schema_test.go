@@ -121,7 +121,7 @@ func TestFaultsOfASchemaHaveTheirPlace(t *testing.T) {
 		`{"$ref":"other.json#/a"}`:                   `/$ref: $ref "other.json#/a" leads out of the schema; ` + hintRef,
 		`{"$ref":"` + dialect + `"}`:                 `/$ref: $ref "https://json-schema.org/draft/2020-12/schema" leads out of the schema; ` + hintRef,
 		`{"$id":"https://a.b/c","$ref":"d"}`:         `/$ref: $ref "d" leads to nothing in this schema; ` + hintRef,
-		`{"$ref":"#/$defs/usr","$defs":{"user":{}}}`: `/$ref: $ref "#/$defs/usr" leads to nothing in this schema; did you mean "user"?`,
+		`{"$ref":"#/$defs/usr","$defs":{"user":{}}}`: `/$ref: $ref "#/$defs/usr" leads to nothing in this schema; did you mean "#/$defs/user"?`,
 		`{"$ref":"#here"}`:                           `/$ref: $ref "#here" leads to nothing in this schema: no part of it has that $anchor`,
 		`{"$ref":"#"}`:                               `this schema refers to itself without end; let it refer to itself from within a property or an item`,
 		`{"properties":{"a":{"$ref":"#/$defs/b"}},"$defs":{"b":{"allOf":[{"$ref":"#/$defs/b"}]}}}`: `/$defs/b: this schema refers to itself without end; let it refer to itself from within a property or an item`,
