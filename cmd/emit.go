@@ -215,19 +215,14 @@ func (e *env) write(ctx context.Context, what func(context.Context, *sqlite.Stor
 	return rc, err
 }
 
-// withJournal lets do put events into the journal while no daemon runs. The wiring's handlers are registered first, so that
-// one that is new sees the events when the daemon starts.
+// withJournal lets do put events into the journal while no daemon runs. It registers no handlers, since the file may be half
+// edited, or another one: those that the next daemon has see the events, new ones too.
 func (e *env) withJournal(ctx context.Context, do func(context.Context, *sqlite.Store, *config.Config) error) error {
 	cfg, err := e.load()
 	if err != nil {
 		return err
 	}
-	return withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error {
-		if _, err := s.Register(ctx, tasks.Registrations(cfg.Wiring.Handlers)); err != nil {
-			return err
-		}
-		return do(ctx, s, cfg)
-	})
+	return withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error { return do(ctx, s, cfg) })
 }
 
 // daemonOrStore has the daemon do something, or does it in the store where there is none (alone is true then). It waits for a
@@ -251,7 +246,7 @@ func (e *env) daemonOrStore(ctx context.Context, daemon, direct func(context.Con
 
 // withStore opens the store for writing while do runs.
 func withStore(ctx context.Context, cfg *config.Config, do func(context.Context, *sqlite.Store) error) (err error) {
-	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous})
+	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: a row with this unique key is there already.
 	ErrConflict = errors.New("already exists")
+	// ErrActive: the wiring has this handler.
+	ErrActive = errors.New("the handler is active")
 	// ErrStatement: a statement of the user's own can't be run as it is, or not with these values.
 	ErrStatement = errors.New("the statement failed")
 	// ErrTimeout: a statement of the user's own was stopped because it took too long; nothing of it was written.

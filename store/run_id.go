@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// RunID names a run: the event's sequence, the handler, and the database, as in "42-save-user-k3f9x2q7". It is the run's
-// idempotency key, so it has to differ between databases, and needs no column of its own, since it can be read back.
+// RunID names a run: the event's sequence, the handler under whose name it began, and the database, as in
+// "42-save-user-k3f9x2q7". It is the run's idempotency key, so it must differ between databases, and stays when another
+// handler takes the run over.
 func RunID(sequence int64, handler, storeID string) string {
 	return strconv.FormatInt(sequence, 10) + "-" + handler + "-" + storeID
 }

@@ -1,6 +1,6 @@
 // Package store says what evrun stores and what a store promises; the drivers below it (store/sqlite) do it.
 //
-// A store holds the journal of accepted events, the runs of the handlers on them, the users, and the marks of the
+// A store holds the journal of accepted events, the marks of the handlers and their runs, the users, and the marks of the
 // schedules, all in one database, so that a run's effect, its state and the events it emits commit together or not at all.
 //
 // Promises that every store keeps, and that package storetest checks:
@@ -27,6 +27,7 @@ import (
 // waited for.
 type Store interface {
 	Journal
+	Handlers
 	Runs
 	Users
 	Schedules
@@ -84,22 +85,8 @@ type EventQuery struct {
 	Limit int // at most so many; 0: 1,000
 }
 
-// HandlerID is the number under which a store keeps a handler's runs. It never changes and is never given again.
-type HandlerID int64
-
-// Consumer is a handler as the store knows it.
-type Consumer struct {
-	ID   HandlerID
-	Name string
-	// LowWater: every event up to this sequence has been dealt with: it didn't match, or it has a run.
-	LowWater int64
-}
-
 // Runs keeps what the handlers did.
 type Runs interface {
-	// Register makes the named handlers the active ones, in one transaction, and returns them in the same order. A name
-	// that is new, or that was not active, starts at the journal's head (at 0 when FromStart has it and it is new).
-	Register(ctx context.Context, handlers []Registration) ([]Consumer, error)
 	// Start records that attempts begin, before an outside handler acts: all of them, or none. A claim that is not the next
 	// attempt of its run comes back as false.
 	Start(ctx context.Context, claims []Claim) ([]bool, error)
@@ -127,12 +114,6 @@ type Runs interface {
 
 // Counts is how many runs of a handler are in the states that are not the end of them.
 type Counts struct{ Running, Retrying, Dead int }
-
-// Registration names a handler of the wiring.
-type Registration struct {
-	Name      string
-	FromStart bool
-}
 
 // RunState is where a run stands.
 type RunState int8
@@ -240,6 +221,7 @@ type Mark struct {
 type Settlement struct {
 	Event   *events.Event
 	Handler HandlerID
+	ID      string // the run's; empty: it began under the handler's name
 	Attempt int
 	Claimed bool // Start recorded the attempt
 	Started time.Time
@@ -351,6 +333,9 @@ type Options struct {
 	Synchronous string
 	// At is called by the writer at each [Point] of a transaction, for tests that crash there. Default: nothing.
 	At func(Point)
+	// Unattended says that this process runs no handlers: a new one begins at the first event that such a process accepted since
+	// the last Register.
+	Unattended bool
 	// Now is what time is written; nil: time.Now.
 	Now func() time.Time
 }

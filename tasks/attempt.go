@@ -17,8 +17,9 @@ import (
 type task struct {
 	event   *events.Event // nil when it has to be read first: a retry
 	seq     int64
-	attempt int // the one that comes next, or that is under way
-	budget  int // attempts that don't count
+	id      string // the run's; empty: it began under the handler's name
+	attempt int    // the one that comes next, or that is under way
+	budget  int    // attempts that don't count
 	due     time.Time
 	key     string // with order_by
 	started time.Time
@@ -40,8 +41,16 @@ func (t *task) lowest() int64 {
 func (c *consumer) delivery(t *task) *Delivery {
 	return &Delivery{
 		Event: t.event, Env: expression.NewEnv(t.event), Handler: c.h.Name,
-		RunID: store.RunID(t.seq, c.h.Name, c.r.o.Store.ID()), Attempt: t.attempt,
+		RunID: c.runID(t), Attempt: t.attempt,
 	}
+}
+
+// runID is the same at every attempt, also after another handler has taken the run over.
+func (c *consumer) runID(t *task) string {
+	if t.id != "" {
+		return t.id
+	}
+	return store.RunID(t.seq, c.h.Name, c.r.o.Store.ID())
 }
 
 // wanted evaluates the handler's condition.
@@ -125,7 +134,7 @@ func do(ctx context.Context, action Outside, d *Delivery) (result any, err error
 
 // settlement ends t's attempt with an outcome.
 func (c *consumer) settlement(t *task, out store.Outcome) store.Settlement {
-	return store.Settlement{Event: t.event, Handler: c.id, Attempt: t.attempt, Claimed: t.claimed, Started: t.started, Outcome: out, Joins: t.joins}
+	return store.Settlement{Event: t.event, Handler: c.id, ID: t.id, Attempt: t.attempt, Claimed: t.claimed, Started: t.started, Outcome: out, Joins: t.joins}
 }
 
 // succeeded is the outcome of an attempt that went well: with the events that follow from it, unless they can't be made.

@@ -121,7 +121,7 @@ func (c *consumer) reload(ctx context.Context) error {
 			}
 			continue
 		}
-		c.clock.add(&task{seq: run.Sequence, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt})
+		c.clock.add(&task{seq: run.Sequence, id: run.ID, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt})
 	}
 	if len(runs) == limit+len(c.active) {
 		c.clock.horizon = runs[len(runs)-1].NextAttemptAt
@@ -158,7 +158,7 @@ func (c *consumer) holdKeys(ctx context.Context) error {
 // interrupted deals with an attempt that was under way when the daemon died. Whether it did its work is unknown, so it
 // counts as a failed one: at least once, and a command that takes the daemon down does not do so for ever.
 func (c *consumer) interrupted(ctx context.Context, run store.Run) error {
-	t := &task{seq: run.Sequence, attempt: run.Attempt, budget: run.Budget, started: run.StartedAt, claimed: true}
+	t := &task{seq: run.Sequence, id: run.ID, attempt: run.Attempt, budget: run.Budget, started: run.StartedAt, claimed: true}
 	ok, err := c.fetch(ctx, t)
 	if !ok {
 		return err
@@ -222,7 +222,7 @@ func (c *consumer) run(ctx, work context.Context) error {
 			c.writing = false
 			c.settled(batch)
 		case run := <-c.retried:
-			c.clock.add(&task{seq: run.Sequence, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt})
+			c.clock.add(&task{seq: run.Sequence, id: run.ID, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt})
 		case <-c.mark:
 			c.moveMark(work)
 		case to := <-c.ask:
@@ -518,7 +518,7 @@ func (c *consumer) settled(batch []settling) {
 			if b.out.Uncounted {
 				t.budget++
 			}
-			next := &task{seq: t.seq, attempt: t.attempt + 1, budget: t.budget, due: b.out.NextAttemptAt, key: t.key}
+			next := &task{seq: t.seq, id: t.id, attempt: t.attempt + 1, budget: t.budget, due: b.out.NextAttemptAt, key: t.key}
 			delete(c.active, t.seq)
 			c.clock.add(next)
 			continue // its key stays held
@@ -565,7 +565,7 @@ func (c *consumer) stuck(err error) {
 func (c *consumer) log(t *task, out store.Outcome) {
 	args := []any{"handler", c.h.Name, "event", t.event.ID, "type", t.event.Type, "attempt", t.attempt, "error", out.Error}
 	if out.State == store.Dead {
-		c.r.o.Log.Error("run is dead", append(args, "run", store.RunID(t.seq, c.h.Name, c.r.o.Store.ID()))...)
+		c.r.o.Log.Error("run is dead", append(args, "run", c.runID(t))...)
 		return
 	}
 	c.r.o.Log.Warn("attempt failed", append(args, "next", out.NextAttemptAt.UTC().Format(time.RFC3339))...)

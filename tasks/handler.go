@@ -28,6 +28,8 @@ type Handler struct {
 	Emit        []Emission       // accepted in the transaction that settles the run as succeeded
 	OnDead      *Emission        // accepted in the transaction that settles the run as dead; nil: evrun.run.dead alone
 	FromStart   bool             // a new handler begins at the journal's start, not at its head
+	FromMark    bool             // one that returns to the wiring goes on at its mark, however long it was gone
+	Was         string           // the name that it had before, whose mark and unsettled runs it takes over; empty: none
 	// Version tells what is written of the handler from what another wiring has under its name: see [Runner.Replace]. Empty: it
 	// is like no other.
 	Version string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,11 +84,11 @@ func (r *Runner) Matching(typ string) []string {
 	return names
 }
 
-// Registrations names handlers for [store.Runs.Register].
-func Registrations(handlers []*Handler) []store.Registration {
+// registrations names handlers for [store.Handlers.Register].
+func registrations(handlers []*Handler) []store.Registration {
 	regs := make([]store.Registration, len(handlers))
 	for i, h := range handlers {
-		regs[i] = store.Registration{Name: h.Name, FromStart: h.FromStart}
+		regs[i] = store.Registration{Name: h.Name, On: h.On, Was: h.Was, FromStart: h.FromStart, FromMark: h.FromMark}
 	}
 	return regs
 }
@@ -102,16 +103,18 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	}()
 	first := r.wired.Load()
-	registered, err := r.o.Store.Register(ctx, Registrations(first.handlers))
+	registered, err := r.o.Store.Register(ctx, registrations(first.handlers), nil)
 	if err != nil {
 		return err
 	}
-	var opened []*member
+	var opened, paused []*member
 	for i, h := range first.handlers {
 		m := first.members[h.Name]
 		if err = r.openAction(ctx, h); err == nil {
 			opened = append(opened, m)
-			if err = m.c.open(ctx, registered[i]); err != nil {
+			if registered[i].Paused {
+				paused = append(paused, m)
+			} else if err = m.c.open(ctx, registered[i]); err != nil {
 				err = fmt.Errorf("handler %s: %w", h.Name, err)
 			}
 		}
@@ -143,6 +146,9 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	})
 	for _, m := range opened {
+		if slices.Contains(paused, m) {
+			continue
+		}
 		ctx, stop := context.WithCancel(r.running)
 		m.stop = stop
 		close(m.begun)
@@ -153,6 +159,11 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 			}
 		})
 	}
+	r.wiring.Lock()
+	for _, m := range paused {
+		r.begin(m, nil)
+	}
+	r.wiring.Unlock()
 	close(r.ready)
 	r.sweep(r.running)
 	r.wiring.Lock()

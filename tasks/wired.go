@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"evrun/store"
 )
@@ -73,10 +74,12 @@ type member struct {
 	stop  context.CancelFunc
 	begun chan struct{} // closed when the consumer takes up what the store has
 	ended chan struct{} // closed when the consumer has ended, and the action is closed
+	// resumed has a token when a paused handler may go on.
+	resumed chan struct{}
 }
 
 func newMember(r *Runner, h *Handler) *member {
-	return &member{h: h, c: newConsumer(r, h), stop: func() {}, begun: make(chan struct{}), ended: make(chan struct{})}
+	return &member{h: h, c: newConsumer(r, h), stop: func() {}, begun: make(chan struct{}), ended: make(chan struct{}), resumed: make(chan struct{}, 1)}
 }
 
 // sameHandler says whether a handler needs no replacing: nothing that was written of it has changed.
@@ -114,7 +117,7 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler) (Changes, err
 			return Changes{}, errors.Join(err, closeActions(fresh[:i]))
 		}
 	}
-	if _, err := r.o.Store.Register(ctx, Registrations(handlers)); err != nil {
+	if _, err := r.o.Store.Register(ctx, withoutWas(handlers, nil), nil); err != nil {
 		return Changes{}, errors.Join(err, closeActions(fresh))
 	}
 	changes := Compare(was.handlers, handlers, func(h *Handler) string { return h.Name }, sameHandler)
@@ -126,12 +129,23 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler) (Changes, err
 		}
 	}
 	for _, m := range fresh {
-		r.begin(m, r.leaving[m.h.Name])
+		r.begin(m, append(slices.Clone(r.leaving[m.h.Name]), r.leaving[m.h.Was]...))
 	}
 	return changes, nil
 }
 
-// begin runs a member once those of its name that came before it have ended. r.wiring is held.
+// withoutWas registers handlers that may still run what they took from others, save but.
+func withoutWas(handlers []*Handler, but *Handler) []store.Registration {
+	regs := registrations(handlers)
+	for i, h := range handlers {
+		if h != but {
+			regs[i].Was = ""
+		}
+	}
+	return regs
+}
+
+// begin runs a member once those that came before it have ended, and once it is not paused. r.wiring is held.
 func (r *Runner) begin(m *member, before []*member) {
 	ctx, stop := context.WithCancel(r.running)
 	m.stop = stop
@@ -140,12 +154,21 @@ func (r *Runner) begin(m *member, before []*member) {
 		for _, b := range before {
 			<-b.ended
 		}
-		if err := r.takeUp(ctx, m); err != nil {
-			if ctx.Err() == nil {
-				r.fail(m, err)
+		for paused := true; paused; {
+			var err error
+			if paused, err = r.takeUp(ctx, m); err != nil {
+				if ctx.Err() == nil {
+					r.fail(m, err)
+				}
+				close(m.c.ended)
+				return
 			}
-			close(m.c.ended)
-			return
+			if paused {
+				select {
+				case <-m.resumed:
+				case <-ctx.Done():
+				}
+			}
 		}
 		if err := m.c.run(ctx, r.work); err != nil {
 			r.fail(m, err)
@@ -153,29 +176,27 @@ func (r *Runner) begin(m *member, before []*member) {
 	})
 }
 
-// takeUp opens a member's consumer where the store has its handler now.
-func (r *Runner) takeUp(ctx context.Context, m *member) error {
+// takeUp opens a member's consumer where the store has its handler now, unless it is paused.
+func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error) {
 	if err := ctx.Err(); err != nil {
-		close(m.begun)
-		return err
+		return false, err
 	}
 	r.wiring.Lock()
 	defer r.wiring.Unlock()
-	close(m.begun)
 	at := r.wired.Load()
 	if at.members[m.h.Name] != m {
-		return context.Canceled // replaced before it began
+		return false, context.Canceled // replaced before it began
 	}
-	known, err := r.o.Store.Register(ctx, Registrations(at.handlers))
+	known, err := r.o.Store.Register(ctx, withoutWas(at.handlers, m.h), nil)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for i, h := range at.handlers {
-		if h.Name == m.h.Name {
-			return m.c.open(ctx, known[i])
-		}
+	i := slices.Index(at.handlers, m.h)
+	if known[i].Paused {
+		return true, nil
 	}
-	return context.Canceled
+	close(m.begun) // before the store is read: what is retried from here on is handed over
+	return false, m.c.open(ctx, known[i])
 }
 
 // ended lets go of a member whose consumer has ended.

@@ -116,7 +116,7 @@ func TestOnlyDeadRunsAreChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := d.store.Register(t.Context(), []store.Registration{{Name: "waits"}})
+	c, err := d.store.Register(t.Context(), []store.Registration{{Name: "waits"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -225,7 +225,7 @@ func (b *bench) putUsers(ctx context.Context) error {
 	if len(b.test.Users) == 0 {
 		return nil
 	}
-	seed, err := b.store.Register(ctx, []store.Registration{{Name: "there-before"}})
+	seed, err := b.store.Register(ctx, []store.Registration{{Name: "there-before"}}, nil)
 	if err != nil {
 		return err
 	}

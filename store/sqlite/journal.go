@@ -44,6 +44,9 @@ func (t *txn) append(evs []*events.Event, receipts []store.Receipt) error {
 			}
 			e.Sequence = sequence
 			t.events = append(t.events, e)
+			if err := t.noteUnattended(sequence); err != nil {
+				return fmt.Errorf("event %s: %w", e.ID, t.check(err))
+			}
 		}
 		if receipts != nil {
 			receipts[i] = store.Receipt{Sequence: sequence, Duplicate: known}

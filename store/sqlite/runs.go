@@ -3,75 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"evrun/store"
 )
-
-// Register implements [store.Runs].
-func (s *Store) Register(ctx context.Context, handlers []store.Registration) ([]store.Consumer, error) {
-	consumers := make([]store.Consumer, len(handlers))
-	err := s.w.submit(ctx, newOp(len(handlers), 0, func(t *txn) error { return t.register(handlers, consumers) }))
-	if err != nil {
-		return nil, fmt.Errorf("register handlers: %w", err)
-	}
-	return consumers, nil
-}
-
-func (t *txn) register(handlers []store.Registration, consumers []store.Consumer) error {
-	type known struct{ id, lowWater, active int64 }
-	stored := map[string]known{}
-	list, err := t.w.prepared(`SELECT name, id, low_water, active FROM handlers`)
-	if err != nil {
-		return t.check(err)
-	}
-	err = list.query(func(row []driver.Value) error {
-		stored[row[0].(string)] = known{row[1].(int64), row[2].(int64), row[3].(int64)}
-		return nil
-	})
-	if err != nil && !noRows(err) {
-		return t.check(err)
-	}
-	insert, err := t.w.prepared(`INSERT INTO handlers (name, low_water, active) VALUES (?, ?, 1)`)
-	if err != nil {
-		return t.check(err)
-	}
-	update, err := t.w.prepared(`UPDATE handlers SET active = ?2, low_water = ?3 WHERE id = ?1`)
-	if err != nil {
-		return t.check(err)
-	}
-	head := t.next - 1
-	for i, h := range handlers {
-		k, ok := stored[h.Name]
-		switch {
-		case !ok:
-			if k.lowWater = head; h.FromStart {
-				k.lowWater = 0
-			}
-			k.id, err = insert.insert(h.Name, k.lowWater)
-		case k.active == 0:
-			k.lowWater = head
-			_, err = update.exec(k.id, int64(1), k.lowWater)
-		}
-		if err != nil {
-			return t.check(err)
-		}
-		consumers[i] = store.Consumer{ID: store.HandlerID(k.id), Name: h.Name, LowWater: k.lowWater}
-		t.w.names[store.HandlerID(k.id)] = h.Name
-		delete(stored, h.Name)
-	}
-	for _, k := range stored {
-		if k.active == 1 {
-			if _, err := update.exec(k.id, int64(0), k.lowWater); err != nil {
-				return t.check(err)
-			}
-		}
-	}
-	return nil
-}
 
 // Start implements [store.Runs].
 func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error) {
@@ -210,8 +147,12 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 	}
 	if t.wantRuns {
 		name := t.w.names[s.Handler]
+		id := s.ID
+		if id == "" {
+			id = store.RunID(s.Event.Sequence, name, t.w.id)
+		}
 		t.runs = append(t.runs, store.Run{
-			ID: store.RunID(s.Event.Sequence, name, t.w.id), Handler: name, HandlerID: s.Handler,
+			ID: id, Handler: name, HandlerID: s.Handler,
 			EventID: s.Event.ID, Sequence: s.Event.Sequence, Type: s.Event.Type, Chain: s.Event.Chain,
 			State: out.State, Attempt: s.Attempt, Error: out.Error,
 			StartedAt: s.Started.UTC().Truncate(1000), FinishedAt: fromMicros(t.now), NextAttemptAt: out.NextAttemptAt,
@@ -221,9 +162,13 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 }
 
 const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
-	r.joined, e.id, e.type, ifnull(e.chain, e.sequence)`
+	r.joined, b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
 
-const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN events e ON e.sequence = r.sequence `
+const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN handlers b ON b.id = r.began_as
+	LEFT JOIN events e ON e.sequence = r.sequence `
+
+// hasID is a condition on r: the run of an event that began under a handler's name.
+const hasID = `r.sequence = ? AND ifnull(r.began_as, r.handler) = (SELECT id FROM handlers WHERE name = ?)`
 
 // queryRuns reads runs; tail is the SQL from WHERE on.
 func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]store.Run, error) {
@@ -238,13 +183,15 @@ func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]stor
 			r                             store.Run
 			started                       int64
 			finished, next, joined, chain sql.NullInt64
-			text, id, typ                 sql.NullString
+			beganAs, text, id, typ        sql.NullString
 		)
 		if err := rows.Scan(&r.Sequence, &r.HandlerID, &r.Handler, &r.State, &r.Attempt, &r.Budget, &started, &finished, &next, &text,
-			&joined, &id, &typ, &chain); err != nil {
+			&joined, &beganAs, &id, &typ, &chain); err != nil {
 			return nil, translate(err)
 		}
-		r.ID = store.RunID(r.Sequence, r.Handler, s.id)
+		if r.ID = store.RunID(r.Sequence, r.Handler, s.id); beganAs.Valid {
+			r.ID = store.RunID(r.Sequence, beganAs.String, s.id)
+		}
 		r.Joined, r.Chain = joined.Int64, chain.Int64
 		r.EventID, r.Type, r.Error = id.String, typ.String, text.String
 		r.StartedAt = fromMicros(started)
@@ -295,7 +242,7 @@ func (s *Store) FindRun(ctx context.Context, id string) (store.Run, error) {
 	if err != nil {
 		return store.Run{}, err
 	}
-	runs, err := s.queryRuns(ctx, `WHERE r.sequence = ? AND h.name = ?`, sequence, handler)
+	runs, err := s.queryRuns(ctx, `WHERE `+hasID, sequence, handler)
 	if err != nil {
 		return store.Run{}, err
 	}
@@ -332,8 +279,8 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 		if storeID != s.id {
 			return "", nil, fmt.Errorf("run %q: %w", q.ID, store.ErrNotFound)
 		}
-		add("r.sequence = ?", sequence)
-		add("h.name = ?", handler)
+		conditions = append(conditions, hasID)
+		args = append(args, sequence, handler)
 	}
 	if q.Handler != "" {
 		add("h.name = ?", q.Handler)
@@ -352,8 +299,9 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 		}
 		add("r.sequence <= ?", sequence)
 		add("(r.sequence < ?", sequence)
-		conditions[len(conditions)-1] += " OR r.handler > (SELECT id FROM handlers WHERE name = ?))"
-		args = append(args, handler)
+		// The run's handler, which may be another than it began under; or that of the name, where the run is gone.
+		conditions[len(conditions)-1] += ` OR r.handler > ifnull((SELECT r.handler FROM runs r WHERE ` + hasID + `), (SELECT id FROM handlers WHERE name = ?)))`
+		args = append(args, sequence, handler, handler)
 	}
 	if q.Sequence != 0 {
 		add("r.sequence = ?", q.Sequence)

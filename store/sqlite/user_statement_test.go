@@ -207,7 +207,7 @@ func TestARolledBackTransactionIsRepeated(t *testing.T) {
 		}
 		s.Close()
 	}()
-	registered, err := s.Register(t.Context(), []store.Registration{{Name: "h"}})
+	registered, err := s.Register(t.Context(), []store.Registration{{Name: "h"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

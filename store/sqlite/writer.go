@@ -220,6 +220,7 @@ type txn struct {
 	runs     []store.Run
 	wantRuns bool
 	marks    map[store.HandlerID]int64
+	noted    bool  // see noteUnattended
 	failed   error // an error that concerns the whole transaction, met where it can't be returned
 	doom     error // what the user's statement of the effect under way is known to end in; nil: nothing yet
 }

@@ -35,7 +35,17 @@ func Run(t *testing.T, open Open) {
 		{"a page with much data ends early and skips nothing", largePages},
 		{"commits are published in order, before the write returns", publication},
 		{"a new handler starts at the head, or at the start", registration},
-		{"a handler that comes back starts at the head", reregistration},
+		{"a handler that comes back goes on at its mark", returning},
+		{"one that comes back late with work to do is paused until it is resumed", returningLate},
+		{"one that comes back late goes on when it has nothing to do, or the wiring says so", returningLateUnpaused},
+		{"a resumption can leave out what waits, and accepts events with it", resumption},
+		{"a handler takes over the mark and the unsettled runs of the one that it was", takingOver},
+		{"one that was registered since takes over too, and repeats nothing", takingOverLater},
+		{"one that was wired beside it takes over its runs, and keeps its own backlog", takingOverBeside},
+		{"a name that was handed on is new, and gives no id twice", handedOn},
+		{"a handler that has left can be forgotten", forgetting},
+		{"a backlog counts matching events without a run", backlog},
+		{"what is accepted while nobody is registered is for handlers that are new afterwards", unattended},
 		{"an inside effect and its run commit together", effectCommits},
 		{"a failed effect leaves nothing but its run", effectUndone},
 		{"an emitted event is accepted with its run", emission},
@@ -110,7 +120,7 @@ func register(t *testing.T, s store.Store, names ...string) []store.Consumer {
 	for i, n := range names {
 		regs[i].Name = n
 	}
-	return must(s.Register(ctx, regs))(t)
+	return must(s.Register(ctx, regs, nil))(t)
 }
 
 func settle(t *testing.T, s store.Store, settlements ...store.Settlement) []store.Settled {
@@ -347,28 +357,16 @@ func publication(t *testing.T, open Open) {
 func registration(t *testing.T, open Open) {
 	s := open(t, store.Options{})
 	appendAll(t, s, event("a.b", "1"), event("a.b", "2"))
-	got := must(s.Register(ctx, []store.Registration{{Name: "new"}, {Name: "all", FromStart: true}}))(t)
+	got := must(s.Register(ctx, []store.Registration{{Name: "new"}, {Name: "all", FromStart: true}}, nil))(t)
 	equal(t, "new", got[0].LowWater, 2)
 	equal(t, "from start", got[1].LowWater, 0)
 	if got[0].ID == got[1].ID || got[0].Name != "new" || got[1].Name != "all" {
 		t.Errorf("consumers: %+v", got)
 	}
 	appendAll(t, s, event("a.b", "3"))
-	again := must(s.Register(ctx, []store.Registration{{Name: "all", FromStart: true}, {Name: "new"}}))(t)
+	again := must(s.Register(ctx, []store.Registration{{Name: "all", FromStart: true}, {Name: "new"}}, nil))(t)
 	equal(t, "known: id", again[1].ID, got[0].ID)
 	equal(t, "known: mark", again[1].LowWater, 2)
-}
-
-func reregistration(t *testing.T, open Open) {
-	s := open(t, store.Options{})
-	first := register(t, s, "h", "other")
-	appendAll(t, s, event("a.b", "1"))
-	register(t, s, "other")
-	appendAll(t, s, event("a.b", "2"))
-	back := register(t, s, "h", "other")
-	equal(t, "id", back[0].ID, first[0].ID)
-	equal(t, "mark", back[0].LowWater, 2)
-	equal(t, "the other's mark", back[1].LowWater, 0)
 }
 
 // inside settles with an effect that inserts a user.

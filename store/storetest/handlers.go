@@ -1,0 +1,327 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// clock is a time that a test moves.
+type clock struct{ now atomic.Pointer[time.Time] }
+
+func newClock() *clock {
+	c := &clock{}
+	c.now.Store(&at)
+	return c
+}
+
+func (c *clock) Now() time.Time { return *c.now.Load() }
+
+func (c *clock) pass(d time.Duration) {
+	now := c.Now().Add(d)
+	c.now.Store(&now)
+}
+
+var ab = []events.Pattern{events.MustPattern("a.b")}
+
+// wire registers handlers on a.b.
+func wire(t *testing.T, s store.Store, names ...string) []store.Consumer {
+	t.Helper()
+	regs := make([]store.Registration, len(names))
+	for i, name := range names {
+		regs[i] = store.Registration{Name: name, On: ab}
+	}
+	return must(s.Register(ctx, regs, nil))(t)
+}
+
+// handler is what the store knows of a handler.
+func handler(t *testing.T, s store.Store, name string) store.Consumer {
+	t.Helper()
+	list := must(s.Handlers(ctx))(t)
+	i := slices.IndexFunc(list, func(c store.Consumer) bool { return c.Name == name })
+	if i < 0 {
+		t.Fatalf("no handler %s in %+v", name, list)
+	}
+	return list[i]
+}
+
+// waiting is the backlog of a handler.
+func waiting(t *testing.T, s store.Store, name string) store.Backlog {
+	t.Helper()
+	return must(s.Backlog(ctx, handler(t, s, name), 0))(t)
+}
+
+func numbered(n int) []*events.Event {
+	evs := make([]*events.Event, n)
+	for i := range evs {
+		evs[i] = event("a.b", fmt.Sprint(i+1))
+	}
+	return evs
+}
+
+func returning(t *testing.T, open Open) {
+	clock := newClock()
+	s := open(t, store.Options{Now: clock.Now})
+	first := wire(t, s, "h", "other")
+	evs := numbered(3)
+	appendAll(t, s, evs[0])
+	wire(t, s, "other")
+	left := handler(t, s, "h")
+	equal(t, "state", left.State, store.Left)
+	equal(t, "left", left.Left, at)
+	equal(t, "the head then", left.LeftHead, 1)
+	appendAll(t, s, evs[1:]...)
+	equal(t, "waiting", waiting(t, s, "h").Waiting, 3)
+	clock.pass(store.ReturnWithin)
+	back := wire(t, s, "h", "other")
+	equal(t, "id", back[0].ID, first[0].ID)
+	equal(t, "mark", back[0].LowWater, 0)
+	equal(t, "paused", back[0].Paused, false)
+	equal(t, "the other's mark", back[1].LowWater, 0)
+	equal(t, "state", handler(t, s, "h").State, store.Active)
+}
+
+func returningLate(t *testing.T, open Open) {
+	clock := newClock()
+	s := open(t, store.Options{Now: clock.Now})
+	wire(t, s, "h")
+	appendAll(t, s, numbered(2)...)
+	wire(t, s)
+	clock.pass(store.ReturnWithin + time.Second)
+	back := wire(t, s, "h")[0]
+	equal(t, "paused", back.Paused, true)
+	equal(t, "mark", back.LowWater, 0)
+	wire(t, s)
+	equal(t, "paused when it goes and comes at once", wire(t, s, "h")[0].Paused, true)
+	equal(t, "resumed", must(s.Resume(ctx, "h", 0, nil))(t), true)
+	equal(t, "resumed again", must(s.Resume(ctx, "h", 0, nil))(t), false)
+	back = wire(t, s, "h")[0]
+	equal(t, "paused afterwards", back.Paused, false)
+	equal(t, "mark afterwards", back.LowWater, 0)
+	if _, err := s.Resume(ctx, "none", 0, nil); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("resume of an unknown handler: %v", err)
+	}
+}
+
+func returningLateUnpaused(t *testing.T, open Open) {
+	clock := newClock()
+	s := open(t, store.Options{Now: clock.Now})
+	wire(t, s, "idle", "marked", "behind", "retries")
+	idle, retries := handler(t, s, "idle"), handler(t, s, "retries")
+	e := event("a.b", "1")
+	appendAll(t, s, e)
+	settle(t, s, outside(e, idle.ID, 1, store.Succeeded), outside(e, retries.ID, 1, store.Retrying))
+	wire(t, s)
+	clock.pass(30 * 24 * time.Hour)
+	back := must(s.Register(ctx, []store.Registration{
+		{Name: "idle", On: ab}, {Name: "marked", On: ab, FromMark: true}, {Name: "behind", On: ab}, {Name: "retries", On: ab},
+	}, nil))(t)
+	equal(t, "nothing to do", back[0].Paused, false)
+	equal(t, "from mark", back[1].Paused, false)
+	equal(t, "from mark: mark", back[1].LowWater, 0)
+	equal(t, "an event waits", back[2].Paused, true)
+	equal(t, "a run retries", back[3].Paused, true)
+	back = must(s.Register(ctx, []store.Registration{{Name: "behind", On: ab, FromMark: true}}, nil))(t)
+	equal(t, "from mark afterwards", back[0].Paused, false)
+}
+
+func resumption(t *testing.T, open Open) {
+	clock := newClock()
+	s := open(t, store.Options{Now: clock.Now})
+	h := wire(t, s, "h")[0]
+	evs := numbered(4)
+	appendAll(t, s, evs[:3]...)
+	settle(t, s, outside(evs[0], h.ID, 1, store.Dead), outside(evs[1], h.ID, 1, store.Retrying))
+	equal(t, "not paused", must(s.Resume(ctx, "h", 3, []*events.Event{event("b.c", "none")}))(t), false)
+	wire(t, s)
+	clock.pass(2 * store.ReturnWithin)
+	wire(t, s, "h")
+	b := waiting(t, s, "h")
+	equal(t, "waiting", b.Waiting, 1)
+	equal(t, "retrying", b.Retrying, 1)
+	appendAll(t, s, evs[3])
+	equal(t, "resumed", must(s.Resume(ctx, "h", 3, []*events.Event{event("b.c", "told")}))(t), true)
+	equal(t, "mark", wire(t, s, "h")[0].LowWater, 3)
+	b = waiting(t, s, "h")
+	equal(t, "waiting afterwards", b.Waiting, 1)
+	equal(t, "runs afterwards", b.Counts, store.Counts{Dead: 1})
+	must(s.Event(ctx, "told"))(t)
+	if _, err := s.Event(ctx, "none"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an event of a resumption that did nothing: %v", err)
+	}
+}
+
+func takingOver(t *testing.T, open Open) {
+	var told []store.Run
+	s := open(t, store.Options{WantRuns: func() bool { return true }, OnCommit: func(c store.Commit) { told = append(told, c.Runs...) }})
+	old := wire(t, s, "tell")[0]
+	evs := numbered(8)
+	appendAll(t, s, evs...)
+	burst := outside(evs[3], old.ID, 1, store.Retrying)
+	burst.Joins = []int64{3}
+	settle(t, s, outside(evs[0], old.ID, 1, store.Succeeded), outside(evs[1], old.ID, 1, store.Dead), burst, outside(evs[5], old.ID, 1, store.Succeeded))
+	must(s.Start(ctx, []store.Claim{{Handler: old.ID, Sequence: 5, Attempt: 1, At: at}}))(t)
+	must(s.Settle(ctx, store.SettleBatch{Marks: []store.Mark{{Handler: old.ID, LowWater: 5}}}))(t)
+
+	regs := []store.Registration{{Name: "announce", On: ab, Was: "tell"}}
+	heir := must(s.Register(ctx, regs, nil))(t)[0]
+	equal(t, "mark", heir.LowWater, 5)
+	equal(t, "took", heir.Took, true)
+	equal(t, "took again", must(s.Register(ctx, regs, nil))(t)[0].Took, false)
+	equal(t, "the old one", handler(t, s, "tell").State, store.Forgotten)
+	b := waiting(t, s, "announce")
+	equal(t, "waiting", b.Waiting, 2)
+	equal(t, "runs", b.Counts, store.Counts{Running: 1, Retrying: 1, Dead: 1})
+
+	for _, r := range must(s.Pending(ctx, heir.ID, 10))(t) {
+		equal(t, "id of a pending run", r.ID, store.RunID(r.Sequence, "tell", s.ID()))
+		equal(t, "its handler", r.Handler, "announce")
+	}
+	id := store.RunID(4, "tell", s.ID())
+	equal(t, "found", must(s.FindRun(ctx, id))(t).HandlerID, heir.ID)
+	equal(t, "selected", runs(t, s, store.RunQuery{ID: id})[0].Handler, "announce")
+	equal(t, "history", len(must(s.Attempts(ctx, id))(t)), 1)
+	equal(t, "joined", fmt.Sprint(must(s.Joined(ctx, heir.ID, 4))(t)), "[3]")
+	equal(t, "joined: id", runs(t, s, store.RunQuery{Sequence: 3})[0].JoinedID(), id)
+	equal(t, "a settled run", must(s.FindRun(ctx, store.RunID(1, "tell", s.ID())))(t).Handler, "tell")
+	if _, err := s.FindRun(ctx, store.RunID(4, "announce", s.ID())); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("under another name: %v", err)
+	}
+	var listed []int64
+	for q := (store.RunQuery{Limit: 1}); ; {
+		page := runs(t, s, q)
+		if len(page) == 0 {
+			break
+		}
+		listed = append(listed, page[0].Sequence)
+		q.AfterID = page[0].ID
+	}
+	equal(t, "paged", fmt.Sprint(listed), "[6 5 4 3 2 1]")
+
+	again := outside(evs[3], heir.ID, 2, store.Succeeded)
+	again.ID = id
+	equal(t, "the next attempt", settle(t, s, again)[0].Fenced, false)
+	equal(t, "told", told[len(told)-1].ID, id)
+	equal(t, "stored", must(s.FindRun(ctx, id))(t).State, store.Succeeded)
+}
+
+func takingOverLater(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	old := wire(t, s, "tell")[0]
+	evs := numbered(6)
+	appendAll(t, s, evs[:3]...)
+	settle(t, s, outside(evs[0], old.ID, 1, store.Succeeded))
+	heir := wire(t, s, "announce")[0] // renamed, and nobody said so
+	appendAll(t, s, evs[3:]...)
+	settle(t, s, outside(evs[4], heir.ID, 1, store.Succeeded))
+	must(s.Settle(ctx, store.SettleBatch{Marks: []store.Mark{{Handler: heir.ID, LowWater: 3}}}))(t)
+	heir = must(s.Register(ctx, []store.Registration{{Name: "announce", On: ab, Was: "tell"}}, nil))(t)[0]
+	equal(t, "mark", heir.LowWater, 0)
+	page := must(s.Events(ctx, store.EventQuery{After: heir.LowWater, Patterns: ab, Unsettled: heir.ID}))(t)
+	var left []string
+	for _, e := range page {
+		left = append(left, e.ID)
+	}
+	equal(t, "to do", fmt.Sprint(left), "[2 3 4 6]")
+}
+
+func takingOverBeside(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	both := wire(t, s, "tell", "announce")
+	evs := numbered(3)
+	appendAll(t, s, evs...)
+	settle(t, s, outside(evs[0], both[0].ID, 1, store.Retrying), outside(evs[1], both[0].ID, 1, store.Retrying), outside(evs[1], both[1].ID, 1, store.Succeeded))
+	must(s.Settle(ctx, store.SettleBatch{Marks: []store.Mark{{Handler: both[0].ID, LowWater: 3}}}))(t)
+	heir := must(s.Register(ctx, []store.Registration{{Name: "announce", On: ab, Was: "tell"}}, nil))(t)[0]
+	equal(t, "mark", heir.LowWater, 0)
+	equal(t, "taken", must(s.FindRun(ctx, store.RunID(1, "tell", s.ID())))(t).Handler, "announce")
+	equal(t, "one on an event of its own", must(s.FindRun(ctx, store.RunID(2, "tell", s.ID())))(t).Handler, "tell")
+}
+
+func handedOn(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	old := wire(t, s, "tell")[0]
+	evs := numbered(4)
+	appendAll(t, s, evs[:2]...)
+	settle(t, s, outside(evs[0], old.ID, 1, store.Retrying))
+	must(s.Register(ctx, []store.Registration{{Name: "announce", On: ab, Was: "tell"}}, nil))(t)
+	appendAll(t, s, evs[2])
+	got := must(s.Register(ctx, []store.Registration{{Name: "announce", On: ab}, {Name: "tell", On: ab, FromStart: true}}, nil))(t)
+	equal(t, "mark of a name that was handed on", got[1].LowWater, 2)
+	appendAll(t, s, evs[3])
+	wire(t, s)
+	if err := s.Forget(ctx, "tell", nil); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "mark of a name that was forgotten", wire(t, s, "tell")[0].LowWater, 4)
+	got = must(s.Register(ctx, []store.Registration{{Name: "x", On: ab, Was: "never"}}, nil))(t)
+	equal(t, "took over from nobody", got[0].Took, false)
+}
+
+func forgetting(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	h := wire(t, s, "h", "other")[0]
+	evs := numbered(3)
+	appendAll(t, s, evs...)
+	settle(t, s, outside(evs[0], h.ID, 1, store.Succeeded), outside(evs[1], h.ID, 1, store.Retrying), outside(evs[2], h.ID, 1, store.Dead))
+	if err := s.Forget(ctx, "h", nil); !errors.Is(err, store.ErrActive) {
+		t.Errorf("forget an active handler: %v", err)
+	}
+	wire(t, s, "other")
+	if err := s.Forget(ctx, "h", []*events.Event{event("b.c", "told")}); err != nil {
+		t.Fatal(err)
+	}
+	must(s.Event(ctx, "told"))(t)
+	equal(t, "state", handler(t, s, "h").State, store.Forgotten)
+	equal(t, "runs", waiting(t, s, "h").Counts, store.Counts{})
+	equal(t, "a settled run", must(s.FindRun(ctx, store.RunID(1, "h", s.ID())))(t).State, store.Succeeded)
+	for _, name := range []string{"h", "none"} {
+		if err := s.Forget(ctx, name, nil); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("forget %s: %v", name, err)
+		}
+	}
+	back := wire(t, s, "h", "other")[0]
+	equal(t, "mark", back.LowWater, 4)
+	equal(t, "id", back.ID, h.ID)
+}
+
+func backlog(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	regs := []store.Registration{{Name: "h", On: []events.Pattern{events.MustPattern("a.*"), events.MustPattern("x")}}}
+	h := must(s.Register(ctx, regs, nil))(t)[0]
+	evs := []*events.Event{event("a.b", "1"), event("a.b.c", "2"), event("x", "3"), event("y", "4"), event("a.c", "5"), event("a.b", "6")}
+	appendAll(t, s, evs...)
+	settle(t, s, outside(evs[4], h.ID, 1, store.Dead))
+	known := handler(t, s, "h")
+	equal(t, "patterns", fmt.Sprint(known.On), "[a.* x]")
+	equal(t, "all", must(s.Backlog(ctx, known, 0))(t), store.Backlog{Waiting: 3, Counts: store.Counts{Dead: 1}})
+	equal(t, "some", must(s.Backlog(ctx, known, 3))(t).Waiting, 2)
+	known.On = nil
+	b := must(s.Backlog(ctx, known, 0))(t)
+	equal(t, "of unknown types", b.Waiting, 5)
+	equal(t, "at most", b.AtMost, true)
+	must(s.Settle(ctx, store.SettleBatch{Marks: []store.Mark{{Handler: h.ID, LowWater: 6}}}))(t)
+	b = waiting(t, s, "h")
+	equal(t, "none", b.Waiting, 0)
+	equal(t, "empty", b.Empty(), true)
+}
+
+func unattended(t *testing.T, open Open) {
+	s := open(t, store.Options{Unattended: true})
+	evs := numbered(4)
+	appendAll(t, s, evs[0])
+	appendAll(t, s, evs[1])
+	equal(t, "the first handler", wire(t, s, "h")[0].LowWater, 0)
+	equal(t, "one that came later", wire(t, s, "h", "later")[1].LowWater, 2)
+	appendAll(t, s, evs[2])
+	got := wire(t, s, "h", "later", "new")
+	equal(t, "a known one", got[1].LowWater, 2)
+	equal(t, "a new one", got[2].LowWater, 2)
+	equal(t, "and nobody else", wire(t, s, "last")[0].LowWater, 3)
+}
