@@ -18,6 +18,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
+	"evrun/events"
 )
 
 // address is where the daemon of a wiring file is reached. A daemon notes it under the file's path when it starts, since
@@ -108,7 +109,7 @@ func (a *address) rememberIn(dir string) error {
 	if old := addressIn(dir, os.Getuid(), a.Config); a.Beside && old != nil && !old.Beside {
 		return nil
 	}
-	text, err := json.Marshal(a)
+	text, err := events.MarshalJSON(a)
 	if err != nil {
 		return err
 	}

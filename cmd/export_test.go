@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -38,4 +39,19 @@ func ServeWith(args []string, in io.Reader, out, errOut io.Writer, mend func(*co
 		return e.serve(c.Context(), cfg, tune)
 	}
 	return e.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// Commands are the names of all commands that do something: "emit", "runs list", …
+func Commands() (names []string) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+		if !c.HasSubCommands() {
+			names = append(names, strings.TrimPrefix(c.CommandPath(), "evrun "))
+		}
+	}
+	walk(newRootCmd(&env{}))
+	return names
 }

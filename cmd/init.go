@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/config"
+	"evrun/events"
 )
 
 // schemaFile is the JSON Schema that init writes beside a wiring file, for editors.
@@ -109,8 +109,5 @@ func create(path string, data []byte) error {
 
 // writeSchema writes the JSON Schema of the wiring file, to be read by people too.
 func writeSchema(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(config.JSONSchema())
+	return events.IndentJSON(w, config.JSONSchema())
 }

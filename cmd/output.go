@@ -43,9 +43,7 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // printJSON writes one object on one line.
 func (e *env) printJSON(v any) error {
-	enc := json.NewEncoder(e.out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	return events.WriteJSON(e.out, v)
 }
 
 // printEvent writes {"event":{…}} on one line, with more members if extra has some.

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -192,7 +191,7 @@ func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) e
 		for i := range faults.Faults {
 			lines = append(lines, faults.Faults[i].String())
 		}
-		p.Faults, _ = json.Marshal(faults.Faults) // of strings and numbers
+		p.Faults, _ = events.MarshalJSON(faults.Faults) // of strings and numbers
 	}
 	r.a.log.Error("the wiring file is wrong: the wiring is as it was", "errors", lines)
 	r.tell(ctx, events.TypeConfigRejected, map[string]any{"path": r.a.current.Load().Path, "errors": lines})

@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -146,13 +145,7 @@ func MarshalData(v any) (json.RawMessage, error) {
 	case json.RawMessage:
 		return v, nil
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
+	return events.MarshalJSON(v)
 }
 
 // Own makes one of evrun's own events, of a type of [events.OwnTypes], which nobody else can publish: for Accept, or for a

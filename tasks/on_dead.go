@@ -38,7 +38,7 @@ func (c *consumer) dead(t *task, d *Delivery, err error) store.Outcome {
 func (c *consumer) onDead(t *task, d *Delivery, text string) (e *events.Event, err error) {
 	defer recovered(&err)
 	d.Env.SetFailure(expression.Failure{Error: text, Attempts: t.attempt, Handler: c.h.Name, RunID: d.RunID})
-	original, err := json.Marshal(t.event)
+	original, err := t.event.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"evrun/events"
 	"evrun/tasks"
 )
 
@@ -302,7 +303,7 @@ func (a *answered) refuseTooLong() error {
 		p := tooLongProblem(maxLine(a.o.MaxData))
 		p.Line = a.chunk.tooLong[0]
 		a.chunk.tooLong = a.chunk.tooLong[1:]
-		text, err := json.Marshal(p)
+		text, err := events.MarshalJSON(p)
 		if err != nil {
 			return err
 		}

@@ -137,7 +137,7 @@ func decodeBinary(h http.Header, body []byte) ([]*events.Event, error) {
 		}
 	}
 	delete(attributes, "datacontenttype")
-	text, err := json.Marshal(attributes)
+	text, err := events.MarshalJSON(attributes)
 	if err != nil {
 		return nil, err
 	}
@@ -175,9 +175,8 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusAccepted)
 	flush := http.NewResponseController(w)
-	enc := json.NewEncoder(w)
 	line := func(name string, v any) error {
-		if err := enc.Encode(map[string]any{name: v}); err != nil {
+		if err := events.WriteJSON(w, map[string]any{name: v}); err != nil {
 			return err
 		}
 		return flush.Flush()

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -119,7 +118,7 @@ func (g *ingest) run(ctx context.Context, body io.Reader, out io.Writer, flush f
 	if err != nil && !failed {
 		// The client is gone, or the server is closing.
 		p := *errDraining
-		_ = json.NewEncoder(out).Encode(&p)
+		_ = events.WriteJSON(out, &p)
 	}
 }
 
@@ -215,7 +214,7 @@ func (g *ingest) answer(ctx context.Context, out io.Writer, flush func() error) 
 		} else {
 			p := *problemOf(err)
 			p.Line = c.answers[0].line
-			_ = errors.Join(json.NewEncoder(out).Encode(&p), flush()) // the client has it, or is gone
+			_ = errors.Join(events.WriteJSON(out, &p), flush()) // the client has it, or is gone
 		}
 		g.mu.Lock()
 		g.failed = true
@@ -281,7 +280,7 @@ func (c *lineChunk) write(w io.Writer) error {
 		}
 		p := *a.problem
 		p.Line = a.line
-		text, err := json.Marshal(&p)
+		text, err := events.MarshalJSON(&p)
 		if err != nil {
 			return err
 		}

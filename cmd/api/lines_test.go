@@ -2,12 +2,13 @@ package api
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"evrun/events"
 )
 
 // spilled keeps what is too long.
@@ -129,14 +130,14 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-func TestReceiptIsWrittenAsEncodingJSONDoes(t *testing.T) {
+func TestReceiptIsWrittenAsAllJSONIs(t *testing.T) {
 	for _, r := range []Receipt{
 		{ID: "01a20abe", Source: "/evrun/emit", Sequence: 1},
 		{ID: `q"uote\`, Source: "<&>\u2028\x7f\xff", Sequence: 9007199254740993, Duplicate: true},
 		{ID: "ключ", Source: "\n\t", Sequence: 42},
 		{},
 	} {
-		want, err := json.Marshal(r)
+		want, err := events.MarshalJSON(r)
 		if err != nil {
 			t.Fatal(err)
 		}

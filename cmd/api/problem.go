@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/schema"
@@ -77,7 +78,7 @@ func (p *Problem) write(w http.ResponseWriter) {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client is gone, or it has it
+	_ = events.WriteJSON(w, p) // the client is gone, or it has it
 }
 
 // routed answers what mux has no route for with problem details too, and leaves the rest to mux.

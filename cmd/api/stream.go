@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -187,7 +186,7 @@ func (o *sse) event(e *events.Event) error {
 }
 
 func (o *sse) run(r store.Run) error {
-	text, err := json.Marshal(RunOf(r))
+	text, err := events.MarshalJSON(RunOf(r))
 	if err != nil {
 		return err
 	}

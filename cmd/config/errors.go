@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,7 +35,7 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 	if f.Warning {
 		severity = "warning"
 	}
-	return json.Marshal(struct {
+	return events.MarshalJSON(struct {
 		Severity string `json:"severity"`
 		fields
 	}{severity, fields(f)})

@@ -50,7 +50,7 @@ func encodePatterns(list []events.Pattern) (string, error) {
 	for i, p := range list {
 		names[i] = p.String()
 	}
-	text, err := json.Marshal(names)
+	text, err := events.MarshalJSON(names)
 	return string(text), err
 }
 

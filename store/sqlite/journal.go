@@ -68,7 +68,7 @@ func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err erro
 		}
 	}
 	if len(e.Extensions) > 0 {
-		text, err := json.Marshal(e.Extensions)
+		text, err := events.MarshalJSON(e.Extensions)
 		if err != nil {
 			return 0, false, err
 		}
@@ -236,7 +236,7 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 		add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.Unsettled))
 	}
 	if q.Sequences != nil {
-		list, err := json.Marshal(q.Sequences)
+		list, err := events.MarshalJSON(q.Sequences)
 		if err != nil {
 			return nil, err
 		}

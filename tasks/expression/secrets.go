@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"evrun/events"
 )
 
 // Secrets is the set of the values that env() and file() gave. Its zero value is empty and ready; it is safe for concurrent
@@ -45,8 +47,10 @@ func (s *Secrets) Add(value string) {
 	}
 	s.known[value] = true
 	spellings := []string{value, strings.TrimSpace(value), inner(strconv.Quote(value))}
-	if b, err := json.Marshal(value); err == nil {
-		spellings = append(spellings, inner(string(b)))
+	for _, marshal := range []func(any) ([]byte, error){events.MarshalJSON, json.Marshal} { //nolint:forbidigo // what others answer may have HTML's escapes
+		if b, err := marshal(value); err == nil {
+			spellings = append(spellings, inner(string(b)))
+		}
 	}
 	for _, spelling := range spellings {
 		if !slices.Contains(s.spelled, spelling) {

@@ -1,7 +1,6 @@
 package expression
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -9,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"evrun/events"
 )
 
 // appendText appends v as a template writes it: strings as they are, numbers exactly, lists and maps as compact JSON. When v
@@ -38,13 +39,11 @@ func appendText(b []byte, v any) (_ []byte, msg string) {
 	case error:
 		return append(b, v.Error()...), ""
 	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
+	out, err := events.MarshalJSON(v)
+	if err != nil {
 		return b, "can't be written into a text: " + err.Error()
 	}
-	return append(b, bytes.TrimSuffix(out.Bytes(), []byte("\n"))...), ""
+	return append(b, out...), ""
 }
 
 // textOf is appendText for one value.

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -156,13 +156,11 @@ func (c *command) stdin(d *tasks.Delivery) ([]byte, error) {
 	case string:
 		return []byte(v), nil
 	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
+	text, err := events.MarshalJSON(v)
+	if err != nil {
 		return nil, c.fault(true, "stdin: %v", err)
 	}
-	return b.Bytes(), nil
+	return append(text, '\n'), nil
 }
 
 // fault is an error without the secrets that may be in its text.

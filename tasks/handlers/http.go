@@ -3,7 +3,6 @@ package handlers
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -190,14 +190,12 @@ func (h *httpRequest) body(d *tasks.Delivery, header http.Header) ([]byte, error
 		header.Set("Content-Type", "text/plain; charset=utf-8")
 		return []byte(v), nil
 	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
+	text, err := events.MarshalJSON(v)
+	if err != nil {
 		return nil, tasks.Permanent(fmt.Errorf("body: %w", err))
 	}
 	header.Set("Content-Type", "application/json")
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return text, nil
 }
 
 // exchange sends a request, and reads the answer.

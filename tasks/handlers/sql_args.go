@@ -1,13 +1,13 @@
 package handlers
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
 
+	"evrun/events"
 	"evrun/tasks"
 )
 
@@ -61,11 +61,6 @@ func sqlArg(v any) (any, error) {
 		}
 		return f, nil
 	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return nil, err
-	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	text, err := events.MarshalJSON(v)
+	return string(text), err
 }

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
@@ -75,13 +75,10 @@ func (u *userInsert) attributes(env *expression.Env) (any, []byte, error) {
 	if v == nil {
 		return nil, nil, nil
 	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
+	text, err := events.MarshalJSON(v)
+	if err != nil {
 		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %w", err))
 	}
-	text := bytes.TrimSpace(b.Bytes())
 	if text[0] != '{' {
 		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %s is no map", excerpt(string(text))))
 	}

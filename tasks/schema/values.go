@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"evrun/events"
+
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
@@ -271,7 +273,7 @@ func brief(v any) string {
 	case bool, int, int64, uint64, json.Number:
 		return clip(fmt.Sprint(v))
 	}
-	b, err := json.Marshal(v)
+	b, err := events.MarshalJSON(v)
 	if err != nil {
 		return describe(v)
 	}
