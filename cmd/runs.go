@@ -45,9 +45,9 @@ func newRunsCmd(e *env) *cobra.Command {
 	}
 	f := list.Flags()
 	o.selectionFlags(list)
-	f.StringSliceVar(&o.states, "state", nil, "only runs in these states: running, retrying, succeeded, skipped, dead")
+	f.StringSliceVar(&o.states, "state", nil, "only runs in these states: running, retrying, succeeded, skipped, dead, dropped")
 	f.IntVarP(&o.limit, "limit", "n", 100, "at most so many; 0: all")
-	complete(list, "state", "running", "retrying", "succeeded", "skipped", "dead")
+	complete(list, "state", "running", "retrying", "succeeded", "skipped", "dead", "dropped")
 
 	show := &cobra.Command{
 		Use:   "show RUN",
@@ -78,7 +78,7 @@ func (o *runsOptions) query(ctx context.Context, s *sqlite.Store) (q store.RunQu
 	for _, name := range o.states {
 		state, ok := store.ParseRunState(name)
 		if !ok {
-			return q, usage("--state %q: running, retrying, succeeded, skipped or dead", name)
+			return q, usage("--state %q: running, retrying, succeeded, skipped, dead or dropped", name)
 		}
 		q.States = append(q.States, state)
 	}
@@ -174,6 +174,9 @@ func (p *printer) runs(page []store.Run, header bool) error {
 			at = r.StartedAt
 		}
 		text, _, _ := strings.Cut(r.Error, "\n")
+		if r.Reason != "" {
+			text = strings.TrimSuffix(r.Reason+": "+text, ": ")
+		}
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", events.EscapeControl(r.ID), r.State, r.Attempt, orDash(events.EscapeControl(r.Type)),
 			at.Format(time.RFC3339), clip(events.EscapeControl(text), 100))
 	}
@@ -235,6 +238,9 @@ func (e *env) showRun(r store.Run, attempts []store.Attempt, ev *events.Event) e
 	row("run", events.EscapeControl(r.ID))
 	row("handler", events.EscapeControl(r.Handler))
 	row("state", r.State.String())
+	if r.Reason != "" {
+		row("reason", events.EscapeControl(r.Reason))
+	}
 	if r.Joined != 0 {
 		row("joined", events.EscapeControl(r.JoinedID()))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,7 @@ func (s storedRuns) RetryRun(ctx context.Context, id string) (api.Run, error) {
 // runChange is what a command does to dead runs.
 type runChange struct {
 	name, done string // "retry", "retried"
+	states     []store.RunState
 	one        func(ctx context.Context, d deadRuns, id string) error
 	many       func(ctx context.Context, d deadRuns, q store.RunQuery) (int, error)
 }
@@ -51,7 +53,7 @@ gives to others, and the history of its attempts. Without a daemon the runs wait
 		Example: `  evrun runs retry 42-save-user-k3f9x2q7
   evrun runs retry --handler save-user`,
 	}
-	o.changes(c, runChange{name: "retry", done: "retried",
+	o.changes(c, runChange{name: "retry", done: "retried", states: []store.RunState{store.Dead},
 		one: func(ctx context.Context, d deadRuns, id string) error {
 			r, err := d.RetryRun(ctx, id)
 			if err != nil || !e.json() {
@@ -68,13 +70,15 @@ func newRunsDropCmd(e *env) *cobra.Command {
 	o := &runsOptions{env: e}
 	c := &cobra.Command{
 		Use:   "drop RUN... | --handler NAME | --event SEQUENCE|ID | --all",
-		Short: "Delete dead runs",
-		Long: `Deletes dead runs and the history of their attempts. Their events stay, and are not handled again. --all asks before it does so,
-or takes --yes.`,
+		Short: "Give up dead runs",
+		Long: `Gives up dead runs: they become dropped, and stay so. Their events are not handled again, and the history of their attempts stays.
+Runs that wait for a handler that is no longer in the wiring file can be dropped too: by their ids, or with --state running,retrying.
+--all asks before it does so, or takes --yes.`,
 		Example: `  evrun runs drop 42-save-user-k3f9x2q7
+  evrun runs drop --handler old-name --state dead,running,retrying
   evrun runs drop --all --yes`,
 	}
-	o.changes(c, runChange{name: "drop", done: "dropped",
+	o.changes(c, runChange{name: "drop", done: "dropped", states: []store.RunState{store.Dead, store.Running, store.Retrying},
 		one: func(ctx context.Context, d deadRuns, id string) error {
 			err := d.DropRun(ctx, id)
 			if err != nil || !e.json() {
@@ -91,18 +95,25 @@ or takes --yes.`,
 // changes makes c a command that changes dead runs.
 func (o *runsOptions) changes(c *cobra.Command, change runChange) {
 	o.selectionFlags(c)
-	c.Flags().StringSliceVar(&o.states, "state", nil, "dead: all dead runs, unless something else narrows them down")
+	names := make([]string, len(change.states))
+	for i, state := range change.states {
+		names[i] = state.String()
+	}
+	c.Flags().StringSliceVar(&o.states, "state", nil, "all runs in these states, unless something else narrows them down: "+strings.Join(names, ", "))
 	c.Flags().BoolVar(&o.all, "all", false, "all dead runs")
-	complete(c, "state", "dead")
-	c.ValidArgsFunction = o.completeRuns(store.RunQuery{State: store.Dead})
+	complete(c, "state", names...)
+	c.ValidArgsFunction = o.completeRuns(store.RunQuery{States: change.states})
 	c.RunE = func(c *cobra.Command, ids []string) error { return runRunsChange(c.Context(), o, change, ids) }
 }
 
 func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []string) error {
-	for _, state := range o.states {
-		if state != store.Dead.String() {
-			return usage("--state %s: only dead runs can be retried or dropped", state)
+	var states []store.RunState
+	for _, name := range o.states {
+		state, ok := store.ParseRunState(name)
+		if !ok || !slices.Contains(change.states, state) {
+			return usage("--state %s: only dead runs can be retried or dropped; running and retrying ones can be dropped while their handler is not wired", name)
 		}
+		states = append(states, state)
 	}
 	narrowed := o.handler != "" || o.event != ""
 	everything := o.all || len(o.states) > 0 && !narrowed
@@ -115,7 +126,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 		return usage("say which runs to %s: their ids, --handler, --event or --all", change.name)
 	}
 	if everything && change.name == "drop" && !o.yes {
-		if err := o.confirm(ctx, "Drop all dead runs, with their history? [y/N] "); err != nil {
+		if err := o.confirm(ctx, "Drop all these runs for good? [y/N] "); err != nil {
 			return err
 		}
 	}
@@ -130,6 +141,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 			return err
 		}
 	}
+	q.States = states
 	done, failed := 0, 0
 	apply := func(ctx context.Context, d deadRuns) error {
 		if len(ids) == 0 {

@@ -51,7 +51,8 @@ type Registration struct {
 type Consumer struct {
 	ID   HandlerID
 	Name string
-	// LowWater: every event up to this sequence has been dealt with: it didn't match, or it has a run.
+	// LowWater: every event up to this sequence has been dealt with: it didn't match, or it has a run. So a run on one of
+	// them that is not stored, once the mark is, will never be.
 	LowWater int64
 	State    HandlerState
 	// Paused handlers returned late with work to do. They take nothing until Resume, and keep their mark.

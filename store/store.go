@@ -6,7 +6,8 @@
 // Promises that every store keeps, and that package storetest checks:
 //
 //   - A call that returns nil has its writes on disk.
-//   - A pair (source, id) is accepted once; sequences only grow, and follow the order of acceptance.
+//   - A pair (source, id) is accepted once; sequences only grow, and follow the order of acceptance, also when events are
+//     deleted.
 //   - Committed events and runs are handed to [Options.OnCommit] in order of commit, each once, before the call that
 //     wrote them returns.
 //   - All methods are safe for concurrent use.
@@ -58,7 +59,7 @@ type Journal interface {
 	Events(ctx context.Context, q EventQuery) ([]*events.Event, error)
 	// Event returns the event with this id (the latest, should several sources use it), or [ErrNotFound].
 	Event(ctx context.Context, id string) (*events.Event, error)
-	// Head is the sequence of the last accepted event, 0 where there is none.
+	// Head is the sequence of the last accepted event, whether or not it is still stored; 0 before the first.
 	Head(ctx context.Context) (int64, error)
 }
 
@@ -96,9 +97,12 @@ type Runs interface {
 	// Pending returns runs of a handler that are running or retrying: those due first (a running one counts as due now),
 	// at most limit.
 	Pending(ctx context.Context, h HandlerID, limit int) ([]Run, error)
+	// PendingAfter returns the same runs in order of sequence: those after one, at most limit.
+	PendingAfter(ctx context.Context, h HandlerID, after int64, limit int) ([]Run, error)
 	// FindRun returns one run by its id, or [ErrNotFound].
 	FindRun(ctx context.Context, id string) (Run, error)
-	// Runs returns a page of runs, newest event first, and those of one event in the order of their handlers' numbers.
+	// Runs returns a page of runs, newest event first unless the query says otherwise, and those of one event in the order of their
+	// handlers' numbers.
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
 	// Counts says how many runs of each handler are under way or dead, by the handler's name. It costs what they are.
 	Counts(ctx context.Context) (map[string]Counts, error)
@@ -106,9 +110,12 @@ type Runs interface {
 	Joined(ctx context.Context, h HandlerID, sequence int64) ([]int64, error)
 	// Attempts returns the failed attempts of a run, oldest first.
 	Attempts(ctx context.Context, id string) ([]Attempt, error)
-	// Retry makes dead runs due again now, with a new budget of attempts, and returns them. At most limit of the selection.
+	// Retry makes dead runs due again now, with a new budget of attempts, and returns them as they then are. At most limit of the
+	// selection.
 	Retry(ctx context.Context, q RunQuery) ([]Run, error)
-	// Drop deletes dead runs and returns how many they were.
+	// Drop ends runs for good, as Dropped, and returns how many they were: those in the query's states, the dead ones where it
+	// names none. Runs that are running or retrying are dropped only if their handler is not active: an attempt of theirs that still
+	// goes on is fenced off. The history of their attempts stays.
 	Drop(ctx context.Context, q RunQuery) (int, error)
 }
 
@@ -125,11 +132,12 @@ const (
 	Succeeded
 	Skipped
 	Dead
+	Dropped // given up by hand
 )
 
-var stateNames = [...]string{Running: "running", Retrying: "retrying", Succeeded: "succeeded", Skipped: "skipped", Dead: "dead"}
+var stateNames = [...]string{Running: "running", Retrying: "retrying", Succeeded: "succeeded", Skipped: "skipped", Dead: "dead", Dropped: "dropped"}
 
-// String gives the name that users see: "running", "retrying", "succeeded", "skipped", "dead".
+// String gives the name that users see: "running", "retrying", "succeeded", "skipped", "dead", "dropped".
 func (s RunState) String() string {
 	if s < Running || int(s) >= len(stateNames) {
 		return "unknown"
@@ -137,8 +145,10 @@ func (s RunState) String() string {
 	return stateNames[s]
 }
 
-// Settled says whether the run is over: succeeded, skipped or dead.
-func (s RunState) Settled() bool { return s >= Succeeded }
+// Settled says whether the run is over: succeeded, skipped, dead or dropped.
+func (s RunState) Settled() bool {
+	return s == Succeeded || s == Skipped || s == Dead || s == Dropped
+}
 
 // ParseRunState is the inverse of [RunState.String].
 func ParseRunState(name string) (RunState, bool) {
@@ -164,6 +174,7 @@ type Run struct {
 	// Budget is how many attempts don't count: those before a dead run was last retried, and uncounted ones. 0 at first.
 	Budget        int
 	Error         string // of the last failed attempt; empty when it succeeded
+	Reason        string // why it is in its state, where no failed attempt says so: of a dropped run
 	StartedAt     time.Time
 	FinishedAt    time.Time // zero while running
 	NextAttemptAt time.Time // set when retrying
@@ -171,7 +182,7 @@ type Run struct {
 	Joined int64
 }
 
-// RunQuery selects runs. Set fields narrow it down together; Retry and Drop look at dead runs only.
+// RunQuery selects runs. Set fields narrow it down together. Retry looks at dead runs only, and Drop at those that it may drop.
 type RunQuery struct {
 	ID       string
 	Handler  string
@@ -179,7 +190,8 @@ type RunQuery struct {
 	States   []RunState // in one of these; none: any
 	Sequence int64      // of one event; 0: any
 	Before   int64      // only events with a smaller sequence; 0: no bound
-	AfterID  string     // only runs that come after this one in the order of [Runs.Runs], whether or not it is there still
+	AfterID  string     // only runs that come after this one in the query's order, whether or not it is in the selection
+	Oldest   bool       // oldest event first
 	Limit    int        // at most so many; 0: 1,000
 }
 

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"evrun/store"
@@ -10,12 +11,16 @@ import (
 // deadPage is how many dead runs are retried or dropped in one write: others have their turn in between.
 const deadPage = 500
 
-// DeadRuns retries and drops dead runs: one by its id, or a selection, page by page.
+// DeadRuns retries and drops dead runs: one by its id, or a selection, page by page. It drops runs that wait for a handler that is
+// not wired, too.
 type DeadRuns struct {
 	Store store.Store
 	// Retry is how a page is retried: [Runner.Retry], or the store's where no runner is.
 	Retry func(ctx context.Context, q store.RunQuery) ([]store.Run, error)
 }
+
+// droppable are the states that a run may be dropped in: see [store.Runs.Drop].
+var droppable = []store.RunState{store.Dead, store.Running, store.Retrying}
 
 // NotDeadError says that a run can't be retried or dropped, since it isn't dead.
 type NotDeadError struct{ Run store.Run }
@@ -36,11 +41,15 @@ func (d DeadRuns) RetryRun(ctx context.Context, id string) (store.Run, error) {
 	return runs[0], nil
 }
 
-// DropRun deletes one run with its history. Errors are as in RetryRun.
+// DropRun drops one run; one that is dropped already stays so. Errors are as in RetryRun.
 func (d DeadRuns) DropRun(ctx context.Context, id string) error {
-	n, err := d.Store.Drop(ctx, store.RunQuery{ID: id})
-	if err == nil && n == 0 {
-		return d.notDead(ctx, id)
+	n, err := d.Store.Drop(ctx, store.RunQuery{ID: id, States: droppable})
+	if err != nil || n > 0 {
+		return err
+	}
+	err = d.notDead(ctx, id)
+	if is := (*NotDeadError)(nil); errors.As(err, &is) && is.Run.State == store.Dropped {
+		return nil
 	}
 	return err
 }
@@ -53,28 +62,33 @@ func (d DeadRuns) notDead(ctx context.Context, id string) error {
 	return &NotDeadError{run}
 }
 
-// RetryRuns makes the dead runs of a selection due again now, and returns how many. A run that dies again meanwhile stays
-// dead, as does one of an event that is accepted meanwhile. After an error, some may have been retried.
+// RetryRuns makes the dead runs of a selection due again now, and returns how many: the oldest event's first, so that none
+// begins before an older one of its key. A run that dies again meanwhile stays dead, as does one of an event that is accepted
+// meanwhile. After an error, some may have been retried.
 func (d DeadRuns) RetryRuns(ctx context.Context, q store.RunQuery) (int, error) {
+	q.State, q.States, q.Oldest = store.Dead, nil, true
 	return d.pages(ctx, q, func(q store.RunQuery) (int, error) {
 		runs, err := d.Retry(ctx, q)
 		return len(runs), err
 	})
 }
 
-// DropRuns deletes the dead runs of a selection with their history, as RetryRuns retries them.
+// DropRuns drops runs of a selection, as RetryRuns retries them: the dead ones, unless it names other states.
 func (d DeadRuns) DropRuns(ctx context.Context, q store.RunQuery) (int, error) {
+	if q.State == 0 && len(q.States) == 0 {
+		q.State = store.Dead
+	}
 	return d.pages(ctx, q, func(q store.RunQuery) (int, error) { return d.Store.Drop(ctx, q) })
 }
 
-// pages calls do with page after page of a selection, newest first, and adds up what it returns. Each page begins after the
-// last, so that what dies again behind it is not met twice.
+// pages calls do with page after page of a selection and adds up what it returns. Each page begins after the last, so that what
+// dies again behind it is not met twice.
 func (d DeadRuns) pages(ctx context.Context, q store.RunQuery, do func(store.RunQuery) (int, error)) (total int, err error) {
 	head, err := d.Store.Head(ctx)
 	if err != nil {
 		return 0, err
 	}
-	q.State, q.Before, q.Limit = store.Dead, head+1, deadPage
+	q.Before, q.Limit = head+1, deadPage
 	for {
 		page, err := d.Store.Runs(ctx, q)
 		if err != nil || len(page) == 0 {

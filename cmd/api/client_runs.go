@@ -15,7 +15,8 @@ func (c *Client) RetryRun(ctx context.Context, id string) (run Run, err error) {
 	return run, c.call(ctx, http.MethodPost, "/v1/runs/"+url.PathEscape(id)+"/retry", &run)
 }
 
-// DropRun deletes a dead run. Errors are as in RetryRun.
+// DropRun drops a dead run, or one that waits for a handler that is not wired. Errors are as in RetryRun; a run that is dropped
+// already is none.
 func (c *Client) DropRun(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/v1/runs/"+url.PathEscape(id), nil)
 }
@@ -23,22 +24,22 @@ func (c *Client) DropRun(ctx context.Context, id string) error {
 // RetryRuns makes the dead runs of a handler, of an event, or all, due again now, and returns how many.
 func (c *Client) RetryRuns(ctx context.Context, q store.RunQuery) (int, error) {
 	var changed Changed
-	if err := c.call(ctx, http.MethodPost, "/v1/runs/retry?"+deadQuery(q), &changed); err != nil || changed.Retried == nil {
+	if err := c.call(ctx, http.MethodPost, "/v1/runs/retry?"+selectionQuery(q), &changed); err != nil || changed.Retried == nil {
 		return 0, err
 	}
 	return *changed.Retried, nil
 }
 
-// DropRuns deletes the dead runs of a handler, of an event, or all, and returns how many.
+// DropRuns drops the dead runs of a handler, of an event, or all, and returns how many; or those in the states of the query.
 func (c *Client) DropRuns(ctx context.Context, q store.RunQuery) (int, error) {
 	var changed Changed
-	if err := c.call(ctx, http.MethodDelete, "/v1/runs?"+deadQuery(q), &changed); err != nil || changed.Dropped == nil {
+	if err := c.call(ctx, http.MethodDelete, "/v1/runs?"+selectionQuery(q), &changed); err != nil || changed.Dropped == nil {
 		return 0, err
 	}
 	return *changed.Dropped, nil
 }
 
-func deadQuery(q store.RunQuery) string {
+func selectionQuery(q store.RunQuery) string {
 	v := url.Values{}
 	if q.Handler != "" {
 		v.Set("handler", q.Handler)
@@ -48,6 +49,9 @@ func deadQuery(q store.RunQuery) string {
 	}
 	if len(v) == 0 {
 		v.Set("all", "true")
+	}
+	for _, state := range q.States {
+		v.Add("state", state.String())
 	}
 	return v.Encode()
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"evrun/store"
@@ -36,7 +37,7 @@ func (s *Server) selection(r *http.Request) (q store.RunQuery, some bool, err er
 		for name := range strings.SplitSeq(list, ",") {
 			state, ok := store.ParseRunState(name)
 			if !ok {
-				return q, false, problem(http.StatusBadRequest, "state: running, retrying, succeeded, skipped or dead")
+				return q, false, problem(http.StatusBadRequest, "state: running, retrying, succeeded, skipped, dead or dropped")
 			}
 			q.States = append(q.States, state)
 		}
@@ -102,7 +103,7 @@ func (s *Server) dropRun(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) retryRuns(w http.ResponseWriter, r *http.Request) error {
-	q, err := s.deadSelection(r)
+	q, err := s.changeSelection(r, store.Dead)
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (s *Server) retryRuns(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) dropRuns(w http.ResponseWriter, r *http.Request) error {
-	q, err := s.deadSelection(r)
+	q, err := s.changeSelection(r, store.Dead, store.Running, store.Retrying)
 	if err != nil {
 		return err
 	}
@@ -125,18 +126,17 @@ func (s *Server) dropRuns(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, Changed{Dropped: &n})
 }
 
-// deadSelection reads a selection that is to be changed: all dead runs only when ?all=true says so.
-func (s *Server) deadSelection(r *http.Request) (store.RunQuery, error) {
+// changeSelection reads a selection that is to be changed, of runs in some states: all of them only when ?all=true says so.
+func (s *Server) changeSelection(r *http.Request, states ...store.RunState) (store.RunQuery, error) {
 	q, some, err := s.selection(r)
 	if err != nil {
 		return q, err
 	}
 	for _, state := range q.States {
-		if state != store.Dead {
-			return q, problem(http.StatusBadRequest, "state: only dead runs can be retried or dropped")
+		if !slices.Contains(states, state) {
+			return q, problem(http.StatusBadRequest, "state: dead runs can be retried or dropped; running and retrying ones can be dropped while their handler is not wired")
 		}
 	}
-	q.States = nil
 	if all := (values{r.URL.Query()}).Get("all"); !some && all != "1" && all != "true" {
 		return q, problem(http.StatusBadRequest, "say which runs: handler, event or seq; or all=true")
 	}

@@ -77,7 +77,7 @@ func TestManyDeadRunsAreRetriedAndDropped(t *testing.T) {
 	if got, err := d.DropRuns(t.Context(), store.RunQuery{}); got != n || err != nil {
 		t.Fatalf("dropped %d, %v", got, err)
 	}
-	if runs, err := d.store.Runs(t.Context(), store.RunQuery{}); len(runs) > 0 || err != nil {
+	if runs, err := d.store.Runs(t.Context(), store.RunQuery{State: store.Dead}); len(runs) > 0 || err != nil {
 		t.Errorf("%d runs are left, %v", len(runs), err)
 	}
 }
@@ -86,7 +86,7 @@ func TestSelectionToChangeMustBeSaid(t *testing.T) {
 	d := serve(t, dying("h"))
 	d.emit("a.b", 1)
 	id := d.dead("h", 1, 1)[0].ID
-	for _, query := range []string{"", "?state=dead", "?all=no", "?handler=h&state=running", "?event=nowhere", "?seq=1&event=a.b1"} {
+	for _, query := range []string{"", "?state=dead", "?all=no", "?handler=h&state=skipped", "?event=nowhere", "?seq=1&event=a.b1"} {
 		for method, path := range map[string]string{"POST": "/v1/runs/retry", "DELETE": "/v1/runs"} {
 			if res, body := d.call(method, path+query, "", ""); res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusNotFound {
 				t.Errorf("%s %s%s: %d %s", method, path, query, res.StatusCode, body)
@@ -106,11 +106,14 @@ func TestOnlyDeadRunsAreChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	var p *api.Problem
-	if err := d.DropRun(t.Context(), id); !errors.As(err, &p) || p.Status != 404 {
+	if err := d.DropRun(t.Context(), id); err != nil {
 		t.Errorf("dropped again: %v", err)
 	}
-	if _, err := d.RetryRun(t.Context(), id); !errors.As(err, &p) || p.Status != 404 {
+	if _, err := d.RetryRun(t.Context(), id); !errors.As(err, &p) || p.Status != 409 {
 		t.Errorf("retried after it was dropped: %v", err)
+	}
+	if err := d.DropRun(t.Context(), "99-"+id[2:]); !errors.As(err, &p) || p.Status != 404 {
+		t.Errorf("a run that never was is dropped: %v", err)
 	}
 	e, err := d.store.Event(t.Context(), "a.b0")
 	if err != nil {

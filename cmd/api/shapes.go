@@ -48,6 +48,7 @@ type Run struct {
 	State         string     `json:"state"`
 	Attempt       int        `json:"attempt"`
 	Error         string     `json:"error,omitempty"`
+	Reason        string     `json:"reason,omitempty"` // of its state, where no failed attempt gives one: dropped
 	StartedAt     *time.Time `json:"started_at,omitempty"`
 	FinishedAt    *time.Time `json:"finished_at,omitempty"`
 	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
@@ -59,7 +60,7 @@ type Run struct {
 func RunOf(r store.Run) Run {
 	return Run{
 		ID: r.ID, Handler: r.Handler, EventID: r.EventID, Sequence: r.Sequence, Type: r.Type, State: r.State.String(), Attempt: r.Attempt,
-		Error: r.Error, StartedAt: timeOf(r.StartedAt), FinishedAt: timeOf(r.FinishedAt), NextAttemptAt: timeOf(r.NextAttemptAt),
+		Error: r.Error, Reason: r.Reason, StartedAt: timeOf(r.StartedAt), FinishedAt: timeOf(r.FinishedAt), NextAttemptAt: timeOf(r.NextAttemptAt),
 		Joined: r.JoinedID(),
 	}
 }

@@ -443,7 +443,7 @@ func (s *Store) Resume(ctx context.Context, name string, skipTo int64, evs []*ev
 			return t.check(err)
 		}
 		if skipTo > 0 {
-			if err := t.dropOpen(row.id, `state <= 2`); err != nil {
+			if err := t.dropOpen(row.id, `state <= 2`, "left out when its handler was resumed"); err != nil {
 				return t.check(err)
 			}
 		}
@@ -472,7 +472,7 @@ func (s *Store) Forget(ctx context.Context, name string, evs []*events.Event) er
 		if err := t.putHandlers(map[string]*handlerRow{name: row}); err != nil {
 			return t.check(err)
 		}
-		if err := t.dropOpen(row.id, `(state <= 2 OR state = 5)`); err != nil {
+		if err := t.dropOpen(row.id, `(state <= 2 OR state = 5)`, "dropped with its handler, which was forgotten"); err != nil {
 			return t.check(err)
 		}
 		return t.append(evs, nil)
@@ -497,18 +497,10 @@ func (t *txn) handler(name string) (*handlerRow, error) {
 }
 
 // dropOpen drops the runs of a handler that are in such a state.
-func (t *txn) dropOpen(handler int64, state string) error {
-	for _, query := range []string{
-		`DELETE FROM attempts WHERE handler = ?1 AND sequence IN (SELECT sequence FROM runs WHERE handler = ?1 AND ` + state + `)`,
-		`DELETE FROM runs WHERE handler = ?1 AND ` + state,
-	} {
-		st, err := t.w.prepared(query)
-		if err != nil {
-			return err
-		}
-		if _, err := st.exec(handler); err != nil {
-			return err
-		}
+func (t *txn) dropOpen(handler int64, state, reason string) error {
+	drop, err := t.w.prepared(`UPDATE runs SET state = 6, finished_at = ?2, next_attempt_at = NULL, reason = ?3 WHERE handler = ?1 AND ` + state)
+	if err == nil {
+		_, err = drop.exec(handler, t.now, reason)
 	}
-	return nil
+	return err
 }

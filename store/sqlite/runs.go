@@ -162,7 +162,7 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 }
 
 const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
-	r.joined, b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
+	r.reason, r.joined, b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
 
 const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN handlers b ON b.id = r.began_as
 	LEFT JOIN events e ON e.sequence = r.sequence `
@@ -183,17 +183,18 @@ func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]stor
 			r                             store.Run
 			started                       int64
 			finished, next, joined, chain sql.NullInt64
-			beganAs, text, id, typ        sql.NullString
+			beganAs, reason               sql.NullString
+			text, id, typ                 sql.NullString
 		)
 		if err := rows.Scan(&r.Sequence, &r.HandlerID, &r.Handler, &r.State, &r.Attempt, &r.Budget, &started, &finished, &next, &text,
-			&joined, &beganAs, &id, &typ, &chain); err != nil {
+			&reason, &joined, &beganAs, &id, &typ, &chain); err != nil {
 			return nil, translate(err)
 		}
 		if r.ID = store.RunID(r.Sequence, r.Handler, s.id); beganAs.Valid {
 			r.ID = store.RunID(r.Sequence, beganAs.String, s.id)
 		}
 		r.Joined, r.Chain = joined.Int64, chain.Int64
-		r.EventID, r.Type, r.Error = id.String, typ.String, text.String
+		r.EventID, r.Type, r.Error, r.Reason = id.String, typ.String, text.String, reason.String
 		r.StartedAt = fromMicros(started)
 		if finished.Valid {
 			r.FinishedAt = fromMicros(finished.Int64)
@@ -209,6 +210,12 @@ func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]stor
 // Pending implements [store.Runs]. Running ones come first: their next_attempt_at is NULL.
 func (s *Store) Pending(ctx context.Context, h store.HandlerID, limit int) ([]store.Run, error) {
 	return s.queryRuns(ctx, `WHERE r.handler = ? AND r.state <= 2 ORDER BY r.next_attempt_at, r.sequence LIMIT ?`, int64(h), limit)
+}
+
+// PendingAfter implements [store.Runs]. Which ones come next, the index alone says.
+func (s *Store) PendingAfter(ctx context.Context, h store.HandlerID, after int64, limit int) ([]store.Run, error) {
+	return s.queryRuns(ctx, `WHERE r.handler = ?1 AND r.sequence IN (SELECT sequence FROM runs INDEXED BY runs_pending
+		WHERE handler = ?1 AND state <= 2 AND sequence > ?2 ORDER BY sequence LIMIT ?3) ORDER BY r.sequence`, int64(h), after, limit)
 }
 
 // Counts implements [store.Runs]. Both statements read an index of the few runs alone.
@@ -261,7 +268,11 @@ func (s *Store) Runs(ctx context.Context, q store.RunQuery) ([]store.Run, error)
 	if q.Limit <= 0 {
 		q.Limit = 1000
 	}
-	return s.queryRuns(ctx, where+` ORDER BY r.sequence DESC, r.handler LIMIT ?`, append(args, q.Limit)...)
+	order := "DESC"
+	if q.Oldest {
+		order = "ASC"
+	}
+	return s.queryRuns(ctx, where+` ORDER BY r.sequence `+order+`, r.handler LIMIT ?`, append(args, q.Limit)...)
 }
 
 // selectRuns turns a query into a condition on r and h.
@@ -297,8 +308,12 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 		if err != nil {
 			return "", nil, err
 		}
-		add("r.sequence <= ?", sequence)
-		add("(r.sequence < ?", sequence)
+		less := "<"
+		if q.Oldest {
+			less = ">"
+		}
+		add("r.sequence "+less+"= ?", sequence)
+		add("(r.sequence "+less+" ?", sequence)
 		// The run's handler, which may be another than it began under; or that of the name, where the run is gone.
 		conditions[len(conditions)-1] += ` OR r.handler > ifnull((SELECT r.handler FROM runs r WHERE ` + hasID + `), (SELECT id FROM handlers WHERE name = ?)))`
 		args = append(args, sequence, handler, handler)
@@ -347,81 +362,6 @@ func (s *Store) Attempts(ctx context.Context, id string) ([]store.Attempt, error
 		attempts = append(attempts, a)
 	}
 	return attempts, translate(rows.Err())
-}
-
-// dead reads the dead runs of a selection. Reading them before the transaction is safe: only Retry and Drop end that
-// state, and both check it again.
-func (s *Store) dead(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
-	q.State, q.States = store.Dead, nil
-	return s.Runs(ctx, q)
-}
-
-// Retry implements [store.Runs].
-func (s *Store) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
-	runs, err := s.dead(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("retry runs: %w", err)
-	}
-	var retried []store.Run
-	err = s.w.submit(ctx, newOp(len(runs), 0, func(t *txn) error {
-		retried = retried[:0]
-		update, err := t.w.prepared(`UPDATE runs SET state = 2, budget = attempt, next_attempt_at = ?3 WHERE sequence = ?1 AND handler = ?2 AND state = 5`)
-		if err != nil {
-			return t.check(err)
-		}
-		for _, r := range runs {
-			n, err := update.exec(r.Sequence, int64(r.HandlerID), t.now)
-			if err != nil {
-				return t.check(err)
-			}
-			if n == 1 {
-				r.State, r.Budget, r.NextAttemptAt = store.Retrying, r.Attempt, fromMicros(t.now)
-				retried = append(retried, r)
-			}
-		}
-		if t.wantRuns {
-			t.runs = append(t.runs, retried...)
-		}
-		return nil
-	}))
-	if err != nil {
-		return nil, fmt.Errorf("retry runs: %w", err)
-	}
-	return retried, nil
-}
-
-// Drop implements [store.Runs].
-func (s *Store) Drop(ctx context.Context, q store.RunQuery) (int, error) {
-	runs, err := s.dead(ctx, q)
-	if err != nil {
-		return 0, fmt.Errorf("drop runs: %w", err)
-	}
-	var dropped int
-	err = s.w.submit(ctx, newOp(len(runs), 0, func(t *txn) error {
-		dropped = 0
-		for _, query := range []string{
-			`DELETE FROM attempts WHERE sequence = ?1 AND handler = ?2 AND EXISTS (SELECT 1 FROM runs r WHERE r.sequence = ?1 AND r.handler = ?2 AND r.state = 5)`,
-			`DELETE FROM runs WHERE sequence = ?1 AND handler = ?2 AND state = 5`,
-		} {
-			st, err := t.w.prepared(query)
-			if err != nil {
-				return t.check(err)
-			}
-			dropped = 0
-			for _, r := range runs {
-				n, err := st.exec(r.Sequence, int64(r.HandlerID))
-				if err != nil {
-					return t.check(err)
-				}
-				dropped += int(n)
-			}
-		}
-		return nil
-	}))
-	if err != nil {
-		return 0, fmt.Errorf("drop runs: %w", err)
-	}
-	return dropped, nil
 }
 
 // prepared returns a statement that is needed seldom, compiled at its first use.

@@ -61,7 +61,10 @@ func Run(t *testing.T, open Open) {
 		{"an uncounted attempt leaves the budget as it was", uncounted},
 		{"a dead run can be retried with a new budget", retry},
 		{"only dead runs are retried or dropped", retryOnlyDead},
-		{"a dropped run is gone", drop},
+		{"a retried run has the attempt that it died of, whoever retried it before", retryAgain},
+		{"a dropped run stays, and says so", drop},
+		{"what waits for a handler that is not active can be dropped", dropWaiting},
+		{"pending runs are read in order of sequence", pendingAfter},
 		{"runs are paged without a gap or a repeat, newest event first", runPages},
 		{"unsettled leaves out what has a run", unsettled},
 		{"users are found by e-mail address, id, and listed in order", users},
@@ -608,16 +611,143 @@ func retryOnlyDead(t *testing.T, open Open) {
 	}
 }
 
-func drop(t *testing.T, open Open) {
+// retryAgain lets a run die between the moment that a retry selects it and the one that changes it.
+func retryAgain(t *testing.T, open Open) {
 	s := open(t, store.Options{})
+	h := register(t, s, "h")[0]
+	e := event("a.b", "1")
+	appendAll(t, s, e)
+	settle(t, s, outside(e, h.ID, 1, store.Dead))
+	const rounds = 50
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	retried := map[int]int{} // how often a retry gave an attempt
+	for range 4 {
+		wg.Go(func() {
+			for {
+				runs, err := s.Retry(ctx, store.RunQuery{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if len(runs) == 0 {
+					mu.Lock()
+					over := len(retried) >= rounds
+					mu.Unlock()
+					if over {
+						return
+					}
+					continue
+				}
+				attempt := runs[0].Attempt + 1
+				mu.Lock()
+				retried[attempt]++
+				mu.Unlock()
+				out, err := s.Settle(ctx, store.SettleBatch{Settlements: []store.Settlement{outside(e, h.ID, attempt, store.Dead)}})
+				if err != nil || out[0].Fenced {
+					t.Errorf("attempt %d of a retried run: fenced, %v", attempt, err)
+					return
+				}
+				if attempt > rounds {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for attempt, n := range retried {
+		equal(t, fmt.Sprint("retries that gave attempt ", attempt), n, 1)
+	}
+}
+
+func drop(t *testing.T, open Open) {
+	var mu sync.Mutex
+	var published []store.Run
+	s := open(t, store.Options{WantRuns: func() bool { return true }, OnCommit: func(c store.Commit) {
+		mu.Lock()
+		defer mu.Unlock()
+		published = append(published, c.Runs...)
+	}})
 	h := register(t, s, "h", "other")
 	e := event("a.b", "1")
 	appendAll(t, s, e)
 	settle(t, s, outside(e, h[0].ID, 1, store.Dead), outside(e, h[1].ID, 1, store.Dead))
-	equal(t, "dropped", must(s.Drop(ctx, store.RunQuery{Handler: "h"}))(t), 1)
-	left := runs(t, s, store.RunQuery{})
-	equal(t, "left", len(left), 1)
-	equal(t, "left handler", left[0].Handler, "other")
+	id := store.RunID(1, "h", s.ID())
+	for _, want := range []int{1, 0} { // the second time it is dropped already
+		equal(t, "dropped", must(s.Drop(ctx, store.RunQuery{Handler: "h"}))(t), want)
+		r := must(s.FindRun(ctx, id))(t)
+		equal(t, "state", r.State, store.Dropped)
+		equal(t, "its name", r.State.String(), "dropped")
+		equal(t, "settled", r.State.Settled(), true)
+		equal(t, "reason", r.Reason, "dropped by hand; it was dead")
+		equal(t, "error", r.Error, "attempt 1 failed")
+		equal(t, "history", len(must(s.Attempts(ctx, id))(t)), 1)
+		equal(t, "published", published[len(published)-1].State, store.Dropped)
+		equal(t, "published with its reason", published[len(published)-1].Reason, r.Reason)
+	}
+	equal(t, "published once", len(published), 3)
+	equal(t, "of this state", len(runs(t, s, store.RunQuery{State: store.Dropped})), 1)
+	equal(t, "dead", len(runs(t, s, store.RunQuery{State: store.Dead})), 1)
+	equal(t, "counts", must(s.Counts(ctx))(t)["h"], store.Counts{})
+	equal(t, "retried", len(must(s.Retry(ctx, store.RunQuery{ID: id}))(t)), 0)
+	equal(t, "what is left to handle", len(must(s.Events(ctx, store.EventQuery{Unsettled: h[0].ID}))(t)), 0)
+	equal(t, "another attempt", settle(t, s, outside(e, h[0].ID, 2, store.Succeeded))[0].Fenced, true)
+	equal(t, "a first one", must(s.Start(ctx, []store.Claim{{Handler: h[0].ID, Sequence: 1, Attempt: 1, At: at}}))(t)[0], false)
+}
+
+func dropWaiting(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	h := register(t, s, "gone", "here")
+	e1, e2 := event("a.b", "1"), event("a.b", "2")
+	appendAll(t, s, e1, e2)
+	for _, x := range h {
+		settle(t, s, outside(e1, x.ID, 1, store.Retrying))
+		must(s.Start(ctx, []store.Claim{{Handler: x.ID, Sequence: 2, Attempt: 1, At: at}}))(t)
+	}
+	waiting := store.RunQuery{States: []store.RunState{store.Running, store.Retrying}}
+	equal(t, "dropped while their handlers are active", must(s.Drop(ctx, waiting))(t), 0)
+	register(t, s, "here")
+	equal(t, "dropped, where nobody asked for those that wait", must(s.Drop(ctx, store.RunQuery{}))(t), 0)
+	equal(t, "dropped", must(s.Drop(ctx, waiting))(t), 2)
+	for _, r := range runs(t, s, store.RunQuery{Handler: "gone"}) {
+		equal(t, "state", r.State, store.Dropped)
+		equal(t, "reason", r.Reason, "dropped by hand; it was waiting for its handler, which was not wired")
+		equal(t, "next attempt", r.NextAttemptAt.IsZero(), true)
+	}
+	late := outside(e2, h[0].ID, 1, store.Succeeded)
+	late.Claimed = true
+	equal(t, "an attempt that went on", settle(t, s, late)[0].Fenced, true)
+	register(t, s, "gone", "here")
+	equal(t, "pending when it comes back", len(must(s.Pending(ctx, h[0].ID, 10))(t)), 0)
+	equal(t, "pending of the other", len(must(s.Pending(ctx, h[1].ID, 10))(t)), 2)
+}
+
+func pendingAfter(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	h := register(t, s, "h", "other")
+	for i := range 6 {
+		e := event("a.b", fmt.Sprint(i))
+		appendAll(t, s, e)
+		due := outside(e, h[i/5].ID, 1, store.Retrying)
+		due.Outcome.NextAttemptAt = at.Add(-time.Duration(i) * time.Hour)
+		if i == 2 {
+			due = outside(e, h[0].ID, 1, store.Dead)
+		}
+		settle(t, s, due)
+	}
+	appendAll(t, s, event("a.b", "started"))
+	must(s.Start(ctx, []store.Claim{{Handler: h[0].ID, Sequence: 7, Attempt: 1, At: at}}))(t)
+	for _, c := range []struct {
+		after int64
+		limit int
+		want  string
+	}{{0, 10, "[1 2 4 5 7]"}, {0, 3, "[1 2 4]"}, {4, 3, "[5 7]"}, {7, 3, "[]"}} {
+		sequences := []int64{}
+		for _, r := range must(s.PendingAfter(ctx, h[0].ID, c.after, c.limit))(t) {
+			sequences = append(sequences, r.Sequence)
+		}
+		equal(t, fmt.Sprint("after ", c.after), fmt.Sprint(sequences), c.want)
+	}
 }
 
 func runPages(t *testing.T, open Open) {
@@ -649,6 +779,12 @@ func runPages(t *testing.T, open Open) {
 		}
 		equal(t, "paged", fmt.Sprint(paged), fmt.Sprint(all))
 	}
+	forth, back := ids(store.RunQuery{Oldest: true, Limit: 7}), []string{}
+	forth = append(forth, ids(store.RunQuery{Oldest: true, AfterID: forth[6]})...)
+	for i := len(all) - 3; i >= 0; i -= 3 { // the runs of one event keep their order
+		back = append(back, all[i:i+3]...)
+	}
+	equal(t, "oldest first", fmt.Sprint(forth), fmt.Sprint(back))
 	equal(t, "dead", len(ids(store.RunQuery{States: []store.RunState{store.Dead}})), 4)
 	equal(t, "dead or retrying", len(ids(store.RunQuery{States: []store.RunState{store.Dead, store.Retrying}})), 8)
 	equal(t, "dead and retrying", len(ids(store.RunQuery{State: store.Dead, States: []store.RunState{store.Retrying}})), 0)

@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"time"
+
+	"evrun/store"
+)
+
+// Retry implements [store.Runs]. The selection is read before the transaction, which looks at each run again.
+func (s *Store) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
+	q.State, q.States = store.Dead, nil
+	return s.change(ctx, "retry", q, `UPDATE runs SET state = 2, budget = attempt, next_attempt_at = ?3
+		WHERE sequence = ?1 AND handler = ?2 AND state = 5 RETURNING attempt`,
+		func(r *store.Run, now int64) {
+			r.State, r.Budget, r.NextAttemptAt = store.Retrying, r.Attempt, fromMicros(now)
+		})
+}
+
+// Drop implements [store.Runs].
+func (s *Store) Drop(ctx context.Context, q store.RunQuery) (int, error) {
+	if q.State == 0 && len(q.States) == 0 {
+		q.State = store.Dead
+	}
+	states := q.States
+	if q.State != 0 {
+		states = []store.RunState{q.State}
+	}
+	dropped, err := s.change(ctx, "drop", q, `UPDATE runs AS r SET state = 6, finished_at = ?3, next_attempt_at = NULL, reason = CASE state
+			WHEN 5 THEN 'dropped by hand; it was dead'
+			ELSE 'dropped by hand; it was waiting for its handler, which was not wired' END
+		WHERE sequence = ?1 AND handler = ?2 AND `+stateCondition(states)+`
+			AND (state = 5 OR state <= 2 AND (SELECT active FROM handlers WHERE id = ?2) = 0) RETURNING attempt, reason`,
+		func(r *store.Run, now int64) {
+			r.State, r.FinishedAt, r.NextAttemptAt = store.Dropped, fromMicros(now), time.Time{}
+		})
+	return len(dropped), err
+}
+
+// change updates each run of a selection by a statement on its sequence and handler, and the time. It returns those that the
+// statement has changed, as they then are: the statement gives their attempt, and maybe their reason.
+func (s *Store) change(ctx context.Context, what string, q store.RunQuery, update string, changed func(r *store.Run, now int64)) ([]store.Run, error) {
+	runs, err := s.Runs(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("%s runs: %w", what, err)
+	}
+	if len(runs) == 0 {
+		return nil, nil
+	}
+	var done []store.Run
+	err = s.w.submit(ctx, newOp(len(runs), 0, func(t *txn) error {
+		done = done[:0]
+		st, err := t.w.prepared(update)
+		if err != nil {
+			return t.check(err)
+		}
+		for _, r := range runs {
+			var row [2]driver.Value
+			err := st.queryRow(row[:], r.Sequence, int64(r.HandlerID), t.now)
+			if noRows(err) {
+				continue // it is another's by now
+			}
+			if err != nil {
+				return t.check(err)
+			}
+			attempt, _ := row[0].(int64)
+			r.Attempt = int(attempt)
+			r.Reason, _ = row[1].(string)
+			changed(&r, t.now)
+			done = append(done, r)
+		}
+		if t.wantRuns {
+			t.runs = append(t.runs, done...)
+		}
+		return nil
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("%s runs: %w", what, err)
+	}
+	return done, nil
+}

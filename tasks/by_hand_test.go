@@ -1,0 +1,101 @@
+package tasks_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// A dropped run is not handled again, though the handler's mark lies before it and evrun is killed.
+func TestDroppedRunIsNotHandledAgain(t *testing.T) {
+	p := path(t)
+	begun, release := make(chan string, 10), make(chan struct{})
+	defer close(release)
+	handler := func() *tasks.Handler {
+		return &tasks.Handler{Name: "h", On: on("a"), Action: outsideFunc(func(ctx context.Context, d *tasks.Delivery) (any, error) {
+			begun <- d.Event.ID
+			if d.Event.ID == "holds" {
+				select {
+				case <-release:
+				case <-ctx.Done():
+				}
+			}
+			return nil, tasks.Permanent(errors.New("never"))
+		})}
+	}
+	d := start(t, p, handler())
+	d.emit("a", "holds") // the mark stays before it
+	d.emit("a", "dropped")
+	for range 2 {
+		<-begun
+	}
+	dead := tasks.DeadRuns{Store: d.store, Retry: d.runner.Retry}
+	id := d.settled(1)[0].ID
+	for range 2 {
+		if err := dead.DropRun(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.kill()
+
+	d = start(t, p, handler())
+	d.emit("a", "last")
+	seen := map[string]bool{}
+	for !seen["last"] {
+		seen[<-begun] = true
+	}
+	if seen["dropped"] {
+		t.Error("the dropped run was handled again")
+	}
+	if r, err := d.store.FindRun(t.Context(), id); err != nil || r.State != store.Dropped || r.Reason == "" || r.Error != "never" {
+		t.Errorf("run %+v, %v", r, err)
+	}
+}
+
+// What a handler left behind when it was taken out of the wiring can be dropped, and stays so when the handler comes back.
+func TestRunsOfAHandlerThatIsGoneCanBeDropped(t *testing.T) {
+	begun := make(chan int, 10)
+	handler := func(version string) *tasks.Handler {
+		return &tasks.Handler{Name: "h", Version: version, On: on("a"), Retry: tasks.Retry{Attempts: 9, Backoff: time.Hour, Max: time.Hour},
+			Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
+				begun <- d.Attempt
+				return nil, tasks.RetryAfter(time.Hour, errors.New("not yet"))
+			})}
+	}
+	d := start(t, path(t), handler("1"))
+	d.emit("a", "1")
+	<-begun
+	for must(t, d, store.Retrying) == nil {
+		wait(time.Millisecond)
+	}
+	id := must(t, d, store.Retrying)[0].ID
+	dead := tasks.DeadRuns{Store: d.store, Retry: d.runner.Retry}
+	var notDead *tasks.NotDeadError
+	if err := dead.DropRun(t.Context(), id); !errors.As(err, &notDead) {
+		t.Errorf("a run that will be retried is dropped: %v", err)
+	}
+	if _, err := d.runner.Replace(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := dead.DropRuns(t.Context(), store.RunQuery{Handler: "h"}); n != 0 || err != nil {
+		t.Errorf("%d dropped, %v: it is not dead", n, err)
+	}
+	waiting := store.RunQuery{Handler: "h", States: []store.RunState{store.Running, store.Retrying}}
+	if n, err := dead.DropRuns(t.Context(), waiting); n != 1 || err != nil {
+		t.Errorf("%d dropped, %v", n, err)
+	}
+	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{handler("2")}); err != nil {
+		t.Fatal(err)
+	}
+	d.emit("a", "2")
+	if attempt := <-begun; attempt != 1 {
+		t.Errorf("attempt %d", attempt)
+	}
+	if r, err := d.store.FindRun(t.Context(), id); err != nil || r.State != store.Dropped || r.Attempt != 1 {
+		t.Errorf("run %+v, %v", r, err)
+	}
+}
