@@ -37,6 +37,8 @@ func dsn(path string, readOnly bool, synchronous string) string {
 		q.Set("mode", "ro")
 		q.Add("_pragma", "query_only(1)")
 	} else {
+		// For a new file alone, and before the journal mode, which writes its first page: pruning can then give space back.
+		q.Add("_pragma", "auto_vacuum(incremental)")
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "synchronous("+synchronous+")")
 		q.Add("_pragma", "foreign_keys(1)")

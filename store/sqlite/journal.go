@@ -337,9 +337,9 @@ func (s *Store) Event(ctx context.Context, id string) (*events.Event, error) {
 
 // Head implements [store.Journal].
 func (s *Store) Head(ctx context.Context) (int64, error) {
-	var head sql.NullInt64
-	err := s.readers.QueryRowContext(ctx, `SELECT max(sequence) FROM events`).Scan(&head)
-	return head.Int64, translate(err)
+	var head int64
+	err := s.readers.QueryRowContext(ctx, `SELECT `+journalHead).Scan(&head)
+	return head, translate(err)
 }
 
 func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) || errors.Is(err, io.EOF) }

@@ -84,12 +84,24 @@ func migrate(c *conn) error {
 		INSERT INTO meta (key, value) VALUES ('id', '%s') ON CONFLICT DO NOTHING`, applicationID, version, newStoreID())); err != nil {
 		return err
 	}
+	if err := c.exec(raiseHead); err != nil {
+		return fmt.Errorf("the journal's head: %w", err)
+	}
 	if err := c.exec(`COMMIT`); err != nil {
 		return err
 	}
 	done = true
 	return nil
 }
+
+// journalHead is an SQL expression: the last sequence that was given. Where the last events were deleted, meta has it.
+const journalHead = `max(ifnull((SELECT max(sequence) FROM events), 0), ifnull((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'head'), 0))`
+
+// raiseHead keeps the journal's head above every mark and every run: what an older evrun, or another program without the
+// trigger of 008_head.sql, deleted would otherwise come again below them, and not be handled.
+const raiseHead = `INSERT INTO meta (key, value)
+	SELECT 'head', known FROM (SELECT max(ifnull((SELECT max(low_water) FROM handlers), 0), ifnull((SELECT max(sequence) FROM runs), 0)) AS known)
+	WHERE known > ` + journalHead + ` ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 
 // checkVersion refuses files that aren't ours, or are too new for us.
 func checkVersion(application, version int, empty bool) error {

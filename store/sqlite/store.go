@@ -190,7 +190,7 @@ func (w *writer) load() error {
 		return fmt.Errorf("its id: %w", err)
 	}
 	w.id = row[0].(string)
-	head, err := w.prepared(`SELECT ifnull(max(sequence), 0) FROM events`)
+	head, err := w.prepared(`SELECT ` + journalHead)
 	if err != nil {
 		return err
 	}
