@@ -182,7 +182,9 @@ func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events
 			return rc, false, err
 		}
 		if errors.Is(err, api.ErrNoDaemon) {
-			rc, err = o.write(ctx, func(context.Context, *sqlite.Store, *config.Config) (*events.Event, error) { return e, nil })
+			rc, err = o.write(ctx, func(em *tasks.Emitter, _ *sqlite.Store, _ *config.Config) (*events.Event, error) {
+				return e, em.Check(e)
+			})
 			if err == nil || !errors.Is(err, store.ErrLocked) {
 				return rc, true, err
 			}
@@ -199,14 +201,15 @@ func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events
 	}
 }
 
-// write puts an event into the journal, as the daemon would.
-func (e *env) write(ctx context.Context, what func(context.Context, *sqlite.Store, *config.Config) (*events.Event, error)) (rc api.Receipt, err error) {
+// write puts an event, which what has had checked by the emitter, into the journal, as the daemon would.
+func (e *env) write(ctx context.Context, what func(*tasks.Emitter, *sqlite.Store, *config.Config) (*events.Event, error)) (rc api.Receipt, err error) {
 	err = e.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) error {
-		ev, err := what(ctx, s, cfg)
+		em := newEmitter(s, cfg)
+		ev, err := what(em, s, cfg)
 		if err != nil {
 			return err
 		}
-		receipts, err := newEmitter(s, cfg).Emit(ctx, ev)
+		receipts, err := em.Accept(ctx, []*events.Event{ev})
 		if err == nil {
 			rc = api.Receipt{ID: ev.ID, Source: ev.Source, Sequence: receipts[0].Sequence, Duplicate: receipts[0].Duplicate}
 		}

@@ -18,6 +18,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule"
 )
@@ -346,7 +347,7 @@ func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Durati
 		rc, err = client.Fire(ctx, name)
 		return err
 	}, func(ctx context.Context) (err error) {
-		rc, err = e.write(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) (*events.Event, error) {
+		rc, err = e.write(ctx, func(em *tasks.Emitter, s *sqlite.Store, cfg *config.Config) (*events.Event, error) {
 			entry, err := wired(cfg, name)
 			if err != nil {
 				return nil, err
@@ -355,7 +356,7 @@ func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Durati
 			if err != nil {
 				return nil, err
 			}
-			return schedule.StoredManual(marks, entry)
+			return schedule.StoredManual(em, marks, entry)
 		})
 		return err
 	})

@@ -9,6 +9,8 @@ var (
 	ErrConflict = errors.New("already exists")
 	// ErrActive: the wiring has this handler.
 	ErrActive = errors.New("the handler is active")
+	// ErrClash: the journal has another event with the (source, id) of one that evrun makes itself.
+	ErrClash = errors.New("its source and id are those of an event that the journal has already")
 	// ErrStatement: a statement of the user's own can't be run as it is, or not with these values.
 	ErrStatement = errors.New("the statement failed")
 	// ErrTimeout: a statement of the user's own was stopped because it took too long; nothing of it was written.

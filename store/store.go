@@ -39,8 +39,6 @@ type Store interface {
 	// made on them. Errors are as in Exec.
 	Migrate(ctx context.Context, handler string, statements []*Statement) error
 
-	// ID is this database's own random name, made with it: 8 characters of [a-z2-7].
-	ID() string
 	// Run is the writer: it commits what the other methods write. When ctx ends, it commits what is waiting and returns nil;
 	// after an I/O error, when the store can promise nothing any more, it returns that error: stop, and start anew.
 	Run(ctx context.Context) error
@@ -50,6 +48,8 @@ type Store interface {
 
 // Journal is the durable, ordered log of accepted events.
 type Journal interface {
+	// ID is this database's own random name, made with it: 8 characters of [a-z2-7].
+	ID() string
 	// Append accepts events, in order and in one transaction, and gives each new one its Sequence, and one without a Chain that
 	// Sequence as its Chain (both in the Event too).
 	// An event whose (source, id) is known already changes nothing: its receipt is the first one's, marked Duplicate.
@@ -92,7 +92,8 @@ type Runs interface {
 	// attempt of its run comes back as false.
 	Start(ctx context.Context, claims []Claim) ([]bool, error)
 	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks.
-	// All of it is one transaction. The results have the order of the settlements.
+	// All of it is one transaction. The results have the order of the settlements. [ErrClash] means that an emitted event's
+	// (source, id) is known already: nothing was written.
 	Settle(ctx context.Context, b SettleBatch) ([]Settled, error)
 	// Pending returns runs of a handler that are running or retrying: those due first (a running one counts as due now),
 	// at most limit.
@@ -310,7 +311,8 @@ type Users interface {
 type Schedules interface {
 	// ScheduleMarks returns the marks of all schedules by name.
 	ScheduleMarks(ctx context.Context) (map[string]ScheduleMark, error)
-	// FireSlots accepts slots' events and moves the schedules' marks, in one transaction. Receipts are as in Append.
+	// FireSlots accepts slots' events and moves the schedules' marks, in one transaction. Receipts are as in Append: a Duplicate
+	// is a slot that fired before its mark was lost, and does not fire again.
 	FireSlots(ctx context.Context, marks []ScheduleMark, evs []*events.Event) ([]Receipt, error)
 	// ForgetSchedules deletes the marks of schedules: should one of the name come again, it begins anew.
 	ForgetSchedules(ctx context.Context, names []string) error

@@ -74,7 +74,7 @@ type attemptDone struct {
 
 func newConsumer(r *Runner, h *Handler) *consumer {
 	c := &consumer{
-		r: r, h: h.WithDefaults(), pace: pace{interval: h.Rate.Interval()}, source: "/handlers/" + h.Name,
+		r: r, h: h.WithDefaults(), pace: pace{interval: h.Rate.Interval()}, source: r.o.Emitter.Source("/handlers/" + h.Name),
 		atomic:   len(h.Emit) > 0 || h.Kind == "emit" || h.Kind == "sql",
 		active:   map[int64]*task{},
 		attempts: make(chan attemptDone), written: make(chan []settling), retried: make(chan store.Run),

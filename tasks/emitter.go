@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ const DefaultMaxEvent = 1 << 20
 // use.
 type Emitter struct {
 	journal store.Journal
+	source  string // of evrun's own events, and the beginning of what its parts have as theirs
 	maxData int
 	types   atomic.Pointer[declared] // nil: none
 	now     func() time.Time
@@ -30,7 +32,21 @@ func NewEmitter(journal store.Journal, maxData int) *Emitter {
 	if maxData <= 0 {
 		maxData = DefaultMaxEvent
 	}
-	return &Emitter{journal: journal, maxData: maxData, now: time.Now}
+	em := &Emitter{journal: journal, maxData: maxData, now: time.Now}
+	if journal != nil {
+		em.source = "/evrun/" + journal.ID()
+	}
+	return em
+}
+
+// Source is the source of evrun's own events, /evrun/STOREID, or with part, such as /schedules/nightly, of those that this part
+// makes. Nobody else can publish under it, so their ids are taken by nobody else.
+func (em *Emitter) Source(part string) string { return em.source + part }
+
+// owns says whether a source is evrun's own.
+func (em *Emitter) owns(source string) bool {
+	rest, ok := strings.CutPrefix(source, em.source)
+	return ok && em.source != "" && (rest == "" || rest[0] == '/')
 }
 
 // SetClock gives it another clock than the machine's, before its first use.
@@ -86,7 +102,14 @@ func (em *Emitter) Check(e *events.Event) error {
 		return refused("type %q: types under %s are evrun's own; choose another name", e.Type, events.ReservedPrefix)
 	}
 	e.Chain, e.Hops = 0, 0
-	return em.stamp(e)
+	if err := em.stamp(e); err != nil {
+		return err
+	}
+	if em.owns(e.Source) {
+		return refused("source %q: sources under %s are this evrun's own, for the events that it makes itself; leave the source out, or choose another one such as /shop/checkout",
+			e.Source, em.source)
+	}
+	return nil
 }
 
 // stamp fills in what is missing and checks the whole: its attributes, its size, and its data against its type's schema.
@@ -124,6 +147,12 @@ func (em *Emitter) stamp(e *events.Event) error {
 	return nil
 }
 
+// Own stamps an event that a part of evrun makes: its source is that of [Emitter.Source]. It is for Accept.
+func (em *Emitter) Own(part string, e *events.Event) error {
+	e.Source = em.Source(part)
+	return em.stamp(e)
+}
+
 // child makes an event that a run causes. Its id is the run's with its name among those, so that it can only be accepted once.
 func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*events.Event, error) {
 	data, err := MarshalData(what.Data)
@@ -148,15 +177,15 @@ func MarshalData(v any) (json.RawMessage, error) {
 	return events.MarshalJSON(v)
 }
 
-// Own makes one of evrun's own events, of a type of [events.OwnTypes], which nobody else can publish: for Accept, or for a
+// Notice makes one of evrun's own events, of a type of [events.OwnTypes], which nobody else can publish: for Accept, or for a
 // transaction that has it with it.
-func (em *Emitter) Own(typ, id string, data any) (*events.Event, error) {
+func (em *Emitter) Notice(typ, id string, data any) (*events.Event, error) {
 	payload, err := MarshalData(data)
 	if err != nil {
 		return nil, err
 	}
 	e := &events.Event{Type: typ, ID: id, Data: payload}
-	return e, em.stamp(e)
+	return e, em.Own("", e)
 }
 
 // Stamp fills in what an event lacks and says whether it is fit, evrun's own types too: for an event that somebody asks

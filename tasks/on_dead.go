@@ -28,7 +28,7 @@ func (c *consumer) dead(t *task, d *Delivery, err error) store.Outcome {
 		"run": d.RunID, "handler": c.h.Name, "event": t.event.ID, "type": t.event.Type, "seq": strconv.FormatInt(t.seq, 10),
 		"attempt": t.attempt, "error": out.Error,
 	}}
-	if e, err := c.r.o.Emitter.child(d, "dead."+strconv.Itoa(t.attempt), "/evrun", what); err == nil {
+	if e, err := c.r.o.Emitter.child(d, "dead."+strconv.Itoa(t.attempt), c.r.o.Emitter.Source(""), what); err == nil {
 		out.Emit = append(out.Emit, e)
 	}
 	return out

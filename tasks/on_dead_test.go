@@ -81,7 +81,7 @@ func TestOnDeadComesOnceAfterTheLastAttempt(t *testing.T) {
 				}
 				j := slices.IndexFunc(runs, func(r store.Run) bool { return r.ID == data.RunID })
 				if j < 0 || data.Handler != "h" || data.Error != "attempt 3 went wrong" || data.Attempts != 3 || data.Event.ID != runs[j].EventID ||
-					data.Event.Type != "a" || !strings.Contains(string(data.Event.Data), `"key"`) || e.CausationID != data.Event.ID || e.Hops != 1 || e.Source != "/handlers/h" {
+					data.Event.Type != "a" || !strings.Contains(string(data.Event.Data), `"key"`) || e.CausationID != data.Event.ID || e.Hops != 1 || e.Source != "/evrun/"+d.store.ID()+"/handlers/h" {
 					t.Errorf("event %d: %s %s", i, e.ID, e.Data)
 				}
 			}

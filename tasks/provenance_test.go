@@ -3,6 +3,7 @@ package tasks_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"evrun/events"
@@ -86,4 +87,53 @@ func (d *daemon) event(sequence int64) *events.Event {
 		d.t.Fatalf("event #%d: %v, %v", sequence, page, err)
 	}
 	return page[0]
+}
+
+// Evrun's own events have predictable ids. Their sources are refused from outside, so that nobody can take an id first; another
+// evrun may send on its own.
+func TestOwnSourcesAreRefusedFromOutside(t *testing.T) {
+	d := start(t, path(t))
+	own := "/evrun/" + d.store.ID()
+	for source, accepted := range map[string]bool{
+		own: false, own + "/": false, own + "/schedules/nightly": false, own + "/handlers/pay": false, own + "/else": false,
+		own + "x": true, "/evrun/aaaaaaaa/schedules/nightly": true, "/evrun": true, "/evrun/emit": true, "/schedules/nightly": true, "": true,
+	} {
+		_, err := d.emitter.Emit(t.Context(), &events.Event{Type: "a", Source: source, ID: "2026-12-24T18:00:00Z"})
+		var refused *tasks.RefusedError
+		switch {
+		case accepted && err != nil:
+			t.Errorf("%q: %v", source, err)
+		case !accepted && (!errors.As(err, &refused) || !strings.Contains(err.Error(), own) || !strings.Contains(err.Error(), "choose another")):
+			t.Errorf("%q: %v", source, err)
+		}
+	}
+}
+
+// An event that a run emits is never dropped for another one with its id: the run says so.
+func TestAnEmittedEventWhoseIDIsTakenIsReported(t *testing.T) {
+	for name, action := range map[string]tasks.Action{
+		"inside":  saveUser,
+		"outside": outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, nil }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := start(t, path(t), &tasks.Handler{Name: "pay", On: on("a"), Action: action, Emit: emits(t, "b")})
+			// As only evrun itself can: the emitter refuses it.
+			taken := &events.Event{Type: "x", ID: "2-pay-" + d.store.ID() + ".1", Source: "/evrun/" + d.store.ID() + "/handlers/pay"}
+			if _, err := d.store.Append(t.Context(), []*events.Event{taken}); err != nil {
+				t.Fatal(err)
+			}
+			d.emit("a", "one")
+			d.emit("a", "two")
+			runs := d.settled(2)
+			if runs[0].State != store.Dead || !strings.Contains(runs[0].Error, taken.ID) || !strings.Contains(runs[0].Error, "#1") {
+				t.Errorf("the run whose event's id is taken: %+v", runs[0])
+			}
+			if runs[1].State != store.Succeeded {
+				t.Errorf("the other run: %+v", runs[1])
+			}
+			if dead := d.ofType("evrun.run.dead"); len(dead) != 1 || !strings.Contains(string(dead[0].Data), taken.ID) {
+				t.Errorf("notices %v", dead)
+			}
+		})
+	}
 }

@@ -209,7 +209,7 @@ func TestEmittedEventIsHandledAndLinked(t *testing.T) {
 		})})
 	root := d.emit("user.registered", "ada")
 	child := <-got
-	if child.Chain != root.Sequence || child.CorrelationID != "ada" || child.CausationID != "ada" || child.Hops != 1 || child.Source != "/handlers/save" {
+	if child.Chain != root.Sequence || child.CorrelationID != "ada" || child.CausationID != "ada" || child.Hops != 1 || child.Source != "/evrun/"+d.store.ID()+"/handlers/save" {
 		t.Errorf("chain: %+v", child)
 	}
 	if string(child.Data) != `{"email":"ada@example.com","id":1}` {

@@ -64,17 +64,21 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.publish(w, r, evs, batch, wait)
+	emit := func(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
+		return s.o.Emitter.Emit(ctx, evs...)
+	}
+	return s.publish(w, r, emit, evs, batch, wait)
 }
 
-// publish accepts events and answers with their receipts; one that is waited for, with what follows from it too.
-func (s *Server) publish(w http.ResponseWriter, r *http.Request, evs []*events.Event, batch bool, wait time.Duration) error {
+// publish has events accepted and answers with their receipts; one that is waited for, with what follows from it too.
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(context.Context, []*events.Event) ([]store.Receipt, error),
+	evs []*events.Event, batch bool, wait time.Duration) error {
 	if wait > 0 {
 		// Whoever listens before the event is accepted is told of all its runs.
 		listening := s.o.Commits.Subscribe(64)
 		defer listening.Unsubscribe()
 	}
-	receipts, err := s.o.Emitter.Emit(r.Context(), evs...)
+	receipts, err := accept(r.Context(), evs)
 	if err != nil {
 		return err
 	}

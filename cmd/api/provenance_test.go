@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"evrun/events"
@@ -66,5 +67,30 @@ func TestWhatASenderSaysUnderOurNamesIsReplaced(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(body), &shape); err != nil || shape.Seq != "2" || shape.Chain != "2" || shape.Sequence != "0007" {
 		t.Errorf("shape %s, %v", body, err)
+	}
+}
+
+// A source of this evrun's own is refused on every way in, with the reason.
+func TestOwnSourcesAreRefusedOnEveryWay(t *testing.T) {
+	d := serve(t)
+	own := "/evrun/" + d.store.ID() + "/schedules/nightly"
+	e := fmt.Sprintf(`{"specversion":"1.0","id":"2026-12-24T18:00:00Z","source":%q,"type":"a.b"}`, own)
+	good := `{"specversion":"1.0","id":"good","source":"/evrun/aaaaaaaa/schedules/nightly","type":"a.b"}`
+	for _, send := range []struct{ contentType, query, body string }{
+		{"application/cloudevents+json", "", e},
+		{"application/cloudevents-batch+json", "", "[" + good + "," + e + "]"},
+		{"application/x-ndjson", "", e + "\n" + good},
+		{"application/x-ndjson", "?source=" + own, `{"type":"a.b"}`},
+		{"application/json", "", "{}"},
+	} {
+		_, body := d.call(http.MethodPost, "/v1/events"+send.query, send.contentType, send.body,
+			"Ce-Specversion", "1.0", "Ce-Id", "2026-12-24T18:00:00Z", "Ce-Source", own, "Ce-Type", "a.b")
+		if !strings.Contains(body, `"status":422`) && !strings.Contains(body, `"status":400`) || !strings.Contains(body, "are this evrun's own") {
+			t.Errorf("%s%s: %s", send.contentType, send.query, body)
+		}
+	}
+	page, err := d.store.Events(t.Context(), store.EventQuery{})
+	if err != nil || len(page) != 1 || page[0].ID != "good" {
+		t.Errorf("accepted %v, %v", page, err)
 	}
 }

@@ -165,7 +165,7 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return unscheduled(r, err)
 	}
-	return s.publish(w, r, []*events.Event{e}, false, wait)
+	return s.publish(w, r, s.o.Emitter.Accept, []*events.Event{e}, false, wait)
 }
 
 // Schedules lists the schedules, each with its next n slots.

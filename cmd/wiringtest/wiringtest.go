@@ -279,7 +279,7 @@ func (b *bench) give(ctx context.Context, g config.Given) error {
 	}
 	listening := b.commits.Subscribe(64)
 	defer listening.Unsubscribe()
-	receipts, err := b.emitter.Emit(ctx, evs...)
+	receipts, err := b.accept(ctx, given, evs)
 	var refused *tasks.RefusedError
 	switch {
 	case g.Refused != "" && err == nil:
@@ -314,6 +314,21 @@ func (b *bench) give(ctx context.Context, g config.Given) error {
 		b.commits.Close() // ends Follow
 		return errors.Join(err, <-ended)
 	}
+}
+
+// accept has what is given accepted: what a schedule makes, and what comes from outside.
+func (b *bench) accept(ctx context.Context, given []config.Given, evs []*events.Event) (_ []store.Receipt, err error) {
+	for i, g := range given {
+		if g.Schedule != nil {
+			err = b.emitter.Own(g.Schedule.Part(), evs[i])
+		} else {
+			err = b.emitter.Check(evs[i])
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return b.emitter.Accept(ctx, evs)
 }
 
 // event makes the event that comes in, number n of all.

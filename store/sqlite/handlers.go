@@ -136,7 +136,7 @@ func (s *Store) Register(ctx context.Context, handlers []store.Registration, evs
 			if err := t.register(r); err != nil {
 				return t.check(err)
 			}
-			return t.append(evs, nil)
+			return t.emit(evs)
 		}))
 	}
 	if err != nil {
@@ -447,7 +447,7 @@ func (s *Store) Resume(ctx context.Context, name string, skipTo int64, evs []*ev
 				return t.check(err)
 			}
 		}
-		return t.append(evs, nil)
+		return t.emit(evs)
 	}))
 	if err != nil {
 		return false, fmt.Errorf("resume: %w", err)
@@ -475,7 +475,7 @@ func (s *Store) Forget(ctx context.Context, name string, evs []*events.Event) er
 		if err := t.dropOpen(row.id, `(state <= 2 OR state = 5)`, "dropped with its handler, which was forgotten"); err != nil {
 			return t.check(err)
 		}
-		return t.append(evs, nil)
+		return t.emit(evs)
 	}))
 	if err != nil {
 		return fmt.Errorf("forget: %w", err)

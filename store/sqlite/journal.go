@@ -31,28 +31,47 @@ func payload(evs []*events.Event) (bytes int) {
 	return bytes
 }
 
-// append inserts the events that are new. receipts may be nil.
+// append inserts the events that are new.
 func (t *txn) append(evs []*events.Event, receipts []store.Receipt) error {
 	for i, e := range evs {
-		sequence, known, err := t.insertEvent(e)
-		if err != nil {
-			return fmt.Errorf("event %s: %w", e.ID, t.check(err))
-		}
-		if !known {
-			if isRoot(e) {
-				e.Chain = sequence
-			}
-			e.Sequence = sequence
-			t.events = append(t.events, e)
-			if err := t.noteUnattended(sequence); err != nil {
-				return fmt.Errorf("event %s: %w", e.ID, t.check(err))
-			}
-		}
-		if receipts != nil {
-			receipts[i] = store.Receipt{Sequence: sequence, Duplicate: known}
+		var err error
+		if receipts[i], err = t.accept(e); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// emit inserts events that evrun makes itself. No other event can have their ids, so one that does is an error.
+func (t *txn) emit(evs []*events.Event) error {
+	for _, e := range evs {
+		switch rc, err := t.accept(e); {
+		case err != nil:
+			return err
+		case rc.Duplicate:
+			return fmt.Errorf("event %s from %s: %w, as #%d", e.ID, e.Source, store.ErrClash, rc.Sequence)
+		}
+	}
+	return nil
+}
+
+// accept inserts an event, unless it is known.
+func (t *txn) accept(e *events.Event) (store.Receipt, error) {
+	sequence, known, err := t.insertEvent(e)
+	if err != nil {
+		return store.Receipt{}, fmt.Errorf("event %s: %w", e.ID, t.check(err))
+	}
+	if !known {
+		if isRoot(e) {
+			e.Chain = sequence
+		}
+		e.Sequence = sequence
+		t.events = append(t.events, e)
+		if err := t.noteUnattended(sequence); err != nil {
+			return store.Receipt{}, fmt.Errorf("event %s: %w", e.ID, t.check(err))
+		}
+	}
+	return store.Receipt{Sequence: sequence, Duplicate: known}, nil
 }
 
 // isRoot says whether e begins its chain. It may have a sequence already, from a transaction that was rolled back.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"evrun/store"
 )
@@ -76,5 +78,35 @@ func TestChainsOfAnOlderStore(t *testing.T) {
 	runs, err := s.Runs(context.Background(), store.RunQuery{})
 	if err != nil || len(runs) != 1 || runs[0].Chain != 1 {
 		t.Errorf("runs %+v, %v", runs, err)
+	}
+}
+
+// What overlap looks for after an upgrade, the event of the last slot, has the source that schedules have now.
+func TestTheLastSlotsOfAnOlderStore(t *testing.T) {
+	slots := []time.Time{time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), time.Date(2026, 12, 24, 18, 0, 0, 100_000_000, time.UTC),
+		time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)}
+	var script strings.Builder
+	for i, slot := range slots {
+		fmt.Fprintf(&script, `INSERT INTO schedules (name, since, slot, fired) VALUES ('s%d', 1, %d, %d);`, i, slot.UnixMicro(), slot.UnixMicro())
+		for j, source := range []string{"/schedules/s%d", "/shop/s%d"} {
+			fmt.Fprintf(&script, `INSERT INTO events (sequence, id, source, type, time, accepted_at) VALUES (%d, '%s', '%s', 'a', 1, 1);`,
+				2*i+j+1, slot.Format(time.RFC3339Nano), fmt.Sprintf(source, i))
+		}
+	}
+	script.WriteString(`INSERT INTO schedules (name, since, slot) VALUES ('never', 1, 1);
+		INSERT INTO events (sequence, id, source, type, time, accepted_at) VALUES (9, 'older', '/schedules/s0', 'a', 1, 1)`)
+	s, err := Open(oldStore(t, 4, script.String()), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i, slot := range slots {
+		page, err := s.Events(context.Background(), store.EventQuery{ID: slot.Format(time.RFC3339Nano), Source: fmt.Sprintf("/evrun/aaaaaaaa/schedules/s%d", i)})
+		if err != nil || len(page) != 1 {
+			t.Errorf("slot %v: %v, %v", slot, page, err)
+		}
+	}
+	if page, err := s.Events(context.Background(), store.EventQuery{ID: "older", Source: "/schedules/s0"}); err != nil || len(page) != 1 {
+		t.Errorf("another event: %v, %v", page, err)
 	}
 }

@@ -142,7 +142,7 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 			return err
 		}
 	}
-	if err := t.append(out.Emit, nil); err != nil {
+	if err := t.emit(out.Emit); err != nil {
 		return err
 	}
 	if t.wantRuns {

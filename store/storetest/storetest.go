@@ -49,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		{"an inside effect and its run commit together", effectCommits},
 		{"a failed effect leaves nothing but its run", effectUndone},
 		{"an emitted event is accepted with its run", emission},
+		{"an emitted event that is known already is an error, and nothing is written", clash},
 		{"a settlement of another attempt is fenced off", fencing},
 		{"an outside attempt is recorded before it is settled", claims},
 		{"a claim is given once", claimOnce},
@@ -441,6 +442,29 @@ func emission(t *testing.T, open Open) {
 	equal(t, "sequence", child.Sequence, 2)
 	equal(t, "in the journal", must(s.Event(ctx, "child"))(t).Type, "b.c")
 	equal(t, "published", fmt.Sprint(published), "[1 2]")
+}
+
+func clash(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	h := register(t, s, "save")[0]
+	e, other := event("a.b", "1"), event("a.b", "2")
+	appendAll(t, s, e, other, event("b.c", "taken"))
+	good := inside(e, h.ID, 1, "good@example.com")
+	bad := inside(other, h.ID, 1, "bad@example.com")
+	effect := bad.Effect
+	bad.Atomic, bad.Effect = true, func(tx store.Tx) store.Outcome {
+		out := effect(tx)
+		out.Emit = []*events.Event{event("b.c", "new"), event("b.c", "taken")}
+		return out
+	}
+	_, err := s.Settle(ctx, store.SettleBatch{Settlements: []store.Settlement{good, bad}})
+	if !errors.Is(err, store.ErrClash) || !strings.Contains(err.Error(), "#3") {
+		t.Errorf("settled: %v", err)
+	}
+	equal(t, "head", must(s.Head(ctx))(t), 3)
+	equal(t, "users", must(s.CountUsers(ctx))(t), 0)
+	equal(t, "runs", len(runs(t, s, store.RunQuery{})), 0)
+	equal(t, "the good one alone", settle(t, s, good)[0].State, store.Succeeded)
 }
 
 func outside(e *events.Event, h store.HandlerID, attempt int, state store.RunState) store.Settlement {

@@ -161,7 +161,7 @@ func SetPaused(ctx context.Context, s store.Schedules, e *Entry, paused bool) (c
 	return err == nil, err
 }
 
-// Manual makes an extra event of a schedule, paused or not, for the caller to publish. It is of no slot: its id is its own, and
+// Manual makes an extra event of a schedule, paused or not, for [tasks.Emitter.Accept]. It is of no slot: its id is its own, and
 // it has the extension attribute "manual".
 func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, err error) {
 	err = s.do(ctx, func(context.Context) (err error) {
@@ -169,17 +169,17 @@ func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, e
 		if t == nil {
 			return ErrUnknown
 		}
-		e, err = t.manual(t.timing, s.now().UTC().Truncate(time.Microsecond), t.mark.Fired)
+		e, err = t.manual(s.o.Emitter, t.timing, s.now().UTC().Truncate(time.Microsecond), t.mark.Fired)
 		return err
 	})
 	return e, err
 }
 
 // StoredManual makes the event of [Scheduler.Manual] for a schedule that no daemon runs.
-func StoredManual(marks map[string]store.ScheduleMark, e *Entry) (*events.Event, error) {
+func StoredManual(em *tasks.Emitter, marks map[string]store.ScheduleMark, e *Entry) (*events.Event, error) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	mark, _ := e.takeUp(marks, now)
-	return e.manual(e.Timing.CountedFrom(mark.Since), now, mark.Fired)
+	return e.manual(em, e.Timing.CountedFrom(mark.Since), now, mark.Fired)
 }
 
 // Replace puts other schedules in the place of those that are wired. One that is written as it was goes on untouched; one with

@@ -35,20 +35,20 @@ type Entry struct {
 	Version   string            // tells what is written of it from another wiring's; "": it is like no other
 }
 
-// Source is the source of the schedule's events.
-func (e *Entry) Source() string { return "/schedules/" + e.Name }
+// Part names the schedule among evrun's parts, for [tasks.Emitter.Own] and [tasks.Emitter.Source].
+func (e *Entry) Part() string { return "/schedules/" + e.Name }
 
 // slotID is the id of a slot's event.
 func slotID(slot time.Time) string { return slot.UTC().Format(time.RFC3339Nano) }
 
-// Event makes the event of a slot, which timing, the entry's own or one counted from somewhere, numbers. previous is the slot
+// Event makes the event of a slot, without its source: the emitter stamps that. The slot is one that timing, the entry's own or one counted from somewhere, numbers. previous is the slot
 // that was published before it; zero: none.
 func (e *Entry) Event(timing *Schedule, slot, previous time.Time) (*events.Event, error) {
 	env := expression.NewSlotEnv(slotOf(timing, slot))
 	if !previous.IsZero() {
 		env.SetPrevious(slotOf(timing, previous).Map())
 	}
-	ev := &events.Event{ID: slotID(slot), Source: e.Source(), Type: e.Type, Time: slot.UTC()}
+	ev := &events.Event{ID: slotID(slot), Type: e.Type, Time: slot.UTC()}
 	return ev, e.fill(ev, env)
 }
 
@@ -58,13 +58,16 @@ func slotOf(timing *Schedule, slot time.Time) expression.Slot {
 }
 
 // manual makes an event that is of no slot: somebody wants it now.
-func (e *Entry) manual(timing *Schedule, now, previous time.Time) (*events.Event, error) {
+func (e *Entry) manual(em *tasks.Emitter, timing *Schedule, now, previous time.Time) (*events.Event, error) {
 	env := expression.NewSlotEnv(expression.Slot{Time: now.In(timing.Location())})
 	if !previous.IsZero() {
 		env.SetPrevious(slotOf(timing, previous).Map())
 	}
-	ev := &events.Event{ID: events.NewID(), Source: e.Source(), Type: e.Type, Time: now, Extensions: map[string]any{"manual": true}}
-	return ev, e.fill(ev, env)
+	ev := &events.Event{ID: events.NewID(), Type: e.Type, Time: now, Extensions: map[string]any{"manual": true}}
+	if err := e.fill(ev, env); err != nil {
+		return nil, err
+	}
+	return ev, em.Own(e.Part(), ev)
 }
 
 // fill evaluates subject and data.

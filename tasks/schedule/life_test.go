@@ -117,7 +117,7 @@ func (l *life) journal(name string) told {
 				}
 				got.left[data.Reason] = append(got.left[data.Reason], data.Slots...)
 				got.counts[data.Reason] += data.Count
-			case e.Source != "/schedules/"+name:
+			case e.Source != "/evrun/"+l.store.ID()+"/schedules/"+name:
 			case e.Extensions["manual"] == true:
 				got.manual++
 			default:
@@ -400,7 +400,7 @@ func TestOverlap(t *testing.T) {
 			inBubble(t, func(t *testing.T, l *life) {
 				first := true
 				l.settled = func(ctx context.Context, source, id string) error {
-					if source != "/schedules/tick" {
+					if source != "/evrun/"+l.store.ID()+"/schedules/tick" {
 						t.Errorf("asked about %s", source)
 					}
 					if !first {

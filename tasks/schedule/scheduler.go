@@ -213,7 +213,7 @@ func (s *Scheduler) look(ctx context.Context, t *timer, slot time.Time) {
 	ctx, t.watch = context.WithCancel(ctx)
 	t.busy = true
 	go func() {
-		if err := s.o.Settled(ctx, t.Source(), slotID(slot)); err != nil && ctx.Err() == nil {
+		if err := s.o.Settled(ctx, s.o.Emitter.Source(t.Part()), slotID(slot)); err != nil && ctx.Err() == nil {
 			s.o.Log.Warn("it can't be seen whether a slot's runs have ended: the next one does not wait", "schedule", t.Name, "error", err)
 		}
 		select {
@@ -266,8 +266,13 @@ func (s *Scheduler) publishDue(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		_, err := s.o.Store.FireSlots(ctx, marks, evs)
+		receipts, err := s.o.Store.FireSlots(ctx, marks, evs)
 		accepted := s.now()
+		for i, rc := range receipts {
+			if rc.Duplicate {
+				s.o.Log.Error("an event of a schedule is in the journal already, and is not published again", "source", evs[i].Source, "id", evs[i].ID, "seq", rc.Sequence)
+			}
+		}
 		for _, d := range batch {
 			if err == nil {
 				d.t.mark, d.t.resumed = d.mark, false
@@ -314,7 +319,7 @@ func (s *Scheduler) due(t *timer, now time.Time) (d due, evs []*events.Event) {
 		}
 		e, err := t.Event(t.timing, slot, d.mark.Fired)
 		if err == nil {
-			err = s.o.Emitter.Check(e)
+			err = s.o.Emitter.Own(t.Part(), e)
 		}
 		if err != nil {
 			if e := s.missed(t, "error", one, err); e != nil {
@@ -353,11 +358,11 @@ func (s *Scheduler) missed(t *timer, reason string, d Dropped, cause error) *eve
 	}
 	data["slots"] = slots
 	id := fmt.Sprintf("missed-%s-%s", t.Name, slotID(d.Last))
-	e, err := s.o.Emitter.Own(events.TypeScheduleMissed, id, data)
+	e, err := s.o.Emitter.Notice(events.TypeScheduleMissed, id, data)
 	var refused *tasks.RefusedError
 	if errors.As(err, &refused) && refused.TooLarge {
 		delete(data, "slots")
-		e, err = s.o.Emitter.Own(events.TypeScheduleMissed, id, data)
+		e, err = s.o.Emitter.Notice(events.TypeScheduleMissed, id, data)
 	}
 	if err != nil {
 		s.o.Log.Error("the event of slots that are left out can't be made", "schedule", t.Name, "error", err)
