@@ -249,7 +249,7 @@ func (e *env) daemonOrStore(ctx context.Context, daemon, direct func(context.Con
 
 // withStore opens the store for writing while do runs.
 func withStore(ctx context.Context, cfg *config.Config, do func(context.Context, *sqlite.Store) error) (err error) {
-	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true})
+	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true, MaxData: cfg.Settings.Server.MaxEvent})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type Statement struct {
 	params  []string
 	offsets []int // of each parameter's first appearance
 	returns bool
+	calls   map[string]Literals
 }
 
 // String is the statement as it was written, without the semicolon.
@@ -44,6 +45,10 @@ func (s *Statement) Defines() bool {
 
 // Returns says whether the statement can return rows: it reads, or has a RETURNING.
 func (s *Statement) Returns() bool { return s.returns }
+
+// Calls are the functions that the statement's own text calls, by their names in lower case. The operators LIKE, GLOB, MATCH and
+// REGEXP count as functions of their right operand. A table's name before a list of columns may be among them.
+func (s *Statement) Calls() map[string]Literals { return s.calls }
 
 // StatementError is a fault in the text of a statement.
 type StatementError struct {
@@ -121,6 +126,7 @@ func ParseStatement(text string) (*Statement, error) {
 		}
 	}
 	s.key = strings.Join(words, " ")
+	s.calls = p.calls()
 	s.returns = !s.Defines() && (s.returns || s.Reads())
 	return s, nil
 }

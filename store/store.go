@@ -343,6 +343,9 @@ type Options struct {
 	WantRuns func() bool
 	// StatementTimeout is how long one statement of the user's own may take in a transaction. Default 5s.
 	StatementTimeout time.Duration
+	// MaxData is the largest data of an event, in bytes: what bounds the values that statements of the user's own may meet.
+	// Default [DefaultMaxData].
+	MaxData int
 	// Synchronous "normal" trades the durability of the last moments before a power cut for speed. Default "full".
 	Synchronous string
 	// At is called by the writer at each [Point] of a transaction, for tests that crash there. Default: nothing.
@@ -353,6 +356,12 @@ type Options struct {
 	// Now is what time is written; nil: time.Now.
 	Now func() time.Time
 }
+
+// How large an event's data may be, in bytes, unless the settings say otherwise, and at the most.
+const (
+	DefaultMaxData = 1 << 20
+	LargestMaxData = 64 << 20
+)
 
 // Point is a moment in the life of a transaction: what a crash there loses, and what it must not, differs.
 type Point string

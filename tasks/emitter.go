@@ -15,7 +15,7 @@ import (
 )
 
 // DefaultMaxEvent is how large an event's data may be unless the settings say otherwise: 1 MiB.
-const DefaultMaxEvent = 1 << 20
+const DefaultMaxEvent = store.DefaultMaxData
 
 // Emitter is the only way into the journal: it checks every event and stamps what its sender left out. Safe for concurrent
 // use.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"evrun/cmd/config/yaml"
+	"evrun/store"
 )
 
 var bareNumber = regexp.MustCompile(`^[-+]?[0-9]+(\.[0-9]+)?$`)
@@ -63,7 +64,7 @@ func (d *document) duration(n *yaml.Node, what string) time.Duration {
 // The least and the most that server.max_event can be. An event is held in memory a few times over.
 const (
 	minSize = 1 << 10
-	maxSize = 64 << 20
+	maxSize = store.LargestMaxData
 )
 
 var (

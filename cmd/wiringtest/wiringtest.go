@@ -98,7 +98,7 @@ func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) 
 	clock := func() time.Time { return t.Clock }
 	var err error
 	b.store, err = sqlite.Open(filepath.Join(dir, "test.db"), store.Options{
-		Synchronous: "normal", Now: clock,
+		Synchronous: "normal", Now: clock, MaxData: cfg.Settings.Server.MaxEvent,
 		WantRuns: func() bool { return true },
 		OnCommit: func(c store.Commit) {
 			for _, e := range c.Events {

@@ -30,7 +30,7 @@ var ofdLocking = sync.OnceValue(func() error {
 
 // dsn is the address of the database at path. A writer's transactions are immediate, and durable at each commit.
 func dsn(path string, readOnly bool, synchronous string) string {
-	q := url.Values{}
+	q := url.Values{"_defensive": {"1"}} // no statement can write the schema, or the file's pages
 	q.Add("_pragma", "busy_timeout(5000)")
 	q.Add("_pragma", "trusted_schema(0)")
 	if readOnly {

@@ -44,7 +44,7 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 			return nil, err
 		}
 	}
-	q := url.Values{"_pragma": {"busy_timeout(5000)", "trusted_schema(0)", "foreign_keys(1)"}}
+	q := url.Values{"_defensive": {"1"}, "_pragma": {"busy_timeout(5000)", "trusted_schema(0)", "foreign_keys(1)"}}
 	if q.Set("mode", "rw"); create {
 		q.Set("mode", "rwc")
 	}
@@ -70,7 +70,7 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 	if row[0] == int64(applicationID) {
 		return nil, fmt.Errorf("%w: it is a store of evrun's; without dsn a statement runs on this daemon's own", store.ErrStatement)
 	}
-	u, err := newUserStatements(c, nil)
+	u, err := newUserStatements(c, nil, maxValue(store.LargestMaxData))
 	if err != nil {
 		return nil, err
 	}

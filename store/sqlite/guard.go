@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	driverpkg "modernc.org/sqlite"
+
+	"evrun/store"
 )
 
 // guard decides what a user's statement may do on a connection: it is SQLite's authorizer there, from the opening of the
@@ -20,12 +22,16 @@ import (
 //
 // It belongs to the goroutine that uses the connection.
 type guard struct {
-	own   map[string]bool // the tables that may only be read, in lower case; nil: there are none
-	rules rules
+	own     map[string]bool // the tables that may only be read, in lower case; nil: there are none
+	modules map[string]bool // of virtual tables, in lower case
+	schema  schemaCosts
+	rules   rules
+	calls   map[string]store.Literals // of the statement's own text
 	// What came of the statement since rules were set.
 	denied string // why it was refused; empty: it wasn't
 	loops  bool   // it has more in it than rows that are written out
 	into   string // the first table that it inserts into
+	bound  bound  // what its functions ask for, also those behind the tables that it uses
 }
 
 type rules int8
@@ -38,13 +44,20 @@ const (
 
 // newGuard installs a guard on c. Installed once, it costs evrun's own statements nothing but a call when they are prepared.
 func newGuard(c *conn, own map[string]bool) (*guard, error) {
-	g := &guard{own: own}
+	g := &guard{own: own, modules: map[string]bool{}}
+	modules, err := c.pairs(`SELECT lower(name) FROM pragma_module_list`)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range modules {
+		g.modules[m[0]] = true
+	}
 	return g, c.c.(driverpkg.AuthorizerRegisterer).RegisterAuthorizer(g.authorize)
 }
 
-// on switches the guard on; the returned function switches it off.
-func (g *guard) on(r rules) (off func()) {
-	g.rules, g.denied, g.into = r, "", ""
+// on switches the guard on, for a statement with these calls; the returned function switches it off.
+func (g *guard) on(r rules, calls map[string]store.Literals) (off func()) {
+	g.rules, g.calls, g.denied, g.into = r, calls, "", ""
 	return g.off
 }
 
@@ -64,6 +77,10 @@ func (g *guard) authorize(action driverpkg.AuthorizerActionCode, a, b, _, trigge
 		return driverpkg.AuthorizerDeny
 	}
 	g.loops = g.loops || trigger != ""
+	if action == driverpkg.AuthDelete && g.rules == rows {
+		// A DELETE of all rows then goes row by row, and can be stopped. SQLite would empty the table in one step.
+		return driverpkg.AuthorizerIgnore
+	}
 	return driverpkg.AuthorizerOK
 }
 
@@ -72,15 +89,12 @@ func (g *guard) authorize(action driverpkg.AuthorizerActionCode, a, b, _, trigge
 func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string {
 	switch action {
 	case driverpkg.AuthRead:
-		return ""
+		return g.read(a)
 	case driverpkg.AuthSelect, driverpkg.AuthRecursive:
 		g.loops = true
 		return ""
 	case driverpkg.AuthFunction:
-		if forbiddenFunctions[strings.ToLower(b)] {
-			return fmt.Sprintf("the function %s is not allowed", b)
-		}
-		return ""
+		return g.call(strings.ToLower(b))
 	case driverpkg.AuthInsert:
 		if g.into == "" {
 			g.into = a
@@ -100,7 +114,12 @@ func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string
 	}
 	if g.rules == define {
 		switch action {
-		case driverpkg.AuthCreateTable, driverpkg.AuthCreateVTable, driverpkg.AuthCreateView:
+		case driverpkg.AuthCreateTable, driverpkg.AuthCreateView:
+			return g.name(a)
+		case driverpkg.AuthCreateVTable:
+			if !virtualTables[strings.ToLower(b)] {
+				return fmt.Sprintf("CREATE VIRTUAL TABLE … USING %s is not allowed; the modules fts5, fts5vocab, rtree and rtree_i32 are", b)
+			}
 			return g.name(a)
 		case driverpkg.AuthDropTable, driverpkg.AuthDropVTable, driverpkg.AuthDropView:
 			return g.change(a)
@@ -118,7 +137,35 @@ func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string
 	return fmt.Sprintf("what it does (SQLite's action %d) is not allowed", action)
 }
 
+// virtualTables are the modules of which virtual tables can be made. The others read or write the file's pages, or do what
+// nobody has looked at.
+var virtualTables = map[string]bool{"fts5": true, "fts5vocab": true, "rtree": true, "rtree_i32": true}
+
+// read judges a table that is read. Some modules are tables under their own name, without having been made.
+func (g *guard) read(table string) string {
+	name := strings.ToLower(table)
+	if g.modules[name] && !virtualTables[name] && !strings.HasPrefix(name, "json") && !strings.HasPrefix(name, "pragma_") { // a PRAGMA is judged as one
+		return fmt.Sprintf("the table %s, which shows the pages of the file, is not allowed", table)
+	}
+	g.bound.tighten(g.schema.tables[name])
+	return ""
+}
+
+// call judges a function, and takes note of what bounds it.
+func (g *guard) call(function string) string {
+	if forbidden[function] {
+		return fmt.Sprintf("the function %s is not allowed", function)
+	}
+	var literals store.Literals
+	if !g.schema.behind[function] { // else a view or a trigger may be what calls it, with other arguments
+		literals = g.calls[function]
+	}
+	g.bound.tighten(bound{lengthFor(function, literals), function})
+	return ""
+}
+
 func (g *guard) write(table string) string {
+	g.bound.tighten(g.schema.tables[strings.ToLower(table)])
 	switch {
 	case g.owns(table):
 		return fmt.Sprintf("%q is evrun's own table: it can be read, not written", table)
@@ -147,11 +194,6 @@ func (g *guard) name(table string) string {
 }
 
 func (g *guard) owns(table string) bool { return g.own[strings.ToLower(table)] }
-
-// forbiddenFunctions reach beyond the database. Most exist in SQLite's shell only; here in case a build has them.
-var forbiddenFunctions = map[string]bool{
-	"load_extension": true, "readfile": true, "writefile": true, "edit": true, "fts3_tokenizer": true,
-}
 
 // actionNames are how a message calls what only a guard can refuse.
 var actionNames = map[driverpkg.AuthorizerActionCode]string{

@@ -8,7 +8,11 @@
 // daemons take turns.
 //
 // Statements of the user's own run in the writer's transactions too, under a guard that keeps evrun's own tables from being
-// written, and under a clock: see [store.Tx]. [OpenDatabase] runs them on other files.
+// written, and under a clock: see [store.Tx]. [OpenDatabase] runs them on other files. What a clock can't stop is bounded by
+// size: values are at most twice the largest event and 1 MiB, and much smaller in a statement that calls a function whose work
+// grows faster than that (LIKE, instr, replace, trim, hex, printf, …; functions.go has them all). SQLite's own functions aren't
+// replaced: in a CHECK they would make a store unreadable to others. Virtual tables are those of fts5 and rtree; the connections
+// are in SQLite's defensive mode.
 //
 // Limits: a local file system (network ones are refused: their locks don't hold), and one writing process.
 //
@@ -99,7 +103,7 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 	if err := w.load(); err != nil {
 		return nil, err
 	}
-	if w.user, err = newUserStatements(c, ownTables()); err != nil {
+	if w.user, err = newUserStatements(c, ownTables(), maxValue(opt.MaxData)); err != nil {
 		return nil, err
 	}
 	s := &Store{path: path, id: w.id, w: w, lock: l}

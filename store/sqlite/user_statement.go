@@ -23,6 +23,8 @@ const maxUserStatements = 512
 type userStatements struct {
 	conn    *conn
 	guard   *guard
+	limits  *limiter
+	value   int // the largest value, where no function asks for less
 	changes *stmt
 	kept    map[*store.Statement]*userStatement
 	clock   int64
@@ -33,20 +35,40 @@ type userStatement struct {
 	s     driver.Stmt
 	args  []driver.NamedValue // reused
 	loops bool                // it may take long: more than a row that is written out is behind it
+	bound bound               // by its functions
 	used  int64               // when, by the clock
 }
 
-// newUserStatements guards c: own are the tables that may only be read.
-func newUserStatements(c *conn, own map[string]bool) (*userStatements, error) {
-	g, err := newGuard(c, own)
-	if err != nil {
+// newUserStatements guards c: own are the tables that may only be read, value is the largest value, in bytes.
+func newUserStatements(c *conn, own map[string]bool, value int) (_ *userStatements, err error) {
+	u := &userStatements{conn: c, value: value, kept: map[*store.Statement]*userStatement{}}
+	if u.guard, err = newGuard(c, own); err != nil {
 		return nil, fmt.Errorf("guard: %w", translate(err))
 	}
-	changes, err := c.prepare(`SELECT changes()`)
-	if err != nil {
+	if u.changes, err = c.prepare(`SELECT changes()`); err != nil {
 		return nil, err
 	}
-	return &userStatements{conn: c, guard: g, changes: changes, kept: map[*store.Statement]*userStatement{}}, nil
+	if err := u.schemaChanged(); err != nil {
+		return nil, err
+	}
+	if u.limits, err = newLimiter(c.c); err != nil {
+		return nil, err
+	}
+	if err := u.limits.limitUser(value); err != nil {
+		return nil, errors.Join(err, u.limits.Close())
+	}
+	return u, nil
+}
+
+// schemaChanged forgets what was known of the schema: the statements that were compiled for it, and the functions in it.
+func (u *userStatements) schemaChanged() (err error) {
+	for s, st := range u.kept {
+		u.drop(s, st)
+	}
+	if u.guard.schema, err = u.conn.schemaCosts(); err != nil {
+		return fmt.Errorf("read the schema: %w", err)
+	}
+	return nil
 }
 
 // Close finalizes what is kept.
@@ -56,7 +78,7 @@ func (u *userStatements) Close() error {
 		errs = append(errs, st.s.Close())
 	}
 	clear(u.kept)
-	return errors.Join(errs...)
+	return errors.Join(append(errs, u.limits.Close())...)
 }
 
 // exec runs s, and stops it when ctx ends or, unless limit is 0, after that time. The error of a failed statement is the
@@ -69,10 +91,16 @@ func (u *userStatements) exec(ctx context.Context, limit time.Duration, s *store
 	if s.Defines() {
 		rules = define
 	}
-	defer u.guard.on(rules)()
+	defer u.guard.on(rules, s.Calls())()
 	st, err := u.prepared(s)
 	if err != nil {
 		return store.Result{}, u.explain(err)
+	}
+	if st.bound.length > 0 {
+		if err := u.limits.set(lib.SQLITE_LIMIT_LENGTH, min(st.bound.length, u.value)); err != nil {
+			return store.Result{}, err
+		}
+		defer func() { _ = u.limits.set(lib.SQLITE_LIMIT_LENGTH, u.value) }() // it fails on a closed connection only
 	}
 	for i, a := range args {
 		st.args[i].Value = a
@@ -82,9 +110,9 @@ func (u *userStatements) exec(ctx context.Context, limit time.Duration, s *store
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: more than %v", store.ErrTimeout, limit))
 		defer cancel()
 	}
-	u.guard.loops = st.loops
+	u.guard.loops, u.guard.bound = st.loops, st.bound
 	r, err := u.run(ctx, s, st)
-	st.loops = u.guard.loops // it may have been prepared anew
+	st.loops, st.bound = u.guard.loops, u.guard.bound // it may have been prepared anew
 	if s.Defines() {
 		u.drop(s, st) // it runs once
 	}
@@ -100,12 +128,12 @@ func (u *userStatements) prepared(s *store.Statement) (*userStatement, error) {
 	st, ok := u.kept[s]
 	if !ok {
 		u.makeRoom()
-		u.guard.loops = s.Verb() != "INSERT" && s.Verb() != "REPLACE"
+		u.guard.loops, u.guard.bound = s.Verb() != "INSERT" && s.Verb() != "REPLACE", bound{}
 		prepared, err := u.prepare(s)
 		if err != nil {
 			return nil, err
 		}
-		st = &userStatement{s: prepared, args: make([]driver.NamedValue, len(s.Params())), loops: u.guard.loops}
+		st = &userStatement{s: prepared, args: make([]driver.NamedValue, len(s.Params())), loops: u.guard.loops, bound: u.guard.bound}
 		for i, name := range s.Params() {
 			st.args[i].Name = name // without an Ordinal: the driver then looks for it without making an index first
 		}
@@ -249,7 +277,24 @@ func (u *userStatements) explain(err error) error {
 			return fmt.Errorf("%w: %s", store.ErrConflict, message(e))
 		}
 	}
-	return fmt.Errorf("%w: %s", store.ErrStatement, message(e))
+	text := message(e)
+	switch {
+	case e.Code() == lib.SQLITE_TOOBIG && u.guard.bound.length > 0:
+		text = fmt.Sprintf("a value is larger than %s, the most that a statement may meet that calls %s with such arguments, since SQLite can't be stopped within it; "+
+			"do without the function, or keep such values away from the statement", sizeText(u.guard.bound.length), u.guard.bound.function)
+	case e.Code() == lib.SQLITE_TOOBIG:
+		text = fmt.Sprintf("a value is larger than %s, the most that a statement may meet; twice server.max_event and 1 MiB", sizeText(u.value))
+	case strings.HasPrefix(text, "LIKE or GLOB pattern too complex"):
+		text = fmt.Sprintf("the pattern of a LIKE or GLOB is longer than %d bytes, the most that it may have; instr() finds a longer text", maxPattern)
+	}
+	return fmt.Errorf("%w: %s", store.ErrStatement, text)
+}
+
+func sizeText(bytes int) string {
+	if bytes >= 1<<20 && bytes%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
+	return fmt.Sprintf("%d KiB", bytes>>10)
 }
 
 // message is what SQLite says, without the driver's frame of the code's own text before it and the number behind.

@@ -33,6 +33,10 @@ func (s *Store) Migrate(ctx context.Context, handler string, statements []*store
 		if !defined {
 			return nil
 		}
+		t.defined = true
+		if err := t.w.user.schemaChanged(); err != nil {
+			return t.check(err)
+		}
 		if err := t.w.user.checkReferences(); err != nil {
 			return t.check(err)
 		}
@@ -110,7 +114,7 @@ func (u *userStatements) checkTriggers() error {
 
 // compiles returns why the guard refuses a statement; nil when it doesn't.
 func (u *userStatements) compiles(query string) error {
-	defer u.guard.on(rows)()
+	defer u.guard.on(rows, nil)()
 	st, err := u.conn.c.(driver.ConnPrepareContext).PrepareContext(context.Background(), query)
 	if err == nil {
 		return st.Close()

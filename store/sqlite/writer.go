@@ -167,7 +167,7 @@ func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
 			if t.failed != nil {
 				err = t.failed
 			}
-			if rerr := w.rollback(); rerr != nil {
+			if rerr := w.rollback(t); rerr != nil {
 				return nil, nil, rerr
 			}
 			if aborts(err) {
@@ -177,7 +177,7 @@ func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
 		}
 	}
 	if err := t.moveMarks(); err != nil {
-		if rerr := w.rollback(); rerr != nil {
+		if rerr := w.rollback(t); rerr != nil {
 			return nil, nil, rerr
 		}
 		return nil, nil, err
@@ -185,7 +185,7 @@ func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
 	w.at(store.BeforeCommit)
 	if _, err := w.stmt.commit.exec(); err != nil {
 		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBusy) {
-			if rerr := w.rollback(); rerr != nil {
+			if rerr := w.rollback(t); rerr != nil {
 				return nil, nil, rerr
 			}
 			return nil, nil, fmt.Errorf("commit: %w", err)
@@ -197,10 +197,13 @@ func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
 	return t, nil, nil
 }
 
-// rollback ends the transaction. SQLite may have done so already, after a full disk for one.
-func (w *writer) rollback() error {
+// rollback ends t. SQLite may have done so already, after a full disk for one.
+func (w *writer) rollback(t *txn) error {
 	if _, err := w.stmt.rollback.exec(); err != nil && aborts(err) {
 		return fmt.Errorf("rollback: %w (%w)", store.ErrBroken, err)
+	}
+	if t.defined {
+		return w.user.schemaChanged() // back
 	}
 	return nil
 }
@@ -221,6 +224,7 @@ type txn struct {
 	wantRuns bool
 	marks    map[store.HandlerID]int64
 	noted    bool  // see noteUnattended
+	defined  bool  // the schema was changed
 	failed   error // an error that concerns the whole transaction, met where it can't be returned
 	doom     error // what the user's statement of the effect under way is known to end in; nil: nothing yet
 }

@@ -1,0 +1,108 @@
+package sqlite
+
+import (
+	"strings"
+
+	"evrun/store"
+)
+
+// SQLite looks whether it was interrupted between the steps of a statement, not within a function. What one call of a function
+// may cost is bounded by the size of what it works on: while a statement runs that calls one of these, no value in it may be
+// larger than the function's length. They were chosen so that the worst call takes some 50 ms on a machine of 2020.
+const (
+	shortest = 1 << 10
+	shorter  = 4 << 10
+	short    = 16 << 10
+	small    = 64 << 10
+)
+
+// maxPattern is the longest pattern of LIKE and GLOB, in bytes.
+const maxPattern = 64
+
+// cost bounds what a function works on.
+type cost struct {
+	length int
+	// literal is the length instead where the argument of this number (from 1) is a short literal, or left out: it is what makes
+	// the function slow, or its result large. 0 for length: no bound.
+	argument, literal int
+}
+
+// costs has the functions whose work grows faster than their arguments, or that make more than they are given.
+var costs = map[string]cost{
+	"like": {length: small}, "glob": {length: small}, // by a pattern of maxPattern
+	"hex": {length: small}, "quote": {length: small}, "unistr_quote": {length: small},
+	"printf": {length: small}, "format": {length: small},
+	"randomblob": {length: small, argument: 1}, "zeroblob": {length: small, argument: 1},
+	"strftime": {length: small, argument: 1},
+	"instr":    {length: short, argument: 2, literal: small}, "replace": {length: short, argument: 2, literal: small},
+	"json_patch": {length: short, argument: 2, literal: small}, "jsonb_patch": {length: short, argument: 2, literal: small},
+	"trim": {length: 2 * shortest, argument: 2, literal: small}, "ltrim": {length: 2 * shortest, argument: 2, literal: small},
+	"rtrim": {length: 2 * shortest, argument: 2, literal: small}, "unhex": {length: 2 * shortest, argument: 2, literal: small},
+	"highlight": {length: short}, "snippet": {length: shorter},
+	"match": {length: shortest, argument: 1}, // the question, not the documents: a short one can search large ones for long
+}
+
+// plain are the functions that take time and space in proportion to what they are given.
+var plain = set(`-> ->> abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil ceiling changes char coalesce concat concat_ws cos cosh
+	count cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp first_value floor
+	fts5_get_locale fts5_insttoken fts5_locale fts5_source_id group_concat if ifnull iif json json_array json_array_insert
+	json_array_length json_each json_error_position json_extract json_group_array json_group_object json_insert json_object
+	json_quote json_remove json_replace json_set json_tree json_type json_valid jsonb jsonb_array jsonb_array_insert jsonb_each
+	jsonb_extract jsonb_group_array jsonb_group_object jsonb_insert jsonb_object jsonb_remove jsonb_replace jsonb_set jsonb_tree
+	julianday lag last_insert_rowid last_value lead length likelihood likely ln log log10 log2 lower max min mod nth_value ntile
+	nullif octet_length percent_rank pi pow power radians random rank round row_number sign sin sinh soundex sqlite_offset
+	sqlite_source_id sqlite_version sqrt string_agg substr substring subtype sum tan tanh time timediff total total_changes trunc
+	typeof unicode unistr unixepoch unlikely upper sqlite_compileoption_get sqlite_compileoption_used
+	rtreecheck rtreedepth rtreenode
+	sqlite_drop_column sqlite_fail sqlite_rename_column sqlite_rename_quotefix sqlite_rename_table sqlite_rename_test
+	sqlite_drop_constraint sqlite_find_constraint sqlite_add_constraint`)
+
+// forbidden are the functions that reach beyond the database, most of which exist in SQLite's shell only, and those whose work
+// no length bounds.
+var forbidden = set(`load_extension readfile writefile edit fts3_tokenizer fts5 sqlite_log json_pretty`)
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+// lengthFor is the largest value that a statement may meet that calls the function so; 0: no bound of the function's own. A
+// function that nobody has looked at is bounded most tightly.
+func lengthFor(function string, literals store.Literals) int {
+	c, ok := costs[function]
+	switch {
+	case !ok && plain[function]:
+		return 0
+	case !ok:
+		return shortest
+	case c.argument > 0 && literals.Has(c.argument):
+		return c.literal
+	}
+	return c.length
+}
+
+// bound is the tightest length that the functions of a statement ask for, and the function that asks for it.
+type bound struct {
+	length   int // 0: none
+	function string
+}
+
+// tighten takes another one's length where that is less.
+func (b *bound) tighten(o bound) {
+	if o.length > 0 && (b.length == 0 || o.length < b.length) {
+		*b = o
+	}
+}
+
+// boundOf gives the bound of a text's calls. Names that are no function don't count.
+func boundOf(calls map[string]store.Literals) (b bound) {
+	for name, literals := range calls {
+		if _, ok := costs[name]; ok {
+			b.tighten(bound{lengthFor(name, literals), name})
+		}
+	}
+	return b
+}

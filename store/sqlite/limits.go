@@ -1,0 +1,84 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	driverpkg "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"evrun/store"
+)
+
+// limiter sets SQLite's limits (sqlite.org/c3ref/limit.html) on a connection that database/sql doesn't manage.
+type limiter struct {
+	db *sql.DB
+	c  *sql.Conn
+}
+
+// borrowed is a connection as database/sql needs it to call [driverpkg.Limit], which is all that it is used for.
+type borrowed struct{ driver.Conn }
+
+func (b borrowed) Unwrap() driver.Conn { return b.Conn }
+func (b borrowed) Close() error        { return nil } // it is its owner's
+
+// Connect implements [driver.Connector].
+func (b borrowed) Connect(context.Context) (driver.Conn, error) { return b, nil }
+
+// Driver implements [driver.Connector].
+func (b borrowed) Driver() driver.Driver { return nil }
+
+func newLimiter(c driver.Conn) (*limiter, error) {
+	db := sql.OpenDB(borrowed{c})
+	sc, err := db.Conn(context.Background())
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &limiter{db: db, c: sc}, nil
+}
+
+func (l *limiter) set(id, value int) error {
+	_, err := driverpkg.Limit(l.c, id, value)
+	return err
+}
+
+func (l *limiter) Close() error { return errors.Join(l.c.Close(), l.db.Close()) }
+
+// maxValue is the largest value, and the longest row, on a connection that runs statements of the user's own: an event with the
+// most data that one may have, twice, and evrun's own columns.
+func maxValue(data int) int {
+	if data <= 0 {
+		data = store.DefaultMaxData
+	}
+	return 2*data + 1<<20
+}
+
+// sane are the limits of all statements of the user's own, beside the largest value. SQLite's own are made for programs that
+// write their statements themselves.
+var sane = map[int]int{
+	lib.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: maxPattern,
+	lib.SQLITE_LIMIT_SQL_LENGTH:          1 << 20,
+	lib.SQLITE_LIMIT_VDBE_OP:             1_000_000,
+	lib.SQLITE_LIMIT_COMPOUND_SELECT:     100,
+	lib.SQLITE_LIMIT_EXPR_DEPTH:          200,
+	lib.SQLITE_LIMIT_FUNCTION_ARG:        100,
+	lib.SQLITE_LIMIT_TRIGGER_DEPTH:       50,
+	lib.SQLITE_LIMIT_ATTACHED:            0,
+	lib.SQLITE_LIMIT_WORKER_THREADS:      0,
+}
+
+// limitUser sets the limits of statements of the user's own. evrun's own statements stay far below them.
+func (l *limiter) limitUser(value int) error {
+	if err := l.set(lib.SQLITE_LIMIT_LENGTH, value); err != nil {
+		return fmt.Errorf("limits: %w", err)
+	}
+	for id, value := range sane {
+		if err := l.set(id, value); err != nil {
+			return fmt.Errorf("limits: %w", err)
+		}
+	}
+	return nil
+}

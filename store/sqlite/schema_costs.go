@@ -1,0 +1,59 @@
+package sqlite
+
+import (
+	"strings"
+
+	"evrun/store"
+)
+
+// schemaCosts is what a database's schema has in it of the functions in costs. SQLite's authorizer is not asked about the
+// expressions of a table's own: CHECK, DEFAULT, generated columns, indexes.
+type schemaCosts struct {
+	tables map[string]bound // what a statement that uses the table is bounded by; names in lower case
+	behind map[string]bool  // the functions that views and triggers call
+}
+
+// schemaCosts reads the schema.
+func (c *conn) schemaCosts() (costly schemaCosts, err error) {
+	costly = schemaCosts{tables: map[string]bound{}, behind: map[string]bool{}}
+	for _, query := range []string{
+		`SELECT tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql NOT NULL`,
+		`SELECT '', sql FROM sqlite_schema WHERE type IN ('view', 'trigger') AND sql NOT NULL`,
+	} {
+		list, err := c.pairs(query)
+		if err != nil {
+			return costly, err
+		}
+		for _, e := range list {
+			table, calls := strings.ToLower(e[0]), callsIn(e[1])
+			if table == "" {
+				for name := range calls {
+					costly.behind[name] = true
+				}
+				continue
+			}
+			b := costly.tables[table]
+			b.tighten(boundOf(calls))
+			if b.length > 0 {
+				costly.tables[table] = b
+			}
+		}
+	}
+	return costly, nil
+}
+
+// callsIn finds the calls in a text of the schema. What another program wrote may be no statement that evrun runs; then a mere
+// mention of a function counts.
+func callsIn(text string) map[string]store.Literals {
+	if s, err := store.ParseStatement(text); err == nil {
+		return s.Calls()
+	}
+	text = strings.ToLower(text)
+	calls := map[string]store.Literals{}
+	for name := range costs {
+		if strings.Contains(text, name) {
+			calls[name] = 0
+		}
+	}
+	return calls
+}

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"slices"
+	"strings"
+)
+
+// Literals says which arguments of a function are literals, or left out, in all calls of it that a statement has.
+type Literals uint8
+
+// maxLiteral is how long a literal may be in a statement's text to count as one.
+const maxLiteral = 66
+
+// Has says whether argument n, from 1 to 8, is a short literal (at most 64 bytes) or left out in every call.
+func (l Literals) Has(n int) bool { return n >= 1 && n <= 8 && l&(1<<(n-1)) != 0 }
+
+// calls finds the functions that are called.
+func (p *parser) calls() map[string]Literals {
+	found := map[string]Literals{}
+	add := func(name string, l Literals) {
+		if before, ok := found[name]; ok {
+			l &= before
+		}
+		found[name] = l
+	}
+	for i := range p.tokens {
+		t := p.tokens[i]
+		next := i+1 < len(p.tokens) && p.tokens[i+1].is("(")
+		switch {
+		case next && t.kind == word, next && t.kind == quoted:
+			add(strings.ToLower(strings.Trim(p.sql[t.from:t.to], "\"`[]'")), p.literals(i+2))
+		}
+		if slices.Contains([]string{"LIKE", "GLOB", "MATCH", "REGEXP"}, t.word) && !next {
+			var l Literals
+			if p.literal(i+1, i+2) && !(i+2 < len(p.tokens) && p.tokens[i+2].is("|")) { // not the beginning of a longer text
+				l = ^l
+			}
+			add(strings.ToLower(t.word), l)
+		}
+	}
+	return found
+}
+
+// literals looks at the arguments of the call whose parenthesis is open before token i.
+func (p *parser) literals(i int) Literals {
+	all := ^Literals(0)
+	depth, argument, from := 0, 0, i
+	for ; i < len(p.tokens); i++ {
+		switch t := p.tokens[i]; {
+		case t.is("("):
+			depth++
+		case t.is(")") && depth > 0:
+			depth--
+		case depth == 0 && (t.is(",") || t.is(")")):
+			if i > from && !p.literal(from, i) {
+				all &^= 1 << argument
+			}
+			if t.is(")") {
+				return all
+			}
+			argument, from = argument+1, i+1
+		}
+	}
+	return all
+}
+
+// literal says whether the tokens from up to to are one short string or number.
+func (p *parser) literal(from, to int) bool {
+	if to != from+1 || from >= len(p.tokens) || p.tokens[from].kind != quoted {
+		return false
+	}
+	text := p.sql[p.tokens[from].from:p.tokens[from].to]
+	return len(text) <= maxLiteral && (text[0] == '\'' || '0' <= text[0] && text[0] <= '9')
+}
