@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -17,28 +18,40 @@ import (
 func TestKilledDaemonPublishesEachSlotOnce(t *testing.T) {
 	proof(t)
 	kills := proofSize(t, "EVRUN_SLOT_KILLS", 100)
-	dir := wired(t, `
+	const handlers = `
+log: {level: error}
 handlers:
   - {name: note, on: "slot.>", do: log, with: {message: "${ event.id }"}}
+`
+	dir := wired(t, handlers+`
 schedules:
   - {name: fast, every: 100ms, missed: all, max_missed: 100000, emit: slot.fast}
   - {name: third, every: 300ms, missed: all, max_missed: 100000, jitter: 200ms, emit: slot.third}
   - {name: second, cron: "* * * * * *", missed: all, max_missed: 100000, emit: slot.second}
-log: {level: error}
 `)
 	for range kills {
 		d := serve(t, dir, nil)
 		d.ready(t)
-		time.Sleep(rand.N(150 * time.Millisecond))
+		pauseFor(t.Context(), rand.N(150*time.Millisecond))
 		d.kill(t)
 	}
 	d := serve(t, dir, nil)
 	d.ready(t)
-	time.Sleep(time.Second)
+	d.stop(t)
+	// No further slots, and a run for each of those that there are.
+	wireAt(t, dir, handlers)
+	d = serve(t, dir, nil)
+	d.ready(t)
+	all := journal(t, dir)
+	l := openLedger(t, dir)
+	within(t, patience, "each slot has its run", func() (bool, string) {
+		n := l.number(t, `SELECT count(*) FROM runs WHERE state = 3`)
+		return n == int64(len(all)), fmt.Sprintf("%d runs on %d slots", n, len(all))
+	})
 	d.stop(t)
 
 	slots := map[string][]time.Time{}
-	for _, e := range journal(t, dir) {
+	for _, e := range all {
 		slots[e.Type] = append(slots[e.Type], e.Time)
 	}
 	total := 0
@@ -56,9 +69,6 @@ log: {level: error}
 	}
 	if len(slots) != 3 {
 		t.Errorf("other events: %d types", len(slots))
-	}
-	if runs := openLedger(t, dir).number(t, `SELECT count(*) FROM runs WHERE state = 3`); runs != int64(total) {
-		t.Errorf("%d runs on %d slots", runs, total)
 	}
 	t.Logf("%d kills, %d slots", kills, total)
 }

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// 10,000 schedules, of which 1,000 are due in the same second: the figures are logged, and what doesn't depend on how busy the
-// machine is has to hold.
+// 10,000 schedules, of which 1,000 are due in the same second: each of those publishes its slot. How soon it does is logged.
 func TestTenThousandSchedules(t *testing.T) {
 	proof(t)
 	at := time.Now().Add(8 * time.Second).Truncate(time.Second).UTC()
@@ -29,13 +28,10 @@ func TestTenThousandSchedules(t *testing.T) {
 	d := serve(t, dir, nil)
 	d.ready(t)
 	ready := time.Since(begun)
-	if time.Until(at) < time.Second {
-		t.Skip("NOT PROVEN HERE: the machine is too busy to be ready in time")
-	}
-	time.Sleep(time.Until(at) + time.Second)
-	if due := len(journal(t, dir)); due != 1000 {
-		t.Errorf("%d of 1,000 slots were published", due)
-	}
+	within(t, patience, "1,000 slots are published", func() (bool, string) {
+		due := len(journal(t, dir))
+		return due >= 1000, fmt.Sprintf("%d are", due)
+	})
 	var late []string
 	for line := range strings.Lines(metricsOf(t, dir)) {
 		if name, value, _ := strings.Cut(line, " "); strings.HasPrefix(name, "evrun_schedule_lateness_seconds_bucket") {

@@ -177,7 +177,7 @@ func (d *daemon) code(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-d.ended:
-	case <-time.After(2 * patience):
+	case <-time.After(patience):
 		_ = d.cmd.Process.Signal(syscall.SIGQUIT) // so that the log has its goroutines
 		<-d.ended
 		t.Fatalf("the daemon did not end\n%s", d.log)
@@ -199,7 +199,7 @@ func (d *daemon) stop(t *testing.T) {
 // eventuallyTrue asks until it is so; the text says what is still missing.
 func eventuallyTrue(t *testing.T, what string, ask func() (bool, string)) {
 	t.Helper()
-	within(t, 3*patience, what, ask)
+	within(t, patience, what, ask)
 }
 
 func within(t *testing.T, d time.Duration, what string, ask func() (bool, string)) {

@@ -173,7 +173,7 @@ func indexUsers(t *testing.T, dir string) {
 func (l *ledger) settled(t *testing.T, handler, typ string) (succeeded, dead int64) {
 	t.Helper()
 	var accepted, running, skipped int64
-	within(t, 6*patience, handler+" has settled all", func() (bool, string) {
+	within(t, patience, handler+" has settled all", func() (bool, string) {
 		err := l.db.QueryRow(`SELECT (SELECT count(*) FROM events WHERE type = ?2), coalesce(sum(r.state = 3), 0), coalesce(sum(r.state = 4), 0),
 			coalesce(sum(r.state = 5), 0), coalesce(sum(r.state <= 2), 0)
 			FROM runs r WHERE r.handler = (SELECT id FROM handlers WHERE name = ?1)`, handler, typ).Scan(&accepted, &succeeded, &skipped, &dead, &running)

@@ -14,7 +14,9 @@ import (
 	"evrun/cmd/api"
 )
 
-const patience = 20 * time.Second
+// patience is how long something may take that hangs where it takes longer: a busy machine needs seconds for what else takes
+// none.
+const patience = 3 * time.Minute
 
 // ready waits until a daemon answers on evrun.sock; ! ready until none does.
 func ready(ts *testscript.TestScript, neg bool, _ []string) {

@@ -100,19 +100,15 @@ func TestRateSpreadsAndDropsNothing(t *testing.T) {
 	}
 }
 
-// A token that comes while the consumer looks for work is not waited for. This takes time that passes by itself.
+// A token that comes while the consumer looks for work is not waited for. This takes time that passes by itself; a consumer that
+// missed one would wait for the next sweep, and there is none.
 func TestATokenIsNotMissed(t *testing.T) {
+	defer tasks.SweepEvery(10 * hang)()
 	for _, rate := range []int{2000, 20_000, 1_000_000} {
 		d := startWith(t, path(t), store.Options{Synchronous: "normal"},
 			&tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Rate: tasks.Rate{Count: rate, Per: time.Second}})
 		d.emitMany(700, none)
-		at := starts(t, d, d.settled(700))
-		spaced(t, at, time.Second/time.Duration(rate))
-		for i := 1; i < len(at); i++ {
-			if at[i].Sub(at[i-1]) > 20*time.Second { // the runner's sweep wakes each consumer every 30 s
-				t.Errorf("attempt %d of rate %d waited for something else than its token", i+1, rate)
-			}
-		}
+		spaced(t, starts(t, d, d.settled(700)), time.Second/time.Duration(rate))
 		d.stop()
 	}
 }

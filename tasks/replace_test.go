@@ -136,7 +136,7 @@ func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 	if _, err := d.runner.Replace(t.Context(), wiring(0)); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(hang)
 	for {
 		status, err := d.runner.Status(t.Context())
 		if err != nil {

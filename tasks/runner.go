@@ -185,7 +185,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 
 // sweepEvery is how often handlers that see no events of their own have their marks moved on, so that a start doesn't
 // have to read what is long past.
-const sweepEvery = 30 * time.Second
+var sweepEvery = 30 * time.Second // changed by tests only
 
 // sweep does so until ctx ends.
 func (r *Runner) sweep(ctx context.Context) {

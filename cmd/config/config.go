@@ -1,7 +1,7 @@
 // Package config reads the wiring file: settings and wiring, checked whole before anything is opened.
 //
 // All that is wrong is told at once, each fault with file, line, column, the source line and a hint: see [Errors]. Whatever
-// the file, a check takes under 100 ms and 64 MB; what would cost more (over 1 MiB, 64 levels, 140,000 values, 10,000
+// the file, a check takes under 100 ms and 72 MB; what would cost more (over 1 MiB, 64 levels, 140,000 values, 10,000
 // expressions or 1,250 that compute, schemas of over 2,000 parts) is refused.
 //
 //	cfg, err := config.Load("evrun.yaml", config.Options{Flags: cmd.Flags()})

@@ -3,12 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"evrun/tasks/schema"
 )
@@ -29,10 +30,12 @@ func hostile() map[string]string {
 		return b.String()[:min(b.Len(), size-len(tail))] + tail
 	}
 	times := func(head, format string, n int) string {
+		var b strings.Builder
+		b.WriteString(head)
 		for i := range n {
-			head += fmt.Sprintf(format, i)
+			fmt.Fprintf(&b, format, i)
 		}
-		return head
+		return b.String()
 	}
 	const handler = "handlers:\n- name: a\n  on: b\n  do: log\n"
 	return map[string]string{
@@ -92,61 +95,54 @@ func hostile() map[string]string {
 	}
 }
 
-// patience is what a test allows where so much is promised: the machine may be busy, and the race detector slows it down.
-func patience(promised time.Duration) time.Duration {
-	if raceEnabled {
-		return 20 * promised
-	}
-	return 2 * promised
+// A check may allocate so much in all, garbage included. A busy machine changes nothing about that, as it does about the time,
+// which only BenchmarkLoad measures.
+const (
+	maxAllocated   = 72 << 20
+	maxAllocations = 1_500_000
+)
+
+// allocated is how much f allocates: bytes, and how often.
+func allocated(f func()) (bytes, times uint64) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs
 }
 
-// cost is the time and the memory that f takes, the best of five: the machine may be busy.
-func cost(limit time.Duration, f func()) (best time.Duration, allocated uint64) {
-	var before, after runtime.MemStats
-	for i := range 5 {
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		start := time.Now()
-		f()
-		took := time.Since(start)
-		runtime.ReadMemStats(&after)
-		allocated = after.TotalAlloc - before.TotalAlloc
-		if i == 0 || took < best {
-			best = took
+// loads checks a file within its bounds.
+func loads(t *testing.T, path string) (c *Config, err error) {
+	t.Helper()
+	bytes, times := allocated(func() {
+		if c, err = Load(path, Options{Getenv: noEnv}); err != nil {
+			_ = err.Error()
 		}
-		if best < limit {
-			break
-		}
+	})
+	if (bytes > maxAllocated || times > maxAllocations) && !raceEnabled {
+		t.Errorf("allocated %d MiB in %d pieces", bytes>>20, times)
 	}
-	return best, allocated
+	t.Logf("%d MiB in %d pieces: %.150v", bytes>>20, times, err)
+	return c, err
 }
 
 func TestHostileFilesCostLittle(t *testing.T) {
-	limit := patience(100 * time.Millisecond)
 	for name, text := range hostile() {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "evrun.yaml")
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			var err error
-			took, allocated := cost(limit, func() {
-				if _, err = Load(path, Options{Getenv: noEnv}); err != nil {
-					_ = err.Error()
-				}
-			})
-			if took > limit {
-				t.Errorf("took %v", took)
-			}
-			if allocated > 64<<20 && !raceEnabled {
-				t.Errorf("allocated %d MiB", allocated>>20)
-			}
-			t.Logf("%v, %d MiB: %.150v", took, allocated>>20, err)
+			_, _ = loads(t, write(t, text))
 		})
 	}
 }
 
-func TestAThousandOfEachLoadFast(t *testing.T) {
+func TestAThousandOfEachLoad(t *testing.T) {
+	c, err := loads(t, write(t, aThousandOfEach()))
+	if err != nil || len(c.Wiring.Schedules) != 1000 || len(c.Wiring.Handlers) != 1000 {
+		t.Fatal(err)
+	}
+}
+
+func aThousandOfEach() string {
 	var b strings.Builder
 	b.WriteString("schedules:\n")
 	for i := range 1000 {
@@ -157,18 +153,24 @@ func TestAThousandOfEachLoadFast(t *testing.T) {
 		fmt.Fprintf(&b, "  - name: handler-%d\n    on: user.registered\n    when: data.email contains \"@\"\n    do: user.insert\n    with: {name: \"${ data.name }\", email: \"${ data.email }\"}\n"+
 			"    retry: {attempts: 5, backoff: 1s, max: 1m}\n    timeout: 30s\n    emit: user.created\n", i)
 	}
-	path := write(t, b.String())
-	limit := patience(150 * time.Millisecond)
-	var c *Config
-	var err error
-	took, allocated := cost(limit, func() { c, err = Load(path, Options{Getenv: noEnv}) })
-	if err != nil || len(c.Wiring.Schedules) != 1000 || len(c.Wiring.Handlers) != 1000 {
-		t.Fatal(err)
+	return b.String()
+}
+
+// BenchmarkLoad takes under 100 ms for each hostile file, on a machine with nothing else to do.
+func BenchmarkLoad(b *testing.B) {
+	files := hostile()
+	files["a thousand of each"] = aThousandOfEach()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		b.Run(name, func(b *testing.B) {
+			path := write(b, files[name])
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Load(path, Options{Getenv: noEnv}); err != nil {
+					_ = err.Error()
+				}
+			}
+		})
 	}
-	if took > limit {
-		t.Errorf("took %v", took)
-	}
-	t.Logf("%v, %d MiB, %d KiB of YAML", took, allocated>>20, b.Len()>>10)
 }
 
 func FuzzLoad(f *testing.F) {

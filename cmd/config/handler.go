@@ -89,23 +89,17 @@ func (r *wiringReader) kind(n *yaml.Node) string {
 }
 
 // patterns reads what a handler runs on.
-func (r *wiringReader) patterns(n *yaml.Node) []events.Pattern {
+func (r *wiringReader) patterns(on *yaml.Node) []events.Pattern {
 	var list []events.Pattern
 	seen := map[events.Pattern]bool{}
-	listed := func(hint string) bool { // whether what a hint asks for is in the list: there it would be twice
-		return slices.ContainsFunc(n.Content, func(item *yaml.Node) bool { return hint == didYouMean(item.Value) })
-	}
-	r.oneOrMore(n, "on", func(n *yaml.Node) {
+	r.oneOrMore(on, "on", func(n *yaml.Node) {
 		s, ok := r.text(n, "on")
 		if !ok {
 			return
 		}
 		p, err := tasks.ParsePattern(s)
-		var e *events.PatternError
-		if errors.As(err, &e) && listed(e.Hint) {
-			e.Hint = "leave it out: the list has the type that is probably meant"
-		}
-		if r.pattern(n, "the pattern", err) {
+		if err != nil {
+			r.pattern(n, "the pattern", notTwice(err, on))
 			return
 		}
 		if seen[p] {
@@ -115,6 +109,20 @@ func (r *wiringReader) patterns(n *yaml.Node) []events.Pattern {
 		list = append(list, p)
 	})
 	return list
+}
+
+// notTwice is the error of a pattern, with a hint that asks for no other pattern of its list.
+func notTwice(err error, list *yaml.Node) error {
+	var e *events.PatternError
+	if !errors.As(err, &e) {
+		return err
+	}
+	for _, t := range events.OwnTypes() {
+		if e.Hint == didYouMean(t.Type) && slices.ContainsFunc(list.Content, func(item *yaml.Node) bool { return item.Value == t.Type }) {
+			e.Hint = fmt.Sprintf("leave it out: %q is in the list", t.Type)
+		}
+	}
+	return err
 }
 
 func (r *wiringReader) retry(n *yaml.Node) tasks.Retry {
