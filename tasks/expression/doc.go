@@ -20,6 +20,15 @@
 //
 // # Limits
 //
-// An evaluation that would take more than about 64 MiB, or loops for longer than 5 seconds, ends with an error. Nothing in
-// the language reads the clock, so that the same event always gives the same value.
+// An evaluation that would take more than about 64 MiB, or more than 20 million steps (a few seconds), ends with an error;
+// where it shares a [Budget] with others, when that is spent. Steps are counted, and no clock is read, neither for this nor
+// anywhere in the language: the same event always gives the same value, or the same error, however busy the machine is. A
+// loop counts the size of its body at each turn; what looks at a whole list or text counts its length; a regular expression
+// counts the length of the text times its own, and one that isn't written out has at most 1,000 bytes.
+//
+// # Secrets
+//
+// What env() and file() give is taken for a secret, and so is a text that an expression makes of nothing else. Their names
+// are written out: a computed one doesn't compile. A file has to be there when the expression is compiled, relative to the
+// folder of [Scope.In]; it is read at each evaluation. See [Secrets].
 package expression

@@ -22,6 +22,7 @@ type Env struct {
 
 	result, previous any
 	seldom           *seldom // nil: none of it was set
+	budget           *Budget // nil: each evaluation has its own
 }
 
 // seldom is what few environments have.
@@ -56,6 +57,12 @@ func (env *Env) SetResult(v any) { env.result = v }
 
 // SetPrevious gives `previous` a value.
 func (env *Env) SetPrevious(v any) { env.previous = v }
+
+// Within has all evaluations from here on share a budget; nil: each has its own again.
+func (env *Env) Within(b *Budget) { env.budget = b }
+
+// Budget is what evaluations share; nil: each has its own.
+func (env *Env) Budget() *Budget { return env.budget }
 
 // SetEvents gives `events` a value: the events of a burst, in order.
 func (env *Env) SetEvents(burst []*events.Event) {

@@ -20,7 +20,8 @@ type Expr struct {
 	path    *path       // when it only reads
 	program *vm.Program // when it computes
 	uses    nameSet
-	regroup bool // groupBy gives maps with keys of any type
+	regroup bool    // groupBy gives maps with keys of any type
+	secret  *secret // nil: it uses neither env() nor file()
 }
 
 // maxSource bounds the length of an expression: the parser's recursion follows its nesting.
@@ -61,11 +62,14 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 	if err != nil {
 		return nil, compileError(src, err)
 	}
-	uses, fault := checkNames(src, &tree.Node, s)
+	names, fault := checkNames(src, &tree.Node, s)
 	if fault != nil {
 		return nil, fault
 	}
-	x = &Expr{src: src, uses: uses &^ nameFunctions}
+	x = &Expr{src: src, uses: names.used &^ nameFunctions}
+	if names.used&nameFunctions != 0 {
+		x.secret = newSecret(s, names.files, &tree.Node)
+	}
 	x.path = pathOf(src, tree.Node)
 	if x.path != nil && s.data == nil {
 		return x, nil
@@ -100,15 +104,12 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 
 // options is the language: expr-lang's, without the clock, with our names, functions and limits.
 func (s Scope) options() []expr.Option {
-	options := []expr.Option{
+	return []expr.Option{
 		expr.Env(&names{}),
 		expr.DisableBuiltin("now"),
-		expr.Patch(limiter{}),
+		expr.Patch(&limiter{scope: s, seen: map[ast.Node]bool{}}),
+		func(c *conf.Config) { c.Functions = functionTable() },
 	}
-	for _, f := range s.functions() {
-		options = append(options, expr.Function(f.name, f.call, f.types...))
-	}
-	return options
 }
 
 // String is the source.
@@ -129,6 +130,9 @@ func (x *Expr) Eval(env *Env) (any, error) {
 	}
 	if x.regroup {
 		v = stringKeys(v)
+	}
+	if x.secret != nil && x.uses == 0 {
+		x.secret.gave(v)
 	}
 	return v, nil
 }
@@ -157,6 +161,7 @@ func (x *Expr) evalError(err error) *Error {
 	var fe *file.Error
 	if !errors.As(err, &fe) {
 		e.Err = err
+		x.secret.hide(e)
 		return e
 	}
 	e.Offset = byteOffset(x.src, fe.From)
@@ -165,11 +170,15 @@ func (x *Expr) evalError(err error) *Error {
 		return e
 	}
 	// The machine wraps Go's own run-time errors too: only a function's error is worth to be found by errors.As.
-	if function := (*functionError)(nil); errors.As(fe.Prev, &function) {
+	function := (*functionError)(nil)
+	if errors.As(fe.Prev, &function) {
 		e.Msg, e.Hint, e.Err = function.msg, function.hint, function.err
-		return e
+	} else {
+		e.Msg = brief(x.src) + ": " + runMessage(fe.Message)
 	}
-	e.Msg = brief(x.src) + ": " + runMessage(fe.Message)
+	if function == nil || !function.plain {
+		x.secret.hide(e)
+	}
 	return e
 }
 

@@ -175,7 +175,6 @@ func TestAFaultWhileRunningNamesItsPart(t *testing.T) {
 		{`fromJSON("{")`, `fromJSON: unexpected end`},
 		{`join(data.items.sku)`, `join(data.items.sku): invalid operation: int(string)`},
 		{`env("EVRUN_NOT_SET")`, `environment variable EVRUN_NOT_SET is not set`},
-		{`file("/nowhere/x")`, `file("/nowhere/x"): /nowhere/x: no such file or directory`},
 		{`join([nil])`, `join: element 0 is nil, so it can't be written into a text`},
 	} {
 		x, err := Compile(test.src, HandlerEmit)
@@ -313,23 +312,6 @@ func doubling(format string, n int) string {
 }
 
 func TestALoopHasAnEnd(t *testing.T) {
-	l := &limits{}
-	for l.started.IsZero() {
-		if err := l.step(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	l.started = l.started.Add(-2 * maxTime)
-	var err error
-	for range 256 {
-		if err = l.step(); err != nil {
-			break
-		}
-	}
-	if !errors.Is(err, errTooSlow) {
-		t.Errorf("a loop of %v went on", 2*maxTime)
-	}
-
 	// Every kind of loop takes part.
 	for _, loop := range []string{
 		`all(%, # > -1)`, `none(%, # < 0)`, `any(%, # < 0)`, `one(%, # < 0)`, `filter(%, # < 0)`, `map(%, #)`, `count(%, # < 0)`, `sum(%, #)`,
@@ -339,11 +321,11 @@ func TestALoopHasAnEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &machine{}
-		m.names.Limits = &m.limits
+		m := &machine{own: Budget{maxWork: 1000, tooMuch: errTooMuch}}
+		m.names.Limits = &m.own
 		m.names.Data = []any{1, 2, 3}
-		if _, err := m.vm.Run(x.program, &m.names); err != nil || m.limits.steps < 2 {
-			t.Errorf("%s: %d steps, %v", loop, m.limits.steps, err)
+		if _, err := m.vm.Run(x.program, &m.names); err != nil || m.own.work < 2 {
+			t.Errorf("%s: %d steps, %v", loop, m.own.work, err)
 		}
 	}
 }
@@ -359,7 +341,7 @@ func TestEnvGivesAVariableAndKeepsItSecret(t *testing.T) {
 	if v != "Bearer s3cret-token" || err != nil {
 		t.Fatalf("= %v, %v", v, err)
 	}
-	if got := secrets.Redact("sent Bearer s3cret-token"); got != "sent Bearer [secret]" {
+	if got := secrets.Redact("sent Basic s3cret-token, Bearer s3cret-token"); got != "sent Basic [secret], [secret]" {
 		t.Error(got)
 	}
 }

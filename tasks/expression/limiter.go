@@ -6,21 +6,40 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// limiter rewrites an expression so that it can't take all memory or time, whatever a payload has in it: each turn of a
-// loop calls $step, and each text, list or map that is made goes through $charge. expr-lang's own budget counts the
-// elements of lists only, so that `let a = x + x; let b = a + a; …` would be free.
-type limiter struct{}
+// limiter rewrites an expression so that all it does is counted, whatever a payload has in it ([Budget]): each turn of a
+// loop calls $step with the size of the loop's body, each text, list or map that is made goes through $charge, and what
+// takes more than its operands are long is done by functions of ours. expr-lang's own budget counts the elements of lists
+// only, so that `let a = x + x; let b = a + a; …` would be free.
+//
+// Operators and functions that look at all of an operand, such as `contains`, are counted in loops, by $read around the
+// operand; elsewhere they run once, and there are no more of them than the file has. In a scope that is counted, they
+// are so everywhere: where an expression runs in the writer's transaction, that is little enough to matter.
+type limiter struct {
+	scope Scope
+	seen  map[ast.Node]bool // operators that are counted already
+}
 
 const (
 	stepFunction   = "$step"
 	chargeFunction = "$charge"
+	readFunction   = "$read"
+	rangeFunction  = "$range"
+	inFunction     = "$in"
+	matchFunction  = "$matches"
 )
 
 // Visit sees children before their parents.
-func (limiter) Visit(node *ast.Node) {
+func (l *limiter) Visit(node *ast.Node) {
+	if l.scope.counted {
+		l.read(node)
+	}
 	switch n := (*node).(type) {
 	case *ast.PredicateNode:
-		n.Node = at(n.Node, &ast.SequenceNode{Nodes: []ast.Node{call(n.Node, stepFunction), n.Node}})
+		if !l.scope.counted {
+			ast.Walk(&n.Node, visitFunc(l.read))
+		}
+		size := &ast.ConstantNode{Value: sizeOfTree(&n.Node)}
+		n.Node = at(n.Node, &ast.SequenceNode{Nodes: []ast.Node{call(n.Node, stepFunction, size), n.Node}})
 	case *ast.ArrayNode:
 		if !constant(n) {
 			*node = call(n, chargeFunction, n)
@@ -28,16 +47,87 @@ func (limiter) Visit(node *ast.Node) {
 	case *ast.MapNode:
 		*node = call(n, chargeFunction, n)
 	case *ast.BinaryNode:
-		if n.Operator == "+" && !isNumber(n.Type()) && !isNumber(n.Left.Type()) && !isNumber(n.Right.Type()) {
+		switch {
+		case n.Operator == "+" && !isNumber(n.Type()) && !isNumber(n.Left.Type()) && !isNumber(n.Right.Type()):
 			*node = call(n, chargeFunction, n)
+		case n.Operator == "matches":
+			*node = matchCall(n)
 		}
 	case *ast.BuiltinNode:
+		switch n.Name {
+		case "sort", "sortBy": // n log n
+			n.Arguments[0] = times(n.Arguments[0], 20)
+		case "date", "timezone": // they try several layouts, or read a file
+			n.Arguments[0] = call(n, readFunction, n.Arguments[0], &ast.ConstantNode{Value: 200})
+		}
 		if makes[n.Name] {
 			*node = call(n, chargeFunction, n)
 		}
 	case *ast.CallNode:
-		if callee, ok := n.Callee.(*ast.IdentifierNode); ok && makes[callee.Value] {
-			*node = call(n, chargeFunction, n)
+		l.call(node, n)
+	}
+}
+
+func (l *limiter) call(node *ast.Node, n *ast.CallNode) {
+	switch callee := n.Callee.(type) {
+	case *ast.IdentifierNode:
+		if !public[callee.Value] || len(n.Arguments) == 0 {
+			return
+		}
+		arguments := n.Arguments
+		if name, ok := arguments[0].(*ast.StringNode); ok && nameOf(callee.Value)&nameFunctions != 0 { // nothing else passes nameCheck
+			arguments = []ast.Node{at(name, &ast.ConstantNode{Value: &source{l.scope, name.Value}})}
+		}
+		made := call(n, ours(callee.Value), arguments...)
+		if *node = made; makes[callee.Value] {
+			*node = call(n, chargeFunction, made)
+		}
+	case *ast.MemberNode: // a method of a time or a duration, whose layout may be of the payload
+		for i := range n.Arguments {
+			n.Arguments[i] = times(n.Arguments[i], 10)
+		}
+	}
+}
+
+// read has the operands counted that an operator or a function looks at as a whole.
+func (l *limiter) read(node *ast.Node) {
+	if l.seen[*node] {
+		return
+	}
+	switch n := (*node).(type) {
+	case *ast.BinaryNode:
+		l.seen[n] = true
+		switch n.Operator {
+		case "==", "!=", "<", ">", "<=", ">=":
+			if !small(n.Left) && !small(n.Right) {
+				n.Left = times(n.Left, 1)
+			}
+		case "contains":
+			n.Left = times(n.Left, 1)
+		case "startsWith", "endsWith":
+			if !small(n.Right) {
+				n.Right = times(n.Right, 1)
+			}
+		case "..":
+			*node = call(n, rangeFunction, n.Left, n.Right)
+		case "in":
+			switch list := n.Right.(type) {
+			case *ast.ArrayNode:
+				if constant(list) {
+					n.Left = times(n.Left, 1)
+					return
+				}
+			case *ast.BinaryNode:
+				if list.Operator == ".." {
+					return
+				}
+			}
+			*node = call(n, inFunction, n.Left, n.Right)
+		}
+	case *ast.BuiltinNode:
+		l.seen[n] = true
+		if looks[n.Name] && len(n.Arguments) > 0 {
+			n.Arguments[0] = times(n.Arguments[0], 1)
 		}
 	}
 }
@@ -50,6 +140,14 @@ var makes = map[string]bool{
 	"toBase64": true, "fromBase64": true, "string": true, "file": true,
 }
 
+// looks has the functions of expr-lang's own that look at all of their first argument, beside the loops.
+var looks = map[string]bool{
+	"len": true, "int": true, "float": true, "string": true, "trimPrefix": true, "trimSuffix": true, "upper": true, "lower": true, "split": true,
+	"splitAfter": true, "indexOf": true, "lastIndexOf": true, "hasPrefix": true, "hasSuffix": true, "max": true, "min": true, "mean": true,
+	"sum": true, "toBase64": true, "fromBase64": true, "duration": true, "keys": true, "values": true, "toPairs": true, "fromPairs": true,
+	"reverse": true, "concat": true,
+}
+
 // call makes `function($limits, arguments…)`, in the place of node.
 func call(node ast.Node, function string, arguments ...ast.Node) ast.Node {
 	return at(node, &ast.CallNode{
@@ -58,9 +156,34 @@ func call(node ast.Node, function string, arguments ...ast.Node) ast.Node {
 	})
 }
 
+// times has a look at all of an operand counted, so many times.
+func times(operand ast.Node, n int) ast.Node {
+	if small(operand) {
+		return operand
+	}
+	return call(operand, readFunction, operand, &ast.ConstantNode{Value: n})
+}
+
+// matchCall makes a call of `a matches b`, with b compiled where it is written out.
+func matchCall(n *ast.BinaryNode) ast.Node {
+	right := n.Right
+	if text, ok := right.(*ast.StringNode); ok {
+		if p, err := compilePattern(text.Value, maxSource); err == nil { // else nameCheck has said so
+			right = at(right, &ast.ConstantNode{Value: p})
+		}
+	}
+	return call(n, matchFunction, n.Left, right)
+}
+
 func at(place, node ast.Node) ast.Node {
 	node.SetLocation(place.Location())
 	return node
+}
+
+func sizeOfTree(root *ast.Node) int {
+	n := 0
+	ast.Walk(root, visitFunc(func(*ast.Node) { n++ }))
+	return n
 }
 
 // constant says whether a list is made of literals: `x in ["a", "b"]` is worth to stay as the optimizer knows it.
@@ -73,6 +196,17 @@ func constant(list *ast.ArrayNode) bool {
 		}
 	}
 	return true
+}
+
+// small says whether it takes next to nothing to look at all of a value, or to compare it with any other.
+func small(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NilNode, *ast.StringNode, *ast.ConstantNode:
+		return true
+	default:
+		t := n.Type()
+		return isNumber(t) || t.Kind() == reflect.Bool
+	}
 }
 
 func isNumber(t reflect.Type) bool {

@@ -2,7 +2,6 @@ package expression
 
 import (
 	"sync"
-	"time"
 
 	"github.com/expr-lang/expr/vm"
 )
@@ -20,21 +19,20 @@ type names struct {
 	Attempts any     `expr:"attempts"`
 	Handler  any     `expr:"handler"`
 	RunID    any     `expr:"run_id"`
-	Limits   *limits `expr:"$limits"`
+	Limits   *Budget `expr:"$limits"`
 }
 
 // machine is a virtual machine with what it needs for one evaluation; they are pooled, since making one costs more than
 // most evaluations.
 type machine struct {
-	vm     vm.VM
-	names  names
-	limits limits
+	vm    vm.VM
+	names names
+	own   Budget // where the environment has none
 }
 
 var machines = sync.Pool{New: func() any {
 	m := &machine{}
 	m.vm.MemoryBudget = maxElements
-	m.names.Limits = &m.limits
 	return m
 }}
 
@@ -42,10 +40,13 @@ var machines = sync.Pool{New: func() any {
 func run(program *vm.Program, uses nameSet, env *Env) (v any, err error) {
 	m := machines.Get().(*machine)
 	defer func() {
-		m.names = names{Limits: &m.limits}
-		m.limits = limits{}
+		m.names = names{}
 		machines.Put(m)
 	}()
+	if m.names.Limits = env.budget; env.budget == nil {
+		m.own = Budget{maxWork: maxWork, tooMuch: errTooMuch}
+		m.names.Limits = &m.own
+	}
 	for ; uses != 0; uses &= uses - 1 {
 		name := uses & -uses // the lowest that is left
 		if *m.names.field(name), err = env.value(name); err != nil {
@@ -78,92 +79,4 @@ func (n *names) field(name nameSet) *any {
 		return &n.RunID
 	}
 	return &n.Data
-}
-
-// limits is what one evaluation has used.
-type limits struct {
-	bytes   int
-	steps   int
-	started time.Time
-}
-
-const (
-	maxElements = 2 << 20  // of the lists that the machine itself makes
-	maxBytes    = 64 << 20 // of all texts, lists and maps that an evaluation makes
-	maxTime     = 5 * time.Second
-)
-
-// step counts one turn of a loop.
-func (l *limits) step() error {
-	l.steps++
-	if l.steps%256 != 0 {
-		return nil
-	}
-	if l.started.IsZero() {
-		l.started = time.Now()
-		return nil
-	}
-	if time.Since(l.started) > maxTime {
-		return errTooSlow
-	}
-	return nil
-}
-
-// charge counts what v takes, with all that it contains: a list of a list is cheap for the machine, and grows by each time
-// that it is written out.
-func (l *limits) charge(v any) error {
-	l.bytes = weigh(v, l.bytes)
-	if l.bytes > maxBytes {
-		return errTooBig
-	}
-	return nil
-}
-
-// weigh adds v's size to sum, and stops when that is too much.
-func weigh(v any, sum int) int {
-	switch v := v.(type) {
-	case string:
-		return sum + 16 + len(v)
-	case []any:
-		sum += 16
-		for _, e := range v {
-			if sum = weigh(e, sum); sum > maxBytes {
-				break
-			}
-		}
-		return sum
-	case map[string]any:
-		sum += 48
-		for key, e := range v {
-			if sum = weigh(e, sum+16+len(key)); sum > maxBytes {
-				break
-			}
-		}
-		return sum
-	case map[any][]any:
-		sum += 48
-		for key, e := range v {
-			if sum = weigh(e, weigh(key, sum)); sum > maxBytes {
-				break
-			}
-		}
-		return sum
-	case []string:
-		for _, e := range v {
-			sum += 16 + len(e)
-		}
-		return sum
-	case []int:
-		return sum + 8*len(v)
-	case []float64:
-		return sum + 8*len(v)
-	case [][2]any:
-		for _, e := range v {
-			if sum = weigh(e[1], weigh(e[0], sum)); sum > maxBytes {
-				break
-			}
-		}
-		return sum
-	}
-	return sum + 16
 }

@@ -16,16 +16,17 @@ type Scope struct {
 	secrets   *Secrets
 	data      *Data // nil: nothing is known of it
 	condition bool  // the value has to be true or false
+	counted   bool  // what it does may be done in the writer's transaction
 }
 
 // The scopes of the wiring file.
 var (
-	HandlerWhen   = Scope{names: nameEvent | nameData}                                             // when, order_by, debounce
-	HandlerWith   = Scope{names: nameEvent | nameData | nameEnv | nameFile}                        // with
-	HandlerEmit   = Scope{names: nameEvent | nameData | nameResult | nameEnv | nameFile}           // a handler's emit
-	HandlerOnDead = Scope{names: nameEvent | nameData | nameFailure | nameEnv | nameFile}          // a handler's on_dead
-	ScheduleData  = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                     // a schedule's data
-	allNames      = []nameSet{nameEvent, nameData, nameEvents, nameResult, nameSlot, namePrevious, // in order of suggestion
+	HandlerWhen   = Scope{names: nameEvent | nameData}                                                   // when, order_by, debounce
+	HandlerWith   = Scope{names: nameEvent | nameData | nameEnv | nameFile}                              // with
+	HandlerEmit   = Scope{names: nameEvent | nameData | nameResult | nameEnv | nameFile, counted: true}  // a handler's emit
+	HandlerOnDead = Scope{names: nameEvent | nameData | nameFailure | nameEnv | nameFile, counted: true} // a handler's on_dead
+	ScheduleData  = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                           // a schedule's data
+	allNames      = []nameSet{nameEvent, nameData, nameEvents, nameResult, nameSlot, namePrevious,       // in order of suggestion
 		nameError, nameAttempts, nameHandler, nameRunID, nameEnv, nameFile}
 )
 
@@ -130,10 +131,11 @@ type nameCheck struct {
 	locals []string          // declared with let
 	called map[ast.Node]bool // identifiers in the place of a function
 	used   nameSet
+	files  []string // the names that file() is called with
 	err    *Error
 }
 
-func checkNames(src string, root *ast.Node, scope Scope) (nameSet, *Error) {
+func checkNames(src string, root *ast.Node, scope Scope) (*nameCheck, *Error) {
 	c := &nameCheck{src: src, scope: scope, called: map[ast.Node]bool{}}
 	ast.Walk(root, visitFunc(func(node *ast.Node) {
 		switch n := (*node).(type) {
@@ -144,7 +146,7 @@ func checkNames(src string, root *ast.Node, scope Scope) (nameSet, *Error) {
 		}
 	}))
 	ast.Walk(root, c)
-	return c.used, c.err
+	return c, c.err
 }
 
 type visitFunc func(node *ast.Node)
@@ -161,6 +163,54 @@ func (c *nameCheck) Visit(node *ast.Node) {
 		c.identifier(n)
 	case *ast.MemberNode:
 		c.member(n)
+	case *ast.CallNode:
+		c.call(n)
+	case *ast.BinaryNode:
+		c.pattern(n)
+	}
+}
+
+// pattern refuses a regular expression that is written out and doesn't compile.
+func (c *nameCheck) pattern(n *ast.BinaryNode) {
+	text, ok := n.Right.(*ast.StringNode)
+	if !ok || n.Operator != "matches" {
+		return
+	}
+	if _, err := compilePattern(text.Value, maxSource); err != nil {
+		hint := ""
+		if strings.Contains(err.Error(), "invalid or unsupported Perl syntax") {
+			hint = "patterns are Go's (RE2): they have no look-ahead and no look-behind"
+		}
+		c.fault(text, err.Error(), hint)
+	}
+}
+
+// call holds env() and file() to names that are written out: one that is computed could be the payload's choice, and would
+// be found to be wrong at the first event only. A file has to be there.
+func (c *nameCheck) call(n *ast.CallNode) {
+	callee, ok := n.Callee.(*ast.IdentifierNode)
+	if !ok || nameOf(callee.Value)&nameFunctions == 0 || slices.Contains(c.locals, callee.Value) {
+		return
+	}
+	if len(n.Arguments) != 1 {
+		c.fault(n, fmt.Sprintf("%s() takes one name", callee.Value), fmt.Sprintf(`write %s("…")`, callee.Value))
+		return
+	}
+	name, ok := n.Arguments[0].(*ast.StringNode)
+	switch {
+	case !ok:
+		hint := `write it out, as in env("API_TOKEN")`
+		if callee.Value == "file" {
+			hint = `write it out, as in file("mail.txt"); to choose among several, write each out: data.lang == "fr" ? file("fr.txt") : file("en.txt")`
+		}
+		c.faultAt(leftmost(n.Arguments[0]), fmt.Sprintf("the name in %s() can't be computed", callee.Value), hint)
+	case name.Value == "":
+		c.fault(name, fmt.Sprintf("the name in %s() is empty", callee.Value), "")
+	case callee.Value == "file":
+		if err := c.scope.look(name.Value); err != nil {
+			c.fault(name, err.Error(), "")
+		}
+		c.files = append(c.files, name.Value)
 	}
 }
 
@@ -224,8 +274,17 @@ func (c *nameCheck) member(n *ast.MemberNode) {
 	}
 }
 
-func (c *nameCheck) fault(n ast.Node, msg, hint string) {
+func (c *nameCheck) fault(n ast.Node, msg, hint string) { c.faultAt(n.Location().From, msg, hint) }
+
+func (c *nameCheck) faultAt(rune int, msg, hint string) {
 	if c.err == nil {
-		c.err = &Error{Source: c.src, Offset: byteOffset(c.src, n.Location().From), Msg: msg, Hint: hint}
+		c.err = &Error{Source: c.src, Offset: byteOffset(c.src, rune), Msg: msg, Hint: hint}
 	}
+}
+
+// leftmost is where a node begins: its own location may be that of an operator in its middle.
+func leftmost(n ast.Node) int {
+	at := n.Location().From
+	ast.Walk(&n, visitFunc(func(node *ast.Node) { at = min(at, (*node).Location().From) }))
+	return at
 }

@@ -195,6 +195,9 @@ func (t *Template) appendValue(b []byte, p *part, env *Env) ([]byte, error) {
 	if err != nil {
 		return b, within(err, t.src, p.offset)
 	}
+	if err := env.budget.SpendOn(v); err != nil {
+		return b, within(err, t.src, p.offset)
+	}
 	b, msg := appendText(b, v)
 	if msg == "" {
 		return b, nil

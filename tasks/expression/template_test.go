@@ -143,7 +143,7 @@ func TestAFileIsReadFromTheBaseFolder(t *testing.T) {
 	read := func(name string) (any, error) {
 		tmpl, err := CompileTemplate(`${ file("`+name+`") }`, HandlerWith.In(dir, &secrets))
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		return tmpl.Eval(NewEnv(&events.Event{}))
 	}
@@ -156,17 +156,49 @@ func TestAFileIsReadFromTheBaseFolder(t *testing.T) {
 	if _, err := read("full"); err != nil {
 		t.Error(err)
 	}
+
+	// What can't be read is found when the file is loaded.
 	for name, want := range map[string]string{
 		"large":  "larger than 1 MiB",
 		"absent": `file("absent"): ` + filepath.Join(dir, "absent") + ": no such file or directory",
 		".":      "not a regular file",
 	} {
-		if _, err := read(name); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", name, err)
+		_, err := CompileTemplate(`at ${ file("`+name+`") }`, HandlerWith.In(dir, nil))
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(e.Msg, want) || e.Offset != len("at ${ file(") {
+			t.Errorf("%s: %+v", name, err)
 		}
 	}
-	if _, err := read("absent"); !errors.Is(err, os.ErrNotExist) {
-		t.Error("the cause is lost")
+	tmpl, err := CompileTemplate(`${ file("token") }`, HandlerWith.In(dir, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "token")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tmpl.Eval(NewEnv(&events.Event{})); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that went away: %v", err)
+	}
+}
+
+func TestNamesOfFilesAndVariablesAreWrittenOut(t *testing.T) {
+	for src, offset := range map[string]int{
+		`file("tpl/" + data.lang)`: 5,
+		`env(data.name)`:           4,
+		`env("A" + "B")`:           4,
+		`"x" + file(event.type)`:   11,
+		`let n = "x"; env(n)`:      17,
+		`data.name | env()`:        0,
+		`map(["a"], env(#))`:       15,
+		`env("A", "B")`:            0,
+		`env()`:                    0,
+		`file("")`:                 5,
+	} {
+		_, err := Compile(src, HandlerWith.In(t.TempDir(), nil))
+		var e *Error
+		if !errors.As(err, &e) || e.Offset < offset || e.Offset > offset+6 || !strings.Contains(e.Msg, "()") {
+			t.Errorf("%s: %+v", src, err)
+		}
 	}
 }
 

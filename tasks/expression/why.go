@@ -47,9 +47,6 @@ func (x *Expr) Constant() (v any, ok bool) {
 	return v, err == nil
 }
 
-// usesResult says whether the expression looks at the handler's result, or at its failure.
-func (x *Expr) usesResult() bool { return x.uses&(nameResult|nameFailure) != 0 }
-
 type why struct {
 	env    *Env
 	lets   strings.Builder // the declarations around the part
@@ -157,18 +154,4 @@ func (w *why) reads(node ast.Node) []Read {
 		reads = append(reads, r)
 	}
 	return reads
-}
-
-// UsesResult says whether the text depends on what the handler gives.
-func (t *Template) UsesResult() bool {
-	return slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.usesResult() })
-}
-
-// UsesResult says whether any of the tree's templates depends on what the handler gives.
-func (v *Value) UsesResult() bool { return v.root.usesResult() }
-
-func (n *node) usesResult() bool {
-	return n.template != nil && n.template.UsesResult() ||
-		slices.ContainsFunc(n.list, func(e node) bool { return e.usesResult() }) ||
-		slices.ContainsFunc(n.entries, func(e entry) bool { return e.node.usesResult() })
 }

@@ -1,0 +1,115 @@
+package expression
+
+import "slices"
+
+// What a handler emits is known in parts before it has run: Bind evaluates those that need neither its result nor its
+// failure, so that they are not evaluated in the writer's transaction.
+
+// Bind gives the template with its text where that doesn't depend on what the handler gives. Where it does, all else that
+// it needs is made ready: the data is decoded, and the files are read into b, which may be nil.
+func (t *Template) Bind(env *Env, b *Budget) (*Template, error) {
+	if t == nil || t.text != nil {
+		return t, nil
+	}
+	if t.UsesResult() {
+		return t, t.ready(env, b)
+	}
+	text, err := t.Text(env)
+	if err != nil {
+		return nil, err
+	}
+	return &Template{src: t.src, text: text}, nil
+}
+
+// Bind gives the tree with the values of its templates where they don't depend on what the handler gives, as
+// [Template.Bind] does.
+func (v *Value) Bind(env *Env, b *Budget) (*Value, error) {
+	if v == nil || v.root.isConstant() {
+		return v, nil
+	}
+	root, err := v.root.bind(env, b)
+	if err != nil {
+		return nil, err
+	}
+	return &Value{root}, nil
+}
+
+func (n *node) bind(env *Env, b *Budget) (node, error) {
+	if !n.usesResult() {
+		v, err := n.eval(env)
+		return node{constant: v}, err
+	}
+	var err error
+	switch {
+	case n.template != nil:
+		return *n, n.template.ready(env, b)
+	case n.list != nil:
+		list := make([]node, len(n.list))
+		for i := range n.list {
+			if list[i], err = n.list[i].bind(env, b); err != nil {
+				return node{}, err
+			}
+		}
+		return node{list: list}, nil
+	}
+	entries := make([]entry, len(n.entries))
+	for i := range n.entries {
+		entries[i].key = n.entries[i].key
+		if entries[i].node, err = n.entries[i].node.bind(env, b); err != nil {
+			return node{}, err
+		}
+	}
+	return node{entries: entries}, nil
+}
+
+// ready makes ready what a template needs.
+func (t *Template) ready(env *Env, b *Budget) error {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.expr == nil {
+			continue
+		}
+		for name := p.expr.uses &^ (nameResult | nameFailure); name != 0; name &= name - 1 {
+			_, _ = env.value(name & -name) // an error is kept, for the evaluation
+		}
+		if p.expr.secret == nil || b == nil {
+			continue
+		}
+		if err := p.expr.secret.fetch(b); err != nil {
+			return within(p.expr.evalError(err), t.src, p.offset)
+		}
+	}
+	return nil
+}
+
+// fetch reads the files of an expression that is to be evaluated where none may be read.
+func (x *secret) fetch(b *Budget) error {
+	for _, name := range x.files {
+		v, err := x.scope.read(name)
+		if err != nil {
+			return err
+		}
+		if b.files == nil {
+			b.files = map[source]string{}
+		}
+		b.files[source{x.scope, name}] = v
+	}
+	return nil
+}
+
+// usesResult says whether the expression looks at the handler's result, or at its failure.
+func (x *Expr) usesResult() bool { return x.uses&(nameResult|nameFailure) != 0 }
+
+// UsesResult says whether the text depends on what the handler gives.
+func (t *Template) UsesResult() bool {
+	return t != nil && slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.usesResult() })
+}
+
+// UsesResult says whether any of the tree's templates depends on what the handler gives.
+func (v *Value) UsesResult() bool { return v != nil && v.root.usesResult() }
+
+func (n *node) usesResult() bool {
+	return n.template != nil && n.template.UsesResult() ||
+		slices.ContainsFunc(n.list, func(e node) bool { return e.usesResult() }) ||
+		slices.ContainsFunc(n.entries, func(e entry) bool { return e.node.usesResult() })
+}

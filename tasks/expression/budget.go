@@ -1,0 +1,217 @@
+package expression
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// Budget bounds what evaluations do by counting it: no clock is read, so that the same event always gives the same value,
+// however busy the machine is. Each evaluation has a budget of its own, unless its environment is within one ([Env.Within]).
+// Not safe for concurrent use.
+type Budget struct {
+	work, bytes int // spent
+	maxWork     int
+	tooMuch     *functionError
+	files       map[source]string // what file() gives, where it may not read
+}
+
+// One unit of work takes about 20 to 200 ns: a node of a loop's body, a value of a list that is looked at, 64 bytes of a text.
+const (
+	maxWork     = 20_000_000 // a few seconds
+	maxElements = 2 << 20    // of the lists that the machine itself makes
+	maxBytes    = 64 << 20   // of all texts, lists and maps that an evaluation makes
+)
+
+var (
+	errTooBig  = &functionError{msg: fmt.Sprintf("the expression takes too much memory: its values would be larger than %d MiB", maxBytes>>20), plain: true}
+	errTooMuch = &functionError{msg: fmt.Sprintf("the expression takes more than %s steps", thousands(maxWork)),
+		hint: "loops inside of loops, and lists or texts of the payload that are too long for them, are what takes most", plain: true}
+)
+
+// NewBudget is a budget of so many units of work for several evaluations together. What doesn't fit in ends with an error
+// that says where the budget is from, and what to do.
+func NewBudget(work int, where, hint string) *Budget {
+	return &Budget{maxWork: work, tooMuch: &functionError{msg: fmt.Sprintf("it takes more than %s steps, which is all that %s", thousands(work), where), hint: hint, plain: true}}
+}
+
+// Renew gives back what was spent.
+func (b *Budget) Renew() { b.work, b.bytes = 0, 0 }
+
+// Left is how much work there is left.
+func (b *Budget) Left() int { return max(0, b.maxWork-b.work) }
+
+// Spend takes n units of work. The error is about all that is done within the budget; a nil *Budget has no end.
+func (b *Budget) Spend(n int) error {
+	if b == nil {
+		return nil
+	}
+	if err := b.spend(n); err != nil {
+		return &Error{Offset: -1, Msg: b.tooMuch.msg, Hint: b.tooMuch.hint}
+	}
+	return nil
+}
+
+// SpendOn is Spend for looking at a value with all that is in it.
+func (b *Budget) SpendOn(v any) error {
+	if b == nil {
+		return nil
+	}
+	return b.Spend(b.size(v))
+}
+
+func (b *Budget) spend(n int) error {
+	if n < 0 || n > b.maxWork-b.work {
+		b.work = b.maxWork + 1
+		return b.tooMuch
+	}
+	b.work += n
+	return nil
+}
+
+// charge counts what v takes, with all that it contains: a list of a list is cheap for the machine, and grows by each time
+// that it is written out.
+func (b *Budget) charge(v any) error {
+	before := b.bytes
+	b.bytes = weigh(v, before)
+	if b.bytes > maxBytes {
+		return errTooBig
+	}
+	return b.spend((b.bytes - before) / 16)
+}
+
+// read counts what it is to look at all of v, times so many.
+func (b *Budget) read(v any, times int) error {
+	n := b.size(v)
+	if n > b.maxWork/times {
+		return b.spend(-1)
+	}
+	return b.spend(n * times)
+}
+
+// size is how much work it is to look at v; it stops where that is too much.
+func (b *Budget) size(v any) int { return sizeOf(v, 0, b.Left()) }
+
+func sizeOf(v any, sum, most int) int {
+	switch v := v.(type) {
+	case string:
+		return sum + 1 + len(v)/64
+	case []any:
+		sum++
+		for _, e := range v {
+			if sum = sizeOf(e, sum, most); sum > most {
+				break
+			}
+		}
+		return sum
+	case map[string]any:
+		sum++
+		for key, e := range v {
+			if sum = sizeOf(e, sum+1+len(key)/64, most); sum > most {
+				break
+			}
+		}
+		return sum
+	case map[any][]any:
+		for _, e := range v {
+			if sum = sizeOf(e, sum+1, most); sum > most {
+				break
+			}
+		}
+		return sum
+	case map[any]any:
+		for _, e := range v {
+			if sum = sizeOf(e, sum+1, most); sum > most {
+				break
+			}
+		}
+		return sum
+	case []string:
+		for _, e := range v {
+			sum += 1 + len(e)/64
+		}
+		return sum
+	case []int:
+		return sum + 1 + len(v)
+	case []float64:
+		return sum + 1 + len(v)
+	case [][2]any:
+		for _, e := range v {
+			if sum = sizeOf(e[1], sizeOf(e[0], sum, most), most); sum > most {
+				break
+			}
+		}
+		return sum
+	case []byte:
+		return sum + 1 + len(v)/64
+	case json.RawMessage:
+		return sum + 1 + len(v)/64
+	}
+	return sum + 1
+}
+
+// weigh adds v's size in bytes to sum, and stops when that is too much.
+func weigh(v any, sum int) int {
+	switch v := v.(type) {
+	case string:
+		return sum + 16 + len(v)
+	case []any:
+		sum += 16
+		for _, e := range v {
+			if sum = weigh(e, sum); sum > maxBytes {
+				break
+			}
+		}
+		return sum
+	case map[string]any:
+		sum += 48
+		for key, e := range v {
+			if sum = weigh(e, sum+16+len(key)); sum > maxBytes {
+				break
+			}
+		}
+		return sum
+	case map[any][]any:
+		sum += 48
+		for key, e := range v {
+			if sum = weigh(e, weigh(key, sum)); sum > maxBytes {
+				break
+			}
+		}
+		return sum
+	case map[any]any:
+		sum += 48
+		for key, e := range v {
+			if sum = weigh(e, weigh(key, sum)); sum > maxBytes {
+				break
+			}
+		}
+		return sum
+	case []string:
+		for _, e := range v {
+			sum += 16 + len(e)
+		}
+		return sum
+	case []int:
+		return sum + 8*len(v)
+	case []float64:
+		return sum + 8*len(v)
+	case [][2]any:
+		for _, e := range v {
+			if sum = weigh(e[1], weigh(e[0], sum)); sum > maxBytes {
+				break
+			}
+		}
+		return sum
+	}
+	return sum + 16
+}
+
+// thousands writes 50000000 as 50,000,000.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,372 @@
+package expression
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	regex "regexp/syntax"
+	"strings"
+
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/vm/runtime"
+)
+
+// The functions that are ours in the place of expr-lang's, since what they take can't be told by the length of one operand,
+// or has to be known before it is taken.
+
+// in is the operator.
+func in(b *Budget, args []any) (any, error) {
+	times := 1
+	switch list := args[1].(type) {
+	case []any:
+		times += len(list)
+	case []string:
+		times += len(list)
+	case []int:
+		times += len(list)
+	}
+	if err := b.read(args[0], times); err != nil {
+		return nil, err
+	}
+	return runtime.In(args[0], args[1]), nil
+}
+
+// rangeOf is the operator `..`.
+func rangeOf(b *Budget, args []any) (any, error) {
+	from, to := runtime.ToInt(args[0]), runtime.ToInt(args[1])
+	n := to - from + 1
+	if n > maxElements {
+		return nil, errTooBig
+	}
+	if err := b.spend(max(1, n/8)); err != nil {
+		return nil, err
+	}
+	return runtime.MakeRange(from, to), nil
+}
+
+const (
+	maxPattern       = 1000 // bytes of a regular expression that is not written out
+	maxPatternWeight = 5000 // of its program's instructions
+)
+
+// pattern is a compiled regular expression.
+type pattern struct {
+	re     *regexp.Regexp
+	weight int // about how many instructions may look at each byte
+}
+
+// compilePattern compiles a regular expression of at most so many bytes.
+func compilePattern(text string, most int) (*pattern, error) {
+	if len(text) > most {
+		return nil, &functionError{msg: fmt.Sprintf("the regular expression has %d bytes, and %d are the most", len(text), most)}
+	}
+	parsed, err := regex.Parse(text, regex.Perl)
+	if err != nil {
+		return nil, &functionError{msg: err.Error()}
+	}
+	weight := PatternWeight(parsed)
+	if weight > maxPatternWeight {
+		return nil, &functionError{msg: "the regular expression is too large: it repeats too much"}
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, &functionError{msg: err.Error()}
+	}
+	return &pattern{re, weight}, nil
+}
+
+// PatternWeight is how many instructions a regular expression compiles to, about.
+func PatternWeight(re *regex.Regexp) int {
+	n := 1
+	for _, sub := range re.Sub {
+		n += PatternWeight(sub)
+	}
+	switch re.Op {
+	case regex.OpLiteral:
+		n = len(re.Rune)
+	case regex.OpCharClass:
+		n += len(re.Rune) / 16
+	case regex.OpRepeat:
+		n *= max(re.Min, re.Max, 1)
+	}
+	return n
+}
+
+// matches is the operator. To match takes time by the length of the text times that of the pattern, and to compile one
+// that comes with the payload takes time too.
+func matches(b *Budget, args []any) (any, error) {
+	if args[0] == nil || args[1] == nil {
+		return false, nil
+	}
+	s, err := text("matches", args[0])
+	if err != nil {
+		return nil, err
+	}
+	p, ok := args[1].(*pattern)
+	if !ok {
+		src, err := text("matches", args[1])
+		if err != nil {
+			return nil, err
+		}
+		// A class of letters is large, however short its name.
+		if err := b.spend(20*len(src) + 5000*(strings.Count(src, `\p`)+strings.Count(src, `\P`))); err != nil {
+			return nil, err
+		}
+		if p, err = compilePattern(src, maxPattern); err != nil {
+			return nil, err
+		}
+		if err := b.spend(16 * p.weight); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.spend((len(s) + 8) * (p.weight + 8) / 2); err != nil {
+		return nil, err
+	}
+	return p.re.MatchString(s), nil
+}
+
+// fromJSON keeps numbers exact, as they are in data.
+func fromJSON(b *Budget, args []any) (any, error) {
+	s, err := text("fromJSON", args[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := b.spend(len(s) / 4); err != nil {
+		return nil, err
+	}
+	v, err := DecodeJSON([]byte(s))
+	if err != nil {
+		return nil, &functionError{msg: "fromJSON: " + err.Error()}
+	}
+	return v, nil
+}
+
+// toJSON is expr-lang's, with a look at the size before it is taken: each level of a value indents all that is below it.
+func toJSON(b *Budget, args []any) (any, error) {
+	if err := b.read(args[0], 2); err != nil {
+		return nil, err
+	}
+	space := indented(args[0], 0, 0)
+	if space > maxBytes {
+		return nil, errTooBig
+	}
+	if err := b.spend(space / 16); err != nil {
+		return nil, err
+	}
+	out, err := json.MarshalIndent(args[0], "", "  ")
+	if err != nil {
+		return nil, &functionError{msg: "toJSON: " + err.Error()}
+	}
+	return string(out), nil
+}
+
+// indented adds to sum the white space of v, and stops when that is too much.
+func indented(v any, depth, sum int) int {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			if sum = indented(e, depth+1, sum+2*depth+3); sum > maxBytes {
+				break
+			}
+		}
+	case map[string]any:
+		for _, e := range v {
+			if sum = indented(e, depth+1, sum+2*depth+3); sum > maxBytes {
+				break
+			}
+		}
+	}
+	return sum
+}
+
+// join is expr-lang's, with numbers allowed, and with a look at the size before it is taken.
+func join(b *Budget, args []any) (any, error) {
+	if err := b.read(args[0], 1); err != nil {
+		return nil, err
+	}
+	var parts []string
+	switch list := args[0].(type) {
+	case []string:
+		parts = list
+	case []any:
+		parts = make([]string, 0, len(list))
+		for i, v := range list {
+			s, msg := textOf(v)
+			if msg != "" {
+				return nil, &functionError{msg: fmt.Sprintf("join: element %d %s", i, msg)}
+			}
+			parts = append(parts, s)
+		}
+	default:
+		return nil, &functionError{msg: "join needs a list, and there is " + describe(list)}
+	}
+	glue := ""
+	if len(args) == 2 {
+		var err error
+		if glue, err = text("join", args[1]); err != nil {
+			return nil, err
+		}
+	}
+	size := 0
+	for _, p := range parts {
+		if size += len(p) + len(glue); size > maxBytes {
+			return nil, errTooBig
+		}
+	}
+	if err := b.spend(size / 64); err != nil {
+		return nil, err
+	}
+	return strings.Join(parts, glue), nil
+}
+
+// replace is expr-lang's, with a look at the size before it is taken.
+func replace(b *Budget, args []any) (any, error) {
+	var s [3]string
+	for i := range s {
+		var err error
+		if s[i], err = text("replace", args[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.spend(len(s[0]) / 16); err != nil {
+		return nil, err
+	}
+	n := strings.Count(s[0], s[1])
+	if len(args) == 4 {
+		if limit := runtime.ToInt(args[3]); limit >= 0 {
+			n = min(n, limit)
+		}
+	}
+	if longer := len(s[2]) - len(s[1]); longer > 0 {
+		if n > (maxBytes-len(s[0]))/longer {
+			return nil, errTooBig
+		}
+		if err := b.spend(n * longer / 64); err != nil {
+			return nil, err
+		}
+	}
+	return strings.Replace(s[0], s[1], s[2], n), nil
+}
+
+// repeat is expr-lang's, with a look at the size before it is taken.
+func repeat(b *Budget, args []any) (any, error) {
+	s, err := text("repeat", args[0])
+	if err != nil {
+		return nil, err
+	}
+	n := runtime.ToInt(args[1])
+	switch {
+	case n < 0:
+		return nil, &functionError{msg: fmt.Sprintf("repeat can't do it %d times", n)}
+	case len(s) > 0 && n > maxBytes/len(s):
+		return nil, errTooBig
+	}
+	if err := b.spend(len(s) * n / 64); err != nil {
+		return nil, err
+	}
+	return strings.Repeat(s, n), nil
+}
+
+// trim is expr-lang's. Each letter at an end of the text is looked for among all that are to go.
+func trim(b *Budget, args []any) (any, error) {
+	s, err := text("trim", args[0])
+	if err != nil {
+		return nil, err
+	}
+	if len(args) == 1 {
+		return strings.TrimSpace(s), b.spend(len(s) / 64)
+	}
+	cutset, err := text("trim", args[1])
+	if err != nil {
+		return nil, err
+	}
+	if err := b.spend((1 + len(s)/16) * (1 + len(cutset)/16)); err != nil {
+		return nil, err
+	}
+	return strings.Trim(s, cutset), nil
+}
+
+// listOf is a list of any type that the language has, as one of values.
+func listOf(v any) ([]any, bool) {
+	switch l := v.(type) {
+	case []any:
+		return l, true
+	case []string:
+		return anys(l), true
+	case []int:
+		return anys(l), true
+	case []float64:
+		return anys(l), true
+	case [2]any: // a part of what toPairs gives
+		return l[:], true
+	case [][2]any:
+		list := make([]any, len(l))
+		for i := range l {
+			list[i] = l[i][:]
+		}
+		return list, true
+	}
+	return nil, false
+}
+
+func anys[E any](list []E) []any {
+	out := make([]any, len(list))
+	for i, v := range list {
+		out[i] = v
+	}
+	return out
+}
+
+// maxUniq bounds uniq, which compares each element with all others.
+const maxUniq = 10_000
+
+func uniq(b *Budget, args []any) (any, error) {
+	list, ok := listOf(args[0])
+	if !ok {
+		return nil, &functionError{msg: "uniq needs a list, and there is " + describe(args[0])}
+	}
+	if len(list) > maxUniq {
+		return nil, &functionError{msg: fmt.Sprintf("uniq takes at most %d elements, and there are %d", maxUniq, len(list))}
+	}
+	out := []any{}
+	for _, v := range list {
+		if err := b.read(v, 1+len(out)); err != nil {
+			return nil, err
+		}
+		if !runtime.In(v, out) {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// flatten is expr-lang's, without a copy of all for each level.
+func flatten(b *Budget, args []any) (any, error) {
+	list, ok := listOf(args[0])
+	if !ok {
+		return nil, &functionError{msg: "flatten needs a list, and there is " + describe(args[0])}
+	}
+	if err := b.read(list, 2); err != nil {
+		return nil, err
+	}
+	return flat([]any{}, list), nil
+}
+
+func flat(out, list []any) []any {
+	for _, v := range list {
+		if inner, ok := listOf(v); ok {
+			out = flat(out, inner)
+		} else {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// median is expr-lang's, without a copy of all for each level.
+func median(b *Budget, args []any) (any, error) {
+	if err := b.read(args, 20); err != nil { // it sorts
+		return nil, err
+	}
+	return builtin.Builtins[builtin.Index["median"]].Func(flat([]any{}, args))
+}
