@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"evrun/events"
@@ -68,12 +67,16 @@ func (c *consumer) wanted(d *Delivery) (ok bool, err error) {
 // inside makes the settlement of an attempt whose effect runs in the writer's transaction.
 func (c *consumer) inside(t *task, d *Delivery, action Inside) store.Settlement {
 	effect, err := prepare(action, d)
+	if err == nil {
+		err = c.foresee(d)
+	}
 	if err != nil {
 		return c.settlement(t, c.failed(t, d, err))
 	}
 	s := c.settlement(t, store.Outcome{})
 	s.Atomic = c.atomic
 	s.Effect = func(tx store.Tx) store.Outcome {
+		defer d.within()()
 		result, err := apply(effect, tx)
 		if err != nil {
 			return c.failed(t, d, err)
@@ -81,6 +84,20 @@ func (c *consumer) inside(t *task, d *Delivery, action Inside) store.Settlement 
 		return c.succeeded(t, d, result)
 	}
 	return s
+}
+
+// computed is the settlement of an attempt whose result is known before the transaction.
+func (c *consumer) computed(t *task, d *Delivery, action Computed) store.Settlement {
+	result, err := compute(action, d)
+	if err != nil {
+		return c.settlement(t, c.failed(t, d, err))
+	}
+	return c.settlement(t, c.succeeded(t, d, result))
+}
+
+func compute(action Computed, d *Delivery) (result any, err error) {
+	defer recovered(&err)
+	return action.Compute(d)
 }
 
 func prepare(action Inside, d *Delivery) (effect Effect, err error) {
@@ -137,15 +154,6 @@ func (c *consumer) settlement(t *task, out store.Outcome) store.Settlement {
 	return store.Settlement{Event: t.event, Handler: c.id, ID: t.id, Attempt: t.attempt, Claimed: t.claimed, Started: t.started, Outcome: out, Joins: t.joins}
 }
 
-// succeeded is the outcome of an attempt that went well: with the events that follow from it, unless they can't be made.
-func (c *consumer) succeeded(t *task, d *Delivery, result any) store.Outcome {
-	emitted, err := c.emitted(d, result)
-	if err != nil {
-		return c.failed(t, d, err)
-	}
-	return store.Outcome{State: store.Succeeded, Emit: emitted}
-}
-
 // failed is the outcome of an attempt that did not: another one later, or the end.
 func (c *consumer) failed(t *task, d *Delivery, err error) store.Outcome {
 	if !isPermanent(err) && t.attempt-t.budget < c.h.Retry.Attempts {
@@ -166,63 +174,6 @@ func (c *consumer) words(err error) string {
 		return err.Error()
 	}
 	return c.h.Redact(err.Error())
-}
-
-// emitted makes the events that follow from a success: the kind's own, then those of the handler's emit.
-// They are made of what the handler returned, whose encoding is its own code still.
-func (c *consumer) emitted(d *Delivery, result any) (evs []*events.Event, err error) {
-	defer recovered(&err)
-	var list []EmittedEvent
-	if e, ok := result.(*Emitted); ok {
-		list, result = e.Events, e.Result
-	}
-	if len(list) == 0 && len(c.h.Emit) == 0 {
-		return nil, nil
-	}
-	if len(c.h.Emit) > 0 {
-		d.Env.SetResult(result)
-	}
-	for _, em := range c.h.Emit {
-		what, err := em.event(d, result)
-		if err != nil {
-			return nil, fmt.Errorf("emit: %w", err)
-		}
-		list = append(list, what)
-	}
-	evs = make([]*events.Event, len(list))
-	for i, what := range list {
-		if evs[i], err = c.child(d, strconv.Itoa(i+1), what); err != nil {
-			return nil, Permanent(fmt.Errorf("emit: %w", err))
-		}
-	}
-	return evs, nil
-}
-
-// event evaluates an emission; data is its data where it gives none.
-func (em *Emission) event(d *Delivery, data any) (what EmittedEvent, err error) {
-	what.Data = data
-	if what.Type, err = em.Type.Text(d.Env); err != nil {
-		return what, fmt.Errorf("type: %w", err)
-	}
-	if em.Subject != nil {
-		if what.Subject, err = em.Subject.Text(d.Env); err != nil {
-			return what, fmt.Errorf("subject: %w", err)
-		}
-	}
-	if em.Data != nil {
-		if what.Data, err = em.Data.Eval(d.Env); err != nil {
-			return what, fmt.Errorf("data: %w", err)
-		}
-	}
-	return what, nil
-}
-
-// child makes an event that the handler emits. name is its own among those of the run.
-func (c *consumer) child(d *Delivery, name string, what EmittedEvent) (*events.Event, error) {
-	if events.Reserved(what.Type) {
-		return nil, refused("type %q is evrun's own", what.Type)
-	}
-	return c.r.o.Emitter.child(d, name, c.source, what)
 }
 
 // recovered turns a panic into an error that keeps its stack.

@@ -419,6 +419,12 @@ func (c *consumer) take(work context.Context, t *task) {
 				return
 			}
 			c.settle(t, c.inside(t, d, action))
+		case Computed:
+			if err := c.giveEvents(work, t, d); err != nil {
+				c.stuck(err) // it stays active
+				return
+			}
+			c.settle(t, c.computed(t, d, action))
 		case Outside:
 			c.running++
 			go func() {

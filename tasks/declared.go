@@ -32,7 +32,8 @@ type declared struct {
 	strict  bool                      // then all declared types are in it; else those with a schema
 }
 
-func (d *declared) check(e *events.Event) error {
+// check holds an event's data against its type's schema. b bounds the work, and may be nil.
+func (d *declared) check(e *events.Event, b *expression.Budget) error {
 	s, known := d.schemas[e.Type]
 	switch {
 	case !known && d.strict && !events.Reserved(e.Type):
@@ -51,14 +52,29 @@ func (d *declared) check(e *events.Event) error {
 	case !e.IsJSON():
 		v = string(e.Data)
 	default:
-		var err error
+		err := b.Spend(len(e.Data) / 8)
+		if err != nil {
+			return err
+		}
 		if v, err = expression.DecodeJSON(e.Data); err != nil {
 			return refused("data: %v", err)
 		}
 	}
-	violations, more := s.Check(v)
+	violations, more, err := check(s, v, b)
+	if err != nil {
+		return err
+	}
 	if len(violations) == 0 {
 		return nil
 	}
 	return &RefusedError{Msg: fmt.Sprintf("%s the schema of %s", what, e.Type), Violations: violations, More: more}
+}
+
+func check(s *schema.Schema, v any, b *expression.Budget) ([]schema.Violation, int, error) {
+	if b == nil {
+		violations, more := s.Check(v)
+		return violations, more, nil
+	}
+	violations, more, steps := s.CheckSteps(v, b.Left())
+	return violations, more, b.Spend(steps)
 }

@@ -11,6 +11,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/expression"
 	"evrun/tasks/schema"
 )
 
@@ -113,7 +114,10 @@ func (em *Emitter) Check(e *events.Event) error {
 }
 
 // stamp fills in what is missing and checks the whole: its attributes, its size, and its data against its type's schema.
-func (em *Emitter) stamp(e *events.Event) error {
+func (em *Emitter) stamp(e *events.Event) error { return em.stampWithin(e, nil) }
+
+// stampWithin is stamp with a bound on its work, which may be nil.
+func (em *Emitter) stampWithin(e *events.Event, b *expression.Budget) error {
 	e.Sequence = 0
 	if e.ID == "" {
 		e.ID = events.NewID()
@@ -135,6 +139,9 @@ func (em *Emitter) stamp(e *events.Event) error {
 	if len(e.Data) > em.maxData {
 		return &RefusedError{TooLarge: true, Msg: fmt.Sprintf("data of %d bytes: an event may have %d (server.max_event in the wiring file)", len(e.Data), em.maxData)}
 	}
+	if err := b.Spend(len(e.Data) / 64); err != nil {
+		return err
+	}
 	if err := e.Validate(); err != nil {
 		return &RefusedError{Msg: err.Error()}
 	}
@@ -142,7 +149,7 @@ func (em *Emitter) stamp(e *events.Event) error {
 		return err
 	}
 	if types := em.types.Load(); types != nil {
-		return types.check(e)
+		return types.check(e, b)
 	}
 	return nil
 }
@@ -155,6 +162,10 @@ func (em *Emitter) Own(part string, e *events.Event) error {
 
 // child makes an event that a run causes. Its id is the run's with its name among those, so that it can only be accepted once.
 func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*events.Event, error) {
+	b := d.Env.Budget()
+	if err := b.SpendOn(what.Data); err != nil {
+		return nil, err
+	}
 	data, err := MarshalData(what.Data)
 	if err != nil {
 		return nil, refused("data of the emitted event %q: %v", what.Type, err)
@@ -163,16 +174,21 @@ func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*
 		ID: d.RunID + "." + name, Source: source, Type: what.Type, Subject: what.Subject, Data: data,
 		Chain: d.Event.Chain, Hops: d.Event.Hops + 1, CorrelationID: d.Event.CorrelationID, CausationID: d.Event.ID,
 	}
-	return e, em.stamp(e)
+	return e, em.stampWithin(e, b)
 }
 
-// MarshalData makes an event's data from a value: nil makes none, and json.RawMessage is taken as it is.
+// MarshalData makes an event's data from a value: nil makes none, json.RawMessage is taken as it is, and so is what the
+// AppendJSON of a [Result] gives.
 func MarshalData(v any) (json.RawMessage, error) {
 	switch v := v.(type) {
 	case nil:
 		return nil, nil
 	case json.RawMessage:
 		return v, nil
+	case interface {
+		AppendJSON(dst []byte) ([]byte, error)
+	}:
+		return v.AppendJSON(nil)
 	}
 	return events.MarshalJSON(v)
 }

@@ -75,9 +75,11 @@ type Delivery struct {
 	Handler string
 	RunID   string // the same at every attempt: the idempotency key
 	Attempt int    // from 1
+
+	foreseen *foreseen // of an inside handler that emits
 }
 
-// Action is a configured kind: an [Outside] or an [Inside].
+// Action is a configured kind: an [Outside], an [Inside] or a [Computed].
 type Action any
 
 // Outside acts on the world. Do runs in a worker goroutine, at least once for each event; ctx ends at the handler's
@@ -94,6 +96,19 @@ type Inside interface {
 
 // Effect writes through tx. It must not block, nor keep tx, and may be called again when a transaction is repeated.
 type Effect func(tx store.Tx) (result any, err error)
+
+// Computed neither acts on the world nor writes by itself: its result, with the events that it emits, is known before the
+// transaction that settles the run, and no attempt is recorded before it starts.
+type Computed interface {
+	Compute(d *Delivery) (result any, err error)
+}
+
+// Result is a result that need not be made unless somebody looks at it. It is encoded by its AppendJSON.
+type Result interface {
+	// Value is what expressions see. b bounds the work, and may be nil.
+	Value(b *expression.Budget) (any, error)
+	AppendJSON(dst []byte) ([]byte, error)
+}
 
 // Permanent marks an error that no further attempt can mend: the run is dead at once.
 func Permanent(err error) error { return &permanentError{err} }

@@ -21,6 +21,7 @@ func (c *consumer) dead(t *task, d *Delivery, err error) store.Outcome {
 			out.Error += "\non_dead: " + c.words(err)
 		}
 	}
+	d.Env.Within(nil) // what follows is evrun's own: it depends on no budget
 	if t.event.Type == events.TypeRunDead {
 		return out // a handler of dead runs that dies itself is not told of that: it would have no end
 	}
@@ -38,11 +39,19 @@ func (c *consumer) dead(t *task, d *Delivery, err error) store.Outcome {
 func (c *consumer) onDead(t *task, d *Delivery, text string) (e *events.Event, err error) {
 	defer recovered(&err)
 	d.Env.SetFailure(expression.Failure{Error: text, Attempts: t.attempt, Handler: c.h.Name, RunID: d.RunID})
+	em := c.h.OnDead
+	if f := d.foreseen; f != nil {
+		if f.onDeadErr != nil {
+			return nil, f.onDeadErr
+		}
+		em = f.onDead
+		f.budget.Renew() // for what went wrong may have taken all of it
+	}
 	original, err := t.event.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	what, err := c.h.OnDead.event(d, map[string]any{
+	what, err := em.event(d, map[string]any{
 		"handler": c.h.Name, "run_id": d.RunID, "error": text, "attempts": t.attempt, "event": json.RawMessage(original),
 	})
 	if err != nil {

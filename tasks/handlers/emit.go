@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"evrun/events"
-	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -72,14 +71,13 @@ func checkEventType(t *expression.Template, path ...any) []*InputError {
 	return []*InputError{fault}
 }
 
-// Prepare evaluates the events; the transaction that settles the run accepts them.
-func (e *emit) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
+// Compute evaluates the events; the transaction that settles the run accepts them.
+func (e *emit) Compute(d *tasks.Delivery) (any, error) {
 	evs, err := e.emissions(d)
 	if err != nil {
 		return nil, err
 	}
-	result := &tasks.Emitted{Events: evs, Result: map[string]any{"events": len(evs)}}
-	return func(store.Tx) (any, error) { return result, nil }, nil
+	return &tasks.Emitted{Events: evs, Result: map[string]any{"events": len(evs)}}, nil
 }
 
 // list is the events to emit: one, or several.

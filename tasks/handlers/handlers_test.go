@@ -60,10 +60,18 @@ func TestEveryKindIsDescribed(t *testing.T) {
 			t.Errorf("%s is not found", k.Name)
 		}
 		action := k.make(Deps{})
-		_, inside := action.(tasks.Inside)
-		_, outside := action.(tasks.Outside)
-		if inside == outside {
-			t.Errorf("%s is inside: %v, outside: %v", k.Name, inside, outside)
+		is := 0
+		if _, ok := action.(tasks.Inside); ok {
+			is++
+		}
+		if _, ok := action.(tasks.Outside); ok {
+			is++
+		}
+		if _, ok := action.(tasks.Computed); ok {
+			is++
+		}
+		if is != 1 {
+			t.Errorf("%s is an action of %d sorts", k.Name, is)
 		}
 	}
 	if _, ok := Lookup("nothing"); ok {
@@ -317,6 +325,8 @@ func TestAMissingValueIsAFaultThatNamesTheInput(t *testing.T) {
 		switch action := build[any](t, test.kind, with, Deps{Log: slog.New(slog.DiscardHandler)}).(type) {
 		case tasks.Inside:
 			_, err = action.Prepare(delivery(`{}`))
+		case tasks.Computed:
+			_, err = action.Compute(delivery(`{}`))
 		case tasks.Outside:
 			_, err = action.Do(context.Background(), delivery(`{}`))
 		}
@@ -383,19 +393,15 @@ func TestEmitGivesManyEvents(t *testing.T) {
 	if got := emitOnce(t, with, delivery(`{"n":2}`)); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	action := build[tasks.Inside](t, "emit", with, Deps{})
-	if _, err := action.Prepare(delivery(`3`)); err == nil || !strings.HasPrefix(err.Error(), "events[1].data: data is the number 3") {
+	action := build[tasks.Computed](t, "emit", with, Deps{})
+	if _, err := action.Compute(delivery(`3`)); err == nil || !strings.HasPrefix(err.Error(), "events[1].data: data is the number 3") {
 		t.Errorf("%v", err)
 	}
 }
 
 func emitOnce(t *testing.T, with map[string]any, d *tasks.Delivery) any {
 	t.Helper()
-	effect, err := build[tasks.Inside](t, "emit", with, Deps{}).Prepare(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := effect(nil)
+	result, err := build[tasks.Computed](t, "emit", with, Deps{}).Compute(d)
 	if err != nil {
 		t.Fatal(err)
 	}

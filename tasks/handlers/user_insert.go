@@ -50,18 +50,60 @@ func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 		if err != nil {
 			return nil, fmt.Errorf("insert user %s: %w", excerpt(email), err)
 		}
-		kept := attributes
-		if !bytes.Equal(stored.Attributes, attributesJSON) { // an older user's
-			if kept, err = storedAttributes(stored); err != nil {
-				return nil, err
-			}
+		result := &insertedUser{User: stored}
+		if bytes.Equal(stored.Attributes, attributesJSON) { // else they are an older user's
+			result.attributes, result.decoded = attributes, true
 		}
-		return map[string]any{
-			"id": stored.ID, "name": stored.Name, "email": stored.Email, "attributes": kept,
-			"created_at": stored.CreatedAt.UTC().Format(time.RFC3339Nano), "event_id": stored.EventID,
-		}, nil
+		return result, nil
 	}, nil
 }
+
+// insertedUser is the kind's result. Its attributes are as large as an event: they are neither decoded nor encoded where
+// nobody needs that.
+type insertedUser struct {
+	store.User
+	attributes any
+	decoded    bool
+}
+
+// Value implements [tasks.Result].
+func (u *insertedUser) Value(b *expression.Budget) (any, error) {
+	if !u.decoded && len(u.Attributes) > 0 {
+		if err := b.Spend(len(u.Attributes) / 8); err != nil {
+			return nil, err
+		}
+		var err error
+		if u.attributes, err = expression.DecodeJSON(u.Attributes); err != nil {
+			return nil, fmt.Errorf("stored attributes of user %d: %w", u.ID, err)
+		}
+		u.decoded = true
+	}
+	return map[string]any{
+		"id": u.ID, "name": u.Name, "email": u.Email, "attributes": u.attributes, "created_at": u.created(), "event_id": u.EventID,
+	}, nil
+}
+
+// AppendJSON implements [tasks.Result].
+func (u *insertedUser) AppendJSON(dst []byte) ([]byte, error) {
+	attributes := u.Attributes
+	if len(attributes) == 0 {
+		attributes = []byte("null")
+	}
+	dst = append(append(dst, `{"attributes":`...), attributes...)
+	for _, field := range [...]struct {
+		name  string
+		value any
+	}{{"created_at", u.created()}, {"email", u.Email}, {"event_id", u.EventID}, {"id", u.ID}, {"name", u.Name}} {
+		text, err := tasks.MarshalData(field.value)
+		if err != nil {
+			return nil, err
+		}
+		dst = append(append(append(append(dst, `,"`...), field.name...), `":`...), text...)
+	}
+	return append(dst, '}'), nil
+}
+
+func (u *insertedUser) created() string { return u.CreatedAt.UTC().Format(time.RFC3339Nano) }
 
 // attributes gives the attributes twice, as a value and as JSON; nil where there are none.
 func (u *userInsert) attributes(env *expression.Env) (any, []byte, error) {
@@ -83,17 +125,6 @@ func (u *userInsert) attributes(env *expression.Env) (any, []byte, error) {
 		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %s is no map", excerpt(string(text))))
 	}
 	return v, text, nil
-}
-
-func storedAttributes(u store.User) (any, error) {
-	if len(u.Attributes) == 0 {
-		return nil, nil
-	}
-	v, err := expression.DecodeJSON(u.Attributes)
-	if err != nil {
-		return nil, fmt.Errorf("stored attributes of user %d: %w", u.ID, err)
-	}
-	return v, nil
 }
 
 func (u *userInsert) onConflict() store.OnConflict {

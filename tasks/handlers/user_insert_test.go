@@ -58,7 +58,20 @@ func insert(t *testing.T, tx store.Tx, onConflict, data string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return effect(tx)
+	result, err := effect(tx)
+	if err != nil {
+		return nil, err
+	}
+	value, err := result.(tasks.Result).Value(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is encoded is what expressions see.
+	want, _ := tasks.MarshalData(value)
+	if got, err := tasks.MarshalData(result); err != nil || string(got) != string(want) {
+		t.Errorf("encoded as %s, %v; want %s", got, err, want)
+	}
+	return value, nil
 }
 
 func TestAUserIsInserted(t *testing.T) {

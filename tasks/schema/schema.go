@@ -54,6 +54,13 @@ func (s *Schema) Check(v any) (violations []Violation, more int) {
 	return s.check(v, maxSteps, &steps)
 }
 
+// CheckSteps is Check with another bound than [maxSteps]. steps is what it took: more than limit where that was too little, and
+// then what it gives says nothing.
+func (s *Schema) CheckSteps(v any, limit int) (violations []Violation, more, steps int) {
+	violations, more = s.check(v, min(limit, maxSteps), &steps)
+	return violations, more, steps
+}
+
 // CheckWithin is Check with a bound on its work: *left is how many steps it may take, and what remains of them. One that
 // runs out of them gives no violations, which says nothing.
 func (s *Schema) CheckWithin(v any, left *int) []Violation {

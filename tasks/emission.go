@@ -1,0 +1,199 @@
+package tasks
+
+import (
+	"fmt"
+	"strconv"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/expression"
+)
+
+// What follows from a run is made before the writer's transaction wherever it can be: whatever needs neither the result of
+// an inside handler nor its failure is evaluated, encoded, stamped and held against its schema by then. The rest happens
+// while nobody else can write, so it is bounded by counted work: see maxEffectWork.
+
+// maxEffectWork is how much work evaluations, encoding and schemas may take in the transaction that settles a run: some
+// 5 ms. A result that returns the most rows fits in.
+const maxEffectWork = 50_000
+
+func newEffectBudget() *expression.Budget {
+	return expression.NewBudget(maxEffectWork, "may be done with a handler's result in the transaction that settles its run",
+		"emit the result as it is, and compute in a handler of that event")
+}
+
+// foreseen is what is known of the events of an attempt before its effect runs.
+type foreseen struct {
+	emit      []foreseenEvent
+	onDead    *Emission // nil: there is none
+	onDeadErr error     // why there will be none
+	budget    *expression.Budget
+}
+
+// foreseenEvent is an emission with what can be known of it.
+type foreseenEvent struct {
+	Emission
+	made *events.Event // nil: something of it depends on the result
+}
+
+// foresee evaluates what can be evaluated of the handler's emit and on_dead.
+func (c *consumer) foresee(d *Delivery) (err error) {
+	if len(c.h.Emit) == 0 && c.h.OnDead == nil {
+		return nil
+	}
+	defer recovered(&err)
+	f := &foreseen{budget: newEffectBudget(), emit: make([]foreseenEvent, len(c.h.Emit))}
+	for i := range c.h.Emit {
+		e := &f.emit[i]
+		if e.Emission, err = c.h.Emit[i].bind(d, f.budget); err != nil {
+			return fmt.Errorf("emit: %w", err)
+		}
+		if e.Data == nil || e.usesResult() {
+			continue
+		}
+		what, err := e.event(d, nil)
+		if err != nil {
+			return fmt.Errorf("emit: %w", err)
+		}
+		if e.made, err = c.child(d, strconv.Itoa(i+1), what); err != nil {
+			return Permanent(fmt.Errorf("emit: %w", err))
+		}
+	}
+	if c.h.OnDead != nil {
+		bound, err := c.h.OnDead.bind(d, f.budget)
+		f.onDead, f.onDeadErr = &bound, err // it is a matter of the run's end only
+	}
+	d.foreseen = f
+	return nil
+}
+
+// within has the evaluations from here to the call of leave share the budget of a transaction, as if nothing of it were spent.
+func (d *Delivery) within() (leave func()) {
+	if d.foreseen == nil {
+		return func() {}
+	}
+	d.foreseen.budget.Renew()
+	d.Env.Within(d.foreseen.budget)
+	return func() { d.Env.Within(nil) }
+}
+
+// bind evaluates what of an emission depends neither on the result nor on the failure.
+func (em *Emission) bind(d *Delivery, b *expression.Budget) (bound Emission, err error) {
+	if bound.Type, err = em.Type.Bind(d.Env, b); err != nil {
+		return bound, fmt.Errorf("type: %w", err)
+	}
+	if bound.Subject, err = em.Subject.Bind(d.Env, b); err != nil {
+		return bound, fmt.Errorf("subject: %w", err)
+	}
+	if bound.Data, err = em.Data.Bind(d.Env, b); err != nil {
+		return bound, fmt.Errorf("data: %w", err)
+	}
+	return bound, nil
+}
+
+func (em *Emission) usesResult() bool {
+	return em.Type.UsesResult() || em.Subject.UsesResult() || em.Data.UsesResult()
+}
+
+// event evaluates an emission; data is its data where it gives none.
+func (em *Emission) event(d *Delivery, data any) (what EmittedEvent, err error) {
+	what.Data = data
+	if what.Type, err = em.Type.Text(d.Env); err != nil {
+		return what, fmt.Errorf("type: %w", err)
+	}
+	if em.Subject != nil {
+		if what.Subject, err = em.Subject.Text(d.Env); err != nil {
+			return what, fmt.Errorf("subject: %w", err)
+		}
+	}
+	if em.Data != nil {
+		if what.Data, err = em.Data.Eval(d.Env); err != nil {
+			return what, fmt.Errorf("data: %w", err)
+		}
+	}
+	return what, nil
+}
+
+// succeeded is the outcome of an attempt that went well: with the events that follow from it, unless they can't be made.
+func (c *consumer) succeeded(t *task, d *Delivery, result any) store.Outcome {
+	emitted, err := c.emitted(d, result)
+	if err != nil {
+		return c.failed(t, d, err)
+	}
+	return store.Outcome{State: store.Succeeded, Emit: emitted}
+}
+
+// emitted makes the events that follow from a success: the kind's own, then those of the handler's emit.
+// They are made of what the handler returned, whose encoding is its own code still.
+func (c *consumer) emitted(d *Delivery, result any) (evs []*events.Event, err error) {
+	defer recovered(&err)
+	var own []EmittedEvent
+	if e, ok := result.(*Emitted); ok {
+		own, result = e.Events, e.Result
+	}
+	if len(own) == 0 && len(c.h.Emit) == 0 {
+		return nil, nil
+	}
+	evs = make([]*events.Event, 0, len(own)+len(c.h.Emit))
+	add := func(what EmittedEvent) error {
+		e, err := c.child(d, strconv.Itoa(len(evs)+1), what)
+		if err != nil {
+			return Permanent(fmt.Errorf("emit: %w", err))
+		}
+		evs = append(evs, e)
+		return nil
+	}
+	for _, what := range own {
+		if err := add(what); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.giveResult(d, result); err != nil {
+		return nil, fmt.Errorf("emit: %w", err)
+	}
+	for i := range c.h.Emit {
+		em := &c.h.Emit[i]
+		if d.foreseen != nil {
+			if made := d.foreseen.emit[i].made; made != nil && len(own) == 0 {
+				evs = append(evs, made)
+				continue
+			}
+			em = &d.foreseen.emit[i].Emission
+		}
+		what, err := em.event(d, result)
+		if err != nil {
+			return nil, fmt.Errorf("emit: %w", err)
+		}
+		if err := add(what); err != nil {
+			return nil, err
+		}
+	}
+	return evs, nil
+}
+
+// giveResult lets the expressions of emit see the result, if one of them looks at it.
+func (c *consumer) giveResult(d *Delivery, result any) error {
+	looked := false
+	for i := range c.h.Emit {
+		looked = looked || c.h.Emit[i].usesResult()
+	}
+	if !looked {
+		return nil
+	}
+	if r, ok := result.(Result); ok {
+		var err error
+		if result, err = r.Value(d.Env.Budget()); err != nil {
+			return err
+		}
+	}
+	d.Env.SetResult(result)
+	return nil
+}
+
+// child makes an event that the handler emits. name is its own among those of the run.
+func (c *consumer) child(d *Delivery, name string, what EmittedEvent) (*events.Event, error) {
+	if events.Reserved(what.Type) {
+		return nil, refused("type %q is evrun's own", what.Type)
+	}
+	return c.r.o.Emitter.child(d, name, c.source, what)
+}
