@@ -23,6 +23,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/process"
 	"evrun/tasks/schedule"
 )
 
@@ -75,6 +76,7 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 	if a.store, err = openStore(ctx, cfg, opt); err != nil {
 		return nil, err
 	}
+	a.endLeftovers(ctx)
 	if a.listener, err = listen(cfg.Settings.Server.Socket); err != nil {
 		return nil, err
 	}
@@ -96,6 +98,17 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 		MaxData: cfg.Settings.Server.MaxEvent, Status: a.status, Reload: a.reloader.reload, Explain: a.explain, Metrics: metrics.handler(),
 	})
 	return a, nil
+}
+
+// endLeftovers ends what the commands of a daemon that was killed left behind, before the next attempts of their runs begin.
+func (a *app) endLeftovers(ctx context.Context) {
+	ended, left := process.EndLeftovers(ctx, a.store.ID())
+	if ended > 0 {
+		a.log.Warn("ended what the commands of an evrun that was killed left behind", "processes", ended)
+	}
+	if len(left) > 0 {
+		a.log.Error("commands of an evrun that was killed go on, and can't be ended", "pids", left)
+	}
 }
 
 // newEmitter makes an emitter that knows the types which the wiring file declares.
@@ -198,7 +211,7 @@ type part struct {
 // runner, with its grace period for what is in flight; the API answers until then. Bus and store go last. ready is called
 // once everything runs.
 func (a *app) run(ctx context.Context, ready func()) error {
-	failed := make(chan *part, 5)
+	failed := make(chan *part, 6)
 	var parts sync.WaitGroup
 	start := func(name string, run func(context.Context) error) *part {
 		ctx, stop := context.WithCancel(context.Background())
@@ -215,6 +228,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 		p.stop()
 		<-p.done
 	}
+	reaper := start("reaper", process.Reap)
 	writer := start("store", a.store.Run)
 	runner := start("runner", a.runner.Run)
 	var scheduler *part
@@ -251,6 +265,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	a.commits.Close()
 	a.bus.Close()
 	stop(writer)
+	stop(reaper)
 	parts.Wait()
 	if first == nil {
 		select {

@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -84,32 +85,39 @@ func oneRun(t *testing.T, dir string) store.Run {
 	return runs[0]
 }
 
-// stubborn is a script that ignores SIGTERM, with a child that does so too, and says which run and attempt it is.
-const stubborn = `trap '' TERM; (while :; do sleep 1; done) & echo "$EVRUN_RUN_ID $EVRUN_ATTEMPT" >&9; while :; do sleep 1; done`
+// stubborn is a script that ignores SIGTERM, with a child that does so too, and one in a session of its own. It says which run
+// and attempt it is, and its process and theirs.
+const stubborn = `trap '' TERM; (while :; do sleep 1; done) & own=$!; setsid sh -c 'while :; do sleep 1; done' & echo "$EVRUN_RUN_ID $EVRUN_ATTEMPT $$ $own $!" >&9; while :; do sleep 1; done`
 
-// TestACommandDoesNotOutliveAKilledDaemon kills the daemon while a command runs: the command and its child are gone, and the
-// next start makes another attempt of the same run.
+// TestACommandDoesNotOutliveAKilledDaemon kills the daemon while a command runs. The command dies with it, and what that had
+// started ends at the next start, which makes another attempt of the same run.
 func TestACommandDoesNotOutliveAKilledDaemon(t *testing.T) {
 	dir := execFolder(t, "100ms", stubborn)
 	daemon := serveInBackground(t, dir)
 	evrun(t, dir, "emit", "a.b").wait(t)
 	id := ""
+	var before []string // the processes of the attempt before
 	for attempt := 1; attempt <= 3; attempt++ {
-		lifeline := openLifeline(t, dir)
-		run, number, _ := strings.Cut(readLine(t, lifeline), " ")
+		words := strings.Fields(readLine(t, openLifeline(t, dir)))
 		if id == "" {
-			id = run
+			id = words[0]
 		}
-		if run != id || !strings.HasPrefix(id, "1-work-") || number != string(rune('0'+attempt)) {
-			t.Fatalf("attempt %d is number %s of run %s, not %s", attempt, number, run, id)
+		if words[0] != id || !strings.HasPrefix(id, "1-work-") || words[1] != fmt.Sprint(attempt) {
+			t.Fatalf("attempt %d is %v, not of run %s", attempt, words, id)
+		}
+		for _, pid := range before {
+			if alive(pid) {
+				t.Errorf("attempt %d began, and process %s of the one before is alive", attempt, pid)
+			}
+		}
+		if before = words[2:]; len(before) != 3 {
+			t.Fatal(words)
 		}
 		if err := daemon.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		_ = daemon.cmd.Wait()
-		if rest, err := io.ReadAll(lifeline); err != nil || len(rest) > 0 {
-			t.Fatalf("%q, %v", rest, err)
-		}
+		eventuallyTrue(t, "the command has died with the daemon", func() (bool, string) { return !alive(before[0]), before[0] })
 		daemon = serveInBackground(t, dir)
 	}
 	// The last one is stopped, and then no part of the command is left either.
@@ -122,6 +130,16 @@ func TestACommandDoesNotOutliveAKilledDaemon(t *testing.T) {
 	if run := oneRun(t, dir); run.State != store.Retrying || !strings.Contains(run.Error, "evrun is stopping: it was stopped (signal: killed)") {
 		t.Errorf("%+v", run)
 	}
+}
+
+// alive says whether a process goes on. One that has ended may wait for somebody to reap it.
+func alive(pid string) bool {
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
 // TestAStopWaitsForACommand sends SIGTERM while a command runs: within the grace period it can end.

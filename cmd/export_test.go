@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"io"
-	"os"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -18,7 +17,7 @@ import (
 // loaded, tune what the store is opened with. All else is what users run. args begin with "serve".
 func ServeWith(args []string, in io.Reader, out, errOut io.Writer, mend func(*config.Config), tune func(*store.Options)) int {
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, release := stopping.Context(func() { os.Exit(exitInterrupted) })
+	ctx, release := stopping.Context(exitAtOnce)
 	defer release()
 	e := &env{in: in, out: out, err: errOut}
 	root := newRootCmd(e)

@@ -13,6 +13,7 @@ import (
 
 	"evrun/cmd/config"
 	"evrun/cmd/stopping"
+	"evrun/tasks/process"
 )
 
 // env is what every command shares: its streams and the global flags.
@@ -37,7 +38,7 @@ func Main(example []byte, args []string, in io.Reader, out, errOut io.Writer) in
 	// A reader that goes away (evrun tail | head) is an error of Write to us, not a signal that kills. The signal is caught and
 	// not ignored, because the commands that the daemon starts would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, release := stopping.Context(func() { os.Exit(exitInterrupted) })
+	ctx, release := stopping.Context(exitAtOnce)
 	defer release()
 	e := &env{in: in, out: out, err: errOut, example: example}
 	root := newRootCmd(e)
@@ -46,6 +47,12 @@ func Main(example []byte, args []string, in io.Reader, out, errOut io.Writer) in
 	root.SetOut(out)
 	root.SetErr(errOut)
 	return e.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// exitAtOnce ends the process, and the commands that run.
+func exitAtOnce() {
+	process.KillAll()
+	os.Exit(exitInterrupted)
 }
 
 func newRootCmd(e *env) *cobra.Command {

@@ -11,6 +11,7 @@ import (
 
 	"evrun/cmd/config"
 	"evrun/store"
+	"evrun/tasks/process"
 )
 
 func newServeCmd(e *env) *cobra.Command {
@@ -51,6 +52,7 @@ func runServe(ctx context.Context, e *env) error {
 
 // serve runs the daemon on a wiring file that was loaded.
 func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store.Options)) error {
+	alone := errors.Join(process.Hide(), process.Adopt())
 	a, err := newApp(ctx, cfg, e.load, e.err, tune...)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
@@ -59,7 +61,11 @@ func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store
 		return err
 	}
 	a.warn(cfg)
+	if alone != nil {
+		a.log.Warn("commands can read evrun's memory, or leave processes behind", "error", alone)
+	}
 	err = a.run(ctx, func() { e.announce(a) })
+	process.KillAll() // attempts that did not end after their grace
 	if cerr := a.close(); err == nil {
 		err = cerr
 	}

@@ -24,6 +24,7 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/process"
 )
 
 // command is the kind exec. It runs a program of the wiring file's choice; the event reaches it on stdin, never as a part of
@@ -38,10 +39,16 @@ type command struct {
 	Permanent []*expression.Template          `input:"permanent_exit_codes" default:"126-127" doc:"Exit codes after which the run is dead at once: numbers, or ranges such as 64-78. By default those of a program that is not there (127) or can't be run (126). After any other but 0, it is tried again."`
 	Result    string                          `input:"result" enum:"auto,json,text,none" default:"auto" doc:"What the run's result is: stdout as JSON, as text, or none. auto takes a JSON object or list as JSON, and all else as text. At most 64 KiB of it are kept: the first and the last 32."`
 
+	Umask string `input:"umask" doc:"The umask of the program: octal digits in quotes, such as \"022\". Left out, it is the one that evrun was started with."`
+	User  string `input:"user" doc:"The user that the program runs as, with that user's groups and HOME; user:group names another primary group. For an evrun that runs as root."`
+	Leave bool   `input:"leave" doc:"What the program leaves behind when it ends goes on: for a script that starts a daemon. Left out, all that it started ends with it, with SIGTERM, and SIGKILL after kill_after: its process group, and what has left that (setsid) but still has the variable EVRUN_RUN_ID. Only what drops both escapes (env -i setsid), or has another daemon start it (at, systemd-run)."`
+
 	dir       string // the wiring file's folder
 	log       *slog.Logger
 	secrets   *expression.Secrets
 	permanent [256]bool // by exit code
+	umask     int
+	user      *process.User // nil: evrun's own
 }
 
 // Do runs the program and waits for its end.
@@ -58,19 +65,39 @@ func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 		return nil, err
 	}
 	began := time.Now()
-	e, err := runCommand(ctx, cmd, "EVRUN_RUN_ID="+d.RunID, stdin, c.KillAfter, func(err error) {
-		c.log.Warn("should evrun be killed, commands that run would go on", "handler", d.Handler, "error", err)
-	})
+	e, err := c.run(ctx, cmd, stdin, d)
 	if err != nil {
 		return nil, c.notStarted(cmd, err)
 	}
 	c.log.LogAttrs(ctx, slog.LevelDebug, "command ended", slog.String("handler", d.Handler), slog.String("event", d.Event.ID),
-		slog.String("status", e.state.String()), slog.Duration("took", time.Since(began)),
+		slog.String("status", e.State.String()), slog.Duration("took", time.Since(began)),
 		slog.Int64("stdout", e.stdout.total), slog.Int64("stderr", e.stderr.total))
 	if err := c.failure(ctx, cmd, e); err != nil {
 		return nil, err
 	}
 	return c.result(&e.stdout)
+}
+
+// ending is how a command ended, and what it wrote.
+type ending struct {
+	process.Ending
+	stdout, stderr output
+}
+
+// run runs cmd; see [process.Run] for how it ends. What it starts is known by the id of its run.
+func (c *command) run(ctx context.Context, cmd *exec.Cmd, stdin []byte, d *tasks.Delivery) (*ending, error) {
+	e := &ending{}
+	end, err := process.Run(ctx, &process.Command{
+		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Stdin: stdin, Stdout: &e.stdout, Stderr: &e.stderr,
+		Mark: "EVRUN_RUN_ID=" + d.RunID, Grace: c.KillAfter, Umask: c.umask, User: c.user, Leave: c.Leave,
+	})
+	if end == nil {
+		return nil, err
+	}
+	if e.Ending = *end; len(e.Left) > 0 {
+		c.log.Warn("processes that a command started could not be ended", "handler", d.Handler, "pids", e.Left)
+	}
+	return e, err
 }
 
 // prepare makes the command of its inputs.
@@ -118,6 +145,11 @@ func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 	for _, name := range []string{"PATH", "HOME"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env[name] = v
+		}
+	}
+	if c.user != nil {
+		if delete(env, "HOME"); c.user.Home != "" {
+			env["HOME"] = c.user.Home
 		}
 	}
 	for name, t := range c.Env {
@@ -244,9 +276,9 @@ func carriageReturn(path string) bool {
 
 // failure is nil for a program that did what it should.
 func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
-	status, _ := e.state.Sys().(syscall.WaitStatus)
-	code := e.state.ExitCode()
-	if code == 0 && !e.stopped {
+	status, _ := e.State.Sys().(syscall.WaitStatus)
+	code := e.State.ExitCode()
+	if code == 0 && !e.Stopped {
 		return nil
 	}
 	words := lastLines(c.secrets.Redact(e.stderr.text()))
@@ -254,8 +286,8 @@ func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
 		words = lastLines(c.secrets.Redact(e.stdout.text()))
 	}
 	switch {
-	case e.stopped:
-		return c.fault(false, "%v: it was stopped (%v)%s", context.Cause(ctx), e.state, words)
+	case e.Stopped:
+		return c.fault(false, "%v: it was stopped (%v)%s", context.Cause(ctx), e.State, words)
 	case status.Signaled():
 		hint := ""
 		if status.Signal() == syscall.SIGKILL {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"evrun/tasks/expression"
+	"evrun/tasks/process"
 )
 
 // check: command or shell, and nothing in them by which an event could choose what runs.
@@ -45,6 +46,15 @@ func (c *command) check() []*InputError {
 			add("it has letters, digits and _, and begins with no digit", 0, true, []any{"env", name}, "%q is no name of a variable", name)
 		}
 	}
+	var err error
+	if c.umask, err = umask(c.Umask); err != nil {
+		add(`in octal digits, such as "022"`, 0, false, []any{"umask"}, "%q is not a valid umask", c.Umask)
+	}
+	if c.User != "" {
+		if c.user, err = process.LookupUser(c.User); err != nil {
+			add("", 0, false, []any{"user"}, "%v", err)
+		}
+	}
 	for i, t := range c.Permanent {
 		first, last, ok := exitCodes(t)
 		if !ok {
@@ -56,6 +66,15 @@ func (c *command) check() []*InputError {
 		}
 	}
 	return faults
+}
+
+// umask reads octal digits. Empty, it is the one that evrun was started with.
+func umask(text string) (int, error) {
+	if text == "" {
+		return process.Inherited, nil
+	}
+	n, err := strconv.ParseUint(text, 8, 9)
+	return int(n), err
 }
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -247,63 +246,6 @@ func TestOutputKeepsHeadAndTail(t *testing.T) {
 	}
 }
 
-// TestTheWatchdogKillsWhatItKnows: the end of its pipe is what the end of this process would be.
-func TestTheWatchdogKillsWhatItKnows(t *testing.T) {
-	var w watchdog
-	start := func(mark string) *exec.Cmd {
-		cmd := exec.Command("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		cmd.Env = append(os.Environ(), mark)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		if err := w.expect(mark); err != nil {
-			t.Fatal(err)
-		}
-		if mark != "EVRUN_TEST=early" {
-			w.runs(mark, cmd.Process.Pid)
-		}
-		return cmd
-	}
-	first, removed, last := start("EVRUN_TEST=x"), start("EVRUN_TEST=x"), start("EVRUN_TEST=y")
-	// One that is killed is replaced, and knows them all again; one that was stopped, too.
-	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
-		old := w.cmd.Process.Pid
-		if err := w.cmd.Process.Signal(s); err != nil {
-			t.Fatal(err)
-		}
-		for w.cmd.Process.Pid == old { // until the pipe is broken, or full
-			if err := w.expect("EVRUN_TEST=none"); err != nil {
-				t.Fatal(err)
-			}
-			w.runs("EVRUN_TEST=none", 0)
-		}
-	}
-	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM} {
-		if err := w.cmd.Process.Signal(s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.ends(removed.Process.Pid)
-	early := start("EVRUN_TEST=early") // it never got to tell its group
-	if err := w.pipe.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.cmd.Wait(); err != nil {
-		t.Errorf("the watchdog: %v", err)
-	}
-	for _, cmd := range []*exec.Cmd{first, last, early} {
-		if err := cmd.Wait(); err == nil || cmd.ProcessState.String() != "signal: killed" {
-			t.Errorf("%v", err)
-		}
-	}
-	if err := removed.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Errorf("the group that was removed: %v", err)
-	}
-	_ = removed.Wait()
-}
-
 func TestManyCommandsAtOnce(t *testing.T) {
 	action := build[tasks.Outside](t, "exec", with("shell", "read -r line; sleep 1000 & echo $PPID"), Deps{BaseDir: t.TempDir()})
 	var wg sync.WaitGroup
@@ -315,21 +257,4 @@ func TestManyCommandsAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	groups.mu.Lock()
-	defer groups.mu.Unlock()
-	if len(groups.groups)+len(groups.starting) > 0 {
-		t.Errorf("the watchdog still has %v and %v", groups.groups, groups.starting)
-	}
-}
-
-func TestInheritedDescriptorsAreNotPassedOn(t *testing.T) {
-	fd, err := unix.Dup(2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	closeOnExec()
-	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
-		t.Errorf("%d, %v", flags, err)
-	}
 }

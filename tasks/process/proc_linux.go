@@ -1,0 +1,192 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// procIsOurs says whether there is a /proc, and of this process's own namespace: else its numbers are those of others.
+var procIsOurs = sync.OnceValue(func() bool {
+	self, err := os.Readlink("/proc/self")
+	return err == nil && self == strconv.Itoa(os.Getpid())
+})
+
+// processes are all that run.
+func processes() []member {
+	if !procIsOurs() {
+		return nil
+	}
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	var all []member
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			if m, ok := status(pid); ok {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+// status reads a process's state, parent and group; ok is false when there is no such process (any more).
+func status(pid int) (m member, ok bool) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	_, after, found := strings.Cut(string(text[max(0, bytes.LastIndexByte(text, ')')):]), ") ")
+	fields := strings.Fields(after)
+	if err != nil || !found || len(fields) < 20 {
+		return m, false
+	}
+	const exiting = 0x4 // PF_EXITING
+	flags, _ := strconv.ParseUint(fields[6], 10, 64)
+	m = member{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X", ending: flags&exiting != 0, started: fields[19]}
+	m.parent, _ = strconv.Atoi(fields[1])
+	m.group, _ = strconv.Atoi(fields[2])
+	return m, true
+}
+
+// variables are those that a process was started with; none where they can't be read.
+func variables(pid int) [][]byte {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return bytes.Split(text, []byte{0})
+}
+
+// marked says whether a process was started with the variable mark. Without a mark, none was.
+func marked(pid int, mark string) bool {
+	return mark != "" && slices.ContainsFunc(variables(pid), func(v []byte) bool { return string(v) == mark })
+}
+
+// childrenByParent is for a kernel without the list of a thread's children.
+func childrenByParent() []int {
+	var pids []int
+	for _, m := range processes() {
+		if m.parent == os.Getpid() {
+			pids = append(pids, m.pid)
+		}
+	}
+	return pids
+}
+
+// leftAny says whether something of the command goes on. All that descends from a command whose leader has ended descends
+// from a child that came back: where there is none, nothing else is looked at.
+func (f *family) leftAny() bool {
+	if !adopted.Load() {
+		return false
+	}
+	return slices.ContainsFunc(children(), func(pid int) bool {
+		if isOwn(pid) {
+			return false
+		}
+		m, ok := status(pid)
+		// What is just ending shows no variables any more, and what it started has not come back yet.
+		return ok && !m.zombie && (m.ending || f.has(m))
+	})
+}
+
+// members are the processes of the command that go on, save its leader: those of its group, those with its mark, and what
+// these have started.
+func (f *family) members() []member {
+	return familyOf(f.has)
+}
+
+func (f *family) has(m member) bool {
+	return m.group == f.group || f.wasAsked(m) || marked(m.pid, f.mark)
+}
+
+// familyOf are the processes that belong says so of, with all that descend from them; without this one, those that it descends
+// from, and the commands that it waits for.
+func familyOf(belongs func(member) bool) []member {
+	all := processes()
+	parent := make(map[int]int, len(all))
+	for _, m := range all {
+		parent[m.pid] = m.parent
+	}
+	in := map[int]bool{}
+	for pid := os.Getpid(); pid != 0; pid = parent[pid] {
+		in[pid] = false
+	}
+	var of func(m member) bool
+	byPID := make(map[int]member, len(all))
+	for _, m := range all {
+		byPID[m.pid] = m
+	}
+	of = func(m member) bool {
+		is, known := in[m.pid]
+		if !known {
+			up, exists := byPID[m.parent]
+			is = belongs(m) || exists && of(up)
+			in[m.pid] = is
+		}
+		return is
+	}
+	return slices.DeleteFunc(all, func(m member) bool { return !of(m) || m.zombie || isOwn(m.pid) })
+}
+
+// signal signals processes, by descriptors where the kernel has them: in between, a number can be given to another process.
+func signal(members []member, s syscall.Signal) {
+	for _, m := range members {
+		p, err := os.FindProcess(m.pid)
+		if err != nil {
+			continue
+		}
+		if now, ok := status(m.pid); ok && now.started == m.started {
+			_ = p.Signal(s) // it has ended, or belongs to another user now
+		}
+		_ = p.Release()
+	}
+}
+
+// How long what a killed predecessor left behind has to end at SIGTERM.
+const leftoverGrace = 2 * time.Second
+
+// EndLeftovers ends what the commands of an evrun that was killed left behind, on the store with this id: it must be ours by
+// now, so that no other evrun runs commands for it. It returns how many processes there were, and those that could not be ended.
+func EndLeftovers(ctx context.Context, storeID string) (ended int, left []int) {
+	if storeID == "" {
+		return 0, nil
+	}
+	suffix := []byte("-" + storeID)
+	leftovers := func() []member {
+		return familyOf(func(m member) bool {
+			vars := variables(m.pid)
+			return slices.ContainsFunc(vars, func(v []byte) bool {
+				return bytes.HasPrefix(v, []byte("EVRUN_RUN_ID=")) && bytes.HasSuffix(v, suffix)
+			}) && !slices.ContainsFunc(vars, func(v []byte) bool { return string(v) == leaveMark })
+		})
+	}
+	seen := map[int]bool{}
+	began := time.Now()
+	for pause := time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 50*time.Millisecond) {
+		members := leftovers()
+		if len(members) == 0 {
+			return len(seen), nil
+		}
+		switch took := time.Since(began); {
+		case took > leftoverGrace+giveUpAfter:
+			for _, m := range members {
+				left = append(left, m.pid)
+			}
+			return len(seen), left
+		case took > leftoverGrace:
+			signal(members, syscall.SIGKILL)
+		default:
+			signal(slices.DeleteFunc(slices.Clone(members), func(m member) bool { return seen[m.pid] }), syscall.SIGTERM)
+		}
+		for _, m := range members {
+			seen[m.pid] = true
+		}
+		wait(pause, ctx.Done())
+	}
+	return len(seen), nil
+}

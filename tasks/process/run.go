@@ -1,0 +1,177 @@
+// Package process runs commands, and leaves nothing of them behind.
+//
+// A command runs in a process group of its own. It has ended when its leader has, and all that it started: what is left of it
+// gets SIGTERM, and SIGKILL when its grace is over.
+//
+// On Linux that includes what leaves the group (setsid), once [Adopt] has made this process a child subreaper: such a process
+// comes back as a child when its parent ends, and the variable that marks the command, which it inherited, tells whose it is.
+// /proc is looked through only when there are such children. When this process is killed, the kernel kills the leaders, and
+// [EndLeftovers] of the next one ends the rest. What still escapes: a process that drops the variable (env -i) and leaves the
+// group, and one that another daemon starts (at, systemd-run, docker).
+//
+// Elsewhere only the group ends with the command, and only when this process is alive to end it.
+//
+// Children, umask and subreaper are the whole process's, and so is this package's state: whoever starts processes by other
+// means, in a process that has called Adopt, loses their exit codes to [Reap].
+package process
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// linger is how long what a command leaves behind may hold its output after the command itself has ended.
+const linger = time.Second
+
+// Command says what to run, and how it ends.
+type Command struct {
+	Path           string // of the program, absolute
+	Args, Env      []string
+	Dir            string
+	Stdin          []byte // nil: /dev/null
+	Stdout, Stderr io.Writer
+	Mark           string        // a variable in Env that no other command has, as NAME=value
+	Grace          time.Duration // from SIGTERM to SIGKILL
+	Umask          int           // Inherited: this process's
+	User           *User         // nil: this process's
+	Leave          bool          // what is left when the command has ended by itself goes on
+}
+
+// Inherited is the Umask of a command that has none of its own.
+const Inherited = -1
+
+// leaveMark is the variable of what may outlive evrun.
+const leaveMark = "EVRUN_LEAVE=true"
+
+// Ending is how a command ended.
+type Ending struct {
+	State   *os.ProcessState
+	Stopped bool  // its context ended first
+	Left    []int // what of it could not be ended: another user's, or stuck in the kernel
+}
+
+// Run runs a command. It returns when the command has ended and nothing of it is left; an error says that it could not be
+// started.
+//
+// When ctx ends, all of the command gets SIGTERM, and SIGKILL after its grace. When it ends by itself, what it left behind has
+// a moment to close the output, and then ends in the same way.
+//
+// Why no other process can be hit by the number of the group: the number stays taken while the leader is not reaped, and it is
+// reaped last. Signals to the group are sent before that, and by this function alone.
+func Run(ctx context.Context, c *Command) (*Ending, error) {
+	keepDescriptors()
+	// The kernel's tie to a dying parent is one to the thread that started the child (see tie): it must not end before.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := &exec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir}
+	if c.Leave {
+		cmd.Env = append(cmd.Env, leaveMark)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User.credential()}
+	tie(cmd.SysProcAttr)
+	var in io.WriteCloser // what isn't given is /dev/null
+	if len(c.Stdin) > 0 {
+		var err error
+		if in, err = cmd.StdinPipe(); err != nil {
+			return nil, err
+		}
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := start(cmd, c.Umask); err != nil {
+		return nil, err
+	}
+	f := &family{group: cmd.Process.Pid, mark: c.Mark, grace: c.Grace}
+
+	var streams, outputs sync.WaitGroup
+	outputs.Go(func() { _, _ = io.Copy(c.Stdout, stdout) })
+	outputs.Go(func() { _, _ = io.Copy(c.Stderr, stderr) })
+	if in != nil {
+		streams.Go(func() {
+			_, _ = in.Write(c.Stdin) // a command need not read it
+			_ = in.Close()
+		})
+	}
+	closed := make(chan struct{})
+	streams.Go(func() {
+		outputs.Wait()
+		close(closed)
+	})
+
+	e := &Ending{}
+	gone, killed := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(killed)
+		f.stop(gone)
+	})
+	e.State = awaitEnd(cmd.Process)
+	patience := linger
+	if e.Stopped = ctx.Err() != nil; e.Stopped {
+		patience = c.Grace + linger // the rest of it may take its time, as the leader did; killed ends it
+	}
+	wait(patience, closed, killed)
+	close(gone)
+	if !stop() {
+		<-killed
+	}
+	if !c.Leave || e.Stopped {
+		e.Left = f.end()
+	}
+	e.State, err = release(cmd.Process, e.State)
+
+	wait(linger, closed)
+	for _, c := range []io.Closer{in, stdout, stderr} {
+		if c != nil {
+			_ = c.Close()
+		}
+	}
+	streams.Wait()
+	return e, err
+}
+
+// wait returns when one of the channels is closed, and after d at the latest.
+func wait(d time.Duration, first <-chan struct{}, or ...<-chan struct{}) {
+	var second <-chan struct{}
+	if len(or) > 0 {
+		second = or[0]
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-first:
+	case <-second:
+	case <-t.C:
+	}
+}
+
+// keepDescriptors runs closeOnExec, once: all that is opened later is close-on-exec by itself.
+var keepDescriptors = sync.OnceFunc(closeOnExec)
+
+// closeOnExec sees to it that commands get none of our descriptors but their own three. Go opens all of them so; those that
+// this process was started with need not be.
+func closeOnExec() {
+	open, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return
+	}
+	for _, d := range open {
+		if fd, err := strconv.Atoi(d.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
