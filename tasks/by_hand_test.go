@@ -99,3 +99,5 @@ func TestRunsOfAHandlerThatIsGoneCanBeDropped(t *testing.T) {
 		t.Errorf("run %+v, %v", r, err)
 	}
 }
+
+func query(handler string) store.RunQuery { return store.RunQuery{Handler: handler} }

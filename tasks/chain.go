@@ -17,23 +17,28 @@ type Link struct {
 
 // Chain follows what an event causes: the runs of every matching handler, the events that these emit, and so on, until
 // nothing is left to wait for. It reads the store, which knows best, whenever a commit has touched the chain.
+//
+// A run may still come while its handler is wired to the event's type, or ends what it has begun, and has its low-water mark
+// before the event. No run, and a mark at or past the event, means that there will be none: the handler came later, say.
 type Chain struct {
 	runner  *Runner
 	commits *events.Feed[store.Commit]
 	root    int64        // the sequence of its first event
 	last    int64        // the last event of the chain that was seen
 	open    []*openEvent // events whose runs have not all ended
+	wired   *wired       // the wiring that open was made for
 	Matched bool         // some handler matched some event
 	Dead    bool         // some run is dead
 }
 
 type openEvent struct {
 	event   *events.Event
-	waiting map[string]bool // handlers whose run has not ended
+	known   map[string]bool // handlers that its type goes to, or went to while it was followed
+	waiting map[string]bool // those whose run has not ended
 }
 
 // lookAgain is how often a chain is looked at when no commit has told of it: one that was under way while a subscription
-// began may come without its runs.
+// began may come without its runs. Marks that have moved, and another wiring, are seen then, too.
 const lookAgain = time.Second
 
 // Follow follows the chain that root, an accepted event, belongs to, from root on: commits is where the store's commits are
@@ -45,13 +50,14 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 	defer func() { sub.Unsubscribe() }()
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
-	for {
-		if err := c.refresh(ctx, each); err != nil {
+	for look := true; ; {
+		if err := c.refresh(ctx, look, each); err != nil {
 			return c, err
 		}
 		if len(c.open) == 0 {
 			return c, nil
 		}
+		look = false
 		for touched := false; !touched; {
 			select {
 			case commit, ok := <-sub.C():
@@ -65,7 +71,7 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 				touched = slices.ContainsFunc(commit.Events, func(e *events.Event) bool { return e.Chain == c.root }) ||
 					slices.ContainsFunc(commit.Runs, func(r store.Run) bool { return r.Chain == c.root })
 			case <-again.C:
-				touched = true
+				touched, look = true, true
 			case <-ctx.Done():
 				return c, ctx.Err()
 			}
@@ -73,17 +79,39 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 	}
 }
 
-// refresh reads what is new. Runs are read before the events they emitted: what a run that has ended emitted is there.
-func (c *Chain) refresh(ctx context.Context, each func(Link) error) error {
+// refresh reads what is new, and with look also what can't come any more. Runs are read before the events they emitted: what a
+// run that has ended emitted is there.
+func (c *Chain) refresh(ctx context.Context, look bool, each func(Link) error) error {
 	for {
 		if err := c.readRuns(ctx, each); err != nil {
 			return err
 		}
 		grown, err := c.readEvents(ctx, each)
-		if err != nil || !grown {
+		if err != nil {
 			return err
 		}
+		if !grown {
+			break
+		}
 	}
+	if !look || len(c.open) == 0 {
+		return nil
+	}
+	marks, err := c.runner.marks(ctx)
+	if err != nil {
+		return err
+	}
+	if at := c.runner.wired.Load(); at != c.wired { // a handler may have another name now
+		c.wired = at
+		for _, o := range c.open {
+			o.add(c.runner.Matching(o.event.Type))
+		}
+	}
+	// The marks first, the runs afterwards: what a mark is past has its run by then.
+	return c.closeEvents(ctx, each, func(name string, e *events.Event) bool {
+		mark, ok := marks[name]
+		return ok && mark >= e.Sequence
+	})
 }
 
 func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bool, err error) {
@@ -102,10 +130,8 @@ func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bo
 				continue
 			}
 			c.Matched = true
-			o := &openEvent{event: e, waiting: map[string]bool{}}
-			for _, name := range names {
-				o.waiting[name] = true
-			}
+			o := &openEvent{event: e, known: map[string]bool{}, waiting: map[string]bool{}}
+			o.add(names)
 			c.open = append(c.open, o)
 			// Its runs may have ended already: they come before what they emitted.
 			if err := c.readRuns(ctx, each); err != nil {
@@ -115,33 +141,70 @@ func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bo
 	}
 }
 
+// add waits for handlers, unless it has done so before.
+func (o *openEvent) add(names []string) {
+	for _, name := range names {
+		if !o.known[name] {
+			o.known[name], o.waiting[name] = true, true
+		}
+	}
+}
+
 func (c *Chain) readRuns(ctx context.Context, each func(Link) error) error {
+	return c.closeEvents(ctx, each, func(string, *events.Event) bool { return false })
+}
+
+// closeEvents reads the runs that have ended, and lets go of the events for whose runs nothing is waited for any more: past says
+// that a handler's mark is at or past an event.
+func (c *Chain) closeEvents(ctx context.Context, each func(Link) error, past func(name string, e *events.Event) bool) error {
 	for _, o := range c.open {
-		var never []string // whose runs are all in the store by now: the wiring was replaced
+		var never []string // whose runs are all in the store by now
 		for name := range o.waiting {
-			if !c.runner.awaits(name, o.event.Type) {
+			if !c.runner.awaits(name, o.event.Type) || past(name, o.event) {
 				never = append(never, name)
 			}
 		}
-		runs, err := c.runner.o.Store.Runs(ctx, store.RunQuery{Sequence: o.event.Sequence})
+		under, err := c.readEnded(ctx, o, each)
 		if err != nil {
 			return err
 		}
-		for i := range runs {
-			run := &runs[i]
-			if !run.State.Settled() || !o.waiting[run.Handler] {
-				continue
-			}
-			delete(o.waiting, run.Handler)
-			c.Dead = c.Dead || run.State == store.Dead
-			if err := each(Link{Run: run}); err != nil {
-				return err
-			}
-		}
 		for _, name := range never {
-			delete(o.waiting, name)
+			if !under[name] || !c.runner.awaits(name, o.event.Type) {
+				delete(o.waiting, name)
+			}
 		}
 	}
 	c.open = slices.DeleteFunc(c.open, func(o *openEvent) bool { return len(o.waiting) == 0 })
 	return nil
+}
+
+// chainPage is how many runs of one event are read at a time.
+const chainPage = 1000
+
+// readEnded reads an event's runs: it hands on those that have ended, and returns the names of the handlers whose has not.
+func (c *Chain) readEnded(ctx context.Context, o *openEvent, each func(Link) error) (under map[string]bool, err error) {
+	under = map[string]bool{}
+	for q := (store.RunQuery{Sequence: o.event.Sequence, Limit: chainPage}); ; {
+		runs, err := c.runner.o.Store.Runs(ctx, q)
+		if err != nil {
+			return under, err
+		}
+		for i := range runs {
+			run := &runs[i]
+			switch {
+			case !run.State.Settled():
+				under[run.Handler] = true
+			case o.waiting[run.Handler]:
+				delete(o.waiting, run.Handler)
+				c.Dead = c.Dead || run.State == store.Dead
+				if err := each(Link{Run: run}); err != nil {
+					return under, err
+				}
+			}
+		}
+		if len(runs) < chainPage {
+			return under, nil
+		}
+		q.AfterID = runs[len(runs)-1].ID
+	}
 }

@@ -237,6 +237,30 @@ func (r *Runner) awaits(name, typ string) bool {
 	return r.replacing(name)
 }
 
+// marks returns the low-water marks, by name, of the handlers that run or are paused. One that still waits for others to end may
+// take over a lower mark than the store has for it.
+func (r *Runner) marks(ctx context.Context) (map[string]int64, error) {
+	begun := map[string]bool{}
+	for name, m := range r.wired.Load().members {
+		select {
+		case <-m.begun:
+			begun[name] = true
+		default:
+		}
+	}
+	known, err := r.o.Store.Handlers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	marks := map[string]int64{}
+	for _, h := range known {
+		if h.State == store.Active && (begun[h.Name] || h.Paused) {
+			marks[h.Name] = h.LowWater
+		}
+	}
+	return marks, nil
+}
+
 // replacing says whether a handler of this name that is wired no more still ends what it has begun.
 func (r *Runner) replacing(name string) bool {
 	r.wiring.Lock()
