@@ -28,7 +28,7 @@ func newExplainCmd(e *env) *cobra.Command {
 		Short: "Say what the handlers would do about an event, and why",
 		Long: `Says for each handler whether it would run on such an event: the pattern that matches, what "when" comes to and which part
 of it decided, the inputs as the kind would get them, and what would be emitted. It reads the wiring file alone: no daemon,
-no store, and nothing is sent. The values of env() and file() are shown as [secret].
+no store, and nothing is sent. What is made with env() or file() is shown as [secret].
 
 With --kind NAME it describes a kind of handler and its inputs; --kind alone lists the kinds.
 

@@ -1,6 +1,6 @@
 // Package explain says what the wired handlers would do about an event, without doing any of it: which pattern matches,
 // what `when` comes to and why, the inputs as the kind would get them, and what would be emitted. It opens nothing, sends
-// nothing and writes nothing; env() and file() are read, and their values redacted.
+// nothing and writes nothing; env() and file() are read, and what is made with them is shown as [secret].
 package explain
 
 import (
@@ -218,7 +218,7 @@ func (x *explainer) when() *When {
 
 // inputs renders `with`, and has an inside kind look at what it would write: it prepares it outside of any transaction.
 func (x *explainer) inputs(out *Handler) {
-	with, err := handlers.Render(x.h.Action, x.d.Env)
+	with, err := handlers.Show(x.h.Action, x.d.Env)
 	if err == nil {
 		if inside, ok := x.h.Action.(tasks.Inside); ok {
 			err = prepare(inside, x.d)
@@ -271,7 +271,7 @@ func (x *explainer) emission(em tasks.Emission) Emission {
 			e.Unknown = append(e.Unknown, name)
 			return t.String()
 		}
-		s, err := t.Text(x.d.Env)
+		s, err := t.Shown(x.d.Env)
 		if err != nil {
 			e.Error = x.message(fmt.Errorf("%s: %w", name, err))
 			return t.String()
@@ -284,7 +284,7 @@ func (x *explainer) emission(em tasks.Emission) Emission {
 		e.Unknown = append(e.Unknown, "data")
 		return e
 	}
-	v, err := em.Data.Eval(x.d.Env)
+	v, err := em.Data.Shown(x.d.Env)
 	if err != nil {
 		e.Error = x.message(fmt.Errorf("data: %w", err))
 		return e

@@ -90,6 +90,39 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 }
 
+// Whatever an input makes of a secret: it is shown as redacted as a whole.
+func TestWhatIsMadeOfASecretIsNotShown(t *testing.T) {
+	t.Setenv("EXPLAIN_TOKEN", "s3cret-value")
+	for name, expr := range map[string]string{
+		"base64":     `Basic ${ toBase64("user:" + env("EXPLAIN_TOKEN")) }`,
+		"upper case": `${ upper(env("EXPLAIN_TOKEN")) }`,
+		"reversed":   `${ join(reverse(split(env("EXPLAIN_TOKEN"), "")), "") }`,
+		"its length": `${ len(env("EXPLAIN_TOKEN")) }`,
+		"with data":  `${ data.name }/${ lower(data.name + env("EXPLAIN_TOKEN")) }`,
+	} {
+		secrets := new(expression.Secrets)
+		h := handler(t, "http", map[string]any{
+			"url": "https://example.com/", "headers": map[string]any{"Authorization": expr, "X-Plain": "${ data.name }"}, "body": map[string]any{"a": []any{expr, "x"}},
+		}, secrets)
+		h.Emit = []tasks.Emission{{
+			Type: compiled(expression.CompileTemplate("c", expression.HandlerEmit))(t),
+			Data: compiled(expression.CompileValue(map[string]any{"t": expr, "n": "${ data.name }"}, expression.HandlerEmit.In("", secrets)))(t),
+		}}
+		got := explainOne(h, `{"name":"Ada"}`, secrets)
+		with := map[string]any{
+			"url": "https://example.com/", "headers": map[string]any{"Authorization": "[secret]", "X-Plain": "Ada"}, "body": map[string]any{"a": []any{"[secret]", "x"}},
+		}
+		for key, want := range with {
+			if !reflect.DeepEqual(got.With[key], want) {
+				t.Errorf("%s: %s is %v", name, key, got.With[key])
+			}
+		}
+		if data := string(got.Emits[0].Data.(json.RawMessage)); data != `{"n":"Ada","t":"[secret]"}` {
+			t.Errorf("%s: it emits %s", name, data)
+		}
+	}
+}
+
 func TestWhatDependsOnTheResultIsUnknown(t *testing.T) {
 	h := handler(t, "emit", map[string]any{"type": "own.${ data.n }"}, nil)
 	compileValue := func(v any) *expression.Value { return compiled(expression.CompileValue(v, expression.HandlerEmit))(t) }

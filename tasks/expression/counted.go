@@ -1,7 +1,6 @@
 package expression
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	regex "regexp/syntax"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/vm/runtime"
+
+	"evrun/events"
 )
 
 // The functions that are ours in the place of expr-lang's, since what they take can't be told by the length of one operand,
@@ -153,11 +154,11 @@ func toJSON(b *Budget, args []any) (any, error) {
 	if err := b.spend(space / 16); err != nil {
 		return nil, err
 	}
-	out, err := json.MarshalIndent(args[0], "", "  ")
-	if err != nil {
+	var out strings.Builder
+	if err := events.IndentJSON(&out, args[0]); err != nil {
 		return nil, &functionError{msg: "toJSON: " + err.Error()}
 	}
-	return string(out), nil
+	return strings.TrimSuffix(out.String(), "\n"), nil
 }
 
 // indented adds to sum the white space of v, and stops when that is too much.

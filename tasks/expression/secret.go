@@ -1,6 +1,10 @@
 package expression
 
-import "github.com/expr-lang/expr/ast"
+import (
+	"slices"
+
+	"github.com/expr-lang/expr/ast"
+)
 
 // secret is what is known of an expression that uses env() or file().
 type secret struct {
@@ -33,4 +37,48 @@ func (x *secret) hide(e *Error) {
 		e.Msg, e.Err = brief(e.Source)+": it can't be evaluated", nil
 		e.Hint = "the reason is left out, since it may show a secret of env() or file()"
 	}
+}
+
+// UsesSecret says whether the text is made with env() or file().
+func (t *Template) UsesSecret() bool {
+	return t != nil && slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.secret != nil })
+}
+
+// Shown is Text for people: [Masked] where a secret plays a part in it.
+func (t *Template) Shown(env *Env) (string, error) {
+	text, err := t.Text(env)
+	if err == nil && t.UsesSecret() {
+		text = Masked
+	}
+	return text, err
+}
+
+// Shown is Eval for people: [Masked] in the place of each text that is made with a secret.
+func (v *Value) Shown(env *Env) (any, error) {
+	if _, err := v.Eval(env); err != nil {
+		return nil, err
+	}
+	shown := v.root.masked()
+	return shown.eval(env)
+}
+
+// masked is the tree with constants in the place of secrets.
+func (n *node) masked() node {
+	switch {
+	case n.template.UsesSecret():
+		return node{constant: Masked}
+	case n.list != nil:
+		list := make([]node, len(n.list))
+		for i := range n.list {
+			list[i] = n.list[i].masked()
+		}
+		return node{list: list}
+	case n.entries != nil:
+		entries := make([]entry, len(n.entries))
+		for i, e := range n.entries {
+			entries[i] = entry{e.key, e.node.masked()}
+		}
+		return node{entries: entries}
+	}
+	return *n
 }

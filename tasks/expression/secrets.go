@@ -1,8 +1,13 @@
 package expression
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
+	"html"
+	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,29 +17,42 @@ import (
 	"evrun/events"
 )
 
-// Secrets is the set of the values that env() and file() gave. Its zero value is empty and ready; it is safe for concurrent
-// use, and a nil *Secrets is an empty set that stays empty.
+// Secrets is the set of the values that env() and file() gave, and of the texts that expressions made of nothing else. Its
+// zero value is empty and ready; it is safe for concurrent use, and a nil *Secrets is an empty set that stays empty.
+//
+// A value is recognized as it is, without the white space around it, in JSON, in quotes, in a url, in HTML, and in base64:
+// alone, and as a part of what was encoded, as the password is in Basic authentication. What is made of a secret in other
+// ways, such as a hash, is recognized where an expression made it. Values shorter than 4 bytes are not, and in a longer
+// text's base64 those shorter than about 8: they would be found in what has nothing to do with them.
 type Secrets struct {
-	mu       sync.RWMutex
+	mu       sync.Mutex
 	known    map[string]bool
-	spelled  []string // each value, also as it stands inside JSON and quoted text
-	replacer atomic.Pointer[strings.Replacer]
+	replacer atomic.Pointer[replacer] // nil: there is none, or it lacks a value
+	missing  atomic.Bool              // the replacer has to be made
 }
 
-// minSecret is the shortest value that is redacted: taking out every "1" or "on" would only make a log unreadable.
-const minSecret = 4
+// replacer is made of all spellings of the values, the longest first: a secret may be a part of another.
+type replacer struct {
+	*strings.Replacer
+	spellings []string
+	instead   map[string]string // of each
+}
 
-const redacted = "[secret]"
+const (
+	minSecret   = 4       // bytes of the shortest value that is redacted: taking out every "1" or "on" would only make a log unreadable
+	minFragment = 8       // characters of base64 that are recognized inside of more
+	maxEncoded  = 4 << 10 // bytes of the longest value that is recognized in encodings: beyond, it is a file, and no token
+)
+
+// Masked stands in the place of a secret, and of a whole input that is made with one.
+const Masked = "[secret]"
+
+// fragment stands for a part of some base64 until Redact takes the rest of that out, too.
+const fragment = "[secret\x00]"
 
 // Add records a value. Values shorter than 4 bytes, and white space, are not.
 func (s *Secrets) Add(value string) {
 	if s == nil || len(strings.TrimSpace(value)) < minSecret {
-		return
-	}
-	s.mu.RLock()
-	known := s.known[value]
-	s.mu.RUnlock()
-	if known {
 		return
 	}
 	s.mu.Lock()
@@ -46,38 +64,159 @@ func (s *Secrets) Add(value string) {
 		s.known = map[string]bool{}
 	}
 	s.known[value] = true
-	spellings := []string{value, strings.TrimSpace(value), inner(strconv.Quote(value))}
-	for _, marshal := range []func(any) ([]byte, error){events.MarshalJSON, json.Marshal} { //nolint:forbidigo // what others answer may have HTML's escapes
-		if b, err := marshal(value); err == nil {
-			spellings = append(spellings, inner(string(b)))
+	s.missing.Store(true)
+}
+
+// ready gives the replacer for all values; nil when there are none.
+func (s *Secrets) ready() *replacer {
+	if !s.missing.Load() {
+		return s.replacer.Load()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.missing.Load() {
+		return s.replacer.Load()
+	}
+	r := &replacer{instead: map[string]string{}}
+	for value := range s.known {
+		spell(value, r.instead)
+	}
+	r.spellings = slices.SortedFunc(maps.Keys(r.instead), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+	pairs := make([]string, 0, 2*len(r.spellings))
+	for _, spelling := range r.spellings {
+		pairs = append(pairs, spelling, r.instead[spelling])
+	}
+	r.Replacer = strings.NewReplacer(pairs...)
+	s.replacer.Store(r)
+	s.missing.Store(false)
+	return r
+}
+
+// spell adds the ways in which a value may stand in a text.
+func spell(value string, spelled map[string]string) {
+	for _, v := range []string{value, strings.TrimSpace(value)} {
+		spelled[v] = Masked
+		spelled[inner(strconv.Quote(v))] = Masked
+		for _, marshal := range []func(any) ([]byte, error){events.MarshalJSON, json.Marshal} { //nolint:forbidigo // what others answer may have HTML's escapes
+			if b, err := marshal(v); err == nil {
+				spelled[inner(string(b))] = Masked
+			}
+		}
+		if len(v) > maxEncoded {
+			continue
+		}
+		query := url.QueryEscape(v)
+		for _, escaped := range []string{query, strings.ReplaceAll(query, "+", "%20"), url.PathEscape(v)} {
+			spelled[escaped] = Masked
+			spelled[lowerHex(escaped)] = Masked
+		}
+		spelled[html.EscapeString(v)] = Masked
+		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+			spelled[strings.TrimRight(encoding.EncodeToString([]byte(v)), "=")] = fragment
+			for before := range 3 {
+				if part := fragmentOf(encoding, v, before); len(part) >= minFragment {
+					spelled[part] = fragment
+				}
+			}
 		}
 	}
-	for _, spelling := range spellings {
-		if !slices.Contains(s.spelled, spelling) {
-			s.spelled = append(s.spelled, spelling)
+}
+
+// fragmentOf is what is there of v in the base64 of a text that has so many bytes (modulo 3) before v, and any behind it: the
+// characters that depend on v alone.
+func fragmentOf(encoding *base64.Encoding, v string, before int) string {
+	encoded := encoding.EncodeToString(append(make([]byte, before), v...))
+	from, to := (8*before+5)/6, 8*(before+len(v))/6
+	return encoded[from:max(from, to)]
+}
+
+// lowerHex writes %2f for %2F.
+func lowerHex(escaped string) string {
+	b := []byte(escaped)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i+1:], bytes.ToLower(b[i+1:i+3]))
+			i += 2
 		}
 	}
-	// The longest first: a secret may be a part of another.
-	slices.SortStableFunc(s.spelled, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	pairs := make([]string, 0, 2*len(s.spelled))
-	for _, spelling := range s.spelled {
-		pairs = append(pairs, spelling, redacted)
-	}
-	s.replacer.Store(strings.NewReplacer(pairs...))
+	return string(b)
 }
 
 // inner is a quoted text without its quotes.
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// Redact puts "[secret]" in the place of every recorded value in text, also where the value is escaped as in JSON.
+// Redact puts "[secret]" in the place of every recorded value in text, also where the value is encoded.
 func (s *Secrets) Redact(text string) string {
 	if s == nil {
 		return text
 	}
-	if r := s.replacer.Load(); r != nil {
-		return r.Replace(text)
+	r := s.ready()
+	if r == nil {
+		return text
 	}
-	return text
+	return wholeBase64(r.cut(r.Replace(text)))
+}
+
+// cut takes out the beginning of a spelling that is at the end of a text that was cut, as an excerpt is.
+func (r *replacer) cut(text string) string {
+	const mark = "…"
+	for from := 0; ; {
+		i := strings.Index(text[from:], mark)
+		if i < 0 {
+			return text
+		}
+		at := from + i
+		from = at + len(mark)
+		for _, spelling := range r.spellings {
+			n := min(len(spelling)-1, at)
+			for n >= minSecret && !strings.HasSuffix(text[:at], spelling[:n]) {
+				n--
+			}
+			if n >= minSecret && (n >= minFragment || r.instead[spelling] != fragment) {
+				text = text[:at-n] + r.instead[spelling] + text[at:]
+				from += len(r.instead[spelling]) - n
+				break
+			}
+		}
+	}
+}
+
+// With adds the values of another set, as they are now, and gives s.
+func (s *Secrets) With(other *Secrets) *Secrets {
+	if other != nil {
+		other.mu.Lock()
+		defer other.mu.Unlock()
+		for value := range other.known {
+			s.Add(value)
+		}
+	}
+	return s
+}
+
+// wholeBase64 takes out what is left around a fragment: its first and last characters may have bits of the value.
+func wholeBase64(text string) string {
+	for {
+		at := strings.Index(text, fragment)
+		if at < 0 {
+			return text
+		}
+		isBase64 := func(c byte) bool {
+			return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '-' || c == '_'
+		}
+		from, to := at, at+len(fragment)
+		for from > 0 && isBase64(text[from-1]) {
+			from--
+		}
+		for to < len(text) && (isBase64(text[to]) || text[to] == '/') {
+			to++
+		}
+		for to < len(text) && text[to] == '=' {
+			to++
+		}
+		text = text[:from] + Masked + text[to:]
+	}
 }
 
 // RedactValue is Redact for all texts of a tree of JSON, keys too. It copies the tree.

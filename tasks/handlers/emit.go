@@ -73,7 +73,7 @@ func checkEventType(t *expression.Template, path ...any) []*InputError {
 
 // Compute evaluates the events; the transaction that settles the run accepts them.
 func (e *emit) Compute(d *tasks.Delivery) (any, error) {
-	evs, err := e.emissions(d)
+	evs, err := e.emissions(d, false)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +88,12 @@ func (e *emit) list() []emitted {
 	return []emitted{{e.Type, e.Subject, e.Data}}
 }
 
-func (e *emit) emissions(d *tasks.Delivery) ([]tasks.EmittedEvent, error) {
+func (e *emit) emissions(d *tasks.Delivery, masked bool) ([]tasks.EmittedEvent, error) {
 	list := e.list()
 	evs := make([]tasks.EmittedEvent, len(list))
 	for i := range list {
 		var err error
-		if evs[i], err = list[i].eval(d); err != nil {
+		if evs[i], err = list[i].eval(d, masked); err != nil {
 			if e.Events != nil {
 				err = fmt.Errorf("events[%d].%w", i, err)
 			}
@@ -111,12 +111,16 @@ func (e *emit) types() []*expression.Template {
 	return types
 }
 
-func (e *emitted) eval(d *tasks.Delivery) (ev tasks.EmittedEvent, err error) {
-	if ev.Type, err = e.Type.Text(d.Env); err != nil {
+func (e *emitted) eval(d *tasks.Delivery, masked bool) (ev tasks.EmittedEvent, err error) {
+	text, value := (*expression.Template).Text, (*expression.Value).Eval
+	if masked {
+		text, value = (*expression.Template).Shown, (*expression.Value).Shown
+	}
+	if ev.Type, err = text(e.Type, d.Env); err != nil {
 		return ev, fmt.Errorf("type: %w", err)
 	}
 	if e.Subject != nil {
-		if ev.Subject, err = e.Subject.Text(d.Env); err != nil {
+		if ev.Subject, err = text(e.Subject, d.Env); err != nil {
 			return ev, fmt.Errorf("subject: %w", err)
 		}
 	}
@@ -124,7 +128,7 @@ func (e *emitted) eval(d *tasks.Delivery) (ev tasks.EmittedEvent, err error) {
 		ev.Data = ownData(d.Event)
 		return ev, nil
 	}
-	if ev.Data, err = e.Data.Eval(d.Env); err != nil {
+	if ev.Data, err = value(e.Data, d.Env); err != nil {
 		return ev, fmt.Errorf("data: %w", err)
 	}
 	return ev, nil

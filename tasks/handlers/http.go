@@ -208,7 +208,7 @@ func (h *httpRequest) exchange(req *http.Request) (any, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if !h.expected(resp.StatusCode) {
-		return nil, statusError(resp, body) // whatever became of its body
+		return nil, statusError(resp, body, h.secrets) // whatever became of its body
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s, but its body broke off after %d bytes: %w", resp.Status, len(body), err)

@@ -191,15 +191,21 @@ func redactTree(secrets *expression.Secrets, v any) any {
 	return v
 }
 
-// statusError is an answer that was not expected, with the beginning of what the server says about it.
-func statusError(resp *http.Response, body []byte) error {
+// statusError is an answer that was not expected, with the beginning of what the server says about it. Secrets are taken out
+// before it is cut: nobody would recognize half of one.
+func statusError(resp *http.Response, body []byte, secrets *expression.Secrets) error {
 	text := resp.Status
 	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
 		text += fmt.Sprintf(", a redirect to %s that is not followed", to.Host)
-	} else if said := strings.Join(strings.Fields(strings.ToValidUTF8(string(body[:min(len(body), 1000)]), "")), " "); said != "" {
+	} else if said := beginning(secrets.Redact(string(body))); said != "" {
 		text += ": " + excerpt(said)
 	}
 	return classify(resp, errors.New(text))
+}
+
+// beginning is the first kilobyte of a text, on one line.
+func beginning(text string) string {
+	return strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), 1000)], "")), " ")
 }
 
 // classify marks the error of an answer: permanent, or with the time that the server asks for.

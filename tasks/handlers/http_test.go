@@ -462,6 +462,36 @@ func TestHTTPKeepsSecretsOutOfErrorsAndResults(t *testing.T) {
 	}
 }
 
+// A server that repeats what it was sent doesn't bring a secret into the error of an attempt, however that was encoded.
+func TestHTTPKeepsEncodedSecretsOutOfErrors(t *testing.T) {
+	t.Setenv("EVRUN_TEST_TOKEN", "p4ss/w&rd with <odd> signs")
+	server, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(400)
+		fmt.Fprintf(w, "%s %s %s", r.Header.Get("Authorization"), r.Header.Get("X-Other"), r.RequestURI)
+	})
+	for name, header := range map[string]string{
+		"basic":           `Basic ${ toBase64("user:" + env("EVRUN_TEST_TOKEN")) }`,
+		"basic with data": `Basic ${ toBase64(data.user + ":" + env("EVRUN_TEST_TOKEN") + data.user) }`,
+		"upper":           `${ upper(env("EVRUN_TEST_TOKEN")) }`,
+		"json":            `${ toJSON({"a": env("EVRUN_TEST_TOKEN")})[2:] | replace("\n", " ") }`,
+	} {
+		for _, user := range []string{"a", "ab", "abc"} {
+			h := request(t, map[string]any{"url": server.URL + `/?t=${ env("EVRUN_TEST_TOKEN") }`, "headers": map[string]any{"Authorization": header}},
+				Deps{Secrets: &expression.Secrets{}})
+			_, err := h.Do(context.Background(), delivery(`{"user":"`+user+`"}`))
+			if err == nil || !strings.Contains(err.Error(), "[secret]") {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			for _, part := range []string{"w&rd", "w%26rd", "W&RD", `w\u0026rd`, "cDRzcy93", "c3MvdyZyZC", "czL3cmcmQg", "3cmcmQ", "zcy93JnJk"} {
+				if strings.Contains(err.Error(), part) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+	}
+}
+
 func TestWrongHTTPInputsAreExplained(t *testing.T) {
 	for _, test := range []struct {
 		with map[string]any

@@ -96,7 +96,7 @@ func (n *notify) send(ctx context.Context, d *tasks.Delivery, title, message str
 	}
 	ctx, cancel := withDefaultTimeout(ctx)
 	defer cancel()
-	client := &serviceClient{ctx: ctx, transport: way.transport}
+	client := &serviceClient{ctx: ctx, transport: way.transport, secrets: partsOf(text, false).With(n.secrets)}
 	if strings.HasPrefix(strings.ToLower(text), "generic") {
 		client.key = d.RunID
 	}

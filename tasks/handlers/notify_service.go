@@ -211,6 +211,7 @@ type serviceClient struct {
 	transport *http.Transport
 	key       string // the idempotency key, for a webhook that is asked once
 	offline   bool   // it refuses every request
+	secrets   *expression.Secrets
 
 	mu       sync.Mutex
 	requests int
@@ -256,7 +257,7 @@ func (c *serviceClient) Do(req *http.Request) (*http.Response, error) {
 	case resp.StatusCode < 300 && err == nil:
 		c.failure = nil
 	case resp.StatusCode >= 300:
-		_ = c.failed(statusError(resp, body), worthARetry(resp.StatusCode))
+		_ = c.failed(statusError(resp, body, c.secrets), worthARetry(resp.StatusCode))
 	default:
 		return nil, c.failed(err, true)
 	}

@@ -16,8 +16,18 @@ import (
 // evaluated is left out, and in the error, which names each such input. Inputs that the file leaves out, and that have no
 // default, are not there.
 //
-// The values of env() and file() stand in it plainly: [expression.Secrets] has RedactValue for what is shown.
+// The values of env() and file() stand in it plainly: Show is for people.
 func Render(action tasks.Action, env *expression.Env) (map[string]any, error) {
+	return render(action, &renderer{env: env})
+}
+
+// Show is Render with [expression.Masked] in the place of each input, or part of one, that is made with env() or file():
+// whatever it makes of them, nobody sees it.
+func Show(action tasks.Action, env *expression.Env) (map[string]any, error) {
+	return render(action, &renderer{env: env, masked: true})
+}
+
+func render(action tasks.Action, r *renderer) (map[string]any, error) {
 	v := reflect.ValueOf(action)
 	for v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -28,13 +38,13 @@ func Render(action tasks.Action, env *expression.Env) (map[string]any, error) {
 	if v.Kind() != reflect.Struct {
 		return map[string]any{}, nil
 	}
-	r := renderer{env: env}
 	return r.object(v, nil), errors.Join(r.errs...)
 }
 
 type renderer struct {
-	env  *expression.Env
-	errs []error
+	env    *expression.Env
+	masked bool
+	errs   []error
 }
 
 // object renders the tagged fields of a struct.
@@ -60,8 +70,14 @@ func (r *renderer) object(v reflect.Value, path []any) map[string]any {
 func (r *renderer) input(field reflect.Value, path []any) (any, bool) {
 	switch v := field.Interface().(type) {
 	case *expression.Template:
+		if r.masked {
+			return r.keep(v.Shown(r.env))(path)
+		}
 		return r.keep(v.Text(r.env))(path)
 	case *expression.Value:
+		if r.masked {
+			return r.keep(v.Shown(r.env))(path)
+		}
 		return r.keep(v.Eval(r.env))(path)
 	case time.Duration:
 		return v.String(), true
@@ -110,14 +126,15 @@ func (r *renderer) keep(v any, err error) func(path []any) (any, bool) {
 
 // emitter is a kind that emits events of its own making, besides what its handler's emit says.
 type emitter interface {
-	emissions(d *tasks.Delivery) ([]tasks.EmittedEvent, error)
+	// emissions evaluates the events; masked as Show does.
+	emissions(d *tasks.Delivery, masked bool) ([]tasks.EmittedEvent, error)
 	types() []*expression.Template
 }
 
-// Emissions evaluates the events that the kind itself would emit; none for most kinds.
+// Emissions evaluates the events that the kind itself would emit, as Show does; none for most kinds.
 func Emissions(action tasks.Action, d *tasks.Delivery) ([]tasks.EmittedEvent, error) {
 	if e, ok := action.(emitter); ok {
-		return e.emissions(d)
+		return e.emissions(d, true)
 	}
 	return nil, nil
 }
