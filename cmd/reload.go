@@ -21,7 +21,8 @@ func newReloadCmd(e *env) *cobra.Command {
 changes nothing, and its errors are printed (exit 78).
 
 What has not changed goes on untouched. A handler that has changed ends what it has begun, and goes on with the next event under
-its new wiring; a new one begins with what comes next, unless it is "from: start"; one that is gone ends what it has begun.
+its new wiring; a new one begins with what comes next, unless it is "from: start"; one that is gone ends what it has begun, keeps
+its place in the journal, and is named with what waits for it ("evrun handlers --help" says more).
 A schedule whose timing has changed begins anew. Settings (store, server, log, …) need a restart, and are named.
 
 The daemon reloads by itself when the file changes (unless server.watch is false), and at a SIGHUP. Each reload is told by an event,
@@ -64,6 +65,12 @@ func runReload(ctx context.Context, e *env) error {
 				fmt.Fprintf(&b, "%s %s %s\n", part.name, name, group.what)
 			}
 		}
+	}
+	for _, u := range done.Left {
+		fmt.Fprintf(&b, "handler %s left: %s; it goes on if it returns, or another one with \"was: %s\"\n", u.Name, u, u.Name)
+	}
+	for _, u := range done.Paused {
+		fmt.Fprintf(&b, "handler %s is paused, as it was gone for over an hour: %s; \"evrun handlers resume %s\" lets it go on\n", u.Name, u, u.Name)
 	}
 	for _, name := range done.Restart {
 		fmt.Fprintf(&b, "setting %s changed: it needs a restart\n", name)

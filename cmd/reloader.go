@@ -147,6 +147,7 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 	r.a.warn(cfg)
 	r.tell(ctx, events.TypeConfigReloaded, map[string]any{
 		"path": cfg.Path, "handlers": done.Handlers, "schedules": done.Schedules, "events": done.Events, "restart": done.Restart,
+		"left": done.Left, "paused": done.Paused,
 	})
 	return done, nil
 }
@@ -161,9 +162,11 @@ func (r *reloader) lastOne() *api.Reloaded {
 // swap puts cfg in the place of what runs: all of it, or nothing.
 func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloaded) (err error) {
 	was := r.a.current.Load()
-	if done.Handlers, err = r.a.runner.Replace(ctx, cfg.Wiring.Handlers); err != nil {
+	replaced, err := r.a.runner.Replace(ctx, cfg.Wiring.Handlers)
+	if err != nil {
 		return err
 	}
+	done.Handlers, done.Left, done.Paused = replaced.Changes, replaced.Left, replaced.Paused
 	r.a.emitter.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes)
 	if done.Schedules, err = r.a.scheduler.Replace(ctx, cfg.Wiring.Schedules); err != nil {
 		r.a.emitter.Declare(was.Wiring.Events, was.Wiring.StrictTypes)

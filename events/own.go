@@ -13,6 +13,8 @@ const (
 	TypeRunDead        = "evrun.run.dead"
 	TypeScheduleMissed = "evrun.schedule.missed"
 	TypeHandlerLeft    = "evrun.handler.left"
+	TypeHandlerPaused  = "evrun.handler.paused"
+	TypeHandlerSkipped = "evrun.handler.skipped"
 	TypeConfigReloaded = "evrun.config.reloaded"
 	TypeConfigRejected = "evrun.config.rejected"
 )
@@ -26,7 +28,9 @@ type OwnType struct {
 var ownTypes = []OwnType{
 	{TypeRunDead, "A run failed for the last time."},
 	{TypeScheduleMissed, "Slots of a schedule were left out."},
-	{TypeHandlerLeft, "A handler left the wiring file while events were waiting for it."},
+	{TypeHandlerLeft, "A handler left the wiring file while events or runs were waiting for it; says how many."},
+	{TypeHandlerPaused, "A handler returned to the wiring file after more than an hour, and waits for `evrun handlers resume`."},
+	{TypeHandlerSkipped, "Events and runs that waited for a handler were left out, by `evrun handlers resume --from now` or `forget`; says how many."},
 	{TypeConfigReloaded, "The wiring file was read again, and what it says has taken effect."},
 	{TypeConfigRejected, "The wiring file was read again, and refused; the wiring is unchanged."},
 }

@@ -22,7 +22,8 @@ type Handlers interface {
 	// A new name starts at the journal's head, or at the first event that was accepted while nobody was registered (see
 	// [Options.Unattended]); at 0 when it is FromStart. A name that had left goes on at its mark; when it left more than
 	// [ReturnWithin] ago, has something to do, and is not FromMark, it comes back Paused. A handler that names another one as
-	// its Was takes over that one's mark and its runs that are not settled, once; nobody may run either of the two meanwhile.
+	// its Was takes over that one's mark and its runs that are not settled, once, and what that one has to take over itself.
+	// Nobody may run any of them meanwhile; with Later it is only noted, for a Register that comes when they have ended.
 	Register(ctx context.Context, handlers []Registration, evs []*events.Event) ([]Consumer, error)
 	// Handlers returns all handlers that were ever registered, in the order of their names.
 	Handlers(ctx context.Context) ([]Consumer, error)
@@ -43,6 +44,7 @@ type Registration struct {
 	Name      string
 	On        []events.Pattern // what it runs on: for Backlog, after it has left
 	Was       string           // the name that it had before; empty: none
+	Later     bool             // it takes nothing over yet
 	FromStart bool
 	FromMark  bool
 }

@@ -143,10 +143,10 @@ func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		left := 0
-		for _, s := range status {
+		for _, s := range status[:4] { // the guest is not wired
 			left += int(s.Behind) + s.Running + s.Retrying
 		}
-		if left == 0 && len(status) == 4 {
+		if left == 0 {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -201,7 +201,7 @@ func TestAReplacementThatCannotBeOpenedChangesNothing(t *testing.T) {
 	}
 }
 
-// A handler that is gone ends what it has begun; one that comes back goes on with what waits for a retry.
+// A handler that is gone ends what it has begun; one that comes back goes on where it stopped.
 func TestAHandlerGoesAndComesBack(t *testing.T) {
 	release, begun := make(chan struct{}), make(chan struct{}, 2)
 	first := &tasks.Handler{Name: "a", Version: "1", On: on("a.b"), Retry: quick, Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
@@ -215,7 +215,7 @@ func TestAHandlerGoesAndComesBack(t *testing.T) {
 	if _, err := d.runner.Replace(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	d.emit("a.b", "2") // nobody's
+	d.emit("a.b", "2") // it waits
 	var after sync.Map
 	second := &tasks.Handler{Name: "a", Version: "2", On: on("a.b"), Retry: quick, Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
 		after.Store(d.Event.ID, true)
@@ -234,7 +234,7 @@ func TestAHandlerGoesAndComesBack(t *testing.T) {
 		t.Error("the new wiring ran beside the old one")
 	}
 	close(release)
-	for _, r := range d.settled(2) {
+	for _, r := range d.settled(3) {
 		if r.State != store.Succeeded {
 			t.Errorf("run %+v", r)
 		}

@@ -103,7 +103,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	}()
 	first := r.wired.Load()
-	registered, err := r.o.Store.Register(ctx, registrations(first.handlers), nil)
+	registered, err := r.register(ctx, first.handlers, registrations(first.handlers))
 	if err != nil {
 		return err
 	}
@@ -112,9 +112,9 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		m := first.members[h.Name]
 		if err = r.openAction(ctx, h); err == nil {
 			opened = append(opened, m)
-			if registered[i].Paused {
+			if registered.known[i].Paused {
 				paused = append(paused, m)
-			} else if err = m.c.open(ctx, registered[i]); err != nil {
+			} else if err = m.c.open(ctx, registered.known[i]); err != nil {
 				err = fmt.Errorf("handler %s: %w", h.Name, err)
 			}
 		}

@@ -1,19 +1,41 @@
 package tasks
 
-import "context"
+import (
+	"context"
+	"slices"
+	"time"
 
-// HandlerStatus says how a wired handler gets on.
+	"evrun/events"
+	"evrun/store"
+)
+
+// What a handler is to the wiring.
+const (
+	StateActive = "active"
+	StatePaused = "paused" // it returned late, and waits for Resume
+	StateLeft   = "left"   // it is not in the wiring, and keeps its mark
+	StateNew    = "new"    // no daemon has had it yet
+)
+
+// HandlerStatus says what a handler does, and how far it has come.
 type HandlerStatus struct {
-	Name string   `json:"name"`
-	Kind string   `json:"do"`
-	On   []string `json:"on"`
+	Name  string   `json:"name"`
+	State string   `json:"state"` // active, paused, left; without a daemon also new
+	Kind  string   `json:"do,omitempty"`
+	On    []string `json:"on"`
 	// Behind is how many events of the journal, of whatever type, came after the last one up to which all is dealt with.
-	Behind   int64 `json:"behind"`
-	Running  int   `json:"running"` // attempts under way
-	Retrying int   `json:"retrying"`
-	Dead     int   `json:"dead"`
+	Behind int64 `json:"behind"`
+	// Waiting is how many events that it handles have no run yet; nil where nobody counted them. AtMost: it is a bound.
+	Waiting  *int64 `json:"waiting,omitempty"`
+	AtMost   bool   `json:"at_most,omitempty"`
+	Running  int    `json:"running"` // attempts under way
+	Retrying int    `json:"retrying"`
+	Dead     int    `json:"dead"`
 	// Replacing says that the handler as it was before a reload still ends what it had begun.
-	Replacing bool `json:"replacing,omitempty"`
+	Replacing bool       `json:"replacing,omitempty"`
+	LeftAt    *time.Time `json:"left_at,omitempty"`
+	// LeftWith is how many events were waiting when it left.
+	LeftWith int64 `json:"left_with,omitempty"`
 }
 
 // consumerStatus is what a consumer says of itself.
@@ -22,30 +44,137 @@ type consumerStatus struct {
 	running  int
 }
 
-// Status says how each wired handler gets on, in the order of the file.
-func (r *Runner) Status(ctx context.Context) ([]HandlerStatus, error) {
-	head, err := r.o.Store.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	counts, err := r.o.Store.Counts(ctx)
-	if err != nil {
-		return nil, err
-	}
+// Status says how each wired handler gets on, in the order of the file, and after them those that have left with work to do.
+func (r *Runner) Status(ctx context.Context) ([]HandlerStatus, error) { return r.statuses(ctx, false) }
+
+// HandlerStatuses is Status with all handlers that have left, and with the events that wait for each counted.
+func (r *Runner) HandlerStatuses(ctx context.Context) ([]HandlerStatus, error) {
+	return r.statuses(ctx, true)
+}
+
+func (r *Runner) statuses(ctx context.Context, all bool) ([]HandlerStatus, error) {
 	now := r.wired.Load()
-	list := make([]HandlerStatus, 0, len(now.handlers))
-	for _, h := range now.handlers {
-		n := counts[h.Name]
-		s := HandlerStatus{Name: h.Name, Kind: h.Kind, On: []string{}, Retrying: n.Retrying, Dead: n.Dead, Replacing: r.replacing(h.Name)}
-		for _, p := range h.On {
-			s.On = append(s.On, p.String())
+	list, err := handlerStatuses(ctx, r.o.Store, now.handlers, all, func(name string) (consumerStatus, bool) {
+		if m := now.members[name]; m != nil {
+			return m.status(ctx)
 		}
-		if c, ok := now.members[h.Name].status(ctx); ok {
-			s.Behind, s.Running = max(0, head-c.lowWater), c.running
-		}
-		list = append(list, s)
+		return consumerStatus{}, false
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		list[i].Replacing = r.replacing(list[i].Name)
 	}
 	return list, ctx.Err()
+}
+
+// StoredStatuses is [Runner.HandlerStatuses] where no runner is: how a wiring stands to a store.
+func StoredStatuses(ctx context.Context, s store.Store, handlers []*Handler) ([]HandlerStatus, error) {
+	return handlerStatuses(ctx, s, handlers, true, func(string) (consumerStatus, bool) { return consumerStatus{}, false })
+}
+
+// handlerStatuses joins a wiring with what the store and the running handlers know. all: see [Runner.HandlerStatuses].
+func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, all bool, live func(name string) (consumerStatus, bool)) ([]HandlerStatus, error) {
+	head, err := s.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := s.Counts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.Handlers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]HandlerStatus, 0, len(handlers))
+	for _, h := range handlers {
+		st := HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: patternNames(h.On)}
+		i := slices.IndexFunc(known, func(c store.Consumer) bool { return c.Name == h.Name && c.State != store.Forgotten })
+		if i < 0 {
+			list = append(list, st)
+			continue
+		}
+		c := known[i]
+		known = slices.Delete(known, i, i+1)
+		c.On = h.On
+		st.count(counts[h.Name], head-c.LowWater)
+		if err := st.stand(ctx, s, c, h, all); err != nil {
+			return nil, err
+		}
+		if c, ok := live(h.Name); ok {
+			st.Behind, st.Running = max(0, head-c.lowWater), c.running
+		}
+		list = append(list, st)
+	}
+	for _, c := range known {
+		if c.State == store.Forgotten {
+			continue
+		}
+		st := HandlerStatus{Name: c.Name, State: StateLeft, On: patternNames(c.On)}
+		if !c.Left.IsZero() {
+			at := c.Left.UTC()
+			st.LeftAt = &at
+		}
+		st.count(counts[c.Name], head-c.LowWater)
+		upTo := c.LeftHead
+		if c.State == store.Active { // without a daemon: it leaves when one starts
+			upTo = 0
+		}
+		b, err := s.Backlog(ctx, c, upTo)
+		if err != nil {
+			return nil, err
+		}
+		st.LeftWith, st.AtMost = b.Waiting, b.AtMost
+		if !all && b.Empty() {
+			continue
+		}
+		if err := st.wait(ctx, s, c); err != nil {
+			return nil, err
+		}
+		list = append(list, st)
+	}
+	return list, nil
+}
+
+func (st *HandlerStatus) count(n store.Counts, behind int64) {
+	st.Behind, st.Running, st.Retrying, st.Dead = max(0, behind), n.Running, n.Retrying, n.Dead
+}
+
+// stand says what a handler of the wiring is to the store; where that has it as left, what it would be at the next start.
+func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consumer, h *Handler, counted bool) error {
+	if st.State = StateActive; c.Paused && !h.FromMark {
+		st.State = StatePaused
+	}
+	if c.State == store.Left {
+		b, err := s.Backlog(ctx, c, 0)
+		if err != nil {
+			return err
+		}
+		if !b.Empty() && !h.FromMark && time.Since(c.Left) > store.ReturnWithin {
+			st.State = StatePaused
+		}
+	}
+	if counted || st.State == StatePaused {
+		return st.wait(ctx, s, c)
+	}
+	return nil
+}
+
+// wait counts the events that wait.
+func (st *HandlerStatus) wait(ctx context.Context, s store.Store, c store.Consumer) error {
+	b, err := s.Backlog(ctx, c, 0)
+	st.Waiting, st.AtMost = &b.Waiting, st.AtMost || b.AtMost
+	return err
+}
+
+func patternNames(list []events.Pattern) []string {
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.String()
+	}
+	return names
 }
 
 // status asks a member's consumer; ok is false when it has not begun, or has ended.

@@ -85,21 +85,28 @@ func newMember(r *Runner, h *Handler) *member {
 // sameHandler says whether a handler needs no replacing: nothing that was written of it has changed.
 func sameHandler(a, b *Handler) bool { return a == b || a.Version != "" && a.Version == b.Version }
 
+// Replaced is what came of [Runner.Replace].
+type Replaced struct {
+	Changes
+	Left   []Unfinished // removed handlers for which events or runs wait
+	Paused []Unfinished // added handlers that were gone for long, and wait for [Runner.Resume]
+}
+
 // Replace puts other handlers in the place of those that run, while events come in. A handler of the same name and Version
-// goes on untouched. One that is gone takes no more events, and ends what it has begun. One that has changed ends what
-// it has begun first, and goes on where that was in the journal. A new one begins at the journal's head, unless it is
-// FromStart. Either all of it happens, or an error says why nothing did: an action that can't be opened, a
+// goes on untouched. One that is gone takes no more events, ends what it has begun, and keeps its mark. One that has changed ends what
+// it has begun first, and goes on where that was in the journal. One that was another before goes on where that one was, once
+// it has ended. A new one begins at the journal's head, unless it is FromStart. See [store.Handlers]. Either all of it happens, or an error says why nothing did: an action that can't be opened, a
 // store that takes nothing, [ErrStopping].
-func (r *Runner) Replace(ctx context.Context, handlers []*Handler) (Changes, error) {
+func (r *Runner) Replace(ctx context.Context, handlers []*Handler) (Replaced, error) {
 	select {
 	case <-r.ready:
 	case <-ctx.Done():
-		return Changes{}, ctx.Err()
+		return Replaced{}, ctx.Err()
 	}
 	r.wiring.Lock()
 	defer r.wiring.Unlock()
 	if r.stopping {
-		return Changes{}, ErrStopping
+		return Replaced{}, ErrStopping
 	}
 	was := r.wired.Load()
 	next := &wired{handlers: handlers, members: make(map[string]*member, len(handlers))}
@@ -114,11 +121,12 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler) (Changes, err
 	}
 	for i, m := range fresh {
 		if err := r.openAction(ctx, m.h); err != nil {
-			return Changes{}, errors.Join(err, closeActions(fresh[:i]))
+			return Replaced{}, errors.Join(err, closeActions(fresh[:i]))
 		}
 	}
-	if _, err := r.o.Store.Register(ctx, withoutWas(handlers, nil), nil); err != nil {
-		return Changes{}, errors.Join(err, closeActions(fresh))
+	registered, err := r.register(ctx, handlers, takingLater(handlers, nil))
+	if err != nil {
+		return Replaced{}, errors.Join(err, closeActions(fresh))
 	}
 	changes := Compare(was.handlers, handlers, func(h *Handler) string { return h.Name }, sameHandler)
 	r.wired.Store(next)
@@ -131,16 +139,15 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler) (Changes, err
 	for _, m := range fresh {
 		r.begin(m, append(slices.Clone(r.leaving[m.h.Name]), r.leaving[m.h.Was]...))
 	}
-	return changes, nil
+	return Replaced{Changes: changes, Left: registered.left, Paused: registered.paused}, nil
 }
 
-// withoutWas registers handlers that may still run what they took from others, save but.
-func withoutWas(handlers []*Handler, but *Handler) []store.Registration {
+// takingLater registers handlers of which only one can take over from others now: those of the rest may still end what they
+// have begun.
+func takingLater(handlers []*Handler, but *Handler) []store.Registration {
 	regs := registrations(handlers)
 	for i, h := range handlers {
-		if h != but {
-			regs[i].Was = ""
-		}
+		regs[i].Later = h != but
 	}
 	return regs
 }
@@ -187,11 +194,14 @@ func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error)
 	if at.members[m.h.Name] != m {
 		return false, context.Canceled // replaced before it began
 	}
-	known, err := r.o.Store.Register(ctx, withoutWas(at.handlers, m.h), nil)
+	known, err := r.o.Store.Register(ctx, takingLater(at.handlers, m.h), nil)
 	if err != nil {
 		return false, err
 	}
 	i := slices.Index(at.handlers, m.h)
+	if known[i].Took {
+		r.tellTook(m.h, known[i])
+	}
 	if known[i].Paused {
 		return true, nil
 	}

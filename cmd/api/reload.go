@@ -17,7 +17,10 @@ type Reloaded struct {
 	Handlers  tasks.Changes `json:"handlers,omitzero"`
 	Schedules tasks.Changes `json:"schedules,omitzero"`
 	Events    tasks.Changes `json:"events,omitzero"`
-	Restart   []string      `json:"restart,omitempty"` // settings that differ from those that the daemon runs with, until it starts anew
+	// Left are removed handlers for which events or runs wait, Paused those that were gone for long and wait to be resumed.
+	Left    []tasks.Unfinished `json:"left,omitempty"`
+	Paused  []tasks.Unfinished `json:"paused,omitempty"`
+	Restart []string           `json:"restart,omitempty"` // settings that differ from those that the daemon runs with, until it starts anew
 }
 
 // None says whether nothing has changed.

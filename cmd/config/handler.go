@@ -46,7 +46,11 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 		{name: "debounce", read: func(n *yaml.Node) { h.Debounce = r.debounce(n) }},
 		{name: "emit", read: func(n *yaml.Node) { h.Emit = r.emissions(n) }},
 		{name: "on_dead", read: func(n *yaml.Node) { h.OnDead = r.onDead(n) }},
-		{name: "from", read: func(n *yaml.Node) { h.FromStart = r.choice(n, "from", "start", "head") == "start" }},
+		{name: "from", read: func(n *yaml.Node) {
+			from := r.choice(n, "from", "start", "head", "mark")
+			h.FromStart, h.FromMark = from == "start", from == "mark"
+		}},
+		{name: "was", read: func(n *yaml.Node) { h.Was = r.was(n) }},
 	})
 	if order, _ := lookup(n, "order_by"); order != nil && debounce != nil {
 		r.at(order, `"order_by" and "debounce" don't go together`, "debounce has a key of its own: {wait: 2s, by: …}; with concurrency: 1 its runs come one after the other")
@@ -58,6 +62,37 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 		return nil
 	}
 	return h
+}
+
+// was reads a handler's former name; checkWas checks it once all names are known.
+func (r *wiringReader) was(n *yaml.Node) string {
+	s, ok := r.literal(n, "was")
+	if ok && s == "" {
+		r.at(n, "the former name is empty", "")
+	}
+	return s
+}
+
+// checkWas finds former names that nothing can be taken over from: of handlers that are in the file, and those that another
+// handler had already.
+func (r *wiringReader) checkWas(handlers []*tasks.Handler) {
+	heirs := map[string]string{}
+	for _, h := range handlers {
+		if h.Was == "" {
+			continue
+		}
+		_, n := lookup(r.places[h], "was")
+		switch heir, taken := heirs[h.Was]; {
+		case h.Was == h.Name:
+			r.at(n, fmt.Sprintf("%q is the handler's own name, not a former one", clip(h.Was)), "")
+		case r.names["handler "+h.Was] != nil:
+			r.at(n, fmt.Sprintf("handler %q is in the file, so that %q can't go on where it stopped", clip(h.Was), h.Name),
+				fmt.Sprintf("it is on line %d; two handlers swap their names in two steps, with a third name in between", r.line(r.names["handler "+h.Was])))
+		case taken:
+			r.at(n, fmt.Sprintf("handler %q goes on where %q stopped already", heir, clip(h.Was)), "only one handler can take over from another")
+		}
+		heirs[h.Was] = h.Name
+	}
 }
 
 func kinds() []string {

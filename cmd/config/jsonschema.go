@@ -111,7 +111,8 @@ var mappings = []mappingForm{
 		{"debounce", "One run for a burst of events: over when none has come for so long.", false, either(duration, def("debounce"))},
 		{"emit", "What it emits on success: a type, or type, subject and data, or a list of these.", false, oneOrMany(either(computedType, def("emission")))},
 		{"on_dead", "What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data.", false, either(computedType, def("emission"))},
-		{"from", "Where a new handler begins: with what comes next (head, the default), or at the journal's start.", false, words("start", "head")},
+		{"from", "Where a new handler begins: with what comes next (head, the default), or at the journal's start. mark: with what comes next, and when it returns to the file, always where it stopped.", false, words("start", "head", "mark")},
+		{"was", "The name that it had before: it goes on where that handler stopped, with its runs that are not settled.", false, name},
 	}},
 	{"retry", []keyForm{
 		{"attempts", "In all. Default 5.", false, form("type", "integer", "minimum", 1, "maximum", maxAttempts)},

@@ -85,6 +85,7 @@ func (r *wiringReader) read() Wiring {
 				r.places[h] = n
 			}
 		})
+		r.checkWas(w.Handlers)
 	}
 	if r.tests != nil {
 		w.Tests = r.wiringTests(r.tests, &w)

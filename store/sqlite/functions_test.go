@@ -132,7 +132,7 @@ func TestLimitsEndWithTheirStatement(t *testing.T) {
 		for _, arg := range []string{"a", strings.Repeat("a", 70_000)} {
 			_, _ = txn.w.user.exec(context.Background(), 0, small, []any{arg})
 		}
-		return txn.append([]*events.Event{e}, nil)
+		return txn.emit([]*events.Event{e})
 	})}
 	if err := s.w.write(batch); err != nil {
 		t.Fatal(err)

@@ -244,6 +244,37 @@ func takingOverBeside(t *testing.T, open Open) {
 	equal(t, "one on an event of its own", must(s.FindRun(ctx, store.RunID(2, "tell", s.ID())))(t).Handler, "tell")
 }
 
+func takingOverInSteps(t *testing.T, open Open) {
+	s := open(t, store.Options{})
+	first := wire(t, s, "one", "other")[0]
+	evs := numbered(6)
+	appendAll(t, s, evs[:3]...)
+	settle(t, s, outside(evs[0], first.ID, 1, store.Retrying), outside(evs[1], first.ID, 1, store.Succeeded))
+	later := func(name, was string) store.Registration {
+		return store.Registration{Name: name, On: ab, Was: was, Later: true}
+	}
+	got := must(s.Register(ctx, []store.Registration{later("two", "one"), {Name: "other", On: ab}}, nil))(t)
+	equal(t, "took", got[0].Took, false)
+	equal(t, "the first", handler(t, s, "one").State, store.Left)
+	appendAll(t, s, evs[3:]...)
+	// The one that was to have it goes itself, and its heir comes without a word of the first.
+	must(s.Register(ctx, []store.Registration{later("three", "two"), {Name: "other", On: ab}}, nil))(t)
+	settle(t, s, outside(evs[2], first.ID, 1, store.Dead))
+	must(s.Settle(ctx, store.SettleBatch{Marks: []store.Mark{{Handler: first.ID, LowWater: 3}}}))(t)
+	three := later("three", "two")
+	three.Later = false
+	got = must(s.Register(ctx, []store.Registration{three, {Name: "other", On: ab}}, nil))(t)
+	equal(t, "took", got[0].Took, true)
+	equal(t, "mark", got[0].LowWater, 3)
+	equal(t, "waiting", waiting(t, s, "three"), store.Backlog{Waiting: 3, Counts: store.Counts{Retrying: 1, Dead: 1}})
+	equal(t, "a run", must(s.FindRun(ctx, store.RunID(1, "one", s.ID())))(t).Handler, "three")
+	equal(t, "another", must(s.FindRun(ctx, store.RunID(3, "one", s.ID())))(t).Handler, "three")
+	for _, name := range []string{"one", "two"} {
+		equal(t, name, handler(t, s, name).State, store.Forgotten)
+	}
+	equal(t, "the other", handler(t, s, "other").LowWater, 0)
+}
+
 func handedOn(t *testing.T, open Open) {
 	s := open(t, store.Options{})
 	old := wire(t, s, "tell")[0]

@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		{"a handler takes over the mark and the unsettled runs of the one that it was", takingOver},
 		{"one that was registered since takes over too, and repeats nothing", takingOverLater},
 		{"one that was wired beside it takes over its runs, and keeps its own backlog", takingOverBeside},
+		{"what is to be taken over later goes along with who was to have it", takingOverInSteps},
 		{"a name that was handed on is new, and gives no id twice", handedOn},
 		{"a handler that has left can be forgotten", forgetting},
 		{"a backlog counts matching events without a run", backlog},

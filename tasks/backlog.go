@@ -1,0 +1,280 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// Unfinished is a handler with what it has yet to do.
+type Unfinished struct {
+	Name     string `json:"name"`
+	Waiting  int64  `json:"waiting"`           // events without a run
+	AtMost   bool   `json:"at_most,omitempty"` // there may be fewer of them
+	Running  int    `json:"running"`
+	Retrying int    `json:"retrying"`
+	Dead     int    `json:"dead"`
+}
+
+func unfinished(name string, b store.Backlog) Unfinished {
+	return Unfinished{Name: name, Waiting: b.Waiting, AtMost: b.AtMost, Running: b.Running, Retrying: b.Retrying, Dead: b.Dead}
+}
+
+// String says it in words: "7 events wait, 2 runs are not settled".
+func (u Unfinished) String() string {
+	text := ""
+	switch {
+	case u.Waiting == 1 && !u.AtMost:
+		text = "1 event waits"
+	case u.Waiting > 0 && u.AtMost:
+		text = fmt.Sprintf("at most %d events wait", u.Waiting)
+	case u.Waiting > 0:
+		text = fmt.Sprintf("%d events wait", u.Waiting)
+	}
+	if n := u.Running + u.Retrying; n > 0 {
+		if text != "" {
+			text += ", "
+		}
+		if n == 1 {
+			text += "1 run is not settled"
+		} else {
+			text += fmt.Sprintf("%d runs are not settled", n)
+		}
+	}
+	if text == "" {
+		return "nothing waits"
+	}
+	return text
+}
+
+// Leaving gives the active handlers that would leave unfinished work behind if these were all that is wired.
+func Leaving(ctx context.Context, s store.Store, handlers []*Handler) ([]Unfinished, error) {
+	known, err := s.Handlers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stay := map[string]bool{}
+	for _, h := range handlers {
+		stay[h.Name], stay[h.Was] = true, true
+	}
+	var list []Unfinished
+	for _, c := range known {
+		if c.State != store.Active || stay[c.Name] {
+			continue
+		}
+		b, err := s.Backlog(ctx, c, 0)
+		if err != nil {
+			return nil, err
+		}
+		if !b.Empty() {
+			list = append(list, unfinished(c.Name, b))
+		}
+	}
+	return list, nil
+}
+
+// registration is the registration of a wiring, with what it means for handlers that leave and that return.
+type registration struct {
+	known  []store.Consumer // those of the wiring, in its order
+	left   []Unfinished
+	paused []Unfinished // returned late
+}
+
+// register registers a wiring, and publishes and logs what that leaves behind.
+func (r *Runner) register(ctx context.Context, handlers []*Handler, regs []store.Registration) (done registration, err error) {
+	before, err := r.o.Store.Handlers(ctx)
+	if err != nil {
+		return done, err
+	}
+	if done.left, err = Leaving(ctx, r.o.Store, handlers); err != nil {
+		return done, err
+	}
+	var evs []*events.Event
+	for _, u := range done.left {
+		e, err := r.o.Emitter.Notice(events.TypeHandlerLeft, "", about(u))
+		if err != nil {
+			return done, err
+		}
+		evs = append(evs, e)
+	}
+	if done.known, err = r.o.Store.Register(ctx, regs, evs); err != nil {
+		return done, err
+	}
+	for _, u := range done.left {
+		r.o.Log.Warn("a handler has left the wiring with work to do; it goes on if it returns, and another one takes it over with was: "+u.Name,
+			"handler", u.Name, "waiting", u.Waiting, "running", u.Running, "retrying", u.Retrying)
+	}
+	for i, c := range done.known {
+		j := slices.IndexFunc(before, func(b store.Consumer) bool { return b.Name == c.Name })
+		r.remarks(handlers[i], c, before)
+		if !c.Paused {
+			continue
+		}
+		b, err := r.o.Store.Backlog(ctx, c, 0)
+		if err != nil {
+			return done, err
+		}
+		u := unfinished(c.Name, b)
+		done.paused = append(done.paused, u)
+		if j >= 0 && before[j].State == store.Left && !before[j].Paused {
+			if err := r.tellPaused(ctx, u, before[j].Left); err != nil {
+				return done, err
+			}
+		}
+		r.o.Log.Warn("a handler returned after more than an hour and is paused; evrun handlers resume "+c.Name+" lets it go on",
+			"handler", c.Name, "waiting", u.Waiting, "running", u.Running, "retrying", u.Retrying)
+	}
+	return done, nil
+}
+
+// remarks logs what became of a handler's was.
+func (r *Runner) remarks(h *Handler, c store.Consumer, before []store.Consumer) {
+	switch {
+	case h.Was == "":
+	case c.Took:
+		r.tellTook(h, c)
+	case !slices.ContainsFunc(before, func(b store.Consumer) bool { return b.Name == h.Was }):
+		r.o.Log.Warn("a handler was never known by its former name; is it misspelt?", "handler", c.Name, "was", h.Was)
+	}
+}
+
+func (r *Runner) tellTook(h *Handler, c store.Consumer) {
+	r.o.Log.Info("a handler goes on where another one was", "handler", h.Name, "was", h.Was, "after", c.LowWater)
+}
+
+func about(u Unfinished) map[string]any {
+	data := map[string]any{"handler": u.Name, "waiting": u.Waiting, "running": u.Running, "retrying": u.Retrying, "dead": u.Dead}
+	if u.AtMost {
+		data["at_most"] = true
+	}
+	return data
+}
+
+func (r *Runner) tellPaused(ctx context.Context, u Unfinished, left time.Time) error {
+	data := about(u)
+	if !left.IsZero() {
+		data["left_at"] = left.UTC().Format(time.RFC3339)
+	}
+	e, err := r.o.Emitter.Notice(events.TypeHandlerPaused, "", data)
+	if err == nil {
+		_, err = r.o.Emitter.Accept(ctx, []*events.Event{e})
+	}
+	return err
+}
+
+// Skipped says what was left out of a handler's work.
+type Skipped struct {
+	Name   string `json:"name"`
+	Done   bool   `json:"done"`              // false: there was nothing to do, since the handler is not paused
+	Events int64  `json:"skipped_events"`    // that waited and won't be handled
+	AtMost bool   `json:"at_most,omitempty"` // there may have been fewer of them
+	Runs   int    `json:"dropped_runs"`
+}
+
+// ErrLeaving is what [Runner.Forget] answers while a handler that has left ends what it had begun.
+var ErrLeaving = errors.New("it is still ending what it had begun")
+
+// ResumeHandler lets a paused handler go on where it stopped. With fromNow what waits for it is left out instead: events are
+// skipped, and its runs that are not settled are dropped; evrun.handler.skipped says how many. The error is
+// [store.ErrNotFound] when no such handler is active.
+func ResumeHandler(ctx context.Context, s store.Store, em *Emitter, name string, fromNow bool) (Skipped, error) {
+	done := Skipped{Name: name}
+	var head int64
+	var evs []*events.Event
+	if fromNow {
+		c, err := lookUp(ctx, s, name)
+		if err != nil {
+			return done, err
+		}
+		if c.State == store.Active && c.Paused {
+			if head, err = s.Head(ctx); err != nil {
+				return done, err
+			}
+			if evs, err = done.skip(ctx, s, em, c, head, "resume --from now"); err != nil {
+				return done, err
+			}
+		}
+	}
+	var err error
+	done.Done, err = s.Resume(ctx, name, head, evs)
+	return done, err
+}
+
+// ForgetHandler deletes the mark of a handler that has left, and drops its runs that are not settled or are dead;
+// evrun.handler.skipped says how many. The errors are [store.ErrNotFound] and [store.ErrActive].
+func ForgetHandler(ctx context.Context, s store.Store, em *Emitter, name string) (Skipped, error) {
+	done := Skipped{Name: name, Done: true}
+	c, err := lookUp(ctx, s, name)
+	if err != nil {
+		return done, err
+	}
+	var evs []*events.Event
+	if c.State == store.Left {
+		if evs, err = done.skip(ctx, s, em, c, 0, "forget"); err != nil {
+			return done, err
+		}
+	}
+	return done, s.Forget(ctx, name, evs)
+}
+
+func lookUp(ctx context.Context, s store.Store, name string) (store.Consumer, error) {
+	known, err := s.Handlers(ctx)
+	if err != nil {
+		return store.Consumer{}, err
+	}
+	i := slices.IndexFunc(known, func(c store.Consumer) bool { return c.Name == name && c.State != store.Forgotten })
+	if i < 0 {
+		return store.Consumer{}, fmt.Errorf("handler %q: %w", name, store.ErrNotFound)
+	}
+	return known[i], nil
+}
+
+// skip counts what is left out up to a sequence (0: the head), and makes the event that says so.
+func (d *Skipped) skip(ctx context.Context, s store.Store, em *Emitter, c store.Consumer, upTo int64, why string) ([]*events.Event, error) {
+	b, err := s.Backlog(ctx, c, upTo)
+	if err != nil {
+		return nil, err
+	}
+	d.Events, d.AtMost, d.Runs = b.Waiting, b.AtMost, b.Running+b.Retrying
+	if why == "forget" {
+		d.Runs += b.Dead
+	}
+	if d.Events == 0 && d.Runs == 0 {
+		return nil, nil
+	}
+	data := map[string]any{"handler": c.Name, "events": d.Events, "runs": d.Runs, "after": c.LowWater, "why": why}
+	if d.AtMost {
+		data["at_most"] = true
+	}
+	e, err := em.Notice(events.TypeHandlerSkipped, "", data)
+	return []*events.Event{e}, err
+}
+
+// Resume is [ResumeHandler] for a handler that is wired here.
+func (r *Runner) Resume(ctx context.Context, name string, fromNow bool) (Skipped, error) {
+	r.wiring.Lock()
+	defer r.wiring.Unlock()
+	done, err := ResumeHandler(ctx, r.o.Store, r.o.Emitter, name, fromNow)
+	if m := r.wired.Load().members[name]; err == nil && done.Done && m != nil {
+		select {
+		case m.resumed <- struct{}{}:
+		default: // it has not been looked at yet
+		}
+	}
+	return done, err
+}
+
+// Forget is [ForgetHandler] beside the handlers that run here. The error is also [ErrLeaving].
+func (r *Runner) Forget(ctx context.Context, name string) (Skipped, error) {
+	r.wiring.Lock()
+	defer r.wiring.Unlock()
+	if len(r.leaving[name]) > 0 && r.wired.Load().members[name] == nil {
+		return Skipped{Name: name}, fmt.Errorf("handler %q: %w", name, ErrLeaving)
+	}
+	return ForgetHandler(ctx, r.o.Store, r.o.Emitter, name)
+}
