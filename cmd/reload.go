@@ -25,7 +25,7 @@ its new wiring; a new one begins with what comes next, unless it is "from: start
 its place in the journal, and is named with what waits for it ("evrun handlers --help" says more).
 A schedule whose timing has changed begins anew. Settings (store, server, log, …) need a restart, and are named.
 
-The daemon reloads by itself when the file changes (unless server.watch is false), and at a SIGHUP. Each reload is told by an event,
+The daemon reloads by itself once a changed file has been quiet for a second (unless server.watch is false), and at a SIGHUP. Each reload is told by an event,
 evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runReload(c.Context(), e) },

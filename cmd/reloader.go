@@ -20,8 +20,12 @@ import (
 	"evrun/tasks"
 )
 
-// lookEvery is how often it is looked whether the wiring file has changed.
-const lookEvery = 500 * time.Millisecond
+// lookEvery is how often it is looked whether the wiring file has changed. It is read once it has been quiet for so long:
+// people save in several steps, and editors write in several.
+const (
+	lookEvery = 500 * time.Millisecond
+	quietFor  = time.Second
+)
 
 // reloader puts what the wiring file says now in the place of the wiring that runs: at a SIGHUP, when somebody asks for it, and
 // when the file changes. The file is checked whole first; one that is wrong changes nothing.
@@ -47,26 +51,38 @@ func (r *reloader) run(ctx context.Context) error {
 		defer ticker.Stop()
 		looks = ticker.C
 	}
-	seen, reloaded := r.look(), false // it may have changed since it was read
+	files := quiet{} // they may have changed since they were read
 	for {
 		select {
 		case <-hangUp:
 			_, _ = r.reload(ctx) // it is logged
 		case <-looks:
-			now := r.look()
-			switch {
-			case now != seen: // editors write in several steps: it has to be left alone until the next look
-				seen, reloaded = now, false
-			case !reloaded:
-				if reloaded = true; r.changed() {
-					_, _ = r.reload(ctx)
-					seen = r.look() // it may name other schema files now
-				}
+			if files.look(r.look(), time.Now()) && r.changed() {
+				_, _ = r.reload(ctx)
 			}
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// quiet notices when something that changes has stopped doing so.
+type quiet struct {
+	seen    string
+	since   time.Time
+	noticed bool
+}
+
+// look takes what is seen at a time. It is true once after each change, when nothing has changed for quietFor.
+func (q *quiet) look(now string, at time.Time) bool {
+	switch {
+	case now != q.seen:
+		*q = quiet{seen: now, since: at}
+	case !q.noticed && at.Sub(q.since) >= quietFor:
+		q.noticed = true
+		return true
+	}
+	return false
 }
 
 // look sums up what the system says of the files that the wiring is read from, wherever symbolic links lead. It is asked for
