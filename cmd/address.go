@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"syscall"
@@ -19,6 +20,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/events"
+	"evrun/tasks"
 )
 
 // address is where the daemon of a wiring file is reached. A daemon notes it under the file's path when it starts, since
@@ -230,6 +232,9 @@ func (a *address) allowed(getenv func(string) string) bool {
 // settings reads what a client needs of the wiring file. Where the file can't be read, or leads elsewhere than to the daemon
 // that runs it, that daemon is found by its address.
 func (e *env) settings() (*config.Config, error) {
+	if a := e.issuer(); a != nil {
+		return a.settings(), nil
+	}
 	cfg, err := config.LoadSettings(e.config, e.configOptions())
 	a := recall(e.config)
 	switch {
@@ -253,3 +258,45 @@ func (e *env) settings() (*config.Config, error) {
 	}
 	return a.settings(), nil
 }
+
+// variableDaemon tells the commands that a daemon starts of its address, as JSON. Beside it they have EVRUN_CONFIG, and the
+// secret by which they publish events in the name of their run.
+const variableDaemon = "EVRUN_DAEMON"
+
+// variables are the environment of the daemon's commands.
+func (a *address) variables() map[string]string {
+	text, err := events.MarshalJSON(a)
+	if err != nil {
+		return nil
+	}
+	return map[string]string{"EVRUN_CONFIG": a.Config, variableDaemon: string(text)}
+}
+
+// issuer is the daemon that runs the command which this evrun is a part of, if it is the one of the wiring file that is asked
+// for; nil: there is none, or the file is another one.
+func (e *env) issuer() *address {
+	a := new(address)
+	if os.Getenv(tasks.VariableRunToken) == "" || json.Unmarshal([]byte(os.Getenv(variableDaemon)), a) != nil ||
+		!filepath.IsAbs(a.Socket) || !filepath.IsAbs(a.Store) || wiringKey(a.Config) != wiringKey(e.config) || !a.allowed(os.Getenv) {
+		return nil
+	}
+	return a
+}
+
+// client is for the daemon of these settings. To the one that runs the command which this evrun is a part of, and to no other,
+// it presents the command's secret.
+func (e *env) client(cfg *config.Config) (*api.Client, error) {
+	c := api.NewClient(cfg.Settings.Server.Socket)
+	if a := e.issuer(); a != nil && a.Socket == cfg.Settings.Server.Socket {
+		c.RunToken = os.Getenv(tasks.VariableRunToken)
+		if !runToken.MatchString(c.RunToken) {
+			return nil, usage("%s is not what evrun set it to; unset it to publish events by themselves", tasks.VariableRunToken)
+		}
+	}
+	return c, nil
+}
+
+var runToken = regexp.MustCompile(`^[A-Za-z0-9]+$`)
+
+// errIssuerGone: an event that belongs to a run can't be accepted without the daemon that knows the run.
+var errIssuerGone = &exitError{code: exitNoDaemon, err: errors.New("the daemon that runs this command is gone, and the event belongs to the command's run; the run is tried again when evrun serve is back")}

@@ -85,6 +85,7 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 	a.emitter = newEmitter(a.store, cfg)
 	a.runner = tasks.NewRunner(tasks.Options{
 		Store: a.store, Bus: a.bus, Emitter: a.emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
+		Variables: a.address.variables(),
 	})
 	metrics := newMetrics()
 	a.scheduler = schedule.NewScheduler(schedule.Options{

@@ -117,8 +117,11 @@ func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next
 	if b.rejects.path != "" {
 		o.TooLong = b.rejects.long
 	}
-	client := api.NewClient(cfg.Settings.Server.Socket)
 	next = b.fromLine
+	client, err := b.client(cfg)
+	if err != nil {
+		return next, false, err
+	}
 	waits, err = b.daemonOrStore(ctx, func(ctx context.Context) (err error) {
 		next, err = client.EmitLines(ctx, in, o)
 		return err

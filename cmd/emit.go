@@ -59,6 +59,10 @@ sending it again is safe, and runs nothing. Without a daemon the event is writte
 With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead, 4 if no
 handler matched, 124 if the time ran out.
 
+In a command of an exec handler the event belongs to the handler's run: it is in the same chain, one hop further, and the emit
+--wait that began the chain follows it too. Here --wait follows only what this event causes. It is refused once the attempt has
+ended. An event for the daemon of another wiring file (-c) begins a chain of its own.
+
 With --dry-run nothing is published: the daemon says which handlers would run, and with which inputs ("evrun explain" says
 the same of a file). Exit 4 if none matches.
 
@@ -132,7 +136,10 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 	if err := tasks.NewEmitter(nil, cfg.Settings.Server.MaxEvent).Check(e); err != nil {
 		return err
 	}
-	client := api.NewClient(cfg.Settings.Server.Socket)
+	client, err := o.client(cfg)
+	if err != nil {
+		return err
+	}
 	if o.dry {
 		return o.dryRun(ctx, client, e)
 	}
@@ -221,6 +228,9 @@ func (e *env) write(ctx context.Context, what func(*tasks.Emitter, *sqlite.Store
 // withJournal lets do put events into the journal while no daemon runs. It registers no handlers, since the file may be half
 // edited, or another one: those that the next daemon has see the events, new ones too.
 func (e *env) withJournal(ctx context.Context, do func(context.Context, *sqlite.Store, *config.Config) error) error {
+	if e.issuer() != nil {
+		return errIssuerGone
+	}
 	cfg, err := e.load()
 	if err != nil {
 		return err

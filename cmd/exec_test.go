@@ -142,6 +142,46 @@ func alive(pid string) bool {
 	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
+// TestACommandCanPublishWhileTheDaemonStops sends SIGTERM while a command runs: what that publishes is accepted, as it belongs to
+// a run that may come to its end, and all else is refused.
+func TestACommandCanPublishWhileTheDaemonStops(t *testing.T) {
+	dir := execFolder(t, "1h", `echo begun >&9; mkfifo go; echo made >&9; read -r line <go; ./evrun emit a.c && echo ended >&9`)
+	daemon := serveInBackground(t, dir)
+	evrun(t, dir, "emit", "a.b").wait(t)
+	lifeline := openLifeline(t, dir)
+	for _, want := range []string{"begun", "made"} {
+		if line := readLine(t, lifeline); line != want {
+			t.Fatal(line)
+		}
+	}
+	if err := daemon.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for { // until it takes no more: then it is stopping
+		if p := evrun(t, dir, "emit", "c.d"); p.cmd.Wait() != nil {
+			break
+		}
+	}
+	release, err := os.OpenFile(filepath.Join(dir, "go"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release.Close()
+	if rest, err := io.ReadAll(lifeline); err != nil || string(rest) != "ended\n" {
+		t.Errorf("%q, %v", rest, err)
+	}
+	daemon.wait(t)
+	s, err := sqlite.OpenReader(filepath.Join(dir, "evrun.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	chain, err := s.Events(t.Context(), store.EventQuery{Chain: 1})
+	if err != nil || len(chain) != 2 || chain[1].Type != "a.c" || chain[1].Cause != 1 || chain[1].Hops != 1 {
+		t.Errorf("%+v, %v", chain, err)
+	}
+}
+
 // TestAStopWaitsForACommand sends SIGTERM while a command runs: within the grace period it can end.
 func TestAStopWaitsForACommand(t *testing.T) {
 	dir := execFolder(t, "1h", `echo begun >&9; mkfifo go; echo made >&9; read -r line <go; echo ended >&9`)

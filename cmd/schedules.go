@@ -336,7 +336,10 @@ func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Durati
 	if err != nil {
 		return err
 	}
-	client := api.NewClient(cfg.Settings.Server.Socket)
+	client, err := e.client(cfg)
+	if err != nil {
+		return err
+	}
 	if wait > 0 {
 		return e.followed(ctx, wait, "the event of schedule "+name, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
 			return client.FireWait(ctx, name, wait, accepted, each)

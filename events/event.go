@@ -8,7 +8,7 @@ import (
 
 // Event is a fact: CloudEvents 1.0 attributes, the number that the journal gave it, and its place in a chain of causes.
 //
-// Sequence, Chain and Hops are evrun's own: what a sender writes there is replaced. In JSON, in headers and in expressions
+// Sequence, Chain, Cause and Hops are evrun's own: what a sender writes there is replaced. In JSON, in headers and in expressions
 // Sequence is "seq"; CloudEvents' "sequence" is the sender's own order, an extension like any other.
 //
 // An Event that was published must not be changed: subscribers share it.
@@ -32,6 +32,8 @@ type Event struct {
 	// 0 until it is accepted. Hops is the distance to that one.
 	Chain int64
 	Hops  int
+	// Cause is the Sequence of the event whose run published this one; 0 for the first of a chain. It is in no JSON.
+	Cause int64
 	// CorrelationID and CausationID are the sender's, and decide nothing. An event that came without the first has its own id;
 	// one that a run emits has its parent's CorrelationID, and the parent's ID as CausationID.
 	CorrelationID string

@@ -136,7 +136,9 @@ func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action Out
 		ctx, cancel = context.WithTimeoutCause(ctx, c.h.Timeout, fmt.Errorf("no answer within the timeout of %v", c.h.Timeout))
 		defer cancel()
 	}
+	ended := c.r.known(d)
 	done.result, done.err = do(ctx, action, d)
+	ended()
 	if done.err != nil && ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
 		done.err = fmt.Errorf("%w: %w", context.Cause(ctx), done.err)
 	}

@@ -23,12 +23,13 @@ type Link struct {
 type Chain struct {
 	runner  *Runner
 	commits *events.Feed[store.Commit]
-	root    int64        // the sequence of its first event
-	last    int64        // the last event of the chain that was seen
-	open    []*openEvent // events whose runs have not all ended
-	wired   *wired       // the wiring that open was made for
-	Matched bool         // some handler matched some event
-	Dead    bool         // some run is dead
+	root    int64          // the sequence of its first event
+	part    map[int64]bool // the events of it that are followed; nil: all
+	last    int64          // the last event of the chain that was seen
+	open    []*openEvent   // events whose runs have not all ended
+	wired   *wired         // the wiring that open was made for
+	Matched bool           // some handler matched some event
+	Dead    bool           // some run is dead
 }
 
 type openEvent struct {
@@ -41,11 +42,15 @@ type openEvent struct {
 // began may come without its runs. Marks that have moved, and another wiring, are seen then, too.
 const lookAgain = time.Second
 
-// Follow follows the chain that root, an accepted event, belongs to, from root on: commits is where the store's commits are
+// Follow follows what root, an accepted event, causes: all of its chain where root is the first of it, and else no more than
+// root's own part, as one that a run published and waits for must not wait for that run. commits is where the store's commits are
 // published, best subscribed to before root was accepted. It calls each for root and everything that it causes, in order,
 // and returns when all has ended, when ctx ends, or when each fails.
 func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events.Feed[store.Commit], each func(Link) error) (*Chain, error) {
 	c := &Chain{runner: r, commits: commits, root: root.Chain, last: root.Sequence - 1}
+	if root.Chain != root.Sequence {
+		c.part = map[int64]bool{root.Sequence: true}
+	}
 	sub := commits.Subscribe(64)
 	defer func() { sub.Unsubscribe() }()
 	again := time.NewTicker(lookAgain)
@@ -122,6 +127,12 @@ func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bo
 		}
 		for _, e := range page {
 			c.last, grown = e.Sequence, true
+			if c.part != nil {
+				if !c.part[e.Sequence] && !c.part[e.Cause] {
+					continue
+				}
+				c.part[e.Sequence] = true
+			}
 			if err := each(Link{Event: e}); err != nil {
 				return grown, err
 			}

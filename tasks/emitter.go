@@ -79,8 +79,13 @@ func refused(format string, args ...any) error {
 // Emit accepts events from outside, all or none: when it returns nil they are on disk. An event that is not fit is a
 // [RefusedError]; other errors are the store's.
 func (em *Emitter) Emit(ctx context.Context, evs ...*events.Event) ([]store.Receipt, error) {
+	return em.EmitFor(ctx, nil, evs...)
+}
+
+// EmitFor is Emit for events that come from a run on the event cause; nil: from no run.
+func (em *Emitter) EmitFor(ctx context.Context, cause *events.Event, evs ...*events.Event) ([]store.Receipt, error) {
 	for i, e := range evs {
-		if err := em.Check(e); err != nil {
+		if err := em.CheckFor(e, cause); err != nil {
 			var refused *RefusedError
 			if errors.As(err, &refused) && len(evs) > 1 {
 				refused.Event = i + 1
@@ -98,11 +103,17 @@ func (em *Emitter) Accept(ctx context.Context, evs []*events.Event) ([]store.Rec
 
 // Check stamps an event from outside and says whether it is fit for Emit, which does the same. What it claims of its place in
 // a chain is replaced: it begins one.
-func (em *Emitter) Check(e *events.Event) error {
+func (em *Emitter) Check(e *events.Event) error { return em.CheckFor(e, nil) }
+
+// CheckFor is Check for an event that comes from a run on the event cause, and so belongs to its chain; nil: from no run.
+func (em *Emitter) CheckFor(e, cause *events.Event) error {
 	if events.Reserved(e.Type) {
 		return refused("type %q: types under %s are evrun's own; choose another name", e.Type, events.ReservedPrefix)
 	}
-	e.Chain, e.Hops = 0, 0
+	e.Chain, e.Cause, e.Hops = 0, 0, 0
+	if cause != nil {
+		join(e, cause)
+	}
 	if err := em.stamp(e); err != nil {
 		return err
 	}
@@ -160,6 +171,22 @@ func (em *Emitter) Own(part string, e *events.Event) error {
 	return em.stamp(e)
 }
 
+// Join puts an event of evrun's own, which was not accepted yet, into the chain of the event that causes it.
+func (em *Emitter) Join(e, cause *events.Event) error {
+	join(e, cause)
+	return em.stamp(e)
+}
+
+func join(e, cause *events.Event) {
+	e.Chain, e.Cause, e.Hops = cause.Chain, cause.Sequence, cause.Hops+1
+	if e.CorrelationID == "" || e.CorrelationID == e.ID {
+		e.CorrelationID = cause.CorrelationID
+	}
+	if e.CausationID == "" {
+		e.CausationID = cause.ID
+	}
+}
+
 // child makes an event that a run causes. Its id is the run's with its name among those, so that it can only be accepted once.
 func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*events.Event, error) {
 	b := d.Env.Budget()
@@ -172,8 +199,8 @@ func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*
 	}
 	e := &events.Event{
 		ID: d.RunID + "." + name, Source: source, Type: what.Type, Subject: what.Subject, Data: data,
-		Chain: d.Event.Chain, Hops: d.Event.Hops + 1, CorrelationID: d.Event.CorrelationID, CausationID: d.Event.ID,
 	}
+	join(e, d.Event)
 	return e, em.stampWithin(e, b)
 }
 

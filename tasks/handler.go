@@ -77,6 +77,10 @@ type Delivery struct {
 	Attempt int    // from 1
 
 	foreseen *foreseen // of an inside handler that emits
+
+	attempts  *attempts // nil: no program can publish in the run's name
+	variables map[string]string
+	token     string // empty: not asked for
 }
 
 // Action is a configured kind: an [Outside], an [Inside] or a [Computed].

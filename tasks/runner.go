@@ -25,6 +25,9 @@ type Options struct {
 	// as failed, and uses up none of the handler's. Those that have not returned 5 s later are left to themselves: Run returns an
 	// error, and the next start counts them as failed. Default 30s.
 	Grace time.Duration
+	// Variables are the environment variables by which programs that attempts run find this daemon; nil: none can publish
+	// events in the name of its run. See [Delivery.Variables].
+	Variables map[string]string
 }
 
 // Runner runs the wired handlers on the events of the journal: at least once each, and exactly once for what they write to
@@ -34,6 +37,7 @@ type Options struct {
 // waits for a retry. Consumers share nothing, so a slow or stuck handler holds up no other.
 type Runner struct {
 	o        Options
+	attempts attempts
 	ready    chan struct{}
 	wired    atomic.Pointer[wired]
 	lastCall chan struct{} // closed when attempts that have not ended are waited for no more

@@ -26,6 +26,9 @@ var ErrNoDaemon = errors.New("no daemon is running")
 
 // Client talks to the daemon over its socket. Safe for concurrent use.
 type Client struct {
+	// RunToken is the secret of the attempt in whose run's name the client publishes, ASCII letters and digits; empty: in none.
+	RunToken string
+
 	http *http.Client
 	dial func(context.Context) (net.Conn, error)
 }
@@ -50,6 +53,9 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
+	}
+	if c.RunToken != "" && method == http.MethodPost {
+		req.Header.Set(RunTokenHeader, c.RunToken)
 	}
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
@@ -116,8 +122,12 @@ func (c *Client) openLines(ctx context.Context, d LineDefaults) (*lineConn, erro
 		return nil, err
 	}
 	q := url.Values{"source": {d.Source}, "id": {d.ID}, "line": {strconv.Itoa(max(d.First, 1))}}
+	token := ""
+	if c.RunToken != "" {
+		token = RunTokenHeader + ": " + c.RunToken + "\r\n"
+	}
 	if _, err := fmt.Fprintf(conn, "POST /v1/events?%s HTTP/1.1\r\nHost: evrun\r\nContent-Type: application/x-ndjson\r\n"+
-		"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n", q.Encode()); err != nil {
+		"Transfer-Encoding: chunked\r\nConnection: close\r\n%s\r\n", q.Encode(), token); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}

@@ -26,15 +26,16 @@ const attributesRoom = 64 << 10
 // postEvents accepts events: one (CloudEvents' binary or structured mode), a batch, or NDJSON. With ?wait=30s the answer to
 // one event goes on as NDJSON with what it causes.
 func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
-	if s.draining.Load() {
-		return errDraining
+	cause, err := s.publishing(r)
+	if err != nil {
+		return err
 	}
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && r.Header.Get("Content-Type") != "" {
 		return problem(http.StatusUnsupportedMediaType, "Content-Type: "+err.Error())
 	}
 	if mediaType == "application/x-ndjson" {
-		return s.ingestLines(w, r)
+		return s.ingestLines(w, r, cause)
 	}
 	batch := mediaType == "application/cloudevents-batch+json"
 	limit := int64(maxLine(s.o.MaxData))
@@ -65,7 +66,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	emit := func(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
-		return s.o.Emitter.Emit(ctx, evs...)
+		return s.o.Emitter.EmitFor(ctx, cause, evs...)
 	}
 	return s.publish(w, r, emit, evs, batch, wait)
 }

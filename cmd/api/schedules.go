@@ -154,8 +154,9 @@ func (s *Server) resumeSchedule(w http.ResponseWriter, r *http.Request) error {
 
 // fireSchedule publishes an extra event of a schedule. It is answered as POST /v1/events answers one event.
 func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
-	if s.draining.Load() {
-		return errDraining
+	cause, err := s.publishing(r)
+	if err != nil {
+		return err
 	}
 	wait, err := waitFor(r, 1)
 	if err != nil {
@@ -164,6 +165,11 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 	e, err := s.o.Scheduler.Manual(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return unscheduled(r, err)
+	}
+	if cause != nil {
+		if err := s.o.Emitter.Join(e, cause); err != nil {
+			return err
+		}
 	}
 	return s.publish(w, r, s.o.Emitter.Accept, []*events.Event{e}, false, wait)
 }

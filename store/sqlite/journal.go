@@ -97,12 +97,15 @@ func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err erro
 	if correlation == e.ID {
 		correlation = ""
 	}
-	var chain any
+	var chain, cause any
 	if !isRoot(e) {
 		chain = e.Chain
+		if e.Cause != 0 {
+			cause = e.Cause
+		}
 	}
 	n, err := t.w.stmt.insertEvent.exec(t.next, e.ID, e.Source, e.Type, micros(e.Time), t.now, orNull(e.Subject),
-		orNull(e.DataContentType), orNull(e.DataSchema), data, orNull(correlation), orNull(e.CausationID), int64(e.Hops), extensions, chain)
+		orNull(e.DataContentType), orNull(e.DataSchema), data, orNull(correlation), orNull(e.CausationID), int64(e.Hops), extensions, chain, cause)
 	if err != nil {
 		return 0, false, err
 	}
@@ -119,7 +122,7 @@ func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err erro
 }
 
 const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,
-	e.correlationid, e.causationid, e.hops, e.extensions, e.chain`
+	e.correlationid, e.causationid, e.hops, e.extensions, e.chain, e.cause`
 
 func scanEvent(rows *sql.Rows) (*events.Event, error) {
 	var (
@@ -127,11 +130,11 @@ func scanEvent(rows *sql.Rows) (*events.Event, error) {
 		us                                                int64
 		subject, contentType, schema, correlation, parent sql.NullString
 		extensions                                        sql.NullString
-		chain                                             sql.NullInt64
+		chain, cause                                      sql.NullInt64
 		data                                              any
 	)
 	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &schema, &data,
-		&correlation, &parent, &e.Hops, &extensions, &chain); err != nil {
+		&correlation, &parent, &e.Hops, &extensions, &chain, &cause); err != nil {
 		return nil, err
 	}
 	e.Time = fromMicros(us)
@@ -140,6 +143,7 @@ func scanEvent(rows *sql.Rows) (*events.Event, error) {
 	if !correlation.Valid {
 		e.CorrelationID = e.ID
 	}
+	e.Cause = cause.Int64
 	if e.Chain = chain.Int64; !chain.Valid {
 		e.Chain = e.Sequence
 	}

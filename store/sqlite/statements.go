@@ -29,7 +29,7 @@ func (s *statements) prepare(c *conn) error {
 		{&s.undo, `ROLLBACK TO effect`},
 		{&s.release, `RELEASE effect`},
 		{&s.insertEvent, `INSERT INTO events (sequence, id, source, type, time, accepted_at, subject, datacontenttype, dataschema,
-			data, correlationid, causationid, hops, extensions, chain) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id, source) DO NOTHING`},
+			data, correlationid, causationid, hops, extensions, chain, cause) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id, source) DO NOTHING`},
 		{&s.findEvent, `SELECT sequence FROM events WHERE id = ? AND source = ?`},
 		{&s.insertRun, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, next_attempt_at, error)
 			VALUES (?,?,?,1,?,?,?,?) ON CONFLICT (sequence, handler) DO NOTHING`},

@@ -313,13 +313,15 @@ func chains(t *testing.T, open Open) {
 	equal(t, "a root's chain", root.Chain, root.Sequence)
 	equal(t, "the chain of one with its correlation id", other.Chain, other.Sequence)
 	child := event("b", "3")
-	child.Chain = root.Chain
+	child.Chain, child.Cause = root.Chain, root.Sequence
 	settle(t, s, store.Settlement{Event: root, Handler: h.ID, Attempt: 1, Started: at, Outcome: store.Outcome{State: store.Succeeded, Emit: []*events.Event{child}}})
 	equal(t, "the committed run's chain", last.Runs[0].Chain, root.Sequence)
 	equal(t, "the committed child's chain", last.Events[0].Chain, root.Sequence)
 	settle(t, s, store.Settlement{Event: child, Handler: h.ID, Attempt: 1, Started: at, Outcome: store.Outcome{State: store.Skipped}})
 	for _, want := range []*events.Event{root, other, child} {
-		equal(t, "the stored chain of "+want.ID, must(s.Event(ctx, want.ID))(t).Chain, want.Chain)
+		got := must(s.Event(ctx, want.ID))(t)
+		equal(t, "the stored chain of "+want.ID, got.Chain, want.Chain)
+		equal(t, "the stored cause of "+want.ID, got.Cause, want.Cause)
 	}
 	for _, r := range runs(t, s, store.RunQuery{}) {
 		equal(t, "the stored run's chain", r.Chain, root.Sequence)

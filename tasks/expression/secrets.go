@@ -25,6 +25,8 @@ import (
 // ways, such as a hash, is recognized where an expression made it. Values shorter than 4 bytes are not, and in a longer
 // text's base64 those shorter than about 8: they would be found in what has nothing to do with them.
 type Secrets struct {
+	more *Secrets // redacted too; nil: none
+
 	mu       sync.Mutex
 	known    map[string]bool
 	replacer atomic.Pointer[replacer] // nil: there is none, or it lacks a value
@@ -152,6 +154,7 @@ func (s *Secrets) Redact(text string) string {
 	if s == nil {
 		return text
 	}
+	text = s.more.Redact(text)
 	r := s.ready()
 	if r == nil {
 		return text
@@ -181,6 +184,13 @@ func (r *replacer) cut(text string) string {
 			}
 		}
 	}
+}
+
+// Plus is a set of one more value than s has, now and later.
+func (s *Secrets) Plus(value string) *Secrets {
+	plus := &Secrets{more: s}
+	plus.Add(value)
+	return plus
 }
 
 // With adds the values of another set, as they are now, and gives s.

@@ -33,7 +33,7 @@ type command struct {
 	Command   []*expression.Template          `input:"command" doc:"The program and its arguments, each an element of the list; no shell looks at them. A program without a slash is looked up in PATH, one with a slash is relative to the wiring file's folder. An argument that begins with a ${ … } must not turn out to begin with a hyphen, unless a \"--\" stands before it."`
 	Shell     string                          `input:"shell" doc:"In place of command: a script for /bin/sh. It is constant; values reach it by env or on stdin."`
 	Stdin     *expression.Value               `input:"stdin" doc:"What the program reads: a text as it is, anything else as JSON. Left out, it is the event as CloudEvents JSON, on one line."`
-	Env       map[string]*expression.Template `input:"env" doc:"Environment variables. Beside them there are PATH, HOME and evrun's own (EVRUN_RUN_ID, EVRUN_ATTEMPT, EVRUN_HANDLER, EVRUN_EVENT_ID, EVRUN_EVENT_TYPE, EVRUN_EVENT_SOURCE, EVRUN_EVENT_SUBJECT, EVRUN_EVENT_TIME and EVRUN_EVENT_SEQ), and none of the daemon's."`
+	Env       map[string]*expression.Template `input:"env" doc:"Environment variables. Beside them there are PATH, HOME and evrun's own (EVRUN_RUN_ID, EVRUN_ATTEMPT, EVRUN_HANDLER, EVRUN_EVENT_ID, EVRUN_EVENT_TYPE, EVRUN_EVENT_SOURCE, EVRUN_EVENT_SUBJECT, EVRUN_EVENT_TIME and EVRUN_EVENT_SEQ), and none of the daemon's. With EVRUN_CONFIG, EVRUN_DAEMON and EVRUN_RUN_TOKEN \"evrun emit\" finds this daemon, and its event belongs to the run: it is in the same chain, one hop further. The token is a secret of the attempt, and ends with it. An EVRUN_CONFIG in env leads to another daemon, where the event begins a chain of its own."`
 	Dir       string                          `input:"dir" doc:"The working folder, relative to the wiring file's, which is the default."`
 	KillAfter time.Duration                   `input:"kill_after" default:"5s" doc:"How long the program and its children have between SIGTERM, at the timeout, and SIGKILL."`
 	Permanent []*expression.Template          `input:"permanent_exit_codes" default:"126-127" doc:"Exit codes after which the run is dead at once: numbers, or ranges such as 64-78. By default those of a program that is not there (127) or can't be run (126). After any other but 0, it is tried again."`
@@ -55,6 +55,11 @@ type command struct {
 func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if token := d.Variables()[tasks.VariableRunToken]; token != "" {
+		attempt := *c // whose errors and result have none of its secret
+		attempt.secrets = c.secrets.Plus(token)
+		c = &attempt
 	}
 	cmd, err := c.prepare(d)
 	if err != nil {
@@ -138,6 +143,9 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbi
 var ownVariables = []string{"EVRUN_RUN_ID", "EVRUN_ATTEMPT", "EVRUN_HANDLER", "EVRUN_EVENT_ID", "EVRUN_EVENT_TYPE",
 	"EVRUN_EVENT_SOURCE", "EVRUN_EVENT_SUBJECT", "EVRUN_EVENT_TIME", "EVRUN_EVENT_SEQ"}
 
+// variableConfig is the daemon's wiring file, as evrun's commands look for it.
+const variableConfig = "EVRUN_CONFIG"
+
 // environment is all that the program sees of it.
 func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 	env := make(map[string]string, len(c.Env)+len(ownVariables)+2)
@@ -151,6 +159,11 @@ func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 		if delete(env, "HOME"); c.user.Home != "" {
 			env["HOME"] = c.user.Home
 		}
+	}
+	own := d.Variables()
+	if config, ok := own[variableConfig]; ok {
+		env[variableConfig] = config // evrun emit finds this daemon, unless env says otherwise
+		delete(own, variableConfig)
 	}
 	for name, t := range c.Env {
 		v, err := t.Text(d.Env)
@@ -166,6 +179,7 @@ func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 		d.Event.Source, d.Event.Subject, d.Event.Time.UTC().Format(time.RFC3339Nano), strconv.FormatInt(d.Event.Sequence, 10)} {
 		env[ownVariables[i]] = v
 	}
+	maps.Copy(env, own)
 	return env, nil
 }
 

@@ -1,0 +1,30 @@
+package api
+
+import (
+	"net/http"
+
+	"evrun/events"
+)
+
+// RunTokenHeader has the secret of the attempt in whose run's name a request publishes: [tasks.VariableRunToken].
+const RunTokenHeader = "Evrun-Run-Token"
+
+// errRunEnded answers a secret that no attempt under way has.
+var errRunEnded = problem(http.StatusForbidden, "the attempt that EVRUN_RUN_TOKEN belongs to has ended, or is not one of this daemon's, so the event can't join its run; unset EVRUN_RUN_TOKEN to publish it by itself")
+
+// publishing gives the event whose run a request publishes for; nil: for none. While evrun stops, it refuses all but those:
+// what is in flight may come to its end.
+func (s *Server) publishing(r *http.Request) (cause *events.Event, err error) {
+	token := r.Header.Get(RunTokenHeader)
+	if token == "" {
+		if s.draining.Load() {
+			return nil, errDraining
+		}
+		return nil, nil
+	}
+	cause, ok := s.o.Runner.Attempt(token)
+	if !ok {
+		return nil, errRunEnded
+	}
+	return cause, nil
+}
