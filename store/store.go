@@ -91,9 +91,11 @@ type Runs interface {
 	// Start records that attempts begin, before an outside handler acts: all of them, or none. A claim that is not the next
 	// attempt of its run comes back as false.
 	Start(ctx context.Context, claims []Claim) ([]bool, error)
-	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks.
-	// All of it is one transaction. The results have the order of the settlements. [ErrClash] means that an emitted event's
-	// (source, id) is known already: nothing was written.
+	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks. One settlement is
+	// whole or not at all. A batch is one transaction, or several where statements of the user's own take time
+	// ([Options.StatementTimeout]): its settlements in their order, the marks with the last. The results have that order, too;
+	// beside an error they are of those that are settled, from the first on, and nothing else was written. [ErrClash] means that
+	// an emitted event's (source, id) is known already.
 	Settle(ctx context.Context, b SettleBatch) ([]Settled, error)
 	// Pending returns runs of a handler that are running or retrying: those due first (a running one counts as due now),
 	// at most limit.
@@ -239,6 +241,11 @@ type Settlement struct {
 	Claimed bool // Start recorded the attempt
 	Started time.Time
 	Joins   []int64 // as in Claim, when Attempt is 1 and not Claimed
+	// Statement is the one of the user's own that Effect runs, if it runs one. Hold is how long that may take, if it is longer
+	// than [Options.StatementTimeout]: it then has a transaction of its own, and no other one of the kind begins until the
+	// writer has been everybody's for as long as it was held.
+	Statement *Statement
+	Hold      time.Duration
 	// Outcome is what came of it, when Effect is nil.
 	Outcome Outcome
 	// Effect, when not nil, runs inside the transaction and gives the outcome. When it isn't Succeeded, all that it wrote
@@ -273,7 +280,8 @@ type Tx interface {
 	// is written if the settlement is Atomic.
 	//
 	// Errors: [ErrConflict] for a unique key, [ErrStatement] for what would fail again, [ErrTimeout] when the statement took
-	// longer than [Options.StatementTimeout].
+	// longer than [Options.StatementTimeout], or the settlement's Hold. It then was tried a second time, by itself, and with
+	// the time of the processor for a clock where the system has it.
 	Exec(s *Statement, args []any) (Result, error)
 }
 
@@ -341,7 +349,7 @@ type Options struct {
 	OnCommit func(Commit)
 	// WantRuns says whether anybody reads Commit.Runs now; nil: never.
 	WantRuns func() bool
-	// StatementTimeout is how long one statement of the user's own may take in a transaction. Default 5s.
+	// StatementTimeout is how long one statement of the user's own may take in a transaction, and all of them in one. Default 50ms.
 	StatementTimeout time.Duration
 	// MaxData is the largest data of an event, in bytes: what bounds the values that statements of the user's own may meet.
 	// Default [DefaultMaxData].

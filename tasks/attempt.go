@@ -75,6 +75,9 @@ func (c *consumer) inside(t *task, d *Delivery, action Inside) store.Settlement 
 	}
 	s := c.settlement(t, store.Outcome{})
 	s.Atomic = c.atomic
+	if stating, ok := action.(Stating); ok {
+		s.Statement, s.Hold = stating.UserStatement()
+	}
 	s.Effect = func(tx store.Tx) store.Outcome {
 		defer d.within()()
 		result, err := apply(effect, tx)

@@ -483,7 +483,7 @@ func (c *consumer) flush(work context.Context) {
 	go func() {
 		settled, err := c.write(work, b)
 		for i := range batch {
-			if err == nil {
+			if i < len(settled) {
 				batch[i].out, batch[i].err = settled[i], nil
 			} else {
 				batch[i].err = err
@@ -493,27 +493,32 @@ func (c *consumer) flush(work context.Context) {
 	}()
 }
 
-// write settles a batch. While the store has no space it tries again; at a stop it gives up, for the next start to redo.
-func (c *consumer) write(work context.Context, b store.SettleBatch) ([]store.Settled, error) {
+// write settles a batch, and returns the answers of those that are settled, from the first on. While the store has no space it
+// tries again; at a stop it gives up, for the next start to redo.
+func (c *consumer) write(work context.Context, b store.SettleBatch) (settled []store.Settled, err error) {
 	for {
-		settled, err := c.r.o.Store.Settle(context.WithoutCancel(work), b)
+		some, err := c.r.o.Store.Settle(context.WithoutCancel(work), b)
+		settled = append(settled, some...)
 		if err == nil || !temporary(err) {
 			return settled, err
 		}
+		b.Settlements = b.Settlements[len(some):]
 		c.r.o.Log.Warn("results can't be stored now; trying again", "handler", c.h.Name, "runs", len(b.Settlements), "error", err)
 		if !pause(work, storeRetryEvery) {
-			return nil, err
+			return settled, err
 		}
 	}
 }
 
 // settled takes the writer's answers.
 func (c *consumer) settled(batch []settling) {
-	if err := batch[0].err; err != nil {
-		c.unsettled(batch, err)
-		return
+	if i := slices.IndexFunc(batch, func(b settling) bool { return b.err != nil }); i < 0 {
+		c.moved = c.moving
+	} else {
+		rest := batch[i:]
+		batch = batch[:i:i]
+		defer c.unsettled(rest, rest[0].err)
 	}
-	c.moved = c.moving
 	for _, b := range batch {
 		t := b.t
 		switch {

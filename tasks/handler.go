@@ -98,6 +98,13 @@ type Inside interface {
 	Prepare(d *Delivery) (Effect, error)
 }
 
+// Stating is an [Inside] whose effects run a statement of the user's own. The statement may take as long as hold says, or
+// where that is 0, as [store.Options.StatementTimeout] does.
+type Stating interface {
+	Inside
+	UserStatement() (s *store.Statement, hold time.Duration)
+}
+
 // Effect writes through tx. It must not block, nor keep tx, and may be called again when a transaction is repeated.
 type Effect func(tx store.Tx) (result any, err error)
 

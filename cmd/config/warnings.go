@@ -309,6 +309,12 @@ func (l *warner) handlerAlone(h *tasks.Handler) {
 	if slices.Contains(unbounded, h.Kind) && h.Timeout <= 0 {
 		l.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: a command that hangs holds its place for ever", h.Name), "give the handler a timeout, such as timeout: 1m")
 	}
+	if stating, ok := h.Action.(tasks.Stating); ok {
+		if _, hold := stating.UserStatement(); hold > 0 {
+			l.warn(h, "with", hold.String(), fmt.Sprintf("%q may hold the store for %v: meanwhile nobody else's event is accepted", h.Name, hold),
+				"make its statement do less for one event, if it can; or give it a dsn of its own")
+		}
+	}
 	if h.When == nil {
 		return
 	}

@@ -149,3 +149,17 @@ func TestAnAlwaysTrueConditionEndsNoRound(t *testing.T) {
 		}
 	}
 }
+
+func TestAHoldIsAWarning(t *testing.T) {
+	path := write(t, "handlers:\n- name: h\n  on: a\n  do: sql\n  with: {statement: DELETE FROM t, hold: 2s}\n")
+	c, err := Load(path, Options{Getenv: noEnv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range c.Warnings {
+		if w.Line == 5 && w.Column == 42 && w.Message == `"h" may hold the store for 2s: meanwhile nobody else's event is accepted` {
+			return
+		}
+	}
+	t.Errorf("%+v", c.Warnings)
+}

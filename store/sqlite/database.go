@@ -82,7 +82,7 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 // Exec implements [store.Database].
 func (d *Database) Exec(ctx context.Context, s *store.Statement, args []any) (r store.Result, err error) {
 	do := func(u *userStatements) error {
-		r, err = u.exec(ctx, 0, s, args)
+		r, err = u.exec(ctx, timeLimit{}, s, args)
 		return err
 	}
 	if s.Reads() {
@@ -97,7 +97,7 @@ func (d *Database) Exec(ctx context.Context, s *store.Statement, args []any) (r 
 func (d *Database) Migrate(ctx context.Context, statements []*store.Statement) error {
 	return d.inTransaction(ctx, func(u *userStatements) error {
 		for i, s := range statements {
-			if _, err := u.exec(ctx, 0, s, nil); err != nil {
+			if _, err := u.exec(ctx, timeLimit{}, s, nil); err != nil {
 				return fmt.Errorf("statement %d: %w", i+1, err)
 			}
 		}

@@ -8,17 +8,28 @@ import (
 	"evrun/store"
 )
 
+// patience is how many times its time a repeated statement may take by the clock.
+const patience = 5
+
 // Exec implements [store.Tx].
 func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 	t := (*txn)(tx)
 	if t.doom != nil {
 		return store.Result{}, t.doom
 	}
-	r, err := t.w.user.exec(context.Background(), t.w.statementTimeout, s, args)
+	limit := timeLimit{wall: t.w.statementTimeout}
+	if t.hold > 0 {
+		limit.wall = t.hold
+	}
+	if t.again {
+		// A busy machine may have been what took so long: now the time counts that the statement is given.
+		limit = timeLimit{processor: limit.wall, wall: patience * limit.wall}
+	}
+	r, err := t.w.user.exec(context.Background(), limit, s, args)
 	if err == nil {
 		return r, nil
 	}
-	if !aborts(err) && t.gone() {
+	if errors.Is(err, store.ErrTimeout) || !aborts(err) && t.gone() {
 		t.failed = &endedError{err}
 	}
 	return store.Result{}, t.check(err)
@@ -35,41 +46,4 @@ func (e *endedError) Unwrap() error { return e.err }
 func (t *txn) gone() bool {
 	_, err := t.w.stmt.begin.exec() // the writer rolls it back
 	return err == nil || aborts(err)
-}
-
-// settleAll is a write that settles a batch, in as many transactions as it takes to find the effects that end one: in each
-// next one those fail at once, with the error that they ended it with. All others are as if those had never run.
-func (s *Store) settleAll(ctx context.Context, b store.SettleBatch, settled []store.Settled) error {
-	doomed := map[int]error{}
-	weight := len(b.Settlements)
-	for i := range b.Settlements {
-		weight += len(b.Settlements[i].Joins)
-	}
-	for {
-		at := 0
-		err := s.w.submit(ctx, newOp(weight, 0, func(t *txn) error {
-			for i := range b.Settlements {
-				at = i
-				t.doom = doomed[i]
-				out, ok, err := t.settle(&b.Settlements[i])
-				if err != nil {
-					return t.check(err)
-				}
-				settled[i] = store.Settled{Fenced: !ok, Outcome: out}
-			}
-			t.doom = nil
-			for _, m := range b.Marks {
-				if t.marks == nil {
-					t.marks = map[store.HandlerID]int64{}
-				}
-				t.marks[m.Handler] = max(t.marks[m.Handler], m.LowWater)
-			}
-			return nil
-		}))
-		var ended *endedError
-		if !errors.As(err, &ended) {
-			return err
-		}
-		doomed[at] = ended.err
-	}
 }

@@ -46,7 +46,7 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 	}
 	body := strings.Repeat("a", 900_000)
 	insert := parse(t, `INSERT INTO docs (body) VALUES (:body)`)
-	if _, err := u.exec(context.Background(), 0, insert, []any{body}); err != nil {
+	if _, err := u.exec(context.Background(), timeLimit{}, insert, []any{body}); err != nil {
 		t.Fatal(err)
 	}
 	pattern := strings.Repeat("a", 49_000) + "b"
@@ -81,7 +81,7 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 	} {
 		s := parse(t, c.text)
 		for range 2 { // kept, too
-			_, err := u.exec(context.Background(), 0, s, c.args)
+			_, err := u.exec(context.Background(), timeLimit{}, s, c.args)
 			if !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), "larger than") && !strings.Contains(err.Error(), "longer than 64 bytes") {
 				t.Errorf("%.60s: %v", c.text, err)
 			}
@@ -93,7 +93,7 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 	if err := u.schemaChanged(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.exec(context.Background(), 0, parse(t, `INSERT INTO docs VALUES (:x)`), []any{strings.Repeat("b", 60_000)}); err != nil {
+	if _, err := u.exec(context.Background(), timeLimit{}, parse(t, `INSERT INTO docs VALUES (:x)`), []any{strings.Repeat("b", 60_000)}); err != nil {
 		t.Error(err)
 	}
 	text := strings.Repeat("é", 30_000)
@@ -112,7 +112,7 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 		{`SELECT count(*) FROM json_each(:x)`, []any{`[1,2]`}, int64(2)},
 		{`SELECT count(*) FROM words WHERE words MATCH 'a OR b' AND :x > ''`, []any{body}, int64(0)},
 	} {
-		r, err := u.exec(context.Background(), 0, parse(t, c.text), c.args)
+		r, err := u.exec(context.Background(), timeLimit{}, parse(t, c.text), c.args)
 		if err != nil || r.Rows[0][0] != c.want {
 			t.Errorf("%.60s: %v, %v", c.text, r.Rows, err)
 		}
@@ -130,11 +130,11 @@ func TestLimitsEndWithTheirStatement(t *testing.T) {
 	e := &events.Event{ID: "1", Source: "/t", Type: "a", Data: fmt.Appendf(nil, "%q", strings.Repeat("x", 2<<20-2))}
 	batch := []*op{newOp(1, 0, func(txn *txn) error {
 		for _, arg := range []string{"a", strings.Repeat("a", 70_000)} {
-			_, _ = txn.w.user.exec(context.Background(), 0, small, []any{arg})
+			_, _ = txn.w.user.exec(context.Background(), timeLimit{}, small, []any{arg})
 		}
 		return txn.emit([]*events.Event{e})
 	})}
-	if err := s.w.write(batch); err != nil {
+	if err := s.w.write(batch, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-batch[0].done; err != nil {
@@ -148,18 +148,18 @@ func TestVirtualTablesAreOfKnownModules(t *testing.T) {
 		`INSERT INTO words VALUES ('hello')`, `INSERT INTO boxes VALUES (1, 0, 1)`)
 	for _, text := range []string{`CREATE VIRTUAL TABLE raw USING sqlite_dbpage`, `CREATE VIRTUAL TABLE raw USING SQLITE_DBPAGE('main')`, `CREATE VIRTUAL TABLE raw USING dbstat`,
 		`CREATE VIRTUAL TABLE raw USING geopoly(a)`, `CREATE VIRTUAL TABLE raw USING nowhere`} {
-		if _, err := u.exec(context.Background(), 0, parse(t, text), nil); !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), "fts5, fts5vocab, rtree and rtree_i32 are") {
+		if _, err := u.exec(context.Background(), timeLimit{}, parse(t, text), nil); !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), "fts5, fts5vocab, rtree and rtree_i32 are") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	for _, text := range []string{`SELECT data FROM sqlite_dbpage`, `SELECT * FROM DbStat`, `UPDATE sqlite_dbpage SET data = zeroblob(4096) WHERE pgno = 1`,
 		`INSERT INTO words_data VALUES (1, 'x')`, `SELECT * FROM pragma_module_list`} {
-		if _, err := u.exec(context.Background(), 0, parse(t, text), nil); !errors.Is(err, store.ErrStatement) {
+		if _, err := u.exec(context.Background(), timeLimit{}, parse(t, text), nil); !errors.Is(err, store.ErrStatement) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	for text, want := range map[string]string{`SELECT term FROM terms`: "hello", `SELECT id FROM boxes WHERE x0 < 1`: "1", `SELECT value FROM json_each('[7]')`: "7"} {
-		if r, err := u.exec(context.Background(), 0, parse(t, text), nil); err != nil || len(r.Rows) != 1 || fmt.Sprint(r.Rows[0][0]) != want {
+		if r, err := u.exec(context.Background(), timeLimit{}, parse(t, text), nil); err != nil || len(r.Rows) != 1 || fmt.Sprint(r.Rows[0][0]) != want {
 			t.Errorf("%s: %v, %v", text, r.Rows, err)
 		}
 	}
@@ -172,7 +172,7 @@ func TestPagesCantBeWritten(t *testing.T) {
 	if err := u.conn.exec(`CREATE VIRTUAL TABLE raw USING sqlite_dbpage`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.exec(context.Background(), 0, parse(t, `UPDATE raw SET data = zeroblob(4096) WHERE pgno = 1`), nil); err == nil {
+	if _, err := u.exec(context.Background(), timeLimit{}, parse(t, `UPDATE raw SET data = zeroblob(4096) WHERE pgno = 1`), nil); err == nil {
 		t.Error("page 1 was written")
 	}
 }

@@ -43,16 +43,6 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 	return started, nil
 }
 
-// Settle implements [store.Runs].
-func (s *Store) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled, error) {
-	settled := make([]store.Settled, len(b.Settlements))
-	err := s.settleAll(ctx, b, settled)
-	if err != nil {
-		return nil, fmt.Errorf("settle: %w", err)
-	}
-	return settled, nil
-}
-
 // moveMarks writes each handler's mark once a transaction, however many batches moved it.
 func (t *txn) moveMarks() error {
 	for h, mark := range t.marks {

@@ -8,7 +8,8 @@
 // daemons take turns.
 //
 // Statements of the user's own run in the writer's transactions too, under a guard that keeps evrun's own tables from being
-// written, and under a clock: see [store.Tx]. [OpenDatabase] runs them on other files. What a clock can't stop is bounded by
+// written, and under a clock: see [store.Tx]. They take turns with everybody else's writes: a transaction takes them for 50 ms in
+// all, and what waits goes before the next. [OpenDatabase] runs them on other files. What a clock can't stop is bounded by
 // size: values are at most twice the largest event and 1 MiB, and much smaller in a statement that calls a function whose work
 // grows faster than that (LIKE, instr, replace, trim, hex, printf, …; functions.go has them all). SQLite's own functions aren't
 // replaced: in a CHECK they would make a store unreadable to others. Virtual tables are those of fts5 and rtree; the connections
@@ -93,9 +94,9 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 		opt.Now = time.Now
 	}
 	w := &writer{conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}),
-		names: map[store.HandlerID]string{}, seldom: map[string]*stmt{}, statementTimeout: opt.StatementTimeout}
+		names: map[store.HandlerID]string{}, seldom: map[string]*stmt{}, statementTimeout: opt.StatementTimeout, clock: time.Now}
 	if w.statementTimeout <= 0 {
-		w.statementTimeout = 5 * time.Second
+		w.statementTimeout = 50 * time.Millisecond
 	}
 	if err := w.stmt.prepare(c); err != nil {
 		return nil, err

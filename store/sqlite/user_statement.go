@@ -37,6 +37,7 @@ type userStatement struct {
 	loops bool                // it may take long: more than a row that is written out is behind it
 	bound bound               // by its functions
 	used  int64               // when, by the clock
+	takes time.Duration       // see takes
 }
 
 // newUserStatements guards c: own are the tables that may only be read, value is the largest value, in bytes.
@@ -81,9 +82,44 @@ func (u *userStatements) Close() error {
 	return errors.Join(append(errs, u.limits.Close())...)
 }
 
-// exec runs s, and stops it when ctx ends or, unless limit is 0, after that time. The error of a failed statement is the
+// timeLimit says when a statement is stopped: after so much time by the clock, and of the processor. 0: never.
+type timeLimit struct{ wall, processor time.Duration }
+
+// within is ctx with the limit; end lets go of it.
+func (l timeLimit) within(ctx context.Context) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	begun := time.Now()
+	read, unlock := func() time.Duration { return time.Since(begun) }, func() {}
+	first := l.wall
+	if l.processor > 0 {
+		read, unlock = processorTime()
+		first = l.processor
+	}
+	var timer *time.Timer
+	ready := make(chan struct{})
+	timer = time.AfterFunc(first, func() {
+		<-ready
+		used := read()
+		switch {
+		case l.processor > 0 && used >= l.processor:
+			cancel(fmt.Errorf("%w: more than %v", store.ErrTimeout, l.processor))
+		case time.Since(begun) >= l.wall:
+			cancel(fmt.Errorf("%w: more than %v", store.ErrTimeout, l.wall))
+		default:
+			timer.Reset(max(l.processor-used, time.Millisecond))
+		}
+	})
+	close(ready)
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
+		unlock()
+	}
+}
+
+// exec runs s, and stops it when ctx ends or at the limit. The error of a failed statement is the
 // driver's, seen by explain.
-func (u *userStatements) exec(ctx context.Context, limit time.Duration, s *store.Statement, args []any) (store.Result, error) {
+func (u *userStatements) exec(ctx context.Context, limit timeLimit, s *store.Statement, args []any) (store.Result, error) {
 	if len(args) != len(s.Params()) {
 		return store.Result{}, fmt.Errorf("%w: it has %d parameters, not %d", store.ErrStatement, len(s.Params()), len(args))
 	}
@@ -105,10 +141,10 @@ func (u *userStatements) exec(ctx context.Context, limit time.Duration, s *store
 	for i, a := range args {
 		st.args[i].Value = a
 	}
-	if st.loops && limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: more than %v", store.ErrTimeout, limit))
-		defer cancel()
+	if st.loops && limit.wall > 0 {
+		var end func()
+		ctx, end = limit.within(ctx)
+		defer end()
 	}
 	u.guard.loops, u.guard.bound = st.loops, st.bound
 	r, err := u.run(ctx, s, st)

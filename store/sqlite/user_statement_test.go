@@ -38,7 +38,7 @@ func parse(t *testing.T, text string) *store.Statement {
 func (u *userStatements) must(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
-		if _, err := u.exec(context.Background(), 0, parse(t, text), nil); err != nil {
+		if _, err := u.exec(context.Background(), timeLimit{}, parse(t, text), nil); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
@@ -84,7 +84,7 @@ func TestARefusedStatementSaysWhy(t *testing.T) {
 		`SELECT zeroblob(2000000) FROM t`:                 `it returns more than 1048576 bytes; select fewer columns or rows`,
 		`SELECT a.b FROM t a, t b, t c, t d, nowhere.t e`: `no such table: nowhere.t (migrate makes tables at start)`,
 	} {
-		_, err := u.exec(context.Background(), 0, parse(t, text), nil)
+		_, err := u.exec(context.Background(), timeLimit{}, parse(t, text), nil)
 		kind := store.ErrStatement
 		if strings.HasPrefix(want, "UNIQUE") {
 			kind = store.ErrConflict
@@ -115,7 +115,7 @@ func TestTheGuardLeavesEvrunsOwnStatementsAlone(t *testing.T) {
 			t.Errorf("after %s: %v", text, err)
 		}
 	}
-	_, _ = u.exec(context.Background(), 0, parse(t, `DELETE FROM meta`), nil)
+	_, _ = u.exec(context.Background(), timeLimit{}, parse(t, `DELETE FROM meta`), nil)
 	if _, err := insert.exec("refused"); err != nil {
 		t.Errorf("after a refusal: %v", err)
 	}
@@ -126,13 +126,13 @@ func TestAKeptStatementIsJudgedAgain(t *testing.T) {
 	u := openUser(t)
 	u.must(t, `CREATE TABLE t (x)`)
 	insert := parse(t, `INSERT INTO t VALUES (1)`)
-	if _, err := u.exec(context.Background(), 0, insert, nil); err != nil {
+	if _, err := u.exec(context.Background(), timeLimit{}, insert, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := u.conn.exec(`CREATE TRIGGER tr AFTER INSERT ON t BEGIN DELETE FROM meta; END`); err != nil { // as another program may
 		t.Fatal(err)
 	}
-	if _, err := u.exec(context.Background(), 0, insert, nil); !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), `trigger or view "tr"`) {
+	if _, err := u.exec(context.Background(), timeLimit{}, insert, nil); !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), `trigger or view "tr"`) {
 		t.Errorf("got %v", err)
 	}
 	if ids, err := u.conn.pairs(`SELECT key FROM meta`); err != nil || len(ids) == 0 {
@@ -158,7 +158,7 @@ func TestWhatCantTakeLongHasNoClock(t *testing.T) {
 	} {
 		s := parse(t, text)
 		for range 2 {
-			if _, err := u.exec(context.Background(), time.Minute, s, nil); err != nil && !errors.Is(err, store.ErrConflict) {
+			if _, err := u.exec(context.Background(), timeLimit{wall: time.Minute}, s, nil); err != nil && !errors.Is(err, store.ErrConflict) {
 				t.Fatalf("%s: %v", text, err)
 			}
 		}
@@ -173,12 +173,12 @@ func TestKeptStatementsAreBounded(t *testing.T) {
 	first, second := parse(t, `SELECT 1`), parse(t, `SELECT 2`)
 	for i := range 2 * maxUserStatements {
 		for _, s := range []*store.Statement{first, parse(t, fmt.Sprintf(`SELECT %d`, i))} {
-			if _, err := u.exec(context.Background(), 0, s, nil); err != nil {
+			if _, err := u.exec(context.Background(), timeLimit{}, s, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if i == 0 {
-			if _, err := u.exec(context.Background(), 0, second, nil); err != nil {
+			if _, err := u.exec(context.Background(), timeLimit{}, second, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -25,7 +25,7 @@ func (s *Store) Migrate(ctx context.Context, handler string, statements []*store
 			if n == 0 {
 				continue // it ran already
 			}
-			if _, err := t.w.user.exec(context.Background(), 0, st, nil); err != nil {
+			if _, err := t.w.user.exec(context.Background(), timeLimit{}, st, nil); err != nil {
 				return t.check(fmt.Errorf("statement %d: %w", i+1, err))
 			}
 			defined = defined || st.Defines()

@@ -18,7 +18,7 @@ const (
 
 // writer owns the write connection. One goroutine, in run, takes whatever writes are waiting into one transaction and
 // answers them all after its commit, while callers queue up the next: under load one fsync serves hundreds, and an idle
-// store commits at once.
+// store commits at once. Writes with statements of the user's own take turns with the others: see turns.go.
 type writer struct {
 	conn *conn
 	stmt statements
@@ -26,6 +26,7 @@ type writer struct {
 	id   string // the store's
 
 	ops     chan *op
+	turns   turns
 	stopped chan struct{} // closed when run has ended
 	next    int64         // the next event's sequence
 	names   map[store.HandlerID]string
@@ -33,6 +34,7 @@ type writer struct {
 
 	user             *userStatements
 	statementTimeout time.Duration
+	clock            func() time.Time // of turns; not what time is written
 }
 
 // op is one caller's write.
@@ -40,6 +42,8 @@ type op struct {
 	weight, bytes int
 	do            func(*txn) error // may be called again after a rollback
 	done          chan error       // has room for the answer
+	turn          turn
+	declined      bool // do has done nothing: there was no time left for it
 }
 
 func newOp(weight, bytes int, do func(*txn) error) *op {
@@ -79,49 +83,85 @@ func (w *writer) submit(ctx context.Context, o *op) error {
 // run writes until ctx ends and nothing is waiting, or until the store is broken.
 func (w *writer) run(ctx context.Context) error {
 	defer close(w.stopped)
+	stopping := false
 	for {
-		var first *op
-		select {
-		case first = <-w.ops:
-		default:
-			select {
-			case first = <-w.ops:
-			case <-ctx.Done():
+		batch := w.gather(nil)
+		if len(batch) == 0 && !w.turns.ready(w.clock(), stopping) {
+			if stopping && len(w.turns.holds) == 0 {
 				return nil
 			}
+			yielded, stop := w.turns.wake(w.clock())
+			select {
+			case o := <-w.ops:
+				batch = w.gather(o)
+			case <-yielded:
+			case <-ctx.Done():
+				stopping = true
+			}
+			stop()
 		}
-		if err := w.write(w.gather(first)); err != nil {
-			return err
+		if len(batch) > 0 {
+			if err := w.write(batch, false); err != nil {
+				return err
+			}
+		}
+		if o := w.turns.take(w.clock(), stopping); o != nil {
+			begun := w.clock()
+			if err := w.write([]*op{o}, true); err != nil {
+				return err
+			}
+			if o.turn == holding {
+				now := w.clock()
+				w.turns.yieldUntil = now.Add(now.Sub(begun))
+			}
 		}
 	}
 }
 
-// gather takes what is waiting behind first, up to a batch.
+// gather takes what is waiting into a batch, first in front: evrun's own writes, and behind them those with statements of the
+// user's own that may share a transaction. Those that may not get their turns.
 func (w *writer) gather(first *op) []*op {
-	batch := []*op{first}
-	weight, bytes := first.weight, first.bytes
-	for weight < maxBatchWeight && bytes < maxBatchBytes {
-		select {
-		case o := <-w.ops:
+	var batch, users []*op
+	weight, bytes := 0, 0
+	for o := first; ; o = nil {
+		if o == nil {
+			select {
+			case o = <-w.ops:
+			default:
+				return append(batch, users...)
+			}
+		}
+		switch o.turn {
+		case own:
 			batch = append(batch, o)
-			weight += o.weight
-			bytes += o.bytes
+		case shared:
+			users = append(users, o)
 		default:
-			return batch
+			w.turns.add(o)
+			continue
+		}
+		weight += o.weight
+		if bytes += o.bytes; weight >= maxBatchWeight || bytes >= maxBatchBytes {
+			return append(batch, users...)
 		}
 	}
-	return batch
 }
 
-// write commits the batch and answers its callers. The error is not nil when the store is broken.
-func (w *writer) write(batch []*op) error {
-	t, culprit, err := w.try(batch)
+// write commits the batch and answers its callers; alone says that it is a turn. The error is not nil when the store is broken.
+func (w *writer) write(batch []*op, alone bool) error {
+	t, culprit, err := w.try(batch, alone)
 	switch {
 	case err == nil:
 		w.at(store.AfterCommit)
 		w.publish(t)
 		w.at(store.BeforeAnswers)
-		answer(batch, nil)
+		for _, o := range batch {
+			if o.declined {
+				w.turns.add(o)
+			} else {
+				o.done <- nil
+			}
+		}
 		return nil
 	case errors.Is(err, store.ErrBroken):
 		answer(batch, err)
@@ -135,7 +175,7 @@ func (w *writer) write(batch []*op) error {
 				rest = append(rest, o)
 			}
 		}
-		return w.write(rest)
+		return w.write(rest, alone)
 	default:
 		answer(batch, err)
 		return nil
@@ -156,12 +196,16 @@ func answer(batch []*op, err error) {
 
 // try runs the batch in one transaction. After an error nothing of it is in the database, save after [store.ErrBroken],
 // when that is unknown; culprit is the write that failed, where the error is its own.
-func (w *writer) try(batch []*op) (t *txn, culprit *op, err error) {
+func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 	w.at(store.BeforeBegin)
 	if _, err := w.stmt.begin.exec(); err != nil {
 		return nil, nil, fmt.Errorf("begin: %w", err)
 	}
 	t = &txn{w: w, now: micros(w.opt.Now()), next: w.next, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
+	t.budget = budget{clock: w.clock, alone: alone, left: w.statementTimeout}
+	if !alone && batch[0].turn == own {
+		t.budget.left /= shareOfOthers // somebody else waits for this transaction
+	}
 	for _, o := range batch {
 		if err := o.do(t); err != nil || t.failed != nil {
 			if t.failed != nil {
@@ -223,10 +267,13 @@ type txn struct {
 	runs     []store.Run
 	wantRuns bool
 	marks    map[store.HandlerID]int64
-	noted    bool  // see noteUnattended
-	defined  bool  // the schema was changed
-	failed   error // an error that concerns the whole transaction, met where it can't be returned
-	doom     error // what the user's statement of the effect under way is known to end in; nil: nothing yet
+	noted    bool          // see noteUnattended
+	defined  bool          // the schema was changed
+	failed   error         // an error that concerns the whole transaction, met where it can't be returned
+	doom     error         // what the user's statement of the effect under way is known to end in; nil: nothing yet
+	hold     time.Duration // how long that statement may take; 0: the store's StatementTimeout
+	again    bool          // it took too long before
+	budget   budget
 }
 
 // check keeps err when it concerns the whole transaction, and returns it.

@@ -34,7 +34,7 @@ func executing(t *testing.T, s store.Store, h store.HandlerID, id string, got *s
 	e := event("a.b", id)
 	appendAll(t, s, e)
 	st := parse(t, text)
-	return store.Settlement{Event: e, Handler: h, Attempt: 1, Started: at, Atomic: true, Effect: func(tx store.Tx) store.Outcome {
+	return store.Settlement{Event: e, Handler: h, Attempt: 1, Started: at, Atomic: true, Statement: st, Effect: func(tx store.Tx) store.Outcome {
 		if *got, *err = tx.Exec(st, args); *err != nil {
 			return store.Outcome{State: store.Dead, Error: (*err).Error()}
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"evrun/store"
 	"evrun/tasks"
@@ -23,6 +24,7 @@ type sql struct {
 	Statement string                       `input:"statement,required" doc:"One SQL statement. Values come in as parameters, written :name."`
 	Params    map[string]*expression.Value `input:"params" doc:"A map of the parameters' values by their names. A list or a map is stored as JSON."`
 	Migrate   []string                     `input:"migrate" doc:"Statements that make your own tables, at start. Each runs once; with dsn they run at each start, so write IF NOT EXISTS."`
+	Hold      time.Duration                `input:"hold" doc:"How long the statement may take, where that is more than 50ms. Nobody else can write to the store meanwhile, so that evrun emit waits. It runs by itself, and then not again until the store was free for as long."`
 	DSN       string                       `input:"dsn" doc:"Another SQLite file to run on, relative to this file's folder. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
 
 	dir        string
@@ -63,7 +65,7 @@ func (s *sql) check() []*InputError {
 	default:
 		faults = append(faults, s.checkParams()...)
 	}
-	return append(faults, s.checkDSN()...)
+	return append(append(faults, s.checkDSN()...), s.checkHold()...)
 }
 
 func (s *sql) checkParams() []*InputError {
@@ -96,6 +98,26 @@ func (s *sql) checkParams() []*InputError {
 		faults = append(faults, &InputError{Path: []any{"params", name}, Key: true, Msg: fmt.Sprintf("the statement has no parameter :%s", name), Hint: hint})
 	}
 	return faults
+}
+
+// usualHold is how long any statement may hold the writer.
+const usualHold = 50 * time.Millisecond
+
+func (s *sql) checkHold() []*InputError {
+	fault := &InputError{Path: []any{"hold"}}
+	switch {
+	case s.Hold == 0:
+		return nil
+	case s.DSN != "":
+		fault.Msg, fault.Hint = "a statement on another file holds nothing of evrun's", "give the handler a timeout"
+	case s.statement != nil && s.statement.Reads():
+		fault.Msg, fault.Hint = "a statement that only reads holds nothing", "give the handler a timeout"
+	case s.Hold <= usualHold:
+		fault.Msg, fault.Hint = fmt.Sprintf("any statement may take %v", usualHold), "leave it out, or give it longer"
+	default:
+		return nil
+	}
+	return []*InputError{fault}
 }
 
 func (s *sql) checkDSN() []*InputError {
@@ -140,6 +162,9 @@ func (s *sql) Open(ctx context.Context, handler string, in store.Store) error {
 	return nil
 }
 
+// UserStatement implements [tasks.Stating].
+func (s *sql) UserStatement() (*store.Statement, time.Duration) { return s.statement, s.Hold }
+
 // Close has nothing to let go of.
 func (s *sql) Close() error { return nil }
 
@@ -157,6 +182,10 @@ func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 
 // result makes the kind's result, or says whether another attempt is of use.
 func (s *sql) result(r store.Result, err error) (any, error) {
+	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads() {
+		return nil, tasks.Permanent(fmt.Errorf("%w, when it was tried once more by itself, too; nobody else can write to the store meanwhile. "+
+			"Make it do less for one event, or give it longer under with: hold: %v", err, 4*max(s.Hold, usualHold)))
+	}
 	if errors.Is(err, store.ErrStatement) || errors.Is(err, store.ErrConflict) {
 		return nil, tasks.Permanent(err)
 	}

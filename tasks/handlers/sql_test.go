@@ -47,6 +47,9 @@ func TestWrongSQLIsExplained(t *testing.T) {
 			{path: "migrate[1]", msg: "there is no event at start to take parameters from", hint: "write the values out", offset: 22},
 			{path: "statement", msg: "PRAGMA is not allowed"},
 		}},
+		{map[string]any{"statement": "SELECT 1", "hold": "2s"}, []fault{{path: "hold", msg: "a statement that only reads holds nothing", hint: "give the handler a timeout"}}},
+		{map[string]any{"statement": "DELETE FROM t", "hold": "2s", "dsn": "x.db"}, []fault{{path: "hold", msg: "a statement on another file holds nothing of evrun's", hint: "give the handler a timeout"}}},
+		{map[string]any{"statement": "DELETE FROM t", "hold": "50ms"}, []fault{{path: "hold", msg: "any statement may take 50ms", hint: "leave it out, or give it longer"}}},
 		{map[string]any{"statement": "SELECT 1", "dsn": "postgres://x"}, []fault{{path: "dsn", msg: "only an SQLite file can be named here", hint: "write its path"}}},
 		{map[string]any{"statement": "SELECT 1", "dsn": ":memory:"}, []fault{{path: "dsn", msg: `":memory:" is no path`, hint: "write the path of the file alone"}}},
 		{map[string]any{"statement": "SELECT 1", "dsn": "file:x?mode=ro"}, []fault{{path: "dsn", msg: `"file:x?mode=ro" is no path`, hint: "write the path of the file alone"}}},
@@ -127,7 +130,7 @@ func TestTheResultOfAStatement(t *testing.T) {
 		t.Error(err)
 	}
 	for err, permanent := range map[error]bool{
-		store.ErrStatement: true, store.ErrConflict: true, store.ErrTimeout: false, store.ErrBusy: false, store.ErrFull: false,
+		store.ErrStatement: true, store.ErrConflict: true, store.ErrTimeout: true, store.ErrBusy: false, store.ErrFull: false,
 	} {
 		_, got := run("DELETE FROM t", &sqlTx{err: fmt.Errorf("wrapped: %w", err)})
 		if !errors.Is(got, err) || (reflect.TypeOf(got) == reflect.TypeOf(tasks.Permanent(err))) != permanent {

@@ -1,0 +1,121 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"evrun/store"
+)
+
+// Settle implements [store.Runs].
+func (s *Store) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled, error) {
+	st := &settling{b: b, settled: make([]store.Settled, len(b.Settlements)), doomed: map[int]error{}, again: map[int]bool{}}
+	for !st.over {
+		o := newOp(st.weight(), 0, st.some)
+		o.turn = st.turn()
+		st.op = o
+		err := s.w.submit(ctx, o)
+		var ended *endedError
+		switch {
+		case err == nil:
+			st.from, st.over = st.to, st.to == len(b.Settlements)
+		case !errors.As(err, &ended):
+			return st.settled[:st.from], fmt.Errorf("settle: %w", err)
+		case errors.Is(err, store.ErrTimeout) && !st.again[st.to]:
+			st.again[st.to] = true
+		default:
+			st.doomed[st.to] = ended.err
+		}
+	}
+	return st.settled, nil
+}
+
+// settling settles a batch in order, in as many transactions as its statements' time takes, and as it takes to find the effects
+// that end one. An effect whose statement takes too long is repeated once, by itself. One that ends its transaction otherwise,
+// or again, fails at once in the next, with the error that it ended it with. All others are as if it had never run.
+type settling struct {
+	b       store.SettleBatch
+	settled []store.Settled
+	from    int // so many are committed
+	over    bool
+	again   map[int]bool
+	doomed  map[int]error
+
+	// The writer's, while the write is with it.
+	op *op
+	to int // so many will be committed; in an error, the one that ended the transaction
+}
+
+func (st *settling) weight() (n int) {
+	for i := range st.b.Settlements[st.from:] {
+		n += 1 + len(st.b.Settlements[st.from+i].Joins)
+	}
+	return n
+}
+
+// turn says with whom the next transaction can be shared.
+func (st *settling) turn() turn {
+	if st.from < len(st.b.Settlements) {
+		switch s := &st.b.Settlements[st.from]; {
+		case st.doomed[st.from] != nil:
+		case s.Hold > 0:
+			return holding
+		case st.again[st.from]:
+			return alone
+		}
+	}
+	for i := range st.b.Settlements[st.from:] {
+		if st.b.Settlements[st.from+i].Statement != nil {
+			return shared
+		}
+	}
+	return own
+}
+
+// some settles what there is time for.
+func (st *settling) some(t *txn) error {
+	all := st.b.Settlements
+	st.op.declined = false
+	for st.to = st.from; st.to < len(all); st.to++ {
+		s := &all[st.to]
+		t.doom, t.hold, t.again = st.doomed[st.to], s.Hold, st.again[st.to]
+		timed := t.doom == nil && (s.Statement != nil || t.again)
+		if timed && !t.budget.allows(t.w.user.takes(s.Statement), s.Hold > 0 || t.again) {
+			st.op.declined = st.to == st.from
+			return nil
+		}
+		out, ok, err := t.settle(s)
+		if timed {
+			t.w.user.took(s.Statement, t.budget.spent())
+		}
+		if err != nil {
+			return t.check(err)
+		}
+		st.settled[st.to] = store.Settled{Fenced: !ok, Outcome: out}
+	}
+	t.doom, t.hold, t.again = nil, 0, false
+	for _, m := range st.b.Marks {
+		if t.marks == nil {
+			t.marks = map[store.HandlerID]int64{}
+		}
+		t.marks[m.Handler] = max(t.marks[m.Handler], m.LowWater)
+	}
+	return nil
+}
+
+// takes is how long a statement is expected to take: as long as it did lately at most, 0 while nothing is known.
+func (u *userStatements) takes(s *store.Statement) time.Duration {
+	if st := u.kept[s]; st != nil {
+		return st.takes
+	}
+	return 0
+}
+
+// took takes note of how long a statement took, with what its run and its events took.
+func (u *userStatements) took(s *store.Statement, d time.Duration) {
+	if st := u.kept[s]; st != nil {
+		st.takes = max(d, st.takes-st.takes/8)
+	}
+}

@@ -1,0 +1,96 @@
+package sqlite
+
+import "time"
+
+// Statements of the user's own are short for the most part, and then share transactions with all other writes. So that slow
+// ones hold up nobody for long, a transaction stops taking them when they have used up its time. What is left of their write
+// comes in a later one: the writes of others that wait go first, then one such write has a transaction of its own, and so on
+// in turn. A statement that is known to be slow, or that has to be repeated since it was stopped, waits for such a turn at once.
+//
+// A statement that may hold the writer for longer (Settlement.Hold) has a turn of its own, too, and the writer then belongs to
+// all others for as long as it was held.
+
+// shareOfOthers is by what the time of statements is divided in a transaction that somebody else waits for.
+const shareOfOthers = 5
+
+// turn says with what a write may share a transaction.
+type turn int8
+
+const (
+	own     turn = iota // evrun's own statements alone
+	shared              // statements of the user's own, with everybody
+	alone               // one of them that has to be repeated
+	holding             // one of them that may take long
+)
+
+// turns are the writes that wait for a transaction of their own.
+type turns struct {
+	next, holds []*op
+	yieldUntil  time.Time // before, no hold begins
+}
+
+func (q *turns) add(o *op) {
+	if o.turn == holding {
+		q.holds = append(q.holds, o)
+	} else {
+		q.next = append(q.next, o)
+	}
+}
+
+// ready says whether take would give something. A writer that stops yields no more.
+func (q *turns) ready(now time.Time, stopping bool) bool {
+	return len(q.next) > 0 || len(q.holds) > 0 && (stopping || !now.Before(q.yieldUntil))
+}
+
+// take gives the write whose turn it is, or nil.
+func (q *turns) take(now time.Time, stopping bool) (o *op) {
+	switch {
+	case !q.ready(now, stopping):
+		return nil
+	case len(q.next) > 0:
+		o, q.next = q.next[0], q.next[1:]
+	default:
+		o, q.holds = q.holds[0], q.holds[1:]
+	}
+	o.declined = false
+	return o
+}
+
+// wake fires when the next hold may begin.
+func (q *turns) wake(now time.Time) (c <-chan time.Time, stop func()) {
+	if len(q.holds) == 0 {
+		return nil, func() {}
+	}
+	t := time.NewTimer(q.yieldUntil.Sub(now))
+	return t.C, func() { t.Stop() }
+}
+
+// budget is the time that a transaction has for statements of the user's own.
+type budget struct {
+	clock func() time.Time
+	alone bool // it is a turn: the first statement runs however long it may take
+	left  time.Duration
+	begun time.Time // the first statement; zero: none so far
+	last  time.Time // the end of the last one
+	over  bool      // no other one may follow
+}
+
+// allows says whether a statement that takes so long may run. A turn is for one statement, where apart is set.
+func (b *budget) allows(takes time.Duration, apart bool) bool {
+	first := b.begun.IsZero()
+	ok := !b.over && (first && b.alone || !apart && b.last.Sub(b.begun)+takes <= b.left)
+	if ok && first {
+		b.begun = b.clock()
+		b.last = b.begun
+	}
+	b.over = b.over || apart
+	return ok
+}
+
+// spent takes note of the end of a statement, and says how long it took.
+func (b *budget) spent() time.Duration {
+	now := b.clock()
+	took := now.Sub(b.last)
+	b.last = now
+	return took
+}
