@@ -128,9 +128,16 @@ func self(t *testing.T, dir, name string) string {
 func serve(t *testing.T, dir string, env []string, before ...string) *daemon {
 	t.Helper()
 	args := append(before, self(t, dir, proofName), "serve")
-	d := &daemon{cmd: exec.Command(args[0], args[1:]...), dir: dir, log: new(bytes.Buffer), ended: make(chan struct{}),
-		client: api.NewClient(filepath.Join(dir, "evrun.sock"))}
-	d.cmd.Dir, d.cmd.Env, d.cmd.Stderr = dir, append(os.Environ(), env...), d.log
+	c := exec.Command(args[0], args[1:]...)
+	c.Dir, c.Env = dir, append(os.Environ(), env...)
+	return serveWith(t, dir, c)
+}
+
+// serveWith starts a daemon whose wiring file is in dir.
+func serveWith(t *testing.T, dir string, c *exec.Cmd) *daemon {
+	t.Helper()
+	d := &daemon{cmd: c, dir: dir, log: new(bytes.Buffer), ended: make(chan struct{}), client: api.NewClient(filepath.Join(dir, "evrun.sock"))}
+	d.cmd.Stderr = d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
