@@ -40,6 +40,8 @@ type app struct {
 	runner    *tasks.Runner
 	scheduler *schedule.Scheduler
 	reloader  *reloader
+	hangUps   *hangUps
+	stop      func() // ends the context of run
 	server    *api.Server
 	listener  net.Listener
 	address   address // noted while the listener is open
@@ -49,7 +51,8 @@ type app struct {
 // newApp opens the store and the socket. Nothing runs yet; close undoes it. tune changes what the store is opened with.
 // load reads the wiring file again.
 func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), logTo io.Writer, tune ...func(*store.Options)) (_ *app, err error) {
-	a := &app{cfg: cfg, log: newLogger(cfg.Settings, logTo), bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now()}
+	a := &app{cfg: cfg, log: newLogger(cfg.Settings, logTo), bus: events.NewBus(), commits: events.NewFeed[store.Commit](),
+		hangUps: listenToHangUps(), started: time.Now()}
 	a.current.Store(cfg)
 	a.loaded.Store(&a.started)
 	defer func() {
@@ -186,6 +189,7 @@ func listen(path string) (net.Listener, error) {
 // close releases what newApp took.
 func (a *app) close() error {
 	var errs []error
+	a.hangUps.stop()
 	a.bus.Close()
 	a.commits.Close()
 	if a.listener != nil {

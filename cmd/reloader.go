@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,11 +39,6 @@ type reloader struct {
 
 // run reloads at signals and changes until ctx ends.
 func (r *reloader) run(ctx context.Context) error {
-	hangUp := make(chan os.Signal, 1)
-	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
-		signal.Notify(hangUp, syscall.SIGHUP)
-		defer signal.Stop(hangUp)
-	}
 	var looks <-chan time.Time // nil: not watched
 	if r.a.current.Load().Settings.Server.Watch {
 		ticker := time.NewTicker(lookEvery)
@@ -54,7 +48,12 @@ func (r *reloader) run(ctx context.Context) error {
 	files := quiet{} // they may have changed since they were read
 	for {
 		select {
-		case <-hangUp:
+		case <-r.a.hangUps.c:
+			if r.a.hangUps.closed() {
+				r.a.log.Info("the terminal that evrun was started in was closed")
+				r.a.stop()
+				return nil
+			}
 			_, _ = r.reload(ctx) // it is logged
 		case <-looks:
 			if files.look(r.look(), time.Now()) && r.changed() {

@@ -20,8 +20,9 @@ func newServeCmd(e *env) *cobra.Command {
 		Short: "Run the daemon: publish the schedules' events and run the handlers",
 		Long: `Runs the daemon. It checks the whole wiring file before it opens anything, publishes the schedules' events and runs the
 handlers until it is stopped. The first Ctrl-C or SIGTERM lets what is in flight end (server.grace, 30 seconds); a second one,
-a second or more later, stops at once (exit 130). A handler that does not end 5 seconds after its grace is left to itself: exit 1, and its run is tried again at
-the next start.`,
+a second or more later, stops at once (exit 130). SIGHUP has it read the wiring file again, or stops it when
+the terminal that it was started in is closed. A handler that does not end 5 seconds after its grace is left to itself: exit 1, and
+its run is tried again at the next start.`,
 		Example: "  evrun serve -c config.example.yaml",
 		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return runServe(c.Context(), e) },
@@ -52,6 +53,8 @@ func runServe(ctx context.Context, e *env) error {
 
 // serve runs the daemon on a wiring file that was loaded.
 func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store.Options)) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	alone := errors.Join(process.Hide(), process.Adopt())
 	a, err := newApp(ctx, cfg, e.load, e.err, tune...)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -60,6 +63,7 @@ func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store
 	if err != nil {
 		return err
 	}
+	a.stop = stop
 	a.warn(cfg)
 	if alone != nil {
 		a.log.Warn("commands can read evrun's memory, or leave processes behind", "error", alone)

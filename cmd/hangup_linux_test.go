@@ -1,0 +1,78 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal gives both ends of a new terminal.
+func openTerminal(t *testing.T) (outer, inner *os.File) {
+	t.Helper()
+	outer, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		unable(t, "terminals", err)
+	}
+	t.Cleanup(func() { outer.Close() })
+	if err := unix.IoctlSetPointerInt(int(outer.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		unable(t, "terminals", err)
+	}
+	n, err := unix.IoctlGetInt(int(outer.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		unable(t, "terminals", err)
+	}
+	if inner, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
+		unable(t, "terminals", err)
+	}
+	t.Cleanup(func() { inner.Close() })
+	return outer, inner
+}
+
+// TestAClosedTerminalStopsTheDaemon: a SIGHUP by hand has it reload, in a terminal too.
+func TestAClosedTerminalStopsTheDaemon(t *testing.T) {
+	for name, script := range map[string]string{
+		"in the foreground":  "exec %s serve",
+		"in the background":  "%s serve & wait",
+		"with its own files": "exec %s serve </dev/null >/dev/null",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := wired(t, "handlers: []\n")
+			outer, inner := openTerminal(t)
+			c := exec.Command("sh", "-c", fmt.Sprintf(script, self(t, dir, proofName)))
+			c.Dir, c.Stdin, c.Stdout = dir, inner, inner
+			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			d := serveWith(t, dir, c)
+			d.ready(t)
+			status, err := d.client.Status(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			reloads := func(want int) {
+				eventuallyTrue(t, "the daemon reloads", func() (bool, string) {
+					wireAt(t, dir, fmt.Sprintf("handlers: [{name: h%d, on: a, do: log, with: {message: x}}]\nserver: {watch: false}\n", want))
+					if err := syscall.Kill(status.PID, syscall.SIGHUP); err != nil {
+						t.Fatal(err)
+					}
+					s, err := d.client.Status(t.Context())
+					return err == nil && len(s.Handlers) == 1 && s.Handlers[0].Name == fmt.Sprintf("h%d", want), fmt.Sprintf("%+v %v", s.Handlers, err)
+				})
+			}
+			reloads(1)
+			reloads(2)
+			inner.Close()
+			outer.Close()
+			<-d.ended // of the shell, and so of what has its stderr
+			if text := d.log.String(); !strings.Contains(text, "the terminal that evrun was started in was closed") || !strings.Contains(text, "msg=stopped") {
+				t.Errorf("it says\n%s", text)
+			}
+			if code := d.cmd.ProcessState.ExitCode(); strings.HasPrefix(script, "exec") && code != 0 {
+				t.Errorf("exit %d", code)
+			}
+		})
+	}
+}
