@@ -34,7 +34,7 @@ events:
 schedules:
   - {name: tick, every: 1000h, emit: ticked, data: {x: "<a&b>"}}
 handlers:
-  - {name: json, on: in, when: 'data.x == "<a&b>"', do: log, with: {message: "${ data } <a&b>"}, emit: {type: out.json, data: "${ data } <a&b>"}}
+  - {name: json, on: in, when: 'data.x == "<a&b>"', do: log, with: {message: "${ toJSON(data) } ${ data } <a&b>"}, emit: {type: out.json, data: "${ toJSON(data) } ${ data }"}}
   - {name: event, on: in, do: exec, with: {command: [cat], result: text}, emit: out.event}
   - {name: value, on: in, do: exec, with: {command: [cat], stdin: "${ data }", result: text}, emit: out.value}
   - {name: argument, on: in, do: exec, with: {command: [echo, "${ data }"], result: text}, emit: out.argument}
