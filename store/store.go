@@ -48,6 +48,9 @@ type Store interface {
 
 // Journal is the durable, ordered log of accepted events.
 type Journal interface {
+	// Ping waits until the writer has come to it, as a write would, and writes nothing. Unlike a write, it ends with its context.
+	Ping(ctx context.Context) error
+
 	// ID is this database's own random name, made with it: 8 characters of [a-z2-7].
 	ID() string
 	// Append accepts events, in order and in one transaction, and gives each new one its Sequence, and one without a Chain that

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -132,7 +133,11 @@ func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-func (s *Server) readiness(w http.ResponseWriter, _ *http.Request) error {
+// readyWithin is how long the store's writer has to answer whoever asks whether the daemon is ready.
+const readyWithin = 2 * time.Second
+
+// readiness says whether events are accepted: it asks the writer, in whose queue an event would wait.
+func (s *Server) readiness(w http.ResponseWriter, r *http.Request) error {
 	select {
 	case <-s.o.Runner.Ready():
 	default:
@@ -140,6 +145,13 @@ func (s *Server) readiness(w http.ResponseWriter, _ *http.Request) error {
 	}
 	if s.draining.Load() {
 		return errDraining
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+	defer cancel()
+	if err := s.o.Store.Ping(ctx); errors.Is(err, context.DeadlineExceeded) {
+		return problem(http.StatusServiceUnavailable, fmt.Sprintf("the store's writer has not answered for %v: a statement or the disk holds it", readyWithin))
+	} else if err != nil {
+		return err
 	}
 	return writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 }

@@ -49,6 +49,17 @@ func (f *faulty) Append(ctx context.Context, evs []*events.Event) ([]store.Recei
 	return f.Store.Append(ctx, evs)
 }
 
+// Ping answers as a writer does that is stuck, when the fault is that a deadline has passed.
+func (f *faulty) Ping(ctx context.Context) error {
+	if err := f.err(); err != nil {
+		if _, bounded := ctx.Deadline(); !bounded {
+			return nil
+		}
+		return err
+	}
+	return f.Store.Ping(ctx)
+}
+
 func (f *faulty) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
 	if err := f.err(); err != nil {
 		return nil, err

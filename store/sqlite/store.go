@@ -227,6 +227,22 @@ func (s *Store) checkReadable() error {
 // ID implements [store.Store].
 func (s *Store) ID() string { return s.id }
 
+// Ping implements [store.Store].
+func (s *Store) Ping(ctx context.Context) error {
+	o := newOp(0, 0, func(*txn) error { return nil })
+	if err := s.w.enqueue(ctx, o); err != nil {
+		return err
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-s.w.stopped:
+		return store.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Run implements [store.Store].
 func (s *Store) Run(ctx context.Context) error { return s.w.run(ctx) }
 

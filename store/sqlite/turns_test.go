@@ -322,3 +322,31 @@ func TestAnErrorLeavesTheAnswersOfWhatIsSettled(t *testing.T) {
 		t.Errorf("%v, %v", settled, err)
 	}
 }
+
+// A ping that the writer doesn't come to ends with its context; a write that waits is not lost by it.
+func TestAPingAsksTheWriter(t *testing.T) {
+	busy, release := make(chan struct{}), make(chan struct{})
+	d := openTimed(t)
+	d.start()
+	if err := d.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	held := newOp(1, 0, func(*txn) error {
+		close(busy)
+		<-release
+		return nil
+	})
+	if err := d.w.enqueue(t.Context(), held); err != nil {
+		t.Fatal(err)
+	}
+	<-busy
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Ping(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("while it is held: %v", err)
+	}
+	close(release)
+	if err := d.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

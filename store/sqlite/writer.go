@@ -52,20 +52,8 @@ func newOp(weight, bytes int, do func(*txn) error) *op {
 
 // submit hands o to the writer and waits until it is on disk, or refused.
 func (w *writer) submit(ctx context.Context, o *op) error {
-	if w == nil {
-		return fmt.Errorf("%w: it was opened for reading", store.ErrReadOnly)
-	}
-	select {
-	case <-w.stopped: // first: the queue may have room all the same
-		return store.ErrClosed
-	default:
-	}
-	select {
-	case w.ops <- o:
-	case <-w.stopped:
-		return store.ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := w.enqueue(ctx, o); err != nil {
+		return err
 	}
 	select {
 	case err := <-o.done:
@@ -77,6 +65,26 @@ func (w *writer) submit(ctx context.Context, o *op) error {
 		default: // it came after the last batch
 			return store.ErrClosed
 		}
+	}
+}
+
+// enqueue hands o to the writer.
+func (w *writer) enqueue(ctx context.Context, o *op) error {
+	if w == nil {
+		return fmt.Errorf("%w: it was opened for reading", store.ErrReadOnly)
+	}
+	select {
+	case <-w.stopped: // first: the queue may have room all the same
+		return store.ErrClosed
+	default:
+	}
+	select {
+	case w.ops <- o:
+		return nil
+	case <-w.stopped:
+		return store.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
