@@ -110,3 +110,16 @@ func TestTheLastSlotsOfAnOlderStore(t *testing.T) {
 		t.Errorf("another event: %v, %v", page, err)
 	}
 }
+
+// Two migrations of one number would run in the order of their names, and only in new stores.
+func TestMigrationsAreNumberedWithoutAGap(t *testing.T) {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range files {
+		if !strings.HasPrefix(name, fmt.Sprintf("migrations/%03d_", i+1)) {
+			t.Errorf("%s is number %d", name, i+1)
+		}
+	}
+}
