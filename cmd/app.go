@@ -86,11 +86,12 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 	a.address = addressOf(cfg)
 	a.address.remember()
 	a.emitter = newEmitter(a.store, cfg)
+	metrics := newMetrics()
 	a.runner = tasks.NewRunner(tasks.Options{
 		Store: a.store, Bus: a.bus, Emitter: a.emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
-		Variables: a.address.variables(),
+		Variables:   a.address.variables(),
+		Unannounced: metrics.unannounced,
 	})
-	metrics := newMetrics()
 	a.scheduler = schedule.NewScheduler(schedule.Options{
 		Store: a.store, Emitter: a.emitter, Entries: cfg.Wiring.Schedules, Log: a.log, Settled: a.settled,
 		Observe: metrics.slotAccepted,

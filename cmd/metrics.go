@@ -13,6 +13,7 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	lateness prometheus.Histogram
+	quiet    prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -23,14 +24,21 @@ func newMetrics() *metrics {
 			Help:    "How long after its time a slot's event was accepted. Slots that were missed are not counted.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}),
+		quiet: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "evrun_dead_runs_unannounced_total",
+			Help: "How many runs are dead without an evrun.run.dead of their own: those on a notice of level 2. The log has them.",
+		}),
 	}
-	m.registry.MustRegister(m.lateness, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.lateness, m.quiet, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
+
+// unannounced counts a dead run that no evrun.run.dead reports.
+func (m *metrics) unannounced() { m.quiet.Inc() }
 
 // slotAccepted counts a slot's event, accepted so long after its time.
 func (m *metrics) slotAccepted(late time.Duration) { m.lateness.Observe(late.Seconds()) }

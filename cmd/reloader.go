@@ -217,7 +217,7 @@ func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) e
 }
 
 // tell publishes one of evrun's own events.
-func (r *reloader) tell(ctx context.Context, typ string, data any) {
+func (r *reloader) tell(ctx context.Context, typ string, data map[string]any) {
 	e, err := r.a.emitter.Notice(typ, "", data)
 	if err == nil {
 		_, err = r.a.emitter.Accept(ctx, []*events.Event{e})

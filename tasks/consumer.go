@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"evrun/events"
 	"evrun/store"
 )
 
@@ -576,7 +577,15 @@ func (c *consumer) stuck(err error) {
 func (c *consumer) log(t *task, out store.Outcome) {
 	args := []any{"handler", c.h.Name, "event", t.event.ID, "type", t.event.Type, "attempt", t.attempt, "error", out.Error}
 	if out.State == store.Dead {
-		c.r.o.Log.Error("run is dead", append(args, "run", c.runID(t))...)
+		args = append(args, "run", c.runID(t))
+		if slices.ContainsFunc(out.Emit, func(e *events.Event) bool { return e.Type == events.TypeRunDead }) {
+			c.r.o.Log.Error("run is dead", args...)
+			return
+		}
+		c.r.o.Log.Error("run is dead, and nothing but this line reports it", args...)
+		if c.r.o.Unannounced != nil {
+			c.r.o.Unannounced()
+		}
 		return
 	}
 	c.r.o.Log.Warn("attempt failed", append(args, "next", out.NextAttemptAt.UTC().Format(time.RFC3339))...)

@@ -124,11 +124,24 @@ func (em *Emitter) CheckFor(e, cause *events.Event) error {
 	return nil
 }
 
-// stamp fills in what is missing and checks the whole: its attributes, its size, and its data against its type's schema.
+// stamp fills in what is missing and checks the whole: its place in its chain, its size, and what fit looks at.
 func (em *Emitter) stamp(e *events.Event) error { return em.stampWithin(e, nil) }
 
 // stampWithin is stamp with a bound on its work, which may be nil.
 func (em *Emitter) stampWithin(e *events.Event, b *expression.Budget) error {
+	em.fill(e)
+	if e.Hops > events.MaxHops {
+		return refused("event %q would be number %d in a chain of events that cause each other, and %d is the limit: is there a loop in the wiring?",
+			e.Type, e.Hops, events.MaxHops)
+	}
+	if len(e.Data) > em.maxData {
+		return &RefusedError{TooLarge: true, Msg: fmt.Sprintf("data of %d bytes: an event may have %d (server.max_event in the wiring file)", len(e.Data), em.maxData)}
+	}
+	return em.fit(e, b)
+}
+
+// fill fills in what is missing.
+func (em *Emitter) fill(e *events.Event) {
 	e.Sequence = 0
 	if e.ID == "" {
 		e.ID = events.NewID()
@@ -143,13 +156,10 @@ func (em *Emitter) stampWithin(e *events.Event, b *expression.Budget) error {
 	if e.CorrelationID == "" {
 		e.CorrelationID = e.ID
 	}
-	if e.Hops < 0 || e.Hops > events.MaxHops {
-		return refused("event %q would be number %d in a chain of events that cause each other, and %d is the limit: is there a loop in the wiring?",
-			e.Type, e.Hops, events.MaxHops)
-	}
-	if len(e.Data) > em.maxData {
-		return &RefusedError{TooLarge: true, Msg: fmt.Sprintf("data of %d bytes: an event may have %d (server.max_event in the wiring file)", len(e.Data), em.maxData)}
-	}
+}
+
+// fit checks an event's attributes, and its data against its type's schema, with a bound on its work, which may be nil.
+func (em *Emitter) fit(e *events.Event, b *expression.Budget) error {
 	if err := b.Spend(len(e.Data) / 64); err != nil {
 		return err
 	}
@@ -197,11 +207,16 @@ func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*
 	if err != nil {
 		return nil, refused("data of the emitted event %q: %v", what.Type, err)
 	}
-	e := &events.Event{
-		ID: d.RunID + "." + name, Source: source, Type: what.Type, Subject: what.Subject, Data: data,
-	}
-	join(e, d.Event)
+	e := childOf(d, name, source, what)
+	e.Data = data
 	return e, em.stampWithin(e, b)
+}
+
+// childOf gives an event that a run causes its attributes.
+func childOf(d *Delivery, name, source string, what EmittedEvent) *events.Event {
+	e := &events.Event{ID: d.RunID + "." + name, Source: source, Type: what.Type, Subject: what.Subject}
+	join(e, d.Event)
+	return e
 }
 
 // MarshalData makes an event's data from a value: nil makes none, json.RawMessage is taken as it is, and so is what the
@@ -218,17 +233,6 @@ func MarshalData(v any) (json.RawMessage, error) {
 		return v.AppendJSON(nil)
 	}
 	return events.MarshalJSON(v)
-}
-
-// Notice makes one of evrun's own events, of a type of [events.OwnTypes], which nobody else can publish: for Accept, or for a
-// transaction that has it with it.
-func (em *Emitter) Notice(typ, id string, data any) (*events.Event, error) {
-	payload, err := MarshalData(data)
-	if err != nil {
-		return nil, err
-	}
-	e := &events.Event{Type: typ, ID: id, Data: payload}
-	return e, em.Own("", e)
 }
 
 // Stamp fills in what an event lacks and says whether it is fit, evrun's own types too: for an event that somebody asks

@@ -21,6 +21,9 @@ type Options struct {
 	Emitter  *Emitter
 	Handlers []*Handler
 	Log      *slog.Logger
+	// Unannounced is called for each dead run that no evrun.run.dead reports: one on a notice of a run that was on a notice
+	// itself. Nil: nobody wants to know.
+	Unannounced func()
 	// Grace is how long attempts of outside handlers may go on after a stop. Then their contexts end: such an attempt is recorded
 	// as failed, and uses up none of the handler's. Those that have not returned 5 s later are left to themselves: Run returns an
 	// error, and the next start counts them as failed. Default 30s.

@@ -81,6 +81,12 @@ func startWith(t testing.TB, path string, opt store.Options, handlers ...*tasks.
 // startOn is startWith with what the runner takes for the store.
 func startOn(t testing.TB, path string, opt store.Options, runnersStore func(*sqlite.Store) store.Store, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
+	return startTuned(t, path, opt, func(o *tasks.Options, s *sqlite.Store) { o.Store = runnersStore(s) }, handlers...)
+}
+
+// startTuned is startWith with other options of the runner.
+func startTuned(t testing.TB, path string, opt store.Options, tune func(*tasks.Options, *sqlite.Store), handlers ...*tasks.Handler) *daemon {
+	t.Helper()
 	d := &daemon{t: t, bus: events.NewBus(), commits: events.NewFeed[store.Commit]()}
 	var err error
 	opt.WantRuns = func() bool { return d.commits.Subscribers() > 0 }
@@ -99,10 +105,11 @@ func startOn(t testing.TB, path string, opt store.Options, runnersStore func(*sq
 			h.Retry = quick
 		}
 	}
-	d.emitter = tasks.NewEmitter(d.store, 0)
-	d.runner = tasks.NewRunner(tasks.Options{
-		Store: runnersStore(d.store), Bus: d.bus, Emitter: d.emitter, Handlers: handlers, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Grace: 200 * time.Millisecond,
-	})
+	o := tasks.Options{
+		Store: d.store, Bus: d.bus, Emitter: tasks.NewEmitter(d.store, 0), Handlers: handlers, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Grace: 200 * time.Millisecond,
+	}
+	tune(&o, d.store)
+	d.emitter, d.runner = o.Emitter, tasks.NewRunner(o)
 	storeCtx, stopStore := context.WithCancel(context.Background())
 	runnerCtx, stopRunner := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -612,17 +619,6 @@ func TestDeadRunIsRetriedWithItsKeyAndHistory(t *testing.T) {
 		if key != dead.ID {
 			t.Errorf("idempotency key %s", key)
 		}
-	}
-}
-
-func TestDeadRunsOfDeadRunsMakeNoChain(t *testing.T) {
-	d := start(t, path(t), &tasks.Handler{Name: "h", On: on(">"), Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) {
-		return nil, tasks.Permanent(errors.New("never"))
-	})})
-	d.emit("a", "1")
-	d.settled(2)
-	if head, _ := d.store.Head(t.Context()); head != 2 {
-		t.Errorf("%d events", head)
 	}
 }
 

@@ -359,11 +359,6 @@ func (s *Scheduler) missed(t *timer, reason string, d Dropped, cause error) *eve
 	data["slots"] = slots
 	id := fmt.Sprintf("missed-%s-%s", t.Name, slotID(d.Last))
 	e, err := s.o.Emitter.Notice(events.TypeScheduleMissed, id, data)
-	var refused *tasks.RefusedError
-	if errors.As(err, &refused) && refused.TooLarge {
-		delete(data, "slots")
-		e, err = s.o.Emitter.Notice(events.TypeScheduleMissed, id, data)
-	}
 	if err != nil {
 		s.o.Log.Error("the event of slots that are left out can't be made", "schedule", t.Name, "error", err)
 		return nil

@@ -1,0 +1,138 @@
+package tasks
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"evrun/events"
+	"evrun/tasks/expression"
+)
+
+// Notices report what went wrong: evrun's own events, and those of a handler's on_dead. They are the last that is heard of it,
+// so they are not refused for their size, but shortened, nor for the number of events before them.
+
+// Notices of dead runs have a level: 1 for a run on an ordinary event, 2 for one on such a notice, as an alert's. What dies on
+// one of those is in the log alone: a handler of notices that always fails must come to an end.
+const (
+	levelAttribute = "level"
+	maxLevel       = 2
+)
+
+// level is the level of a notice of a dead run; 0 for any other event.
+func (em *Emitter) level(e *events.Event) int {
+	if n, ok := e.Extensions[levelAttribute].(int64); ok && em.owns(e.Source) {
+		return int(n)
+	}
+	if e.Type == events.TypeRunDead { // an older evrun's
+		return 1
+	}
+	return 0
+}
+
+// ofDead makes the notices of a dead run of that level.
+func (em *Emitter) ofDead(e *events.Event, level int, data any, instead map[string]any, b *expression.Budget) error {
+	e.Extensions = map[string]any{levelAttribute: int64(level)}
+	return em.notice(e, data, instead, b)
+}
+
+// Notice makes one of evrun's own events, of a type of [events.OwnTypes], which nobody else can publish: for Accept, or for a
+// transaction that has it with it. Data that is too large is shortened: its "error", its lists of names, and its events.
+func (em *Emitter) Notice(typ, id string, data map[string]any) (*events.Event, error) {
+	e := &events.Event{Type: typ, ID: id, Source: em.Source("")}
+	return e, em.notice(e, data, data, nil)
+}
+
+// notice stamps a notice. Where its data is too large it gets what is given instead, shortened. b bounds its work, and may be nil.
+func (em *Emitter) notice(e *events.Event, data any, instead map[string]any, b *expression.Budget) error {
+	em.fill(e)
+	err := b.SpendOn(data)
+	if err != nil {
+		return err
+	}
+	if e.Data, err = MarshalData(data); err == nil && len(e.Data) > em.maxData {
+		e.Data, err = shortened(instead, em.maxData)
+	}
+	if err != nil {
+		return refused("data of the event %q: %v", e.Type, err)
+	}
+	e.Subject = cut(e.Subject, events.MaxSubjectLen)
+	return em.fit(e, b)
+}
+
+// shortened makes JSON text of at most so many bytes of data, if that can be: it takes away from what is largest, again and
+// again, and says from which keys in "shortened".
+func shortened(data map[string]any, most int) (json.RawMessage, error) {
+	data = maps.Clone(data)
+	from := []string{}
+	for {
+		data["shortened"] = from
+		text, err := MarshalData(data)
+		if err != nil || len(text) <= most {
+			return text, err
+		}
+		name, less, err := shorten(data)
+		if name == "" || err != nil {
+			return text, err
+		}
+		data[name] = less
+		if !slices.Contains(from, name) {
+			from = append(from, name)
+		}
+	}
+}
+
+// shorten takes away from the largest value that can be shortened; no name: none can.
+func shorten(data map[string]any) (name string, less any, err error) {
+	size := map[string]int{}
+	for name, v := range data {
+		text, err := MarshalData(v)
+		if err != nil {
+			return "", nil, err
+		}
+		size[name] = len(text)
+	}
+	names := slices.SortedFunc(maps.Keys(data), func(a, b string) int { return cmp.Or(size[b]-size[a], strings.Compare(a, b)) })
+	for _, name := range names {
+		switch v := data[name].(type) {
+		case string:
+			if name == "error" && len(v) > 64 {
+				return name, cut(v, len(v)/2), nil
+			}
+		case []string:
+			if len(v) > 0 && name != "shortened" {
+				return name, v[:len(v)/2], nil
+			}
+		case Changes:
+			if !v.None() {
+				return name, Changes{v.Added[:len(v.Added)/2], v.Removed[:len(v.Removed)/2], v.Changed[:len(v.Changed)/2]}, nil
+			}
+		case *events.Event:
+			bare := &events.Event{Sequence: v.Sequence, ID: v.ID, Source: v.Source, Type: v.Type}
+			if v.Data != nil {
+				attributes := *v
+				attributes.Data, bare = nil, &attributes
+			} else if v.Time.IsZero() {
+				continue // it is bare
+			}
+			return name, bare, nil
+		}
+	}
+	return "", nil, nil
+}
+
+// cut shortens text to so many bytes, not through the middle of a character.
+func cut(text string, most int) string {
+	const mark = "…"
+	if len(text) <= most {
+		return text
+	}
+	end := max(0, most-len(mark))
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + mark
+}
