@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"evrun/store"
@@ -29,6 +31,22 @@ func (e *env) completeHandlers(c *cobra.Command, _ []string, _ string) ([]string
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeKnownHandlers lists the handlers that are in such a state, as the daemon or the store knows them.
+func (e *env) completeKnownHandlers(states ...string) cobra.CompletionFunc {
+	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		if e.completing(c) {
+			list, _ := e.handlers(c.Context()) // without any there is nothing to choose from
+			for _, h := range list {
+				if len(states) == 0 || slices.Contains(states, h.State) {
+					names = append(names, h.Name+"\t"+h.State)
+				}
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 // completeSchedules lists the wired schedules.

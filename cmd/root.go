@@ -94,6 +94,7 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some li
 		newEventsCmd(e),
 		newRunsCmd(e),
 		newSchedulesCmd(e),
+		newHandlersCmd(e),
 		newUsersCmd(e),
 		newStatusCmd(e),
 		newReloadCmd(e),

@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"os/exec"
@@ -92,4 +93,16 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// longago STORE HANDLER lets two hours pass since a handler left, in a store that nobody has open.
+func longAgo(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	changed, err := db.Exec(`UPDATE handlers SET left_at = left_at - 2 * 3600 * 1000000 WHERE name = ? AND left_at > 0`, args[1])
+	ts.Check(err)
+	if n, _ := changed.RowsAffected(); n != 1 {
+		ts.Fatalf("handler %s has not left", args[1])
+	}
 }

@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "example.yaml"), exampleFile(), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": ready, "eventually": eventually, "exits": exits, "capture": capture, "expand": expand,
+			"ready": ready, "eventually": eventually, "exits": exits, "capture": capture, "expand": expand, "longago": longAgo,
 		},
 	})
 }

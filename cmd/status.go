@@ -12,6 +12,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/events"
+	"evrun/tasks"
 )
 
 func newStatusCmd(e *env) *cobra.Command {
@@ -20,7 +21,8 @@ func newStatusCmd(e *env) *cobra.Command {
 		Short: "Show how the daemon gets on",
 		Long: `Shows how the daemon gets on: what it runs, since when, what came of the last reload, and for each handler how many events of
 the journal are after the last one up to which all is dealt with (BEHIND), the attempts under way, the runs that wait for their next
-attempt, and those that are dead. Exit 69 when no daemon runs.`,
+attempt, and those that are dead. Handlers that are paused, and those that have left the file with work to do, are named as such
+("evrun handlers --help" says more). Exit 69 when no daemon runs.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), e) },
 	}
@@ -56,8 +58,13 @@ func runStatus(ctx context.Context, e *env) error {
 		fmt.Fprint(w, "\nHANDLER\tBEHIND\tRUNNING\tRETRYING\tDEAD\n")
 		for _, h := range s.Handlers {
 			name := h.Name
-			if h.Replacing {
+			switch {
+			case h.Replacing:
 				name += " (its old wiring still ends what it began)"
+			case h.State == tasks.StatePaused:
+				name += fmt.Sprintf(" (paused, %s waiting)", eventsOf(*h.Waiting, h.AtMost))
+			case h.State == tasks.StateLeft:
+				name += fmt.Sprintf(" (%s with %s waiting)", stateOf(h), eventsOf(h.LeftWith, h.AtMost))
 			}
 			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", name, h.Behind, h.Running, h.Retrying, h.Dead)
 		}
@@ -69,6 +76,15 @@ func runStatus(ctx context.Context, e *env) error {
 	}
 	_, err = fmt.Fprint(e.out, b.String())
 	return err
+}
+
+// eventsOf is a number of events in words; atMost: it is a bound.
+func eventsOf(n int64, atMost bool) string {
+	text := counted(int(n), "event")
+	if atMost {
+		text = "at most " + text
+	}
+	return text
 }
 
 // age is how long ago t was, without what doesn't matter.

@@ -1,13 +1,18 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/api"
 	"evrun/cmd/config"
+	"evrun/store"
+	"evrun/tasks"
 )
 
 func newValidateCmd(e *env) *cobra.Command {
@@ -15,20 +20,23 @@ func newValidateCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the wiring file, and say all that is wrong with it",
-		Long: `Checks the whole wiring file and says all that is wrong with it, each with file, line and column. It opens no store and
-sends nothing. Exit 78 when something is wrong.
+		Long: `Checks the whole wiring file and says all that is wrong with it, each with file, line and column. It opens no store. Exit 78
+when something is wrong.
 
 Where nothing is wrong it warns of what is probably not meant: a type that no handler is wired to; a handler that nothing
 known reaches (where the file declares its types); events that cause each other without an end; a command without a timeout;
-a condition that is always or never true. With --strict these are errors.`,
+a condition that is always or never true. With --strict these are errors.
+
+When a daemon runs, it is asked what the file would leave behind: handlers that it does not have any more, and for which events or
+runs wait, are named with their count on stderr, and so are those that would come back paused.`,
 		Args: noArgs,
-		RunE: func(_ *cobra.Command, _ []string) error { return runValidate(e, strict) },
+		RunE: func(c *cobra.Command, _ []string) error { return runValidate(c.Context(), e, strict) },
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
 	return c
 }
 
-func runValidate(e *env, strict bool) error {
+func runValidate(ctx context.Context, e *env, strict bool) error {
 	cfg, err := e.load()
 	var faults *config.Errors
 	if err == nil && strict && len(cfg.Warnings) > 0 {
@@ -47,6 +55,7 @@ func runValidate(e *env, strict bool) error {
 	if err != nil {
 		return err
 	}
+	e.noteLeftBehind(ctx, cfg)
 	types, schedules, handlers := len(cfg.Wiring.Events), len(cfg.Wiring.Schedules), len(cfg.Wiring.Handlers)
 	if e.json() {
 		if err := e.printFaults(cfg.Warnings); err != nil {
@@ -61,6 +70,36 @@ func runValidate(e *env, strict bool) error {
 	_, err = fmt.Fprintf(e.out, "%s is right: %s, %s, %s, %s\n", cfg.Path,
 		counted(types, "event type"), counted(schedules, "schedule"), counted(handlers, "handler"), counted(len(cfg.Wiring.Tests), "test"))
 	return err
+}
+
+// askFor is how long a check waits for the daemon's answer.
+const askFor = 3 * time.Second
+
+// noteLeftBehind says what work a daemon would have to leave or to hold if this were its file. Without one it says nothing.
+func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	list, err := api.NewClient(cfg.Settings.Server.Socket).Handlers(ctx)
+	if err != nil {
+		return
+	}
+	stays, fromMark := map[string]bool{}, map[string]bool{}
+	for _, h := range cfg.Wiring.Handlers {
+		stays[h.Name], stays[h.Was], fromMark[h.Name] = true, true, h.FromMark
+	}
+	for _, h := range list {
+		u := tasks.Unfinished{Name: h.Name, AtMost: h.AtMost, Running: h.Running, Retrying: h.Retrying}
+		if h.Waiting != nil {
+			u.Waiting = *h.Waiting
+		}
+		switch idle := u.Waiting == 0 && u.Running+u.Retrying == 0; {
+		case idle:
+		case h.State != tasks.StateLeft && !stays[h.Name]:
+			e.note("this file has no handler %s, which the daemon has: %s. It goes on if it returns within an hour, or another one with \"was: %s\"", h.Name, u, h.Name)
+		case h.State == tasks.StateLeft && stays[h.Name] && !fromMark[h.Name] && (h.LeftAt == nil || time.Since(*h.LeftAt) > store.ReturnWithin):
+			e.note("handler %s left over an hour ago, and would be paused: %s. \"from: mark\" lets it go on", h.Name, u)
+		}
+	}
 }
 
 // counted is a number of things in words: 1 handler, 2 handlers.

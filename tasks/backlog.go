@@ -169,38 +169,40 @@ func (r *Runner) tellPaused(ctx context.Context, u Unfinished, left time.Time) e
 
 // Skipped says what was left out of a handler's work.
 type Skipped struct {
-	Name   string `json:"name"`
-	Done   bool   `json:"done"`              // false: there was nothing to do, since the handler is not paused
-	Events int64  `json:"skipped_events"`    // that waited and won't be handled
-	AtMost bool   `json:"at_most,omitempty"` // there may have been fewer of them
-	Runs   int    `json:"dropped_runs"`
+	Done   bool  `json:"-"`                 // false: nothing was done, since the handler is not paused
+	Events int64 `json:"skipped_events"`    // that waited and won't be handled
+	AtMost bool  `json:"at_most,omitempty"` // there may have been fewer of them
+	Runs   int   `json:"dropped_runs"`
 }
+
+// ErrHasLeft is what [ResumeHandler] answers for a handler that is not in the wiring.
+var ErrHasLeft = errors.New("it is not in the wiring; a daemon that has it again pauses it or lets it go on")
 
 // ErrLeaving is what [Runner.Forget] answers while a handler that has left ends what it had begun.
 var ErrLeaving = errors.New("it is still ending what it had begun")
 
 // ResumeHandler lets a paused handler go on where it stopped. With fromNow what waits for it is left out instead: events are
-// skipped, and its runs that are not settled are dropped; evrun.handler.skipped says how many. The error is
-// [store.ErrNotFound] when no such handler is active.
+// skipped, and its runs that are not settled are dropped; evrun.handler.skipped says how many. The errors are
+// [store.ErrNotFound] and [ErrHasLeft].
 func ResumeHandler(ctx context.Context, s store.Store, em *Emitter, name string, fromNow bool) (Skipped, error) {
-	done := Skipped{Name: name}
+	var done Skipped
 	var head int64
 	var evs []*events.Event
-	if fromNow {
-		c, err := lookUp(ctx, s, name)
-		if err != nil {
+	c, err := lookUp(ctx, s, name)
+	if err != nil {
+		return done, err
+	}
+	if c.State == store.Left {
+		return done, fmt.Errorf("handler %q: %w", name, ErrHasLeft)
+	}
+	if fromNow && c.Paused {
+		if head, err = s.Head(ctx); err != nil {
 			return done, err
 		}
-		if c.State == store.Active && c.Paused {
-			if head, err = s.Head(ctx); err != nil {
-				return done, err
-			}
-			if evs, err = done.skip(ctx, s, em, c, head, "resume --from now"); err != nil {
-				return done, err
-			}
+		if evs, err = done.skip(ctx, s, em, c, head, "resume --from now"); err != nil {
+			return done, err
 		}
 	}
-	var err error
 	done.Done, err = s.Resume(ctx, name, head, evs)
 	return done, err
 }
@@ -208,7 +210,7 @@ func ResumeHandler(ctx context.Context, s store.Store, em *Emitter, name string,
 // ForgetHandler deletes the mark of a handler that has left, and drops its runs that are not settled or are dead;
 // evrun.handler.skipped says how many. The errors are [store.ErrNotFound] and [store.ErrActive].
 func ForgetHandler(ctx context.Context, s store.Store, em *Emitter, name string) (Skipped, error) {
-	done := Skipped{Name: name, Done: true}
+	done := Skipped{Done: true}
 	c, err := lookUp(ctx, s, name)
 	if err != nil {
 		return done, err
@@ -274,7 +276,7 @@ func (r *Runner) Forget(ctx context.Context, name string) (Skipped, error) {
 	r.wiring.Lock()
 	defer r.wiring.Unlock()
 	if len(r.leaving[name]) > 0 && r.wired.Load().members[name] == nil {
-		return Skipped{Name: name}, fmt.Errorf("handler %q: %w", name, ErrLeaving)
+		return Skipped{}, fmt.Errorf("handler %q: %w", name, ErrLeaving)
 	}
 	return ForgetHandler(ctx, r.o.Store, r.o.Emitter, name)
 }

@@ -74,6 +74,15 @@ func StoredStatuses(ctx context.Context, s store.Store, handlers []*Handler) ([]
 	return handlerStatuses(ctx, s, handlers, true, func(string) (consumerStatus, bool) { return consumerStatus{}, false })
 }
 
+// NewStatuses is StoredStatuses where there is no store yet.
+func NewStatuses(handlers []*Handler) []HandlerStatus {
+	list := make([]HandlerStatus, len(handlers))
+	for i, h := range handlers {
+		list[i] = HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: patternNames(h.On)}
+	}
+	return list
+}
+
 // handlerStatuses joins a wiring with what the store and the running handlers know. all: see [Runner.HandlerStatuses].
 func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, all bool, live func(name string) (consumerStatus, bool)) ([]HandlerStatus, error) {
 	head, err := s.Head(ctx)

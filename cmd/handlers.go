@@ -1,0 +1,349 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/cmd/config"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+func newHandlersCmd(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "handlers",
+		Short: "Show the handlers and what waits for them; resume or forget one",
+		Long: `Shows the handlers and what waits for them, as the daemon has them, or as the wiring file and the store do where none runs.
+
+A handler keeps its place in the journal when it leaves the wiring file. If it returns within an hour, it goes on there. If it returns
+later and events or runs wait for it, it is paused until "evrun handlers resume", unless it is "from: mark" in the file. Another handler
+takes over its place and its runs with "was: NAME". "evrun handlers forget" gives both up.
+
+States: active; paused; left (it is not in the file); new (no daemon has had it yet).`,
+		Example: `  evrun handlers list
+  evrun handlers resume announce
+  evrun handlers resume announce --from now
+  evrun handlers forget old-name`,
+		Args: unknownCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the handlers, also those that have left the file",
+		Long: `Lists the handlers of the wiring file, and those that have left it and were not forgotten. WAITING is how many events that a handler runs
+on have no run yet; when very many came after its place in the journal, it is a bound (≤).`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runHandlersList(c.Context(), e) },
+	}
+	show := &cobra.Command{
+		Use:               "show NAME",
+		Short:             "Show one handler, and what waits for it",
+		Args:              handlerNames(1, 1),
+		ValidArgsFunction: e.completeKnownHandlers(),
+		RunE:              func(c *cobra.Command, args []string) error { return runHandlersShow(c.Context(), e, args[0]) },
+	}
+	from := ""
+	resume := &cobra.Command{
+		Use:   "resume NAME...",
+		Short: "Let paused handlers go on",
+		Long: `Lets handlers go on that returned to the wiring file after more than an hour, and that are paused since. They go on where they
+stopped. With --from now they begin with what comes next: the events that wait are skipped and the runs that are not settled are
+dropped; how many is printed, and published as evrun.handler.skipped.`,
+		Example: `  evrun handlers resume announce
+  evrun handlers resume announce --from now`,
+		Args:              handlerNames(1, 0),
+		ValidArgsFunction: e.completeKnownHandlers(tasks.StatePaused),
+		RunE: func(c *cobra.Command, names []string) error {
+			if from != "mark" && from != "now" {
+				return usage("--from %q: mark or now", from)
+			}
+			return e.changeHandlers(c.Context(), names, resumption(from == "now"))
+		},
+	}
+	resume.Flags().StringVar(&from, "from", "mark", "where to go on: mark (where they stopped), or now")
+	complete(resume, "from", "mark", "now")
+	forget := &cobra.Command{
+		Use:   "forget NAME...",
+		Short: "Give up the place and the runs of handlers that have left",
+		Long: `Gives up the place in the journal of handlers that are not in the wiring file any more, and drops their runs that are not settled or
+are dead. How many events and runs that leaves out is printed, and published as evrun.handler.skipped. Should the name return, it is
+a new handler.`,
+		Example:           `  evrun handlers forget old-name`,
+		Args:              handlerNames(1, 0),
+		ValidArgsFunction: e.completeKnownHandlers(tasks.StateLeft),
+		RunE: func(c *cobra.Command, names []string) error {
+			return e.changeHandlers(c.Context(), names, forgetting)
+		},
+	}
+	c.AddCommand(list, show, resume, forget)
+	return c
+}
+
+// handlerNames wants at least and at most so many names of handlers; most 0: any number.
+func handlerNames(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || most > 0 && len(args) > most {
+			return usage("%s takes the name of a handler (evrun handlers list shows them)", c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// handlers asks the daemon for the handlers, or finds out how the wiring file stands to the store where none runs.
+func (e *env) handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
+	cfg, err := e.settings()
+	if err != nil {
+		return nil, err
+	}
+	list, err := api.NewClient(cfg.Settings.Server.Socket).Handlers(ctx)
+	if !errors.Is(err, api.ErrNoDaemon) {
+		return list, err
+	}
+	if cfg, err = e.load(); err != nil {
+		return nil, err
+	}
+	err = e.withReader(func(s *sqlite.Store) (err error) {
+		list, err = tasks.StoredStatuses(ctx, s, cfg.Wiring.Handlers)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) { // no daemon has run yet
+		return tasks.NewStatuses(cfg.Wiring.Handlers), nil
+	}
+	return list, err
+}
+
+func unknownHandler(name string, known []tasks.HandlerStatus) error {
+	names := make([]string, len(known))
+	for i, h := range known {
+		names[i] = h.Name
+	}
+	hint := expression.DidYouMean(name, names)
+	if hint != "" {
+		hint = "; " + hint
+	}
+	return fmt.Errorf("there is no handler %q%s", name, hint)
+}
+
+func runHandlersList(ctx context.Context, e *env) error {
+	list, err := e.handlers(ctx)
+	if err != nil {
+		return err
+	}
+	if e.json() {
+		for _, h := range list {
+			if err := e.printJSON(h); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(list) == 0 {
+		e.note("no handler is wired")
+		return nil
+	}
+	return printHandlers(e.out, list)
+}
+
+// printHandlers writes a table.
+func printHandlers(w io.Writer, list []tasks.HandlerStatus) error {
+	table := newTable(w)
+	fmt.Fprint(table, "HANDLER\tSTATE\tWAITING\tRUNNING\tRETRYING\tDEAD\tON\n")
+	for _, h := range list {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", h.Name, stateOf(h), waitingOf(h), h.Running, h.Retrying, h.Dead, clip(events.EscapeControl(strings.Join(h.On, ", ")), 60))
+	}
+	return table.Flush()
+}
+
+// stateOf is a handler's state in words.
+func stateOf(h tasks.HandlerStatus) string {
+	if h.State == tasks.StateLeft && h.LeftAt != nil {
+		return "left " + age(*h.LeftAt) + " ago"
+	}
+	return h.State
+}
+
+func waitingOf(h tasks.HandlerStatus) string {
+	switch {
+	case h.Waiting == nil:
+		return "-"
+	case h.AtMost:
+		return fmt.Sprintf("≤%d", *h.Waiting)
+	}
+	return fmt.Sprint(*h.Waiting)
+}
+
+func runHandlersShow(ctx context.Context, e *env, name string) error {
+	list, err := e.handlers(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(h tasks.HandlerStatus) bool { return h.Name == name })
+	if i < 0 {
+		return unknownHandler(name, list)
+	}
+	h := list[i]
+	if e.json() {
+		return e.printJSON(h)
+	}
+	table := newTable(e.out)
+	row := func(name, format string, args ...any) { fmt.Fprintf(table, name+"\t"+format+"\n", args...) }
+	row("handler", "%s", h.Name)
+	row("state", "%s", stateOf(h))
+	if h.Kind != "" {
+		row("does", "%s", h.Kind)
+	}
+	row("on", "%s", orDash(events.EscapeControl(strings.Join(h.On, ", "))))
+	row("waiting", "%s", waitingOf(h))
+	if h.LeftAt != nil {
+		row("left", "%s, with %s waiting", h.LeftAt.Format(time.RFC3339), counted(int(h.LeftWith), "event"))
+	}
+	row("behind", "%d", h.Behind)
+	row("running", "%d", h.Running)
+	row("retrying", "%d", h.Retrying)
+	row("dead", "%d", h.Dead)
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	switch h.State {
+	case tasks.StatePaused:
+		e.note("it returned after more than an hour; evrun handlers resume %s lets it go on", h.Name)
+	case tasks.StateLeft:
+		e.note("it is not in the wiring file; another handler takes over with was: %s, and evrun handlers forget %s gives it up", h.Name, h.Name)
+	}
+	return nil
+}
+
+// handlerChange is what a command does to a handler: by the daemon, or to the store where there is none.
+type handlerChange struct {
+	daemon func(ctx context.Context, client *api.Client, name string) (any, error)
+	direct func(ctx context.Context, s *sqlite.Store, cfg *config.Config, name string) (any, error)
+}
+
+func resumption(fromNow bool) handlerChange {
+	return handlerChange{
+		daemon: func(ctx context.Context, client *api.Client, name string) (any, error) {
+			return client.ResumeHandler(ctx, name, fromNow)
+		},
+		direct: func(ctx context.Context, s *sqlite.Store, cfg *config.Config, name string) (any, error) {
+			done, err := tasks.ResumeHandler(ctx, s, newEmitter(s, cfg), name, fromNow)
+			return api.Resumed{Name: name, Resumed: done.Done, Skipped: done}, err
+		},
+	}
+}
+
+var forgetting = handlerChange{
+	daemon: func(ctx context.Context, client *api.Client, name string) (any, error) {
+		return client.ForgetHandler(ctx, name)
+	},
+	direct: func(ctx context.Context, s *sqlite.Store, cfg *config.Config, name string) (any, error) {
+		if slices.ContainsFunc(cfg.Wiring.Handlers, func(h *tasks.Handler) bool { return h.Name == name }) {
+			return nil, fmt.Errorf("handler %q: %w", name, store.ErrActive)
+		}
+		done, err := tasks.ForgetHandler(ctx, s, newEmitter(s, cfg), name)
+		return api.Forgotten{Name: name, Forgotten: true, Skipped: done}, err
+	},
+}
+
+// changeHandlers does one thing to several handlers, and goes on with the others when it can't be done to one.
+func (e *env) changeHandlers(ctx context.Context, names []string, change handlerChange) error {
+	cfg, err := e.settings()
+	if err != nil {
+		return err
+	}
+	client := api.NewClient(cfg.Settings.Server.Socket)
+	failed := false
+	for _, name := range names {
+		var done any
+		_, err := e.daemonOrStore(ctx, func(ctx context.Context) (err error) {
+			done, err = change.daemon(ctx, client, name)
+			return err
+		}, func(ctx context.Context) error {
+			// Opened for writing, a store that isn't there would be made.
+			if _, err := os.Stat(cfg.Settings.Store.Path); errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("handler %q: %w", name, store.ErrNotFound)
+			}
+			return e.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) (err error) {
+				done, err = change.direct(ctx, s, cfg, name)
+				return err
+			})
+		})
+		if isAboutHandler(err) {
+			failed = true
+			fmt.Fprintf(e.err, "evrun: %s\n", events.EscapeControl(handlerError(name, err)))
+			continue
+		}
+		if err == nil {
+			err = e.printHandlerChange(done)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if failed {
+		return &exitError{code: exitFailed, err: errors.New("some handlers were left as they are"), silent: true}
+	}
+	return nil
+}
+
+func (e *env) printHandlerChange(done any) error {
+	if e.json() {
+		return e.printJSON(done)
+	}
+	text := ""
+	switch d := done.(type) {
+	case api.Resumed:
+		if text = d.Name + " is not paused"; d.Resumed {
+			text = d.Name + " resumed" + skippedWords(d.Skipped)
+		}
+	case api.Forgotten:
+		text = d.Name + " forgotten" + skippedWords(d.Skipped)
+	}
+	_, err := fmt.Fprintln(e.out, text)
+	return err
+}
+
+// skippedWords says what was left out, where something was.
+func skippedWords(s tasks.Skipped) string {
+	var parts []string
+	if s.Events > 0 {
+		parts = append(parts, eventsOf(s.Events, s.AtMost)+" skipped")
+	}
+	if s.Runs > 0 {
+		parts = append(parts, counted(s.Runs, "run")+" dropped")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
+}
+
+// isAboutHandler says whether an error concerns the one handler, so that others may go on.
+func isAboutHandler(err error) bool {
+	var p *api.Problem
+	return errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusConflict) ||
+		errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrActive) || errors.Is(err, tasks.ErrHasLeft)
+}
+
+// handlerError is what people read of such an error, by the daemon or not.
+func handlerError(name string, err error) string {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Sprintf("there is no handler %q", name)
+	case errors.Is(err, store.ErrActive):
+		return fmt.Sprintf("handler %q is in the wiring file: remove it from there first", name)
+	}
+	return err.Error()
+}
