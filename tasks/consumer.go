@@ -524,7 +524,7 @@ func (c *consumer) settled(batch []settling) {
 		t := b.t
 		switch {
 		case b.out.Fenced:
-			c.r.o.Log.Debug("a late settlement was left out", "handler", c.h.Name, "sequence", t.seq, "attempt", t.attempt)
+			c.r.o.Log.Debug("a late settlement was left out", "handler", c.h.Name, "seq", t.seq, "attempt", t.attempt)
 		case b.out.State == store.Retrying:
 			c.log(t, b.out.Outcome)
 			if b.out.Uncounted {

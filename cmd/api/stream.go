@@ -19,7 +19,7 @@ const keepAlive = 15 * time.Second
 // writeTimeout is how long a stream's reader may take for one write before it is let go; it can resume.
 const writeTimeout = 30 * time.Second
 
-// stream sends events as they are accepted, as server-sent events: "event" with the sequence as its id, and with ?runs=1 also
+// stream sends events as they are accepted, as server-sent events: "event" with its seq as its id, and with ?runs=1 also
 // "run" whenever a run changes. It begins after the Last-Event-ID header, or as `after`, `since` and `last` say, else with
 // what comes next. A reader that falls behind is served from the journal, so events never have a gap; runs can, and then
 // "gap" says so.
@@ -37,7 +37,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 	switch id := r.Header.Get("Last-Event-ID"); {
 	case id != "":
 		if after, err = strconv.ParseInt(id, 10, 64); err != nil {
-			return problem(http.StatusBadRequest, "Last-Event-ID: a sequence, not "+strconv.Quote(id))
+			return problem(http.StatusBadRequest, "Last-Event-ID: the seq of an event, not "+strconv.Quote(id))
 		}
 	case q.Last: // the last few, then what follows
 		if after, err = s.before(r.Context(), q, head); err != nil {

@@ -43,6 +43,7 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 	l.cycles()
 	for _, h := range w.Handlers {
 		l.handlerAlone(h)
+		l.senderSequence(l.places[h], false)
 	}
 	for i := range collector.faults {
 		collector.faults[i].Warning = true

@@ -27,6 +27,12 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 				`4:58: warning: no handler is wired to "c.d", which the handler "h" emits (wire a handler to it, if something is to be done about it)`,
 				`5:45: warning: no handler is wired to "q.r", which the handler "i" emits (wire a handler to it, if something is to be done about it)`},
 		},
+		"the old name of an event's number": {
+			"handlers:\n- {name: h, on: a, when: event.sequence > 2, do: log, with: {message: '${ event.sequence } of ${ event[\"sequence\"] }'}}\n" +
+				"- {name: i, on: a, order_by: 'event[\"sequence\"]', when: event.sequences == 1, do: log, with: {message: event.sequence}}\n",
+			[]string{`2:26: warning: event.sequence is the sender's own order, which few events have (the event's number in the journal is event.seq; write event["sequence"] if the sender's is meant)`,
+				`2:71: warning: event.sequence is the sender's own order, which few events have (the event's number in the journal is event.seq; write event["sequence"] if the sender's is meant)`},
+		},
 		"an on_dead that nobody handles": {
 			"handlers:\n- {name: h, on: a" + log + ", on_dead: h.dead}\n",
 			[]string{`2:58: warning: no handler is wired to "h.dead", which the handler "h" emits (wire a handler to it, if something is to be done about it)`},

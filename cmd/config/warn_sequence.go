@@ -1,0 +1,37 @@
+package config
+
+import (
+	"strings"
+
+	"evrun/cmd/config/yaml"
+)
+
+// senderSequence warns of event.sequence in what is written of a handler: the number that evrun gave the event had this name.
+// Who means the sender's own order writes event["sequence"].
+func (l *warner) senderSequence(n *yaml.Node, expression bool) {
+	switch n.Kind {
+	case yaml.Scalar:
+		l.senderSequenceIn(n, expression)
+	case yaml.Mapping:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i].Value
+			l.senderSequence(n.Content[i+1], key == "when" || key == "order_by" || key == "by")
+		}
+	default:
+		for _, c := range n.Content {
+			l.senderSequence(c, expression)
+		}
+	}
+}
+
+func (l *warner) senderSequenceIn(n *yaml.Node, expression bool) {
+	const name = "event.sequence"
+	at := strings.Index(n.Value, name)
+	if at < 0 || !expression && !strings.Contains(n.Value[:at], "${") {
+		return
+	}
+	if rest := n.Value[at+len(name):]; rest != "" && strings.ContainsAny(rest[:1], "abcdefghijklmnopqrstuvwxyz0123456789_") {
+		return
+	}
+	l.at(n, name+" is the sender's own order, which few events have", `the event's number in the journal is event.seq; write event["sequence"] if the sender's is meant`)
+}
