@@ -180,7 +180,7 @@ type Run struct {
 	// Budget is how many attempts don't count: those before a dead run was last retried, and uncounted ones. 0 at first.
 	Budget        int
 	Error         string // of the last failed attempt; empty when it succeeded
-	Reason        string // why it is in its state, where no failed attempt says so: of a dropped run
+	Reason        string // why it is in its state, where no failed attempt says so: it was dropped, or waits for a handler that is not active, or paused
 	StartedAt     time.Time
 	FinishedAt    time.Time // zero while running
 	NextAttemptAt time.Time // set when retrying

@@ -48,7 +48,7 @@ type Run struct {
 	State         string     `json:"state"`
 	Attempt       int        `json:"attempt"`
 	Error         string     `json:"error,omitempty"`
-	Reason        string     `json:"reason,omitempty"` // of its state, where no failed attempt gives one: dropped
+	Reason        string     `json:"reason,omitempty"` // of its state, where no failed attempt gives one: dropped, or its handler is not in the file or paused
 	StartedAt     *time.Time `json:"started_at,omitempty"`
 	FinishedAt    *time.Time `json:"finished_at,omitempty"`
 	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`

@@ -152,7 +152,9 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 }
 
 const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
-	r.reason, r.joined, b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
+	CASE WHEN r.state <= 2 AND h.active = 0 THEN 'waits for its handler, which is not in the wiring file'
+		WHEN r.state <= 2 AND h.paused = 1 THEN 'waits for its handler, which is paused' ELSE r.reason END,
+	r.joined, b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
 
 const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN handlers b ON b.id = r.began_as
 	LEFT JOIN events e ON e.sequence = r.sequence `

@@ -322,6 +322,31 @@ func forgetting(t *testing.T, open Open) {
 	equal(t, "id", back.ID, h.ID)
 }
 
+func heldRuns(t *testing.T, open Open) {
+	clock := newClock()
+	s := open(t, store.Options{Now: clock.Now})
+	h := wire(t, s, "h")[0]
+	evs := numbered(3)
+	appendAll(t, s, evs...)
+	must(s.Start(ctx, []store.Claim{{Handler: h.ID, Sequence: 1, Attempt: 1, At: at}}))(t)
+	settle(t, s, outside(evs[1], h.ID, 1, store.Retrying), outside(evs[2], h.ID, 1, store.Dead))
+	reasons := func() string {
+		var list []string
+		for _, r := range runs(t, s, store.RunQuery{Oldest: true}) {
+			list = append(list, r.State.String()+": "+r.Reason)
+		}
+		return fmt.Sprintf("%q", list)
+	}
+	equal(t, "active", reasons(), `["running: " "retrying: " "dead: "]`)
+	wire(t, s)
+	equal(t, "left", reasons(), `["running: waits for its handler, which is not in the wiring file" "retrying: waits for its handler, which is not in the wiring file" "dead: "]`)
+	clock.pass(2 * store.ReturnWithin)
+	wire(t, s, "h")
+	equal(t, "paused", reasons(), `["running: waits for its handler, which is paused" "retrying: waits for its handler, which is paused" "dead: "]`)
+	must(s.Resume(ctx, "h", 0, nil))(t)
+	equal(t, "resumed", reasons(), `["running: " "retrying: " "dead: "]`)
+}
+
 func backlog(t *testing.T, open Open) {
 	s := open(t, store.Options{})
 	regs := []store.Registration{{Name: "h", On: []events.Pattern{events.MustPattern("a.*"), events.MustPattern("x")}}}

@@ -45,6 +45,7 @@ func Run(t *testing.T, open Open) {
 		{"what is to be taken over later goes along with who was to have it", takingOverInSteps},
 		{"a name that was handed on is new, and gives no id twice", handedOn},
 		{"a handler that has left can be forgotten", forgetting},
+		{"a run that waits for its handler says so", heldRuns},
 		{"a backlog counts matching events without a run", backlog},
 		{"what is accepted while nobody is registered is for handlers that are new afterwards", unattended},
 		{"an inside effect and its run commit together", effectCommits},
