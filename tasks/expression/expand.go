@@ -14,6 +14,7 @@ func (t *Template) Prefix() string {
 // Piece is a ${ … } of a template that is being evaluated.
 type Piece struct {
 	Before  string // all that stands before it, evaluated
+	After   string // what is written out behind it, up to the next ${ … }
 	Value   string // what it gives
 	OfEvent bool   // whether it looks at the event; else it is the wiring file's own, or the environment's
 }
@@ -35,7 +36,11 @@ func (t *Template) Expand(env *Env, escape func(Piece) (string, error)) (string,
 		if err != nil {
 			return "", err
 		}
-		escaped, err := escape(Piece{Before: string(b), Value: string(value), OfEvent: p.expr.uses&^nameFunctions != 0})
+		after := ""
+		if i+1 < len(t.parts) {
+			after = t.parts[i+1].literal
+		}
+		escaped, err := escape(Piece{Before: string(b), After: after, Value: string(value), OfEvent: p.expr.uses&^nameFunctions != 0})
 		if err != nil {
 			return "", err
 		}

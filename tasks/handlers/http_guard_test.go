@@ -325,23 +325,3 @@ func TestAValueCanNotAddAHeader(t *testing.T) {
 		}
 	}
 }
-
-func FuzzAValueStaysInItsPlace(f *testing.F) {
-	for _, seed := range []string{"a", "..", "/", "@evil.test", "%2f", "\\", "?x#y", "\r\n", "[::1]"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, v string) {
-		for _, url := range []string{"http://public.test/a/${ event.subject }/b?c=${ event.subject }", "http://public.test?c=${ event.subject }#x"} {
-			h := request(t, map[string]any{"url": url}, Deps{})
-			d := delivery(`{}`)
-			d.Event.Subject = v
-			u, err := buildURL(h.URL, d.Env)
-			if err != nil {
-				continue
-			}
-			if u.Host != "public.test" || u.Query().Get("c") != v || u.Path != "" && u.Path != "/a/"+v+"/b" {
-				t.Errorf("%q makes %s", v, u)
-			}
-		}
-	})
-}

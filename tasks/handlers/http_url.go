@@ -27,7 +27,7 @@ func buildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
 		case inQuery:
 			return url.QueryEscape(p.Value), nil
 		}
-		return p.Value, nil
+		return p.Value, checkScheme(p)
 	})
 	if err != nil {
 		return nil, err
@@ -45,6 +45,24 @@ func buildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
 		return nil, fmt.Errorf("it leads to %s, but the file says %s", excerpt(u.Host), host)
 	}
 	return u, nil
+}
+
+// checkScheme holds a value that stands in the place of a scheme to what a scheme may be: a url that it begins is its own
+// only where the file doesn't go on with a host.
+func checkScheme(p expression.Piece) error {
+	alone := p.Before == "" && !strings.HasPrefix(p.After, ":")
+	if alone || !p.OfEvent {
+		return nil
+	}
+	for _, r := range p.Value {
+		if !isAlphanumeric(r) && r != '+' {
+			return fmt.Errorf("the value %s can't be in a scheme: it has a %q in it", excerpt(p.Value), r)
+		}
+	}
+	if p.Value == "" {
+		return errors.New("the value of its scheme is empty")
+	}
+	return nil
 }
 
 type place int

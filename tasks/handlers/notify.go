@@ -16,7 +16,7 @@ import (
 type notify struct {
 	Message *expression.Template `input:"message,required" doc:"What to tell."`
 	Title   *expression.Template `input:"title" doc:"A heading for the message; the subject of a mail."`
-	URL     *expression.Template `input:"url" doc:"The service to notify, as shoutrrr writes it: slack://…, telegram://…, smtp://…, generic://…. Left out, the notification goes to the daemon's log."`
+	URL     *expression.Template `input:"url" doc:"The service to notify, as shoutrrr writes it: slack://…, telegram://…, smtp://…, generic://…. An event's value in it stays one value: one with a comma for a list, or a slash for the path, is refused. Left out, the notification goes to the daemon's log."`
 
 	log     *slog.Logger
 	secrets *expression.Secrets
@@ -92,7 +92,7 @@ func (n *notify) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 func (n *notify) send(ctx context.Context, d *tasks.Delivery, title, message string) error {
 	text, way, err := n.target(d)
 	if err != nil {
-		return fmt.Errorf("url: %w", err)
+		return tasks.Permanent(fmt.Errorf("url: %w", err))
 	}
 	ctx, cancel := withDefaultTimeout(ctx)
 	defer cancel()
@@ -125,24 +125,4 @@ func (n *notify) send(ctx context.Context, d *tasks.Delivery, title, message str
 	}
 	scheme, _, _ := strings.Cut(text, ":")
 	return fmt.Errorf("%s: %w", scheme, timedOut(ctx, err))
-}
-
-// target evaluates the url. Values are escaped, so that each stays what it stands for; only one that begins the url is taken
-// as it is. The host is trusted where no event has a say in it.
-func (n *notify) target(d *tasks.Delivery) (string, *way, error) {
-	way := n.open
-	text, err := n.URL.Expand(d.Env, func(p expression.Piece) (string, error) {
-		at := placeIn(p.Before)
-		if p.OfEvent && at != inPathOf && (at != inQuery || namesHost(p.Before)) {
-			way = n.guarded
-		}
-		switch at {
-		case inNothing:
-			return p.Value, nil
-		case inAuthority: // tokens have colons in them, and what is before a host may be a password
-			return strings.ReplaceAll(escapeAll(p.Value), "%3A", ":"), nil
-		}
-		return escapeAll(p.Value), nil
-	})
-	return text, way, err
 }

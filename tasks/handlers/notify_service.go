@@ -299,12 +299,3 @@ func partsOf(text string, host bool) *expression.Secrets {
 	}
 	return &parts
 }
-
-// escapeAll escapes a value so that it stays one wherever it stands in a url.
-func escapeAll(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
-
-// namesHost says whether what follows in a query may be a host: some services have it there.
-func namesHost(before string) bool {
-	key, _, complete := strings.Cut(before[strings.LastIndexAny(before, "?&")+1:], "=")
-	return !complete || strings.EqualFold(key, "host")
-}

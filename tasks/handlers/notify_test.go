@@ -284,7 +284,7 @@ func TestAnEventCanNotChooseAPrivateHostToNotify(t *testing.T) {
 		{"gotify://${ data.v }/Aaaaaaaaaaaaaaa?disabletls=yes", "localhost", true},
 		{"signal://example.com/+15551234567/+15551234567?host=${ data.v }", "127.0.0.1", true},
 		{"signal://example.com/+15551234567/+15551234567?${ data.v }=127.0.0.1", "host", true},
-		{"generic+http://127.0.0.1:1/${ data.v }", "@evil.test/", false},
+		{"generic+http://127.0.0.1:1/${ data.v }", "@evil.test", false},
 		{"generic+http://127.0.0.1:1/?x=${ data.v }", "a&host=evil.test", false},
 		{"smtp://127.0.0.1:1/?from=a@b.c&to=${ data.v }", "b@b.c", false},
 		{`generic+http://${ "127.0.0.1:1" }/${ data.v }`, "x", false},
