@@ -48,7 +48,8 @@ type app struct {
 	started   time.Time
 }
 
-// newApp opens the store and the socket. Nothing runs yet; close undoes it. tune changes what the store is opened with.
+// newApp opens the store, and sees that the socket can be opened. Nothing runs yet; close undoes it. tune changes what the store
+// is opened with.
 // load reads the wiring file again.
 func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), logTo io.Writer, tune ...func(*store.Options)) (_ *app, err error) {
 	a := &app{cfg: cfg, log: newLogger(cfg.Settings, logTo), bus: events.NewBus(), commits: events.NewFeed[store.Commit](),
@@ -80,16 +81,16 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 		return nil, err
 	}
 	a.endLeftovers(ctx)
-	if a.listener, err = listen(cfg.Settings.Server.Socket); err != nil {
+	if err = vacate(cfg.Settings.Server.Socket); err != nil {
 		return nil, err
 	}
 	a.address = addressOf(cfg)
-	a.address.remember()
 	a.emitter = newEmitter(a.store, cfg)
 	metrics := newMetrics()
 	a.runner = tasks.NewRunner(tasks.Options{
 		Store: a.store, Bus: a.bus, Emitter: a.emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
 		Variables:   a.address.variables(),
+		Wired:       a.open,
 		Unannounced: metrics.unannounced,
 	})
 	a.scheduler = schedule.NewScheduler(schedule.Options{
@@ -144,30 +145,38 @@ func openStore(ctx context.Context, cfg *config.Config, opt store.Options) (*sql
 	}
 }
 
-// listen opens the control socket. One that nobody answers on is left over, and replaced.
-func listen(path string) (net.Listener, error) {
+// vacate makes a place for the control socket. One that nobody answers on is left over, and removed.
+func vacate(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("socket: %w", err)
+		return fmt.Errorf("socket: %w", err)
 	}
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, fmt.Errorf("socket: %w", err)
+		return fmt.Errorf("socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fmt.Errorf("socket %s: there is a file of that name that is no socket; move it away, or set server.socket to another path", path)
+		return fmt.Errorf("socket %s: there is a file of that name that is no socket; move it away, or set server.socket to another path", path)
 	default:
 		c, err := net.DialTimeout("unix", path, time.Second)
 		if err == nil {
 			c.Close()
-			return nil, fmt.Errorf("socket %s belongs to a living daemon; set server.socket to another path, or stop that one", path)
+			return fmt.Errorf("socket %s belongs to a living daemon; set server.socket to another path, or stop that one", path)
 		}
 		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("socket: %w", err)
+			return fmt.Errorf("socket: %w", err)
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("socket: %w", err)
+			return fmt.Errorf("socket: %w", err)
 		}
+	}
+	return nil
+}
+
+// listen opens the control socket.
+func listen(path string) (net.Listener, error) {
+	if err := vacate(path); err != nil {
+		return nil, err
 	}
 	// On Linux the file has the mode that the descriptor was given before: at no moment can others connect. The umask, which
 	// commands inherit, is left alone.
@@ -187,7 +196,7 @@ func listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// close releases what newApp took.
+// close releases what newApp and run took.
 func (a *app) close() error {
 	var errs []error
 	a.hangUps.stop()
@@ -215,7 +224,8 @@ type part struct {
 
 // run runs the daemon until ctx ends or a part fails, and stops it in two phases: first what lets events in, then the
 // runner, with its grace period for what is in flight; the API answers until then. Bus and store go last. ready is called
-// once everything runs.
+// once everything runs. The runner opens the socket when the handlers' migrations have run: whoever sends before finds no
+// daemon, and tries again.
 func (a *app) run(ctx context.Context, ready func()) error {
 	failed := make(chan *part, 6)
 	var parts sync.WaitGroup
@@ -237,37 +247,37 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	reaper := start("reaper", process.Reap)
 	writer := start("store", a.store.Run)
 	runner := start("runner", a.runner.Run)
-	var scheduler *part
+	var scheduler, server, reloading *part
 	select {
 	case <-a.runner.Ready():
 		scheduler = start("scheduler", a.scheduler.Run)
+		server = start("API", func(context.Context) error { return a.server.Serve(a.listener) })
+		reloading = start("watch", a.reloader.run)
+		ready()
 	case <-runner.done:
 	case <-ctx.Done():
 	}
-	server := start("API", func(context.Context) error { return a.server.Serve(a.listener) })
 
 	var first *part
-	var reloading *part
-	if scheduler != nil {
-		reloading = start("watch", a.reloader.run)
-		ready()
-	}
 	select {
 	case <-ctx.Done():
 		a.log.Info("stopping: waiting for what is in flight", "grace", a.cfg.Settings.Grace)
 	case first = <-failed:
 		a.log.Error("a part failed; stopping", "part", first.name, "error", first.err)
 	}
-	a.server.Drain()
-	if scheduler != nil {
+	if server != nil {
+		a.server.Drain()
 		stop(reloading)
 		stop(scheduler)
 	}
 	stop(runner)
-	closing, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	err := a.server.Close(closing)
-	stop(server)
+	var err error
+	if server != nil {
+		closing, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err = a.server.Close(closing)
+		stop(server)
+	}
 	a.commits.Close()
 	a.bus.Close()
 	stop(writer)
@@ -283,6 +293,15 @@ func (a *app) run(ctx context.Context, ready func()) error {
 		return fmt.Errorf("%s: %w", first.name, first.err)
 	}
 	return err
+}
+
+// open opens the control socket.
+func (a *app) open() (err error) {
+	if a.listener, err = listen(a.cfg.Settings.Server.Socket); err != nil {
+		return err
+	}
+	a.address.remember()
+	return nil
 }
 
 // settled waits until all that an event caused has ended. One that is not in the journal (any more) has caused nothing.

@@ -23,7 +23,9 @@ changes nothing, and its errors are printed (exit 78).
 What has not changed goes on untouched. A handler that has changed ends what it has begun, and goes on with the next event under
 its new wiring; a new one begins with what comes next, unless it is "from: start"; one that is gone ends what it has begun, keeps
 its place in the journal, and is named with what waits for it ("evrun handlers --help" says more).
-A schedule whose timing has changed begins anew. Settings (store, server, log, …) need a restart, and are named.
+A schedule whose timing has changed begins anew. Tables that new handlers need (migrate) are made in the transaction that changes
+the wiring; when that takes longer than 1 s it is undone, and a restart is asked for. Settings (store, server, log, …) need a
+restart, and are named.
 
 The daemon reloads by itself once a changed file has been quiet for a second (unless server.watch is false), and at a SIGHUP. Each reload is told by an event,
 evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,

@@ -16,6 +16,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/events"
+	"evrun/store"
 	"evrun/tasks"
 )
 
@@ -174,19 +175,19 @@ func (r *reloader) lastOne() *api.Reloaded {
 	return r.last
 }
 
-// swap puts cfg in the place of what runs: all of it, or nothing.
+// swap puts cfg in the place of what runs: all of it, or nothing. What is stored of it (handlers, the tables that they need, and
+// schedules) is one transaction; what follows can't fail.
 func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloaded) (err error) {
 	was := r.a.current.Load()
-	replaced, err := r.a.runner.Replace(ctx, cfg.Wiring.Handlers)
+	done.Schedules, err = r.a.scheduler.Replace(ctx, cfg.Wiring.Schedules, func(marks []store.ScheduleMark, gone []string) error {
+		replaced, err := r.a.runner.Replace(ctx, cfg.Wiring.Handlers, tasks.Along{
+			Marks: marks, Gone: gone, Done: func() { r.a.emitter.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes) },
+		})
+		done.Handlers, done.Left, done.Paused = replaced.Changes, replaced.Left, replaced.Paused
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	done.Handlers, done.Left, done.Paused = replaced.Changes, replaced.Left, replaced.Paused
-	r.a.emitter.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes)
-	if done.Schedules, err = r.a.scheduler.Replace(ctx, cfg.Wiring.Schedules); err != nil {
-		r.a.emitter.Declare(was.Wiring.Events, was.Wiring.StrictTypes)
-		_, back := r.a.runner.Replace(ctx, was.Wiring.Handlers)
-		return errors.Join(err, back)
 	}
 	done.Events = tasks.Compare(was.Wiring.Events, cfg.Wiring.Events, func(t tasks.EventType) string { return t.Type },
 		func(a, b tasks.EventType) bool { return a.Version == b.Version })
@@ -211,7 +212,7 @@ func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) e
 		}
 		p.Faults, _ = events.MarshalJSON(faults.Faults) // of strings and numbers
 	}
-	r.a.log.Error("the wiring file is wrong: the wiring is as it was", "errors", lines)
+	r.a.log.Error("the wiring file was refused: the wiring is as it was", "errors", lines)
 	r.tell(ctx, events.TypeConfigRejected, map[string]any{"path": r.a.current.Load().Path, "errors": lines})
 	return p
 }

@@ -33,11 +33,13 @@ type Store interface {
 	Users
 	Schedules
 
-	// Migrate runs statements of the user's own that make tables, for the handler named so: all of them in one transaction,
-	// and each only if no call ran it before ([Statement.Key] tells them apart). They may do what [Tx.Exec] allows, and create,
-	// alter and drop what isn't the store's own; nothing that they make may write to the store's own tables, reference them, or be
-	// made on them. Errors are as in Exec.
-	Migrate(ctx context.Context, handler string, statements []*Statement) error
+	// Rewire puts a wiring in the place of the one before, in one transaction: all of it, or nothing. It returns its handlers as
+	// Register does.
+	//
+	// Migrations run first. They may do what [Tx.Exec] allows, and create, alter and drop what isn't the store's own; nothing
+	// that they make may write to the store's own tables, reference them, or be made on them. Their errors are as in Exec,
+	// with the handler's name; [ErrTimeout] when they took longer than [Wiring.Within]. The end of a context ends them, too.
+	Rewire(ctx context.Context, w Wiring) ([]Consumer, error)
 
 	// Run is the writer: it commits what the other methods write. When ctx ends, it commits what is waiting and returns nil;
 	// after an I/O error, when the store can promise nothing any more, it returns that error: stop, and start anew.

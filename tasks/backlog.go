@@ -85,8 +85,8 @@ type registration struct {
 	paused []Unfinished // returned late
 }
 
-// register registers a wiring, and publishes and logs what that leaves behind.
-func (r *Runner) register(ctx context.Context, handlers []*Handler, regs []store.Registration) (done registration, err error) {
+// register puts a wiring into the store, and publishes and logs what that leaves behind. After an error nothing has changed.
+func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiring) (done registration, err error) {
 	before, err := r.o.Store.Handlers(ctx)
 	if err != nil {
 		return done, err
@@ -94,15 +94,14 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, regs []store
 	if done.left, err = Leaving(ctx, r.o.Store, handlers); err != nil {
 		return done, err
 	}
-	var evs []*events.Event
 	for _, u := range done.left {
 		e, err := r.o.Emitter.Notice(events.TypeHandlerLeft, "", about(u))
 		if err != nil {
 			return done, err
 		}
-		evs = append(evs, e)
+		w.Events = append(w.Events, e)
 	}
-	if done.known, err = r.o.Store.Register(ctx, regs, evs); err != nil {
+	if done.known, err = r.o.Store.Rewire(ctx, w); err != nil {
 		return done, err
 	}
 	for _, u := range done.left {
@@ -116,15 +115,13 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, regs []store
 			continue
 		}
 		b, err := r.o.Store.Backlog(ctx, c, 0)
-		if err != nil {
-			return done, err
-		}
 		u := unfinished(c.Name, b)
 		done.paused = append(done.paused, u)
-		if j >= 0 && before[j].State == store.Left && !before[j].Paused {
-			if err := r.tellPaused(ctx, u, before[j].Left); err != nil {
-				return done, err
-			}
+		if err == nil && j >= 0 && before[j].State == store.Left && !before[j].Paused {
+			err = r.tellPaused(ctx, u, before[j].Left)
+		}
+		if err != nil { // the wiring has changed all the same
+			r.o.Log.Error("it can't be said what waits for a paused handler", "handler", c.Name, "error", err)
 		}
 		r.o.Log.Warn("a handler returned after more than an hour and is paused; evrun handlers resume "+c.Name+" lets it go on",
 			"handler", c.Name, "waiting", u.Waiting, "running", u.Running, "retrying", u.Retrying)

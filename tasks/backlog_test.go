@@ -43,7 +43,7 @@ func (d *daemon) emitNumbered(from, to int) {
 
 func (d *daemon) replace(handlers ...*tasks.Handler) tasks.Replaced {
 	d.t.Helper()
-	done, err := d.runner.Replace(context.Background(), handlers)
+	done, err := d.runner.Replace(context.Background(), handlers, tasks.Along{})
 	if err != nil {
 		d.t.Fatal(err)
 	}

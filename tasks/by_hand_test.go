@@ -78,7 +78,7 @@ func TestRunsOfAHandlerThatIsGoneCanBeDropped(t *testing.T) {
 	if err := dead.DropRun(t.Context(), id); !errors.As(err, &notDead) {
 		t.Errorf("a run that will be retried is dropped: %v", err)
 	}
-	if _, err := d.runner.Replace(t.Context(), nil); err != nil {
+	if _, err := d.runner.Replace(t.Context(), nil, tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := dead.DropRuns(t.Context(), store.RunQuery{Handler: "h"}); n != 0 || err != nil {
@@ -88,7 +88,7 @@ func TestRunsOfAHandlerThatIsGoneCanBeDropped(t *testing.T) {
 	if n, err := dead.DropRuns(t.Context(), waiting); n != 1 || err != nil {
 		t.Errorf("%d dropped, %v", n, err)
 	}
-	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{handler("2")}); err != nil {
+	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{handler("2")}, tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
 	d.emit("a", "2")

@@ -40,7 +40,7 @@ func TestChainEndsWithoutHandlersThatCameLater(t *testing.T) {
 	d := start(t, p, doNothing("h", "1"), other)
 	e := d.emit("a", "1")
 	d.settled(1)
-	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{doNothing("h", "1"), doNothing("other", "2"), doNothing("new", "1")}); err != nil {
+	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{doNothing("h", "1"), doNothing("other", "2"), doNothing("new", "1")}, tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
 	if chain, n := d.follow(e); n != 1 || !chain.Matched || chain.Dead {
@@ -106,7 +106,7 @@ func TestChainEndsWithDroppedRuns(t *testing.T) {
 	if n, err := dead.DropRuns(t.Context(), query("dead")); n != 1 || err != nil {
 		t.Fatalf("%d dropped, %v", n, err)
 	}
-	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{fails("dead", nil)}); err != nil {
+	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{fails("dead", nil)}, tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := <-ended; n == 0 {

@@ -83,8 +83,16 @@ type Delivery struct {
 	token     string // empty: not asked for
 }
 
-// Action is a configured kind: an [Outside], an [Inside] or a [Computed].
+// Action is a configured kind: an [Outside], an [Inside] or a [Computed]. It may be a [Migrator] as well, and an io.Closer, whose
+// Close is called when all attempts have ended.
 type Action any
+
+// Migrator is an [Action] that needs tables of its own in evrun's database.
+type Migrator interface {
+	// Migrations gives the statements that make them. Each runs once in the life of the database, before the first event: all
+	// in one transaction with the wiring that they belong to, so that a wiring that is refused leaves nothing of them behind.
+	Migrations() []*store.Statement
+}
 
 // Outside acts on the world. Do runs in a worker goroutine, at least once for each event; ctx ends at the handler's
 // timeout or when the daemon's grace period is over. The result becomes the emitted event's data.

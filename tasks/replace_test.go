@@ -17,31 +17,25 @@ import (
 	"evrun/tasks/expression"
 )
 
-// opened is an outside action that counts how often it is opened, closed and done.
-type opened struct {
-	open, closed atomic.Int32
-	fail         error
-	do           func(d *tasks.Delivery) error
+// closing is an outside action that counts how often it is closed and done, and may have migrations.
+type closing struct {
+	closed  atomic.Int32
+	migrate []*store.Statement
+	do      func(d *tasks.Delivery) error
 }
 
-func (o *opened) Open(context.Context, string, store.Store) error {
-	if o.fail != nil {
-		return o.fail
-	}
-	o.open.Add(1)
+func (c *closing) Migrations() []*store.Statement { return c.migrate }
+
+func (c *closing) Close() error {
+	c.closed.Add(1)
 	return nil
 }
 
-func (o *opened) Close() error {
-	o.closed.Add(1)
-	return nil
-}
-
-func (o *opened) Do(_ context.Context, d *tasks.Delivery) (any, error) {
-	if o.open.Load() != 1 || o.closed.Load() != 0 {
-		return nil, tasks.Permanent(errors.New("done while it was not open"))
+func (c *closing) Do(_ context.Context, d *tasks.Delivery) (any, error) {
+	if c.closed.Load() != 0 {
+		return nil, tasks.Permanent(errors.New("done after it was closed"))
 	}
-	return nil, o.do(d)
+	return nil, c.do(d)
 }
 
 // tally counts deliveries by event.
@@ -78,10 +72,10 @@ func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	same, changing, ordered, guest := newTally(), newTally(), newTally(), newTally()
-	untouched := &opened{do: same.count}
-	var all []*opened
-	action := func(do func(d *tasks.Delivery) error) *opened {
-		o := &opened{do: do}
+	untouched := &closing{do: same.count}
+	var all []*closing
+	action := func(do func(d *tasks.Delivery) error) *closing {
+		o := &closing{do: do}
 		all = append(all, o)
 		return o
 	}
@@ -123,7 +117,7 @@ func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 		})
 	}
 	for n := range reloads {
-		changes, err := d.runner.Replace(t.Context(), wiring(n+1))
+		changes, err := d.runner.Replace(t.Context(), wiring(n+1), tasks.Along{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +127,7 @@ func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 		wait(time.Duration(n%20) * time.Millisecond)
 	}
 	senders.Wait()
-	if _, err := d.runner.Replace(t.Context(), wiring(0)); err != nil {
+	if _, err := d.runner.Replace(t.Context(), wiring(0), tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(hang)
@@ -170,35 +164,63 @@ func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 	if len(ordered.wrong) > 0 {
 		t.Errorf("%d out of order, the first: %s", len(ordered.wrong), ordered.wrong[0])
 	}
-	if untouched.open.Load() != 1 || untouched.closed.Load() != 1 {
-		t.Errorf("the unchanged handler was opened %d times and closed %d times", untouched.open.Load(), untouched.closed.Load())
-	}
-	for _, o := range all {
-		if o.open.Load() != o.closed.Load() {
-			t.Errorf("opened %d times, closed %d times", o.open.Load(), o.closed.Load())
+	for _, c := range append(all, untouched) {
+		if c.closed.Load() != 1 {
+			t.Errorf("closed %d times", c.closed.Load())
 		}
 	}
 }
 
-func TestAReplacementThatCannotBeOpenedChangesNothing(t *testing.T) {
+// A replacement is whole, or there is none: neither another handler's table, nor a schedule's mark, nor a handler.
+func TestARefusedReplacementChangesNothing(t *testing.T) {
 	counted := newTally()
-	old := &opened{do: counted.count}
-	d := start(t, path(t), &tasks.Handler{Name: "a", Version: "1", On: on("a.b"), Retry: quick, Action: old})
-	good, bad := &opened{do: counted.count}, &opened{fail: errors.New("it can't be opened")}
-	_, err := d.runner.Replace(t.Context(), []*tasks.Handler{
-		{Name: "a", Version: "2", On: on("a.b"), Retry: quick, Action: good},
-		{Name: "b", Version: "1", On: on("a.b"), Retry: quick, Action: bad},
-	})
-	if err == nil || err.Error() != "handler b: it can't be opened" {
-		t.Fatalf("error %v", err)
-	}
-	if good.open.Load() != 1 || good.closed.Load() != 1 || old.closed.Load() != 0 {
-		t.Errorf("opened %d, closed %d; the old one was closed %d times", good.open.Load(), good.closed.Load(), old.closed.Load())
+	old := &closing{do: counted.count}
+	at := path(t)
+	d := start(t, at, &tasks.Handler{Name: "a", Version: "1", On: on("a.b"), Retry: quick, Action: old})
+	const endless = `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c`
+	for name, test := range map[string]struct {
+		migrate []string
+		want    string
+	}{
+		"it fails": {[]string{`CREATE TABLE bad (x)`, `INSERT INTO nothing VALUES (1)`}, "handler b: migrate: statement 2: "},
+		"it takes over a second, and there is no end to it": {[]string{`CREATE TABLE bad (x)`, `INSERT INTO bad ` + endless},
+			"nothing has changed: restart evrun, which gives migrations as long as they need"},
+	} {
+		good, bad := &closing{do: counted.count, migrate: statements(t, `CREATE TABLE good (x)`)}, &closing{do: counted.count, migrate: statements(t, test.migrate...)}
+		now := time.Now()
+		_, err := d.runner.Replace(t.Context(), []*tasks.Handler{
+			{Name: "a", Version: "2", On: on("a.b"), Retry: quick, Action: good},
+			{Name: "b", Version: "1", On: on("a.b"), Retry: quick, Action: bad},
+		}, tasks.Along{Marks: []store.ScheduleMark{{Name: "tick", Since: now, Slot: now}}, Done: func() { t.Errorf("%s: done", name) }})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Fatalf("%s: error %v", name, err)
+		}
+		if n := good.closed.Load() + bad.closed.Load() + old.closed.Load(); n != 0 {
+			t.Errorf("%s: %d were closed", name, n)
+		}
+		if tables := rowsOf(t, reader(t, at), `SELECT name FROM sqlite_schema WHERE name IN ('good', 'bad')`); len(tables) > 0 {
+			t.Errorf("%s: there are the tables %v", name, tables)
+		}
+		if marks, err := d.store.ScheduleMarks(t.Context()); err != nil || len(marks) > 0 {
+			t.Errorf("%s: there are the marks %v, %v", name, marks, err)
+		}
 	}
 	d.emit("a.b", "1")
 	if runs := d.settled(1); len(runs) != 1 || runs[0].Handler != "a" || runs[0].State != store.Succeeded {
 		t.Errorf("runs %+v", runs)
 	}
+}
+
+func statements(t *testing.T, texts ...string) (list []*store.Statement) {
+	t.Helper()
+	for _, text := range texts {
+		s, err := store.ParseStatement(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // A handler that is gone ends what it has begun; one that comes back goes on where it stopped.
@@ -212,7 +234,7 @@ func TestAHandlerGoesAndComesBack(t *testing.T) {
 	d := start(t, path(t), first)
 	d.emit("a.b", "1")
 	<-begun
-	if _, err := d.runner.Replace(t.Context(), nil); err != nil {
+	if _, err := d.runner.Replace(t.Context(), nil, tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
 	d.emit("a.b", "2") // it waits
@@ -221,7 +243,7 @@ func TestAHandlerGoesAndComesBack(t *testing.T) {
 		after.Store(d.Event.ID, true)
 		return nil, nil
 	})}
-	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{second}); err != nil {
+	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{second}, tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
 	status, err := d.runner.Status(t.Context())

@@ -31,6 +31,9 @@ type Options struct {
 	// Variables are the environment variables by which programs that attempts run find this daemon; nil: none can publish
 	// events in the name of its run. See [Delivery.Variables].
 	Variables map[string]string
+	// Wired is called by Run when the wiring is in the store, migrations and all, and before the first attempt. Its error ends
+	// Run. Nil: nothing is.
+	Wired func() error
 }
 
 // Runner runs the wired handlers on the events of the journal: at least once each, and exactly once for what they write to
@@ -110,23 +113,28 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	}()
 	first := r.wired.Load()
-	registered, err := r.register(ctx, first.handlers, registrations(first.handlers))
+	w := store.Wiring{Handlers: registrations(first.handlers)}
+	for _, h := range first.handlers {
+		w.Migrations = append(w.Migrations, migration(h)...)
+	}
+	registered, err := r.register(ctx, first.handlers, w)
 	if err != nil {
 		return err
 	}
 	var opened, paused []*member
 	for i, h := range first.handlers {
 		m := first.members[h.Name]
-		if err = r.openAction(ctx, h); err == nil {
-			opened = append(opened, m)
-			if registered.known[i].Paused {
-				paused = append(paused, m)
-			} else if err = m.c.open(ctx, registered.known[i]); err != nil {
-				err = fmt.Errorf("handler %s: %w", h.Name, err)
-			}
+		opened = append(opened, m)
+		if registered.known[i].Paused {
+			paused = append(paused, m)
+		} else if err := m.c.open(ctx, registered.known[i]); err != nil {
+			return fmt.Errorf("handler %s: %w", h.Name, err)
 		}
-		if err != nil {
-			return errors.Join(err, closeActions(opened))
+	}
+
+	if r.o.Wired != nil {
+		if err := r.o.Wired(); err != nil {
+			return err
 		}
 	}
 

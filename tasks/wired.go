@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
+	"time"
 
 	"evrun/store"
 )
@@ -92,12 +94,24 @@ type Replaced struct {
 	Paused []Unfinished // added handlers that were gone for long, and wait for [Runner.Resume]
 }
 
+// migrateWithin is how long the migrations of a replacement may take: they hold up all that is written.
+const migrateWithin = time.Second
+
+// Along is what comes true with a replacement of handlers, or does not.
+type Along struct {
+	Marks []store.ScheduleMark // of schedules that are new or changed
+	Gone  []string             // schedules whose marks go
+	Done  func()               // called when all of it is on disk, before a new handler begins; nil: nothing is
+}
+
 // Replace puts other handlers in the place of those that run, while events come in. A handler of the same name and Version
 // goes on untouched. One that is gone takes no more events, ends what it has begun, and keeps its mark. One that has changed ends what
 // it has begun first, and goes on where that was in the journal. One that was another before goes on where that one was, once
-// it has ended. A new one begins at the journal's head, unless it is FromStart. See [store.Handlers]. Either all of it happens, or an error says why nothing did: an action that can't be opened, a
-// store that takes nothing, [ErrStopping].
-func (r *Runner) Replace(ctx context.Context, handlers []*Handler) (Replaced, error) {
+// it has ended. A new one begins at the journal's head, unless it is FromStart. See [store.Handlers].
+//
+// Either all of it happens, with what goes along, or an error says why nothing did: a migration that fails, or that takes too
+// long beside running handlers, a store that takes nothing, [ErrStopping].
+func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) (Replaced, error) {
 	select {
 	case <-r.ready:
 	case <-ctx.Done():
@@ -119,14 +133,19 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler) (Replaced, er
 		}
 		next.members[h.Name] = m
 	}
-	for i, m := range fresh {
-		if err := r.openAction(ctx, m.h); err != nil {
-			return Replaced{}, errors.Join(err, closeActions(fresh[:i]))
-		}
+	w := store.Wiring{Within: migrateWithin, Handlers: takingLater(handlers, nil), Marks: along.Marks, Gone: along.Gone}
+	for _, m := range fresh {
+		w.Migrations = append(w.Migrations, migration(m.h)...)
 	}
-	registered, err := r.register(ctx, handlers, takingLater(handlers, nil))
+	registered, err := r.register(ctx, handlers, w)
 	if err != nil {
-		return Replaced{}, errors.Join(err, closeActions(fresh))
+		if errors.Is(err, store.ErrTimeout) {
+			err = fmt.Errorf("%w; nothing has changed: restart evrun, which gives migrations as long as they need", err)
+		}
+		return Replaced{}, err
+	}
+	if along.Done != nil {
+		along.Done()
 	}
 	changes := Compare(was.handlers, handlers, func(h *Handler) string { return h.Name }, sameHandler)
 	r.wired.Store(next)
@@ -278,34 +297,19 @@ func (r *Runner) replacing(name string) bool {
 	return len(r.leaving[name]) > 0
 }
 
-// Opener is an [Action] that has to get something ready before its handler's first event, and to let go of it at the end.
-type Opener interface {
-	// Open is called before the handler takes events. An error keeps the runner from starting, or from replacing.
-	Open(ctx context.Context, handler string, s store.Store) error
-	// Close is called after Open, when all attempts have ended.
-	Close() error
-}
-
-func (r *Runner) openAction(ctx context.Context, h *Handler) error {
-	if o, ok := h.Action.(Opener); ok {
-		if err := o.Open(ctx, h.Name, r.o.Store); err != nil {
-			return fmt.Errorf("handler %s: %w", h.Name, err)
-		}
+// migration gives what makes a handler's own tables, if anything does.
+func migration(h *Handler) []store.Migration {
+	m, ok := h.Action.(Migrator)
+	if !ok || len(m.Migrations()) == 0 {
+		return nil
 	}
-	return nil
+	return []store.Migration{{Handler: h.Name, Statements: m.Migrations()}}
 }
 
+// closeAction lets go of what a handler's attempts have opened.
 func closeAction(h *Handler) error {
-	if o, ok := h.Action.(Opener); ok {
-		return o.Close()
+	if c, ok := h.Action.(io.Closer); ok {
+		return c.Close()
 	}
 	return nil
-}
-
-func closeActions(members []*member) error {
-	var errs []error
-	for _, m := range members {
-		errs = append(errs, closeAction(m.h))
-	}
-	return errors.Join(errs...)
 }

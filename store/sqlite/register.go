@@ -12,20 +12,10 @@ import (
 
 // Register implements [store.Handlers].
 func (s *Store) Register(ctx context.Context, handlers []store.Registration, evs []*events.Event) ([]store.Consumer, error) {
-	r := &registering{handlers: handlers, idle: map[string]bool{}}
-	err := s.plan(ctx, r)
-	if err == nil {
-		err = s.w.submit(ctx, newOp(len(handlers)+len(evs), payload(evs), func(t *txn) error {
-			if err := t.register(r); err != nil {
-				return t.check(err)
-			}
-			return t.emit(evs)
-		}))
+	if handlers == nil {
+		handlers = []store.Registration{}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("register handlers: %w", err)
-	}
-	return r.consumers, nil
+	return s.Rewire(ctx, store.Wiring{Handlers: handlers, Events: evs})
 }
 
 // registering is a call of Register.

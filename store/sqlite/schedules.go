@@ -37,18 +37,8 @@ func (s *Store) ScheduleMarks(ctx context.Context) (map[string]store.ScheduleMar
 func (s *Store) FireSlots(ctx context.Context, marks []store.ScheduleMark, evs []*events.Event) ([]store.Receipt, error) {
 	receipts := make([]store.Receipt, len(evs))
 	err := s.w.submit(ctx, newOp(len(evs)+len(marks), payload(evs), func(t *txn) error {
-		for _, m := range marks {
-			var paused int64
-			if m.Paused {
-				paused = 1
-			}
-			var fired any
-			if !m.Fired.IsZero() {
-				fired = micros(m.Fired)
-			}
-			if _, err := t.w.stmt.moveSchedule.exec(m.Name, micros(m.Since), micros(m.Slot), fired, m.Timing, paused); err != nil {
-				return fmt.Errorf("schedule %s: %w", m.Name, t.check(err))
-			}
+		if err := t.moveSchedules(marks); err != nil {
+			return err
 		}
 		return t.append(evs, receipts)
 	}))
@@ -60,20 +50,39 @@ func (s *Store) FireSlots(ctx context.Context, marks []store.ScheduleMark, evs [
 
 // ForgetSchedules implements [store.Schedules].
 func (s *Store) ForgetSchedules(ctx context.Context, names []string) error {
-	err := s.w.submit(ctx, newOp(len(names), 0, func(t *txn) error {
-		forget, err := t.w.prepared(`DELETE FROM schedules WHERE name = ?`)
-		if err != nil {
-			return t.check(err)
-		}
-		for _, name := range names {
-			if _, err := forget.exec(name); err != nil {
-				return t.check(err)
-			}
-		}
-		return nil
-	}))
+	err := s.w.submit(ctx, newOp(len(names), 0, func(t *txn) error { return t.forgetSchedules(names) }))
 	if err != nil {
 		return fmt.Errorf("forget schedules: %w", err)
+	}
+	return nil
+}
+
+func (t *txn) moveSchedules(marks []store.ScheduleMark) error {
+	for _, m := range marks {
+		var paused int64
+		if m.Paused {
+			paused = 1
+		}
+		var fired any
+		if !m.Fired.IsZero() {
+			fired = micros(m.Fired)
+		}
+		if _, err := t.w.stmt.moveSchedule.exec(m.Name, micros(m.Since), micros(m.Slot), fired, m.Timing, paused); err != nil {
+			return fmt.Errorf("schedule %s: %w", m.Name, t.check(err))
+		}
+	}
+	return nil
+}
+
+func (t *txn) forgetSchedules(names []string) error {
+	forget, err := t.w.prepared(`DELETE FROM schedules WHERE name = ?`)
+	if err != nil {
+		return t.check(err)
+	}
+	for _, name := range names {
+		if _, err := forget.exec(name); err != nil {
+			return t.check(err)
+		}
 	}
 	return nil
 }

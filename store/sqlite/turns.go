@@ -20,7 +20,7 @@ const (
 	own     turn = iota // evrun's own statements alone
 	shared              // statements of the user's own, with everybody
 	alone               // one of them that has to be repeated
-	holding             // one of them that may take long
+	holding             // one of them that may take long, or migrations
 )
 
 // turns are the writes that wait for a transaction of their own.

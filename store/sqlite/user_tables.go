@@ -9,41 +9,6 @@ import (
 	"evrun/store"
 )
 
-// Migrate implements [store.Store].
-func (s *Store) Migrate(ctx context.Context, handler string, statements []*store.Statement) error {
-	return s.w.submit(ctx, newOp(len(statements), 0, func(t *txn) error {
-		record, err := t.w.prepared(`INSERT INTO user_migrations (statement, handler, applied_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`)
-		if err != nil {
-			return t.check(err)
-		}
-		defined := false
-		for i, st := range statements {
-			n, err := record.exec(st.Key(), handler, t.now)
-			if err != nil {
-				return t.check(err)
-			}
-			if n == 0 {
-				continue // it ran already
-			}
-			if _, err := t.w.user.exec(context.Background(), timeLimit{}, st, nil); err != nil {
-				return t.check(fmt.Errorf("statement %d: %w", i+1, err))
-			}
-			defined = defined || st.Defines()
-		}
-		if !defined {
-			return nil
-		}
-		t.defined = true
-		if err := t.w.user.schemaChanged(); err != nil {
-			return t.check(err)
-		}
-		if err := t.w.user.checkReferences(); err != nil {
-			return t.check(err)
-		}
-		return t.check(t.w.user.checkTriggers())
-	}))
-}
-
 // pairs reads the first two columns of a query of evrun's own about the schema.
 func (c *conn) pairs(query string, args ...driver.Value) (list [][2]string, err error) {
 	st, err := c.prepareOnce(query)

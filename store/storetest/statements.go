@@ -25,7 +25,8 @@ func migrate(t *testing.T, s store.Store, statements ...string) error {
 	for i, text := range statements {
 		list[i] = parse(t, text)
 	}
-	return s.Migrate(ctx, "h", list)
+	_, err := s.Rewire(ctx, store.Wiring{Migrations: []store.Migration{{Handler: "h", Statements: list}}})
+	return err
 }
 
 // executing is a settlement whose effect runs a statement; got takes what it gave.

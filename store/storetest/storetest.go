@@ -78,6 +78,8 @@ func Run(t *testing.T, open Open) {
 		{"a statement that doesn't end is stopped, and harms nobody else", statementStopped},
 		{"a statement can't write the store's own tables", statementRefused},
 		{"a migration runs once, whole or not at all", migrations},
+		{"a wiring takes the place of another whole, or not at all", rewire},
+		{"migrations of a wiring have so much time in all", rewireWithin},
 		{"slots and marks are accepted together", slots},
 		{"writes after the end are refused", closed},
 	} {

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -23,7 +22,7 @@ import (
 type sql struct {
 	Statement string                       `input:"statement,required" doc:"One SQL statement. Values come in as parameters, written :name."`
 	Params    map[string]*expression.Value `input:"params" doc:"A map of the parameters' values by their names. A list or a map is stored as JSON."`
-	Migrate   []string                     `input:"migrate" doc:"Statements that make your own tables, at start. Each runs once; with dsn they run at each start, so write IF NOT EXISTS."`
+	Migrate   []string                     `input:"migrate" doc:"Statements that make your own tables. Each runs once, at a start or a reload, where they have 1 s in all; with dsn they run with the first event after each start, so write IF NOT EXISTS."`
 	Hold      time.Duration                `input:"hold" doc:"How long the statement may take, where that is more than 50ms. Nobody else can write to the store meanwhile, so that evrun emit waits. It runs by itself, and then not again until the store was free for as long."`
 	DSN       string                       `input:"dsn" doc:"Another SQLite file to run on, relative to this file's folder. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
 
@@ -151,22 +150,11 @@ func (s *sql) choose() tasks.Action {
 	return &sqlElsewhere{s: s, path: path}
 }
 
-// Open makes the user's tables.
-func (s *sql) Open(ctx context.Context, handler string, in store.Store) error {
-	if len(s.migrations) == 0 {
-		return nil
-	}
-	if err := in.Migrate(ctx, handler, s.migrations); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
-}
+// Migrations make the user's tables.
+func (s *sql) Migrations() []*store.Statement { return s.migrations }
 
 // UserStatement implements [tasks.Stating].
 func (s *sql) UserStatement() (*store.Statement, time.Duration) { return s.statement, s.Hold }
-
-// Close has nothing to let go of.
-func (s *sql) Close() error { return nil }
 
 // Prepare evaluates the parameters; the statement runs in the transaction that settles the run.
 func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {

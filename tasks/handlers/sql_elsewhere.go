@@ -11,7 +11,8 @@ import (
 )
 
 // sqlElsewhere is the kind sql on another SQLite file: an outside handler. The file is opened with the first event, and with
-// the next one again where that failed, so that a file that is locked or missing keeps no daemon from starting.
+// the next one again where that failed, so that a file that is locked or missing keeps no daemon from starting. Its migrations
+// run then as well: a wiring that is refused has made nothing in other files.
 type sqlElsewhere struct {
 	s    *sql
 	path string
@@ -56,9 +57,6 @@ func (e *sqlElsewhere) database(ctx context.Context) (store.Database, error) {
 	e.db = db
 	return db, nil
 }
-
-// Open leaves it to the first event to open the file.
-func (e *sqlElsewhere) Open(context.Context, string, store.Store) error { return nil }
 
 // Close closes the file.
 func (e *sqlElsewhere) Close() error {

@@ -184,14 +184,15 @@ func StoredManual(em *tasks.Emitter, marks map[string]store.ScheduleMark, e *Ent
 
 // Replace puts other schedules in the place of those that are wired. One that is written as it was goes on untouched; one with
 // the same timing keeps its mark; one with another timing, and one that is new, begins now; one that is gone is forgotten.
-// Either all of it happens, or an error says why nothing did.
-func (s *Scheduler) Replace(ctx context.Context, entries []*Entry) (changes tasks.Changes, err error) {
+// Either all of it happens, or an error says why nothing did: remember's, which stores the marks of schedules that are new or
+// changed, deletes those of others, and does whatever else is to come true with them. No slot is published meanwhile.
+func (s *Scheduler) Replace(ctx context.Context, entries []*Entry, remember func(fresh []store.ScheduleMark, gone []string) error) (changes tasks.Changes, err error) {
 	err = s.do(ctx, func(ctx context.Context) error {
 		timers, fresh, gone, err := s.take(ctx, entries)
 		if err != nil {
 			return err
 		}
-		if err := s.remember(ctx, fresh, gone); err != nil {
+		if err := remember(fresh, gone); err != nil {
 			return err
 		}
 		same := func(a, b *Entry) bool { return a == b || a.Version != "" && a.Version == b.Version }

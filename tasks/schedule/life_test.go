@@ -40,6 +40,11 @@ func newLife(t *testing.T) *life {
 	return &life{t: t, path: filepath.Join(t.TempDir(), "evrun.db"), wake: maxSleep}
 }
 
+// remember stores the marks of replaced schedules.
+func (l *life) remember(fresh []store.ScheduleMark, gone []string) error {
+	return l.s.remember(context.Background(), fresh, gone)
+}
+
 func (l *life) now() time.Time { return time.Now().Add(time.Duration(l.step.Load())) }
 
 // set moves the machine's clock.
@@ -250,7 +255,7 @@ func TestEachSlotIsAccountedFor(t *testing.T) {
 							other := *e
 							other.Type = fmt.Sprintf("tick%d", random.IntN(100))
 							if e = &other; true {
-								if _, err := l.s.Replace(t.Context(), []*Entry{e}); err != nil {
+								if _, err := l.s.Replace(t.Context(), []*Entry{e}, l.remember); err != nil {
 									t.Fatal(err)
 								}
 							}
@@ -443,7 +448,7 @@ func TestReplaceSchedules(t *testing.T) {
 		other := *hourly
 		other.Version, other.Type = "2", "tock"
 		added := l.entry("added", Spec{Every: time.Hour})
-		changes, err := l.s.Replace(t.Context(), []*Entry{&other, added})
+		changes, err := l.s.Replace(t.Context(), []*Entry{&other, added}, l.remember)
 		if err != nil || fmt.Sprint(changes) != "{[added] [gone] [tick]}" {
 			t.Fatalf("%v %v", changes, err)
 		}
@@ -470,7 +475,7 @@ func TestReplaceSchedules(t *testing.T) {
 			t.Errorf("%d slots of the new timing", len(again.slots)-len(got.slots))
 		}
 		// One that was gone for good begins anew too.
-		if _, err := l.s.Replace(t.Context(), []*Entry{half, gone}); err != nil {
+		if _, err := l.s.Replace(t.Context(), []*Entry{half, gone}, l.remember); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
