@@ -177,6 +177,9 @@ func TestAHandlerThatIsMissingOverOneRestartMissesNothing(t *testing.T) {
 	if waiting > 0 && (len(status) != 1 || status[0].State != tasks.StateLeft || status[0].LeftWith != waiting) {
 		t.Errorf("status %+v, and %d were waiting", status, waiting)
 	}
+	if told := d.told(events.TypeHandlerLeft); waiting > 0 && (len(told) != 1 || told[0]["waiting"] != float64(waiting)) {
+		t.Errorf("told %v, and %d were waiting", told, waiting)
+	}
 	d.stop()
 	d = start(t, file, counting("a", "1", c))
 	d.settled(50)

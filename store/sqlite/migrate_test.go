@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -120,6 +121,44 @@ func TestMigrationsAreNumberedWithoutAGap(t *testing.T) {
 	for i, name := range files {
 		if !strings.HasPrefix(name, fmt.Sprintf("migrations/%03d_", i+1)) {
 			t.Errorf("%s is number %d", name, i+1)
+		}
+	}
+}
+
+// A handler that an older evrun had removed keeps its mark and its runs: when it returns it waits for a word, since nobody knows how
+// long it was gone. Those that were wired go on as they were.
+func TestHandlersOfAnOlderStore(t *testing.T) {
+	s, err := Open(oldStore(t, 5, `
+		INSERT INTO events (sequence, id, source, type, time, accepted_at) VALUES (1, '1', '/t', 'a', 1, 1), (2, '2', '/t', 'a', 1, 1), (3, '3', '/t', 'a', 1, 1);
+		INSERT INTO handlers (id, name, low_water, active) VALUES (1, 'wired', 2, 1), (2, 'gone', 1, 0), (3, 'done', 3, 0);
+		INSERT INTO runs (sequence, handler, state, attempt, started_at) VALUES (2, 2, 1, 5, 1);`), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := errors.Join(<-ended, s.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	runs, err := s.Runs(t.Context(), store.RunQuery{})
+	if err != nil || len(runs) != 1 || runs[0].Reason != "waits for its handler, which is not in the wiring file" || runs[0].ID != "2-gone-aaaaaaaa" {
+		t.Errorf("runs %+v, %v", runs, err)
+	}
+	got, err := s.Register(t.Context(), []store.Registration{{Name: "wired"}, {Name: "gone"}, {Name: "done"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []store.Consumer{
+		{ID: 1, Name: "wired", LowWater: 2, State: store.Active},
+		{ID: 2, Name: "gone", LowWater: 1, State: store.Active, Paused: true},
+		{ID: 3, Name: "done", LowWater: 3, State: store.Active},
+	} {
+		if c := got[i]; c.ID != want.ID || c.Name != want.Name || c.LowWater != want.LowWater || c.State != want.State || c.Paused != want.Paused {
+			t.Errorf("%+v, want %+v", c, want)
 		}
 	}
 }
