@@ -50,6 +50,11 @@ type Store interface {
 
 // Journal is the durable, ordered log of accepted events.
 type Journal interface {
+	// Read runs a statement of the user's own that only reads ([Statement.Reads]), beside the writer and what it writes: as of some
+	// moment after the call began. It is stopped when ctx ends or, when ctx has no deadline, after 5 s: [ErrTimeout]. Few run at a
+	// time, and others wait. Values and errors are as in [Tx.Exec].
+	Read(ctx context.Context, s *Statement, args []any) (Result, error)
+
 	// Ping waits until the writer has come to it, as a write would, and writes nothing. Unlike a write, it ends with its context.
 	Ping(ctx context.Context) error
 

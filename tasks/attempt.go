@@ -113,15 +113,15 @@ func apply(effect Effect, tx store.Tx) (result any, err error) {
 	return effect(tx)
 }
 
-// outside runs an attempt of an outside handler: recorded first, then done.
-func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action Outside) attemptDone {
+// outside runs an attempt outside of the writer's transaction: recorded first, where record has it, then done.
+func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action func(context.Context, *Delivery) (any, error), record bool) attemptDone {
 	done := attemptDone{t: t, d: d}
 	work := ctx
 	if done.storeErr = c.giveEvents(ctx, t, d); done.storeErr != nil {
 		return done
 	}
 	claim := []store.Claim{{Handler: c.id, Sequence: t.seq, Attempt: t.attempt, At: t.started, Joins: t.joins}}
-	for !t.claimed {
+	for record && !t.claimed {
 		started, err := c.r.o.Store.Start(ctx, claim)
 		switch {
 		case err == nil && !started[0]:
@@ -149,9 +149,9 @@ func (c *consumer) outside(ctx context.Context, t *task, d *Delivery, action Out
 	return done
 }
 
-func do(ctx context.Context, action Outside, d *Delivery) (result any, err error) {
+func do(ctx context.Context, action func(context.Context, *Delivery) (any, error), d *Delivery) (result any, err error) {
 	defer recovered(&err)
-	return action.Do(ctx, d)
+	return action(ctx, d)
 }
 
 // settlement ends t's attempt with an outcome.

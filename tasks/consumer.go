@@ -256,8 +256,11 @@ func (c *consumer) free() bool {
 	if len(c.batch) >= maxSettleBatch {
 		return false
 	}
-	_, outside := c.h.Action.(Outside)
-	return !outside || c.running < c.h.Concurrency
+	switch c.h.Action.(type) {
+	case Reading, Outside:
+		return c.running < c.h.Concurrency
+	}
+	return true
 }
 
 // gathers says whether events can be taken into bursts, which needs no attempt to begin.
@@ -414,6 +417,9 @@ func (c *consumer) take(work context.Context, t *task) {
 	default:
 		c.pace.take(t.started)
 		switch action := c.h.Action.(type) {
+		case Reading:
+			read := func(ctx context.Context, d *Delivery) (any, error) { return action.Read(ctx, c.r.o.Store, d) }
+			c.begin(work, t, d, read, false)
 		case Inside:
 			if err := c.giveEvents(work, t, d); err != nil {
 				c.stuck(err) // it stays active
@@ -427,18 +433,23 @@ func (c *consumer) take(work context.Context, t *task) {
 			}
 			c.settle(t, c.computed(t, d, action))
 		case Outside:
-			c.running++
-			go func() {
-				a := c.outside(work, t, d, action)
-				select {
-				case c.attempts <- a:
-				case <-c.ended: // it was abandoned
-				}
-			}()
+			c.begin(work, t, d, action.Do, true)
 		default:
 			c.settle(t, c.settlement(t, c.failed(t, d, Permanent(fmt.Errorf("kind %q can't be run", c.h.Kind)))))
 		}
 	}
+}
+
+// begin runs an attempt in a goroutine of its own; claim has it recorded first.
+func (c *consumer) begin(work context.Context, t *task, d *Delivery, do func(context.Context, *Delivery) (any, error), claim bool) {
+	c.running++
+	go func() {
+		a := c.outside(work, t, d, do, claim)
+		select {
+		case c.attempts <- a:
+		case <-c.ended: // it was abandoned
+		}
+	}()
 }
 
 // attempted takes what an outside attempt brought.

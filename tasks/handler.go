@@ -21,7 +21,7 @@ type Handler struct {
 	Action      Action
 	Retry       Retry
 	Timeout     time.Duration    // of one attempt; 0: none
-	Concurrency int              // attempts of an [Outside] at a time; 0: 4
+	Concurrency int              // attempts of an [Outside] or a [Reading] at a time; 0: 4
 	OrderBy     *expression.Expr // events with one key run one after the other, through all retries; nil: no order
 	Rate        Rate             // how often attempts may begin; zero: no limit
 	Debounce    *Debounce        // one run for each burst of events; nil: one for each event. Not with OrderBy
@@ -83,7 +83,7 @@ type Delivery struct {
 	token     string // empty: not asked for
 }
 
-// Action is a configured kind: an [Outside], an [Inside] or a [Computed]. It may be a [Migrator] as well, and an io.Closer, whose
+// Action is a configured kind: an [Outside], a [Reading], an [Inside] or a [Computed]. It may be a [Migrator] as well, and an io.Closer, whose
 // Close is called when all attempts have ended.
 type Action any
 
@@ -104,6 +104,12 @@ type Outside interface {
 // runs in it, so that effect, state and emitted events commit together, exactly once.
 type Inside interface {
 	Prepare(d *Delivery) (Effect, error)
+}
+
+// Reading reads evrun's own database, beside its writer, and changes nothing. Read runs in a worker goroutine as Do of an
+// [Outside] does; no attempt is recorded before it starts, since one that was cut off did nothing.
+type Reading interface {
+	Read(ctx context.Context, in store.Store, d *Delivery) (result any, err error)
 }
 
 // Stating is an [Inside] whose effects run a statement of the user's own. The statement may take as long as hold says, or

@@ -252,3 +252,26 @@ func TestSQLOnAnotherFile(t *testing.T) {
 		t.Errorf("%d rows", len(got))
 	}
 }
+
+// What a handler reads it reads beside the writer; that it has run, and what it emits, is settled once.
+func TestAReadIsSettledOnce(t *testing.T) {
+	at := path(t)
+	h := sqlHandler(t, map[string]any{"statement": "SELECT count(*) > 0 AS known FROM events WHERE id = :id", "params": map[string]any{"id": "${ event.id }"}})
+	emit, err := expression.CompileTemplate("looked.up.${ result.row.known }", expression.HandlerEmit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Emit = []tasks.Emission{{Type: emit}}
+	d := start(t, at, h)
+	for i := range 20 {
+		d.emit("user.registered", fmt.Sprint(i))
+	}
+	d.settled(20)
+	db := reader(t, at)
+	if got := rowsOf(t, db, "SELECT count(*) FROM events WHERE type = 'looked.up.1'"); got[0] != "20" {
+		t.Errorf("%s events", got[0])
+	}
+	if got := rowsOf(t, db, "SELECT DISTINCT state || ' ' || attempt FROM runs"); len(got) != 1 || got[0] != "3 1" {
+		t.Errorf("runs: %v", got)
+	}
+}

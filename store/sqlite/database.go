@@ -82,6 +82,9 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 // Exec implements [store.Database].
 func (d *Database) Exec(ctx context.Context, s *store.Statement, args []any) (r store.Result, err error) {
 	do := func(u *userStatements) error {
+		if err := u.refresh(); err != nil {
+			return err
+		}
 		r, err = u.exec(ctx, timeLimit{}, s, args)
 		return err
 	}

@@ -9,7 +9,8 @@
 //
 // Statements of the user's own run in the writer's transactions too, under a guard that keeps evrun's own tables from being
 // written, and under a clock: see [store.Tx]. They take turns with everybody else's writes: a transaction takes them for 50 ms in
-// all, and what waits goes before the next. [OpenDatabase] runs them on other files. What a clock can't stop is bounded by
+// all, and what waits goes before the next. One that only reads runs on two connections of its own, beside the writer
+// ([Store.Read]), and may see what others have written since, or not yet. [OpenDatabase] runs them on other files. What a clock can't stop is bounded by
 // size: values are at most twice the largest event and 1 MiB, and much smaller in a statement that calls a function whose work
 // grows faster than that (LIKE, instr, replace, trim, hex, printf, …; functions.go has them all). SQLite's own functions aren't
 // replaced: in a CHECK they would make a store unreadable to others. Virtual tables are those of fts5 and rtree; the connections
@@ -41,6 +42,7 @@ type Store struct {
 	id      string
 	w       *writer // nil when opened for reading
 	readers *sql.DB
+	reads   *userReads // nil when opened for reading
 	lock    *lock
 }
 
@@ -107,7 +109,7 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 	if w.user, err = newUserStatements(c, ownTables(), maxValue(opt.MaxData)); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, id: w.id, w: w, lock: l}
+	s := &Store{path: path, id: w.id, w: w, lock: l, reads: newUserReads(path, maxValue(opt.MaxData))}
 	if s.readers, err = openReaders(path); err != nil {
 		return nil, err
 	}
@@ -250,7 +252,7 @@ func (s *Store) Run(ctx context.Context) error { return s.w.run(ctx) }
 func (s *Store) Close() error {
 	errs := []error{s.readers.Close()}
 	if s.w != nil {
-		errs = append(errs, s.w.user.Close(), s.w.conn.Close())
+		errs = append(errs, s.reads.Close(), s.w.user.Close(), s.w.conn.Close())
 		s.lock.release()
 	}
 	return errors.Join(errs...)

@@ -26,6 +26,8 @@ type userStatements struct {
 	limits  *limiter
 	value   int // the largest value, where no function asks for less
 	changes *stmt
+	version *stmt
+	schema  int64 // the version of the schema that guard and kept are for
 	kept    map[*store.Statement]*userStatement
 	clock   int64
 }
@@ -49,6 +51,9 @@ func newUserStatements(c *conn, own map[string]bool, value int) (_ *userStatemen
 	if u.changes, err = c.prepare(`SELECT changes()`); err != nil {
 		return nil, err
 	}
+	if u.version, err = c.prepare(`PRAGMA schema_version`); err != nil {
+		return nil, err
+	}
 	if err := u.schemaChanged(); err != nil {
 		return nil, err
 	}
@@ -68,6 +73,19 @@ func (u *userStatements) schemaChanged() (err error) {
 	}
 	if u.guard.schema, err = u.conn.schemaCosts(); err != nil {
 		return fmt.Errorf("read the schema: %w", err)
+	}
+	return nil
+}
+
+// refresh looks whether somebody else has changed the schema.
+func (u *userStatements) refresh() error {
+	row := make([]driver.Value, 1)
+	if err := u.version.queryRow(row); err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if version, _ := row[0].(int64); version != u.schema {
+		u.schema = version
+		return u.schemaChanged()
 	}
 	return nil
 }

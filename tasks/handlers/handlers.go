@@ -38,7 +38,7 @@ var table = []Kind{
 		func(deps Deps) tasks.Action { return &logMessage{log: deps.logger(), secrets: deps.Secrets} }),
 	describe("notify", "Tells somebody: by chat, mail, push or webhook, or in the daemon's log.",
 		func(deps Deps) tasks.Action { return newNotify(deps) }),
-	describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. Or on another SQLite file.",
+	describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. A SELECT runs beside it. Or on another SQLite file.",
 		func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir, open: deps.OpenDatabase} }),
 	describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",
 		func(Deps) tasks.Action { return &userInsert{} }),
@@ -134,6 +134,11 @@ func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*InputE
 // chooser is a kind whose inputs decide which action it is; it is asked when they are right.
 type chooser interface {
 	choose() tasks.Action
+}
+
+// chosen is an action that a chooser chose: written is the one with the inputs.
+type chosen interface {
+	written() tasks.Action
 }
 
 // checker is a kind with rules over several inputs, looked at when each by itself is right.

@@ -28,6 +28,9 @@ func Show(action tasks.Action, env *expression.Env) (map[string]any, error) {
 }
 
 func render(action tasks.Action, r *renderer) (map[string]any, error) {
+	if c, ok := action.(chosen); ok {
+		action = c.written()
+	}
 	v := reflect.ValueOf(action)
 	for v.Kind() == reflect.Pointer {
 		if v.IsNil() {

@@ -15,7 +15,8 @@ import (
 	"evrun/tasks/expression"
 )
 
-// sql is the kind sql on evrun's own database. With a dsn, [sqlElsewhere] takes its place.
+// sql is the kind sql on evrun's own database. With a dsn, [sqlElsewhere] takes its place; with a statement that only reads,
+// [sqlReads].
 //
 // Its result has changes, the number of rows inserted, updated or deleted; rows, what the statement returned, each row a map
 // of its columns; and row, the first of them or nil. A whole number, a text and a NULL come back as such, bytes as base64.
@@ -140,6 +141,9 @@ func (s *sql) checkDSN() []*InputError {
 
 // choose gives s itself, or with a dsn what runs there.
 func (s *sql) choose() tasks.Action {
+	if s.DSN == "" && s.statement.Reads() {
+		return &sqlReads{s: s}
+	}
 	if s.DSN == "" {
 		return s
 	}
@@ -147,7 +151,7 @@ func (s *sql) choose() tasks.Action {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(s.dir, path)
 	}
-	return &sqlElsewhere{s: s, path: path}
+	return &sqlElsewhere{s: s, path: path, timeout: elsewhereTimeout}
 }
 
 // Migrations make the user's tables.
@@ -170,7 +174,7 @@ func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 
 // result makes the kind's result, or says whether another attempt is of use.
 func (s *sql) result(r store.Result, err error) (any, error) {
-	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads() {
+	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads() { // it held the writer
 		return nil, tasks.Permanent(fmt.Errorf("%w, when it was tried once more by itself, too; nobody else can write to the store meanwhile. "+
 			"Make it do less for one event, or give it longer under with: hold: %v", err, 4*max(s.Hold, usualHold)))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"evrun/store"
 	"evrun/tasks"
@@ -14,12 +15,17 @@ import (
 // the next one again where that failed, so that a file that is locked or missing keeps no daemon from starting. Its migrations
 // run then as well: a wiring that is refused has made nothing in other files.
 type sqlElsewhere struct {
-	s    *sql
-	path string
+	s       *sql
+	path    string
+	timeout time.Duration // of the statement, with the wait for its turn and for locks, when its handler has none
 
 	mu sync.Mutex
 	db store.Database // nil while it is not open
 }
+
+const elsewhereTimeout = 30 * time.Second
+
+func (e *sqlElsewhere) written() tasks.Action { return e.s }
 
 // Do runs the statement, as a transaction of its own.
 func (e *sqlElsewhere) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
@@ -30,6 +36,11 @@ func (e *sqlElsewhere) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	db, err := e.database(ctx)
 	if err != nil {
 		return e.s.result(store.Result{}, err)
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, e.timeout, fmt.Errorf("%w: more than %v; the handler's timeout can give it longer", store.ErrTimeout, e.timeout))
+		defer cancel()
 	}
 	r, err := db.Exec(ctx, e.s.statement, args)
 	return e.s.result(r, err)

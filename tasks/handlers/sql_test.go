@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"evrun/store"
 	"evrun/store/sqlite"
@@ -193,6 +194,49 @@ func BenchmarkPrepareSQL(b *testing.B) {
 	for b.Loop() {
 		if _, err := action.Prepare(d); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// Without a timeout of its handler's, a statement on another file is stopped, too; and one that can't be is bounded by size.
+func TestAStatementElsewhereIsBounded(t *testing.T) {
+	deps := Deps{BaseDir: t.TempDir(), OpenDatabase: sqlite.OpenDatabase}
+	for statement, want := range map[string]error{
+		"INSERT INTO seen WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c": store.ErrTimeout,
+		"INSERT INTO seen SELECT hex(zeroblob(:n))":                                                               store.ErrStatement,
+	} {
+		with := map[string]any{"statement": statement, "dsn": "other.db", "migrate": "CREATE TABLE IF NOT EXISTS seen (x)"}
+		if strings.Contains(statement, ":n") {
+			with["params"] = map[string]any{"n": int64(100_000_000)}
+		}
+		e := build[*sqlElsewhere](t, "sql", with, deps)
+		e.timeout = time.Millisecond
+		if want == store.ErrStatement {
+			e.timeout = time.Hour
+		}
+		if _, err := e.Do(t.Context(), delivery(`{}`)); !errors.Is(err, want) {
+			t.Errorf("%s: %v", statement, err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What only reads is no write: evrun runs it beside the writer.
+func TestAStatementThatOnlyReadsHoldsNothing(t *testing.T) {
+	for statement, reads := range map[string]bool{"SELECT 1": true, "WITH q AS (SELECT 1) SELECT * FROM q": true, "VALUES (1)": true, "DELETE FROM t RETURNING x": false} {
+		action, faults := Build("sql", map[string]any{"statement": statement}, Deps{})
+		if len(faults) > 0 {
+			t.Fatal(faults[0])
+		}
+		_, reading := action.(tasks.Reading)
+		_, stating := action.(tasks.Stating)
+		if reading != reads || stating == reads {
+			t.Errorf("%s: %T", statement, action)
+		}
+		if shown, err := Show(action, delivery(`{}`).Env); err != nil || shown["statement"] != statement {
+			t.Errorf("%s: %v, %v", statement, shown, err)
 		}
 	}
 }

@@ -1,0 +1,82 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"evrun/store"
+)
+
+const (
+	// userReaders is how many statements of the user's own that only read run at a time.
+	userReaders = 2
+	// readTimeout is how long one may take, unless its context says.
+	readTimeout = 5 * time.Second
+)
+
+// userReads has the connections for such statements. They are apart from those of [Store.readers], which evrun's own queries
+// need, and are opened when they are first needed.
+type userReads struct {
+	path  string
+	value int
+	free  chan *userStatements // nil: not opened yet
+}
+
+func newUserReads(path string, value int) *userReads {
+	r := &userReads{path: path, value: value, free: make(chan *userStatements, userReaders)}
+	for range userReaders {
+		r.free <- nil
+	}
+	return r
+}
+
+// Read implements [store.Store].
+func (s *Store) Read(ctx context.Context, st *store.Statement, args []any) (store.Result, error) {
+	if !st.Reads() {
+		return store.Result{}, fmt.Errorf("%w: %s does more than read", store.ErrStatement, st.Verb())
+	}
+	if s.reads == nil {
+		return store.Result{}, store.ErrReadOnly
+	}
+	return s.reads.exec(ctx, st, args)
+}
+
+func (r *userReads) exec(ctx context.Context, s *store.Statement, args []any) (store.Result, error) {
+	var u *userStatements
+	select {
+	case u = <-r.free:
+	case <-ctx.Done():
+		return store.Result{}, context.Cause(ctx)
+	}
+	defer func() { r.free <- u }()
+	if u == nil {
+		c, err := openConn(dsn(r.path, true, ""))
+		if err != nil {
+			return store.Result{}, err
+		}
+		if u, err = newUserStatements(c, ownTables(), r.value); err != nil {
+			return store.Result{}, errors.Join(err, c.Close())
+		}
+	}
+	if err := u.refresh(); err != nil {
+		return store.Result{}, err
+	}
+	limit := timeLimit{wall: readTimeout}
+	if _, ok := ctx.Deadline(); ok {
+		limit.wall = 0
+	}
+	return u.exec(ctx, limit, s, args)
+}
+
+// Close waits for the statements under way.
+func (r *userReads) Close() error {
+	var errs []error
+	for range userReaders {
+		if u := <-r.free; u != nil {
+			errs = append(errs, u.Close(), u.conn.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
