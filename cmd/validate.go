@@ -79,7 +79,11 @@ const askFor = 3 * time.Second
 func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	list, err := api.NewClient(cfg.Settings.Server.Socket).Handlers(ctx)
+	running, err := e.settings() // the file may name a socket that the daemon has after its restart
+	if err != nil {
+		return
+	}
+	list, err := api.NewClient(running.Settings.Server.Socket).Handlers(ctx)
 	if err != nil {
 		return
 	}

@@ -35,7 +35,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 		return problem(http.StatusUnsupportedMediaType, "Content-Type: "+err.Error())
 	}
 	if mediaType == "application/x-ndjson" {
-		return s.ingestLines(w, r, cause)
+		return s.ingestLines(w, r)
 	}
 	batch := mediaType == "application/cloudevents-batch+json"
 	limit := int64(maxLine(s.o.MaxData))

@@ -18,7 +18,7 @@ import (
 // line. A line that is refused (4xx) does not hold up the others; a problem of the daemon's own (5xx) is the last answer,
 // and nothing from its line on was accepted. ?source= and ?id= are for lines that have none (see [LineDefaults]), ?line= is
 // the number of the body's first line.
-func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request, cause *events.Event) error {
+func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 	d, err := lineDefaults(values{r.URL.Query()})
 	if err != nil {
 		return err
@@ -39,10 +39,12 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request, cause *even
 	}()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Connection", "close") // an interrupted read leaves it in no state for another request
-	ing := ingest{emitter: s.o.Emitter, cause: cause, maxData: s.o.MaxData, defaults: d, interrupt: interrupt, refuse: func() error {
-		_, err := s.publishing(r) // it may have ended, or evrun be stopping, by now
-		return err
-	}}
+	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: interrupt, refuse: func() error {
+		if s.draining.Load() && r.Header.Get(RunTokenHeader) == "" {
+			return errDraining
+		}
+		return nil
+	}, cause: func() (*events.Event, error) { return s.cause(r) }}
 	ing.run(r.Context(), r.Body, w, out.Flush)
 	return nil
 }
@@ -85,11 +87,12 @@ func (d *LineDefaults) apply(e *events.Event, line int) {
 // share a transaction.
 type ingest struct {
 	emitter   *tasks.Emitter
-	cause     *events.Event // the lines come from a run on it; nil: from no run
 	maxData   int
 	defaults  LineDefaults
 	refuse    func() error // asked before each write
 	interrupt func()       // ends a read of the body that is under way
+	// cause gives the event whose run a line comes from, or why none can any more; nil: from no run.
+	cause func() (*events.Event, error)
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -157,7 +160,14 @@ func (g *ingest) event(number int, text []byte) (*events.Event, *Problem) {
 		return nil, problem(http.StatusBadRequest, err.Error())
 	}
 	g.defaults.apply(e, number)
-	if err := g.emitter.CheckFor(e, g.cause); err != nil {
+	var cause *events.Event
+	if g.cause != nil {
+		var err error
+		if cause, err = g.cause(); err != nil {
+			return nil, problemOf(err)
+		}
+	}
+	if err := g.emitter.CheckFor(e, cause); err != nil {
 		return nil, problemOf(err)
 	}
 	return e, nil

@@ -15,11 +15,15 @@ var errRunEnded = problem(http.StatusForbidden, "the attempt that EVRUN_RUN_TOKE
 // publishing gives the event whose run a request publishes for; nil: for none. While evrun stops, it refuses all but those:
 // what is in flight may come to its end.
 func (s *Server) publishing(r *http.Request) (cause *events.Event, err error) {
+	if cause, err = s.cause(r); cause == nil && err == nil && s.draining.Load() {
+		return nil, errDraining
+	}
+	return cause, err
+}
+
+func (s *Server) cause(r *http.Request) (*events.Event, error) {
 	token := r.Header.Get(RunTokenHeader)
 	if token == "" {
-		if s.draining.Load() {
-			return nil, errDraining
-		}
 		return nil, nil
 	}
 	cause, ok := s.o.Runner.Attempt(token)

@@ -109,7 +109,7 @@ func serve(t *testing.T, handlers ...*tasks.Handler) *daemon {
 	d := &daemon{t: t, store: &faulty{Store: s}, socket: filepath.Join(dir, "s")}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	emitter := tasks.NewEmitter(d.store, 1000)
-	runner := tasks.NewRunner(tasks.Options{Store: d.store, Bus: bus, Emitter: emitter, Handlers: handlers, Log: log})
+	runner := tasks.NewRunner(tasks.Options{Store: d.store, Bus: bus, Emitter: emitter, Handlers: handlers, Log: log, Variables: map[string]string{}})
 	d.server = api.NewServer(api.Options{Store: d.store, Emitter: emitter, Runner: runner, Bus: bus, Commits: commits, Log: log, MaxData: 1000,
 		Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }})
 	l, err := net.Listen("unix", d.socket)
