@@ -49,6 +49,7 @@ func (e *evaluated) merge(o *evaluated) {
 // that is nil; it counts only where v fits.
 func (c *checker) check(s *jsonschema.Schema, v any, ev *evaluated) bool {
 	c.step(1)
+	c.digits(v)
 	if s.Bool != nil {
 		return *s.Bool || c.fail("is not allowed")
 	}
@@ -89,6 +90,9 @@ func (c *checker) check(s *jsonschema.Schema, v any, ev *evaluated) bool {
 func (c *checker) assertions(s *jsonschema.Schema, v any, ev *evaluated) bool {
 	ok := true
 	if s.Format != nil {
+		if text, isText := v.(string); isText {
+			c.step(len(text) / 16)
+		}
 		if err := s.Format.Validate(v); err != nil {
 			ok = c.fail("%s is no %s: %v", brief(v), s.Format.Name, err)
 		}
@@ -253,6 +257,12 @@ func order[V any](c *checker, m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }
 
+// sorted gives the keys of a value.
+func (c *checker) sorted(obj map[string]any) []string {
+	c.step(2 * len(obj))
+	return slices.Sorted(maps.Keys(obj))
+}
+
 func (c *checker) object(s *jsonschema.Schema, obj map[string]any, ev *evaluated) bool {
 	ok := true
 	if s.MinProperties != nil && len(obj) < *s.MinProperties {
@@ -287,7 +297,7 @@ func (c *checker) object(s *jsonschema.Schema, obj map[string]any, ev *evaluated
 				}
 			}
 		} else {
-			for _, name := range slices.Sorted(maps.Keys(obj)) {
+			for _, name := range c.sorted(obj) {
 				c.path = append(c.path, token{key: name, isKey: true})
 				ok = c.member(s, obj, name, obj[name], ev) && ok
 				c.path = c.path[:len(c.path)-1]
@@ -305,8 +315,8 @@ func (c *checker) member(s *jsonschema.Schema, obj map[string]any, name string, 
 		ok = c.check(sub, v, nil)
 	}
 	if len(s.PatternProperties) > 0 {
-		c.step(len(s.PatternProperties) * (1 + len(name)/16))
 		for re, sub := range s.PatternProperties {
+			c.match(re, name)
 			// Only one may tell what is wrong: which of them comes first is chance.
 			if re.MatchString(name) {
 				known = true
@@ -452,6 +462,7 @@ const maxPatternText = 64 << 10
 func (c *checker) text(s *jsonschema.Schema, text string) bool {
 	ok := true
 	if s.MinLength != nil || s.MaxLength != nil {
+		c.step(len(text) / 64)
 		n := utf8.RuneCountInString(text)
 		if s.MinLength != nil && n < *s.MinLength {
 			ok = c.fail("has %s: %d are the least", plural(n, "character"), *s.MinLength)
@@ -461,11 +472,9 @@ func (c *checker) text(s *jsonschema.Schema, text string) bool {
 		}
 	}
 	if s.Pattern != nil && (ok || c.out != nil) {
-		c.step(1 + len(text)/16)
-		switch {
-		case len(text) > maxPatternText:
+		if len(text) > maxPatternText {
 			ok = c.fail("is too long to be held against a pattern: %d bytes are the most", maxPatternText)
-		case !s.Pattern.MatchString(text):
+		} else if c.match(s.Pattern, text); !s.Pattern.MatchString(text) {
 			ok = c.fail("%s doesn't match the pattern %s", brief(text), clip(s.Pattern.String()))
 		}
 	}
@@ -479,7 +488,7 @@ func (c *checker) unevaluated(s *jsonschema.Schema, v any, ev *evaluated) bool {
 		if s.UnevaluatedProperties == nil || ev.allKeys {
 			return true
 		}
-		for _, name := range slices.Sorted(maps.Keys(v)) {
+		for _, name := range c.sorted(v) {
 			if ev.keys[name] {
 				continue
 			}

@@ -55,6 +55,7 @@ func Compile(doc any) (s *Schema, faults []*Fault) {
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
 	c.UseLoader(nothing{})
+	c.UseRegexpEngine(compilePattern)
 	if err := c.AddResource(base, doc); err != nil {
 		return nil, []*Fault{{Msg: err.Error()}}
 	}

@@ -251,25 +251,8 @@ func (in *inspector) pattern(text, at string, key bool) {
 	case err != nil:
 		fault(at, "", "%s is no regular expression: %v", brief(text), err)
 	default:
-		in.full(at, weight(parsed)/20)
+		in.full(at, expression.PatternWeight(parsed)/20)
 	}
-}
-
-// weight is how many instructions a regular expression compiles to, about.
-func weight(re *syntax.Regexp) int {
-	n := 1
-	for _, sub := range re.Sub {
-		n += weight(sub)
-	}
-	switch re.Op {
-	case syntax.OpLiteral:
-		n = len(re.Rune)
-	case syntax.OpCharClass:
-		n += len(re.Rune) / 16
-	case syntax.OpRepeat:
-		n *= max(re.Min, re.Max)
-	}
-	return n
 }
 
 // reference looks at a $ref, when the whole schema has been seen. One that $id's play a part in is left to the library.

@@ -169,6 +169,10 @@ func TestDearChecksEnd(t *testing.T) {
 		"huge exponents":             {`{"items":{"type":"integer","multipleOf":3,"minimum":1}}`, "[" + strings.Repeat("1e999999,", 10_000) + "1e9]", "too many digits"},
 		"a number of a megabyte":     {`{"multipleOf":3}`, strings.Repeat("9", 1<<20), "too many digits"},
 		"a slow pattern":             {`{"pattern":"(x?){900}y"}`, `"` + strings.Repeat("x", 1<<20) + `"`, "too long to be held against a pattern"},
+		"many slow patterns":         {`{"items":{"pattern":"(x?){90}y"}}`, "[" + strings.Repeat(`"`+strings.Repeat("x", 10_000)+`",`, 90) + `"y"]`, "more than 5000000 steps"},
+		"many large exponents":       {`{"items":{"type":"integer","minimum":1}}`, "[" + strings.Repeat("1e999,", 150_000) + "1]", "more than 5000000 steps"},
+		"a pattern as data":          {`{"format":"regex"}`, `"` + strings.Repeat("(a{1,1000}b{1,900})", 50) + `"`, "it repeats too much"},
+		"a long pattern as data":     {`{"format":"regex"}`, `"` + strings.Repeat("a", 2000) + `"`, "it has 2000 bytes: 1000 are the most"},
 		"long names and patterns":    {`{"patternProperties":{"(x?){900}y":false}}`, `{"` + strings.Repeat("x", 1<<10) + `":1}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

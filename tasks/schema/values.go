@@ -96,6 +96,19 @@ func rational(v any) *big.Rat {
 	return nil
 }
 
+// digits counts what it takes to look at a number of many digits exactly.
+func (c *checker) digits(v any) {
+	if n, ok := v.(json.Number); ok && len(n) > 0 {
+		text, exponent := string(n), 0
+		if i := strings.IndexAny(text, "eE"); i >= 0 {
+			if e, err := strconv.Atoi(text[i+1:]); err == nil {
+				exponent = max(e, -e)
+			}
+		}
+		c.step(min(len(text), maxNumber)/8 + min(exponent, maxNumber)/8)
+	}
+}
+
 // compare holds a number against a schema's; false for one that is too large to work with.
 func compare(v any, want *big.Rat) (int, bool) {
 	if n, ok := v.(int); ok && want.IsInt() && want.Num().IsInt64() {
@@ -152,6 +165,7 @@ func decimal(r *big.Rat) string {
 // equal compares as JSON Schema does: 1 and 1.0 are the same.
 func (c *checker) equal(a, b any) bool {
 	c.step(1)
+	c.digits(a)
 	switch a := a.(type) {
 	case nil, bool:
 		return a == b
@@ -189,6 +203,7 @@ func appendNumber(b []byte, v any) []byte {
 // canonical appends a text that two values share when they are equal.
 func (c *checker) canonical(b []byte, v any) []byte {
 	c.step(1)
+	c.digits(v)
 	switch v := v.(type) {
 	case nil:
 		return append(b, 'n')
