@@ -78,14 +78,13 @@ var functionTable = sync.OnceValue(func() conf.FunctionsTable {
 func ours(name string) string { return "$" + name + "()" }
 
 // counted are what limiter calls beside them.
-var counted = []function{
-	{stepFunction, func(b *Budget, args []any) (any, error) { return nil, b.spend(args[0].(int)) }, nil},
+var counted = append([]function{
 	{chargeFunction, func(b *Budget, args []any) (any, error) { return args[0], b.charge(args[0]) }, nil},
 	{readFunction, func(b *Budget, args []any) (any, error) { return args[0], b.read(args[0], args[1].(int)) }, nil},
 	{rangeFunction, rangeOf, nil},
 	{inFunction, in, nil},
 	{matchFunction, matches, nil},
-}
+}, steps[:]...)
 
 // source is what env() and file() have, once an expression is compiled, in the place of a name.
 type source struct {

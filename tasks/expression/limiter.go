@@ -1,13 +1,15 @@
 package expression
 
 import (
+	"fmt"
+	"math/bits"
 	"reflect"
 
 	"github.com/expr-lang/expr/ast"
 )
 
 // limiter rewrites an expression so that all it does is counted, whatever a payload has in it ([Budget]): each turn of a
-// loop calls $step with the size of the loop's body, each text, list or map that is made goes through $charge, and what
+// loop calls $stepN by the size of the loop's body, each text, list or map that is made goes through $charge, and what
 // takes more than its operands are long is done by functions of ours. expr-lang's own budget counts the elements of lists
 // only, so that `let a = x + x; let b = a + a; …` would be free.
 //
@@ -19,8 +21,19 @@ type limiter struct {
 	seen  map[ast.Node]bool // operators that are counted already
 }
 
+// stepFunction is what counts so much work, rounded up to a power of two: with the number as an argument, each turn of a loop
+// would allocate.
+func stepFunction(work int) string { return steps[min(bits.Len(uint(work-1)), len(steps)-1)].name }
+
+// steps counts 1, 2, 4, … : the size of a loop's body, which is no larger than its source.
+var steps = func() (list [16]function) {
+	for i := range list {
+		list[i] = function{fmt.Sprintf("$step%d", i), func(b *Budget, _ []any) (any, error) { return nil, b.spend(1 << i) }, nil}
+	}
+	return list
+}()
+
 const (
-	stepFunction   = "$step"
 	chargeFunction = "$charge"
 	readFunction   = "$read"
 	rangeFunction  = "$range"
@@ -38,8 +51,7 @@ func (l *limiter) Visit(node *ast.Node) {
 		if !l.scope.counted {
 			ast.Walk(&n.Node, visitFunc(l.read))
 		}
-		size := &ast.ConstantNode{Value: sizeOfTree(&n.Node)}
-		n.Node = at(n.Node, &ast.SequenceNode{Nodes: []ast.Node{call(n.Node, stepFunction, size), n.Node}})
+		n.Node = at(n.Node, &ast.SequenceNode{Nodes: []ast.Node{call(n.Node, stepFunction(sizeOfTree(&n.Node))), n.Node}})
 	case *ast.ArrayNode:
 		if !constant(n) {
 			*node = call(n, chargeFunction, n)
