@@ -87,20 +87,8 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 // refresh reads what is new, and with look also what can't come any more. Runs are read before the events they emitted: what a
 // run that has ended emitted is there.
 func (c *Chain) refresh(ctx context.Context, look bool, each func(Link) error) error {
-	for {
-		if err := c.readRuns(ctx, each); err != nil {
-			return err
-		}
-		grown, err := c.readEvents(ctx, each)
-		if err != nil {
-			return err
-		}
-		if !grown {
-			break
-		}
-	}
-	if !look || len(c.open) == 0 {
-		return nil
+	if err := c.read(ctx, each); err != nil || !look || len(c.open) == 0 {
+		return err
 	}
 	marks, err := c.runner.marks(ctx)
 	if err != nil {
@@ -112,11 +100,30 @@ func (c *Chain) refresh(ctx context.Context, look bool, each func(Link) error) e
 			o.add(c.runner.Matching(o.event.Type))
 		}
 	}
-	// The marks first, the runs afterwards: what a mark is past has its run by then.
-	return c.closeEvents(ctx, each, func(name string, e *events.Event) bool {
+	// The marks first, the runs afterwards: what a mark is past has its run by then. A run that has ended since the events were
+	// read may have emitted one.
+	err = c.closeEvents(ctx, each, func(name string, e *events.Event) bool {
 		mark, ok := marks[name]
 		return ok && mark >= e.Sequence
 	})
+	if err != nil {
+		return err
+	}
+	return c.read(ctx, each)
+}
+
+// read reads the runs that have ended and the events that they emitted, until there are no more.
+func (c *Chain) read(ctx context.Context, each func(Link) error) error {
+	for grown := true; grown; {
+		err := c.readRuns(ctx, each)
+		if err != nil {
+			return err
+		}
+		if grown, err = c.readEvents(ctx, each); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bool, err error) {
