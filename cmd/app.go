@@ -261,7 +261,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	var first *part
 	select {
 	case <-ctx.Done():
-		a.log.Info("stopping: waiting for what is in flight", "grace", a.cfg.Settings.Grace)
+		a.log.Info("stopping", "grace", a.cfg.Settings.Grace)
 	case first = <-failed:
 		a.log.Error("a part failed; stopping", "part", first.name, "error", first.err)
 	}
@@ -270,7 +270,8 @@ func (a *app) run(ctx context.Context, ready func()) error {
 		stop(reloading)
 		stop(scheduler)
 	}
-	stop(runner)
+	runner.stop()
+	a.await(runner)
 	var err error
 	if server != nil {
 		closing, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -341,6 +342,9 @@ func (a *app) status(ctx context.Context) (api.Status, error) {
 		return s, err
 	}
 	states, err := a.scheduler.States(ctx)
+	if errors.Is(err, tasks.ErrStopping) { // the rest is of interest all the more
+		err = nil
+	}
 	s.Schedules = api.SchedulesOf(states, 0)
 	return s, err
 }

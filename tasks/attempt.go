@@ -24,6 +24,8 @@ type task struct {
 	started time.Time
 	claimed bool // the attempt is recorded in the store
 
+	attempting bool // a goroutine makes its attempt
+
 	gathered bool    // it is a burst that is over...
 	joins    []int64 // ...and its other events, which have no run yet
 }

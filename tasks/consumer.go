@@ -227,7 +227,7 @@ func (c *consumer) run(ctx, work context.Context) error {
 		case <-c.mark:
 			c.moveMark(work)
 		case to := <-c.ask:
-			to <- consumerStatus{lowWater: c.lowWater(), running: c.running}
+			to <- consumerStatus{lowWater: c.lowWater(), running: c.running, inFlight: c.inFlight()}
 		case <-timer.C:
 		case <-lastCall:
 			c.abandon()
@@ -443,6 +443,7 @@ func (c *consumer) take(work context.Context, t *task) {
 // begin runs an attempt in a goroutine of its own; claim has it recorded first.
 func (c *consumer) begin(work context.Context, t *task, d *Delivery, do func(context.Context, *Delivery) (any, error), claim bool) {
 	c.running++
+	t.attempting = true
 	go func() {
 		a := c.outside(work, t, d, do, claim)
 		select {
@@ -454,6 +455,7 @@ func (c *consumer) begin(work context.Context, t *task, d *Delivery, do func(con
 
 // attempted takes what an outside attempt brought.
 func (c *consumer) attempted(a attemptDone) {
+	a.t.attempting = false
 	switch {
 	case a.storeErr != nil:
 		c.stuck(a.storeErr) // it stays active: the mark must not pass it

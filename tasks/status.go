@@ -42,6 +42,7 @@ type HandlerStatus struct {
 type consumerStatus struct {
 	lowWater int64
 	running  int
+	inFlight []InFlight
 }
 
 // Status says how each wired handler gets on, in the order of the file, and after them those that have left with work to do.

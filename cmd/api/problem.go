@@ -59,6 +59,8 @@ func problemOf(err error) *Problem {
 		}
 		p.Event, p.Violations, p.More = refused.Event, refused.Violations, refused.More
 		return p
+	case errors.Is(err, tasks.ErrStopping):
+		return errDraining
 	case errors.As(err, &notDead):
 		return problem(http.StatusConflict, err.Error())
 	case errors.Is(err, store.ErrNotFound):

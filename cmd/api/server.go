@@ -116,7 +116,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
 		return // nobody reads it
 	}
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError {
+	stopping := p.Status == http.StatusServiceUnavailable && s.draining.Load() // all commands that come meanwhile get this
+	if p.Status >= http.StatusInternalServerError && !stopping {
 		s.o.Log.Warn("request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "error", err)
 	}
 	p.write(w)

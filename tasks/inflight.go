@@ -1,0 +1,48 @@
+package tasks
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"evrun/store"
+)
+
+// InFlight is an attempt that is under way.
+type InFlight struct {
+	RunID   string
+	Attempt int
+	Since   time.Time
+}
+
+// InFlight gives the attempts under way, the oldest first: those that a stop waits for.
+func (r *Runner) InFlight(ctx context.Context) []InFlight {
+	r.wiring.Lock()
+	var members []*member
+	for _, m := range r.wired.Load().members {
+		members = append(members, m)
+	}
+	for _, left := range r.leaving {
+		members = append(members, left...)
+	}
+	r.wiring.Unlock()
+	var all []InFlight
+	for _, m := range members {
+		if s, ok := m.status(ctx); ok {
+			all = append(all, s.inFlight...)
+		}
+	}
+	slices.SortFunc(all, func(a, b InFlight) int { return a.Since.Compare(b.Since) })
+	return all
+}
+
+// inFlight gives the consumer's own.
+func (c *consumer) inFlight() []InFlight {
+	list := make([]InFlight, 0, c.running)
+	for _, t := range c.active {
+		if t.attempting {
+			list = append(list, InFlight{RunID: store.RunID(t.seq, c.h.Name, c.r.o.Store.ID()), Attempt: t.attempt, Since: t.started})
+		}
+	}
+	return list
+}
