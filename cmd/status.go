@@ -61,10 +61,8 @@ func runStatus(ctx context.Context, e *env) error {
 			switch {
 			case h.Replacing:
 				name += " (its old wiring still ends what it began)"
-			case h.State == tasks.StatePaused:
-				name += fmt.Sprintf(" (paused, %s waiting)", eventsOf(*h.Waiting, h.AtMost))
-			case h.State == tasks.StateLeft:
-				name += fmt.Sprintf(" (%s with %s waiting)", stateOf(h), eventsOf(h.LeftWith, h.AtMost))
+			case h.State != tasks.StateActive:
+				name += " (" + stateOf(h) + ": " + h.Unfinished().String() + ")"
 			}
 			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", name, h.Behind, h.Running, h.Retrying, h.Dead)
 		}

@@ -92,12 +92,12 @@ func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 		stays[h.Name], stays[h.Was], fromMark[h.Name] = true, true, h.FromMark
 	}
 	for _, h := range list {
-		u := tasks.Unfinished{Name: h.Name, AtMost: h.AtMost, Running: h.Running, Retrying: h.Retrying}
+		u := h.Unfinished()
 		if h.Waiting != nil {
-			u.Waiting = *h.Waiting
+			u.Waiting = *h.Waiting // also what came after it left
 		}
-		switch idle := u.Waiting == 0 && u.Running+u.Retrying == 0; {
-		case idle:
+		switch {
+		case u.Waiting == 0 && u.Running+u.Retrying == 0:
 		case h.State != tasks.StateLeft && !stays[h.Name]:
 			e.note("this file has no handler %s, which the daemon has: %s. It goes on if it returns within an hour, or another one with \"was: %s\"", h.Name, u, h.Name)
 		case h.State == tasks.StateLeft && stays[h.Name] && !fromMark[h.Name] && (h.LeftAt == nil || time.Since(*h.LeftAt) > store.ReturnWithin):

@@ -38,6 +38,15 @@ type HandlerStatus struct {
 	LeftWith int64 `json:"left_with,omitempty"`
 }
 
+// Unfinished is what the handler has to do; for one that has left, what it had to do then.
+func (s *HandlerStatus) Unfinished() Unfinished {
+	u := Unfinished{Name: s.Name, Waiting: s.LeftWith, AtMost: s.AtMost, Running: s.Running, Retrying: s.Retrying, Dead: s.Dead}
+	if s.State != StateLeft && s.Waiting != nil {
+		u.Waiting = *s.Waiting
+	}
+	return u
+}
+
 // consumerStatus is what a consumer says of itself.
 type consumerStatus struct {
 	lowWater int64
