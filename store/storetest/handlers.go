@@ -275,6 +275,24 @@ func takingOverInSteps(t *testing.T, open Open) {
 	equal(t, "the other", handler(t, s, "other").LowWater, 0)
 }
 
+func takingOverAPause(t *testing.T, open Open) {
+	clock := newClock()
+	s := open(t, store.Options{Now: clock.Now})
+	wire(t, s, "one", "gone")
+	appendAll(t, s, numbered(2)...)
+	wire(t, s)
+	clock.pass(2 * store.ReturnWithin)
+	equal(t, "paused", wire(t, s, "one")[0].Paused, true)
+	got := must(s.Register(ctx, []store.Registration{{Name: "two", On: ab, Was: "one"}, {Name: "new", On: ab, Was: "gone"}}, nil))(t)
+	equal(t, "the heir of a paused one", got[0].Paused, true)
+	equal(t, "its mark", got[0].LowWater, 0)
+	// Who names a handler that is gone for long wants its work done.
+	equal(t, "the heir of one that is gone", got[1].Paused, false)
+	equal(t, "its mark", got[1].LowWater, 0)
+	got = must(s.Register(ctx, []store.Registration{{Name: "three", On: ab, Was: "two", FromMark: true}}, nil))(t)
+	equal(t, "from mark", got[0].Paused, false)
+}
+
 func handedOn(t *testing.T, open Open) {
 	s := open(t, store.Options{})
 	old := wire(t, s, "tell")[0]

@@ -43,6 +43,7 @@ func Run(t *testing.T, open Open) {
 		{"one that was registered since takes over too, and repeats nothing", takingOverLater},
 		{"one that was wired beside it takes over its runs, and keeps its own backlog", takingOverBeside},
 		{"what is to be taken over later goes along with who was to have it", takingOverInSteps},
+		{"a pause is taken over too", takingOverAPause},
 		{"a name that was handed on is new, and gives no id twice", handedOn},
 		{"a handler that has left can be forgotten", forgetting},
 		{"a run that waits for its handler says so", heldRuns},
