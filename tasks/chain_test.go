@@ -14,7 +14,7 @@ import (
 // follow waits for the end of an event's chain, and returns how many runs ended.
 func (d *daemon) follow(e *events.Event) (chain *tasks.Chain, runs int) {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), hang)
 	defer cancel()
 	chain, err := d.runner.Follow(ctx, e, d.commits, func(l tasks.Link) error {
 		if l.Run != nil {
