@@ -129,7 +129,8 @@ func TestASchemaIsBoundedInTheTransaction(t *testing.T) {
 	if len(faults) > 0 {
 		t.Fatal(faults[0])
 	}
-	h := sqlHandler(t, map[string]any{"statement": "WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM c WHERE i < 1000) SELECT i FROM c"})
+	h := sqlHandler(t, map[string]any{"migrate": "CREATE TABLE seen (n INTEGER)",
+		"statement": "INSERT INTO seen WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM c WHERE i < 1000) SELECT i FROM c RETURNING n"})
 	h.Emit = emitting(t, nil)
 	d := start(t, path(t), h)
 	d.emitter.Declare([]tasks.EventType{{Type: "b", Schema: s}}, false)
