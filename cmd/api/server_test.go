@@ -79,6 +79,7 @@ type daemon struct {
 	*api.Client
 	t      *testing.T
 	store  *faulty
+	runner *tasks.Runner
 	server *api.Server
 	socket string
 	http   *http.Client
@@ -110,6 +111,7 @@ func serve(t *testing.T, handlers ...*tasks.Handler) *daemon {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	emitter := tasks.NewEmitter(d.store, 1000)
 	runner := tasks.NewRunner(tasks.Options{Store: d.store, Bus: bus, Emitter: emitter, Handlers: handlers, Log: log, Variables: map[string]string{}})
+	d.runner = runner
 	d.server = api.NewServer(api.Options{Store: d.store, Emitter: emitter, Runner: runner, Bus: bus, Commits: commits, Log: log, MaxData: 1000,
 		Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }})
 	l, err := net.Listen("unix", d.socket)
