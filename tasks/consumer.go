@@ -510,8 +510,12 @@ func (c *consumer) flush(work context.Context) {
 // write settles a batch, and returns the answers of those that are settled, from the first on. While the store has no space it
 // tries again; at a stop it gives up, for the next start to redo.
 func (c *consumer) write(work context.Context, b store.SettleBatch) (settled []store.Settled, err error) {
+	ctx := context.WithoutCancel(work)
+	if slices.ContainsFunc(b.Settlements, func(s store.Settlement) bool { return s.Statement != nil }) {
+		ctx = work // a batch of slow statements does not hold up a stop
+	}
 	for {
-		some, err := c.r.o.Store.Settle(context.WithoutCancel(work), b)
+		some, err := c.r.o.Store.Settle(ctx, b)
 		settled = append(settled, some...)
 		if err == nil || !temporary(err) {
 			return settled, err
@@ -557,7 +561,7 @@ func (c *consumer) settled(batch []settling) {
 // unsettled deals with a batch that the store did not take. Its tasks stay active, so that the mark doesn't pass them.
 func (c *consumer) unsettled(batch []settling, err error) {
 	switch {
-	case temporary(err) || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrBroken):
+	case temporary(err) || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrBroken) || errors.Is(err, context.Canceled):
 		c.stuck(err)
 	case len(batch) > 1: // one of them can't be stored: the others can
 		c.batch = append(batch, c.batch...)

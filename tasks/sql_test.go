@@ -275,3 +275,35 @@ func TestAReadIsSettledOnce(t *testing.T) {
 		t.Errorf("runs: %v", got)
 	}
 }
+
+// A stop does not wait for a long batch of statements beyond the grace period; what is left of it is done after the next start.
+func TestAStopLeavesTheRestOfABatch(t *testing.T) {
+	at := path(t)
+	handler := func(n string) *tasks.Handler {
+		h := sqlHandler(t, map[string]any{
+			"statement": "INSERT INTO seen SELECT :id, (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < " + n + ") SELECT count(*) FROM c)",
+			"params":    map[string]any{"id": "${ event.id }"}, "migrate": "CREATE TABLE seen (id TEXT, n)",
+		})
+		h.FromStart = true
+		return h
+	}
+	d := start(t, at, handler("20000"))
+	const n = 400
+	evs := make([]*events.Event, n)
+	for i := range evs {
+		evs[i] = &events.Event{Type: "user.registered", ID: fmt.Sprint(i), Source: "/test"}
+	}
+	if _, err := d.emitter.Emit(t.Context(), evs...); err != nil {
+		t.Fatal(err)
+	}
+	d.stop()
+	first := rowsOf(t, reader(t, at), "SELECT count(*) FROM seen")[0]
+	if first == fmt.Sprint(n) {
+		t.Logf("all of them were done before the stop")
+	}
+	d = start(t, at, handler("1"))
+	d.settled(n)
+	if got := rowsOf(t, reader(t, at), "SELECT count(*) || ' ' || count(DISTINCT id) FROM seen"); got[0] != fmt.Sprintf("%d %d", n, n) {
+		t.Errorf("%s, and %s before the stop", got[0], first)
+	}
+}

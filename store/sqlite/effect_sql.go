@@ -8,8 +8,8 @@ import (
 	"evrun/store"
 )
 
-// patience is how many times its time a repeated statement may take by the clock.
-const patience = 5
+// patience is how many times its time a repeated statement may take by the clock. Meanwhile everybody waits.
+const patience = 2
 
 // Exec implements [store.Tx].
 func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
@@ -17,6 +17,7 @@ func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 	if t.doom != nil {
 		return store.Result{}, t.doom
 	}
+	t.budget.bytes += sizeOf(args)
 	limit := timeLimit{wall: t.w.statementTimeout}
 	if t.hold > 0 {
 		limit.wall = t.hold
@@ -46,4 +47,17 @@ func (e *endedError) Unwrap() error { return e.err }
 func (t *txn) gone() bool {
 	_, err := t.w.stmt.begin.exec() // the writer rolls it back
 	return err == nil || aborts(err)
+}
+
+// sizeOf is how many bytes the values have that can have many.
+func sizeOf(args []any) (bytes int) {
+	for _, a := range args {
+		switch a := a.(type) {
+		case string:
+			bytes += len(a)
+		case []byte:
+			bytes += len(a)
+		}
+	}
+	return bytes
 }

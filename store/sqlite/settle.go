@@ -13,6 +13,9 @@ import (
 func (s *Store) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled, error) {
 	st := &settling{b: b, settled: make([]store.Settled, len(b.Settlements)), doomed: map[int]error{}, again: map[int]bool{}}
 	for !st.over {
+		if err := ctx.Err(); err != nil {
+			return st.settled[:st.from], fmt.Errorf("settle: %w", err)
+		}
 		o := newOp(st.weight(), 0, st.some)
 		o.turn = st.turn()
 		st.op = o
@@ -82,7 +85,7 @@ func (st *settling) some(t *txn) error {
 		s := &all[st.to]
 		t.doom, t.hold, t.again = st.doomed[st.to], s.Hold, st.again[st.to]
 		timed := t.doom == nil && (s.Statement != nil || t.again)
-		if timed && !t.budget.allows(t.w.user.takes(s.Statement), s.Hold > 0 || t.again) {
+		if timed && !t.budget.allows(t.w.takes(s.Statement), s.Hold > 0 || t.again) {
 			st.op.declined = st.to == st.from
 			return nil
 		}
@@ -105,17 +108,17 @@ func (st *settling) some(t *txn) error {
 	return nil
 }
 
-// takes is how long a statement is expected to take: as long as it did lately at most, 0 while nothing is known.
-func (u *userStatements) takes(s *store.Statement) time.Duration {
-	if st := u.kept[s]; st != nil {
+// takes is how long a statement is expected to take: as long as it did lately at most, and while nothing is known, all that it may.
+func (w *writer) takes(s *store.Statement) time.Duration {
+	if st := w.user.kept[s]; st != nil && st.takes > 0 {
 		return st.takes
 	}
-	return 0
+	return w.statementTimeout
 }
 
 // took takes note of how long a statement took, with what its run and its events took.
 func (u *userStatements) took(s *store.Statement, d time.Duration) {
 	if st := u.kept[s]; st != nil {
-		st.takes = max(d, st.takes-st.takes/8)
+		st.takes = max(1, d, st.takes-st.takes/8)
 	}
 }

@@ -72,13 +72,14 @@ type budget struct {
 	left  time.Duration
 	begun time.Time // the first statement; zero: none so far
 	last  time.Time // the end of the last one
+	bytes int       // of their arguments: what is written has to be synced, too
 	over  bool      // no other one may follow
 }
 
 // allows says whether a statement that takes so long may run. A turn is for one statement, where apart is set.
 func (b *budget) allows(takes time.Duration, apart bool) bool {
 	first := b.begun.IsZero()
-	ok := !b.over && (first && b.alone || !apart && b.last.Sub(b.begun)+takes <= b.left)
+	ok := !b.over && (first && b.alone || !apart && b.bytes < maxBatchBytes && b.last.Sub(b.begun)+takes <= b.left)
 	if ok && first {
 		b.begun = b.clock()
 		b.last = b.begun

@@ -175,13 +175,20 @@ func (w *writer) write(batch []*op, alone bool) error {
 		answer(batch, err)
 		return err
 	case culprit != nil && len(batch) > 1:
-		// One write can't be done: it must not take the others down with it.
+		// One write can't be done: it must not take the others down with it. What may be slow as well waits for its turn then.
 		culprit.done <- err
 		rest := make([]*op, 0, len(batch)-1)
 		for _, o := range batch {
-			if o != culprit {
+			switch {
+			case o == culprit:
+			case o.turn == own:
 				rest = append(rest, o)
+			default:
+				w.turns.add(o)
 			}
+		}
+		if len(rest) == 0 {
+			return nil
 		}
 		return w.write(rest, alone)
 	default:
