@@ -21,6 +21,8 @@ type task struct {
 	budget  int    // attempts that don't count
 	due     time.Time
 	key     string // with order_by
+	place   int    // in the retry clock
+	next    *task  // what follows when it is over: the run was retried before its end was known here
 	started time.Time
 	claimed bool // the attempt is recorded in the store
 
@@ -29,6 +31,9 @@ type task struct {
 	gathered bool    // it is a burst that is over...
 	joins    []int64 // ...and its other events, which have no run yet
 }
+
+// stored says whether t's run has a row already.
+func (t *task) stored() bool { return t.attempt > 1 || t.claimed }
 
 // lowest is the lowest sequence that t is for.
 func (t *task) lowest() int64 {

@@ -1,10 +1,10 @@
 package tasks
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -47,8 +47,8 @@ type consumer struct {
 
 	attempts chan attemptDone
 	written  chan []settling
-	retried  chan store.Run // from Runner.Retry
-	mark     chan struct{}  // from Runner.sweep
+	retried  *handOver     // from Runner.Retry
+	mark     chan struct{} // from Runner.sweep
 	ask      chan chan consumerStatus
 	ended    chan struct{} // closed when run returns
 	failure  error
@@ -78,11 +78,16 @@ func newConsumer(r *Runner, h *Handler) *consumer {
 		r: r, h: h.WithDefaults(), pace: pace{interval: h.Rate.Interval()}, source: r.o.Emitter.Source("/handlers/" + h.Name),
 		atomic:   len(h.Emit) > 0 || h.Kind == "emit" || h.Kind == "sql",
 		active:   map[int64]*task{},
-		attempts: make(chan attemptDone), written: make(chan []settling), retried: make(chan store.Run),
+		attempts: make(chan attemptDone), written: make(chan []settling), retried: newHandOver(),
 		mark: make(chan struct{}), ask: make(chan chan consumerStatus), ended: make(chan struct{}),
 	}
 	if c.h.Debounce != nil {
 		c.bursts = newBursts(*c.h.Debounce)
+	}
+	if c.h.OrderBy == nil {
+		c.order.upTo = math.MaxInt64
+	} else {
+		c.clock.all = true
 	}
 	return c
 }
@@ -97,85 +102,9 @@ func (c *consumer) open(ctx context.Context, known store.Consumer) error {
 	c.follower = NewFollower(c.r.o.Store, c.r.o.Bus, known.LowWater, c.h.On...)
 	c.follower.skip, c.follower.skipTo = known.ID, head
 	if c.h.OrderBy != nil {
-		if err := c.holdKeys(ctx); err != nil {
-			return err
-		}
+		return c.readOn(ctx)
 	}
 	return c.reload(ctx)
-}
-
-// reload fills the retry clock from the store with what is due first.
-func (c *consumer) reload(ctx context.Context) error {
-	const limit = maxRetriesInMemory / 2
-	c.clock.horizon = time.Time{}
-	runs, err := c.r.o.Store.Pending(ctx, c.id, limit+len(c.active))
-	if err != nil {
-		return fmt.Errorf("read pending runs: %w", err)
-	}
-	for _, run := range runs {
-		if c.active[run.Sequence] != nil {
-			continue
-		}
-		if run.State == store.Running {
-			if err := c.interrupted(ctx, run); err != nil {
-				return err
-			}
-			continue
-		}
-		c.clock.add(&task{seq: run.Sequence, id: run.ID, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt})
-	}
-	if len(runs) == limit+len(c.active) {
-		c.clock.horizon = runs[len(runs)-1].NextAttemptAt
-	}
-	return nil
-}
-
-// holdKeys gives the runs that wait for their next attempt the keys that they held before the start.
-func (c *consumer) holdKeys(ctx context.Context) error {
-	runs, err := c.r.o.Store.Pending(ctx, c.id, maxHeldKeys)
-	if err != nil {
-		return fmt.Errorf("read pending runs: %w", err)
-	}
-	slices.SortFunc(runs, func(a, b store.Run) int { return cmp.Compare(a.Sequence, b.Sequence) })
-	for _, run := range runs {
-		t := &task{seq: run.Sequence, attempt: run.Attempt + 1}
-		ok, err := c.fetch(ctx, t)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		if t.key, err = c.keyOf(c.delivery(t)); err != nil {
-			continue // its next attempt says so
-		}
-		if c.order.keys[t.key] == nil {
-			c.order.enter(t)
-		}
-	}
-	return nil
-}
-
-// interrupted deals with an attempt that was under way when the daemon died. Whether it did its work is unknown, so it
-// counts as a failed one: at least once, and a command that takes the daemon down does not do so for ever.
-func (c *consumer) interrupted(ctx context.Context, run store.Run) error {
-	t := &task{seq: run.Sequence, id: run.ID, attempt: run.Attempt, budget: run.Budget, started: run.StartedAt, claimed: true}
-	ok, err := c.fetch(ctx, t)
-	if !ok {
-		return err
-	}
-	d := c.delivery(t)
-	if c.h.OrderBy != nil {
-		if t.key, err = c.keyOf(d); err == nil {
-			c.order.enter(t)
-		}
-	}
-	if err := c.giveEvents(ctx, t, d); err != nil { // on_dead may see them
-		return err
-	}
-	c.active[t.seq] = t
-	c.settle(t, c.settlement(t, c.failed(t, d, errors.New("evrun was stopped or killed while this attempt ran"))))
-	return nil
 }
 
 // run handles events until ctx ends and what was begun is settled. work is the context of attempts: it outlives ctx.
@@ -214,6 +143,9 @@ func (c *consumer) run(ctx, work context.Context) error {
 			if err != nil {
 				c.fail(err)
 			} else if e != nil {
+				if err := c.lookForRetried(ctx); err != nil {
+					c.failUnless(ctx, err)
+				}
 				c.take(work, &task{event: e, seq: e.Sequence, attempt: 1})
 			}
 		case a := <-c.attempts:
@@ -222,8 +154,10 @@ func (c *consumer) run(ctx, work context.Context) error {
 		case batch := <-c.written:
 			c.writing = false
 			c.settled(batch)
-		case run := <-c.retried:
-			c.clock.add(&task{seq: run.Sequence, id: run.ID, attempt: run.Attempt + 1, budget: run.Budget, due: run.NextAttemptAt})
+		case <-c.retried.some:
+			if err := c.takeRetried(ctx); err != nil {
+				c.failUnless(ctx, err)
+			}
 		case <-c.mark:
 			c.moveMark(work)
 		case to := <-c.ask:
@@ -248,6 +182,13 @@ func (c *consumer) abandon() {
 func (c *consumer) fail(err error) {
 	if c.failure == nil {
 		c.failure = err
+	}
+}
+
+// failUnless is fail, unless err comes of the end of ctx.
+func (c *consumer) failUnless(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		c.fail(err)
 	}
 }
 
@@ -301,9 +242,7 @@ func (c *consumer) fill(ctx, work context.Context) (more bool) {
 		}
 		t, err := c.pick(ctx, room)
 		if err != nil {
-			if ctx.Err() == nil {
-				c.fail(err)
-			}
+			c.failUnless(ctx, err)
 			return false
 		}
 		if t == nil {
@@ -324,10 +263,8 @@ func (c *consumer) pick(ctx context.Context, room bool) (*task, error) {
 		if !room {
 			return c.pickEvent(ctx)
 		}
-		if c.clock.exhausted() {
-			if err := c.reload(ctx); err != nil {
-				return nil, err
-			}
+		if err := c.readPending(ctx); err != nil {
+			return nil, err
 		}
 		t := c.clock.take(time.Now())
 		if t == nil {
@@ -348,7 +285,7 @@ func (c *consumer) pick(ctx context.Context, room bool) (*task, error) {
 					return t, err
 				}
 			}
-			if !starving {
+			if !starving || c.order.partial() {
 				return nil, nil
 			}
 			c.passed = 0
@@ -357,8 +294,13 @@ func (c *consumer) pick(ctx context.Context, room bool) (*task, error) {
 			}
 			continue
 		}
-		if ok, err := c.fetch(ctx, t); ok || err != nil {
-			return t, err
+		ok, err := c.fetch(ctx, t)
+		if err != nil {
+			c.active[t.seq] = t // it begins no more, and the mark must not pass it
+			return nil, err
+		}
+		if ok {
+			return t, nil
 		}
 		c.order.release(t)
 	}
@@ -373,7 +315,7 @@ func (c *consumer) pickEvent(ctx context.Context) (*task, error) {
 	return &task{event: e, seq: e.Sequence, attempt: 1}, nil
 }
 
-// fetch reads the event of a retry. ok is false when it is gone: the run was dropped.
+// fetch reads the event of a task that was kept without it. ok is false when it is gone.
 func (c *consumer) fetch(ctx context.Context, t *task) (ok bool, err error) {
 	if t.event != nil {
 		return true, nil
@@ -389,7 +331,8 @@ func (c *consumer) fetch(ctx context.Context, t *task) (ok bool, err error) {
 // take begins an attempt.
 func (c *consumer) take(work context.Context, t *task) {
 	if c.active[t.seq] != nil {
-		return // under way already: a retry that was both read from the store and handed over
+		c.await(t)
+		return
 	}
 	if c.bursts != nil && t.attempt == 1 && !t.gathered {
 		c.gather(t)
@@ -460,7 +403,7 @@ func (c *consumer) attempted(a attemptDone) {
 	case a.storeErr != nil:
 		c.stuck(a.storeErr) // it stays active: the mark must not pass it
 	case a.fenced:
-		c.release(a.t)
+		c.over(a.t)
 	case a.cutShort:
 		c.settle(a.t, c.settlement(a.t, c.cutShort(a.err)))
 	case a.err != nil:
@@ -547,14 +490,11 @@ func (c *consumer) settled(batch []settling) {
 			if b.out.Uncounted {
 				t.budget++
 			}
-			next := &task{seq: t.seq, id: t.id, attempt: t.attempt + 1, budget: t.budget, due: b.out.NextAttemptAt, key: t.key}
-			delete(c.active, t.seq)
-			c.clock.add(next)
-			continue // its key stays held
+			t.follow(&task{seq: t.seq, id: t.id, attempt: t.attempt + 1, budget: t.budget, due: b.out.NextAttemptAt})
 		case b.out.State == store.Dead:
 			c.log(t, b.out.Outcome)
 		}
-		c.release(t)
+		c.over(t)
 	}
 }
 
@@ -608,10 +548,23 @@ func (c *consumer) log(t *task, out store.Outcome) {
 	c.r.o.Log.Warn("attempt failed", append(args, "next", out.NextAttemptAt.UTC().Format(time.RFC3339))...)
 }
 
-// release lets go of a task that is over.
-func (c *consumer) release(t *task) {
+// over lets go of a task whose attempt has ended. Its run may go on, and then keeps its place in the order of its key.
+func (c *consumer) over(t *task) {
 	delete(c.active, t.seq)
-	c.order.release(t)
+	next := t.next
+	if t.key == "" {
+		if next != nil {
+			c.clock.add(next)
+		}
+		return
+	}
+	if next == nil || t.seq > c.order.upTo { // the store has the others
+		c.order.release(t)
+		return
+	}
+	next.key = t.key
+	c.clock.add(next)
+	c.order.again(t)
 }
 
 // lowWater is the sequence up to which every event has been dealt with.

@@ -8,3 +8,10 @@ func SweepEvery(d time.Duration) (undo func()) {
 	sweepEvery = d
 	return func() { sweepEvery = was }
 }
+
+// MaxHeldKeys sets how many keys, and about how many stored runs, an ordered handler has in memory, until it is undone.
+func MaxHeldKeys(n int) (undo func()) {
+	was := maxHeldKeys
+	maxHeldKeys = n
+	return func() { maxHeldKeys = was }
+}

@@ -1,14 +1,12 @@
 package tasks
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
 	"sort"
 
-	"evrun/store"
 	"evrun/tasks/expression"
 )
 
@@ -17,50 +15,59 @@ import (
 const (
 	maxParked    = 4096
 	maxParkedKey = 512
-	maxHeldKeys  = 65536
 )
 
-// keyOrder makes events with one key run one after the other: a task holds its key from its first attempt until it is
-// settled, through all its retries, and later ones with the key wait behind it, in order of sequence. Other keys go on.
+// maxHeldKeys bounds the keys, and about as many stored runs are in memory.
+var maxHeldKeys = 65536 // changed by tests only
+
+// keyOrder makes what has one key run one after the other. First come the runs of the key that are stored and not over: those
+// that wait for their next attempt, were interrupted, or were retried by hand. Then come the events that have no run yet. Both
+// in order of sequence. So the order follows from what is stored, and is the same after a kill. An attempt that is under way is
+// not interrupted by a run that comes before it. Other keys go on.
 //
-// Waiting tasks are kept in memory while there is room. From the first one of a key that finds none, the key is spilled:
+// Waiting events are kept in memory while there is room. From the first one of a key that finds none, the key is spilled:
 // that event and all later ones of the key are in the journal only, until consumer.refill reads them.
+//
+// Stored runs are kept in memory up to a sequence, those beyond are in the store only, and don't run. While there are any, no
+// event without a run begins, since one of them may have its key.
 type keyOrder struct {
 	keys    map[string]*heldKey
 	spilled map[string]*heldKey // those of keys with a rest
-	starved int                 // those of spilled that nobody holds
+	starved int                 // those of spilled that are starving
 	ready   []*task             // got their key, and are to be taken next
-	parked  int                 // in ready and in all waiting
+	parked  int                 // events without a run in ready and in all waiting
+	stored  int                 // runs of all keys
+	upTo    int64               // the stored runs up to this sequence are known
 }
 
 // maxParkedData is how much data a waiting event may have and stay in memory; others are read again when their turn comes.
 const maxParkedData = 4096
 
 type heldKey struct {
-	holder  int64   // the sequence of the task that holds it; 0: nobody, and the next one has to be read from the journal
-	waiting []*task // in order of sequence
-	rest    int64   // where the events begin that are in the journal only; 0: there are none
+	running  int64   // the sequence whose attempt is under way, or comes at once; 0: none
+	runs     []int64 // the sequences of the runs that are stored and not over, ascending
+	due      []*task // those of them whose time came before their turn, in order of sequence
+	waiting  []*task // events without a run, in order of sequence
+	rest     int64   // where the events begin that are in the journal only; 0: there are none
+	starving bool    // it is the turn of an event that has to be read from the journal
 }
 
 // enter gives t its key, or makes it wait.
 func (o *keyOrder) enter(t *task) bool {
-	k := o.keys[t.key]
+	k := o.get(t.key)
+	if k.running == t.seq {
+		return true
+	}
+	if t.stored() {
+		o.hold(t)
+	}
 	switch {
-	case k == nil:
-		if o.keys == nil {
-			o.keys, o.spilled = map[string]*heldKey{}, map[string]*heldKey{}
-		}
-		o.keys[t.key] = &heldKey{holder: t.seq}
+	case o.turn(k, t):
+		k.running = t.seq
+		o.tidy(t.key, k)
 		return true
-	case k.holder == t.seq:
-		return true
-	case t.attempt > 1:
-		if k.holder == 0 {
-			k.holder = t.seq
-			o.starved--
-			return true
-		}
-		o.park(k, t) // the retry clock bounds them
+	case t.stored():
+		k.due = insertTask(k.due, t)
 	case k.rest != 0 && t.seq >= k.rest:
 	case len(k.waiting) >= maxParkedKey || o.parked >= maxParked:
 		k.rest = t.seq
@@ -68,37 +75,124 @@ func (o *keyOrder) enter(t *task) bool {
 	default:
 		o.park(k, t)
 	}
+	o.tidy(t.key, k)
 	return false
 }
 
-// park makes t wait for k, unless it does so already.
-func (o *keyOrder) park(k *heldKey, t *task) {
-	i := sort.Search(len(k.waiting), func(i int) bool { return k.waiting[i].seq >= t.seq })
-	if i < len(k.waiting) && k.waiting[i].seq == t.seq {
-		return
+// turn says whether t is what comes next of its key.
+func (o *keyOrder) turn(k *heldKey, t *task) bool {
+	switch {
+	case k.running != 0:
+		return false
+	case t.stored():
+		return k.runs[0] == t.seq
 	}
-	if t.event != nil && len(t.event.Data) > maxParkedData {
-		t.event = nil
-	}
-	k.waiting = slices.Insert(k.waiting, i, t)
-	o.parked++
+	return !o.partial() && len(k.runs) == 0 && (len(k.waiting) == 0 || t.seq < k.waiting[0].seq) && (k.rest == 0 || t.seq < k.rest)
 }
 
-// release passes t's key on to the next that waits for it.
+func (o *keyOrder) get(key string) *heldKey {
+	k := o.keys[key]
+	if k == nil {
+		if o.keys == nil {
+			o.keys, o.spilled = map[string]*heldKey{}, map[string]*heldKey{}
+		}
+		k = &heldKey{}
+		o.keys[key] = k
+	}
+	return k
+}
+
+// hold gives a stored run its place among those of its key.
+func (o *keyOrder) hold(t *task) {
+	k := o.get(t.key)
+	i, known := slices.BinarySearch(k.runs, t.seq)
+	if !known {
+		k.runs = slices.Insert(k.runs, i, t.seq)
+		o.stored++
+	}
+	o.tidy(t.key, k)
+}
+
+// park makes an event wait for k.
+func (o *keyOrder) park(k *heldKey, t *task) {
+	if len(t.event.Data) > maxParkedData {
+		t.event = nil
+	}
+	n := len(k.waiting)
+	k.waiting = insertTask(k.waiting, t)
+	o.parked += len(k.waiting) - n
+}
+
+// insertTask puts t in its place by sequence, instead of one with an earlier attempt.
+func insertTask(list []*task, t *task) []*task {
+	i := sort.Search(len(list), func(i int) bool { return list[i].seq >= t.seq })
+	if i == len(list) || list[i].seq != t.seq {
+		return slices.Insert(list, i, t)
+	}
+	if list[i].attempt < t.attempt {
+		list[i] = t
+	}
+	return list
+}
+
+// release takes a run that is over from its key, and passes that on.
 func (o *keyOrder) release(t *task) {
-	k := o.keys[t.key]
+	if k := o.keys[t.key]; k != nil {
+		if i, known := slices.BinarySearch(k.runs, t.seq); known {
+			k.runs = slices.Delete(k.runs, i, i+1)
+			o.stored--
+		}
+		o.pass(t, k)
+	}
+}
+
+// again keeps the place of a run whose attempt has ended, and which waits for the next: one that comes before it has its turn.
+func (o *keyOrder) again(t *task) {
+	o.hold(t)
+	o.pass(t, o.keys[t.key])
+}
+
+func (o *keyOrder) pass(t *task, k *heldKey) {
+	if k.running == t.seq {
+		k.running = 0
+	}
+	o.advance(t.key, k)
+}
+
+// advance gives a key that nobody has to what comes next, if that waits for nothing else.
+func (o *keyOrder) advance(key string, k *heldKey) {
+	var next *task
 	switch {
-	case k == nil || k.holder != t.seq:
-	case len(k.waiting) > 0:
-		next := k.waiting[0]
+	case k.running != 0:
+	case len(k.runs) > 0:
+		if len(k.due) > 0 && k.due[0].seq == k.runs[0] {
+			next = k.due[0]
+			k.due = slices.Delete(k.due, 0, 1)
+		}
+	case len(k.waiting) > 0 && !o.partial():
+		next = k.waiting[0]
 		k.waiting = slices.Delete(k.waiting, 0, 1)
-		k.holder = next.seq
+	}
+	if next != nil {
+		k.running = next.seq
 		o.ready = append(o.ready, next)
-	case k.rest != 0:
-		k.holder = 0
-		o.starved++
-	default:
-		delete(o.keys, t.key)
+	}
+	o.tidy(key, k)
+}
+
+// tidy counts k among those that starve, or forgets it when nothing has the key.
+func (o *keyOrder) tidy(key string, k *heldKey) {
+	idle := k.running == 0 && len(k.runs) == 0 && len(k.waiting) == 0
+	if starving := idle && k.rest != 0; starving != k.starving {
+		k.starving = starving
+		if starving {
+			o.starved++
+		} else {
+			o.starved--
+		}
+	}
+	if idle && k.rest == 0 {
+		delete(o.keys, key)
 	}
 }
 
@@ -110,36 +204,32 @@ func (o *keyOrder) next() *task {
 	t := o.ready[0]
 	o.ready[0] = nil
 	o.ready = o.ready[1:]
-	o.parked--
+	if !t.stored() {
+		o.parked--
+	}
 	return t
 }
 
-// full says that no more keys can be held: then only what holds one goes on.
-func (o *keyOrder) full() bool { return len(o.keys) >= maxHeldKeys }
+// partial says that there are stored runs which are not known.
+func (o *keyOrder) partial() bool { return o.upTo != math.MaxInt64 }
 
-// starving gives the key that nobody holds and whose next event is in the journal; of several the one that lies lowest.
-func (o *keyOrder) starving() (k *heldKey, ok bool) {
-	if o.starved == 0 {
-		return nil, false
-	}
-	for _, s := range o.spilled {
-		if s.holder == 0 && (k == nil || s.rest < k.rest) {
-			k = s
-		}
-	}
-	return k, k != nil
+// full says that no more keys can be held: then only what holds one goes on.
+func (o *keyOrder) full() bool {
+	return o.partial() || len(o.keys) >= maxHeldKeys || o.stored >= maxHeldKeys
 }
 
-// lowest is the lowest sequence that waits for its key.
+// lowest is the lowest sequence that waits for its key and has no run.
 func (o *keyOrder) lowest() int64 {
 	low := int64(math.MaxInt64)
 	for _, t := range o.ready {
-		low = min(low, t.seq)
+		if !t.stored() {
+			low = min(low, t.seq)
+		}
 	}
 	for _, k := range o.spilled {
 		low = min(low, k.rest)
 	}
-	if o.parked > len(o.ready) {
+	if o.parked > 0 {
 		for _, k := range o.keys {
 			if len(k.waiting) > 0 {
 				low = min(low, k.waiting[0].seq)
@@ -149,77 +239,35 @@ func (o *keyOrder) lowest() int64 {
 	return low
 }
 
-// place takes an event of a spilled key that was read from the journal: the first one from its rest on.
-func (o *keyOrder) place(k *heldKey, t *task) {
-	switch {
-	case k.holder == 0:
-		k.holder, k.rest = t.seq, t.seq+1
-		o.starved--
-		o.ready = append(o.ready, t)
-		o.parked++
-	case len(k.waiting) >= maxParkedKey || o.parked >= maxParked:
-		k.rest = t.seq
-	default:
-		k.rest = t.seq + 1
-		o.park(k, t)
+// forget leaves the stored runs beyond a sequence to the store, save those whose attempt is under way.
+func (o *keyOrder) forget(upTo int64) {
+	o.upTo, o.stored = upTo, 0
+	for key, k := range o.keys {
+		k.runs = slices.DeleteFunc(k.runs, func(sequence int64) bool { return sequence > upTo && sequence != k.running })
+		k.due = slices.DeleteFunc(k.due, func(t *task) bool { return t.seq > upTo })
+		o.stored += len(k.runs)
+		o.tidy(key, k)
 	}
 }
 
-// refill reads a page of the journal from where the lowest starving key's rest begins, for all keys whose rest begins on
-// it. A key that is not found on it is looked for on the next page by the next call, up to where the follower is.
-func (c *consumer) refill(ctx context.Context) error {
-	starving, ok := c.order.starving()
-	if !ok {
-		return nil
+// lower is a sequence up to which half of the stored runs lie that may be known.
+func (o *keyOrder) lower() int64 {
+	all := make([]int64, 0, o.stored)
+	for _, k := range o.keys {
+		all = append(all, k.runs...)
 	}
-	from, upTo := starving.rest, c.follower.After()
-	page, err := c.r.o.Store.Events(ctx, store.EventQuery{
-		After: from - 1, Before: upTo + 1, Patterns: c.h.On, Unsettled: c.id, Limit: followPage,
-	})
-	if err != nil {
-		return fmt.Errorf("read on from the journal: %w", err)
-	}
-	end := upTo
-	if len(page) > 0 {
-		end = page[len(page)-1].Sequence
-	}
-	covered := map[*heldKey]bool{starving: true} // everything of theirs up to end was placed
-	for _, e := range page {
-		t := &task{event: e, seq: e.Sequence, attempt: 1}
-		if t.key, err = c.keyOf(c.delivery(t)); err != nil {
-			continue // it ran without a key
-		}
-		k := c.order.keys[t.key]
-		if k == nil || k.rest < from || e.Sequence < k.rest {
-			continue
-		}
-		if full, ok := covered[k]; ok && !full {
-			continue
-		}
-		c.order.place(k, t)
-		covered[k] = k.rest > e.Sequence
-	}
-	for k, all := range covered {
-		if all {
-			k.rest = end + 1
-		}
-	}
-	c.order.settleRests(upTo)
-	return nil
+	slices.Sort(all)
+	return all[min(len(all), maxHeldKeys/2)-1]
 }
 
-// settleRests forgets rests that begin where the live flow does.
-func (o *keyOrder) settleRests(upTo int64) {
-	for key, k := range o.spilled {
-		if k.rest <= upTo {
-			continue
-		}
-		k.rest = 0
-		delete(o.spilled, key)
-		if k.holder == 0 {
-			delete(o.keys, key)
-			o.starved--
-		}
+// complete says that all stored runs are known: events without one may begin.
+func (o *keyOrder) complete() {
+	if !o.partial() {
+		return
+	}
+	o.upTo = math.MaxInt64
+	for key, k := range o.keys {
+		o.advance(key, k)
 	}
 }
 

@@ -222,27 +222,21 @@ func (r *Runner) sweep(ctx context.Context) {
 }
 
 // Retry makes dead runs due again now, at most q.Limit of them, and returns them. Their budget of attempts is new; their
-// history and their idempotency keys stay.
+// history and their idempotency keys stay. With order_by, such a run takes its place in the order of its key: before all events
+// that begin after Retry has returned.
 func (r *Runner) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
 	runs, err := r.o.Store.Retry(ctx, q)
 	if err != nil {
 		return nil, err
 	}
+	of := map[string][]store.Run{}
 	for _, run := range runs {
-		m, ok := r.wired.Load().members[run.Handler]
-		if !ok {
-			continue // no longer wired: it waits in the store
-		}
-		select {
-		case <-m.begun:
-		default:
-			continue // it reads the store when it begins
-		}
-		select {
-		case m.c.retried <- run:
-		case <-m.c.ended:
-		case <-ctx.Done():
-			return runs, ctx.Err()
+		of[run.Handler] = append(of[run.Handler], run)
+	}
+	// After the commit: a consumer that begins later than this reads the store.
+	for name, m := range r.wired.Load().members {
+		if runs := of[name]; len(runs) > 0 {
+			m.c.retried.give(runs)
 		}
 	}
 	return runs, nil
