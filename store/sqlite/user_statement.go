@@ -334,12 +334,12 @@ func (u *userStatements) explain(err error) error {
 	text := message(e)
 	switch {
 	case e.Code() == lib.SQLITE_TOOBIG && u.guard.bound.length > 0:
-		text = fmt.Sprintf("a value is larger than %s, the most that a statement may meet that calls %s with such arguments, since SQLite can't be stopped within it; "+
-			"do without the function, or keep such values away from the statement", sizeText(u.guard.bound.length), u.guard.bound.function)
+		text = fmt.Sprintf("a value is larger than %s, the limit for a statement that calls %s like this, since SQLite can't be stopped within that function; "+
+			"leave the function out, or keep such values out of the statement", sizeText(u.guard.bound.length), u.guard.bound.function)
 	case e.Code() == lib.SQLITE_TOOBIG:
-		text = fmt.Sprintf("a value is larger than %s, the most that a statement may meet; twice server.max_event and 1 MiB", sizeText(u.value))
+		text = fmt.Sprintf("a value is larger than %s, the limit for all statements: twice server.max_event and 1 MiB", sizeText(u.value))
 	case strings.HasPrefix(text, "LIKE or GLOB pattern too complex"):
-		text = fmt.Sprintf("the pattern of a LIKE or GLOB is longer than %d bytes, the most that it may have; instr() finds a longer text", maxPattern)
+		text = fmt.Sprintf("the pattern of a LIKE or GLOB is longer than %d bytes, its limit; instr() finds a longer text", maxPattern)
 	}
 	return fmt.Errorf("%w: %s", store.ErrStatement, text)
 }

@@ -175,8 +175,8 @@ func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 // result makes the kind's result, or says whether another attempt is of use.
 func (s *sql) result(r store.Result, err error) (any, error) {
 	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads() { // it held the writer
-		return nil, tasks.Permanent(fmt.Errorf("%w, when it was tried once more by itself, too; nobody else can write to the store meanwhile. "+
-			"Make it do less for one event, or give it longer under with: hold: %v", err, 4*max(s.Hold, usualHold)))
+		return nil, tasks.Permanent(fmt.Errorf("%w, and again when it was tried alone; nobody else can write to the store meanwhile. "+
+			"Make it do less for one event, or ask for more time with the input hold: %v", err, 4*max(s.Hold, usualHold)))
 	}
 	if errors.Is(err, store.ErrStatement) || errors.Is(err, store.ErrConflict) {
 		return nil, tasks.Permanent(err)
