@@ -335,8 +335,8 @@ func (o *emitOptions) event() (*events.Event, error) {
 		return nil, usage("--id is empty: leave it out for a new one")
 	}
 	if o.time != "" {
-		t, err := time.Parse(time.RFC3339, o.time)
-		if err != nil {
+		t, ok := events.ParseTime(o.time)
+		if !ok {
 			return nil, usage("--time %q: write it like 2026-12-24T18:00:00Z", o.time)
 		}
 		e.Time = t

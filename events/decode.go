@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -213,8 +212,8 @@ func (e *Event) set(a int, text []byte) (msg string) {
 	case attrSubject:
 		e.Subject = string(text)
 	case attrTime:
-		var t time.Time
-		if t.UnmarshalText(text) != nil {
+		t, ok := parseTime(text)
+		if !ok {
 			return "must be a time as in RFC 3339, such as 2026-12-24T18:00:00Z"
 		}
 		var err *AttributeError
@@ -261,7 +260,7 @@ func (d *decoder) extension(name string, at int, v value) error {
 	default:
 		n, err := strconv.ParseInt(string(v.text), 10, 64)
 		if err != nil {
-			return &DecodeError{name, int64(v.at), "must be a string, a boolean or a whole number of 64 bits: other values belong in data"}
+			return &DecodeError{name, int64(v.at), "must be a string, a boolean or a whole number of 32 bits: other values belong in data"}
 		}
 		x = n
 	}

@@ -2,12 +2,14 @@ package events
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// maxDepth is how deep JSON may be nested: as deep as encoding/json takes it.
-const maxDepth = 10000
+// MaxDepth is how many levels of arrays and objects the data of an event may have.
+const MaxDepth = 500
 
 // scanner walks over JSON text (RFC 8259) and checks it, without decoding. Its methods leave pos behind what they read;
 // where they return false, pos is at the culprit and msg says what is wrong. It does not check UTF-8.
@@ -45,7 +47,9 @@ func (s *scanner) next() byte {
 	return 0
 }
 
-// whole reads one value and nothing more. It is to fit into an event, which is one object around it.
+var tooDeep = fmt.Sprintf("is nested too deeply: data may have %d levels", MaxDepth)
+
+// whole reads one value and nothing more.
 func (s *scanner) whole() bool {
 	if s.next(); !s.value(1) {
 		return false
@@ -56,15 +60,57 @@ func (s *scanner) whole() bool {
 	return true
 }
 
-// value reads the value that begins at pos, inside so many arrays and objects.
+// Elements splits a JSON array, such as a batch of events, without decoding what is in it: its elements, at most max of them,
+// are parts of text. They may not be valid UTF-8.
+func Elements(text []byte, max int) ([]json.RawMessage, error) {
+	s := scanner{in: text}
+	fault := func() error { return fmt.Errorf("%s (at byte %d)", s.msg, s.pos) }
+	if s.next() != '[' {
+		s.fail("must be an array: […]")
+		return nil, fault()
+	}
+	s.pos++
+	var elements []json.RawMessage
+	if s.next() == ']' {
+		s.pos++
+	} else {
+		for more := true; more; {
+			s.space()
+			start := s.pos
+			if !s.value(0) { // an event is one level around its data
+				return nil, fault()
+			}
+			if len(elements) == max {
+				return nil, fmt.Errorf("has more than %d elements", max)
+			}
+			elements = append(elements, text[start:s.pos])
+			switch s.next() {
+			case ',':
+			case ']':
+				more = false
+			default:
+				s.fail("a comma or a closing bracket is missing")
+				return nil, fault()
+			}
+			s.pos++
+		}
+	}
+	if s.space(); s.pos < len(text) {
+		s.fail("something follows the array")
+		return nil, fault()
+	}
+	return elements, nil
+}
+
+// value reads the value that begins at pos; an array or an object there is on this level.
 func (s *scanner) value(depth int) bool {
 	if s.pos >= len(s.in) {
 		return s.fail("")
 	}
 	switch c := s.in[s.pos]; c {
 	case '{', '[':
-		if depth >= maxDepth {
-			return s.fail("is nested too deeply")
+		if depth > MaxDepth {
+			return s.fail(tooDeep)
 		}
 		return s.members(c+2, depth+1) // the closing bracket comes two after the opening one
 	case '"':

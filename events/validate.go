@@ -1,6 +1,8 @@
 package events
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -27,7 +29,7 @@ type AttributeError struct {
 func (e *AttributeError) Error() string { return e.Attribute + " " + e.Msg }
 
 // Validate says whether the event may be accepted: type, id and source are there and well-formed, no attribute is too long
-// or holds control characters, and Data is JSON where the content type says so. Time and what the journal stamps may be
+// or has a character or a number that CloudEvents excludes, and Data is JSON where the content type says so. Time and what the journal stamps may be
 // empty. It does not ask whether the type is [Reserved], nor how many hops there were. The error is an [*AttributeError].
 func (e *Event) Validate() error {
 	if err := checkTokens(e.Type, false); err != nil {
@@ -58,6 +60,9 @@ func (e *Event) Validate() error {
 	if err := checkSource(e.Source); err != nil {
 		return err
 	}
+	if err := checkSchema(e.DataSchema); err != nil {
+		return err
+	}
 	if _, err := checkTime(e.Time); err != nil {
 		return err
 	}
@@ -80,7 +85,11 @@ func (e *Event) checkExtensions() error {
 			if err := checkText(name, v, MaxSubjectLen); err != nil {
 				return err
 			}
-		case bool, int64:
+		case int64:
+			if v != int64(int32(v)) {
+				return &AttributeError{name, fmt.Sprintf("is %d: an integer has 32 bits in CloudEvents; send it as a string, or put it into data", v)}
+			}
+		case bool:
 		default:
 			return errExtensionValue(name, v)
 		}
@@ -117,7 +126,7 @@ func checkJSON(text []byte) (msg string) {
 	return ""
 }
 
-// checkText wants UTF-8 without control characters, and not too much of it.
+// checkText wants UTF-8 without control characters and noncharacters, and not too much of it.
 func checkText(attribute, text string, limit int) error {
 	if len(text) > limit {
 		return &AttributeError{attribute, fmt.Sprintf("is %d bytes long: %d are allowed", len(text), limit)}
@@ -133,6 +142,8 @@ func checkText(attribute, text string, limit int) error {
 			return &AttributeError{attribute, fmt.Sprintf("is not valid UTF-8 (at byte %d)", i)}
 		case unicode.IsControl(r):
 			return &AttributeError{attribute, fmt.Sprintf("has the control character %U (at byte %d): leave it out, or put the text into data", r, i)}
+		case noncharacter(r):
+			return &AttributeError{attribute, fmt.Sprintf("has %U, which is not a character (at byte %d): leave it out, or put the text into data", r, i)}
 		}
 		i += size
 	}
@@ -149,6 +160,35 @@ func checkSource(source string) error {
 		return &AttributeError{"source", fmt.Sprintf("%q is not a URI reference: write a path or a URI, such as /shop/checkout or urn:shop:checkout", source)}
 	}
 	return nil
+}
+
+// noncharacter says whether a code point is one that Unicode keeps free for ever.
+func noncharacter(r rune) bool { return r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef }
+
+// checkSchema wants a URI with a scheme (RFC 3986), or nothing.
+func checkSchema(schema string) error {
+	if schema == "" {
+		return nil
+	}
+	u, err := url.Parse(schema)
+	if err != nil || !u.IsAbs() || strings.ContainsFunc(schema, unicode.IsSpace) {
+		return &AttributeError{"dataschema", fmt.Sprintf("%q is not an absolute URI: begin it with a scheme, such as https://example.com/schema.json or urn:shop:order", schema)}
+	}
+	return nil
+}
+
+// ParseTime reads a time as RFC 3339 has it. [time.Parse] takes more: an hour of one digit, a comma in a second, a zone of 99 hours.
+func ParseTime(text string) (t time.Time, ok bool) { return parseTime([]byte(text)) }
+
+func parseTime(text []byte) (t time.Time, ok bool) {
+	const zone = len("+01:00")
+	if len(text) < len("2006-01-02T15:04:05Z") || text[len("2006-01-02T15")] != ':' || bytes.IndexByte(text, ',') >= 0 {
+		return t, false
+	}
+	if at := len(text) - zone; text[len(text)-1] != 'Z' && (string(text[at+1:at+3]) > "23" || string(text[at+4:]) > "59") {
+		return t, false
+	}
+	return t, t.UnmarshalText(text) == nil
 }
 
 // checkTime gives t as we keep times: in UTC, with microseconds. RFC 3339 has four digits for the year.
@@ -177,7 +217,18 @@ func checkExtensionName(name string) *AttributeError {
 }
 
 func errExtensionValue(name string, v any) error {
-	return &AttributeError{name, fmt.Sprintf("is a %T: an extension is a string, a boolean or an int64; put the rest into data", v)}
+	what := "a value of another kind"
+	switch v.(type) {
+	case nil:
+		what = "null"
+	case float64, int, json.Number:
+		what = fmt.Sprintf("the number %v", v)
+	case []any:
+		what = "a list"
+	case map[string]any:
+		what = "an object"
+	}
+	return &AttributeError{name, fmt.Sprintf("is %s: an extension is a string, a boolean or a whole number of 32 bits; put the rest into data", what)}
 }
 
 func invalidUTF8(text []byte) (at int) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,11 @@ func TestFitEventsAreAccepted(t *testing.T) {
 		func(e *Event) { e.Source = "https://example.com/ümlaut" },
 		func(e *Event) { e.Type = "evrun.run.dead" },
 		func(e *Event) { e.Time = time.Time{} },
+		func(e *Event) { e.Extensions["c"] = int64(math.MinInt32) },
+		func(e *Event) { e.Extensions["c"] = int64(math.MaxInt32) },
+		func(e *Event) { e.DataSchema = "https://example.com/schema.json#order" },
+		func(e *Event) { e.DataSchema = "urn:shop:order" },
+		func(e *Event) { e.Subject = "\ufffd\U0001f600\ufdcf\ufdf0" },
 	} {
 		e := fit()
 		change(e)
@@ -64,8 +70,16 @@ func TestUnfitEventsAreRefusedWithTheAttribute(t *testing.T) {
 		{func(e *Event) { e.Data = json.RawMessage("\"\xff\"") }, "data", "UTF-8"},
 		{func(e *Event) { e.Extensions["seq"] = "1" }, "seq", "field"},
 		{func(e *Event) { e.Extensions["X"] = "1" }, "X", "a-z"},
-		{func(e *Event) { e.Extensions["x"] = 1 }, "x", "int64"},
+		{func(e *Event) { e.Extensions["x"] = 1 }, "x", "the number 1"},
+		{func(e *Event) { e.Extensions["x"] = map[string]any{} }, "x", "an object"},
 		{func(e *Event) { e.Extensions["x"] = "\x1b[31m" }, "x", "U+001B"},
+		{func(e *Event) { e.Extensions["x"] = int64(math.MaxInt32 + 1) }, "x", "32 bits"},
+		{func(e *Event) { e.Extensions["x"] = int64(math.MinInt32 - 1) }, "x", "32 bits"},
+		{func(e *Event) { e.Extensions["x"] = "a\ufdd0" }, "x", "U+FDD0"},
+		{func(e *Event) { e.Subject = "a\uffff" }, "subject", "U+FFFF, which is not a character (at byte 1)"},
+		{func(e *Event) { e.ID = "a\U0010fffe" }, "id", "U+10FFFE"},
+		{func(e *Event) { e.DataSchema = "/schema.json" }, "dataschema", "absolute URI"},
+		{func(e *Event) { e.DataSchema = "urn:a b" }, "dataschema", "absolute URI"},
 		{func(e *Event) {
 			for i := range 65 {
 				e.Extensions[fmt.Sprintf("x%d", i)] = true
@@ -95,7 +109,7 @@ func TestContentTypeSaysWhetherDataIsJSON(t *testing.T) {
 
 func TestWhatIsValidFitsIntoAnEvent(t *testing.T) {
 	e := fit()
-	e.Data = json.RawMessage(strings.Repeat("[", maxDepth-1) + strings.Repeat("]", maxDepth-1))
+	e.Data = json.RawMessage(strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth))
 	if err := e.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +117,9 @@ func TestWhatIsValidFitsIntoAnEvent(t *testing.T) {
 	e.Data = json.RawMessage("[" + string(e.Data) + "]")
 	if err := e.Validate(); err == nil || !strings.Contains(err.Error(), "deeply") {
 		t.Errorf("one deeper: %v", err)
+	}
+	if err := new(Event).UnmarshalJSON([]byte(`{"type":"a","data":` + string(e.Data) + `}`)); err == nil || !strings.Contains(err.Error(), "deeply") {
+		t.Errorf("one deeper, decoded: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"evrun/cmd/config/yaml"
+	"evrun/events"
 	"evrun/store"
 )
 
@@ -102,8 +103,7 @@ func (d *document) instant(n *yaml.Node, what string) (time.Time, bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err == nil {
+	if t, ok := events.ParseTime(s); ok {
 		return t, true
 	}
 	hint := "write date, time and offset: 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00"
