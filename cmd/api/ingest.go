@@ -2,14 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"evrun/events"
@@ -51,9 +48,11 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	case batch:
 		evs, err = decodeBatch(body)
 	case mediaType == "application/cloudevents+json":
-		evs, err = decodeOne(body)
-	case r.Header.Get("Ce-Type") != "":
-		evs, err = decodeBinary(r.Header, body)
+		evs = []*events.Event{new(events.Event)}
+		err = evs[0].UnmarshalJSON(body)
+	case len(r.Header["Ce-Type"]) > 0:
+		evs = make([]*events.Event, 1)
+		evs[0], err = decodeBinary(r.Header, body)
 	default:
 		return problem(http.StatusUnsupportedMediaType,
 			"send application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson, or the event's attributes as Ce- headers")
@@ -64,6 +63,9 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	wait, err := waitFor(r, len(evs))
 	if err != nil {
 		return err
+	}
+	if len(evs) == 0 {
+		return writeJSON(w, http.StatusOK, []Receipt{})
 	}
 	emit := func(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
 		return s.o.Emitter.EmitFor(ctx, cause, evs...)
@@ -105,18 +107,10 @@ func receiptOf(e *events.Event, rc store.Receipt) Receipt {
 	return Receipt{ID: e.ID, Source: e.Source, Sequence: rc.Sequence, Duplicate: rc.Duplicate}
 }
 
-func decodeOne(body []byte) ([]*events.Event, error) {
-	e := new(events.Event)
-	return []*events.Event{e}, e.UnmarshalJSON(body)
-}
-
 func decodeBatch(body []byte) ([]*events.Event, error) {
-	var raw []json.RawMessage
-	if err := json.Unmarshal(body, &raw); err != nil {
-		return nil, fmt.Errorf("a batch is a JSON array of events: %w", err)
-	}
-	if len(raw) == 0 || len(raw) > maxBatchEvents {
-		return nil, fmt.Errorf("a batch has 1 to %d events, not %d", maxBatchEvents, len(raw))
+	raw, err := events.Elements(body, maxBatchEvents)
+	if err != nil {
+		return nil, fmt.Errorf("a batch is a JSON array of at most %d events: %w", maxBatchEvents, err)
 	}
 	evs := make([]*events.Event, len(raw))
 	for i, text := range raw {
@@ -126,37 +120,6 @@ func decodeBatch(body []byte) ([]*events.Event, error) {
 		}
 	}
 	return evs, nil
-}
-
-// decodeBinary reads CloudEvents' binary mode: attributes in Ce- headers, percent-encoded, data in the body. The attributes
-// go through the JSON decoder, so that one place knows what is allowed.
-func decodeBinary(h http.Header, body []byte) ([]*events.Event, error) {
-	attributes := map[string]any{}
-	for name, v := range h {
-		if attribute, ok := strings.CutPrefix(strings.ToLower(name), "ce-"); ok && len(v) == 1 {
-			text, err := url.PathUnescape(v[0])
-			if err != nil {
-				return nil, fmt.Errorf("header %s: %w", name, err)
-			}
-			attributes[attribute] = text
-		}
-	}
-	delete(attributes, "datacontenttype")
-	text, err := events.MarshalJSON(attributes)
-	if err != nil {
-		return nil, err
-	}
-	e := new(events.Event)
-	if err := e.UnmarshalJSON(text); err != nil {
-		return nil, err
-	}
-	if contentType := h.Get("Content-Type"); contentType != "application/json" {
-		e.DataContentType = contentType
-	}
-	if len(body) > 0 {
-		e.Data = body
-	}
-	return []*events.Event{e}, nil
 }
 
 // waitFor reads how long the answer is to follow what the event causes.

@@ -182,12 +182,33 @@ func writeList[T any](w http.ResponseWriter, name string, items []T) error {
 	return writeJSON(w, http.StatusOK, map[string]any{name: items})
 }
 
+// getEvent answers with the event that has an id, of ?source=, or else of the source that used the id last.
 func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.o.Store.Event(r.Context(), r.PathValue("id"))
+	e, err := s.findEvent(r.Context(), r.PathValue("id"), r.URL.Query().Get("source"))
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, e)
+	text, err := e.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/cloudevents+json")
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
+
+func (s *Server) findEvent(ctx context.Context, id, source string) (*events.Event, error) {
+	if source == "" {
+		return s.o.Store.Event(ctx, id)
+	}
+	found, err := s.o.Store.Events(ctx, store.EventQuery{ID: id, Source: source, Limit: 1})
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("event %q of the source %q: %w", id, source, store.ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
 }
 
 func (s *Server) listUsers(w http.ResponseWriter, r *http.Request) error {
@@ -275,7 +296,8 @@ func eventQuery(r *http.Request) (q store.EventQuery, err error) {
 		return q, err
 	}
 	if text := v.Get("since"); text != "" {
-		if q.Since, err = time.Parse(time.RFC3339, text); err != nil {
+		var ok bool
+		if q.Since, ok = events.ParseTime(text); !ok {
 			return q, problem(http.StatusBadRequest, "since: an RFC 3339 time, not "+strconv.Quote(text))
 		}
 	}

@@ -1,0 +1,115 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"evrun/events"
+)
+
+// notInBinaryMode are attributes that a header of their own can't give, and where they are given.
+var notInBinaryMode = map[string]string{
+	"datacontenttype": "the content type of the data is the header Content-Type",
+	"data":            "the data is the body",
+	"data_base64":     "the data is the body",
+}
+
+// decodeBinary reads CloudEvents' binary mode (HTTP binding 1.0, 3.1): attributes in Ce- headers, data in the body. The
+// attributes go through the JSON decoder, so that one place knows what is allowed.
+func decodeBinary(h http.Header, body []byte) (*events.Event, error) {
+	attributes := map[string]string{}
+	for name, values := range h {
+		attribute, ok := strings.CutPrefix(strings.ToLower(name), "ce-")
+		if !ok {
+			continue
+		}
+		if where, ok := notInBinaryMode[attribute]; ok {
+			return nil, fmt.Errorf("header %s: %s", strings.ToLower(name), where)
+		}
+		if _, twice := attributes[attribute]; twice || len(values) > 1 {
+			return nil, fmt.Errorf("header %s: it is there twice", strings.ToLower(name))
+		}
+		text, ok := decodeAttribute(values[0])
+		if !ok {
+			return nil, fmt.Errorf("header %s: its percent-encoding is not valid UTF-8", strings.ToLower(name))
+		}
+		attributes[attribute] = text
+	}
+	text, err := events.MarshalJSON(attributes)
+	if err != nil {
+		return nil, err
+	}
+	e := new(events.Event)
+	if err := e.UnmarshalJSON(text); err != nil {
+		return nil, err
+	}
+	contentTypes := h["Content-Type"]
+	if len(contentTypes) > 1 {
+		return nil, errors.New("header content-type: it is there twice")
+	}
+	if len(contentTypes) == 1 && contentTypes[0] != "application/json" {
+		e.DataContentType = contentTypes[0]
+	}
+	if len(body) > 0 {
+		e.Data = body
+	}
+	return e, nil
+}
+
+// decodeAttribute undoes what the HTTP binding (3.1.3.2) and its older versions do to a value: a quoted string, then
+// percent-encoding. Not all senders encode, so a percent sign without two hexadecimal digits behind it is one, as a quote is
+// that doesn't enclose the whole. It fails on what is not UTF-8 then.
+func decodeAttribute(value string) (text string, ok bool) {
+	if unquoted, ok := unquoteString(value); ok {
+		value = unquoted
+	}
+	var b strings.Builder
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		if c == '%' && i+2 < len(value) {
+			high, low := hexDigit(value[i+1]), hexDigit(value[i+2])
+			if high >= 0 && low >= 0 {
+				c = byte(high<<4 | low)
+				i += 2
+			}
+		}
+		b.WriteByte(c)
+	}
+	return b.String(), utf8.ValidString(b.String())
+}
+
+// unquoteString undoes a quoted-string (RFC 9110, 5.6.4); ok is false when value isn't one.
+func unquoteString(value string) (text string, ok bool) {
+	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
+		return "", false
+	}
+	inner := value[1 : len(value)-1]
+	var b strings.Builder
+	for i := 0; i < len(inner); i++ {
+		c := inner[i]
+		if c == '"' {
+			return "", false
+		}
+		if c == '\\' {
+			if i++; i == len(inner) {
+				return "", false
+			}
+			c = inner[i]
+		}
+		b.WriteByte(c)
+	}
+	return b.String(), true
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return int(c|0x20-'a') + 10
+	}
+	return -1
+}

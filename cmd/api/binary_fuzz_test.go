@@ -1,0 +1,46 @@
+package api
+
+import (
+	"net/http"
+	"testing"
+	"unicode/utf8"
+
+	"evrun/events"
+)
+
+func FuzzBinaryMode(f *testing.F) {
+	for _, seed := range []string{"", "a%20b", `"a\"b"`, "100%", "%C3%BC", "%FF", "ü", "\xff", `"`, `"a\"`, "2026-12-24T18:00:00Z", "%25%", "5"} {
+		f.Add("subject", seed, []byte(`{}`))
+		f.Add("time", seed, []byte(nil))
+		f.Add("ext", seed, []byte("x"))
+	}
+	f.Fuzz(func(t *testing.T, name, value string, body []byte) {
+		h := http.Header{"Ce-Specversion": {"1.0"}, "Ce-Id": {"1"}, "Ce-Source": {"/test"}, "Ce-Type": {"a.b"}, "Content-Type": {"text/plain"}}
+		h[http.CanonicalHeaderKey("ce-"+name)] = []string{value}
+		e, err := decodeBinary(h, body)
+		if err != nil {
+			if err.Error() == "" || !utf8.ValidString(err.Error()) {
+				t.Fatalf("the error is %q", err)
+			}
+			return
+		}
+		if string(e.Data) != string(body) || e.DataContentType != "text/plain" && name != "content-type" {
+			t.Fatalf("the data became %+v", e)
+		}
+		for _, text := range []string{e.ID, e.Source, e.Type, e.Subject} {
+			if !utf8.ValidString(text) {
+				t.Fatalf("%q is not UTF-8", text)
+			}
+		}
+		if e.Validate() != nil {
+			return
+		}
+		text, err := e.AppendJSON(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := new(events.Event).UnmarshalJSON(text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	})
+}
