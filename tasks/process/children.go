@@ -60,6 +60,7 @@ func isOwn(pid int) bool {
 
 // KillAll kills the groups of all commands that run: for a process that is about to end without waiting for them.
 func KillAll() {
+	removeCgroups()
 	spawning.Lock()
 	defer spawning.Unlock()
 	own.Lock()

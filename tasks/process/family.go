@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// family is all that a command has started: the processes of its group, and those that carry its mark.
+// family is all that a command has started: the processes of its group, those that carry its mark, and those in its cgroup.
 type family struct {
-	group int
-	mark  string
-	grace time.Duration
+	group  int
+	mark   string
+	cgroup *cgroup
+	grace  time.Duration
 
 	asked   map[int]string // who got SIGTERM, and when they had started: they belong to it, whatever becomes of their parents
 	stopped time.Time      // when the command did
@@ -31,6 +32,7 @@ func (f *family) stop(gone <-chan struct{}) {
 	default:
 		signalGroup(f.group, syscall.SIGKILL)
 		signal(f.members(), syscall.SIGKILL)
+		f.cgroup.kill()
 	}
 }
 
@@ -51,6 +53,7 @@ func (f *family) end() (left []int) {
 			return left
 		case now.After(deadline):
 			signal(members, syscall.SIGKILL)
+			f.cgroup.kill()
 		default:
 			f.ask(members, 0)
 		}

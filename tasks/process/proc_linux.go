@@ -84,7 +84,7 @@ func (f *family) leftAny() bool {
 	if !adopted.Load() {
 		return false
 	}
-	return slices.ContainsFunc(children(), func(pid int) bool {
+	return f.cgroup.populated() || slices.ContainsFunc(children(), func(pid int) bool {
 		if isOwn(pid) {
 			return false
 		}
@@ -94,10 +94,11 @@ func (f *family) leftAny() bool {
 	})
 }
 
-// members are the processes of the command that go on, save its leader: those of its group, those with its mark, and what
-// these have started.
+// members are the processes of the command that go on, save its leader: those of its group, those with its mark, those in its
+// cgroup, and what these have started.
 func (f *family) members() []member {
-	return familyOf(f.has)
+	in := f.cgroup.pids()
+	return familyOf(func(m member) bool { return in[m.pid] || f.has(m) })
 }
 
 func (f *family) has(m member) bool {
@@ -157,8 +158,16 @@ func EndLeftovers(ctx context.Context, storeID string) (ended int, left []int) {
 		return 0, nil
 	}
 	suffix := []byte("-" + storeID)
+	dirs := leftCgroups(storeID)
 	leftovers := func() []member {
+		in := map[int]bool{}
+		for _, dir := range dirs {
+			addPIDs(dir, in)
+		}
 		return familyOf(func(m member) bool {
+			if in[m.pid] {
+				return true
+			}
 			vars := variables(m.pid)
 			return slices.ContainsFunc(vars, func(v []byte) bool {
 				return bytes.HasPrefix(v, []byte("EVRUN_RUN_ID=")) && bytes.HasSuffix(v, suffix)
@@ -170,6 +179,9 @@ func EndLeftovers(ctx context.Context, storeID string) (ended int, left []int) {
 	for pause := time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 50*time.Millisecond) {
 		members := leftovers()
 		if len(members) == 0 {
+			for _, dir := range dirs {
+				_ = os.Remove(dir)
+			}
 			return len(seen), nil
 		}
 		switch took := time.Since(began); {
@@ -180,6 +192,9 @@ func EndLeftovers(ctx context.Context, storeID string) (ended int, left []int) {
 			return len(seen), left
 		case took > leftoverGrace:
 			signal(members, syscall.SIGKILL)
+			for _, dir := range dirs {
+				killCgroup(dir)
+			}
 		default:
 			signal(slices.DeleteFunc(slices.Clone(members), func(m member) bool { return seen[m.pid] }), syscall.SIGTERM)
 		}

@@ -7,7 +7,8 @@
 // comes back as a child when its parent ends, and the variable that marks the command, which it inherited, tells whose it is.
 // /proc is looked through only when there are such children. When this process is killed, the kernel kills the leaders, and
 // [EndLeftovers] of the next one ends the rest. What still escapes: a process that drops the variable (env -i) and leaves the
-// group, and one that another daemon starts (at, systemd-run, docker).
+// group, and one that another daemon starts (at, systemd-run, docker). Where this process may make cgroups (v2, delegated to it),
+// each command has one, and only the latter escapes.
 //
 // Elsewhere only the group ends with the command, and only when this process is alive to end it.
 //
@@ -78,6 +79,12 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User.credential()}
 	tie(cmd.SysProcAttr)
+	var held *cgroup
+	if !c.Leave {
+		held = takeCgroup(c.Mark)
+		defer held.give()
+	}
+	held.hold(cmd.SysProcAttr)
 	var in io.WriteCloser // what isn't given is /dev/null
 	if len(c.Stdin) > 0 {
 		var err error
@@ -96,7 +103,7 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 	if err := start(cmd, c.Umask); err != nil {
 		return nil, err
 	}
-	f := &family{group: cmd.Process.Pid, mark: c.Mark, grace: c.Grace}
+	f := &family{group: cmd.Process.Pid, mark: c.Mark, cgroup: held, grace: c.Grace}
 
 	var streams, outputs sync.WaitGroup
 	outputs.Go(func() { _, _ = io.Copy(c.Stdout, stdout) })

@@ -25,7 +25,10 @@ func TestMain(m *testing.M) {
 	if err := Adopt(); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		removeCgroups()
+		os.Exit(code)
+	}))
 }
 
 // testStore is in the marks of the commands here: no other test's are taken for them.
@@ -138,6 +141,30 @@ func TestWhatACommandLeavesBehindEndsWithIt(t *testing.T) {
 			}
 			noChildren(t)
 		})
+	}
+}
+
+// TestNothingEscapesACgroup: neither a mark nor a group tells whose process this is.
+func TestNothingEscapesACgroup(t *testing.T) {
+	if delegated() == "" {
+		t.Skip("NOT PROVEN HERE, for want of a cgroup to make others in")
+	}
+	for _, ignore := range []string{"", `trap "" TERM; `} {
+		a := begin(t, `(env -i PATH=/usr/bin:/bin setsid sh -c '`+ignore+`echo ready >&9; echo >ok; while :; do sleep 1; done'`+quiet+` &) & read -r _ <ok`,
+			Command{Grace: 50 * time.Millisecond})
+		<-a.done
+		a.rest(t)
+		noChildren(t)
+	}
+	// One that a killed predecessor left behind.
+	a := begin(t, `env -i PATH=/usr/bin:/bin setsid sh -c 'echo ready >&9; exec sleep 1000'`+quiet+` & wait`, Command{Grace: time.Hour, Mark: markOf("1-theirs") + "c"})
+	if n, left := EndLeftovers(t.Context(), testStore+"c"); n != 1 || len(left) > 0 {
+		t.Errorf("%d, %v", n, left)
+	}
+	<-a.done
+	removeCgroups()
+	if dirs := leftCgroups(testStore); len(dirs) > 0 {
+		t.Error(dirs)
 	}
 }
 

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package process
+
+import "syscall"
+
+// cgroup is Linux's.
+type cgroup struct{}
+
+func takeCgroup(string) *cgroup { return nil }
+
+func removeCgroups() {}
+
+func (*cgroup) hold(*syscall.SysProcAttr) {}
+func (*cgroup) give()                     {}
+func (*cgroup) kill()                     {}
