@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
@@ -58,10 +59,36 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	if h.Kind != "" && (with != nil || whole) {
 		h.Action = r.action(h.Kind, n, do, with)
 	}
+	r.checkTimeout(n, h)
 	if len(r.faults) > before {
 		return nil
 	}
 	return h
+}
+
+// unstopped is how long an attempt within evrun's own transaction may take, whatever its handler's timeout.
+const unstopped = 50 * time.Millisecond
+
+// checkTimeout refuses a timeout that would not be kept. What runs within evrun's own transaction has bounds of its own, and
+// is not stopped before.
+func (r *wiringReader) checkTimeout(n *yaml.Node, h *tasks.Handler) {
+	_, timeout := lookup(n, "timeout")
+	switch h.Action.(type) {
+	case nil, tasks.Outside, tasks.Reading:
+		return
+	}
+	if h.Timeout <= 0 {
+		return
+	}
+	if stating, ok := h.Action.(tasks.Stating); ok {
+		if _, hold := stating.UserStatement(); hold > h.Timeout {
+			r.at(timeout, fmt.Sprintf("the timeout is shorter than hold, by which an attempt may take %v", hold), "leave timeout out, or make it longer")
+			return
+		}
+	}
+	if h.Timeout < unstopped {
+		r.at(timeout, fmt.Sprintf("an attempt of %s is not stopped before %v", h.Kind, unstopped), "leave timeout out: what runs in evrun's own transaction is bounded by itself")
+	}
 }
 
 // was reads a handler's former name; checkWas checks it once all names are known.

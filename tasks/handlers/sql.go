@@ -52,7 +52,7 @@ func (s *sql) check() []*InputError {
 		m := parse(text, "migrate", i)
 		if m != nil && len(m.Params()) > 0 {
 			faults = append(faults, &InputError{Path: []any{"migrate", i}, Offset: m.ParamOffset(0),
-				Msg: "there is no event at start to take parameters from", Hint: "write the values out"})
+				Msg: "a migration has no event to take parameters from", Hint: "write the values out"})
 		}
 		s.migrations = append(s.migrations, m)
 	}
@@ -61,7 +61,7 @@ func (s *sql) check() []*InputError {
 	case s.statement == nil:
 	case s.statement.Defines():
 		faults = append(faults, &InputError{Path: []any{"statement"}, Msg: s.statement.Verb() + " is nothing to do for each event",
-			Hint: "list it under migrate: it runs at start"})
+			Hint: "list it under migrate, which runs it once; the statement is for each event"})
 	default:
 		faults = append(faults, s.checkParams()...)
 	}

@@ -39,13 +39,13 @@ func TestWrongSQLIsExplained(t *testing.T) {
 		{map[string]any{"statement": "DELETE FROM t; DROP TABLE t"}, []fault{
 			{path: "statement", msg: "a second statement begins here", hint: "write one statement; another one needs a handler of its own", offset: 15},
 		}},
-		{map[string]any{"statement": "CREATE TABLE t (x)"}, []fault{{path: "statement", msg: "CREATE is nothing to do for each event", hint: "list it under migrate: it runs at start"}}},
+		{map[string]any{"statement": "CREATE TABLE t (x)"}, []fault{{path: "statement", msg: "CREATE is nothing to do for each event", hint: "list it under migrate, which runs it once; the statement is for each event"}}},
 		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)", int64(5)}}, []fault{
 			{path: "migrate[2]", msg: "it has to be a text, not the number 5"},
 		}},
 		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)"}}, []fault{
 			{path: "migrate[0]", msg: "VACUUM is not allowed"},
-			{path: "migrate[1]", msg: "there is no event at start to take parameters from", hint: "write the values out", offset: 22},
+			{path: "migrate[1]", msg: "a migration has no event to take parameters from", hint: "write the values out", offset: 22},
 			{path: "statement", msg: "PRAGMA is not allowed"},
 		}},
 		{map[string]any{"statement": "SELECT 1", "hold": "2s"}, []fault{{path: "hold", msg: "a statement that only reads holds nothing", hint: "give the handler a timeout"}}},
