@@ -138,7 +138,7 @@ func traced(t *testing.T, dir string, env []string, flags ...string) (d *tracedD
 	ableToTrace(t)
 	trace = filepath.Join(dir, "trace")
 	before := append([]string{"strace", "-f", "-qq", "-o", trace}, flags...)
-	d = &tracedDaemon{daemon: serve(t, dir, env, before...)}
+	d = &tracedDaemon{daemon: serve(t, dir, append(env, proofTraced+"=1"), before...)}
 	t.Cleanup(func() {
 		select {
 		case <-d.ended:

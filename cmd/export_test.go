@@ -54,3 +54,6 @@ func Commands() (names []string) {
 	walk(newRootCmd(&env{}))
 	return names
 }
+
+// Visible has the daemon of this process stay visible to others of its user.
+func Visible() { hide = func() error { return nil } }

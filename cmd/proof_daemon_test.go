@@ -30,6 +30,7 @@ const (
 	proofName     = "evrun-proof"
 	proofHandlers = "EVRUN_PROOF_HANDLERS"
 	proofFault    = "EVRUN_PROOF_FAULT"
+	proofTraced   = "EVRUN_PROOF_TRACED"  // not empty: strace looks at it
 	proofEffects  = "EVRUN_PROOF_EFFECTS" // the folder of the effects' file; default: the daemon's
 )
 
@@ -41,6 +42,9 @@ func serveProof() {
 	dir, err := os.Getwd()
 	if err != nil {
 		panic(err)
+	}
+	if os.Getenv(proofTraced) != "" {
+		cmd.Visible()
 	}
 	os.Exit(cmd.ServeWith(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, func(cfg *config.Config) {
 		if name := os.Getenv(proofHandlers); name != "" {

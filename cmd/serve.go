@@ -51,11 +51,14 @@ func runServe(ctx context.Context, e *env) error {
 	return e.serve(ctx, cfg)
 }
 
+// hide is another one in tests that trace a daemon without being root.
+var hide = process.Hide
+
 // serve runs the daemon on a wiring file that was loaded.
 func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store.Options)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	alone := errors.Join(process.Hide(), process.Adopt())
+	alone := errors.Join(hide(), process.Adopt())
 	a, err := newApp(ctx, cfg, e.load, e.err, tune...)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
