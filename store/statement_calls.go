@@ -52,7 +52,7 @@ func (p *parser) literals(i int) Literals {
 		case t.is(")") && depth > 0:
 			depth--
 		case depth == 0 && (t.is(",") || t.is(")")):
-			if i > from && !p.literal(from, i) {
+			if i > from && !p.literal(from, i) && !p.blob(from, i) {
 				all &^= 1 << argument
 			}
 			if t.is(")") {
@@ -62,6 +62,12 @@ func (p *parser) literals(i int) Literals {
 		}
 	}
 	return all
+}
+
+// blob says whether the tokens from up to to are randomblob or zeroblob of a literal: hex(randomblob(16)) makes keys.
+func (p *parser) blob(from, to int) bool {
+	return to == from+4 && (p.tokens[from].is("RANDOMBLOB") || p.tokens[from].is("ZEROBLOB")) && p.tokens[from+1].is("(") &&
+		p.literal(from+2, from+3) && p.tokens[from+3].is(")")
 }
 
 // literal says whether the tokens from up to to are one short string or number.

@@ -30,7 +30,7 @@ type cost struct {
 // costs has the functions whose work grows faster than their arguments, or that make more than they are given.
 var costs = map[string]cost{
 	"like": {length: small}, "glob": {length: small}, // by a pattern of maxPattern
-	"hex": {length: small}, "quote": {length: small}, "unistr_quote": {length: small},
+	"hex": {length: small, argument: 1}, "quote": {length: small}, "unistr_quote": {length: small},
 	"printf": {length: small}, "format": {length: small},
 	"randomblob": {length: small, argument: 1}, "zeroblob": {length: small, argument: 1},
 	"strftime": {length: small, argument: 1},

@@ -147,7 +147,7 @@ func (g *guard) read(table string) string {
 	if g.modules[name] && !virtualTables[name] && !strings.HasPrefix(name, "json") && !strings.HasPrefix(name, "pragma_") { // a PRAGMA is judged as one
 		return fmt.Sprintf("the table %s, which shows the pages of the file, is not allowed", table)
 	}
-	g.bound.tighten(g.schema.tables[name])
+	g.bound.tighten(g.schema.read[name])
 	return ""
 }
 
@@ -158,14 +158,17 @@ func (g *guard) call(function string) string {
 	}
 	var literals store.Literals
 	if !g.schema.behind[function] { // else a view or a trigger may be what calls it, with other arguments
-		literals = g.calls[function]
+		var ok bool
+		if literals, ok = g.calls[function]; !ok {
+			literals = g.schema.own[function] // a default
+		}
 	}
 	g.bound.tighten(bound{lengthFor(function, literals), function})
 	return ""
 }
 
 func (g *guard) write(table string) string {
-	g.bound.tighten(g.schema.tables[strings.ToLower(table)])
+	g.bound.tighten(g.schema.written[strings.ToLower(table)])
 	switch {
 	case g.owns(table):
 		return fmt.Sprintf("%q is evrun's own table: it can be read, not written", table)

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"regexp"
 	"strings"
 
 	"evrun/store"
@@ -9,13 +10,15 @@ import (
 // schemaCosts is what a database's schema has in it of the functions in costs. SQLite's authorizer is not asked about the
 // expressions of a table's own: CHECK, DEFAULT, generated columns, indexes.
 type schemaCosts struct {
-	tables map[string]bound // what a statement that uses the table is bounded by; names in lower case
-	behind map[string]bool  // the functions that views and triggers call
+	// What a statement is bounded by that writes, or reads, the table; names in lower case.
+	written, read map[string]bound
+	own           map[string]store.Literals // how tables and indexes call functions
+	behind        map[string]bool           // the functions that views and triggers call
 }
 
 // schemaCosts reads the schema.
 func (c *conn) schemaCosts() (costly schemaCosts, err error) {
-	costly = schemaCosts{tables: map[string]bound{}, behind: map[string]bool{}}
+	costly = schemaCosts{written: map[string]bound{}, read: map[string]bound{}, own: map[string]store.Literals{}, behind: map[string]bool{}}
 	for _, query := range []string{
 		`SELECT tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql NOT NULL`,
 		`SELECT '', sql FROM sqlite_schema WHERE type IN ('view', 'trigger') AND sql NOT NULL`,
@@ -32,14 +35,29 @@ func (c *conn) schemaCosts() (costly schemaCosts, err error) {
 				}
 				continue
 			}
-			b := costly.tables[table]
-			b.tighten(boundOf(calls))
-			if b.length > 0 {
-				costly.tables[table] = b
+			for name, literals := range calls {
+				if before, ok := costly.own[name]; ok {
+					literals &= before
+				}
+				costly.own[name] = literals
+			}
+			tighten(costly.written, table, boundOf(calls))
+			if generated.MatchString(e[1]) {
+				tighten(costly.read, table, boundOf(calls))
 			}
 		}
 	}
 	return costly, nil
+}
+
+// generated finds the columns that are computed as they are read.
+var generated = regexp.MustCompile(`(?i)\bAS\s*\(`)
+
+func tighten(bounds map[string]bound, table string, by bound) {
+	b := bounds[table]
+	if b.tighten(by); b.length > 0 {
+		bounds[table] = b
+	}
 }
 
 // callsIn finds the calls in a text of the schema. What another program wrote may be no statement that evrun runs; then a mere
