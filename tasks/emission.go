@@ -14,12 +14,12 @@ import (
 // while nobody else can write, so it is bounded by counted work: see maxEffectWork.
 
 // maxEffectWork is how much work evaluations, encoding and schemas may take in the transaction that settles a run: some
-// 5 ms. A result that returns the most rows fits in.
-const maxEffectWork = 50_000
+// 10 ms. A result of the most rows that a statement may return fits in, with 50 columns.
+const maxEffectWork = 100_000
 
 func newEffectBudget() *expression.Budget {
 	return expression.NewBudget(maxEffectWork, "may be done with a handler's result in the transaction that settles its run",
-		"emit the result as it is, and compute in a handler of that event")
+		"emit less, or the result as it is, and compute in a handler of that event")
 }
 
 // foreseen is what is known of the events of an attempt before its effect runs.

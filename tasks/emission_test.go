@@ -20,8 +20,8 @@ import (
 const heavy = `${ count(1..30000, {# %% 7 == %s}) }`
 
 // tooMuch is what is said of it there.
-const tooMuch = "more than 50,000 steps, which is all that may be done with a handler's result in the transaction that settles its run; " +
-	"emit the result as it is, and compute in a handler of that event"
+const tooMuch = "more than 100,000 steps, which is all that may be done with a handler's result in the transaction that settles its run; " +
+	"emit less, or the result as it is, and compute in a handler of that event"
 
 // emitting compiles what a handler emits.
 func emitting(t *testing.T, data any) []tasks.Emission {
@@ -242,7 +242,7 @@ func TestOnDeadHasItsOwnBudget(t *testing.T) {
 		OnDead: emission(t, "gave.up", map[string]any{"why": "${ error }"})})
 	d.emit("a", "1")
 	run := d.settled(1)[0]
-	if got := d.ofType("gave.up"); run.State != store.Dead || len(got) != 1 || !strings.Contains(string(got[0].Data), "50,000 steps") || users(t, d) != 0 {
+	if got := d.ofType("gave.up"); run.State != store.Dead || len(got) != 1 || !strings.Contains(string(got[0].Data), "100,000 steps") || users(t, d) != 0 {
 		t.Errorf("%v: %s; %v; %d users", run.State, run.Error, got, users(t, d))
 	}
 }

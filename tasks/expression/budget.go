@@ -207,7 +207,7 @@ func weigh(v any, sum int) int {
 	return sum + 16
 }
 
-// thousands writes 50000000 as 50,000,000.
+// thousands writes 20000000 as 20,000,000.
 func thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -33,6 +33,10 @@ func (x *Expr) Why(env *Env) []Part {
 	if err != nil {
 		return nil
 	}
+	if env.budget == nil { // for all parts together
+		env.Within(&Budget{maxWork: maxWork, tooMuch: errTooMuch})
+		defer env.Within(nil)
+	}
 	w := &why{env: env}
 	w.explain(tree.Node, verdict)
 	return w.parts

@@ -1,7 +1,8 @@
 // Package handlers has the kinds of handlers: what stands behind `do:` in the wiring file. There is one file a kind, and the
 // table of them here.
 //
-// A kind is a struct whose tagged fields are its inputs and whose methods make it a [tasks.Outside] or a [tasks.Inside]:
+// A kind is a struct whose tagged fields are its inputs and whose methods make it a [tasks.Outside], a [tasks.Inside] or
+// a [tasks.Computed]:
 //
 //	type logMessage struct {
 //		Message *expression.Template `input:"message,required" doc:"What to write."`
