@@ -24,7 +24,7 @@ const tooMuch = "more than 100,000 steps, which is all that may be done with a h
 	"emit less, or the result as it is, and compute in a handler of that event"
 
 // emitting compiles what a handler emits.
-func emitting(t *testing.T, data any) []tasks.Emission {
+func emitting(t testing.TB, data any) []tasks.Emission {
 	t.Helper()
 	em := tasks.Emission{}
 	var err error

@@ -26,24 +26,29 @@ func BenchmarkHostile(b *testing.B) {
 	body := strings.Repeat("a", 900_000)
 	pattern := strings.Repeat("a", 49_000) + "b"
 	var alone time.Duration
+	const insert = "INSERT INTO hits VALUES (1) RETURNING n"
 	for _, c := range []struct {
 		name, statement string
 		params          map[string]any
 		events          int // that the hostile handlers have before them
 		handlers        int
+		emit            string // the data of what it emits
 	}{
-		{"alone", "", nil, 0, 0},
-		{"LIKE", "INSERT INTO hits SELECT count(*) FROM docs WHERE body LIKE '%' || :q || '%'", map[string]any{"q": pattern}, 4, 1},
-		{"LIKE-short", "INSERT INTO hits SELECT count(*) FROM docs WHERE id > 1 AND body LIKE :q", map[string]any{"q": "%" + pattern[:60] + "b%"}, 200, 1},
-		{"trim", "INSERT INTO hits SELECT length(trim(substr(:q, 1, 2000), substr(:q, 1, 2000)))", map[string]any{"q": pattern[:2000]}, 200, 1},
-		{"100-of-160ms", fmt.Sprintf(count, 400_000), nil, 100, 1},
-		{"512-of-160ms", fmt.Sprintf(count, 400_000), nil, 512, 1},
-		{"512-of-5ms", fmt.Sprintf(count, 10_000), nil, 512, 1},
-		{"endless", fmt.Sprintf(count, int64(1)<<60), nil, 100, 1},
-		{"endless-6", fmt.Sprintf(count, int64(1)<<60), nil, 100, 6},
-		{"blobs", "INSERT INTO hits WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT :q FROM c", map[string]any{"q": body}, 100, 1},
-		{"blobs-one-by-one", "INSERT INTO hits VALUES (:q)", map[string]any{"q": body}, 512, 1},
-		{"read", "SELECT count(*) AS n FROM docs a, docs b, docs c, docs d, docs e, docs f, docs g, docs h WHERE a.body <> b.body || c.body", nil, 100, 1},
+		{"alone", "", nil, 0, 0, ""},
+		{"LIKE", "INSERT INTO hits SELECT count(*) FROM docs WHERE body LIKE '%' || :q || '%'", map[string]any{"q": pattern}, 4, 1, ""},
+		{"LIKE-short", "INSERT INTO hits SELECT count(*) FROM docs WHERE id > 1 AND body LIKE :q", map[string]any{"q": "%" + pattern[:60] + "b%"}, 200, 1, ""},
+		{"trim", "INSERT INTO hits SELECT length(trim(substr(:q, 1, 2000), substr(:q, 1, 2000)))", map[string]any{"q": pattern[:2000]}, 200, 1, ""},
+		{"100-of-160ms", fmt.Sprintf(count, 400_000), nil, 100, 1, ""},
+		{"512-of-160ms", fmt.Sprintf(count, 400_000), nil, 512, 1, ""},
+		{"512-of-5ms", fmt.Sprintf(count, 10_000), nil, 512, 1, ""},
+		{"endless", fmt.Sprintf(count, int64(1)<<60), nil, 100, 1, ""},
+		{"endless-6", fmt.Sprintf(count, int64(1)<<60), nil, 100, 6, ""},
+		{"blobs", "INSERT INTO hits WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT :q FROM c", map[string]any{"q": body}, 100, 1, ""},
+		{"blobs-one-by-one", "INSERT INTO hits VALUES (:q)", map[string]any{"q": body}, 512, 1, ""},
+		{"read", "SELECT count(*) AS n FROM docs a, docs b, docs c, docs d, docs e, docs f, docs g, docs h WHERE a.body <> b.body || c.body", nil, 100, 1, ""},
+		{"emit", insert, nil, 100, 1, "${ len(filter(1..1500000, {# % 7 == result.row.n})) }"},
+		{"emit-6", insert, nil, 100, 6, "${ len(filter(1..1500000, {# % 7 == result.row.n})) }"},
+		{"emit-in-its-budget", insert, nil, 512, 1, "${ count(1..12000, {# % 7 == result.row.n}) }"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var hostile []*tasks.Handler
@@ -55,6 +60,9 @@ func BenchmarkHostile(b *testing.B) {
 				}
 				h := sqlHandler(b, with)
 				h.Name, h.On = fmt.Sprint("hostile-", i), on("hostile")
+				if c.emit != "" {
+					h.Emit = emitting(b, c.emit)
+				}
 				hostile = append(hostile, h)
 			}
 			d := start(b, path(b), hostile...)
