@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -481,6 +482,39 @@ func TestReplaceSchedules(t *testing.T) {
 		time.Sleep(time.Hour)
 		if g := l.journal("gone"); len(g.all()) != 3 {
 			t.Errorf("gone came back with %d slots", len(g.all()))
+		}
+		l.end()
+	})
+}
+
+// What is refused elsewhere in the transaction of a replacement leaves the schedules as they are: those that run, and their marks.
+func TestARefusedReplacementLeavesTheSchedules(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *life) {
+		hourly, gone := l.entry("tick", Spec{Every: time.Hour}), l.entry("gone", Spec{Every: time.Hour})
+		l.start(hourly, gone)
+		time.Sleep(90 * time.Minute)
+		before, err := l.store.ScheduleMarks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := errors.New("another handler's migration failed")
+		asked := ""
+		_, err = l.s.Replace(t.Context(), []*Entry{l.entry("tick", Spec{Every: time.Minute}), l.entry("new", Spec{Every: time.Minute})},
+			func(fresh []store.ScheduleMark, gone []string) error {
+				asked = fmt.Sprint(len(fresh), gone)
+				return refused
+			})
+		if !errors.Is(err, refused) || asked != "2 [gone]" {
+			t.Errorf("%v, of %s", err, asked)
+		}
+		if after, err := l.store.ScheduleMarks(t.Context()); err != nil || !maps.Equal(before, after) {
+			t.Errorf("%v, want %v, %v", after, before, err)
+		}
+		time.Sleep(time.Hour)
+		for name, want := range map[string]int{"tick": 2, "gone": 2, "new": 0} {
+			if got := len(l.journal(name).all()); got != want {
+				t.Errorf("%s has %d slots, want %d", name, got, want)
+			}
 		}
 		l.end()
 	})
