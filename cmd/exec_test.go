@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,6 +130,44 @@ func TestACommandDoesNotOutliveAKilledDaemon(t *testing.T) {
 	}
 	if run := oneRun(t, dir); run.State != store.Retrying || !strings.Contains(run.Error, "evrun is stopping: it was stopped (signal: killed)") {
 		t.Errorf("%+v", run)
+	}
+}
+
+// TestADeployedDaemonGoesOn: what a command with leave has started outlives it, a daemon that is killed, and one that stops.
+func TestADeployedDaemonGoesOn(t *testing.T) {
+	dir := execFolder(t, "1h", `setsid sh -c 'echo $$ >&9; exec 9>&-; while :; do sleep 1; done' >/dev/null 2>&1 </dev/null &`)
+	text, err := os.ReadFile(filepath.Join(dir, "evrun.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wireAt(t, dir, strings.Replace(string(text), "kill_after:", "leave: true\n      kill_after:", 1))
+	d := serve(t, dir, nil)
+	d.ready(t)
+	if out, code := run(t, dir, "emit", "a.b"); code != 0 {
+		t.Fatal(out)
+	}
+	pid := readLine(t, openLifeline(t, dir))
+	n, err := strconv.Atoi(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(n, syscall.SIGKILL) }()
+	eventuallyTrue(t, "the run has succeeded", func() (bool, string) {
+		r := oneRun(t, dir)
+		return r.State == store.Succeeded, fmt.Sprintf("%+v", r)
+	})
+	d.kill(t)
+	if !alive(pid) {
+		t.Error("it died with a daemon that was killed")
+	}
+	d = serve(t, dir, nil)
+	d.ready(t)
+	if !alive(pid) {
+		t.Error("a start has ended it")
+	}
+	d.stop(t)
+	if !alive(pid) {
+		t.Error("a stop has ended it")
 	}
 }
 

@@ -40,7 +40,7 @@ func (c *command) check() []*InputError {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		switch {
-		case slices.Contains(ownVariables, name):
+		case slices.Contains(ownVariables, name), name == process.LeaveVariable:
 			add("choose another name", 0, true, []any{"env", name}, "%s is set by evrun", name)
 		case !variableName.MatchString(name):
 			add("it has letters, digits and _, and begins with no digit", 0, true, []any{"env", name}, "%q is no name of a variable", name)

@@ -377,6 +377,11 @@ func TestExecInputsAreChecked(t *testing.T) {
 			{path: "env.A=B", msg: `"A=B" is no name of a variable`, hint: "it has letters, digits and _, and begins with no digit", key: true},
 			{path: "env.EVRUN_RUN_ID", msg: "EVRUN_RUN_ID is set by evrun", hint: "choose another name", key: true},
 		}},
+		{with("shell", "true", "umask", "098", "env", with("EVRUN_LEAVE", "x")), []fault{
+			{path: "env.EVRUN_LEAVE", msg: "EVRUN_LEAVE is set by evrun", hint: "choose another name", key: true},
+			{path: "umask", msg: `"098" is not a valid umask`, hint: `in octal digits, such as "022"`},
+		}},
+		{with("shell", "true", "umask", "1777"), []fault{{path: "umask", msg: `"1777" is not a valid umask`, hint: `in octal digits, such as "022"`}}},
 		{with("shell", "true", "permanent_exit_codes", argv(int64(0), "x", "5-4", "1-256", "${ data.x }", int64(3))), []fault{
 			{path: "permanent_exit_codes[0]", msg: `it has to be an exit code from 1 to 255, not "0"`, hint: "such as 2, or a range such as 64-78"},
 			{path: "permanent_exit_codes[1]", msg: `it has to be an exit code from 1 to 255, not "x"`, hint: "such as 2, or a range such as 64-78"},

@@ -50,8 +50,10 @@ type Command struct {
 // Inherited is the Umask of a command that has none of its own.
 const Inherited = -1
 
-// leaveMark is the variable of what may outlive evrun.
-const leaveMark = "EVRUN_LEAVE=true"
+// LeaveVariable is set for what may outlive its command, and this process.
+const LeaveVariable = "EVRUN_LEAVE"
+
+const leaveMark = LeaveVariable + "=true"
 
 // Ending is how a command ended.
 type Ending struct {
