@@ -218,8 +218,8 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 	}
 	t = &txn{w: w, now: micros(w.opt.Now()), next: w.next, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
 	t.budget = budget{clock: w.clock, alone: alone, left: w.statementTimeout}
-	if !alone && batch[0].turn == own {
-		t.budget.left /= shareOfOthers // somebody else waits for this transaction
+	if !alone && (batch[0].turn == own || len(w.turns.next) > 0) {
+		t.budget.left /= shareOfOthers // somebody else waits for this transaction, or will for the turn behind it
 	}
 	for _, o := range batch {
 		if err := o.do(t); err != nil || t.failed != nil {
