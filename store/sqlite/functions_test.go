@@ -202,3 +202,16 @@ func TestATableIsEmptiedRowByRow(t *testing.T) {
 		t.Error("under the guard it is cleared at once")
 	}
 }
+
+// ALTER TABLE calls functions of SQLite's own on the text of the schema.
+func TestLargeTablesCanBeAltered(t *testing.T) {
+	u := openUser(t)
+	u.must(t, `CREATE TABLE wide (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b TEXT /* `+strings.Repeat("x", 20_000)+` */, c INTEGER REFERENCES wide (id))`,
+		`CREATE INDEX wide_b ON wide (b)`, `CREATE VIEW narrow AS SELECT a, b FROM wide`,
+		`CREATE TRIGGER counted AFTER INSERT ON wide BEGIN UPDATE wide SET c = new.id WHERE id = new.id; END`,
+		`ALTER TABLE wide RENAME TO wider`, `ALTER TABLE wider RENAME COLUMN a TO name`, `ALTER TABLE wider ADD COLUMN d TEXT DEFAULT 'x' CHECK (d <> '')`,
+		`ALTER TABLE wider ADD COLUMN e`, `ALTER TABLE wider DROP COLUMN e`, `INSERT INTO wider (name) VALUES ('Ada')`)
+	if r, err := u.exec(context.Background(), timeLimit{}, parse(t, `SELECT name, d, c FROM wider`), nil); err != nil || fmt.Sprint(r.Rows) != "[[Ada x 1]]" {
+		t.Errorf("%v, %v", r.Rows, err)
+	}
+}
