@@ -174,6 +174,9 @@ func followModel(t *testing.T, seed uint64, steps int, little bool) {
 				ok = (len(got) > 0 || len(want) == 0) && !slices.ContainsFunc(got, func(seq int64) bool {
 					return !slices.Contains(want, seq) && !slices.Contains(could, seq)
 				})
+				// Nor is any attempt between its beginning and its gate.
+				status, err := d.runner.Status(context.Background())
+				ok = ok && err == nil && status[0].Running == len(got) && slices.Equal(got, g.now())
 			}
 			if ok {
 				could = want
