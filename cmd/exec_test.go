@@ -133,6 +133,29 @@ func TestACommandDoesNotOutliveAKilledDaemon(t *testing.T) {
 	}
 }
 
+// TestAStubbornCommandDoesNotFailAStop: it ignores SIGTERM, and is killed after the default kill_after, which begins when the grace
+// of the stop is over.
+func TestAStubbornCommandDoesNotFailAStop(t *testing.T) {
+	proof(t)
+	dir := execFolder(t, "100ms", `trap '' TERM; setsid sh -c 'trap "" TERM; echo ready >&9; while :; do sleep 1; done' & while :; do sleep 1; done`)
+	text, err := os.ReadFile(filepath.Join(dir, "evrun.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wireAt(t, dir, strings.Replace(string(text), "kill_after: 100ms", "umask: \"022\"", 1))
+	d := serve(t, dir, nil)
+	d.ready(t)
+	if out, code := run(t, dir, "emit", "a.b"); code != 0 {
+		t.Fatal(out)
+	}
+	lifeline := openLifeline(t, dir)
+	readLine(t, lifeline)
+	d.stop(t) // exit 0
+	if rest, err := io.ReadAll(lifeline); err != nil || len(rest) > 0 {
+		t.Errorf("%q, %v", rest, err)
+	}
+}
+
 // TestADeployedDaemonGoesOn: what a command with leave has started outlives it, a daemon that is killed, and one that stops.
 func TestADeployedDaemonGoesOn(t *testing.T) {
 	dir := execFolder(t, "1h", `setsid sh -c 'echo $$ >&9; exec 9>&-; while :; do sleep 1; done' >/dev/null 2>&1 </dev/null &`)

@@ -25,7 +25,7 @@ type Options struct {
 	// itself. Nil: nobody wants to know.
 	Unannounced func()
 	// Grace is how long attempts of outside handlers may go on after a stop. Then their contexts end: such an attempt is recorded
-	// as failed, and uses up none of the handler's. Those that have not returned 5 s later are left to themselves: Run returns an
+	// as failed, and uses up none of the handler's. Those that have not returned 10 s later are left to themselves: Run returns an
 	// error, and the next start counts them as failed. Default 30s.
 	Grace time.Duration
 	// Variables are the environment variables by which programs that attempts run find this daemon; nil: none can publish
@@ -60,8 +60,9 @@ type Runner struct {
 	leaving  map[string][]*member // no longer wired, and not yet ended
 }
 
-// lastCallAfter is how long attempts may take to notice that the grace period is over.
-const lastCallAfter = 5 * time.Second
+// lastCallAfter is how long attempts may take to notice that the grace period is over. A command that ignores SIGTERM is killed
+// 5 seconds after it, by default.
+const lastCallAfter = 10 * time.Second
 
 // NewRunner makes a runner; Run starts it.
 func NewRunner(o Options) *Runner {

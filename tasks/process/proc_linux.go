@@ -98,6 +98,15 @@ func (f *family) leftAny() bool {
 // cgroup, and what these have started.
 func (f *family) members() []member {
 	in := f.cgroup.pids()
+	if !procIsOurs() { // the cgroup is all that tells
+		var list []member
+		for pid := range in {
+			if !isOwn(pid) {
+				list = append(list, member{pid: pid})
+			}
+		}
+		return list
+	}
 	return familyOf(func(m member) bool { return in[m.pid] || f.has(m) })
 }
 
@@ -141,7 +150,7 @@ func signal(members []member, s syscall.Signal) {
 		if err != nil {
 			continue
 		}
-		if now, ok := status(m.pid); ok && now.started == m.started {
+		if now, ok := status(m.pid); m.started == "" || ok && now.started == m.started {
 			_ = p.Signal(s) // it has ended, or belongs to another user now
 		}
 		_ = p.Release()
