@@ -25,8 +25,8 @@ type Handlers interface {
 	// its Was takes over that one's mark and its runs that are not settled, once, and what that one has to take over itself.
 	// Nobody may run any of them meanwhile; with Later it is only noted, for a Register that comes when they have ended.
 	Register(ctx context.Context, handlers []Registration, evs []*events.Event) ([]Consumer, error)
-	// Handlers returns all handlers that were ever registered, in the order of their names.
-	Handlers(ctx context.Context) ([]Consumer, error)
+	// Handlers returns the handlers of these names that were ever registered, in the order of their names; no names: all.
+	Handlers(ctx context.Context, names ...string) ([]Consumer, error)
 	// Backlog counts what a handler has yet to do on events up to a sequence; upTo 0: the journal's head.
 	Backlog(ctx context.Context, c Consumer, upTo int64) (Backlog, error)
 	// Resume ends a handler's pause, and accepts evs in the same transaction. With skipTo, events up to that sequence are
@@ -62,7 +62,8 @@ type Consumer struct {
 	On       []events.Pattern // nil: it left before the store kept them
 	Left     time.Time        // when it left the wiring; zero: it has not, or long ago
 	LeftHead int64            // the journal's head then
-	Took     bool             // Register gave it the mark and the runs of its Was
+	// Took and Inherits are set by Register: it gave the handler the mark and the runs of another, or a later call has to.
+	Took, Inherits bool
 }
 
 // HandlerState says what a handler is to the wiring. The zero value is not one.

@@ -73,8 +73,10 @@ func (r *Runner) statuses(ctx context.Context, all bool) ([]HandlerStatus, error
 	if err != nil {
 		return nil, err
 	}
+	r.wiring.Lock()
+	defer r.wiring.Unlock()
 	for i := range list {
-		list[i].Replacing = r.replacing(list[i].Name)
+		list[i].Replacing = len(r.leaving[list[i].Name]) > 0
 	}
 	return list, ctx.Err()
 }

@@ -76,6 +76,8 @@ type member struct {
 	stop  context.CancelFunc
 	begun chan struct{} // closed when the consumer takes up what the store has
 	ended chan struct{} // closed when the consumer has ended, and the action is closed
+	// inherits says that it has to take over from others first. r.wiring guards it.
+	inherits bool
 	// resumed has a token when a paused handler may go on.
 	resumed chan struct{}
 }
@@ -155,6 +157,11 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) 
 			r.leaving[name] = append(r.leaving[name], m)
 		}
 	}
+	for i, h := range handlers {
+		if registered.known[i].Inherits {
+			next.members[h.Name].inherits = true
+		}
+	}
 	for _, m := range fresh {
 		r.begin(m, append(slices.Clone(r.leaving[m.h.Name]), r.leaving[m.h.Was]...))
 	}
@@ -213,19 +220,36 @@ func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error)
 	if at.members[m.h.Name] != m {
 		return false, context.Canceled // replaced before it began
 	}
-	known, err := r.o.Store.Register(ctx, takingLater(at.handlers, m.h), nil)
-	if err != nil {
-		return false, err
-	}
-	i := slices.Index(at.handlers, m.h)
-	if known[i].Took {
-		r.tellTook(m.h, known[i])
-	}
-	if known[i].Paused {
-		return true, nil
+	known, err := r.inherit(ctx, m, at)
+	if err != nil || known.Paused {
+		return known.Paused, err
 	}
 	close(m.begun) // before the store is read: what is retried from here on is handed over
-	return false, m.c.open(ctx, known[i])
+	return false, m.c.open(ctx, known)
+}
+
+// inherit returns where the store has a member's handler, once that took over what it has to.
+func (r *Runner) inherit(ctx context.Context, m *member, at *wired) (store.Consumer, error) {
+	if !m.inherits { // nothing has changed since it was registered, but for its mark
+		list, err := r.o.Store.Handlers(ctx, m.h.Name)
+		if err == nil && len(list) == 0 {
+			err = store.ErrNotFound
+		}
+		if err != nil {
+			return store.Consumer{}, err
+		}
+		return list[0], nil
+	}
+	list, err := r.o.Store.Register(ctx, takingLater(at.handlers, m.h), nil)
+	if err != nil {
+		return store.Consumer{}, err
+	}
+	m.inherits = false
+	known := list[slices.Index(at.handlers, m.h)]
+	if known.Took {
+		r.tellTook(m.h, known)
+	}
+	return known, nil
 }
 
 // ended lets go of a member whose consumer has ended.

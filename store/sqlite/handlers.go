@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"evrun/events"
 	"evrun/store"
@@ -47,9 +48,16 @@ func (h *handlerRow) consumer() store.Consumer {
 	return c
 }
 
-// handlerRows reads all handlers, in the order of their names.
-func (s *Store) handlerRows(ctx context.Context) ([]*handlerRow, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT `+handlerColumns+` FROM handlers ORDER BY name`)
+// handlerRows reads the handlers of these names, or all, in the order of their names.
+func (s *Store) handlerRows(ctx context.Context, names ...string) ([]*handlerRow, error) {
+	where, args := "", []any{}
+	if len(names) > 0 {
+		where = ` WHERE name IN (?` + strings.Repeat(`, ?`, len(names)-1) + `)`
+		for _, name := range names {
+			args = append(args, name)
+		}
+	}
+	rows, err := s.readers.QueryContext(ctx, `SELECT `+handlerColumns+` FROM handlers`+where+` ORDER BY name`, args...)
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -69,8 +77,8 @@ func (s *Store) handlerRows(ctx context.Context) ([]*handlerRow, error) {
 }
 
 // Handlers implements [store.Handlers].
-func (s *Store) Handlers(ctx context.Context) ([]store.Consumer, error) {
-	rows, err := s.handlerRows(ctx)
+func (s *Store) Handlers(ctx context.Context, names ...string) ([]store.Consumer, error) {
+	rows, err := s.handlerRows(ctx, names...)
 	if err != nil {
 		return nil, fmt.Errorf("read handlers: %w", err)
 	}

@@ -198,12 +198,18 @@ func (t *txn) register(r *registering) error {
 		}
 		took[step.heir] = true
 	}
+	inherits := map[int64]bool{}
+	for _, row := range stored {
+		if row.left && row.heir != 0 {
+			inherits[row.heir] = true
+		}
+	}
 	r.consumers = make([]store.Consumer, len(r.handlers))
 	for i, h := range r.handlers {
 		row := stored[h.Name]
 		row.paused = row.paused && !h.FromMark
 		r.consumers[i] = row.consumer()
-		r.consumers[i].Took = took[h.Name]
+		r.consumers[i].Took, r.consumers[i].Inherits = took[h.Name], inherits[row.id]
 	}
 	for _, row := range stored {
 		if err := t.putHandler(row); err != nil {

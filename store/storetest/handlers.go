@@ -43,7 +43,7 @@ func wire(t *testing.T, s store.Store, names ...string) []store.Consumer {
 // handler is what the store knows of a handler.
 func handler(t *testing.T, s store.Store, name string) store.Consumer {
 	t.Helper()
-	list := must(s.Handlers(ctx))(t)
+	list := must(s.Handlers(ctx, name))(t)
 	i := slices.IndexFunc(list, func(c store.Consumer) bool { return c.Name == name })
 	if i < 0 {
 		t.Fatalf("no handler %s in %+v", name, list)
@@ -255,6 +255,8 @@ func takingOverInSteps(t *testing.T, open Open) {
 	}
 	got := must(s.Register(ctx, []store.Registration{later("two", "one"), {Name: "other", On: ab}}, nil))(t)
 	equal(t, "took", got[0].Took, false)
+	equal(t, "inherits", got[0].Inherits, true)
+	equal(t, "the other inherits", got[1].Inherits, false)
 	equal(t, "the first", handler(t, s, "one").State, store.Left)
 	appendAll(t, s, evs[3:]...)
 	// The one that was to have it goes itself, and its heir comes without a word of the first.
@@ -265,6 +267,7 @@ func takingOverInSteps(t *testing.T, open Open) {
 	three.Later = false
 	got = must(s.Register(ctx, []store.Registration{three, {Name: "other", On: ab}}, nil))(t)
 	equal(t, "took", got[0].Took, true)
+	equal(t, "inherits afterwards", got[0].Inherits, false)
 	equal(t, "mark", got[0].LowWater, 3)
 	equal(t, "waiting", waiting(t, s, "three"), store.Backlog{Waiting: 3, Counts: store.Counts{Retrying: 1, Dead: 1}})
 	equal(t, "a run", must(s.FindRun(ctx, store.RunID(1, "one", s.ID())))(t).Handler, "three")
