@@ -20,6 +20,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/events"
+	"evrun/store/files"
 	"evrun/tasks"
 )
 
@@ -87,8 +88,7 @@ func addressFolders(uid int) []string {
 
 // private says whether what info describes is a user's, and can't be changed by anybody else.
 func private(info fs.FileInfo, uid int) bool {
-	sys, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(sys.Uid) == uid && info.Mode()&0o022 == 0
+	return files.OwnedBy(info, uid) && info.Mode()&0o022 == 0
 }
 
 // remember notes the address wherever that is possible; nowhere is possible in a container without /tmp, say. A daemon

@@ -64,6 +64,7 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 	opt := store.Options{
 		Synchronous: cfg.Settings.Store.Synchronous,
 		MaxData:     cfg.Settings.Server.MaxEvent,
+		Warn:        func(note string) { a.log.Warn("store: " + note) },
 		WantRuns:    func() bool { return a.commits.Subscribers() > 0 },
 		OnCommit: func(c store.Commit) {
 			for _, e := range c.Events {

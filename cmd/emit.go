@@ -235,7 +235,7 @@ func (e *env) withJournal(ctx context.Context, do func(context.Context, *sqlite.
 	if err != nil {
 		return err
 	}
-	return withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error { return do(ctx, s, cfg) })
+	return e.withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error { return do(ctx, s, cfg) })
 }
 
 // daemonOrStore has the daemon do something, or does it in the store where there is none (alone is true then). It waits for a
@@ -258,8 +258,9 @@ func (e *env) daemonOrStore(ctx context.Context, daemon, direct func(context.Con
 }
 
 // withStore opens the store for writing while do runs.
-func withStore(ctx context.Context, cfg *config.Config, do func(context.Context, *sqlite.Store) error) (err error) {
-	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true, MaxData: cfg.Settings.Server.MaxEvent})
+func (e *env) withStore(ctx context.Context, cfg *config.Config, do func(context.Context, *sqlite.Store) error) (err error) {
+	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true, MaxData: cfg.Settings.Server.MaxEvent,
+		Warn: func(note string) { e.note("store: %s", note) }})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"evrun/cmd/stopping"
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/files"
 	"evrun/tasks"
 	"evrun/tasks/schema"
 )
@@ -142,7 +143,10 @@ func violationsOf(err error) (list []schema.Violation, more int, headline string
 // hintFor says what to do about an error.
 func hintFor(err error) string {
 	var p *api.Problem
+	var untrusted *files.Error
 	switch {
+	case errors.As(err, &untrusted):
+		return untrusted.Hint
 	case errors.Is(err, api.ErrNoDaemon):
 		return `start it with "evrun serve"`
 	case errors.Is(err, store.ErrLocked):

@@ -17,6 +17,7 @@ import (
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/files"
 	"evrun/tasks"
 )
 
@@ -125,7 +126,7 @@ func (r *reloader) changed() bool {
 func (r *reloader) digest() (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, path := range r.files() {
-		if f, err := os.Open(path); err == nil {
+		if f, err := files.OpenRegular(path); err == nil {
 			_, _ = io.Copy(h, io.LimitReader(f, 2<<20)) // what can't be read, load says
 			f.Close()
 		}

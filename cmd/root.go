@@ -143,7 +143,15 @@ func (e *env) checkGlobal() error {
 }
 
 // load reads and checks the whole wiring file.
-func (e *env) load() (*config.Config, error) { return config.Load(e.config, e.configOptions()) }
+func (e *env) load() (*config.Config, error) {
+	cfg, err := config.Load(e.config, e.configOptions())
+	if err == nil {
+		for _, n := range cfg.Notes {
+			e.note("%s", n)
+		}
+	}
+	return cfg, err
+}
 
 func (e *env) configOptions() config.Options {
 	return config.Options{

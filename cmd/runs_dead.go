@@ -171,7 +171,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 		if _, err := os.Stat(cfg.Settings.Store.Path); errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("store %s: %w", cfg.Settings.Store.Path, store.ErrNotFound)
 		}
-		return withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error {
+		return o.withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error {
 			return apply(ctx, storedRuns{tasks.DeadRuns{Store: s, Retry: s.Retry}})
 		})
 	})

@@ -371,6 +371,8 @@ type Options struct {
 	// Unattended says that this process runs no handlers: a new one begins at the first event that such a process accepted since
 	// the last Register.
 	Unattended bool
+	// Warn is told, in words, what was mended when the store was opened, and which checks were left out. Default: nobody.
+	Warn func(note string)
 	// Now is what time is written; nil: time.Now.
 	Now func() time.Time
 }

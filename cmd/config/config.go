@@ -29,7 +29,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,6 +36,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"evrun/cmd/config/yaml"
+	"evrun/store/files"
 	"evrun/tasks/expression"
 )
 
@@ -54,6 +54,8 @@ type Config struct {
 	Wiring    Wiring
 	// Warnings is what keeps nothing from running, and is probably not meant, in the order of the file.
 	Warnings []Fault
+	// Notes say which checks of files were left out, in words.
+	Notes []string
 	// Files are the other files that were read: schemas.
 	Files []string
 	// Secrets collects what env() and file() give to expressions, to be kept out of logs and errors.
@@ -83,21 +85,30 @@ func read(path string, o Options, wiring bool) (*Config, error) {
 	if err != nil {
 		return fail(cause(err), "")
 	}
-	f, err := os.Open(path)
+	f, err := files.OpenRegular(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fail("there is no such file", "name the wiring file with -c FILE")
 	case errors.Is(err, fs.ErrPermission):
 		return fail("the file can't be read: permission denied", "the user that runs evrun must be able to read it")
+	case errors.Is(err, files.ErrNotRegular):
+		return fail(err.Error(), "name the wiring file with -c FILE")
 	case err != nil:
 		return fail("the file can't be read: "+cause(err), "")
 	}
 	defer f.Close()
+	note, err := files.Trusted(path, wiring)
+	var untrusted *files.Error
+	switch {
+	case errors.As(err, &untrusted) && untrusted.Path == abs:
+		return fail(untrusted.Msg, untrusted.Hint)
+	case errors.As(err, &untrusted):
+		return fail(untrusted.Error(), untrusted.Hint)
+	case err != nil:
+		return fail("the file can't be read: "+cause(err), "")
+	}
 	var text bytes.Buffer
 	if info, err := f.Stat(); err == nil {
-		if info.IsDir() {
-			return fail("this is a folder, not a file", "name the wiring file in it with -c FILE")
-		}
 		text.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
 	}
 	_, err = text.ReadFrom(io.LimitReader(f, maxFile+1))
@@ -108,7 +119,11 @@ func read(path string, o Options, wiring bool) (*Config, error) {
 	case len(src) > maxFile:
 		return fail("the file is over 1 MiB", "is this a wiring file?")
 	}
-	return check(path, abs, src, o, wiring)
+	cfg, err := check(path, abs, src, o, wiring)
+	if err == nil && note != "" {
+		cfg.Notes = append(cfg.Notes, note)
+	}
+	return cfg, err
 }
 
 // cause is what the system said, without the operation and the path.
@@ -170,7 +185,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 		if o.NewLog != nil && len(d.faults) == 0 {
 			w.log = o.NewLog(c.Settings)
 		}
-		c.Wiring, c.Files = w.read(), w.files
+		c.Wiring, c.Files, c.Notes = w.read(), w.files, w.notes
 	}
 	if err := d.err(); err != nil {
 		return nil, err

@@ -258,7 +258,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	tests := map[string]string{
 		filepath.Join(dir, "none.yaml"):   "there is no such file",
 		filepath.Join(big, "none.yaml"):   "the file can't be read: not a directory",
-		dir:                               "this is a folder, not a file",
+		dir:                               "not a regular file, but a folder",
 		big:                               "the file is over 1 MiB",
 		filepath.Join(dir, "a\x00b.yaml"): "the file can't be read: invalid argument",
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -18,6 +17,7 @@ import (
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
+	"evrun/store/files"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schema"
@@ -143,7 +143,18 @@ func (r *wiringReader) schemaFile(n *yaml.Node, version *string) *schema.Schema 
 	}
 	r.files = append(r.files, path)
 	text, err := readSchema(path)
-	if err != nil {
+	if err == nil { // the schema decides which events are accepted
+		var note string
+		if note, err = files.Trusted(path, true); note != "" {
+			r.notes = append(r.notes, note)
+		}
+	}
+	var untrusted *files.Error
+	switch {
+	case errors.As(err, &untrusted):
+		r.at(n, untrusted.Error(), untrusted.Hint)
+		return nil
+	case err != nil:
 		r.at(n, fmt.Sprintf("the schema %q can't be read: %s", clip(name), cause(err)), "its path is relative to this file's folder")
 		return nil
 	}
@@ -169,17 +180,11 @@ func (r *wiringReader) schemaFile(n *yaml.Node, version *string) *schema.Schema 
 }
 
 func readSchema(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	f, err := files.OpenRegular(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errors.New("there is no such file")
 	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular(): // a pipe or a device might never end
-		return nil, errors.New("it is no regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
 		return nil, err
 	}
 	defer f.Close()

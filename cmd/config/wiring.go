@@ -32,6 +32,7 @@ type wiringReader struct {
 	*document
 	dir      string
 	secrets  *expression.Secrets
+	notes    []string // see Config.Notes
 	log      *slog.Logger
 	computed int                   // expressions that are more than a path
 	places   map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings

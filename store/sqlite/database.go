@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"evrun/store"
+	"evrun/store/files"
 )
 
 // Database is an SQLite file of the user's own, beside the store. See [store.Database].
@@ -34,13 +35,13 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 		}
 	}()
 	switch info, err := os.Stat(path); {
-	case err == nil && info.IsDir():
-		return nil, errors.New("it is a folder")
+	case err == nil && !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%w, but %s", files.ErrNotRegular, files.Kind(info))
 	case errors.Is(err, os.ErrNotExist) && !create:
 		return nil, fmt.Errorf("%w; with migrate it would be made", store.ErrNotFound)
 	}
 	if create {
-		if err := makePrivate(path); err != nil {
+		if err := createPrivate(path); err != nil {
 			return nil, err
 		}
 	}

@@ -154,7 +154,7 @@ func TestAStoreIsNoDatabaseOfTheUsers(t *testing.T) {
 	if _, err := OpenDatabase(text, true); err == nil || !strings.HasSuffix(err.Error(), "it is no SQLite database") {
 		t.Errorf("a text: %v", err)
 	}
-	if _, err := OpenDatabase(dir, true); err == nil || !strings.HasSuffix(err.Error(), "it is a folder") {
+	if _, err := OpenDatabase(dir, true); err == nil || !strings.HasSuffix(err.Error(), "but a folder") {
 		t.Errorf("a folder: %v", err)
 	}
 }

@@ -10,34 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 
 	"evrun/store"
+	"evrun/store/files"
 )
 
 // lock says that this process writes to the store. The kernel drops it when the process dies; the file stays.
 type lock struct{ f *os.File }
 
-// acquire takes the lock at once, or returns [store.ErrLocked] with the holder's process number.
-func acquire(path string) (*lock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+// acquire takes the lock at once, or returns [store.ErrLocked] with the holder's process number. The note is as in
+// [files.OpenPrivate].
+func acquire(path string) (l *lock, note string, err error) {
+	f, note, err := files.OpenPrivate(path)
 	if err != nil {
-		return nil, translateFile(err)
+		return nil, "", translateFile(err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("lock %s: %w", path, err)
+			return nil, "", fmt.Errorf("lock %s: %w", path, err)
 		}
 		var text [20]byte
 		n, _ := f.ReadAt(text[:], 0) // for the message only
 		if pid := strings.TrimSpace(string(text[:n])); pid != "" {
-			return nil, fmt.Errorf("%w: process %s", store.ErrLocked, pid)
+			return nil, "", fmt.Errorf("%w: process %s", store.ErrLocked, pid)
 		}
-		return nil, store.ErrLocked
+		return nil, "", store.ErrLocked
 	}
 	// Who holds it is a courtesy to whoever is refused: it may fail on a full disk.
 	if err := f.Truncate(0); err == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
-	return &lock{f}, nil
+	return &lock{f}, note, nil
 }
 
 // translateFile gives an error of opening a file as one of the store's.

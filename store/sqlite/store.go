@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/files"
 )
 
 // Store is the store in one file. See [store.Store] for what its methods promise.
@@ -50,30 +51,41 @@ var _ store.Store = (*Store)(nil)
 
 // Open opens the database at path for reading and writing, makes it where there is none, and brings its schema up to date.
 //
-// Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly].
+// The store is the file that the path leads to: under a symbolic link's name it has the same lock. Its files are private, see
+// package files.
+//
+// Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly], and
+// an [*files.Error] when it can't be trusted.
 func Open(path string, opt store.Options) (_ *Store, err error) {
-	path, err = filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open store %s: %w", path, err)
 		}
 	}()
-	if err := checkFile(path); err != nil {
+	warn := func(note string) {
+		if note != "" && opt.Warn != nil {
+			opt.Warn(note)
+		}
+	}
+	if path, err = resolve(path); err != nil {
 		return nil, err
 	}
-	l, err := acquire(path + ".lock")
+	note, err := files.TrustedFolder(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
+	warn(note)
+	l, note, err := acquire(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	warn(note)
 	defer func() {
 		if err != nil {
 			l.release()
 		}
 	}()
-	if err := makePrivate(path); err != nil {
+	if err := makePrivate(path, warn); err != nil {
 		return nil, err
 	}
 	synchronous := "FULL"
@@ -119,10 +131,6 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 // OpenReader opens an existing database for reading, beside whoever writes to it. The methods that write answer
 // [store.ErrReadOnly]. [store.ErrNotFound] means that there is no such file.
 func OpenReader(path string) (_ *Store, err error) {
-	path, err = filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open store %s: %w", path, err)
@@ -131,8 +139,13 @@ func OpenReader(path string) (_ *Store, err error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, store.ErrNotFound
 	}
-	if err := checkFile(path); err != nil {
+	if path, err = resolve(path); err != nil {
 		return nil, err
+	}
+	for _, suffix := range ownSuffixes {
+		if _, err := files.Private(path+suffix, false); err != nil {
+			return nil, err
+		}
 	}
 	if err := ofdLocking(); err != nil {
 		return nil, err
@@ -159,20 +172,26 @@ func openReaders(path string) (*sql.DB, error) {
 	return db, nil
 }
 
-// checkFile finds what SQLite's own messages would not explain.
-func checkFile(path string) error {
-	dir := filepath.Dir(path)
-	info, err := os.Stat(dir)
+// resolve gives the path of the file that a store's path leads to, see [files.Resolve]. It finds what SQLite's own messages would
+// not explain.
+func resolve(path string) (string, error) {
+	if info, err := os.Stat(filepath.Dir(path)); err != nil {
+		return "", fmt.Errorf("its folder: %w", err)
+	} else if !info.IsDir() {
+		return "", fmt.Errorf("%s is no folder", filepath.Dir(path))
+	}
+	path, err := files.Resolve(path)
 	if err != nil {
-		return fmt.Errorf("its folder: %w", err)
+		return "", err
 	}
-	if !info.IsDir() {
-		return fmt.Errorf("%s is no folder", dir)
-	}
-	if err := refuseNetwork(dir); err != nil {
+	return path, checkFile(path)
+}
+
+func checkFile(path string) error {
+	if err := refuseNetwork(filepath.Dir(path)); err != nil {
 		return err
 	}
-	info, err = os.Stat(path)
+	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil

@@ -12,6 +12,8 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/conf"
+
+	"evrun/store/files"
 )
 
 // function is one that we add to the language, or put in the place of its own.
@@ -149,17 +151,14 @@ func (s Scope) open(name string) (f *os.File, path string, err error) {
 	if path = name; !filepath.IsAbs(path) {
 		path = filepath.Join(s.dir, path)
 	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
+	if f, err = files.OpenRegular(path); err != nil {
 		return nil, path, err
-	case !info.Mode().IsRegular(): // a pipe or a device might never end
-		return nil, path, errors.New("not a regular file")
-	case info.Size() > maxFile:
+	}
+	if info, err := f.Stat(); err == nil && info.Size() > maxFile {
+		f.Close()
 		return nil, path, errLargeFile
 	}
-	f, err = os.Open(path)
-	return f, path, err
+	return f, path, nil
 }
 
 var errLargeFile = fmt.Errorf("larger than %d MiB", maxFile>>20)

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"evrun/store/files"
 	"evrun/tasks/expression"
 	"evrun/tasks/process"
 )
@@ -115,6 +117,17 @@ func (c *command) checkCommand() []*InputError {
 	case len(c.Command) == 1 && strings.Contains(program, " ") && !strings.Contains(strings.Fields(program + " x")[0], "/"):
 		return []*InputError{{Path: []any{"command"}, Msg: fmt.Sprintf("there is no program %q: no shell takes it apart", program),
 			Hint: "write the program and its arguments as a list, or use shell:"}}
+	}
+	if strings.Contains(program, "/") {
+		// Who can write it decides what is run, as much as who can write the wiring file.
+		note, err := files.Trusted(c.path(unescape(program)), c.user == nil)
+		var untrusted *files.Error
+		if errors.As(err, &untrusted) {
+			return fault(0, untrusted.Hint, "%s: %s", untrusted.Path, untrusted.Msg)
+		}
+		if note != "" {
+			c.log.Warn(note)
+		}
 	}
 	if i, interpreter := c.codeFromEvent(); i > 0 {
 		return fault(i, `give the value a name in env:, or read it from stdin, or pass it as an argument after the code`,

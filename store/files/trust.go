@@ -1,0 +1,76 @@
+package files
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Trusted checks a file that decides what is run, the folder that its path names, and, where that is a link, the folder that
+// it leads to. With commands it decides what root would run, if root runs evrun; without, only where a client looks.
+// The note says what was wrong where [Variable] had it pass.
+func Trusted(path string, commands bool) (note string, err error) {
+	real, err := Resolve(path)
+	if err != nil {
+		return "", err
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	places := []string{real, filepath.Dir(abs)}
+	if dir := filepath.Dir(real); dir != places[1] {
+		places = append(places, dir)
+	}
+	for _, place := range places {
+		if note, err = trusted(place, commands); note != "" || err != nil {
+			return note, err
+		}
+	}
+	return "", nil
+}
+
+// TrustedFolder checks the folder of a store, by the same rule.
+func TrustedFolder(dir string) (note string, err error) { return trusted(dir, true) }
+
+func trusted(path string, commands bool) (note string, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	msg, hint := writable(path, info, commands && os.Geteuid() == 0)
+	switch {
+	case msg == "", readOnly(path):
+		return "", nil
+	case overridden():
+		return fmt.Sprintf("%s: %s; it is used since %s=1", path, msg, Variable), nil
+	}
+	return "", &Error{path, msg, hint + "; " + Variable + "=1 has it used all the same"}
+}
+
+// writable says who else can change a file or a folder, and what to do about it; empty: nobody. In a sticky folder nobody
+// can replace what belongs to another user.
+func writable(path string, info fs.FileInfo, root bool) (msg, hint string) {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", ""
+	}
+	what, sticky := "file", false
+	if info.IsDir() {
+		what, sticky = "folder", info.Mode()&fs.ModeSticky != 0
+	}
+	mode := info.Mode().Perm()
+	switch {
+	case root && sys.Uid != 0:
+		return fmt.Sprintf("the %s belongs to another user (uid %d), who would run commands as root", what, sys.Uid),
+			"run evrun as that user, or give it to root: chown root " + path
+	case mode&0o002 != 0 && !sticky:
+		return fmt.Sprintf("the %s can be written by every user (mode %#o)", what, mode), "chmod o-w " + path
+	case root && mode&0o020 != 0 && sys.Gid != 0 && !sticky:
+		return fmt.Sprintf("the %s can be written by its group (gid %d, mode %#o), which would run commands as root", what, sys.Gid, mode),
+			"chmod g-w " + path
+	}
+	return "", ""
+}
