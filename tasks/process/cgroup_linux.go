@@ -24,12 +24,13 @@ type cgroup struct {
 	killed bool
 }
 
-// cgroups are those that no command is in, and how many there are.
-var cgroups struct {
+// cgroups are those that this process has made, by their folders, and of these the ones that no command is in.
+var cgroups = struct {
 	sync.Mutex
+	own  map[string]bool
 	free []*cgroup
 	made int
-}
+}{own: map[string]bool{}}
 
 // delegated is the folder of the cgroup in which others can be made; empty: there is none.
 var delegated = sync.OnceValue(func() string {
@@ -41,7 +42,10 @@ var delegated = sync.OnceValue(func() string {
 	if err != nil {
 		return ""
 	}
-	defer c.remove()
+	defer func() {
+		_ = c.fd.Close()
+		_ = os.Remove(c.dir)
+	}()
 	// Whether the kernel starts processes in it shows in how one fails that has no program.
 	_, err = syscall.ForkExec(filepath.Join(c.dir, "none"), nil, &syscall.ProcAttr{
 		Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(c.fd.Fd())},
@@ -137,6 +141,7 @@ func takeCgroup(mark string) *cgroup {
 		if err != nil {
 			return nil
 		}
+		cgroups.own[c.dir] = true
 		return c
 	}
 }
@@ -152,12 +157,12 @@ func (c *cgroup) give() {
 	if c == nil {
 		return
 	}
+	cgroups.Lock()
+	defer cgroups.Unlock()
 	if c.killed || c.populated() {
 		c.remove() // it stays while something is in it
 		return
 	}
-	cgroups.Lock()
-	defer cgroups.Unlock()
 	cgroups.free = append(cgroups.free, c)
 }
 
@@ -171,9 +176,23 @@ func removeCgroups() {
 	cgroups.free = nil
 }
 
+// remove removes c. cgroups is locked.
 func (c *cgroup) remove() {
+	delete(cgroups.own, c.dir)
 	_ = c.fd.Close()
 	_ = os.Remove(c.dir)
+}
+
+// gone says whether a command did not start since somebody has removed c.
+func (c *cgroup) gone(err error) bool {
+	if c == nil || err == nil {
+		return false
+	}
+	if _, err := os.Stat(c.dir); err == nil {
+		return false
+	}
+	c.killed = true // it is not used again
+	return true
 }
 
 // hold has a command start in c.
@@ -234,5 +253,7 @@ func leftCgroups(storeID string) []string {
 		return nil
 	}
 	dirs, _ := filepath.Glob(cgroupPrefix(storeID) + "*")
-	return dirs
+	cgroups.Lock()
+	defer cgroups.Unlock()
+	return slices.DeleteFunc(dirs, func(dir string) bool { return cgroups.own[dir] })
 }

@@ -12,5 +12,6 @@ func takeCgroup(string) *cgroup { return nil }
 func removeCgroups() {}
 
 func (*cgroup) hold(*syscall.SysProcAttr) {}
+func (*cgroup) gone(error) bool           { return false }
 func (*cgroup) give()                     {}
 func (*cgroup) kill()                     {}

@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -75,36 +76,21 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 	// The kernel's tie to a dying parent is one to the thread that started the child (see tie): it must not end before.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd := &exec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir}
-	if c.Leave {
-		cmd.Env = append(cmd.Env, leaveMark)
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User.credential()}
-	tie(cmd.SysProcAttr)
 	var held *cgroup
 	if !c.Leave {
 		held = takeCgroup(c.Mark)
-		defer held.give()
 	}
-	held.hold(cmd.SysProcAttr)
-	var in io.WriteCloser // what isn't given is /dev/null
-	if len(c.Stdin) > 0 {
-		var err error
-		if in, err = cmd.StdinPipe(); err != nil {
-			return nil, err
-		}
+	l, err := c.launch(held)
+	if held.gone(err) {
+		held.give()
+		held = nil
+		l, err = c.launch(nil)
 	}
-	stdout, err := cmd.StdoutPipe()
+	defer held.give()
 	if err != nil {
 		return nil, err
 	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := start(cmd, c.Umask); err != nil {
-		return nil, err
-	}
+	cmd, in, stdout, stderr := l.cmd, l.in, l.stdout, l.stderr
 	f := &family{group: cmd.Process.Pid, mark: c.Mark, cgroup: held, grace: c.Grace}
 
 	var streams, outputs sync.WaitGroup
@@ -151,6 +137,36 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 	}
 	streams.Wait()
 	return e, err
+}
+
+// launched is a command that runs, and this process's ends of its pipes.
+type launched struct {
+	cmd            *exec.Cmd
+	in             io.WriteCloser // nil: it has /dev/null
+	stdout, stderr io.ReadCloser
+}
+
+// launch starts the command, in a cgroup unless that is nil.
+func (c *Command) launch(in *cgroup) (l launched, err error) {
+	l.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir}
+	if c.Leave {
+		l.cmd.Env = append(slices.Clip(c.Env), leaveMark)
+	}
+	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User.credential()}
+	tie(l.cmd.SysProcAttr)
+	in.hold(l.cmd.SysProcAttr)
+	if len(c.Stdin) > 0 {
+		if l.in, err = l.cmd.StdinPipe(); err != nil {
+			return l, err
+		}
+	}
+	if l.stdout, err = l.cmd.StdoutPipe(); err != nil {
+		return l, err
+	}
+	if l.stderr, err = l.cmd.StderrPipe(); err != nil {
+		return l, err
+	}
+	return l, start(l.cmd, c.Umask)
 }
 
 // wait returns when one of the channels is closed, and after d at the latest.
