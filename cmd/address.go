@@ -39,6 +39,12 @@ type address struct {
 	Beside bool `json:"beside,omitempty"`
 }
 
+// notes are the notes of one daemon's address.
+type notes struct {
+	address
+	folders []string // that have one
+}
+
 // addressOf is the address of a daemon with this configuration.
 func addressOf(cfg *config.Config) address {
 	a := address{Config: cfg.Path, Socket: cfg.Settings.Server.Socket, Store: cfg.Settings.Store.Path, MaxEvent: cfg.Settings.Server.MaxEvent}
@@ -93,9 +99,20 @@ func private(info fs.FileInfo, uid int) bool {
 
 // remember notes the address wherever that is possible; nowhere is possible in a container without /tmp, say. A daemon
 // beside the one that its file describes leaves that one's note alone.
-func (a *address) remember() {
+func (n *notes) remember() {
 	for _, dir := range addressFolders(os.Getuid()) {
-		_ = a.rememberIn(dir)
+		if n.rememberIn(dir) == nil {
+			n.folders = append(n.folders, dir)
+		}
+	}
+}
+
+// renew makes the notes again that were removed.
+func (n *notes) renew() {
+	for _, dir := range n.folders {
+		if _, err := os.Lstat(filepath.Join(dir, addressFile(n.Config))); errors.Is(err, fs.ErrNotExist) {
+			_ = n.rememberIn(dir)
+		}
 	}
 }
 

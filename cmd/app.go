@@ -5,17 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
@@ -43,8 +38,8 @@ type app struct {
 	hangUps   *hangUps
 	stop      func() // ends the context of run
 	server    *api.Server
-	listener  net.Listener
-	address   address // noted while the listener is open
+	socket    *socket
+	address   notes // noted while the socket is open
 	started   time.Time
 }
 
@@ -85,7 +80,7 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 	if err = vacate(cfg.Settings.Server.Socket); err != nil {
 		return nil, err
 	}
-	a.address = addressOf(cfg)
+	a.address = notes{address: addressOf(cfg)}
 	a.emitter = newEmitter(a.store, cfg)
 	metrics := newMetrics()
 	a.runner = tasks.NewRunner(tasks.Options{
@@ -146,66 +141,15 @@ func openStore(ctx context.Context, cfg *config.Config, opt store.Options) (*sql
 	}
 }
 
-// vacate makes a place for the control socket. One that nobody answers on is left over, and removed.
-func vacate(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("socket: %w", err)
-	}
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return fmt.Errorf("socket: %w", err)
-	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("socket %s: there is a file of that name that is no socket; move it away, or set server.socket to another path", path)
-	default:
-		c, err := net.DialTimeout("unix", path, time.Second)
-		if err == nil {
-			c.Close()
-			return fmt.Errorf("socket %s belongs to a living daemon; set server.socket to another path, or stop that one", path)
-		}
-		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("socket: %w", err)
-		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("socket: %w", err)
-		}
-	}
-	return nil
-}
-
-// listen opens the control socket.
-func listen(path string) (net.Listener, error) {
-	if err := vacate(path); err != nil {
-		return nil, err
-	}
-	// On Linux the file has the mode that the descriptor was given before: at no moment can others connect. The umask, which
-	// commands inherit, is left alone.
-	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
-	}}
-	l, err := private.Listen(context.Background(), "unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("socket: %w", err)
-	}
-	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o600 { // elsewhere
-		err = os.Chmod(path, 0o600)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("socket: %w", err), l.Close())
-		}
-	}
-	return l, nil
-}
-
 // close releases what newApp and run took.
 func (a *app) close() error {
 	var errs []error
 	a.hangUps.stop()
 	a.bus.Close()
 	a.commits.Close()
-	if a.listener != nil {
+	if a.socket != nil {
 		a.address.forget()
-		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		if err := a.socket.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}
@@ -228,7 +172,7 @@ type part struct {
 // once everything runs. The runner opens the socket when the handlers' migrations have run: whoever sends before finds no
 // daemon, and tries again.
 func (a *app) run(ctx context.Context, ready func()) error {
-	failed := make(chan *part, 6)
+	failed := make(chan *part, 7)
 	var parts sync.WaitGroup
 	start := func(name string, run func(context.Context) error) *part {
 		ctx, stop := context.WithCancel(context.Background())
@@ -248,11 +192,12 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	reaper := start("reaper", process.Reap)
 	writer := start("store", a.store.Run)
 	runner := start("runner", a.runner.Run)
-	var scheduler, server, reloading *part
+	var scheduler, server, reloading, keeping *part
 	select {
 	case <-a.runner.Ready():
 		scheduler = start("scheduler", a.scheduler.Run)
-		server = start("API", func(context.Context) error { return a.server.Serve(a.listener) })
+		server = start("API", func(context.Context) error { return a.server.Serve(a.socket) })
+		keeping = start("socket", a.keepSocket)
 		reloading = start("watch", a.reloader.run)
 		ready()
 	case <-runner.done:
@@ -268,6 +213,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	}
 	if server != nil {
 		a.server.Drain()
+		stop(keeping)
 		stop(reloading)
 		stop(scheduler)
 	}
@@ -299,7 +245,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 
 // open opens the control socket.
 func (a *app) open() (err error) {
-	if a.listener, err = listen(a.cfg.Settings.Server.Socket); err != nil {
+	if a.socket, err = openSocket(a.cfg.Settings.Server.Socket); err != nil {
 		return err
 	}
 	a.address.remember()

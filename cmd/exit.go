@@ -159,6 +159,8 @@ func hintFor(err error) string {
 		return "evrun must be able to write the file and its folder"
 	case errors.Is(err, store.ErrBroken):
 		return "check the disk (the system's log may tell more), then start evrun again: nothing that was acknowledged is lost"
+	case errors.Is(err, store.ErrReplaced):
+		return "see who removes files there, put the store back if need be, and start evrun again"
 	case errors.Is(err, store.ErrFull), errors.As(err, &p) && p.Status == http.StatusInsufficientStorage:
 		return "make room on the disk and try again"
 	}

@@ -23,6 +23,8 @@ var (
 	ErrLocked = errors.New("the store is in use by another evrun")
 	// ErrBroken: a write or a sync failed, so what is on disk is unknown until the store is opened anew.
 	ErrBroken = errors.New("the store failed while writing")
+	// ErrReplaced: a file of the store was removed or replaced while it was open: what would be written now, nobody would find.
+	ErrReplaced = errors.New("the store was taken away under evrun")
 	// ErrClosed: the store is closed, or closing.
 	ErrClosed = errors.New("the store is closed")
 	// ErrReadOnly: the file or its folder can't be written.

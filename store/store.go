@@ -42,7 +42,8 @@ type Store interface {
 	Rewire(ctx context.Context, w Wiring) ([]Consumer, error)
 
 	// Run is the writer: it commits what the other methods write. When ctx ends, it commits what is waiting and returns nil;
-	// after an I/O error, when the store can promise nothing any more, it returns that error: stop, and start anew.
+	// after an I/O error, when the store can promise nothing any more, it returns that error: stop, and start anew. So it does
+	// within seconds when the store's files are removed or replaced ([ErrReplaced]).
 	Run(ctx context.Context) error
 	// Close closes the database; Run must have ended.
 	Close() error

@@ -31,6 +31,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"evrun/store"
@@ -45,6 +47,8 @@ type Store struct {
 	readers *sql.DB
 	reads   *userReads // nil when opened for reading
 	lock    *lock
+	files   []opened
+	keepWAL atomic.Bool // at the end, see watch
 }
 
 var _ store.Store = (*Store)(nil)
@@ -107,7 +111,7 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	w := &writer{conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}),
+	w := &writer{conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), lost: make(chan struct{}),
 		names: map[store.HandlerID]string{}, seldom: map[string]*stmt{}, statementTimeout: opt.StatementTimeout, clock: time.Now}
 	if w.statementTimeout <= 0 {
 		w.statementTimeout = 50 * time.Millisecond
@@ -122,6 +126,9 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{path: path, id: w.id, w: w, lock: l, reads: newUserReads(path, maxValue(opt.MaxData))}
+	if err := s.identify(); err != nil {
+		return nil, err
+	}
 	if s.readers, err = openReaders(path); err != nil {
 		return nil, err
 	}
@@ -265,12 +272,23 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Run implements [store.Store].
-func (s *Store) Run(ctx context.Context) error { return s.w.run(ctx) }
+func (s *Store) Run(ctx context.Context) error {
+	watching, stop := context.WithCancel(context.Background())
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watch(watching) })
+	err := s.w.run(ctx)
+	stop()
+	watch.Wait()
+	return err
+}
 
 // Close implements [store.Store].
 func (s *Store) Close() error {
 	errs := []error{s.readers.Close()}
 	if s.w != nil {
+		if s.keepWAL.Load() {
+			errs = append(errs, s.w.conn.leaveWAL())
+		}
 		errs = append(errs, s.reads.Close(), s.w.user.Close(), s.w.conn.Close())
 		s.lock.release()
 	}

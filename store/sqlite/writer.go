@@ -28,7 +28,9 @@ type writer struct {
 	ops     chan *op
 	turns   turns
 	stopped chan struct{} // closed when run has ended
-	next    int64         // the next event's sequence
+	lost    chan struct{} // closed by lose, after loss is set
+	loss    error
+	next    int64 // the next event's sequence
 	names   map[store.HandlerID]string
 	seldom  map[string]*stmt
 
@@ -88,11 +90,16 @@ func (w *writer) enqueue(ctx context.Context, o *op) error {
 	}
 }
 
-// run writes until ctx ends and nothing is waiting, or until the store is broken.
+// run writes until ctx ends and nothing is waiting, or until the store is broken or lost.
 func (w *writer) run(ctx context.Context) error {
 	defer close(w.stopped)
 	stopping := false
 	for {
+		select {
+		case <-w.lost:
+			return w.loss
+		default:
+		}
 		batch := w.gather(nil)
 		if len(batch) == 0 && !w.turns.ready(w.clock(), stopping) {
 			if stopping && len(w.turns.holds) == 0 {
@@ -105,6 +112,7 @@ func (w *writer) run(ctx context.Context) error {
 			case <-yielded:
 			case <-ctx.Done():
 				stopping = true
+			case <-w.lost:
 			}
 			stop()
 		}

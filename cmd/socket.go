@@ -1,0 +1,183 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is the daemon's control socket: a listener that goes on under the same path when its file is removed. What is connected
+// stays so. Safe for concurrent use.
+type socket struct {
+	path string
+
+	mu     sync.Mutex
+	l      *net.UnixListener
+	file   fs.FileInfo // of l
+	closed bool
+}
+
+// openSocket opens the control socket.
+func openSocket(path string) (*socket, error) {
+	s := &socket{path: path}
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *socket) listen() error {
+	l, err := listen(s.path)
+	if err != nil {
+		return err
+	}
+	file, err := os.Lstat(s.path)
+	if err != nil {
+		return errors.Join(fmt.Errorf("socket: %w", err), l.Close())
+	}
+	l.SetUnlinkOnClose(false) // it would remove whatever has the name then
+	s.l, s.file = l, file
+	return nil
+}
+
+// Accept implements [net.Listener].
+func (s *socket) Accept() (net.Conn, error) {
+	for {
+		l := s.current()
+		c, err := l.Accept()
+		if err == nil || s.current() == l {
+			return c, err
+		}
+	}
+}
+
+func (s *socket) current() *net.UnixListener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.l
+}
+
+// Addr implements [net.Listener].
+func (s *socket) Addr() net.Addr { return s.current().Addr() }
+
+// Close implements [net.Listener]. It removes the socket's file, if that is still the one that was made.
+func (s *socket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	s.closed = true
+	var err error
+	if s.there() {
+		err = os.Remove(s.path)
+	}
+	return errors.Join(err, s.l.Close())
+}
+
+// there says whether the socket's file is the one that was made.
+func (s *socket) there() bool {
+	now, err := os.Lstat(s.path)
+	return err == nil && os.SameFile(now, s.file)
+}
+
+// mend makes the socket again if its file is gone, and says whether it did.
+func (s *socket) mend() (again bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.there() {
+		return false, nil
+	}
+	old := s.l
+	if err := s.listen(); err != nil {
+		return false, err
+	}
+	_ = old.Close() // nobody can reach it
+	return true, nil
+}
+
+// keepEvery is how often it is looked whether the socket and the address notes still exist.
+const keepEvery = time.Second
+
+// keepSocket makes the socket and the notes of its address again when they are removed, until ctx ends.
+func (a *app) keepSocket(ctx context.Context) error {
+	ticker := time.NewTicker(keepEvery)
+	defer ticker.Stop()
+	told := ""
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+		switch again, err := a.socket.mend(); {
+		case err != nil && err.Error() != told:
+			told = err.Error()
+			a.log.Error("the control socket is gone, and can't be made again: no command reaches this daemon", "error", err)
+		case err == nil && again:
+			told = ""
+			a.log.Warn("the control socket was removed, and is there again", "socket", a.socket.path)
+		}
+		a.address.renew()
+	}
+}
+
+// vacate makes a place for the control socket. One that nobody answers on is left over, and removed.
+func vacate(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("socket: %w", err)
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("socket %s: there is a file of that name that is no socket; move it away, or set server.socket to another path", path)
+	default:
+		c, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
+			c.Close()
+			return fmt.Errorf("socket %s belongs to a living daemon; set server.socket to another path, or stop that one", path)
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("socket: %w", err)
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("socket: %w", err)
+		}
+	}
+	return nil
+}
+
+// listen opens the control socket.
+func listen(path string) (*net.UnixListener, error) {
+	if err := vacate(path); err != nil {
+		return nil, err
+	}
+	// On Linux the file has the mode that the descriptor was given before: at no moment can others connect. The umask, which
+	// commands inherit, is left alone.
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
+	}}
+	l, err := private.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("socket: %w", err)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o600 { // elsewhere
+		err = os.Chmod(path, 0o600)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("socket: %w", err), l.Close())
+		}
+	}
+	return l.(*net.UnixListener), nil
+}
