@@ -96,7 +96,7 @@ func (e *env) code(ctx context.Context, err error) int {
 		return exitTryAgain
 	case errors.As(err, &p):
 		switch p.Status {
-		case http.StatusServiceUnavailable, http.StatusInsufficientStorage:
+		case http.StatusServiceUnavailable, http.StatusInsufficientStorage, http.StatusTooManyRequests:
 			return exitTryAgain
 		case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 			return exitUsage

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,8 +61,8 @@ type tail struct {
 	patterns []events.Pattern
 	where    *expression.Expr
 	state    store.RunState
-	started  bool  // a first page was printed, or skipped: from here on after counts
-	after    int64 // the last sequence that was seen
+	started  bool  // it is known where the tail is: from here on after counts
+	after    int64 // the last sequence that was seen, or was passed over
 }
 
 func runTail(ctx context.Context, o *tailOptions) error {
@@ -116,10 +117,9 @@ func (t *tail) follow(ctx context.Context, client *api.Client, path string) erro
 			if said {
 				t.note("the daemon is there: following it")
 			}
-			again := t.started
-			if said, t.started = false, true; again && t.runs {
+			if said = false; t.started && t.runs {
 				// Events are resumed, and the store told of their runs; what older ones did meanwhile nobody tells.
-				return t.gap("no daemon was followed for a while: runs that changed meanwhile may be missing")
+				return t.gap("no daemon was followed for a while: runs that changed meanwhile may be missing"+allRuns, nil)
 			}
 			return nil
 		}, t.item)
@@ -181,6 +181,15 @@ func (t *tail) readStore(ctx context.Context, path string) error {
 			}
 		}
 	} else {
+		head, err := s.Head(ctx)
+		if err != nil {
+			return err
+		}
+		if head < t.after {
+			if err := t.gap(fmt.Sprintf("the journal ends with #%d, before #%d: the store is another one, or an older state of it", head, t.after), &head); err != nil {
+				return err
+			}
+		}
 		q.After = t.after
 	}
 	for {
@@ -252,25 +261,45 @@ func (t *tail) item(kind string, body []byte) error {
 		if err := t.p.item(kind, body); err != nil {
 			return &writeError{err}
 		}
+	case "head": // where the stream is: from there on it can be resumed
+		var h struct {
+			Sequence int64 `json:"seq,string"`
+		}
+		if err := unmarshal(body, &h); err != nil {
+			return err
+		}
+		t.after, t.started = h.Sequence, true
 	case "gap":
 		var g struct {
 			Reason string `json:"reason"`
+			After  *int64 `json:"after,string"`
 		}
 		if err := unmarshal(body, &g); err != nil {
 			return err
 		}
-		return t.gap(g.Reason)
+		if g.After == nil {
+			g.Reason += allRuns
+		}
+		return t.gap(g.Reason, g.After)
 	}
 	return nil
 }
 
-// gap says that runs may be missing.
-func (t *tail) gap(reason string) error {
-	t.note("gap: %s; evrun runs list has them all", reason)
+// allRuns is what to do about runs that a gap has swallowed.
+const allRuns = "; evrun runs list has them all"
+
+// gap says that runs may be missing, or with after that events are numbered anew from there on.
+func (t *tail) gap(reason string, after *int64) error {
+	t.note("gap: %s", events.EscapeControl(reason))
+	what := map[string]string{"reason": reason}
+	if after != nil {
+		t.after = *after
+		what["after"] = strconv.FormatInt(*after, 10)
+	}
 	if !t.json() {
 		return nil
 	}
-	if err := t.printJSON(map[string]any{"gap": map[string]string{"reason": reason}}); err != nil {
+	if err := t.printJSON(map[string]any{"gap": what}); err != nil {
 		return &writeError{err}
 	}
 	return nil

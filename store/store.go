@@ -95,6 +95,8 @@ type EventQuery struct {
 	// Last takes the last Limit events of the selection instead of the first; they still come in ascending order.
 	Last  bool
 	Limit int // at most so many; 0: 1,000
+	// MaxBytes ends a page that has so much data, with the event that fills it; 0: 4 MiB.
+	MaxBytes int
 }
 
 // Runs keeps what the handlers did.

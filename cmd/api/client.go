@@ -224,8 +224,8 @@ type StreamQuery struct {
 	Since    time.Time
 }
 
-// Stream follows the daemon's events, and runs, until the connection ends; each gets the kind ("event", "run", "gap") and
-// its JSON. ready is called once the daemon has answered.
+// Stream follows the daemon's events, and runs, until the connection ends; each gets the kind and its JSON: "event", "run",
+// "gap", and "head", which has the seq from which on the stream can be resumed, and comes before all others. ready is called once the daemon has answered.
 func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func() error, each func(kind string, body []byte) error) error {
 	v := url.Values{"type": q.Patterns}
 	var header []string

@@ -39,7 +39,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	if batch {
 		limit = 32 << 20
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	body, err := s.readEvents(w, r, limit)
 	if err != nil {
 		return err
 	}
@@ -73,10 +73,27 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	return s.publish(w, r, emit, evs, batch, wait)
 }
 
+// readEvents reads a body. Only so many that are large, or may become so, are read at the same time.
+func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if limit > 4<<20 && (r.ContentLength < 0 || r.ContentLength > 1<<20) {
+		release, err := s.batches.take()
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+}
+
 // publish has events accepted and answers with their receipts; one that is waited for, with what follows from it too.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(context.Context, []*events.Event) ([]store.Receipt, error),
 	evs []*events.Event, batch bool, wait time.Duration) error {
 	if wait > 0 {
+		release, err := s.streams.take()
+		if err != nil {
+			return err
+		}
+		defer release()
 		// Whoever listens before the event is accepted is told of all its runs.
 		listening := s.o.Commits.Subscribe(64)
 		defer listening.Unsubscribe()

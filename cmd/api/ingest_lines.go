@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -23,29 +24,34 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.lines.take()
+	if err != nil {
+		return err
+	}
+	defer release()
 	out := http.NewResponseController(w)
 	if err := out.EnableFullDuplex(); err != nil { // answers go out while lines come in
 		return err
 	}
-	interrupt := func() { _ = out.SetReadDeadline(time.Unix(1, 0)) }
+	body := &timedLines{body: r.Body, control: out}
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {
 		select {
 		case <-s.closing:
-			interrupt() // a client that sends nothing must not hold up a stop
+			body.interrupt() // a client that sends nothing must not hold up a stop
 		case <-ended:
 		}
 	}()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Connection", "close") // an interrupted read leaves it in no state for another request
-	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: interrupt, refuse: func() error {
+	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: body.interrupt, late: body.late, refuse: func() error {
 		if s.draining.Load() && r.Header.Get(RunTokenHeader) == "" {
 			return errDraining
 		}
 		return nil
 	}, cause: func() (*events.Event, error) { return s.cause(r) }}
-	ing.run(r.Context(), r.Body, w, out.Flush)
+	ing.run(r.Context(), body, w, out.Flush)
 	return nil
 }
 
@@ -89,8 +95,9 @@ type ingest struct {
 	emitter   *tasks.Emitter
 	maxData   int
 	defaults  LineDefaults
-	refuse    func() error // asked before each write
-	interrupt func()       // ends a read of the body that is under way
+	refuse    func() error     // asked before each write
+	interrupt func()           // ends a read of the body that is under way
+	late      func(error) bool // says whether a read of the body failed because a line came too slowly; nil: never
 	// cause gives the event whose run a line comes from, or why none can any more; nil: from no run.
 	cause func() (*events.Event, error)
 
@@ -120,6 +127,9 @@ func (g *ingest) run(ctx context.Context, body io.Reader, out io.Writer, flush f
 	if err != nil && !failed {
 		// The client is gone, or the server is closing.
 		p := *errDraining
+		if g.late != nil && g.late(err) {
+			p = *problem(http.StatusRequestTimeout, fmt.Sprintf("a line did not come to its end within %v", bodyTimeout))
+		}
 		_ = events.WriteJSON(out, &p)
 	}
 }

@@ -3,7 +3,9 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 
 	"evrun/events"
 	"evrun/store"
@@ -61,6 +63,8 @@ func problemOf(err error) *Problem {
 		return p
 	case errors.Is(err, tasks.ErrStopping):
 		return errDraining
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return problem(http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTimeout))
 	case errors.As(err, &notDead):
 		return problem(http.StatusConflict, err.Error())
 	case errors.Is(err, store.ErrNotFound):
@@ -76,7 +80,7 @@ func problemOf(err error) *Problem {
 
 func (p *Problem) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
-	if p.Status == http.StatusServiceUnavailable {
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.WriteHeader(p.Status)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 	"evrun/tasks/schedule"
 )
 
-// Options are what a Server is made of; all are required.
+// Options are what a Server is made of.
 type Options struct {
 	Store     store.Store
 	Emitter   *tasks.Emitter
@@ -32,6 +33,11 @@ type Options struct {
 	Reload    func(context.Context) (Reloaded, error) // reads the wiring file again
 	Explain   func(*events.Event) explain.Report      // what the wiring would do about an event
 	Metrics   http.Handler                            // answers GET /metrics
+
+	// The rest may be left out.
+
+	MaxConnections int // at the same time; those beyond are answered 503. Default 1,000
+	MaxStreams     int // at the same time, with the answers that follow an event, and as many bodies of NDJSON; those beyond are answered 429. Default 200
 }
 
 // Server answers the HTTP API.
@@ -40,11 +46,23 @@ type Server struct {
 	http     *http.Server
 	draining atomic.Bool
 	closing  chan struct{}
+
+	connections atomic.Int64
+	streams     places
+	lines       places // bodies of NDJSON
+	batches     places
+	pages       *pages
+	runs        *runFeed
 }
 
 // NewServer makes a server; Serve starts it.
 func NewServer(o Options) *Server {
-	s := &Server{o: o, closing: make(chan struct{})}
+	o.MaxConnections, o.MaxStreams = cmp.Or(o.MaxConnections, defaultConnections), cmp.Or(o.MaxStreams, defaultStreams)
+	s := &Server{
+		o: o, closing: make(chan struct{}), pages: newPages(o.Store), runs: newRunFeed(o.Commits),
+		streams: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: o.MaxStreams},
+		batches: places{what: "large batches", limit: largeBatches},
+	}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"POST /v1/events":                  s.postEvents,
@@ -82,7 +100,8 @@ func NewServer(o Options) *Server {
 		})
 	}
 	s.http = &http.Server{
-		Handler:           routed(mux),
+		Handler:           s.patient(routed(mux)),
+		ConnContext:       markBeyond,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -93,7 +112,7 @@ func NewServer(o Options) *Server {
 
 // Serve answers requests on l until Close.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(&counted{Listener: l, server: s}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -105,19 +124,18 @@ func (s *Server) Drain() { s.draining.Store(true) }
 // Close ends the streams, waits for the answers under way, and closes the server.
 func (s *Server) Close(ctx context.Context) error {
 	close(s.closing)
-	if err := s.http.Shutdown(ctx); err != nil {
-		return s.http.Close()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = s.http.Close()
 	}
-	return nil
+	s.runs.pump.Wait()
+	return err
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody reads it
-	}
 	p := problemOf(err)
-	stopping := p.Status == http.StatusServiceUnavailable && s.draining.Load() // all commands that come meanwhile get this
-	if p.Status >= http.StatusInternalServerError && !stopping {
+	stopping := p.Status == http.StatusServiceUnavailable && s.draining.Load()               // all commands that come meanwhile get this
+	if p.Status >= http.StatusInternalServerError && !stopping && r.Context().Err() == nil { // else the client is gone
 		s.o.Log.Warn("request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "error", err)
 	}
 	p.write(w)

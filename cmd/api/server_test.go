@@ -89,6 +89,11 @@ type daemon struct {
 // serve starts a daemon; it ends with the test.
 func serve(t *testing.T, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
+	return serveWith(t, func(*api.Options) {}, handlers...)
+}
+
+func serveWith(t *testing.T, options func(*api.Options), handlers ...*tasks.Handler) *daemon {
+	t.Helper()
 	bus, commits := events.NewBus(), events.NewFeed[store.Commit]()
 	s, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{
 		WantRuns: func() bool { return commits.Subscribers() > 0 },
@@ -112,8 +117,10 @@ func serve(t *testing.T, handlers ...*tasks.Handler) *daemon {
 	emitter := tasks.NewEmitter(d.store, 1000)
 	runner := tasks.NewRunner(tasks.Options{Store: d.store, Bus: bus, Emitter: emitter, Handlers: handlers, Log: log, Variables: map[string]string{}})
 	d.runner = runner
-	d.server = api.NewServer(api.Options{Store: d.store, Emitter: emitter, Runner: runner, Bus: bus, Commits: commits, Log: log, MaxData: 1000,
-		Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }})
+	o := api.Options{Store: d.store, Emitter: emitter, Runner: runner, Bus: bus, Commits: commits, Log: log, MaxData: 1000,
+		Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }}
+	options(&o)
+	d.server = api.NewServer(o)
 	l, err := net.Listen("unix", d.socket)
 	if err != nil {
 		t.Fatal(err)

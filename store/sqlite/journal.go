@@ -187,6 +187,9 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event
 	if q.Limit <= 0 {
 		q.Limit = 1000
 	}
+	if q.MaxBytes <= 0 {
+		q.MaxBytes = maxPageBytes
+	}
 	after, err := s.accepted(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
@@ -205,7 +208,7 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event
 				bytes += len(e.Data)
 			}
 		}
-		if len(page) == 0 || len(found) >= q.Limit || bytes >= maxPageBytes {
+		if len(page) == 0 || len(found) >= q.Limit || bytes >= q.MaxBytes {
 			break
 		}
 		if last := page[len(page)-1].Sequence; q.Last {
@@ -231,7 +234,7 @@ func matches(patterns []events.Pattern, typ string) bool {
 	return len(patterns) == 0
 }
 
-// maxPageBytes is how much data a page has, beyond the event that fills it.
+// maxPageBytes is how much data a page has, with the event that fills it, unless a query says otherwise.
 const maxPageBytes = 4 << 20
 
 // page reads rows in the order of the query's direction; none only at the end.
@@ -280,7 +283,7 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 	}
 	defer rows.Close()
 	var page []*events.Event
-	for bytes := 0; bytes < maxPageBytes && rows.Next(); {
+	for bytes := 0; bytes < q.MaxBytes && rows.Next(); {
 		e, err := scanEvent(rows)
 		if err != nil {
 			return nil, translate(err)

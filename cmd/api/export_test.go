@@ -1,0 +1,18 @@
+package api
+
+import "time"
+
+// Buffered is how many bytes the server holds for streams.
+func (s *Server) Buffered() int { return s.pages.buffered() + s.runs.buffered() }
+
+// Writing is how many streams are in the middle of a write.
+func (s *Server) Writing() int {
+	s.pages.mu.Lock()
+	defer s.pages.mu.Unlock()
+	return len(s.pages.writes)
+}
+
+// LimitWriting changes how much may be written to streams at the same time, and when a write is slow.
+func (s *Server) LimitWriting(bytes int, slow time.Duration) {
+	s.pages.limit, s.pages.slow = bytes, slow
+}

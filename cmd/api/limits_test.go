@@ -1,0 +1,279 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks"
+)
+
+// piped is a listener for net.Pipe, whose deadlines follow the clock of a synctest bubble.
+type piped struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *piped) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *piped) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+func (l *piped) Addr() net.Addr { return &net.UnixAddr{} }
+
+func (l *piped) dial() net.Conn {
+	here, there := net.Pipe()
+	l.conns <- there
+	return here
+}
+
+// journal is a store with a few events.
+type journal struct {
+	store.Store
+	evs     []*events.Event
+	reads   int
+	reading chan struct{} // each read takes one; nil: none waits
+}
+
+func (*journal) ID() string                            { return "aaaaaaaa" }
+func (j *journal) Head(context.Context) (int64, error) { return int64(len(j.evs)), nil }
+func (j *journal) Events(_ context.Context, q store.EventQuery) ([]*events.Event, error) {
+	if j.reading != nil {
+		<-j.reading
+	}
+	j.reads++
+	return j.evs[min(int(q.After), len(j.evs)):], nil
+}
+func (j *journal) Append(_ context.Context, evs []*events.Event) ([]store.Receipt, error) {
+	receipts := make([]store.Receipt, len(evs))
+	for i, e := range evs {
+		j.evs = append(j.evs, e)
+		receipts[i].Sequence = int64(len(j.evs))
+	}
+	return receipts, nil
+}
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// bubble runs a server in a synctest bubble.
+func bubble(t *testing.T, test func(*testing.T, *journal, *piped)) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &journal{}
+		s := NewServer(Options{Store: j, Emitter: tasks.NewEmitter(j, 1000), Log: quiet(), MaxData: 1000, Bus: events.NewBus(), Commits: events.NewFeed[store.Commit]()})
+		l := &piped{conns: make(chan net.Conn), closed: make(chan struct{})}
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = s.Serve(l) })
+		test(t, j, l)
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		serving.Wait()
+	})
+}
+
+func TestABodyThatStaysHalfSentEnds(t *testing.T) {
+	for contentType, x := range map[string]struct {
+		body   string
+		answer string
+	}{
+		"application/cloudevents+json":       {`{"type":"a.b"`, `"status":408`},
+		"application/cloudevents-batch+json": {`[{"type":"a.b"},`, `"status":408`},
+		"application/x-ndjson":               {"{\"type\":\"a.b\"}\n{\"type\"", `"status":408,"title":"Request Timeout","detail":"a line did not come to its end within 1m0s"`},
+	} {
+		t.Run(contentType, func(t *testing.T) {
+			bubble(t, func(t *testing.T, _ *journal, l *piped) {
+				c := l.dial()
+				defer c.Close()
+				began := time.Now()
+				fmt.Fprintf(c, "POST /v1/events HTTP/1.1\r\nHost: evrun\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n%s", contentType, x.body)
+				answer, _ := io.ReadAll(c)
+				if took := time.Since(began); took < bodyTimeout || took > 2*bodyTimeout {
+					t.Errorf("it took %v", took)
+				}
+				if !strings.Contains(string(answer), x.answer) {
+					t.Errorf("the answer is %q", answer)
+				}
+			})
+		})
+	}
+}
+
+func TestLinesMayComeAtTheirLeisure(t *testing.T) {
+	bubble(t, func(t *testing.T, j *journal, l *piped) {
+		c := l.dial()
+		defer c.Close()
+		const line = "{\"type\":\"a.b\"}\n"
+		answered := make(chan int)
+		go func() {
+			in, n := bufio.NewScanner(c), 0
+			for in.Scan() {
+				if strings.Contains(in.Text(), `"duplicate":false`) {
+					n++
+				}
+			}
+			answered <- n
+		}()
+		fmt.Fprintf(c, "POST /v1/events HTTP/1.1\r\nHost: evrun\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n", 3*len(line))
+		for range 3 {
+			time.Sleep(24 * time.Hour)
+			io.WriteString(c, line[:5])
+			time.Sleep(bodyTimeout / 2)
+			io.WriteString(c, line[5:])
+		}
+		if n := <-answered; n != 3 {
+			t.Errorf("%d lines are accepted", n)
+		}
+	})
+}
+
+func TestAnIdleStreamSaysWhereItIs(t *testing.T) {
+	bubble(t, func(t *testing.T, j *journal, l *piped) {
+		c := l.dial()
+		defer c.Close()
+		io.WriteString(c, "GET /v1/stream?type=none HTTP/1.1\r\nHost: evrun\r\n\r\n")
+		in := bufio.NewReader(c)
+		began := time.Now()
+		for n := 0; n < 3; {
+			text, err := in.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text == "id: 0\n" {
+				n++
+			}
+		}
+		if took := time.Since(began); took != 2*keepAlive {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestAReaderThatDoesNotReadIsLetGo(t *testing.T) {
+	bubble(t, func(t *testing.T, j *journal, l *piped) {
+		j.evs = []*events.Event{{Sequence: 1, Type: "a.b", Data: json.RawMessage(`"` + strings.Repeat("x", 100000) + `"`)}}
+		for _, request := range []string{"GET /v1/stream?after=0 HTTP/1.1", "GET /v1/events HTTP/1.1"} {
+			c := l.dial()
+			fmt.Fprintf(c, "%s\r\nHost: evrun\r\n\r\n", request)
+			c.Read(make([]byte, 1)) // the answer has begun
+			time.Sleep(writeTimeout + time.Second)
+			synctest.Wait()
+			if _, err := io.Copy(io.Discard, c); err != nil {
+				t.Errorf("%s: %v", request, err)
+			}
+			c.Close()
+		}
+	})
+}
+
+func TestAPageIsReadAndEncodedOnceForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &journal{evs: []*events.Event{{Sequence: 1, Type: "a.b"}, {Sequence: 2, Type: "a.b"}}, reading: make(chan struct{})}
+		p := newPages(j)
+		const n = 100
+		got := make(chan *streamPage, n)
+		for range n {
+			go func() {
+				page, err := p.next(t.Context(), nil, pageKey{"", 0})
+				if err != nil {
+					t.Error(err)
+				}
+				got <- page
+			}()
+		}
+		synctest.Wait() // all want it
+		close(j.reading)
+		first := <-got
+		for range n - 1 {
+			if page := <-got; page != first {
+				t.Fatal("two have pages of their own")
+			}
+		}
+		page, err := p.next(t.Context(), nil, pageKey{"", 1})
+		if err != nil || page != first || strings.Count(string(page.beyond(1)), "id: ") != 1 || j.reads != 1 {
+			t.Errorf("one that is further on: %v, %d reads, %q", err, j.reads, page.beyond(1))
+		}
+		// The end is not kept: what comes next is found.
+		if page, err := p.next(t.Context(), nil, pageKey{"", 2}); page != nil || err != nil {
+			t.Errorf("at the end: %v, %v", page, err)
+		}
+		j.evs = append(j.evs, &events.Event{Sequence: 3, Type: "a.b"})
+		if page, err := p.next(t.Context(), nil, pageKey{"", 2}); page == nil || page.last() != 3 || err != nil {
+			t.Errorf("beyond the end: %v, %v", page, err)
+		}
+	})
+}
+
+func TestAnEndThatIsOldIsNotBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &journal{reading: make(chan struct{})}
+		p := newPages(j)
+		first, second := make(chan *streamPage, 1), make(chan *streamPage, 1)
+		look := func(to chan<- *streamPage) {
+			page, err := p.next(t.Context(), nil, pageKey{"", 0})
+			if err != nil {
+				t.Error(err)
+			}
+			to <- page
+		}
+		go look(first)
+		synctest.Wait()
+		j2 := j.evs
+		go look(second) // joins the first, whose look at the journal may have been before an event
+		synctest.Wait()
+		_ = j2
+		j.reading <- struct{}{}
+		if page := <-first; page != nil {
+			t.Fatal("the journal is not empty")
+		}
+		j.evs = []*events.Event{{Sequence: 1, Type: "a.b"}}
+		j.reading <- struct{}{}
+		if page := <-second; page == nil {
+			t.Error("the second has missed the event")
+		}
+	})
+}
+
+func TestTheSlowestWriteEndsWhenRoomIsNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPages(&journal{})
+		p.limit = 100
+		page := func() *streamPage { return &streamPage{text: make([]byte, 60)} }
+		ended := 0
+		slow := p.begin(page(), func() { ended++ })
+		if w := p.begin(page(), func() {}); w != nil {
+			t.Fatal("there was room for both")
+		}
+		if p.begin(slow.page, func() {}) == nil {
+			t.Fatal("a page that is held anyway takes room")
+		}
+		p.room(t.Context())
+		w := p.begin(page(), func() {})
+		if w == nil || ended != 1 {
+			t.Fatalf("the slowest goes on: %v, %d", w, ended)
+		}
+		if err := p.done(slow); !errors.Is(err, errSlowest) {
+			t.Errorf("the slowest is told %v", err)
+		}
+		if err := p.done(w); err != nil {
+			t.Error(err)
+		}
+	})
+}

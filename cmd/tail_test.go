@@ -1,0 +1,80 @@
+package cmd_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// TestATailThatSawNothingYetMissesNothing breaks the connection of a tail before its first event, and has one accepted before it
+// is back.
+func TestATailThatSawNothingYetMissesNothing(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"evrun.yaml":   "handlers: []\n",
+		"through.yaml": "server: {socket: through.sock}\nhandlers: []\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	daemon := evrun(t, dir, "serve")
+	daemon.line(t, "evrun")
+	evrun(t, dir, "emit", "a.b", "--id", "old").wait(t)
+
+	l, err := net.Listen("unix", filepath.Join(dir, "through.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	began, broken := make(chan struct{}), make(chan struct{})
+	var relays sync.WaitGroup
+	relays.Go(func() {
+		for first := true; ; first = false {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("unix", filepath.Join(dir, "evrun.sock"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			relays.Go(func() { _, _ = io.Copy(to, c); to.Close() })
+			if !first {
+				relays.Go(func() { _, _ = io.Copy(c, to); c.Close() })
+				continue
+			}
+			var seen bytes.Buffer
+			for part := make([]byte, 4096); !bytes.Contains(seen.Bytes(), []byte("event: head")); {
+				n, err := to.Read(part)
+				if err != nil {
+					t.Error(err)
+					break
+				}
+				seen.Write(part[:n])
+				_, _ = c.Write(part[:n])
+			}
+			close(began)
+			<-broken
+			c.Close()
+		}
+	})
+	tail := evrun(t, dir, "tail", "-n", "0", "-o", "json", "-q", "-c", "through.yaml")
+	<-began
+	evrun(t, dir, "emit", "a.b", "--id", "new").wait(t)
+	close(broken)
+	tail.line(t, `"id":"new"`)
+	evrun(t, dir, "emit", "a.b", "--id", "newer").wait(t)
+	tail.line(t, `"id":"newer"`)
+	tail.interrupt(t)
+	if rest := tail.rest(); len(rest) > 0 {
+		t.Errorf("and then %q", rest)
+	}
+	daemon.interrupt(t)
+	l.Close()
+	relays.Wait()
+}
