@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -110,6 +111,14 @@ func (e *Event) checkData() error {
 	}
 	if msg := checkJSON(e.Data); msg != "" {
 		return &AttributeError{"data", msg + "; say in datacontenttype if it is something else"}
+	}
+	return nil
+}
+
+// CheckJSON says what is wrong with JSON text that is to be the data of an event.
+func CheckJSON(text []byte) error {
+	if msg := checkJSON(text); msg != "" {
+		return errors.New(msg)
 	}
 	return nil
 }

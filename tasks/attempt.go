@@ -47,7 +47,7 @@ func (t *task) lowest() int64 {
 func (c *consumer) delivery(t *task) *Delivery {
 	return &Delivery{
 		Event: t.event, Env: expression.NewEnv(t.event), Handler: c.h.Name,
-		RunID: c.runID(t), Attempt: t.attempt,
+		RunID: c.runID(t), Attempt: t.attempt, MaxData: c.r.o.Emitter.maxData,
 	}
 }
 

@@ -75,6 +75,8 @@ type Delivery struct {
 	Handler string
 	RunID   string // the same at every attempt: the idempotency key
 	Attempt int    // from 1
+	// MaxData is how large the result may be that becomes the data of an event, in bytes of JSON; 0: [DefaultMaxEvent].
+	MaxData int
 
 	foreseen *foreseen // of an inside handler that emits
 

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,7 +114,7 @@ func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	}
 	ctx, cancel := withDefaultTimeout(ctx)
 	defer cancel()
-	result, err := h.exchange(req.WithContext(ctx))
+	result, err := h.exchange(req.WithContext(ctx), cmp.Or(d.MaxData, tasks.DefaultMaxEvent))
 	if err != nil {
 		return nil, h.explain(req, timedOut(ctx, err))
 	}
@@ -198,8 +199,8 @@ func (h *httpRequest) body(d *tasks.Delivery, header http.Header) ([]byte, error
 	return text, nil
 }
 
-// exchange sends a request, and reads the answer.
-func (h *httpRequest) exchange(req *http.Request) (any, error) {
+// exchange sends a request, and reads the answer. The result has at most so many bytes.
+func (h *httpRequest) exchange(req *http.Request, room int) (any, error) {
 	client := http.Client{Transport: h.transport, CheckRedirect: h.redirect}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -213,7 +214,7 @@ func (h *httpRequest) exchange(req *http.Request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s, but its body broke off after %d bytes: %w", resp.Status, len(body), err)
 	}
-	return answer(resp, body, h.secrets), nil
+	return fit(answer(resp, body, h.secrets), room)
 }
 
 // redirect follows where the status isn't one that is expected.

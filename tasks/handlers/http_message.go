@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"evrun/events"
 	"evrun/tasks"
@@ -142,34 +140,6 @@ func (h *httpRequest) expected(status int) bool {
 	return false
 }
 
-// answer is the kind's result.
-func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[string]any {
-	headers := map[string]any{}
-	for name, values := range resp.Header {
-		if name != "Set-Cookie" { // a secret, and nobody keeps it
-			headers[strings.ToLower(name)] = secrets.Redact(strings.Join(values, ", "))
-		}
-	}
-	result := map[string]any{"status": resp.StatusCode, "headers": headers, "body": nil}
-	if len(body) > maxAnswer {
-		body = body[:maxAnswer]
-		for i := 0; i < utf8.UTFMax-1 && !utf8.Valid(body[len(body)-min(len(body), utf8.UTFMax):]) && len(body) > 0; i++ {
-			body = body[:len(body)-1]
-		}
-		result["truncated"] = true
-	}
-	switch v, err := expression.DecodeJSON(body); {
-	case len(body) == 0:
-	case result["truncated"] == nil && isJSON(resp.Header.Get("Content-Type")) && err == nil:
-		result["body"] = redactTree(secrets, v)
-	case utf8.Valid(body):
-		result["body"] = secrets.Redact(string(body))
-	default:
-		result["body_base64"] = base64.StdEncoding.EncodeToString(body)
-	}
-	return result
-}
-
 func isJSON(contentType string) bool {
 	return contentType != "" && (&events.Event{DataContentType: contentType}).IsJSON()
 }
@@ -196,7 +166,7 @@ func redactTree(secrets *expression.Secrets, v any) any {
 func statusError(resp *http.Response, body []byte, secrets *expression.Secrets) error {
 	text := resp.Status
 	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
-		text += fmt.Sprintf(", a redirect to %s that is not followed", to.Host)
+		text += fmt.Sprintf(", a redirect to %s that is not followed", excerpt(to.Scheme+"://"+to.Host+to.EscapedPath()))
 	} else if said := beginning(secrets.Redact(string(body))); said != "" {
 		text += ": " + excerpt(said)
 	}

@@ -18,7 +18,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
+	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -330,7 +332,9 @@ func TestHTTPCutsAnEndlessAnswer(t *testing.T) {
 			}
 		}
 	})
-	result, err := request(t, map[string]any{"url": server.URL}, Deps{}).Do(context.Background(), delivery(`{}`))
+	d := delivery(`{}`)
+	d.MaxData = 2 << 20
+	result, err := request(t, map[string]any{"url": server.URL}, Deps{}).Do(context.Background(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -536,5 +540,56 @@ func TestWrongHTTPInputsAreExplained(t *testing.T) {
 				t.Errorf("%v shows the password", e)
 			}
 		}
+	}
+}
+
+func TestHTTPCutsAnAnswerToWhatAnEventMayHave(t *testing.T) {
+	deep := strings.Repeat("[", 500) + strings.Repeat("]", 500)
+	for name, x := range map[string]struct {
+		contentType, body string
+		key, has          string
+		cut               bool
+	}{
+		"small":          {"application/json", `{"a":1}`, "body", "", false},
+		"text":           {"text/plain", strings.Repeat("é", 5000), "body", "éé", true},
+		"escaped":        {"text/plain", strings.Repeat("\x01\"", 5000), "body", "\x01\"\x01", true},
+		"JSON":           {"application/json", `{"a":"` + strings.Repeat("x", 5000) + `"}`, "body", `{"a":"xx`, true},
+		"bytes":          {"image/png", strings.Repeat("\xff", 5000), "body_base64", "////", true},
+		"many headers":   {"x/" + strings.Repeat("y", 5000), "hello", "body", "hello", true},
+		"nested":         {"application/json", deep, "body", deep, false},
+		"just too large": {"text/plain", strings.Repeat("x", 1900), "body", "xxx", true},
+	} {
+		server, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", x.contentType)
+			_, _ = io.WriteString(w, x.body)
+		})
+		d := delivery(`{}`)
+		d.MaxData = 2000
+		result, err := request(t, map[string]any{"url": server.URL}, Deps{}).Do(context.Background(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := result.(map[string]any)
+		text, err := events.MarshalJSON(r)
+		if err != nil || len(text) > d.MaxData || events.CheckJSON(text) != nil {
+			t.Errorf("%s: %d bytes, %v", name, len(text), err)
+		}
+		if body, _ := r[x.key].(string); !strings.HasPrefix(body, x.has) || !utf8.ValidString(body) || (r["truncated"] == true) != x.cut {
+			t.Errorf("%s: truncated %v, body %.20q", name, r["truncated"], body)
+		}
+		if x.cut && name != "many headers" && len(text) < d.MaxData-12 {
+			t.Errorf("%s: only %d bytes are kept", name, len(text))
+		}
+	}
+}
+
+func TestHTTPNamesThePathOfARedirect(t *testing.T) {
+	server, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "/log%20in?token=secret")
+		w.WriteHeader(http.StatusFound)
+	})
+	_, err := request(t, map[string]any{"url": server.URL + "/in"}, Deps{}).Do(context.Background(), delivery(`{}`))
+	if err == nil || !strings.Contains(err.Error(), `302 Found, a redirect to "`+server.URL+`/log%20in" that is not followed`) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
 	}
 }

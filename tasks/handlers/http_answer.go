@@ -1,0 +1,85 @@
+package handlers
+
+import (
+	"encoding/base64"
+	"net/http"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"evrun/events"
+	"evrun/tasks/expression"
+)
+
+// answer is the kind's result.
+func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[string]any {
+	headers := map[string]any{}
+	for name, values := range resp.Header {
+		if name != "Set-Cookie" { // a secret, and nobody keeps it
+			headers[strings.ToLower(name)] = secrets.Redact(strings.Join(values, ", "))
+		}
+	}
+	result := map[string]any{"status": resp.StatusCode, "headers": headers, "body": nil}
+	if len(body) > maxAnswer {
+		body = body[:maxAnswer]
+		for i := 0; i < utf8.UTFMax-1 && !utf8.Valid(body[len(body)-min(len(body), utf8.UTFMax):]) && len(body) > 0; i++ {
+			body = body[:len(body)-1]
+		}
+		result["truncated"] = true
+	}
+	switch v, err := expression.DecodeJSON(body); {
+	case len(body) == 0:
+	case result["truncated"] == nil && isJSON(resp.Header.Get("Content-Type")) && err == nil:
+		result["body"] = redactTree(secrets, v)
+	case utf8.Valid(body):
+		result["body"] = secrets.Redact(string(body))
+	default:
+		result["body_base64"] = base64.StdEncoding.EncodeToString(body)
+	}
+	return result
+}
+
+// fit makes a result fit for the data of an event of so many bytes: a request that went well must not fail because of its
+// answer's size. What is cut off is marked by "truncated"; JSON that is cut, or nested too deeply, becomes text.
+func fit(result map[string]any, room int) (map[string]any, error) {
+	text, err := events.MarshalJSON(result)
+	if err != nil || len(text) <= room && events.CheckJSON(text) == nil {
+		return result, err
+	}
+	if len(text) > room {
+		result["truncated"] = true
+	}
+	kept, encoded := "body", false
+	if _, encoded = result["body_base64"]; encoded {
+		kept = "body_base64"
+	} else if _, isText := result["body"].(string); !isText {
+		if text, err = events.MarshalJSON(result["body"]); err != nil { // not the body as it came: secrets are taken out
+			return nil, err
+		}
+		result["body"] = string(text)
+	}
+	whole := result[kept].(string)
+	size := func(n int) int {
+		if !encoded {
+			for n > 0 && n < len(whole) && !utf8.RuneStart(whole[n]) {
+				n--
+			}
+		} else {
+			n -= n % 4
+		}
+		result[kept] = whole[:n]
+		text, err = events.MarshalJSON(result)
+		return len(text)
+	}
+	if size(0) > room { // many headers, and little room
+		result["headers"] = map[string]any{}
+	}
+	most := sort.Search(len(whole), func(n int) bool { return size(n+1) > room })
+	if size(most) > room {
+		result[kept] = ""
+	}
+	if len(result[kept].(string)) < len(whole) {
+		result["truncated"] = true
+	}
+	return result, err
+}
