@@ -42,6 +42,18 @@ var costs = map[string]cost{
 	"match": {length: shortest, argument: 1}, // the question, not the documents: a short one can search large ones for long
 }
 
+// indexed says how large a value may be in a statement that writes an fts5 table: SQLite can't be stopped while it takes a text
+// apart. The trigram tokenizer makes a term of each character.
+func indexed(definition string) bound {
+	if strings.Contains(strings.ToLower(definition), "trigram") {
+		return bound{short, fullText}
+	}
+	return bound{small, fullText}
+}
+
+// fullText is in the place of a function's name in the bound of what writes an fts5 table.
+const fullText = "fts5"
+
 // plain are the functions that take time and space in proportion to what they are given.
 var plain = set(`-> ->> abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil ceiling changes char coalesce concat concat_ws cos cosh
 	count cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp first_value floor

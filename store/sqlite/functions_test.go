@@ -36,6 +36,8 @@ func TestEveryFunctionWasLookedAt(t *testing.T) {
 func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 	u := openUser(t)
 	u.must(t, `CREATE TABLE docs (id INTEGER PRIMARY KEY, body TEXT)`, `CREATE TABLE log (x)`, `CREATE VIRTUAL TABLE words USING fts5(word)`,
+		`CREATE VIRTUAL TABLE thirds USING "fts5"(word, tokenize='trigram')`, `CREATE TABLE pages (x TEXT)`,
+		`CREATE TRIGGER pages_words AFTER INSERT ON pages BEGIN INSERT INTO words VALUES (new.x); END`,
 		`CREATE VIEW found AS SELECT id, instr(body, id) AS at FROM docs`,
 		`CREATE TABLE checked (x TEXT CHECK (x NOT LIKE '%' || x || 'y%'))`, `CREATE TABLE made (x TEXT, y TEXT AS (replace(x, x, 'b')))`,
 		`CREATE TABLE indexed (x TEXT)`, `CREATE INDEX indexed_x ON indexed (trim(x, x))`,
@@ -71,6 +73,10 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 		{`SELECT length(strftime(:f, 'now'))`, []any{strings.Repeat("%J", 40_000)}},
 		{`SELECT length(json_patch(:a, :b))`, []any{`{"a":"` + pattern + `"}`, `{"b":1}`}},
 		{`SELECT count(*) FROM words WHERE words MATCH :q`, []any{strings.Repeat("a OR ", 1000) + "b"}},
+		{`INSERT INTO words VALUES (:x)`, []any{body}},
+		{`INSERT INTO words SELECT body FROM docs`, nil},
+		{`INSERT INTO thirds VALUES (:x)`, []any{pattern}},
+		{`INSERT INTO pages VALUES (:x)`, []any{body}},
 		{`SELECT at FROM found`, nil},
 		{`INSERT INTO log VALUES (:x)`, []any{body}},
 		{`INSERT INTO checked VALUES (:x)`, []any{body}},

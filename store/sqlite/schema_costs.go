@@ -42,6 +42,9 @@ func (c *conn) schemaCosts() (costly schemaCosts, err error) {
 				costly.own[name] = literals
 			}
 			tighten(costly.written, table, boundOf(calls))
+			if fullTextTable.MatchString(e[1]) {
+				tighten(costly.written, table, indexed(e[1]))
+			}
 			if generated.MatchString(e[1]) {
 				tighten(costly.read, table, boundOf(calls))
 			}
@@ -52,6 +55,9 @@ func (c *conn) schemaCosts() (costly schemaCosts, err error) {
 
 // generated finds the columns that are computed as they are read.
 var generated = regexp.MustCompile(`(?i)\bAS\s*\(`)
+
+// fullTextTable finds the virtual tables whose writes take texts apart.
+var fullTextTable = regexp.MustCompile(`(?is)^\s*CREATE\s+VIRTUAL\s+TABLE\b.*\bUSING\s+["'\[` + "`" + `]?fts5\b`)
 
 func tighten(bounds map[string]bound, table string, by bound) {
 	b := bounds[table]

@@ -333,6 +333,9 @@ func (u *userStatements) explain(err error) error {
 	}
 	text := message(e)
 	switch {
+	case e.Code() == lib.SQLITE_TOOBIG && u.guard.bound.function == fullText:
+		text = fmt.Sprintf("a value is larger than %s, the limit for a statement that writes this fts5 table, since SQLite can't be stopped while it "+
+			"indexes a text; index a part of it, as with substr(), in a statement of its own", sizeText(u.guard.bound.length))
 	case e.Code() == lib.SQLITE_TOOBIG && u.guard.bound.length > 0:
 		text = fmt.Sprintf("a value is larger than %s, the limit for a statement that calls %s like this, since SQLite can't be stopped within that function; "+
 			"leave the function out, or keep such values out of the statement", sizeText(u.guard.bound.length), u.guard.bound.function)

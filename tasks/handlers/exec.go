@@ -28,7 +28,7 @@ import (
 )
 
 // command is the kind exec. It runs a program of the wiring file's choice; the event reaches it on stdin, never as a part of
-// the command line unless the file says so (see exec_arguments.go). How it ends is in exec_process.go.
+// the command line unless the file says so (see exec_arguments.go). How it ends is in package process.
 type command struct {
 	Command   []*expression.Template          `input:"command" doc:"The program and its arguments, each an element of the list; no shell looks at them. A program without a slash is looked up in PATH, one with a slash is relative to the wiring file's folder, and is refused when others can write it, as the wiring file is. An argument that begins with a ${ … } must not turn out to begin with a hyphen, unless a \"--\" stands before it."`
 	Shell     string                          `input:"shell" doc:"In place of command: a script for /bin/sh. It is constant; values reach it by env or on stdin."`
