@@ -228,7 +228,7 @@ func listening(socket string) bool {
 func (a *address) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	s, err := api.NewClient(a.Socket).Status(ctx)
+	s, err := api.NewClient(a.Socket, a.Config, a.Store).Status(ctx)
 	return err == nil && wiringKey(s.Config) == wiringKey(a.Config)
 }
 
@@ -300,10 +300,15 @@ func (e *env) issuer() *address {
 	return a
 }
 
+// clientOf is for the daemon of these settings.
+func clientOf(cfg *config.Config) *api.Client {
+	return api.NewClient(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path)
+}
+
 // client is for the daemon of these settings. To the one that runs the command which this evrun is a part of, and to no other,
 // it presents the command's secret.
 func (e *env) client(cfg *config.Config) (*api.Client, error) {
-	c := api.NewClient(cfg.Settings.Server.Socket)
+	c := clientOf(cfg)
 	if a := e.issuer(); a != nil && a.Socket == cfg.Settings.Server.Socket {
 		c.RunToken = os.Getenv(tasks.VariableRunToken)
 		if !runToken.MatchString(c.RunToken) {

@@ -130,7 +130,7 @@ func openStore(ctx context.Context, cfg *config.Config, opt store.Options) (*sql
 		if err == nil || !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
 			return s, err
 		}
-		if c := api.NewClient(cfg.Settings.Server.Socket); c.Ping(ctx) == nil {
+		if c := clientOf(cfg); c.Ping(ctx) == nil {
 			return nil, err // a daemon: it won't go away
 		}
 		select {
@@ -245,7 +245,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 
 // open opens the control socket.
 func (a *app) open() (err error) {
-	if a.socket, err = openSocket(a.cfg.Settings.Server.Socket); err != nil {
+	if a.socket, err = openSocket(a.cfg.Settings.Server); err != nil {
 		return err
 	}
 	a.address.remember()

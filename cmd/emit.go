@@ -185,7 +185,8 @@ func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events
 	for {
 		rc, err = client.Emit(ctx, e)
 		var p *api.Problem
-		if err == nil || errors.As(err, &p) || ctx.Err() != nil {
+		var refused *api.ConnectError
+		if err == nil || errors.As(err, &p) || errors.As(err, &refused) || ctx.Err() != nil {
 			return rc, false, err
 		}
 		if errors.Is(err, api.ErrNoDaemon) {

@@ -77,6 +77,7 @@ func (e *env) code(ctx context.Context, err error) int {
 	var faults *config.Errors
 	var p *api.Problem
 	var refused *tasks.RefusedError
+	var unreachable *api.ConnectError
 	switch {
 	case errors.As(err, &ex):
 		return ex.code
@@ -90,7 +91,7 @@ func (e *env) code(ctx context.Context, err error) int {
 		return exitConfig
 	case errors.As(err, &refused):
 		return exitUsage
-	case errors.Is(err, api.ErrNoDaemon):
+	case errors.Is(err, api.ErrNoDaemon), errors.As(err, &unreachable):
 		return exitNoDaemon
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrLocked):
 		return exitTryAgain
@@ -144,7 +145,10 @@ func violationsOf(err error) (list []schema.Violation, more int, headline string
 func hintFor(err error) string {
 	var p *api.Problem
 	var untrusted *files.Error
+	var unreachable *api.ConnectError
 	switch {
+	case errors.As(err, &unreachable):
+		return unreachable.Hint
 	case errors.As(err, &untrusted):
 		return untrusted.Hint
 	case errors.Is(err, api.ErrNoDaemon):

@@ -108,7 +108,7 @@ func (e *env) handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := api.NewClient(cfg.Settings.Server.Socket).Handlers(ctx)
+	list, err := clientOf(cfg).Handlers(ctx)
 	if !errors.Is(err, api.ErrNoDaemon) {
 		return list, err
 	}
@@ -263,7 +263,7 @@ func (e *env) changeHandlers(ctx context.Context, names []string, change handler
 	if err != nil {
 		return err
 	}
-	client := api.NewClient(cfg.Settings.Server.Socket)
+	client := clientOf(cfg)
 	failed := false
 	for _, name := range names {
 		var done any

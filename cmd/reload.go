@@ -39,7 +39,7 @@ func runReload(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	done, err := api.NewClient(cfg.Settings.Server.Socket).Reload(ctx)
+	done, err := clientOf(cfg).Reload(ctx)
 	var p *api.Problem
 	if errors.As(err, &p) && p.Status == http.StatusUnprocessableEntity {
 		// The same file read here says it with its lines; unless only the daemon sees what is wrong.

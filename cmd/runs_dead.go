@@ -165,7 +165,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 		return nil
 	}
 	selected := len(ids) == 0
-	client := api.NewClient(cfg.Settings.Server.Socket)
+	client := clientOf(cfg)
 	alone, err := o.daemonOrStore(ctx, func(ctx context.Context) error { return apply(ctx, client) }, func(ctx context.Context) error {
 		// Opened for writing, a store that isn't there would be made.
 		if _, err := os.Stat(cfg.Settings.Store.Path); errors.Is(err, os.ErrNotExist) {

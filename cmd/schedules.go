@@ -67,7 +67,7 @@ func (e *env) schedules(ctx context.Context, n int) ([]api.Schedule, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := api.NewClient(cfg.Settings.Server.Socket).Schedules(ctx, n)
+	list, err := clientOf(cfg).Schedules(ctx, n)
 	if !errors.Is(err, api.ErrNoDaemon) {
 		return list, err
 	}
@@ -415,7 +415,7 @@ func runSchedulesPause(ctx context.Context, e *env, names []string, paused bool)
 	if err != nil {
 		return err
 	}
-	client := api.NewClient(cfg.Settings.Server.Socket)
+	client := clientOf(cfg)
 	failed := false
 	for _, name := range names {
 		var done api.Paused

@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"evrun/cmd/config"
 )
 
 // socket is the daemon's control socket: a listener that goes on under the same path when its file is removed. What is connected
 // stays so. Safe for concurrent use.
 type socket struct {
-	path string
+	config.ServerSettings
 
 	mu     sync.Mutex
 	l      *net.UnixListener
@@ -27,8 +29,8 @@ type socket struct {
 }
 
 // openSocket opens the control socket.
-func openSocket(path string) (*socket, error) {
-	s := &socket{path: path}
+func openSocket(server config.ServerSettings) (*socket, error) {
+	s := &socket{ServerSettings: server}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -36,11 +38,11 @@ func openSocket(path string) (*socket, error) {
 }
 
 func (s *socket) listen() error {
-	l, err := listen(s.path)
+	l, err := listen(s.ServerSettings)
 	if err != nil {
 		return err
 	}
-	file, err := os.Lstat(s.path)
+	file, err := os.Lstat(s.Socket)
 	if err != nil {
 		return errors.Join(fmt.Errorf("socket: %w", err), l.Close())
 	}
@@ -79,14 +81,14 @@ func (s *socket) Close() error {
 	s.closed = true
 	var err error
 	if s.there() {
-		err = os.Remove(s.path)
+		err = os.Remove(s.Socket)
 	}
 	return errors.Join(err, s.l.Close())
 }
 
 // there says whether the socket's file is the one that was made.
 func (s *socket) there() bool {
-	now, err := os.Lstat(s.path)
+	now, err := os.Lstat(s.Socket)
 	return err == nil && os.SameFile(now, s.file)
 }
 
@@ -125,7 +127,7 @@ func (a *app) keepSocket(ctx context.Context) error {
 			a.log.Error("the control socket is gone, and can't be made again: no command reaches this daemon", "error", err)
 		case err == nil && again:
 			told = ""
-			a.log.Warn("the control socket was removed, and is there again", "socket", a.socket.path)
+			a.log.Warn("the control socket was removed, and is there again", "socket", a.socket.Socket)
 		}
 		a.address.renew()
 	}
@@ -160,7 +162,8 @@ func vacate(path string) error {
 }
 
 // listen opens the control socket.
-func listen(path string) (*net.UnixListener, error) {
+func listen(server config.ServerSettings) (*net.UnixListener, error) {
+	path := server.Socket
 	if err := vacate(path); err != nil {
 		return nil, err
 	}
@@ -173,11 +176,25 @@ func listen(path string) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o600 { // elsewhere
-		err = os.Chmod(path, 0o600)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("socket: %w", err), l.Close())
-		}
+	if err := letIn(server); err != nil {
+		return nil, errors.Join(fmt.Errorf("socket: %w", err), l.Close())
 	}
 	return l.(*net.UnixListener), nil
+}
+
+// letIn gives a socket, which is its user's alone, the group and then the mode of the settings.
+func letIn(server config.ServerSettings) error {
+	if server.SocketGroup != "" {
+		gid, err := config.LookupGroup(server.SocketGroup)
+		if err == nil {
+			err = os.Lchown(server.Socket, -1, gid)
+		}
+		if err != nil {
+			return fmt.Errorf("its socket_group: %w", err)
+		}
+	}
+	if info, err := os.Lstat(server.Socket); err == nil && info.Mode().Perm() == server.SocketMode {
+		return nil
+	}
+	return os.Chmod(server.Socket, server.SocketMode)
 }

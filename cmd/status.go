@@ -10,7 +10,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"evrun/cmd/api"
 	"evrun/events"
 	"evrun/tasks"
 )
@@ -33,7 +32,7 @@ func runStatus(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	s, err := api.NewClient(cfg.Settings.Server.Socket).Status(ctx)
+	s, err := clientOf(cfg).Status(ctx)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func runTail(ctx context.Context, o *tailOptions) error {
 		}
 		return err
 	}
-	return t.follow(ctx, api.NewClient(cfg.Settings.Server.Socket), cfg.Settings.Store.Path)
+	return t.follow(ctx, clientOf(cfg), cfg.Settings.Store.Path)
 }
 
 // lookAgain is how often a tail without a daemon looks for one, and into the store.
@@ -124,12 +124,13 @@ func (t *tail) follow(ctx context.Context, client *api.Client, path string) erro
 			return nil
 		}, t.item)
 		var p *api.Problem
+		var refused *api.ConnectError
 		switch {
 		case ctx.Err() != nil:
 			return context.Canceled
 		case errors.As(err, &out):
 			return out.err
-		case errors.As(err, &p) && p.Status < 500:
+		case errors.As(err, &p) && p.Status < 500, errors.As(err, &refused):
 			return err
 		}
 		if !said {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/store"
 	"evrun/tasks"
@@ -83,7 +82,7 @@ func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 	if err != nil {
 		return
 	}
-	list, err := api.NewClient(running.Settings.Server.Socket).Handlers(ctx)
+	list, err := clientOf(running).Handlers(ctx)
 	if err != nil {
 		return
 	}

@@ -33,10 +33,10 @@ type Client struct {
 	dial func(context.Context) (net.Conn, error)
 }
 
-// NewClient makes a client for the daemon at a socket path. It does not connect yet.
-func NewClient(socket string) *Client {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	dial := func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "unix", socket) }
+// NewClient makes a client for the daemon at a socket path. It does not connect yet. It talks to a daemon of root's or of this user's,
+// or of the owner of one of these files: the wiring file that names the socket, and its store.
+func NewClient(socket string, owned ...string) *Client {
+	dial := dialer(socket, owned)
 	return &Client{dial: dial, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 	}}}
@@ -45,7 +45,8 @@ func NewClient(socket string) *Client {
 // CloseIdleConnections ends the connections that wait for the next request.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// do sends a request. An answer that isn't 2xx comes back as a *[Problem], no connection as [ErrNoDaemon].
+// do sends a request. An answer that isn't 2xx comes back as a *[Problem], no connection as [ErrNoDaemon] or a
+// *[ConnectError].
 func (c *Client) do(ctx context.Context, method, path, contentType string, body io.Reader, header ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://evrun"+path, body)
 	if err != nil {
@@ -60,10 +61,13 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
+	var refused *ConnectError
 	res, err := c.http.Do(req)
 	switch {
 	case nobody(err):
 		return nil, ErrNoDaemon
+	case errors.As(err, &refused):
+		return nil, refused // without the request
 	case err != nil:
 		return nil, err
 	case res.StatusCode/100 == 2:

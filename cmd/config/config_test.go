@@ -95,7 +95,7 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	}
 	want := Settings{
 		Store:  StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), Synchronous: "full"},
-		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), MaxEvent: 1 << 20, Watch: true},
+		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true},
 		Log:    LogSettings{Level: slog.LevelInfo, Format: "text"}, Grace: 30 * time.Second,
 	}
 	if c.Settings != want {
@@ -390,7 +390,7 @@ func TestSettingsAreLayered(t *testing.T) {
 			}
 			want := Settings{
 				Store:  StoreSettings{Path: filepath.Join(dir, "file.db"), Synchronous: "full"},
-				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), MaxEvent: 2 << 20, Watch: true},
+				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true},
 				Log:    LogSettings{Level: slog.LevelWarn, Format: "text"}, Grace: 5 * time.Second,
 			}
 			test.want(&want)

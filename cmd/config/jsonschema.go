@@ -60,6 +60,8 @@ var mappings = []mappingForm{
 	}},
 	{"server", []keyForm{
 		{"socket", "The control socket that emit and tail talk to. Default evrun.sock beside this file.", false, settingPath},
+		{"socket_mode", "The socket's mode, in octal digits: who can write to it can connect. Default 0600, or 0660 with a socket_group.", false, form("type", "string", "pattern", `^0?6[0246][0246]$`)},
+		{"socket_group", "The socket's group, by name or number. Default that of evrun's user.", false, text},
 		{"max_event", "How much data an event may have: 512KiB, 1MiB (the default), up to 64MiB.", false, form("type", "string", "pattern", `^[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+$`)},
 		{"watch", "Read this file again when it changes. Default true.", false, truth},
 		{"grace", "How long a stop waits for what is in flight. Default 30s.", false, duration},

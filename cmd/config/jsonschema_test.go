@@ -81,6 +81,7 @@ var unseen = map[string][]string{
 	"a pattern or a type":      {"handler-on-patterns", "handler-emit-type"},
 	"a time or its zone":       {"schedule-cron-[^n]*", "schedule-cron-name", "schedule-monthly", "schedule-weekly", "schedule-zone-[^n]*"},
 	"a size or a duration":     {"settings-grace-long", "settings-grace-zero", "settings-max-event-bounds", "settings-max-event-unit", "schedule-every-short", "schedule-grace"},
+	"two keys together":        {"settings-socket-group"},
 	"a path":                   {"settings-socket-long", "settings-store-folder", "settings-store-memory", "settings-store-nul", "settings-store-postgres", "sql-dsn"},
 	"several values together":  {"handler-debounce-max", "handler-retry-order", "handler-timeout-short", "name-duplicate", "schedule-bounds", "schedule-dst", "schedule-zone-not-followed", "schedule-two-timings", "strict-emit", "strict-no-events", "strict-on-dead", "strict-schedule", "schedule-max-missed", "tests-names", "tests-no-slot", "tests-stub-inside"},
 	"a schema within the file": {"schema-constant-data", "schema-dialect", "schema-dynamic", "schema-format", "schema-keyword*", "schema-openapi", "schema-pattern", "schema-ref-*"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -33,9 +34,11 @@ type StoreSettings struct {
 
 // ServerSettings say how the daemon is reached.
 type ServerSettings struct {
-	Socket   string // absolute; default evrun.sock beside the file
-	MaxEvent int    // the largest data of an event, in bytes; default 1 MiB
-	Watch    bool   // read the wiring file again when it changes; default true
+	Socket      string      // absolute; default evrun.sock beside the file
+	SocketMode  os.FileMode // default 0600, or 0660 with a SocketGroup
+	SocketGroup string      // a group's name or number; default: the group of evrun's user
+	MaxEvent    int         // the largest data of an event, in bytes; default 1 MiB
+	Watch       bool        // read the wiring file again when it changes; default true
 }
 
 // LogSettings are the daemon's log.
@@ -82,6 +85,17 @@ var settings = []setting{
 	{"server.socket", "socket", "evrun.sock", func(s *Settings, text string) (msg, hint string) {
 		s.Server.Socket = text
 		return badPath(text)
+	}},
+	{"server.socket_mode", "", "", func(s *Settings, text string) (msg, hint string) {
+		s.Server.SocketMode, msg, hint = parseSocketMode(text)
+		return msg, hint
+	}},
+	{"server.socket_group", "", "", func(s *Settings, text string) (msg, hint string) {
+		s.Server.SocketGroup = text
+		if _, err := LookupGroup(text); text != "" && err != nil {
+			return err.Error(), ""
+		}
+		return "", ""
 	}},
 	{"server.max_event", "", "1MiB", func(s *Settings, text string) (msg, hint string) {
 		s.Server.MaxEvent, msg, hint = parseSize(text)
@@ -275,7 +289,50 @@ func (r *settingsReader) settle(o Options) Settings {
 			r.place(&result, i, "", r.dir)
 		}
 	}
+	r.settleMode(&result.Server)
 	return result
+}
+
+// settleMode gives a socket its default mode, and refuses one that lets the group in that is named for nothing.
+func (r *settingsReader) settleMode(s *ServerSettings) {
+	mode := slices.IndexFunc(settings, func(s setting) bool { return s.key == "server.socket_mode" })
+	switch {
+	case s.SocketMode == 0 && s.SocketGroup == "":
+		s.SocketMode = 0o600
+	case s.SocketMode == 0:
+		s.SocketMode = 0o660
+	case s.SocketGroup != "" && s.SocketMode&0o060 != 0o060:
+		msg, hint := fmt.Sprintf("the mode %#o does not let the socket_group %s in", s.SocketMode, clip(s.SocketGroup)), `write socket_mode: "0660", or leave socket_group out`
+		if n := r.nodes[mode]; n != nil {
+			r.at(n, msg, hint)
+		} else {
+			r.beside(settings[mode].environment(), msg, hint)
+		}
+	}
+}
+
+// parseSocketMode reads the mode of the socket: whoever can write to it can connect. Empty, it is the default.
+func parseSocketMode(text string) (mode os.FileMode, msg, hint string) {
+	if text == "" {
+		return 0, "", ""
+	}
+	n, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || len(text) > 4 || n&^0o666 != 0 || n&0o600 != 0o600 {
+		return 0, fmt.Sprintf("%q is not a valid mode of a socket", clip(text)), `write it in octal digits, in quotes: "0600" for evrun's user alone, "0660" for a group too`
+	}
+	return os.FileMode(n), "", ""
+}
+
+// LookupGroup gives the number of a group, which is named or is a number.
+func LookupGroup(name string) (gid int, err error) {
+	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
+		return int(n), nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, fmt.Errorf("unknown group %q", clip(name))
+	}
+	return strconv.Atoi(g.Gid)
 }
 
 func (r *settingsReader) flagged(o Options, s *setting) bool {

@@ -1,0 +1,56 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"time"
+
+	"evrun/store/files"
+)
+
+// ConnectError: there is a socket, and this client can't or won't talk to whoever has it.
+type ConnectError struct {
+	Socket string
+	Msg    string
+	Hint   string
+}
+
+func (e *ConnectError) Error() string { return "socket " + e.Socket + ": " + e.Msg }
+
+// dialer connects to the socket of a daemon that can be trusted: of root's, of this user's, or of one who owns one of the files,
+// which are the daemon's wiring file and store.
+func dialer(socket string, owned []string) func(context.Context) (net.Conn, error) {
+	d := net.Dialer{Timeout: 5 * time.Second}
+	return func(ctx context.Context) (net.Conn, error) {
+		c, err := d.DialContext(ctx, "unix", socket)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, &ConnectError{socket, "permission denied",
+				"run this as the user of the daemon, or let others in with server.socket_mode and server.socket_group"}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if uid, known := peer(c); known && !trusted(uid, owned) {
+			_ = c.Close() // nothing was sent
+			return nil, &ConnectError{socket, fmt.Sprintf("it belongs to a process of another user (uid %d), who owns neither the wiring file nor the store", uid),
+				"see which process has it (ss -xlp), and give the daemon a socket in a folder that only its user can write"}
+		}
+		return c, nil
+	}
+}
+
+func trusted(uid int, owned []string) bool {
+	if uid == 0 || uid == os.Geteuid() {
+		return true
+	}
+	for _, path := range owned {
+		if info, err := os.Stat(path); err == nil && files.OwnedBy(info, uid) {
+			return true
+		}
+	}
+	return false
+}
