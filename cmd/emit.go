@@ -390,7 +390,7 @@ func (o *emitOptions) payload() ([]byte, error) {
 	}
 	if o.flags.Flags().Changed("data") {
 		if err := checkJSON(data); err != nil {
-			return nil, usage("%s is no JSON: %v", from, err)
+			return nil, usage("%s is not valid JSON: %v", from, err)
 		}
 	}
 	data = bytes.TrimSpace(data)
@@ -403,7 +403,7 @@ func (o *emitOptions) payload() ([]byte, error) {
 	fields := map[string]json.RawMessage{}
 	if len(data) > 0 {
 		if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
-			return nil, usage("%s is no JSON object, so -f and -F can't add fields to it", from)
+			return nil, usage("%s is not a JSON object, so -f and -F can't add fields to it", from)
 		}
 	}
 	for _, text := range o.text {
@@ -423,7 +423,7 @@ func (o *emitOptions) payload() ([]byte, error) {
 			return nil, usage("-F %q: write key:=json", text)
 		}
 		if err := checkJSON([]byte(value)); err != nil {
-			return nil, usage("-F %q: the value is no JSON: %v", text, err)
+			return nil, usage("-F %q: the value is not valid JSON: %v", text, err)
 		}
 		fields[key] = json.RawMessage(value)
 	}

@@ -26,7 +26,7 @@ func newInitCmd(e *env) *cobra.Command {
 		Short: "Write a wiring file to begin with",
 		Long: `Writes evrun.yaml, or the file that -c names: the demo, with an explanation of each key. Beside it comes ` + schemaFile + `, and the
 first line of the wiring file points editors at it, so that they complete and check while you type ("evrun schema" prints
-it anew after an update). What is there already is not touched.`,
+it anew after an update). Files that already exist are not changed.`,
 		Example: `  evrun init
   evrun init /srv/jobs
   evrun init -c /etc/evrun/jobs.yaml`,
@@ -56,7 +56,7 @@ func (e *env) runInit(path string) error {
 	wiring := append([]byte("# yaml-language-server: $schema="+schemaFile+"\n\n"), e.example...)
 	err := create(path, wiring)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already, and was left as it is; name another file with -c, or another folder", path)
+		return fmt.Errorf("%s already exists, and was left as it is; name another file with -c, or another folder", path)
 	}
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (e *env) runInit(path string) error {
 	beside := filepath.Join(filepath.Dir(path), schemaFile)
 	switch err := create(beside, schema.Bytes()); {
 	case errors.Is(err, fs.ErrExist):
-		e.note("%s is there already, and was left as it is", beside)
+		e.note("%s already exists, and was left as it is", beside)
 	case err != nil:
 		return err
 	}

@@ -144,7 +144,7 @@ func vacate(path string) error {
 	case err != nil:
 		return fmt.Errorf("socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("socket %s: there is a file of that name that is no socket; move it away, or set server.socket to another path", path)
+		return fmt.Errorf("socket %s: a file of that name exists, and it is not a socket; move it away, or set server.socket to another path", path)
 	default:
 		c, err := net.DialTimeout("unix", path, time.Second)
 		if err == nil {

@@ -175,7 +175,7 @@ func checkWildcard(s string, start, end int, wildcards bool) (at int, msg, hint 
 	case !wildcards:
 		return at, fmt.Sprintf("has the wildcard %c", s[at]), "an event has one type, such as user.registered; wildcards are for patterns"
 	case token == "**":
-		return at, "** is no wildcard", "write > for one or more tokens"
+		return at, "** is not a wildcard", "write > for one or more tokens"
 	case len(token) > 1:
 		return at, fmt.Sprintf("%c is inside a longer token", s[at]), "a wildcard stands for a whole token, as in user.* or order.>"
 	case token == ">" && end < len(s):

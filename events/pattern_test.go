@@ -50,7 +50,7 @@ func TestPatternErrorsPointAtTheCulprit(t *testing.T) {
 		{"a..b", 2, "two dots", "token"},
 		{"us*r", 2, "inside a longer token", "whole token"},
 		{"user.x>", 6, "inside a longer token", "whole token"},
-		{"user.**", 5, "no wildcard", "write >"},
+		{"user.**", 5, "not a wildcard", "write >"},
 		{"a.>.b", 2, "not the last", "write *"},
 		{"user .x", 4, "white space", "list"},
 		{"user\u00a0x", 4, "white space", "leave"},

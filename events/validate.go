@@ -215,11 +215,11 @@ func checkExtensionName(name string) *AttributeError {
 		return &AttributeError{name, "is an attribute with a field of its own, not an extension"}
 	}
 	if name == "" || len(name) > MaxExtensionNameLen {
-		return &AttributeError{clip(name), fmt.Sprintf("is no attribute name: it must have 1 to %d characters", MaxExtensionNameLen)}
+		return &AttributeError{clip(name), fmt.Sprintf("is not a valid attribute name: it must have 1 to %d characters", MaxExtensionNameLen)}
 	}
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			return &AttributeError{name, "is no attribute name: it may have lower-case letters and digits (a-z, 0-9) only"}
+			return &AttributeError{name, "is not a valid attribute name: it may have lower-case letters and digits (a-z, 0-9) only"}
 		}
 	}
 	return nil

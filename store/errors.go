@@ -5,7 +5,7 @@ import "errors"
 // What callers branch on. Drivers wrap them with what they know, and translate by code, never by text.
 var (
 	ErrNotFound = errors.New("not found")
-	// ErrConflict: a row with this unique key is there already.
+	// ErrConflict: a row with this unique key already exists.
 	ErrConflict = errors.New("already exists")
 	// ErrActive: the wiring has this handler.
 	ErrActive = errors.New("the handler is active")

@@ -148,7 +148,7 @@ func (p *parser) verb() (string, *StatementError) {
 			}
 		}
 	}
-	e := &StatementError{Offset: first.from, Msg: "this is no SQL statement", Hint: "it begins with SELECT, INSERT, UPDATE, DELETE, WITH or VALUES"}
+	e := &StatementError{Offset: first.from, Msg: "this is not an SQL statement", Hint: "it begins with SELECT, INSERT, UPDATE, DELETE, WITH or VALUES"}
 	switch first.word {
 	case "WITH":
 		e.Msg, e.Hint = "nothing follows the WITH", "end it with a SELECT, INSERT, UPDATE or DELETE"

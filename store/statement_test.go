@@ -80,7 +80,7 @@ func TestAStatementThatIsNoneIsExplained(t *testing.T) {
 		"EXPLAIN SELECT 1":                                                           {Msg: "EXPLAIN is not allowed"},
 		"WITH a AS (SELECT 1)":                                                       {Msg: "nothing follows the WITH", Hint: "end it with a SELECT, INSERT, UPDATE or DELETE"},
 		"WITH a AS (SELECT 1) CREATE TABLE t (x)":                                    {Msg: "nothing follows the WITH", Hint: "end it with a SELECT, INSERT, UPDATE or DELETE"},
-		"SELEKT 1": {Msg: "this is no SQL statement", Hint: "it begins with SELECT, INSERT, UPDATE, DELETE, WITH or VALUES"},
+		"SELEKT 1": {Msg: "this is not an SQL statement", Hint: "it begins with SELECT, INSERT, UPDATE, DELETE, WITH or VALUES"},
 	} {
 		_, err := store.ParseStatement(text)
 		var got *store.StatementError

@@ -262,7 +262,7 @@ type Settlement struct {
 	// Outcome is what came of it, when Effect is nil.
 	Outcome Outcome
 	// Effect, when not nil, runs inside the transaction and gives the outcome. When it isn't Succeeded, all that it wrote
-	// is undone. It must not block, nor keep tx, and may be called again when the transaction has to be repeated.
+	// is undone. It must not block, nor keep tx, and may be called again when the transaction must be repeated.
 	Effect func(tx Tx) Outcome
 	// Atomic says that undoing Effect takes a savepoint: it has more than one statement, or can fail after the first.
 	Atomic bool

@@ -14,7 +14,7 @@ import (
 
 // task is one run on its way through a consumer.
 type task struct {
-	event   *events.Event // nil when it has to be read first: a retry
+	event   *events.Event // nil when it must be read first: a retry
 	seq     int64
 	id      string // the run's; empty: it began under the handler's name
 	attempt int    // the one that comes next, or that is under way

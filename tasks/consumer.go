@@ -28,7 +28,7 @@ type consumer struct {
 	h      *Handler
 	id     store.HandlerID
 	source string // of the events that it emits
-	atomic bool   // an effect may have to be undone after it was written
+	atomic bool   // an effect may must be undone after it was written
 
 	follower *Follower
 	clock    retryClock

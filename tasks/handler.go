@@ -64,7 +64,7 @@ type Emission struct {
 type EventType struct {
 	Type        string
 	Description string
-	Schema      *schema.Schema // what its data has to be; nil: anything
+	Schema      *schema.Schema // what its data must be; nil: anything
 	Version     string         // tells what is written of it from another wiring's
 }
 

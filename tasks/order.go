@@ -49,7 +49,7 @@ type heldKey struct {
 	due      []*task // those of them whose time came before their turn, in order of sequence
 	waiting  []*task // events without a run, in order of sequence
 	rest     int64   // where the events begin that are in the journal only; 0: there are none
-	starving bool    // it is the turn of an event that has to be read from the journal
+	starving bool    // it is the turn of an event that must be read from the journal
 }
 
 // enter gives t its key, or makes it wait.

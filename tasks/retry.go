@@ -133,7 +133,7 @@ func (c *retryClock) next() (at time.Time, ok bool) {
 	return c.items[0].due, true
 }
 
-// exhausted says that the store has to be asked for what is due next.
+// exhausted says that the store must be asked for what is due next.
 func (c *retryClock) exhausted() bool { return len(c.items) == 0 && !c.horizon.IsZero() }
 
 type retryHeap []*task

@@ -176,7 +176,7 @@ func (b *blockedReads) Events(ctx context.Context, q store.EventQuery) ([]*event
 	return b.Store.Events(ctx, q)
 }
 
-// An event whose turn comes while evrun stops, and which has to be read first, is handled after the next start: the mark does
+// An event whose turn comes while evrun stops, and which must be read first, is handled after the next start: the mark does
 // not pass it.
 func TestAnEventWhoseTurnComesAtAStopIsNotLost(t *testing.T) {
 	by, err := expression.Compile("event.subject", expression.HandlerWhen)

@@ -79,7 +79,7 @@ func TestAnEventThatBreaksItsSchemaIsAnsweredWith422AndAllViolations(t *testing.
 	}
 	const (
 		head       = `{"status":422,"title":"Unprocessable Entity","detail":"the data doesn't fit the schema of user.registered"`
-		violations = `,"violations":[{"pointer":"/name","message":"is missing"},{"pointer":"/tags/1","message":"has to be a string, not the number 7"}]}`
+		violations = `,"violations":[{"pointer":"/name","message":"is missing"},{"pointer":"/tags/1","message":"must be a string, not the number 7"}]}`
 		good       = `{"specversion":"1.0","id":"g","source":"/t","type":"user.registered","data":{"name":"Ada"}}`
 		bad        = `{"specversion":"1.0","id":"b","source":"/t","type":"user.registered","data":{"tags":["x",7]}}`
 	)

@@ -405,7 +405,7 @@ func TestSettingsAreLayered(t *testing.T) {
 	for _, want := range []string{
 		"--store: the path is empty", "EVRUN_BUS: the bus can't be chosen", "EVRUN_RETENTION_EVENTS: retention is not built yet",
 		"EVRUN_LOG_FORMAT: $FORMAT is not replaced by anything here", "EVRUN_SERVER_GRACE: a duration needs a unit", "--socket: the socket's path has 108 bytes",
-		`--log-level: it has to be debug, info, warn or error, not "loud"`,
+		`--log-level: it must be debug, info, warn or error, not "loud"`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in:\n%s", want, text)

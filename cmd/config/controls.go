@@ -36,7 +36,7 @@ func parseRate(s string) (rate tasks.Rate, msg, hint string) {
 	case bareNumber.MatchString(s):
 		return rate, "a rate needs a period", "write " + clip(s) + "/s, if so many a second are meant"
 	case len(s) > 64 || m == nil:
-		return rate, fmt.Sprintf("%q is no rate", clip(s)), example
+		return rate, fmt.Sprintf("%q is not a valid rate", clip(s)), example
 	}
 	for _, u := range tasks.RateUnits {
 		if u.Name == m[2] {
@@ -46,15 +46,15 @@ func parseRate(s string) (rate tasks.Rate, msg, hint string) {
 	count, err := strconv.ParseInt(m[1], 10, 32)
 	switch {
 	case rate.Per == 0:
-		return rate, fmt.Sprintf("%q is no period of a rate", clip(m[2])), "s, m, h or d for a second, a minute, an hour or a day"
+		return rate, fmt.Sprintf("%q is not a valid period of a rate", clip(m[2])), "s, m, h or d for a second, a minute, an hour or a day"
 	case strings.Contains(m[1], "."):
-		return rate, "its number has to be a whole one", "take a longer period: 30/m is one every 2 s"
+		return rate, "its number must be a whole one", "take a longer period: 30/m is one every 2 s"
 	case err != nil || count > maxRate:
 		return rate, fmt.Sprintf("its number can be %d at most", maxRate), ""
 	case count < 1:
-		return rate, "its number has to be 1 or more", "a handler that isn't to run needs when: false, or has to go"
+		return rate, "its number must be 1 or more", "a handler that isn't to run needs when: false, or has to go"
 	case m[1][0] == '0' || strings.Contains(s, " "):
-		return rate, fmt.Sprintf("%q is no rate", clip(s)), fmt.Sprintf("write %d/%s", count, m[2])
+		return rate, fmt.Sprintf("%q is not a valid rate", clip(s)), fmt.Sprintf("write %d/%s", count, m[2])
 	}
 	rate.Count = int(count)
 	return rate, "", ""

@@ -127,7 +127,7 @@ func (d *document) mapping(n *yaml.Node, what string, keys []key) bool {
 		return false
 	}
 	if n.Kind != yaml.Mapping {
-		d.at(n, what+" has to be a mapping of keys, not "+describe(n), itsKeys(keys))
+		d.at(n, what+" must be a mapping of keys, not "+describe(n), itsKeys(keys))
 		return false
 	}
 	whole := !n.Broken
@@ -238,7 +238,7 @@ func enumerate(list []string, last string) string {
 func (d *document) sequence(n *yaml.Node, what, hint string, read func(*yaml.Node)) {
 	if n.Kind != yaml.Sequence {
 		if !n.Broken && !n.Null() {
-			d.at(n, fmt.Sprintf("%q has to be a list, not %s", what, describe(n)), hint)
+			d.at(n, fmt.Sprintf("%q must be a list, not %s", what, describe(n)), hint)
 		}
 		return
 	}
@@ -262,11 +262,11 @@ func (d *document) text(n *yaml.Node, what string) (string, bool) {
 		if _, ok := scalar(n).(string); ok {
 			return n.Value, true
 		}
-		d.at(n, fmt.Sprintf("%q has to be a text, not %s", what, describe(n)), fmt.Sprintf("quote it: %q", clip(n.Value)))
+		d.at(n, fmt.Sprintf("%q must be a text, not %s", what, describe(n)), fmt.Sprintf("quote it: %q", clip(n.Value)))
 		return "", false
 	}
 	if !n.Broken {
-		d.at(n, fmt.Sprintf("%q has to be a text, not %s", what, describe(n)), "")
+		d.at(n, fmt.Sprintf("%q must be a text, not %s", what, describe(n)), "")
 	}
 	return "", false
 }
@@ -275,7 +275,7 @@ func (d *document) text(n *yaml.Node, what string) (string, bool) {
 func (d *document) literal(n *yaml.Node, what string) (string, bool) {
 	if n.Kind != yaml.Scalar {
 		if !n.Broken {
-			d.at(n, fmt.Sprintf("%q has to be a text, not %s", what, describe(n)), "")
+			d.at(n, fmt.Sprintf("%q must be a text, not %s", what, describe(n)), "")
 		}
 		return "", false
 	}
@@ -303,7 +303,7 @@ func oneOf(word string, words ...string) (msg, hint string) {
 	if w := closest(word, words); w != "" {
 		hint = didYouMean(w)
 	}
-	return fmt.Sprintf("it has to be %s, not %q", enumerate(words, "or"), clip(word)), hint
+	return fmt.Sprintf("it must be %s, not %q", enumerate(words, "or"), clip(word)), hint
 }
 
 // about makes a message of one about a key's value.
@@ -322,7 +322,7 @@ func (d *document) truth(n *yaml.Node, what string) bool {
 		}
 	}
 	if !n.Broken {
-		d.at(n, fmt.Sprintf("%q has to be true or false, not %s", what, describe(n)), "")
+		d.at(n, fmt.Sprintf("%q must be true or false, not %s", what, describe(n)), "")
 	}
 	return false
 }
@@ -333,7 +333,7 @@ func (d *document) integer(n *yaml.Node, what string, most int64) int64 {
 		switch v := scalar(n).(type) {
 		case int64:
 			if v < 1 {
-				d.at(n, fmt.Sprintf("%q has to be 1 or more", what), "")
+				d.at(n, fmt.Sprintf("%q must be 1 or more", what), "")
 				return 0
 			}
 			if v <= most {
@@ -347,7 +347,7 @@ func (d *document) integer(n *yaml.Node, what string, most int64) int64 {
 		}
 	}
 	if !n.Broken {
-		d.at(n, fmt.Sprintf("%q has to be a whole number, not %s", what, describe(n)), "")
+		d.at(n, fmt.Sprintf("%q must be a whole number, not %s", what, describe(n)), "")
 	}
 	return 0
 }

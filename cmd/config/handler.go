@@ -190,7 +190,7 @@ func notTwice(err error, list *yaml.Node) error {
 func (r *wiringReader) retry(n *yaml.Node) tasks.Retry {
 	var retry tasks.Retry
 	if n.Kind == yaml.Scalar && !n.Broken {
-		r.at(n, `"retry" has to be a mapping of keys, not `+describe(n), "write retry: {attempts: 5, backoff: 1s, max: 1m}")
+		r.at(n, `"retry" must be a mapping of keys, not `+describe(n), "write retry: {attempts: 5, backoff: 1s, max: 1m}")
 		return retry
 	}
 	var most *yaml.Node
@@ -247,7 +247,7 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 	case broken(with):
 		return nil
 	case with.Kind != yaml.Mapping:
-		r.at(with, `"with" has to be a mapping of inputs, not `+describe(with), "write with: {name: value}")
+		r.at(with, `"with" must be a mapping of inputs, not `+describe(with), "write with: {name: value}")
 		return nil
 	default:
 		before := len(r.faults)

@@ -36,7 +36,7 @@ func wiringSchema(t testing.TB) *schema.Schema {
 	return s
 }
 
-// tree is what an editor sees of a file; false where it is no YAML.
+// tree is what an editor sees of a file; false where it is not valid YAML.
 func tree(t testing.TB, path string) (any, bool) {
 	t.Helper()
 	src, err := os.ReadFile(path)
@@ -103,7 +103,7 @@ func TestTheSchemaRefusesBadFiles(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		v, ok := tree(t, path)
 		if !ok {
-			continue // an editor has no need of a schema to see that this is no YAML
+			continue // an editor has no need of a schema to see that this is not valid YAML
 		}
 		why := ""
 		for reason, patterns := range unseen {

@@ -17,13 +17,13 @@ var bareNumber = regexp.MustCompile(`^[-+]?[0-9]+(\.[0-9]+)?$`)
 
 var dayPart = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`)
 
-// parseDuration reads a duration as Go writes them, with d for days of 24 hours in front: 30s, 1h30m, 30d, 1d12h. It has to be
+// parseDuration reads a duration as Go writes them, with d for days of 24 hours in front: 30s, 1h30m, 30d, 1d12h. It must be
 // over zero.
 func parseDuration(s string) (d time.Duration, msg, hint string) {
 	const example = "write it with its unit: 500ms, 5s, 10m, 2h or 30d"
 	switch {
 	case len(s) > 64:
-		return 0, fmt.Sprintf("%q is no duration", clip(s)), example
+		return 0, fmt.Sprintf("%q is not a valid duration", clip(s)), example
 	case bareNumber.MatchString(s):
 		return 0, "a duration needs a unit", "write " + s + "s, if seconds are meant"
 	case strings.HasPrefix(s, "-"):
@@ -37,14 +37,14 @@ func parseDuration(s string) (d time.Duration, msg, hint string) {
 	if rest != "" || s == "" {
 		var err error
 		if d, err = time.ParseDuration(rest); err != nil || strings.ContainsAny(rest, "+-") {
-			return 0, fmt.Sprintf("%q is no duration", clip(s)), example
+			return 0, fmt.Sprintf("%q is not a valid duration", clip(s)), example
 		}
 	}
 	if total := days*float64(24*time.Hour) + float64(d); total >= math.MaxInt64 {
 		return 0, fmt.Sprintf("%q is too long", clip(s)), "290 years are the most"
 	}
 	if d += time.Duration(days * float64(24*time.Hour)); d <= 0 {
-		return 0, "it has to be over zero", ""
+		return 0, "it must be over zero", ""
 	}
 	return d, "", ""
 }
@@ -77,18 +77,18 @@ var (
 func parseSize(s string) (size int, msg, hint string) {
 	const example = "write it with its unit: 512KiB, 1MiB or 2MB"
 	if len(s) > 64 {
-		return 0, fmt.Sprintf("%q is no size", clip(s)), example
+		return 0, fmt.Sprintf("%q is not a valid size", clip(s)), example
 	}
 	if bareNumber.MatchString(s) {
 		return 0, "a size needs a unit", "write " + s + "B, if bytes are meant, or such as 1MiB"
 	}
 	m := sizeParts.FindStringSubmatch(s)
 	if m == nil {
-		return 0, fmt.Sprintf("%q is no size", clip(s)), example
+		return 0, fmt.Sprintf("%q is not a valid size", clip(s)), example
 	}
 	unit, ok := sizeUnits[strings.ToLower(m[3])]
 	if !ok {
-		return 0, fmt.Sprintf("%q is no unit of a size", clip(m[3])), example
+		return 0, fmt.Sprintf("%q is not a valid unit of size", clip(m[3])), example
 	}
 	number, _ := strconv.ParseFloat(m[1]+"."+m[2]+"0", 64)
 	if bytes := number * unit; bytes < minSize || bytes > maxSize {
@@ -113,6 +113,6 @@ func (d *document) instant(n *yaml.Node, what string) (time.Time, bool) {
 			break
 		}
 	}
-	d.at(n, fmt.Sprintf("%q: %q is no time", what, clip(s)), hint)
+	d.at(n, fmt.Sprintf("%q: %q is not a valid time", what, clip(s)), hint)
 	return time.Time{}, false
 }

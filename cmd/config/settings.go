@@ -157,7 +157,7 @@ func putStore(s *Settings, text string) (msg, hint string) {
 	case strings.HasPrefix(text, "postgres:"), strings.HasPrefix(text, "postgresql:"):
 		return "PostgreSQL is not there yet", "name a file: evrun.db"
 	case text == ":memory:", strings.HasPrefix(text, "file:"), strings.Contains(text, "://"):
-		return fmt.Sprintf("%q is no path of a file", clip(text)), "name a file: evrun.db"
+		return fmt.Sprintf("%q is not a file path", clip(text)), "name a file: evrun.db"
 	}
 	return badPath(text)
 }

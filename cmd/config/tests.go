@@ -255,7 +255,7 @@ func unknownName[E any](r *testReader, n *yaml.Node, kind, name string, known ma
 func (r *testReader) stubs(n *yaml.Node, to map[string][]Stub) {
 	if n.Kind != yaml.Mapping {
 		if !n.Broken {
-			r.at(n, `"stubs" has to be a mapping of handlers, not `+describe(n), "write call-api: {fail: no answer}")
+			r.at(n, `"stubs" must be a mapping of handlers, not `+describe(n), "write call-api: {fail: no answer}")
 		}
 		return
 	}
@@ -327,7 +327,7 @@ func (r *testReader) expectedRun(n *yaml.Node) Want {
 		{name: "attempts", read: func(n *yaml.Node) { r.integer(n, "attempts", maxAttempts) }},
 		{name: "with", read: func(n *yaml.Node) {
 			if n.Kind != yaml.Mapping {
-				r.at(n, `"with" has to be a mapping of inputs, not `+describe(n), "")
+				r.at(n, `"with" must be a mapping of inputs, not `+describe(n), "")
 			}
 		}},
 	})
@@ -364,7 +364,7 @@ func (r *testReader) user(n *yaml.Node, whole bool) Want {
 		{name: "email", required: needed, read: func(n *yaml.Node) { r.text(n, "email") }},
 		{name: "attributes", nullable: true, read: func(n *yaml.Node) {
 			if n.Kind != yaml.Mapping && !n.Null() {
-				r.at(n, `"attributes" has to be a mapping, not `+describe(n), "")
+				r.at(n, `"attributes" must be a mapping, not `+describe(n), "")
 			}
 		}},
 	})

@@ -40,7 +40,7 @@ type declaredType struct {
 func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
 	if n.Kind != yaml.Mapping {
 		if !n.Broken && !n.Null() {
-			r.at(n, `"events" has to be a mapping of event types, not `+describe(n), "write user.registered: {description: …}")
+			r.at(n, `"events" must be a mapping of event types, not `+describe(n), "write user.registered: {description: …}")
 		}
 		return nil
 	}
@@ -160,12 +160,12 @@ func (r *wiringReader) schemaFile(n *yaml.Node, version *string) *schema.Schema 
 	}
 	*version += fmt.Sprintf(" %x", sha256.Sum256(text))
 	if msg := badJSON(text); msg != "" {
-		r.at(n, fmt.Sprintf("the schema %q is no JSON: %s", clip(name), msg), "")
+		r.at(n, fmt.Sprintf("the schema %q is not valid JSON: %s", clip(name), msg), "")
 		return nil
 	}
 	doc, err := expression.DecodeJSON(text)
 	if err != nil {
-		r.at(n, fmt.Sprintf("the schema %q is no JSON: %v", clip(name), err), "")
+		r.at(n, fmt.Sprintf("the schema %q is not valid JSON: %v", clip(name), err), "")
 		return nil
 	}
 	s, faults := r.compile(n, doc)
@@ -206,7 +206,7 @@ func badJSON(text []byte) string {
 	return ""
 }
 
-// checkDeclared refuses types that are not declared, where they have to be.
+// checkDeclared refuses types that are not declared, where they must be.
 func (r *wiringReader) checkDeclared(n *yaml.Node, typ string) bool {
 	if !r.strict || r.types[typ] != nil {
 		return true

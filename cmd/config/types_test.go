@@ -33,7 +33,7 @@ func TestDeclaredTypesHaveTheirSchemas(t *testing.T) {
 		t.Error(got)
 	}
 	list, more = user.Schema.Check(map[string]any{"email": "x", "id": 9007199254740992})
-	if got := schema.Join(list, more); got != `/email: "x" is no email: missing @; /id: 9007199254740992 is too small: 9007199254740993 is the least` {
+	if got := schema.Join(list, more); got != `/email: "x" is not a valid email: missing @; /id: 9007199254740992 is too small: 9007199254740993 is the least` {
 		t.Error(got)
 	}
 }

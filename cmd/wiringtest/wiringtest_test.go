@@ -89,14 +89,14 @@ func TestOutcomes(t *testing.T) {
 		"an event that is refused": {`
   given: [{type: a.b, source: "not a uri %"}]
   expect: {runs: []}`, `error: evrun.yaml:11: source "not a uri %" is not a URI reference: write a path or a URI, such as /shop/checkout or urn:shop:checkout`},
-		"an event that has to be refused": {`
+		"an event that must be refused": {`
   given: [{type: a.known, data: {n: x}, refused: /n}]
   expect: {runs: []}
 events: {a.known: {schema: {properties: {n: {type: integer}}}}}`, ""},
 		"an event that is refused for another reason": {`
   given: [{type: a.known, data: {n: x}, refused: /m}]
   expect: {runs: []}
-events: {a.known: {schema: {properties: {n: {type: integer}}}}}`, "error: evrun.yaml:11: the data doesn't fit the schema of a.known: /n: has to be an integer, not the string \"x\""},
+events: {a.known: {schema: {properties: {n: {type: integer}}}}}`, "error: evrun.yaml:11: the data doesn't fit the schema of a.known: /n: must be an integer, not the string \"x\""},
 		"an event that should have been refused": {`
   given: [{type: a.b, data: {n: 1}, refused: no}]
   expect: {runs: []}`, "error: evrun.yaml:11: the event was accepted, and should have been refused: no"},

@@ -64,7 +64,7 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 	}
 	row := make([]driver.Value, 1)
 	if err := application.queryRow(row); errors.Is(err, store.ErrNotStore) {
-		return nil, errors.New("it is no SQLite database")
+		return nil, errors.New("it is not an SQLite database")
 	} else if err != nil {
 		return nil, err
 	}

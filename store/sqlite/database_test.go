@@ -151,7 +151,7 @@ func TestAStoreIsNoDatabaseOfTheUsers(t *testing.T) {
 	if err := os.WriteFile(text, []byte(strings.Repeat("no database ", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDatabase(text, true); err == nil || !strings.HasSuffix(err.Error(), "it is no SQLite database") {
+	if _, err := OpenDatabase(text, true); err == nil || !strings.HasSuffix(err.Error(), "it is not an SQLite database") {
 		t.Errorf("a text: %v", err)
 	}
 	if _, err := OpenDatabase(dir, true); err == nil || !strings.HasSuffix(err.Error(), "but a folder") {

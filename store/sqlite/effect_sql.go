@@ -37,7 +37,7 @@ func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 }
 
 // endedError says that a user's statement took the whole transaction down with it, as SQLite does when it has to stop one
-// in the middle of a write. What else was in the transaction has to be repeated without it.
+// in the middle of a write. What else was in the transaction must be repeated without it.
 type endedError struct{ err error }
 
 func (e *endedError) Error() string { return fmt.Sprintf("the transaction was rolled back: %v", e.err) }

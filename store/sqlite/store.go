@@ -185,7 +185,7 @@ func resolve(path string) (string, error) {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
 		return "", fmt.Errorf("its folder: %w", err)
 	} else if !info.IsDir() {
-		return "", fmt.Errorf("%s is no folder", filepath.Dir(path))
+		return "", fmt.Errorf("%s is not a folder", filepath.Dir(path))
 	}
 	path, err := files.Resolve(path)
 	if err != nil {
@@ -207,7 +207,7 @@ func checkFile(path string) error {
 	case info.IsDir():
 		return fmt.Errorf("%w: it is a folder", store.ErrNotStore)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: it is no regular file", store.ErrNotStore)
+		return fmt.Errorf("%w: it is not a regular file", store.ErrNotStore)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import "time"
 // Statements of the user's own are short for the most part, and then share transactions with all other writes. So that slow
 // ones hold up nobody for long, a transaction stops taking them when they have used up its time. What is left of their write
 // comes in a later one: the writes of others that wait go first, then one such write has a transaction of its own, and so on
-// in turn. A statement that is known to be slow, or that has to be repeated since it was stopped, waits for such a turn at once.
+// in turn. A statement that is known to be slow, or that must be repeated since it was stopped, waits for such a turn at once.
 //
 // A statement that may hold the writer for longer (Settlement.Hold) has a turn of its own, too, and the writer then belongs to
 // all others for as long as it was held.
@@ -20,7 +20,7 @@ type turn int8
 const (
 	own     turn = iota // evrun's own statements alone
 	shared              // statements of the user's own, with everybody
-	alone               // one of them that has to be repeated
+	alone               // one of them that must be repeated
 	holding             // one of them that may take long, or migrations
 )
 
@@ -73,7 +73,7 @@ type budget struct {
 	left  time.Duration
 	begun time.Time // the first statement; zero: none so far
 	last  time.Time // the end of the last one
-	bytes int       // of their arguments: what is written has to be synced, too
+	bytes int       // of their arguments: what is written must be synced, too
 	over  bool      // no other one may follow
 }
 

@@ -66,7 +66,7 @@ func TestWhatWouldFailSaysWhy(t *testing.T) {
 		t.Errorf("order_by: %+v", got)
 	}
 	user := handler(t, "user.insert", map[string]any{"name": "x", "email": "${ data.email }"}, nil)
-	if got := explainOne(user, `{"email":"nobody"}`, nil); got.Would != "fail" || len(got.Errors) != 1 || !strings.Contains(got.Errors[0], "is no e-mail address") {
+	if got := explainOne(user, `{"email":"nobody"}`, nil); got.Would != "fail" || len(got.Errors) != 1 || !strings.Contains(got.Errors[0], "is not a valid e-mail address") {
 		t.Errorf("an input that the kind refuses: %+v", got)
 	}
 	if got := explainOne(user, `{}`, nil); got.Would != "fail" || len(got.Errors) != 1 || got.With["name"] != "x" {

@@ -13,7 +13,7 @@ import (
 )
 
 // The functions that are ours in the place of expr-lang's, since what they take can't be told by the length of one operand,
-// or has to be known before it is taken.
+// or must be known before it is taken.
 
 // in is the operator.
 func in(b *Budget, args []any) (any, error) {

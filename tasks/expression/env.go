@@ -151,7 +151,7 @@ func (env *Env) payload() (any, error) {
 	default:
 		v, err := DecodeJSON(env.event.Data)
 		if err != nil {
-			env.dataErr = fmt.Errorf("the event's data is no JSON, as its type %q promises: %w", contentType(env.event), err)
+			env.dataErr = fmt.Errorf("the event's data is not valid JSON, as its type %q promises: %w", contentType(env.event), err)
 		}
 		env.data = v
 	}

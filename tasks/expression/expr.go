@@ -145,7 +145,7 @@ func (x *Expr) Bool(env *Env) (bool, error) {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		return false, &Error{Source: x.src, Msg: fmt.Sprintf("%s is no true/false value: it gave %s", brief(x.src), describe(v))}
+		return false, &Error{Source: x.src, Msg: fmt.Sprintf("%s is not true or false: it gave %s", brief(x.src), describe(v))}
 	}
 	return b, nil
 }

@@ -135,7 +135,7 @@ func TestAFaultInTheTextIsFoundAtCompileTime(t *testing.T) {
 		{`event.Type`, HandlerWhen, 6, `the event has no attribute "Type"; did you mean "type"?`},
 		{`now()`, HandlerWhen, 0, `"now" is not there: the same event must always give the same value; event.time or slot.time is there`},
 		{`env`, HandlerWith, 0, `"env" is a function; write env("…")`},
-		{`data()`, HandlerWith, 0, `"data" is no function`},
+		{`data()`, HandlerWith, 0, `"data" is not a function`},
 		{`$env`, HandlerWith, 0, `unknown name "$env"; did you mean "env"?`},
 		{`$limits`, HandlerWith, 0, `unknown name "$limits"`},
 		{`$step(1)`, HandlerWith, 0, `unknown name "$step"`},
@@ -194,10 +194,10 @@ func TestAFaultWhileRunningNamesItsPart(t *testing.T) {
 
 func TestAConditionHasToBeTrueOrFalse(t *testing.T) {
 	for src, want := range map[string]string{
-		`event.tenant`: `event.tenant is no true/false value: it gave the string "acme"`,
-		`data.none`:    `data.none is no true/false value: it gave nil`,
-		`data.tags`:    `data.tags is no true/false value: it gave a list of 2 elements`,
-		`data.age + 1`: `data.age + 1 is no true/false value: it gave the number 37`,
+		`event.tenant`: `event.tenant is not true or false: it gave the string "acme"`,
+		`data.none`:    `data.none is not true or false: it gave nil`,
+		`data.tags`:    `data.tags is not true or false: it gave a list of 2 elements`,
+		`data.age + 1`: `data.age + 1 is not true or false: it gave the number 37`,
 	} {
 		x, err := Compile(src, HandlerWhen)
 		if err != nil {
@@ -228,7 +228,7 @@ func TestDataIsWhatItsTypeSays(t *testing.T) {
 		{"application/json; charset=utf-8", `1`, 1, ""},
 		{"application/vnd.x+json", `"a"`, "a", ""},
 		{"text/plain", `{"a":1}`, `{"a":1}`, ""},
-		{"application/json", `{"a":`, nil, `the event's data is no JSON, as its type "application/json" promises: unexpected end`},
+		{"application/json", `{"a":`, nil, `the event's data is not valid JSON, as its type "application/json" promises: unexpected end`},
 	} {
 		env := NewEnv(&events.Event{DataContentType: test.mediaType, Data: json.RawMessage(test.data)})
 		x, err := Compile("data", HandlerWhen)

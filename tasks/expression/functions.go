@@ -174,7 +174,7 @@ func readText(f *os.File) (string, error) {
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
 }
 
-// text is an argument that has to be a string.
+// text is an argument that must be a string.
 func text(function string, v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {

@@ -15,7 +15,7 @@ type Scope struct {
 	dir       string
 	secrets   *Secrets
 	data      *Data // nil: nothing is known of it
-	condition bool  // the value has to be true or false
+	condition bool  // the value must be true or false
 	counted   bool  // what it does may be done in the writer's transaction
 }
 
@@ -186,7 +186,7 @@ func (c *nameCheck) pattern(n *ast.BinaryNode) {
 }
 
 // call holds env() and file() to names that are written out: one that is computed could be the payload's choice, and would
-// be found to be wrong at the first event only. A file has to be there.
+// be found to be wrong at the first event only. A file must be there.
 func (c *nameCheck) call(n *ast.CallNode) {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok || nameOf(callee.Value)&nameFunctions == 0 || slices.Contains(c.locals, callee.Value) {
@@ -230,7 +230,7 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	case name&nameFunctions != 0 && !called:
 		c.fault(n, fmt.Sprintf("%q is a function", n.Value), fmt.Sprintf(`write %s("…")`, n.Value))
 	case name != 0 && name&nameFunctions == 0 && called:
-		c.fault(n, fmt.Sprintf("%q is no function", n.Value), "")
+		c.fault(n, fmt.Sprintf("%q is not a function", n.Value), "")
 	}
 	c.used |= name
 }

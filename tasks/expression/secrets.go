@@ -30,7 +30,7 @@ type Secrets struct {
 	mu       sync.Mutex
 	known    map[string]bool
 	replacer atomic.Pointer[replacer] // nil: there is none, or it lacks a value
-	missing  atomic.Bool              // the replacer has to be made
+	missing  atomic.Bool              // the replacer must be made
 }
 
 // replacer is made of all spellings of the values, the longest first: a secret may be a part of another.

@@ -120,7 +120,7 @@ func TestATextNeedsAllItsParts(t *testing.T) {
 		{`hello ${ data.absent }`, 8, `data.absent is nil, so it can't be written into a text; ${ data.absent ?? "…" } gives it a default`},
 		{`${ data.absent }`, 2, `data.absent is nil, so it can't be written into a text; ${ data.absent ?? "…" } gives it a default`},
 		{`hello ${ data.absent.name }`, 21, `data.absent is nil, so it has no "name"; "?." reads on where there may be nothing`},
-		{`hello ${ 1 / 0 }`, 8, `1 / 0 is no finite number (a division by zero?), so it can't be written into a text`},
+		{`hello ${ 1 / 0 }`, 8, `1 / 0 is not a finite number (a division by zero?), so it can't be written into a text`},
 	} {
 		tmpl, err := CompileTemplate(test.src, HandlerWith)
 		if err != nil {

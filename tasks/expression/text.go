@@ -58,7 +58,7 @@ func textOf(v any) (_, msg string) {
 // appendFloat writes as encoding/json does.
 func appendFloat(b []byte, f float64) (_ []byte, msg string) {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return b, "is no finite number (a division by zero?), so it can't be written into a text"
+		return b, "is not a finite number (a division by zero?), so it can't be written into a text"
 	}
 	format := byte('f')
 	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {

@@ -96,7 +96,7 @@ func (s Scope) WithData(d *Data) Scope {
 	return s
 }
 
-// Condition is the scope for an expression whose value has to be true or false.
+// Condition is the scope for an expression whose value must be true or false.
 func (s Scope) Condition() Scope {
 	s.condition = true
 	return s
@@ -121,7 +121,7 @@ func (s Scope) checkTypes(src string, tree *parser.Tree, config func() *conf.Con
 	}
 	if kind := t.Kind(); s.condition && kind != reflect.Bool && kind != reflect.Interface {
 		what := wholeNumber.ReplaceAllString(plainTypes.Replace(t.String()), "number")
-		e := &Error{Source: src, Offset: -1, Msg: fmt.Sprintf("this is a %s, and a condition has to be true or false", what), Hint: "compare it with something"}
+		e := &Error{Source: src, Offset: -1, Msg: fmt.Sprintf("this is a %s, and a condition must be true or false", what), Hint: "compare it with something"}
 		if kind == reflect.String {
 			e.Hint = fmt.Sprintf(`compare it: %s != ""`, brief(src))
 		}

@@ -24,7 +24,7 @@ type emitted struct {
 	Data    *expression.Value    `input:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
 }
 
-// check: one event or several, and at least one; and types that are written out have to be good ones.
+// check: one event or several, and at least one; and types that are written out must be good ones.
 func (e *emit) check() []*InputError {
 	switch {
 	case e.Events == nil && e.Type == nil:

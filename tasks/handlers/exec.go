@@ -250,7 +250,7 @@ func (c *command) lookUp(name, path string) (string, error) {
 // notStarted explains an error of the start.
 func (c *command) notStarted(cmd *exec.Cmd, err error) error {
 	if info, serr := os.Stat(cmd.Dir); cmd.Dir != "" && (serr != nil || !info.IsDir()) {
-		return c.fault(false, "dir: %s is no folder that evrun can see", cmd.Dir)
+		return c.fault(false, "dir: %s is not a folder that evrun can see", cmd.Dir)
 	}
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -267,7 +267,7 @@ func (c *command) notStarted(cmd *exec.Cmd, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return c.fault(c.permanent[exitNotFound], "start %s: the interpreter that its first line names is not there", cmd.Path)
 	case errors.Is(err, syscall.ENOEXEC):
-		return c.fault(c.permanent[exitNotRunnable], "start %s: it is no program; a script begins with #! and its interpreter", cmd.Path)
+		return c.fault(c.permanent[exitNotRunnable], "start %s: it is not a program; a script begins with #! and its interpreter", cmd.Path)
 	case errors.Is(err, fs.ErrPermission):
 		return c.fault(c.permanent[exitNotRunnable], "start %s: %v; is it executable (chmod +x), and may evrun's user run it?", cmd.Path, err)
 	}

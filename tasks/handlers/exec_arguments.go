@@ -45,7 +45,7 @@ func (c *command) check() []*InputError {
 		case slices.Contains(ownVariables, name), name == process.LeaveVariable:
 			add("choose another name", 0, true, []any{"env", name}, "%s is set by evrun", name)
 		case !variableName.MatchString(name):
-			add("it has letters, digits and _, and begins with no digit", 0, true, []any{"env", name}, "%q is no name of a variable", name)
+			add("it has letters, digits and _, and begins with no digit", 0, true, []any{"env", name}, "%q is not a valid variable name", name)
 		}
 	}
 	var err error
@@ -60,7 +60,7 @@ func (c *command) check() []*InputError {
 	for i, t := range c.Permanent {
 		first, last, ok := exitCodes(t)
 		if !ok {
-			add("such as 2, or a range such as 64-78", 0, false, []any{"permanent_exit_codes", i}, "it has to be an exit code from 1 to 255, not %q", t)
+			add("such as 2, or a range such as 64-78", 0, false, []any{"permanent_exit_codes", i}, "it must be an exit code from 1 to 255, not %q", t)
 			continue
 		}
 		for code := first; code <= last; code++ {

@@ -120,15 +120,15 @@ func TestWrongInputsAreExplained(t *testing.T) {
 		}},
 		{"user.insert", map[string]any{"name": nil, "email": []any{"x"}}, []fault{
 			{path: "name", msg: "it is empty", hint: "leave the key out, or give it a value"},
-			{path: "email", msg: "it has to be a text, not a list"},
+			{path: "email", msg: "it must be a text, not a list"},
 		}},
 		{"user.insert", map[string]any{"name": "a ${ dat.name }", "email": "${ data.email", "on_conflict": "ignroe"}, []fault{
 			{path: "name", msg: `unknown name "dat"`, hint: `did you mean "data"?`, offset: 5},
 			{path: "email", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`},
-			{path: "on_conflict", msg: `it has to be fail, ignore or update, not "ignroe"`, hint: `did you mean "ignore"?`},
+			{path: "on_conflict", msg: `it must be fail, ignore or update, not "ignroe"`, hint: `did you mean "ignore"?`},
 		}},
 		{"user.insert", map[string]any{"name": "x", "email": "x", "on_conflict": true}, []fault{
-			{path: "on_conflict", msg: "it has to be fail, ignore or update, not true"},
+			{path: "on_conflict", msg: "it must be fail, ignore or update, not true"},
 		}},
 		{"user.insert", map[string]any{"name": "${ result.x }", "email": "x", "attributes": map[string]any{"a": []any{"${ x }", "${}"}}}, []fault{
 			{path: "name", msg: `unknown name "result"`, hint: `"result" is known in a handler's emit only`, offset: 3},
@@ -136,17 +136,17 @@ func TestWrongInputsAreExplained(t *testing.T) {
 			{path: "attributes.a[1]", msg: "the expression is empty", offset: 2},
 		}},
 		{"log", map[string]any{"message": map[string]any{}, "level": "loud"}, []fault{
-			{path: "message", msg: "it has to be a text, not a map"},
-			{path: "level", msg: `it has to be debug, info, warn or error, not "loud"`},
+			{path: "message", msg: "it must be a text, not a map"},
+			{path: "level", msg: `it must be debug, info, warn or error, not "loud"`},
 		}},
 		{"notify", map[string]any{"message": "x", "url": "slack://x"}, []fault{
 			{path: "url", msg: "invalid slack token format"},
 		}},
 		{"emit", nil, []fault{{msg: "neither type nor events is there", hint: "name the type of the event to emit, or list several under events"}}},
 		{"emit", map[string]any{"events": []any{}}, []fault{{path: "events", msg: "the list is empty", hint: "list the events to emit"}}},
-		{"emit", map[string]any{"events": "x"}, []fault{{path: "events", msg: `it has to be a list, not the text "x"`}}},
+		{"emit", map[string]any{"events": "x"}, []fault{{path: "events", msg: `it must be a list, not the text "x"`}}},
 		{"emit", map[string]any{"events": []any{"x", map[string]any{"tpye": "a"}, map[string]any{"type": "${"}}}, []fault{
-			{path: "events[0]", msg: `it has to be a map, not the text "x"`},
+			{path: "events[0]", msg: `it must be a map, not the text "x"`},
 			{path: "events[1].tpye", msg: `unknown input "tpye"`, hint: `did you mean "type"?`, key: true},
 			{path: "events[1]", msg: `the input "type" is missing`, hint: "The type of the event to emit, as dot-separated words."},
 			{path: "events[2].type", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`},
@@ -234,22 +234,22 @@ func TestWrongInputsOfEveryType(t *testing.T) {
 		with map[string]any
 		want []fault
 	}{
-		{map[string]any{"every": int64(5)}, []fault{{path: "every", msg: "it has to be a duration, not the number 5", hint: "say the unit: 5s or 5ms"}}},
-		{map[string]any{"every": true}, []fault{{path: "every", msg: "it has to be a duration, not true", hint: "such as 30s or 5m"}}},
-		{map[string]any{"every": "soon"}, []fault{{path: "every", msg: `"soon" is no duration`, hint: "such as 30s or 5m"}}},
+		{map[string]any{"every": int64(5)}, []fault{{path: "every", msg: "it must be a duration, not the number 5", hint: "say the unit: 5s or 5ms"}}},
+		{map[string]any{"every": true}, []fault{{path: "every", msg: "it must be a duration, not true", hint: "such as 30s or 5m"}}},
+		{map[string]any{"every": "soon"}, []fault{{path: "every", msg: `"soon" is not a valid duration`, hint: "such as 30s or 5m"}}},
 		{map[string]any{"every": "-1s"}, []fault{{path: "every", msg: "a duration can't be negative"}}},
-		{map[string]any{"count": "3"}, []fault{{path: "count", msg: `it has to be a whole number, not the text "3"`}}},
-		{map[string]any{"count": 1.5}, []fault{{path: "count", msg: "it has to be a whole number, not the number 1.5"}}},
+		{map[string]any{"count": "3"}, []fault{{path: "count", msg: `it must be a whole number, not the text "3"`}}},
+		{map[string]any{"count": 1.5}, []fault{{path: "count", msg: "it must be a whole number, not the number 1.5"}}},
 		{map[string]any{"count": uint64(1) << 63}, []fault{{path: "count", msg: "9223372036854775808 is too large"}}},
-		{map[string]any{"loud": "yes"}, []fault{{path: "loud", msg: `it has to be true or false, not the text "yes"`}}},
-		{map[string]any{"args": map[string]any{}}, []fault{{path: "args", msg: "it has to be a list, not a map"}}},
+		{map[string]any{"loud": "yes"}, []fault{{path: "loud", msg: `it must be true or false, not the text "yes"`}}},
+		{map[string]any{"args": map[string]any{}}, []fault{{path: "args", msg: "it must be a list, not a map"}}},
 		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []fault{
-			{path: "args[1]", msg: "it has to be a text, not nothing"}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
+			{path: "args[1]", msg: "it must be a text, not nothing"}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
 		}},
 		{map[string]any{"args": "${"}, []fault{{path: "args", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`}}},
-		{map[string]any{"header": []any{}}, []fault{{path: "header", msg: "it has to be a map, not a list"}}},
+		{map[string]any{"header": []any{}}, []fault{{path: "header", msg: "it must be a map, not a list"}}},
 		{map[string]any{"header": map[string]any{"a": "${}"}}, []fault{{path: "header.a", msg: "the expression is empty", offset: 2}}},
-		{map[string]any{"plain": int64(1)}, []fault{{path: "plain", msg: "it has to be a text, not the number 1"}}},
+		{map[string]any{"plain": int64(1)}, []fault{{path: "plain", msg: "it must be a text, not the number 1"}}},
 		{map[string]any{"other": int64(1)}, []fault{{path: "other", msg: `unknown input "other"`, hint: "sample takes every, count, loud, args, header, text and plain", key: true}}},
 	} {
 		if _, got := decodeSample(test.with); !slices.Equal(got, test.want) {

@@ -95,7 +95,7 @@ func (h *httpRequest) check() []*InputError {
 		}
 		r, ok := parseStatuses(t)
 		if !ok {
-			faults = append(faults, &InputError{Path: path, Msg: fmt.Sprintf("%s is no status", excerpt(t.String())), Hint: "such as 200, 2xx or 200-204"})
+			faults = append(faults, &InputError{Path: path, Msg: fmt.Sprintf("%s is not a valid status", excerpt(t.String())), Hint: "such as 200, 2xx or 200-204"})
 		}
 		h.expect = append(h.expect, r)
 	}

@@ -97,7 +97,7 @@ func (e *privateError) Error() string {
 	if e.host != what {
 		what = fmt.Sprintf("%s is %s, which", e.host, what)
 	}
-	return what + " is no public address: write the host out in the wiring file, or say allow_private: true"
+	return what + " is not a public address: write the host out in the wiring file, or say allow_private: true"
 }
 
 // Of IPv6, what is handed out lies in 2000::/3; all else (loopback, local, multicast, IPv4 in other clothes, NAT64) does not.

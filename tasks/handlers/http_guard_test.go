@@ -94,7 +94,7 @@ var names = map[string][]string{
 }
 
 // TestNoRequestLeavesForWhereTheFileDidNotSay is the corpus of what a sender of events can try. A case has the url of the
-// file and the value of data.v in it; what would have been dialled has to be exactly that.
+// file and the value of data.v in it; what would have been dialled must be exactly that.
 func TestNoRequestLeavesForWhereTheFileDidNotSay(t *testing.T) {
 	const pub = "93.184.215.14:80"
 	for _, test := range []struct {
@@ -283,8 +283,8 @@ func TestAllowPrivateOpensTheGuard(t *testing.T) {
 
 func TestARefusalSaysWhatToDo(t *testing.T) {
 	for url, want := range map[string]string{
-		"http://loopback.test/x": "POST http://loopback.test: loopback.test is 127.0.0.1, which is no public address: write the host out in the wiring file, or say allow_private: true",
-		"http://[::1]:80/x":      "POST http://[::1]:80: ::1 is no public address: write the host out in the wiring file, or say allow_private: true",
+		"http://loopback.test/x": "POST http://loopback.test: loopback.test is 127.0.0.1, which is not a public address: write the host out in the wiring file, or say allow_private: true",
+		"http://[::1]:80/x":      "POST http://[::1]:80: ::1 is not a public address: write the host out in the wiring file, or say allow_private: true",
 		"http://a:hunter2@x/":    "url: " + errUserinfo.Error(),
 	} {
 		h := request(t, map[string]any{"url": "${ data.v }"}, Deps{})

@@ -87,7 +87,7 @@ func checkHeaderName(name, canonical string) (msg, hint string) {
 	}
 	for _, r := range name {
 		if !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r) {
-			return fmt.Sprintf("%s is no header: it has a %q in its name", excerpt(name), r), ""
+			return fmt.Sprintf("%s is not a valid header: it has a %q in its name", excerpt(name), r), ""
 		}
 	}
 	if hint, own := ownHeaders[canonical]; own {

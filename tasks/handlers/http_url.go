@@ -146,7 +146,7 @@ func parseURL(text string) (*url.URL, error) {
 	case u.Scheme == "" || u.Opaque != "" && !strings.HasPrefix(u.Scheme, "http"):
 		return nil, errNoScheme
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("the scheme has to be http or https, not %s", excerpt(u.Scheme))
+		return nil, fmt.Errorf("the scheme must be http or https, not %s", excerpt(u.Scheme))
 	case u.User != nil:
 		return nil, errUserinfo
 	case u.Hostname() == "":
@@ -167,7 +167,7 @@ func checkHost(u *url.URL) error {
 	host := u.Hostname()
 	if strings.HasPrefix(u.Host, "[") {
 		if a, err := netip.ParseAddr(host); err != nil || !a.Is6() {
-			return fmt.Errorf("%s is no IPv6 address", excerpt(host))
+			return fmt.Errorf("%s is not an IPv6 address", excerpt(host))
 		}
 		return nil
 	}
@@ -176,12 +176,12 @@ func checkHost(u *url.URL) error {
 	number := strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") && strings.Trim(last[2:], "0123456789abcdef") == ""
 	if number {
 		if _, err := netip.ParseAddr(host); err != nil {
-			return fmt.Errorf("%s is no host: an address has four decimal numbers", excerpt(host))
+			return fmt.Errorf("%s is not a valid host: an address has four decimal numbers", excerpt(host))
 		}
 	}
 	for _, r := range host {
 		if r < 0x80 && !isAlphanumeric(r) && !strings.ContainsRune("-._", r) {
-			return fmt.Errorf("%s is no host: it has a %q in it", excerpt(host), r)
+			return fmt.Errorf("%s is not a valid host: it has a %q in it", excerpt(host), r)
 		}
 	}
 	return nil

@@ -170,7 +170,7 @@ func (d *decoder) input(field reflect.Value, in Input, given any, path []any) {
 	case reflect.Bool:
 		b, ok := given.(bool)
 		if !ok {
-			d.fault(path, "", "it has to be true or false, not %s", describeValue(given))
+			d.fault(path, "", "it must be true or false, not %s", describeValue(given))
 		}
 		field.SetBool(b)
 	case reflect.Int:
@@ -196,7 +196,7 @@ func (d *decoder) template(given any, path []any) *expression.Template {
 	}
 	s, ok := given.(string)
 	if !ok {
-		d.fault(path, "", "it has to be a text, not %s", describeValue(given))
+		d.fault(path, "", "it must be a text, not %s", describeValue(given))
 		return nil
 	}
 	t, err := expression.CompileTemplate(s, d.scope)
@@ -237,11 +237,11 @@ func (d *decoder) text(given any, enum []string, path []any) string {
 	s, ok := given.(string)
 	switch {
 	case !ok && enum != nil:
-		d.fault(path, "", "it has to be %s, not %s", alternatives(enum), describeValue(given))
+		d.fault(path, "", "it must be %s, not %s", alternatives(enum), describeValue(given))
 	case !ok:
-		d.fault(path, "", "it has to be a text, not %s", describeValue(given))
+		d.fault(path, "", "it must be a text, not %s", describeValue(given))
 	case enum != nil && !slices.Contains(enum, s):
-		d.fault(path, expression.DidYouMean(s, enum), "it has to be %s, not %q", alternatives(enum), s)
+		d.fault(path, expression.DidYouMean(s, enum), "it must be %s, not %q", alternatives(enum), s)
 	}
 	return s
 }
@@ -254,13 +254,13 @@ func (d *decoder) duration(given any, path []any) time.Duration {
 		case int64, uint64, float64:
 			hint = fmt.Sprintf("say the unit: %vs or %vms", given, given)
 		}
-		d.fault(path, hint, "it has to be a duration, not %s", describeValue(given))
+		d.fault(path, hint, "it must be a duration, not %s", describeValue(given))
 		return 0
 	}
 	v, err := time.ParseDuration(s)
 	switch {
 	case err != nil:
-		d.fault(path, "such as 30s or 5m", "%q is no duration", s)
+		d.fault(path, "such as 30s or 5m", "%q is not a valid duration", s)
 	case v < 0:
 		d.fault(path, "", "a duration can't be negative")
 	}
@@ -278,7 +278,7 @@ func (d *decoder) integer(given any, path []any) int64 {
 		d.fault(path, "", "%d is too large", n)
 		return 0
 	}
-	d.fault(path, "", "it has to be a whole number, not %s", describeValue(given))
+	d.fault(path, "", "it must be a whole number, not %s", describeValue(given))
 	return 0
 }
 
@@ -297,7 +297,7 @@ func (d *decoder) list(field reflect.Value, given any, path []any) {
 		return
 	}
 	if !ok {
-		d.fault(path, "", "it has to be a list, not %s", describeValue(given))
+		d.fault(path, "", "it must be a list, not %s", describeValue(given))
 		return
 	}
 	out := reflect.MakeSlice(field.Type(), len(list), len(list))
@@ -315,7 +315,7 @@ func (d *decoder) list(field reflect.Value, given any, path []any) {
 		}
 		m, ok := e.(map[string]any)
 		if !ok {
-			d.fault(place, "", "it has to be a map, not %s", describeValue(e))
+			d.fault(place, "", "it must be a map, not %s", describeValue(e))
 			continue
 		}
 		d.object(out.Index(i), m, place)
@@ -326,7 +326,7 @@ func (d *decoder) list(field reflect.Value, given any, path []any) {
 func (d *decoder) templates(field reflect.Value, given any, path []any) {
 	m, ok := given.(map[string]any)
 	if !ok {
-		d.fault(path, "", "it has to be a map, not %s", describeValue(given))
+		d.fault(path, "", "it must be a map, not %s", describeValue(given))
 		return
 	}
 	out := make(map[string]*expression.Template, len(m))
@@ -341,7 +341,7 @@ func (d *decoder) templates(field reflect.Value, given any, path []any) {
 func (d *decoder) values(field reflect.Value, given any, path []any) {
 	m, ok := given.(map[string]any)
 	if !ok {
-		d.fault(path, "", "it has to be a map, not %s", describeValue(given))
+		d.fault(path, "", "it must be a map, not %s", describeValue(given))
 		return
 	}
 	out := make(map[string]*expression.Value, len(m))

@@ -37,7 +37,7 @@ func sendMail(ctx context.Context, g *guard, config *smtp.Config, m mail, log *s
 	c.FixEmailTags()
 	from, err := netmail.ParseAddress(c.FromAddress)
 	if err != nil {
-		return tasks.Permanent(errors.New("from is no mail address"))
+		return tasks.Permanent(errors.New("from is not a valid mail address"))
 	}
 	if c.FromName != "" {
 		from.Name = c.FromName
@@ -45,7 +45,7 @@ func sendMail(ctx context.Context, g *guard, config *smtp.Config, m mail, log *s
 	to := make([]*netmail.Address, len(c.ToAddresses))
 	for i, a := range c.ToAddresses {
 		if to[i], err = netmail.ParseAddress(a); err != nil {
-			return tasks.Permanent(fmt.Errorf("recipient %d is no mail address", i+1))
+			return tasks.Permanent(fmt.Errorf("recipient %d is not a valid mail address", i+1))
 		}
 	}
 

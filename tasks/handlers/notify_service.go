@@ -132,7 +132,7 @@ func openService(text string, client *serviceClient) (s *service, err error) {
 	case err != nil:
 		return nil, err
 	case parseErr != nil:
-		return nil, &serviceError{"it is no url", "the characters : / ? # % @ and spaces in a password or a token are written as %3A, %2F and so on"}
+		return nil, &serviceError{"it is not a valid url", "the characters : / ? # % @ and spaces in a password or a token are written as %3A, %2F and so on"}
 	}
 	defer func() {
 		if p := recover(); p != nil { // a url that the library did not think of

@@ -237,7 +237,7 @@ func TestWrongServiceURLsAreExplained(t *testing.T) {
 		"logger://":                                   {path: "url", msg: `unknown service "logger"`, hint: "leave the url out, and the notification goes to the daemon's log"},
 		"hunter2":                                     {path: "url", msg: "it names no service", hint: "such as slack://…, telegram://…, smtp://… or generic://…"},
 		"slack+https://example.com/hook":              {path: "url", msg: "the service slack takes no url of a webhook", hint: "begin it with slack://"},
-		"smtp://user:hunter2/x@example.com":           {path: "url", msg: "it is no url", hint: "the characters : / ? # % @ and spaces in a password or a token are written as %3A, %2F and so on"},
+		"smtp://user:hunter2/x@example.com":           {path: "url", msg: "it is not a valid url", hint: "the characters : / ? # % @ and spaces in a password or a token are written as %3A, %2F and so on"},
 		"smtp://user:hunter2@example.com/":            {path: "url", msg: "fromAddress missing from config URL"},
 		"smtp://user:hunter2@example.com/?from=a@b.c": {path: "url", msg: "toAddress missing from config URL"},
 	} {

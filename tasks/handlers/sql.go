@@ -128,7 +128,7 @@ func (s *sql) checkDSN() []*InputError {
 	case strings.Contains(s.DSN, "://"):
 		fault.Msg, fault.Hint = "only an SQLite file can be named here", "write its path"
 	case strings.HasPrefix(s.DSN, "file:") || strings.HasPrefix(s.DSN, ":memory:"):
-		fault.Msg, fault.Hint = fmt.Sprintf("%q is no path", s.DSN), "write the path of the file alone"
+		fault.Msg, fault.Hint = fmt.Sprintf("%q is not a valid path", s.DSN), "write the path of the file alone"
 	case strings.ContainsRune(s.DSN, 0):
 		fault.Msg = "a path can't have a NUL in it"
 	case strings.Contains(s.DSN, "${"):

@@ -34,14 +34,14 @@ func TestWrongSQLIsExplained(t *testing.T) {
 		{map[string]any{"statement": "SELECT ':a'", "params": map[string]any{"a": 1}}, []fault{
 			{path: "params.a", msg: "the statement has no parameter :a", hint: "the statement has no parameters", key: true},
 		}},
-		{map[string]any{"statement": "SELECT 1", "params": "${ data }"}, []fault{{path: "params", msg: `it has to be a map, not the text "${ data }"`}}},
+		{map[string]any{"statement": "SELECT 1", "params": "${ data }"}, []fault{{path: "params", msg: `it must be a map, not the text "${ data }"`}}},
 		{map[string]any{"statement": "SELECT :a", "params": map[string]any{"a": "${ dat.x }"}}, []fault{{path: "params.a", msg: `unknown name "dat"`, hint: `did you mean "data"?`, offset: 3}}},
 		{map[string]any{"statement": "DELETE FROM t; DROP TABLE t"}, []fault{
 			{path: "statement", msg: "a second statement begins here", hint: "write one statement; another one needs a handler of its own", offset: 15},
 		}},
 		{map[string]any{"statement": "CREATE TABLE t (x)"}, []fault{{path: "statement", msg: "CREATE is nothing to do for each event", hint: "list it under migrate, which runs it once; the statement is for each event"}}},
 		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)", int64(5)}}, []fault{
-			{path: "migrate[2]", msg: "it has to be a text, not the number 5"},
+			{path: "migrate[2]", msg: "it must be a text, not the number 5"},
 		}},
 		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)"}}, []fault{
 			{path: "migrate[0]", msg: "VACUUM is not allowed"},
@@ -52,8 +52,8 @@ func TestWrongSQLIsExplained(t *testing.T) {
 		{map[string]any{"statement": "DELETE FROM t", "hold": "2s", "dsn": "x.db"}, []fault{{path: "hold", msg: "a statement on another file holds nothing of evrun's", hint: "give the handler a timeout"}}},
 		{map[string]any{"statement": "DELETE FROM t", "hold": "50ms"}, []fault{{path: "hold", msg: "any statement may take 50ms", hint: "leave it out, or give it longer"}}},
 		{map[string]any{"statement": "SELECT 1", "dsn": "postgres://x"}, []fault{{path: "dsn", msg: "only an SQLite file can be named here", hint: "write its path"}}},
-		{map[string]any{"statement": "SELECT 1", "dsn": ":memory:"}, []fault{{path: "dsn", msg: `":memory:" is no path`, hint: "write the path of the file alone"}}},
-		{map[string]any{"statement": "SELECT 1", "dsn": "file:x?mode=ro"}, []fault{{path: "dsn", msg: `"file:x?mode=ro" is no path`, hint: "write the path of the file alone"}}},
+		{map[string]any{"statement": "SELECT 1", "dsn": ":memory:"}, []fault{{path: "dsn", msg: `":memory:" is not a valid path`, hint: "write the path of the file alone"}}},
+		{map[string]any{"statement": "SELECT 1", "dsn": "file:x?mode=ro"}, []fault{{path: "dsn", msg: `"file:x?mode=ro" is not a valid path`, hint: "write the path of the file alone"}}},
 		{map[string]any{"statement": "SELECT 1", "dsn": "${ data.file }"}, []fault{{path: "dsn", msg: "a path can't have an expression in it", hint: "each file needs a handler of its own"}}},
 	} {
 		_, errs := Build("sql", test.with, Deps{})

@@ -20,7 +20,7 @@ type userInsert struct {
 	Name       *expression.Template `input:"name,required" doc:"The user's name."`
 	Email      *expression.Template `input:"email,required" doc:"The user's e-mail address. No two users have the same, whatever the case of its letters."`
 	Attributes *expression.Value    `input:"attributes" doc:"A map of anything else that is known of the user, kept as JSON."`
-	OnConflict string               `input:"on_conflict" enum:"fail,ignore,update" default:"fail" doc:"What to do when the e-mail address is there already: fail makes the run dead, ignore keeps the stored user, update replaces its name and attributes."`
+	OnConflict string               `input:"on_conflict" enum:"fail,ignore,update" default:"fail" doc:"What to do when the e-mail address already exists: fail makes the run dead, ignore keeps the stored user, update replaces its name and attributes."`
 }
 
 // Prepare evaluates and checks the inputs. A value that can't be stored is a permanent error: it won't change.
@@ -34,7 +34,7 @@ func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 		return nil, fmt.Errorf("email: %w", err)
 	}
 	if fault := checkEmail(email); fault != "" {
-		return nil, tasks.Permanent(fmt.Errorf("email: %s is no e-mail address: %s", excerpt(email), fault))
+		return nil, tasks.Permanent(fmt.Errorf("email: %s is not a valid e-mail address: %s", excerpt(email), fault))
 	}
 	attributes, attributesJSON, err := u.attributes(d.Env)
 	if err != nil {
@@ -122,7 +122,7 @@ func (u *userInsert) attributes(env *expression.Env) (any, []byte, error) {
 		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %w", err))
 	}
 	if text[0] != '{' {
-		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %s is no map", excerpt(string(text))))
+		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %s is not a map", excerpt(string(text))))
 	}
 	return v, text, nil
 }
@@ -144,7 +144,7 @@ type conflictError struct {
 }
 
 func (e *conflictError) Error() string {
-	return fmt.Sprintf("a user with the e-mail address %s is there already (on_conflict: ignore or update would allow it)", excerpt(e.email))
+	return fmt.Sprintf("a user with the e-mail address %s already exists (on_conflict: ignore or update would allow it)", excerpt(e.email))
 }
 
 func (e *conflictError) Unwrap() error { return e.err }
@@ -161,7 +161,7 @@ func checkEmail(s string) string {
 	case len(s) > maxEmail:
 		return fmt.Sprintf("it is longer than %d bytes", maxEmail)
 	case !utf8.ValidString(s):
-		return "it is no valid UTF-8"
+		return "it is not valid UTF-8"
 	}
 	for _, r := range s {
 		switch {

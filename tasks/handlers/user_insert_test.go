@@ -116,7 +116,7 @@ func TestAKnownAddress(t *testing.T) {
 	}
 
 	_, err := insert(t, tx, "fail", `{"name":"A.","email":"ADA@example.com"}`)
-	want := `a user with the e-mail address "ADA@example.com" is there already (on_conflict: ignore or update would allow it)`
+	want := `a user with the e-mail address "ADA@example.com" already exists (on_conflict: ignore or update would allow it)`
 	if !errors.Is(err, store.ErrConflict) || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
@@ -141,9 +141,9 @@ func TestAStoreThatFailsIsNoConflict(t *testing.T) {
 
 func TestAttributesHaveToBeAMap(t *testing.T) {
 	for attributes, want := range map[string]string{
-		`"x"`: `attributes: "\"x\"" is no map`,
-		`[1]`: `attributes: "[1]" is no map`,
-		`3`:   `attributes: "3" is no map`,
+		`"x"`: `attributes: "\"x\"" is not a map`,
+		`[1]`: `attributes: "[1]" is not a map`,
+		`3`:   `attributes: "3" is not a map`,
 	} {
 		_, err := insert(t, &fakeTx{}, "fail", `{"name":"Ada","email":"ada@example.com","attributes":`+attributes+`}`)
 		if err == nil || err.Error() != want {
@@ -177,7 +177,7 @@ func TestAnAddressIsChecked(t *testing.T) {
 		"a\x1b[31m@c.d":                  "it has a control character in it",
 		"a\u202e@c.d":                    "it has an invisible character in it",
 		"a\u200b@c.d":                    "it has an invisible character in it",
-		"a\xff@c.d":                      "it is no valid UTF-8",
+		"a\xff@c.d":                      "it is not valid UTF-8",
 		"Ada <ada@c.d>":                  "it has a space in it",
 		"<ada@c.d>":                      `it has a '<' in it`,
 		"a,b@c.d":                        `it has a ',' in it`,
@@ -203,7 +203,7 @@ func TestAnAddressIsChecked(t *testing.T) {
 		}
 	}
 	_, err := insert(t, &fakeTx{}, "fail", `{"name":"Ada","email":"ada.example.com"}`)
-	if want := `email: "ada.example.com" is no e-mail address: it has no "@"`; err == nil || err.Error() != want {
+	if want := `email: "ada.example.com" is not a valid e-mail address: it has no "@"`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if reflect.TypeOf(err) != reflect.TypeOf(tasks.Permanent(err)) {

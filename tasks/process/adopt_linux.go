@@ -15,7 +15,7 @@ import (
 // adopted says whether orphans come back to this process: what is left of a command can be found among its children.
 var adopted atomic.Bool
 
-// Adopt makes this process the parent of what its commands leave behind. Processes that come back have to be reaped: see
+// Adopt makes this process the parent of what its commands leave behind. Processes that come back must be reaped: see
 // [Reap].
 func Adopt() error {
 	// Go finds out whether the kernel has pidfds with a child of its own, at the first use: here nobody takes it away.

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tie has the kernel kill the child when the thread that started it ends, which has to be locked until the child has ended.
+// tie has the kernel kill the child when the thread that started it ends, which must be locked until the child has ended.
 // It reaches the child alone; the rest is for [EndLeftovers].
 func tie(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
 

@@ -126,7 +126,7 @@ type days struct {
 	lastWeekday bool     // the last day from Monday to Friday
 	dow         uint8    // bits 0 (Sunday) to 6
 	nth         [7]uint8 // by weekday, bits 1 to 5: the n-th in the month; bit 0: its last
-	either      bool     // a day of the month or a day of the week will do; else it has to be both
+	either      bool     // a day of the month or a day of the week will do; else it must be both
 }
 
 // in returns the days in a month of the given length whose first is the given weekday: bit 1 to bit 31.

@@ -93,9 +93,9 @@ func parseNamed(words []word) (string, *SpecError) {
 		if len(words) == 2 {
 			hint = "write it as every: " + words[1].text
 		}
-		return fail("@every is no cron", hint)
+		return fail("@every is not a cron expression", hint)
 	case name == "@reboot":
-		return fail("@reboot is no time", "have what starts evrun do it")
+		return fail("@reboot is not a valid time", "have what starts evrun do it")
 	}
 	fields, ok := descriptors[name]
 	if !ok {
@@ -224,7 +224,7 @@ func (f *cronField) item(item string, d *days) (set uint64, msg, hint string) {
 		n, err := strconv.ParseUint(stepText, 10, 16)
 		switch {
 		case err != nil || stepText[0] == '+':
-			return 0, fmt.Sprintf("%q is no step", stepText), "a step is a number from 1"
+			return 0, fmt.Sprintf("%q is not a valid step", stepText), "a step is a number from 1"
 		case n == 0:
 			return 0, "a step of 0", "a step is a number from 1"
 		case n > 1 && int(n) > high-low:
@@ -257,7 +257,7 @@ func (f *cronField) value(text string) (n int, msg, hint string) {
 	}
 	for _, c := range []byte(text) {
 		if c < '0' || c > '9' {
-			return 0, fmt.Sprintf("%q is no value", text), hint
+			return 0, fmt.Sprintf("%q is not a valid value", text), hint
 		}
 	}
 	n, err := strconv.Atoi(text)

@@ -140,7 +140,7 @@ func (s *Scheduler) load(ctx context.Context) error {
 	return nil
 }
 
-// take makes a timer for each entry, and says which marks have to be stored first, and which are nobody's any more.
+// take makes a timer for each entry, and says which marks must be stored first, and which are nobody's any more.
 func (s *Scheduler) take(ctx context.Context, entries []*Entry) (timers []*timer, fresh []store.ScheduleMark, gone []string, err error) {
 	marks, err := s.o.Store.ScheduleMarks(ctx)
 	if err != nil {

@@ -63,7 +63,7 @@ func parseEntry(text string, parse func(word) (days, *SpecError)) (days, times, 
 	words := split(text)
 	if parse == nil {
 		if len(words) != 1 {
-			return everyDay, times{}, &SpecError{Msg: fmt.Sprintf("%q is no time of day", text), Hint: "one time an entry, such as 09:00"}
+			return everyDay, times{}, &SpecError{Msg: fmt.Sprintf("%q is not a valid time of day", text), Hint: "one time an entry, such as 09:00"}
 		}
 		at, err := parseTime(words[0])
 		return everyDay, at, err
@@ -120,7 +120,7 @@ var plainDom = cronField{name: "day of month", min: 1, max: 31}
 // parseTime reads a time of day: HH:MM or HH:MM:SS.
 func parseTime(w word) (times, *SpecError) {
 	fail := func(hint string) (times, *SpecError) {
-		return times{}, &SpecError{Offset: w.offset, Msg: fmt.Sprintf("%q is no time of day", w.text), Hint: hint}
+		return times{}, &SpecError{Offset: w.offset, Msg: fmt.Sprintf("%q is not a valid time of day", w.text), Hint: hint}
 	}
 	parts := strings.Split(w.text, ":")
 	if len(parts) != 2 && len(parts) != 3 {

@@ -15,7 +15,7 @@ const (
 	ofMonth           // only the day of the month
 	ofWeek            // only the day of the week
 	eitherDay         // one or the other
-	bothDays          // a day of the month that has to be a day of the week
+	bothDays          // a day of the month that must be a day of the week
 )
 
 func (d *days) dayWords() dayKind {

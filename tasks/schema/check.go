@@ -59,11 +59,11 @@ func (c *checker) check(s *jsonschema.Schema, v any, ev *evaluated) bool {
 		if c.out != nil && len(c.path) == c.out.depth {
 			c.out.alien = true
 		}
-		return c.fail("has to be %s, not %s", typeNames(*s.Types), describe(v))
+		return c.fail("must be %s, not %s", typeNames(*s.Types), describe(v))
 	case s.Const != nil && !c.equal(v, *s.Const):
-		return c.fail("has to be %s, not %s", brief(*s.Const), describe(v))
+		return c.fail("must be %s, not %s", brief(*s.Const), describe(v))
 	case s.Enum != nil && !slices.ContainsFunc(s.Enum.Values, func(want any) bool { return c.equal(v, want) }):
-		return c.fail("has to be %s, not %s", oneOf(s.Enum.Values), describe(v))
+		return c.fail("must be %s, not %s", oneOf(s.Enum.Values), describe(v))
 	}
 	own := ev
 	if s.UnevaluatedProperties != nil || s.UnevaluatedItems != nil {
@@ -94,7 +94,7 @@ func (c *checker) assertions(s *jsonschema.Schema, v any, ev *evaluated) bool {
 			c.step(len(text) / 16)
 		}
 		if err := s.Format.Validate(v); err != nil {
-			ok = c.fail("%s is no %s: %v", brief(v), s.Format.Name, err)
+			ok = c.fail("%s is not a valid %s: %v", brief(v), s.Format.Name, err)
 		}
 	}
 	switch v := v.(type) {
@@ -285,7 +285,7 @@ func (c *checker) object(s *jsonschema.Schema, obj map[string]any, ev *evaluated
 		}
 		for _, other := range s.DependentRequired[name] {
 			if _, there := obj[other]; !there {
-				ok = c.failAt(other, "is missing: it has to be there where %q is", name)
+				ok = c.failAt(other, "is missing: it must be there where %q is", name)
 			}
 		}
 	}

@@ -116,7 +116,7 @@ func (in *inspector) leaves(e *jsonschema.ValidationError, prefix string, faults
 	for _, t := range e.InstanceLocation {
 		pointer += "/" + escape(t)
 	}
-	f := &Fault{Pointer: pointer, Msg: "this is no JSON Schema here: " + e.ErrorKind.LocalizedString(english)}
+	f := &Fault{Pointer: pointer, Msg: "this is not valid JSON Schema: " + e.ErrorKind.LocalizedString(english)}
 	if wrong, ok := e.ErrorKind.(*kind.Enum); ok { // the name of a type
 		got, _ := wrong.Got.(string)
 		if f.Hint = expression.DidYouMean(got, typeWords); otherTypes[got] != "" {

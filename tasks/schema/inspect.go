@@ -247,9 +247,9 @@ func (in *inspector) pattern(text, at string, key bool) {
 		if strings.HasPrefix(se.Expr, "(?") {
 			hint = "patterns are Go's (RE2): they have no look-ahead and no look-behind"
 		}
-		fault(at, hint, "%s is no regular expression: %s: %s", brief(text), se.Code, clip(se.Expr))
+		fault(at, hint, "%s is not a valid regular expression: %s: %s", brief(text), se.Code, clip(se.Expr))
 	case err != nil:
-		fault(at, "", "%s is no regular expression: %v", brief(text), err)
+		fault(at, "", "%s is not a valid regular expression: %v", brief(text), err)
 	default:
 		in.full(at, expression.PatternWeight(parsed)/20)
 	}

@@ -3,7 +3,7 @@
 //	s, faults := schema.Compile(doc) // a decoded schema: map[string]any, or a bool
 //	violations, more := s.Check(v)   // a decoded value, as expression.DecodeJSON gives it
 //	for _, v := range violations {
-//		fmt.Println(v.Pointer, v.Message) // /email  "ada" is no email: missing @
+//		fmt.Println(v.Pointer, v.Message) // /email  "ada" is not a valid email: missing @
 //	}
 //
 // Formats are asserted (email, date-time, date, time, duration, uri, uuid, ipv4, ipv6, hostname and what else the library
@@ -103,7 +103,7 @@ func (s *Schema) check(v any, limit int, steps *int) (violations []Violation, mo
 	return c.out.list, c.out.total - len(c.out.list)
 }
 
-// Join writes violations in one line: /email: is missing; /age: has to be an integer, not null; and 3 more.
+// Join writes violations in one line: /email: is missing; /age: must be an integer, not null; and 3 more.
 func Join(violations []Violation, more int) string {
 	parts := make([]string, len(violations), len(violations)+1)
 	for i, v := range violations {

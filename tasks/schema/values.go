@@ -130,8 +130,8 @@ func (c *checker) number(s *jsonschema.Schema, v any) bool {
 	}{
 		{s.Minimum, func(n int) bool { return n >= 0 }, "%s is too small: %s is the least"},
 		{s.Maximum, func(n int) bool { return n <= 0 }, "%s is too large: %s is the most"},
-		{s.ExclusiveMinimum, func(n int) bool { return n > 0 }, "%s is too small: it has to be over %s"},
-		{s.ExclusiveMaximum, func(n int) bool { return n < 0 }, "%s is too large: it has to be under %s"},
+		{s.ExclusiveMinimum, func(n int) bool { return n > 0 }, "%s is too small: it must be over %s"},
+		{s.ExclusiveMaximum, func(n int) bool { return n < 0 }, "%s is too large: it must be under %s"},
 	} {
 		if bound.want == nil {
 			continue
@@ -148,7 +148,7 @@ func (c *checker) number(s *jsonschema.Schema, v any) bool {
 		case r == nil:
 			return c.fail("has too many digits to be divided")
 		case !r.Quo(r, s.MultipleOf).IsInt():
-			ok = c.fail("%s is no multiple of %s", brief(v), decimal(s.MultipleOf))
+			ok = c.fail("%s is not a multiple of %s", brief(v), decimal(s.MultipleOf))
 		}
 	}
 	return ok
