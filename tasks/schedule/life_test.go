@@ -439,6 +439,42 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
+// What was missed while nobody was there is not left out for an overlap with runs that have ended long since.
+func TestOverlapAfterARestart(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		slots int
+		left  map[string]int
+	}{
+		{"they have ended", 2, map[string]int{"missed": 2}},
+		{"they go on", 1, map[string]int{"missed": 2, "overlap": 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, l *life) {
+				l.settled = func(ctx context.Context, _, _ string) error {
+					if c.slots == 2 {
+						return nil
+					}
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				e := l.entry("tick", Spec{Every: time.Hour})
+				e.Overlap = OverlapSkip
+				l.start(e)
+				time.Sleep(90 * time.Minute)
+				l.end()
+				time.Sleep(3 * time.Hour)
+				l.start(e)
+				time.Sleep(time.Minute)
+				if got := l.journal("tick"); len(got.slots) != c.slots || fmt.Sprint(got.counts) != fmt.Sprint(c.left) {
+					t.Errorf("published %v, left out %v; want %d and %v", got.slots, got.counts, c.slots, c.left)
+				}
+				l.end()
+			})
+		})
+	}
+}
+
 func TestReplaceSchedules(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *life) {
 		hourly := l.data(l.entry("tick", Spec{Every: time.Hour}), map[string]any{"n": "${ slot.number }", "before": "${ previous?.unix }"})

@@ -17,6 +17,10 @@ import (
 // clock that is set.
 const maxSleep = 5 * time.Second
 
+// firstLook is how long a schedule that is taken up has to learn whether its last slot's runs have ended, as they have for the
+// most part. Without an answer, they go on.
+const firstLook = 5 * time.Second
+
 // maxBatch is how many slots go into one transaction.
 const maxBatch = 500
 
@@ -43,6 +47,7 @@ type Scheduler struct {
 	maxSleep time.Duration
 	calls    chan call
 	settled  chan *timer // whose last slot's runs have ended
+	going    chan *timer // whose last slot's runs go on, after the first look at them
 	ended    chan struct{}
 
 	entries []*Entry
@@ -60,6 +65,7 @@ type timer struct {
 	index  int       // in the queue; -1: it is not there
 
 	busy    bool // runs of its last slot go on, as far as overlap wants to know
+	unknown bool // whether they do: it was just taken up, and no slot is decided on yet
 	watch   context.CancelFunc
 	resumed bool // what has passed, passed while it was paused
 }
@@ -68,7 +74,7 @@ func (t *timer) paused() bool { return t.Paused || t.mark.Paused }
 
 // NewScheduler makes a scheduler; Run starts it.
 func NewScheduler(o Options) *Scheduler {
-	return &Scheduler{o: o, now: time.Now, maxSleep: maxSleep, calls: make(chan call), settled: make(chan *timer), ended: make(chan struct{}),
+	return &Scheduler{o: o, now: time.Now, maxSleep: maxSleep, calls: make(chan call), settled: make(chan *timer), going: make(chan *timer), ended: make(chan struct{}),
 		entries: o.Entries, timers: map[string]*timer{}}
 }
 
@@ -116,7 +122,12 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case c := <-s.calls:
 			c.done <- c.f(watching)
 		case t := <-s.settled:
-			if t.busy = false; s.timers[t.Name] == t {
+			if t.busy, t.unknown = false, false; s.timers[t.Name] == t {
+				s.push(t)
+			}
+		case t := <-s.going:
+			if t.unknown && s.timers[t.Name] == t {
+				t.unknown = false
 				s.push(t)
 			}
 		case <-ctx.Done():
@@ -198,8 +209,28 @@ func (s *Scheduler) add(ctx context.Context, t *timer) {
 	s.timers[t.Name] = t
 	if !t.mark.Fired.IsZero() {
 		s.look(ctx, t, t.mark.Fired)
+		if t.unknown = t.busy; t.unknown {
+			s.lookFirst(ctx, t)
+		}
 	}
 	s.push(t)
+}
+
+// lookFirst ends the time in which nothing is known of t's last slot.
+func (s *Scheduler) lookFirst(ctx context.Context, t *timer) {
+	go func() {
+		patience := time.NewTimer(firstLook)
+		defer patience.Stop()
+		select {
+		case <-patience.C:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case s.going <- t:
+		case <-ctx.Done():
+		}
+	}()
 }
 
 // look has somebody wait for the end of a slot's runs, where overlap wants to know it.
@@ -234,7 +265,7 @@ func (s *Scheduler) push(t *timer) {
 		return
 	}
 	t.fire = t.timing.Fire(slot)
-	if t.paused() || t.busy && t.Overlap == OverlapQueue {
+	if t.paused() || t.unknown || t.busy && t.Overlap == OverlapQueue {
 		return
 	}
 	heap.Push(&s.queue, t)
