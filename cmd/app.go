@@ -299,7 +299,7 @@ func (a *app) status(ctx context.Context) (api.Status, error) {
 func newLogger(s config.Settings, w io.Writer) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: s.Log.Level}
 	if s.Log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opt))
+		return slog.New(slog.NewJSONHandler(events.JSONWriter{W: w}, opt))
 	}
 	return slog.New(slog.NewTextHandler(w, opt))
 }

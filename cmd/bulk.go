@@ -153,7 +153,7 @@ func (b *bulk) answered(a api.LineAnswer) error {
 		b.accepted++
 	}
 	if b.env.json() {
-		_, err := b.out.Write(append(a.JSON, '\n'))
+		_, err := b.out.Write(events.EscapeJSON(append(a.JSON, '\n')))
 		return err
 	}
 	return nil

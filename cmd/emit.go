@@ -388,6 +388,7 @@ func (o *emitOptions) payload() ([]byte, error) {
 	default:
 		data = []byte(o.data)
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors put a byte order mark before a text
 	if o.flags.Flags().Changed("data") {
 		if err := checkJSON(data); err != nil {
 			return nil, usage("%s is not valid JSON: %v", from, err)
@@ -442,5 +443,8 @@ func checkJSON(data []byte) error {
 		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
 		return fmt.Errorf("%w (line %s, byte %d)", err, strconv.Itoa(line), syntax.Offset)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return events.CheckJSON(data)
 }

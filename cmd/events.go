@@ -131,7 +131,7 @@ func (e *env) printEvents(page []*events.Event, header bool) error {
 			if line, err = ev.AppendJSON(line[:0]); err != nil {
 				return err
 			}
-			if _, err := e.out.Write(append(line, '\n')); err != nil {
+			if _, err := e.out.Write(events.EscapeJSON(append(line, '\n'))); err != nil {
 				return err
 			}
 		}

@@ -56,7 +56,7 @@ func (e *env) runInit(path string) error {
 	wiring := append([]byte("# yaml-language-server: $schema="+schemaFile+"\n\n"), e.example...)
 	err := create(path, wiring)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s already exists, and was left as it is; name another file with -c, or another folder", path)
+		return fmt.Errorf("%s already exists, and was left as it is; name another file with -c, or another folder", events.EscapeControl(path))
 	}
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (e *env) runInit(path string) error {
 	beside := filepath.Join(filepath.Dir(path), schemaFile)
 	switch err := create(beside, schema.Bytes()); {
 	case errors.Is(err, fs.ErrExist):
-		e.note("%s already exists, and was left as it is", beside)
+		e.note("%s already exists, and was left as it is", events.EscapeControl(beside))
 	case err != nil:
 		return err
 	}
@@ -83,14 +83,25 @@ func (e *env) runInit(path string) error {
   evrun serve%[2]s    runs it; then, in another terminal:
   evrun tail%[2]s     shows what happens
   evrun emit%[2]s user.registered -f name=Ada -f email=ada@example.com --wait
-`, path, flag)
+`, events.EscapeControl(path), flag)
 	return err
 }
 
-// shellWord is a path as a shell takes it.
+// shellWord is a path as a shell takes it, and a terminal.
 func shellWord(path string) string {
 	if plainWord.MatchString(path) {
 		return path
+	}
+	if events.EscapeControl(path) != path { // bash and others: the bytes, in octal
+		var b strings.Builder
+		for i := range len(path) {
+			if c := path[i]; c >= ' ' && c < 0x7f && c != '\'' && c != '\\' {
+				b.WriteByte(c)
+			} else {
+				fmt.Fprintf(&b, `\%03o`, c)
+			}
+		}
+		return "$'" + b.String() + "'"
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

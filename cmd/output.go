@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -52,7 +51,7 @@ func (e *env) printEvent(ev *events.Event, extra string) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.out.Write(append(append(line, extra...), "}\n"...))
+	_, err = e.out.Write(events.EscapeJSON(append(append(line, extra...), "}\n"...)))
 	return err
 }
 
@@ -141,8 +140,8 @@ func (p *printer) item(kind string, body []byte) error {
 		return p.event(&ev)
 	case "run":
 		var r api.Run
-		if err := json.Unmarshal(body, &r); err != nil {
-			return fmt.Errorf("the daemon's answer: %w", err)
+		if err := unmarshal(body, &r); err != nil {
+			return err
 		}
 		return p.run(r)
 	}

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -120,7 +119,7 @@ func (e *env) showUser(u store.User) error {
 }
 
 func unmarshal(body []byte, v any) error {
-	if err := json.Unmarshal(body, v); err != nil {
+	if err := events.DecodeJSON(body, v); err != nil {
 		return fmt.Errorf("the daemon's answer: %w", err)
 	}
 	return nil

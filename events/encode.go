@@ -17,7 +17,7 @@ func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(make([]byte,
 
 // AppendJSON appends the event to dst in CloudEvents' JSON format, on one line. What is empty is left out. Data goes to
 // "data" as it is when it is JSON (but for line breaks between its tokens), as a string when it is other UTF-8 text, and
-// else to "data_base64". In all other strings control characters are escaped, C1 too, so that no terminal acts on them.
+// else to "data_base64". In all other strings what [EscapeControl] escapes is escaped; for all of it there is [EscapeJSON].
 //
 // An event that [Event.Validate] accepts can be written; for others the error is an [*AttributeError], or the text is as
 // wrong as the event's Data is.
@@ -129,7 +129,6 @@ func appendAttribute(dst []byte, key, value string) []byte {
 
 // appendString writes a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func appendString(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0 // of what is not written yet
 	for i := 0; i < len(s); {
@@ -138,7 +137,7 @@ func appendString(dst []byte, s string) []byte {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if r > 0x9f && (r != utf8.RuneError || size > 1) {
+		if r > 0x9f && !hidden(r) && (r != utf8.RuneError || size > 1) {
 			i += size
 			continue
 		}
@@ -155,7 +154,7 @@ func appendString(dst []byte, s string) []byte {
 		case utf8.RuneError:
 			dst = append(dst, `\ufffd`...)
 		default:
-			dst = append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+			dst = appendEscape(dst, r)
 		}
 		i += size
 		start = i

@@ -3,12 +3,11 @@ package events
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
 // EscapeControl makes text from strangers fit for a terminal: control characters (C0, DEL, C1), bytes that are not UTF-8,
-// line separators and the invisible characters that reorder text are written as \n, \u009b or \x9b. Everything else,
+// line separators and invisible characters, such as those that reorder text, are written as \n, \u009b or \x9b. Everything else,
 // backslashes included, stays as it is; a text without such characters is returned itself.
 func EscapeControl(s string) string {
 	i := unsafeForTerminal(s)
@@ -30,7 +29,7 @@ func EscapeControl(s string) string {
 		case r == '\t':
 			b.WriteString(`\t`)
 		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
+			b.Write(appendEscape(nil, r))
 		}
 		s = s[i+size:]
 	}
@@ -46,10 +45,26 @@ func unsafeForTerminal(s string) int {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+		if r == utf8.RuneError && size == 1 || hidden(r) {
 			return i
 		}
 		i += size
 	}
 	return -1
+}
+
+// hidden says whether a character is none that people see: a control character (C0, DEL, C1), a line separator, or one that has no
+// width or reorders what is around it. In text that people trust such characters show something else than what is there.
+func hidden(r rune) bool {
+	switch {
+	case r < 0x7f:
+		return r < ' '
+	case r <= 0x9f, r == 0xad, r == 0x61c, r == 0x180e:
+		return true
+	case r < 0x200b:
+		return false
+	case r <= 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2060 && r <= 0x206f, r == 0xfeff, r >= 0xfff9 && r <= 0xfffb:
+		return true
+	}
+	return r >= 0xe0000 && r <= 0xe007f // tags
 }

@@ -125,13 +125,15 @@ func TestWhatIsValidFitsIntoAnEvent(t *testing.T) {
 
 func TestTerminalSeesNoControlCharacters(t *testing.T) {
 	for text, want := range map[string]string{
-		"plain é 😀 \\n":          "plain é 😀 \\n",
-		"a\x1b[31m\n\r\t\x00b":   `a\u001b[31m\n\r\t\u0000b`,
-		"\x7f\u0080\u009b\u00a0": "\\u007f\\u0080\\u009b\u00a0",
-		"\x9b31m\xff":            `\x9b31m\xff`,
-		"a\u202eb\u2066\u2028":   `a\u202eb\u2066\u2028`,
-		"\ufffd":                 "\ufffd",
-		"":                       "",
+		"plain é 😀 \\n":               "plain é 😀 \\n",
+		"a\x1b[31m\n\r\t\x00b":        `a\u001b[31m\n\r\t\u0000b`,
+		"\x7f\u0080\u009b\u00a0":      "\\u007f\\u0080\\u009b\u00a0",
+		"\x9b31m\xff":                 `\x9b31m\xff`,
+		"a\u202eb\u2066\u2028":        `a\u202eb\u2066\u2028`,
+		"\ufffd":                      "\ufffd",
+		"a\u200bb\u200dc\ufeff\u00ad": `a\u200bb\u200dc\ufeff\u00ad`,
+		"\U000e0041é\u0600":           `\udb40\udc41é` + "\u0600",
+		"":                            "",
 	} {
 		if got := EscapeControl(text); got != want {
 			t.Errorf("EscapeControl(%q) = %q", text, got)

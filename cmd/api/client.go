@@ -201,14 +201,14 @@ func (c *Client) follow(ctx context.Context, path, contentType string, body []by
 			switch kind {
 			case "receipt":
 				var rc Receipt
-				if err := json.Unmarshal(body, &rc); err != nil {
+				if err := events.DecodeJSON(body, &rc); err != nil {
 					return end, err
 				}
 				if err := accepted(rc); err != nil || rc.Duplicate {
 					return End{Matched: true}, err
 				}
 			case "end":
-				return end, json.Unmarshal(body, &end)
+				return end, events.DecodeJSON(body, &end)
 			default:
 				if err := each(kind, body); err != nil {
 					return end, err

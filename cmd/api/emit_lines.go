@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -253,7 +252,7 @@ func (a *answered) take(text []byte) error {
 			Receipt
 			Problem
 		}
-		if err := json.Unmarshal(text, &either); err != nil {
+		if err := events.DecodeJSON(text, &either); err != nil {
 			return fmt.Errorf("the daemon's answer: %w", err)
 		}
 		if x.Duplicate = either.Duplicate; either.Status != 0 {

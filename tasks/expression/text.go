@@ -95,7 +95,7 @@ func describe(v any) string {
 	case reflect.Func:
 		return "a function"
 	}
-	return fmt.Sprintf("a %T", v)
+	return "a value of another kind"
 }
 
 func quote(s string) string {

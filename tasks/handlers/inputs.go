@@ -369,7 +369,7 @@ func describeValue(v any) string {
 	case map[string]any:
 		return "a map"
 	}
-	return fmt.Sprintf("a %T", v)
+	return "a value of another kind"
 }
 
 // enumerate writes "a", "a and b", "a, b and c".
