@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ func (s *sql) check() []*InputError {
 	default:
 		faults = append(faults, s.checkParams()...)
 	}
-	return append(append(faults, s.checkDSN()...), s.checkHold()...)
+	return slices.Concat(faults, s.checkDSN(), s.checkHold(), s.checkUpkeep())
 }
 
 func (s *sql) checkParams() []*InputError {
@@ -118,6 +119,23 @@ func (s *sql) checkHold() []*InputError {
 		return nil
 	}
 	return []*InputError{fault}
+}
+
+// upkeep finds fts5's commands that work through a whole index: INSERT INTO t (t) VALUES ('optimize'). Once begun they run to
+// their end, whatever time they have.
+var upkeep = regexp.MustCompile(`(?i)\bINTO (?:\S+ \. )?(\S+) \( (\S+) \).*'(rebuild|optimize|integrity-check|delete-all)'`)
+
+func (s *sql) checkUpkeep() []*InputError {
+	if s.statement == nil || s.DSN != "" || s.Hold > 0 {
+		return nil
+	}
+	const quotes = "\"`[]'"
+	found := upkeep.FindStringSubmatch(s.statement.Key())
+	if found == nil || !strings.EqualFold(strings.Trim(found[1], quotes), strings.Trim(found[2], quotes)) {
+		return nil
+	}
+	return []*InputError{{Path: []any{"statement"}, Msg: fmt.Sprintf("fts5's command '%s' can't be stopped, and holds the store for as long as it takes", found[3]),
+		Hint: "say how long that may be with the input hold, such as hold: 5s"}}
 }
 
 func (s *sql) checkDSN() []*InputError {
