@@ -77,6 +77,38 @@ func TestAnotherUsersFiles(t *testing.T) {
 	}
 }
 
+// TestAnotherUsersJournal: in a sticky folder, such as /tmp, others can put a rollback journal beside a store. SQLite would write
+// what it says into the database: this one cuts it to its first page.
+func TestAnotherUsersJournal(t *testing.T) {
+	if os.Geteuid() != 0 {
+		unable(t, "root", errors.New("files of another user"))
+	}
+	dir := wired(t, "handlers: []\n")
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := run(t, dir, "emit", "a.b"); code != 0 {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	header := append([]byte("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"), // magic; then records, nonce, pages, sector size, page size
+		0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 0x10, 0)
+	journal := filepath.Join(dir, "evrun.db-journal")
+	if err := errors.Join(os.WriteFile(journal, append(header, make([]byte, 512-len(header))...), 0o644), os.Chown(journal, 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"emit a.c", "events list", "serve"} {
+		if out, code := run(t, dir, strings.Fields(command)...); code != 1 || !strings.Contains(out, "evrun.db-journal: it belongs to another user (uid 65534)") {
+			t.Errorf("%s: exit %d: %s", command, code, out)
+		}
+	}
+	if err := os.Remove(journal); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := run(t, dir, "events", "list"); code != 0 || !strings.Contains(out, "a.b") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
 // TestAnotherUsersStoreInTheirFolder: root may read what belongs to whoever the folder belongs to.
 func TestAnotherUsersStoreInTheirFolder(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -11,6 +11,10 @@ import (
 // ownSuffixes are those of the names of a store's files, after the database's own. The lock is apart: see acquire.
 var ownSuffixes = []string{"", "-wal", "-shm"}
 
+// checkedSuffixes are those of the files that SQLite reads when it opens a store. A rollback journal is among them, though a
+// store has none: SQLite writes what it says into the database, whoever has put it there.
+var checkedSuffixes = append(ownSuffixes[:len(ownSuffixes):len(ownSuffixes)], "-journal")
+
 // makePrivate sees that the database is this user's alone: where there is none, it makes an empty one. SQLite would make one that
 // others may read, unless the umask forbids it, and its WAL and shared memory have the mode of their database. warn gets the
 // notes of [files.Private].
@@ -18,7 +22,7 @@ func makePrivate(path string, warn func(note string)) error {
 	if err := createPrivate(path); err != nil {
 		return err
 	}
-	for _, suffix := range ownSuffixes {
+	for _, suffix := range checkedSuffixes {
 		note, err := files.Private(path+suffix, true)
 		if err != nil {
 			return translateFile(err)

@@ -53,17 +53,17 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the database at path for reading and writing, makes it where there is none, and brings its schema up to date.
+// Open opens the database that name leads to for reading and writing, makes it where there is none, and brings its schema up to date.
 //
-// The store is the file that the path leads to: under a symbolic link's name it has the same lock. Its files are private, see
+// The store is that file: under a symbolic link's name it has the same lock. Its files are private, see
 // package files.
 //
 // Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly], and
 // an [*files.Error] when it can't be trusted.
-func Open(path string, opt store.Options) (_ *Store, err error) {
+func Open(name string, opt store.Options) (_ *Store, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("open store %s: %w", path, err)
+			err = fmt.Errorf("open store %s: %w", name, err)
 		}
 	}()
 	warn := func(note string) {
@@ -71,7 +71,8 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 			opt.Warn(note)
 		}
 	}
-	if path, err = resolve(path); err != nil {
+	path, err := resolve(name)
+	if err != nil {
 		return nil, err
 	}
 	note, err := files.TrustedFolder(filepath.Dir(path))
@@ -137,19 +138,20 @@ func Open(path string, opt store.Options) (_ *Store, err error) {
 
 // OpenReader opens an existing database for reading, beside whoever writes to it. The methods that write answer
 // [store.ErrReadOnly]. [store.ErrNotFound] means that there is no such file.
-func OpenReader(path string) (_ *Store, err error) {
+func OpenReader(name string) (_ *Store, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("open store %s: %w", path, err)
+			err = fmt.Errorf("open store %s: %w", name, err)
 		}
 	}()
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
 		return nil, store.ErrNotFound
 	}
-	if path, err = resolve(path); err != nil {
+	path, err := resolve(name)
+	if err != nil {
 		return nil, err
 	}
-	for _, suffix := range ownSuffixes {
+	for _, suffix := range checkedSuffixes {
 		if _, err := files.Private(path+suffix, false); err != nil {
 			return nil, err
 		}
