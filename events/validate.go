@@ -197,7 +197,8 @@ func parseTime(text []byte) (t time.Time, ok bool) {
 	if at := len(text) - zone; text[len(text)-1] != 'Z' && (string(text[at+1:at+3]) > "23" || string(text[at+4:]) > "59") {
 		return t, false
 	}
-	return t, t.UnmarshalText(text) == nil
+	err := t.UnmarshalText(text)
+	return t, err == nil
 }
 
 // checkTime gives t as we keep times: in UTC, with microseconds. RFC 3339 has four digits for the year.
