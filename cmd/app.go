@@ -59,6 +59,7 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 	opt := store.Options{
 		Synchronous: cfg.Settings.Store.Synchronous,
 		MaxData:     cfg.Settings.Server.MaxEvent,
+		MaxWAL:      cfg.Settings.Store.MaxWAL,
 		Warn:        func(note string) { a.log.Warn("store: " + note) },
 		WantRuns:    func() bool { return a.commits.Subscribers() > 0 },
 		OnCommit: func(c store.Commit) {
@@ -83,6 +84,7 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 	a.address = notes{address: addressOf(cfg)}
 	a.emitter = newEmitter(a.store, cfg)
 	metrics := newMetrics()
+	metrics.watch(a.store.WAL)
 	a.runner = tasks.NewRunner(tasks.Options{
 		Store: a.store, Bus: a.bus, Emitter: a.emitter, Handlers: cfg.Wiring.Handlers, Log: a.log, Grace: cfg.Settings.Grace,
 		Variables:   a.address.variables(),
@@ -281,6 +283,8 @@ func (a *app) status(ctx context.Context) (api.Status, error) {
 			s.StoreSize += info.Size()
 		}
 	}
+	wal := a.store.WAL()
+	s.WAL = api.WAL{Bytes: wal.Bytes, Max: wal.Max, Held: wal.Held, Full: wal.Full, Holders: wal.Holders}
 	var err error
 	if s.Head, err = a.store.Head(ctx); err != nil {
 		return s, err

@@ -260,7 +260,7 @@ func (e *env) daemonOrStore(ctx context.Context, daemon, direct func(context.Con
 
 // withStore opens the store for writing while do runs.
 func (e *env) withStore(ctx context.Context, cfg *config.Config, do func(context.Context, *sqlite.Store) error) (err error) {
-	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true, MaxData: cfg.Settings.Server.MaxEvent,
+	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true, MaxData: cfg.Settings.Server.MaxEvent, MaxWAL: cfg.Settings.Store.MaxWAL,
 		Warn: func(note string) { e.note("store: %s", note) }})
 	if err != nil {
 		return err

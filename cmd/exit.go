@@ -166,7 +166,7 @@ func hintFor(err error) string {
 	case errors.Is(err, store.ErrReplaced):
 		return "see who removes files there, put the store back if need be, and start evrun again"
 	case errors.Is(err, store.ErrFull), errors.As(err, &p) && p.Status == http.StatusInsufficientStorage:
-		return "make room on the disk and try again"
+		return "make room on the disk, or end what reads the store for so long, and try again"
 	}
 	return ""
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"evrun/store"
 )
 
 // metrics are what GET /metrics tells of the daemon, in Prometheus' text format.
@@ -35,6 +37,22 @@ func newMetrics() *metrics {
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// watch has the write-ahead log's state looked up when the metrics are read.
+func (m *metrics) watch(wal func() store.WAL) {
+	gauge := func(name, help string, value func(store.WAL) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(wal()) }))
+	}
+	yes := func(is bool) float64 {
+		if is {
+			return 1
+		}
+		return 0
+	}
+	gauge("evrun_store_wal_bytes", "The size of the store's write-ahead log.", func(w store.WAL) float64 { return float64(w.Bytes) })
+	gauge("evrun_store_wal_held", "1 while another program reads the store for so long that the log can't be given back.", func(w store.WAL) float64 { return yes(w.Held) })
+	gauge("evrun_store_wal_full", "1 while the log is at its bound (store.wal_max), and nothing is accepted.", func(w store.WAL) float64 { return yes(w.Full) })
 }
 
 // unannounced counts a dead run that no evrun.run.dead reports.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/events"
+	"evrun/store"
 	"evrun/tasks"
 )
 
@@ -51,6 +52,14 @@ func runStatus(ctx context.Context, e *env) error {
 		fmt.Fprintf(w, "reload\trefused at %s: %s\n", r.At.Format(time.RFC3339), events.EscapeControl(first))
 	}
 	fmt.Fprintf(w, "store\t%s, %s, %s\n", s.Store, humanize.IBytes(uint64(max(0, s.StoreSize))), counted(int(s.Head), "event"))
+	if s.WAL.Held || s.WAL.Full {
+		wal := store.WAL{Held: s.WAL.Held, Holders: s.WAL.Holders}
+		what := "it can't be given back"
+		if s.WAL.Full {
+			what = "nothing more is accepted"
+		}
+		fmt.Fprintf(w, "wal\t%s of %s: %s%s\n", humanize.IBytes(uint64(max(0, s.WAL.Bytes))), humanize.IBytes(uint64(max(0, s.WAL.Max))), what, events.EscapeControl(wal.Reason()))
+	}
 	fmt.Fprintf(w, "socket\t%s\n", s.Socket)
 	_ = w.Flush() // a strings.Builder takes all
 	if len(s.Handlers) > 0 {

@@ -367,6 +367,9 @@ type Options struct {
 	// MaxData is the largest data of an event, in bytes: what bounds the values that statements of the user's own may meet.
 	// Default [DefaultMaxData].
 	MaxData int
+	// MaxWAL bounds the write-ahead log, in bytes: while somebody reads for so long that it reaches this, writes get [ErrFull].
+	// Default [DefaultMaxWAL].
+	MaxWAL int64
 	// Synchronous "normal" trades the durability of the last moments before a power cut for speed. Default "full".
 	Synchronous string
 	// At is called by the writer at each [Point] of a transaction, for tests that crash there. Default: nothing.
@@ -374,7 +377,8 @@ type Options struct {
 	// Unattended says that this process runs no handlers: a new one begins at the first event that such a process accepted since
 	// the last Register.
 	Unattended bool
-	// Warn is told, in words, what was mended when the store was opened, and which checks were left out. Default: nobody.
+	// Warn is told, in words, what was mended when the store was opened, which checks were left out, and what is wrong while it
+	// runs. Default: nobody.
 	Warn func(note string)
 	// Now is what time is written; nil: time.Now.
 	Now func() time.Time

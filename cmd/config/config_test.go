@@ -94,7 +94,7 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 		t.Errorf("path %q, folder %q, %d bytes", c.Path, c.Dir, len(c.Source))
 	}
 	want := Settings{
-		Store:  StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), Synchronous: "full"},
+		Store:  StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), MaxWAL: 4 << 30, Synchronous: "full"},
 		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true},
 		Log:    LogSettings{Level: slog.LevelInfo, Format: "text"}, Grace: 30 * time.Second,
 	}
@@ -389,7 +389,7 @@ func TestSettingsAreLayered(t *testing.T) {
 				continue
 			}
 			want := Settings{
-				Store:  StoreSettings{Path: filepath.Join(dir, "file.db"), Synchronous: "full"},
+				Store:  StoreSettings{Path: filepath.Join(dir, "file.db"), MaxWAL: 4 << 30, Synchronous: "full"},
 				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true},
 				Log:    LogSettings{Level: slog.LevelWarn, Format: "text"}, Grace: 5 * time.Second,
 			}

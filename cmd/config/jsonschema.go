@@ -56,6 +56,7 @@ var mappings = []mappingForm{
 	}},
 	{"store", []keyForm{
 		{"path", "The SQLite file; relative to this file. Default evrun.db.", false, settingPath},
+		{"wal_max", "How large the write-ahead log may become while another program reads the store: from there on nothing is accepted. Default 4GiB.", false, form("type", "string", "pattern", `^[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+$`)},
 		{"synchronous", "full: an acknowledged event survives a power cut. normal is faster, and perhaps loses the last moments.", false, words("full", "normal")},
 	}},
 	{"server", []keyForm{

@@ -75,6 +75,12 @@ var (
 
 // parseSize reads a size: 512KiB, 1MiB, 1.5MB.
 func parseSize(s string) (size int, msg, hint string) {
+	n, msg, hint := parseSizeWithin(s, minSize, maxSize, "from 1KiB to 64MiB")
+	return int(n), msg, hint
+}
+
+// parseSizeWithin reads a size with its own bounds.
+func parseSizeWithin(s string, least, most float64, bounds string) (size int64, msg, hint string) {
 	const example = "write it with its unit: 512KiB, 1MiB or 2MB"
 	if len(s) > 64 {
 		return 0, fmt.Sprintf("%q is not a valid size", clip(s)), example
@@ -91,10 +97,10 @@ func parseSize(s string) (size int, msg, hint string) {
 		return 0, fmt.Sprintf("%q is not a valid unit of size", clip(m[3])), example
 	}
 	number, _ := strconv.ParseFloat(m[1]+"."+m[2]+"0", 64)
-	if bytes := number * unit; bytes < minSize || bytes > maxSize {
-		return 0, fmt.Sprintf("%q is out of bounds", s), "from 1KiB to 64MiB"
+	if bytes := number * unit; bytes < least || bytes > most {
+		return 0, fmt.Sprintf("%q is out of bounds", s), bounds
 	}
-	return int(number * unit), "", ""
+	return int64(number * unit), "", ""
 }
 
 // instant reads a time with its offset from UTC.

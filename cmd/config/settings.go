@@ -29,6 +29,7 @@ type Settings struct {
 // StoreSettings say where the store is.
 type StoreSettings struct {
 	Path        string // absolute; default evrun.db beside the file
+	MaxWAL      int64  // store.wal_max: the bound of the write-ahead log, in bytes; default 4 GiB
 	Synchronous string // "full" (default): an acknowledged event survives a power cut; "normal": perhaps not the last moments
 }
 
@@ -81,6 +82,10 @@ var settings = []setting{
 	{"store.synchronous", "", "full", func(s *Settings, text string) (msg, hint string) {
 		s.Store.Synchronous = text
 		return oneOf(text, "full", "normal")
+	}},
+	{"store.wal_max", "", "4GiB", func(s *Settings, text string) (msg, hint string) {
+		s.Store.MaxWAL, msg, hint = parseSizeWithin(text, 16<<20, 1<<40, "from 16MiB to 1024GiB")
+		return msg, hint
 	}},
 	{"server.socket", "socket", "evrun.sock", func(s *Settings, text string) (msg, hint string) {
 		s.Server.Socket = text

@@ -124,7 +124,7 @@ func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err erro
 const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,
 	e.correlationid, e.causationid, e.hops, e.extensions, e.chain, e.cause`
 
-func scanEvent(rows *sql.Rows) (*events.Event, error) {
+func scanEvent(rows *readRows) (*events.Event, error) {
 	var (
 		e                                                 events.Event
 		us                                                int64

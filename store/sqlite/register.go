@@ -119,7 +119,8 @@ func markAfter(heir, was *handlerRow) int64 {
 // toTake gives the sequences of the runs that go to a handler's heir: those that are not settled or are dead, those that
 // they took along, and those above the mark, since the heir looks at their events again.
 func (s *Store) toTake(ctx context.Context, handler, mark int64) ([]int64, error) {
-	rows, err := s.readers.QueryContext(ctx, `
+	// In whatever time it takes, at a start or a reload: to stop there would keep the heir from starting at all.
+	rows, err := s.readers.DB.QueryContext(ctx, `
 		WITH open AS (
 			SELECT sequence FROM runs WHERE handler = ?1 AND state <= 2 UNION SELECT sequence FROM runs WHERE handler = ?1 AND state = 5)
 		SELECT sequence FROM open

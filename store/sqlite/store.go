@@ -44,7 +44,7 @@ type Store struct {
 	path    string
 	id      string
 	w       *writer // nil when opened for reading
-	readers *sql.DB
+	readers readers
 	reads   *userReads // nil when opened for reading
 	lock    *lock
 	files   []opened
@@ -112,7 +112,10 @@ func Open(name string, opt store.Options) (_ *Store, err error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	w := &writer{conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), lost: make(chan struct{}),
+	if opt.MaxWAL <= 0 {
+		opt.MaxWAL = store.DefaultMaxWAL
+	}
+	w := &writer{wal: wal{path: path, max: opt.MaxWAL, warn: warn}, conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), lost: make(chan struct{}),
 		names: map[store.HandlerID]string{}, seldom: map[string]*stmt{}, statementTimeout: opt.StatementTimeout, clock: time.Now}
 	if w.statementTimeout <= 0 {
 		w.statementTimeout = 50 * time.Millisecond
@@ -171,14 +174,14 @@ func OpenReader(name string) (_ *Store, err error) {
 	return s, nil
 }
 
-func openReaders(path string) (*sql.DB, error) {
+func openReaders(path string) (readers, error) {
 	db, err := sql.Open("sqlite", dsn(path, true, ""))
 	if err != nil {
-		return nil, translate(err)
+		return readers{}, translate(err)
 	}
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(4)
-	return db, nil
+	return readers{db}, nil
 }
 
 // resolve gives the path of the file that a store's path leads to, see [files.Resolve]. It finds what SQLite's own messages would
@@ -278,6 +281,7 @@ func (s *Store) Run(ctx context.Context) error {
 	watching, stop := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
 	watch.Go(func() { s.watch(watching) })
+	watch.Go(func() { s.w.wal.tend(watching) })
 	err := s.w.run(ctx)
 	stop()
 	watch.Wait()

@@ -30,6 +30,7 @@ type writer struct {
 	stopped chan struct{} // closed when run has ended
 	lost    chan struct{} // closed by lose, after loss is set
 	loss    error
+	wal     wal
 	next    int64 // the next event's sequence
 	names   map[store.HandlerID]string
 	seldom  map[string]*stmt
@@ -165,6 +166,10 @@ func (w *writer) gather(first *op) []*op {
 
 // write commits the batch and answers its callers; alone says that it is a turn. The error is not nil when the store is broken.
 func (w *writer) write(batch []*op, alone bool) error {
+	if err := w.wal.full(); err != nil {
+		answer(batch, err)
+		return nil
+	}
 	t, culprit, err := w.try(batch, alone)
 	switch {
 	case err == nil:

@@ -1,0 +1,36 @@
+package sqlite
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"evrun/store"
+)
+
+// TestNoReadOfOurOwnLastsForever: a query that does not end is ended, whoever forgot to bound it.
+func TestNoReadOfOurOwnLastsForever(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 5 seconds")
+	}
+	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const endless = `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c`
+	var n int64
+	if err := s.readers.QueryRowContext(t.Context(), endless).Scan(&n); !errors.Is(err, store.ErrTimeout) {
+		t.Errorf("a row: %v", err)
+	}
+	rows, err := s.readers.QueryContext(t.Context(), endless)
+	if err == nil {
+		defer rows.Close()
+		for rows.Next() {
+		}
+		err = rows.Err()
+	}
+	if !errors.Is(err, store.ErrTimeout) {
+		t.Errorf("rows: %v", err)
+	}
+}
