@@ -108,10 +108,10 @@ func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config
 func (a *app) endLeftovers(ctx context.Context) {
 	ended, left := process.EndLeftovers(ctx, a.store.ID())
 	if ended > 0 {
-		a.log.Warn("ended what the commands of an evrun that was killed left behind", "processes", ended)
+		a.log.Warn("ended processes that the commands of a killed evrun had left running", "processes", ended)
 	}
 	if len(left) > 0 {
-		a.log.Error("commands of an evrun that was killed go on, and can't be ended", "pids", left)
+		a.log.Error("processes that the commands of a killed evrun had left running could not be ended: they may disturb new attempts", "pids", left)
 	}
 }
 

@@ -52,16 +52,16 @@ func newEmitCmd(e *env) *cobra.Command {
 		Short: "Publish an event, or many",
 		Long: `Publishes one event, and prints its id and number once it is on disk.
 
-Its data is what -d gives, with the fields of -f and -F put in. Data that breaks the schema of the type is refused, with all
-that is wrong and where (exit 2). The same --id from the same --source is accepted once:
+Its data is what -d gives, with the fields of -f and -F added. Data that breaks the schema of the type is refused, with all
+violations (exit 2). The same --id from the same --source is accepted once:
 sending it again is safe, and runs nothing. Without a daemon the event is written to the store, and waits for "evrun serve".
 
 With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead, 4 if no
 handler matched, 124 if the time ran out.
 
-In a command of an exec handler the event belongs to the handler's run: it is in the same chain, one hop further, and the emit
---wait that began the chain follows it too. Here --wait follows only what this event causes. It is refused once the attempt has
-ended. An event for the daemon of another wiring file (-c) begins a chain of its own.
+In the command of an exec handler, the event belongs to the handler's run: it is in the same chain, one hop further, and an
+"emit --wait" that began the chain follows it too. It is refused once the attempt has ended. With -c, for the daemon of another wiring
+file, the event begins a chain of its own.
 
 With --dry-run nothing is published: the daemon says which handlers would run, and with which inputs ("evrun explain" says
 the same of a file). Exit 4 if none matches.

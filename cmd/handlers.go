@@ -28,9 +28,9 @@ func newHandlersCmd(e *env) *cobra.Command {
 		Short: "Show the handlers and what waits for them; resume or forget one",
 		Long: `Shows the handlers and what waits for them, as the daemon has them, or as the wiring file and the store do where none runs.
 
-A handler keeps its place in the journal when it leaves the wiring file. If it returns within an hour, it goes on there. If it returns
-later and events or runs wait for it, it is paused until "evrun handlers resume", unless it is "from: mark" in the file. Another handler
-takes over its place and its runs with "was: NAME". "evrun handlers forget" gives both up.
+A handler keeps its place in the journal when it leaves the wiring file. If it returns within an hour, it goes on there. If it
+returns later and events or runs wait for it, it is paused until "evrun handlers resume", unless it is "from: mark" in the file.
+Another handler takes over its place and its runs with "was: NAME". "evrun handlers forget" gives both up.
 
 States: active; paused; left (it is not in the file); new (no daemon has had it yet).`,
 		Example: `  evrun handlers list
@@ -43,8 +43,8 @@ States: active; paused; left (it is not in the file); new (no daemon has had it 
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the handlers, also those that have left the file",
-		Long: `Lists the handlers of the wiring file, and those that have left it and were not forgotten. WAITING is how many events that a handler runs
-on have no run yet; when very many came after its place in the journal, it is a bound (≤).`,
+		Long: `Lists the handlers of the wiring file, and those that have left it and were not forgotten. WAITING counts the events that match a
+handler and have no run yet; after very many events it is an upper bound (≤).`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runHandlersList(c.Context(), e) },
 	}
@@ -59,16 +59,16 @@ on have no run yet; when very many came after its place in the journal, it is a 
 	resume := &cobra.Command{
 		Use:   "resume NAME...",
 		Short: "Let paused handlers go on",
-		Long: `Lets handlers go on that returned to the wiring file after more than an hour, and that are paused since. They go on where they
-stopped. With --from now they begin with what comes next: the events that wait are skipped and the runs that are not settled are
-dropped; how many is printed, and published as evrun.handler.skipped.`,
+		Long: `Lets paused handlers go on where they stopped: those that returned to the wiring file after more than an hour. With --from now they
+begin with the next event: the events that wait are skipped, and the unsettled runs are dropped; the numbers are printed, and published
+as evrun.handler.skipped.`,
 		Example: `  evrun handlers resume announce
   evrun handlers resume announce --from now`,
 		Args:              handlerNames(1, 0),
 		ValidArgsFunction: e.completeKnownHandlers(tasks.StatePaused),
 		RunE: func(c *cobra.Command, names []string) error {
 			if from != "mark" && from != "now" {
-				return usage("--from %q: mark or now", from)
+				return usage("--from %q: must be mark or now", from)
 			}
 			return e.changeHandlers(c.Context(), names, resumption(from == "now"))
 		},
@@ -78,9 +78,9 @@ dropped; how many is printed, and published as evrun.handler.skipped.`,
 	forget := &cobra.Command{
 		Use:   "forget NAME...",
 		Short: "Give up the place and the runs of handlers that have left",
-		Long: `Gives up the place in the journal of handlers that are not in the wiring file any more, and drops their runs that are not settled or
-are dead. How many events and runs that leaves out is printed, and published as evrun.handler.skipped. Should the name return, it is
-a new handler.`,
+		Long: `Gives up the place in the journal of handlers that are no longer in the wiring file, and drops their dead and unsettled runs. The
+numbers of events and runs that are left out are printed, and published as evrun.handler.skipped. If the name returns later, it is a
+new handler.`,
 		Example:           `  evrun handlers forget old-name`,
 		Args:              handlerNames(1, 0),
 		ValidArgsFunction: e.completeKnownHandlers(tasks.StateLeft),
@@ -219,9 +219,9 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 	}
 	switch h.State {
 	case tasks.StatePaused:
-		e.note("it returned after more than an hour; evrun handlers resume %s lets it go on", h.Name)
+		e.note("it returned after more than an hour; \"evrun handlers resume %s\" lets it go on", h.Name)
 	case tasks.StateLeft:
-		e.note("it is not in the wiring file; another handler takes over with was: %s, and evrun handlers forget %s gives it up", h.Name, h.Name)
+		e.note("it is not in the wiring file: put it back, write \"was: %s\" at the handler that takes over, or give it up with \"evrun handlers forget %s\"", h.Name, h.Name)
 	}
 	return nil
 }

@@ -20,15 +20,14 @@ func newReloadCmd(e *env) *cobra.Command {
 		Long: `Has the daemon read its wiring file again, and prints what has changed. The file is checked whole first: one that is wrong
 changes nothing, and its errors are printed (exit 78).
 
-What has not changed goes on untouched. A handler that has changed ends what it has begun, and goes on with the next event under
-its new wiring; a new one begins with what comes next, unless it is "from: start"; one that is gone ends what it has begun, keeps
-its place in the journal, and is named with what waits for it ("evrun handlers --help" says more).
-A schedule whose timing has changed begins anew. Tables that new handlers need (migrate) are made in the transaction that changes
-the wiring; when that takes longer than 1 s it is undone, and a restart is asked for. Settings (store, server, log, …) need a
-restart, and are named.
+Running work finishes with the old wiring, and a changed handler takes its next event with the new one. A new handler begins with
+the next event, unless it is "from: start". A removed one keeps its place in the journal, and is named with what waits for it
+("evrun handlers --help" says more). A schedule whose timing has changed begins anew. Tables that handlers need (migrate) are made in
+the transaction that changes the wiring; if that takes longer than 1 s, the reload is undone, and a restart is needed. Changed
+settings (store, server, log) need a restart, and are named.
 
-The daemon reloads by itself once a changed file has been quiet for a second (unless server.watch is false), and at a SIGHUP. Each reload is told by an event,
-evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,
+The daemon reloads by itself once a changed file has been quiet for a second (unless server.watch is false), and at a SIGHUP. Each
+reload publishes evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runReload(c.Context(), e) },
 	}
@@ -69,10 +68,10 @@ func runReload(ctx context.Context, e *env) error {
 		}
 	}
 	for _, u := range done.Left {
-		fmt.Fprintf(&b, "handler %s left: %s; it goes on if it returns, or another one with \"was: %s\"\n", u.Name, u, u.Name)
+		fmt.Fprintf(&b, "handler %s left: %s; put it back within an hour, or write \"was: %s\" at the handler that takes over\n", u.Name, u, u.Name)
 	}
 	for _, u := range done.Paused {
-		fmt.Fprintf(&b, "handler %s is paused, as it was gone for over an hour: %s; \"evrun handlers resume %s\" lets it go on\n", u.Name, u, u.Name)
+		fmt.Fprintf(&b, "handler %s is paused, since it was gone for over an hour: %s; \"evrun handlers resume %s\" lets it go on\n", u.Name, u, u.Name)
 	}
 	for _, name := range done.Restart {
 		fmt.Fprintf(&b, "setting %s changed: it needs a restart\n", name)

@@ -213,7 +213,7 @@ func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) e
 		}
 		p.Faults, _ = events.MarshalJSON(faults.Faults) // of strings and numbers
 	}
-	r.a.log.Error("the wiring file was refused: the wiring is as it was", "errors", lines)
+	r.a.log.Error("the wiring file was refused, and nothing has changed", "errors", lines)
 	r.tell(ctx, events.TypeConfigRejected, map[string]any{"path": r.a.current.Load().Path, "errors": lines})
 	return p
 }

@@ -78,7 +78,7 @@ func (o *runsOptions) query(ctx context.Context, s *sqlite.Store) (q store.RunQu
 	for _, name := range o.states {
 		state, ok := store.ParseRunState(name)
 		if !ok {
-			return q, usage("--state %q: running, retrying, succeeded, skipped, dead or dropped", name)
+			return q, usage("--state %q: must be running, retrying, succeeded, skipped, dead or dropped", name)
 		}
 		q.States = append(q.States, state)
 	}

@@ -73,7 +73,7 @@ func newRunsDropCmd(e *env) *cobra.Command {
 		Short: "Give up dead runs",
 		Long: `Gives up dead runs: they become dropped, and stay so. Their events are not handled again, and the history of their attempts stays.
 Runs that wait for a handler that is no longer in the wiring file can be dropped too: by their ids, or with --state running,retrying.
---all asks before it does so, or takes --yes.`,
+--all asks first, unless --yes is given.`,
 		Example: `  evrun runs drop 42-save-user-k3f9x2q7
   evrun runs drop --handler old-name --state dead,running,retrying
   evrun runs drop --all --yes`,

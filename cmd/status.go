@@ -18,10 +18,10 @@ import (
 func newStatusCmd(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Show how the daemon gets on",
-		Long: `Shows how the daemon gets on: what it runs, since when, what came of the last reload, and for each handler how many events of
-the journal are after the last one up to which all is dealt with (BEHIND), the attempts under way, the runs that wait for their next
-attempt, and those that are dead. Handlers that are paused, and those that have left the file with work to do, are named as such
+		Short: "Show the daemon's status",
+		Long: `Shows the daemon's status: what it runs, since when, the result of the last reload, and for each handler how far its place in the
+journal is behind the newest event (BEHIND; events that it does not run on count, too), its running attempts, the runs that wait for
+their next attempt, and the dead ones. Handlers that are paused, and those that have left the file with work to do, are named
 ("evrun handlers --help" says more). Exit 69 when no daemon runs.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), e) },
@@ -68,7 +68,7 @@ func runStatus(ctx context.Context, e *env) error {
 			name := h.Name
 			switch {
 			case h.Replacing:
-				name += " (its old wiring still ends what it began)"
+				name += " (left; its running attempts go on)"
 			case h.State != tasks.StateActive:
 				name += " (" + stateOf(h) + ": " + h.Unfinished().String() + ")"
 			}

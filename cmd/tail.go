@@ -86,7 +86,7 @@ func runTail(ctx context.Context, o *tailOptions) error {
 	if o.state != "" {
 		var ok bool
 		if t.state, ok = store.ParseRunState(o.state); !ok {
-			return usage("--state %q: running, retrying, succeeded, skipped or dead", o.state)
+			return usage("--state %q: must be running, retrying, succeeded, skipped or dead", o.state)
 		}
 		o.runs = true
 	}

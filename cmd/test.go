@@ -26,10 +26,9 @@ func newTestCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test",
 		Short: "Run the wiring file's tests",
-		Long: `Runs the tests that the wiring file has under "tests": events come in, and the runs, users and events that follow are held
-against what the test expects. Each has a store of its own that is thrown away. What writes to evrun's own database runs for
-real; what acts on the outside (log, notify, …) is not done, and ends as the test's stubs say. Retries wait for nothing, and
-the clock stands still.
+		Long: `Runs the tests that the wiring file has under "tests": events come in, and the runs, users and events that follow are compared
+with what the test expects. Each test has a store of its own that is thrown away. What writes to evrun's own database runs for real;
+handlers that act on the outside (log, notify, …) are replaced by the test's stubs. Retries don't wait, and the clock stands still.
 
 Exit 1 when a test fails, 78 when the file is wrong.`,
 		Example: `  evrun test -c config.example.yaml

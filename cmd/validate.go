@@ -18,16 +18,16 @@ func newValidateCmd(e *env) *cobra.Command {
 	strict := false
 	c := &cobra.Command{
 		Use:   "validate",
-		Short: "Check the wiring file, and say all that is wrong with it",
-		Long: `Checks the whole wiring file and says all that is wrong with it, each with file, line and column. It opens no store. Exit 78
-when something is wrong.
+		Short: "Check the wiring file, and report all errors",
+		Long: `Checks the whole wiring file and reports all errors at once, each with file, line and column. It opens no store. Exit 78 when there
+is an error.
 
-Where nothing is wrong it warns of what is probably not meant: a type that no handler is wired to; a handler that nothing
+Without errors it warns of probable mistakes: a type that no handler is wired to; a handler that nothing
 known reaches (where the file declares its types); events that cause each other without an end; a command without a timeout;
 a condition that is always or never true. With --strict these are errors.
 
-When a daemon runs, it is asked what the file would leave behind: handlers that it does not have any more, and for which events or
-runs wait, are named with their count on stderr, and so are those that would come back paused.`,
+If a daemon runs, the command compares: handlers that the file would remove while events or runs wait for them are named on stderr,
+with the count, and so are those that would return paused.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runValidate(c.Context(), e, strict) },
 	}
@@ -98,9 +98,9 @@ func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 		switch {
 		case u.Waiting == 0 && u.Running+u.Retrying == 0:
 		case h.State != tasks.StateLeft && !stays[h.Name]:
-			e.note("this file has no handler %s, which the daemon has: %s. It goes on if it returns within an hour, or another one with \"was: %s\"", h.Name, u, h.Name)
+			e.note("handler %s is not in this file and would leave: %s; put it back within an hour, or write \"was: %s\" at the handler that takes over", h.Name, u, h.Name)
 		case h.State == tasks.StateLeft && stays[h.Name] && !fromMark[h.Name] && (h.LeftAt == nil || time.Since(*h.LeftAt) > store.ReturnWithin):
-			e.note("handler %s left over an hour ago, and would be paused: %s. \"from: mark\" lets it go on", h.Name, u)
+			e.note("handler %s left over an hour ago and would return paused: %s; write \"from: mark\" to let it go on", h.Name, u)
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiri
 		return done, err
 	}
 	for _, u := range done.left {
-		r.o.Log.Warn("a handler has left the wiring with work to do; it goes on if it returns, and another one takes it over with was: "+u.Name,
+		r.o.Log.Warn("a handler has left the wiring with work to do; put it back within an hour, or let another one take over with was: "+u.Name,
 			"handler", u.Name, "waiting", u.Waiting, "running", u.Running, "retrying", u.Retrying)
 	}
 	for i, c := range done.known {
@@ -121,7 +121,7 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiri
 			err = r.tellPaused(ctx, u, before[j].Left)
 		}
 		if err != nil { // the wiring has changed all the same
-			r.o.Log.Error("it can't be said what waits for a paused handler", "handler", c.Name, "error", err)
+			r.o.Log.Error("could not count what waits for a paused handler", "handler", c.Name, "error", err)
 		}
 		r.o.Log.Warn("a handler returned after more than an hour and is paused; evrun handlers resume "+c.Name+" lets it go on",
 			"handler", c.Name, "waiting", u.Waiting, "running", u.Running, "retrying", u.Retrying)
@@ -136,12 +136,12 @@ func (r *Runner) remarks(h *Handler, c store.Consumer, before []store.Consumer) 
 	case c.Took:
 		r.tellTook(h, c)
 	case !slices.ContainsFunc(before, func(b store.Consumer) bool { return b.Name == h.Was }):
-		r.o.Log.Warn("a handler was never known by its former name; is it misspelt?", "handler", c.Name, "was", h.Was)
+		r.o.Log.Warn("this store has never had a handler of the name in was: is it misspelt?", "handler", c.Name, "was", h.Was)
 	}
 }
 
 func (r *Runner) tellTook(h *Handler, c store.Consumer) {
-	r.o.Log.Info("a handler goes on where another one was", "handler", h.Name, "was", h.Was, "after", c.LowWater)
+	r.o.Log.Info("a handler has taken over the place and the runs of another one", "handler", h.Name, "was", h.Was, "after", c.LowWater)
 }
 
 func about(u Unfinished) map[string]any {
@@ -173,10 +173,10 @@ type Skipped struct {
 }
 
 // ErrHasLeft is what [ResumeHandler] answers for a handler that is not in the wiring.
-var ErrHasLeft = errors.New("it is not in the wiring; a daemon that has it again pauses it or lets it go on")
+var ErrHasLeft = errors.New("it is not in the wiring file: put it back there first")
 
 // ErrLeaving is what [Runner.Forget] answers while a handler that has left ends what it had begun.
-var ErrLeaving = errors.New("it is still ending what it had begun")
+var ErrLeaving = errors.New("it still has running attempts: try again when they have ended")
 
 // ResumeHandler lets a paused handler go on where it stopped. With fromNow what waits for it is left out instead: events are
 // skipped, and its runs that are not settled are dropped; evrun.handler.skipped says how many. The errors are

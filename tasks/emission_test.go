@@ -20,7 +20,7 @@ import (
 const heavy = `${ count(1..30000, {# %% 7 == %s}) }`
 
 // tooMuch is what is said of it there.
-const tooMuch = "more than 100,000 steps, which is all that may be done with a handler's result in the transaction that settles its run; " +
+const tooMuch = "more than 100,000 steps, the most that may be done with a handler's result in the transaction that settles its run; " +
 	"emit less, or the result as it is, and compute in a handler of that event"
 
 // emitting compiles what a handler emits.

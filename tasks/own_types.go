@@ -51,7 +51,7 @@ func ownTypesHint(pattern string) string {
 // checkOwn refuses a type under [events.ReservedPrefix] that evrun does not have.
 func checkOwn(typ string) error {
 	if events.Reserved(typ) && !events.Own(typ) {
-		return refused("type %q is none of evrun's own types; %s", typ, ownTypesHint(typ))
+		return refused("type %q is not one of evrun's own types; %s", typ, ownTypesHint(typ))
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func decodeBinary(h http.Header, body []byte) (*events.Event, error) {
 			return nil, fmt.Errorf("header %s: %s", strings.ToLower(name), where)
 		}
 		if _, twice := attributes[attribute]; twice || len(values) > 1 {
-			return nil, fmt.Errorf("header %s: it is there twice", strings.ToLower(name))
+			return nil, fmt.Errorf("header %s: it is given twice", strings.ToLower(name))
 		}
 		text, ok := decodeAttribute(values[0])
 		if !ok {
@@ -48,7 +48,7 @@ func decodeBinary(h http.Header, body []byte) (*events.Event, error) {
 	}
 	contentTypes := h["Content-Type"]
 	if len(contentTypes) > 1 {
-		return nil, errors.New("header content-type: it is there twice")
+		return nil, errors.New("header content-type: it is given twice")
 	}
 	if len(contentTypes) == 1 && contentTypes[0] != "application/json" {
 		e.DataContentType = contentTypes[0]

@@ -230,7 +230,7 @@ func (d *document) countExpressions() (computed int, ok bool) {
 }
 
 func (d *document) tooManyExpressions(start, end int) {
-	d.fault(start, end, fmt.Sprintf("the file has too many expressions: %d are the most, %d of them more than a path such as data.name", maxExpressions, maxComputed), "split the file")
+	d.fault(start, end, fmt.Sprintf("the file has too many expressions: the maximum is %d, and %d for those that are more than a path such as data.name", maxExpressions, maxComputed), "split the file")
 }
 
 // isPath says whether an expression only names something.

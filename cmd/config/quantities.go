@@ -41,7 +41,7 @@ func parseDuration(s string) (d time.Duration, msg, hint string) {
 		}
 	}
 	if total := days*float64(24*time.Hour) + float64(d); total >= math.MaxInt64 {
-		return 0, fmt.Sprintf("%q is too long", clip(s)), "290 years are the most"
+		return 0, fmt.Sprintf("%q is too long", clip(s)), "the maximum is 290 years"
 	}
 	if d += time.Duration(days * float64(24*time.Hour)); d <= 0 {
 		return 0, "it must be over zero", ""

@@ -120,7 +120,7 @@ func (r *wiringReader) compile(n *yaml.Node, doc any) (*schema.Schema, []*schema
 	before := r.subschemas
 	if r.subschemas += schema.Size(doc); r.subschemas > maxSubschemas {
 		if before <= maxSubschemas {
-			r.at(n, fmt.Sprintf("the file's schemas have too many parts: %d are the most in all", maxSubschemas), "")
+			r.at(n, fmt.Sprintf("the file's schemas have too many parts: the maximum is %d in all", maxSubschemas), "")
 		}
 		return nil, nil
 	}

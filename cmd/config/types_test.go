@@ -29,11 +29,11 @@ func TestDeclaredTypesHaveTheirSchemas(t *testing.T) {
 	}
 	order, user := c.Wiring.Events[0], c.Wiring.Events[3]
 	list, more := order.Schema.Check(map[string]any{"id": 9007199254740992, "total": 0.07, "sum": 1})
-	if got := schema.Join(list, more); got != "/id: 9007199254740992 is too small: 9007199254740993 is the least; /sum: is not allowed" {
+	if got := schema.Join(list, more); got != "/id: 9007199254740992 is too small: the minimum is 9007199254740993; /sum: is not allowed" {
 		t.Error(got)
 	}
 	list, more = user.Schema.Check(map[string]any{"email": "x", "id": 9007199254740992})
-	if got := schema.Join(list, more); got != `/email: "x" is not a valid email: missing @; /id: 9007199254740992 is too small: 9007199254740993 is the least` {
+	if got := schema.Join(list, more); got != `/email: "x" is not a valid email: missing @; /id: 9007199254740992 is too small: the minimum is 9007199254740993` {
 		t.Error(got)
 	}
 }

@@ -104,7 +104,7 @@ func OpenPrivate(path string) (f *os.File, note string, err error) {
 // private is the rule of [Private] on what the system says of a file.
 func private(path string, info fs.FileInfo, mend bool, chmod func() error) (note string, err error) {
 	if !info.Mode().IsRegular() {
-		return "", &Error{path, "it must be a regular file, and is " + Kind(info), "move it away, or name another file"}
+		return "", &Error{path, "it is " + Kind(info) + ", not a regular file", "move it away, or name another file"}
 	}
 	sys, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -117,9 +117,9 @@ func private(path string, info fs.FileInfo, mend bool, chmod func() error) (note
 	if owner := int(sys.Uid); !ours(owner, filepath.Dir(path)) {
 		if !overridden() {
 			return "", &Error{path, fmt.Sprintf("it belongs to another user (uid %d)", owner),
-				fmt.Sprintf("run evrun as that user, or give the file to uid %d (chown); %s=1 has it used all the same", os.Geteuid(), Variable)}
+				fmt.Sprintf("run evrun as that user, or give the file to uid %d (chown); %s=1 turns this check off", os.Geteuid(), Variable)}
 		}
-		note = fmt.Sprintf("%s belongs to another user (uid %d), and is used since %s=1", path, owner, Variable)
+		note = fmt.Sprintf("%s belongs to another user (uid %d), and is used because of %s=1", path, owner, Variable)
 	}
 	mode := info.Mode().Perm()
 	if !mend || mode&^0o600 == 0 || os.Geteuid() != 0 && int(sys.Uid) != os.Geteuid() {

@@ -47,7 +47,7 @@ func trusted(path string, commands bool) (note string, err error) {
 	case overridden():
 		return fmt.Sprintf("%s: %s; it is used since %s=1", path, msg, Variable), nil
 	}
-	return "", &Error{path, msg, hint + "; " + Variable + "=1 has it used all the same"}
+	return "", &Error{path, msg, hint + "; " + Variable + "=1 turns this check off"}
 }
 
 // writable says who else can change a file or a folder, and what to do about it; empty: nobody. In a sticky folder nobody

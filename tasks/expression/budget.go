@@ -32,7 +32,7 @@ var (
 // NewBudget is a budget of so many units of work for several evaluations together. What doesn't fit in ends with an error
 // that says where the budget is from, and what to do.
 func NewBudget(work int, where, hint string) *Budget {
-	return &Budget{maxWork: work, tooMuch: &functionError{msg: fmt.Sprintf("it takes more than %s steps, which is all that %s", thousands(work), where), hint: hint, plain: true}}
+	return &Budget{maxWork: work, tooMuch: &functionError{msg: fmt.Sprintf("it takes more than %s steps, the most that %s", thousands(work), where), hint: hint, plain: true}}
 }
 
 // Renew gives back what was spent.

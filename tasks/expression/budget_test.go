@@ -101,7 +101,7 @@ func TestASmallBudgetRefusesWhatAllWouldTake(t *testing.T) {
 		env.Within(b)
 		_, err = x.Eval(env)
 		var e *Error
-		if !errors.As(err, &e) || e.Error() != "it takes more than 20,000 steps, which is all that the transaction allows; compute it elsewhere" {
+		if !errors.As(err, &e) || e.Error() != "it takes more than 20,000 steps, the most that the transaction allows; compute it elsewhere" {
 			t.Errorf("%s: %v", src, err)
 		}
 		if b.Left() != 0 {
@@ -139,8 +139,8 @@ func TestABudgetIsSharedAndRenewed(t *testing.T) {
 func TestARegularExpressionIsBounded(t *testing.T) {
 	env := NewEnv(&events.Event{Data: json.RawMessage(`{"s":"abc","good":"^a.c$","long":"` + strings.Repeat("a", 2000) + `","large":"` + strings.Repeat("c{1,900}", 30) + `","bad":"(","letters":"(?i)[` + strings.Repeat(`\\pL`, 250) + `]"}`)})
 	for src, want := range map[string]string{
-		`data.s matches data.long`:    "the regular expression has 2000 bytes, and 1000 are the most",
-		`data.s matches data.large`:   "the regular expression is too large: it repeats too much",
+		`data.s matches data.long`:    "the regular expression has 2000 bytes, and the maximum is 1000",
+		`data.s matches data.large`:   "the regular expression is too large: its repetitions are too many",
 		`data.s matches data.bad`:     "error parsing regexp: missing closing ): `(`",
 		`data.s matches 5`:            "",
 		`data.nothing matches data.s`: "<false>",

@@ -59,7 +59,7 @@ type pattern struct {
 // compilePattern compiles a regular expression of at most so many bytes.
 func compilePattern(text string, most int) (*pattern, error) {
 	if len(text) > most {
-		return nil, &functionError{msg: fmt.Sprintf("the regular expression has %d bytes, and %d are the most", len(text), most)}
+		return nil, &functionError{msg: fmt.Sprintf("the regular expression has %d bytes, and the maximum is %d", len(text), most)}
 	}
 	parsed, err := regex.Parse(text, regex.Perl)
 	if err != nil {
@@ -67,7 +67,7 @@ func compilePattern(text string, most int) (*pattern, error) {
 	}
 	weight := PatternWeight(parsed)
 	if weight > maxPatternWeight {
-		return nil, &functionError{msg: "the regular expression is too large: it repeats too much"}
+		return nil, &functionError{msg: "the regular expression is too large: its repetitions are too many"}
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {

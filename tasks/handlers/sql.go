@@ -110,11 +110,11 @@ func (s *sql) checkHold() []*InputError {
 	case s.Hold == 0:
 		return nil
 	case s.DSN != "":
-		fault.Msg, fault.Hint = "a statement on another file holds nothing of evrun's", "give the handler a timeout"
+		fault.Msg, fault.Hint = "hold has no effect on another file", "set the handler's timeout instead"
 	case s.statement != nil && s.statement.Reads():
-		fault.Msg, fault.Hint = "a statement that only reads holds nothing", "give the handler a timeout"
+		fault.Msg, fault.Hint = "hold has no effect on a statement that only reads", "set the handler's timeout instead"
 	case s.Hold <= usualHold:
-		fault.Msg, fault.Hint = fmt.Sprintf("any statement may take %v", usualHold), "leave it out, or give it longer"
+		fault.Msg, fault.Hint = fmt.Sprintf("every statement may take %v anyway", usualHold), "leave hold out, or make it longer"
 	default:
 		return nil
 	}

@@ -266,10 +266,10 @@ func (c *checker) sorted(obj map[string]any) []string {
 func (c *checker) object(s *jsonschema.Schema, obj map[string]any, ev *evaluated) bool {
 	ok := true
 	if s.MinProperties != nil && len(obj) < *s.MinProperties {
-		ok = c.fail("has %s: %d are the least", plural(len(obj), "key"), *s.MinProperties)
+		ok = c.fail("has %s: the minimum is %d", plural(len(obj), "key"), *s.MinProperties)
 	}
 	if s.MaxProperties != nil && len(obj) > *s.MaxProperties {
-		ok = c.fail("has %s: %d are the most", plural(len(obj), "key"), *s.MaxProperties)
+		ok = c.fail("has %s: the maximum is %d", plural(len(obj), "key"), *s.MaxProperties)
 	}
 	for _, name := range s.Required {
 		if _, there := obj[name]; !there {
@@ -371,10 +371,10 @@ func (c *checker) unknownKey(s *jsonschema.Schema, obj map[string]any, name stri
 func (c *checker) array(s *jsonschema.Schema, list []any, ev *evaluated) bool {
 	ok := true
 	if s.MinItems != nil && len(list) < *s.MinItems {
-		ok = c.fail("has %s: %d are the least", plural(len(list), "item"), *s.MinItems)
+		ok = c.fail("has %s: the minimum is %d", plural(len(list), "item"), *s.MinItems)
 	}
 	if s.MaxItems != nil && len(list) > *s.MaxItems {
-		ok = c.fail("has %s: %d are the most", plural(len(list), "item"), *s.MaxItems)
+		ok = c.fail("has %s: the maximum is %d", plural(len(list), "item"), *s.MaxItems)
 	}
 	if !ok && c.out == nil {
 		return false
@@ -433,9 +433,9 @@ func (c *checker) contains(s *jsonschema.Schema, list []any, ev *evaluated) bool
 	}
 	switch {
 	case found < least:
-		return c.fail("has %s that %q asks for: %d are the least", plural(found, "item"), "contains", least)
+		return c.fail("has %s that %q asks for: the minimum is %d", plural(found, "item"), "contains", least)
 	case s.MaxContains != nil && found > *s.MaxContains:
-		return c.fail("has %s that %q asks for: %d are the most", plural(found, "item"), "contains", *s.MaxContains)
+		return c.fail("has %s that %q asks for: the maximum is %d", plural(found, "item"), "contains", *s.MaxContains)
 	}
 	return true
 }
@@ -465,15 +465,15 @@ func (c *checker) text(s *jsonschema.Schema, text string) bool {
 		c.step(len(text) / 64)
 		n := utf8.RuneCountInString(text)
 		if s.MinLength != nil && n < *s.MinLength {
-			ok = c.fail("has %s: %d are the least", plural(n, "character"), *s.MinLength)
+			ok = c.fail("has %s: the minimum is %d", plural(n, "character"), *s.MinLength)
 		}
 		if s.MaxLength != nil && n > *s.MaxLength {
-			ok = c.fail("has %s: %d are the most", plural(n, "character"), *s.MaxLength)
+			ok = c.fail("has %s: the maximum is %d", plural(n, "character"), *s.MaxLength)
 		}
 	}
 	if s.Pattern != nil && (ok || c.out != nil) {
 		if len(text) > maxPatternText {
-			ok = c.fail("is too long to be held against a pattern: %d bytes are the most", maxPatternText)
+			ok = c.fail("is too long to be matched against a pattern: the maximum is %d bytes", maxPatternText)
 		} else if c.match(s.Pattern, text); !s.Pattern.MatchString(text) {
 			ok = c.fail("%s doesn't match the pattern %s", brief(text), clip(s.Pattern.String()))
 		}

@@ -146,7 +146,7 @@ func (in *inspector) full(at string, n int) bool {
 		return false
 	}
 	if before <= MaxSize {
-		in.fault(at, "", "the schema has too many parts: %d subschemas are the most, fewer with long patterns", MaxSize)
+		in.fault(at, "", "the schema has too many parts: the maximum is %d subschemas, fewer with long patterns", MaxSize)
 	}
 	return true
 }
@@ -236,7 +236,7 @@ func (in *inspector) pattern(text, at string, key bool) {
 		fault = in.keyFault
 	}
 	if len(text) > maxPattern {
-		fault(at, "", "the regular expression has %d bytes: %d are the most", len(text), maxPattern)
+		fault(at, "", "the regular expression has %d bytes: the maximum is %d", len(text), maxPattern)
 		return
 	}
 	parsed, err := syntax.Parse(text, syntax.Perl)

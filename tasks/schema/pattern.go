@@ -23,7 +23,7 @@ const maxPatternWeight = 20 * MaxSize
 // compilePattern is the library's way to all regular expressions: those of a schema, and those that a value may be.
 func compilePattern(text string) (jsonschema.Regexp, error) {
 	if len(text) > maxPattern {
-		return nil, fmt.Errorf("it has %d bytes: %d are the most", len(text), maxPattern)
+		return nil, fmt.Errorf("it has %d bytes: the maximum is %d", len(text), maxPattern)
 	}
 	parsed, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
@@ -31,7 +31,7 @@ func compilePattern(text string) (jsonschema.Regexp, error) {
 	}
 	weight := expression.PatternWeight(parsed)
 	if weight > maxPatternWeight {
-		return nil, fmt.Errorf("it repeats too much")
+		return nil, fmt.Errorf("its repetitions make it too large")
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {

@@ -128,8 +128,8 @@ func (c *checker) number(s *jsonschema.Schema, v any) bool {
 		fits    func(order int) bool
 		problem string
 	}{
-		{s.Minimum, func(n int) bool { return n >= 0 }, "%s is too small: %s is the least"},
-		{s.Maximum, func(n int) bool { return n <= 0 }, "%s is too large: %s is the most"},
+		{s.Minimum, func(n int) bool { return n >= 0 }, "%s is too small: the minimum is %s"},
+		{s.Maximum, func(n int) bool { return n <= 0 }, "%s is too large: the maximum is %s"},
 		{s.ExclusiveMinimum, func(n int) bool { return n > 0 }, "%s is too small: it must be over %s"},
 		{s.ExclusiveMaximum, func(n int) bool { return n < 0 }, "%s is too large: it must be under %s"},
 	} {
