@@ -121,7 +121,7 @@ func TestAttemptThatIgnoresItsEndIsLeft(t *testing.T) {
 		if err := d.ended; err == nil || err.Error() != "handler deaf: 1 of its attempts went on after the grace period; the next start counts them as failed" {
 			t.Errorf("Run ended with %v", err)
 		}
-		if took := time.Since(began); took != 200*time.Millisecond+5*time.Second {
+		if took := time.Since(began); took != 200*time.Millisecond+10*time.Second {
 			t.Errorf("the stop took %v", took)
 		}
 		close(release)
