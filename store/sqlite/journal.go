@@ -104,8 +104,14 @@ func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err erro
 			cause = e.Cause
 		}
 	}
-	n, err := t.w.stmt.insertEvent.exec(t.next, e.ID, e.Source, e.Type, micros(e.Time), t.now, orNull(e.Subject),
-		orNull(e.DataContentType), orNull(e.DataSchema), data, orNull(correlation), orNull(e.CausationID), int64(e.Hops), extensions, chain, cause)
+	insert := t.w.stmt.insertRoot
+	args := [16]driver.Value{t.next, e.ID, e.Source, e.Type, micros(e.Time), t.now, orNull(e.Subject), orNull(e.DataContentType), orNull(e.DataSchema), data}
+	given := args[:10]
+	if chain != nil || correlation != "" || e.CausationID != "" || e.Hops != 0 || extensions != nil {
+		insert = t.w.stmt.insertEvent
+		given = append(given, orNull(correlation), orNull(e.CausationID), int64(e.Hops), extensions, chain, cause)
+	}
+	n, err := insert.exec(given...)
 	if err != nil {
 		return 0, false, err
 	}
@@ -126,25 +132,26 @@ const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.d
 
 func scanEvent(rows *readRows) (*events.Event, error) {
 	var (
-		e                                                 events.Event
-		us                                                int64
-		subject, contentType, schema, correlation, parent sql.NullString
-		extensions                                        sql.NullString
-		chain, cause                                      sql.NullInt64
-		data                                              any
+		e  events.Event
+		us int64
+		// NULL or not, as the driver gives them: sql.NullString and the like would convert each once more.
+		subject, contentType, schema, correlation, parent, extensions, chain, cause, data any
 	)
 	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &schema, &data,
 		&correlation, &parent, &e.Hops, &extensions, &chain, &cause); err != nil {
 		return nil, err
 	}
 	e.Time = fromMicros(us)
-	e.Subject, e.DataContentType, e.DataSchema = subject.String, contentType.String, schema.String
-	e.CorrelationID, e.CausationID = correlation.String, parent.String
-	if !correlation.Valid {
+	e.Subject, _ = subject.(string)
+	e.DataContentType, _ = contentType.(string)
+	e.DataSchema, _ = schema.(string)
+	e.CausationID, _ = parent.(string)
+	e.Cause, _ = cause.(int64)
+	var given bool
+	if e.CorrelationID, given = correlation.(string); !given {
 		e.CorrelationID = e.ID
 	}
-	e.Cause = cause.Int64
-	if e.Chain = chain.Int64; !chain.Valid {
+	if e.Chain, given = chain.(int64); !given {
 		e.Chain = e.Sequence
 	}
 	switch d := data.(type) {
@@ -153,9 +160,9 @@ func scanEvent(rows *readRows) (*events.Event, error) {
 	case []byte:
 		e.Data = d
 	}
-	if extensions.Valid {
+	if text, ok := extensions.(string); ok {
 		var err error
-		if e.Extensions, err = decodeExtensions(extensions.String); err != nil {
+		if e.Extensions, err = decodeExtensions(text); err != nil {
 			return nil, fmt.Errorf("extensions of event %s: %w", e.ID, err)
 		}
 	}

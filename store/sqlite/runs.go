@@ -100,6 +100,8 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 	switch {
 	case s.Claimed:
 		n, err = t.w.stmt.settleClaimed.exec(sequence, handler, attempt, state, t.now, next, text)
+	case s.Attempt == 1 && next == nil && text == nil:
+		n, err = t.w.stmt.insertSettled.exec(sequence, handler, state, started, t.now)
 	case s.Attempt == 1:
 		n, err = t.w.stmt.insertRun.exec(sequence, handler, state, started, t.now, next, text)
 	default:

@@ -6,7 +6,9 @@ import "fmt"
 type statements struct {
 	begin, commit, rollback      *stmt
 	savepoint, undo, release     *stmt
-	insertEvent, findEvent       *stmt
+	insertRoot, insertEvent      *stmt
+	findEvent                    *stmt
+	insertSettled                *stmt
 	insertRun, startRun          *stmt
 	settleClaimed, settleUnbegun *stmt
 	resettle, insertAttempt      *stmt
@@ -28,9 +30,14 @@ func (s *statements) prepare(c *conn) error {
 		{&s.savepoint, `SAVEPOINT effect`},
 		{&s.undo, `ROLLBACK TO effect`},
 		{&s.release, `RELEASE effect`},
+		// Most events and runs leave columns at their defaults: each argument less is some 470 instructions less, of 30,000 a row.
+		{&s.insertRoot, `INSERT INTO events (sequence, id, source, type, time, accepted_at, subject, datacontenttype, dataschema, data)
+			VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id, source) DO NOTHING`},
 		{&s.insertEvent, `INSERT INTO events (sequence, id, source, type, time, accepted_at, subject, datacontenttype, dataschema,
 			data, correlationid, causationid, hops, extensions, chain, cause) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id, source) DO NOTHING`},
 		{&s.findEvent, `SELECT sequence FROM events WHERE id = ? AND source = ?`},
+		{&s.insertSettled, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at) VALUES (?,?,?,1,?,?)
+			ON CONFLICT (sequence, handler) DO NOTHING`},
 		{&s.insertRun, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, next_attempt_at, error)
 			VALUES (?,?,?,1,?,?,?,?) ON CONFLICT (sequence, handler) DO NOTHING`},
 		{&s.startRun, `UPDATE runs SET state = 1, attempt = ?3, started_at = ?4, finished_at = NULL, next_attempt_at = NULL
