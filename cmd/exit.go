@@ -66,7 +66,7 @@ func (e *env) exit(ctx context.Context, err error) int {
 			fmt.Fprintf(e.err, "  hint: %s\n", hint)
 		}
 		if code == exitUsage && !e.started {
-			fmt.Fprintln(e.err, `  hint: "evrun --help" and "evrun COMMAND --help" list what there is`)
+			fmt.Fprintln(e.err, `  hint: "evrun --help" and "evrun COMMAND --help" list the commands and their flags`)
 		}
 	}
 	return code
@@ -154,7 +154,7 @@ func hintFor(err error) string {
 	case errors.Is(err, api.ErrNoDaemon):
 		return `start it with "evrun serve"`
 	case errors.Is(err, store.ErrLocked):
-		return "is another evrun serve running? one at a time can have a store"
+		return "one daemon at a time can use a store: stop the other one, or name another store"
 	case errors.Is(err, store.ErrNewer):
 		return "use the evrun that wrote it, or a newer one, or name another file as the store"
 	case errors.Is(err, store.ErrNotStore):

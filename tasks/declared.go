@@ -48,7 +48,7 @@ func (d *declared) check(e *events.Event, b *expression.Budget) error {
 	v, what := any(nil), "the data doesn't fit"
 	switch {
 	case len(e.Data) == 0:
-		what = "there is no data, which doesn't fit"
+		what = "the event has no data, so it doesn't fit"
 	case !e.IsJSON():
 		v = string(e.Data)
 	default:

@@ -37,7 +37,7 @@ func TestEventsThatBreakTheirSchemaAreRefusedWithAllThatIsWrong(t *testing.T) {
 		{"right", events.Event{Type: "user.registered", Data: []byte(`{"name":"Ada","email":"ada@example.com","age":9007199254740993}`)}, ""},
 		{"two faults", events.Event{Type: "user.registered", Data: []byte(`{"email":"ada","age":1}`)},
 			`the data doesn't fit the schema of user.registered: /name: is missing; /email: "ada" is not a valid email: missing @`},
-		{"no data", events.Event{Type: "user.registered"}, `there is no data, which doesn't fit the schema of user.registered: must be an object, not null`},
+		{"no data", events.Event{Type: "user.registered"}, `the event has no data, so it doesn't fit the schema of user.registered: must be an object, not null`},
 		{"no JSON", events.Event{Type: "user.registered", DataContentType: "text/plain", Data: []byte("Ada")},
 			`the data doesn't fit the schema of user.registered: must be an object, not the string "Ada"`},
 		{"a type without a schema", events.Event{Type: "note", Data: []byte(`5`)}, ""},

@@ -256,7 +256,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := map[string]string{
-		filepath.Join(dir, "none.yaml"):   "there is no such file",
+		filepath.Join(dir, "none.yaml"):   "no such file",
 		filepath.Join(big, "none.yaml"):   "the file can't be read: not a directory",
 		dir:                               "not a regular file, but a folder",
 		big:                               "the file is over 1 MiB",

@@ -183,7 +183,7 @@ func readSchema(path string) ([]byte, error) {
 	f, err := files.OpenRegular(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errors.New("there is no such file")
+		return nil, errors.New("no such file")
 	case err != nil:
 		return nil, err
 	}

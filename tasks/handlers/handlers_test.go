@@ -249,7 +249,7 @@ func TestWrongInputsOfEveryType(t *testing.T) {
 		{map[string]any{"args": "${"}, []fault{{path: "args", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`}}},
 		{map[string]any{"header": []any{}}, []fault{{path: "header", msg: "it must be a map, not a list"}}},
 		{map[string]any{"header": map[string]any{"a": "${}"}}, []fault{{path: "header.a", msg: "the expression is empty", offset: 2}}},
-		{map[string]any{"plain": int64(1)}, []fault{{path: "plain", msg: "it must be a text, not the number 1"}}},
+		{map[string]any{"plain": int64(1)}, []fault{{path: "plain", msg: "it must be a text, not the number 1", hint: "put it in quotes"}}},
 		{map[string]any{"other": int64(1)}, []fault{{path: "other", msg: `unknown input "other"`, hint: "sample takes every, count, loud, args, header, text and plain", key: true}}},
 	} {
 		if _, got := decodeSample(test.with); !slices.Equal(got, test.want) {

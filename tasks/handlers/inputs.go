@@ -239,7 +239,13 @@ func (d *decoder) text(given any, enum []string, path []any) string {
 	case !ok && enum != nil:
 		d.fault(path, "", "it must be %s, not %s", alternatives(enum), describeValue(given))
 	case !ok:
-		d.fault(path, "", "it must be a text, not %s", describeValue(given))
+		hint := ""
+		switch given.(type) {
+		case map[string]any, []any, nil:
+		default:
+			hint = "put it in quotes"
+		}
+		d.fault(path, hint, "it must be a text, not %s", describeValue(given))
 	case enum != nil && !slices.Contains(enum, s):
 		d.fault(path, expression.DidYouMean(s, enum), "it must be %s, not %q", alternatives(enum), s)
 	}

@@ -41,7 +41,7 @@ func TestWrongSQLIsExplained(t *testing.T) {
 		}},
 		{map[string]any{"statement": "CREATE TABLE t (x)"}, []fault{{path: "statement", msg: "CREATE is nothing to do for each event", hint: "list it under migrate, which runs it once; the statement is for each event"}}},
 		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)", int64(5)}}, []fault{
-			{path: "migrate[2]", msg: "it must be a text, not the number 5"},
+			{path: "migrate[2]", msg: "it must be a text, not the number 5", hint: "put it in quotes"},
 		}},
 		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)"}}, []fault{
 			{path: "migrate[0]", msg: "VACUUM is not allowed"},
