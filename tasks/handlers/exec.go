@@ -41,7 +41,7 @@ type command struct {
 
 	Umask string `input:"umask" doc:"The umask of the program: octal digits in quotes, such as \"022\". Left out, it is the one that evrun was started with."`
 	User  string `input:"user" doc:"The user that the program runs as, with that user's groups and HOME; user:group names another primary group. For an evrun that runs as root."`
-	Leave bool   `input:"leave" doc:"What the program leaves behind when it ends goes on, also when evrun ends: for a script that starts a daemon (EVRUN_LEAVE is set then). Left out, all that it started ends with it, with SIGTERM, and SIGKILL after kill_after: its process group, and what has left that (setsid) but still has the variable EVRUN_RUN_ID. Only what drops both escapes (env -i setsid), unless evrun may make cgroups (systemd: Delegate=yes), and what another daemon starts (at, systemd-run)."`
+	Leave bool   `input:"leave" doc:"What the program leaves behind when it ends goes on, also when evrun ends: for a script that starts a daemon (EVRUN_LEAVE is set then). Left out, all that it started ends with it, with SIGTERM, and SIGKILL after kill_after: its process group, and what has left that (setsid) but still has the variable EVRUN_RUN_ID. Only what leaves the group and drops the variable (env -i setsid), or hides it (ssh-agent), escapes, unless evrun may make cgroups (systemd: Delegate=yes), and what another daemon starts (at, systemd-run)."`
 
 	dir       string // the wiring file's folder
 	log       *slog.Logger

@@ -3,13 +3,18 @@ package process
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // procIsOurs says whether there is a /proc, and of this process's own namespace: else its numbers are those of others.
@@ -58,8 +63,30 @@ func status(pid int) (m member, ok bool) {
 
 // variables are those that a process was started with; none where they can't be read.
 func variables(pid int) [][]byte {
-	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	dir := "/proc/" + strconv.Itoa(pid)
+	text, err := os.ReadFile(dir + "/environ")
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0 {
+		text = readAsOwner(dir, dir+"/environ")
+	}
 	return bytes.Split(text, []byte{0})
+}
+
+// readAsOwner reads a file as the user whom dir belongs to. Root in a container has no CAP_SYS_PTRACE, and may not read the
+// variables of another user's process (with: {user}), which that user may. The user is this thread's alone, for a moment.
+func readAsOwner(dir, path string) (text []byte) {
+	var owner unix.Stat_t
+	if unix.Stat(dir, &owner) != nil || owner.Uid == 0 {
+		return nil
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	uid, gid := unix.Geteuid(), unix.Getegid()
+	_ = unix.Setfsgid(int(owner.Gid))
+	_ = unix.Setfsuid(int(owner.Uid))
+	text, _ = os.ReadFile(path)
+	_ = unix.Setfsuid(uid)
+	_ = unix.Setfsgid(gid)
+	return text
 }
 
 // marked says whether a process was started with the variable mark. Without a mark, none was.

@@ -6,9 +6,10 @@
 // On Linux that includes what leaves the group (setsid), once [Adopt] has made this process a child subreaper: such a process
 // comes back as a child when its parent ends, and the variable that marks the command, which it inherited, tells whose it is.
 // /proc is looked through only when there are such children. When this process is killed, the kernel kills the leaders, and
-// [EndLeftovers] of the next one ends the rest. What still escapes: a process that drops the variable (env -i) and leaves the
-// group, and one that another daemon starts (at, systemd-run, docker). Where this process may make cgroups (v2, delegated to it),
-// each command has one, and only the latter escapes.
+// [EndLeftovers] of the next one ends the rest. What still escapes: a process that leaves the group, and drops the variable
+// (env -i) or keeps it from being read (ssh-agent hides itself; only root can read that of another user), and one
+// that another daemon starts (at, systemd-run, docker). Where this process may make cgroups (v2, delegated to it), each command
+// has one, and only the latter escapes.
 //
 // Elsewhere only the group ends with the command, and only when this process is alive to end it.
 //

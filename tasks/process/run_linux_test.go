@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -326,6 +327,45 @@ func TestNoExitCodeIsStolen(t *testing.T) {
 }
 
 // TestEndLeftovers ends what carries the mark of a store, whatever the run, and nothing else.
+// TestAnotherUsersVariables: root in a container, without CAP_SYS_PTRACE, finds out whose another user's process is.
+func TestAnotherUsersVariables(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT PROVEN HERE, for want of root")
+	}
+	runtime.LockOSThread() // capabilities are a thread's; this one ends with the test
+	mark := markOf("1-another")
+	cmd := exec.Command("sleep", "300")
+	cmd.Env = []string{mark}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var caps [2]unix.CapUserData
+	if err := unix.Capget(&head, &caps[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []int{unix.CAP_SYS_PTRACE, unix.CAP_SYS_ADMIN, unix.CAP_PERFMON} {
+		caps[c/32].Effective &^= 1 << (c % 32)
+	}
+	if err := unix.Capset(&head, &caps[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid)); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("read without capabilities: %v", err)
+	}
+	if !marked(cmd.Process.Pid, mark) {
+		t.Error("the mark was not found")
+	}
+	if user, err := unix.SetfsuidRetUid(-1); err != nil || user != 0 {
+		t.Errorf("the thread's user is %d afterwards, %v", user, err)
+	}
+}
+
 func TestEndLeftovers(t *testing.T) {
 	theirs := begin(t, `setsid sh -c 'trap "" TERM; echo ready >&9; while :; do sleep 1; done' & trap '' TERM; wait`,
 		Command{Grace: time.Hour, Mark: markOf("7-theirs") + "a"})
