@@ -209,7 +209,7 @@ func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events
 	}
 }
 
-// write puts an event, which what has had checked by the emitter, into the journal, as the daemon would.
+// write appends an event to the journal, as the daemon would. what makes the event, and has the emitter check it.
 func (e *env) write(ctx context.Context, what func(*tasks.Emitter, *sqlite.Store, *config.Config) (*events.Event, error)) (rc api.Receipt, err error) {
 	err = e.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) error {
 		em := newEmitter(s, cfg)

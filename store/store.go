@@ -51,8 +51,8 @@ type Store interface {
 
 // Journal is the durable, ordered log of accepted events.
 type Journal interface {
-	// Read runs a statement of the user's own that only reads ([Statement.Reads]), beside the writer and what it writes: as of some
-	// moment after the call began. It is stopped when ctx ends or, when ctx has no deadline, after 5 s: [ErrTimeout]. Few run at a
+	// Read runs a statement of the user's own that only reads ([Statement.Reads]), beside the writer: it sees what is committed
+	// at some moment after the call began. It is stopped when ctx ends or, when ctx has no deadline, after 5 s: [ErrTimeout]. Few run at a
 	// time, and others wait. Values and errors are as in [Tx.Exec].
 	Read(ctx context.Context, s *Statement, args []any) (Result, error)
 

@@ -383,7 +383,7 @@ func (c *consumer) take(work context.Context, t *task) {
 	}
 }
 
-// begin runs an attempt in a goroutine of its own; claim has it recorded first.
+// begin runs an attempt in a goroutine of its own; with claim it is recorded first.
 func (c *consumer) begin(work context.Context, t *task, d *Delivery, do func(context.Context, *Delivery) (any, error), claim bool) {
 	c.running++
 	t.attempting = true

@@ -81,8 +81,8 @@ func (d DeadRuns) DropRuns(ctx context.Context, q store.RunQuery) (int, error) {
 	return d.pages(ctx, q, func(q store.RunQuery) (int, error) { return d.Store.Drop(ctx, q) })
 }
 
-// pages calls do with page after page of a selection and adds up what it returns. Each page begins after the last, so that what
-// dies again behind it is not met twice.
+// pages calls do with page after page of a selection and adds up what it returns. Each page begins after the last, so that a
+// run that dies again meanwhile is not met twice.
 func (d DeadRuns) pages(ctx context.Context, q store.RunQuery, do func(store.RunQuery) (int, error)) (total int, err error) {
 	head, err := d.Store.Head(ctx)
 	if err != nil {

@@ -39,8 +39,8 @@ func (em *Emitter) ofDead(e *events.Event, level int, data any, instead map[stri
 	return em.notice(e, data, instead, b)
 }
 
-// Notice makes one of evrun's own events, of a type of [events.OwnTypes], which nobody else can publish: for Accept, or for a
-// transaction that has it with it. Data that is too large is shortened: its "error", its lists of names, and its events.
+// Notice makes one of evrun's own events, of a type of [events.OwnTypes], which nobody else can publish. The caller gives it to
+// Accept, or to a transaction. Data that is too large is shortened: its "error", its lists of names, and its events.
 func (em *Emitter) Notice(typ, id string, data map[string]any) (*events.Event, error) {
 	e := &events.Event{Type: typ, ID: id, Source: em.Source("")}
 	return e, em.notice(e, data, data, nil)

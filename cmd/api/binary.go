@@ -60,8 +60,8 @@ func decodeBinary(h http.Header, body []byte) (*events.Event, error) {
 }
 
 // decodeAttribute undoes what the HTTP binding (3.1.3.2) and its older versions do to a value: a quoted string, then
-// percent-encoding. Not all senders encode, so a percent sign without two hexadecimal digits behind it is one, as a quote is
-// that doesn't enclose the whole. It fails on what is not UTF-8 then.
+// percent-encoding. Not all senders encode, so a percent sign without two hexadecimal digits behind it stands for itself, and so does
+// a quote that doesn't enclose the whole value. ok is false when the result is not UTF-8.
 func decodeAttribute(value string) (text string, ok bool) {
 	if unquoted, ok := unquoteString(value); ok {
 		value = unquoted

@@ -173,7 +173,7 @@ func (p *pages) keep(page *streamPage) {
 }
 
 // begin counts a write of a page from now on; done has to follow it. It gives nil where all writes together would hold too much:
-// then the page is to be forgotten, and room waited for. end breaks the write off, when its reader is too slow.
+// then the caller drops the page and waits for room. end breaks the write off when its reader is too slow.
 func (p *pages) begin(page *streamPage, end func()) *pageWrite {
 	p.mu.Lock()
 	defer p.mu.Unlock()

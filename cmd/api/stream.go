@@ -128,7 +128,7 @@ func (st *stream) look(ctx context.Context) (*streamPage, error) {
 	return page, err
 }
 
-// write sends a page. It says false, having waited, where there was no room for it: then it is to be looked for again.
+// write sends a page. It returns false after waiting for room: then the caller reads the page again.
 func (st *stream) write(page *streamPage) (bool, error) {
 	if err := st.out.arm(); err != nil {
 		return false, err
@@ -289,7 +289,7 @@ func (o *sse) send() error {
 	return err
 }
 
-// arm gives the reader time for what is written next.
+// arm sets the deadline of the next write.
 func (o *sse) arm() error { return o.flush.SetWriteDeadline(time.Now().Add(writeTimeout)) }
 
 // end breaks a write off, from another goroutine.

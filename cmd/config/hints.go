@@ -64,7 +64,7 @@ func (l *warner) canRunOn(h *tasks.Handler, typ string) bool {
 }
 
 // causes says whether events of these types, or what they cause in turn, meet a condition: a type and a handler that it goes
-// to, nil for none. Whatever is computed, it doesn't see.
+// to, nil for none. It doesn't see types that are computed.
 func (l *warner) causes(types []string, found func(typ string, h *tasks.Handler) bool) bool {
 	seen := map[any]bool{}
 	for types = slices.Clone(types); len(types) > 0; {

@@ -316,7 +316,7 @@ func (b *bench) give(ctx context.Context, g config.Given) error {
 	}
 }
 
-// accept has what is given accepted: what a schedule makes, and what comes from outside.
+// accept accepts a test's given events: those of schedules, and those from outside.
 func (b *bench) accept(ctx context.Context, given []config.Given, evs []*events.Event) (_ []store.Receipt, err error) {
 	for i, g := range given {
 		if g.Schedule != nil {

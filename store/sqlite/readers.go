@@ -26,7 +26,7 @@ func limit(ctx context.Context) limited {
 	return limited{ctx, cancel}
 }
 
-// explain tells the end of the time from other errors.
+// explain gives errReadTimeout if the time limit caused err, else err.
 func (l limited) explain(err error) error {
 	if err != nil && errors.Is(context.Cause(l.ctx), errReadTimeout) {
 		return errReadTimeout

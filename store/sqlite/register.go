@@ -83,8 +83,8 @@ func (p *planning) find(is func(*handlerRow) bool) *handlerRow {
 	return nil
 }
 
-// takes plans all that a handler takes over, which is what those it takes over from take over, and what is theirs. It
-// returns the runs.
+// takes plans what a handler takes over: the runs of its predecessors, and those that these take over in turn. It returns
+// the runs.
 func (p *planning) takes(ctx context.Context, heir *handlerRow) (runs []int64, err error) {
 	for _, row := range p.rows {
 		named, ok := p.heirs[row.name]

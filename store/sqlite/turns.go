@@ -10,8 +10,8 @@ import "time"
 // A statement that may hold the writer for longer (Settlement.Hold) has a turn of its own, too, and the writer then belongs to
 // all others for as long as it was held.
 
-// shareOfOthers is by what the time of statements is divided in a transaction that somebody else waits for: the author of an event
-// in it, or a turn that comes next and holds up who comes meanwhile.
+// shareOfOthers divides the time that user statements have in a transaction if others wait for it: for an event in it, or for the
+// turn that comes next.
 const shareOfOthers = 5
 
 // turn says with what a write may share a transaction.

@@ -66,7 +66,7 @@ func newUserStatements(c *conn, own map[string]bool, value int) (_ *userStatemen
 	return u, nil
 }
 
-// schemaChanged forgets what was known of the schema: the statements that were compiled for it, and the functions in it.
+// schemaChanged drops what is cached of the schema: compiled statements, and its functions.
 func (u *userStatements) schemaChanged() (err error) {
 	for s, st := range u.kept {
 		u.drop(s, st)

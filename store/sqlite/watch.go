@@ -38,7 +38,7 @@ func (s *Store) identify() error {
 	return nil
 }
 
-// replaced says that a file of the store is not the one that was opened: what is written to that one now, nobody would find.
+// replaced fails if a file of the store is no longer the one that was opened, since writes to that one would be lost.
 func (s *Store) replaced() error {
 	for _, f := range s.files {
 		switch info, err := os.Lstat(f.path); {

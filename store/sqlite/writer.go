@@ -135,8 +135,8 @@ func (w *writer) run(ctx context.Context) error {
 	}
 }
 
-// gather takes what is waiting into a batch, first in front: evrun's own writes, and behind them those with statements of the
-// user's own that may share a transaction. Those that may not get their turns.
+// gather takes the waiting writes into a batch that begins with first: evrun's own writes, then those with user statements that
+// may share a transaction. The other user statements wait for their turns.
 func (w *writer) gather(first *op) []*op {
 	var batch, users []*op
 	weight, bytes := 0, 0

@@ -80,7 +80,7 @@ func (b *Budget) charge(v any) error {
 	return b.spend((b.bytes - before) / 16)
 }
 
-// read counts what it is to look at all of v, times so many.
+// read counts the work of reading all of v so many times.
 func (b *Budget) read(v any, times int) error {
 	n := b.size(v)
 	if n > b.maxWork/times {

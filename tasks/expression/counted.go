@@ -12,8 +12,8 @@ import (
 	"evrun/events"
 )
 
-// The functions that are ours in the place of expr-lang's, since what they take can't be told by the length of one operand,
-// or must be known before it is taken.
+// Functions in place of expr-lang's, whose work does not follow from the length of one operand, or must be counted before it is
+// done.
 
 // in is the operator.
 func in(b *Budget, args []any) (any, error) {

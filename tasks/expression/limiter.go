@@ -14,8 +14,8 @@ import (
 // only, so that `let a = x + x; let b = a + a; …` would be free.
 //
 // Operators and functions that look at all of an operand, such as `contains`, are counted in loops, by $read around the
-// operand; elsewhere they run once, and there are no more of them than the file has. In a scope that is counted, they
-// are so everywhere: where an expression runs in the writer's transaction, that is little enough to matter.
+// operand; outside of loops each runs once. In a scope that is counted, they are counted everywhere: in the writer's transaction
+// even a single one matters.
 type limiter struct {
 	scope Scope
 	seen  map[ast.Node]bool // operators that are counted already

@@ -21,9 +21,9 @@ import (
 // zero value is empty and ready; it is safe for concurrent use, and a nil *Secrets is an empty set that stays empty.
 //
 // A value is recognized as it is, without the white space around it, in JSON, in quotes, in a url, in HTML, and in base64:
-// alone, and as a part of what was encoded, as the password is in Basic authentication. What is made of a secret in other
-// ways, such as a hash, is recognized where an expression made it. Values shorter than 4 bytes are not, and in a longer
-// text's base64 those shorter than about 8: they would be found in what has nothing to do with them.
+// alone, and as a part of an encoded text, as the password is in Basic authentication. A value that is made from a secret in
+// another way, such as a hash, is recognized where an expression made it. Values shorter than 4 bytes are not recognized, nor
+// are those shorter than about 8 in the base64 of a longer text: they would be found in unrelated texts.
 type Secrets struct {
 	more *Secrets // redacted too; nil: none
 
@@ -126,8 +126,8 @@ func spell(value string, spelled map[string]string) {
 	}
 }
 
-// fragmentOf is what is there of v in the base64 of a text that has so many bytes (modulo 3) before v, and any behind it: the
-// characters that depend on v alone.
+// fragmentOf gives the part of a text's base64 that depends on v alone, where so many bytes (modulo 3) stand before v, and any
+// behind it.
 func fragmentOf(encoding *base64.Encoding, v string, before int) string {
 	encoded := encoding.EncodeToString(append(make([]byte, before), v...))
 	from, to := (8*before+5)/6, 8*(before+len(v))/6

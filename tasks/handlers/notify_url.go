@@ -50,7 +50,7 @@ func (n *notify) target(d *tasks.Delivery) (string, *way, error) {
 	return text, way, err
 }
 
-// checkPart says what keeps a value of an event from being what it stands for.
+// checkPart refuses a value of an event that would not stay one value at its place in the url.
 func checkPart(at place, p expression.Piece) error {
 	var where, wrong string
 	switch at {
