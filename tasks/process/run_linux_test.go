@@ -344,6 +344,9 @@ func TestAnotherUsersVariables(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}()
+	for !marked(cmd.Process.Pid, mark) { // Start returns while the kernel still makes room for the variables
+		runtime.Gosched()
+	}
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var caps [2]unix.CapUserData
 	if err := unix.Capget(&head, &caps[0]); err != nil {
