@@ -22,6 +22,7 @@ import (
 	"evrun/events"
 	"evrun/store/files"
 	"evrun/tasks"
+	"evrun/tasks/process"
 )
 
 // address is where the daemon of a wiring file is reached. A daemon notes it under the file's path when it starts, since
@@ -314,9 +315,18 @@ func (e *env) client(cfg *config.Config) (*api.Client, error) {
 		if !runToken.MatchString(c.RunToken) {
 			return nil, usage("%s is not what evrun set it to; unset it to publish events by themselves", tasks.VariableRunToken)
 		}
+		if left() {
+			c.RunEnded = func() {
+				e.note("the attempt that started this program has ended, and left it: the event is in no run, and begins a chain of its own")
+			}
+		}
 	}
 	return c, nil
 }
+
+// left says whether a command with leave started this evrun: it may outlive its attempt. What it publishes then is in a chain
+// of its own, so a loop through it is not cut off as one within a chain is; each turn of one starts such a process.
+func left() bool { return os.Getenv(process.LeaveVariable) != "" }
 
 var runToken = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 

@@ -229,12 +229,16 @@ func (e *env) write(ctx context.Context, what func(*tasks.Emitter, *sqlite.Store
 // withJournal lets do put events into the journal while no daemon runs. It registers no handlers, since the file may be half
 // edited, or another one: those that the next daemon has see the events, new ones too.
 func (e *env) withJournal(ctx context.Context, do func(context.Context, *sqlite.Store, *config.Config) error) error {
-	if e.issuer() != nil {
+	issuer := e.issuer()
+	if issuer != nil && !left() {
 		return errIssuerGone
 	}
 	cfg, err := e.load()
 	if err != nil {
 		return err
+	}
+	if issuer != nil {
+		cfg.Settings.Store.Path = issuer.Store
 	}
 	return e.withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error { return do(ctx, s, cfg) })
 }

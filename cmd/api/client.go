@@ -28,6 +28,9 @@ var ErrNoDaemon = errors.New("no daemon is running")
 type Client struct {
 	// RunToken is the secret of the attempt in whose run's name the client publishes, ASCII letters and digits; empty: in none.
 	RunToken string
+	// RunEnded is for what may outlive that attempt: what is published after its end is in no run, and RunEnded is called. nil: it
+	// is refused.
+	RunEnded func()
 
 	http *http.Client
 	dial func(context.Context) (net.Conn, error)
@@ -57,6 +60,9 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	}
 	if c.RunToken != "" && method == http.MethodPost {
 		req.Header.Set(RunTokenHeader, c.RunToken)
+		if c.RunEnded != nil {
+			req.Header.Set(RunLeftHeader, "true")
+		}
 	}
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
@@ -71,9 +77,16 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	case err != nil:
 		return nil, err
 	case res.StatusCode/100 == 2:
+		c.tellEnded(res)
 		return res, nil
 	}
 	return nil, problemIn(res)
+}
+
+func (c *Client) tellEnded(res *http.Response) {
+	if c.RunEnded != nil && res.Header.Get(RunEndedHeader) != "" {
+		c.RunEnded()
+	}
 }
 
 // nobody says whether nothing listens on the socket.
@@ -129,6 +142,9 @@ func (c *Client) openLines(ctx context.Context, d LineDefaults) (*lineConn, erro
 	token := ""
 	if c.RunToken != "" {
 		token = RunTokenHeader + ": " + c.RunToken + "\r\n"
+		if c.RunEnded != nil {
+			token += RunLeftHeader + ": true\r\n"
+		}
 	}
 	if _, err := fmt.Fprintf(conn, "POST /v1/events?%s HTTP/1.1\r\nHost: evrun\r\nContent-Type: application/x-ndjson\r\n"+
 		"Transfer-Encoding: chunked\r\nConnection: close\r\n%s\r\n", q.Encode(), token); err != nil {
@@ -146,6 +162,7 @@ func (c *Client) openLines(ctx context.Context, d LineDefaults) (*lineConn, erro
 			if res.StatusCode/100 != 2 {
 				return nil, problemIn(res)
 			}
+			c.tellEnded(res)
 			return res.Body, nil
 		},
 	}, nil

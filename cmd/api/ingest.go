@@ -27,6 +27,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	tellEnded(w, r, cause)
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && r.Header.Get("Content-Type") != "" {
 		return problem(http.StatusUnsupportedMediaType, "Content-Type: "+err.Error())

@@ -50,7 +50,7 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 			return errDraining
 		}
 		return nil
-	}, cause: func() (*events.Event, error) { return s.cause(r) }}
+	}, cause: func() (*events.Event, error) { return s.publishing(r) }}
 	ing.run(r.Context(), body, w, out.Flush)
 	return nil
 }

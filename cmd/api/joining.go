@@ -9,6 +9,13 @@ import (
 // RunTokenHeader has the secret of the attempt in whose run's name a request publishes: [tasks.VariableRunToken].
 const RunTokenHeader = "Evrun-Run-Token"
 
+// RunLeftHeader says that who publishes may outlive the attempt (a handler's leave): once that has ended, its events are
+// roots of their own, and the answer has RunEndedHeader.
+const (
+	RunLeftHeader  = "Evrun-Run-Left"
+	RunEndedHeader = "Evrun-Run-Ended"
+)
+
 // errRunEnded answers a secret that no attempt under way has.
 var errRunEnded = problem(http.StatusForbidden, "the attempt that EVRUN_RUN_TOKEN belongs to has ended, or is not one of this daemon's, so the event can't join its run; unset EVRUN_RUN_TOKEN to publish it by itself")
 
@@ -27,8 +34,15 @@ func (s *Server) cause(r *http.Request) (*events.Event, error) {
 		return nil, nil
 	}
 	cause, ok := s.o.Runner.Attempt(token)
-	if !ok {
+	if !ok && r.Header.Get(RunLeftHeader) == "" {
 		return nil, errRunEnded
 	}
 	return cause, nil
+}
+
+// tellEnded sets the header that says that what a request publishes, by its secret in no run, is a root of its own.
+func tellEnded(w http.ResponseWriter, r *http.Request, cause *events.Event) {
+	if cause == nil && r.Header.Get(RunTokenHeader) != "" {
+		w.Header().Set(RunEndedHeader, "true")
+	}
 }

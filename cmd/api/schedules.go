@@ -158,6 +158,7 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	tellEnded(w, r, cause)
 	wait, err := waitFor(r, 1)
 	if err != nil {
 		return err
