@@ -23,7 +23,7 @@ const schemaFile = "evrun.schema.json"
 func newInitCmd(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [FOLDER]",
-		Short: "Write a wiring file to begin with",
+		Short: "Write a first wiring file: the demo",
 		Long: `Writes evrun.yaml, or the file that -c names: the demo, with an explanation of each key. Beside it comes ` + schemaFile + `, and the
 first line of the wiring file points editors at it, so that they complete and check while you type ("evrun schema" prints
 it anew after an update). Files that already exist are not changed.`,

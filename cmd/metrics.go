@@ -11,7 +11,7 @@ import (
 	"evrun/store"
 )
 
-// metrics are what GET /metrics tells of the daemon, in Prometheus' text format.
+// metrics are the daemon's metrics that GET /metrics answers with, in Prometheus' text format.
 type metrics struct {
 	registry *prometheus.Registry
 	lateness prometheus.Histogram

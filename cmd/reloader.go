@@ -199,7 +199,7 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 	return nil
 }
 
-// rejected tells of a file that was not taken, and gives the answer for who asked.
+// rejected reports a refused file in the log and by an event, and gives the answer to the caller.
 func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) error {
 	done.Error = err.Error()
 	r.last = &done

@@ -66,7 +66,7 @@ func runValidate(ctx context.Context, e *env, strict bool) error {
 	if len(cfg.Warnings) > 0 {
 		fmt.Fprintln(e.err, strings.TrimSuffix((&config.Errors{Path: e.config, Faults: cfg.Warnings}).Pretty(e.colored(e.err)), "\n"))
 	}
-	_, err = fmt.Fprintf(e.out, "%s is right: %s, %s, %s, %s\n", cfg.Path,
+	_, err = fmt.Fprintf(e.out, "%s is valid: %s, %s, %s, %s\n", cfg.Path,
 		counted(types, "event type"), counted(schedules, "schedule"), counted(handlers, "handler"), counted(len(cfg.Wiring.Tests), "test"))
 	return err
 }
