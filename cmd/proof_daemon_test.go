@@ -140,7 +140,7 @@ func serve(t *testing.T, dir string, env []string, before ...string) *daemon {
 // serveWith starts a daemon whose wiring file is in dir.
 func serveWith(t *testing.T, dir string, c *exec.Cmd) *daemon {
 	t.Helper()
-	d := &daemon{cmd: c, dir: dir, log: new(bytes.Buffer), ended: make(chan struct{}), client: api.NewClient(filepath.Join(dir, "evrun.sock"))}
+	d := &daemon{cmd: c, dir: dir, log: new(bytes.Buffer), ended: make(chan struct{}), client: api.NewClient(filepath.Join(dir, "evrun.sock"), filepath.Join(dir, "evrun.yaml"))}
 	d.cmd.Stderr = d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
