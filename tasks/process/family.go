@@ -90,5 +90,6 @@ type member struct {
 	pid, parent, group int
 	started            string // in ticks of the kernel's clock: with it, a number names one process
 	ending             bool   // it runs nothing any more
+	loading            bool   // its program is being loaded
 	zombie             bool   // it has ended, and is to be reaped
 }

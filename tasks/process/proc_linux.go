@@ -56,10 +56,17 @@ func status(pid int) (m member, ok bool) {
 	const exiting = 0x4 // PF_EXITING
 	flags, _ := strconv.ParseUint(fields[6], 10, 64)
 	m = member{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X", ending: flags&exiting != 0, started: fields[19]}
+	m.loading = len(fields) > 23 && fields[23] == "0" // the address of its code, which the kernel writes down last
 	m.parent, _ = strconv.Atoi(fields[1])
 	m.group, _ = strconv.Atoi(fields[2])
 	return m, true
 }
+
+// loadingShows says whether the system tells that a program is being loaded: gVisor says it of all, and so of this one.
+var loadingShows = sync.OnceValue(func() bool {
+	self, ok := status(os.Getpid())
+	return ok && !self.loading
+})
 
 // variables are those that a process was started with; none where they can't be read.
 func variables(pid int) [][]byte {
@@ -116,8 +123,9 @@ func (f *family) leftAny() bool {
 			return false
 		}
 		m, ok := status(pid)
-		// What is just ending shows no variables any more, and what it started has not come back yet.
-		return ok && !m.zombie && (m.ending || f.has(m))
+		// What is just ending shows no variables any more, and what it started has not come back yet. What is just executing
+		// another program shows none yet.
+		return ok && !m.zombie && (m.ending || m.loading && loadingShows() || f.has(m))
 	})
 }
 

@@ -369,6 +369,23 @@ func TestAnotherUsersVariables(t *testing.T) {
 	}
 }
 
+// TestAProgramThatIsBeingLoaded: a process that has just executed a program shows no variables yet. It is not taken for a stranger.
+func TestAProgramThatIsBeingLoaded(t *testing.T) {
+	mark := markOf("1-loading")
+	for range 300 {
+		cmd := exec.Command("/bin/sleep", "300")
+		cmd.Env = []string{mark}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if m, ok := status(cmd.Process.Pid); !ok || !m.loading && !marked(cmd.Process.Pid, mark) {
+			t.Errorf("neither loading nor marked: %+v", m)
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+}
+
 func TestEndLeftovers(t *testing.T) {
 	theirs := begin(t, `setsid sh -c 'trap "" TERM; echo ready >&9; while :; do sleep 1; done' & trap '' TERM; wait`,
 		Command{Grace: time.Hour, Mark: markOf("7-theirs") + "a"})
