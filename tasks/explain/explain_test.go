@@ -74,6 +74,30 @@ func TestWhatWouldFailSaysWhy(t *testing.T) {
 	}
 }
 
+// A url is shown as it would be asked, or with the error that the attempt would be dead with.
+func TestAURLIsTheOneThatWouldBeAsked(t *testing.T) {
+	t.Setenv("EXPLAIN_TOKEN", "s3cret-value")
+	for _, test := range []struct{ kind, url, v, want, fault string }{
+		{"http", "https://example.com/u/${ data.v }?q=${ data.v }", "a b/c", "https://example.com/u/a%20b%2Fc?q=a+b%2Fc", ""},
+		{"http", "https://example.com/u/${ data.v }", "..", "", `url: a value in its path makes it "..", which leads elsewhere`},
+		{"http", "https://example.com/${ env('EXPLAIN_TOKEN') }/${ data.v }", "a", "[secret]", ""},
+		{"notify", "ntfy://h.test/${ data.v }", "topic", "ntfy://h.test/topic", ""},
+		{"notify", "ntfy://h.test/${ data.v }", "a/../../v1/account", "", `url: the value "a/../../v1/account" can't be in the path: it has a '/' in it`},
+		{"notify", "${ data.v }://h.test/topic", "nonsense", "", `url: unknown service "nonsense"`},
+	} {
+		secrets := new(expression.Secrets)
+		with := map[string]any{"url": test.url}
+		if test.kind == "notify" {
+			with["message"] = "m"
+		}
+		got := explainOne(handler(t, test.kind, with, secrets), `{"v":"`+test.v+`"}`, secrets)
+		if errors := strings.Join(got.Errors, " "); !strings.HasPrefix(errors, test.fault) || (test.fault != "") != (got.Would == "fail") ||
+			test.want != "" && got.With["url"] != test.want {
+			t.Errorf("%s with %s: %v, %s", test.url, test.v, got.With["url"], errors)
+		}
+	}
+}
+
 func TestSecretsAreNotShown(t *testing.T) {
 	t.Setenv("EXPLAIN_TOKEN", "s3cret-value")
 	secrets := new(expression.Secrets)

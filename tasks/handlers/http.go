@@ -170,6 +170,15 @@ func (h *httpRequest) request(d *tasks.Delivery) (*http.Request, error) {
 	return req, nil
 }
 
+// address is for [Render].
+func (h *httpRequest) address(env *expression.Env) (string, error) {
+	u, err := buildURL(h.URL, env)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
 // body gives what to send, and sets the headers that describe it.
 func (h *httpRequest) body(d *tasks.Delivery, header http.Header) ([]byte, error) {
 	if h.Body == nil {

@@ -50,6 +50,15 @@ func (n *notify) target(d *tasks.Delivery) (string, *way, error) {
 	return text, way, err
 }
 
+// address is for [Render]. The service looks at its url too, and asks nobody.
+func (n *notify) address(env *expression.Env) (string, error) {
+	text, _, err := n.target(&tasks.Delivery{Env: env})
+	if err == nil {
+		_, err = openService(text, &serviceClient{offline: true})
+	}
+	return text, err
+}
+
 // checkPart refuses a value of an event that would not stay one value at its place in the url.
 func checkPart(at place, p expression.Piece) error {
 	var where, wrong string

@@ -13,7 +13,7 @@ import (
 )
 
 // Render evaluates the inputs of a configured kind, as its next attempt would, and does nothing with them. What can't be
-// evaluated is left out, and in the error, which names each such input. Inputs that the file leaves out, and that have no
+// evaluated is left out, and in the error, which names each such input. A url is the one that would be asked. Inputs that the file leaves out, and that have no
 // default, are not there.
 //
 // The values of env() and file() stand in it plainly: Show is for people.
@@ -41,7 +41,22 @@ func render(action tasks.Action, r *renderer) (map[string]any, error) {
 	if v.Kind() != reflect.Struct {
 		return map[string]any{}, nil
 	}
-	return r.object(v, nil), errors.Join(r.errs...)
+	with := r.object(v, nil)
+	if a, ok := action.(addressed); ok && with["url"] != nil {
+		switch text, err := a.address(r.env); {
+		case err != nil:
+			r.errs = append(r.errs, fmt.Errorf("url: %w", err))
+		case with["url"] != expression.Masked:
+			with["url"] = text
+		}
+	}
+	return with, errors.Join(r.errs...)
+}
+
+// addressed is a kind with an input url, which it builds and checks by rules of its own.
+type addressed interface {
+	// address is the url of an attempt, or the error that it would be dead with.
+	address(env *expression.Env) (string, error)
 }
 
 type renderer struct {
