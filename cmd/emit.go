@@ -60,7 +60,8 @@ With --wait it follows every run and every event that this one causes, and print
 handler matched, 124 if the time ran out.
 
 In the command of an exec handler, the event belongs to the handler's run: it is in the same chain, one hop further, and an
-"emit --wait" that began the chain follows it too. It is refused once the attempt has ended. With -c, for the daemon of another wiring
+"emit --wait" that began the chain follows it too. It is refused once the attempt has ended
+(with leave: true it begins a chain of its own then). With -c, for the daemon of another wiring
 file, the event begins a chain of its own.
 
 With --dry-run nothing is published: the daemon says which handlers would run, and with which inputs ("evrun explain" says
