@@ -11,6 +11,22 @@ func (t *Template) Prefix() string {
 	return ""
 }
 
+// Outline is the text with place where each ${ … } stands.
+func (t *Template) Outline(place string) string {
+	if text, ok := t.Constant(); ok {
+		return text
+	}
+	var b []byte
+	for i := range t.parts {
+		if p := &t.parts[i]; p.expr != nil {
+			b = append(b, place...)
+		} else {
+			b = append(b, p.literal...)
+		}
+	}
+	return string(b)
+}
+
 // Piece is a ${ … } of a template that is being evaluated.
 type Piece struct {
 	Before  string // all that stands before it, evaluated

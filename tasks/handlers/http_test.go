@@ -511,6 +511,8 @@ func TestWrongHTTPInputsAreExplained(t *testing.T) {
 		{map[string]any{"url": "http://example.com/a b"}, []fault{{path: "url", msg: "it has a ' ' in it"}}},
 		{map[string]any{"url": "http://127.1/x"}, []fault{{path: "url", msg: `"127.1" is not a valid host: an address has four decimal numbers`}}},
 		{map[string]any{"url": "http://user:hunter2@example.com/${ data.x }"}, []fault{{path: "url", msg: errUserinfo.Error()}}},
+		{map[string]any{"url": "http://user:${ env('SECRET') }@example.com/"}, []fault{{path: "url", msg: errUserinfo.Error()}}},
+		{map[string]any{"url": "https://${ data.user }:${ data.password }@${ data.host }"}, []fault{{path: "url", msg: errUserinfo.Error()}}},
 		{map[string]any{"url": "http://us%er:hunter2@example.com/"}, []fault{{path: "url", msg: errUserinfo.Error()}}},
 		{map[string]any{"url": "http://example.com:99999999999/"}, nil},
 		{map[string]any{"url": "http://a", "method": "post"}, []fault{{path: "method", msg: `it must be GET, HEAD, POST, PUT, PATCH or DELETE, not "post"`, hint: `did you mean "POST"?`}}},

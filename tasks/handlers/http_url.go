@@ -217,6 +217,13 @@ func literalBase(t *expression.Template) (string, bool) {
 // checkURL looks at as much of a url as is written out.
 func checkURL(t *expression.Template) error {
 	prefix := t.Prefix()
+	_, rest, _ := strings.Cut(t.Outline("x"), "://")
+	if end := strings.IndexAny(rest, `/?#\`); end >= 0 {
+		rest = rest[:end]
+	}
+	if strings.Contains(rest, "@") {
+		return errUserinfo // whatever its values are
+	}
 	if _, constant := t.Constant(); constant {
 		_, err := parseURL(prefix)
 		return err
@@ -225,10 +232,7 @@ func checkURL(t *expression.Template) error {
 		_, err := parseURL(base)
 		return err
 	}
-	if scheme, authority, ok := strings.Cut(prefix, "://"); ok {
-		if strings.Contains(authority, "@") {
-			return errUserinfo
-		}
+	if scheme, _, ok := strings.Cut(prefix, "://"); ok {
 		_, err := parseURL(scheme + "://host")
 		return err
 	}
