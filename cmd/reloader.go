@@ -162,10 +162,17 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 		r.a.log.Warn("some settings have changed that only a restart applies", "settings", done.Restart)
 	}
 	r.a.warn(cfg)
-	r.tell(ctx, events.TypeConfigReloaded, map[string]any{
-		"path": cfg.Path, "handlers": done.Handlers, "schedules": done.Schedules, "events": done.Events, "restart": done.Restart,
-		"left": done.Left, "paused": done.Paused,
-	})
+	data := map[string]any{"path": cfg.Path, "handlers": done.Handlers, "schedules": done.Schedules, "events": done.Events}
+	if len(done.Restart) > 0 {
+		data["restart"] = done.Restart
+	}
+	if len(done.Left) > 0 {
+		data["left"] = done.Left
+	}
+	if len(done.Paused) > 0 {
+		data["paused"] = done.Paused
+	}
+	r.tell(ctx, events.TypeConfigReloaded, data)
 	return done, nil
 }
 
