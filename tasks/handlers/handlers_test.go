@@ -289,6 +289,20 @@ func TestLogWritesALine(t *testing.T) {
 	}
 }
 
+// Whatever an expression makes of an event, a line of the log stays short.
+func TestALineOfTheLogIsCut(t *testing.T) {
+	for kind, want := range map[string]string{"log": "msg", "notify": "message"} {
+		var out bytes.Buffer
+		a := build[tasks.Outside](t, kind, map[string]any{"message": "${ replace(data.text, 'a', repeat('é', 10000)) }"}, Deps{Log: captured(&out)})
+		if _, err := a.Do(context.Background(), delivery(`{"text":"b`+strings.Repeat("a", 100)+`"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if line := out.String(); len(line) > maxLogText+200 || !strings.Contains(line, want+`="béé`) || !strings.Contains(line, `é… (1934466 bytes left out)"`) {
+			t.Errorf("%s: %d bytes: %.20s … %s", kind, len(line), line, line[max(0, len(line)-120):])
+		}
+	}
+}
+
 func TestNotifyGoesToTheLog(t *testing.T) {
 	var out bytes.Buffer
 	n := build[tasks.Outside](t, "notify", map[string]any{"message": "New user ${ data.name }", "title": "${ event.type }"}, Deps{Log: captured(&out)})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"unicode/utf8"
 
 	"evrun/tasks"
 	"evrun/tasks/expression"
@@ -11,7 +12,7 @@ import (
 
 // logMessage is the kind log. Its result is the message. It leaves the escaping of control characters to the slog handler.
 type logMessage struct {
-	Message *expression.Template `input:"message,required" doc:"What to write."`
+	Message *expression.Template `input:"message,required" doc:"What to write. A line has 64 KiB of it at most."`
 	Level   string               `input:"level" enum:"debug,info,warn,error" default:"info" doc:"How urgent it is; the daemon's own log level decides what is shown."`
 
 	log     *slog.Logger
@@ -25,9 +26,24 @@ func (l *logMessage) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 		return nil, fmt.Errorf("message: %w", err)
 	}
 	message = l.secrets.Redact(message)
-	l.log.LogAttrs(ctx, logLevels[l.Level], message,
+	l.log.LogAttrs(ctx, logLevels[l.Level], logText(message),
 		slog.String("handler", d.Handler), slog.String("event", d.Event.ID), slog.Int64("seq", d.Event.Sequence))
 	return map[string]any{"message": message}, nil
+}
+
+// maxLogText is how much of a text a line of the log has: an expression can make much of a small event.
+const maxLogText = 64 << 10
+
+// logText cuts a long text, and says how much is left out.
+func logText(s string) string {
+	if len(s) <= maxLogText {
+		return s
+	}
+	head := s[:maxLogText]
+	for len(head) > maxLogText-utf8.UTFMax && !utf8.RuneStart(s[len(head)]) {
+		head = head[:len(head)-1]
+	}
+	return fmt.Sprintf("%s… (%d bytes left out)", head, len(s)-len(head))
 }
 
 var logLevels = map[string]slog.Level{

@@ -81,7 +81,7 @@ func (n *notify) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	}
 	title, message = n.secrets.Redact(title), n.secrets.Redact(message)
 	if n.URL == nil {
-		n.log.LogAttrs(ctx, slog.LevelInfo, "notification", slog.String("title", title), slog.String("message", message),
+		n.log.LogAttrs(ctx, slog.LevelInfo, "notification", slog.String("title", logText(title)), slog.String("message", logText(message)),
 			slog.String("handler", d.Handler), slog.String("event", d.Event.ID))
 	}
 	return map[string]any{"title": title, "message": message}, nil
