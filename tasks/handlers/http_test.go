@@ -502,11 +502,11 @@ func TestWrongHTTPInputsAreExplained(t *testing.T) {
 		want []fault
 	}{
 		{map[string]any{}, []fault{{msg: `the input "url" is missing`, hint: "Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."}}},
-		{map[string]any{"url": "example.com/x"}, []fault{{path: "url", msg: "it has to begin with http:// or https://"}}},
-		{map[string]any{"url": "localhost:8080/x"}, []fault{{path: "url", msg: "it has to begin with http:// or https://"}}},
+		{map[string]any{"url": "example.com/x"}, []fault{{path: "url", msg: "it must begin with http:// or https://"}}},
+		{map[string]any{"url": "localhost:8080/x"}, []fault{{path: "url", msg: "it must begin with http:// or https://"}}},
 		{map[string]any{"url": "htps://example.com"}, []fault{{path: "url", msg: `the scheme must be http or https, not "htps"`}}},
 		{map[string]any{"url": "ftp://${ data.host }/"}, []fault{{path: "url", msg: `the scheme must be http or https, not "ftp"`}}},
-		{map[string]any{"url": "/x/${ data.id }"}, []fault{{path: "url", msg: "it has to begin with http:// or https://"}}},
+		{map[string]any{"url": "/x/${ data.id }"}, []fault{{path: "url", msg: "it must begin with http:// or https://"}}},
 		{map[string]any{"url": "http:///x"}, []fault{{path: "url", msg: "it has no host"}}},
 		{map[string]any{"url": "http://example.com/a b"}, []fault{{path: "url", msg: "it has a ' ' in it"}}},
 		{map[string]any{"url": "http://127.1/x"}, []fault{{path: "url", msg: `"127.1" is not a valid host: an address has four decimal numbers`}}},

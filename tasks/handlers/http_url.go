@@ -155,7 +155,7 @@ func parseURL(text string) (*url.URL, error) {
 	return u, checkHost(u)
 }
 
-var errNoScheme = errors.New("it has to begin with http:// or https://")
+var errNoScheme = errors.New("it must begin with http:// or https://")
 
 // errUserinfo is about user:password@ in a url.
 var errUserinfo = errors.New(
