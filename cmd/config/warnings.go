@@ -316,6 +316,10 @@ func (l *warner) handlerAlone(h *tasks.Handler) {
 				"make its statement do less for one event, if it can; or give it a dsn of its own")
 		}
 	}
+	if handlers.EventLeads(h.Action) {
+		l.warn(h, "with", "", fmt.Sprintf("%q sends to where the event says: who publishes it chooses the service or the host", h.Name),
+			"write them out, or take them from env()")
+	}
 	if h.When == nil {
 		return
 	}

@@ -79,6 +79,12 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 		"two ways to one type are no round": {
 			"handlers:\n- {name: h, on: a" + log + ", emit: [b, c]}\n- {name: i, on: b" + log + ", emit: d}\n- {name: j, on: c" + log + ", emit: d}\n- {name: k, on: d" + log + "}\n", nil,
 		},
+		"a url that the event chooses": {
+			"handlers:\n- {name: h, on: a, do: notify, with: {message: x, url: '${ data.v }'}}\n- {name: i, on: a, do: http, with: {url: 'http://${ data.v }/x'}}\n" +
+				"- {name: j, on: a, do: http, with: {url: 'http://h.test/${ data.v }'}}\n",
+			[]string{`2:32: warning: "h" sends to where the event says: who publishes it chooses the service or the host (write them out, or take them from env())`,
+				`3:30: warning: "i" sends to where the event says: who publishes it chooses the service or the host (write them out, or take them from env())`},
+		},
 		"constant conditions": {
 			"handlers:\n- {name: h, on: a" + log + ", when: 1 < 2}\n- {name: i, on: a" + log + ", when: not true}\n- {name: j, on: a" + log + ", when: data.x != 1}\n",
 			[]string{"2:55: warning: this condition is always true (leave it out, or look at event or data)",

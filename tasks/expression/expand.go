@@ -12,13 +12,24 @@ func (t *Template) Prefix() string {
 }
 
 // Outline is the text with place where each ${ … } stands.
-func (t *Template) Outline(place string) string {
+func (t *Template) Outline(place string) string { return t.outline(place, func(string) {}) }
+
+// OfEvent gives what stands before each ${ … } that looks at the event, with place where others stand.
+func (t *Template) OfEvent(place string) (before []string) {
+	t.outline(place, func(s string) { before = append(before, s) })
+	return before
+}
+
+func (t *Template) outline(place string, ofEvent func(before string)) string {
 	if text, ok := t.Constant(); ok {
 		return text
 	}
 	var b []byte
 	for i := range t.parts {
 		if p := &t.parts[i]; p.expr != nil {
+			if p.expr.uses&^nameFunctions != 0 {
+				ofEvent(string(b))
+			}
 			b = append(b, place...)
 		} else {
 			b = append(b, p.literal...)

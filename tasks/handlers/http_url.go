@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
+	"evrun/tasks"
 	"evrun/tasks/expression"
 )
 
@@ -63,6 +65,18 @@ func checkScheme(p expression.Piece) error {
 		return errors.New("the value of its scheme is empty")
 	}
 	return nil
+}
+
+// EventLeads says whether the event has a say in where an action's url leads: in its scheme, or in what follows that up to the path.
+func EventLeads(action tasks.Action) bool {
+	var t *expression.Template
+	switch a := action.(type) {
+	case *httpRequest:
+		t = a.URL
+	case *notify:
+		t = a.URL
+	}
+	return t != nil && slices.ContainsFunc(t.OfEvent("x"), func(before string) bool { return placeIn(before) <= inAuthority })
 }
 
 type place int
