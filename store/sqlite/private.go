@@ -15,14 +15,19 @@ var ownSuffixes = []string{"", "-wal", "-shm"}
 // store has none: SQLite writes what it says into the database, whoever has put it there.
 var checkedSuffixes = append(ownSuffixes[:len(ownSuffixes):len(ownSuffixes)], "-journal")
 
-// makePrivate sees that the database is this user's alone: where there is none, it makes an empty one. SQLite would make one that
-// others may read, unless the umask forbids it, and its WAL and shared memory have the mode of their database. warn gets the
-// notes of [files.Private].
-func makePrivate(path string, warn func(note string)) error {
-	if err := createPrivate(path); err != nil {
-		return err
-	}
+// checkPrivate says why one of a store's files can't be trusted.
+func checkPrivate(path string) error {
 	for _, suffix := range checkedSuffixes {
+		if _, err := files.Private(path+suffix, false); err != nil {
+			return translateFile(err)
+		}
+	}
+	return nil
+}
+
+// mendPrivate takes the rights of others from the files of a store. warn gets the notes of [files.Private].
+func mendPrivate(path string, warn func(note string)) error {
+	for _, suffix := range ownSuffixes {
 		note, err := files.Private(path+suffix, true)
 		if err != nil {
 			return translateFile(err)
@@ -32,7 +37,8 @@ func makePrivate(path string, warn func(note string)) error {
 	return nil
 }
 
-// createPrivate makes an empty file of this user's alone, where there is none.
+// createPrivate makes an empty file of this user's alone, where there is none. SQLite would make one that others may read, unless the
+// umask forbids it, and its WAL and shared memory have the mode of their database.
 func createPrivate(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {

@@ -90,7 +90,10 @@ func Open(name string, opt store.Options) (_ *Store, err error) {
 			l.release()
 		}
 	}()
-	if err := makePrivate(path, warn); err != nil {
+	if err := createPrivate(path); err != nil {
+		return nil, err
+	}
+	if err := checkPrivate(path); err != nil {
 		return nil, err
 	}
 	synchronous := "FULL"
@@ -107,6 +110,9 @@ func Open(name string, opt store.Options) (_ *Store, err error) {
 		}
 	}()
 	if err := migrate(c); err != nil {
+		return nil, err
+	}
+	if err := mendPrivate(path, warn); err != nil { // now that it is known to be a store, and not another program's file
 		return nil, err
 	}
 	if opt.Now == nil {
@@ -154,10 +160,8 @@ func OpenReader(name string) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, suffix := range checkedSuffixes {
-		if _, err := files.Private(path+suffix, false); err != nil {
-			return nil, err
-		}
+	if err := checkPrivate(path); err != nil {
+		return nil, err
 	}
 	if err := ofdLocking(); err != nil {
 		return nil, err
