@@ -45,7 +45,7 @@ func trusted(path string, commands bool) (note string, err error) {
 	case msg == "", readOnly(path):
 		return "", nil
 	case overridden():
-		return fmt.Sprintf("%s: %s; it is used since %s=1", path, msg, Variable), nil
+		return fmt.Sprintf("%s: %s; it is used because of %s=1", path, msg, Variable), nil
 	}
 	return "", &Error{path, msg, hint + "; " + Variable + "=1 turns this check off"}
 }
