@@ -5,6 +5,9 @@ import "time"
 // Buffered is how many bytes the server holds for streams.
 func (s *Server) Buffered() int { return s.pages.buffered() + s.runs.buffered() }
 
+// Connections is how many connections are open.
+func (s *Server) Connections() int { return int(s.connections.Load()) }
+
 // Writing is how many streams are in the middle of a write.
 func (s *Server) Writing() int {
 	s.pages.mu.Lock()

@@ -23,6 +23,7 @@ const (
 	largeBatches = 32 // bodies of more than 1 MiB that are being read
 
 	bodyTimeout  = time.Minute      // for a whole body; of NDJSON for a whole line
+	restTimeout  = time.Second      // for what is left of a body when its request is answered
 	writeTimeout = 30 * time.Second // for one write; a stream's reader that is let go can resume
 )
 
@@ -73,17 +74,19 @@ func markBeyond(ctx context.Context, c net.Conn) context.Context {
 func (s *Server) patient(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
+		if r.Body != nil && r.Body != http.NoBody {
+			_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+			body := &timedBody{ReadCloser: r.Body, control: control}
+			r.Body = body
+			defer body.answered()
+		}
+		defer func() { _ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) }() // for what is left in the buffer
+		w = &timedWriter{ResponseWriter: w, control: control}
 		if r.Context().Value(beyondKey{}) != nil {
-			w.Header().Set("Connection", "close")
 			problem(http.StatusServiceUnavailable, fmt.Sprintf("%d connections at the same time are the limit: try again later", s.o.MaxConnections)).write(w)
 			return
 		}
-		if r.Body != nil && r.Body != http.NoBody {
-			_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-			r.Body = &timedBody{ReadCloser: r.Body, control: control}
-		}
-		defer func() { _ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) }() // for what is left in the buffer
-		next.ServeHTTP(&timedWriter{ResponseWriter: w, control: control}, r)
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -91,6 +94,7 @@ func (s *Server) patient(next http.Handler) http.Handler {
 type timedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
+	over    bool // it was read to its end, or can't be read
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
@@ -98,7 +102,16 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	if err == io.EOF { //nolint:errorlint // a body gives it as it is
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
+	b.over = b.over || err != nil
 	return n, err
+}
+
+// answered gives what is left of the body a short time: net/http waits for it before it closes the connection, and before it
+// sends an answer that keeps the connection open.
+func (b *timedBody) answered() {
+	if !b.over {
+		_ = b.control.SetReadDeadline(time.Now().Add(restTimeout))
+	}
 }
 
 // timedWriter gives each write its time.

@@ -116,6 +116,40 @@ func TestABodyThatStaysHalfSentEnds(t *testing.T) {
 	}
 }
 
+// TestARefusalDoesNotWaitForTheBody: what is refused is answered soon, and its connection closed, though its body is half sent.
+func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
+	const lines = "POST /v1/events HTTP/1.1\r\nHost: evrun\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{\"type\""
+	for name, x := range map[string]struct {
+		before  int    // connections
+		each    string // of them sends this
+		request string
+		status  string
+	}{
+		"a body of lines too many": {defaultStreams, lines, lines, "429"},
+		"a connection too many":    {defaultConnections, "", lines, "503"},
+		"a route that is none":     {0, "", strings.Replace(lines, "/v1/events", "/v1/nothing", 1), "404"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, _ *journal, l *piped) {
+				for range x.before {
+					c := l.dial()
+					defer c.Close()
+					io.WriteString(c, x.each)
+				}
+				synctest.Wait()
+				c := l.dial()
+				defer c.Close()
+				io.WriteString(c, x.request)
+				began := time.Now()
+				answer, err := io.ReadAll(c)
+				if took := time.Since(began); took > restTimeout || err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+x.status+" ") {
+					t.Errorf("after %v: %q, %v", took, answer, err)
+				}
+			})
+		})
+	}
+}
+
 func TestLinesMayComeAtTheirLeisure(t *testing.T) {
 	bubble(t, func(t *testing.T, j *journal, l *piped) {
 		c := l.dial()

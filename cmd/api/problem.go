@@ -82,6 +82,7 @@ func (p *Problem) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Connection", "close") // the answer waits for no body, and the connection soon gives up its place
 	}
 	w.WriteHeader(p.Status)
 	_ = events.WriteJSON(w, p) // the client is gone, or it has it

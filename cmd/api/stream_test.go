@@ -271,8 +271,9 @@ func TestStreamsAndConnectionsAreLimited(t *testing.T) {
 	if head, err := d.store.Head(t.Context()); head != 0 || err != nil {
 		t.Errorf("an event was accepted that could not be waited for: %d, %v", head, err)
 	}
+	d.eventually("those that were refused are closed", func() bool { return d.server.Connections() == 2 })
 	var held []net.Conn
-	for range 2 { // three are taken: two streams, and the one of call
+	for range 3 {
 		c, err := net.Dial("unix", d.socket)
 		if err != nil {
 			t.Fatal(err)
