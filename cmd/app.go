@@ -44,11 +44,10 @@ type app struct {
 }
 
 // newApp opens the store, and sees that the socket can be opened. Nothing runs yet; close undoes it. tune changes what the store
-// is opened with.
-// load reads the wiring file again.
-func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), logTo io.Writer, tune ...func(*store.Options)) (_ *app, err error) {
+// is opened with, load reads the wiring file again.
+func newApp(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), h *hangUps, logTo io.Writer, tune ...func(*store.Options)) (_ *app, err error) {
 	a := &app{cfg: cfg, log: newLogger(cfg.Settings, logTo), bus: events.NewBus(), commits: events.NewFeed[store.Commit](),
-		hangUps: listenToHangUps(), started: time.Now()}
+		hangUps: h, started: time.Now()}
 	a.current.Store(cfg)
 	a.loaded.Store(&a.started)
 	defer func() {
@@ -146,7 +145,6 @@ func openStore(ctx context.Context, cfg *config.Config, opt store.Options) (*sql
 // close releases what newApp and run took.
 func (a *app) close() error {
 	var errs []error
-	a.hangUps.stop()
 	a.bus.Close()
 	a.commits.Close()
 	if a.socket != nil {

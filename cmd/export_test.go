@@ -30,12 +30,13 @@ func ServeWith(args []string, in io.Reader, out, errOut io.Writer, mend func(*co
 		panic(err)
 	}
 	serve.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := e.load()
-		if err != nil {
-			return err
-		}
-		mend(cfg)
-		return e.serve(c.Context(), cfg, tune)
+		return e.serve(c.Context(), func() (*config.Config, error) {
+			cfg, err := e.load()
+			if err == nil {
+				mend(cfg)
+			}
+			return cfg, err
+		}, tune)
 	}
 	return e.exit(ctx, root.ExecuteContext(ctx))
 }

@@ -1,14 +1,18 @@
 package cmd_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"evrun/tasks"
 )
 
 // openTerminal gives both ends of a new terminal.
@@ -31,6 +35,30 @@ func openTerminal(t *testing.T) (outer, inner *os.File) {
 	}
 	t.Cleanup(func() { inner.Close() })
 	return outer, inner
+}
+
+// hungUp is a daemon that gets a SIGHUP while its wiring file loads, and has another one by then.
+const hungUp = "hung up"
+
+func init() {
+	wirings[hungUp] = func(dir string) []*tasks.Handler {
+		wiring := []byte("handlers: [{name: h, on: a, do: log, with: {message: x}}]\nserver: {watch: false}\n")
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "evrun.yaml"), wiring, 0o600), syscall.Kill(os.Getpid(), syscall.SIGHUP)); err != nil {
+			panic(err)
+		}
+		return nil
+	}
+}
+
+// TestAHangUpWhileTheWiringLoads: the daemon reads the file again as soon as it runs.
+func TestAHangUpWhileTheWiringLoads(t *testing.T) {
+	d := serve(t, wired(t, "handlers: []\nserver: {watch: false}\n"), []string{proofHandlers + "=" + hungUp})
+	d.ready(t)
+	eventuallyTrue(t, "the daemon reloads", func() (bool, string) {
+		s, err := d.client.Status(t.Context())
+		return err == nil && len(s.Handlers) == 1, fmt.Sprintf("%+v %v", s.Handlers, err)
+	})
+	d.stop(t)
 }
 
 // TestAClosedTerminalStopsTheDaemon: a SIGHUP by hand has it reload, in a terminal too.

@@ -25,7 +25,7 @@ the terminal that it was started in is closed. If an attempt does not end within
 it: exit 1, and its run is tried again at the next start.`,
 		Example: "  evrun serve -c config.example.yaml",
 		Args:    noArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return runServe(c.Context(), e) },
+		RunE:    func(c *cobra.Command, _ []string) error { return e.serve(c.Context(), e.load) },
 	}
 	f := c.Flags()
 	f.String("store", "", "the SQLite file (over the wiring file's store)")
@@ -43,23 +43,21 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-func runServe(ctx context.Context, e *env) error {
-	cfg, err := e.load()
-	if err != nil {
-		return err
-	}
-	return e.serve(ctx, cfg)
-}
-
 // hide is another one in tests that trace a daemon without being root.
 var hide = process.Hide
 
-// serve runs the daemon on a wiring file that was loaded.
-func (e *env) serve(ctx context.Context, cfg *config.Config, tune ...func(*store.Options)) error {
+// serve runs the daemon on the wiring file that load reads.
+func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tune ...func(*store.Options)) error {
+	hangUps := listenToHangUps()
+	defer hangUps.stop()
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	alone := errors.Join(hide(), process.Adopt())
-	a, err := newApp(ctx, cfg, e.load, e.err, tune...)
+	a, err := newApp(ctx, cfg, e.load, hangUps, e.err, tune...)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
 	}
