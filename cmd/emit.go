@@ -396,7 +396,7 @@ func (o *emitOptions) payload() ([]byte, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors put a byte order mark before a text
 	if o.flags.Flags().Changed("data") {
 		if err := checkJSON(data); err != nil {
-			return nil, usage("%s is not valid JSON: %v", from, err)
+			return nil, usage("%s %v", from, err)
 		}
 	}
 	data = bytes.TrimSpace(data)
@@ -429,7 +429,7 @@ func (o *emitOptions) payload() ([]byte, error) {
 			return nil, usage("-F %q: write key:=json", text)
 		}
 		if err := checkJSON([]byte(value)); err != nil {
-			return nil, usage("-F %q: the value is not valid JSON: %v", text, err)
+			return nil, usage("-F %q: the value %v", text, err)
 		}
 		fields[key] = json.RawMessage(value)
 	}
@@ -439,17 +439,17 @@ func (o *emitOptions) payload() ([]byte, error) {
 // checkJSON says what is wrong with a JSON text, and where.
 func checkJSON(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return errors.New("it is empty")
+		return errors.New("is not valid JSON: it is empty")
 	}
 	var v json.RawMessage
 	err := json.Unmarshal(data, &v)
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
-		return fmt.Errorf("%w (line %s, byte %d)", err, strconv.Itoa(line), syntax.Offset)
+		return fmt.Errorf("is not valid JSON: %w (line %s, byte %d)", err, strconv.Itoa(line), syntax.Offset)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("is not valid JSON: %w", err)
 	}
 	return events.CheckJSON(data)
 }

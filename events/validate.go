@@ -129,10 +129,14 @@ func checkJSON(text []byte) (msg string) {
 		return fmt.Sprintf("is not valid UTF-8 (at byte %d)", invalidUTF8(text))
 	}
 	s := scanner{in: text}
-	if !s.whole() {
+	switch whole := s.whole(); {
+	case whole:
+		return ""
+	case s.msg == tooDeep: // it may well be valid
+		return fmt.Sprintf("%s (at byte %d)", s.msg, s.pos)
+	default:
 		return fmt.Sprintf("is not valid JSON: %s (at byte %d)", s.msg, s.pos)
 	}
-	return ""
 }
 
 // checkText wants UTF-8 without control characters and noncharacters, and not too much of it.
