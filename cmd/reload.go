@@ -73,6 +73,9 @@ func runReload(ctx context.Context, e *env) error {
 	for _, u := range done.Paused {
 		fmt.Fprintf(&b, "handler %s is paused, since it was gone for over an hour: %s; \"evrun handlers resume %s\" lets it go on\n", u.Name, u, u.Name)
 	}
+	for _, a := range done.Unknown {
+		fmt.Fprintf(&b, "handler %s: this store has never had a handler %s, which its was names: is it misspelt?\n", a.Handler, a.Was)
+	}
 	for _, name := range done.Restart {
 		fmt.Fprintf(&b, "setting %s changed: it needs a restart\n", name)
 	}

@@ -191,7 +191,7 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 		replaced, err := r.a.runner.Replace(ctx, cfg.Wiring.Handlers, tasks.Along{
 			Marks: marks, Gone: gone, Done: func() { r.a.emitter.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes) },
 		})
-		done.Handlers, done.Left, done.Paused = replaced.Changes, replaced.Left, replaced.Paused
+		done.Handlers, done.Left, done.Paused, done.Unknown = replaced.Changes, replaced.Left, replaced.Paused, replaced.Unknown
 		return err
 	})
 	if err != nil {

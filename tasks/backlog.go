@@ -80,9 +80,16 @@ func Leaving(ctx context.Context, s store.Store, handlers []*Handler) ([]Unfinis
 
 // registration is the registration of a wiring, with what it means for handlers that leave and that return.
 type registration struct {
-	known  []store.Consumer // those of the wiring, in its order
-	left   []Unfinished
-	paused []Unfinished // returned late
+	known   []store.Consumer // those of the wiring, in its order
+	left    []Unfinished
+	paused  []Unfinished // returned late
+	unknown []UnknownWas
+}
+
+// UnknownWas is a handler whose was names one that the store has never had.
+type UnknownWas struct {
+	Handler string `json:"handler"`
+	Was     string `json:"was"`
 }
 
 // register puts a wiring into the store, and publishes and logs what that leaves behind. After an error nothing has changed.
@@ -110,7 +117,9 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiri
 	}
 	for i, c := range done.known {
 		j := slices.IndexFunc(before, func(b store.Consumer) bool { return b.Name == c.Name })
-		r.remarks(handlers[i], c, before)
+		if r.unknownWas(handlers[i], c, before) {
+			done.unknown = append(done.unknown, UnknownWas{c.Name, handlers[i].Was})
+		}
 		if !c.Paused {
 			continue
 		}
@@ -129,15 +138,17 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiri
 	return done, nil
 }
 
-// remarks logs what became of a handler's was.
-func (r *Runner) remarks(h *Handler, c store.Consumer, before []store.Consumer) {
+// unknownWas logs what became of a handler's was, and says whether it names one that there never was.
+func (r *Runner) unknownWas(h *Handler, c store.Consumer, before []store.Consumer) bool {
 	switch {
 	case h.Was == "":
 	case c.Took:
 		r.tellTook(h, c)
 	case !slices.ContainsFunc(before, func(b store.Consumer) bool { return b.Name == h.Was }):
 		r.o.Log.Warn("this store has never had a handler of the name in was: is it misspelt?", "handler", c.Name, "was", h.Was)
+		return true
 	}
+	return false
 }
 
 func (r *Runner) tellTook(h *Handler, c store.Consumer) {

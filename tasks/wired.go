@@ -92,8 +92,9 @@ func sameHandler(a, b *Handler) bool { return a == b || a.Version != "" && a.Ver
 // Replaced is what came of [Runner.Replace].
 type Replaced struct {
 	Changes
-	Left   []Unfinished // removed handlers for which events or runs wait
-	Paused []Unfinished // added handlers that were gone for long, and wait for [Runner.Resume]
+	Left    []Unfinished // removed handlers for which events or runs wait
+	Paused  []Unfinished // added handlers that were gone for long, and wait for [Runner.Resume]
+	Unknown []UnknownWas
 }
 
 // migrateWithin is how long the migrations of a replacement may take: they hold up all that is written.
@@ -165,7 +166,7 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) 
 	for _, m := range fresh {
 		r.begin(m, append(slices.Clone(r.leaving[m.h.Name]), r.leaving[m.h.Was]...))
 	}
-	return Replaced{Changes: changes, Left: registered.left, Paused: registered.paused}, nil
+	return Replaced{Changes: changes, Left: registered.left, Paused: registered.paused, Unknown: registered.unknown}, nil
 }
 
 // takingLater registers handlers of which only one can take over from others now: those of the rest may still end what they

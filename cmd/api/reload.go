@@ -20,7 +20,8 @@ type Reloaded struct {
 	// Left are removed handlers for which events or runs wait, Paused those that were gone for long and wait to be resumed.
 	Left    []tasks.Unfinished `json:"left,omitempty"`
 	Paused  []tasks.Unfinished `json:"paused,omitempty"`
-	Restart []string           `json:"restart,omitempty"` // settings that differ from those that the daemon runs with, until it starts anew
+	Unknown []tasks.UnknownWas `json:"unknown_was,omitempty"` // handlers whose was the store has never had
+	Restart []string           `json:"restart,omitempty"`     // settings that differ from those that the daemon runs with, until it starts anew
 }
 
 // None says whether nothing has changed.
