@@ -64,10 +64,10 @@ func init() {
 // crash, and at the end, what TestKilledDaemonLosesNothingAndRepeatsNothing does. Random kills meet the narrow ones of
 // these points seldom.
 //
-// EVRUN_FAULTS is how often at each point; 6.
+// EVRUN_FAULTS is how often at each point; 2, and 6 in .ci/run.
 func TestCrashAtEveryPoint(t *testing.T) {
 	proof(t)
-	times := proofSize(t, "EVRUN_FAULTS", 6)
+	times := proofSize(t, "EVRUN_FAULTS", 2)
 	for _, point := range []string{
 		string(store.BeforeBegin), "in the effect", string(store.BeforeCommit), string(store.AfterCommit), string(store.BeforeAnswers),
 		"attempt recorded", "action done",

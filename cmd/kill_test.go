@@ -128,10 +128,10 @@ func (e *emitters) take(t *testing.T) map[string]int64 {
 // outside effect's attempt was recorded before. At the end: accepted = succeeded + dead for each handler, every outside
 // handler has acted at least once for each success, and SQLite finds the file whole.
 //
-// EVRUN_KILLS is how many kills; 100.
+// EVRUN_KILLS is how many kills; 25, and 100 in .ci/run.
 func TestKilledDaemonLosesNothingAndRepeatsNothing(t *testing.T) {
 	proof(t)
-	kills := proofSize(t, "EVRUN_KILLS", 100)
+	kills := proofSize(t, "EVRUN_KILLS", 25)
 	dir := wired(t, loadWiring)
 	env := []string{proofHandlers + "=load"}
 	d := serve(t, dir, env)
