@@ -234,6 +234,7 @@ func followModel(t *testing.T, seed uint64, steps int, little bool) {
 			if err != nil || len(runs) != 1 {
 				t.Fatalf("retry %d: %v, %v", seq, runs, err)
 			}
+			converge() // it may be under way before the next one is retried
 		}
 	}
 	for range steps {
@@ -276,6 +277,7 @@ func followModel(t *testing.T, seed uint64, steps int, little bool) {
 			}
 		}
 	}
+	converge()
 	retry(m.all("dead"))
 	note("the rest succeeds")
 	for {
