@@ -380,6 +380,9 @@ type Options struct {
 	// Warn is told, in words, what was mended when the store was opened, which checks were left out, and what is wrong while it
 	// runs. Default: nobody.
 	Warn func(note string)
+	// Unwatched leaves out the looks at the store's files and at its write-ahead log, one or two a second: for tests in which
+	// years pass.
+	Unwatched bool
 	// Now is what time is written; nil: time.Now.
 	Now func() time.Time
 }

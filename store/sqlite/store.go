@@ -284,8 +284,10 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Run(ctx context.Context) error {
 	watching, stop := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
-	watch.Go(func() { s.watch(watching) })
-	watch.Go(func() { s.w.wal.tend(watching) })
+	if !s.w.opt.Unwatched {
+		watch.Go(func() { s.watch(watching) })
+		watch.Go(func() { s.w.wal.tend(watching) })
+	}
 	err := s.w.run(ctx)
 	stop()
 	watch.Wait()

@@ -55,7 +55,7 @@ func (l *life) set(by time.Duration) { l.step.Add(int64(by)) }
 func (l *life) start(entries ...*Entry) {
 	l.t.Helper()
 	var err error
-	if l.store, err = sqlite.Open(l.path, store.Options{}); err != nil {
+	if l.store, err = sqlite.Open(l.path, store.Options{Unwatched: true}); err != nil {
 		l.t.Fatal(err)
 	}
 	writing, stopWriting := context.WithCancel(context.Background())

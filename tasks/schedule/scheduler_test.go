@@ -33,7 +33,7 @@ func publish(t *testing.T, path string, entry *schedule.Entry, during time.Durat
 
 func publishLogging(t *testing.T, path string, entry *schedule.Entry, during time.Duration, log io.Writer) []*events.Event {
 	t.Helper()
-	s, err := sqlite.Open(path, store.Options{})
+	s, err := sqlite.Open(path, store.Options{Unwatched: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestASlotThatFiredBeforeItsMarkWasLostIsReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "evrun.db")
 	synctest.Test(t, func(t *testing.T) {
 		first := publish(t, path, everyTenSeconds(t, schedule.MissedAll), 25*time.Second)
-		s, err := sqlite.Open(path, store.Options{})
+		s, err := sqlite.Open(path, store.Options{Unwatched: true})
 		if err != nil {
 			t.Fatal(err)
 		}
