@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -137,9 +139,14 @@ func serve(t *testing.T, dir string, env []string, before ...string) *daemon {
 	return serveWith(t, dir, c)
 }
 
+// heedHangUps has the processes that the tests start get SIGHUP, also where the tests run under nohup: what is ignored stays so in
+// them, what is caught does not.
+var heedHangUps = sync.OnceFunc(func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) })
+
 // serveWith starts a daemon whose wiring file is in dir.
 func serveWith(t *testing.T, dir string, c *exec.Cmd) *daemon {
 	t.Helper()
+	heedHangUps()
 	d := &daemon{cmd: c, dir: dir, log: new(bytes.Buffer), ended: make(chan struct{}), client: api.NewClient(filepath.Join(dir, "evrun.sock"), filepath.Join(dir, "evrun.yaml"))}
 	d.cmd.Stderr = d.log
 	if err := d.cmd.Start(); err != nil {
