@@ -32,7 +32,7 @@ func (p *parser) calls() map[string]Literals {
 		}
 		if slices.Contains([]string{"LIKE", "GLOB", "MATCH", "REGEXP"}, t.word) && !next {
 			var l Literals
-			if p.literal(i+1, i+2) && !(i+2 < len(p.tokens) && p.tokens[i+2].is("|")) { // not the beginning of a longer text
+			if p.literal(i+1, i+2) && (i+2 >= len(p.tokens) || !p.tokens[i+2].is("|")) { // not the beginning of a longer text
 				l = ^l
 			}
 			add(strings.ToLower(t.word), l)

@@ -150,11 +150,11 @@ func TestAnEventIsFoundByItsSourceToo(t *testing.T) {
 	}
 	for query, want := range map[string]string{"": `"source":"/b"`, "?source=/a": `"source":"/a"`, "?source=/b": `"source":"/b"`} {
 		res, body := d.call("GET", "/v1/events/1"+query, "", "")
-		if res.StatusCode != 200 || !strings.Contains(body, want) || res.Header.Get("Content-Type") != "application/cloudevents+json" {
+		if res.StatusCode != http.StatusOK || !strings.Contains(body, want) || res.Header.Get("Content-Type") != "application/cloudevents+json" {
 			t.Errorf("%q: %d %v %s", query, res.StatusCode, res.Header, body)
 		}
 	}
-	if res, body := d.call("GET", "/v1/events/1?source=/c", "", ""); res.StatusCode != 404 || !strings.Contains(body, "/c") {
+	if res, body := d.call("GET", "/v1/events/1?source=/c", "", ""); res.StatusCode != http.StatusNotFound || !strings.Contains(body, "/c") {
 		t.Errorf("another source: %d %s", res.StatusCode, body)
 	}
 }

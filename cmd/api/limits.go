@@ -99,7 +99,7 @@ type timedBody struct {
 
 func (b *timedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF { //nolint:errorlint // a body gives it as it is
+	if err == io.EOF {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	b.over = b.over || err != nil

@@ -282,7 +282,7 @@ func TestStreamsAndConnectionsAreLimited(t *testing.T) {
 		if _, err := io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: evrun\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != 200 {
+		if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != http.StatusOK {
 			t.Fatalf("within the limit: %v, %v", res, err)
 		}
 	}
@@ -308,7 +308,7 @@ func TestStreamsAndConnectionsAreLimited(t *testing.T) {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		return res.StatusCode == 200
+		return res.StatusCode == http.StatusOK
 	})
 }
 

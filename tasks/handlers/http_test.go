@@ -470,7 +470,7 @@ func TestHTTPKeepsSecretsOutOfErrorsAndResults(t *testing.T) {
 func TestHTTPKeepsEncodedSecretsOutOfErrors(t *testing.T) {
 	t.Setenv("EVRUN_TEST_TOKEN", "p4ss/w&rd with <odd> signs")
 	server, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(400)
+		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprintf(w, "%s %s %s", r.Header.Get("Authorization"), r.Header.Get("X-Other"), r.RequestURI)
 	})
 	for name, header := range map[string]string{
