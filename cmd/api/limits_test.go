@@ -142,7 +142,8 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 				io.WriteString(c, x.request)
 				began := time.Now()
 				answer, err := io.ReadAll(c)
-				if took := time.Since(began); took > restTimeout || err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+x.status+" ") {
+				// Newer versions of net/http linger for half a second more, so that the answer is not cut off.
+				if took := time.Since(began); took > 2*restTimeout || err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+x.status+" ") {
 					t.Errorf("after %v: %q, %v", took, answer, err)
 				}
 			})
