@@ -5,7 +5,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
 )
 
@@ -39,7 +39,7 @@ func runExplainKind(e *env, name string) error {
 			names = append(names, k.Name)
 		}
 		err := fmt.Errorf("unknown kind %q: there are %s", name, strings.Join(names, ", "))
-		if hint := expression.DidYouMean(name, names); hint != "" {
+		if hint := fault.DidYouMean(name, names); hint != "" {
 			err = fmt.Errorf("unknown kind %q; %s there are %s", name, hint, strings.Join(names, ", "))
 		}
 		return &exitError{code: exitUsage, err: err}

@@ -19,7 +19,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
-	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 func newHandlersCmd(e *env) *cobra.Command {
@@ -130,7 +130,7 @@ func unknownHandler(name string, known []tasks.HandlerStatus) error {
 	for i, h := range known {
 		names[i] = h.Name
 	}
-	hint := expression.DidYouMean(name, names)
+	hint := fault.DidYouMean(name, names)
 	if hint != "" {
 		hint = "; " + hint
 	}

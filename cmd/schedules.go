@@ -19,7 +19,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
-	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/schedule"
 )
 
@@ -103,7 +103,7 @@ func pick(all []api.Schedule, names []string) ([]api.Schedule, error) {
 }
 
 func unknownSchedule(name string, known []string) error {
-	hint := expression.DidYouMean(name, known)
+	hint := fault.DidYouMean(name, known)
 	if hint != "" {
 		hint = "; " + hint
 	}

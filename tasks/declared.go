@@ -7,6 +7,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/schema"
 )
 
@@ -38,7 +39,7 @@ func (d *declared) check(e *events.Event, b *expression.Budget) error {
 	switch {
 	case !known && d.strict && !events.Reserved(e.Type):
 		err := &RefusedError{Msg: fmt.Sprintf("type %q is not declared, and strict_types refuses such", e.Type)}
-		if hint := expression.DidYouMean(e.Type, slices.Sorted(maps.Keys(d.schemas))); hint != "" {
+		if hint := fault.DidYouMean(e.Type, slices.Sorted(maps.Keys(d.schemas))); hint != "" {
 			err.Msg += "; " + hint
 		}
 		return err

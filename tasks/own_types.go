@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"evrun/events"
-	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // ParsePattern reads a pattern that events are to match, as [events.ParsePattern] does, and refuses one that no event can
@@ -42,7 +42,7 @@ func ownTypesHint(pattern string) string {
 	for _, t := range events.OwnTypes() {
 		types = append(types, t.Type)
 	}
-	if hint := expression.DidYouMean(pattern, types); hint != "" && !strings.ContainsAny(pattern, "*>") {
+	if hint := fault.DidYouMean(pattern, types); hint != "" && !strings.ContainsAny(pattern, "*>") {
 		return hint
 	}
 	return "its own types are " + strings.Join(types[:len(types)-1], ", ") + " and " + types[len(types)-1]

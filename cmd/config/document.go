@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"evrun/cmd/config/yaml"
-	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // maxFaults is how many faults are told. A file with more has one cause for most of them.
@@ -204,7 +204,7 @@ func closest(word string, words []string) string {
 			return w
 		}
 	}
-	hint := expression.DidYouMean(word, words)
+	hint := fault.DidYouMean(word, words)
 	for _, w := range words {
 		if hint != "" && strings.Contains(hint, strconv.Quote(w)) {
 			return w

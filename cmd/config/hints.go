@@ -5,7 +5,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
-	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // A hint that is followed must not lead to the next fault, so a type is proposed only where it could stand.
@@ -17,7 +17,7 @@ const maxHintSteps = 100_000
 // with very many types gets none.
 func (l *warner) meant(typ string, known []string, fit func(typ string) bool, otherwise string) string {
 	for known = slices.Clone(known); len(known) <= 200; {
-		hint := expression.DidYouMean(typ, known)
+		hint := fault.DidYouMean(typ, known)
 		i := slices.IndexFunc(known, func(k string) bool { return hint == didYouMean(k) })
 		if i < 0 {
 			return otherwise

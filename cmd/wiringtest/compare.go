@@ -13,6 +13,7 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // Difference is one thing that is not as expected.
@@ -212,7 +213,7 @@ func (c *comparison) item(want config.Want, got map[string]any) []Difference {
 		if why, ok := got["error"].(string); ok && len(path) == 1 && path[0] == "state" {
 			text = got["state"].(string) + ": " + c.secrets.Redact(why)
 		}
-		all = append(all, Difference{want.Place(path...), name + ": " + expression.PathString(path), expected, text})
+		all = append(all, Difference{want.Place(path...), name + ": " + fault.Path(path), expected, text})
 	}, c.text)
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 func TestMappingsHaveTheKeysThatCountAndListsAreWhole(t *testing.T) {
@@ -28,7 +29,7 @@ func TestMappingsHaveTheKeysThatCountAndListsAreWhole(t *testing.T) {
 		var told []string
 		c := comparison{}
 		diff(decoded(t, test.want), decoded(t, test.got), nil, func(path []any, want, got string) {
-			told = append(told, fmt.Sprintf("%s: %s, %s", expression.PathString(path), want, got))
+			told = append(told, fmt.Sprintf("%s: %s, %s", fault.Path(path), want, got))
 		}, c.text)
 		if got := strings.Join(told, "; "); got != test.told {
 			t.Errorf("%s against %s: %q, want %q", test.want, test.got, got, test.told)

@@ -11,6 +11,7 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
 )
 
@@ -113,7 +114,7 @@ func meant(wired []*tasks.Handler, typ string) string {
 			}
 		}
 	}
-	return expression.DidYouMean(typ, known)
+	return fault.DidYouMean(typ, known)
 }
 
 type explainer struct {

@@ -2,7 +2,6 @@ package expression
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -93,45 +92,4 @@ func byteOffset(src string, runes int) int {
 		offset += size
 	}
 	return offset
-}
-
-// DidYouMean is `did you mean "data"?` for a word close to a known one, else empty. Of equally close ones it takes the first.
-func DidYouMean(word string, known []string) string {
-	best, bestDistance := "", max(1, len(word)/3)+1
-	for _, k := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(k), bestDistance); d < bestDistance {
-			best, bestDistance = k, d
-		}
-	}
-	if best == "" || bestDistance >= len(best) {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q?", best)
-}
-
-// distance counts the edits between a and b (Levenshtein, and a swap of neighbours as one), or gives limit when they are
-// that many or more.
-func distance(a, b string, limit int) int {
-	if len(a) > 64 || len(b) > 64 || len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	before, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			substitute := prev[j-1]
-			if a[i-1] != b[j-1] {
-				substitute++
-			}
-			cur[j] = min(substitute, prev[j]+1, cur[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], before[j-2]+1)
-			}
-		}
-		before, prev, cur = prev, cur, before
-	}
-	return min(prev[len(b)], limit)
 }

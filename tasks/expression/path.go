@@ -7,6 +7,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm/runtime"
+
+	"evrun/tasks/fault"
 )
 
 // path is an expression that only reads: data, event.type, data.items[0].name. Nearly all expressions of a wiring file are
@@ -117,7 +119,7 @@ func member(v any, s *step) (_ any, msg, hint string) {
 			break
 		}
 		if s.index < 0 || s.index >= len(list) {
-			return nil, fmt.Sprintf(" has %s, so there is no %s", plural(len(list), "element"), what), ""
+			return nil, fmt.Sprintf(" has %s, so there is no %s", fault.Plural(len(list), "element"), what), ""
 		}
 		return list[s.index], "", ""
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
+
+	"evrun/tasks/fault"
 )
 
 // Scope says which names an expression may use; Compile checks it.
@@ -249,7 +251,7 @@ func (c *nameCheck) suggest(word string) string {
 			known = append(known, b)
 		}
 	}
-	return DidYouMean(word, known)
+	return fault.DidYouMean(word, known)
 }
 
 // member refuses attributes that no event and no slot can have.
@@ -265,11 +267,11 @@ func (c *nameCheck) member(n *ast.MemberNode) {
 		case key.Value == "data":
 			c.fault(n.Property, `the event has no attribute "data"`, `write "data" alone`)
 		case strings.Trim(key.Value, "abcdefghijklmnopqrstuvwxyz0123456789") != "" || key.Value == "":
-			c.fault(n.Property, fmt.Sprintf("the event has no attribute %q", key.Value), DidYouMean(key.Value, eventAttributes))
+			c.fault(n.Property, fmt.Sprintf("the event has no attribute %q", key.Value), fault.DidYouMean(key.Value, eventAttributes))
 		}
 	case nameSlot:
 		if !slices.Contains(slotFields, key.Value) {
-			c.fault(n.Property, fmt.Sprintf("a slot has no %q", key.Value), DidYouMean(key.Value, slotFields))
+			c.fault(n.Property, fmt.Sprintf("a slot has no %q", key.Value), fault.DidYouMean(key.Value, slotFields))
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"evrun/events"
 )
@@ -402,7 +403,7 @@ func TestNumbersAreDescribedAsTheyAre(t *testing.T) {
 			t.Errorf("%v: %s, want %s", v, got, want)
 		}
 	}
-	if got := describe(strings.Repeat("é", 100)); len(got) > 80 {
+	if got := describe(strings.Repeat("é", 100)); utf8.RuneCountInString(got) > 80 {
 		t.Error(got)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"math"
 	"reflect"
 	"strconv"
-	"strings"
 	"time"
 
 	"evrun/events"
+	"evrun/tasks/fault"
 )
 
 // appendText appends v as a template writes it: strings as they are, numbers exactly, lists and maps as compact JSON. When v
@@ -73,15 +73,15 @@ func describe(v any) string {
 	case nil:
 		return "nil"
 	case string:
-		return "the string " + quote(v)
+		return "the string " + fault.Quote(v)
 	case bool:
 		return strconv.FormatBool(v)
 	case int, int64, float64, json.Number:
 		return fmt.Sprintf("the number %v", v)
 	case []any:
-		return "a list of " + plural(len(v), "element")
+		return "a list of " + fault.Plural(len(v), "element")
 	case map[string]any:
-		return "a map of " + plural(len(v), "key")
+		return "a map of " + fault.Plural(len(v), "key")
 	case time.Time:
 		return "the time " + v.Format(time.RFC3339Nano)
 	case time.Duration:
@@ -89,27 +89,13 @@ func describe(v any) string {
 	}
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Slice, reflect.Array:
-		return "a list of " + plural(r.Len(), "element")
+		return "a list of " + fault.Plural(r.Len(), "element")
 	case reflect.Map:
-		return "a map of " + plural(r.Len(), "key")
+		return "a map of " + fault.Plural(r.Len(), "key")
 	case reflect.Func:
 		return "a function"
 	}
 	return "a value of another kind"
-}
-
-func quote(s string) string {
-	if len(s) > 60 {
-		return strconv.Quote(strings.ToValidUTF8(s[:57], "") + "…")
-	}
-	return strconv.Quote(s)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
 }
 
 // stringKeys turns the maps that groupBy makes into the maps of JSON, also inside of others.

@@ -16,6 +16,8 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/types"
+
+	"evrun/tasks/fault"
 )
 
 // Type is what is known of a value before there is one. The zero value knows nothing. Whatever the type, a value may be nil.
@@ -149,7 +151,7 @@ func unknownField(tree *parser.Tree, fe *file.Error, e *Error) {
 		}
 		fields := slices.Sorted(maps.Keys(m.Node.Nature().Fields))
 		e.Msg = fmt.Sprintf("%s has no %q: its schema allows no such key", brief(m.Node.String()), name)
-		e.Hint = DidYouMean(name, fields)
+		e.Hint = fault.DidYouMean(name, fields)
 		if e.Hint == "" && len(fields) > 0 && len(fields) <= 12 {
 			e.Hint = "it has " + strings.Join(fields, ", ")
 		}

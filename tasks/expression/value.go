@@ -1,11 +1,10 @@
 package expression
 
 import (
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
+
+	"evrun/tasks/fault"
 )
 
 // Value is a tree of YAML or JSON with templates in its strings. It is safe for concurrent use.
@@ -36,27 +35,10 @@ type ValueError struct {
 }
 
 // Error names the place and the fault.
-func (e *ValueError) Error() string { return PathString(e.Path) + ": " + e.Err.Error() }
+func (e *ValueError) Error() string { return fault.Path(e.Path) + ": " + e.Err.Error() }
 
 // Unwrap gives the fault.
 func (e *ValueError) Unwrap() error { return e.Err }
-
-// PathString writes a path of keys and indexes: attributes.tags[2].
-func PathString(path []any) string {
-	var b strings.Builder
-	for _, p := range path {
-		switch p := p.(type) {
-		case int:
-			b.WriteString("[" + strconv.Itoa(p) + "]")
-		default:
-			if b.Len() > 0 {
-				b.WriteByte('.')
-			}
-			fmt.Fprint(&b, p)
-		}
-	}
-	return b.String()
-}
 
 // CompileValue compiles the templates in v, which is made of map[string]any, []any, strings, numbers, bools and nil. Keys
 // are taken as they are. Its error is a [*ValueError]. The Value keeps parts of v: don't change it afterwards.

@@ -353,36 +353,36 @@ func TestRefusedArgumentsSayWhatToDo(t *testing.T) {
 // TestExecInputsAreChecked has what is refused before anything runs, above all a file in which an event could write code.
 func TestExecInputsAreChecked(t *testing.T) {
 	const code = "give the value a name in env:, or read it from stdin, or pass it as an argument after the code"
-	codeFor := func(at int, interpreter string) []fault {
-		return []fault{{path: fmt.Sprintf("command[%d]", at), msg: "this is code for " + interpreter + ", so it is constant: no ${ … } can stand in it", hint: code}}
+	codeFor := func(at int, interpreter string) []toldFault {
+		return []toldFault{{path: fmt.Sprintf("command[%d]", at), msg: "this is code for " + interpreter + ", so it is constant: no ${ … } can stand in it", hint: code}}
 	}
 	for _, test := range []struct {
 		inputs map[string]any
-		want   []fault
+		want   []toldFault
 	}{
-		{with(), []fault{{msg: "neither command nor shell is there", hint: "write command: [program, argument, …], or shell: with a script"}}},
-		{with("command", argv("true"), "shell", "true"), []fault{{path: "shell", msg: "shell can't stand beside command", hint: "keep one of them", key: true}}},
-		{with("command", argv()), []fault{{path: "command", msg: "the list is empty", hint: "write [program, argument, …]"}}},
-		{with("command", argv("")), []fault{{path: "command[0]", msg: "the program is empty", hint: "write [program, argument, …]"}}},
-		{with("command", "echo hello"), []fault{{path: "command", msg: `there is no program "echo hello": no shell takes it apart`, hint: "write the program and its arguments as a list, or use shell:"}}},
-		{with("command", argv("${ data.x }")), []fault{{path: "command[0]", msg: "the program is constant: no ${ … } can stand in it", hint: "only what is written out can be run"}}},
-		{with("command", argv("true", "a\x00b")), []fault{{path: "command[1]", msg: "there is a NUL byte in it"}}},
-		{with("shell", "echo $${x} ${ data.x }"), []fault{{path: "shell", msg: "shell is constant: no ${ … } can stand in it", offset: 11,
+		{with(), []toldFault{{msg: "neither command nor shell is there", hint: "write command: [program, argument, …], or shell: with a script"}}},
+		{with("command", argv("true"), "shell", "true"), []toldFault{{path: "shell", msg: "shell can't stand beside command", hint: "keep one of them", key: true}}},
+		{with("command", argv()), []toldFault{{path: "command", msg: "the list is empty", hint: "write [program, argument, …]"}}},
+		{with("command", argv("")), []toldFault{{path: "command[0]", msg: "the program is empty", hint: "write [program, argument, …]"}}},
+		{with("command", "echo hello"), []toldFault{{path: "command", msg: `there is no program "echo hello": no shell takes it apart`, hint: "write the program and its arguments as a list, or use shell:"}}},
+		{with("command", argv("${ data.x }")), []toldFault{{path: "command[0]", msg: "the program is constant: no ${ … } can stand in it", hint: "only what is written out can be run"}}},
+		{with("command", argv("true", "a\x00b")), []toldFault{{path: "command[1]", msg: "there is a NUL byte in it"}}},
+		{with("shell", "echo $${x} ${ data.x }"), []toldFault{{path: "shell", msg: "shell is constant: no ${ … } can stand in it", offset: 11,
 			hint: `give the value a name in env: and write "$NAME" here, or read it from stdin; a plain "${" is written "$${"`}}},
-		{with("shell", "true", "dir", "${ data.x }"), []fault{{path: "dir", msg: "dir is constant: no ${ … } can stand in it", hint: `only what is written out can be a folder; a plain "${" is written "$${"`}}},
-		{with("shell", "true", "env", with("A=B", "x", "1A", "x", "${ data.x }", "x", "", "x", "EVRUN_RUN_ID", "x", "LD_PRELOAD", "x", "ld_preload", "x")), []fault{
-			{path: "env.", msg: `"" is not a valid variable name`, hint: "it has letters, digits and _, and begins with no digit", key: true},
-			{path: "env.${ data.x }", msg: `"${ data.x }" is not a valid variable name`, hint: "it has letters, digits and _, and begins with no digit", key: true},
+		{with("shell", "true", "dir", "${ data.x }"), []toldFault{{path: "dir", msg: "dir is constant: no ${ … } can stand in it", hint: `only what is written out can be a folder; a plain "${" is written "$${"`}}},
+		{with("shell", "true", "env", with("A=B", "x", "1A", "x", "${ data.x }", "x", "", "x", "EVRUN_RUN_ID", "x", "LD_PRELOAD", "x", "ld_preload", "x")), []toldFault{
+			{path: `env[""]`, msg: `"" is not a valid variable name`, hint: "it has letters, digits and _, and begins with no digit", key: true},
+			{path: `env["${ data.x }"]`, msg: `"${ data.x }" is not a valid variable name`, hint: "it has letters, digits and _, and begins with no digit", key: true},
 			{path: "env.1A", msg: `"1A" is not a valid variable name`, hint: "it has letters, digits and _, and begins with no digit", key: true},
-			{path: "env.A=B", msg: `"A=B" is not a valid variable name`, hint: "it has letters, digits and _, and begins with no digit", key: true},
+			{path: `env["A=B"]`, msg: `"A=B" is not a valid variable name`, hint: "it has letters, digits and _, and begins with no digit", key: true},
 			{path: "env.EVRUN_RUN_ID", msg: "EVRUN_RUN_ID is set by evrun", hint: "choose another name", key: true},
 		}},
-		{with("shell", "true", "umask", "098", "env", with("EVRUN_LEAVE", "x")), []fault{
+		{with("shell", "true", "umask", "098", "env", with("EVRUN_LEAVE", "x")), []toldFault{
 			{path: "env.EVRUN_LEAVE", msg: "EVRUN_LEAVE is set by evrun", hint: "choose another name", key: true},
 			{path: "umask", msg: `"098" is not a valid umask`, hint: `in octal digits, such as "022"`},
 		}},
-		{with("shell", "true", "umask", "1777"), []fault{{path: "umask", msg: `"1777" is not a valid umask`, hint: `in octal digits, such as "022"`}}},
-		{with("shell", "true", "permanent_exit_codes", argv(int64(0), "x", "5-4", "1-256", "${ data.x }", int64(3))), []fault{
+		{with("shell", "true", "umask", "1777"), []toldFault{{path: "umask", msg: `"1777" is not a valid umask`, hint: `in octal digits, such as "022"`}}},
+		{with("shell", "true", "permanent_exit_codes", argv(int64(0), "x", "5-4", "1-256", "${ data.x }", int64(3))), []toldFault{
 			{path: "permanent_exit_codes[0]", msg: `it must be an exit code from 1 to 255, not "0"`, hint: "such as 2, or a range such as 64-78"},
 			{path: "permanent_exit_codes[1]", msg: `it must be an exit code from 1 to 255, not "x"`, hint: "such as 2, or a range such as 64-78"},
 			{path: "permanent_exit_codes[2]", msg: `it must be an exit code from 1 to 255, not "5-4"`, hint: "such as 2, or a range such as 64-78"},

@@ -23,6 +23,7 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // table has all kinds, in alphabetical order. Each one's function makes its struct, with what it needs of its surroundings.
@@ -112,7 +113,7 @@ func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*InputE
 		for i, k := range table {
 			names[i] = k.Name
 		}
-		return nil, []*InputError{{Msg: fmt.Sprintf("unknown kind %q", kind), Hint: expression.DidYouMean(kind, names)}}
+		return nil, []*InputError{{Msg: fmt.Sprintf("unknown kind %q", kind), Hint: fault.DidYouMean(kind, names)}}
 	}
 	action := k.make(deps)
 	d := decoder{scope: expression.HandlerWith.In(deps.BaseDir, deps.Secrets).WithData(deps.Data), owner: k.Name}
@@ -160,7 +161,7 @@ type InputError struct {
 func (e *InputError) Error() string {
 	s := e.Msg
 	if len(e.Path) > 0 {
-		s = expression.PathString(e.Path) + ": " + s
+		s = fault.Path(e.Path) + ": " + s
 	}
 	if e.Hint != "" {
 		s += "; " + e.Hint

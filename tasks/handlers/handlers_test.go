@@ -16,6 +16,7 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // delivery is an event at a handler.
@@ -87,17 +88,17 @@ func TestEveryKindIsDescribed(t *testing.T) {
 }
 
 // fault is an InputError as the tests write it.
-type fault struct {
+type toldFault struct {
 	path      string
 	msg, hint string
 	key       bool
 	offset    int
 }
 
-func faultsOf(errs []*InputError) []fault {
-	var list []fault
+func faultsOf(errs []*InputError) []toldFault {
+	var list []toldFault
 	for _, e := range errs {
-		list = append(list, fault{expression.PathString(e.Path), e.Msg, e.Hint, e.Key, e.Offset})
+		list = append(list, toldFault{fault.Path(e.Path), e.Msg, e.Hint, e.Key, e.Offset})
 	}
 	return list
 }
@@ -106,56 +107,56 @@ func TestWrongInputsAreExplained(t *testing.T) {
 	for _, test := range []struct {
 		kind string
 		with map[string]any
-		want []fault
+		want []toldFault
 	}{
-		{"user.isnert", nil, []fault{{msg: `unknown kind "user.isnert"`, hint: `did you mean "user.insert"?`}}},
-		{"teleport", nil, []fault{{msg: `unknown kind "teleport"`}}},
-		{"user.insert", nil, []fault{
+		{"user.isnert", nil, []toldFault{{msg: `unknown kind "user.isnert"`, hint: `did you mean "user.insert"?`}}},
+		{"teleport", nil, []toldFault{{msg: `unknown kind "teleport"`}}},
+		{"user.insert", nil, []toldFault{
 			{msg: `the input "name" is missing`, hint: "The user's name."},
 			{msg: `the input "email" is missing`, hint: "The user's e-mail address. No two users have the same, whatever the case of its letters."},
 		}},
-		{"user.insert", map[string]any{"naem": "x", "name": "x", "email": "x"}, []fault{{path: "naem", msg: `unknown input "naem"`, hint: `did you mean "name"?`, key: true}}},
-		{"user.insert", map[string]any{"colour": "x", "name": "x", "email": "x"}, []fault{
+		{"user.insert", map[string]any{"naem": "x", "name": "x", "email": "x"}, []toldFault{{path: "naem", msg: `unknown input "naem"`, hint: `did you mean "name"?`, key: true}}},
+		{"user.insert", map[string]any{"colour": "x", "name": "x", "email": "x"}, []toldFault{
 			{path: "colour", msg: `unknown input "colour"`, hint: "user.insert takes name, email, attributes and on_conflict", key: true},
 		}},
-		{"user.insert", map[string]any{"name": nil, "email": []any{"x"}}, []fault{
+		{"user.insert", map[string]any{"name": nil, "email": []any{"x"}}, []toldFault{
 			{path: "name", msg: "it is empty", hint: "leave the key out, or give it a value"},
 			{path: "email", msg: "it must be a text, not a list"},
 		}},
-		{"user.insert", map[string]any{"name": "a ${ dat.name }", "email": "${ data.email", "on_conflict": "ignroe"}, []fault{
+		{"user.insert", map[string]any{"name": "a ${ dat.name }", "email": "${ data.email", "on_conflict": "ignroe"}, []toldFault{
 			{path: "name", msg: `unknown name "dat"`, hint: `did you mean "data"?`, offset: 5},
 			{path: "email", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`},
 			{path: "on_conflict", msg: `it must be fail, ignore or update, not "ignroe"`, hint: `did you mean "ignore"?`},
 		}},
-		{"user.insert", map[string]any{"name": "x", "email": "x", "on_conflict": true}, []fault{
+		{"user.insert", map[string]any{"name": "x", "email": "x", "on_conflict": true}, []toldFault{
 			{path: "on_conflict", msg: "it must be fail, ignore or update, not true"},
 		}},
-		{"user.insert", map[string]any{"name": "${ result.x }", "email": "x", "attributes": map[string]any{"a": []any{"${ x }", "${}"}}}, []fault{
+		{"user.insert", map[string]any{"name": "${ result.x }", "email": "x", "attributes": map[string]any{"a": []any{"${ x }", "${}"}}}, []toldFault{
 			{path: "name", msg: `unknown name "result"`, hint: `"result" is known in a handler's emit only`, offset: 3},
 			{path: "attributes.a[0]", msg: `unknown name "x"`, offset: 3},
 			{path: "attributes.a[1]", msg: "the expression is empty", offset: 2},
 		}},
-		{"log", map[string]any{"message": map[string]any{}, "level": "loud"}, []fault{
+		{"log", map[string]any{"message": map[string]any{}, "level": "loud"}, []toldFault{
 			{path: "message", msg: "it must be a text, not a map"},
 			{path: "level", msg: `it must be debug, info, warn or error, not "loud"`},
 		}},
-		{"notify", map[string]any{"message": "x", "url": "slack://x"}, []fault{
+		{"notify", map[string]any{"message": "x", "url": "slack://x"}, []toldFault{
 			{path: "url", msg: "invalid slack token format"},
 		}},
-		{"emit", nil, []fault{{msg: "neither type nor events is there", hint: "name the type of the event to emit, or list several under events"}}},
-		{"emit", map[string]any{"events": []any{}}, []fault{{path: "events", msg: "the list is empty", hint: "list the events to emit"}}},
-		{"emit", map[string]any{"events": "x"}, []fault{{path: "events", msg: `it must be a list, not the text "x"`}}},
-		{"emit", map[string]any{"events": []any{"x", map[string]any{"tpye": "a"}, map[string]any{"type": "${"}}}, []fault{
+		{"emit", nil, []toldFault{{msg: "neither type nor events is there", hint: "name the type of the event to emit, or list several under events"}}},
+		{"emit", map[string]any{"events": []any{}}, []toldFault{{path: "events", msg: "the list is empty", hint: "list the events to emit"}}},
+		{"emit", map[string]any{"events": "x"}, []toldFault{{path: "events", msg: `it must be a list, not the text "x"`}}},
+		{"emit", map[string]any{"events": []any{"x", map[string]any{"tpye": "a"}, map[string]any{"type": "${"}}}, []toldFault{
 			{path: "events[0]", msg: `it must be a map, not the text "x"`},
 			{path: "events[1].tpye", msg: `unknown input "tpye"`, hint: `did you mean "type"?`, key: true},
 			{path: "events[1]", msg: `the input "type" is missing`, hint: "The type of the event to emit, as dot-separated words."},
 			{path: "events[2].type", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`},
 		}},
-		{"emit", map[string]any{"type": "a", "data": nil, "events": []any{map[string]any{"type": "a"}}}, []fault{
+		{"emit", map[string]any{"type": "a", "data": nil, "events": []any{map[string]any{"type": "a"}}}, []toldFault{
 			{path: "type", msg: "type can't stand beside events", hint: "move it into the list", key: true},
 			{path: "data", msg: "data can't stand beside events", hint: "move it into the list", key: true},
 		}},
-		{"emit", map[string]any{"type": "evrun.x"}, []fault{{path: "type", msg: "types under evrun. are evrun's own", hint: "choose another name"}}},
+		{"emit", map[string]any{"type": "evrun.x"}, []toldFault{{path: "type", msg: "types under evrun. are evrun's own", hint: "choose another name"}}},
 	} {
 		action, errs := Build(test.kind, test.with, Deps{})
 		if got := faultsOf(errs); !slices.Equal(got, test.want) || action != nil {
@@ -166,7 +167,7 @@ func TestWrongInputsAreExplained(t *testing.T) {
 
 func TestATypeThatIsWrittenOutHasToBeGood(t *testing.T) {
 	_, errs := Build("emit", map[string]any{"events": []any{map[string]any{"type": "a"}, map[string]any{"type": "a..b"}}}, Deps{})
-	if len(errs) != 1 || expression.PathString(errs[0].Path) != "events[1].type" || errs[0].Msg == "" {
+	if len(errs) != 1 || fault.Path(errs[0].Path) != "events[1].type" || errs[0].Msg == "" {
 		t.Errorf("%v", errs)
 	}
 	if _, errs := Build("emit", map[string]any{"type": "${ data.type }"}, Deps{}); errs != nil {
@@ -192,7 +193,7 @@ type sample struct {
 	Plain  string                          `input:"plain" doc:"D."`
 }
 
-func decodeSample(with map[string]any) (sample, []fault) {
+func decodeSample(with map[string]any) (sample, []toldFault) {
 	var s sample
 	d := decoder{scope: expression.HandlerWith, owner: "sample"}
 	d.object(reflect.ValueOf(&s).Elem(), with, nil)
@@ -232,25 +233,25 @@ func TestInputsOfEveryType(t *testing.T) {
 func TestWrongInputsOfEveryType(t *testing.T) {
 	for _, test := range []struct {
 		with map[string]any
-		want []fault
+		want []toldFault
 	}{
-		{map[string]any{"every": int64(5)}, []fault{{path: "every", msg: "it must be a duration, not the number 5", hint: "say the unit: 5s or 5ms"}}},
-		{map[string]any{"every": true}, []fault{{path: "every", msg: "it must be a duration, not true", hint: "such as 30s or 5m"}}},
-		{map[string]any{"every": "soon"}, []fault{{path: "every", msg: `"soon" is not a valid duration`, hint: "such as 30s or 5m"}}},
-		{map[string]any{"every": "-1s"}, []fault{{path: "every", msg: "a duration can't be negative"}}},
-		{map[string]any{"count": "3"}, []fault{{path: "count", msg: `it must be a whole number, not the text "3"`}}},
-		{map[string]any{"count": 1.5}, []fault{{path: "count", msg: "it must be a whole number, not the number 1.5"}}},
-		{map[string]any{"count": uint64(1) << 63}, []fault{{path: "count", msg: "9223372036854775808 is too large"}}},
-		{map[string]any{"loud": "yes"}, []fault{{path: "loud", msg: `it must be true or false, not the text "yes"`}}},
-		{map[string]any{"args": map[string]any{}}, []fault{{path: "args", msg: "it must be a list, not a map"}}},
-		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []fault{
+		{map[string]any{"every": int64(5)}, []toldFault{{path: "every", msg: "it must be a duration, not the number 5", hint: "say the unit: 5s or 5ms"}}},
+		{map[string]any{"every": true}, []toldFault{{path: "every", msg: "it must be a duration, not true", hint: "such as 30s or 5m"}}},
+		{map[string]any{"every": "soon"}, []toldFault{{path: "every", msg: `"soon" is not a valid duration`, hint: "such as 30s or 5m"}}},
+		{map[string]any{"every": "-1s"}, []toldFault{{path: "every", msg: "a duration can't be negative"}}},
+		{map[string]any{"count": "3"}, []toldFault{{path: "count", msg: `it must be a whole number, not the text "3"`}}},
+		{map[string]any{"count": 1.5}, []toldFault{{path: "count", msg: "it must be a whole number, not the number 1.5"}}},
+		{map[string]any{"count": uint64(1) << 63}, []toldFault{{path: "count", msg: "9223372036854775808 is too large"}}},
+		{map[string]any{"loud": "yes"}, []toldFault{{path: "loud", msg: `it must be true or false, not the text "yes"`}}},
+		{map[string]any{"args": map[string]any{}}, []toldFault{{path: "args", msg: "it must be a list, not a map"}}},
+		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []toldFault{
 			{path: "args[1]", msg: "it must be a text, not nothing"}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
 		}},
-		{map[string]any{"args": "${"}, []fault{{path: "args", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`}}},
-		{map[string]any{"header": []any{}}, []fault{{path: "header", msg: "it must be a map, not a list"}}},
-		{map[string]any{"header": map[string]any{"a": "${}"}}, []fault{{path: "header.a", msg: "the expression is empty", offset: 2}}},
-		{map[string]any{"plain": int64(1)}, []fault{{path: "plain", msg: "it must be a text, not the number 1", hint: "put it in quotes"}}},
-		{map[string]any{"other": int64(1)}, []fault{{path: "other", msg: `unknown input "other"`, hint: "sample takes every, count, loud, args, header, text and plain", key: true}}},
+		{map[string]any{"args": "${"}, []toldFault{{path: "args", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`}}},
+		{map[string]any{"header": []any{}}, []toldFault{{path: "header", msg: "it must be a map, not a list"}}},
+		{map[string]any{"header": map[string]any{"a": "${}"}}, []toldFault{{path: "header.a", msg: "the expression is empty", offset: 2}}},
+		{map[string]any{"plain": int64(1)}, []toldFault{{path: "plain", msg: "it must be a text, not the number 1", hint: "put it in quotes"}}},
+		{map[string]any{"other": int64(1)}, []toldFault{{path: "other", msg: `unknown input "other"`, hint: "sample takes every, count, loud, args, header, text and plain", key: true}}},
 	} {
 		if _, got := decodeSample(test.with); !slices.Equal(got, test.want) {
 			t.Errorf("%v:\n got  %+v\n want %+v", test.with, got, test.want)

@@ -499,39 +499,39 @@ func TestHTTPKeepsEncodedSecretsOutOfErrors(t *testing.T) {
 func TestWrongHTTPInputsAreExplained(t *testing.T) {
 	for _, test := range []struct {
 		with map[string]any
-		want []fault
+		want []toldFault
 	}{
-		{map[string]any{}, []fault{{msg: `the input "url" is missing`, hint: "Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."}}},
-		{map[string]any{"url": "example.com/x"}, []fault{{path: "url", msg: "it must begin with http:// or https://"}}},
-		{map[string]any{"url": "localhost:8080/x"}, []fault{{path: "url", msg: "it must begin with http:// or https://"}}},
-		{map[string]any{"url": "htps://example.com"}, []fault{{path: "url", msg: `the scheme must be http or https, not "htps"`}}},
-		{map[string]any{"url": "ftp://${ data.host }/"}, []fault{{path: "url", msg: `the scheme must be http or https, not "ftp"`}}},
-		{map[string]any{"url": "/x/${ data.id }"}, []fault{{path: "url", msg: "it must begin with http:// or https://"}}},
-		{map[string]any{"url": "http:///x"}, []fault{{path: "url", msg: "it has no host"}}},
-		{map[string]any{"url": "http://example.com/a b"}, []fault{{path: "url", msg: "it has a ' ' in it"}}},
-		{map[string]any{"url": "http://127.1/x"}, []fault{{path: "url", msg: `"127.1" is not a valid host: an address has four decimal numbers`}}},
-		{map[string]any{"url": "http://user:hunter2@example.com/${ data.x }"}, []fault{{path: "url", msg: errUserinfo.Error()}}},
-		{map[string]any{"url": "http://user:${ env('SECRET') }@example.com/"}, []fault{{path: "url", msg: errUserinfo.Error()}}},
-		{map[string]any{"url": "https://${ data.user }:${ data.password }@${ data.host }"}, []fault{{path: "url", msg: errUserinfo.Error()}}},
-		{map[string]any{"url": "http://us%er:hunter2@example.com/"}, []fault{{path: "url", msg: errUserinfo.Error()}}},
+		{map[string]any{}, []toldFault{{msg: `the input "url" is missing`, hint: "Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."}}},
+		{map[string]any{"url": "example.com/x"}, []toldFault{{path: "url", msg: "it must begin with http:// or https://"}}},
+		{map[string]any{"url": "localhost:8080/x"}, []toldFault{{path: "url", msg: "it must begin with http:// or https://"}}},
+		{map[string]any{"url": "htps://example.com"}, []toldFault{{path: "url", msg: `the scheme must be http or https, not "htps"`}}},
+		{map[string]any{"url": "ftp://${ data.host }/"}, []toldFault{{path: "url", msg: `the scheme must be http or https, not "ftp"`}}},
+		{map[string]any{"url": "/x/${ data.id }"}, []toldFault{{path: "url", msg: "it must begin with http:// or https://"}}},
+		{map[string]any{"url": "http:///x"}, []toldFault{{path: "url", msg: "it has no host"}}},
+		{map[string]any{"url": "http://example.com/a b"}, []toldFault{{path: "url", msg: "it has a ' ' in it"}}},
+		{map[string]any{"url": "http://127.1/x"}, []toldFault{{path: "url", msg: `"127.1" is not a valid host: an address has four decimal numbers`}}},
+		{map[string]any{"url": "http://user:hunter2@example.com/${ data.x }"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
+		{map[string]any{"url": "http://user:${ env('SECRET') }@example.com/"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
+		{map[string]any{"url": "https://${ data.user }:${ data.password }@${ data.host }"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
+		{map[string]any{"url": "http://us%er:hunter2@example.com/"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
 		{map[string]any{"url": "http://example.com:99999999999/"}, nil},
-		{map[string]any{"url": "http://a", "method": "post"}, []fault{{path: "method", msg: `it must be GET, HEAD, POST, PUT, PATCH or DELETE, not "post"`, hint: `did you mean "POST"?`}}},
-		{map[string]any{"url": "http://a", "method": "GET", "body": "x"}, []fault{{path: "body", key: true, msg: "GET has no body", hint: "leave it out, or choose another method"}}},
-		{map[string]any{"url": "http://a", "expect": []any{int64(200), "2x", int64(99)}}, []fault{
+		{map[string]any{"url": "http://a", "method": "post"}, []toldFault{{path: "method", msg: `it must be GET, HEAD, POST, PUT, PATCH or DELETE, not "post"`, hint: `did you mean "POST"?`}}},
+		{map[string]any{"url": "http://a", "method": "GET", "body": "x"}, []toldFault{{path: "body", key: true, msg: "GET has no body", hint: "leave it out, or choose another method"}}},
+		{map[string]any{"url": "http://a", "expect": []any{int64(200), "2x", int64(99)}}, []toldFault{
 			{path: "expect[1]", msg: `"2x" is not a valid status`, hint: "such as 200, 2xx or 200-204"}, {path: "expect[2]", msg: `"99" is not a valid status`, hint: "such as 200, 2xx or 200-204"},
 		}},
-		{map[string]any{"url": "http://a", "expect": "${ data.x }"}, []fault{{path: "expect", msg: `"${ data.x }" is not a valid status`, hint: "such as 200, 2xx or 200-204"}}},
-		{map[string]any{"url": "http://a", "expect": "299-200"}, []fault{{path: "expect", msg: `"299-200" is not a valid status`, hint: "such as 200, 2xx or 200-204"}}},
-		{map[string]any{"url": "http://a", "expect": []any{}}, []fault{{path: "expect", msg: "the list is empty", hint: "leave it out for 2xx"}}},
-		{map[string]any{"url": "http://a", "headers": map[string]any{"A b": "x", "X:": "x", "": "x", "X-A": "x\r\nY: z", "host": "x", "idempotency-key": "x"}}, []fault{
-			{path: "headers.", key: true, msg: "the header has no name"},
-			{path: "headers.A b", key: true, msg: `"A b" is not a valid header: it has a ' ' in its name`},
-			{path: "headers.X-A", msg: `a header can't have a '\r' in it (trim(…) takes it off an end)`},
-			{path: "headers.X:", key: true, msg: `"X:" is not a valid header: it has a ':' in its name`},
+		{map[string]any{"url": "http://a", "expect": "${ data.x }"}, []toldFault{{path: "expect", msg: `"${ data.x }" is not a valid status`, hint: "such as 200, 2xx or 200-204"}}},
+		{map[string]any{"url": "http://a", "expect": "299-200"}, []toldFault{{path: "expect", msg: `"299-200" is not a valid status`, hint: "such as 200, 2xx or 200-204"}}},
+		{map[string]any{"url": "http://a", "expect": []any{}}, []toldFault{{path: "expect", msg: "the list is empty", hint: "leave it out for 2xx"}}},
+		{map[string]any{"url": "http://a", "headers": map[string]any{"A b": "x", "X:": "x", "": "x", "X-A": "x\r\nY: z", "host": "x", "idempotency-key": "x"}}, []toldFault{
+			{path: `headers[""]`, key: true, msg: "the header has no name"},
+			{path: `headers["A b"]`, key: true, msg: `"A b" is not a valid header: it has a ' ' in its name`},
+			{path: `headers["X-A"]`, msg: `a header can't have a '\r' in it (trim(…) takes it off an end)`},
+			{path: `headers["X:"]`, key: true, msg: `"X:" is not a valid header: it has a ':' in its name`},
 			{path: "headers.host", key: true, msg: "the header Host can't be set", hint: "it is the url's"},
-			{path: "headers.idempotency-key", key: true, msg: "the header Idempotency-Key can't be set", hint: "it is the run's id, the same at every attempt"},
+			{path: `headers["idempotency-key"]`, key: true, msg: "the header Idempotency-Key can't be set", hint: "it is the run's id, the same at every attempt"},
 		}},
-		{map[string]any{"url": "http://a", "headers": map[string]any{"X-A": "x", "x-a": "y"}}, []fault{{path: "headers.x-a", key: true, msg: "the header is there twice: as X-A too"}}},
+		{map[string]any{"url": "http://a", "headers": map[string]any{"X-A": "x", "x-a": "y"}}, []toldFault{{path: `headers["x-a"]`, key: true, msg: "the header is there twice: as X-A too"}}},
 	} {
 		_, errs := Build("http", test.with, Deps{})
 		if got := faultsOf(errs); !slices.Equal(got, test.want) {

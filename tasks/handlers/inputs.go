@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // The types that an input's field can have, beside string, bool, int, time.Duration, []string, []*Template, map[string]*Template,
@@ -119,7 +120,7 @@ func (d *decoder) object(v reflect.Value, with map[string]any, path []any) {
 		if slices.Contains(known, key) {
 			continue
 		}
-		hint := expression.DidYouMean(key, known)
+		hint := fault.DidYouMean(key, known)
 		if hint == "" {
 			hint = fmt.Sprintf("%s takes %s", d.owner, enumerate(known))
 		}
@@ -247,7 +248,7 @@ func (d *decoder) text(given any, enum []string, path []any) string {
 		}
 		d.fault(path, hint, "it must be a text, not %s", describeValue(given))
 	case enum != nil && !slices.Contains(enum, s):
-		d.fault(path, expression.DidYouMean(s, enum), "it must be %s, not %q", alternatives(enum), s)
+		d.fault(path, fault.DidYouMean(s, enum), "it must be %s, not %q", alternatives(enum), s)
 	}
 	return s
 }

@@ -43,6 +43,7 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // services are those of the library whose every request goes through a client of ours: it ends with its context, knows no
@@ -106,7 +107,7 @@ func lookupService(scheme string) (name, custom string, err error) {
 		return name, custom, nil
 	}
 	known := slices.Sorted(maps.Keys(services))
-	hint := expression.DidYouMean(name, known)
+	hint := fault.DidYouMean(name, known)
 	switch {
 	case name == "http" || name == "https":
 		hint = fmt.Sprintf("generic+%s:// is a webhook", name)

@@ -228,7 +228,7 @@ func TestTheURLOfAServiceStaysOutOfErrors(t *testing.T) {
 }
 
 func TestWrongServiceURLsAreExplained(t *testing.T) {
-	for url, want := range map[string]fault{
+	for url, want := range map[string]toldFault{
 		"slak://x":                                    {path: "url", msg: `unknown service "slak"`, hint: `did you mean "slack"?`},
 		"slak://${ data.x }":                          {path: "url", msg: `unknown service "slak"`, hint: `did you mean "slack"?`},
 		`telegrm://${ env("X") }@telegram`:            {path: "url", msg: `unknown service "telegrm"`, hint: `did you mean "telegram"?`},
@@ -242,7 +242,7 @@ func TestWrongServiceURLsAreExplained(t *testing.T) {
 		"smtp://user:hunter2@example.com/?from=a@b.c": {path: "url", msg: "toAddress missing from config URL"},
 	} {
 		_, errs := Build("notify", map[string]any{"message": "m", "url": url}, Deps{})
-		if got := faultsOf(errs); !slices.Equal(got, []fault{want}) || strings.Contains(fmt.Sprint(errs), "hunter2") {
+		if got := faultsOf(errs); !slices.Equal(got, []toldFault{want}) || strings.Contains(fmt.Sprint(errs), "hunter2") {
 			t.Errorf("%s:\n got  %+v\n want %+v", url, got, want)
 		}
 	}

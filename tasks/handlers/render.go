@@ -10,6 +10,7 @@ import (
 
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // Render evaluates the inputs of a configured kind, as its next attempt would, and does nothing with them. What can't be
@@ -136,7 +137,7 @@ func keysOf(m reflect.Value) map[string]bool {
 func (r *renderer) keep(v any, err error) func(path []any) (any, bool) {
 	return func(path []any) (any, bool) {
 		if err != nil {
-			r.errs = append(r.errs, fmt.Errorf("%s: %w", expression.PathString(path), err))
+			r.errs = append(r.errs, fmt.Errorf("%s: %w", fault.Path(path), err))
 		}
 		return v, err == nil
 	}

@@ -14,6 +14,7 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // sql is the kind sql on evrun's own database. With a dsn, [sqlElsewhere] takes its place; with a statement that only reads,
@@ -77,7 +78,7 @@ func (s *sql) checkParams() []*InputError {
 			s.values = append(s.values, v)
 			continue
 		}
-		hint := expression.DidYouMean(name, given)
+		hint := fault.DidYouMean(name, given)
 		if hint == "" {
 			hint = fmt.Sprintf("add params: {%s: …}", name)
 		}
@@ -88,7 +89,7 @@ func (s *sql) checkParams() []*InputError {
 		if slices.Contains(names, name) {
 			continue
 		}
-		hint := expression.DidYouMean(name, names)
+		hint := fault.DidYouMean(name, names)
 		switch {
 		case hint != "":
 		case len(names) == 0:

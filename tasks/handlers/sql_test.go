@@ -20,47 +20,47 @@ import (
 func TestWrongSQLIsExplained(t *testing.T) {
 	for _, test := range []struct {
 		with map[string]any
-		want []fault
+		want []toldFault
 	}{
-		{map[string]any{"statement": "INSERT INTO t VALUES (:nme, :b)", "params": map[string]any{"name": "${ data.name }", "c": 1}}, []fault{
+		{map[string]any{"statement": "INSERT INTO t VALUES (:nme, :b)", "params": map[string]any{"name": "${ data.name }", "c": 1}}, []toldFault{
 			{path: "statement", msg: "the parameter :nme has no value under params", hint: `did you mean "name"?`, offset: 22},
 			{path: "statement", msg: "the parameter :b has no value under params", hint: "add params: {b: …}", offset: 28},
 			{path: "params.c", msg: "the statement has no parameter :c", hint: "it has nme and b", key: true},
 			{path: "params.name", msg: "the statement has no parameter :name", hint: `did you mean "nme"?`, key: true},
 		}},
-		{map[string]any{"statement": "SELECT ':bee', :xyz, :x, :bee", "params": map[string]any{"x": 1, "xyz": 2}}, []fault{
+		{map[string]any{"statement": "SELECT ':bee', :xyz, :x, :bee", "params": map[string]any{"x": 1, "xyz": 2}}, []toldFault{
 			{path: "statement", msg: "the parameter :bee has no value under params", hint: "add params: {bee: …}", offset: 25},
 		}},
-		{map[string]any{"statement": "SELECT ':a'", "params": map[string]any{"a": 1}}, []fault{
+		{map[string]any{"statement": "SELECT ':a'", "params": map[string]any{"a": 1}}, []toldFault{
 			{path: "params.a", msg: "the statement has no parameter :a", hint: "the statement has no parameters", key: true},
 		}},
-		{map[string]any{"statement": "SELECT 1", "params": "${ data }"}, []fault{{path: "params", msg: `it must be a map, not the text "${ data }"`}}},
-		{map[string]any{"statement": "SELECT :a", "params": map[string]any{"a": "${ dat.x }"}}, []fault{{path: "params.a", msg: `unknown name "dat"`, hint: `did you mean "data"?`, offset: 3}}},
-		{map[string]any{"statement": "DELETE FROM t; DROP TABLE t"}, []fault{
+		{map[string]any{"statement": "SELECT 1", "params": "${ data }"}, []toldFault{{path: "params", msg: `it must be a map, not the text "${ data }"`}}},
+		{map[string]any{"statement": "SELECT :a", "params": map[string]any{"a": "${ dat.x }"}}, []toldFault{{path: "params.a", msg: `unknown name "dat"`, hint: `did you mean "data"?`, offset: 3}}},
+		{map[string]any{"statement": "DELETE FROM t; DROP TABLE t"}, []toldFault{
 			{path: "statement", msg: "a second statement begins here", hint: "write one statement; another one needs a handler of its own", offset: 15},
 		}},
-		{map[string]any{"statement": "CREATE TABLE t (x)"}, []fault{{path: "statement", msg: "CREATE is nothing to do for each event", hint: "list it under migrate, which runs it once; the statement is for each event"}}},
-		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)", int64(5)}}, []fault{
+		{map[string]any{"statement": "CREATE TABLE t (x)"}, []toldFault{{path: "statement", msg: "CREATE is nothing to do for each event", hint: "list it under migrate, which runs it once; the statement is for each event"}}},
+		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)", int64(5)}}, []toldFault{
 			{path: "migrate[2]", msg: "it must be a text, not the number 5", hint: "put it in quotes"},
 		}},
-		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)"}}, []fault{
+		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)"}}, []toldFault{
 			{path: "migrate[0]", msg: "VACUUM is not allowed"},
 			{path: "migrate[1]", msg: "a migration has no event to take parameters from", hint: "write the values out", offset: 22},
 			{path: "statement", msg: "PRAGMA is not allowed"},
 		}},
-		{map[string]any{"statement": "SELECT 1", "hold": "2s"}, []fault{{path: "hold", msg: "hold has no effect on a statement that only reads", hint: "set the handler's timeout instead"}}},
-		{map[string]any{"statement": "DELETE FROM t", "hold": "2s", "dsn": "x.db"}, []fault{{path: "hold", msg: "hold has no effect on another file", hint: "set the handler's timeout instead"}}},
-		{map[string]any{"statement": "INSERT INTO docs(docs) VALUES('optimize')"}, []fault{{path: "statement",
+		{map[string]any{"statement": "SELECT 1", "hold": "2s"}, []toldFault{{path: "hold", msg: "hold has no effect on a statement that only reads", hint: "set the handler's timeout instead"}}},
+		{map[string]any{"statement": "DELETE FROM t", "hold": "2s", "dsn": "x.db"}, []toldFault{{path: "hold", msg: "hold has no effect on another file", hint: "set the handler's timeout instead"}}},
+		{map[string]any{"statement": "INSERT INTO docs(docs) VALUES('optimize')"}, []toldFault{{path: "statement",
 			msg: "fts5's command 'optimize' can't be stopped, and holds the store for as long as it takes", hint: "say how long that may be with the input hold, such as hold: 5s"}}},
-		{map[string]any{"statement": "insert into main.\"docs\" (DOCS) values ('rebuild')"}, []fault{{path: "statement",
+		{map[string]any{"statement": "insert into main.\"docs\" (DOCS) values ('rebuild')"}, []toldFault{{path: "statement",
 			msg: "fts5's command 'rebuild' can't be stopped, and holds the store for as long as it takes", hint: "say how long that may be with the input hold, such as hold: 5s"}}},
 		{map[string]any{"statement": "INSERT INTO docs (docs) VALUES ('optimize')", "hold": "5s"}, nil},
 		{map[string]any{"statement": "INSERT INTO docs (body) VALUES ('optimize')"}, nil},
-		{map[string]any{"statement": "DELETE FROM t", "hold": "50ms"}, []fault{{path: "hold", msg: "every statement may take 50ms anyway", hint: "leave hold out, or make it longer"}}},
-		{map[string]any{"statement": "SELECT 1", "dsn": "postgres://x"}, []fault{{path: "dsn", msg: "only an SQLite file can be named here", hint: "write its path"}}},
-		{map[string]any{"statement": "SELECT 1", "dsn": ":memory:"}, []fault{{path: "dsn", msg: `":memory:" is not a valid path`, hint: "write the path of the file alone"}}},
-		{map[string]any{"statement": "SELECT 1", "dsn": "file:x?mode=ro"}, []fault{{path: "dsn", msg: `"file:x?mode=ro" is not a valid path`, hint: "write the path of the file alone"}}},
-		{map[string]any{"statement": "SELECT 1", "dsn": "${ data.file }"}, []fault{{path: "dsn", msg: "a path can't have an expression in it", hint: "each file needs a handler of its own"}}},
+		{map[string]any{"statement": "DELETE FROM t", "hold": "50ms"}, []toldFault{{path: "hold", msg: "every statement may take 50ms anyway", hint: "leave hold out, or make it longer"}}},
+		{map[string]any{"statement": "SELECT 1", "dsn": "postgres://x"}, []toldFault{{path: "dsn", msg: "only an SQLite file can be named here", hint: "write its path"}}},
+		{map[string]any{"statement": "SELECT 1", "dsn": ":memory:"}, []toldFault{{path: "dsn", msg: `":memory:" is not a valid path`, hint: "write the path of the file alone"}}},
+		{map[string]any{"statement": "SELECT 1", "dsn": "file:x?mode=ro"}, []toldFault{{path: "dsn", msg: `"file:x?mode=ro" is not a valid path`, hint: "write the path of the file alone"}}},
+		{map[string]any{"statement": "SELECT 1", "dsn": "${ data.file }"}, []toldFault{{path: "dsn", msg: "a path can't have an expression in it", hint: "each file needs a handler of its own"}}},
 	} {
 		_, errs := Build("sql", test.with, Deps{})
 		if got := faultsOf(errs); !reflect.DeepEqual(got, test.want) {

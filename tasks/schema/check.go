@@ -9,7 +9,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // evaluated is what of an object or an array some schema has looked at, for unevaluatedProperties and unevaluatedItems.
@@ -362,7 +362,7 @@ func (c *checker) unknownKey(s *jsonschema.Schema, obj map[string]any, name stri
 		}
 	}
 	slices.Sort(free)
-	if hint := expression.DidYouMean(name, free); hint != "" {
+	if hint := fault.DidYouMean(name, free); hint != "" {
 		return c.fail("is not allowed; %s", hint)
 	}
 	return c.fail("is not allowed")

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
-	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // Fault is something wrong with a schema.
@@ -119,7 +119,7 @@ func (in *inspector) leaves(e *jsonschema.ValidationError, prefix string, faults
 	f := &Fault{Pointer: pointer, Msg: "this is not valid JSON Schema: " + e.ErrorKind.LocalizedString(english)}
 	if wrong, ok := e.ErrorKind.(*kind.Enum); ok { // the name of a type
 		got, _ := wrong.Got.(string)
-		if f.Hint = expression.DidYouMean(got, typeWords); otherTypes[got] != "" {
+		if f.Hint = fault.DidYouMean(got, typeWords); otherTypes[got] != "" {
 			f.Hint = fmt.Sprintf("did you mean %q?", otherTypes[got])
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // dialect is the only one that is taken.
@@ -158,7 +159,7 @@ func (in *inspector) unknown(key, at string) {
 		in.keyFault(at, "$ref refers to a place in the schema", "%s is not supported", key)
 	case key == "example" || strings.HasPrefix(key, "x-"):
 	default:
-		if hint := expression.DidYouMean(key, misspellable); hint != "" {
+		if hint := fault.DidYouMean(key, misspellable); hint != "" {
 			in.keyFault(at, hint, "unknown keyword %q", clip(key))
 		}
 	}
@@ -184,7 +185,7 @@ func (in *inspector) keyword(key string, v any, at string) {
 		in.pattern(text, at, false)
 	case "format":
 		if text != "" && !slices.Contains(formats, text) {
-			if hint := expression.DidYouMean(text, formats); hint != "" {
+			if hint := fault.DidYouMean(text, formats); hint != "" {
 				in.fault(at, hint, "unknown format %q", clip(text))
 			}
 		}
@@ -278,7 +279,7 @@ func (in *inspector) reference(r reference) {
 			for _, name := range slices.Sorted(maps.Keys(m)) {
 				known = append(known, "#/$defs/"+name)
 			}
-			hint = expression.DidYouMean(r.value, known)
+			hint = fault.DidYouMean(r.value, known)
 		}
 		in.fault(r.pointer, hint, "$ref %q leads to nothing in this schema", clip(r.value))
 	case !in.anchors[fragment]:
