@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 type simulateOptions struct {
@@ -64,7 +65,7 @@ func loadZone(name string) (*time.Location, error) {
 	if name == "" {
 		return nil, nil
 	}
-	zone, err := schedule.LoadZone(name)
+	zone, err := slots.LoadZone(name)
 	if err != nil {
 		return nil, usage("--tz: %v", err)
 	}

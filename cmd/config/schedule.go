@@ -9,6 +9,7 @@ import (
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 // schedule reads one schedule; nil after a fault.
 func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 	before := len(r.faults)
-	var spec schedule.Spec
+	var spec slots.Spec
 	s := &schedule.Entry{Missed: schedule.MissedLast}
 	var zone *yaml.Node
 	untimed := false // a fault in the timing: nothing can be said of it as a whole
@@ -30,14 +31,14 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 			untimed = untimed || len(r.faults) > before || broken(n)
 		}}
 	}
-	list := func(name string, to *[]string, alone func(text string) schedule.Spec) key {
+	list := func(name string, to *[]string, alone func(text string) slots.Spec) key {
 		return timing(name, func(n *yaml.Node) {
 			r.oneOrMore(n, name, func(item *yaml.Node) {
 				text, ok := r.text(item, name)
 				if !ok {
 					return
 				}
-				if _, err := schedule.New("", alone(text)); err != nil { // each alone, to find all that are wrong
+				if _, err := slots.New("", alone(text)); err != nil { // each alone, to find all that are wrong
 					r.specError(n, item, err)
 				}
 				*to = append(*to, text)
@@ -48,9 +49,9 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 		{name: "name", required: "its events are named after it", read: func(n *yaml.Node) { s.Name = r.name(n, "schedule") }},
 		timing("every", func(n *yaml.Node) { spec.Every = r.duration(n, "every") }),
 		timing("cron", func(n *yaml.Node) { spec.Cron, _ = r.text(n, "cron") }),
-		list("daily", &spec.Daily, func(text string) schedule.Spec { return schedule.Spec{Daily: []string{text}} }),
-		list("weekly", &spec.Weekly, func(text string) schedule.Spec { return schedule.Spec{Weekly: []string{text}} }),
-		list("monthly", &spec.Monthly, func(text string) schedule.Spec { return schedule.Spec{Monthly: []string{text}} }),
+		list("daily", &spec.Daily, func(text string) slots.Spec { return slots.Spec{Daily: []string{text}} }),
+		list("weekly", &spec.Weekly, func(text string) slots.Spec { return slots.Spec{Weekly: []string{text}} }),
+		list("monthly", &spec.Monthly, func(text string) slots.Spec { return slots.Spec{Monthly: []string{text}} }),
 		timing("at", func(n *yaml.Node) {
 			r.oneOrMore(n, "at", func(n *yaml.Node) {
 				if t, ok := r.instant(n, "at"); ok {
@@ -64,13 +65,13 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 				return
 			}
 			var err error
-			if spec.Zone, err = schedule.LoadZone(name); err != nil {
+			if spec.Zone, err = slots.LoadZone(name); err != nil {
 				r.specError(n, n, err)
 			}
 			zone = n
 		}},
 		timing("dst", func(n *yaml.Node) {
-			spec.DST = schedule.DST(r.choice(n, "dst", string(schedule.DSTOnce), string(schedule.DSTRhythm)))
+			spec.DST = slots.DST(r.choice(n, "dst", string(slots.DSTOnce), string(slots.DSTRhythm)))
 		}),
 		{name: "missed", read: func(n *yaml.Node) {
 			s.Missed = schedule.Missed(r.choice(n, "missed", string(schedule.MissedSkip), string(schedule.MissedLast), string(schedule.MissedAll)))
@@ -104,8 +105,8 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 	})
 	if !untimed {
 		var err error
-		if s.Timing, err = schedule.New(s.Name, spec); err != nil {
-			var e *schedule.SpecError
+		if s.Timing, err = slots.New(s.Name, spec); err != nil {
+			var e *slots.SpecError
 			if whole || !errors.As(err, &e) || e.Field != "" {
 				r.specError(n, nil, err)
 			}
@@ -145,7 +146,7 @@ func (r *wiringReader) oneOrMore(n *yaml.Node, what string, read func(*yaml.Node
 
 // specError notes what is wrong with the timing of the schedule at n; in the value at, where that is given.
 func (r *wiringReader) specError(n, at *yaml.Node, err error) {
-	var e *schedule.SpecError
+	var e *slots.SpecError
 	if !errors.As(err, &e) {
 		r.at(n, err.Error(), "")
 		return

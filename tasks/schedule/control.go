@@ -3,14 +3,13 @@ package schedule
 import (
 	"container/heap"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"time"
 
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/schedule/slots"
 )
 
 // ErrUnknown: no schedule of this name is wired.
@@ -27,27 +26,12 @@ type State struct {
 	PausedByHand bool
 	Waiting      bool // for the runs of the last slot, before the next one may come
 
-	timing *Schedule // counted from Since
-	after  time.Time // what is up to here is no longer to come
+	timing *slots.Timing // counted from Since
+	after  time.Time     // what is up to here is no longer to come
 }
 
-// Occurrence is a slot that is to come.
-type Occurrence struct {
-	Slot   time.Time
-	Fire   time.Time // when it is published: the slot, and its jitter
-	Number int64     // among the schedule's slots, from 1
-}
-
-// Upcoming gives the next n slots at most. Those of a schedule that is paused come as well: they are what it misses.
-func (st *State) Upcoming(n int) []Occurrence {
-	slots, _ := st.timing.Between(st.after, latest, n)
-	list := make([]Occurrence, len(slots))
-	for i, slot := range slots {
-		number, _ := st.timing.Number(slot)
-		list[i] = Occurrence{Slot: slot, Fire: st.timing.Fire(slot), Number: number}
-	}
-	return list
-}
+// Upcoming returns the next n slots at most. The slots of a paused schedule are included: they will be missed.
+func (st *State) Upcoming(n int) []slots.Occurrence { return st.timing.Upcoming(st.after, n) }
 
 // StoredStates gives the states of schedules that no daemon runs, by the marks that one has left in a store: in the order of
 // entries.
@@ -57,7 +41,7 @@ func StoredStates(marks map[string]store.ScheduleMark, entries []*Entry) []State
 	for i, e := range entries {
 		mark, _ := e.takeUp(marks, now)
 		list[i] = State{Entry: e, Since: mark.Since, Last: mark.Fired, PausedByHand: mark.Paused,
-			timing: e.Timing.CountedFrom(mark.Since), after: later(mark.Slot, now)}
+			timing: e.Timing.CountedFrom(mark.Since), after: slots.Later(mark.Slot, now)}
 	}
 	return list
 }
@@ -225,13 +209,4 @@ func (s *Scheduler) remove(t *timer) {
 	if t.watch != nil {
 		t.watch()
 	}
-}
-
-// fingerprint tells a timing's slots from those of another.
-func (s *Schedule) fingerprint() string {
-	spec := &s.spec
-	at, _ := s.slots.(list)
-	text := fmt.Sprintf("every %s cron %q daily %q weekly %q monthly %q at %v zone %s dst %s from %s until %s", spec.Every, spec.Cron,
-		spec.Daily, spec.Weekly, spec.Monthly, []time.Time(at), s.loc, spec.DST, spec.From.UTC(), spec.Until.UTC())
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
 }

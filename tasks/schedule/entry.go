@@ -7,6 +7,7 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/schedule/slots"
 )
 
 // Overlap says what becomes of a slot whose time comes while runs of the one before go on: those on its event, and on all that
@@ -23,7 +24,7 @@ const (
 // Entry is a wired schedule: its timing, and the event that it publishes.
 type Entry struct {
 	Name      string
-	Timing    *Schedule
+	Timing    *slots.Timing
 	Missed    Missed        // "": MissedLast
 	Grace     time.Duration // how late a slot may be and still be on time; 0: DefaultGrace
 	MaxMissed int           // of MissedAll; 0: DefaultMaxMissed
@@ -43,7 +44,7 @@ func slotID(slot time.Time) string { return slot.UTC().Format(time.RFC3339Nano) 
 
 // Event makes the event of a slot, without its source: the emitter stamps that. The slot is one that timing, the entry's own or one counted from somewhere, numbers. previous is the slot
 // that was published before it; zero: none.
-func (e *Entry) Event(timing *Schedule, slot, previous time.Time) (*events.Event, error) {
+func (e *Entry) Event(timing *slots.Timing, slot, previous time.Time) (*events.Event, error) {
 	env := expression.NewSlotEnv(slotOf(timing, slot))
 	if !previous.IsZero() {
 		env.SetPrevious(slotOf(timing, previous).Map())
@@ -52,13 +53,13 @@ func (e *Entry) Event(timing *Schedule, slot, previous time.Time) (*events.Event
 	return ev, e.fill(ev, env)
 }
 
-func slotOf(timing *Schedule, slot time.Time) expression.Slot {
+func slotOf(timing *slots.Timing, slot time.Time) expression.Slot {
 	number, _ := timing.Number(slot)
 	return expression.Slot{Time: slot.In(timing.Location()), Number: number}
 }
 
 // manual makes an event that is of no slot: somebody wants it now.
-func (e *Entry) manual(em *tasks.Emitter, timing *Schedule, now, previous time.Time) (*events.Event, error) {
+func (e *Entry) manual(em *tasks.Emitter, timing *slots.Timing, now, previous time.Time) (*events.Event, error) {
 	env := expression.NewSlotEnv(expression.Slot{Time: now.In(timing.Location())})
 	if !previous.IsZero() {
 		env.SetPrevious(slotOf(timing, previous).Map())

@@ -21,6 +21,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/schedule/slots"
 )
 
 // life is a scheduler on a store, in a bubble whose clock can be set.
@@ -147,9 +148,9 @@ func (g told) all() []string {
 	return list
 }
 
-func (l *life) entry(name string, spec Spec) *Entry {
+func (l *life) entry(name string, spec slots.Spec) *Entry {
 	l.t.Helper()
-	timing, err := New(name, spec)
+	timing, err := slots.New(name, spec)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func (l *life) entry(name string, spec Spec) *Entry {
 
 func (l *life) zone(name string) *time.Location {
 	l.t.Helper()
-	zone, err := LoadZone(name)
+	zone, err := slots.LoadZone(name)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -197,7 +198,7 @@ func TestAYearInNewYork(t *testing.T) {
 				l.wake = 6 * time.Hour
 				zone := l.zone("America/New_York")
 				time.Sleep(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, zone).Add(-time.Second)))
-				l.start(l.entry("daily", Spec{Daily: []string{at}, Zone: zone}))
+				l.start(l.entry("daily", slots.Spec{Daily: []string{at}, Zone: zone}))
 				year := func(y int) { time.Sleep(time.Until(time.Date(y+1, 1, 1, 0, 0, 0, 0, zone).Add(-time.Second))) }
 				year(2000)
 				if got := l.journal("daily"); len(got.slots) != 366 || len(got.counts) != 0 {
@@ -226,7 +227,7 @@ func TestEachSlotIsAccountedFor(t *testing.T) {
 				inBubble(t, func(t *testing.T, l *life) {
 					random := rand.New(rand.NewPCG(seed, 5))
 					l.wake = 2 * time.Minute
-					e := l.entry("tick", Spec{Every: 10 * time.Minute, Jitter: time.Duration(random.IntN(2)) * time.Minute})
+					e := l.entry("tick", slots.Spec{Every: 10 * time.Minute, Jitter: time.Duration(random.IntN(2)) * time.Minute})
 					e.Missed, e.Grace = missed, time.Duration(1+random.IntN(30))*time.Minute
 					start := l.now()
 					l.start(e)
@@ -263,7 +264,7 @@ func TestEachSlotIsAccountedFor(t *testing.T) {
 						}
 						time.Sleep(time.Duration(1+random.IntN(3*3600)) * time.Second)
 						synctest.Wait()
-						passed = later(passed, l.now())
+						passed = slots.Later(passed, l.now())
 					}
 					l.set(passed.Sub(l.now()) + 2*time.Hour) // the clock is past all again
 					time.Sleep(2 * l.wake)
@@ -305,7 +306,7 @@ func TestPoliciesAfterADay(t *testing.T) {
 		for _, how := range []string{"suspended", "down", "paused"} {
 			t.Run(string(c.missed)+" "+how, func(t *testing.T) {
 				inBubble(t, func(t *testing.T, l *life) {
-					e := l.entry("tick", Spec{Every: time.Hour})
+					e := l.entry("tick", slots.Spec{Every: time.Hour})
 					e.Missed = c.missed
 					l.start(e)
 					time.Sleep(150 * time.Minute)
@@ -356,7 +357,7 @@ func TestPoliciesAfterADay(t *testing.T) {
 
 func TestTheClockIsSetBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *life) {
-		e := l.entry("tick", Spec{Every: time.Minute})
+		e := l.entry("tick", slots.Spec{Every: time.Minute})
 		l.start(e)
 		time.Sleep(2*time.Hour + time.Second)
 		l.set(-time.Hour)
@@ -376,7 +377,7 @@ func TestTheClockIsSetBack(t *testing.T) {
 
 func TestTheNewestOfManyMissed(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *life) {
-		e := l.entry("tick", Spec{Every: time.Minute})
+		e := l.entry("tick", slots.Spec{Every: time.Minute})
 		e.Missed, e.MaxMissed = MissedAll, 1500
 		l.start(e)
 		time.Sleep(time.Second)
@@ -420,7 +421,7 @@ func TestOverlap(t *testing.T) {
 						return ctx.Err()
 					}
 				}
-				e := l.entry("tick", Spec{Every: time.Hour})
+				e := l.entry("tick", slots.Spec{Every: time.Hour})
 				e.Overlap = c.overlap
 				l.start(e)
 				time.Sleep(90 * time.Minute)
@@ -458,7 +459,7 @@ func TestOverlapAfterARestart(t *testing.T) {
 					<-ctx.Done()
 					return ctx.Err()
 				}
-				e := l.entry("tick", Spec{Every: time.Hour})
+				e := l.entry("tick", slots.Spec{Every: time.Hour})
 				e.Overlap = OverlapSkip
 				l.start(e)
 				time.Sleep(90 * time.Minute)
@@ -477,14 +478,14 @@ func TestOverlapAfterARestart(t *testing.T) {
 
 func TestReplaceSchedules(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *life) {
-		hourly := l.data(l.entry("tick", Spec{Every: time.Hour}), map[string]any{"n": "${ slot.number }", "before": "${ previous?.unix }"})
+		hourly := l.data(l.entry("tick", slots.Spec{Every: time.Hour}), map[string]any{"n": "${ slot.number }", "before": "${ previous?.unix }"})
 		hourly.Version, hourly.Missed = "1", MissedAll
-		gone := l.entry("gone", Spec{Every: time.Hour})
+		gone := l.entry("gone", slots.Spec{Every: time.Hour})
 		l.start(hourly, gone)
 		time.Sleep(150 * time.Minute)
 		other := *hourly
 		other.Version, other.Type = "2", "tock"
-		added := l.entry("added", Spec{Every: time.Hour})
+		added := l.entry("added", slots.Spec{Every: time.Hour})
 		changes, err := l.s.Replace(t.Context(), []*Entry{&other, added}, l.remember)
 		if err != nil || fmt.Sprint(changes) != "{[added] [gone] [tick]}" {
 			t.Fatalf("%v %v", changes, err)
@@ -500,7 +501,7 @@ func TestReplaceSchedules(t *testing.T) {
 		// Another timing begins anew: nothing of it was missed.
 		l.end()
 		time.Sleep(24 * time.Hour)
-		half := l.entry("tick", Spec{Every: 30 * time.Minute})
+		half := l.entry("tick", slots.Spec{Every: 30 * time.Minute})
 		half.Missed = MissedAll
 		l.start(half)
 		time.Sleep(time.Minute)
@@ -526,7 +527,7 @@ func TestReplaceSchedules(t *testing.T) {
 // What is refused elsewhere in the transaction of a replacement leaves the schedules as they are: those that run, and their marks.
 func TestARefusedReplacementLeavesTheSchedules(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *life) {
-		hourly, gone := l.entry("tick", Spec{Every: time.Hour}), l.entry("gone", Spec{Every: time.Hour})
+		hourly, gone := l.entry("tick", slots.Spec{Every: time.Hour}), l.entry("gone", slots.Spec{Every: time.Hour})
 		l.start(hourly, gone)
 		time.Sleep(90 * time.Minute)
 		before, err := l.store.ScheduleMarks(t.Context())
@@ -535,7 +536,7 @@ func TestARefusedReplacementLeavesTheSchedules(t *testing.T) {
 		}
 		refused := errors.New("another handler's migration failed")
 		asked := ""
-		_, err = l.s.Replace(t.Context(), []*Entry{l.entry("tick", Spec{Every: time.Minute}), l.entry("new", Spec{Every: time.Minute})},
+		_, err = l.s.Replace(t.Context(), []*Entry{l.entry("tick", slots.Spec{Every: time.Minute}), l.entry("new", slots.Spec{Every: time.Minute})},
 			func(fresh []store.ScheduleMark, gone []string) error {
 				asked = fmt.Sprint(len(fresh), gone)
 				return refused
@@ -558,7 +559,7 @@ func TestARefusedReplacementLeavesTheSchedules(t *testing.T) {
 
 func TestManualEvents(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *life) {
-		e := l.data(l.entry("tick", Spec{Every: time.Hour}), map[string]any{"at": "${ slot.unix }"})
+		e := l.data(l.entry("tick", slots.Spec{Every: time.Hour}), map[string]any{"at": "${ slot.unix }"})
 		e.Paused = true
 		l.start(e)
 		time.Sleep(90 * time.Minute)
@@ -588,7 +589,7 @@ func TestManualEvents(t *testing.T) {
 
 func TestASlotWhoseDataFails(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *life) {
-		e := l.data(l.entry("tick", Spec{Every: time.Hour}), map[string]any{"n": "${ 1 % (slot.number - slot.number) }"})
+		e := l.data(l.entry("tick", slots.Spec{Every: time.Hour}), map[string]any{"n": "${ 1 % (slot.number - slot.number) }"})
 		l.start(e)
 		time.Sleep(3*time.Hour + time.Minute)
 		got := l.journal("tick")
@@ -601,7 +602,7 @@ func TestASlotWhoseDataFails(t *testing.T) {
 
 func TestALimitHoldsOverRestarts(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *life) {
-		e := l.entry("tick", Spec{Every: time.Hour, Limit: 5})
+		e := l.entry("tick", slots.Spec{Every: time.Hour, Limit: 5})
 		for range 4 {
 			l.start(e)
 			time.Sleep(2*time.Hour + time.Minute)

@@ -3,6 +3,8 @@ package schedule
 import (
 	"cmp"
 	"time"
+
+	"evrun/tasks/schedule/slots"
 )
 
 // Missed says what becomes of slots that passed while nobody was there to publish them: evrun was stopped, the machine was
@@ -40,9 +42,9 @@ type Dropped struct {
 // wait for the next call, with the Mark of this one. A slot is due at its Fire time. One whose time was longer ago
 // than the grace is missed, and the entry's policy says what becomes of it. timing is the entry's own, or one counted from
 // somewhere. It is a pure function: the daemon and `evrun simulate` both follow it.
-func (e *Entry) Decide(timing *Schedule, mark, now time.Time, limit int) Decision {
+func (e *Entry) Decide(timing *slots.Timing, mark, now time.Time, limit int) Decision {
 	d := Decision{Mark: mark}
-	late := now.Add(-e.GraceTime() - timing.spec.Jitter) // slots up to here are missed, those after it are on time
+	late := now.Add(-e.GraceTime() - timing.Jitter()) // slots up to here are missed, those after it are on time
 	if last, missed := timing.Last(mark, late); missed {
 		count := timing.Count(mark, late)
 		keep := int64(1)

@@ -1,3 +1,12 @@
+// Package schedule publishes an event at each slot of each schedule, once: over restarts, steps of the clock and reloads of the
+// wiring file. The package slots computes when slots are; this package decides what happens at each one.
+//
+//   - [Entry] is a wired schedule: its timing, its event, and what happens to slots that are missed or overlap.
+//   - [Entry.Decide] says which slots are published and which are left out. It is pure: the daemon and [Simulate] share it.
+//   - [Scheduler] runs the entries. The goroutine of [Scheduler.Run] owns all of its state, and other goroutines hand it
+//     functions to call. Its alarm clock is gocron.
+//
+// How far each schedule has come is its mark in the store. The transaction that accepts a slot's event moves the mark.
 package schedule
 
 import (
@@ -11,6 +20,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/schedule/slots"
 )
 
 // maxSleep is how long the scheduler trusts a timer: those stand still while the machine sleeps, and know nothing of a
@@ -58,7 +68,7 @@ type Scheduler struct {
 // timer is a schedule under way.
 type timer struct {
 	*Entry
-	timing *Schedule // counted from when it was first seen
+	timing *slots.Timing // counted from when it was first seen
 	mark   store.ScheduleMark
 	slot   time.Time // the next one
 	fire   time.Time // when it is to be published
@@ -178,7 +188,7 @@ func (s *Scheduler) take(ctx context.Context, entries []*Entry) (timers []*timer
 // takeUp gives the mark that a schedule goes on from: its own, or now for one that is new or was given another timing. changed
 // says whether the store has another.
 func (e *Entry) takeUp(marks map[string]store.ScheduleMark, now time.Time) (mark store.ScheduleMark, changed bool) {
-	timing := e.Timing.fingerprint()
+	timing := e.Timing.Fingerprint()
 	mark, known := marks[e.Name]
 	switch {
 	case !known:

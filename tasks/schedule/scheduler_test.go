@@ -20,6 +20,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 // ownSource is the source of the schedule's events: it has the store's id in it.
@@ -65,7 +66,7 @@ func publishLogging(t *testing.T, path string, entry *schedule.Entry, during tim
 
 func everyTenSeconds(t *testing.T, missed schedule.Missed) *schedule.Entry {
 	t.Helper()
-	timing, err := schedule.New("tick", schedule.Spec{Every: 10 * time.Second})
+	timing, err := slots.New("tick", slots.Spec{Every: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

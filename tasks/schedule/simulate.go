@@ -5,6 +5,8 @@ import (
 	"iter"
 	"strings"
 	"time"
+
+	"evrun/tasks/schedule/slots"
 )
 
 // Span is a time from From, inclusive, to To, exclusive.
@@ -18,12 +20,12 @@ type Simulated struct {
 	At      time.Time // when its event is published; zero: it is left out
 	Missed  bool      // nobody was there at its time
 	Paused  bool      // the wiring file pauses the schedule
-	Changed string    // how a change of the clock bears on it: see [Schedule.ClockChange]
+	Changed string    // how a change of the clock bears on it: see [slots.Timing.ClockChange]
 }
 
 // Simulate gives the slots of schedules in a span, in the order of their times, and of the entries at one time. evrun is
 // supposed to run all the time but for the spans in down, which are in order and don't meet, and to see each schedule first at
-// the beginning. It follows [Schedule.Next] and [Entry.Decide], as the daemon does; what runs take, and so overlap, it can't
+// the beginning. It follows [slots.Timing.Next] and [Entry.Decide], as the daemon does; what runs take, and so overlap, it can't
 // know. Memory goes with the entries, not with the slots.
 func Simulate(entries []*Entry, during Span, down []Span) iter.Seq[Simulated] {
 	return func(yield func(Simulated) bool) {
@@ -80,7 +82,7 @@ func (e *Entry) simulate(during Span, down []Span) iter.Seq[Simulated] {
 					return false
 				}
 				at := timing.Fire(slot)
-				if !at.Before(end) {
+				if !end.IsZero() && !at.Before(end) {
 					return true
 				}
 				if !tell(slot, at, false) {
@@ -104,13 +106,13 @@ func (e *Entry) simulate(during Span, down []Span) iter.Seq[Simulated] {
 					}
 				}
 				for i, slot := range dec.Publish {
-					if !tell(slot, later(d.To, timing.Fire(slot)), i < dec.Late) {
+					if !tell(slot, slots.Later(d.To, timing.Fire(slot)), i < dec.Late) {
 						return
 					}
 				}
 			}
 		}
-		until(latest)
+		until(time.Time{})
 	}
 }
 

@@ -1,11 +1,12 @@
-// Package schedule turns a schedule as a user writes it into its slots: the nominal times at which it publishes an event.
+// Package slots turns the timing of a schedule, as a user writes it, into slots: the nominal times at which an event is published.
+// It is pure time: it imports no store, no events and no logger.
 //
-// A [Schedule] is a pure function from a time to the next slot. It never looks at the clock, holds no state, and answers
+// A [Timing] is a pure function from a time to the next slot. It never looks at the clock, holds no state, and answers
 // the same whatever the starting point: for every t in [s1, s2), where s1 and s2 are neighbouring slots, Next(t) is s2.
 // Slots only grow, are in UTC, and lie in the years 1 to 9999. All methods may be called from several goroutines.
 //
-//	paris, _ := schedule.LoadZone("Europe/Paris")
-//	s, err := schedule.New("report", schedule.Spec{Cron: "0 9 * * MON-FRI", Zone: paris})
+//	paris, _ := slots.LoadZone("Europe/Paris")
+//	s, err := slots.New("report", slots.Spec{Cron: "0 9 * * MON-FRI", Zone: paris})
 //	if err != nil { … }                      // a *SpecError: which field, where in it, what to do
 //	slot, ok := s.Next(time.Now())           // the next weekday's 09:00 in Paris
 //	fmt.Println(s.Describe())                // every weekday at 09:00 Europe/Paris
@@ -39,9 +40,10 @@
 // The parser is our own. go-cron's (v0.9.1) refuses THU for its H, takes "*-5" for "*" and "," for nothing at all,
 // counts FRI-MON/2 wrongly, and its errors say not where; its Next takes 65 µs in UTC and 420 µs in Paris to
 // a leap day on a Monday, and mixes matching with its own ideas of DST. The tests hold ours against it where it is right.
-package schedule
+package slots
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"hash/fnv"
 	"math/bits"
@@ -87,9 +89,9 @@ type Spec struct {
 	// none and miss none. Zero: no bound.
 	From, Until time.Time
 	// Limit is the number of slots in all; 0: no limit. They are counted from the first that is not before From, or from
-	// the first of At. Without either Next knows of no limit until [Schedule.CountedFrom] tells it where to begin.
+	// the first of At. Without either Next knows of no limit until [Timing.CountedFrom] tells it where to begin.
 	Limit int64
-	// Jitter delays each slot's publishing by less than this, by an amount that is the slot's own: see [Schedule.Fire].
+	// Jitter delays each slot's publishing by less than this, by an amount that is the slot's own: see [Timing.Fire].
 	Jitter time.Duration
 }
 
@@ -102,28 +104,28 @@ const (
 	DSTRhythm DST = "rhythm" // each matching instant: none for the gap, both passes of the repeated hour
 )
 
-// Schedule is a checked Spec. It is immutable.
-type Schedule struct {
+// Timing is a checked Spec. It is immutable.
+type Timing struct {
 	name    string
 	spec    Spec
 	loc     *time.Location
-	slots   slots
+	series  series
 	from    time.Time // the first instant that may be a slot
 	until   time.Time // the first that may not, any more
 	base    time.Time // slots are numbered from the first that is after it
 	counted bool      // base is known
 }
 
-// slots is one way to make slots, without any bounds.
-type slots interface {
+// series is one way to make slots, without any bounds.
+type series interface {
 	next(after time.Time) (time.Time, bool)         // the first slot after
 	count(from, to time.Time) int64                 // slots in (from, to]
 	nth(after time.Time, n int64) (time.Time, bool) // the n-th slot after, from 1
 }
 
 // New checks a spec and compiles it. The name seeds the jitter and nothing else. Its error is a *SpecError.
-func New(name string, spec Spec) (*Schedule, error) {
-	s := &Schedule{name: name, spec: spec, loc: spec.Zone, from: earliest, until: latest}
+func New(name string, spec Spec) (*Timing, error) {
+	s := &Timing{name: name, spec: spec, loc: spec.Zone, from: earliest, until: latest}
 	if s.loc == nil {
 		s.loc = time.UTC
 	}
@@ -137,7 +139,7 @@ func New(name string, spec Spec) (*Schedule, error) {
 }
 
 // compile checks that there is one kind of timing, and makes its slots.
-func (s *Schedule) compile() *SpecError {
+func (s *Timing) compile() *SpecError {
 	spec := &s.spec
 	var set []string
 	for _, kind := range []struct {
@@ -184,7 +186,7 @@ func (s *Schedule) compile() *SpecError {
 		if spec.Every < MinEvery {
 			return &SpecError{Field: "every", Msg: fmt.Sprintf("%s is shorter than the least interval, %s", spec.Every, MinEvery)}
 		}
-		s.slots = every{interval: spec.Every, anchor: anchorOf(spec.From)}
+		s.series = every{interval: spec.Every, anchor: anchorOf(spec.From)}
 	case len(spec.At) > 0:
 		if len(spec.At) > maxAt {
 			return &SpecError{Field: "at", Index: maxAt, Msg: fmt.Sprintf("%d times are more than %d", len(spec.At), maxAt)}
@@ -197,7 +199,7 @@ func (s *Schedule) compile() *SpecError {
 			at = append(at, t.Round(0).UTC())
 		}
 		slices.SortFunc(at, time.Time.Compare)
-		s.slots = slices.CompactFunc(at, time.Time.Equal)
+		s.series = slices.CompactFunc(at, time.Time.Equal)
 		spec.At = nil // the sorted list is kept instead
 	case spec.Cron != "":
 		entry, err := parseCron(spec.Cron)
@@ -205,19 +207,19 @@ func (s *Schedule) compile() *SpecError {
 			return err
 		}
 		rhythm := spec.DST == DSTRhythm || spec.DST == DSTAuto && entry.times.hour == allHours
-		s.slots = &clock{loc: s.loc, wall: wall{entry}, rhythm: rhythm}
+		s.series = &clock{loc: s.loc, wall: wall{entry}, rhythm: rhythm}
 	default:
 		w, err := parseCalendar(spec)
 		if err != nil {
 			return err
 		}
-		s.slots = &clock{loc: s.loc, wall: w, rhythm: spec.DST == DSTRhythm}
+		s.series = &clock{loc: s.loc, wall: w, rhythm: spec.DST == DSTRhythm}
 	}
 	return nil
 }
 
 // bound checks from, until, limit and jitter, and works the limit into until.
-func (s *Schedule) bound() *SpecError {
+func (s *Timing) bound() *SpecError {
 	spec := &s.spec
 	if !spec.From.IsZero() {
 		if !inRange(spec.From) {
@@ -243,14 +245,14 @@ func (s *Schedule) bound() *SpecError {
 	if _, ok := s.Next(earliest.Add(-1)); !ok {
 		return s.barren()
 	}
-	if _, at := s.slots.(list); at || !spec.From.IsZero() {
+	if _, at := s.series.(list); at || !spec.From.IsZero() {
 		s.countFrom(s.from.Add(-1))
 	}
 	return nil
 }
 
 // barren says why a schedule has no slot at all.
-func (s *Schedule) barren() *SpecError {
+func (s *Timing) barren() *SpecError {
 	switch {
 	case !s.spec.Until.IsZero():
 		return &SpecError{Field: "until", Msg: "there is no slot before it", Hint: "until is exclusive: a slot at that very time is left out"}
@@ -261,19 +263,19 @@ func (s *Schedule) barren() *SpecError {
 }
 
 // countFrom numbers the slots from the first one after base, and makes the limit an end.
-func (s *Schedule) countFrom(base time.Time) {
+func (s *Timing) countFrom(base time.Time) {
 	s.base, s.counted = base, true
 	if s.spec.Limit == 0 {
 		return
 	}
-	if last, ok := s.slots.nth(later(base, s.from.Add(-1)), s.spec.Limit); ok && last.Before(s.until) {
+	if last, ok := s.series.nth(Later(base, s.from.Add(-1)), s.spec.Limit); ok && last.Before(s.until) {
 		s.until = last.Add(1)
 	}
 }
 
 // CountedFrom returns the same schedule with its slots numbered, and limited, from the first one after t: for a schedule
 // with neither From nor At, whose daemon remembers when it first saw it. With either it returns s itself.
-func (s *Schedule) CountedFrom(t time.Time) *Schedule {
+func (s *Timing) CountedFrom(t time.Time) *Timing {
 	if s.counted {
 		return s
 	}
@@ -284,8 +286,8 @@ func (s *Schedule) CountedFrom(t time.Time) *Schedule {
 
 // Next returns the first slot that is strictly after a time, or false when there is none. The slot is nominal: without
 // jitter.
-func (s *Schedule) Next(after time.Time) (slot time.Time, ok bool) {
-	slot, ok = s.slots.next(later(after, s.from.Add(-1)))
+func (s *Timing) Next(after time.Time) (slot time.Time, ok bool) {
+	slot, ok = s.series.next(Later(after, s.from.Add(-1)))
 	if !ok || !slot.Before(s.until) {
 		return time.Time{}, false
 	}
@@ -293,7 +295,7 @@ func (s *Schedule) Next(after time.Time) (slot time.Time, ok bool) {
 }
 
 // Between returns the slots in (from, to], oldest first and at most max of them, and whether there are more.
-func (s *Schedule) Between(from, to time.Time, max int) (slots []time.Time, more bool) {
+func (s *Timing) Between(from, to time.Time, max int) (slots []time.Time, more bool) {
 	for {
 		slot, ok := s.Next(from)
 		if !ok || slot.After(to) {
@@ -310,7 +312,7 @@ func (s *Schedule) Between(from, to time.Time, max int) (slots []time.Time, more
 // Fire returns when a slot is to be published: the slot plus its jitter. The jitter follows from the schedule's name and
 // the slot alone, so it is the same in every process. It is less than Jitter, and less than the time to the next slot:
 // slots are published in their order.
-func (s *Schedule) Fire(slot time.Time) time.Time {
+func (s *Timing) Fire(slot time.Time) time.Time {
 	span := s.spec.Jitter
 	if span <= 0 {
 		return slot
@@ -331,8 +333,21 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// Jitter returns [Spec.Jitter].
+func (s *Timing) Jitter() time.Duration { return s.spec.Jitter }
+
+// Fingerprint returns a text that two timings share only if they have the same slots by the same spec. Limit and jitter don't
+// count.
+func (s *Timing) Fingerprint() string {
+	spec := &s.spec
+	at, _ := s.series.(list)
+	text := fmt.Sprintf("every %s cron %q daily %q weekly %q monthly %q at %v zone %s dst %s from %s until %s", spec.Every, spec.Cron,
+		spec.Daily, spec.Weekly, spec.Monthly, []time.Time(at), s.loc, spec.DST, spec.From.UTC(), spec.Until.UTC())
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+}
+
 // Location returns the zone whose clock the schedule follows, UTC where none was given.
-func (s *Schedule) Location() *time.Location { return s.loc }
+func (s *Timing) Location() *time.Location { return s.loc }
 
 // Slots lie between these, earliest included and latest not.
 var (
@@ -342,7 +357,8 @@ var (
 
 func inRange(t time.Time) bool { return !t.Before(earliest) && t.Before(latest) }
 
-func later(a, b time.Time) time.Time {
+// Later returns the later of two times.
+func Later(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b
 	}

@@ -1,4 +1,4 @@
-package schedule_test
+package slots_test
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 var kinds = []struct{ name, spec string }{
@@ -43,13 +43,13 @@ func BenchmarkNext(b *testing.B) {
 
 // BenchmarkCount counts three years; BenchmarkLast finds the last slot in them.
 func BenchmarkCount(b *testing.B) {
-	overThreeYears(b, func(s *schedule.Schedule, from, to time.Time) { s.Count(from, to) })
+	overThreeYears(b, func(s *slots.Timing, from, to time.Time) { s.Count(from, to) })
 }
 func BenchmarkLast(b *testing.B) {
-	overThreeYears(b, func(s *schedule.Schedule, from, to time.Time) { s.Last(from, to) })
+	overThreeYears(b, func(s *slots.Timing, from, to time.Time) { s.Last(from, to) })
 }
 
-func overThreeYears(b *testing.B, do func(s *schedule.Schedule, from, to time.Time)) {
+func overThreeYears(b *testing.B, do func(s *slots.Timing, from, to time.Time)) {
 	for _, spec := range []string{"every 1s", "cron * * * * * *", "daily 02:30"} {
 		b.Run(spec, func(b *testing.B) {
 			s := parse(b, "Europe/Paris", spec)
@@ -87,19 +87,19 @@ func TestTenThousandSchedulesAreSmall(t *testing.T) {
 	runtime.KeepAlive(all)
 }
 
-func tenThousand(t testing.TB) []schedule.Spec {
-	specs := make([]schedule.Spec, 10_000)
+func tenThousand(t testing.TB) []slots.Spec {
+	specs := make([]slots.Spec, 10_000)
 	for i := range specs {
 		specs[i] = spec(t, zoneNames[i%len(zoneNames)], kinds[i%len(kinds)].spec)
 	}
 	return specs
 }
 
-func load(t testing.TB, specs []schedule.Spec) []*schedule.Schedule {
-	all := make([]*schedule.Schedule, len(specs))
+func load(t testing.TB, specs []slots.Spec) []*slots.Timing {
+	all := make([]*slots.Timing, len(specs))
 	now := instant(t, "2026-03-01T00:00:00Z")
 	for i, spec := range specs {
-		s, err := schedule.New(fmt.Sprint("schedule-", i), spec)
+		s, err := slots.New(fmt.Sprint("schedule-", i), spec)
 		if err != nil {
 			t.Fatal(err)
 		}

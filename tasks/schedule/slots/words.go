@@ -1,4 +1,4 @@
-package schedule
+package slots
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package schedule_test
+package slots_test
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 func TestSpecsThatAreRefused(t *testing.T) {
@@ -118,10 +118,10 @@ func TestSpecsThatAreRefused(t *testing.T) {
 	}
 }
 
-func refused(t *testing.T, spec schedule.Spec, index, at int, want string) {
+func refused(t *testing.T, spec slots.Spec, index, at int, want string) {
 	t.Helper()
-	_, err := schedule.New("test", spec)
-	var e *schedule.SpecError
+	_, err := slots.New("test", spec)
+	var e *slots.SpecError
 	if !errors.As(err, &e) {
 		t.Fatalf("error %v, want %s", err, want)
 	}
@@ -135,47 +135,47 @@ func TestSpecsThatNoTextHolds(t *testing.T) {
 	far := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		name string
-		spec schedule.Spec
+		spec slots.Spec
 		at   int
 		want string
 	}{
-		{"nothing", schedule.Spec{}, 0, "no timing is given (give one of every, cron, daily, weekly, monthly, at)"},
-		{"two", schedule.Spec{Every: time.Hour, Cron: "@daily"}, 0, "cron: cron is given as well as every (give one of them; daily, weekly and monthly alone may be combined)"},
-		{"every and daily", schedule.Spec{Every: time.Hour, Daily: []string{"09:00"}}, 0, "daily: daily is given as well as every (give one of them; daily, weekly and monthly alone may be combined)"},
-		{"daily and at", schedule.Spec{Daily: []string{"09:00"}, At: []time.Time{at}}, 0, "at: at is given as well as daily (give one of them; daily, weekly and monthly alone may be combined)"},
-		{"10 kB of fields", schedule.Spec{Cron: strings.Repeat("* ", 5000)}, 1024, "cron: 10000 bytes are more than 1024"},
-		{"a long time of day", schedule.Spec{Daily: []string{strings.Repeat("0", 300)}}, 256, "daily: 300 bytes are more than 256"},
-		{"at in the year 10000", schedule.Spec{At: []time.Time{far}}, 0, "at: lies outside the years 1 to 9999"},
-		{"from in the year 10000", schedule.Spec{Every: time.Hour, From: far}, 0, "from: lies outside the years 1 to 9999"},
-		{"until in the year 10000", schedule.Spec{Every: time.Hour, Until: far}, 0, "until: lies outside the years 1 to 9999"},
-		{"a zone beyond the world", schedule.Spec{Cron: "@daily", Zone: time.FixedZone("far", 100*3600)}, 0, "timezone: far is 100h0m0s from UTC"},
+		{"nothing", slots.Spec{}, 0, "no timing is given (give one of every, cron, daily, weekly, monthly, at)"},
+		{"two", slots.Spec{Every: time.Hour, Cron: "@daily"}, 0, "cron: cron is given as well as every (give one of them; daily, weekly and monthly alone may be combined)"},
+		{"every and daily", slots.Spec{Every: time.Hour, Daily: []string{"09:00"}}, 0, "daily: daily is given as well as every (give one of them; daily, weekly and monthly alone may be combined)"},
+		{"daily and at", slots.Spec{Daily: []string{"09:00"}, At: []time.Time{at}}, 0, "at: at is given as well as daily (give one of them; daily, weekly and monthly alone may be combined)"},
+		{"10 kB of fields", slots.Spec{Cron: strings.Repeat("* ", 5000)}, 1024, "cron: 10000 bytes are more than 1024"},
+		{"a long time of day", slots.Spec{Daily: []string{strings.Repeat("0", 300)}}, 256, "daily: 300 bytes are more than 256"},
+		{"at in the year 10000", slots.Spec{At: []time.Time{far}}, 0, "at: lies outside the years 1 to 9999"},
+		{"from in the year 10000", slots.Spec{Every: time.Hour, From: far}, 0, "from: lies outside the years 1 to 9999"},
+		{"until in the year 10000", slots.Spec{Every: time.Hour, Until: far}, 0, "until: lies outside the years 1 to 9999"},
+		{"a zone beyond the world", slots.Spec{Cron: "@daily", Zone: time.FixedZone("far", 100*3600)}, 0, "timezone: far is 100h0m0s from UTC"},
 	} {
 		t.Run(c.name, func(t *testing.T) { refused(t, c.spec, 0, c.at, c.want) })
 	}
-	refused(t, schedule.Spec{Daily: make([]string, 1)}, 0, 0, `daily: "" is not a valid time of day (one time an entry, such as 09:00)`)
+	refused(t, slots.Spec{Daily: make([]string, 1)}, 0, 0, `daily: "" is not a valid time of day (one time an entry, such as 09:00)`)
 	many := make([]string, 1001)
 	for i := range many {
 		many[i] = "09:00"
 	}
-	refused(t, schedule.Spec{Daily: many}, 1000, 0, "daily[1000]: more than 1000 entries")
-	refused(t, schedule.Spec{At: make([]time.Time, 10_001)}, 10_000, 0, "at[10000]: 10001 times are more than 10000")
+	refused(t, slots.Spec{Daily: many}, 1000, 0, "daily[1000]: more than 1000 entries")
+	refused(t, slots.Spec{At: make([]time.Time, 10_001)}, 10_000, 0, "at[10000]: 10001 times are more than 10000")
 }
 
 func TestZones(t *testing.T) {
 	for _, name := range []string{"Europe/Pariss", "Local", "local", "../etc/passwd", "\x00"} {
-		_, err := schedule.LoadZone(name)
-		var e *schedule.SpecError
+		_, err := slots.LoadZone(name)
+		var e *slots.SpecError
 		if !errors.As(err, &e) || e.Field != "timezone" || e.Hint == "" {
 			t.Errorf("zone %q: %v, want a timezone error with a hint", name, err)
 		}
 	}
 	for _, name := range []string{"", "UTC", "Etc/UTC"} {
-		if loc, err := schedule.LoadZone(name); err != nil || name != "Etc/UTC" && loc != time.UTC {
+		if loc, err := slots.LoadZone(name); err != nil || name != "Etc/UTC" && loc != time.UTC {
 			t.Errorf("zone %q: %v, %v", name, loc, err)
 		}
 	}
-	a, _ := schedule.LoadZone("Asia/Kolkata")
-	if b, _ := schedule.LoadZone("Asia/Kolkata"); a != b {
+	a, _ := slots.LoadZone("Asia/Kolkata")
+	if b, _ := slots.LoadZone("Asia/Kolkata"); a != b {
 		t.Error("a zone is loaded twice")
 	}
 }

@@ -1,10 +1,10 @@
-package schedule_test
+package slots_test
 
 import (
 	"testing"
 	"time"
 
-	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 // FuzzCron: whatever is written, New answers quickly with an error that points into the text, or with a schedule whose slots grow.
@@ -20,7 +20,7 @@ func FuzzCron(f *testing.F) {
 	}
 	zones := make([]*time.Location, len(zoneNames))
 	for i, name := range zoneNames {
-		loc, err := schedule.LoadZone(name)
+		loc, err := slots.LoadZone(name)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -30,12 +30,12 @@ func FuzzCron(f *testing.F) {
 		if len(text) > 5 && text[:5] == "cron " {
 			text = text[5:]
 		}
-		for _, s := range []schedule.Spec{{Cron: text}, {Daily: []string{text}}, {Weekly: []string{text}}, {Monthly: []string{text}}} {
+		for _, s := range []slots.Spec{{Cron: text}, {Daily: []string{text}}, {Weekly: []string{text}}, {Monthly: []string{text}}} {
 			s.Zone = zones[len(text)%len(zones)]
 			began := time.Now()
-			sched, err := schedule.New("fuzz", s)
+			sched, err := slots.New("fuzz", s)
 			if err != nil {
-				e := err.(*schedule.SpecError) // New promises this very type
+				e := err.(*slots.SpecError) // New promises this very type
 				if e.Offset < 0 || e.Offset > len(text) || e.Msg == "" {
 					t.Fatalf("%q: error %#v points nowhere", text, e)
 				}

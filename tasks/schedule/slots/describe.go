@@ -1,4 +1,4 @@
-package schedule
+package slots
 
 import (
 	"fmt"
@@ -10,10 +10,10 @@ import (
 
 // Describe says in words when the slots are: "every weekday at 09:00 Europe/Paris". A cron that has no short wording
 // that is also true is quoted: cron "*/7 * * * *" UTC.
-func (s *Schedule) Describe() string {
+func (s *Timing) Describe() string {
 	var text string
 	zoned := true
-	switch kind := s.slots.(type) {
+	switch kind := s.series.(type) {
 	case every:
 		text, zoned = "every "+interval(kind.interval), false
 	case list:
@@ -50,7 +50,7 @@ func (s *Schedule) Describe() string {
 	return text
 }
 
-func (s *Schedule) describeList(l list) string {
+func (s *Timing) describeList(l list) string {
 	if len(l) > 4 {
 		return fmt.Sprintf("each of %d times from %s to %s", len(l), instant(l[0], s.loc), instant(l[len(l)-1], s.loc))
 	}
@@ -62,7 +62,7 @@ func (s *Schedule) describeList(l list) string {
 }
 
 // describeClock words the wall-clock kinds; bare means that neither days nor hours are named.
-func (s *Schedule) describeClock(c *clock) (text string, bare bool) {
+func (s *Timing) describeClock(c *clock) (text string, bare bool) {
 	if s.spec.Cron == "" {
 		return describeTimetable(c.wall), false
 	}

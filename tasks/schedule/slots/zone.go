@@ -1,4 +1,4 @@
-package schedule
+package slots
 
 import (
 	"fmt"
@@ -154,8 +154,8 @@ func (c *clock) nth(after time.Time, n int64) (time.Time, bool) {
 }
 
 // ClockChange says, in words, how a change of the zone's clock bears on a slot; "" where it doesn't.
-func (s *Schedule) ClockChange(slot time.Time) string {
-	c, ok := s.slots.(*clock)
+func (s *Timing) ClockChange(slot time.Time) string {
+	c, ok := s.series.(*clock)
 	if !ok {
 		return ""
 	}

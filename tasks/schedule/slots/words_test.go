@@ -1,9 +1,9 @@
-package schedule_test
+package slots_test
 
 import (
 	"testing"
 
-	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 func TestDescribe(t *testing.T) {
@@ -91,7 +91,7 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", c.spec, got, c.want)
 		}
 	}
-	combined, err := schedule.New("test", schedule.Spec{Daily: []string{"09:00"}, Weekly: []string{"SAT 12:00"}, Monthly: []string{"last 18:00"}})
+	combined, err := slots.New("test", slots.Spec{Daily: []string{"09:00"}, Weekly: []string{"SAT 12:00"}, Monthly: []string{"last 18:00"}})
 	if err != nil {
 		t.Fatal(err)
 	}

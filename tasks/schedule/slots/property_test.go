@@ -1,4 +1,4 @@
-package schedule_test
+package slots_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	cron "github.com/netresearch/go-cron"
 	"pgregory.net/rapid"
 
-	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 // zoneNames have all that zones do: half hours, two hours, negative summer time, skipped and shifted days, none at all.
@@ -45,7 +45,7 @@ func change(t *rapid.T) (loc *time.Location, at time.Time) {
 }
 
 func location(t *rapid.T, name string) *time.Location {
-	loc, err := schedule.LoadZone(name)
+	loc, err := slots.LoadZone(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestCronAgreesWithAScanOfTheClock(t *testing.T) {
 		loc, at := change(t)
 		text := drawCron(t)
 		spec := reference(t, text)
-		s, err := schedule.New("test", schedule.Spec{Cron: text, Zone: loc})
+		s, err := slots.New("test", slots.Spec{Cron: text, Zone: loc})
 		if err != nil {
 			if spec.Next(at).IsZero() {
 				t.Skip("never")
@@ -180,7 +180,7 @@ func TestCronAgreesWithGoCronInUTC(t *testing.T) {
 		text := drawCron(t)
 		spec := reference(t, text)
 		after := time.Unix(rapid.Int64Range(-2e9, 6e9).Draw(t, "after"), 0).UTC()
-		s, err := schedule.New("test", schedule.Spec{Cron: text})
+		s, err := slots.New("test", slots.Spec{Cron: text})
 		for range 20 {
 			want := spec.Next(after)
 			if err != nil {
@@ -199,8 +199,8 @@ func TestCronAgreesWithGoCronInUTC(t *testing.T) {
 }
 
 // drawSpec draws any kind of timing, bounded or not.
-func drawSpec(t *rapid.T, loc *time.Location, near time.Time) schedule.Spec {
-	spec := schedule.Spec{Zone: loc}
+func drawSpec(t *rapid.T, loc *time.Location, near time.Time) slots.Spec {
+	spec := slots.Spec{Zone: loc}
 	clock := func() string {
 		return fmt.Sprintf("%02d:%02d:%02d", rapid.IntRange(0, 3).Draw(t, "h"), rapid.IntRange(0, 59).Draw(t, "m"), rapid.SampledFrom([]int{0, 59}).Draw(t, "s"))
 	}
@@ -233,7 +233,7 @@ func drawSpec(t *rapid.T, loc *time.Location, near time.Time) schedule.Spec {
 		}
 	}
 	if rapid.Bool().Draw(t, "choose") && spec.Every == 0 && len(spec.At) == 0 {
-		spec.DST = rapid.SampledFrom([]schedule.DST{schedule.DSTOnce, schedule.DSTRhythm}).Draw(t, "dst")
+		spec.DST = rapid.SampledFrom([]slots.DST{slots.DSTOnce, slots.DSTRhythm}).Draw(t, "dst")
 	}
 	if rapid.IntRange(0, 3).Draw(t, "bounded") == 0 {
 		spec.From = near.Add(time.Duration(rapid.Int64Range(-1e14, 1e14).Draw(t, "from")))
@@ -246,7 +246,7 @@ func TestNextIsTheSameFromAnyStartingPoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		loc, at := change(t)
 		spec := drawSpec(t, loc, at)
-		s, err := schedule.New("test", spec)
+		s, err := slots.New("test", spec)
 		if err != nil {
 			t.Skip(err)
 		}

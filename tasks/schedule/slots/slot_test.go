@@ -1,4 +1,4 @@
-package schedule_test
+package slots_test
 
 import (
 	"strconv"
@@ -7,7 +7,7 @@ import (
 	"time"
 	_ "time/tzdata"
 
-	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 // slotCases are the slot function's contract. A row is zone, timing with options, after, and the slots that follow, on
@@ -343,22 +343,22 @@ func TestSlots(t *testing.T) {
 }
 
 // parse reads a timing as slotCases has it.
-func parse(t testing.TB, zone, text string) *schedule.Schedule {
+func parse(t testing.TB, zone, text string) *slots.Timing {
 	t.Helper()
-	s, err := schedule.New("test", spec(t, zone, text))
+	s, err := slots.New("test", spec(t, zone, text))
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
 	return s
 }
 
-func spec(t testing.TB, zone, text string) schedule.Spec {
+func spec(t testing.TB, zone, text string) slots.Spec {
 	t.Helper()
-	loc, err := schedule.LoadZone(zone)
+	loc, err := slots.LoadZone(zone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := schedule.Spec{Zone: loc}
+	spec := slots.Spec{Zone: loc}
 	timing, options, _ := strings.Cut(text, "; ")
 	kind, rest, _ := strings.Cut(timing, " ")
 	switch kind {
@@ -396,7 +396,7 @@ func spec(t testing.TB, zone, text string) schedule.Spec {
 		case "jitter":
 			spec.Jitter = duration(t, value)
 		case "dst":
-			spec.DST = schedule.DST(value)
+			spec.DST = slots.DST(value)
 		default:
 			t.Fatalf("unknown option %q", option)
 		}

@@ -1,11 +1,11 @@
-package schedule_test
+package slots_test
 
 import (
 	"fmt"
 	"testing"
 	"time"
 
-	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 func TestAYearOfADailySlotHasItsDays(t *testing.T) {
@@ -193,12 +193,12 @@ func TestLimitCountsFromWhereItIsTold(t *testing.T) {
 
 func TestJitter(t *testing.T) {
 	hourly := spec(t, "UTC", "cron @hourly; jitter=10m")
-	a, err := schedule.New("a", hourly)
+	a, err := slots.New("a", hourly)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _ := schedule.New("a", hourly)
-	b, _ := schedule.New("b", hourly)
+	again, _ := slots.New("a", hourly)
+	b, _ := slots.New("b", hourly)
 	slots, _ := a.Between(instant(t, "2026-01-01T00:00:00Z"), latest, 6000)
 	same, tenths := 0, [10]int{}
 	for _, slot := range slots {
@@ -236,9 +236,9 @@ func TestJitterKeepsTheOrderOfSlots(t *testing.T) {
 	}
 }
 
-func ExampleSchedule_Next() {
-	paris, _ := schedule.LoadZone("Europe/Paris")
-	s, err := schedule.New("backup", schedule.Spec{Daily: []string{"02:30"}, Zone: paris})
+func ExampleTiming_Next() {
+	paris, _ := slots.LoadZone("Europe/Paris")
+	s, err := slots.New("backup", slots.Spec{Daily: []string{"02:30"}, Zone: paris})
 	if err != nil {
 		fmt.Println(err)
 		return
