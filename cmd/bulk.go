@@ -11,8 +11,9 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
+	"evrun/cmd/daemon"
 	"evrun/events"
-	"evrun/store/sqlite"
+	"evrun/store"
 )
 
 // shownRefusals is how many refused lines are shown; the others are counted.
@@ -126,8 +127,8 @@ func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next
 		next, err = client.EmitLines(ctx, in, o)
 		return err
 	}, func(ctx context.Context) error {
-		return b.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) (err error) {
-			next, err = api.EmitLinesTo(ctx, newEmitter(s, cfg), in, o)
+		return b.withJournal(ctx, func(ctx context.Context, s store.Store, cfg *config.Config) (err error) {
+			next, err = api.EmitLinesTo(ctx, daemon.NewEmitter(s, cfg), in, o)
 			return err
 		})
 	})

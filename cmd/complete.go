@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/store"
-	"evrun/store/sqlite"
 )
 
 // complete gives a flag's value a list to choose from.
@@ -68,7 +67,7 @@ func (e *env) completeRuns(q store.RunQuery) func(*cobra.Command, []string, stri
 		var ids []string
 		if e.completing(c) {
 			q.Limit = 100
-			_ = e.withReader(func(s *sqlite.Store) error { // without a store there is nothing to choose from
+			_ = e.withReader(func(s store.Store) error { // without a store there is nothing to choose from
 				runs, err := s.Runs(c.Context(), q)
 				for _, r := range runs {
 					ids = append(ids, r.ID+"\t"+r.State.String()+", "+r.Type)

@@ -20,7 +20,6 @@ import (
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 )
 
@@ -176,9 +175,6 @@ func (o *emitOptions) refused(err error) error {
 	return errors.Join(err, o.printJSON(map[string]any{"refused": what}))
 }
 
-// deliverFor is how long emit goes on trying when the daemon comes or goes under its hands.
-const deliverFor = 10 * time.Second
-
 // deliver hands e to the daemon, or writes it to the store where there is none (waits is true then). Trying again is safe,
 // since the event keeps its id.
 func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events.Event) (rc api.Receipt, waits bool, err error) {
@@ -191,7 +187,7 @@ func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events
 			return rc, false, err
 		}
 		if errors.Is(err, api.ErrNoDaemon) {
-			rc, err = o.write(ctx, func(em *tasks.Emitter, _ *sqlite.Store, _ *config.Config) (*events.Event, error) {
+			rc, err = o.write(ctx, func(em *tasks.Emitter, _ store.Store, _ *config.Config) (*events.Event, error) {
 				return e, em.Check(e)
 			})
 			if err == nil || !errors.Is(err, store.ErrLocked) {
@@ -208,74 +204,6 @@ func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events
 			return rc, false, ctx.Err()
 		}
 	}
-}
-
-// write appends an event to the journal, as the daemon would. what makes the event, and has the emitter check it.
-func (e *env) write(ctx context.Context, what func(*tasks.Emitter, *sqlite.Store, *config.Config) (*events.Event, error)) (rc api.Receipt, err error) {
-	err = e.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) error {
-		em := newEmitter(s, cfg)
-		ev, err := what(em, s, cfg)
-		if err != nil {
-			return err
-		}
-		receipts, err := em.Accept(ctx, []*events.Event{ev})
-		if err == nil {
-			rc = api.Receipt{ID: ev.ID, Source: ev.Source, Sequence: receipts[0].Sequence, Duplicate: receipts[0].Duplicate}
-		}
-		return err
-	})
-	return rc, err
-}
-
-// withJournal lets do put events into the journal while no daemon runs. It registers no handlers, since the file may be half
-// edited, or another one: those that the next daemon has see the events, new ones too.
-func (e *env) withJournal(ctx context.Context, do func(context.Context, *sqlite.Store, *config.Config) error) error {
-	issuer := e.issuer()
-	if issuer != nil && !left() {
-		return errIssuerGone
-	}
-	cfg, err := e.load()
-	if err != nil {
-		return err
-	}
-	if issuer != nil {
-		cfg.Settings.Store.Path = issuer.Store
-	}
-	return e.withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error { return do(ctx, s, cfg) })
-}
-
-// daemonOrStore has the daemon do something, or does it in the store where there is none (alone is true then). It waits for a
-// daemon that starts or stops: that has the store, but not yet or no longer the socket.
-func (e *env) daemonOrStore(ctx context.Context, daemon, direct func(context.Context) error) (alone bool, err error) {
-	deadline := time.Now().Add(deliverFor)
-	for {
-		if err = daemon(ctx); !errors.Is(err, api.ErrNoDaemon) {
-			return false, err
-		}
-		if err = direct(ctx); !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
-			return true, err
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return true, ctx.Err()
-		}
-	}
-}
-
-// withStore opens the store for writing while do runs.
-func (e *env) withStore(ctx context.Context, cfg *config.Config, do func(context.Context, *sqlite.Store) error) (err error) {
-	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true, MaxData: cfg.Settings.Server.MaxEvent, MaxWAL: cfg.Settings.Store.MaxWAL,
-		Warn: func(note string) { e.note("store: %s", note) }})
-	if err != nil {
-		return err
-	}
-	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(writing) }()
-	err = do(ctx, s)
-	stop()
-	return errors.Join(err, <-ended, s.Close())
 }
 
 // accepted prints the acknowledgement.

@@ -14,7 +14,6 @@ import (
 	"evrun/cmd/api"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 )
 
@@ -83,7 +82,7 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 	case o.since > 0:
 		q.Since = time.Now().Add(-o.since)
 	}
-	return o.withReader(func(s *sqlite.Store) error {
+	return o.withReader(func(s store.Store) error {
 		if o.chain != "" {
 			member, err := findEvent(ctx, s, o.chain)
 			if err != nil {
@@ -149,10 +148,10 @@ func (e *env) printEvents(page []*events.Event, header bool) error {
 }
 
 func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
-	return o.withReader(func(s *sqlite.Store) error {
+	return o.withReader(func(s store.Store) error {
 		find := findEvent
 		if o.byID {
-			find = func(ctx context.Context, s *sqlite.Store, id string) (*events.Event, error) { return s.Event(ctx, id) }
+			find = func(ctx context.Context, s store.Store, id string) (*events.Event, error) { return s.Event(ctx, id) }
 		}
 		ev, err := find(ctx, s, name)
 		if err != nil {

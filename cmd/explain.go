@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/daemon"
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/explain"
@@ -72,7 +73,7 @@ func runExplain(o *emitOptions, e *events.Event) error {
 	if err != nil {
 		return err
 	}
-	if err := newEmitter(nil, cfg).Stamp(e); err != nil {
+	if err := daemon.NewEmitter(nil, cfg).Stamp(e); err != nil {
 		return err
 	}
 	return o.explained(e, explain.Event(cfg.Wiring.Handlers, e, cfg.Secrets))
@@ -89,12 +90,6 @@ func (o *emitOptions) dryRun(ctx context.Context, client *api.Client, e *events.
 		return err
 	}
 	return o.explained(e, report)
-}
-
-// explain is what POST /v1/explain answers.
-func (a *app) explain(e *events.Event) explain.Report {
-	cfg := a.current.Load()
-	return explain.Event(cfg.Wiring.Handlers, e, cfg.Secrets)
 }
 
 // explained prints a report, and gives the exit code where nothing matches.

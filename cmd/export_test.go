@@ -14,12 +14,13 @@ import (
 )
 
 // ServeWith is `evrun serve` for tests that need handlers, or a store, that no wiring file can give: mend changes what was
-// loaded, tune what the store is opened with. All else is what users run. args begin with "serve".
-func ServeWith(args []string, in io.Reader, out, errOut io.Writer, mend func(*config.Config), tune func(*store.Options)) int {
+// loaded, tune changes how the store is opened, and visible lets other processes of this user trace it. All else is what users run.
+// args begin with "serve".
+func ServeWith(args []string, in io.Reader, out, errOut io.Writer, visible bool, mend func(*config.Config), tune func(*store.Options)) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, release := stopping.Context(exitAtOnce)
 	defer release()
-	e := &env{in: in, out: out, err: errOut}
+	e := &env{in: in, out: out, err: errOut, visible: visible}
 	root := newRootCmd(e)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -55,6 +56,3 @@ func Commands() (names []string) {
 	walk(newRootCmd(&env{}))
 	return names
 }
-
-// Visible has the daemon of this process stay visible to others of its user.
-func Visible() { hide = func() error { return nil } }

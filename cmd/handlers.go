@@ -15,9 +15,9 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
+	"evrun/cmd/daemon"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/fault"
 )
@@ -115,7 +115,7 @@ func (e *env) handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
 	if cfg, err = e.load(); err != nil {
 		return nil, err
 	}
-	err = e.withReader(func(s *sqlite.Store) (err error) {
+	err = e.withReader(func(s store.Store) (err error) {
 		list, err = tasks.StoredStatuses(ctx, s, cfg.Wiring.Handlers)
 		return err
 	})
@@ -229,7 +229,7 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 // handlerChange is what a command does to a handler: by the daemon, or to the store where there is none.
 type handlerChange struct {
 	daemon func(ctx context.Context, client *api.Client, name string) (any, error)
-	direct func(ctx context.Context, s *sqlite.Store, cfg *config.Config, name string) (any, error)
+	direct func(ctx context.Context, s store.Store, cfg *config.Config, name string) (any, error)
 }
 
 func resumption(fromNow bool) handlerChange {
@@ -237,8 +237,8 @@ func resumption(fromNow bool) handlerChange {
 		daemon: func(ctx context.Context, client *api.Client, name string) (any, error) {
 			return client.ResumeHandler(ctx, name, fromNow)
 		},
-		direct: func(ctx context.Context, s *sqlite.Store, cfg *config.Config, name string) (any, error) {
-			done, err := tasks.ResumeHandler(ctx, s, newEmitter(s, cfg), name, fromNow)
+		direct: func(ctx context.Context, s store.Store, cfg *config.Config, name string) (any, error) {
+			done, err := tasks.ResumeHandler(ctx, s, daemon.NewEmitter(s, cfg), name, fromNow)
 			return api.Resumed{Name: name, Resumed: done.Done, Skipped: done}, err
 		},
 	}
@@ -248,11 +248,11 @@ var forgetting = handlerChange{
 	daemon: func(ctx context.Context, client *api.Client, name string) (any, error) {
 		return client.ForgetHandler(ctx, name)
 	},
-	direct: func(ctx context.Context, s *sqlite.Store, cfg *config.Config, name string) (any, error) {
+	direct: func(ctx context.Context, s store.Store, cfg *config.Config, name string) (any, error) {
 		if slices.ContainsFunc(cfg.Wiring.Handlers, func(h *tasks.Handler) bool { return h.Name == name }) {
 			return nil, fmt.Errorf("handler %q: %w", name, store.ErrActive)
 		}
-		done, err := tasks.ForgetHandler(ctx, s, newEmitter(s, cfg), name)
+		done, err := tasks.ForgetHandler(ctx, s, daemon.NewEmitter(s, cfg), name)
 		return api.Forgotten{Name: name, Forgotten: true, Skipped: done}, err
 	},
 }
@@ -275,7 +275,7 @@ func (e *env) changeHandlers(ctx context.Context, names []string, change handler
 			if _, err := os.Stat(cfg.Settings.Store.Path); errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("handler %q: %w", name, store.ErrNotFound)
 			}
-			return e.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) (err error) {
+			return e.withJournal(ctx, func(ctx context.Context, s store.Store, cfg *config.Config) (err error) {
 				done, err = change.direct(ctx, s, cfg, name)
 				return err
 			})

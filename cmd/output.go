@@ -3,12 +3,17 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"golang.org/x/term"
 
 	"evrun/cmd/api"
+	"evrun/cmd/config"
 	"evrun/events"
 )
 
@@ -146,4 +151,105 @@ func (p *printer) item(kind string, body []byte) error {
 		return p.run(r)
 	}
 	return nil
+}
+
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// clip shortens text to at most so many characters.
+func clip(s string, most int) string {
+	for i := range s {
+		if most == 0 {
+			return s[:i] + "…"
+		}
+		most--
+	}
+	return s
+}
+
+// indent makes text of several lines fit for a terminal, with something before each line.
+func indent(text, before string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(before + events.EscapeControl(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")) + "\n")
+	}
+	return b.String()
+}
+
+// counted is a number of things in words: 1 handler, 2 handlers.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// printFaults prints faults and warnings, one object a line.
+func (e *env) printFaults(list []config.Fault) error {
+	for _, f := range list {
+		if err := e.printJSON(map[string]any{"fault": f}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listPage is how many rows a list reads at a time; a table's columns are aligned within it.
+const listPage = 1000
+
+func unmarshal(body []byte, v any) error {
+	if err := events.DecodeJSON(body, v); err != nil {
+		return fmt.Errorf("the daemon's answer: %w", err)
+	}
+	return nil
+}
+
+// eventsOf is a number of events in words; atMost: it is a bound.
+func eventsOf(n int64, atMost bool) string {
+	text := counted(int(n), "event")
+	if atMost {
+		text = "at most " + text
+	}
+	return text
+}
+
+// age is how long ago t was, without what doesn't matter.
+func age(t time.Time) string {
+	d := time.Since(t).Round(time.Second)
+	if d >= 48*time.Hour {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return d.String()
+}
+
+// newLogger writes the log as the settings say.
+func newLogger(s config.Settings, w io.Writer) *slog.Logger {
+	opt := &slog.HandlerOptions{Level: s.Log.Level}
+	if s.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(events.JSONWriter{W: w}, opt))
+	}
+	return slog.New(slog.NewTextHandler(w, opt))
+}
+
+// version is the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	return "devel"
 }

@@ -45,10 +45,7 @@ func serveProof() {
 	if err != nil {
 		panic(err)
 	}
-	if os.Getenv(proofTraced) != "" {
-		cmd.Visible()
-	}
-	os.Exit(cmd.ServeWith(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, func(cfg *config.Config) {
+	os.Exit(cmd.ServeWith(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv(proofTraced) != "", func(cfg *config.Config) {
 		if name := os.Getenv(proofHandlers); name != "" {
 			cfg.Wiring.Handlers = append(cfg.Wiring.Handlers, wirings[name](dir)...)
 		}

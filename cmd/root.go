@@ -1,17 +1,16 @@
-// Package cmd is evrun's command line: one file a command, the tree in this one, the mapping of errors to messages and exit
-// codes in exit.go, and in app.go the one place that wires the daemon's parts together.
+// Package cmd is evrun's command line: one file a command, and their tree in this one. What several commands need is in exit.go (errors
+// become messages and exit codes), open.go (the daemon's client, or the store where no daemon runs), output.go (tables, JSON, colours)
+// and complete.go (the shell's completion). No command uses another one's file. The daemon itself is package cmd/daemon.
 package cmd
 
 import (
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"evrun/cmd/config"
 	"evrun/cmd/stopping"
 	"evrun/tasks/process"
 )
@@ -30,6 +29,7 @@ type env struct {
 	flags   *cobra.Command // the command that runs, for the settings' layering
 
 	started bool // the command line was understood: later errors are no usage errors
+	visible bool // serve does not hide its memory from other processes of its user: for tests that trace it
 }
 
 // Main runs evrun with these arguments and returns its exit code. example is the wiring file that init writes. The first interrupt ends
@@ -142,22 +142,12 @@ func (e *env) checkGlobal() error {
 	return nil
 }
 
-// load reads and checks the whole wiring file.
-func (e *env) load() (*config.Config, error) {
-	cfg, err := config.Load(e.config, e.configOptions())
-	if err == nil {
-		for _, n := range cfg.Notes {
-			e.note("%s", n)
-		}
-	}
-	return cfg, err
-}
-
-func (e *env) configOptions() config.Options {
-	return config.Options{
-		Flags: e.flags.Flags(), Getenv: os.Getenv,
-		NewLog: func(s config.Settings) *slog.Logger { return newLogger(s, e.err) },
-	}
-}
-
 func (e *env) json() bool { return e.output == "json" }
+
+// noArgs is cobra.NoArgs in our words.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s takes no arguments, and got %q", c.CommandPath(), args[0])
+	}
+	return nil
+}

@@ -3,10 +3,8 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +12,6 @@ import (
 	"evrun/cmd/api"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 )
 
 type runsOptions struct {
@@ -73,7 +70,7 @@ func (o *runsOptions) selectionFlags(c *cobra.Command) {
 }
 
 // query makes the flags a query.
-func (o *runsOptions) query(ctx context.Context, s *sqlite.Store) (q store.RunQuery, err error) {
+func (o *runsOptions) query(ctx context.Context, s store.Store) (q store.RunQuery, err error) {
 	q.Handler = o.handler
 	for _, name := range o.states {
 		state, ok := store.ParseRunState(name)
@@ -93,7 +90,7 @@ func (o *runsOptions) query(ctx context.Context, s *sqlite.Store) (q store.RunQu
 }
 
 // findEvent finds an event as people name it. A number is its seq, or its id where no event has that seq.
-func findEvent(ctx context.Context, s *sqlite.Store, name string) (*events.Event, error) {
+func findEvent(ctx context.Context, s store.Store, name string) (*events.Event, error) {
 	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
 		if e, err := eventAt(ctx, s, n); e != nil || err != nil {
 			return e, err
@@ -103,7 +100,7 @@ func findEvent(ctx context.Context, s *sqlite.Store, name string) (*events.Event
 }
 
 // eventAt is the event with a sequence, or nil.
-func eventAt(ctx context.Context, s *sqlite.Store, sequence int64) (*events.Event, error) {
+func eventAt(ctx context.Context, s store.Store, sequence int64) (*events.Event, error) {
 	page, err := s.Events(ctx, store.EventQuery{After: sequence - 1, Before: sequence + 1})
 	if err != nil || len(page) == 0 {
 		return nil, err
@@ -111,14 +108,11 @@ func eventAt(ctx context.Context, s *sqlite.Store, sequence int64) (*events.Even
 	return page[0], nil
 }
 
-// listPage is how many rows a list reads at a time; a table's columns are aligned within it.
-const listPage = 1000
-
 func runRunsList(ctx context.Context, o *runsOptions) error {
 	if o.limit < 0 {
 		return usage("--limit %d: not below 0", o.limit)
 	}
-	return o.withReader(func(s *sqlite.Store) error {
+	return o.withReader(func(s store.Store) error {
 		q, err := o.query(ctx, s)
 		if err != nil {
 			return err
@@ -183,28 +177,8 @@ func (p *printer) runs(page []store.Run, header bool) error {
 	return table.Flush()
 }
 
-func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-// clip shortens text to at most so many characters.
-func clip(s string, most int) string {
-	for i := range s {
-		if most == 0 {
-			return s[:i] + "…"
-		}
-		most--
-	}
-	return s
-}
-
 func runRunsShow(ctx context.Context, e *env, id string) error {
-	return e.withReader(func(s *sqlite.Store) error {
+	return e.withReader(func(s store.Store) error {
 		r, err := s.FindRun(ctx, id)
 		if err != nil {
 			return err
@@ -278,13 +252,4 @@ func (e *env) folded(text string) string {
 		return text
 	}
 	return fmt.Sprintf("%s\n(%d more lines: -v shows them)", first, strings.Count(rest, "\n")+1)
-}
-
-// indent makes text of several lines fit for a terminal, with something before each line.
-func indent(text, before string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		b.WriteString(before + events.EscapeControl(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")) + "\n")
-	}
-	return b.String()
 }

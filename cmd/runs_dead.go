@@ -15,7 +15,6 @@ import (
 	"evrun/cmd/api"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 )
 
@@ -137,7 +136,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 	q := store.RunQuery{Handler: o.handler}
 	if o.event != "" {
 		o.states = nil
-		if err := o.withReader(func(s *sqlite.Store) (err error) { q, err = o.query(ctx, s); return err }); err != nil {
+		if err := o.withReader(func(s store.Store) (err error) { q, err = o.query(ctx, s); return err }); err != nil {
 			return err
 		}
 	}
@@ -171,7 +170,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 		if _, err := os.Stat(cfg.Settings.Store.Path); errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("store %s: %w", cfg.Settings.Store.Path, store.ErrNotFound)
 		}
-		return o.withStore(ctx, cfg, func(ctx context.Context, s *sqlite.Store) error {
+		return o.withStore(ctx, cfg, func(ctx context.Context, s store.Store) error {
 			return apply(ctx, storedRuns{tasks.DeadRuns{Store: s, Retry: s.Retry}})
 		})
 	})

@@ -17,7 +17,6 @@ import (
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/fault"
 	"evrun/tasks/schedule"
@@ -75,7 +74,7 @@ func (e *env) schedules(ctx context.Context, n int) ([]api.Schedule, error) {
 		return nil, err
 	}
 	var marks map[string]store.ScheduleMark
-	err = e.withReader(func(s *sqlite.Store) (err error) { marks, err = s.ScheduleMarks(ctx); return err })
+	err = e.withReader(func(s store.Store) (err error) { marks, err = s.ScheduleMarks(ctx); return err })
 	if err != nil && !errors.Is(err, store.ErrNotFound) { // no daemon has run yet
 		return nil, err
 	}
@@ -350,7 +349,7 @@ func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Durati
 		rc, err = client.Fire(ctx, name)
 		return err
 	}, func(ctx context.Context) (err error) {
-		rc, err = e.write(ctx, func(em *tasks.Emitter, s *sqlite.Store, cfg *config.Config) (*events.Event, error) {
+		rc, err = e.write(ctx, func(em *tasks.Emitter, s store.Store, cfg *config.Config) (*events.Event, error) {
 			entry, err := wired(cfg, name)
 			if err != nil {
 				return nil, err
@@ -423,7 +422,7 @@ func runSchedulesPause(ctx context.Context, e *env, names []string, paused bool)
 			done, err = client.SetPaused(ctx, name, paused)
 			return err
 		}, func(ctx context.Context) (err error) {
-			return e.withJournal(ctx, func(ctx context.Context, s *sqlite.Store, cfg *config.Config) error {
+			return e.withJournal(ctx, func(ctx context.Context, s store.Store, cfg *config.Config) error {
 				entry, err := wired(cfg, name)
 				if err != nil {
 					return &exitError{code: exitFailed, err: err}

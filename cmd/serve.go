@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/config"
+	"evrun/cmd/daemon"
 	"evrun/store"
 	"evrun/tasks/process"
 )
@@ -25,7 +26,7 @@ the terminal that it was started in is closed. If an attempt does not end within
 it: exit 1, and its run is tried again at the next start.`,
 		Example: "  evrun serve -c config.example.yaml",
 		Args:    noArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return e.serve(c.Context(), e.load) },
+		RunE:    func(c *cobra.Command, _ []string) error { return e.serve(c.Context(), e.load, nil) },
 	}
 	f := c.Flags()
 	f.String("store", "", "the SQLite file (over the wiring file's store)")
@@ -35,47 +36,36 @@ it: exit 1, and its run is tried again at the next start.`,
 	return c
 }
 
-// noArgs is cobra.NoArgs in our words.
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("%s takes no arguments, and got %q", c.CommandPath(), args[0])
-	}
-	return nil
-}
-
-// hide is another one in tests that trace a daemon without being root.
-var hide = process.Hide
-
 // serve runs the daemon on the wiring file that load reads.
-func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tune ...func(*store.Options)) error {
-	hangUps := listenToHangUps()
-	defer hangUps.stop()
+func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tune func(*store.Options)) error {
+	hangUps := daemon.ListenToHangUps()
+	defer hangUps.Stop()
 	cfg, err := load()
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	alone := errors.Join(hide(), process.Adopt())
-	a, err := newApp(ctx, cfg, e.load, hangUps, e.err, tune...)
+	alone := process.Adopt()
+	if !e.visible {
+		alone = errors.Join(process.Hide(), alone)
+	}
+	log := newLogger(cfg.Settings, e.err)
+	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.load, Log: log, HangUps: hangUps, Version: version(), Tune: tune})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
 	}
 	if err != nil {
 		return err
 	}
-	a.stop = stop
-	a.warn(cfg)
 	if alone != nil {
-		a.log.Warn("commands can read evrun's memory, or leave processes behind", "error", alone)
+		log.Warn("commands can read evrun's memory, or leave processes behind", "error", alone)
 	}
-	err = a.run(ctx, func() { e.announce(a) })
+	err = d.Run(ctx, func() { e.announce(cfg) })
 	process.KillAll() // attempts that did not end after their grace
-	if cerr := a.close(); err == nil {
+	if cerr := d.Close(); err == nil {
 		err = cerr
 	}
 	if err == nil {
-		a.log.Info("stopped")
+		log.Info("stopped")
 	}
 	return err
 }
@@ -84,7 +74,7 @@ func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tu
 const announced = 50
 
 // announce prints what runs.
-func (e *env) announce(a *app) {
+func (e *env) announce(cfg *config.Config) {
 	type scheduled struct {
 		Name   string     `json:"name"`
 		Emits  string     `json:"emits"`
@@ -99,7 +89,7 @@ func (e *env) announce(a *app) {
 	}
 	var schedules []scheduled
 	now := time.Now()
-	for _, s := range a.cfg.Wiring.Schedules {
+	for _, s := range cfg.Wiring.Schedules {
 		line := scheduled{Name: s.Name, Emits: s.Type, When: s.Timing.Describe(), Paused: s.Paused}
 		if next, ok := s.Timing.Next(now); ok {
 			next = next.In(s.Timing.Location())
@@ -108,7 +98,7 @@ func (e *env) announce(a *app) {
 		schedules = append(schedules, line)
 	}
 	var handlers []handling
-	for _, h := range a.cfg.Wiring.Handlers {
+	for _, h := range cfg.Wiring.Handlers {
 		line := handling{Name: h.Name, Kind: h.Kind}
 		for _, p := range h.On {
 			line.On = append(line.On, p.String())
@@ -117,16 +107,16 @@ func (e *env) announce(a *app) {
 	}
 	if e.json() {
 		_ = e.printJSON(map[string]any{"serving": map[string]any{
-			"config": a.cfg.Path, "store": a.cfg.Settings.Store.Path, "socket": a.cfg.Settings.Server.Socket,
+			"config": cfg.Path, "store": cfg.Settings.Store.Path, "socket": cfg.Settings.Server.Socket,
 			"handlers": handlers, "schedules": schedules,
 		}})
 		return
 	}
 	p := e.printer()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s runs %s\n", p.paint(bold, "evrun "+version()), a.cfg.Path)
-	fmt.Fprintf(&b, "  store     %s\n", a.cfg.Settings.Store.Path)
-	fmt.Fprintf(&b, "  socket    %s\n", a.cfg.Settings.Server.Socket)
+	fmt.Fprintf(&b, "%s runs %s\n", p.paint(bold, "evrun "+version()), cfg.Path)
+	fmt.Fprintf(&b, "  store     %s\n", cfg.Settings.Store.Path)
+	fmt.Fprintf(&b, "  socket    %s\n", cfg.Settings.Server.Socket)
 	for i, h := range handlers {
 		if i == announced {
 			fmt.Fprintf(&b, "  and %d handlers more (evrun status)\n", len(handlers)-i)

@@ -83,21 +83,3 @@ func runStatus(ctx context.Context, e *env) error {
 	_, err = fmt.Fprint(e.out, b.String())
 	return err
 }
-
-// eventsOf is a number of events in words; atMost: it is a bound.
-func eventsOf(n int64, atMost bool) string {
-	text := counted(int(n), "event")
-	if atMost {
-		text = "at most " + text
-	}
-	return text
-}
-
-// age is how long ago t was, without what doesn't matter.
-func age(t time.Time) string {
-	d := time.Since(t).Round(time.Second)
-	if d >= 48*time.Hour {
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
-	}
-	return d.String()
-}

@@ -12,7 +12,6 @@ import (
 	"evrun/cmd/api"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -159,16 +158,16 @@ func (t *tail) query() api.StreamQuery {
 	return q
 }
 
-// readStore prints what is in the store from where the tail is.
+// readStore prints the events in the store from where the tail is.
 func (t *tail) readStore(ctx context.Context, path string) error {
-	s, err := sqlite.OpenReader(path)
-	if err != nil {
-		if errors.Is(err, store.ErrNotFound) {
-			t.started = true // whatever comes is new
-		}
-		return err
+	err := readStore(path, func(s store.Store) error { return t.stored(ctx, s) })
+	if errors.Is(err, store.ErrNotFound) {
+		t.started = true // whatever comes is new
 	}
-	defer s.Close()
+	return err
+}
+
+func (t *tail) stored(ctx context.Context, s store.Store) (err error) {
 	q := store.EventQuery{Patterns: t.patterns}
 	if !t.started {
 		switch {
@@ -217,7 +216,7 @@ func (t *tail) readStore(ctx context.Context, path string) error {
 	}
 }
 
-func (t *tail) storedRuns(ctx context.Context, s *sqlite.Store, e *events.Event) error {
+func (t *tail) storedRuns(ctx context.Context, s store.Store, e *events.Event) error {
 	runs, err := s.Runs(ctx, store.RunQuery{Sequence: e.Sequence})
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"evrun/cmd/api"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 )
 
 func newUsersCmd(e *env) *cobra.Command {
@@ -44,25 +43,11 @@ func newUsersCmd(e *env) *cobra.Command {
 	return c
 }
 
-// withReader opens the store for reading while do runs: beside the daemon, or without one.
-func (e *env) withReader(do func(*sqlite.Store) error) error {
-	cfg, err := e.settings()
-	if err != nil {
-		return err
-	}
-	s, err := sqlite.OpenReader(cfg.Settings.Store.Path)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	return do(s)
-}
-
 func runUsersList(ctx context.Context, e *env, limit int) error {
 	if limit < 0 {
 		return usage("--limit %d: not below 0", limit)
 	}
-	return e.withReader(func(s *sqlite.Store) error {
+	return e.withReader(func(s store.Store) error {
 		table := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 		if !e.json() {
 			fmt.Fprintln(table, "ID\tNAME\tEMAIL\tCREATED")
@@ -95,7 +80,7 @@ func runUsersList(ctx context.Context, e *env, limit int) error {
 }
 
 func runUsersShow(ctx context.Context, e *env, key string) error {
-	return e.withReader(func(s *sqlite.Store) error {
+	return e.withReader(func(s store.Store) error {
 		u, err := s.User(ctx, key)
 		if err != nil {
 			return err
@@ -116,11 +101,4 @@ func (e *env) showUser(u store.User) error {
 	fmt.Fprintf(table, "id\t%d\nname\t%s\nemail\t%s\nattributes\t%s\ncreated\t%s\nevent\t%s\n", u.ID, events.EscapeControl(u.Name),
 		events.EscapeControl(u.Email), events.EscapeControl(attributes), u.CreatedAt.Format(time.RFC3339), events.EscapeControl(u.EventID))
 	return table.Flush()
-}
-
-func unmarshal(body []byte, v any) error {
-	if err := events.DecodeJSON(body, v); err != nil {
-		return fmt.Errorf("the daemon's answer: %w", err)
-	}
-	return nil
 }

@@ -104,21 +104,3 @@ func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 		}
 	}
 }
-
-// counted is a number of things in words: 1 handler, 2 handlers.
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
-}
-
-// printFaults prints faults and warnings, one object a line.
-func (e *env) printFaults(list []config.Fault) error {
-	for _, f := range list {
-		if err := e.printJSON(map[string]any{"fault": f}); err != nil {
-			return err
-		}
-	}
-	return nil
-}

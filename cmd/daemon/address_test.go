@@ -1,4 +1,4 @@
-package cmd
+package daemon
 
 import (
 	"net"
@@ -39,7 +39,7 @@ func TestNobodyElseCanPlantAnAddress(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "notes")
-			a := address{Config: "/srv/evrun.yaml", Socket: "/srv/evrun.sock", Store: "/srv/evrun.db", MaxEvent: 1}
+			a := Address{Config: "/srv/evrun.yaml", Socket: "/srv/evrun.sock", Store: "/srv/evrun.db", MaxEvent: 1}
 			must(t, a.rememberIn(dir))
 			if got := addressIn(dir, me, a.Config); got == nil || *got != a {
 				t.Fatalf("noted as %+v", got)
@@ -64,16 +64,16 @@ func TestAddressesOfDaemonsThatAreGoneAreSwept(t *testing.T) {
 		t.Cleanup(func() { l.Close() })
 		return l.Addr().String()
 	}
-	living := address{Config: "/srv/living.yaml", Socket: socket("living"), Store: "/srv/living.db"}
-	gone := address{Config: "/srv/gone.yaml", Socket: filepath.Join(dir, "gone"), Store: "/srv/gone.db"}
-	next := address{Config: "/srv/next.yaml", Socket: socket("next"), Store: "/srv/next.db"}
-	for _, a := range []address{gone, living, next} {
+	living := Address{Config: "/srv/living.yaml", Socket: socket("living"), Store: "/srv/living.db"}
+	gone := Address{Config: "/srv/gone.yaml", Socket: filepath.Join(dir, "gone"), Store: "/srv/gone.db"}
+	next := Address{Config: "/srv/next.yaml", Socket: socket("next"), Store: "/srv/next.db"}
+	for _, a := range []Address{gone, living, next} {
 		if err := a.rememberIn(notes); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, c := range []struct {
-		a    address
+		a    Address
 		kept bool
 	}{{gone, false}, {living, true}, {next, true}} {
 		if kept := addressIn(notes, os.Getuid(), c.a.Config) != nil; kept != c.kept {

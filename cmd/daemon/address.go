@@ -1,4 +1,4 @@
-package cmd
+package daemon
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"syscall"
@@ -22,16 +21,15 @@ import (
 	"evrun/events"
 	"evrun/store/files"
 	"evrun/tasks"
-	"evrun/tasks/process"
 )
 
-// address is where the daemon of a wiring file is reached. A daemon notes it under the file's path when it starts, since
+// Address is where the daemon of a wiring file is reached. A daemon notes it under the file's path when it starts, since
 // the file alone does not always say: it may be half saved, or name a socket that needs a restart.
 //
 // The note is a file of its user's, in a folder that nobody else can write to (see addressFolders), so that no other user
 // can lead a command to a daemon of theirs. A note that was left behind does no harm: what it says counts only while a
 // daemon answers there that runs this very file.
-type address struct {
+type Address struct {
 	Config   string `json:"config"` // the wiring file, absolute
 	Socket   string `json:"socket"`
 	Store    string `json:"store"`
@@ -42,20 +40,20 @@ type address struct {
 
 // notes are the notes of one daemon's address.
 type notes struct {
-	address
+	Address
 	folders []string // that have one
 }
 
 // addressOf is the address of a daemon with this configuration.
-func addressOf(cfg *config.Config) address {
-	a := address{Config: cfg.Path, Socket: cfg.Settings.Server.Socket, Store: cfg.Settings.Store.Path, MaxEvent: cfg.Settings.Server.MaxEvent}
+func addressOf(cfg *config.Config) Address {
+	a := Address{Config: cfg.Path, Socket: cfg.Settings.Server.Socket, Store: cfg.Settings.Store.Path, MaxEvent: cfg.Settings.Server.MaxEvent}
 	alone, err := config.LoadSettings(cfg.Path, config.Options{Getenv: func(string) string { return "" }})
 	a.Beside = err != nil || alone.Settings.Server.Socket != a.Socket || alone.Settings.Store.Path != a.Store
 	return a
 }
 
-// settings turns an address into what a client needs of a wiring file.
-func (a *address) settings() *config.Config {
+// Settings are the settings that a client needs, without a wiring file.
+func (a *Address) Settings() *config.Config {
 	cfg := &config.Config{Path: a.Config, Dir: filepath.Dir(a.Config)}
 	cfg.Settings.Server.Socket, cfg.Settings.Server.MaxEvent, cfg.Settings.Store.Path = a.Socket, a.MaxEvent, a.Store
 	return cfg
@@ -118,7 +116,7 @@ func (n *notes) renew() {
 }
 
 // rememberIn writes the note into a folder, which it makes. Notes of daemons that are gone are removed.
-func (a *address) rememberIn(dir string) error {
+func (a *Address) rememberIn(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -147,7 +145,7 @@ func (a *address) rememberIn(dir string) error {
 
 // forget takes the address back. It must be called while the daemon still has its store: from then on another one may note
 // the same.
-func (a *address) forget() {
+func (a *Address) forget() {
 	for _, dir := range addressFolders(os.Getuid()) {
 		if noted := addressIn(dir, os.Getuid(), a.Config); noted != nil && *noted == *a {
 			_ = os.Remove(filepath.Join(dir, addressFile(a.Config)))
@@ -167,7 +165,7 @@ func sweepAddresses(dir string) {
 }
 
 // addressIn reads the note of a wiring file in a user's address folder; nil: there is none that can be trusted.
-func addressIn(dir string, uid int, config string) *address {
+func addressIn(dir string, uid int, config string) *Address {
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || !private(info, uid) {
 		return nil
 	}
@@ -179,7 +177,7 @@ func addressIn(dir string, uid int, config string) *address {
 }
 
 // readAddress reads a note in a folder that can be trusted; nil: it is not one of this user's.
-func readAddress(path string, uid int) *address {
+func readAddress(path string, uid int) *Address {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil
@@ -190,16 +188,16 @@ func readAddress(path string, uid int) *address {
 		return nil
 	}
 	text, err := io.ReadAll(io.LimitReader(f, 64<<10))
-	a := new(address)
+	a := new(Address)
 	if err != nil || json.Unmarshal(text, a) != nil || !filepath.IsAbs(a.Socket) || !filepath.IsAbs(a.Store) {
 		return nil
 	}
 	return a
 }
 
-// recall finds the address that a daemon of this wiring file noted: one of this user's, or of the user whose file it is,
+// Recall finds the address that a daemon of this wiring file noted: one of this user's, or of the user whose file it is,
 // who decides where the file leads anyway. nil: there is none.
-func recall(config string) *address {
+func Recall(config string) *Address {
 	users := []int{os.Getuid()}
 	if info, err := os.Stat(config); err == nil {
 		if sys, ok := info.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != users[0] {
@@ -225,16 +223,16 @@ func listening(socket string) bool {
 	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// answers says whether the daemon at the address runs the file that it was noted for.
-func (a *address) answers(ctx context.Context) bool {
+// Answers says whether the daemon at the address runs the file that it was noted for.
+func (a *Address) Answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	s, err := api.NewClient(a.Socket, a.Config, a.Store).Status(ctx)
 	return err == nil && wiringKey(s.Config) == wiringKey(a.Config)
 }
 
-// allowed says whether the variables that place a daemon, where they are set, lead to this one.
-func (a *address) allowed(getenv func(string) string) bool {
+// Allowed says whether the variables that place a daemon, where they are set, lead to this one.
+func (a *Address) Allowed(getenv func(string) string) bool {
 	for _, v := range []struct{ name, path string }{{"EVRUN_SERVER_SOCKET", a.Socket}, {"EVRUN_STORE", a.Store}} {
 		text := getenv(v.name)
 		if text != "" && !filepath.IsAbs(text) {
@@ -247,42 +245,12 @@ func (a *address) allowed(getenv func(string) string) bool {
 	return true
 }
 
-// settings reads what a client needs of the wiring file. Where the file can't be read, or leads elsewhere than to the daemon
-// that runs it, that daemon is found by its address.
-func (e *env) settings() (*config.Config, error) {
-	if a := e.issuer(); a != nil {
-		return a.settings(), nil
-	}
-	cfg, err := config.LoadSettings(e.config, e.configOptions())
-	a := recall(e.config)
-	switch {
-	case a == nil, !a.allowed(os.Getenv):
-		return cfg, err
-	case err == nil && a.Socket == cfg.Settings.Server.Socket:
-		return cfg, nil
-	case err == nil && a.Beside: // the file leads to another daemon, or to none
-		return cfg, nil
-	case !a.answers(e.flags.Context()):
-		return cfg, err
-	}
-	var faults *config.Errors
-	if errors.As(err, &faults) {
-		first := faults.Faults[0]
-		first.Hint = ""
-		e.note("%s (the file is wrong now; using the daemon that runs it, on %s)", first.String(), a.Socket)
-	} else {
-		e.note("%s names the socket %s; using the daemon that runs this file, on %s (a changed socket or store needs a restart)",
-			e.config, cfg.Settings.Server.Socket, a.Socket)
-	}
-	return a.settings(), nil
-}
-
 // variableDaemon tells the commands that a daemon starts of its address, as JSON. Beside it they have EVRUN_CONFIG, and the
 // secret by which they publish events in the name of their run.
 const variableDaemon = "EVRUN_DAEMON"
 
 // variables are the environment of the daemon's commands.
-func (a *address) variables() map[string]string {
+func (a *Address) variables() map[string]string {
 	text, err := events.MarshalJSON(a)
 	if err != nil {
 		return nil
@@ -290,45 +258,13 @@ func (a *address) variables() map[string]string {
 	return map[string]string{"EVRUN_CONFIG": a.Config, variableDaemon: string(text)}
 }
 
-// issuer is the daemon that runs the command which this evrun is a part of, if it is the one of the wiring file that is asked
-// for; nil: there is none, or the file is another one.
-func (e *env) issuer() *address {
-	a := new(address)
-	if os.Getenv(tasks.VariableRunToken) == "" || json.Unmarshal([]byte(os.Getenv(variableDaemon)), a) != nil ||
-		!filepath.IsAbs(a.Socket) || !filepath.IsAbs(a.Store) || wiringKey(a.Config) != wiringKey(e.config) || !a.allowed(os.Getenv) {
+// Issuer is the address of the daemon that runs the command which this process is a part of. It is nil where no daemon does, or
+// that daemon runs another wiring file than this one.
+func Issuer(wiring string, getenv func(string) string) *Address {
+	a := new(Address)
+	if getenv(tasks.VariableRunToken) == "" || json.Unmarshal([]byte(getenv(variableDaemon)), a) != nil ||
+		!filepath.IsAbs(a.Socket) || !filepath.IsAbs(a.Store) || wiringKey(a.Config) != wiringKey(wiring) || !a.Allowed(getenv) {
 		return nil
 	}
 	return a
 }
-
-// clientOf is for the daemon of these settings.
-func clientOf(cfg *config.Config) *api.Client {
-	return api.NewClient(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path)
-}
-
-// client is for the daemon of these settings. To the one that runs the command which this evrun is a part of, and to no other,
-// it presents the command's secret.
-func (e *env) client(cfg *config.Config) (*api.Client, error) {
-	c := clientOf(cfg)
-	if a := e.issuer(); a != nil && a.Socket == cfg.Settings.Server.Socket {
-		c.RunToken = os.Getenv(tasks.VariableRunToken)
-		if !runToken.MatchString(c.RunToken) {
-			return nil, usage("%s is not what evrun set it to; unset it to publish events by themselves", tasks.VariableRunToken)
-		}
-		if left() {
-			c.RunEnded = func() {
-				e.note("the attempt that started this program has ended, and left it: the event is in no run, and begins a chain of its own")
-			}
-		}
-	}
-	return c, nil
-}
-
-// left says whether a command with leave started this evrun: it may outlive its attempt. What it publishes then is in a chain
-// of its own, so a loop through it is not cut off as one within a chain is; each turn of one starts such a process.
-func left() bool { return os.Getenv(process.LeaveVariable) != "" }
-
-var runToken = regexp.MustCompile(`^[A-Za-z0-9]+$`)
-
-// errIssuerGone: an event that belongs to a run can't be accepted without the daemon that knows the run.
-var errIssuerGone = &exitError{code: exitNoDaemon, err: errors.New("the daemon that runs this command is gone, and the event belongs to the command's run; the run is tried again when evrun serve is back")}

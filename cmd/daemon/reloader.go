@@ -1,4 +1,4 @@
-package cmd
+package daemon
 
 import (
 	"context"
@@ -31,18 +31,23 @@ const (
 // reloader puts what the wiring file says now in the place of the wiring that runs: at a SIGHUP, when somebody asks for it, and
 // when the file changes. The file is checked whole first; one that is wrong changes nothing.
 type reloader struct {
-	a    *app
-	load func() (*config.Config, error)
+	d *Daemon
 
 	mu   sync.Mutex // one reload at a time
 	seen [sha256.Size]byte
 	last *api.Reloaded // nil: none yet
 }
 
+func newReloader(d *Daemon) *reloader {
+	r := &reloader{d: d}
+	r.seen = r.digest()
+	return r
+}
+
 // run reloads at signals and changes until ctx ends.
 func (r *reloader) run(ctx context.Context) error {
 	var looks <-chan time.Time // nil: not watched
-	if r.a.current.Load().Settings.Server.Watch {
+	if r.d.current.Load().Settings.Server.Watch {
 		ticker := time.NewTicker(lookEvery)
 		defer ticker.Stop()
 		looks = ticker.C
@@ -50,10 +55,10 @@ func (r *reloader) run(ctx context.Context) error {
 	files := quiet{} // they may have changed since they were read
 	for {
 		select {
-		case <-r.a.hangUps.c:
-			if r.a.hangUps.closed() {
-				r.a.log.Info("the terminal that evrun was started in was closed")
-				r.a.stop()
+		case <-r.d.o.HangUps.signals():
+			if r.d.o.HangUps.closed() {
+				r.d.log.Info("the terminal that evrun was started in was closed")
+				r.d.stop()
 				return nil
 			}
 			_, _ = r.reload(ctx) // it is logged
@@ -111,7 +116,7 @@ func inode(info os.FileInfo) uint64 {
 
 // files are those that the wiring is read from.
 func (r *reloader) files() []string {
-	cfg := r.a.current.Load()
+	cfg := r.d.current.Load()
 	return append([]string{cfg.Path}, cfg.Files...)
 }
 
@@ -142,7 +147,7 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 	defer r.mu.Unlock()
 	r.seen = r.digest()
 	done := api.Reloaded{At: time.Now().UTC()}
-	cfg, err := r.load()
+	cfg, err := r.d.o.Load()
 	if err == nil {
 		err = r.swap(ctx, cfg, &done)
 	}
@@ -152,16 +157,16 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 	case err != nil:
 		return done, r.rejected(ctx, done, err)
 	case done.None():
-		r.a.log.Info("the wiring file was read again: nothing has changed")
+		r.d.log.Info("the wiring file was read again: nothing has changed")
 		return done, nil
 	}
 	r.last = &done
 	r.seen = r.digest() // it may name other schema files now
-	r.a.log.Info("the wiring was reloaded", "handlers", done.Handlers, "schedules", done.Schedules, "events", done.Events)
+	r.d.log.Info("the wiring was reloaded", "handlers", done.Handlers, "schedules", done.Schedules, "events", done.Events)
 	if len(done.Restart) > 0 {
-		r.a.log.Warn("some settings have changed that only a restart applies", "settings", done.Restart)
+		r.d.log.Warn("some settings have changed that only a restart applies", "settings", done.Restart)
 	}
-	r.a.warn(cfg)
+	r.d.warn(cfg)
 	data := map[string]any{"path": cfg.Path, "handlers": done.Handlers, "schedules": done.Schedules, "events": done.Events}
 	if len(done.Restart) > 0 {
 		data["restart"] = done.Restart
@@ -186,10 +191,10 @@ func (r *reloader) lastOne() *api.Reloaded {
 // swap puts cfg in the place of what runs: all of it, or nothing. What is stored of it (handlers, the tables that they need, and
 // schedules) is one transaction; what follows can't fail.
 func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloaded) (err error) {
-	was := r.a.current.Load()
-	done.Schedules, err = r.a.scheduler.Replace(ctx, cfg.Wiring.Schedules, func(marks []store.ScheduleMark, gone []string) error {
-		replaced, err := r.a.runner.Replace(ctx, cfg.Wiring.Handlers, tasks.Along{
-			Marks: marks, Gone: gone, Done: func() { r.a.emitter.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes) },
+	was := r.d.current.Load()
+	done.Schedules, err = r.d.scheduler.Replace(ctx, cfg.Wiring.Schedules, func(marks []store.ScheduleMark, gone []string) error {
+		replaced, err := r.d.runner.Replace(ctx, cfg.Wiring.Handlers, tasks.Along{
+			Marks: marks, Gone: gone, Done: func() { r.d.emitter.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes) },
 		})
 		done.Handlers, done.Left, done.Paused, done.Unknown = replaced.Changes, replaced.Left, replaced.Paused, replaced.Unknown
 		return err
@@ -201,8 +206,8 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 		func(a, b tasks.EventType) bool { return a.Version == b.Version })
 	done.Restart = was.Settings.Differing(cfg.Settings)
 	cfg.Settings = was.Settings
-	r.a.current.Store(cfg)
-	r.a.loaded.Store(&done.At)
+	r.d.current.Store(cfg)
+	r.d.loaded.Store(&done.At)
 	return nil
 }
 
@@ -220,18 +225,18 @@ func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) e
 		}
 		p.Faults, _ = events.MarshalJSON(faults.Faults) // of strings and numbers
 	}
-	r.a.log.Error("the wiring file was refused, and nothing has changed", "errors", lines)
-	r.tell(ctx, events.TypeConfigRejected, map[string]any{"path": r.a.current.Load().Path, "errors": lines})
+	r.d.log.Error("the wiring file was refused, and nothing has changed", "errors", lines)
+	r.tell(ctx, events.TypeConfigRejected, map[string]any{"path": r.d.current.Load().Path, "errors": lines})
 	return p
 }
 
 // tell publishes one of evrun's own events.
 func (r *reloader) tell(ctx context.Context, typ string, data map[string]any) {
-	e, err := r.a.emitter.Notice(typ, "", data)
+	e, err := r.d.emitter.Notice(typ, "", data)
 	if err == nil {
-		_, err = r.a.emitter.Accept(ctx, []*events.Event{e})
+		_, err = r.d.emitter.Accept(ctx, []*events.Event{e})
 	}
 	if err != nil {
-		r.a.log.Warn("an event of evrun's own can't be published", "type", typ, "error", err)
+		r.d.log.Warn("an event of evrun's own can't be published", "type", typ, "error", err)
 	}
 }

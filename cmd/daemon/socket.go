@@ -1,4 +1,4 @@
-package cmd
+package daemon
 
 import (
 	"context"
@@ -111,7 +111,7 @@ func (s *socket) mend() (again bool, err error) {
 const keepEvery = time.Second
 
 // keepSocket makes the socket and the notes of its address again when they are removed, until ctx ends.
-func (a *app) keepSocket(ctx context.Context) error {
+func (d *Daemon) keepSocket(ctx context.Context) error {
 	ticker := time.NewTicker(keepEvery)
 	defer ticker.Stop()
 	told := ""
@@ -121,15 +121,15 @@ func (a *app) keepSocket(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		switch again, err := a.socket.mend(); {
+		switch again, err := d.socket.mend(); {
 		case err != nil && err.Error() != told:
 			told = err.Error()
-			a.log.Error("the control socket is gone, and can't be made again: no command reaches this daemon", "error", err)
+			d.log.Error("the control socket is gone, and can't be made again: no command reaches this daemon", "error", err)
 		case err == nil && again:
 			told = ""
-			a.log.Warn("the control socket was removed, and is there again", "socket", a.socket.Socket)
+			d.log.Warn("the control socket was removed, and is there again", "socket", d.socket.Socket)
 		}
-		a.address.renew()
+		d.address.renew()
 	}
 }
 

@@ -1,0 +1,197 @@
+// Package daemon wires the parts of evrun together and runs them as one: the store, the bus, the emitter, the runner of the handlers,
+// the scheduler, the HTTP API on the control socket, and what keeps them current (reloads, metrics, the note of the daemon's address).
+// It is the only place that knows all of them.
+//
+//	d, err := daemon.New(ctx, cfg, daemon.Options{Load: load, Log: log})
+//	if err != nil {
+//		return err
+//	}
+//	err = d.Run(ctx, func() { fmt.Println("ready") })
+//	return errors.Join(err, d.Close())
+//
+// New opens the store and starts nothing. Run starts every part in a goroutine of its own, and returns when all of them have
+// ended: it stops first what lets events in, then the runner with its grace period, then bus and store. Close releases what New and
+// Run took, and must be called after Run has returned.
+//
+// A daemon notes its address where the commands of its user look for it (see [Address]): a wiring file alone does not always say
+// where its daemon is.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"evrun/cmd/api"
+	"evrun/cmd/config"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+	"evrun/tasks/process"
+	"evrun/tasks/schedule"
+)
+
+// Options are what a daemon needs beside its wiring file.
+type Options struct {
+	Load    func() (*config.Config, error) // reads the wiring file again, for a reload
+	Log     *slog.Logger                   // default: nothing is logged
+	HangUps *HangUps                       // the SIGHUPs that ask for a reload; default: none
+	Version string                         // of evrun, for its status
+	Tune    func(*store.Options)           // changes how the store is opened; default: it does not
+}
+
+// Daemon is the daemon of one wiring file. Its methods are called in the order New, Run, Close.
+type Daemon struct {
+	o         Options
+	cfg       *config.Config                // the one that it was started with: its settings hold until the end
+	current   atomic.Pointer[config.Config] // the one whose wiring runs
+	loaded    atomic.Pointer[time.Time]     // when that was read
+	log       *slog.Logger
+	store     *sqlite.Store
+	bus       *events.Bus
+	commits   *events.Feed[store.Commit]
+	emitter   *tasks.Emitter
+	runner    *tasks.Runner
+	scheduler *schedule.Scheduler
+	reloader  *reloader
+	stop      context.CancelFunc // ends the context of Run
+	server    *api.Server
+	socket    *socket
+	address   notes // noted while the socket is open
+	started   time.Time
+}
+
+// New opens the store of a wiring file, and checks that the control socket can be opened. It starts no goroutine. Its error is
+// [store.ErrLocked] where another daemon has the store; then, and after any other error, there is nothing to close.
+func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &Daemon{o: o, cfg: cfg, log: o.Log, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now()}
+	d.current.Store(cfg)
+	d.loaded.Store(&d.started)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	if d.store, err = openStore(ctx, cfg, d.storeOptions()); err != nil {
+		return nil, err
+	}
+	d.endLeftovers(ctx)
+	if err = vacate(cfg.Settings.Server.Socket); err != nil {
+		return nil, err
+	}
+	d.address = notes{Address: addressOf(cfg)}
+	d.emitter = NewEmitter(d.store, cfg)
+	metrics := newMetrics()
+	metrics.watch(d.store.WAL)
+	d.runner = tasks.NewRunner(tasks.Options{
+		Store: d.store, Bus: d.bus, Emitter: d.emitter, Handlers: cfg.Wiring.Handlers, Log: d.log, Grace: cfg.Settings.Grace,
+		Variables:   d.address.variables(),
+		Wired:       d.open,
+		Unannounced: metrics.unannounced,
+	})
+	d.scheduler = schedule.NewScheduler(schedule.Options{
+		Store: d.store, Emitter: d.emitter, Entries: cfg.Wiring.Schedules, Log: d.log, Settled: d.settled,
+		Observe: metrics.slotAccepted,
+	})
+	d.reloader = newReloader(d)
+	d.server = api.NewServer(api.Options{
+		Store: d.store, Emitter: d.emitter, Runner: d.runner, Scheduler: d.scheduler, Bus: d.bus, Commits: d.commits, Log: d.log,
+		MaxData: cfg.Settings.Server.MaxEvent, Status: d.status, Reload: d.reloader.reload, Explain: d.explain, Metrics: metrics.handler(),
+	})
+	return d, nil
+}
+
+// NewEmitter makes an emitter that knows the types which the wiring file declares.
+func NewEmitter(journal store.Journal, cfg *config.Config) *tasks.Emitter {
+	em := tasks.NewEmitter(journal, cfg.Settings.Server.MaxEvent)
+	em.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes)
+	return em
+}
+
+// storeOptions has the store publish what it commits to the bus, and to those that follow commits.
+func (d *Daemon) storeOptions() store.Options {
+	opt := store.Options{
+		Synchronous: d.cfg.Settings.Store.Synchronous,
+		MaxData:     d.cfg.Settings.Server.MaxEvent,
+		MaxWAL:      d.cfg.Settings.Store.MaxWAL,
+		Warn:        func(note string) { d.log.Warn("store: " + note) },
+		WantRuns:    func() bool { return d.commits.Subscribers() > 0 },
+		OnCommit: func(c store.Commit) {
+			for _, e := range c.Events {
+				d.bus.Publish(e)
+			}
+			if d.commits.Subscribers() > 0 {
+				d.commits.Publish(c)
+			}
+		},
+	}
+	if d.o.Tune != nil {
+		d.o.Tune(&opt)
+	}
+	return opt
+}
+
+// endLeftovers ends the processes that the commands of a killed daemon left behind, before the next attempts of their runs begin.
+func (d *Daemon) endLeftovers(ctx context.Context) {
+	ended, left := process.EndLeftovers(ctx, d.store.ID())
+	if ended > 0 {
+		d.log.Warn("ended processes that the commands of a killed evrun had left running", "processes", ended)
+	}
+	if len(left) > 0 {
+		d.log.Error("processes that the commands of a killed evrun had left running could not be ended: they may disturb new attempts", "pids", left)
+	}
+}
+
+// openStoreFor is how long a start waits for a command without a daemon that is writing to the store.
+const openStoreFor = 3 * time.Second
+
+func openStore(ctx context.Context, cfg *config.Config, opt store.Options) (*sqlite.Store, error) {
+	deadline := time.Now().Add(openStoreFor)
+	for {
+		s, err := sqlite.Open(cfg.Settings.Store.Path, opt)
+		if err == nil || !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
+			return s, err
+		}
+		if api.NewClient(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path).Ping(ctx) == nil {
+			return nil, err // a daemon has it, and keeps it
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Close closes the socket and the store. It must not be called while Run runs.
+func (d *Daemon) Close() error {
+	var errs []error
+	d.bus.Close()
+	d.commits.Close()
+	if d.socket != nil {
+		d.address.forget()
+		if err := d.socket.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// open opens the control socket.
+func (d *Daemon) open() (err error) {
+	if d.socket, err = openSocket(d.cfg.Settings.Server); err != nil {
+		return err
+	}
+	d.address.remember()
+	return nil
+}

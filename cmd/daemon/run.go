@@ -1,0 +1,151 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"evrun/cmd/config"
+	"evrun/tasks/process"
+)
+
+// part is a long-lived part of the daemon while it runs.
+type part struct {
+	name string
+	stop context.CancelFunc
+	done chan struct{}
+	err  error // once done is closed
+}
+
+// parts are the parts that were started.
+type parts struct {
+	running sync.WaitGroup
+	failed  chan *part // has a place for each part
+}
+
+// start runs a part in a goroutine of its own, until its stop is called.
+func (ps *parts) start(name string, run func(context.Context) error) *part {
+	ctx, stop := context.WithCancel(context.Background())
+	p := &part{name: name, stop: stop, done: make(chan struct{})}
+	ps.running.Go(func() {
+		p.err = run(ctx)
+		if close(p.done); p.err != nil {
+			ps.failed <- p
+		}
+	})
+	return p
+}
+
+// end stops a part, and waits for its end. A nil part was never started.
+func (p *part) end() {
+	if p != nil {
+		p.stop()
+		<-p.done
+	}
+}
+
+// Run runs the daemon until ctx ends or a part fails, and stops it in two phases: first the parts that let events in, then the runner,
+// with its grace period for running attempts; the API answers until then. Bus and store go last. ready is called once everything
+// runs. The runner opens the control socket when the migrations of the handlers have run: a command that sends before finds no daemon, and
+// tries again. Run returns the error of the part that failed first.
+func (d *Daemon) Run(ctx context.Context, ready func()) error {
+	ctx, d.stop = context.WithCancel(ctx)
+	defer d.stop()
+	d.warn(d.cfg)
+	ps := &parts{failed: make(chan *part, 7)}
+	reaper := ps.start("reaper", process.Reap)
+	writer := ps.start("store", d.store.Run)
+	runner := ps.start("runner", d.runner.Run)
+	var scheduler, server, reloading, keeping *part
+	select {
+	case <-d.runner.Ready():
+		scheduler = ps.start("scheduler", d.scheduler.Run)
+		server = ps.start("API", func(context.Context) error { return d.server.Serve(d.socket) })
+		keeping = ps.start("socket", d.keepSocket)
+		reloading = ps.start("watch", d.reloader.run)
+		ready()
+	case <-runner.done:
+	case <-ctx.Done():
+	}
+
+	var first *part
+	select {
+	case <-ctx.Done():
+		d.log.Info("stopping", "grace", d.cfg.Settings.Grace)
+	case first = <-ps.failed:
+		d.log.Error("a part failed; stopping", "part", first.name, "error", first.err)
+	}
+	if server != nil {
+		d.server.Drain()
+	}
+	keeping.end()
+	reloading.end()
+	scheduler.end()
+	runner.stop()
+	d.await(runner)
+	var err error
+	if server != nil {
+		closing, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err = d.server.Close(closing)
+	}
+	server.end()
+	d.commits.Close()
+	d.bus.Close()
+	writer.end()
+	reaper.end()
+	ps.running.Wait()
+	if first == nil {
+		select {
+		case first = <-ps.failed: // while it stopped
+		default:
+		}
+	}
+	if first != nil {
+		return fmt.Errorf("%s: %w", first.name, first.err)
+	}
+	return err
+}
+
+// How a stop logs the runs that it waits for.
+const (
+	logFirst = 200 * time.Millisecond // most attempts have ended by then
+	logEvery = 10 * time.Second
+	logMost  = 20 // runs by their names
+)
+
+// await waits for the runner, and logs again and again which runs it waits for.
+func (d *Daemon) await(runner *part) {
+	next := time.NewTimer(logFirst)
+	defer next.Stop()
+	for {
+		select {
+		case <-runner.done:
+			return
+		case <-next.C:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		var runs []string
+		all := d.runner.InFlight(ctx)
+		cancel()
+		for _, f := range all[:min(len(all), logMost)] {
+			runs = append(runs, fmt.Sprintf("%s (attempt %d, for %v)", f.RunID, f.Attempt, time.Since(f.Since).Round(time.Millisecond)))
+		}
+		if len(all) > logMost {
+			runs = append(runs, fmt.Sprintf("and %d more", len(all)-logMost))
+		}
+		if len(runs) > 0 {
+			d.log.Info("stopping: waiting for what is in flight", "runs", strings.Join(runs, ", "))
+		}
+		next.Reset(logEvery)
+	}
+}
+
+// warn logs the probable mistakes of a wiring file.
+func (d *Daemon) warn(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		d.log.Warn("wiring: "+w.Message, "at", w.Place(), "hint", w.Hint)
+	}
+}
