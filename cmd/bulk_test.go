@@ -48,6 +48,7 @@ func ran(t *testing.T, dir string, args ...string) (code int, stderr string) {
 
 // TestDaemonThatCanTakeNothingNowIsExit75 has a daemon that answers with 507 or 503 to everything.
 func TestDaemonThatCanTakeNothingNowIsExit75(t *testing.T) {
+	t.Parallel()
 	dir := folder(t)
 	var status atomic.Int64
 	l, err := net.Listen("unix", filepath.Join(dir, "evrun.sock"))
@@ -91,6 +92,7 @@ func TestDaemonThatCanTakeNothingNowIsExit75(t *testing.T) {
 // TestBulkSaysHowToGoOn sends lines to a daemon that dies or stops, and interrupts a sender: what is acknowledged is
 // stored, and going on where it says makes it whole.
 func TestBulkSaysHowToGoOn(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		end  func(t *testing.T, daemon, sender *process)

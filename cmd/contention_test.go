@@ -9,18 +9,20 @@ import (
 	"time"
 
 	"evrun/events"
+	"evrun/store/storetest"
 )
 
 // TestTwoDaemonsStartedAtOnce starts two daemons on one store at the same moment, again and again: each time exactly one
 // serves, and works; the other ends with 75 and says who is there (or with 1, when it had the store but not the socket).
 // Some of the winners are killed, so that the next two find a socket and locks that were left behind.
 //
-// EVRUN_DAEMON_PAIRS is how often; 25, and 100 in .ci/run.
+// EVRUN_DAEMON_PAIRS is how often; 5, and 100 in .ci/run.
 func TestTwoDaemonsStartedAtOnce(t *testing.T) {
 	proof(t)
+	t.Parallel()
 	dir := wired(t, "log: {level: error}\nhandlers: []\n")
 	accepted := int64(0)
-	for n := range proofSize(t, "EVRUN_DAEMON_PAIRS", 25) {
+	for n := range storetest.Size(t, "EVRUN_DAEMON_PAIRS", 5, 100) {
 		pair := []*daemon{serve(t, dir, nil), serve(t, dir, nil)}
 		var winner, loser *daemon
 		within(t, patience, "one of the two gives in", func() (bool, string) {
@@ -58,11 +60,12 @@ func TestTwoDaemonsStartedAtOnce(t *testing.T) {
 // they all want the store's lock. Every emit is acknowledged, nobody is told of a locked database, and all is in the
 // journal and handled once.
 //
-// EVRUN_EMITS is how many each of the 50 emits; 5, and 20 in .ci/run (200 takes minutes).
+// EVRUN_EMITS is how many each of the 50 emits; 1, and 20 in .ci/run (200 takes minutes).
 func TestManyProcessesEmit(t *testing.T) {
 	proof(t)
+	t.Parallel()
 	const people = 50
-	each := proofSize(t, "EVRUN_EMITS", 5)
+	each := storetest.Size(t, "EVRUN_EMITS", 1, 20)
 	for _, beside := range []bool{true, false} {
 		t.Run(map[bool]string{true: "beside-a-daemon", false: "without-a-daemon"}[beside], func(t *testing.T) {
 			dir := wired(t, `

@@ -19,6 +19,7 @@ import (
 
 // TestTailGoesOnOverARestart follows the journal while the daemon stops and starts again, with an event accepted in between.
 func TestTailGoesOnOverARestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "evrun.yaml"), []byte("handlers: []\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -43,6 +44,7 @@ func TestTailGoesOnOverARestart(t *testing.T) {
 
 // TestStoppingUnderLoadLosesNothing interrupts a daemon again and again while events come in, and counts at the end.
 func TestStoppingUnderLoadLosesNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "evrun.yaml"), []byte(`
 handlers:

@@ -20,6 +20,7 @@ import (
 // sender. The same check finds no such sync when the store is told to do without (store.synchronous: normal), so it can fail.
 func TestAcknowledgedAfterTheSync(t *testing.T) {
 	proof(t)
+	t.Parallel()
 	const n = 1000
 	for _, synchronous := range []string{"full", "normal"} {
 		t.Run(synchronous, func(t *testing.T) {

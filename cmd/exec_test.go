@@ -15,6 +15,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/storetest"
 )
 
 // execFolder is a folder with a wiring file whose handler runs a script, and a pipe, lifeline, that the script holds open (as
@@ -93,6 +94,7 @@ const stubborn = `trap '' TERM; (while :; do sleep 1; done) & own=$!; setsid sh 
 // TestACommandDoesNotOutliveAKilledDaemon kills the daemon while a command runs. The command dies with it, and what that had
 // started ends at the next start, which makes another attempt of the same run.
 func TestACommandDoesNotOutliveAKilledDaemon(t *testing.T) {
+	t.Parallel()
 	dir := execFolder(t, "100ms", stubborn)
 	daemon := serveInBackground(t, dir)
 	evrun(t, dir, "emit", "a.b").wait(t)
@@ -136,7 +138,8 @@ func TestACommandDoesNotOutliveAKilledDaemon(t *testing.T) {
 // TestAStubbornCommandDoesNotFailAStop: it ignores SIGTERM, and is killed after the default kill_after, which begins when the grace
 // of the stop is over.
 func TestAStubbornCommandDoesNotFailAStop(t *testing.T) {
-	proof(t)
+	storetest.LongOnly(t)
+	t.Parallel()
 	dir := execFolder(t, "100ms", `trap '' TERM; setsid sh -c 'trap "" TERM; echo ready >&9; while :; do sleep 1; done' & while :; do sleep 1; done`)
 	text, err := os.ReadFile(filepath.Join(dir, "evrun.yaml"))
 	if err != nil {
@@ -158,6 +161,7 @@ func TestAStubbornCommandDoesNotFailAStop(t *testing.T) {
 
 // TestADeployedDaemonGoesOn: what a command with leave has started outlives it, a daemon that is killed, and one that stops.
 func TestADeployedDaemonGoesOn(t *testing.T) {
+	t.Parallel()
 	dir := execFolder(t, "1h", `setsid sh -c 'echo $$ >&9; exec 9>&-; while :; do sleep 1; done' >/dev/null 2>&1 </dev/null &`)
 	text, err := os.ReadFile(filepath.Join(dir, "evrun.yaml"))
 	if err != nil {
@@ -207,6 +211,7 @@ func alive(pid string) bool {
 // TestACommandCanPublishWhileTheDaemonStops sends SIGTERM while a command runs: what that publishes is accepted, as it belongs to
 // a run that may come to its end, and all else is refused.
 func TestACommandCanPublishWhileTheDaemonStops(t *testing.T) {
+	t.Parallel()
 	dir := execFolder(t, "1h", `echo begun >&9; mkfifo go; echo made >&9; read -r line <go; ./evrun emit a.c && echo ended >&9`)
 	daemon := serveInBackground(t, dir)
 	evrun(t, dir, "emit", "a.b").wait(t)
@@ -246,6 +251,7 @@ func TestACommandCanPublishWhileTheDaemonStops(t *testing.T) {
 
 // TestAStopWaitsForACommand sends SIGTERM while a command runs: within the grace period it can end.
 func TestAStopWaitsForACommand(t *testing.T) {
+	t.Parallel()
 	dir := execFolder(t, "1h", `echo begun >&9; mkfifo go; echo made >&9; read -r line <go; echo ended >&9`)
 	daemon := serveInBackground(t, dir)
 	evrun(t, dir, "emit", "a.b").wait(t)

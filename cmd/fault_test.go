@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"evrun/store"
+	"evrun/store/storetest"
 	"evrun/tasks"
 )
 
@@ -64,10 +65,11 @@ func init() {
 // crash, and at the end, what TestKilledDaemonLosesNothingAndRepeatsNothing does. Random kills meet the narrow ones of
 // these points seldom.
 //
-// EVRUN_FAULTS is how often at each point; 2, and 6 in .ci/run.
+// EVRUN_FAULTS is how often at each point; 1, and 6 in .ci/run.
 func TestCrashAtEveryPoint(t *testing.T) {
 	proof(t)
-	times := proofSize(t, "EVRUN_FAULTS", 2)
+	t.Parallel()
+	times := storetest.Size(t, "EVRUN_FAULTS", 1, 6)
 	for _, point := range []string{
 		string(store.BeforeBegin), "in the effect", string(store.BeforeCommit), string(store.AfterCommit), string(store.BeforeAnswers),
 		"attempt recorded", "action done",

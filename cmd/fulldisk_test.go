@@ -85,6 +85,7 @@ func fill(t *testing.T, dir string) (empty func()) {
 // When there is space again it goes on by itself, and all that was accepted is handled.
 func TestFullDisk(t *testing.T) {
 	proof(t)
+	t.Parallel()
 	dir, ok := tmpfs(t, "24m")
 	if !ok {
 		return

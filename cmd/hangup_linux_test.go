@@ -52,6 +52,7 @@ func init() {
 
 // TestAHangUpWhileTheWiringLoads: the daemon reads the file again as soon as it runs.
 func TestAHangUpWhileTheWiringLoads(t *testing.T) {
+	t.Parallel()
 	d := serve(t, wired(t, "handlers: []\nserver: {watch: false}\n"), []string{proofHandlers + "=" + hungUp})
 	d.ready(t)
 	eventuallyTrue(t, "the daemon reloads", func() (bool, string) {
@@ -63,6 +64,7 @@ func TestAHangUpWhileTheWiringLoads(t *testing.T) {
 
 // TestAClosedTerminalStopsTheDaemon: a SIGHUP by hand has it reload, in a terminal too.
 func TestAClosedTerminalStopsTheDaemon(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]string{
 		"in the foreground":  "exec %s serve",
 		"in the background":  "%s serve & wait",

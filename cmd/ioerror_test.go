@@ -16,6 +16,7 @@ import (
 // crash must not do didn't happen.
 func TestIOErrorEndsTheDaemonAndLosesNothing(t *testing.T) {
 	proof(t)
+	t.Parallel()
 	ableToTrace(t)
 	for _, c := range []struct {
 		name, calls, when string
@@ -29,6 +30,7 @@ func TestIOErrorEndsTheDaemonAndLosesNothing(t *testing.T) {
 		{"no-write-works-any-more", "pwrite64", "1000+", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			dir := wired(t, loadWiring)
 			env := []string{proofHandlers + "=load"}
 			d := serve(t, dir, env)

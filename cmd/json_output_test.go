@@ -54,6 +54,7 @@ tests:
 // TestNoOutputHasTheEscapesOfHTML drives every route of the API, every command and every kind of handler with markup in all
 // that can have it. Nothing that comes out, goes to others or is logged has < > & as \u003c \u003e \u0026.
 func TestNoOutputHasTheEscapesOfHTML(t *testing.T) {
+	t.Parallel()
 	var received output
 	others := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(&received, r.Body)

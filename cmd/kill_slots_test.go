@@ -9,15 +9,17 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/storetest"
 )
 
 // A daemon with schedules that are due several times a second is killed at random. Each slot from the first to the last is
 // there exactly once, on time or made up for; so are the runs of a handler on them.
 //
-// EVRUN_SLOT_KILLS is how many kills; 25, and 100 in .ci/run.
+// EVRUN_SLOT_KILLS is how many kills; 5, and 100 in .ci/run.
 func TestKilledDaemonPublishesEachSlotOnce(t *testing.T) {
 	proof(t)
-	kills := proofSize(t, "EVRUN_SLOT_KILLS", 25)
+	t.Parallel()
+	kills := storetest.Size(t, "EVRUN_SLOT_KILLS", 5, 100)
 	const handlers = `
 log: {level: error}
 handlers:

@@ -10,6 +10,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/events"
+	"evrun/store/storetest"
 	"evrun/tasks"
 )
 
@@ -128,10 +129,11 @@ func (e *emitters) take(t *testing.T) map[string]int64 {
 // outside effect's attempt was recorded before. At the end: accepted = succeeded + dead for each handler, every outside
 // handler has acted at least once for each success, and SQLite finds the file whole.
 //
-// EVRUN_KILLS is how many kills; 25, and 100 in .ci/run.
+// EVRUN_KILLS is how many kills; 5, and 100 in .ci/run.
 func TestKilledDaemonLosesNothingAndRepeatsNothing(t *testing.T) {
 	proof(t)
-	kills := proofSize(t, "EVRUN_KILLS", 25)
+	t.Parallel()
+	kills := storetest.Size(t, "EVRUN_KILLS", 5, 100)
 	dir := wired(t, loadWiring)
 	env := []string{proofHandlers + "=load"}
 	d := serve(t, dir, env)

@@ -12,6 +12,7 @@ import (
 // TestADaemonWhoseFilesAreLostStops: a file of the store that is removed, or has another in its place, ends the daemon, with the
 // reason; what is in its place stays as it is.
 func TestADaemonWhoseFilesAreLostStops(t *testing.T) {
+	t.Parallel()
 	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
 		for _, replaced := range []bool{false, true} {
 			name := "evrun.db" + suffix
@@ -52,6 +53,7 @@ func TestADaemonWhoseFilesAreLostStops(t *testing.T) {
 
 // TestARemovedSocketIsMadeAgain, and so are the notes of its address.
 func TestARemovedSocketIsMadeAgain(t *testing.T) {
+	t.Parallel()
 	dir := wired(t, "handlers: []\n")
 	runtime := t.TempDir()
 	d := serve(t, dir, []string{"XDG_RUNTIME_DIR=" + runtime})

@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"context"
+	"evrun/store/storetest"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +14,8 @@ import (
 
 // 10,000 schedules, of which 1,000 are due in the same second: each of those publishes its slot. How soon it does is logged.
 func TestTenThousandSchedules(t *testing.T) {
-	proof(t)
+	storetest.LongOnly(t)
+	t.Parallel()
 	at := time.Now().Add(8 * time.Second).Truncate(time.Second).UTC()
 	var wiring strings.Builder
 	wiring.WriteString("log: {level: error}\nhandlers:\n  - {name: note, on: due.now, do: log, with: {message: x}}\nschedules:\n")

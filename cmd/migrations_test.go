@@ -13,6 +13,7 @@ import (
 // A start runs the handlers' migrations, for as long as they need, and opens the socket then. An interrupt ends them, and undoes
 // them.
 func TestMigrationsRunBeforeTheSocketOpens(t *testing.T) {
+	t.Parallel()
 	dir := wired(t, `
 log: {level: error}
 handlers:

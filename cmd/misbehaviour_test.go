@@ -13,6 +13,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -97,6 +98,7 @@ func init() {
 // the handler beside them.
 func TestPanicsAreOneRunsEnd(t *testing.T) {
 	proof(t)
+	t.Parallel()
 	const n = 1000
 	dir := wired(t, `
 log: {level: error}
@@ -135,7 +137,8 @@ handlers:
 // it go on; the daemon stops all the same once its grace period is over, with an error that names the handler; and at the
 // next start its runs count as attempts that failed: they are tried again.
 func TestHungHandlerHoldsUpNobody(t *testing.T) {
-	proof(t)
+	storetest.LongOnly(t)
+	t.Parallel()
 	const n = 20
 	dir := wired(t, "server: {grace: 1s}\nhandlers: []\n")
 	env := []string{proofHandlers + "=hang"}

@@ -14,6 +14,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/storetest"
 )
 
 // isolated is for a process that is the first one of its own PID namespace, and can mount what it likes.
@@ -60,6 +61,7 @@ func childrenOf(t *testing.T, pid int) (all []string) {
 // TestTheFirstProcessReaps runs the daemon as PID 1: 100 commands that leave a process behind, in their group and out of it,
 // leave nothing, and what others leave is reaped, too.
 func TestTheFirstProcessReaps(t *testing.T) {
+	t.Parallel()
 	needNamespaces(t)
 	for name, setup := range map[string]string{"with its own /proc": ownProc, "without": "exec "} {
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +120,8 @@ func zombies(processes []string) (list []string) {
 
 // TestInAContainer runs the example where there is nothing but the binary: no /proc, no /dev, no /tmp, no zones.
 func TestInAContainer(t *testing.T) {
-	proof(t)
+	storetest.LongOnly(t)
+	t.Parallel()
 	needNamespaces(t)
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "evrun"), "evrun")
@@ -188,6 +191,7 @@ func unprivileged(t *testing.T, dir string) *exec.Cmd {
 
 // TestACommandCannotReadTheDaemonsEnvironment: what runs as the same user finds neither its secrets nor its memory in /proc.
 func TestACommandCannotReadTheDaemonsEnvironment(t *testing.T) {
+	t.Parallel()
 	dir := wired(t, `
 handlers:
   - {name: own, on: a.own, do: exec, with: {shell: "tr '\\0' '\\n' </proc/self/environ"}, emit: own.done}
@@ -211,6 +215,7 @@ handlers:
 
 // TestACommandRunsAsAnotherUser.
 func TestACommandRunsAsAnotherUser(t *testing.T) {
+	t.Parallel()
 	wiring := `
 handlers:
   - name: whoami

@@ -12,6 +12,7 @@ import (
 
 // An alert that fails is reported to its fallback; what fails deeper is counted.
 func TestAFailedAlertReachesItsFallback(t *testing.T) {
+	t.Parallel()
 	dir := wired(t, `handlers:
   - {name: work, on: job, do: exec, with: {command: ["false"]}, retry: {attempts: 1}, timeout: 1m}
   - {name: alert, on: evrun.run.dead, do: exec, with: {command: ["false"]}, retry: {attempts: 1}, timeout: 1m}

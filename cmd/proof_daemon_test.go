@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -56,25 +55,12 @@ func serveProof() {
 	}))
 }
 
-// proofSize is a number that an environment variable may make greater: `go test` has to end in minutes.
-func proofSize(t *testing.T, name string, usual int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return usual
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s=%q is not a number", name, text)
-	}
-	return n
-}
-
-// proof says that a test is one of the long ones: they run without -short.
+// proof skips a test whose daemons are processes of their own where the caller looks at this process alone: with -short, as
+// the race detector's step of .ci/run does.
 func proof(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("a long proof: runs without -short")
+		t.Skip("a proof with daemons of its own: runs without -short")
 	}
 }
 

@@ -39,6 +39,7 @@ func asNobody(t *testing.T, dir string, args ...string) (out string, code int) {
 
 // TestAnotherUserConnects: who may not connect to the socket is told so, and socket_mode and socket_group let others in.
 func TestAnotherUserConnects(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		unable(t, "root", errors.New("a command of another user"))
 	}
@@ -79,6 +80,7 @@ func TestAnotherUserConnects(t *testing.T) {
 // TestAnotherUsersSocketIsNotTrusted: a socket that somebody else has put where the daemon's should be gets no event, unless that is
 // the owner of the wiring file or the store.
 func TestAnotherUsersSocketIsNotTrusted(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		unable(t, "root", errors.New("a daemon of another user"))
 	}

@@ -17,20 +17,19 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/store/sqlite"
+	"evrun/store/storetest"
 )
 
 // TestStoppedWhileItStarts interrupts the daemon at any moment of its start, from when it opens its store: that is no failure,
 // and the store is whole.
 func TestStoppedWhileItStarts(t *testing.T) {
+	t.Parallel()
 	dir := wired(t, `
 log: {level: error}
 schedules: [{name: tick, every: 100ms, emit: tick}]
 handlers: [{name: log, on: tick, do: log, with: {message: hello}}]
 `)
-	rounds := 100
-	if testing.Short() {
-		rounds = 15
-	}
+	rounds := storetest.Size(t, "", 15, 100)
 	lock := filepath.Join(dir, "evrun.db.lock")
 	for range rounds {
 		if err := os.Remove(lock); err != nil && !errors.Is(err, fs.ErrNotExist) { // what the last one left behind
@@ -64,6 +63,7 @@ handlers: [{name: log, on: tick, do: log, with: {message: hello}}]
 // TestStoppedBeforeItBegins interrupts the daemon while its packages are initialised, as soon as that is possible at all: exit
 // 0, and not a death by the signal.
 func TestStoppedBeforeItBegins(t *testing.T) {
+	t.Parallel()
 	dir := wired(t, "handlers: []\n")
 	c := exec.Command(self(t, dir, proofName), "serve")
 	c.Dir, c.Env = dir, append(os.Environ(), "GODEBUG=inittrace=1")
@@ -98,6 +98,7 @@ func TestStoppedBeforeItBegins(t *testing.T) {
 
 // TestASecondSignal: two at once are one, a later one stops at once.
 func TestASecondSignal(t *testing.T) {
+	t.Parallel()
 	dir := execFolder(t, "1h", `trap '' TERM; echo begun >&9; while :; do sleep 1; done`)
 	d := serve(t, dir, nil)
 	d.ready(t)

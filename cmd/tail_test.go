@@ -13,6 +13,7 @@ import (
 // TestATailThatSawNothingYetMissesNothing breaks the connection of a tail before its first event, and has one accepted before it
 // is back.
 func TestATailThatSawNothingYetMissesNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"evrun.yaml":   "handlers: []\n",

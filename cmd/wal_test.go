@@ -41,6 +41,7 @@ func readStore() {
 // further; status, metrics and log say so and who it is, and when that program has gone the space is given back and events are
 // accepted again. What was acknowledged meanwhile is there.
 func TestAForeignReaderFillsNoDisk(t *testing.T) {
+	t.Parallel()
 	const bound = 16 << 20
 	dir := wired(t, "store: {path: evrun.db, wal_max: 16MiB}\nhandlers: []\n")
 	d := serve(t, dir, nil)

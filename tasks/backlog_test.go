@@ -14,6 +14,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/storetest"
 	"evrun/tasks"
 )
 
@@ -342,10 +343,7 @@ func TestAForgottenHandlerSaysWhatItLeavesOut(t *testing.T) {
 // An attempt that the old name began and that succeeds while the new one waits is not repeated, inside or outside, whatever
 // the names are.
 func TestRenamingUnderLoadLosesAndRepeatsNothing(t *testing.T) {
-	total, renames := 4000, 30
-	if testing.Short() {
-		total, renames = 800, 8
-	}
+	total, renames := storetest.Size(t, "", 800, 4000), storetest.Size(t, "", 8, 30)
 	c := newTally()
 	name := func(kind string, n int) string { return fmt.Sprintf("%s-%d", kind, n) }
 	var failing atomic.Int64

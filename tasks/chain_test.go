@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"evrun/events"
+	"evrun/store/storetest"
 	"evrun/tasks"
 )
 
@@ -119,9 +120,7 @@ func TestChainEndsWithDroppedRuns(t *testing.T) {
 
 // More handlers than one page of runs has.
 func TestChainWithMoreThanAThousandHandlersEnds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long: 1,100 handlers")
-	}
+	storetest.LongOnly(t) // 1,100 handlers
 	const n = 1100
 	var handlers []*tasks.Handler
 	for i := range n {

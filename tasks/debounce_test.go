@@ -18,6 +18,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -497,7 +498,7 @@ func TestACrashNeitherLosesNorDoublesAnEventOfABurst(t *testing.T) {
 				t.Errorf("only %d images", len(c.images))
 			}
 			for i, image := range c.images {
-				if testing.Short() && i%4 != 0 {
+				if !storetest.Long() && i%4 != 0 {
 					continue
 				}
 				survives(t, image, func() (*tasks.Handler, *gatherer) {

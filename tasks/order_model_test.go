@@ -13,6 +13,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -122,10 +123,7 @@ func (m *orderModel) all(state string) (list []int64) {
 // Random histories of an ordered handler: events, attempts that succeed, fail, and die, dead runs that are retried by hand,
 // kills, and replaced wirings. At every moment what is under way is what the model says; and in the end all is done.
 func TestOrderFollowsTheModel(t *testing.T) {
-	seeds, steps := 12, 60
-	if testing.Short() {
-		seeds, steps = 2, 40
-	}
+	seeds, steps := storetest.Size(t, "", 3, 12), storetest.Size(t, "", 40, 60)
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed-", seed), func(t *testing.T) { followModel(t, uint64(seed), steps, false) })
 	}
@@ -134,10 +132,7 @@ func TestOrderFollowsTheModel(t *testing.T) {
 // The same with room for few stored runs in memory: the others wait in the store, and no event begins before they are known.
 func TestOrderWithLittleRoomFollowsTheModel(t *testing.T) {
 	defer tasks.MaxHeldKeys(4)()
-	seeds, steps := 12, 60
-	if testing.Short() {
-		seeds, steps = 2, 40
-	}
+	seeds, steps := storetest.Size(t, "", 3, 12), storetest.Size(t, "", 40, 60)
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed-", seed), func(t *testing.T) { followModel(t, uint64(seed), steps, true) })
 	}

@@ -13,6 +13,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -63,10 +64,7 @@ func (c *tally) count(d *tasks.Delivery) error {
 // 10,000 events come in while the wiring is replaced fifty times: each handler that is wired all the time runs each of them
 // once, in the order of their keys where it has one; one that comes and goes runs none of them twice; one that isn't changed isn't touched.
 func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
-	total, reloads := 10_000, 50
-	if testing.Short() {
-		total, reloads = 2000, 10
-	}
+	total, reloads := storetest.Size(t, "", 2000, 10_000), storetest.Size(t, "", 10, 50)
 	key, err := expression.Compile("data.key", expression.HandlerWhen)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/storetest"
 	"evrun/tasks"
 )
 
@@ -23,9 +24,7 @@ import (
 // time (to the tick: nothing else takes time here), in the order of these times, whether it stayed in memory, went beyond the
 // horizon and was read back, or was read at a start.
 func TestMoreRetriesThanTheClockHolds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long: 24,000 runs with two attempts each")
-	}
+	storetest.LongOnly(t) // 24,000 runs with two attempts each
 	const n = 12_000
 	for _, restart := range []bool{false, true} {
 		t.Run(map[bool]string{false: "in-one-go", true: "over-a-restart"}[restart], func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -19,10 +20,7 @@ import (
 // Runs that are retried by hand while they die again, by several people at a time: each retry that was given leads to an
 // attempt, and in the end none waits for one.
 func TestNoRetryIsLostWhileRunsDieAgain(t *testing.T) {
-	events, rounds := 100, 300
-	if testing.Short() {
-		events, rounds = 30, 60
-	}
+	events, rounds := storetest.Size(t, "", 30, 100), storetest.Size(t, "", 60, 300)
 	by, err := expression.Compile("event.subject", expression.HandlerWhen)
 	if err != nil {
 		t.Fatal(err)
@@ -97,10 +95,7 @@ func emitSubjects(t *testing.T, d *daemon, n, subjects int) {
 
 // More dead runs of one key than the retry clock holds are retried at once: they run one after the other, the oldest first.
 func TestManyRetriedRunsOfOneKeyRunInOrder(t *testing.T) {
-	n := 5000 // beyond what the retry clock reads at once
-	if testing.Short() {
-		n = 500
-	}
+	n := storetest.Size(t, "", 500, 5000) // 5000: beyond what the retry clock reads at once
 	by, err := expression.Compile("event.subject", expression.HandlerWhen)
 	if err != nil {
 		t.Fatal(err)

@@ -6,13 +6,12 @@ import (
 	"testing"
 
 	"evrun/store"
+	"evrun/store/storetest"
 )
 
 // TestNoReadOfOurOwnLastsForever: a query that does not end is ended, whoever forgot to bound it.
 func TestNoReadOfOurOwnLastsForever(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 5 seconds")
-	}
+	storetest.LongOnly(t) // 5 seconds each
 	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,35 @@
+package storetest
+
+import (
+	"os"
+	"strconv"
+	"testing"
+)
+
+// Long says whether the long proofs run, at their full size: with EVRUN_PROOFS=long, as in .ci/run.
+func Long() bool { return os.Getenv("EVRUN_PROOFS") == "long" }
+
+// LongOnly skips a test that takes long by nature, such as one that waits for a grace period, unless [Long].
+func LongOnly(t testing.TB) {
+	t.Helper()
+	if !Long() {
+		t.Skip("a long proof: EVRUN_PROOFS=long runs it")
+	}
+}
+
+// Size is how large a proof is: usual, or with [Long] full. An environment variable of the name, where it has one, makes it any
+// other size.
+func Size(t testing.TB, variable string, usual, full int) int {
+	t.Helper()
+	if text := os.Getenv(variable); variable != "" && text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			t.Fatalf("%s=%q is not a number", variable, text)
+		}
+		return n
+	}
+	if Long() {
+		return full
+	}
+	return usual
+}
