@@ -1,20 +1,13 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
@@ -23,21 +16,11 @@ import (
 	"evrun/tasks"
 )
 
-// emitSource is the source of events that people emit, unless they name one.
-const emitSource = "/evrun/emit"
-
 type emitOptions struct {
 	*env
-	typ        string
-	data       string
-	text, json []string
-	id         string
-	source     string
-	subject    string
-	time       string
-	extensions []string
-	wait       time.Duration
-	dry        bool
+	eventFlags
+	wait time.Duration
+	dry  bool
 
 	ndjson   string
 	rejects  string
@@ -101,7 +84,7 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 		},
 	}
 	f := c.Flags()
-	o.eventFlags(f)
+	o.register(f)
 	f.BoolVar(&o.dry, "dry-run", false, "publish nothing: say which handlers would run, and with what")
 	f.DurationVar(&o.wait, "wait", 0, "follow what it causes, for at most so long")
 	f.Lookup("wait").NoOptDefVal = "30s"
@@ -111,20 +94,8 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 	return c
 }
 
-// eventFlags are the flags that describe an event.
-func (o *emitOptions) eventFlags(f *pflag.FlagSet) {
-	f.StringVarP(&o.data, "data", "d", "", "the data: JSON, @FILE, or - for standard input")
-	f.StringArrayVarP(&o.text, "field", "f", nil, "a field of the data, as text: key=text (may be repeated)")
-	f.StringArrayVarP(&o.json, "json-field", "F", nil, "a field of the data, as JSON: key:=json (may be repeated)")
-	f.StringVar(&o.id, "id", "", "the event's id (default: a new UUIDv7); with --ndjson the beginning of each line's")
-	f.StringVar(&o.source, "source", emitSource, "where it comes from")
-	f.StringVar(&o.subject, "subject", "", "what it is about")
-	f.StringVar(&o.time, "time", "", "when it happened, RFC 3339 (default: now)")
-	f.StringArrayVar(&o.extensions, "ext", nil, "a CloudEvents extension attribute: name=value (may be repeated)")
-}
-
 func runEmit(ctx context.Context, o *emitOptions) error {
-	e, err := o.event()
+	e, err := o.event(o.flags.Flags().Changed, o.in)
 	if err != nil {
 		return err
 	}
@@ -160,19 +131,6 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 		o.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	return nil
-}
-
-// refused prints what an event was refused for as an object, where objects are wanted; people read it on stderr all the same.
-func (o *emitOptions) refused(err error) error {
-	list, more, headline := violationsOf(err)
-	if len(list) == 0 || !o.env.json() {
-		return err
-	}
-	what := map[string]any{"detail": headline, "violations": list}
-	if more > 0 {
-		what["more_violations"] = more
-	}
-	return errors.Join(err, o.printJSON(map[string]any{"refused": what}))
 }
 
 // deliver hands e to the daemon, or writes it to the store where there is none (waits is true then). Trying again is safe,
@@ -236,148 +194,15 @@ func (o *emitOptions) emitAndWait(ctx context.Context, client *api.Client, e *ev
 	})
 }
 
-// followed prints what an event causes while publish publishes and follows it.
-func (e *env) followed(ctx context.Context, wait time.Duration, typ string,
-	publish func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error)) error {
-	p := e.printer()
-	sequence := int64(0) // not accepted yet
-	end, err := publish(func(rc api.Receipt) error {
-		sequence = rc.Sequence
-		return nil
-	}, func(kind string, body json.RawMessage) error { return p.item(kind, body) })
-	switch {
-	case err != nil && sequence > 0 && ctx.Err() == nil:
-		return fmt.Errorf("the event was accepted as #%d, but: %w", sequence, err)
-	case err != nil:
-		return err
-	case end.Timeout:
-		return &exitError{code: exitTimeout, err: fmt.Errorf("not everything was done within %v; it goes on", wait)}
-	case end.Dead:
-		return &exitError{code: exitFailed, err: errors.New("a run is dead")}
-	case !end.Matched:
-		return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matches %s", typ)}
-	}
-	return nil
-}
-
-// event makes the event that the flags describe.
-func (o *emitOptions) event() (*events.Event, error) {
-	if err := events.CheckType(o.typ); err != nil {
-		return nil, usage("%v", err)
-	}
-	e := &events.Event{Type: o.typ, ID: o.id, Source: o.source, Subject: o.subject}
-	if o.flags.Flags().Changed("id") && o.id == "" {
-		return nil, usage("--id is empty: leave it out for a new one")
-	}
-	if o.time != "" {
-		t, ok := events.ParseTime(o.time)
-		if !ok {
-			return nil, usage("--time %q: write it like 2026-12-24T18:00:00Z", o.time)
-		}
-		e.Time = t
-	}
-	for _, text := range o.extensions {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok || !extensionName.MatchString(name) || attributeNames[name] {
-			return nil, usage("--ext %q: write name=value, where the name has lower-case letters and digits, and is no attribute of its own", text)
-		}
-		if e.Extensions == nil {
-			e.Extensions = map[string]any{}
-		}
-		e.Extensions[name] = value
-	}
-	var err error
-	if e.Data, err = o.payload(); err != nil {
-		return nil, err
-	}
-	return e, nil
-}
-
-var (
-	extensionName  = regexp.MustCompile(`^[a-z0-9]{1,40}$`)
-	attributeNames = map[string]bool{
-		"specversion": true, "id": true, "source": true, "type": true, "subject": true, "time": true, "datacontenttype": true,
-		"dataschema": true, "data": true, "database64": true, "seq": true, "chain": true, "hops": true, "correlationid": true, "causationid": true,
-	}
-)
-
-// payload reads -d, and puts the fields of -f and -F into it.
-func (o *emitOptions) payload() ([]byte, error) {
-	var data []byte
-	from := "--data"
-	switch file, isFile := strings.CutPrefix(o.data, "@"); {
-	case o.data == "-":
-		from = "standard input"
-		var err error
-		if data, err = io.ReadAll(o.in); err != nil {
-			return nil, fmt.Errorf("read standard input: %w", err)
-		}
-	case isFile:
-		from = file
-		var err error
-		if data, err = os.ReadFile(file); err != nil {
-			return nil, usage("--data: %v", err)
-		}
-	default:
-		data = []byte(o.data)
-	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors put a byte order mark before a text
-	if o.flags.Flags().Changed("data") {
-		if err := checkJSON(data); err != nil {
-			return nil, usage("%s %v", from, err)
-		}
-	}
-	data = bytes.TrimSpace(data)
-	if len(o.text) == 0 && len(o.json) == 0 {
-		if len(data) == 0 {
-			return nil, nil
-		}
-		return data, nil
-	}
-	fields := map[string]json.RawMessage{}
-	if len(data) > 0 {
-		if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
-			return nil, usage("%s is not a JSON object, so -f and -F can't add fields to it", from)
-		}
-	}
-	for _, text := range o.text {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || key == "" {
-			return nil, usage("-f %q: write key=text", text)
-		}
-		quoted, err := tasks.MarshalData(value)
-		if err != nil {
-			return nil, err
-		}
-		fields[key] = quoted
-	}
-	for _, text := range o.json {
-		key, value, ok := strings.Cut(text, ":=")
-		if !ok || key == "" {
-			return nil, usage("-F %q: write key:=json", text)
-		}
-		if err := checkJSON([]byte(value)); err != nil {
-			return nil, usage("-F %q: the value %v", text, err)
-		}
-		fields[key] = json.RawMessage(value)
-	}
-	return tasks.MarshalData(fields)
-}
-
-// checkJSON says what is wrong with a JSON text, and where.
-func checkJSON(data []byte) error {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return errors.New("is not valid JSON: it is empty")
-	}
-	var v json.RawMessage
-	err := json.Unmarshal(data, &v)
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
-		return fmt.Errorf("is not valid JSON: %w (line %s, byte %d)", err, strconv.Itoa(line), syntax.Offset)
+// dryRun asks the daemon what it would do about e; where there is none, the wiring file says.
+func (o *emitOptions) dryRun(ctx context.Context, client *api.Client, e *events.Event) error {
+	report, err := client.Explain(ctx, e)
+	if errors.Is(err, api.ErrNoDaemon) {
+		o.note("no daemon is running: this is what the wiring file says")
+		return o.explain(e)
 	}
 	if err != nil {
-		return fmt.Errorf("is not valid JSON: %w", err)
+		return err
 	}
-	return events.CheckJSON(data)
+	return o.explained(e, report)
 }

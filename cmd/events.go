@@ -1,12 +1,9 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +12,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/fault"
 )
 
 type eventsOptions struct {
@@ -142,7 +140,7 @@ func (e *env) printEvents(page []*events.Event, header bool) error {
 	}
 	for _, ev := range page {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", ev.Sequence, ev.Time.Format(time.RFC3339), events.EscapeControl(ev.Type),
-			events.EscapeControl(ev.ID), events.EscapeControl(ev.Source), clip(events.EscapeControl(string(ev.Data)), 100))
+			events.EscapeControl(ev.ID), events.EscapeControl(ev.Source), fault.Clip(events.EscapeControl(string(ev.Data)), 100))
 	}
 	return table.Flush()
 }
@@ -175,45 +173,4 @@ func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
 		fmt.Fprintln(o.out)
 		return o.printer().runs(runs, true)
 	})
-}
-
-// showEvent prints an event's attributes and its data, with something before each line.
-func (e *env) showEvent(ev *events.Event, before string) error {
-	row := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(e.out, "%s%-13s  %s\n", before, name, events.EscapeControl(value))
-		}
-	}
-	row("id", ev.ID)
-	row("source", ev.Source)
-	row("type", ev.Type)
-	row("subject", ev.Subject)
-	row("time", ev.Time.Format(time.RFC3339Nano))
-	row("content type", ev.DataContentType)
-	row("schema", ev.DataSchema)
-	if ev.Chain != ev.Sequence {
-		row("chain", "#"+strconv.FormatInt(ev.Chain, 10))
-	}
-	if ev.CorrelationID != ev.ID {
-		row("correlation", ev.CorrelationID)
-	}
-	row("cause", ev.CausationID)
-	names := make([]string, 0, len(ev.Extensions))
-	for name := range ev.Extensions {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		row(name, fmt.Sprint(ev.Extensions[name]))
-	}
-	if len(ev.Data) == 0 {
-		return nil
-	}
-	data := string(ev.Data)
-	var b bytes.Buffer
-	if ev.IsJSON() && json.Indent(&b, ev.Data, "", "  ") == nil {
-		data = b.String()
-	}
-	_, err := fmt.Fprintf(e.out, "%sdata\n%s", before, indent(data, before+"  "))
-	return err
 }

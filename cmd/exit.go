@@ -170,3 +170,16 @@ func hintFor(err error) string {
 	}
 	return ""
 }
+
+// refused prints what an event was refused for as an object, where objects are wanted; people read it on stderr all the same.
+func (e *env) refused(err error) error {
+	list, more, headline := violationsOf(err)
+	if len(list) == 0 || !e.json() {
+		return err
+	}
+	what := map[string]any{"detail": headline, "violations": list}
+	if more > 0 {
+		what["more_violations"] = more
+	}
+	return errors.Join(err, e.printJSON(map[string]any{"refused": what}))
+}

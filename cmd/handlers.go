@@ -51,7 +51,7 @@ handler and have no run yet; after very many events it is an upper bound (≤).`
 	show := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "Show one handler, and what waits for it",
-		Args:              handlerNames(1, 1),
+		Args:              namesOf("handler", 1),
 		ValidArgsFunction: e.completeKnownHandlers(),
 		RunE:              func(c *cobra.Command, args []string) error { return runHandlersShow(c.Context(), e, args[0]) },
 	}
@@ -64,7 +64,7 @@ begin with the next event: the events that wait are skipped, and the unsettled r
 as evrun.handler.skipped.`,
 		Example: `  evrun handlers resume announce
   evrun handlers resume announce --from now`,
-		Args:              handlerNames(1, 0),
+		Args:              namesOf("handler", 0),
 		ValidArgsFunction: e.completeKnownHandlers(tasks.StatePaused),
 		RunE: func(c *cobra.Command, names []string) error {
 			if from != "mark" && from != "now" {
@@ -82,7 +82,7 @@ as evrun.handler.skipped.`,
 numbers of events and runs that are left out are printed, and published as evrun.handler.skipped. If the name returns later, it is a
 new handler.`,
 		Example:           `  evrun handlers forget old-name`,
-		Args:              handlerNames(1, 0),
+		Args:              namesOf("handler", 0),
 		ValidArgsFunction: e.completeKnownHandlers(tasks.StateLeft),
 		RunE: func(c *cobra.Command, names []string) error {
 			return e.changeHandlers(c.Context(), names, forgetting)
@@ -90,39 +90,6 @@ new handler.`,
 	}
 	c.AddCommand(list, show, resume, forget)
 	return c
-}
-
-// handlerNames wants at least and at most so many names of handlers; most 0: any number.
-func handlerNames(least, most int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) < least || most > 0 && len(args) > most {
-			return usage("%s takes the name of a handler (evrun handlers list shows them)", c.CommandPath())
-		}
-		return nil
-	}
-}
-
-// handlers asks the daemon for the handlers, or finds out how the wiring file stands to the store where none runs.
-func (e *env) handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
-	cfg, err := e.settings()
-	if err != nil {
-		return nil, err
-	}
-	list, err := clientOf(cfg).Handlers(ctx)
-	if !errors.Is(err, api.ErrNoDaemon) {
-		return list, err
-	}
-	if cfg, err = e.load(); err != nil {
-		return nil, err
-	}
-	err = e.withReader(func(s store.Store) (err error) {
-		list, err = tasks.StoredStatuses(ctx, s, cfg.Wiring.Handlers)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) { // no daemon has run yet
-		return tasks.NewStatuses(cfg.Wiring.Handlers), nil
-	}
-	return list, err
 }
 
 func unknownHandler(name string, known []tasks.HandlerStatus) error {
@@ -162,17 +129,9 @@ func printHandlers(w io.Writer, list []tasks.HandlerStatus) error {
 	table := newTable(w)
 	fmt.Fprint(table, "HANDLER\tSTATE\tWAITING\tRUNNING\tRETRYING\tDEAD\tON\n")
 	for _, h := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", h.Name, stateOf(h), waitingOf(h), h.Running, h.Retrying, h.Dead, clip(events.EscapeControl(strings.Join(h.On, ", ")), 60))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", h.Name, stateOf(h), waitingOf(h), h.Running, h.Retrying, h.Dead, fault.Clip(events.EscapeControl(strings.Join(h.On, ", ")), 60))
 	}
 	return table.Flush()
-}
-
-// stateOf is a handler's state in words.
-func stateOf(h tasks.HandlerStatus) string {
-	if h.State == tasks.StateLeft && h.LeftAt != nil {
-		return "left " + age(*h.LeftAt) + " ago"
-	}
-	return h.State
 }
 
 func waitingOf(h tasks.HandlerStatus) string {
@@ -208,7 +167,7 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 	row("on", "%s", orDash(events.EscapeControl(strings.Join(h.On, ", "))))
 	row("waiting", "%s", waitingOf(h))
 	if h.LeftAt != nil {
-		row("left", "%s, with %s waiting", h.LeftAt.Format(time.RFC3339), counted(int(h.LeftWith), "event"))
+		row("left", "%s, with %s waiting", h.LeftAt.Format(time.RFC3339), fault.Plural(int(h.LeftWith), "event"))
 	}
 	row("behind", "%d", h.Behind)
 	row("running", "%d", h.Running)
@@ -322,7 +281,7 @@ func skippedWords(s tasks.Skipped) string {
 		parts = append(parts, eventsOf(s.Events, s.AtMost)+" skipped")
 	}
 	if s.Runs > 0 {
-		parts = append(parts, counted(s.Runs, "run")+" dropped")
+		parts = append(parts, fault.Plural(s.Runs, "run")+" dropped")
 	}
 	if len(parts) == 0 {
 		return ""

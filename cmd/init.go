@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"evrun/cmd/config"
 	"evrun/events"
 )
 
@@ -116,9 +114,4 @@ func create(path string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())
-}
-
-// writeSchema writes the JSON Schema of the wiring file, to be read by people too.
-func writeSchema(w io.Writer) error {
-	return events.IndentJSON(w, config.JSONSchema())
 }

@@ -2,10 +2,13 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"regexp"
+	"strconv"
 	"time"
 
 	"evrun/cmd/api"
@@ -15,7 +18,9 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/fault"
 	"evrun/tasks/process"
+	"evrun/tasks/schedule"
 )
 
 // settings reads the settings that a client needs from the wiring file. Where the file can't be read, or leads elsewhere than to the
@@ -190,4 +195,112 @@ func (e *env) write(ctx context.Context, what func(*tasks.Emitter, store.Store, 
 		return err
 	})
 	return rc, err
+}
+
+// handlers asks the daemon for the handlers, or finds out how the wiring file stands to the store where none runs.
+func (e *env) handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
+	cfg, err := e.settings()
+	if err != nil {
+		return nil, err
+	}
+	list, err := clientOf(cfg).Handlers(ctx)
+	if !errors.Is(err, api.ErrNoDaemon) {
+		return list, err
+	}
+	if cfg, err = e.load(); err != nil {
+		return nil, err
+	}
+	err = e.withReader(func(s store.Store) (err error) {
+		list, err = tasks.StoredStatuses(ctx, s, cfg.Wiring.Handlers)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) { // no daemon has run yet
+		return tasks.NewStatuses(cfg.Wiring.Handlers), nil
+	}
+	return list, err
+}
+
+// schedules asks the daemon for the schedules, each with its next n slots; or works them out by the wiring file and the store
+// where none runs.
+func (e *env) schedules(ctx context.Context, n int) ([]api.Schedule, error) {
+	cfg, err := e.settings()
+	if err != nil {
+		return nil, err
+	}
+	list, err := clientOf(cfg).Schedules(ctx, n)
+	if !errors.Is(err, api.ErrNoDaemon) {
+		return list, err
+	}
+	if cfg, err = e.load(); err != nil {
+		return nil, err
+	}
+	var marks map[string]store.ScheduleMark
+	err = e.withReader(func(s store.Store) (err error) { marks, err = s.ScheduleMarks(ctx); return err })
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // no daemon has run yet
+		return nil, err
+	}
+	return api.SchedulesOf(schedule.StoredStates(marks, cfg.Wiring.Schedules), n), nil
+}
+
+// wired finds a schedule of the wiring file.
+func wired(cfg *config.Config, name string) (*schedule.Entry, error) {
+	known := make([]string, len(cfg.Wiring.Schedules))
+	for i, s := range cfg.Wiring.Schedules {
+		if s.Name == name {
+			return s, nil
+		}
+		known[i] = s.Name
+	}
+	return nil, unknownSchedule(name, known)
+}
+
+func unknownSchedule(name string, known []string) error {
+	hint := fault.DidYouMean(name, known)
+	if hint != "" {
+		hint = "; " + hint
+	}
+	return fmt.Errorf("there is no schedule %q%s", name, hint)
+}
+
+// findEvent finds an event as people name it. A number is its seq, or its id where no event has that seq.
+func findEvent(ctx context.Context, s store.Store, name string) (*events.Event, error) {
+	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
+		if e, err := eventAt(ctx, s, n); e != nil || err != nil {
+			return e, err
+		}
+	}
+	return s.Event(ctx, name)
+}
+
+// eventAt is the event with a sequence, or nil.
+func eventAt(ctx context.Context, s store.Store, sequence int64) (*events.Event, error) {
+	page, err := s.Events(ctx, store.EventQuery{After: sequence - 1, Before: sequence + 1})
+	if err != nil || len(page) == 0 {
+		return nil, err
+	}
+	return page[0], nil
+}
+
+// followed prints what an event causes while publish publishes and follows it.
+func (e *env) followed(ctx context.Context, wait time.Duration, typ string,
+	publish func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error)) error {
+	p := e.printer()
+	sequence := int64(0) // not accepted yet
+	end, err := publish(func(rc api.Receipt) error {
+		sequence = rc.Sequence
+		return nil
+	}, func(kind string, body json.RawMessage) error { return p.item(kind, body) })
+	switch {
+	case err != nil && sequence > 0 && ctx.Err() == nil:
+		return fmt.Errorf("the event was accepted as #%d, but: %w", sequence, err)
+	case err != nil:
+		return err
+	case end.Timeout:
+		return &exitError{code: exitTimeout, err: fmt.Errorf("not everything was done within %v; it goes on", wait)}
+	case end.Dead:
+		return &exitError{code: exitFailed, err: errors.New("a run is dead")}
+	case !end.Matched:
+		return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matches %s", typ)}
+	}
+	return nil
 }

@@ -1,11 +1,15 @@
 package cmd
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,6 +19,9 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/events"
+	"evrun/store"
+	"evrun/tasks"
+	"evrun/tasks/fault"
 )
 
 // note tells people something beside the output proper.
@@ -162,17 +169,6 @@ func orDash(s string) string {
 	return s
 }
 
-// clip shortens text to at most so many characters.
-func clip(s string, most int) string {
-	for i := range s {
-		if most == 0 {
-			return s[:i] + "…"
-		}
-		most--
-	}
-	return s
-}
-
 // indent makes text of several lines fit for a terminal, with something before each line.
 func indent(text, before string) string {
 	var b strings.Builder
@@ -180,14 +176,6 @@ func indent(text, before string) string {
 		b.WriteString(before + events.EscapeControl(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")) + "\n")
 	}
 	return b.String()
-}
-
-// counted is a number of things in words: 1 handler, 2 handlers.
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // printFaults prints faults and warnings, one object a line.
@@ -212,7 +200,7 @@ func unmarshal(body []byte, v any) error {
 
 // eventsOf is a number of events in words; atMost: it is a bound.
 func eventsOf(n int64, atMost bool) string {
-	text := counted(int(n), "event")
+	text := fault.Plural(int(n), "event")
 	if atMost {
 		text = "at most " + text
 	}
@@ -252,4 +240,117 @@ func version() string {
 		}
 	}
 	return "devel"
+}
+
+// runs prints a page of runs: as a table, or one a line.
+func (p *printer) runs(page []store.Run, header bool) error {
+	if p.e.json() {
+		for _, r := range page {
+			if err := p.e.printJSON(api.RunOf(r)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := newTable(p.e.out)
+	if header {
+		fmt.Fprintln(table, "RUN\tSTATE\tATTEMPT\tTYPE\tTIME\tERROR")
+	}
+	for _, r := range page {
+		at := r.FinishedAt
+		if at.IsZero() {
+			at = r.StartedAt
+		}
+		text, _, _ := strings.Cut(r.Error, "\n")
+		if r.Reason != "" {
+			text = strings.TrimSuffix(r.Reason+": "+text, ": ")
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", events.EscapeControl(r.ID), r.State, r.Attempt, orDash(events.EscapeControl(r.Type)),
+			at.Format(time.RFC3339), fault.Clip(events.EscapeControl(text), 100))
+	}
+	return table.Flush()
+}
+
+// showEvent prints an event's attributes and its data, with something before each line.
+func (e *env) showEvent(ev *events.Event, before string) error {
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(e.out, "%s%-13s  %s\n", before, name, events.EscapeControl(value))
+		}
+	}
+	row("id", ev.ID)
+	row("source", ev.Source)
+	row("type", ev.Type)
+	row("subject", ev.Subject)
+	row("time", ev.Time.Format(time.RFC3339Nano))
+	row("content type", ev.DataContentType)
+	row("schema", ev.DataSchema)
+	if ev.Chain != ev.Sequence {
+		row("chain", "#"+strconv.FormatInt(ev.Chain, 10))
+	}
+	if ev.CorrelationID != ev.ID {
+		row("correlation", ev.CorrelationID)
+	}
+	row("cause", ev.CausationID)
+	names := make([]string, 0, len(ev.Extensions))
+	for name := range ev.Extensions {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		row(name, fmt.Sprint(ev.Extensions[name]))
+	}
+	if len(ev.Data) == 0 {
+		return nil
+	}
+	data := string(ev.Data)
+	var b bytes.Buffer
+	if ev.IsJSON() && json.Indent(&b, ev.Data, "", "  ") == nil {
+		data = b.String()
+	}
+	_, err := fmt.Fprintf(e.out, "%sdata\n%s", before, indent(data, before+"  "))
+	return err
+}
+
+// printSchedules writes a table.
+func printSchedules(w io.Writer, list []api.Schedule) error {
+	table := newTable(w)
+	fmt.Fprint(table, "SCHEDULE\tNEXT\tWHEN\tEMITS\n")
+	for _, s := range list {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Name, nextOf(s), events.EscapeControl(s.When), s.Emit)
+	}
+	return table.Flush()
+}
+
+// nextOf is a schedule's next slot, or why there is none.
+func nextOf(s api.Schedule) string {
+	switch {
+	case s.Next == nil:
+		return "no more"
+	case s.Paused != "":
+		return pausedBy(s)
+	case s.Waiting:
+		return "waits for its last runs"
+	}
+	return s.Next.Format(time.RFC3339)
+}
+
+func pausedBy(s api.Schedule) string {
+	if s.Paused == "file" {
+		return "paused in the file"
+	}
+	return "paused"
+}
+
+// stateOf is a handler's state in words.
+func stateOf(h tasks.HandlerStatus) string {
+	if h.State == tasks.StateLeft && h.LeftAt != nil {
+		return "left " + age(*h.LeftAt) + " ago"
+	}
+	return h.State
+}
+
+// writeSchema writes the JSON Schema of the wiring file, to be read by people too.
+func writeSchema(w io.Writer) error {
+	return events.IndentJSON(w, config.JSONSchema())
 }

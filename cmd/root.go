@@ -143,11 +143,3 @@ func (e *env) checkGlobal() error {
 }
 
 func (e *env) json() bool { return e.output == "json" }
-
-// noArgs is cobra.NoArgs in our words.
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("%s takes no arguments, and got %q", c.CommandPath(), args[0])
-	}
-	return nil
-}

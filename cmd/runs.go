@@ -89,25 +89,6 @@ func (o *runsOptions) query(ctx context.Context, s store.Store) (q store.RunQuer
 	return q, nil
 }
 
-// findEvent finds an event as people name it. A number is its seq, or its id where no event has that seq.
-func findEvent(ctx context.Context, s store.Store, name string) (*events.Event, error) {
-	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
-		if e, err := eventAt(ctx, s, n); e != nil || err != nil {
-			return e, err
-		}
-	}
-	return s.Event(ctx, name)
-}
-
-// eventAt is the event with a sequence, or nil.
-func eventAt(ctx context.Context, s store.Store, sequence int64) (*events.Event, error) {
-	page, err := s.Events(ctx, store.EventQuery{After: sequence - 1, Before: sequence + 1})
-	if err != nil || len(page) == 0 {
-		return nil, err
-	}
-	return page[0], nil
-}
-
 func runRunsList(ctx context.Context, o *runsOptions) error {
 	if o.limit < 0 {
 		return usage("--limit %d: not below 0", o.limit)
@@ -146,35 +127,6 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 			q.AfterID = page[len(page)-1].ID
 		}
 	})
-}
-
-// runs prints a page of runs: as a table, or one a line.
-func (p *printer) runs(page []store.Run, header bool) error {
-	if p.e.json() {
-		for _, r := range page {
-			if err := p.e.printJSON(api.RunOf(r)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	table := newTable(p.e.out)
-	if header {
-		fmt.Fprintln(table, "RUN\tSTATE\tATTEMPT\tTYPE\tTIME\tERROR")
-	}
-	for _, r := range page {
-		at := r.FinishedAt
-		if at.IsZero() {
-			at = r.StartedAt
-		}
-		text, _, _ := strings.Cut(r.Error, "\n")
-		if r.Reason != "" {
-			text = strings.TrimSuffix(r.Reason+": "+text, ": ")
-		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", events.EscapeControl(r.ID), r.State, r.Attempt, orDash(events.EscapeControl(r.Type)),
-			at.Format(time.RFC3339), clip(events.EscapeControl(text), 100))
-	}
-	return table.Flush()
 }
 
 func runRunsShow(ctx context.Context, e *env, id string) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
-	"evrun/tasks/fault"
 	"evrun/tasks/schedule"
 )
 
@@ -40,45 +38,12 @@ resumes them. "evrun simulate" prints all slots between two times.`,
 	show := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "Show one schedule, with its next slots",
-		Args:              scheduleNames(1, 1),
+		Args:              namesOf("schedule", 1),
 		ValidArgsFunction: e.completeSchedules,
 		RunE:              func(c *cobra.Command, args []string) error { return runSchedulesShow(c.Context(), e, args[0]) },
 	}
 	c.AddCommand(list, show, newSchedulesNextCmd(e), newSchedulesFireCmd(e), newSchedulesPauseCmd(e, true), newSchedulesPauseCmd(e, false))
 	return c
-}
-
-// scheduleNames wants at least and at most so many names of schedules; most 0: any number.
-func scheduleNames(least, most int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		switch {
-		case len(args) < least, most > 0 && len(args) > most:
-			return usage("%s takes the name of a schedule (evrun schedules list shows them)", c.CommandPath())
-		}
-		return nil
-	}
-}
-
-// schedules asks the daemon for the schedules, each with its next n slots; or works them out by the wiring file and the store
-// where none runs.
-func (e *env) schedules(ctx context.Context, n int) ([]api.Schedule, error) {
-	cfg, err := e.settings()
-	if err != nil {
-		return nil, err
-	}
-	list, err := clientOf(cfg).Schedules(ctx, n)
-	if !errors.Is(err, api.ErrNoDaemon) {
-		return list, err
-	}
-	if cfg, err = e.load(); err != nil {
-		return nil, err
-	}
-	var marks map[string]store.ScheduleMark
-	err = e.withReader(func(s store.Store) (err error) { marks, err = s.ScheduleMarks(ctx); return err })
-	if err != nil && !errors.Is(err, store.ErrNotFound) { // no daemon has run yet
-		return nil, err
-	}
-	return api.SchedulesOf(schedule.StoredStates(marks, cfg.Wiring.Schedules), n), nil
 }
 
 // pick takes the schedules of these names out of all; no names: all.
@@ -101,14 +66,6 @@ func pick(all []api.Schedule, names []string) ([]api.Schedule, error) {
 	return list, nil
 }
 
-func unknownSchedule(name string, known []string) error {
-	hint := fault.DidYouMean(name, known)
-	if hint != "" {
-		hint = "; " + hint
-	}
-	return fmt.Errorf("there is no schedule %q%s", name, hint)
-}
-
 func runSchedulesList(ctx context.Context, e *env) error {
 	list, err := e.schedules(ctx, 0)
 	if err != nil {
@@ -127,36 +84,6 @@ func runSchedulesList(ctx context.Context, e *env) error {
 		return nil
 	}
 	return printSchedules(e.out, list)
-}
-
-// printSchedules writes a table.
-func printSchedules(w io.Writer, list []api.Schedule) error {
-	table := newTable(w)
-	fmt.Fprint(table, "SCHEDULE\tNEXT\tWHEN\tEMITS\n")
-	for _, s := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Name, nextOf(s), events.EscapeControl(s.When), s.Emit)
-	}
-	return table.Flush()
-}
-
-// nextOf is a schedule's next slot, or why there is none.
-func nextOf(s api.Schedule) string {
-	switch {
-	case s.Next == nil:
-		return "no more"
-	case s.Paused != "":
-		return pausedBy(s)
-	case s.Waiting:
-		return "waits for its last runs"
-	}
-	return s.Next.Format(time.RFC3339)
-}
-
-func pausedBy(s api.Schedule) string {
-	if s.Paused == "file" {
-		return "paused in the file"
-	}
-	return "paused"
 }
 
 func runSchedulesShow(ctx context.Context, e *env, name string) error {
@@ -316,7 +243,7 @@ its slot.time is now, and the next slot comes as before. Without a daemon the ev
 
 With --wait it follows every run and every event that this one causes, as "evrun emit --wait" does, with the same exit codes.`,
 		Example:           "  evrun schedules fire nightly --wait=5m",
-		Args:              scheduleNames(1, 1),
+		Args:              namesOf("schedule", 1),
 		ValidArgsFunction: e.completeSchedules,
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("wait") && wait <= 0 {
@@ -376,18 +303,6 @@ func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Durati
 	return err
 }
 
-// wired finds a schedule of the wiring file.
-func wired(cfg *config.Config, name string) (*schedule.Entry, error) {
-	known := make([]string, len(cfg.Wiring.Schedules))
-	for i, s := range cfg.Wiring.Schedules {
-		if s.Name == name {
-			return s, nil
-		}
-		known[i] = s.Name
-	}
-	return nil, unknownSchedule(name, known)
-}
-
 func newSchedulesPauseCmd(e *env, paused bool) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pause NAME...",
@@ -403,7 +318,7 @@ schedule's missed says, when it is resumed.`,
 wiring file pauses (paused: true) is resumed there.`,
 		}
 	}
-	c.Args = scheduleNames(1, 0)
+	c.Args = namesOf("schedule", 0)
 	c.ValidArgsFunction = e.completeSchedules
 	c.RunE = func(c *cobra.Command, names []string) error { return runSchedulesPause(c.Context(), e, names, paused) }
 	return c

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/tasks/schedule"
-	"evrun/tasks/schedule/slots"
 )
 
 type simulateOptions struct {
@@ -53,23 +52,6 @@ Times are written 2026-03-29T02:30, 2026-03-29 (its midnight), with an offset (2
 	zoneFlag(c, &o.tz)
 	_ = c.RegisterFlagCompletionFunc("schedule", e.completeSchedules) // fails for a flag that isn't there
 	return c
-}
-
-// zoneFlag is the zone that times are printed in.
-func zoneFlag(c *cobra.Command, tz *string) {
-	c.Flags().StringVar(tz, "tz", "", "print times in this zone, such as Europe/Paris (default: each schedule's own)")
-}
-
-// loadZone is the zone of a --tz; nil: none was given.
-func loadZone(name string) (*time.Location, error) {
-	if name == "" {
-		return nil, nil
-	}
-	zone, err := slots.LoadZone(name)
-	if err != nil {
-		return nil, usage("--tz: %v", err)
-	}
-	return zone, nil
 }
 
 // parseTime reads a time as a flag has it, in a zone where it has no offset.

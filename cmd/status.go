@@ -13,6 +13,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/fault"
 )
 
 func newStatusCmd(e *env) *cobra.Command {
@@ -51,7 +52,7 @@ func runStatus(ctx context.Context, e *env) error {
 		}
 		fmt.Fprintf(w, "reload\trefused at %s: %s\n", r.At.Format(time.RFC3339), events.EscapeControl(first))
 	}
-	fmt.Fprintf(w, "store\t%s, %s, %s\n", s.Store, humanize.IBytes(uint64(max(0, s.StoreSize))), counted(int(s.Head), "event"))
+	fmt.Fprintf(w, "store\t%s, %s, %s\n", s.Store, humanize.IBytes(uint64(max(0, s.StoreSize))), fault.Plural(int(s.Head), "event"))
 	if s.WAL.Held || s.WAL.Full {
 		wal := store.WAL{Held: s.WAL.Held, Holders: s.WAL.Holders}
 		what := "it can't be given back"

@@ -12,6 +12,7 @@ import (
 	"evrun/cmd/config"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/fault"
 )
 
 func newValidateCmd(e *env) *cobra.Command {
@@ -67,7 +68,7 @@ func runValidate(ctx context.Context, e *env, strict bool) error {
 		fmt.Fprintln(e.err, strings.TrimSuffix((&config.Errors{Path: e.config, Faults: cfg.Warnings}).Pretty(e.colored(e.err)), "\n"))
 	}
 	_, err = fmt.Fprintf(e.out, "%s is valid: %s, %s, %s, %s\n", cfg.Path,
-		counted(types, "event type"), counted(schedules, "schedule"), counted(handlers, "handler"), counted(len(cfg.Wiring.Tests), "test"))
+		fault.Plural(types, "event type"), fault.Plural(schedules, "schedule"), fault.Plural(handlers, "handler"), fault.Plural(len(cfg.Wiring.Tests), "test"))
 	return err
 }
 

@@ -1,0 +1,199 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/schedule/slots"
+)
+
+// noArgs is cobra.NoArgs in our words.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s takes no arguments, and got %q", c.CommandPath(), args[0])
+	}
+	return nil
+}
+
+// namesOf wants the names of things: at least one, and at most so many; 0: any number.
+func namesOf(thing string, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 || most > 0 && len(args) > most {
+			return usage("%s takes the name of a %s (evrun %ss list shows them)", c.CommandPath(), thing, thing)
+		}
+		return nil
+	}
+}
+
+// zoneFlag is the zone that times are printed in.
+func zoneFlag(c *cobra.Command, tz *string) {
+	c.Flags().StringVar(tz, "tz", "", "print times in this zone, such as Europe/Paris (default: each schedule's own)")
+}
+
+// loadZone is the zone of a --tz; nil: none was given.
+func loadZone(name string) (*time.Location, error) {
+	if name == "" {
+		return nil, nil
+	}
+	zone, err := slots.LoadZone(name)
+	if err != nil {
+		return nil, usage("--tz: %v", err)
+	}
+	return zone, nil
+}
+
+// eventFlags describe an event.
+type eventFlags struct {
+	typ, data, id, source, subject, time string
+
+	fields, jsonFields, extensions []string // of the data, as text and as JSON; of the event
+}
+
+// emitSource is the source of events that people emit, unless they name one.
+const emitSource = "/evrun/emit"
+
+func (o *eventFlags) register(f *pflag.FlagSet) {
+	f.StringVarP(&o.data, "data", "d", "", "the data: JSON, @FILE, or - for standard input")
+	f.StringArrayVarP(&o.fields, "field", "f", nil, "a field of the data, as text: key=text (may be repeated)")
+	f.StringArrayVarP(&o.jsonFields, "json-field", "F", nil, "a field of the data, as JSON: key:=json (may be repeated)")
+	f.StringVar(&o.id, "id", "", "the event's id (default: a new UUIDv7); with --ndjson the beginning of each line's")
+	f.StringVar(&o.source, "source", emitSource, "where it comes from")
+	f.StringVar(&o.subject, "subject", "", "what it is about")
+	f.StringVar(&o.time, "time", "", "when it happened, RFC 3339 (default: now)")
+	f.StringArrayVar(&o.extensions, "ext", nil, "a CloudEvents extension attribute: name=value (may be repeated)")
+}
+
+// event makes the event that the flags describe. given reports whether a flag was given, in is the standard input.
+func (o *eventFlags) event(given func(flag string) bool, in io.Reader) (*events.Event, error) {
+	if err := events.CheckType(o.typ); err != nil {
+		return nil, usage("%v", err)
+	}
+	e := &events.Event{Type: o.typ, ID: o.id, Source: o.source, Subject: o.subject}
+	if given("id") && o.id == "" {
+		return nil, usage("--id is empty: leave it out for a new one")
+	}
+	if o.time != "" {
+		t, ok := events.ParseTime(o.time)
+		if !ok {
+			return nil, usage("--time %q: write it like 2026-12-24T18:00:00Z", o.time)
+		}
+		e.Time = t
+	}
+	for _, text := range o.extensions {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || !extensionName.MatchString(name) || attributeNames[name] {
+			return nil, usage("--ext %q: write name=value, where the name has lower-case letters and digits, and is no attribute of its own", text)
+		}
+		if e.Extensions == nil {
+			e.Extensions = map[string]any{}
+		}
+		e.Extensions[name] = value
+	}
+	var err error
+	if e.Data, err = o.payload(given("data"), in); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+var (
+	extensionName  = regexp.MustCompile(`^[a-z0-9]{1,40}$`)
+	attributeNames = map[string]bool{
+		"specversion": true, "id": true, "source": true, "type": true, "subject": true, "time": true, "datacontenttype": true,
+		"dataschema": true, "data": true, "database64": true, "seq": true, "chain": true, "hops": true, "correlationid": true, "causationid": true,
+	}
+)
+
+// payload reads -d, and puts the fields of -f and -F into it.
+func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
+	var data []byte
+	from := "--data"
+	switch file, isFile := strings.CutPrefix(o.data, "@"); {
+	case o.data == "-":
+		from = "standard input"
+		var err error
+		if data, err = io.ReadAll(in); err != nil {
+			return nil, fmt.Errorf("read standard input: %w", err)
+		}
+	case isFile:
+		from = file
+		var err error
+		if data, err = os.ReadFile(file); err != nil {
+			return nil, usage("--data: %v", err)
+		}
+	default:
+		data = []byte(o.data)
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors put a byte order mark before a text
+	if given {
+		if err := checkJSON(data); err != nil {
+			return nil, usage("%s %v", from, err)
+		}
+	}
+	data = bytes.TrimSpace(data)
+	if len(o.fields) == 0 && len(o.jsonFields) == 0 {
+		if len(data) == 0 {
+			return nil, nil
+		}
+		return data, nil
+	}
+	fields := map[string]json.RawMessage{}
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
+			return nil, usage("%s is not a JSON object, so -f and -F can't add fields to it", from)
+		}
+	}
+	for _, text := range o.fields {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return nil, usage("-f %q: write key=text", text)
+		}
+		quoted, err := tasks.MarshalData(value)
+		if err != nil {
+			return nil, err
+		}
+		fields[key] = quoted
+	}
+	for _, text := range o.jsonFields {
+		key, value, ok := strings.Cut(text, ":=")
+		if !ok || key == "" {
+			return nil, usage("-F %q: write key:=json", text)
+		}
+		if err := checkJSON([]byte(value)); err != nil {
+			return nil, usage("-F %q: the value %v", text, err)
+		}
+		fields[key] = json.RawMessage(value)
+	}
+	return tasks.MarshalData(fields)
+}
+
+// checkJSON says what is wrong with a JSON text, and where.
+func checkJSON(data []byte) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return errors.New("is not valid JSON: it is empty")
+	}
+	var v json.RawMessage
+	err := json.Unmarshal(data, &v)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+		return fmt.Errorf("is not valid JSON: %w (line %s, byte %d)", err, strconv.Itoa(line), syntax.Offset)
+	}
+	if err != nil {
+		return fmt.Errorf("is not valid JSON: %w", err)
+	}
+	return events.CheckJSON(data)
+}
