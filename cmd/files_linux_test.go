@@ -70,7 +70,7 @@ func TestAnotherUsersFiles(t *testing.T) {
 			}
 			t.Setenv("EVRUN_TRUST_FILES", "1")
 			out, code := run(t, dir, strings.Fields(command)...)
-			if code != 0 || !strings.Contains(out, "because of EVRUN_TRUST_FILES=1") && c.name != "a program" {
+			if code != 0 || !strings.Contains(out, "because of EVRUN_TRUST_FILES=1") {
 				t.Errorf("trusted: exit %d: %s", code, out)
 			}
 		})

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"regexp"
 	"strconv"
@@ -67,7 +66,6 @@ func (e *env) load() (*config.Config, error) {
 func (e *env) configOptions() config.Options {
 	return config.Options{
 		Flags: e.flags.Flags(), Getenv: os.Getenv,
-		NewLog: func(s config.Settings) *slog.Logger { return newLogger(s, e.err) },
 	}
 }
 

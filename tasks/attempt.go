@@ -81,7 +81,8 @@ func (c *consumer) inside(t *task, d *Delivery, action Inside) store.Settlement 
 		return c.settlement(t, c.failed(t, d, err))
 	}
 	s := c.settlement(t, store.Outcome{})
-	s.Atomic = c.atomic
+	_, single := action.(SingleWrite)
+	s.Atomic = c.atomic || !single
 	if stating, ok := action.(Stating); ok {
 		s.Statement, s.Hold = stating.UserStatement()
 	}

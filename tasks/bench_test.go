@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +22,7 @@ import (
 
 func userInsert(b *testing.B) *tasks.Handler {
 	b.Helper()
-	action, faults := handlers.Build("user.insert", map[string]any{"name": "${ data.name }", "email": "${ data.email }"}, handlers.Deps{Log: slog.New(slog.DiscardHandler)})
+	action, faults := handlers.Build("user.insert", map[string]any{"name": "${ data.name }", "email": "${ data.email }"}, handlers.Deps{})
 	if len(faults) > 0 {
 		b.Fatal(faults[0].Msg)
 	}

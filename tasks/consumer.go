@@ -28,7 +28,7 @@ type consumer struct {
 	h      *Handler
 	id     store.HandlerID
 	source string // of the events that it emits
-	atomic bool   // an effect may must be undone after it was written
+	atomic bool   // what it emits may be refused after an effect was written
 
 	follower *Follower
 	clock    retryClock
@@ -76,7 +76,7 @@ type attemptDone struct {
 func newConsumer(r *Runner, h *Handler) *consumer {
 	c := &consumer{
 		r: r, h: h.WithDefaults(), pace: pace{interval: h.Rate.Interval()}, source: r.o.Emitter.Source("/handlers/" + h.Name),
-		atomic:   len(h.Emit) > 0 || h.Kind == "emit" || h.Kind == "sql",
+		atomic:   len(h.Emit) > 0,
 		active:   map[int64]*task{},
 		attempts: make(chan attemptDone), written: make(chan []settling), retried: newHandOver(),
 		mark: make(chan struct{}), ask: make(chan chan consumerStatus), ended: make(chan struct{}),

@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -83,58 +82,6 @@ type Delivery struct {
 	attempts  *attempts // nil: no program can publish in the run's name
 	variables map[string]string
 	token     string // empty: not asked for
-}
-
-// Action is a configured kind: an [Outside], a [Reading], an [Inside] or a [Computed]. It may be a [Migrator] as well, and an io.Closer, whose
-// Close is called when all attempts have ended.
-type Action any
-
-// Migrator is an [Action] that needs tables of its own in evrun's database.
-type Migrator interface {
-	// Migrations gives the statements that make them. Each runs once in the life of the database, before the first event: all
-	// in one transaction with the wiring that they belong to, so that a wiring that is refused leaves nothing of them behind.
-	Migrations() []*store.Statement
-}
-
-// Outside acts on the world. Do runs in a worker goroutine, at least once for each event; ctx ends at the handler's
-// timeout or when the daemon's grace period is over. The result becomes the emitted event's data.
-type Outside interface {
-	Do(ctx context.Context, d *Delivery) (result any, err error)
-}
-
-// Inside writes to evrun's own database. Prepare evaluates the inputs outside the transaction; the effect that it returns
-// runs in it, so that effect, state and emitted events commit together, exactly once.
-type Inside interface {
-	Prepare(d *Delivery) (Effect, error)
-}
-
-// Reading reads evrun's own database, beside its writer, and changes nothing. Read runs in a worker goroutine as Do of an
-// [Outside] does; no attempt is recorded before it starts, since one that was cut off did nothing.
-type Reading interface {
-	Read(ctx context.Context, in store.Store, d *Delivery) (result any, err error)
-}
-
-// Stating is an [Inside] whose effects run a statement of the user's own. The statement may take as long as hold says, or
-// where that is 0, as [store.Options.StatementTimeout] does.
-type Stating interface {
-	Inside
-	UserStatement() (s *store.Statement, hold time.Duration)
-}
-
-// Effect writes through tx. It must not block, nor keep tx, and may be called again when a transaction is repeated.
-type Effect func(tx store.Tx) (result any, err error)
-
-// Computed neither acts on the world nor writes by itself: its result, with the events that it emits, is known before the
-// transaction that settles the run, and no attempt is recorded before it starts.
-type Computed interface {
-	Compute(d *Delivery) (result any, err error)
-}
-
-// Result is a result that need not be made unless somebody looks at it. It is encoded by its AppendJSON.
-type Result interface {
-	// Value is what expressions see. b bounds the work, and may be nil.
-	Value(b *expression.Budget) (any, error)
-	AppendJSON(dst []byte) ([]byte, error)
 }
 
 // Permanent marks an error that no further attempt can mend: the run is dead at once.

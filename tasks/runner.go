@@ -21,6 +21,8 @@ type Options struct {
 	Emitter  *Emitter
 	Handlers []*Handler
 	Log      *slog.Logger
+	// OpenDatabase opens databases other than evrun's own for actions: see [Surroundings]. Nil: none can be opened.
+	OpenDatabase func(path string, create bool) (store.Database, error)
 	// Unannounced is called for each dead run that no evrun.run.dead reports: one on a notice of a run that was on a notice
 	// itself. Nil: nobody wants to know.
 	Unannounced func()
@@ -128,7 +130,10 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		opened = append(opened, m)
 		if registered.known[i].Paused {
 			paused = append(paused, m)
-		} else if err := m.c.open(ctx, registered.known[i]); err != nil {
+			continue
+		}
+		r.openAction(h)
+		if err := m.c.open(ctx, registered.known[i]); err != nil {
 			return fmt.Errorf("handler %s: %w", h.Name, err)
 		}
 	}

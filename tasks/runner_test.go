@@ -107,6 +107,7 @@ func startTuned(t testing.TB, path string, opt store.Options, tune func(*tasks.O
 	}
 	o := tasks.Options{
 		Store: d.store, Bus: d.bus, Emitter: tasks.NewEmitter(d.store, 0), Handlers: handlers, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Grace: 200 * time.Millisecond,
+		OpenDatabase: sqlite.OpenDatabase,
 	}
 	tune(&o, d.store)
 	d.emitter, d.runner = o.Emitter, tasks.NewRunner(o)

@@ -22,7 +22,7 @@ import (
 // sqlHandler makes a handler of the kind sql, on user.registered.
 func sqlHandler(t testing.TB, with map[string]any) *tasks.Handler {
 	t.Helper()
-	action, faults := handlers.Build("sql", with, handlers.Deps{Log: slog.New(slog.DiscardHandler), BaseDir: t.TempDir(), OpenDatabase: sqlite.OpenDatabase})
+	action, faults := handlers.Build("sql", with, handlers.Deps{BaseDir: t.TempDir()})
 	for _, f := range faults {
 		t.Fatal(f)
 	}

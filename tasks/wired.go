@@ -225,6 +225,7 @@ func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error)
 	if err != nil || known.Paused {
 		return known.Paused, err
 	}
+	r.openAction(m.h)
 	close(m.begun) // before the store is read: what is retried from here on is handed over
 	return false, m.c.open(ctx, known)
 }

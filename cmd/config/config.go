@@ -28,7 +28,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -64,10 +63,8 @@ type Config struct {
 
 // Options are what a file is loaded with. The zero value is ready.
 type Options struct {
-	Flags  *pflag.FlagSet              // store, socket, log-level and log-format override settings where they were given; may be nil
-	Getenv func(string) string         // nil: os.Getenv
-	Log    *slog.Logger                // what handlers log to; nil: slog.Default()
-	NewLog func(Settings) *slog.Logger // makes Log, for a log that depends on the settings; may be nil
+	Flags  *pflag.FlagSet      // store, socket, log-level and log-format override settings where they were given; may be nil
+	Getenv func(string) string // nil: os.Getenv
 }
 
 // Load reads a wiring file and checks all of it. Its error is an [*Errors] with all faults at once.
@@ -181,10 +178,6 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 	d.mapping(root, "the wiring file", keys)
 	c.Settings = s.settle(o)
 	if wiring {
-		w.log = o.Log
-		if o.NewLog != nil && len(d.faults) == 0 {
-			w.log = o.NewLog(c.Settings)
-		}
 		c.Wiring, c.Files, c.Notes = w.read(), w.files, w.notes
 	}
 	if err := d.err(); err != nil {

@@ -440,20 +440,6 @@ func TestClientsDoNotMindTheWiring(t *testing.T) {
 	}
 }
 
-func TestTheLogIsMadeOfTheSettings(t *testing.T) {
-	var asked LogSettings
-	o := Options{Getenv: noEnv, NewLog: func(s Settings) *slog.Logger {
-		asked = s.Log
-		return slog.New(slog.DiscardHandler)
-	}}
-	if _, err := Load(write(t, "log: {level: debug, format: json}\n"), o); err != nil {
-		t.Fatal(err)
-	}
-	if asked.Level != slog.LevelDebug || asked.Format != "json" {
-		t.Errorf("%+v", asked)
-	}
-}
-
 func TestDurationsAndSizes(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"5s": 5 * time.Second, "1h30m": 90 * time.Minute, "30d": 30 * 24 * time.Hour, "1d12h": 36 * time.Hour, "0.5d": 12 * time.Hour, "250ms": 250 * time.Millisecond,

@@ -10,7 +10,6 @@ import (
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/handlers"
@@ -256,7 +255,9 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 			return nil
 		}
 	}
-	action, faults := handlers.Build(kind, inputs, handlers.Deps{Log: r.log, BaseDir: r.dir, Secrets: r.secrets, Data: r.data, Events: r.bursts, OpenDatabase: sqlite.OpenDatabase})
+	action, faults := handlers.Build(kind, inputs, handlers.Deps{
+		BaseDir: r.dir, Secrets: r.secrets, Data: r.data, Events: r.bursts, Note: func(text string) { r.notes = append(r.notes, text) },
+	})
 	for _, e := range faults {
 		if with == nil {
 			r.at(do, e.Msg, e.Hint)
@@ -275,7 +276,7 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 			r.at(at, e.Msg, e.Hint)
 		}
 	}
-	if kind == "emit" && len(faults) == 0 && with != nil {
+	if len(handlers.EmittedTypes(action)) > 0 && with != nil {
 		r.emittedTypes(with)
 	}
 	return action

@@ -11,6 +11,8 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/fault"
+	"evrun/tasks/handlers"
 	"evrun/tasks/schedule"
 )
 
@@ -264,7 +266,7 @@ func (r *testReader) stubs(n *yaml.Node, to map[string][]Stub) {
 		h := r.handlerNamed(name)
 		if h != nil {
 			if _, outside := h.Action.(tasks.Outside); !outside {
-				r.at(name, fmt.Sprintf("%s runs for real in a test: its outcome can't be given", h.Kind), "stubs are for what acts on the outside: exec, http, notify, log")
+				r.at(name, fmt.Sprintf("%s runs for real in a test: its outcome can't be given", h.Kind), "stubs are for kinds that act on the outside: "+fault.And(handlers.OutsideKinds()))
 			}
 		}
 		r.oneOrMore(value, "stubs", func(n *yaml.Node) { to[name.Value] = append(to[name.Value], r.stub(n)) })

@@ -13,9 +13,6 @@ import (
 	"evrun/tasks/handlers"
 )
 
-// unbounded are the kinds whose attempts can take for ever, unless the handler has a timeout.
-var unbounded = []string{"exec"}
-
 // warner looks for what is allowed and probably not meant, in a wiring without faults. What it does grows with the file, not
 // with the pairs of handlers in it.
 type warner struct {
@@ -307,8 +304,8 @@ func always(when *expression.Expr) bool {
 
 // handlerAlone looks at one handler by itself.
 func (l *warner) handlerAlone(h *tasks.Handler) {
-	if slices.Contains(unbounded, h.Kind) && h.Timeout <= 0 {
-		l.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: a command that hangs holds its place for ever", h.Name), "give the handler a timeout, such as timeout: 1m")
+	if u, ok := h.Action.(tasks.Unbounded); ok && h.Timeout <= 0 {
+		l.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: %s that hangs holds its place for ever", h.Name, u.MayHang()), "give the handler a timeout, such as timeout: 1m")
 	}
 	if stating, ok := h.Action.(tasks.Stating); ok {
 		if _, hold := stating.UserStatement(); hold > 0 {

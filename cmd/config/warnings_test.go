@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"evrun/cmd/config/yaml"
-	"evrun/tasks"
 	"evrun/tasks/expression"
 )
 
@@ -108,23 +106,14 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 }
 
 func TestACommandWithoutATimeoutIsAWarning(t *testing.T) {
-	path := write(t, "handlers:\n- {name: h, on: a, do: log, with: {message: x}}\n")
-	c, err := Load(path, Options{Getenv: noEnv})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The kind is named only: a warning looks at nothing else of it.
-	root, _ := yaml.Parse(c.Source)
-	r := &wiringReader{document: newDocument(path, c.Source), places: map[any]*yaml.Node{}}
-	h := &tasks.Handler{Name: "h", Kind: "exec", On: c.Wiring.Handlers[0].On}
-	r.places[h] = root.Content[1].Content[0]
-	warnings := r.warnings(Wiring{Handlers: []*tasks.Handler{h}})
-	if len(warnings) != 1 || warnings[0].Line != 2 || !strings.Contains(warnings[0].Message, `"h" has no timeout`) {
-		t.Errorf("%+v", warnings)
-	}
-	h.Timeout = 1
-	if warnings = r.warnings(Wiring{Handlers: []*tasks.Handler{h}}); warnings != nil {
-		t.Errorf("%+v", warnings)
+	for timeout, want := range map[string]int{"": 1, ", timeout: 1m": 0} {
+		c, err := Load(write(t, "handlers:\n- {name: h, on: a, do: exec, with: {shell: \"true\"}"+timeout+"}\n"), Options{Getenv: noEnv})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Warnings) != want || want > 0 && (c.Warnings[0].Line != 2 || !strings.Contains(c.Warnings[0].Message, `"h" has no timeout: a command that hangs`)) {
+			t.Errorf("%q: %+v", timeout, c.Warnings)
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sort"
 	"strings"
 
@@ -32,8 +31,7 @@ type wiringReader struct {
 	*document
 	dir      string
 	secrets  *expression.Secrets
-	notes    []string // see Config.Notes
-	log      *slog.Logger
+	notes    []string              // see Config.Notes
 	computed int                   // expressions that are more than a path
 	places   map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings
 	names    map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")

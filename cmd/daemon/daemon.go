@@ -92,9 +92,10 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	metrics.watch(d.store.WAL)
 	d.runner = tasks.NewRunner(tasks.Options{
 		Store: d.store, Bus: d.bus, Emitter: d.emitter, Handlers: cfg.Wiring.Handlers, Log: d.log, Grace: cfg.Settings.Grace,
-		Variables:   d.address.variables(),
-		Wired:       d.open,
-		Unannounced: metrics.unannounced,
+		OpenDatabase: sqlite.OpenDatabase,
+		Variables:    d.address.variables(),
+		Wired:        d.open,
+		Unannounced:  metrics.unannounced,
 	})
 	d.scheduler = schedule.NewScheduler(schedule.Options{
 		Store: d.store, Emitter: d.emitter, Entries: cfg.Wiring.Schedules, Log: d.log, Settled: d.settled,

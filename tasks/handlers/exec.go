@@ -43,13 +43,17 @@ type command struct {
 	User  string `input:"user" doc:"The user that the program runs as, with that user's groups and HOME; user:group names another primary group. For an evrun that runs as root."`
 	Leave bool   `input:"leave" doc:"Processes that the program started go on when it ends, also when evrun ends: for a script that starts a daemon (EVRUN_LEAVE is set then). An event that they publish with \"evrun emit\" after the attempt's end begins a chain of its own, so a loop through it is not cut off. By default all these processes end with the program, with SIGTERM, and SIGKILL after kill_after: its process group, and those that left the group (setsid) but still have the variable EVRUN_RUN_ID. A process escapes if another daemon starts it (at, systemd-run), or if it leaves the group and drops the variable (env -i setsid) or hides it (ssh-agent); the latter two do not escape where evrun may make cgroups (systemd: Delegate=yes)."`
 
-	dir       string // the wiring file's folder
-	log       *slog.Logger
+	dir string // the wiring file's folder
+	logged
+	note      func(text string) // see [Deps.Note]
 	secrets   *expression.Secrets
 	permanent [256]bool // by exit code
 	umask     int
 	user      *process.User // nil: evrun's own
 }
+
+// MayHang implements [tasks.Unbounded].
+func (c *command) MayHang() string { return "a command" }
 
 // Do runs the program and waits for its end.
 func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
@@ -74,7 +78,7 @@ func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	if err != nil {
 		return nil, c.notStarted(cmd, err)
 	}
-	c.log.LogAttrs(ctx, slog.LevelDebug, "command ended", slog.String("handler", d.Handler), slog.String("event", d.Event.ID),
+	c.logger().LogAttrs(ctx, slog.LevelDebug, "command ended", slog.String("handler", d.Handler), slog.String("event", d.Event.ID),
 		slog.String("status", e.State.String()), slog.Duration("took", time.Since(began)),
 		slog.Int64("stdout", e.stdout.total), slog.Int64("stderr", e.stderr.total))
 	if err := c.failure(ctx, cmd, e); err != nil {
@@ -100,7 +104,7 @@ func (c *command) run(ctx context.Context, cmd *exec.Cmd, stdin []byte, d *tasks
 		return nil, err
 	}
 	if e.Ending = *end; len(e.Left) > 0 {
-		c.log.Warn("processes that a command started could not be ended", "handler", d.Handler, "pids", e.Left)
+		c.logger().Warn("processes that a command started could not be ended", "handler", d.Handler, "pids", e.Left)
 	}
 	return e, err
 }

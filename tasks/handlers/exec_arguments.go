@@ -125,8 +125,8 @@ func (c *command) checkCommand() []*InputError {
 		if errors.As(err, &untrusted) {
 			return fault(0, untrusted.Hint, "%s: %s", untrusted.Path, untrusted.Msg)
 		}
-		if note != "" {
-			c.log.Warn(note)
+		if note != "" && c.note != nil {
+			c.note(note)
 		}
 	}
 	if i, interpreter := c.codeFromEvent(); i > 0 {

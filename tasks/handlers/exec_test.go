@@ -268,8 +268,8 @@ func TestSecretsStayOutOfWhatACommandSays(t *testing.T) {
 		with("command", argv("true", `${ repeat("x", 70) + env("EVRUN_TEST_TOKEN") + "\u0000" }`)),
 	} {
 		inputs["env"] = env
-		deps := Deps{Log: captured(&log), Secrets: &expression.Secrets{}}
-		result, err := build[tasks.Outside](t, "exec", inputs, deps).Do(t.Context(), delivery(`{}`))
+		deps := Deps{Secrets: &expression.Secrets{}}
+		result, err := buildLogging[tasks.Outside](t, "exec", inputs, deps, captured(&log)).Do(t.Context(), delivery(`{}`))
 		if said := fmt.Sprint(result, err, log.String()); strings.Contains(said, "s3cre") || strings.Contains(said, "90071992") {
 			t.Errorf("%v: %.1000s", inputs, said)
 		}

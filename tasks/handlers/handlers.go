@@ -15,12 +15,12 @@
 package handlers
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
 
-	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
@@ -32,16 +32,16 @@ var table = []Kind{
 		func(Deps) tasks.Action { return &emit{} }),
 	describe("exec", "Runs a program in a process group of its own, with the event on stdin and nothing of the daemon's environment but PATH and HOME.",
 		func(deps Deps) tasks.Action {
-			return &command{dir: deps.BaseDir, log: deps.logger(), secrets: deps.Secrets}
+			return &command{dir: deps.BaseDir, secrets: deps.Secrets, note: deps.Note}
 		}),
 	describe("http", "Sends an HTTP request: the event, or a body of your own.",
 		func(deps Deps) tasks.Action { return newHTTPRequest(deps) }),
 	describe("log", "Writes a line to the daemon's log.",
-		func(deps Deps) tasks.Action { return &logMessage{log: deps.logger(), secrets: deps.Secrets} }),
+		func(deps Deps) tasks.Action { return &logMessage{secrets: deps.Secrets} }),
 	describe("notify", "Tells somebody: by chat, mail, push or webhook, or in the daemon's log.",
 		func(deps Deps) tasks.Action { return newNotify(deps) }),
 	describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. A SELECT runs beside it. Or on another SQLite file.",
-		func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir, open: deps.OpenDatabase} }),
+		func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir} }),
 	describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",
 		func(Deps) tasks.Action { return &userInsert{} }),
 }
@@ -66,26 +66,26 @@ type Input struct {
 	Inputs   []Input // of each element, where Type is "list"
 }
 
-// Deps is what kinds need of their surroundings.
+// Deps is what kinds need while their inputs are read. What attempts need comes later: see [tasks.Opener].
 type Deps struct {
-	Log     *slog.Logger // default: [slog.Default]
-	BaseDir string       // what relative paths are relative to: the wiring file's folder
+	BaseDir string // what relative paths are relative to: the wiring file's directory
 	// Secrets records what env() and file() gave to inputs; nil: nothing is recorded.
 	Secrets *expression.Secrets
-	// OpenDatabase opens a database of the user's own, for sql with a dsn, and makes it when create has it; nil: there are none.
-	OpenDatabase func(path string, create bool) (store.Database, error)
 	// Data is what is known of the events' data, for the inputs' expressions; nil: nothing.
 	Data *expression.Data
 	// Events says that the inputs' expressions see the events of a burst: the handler has a debounce.
 	Events bool
+	// Note is called with each check of a file that EVRUN_TRUST_FILES turned off; nil: nobody wants to know.
+	Note func(text string)
 }
 
-func (d Deps) logger() *slog.Logger {
-	if d.Log == nil {
-		return slog.Default()
-	}
-	return d.Log
-}
+// logged is embedded by kinds that write to the daemon's log. Without [logged.Open] they write to [slog.Default].
+type logged struct{ log *slog.Logger }
+
+// Open implements [tasks.Opener].
+func (l *logged) Open(s tasks.Surroundings) { l.log = s.Log }
+
+func (l *logged) logger() *slog.Logger { return cmp.Or(l.log, slog.Default()) }
 
 func describe(name, doc string, construct func(Deps) tasks.Action) Kind {
 	return Kind{Name: name, Doc: doc, Inputs: inputsOf(reflect.TypeOf(construct(Deps{})).Elem()), make: construct}
@@ -93,6 +93,17 @@ func describe(name, doc string, construct func(Deps) tasks.Action) Kind {
 
 // Kinds returns all kinds, in alphabetical order.
 func Kinds() []Kind { return slices.Clone(table) }
+
+// OutsideKinds returns the names of the kinds that act on the world, in alphabetical order.
+func OutsideKinds() []string {
+	var names []string
+	for _, k := range table {
+		if _, ok := k.make(Deps{}).(tasks.Outside); ok {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
 
 // Lookup finds a kind by its name.
 func Lookup(name string) (Kind, bool) {

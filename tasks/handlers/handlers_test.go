@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"evrun/events"
+	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
@@ -28,9 +29,18 @@ func delivery(data string) *tasks.Delivery {
 // build makes an action that must be right.
 func build[A any](t testing.TB, kind string, with map[string]any, deps Deps) A {
 	t.Helper()
+	return buildLogging[A](t, kind, with, deps, slog.New(slog.DiscardHandler))
+}
+
+// buildLogging builds an action and opens it as the runner does.
+func buildLogging[A any](t testing.TB, kind string, with map[string]any, deps Deps, log *slog.Logger) A {
+	t.Helper()
 	action, faults := Build(kind, with, deps)
 	for _, f := range faults {
 		t.Fatal(f)
+	}
+	if o, ok := action.(tasks.Opener); ok {
+		o.Open(tasks.Surroundings{Log: log, OpenDatabase: sqlite.OpenDatabase})
 	}
 	return action.(A)
 }
@@ -279,7 +289,7 @@ func TestLogWritesALine(t *testing.T) {
 		if level != nil {
 			with["level"] = level
 		}
-		l := build[tasks.Outside](t, "log", with, Deps{Log: captured(&out)})
+		l := buildLogging[tasks.Outside](t, "log", with, Deps{}, captured(&out))
 		result, err := l.Do(context.Background(), delivery(`{"name":"A\nda"}`))
 		if err != nil || !reflect.DeepEqual(result, map[string]any{"message": "hello A\nda"}) {
 			t.Fatal(result, err)
@@ -294,7 +304,7 @@ func TestLogWritesALine(t *testing.T) {
 func TestALineOfTheLogIsCut(t *testing.T) {
 	for kind, want := range map[string]string{"log": "msg", "notify": "message"} {
 		var out bytes.Buffer
-		a := build[tasks.Outside](t, kind, map[string]any{"message": "${ replace(data.text, 'a', repeat('é', 10000)) }"}, Deps{Log: captured(&out)})
+		a := buildLogging[tasks.Outside](t, kind, map[string]any{"message": "${ replace(data.text, 'a', repeat('é', 10000)) }"}, Deps{}, captured(&out))
 		if _, err := a.Do(context.Background(), delivery(`{"text":"b`+strings.Repeat("a", 100)+`"}`)); err != nil {
 			t.Fatal(err)
 		}
@@ -306,7 +316,7 @@ func TestALineOfTheLogIsCut(t *testing.T) {
 
 func TestNotifyGoesToTheLog(t *testing.T) {
 	var out bytes.Buffer
-	n := build[tasks.Outside](t, "notify", map[string]any{"message": "New user ${ data.name }", "title": "${ event.type }"}, Deps{Log: captured(&out)})
+	n := buildLogging[tasks.Outside](t, "notify", map[string]any{"message": "New user ${ data.name }", "title": "${ event.type }"}, Deps{}, captured(&out))
 	result, err := n.Do(context.Background(), delivery(`{"name":"Ada"}`))
 	if err != nil || !reflect.DeepEqual(result, map[string]any{"message": "New user Ada", "title": "user.registered"}) {
 		t.Fatal(result, err)
@@ -337,7 +347,7 @@ func TestAMissingValueIsAFaultThatNamesTheInput(t *testing.T) {
 		}
 		with[test.input] = "${ data.x }"
 		var err error
-		switch action := build[any](t, test.kind, with, Deps{Log: slog.New(slog.DiscardHandler)}).(type) {
+		switch action := build[any](t, test.kind, with, Deps{}).(type) {
 		case tasks.Inside:
 			_, err = action.Prepare(delivery(`{}`))
 		case tasks.Computed:
@@ -355,9 +365,9 @@ func TestAMissingValueIsAFaultThatNamesTheInput(t *testing.T) {
 func TestSecretsStayOutOfTheLog(t *testing.T) {
 	t.Setenv("EVRUN_TEST_TOKEN", "s3cret-token")
 	var out bytes.Buffer
-	deps := Deps{Log: captured(&out), Secrets: &expression.Secrets{}}
+	deps := Deps{Secrets: &expression.Secrets{}}
 	for _, kind := range []string{"log", "notify"} {
-		action := build[tasks.Outside](t, kind, map[string]any{"message": `token ${ env("EVRUN_TEST_TOKEN") }`}, deps)
+		action := buildLogging[tasks.Outside](t, kind, map[string]any{"message": `token ${ env("EVRUN_TEST_TOKEN") }`}, deps, captured(&out))
 		result, err := action.Do(context.Background(), delivery(`{}`))
 		if err != nil {
 			t.Fatal(err)

@@ -170,6 +170,8 @@ func (h *httpRequest) request(d *tasks.Delivery) (*http.Request, error) {
 	return req, nil
 }
 
+func (h *httpRequest) template() *expression.Template { return h.URL }
+
 // address is for [Render].
 func (h *httpRequest) address(env *expression.Env) (string, error) {
 	u, err := buildURL(h.URL, env)

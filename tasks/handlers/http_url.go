@@ -69,14 +69,8 @@ func checkScheme(p expression.Piece) error {
 
 // EventLeads says whether the event has a say in where an action's url leads: in its scheme, or in what follows that up to the path.
 func EventLeads(action tasks.Action) bool {
-	var t *expression.Template
-	switch a := action.(type) {
-	case *httpRequest:
-		t = a.URL
-	case *notify:
-		t = a.URL
-	}
-	return t != nil && slices.ContainsFunc(t.OfEvent("x"), func(before string) bool { return placeIn(before) <= inAuthority })
+	a, ok := action.(addressed)
+	return ok && a.template() != nil && slices.ContainsFunc(a.template().OfEvent("x"), func(before string) bool { return placeIn(before) <= inAuthority })
 }
 
 type place int

@@ -15,7 +15,7 @@ type logMessage struct {
 	Message *expression.Template `input:"message,required" doc:"What to write. A line has 64 KiB of it at most."`
 	Level   string               `input:"level" enum:"debug,info,warn,error" default:"info" doc:"How urgent it is; the daemon's own log level decides what is shown."`
 
-	log     *slog.Logger
+	logged
 	secrets *expression.Secrets
 }
 
@@ -26,7 +26,7 @@ func (l *logMessage) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 		return nil, fmt.Errorf("message: %w", err)
 	}
 	message = l.secrets.Redact(message)
-	l.log.LogAttrs(ctx, logLevels[l.Level], logText(message),
+	l.logger().LogAttrs(ctx, logLevels[l.Level], logText(message),
 		slog.String("handler", d.Handler), slog.String("event", d.Event.ID), slog.Int64("seq", d.Event.Sequence))
 	return map[string]any{"message": message}, nil
 }

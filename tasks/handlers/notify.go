@@ -18,7 +18,7 @@ type notify struct {
 	Title   *expression.Template `input:"title" doc:"A heading for the message; the subject of a mail."`
 	URL     *expression.Template `input:"url" doc:"The service to notify, as shoutrrr writes it: slack://…, telegram://…, smtp://…, generic://…. An event's value in it stays one value: one with a comma for a list, or a slash for the path, is refused. Left out, the notification goes to the daemon's log."`
 
-	log     *slog.Logger
+	logged
 	secrets *expression.Secrets
 	// The ways out: one for hosts that are the file's or the environment's, one for those that an event names.
 	open, guarded *way
@@ -37,7 +37,7 @@ func newWay(open bool) *way {
 }
 
 func newNotify(deps Deps) *notify {
-	return &notify{log: deps.logger(), secrets: deps.Secrets, open: newWay(true), guarded: newWay(false)}
+	return &notify{secrets: deps.Secrets, open: newWay(true), guarded: newWay(false)}
 }
 
 // check looks at as much of the url as is written out. Nothing is sent.
@@ -81,7 +81,7 @@ func (n *notify) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	}
 	title, message = n.secrets.Redact(title), n.secrets.Redact(message)
 	if n.URL == nil {
-		n.log.LogAttrs(ctx, slog.LevelInfo, "notification", slog.String("title", logText(title)), slog.String("message", logText(message)),
+		n.logger().LogAttrs(ctx, slog.LevelInfo, "notification", slog.String("title", logText(title)), slog.String("message", logText(message)),
 			slog.String("handler", d.Handler), slog.String("event", d.Event.ID))
 	}
 	return map[string]any{"title": title, "message": message}, nil
@@ -104,7 +104,7 @@ func (n *notify) send(ctx context.Context, d *tasks.Delivery, title, message str
 	switch {
 	case err != nil:
 	case service.mail != nil:
-		err = sendMail(ctx, way.guard, service.mail, mail{id: d.RunID, title: title, text: message}, n.log)
+		err = sendMail(ctx, way.guard, service.mail, mail{id: d.RunID, title: title, text: message}, n.logger())
 	default:
 		err = service.send(title, message)
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"mime"
 	"mime/quotedprintable"
@@ -31,9 +30,6 @@ import (
 // notifier builds a notify action whose idle connections end with the test.
 func notifier(t testing.TB, with map[string]any, deps Deps) *notify {
 	t.Helper()
-	if deps.Log == nil {
-		deps.Log = slog.New(slog.DiscardHandler)
-	}
 	n := build[*notify](t, "notify", with, deps)
 	t.Cleanup(func() {
 		n.open.transport.CloseIdleConnections()

@@ -50,6 +50,8 @@ func (n *notify) target(d *tasks.Delivery) (string, *way, error) {
 	return text, way, err
 }
 
+func (n *notify) template() *expression.Template { return n.URL }
+
 // address is for [Render]. The service looks at its url too, and asks nobody.
 func (n *notify) address(env *expression.Env) (string, error) {
 	text, _, err := n.target(&tasks.Delivery{Env: env})

@@ -58,6 +58,7 @@ func render(action tasks.Action, r *renderer) (map[string]any, error) {
 type addressed interface {
 	// address is the url of an attempt, or the error that it would be dead with.
 	address(env *expression.Env) (string, error)
+	template() *expression.Template // nil: it has none
 }
 
 type renderer struct {

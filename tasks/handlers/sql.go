@@ -30,7 +30,6 @@ type sql struct {
 	DSN       string                       `input:"dsn" doc:"Another SQLite file to run on, relative to this file's folder. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
 
 	dir        string
-	open       func(path string, create bool) (store.Database, error)
 	statement  *store.Statement
 	values     []*expression.Value // of its parameters, in its order
 	migrations []*store.Statement

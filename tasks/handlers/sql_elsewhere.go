@@ -17,6 +17,7 @@ import (
 type sqlElsewhere struct {
 	s       *sql
 	path    string
+	open    func(path string, create bool) (store.Database, error)
 	timeout time.Duration // of the statement, with the wait for its turn and for locks, when its handler has none
 
 	mu sync.Mutex
@@ -26,6 +27,9 @@ type sqlElsewhere struct {
 const elsewhereTimeout = 30 * time.Second
 
 func (e *sqlElsewhere) written() tasks.Action { return e.s }
+
+// Open implements [tasks.Opener].
+func (e *sqlElsewhere) Open(s tasks.Surroundings) { e.open = s.OpenDatabase }
 
 // Do runs the statement, as a transaction of its own.
 func (e *sqlElsewhere) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
@@ -53,10 +57,10 @@ func (e *sqlElsewhere) database(ctx context.Context) (store.Database, error) {
 	if e.db != nil {
 		return e.db, nil
 	}
-	if e.s.open == nil {
+	if e.open == nil {
 		return nil, errors.New("dsn: there is no way to open other databases here")
 	}
-	db, err := e.s.open(e.path, len(e.s.migrations) > 0)
+	db, err := e.open(e.path, len(e.s.migrations) > 0)
 	if err != nil {
 		return nil, err
 	}

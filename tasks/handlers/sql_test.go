@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 )
 
@@ -148,7 +147,7 @@ func TestTheResultOfAStatement(t *testing.T) {
 
 func TestSQLElsewhere(t *testing.T) {
 	dir := t.TempDir()
-	deps := Deps{BaseDir: dir, OpenDatabase: sqlite.OpenDatabase}
+	deps := Deps{BaseDir: dir}
 	insert := func(migrate any) *sqlElsewhere {
 		with := map[string]any{"statement": "INSERT INTO seen VALUES (:id, :v) ON CONFLICT DO NOTHING RETURNING id", "dsn": "other.db",
 			"params": map[string]any{"id": "${ event.id }", "v": "${ data.v }"}}
@@ -206,7 +205,7 @@ func BenchmarkPrepareSQL(b *testing.B) {
 
 // Without a timeout of its handler's, a statement on another file is stopped, too; and one that can't be is bounded by size.
 func TestAStatementElsewhereIsBounded(t *testing.T) {
-	deps := Deps{BaseDir: t.TempDir(), OpenDatabase: sqlite.OpenDatabase}
+	deps := Deps{BaseDir: t.TempDir()}
 	for statement, want := range map[string]error{
 		"INSERT INTO seen WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c": store.ErrTimeout,
 		"INSERT INTO seen SELECT hex(zeroblob(:n))":                                                               store.ErrStatement,

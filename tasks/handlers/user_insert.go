@@ -58,6 +58,9 @@ func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 	}, nil
 }
 
+// SingleWrite implements [tasks.SingleWrite].
+func (u *userInsert) SingleWrite() {}
+
 // insertedUser is the kind's result. Its attributes are as large as an event: they are neither decoded nor encoded where
 // nobody needs that.
 type insertedUser struct {
