@@ -2,29 +2,21 @@ package cmd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"evrun/tasks/fault"
+	"evrun/tasks/fields"
 	"evrun/tasks/handlers"
 )
 
 // kindShape is a kind of handler in JSON.
 type kindShape struct {
-	Name    string       `json:"kind"`
-	Doc     string       `json:"doc"`
-	Inputs  []inputShape `json:"inputs,omitempty"`
-	Example string       `json:"example,omitempty"`
-}
-
-type inputShape struct {
-	Name     string       `json:"name"`
-	Type     string       `json:"type"`
-	Required bool         `json:"required"`
-	Default  string       `json:"default,omitempty"`
-	Enum     []string     `json:"enum,omitempty"`
-	Doc      string       `json:"doc"`
-	Inputs   []inputShape `json:"inputs,omitempty"` // of each element of a list
+	Name    string         `json:"kind"`
+	Doc     string         `json:"doc"`
+	Inputs  []fields.Field `json:"inputs,omitempty"`
+	Example string         `json:"example,omitempty"`
 }
 
 // runExplainKind describes a kind; with no name, it lists them.
@@ -45,7 +37,7 @@ func runExplainKind(e *env, name string) error {
 		return &exitError{code: exitUsage, err: err}
 	}
 	if e.json() {
-		return e.printJSON(kindShape{Name: k.Name, Doc: k.Doc, Inputs: shapesOf(k.Inputs), Example: exampleOf(k)})
+		return e.printJSON(kindShape{Name: k.Name, Doc: k.Doc, Inputs: k.Inputs, Example: exampleOf(k)})
 	}
 	p := e.printer()
 	var b strings.Builder
@@ -72,7 +64,7 @@ func (e *env) listKinds() error {
 	return table.Flush()
 }
 
-func (p *printer) explainInputs(b *strings.Builder, inputs []handlers.Input, indent string) {
+func (p *printer) explainInputs(b *strings.Builder, inputs []fields.Field, indent string) {
 	for _, in := range inputs {
 		about := in.Type
 		if in.Enum != nil {
@@ -85,25 +77,18 @@ func (p *printer) explainInputs(b *strings.Builder, inputs []handlers.Input, ind
 			about += ", default " + in.Default
 		}
 		fmt.Fprintf(b, "%s%s  %s\n%s    %s\n", indent, p.paint(cyan, in.Name), p.paint(dim, "("+about+")"), indent, in.Doc)
-		p.explainInputs(b, in.Inputs, indent+"    ")
+		p.explainInputs(b, in.Fields, indent+"    ")
 	}
-}
-
-func shapesOf(inputs []handlers.Input) []inputShape {
-	var shapes []inputShape
-	for _, in := range inputs {
-		shapes = append(shapes, inputShape{in.Name, in.Type, in.Required, in.Default, in.Enum, in.Doc, shapesOf(in.Inputs)})
-	}
-	return shapes
 }
 
 // exampleOf is a handler of the kind with the inputs that it needs, or with its first where it needs none in particular.
 func exampleOf(k handlers.Kind) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  - name: my-%s\n    on: some.event\n    do: %s\n", strings.ReplaceAll(k.Name, ".", "-"), k.Name)
+	someNeeded := slices.ContainsFunc(k.Inputs, func(in fields.Field) bool { return in.Required })
 	needed := 0
 	for i, in := range k.Inputs {
-		if !in.Required && (i > 0 || needsSome(k.Inputs)) {
+		if !in.Required && (i > 0 || someNeeded) {
 			continue
 		}
 		if needed++; needed == 1 {
@@ -114,22 +99,15 @@ func exampleOf(k handlers.Kind) string {
 	return b.String()
 }
 
-func needsSome(inputs []handlers.Input) bool {
-	for _, in := range inputs {
-		if in.Required {
-			return true
-		}
-	}
-	return false
-}
-
 // placeholder is a value that an input would take.
-func placeholder(in handlers.Input) string {
+func placeholder(in fields.Field) string {
 	switch {
 	case len(in.Enum) > 0:
 		return in.Enum[0]
 	case in.Default != "":
 		return in.Default
+	case in.Example != "":
+		return in.Example
 	}
 	switch in.Type {
 	case "true/false":
@@ -144,9 +122,6 @@ func placeholder(in handlers.Input) string {
 		return `{key: "…"}`
 	case "list":
 		return "[{…}]"
-	}
-	if in.Name == "type" || in.Name == "url" {
-		return map[string]string{"type": "something.happened", "url": "https://example.com"}[in.Name]
 	}
 	return fmt.Sprintf(`"${ data.%s }"`, in.Name)
 }

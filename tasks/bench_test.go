@@ -24,7 +24,7 @@ func userInsert(b *testing.B) *tasks.Handler {
 	b.Helper()
 	action, faults := handlers.Build("user.insert", map[string]any{"name": "${ data.name }", "email": "${ data.email }"}, handlers.Deps{})
 	if len(faults) > 0 {
-		b.Fatal(faults[0].Msg)
+		b.Fatal(faults[0].Message)
 	}
 	return &tasks.Handler{Name: "save-user", On: on("user.registered"), Kind: "user.insert", Action: action}
 }

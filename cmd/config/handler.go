@@ -260,20 +260,20 @@ func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action 
 	})
 	for _, e := range faults {
 		if with == nil {
-			r.at(do, e.Msg, e.Hint)
+			r.at(do, e.Message, e.Hint)
 			continue
 		}
 		at, name, whole := follow(with, e.Path)
 		switch {
 		case at == with: // an input is missing, or they don't go together
 			k, _ := lookup(n, "with")
-			r.at(k, e.Msg, e.Hint)
+			r.at(k, e.Message, e.Hint)
 		case whole && e.Key && name != nil:
-			r.at(name, e.Msg, e.Hint)
+			r.at(name, e.Message, e.Hint)
 		case at.Kind == yaml.Scalar && e.Offset > 0:
-			r.inside(at, e.Offset, e.Msg, e.Hint)
+			r.inside(at, e.Offset, e.Message, e.Hint)
 		default:
-			r.at(at, e.Msg, e.Hint)
+			r.at(at, e.Message, e.Hint)
 		}
 	}
 	if len(handlers.EmittedTypes(action)) > 0 && with != nil {

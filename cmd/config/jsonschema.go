@@ -274,7 +274,7 @@ func kindSchemas() []any {
 	var list, names []any
 	for _, k := range handlers.Kinds() {
 		names = append(names, form("const", k.Name, "description", k.Doc))
-		inputs := inputsSchema(k.Inputs)
+		inputs := k.Schema()
 		then := form("properties", form("with", inputs))
 		if inputs["required"] != nil {
 			then["required"] = []any{"with"}
@@ -284,43 +284,4 @@ func kindSchemas() []any {
 		list = append(list, form("if", form("properties", form("do", form("const", k.Name)), "required", []any{"do"}), "then", then))
 	}
 	return append([]any{form("properties", form("do", form("oneOf", names)))}, list...)
-}
-
-func inputsSchema(inputs []handlers.Input) map[string]any {
-	m := mappingForm{}
-	for i := range inputs {
-		in := &inputs[i]
-		doc := in.Doc
-		if in.Default != "" {
-			doc += " Default " + in.Default + "."
-		}
-		m.keys = append(m.keys, keyForm{in.Name, doc, in.Required, inputSchema(in)})
-	}
-	return m.schema()
-}
-
-// inputSchema is the schema of an input's value. Of a type that it doesn't know, it says nothing.
-func inputSchema(in *handlers.Input) map[string]any {
-	switch in.Type {
-	case "text":
-		if in.Enum != nil {
-			return words(in.Enum...)
-		}
-		return scalarForm
-	case "true/false":
-		return truth
-	case "number":
-		return form("type", "integer")
-	case "duration":
-		return form("type", "string")
-	case "list of text":
-		return either(form("type", "string"), form("type", "array", "items", scalarForm))
-	case "map of text":
-		return form("type", "object", "additionalProperties", scalarForm)
-	case "map of values":
-		return form("type", "object")
-	case "list":
-		return form("type", "array", "items", inputsSchema(in.Inputs))
-	}
-	return anything
 }

@@ -7,34 +7,36 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // emit is the kind emit: one event, or the list in events. Its result is how many there were: events.
 type emit struct {
-	Type    *expression.Template `input:"type" doc:"The type of the event to emit, as dot-separated words."`
-	Subject *expression.Template `input:"subject" doc:"What the event is about."`
-	Data    *expression.Value    `input:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
-	Events  []emitted            `input:"events" doc:"Several events to emit, in place of one: each with its type, subject and data."`
+	Type    *expression.Template `key:"type" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
+	Subject *expression.Template `key:"subject" doc:"What the event is about."`
+	Data    *expression.Value    `key:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
+	Events  []emitted            `key:"events" doc:"Several events to emit, in place of one: each with its type, subject and data."`
 }
 
 // emitted is one of several.
 type emitted struct {
-	Type    *expression.Template `input:"type,required" doc:"The type of the event to emit, as dot-separated words."`
-	Subject *expression.Template `input:"subject" doc:"What the event is about."`
-	Data    *expression.Value    `input:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
+	_       struct{}             `owner:"an event"`
+	Type    *expression.Template `key:"type,required" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
+	Subject *expression.Template `key:"subject" doc:"What the event is about."`
+	Data    *expression.Value    `key:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
 }
 
 // check: one event or several, and at least one; and types that are written out must be good ones.
-func (e *emit) check() []*InputError {
+func (e *emit) check() []*fault.Fault {
 	switch {
 	case e.Events == nil && e.Type == nil:
-		return []*InputError{{Msg: "neither type nor events is there", Hint: "name the type of the event to emit, or list several under events"}}
+		return []*fault.Fault{{Message: "neither type nor events is there", Hint: "name the type of the event to emit, or list several under events"}}
 	case e.Events == nil:
 		return checkEventType(e.Type, "type")
 	case len(e.Events) == 0:
-		return []*InputError{{Path: []any{"events"}, Msg: "the list is empty", Hint: "list the events to emit"}}
+		return []*fault.Fault{{Path: []any{"events"}, Message: "the list is empty", Hint: "list the events to emit"}}
 	}
-	var faults []*InputError
+	var faults []*fault.Fault
 	for i := range e.Events {
 		faults = append(faults, checkEventType(e.Events[i].Type, "events", i, "type")...)
 	}
@@ -43,7 +45,7 @@ func (e *emit) check() []*InputError {
 		given bool
 	}{{"type", e.Type != nil}, {"subject", e.Subject != nil}, {"data", e.Data != nil}} {
 		if in.given {
-			faults = append(faults, &InputError{Path: []any{in.name}, Key: true, Msg: fmt.Sprintf("%s can't stand beside events", in.name),
+			faults = append(faults, &fault.Fault{Path: []any{in.name}, Key: true, Message: fmt.Sprintf("%s can't stand beside events", in.name),
 				Hint: "move it into the list"})
 		}
 	}
@@ -51,24 +53,24 @@ func (e *emit) check() []*InputError {
 }
 
 // checkEventType looks at a type that has no expression in it; any other is looked at when it is emitted.
-func checkEventType(t *expression.Template, path ...any) []*InputError {
+func checkEventType(t *expression.Template, path ...any) []*fault.Fault {
 	typ, ok := t.Constant()
 	if !ok {
 		return nil
 	}
 	if events.Reserved(typ) {
-		return []*InputError{{Path: path, Msg: fmt.Sprintf("types under %s are evrun's own", events.ReservedPrefix), Hint: "choose another name"}}
+		return []*fault.Fault{{Path: path, Message: fmt.Sprintf("types under %s are evrun's own", events.ReservedPrefix), Hint: "choose another name"}}
 	}
 	err := events.CheckType(typ)
 	if err == nil {
 		return nil
 	}
-	fault := &InputError{Path: path, Msg: err.Error()}
+	wrong := &fault.Fault{Path: path, Message: err.Error()}
 	var p *events.PatternError
 	if errors.As(err, &p) {
-		fault.Msg, fault.Hint, fault.Offset = p.Msg, p.Hint, p.Offset
+		wrong.Message, wrong.Hint, wrong.Offset = p.Msg, p.Hint, p.Offset
 	}
-	return []*InputError{fault}
+	return []*fault.Fault{wrong}
 }
 
 // Compute evaluates the events; the transaction that settles the run accepts them.
@@ -85,7 +87,7 @@ func (e *emit) list() []emitted {
 	if e.Events != nil {
 		return e.Events
 	}
-	return []emitted{{e.Type, e.Subject, e.Data}}
+	return []emitted{{Type: e.Type, Subject: e.Subject, Data: e.Data}}
 }
 
 func (e *emit) emissions(d *tasks.Delivery, masked bool) ([]tasks.EmittedEvent, error) {

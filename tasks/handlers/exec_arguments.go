@@ -12,14 +12,15 @@ import (
 
 	"evrun/store/files"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/process"
 )
 
 // check: command or shell, and nothing in them by which an event could choose what runs.
-func (c *command) check() []*InputError {
-	var faults []*InputError
+func (c *command) check() []*fault.Fault {
+	var faults []*fault.Fault
 	add := func(hint string, offset int, key bool, path []any, format string, args ...any) {
-		faults = append(faults, &InputError{Path: path, Key: key, Offset: offset, Msg: fmt.Sprintf(format, args...), Hint: hint})
+		faults = append(faults, &fault.Fault{Path: path, Key: key, Offset: offset, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	switch {
 	case c.Command == nil && c.Shell == "":
@@ -96,26 +97,26 @@ func exitCodes(t *expression.Template) (first, last int, ok bool) {
 }
 
 // checkCommand looks for ways in which an event could choose the program, or write code for it.
-func (c *command) checkCommand() []*InputError {
-	fault := func(i int, hint, format string, args ...any) []*InputError {
-		return []*InputError{{Path: []any{"command", i}, Msg: fmt.Sprintf(format, args...), Hint: hint}}
+func (c *command) checkCommand() []*fault.Fault {
+	refuse := func(i int, hint, format string, args ...any) []*fault.Fault {
+		return []*fault.Fault{{Path: []any{"command", i}, Message: fmt.Sprintf(format, args...), Hint: hint}}
 	}
 	if len(c.Command) == 0 {
-		return []*InputError{{Path: []any{"command"}, Msg: "the list is empty", Hint: "write [program, argument, …]"}}
+		return []*fault.Fault{{Path: []any{"command"}, Message: "the list is empty", Hint: "write [program, argument, …]"}}
 	}
 	for i, t := range c.Command {
 		if text, ok := t.Constant(); ok && strings.ContainsRune(text, 0) {
-			return fault(i, "", "there is a NUL byte in it")
+			return refuse(i, "", "there is a NUL byte in it")
 		}
 	}
 	program, ok := c.Command[0].Constant()
 	switch {
 	case !ok:
-		return fault(0, "only what is written out can be run", "the program is constant: no ${ … } can stand in it")
+		return refuse(0, "only what is written out can be run", "the program is constant: no ${ … } can stand in it")
 	case program == "":
-		return fault(0, "write [program, argument, …]", "the program is empty")
+		return refuse(0, "write [program, argument, …]", "the program is empty")
 	case len(c.Command) == 1 && strings.Contains(program, " ") && !strings.Contains(strings.Fields(program + " x")[0], "/"):
-		return []*InputError{{Path: []any{"command"}, Msg: fmt.Sprintf("there is no program %q: no shell takes it apart", program),
+		return []*fault.Fault{{Path: []any{"command"}, Message: fmt.Sprintf("there is no program %q: no shell takes it apart", program),
 			Hint: "write the program and its arguments as a list, or use shell:"}}
 	}
 	if strings.Contains(program, "/") {
@@ -123,14 +124,14 @@ func (c *command) checkCommand() []*InputError {
 		note, err := files.Trusted(c.path(unescape(program)), c.user == nil)
 		var untrusted *files.Error
 		if errors.As(err, &untrusted) {
-			return fault(0, untrusted.Hint, "%s: %s", untrusted.Path, untrusted.Msg)
+			return refuse(0, untrusted.Hint, "%s: %s", untrusted.Path, untrusted.Msg)
 		}
 		if note != "" && c.note != nil {
 			c.note(note)
 		}
 	}
 	if i, interpreter := c.codeFromEvent(); i > 0 {
-		return fault(i, `give the value a name in env:, or read it from stdin, or pass it as an argument after the code`,
+		return refuse(i, `give the value a name in env:, or read it from stdin, or pass it as an argument after the code`,
 			"this is code for %s, so it is constant: no ${ … } can stand in it", interpreter)
 	}
 	return nil

@@ -5,8 +5,8 @@
 // a [tasks.Computed]:
 //
 //	type logMessage struct {
-//		Message *expression.Template `input:"message,required" doc:"What to write."`
-//		Level   string               `input:"level" enum:"debug,info,warn,error" default:"info" doc:"How loud."`
+//		Message *expression.Template `key:"message,required" doc:"What to write."`
+//		Level   string               `key:"level" enum:"debug,info,warn,error" default:"info" doc:"How loud."`
 //	}
 //
 //	func (l *logMessage) Do(ctx context.Context, d *tasks.Delivery) (any, error) { … }
@@ -24,6 +24,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
+	"evrun/tasks/fields"
 )
 
 // table has all kinds, in alphabetical order. Each one's function makes its struct, with what it needs of its surroundings.
@@ -50,21 +51,14 @@ var table = []Kind{
 type Kind struct {
 	Name   string
 	Doc    string
-	Inputs []Input // in the order in which they are best explained
+	Inputs []fields.Field // in the order in which they are best explained
 
-	make func(Deps) tasks.Action
+	inputs reflect.Type // the struct that has them
+	make   func(Deps) tasks.Action
 }
 
-// Input describes one input of a kind.
-type Input struct {
-	Name     string
-	Doc      string
-	Type     string // "text", "value", "true/false", "number", "duration", "list of text", "map of text", "map of values", "list"
-	Required bool
-	Enum     []string // what it may be; nil: anything of its type
-	Default  string
-	Inputs   []Input // of each element, where Type is "list"
-}
+// Schema is the JSON Schema of the inputs.
+func (k Kind) Schema() map[string]any { return fields.Schema(k.inputs) }
 
 // Deps is what kinds need while their inputs are read. What attempts need comes later: see [tasks.Opener].
 type Deps struct {
@@ -88,7 +82,8 @@ func (l *logged) Open(s tasks.Surroundings) { l.log = s.Log }
 func (l *logged) logger() *slog.Logger { return cmp.Or(l.log, slog.Default()) }
 
 func describe(name, doc string, construct func(Deps) tasks.Action) Kind {
-	return Kind{Name: name, Doc: doc, Inputs: inputsOf(reflect.TypeOf(construct(Deps{})).Elem()), make: construct}
+	inputs := reflect.TypeOf(construct(Deps{})).Elem()
+	return Kind{Name: name, Doc: doc, Inputs: fields.Of(inputs), inputs: inputs, make: construct}
 }
 
 // Kinds returns all kinds, in alphabetical order.
@@ -117,26 +112,26 @@ func Lookup(name string) (Kind, bool) {
 // Build makes the action of a kind from its decoded `with`: maps are map[string]any, lists []any, and scalars string, int64,
 // uint64, float64, bool or nil. It returns all faults at once, in no order of the file's.
 // An unknown kind is a fault with an empty path. Build has no side effects.
-func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*InputError) {
+func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*fault.Fault) {
 	k, ok := Lookup(kind)
 	if !ok {
 		names := make([]string, len(table))
 		for i, k := range table {
 			names[i] = k.Name
 		}
-		return nil, []*InputError{{Msg: fmt.Sprintf("unknown kind %q", kind), Hint: fault.DidYouMean(kind, names)}}
+		return nil, []*fault.Fault{{Message: fmt.Sprintf("unknown kind %q", kind), Hint: fault.DidYouMean(kind, names)}}
 	}
 	action := k.make(deps)
-	d := decoder{scope: expression.HandlerWith.In(deps.BaseDir, deps.Secrets).WithData(deps.Data), owner: k.Name}
+	scope := expression.HandlerWith.In(deps.BaseDir, deps.Secrets).WithData(deps.Data)
 	if deps.Events {
-		d.scope = d.scope.WithEvents()
+		scope = scope.WithEvents()
 	}
-	d.object(reflect.ValueOf(action).Elem(), with, nil)
-	if c, ok := action.(checker); ok && len(d.faults) == 0 {
-		d.faults = c.check()
+	faults := fields.Decode(action, with, fields.Options{Owner: k.Name, Context: scope})
+	if c, ok := action.(checker); ok && len(faults) == 0 {
+		faults = c.check()
 	}
-	if len(d.faults) > 0 {
-		return nil, d.faults
+	if len(faults) > 0 {
+		return nil, faults
 	}
 	if c, ok := action.(chooser); ok {
 		action = c.choose()
@@ -156,26 +151,5 @@ type chosen interface {
 
 // checker is a kind with rules over several inputs, looked at when each by itself is right.
 type checker interface {
-	check() []*InputError
-}
-
-// InputError is a fault in the inputs of a handler.
-type InputError struct {
-	Path   []any // keys (string) and indexes (int) inside `with` that lead to the culprit; of a missing input, to where it should be
-	Key    bool  // the key is at fault, not its value
-	Offset int   // in bytes, inside the scalar
-	Msg    string
-	Hint   string
-}
-
-// Error gives the path, the message and the hint.
-func (e *InputError) Error() string {
-	s := e.Msg
-	if len(e.Path) > 0 {
-		s = fault.Path(e.Path) + ": " + s
-	}
-	if e.Hint != "" {
-		s += "; " + e.Hint
-	}
-	return s
+	check() []*fault.Fault
 }

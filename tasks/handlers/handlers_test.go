@@ -18,6 +18,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
+	"evrun/tasks/fields"
 )
 
 // delivery is an event at a handler.
@@ -50,8 +51,8 @@ func TestEveryKindIsDescribed(t *testing.T) {
 	if !slices.IsSortedFunc(kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("the kinds are not in alphabetical order")
 	}
-	var check func(kind string, inputs []Input)
-	check = func(kind string, inputs []Input) {
+	var check func(kind string, inputs []fields.Field)
+	check = func(kind string, inputs []fields.Field) {
 		for _, in := range inputs {
 			if !strings.HasSuffix(in.Doc, ".") || strings.ToUpper(in.Doc[:1]) != in.Doc[:1] {
 				t.Errorf("%s: the doc of %s is no sentence: %q", kind, in.Name, in.Doc)
@@ -59,7 +60,7 @@ func TestEveryKindIsDescribed(t *testing.T) {
 			if in.Default != "" && in.Enum != nil && !slices.Contains(in.Enum, in.Default) {
 				t.Errorf("%s: the default of %s is not one of its values", kind, in.Name)
 			}
-			check(kind, in.Inputs)
+			check(kind, in.Fields)
 		}
 	}
 	for _, k := range kinds {
@@ -89,7 +90,7 @@ func TestEveryKindIsDescribed(t *testing.T) {
 		t.Error("found a kind that isn't there")
 	}
 	user, _ := Lookup("user.insert")
-	if want := (Input{Name: "email", Type: "text", Required: true, Doc: user.Inputs[1].Doc}); !reflect.DeepEqual(user.Inputs[1], want) {
+	if want := (fields.Field{Name: "email", Type: "text", Required: true, Doc: user.Inputs[1].Doc}); !reflect.DeepEqual(user.Inputs[1], want) {
 		t.Errorf("email is %+v", user.Inputs[1])
 	}
 	if in := user.Inputs[3]; in.Default != "fail" || !slices.Equal(in.Enum, []string{"fail", "ignore", "update"}) {
@@ -105,10 +106,10 @@ type toldFault struct {
 	offset    int
 }
 
-func faultsOf(errs []*InputError) []toldFault {
+func faultsOf(errs []*fault.Fault) []toldFault {
 	var list []toldFault
 	for _, e := range errs {
-		list = append(list, toldFault{fault.Path(e.Path), e.Msg, e.Hint, e.Key, e.Offset})
+		list = append(list, toldFault{fault.Path(e.Path), e.Message, e.Hint, e.Key, e.Offset})
 	}
 	return list
 }
@@ -122,24 +123,24 @@ func TestWrongInputsAreExplained(t *testing.T) {
 		{"user.isnert", nil, []toldFault{{msg: `unknown kind "user.isnert"`, hint: `did you mean "user.insert"?`}}},
 		{"teleport", nil, []toldFault{{msg: `unknown kind "teleport"`}}},
 		{"user.insert", nil, []toldFault{
-			{msg: `the input "name" is missing`, hint: "The user's name."},
-			{msg: `the input "email" is missing`, hint: "The user's e-mail address. No two users have the same, whatever the case of its letters."},
+			{msg: `user.insert needs "name"`, hint: "the user's name"},
+			{msg: `user.insert needs "email"`, hint: "the user's e-mail address"},
 		}},
-		{"user.insert", map[string]any{"naem": "x", "name": "x", "email": "x"}, []toldFault{{path: "naem", msg: `unknown input "naem"`, hint: `did you mean "name"?`, key: true}}},
+		{"user.insert", map[string]any{"naem": "x", "name": "x", "email": "x"}, []toldFault{{path: "naem", msg: `unknown key "naem" in user.insert`, hint: `leave it out: "name" is given already`, key: true}}},
 		{"user.insert", map[string]any{"colour": "x", "name": "x", "email": "x"}, []toldFault{
-			{path: "colour", msg: `unknown input "colour"`, hint: "user.insert takes name, email, attributes and on_conflict", key: true},
+			{path: "colour", msg: `unknown key "colour" in user.insert`, hint: "its keys are name, email, attributes and on_conflict", key: true},
 		}},
 		{"user.insert", map[string]any{"name": nil, "email": []any{"x"}}, []toldFault{
-			{path: "name", msg: "it is empty", hint: "leave the key out, or give it a value"},
-			{path: "email", msg: "it must be a text, not a list"},
+			{path: "name", msg: `"name" has no value`, hint: "give it one, or leave the key out", key: true},
+			{path: "email", msg: `"email" must be a text, not a list`},
 		}},
 		{"user.insert", map[string]any{"name": "a ${ dat.name }", "email": "${ data.email", "on_conflict": "ignroe"}, []toldFault{
 			{path: "name", msg: `unknown name "dat"`, hint: `did you mean "data"?`, offset: 5},
 			{path: "email", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`},
-			{path: "on_conflict", msg: `it must be fail, ignore or update, not "ignroe"`, hint: `did you mean "ignore"?`},
+			{path: "on_conflict", msg: `"on_conflict" must be fail, ignore or update, not "ignroe"`, hint: `did you mean "ignore"?`},
 		}},
 		{"user.insert", map[string]any{"name": "x", "email": "x", "on_conflict": true}, []toldFault{
-			{path: "on_conflict", msg: "it must be fail, ignore or update, not true"},
+			{path: "on_conflict", msg: `"on_conflict" must be fail, ignore or update, not "true"`},
 		}},
 		{"user.insert", map[string]any{"name": "${ result.x }", "email": "x", "attributes": map[string]any{"a": []any{"${ x }", "${}"}}}, []toldFault{
 			{path: "name", msg: `unknown name "result"`, hint: `"result" is known in a handler's emit only`, offset: 3},
@@ -147,19 +148,18 @@ func TestWrongInputsAreExplained(t *testing.T) {
 			{path: "attributes.a[1]", msg: "the expression is empty", offset: 2},
 		}},
 		{"log", map[string]any{"message": map[string]any{}, "level": "loud"}, []toldFault{
-			{path: "message", msg: "it must be a text, not a map"},
-			{path: "level", msg: `it must be debug, info, warn or error, not "loud"`},
+			{path: "message", msg: `"message" must be a text, not a mapping`},
+			{path: "level", msg: `"level" must be debug, info, warn or error, not "loud"`},
 		}},
 		{"notify", map[string]any{"message": "x", "url": "slack://x"}, []toldFault{
 			{path: "url", msg: "invalid slack token format"},
 		}},
 		{"emit", nil, []toldFault{{msg: "neither type nor events is there", hint: "name the type of the event to emit, or list several under events"}}},
 		{"emit", map[string]any{"events": []any{}}, []toldFault{{path: "events", msg: "the list is empty", hint: "list the events to emit"}}},
-		{"emit", map[string]any{"events": "x"}, []toldFault{{path: "events", msg: `it must be a list, not the text "x"`}}},
+		{"emit", map[string]any{"events": "x"}, []toldFault{{path: "events", msg: `"events" must be a list, not the text "x"`}}},
 		{"emit", map[string]any{"events": []any{"x", map[string]any{"tpye": "a"}, map[string]any{"type": "${"}}}, []toldFault{
-			{path: "events[0]", msg: `it must be a map, not the text "x"`},
-			{path: "events[1].tpye", msg: `unknown input "tpye"`, hint: `did you mean "type"?`, key: true},
-			{path: "events[1]", msg: `the input "type" is missing`, hint: "The type of the event to emit, as dot-separated words."},
+			{path: "events[0]", msg: `an event must be a mapping of keys, not the text "x"`, hint: "its keys are type, subject and data"},
+			{path: "events[1].tpye", msg: `unknown key "tpye" in an event`, hint: `did you mean "type"?`, key: true},
 			{path: "events[2].type", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`},
 		}},
 		{"emit", map[string]any{"type": "a", "data": nil, "events": []any{map[string]any{"type": "a"}}}, []toldFault{
@@ -177,7 +177,7 @@ func TestWrongInputsAreExplained(t *testing.T) {
 
 func TestATypeThatIsWrittenOutHasToBeGood(t *testing.T) {
 	_, errs := Build("emit", map[string]any{"events": []any{map[string]any{"type": "a"}, map[string]any{"type": "a..b"}}}, Deps{})
-	if len(errs) != 1 || fault.Path(errs[0].Path) != "events[1].type" || errs[0].Msg == "" {
+	if len(errs) != 1 || fault.Path(errs[0].Path) != "events[1].type" || errs[0].Message == "" {
 		t.Errorf("%v", errs)
 	}
 	if _, errs := Build("emit", map[string]any{"type": "${ data.type }"}, Deps{}); errs != nil {
@@ -185,7 +185,7 @@ func TestATypeThatIsWrittenOutHasToBeGood(t *testing.T) {
 	}
 }
 
-func TestAnInputErrorTellsAll(t *testing.T) {
+func TestAFaultOfAnInputHasPathAndHint(t *testing.T) {
 	_, errs := Build("notify", map[string]any{"message": "x", "url": "u"}, Deps{})
 	if got, want := errs[0].Error(), "url: it names no service; such as slack://…, telegram://…, smtp://… or generic://…"; got != want {
 		t.Errorf("%q, want %q", got, want)
@@ -194,20 +194,18 @@ func TestAnInputErrorTellsAll(t *testing.T) {
 
 // sample has an input of each type; the kinds to come use them.
 type sample struct {
-	Every  time.Duration                   `input:"every" default:"30s" doc:"D."`
-	Count  int                             `input:"count" doc:"D."`
-	Loud   bool                            `input:"loud" doc:"D."`
-	Args   []*expression.Template          `input:"args" doc:"D."`
-	Header map[string]*expression.Template `input:"header" doc:"D."`
-	Text   *expression.Template            `input:"text" doc:"D."`
-	Plain  string                          `input:"plain" doc:"D."`
+	Every  time.Duration                   `key:"every" default:"30s" doc:"D."`
+	Count  int                             `key:"count" doc:"D."`
+	Loud   bool                            `key:"loud" doc:"D."`
+	Args   []*expression.Template          `key:"args" doc:"D."`
+	Header map[string]*expression.Template `key:"header" doc:"D."`
+	Text   *expression.Template            `key:"text" doc:"D."`
+	Plain  string                          `key:"plain" doc:"D."`
 }
 
 func decodeSample(with map[string]any) (sample, []toldFault) {
 	var s sample
-	d := decoder{scope: expression.HandlerWith, owner: "sample"}
-	d.object(reflect.ValueOf(&s).Elem(), with, nil)
-	return s, faultsOf(d.faults)
+	return s, faultsOf(fields.Decode(&s, with, fields.Options{Owner: "sample", Context: expression.HandlerWith}))
 }
 
 func TestInputsOfEveryType(t *testing.T) {
@@ -245,23 +243,23 @@ func TestWrongInputsOfEveryType(t *testing.T) {
 		with map[string]any
 		want []toldFault
 	}{
-		{map[string]any{"every": int64(5)}, []toldFault{{path: "every", msg: "it must be a duration, not the number 5", hint: "say the unit: 5s or 5ms"}}},
-		{map[string]any{"every": true}, []toldFault{{path: "every", msg: "it must be a duration, not true", hint: "such as 30s or 5m"}}},
-		{map[string]any{"every": "soon"}, []toldFault{{path: "every", msg: `"soon" is not a valid duration`, hint: "such as 30s or 5m"}}},
-		{map[string]any{"every": "-1s"}, []toldFault{{path: "every", msg: "a duration can't be negative"}}},
-		{map[string]any{"count": "3"}, []toldFault{{path: "count", msg: `it must be a whole number, not the text "3"`}}},
-		{map[string]any{"count": 1.5}, []toldFault{{path: "count", msg: "it must be a whole number, not the number 1.5"}}},
-		{map[string]any{"count": uint64(1) << 63}, []toldFault{{path: "count", msg: "9223372036854775808 is too large"}}},
-		{map[string]any{"loud": "yes"}, []toldFault{{path: "loud", msg: `it must be true or false, not the text "yes"`}}},
-		{map[string]any{"args": map[string]any{}}, []toldFault{{path: "args", msg: "it must be a list, not a map"}}},
+		{map[string]any{"every": int64(5)}, []toldFault{{path: "every", msg: `"every": a duration needs a unit`, hint: "write 5s, if seconds are meant"}}},
+		{map[string]any{"every": true}, []toldFault{{path: "every", msg: `"every": "true" is not a valid duration`, hint: "write it with its unit: 500ms, 5s, 10m, 2h or 30d"}}},
+		{map[string]any{"every": "soon"}, []toldFault{{path: "every", msg: `"every": "soon" is not a valid duration`, hint: "write it with its unit: 500ms, 5s, 10m, 2h or 30d"}}},
+		{map[string]any{"every": "-1s"}, []toldFault{{path: "every", msg: `"every": a duration can't be negative`}}},
+		{map[string]any{"count": "3"}, []toldFault{{path: "count", msg: `"count" must be a whole number, not the text "3"`}}},
+		{map[string]any{"count": 1.5}, []toldFault{{path: "count", msg: `"count" must be a whole number, not the number 1.5`}}},
+		{map[string]any{"count": uint64(1) << 63}, []toldFault{{path: "count", msg: `"count" can be 9223372036854775807 at most`}}},
+		{map[string]any{"loud": "yes"}, []toldFault{{path: "loud", msg: `"loud" must be true or false, not the text "yes"`}}},
+		{map[string]any{"args": map[string]any{}}, []toldFault{{path: "args", msg: `"args" must be a list, not a mapping`}}},
 		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []toldFault{
-			{path: "args[1]", msg: "it must be a text, not nothing"}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
+			{path: "args[1]", msg: `an item of "args" is empty`, hint: "leave its dash out", key: true}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
 		}},
 		{map[string]any{"args": "${"}, []toldFault{{path: "args", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`}}},
-		{map[string]any{"header": []any{}}, []toldFault{{path: "header", msg: "it must be a map, not a list"}}},
+		{map[string]any{"header": []any{}}, []toldFault{{path: "header", msg: `"header" must be a mapping, not a list`}}},
 		{map[string]any{"header": map[string]any{"a": "${}"}}, []toldFault{{path: "header.a", msg: "the expression is empty", offset: 2}}},
-		{map[string]any{"plain": int64(1)}, []toldFault{{path: "plain", msg: "it must be a text, not the number 1", hint: "put it in quotes"}}},
-		{map[string]any{"other": int64(1)}, []toldFault{{path: "other", msg: `unknown input "other"`, hint: "sample takes every, count, loud, args, header, text and plain", key: true}}},
+		{map[string]any{"plain": int64(1)}, []toldFault{{path: "plain", msg: `"plain" must be a text, not the number 1`, hint: `quote it: "1"`}}},
+		{map[string]any{"other": int64(1)}, []toldFault{{path: "other", msg: `unknown key "other" in sample`, hint: "its keys are every, count, loud, args, header, text and plain", key: true}}},
 	} {
 		if _, got := decodeSample(test.with); !slices.Equal(got, test.want) {
 			t.Errorf("%v:\n got  %+v\n want %+v", test.with, got, test.want)

@@ -16,16 +16,17 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // httpRequest is the kind http. Its result is the answer: status, headers and body.
 type httpRequest struct {
-	URL          *expression.Template            `input:"url,required" doc:"Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."`
-	Method       string                          `input:"method" enum:"GET,HEAD,POST,PUT,PATCH,DELETE" default:"POST" doc:"The method of the request."`
-	Headers      map[string]*expression.Template `input:"headers" doc:"Further headers of the request."`
-	Body         *expression.Value               `input:"body" doc:"What to send: a text as it is, anything else as JSON. Left out, POST, PUT and PATCH send the event: its data, and its attributes as ce- headers (CloudEvents binary mode)."`
-	Expect       []*expression.Template          `input:"expect" default:"2xx" doc:"The statuses that mean success: 200, 2xx, 200-204, or a list of such."`
-	AllowPrivate bool                            `input:"allow_private" doc:"Whether a host that isn't written out in url may have a private address, such as 127.0.0.1 or 10.0.0.7."`
+	URL          *expression.Template            `key:"url,required" example:"https://example.com" doc:"Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."`
+	Method       string                          `key:"method" enum:"GET,HEAD,POST,PUT,PATCH,DELETE" default:"POST" doc:"The method of the request."`
+	Headers      map[string]*expression.Template `key:"headers" doc:"Further headers of the request."`
+	Body         *expression.Value               `key:"body" doc:"What to send: a text as it is, anything else as JSON. Left out, POST, PUT and PATCH send the event: its data, and its attributes as ce- headers (CloudEvents binary mode)."`
+	Expect       []*expression.Template          `key:"expect" default:"2xx" doc:"The statuses that mean success: 200, 2xx, 200-204, or a list of such."`
+	AllowPrivate bool                            `key:"allow_private" doc:"Whether a host that isn't written out in url may have a private address, such as 127.0.0.1 or 10.0.0.7."`
 
 	expect    []statusRange
 	secrets   *expression.Secrets
@@ -61,15 +62,15 @@ func newTransport(g *guard) *http.Transport {
 }
 
 // check looks at what is written out.
-func (h *httpRequest) check() []*InputError {
-	var faults []*InputError
+func (h *httpRequest) check() []*fault.Fault {
+	var faults []*fault.Fault
 	if err := checkURL(h.URL); err != nil {
-		faults = append(faults, &InputError{Path: []any{"url"}, Msg: err.Error()})
+		faults = append(faults, &fault.Fault{Path: []any{"url"}, Message: err.Error()})
 	}
 	_, literal := literalHost(h.URL)
 	h.guard.open = literal || h.AllowPrivate
 	if h.Body != nil && (h.Method == http.MethodGet || h.Method == http.MethodHead) {
-		faults = append(faults, &InputError{Path: []any{"body"}, Key: true, Msg: h.Method + " has no body", Hint: "leave it out, or choose another method"})
+		faults = append(faults, &fault.Fault{Path: []any{"body"}, Key: true, Message: h.Method + " has no body", Hint: "leave it out, or choose another method"})
 	}
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(h.Headers)) {
@@ -80,10 +81,10 @@ func (h *httpRequest) check() []*InputError {
 		}
 		seen[canonical] = name
 		if msg != "" {
-			faults = append(faults, &InputError{Path: []any{"headers", name}, Key: true, Msg: msg, Hint: hint})
+			faults = append(faults, &fault.Fault{Path: []any{"headers", name}, Key: true, Message: msg, Hint: hint})
 		} else if value, constant := h.Headers[name].Constant(); constant {
 			if err := checkHeaderValue(value); err != nil {
-				faults = append(faults, &InputError{Path: []any{"headers", name}, Msg: err.Error()})
+				faults = append(faults, &fault.Fault{Path: []any{"headers", name}, Message: err.Error()})
 			}
 		}
 	}
@@ -95,12 +96,12 @@ func (h *httpRequest) check() []*InputError {
 		}
 		r, ok := parseStatuses(t)
 		if !ok {
-			faults = append(faults, &InputError{Path: path, Msg: fmt.Sprintf("%s is not a valid status", excerpt(t.String())), Hint: "such as 200, 2xx or 200-204"})
+			faults = append(faults, &fault.Fault{Path: path, Message: fmt.Sprintf("%s is not a valid status", excerpt(t.String())), Hint: "such as 200, 2xx or 200-204"})
 		}
 		h.expect = append(h.expect, r)
 	}
 	if len(h.Expect) == 0 {
-		faults = append(faults, &InputError{Path: []any{"expect"}, Msg: "the list is empty", Hint: "leave it out for 2xx"})
+		faults = append(faults, &fault.Fault{Path: []any{"expect"}, Message: "the list is empty", Hint: "leave it out for 2xx"})
 	}
 	return faults
 }

@@ -501,7 +501,7 @@ func TestWrongHTTPInputsAreExplained(t *testing.T) {
 		with map[string]any
 		want []toldFault
 	}{
-		{map[string]any{}, []toldFault{{msg: `the input "url" is missing`, hint: "Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."}}},
+		{map[string]any{}, []toldFault{{msg: `http needs "url"`, hint: "where to"}}},
 		{map[string]any{"url": "example.com/x"}, []toldFault{{path: "url", msg: "it must begin with http:// or https://"}}},
 		{map[string]any{"url": "localhost:8080/x"}, []toldFault{{path: "url", msg: "it must begin with http:// or https://"}}},
 		{map[string]any{"url": "htps://example.com"}, []toldFault{{path: "url", msg: `the scheme must be http or https, not "htps"`}}},
@@ -515,7 +515,7 @@ func TestWrongHTTPInputsAreExplained(t *testing.T) {
 		{map[string]any{"url": "https://${ data.user }:${ data.password }@${ data.host }"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
 		{map[string]any{"url": "http://us%er:hunter2@example.com/"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
 		{map[string]any{"url": "http://example.com:99999999999/"}, nil},
-		{map[string]any{"url": "http://a", "method": "post"}, []toldFault{{path: "method", msg: `it must be GET, HEAD, POST, PUT, PATCH or DELETE, not "post"`, hint: `did you mean "POST"?`}}},
+		{map[string]any{"url": "http://a", "method": "post"}, []toldFault{{path: "method", msg: `"method" must be GET, HEAD, POST, PUT, PATCH or DELETE, not "post"`, hint: `did you mean "POST"?`}}},
 		{map[string]any{"url": "http://a", "method": "GET", "body": "x"}, []toldFault{{path: "body", key: true, msg: "GET has no body", hint: "leave it out, or choose another method"}}},
 		{map[string]any{"url": "http://a", "expect": []any{int64(200), "2x", int64(99)}}, []toldFault{
 			{path: "expect[1]", msg: `"2x" is not a valid status`, hint: "such as 200, 2xx or 200-204"}, {path: "expect[2]", msg: `"99" is not a valid status`, hint: "such as 200, 2xx or 200-204"},

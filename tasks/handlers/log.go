@@ -12,8 +12,8 @@ import (
 
 // logMessage is the kind log. Its result is the message. It leaves the escaping of control characters to the slog handler.
 type logMessage struct {
-	Message *expression.Template `input:"message,required" doc:"What to write. A line has 64 KiB of it at most."`
-	Level   string               `input:"level" enum:"debug,info,warn,error" default:"info" doc:"How urgent it is; the daemon's own log level decides what is shown."`
+	Message *expression.Template `key:"message,required" doc:"What to write. A line has 64 KiB of it at most."`
+	Level   string               `key:"level" enum:"debug,info,warn,error" default:"info" doc:"How urgent it is; the daemon's own log level decides what is shown."`
 
 	logged
 	secrets *expression.Secrets

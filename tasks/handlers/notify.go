@@ -10,13 +10,14 @@ import (
 
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // notify is the kind notify. Its result is the title and the message.
 type notify struct {
-	Message *expression.Template `input:"message,required" doc:"What to tell."`
-	Title   *expression.Template `input:"title" doc:"A heading for the message; the subject of a mail."`
-	URL     *expression.Template `input:"url" doc:"The service to notify, as shoutrrr writes it: slack://…, telegram://…, smtp://…, generic://…. An event's value in it stays one value: one with a comma for a list, or a slash for the path, is refused. Left out, the notification goes to the daemon's log."`
+	Message *expression.Template `key:"message,required" doc:"What to tell."`
+	Title   *expression.Template `key:"title" doc:"A heading for the message; the subject of a mail."`
+	URL     *expression.Template `key:"url" example:"https://example.com" doc:"The service to notify, as shoutrrr writes it: slack://…, telegram://…, smtp://…, generic://…. An event's value in it stays one value: one with a comma for a list, or a slash for the path, is refused. Left out, the notification goes to the daemon's log."`
 
 	logged
 	secrets *expression.Secrets
@@ -41,7 +42,7 @@ func newNotify(deps Deps) *notify {
 }
 
 // check looks at as much of the url as is written out. Nothing is sent.
-func (n *notify) check() []*InputError {
+func (n *notify) check() []*fault.Fault {
 	if n.URL == nil {
 		return nil
 	}
@@ -54,12 +55,12 @@ func (n *notify) check() []*InputError {
 	if err == nil {
 		return nil
 	}
-	fault := &InputError{Path: []any{"url"}, Msg: err.Error()}
+	wrong := &fault.Fault{Path: []any{"url"}, Message: err.Error()}
 	var e *serviceError
 	if errors.As(err, &e) {
-		fault.Msg, fault.Hint = e.msg, e.hint
+		wrong.Message, wrong.Hint = e.msg, e.hint
 	}
-	return []*InputError{fault}
+	return []*fault.Fault{wrong}
 }
 
 // Do sends the notification.

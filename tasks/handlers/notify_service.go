@@ -116,7 +116,7 @@ func lookupService(scheme string) (name, custom string, err error) {
 	case name == "mailto":
 		hint = "smtp://user:password@server:587/?from=…&to=… is a mail"
 	case hint == "":
-		hint = "there are " + enumerate(known)
+		hint = "there are " + fault.And(known)
 	}
 	return "", "", &serviceError{fmt.Sprintf("unknown service %s", excerpt(name)), hint}
 }

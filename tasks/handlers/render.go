@@ -11,6 +11,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
+	"evrun/tasks/fields"
 )
 
 // Render evaluates the inputs of a configured kind, as its next attempt would, and does nothing with them. What can't be
@@ -70,9 +71,9 @@ type renderer struct {
 // object renders the tagged fields of a struct.
 func (r *renderer) object(v reflect.Value, path []any) map[string]any {
 	out := map[string]any{}
-	inputs := inputsOf(v.Type())
+	inputs := fields.Of(v.Type())
 	for f, field := range v.Fields() {
-		if _, ok := f.Tag.Lookup("input"); !ok {
+		if _, ok := f.Tag.Lookup("key"); !ok {
 			continue
 		}
 		in := inputs[0]

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"evrun/tasks/expression"
+	"evrun/tasks/fields"
 )
 
 func TestInputsAreRenderedAsTheKindWouldHaveThem(t *testing.T) {
@@ -51,23 +52,22 @@ func TestWhatCannotBeRenderedIsNamedAndTheRestIsThere(t *testing.T) {
 
 // everyType is a kind with each type of input, as kinds of other files may have them.
 type everyType struct {
-	Texts   []*expression.Template          `input:"texts" doc:"Texts."`
-	Map     map[string]*expression.Template `input:"map" doc:"A map."`
-	Wait    time.Duration                   `input:"wait" default:"5s" doc:"A duration."`
-	Number  int                             `input:"number" doc:"A number."`
-	Flag    bool                            `input:"flag" doc:"A flag."`
-	Value   *expression.Value               `input:"value" doc:"A value."`
+	Texts   []*expression.Template          `key:"texts" doc:"Texts."`
+	Map     map[string]*expression.Template `key:"map" doc:"A map."`
+	Wait    time.Duration                   `key:"wait" default:"5s" doc:"A duration."`
+	Number  int                             `key:"number" doc:"A number."`
+	Flag    bool                            `key:"flag" doc:"A flag."`
+	Value   *expression.Value               `key:"value" doc:"A value."`
 	private string
 }
 
 func TestEveryTypeOfInputIsRendered(t *testing.T) {
 	k := &everyType{private: "x"}
-	d := decoder{scope: expression.HandlerWith}
-	d.object(reflect.ValueOf(k).Elem(), map[string]any{
+	faults := fields.Decode(k, map[string]any{
 		"texts": []any{"a", "${ data.name }"}, "map": map[string]any{"k": "${ data.name }!"}, "number": int64(3), "value": "${ data }",
-	}, nil)
-	if d.faults != nil {
-		t.Fatal(d.faults[0])
+	}, fields.Options{Context: expression.HandlerWith})
+	if faults != nil {
+		t.Fatal(faults[0])
 	}
 	got, err := Render(k, delivery(`{"name":"ada"}`).Env)
 	want := map[string]any{"texts": []any{"a", "ada"}, "map": map[string]any{"k": "ada!"}, "wait": "5s", "number": 3, "flag": false,

@@ -23,11 +23,11 @@ import (
 // Its result has changes, the number of rows inserted, updated or deleted; rows, what the statement returned, each row a map
 // of its columns; and row, the first of them or nil. A whole number, a text and a NULL come back as such, bytes as base64.
 type sql struct {
-	Statement string                       `input:"statement,required" doc:"One SQL statement. Values come in as parameters, written :name."`
-	Params    map[string]*expression.Value `input:"params" doc:"A map of the parameters' values by their names. A list or a map is stored as JSON."`
-	Migrate   []string                     `input:"migrate" doc:"Statements that make your own tables. Each runs once, at a start or a reload, where they have 1 s in all; with dsn they run with the first event after each start, so write IF NOT EXISTS."`
-	Hold      time.Duration                `input:"hold" doc:"How long the statement may take, where that is more than 50ms. Nobody else can write to the store meanwhile, so that evrun emit waits. It runs by itself, and then not again until the store was free for as long."`
-	DSN       string                       `input:"dsn" doc:"Another SQLite file to run on, relative to this file's folder. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
+	Statement string                       `key:"statement,required" doc:"One SQL statement. Values come in as parameters, written :name."`
+	Params    map[string]*expression.Value `key:"params" doc:"A map of the parameters' values by their names. A list or a map is stored as JSON."`
+	Migrate   []string                     `key:"migrate" doc:"Statements that make your own tables. Each runs once, at a start or a reload, where they have 1 s in all; with dsn they run with the first event after each start, so write IF NOT EXISTS."`
+	Hold      time.Duration                `key:"hold" min:"0s" doc:"How long the statement may take, where that is more than 50ms. Nobody else can write to the store meanwhile, so that evrun emit waits. It runs by itself, and then not again until the store was free for as long."`
+	DSN       string                       `key:"dsn" doc:"Another SQLite file to run on, relative to this file's folder. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
 
 	dir        string
 	statement  *store.Statement
@@ -36,15 +36,15 @@ type sql struct {
 }
 
 // check parses the statements, and holds the parameters against the values.
-func (s *sql) check() []*InputError {
-	var faults []*InputError
+func (s *sql) check() []*fault.Fault {
+	var faults []*fault.Fault
 	parse := func(text string, path ...any) *store.Statement {
 		parsed, err := store.ParseStatement(text)
-		var fault *store.StatementError
-		if errors.As(err, &fault) {
-			faults = append(faults, &InputError{Path: path, Offset: fault.Offset, Msg: fault.Msg, Hint: fault.Hint})
+		var wrong *store.StatementError
+		if errors.As(err, &wrong) {
+			faults = append(faults, &fault.Fault{Path: path, Offset: wrong.Offset, Message: wrong.Msg, Hint: wrong.Hint})
 		} else if i := strings.Index(text, "${"); i >= 0 { // in a string or a comment: it would stay there as it is
-			faults = append(faults, &InputError{Path: path, Offset: i, Msg: "a statement can't have an expression in it",
+			faults = append(faults, &fault.Fault{Path: path, Offset: i, Message: "a statement can't have an expression in it",
 				Hint: "write :name here, and name: ${ … } under params"})
 		}
 		return parsed
@@ -52,8 +52,8 @@ func (s *sql) check() []*InputError {
 	for i, text := range s.Migrate {
 		m := parse(text, "migrate", i)
 		if m != nil && len(m.Params()) > 0 {
-			faults = append(faults, &InputError{Path: []any{"migrate", i}, Offset: m.ParamOffset(0),
-				Msg: "a migration has no event to take parameters from", Hint: "write the values out"})
+			faults = append(faults, &fault.Fault{Path: []any{"migrate", i}, Offset: m.ParamOffset(0),
+				Message: "a migration has no event to take parameters from", Hint: "write the values out"})
 		}
 		s.migrations = append(s.migrations, m)
 	}
@@ -61,7 +61,7 @@ func (s *sql) check() []*InputError {
 	switch {
 	case s.statement == nil:
 	case s.statement.Defines():
-		faults = append(faults, &InputError{Path: []any{"statement"}, Msg: s.statement.Verb() + " is nothing to do for each event",
+		faults = append(faults, &fault.Fault{Path: []any{"statement"}, Message: s.statement.Verb() + " is nothing to do for each event",
 			Hint: "list it under migrate, which runs it once; the statement is for each event"})
 	default:
 		faults = append(faults, s.checkParams()...)
@@ -69,9 +69,9 @@ func (s *sql) check() []*InputError {
 	return slices.Concat(faults, s.checkDSN(), s.checkHold(), s.checkUpkeep())
 }
 
-func (s *sql) checkParams() []*InputError {
+func (s *sql) checkParams() []*fault.Fault {
 	names, given := s.statement.Params(), slices.Sorted(maps.Keys(s.Params))
-	var faults []*InputError
+	var faults []*fault.Fault
 	for i, name := range names {
 		if v, ok := s.Params[name]; ok {
 			s.values = append(s.values, v)
@@ -81,8 +81,8 @@ func (s *sql) checkParams() []*InputError {
 		if hint == "" {
 			hint = fmt.Sprintf("add params: {%s: …}", name)
 		}
-		faults = append(faults, &InputError{Path: []any{"statement"}, Offset: s.statement.ParamOffset(i),
-			Msg: fmt.Sprintf("the parameter :%s has no value under params", name), Hint: hint})
+		faults = append(faults, &fault.Fault{Path: []any{"statement"}, Offset: s.statement.ParamOffset(i),
+			Message: fmt.Sprintf("the parameter :%s has no value under params", name), Hint: hint})
 	}
 	for _, name := range given {
 		if slices.Contains(names, name) {
@@ -94,9 +94,9 @@ func (s *sql) checkParams() []*InputError {
 		case len(names) == 0:
 			hint = "the statement has no parameters"
 		default:
-			hint = "it has " + enumerate(names)
+			hint = "it has " + fault.And(names)
 		}
-		faults = append(faults, &InputError{Path: []any{"params", name}, Key: true, Msg: fmt.Sprintf("the statement has no parameter :%s", name), Hint: hint})
+		faults = append(faults, &fault.Fault{Path: []any{"params", name}, Key: true, Message: fmt.Sprintf("the statement has no parameter :%s", name), Hint: hint})
 	}
 	return faults
 }
@@ -104,28 +104,28 @@ func (s *sql) checkParams() []*InputError {
 // usualHold is how long any statement may hold the writer.
 const usualHold = 50 * time.Millisecond
 
-func (s *sql) checkHold() []*InputError {
-	fault := &InputError{Path: []any{"hold"}}
+func (s *sql) checkHold() []*fault.Fault {
+	wrong := &fault.Fault{Path: []any{"hold"}}
 	switch {
 	case s.Hold == 0:
 		return nil
 	case s.DSN != "":
-		fault.Msg, fault.Hint = "hold has no effect on another file", "set the handler's timeout instead"
+		wrong.Message, wrong.Hint = "hold has no effect on another file", "set the handler's timeout instead"
 	case s.statement != nil && s.statement.Reads():
-		fault.Msg, fault.Hint = "hold has no effect on a statement that only reads", "set the handler's timeout instead"
+		wrong.Message, wrong.Hint = "hold has no effect on a statement that only reads", "set the handler's timeout instead"
 	case s.Hold <= usualHold:
-		fault.Msg, fault.Hint = fmt.Sprintf("every statement may take %v anyway", usualHold), "leave hold out, or make it longer"
+		wrong.Message, wrong.Hint = fmt.Sprintf("every statement may take %v anyway", usualHold), "leave hold out, or make it longer"
 	default:
 		return nil
 	}
-	return []*InputError{fault}
+	return []*fault.Fault{wrong}
 }
 
 // upkeep finds fts5's commands that work through a whole index: INSERT INTO t (t) VALUES ('optimize'). Once begun they run to
 // their end, whatever time they have.
 var upkeep = regexp.MustCompile(`(?i)\bINTO (?:\S+ \. )?(\S+) \( (\S+) \).*'(rebuild|optimize|integrity-check|delete-all)'`)
 
-func (s *sql) checkUpkeep() []*InputError {
+func (s *sql) checkUpkeep() []*fault.Fault {
 	if s.statement == nil || s.DSN != "" || s.Hold > 0 {
 		return nil
 	}
@@ -134,27 +134,27 @@ func (s *sql) checkUpkeep() []*InputError {
 	if found == nil || !strings.EqualFold(strings.Trim(found[1], quotes), strings.Trim(found[2], quotes)) {
 		return nil
 	}
-	return []*InputError{{Path: []any{"statement"}, Msg: fmt.Sprintf("fts5's command '%s' can't be stopped, and holds the store for as long as it takes", found[3]),
+	return []*fault.Fault{{Path: []any{"statement"}, Message: fmt.Sprintf("fts5's command '%s' can't be stopped, and holds the store for as long as it takes", found[3]),
 		Hint: "say how long that may be with the input hold, such as hold: 5s"}}
 }
 
-func (s *sql) checkDSN() []*InputError {
-	fault := &InputError{Path: []any{"dsn"}}
+func (s *sql) checkDSN() []*fault.Fault {
+	wrong := &fault.Fault{Path: []any{"dsn"}}
 	switch {
 	case s.DSN == "":
 		return nil
 	case strings.Contains(s.DSN, "://"):
-		fault.Msg, fault.Hint = "only an SQLite file can be named here", "write its path"
+		wrong.Message, wrong.Hint = "only an SQLite file can be named here", "write its path"
 	case strings.HasPrefix(s.DSN, "file:") || strings.HasPrefix(s.DSN, ":memory:"):
-		fault.Msg, fault.Hint = fmt.Sprintf("%q is not a valid path", s.DSN), "write the path of the file alone"
+		wrong.Message, wrong.Hint = fmt.Sprintf("%q is not a valid path", s.DSN), "write the path of the file alone"
 	case strings.ContainsRune(s.DSN, 0):
-		fault.Msg = "a path can't have a NUL in it"
+		wrong.Message = "a path can't have a NUL in it"
 	case strings.Contains(s.DSN, "${"):
-		fault.Msg, fault.Hint = "a path can't have an expression in it", "each file needs a handler of its own"
+		wrong.Message, wrong.Hint = "a path can't have an expression in it", "each file needs a handler of its own"
 	default:
 		return nil
 	}
-	return []*InputError{fault}
+	return []*fault.Fault{wrong}
 }
 
 // choose gives s itself, or with a dsn what runs there.

@@ -33,14 +33,14 @@ func TestWrongSQLIsExplained(t *testing.T) {
 		{map[string]any{"statement": "SELECT ':a'", "params": map[string]any{"a": 1}}, []toldFault{
 			{path: "params.a", msg: "the statement has no parameter :a", hint: "the statement has no parameters", key: true},
 		}},
-		{map[string]any{"statement": "SELECT 1", "params": "${ data }"}, []toldFault{{path: "params", msg: `it must be a map, not the text "${ data }"`}}},
+		{map[string]any{"statement": "SELECT 1", "params": "${ data }"}, []toldFault{{path: "params", msg: `"params" must be a mapping, not the text "${ data }"`}}},
 		{map[string]any{"statement": "SELECT :a", "params": map[string]any{"a": "${ dat.x }"}}, []toldFault{{path: "params.a", msg: `unknown name "dat"`, hint: `did you mean "data"?`, offset: 3}}},
 		{map[string]any{"statement": "DELETE FROM t; DROP TABLE t"}, []toldFault{
 			{path: "statement", msg: "a second statement begins here", hint: "write one statement; another one needs a handler of its own", offset: 15},
 		}},
 		{map[string]any{"statement": "CREATE TABLE t (x)"}, []toldFault{{path: "statement", msg: "CREATE is nothing to do for each event", hint: "list it under migrate, which runs it once; the statement is for each event"}}},
 		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)", int64(5)}}, []toldFault{
-			{path: "migrate[2]", msg: "it must be a text, not the number 5", hint: "put it in quotes"},
+			{path: "migrate[2]", msg: `"migrate" must be a text, not the number 5`, hint: `quote it: "5"`},
 		}},
 		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)"}}, []toldFault{
 			{path: "migrate[0]", msg: "VACUUM is not allowed"},

@@ -1,0 +1,67 @@
+package expression
+
+import (
+	"errors"
+
+	"evrun/tasks/fault"
+	"evrun/tasks/fields"
+)
+
+// Scoper is what a decoding's context must be, so that templates and values can be decoded: it gives the scope for the word in a
+// field's scope tag. A [Scope] is one for all words.
+type Scoper interface {
+	ScopeOf(word string) Scope
+}
+
+// ScopeOf gives the scope itself.
+func (s Scope) ScopeOf(string) Scope { return s }
+
+// DecodeField compiles a text; a number or a truth value is taken as a text.
+func (t *Template) DecodeField(value any, at *fields.At) {
+	text, ok := at.Scalar(value)
+	if !ok {
+		return
+	}
+	compiled, err := CompileTemplate(text, at.Context.(Scoper).ScopeOf(at.Scope))
+	if err != nil {
+		at.Add(faultOf(err))
+		return
+	}
+	*t = *compiled
+}
+
+// FieldShape describes a text with expressions.
+func (*Template) FieldShape() fields.Shape {
+	return fields.Shape{Words: "text", Schema: fields.ScalarSchema()}
+}
+
+// DecodeField compiles a tree with expressions in its texts.
+func (v *Value) DecodeField(value any, at *fields.At) {
+	compiled, err := CompileValue(value, at.Context.(Scoper).ScopeOf(at.Scope))
+	if err == nil {
+		*v = *compiled
+		return
+	}
+	var first *ValueError
+	if !errors.As(err, &first) {
+		at.Add(faultOf(err))
+		return
+	}
+	for _, e := range append([]*ValueError{first}, first.Rest...) {
+		at.Add(faultOf(e.Err).Within(e.Path...))
+	}
+}
+
+// FieldShape describes a tree.
+func (*Value) FieldShape() fields.Shape {
+	return fields.Shape{Words: "value", Schema: map[string]any{}, Null: true, Tree: true}
+}
+
+// faultOf makes a fault of an error of this package.
+func faultOf(err error) *fault.Fault {
+	var e *Error
+	if !errors.As(err, &e) {
+		return fault.Of(err)
+	}
+	return &fault.Fault{Offset: max(e.Offset, 0), Message: e.Msg, Hint: e.Hint, Err: err}
+}

@@ -1,0 +1,319 @@
+package fields
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"evrun/tasks/fault"
+)
+
+// Options are what a struct is decoded with.
+type Options struct {
+	// Owner is what the value is called in messages: "a handler", "log". A struct with an owner tag has its own.
+	Owner string
+	// Context is for the types that decode themselves: see [At.Context].
+	Context any
+	// Written gives the text of a scalar as it was written, for a path from the value; nil, or false: the value is printed.
+	Written func(path []any) (string, bool)
+	// Texts takes texts for truth values and numbers: for values that come from the environment or from flags.
+	Texts bool
+}
+
+// Decode fills the struct that into points to. The value is a map[string]any, whose values are of that type, []any, string, int64,
+// uint64, float64, bool or nil. All faults are reported at once, with paths from the value; what is wrong stays zero.
+//
+// The decoding is safe for concurrent use, and has no side effects but those of the types that decode themselves.
+func Decode(into, value any, o Options) []*fault.Fault {
+	d := &decoder{Options: o}
+	at := &At{Context: o.Context, d: d}
+	d.object(reflect.ValueOf(into).Elem(), value, at)
+	return d.faults
+}
+
+type decoder struct {
+	Options
+	faults []*fault.Fault
+}
+
+// At is the place of a value that is decoded.
+type At struct {
+	// Context is the [Options.Context] of the decoding.
+	Context any
+	// Scope is the scope tag of the field, or of the nearest field around it that has one.
+	Scope string
+	// Tag has the tags of the field.
+	Tag reflect.StructTag
+
+	d    *decoder
+	path []any // shares memory with others: faults copy it
+	key  string
+}
+
+// Key is the name of the key that has the value; that of the list for its items.
+func (at *At) Key() string { return at.key }
+
+// Add notes a fault, whose path begins at this value.
+func (at *At) Add(f *fault.Fault) { at.d.faults = append(at.d.faults, f.Within(at.path...)) }
+
+// Fail notes a fault of this value, in a message that names its key: see [About]. The hint may be empty.
+func (at *At) Fail(hint, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	if at.key != "" {
+		message = About(at.key, message)
+	}
+	at.Add(&fault.Fault{Message: message, Hint: hint})
+}
+
+// Failed says whether faults have been noted since there were so many: see [At.Faults].
+func (at *At) Failed(since int) bool { return len(at.d.faults) > since }
+
+// Faults counts the faults so far.
+func (at *At) Faults() int { return len(at.d.faults) }
+
+// Written gives a scalar as it was written; false for lists, maps and null.
+func (at *At) Written(value any) (string, bool) {
+	switch value := value.(type) {
+	case string:
+		return value, true
+	case nil, []any, map[string]any:
+		return "", false
+	case float64:
+		if text, ok := at.source(); ok {
+			return text, true
+		}
+		return strconv.FormatFloat(value, 'f', -1, 64), true
+	}
+	if text, ok := at.source(); ok {
+		return text, true
+	}
+	return fmt.Sprint(value), true
+}
+
+func (at *At) source() (string, bool) {
+	if at.d.Written == nil {
+		return "", false
+	}
+	return at.d.Written(at.path)
+}
+
+// Text takes a text, and notes anything else: a number or a truth value would be read otherwise than it was written.
+func (at *At) Text(value any) (string, bool) {
+	if s, ok := value.(string); ok {
+		return s, true
+	}
+	hint := ""
+	if text, ok := at.Written(value); ok {
+		hint = "quote it: " + fault.Quote(text)
+	}
+	at.Fail(hint, "it must be a text, not %s", at.describe(value))
+	return "", false
+}
+
+// Scalar takes any scalar as it was written, and notes anything else.
+func (at *At) Scalar(value any) (string, bool) {
+	s, ok := at.Written(value)
+	if !ok {
+		at.Fail("", "it must be a text, not %s", at.describe(value))
+	}
+	return s, ok
+}
+
+// Decode decodes a value that is part of this one into what into points to: a struct, a slice or a map.
+func (at *At) Decode(into, value any, steps ...any) {
+	at.d.value(reflect.ValueOf(into).Elem(), value, at.step(steps...), &field{})
+}
+
+// describe names a value as it was written.
+func (at *At) describe(value any) string {
+	switch value.(type) {
+	case int64, uint64, float64:
+		if text, ok := at.source(); ok {
+			return "the number " + fault.Clip(text, 60)
+		}
+	}
+	return Describe(value)
+}
+
+// hint is what the field's tag says where its value is of the wrong shape.
+func (at *At) hint(otherwise string) string {
+	if hint := at.Tag.Get("hint"); hint != "" {
+		return hint
+	}
+	return otherwise
+}
+
+// step is the place of a value inside this one.
+func (at *At) step(steps ...any) *At {
+	inner := *at
+	inner.path = append(at.path, steps...)
+	return &inner
+}
+
+func (d *decoder) owner(o *object, at *At) string {
+	switch {
+	case o.owner != "":
+		return o.owner
+	case at.key != "":
+		return strconv.Quote(at.key)
+	}
+	return d.Owner
+}
+
+// object decodes a mapping into a struct.
+func (d *decoder) object(v reflect.Value, value any, at *At) {
+	o := objectOf(v.Type())
+	owner := d.owner(o, at)
+	given, ok := value.(map[string]any)
+	if !ok {
+		if _, scalar := at.Written(value); scalar && o.short != nil {
+			inner := *at // still under the name of the key that has the struct
+			inner.Tag = o.short.tag
+			d.value(v.Field(o.short.index), value, &inner, o.short)
+			return
+		}
+		at.Add(fault.New("%s must be a mapping of keys, not %s", owner, at.describe(value)).Hinting("%s", at.hint(listKeys(o.names()))))
+		return
+	}
+	meant := d.unknown(o, owner, given, at)
+	for _, f := range o.fields {
+		value, ok := given[f.Name]
+		switch {
+		case ok && value == nil && !f.null:
+			at.step(f.Name).Add(&fault.Fault{Key: true, Message: fmt.Sprintf("%q has no value", f.Name), Hint: "give it one, or leave the key out"})
+		case ok:
+			d.field(v, f, value, at.step(f.Name))
+		case f.Required && !slices.Contains(meant, f.Name):
+			at.Add(fault.New("%s needs %q", owner, f.Name).Hinting("%s", why(f)))
+		case f.Default != "":
+			texts := d.Texts
+			d.Texts = true
+			d.field(v, f, f.Default, at.step(f.Name))
+			d.Texts = texts
+		}
+	}
+	if c, ok := v.Addr().Interface().(Checker); ok {
+		c.CheckFields(given, at)
+	}
+}
+
+// unknown notes the keys that the struct doesn't have. It returns the keys that were probably meant: nobody misses them as well.
+func (d *decoder) unknown(o *object, owner string, given map[string]any, at *At) (meant []string) {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if slices.ContainsFunc(o.fields, func(f *field) bool { return f.Name == name }) {
+			continue
+		}
+		word := o.suggest(name)
+		meant = append(meant, word)
+		f := &fault.Fault{Key: true, Message: fmt.Sprintf("unknown key %s in %s", fault.Quote(name), owner), Hint: fault.Suggest(word)}
+		if _, taken := given[word]; taken {
+			f.Hint = fmt.Sprintf("leave it out: %q is given already", word)
+		} else if word == "" {
+			f.Hint = listKeys(o.names())
+		}
+		at.step(name).Add(f)
+	}
+	return meant
+}
+
+// field decodes the value of a key into its field of the struct.
+func (d *decoder) field(v reflect.Value, f *field, value any, at *At) {
+	if value == nil && f.null && f.typ.Kind() != reflect.Interface {
+		if shape, ok := shapeOf(f.typ); !ok || !shape.Null {
+			return
+		}
+	}
+	inner := *at
+	inner.Tag, inner.key = f.tag, f.Name
+	if scope := f.tag.Get("scope"); scope != "" {
+		inner.Scope = scope
+	}
+	d.value(v.Field(f.index), value, &inner, f)
+}
+
+// value decodes a value into anything that a field can have.
+func (d *decoder) value(v reflect.Value, value any, at *At, f *field) {
+	if v.Kind() == reflect.Pointer {
+		target := reflect.New(v.Type().Elem())
+		before := at.Faults()
+		d.value(target.Elem(), value, at, f)
+		if !at.Failed(before) {
+			v.Set(target)
+		}
+		return
+	}
+	if self, ok := v.Addr().Interface().(Type); ok {
+		self.DecodeField(value, at)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.object(v, value, at)
+	case reflect.Slice:
+		d.list(v, value, at, f)
+	case reflect.Map:
+		d.mapping(v, value, at)
+	case reflect.Interface:
+		if value != nil {
+			v.Set(reflect.ValueOf(value))
+		}
+	default:
+		d.scalar(v, value, at, f)
+	}
+}
+
+// list decodes a list, or its only item.
+func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
+	list, ok := value.([]any)
+	if !ok && !onlyItem(v.Type().Elem(), value, f) {
+		at.Fail(at.hint(""), "it must be a list, not %s", at.describe(value))
+		return
+	}
+	if !ok {
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		d.value(v.Index(0), value, at, &field{})
+		return
+	}
+	if len(list) == 0 && f.items {
+		at.Fail("leave it out, or give it an item", "it is an empty list")
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
+	shape, _ := shapeOf(v.Type().Elem())
+	for i, item := range list {
+		if item == nil && !shape.Null {
+			at.step(i).Add(&fault.Fault{Key: true, Message: fmt.Sprintf("an item of %q is empty", at.key), Hint: "leave its dash out"})
+			continue
+		}
+		d.value(v.Index(i), item, at.step(i), &field{})
+	}
+}
+
+// onlyItem says whether a value that is not a list can be the only item of one.
+func onlyItem(item reflect.Type, value any, f *field) bool {
+	if structOf(item) != nil {
+		return f.one
+	}
+	shape, _ := shapeOf(item)
+	_, mapping := value.(map[string]any)
+	return !shape.Tree && !mapping
+}
+
+// mapping decodes a map with string keys.
+func (d *decoder) mapping(v reflect.Value, value any, at *At) {
+	given, ok := value.(map[string]any)
+	if !ok {
+		at.Fail(at.hint(""), "it must be a mapping, not %s", at.describe(value))
+		return
+	}
+	out := reflect.MakeMapWithSize(v.Type(), len(given))
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		item, before := reflect.New(v.Type().Elem()).Elem(), at.Faults()
+		d.value(item, given[key], at.step(key), &field{})
+		if !at.Failed(before) {
+			out.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), item)
+		}
+	}
+	v.Set(out)
+}

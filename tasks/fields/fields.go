@@ -1,0 +1,304 @@
+// Package fields decodes plain values into structs whose tags declare the keys. A key is declared once: decoding, the JSON Schema,
+// "evrun explain --kind" and the hints of messages all read the same tags.
+//
+//	type logMessage struct {
+//		Message *expression.Template `key:"message,required" doc:"What to write."`
+//		Level   string               `key:"level" enum:"debug,info,warn,error" default:"info" doc:"How urgent it is."`
+//	}
+//
+//	faults := fields.Decode(&message, with, fields.Options{Owner: "log"})
+//
+// # Tags
+//
+//   - key: the key's name, then options. required: the key can't be left out. null: the key may have no value. one: a list of
+//     structs may be written as its only item. short: a scalar in place of the mapping is the value of this key. hidden: the key is
+//     known, but neither listed nor in the schema.
+//   - doc: a sentence about the key. It is the hint where a required key is missing.
+//   - enum: the words that a text can be, with commas between them.
+//   - default: the value of a key that is left out. It is decoded as a text in the file is.
+//   - min, max: the bounds of a number, a duration or a type that decodes itself; of a list, min:"1" refuses an empty one.
+//   - example: a value for examples.
+//   - hint: what to do about a value of the wrong shape.
+//   - other: words that other tools use for this key, with commas between them. They become hints.
+//   - scope: a word for the types that decode themselves, see [At.Scope].
+//   - owner, on a blank field: what the struct is called in messages, such as "a handler". Without it, a message names the key.
+//
+// Fields can be a string, a bool, an int, a [time.Duration], a struct, a slice or a map of these with string keys, a pointer to a
+// struct, any (the value as it is), and any type that is a [Type]. A list of scalars may be written as its only item.
+//
+// # Why no library
+//
+// mapstructure joins its errors into one text without paths, has no enums and no hints, and doesn't know which keys exist.
+// invopop/jsonschema makes a schema of tags, but of tags of its own, for one draft, and decodes nothing: each key would be
+// declared twice.
+package fields
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Field describes a key.
+type Field struct {
+	Name     string   `json:"name"`
+	Type     string   `json:"type"` // in words: "text", "true/false", "number", "duration", "list of text", "map of text", "list", "map" or a Type's own
+	Required bool     `json:"required"`
+	Default  string   `json:"default,omitempty"`
+	Enum     []string `json:"enum,omitempty"` // what it can be; nil: anything of its type
+	Doc      string   `json:"doc"`
+	Example  string   `json:"-"`                // a value for examples
+	Fields   []Field  `json:"inputs,omitempty"` // of the struct, or of each item of a list of structs
+}
+
+// Type is a type that decodes itself and says what it looks like. The methods have pointer receivers; a field has the type, or a
+// pointer to it that stays nil where the key is left out or wrong.
+type Type interface {
+	// DecodeField sets the receiver from a value, or notes faults.
+	DecodeField(value any, at *At)
+	// FieldShape describes the values. It is called on a zero value.
+	FieldShape() Shape
+}
+
+// Shape describes the values of a [Type].
+type Shape struct {
+	Words  string         // for people: "text"
+	Schema map[string]any // a JSON Schema, valid in draft-07 and in 2020-12
+	Enum   []string       // the words that it can be
+	Null   bool           // null is a value like others
+	Tree   bool           // lists and maps are values: a list of such can't be written as its only item
+}
+
+// Checker is a struct with rules over several keys. CheckFields is called when the keys have been decoded, right or wrong; given
+// has the keys as they were written.
+type Checker interface {
+	CheckFields(given map[string]any, at *At)
+}
+
+// SchemaExtender is a struct that adds rules over several keys to its JSON Schema.
+type SchemaExtender interface {
+	ExtendSchema(schema map[string]any)
+}
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	selfType     = reflect.TypeFor[Type]()
+	anyType      = reflect.TypeFor[any]()
+)
+
+// object is what the tags of a struct declare.
+type object struct {
+	owner  string // "a handler"; empty: it is named after its key
+	fields []*field
+	short  *field
+}
+
+type field struct {
+	Field
+	index                           int
+	null, one, short, hidden, items bool
+	other                           []string
+	tag                             reflect.StructTag
+	typ                             reflect.Type
+}
+
+// Of gives the keys of a struct, in the order of its fields.
+func Of(t reflect.Type) []Field {
+	var list []Field
+	for _, f := range objectOf(t).fields {
+		if !f.hidden {
+			list = append(list, f.Field)
+		}
+	}
+	return list
+}
+
+var objects sync.Map // *object by the struct's reflect.Type
+
+// objectOf reads the tags of a struct, once. A bad tag is a defect of the program, so it panics.
+func objectOf(t reflect.Type) *object {
+	o, ok := objects.Load(t)
+	if !ok {
+		o, _ = objects.LoadOrStore(t, readObject(t))
+	}
+	return o.(*object)
+}
+
+func readObject(t reflect.Type) *object {
+	o := &object{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if owner, ok := f.Tag.Lookup("owner"); ok {
+			o.owner = owner
+		}
+		tag, ok := f.Tag.Lookup("key")
+		if !ok {
+			continue
+		}
+		read := readField(t, f, tag)
+		read.index = i
+		if read.short {
+			o.short = read
+		}
+		o.fields = append(o.fields, read)
+	}
+	return o
+}
+
+func readField(t reflect.Type, f reflect.StructField, tag string) *field {
+	options := strings.Split(tag, ",")
+	read := &field{
+		Field: Field{Name: options[0], Doc: f.Tag.Get("doc"), Default: f.Tag.Get("default"), Example: f.Tag.Get("example")},
+		tag:   f.Tag, typ: f.Type, other: words(f.Tag.Get("other")), items: f.Tag.Get("min") == "1",
+	}
+	for _, option := range options[1:] {
+		switch option {
+		case "required":
+			read.Required = true
+		case "null":
+			read.null = true
+		case "one":
+			read.one = true
+		case "short":
+			read.short = true
+		case "hidden":
+			read.hidden = true
+		default:
+			panic(fmt.Sprintf("fields: key %q of %v: unknown option %q", read.Name, t, option))
+		}
+	}
+	read.Type = typeWords(f.Type)
+	read.Enum = words(f.Tag.Get("enum"))
+	if shape, ok := shapeOf(f.Type); ok {
+		read.null = read.null || shape.Null
+		if shape.Enum != nil {
+			read.Enum = shape.Enum
+		}
+	}
+	if s := structOf(f.Type); s != nil {
+		read.Fields = Of(s)
+	}
+	if read.Name == "" || read.Type == "" || read.Doc == "" && !read.hidden {
+		panic(fmt.Sprintf("fields: key %q of %v needs a name, a doc and a type that can be decoded", read.Name, t))
+	}
+	return read
+}
+
+// words splits a tag at its commas; nil for an empty one.
+func words(tag string) []string {
+	if tag == "" {
+		return nil
+	}
+	return strings.Split(tag, ",")
+}
+
+// shapeOf gives the shape of a type that decodes itself.
+func shapeOf(t reflect.Type) (Shape, bool) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if !reflect.PointerTo(t).Implements(selfType) {
+		return Shape{}, false
+	}
+	return reflect.New(t).Interface().(Type).FieldShape(), true
+}
+
+// structOf gives the struct that a field has, or has a list of; nil for none.
+func structOf(t reflect.Type) reflect.Type {
+	if _, ok := shapeOf(t); ok {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return t
+	case reflect.Pointer, reflect.Slice:
+		return structOf(t.Elem())
+	}
+	return nil
+}
+
+// typeWords names a type for people; empty for one that can't be decoded.
+func typeWords(t reflect.Type) string {
+	if shape, ok := shapeOf(t); ok {
+		return shape.Words
+	}
+	if t == durationType {
+		return "duration"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true/false"
+	case reflect.Int:
+		return "number"
+	case reflect.Interface:
+		if t == anyType {
+			return "value"
+		}
+	case reflect.Struct:
+		return "map"
+	case reflect.Pointer:
+		if structOf(t) != nil {
+			return "map"
+		}
+	case reflect.Slice:
+		switch inner := typeWords(t.Elem()); inner {
+		case "":
+			return ""
+		case "map", "list":
+			return "list"
+		default:
+			return "list of " + inner
+		}
+	case reflect.Map:
+		switch inner := typeWords(t.Elem()); {
+		case t.Key().Kind() != reflect.String || inner == "":
+			return ""
+		case inner == "text":
+			return "map of text"
+		default:
+			return "map of " + inner + "s"
+		}
+	}
+	return ""
+}
+
+// suggest gives the key that was probably meant, empty for none.
+func (o *object) suggest(word string) string {
+	lower := strings.ToLower(word)
+	for _, f := range o.fields {
+		if !f.hidden && (lower == f.Name || slices.Contains(f.other, lower)) {
+			return f.Name
+		}
+	}
+	return Closest(word, o.names())
+}
+
+// names lists the keys for messages.
+func (o *object) names() []string {
+	var names []string
+	for _, f := range o.fields {
+		if !f.hidden {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// bound reads a number from the tag min or max.
+func bound(tag reflect.StructTag, name string, without int64) int64 {
+	text := tag.Get(name)
+	if text == "" {
+		return without
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		panic(fmt.Sprintf("fields: %s:%q is not a number", name, text))
+	}
+	return n
+}

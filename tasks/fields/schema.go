@@ -1,0 +1,133 @@
+package fields
+
+import (
+	"reflect"
+	"strconv"
+)
+
+// Drafts are the dialects of JSON Schema that [Schema] can write, by their names. What it writes differs in the dialect's URI
+// only: it uses no keyword that the two read differently.
+var Drafts = map[string]string{
+	"2020-12": "https://json-schema.org/draft/2020-12/schema",
+	"7":       "http://json-schema.org/draft-07/schema#",
+}
+
+// Schema is the JSON Schema of a struct's mapping. It describes what a file is made of, and not what only a decoder can check:
+// expressions, times, and rules over several keys but those of a [SchemaExtender].
+func Schema(t reflect.Type) map[string]any {
+	o := objectOf(t)
+	properties, required := map[string]any{}, []any{}
+	for _, f := range o.fields {
+		if f.hidden {
+			continue
+		}
+		properties[f.Name] = f.schema()
+		if f.Required {
+			required = append(required, f.Name)
+		}
+	}
+	s := map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	if e, ok := reflect.New(t).Interface().(SchemaExtender); ok {
+		e.ExtendSchema(s)
+	}
+	return s
+}
+
+// schema is that of the value, with the key's doc.
+func (f *field) schema() map[string]any {
+	s := f.valueSchema(f.typ)
+	if f.Enum != nil && f.typ.Kind() == reflect.String {
+		if shape, ok := shapeOf(f.typ); !ok || shape.Schema == nil {
+			s = map[string]any{"enum": values(f.Enum)}
+		}
+	}
+	if f.null && len(s) > 0 {
+		s = either(s, map[string]any{"type": "null"})
+	}
+	described := map[string]any{"description": f.Doc}
+	if f.Default != "" {
+		described["description"] = f.Doc + " Default " + f.Default + "."
+	}
+	for k, v := range s {
+		described[k] = v
+	}
+	return described
+}
+
+// valueSchema is the schema of a type's values.
+func (f *field) valueSchema(t reflect.Type) map[string]any {
+	if shape, ok := shapeOf(t); ok {
+		return shape.Schema
+	}
+	if t == durationType {
+		return map[string]any{"type": "string", "minLength": 2,
+			"pattern": `^([0-9]+(\.[0-9]+)?d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`}
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return map[string]any{"type": "string"}
+	case reflect.Bool:
+		return map[string]any{"type": "boolean"}
+	case reflect.Int:
+		return f.numberSchema()
+	case reflect.Pointer:
+		return f.valueSchema(t.Elem())
+	case reflect.Struct:
+		s := Schema(t)
+		if short := objectOf(t).short; short != nil {
+			return either(short.valueSchema(short.typ), s)
+		}
+		return s
+	case reflect.Slice:
+		return f.listSchema(t)
+	case reflect.Map:
+		return f.mapSchema(t)
+	}
+	return map[string]any{}
+}
+
+func (f *field) numberSchema() map[string]any {
+	s := map[string]any{"type": "integer"}
+	for tag, keyword := range map[string]string{"min": "minimum", "max": "maximum"} {
+		if text := f.tag.Get(tag); text != "" {
+			s[keyword], _ = strconv.Atoi(text)
+		}
+	}
+	return s
+}
+
+func (f *field) listSchema(t reflect.Type) map[string]any {
+	item := (&field{}).valueSchema(t.Elem())
+	list := map[string]any{"type": "array", "items": item}
+	if f.items {
+		list["minItems"] = 1
+	}
+	if onlyItem(t.Elem(), "", f) && len(item) > 0 {
+		return either(item, list)
+	}
+	return list
+}
+
+func (f *field) mapSchema(t reflect.Type) map[string]any {
+	s := map[string]any{"type": "object"}
+	if item := (&field{}).valueSchema(t.Elem()); len(item) > 0 {
+		s["additionalProperties"] = item
+	}
+	if shape, ok := shapeOf(t.Key()); ok {
+		s["propertyNames"] = shape.Schema
+	}
+	return s
+}
+
+func either(schemas ...any) map[string]any { return map[string]any{"anyOf": schemas} }
+
+func values(words []string) []any {
+	list := make([]any, 0, len(words))
+	for _, w := range words {
+		list = append(list, w)
+	}
+	return list
+}
