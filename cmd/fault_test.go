@@ -60,13 +60,13 @@ func init() {
 	}
 }
 
-// TestCrashAtEveryPoint lets the daemon die at each point on an event's way between its acceptance, its effects, its
+// crashAtEveryPoint lets the daemon die at each point on an event's way between its acceptance, its effects, its
 // settlements and their acknowledgements, at the 1st, 2nd, … time that it gets there under load, and checks after each
-// crash, and at the end, what TestKilledDaemonLosesNothingAndRepeatsNothing does. Random kills meet the narrow ones of
+// crash, and at the end, what killedDaemonLosesNothing does. Random kills meet the narrow ones of
 // these points seldom.
 //
 // EVRUN_FAULTS is how often at each point; 1, and 6 in .ci/run.
-func TestCrashAtEveryPoint(t *testing.T) {
+func crashAtEveryPoint(t *testing.T) {
 	proof(t)
 	t.Parallel()
 	times := storetest.Size(t, "EVRUN_FAULTS", 1, 6)
@@ -111,9 +111,7 @@ func TestCrashAtEveryPoint(t *testing.T) {
 			d.ready(t)
 			load.stop()
 			load.done.Wait()
-			for name, typ := range loadHandlers {
-				l.settled(t, name, typ)
-			}
+			l.loadSettled(t)
 			d.stop(t)
 			check()
 			l.has(t, loadSource, load.acknowledged)

