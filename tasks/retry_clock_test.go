@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -14,9 +12,9 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/store/storetest"
 	"evrun/tasks"
+	"evrun/tasks/taskstest"
 )
 
 // TestMoreRetriesThanTheClockHolds lets the first attempts of 12,000 events fail, each with a time before which it
@@ -142,41 +140,11 @@ type bubble struct {
 	ended error // what the runner's Run returned
 }
 
-// inBubble is start for tests in a bubble: it keeps the runner's error, and registers nothing with t.
+// inBubble is start for tests in a bubble: it keeps the runner's error.
 func inBubble(t *testing.T, file string, handlers ...*tasks.Handler) *bubble {
 	t.Helper()
-	b := &bubble{daemon: &daemon{t: t, bus: events.NewBus()}}
-	var err error
-	b.store, err = sqlite.Open(file, store.Options{OnCommit: func(c store.Commit) {
-		for _, e := range c.Events {
-			b.bus.Publish(e)
-		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.emitter = tasks.NewEmitter(b.store, 0)
-	b.runner = tasks.NewRunner(tasks.Options{Store: b.store, Bus: b.bus, Emitter: b.emitter, Handlers: handlers,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Grace: 200 * time.Millisecond})
-	storeCtx, stopStore := context.WithCancel(context.Background())
-	runnerCtx, stopRunner := context.WithCancel(context.Background())
-	var writing, running sync.WaitGroup
-	writing.Go(func() {
-		if err := b.store.Run(storeCtx); err != nil {
-			t.Errorf("store: %v", err)
-		}
-	})
-	running.Go(func() { b.ended = b.runner.Run(runnerCtx) })
-	b.stop = sync.OnceFunc(func() {
-		stopRunner()
-		running.Wait()
-		stopStore()
-		writing.Wait()
-		b.bus.Close()
-		if err := b.store.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	<-b.runner.Ready()
+	p := taskstest.Start(t, taskstest.Options{Path: file, Tasks: tasks.Options{Handlers: handlers, Grace: 200 * time.Millisecond}})
+	b := &bubble{daemon: &daemon{t: t, store: p.Store, bus: p.Bus, commits: p.Commits, emitter: p.Emitter, runner: p.Runner}}
+	b.stop = func() { b.ended = p.Stop() }
 	return b
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +20,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/taskstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -87,65 +86,20 @@ func startOn(t testing.TB, path string, opt store.Options, runnersStore func(*sq
 // startTuned is startWith with other options of the runner.
 func startTuned(t testing.TB, path string, opt store.Options, tune func(*tasks.Options, *sqlite.Store), handlers ...*tasks.Handler) *daemon {
 	t.Helper()
-	d := &daemon{t: t, bus: events.NewBus(), commits: events.NewFeed[store.Commit]()}
-	var err error
-	opt.WantRuns = func() bool { return d.commits.Subscribers() > 0 }
-	opt.OnCommit = func(c store.Commit) {
-		for _, e := range c.Events {
-			d.bus.Publish(e)
-		}
-		d.commits.Publish(c)
-	}
-	d.store, err = sqlite.Open(path, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, h := range handlers {
 		if h.Retry == (tasks.Retry{}) {
 			h.Retry = quick
 		}
 	}
-	o := tasks.Options{
-		Store: d.store, Bus: d.bus, Emitter: tasks.NewEmitter(d.store, 0), Handlers: handlers, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Grace: 200 * time.Millisecond,
-		OpenDatabase: sqlite.OpenDatabase,
-	}
-	tune(&o, d.store)
-	d.emitter, d.runner = o.Emitter, tasks.NewRunner(o)
-	storeCtx, stopStore := context.WithCancel(context.Background())
-	runnerCtx, stopRunner := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := d.store.Run(storeCtx); err != nil {
-			t.Errorf("store: %v", err)
-		}
-	})
-	runnerDone := make(chan struct{})
-	wg.Go(func() {
-		defer close(runnerDone)
-		if err := d.runner.Run(runnerCtx); err != nil {
+	o := taskstest.Options{Path: path, Store: opt, Tasks: tasks.Options{Handlers: handlers, Grace: 200 * time.Millisecond}}
+	o.Tune = func(s *sqlite.Store, o *tasks.Options) { tune(o, s) }
+	p := taskstest.Start(t, o)
+	stop := func() {
+		if err := p.Stop(); err != nil {
 			t.Errorf("runner: %v", err)
 		}
-	})
-	d.stop = sync.OnceFunc(func() {
-		stopRunner()
-		<-runnerDone
-		stopStore()
-		wg.Wait()
-		d.bus.Close()
-		d.commits.Close()
-		d.store.Close()
-	})
-	d.kill = func() {
-		stopStore()
-		d.stop()
 	}
-	t.Cleanup(d.stop)
-	select {
-	case <-d.runner.Ready():
-	case <-runnerDone:
-		t.Fatal("the runner ended at once")
-	}
-	return d
+	return &daemon{t: t, store: p.Store, bus: p.Bus, commits: p.Commits, emitter: p.Emitter, runner: p.Runner, stop: stop, kill: p.Kill}
 }
 
 func path(t testing.TB) string { return filepath.Join(t.TempDir(), "evrun.db") }

@@ -24,6 +24,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/taskstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -94,45 +95,34 @@ func serve(t *testing.T, handlers ...*tasks.Handler) *daemon {
 
 func serveWith(t *testing.T, options func(*api.Options), handlers ...*tasks.Handler) *daemon {
 	t.Helper()
-	bus, commits := events.NewBus(), events.NewFeed[store.Commit]()
-	s, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{
-		WantRuns: func() bool { return commits.Subscribers() > 0 },
-		OnCommit: func(c store.Commit) {
-			for _, e := range c.Events {
-				bus.Publish(e)
-			}
-			commits.Publish(c)
+	d := &daemon{t: t}
+	parts := taskstest.Start(t, taskstest.Options{
+		Tasks: tasks.Options{Handlers: handlers, Variables: map[string]string{}},
+		Tune: func(s *sqlite.Store, o *tasks.Options) {
+			d.store = &faulty{Store: s}
+			o.Store, o.Emitter = d.store, tasks.NewEmitter(d.store, 1000)
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The path of a socket is short; that of a test's own folder may not be.
+	d.runner = parts.Runner
+	o := api.Options{Store: d.store, Emitter: parts.Emitter, Runner: parts.Runner, Bus: parts.Bus, Commits: parts.Commits, Log: slog.New(slog.DiscardHandler), MaxData: 1000,
+		Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }}
+	options(&o)
+	d.server = api.NewServer(o)
+	// The path of a socket is short; that of a test's own directory may not be.
 	dir, err := os.MkdirTemp("", "evrun")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{t: t, store: &faulty{Store: s}, socket: filepath.Join(dir, "s")}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	emitter := tasks.NewEmitter(d.store, 1000)
-	runner := tasks.NewRunner(tasks.Options{Store: d.store, Bus: bus, Emitter: emitter, Handlers: handlers, Log: log, Variables: map[string]string{}})
-	d.runner = runner
-	o := api.Options{Store: d.store, Emitter: emitter, Runner: runner, Bus: bus, Commits: commits, Log: log, MaxData: 1000,
-		Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }}
-	options(&o)
-	d.server = api.NewServer(o)
+	d.socket = filepath.Join(dir, "s")
 	l, err := net.Listen("unix", d.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	writing, stopWriting := context.WithCancel(context.Background())
-	running, stopRunning := context.WithCancel(context.Background())
-	ran := make(chan struct{})
-	wg.Go(func() { _ = s.Run(writing) })
-	wg.Go(func() { defer close(ran); _ = runner.Run(running) })
-	wg.Go(func() { _ = d.server.Serve(l) })
-	<-runner.Ready()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = d.server.Serve(l)
+	}()
 	d.close = sync.OnceFunc(func() {
 		if err := d.server.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)
@@ -144,14 +134,10 @@ func serveWith(t *testing.T, options func(*api.Options), handlers ...*tasks.Hand
 		transport.CloseIdleConnections()
 		d.CloseIdleConnections()
 		d.server.Drain()
-		stopRunning()
-		<-ran
+		_ = parts.StopRunner()
 		d.close()
-		commits.Close()
-		bus.Close()
-		stopWriting()
-		wg.Wait()
-		s.Close()
+		<-served
+		_ = parts.Stop()
 		os.RemoveAll(dir)
 	})
 	return d

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -12,22 +11,16 @@ import (
 	"testing"
 
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schema"
+	"evrun/tasks/taskstest"
 )
 
 // serveUsers answers the API of a store whose user.registered has a schema.
 func serveUsers(t *testing.T) *httptest.Server {
 	t.Helper()
-	s, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	s, _ := taskstest.OpenStore(t, filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
 	doc, err := expression.DecodeJSON([]byte(`{"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "tags": {"items": {"type": "string"}}}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -40,14 +33,7 @@ func serveUsers(t *testing.T) *httptest.Server {
 	em.Declare([]tasks.EventType{{Type: "user.registered", Schema: compiled}}, false)
 	api := NewServer(Options{Store: s, Emitter: em, Log: slog.New(slog.DiscardHandler), MaxData: tasks.DefaultMaxEvent})
 	server := httptest.NewServer(api.http.Handler)
-	t.Cleanup(func() {
-		server.Close()
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		_ = s.Close()
-	})
+	t.Cleanup(server.Close)
 	return server
 }
 

@@ -3,19 +3,16 @@ package handlers
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/taskstest"
 )
 
 // run gives one event to a handler, by the real runner on a real store, and returns its run when it is over.
@@ -27,58 +24,32 @@ func run(t *testing.T, action tasks.Action) store.Run {
 func runUntil(t *testing.T, action tasks.Action, reached func(store.RunState) bool) store.Run {
 	t.Helper()
 	over := make(chan store.Run, 1)
-	bus := events.NewBus()
-	db, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{
-		WantRuns: func() bool { return true },
-		OnCommit: func(c store.Commit) {
-			for _, e := range c.Events {
-				bus.Publish(e)
-			}
-			for _, r := range c.Runs {
-				if reached(r.State) {
-					select {
-					case over <- r:
-					default:
+	d := taskstest.Start(t, taskstest.Options{
+		Store: store.Options{
+			WantRuns: func() bool { return true },
+			OnCommit: func(c store.Commit) {
+				for _, r := range c.Runs {
+					if reached(r.State) {
+						select {
+						case over <- r:
+						default:
+						}
 					}
 				}
-			}
+			},
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	emitter := tasks.NewEmitter(db, 0)
-	runner := tasks.NewRunner(tasks.Options{
-		Store: db, Bus: bus, Emitter: emitter, Log: slog.New(slog.DiscardHandler), Grace: time.Second,
-		Handlers: []*tasks.Handler{{
+		Tasks: tasks.Options{Grace: time.Second, Handlers: []*tasks.Handler{{
 			Name: "h", On: []events.Pattern{events.MustPattern("user.registered")}, Kind: "http", Action: action,
 			Retry: tasks.Retry{Attempts: 4, Backoff: time.Millisecond, Max: 2 * time.Millisecond},
-		}},
-	})
-	storeCtx, stopStore := context.WithCancel(context.Background())
-	runnerCtx, stopRunner := context.WithCancel(context.Background())
-	var stored, ran sync.WaitGroup
-	stored.Go(func() {
-		if err := db.Run(storeCtx); err != nil {
-			t.Errorf("store: %v", err)
-		}
-	})
-	ran.Go(func() {
-		if err := runner.Run(runnerCtx); err != nil {
-			t.Errorf("runner: %v", err)
-		}
+		}}},
 	})
 	defer func() {
-		stopRunner()
-		ran.Wait()
-		stopStore()
-		stored.Wait()
-		bus.Close()
-		db.Close()
+		if err := d.Stop(); err != nil {
+			t.Errorf("runner: %v", err)
+		}
 	}()
-	<-runner.Ready()
 	e := &events.Event{Type: "user.registered", ID: "e1", Source: "/test", Data: []byte(`{"name":"Ada"}`)}
-	if _, err := emitter.Emit(context.Background(), e); err != nil {
+	if _, err := d.Emitter.Emit(context.Background(), e); err != nil {
 		t.Fatal(err)
 	}
 	return <-over

@@ -22,6 +22,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule/slots"
+	"evrun/tasks/taskstest"
 )
 
 // life is a scheduler on a store, in a bubble whose clock can be set.
@@ -55,14 +56,10 @@ func (l *life) set(by time.Duration) { l.step.Add(int64(by)) }
 // start runs a daemon's scheduler.
 func (l *life) start(entries ...*Entry) {
 	l.t.Helper()
-	var err error
-	if l.store, err = sqlite.Open(l.path, store.Options{Unwatched: true}); err != nil {
-		l.t.Fatal(err)
-	}
-	writing, stopWriting := context.WithCancel(context.Background())
+	var closeStore func()
+	l.store, closeStore = taskstest.OpenStore(l.t, l.path, store.Options{Unwatched: true})
 	scheduling, stopScheduling := context.WithCancel(context.Background())
-	written, scheduled := make(chan error, 1), make(chan error, 1)
-	go func() { written <- l.store.Run(writing) }()
+	scheduled := make(chan error, 1)
 	l.s = NewScheduler(Options{
 		Store: l.store, Emitter: tasks.NewEmitter(l.store, 0), Entries: entries, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Settled: l.settled, Observe: func(late time.Duration) { l.late = append(l.late, late) },
@@ -75,11 +72,7 @@ func (l *life) start(entries ...*Entry) {
 		if err := <-scheduled; err != nil {
 			l.t.Errorf("scheduler: %v", err)
 		}
-		stopWriting()
-		if err := <-written; err != nil {
-			l.t.Errorf("store: %v", err)
-		}
-		l.store.Close()
+		closeStore()
 	}
 }
 

@@ -3,7 +3,6 @@ package schedule_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,11 +15,11 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule"
 	"evrun/tasks/schedule/slots"
+	"evrun/tasks/taskstest"
 )
 
 // ownSource is the source of the schedule's events: it has the store's id in it.
@@ -34,15 +33,9 @@ func publish(t *testing.T, path string, entry *schedule.Entry, during time.Durat
 
 func publishLogging(t *testing.T, path string, entry *schedule.Entry, during time.Duration, log io.Writer) []*events.Event {
 	t.Helper()
-	s, err := sqlite.Open(path, store.Options{Unwatched: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	ctx, stop := context.WithCancel(context.Background())
-	storeDone, schedulerDone := make(chan error), make(chan error)
-	go func() { storeDone <- s.Run(ctx) }()
-	scheduling, stopScheduling := context.WithCancel(ctx)
+	s, stop := taskstest.OpenStore(t, path, store.Options{Unwatched: true})
+	scheduling, stopScheduling := context.WithCancel(context.Background())
+	schedulerDone := make(chan error)
 	go func() {
 		schedulerDone <- schedule.NewScheduler(schedule.Options{
 			Store: s, Emitter: tasks.NewEmitter(s, 0), Entries: []*schedule.Entry{entry}, Log: slog.New(slog.NewTextHandler(log, nil)),
@@ -53,14 +46,11 @@ func publishLogging(t *testing.T, path string, entry *schedule.Entry, during tim
 	if err := <-schedulerDone; err != nil {
 		t.Errorf("scheduler: %v", err)
 	}
-	evs, err := s.Events(ctx, store.EventQuery{Limit: 100_000})
+	evs, err := s.Events(context.Background(), store.EventQuery{Limit: 100_000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop()
-	if err := <-storeDone; err != nil {
-		t.Errorf("store: %v", err)
-	}
 	return evs
 }
 
@@ -134,26 +124,17 @@ func TestASlotThatFiredBeforeItsMarkWasLostIsReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "evrun.db")
 	synctest.Test(t, func(t *testing.T) {
 		first := publish(t, path, everyTenSeconds(t, schedule.MissedAll), 25*time.Second)
-		s, err := sqlite.Open(path, store.Options{Unwatched: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan error)
-		go func() { ended <- s.Run(ctx) }()
-		marks, err := s.ScheduleMarks(ctx)
+		s, stop := taskstest.OpenStore(t, path, store.Options{Unwatched: true})
+		marks, err := s.ScheduleMarks(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		back := marks["tick"]
 		back.Slot = back.Since
-		if _, err := s.FireSlots(ctx, []store.ScheduleMark{back}, nil); err != nil {
+		if _, err := s.FireSlots(t.Context(), []store.ScheduleMark{back}, nil); err != nil {
 			t.Fatal(err)
 		}
 		stop()
-		if err := errors.Join(<-ended, s.Close()); err != nil {
-			t.Fatal(err)
-		}
 		var log bytes.Buffer
 		again := publishLogging(t, path, everyTenSeconds(t, schedule.MissedAll), 10*time.Second, &log)
 		if len(again) != len(first)+1 {
