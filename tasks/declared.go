@@ -61,7 +61,7 @@ func (d *declared) check(e *events.Event, b *expression.Budget) error {
 			return refused("data: %v", err)
 		}
 	}
-	violations, more, err := check(s, v, b)
+	violations, more, err := s.CheckWithin(v, b)
 	if err != nil {
 		return err
 	}
@@ -69,13 +69,4 @@ func (d *declared) check(e *events.Event, b *expression.Budget) error {
 		return nil
 	}
 	return &RefusedError{Msg: fmt.Sprintf("%s the schema of %s", what, e.Type), Violations: violations, More: more}
-}
-
-func check(s *schema.Schema, v any, b *expression.Budget) ([]schema.Violation, int, error) {
-	if b == nil {
-		violations, more := s.Check(v)
-		return violations, more, nil
-	}
-	violations, more, steps := s.CheckSteps(v, b.Left())
-	return violations, more, b.Spend(steps)
 }

@@ -36,7 +36,7 @@ func TestEventsThatBreakTheirSchemaAreRefusedWithAllThatIsWrong(t *testing.T) {
 	}{
 		{"right", events.Event{Type: "user.registered", Data: []byte(`{"name":"Ada","email":"ada@example.com","age":9007199254740993}`)}, ""},
 		{"two faults", events.Event{Type: "user.registered", Data: []byte(`{"email":"ada","age":1}`)},
-			`the data doesn't fit the schema of user.registered: /name: is missing; /email: "ada" is not a valid email: missing @`},
+			`the data doesn't fit the schema of user.registered: /email: "ada" is not a valid email: missing @; /name: is missing`},
 		{"no data", events.Event{Type: "user.registered"}, `the event has no data, so it doesn't fit the schema of user.registered: must be an object, not null`},
 		{"no JSON", events.Event{Type: "user.registered", DataContentType: "text/plain", Data: []byte("Ada")},
 			`the data doesn't fit the schema of user.registered: must be an object, not the string "Ada"`},
@@ -86,7 +86,7 @@ func TestStrictTypesRefuseWhatIsNotDeclared(t *testing.T) {
 // A handler whose emitted event breaks the schema has not succeeded: its effect is undone, and no retry could mend it.
 func TestAHandlerThatEmitsWhatBreaksTheSchemaIsDeadAtOnce(t *testing.T) {
 	for name, test := range map[string]struct{ typ, want string }{
-		"schema": {"user.registered", `emit: the data doesn't fit the schema of user.registered: /name: is missing; /email: is missing`},
+		"schema": {"user.registered", `emit: the data doesn't fit the schema of user.registered: /email: is missing; /name: is missing`},
 		"strict": {"user.registred", `emit: type "user.registred" is not declared, and strict_types refuses such; did you mean "user.registered"?`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -168,7 +168,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 		return nil, d.err()
 	}
 	s := settingsReader{document: d, dir: c.Dir, nodes: make([]*yaml.Node, len(settings))}
-	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, computed: computed, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, steps: maxSteps, places: map[any]*yaml.Node{}}
+	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, computed: computed, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, places: map[any]*yaml.Node{}}
 	keys := s.keys()
 	if wiring {
 		keys = append(keys, w.keys()...)

@@ -81,7 +81,6 @@ func hostile() map[string]string {
 		"nested references":   times("events:\n  a:\n    schema:\n      $ref: '#/$defs/d0'\n      type: object\n      $defs:\n", "        d%d: {type: object, properties: {a: {$ref: '#/$defs/d0'}, b: {$ref: '#/$defs/d0'}}}\n", 300),
 		"dear patterns":       times("events:\n  a:\n    schema:\n      patternProperties:\n", "        (x?){900}p%d: {pattern: '(x?){900}%[1]d'}\n", 400),
 		"typed expressions":   times("events: {b: {schema: {type: object, properties: {x: {type: integer}}, additionalProperties: false}}}\nhandlers:\n", "- {name: h%d, on: b, do: log, with: {message: \"${ data.x }\"}, when: data.x == 1}\n", 1200),
-		"dear data":           times("events:\n  a:\n    schema: {items: {enum: [", "%d,", 20000) + times("]}}\nschedules:\n", "- {name: s%d, every: 5s, emit: a, data: [x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x]}\n", 900),
 		"typed paths":         times("events: {b: {schema: {type: object, properties: {x: {type: integer}}, additionalProperties: false}}}\nhandlers:\n", "- {name: h%d, on: b, do: log, with: {message: \"${ data.x } ${ data.x } ${ data.x } ${ data.x } ${ data.x } ${ data.x }\"}}\n", 1600),
 		"schemas":             fill("events:\n", "  t%d: {schema: {properties: {a: {type: integer}}}}\n", ""),
 		"bad schemas":         fill("events:\n", "  t%d: {schema: {properties: {a: {type: text}}}}\n", ""),

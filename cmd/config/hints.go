@@ -37,7 +37,7 @@ func (l *warner) canEmit(e emitted, typ string) bool {
 		return false
 	}
 	if t := l.types[typ]; t != nil && t.schema != nil && e.known {
-		if len(t.schema.CheckWithin(e.data, &l.steps)) > 0 {
+		if violations, _ := t.schema.Check(e.data); len(violations) > 0 {
 			return false
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"evrun/cmd/config/yaml"
@@ -20,14 +19,12 @@ import (
 	"evrun/store/files"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/schema"
 )
 
 // maxSubschemas is how large the schemas of a file may be together, as schema.Size counts.
 const maxSubschemas = 2000
-
-// maxSteps is how much work it may be to check the data that is written in a file: some 20 ms.
-const maxSteps = 300_000
 
 // declaredType is a type under events, with what handlers on it know of its data.
 type declaredType struct {
@@ -86,37 +83,21 @@ func (r *wiringReader) schema(n *yaml.Node) *schema.Schema {
 	}
 	s, faults := r.compile(n, doc)
 	for _, f := range faults {
-		name, value := pointed(n, f.Pointer)
+		value, name, _ := follow(n, f.Path)
 		if f.Key && name != nil {
 			value = name
 		}
 		if value.Kind == yaml.Mapping {
-			r.head(value, f.Msg, f.Hint)
+			r.head(value, f.Message, f.Hint)
 			continue
 		}
-		r.at(value, f.Msg, f.Hint)
+		r.at(value, f.Message, f.Hint)
 	}
 	return s
 }
 
-// pointed goes down a JSON pointer as far as it leads. It gives the last node, and its key where it is a mapping's value.
-func pointed(n *yaml.Node, pointer string) (name, value *yaml.Node) {
-	path := make([]any, 0, 8)
-	at := n
-	for _, t := range schema.Tokens(pointer) {
-		step := any(t)
-		if i, err := strconv.Atoi(t); err == nil && at != nil && at.Kind == yaml.Sequence {
-			step = i
-		}
-		path = append(path, step)
-		at, _, _ = follow(n, path)
-	}
-	value, name, _ = follow(n, path)
-	return name, value
-}
-
 // compile compiles a schema, unless the file has too many parts of such.
-func (r *wiringReader) compile(n *yaml.Node, doc any) (*schema.Schema, []*schema.Fault) {
+func (r *wiringReader) compile(n *yaml.Node, doc any) (*schema.Schema, []*fault.Fault) {
 	before := r.subschemas
 	if r.subschemas += schema.Size(doc); r.subschemas > maxSubschemas {
 		if before <= maxSubschemas {
@@ -171,10 +152,10 @@ func (r *wiringReader) schemaFile(n *yaml.Node, version *string) *schema.Schema 
 	s, faults := r.compile(n, doc)
 	for _, f := range faults {
 		at := clip(name)
-		if f.Pointer != "" {
-			at += ", " + clip(f.Pointer)
+		if len(f.Path) > 0 {
+			at += ", " + clip(fault.Path(f.Path))
 		}
-		r.at(n, at+": "+f.Msg, f.Hint)
+		r.at(n, at+": "+f.Message, f.Hint)
 	}
 	return s
 }
@@ -250,8 +231,9 @@ func (r *wiringReader) checkData(n *yaml.Node, typ string, v *expression.Value) 
 	} else {
 		return
 	}
-	for _, violation := range t.schema.CheckWithin(data, &r.steps) {
-		_, value := pointed(at, violation.Pointer)
+	violations, _ := t.schema.Check(data)
+	for _, violation := range violations {
+		value, _, _ := follow(at, violation.Path)
 		msg := violation.Message
 		if violation.Pointer != "" {
 			msg = violation.Pointer + ": " + msg

@@ -39,7 +39,6 @@ type wiringReader struct {
 	types      map[string]*declaredType // under events
 	strict     bool                     // strict_types
 	subschemas int                      // in all schemas
-	steps      int                      // left for checks of data
 	bursts     bool                     // the handler that is read has a debounce
 	entry      *yaml.Node               // the handler that is read; nil: none
 	data       *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"evrun/tasks/expression"
 )
 
@@ -40,7 +42,7 @@ func FuzzCheck(f *testing.F) {
 		}
 		if s == nil {
 			for _, fault := range faults {
-				if fault.Msg == "" || fault.Pointer != "" && fault.Pointer[0] != '/' {
+				if fault.Message == "" {
 					t.Errorf("%+v", fault)
 				}
 			}
@@ -48,7 +50,7 @@ func FuzzCheck(f *testing.F) {
 		}
 		list, more := s.Check(v)
 		text := Join(list, more)
-		if again, more := s.Check(v); Join(again, more) != text && !strings.Contains(text, "key isn't allowed") && !strings.Contains(schema, "patternProperties") {
+		if again, more := s.Check(v); Join(again, more) != text && !strings.Contains(schema, "patternProperties") {
 			t.Errorf("%s\nand then %s", text, Join(again, more))
 		}
 		for _, violation := range list {
@@ -56,11 +58,26 @@ func FuzzCheck(f *testing.F) {
 				t.Errorf("%+v", violation)
 			}
 		}
-		if strings.ContainsAny(value, "eE") || strings.Contains(text, "steps") || len(value) > 60 {
-			return // numbers beyond all bounds, and what the library would never come to an end with
+		if strings.ContainsAny(value, "eE") || strings.Contains(text, "too") {
+			return // numbers and texts that are not taken to the library
 		}
-		if err := s.root.Validate(v); (err == nil) != (len(list) == 0) {
+		if err := plain(t, doc).Validate(v); (err == nil) != (len(list) == 0) {
 			t.Errorf("we say %q, the library says %v", text, err)
 		}
 	})
+}
+
+// plain compiles a schema without extensions.
+func plain(t *testing.T, doc any) *jsonschema.Schema {
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	c.UseRegexpEngine(compilePattern)
+	if err := c.AddResource(base, doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

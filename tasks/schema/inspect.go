@@ -3,7 +3,6 @@ package schema
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"regexp/syntax"
@@ -30,14 +29,17 @@ const (
 // would take silently, such as a misspelt keyword.
 type inspector struct {
 	doc     any
-	faults  []*Fault
+	faults  []*fault.Fault
 	refs    []reference
 	anchors map[string]bool
 	ids     bool // some part has a $id, so that references are not what they look like
 	count   int
 }
 
-type reference struct{ pointer, value string }
+type reference struct {
+	path  []any
+	value string
+}
 
 // where says what a keyword's value is made of.
 type where uint8
@@ -79,41 +81,43 @@ func inspect(doc any) *inspector {
 	switch doc.(type) {
 	case bool, map[string]any:
 	default:
-		in.fault("", "", "a schema is an object, or true or false, not %s", describe(doc))
+		in.fault(nil, "", "a schema is an object, or true or false, not %s", describe(doc))
 		return in
 	}
-	in.schema(doc, "", 0)
+	in.schema(doc, nil)
 	for _, r := range in.refs {
 		in.reference(r)
 	}
-	slices.SortStableFunc(in.faults, func(a, b *Fault) int { return strings.Compare(a.Pointer, b.Pointer) })
+	slices.SortStableFunc(in.faults, func(a, b *fault.Fault) int { return comparePaths(a.Path, b.Path) })
 	return in
 }
 
-func (in *inspector) fault(pointer, hint, format string, args ...any) {
-	in.faults = append(in.faults, &Fault{Pointer: pointer, Hint: hint, Msg: fmt.Sprintf(format, args...)})
+func (in *inspector) fault(path []any, hint, format string, args ...any) {
+	f := fault.At(path, format, args...)
+	f.Hint = hint
+	in.faults = append(in.faults, f)
 }
 
 // keyFault is fault for a key.
-func (in *inspector) keyFault(pointer, hint, format string, args ...any) {
-	in.fault(pointer, hint, format, args...)
+func (in *inspector) keyFault(path []any, hint, format string, args ...any) {
+	in.fault(path, hint, format, args...)
 	in.faults[len(in.faults)-1].Key = true
 }
 
-func (in *inspector) schema(v any, at string, depth int) {
+func (in *inspector) schema(v any, at []any) {
 	switch {
 	case in.full(at, 1):
 		return
-	case depth > maxDepth:
+	case len(at) > 2*maxDepth:
 		in.fault(at, "", "the schema is nested more than %d levels deep", maxDepth)
 		return
 	}
 	obj, ok := v.(map[string]any)
 	if !ok {
-		return // what is neither an object nor a bool is told by the meta schema
+		return // what is neither an object nor a bool is reported by the meta schema
 	}
 	for _, key := range slices.Sorted(maps.Keys(obj)) {
-		value, place := obj[key], at+"/"+escape(key)
+		value, place := obj[key], append(at, key)
 		kind, known := keywords[key]
 		if !known {
 			in.unknown(key, place)
@@ -121,17 +125,17 @@ func (in *inspector) schema(v any, at string, depth int) {
 		}
 		switch list, _ := value.([]any); kind {
 		case oneSchema:
-			in.schema(value, place, depth+1)
+			in.schema(value, place)
 		case aList:
 			for i, sub := range list {
-				in.schema(sub, place+"/"+strconv.Itoa(i), depth+1)
+				in.schema(sub, append(place, i))
 			}
 		case aMap:
 			subs, _ := value.(map[string]any)
 			for _, name := range slices.Sorted(maps.Keys(subs)) {
-				in.schema(subs[name], place+"/"+escape(name), depth+1)
+				in.schema(subs[name], append(place, name))
 				if key == "patternProperties" {
-					in.pattern(name, place+"/"+escape(name), true)
+					in.pattern(name, append(place, name), true)
 				}
 			}
 		default:
@@ -141,7 +145,7 @@ func (in *inspector) schema(v any, at string, depth int) {
 }
 
 // full adds to the size, and says whether that is too much.
-func (in *inspector) full(at string, n int) bool {
+func (in *inspector) full(at []any, n int) bool {
 	before := in.count
 	if in.count += n; in.count <= MaxSize {
 		return false
@@ -153,25 +157,27 @@ func (in *inspector) full(at string, n int) bool {
 }
 
 // unknown looks at a key that JSON Schema doesn't know. Such a key is a note that says nothing, unless it was meant otherwise.
-func (in *inspector) unknown(key, at string) {
+func (in *inspector) unknown(key string, at []any) {
 	switch {
 	case key == "$dynamicRef" || key == "$recursiveRef":
 		in.keyFault(at, "$ref refers to a place in the schema", "%s is not supported", key)
+	case key == "dependencies":
+		in.keyFault(at, "write dependentRequired or dependentSchemas", "%s is not supported", key)
 	case key == "example" || strings.HasPrefix(key, "x-"):
 	default:
 		if hint := fault.DidYouMean(key, misspellable); hint != "" {
-			in.keyFault(at, hint, "unknown keyword %q", clip(key))
+			in.keyFault(at, hint, "unknown keyword %q", fault.Clip(key, 60))
 		}
 	}
 }
 
-func (in *inspector) keyword(key string, v any, at string) {
-	in.numbers(v, at, 0)
+func (in *inspector) keyword(key string, v any, at []any) {
+	in.numbers(v, at)
 	text, _ := v.(string)
 	switch key {
 	case "$schema":
 		if text != "" && strings.TrimSuffix(text, "#") != dialect {
-			in.fault(at, "write "+dialect+", or leave it out", "the dialect %q is not supported: schemas are JSON Schema 2020-12", clip(text))
+			in.fault(at, "write "+dialect+", or leave it out", "the dialect %q is not supported: schemas are JSON Schema 2020-12", fault.Clip(text, 60))
 		}
 	case "$id":
 		in.ids = in.ids || text != ""
@@ -179,65 +185,63 @@ func (in *inspector) keyword(key string, v any, at string) {
 		in.anchors[text] = true
 	case "$ref":
 		if text != "" {
-			in.refs = append(in.refs, reference{at, text})
+			in.refs = append(in.refs, reference{slices.Clone(at), text})
 		}
 	case "pattern":
 		in.pattern(text, at, false)
 	case "format":
 		if text != "" && !slices.Contains(formats, text) {
 			if hint := fault.DidYouMean(text, formats); hint != "" {
-				in.fault(at, hint, "unknown format %q", clip(text))
+				in.fault(at, hint, "unknown format %q", fault.Clip(text, 60))
 			}
 		}
 	case "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains":
-		if r := rationalOf(v); r > 1<<53 {
+		if number(v) > 1<<53 {
 			in.fault(at, "", "the number is too large")
 		}
 	}
 }
 
-func rationalOf(v any) float64 {
-	if r := rational(v); r != nil {
-		f, _ := r.Float64()
-		return f
-	}
-	return 0
+// number is about the value of a number; 0 for anything else.
+func number(v any) float64 {
+	f, _ := strconv.ParseFloat(numberText(v), 64)
+	return f
 }
 
 // numbers refuses what the library would take long to look at, or would not look at at all.
-func (in *inspector) numbers(v any, at string, depth int) {
-	if depth > maxDepth {
+func (in *inspector) numbers(v any, at []any) {
+	if len(at) > 3*maxDepth {
 		in.fault(at, "", "the value is nested more than %d levels deep", maxDepth)
 		return
 	}
 	switch v := v.(type) {
 	case map[string]any:
 		for _, k := range slices.Sorted(maps.Keys(v)) {
-			in.numbers(v[k], at+"/"+escape(k), depth+1)
+			in.numbers(v[k], append(at, k))
 		}
 	case []any:
 		for i, e := range v {
-			in.numbers(e, at+"/"+strconv.Itoa(i), depth+1)
+			in.numbers(e, append(at, i))
 		}
 	case float64:
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			in.fault(at, "", "JSON has no number like this one")
 		}
 	case json.Number:
-		if rational(v) == nil {
+		if m := (meter{limit: maxUnits}); !m.number(v) {
 			in.fault(at, "", "the number is too large")
 		}
 	}
 }
 
 // pattern looks at a regular expression, which is a value or a key.
-func (in *inspector) pattern(text, at string, key bool) {
-	fault := in.fault
+func (in *inspector) pattern(text string, at []any, key bool) {
+	report := in.fault
 	if key {
-		fault = in.keyFault
+		report = in.keyFault
 	}
 	if len(text) > maxPattern {
-		fault(at, "", "the regular expression has %d bytes: the maximum is %d", len(text), maxPattern)
+		report(at, "", "the regular expression has %d bytes: the maximum is %d", len(text), maxPattern)
 		return
 	}
 	parsed, err := syntax.Parse(text, syntax.Perl)
@@ -248,9 +252,9 @@ func (in *inspector) pattern(text, at string, key bool) {
 		if strings.HasPrefix(se.Expr, "(?") {
 			hint = "patterns are Go's (RE2): they have no look-ahead and no look-behind"
 		}
-		fault(at, hint, "%s is not a valid regular expression: %s: %s", brief(text), se.Code, clip(se.Expr))
+		report(at, hint, "%s is not a valid regular expression: %s: %s", brief(text), se.Code, fault.Clip(se.Expr, 60))
 	case err != nil:
-		fault(at, "", "%s is not a valid regular expression: %v", brief(text), err)
+		report(at, "", "%s is not a valid regular expression: %v", brief(text), err)
 	default:
 		in.full(at, expression.PatternWeight(parsed)/20)
 	}
@@ -262,10 +266,10 @@ func (in *inspector) reference(r reference) {
 	switch {
 	case in.ids:
 	case !local:
-		in.fault(r.pointer, hintRef, "$ref %q leads out of the schema", clip(r.value))
+		in.fault(r.path, hintRef, "$ref %q leads out of the schema", fault.Clip(r.value, 60))
 	case fragment == "":
 	case strings.HasPrefix(fragment, "/"):
-		target, ok := Lookup(in.doc, unescapeFragment(fragment))
+		target, ok := lookup(in.doc, pathIn(in.doc, fragment))
 		_, isObject := target.(map[string]any)
 		_, isBool := target.(bool)
 		if ok && (isObject || isBool) {
@@ -273,7 +277,7 @@ func (in *inspector) reference(r reference) {
 		}
 		hint := ""
 		if strings.HasPrefix(fragment, "/$defs/") {
-			defs, _ := Lookup(in.doc, "/$defs")
+			defs, _ := lookup(in.doc, []any{"$defs"})
 			m, _ := defs.(map[string]any)
 			var known []string
 			for _, name := range slices.Sorted(maps.Keys(m)) {
@@ -281,8 +285,8 @@ func (in *inspector) reference(r reference) {
 			}
 			hint = fault.DidYouMean(r.value, known)
 		}
-		in.fault(r.pointer, hint, "$ref %q leads to nothing in this schema", clip(r.value))
+		in.fault(r.path, hint, "$ref %q leads to nothing in this schema", fault.Clip(r.value, 60))
 	case !in.anchors[fragment]:
-		in.fault(r.pointer, "", "$ref %q leads to nothing in this schema: no part of it has that $anchor", clip(r.value))
+		in.fault(r.path, "", "$ref %q leads to nothing in this schema: no part of it has that $anchor", fault.Clip(r.value, 60))
 	}
 }

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
@@ -20,18 +21,11 @@ type pattern struct {
 // [Size].
 const maxPatternWeight = 20 * MaxSize
 
-// compilePattern is the library's way to all regular expressions: those of a schema, and those that a value may be.
+// compilePattern is how the library compiles a regular expression.
 func compilePattern(text string) (jsonschema.Regexp, error) {
-	if len(text) > maxPattern {
-		return nil, fmt.Errorf("it has %d bytes: the maximum is %d", len(text), maxPattern)
-	}
-	parsed, err := syntax.Parse(text, syntax.Perl)
+	weight, err := weigh(text)
 	if err != nil {
 		return nil, err
-	}
-	weight := expression.PatternWeight(parsed)
-	if weight > maxPatternWeight {
-		return nil, fmt.Errorf("its repetitions make it too large")
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {
@@ -40,11 +34,23 @@ func compilePattern(text string) (jsonschema.Regexp, error) {
 	return &pattern{re, weight}, nil
 }
 
-// match counts what it takes to hold a text against a pattern: the length of the one times that of the other.
-func (c *checker) match(re jsonschema.Regexp, text string) {
-	weight := maxPatternWeight
-	if p, ok := re.(*pattern); ok {
-		weight = p.weight
+// weigh says how many instructions a regular expression has, about.
+func weigh(text string) (int, error) {
+	if len(text) > maxPattern {
+		return 0, fmt.Errorf("it has %d bytes: the maximum is %d", len(text), maxPattern)
 	}
-	c.step(1 + (8+len(text))*(8+weight)/32)
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	weight := expression.PatternWeight(parsed)
+	if weight > maxPatternWeight {
+		return 0, errors.New("its repetitions make it too large")
+	}
+	return weight, nil
+}
+
+// MatchString implements [jsonschema.Regexp]. A text that is longer than [maxPatternText] doesn't match.
+func (p *pattern) MatchString(text string) bool {
+	return len(text) <= maxPatternText && p.Regexp.MatchString(text)
 }

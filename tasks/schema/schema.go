@@ -1,4 +1,4 @@
-// Package schema checks values against JSON Schema 2020-12: what a declared type of event says of its data.
+// Package schema checks values against JSON Schema 2020-12: what a declared event type requires of its data.
 //
 //	s, faults := schema.Compile(doc) // a decoded schema: map[string]any, or a bool
 //	violations, more := s.Check(v)   // a decoded value, as expression.DecodeJSON gives it
@@ -6,33 +6,44 @@
 //		fmt.Println(v.Pointer, v.Message) // /email  "ada" is not a valid email: missing @
 //	}
 //
-// Formats are asserted (email, date-time, date, time, duration, uri, uuid, ipv4, ipv6, hostname and what else the library
-// knows), whole numbers are compared exactly, and patterns are Go's, which take linear time.
+// Formats are asserted (email, date-time, date, time, duration, uri, uuid, ipv4, ipv6, hostname and the others that the
+// library knows), whole numbers are compared exactly, and patterns are Go's, which take linear time. Violations are sorted by
+// their place in the value; at most [MaxViolations] are reported, with a count of the others.
 //
 // # Limits
 //
-// A schema is one document: a $ref leads to a place inside it and nowhere else, nothing is fetched or read. $dynamicRef is
-// refused, and so is a schema that refers to itself without end. A check takes [maxSteps] steps at most, whatever schema and
-// value are; a value that would need more doesn't fit.
+// A schema is one document: a $ref leads to a place inside it, and nothing is fetched or read. Compile refuses $dynamicRef, a
+// schema that refers to itself without end, and a schema that leads back to itself in two ways for the same value, such as
+// two alternatives of anyOf that both recurse: each level of the data would double the work.
 //
-// The library compiles a schema: it knows the meta schema, and resolves references. Checking is our own, over what it
-// compiled, since its validator can't be bounded (two recursive alternatives take 2ⁿ steps on n nested values), makes an
-// error of each wrong item however many there are, and tells them in the random order of Go's maps. A fuzz test holds the
-// two verdicts together.
+// The library github.com/santhosh-tekuri/jsonschema compiles and validates. It can't be interrupted, so a [meter] first walks
+// over schema and value together. It takes every branch, evaluates nothing, allocates nothing, and stops at its limit. What
+// it counts is an upper bound of the library's work, and [Schema.CheckWithin] charges it before the library starts: to the
+// budget of the writer's transaction where there is one, and never more than [maxUnits]. A value that would need more is
+// refused. The meter also bounds the memory that errors can take: the library makes one for each wrong item. A value that
+// could need more than [maxMemory] gets a verdict without details.
+//
+// Two keywords are extensions of our own instead (extensions.go): the library's uniqueItems is quadratic for items that are
+// made to share a hash, and its propertyNames reports a wrong place.
 package schema
 
 import (
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // Schema is a compiled schema. It is safe for concurrent use.
 type Schema struct {
-	doc  any
-	root *jsonschema.Schema
+	doc      any
+	root     *jsonschema.Schema
+	verdict  *jsonschema.Schema // {"not": root}: the library then makes no details of errors
+	parts    map[string]*jsonschema.Schema
+	literals map[*jsonschema.Schema]int // the size of const and enum, where there is one
 }
 
 // Doc is the document that the schema was compiled from. Don't change it.
@@ -40,67 +51,52 @@ func (s *Schema) Doc() any { return s.doc }
 
 // Violation is one way in which a value doesn't fit a schema.
 type Violation struct {
-	Pointer string `json:"pointer"` // a JSON pointer into the value; of what is missing, to where it should be
+	Path    []any  `json:"-"`       // the keys and indexes that lead to the wrong value; for a missing one, to where it should be
+	Pointer string `json:"pointer"` // the same as a JSON pointer
 	Message string `json:"message"`
 }
 
-// MaxViolations is how many violations of a value are told.
+// MaxViolations is how many violations of a value are reported.
 const MaxViolations = 20
 
-// Check gives the violations of v, in the order of its keys: MaxViolations at most, and how many more there are. It gives
-// none when v fits. v is made of nil, bool, int, int64, uint64, float64, json.Number, string, []any and map[string]any.
+// Check gives the violations of v, sorted by their place: at most MaxViolations, and how many more there are. It gives none
+// when v fits. v is made of nil, bool, int, int64, uint64, float64, json.Number, string, []any and map[string]any.
 func (s *Schema) Check(v any) (violations []Violation, more int) {
-	steps := 0
-	return s.check(v, maxSteps, &steps)
+	violations, more, _ = s.CheckWithin(v, nil)
+	return violations, more
 }
 
-// CheckSteps is Check with another bound than [maxSteps]. steps is what it took: more than limit where that was too little, and
-// then what it gives says nothing.
-func (s *Schema) CheckSteps(v any, limit int) (violations []Violation, more, steps int) {
-	violations, more = s.check(v, min(limit, maxSteps), &steps)
-	return violations, more, steps
-}
-
-// CheckWithin is Check with a bound on its work: *left is how many steps it may take, and what remains of them. One that
-// runs out of them gives no violations, which says nothing.
-func (s *Schema) CheckWithin(v any, left *int) []Violation {
-	if *left <= 0 {
-		return nil
+// CheckWithin is Check within a budget, which may be nil. The error is the budget's, when it hasn't enough left; then v was
+// not checked.
+func (s *Schema) CheckWithin(v any, b *expression.Budget) (violations []Violation, more int, err error) {
+	m := meter{limit: maxUnits, literals: s.literals}
+	if b != nil {
+		m.limit = min(m.limit, b.Left())
 	}
-	steps := 0
-	violations, _ := s.check(v, *left, &steps)
-	if *left -= steps; *left <= 0 {
-		return nil
+	done := m.visit(s.root, v)
+	if err := b.Spend(m.units); err != nil {
+		return nil, 0, err
 	}
-	return violations
-}
-
-func (s *Schema) check(v any, limit int, steps *int) (violations []Violation, more int) {
-	c := checkers.Get().(*checker)
-	c.limit = limit
-	defer c.release()
 	defer func() {
-		r := recover()
-		*steps += c.steps
-		msg := fmt.Sprintf("it can't be checked: %v", r) // a defect of ours or of the library: the event is refused, and nothing else stops
-		switch {
-		case r == nil:
-			return
-		case r == errSteps && c.out != nil:
-			msg = fmt.Sprintf("it doesn't fit, and to say why would take more than %d steps", maxSteps)
-		case r == errSteps:
-			msg = fmt.Sprintf("to check it would take more than %d steps: it is too large or too nested for its schema", maxSteps)
+		if r := recover(); r != nil { // a defect of the library must not stop the daemon: the event is refused
+			violations, more, err = []Violation{{Message: fmt.Sprintf("it can't be checked: %v", r)}}, 0, nil
 		}
-		violations, more = []Violation{{Message: msg}}, 0
 	}()
-	// Nearly all values fit: whether they do is found out without noting places or sorting keys.
-	if c.check(s.root, v, nil) {
-		return nil, 0
+	switch {
+	case m.odd != nil:
+		return []Violation{*m.odd}, 0, nil
+	case !done:
+		return []Violation{{Message: "to check it would take too long: it is too large or too nested for its schema"}}, 0, nil
+	case m.memory > maxMemory:
+		if s.verdict.Validate(v) == nil {
+			return []Violation{{Message: "it doesn't fit, and it is too large to say where"}}, 0, nil
+		}
+		return nil, 0, nil
 	}
-	*steps += c.steps
-	c.steps, c.out = 0, &report{}
-	c.check(s.root, v, nil)
-	return c.out.list, c.out.total - len(c.out.list)
+	if err := s.root.Validate(v); err != nil {
+		violations, more = s.explain(v, err)
+	}
+	return violations, more, nil
 }
 
 // Join writes violations in one line: /email: is missing; /age: must be an integer, not null; and 3 more.
@@ -118,93 +114,10 @@ func Join(violations []Violation, more int) string {
 	return strings.Join(parts, "; ")
 }
 
-// checker is one check under way.
-type checker struct {
-	steps int     // taken
-	limit int     // and how many may be
-	out   *report // nil: only the verdict is wanted, as soon as it is known
-	path  []token // of the value that is looked at; kept only where out is
-	keys  []byte  // scratch
+// violation makes a violation of a place in a value.
+func violation(path []any, format string, args ...any) Violation {
+	return Violation{Path: path, Pointer: pointerOf(path), Message: fault.Clip(fmt.Sprintf(format, args...), maxMessage)}
 }
 
-// token is a step into a value.
-type token struct {
-	key   string
-	index int // where key is not used
-	isKey bool
-}
-
-var checkers = sync.Pool{New: func() any { return new(checker) }}
-
-func (c *checker) release() {
-	*c = checker{path: c.path[:0], keys: c.keys[:0]}
-	if cap(c.keys) <= 64<<10 {
-		checkers.Put(c)
-	}
-}
-
-// maxSteps bounds a check: one is a subschema on a value, or work of that size. They take under a second in all.
-const maxSteps = 5_000_000
-
-type stepsError struct{}
-
-var errSteps any = stepsError{}
-
-func (c *checker) step(n int) {
-	if c.steps += n; c.steps > c.limit {
-		panic(errSteps)
-	}
-}
-
-// report collects what is wrong.
-type report struct {
-	list  []Violation
-	total int
-	depth int  // of the path where it begins
-	alien bool // the value where it begins has another type than is wanted
-}
-
-// fail notes a violation of the value that is looked at, and is false.
-func (c *checker) fail(format string, args ...any) bool {
-	if c.out == nil {
-		return false
-	}
-	if c.out.total++; len(c.out.list) < MaxViolations {
-		c.step(20 + len(c.path)) // alternatives have reports of their own, and there may be many
-		c.out.list = append(c.out.list, Violation{c.pointer(), fmt.Sprintf(format, args...)})
-	}
-	return false
-}
-
-// failAt notes a violation of a member of the value that is looked at.
-func (c *checker) failAt(key, format string, args ...any) bool {
-	if c.out == nil {
-		return false
-	}
-	c.path = append(c.path, token{key: key, isKey: true})
-	c.fail(format, args...)
-	c.path = c.path[:len(c.path)-1]
-	return false
-}
-
-func (c *checker) pointer() string {
-	var b strings.Builder
-	for _, t := range c.path {
-		if t.isKey {
-			b.WriteString("/" + escape(t.key))
-		} else {
-			fmt.Fprintf(&b, "/%d", t.index)
-		}
-	}
-	return b.String()
-}
-
-var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
-
-// escape makes a part of a JSON pointer.
-func escape(key string) string {
-	if !strings.ContainsAny(key, "~/") {
-		return key
-	}
-	return pointerEscapes.Replace(key)
-}
+// maxMessage bounds a message in characters: the library's errors of formats repeat the whole text.
+const maxMessage = 500
