@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/api"
 	"evrun/store"
 )
 
@@ -67,10 +68,10 @@ func (e *env) completeRuns(q store.RunQuery) func(*cobra.Command, []string, stri
 		var ids []string
 		if e.completing(c) {
 			q.Limit = 100
-			_ = e.withReader(func(s store.Store) error { // without a store there is nothing to choose from
-				runs, err := s.Runs(c.Context(), q)
+			_ = e.look(c.Context(), func(client *api.Client) error { // without a store there is nothing to choose from
+				runs, err := client.Runs(c.Context(), q)
 				for _, r := range runs {
-					ids = append(ids, r.ID+"\t"+r.State.String()+", "+r.Type)
+					ids = append(ids, r.ID+"\t"+r.State+", "+r.Type)
 				}
 				return err
 			})

@@ -12,8 +12,8 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/events"
-	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/explain"
 )
 
 type emitOptions struct {
@@ -107,61 +107,36 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 	if err := tasks.NewEmitter(nil, cfg.Settings.Server.MaxEvent).Check(e); err != nil {
 		return err
 	}
-	client, err := o.client(cfg)
-	if err != nil {
-		return err
-	}
 	if o.dry {
-		return o.dryRun(ctx, client, e)
+		return o.dryRun(ctx, cfg, e)
 	}
 	if o.flags.Flags().Changed("wait") {
 		if o.wait <= 0 {
 			return usage("--wait %v: a duration above zero, such as --wait=30s", o.wait)
 		}
+		client, err := o.client(cfg)
+		if err != nil {
+			return err
+		}
 		return o.emitAndWait(ctx, client, e)
 	}
-	rc, waits, err := o.deliver(ctx, client, e)
+	how := publishes
+	how.again = true // the event keeps its id
+	var rc api.Receipt
+	alone, err := o.ask(ctx, cfg, how, func(c *api.Client) (err error) {
+		rc, err = c.Emit(ctx, e)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	if err := o.accepted(e, rc); err != nil {
 		return err
 	}
-	if waits {
+	if alone {
 		o.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	return nil
-}
-
-// deliver hands e to the daemon, or writes it to the store where there is none (waits is true then). Trying again is safe,
-// since the event keeps its id.
-func (o *emitOptions) deliver(ctx context.Context, client *api.Client, e *events.Event) (rc api.Receipt, waits bool, err error) {
-	deadline := time.Now().Add(deliverFor)
-	for {
-		rc, err = client.Emit(ctx, e)
-		var p *api.Problem
-		var refused *api.ConnectError
-		if err == nil || errors.As(err, &p) || errors.As(err, &refused) || ctx.Err() != nil {
-			return rc, false, err
-		}
-		if errors.Is(err, api.ErrNoDaemon) {
-			rc, err = o.write(ctx, func(em *tasks.Emitter, _ store.Store, _ *config.Config) (*events.Event, error) {
-				return e, em.Check(e)
-			})
-			if err == nil || !errors.Is(err, store.ErrLocked) {
-				return rc, true, err
-			}
-		}
-		// A daemon that starts or stops has the store, but not yet or no longer the socket; or the connection broke.
-		if time.Now().After(deadline) {
-			return rc, false, err
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return rc, false, ctx.Err()
-		}
-	}
 }
 
 // accepted prints the acknowledgement.
@@ -195,11 +170,14 @@ func (o *emitOptions) emitAndWait(ctx context.Context, client *api.Client, e *ev
 }
 
 // dryRun asks the daemon what it would do about e; where there is none, the wiring file says.
-func (o *emitOptions) dryRun(ctx context.Context, client *api.Client, e *events.Event) error {
-	report, err := client.Explain(ctx, e)
-	if errors.Is(err, api.ErrNoDaemon) {
+func (o *emitOptions) dryRun(ctx context.Context, cfg *config.Config, e *events.Event) error {
+	var report explain.Report
+	alone, err := o.ask(ctx, cfg, wiringAlone, func(c *api.Client) (err error) {
+		report, err = c.Explain(ctx, e)
+		return err
+	})
+	if alone {
 		o.note("no daemon is running: this is what the wiring file says")
-		return o.explain(e)
 	}
 	if err != nil {
 		return err

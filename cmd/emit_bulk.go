@@ -11,9 +11,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
-	"evrun/cmd/daemon"
 	"evrun/events"
-	"evrun/store"
 )
 
 // shownRefusals is how many refused lines are shown; the others are counted.
@@ -119,18 +117,9 @@ func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next
 		o.TooLong = b.rejects.long
 	}
 	next = b.fromLine
-	client, err := b.client(cfg)
-	if err != nil {
-		return next, false, err
-	}
-	waits, err = b.daemonOrStore(ctx, func(ctx context.Context) (err error) {
-		next, err = client.EmitLines(ctx, in, o)
+	waits, err = b.ask(ctx, cfg, publishes, func(c *api.Client) (err error) {
+		next, err = c.EmitLines(ctx, in, o)
 		return err
-	}, func(ctx context.Context) error {
-		return b.withJournal(ctx, func(ctx context.Context, s store.Store, cfg *config.Config) (err error) {
-			next, err = api.EmitLinesTo(ctx, daemon.NewEmitter(s, cfg), in, o)
-			return err
-		})
 	})
 	return next, waits, err
 }

@@ -80,9 +80,9 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 	case o.since > 0:
 		q.Since = time.Now().Add(-o.since)
 	}
-	return o.withReader(func(s store.Store) error {
+	return o.look(ctx, func(c *api.Client) error {
 		if o.chain != "" {
-			member, err := findEvent(ctx, s, o.chain)
+			member, err := findEvent(ctx, c, o.chain)
 			if err != nil {
 				return err
 			}
@@ -94,7 +94,7 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 			if o.limit > 0 {
 				q.Limit = min(listPage, left+1) // one more says whether there are more
 			}
-			page, err := s.Events(ctx, q)
+			page, err := c.Events(ctx, q)
 			if err != nil {
 				return err
 			}
@@ -109,7 +109,7 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 			if more {
 				o.note("there are more; -n 0 lists all")
 			}
-			if more || len(page) < listPage {
+			if more || len(page) == 0 {
 				return nil
 			}
 			left -= len(page)
@@ -146,25 +146,21 @@ func (e *env) printEvents(page []*events.Event, header bool) error {
 }
 
 func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
-	return o.withReader(func(s store.Store) error {
+	return o.look(ctx, func(c *api.Client) error {
 		find := findEvent
 		if o.byID {
-			find = func(ctx context.Context, s store.Store, id string) (*events.Event, error) { return s.Event(ctx, id) }
+			find = func(ctx context.Context, c *api.Client, id string) (*events.Event, error) { return c.Event(ctx, id) }
 		}
-		ev, err := find(ctx, s, name)
+		ev, err := find(ctx, c, name)
 		if err != nil {
 			return err
 		}
-		runs, err := s.Runs(ctx, store.RunQuery{Sequence: ev.Sequence})
+		runs, err := c.Runs(ctx, store.RunQuery{Sequence: ev.Sequence, Limit: listPage})
 		if err != nil {
 			return err
 		}
 		if o.json() {
-			shaped := make([]api.Run, len(runs))
-			for i, r := range runs {
-				shaped[i] = api.RunOf(r)
-			}
-			return o.printJSON(map[string]any{"event": ev, "runs": shaped})
+			return o.printJSON(map[string]any{"event": ev, "runs": runs})
 		}
 		fmt.Fprintf(o.out, "seq            %d\n", ev.Sequence)
 		if err := o.showEvent(ev, ""); err != nil || len(runs) == 0 {

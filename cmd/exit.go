@@ -95,6 +95,8 @@ func (e *env) code(ctx context.Context, err error) int {
 		return exitNoDaemon
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrLocked):
 		return exitTryAgain
+	case errors.Is(err, store.ErrBroken): // of a store in this process: it is no daemon's, which would be back soon
+		return exitFailed
 	case errors.As(err, &p):
 		switch p.Status {
 		case http.StatusServiceUnavailable, http.StatusInsufficientStorage, http.StatusTooManyRequests:

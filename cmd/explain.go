@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"evrun/cmd/api"
+	"evrun/tasks/explain"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,7 +47,15 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 			if err != nil {
 				return err
 			}
-			return e.refused(e.explain(ev))
+			var report explain.Report
+			err = e.inProcess(c.Context(), nil, wiringAlone, func(client *api.Client) (err error) {
+				report, err = client.Explain(c.Context(), ev)
+				return err
+			})
+			if err != nil {
+				return e.refused(err)
+			}
+			return e.explained(ev, report)
 		},
 	}
 	o.register(c.Flags())

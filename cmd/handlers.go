@@ -2,22 +2,15 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
-	"evrun/cmd/config"
-	"evrun/cmd/daemon"
 	"evrun/events"
-	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/fault"
 )
@@ -92,18 +85,6 @@ new handler.`,
 	return c
 }
 
-func unknownHandler(name string, known []tasks.HandlerStatus) error {
-	names := make([]string, len(known))
-	for i, h := range known {
-		names[i] = h.Name
-	}
-	hint := fault.DidYouMean(name, names)
-	if hint != "" {
-		hint = "; " + hint
-	}
-	return fmt.Errorf("there is no handler %q%s", name, hint)
-}
-
 func runHandlersList(ctx context.Context, e *env) error {
 	list, err := e.handlers(ctx)
 	if err != nil {
@@ -145,15 +126,10 @@ func waitingOf(h tasks.HandlerStatus) string {
 }
 
 func runHandlersShow(ctx context.Context, e *env, name string) error {
-	list, err := e.handlers(ctx)
+	h, err := asked(ctx, e, readsWiring, func(c *api.Client) (tasks.HandlerStatus, error) { return c.Handler(ctx, name) })
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(list, func(h tasks.HandlerStatus) bool { return h.Name == name })
-	if i < 0 {
-		return unknownHandler(name, list)
-	}
-	h := list[i]
 	if e.json() {
 		return e.printJSON(h)
 	}
@@ -185,76 +161,36 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 	return nil
 }
 
-// handlerChange is what a command does to a handler: by the daemon, or to the store where there is none.
-type handlerChange struct {
-	daemon func(ctx context.Context, client *api.Client, name string) (any, error)
-	direct func(ctx context.Context, s store.Store, cfg *config.Config, name string) (any, error)
-}
+// handlerChange is what a command does to a handler.
+type handlerChange func(ctx context.Context, c *api.Client, name string) (any, error)
 
 func resumption(fromNow bool) handlerChange {
-	return handlerChange{
-		daemon: func(ctx context.Context, client *api.Client, name string) (any, error) {
-			return client.ResumeHandler(ctx, name, fromNow)
-		},
-		direct: func(ctx context.Context, s store.Store, cfg *config.Config, name string) (any, error) {
-			done, err := tasks.ResumeHandler(ctx, s, daemon.NewEmitter(s, cfg), name, fromNow)
-			return api.Resumed{Name: name, Resumed: done.Done, Skipped: done}, err
-		},
+	return func(ctx context.Context, c *api.Client, name string) (any, error) {
+		return c.ResumeHandler(ctx, name, fromNow)
 	}
 }
 
-var forgetting = handlerChange{
-	daemon: func(ctx context.Context, client *api.Client, name string) (any, error) {
-		return client.ForgetHandler(ctx, name)
-	},
-	direct: func(ctx context.Context, s store.Store, cfg *config.Config, name string) (any, error) {
-		if slices.ContainsFunc(cfg.Wiring.Handlers, func(h *tasks.Handler) bool { return h.Name == name }) {
-			return nil, fmt.Errorf("handler %q: %w", name, store.ErrActive)
-		}
-		done, err := tasks.ForgetHandler(ctx, s, daemon.NewEmitter(s, cfg), name)
-		return api.Forgotten{Name: name, Forgotten: true, Skipped: done}, err
-	},
+func forgetting(ctx context.Context, c *api.Client, name string) (any, error) {
+	return c.ForgetHandler(ctx, name)
 }
 
-// changeHandlers does one thing to several handlers, and goes on with the others when it can't be done to one.
+// changeHandlers changes several handlers.
 func (e *env) changeHandlers(ctx context.Context, names []string, change handlerChange) error {
 	cfg, err := e.settings()
 	if err != nil {
 		return err
 	}
-	client := clientOf(cfg)
-	failed := false
-	for _, name := range names {
+	return e.each("handlers", names, func(name string) error {
 		var done any
-		_, err := e.daemonOrStore(ctx, func(ctx context.Context) (err error) {
-			done, err = change.daemon(ctx, client, name)
+		_, err := e.ask(ctx, cfg, changesPlace, func(c *api.Client) (err error) {
+			done, err = change(ctx, c, name)
 			return err
-		}, func(ctx context.Context) error {
-			// Opened for writing, a store that isn't there would be made.
-			if _, err := os.Stat(cfg.Settings.Store.Path); errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("handler %q: %w", name, store.ErrNotFound)
-			}
-			return e.withJournal(ctx, func(ctx context.Context, s store.Store, cfg *config.Config) (err error) {
-				done, err = change.direct(ctx, s, cfg, name)
-				return err
-			})
 		})
-		if isAboutHandler(err) {
-			failed = true
-			fmt.Fprintf(e.err, "evrun: %s\n", events.EscapeControl(handlerError(name, err)))
-			continue
-		}
-		if err == nil {
-			err = e.printHandlerChange(done)
-		}
 		if err != nil {
 			return err
 		}
-	}
-	if failed {
-		return &exitError{code: exitFailed, err: errors.New("some handlers were left as they are"), silent: true}
-	}
-	return nil
+		return e.printHandlerChange(done)
+	})
 }
 
 func (e *env) printHandlerChange(done any) error {
@@ -287,22 +223,4 @@ func skippedWords(s tasks.Skipped) string {
 		return ""
 	}
 	return ": " + strings.Join(parts, ", ")
-}
-
-// isAboutHandler says whether an error concerns the one handler, so that others may go on.
-func isAboutHandler(err error) bool {
-	var p *api.Problem
-	return errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusConflict) ||
-		errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrActive) || errors.Is(err, tasks.ErrHasLeft)
-}
-
-// handlerError is what people read of such an error, by the daemon or not.
-func handlerError(name string, err error) string {
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return fmt.Sprintf("there is no handler %q", name)
-	case errors.Is(err, store.ErrActive):
-		return fmt.Sprintf("handler %q is in the wiring file: remove it from there first", name)
-	}
-	return err.Error()
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"os"
 	"regexp"
 	"strconv"
@@ -17,6 +19,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/explain"
 	"evrun/tasks/fault"
 	"evrun/tasks/process"
 	"evrun/tasks/schedule"
@@ -105,15 +108,6 @@ var runToken = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 // errIssuerGone: an event that belongs to a run can't be accepted without the daemon that knows the run.
 var errIssuerGone = &exitError{code: exitNoDaemon, err: errors.New("the daemon that runs this command is gone, and the event belongs to the command's run; the run is tried again when evrun serve is back")}
 
-// withReader opens the store for reading while do runs: beside the daemon, or without one.
-func (e *env) withReader(do func(store.Store) error) error {
-	cfg, err := e.settings()
-	if err != nil {
-		return err
-	}
-	return readStore(cfg.Settings.Store.Path, do)
-}
-
 // readStore opens a store for reading while do runs. The error is [store.ErrNotFound] where there is no file.
 func readStore(path string, do func(store.Store) error) error {
 	s, err := sqlite.OpenReader(path)
@@ -124,47 +118,158 @@ func readStore(path string, do func(store.Store) error) error {
 	return do(s)
 }
 
-// deliverFor is how long a command goes on trying while the daemon starts or stops.
-const deliverFor = 10 * time.Second
-
-// withJournal lets do put events into the journal while no daemon runs. It registers no handlers, since the file may be half
-// edited, or another one: those that the next daemon has see the events, new ones too.
-func (e *env) withJournal(ctx context.Context, do func(context.Context, store.Store, *config.Config) error) error {
-	issuer := e.issuer()
-	if issuer != nil && !left() {
-		return errIssuerGone
-	}
-	cfg, err := e.load()
-	if err != nil {
-		return err
-	}
-	if issuer != nil {
-		cfg.Settings.Store.Path = issuer.Store
-	}
-	return e.withStore(ctx, cfg, func(ctx context.Context, s store.Store) error { return do(ctx, s, cfg) })
+// access says what a command needs where no daemon answers it: a server of the API then runs in this process, see [env.inProcess].
+type access struct {
+	wiring    bool // handlers, schedules and event types: the wiring file is read whole
+	storeless bool // nothing of the store
+	write     bool // the store is opened for writing
+	create    bool // a store that does not exist yet is made
+	absent    bool // a store that does not exist yet counts as one that has nothing
+	again     bool // asking a daemon again is safe, so a broken connection is not the end
 }
 
-// daemonOrStore has the daemon do something, or does it in the store where there is none (alone is true then). It waits for a
-// daemon that starts or stops: that has the store, but not yet or no longer the socket.
-func (e *env) daemonOrStore(ctx context.Context, daemon, direct func(context.Context) error) (alone bool, err error) {
-	deadline := time.Now().Add(deliverFor)
-	for {
-		if err = daemon(ctx); !errors.Is(err, api.ErrNoDaemon) {
+var (
+	readsStore   = access{}
+	readsWiring  = access{wiring: true, absent: true}
+	wiringAlone  = access{wiring: true, storeless: true}
+	publishes    = access{wiring: true, write: true, create: true}
+	changesRuns  = access{write: true}
+	changesPlace = access{wiring: true, write: true, absent: true} // of handlers, in the journal
+)
+
+// keepAsking is how long a command goes on trying while the daemon starts or stops.
+const keepAsking = 10 * time.Second
+
+// ask calls do with a client of the daemon, or, where none runs, with one that is answered in this process (alone is true then). do may be
+// called several times: a daemon that starts or stops has the store, but not yet or no longer the socket.
+func (e *env) ask(ctx context.Context, cfg *config.Config, a access, do func(*api.Client) error) (alone bool, err error) {
+	client := clientOf(cfg)
+	if a.write {
+		if client, err = e.client(cfg); err != nil {
 			return false, err
 		}
-		if err = direct(ctx); !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
-			return true, err
+	}
+	deadline := time.Now().Add(keepAsking)
+	for {
+		err = do(client)
+		alone = errors.Is(err, api.ErrNoDaemon)
+		again := a.again && broken(ctx, err)
+		if alone {
+			err = e.inProcess(ctx, cfg, a, do)
+			again = errors.Is(err, store.ErrLocked)
+		}
+		if !again || time.Now().After(deadline) {
+			return alone, err
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return true, ctx.Err()
+			return alone, ctx.Err()
 		}
 	}
 }
 
+// asked is [env.ask] for one answer.
+func asked[T any](ctx context.Context, e *env, a access, get func(*api.Client) (T, error)) (answer T, err error) {
+	cfg, err := e.settings()
+	if err != nil {
+		return answer, err
+	}
+	_, err = e.ask(ctx, cfg, a, func(c *api.Client) (err error) {
+		answer, err = get(c)
+		return err
+	})
+	return answer, err
+}
+
+// broken reports whether the connection broke before the daemon's answer.
+func broken(ctx context.Context, err error) bool {
+	var p *api.Problem
+	var refused *api.ConnectError
+	return err != nil && !errors.As(err, &p) && !errors.As(err, &refused) && ctx.Err() == nil
+}
+
+// each calls do for one after the other. It goes on where the daemon, or the store, refuses one of them, and fails at the end.
+func (e *env) each(things string, names []string, do func(name string) error) error {
+	failed := false
+	for _, name := range names {
+		switch err := do(name); {
+		case isAboutOne(err):
+			failed = true
+			fmt.Fprintf(e.err, "evrun: %s\n", events.EscapeControl(err.Error()))
+		case err != nil:
+			return err
+		}
+	}
+	if failed {
+		return &exitError{code: exitFailed, err: fmt.Errorf("some %s were left as they are", things), silent: true}
+	}
+	return nil
+}
+
+// isAboutOne reports whether an error concerns only the thing that was asked for: it does not exist, or is not in the state for it.
+func isAboutOne(err error) bool {
+	var p *api.Problem
+	return errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusConflict)
+}
+
+// look calls do with a client that the store answers in this process, whether or not a daemon runs: a list is read although the daemon is
+// busy, stopping, or another user's.
+func (e *env) look(ctx context.Context, do func(*api.Client) error) error {
+	cfg, err := e.settings()
+	if err != nil {
+		return err
+	}
+	return e.inProcess(ctx, cfg, readsStore, do)
+}
+
+// inProcess opens what a says while do runs, with a client that is answered by it in this process. It registers no handlers: the file
+// may be half edited, or another one. Those that the next daemon has see the events that do publishes, new ones too.
+func (e *env) inProcess(ctx context.Context, cfg *config.Config, a access, do func(*api.Client) error) error {
+	if a.wiring {
+		issuer := e.issuer()
+		if a.write && issuer != nil && !left() {
+			return errIssuerGone
+		}
+		var err error
+		if cfg, err = e.load(); err != nil {
+			return err
+		}
+		if a.write && issuer != nil {
+			cfg.Settings.Store.Path = issuer.Store
+		}
+	}
+	answer := func(s store.Store) error { return do(serverOf(s, cfg).InProcess()) }
+	if a.storeless {
+		return answer(nil)
+	}
+	path := cfg.Settings.Store.Path
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && !a.create {
+		switch {
+		case a.absent:
+			return answer(nil)
+		case a.write:
+			return fmt.Errorf("store %s: %w", path, store.ErrNotFound)
+		}
+	}
+	if a.write {
+		return e.withStore(ctx, cfg, answer)
+	}
+	return readStore(path, answer)
+}
+
+// serverOf answers by a store that no daemon of this process has; nil: by the wiring alone.
+func serverOf(s store.Store, cfg *config.Config) *api.Server {
+	stored := api.Stored{Store: s, Emitter: daemon.NewEmitter(s, cfg), Wired: cfg.Wiring.Handlers, Entries: cfg.Wiring.Schedules}
+	return api.NewServer(api.Options{
+		Store: s, Emitter: stored.Emitter, Handlers: stored.Handlers(), Schedules: stored.Schedules(),
+		Explain: func(ev *events.Event) explain.Report { return explain.Event(cfg.Wiring.Handlers, ev, cfg.Secrets) },
+		MaxData: cfg.Settings.Server.MaxEvent, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
 // withStore opens the store for writing while do runs.
-func (e *env) withStore(ctx context.Context, cfg *config.Config, do func(context.Context, store.Store) error) (err error) {
+func (e *env) withStore(ctx context.Context, cfg *config.Config, do func(store.Store) error) (err error) {
 	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true, MaxData: cfg.Settings.Server.MaxEvent, MaxWAL: cfg.Settings.Store.MaxWAL,
 		Warn: func(note string) { e.note("store: %s", note) }})
 	if err != nil {
@@ -173,71 +278,19 @@ func (e *env) withStore(ctx context.Context, cfg *config.Config, do func(context
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(writing) }()
-	err = do(ctx, s)
+	err = do(s)
 	stop()
 	return errors.Join(err, <-ended, s.Close())
 }
 
-// write appends an event to the journal, as the daemon would. what makes the event, and has the emitter check it.
-func (e *env) write(ctx context.Context, what func(*tasks.Emitter, store.Store, *config.Config) (*events.Event, error)) (rc api.Receipt, err error) {
-	err = e.withJournal(ctx, func(ctx context.Context, s store.Store, cfg *config.Config) error {
-		em := daemon.NewEmitter(s, cfg)
-		ev, err := what(em, s, cfg)
-		if err != nil {
-			return err
-		}
-		receipts, err := em.Accept(ctx, []*events.Event{ev})
-		if err == nil {
-			rc = api.Receipt{ID: ev.ID, Source: ev.Source, Sequence: receipts[0].Sequence, Duplicate: receipts[0].Duplicate}
-		}
-		return err
-	})
-	return rc, err
-}
-
-// handlers asks the daemon for the handlers, or finds out how the wiring file stands to the store where none runs.
+// handlers lists the handlers as the daemon has them, or as the wiring file and the store do.
 func (e *env) handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
-	cfg, err := e.settings()
-	if err != nil {
-		return nil, err
-	}
-	list, err := clientOf(cfg).Handlers(ctx)
-	if !errors.Is(err, api.ErrNoDaemon) {
-		return list, err
-	}
-	if cfg, err = e.load(); err != nil {
-		return nil, err
-	}
-	err = e.withReader(func(s store.Store) (err error) {
-		list, err = tasks.StoredStatuses(ctx, s, cfg.Wiring.Handlers)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) { // no daemon has run yet
-		return tasks.NewStatuses(cfg.Wiring.Handlers), nil
-	}
-	return list, err
+	return asked(ctx, e, readsWiring, func(c *api.Client) ([]tasks.HandlerStatus, error) { return c.Handlers(ctx) })
 }
 
-// schedules asks the daemon for the schedules, each with its next n slots; or works them out by the wiring file and the store
-// where none runs.
+// schedules lists the schedules, each with its next n slots, as the daemon has them, or as the wiring file and the store do.
 func (e *env) schedules(ctx context.Context, n int) ([]api.Schedule, error) {
-	cfg, err := e.settings()
-	if err != nil {
-		return nil, err
-	}
-	list, err := clientOf(cfg).Schedules(ctx, n)
-	if !errors.Is(err, api.ErrNoDaemon) {
-		return list, err
-	}
-	if cfg, err = e.load(); err != nil {
-		return nil, err
-	}
-	var marks map[string]store.ScheduleMark
-	err = e.withReader(func(s store.Store) (err error) { marks, err = s.ScheduleMarks(ctx); return err })
-	if err != nil && !errors.Is(err, store.ErrNotFound) { // no daemon has run yet
-		return nil, err
-	}
-	return api.SchedulesOf(schedule.StoredStates(marks, cfg.Wiring.Schedules), n), nil
+	return asked(ctx, e, readsWiring, func(c *api.Client) ([]api.Schedule, error) { return c.Schedules(ctx, n) })
 }
 
 // wired finds a schedule of the wiring file.
@@ -261,18 +314,18 @@ func unknownSchedule(name string, known []string) error {
 }
 
 // findEvent finds an event as people name it. A number is its seq, or its id where no event has that seq.
-func findEvent(ctx context.Context, s store.Store, name string) (*events.Event, error) {
+func findEvent(ctx context.Context, c *api.Client, name string) (*events.Event, error) {
 	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
-		if e, err := eventAt(ctx, s, n); e != nil || err != nil {
+		if e, err := eventAt(ctx, c, n); e != nil || err != nil {
 			return e, err
 		}
 	}
-	return s.Event(ctx, name)
+	return c.Event(ctx, name)
 }
 
 // eventAt is the event with a sequence, or nil.
-func eventAt(ctx context.Context, s store.Store, sequence int64) (*events.Event, error) {
-	page, err := s.Events(ctx, store.EventQuery{After: sequence - 1, Before: sequence + 1})
+func eventAt(ctx context.Context, c *api.Client, sequence int64) (*events.Event, error) {
+	page, err := c.Events(ctx, store.EventQuery{After: sequence - 1, Before: sequence + 1})
 	if err != nil || len(page) == 0 {
 		return nil, err
 	}

@@ -19,7 +19,6 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/events"
-	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/fault"
 )
@@ -128,17 +127,24 @@ func (p *printer) run(r api.Run) error {
 	if r.Attempt > 1 {
 		attempt = fmt.Sprintf(" (attempt %d)", r.Attempt)
 	}
-	at := r.FinishedAt
-	if at == nil {
-		at = r.StartedAt
-	}
 	when := ""
-	if at != nil {
+	if at := runTime(r); !at.IsZero() {
 		when = at.Format(time.RFC3339)
 	}
 	_, err := fmt.Fprintf(p.e.out, "%s  %s    %s %s%s%s\n", p.paint(dim, when), p.paint(dim, fmt.Sprintf("#%d", r.Sequence)),
 		r.Handler, p.paint(color, r.State), attempt, why)
 	return err
+}
+
+// runTime is when a run finished or, while it goes on, when its last attempt started; zero before the first.
+func runTime(r api.Run) time.Time {
+	switch {
+	case r.FinishedAt != nil:
+		return *r.FinishedAt
+	case r.StartedAt != nil:
+		return *r.StartedAt
+	}
+	return time.Time{}
 }
 
 // item prints what the daemon sent as JSON: an "event" or a "run".
@@ -243,10 +249,10 @@ func version() string {
 }
 
 // runs prints a page of runs: as a table, or one a line.
-func (p *printer) runs(page []store.Run, header bool) error {
+func (p *printer) runs(page []api.Run, header bool) error {
 	if p.e.json() {
 		for _, r := range page {
-			if err := p.e.printJSON(api.RunOf(r)); err != nil {
+			if err := p.e.printJSON(r); err != nil {
 				return err
 			}
 		}
@@ -257,16 +263,12 @@ func (p *printer) runs(page []store.Run, header bool) error {
 		fmt.Fprintln(table, "RUN\tSTATE\tATTEMPT\tTYPE\tTIME\tERROR")
 	}
 	for _, r := range page {
-		at := r.FinishedAt
-		if at.IsZero() {
-			at = r.StartedAt
-		}
 		text, _, _ := strings.Cut(r.Error, "\n")
 		if r.Reason != "" {
 			text = strings.TrimSuffix(r.Reason+": "+text, ": ")
 		}
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", events.EscapeControl(r.ID), r.State, r.Attempt, orDash(events.EscapeControl(r.Type)),
-			at.Format(time.RFC3339), fault.Clip(events.EscapeControl(text), 100))
+			runTime(r).Format(time.RFC3339), fault.Clip(events.EscapeControl(text), 100))
 	}
 	return table.Flush()
 }

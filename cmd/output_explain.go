@@ -6,24 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"evrun/cmd/daemon"
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/explain"
 	"evrun/tasks/expression"
 )
-
-// explain prints what the wiring file would do about an event.
-func (e *env) explain(ev *events.Event) error {
-	cfg, err := e.load()
-	if err != nil {
-		return err
-	}
-	if err := daemon.NewEmitter(nil, cfg).Stamp(ev); err != nil {
-		return err
-	}
-	return e.explained(ev, explain.Event(cfg.Wiring.Handlers, ev, cfg.Secrets))
-}
 
 // explained prints a report, and gives the exit code where nothing matches.
 func (e *env) explained(ev *events.Event, r explain.Report) error {

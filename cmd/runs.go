@@ -70,7 +70,7 @@ func (o *runsOptions) selectionFlags(c *cobra.Command) {
 }
 
 // query makes the flags a query.
-func (o *runsOptions) query(ctx context.Context, s store.Store) (q store.RunQuery, err error) {
+func (o *runsOptions) query(ctx context.Context, c *api.Client) (q store.RunQuery, err error) {
 	q.Handler = o.handler
 	for _, name := range o.states {
 		state, ok := store.ParseRunState(name)
@@ -80,7 +80,7 @@ func (o *runsOptions) query(ctx context.Context, s store.Store) (q store.RunQuer
 		q.States = append(q.States, state)
 	}
 	if o.event != "" {
-		e, err := findEvent(ctx, s, o.event)
+		e, err := findEvent(ctx, c, o.event)
 		if err != nil {
 			return q, err
 		}
@@ -93,8 +93,8 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 	if o.limit < 0 {
 		return usage("--limit %d: not below 0", o.limit)
 	}
-	return o.withReader(func(s store.Store) error {
-		q, err := o.query(ctx, s)
+	return o.look(ctx, func(c *api.Client) error {
+		q, err := o.query(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 			if o.limit > 0 {
 				q.Limit = min(listPage, left+1) // one more says whether there are more
 			}
-			page, err := s.Runs(ctx, q)
+			page, err := c.Runs(ctx, q)
 			if err != nil {
 				return err
 			}
@@ -130,16 +130,12 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 }
 
 func runRunsShow(ctx context.Context, e *env, id string) error {
-	return e.withReader(func(s store.Store) error {
-		r, err := s.FindRun(ctx, id)
+	return e.look(ctx, func(c *api.Client) error {
+		r, err := c.Run(ctx, id)
 		if err != nil {
 			return err
 		}
-		attempts, err := s.Attempts(ctx, id)
-		if err != nil {
-			return err
-		}
-		ev, err := eventAt(ctx, s, r.Sequence)
+		ev, err := eventAt(ctx, c, r.Sequence)
 		if err != nil {
 			return err
 		}
@@ -147,28 +143,28 @@ func runRunsShow(ctx context.Context, e *env, id string) error {
 			return e.printJSON(struct {
 				api.RunDetails
 				Event *events.Event `json:"event,omitempty"`
-			}{api.RunDetailsOf(r, attempts), ev})
+			}{r, ev})
 		}
-		return e.showRun(r, attempts, ev)
+		return e.showRun(r, ev)
 	})
 }
 
-func (e *env) showRun(r store.Run, attempts []store.Attempt, ev *events.Event) error {
+func (e *env) showRun(r api.RunDetails, ev *events.Event) error {
 	table := newTable(e.out)
 	row := func(name, value string) { fmt.Fprintf(table, "%s\t%s\n", name, value) }
-	at := func(name string, t time.Time) {
-		if !t.IsZero() {
+	at := func(name string, t *time.Time) {
+		if t != nil {
 			row(name, t.Format(time.RFC3339Nano))
 		}
 	}
 	row("run", events.EscapeControl(r.ID))
 	row("handler", events.EscapeControl(r.Handler))
-	row("state", r.State.String())
+	row("state", r.State)
 	if r.Reason != "" {
 		row("reason", events.EscapeControl(r.Reason))
 	}
-	if r.Joined != 0 {
-		row("joined", events.EscapeControl(r.JoinedID()))
+	if r.Joined != "" {
+		row("joined", events.EscapeControl(r.Joined))
 	}
 	row("attempt", strconv.Itoa(r.Attempt))
 	at("started", r.StartedAt)
@@ -183,11 +179,11 @@ func (e *env) showRun(r store.Run, attempts []store.Attempt, ev *events.Event) e
 			return err
 		}
 	}
-	if len(attempts) > 0 {
+	if len(r.Attempts) > 0 {
 		fmt.Fprintf(e.out, "\nfailed attempts\n")
 	}
-	for _, a := range attempts {
-		_, err := fmt.Fprintf(e.out, "  %d  %s  after %v\n%s", a.Number, a.StartedAt.Format(time.RFC3339Nano), a.FinishedAt.Sub(a.StartedAt),
+	for _, a := range r.Attempts {
+		_, err := fmt.Fprintf(e.out, "  %d  %s  after %v\n%s", a.Attempt, a.StartedAt.Format(time.RFC3339Nano), a.FinishedAt.Sub(a.StartedAt),
 			indent(e.folded(a.Error), "     "))
 		if err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -15,31 +14,14 @@ import (
 	"evrun/cmd/api"
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
 )
-
-// deadRuns is what retry and drop need: the daemon, or the store where there is none.
-type deadRuns interface {
-	RetryRun(ctx context.Context, id string) (api.Run, error)
-	RetryRuns(ctx context.Context, q store.RunQuery) (int, error)
-	DropRun(ctx context.Context, id string) error
-	DropRuns(ctx context.Context, q store.RunQuery) (int, error)
-}
-
-// storedRuns are the dead runs of a store without a daemon.
-type storedRuns struct{ tasks.DeadRuns }
-
-func (s storedRuns) RetryRun(ctx context.Context, id string) (api.Run, error) {
-	r, err := s.DeadRuns.RetryRun(ctx, id)
-	return api.RunOf(r), err
-}
 
 // runChange is what a command does to dead runs.
 type runChange struct {
 	name, done string // "retry", "retried"
 	states     []store.RunState
-	one        func(ctx context.Context, d deadRuns, id string) error
-	many       func(ctx context.Context, d deadRuns, q store.RunQuery) (int, error)
+	one        func(ctx context.Context, c *api.Client, id string) error
+	many       func(ctx context.Context, c *api.Client, q store.RunQuery) (int, error)
 }
 
 func newRunsRetryCmd(e *env) *cobra.Command {
@@ -53,14 +35,14 @@ gives to others, and the history of its attempts. Without a daemon the runs wait
   evrun runs retry --handler save-user`,
 	}
 	o.changes(c, runChange{name: "retry", done: "retried", states: []store.RunState{store.Dead},
-		one: func(ctx context.Context, d deadRuns, id string) error {
-			r, err := d.RetryRun(ctx, id)
+		one: func(ctx context.Context, c *api.Client, id string) error {
+			r, err := c.RetryRun(ctx, id)
 			if err != nil || !e.json() {
 				return err
 			}
 			return e.printJSON(r)
 		},
-		many: func(ctx context.Context, d deadRuns, q store.RunQuery) (int, error) { return d.RetryRuns(ctx, q) },
+		many: func(ctx context.Context, c *api.Client, q store.RunQuery) (int, error) { return c.RetryRuns(ctx, q) },
 	})
 	return c
 }
@@ -78,14 +60,14 @@ Runs that wait for a handler that is no longer in the wiring file can be dropped
   evrun runs drop --all --yes`,
 	}
 	o.changes(c, runChange{name: "drop", done: "dropped", states: []store.RunState{store.Dead, store.Running, store.Retrying},
-		one: func(ctx context.Context, d deadRuns, id string) error {
-			err := d.DropRun(ctx, id)
+		one: func(ctx context.Context, c *api.Client, id string) error {
+			err := c.DropRun(ctx, id)
 			if err != nil || !e.json() {
 				return err
 			}
 			return e.printJSON(map[string]string{"dropped": id})
 		},
-		many: func(ctx context.Context, d deadRuns, q store.RunQuery) (int, error) { return d.DropRuns(ctx, q) },
+		many: func(ctx context.Context, c *api.Client, q store.RunQuery) (int, error) { return c.DropRuns(ctx, q) },
 	})
 	c.Flags().BoolVar(&o.yes, "yes", false, "with --all: don't ask")
 	return c
@@ -136,24 +118,24 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 	q := store.RunQuery{Handler: o.handler}
 	if o.event != "" {
 		o.states = nil
-		if err := o.withReader(func(s store.Store) (err error) { q, err = o.query(ctx, s); return err }); err != nil {
+		if err := o.look(ctx, func(c *api.Client) (err error) { q, err = o.query(ctx, c); return err }); err != nil {
 			return err
 		}
 	}
 	q.States = states
 	done, failed := 0, 0
-	apply := func(ctx context.Context, d deadRuns) error {
+	apply := func(c *api.Client) error {
 		if len(ids) == 0 {
-			n, err := change.many(ctx, d, q)
+			n, err := change.many(ctx, c, q)
 			done += n
 			return err
 		}
 		for len(ids) > 0 {
-			err := change.one(ctx, d, ids[0])
+			err := change.one(ctx, c, ids[0])
 			switch {
 			case err == nil:
 				done++
-			case isAboutRun(err):
+			case isAboutOne(err):
 				failed++
 				fmt.Fprintf(o.err, "evrun: %s\n", events.EscapeControl(err.Error()))
 			default:
@@ -164,16 +146,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 		return nil
 	}
 	selected := len(ids) == 0
-	client := clientOf(cfg)
-	alone, err := o.daemonOrStore(ctx, func(ctx context.Context) error { return apply(ctx, client) }, func(ctx context.Context) error {
-		// Opened for writing, a store that isn't there would be made.
-		if _, err := os.Stat(cfg.Settings.Store.Path); errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("store %s: %w", cfg.Settings.Store.Path, store.ErrNotFound)
-		}
-		return o.withStore(ctx, cfg, func(ctx context.Context, s store.Store) error {
-			return apply(ctx, storedRuns{tasks.DeadRuns{Store: s, Retry: s.Retry}})
-		})
-	})
+	alone, err := o.ask(ctx, cfg, changesRuns, apply)
 	if err != nil {
 		return err
 	}
@@ -190,14 +163,6 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 		err = &exitError{code: exitFailed, err: errors.New("some runs were left as they are"), silent: true}
 	}
 	return err
-}
-
-// isAboutRun says whether err concerns the one run, so that others may go on.
-func isAboutRun(err error) bool {
-	var p *api.Problem
-	var notDead *tasks.NotDeadError
-	return errors.Is(err, store.ErrNotFound) || errors.As(err, &notDead) ||
-		errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusConflict)
 }
 
 // confirm asks whoever sits at a terminal; others have to say --yes.

@@ -3,9 +3,7 @@ package cmd
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,11 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
-	"evrun/cmd/config"
 	"evrun/events"
-	"evrun/store"
-	"evrun/tasks"
-	"evrun/tasks/schedule"
 )
 
 func newSchedulesCmd(e *env) *cobra.Command {
@@ -87,14 +81,10 @@ func runSchedulesList(ctx context.Context, e *env) error {
 }
 
 func runSchedulesShow(ctx context.Context, e *env, name string) error {
-	list, err := e.schedules(ctx, 5)
+	s, err := asked(ctx, e, readsWiring, func(c *api.Client) (api.Schedule, error) { return c.Schedule(ctx, name, 5) })
 	if err != nil {
 		return err
 	}
-	if list, err = pick(list, []string{name}); err != nil {
-		return err
-	}
-	s := list[0]
 	if e.json() {
 		return e.printJSON(s)
 	}
@@ -262,31 +252,18 @@ func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Durati
 	if err != nil {
 		return err
 	}
-	client, err := e.client(cfg)
-	if err != nil {
-		return err
-	}
 	if wait > 0 {
+		client, err := e.client(cfg)
+		if err != nil {
+			return err
+		}
 		return e.followed(ctx, wait, "the event of schedule "+name, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
 			return client.FireWait(ctx, name, wait, accepted, each)
 		})
 	}
 	var rc api.Receipt
-	alone, err := e.daemonOrStore(ctx, func(ctx context.Context) (err error) {
-		rc, err = client.Fire(ctx, name)
-		return err
-	}, func(ctx context.Context) (err error) {
-		rc, err = e.write(ctx, func(em *tasks.Emitter, s store.Store, cfg *config.Config) (*events.Event, error) {
-			entry, err := wired(cfg, name)
-			if err != nil {
-				return nil, err
-			}
-			marks, err := s.ScheduleMarks(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return schedule.StoredManual(em, marks, entry)
-		})
+	alone, err := e.ask(ctx, cfg, publishes, func(c *api.Client) (err error) {
+		rc, err = c.Fire(ctx, name)
 		return err
 	})
 	if err != nil {
@@ -329,53 +306,28 @@ func runSchedulesPause(ctx context.Context, e *env, names []string, paused bool)
 	if err != nil {
 		return err
 	}
-	client := clientOf(cfg)
-	failed := false
-	for _, name := range names {
+	return e.each("schedules", names, func(name string) error {
 		var done api.Paused
-		_, err := e.daemonOrStore(ctx, func(ctx context.Context) (err error) {
-			done, err = client.SetPaused(ctx, name, paused)
+		_, err := e.ask(ctx, cfg, publishes, func(c *api.Client) (err error) {
+			done, err = c.SetPaused(ctx, name, paused)
 			return err
-		}, func(ctx context.Context) (err error) {
-			return e.withJournal(ctx, func(ctx context.Context, s store.Store, cfg *config.Config) error {
-				entry, err := wired(cfg, name)
-				if err != nil {
-					return &exitError{code: exitFailed, err: err}
-				}
-				done = api.Paused{Name: name, Paused: paused}
-				done.Changed, err = schedule.SetPaused(ctx, s, entry, paused)
-				if errors.Is(err, schedule.ErrPausedByFile) {
-					return &exitError{code: exitFailed, err: fmt.Errorf("schedule %s: %w", name, err)}
-				}
-				return err
-			})
 		})
-		switch p, ex := (*api.Problem)(nil), (*exitError)(nil); {
-		case errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusConflict), errors.As(err, &ex):
-			failed = true // it is about this one: the others have their turn
-			fmt.Fprintf(e.err, "evrun: %s\n", events.EscapeControl(err.Error()))
+		switch {
 		case err != nil:
 			return err
 		case e.json():
-			err = e.printJSON(done)
-		default:
-			word := "resumed"
-			switch {
-			case paused && done.Changed:
-				word = "paused"
-			case paused:
-				word = "is paused already"
-			case !done.Changed:
-				word = "is not paused"
-			}
-			_, err = fmt.Fprintf(e.out, "%s %s\n", name, word)
+			return e.printJSON(done)
 		}
-		if err != nil && !failed {
-			return err
+		word := "resumed"
+		switch {
+		case paused && done.Changed:
+			word = "paused"
+		case paused:
+			word = "is paused already"
+		case !done.Changed:
+			word = "is not paused"
 		}
-	}
-	if failed {
-		return &exitError{code: exitFailed, err: errors.New("some schedules were left as they are"), silent: true}
-	}
-	return nil
+		_, err = fmt.Fprintf(e.out, "%s %s\n", name, word)
+		return err
+	})
 }

@@ -10,7 +10,6 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/events"
-	"evrun/store"
 )
 
 func newUsersCmd(e *env) *cobra.Command {
@@ -47,13 +46,13 @@ func runUsersList(ctx context.Context, e *env, limit int) error {
 	if limit < 0 {
 		return usage("--limit %d: not below 0", limit)
 	}
-	return e.withReader(func(s store.Store) error {
+	return e.look(ctx, func(c *api.Client) error {
 		table := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 		if !e.json() {
 			fmt.Fprintln(table, "ID\tNAME\tEMAIL\tCREATED")
 		}
 		for after, n := int64(0), 0; ; {
-			page, err := s.ListUsers(ctx, after, 1000)
+			page, err := c.Users(ctx, after, listPage)
 			if err != nil {
 				return err
 			}
@@ -62,7 +61,7 @@ func runUsersList(ctx context.Context, e *env, limit int) error {
 					return table.Flush()
 				}
 				if e.json() {
-					err = e.printJSON(api.UserOf(u))
+					err = e.printJSON(u)
 				} else {
 					_, err = fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", u.ID, events.EscapeControl(u.Name), events.EscapeControl(u.Email), u.CreatedAt.Format(time.RFC3339))
 				}
@@ -80,19 +79,19 @@ func runUsersList(ctx context.Context, e *env, limit int) error {
 }
 
 func runUsersShow(ctx context.Context, e *env, key string) error {
-	return e.withReader(func(s store.Store) error {
-		u, err := s.User(ctx, key)
+	return e.look(ctx, func(c *api.Client) error {
+		u, err := c.User(ctx, key)
 		if err != nil {
 			return err
 		}
 		if e.json() {
-			return e.printJSON(api.UserOf(u))
+			return e.printJSON(u)
 		}
 		return e.showUser(u)
 	})
 }
 
-func (e *env) showUser(u store.User) error {
+func (e *env) showUser(u api.User) error {
 	attributes := "none"
 	if u.Attributes != nil {
 		attributes = string(u.Attributes)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,61 +9,75 @@ import (
 	"evrun/store"
 )
 
-// RetryRun makes a dead run due again now. A *[Problem] says that there is none (404), or that it isn't dead (409).
-func (c *Client) RetryRun(ctx context.Context, id string) (run Run, err error) {
-	return run, c.call(ctx, http.MethodPost, "/v1/runs/"+url.PathEscape(id)+"/retry", &run)
+// Runs lists a page of runs, newest event first: by the query's Handler, States, Sequence, AfterID and Limit.
+func (c *Client) Runs(ctx context.Context, q store.RunQuery) ([]Run, error) {
+	v := selectionQuery(q)
+	set(v, "after", q.AfterID)
+	setNumber(v, "limit", int64(q.Limit))
+	list, err := request[struct{ Runs []Run }](ctx, c, http.MethodGet, "/v1/runs?"+v.Encode(), body{})
+	return list.Runs, err
 }
 
-// DropRun drops a dead run, or one that waits for a handler that is not wired. Errors are as in RetryRun; a run that is dropped
-// already is none.
+// Run gives one run, with its failed attempts. A *[Problem] says that there is none (404).
+func (c *Client) Run(ctx context.Context, id string) (RunDetails, error) {
+	return request[RunDetails](ctx, c, http.MethodGet, "/v1/runs/"+segment(id), body{})
+}
+
+// RetryRun makes a dead run due again now. A *[Problem] says that there is none (404), or that it isn't dead (409).
+func (c *Client) RetryRun(ctx context.Context, id string) (Run, error) {
+	return request[Run](ctx, c, http.MethodPost, "/v1/runs/"+segment(id)+"/retry", body{})
+}
+
+// DropRun drops a dead run, or one that waits for a handler that is not wired. Errors are as in RetryRun; a run that was
+// dropped before is not an error.
 func (c *Client) DropRun(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodDelete, "/v1/runs/"+url.PathEscape(id), nil)
+	return c.tell(ctx, http.MethodDelete, "/v1/runs/"+segment(id))
 }
 
 // RetryRuns makes the dead runs of a handler, of an event, or all, due again now, and returns how many.
 func (c *Client) RetryRuns(ctx context.Context, q store.RunQuery) (int, error) {
-	var changed Changed
-	if err := c.call(ctx, http.MethodPost, "/v1/runs/retry?"+selectionQuery(q), &changed); err != nil || changed.Retried == nil {
-		return 0, err
-	}
-	return *changed.Retried, nil
+	return c.changeRuns(ctx, http.MethodPost, "/v1/runs/retry", q)
 }
 
 // DropRuns drops the dead runs of a handler, of an event, or all, and returns how many; or those in the states of the query.
 func (c *Client) DropRuns(ctx context.Context, q store.RunQuery) (int, error) {
-	var changed Changed
-	if err := c.call(ctx, http.MethodDelete, "/v1/runs?"+selectionQuery(q), &changed); err != nil || changed.Dropped == nil {
-		return 0, err
-	}
-	return *changed.Dropped, nil
+	return c.changeRuns(ctx, http.MethodDelete, "/v1/runs", q)
 }
 
-func selectionQuery(q store.RunQuery) string {
-	v := url.Values{}
-	if q.Handler != "" {
-		v.Set("handler", q.Handler)
-	}
-	if q.Sequence != 0 {
-		v.Set("seq", strconv.FormatInt(q.Sequence, 10))
-	}
-	if len(v) == 0 {
+func (c *Client) changeRuns(ctx context.Context, method, path string, q store.RunQuery) (n int, err error) {
+	v := selectionQuery(q)
+	if q.Handler == "" && q.Sequence == 0 {
 		v.Set("all", "true")
 	}
+	changed, err := request[Changed](ctx, c, method, path+"?"+v.Encode(), body{})
+	for _, count := range []*int{changed.Retried, changed.Dropped} {
+		if count != nil {
+			n = *count
+		}
+	}
+	return n, err
+}
+
+func selectionQuery(q store.RunQuery) url.Values {
+	v := url.Values{}
+	set(v, "handler", q.Handler)
+	setNumber(v, "seq", q.Sequence)
 	for _, state := range q.States {
 		v.Add("state", state.String())
 	}
-	return v.Encode()
+	return v
 }
 
-// call sends a request without a body, and reads the answer into out, unless that is nil.
-func (c *Client) call(ctx context.Context, method, path string, out any) error {
-	res, err := c.do(ctx, method, path, "", nil)
-	if err != nil {
-		return err
+// set sets a parameter that is not empty.
+func set(v url.Values, name, value string) {
+	if value != "" {
+		v.Set(name, value)
 	}
-	defer res.Body.Close()
-	if out == nil {
-		return nil
+}
+
+// setNumber sets a parameter that is not 0.
+func setNumber(v url.Values, name string, n int64) {
+	if n != 0 {
+		v.Set(name, strconv.FormatInt(n, 10))
 	}
-	return json.NewDecoder(res.Body).Decode(out)
 }

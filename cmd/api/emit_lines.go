@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"evrun/events"
-	"evrun/tasks"
 )
 
 // LinesOptions say how lines are sent, and who is told of the answers.
@@ -50,30 +49,10 @@ func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (n
 	return emitLines(ctx, conn, in, o)
 }
 
-// EmitLinesTo is EmitLines without a daemon.
-func EmitLinesTo(ctx context.Context, em *tasks.Emitter, in io.Reader, o LinesOptions) (next int, err error) {
-	body, lines := io.Pipe()
-	answers, out := io.Pipe()
-	g := ingest{emitter: em, maxData: o.MaxData, defaults: o.LineDefaults, refuse: func() error { return nil },
-		interrupt: func() { _ = body.Close() }}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		g.run(context.WithoutCancel(ctx), body, out, func() error { return nil })
-		_ = out.Close()
-	}()
-	next, err = emitLines(ctx, &lineConn{w: lines, answers: func() (io.Reader, error) { return answers, nil }, abort: func() {
-		_ = body.Close()
-		_ = answers.Close()
-	}}, in, o)
-	<-ended
-	return next, err
-}
-
 // lineConn carries lines to where they are accepted, and answers back.
 type lineConn struct {
 	w       io.WriteCloser // Close says that no more lines come
-	answers func() (io.Reader, error)
+	answers func() (io.ReadCloser, error)
 	abort   func() // ends both directions at once
 
 	mu    sync.Mutex
@@ -226,6 +205,7 @@ func (a *answered) read(conn *lineConn) error {
 	if err != nil {
 		return err
 	}
+	defer from.Close()
 	in := newLineReader(from, 4<<20)
 	for {
 		text, tooLong, err := in.next()

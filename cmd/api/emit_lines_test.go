@@ -16,7 +16,6 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/store"
-	"evrun/tasks"
 )
 
 // numbered makes lines whose ids are their numbers.
@@ -65,12 +64,9 @@ func emitLines(t *testing.T, run func(t *testing.T, d *daemon, emit func(context
 		d := serve(t)
 		run(t, d, d.EmitLines)
 	})
-	t.Run("store", func(t *testing.T) {
+	t.Run("in process", func(t *testing.T) {
 		d := serve(t)
-		em := tasks.NewEmitter(d.store, 1000)
-		run(t, d, func(ctx context.Context, in io.Reader, o api.LinesOptions) (int, error) {
-			return api.EmitLinesTo(ctx, em, in, o)
-		})
+		run(t, d, d.inProcess().EmitLines)
 	})
 }
 

@@ -1,10 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 
@@ -28,22 +25,11 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, s.o.Explain(e))
 }
 
-// Explain asks what the daemon's wiring would do about an event.
+// Explain asks what the wiring would do about an event.
 func (c *Client) Explain(ctx context.Context, e *events.Event) (explain.Report, error) {
-	var report explain.Report
-	body, err := e.MarshalJSON()
+	send, err := eventBody(e)
 	if err != nil {
-		return report, err
+		return explain.Report{}, err
 	}
-	res, err := c.do(ctx, http.MethodPost, "/v1/explain", "application/cloudevents+json", bytes.NewReader(body))
-	if err != nil {
-		return report, err
-	}
-	defer res.Body.Close()
-	dec := json.NewDecoder(res.Body)
-	dec.UseNumber() // whole numbers stay exact
-	if err := dec.Decode(&report); err != nil {
-		return report, fmt.Errorf("the daemon's answer: %w", err)
-	}
-	return report, nil
+	return request[explain.Report](ctx, c, http.MethodPost, "/v1/explain", send)
 }

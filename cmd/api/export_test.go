@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Buffered is how many bytes the server holds for streams.
 func (s *Server) Buffered() int { return s.pages.buffered() + s.runs.buffered() }
@@ -19,3 +22,6 @@ func (s *Server) Writing() int {
 func (s *Server) LimitWriting(bytes int, slow time.Duration) {
 	s.pages.limit, s.pages.slow = bytes, slow
 }
+
+// Transport is the transport of [Server.InProcess] for another handler.
+func Transport(h http.Handler) http.RoundTripper { return inProcess{h} }

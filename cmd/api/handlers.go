@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 
@@ -28,7 +26,7 @@ type Forgotten struct {
 }
 
 func (s *Server) listHandlers(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.o.Runner.HandlerStatuses(r.Context())
+	list, err := s.o.Handlers.HandlerStatuses(r.Context())
 	if err != nil {
 		return err
 	}
@@ -36,27 +34,32 @@ func (s *Server) listHandlers(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) getHandler(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.o.Runner.HandlerStatuses(r.Context())
+	list, err := s.o.Handlers.HandlerStatuses(r.Context())
 	if err != nil {
 		return err
 	}
 	name := r.PathValue("name")
 	i := slices.IndexFunc(list, func(h tasks.HandlerStatus) bool { return h.Name == name })
 	if i < 0 {
-		return noHandler(name)
+		return noHandler(name, list)
 	}
 	return writeJSON(w, http.StatusOK, list[i])
 }
 
-func noHandler(name string) error {
-	return problem(http.StatusNotFound, "there is no handler "+strconv.Quote(name))
+func noHandler(name string, known []tasks.HandlerStatus) error {
+	names := make([]string, len(known))
+	for i, h := range known {
+		names[i] = h.Name
+	}
+	return unknown("handler", name, names)
 }
 
 // aboutHandler says which handler an error is about.
-func aboutHandler(name string, err error) error {
+func (s *Server) aboutHandler(ctx context.Context, name string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return noHandler(name)
+		list, _ := s.o.Handlers.HandlerStatuses(ctx) // only for the hint
+		return noHandler(name, list)
 	case errors.Is(err, store.ErrActive):
 		return problem(http.StatusConflict, "handler "+strconv.Quote(name)+" is in the wiring file: remove it from there first")
 	case errors.Is(err, tasks.ErrLeaving), errors.Is(err, tasks.ErrHasLeft):
@@ -71,51 +74,43 @@ func (s *Server) resumeHandler(w http.ResponseWriter, r *http.Request) error {
 	if from != "" && from != "mark" && from != "now" {
 		return problem(http.StatusBadRequest, "from: mark or now")
 	}
-	done, err := s.o.Runner.Resume(context.WithoutCancel(r.Context()), name, from == "now")
+	done, err := s.o.Handlers.Resume(context.WithoutCancel(r.Context()), name, from == "now")
 	if err != nil {
-		return aboutHandler(name, err)
+		return s.aboutHandler(r.Context(), name, err)
 	}
 	return writeJSON(w, http.StatusOK, Resumed{Name: name, Resumed: done.Done, Skipped: done})
 }
 
 func (s *Server) forgetHandler(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
-	done, err := s.o.Runner.Forget(context.WithoutCancel(r.Context()), name)
+	done, err := s.o.Handlers.Forget(context.WithoutCancel(r.Context()), name)
 	if err != nil {
-		return aboutHandler(name, err)
+		return s.aboutHandler(r.Context(), name, err)
 	}
 	return writeJSON(w, http.StatusOK, Forgotten{Name: name, Forgotten: true, Skipped: done})
 }
 
 // Handlers lists the handlers that are wired, and those that have left.
 func (c *Client) Handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
-	var list struct{ Handlers []tasks.HandlerStatus }
-	err := c.into(ctx, http.MethodGet, "/v1/handlers", &list)
+	list, err := request[struct{ Handlers []tasks.HandlerStatus }](ctx, c, http.MethodGet, "/v1/handlers", body{})
 	return list.Handlers, err
 }
 
+// Handler gives one handler. A *[Problem] says that there is none (404).
+func (c *Client) Handler(ctx context.Context, name string) (tasks.HandlerStatus, error) {
+	return request[tasks.HandlerStatus](ctx, c, http.MethodGet, "/v1/handlers/"+segment(name), body{})
+}
+
 // ResumeHandler lets a paused handler go on; fromNow leaves out what waits.
-func (c *Client) ResumeHandler(ctx context.Context, name string, fromNow bool) (done Resumed, err error) {
-	path := "/v1/handlers/" + url.PathEscape(name) + "/resume"
+func (c *Client) ResumeHandler(ctx context.Context, name string, fromNow bool) (Resumed, error) {
+	path := "/v1/handlers/" + segment(name) + "/resume"
 	if fromNow {
 		path += "?from=now"
 	}
-	err = c.into(ctx, http.MethodPost, path, &done)
-	return done, err
+	return request[Resumed](ctx, c, http.MethodPost, path, body{})
 }
 
 // ForgetHandler deletes the mark of a handler that has left, and drops its runs.
-func (c *Client) ForgetHandler(ctx context.Context, name string) (done Forgotten, err error) {
-	err = c.into(ctx, http.MethodPost, "/v1/handlers/"+url.PathEscape(name)+"/forget", &done)
-	return done, err
-}
-
-// into sends a request without a body, and decodes the answer.
-func (c *Client) into(ctx context.Context, method, path string, answer any) error {
-	res, err := c.do(ctx, method, path, "", nil)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	return json.NewDecoder(res.Body).Decode(answer)
+func (c *Client) ForgetHandler(ctx context.Context, name string) (Forgotten, error) {
+	return request[Forgotten](ctx, c, http.MethodPost, "/v1/handlers/"+segment(name)+"/forget", body{})
 }

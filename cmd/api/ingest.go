@@ -89,6 +89,9 @@ func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, limit int64)
 // publish has events accepted and answers with their receipts; one that is waited for, with what follows from it too.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(context.Context, []*events.Event) ([]store.Receipt, error),
 	evs []*events.Event, batch bool, wait time.Duration) error {
+	if wait > 0 && s.o.Daemon == nil {
+		return errNeedsDaemon
+	}
 	if wait > 0 {
 		release, err := s.streams.take()
 		if err != nil {
@@ -96,7 +99,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 		}
 		defer release()
 		// Whoever listens before the event is accepted is told of all its runs.
-		listening := s.o.Commits.Subscribe(64)
+		listening := s.o.Daemon.Commits.Subscribe(64)
 		defer listening.Unsubscribe()
 	}
 	receipts, err := accept(r.Context(), evs)
@@ -179,7 +182,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 		case <-ctx.Done():
 		}
 	}()
-	chain, err := s.o.Runner.Follow(ctx, e, s.o.Commits, func(l tasks.Link) error {
+	chain, err := s.o.Daemon.Runner.Follow(ctx, e, s.o.Daemon.Commits, func(l tasks.Link) error {
 		if l.Run != nil {
 			return line("run", RunOf(*l.Run))
 		}

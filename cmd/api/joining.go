@@ -33,7 +33,10 @@ func (s *Server) cause(r *http.Request) (*events.Event, error) {
 	if token == "" {
 		return nil, nil
 	}
-	cause, ok := s.o.Runner.Attempt(token)
+	if s.o.Daemon == nil {
+		return nil, errRunEnded
+	}
+	cause, ok := s.o.Daemon.Runner.Attempt(token)
 	if !ok && r.Header.Get(RunLeftHeader) == "" {
 		return nil, errRunEnded
 	}

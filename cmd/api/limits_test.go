@@ -77,7 +77,8 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 func bubble(t *testing.T, test func(*testing.T, *journal, *piped)) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}
-		s := NewServer(Options{Store: j, Emitter: tasks.NewEmitter(j, 1000), Log: quiet(), MaxData: 1000, Bus: events.NewBus(), Commits: events.NewFeed[store.Commit]()})
+		s := NewServer(Options{Store: j, Emitter: tasks.NewEmitter(j, 1000), Log: quiet(), MaxData: 1000,
+			Daemon: &Daemon{Bus: events.NewBus(), Commits: events.NewFeed[store.Commit]()}})
 		l := &piped{conns: make(chan net.Conn), closed: make(chan struct{})}
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = s.Serve(l) })

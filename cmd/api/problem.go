@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
 
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/fault"
 	"evrun/tasks/schema"
 )
 
@@ -25,7 +27,12 @@ type Problem struct {
 	More       int                `json:"more_violations,omitempty"`
 	// Faults are what is wrong with a wiring file, as evrun validate -o json prints them.
 	Faults json.RawMessage `json:"faults,omitempty"`
+
+	cause error // known in the process where it happened
 }
+
+// Unwrap gives the error that became this problem, if it happened in this process.
+func (p *Problem) Unwrap() error { return p.cause }
 
 // Error gives detail and violations in one line.
 func (p *Problem) Error() string {
@@ -43,8 +50,22 @@ func problem(status int, detail string) *Problem {
 	return &Problem{Status: status, Title: http.StatusText(status), Detail: detail}
 }
 
+// unknown is the problem of a name that nothing of its kind has.
+func unknown(kind, name string, known []string) error {
+	detail := "there is no " + kind + " " + strconv.Quote(name)
+	if hint := fault.DidYouMean(name, known); hint != "" {
+		detail += "; " + hint
+	}
+	return problem(http.StatusNotFound, detail)
+}
+
 // problemOf is the one table from errors to statuses.
 func problemOf(err error) *Problem {
+	because := func(status int) *Problem {
+		p := problem(status, err.Error())
+		p.cause = err
+		return p
+	}
 	var p *Problem
 	var refused *tasks.RefusedError
 	var tooLarge *http.MaxBytesError
@@ -52,30 +73,39 @@ func problemOf(err error) *Problem {
 	switch {
 	case errors.As(err, &p):
 		return p
-	case errors.As(err, &refused) && refused.TooLarge, errors.As(err, &tooLarge):
-		return problem(http.StatusRequestEntityTooLarge, err.Error())
 	case errors.As(err, &refused):
-		p := problem(http.StatusBadRequest, refused.Msg)
-		if len(refused.Violations) > 0 {
-			p = problem(http.StatusUnprocessableEntity, refused.Msg)
-		}
-		p.Event, p.Violations, p.More = refused.Event, refused.Violations, refused.More
-		return p
+		return refusal(refused, err)
+	case errors.As(err, &tooLarge):
+		return because(http.StatusRequestEntityTooLarge)
 	case errors.Is(err, tasks.ErrStopping):
 		return errDraining
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return problem(http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTimeout))
 	case errors.As(err, &notDead):
-		return problem(http.StatusConflict, err.Error())
+		return because(http.StatusConflict)
 	case errors.Is(err, store.ErrNotFound):
-		return problem(http.StatusNotFound, err.Error())
+		return because(http.StatusNotFound)
 	case errors.Is(err, store.ErrFull):
-		return problem(http.StatusInsufficientStorage, err.Error())
+		return because(http.StatusInsufficientStorage)
 	case errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBroken):
-		return problem(http.StatusServiceUnavailable, err.Error())
+		return because(http.StatusServiceUnavailable)
 	default:
-		return problem(http.StatusInternalServerError, err.Error())
+		return because(http.StatusInternalServerError)
 	}
+}
+
+// refusal is the problem of an event that was refused.
+func refusal(refused *tasks.RefusedError, err error) *Problem {
+	status, detail := http.StatusBadRequest, refused.Msg
+	switch {
+	case refused.TooLarge:
+		status, detail = http.StatusRequestEntityTooLarge, err.Error()
+	case len(refused.Violations) > 0:
+		status = http.StatusUnprocessableEntity
+	}
+	p := problem(status, detail)
+	p.Event, p.Violations, p.More, p.cause = refused.Event, refused.Violations, refused.More, err
+	return p
 }
 
 func (p *Problem) write(w http.ResponseWriter) {
@@ -83,6 +113,9 @@ func (p *Problem) write(w http.ResponseWriter) {
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Connection", "close") // the answer waits for no body, and the connection soon gives up its place
+	}
+	if a, ok := w.(*answer); ok {
+		a.start(p.Status, p)
 	}
 	w.WriteHeader(p.Status)
 	_ = events.WriteJSON(w, p) // the client is gone, or it has it

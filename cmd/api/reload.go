@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -31,7 +30,7 @@ func (r *Reloaded) None() bool {
 
 // reload has the daemon read its wiring file again. One that is wrong is answered with 422, and changes nothing.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
-	done, err := s.o.Reload(context.WithoutCancel(r.Context())) // half a reload helps nobody
+	done, err := s.o.Daemon.Reload(context.WithoutCancel(r.Context())) // half a reload helps nobody
 	if err != nil {
 		return err
 	}
@@ -40,11 +39,5 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 
 // Reload has the daemon read its wiring file again. One that is wrong is a *[Problem] with status 422 and its faults.
 func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
-	var done Reloaded
-	res, err := c.do(ctx, http.MethodPost, "/v1/reload", "", nil)
-	if err != nil {
-		return done, err
-	}
-	defer res.Body.Close()
-	return done, json.NewDecoder(res.Body).Decode(&done)
+	return request[Reloaded](ctx, c, http.MethodPost, "/v1/reload", body{})
 }

@@ -13,7 +13,7 @@ import (
 // or a list with commas).
 
 func (s *Server) deadRuns() tasks.DeadRuns {
-	return tasks.DeadRuns{Store: s.o.Store, Retry: s.o.Runner.Retry}
+	return tasks.DeadRuns{Store: s.o.Store, Retry: s.o.Handlers.Retry}
 }
 
 // selection reads which runs are meant; some says that anything narrows it down.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -88,7 +87,7 @@ func (s *Server) listSchedules(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	states, err := s.o.Scheduler.States(r.Context())
+	states, err := s.o.Schedules.States(r.Context())
 	if err != nil {
 		return err
 	}
@@ -100,9 +99,9 @@ func (s *Server) getSchedule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	st, err := s.o.Scheduler.State(r.Context(), r.PathValue("name"))
+	st, err := s.o.Schedules.State(r.Context(), r.PathValue("name"))
 	if err != nil {
-		return unscheduled(r, err)
+		return s.aboutSchedule(r, err)
 	}
 	return writeJSON(w, http.StatusOK, ScheduleOf(st, n))
 }
@@ -117,11 +116,16 @@ func upcoming(r *http.Request, usual int) (int, error) {
 	return int(min(n, MaxUpcoming)), err
 }
 
-// unscheduled says which schedule an error is about.
-func unscheduled(r *http.Request, err error) error {
+// aboutSchedule says which schedule an error is about.
+func (s *Server) aboutSchedule(r *http.Request, err error) error {
 	switch name := r.PathValue("name"); {
 	case errors.Is(err, schedule.ErrUnknown):
-		return problem(http.StatusNotFound, "there is no schedule "+strconv.Quote(name))
+		states, _ := s.o.Schedules.States(r.Context()) // only for the hint
+		names := make([]string, len(states))
+		for i, st := range states {
+			names[i] = st.Name
+		}
+		return unknown("schedule", name, names)
 	case errors.Is(err, schedule.ErrPausedByFile):
 		return problem(http.StatusConflict, "schedule "+name+": "+err.Error())
 	default:
@@ -137,19 +141,20 @@ type Paused struct {
 }
 
 func (s *Server) pauseSchedule(w http.ResponseWriter, r *http.Request) error {
-	changed, err := s.o.Scheduler.Pause(r.Context(), r.PathValue("name"))
-	if err != nil {
-		return unscheduled(r, err)
-	}
-	return writeJSON(w, http.StatusOK, Paused{Name: r.PathValue("name"), Paused: true, Changed: changed})
+	return s.setPaused(w, r, true, s.o.Schedules.Pause)
 }
 
 func (s *Server) resumeSchedule(w http.ResponseWriter, r *http.Request) error {
-	changed, err := s.o.Scheduler.Resume(r.Context(), r.PathValue("name"))
+	return s.setPaused(w, r, false, s.o.Schedules.Resume)
+}
+
+func (s *Server) setPaused(w http.ResponseWriter, r *http.Request, paused bool, set func(context.Context, string) (bool, error)) error {
+	name := r.PathValue("name")
+	changed, err := set(r.Context(), name)
 	if err != nil {
-		return unscheduled(r, err)
+		return s.aboutSchedule(r, err)
 	}
-	return writeJSON(w, http.StatusOK, Paused{Name: r.PathValue("name"), Changed: changed})
+	return writeJSON(w, http.StatusOK, Paused{Name: name, Paused: paused, Changed: changed})
 }
 
 // fireSchedule publishes an extra event of a schedule. It is answered as POST /v1/events answers one event.
@@ -163,9 +168,9 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.o.Scheduler.Manual(r.Context(), r.PathValue("name"))
+	e, err := s.o.Schedules.Manual(r.Context(), r.PathValue("name"))
 	if err != nil {
-		return unscheduled(r, err)
+		return s.aboutSchedule(r, err)
 	}
 	if cause != nil {
 		if err := s.o.Emitter.Join(e, cause); err != nil {
@@ -177,43 +182,31 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 
 // Schedules lists the schedules, each with its next n slots.
 func (c *Client) Schedules(ctx context.Context, n int) ([]Schedule, error) {
-	var list struct{ Schedules []Schedule }
-	res, err := c.do(ctx, http.MethodGet, "/v1/schedules?next="+strconv.Itoa(n), "", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	return list.Schedules, json.NewDecoder(res.Body).Decode(&list)
+	list, err := request[struct{ Schedules []Schedule }](ctx, c, http.MethodGet, "/v1/schedules?next="+strconv.Itoa(n), body{})
+	return list.Schedules, err
+}
+
+// Schedule gives one schedule with its next n slots. A *[Problem] says that there is none (404).
+func (c *Client) Schedule(ctx context.Context, name string, n int) (Schedule, error) {
+	return request[Schedule](ctx, c, http.MethodGet, "/v1/schedules/"+segment(name)+"?next="+strconv.Itoa(n), body{})
 }
 
 // SetPaused pauses or resumes a schedule.
 func (c *Client) SetPaused(ctx context.Context, name string, paused bool) (Paused, error) {
-	action := "resume"
+	action := "/resume"
 	if paused {
-		action = "pause"
+		action = "/pause"
 	}
-	var p Paused
-	res, err := c.do(ctx, http.MethodPost, "/v1/schedules/"+url.PathEscape(name)+"/"+action, "", nil)
-	if err != nil {
-		return p, err
-	}
-	defer res.Body.Close()
-	return p, json.NewDecoder(res.Body).Decode(&p)
+	return request[Paused](ctx, c, http.MethodPost, "/v1/schedules/"+segment(name)+action, body{})
 }
 
 // Fire publishes an extra event of a schedule.
 func (c *Client) Fire(ctx context.Context, name string) (Receipt, error) {
-	var rc Receipt
-	res, err := c.do(ctx, http.MethodPost, "/v1/schedules/"+url.PathEscape(name)+"/fire", "", nil)
-	if err != nil {
-		return rc, err
-	}
-	defer res.Body.Close()
-	return rc, json.NewDecoder(res.Body).Decode(&rc)
+	return request[Receipt](ctx, c, http.MethodPost, "/v1/schedules/"+segment(name)+"/fire", body{})
 }
 
 // FireWait publishes an extra event of a schedule and follows what it causes, as [Client.EmitWait] does.
 func (c *Client) FireWait(ctx context.Context, name string, wait time.Duration, accepted func(Receipt) error,
 	each func(kind string, body json.RawMessage) error) (End, error) {
-	return c.follow(ctx, "/v1/schedules/"+url.PathEscape(name)+"/fire", "", nil, wait, accepted, each)
+	return c.follow(ctx, "/v1/schedules/"+segment(name)+"/fire", body{}, wait, accepted, each)
 }

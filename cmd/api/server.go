@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -16,23 +15,18 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/explain"
-	"evrun/tasks/schedule"
 )
 
-// Options are what a Server is made of.
+// Options are the parts of a Server.
 type Options struct {
-	Store     store.Store
+	Store     store.Store // nil: only what needs no store is answered
 	Emitter   *tasks.Emitter
-	Runner    *tasks.Runner
-	Scheduler *schedule.Scheduler
-	Bus       *events.Bus
-	Commits   *events.Feed[store.Commit]
+	Handlers  Handlers
+	Schedules Schedules
+	Explain   func(*events.Event) explain.Report // what the wiring would do about an event
 	Log       *slog.Logger
-	MaxData   int // largest data of an event, in bytes
-	Status    func(context.Context) (Status, error)
-	Reload    func(context.Context) (Reloaded, error) // reads the wiring file again
-	Explain   func(*events.Event) explain.Report      // what the wiring would do about an event
-	Metrics   http.Handler                            // answers GET /metrics
+	MaxData   int     // largest data of an event, in bytes
+	Daemon    *Daemon // nil: the server answers in process, see [Server.InProcess]
 
 	// The rest may be left out.
 
@@ -40,9 +34,10 @@ type Options struct {
 	MaxStreams     int // at the same time, with the answers that follow an event, and as many bodies of NDJSON; those beyond are answered 429. Default 200
 }
 
-// Server answers the HTTP API.
+// Server answers the HTTP API: for a daemon, or in process.
 type Server struct {
 	o        Options
+	handler  http.Handler
 	http     *http.Server
 	draining atomic.Bool
 	closing  chan struct{}
@@ -51,25 +46,60 @@ type Server struct {
 	streams     places
 	lines       places // bodies of NDJSON
 	batches     places
-	pages       *pages
-	runs        *runFeed
+	pages       *pages   // of a daemon
+	runs        *runFeed // of a daemon
 }
+
+// route answers requests; its error becomes a [Problem].
+type route func(http.ResponseWriter, *http.Request) error
 
 // NewServer makes a server; Serve starts it.
 func NewServer(o Options) *Server {
 	o.MaxConnections, o.MaxStreams = cmp.Or(o.MaxConnections, defaultConnections), cmp.Or(o.MaxStreams, defaultStreams)
 	s := &Server{
-		o: o, closing: make(chan struct{}), pages: newPages(o.Store), runs: newRunFeed(o.Commits),
+		o: o, closing: make(chan struct{}),
 		streams: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: o.MaxStreams},
 		batches: places{what: "large batches", limit: largeBatches},
 	}
+	if o.Daemon != nil {
+		s.pages, s.runs = newPages(o.Store), newRunFeed(o.Daemon.Commits)
+	}
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
+	handle := func(pattern string, h route) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := h(w, r); err != nil {
+				s.answer(w, r, err)
+			}
+		})
+	}
+	for pattern, h := range s.routes() {
+		handle(pattern, h)
+	}
+	for pattern, h := range s.daemonRoutes() {
+		if o.Daemon == nil {
+			h = func(http.ResponseWriter, *http.Request) error { return errNeedsDaemon }
+		}
+		handle(pattern, h)
+	}
+	s.handler = routed(mux)
+	s.http = &http.Server{
+		Handler:           s.patient(s.handler),
+		ConnContext:       markBeyond,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// routes are those that need an opened store at most.
+func (s *Server) routes() map[string]route {
+	return map[string]route{
 		"POST /v1/events":                  s.postEvents,
 		"GET /v1/events":                   s.listEvents,
 		"GET /v1/events/{id}":              s.getEvent,
 		"POST /v1/explain":                 s.explain,
-		"GET /v1/stream":                   s.stream,
 		"GET /v1/runs":                     s.listRuns,
 		"GET /v1/runs/{id}":                s.getRun,
 		"POST /v1/runs/{id}/retry":         s.retryRun,
@@ -87,27 +117,19 @@ func NewServer(o Options) *Server {
 		"POST /v1/handlers/{name}/forget":  s.forgetHandler,
 		"GET /v1/users":                    s.listUsers,
 		"GET /v1/users/{key}":              s.getUser,
-		"GET /v1/status":                   s.status,
-		"POST /v1/reload":                  s.reload,
-		"GET /metrics":                     s.metrics,
 		"GET /healthz":                     s.healthy,
-		"GET /readyz":                      s.readiness,
-	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				s.answer(w, r, err)
-			}
-		})
 	}
-	s.http = &http.Server{
-		Handler:           s.patient(routed(mux)),
-		ConnContext:       markBeyond,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+}
+
+// daemonRoutes are those that only a daemon can answer.
+func (s *Server) daemonRoutes() map[string]route {
+	return map[string]route{
+		"GET /v1/stream":  s.stream,
+		"GET /v1/status":  s.status,
+		"POST /v1/reload": s.reload,
+		"GET /metrics":    s.metrics,
+		"GET /readyz":     s.readiness,
 	}
-	return s
 }
 
 // Serve answers requests on l until Close.
@@ -128,7 +150,9 @@ func (s *Server) Close(ctx context.Context) error {
 	if err != nil {
 		err = s.http.Close()
 	}
-	s.runs.pump.Wait()
+	if s.runs != nil {
+		s.runs.pump.Wait()
+	}
 	return err
 }
 
@@ -148,7 +172,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 }
 
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
-	s.o.Metrics.ServeHTTP(w, r)
+	s.o.Daemon.Metrics.ServeHTTP(w, r)
 	return nil
 }
 
@@ -162,7 +186,7 @@ const readyWithin = 2 * time.Second
 // readiness says whether events are accepted: it asks the writer, in whose queue an event would wait.
 func (s *Server) readiness(w http.ResponseWriter, r *http.Request) error {
 	select {
-	case <-s.o.Runner.Ready():
+	case <-s.o.Daemon.Runner.Ready():
 	default:
 		return problem(http.StatusServiceUnavailable, "starting")
 	}
@@ -180,144 +204,3 @@ func (s *Server) readiness(w http.ResponseWriter, r *http.Request) error {
 }
 
 var errDraining = problem(http.StatusServiceUnavailable, "evrun is stopping: try again when it is back")
-
-func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
-	q, err := eventQuery(r)
-	if err != nil {
-		return err
-	}
-	evs, err := s.o.Store.Events(r.Context(), q)
-	if err != nil {
-		return err
-	}
-	return writeList(w, "events", evs)
-}
-
-func writeList[T any](w http.ResponseWriter, name string, items []T) error {
-	if items == nil {
-		items = []T{}
-	}
-	return writeJSON(w, http.StatusOK, map[string]any{name: items})
-}
-
-// getEvent answers with the event that has an id, of ?source=, or else of the source that used the id last.
-func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.findEvent(r.Context(), r.PathValue("id"), r.URL.Query().Get("source"))
-	if err != nil {
-		return err
-	}
-	text, err := e.AppendJSON(nil)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/cloudevents+json")
-	_, err = w.Write(append(text, '\n'))
-	return err
-}
-
-func (s *Server) findEvent(ctx context.Context, id, source string) (*events.Event, error) {
-	if source == "" {
-		return s.o.Store.Event(ctx, id)
-	}
-	found, err := s.o.Store.Events(ctx, store.EventQuery{ID: id, Source: source, Limit: 1})
-	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("event %q of the source %q: %w", id, source, store.ErrNotFound)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return found[0], nil
-}
-
-func (s *Server) listUsers(w http.ResponseWriter, r *http.Request) error {
-	v := values{r.URL.Query()}
-	after, err := v.number("after")
-	if err != nil {
-		return err
-	}
-	limit, err := v.limit()
-	if err != nil {
-		return err
-	}
-	users, err := s.o.Store.ListUsers(r.Context(), after, limit)
-	if err != nil {
-		return err
-	}
-	shaped := make([]User, len(users))
-	for i, u := range users {
-		shaped[i] = UserOf(u)
-	}
-	return writeList(w, "users", shaped)
-}
-
-func (s *Server) getUser(w http.ResponseWriter, r *http.Request) error {
-	u, err := s.o.Store.User(r.Context(), r.PathValue("key"))
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, UserOf(u))
-}
-
-// values reads query parameters.
-type values struct{ v map[string][]string }
-
-func (v values) Get(name string) string {
-	if len(v.v[name]) == 0 {
-		return ""
-	}
-	return v.v[name][0]
-}
-
-func (v values) number(name string) (int64, error) {
-	text := v.Get(name)
-	if text == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		return 0, problem(http.StatusBadRequest, name+": a whole number, not "+strconv.Quote(text))
-	}
-	return n, nil
-}
-
-// limit is the page's size: 1,000 at most, 100 where it isn't given.
-func (v values) limit() (int, error) {
-	n, err := v.number("limit")
-	if n == 0 {
-		n = 100
-	}
-	return int(min(n, 1000)), err
-}
-
-// eventQuery reads what list and stream have in common: type (patterns), after, before, chain (the seq of
-// its first event), since (RFC 3339), last, limit.
-func eventQuery(r *http.Request) (q store.EventQuery, err error) {
-	v := values{r.URL.Query()}
-	for _, text := range v.v["type"] {
-		p, err := tasks.ParsePattern(text)
-		if err != nil {
-			return q, problem(http.StatusBadRequest, "type: "+err.Error())
-		}
-		q.Patterns = append(q.Patterns, p)
-	}
-	if q.After, err = v.number("after"); err != nil {
-		return q, err
-	}
-	if q.Before, err = v.number("before"); err != nil {
-		return q, err
-	}
-	if q.Limit, err = v.limit(); err != nil {
-		return q, err
-	}
-	q.Last = v.Get("last") == "1" || v.Get("last") == "true"
-	if q.Chain, err = v.number("chain"); err != nil {
-		return q, err
-	}
-	if text := v.Get("since"); text != "" {
-		var ok bool
-		if q.Since, ok = events.ParseTime(text); !ok {
-			return q, problem(http.StatusBadRequest, "since: an RFC 3339 time, not "+strconv.Quote(text))
-		}
-	}
-	return q, nil
-}

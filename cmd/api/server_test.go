@@ -104,8 +104,9 @@ func serveWith(t *testing.T, options func(*api.Options), handlers ...*tasks.Hand
 		},
 	})
 	d.runner = parts.Runner
-	o := api.Options{Store: d.store, Emitter: parts.Emitter, Runner: parts.Runner, Bus: parts.Bus, Commits: parts.Commits, Log: slog.New(slog.DiscardHandler), MaxData: 1000,
-		Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }}
+	o := api.Options{Store: d.store, Emitter: parts.Emitter, Handlers: parts.Runner, Log: slog.New(slog.DiscardHandler), MaxData: 1000,
+		Daemon: &api.Daemon{Runner: parts.Runner, Bus: parts.Bus, Commits: parts.Commits,
+			Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }}}
 	options(&o)
 	d.server = api.NewServer(o)
 	// The path of a socket is short; that of a test's own directory may not be.

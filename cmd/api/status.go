@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -37,20 +36,14 @@ type WAL struct {
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
-	status, err := s.o.Status(r.Context())
+	status, err := s.o.Daemon.Status(r.Context())
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, status)
 }
 
-// Status asks how the daemon gets on.
+// Status asks for the daemon's status.
 func (c *Client) Status(ctx context.Context) (Status, error) {
-	var status Status
-	res, err := c.do(ctx, http.MethodGet, "/v1/status", "", nil)
-	if err != nil {
-		return status, err
-	}
-	defer res.Body.Close()
-	return status, json.NewDecoder(res.Body).Decode(&status)
+	return request[Status](ctx, c, http.MethodGet, "/v1/status", body{})
 }

@@ -120,7 +120,7 @@ type stream struct {
 
 // look gives the next page to be sent; nil: there is none now.
 func (st *stream) look(ctx context.Context) (*streamPage, error) {
-	head := st.s.o.Bus.Head()
+	head := st.s.o.Daemon.Bus.Head()
 	page, err := st.s.pages.next(ctx, st.patterns, pageKey{st.key, st.after})
 	if err == nil && page == nil {
 		st.after = max(st.after, head) // what was committed before the look did not match
@@ -182,7 +182,7 @@ func (st *stream) events(ctx context.Context) error {
 			unsubscribe()
 			continue
 		case sub == nil: // what is committed before the subscription is found by another look
-			sub = st.s.o.Bus.Subscribe(1, st.patterns...)
+			sub = st.s.o.Daemon.Bus.Subscribe(1, st.patterns...)
 			continue
 		}
 		select {

@@ -103,8 +103,9 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	})
 	d.reloader = newReloader(d)
 	d.server = api.NewServer(api.Options{
-		Store: d.store, Emitter: d.emitter, Runner: d.runner, Scheduler: d.scheduler, Bus: d.bus, Commits: d.commits, Log: d.log,
-		MaxData: cfg.Settings.Server.MaxEvent, Status: d.status, Reload: d.reloader.reload, Explain: d.explain, Metrics: metrics.handler(),
+		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Log: d.log,
+		MaxData: cfg.Settings.Server.MaxEvent,
+		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.reload, Metrics: metrics.handler()},
 	})
 	return d, nil
 }

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"evrun/events"
+)
+
+// ErrBroke: the daemon ended its answer before it was complete. An event that was acknowledged stays so.
+var ErrBroke = errors.New("the daemon stopped before everything was done")
+
+// EmitWait publishes one event and follows what it causes for at most wait. accepted is called with the receipt, each
+// with every event and run, as JSON. After the receipt, the error can be [ErrBroke].
+func (c *Client) EmitWait(ctx context.Context, e *events.Event, wait time.Duration, accepted func(Receipt) error,
+	each func(kind string, body json.RawMessage) error) (End, error) {
+	send, err := eventBody(e)
+	if err != nil {
+		return End{}, err
+	}
+	return c.follow(ctx, "/v1/events", send, wait, accepted, each)
+}
+
+// follow posts what publishes one event, and follows what that causes.
+func (c *Client) follow(ctx context.Context, path string, send body, wait time.Duration, accepted func(Receipt) error,
+	each func(kind string, body json.RawMessage) error) (end End, err error) {
+	res, err := c.do(ctx, http.MethodPost, path+"?wait="+url.QueryEscape(wait.String()), send)
+	if err != nil {
+		return end, err
+	}
+	defer res.Body.Close()
+	for dec := json.NewDecoder(res.Body); ; {
+		var line map[string]json.RawMessage
+		if err := dec.Decode(&line); err != nil {
+			if ctx.Err() != nil {
+				return end, ctx.Err()
+			}
+			return end, ErrBroke
+		}
+		for kind, body := range line {
+			switch kind {
+			case "receipt":
+				var rc Receipt
+				if err := events.DecodeJSON(body, &rc); err != nil {
+					return end, err
+				}
+				if err := accepted(rc); err != nil || rc.Duplicate {
+					return End{Matched: true}, err
+				}
+			case "end":
+				return end, events.DecodeJSON(body, &end)
+			default:
+				if err := each(kind, body); err != nil {
+					return end, err
+				}
+			}
+		}
+	}
+}
+
+// StreamQuery says what to stream, and from where: after a sequence if Resume, else as Last and Since say.
+type StreamQuery struct {
+	Patterns []string
+	Runs     bool
+	Resume   bool
+	After    int64
+	Last     int // the last so many, first
+	Since    time.Time
+}
+
+// Stream follows the daemon's events, and runs, until the connection ends; each gets the kind and its JSON: "event", "run",
+// "gap", and "head", which has the seq from which on the stream can be resumed, and comes before all others. ready is called once the daemon has answered.
+func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func() error, each func(kind string, body []byte) error) error {
+	v := url.Values{"type": q.Patterns}
+	var header []string
+	if q.Runs {
+		v.Set("runs", "1")
+	}
+	switch {
+	case q.Resume:
+		header = []string{"Last-Event-ID", strconv.FormatInt(q.After, 10)}
+	case !q.Since.IsZero():
+		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
+	case q.Last > 0:
+		v.Set("last", "1")
+		v.Set("limit", strconv.Itoa(q.Last))
+	}
+	res, err := c.do(ctx, http.MethodGet, "/v1/stream?"+v.Encode(), body{}, header...)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if err := ready(); err != nil {
+		return err
+	}
+	in := bufio.NewReaderSize(res.Body, 64<<10)
+	kind := ""
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("%w (%w)", ErrBroke, err)
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if name, ok := strings.CutPrefix(line, "event: "); ok {
+			kind = name
+		} else if data, ok := strings.CutPrefix(line, "data: "); ok {
+			if err := each(kind, []byte(data)); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+)
+
+// openLines begins a POST of NDJSON whose answers are read while it is sent.
+func (c *Client) openLines(ctx context.Context, d LineDefaults) (*lineConn, error) {
+	path := "/v1/events?" + url.Values{"source": {d.Source}, "id": {d.ID}, "line": {strconv.Itoa(max(d.First, 1))}}.Encode()
+	if c.dial == nil {
+		return c.pipeLines(ctx, path), nil
+	}
+	return c.dialLines(ctx, path)
+}
+
+const lineType = "application/x-ndjson"
+
+// dialLines sends lines over a connection of their own, since [http.Transport] discards the answers that have arrived when
+// the rest can't be sent.
+func (c *Client) dialLines(ctx context.Context, path string) (*lineConn, error) {
+	conn, err := c.dial(ctx)
+	if nobody(err) {
+		return nil, ErrNoDaemon
+	}
+	if err != nil {
+		return nil, err
+	}
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: evrun\r\n", path)
+	header := http.Header{"Content-Type": {lineType}, "Transfer-Encoding": {"chunked"}, "Connection": {"close"}}
+	c.joining(header)
+	_ = header.Write(&head) // a buffer takes all
+	head.WriteString("\r\n")
+	if _, err := conn.Write(head.Bytes()); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return &lineConn{
+		w:     &chunkedBody{conn: conn, w: httputil.NewChunkedWriter(conn)},
+		abort: func() { _ = conn.Close() },
+		answers: func() (io.ReadCloser, error) {
+			res, err := http.ReadResponse(bufio.NewReaderSize(conn, 64<<10), nil) //nolint:bodyclose // Close would wait for the end: abort closes the connection
+			if err != nil {
+				return nil, fmt.Errorf("%w (%w)", ErrBroke, err)
+			}
+			return io.NopCloser(res.Body), c.accept(res)
+		},
+	}, nil
+}
+
+// pipeLines sends lines to a server in this process. The end of ctx does not end it, but abort does.
+func (c *Client) pipeLines(ctx context.Context, path string) *lineConn {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	lines, w := io.Pipe()
+	return &lineConn{
+		w: w,
+		answers: func() (io.ReadCloser, error) {
+			res, err := c.do(ctx, http.MethodPost, path, body{lineType, lines})
+			if err != nil {
+				return nil, err
+			}
+			return res.Body, nil
+		},
+		abort: func() {
+			_ = lines.Close()
+			cancel()
+		},
+	}
+}
+
+// chunkedBody is a request body whose length isn't known.
+type chunkedBody struct {
+	conn io.Writer
+	w    io.WriteCloser
+}
+
+func (b *chunkedBody) Write(p []byte) (int, error) { return b.w.Write(p) }
+
+func (b *chunkedBody) Close() error {
+	if err := b.w.Close(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(b.conn, "\r\n")
+	return err
+}

@@ -1,0 +1,215 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"evrun/cmd/api"
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite"
+	"evrun/tasks"
+	"evrun/tasks/schedule"
+)
+
+// inProcess is a client whose requests are answered in process, by the daemon's store.
+func (d *daemon) inProcess() *api.Client { return stored(d.store, nil, nil).InProcess() }
+
+// stored is a server that no daemon runs.
+func stored(s store.Store, handlers []*tasks.Handler, entries []*schedule.Entry) *api.Server {
+	em := tasks.NewEmitter(s, 1000)
+	by := api.Stored{Store: s, Emitter: em, Wired: handlers, Entries: entries}
+	return api.NewServer(api.Options{Store: s, Emitter: em, Handlers: by.Handlers(), Schedules: by.Schedules(), MaxData: 1000,
+		Log: slog.New(slog.DiscardHandler)})
+}
+
+// written opens a store for writing; it is closed with the test.
+func written(t *testing.T) store.Store {
+	t.Helper()
+	s, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-ended, s.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestInProcessAnswersWhatAStoreCan(t *testing.T) {
+	c := stored(written(t), []*tasks.Handler{dying("h")}, nil).InProcess()
+	for i, id := range []string{"1", "a/b?c#d", ".", "..", "%2E", "ü \n"} {
+		if id == "ü \n" {
+			id = "ü x"
+		}
+		rc, err := c.Emit(t.Context(), &events.Event{Type: "a.b", ID: id, Source: "/test", Data: []byte(`{"n":9007199254740993}`)})
+		if err != nil || rc.Sequence != int64(i+1) {
+			t.Fatalf("%q: %+v, %v", id, rc, err)
+		}
+		e, err := c.Event(t.Context(), id)
+		if err != nil || e.ID != id || string(e.Data) != `{"n":9007199254740993}` {
+			t.Errorf("%q: %+v, %v", id, e, err)
+		}
+	}
+	page, err := c.Events(t.Context(), store.EventQuery{After: 1, Before: 6, Last: true, Limit: 2, Since: time.Now().Add(-time.Hour),
+		Patterns: []events.Pattern{events.MustPattern("a.*")}})
+	if err != nil || len(page) != 2 || page[0].Sequence != 4 || page[1].Sequence != 5 {
+		t.Errorf("%v, %v", page, err)
+	}
+	list, err := c.Handlers(t.Context())
+	if err != nil || len(list) != 1 || list[0].Name != "h" || list[0].State != tasks.StateNew {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// A problem keeps the error that it was made of, so that the caller can tell it from others as without the API.
+func TestAProblemInProcessKeepsItsCause(t *testing.T) {
+	d := serve(t)
+	c := d.inProcess()
+	for _, cause := range []error{store.ErrFull, store.ErrBroken, store.ErrBusy, context.Canceled} {
+		d.store.fault.Store(&cause)
+		_, err := c.Emit(t.Context(), &events.Event{Type: "a.b", Source: "/test"})
+		var p *api.Problem
+		if !errors.Is(err, cause) || !errors.As(err, &p) || p.Detail != "write: "+cause.Error() {
+			t.Errorf("%v became %v", cause, err)
+		}
+	}
+	d.store.fault.Store(nil)
+	var refused *tasks.RefusedError
+	if _, err := c.Emit(t.Context(), &events.Event{Type: "evrun.mine", Source: "/test"}); !errors.As(err, &refused) {
+		t.Errorf("a refused event: %v", err)
+	}
+	if _, err := c.Event(t.Context(), "none"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("no event: %v", err)
+	}
+}
+
+func TestInProcessRefusesWhatNeedsADaemon(t *testing.T) {
+	c := stored(written(t), nil, nil).InProcess()
+	nothing := func(string, json.RawMessage) error { return nil }
+	_, status := c.Status(t.Context())
+	_, reload := c.Reload(t.Context())
+	_, wait := c.EmitWait(t.Context(), &events.Event{Type: "a.b", Source: "/test"}, time.Minute, func(api.Receipt) error { return nil }, nothing)
+	stream := c.Stream(t.Context(), api.StreamQuery{}, func() error { return nil }, func(string, []byte) error { return nil })
+	for name, err := range map[string]error{"status": status, "reload": reload, "wait": wait, "stream": stream, "ping": c.Ping(t.Context())} {
+		if !errors.Is(err, api.ErrNoDaemon) || err.Error() != api.ErrNoDaemon.Error() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if page, err := c.Events(t.Context(), store.EventQuery{}); err != nil || len(page) != 0 {
+		t.Errorf("%d events were accepted, %v", len(page), err)
+	}
+}
+
+// Without a store the wiring alone answers.
+func TestInProcessWithoutAStoreTheWiringAnswers(t *testing.T) {
+	by := api.Stored{Emitter: tasks.NewEmitter(nil, 0), Wired: []*tasks.Handler{dying("slow")}}
+	c := api.NewServer(api.Options{Handlers: by.Handlers(), Schedules: by.Schedules(), Log: slog.New(slog.DiscardHandler)}).InProcess()
+	list, err := c.Handlers(t.Context())
+	if err != nil || len(list) != 1 || list[0].State != tasks.StateNew {
+		t.Errorf("%+v, %v", list, err)
+	}
+	for name, want := range map[string]string{"slwo": `there is no handler "slwo"; did you mean "slow"?`, "x": `there is no handler "x"`} {
+		if _, err := c.Handler(t.Context(), name); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := c.ForgetHandler(t.Context(), name); err == nil || err.Error() != want {
+			t.Errorf("forget %s: %v", name, err)
+		}
+	}
+	if list, err := c.Schedules(t.Context(), 0); err != nil || len(list) != 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if _, err := c.Fire(t.Context(), "none"); err == nil || err.Error() != `there is no schedule "none"` {
+		t.Errorf("fire: %v", err)
+	}
+}
+
+// slowly is a journal whose reads wait.
+type slowly struct {
+	store.Store
+	reading chan struct{}
+}
+
+func (s slowly) Events(ctx context.Context, _ store.EventQuery) ([]*events.Event, error) {
+	close(s.reading)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestInProcessTheEndOfTheContextEndsARequest(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := slowly{written(t), make(chan struct{})}
+	go func() {
+		<-s.reading
+		cancel()
+	}()
+	if _, err := stored(s, nil, nil).InProcess().Events(ctx, store.EventQuery{}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// TestInProcessAnswersStream has a handler that answers line by line: each line is read before the next one is written, and a reader
+// that has enough ends the handler.
+func TestInProcessAnswersStream(t *testing.T) {
+	var written []int
+	ended := make(chan error, 1)
+	transport := api.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent, err := io.ReadAll(r.Body)
+		if err != nil || string(sent) != "question" {
+			t.Errorf("the body is %q, %v", sent, err)
+		}
+		w.Header().Set("Content-Type", "text/plain")
+		for i := 0; ; i++ {
+			if _, err := fmt.Fprintf(w, "line %d\n", i); err != nil {
+				ended <- r.Context().Err()
+				return
+			}
+			written = append(written, i)
+		}
+	}))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://evrun/", strings.NewReader("question"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/plain" {
+		t.Errorf("%d %v", res.StatusCode, res.Header)
+	}
+	part := make([]byte, len("line 0\nline 1\n"))
+	if _, err := io.ReadFull(res.Body, part); err != nil || !bytes.Equal(part, []byte("line 0\nline 1\n")) {
+		t.Errorf("%q, %v", part, err)
+	}
+	_ = res.Body.Close() // waits for the handler
+	select {
+	case <-ended:
+	default:
+		t.Error("the handler goes on")
+	}
+	if !slices.Equal(written, []int{0, 1}) {
+		t.Errorf("%v were written, and two lines read", written)
+	}
+	if n, err := res.Body.Read(part); n != 0 || err == nil {
+		t.Errorf("a closed answer gives %d bytes, %v", n, err)
+	}
+}
