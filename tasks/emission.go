@@ -7,6 +7,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/expression"
+	"evrun/tasks/queue"
 )
 
 // What follows from a run is made before the writer's transaction wherever it can be: whatever needs neither the result of
@@ -37,15 +38,15 @@ type foreseenEvent struct {
 }
 
 // foresee evaluates what can be evaluated of the handler's emit and on_dead.
-func (c *consumer) foresee(d *Delivery) (err error) {
-	if len(c.h.Emit) == 0 && c.h.OnDead == nil {
+func (w *worker) foresee(d *Delivery) (err error) {
+	if len(w.h.Emit) == 0 && w.h.OnDead == nil {
 		return nil
 	}
 	defer recovered(&err)
-	f := &foreseen{budget: newEffectBudget(), emit: make([]foreseenEvent, len(c.h.Emit))}
-	for i := range c.h.Emit {
+	f := &foreseen{budget: newEffectBudget(), emit: make([]foreseenEvent, len(w.h.Emit))}
+	for i := range w.h.Emit {
 		e := &f.emit[i]
-		if e.Emission, err = c.h.Emit[i].bind(d, f.budget); err != nil {
+		if e.Emission, err = w.h.Emit[i].bind(d, f.budget); err != nil {
 			return fmt.Errorf("emit: %w", err)
 		}
 		if e.Data == nil || e.usesResult() {
@@ -55,12 +56,12 @@ func (c *consumer) foresee(d *Delivery) (err error) {
 		if err != nil {
 			return fmt.Errorf("emit: %w", err)
 		}
-		if e.made, err = c.child(d, strconv.Itoa(i+1), what); err != nil {
+		if e.made, err = w.child(d, strconv.Itoa(i+1), what); err != nil {
 			return Permanent(fmt.Errorf("emit: %w", err))
 		}
 	}
-	if c.h.OnDead != nil {
-		bound, err := c.h.OnDead.bind(d, f.budget)
+	if w.h.OnDead != nil {
+		bound, err := w.h.OnDead.bind(d, f.budget)
 		f.onDead, f.onDeadErr = &bound, err // it is a matter of the run's end only
 	}
 	d.foreseen = f
@@ -115,28 +116,28 @@ func (em *Emission) event(d *Delivery, data any) (what EmittedEvent, err error) 
 }
 
 // succeeded is the outcome of an attempt that went well: with the events that follow from it, unless they can't be made.
-func (c *consumer) succeeded(t *task, d *Delivery, result any) store.Outcome {
-	emitted, err := c.emitted(d, result)
+func (w *worker) succeeded(t *queue.Task, d *Delivery, result any) store.Outcome {
+	emitted, err := w.emitted(d, result)
 	if err != nil {
-		return c.failed(t, d, err)
+		return w.failed(t, d, err)
 	}
 	return store.Outcome{State: store.Succeeded, Emit: emitted}
 }
 
 // emitted makes the events that follow from a success: the kind's own, then those of the handler's emit.
 // They are made of what the handler returned, whose encoding is its own code still.
-func (c *consumer) emitted(d *Delivery, result any) (evs []*events.Event, err error) {
+func (w *worker) emitted(d *Delivery, result any) (evs []*events.Event, err error) {
 	defer recovered(&err)
 	var own []EmittedEvent
 	if e, ok := result.(*Emitted); ok {
 		own, result = e.Events, e.Result
 	}
-	if len(own) == 0 && len(c.h.Emit) == 0 {
+	if len(own) == 0 && len(w.h.Emit) == 0 {
 		return nil, nil
 	}
-	evs = make([]*events.Event, 0, len(own)+len(c.h.Emit))
+	evs = make([]*events.Event, 0, len(own)+len(w.h.Emit))
 	add := func(what EmittedEvent) error {
-		e, err := c.child(d, strconv.Itoa(len(evs)+1), what)
+		e, err := w.child(d, strconv.Itoa(len(evs)+1), what)
 		if err != nil {
 			return Permanent(fmt.Errorf("emit: %w", err))
 		}
@@ -148,11 +149,11 @@ func (c *consumer) emitted(d *Delivery, result any) (evs []*events.Event, err er
 			return nil, err
 		}
 	}
-	if err := c.giveResult(d, result); err != nil {
+	if err := w.giveResult(d, result); err != nil {
 		return nil, fmt.Errorf("emit: %w", err)
 	}
-	for i := range c.h.Emit {
-		em := &c.h.Emit[i]
+	for i := range w.h.Emit {
+		em := &w.h.Emit[i]
 		if d.foreseen != nil {
 			if made := d.foreseen.emit[i].made; made != nil && len(own) == 0 {
 				evs = append(evs, made)
@@ -172,10 +173,10 @@ func (c *consumer) emitted(d *Delivery, result any) (evs []*events.Event, err er
 }
 
 // giveResult lets the expressions of emit see the result, if one of them looks at it.
-func (c *consumer) giveResult(d *Delivery, result any) error {
+func (w *worker) giveResult(d *Delivery, result any) error {
 	looked := false
-	for i := range c.h.Emit {
-		looked = looked || c.h.Emit[i].usesResult()
+	for i := range w.h.Emit {
+		looked = looked || w.h.Emit[i].usesResult()
 	}
 	if !looked {
 		return nil
@@ -191,9 +192,9 @@ func (c *consumer) giveResult(d *Delivery, result any) error {
 }
 
 // child makes an event that the handler emits. name is its own among those of the run.
-func (c *consumer) child(d *Delivery, name string, what EmittedEvent) (*events.Event, error) {
+func (w *worker) child(d *Delivery, name string, what EmittedEvent) (*events.Event, error) {
 	if events.Reserved(what.Type) {
 		return nil, refused("type %q is evrun's own", what.Type)
 	}
-	return c.r.o.Emitter.child(d, name, c.source, what)
+	return w.r.o.Emitter.child(d, name, w.source, what)
 }

@@ -11,7 +11,6 @@ func SweepEvery(d time.Duration) (undo func()) {
 
 // MaxHeldKeys sets how many keys, and about how many stored runs, an ordered handler has in memory, until it is undone.
 func MaxHeldKeys(n int) (undo func()) {
-	was := maxHeldKeys
-	maxHeldKeys = n
-	return func() { maxHeldKeys = was }
+	heldKeys = n
+	return func() { heldKeys = 0 }
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"time"
-
-	"evrun/store"
 )
 
 // InFlight is an attempt that is under way.
@@ -29,20 +27,9 @@ func (r *Runner) InFlight(ctx context.Context) []InFlight {
 	var all []InFlight
 	for _, m := range members {
 		if s, ok := m.status(ctx); ok {
-			all = append(all, s.inFlight...)
+			all = append(all, s.running...)
 		}
 	}
 	slices.SortFunc(all, func(a, b InFlight) int { return a.Since.Compare(b.Since) })
 	return all
-}
-
-// inFlight gives the consumer's own.
-func (c *consumer) inFlight() []InFlight {
-	list := make([]InFlight, 0, c.running)
-	for _, t := range c.active {
-		if t.attempting {
-			list = append(list, InFlight{RunID: store.RunID(t.seq, c.h.Name, c.r.o.Store.ID()), Attempt: t.attempt, Since: t.started})
-		}
-	}
-	return list
 }

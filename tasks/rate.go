@@ -34,25 +34,3 @@ var RateUnits = []struct {
 	Name string
 	Per  time.Duration
 }{{"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}, {"d", 24 * time.Hour}}
-
-// pace holds a handler to its rate. An attempt takes a token when it begins, and the next token is there an interval later:
-// none are saved up, so what has waited doesn't come in a rush.
-type pace struct {
-	interval time.Duration
-	next     time.Time // when the next token is there
-}
-
-// wait is how long there is no token; 0: there is one.
-func (p *pace) wait() time.Duration {
-	if p.interval == 0 {
-		return 0
-	}
-	return max(0, time.Until(p.next))
-}
-
-// take uses a token up.
-func (p *pace) take(now time.Time) {
-	if p.interval > 0 {
-		p.next = now.Add(p.interval)
-	}
-}

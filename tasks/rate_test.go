@@ -100,7 +100,7 @@ func TestRateSpreadsAndDropsNothing(t *testing.T) {
 	}
 }
 
-// A token that comes while the consumer looks for work is not waited for. This takes time that passes by itself; a consumer that
+// A token that comes while the worker looks for work is not waited for. This takes time that passes by itself; a worker that
 // missed one would wait for the next sweep, and there is none.
 func TestATokenIsNotMissed(t *testing.T) {
 	defer tasks.SweepEvery(10 * hang)()
@@ -153,7 +153,7 @@ func TestRateCountsNoSkippedEvents(t *testing.T) {
 	})
 }
 
-// A consumer that waits for its next token still stops at once, and goes on after a restart.
+// A worker that waits for its next token still stops at once, and goes on after a restart.
 func TestRateWaitsInTheJournal(t *testing.T) {
 	p := path(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -41,8 +41,8 @@ type Options struct {
 // Runner runs the wired handlers on the events of the journal: at least once each, and exactly once for what they write to
 // evrun's own database.
 //
-// Each handler has a consumer, one goroutine that owns all its state: where it is in the journal, what is in flight, what
-// waits for a retry. Consumers share nothing, so a slow or stuck handler holds up no other.
+// Each handler has a worker, one goroutine that owns all its state: where it is in the journal, what is in flight, what
+// waits for a retry. Workers share nothing, so a slow or stuck handler holds up no other.
 type Runner struct {
 	o        Options
 	attempts attempts
@@ -133,7 +133,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 			continue
 		}
 		r.openAction(h)
-		if err := m.c.open(ctx, registered.known[i]); err != nil {
+		if err := m.w.open(ctx, registered.known[i]); err != nil {
 			return fmt.Errorf("handler %s: %w", h.Name, err)
 		}
 	}
@@ -175,7 +175,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		close(m.begun)
 		r.wg.Go(func() {
 			defer r.ended(m)
-			if err := m.c.run(ctx, r.work); err != nil {
+			if err := m.w.run(ctx, r.work); err != nil {
 				r.fail(m, err)
 			}
 		})
@@ -217,7 +217,7 @@ func (r *Runner) sweep(ctx context.Context) {
 		case <-ticker.C:
 			for _, m := range r.wired.Load().members {
 				select {
-				case m.c.mark <- struct{}{}:
+				case m.w.mark <- struct{}{}:
 				default: // busy: it moves its mark by itself
 				}
 			}
@@ -239,10 +239,10 @@ func (r *Runner) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, erro
 	for _, run := range runs {
 		of[run.Handler] = append(of[run.Handler], run)
 	}
-	// After the commit: a consumer that begins later than this reads the store.
+	// After the commit: a worker that begins later than this reads the store.
 	for name, m := range r.wired.Load().members {
 		if runs := of[name]; len(runs) > 0 {
-			m.c.retried.give(runs)
+			m.w.retried.Give(runs)
 		}
 	}
 	return runs, nil

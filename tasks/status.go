@@ -47,13 +47,6 @@ func (s *HandlerStatus) Unfinished() Unfinished {
 	return u
 }
 
-// consumerStatus is what a consumer says of itself.
-type consumerStatus struct {
-	lowWater int64
-	running  int
-	inFlight []InFlight
-}
-
 // Status says how each wired handler gets on, in the order of the file, and after them those that have left with work to do.
 func (r *Runner) Status(ctx context.Context) ([]HandlerStatus, error) { return r.statuses(ctx, false) }
 
@@ -64,11 +57,11 @@ func (r *Runner) HandlerStatuses(ctx context.Context) ([]HandlerStatus, error) {
 
 func (r *Runner) statuses(ctx context.Context, all bool) ([]HandlerStatus, error) {
 	now := r.wired.Load()
-	list, err := handlerStatuses(ctx, r.o.Store, now.handlers, all, func(name string) (consumerStatus, bool) {
+	list, err := handlerStatuses(ctx, r.o.Store, now.handlers, all, func(name string) (workerStatus, bool) {
 		if m := now.members[name]; m != nil {
 			return m.status(ctx)
 		}
-		return consumerStatus{}, false
+		return workerStatus{}, false
 	})
 	if err != nil {
 		return nil, err
@@ -83,7 +76,7 @@ func (r *Runner) statuses(ctx context.Context, all bool) ([]HandlerStatus, error
 
 // StoredStatuses is [Runner.HandlerStatuses] where no runner is: how a wiring stands to a store.
 func StoredStatuses(ctx context.Context, s store.Store, handlers []*Handler) ([]HandlerStatus, error) {
-	return handlerStatuses(ctx, s, handlers, true, func(string) (consumerStatus, bool) { return consumerStatus{}, false })
+	return handlerStatuses(ctx, s, handlers, true, func(string) (workerStatus, bool) { return workerStatus{}, false })
 }
 
 // NewStatuses is StoredStatuses where there is no store yet.
@@ -96,7 +89,7 @@ func NewStatuses(handlers []*Handler) []HandlerStatus {
 }
 
 // handlerStatuses joins a wiring with what the store and the running handlers know. all: see [Runner.HandlerStatuses].
-func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, all bool, live func(name string) (consumerStatus, bool)) ([]HandlerStatus, error) {
+func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, all bool, live func(name string) (workerStatus, bool)) ([]HandlerStatus, error) {
 	head, err := s.Head(ctx)
 	if err != nil {
 		return nil, err
@@ -125,7 +118,7 @@ func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, al
 			return nil, err
 		}
 		if c, ok := live(h.Name); ok {
-			st.Behind, st.Running = max(0, head-c.lowWater), c.running
+			st.Behind, st.Running = max(0, head-c.lowWater), len(c.running)
 		}
 		list = append(list, st)
 	}
@@ -198,18 +191,18 @@ func patternNames(list []events.Pattern) []string {
 	return names
 }
 
-// status asks a member's consumer; ok is false when it has not begun, or has ended.
-func (m *member) status(ctx context.Context) (s consumerStatus, ok bool) {
+// status asks a member's worker; ok is false when it has not begun, or has ended.
+func (m *member) status(ctx context.Context) (s workerStatus, ok bool) {
 	select {
 	case <-m.begun:
 	default:
 		return s, false
 	}
-	answer := make(chan consumerStatus, 1)
+	answer := make(chan workerStatus, 1)
 	select {
-	case m.c.ask <- answer:
+	case m.w.ask <- answer:
 		return <-answer, true
-	case <-m.c.ended:
+	case <-m.w.ended:
 	case <-ctx.Done():
 	}
 	return s, false

@@ -69,13 +69,13 @@ type wired struct {
 	members  map[string]*member
 }
 
-// member is a wired handler with the consumer that runs it.
+// member is a wired handler with the worker that runs it.
 type member struct {
 	h     *Handler
-	c     *consumer
+	w     *worker
 	stop  context.CancelFunc
-	begun chan struct{} // closed when the consumer takes up what the store has
-	ended chan struct{} // closed when the consumer has ended, and the action is closed
+	begun chan struct{} // closed when the worker takes up what the store has
+	ended chan struct{} // closed when the worker has ended, and the action is closed
 	// inherits says that it has to take over from others first. r.wiring guards it.
 	inherits bool
 	// resumed has a token when a paused handler may go on.
@@ -83,7 +83,7 @@ type member struct {
 }
 
 func newMember(r *Runner, h *Handler) *member {
-	return &member{h: h, c: newConsumer(r, h), stop: func() {}, begun: make(chan struct{}), ended: make(chan struct{}), resumed: make(chan struct{}, 1)}
+	return &member{h: h, w: newWorker(r, h), stop: func() {}, begun: make(chan struct{}), ended: make(chan struct{}), resumed: make(chan struct{}, 1)}
 }
 
 // sameHandler says whether a handler needs no replacing: nothing that was written of it has changed.
@@ -194,7 +194,7 @@ func (r *Runner) begin(m *member, before []*member) {
 				if ctx.Err() == nil {
 					r.fail(m, err)
 				}
-				close(m.c.ended)
+				close(m.w.ended)
 				return
 			}
 			if paused {
@@ -204,13 +204,13 @@ func (r *Runner) begin(m *member, before []*member) {
 				}
 			}
 		}
-		if err := m.c.run(ctx, r.work); err != nil {
+		if err := m.w.run(ctx, r.work); err != nil {
 			r.fail(m, err)
 		}
 	})
 }
 
-// takeUp opens a member's consumer where the store has its handler now, unless it is paused.
+// takeUp opens a member's worker where the store has its handler now, unless it is paused.
 func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -227,7 +227,7 @@ func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error)
 	}
 	r.openAction(m.h)
 	close(m.begun) // before the store is read: what is retried from here on is handed over
-	return false, m.c.open(ctx, known)
+	return false, m.w.open(ctx, known)
 }
 
 // inherit returns where the store has a member's handler, once that took over what it has to.
@@ -254,7 +254,7 @@ func (r *Runner) inherit(ctx context.Context, m *member, at *wired) (store.Consu
 	return known, nil
 }
 
-// ended lets go of a member whose consumer has ended.
+// ended lets go of a member whose worker has ended.
 func (r *Runner) ended(m *member) {
 	m.stop()
 	if err := closeAction(m.h); err != nil {

@@ -1,4 +1,4 @@
-package tasks
+package queue
 
 import (
 	"context"
@@ -21,16 +21,16 @@ func (o *keyOrder) lowestStarving() (k *heldKey, ok bool) {
 }
 
 // place takes an event of a spilled key that was read from the journal: the first one from its rest on.
-func (o *keyOrder) place(k *heldKey, t *task) {
+func (o *keyOrder) place(k *heldKey, t *Task) {
 	switch {
 	case k.starving:
-		k.running, k.rest = t.seq, t.seq+1
+		k.running, k.rest = t.Seq, t.Seq+1
 		o.ready = append(o.ready, t)
 		o.parked++
 	case len(k.waiting) >= maxParkedKey || o.parked >= maxParked:
-		k.rest = t.seq
+		k.rest = t.Seq
 	default:
-		k.rest = t.seq + 1
+		k.rest = t.Seq + 1
 		o.park(k, t)
 	}
 	o.tidy(t.key, k)
@@ -38,14 +38,14 @@ func (o *keyOrder) place(k *heldKey, t *task) {
 
 // refill reads a page of the journal from where the lowest starving key's rest begins, for all keys whose rest begins on
 // it. A key that is not found on it is looked for on the next page by the next call, up to where the follower is.
-func (c *consumer) refill(ctx context.Context) error {
-	starving, ok := c.order.lowestStarving()
+func (q *Queue) refill(ctx context.Context) error {
+	starving, ok := q.order.lowestStarving()
 	if !ok {
 		return nil
 	}
-	from, upTo := starving.rest, c.follower.After()
-	page, err := c.r.o.Store.Events(ctx, store.EventQuery{
-		After: from - 1, Before: upTo + 1, Patterns: c.h.On, Unsettled: c.id, Limit: followPage,
+	from, upTo := starving.rest, q.follower.after
+	page, err := q.o.Journal.Events(ctx, store.EventQuery{
+		After: from - 1, Before: upTo + 1, Patterns: q.o.Patterns, Unsettled: q.id, Limit: followPage,
 	})
 	if err != nil {
 		return fmt.Errorf("read on from the journal: %w", err)
@@ -56,18 +56,18 @@ func (c *consumer) refill(ctx context.Context) error {
 	}
 	covered := map[*heldKey]bool{starving: true} // everything of theirs up to end was placed
 	for _, e := range page {
-		t := &task{event: e, seq: e.Sequence, attempt: 1}
-		if t.key, err = c.keyOf(c.delivery(t)); err != nil {
+		t := &Task{Event: e, Seq: e.Sequence, Attempt: 1}
+		if err = q.keyOf(t); err != nil {
 			continue // it ran without a key
 		}
-		k := c.order.keys[t.key]
+		k := q.order.keys[t.key]
 		if k == nil || k.rest < from || e.Sequence < k.rest {
 			continue
 		}
 		if full, ok := covered[k]; ok && !full {
 			continue
 		}
-		c.order.place(k, t)
+		q.order.place(k, t)
 		covered[k] = k.rest > e.Sequence
 	}
 	for k, all := range covered {
@@ -75,7 +75,7 @@ func (c *consumer) refill(ctx context.Context) error {
 			k.rest = end + 1
 		}
 	}
-	c.order.settleRests(upTo)
+	q.order.settleRests(upTo)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package tasks
+package queue
 
 import (
 	"context"
@@ -20,7 +20,7 @@ type schedule struct {
 	bus     *events.Bus
 	public  int // so many of journal are published
 	settled map[int64]bool
-	store.Journal
+	Journal
 }
 
 // writer takes the writer's steps up to the follower's next.
@@ -98,7 +98,7 @@ func TestFollowerInEveryOrder(t *testing.T) {
 				s.settled[1] = true
 				s.public++
 			}
-			f := NewFollower(s, s.bus, 0, events.MustPattern("a"))
+			f := newFollower(s, s.bus, 0, []events.Pattern{events.MustPattern("a")})
 			f.buffer, f.limit = size.buffer, size.limit
 			f.skip, f.skipTo = 1, int64(size.before)
 			var given []int64

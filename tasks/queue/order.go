@@ -1,13 +1,9 @@
-package tasks
+package queue
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"math"
 	"slices"
 	"sort"
-
-	"evrun/tasks/expression"
 )
 
 // What an ordered handler holds in memory at most: events that wait for their key, in all and for one key, and keys. What
@@ -17,8 +13,8 @@ const (
 	maxParkedKey = 512
 )
 
-// maxHeldKeys bounds the keys, and about as many stored runs are in memory.
-var maxHeldKeys = 65536 // changed by tests only
+// defaultMaxKeys bounds the keys, and about as many stored runs are in memory.
+const defaultMaxKeys = 65536
 
 // keyOrder makes what has one key run one after the other. First come the runs of the key that are stored and not over: those
 // that wait for their next attempt, were interrupted, or were retried by hand. Then come the events that have no run yet. Both
@@ -26,7 +22,7 @@ var maxHeldKeys = 65536 // changed by tests only
 // not interrupted by a run that comes before it. Other keys go on.
 //
 // Waiting events are kept in memory while there is room. From the first one of a key that finds none, the key is spilled:
-// that event and all later ones of the key are in the journal only, until consumer.refill reads them.
+// that event and all later ones of the key are in the journal only, until Queue.refill reads them.
 //
 // Stored runs are kept in memory up to a sequence, those beyond are in the store only, and don't run. While there are any, no
 // event without a run begins, since one of them may have its key.
@@ -34,10 +30,11 @@ type keyOrder struct {
 	keys    map[string]*heldKey
 	spilled map[string]*heldKey // those of keys with a rest
 	starved int                 // those of spilled that are starving
-	ready   []*task             // got their key, and are to be taken next
+	ready   []*Task             // got their key, and are to be taken next
 	parked  int                 // events without a run in ready and in all waiting
 	stored  int                 // runs of all keys
 	upTo    int64               // the stored runs up to this sequence are known
+	maxKeys int
 }
 
 // maxParkedData is how much data a waiting event may have and stay in memory; others are read again when their turn comes.
@@ -46,31 +43,31 @@ const maxParkedData = 4096
 type heldKey struct {
 	running  int64   // the sequence whose attempt is under way, or comes at once; 0: none
 	runs     []int64 // the sequences of the runs that are stored and not over, ascending
-	due      []*task // those of them whose time came before their turn, in order of sequence
-	waiting  []*task // events without a run, in order of sequence
+	due      []*Task // those of them whose time came before their turn, in order of sequence
+	waiting  []*Task // events without a run, in order of sequence
 	rest     int64   // where the events begin that are in the journal only; 0: there are none
 	starving bool    // it is the turn of an event that must be read from the journal
 }
 
 // enter gives t its key, or makes it wait.
-func (o *keyOrder) enter(t *task) bool {
+func (o *keyOrder) enter(t *Task) bool {
 	k := o.get(t.key)
-	if k.running == t.seq {
+	if k.running == t.Seq {
 		return true
 	}
-	if t.stored() {
+	if t.Recorded() {
 		o.hold(t)
 	}
 	switch {
 	case o.turn(k, t):
-		k.running = t.seq
+		k.running = t.Seq
 		o.tidy(t.key, k)
 		return true
-	case t.stored():
+	case t.Recorded():
 		k.due = insertTask(k.due, t)
-	case k.rest != 0 && t.seq >= k.rest:
+	case k.rest != 0 && t.Seq >= k.rest:
 	case len(k.waiting) >= maxParkedKey || o.parked >= maxParked:
-		k.rest = t.seq
+		k.rest = t.Seq
 		o.spilled[t.key] = k
 	default:
 		o.park(k, t)
@@ -80,14 +77,14 @@ func (o *keyOrder) enter(t *task) bool {
 }
 
 // turn says whether t is what comes next of its key.
-func (o *keyOrder) turn(k *heldKey, t *task) bool {
+func (o *keyOrder) turn(k *heldKey, t *Task) bool {
 	switch {
 	case k.running != 0:
 		return false
-	case t.stored():
-		return k.runs[0] == t.seq
+	case t.Recorded():
+		return k.runs[0] == t.Seq
 	}
-	return !o.partial() && len(k.runs) == 0 && (len(k.waiting) == 0 || t.seq < k.waiting[0].seq) && (k.rest == 0 || t.seq < k.rest)
+	return !o.partial() && len(k.runs) == 0 && (len(k.waiting) == 0 || t.Seq < k.waiting[0].Seq) && (k.rest == 0 || t.Seq < k.rest)
 }
 
 func (o *keyOrder) get(key string) *heldKey {
@@ -103,20 +100,21 @@ func (o *keyOrder) get(key string) *heldKey {
 }
 
 // hold gives a stored run its place among those of its key.
-func (o *keyOrder) hold(t *task) {
+func (o *keyOrder) hold(t *Task) {
 	k := o.get(t.key)
-	i, known := slices.BinarySearch(k.runs, t.seq)
+	i, known := slices.BinarySearch(k.runs, t.Seq)
 	if !known {
-		k.runs = slices.Insert(k.runs, i, t.seq)
+		k.runs = slices.Insert(k.runs, i, t.Seq)
 		o.stored++
 	}
 	o.tidy(t.key, k)
 }
 
 // park makes an event wait for k.
-func (o *keyOrder) park(k *heldKey, t *task) {
-	if len(t.event.Data) > maxParkedData {
-		t.event = nil
+func (o *keyOrder) park(k *heldKey, t *Task) {
+	t.Scratch = nil
+	if len(t.Event.Data) > maxParkedData {
+		t.Event = nil
 	}
 	n := len(k.waiting)
 	k.waiting = insertTask(k.waiting, t)
@@ -124,21 +122,21 @@ func (o *keyOrder) park(k *heldKey, t *task) {
 }
 
 // insertTask puts t in its place by sequence, instead of one with an earlier attempt.
-func insertTask(list []*task, t *task) []*task {
-	i := sort.Search(len(list), func(i int) bool { return list[i].seq >= t.seq })
-	if i == len(list) || list[i].seq != t.seq {
+func insertTask(list []*Task, t *Task) []*Task {
+	i := sort.Search(len(list), func(i int) bool { return list[i].Seq >= t.Seq })
+	if i == len(list) || list[i].Seq != t.Seq {
 		return slices.Insert(list, i, t)
 	}
-	if list[i].attempt < t.attempt {
+	if list[i].Attempt < t.Attempt {
 		list[i] = t
 	}
 	return list
 }
 
 // release takes a run that is over from its key, and passes that on.
-func (o *keyOrder) release(t *task) {
+func (o *keyOrder) release(t *Task) {
 	if k := o.keys[t.key]; k != nil {
-		if i, known := slices.BinarySearch(k.runs, t.seq); known {
+		if i, known := slices.BinarySearch(k.runs, t.Seq); known {
 			k.runs = slices.Delete(k.runs, i, i+1)
 			o.stored--
 		}
@@ -147,13 +145,13 @@ func (o *keyOrder) release(t *task) {
 }
 
 // again keeps the place of a run whose attempt has ended, and which waits for the next: one that comes before it has its turn.
-func (o *keyOrder) again(t *task) {
+func (o *keyOrder) again(t *Task) {
 	o.hold(t)
 	o.pass(t, o.keys[t.key])
 }
 
-func (o *keyOrder) pass(t *task, k *heldKey) {
-	if k.running == t.seq {
+func (o *keyOrder) pass(t *Task, k *heldKey) {
+	if k.running == t.Seq {
 		k.running = 0
 	}
 	o.advance(t.key, k)
@@ -161,11 +159,11 @@ func (o *keyOrder) pass(t *task, k *heldKey) {
 
 // advance gives a key that nobody has to what comes next, if that waits for nothing else.
 func (o *keyOrder) advance(key string, k *heldKey) {
-	var next *task
+	var next *Task
 	switch {
 	case k.running != 0:
 	case len(k.runs) > 0:
-		if len(k.due) > 0 && k.due[0].seq == k.runs[0] {
+		if len(k.due) > 0 && k.due[0].Seq == k.runs[0] {
 			next = k.due[0]
 			k.due = slices.Delete(k.due, 0, 1)
 		}
@@ -174,7 +172,7 @@ func (o *keyOrder) advance(key string, k *heldKey) {
 		k.waiting = slices.Delete(k.waiting, 0, 1)
 	}
 	if next != nil {
-		k.running = next.seq
+		k.running = next.Seq
 		o.ready = append(o.ready, next)
 	}
 	o.tidy(key, k)
@@ -197,14 +195,14 @@ func (o *keyOrder) tidy(key string, k *heldKey) {
 }
 
 // next gives a task that got its key, or nil.
-func (o *keyOrder) next() *task {
+func (o *keyOrder) next() *Task {
 	if len(o.ready) == 0 {
 		return nil
 	}
 	t := o.ready[0]
 	o.ready[0] = nil
 	o.ready = o.ready[1:]
-	if !t.stored() {
+	if !t.Recorded() {
 		o.parked--
 	}
 	return t
@@ -215,15 +213,15 @@ func (o *keyOrder) partial() bool { return o.upTo != math.MaxInt64 }
 
 // full says that no more keys can be held: then only what holds one goes on.
 func (o *keyOrder) full() bool {
-	return o.partial() || len(o.keys) >= maxHeldKeys || o.stored >= maxHeldKeys
+	return o.partial() || len(o.keys) >= o.maxKeys || o.stored >= o.maxKeys
 }
 
 // lowest is the lowest sequence that waits for its key and has no run.
 func (o *keyOrder) lowest() int64 {
 	low := int64(math.MaxInt64)
 	for _, t := range o.ready {
-		if !t.stored() {
-			low = min(low, t.seq)
+		if !t.Recorded() {
+			low = min(low, t.Seq)
 		}
 	}
 	for _, k := range o.spilled {
@@ -232,7 +230,7 @@ func (o *keyOrder) lowest() int64 {
 	if o.parked > 0 {
 		for _, k := range o.keys {
 			if len(k.waiting) > 0 {
-				low = min(low, k.waiting[0].seq)
+				low = min(low, k.waiting[0].Seq)
 			}
 		}
 	}
@@ -244,7 +242,7 @@ func (o *keyOrder) forget(upTo int64) {
 	o.upTo, o.stored = upTo, 0
 	for key, k := range o.keys {
 		k.runs = slices.DeleteFunc(k.runs, func(sequence int64) bool { return sequence > upTo && sequence != k.running })
-		k.due = slices.DeleteFunc(k.due, func(t *task) bool { return t.seq > upTo })
+		k.due = slices.DeleteFunc(k.due, func(t *Task) bool { return t.Seq > upTo })
 		o.stored += len(k.runs)
 		o.tidy(key, k)
 	}
@@ -257,7 +255,7 @@ func (o *keyOrder) lower() int64 {
 		all = append(all, k.runs...)
 	}
 	slices.Sort(all)
-	return all[min(len(all), maxHeldKeys/2)-1]
+	return all[min(len(all), o.maxKeys/2)-1]
 }
 
 // complete says that all stored runs are known: events without one may begin.
@@ -269,21 +267,4 @@ func (o *keyOrder) complete() {
 	for key, k := range o.keys {
 		o.advance(key, k)
 	}
-}
-
-// keyOf evaluates order_by.
-func (c *consumer) keyOf(d *Delivery) (string, error) { return keyOf(c.h.OrderBy, "order_by", d) }
-
-// keyOf evaluates the key of an event, which what is. Long keys are kept as their digest.
-func keyOf(by *expression.Expr, what string, d *Delivery) (key string, err error) {
-	defer recovered(&err)
-	v, err := by.Eval(d.Env)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", what, err)
-	}
-	if key = fmt.Sprintf("%T %v", v, v); len(key) > 2*sha256.Size {
-		sum := sha256.Sum256([]byte(key))
-		key = string(sum[:])
-	}
-	return key, nil
 }

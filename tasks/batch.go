@@ -1,0 +1,192 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/queue"
+)
+
+// maxBatch is how many runs a worker settles in one go, and so how many it prepares ahead of the store.
+const maxBatch = 512
+
+// batch is tasks with their settlements.
+type batch struct {
+	tasks       []*queue.Task
+	settlements []store.Settlement
+}
+
+func (b *batch) len() int { return len(b.tasks) }
+
+func (b *batch) add(t *queue.Task, s store.Settlement) {
+	b.tasks, b.settlements = append(b.tasks, t), append(b.settlements, s)
+}
+
+// split parts the first n from the rest.
+func (b *batch) split(n int) (first, rest batch) {
+	return batch{b.tasks[:n:n], b.settlements[:n:n]}, batch{b.tasks[n:], b.settlements[n:]}
+}
+
+// before puts b before others.
+func (b *batch) before(others batch) batch {
+	return batch{append(b.tasks, others.tasks...), append(b.settlements, others.settlements...)}
+}
+
+// reuse empties b and keeps its room.
+func (b *batch) reuse() batch {
+	clear(b.tasks)
+	clear(b.settlements)
+	return batch{b.tasks[:0], b.settlements[:0]}
+}
+
+// answer is the store's answer to a batch: out for the tasks that are settled, from the first on, and err for the others.
+type answer struct {
+	batch
+	out []store.Settled
+	err error
+}
+
+// end has t's attempt settled with an outcome.
+func (w *worker) end(t *queue.Task, out store.Outcome) { w.settle(t, w.settlement(t, out)) }
+
+func (w *worker) settle(t *queue.Task, s store.Settlement) { w.batch.add(t, s) }
+
+// settlement ends t's attempt with an outcome.
+func (w *worker) settlement(t *queue.Task, out store.Outcome) store.Settlement {
+	return store.Settlement{Event: t.Event, Handler: w.id, ID: t.ID, Attempt: t.Attempt, Claimed: t.Claimed, Started: t.Started, Outcome: out, Joins: t.Joins}
+}
+
+// flush hands the batch to the store, unless it is settling one.
+func (w *worker) flush(work context.Context) {
+	if w.writing || w.batch.len() == 0 {
+		return
+	}
+	b := w.batch
+	if w.batch, w.spare = w.spare, (batch{}); w.singly > 0 {
+		b, w.batch = b.split(1)
+		w.singly--
+	}
+	w.moving = w.lowWater(b.tasks)
+	w.writing = true
+	marks := []store.Mark{{Handler: w.id, LowWater: w.moving}}
+	go func() {
+		out, err := w.write(work, store.SettleBatch{Settlements: b.settlements, Marks: marks})
+		w.answers <- answer{b, out, err}
+	}()
+}
+
+// write settles a batch, and returns the answers of the settlements that are done, from the first on. While the store has no
+// space it tries again; at a stop it gives up, for the next start to redo.
+func (w *worker) write(work context.Context, b store.SettleBatch) (out []store.Settled, err error) {
+	ctx := context.WithoutCancel(work)
+	if slices.ContainsFunc(b.Settlements, func(s store.Settlement) bool { return s.Statement != nil }) {
+		ctx = work // a batch of slow statements does not hold up a stop
+	}
+	for {
+		some, err := w.r.o.Store.Settle(ctx, b)
+		out = append(out, some...)
+		if err == nil || !temporary(err) {
+			return out, err
+		}
+		b.Settlements = b.Settlements[len(some):]
+		w.r.o.Log.Warn("results can't be stored now; trying again", "handler", w.h.Name, "runs", len(b.Settlements), "error", err)
+		if !pause(work, storeRetryEvery) {
+			return out, err
+		}
+	}
+}
+
+// answered takes the store's answer to a batch.
+func (w *worker) answered(a answer) {
+	w.writing = false
+	done, rest := a.split(len(a.out))
+	for i, t := range done.tasks {
+		switch out := a.out[i]; {
+		case out.Fenced:
+			w.r.o.Log.Debug("a late settlement was left out", "handler", w.h.Name, "seq", t.Seq, "attempt", t.Attempt)
+		case out.State == store.Retrying || out.State == store.Dead:
+			w.log(t, out.Outcome)
+		}
+		w.queue.Done(t, a.out[i])
+	}
+	if rest.len() > 0 {
+		w.refused(rest, a.err)
+		return
+	}
+	w.moved = w.moving
+	if a.err == nil && w.spare.tasks == nil {
+		w.spare = a.reuse()
+	}
+}
+
+// refused deals with the part of a batch that the store did not take. Its tasks are not done, so the mark doesn't pass them.
+func (w *worker) refused(b batch, err error) {
+	switch {
+	case temporary(err) || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrBroken) || errors.Is(err, context.Canceled):
+		w.stuck(err)
+	case b.len() > 1: // one of them can't be stored: the others can
+		w.singly = b.len()
+		w.batch = b.before(w.batch)
+	default:
+		t, s := b.tasks[0], b.settlements[0]
+		dead := s.Effect == nil && s.Outcome.State == store.Dead
+		if dead && len(s.Outcome.Emit) == 0 {
+			w.fail(err)
+			return
+		}
+		err = fmt.Errorf("its result can't be stored: %w", err)
+		out := store.Outcome{State: store.Dead, Error: err.Error()}
+		if !dead {
+			out = w.dead(t, w.delivery(t), err)
+		}
+		b.settlements[0] = w.settlement(t, out)
+		w.batch = b.before(w.batch)
+		w.singly++
+	}
+}
+
+// stuck ends the worker when the store takes nothing more; at a stop that is as it should be.
+func (w *worker) stuck(err error) {
+	if !errors.Is(err, store.ErrClosed) && !errors.Is(err, context.Canceled) && !temporary(err) {
+		w.fail(err)
+	}
+}
+
+func (w *worker) log(t *queue.Task, out store.Outcome) {
+	args := []any{"handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "attempt", t.Attempt, "error", out.Error}
+	if out.State == store.Retrying {
+		w.r.o.Log.Warn("attempt failed", append(args, "next", out.NextAttemptAt.UTC().Format(time.RFC3339))...)
+		return
+	}
+	args = append(args, "run", w.runID(t))
+	if slices.ContainsFunc(out.Emit, func(e *events.Event) bool { return e.Type == events.TypeRunDead }) {
+		w.r.o.Log.Error("run is dead", args...)
+		return
+	}
+	w.r.o.Log.Error("run is dead, and nothing but this line reports it", args...)
+	if w.r.o.Unannounced != nil {
+		w.r.o.Unannounced()
+	}
+}
+
+// lowWater is the sequence up to which every event has been dealt with, once these tasks are settled.
+func (w *worker) lowWater(settling []*queue.Task) int64 {
+	return max(w.moved, w.queue.LowWater(settling))
+}
+
+// moveMark writes the mark of a handler that has nothing to settle.
+func (w *worker) moveMark(work context.Context) {
+	mark := w.lowWater(nil)
+	if mark <= w.moved || w.writing {
+		return
+	}
+	_, err := w.r.o.Store.Settle(context.WithoutCancel(work), store.SettleBatch{Marks: []store.Mark{{Handler: w.id, LowWater: mark}}})
+	if err == nil {
+		w.moved = mark
+	}
+}

@@ -1,0 +1,112 @@
+package queue
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// maxRetriesInMemory bounds the retry clock; what is due later is read from the store when its turn comes.
+const maxRetriesInMemory = 8192
+
+// retryClock holds the runs that wait for their next attempt, the one due first on top. It is complete up to its horizon:
+// runs due from then on may be in the store only.
+type retryClock struct {
+	items   retryHeap
+	known   map[int64]*Task // items by sequence: a run is there once
+	horizon time.Time       // zero: none
+	all     bool            // it is never trimmed, since somebody else bounds it
+}
+
+// add takes t, unless it is due beyond the horizon. Of two tasks of one run the one with the later attempt stays.
+func (c *retryClock) add(t *Task) {
+	if old := c.known[t.Seq]; old != nil {
+		if t.Attempt > old.Attempt {
+			t.place = old.place
+			c.items[t.place], c.known[t.Seq] = t, t
+			heap.Fix(&c.items, t.place)
+		}
+		return
+	}
+	if !c.horizon.IsZero() && !t.due.Before(c.horizon) {
+		return
+	}
+	if c.known == nil {
+		c.known = map[int64]*Task{}
+	}
+	c.known[t.Seq] = t
+	heap.Push(&c.items, t)
+	if len(c.items) <= maxRetriesInMemory || c.all {
+		return
+	}
+	// Keep the half that is due first.
+	kept := make(retryHeap, 0, maxRetriesInMemory/2)
+	for len(kept) < cap(kept) {
+		kept = append(kept, heap.Pop(&c.items).(*Task))
+	}
+	c.horizon = c.items[0].due
+	c.keep(kept)
+}
+
+// keep makes tasks all that there are.
+func (c *retryClock) keep(tasks []*Task) {
+	c.items = tasks
+	clear(c.known)
+	for i, t := range c.items {
+		t.place = i
+		c.known[t.Seq] = t
+	}
+	heap.Init(&c.items)
+}
+
+// forget leaves the tasks of runs with a key beyond a sequence to the store.
+func (c *retryClock) forget(upTo int64) {
+	c.keep(slices.DeleteFunc(c.items, func(t *Task) bool { return t.key != "" && t.Seq > upTo }))
+}
+
+// take gives a task that is due, or nil.
+func (c *retryClock) take(now func() time.Time) *Task {
+	if len(c.items) == 0 || c.items[0].due.After(now()) {
+		return nil
+	}
+	t := heap.Pop(&c.items).(*Task)
+	delete(c.known, t.Seq)
+	return t
+}
+
+// next says when to look again; ok is false when nothing waits.
+func (c *retryClock) next() (at time.Time, ok bool) {
+	if len(c.items) == 0 {
+		return time.Time{}, false
+	}
+	return c.items[0].due, true
+}
+
+// exhausted says that the store must be asked for what is due next.
+func (c *retryClock) exhausted() bool { return len(c.items) == 0 && !c.horizon.IsZero() }
+
+type retryHeap []*Task
+
+func (h retryHeap) Len() int { return len(h) }
+func (h retryHeap) Less(i, j int) bool {
+	if h[i].due.Equal(h[j].due) {
+		return h[i].Seq < h[j].Seq
+	}
+	return h[i].due.Before(h[j].due)
+}
+func (h retryHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
+func (h *retryHeap) Push(x any) {
+	t := x.(*Task)
+	t.place = len(*h)
+	*h = append(*h, t)
+}
+func (h *retryHeap) Pop() any {
+	old := *h
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return t
+}

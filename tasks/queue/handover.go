@@ -1,0 +1,53 @@
+package queue
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"evrun/store"
+)
+
+// HandOver takes runs that were retried by hand to their queue. Nobody waits, and nothing is lost: beyond its bound of 8192 runs,
+// or when a queue does not take them because it has not begun or ends, the store has them. Safe for concurrent use.
+type HandOver struct {
+	mu   sync.Mutex
+	runs []store.Run
+	more bool // there were more of them
+	some atomic.Bool
+	wake chan struct{} // of one token
+}
+
+// NewHandOver makes one for one handler.
+func NewHandOver() *HandOver { return &HandOver{wake: make(chan struct{}, 1)} }
+
+// Give adds runs that the store has made due again.
+func (h *HandOver) Give(runs []store.Run) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.runs)+len(runs) <= maxRetriesInMemory && !h.more {
+		h.runs = append(h.runs, runs...)
+	} else {
+		h.runs, h.more = nil, true
+	}
+	h.some.Store(true)
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// C wakes the worker of the queue after Give. The queue takes the runs in its next call of Next.
+func (h *HandOver) C() <-chan struct{} { return h.wake }
+
+// waiting says whether take would return something.
+func (h *HandOver) waiting() bool { return h != nil && h.some.Load() }
+
+// take returns what was given since the last call; all is false when there was more, which the store has.
+func (h *HandOver) take() (runs []store.Run, all bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	runs, all = h.runs, !h.more
+	h.runs, h.more = nil, false
+	h.some.Store(false)
+	return runs, all
+}

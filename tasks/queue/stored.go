@@ -1,0 +1,189 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// A stored run that waits for its next attempt comes into memory in one of three ways: it is read from the store, an attempt has
+// ended with it, or it was retried by hand. In all of them Queue.await keeps it once: while an attempt of the run is under way, the
+// next one waits for its end.
+
+// await has a stored run wait for its next attempt. Of two tasks of one run the one with the later attempt counts; the other is
+// an earlier state of the run.
+func (q *Queue) await(t *Task) {
+	if a := q.active[t.Seq]; a != nil {
+		a.follow(t)
+		return
+	}
+	q.clock.add(t)
+}
+
+func retrying(run *store.Run) *Task {
+	return &Task{Seq: run.Sequence, ID: run.ID, Attempt: run.Attempt + 1, Budget: run.Budget, due: run.NextAttemptAt}
+}
+
+// readPending reads on in the store when memory has room again for runs that it had no room for.
+func (q *Queue) readPending(ctx context.Context) error {
+	switch {
+	case q.o.OrderBy == nil && q.clock.exhausted():
+		return q.reload(ctx)
+	case q.order.partial() && q.order.stored <= q.o.MaxKeys/4:
+		return q.readOn(ctx)
+	}
+	return nil
+}
+
+// reload fills the retry clock from the store with what is due first. An ordered handler's is filled by readOn.
+func (q *Queue) reload(ctx context.Context) error {
+	limit := maxRetriesInMemory/2 + len(q.active)
+	q.clock.horizon = time.Time{}
+	runs, err := q.o.Journal.Pending(ctx, q.id, limit)
+	if err != nil {
+		return fmt.Errorf("read pending runs: %w", err)
+	}
+	for i := range runs {
+		run := &runs[i]
+		if run.State != store.Running {
+			q.await(retrying(run))
+			continue
+		}
+		t := &Task{Seq: run.Sequence}
+		if ok, err := q.fetch(ctx, t); err != nil {
+			return err
+		} else if ok {
+			q.interrupt(run, t.Event)
+		}
+	}
+	if len(runs) == limit {
+		q.clock.horizon = runs[len(runs)-1].NextAttemptAt
+	}
+	return nil
+}
+
+// readOn reads stored runs of an ordered handler, in order of sequence, until all are known or memory has enough of them.
+func (q *Queue) readOn(ctx context.Context) error {
+	for q.order.partial() && q.order.stored < max(1, q.o.MaxKeys/2) {
+		runs, err := q.o.Journal.PendingAfter(ctx, q.id, q.order.upTo, followPage)
+		if err != nil {
+			return fmt.Errorf("read pending runs: %w", err)
+		}
+		if err := q.arrange(ctx, runs); err != nil {
+			return err
+		}
+		if len(runs) < followPage {
+			q.order.complete()
+		} else {
+			q.order.upTo = runs[len(runs)-1].Sequence
+		}
+	}
+	return nil
+}
+
+// arrange gives stored runs of an ordered handler their places. Their events are read again when their turn comes.
+func (q *Queue) arrange(ctx context.Context, runs []store.Run) error {
+	evs, err := q.eventsOf(ctx, runs)
+	if err != nil {
+		return err
+	}
+	for i := range runs {
+		run := &runs[i]
+		e := evs[run.Sequence]
+		switch {
+		case e == nil: // deleted
+		case run.State == store.Running:
+			q.interrupt(run, e)
+		default:
+			t := retrying(run)
+			t.Event = e
+			err := q.keyOf(t) // its next attempt reports the error
+			t.Event, t.Scratch = nil, nil
+			if err == nil && q.active[t.Seq] == nil {
+				q.order.hold(t)
+			}
+			q.await(t)
+		}
+	}
+	return nil
+}
+
+// eventsOf reads the events of runs, by sequence.
+func (q *Queue) eventsOf(ctx context.Context, runs []store.Run) (map[int64]*events.Event, error) {
+	sequences := make([]int64, len(runs))
+	for i := range runs {
+		sequences[i] = runs[i].Sequence
+	}
+	evs := make(map[int64]*events.Event, len(runs))
+	for after := int64(-1); ; {
+		page, err := q.o.Journal.Events(ctx, store.EventQuery{Sequences: sequences, After: after})
+		if err != nil {
+			return nil, fmt.Errorf("read the events of pending runs: %w", err)
+		}
+		if len(page) == 0 {
+			return evs, nil
+		}
+		for _, e := range page {
+			evs[e.Sequence], after = e, e.Sequence
+		}
+	}
+}
+
+// interrupt gives the attempt that was under way when the daemon died to the worker, as a failed one. Whether it did its work is
+// unknown: so the work is done at least once, and a command that takes the daemon down does not do so for ever.
+func (q *Queue) interrupt(run *store.Run, e *events.Event) {
+	if q.active[run.Sequence] != nil {
+		return // it is under way here
+	}
+	t := &Task{Event: e, Seq: run.Sequence, ID: run.ID, Attempt: run.Attempt, Budget: run.Budget, Started: run.StartedAt, Claimed: true}
+	if q.o.OrderBy != nil {
+		if err := q.keyOf(t); err == nil {
+			q.order.hold(t)
+		}
+	}
+	t.Err = errors.New("evrun was stopped or killed while this attempt ran")
+	q.active[t.Seq] = t
+	q.interrupted = append(q.interrupted, t)
+}
+
+// takeRetried takes what was retried by hand: it comes before whatever begins afterwards.
+func (q *Queue) takeRetried(ctx context.Context) error {
+	if !q.o.Retried.waiting() {
+		return nil
+	}
+	runs, all := q.o.Retried.take()
+	switch {
+	case q.o.OrderBy == nil && !all:
+		return q.reload(ctx)
+	case q.o.OrderBy == nil:
+		for i := range runs {
+			q.await(retrying(&runs[i]))
+		}
+		return nil
+	case !all:
+		q.forget(0)
+		return q.readOn(ctx)
+	}
+	known := slices.DeleteFunc(runs, func(run store.Run) bool { return run.Sequence > q.order.upTo })
+	if len(known) == 0 {
+		return nil
+	}
+	if err := q.arrange(ctx, known); err != nil {
+		return err
+	}
+	if q.order.stored > q.o.MaxKeys+q.o.MaxKeys/4 {
+		q.forget(q.order.lower())
+	}
+	return nil
+}
+
+// forget leaves the runs of an ordered handler beyond a sequence to the store: readOn brings them again.
+func (q *Queue) forget(upTo int64) {
+	q.order.forget(upTo)
+	q.clock.forget(upTo)
+}

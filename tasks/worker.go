@@ -1,0 +1,277 @@
+package tasks
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"evrun/store"
+	"evrun/tasks/queue"
+)
+
+// defaultConcurrency is how many attempts of one handler run at a time, unless it says otherwise.
+const defaultConcurrency = 4
+
+// worker runs the tasks of one handler: its queue says which comes next, the worker makes the attempt and settles it.
+//
+// Its goroutine, in run, owns every field and calls the queue. Each attempt of an outside handler is a goroutine of its own, and
+// so is the one batch that the store is settling; they report back over channels, and are waited for. Events that the condition
+// skips, and inside handlers, need no goroutine: they go straight into the next batch, which is prepared while the store settles
+// the one before.
+type worker struct {
+	r      *Runner
+	h      *Handler
+	id     store.HandlerID
+	source string // of the events that it emits
+	atomic bool   // what it emits may be refused after an effect was written
+
+	queue   queue.Source
+	running map[*queue.Task]struct{} // attempts of the outside handler under way
+	batch   batch                    // to be settled next
+	spare   batch                    // empty, with room
+	writing bool                     // a batch is being settled
+	singly  int                      // so many of batch go alone: one of them can't be stored
+	moved   int64                    // the low-water mark in the store
+	moving  int64                    // the one that the batch under way takes there
+
+	attempts chan attempted
+	answers  chan answer
+	retried  *queue.HandOver // from Runner.Retry
+	mark     chan struct{}   // from Runner.sweep
+	ask      chan chan workerStatus
+	ended    chan struct{} // closed when run returns
+	failure  error
+}
+
+// attempted is what an attempt of an outside handler brought.
+type attempted struct {
+	t        *queue.Task
+	d        *Delivery
+	result   any
+	err      error // the handler's
+	cutShort bool  // by the daemon's stop
+	fenced   bool  // the run is somebody else's
+	storeErr error // the attempt could not be recorded, and so did not begin
+}
+
+func newWorker(r *Runner, h *Handler) *worker {
+	return &worker{
+		r: r, h: h.WithDefaults(), source: r.o.Emitter.Source("/handlers/" + h.Name),
+		atomic:   len(h.Emit) > 0,
+		running:  map[*queue.Task]struct{}{},
+		attempts: make(chan attempted), answers: make(chan answer), retried: queue.NewHandOver(),
+		mark: make(chan struct{}), ask: make(chan chan workerStatus), ended: make(chan struct{}),
+	}
+}
+
+// heldKeys is the MaxKeys of ordered handlers' queues; 0: the default. Changed by tests only.
+var heldKeys = 0
+
+// open takes up where the store has the handler.
+func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
+	w.id, w.moved = known.ID, known.LowWater
+	o := queue.Options{
+		Journal: w.r.o.Store, Bus: w.r.o.Bus, Patterns: w.h.On, Interval: w.h.Rate.Interval(), Retried: w.retried, MaxKeys: heldKeys,
+	}
+	switch w.h.Action.(type) {
+	case Reading, Outside:
+		o.Concurrency = w.h.Concurrency
+	}
+	if w.h.OrderBy != nil {
+		o.OrderBy = func(t *queue.Task) (string, error) { return keyOf(w.h.OrderBy, "order_by", w.delivery(t)) }
+	}
+	if b := w.h.Debounce; b != nil {
+		o.Bursts = &queue.Bursts{
+			Wait: b.Wait, MaxWait: b.MaxWait, All: b.All,
+			Wanted: func(t *queue.Task) (bool, error) { return w.wanted(w.delivery(t)) },
+		}
+		if b.By != nil {
+			o.Bursts.Key = func(t *queue.Task) (string, error) { return keyOf(b.By, "debounce: by", w.delivery(t)) }
+		}
+	}
+	w.queue, err = queue.Open(ctx, o, known)
+	return err
+}
+
+// run works until ctx ends and everything that was begun is settled. work is the context of attempts: it outlives ctx.
+func (w *worker) run(ctx, work context.Context) error {
+	defer close(w.ended)
+	defer w.queue.Close()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		stopping := ctx.Err() != nil || w.failure != nil
+		full := !stopping && w.fill(ctx, work)
+		w.flush(work)
+		if full && w.batch.len() < maxBatch {
+			continue // the store took the batch: prepare the next one
+		}
+		if stopping && len(w.running) == 0 && !w.writing && w.batch.len() == 0 {
+			if w.failure == nil {
+				w.moveMark(work)
+			}
+			return w.failure
+		}
+		live, wait := w.queue.Wait()
+		done := ctx.Done()
+		var lastCall chan struct{}
+		switch {
+		case stopping:
+			if len(w.running) > 0 {
+				lastCall = w.r.lastCall
+			}
+			live, wait, done = nil, time.Hour, nil
+		case full: // until the store has settled the batch before
+			live, wait = nil, time.Hour
+		}
+		timer.Reset(wait)
+		select {
+		case e, ok := <-live:
+			if err := w.queue.Received(e, ok); err != nil {
+				w.fail(err)
+			}
+		case a := <-w.attempts:
+			w.attempted(a)
+		case a := <-w.answers:
+			w.answered(a)
+		case <-w.retried.C():
+		case <-w.mark:
+			w.moveMark(work)
+		case to := <-w.ask:
+			to <- w.status()
+		case <-timer.C:
+		case <-lastCall:
+			w.abandon()
+		case <-done:
+		}
+	}
+}
+
+// abandon gives up on the attempts that have not ended. Their runs stay as they are in the store, running.
+func (w *worker) abandon() {
+	if n := len(w.running); n > 0 {
+		w.fail(fmt.Errorf("%d of its attempts went on after the grace period; the next start counts them as failed", n))
+		clear(w.running)
+	}
+}
+
+// fail ends the worker: its queue can't read the store.
+func (w *worker) fail(err error) {
+	if w.failure == nil {
+		w.failure = err
+	}
+}
+
+// fill takes tasks as long as there are any, and says whether it stopped because the batch is full.
+func (w *worker) fill(ctx, work context.Context) (full bool) {
+	for w.failure == nil {
+		if w.batch.len() >= maxBatch {
+			return true
+		}
+		t, err := w.queue.Next(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				w.fail(err)
+			}
+			return false
+		}
+		if t == nil {
+			return false
+		}
+		w.take(work, t)
+	}
+	return false
+}
+
+// take makes an attempt of a task, or begins it, unless its end is known already.
+func (w *worker) take(work context.Context, t *queue.Task) {
+	d := w.delivery(t)
+	t.Scratch = nil // the decoded event is not kept until the task is settled
+	if t.Err != nil {
+		if w.giveEvents(work, t, d) { // on_dead may use them
+			w.end(t, w.failed(t, d, t.Err))
+		}
+		return
+	}
+	wanted, err := !t.Skip, error(nil)
+	if wanted {
+		wanted, err = w.wanted(d)
+	}
+	switch {
+	case err != nil:
+		w.end(t, w.failed(t, d, err))
+	case !wanted:
+		w.end(t, store.Outcome{State: store.Skipped})
+	default:
+		w.attempt(work, t, d)
+	}
+}
+
+// attempt makes or begins an attempt.
+func (w *worker) attempt(work context.Context, t *queue.Task, d *Delivery) {
+	w.queue.Begin(t)
+	switch action := w.h.Action.(type) {
+	case Reading:
+		read := func(ctx context.Context, d *Delivery) (any, error) { return action.Read(ctx, w.r.o.Store, d) }
+		w.begin(work, t, d, read, false)
+	case Inside:
+		if w.giveEvents(work, t, d) {
+			w.settle(t, w.inside(t, d, action))
+		}
+		w.queue.End(t)
+	case Computed:
+		if w.giveEvents(work, t, d) {
+			w.end(t, w.computed(t, d, action))
+		}
+		w.queue.End(t)
+	case Outside:
+		w.begin(work, t, d, action.Do, true)
+	default:
+		w.end(t, w.failed(t, d, Permanent(fmt.Errorf("kind %q can't be run", w.h.Kind))))
+		w.queue.End(t)
+	}
+}
+
+// begin runs an attempt in a goroutine of its own; with claim it is recorded first.
+func (w *worker) begin(work context.Context, t *queue.Task, d *Delivery, do func(context.Context, *Delivery) (any, error), claim bool) {
+	w.running[t] = struct{}{}
+	go func() {
+		a := w.outside(work, t, d, do, claim)
+		select {
+		case w.attempts <- a:
+		case <-w.ended: // it was abandoned
+		}
+	}()
+}
+
+// attempted takes what an attempt in a goroutine brought.
+func (w *worker) attempted(a attempted) {
+	delete(w.running, a.t)
+	w.queue.End(a.t)
+	switch {
+	case a.storeErr != nil:
+		w.stuck(a.storeErr) // the task is never done, so the mark doesn't pass it
+	case a.fenced:
+		w.queue.Done(a.t, store.Settled{Fenced: true})
+	case a.cutShort:
+		w.end(a.t, w.cutShort(a.err))
+	case a.err != nil:
+		w.end(a.t, w.failed(a.t, a.d, a.err))
+	default:
+		w.end(a.t, w.succeeded(a.t, a.d, a.result))
+	}
+}
+
+// workerStatus is what a worker says of itself.
+type workerStatus struct {
+	lowWater int64
+	running  []InFlight
+}
+
+func (w *worker) status() workerStatus {
+	s := workerStatus{lowWater: w.lowWater(nil), running: make([]InFlight, 0, len(w.running))}
+	for t := range w.running {
+		s.running = append(s.running, InFlight{RunID: w.runID(t), Attempt: t.Attempt, Since: t.Started})
+	}
+	return s
+}
