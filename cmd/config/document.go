@@ -63,18 +63,14 @@ func (d *document) fault(start, end int, msg, hint string) {
 
 // at notes what is wrong with a node.
 func (d *document) at(n *yaml.Node, msg, hint string) {
-	end := n.End
-	if n.Kind != yaml.Scalar {
-		end = n.Start + 1
-	}
-	d.fault(n.Start, end, msg, hint)
+	d.fault(n.Start, n.End(), msg, hint)
 }
 
 // head notes what is wrong with a mapping as a whole, at its first key.
 func (d *document) head(n *yaml.Node, msg, hint string) {
 	end := n.Start + 1
 	if len(n.Content) > 0 && n.Content[0].Start == n.Start {
-		end = n.Content[0].End
+		end = n.Content[0].End()
 	}
 	d.fault(n.Start, end, msg, hint)
 }
@@ -108,6 +104,8 @@ func (d *document) err() error {
 		return nil
 	}
 	slices.SortStableFunc(d.faults, func(a, b Fault) int { return cmp.Compare(a.offset, b.offset) })
+	// An aliased value is read wherever it stands, and what is wrong with it is found as often.
+	d.faults = slices.CompactFunc(d.faults, func(a, b Fault) bool { return a.offset == b.offset && a.Message == b.Message })
 	return &Errors{Path: d.name, Faults: d.faults}
 }
 

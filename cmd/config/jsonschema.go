@@ -24,6 +24,7 @@ func JSONSchema() map[string]any {
 	delete(defs, "file")
 	file["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	file["title"] = "evrun's wiring file"
+	file["patternProperties"] = form("^x-", true)
 	file["$defs"] = defs
 	return file
 }

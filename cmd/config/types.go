@@ -23,9 +23,6 @@ import (
 	"evrun/tasks/schema"
 )
 
-// maxSubschemas is how large the schemas of a file may be together, as schema.Size counts.
-const maxSubschemas = 2000
-
 // declaredType is a type under events, with what handlers on it know of its data.
 type declaredType struct {
 	schema *schema.Schema   // nil: anything goes
@@ -81,7 +78,7 @@ func (r *wiringReader) schema(n *yaml.Node) *schema.Schema {
 	if len(r.faults) > before {
 		return nil
 	}
-	s, faults := r.compile(n, doc)
+	s, faults := schema.Compile(doc)
 	for _, f := range faults {
 		value, name, _ := follow(n, f.Path)
 		if f.Key && name != nil {
@@ -94,18 +91,6 @@ func (r *wiringReader) schema(n *yaml.Node) *schema.Schema {
 		r.at(value, f.Message, f.Hint)
 	}
 	return s
-}
-
-// compile compiles a schema, unless the file has too many parts of such.
-func (r *wiringReader) compile(n *yaml.Node, doc any) (*schema.Schema, []*fault.Fault) {
-	before := r.subschemas
-	if r.subschemas += schema.Size(doc); r.subschemas > maxSubschemas {
-		if before <= maxSubschemas {
-			r.at(n, fmt.Sprintf("the file's schemas have too many parts: the maximum is %d in all", maxSubschemas), "")
-		}
-		return nil, nil
-	}
-	return schema.Compile(doc)
 }
 
 // schemaFile compiles a schema that has a file of its own, which goes into version.
@@ -149,7 +134,7 @@ func (r *wiringReader) schemaFile(n *yaml.Node, version *string) *schema.Schema 
 		r.at(n, fmt.Sprintf("the schema %q is not valid JSON: %v", clip(name), err), "")
 		return nil
 	}
-	s, faults := r.compile(n, doc)
+	s, faults := schema.Compile(doc)
 	for _, f := range faults {
 		at := clip(name)
 		if len(f.Path) > 0 {

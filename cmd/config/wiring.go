@@ -29,19 +29,17 @@ type Wiring struct {
 type wiringReader struct {
 	versioned []byte // room for versionOf
 	*document
-	dir      string
-	secrets  *expression.Secrets
-	notes    []string              // see Config.Notes
-	computed int                   // expressions that are more than a path
-	places   map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings
-	names    map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
+	dir     string
+	secrets *expression.Secrets
+	notes   []string              // see Config.Notes
+	places  map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings
+	names   map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
 
-	types      map[string]*declaredType // under events
-	strict     bool                     // strict_types
-	subschemas int                      // in all schemas
-	bursts     bool                     // the handler that is read has a debounce
-	entry      *yaml.Node               // the handler that is read; nil: none
-	data       *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
+	types  map[string]*declaredType // under events
+	strict bool                     // strict_types
+	bursts bool                     // the handler that is read has a debounce
+	entry  *yaml.Node               // the handler that is read; nil: none
+	data   *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
 
 	files []string // that were read
 
@@ -191,14 +189,6 @@ func (r *wiringReader) condition(n *yaml.Node, what string) *expression.Expr {
 		}
 		r.at(n, fmt.Sprintf("%q is an expression as a whole, without ${ }", what), hint)
 		return nil
-	}
-	if !isPath(s) {
-		if r.computed++; r.computed > maxComputed {
-			if r.computed == maxComputed+1 {
-				r.tooManyExpressions(n.Start, n.End)
-			}
-			return nil
-		}
 	}
 	scope := expression.HandlerWhen.WithData(r.data)
 	if what == "when" {

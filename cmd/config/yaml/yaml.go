@@ -1,10 +1,9 @@
-// Package yaml reads the part of YAML 1.2 that wiring files are written in, into a tree that knows where every byte of every
-// value came from, and says in plain words and all at once what is wrong with a text.
+// Package yaml reads a YAML text into a tree whose values know where they stand in it.
 //
-// What it takes, it takes as any YAML parser does; a fuzz test holds it against go.yaml.in/yaml. What it refuses on purpose
-// is what makes a configuration hard to read or dear to parse: anchors, aliases, merge keys, tags, directives, complex keys,
-// several documents, duplicate keys, tabs as indentation, over [MaxDepth] levels and over [MaxNodes] values. That leaves
-// a parser that is linear in time and memory, whatever it is given.
+// go.yaml.in/yaml/v4 does the reading. This package adds what a checked configuration needs: byte offsets, also of a place
+// inside a scalar; syntax errors in plain words with a hint; and the refusal of what would be ignored or misread: duplicate
+// keys, tags, directives, a second document, and keys that are not texts. Anchors, aliases and merge keys are resolved: an
+// alias is the very node of its anchor, so what is wrong with the value is reported where it is written.
 //
 //	root, faults := yaml.Parse(src)
 //	for i := 0; i < len(root.Content); i += 2 {
@@ -14,17 +13,15 @@ package yaml
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"sort"
-	"strconv"
+	"io"
 	"unicode/utf8"
-)
 
-const (
-	MaxDepth  = 64      // levels of nested lists and mappings
-	MaxNodes  = 140_000 // keys and values in all
-	maxFaults = 100     // after that many the text is taken for something else than YAML
-	maxKey    = 1024    // bytes of a key
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+
+	"evrun/tasks/fault"
 )
 
 // Kind is what a [Node] is.
@@ -53,39 +50,17 @@ const (
 type Node struct {
 	Kind  Kind
 	Style Style
-	// Broken marks what could not be read whole; a fault says why. Nothing can be said of what it lacks.
+	// Broken marks a value that was refused; a fault says why.
 	Broken bool
 	// Value is a scalar's text without quotes, escapes and indentation; empty too for a value that was left out.
 	Value string
-	// Start and End are the byte offsets of the node in the source; of a value that was left out, where it could stand.
-	Start, End int
-	// Content is a sequence's items, or a mapping's keys and values in turn. Keys are scalars, each there once.
+	// Start is the byte offset of the node in the source, after its anchor; of a value that was left out, where it could stand.
+	Start int
+	// Content is a sequence's items, or a mapping's keys and values in turn. Keys are scalars, each present once. Merged keys
+	// follow the mapping's own.
 	Content []*Node
 
-	runs []run
-}
-
-// run is a part of a scalar's Value that stands in the source byte by byte.
-type run struct{ value, source int32 }
-
-// Source gives the offset in the source of the byte at offset in Value.
-func (n *Node) Source(offset int) int {
-	if n.Kind != Scalar || len(n.runs) == 0 {
-		return n.Start
-	}
-	offset = max(0, min(offset, len(n.Value)))
-	i := sort.Search(len(n.runs), func(i int) bool { return int(n.runs[i].value) > offset }) - 1
-	if i < 0 { // an empty line before a block scalar's first with text
-		return int(n.runs[0].source)
-	}
-	return min(int(n.runs[i].source)+offset-int(n.runs[i].value), max(n.Start, n.End-1))
-}
-
-func (n *Node) addRun(value, source int) {
-	r := run{int32(value), int32(source)}
-	if len(n.runs) == 0 || n.runs[len(n.runs)-1] != r {
-		n.runs = append(n.runs, r)
-	}
+	src string // the whole text
 }
 
 // Null says whether the node is a value that was left out or written as null.
@@ -100,269 +75,247 @@ func (n *Node) Null() bool {
 	return false
 }
 
-// Error is one fault of a text.
-type Error struct {
-	Offset int // in bytes
-	Msg    string
-	Hint   string // may be empty
-}
-
-func (e *Error) Error() string { return e.Msg }
-
-// Parse reads src, which must be valid UTF-8. The tree is whatever could be read, with Broken at its gaps; it is nil for
-// a text without content. The faults are in the order of their offsets.
-func Parse(src []byte) (*Node, []*Error) {
-	p := &parser{src: src}
-	p.checkCharacters()
-	var root *Node
-	if !p.stopped {
-		root = p.document()
+// Parse reads src. The root is nil for a text without content and for one with a syntax error. The offsets of the faults are
+// offsets in src.
+func Parse(src []byte) (root *Node, faults []*fault.Fault) {
+	text := newSource(string(src))
+	if f := badCharacter(text.src); f != nil {
+		return nil, []*fault.Fault{f}
 	}
-	sort.SliceStable(p.faults, func(i, j int) bool { return p.faults[i].Offset < p.faults[j].Offset })
-	return root, p.faults
-}
-
-// parser reads src from i on. Its methods return nil where they noted a fault; whoever reads a block's entries notes the
-// gap and goes on with the next entry.
-type parser struct {
-	src     []byte
-	i       int // the next byte
-	line    int // where the line of i begins
-	depth   int
-	nodes   int
-	faults  []*Error
-	stopped bool // by a fault that makes the rest senseless
-}
-
-func (p *parser) fault(offset int, msg, hint string) *Node {
-	if p.stopped {
-		return nil
+	if at := directive(text.src); at >= 0 {
+		return nil, []*fault.Fault{text.fault(at, "directives (lines that begin with %) are not supported", "leave the line out")}
 	}
-	p.faults = append(p.faults, &Error{Offset: offset, Msg: msg, Hint: hint})
-	if len(p.faults) == maxFaults {
-		return p.fatal(offset, "too many errors: the rest was not looked at", "")
+	tree, f := load(src, text)
+	if f != nil {
+		return nil, []*fault.Fault{f}
 	}
-	return nil
+	if tree == nil || len(tree.Content) == 0 {
+		return nil, nil
+	}
+	b := builder{source: text, anchored: map[*yaml.Node]anchored{}}
+	root = b.node(tree.Content[0])
+	if b.stopped {
+		root = nil
+	}
+	if root != nil && root.Kind == Scalar && root.Style == Plain && root.Value == "" && !root.Broken {
+		root = nil
+	}
+	return root, b.faults
 }
 
-func (p *parser) fatal(offset int, msg, hint string) *Node {
-	if !p.stopped {
-		p.faults = append(p.faults, &Error{Offset: offset, Msg: msg, Hint: hint})
-		p.stopped = true
+// load parses the text, which must be one document. It gives the document, nil for none.
+func load(src []byte, text *source) (document *yaml.Node, f *fault.Fault) {
+	loader, err := yaml.NewLoader(bytes.NewReader(src))
+	if err != nil {
+		return nil, &fault.Fault{Message: err.Error(), Err: err}
 	}
-	p.i = len(p.src)
-	return nil
+	document, next := new(yaml.Node), new(yaml.Node)
+	switch err = loader.Load(document); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, text.syntax(err)
+	}
+	switch err = loader.Load(next); {
+	case errors.Is(err, io.EOF):
+		return document, nil
+	case err != nil:
+		return nil, text.syntax(err)
+	}
+	at := text.offset(next.Line, next.Column)
+	if len(text.src)-at >= 3 && text.src[at:at+3] == "---" {
+		return nil, text.fault(at, "a second document begins here; only one is read", "leave out the line with ---, or use two files")
+	}
+	return nil, text.fault(at, "text after the document's end (...)", "leave out the line with ...")
 }
 
-func (p *parser) node(kind Kind, start int) *Node {
-	if p.nodes++; p.nodes > MaxNodes {
-		p.fatal(start, fmt.Sprintf("the file has over %d values", MaxNodes), "split it")
+// badCharacter finds what no YAML text may hold, and the line ends of YAML 1.1 that YAML 1.2 takes for text.
+func badCharacter(src string) *fault.Fault {
+	control := func(i int, format string, r rune) *fault.Fault {
+		f := fault.New("a control character (U+%04X)", r).Hinting(format, r)
+		f.Offset = i
+		return f
 	}
-	return &Node{Kind: kind, Start: start, End: start}
-}
-
-func (p *parser) enter() bool {
-	if p.depth++; p.depth > MaxDepth {
-		p.fatal(p.i, fmt.Sprintf("lists and mappings are nested over %d levels deep here", MaxDepth), "")
-		return false
-	}
-	return !p.stopped
-}
-
-func (p *parser) leave() { p.depth-- }
-
-// checkCharacters refuses what no YAML text holds.
-func (p *parser) checkCharacters() {
-	for i := 0; i < len(p.src); {
-		c := p.src[i]
+	for i := 0; i < len(src); {
+		c := src[i]
 		switch {
-		case c >= ' ' && c < 0x7f, c == '\t', c == '\n':
+		case c >= ' ' && c < 0x7f, c == '\t', c == '\n', c == '\r' && i+1 < len(src) && src[i+1] == '\n':
 			i++
 			continue
 		case c == '\r':
-			if i+1 < len(p.src) && p.src[i+1] == '\n' {
-				i += 2
-				continue
-			}
-			p.fatal(i, "a carriage return without a line feed", "save the file with LF or CRLF line ends")
-			return
+			return (&fault.Fault{Offset: i, Message: "a carriage return without a line feed"}).Hinting("save the file with LF or CRLF line ends")
 		case c < utf8.RuneSelf:
-			p.fatal(i, fmt.Sprintf("a control character (U+%04X)", c), fmt.Sprintf(`in double quotes it can be written as "\x%02x"`, c))
-			return
+			return control(i, `in double quotes it can be written as "\x%02x"`, rune(c))
 		}
-		r, n := utf8.DecodeRune(p.src[i:])
+		r, n := utf8.DecodeRuneInString(src[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
-			p.fatal(i, fmt.Sprintf("byte 0x%02X is not UTF-8", c), "save the file as UTF-8")
-			return
-		case r < 0xa0 && r != 0x85, r == 0xfeff, r == 0xfffe, r == 0xffff:
-			p.fatal(i, fmt.Sprintf("a control character (U+%04X)", r), fmt.Sprintf(`in double quotes it can be written as "\u%04x"`, r))
-			return
+			return (&fault.Fault{Offset: i, Message: fmt.Sprintf("byte 0x%02X is not UTF-8", c)}).Hinting("save the file as UTF-8")
+		case r < 0xa0, r == 0x2028, r == 0x2029, r == 0xfeff, r == 0xfffe, r == 0xffff:
+			return control(i, `in double quotes it can be written as "\u%04x"`, r)
 		}
 		i += n
 	}
+	return nil
 }
 
-func (p *parser) document() *Node {
-	col := p.next()
-	if col == 0 && p.at('%') {
-		return p.fatal(p.i, "directives (lines that begin with %) are not supported", "leave the line out")
+// builder makes the tree of ours from the library's.
+type builder struct {
+	*source
+	faults   []*fault.Fault
+	anchored map[*yaml.Node]anchored
+	// values counts the nodes with every alias taken as a copy of its value, aliased those of them that aliases stand for.
+	values, aliased int
+	stopped         bool // the aliases stand for more than the library allows
+}
+
+// anchored is a node that an alias can stand for.
+type anchored struct {
+	node *Node // nil while it is being built
+	size int   // in nodes
+}
+
+func (b *builder) refuse(at int, msg, hint string) {
+	b.faults = append(b.faults, b.fault(at, msg, hint))
+}
+
+func (b *builder) node(n *yaml.Node) *Node {
+	if n.Kind == yaml.AliasNode {
+		return b.alias(n)
 	}
-	if p.marker("---") {
-		p.i += 3
-		if p.blanks(); !p.lineDone() {
-			return p.fatal(p.i, "nothing can follow --- on its line", "go on in the next line")
-		}
-		col = p.next()
+	made := &Node{Start: b.offset(n.Line, n.Column), src: b.src}
+	before := b.values
+	b.values++
+	if n.Anchor != "" {
+		b.anchored[n] = anchored{}
 	}
-	var root *Node
-	if col >= 0 {
-		if root = p.block(-1); root == nil {
-			root = &Node{Broken: true, Start: p.i, End: p.i}
-			p.skip(p.i, p.line, -1)
-		} else if p.next() >= 0 {
-			p.fatal(p.i, "this belongs to nothing", "the file is one mapping of keys, such as handlers:, and all of them begin in the same column")
-		}
-	}
-	if p.stopped {
-		if root != nil {
-			root.Broken = true
-		}
-		return root
-	}
-	if p.marker("...") {
-		if root == nil {
-			return p.fatal(p.i, "the document ends before it begins", "leave out the line with ...")
-		}
-		p.i += 3
-		if p.blanks(); !p.lineDone() {
-			p.fatal(p.i, "nothing can follow ... on its line", "")
-			return root
-		}
-		if p.next() >= 0 {
-			p.fatal(p.i, "text after the document's end (...)", "leave out the line with ...")
-			return root
+	leftOut := n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value == "" && n.Tag == "!!null" && n.Anchor == ""
+	if !leftOut {
+		value, tag := b.properties(made.Start)
+		if made.Start = value; tag >= 0 {
+			b.refuse(tag, "tags (!name) are not supported", "leave it out; quote a text that begins with !")
+			made.Broken = true
 		}
 	}
-	if p.marker("---") {
-		p.fatal(p.i, "a second document begins here; only one is read", "leave out the line with ---, or use two files")
-	}
-	return root
-}
-
-func (p *parser) at(c byte) bool { return p.i < len(p.src) && p.src[p.i] == c }
-
-// blankAt says whether a blank, a line's end or the end stands at i.
-func (p *parser) blankAt(i int) bool {
-	if i >= len(p.src) {
-		return true
-	}
-	switch p.src[i] {
-	case ' ', '\t', '\n', '\r':
-		return true
-	}
-	return false
-}
-
-// eolAt says whether a line ends at i.
-func (p *parser) eolAt(i int) bool { return i >= len(p.src) || p.src[i] == '\n' || p.src[i] == '\r' }
-
-// commentAt says whether a comment begins at i.
-func (p *parser) commentAt(i int) bool {
-	return i < len(p.src) && p.src[i] == '#' && (i == 0 || p.blankAt(i-1))
-}
-
-// lineDone says whether nothing but a comment is left of the line.
-func (p *parser) lineDone() bool { return p.eolAt(p.i) || p.commentAt(p.i) }
-
-// dash says whether a list's item begins here.
-func (p *parser) dash() bool { return p.at('-') && p.blankAt(p.i+1) }
-
-// marker says whether the line is a document's begin or end. Such lines begin in the first column.
-func (p *parser) marker(m string) bool { return p.i == p.line && p.markerAt(p.i, m) }
-
-func (p *parser) markerAt(i int, m string) bool {
-	return i+3 <= len(p.src) && string(p.src[i:i+3]) == m && p.blankAt(i+3)
-}
-
-func (p *parser) anyMarkerAt(i int) bool { return p.markerAt(i, "---") || p.markerAt(i, "...") }
-
-func (p *parser) blanks() {
-	for p.i < len(p.src) && (p.src[p.i] == ' ' || p.src[p.i] == '\t') {
-		p.i++
-	}
-}
-
-// eol gives the offset of the end of the line that i is on.
-func (p *parser) eol(i int) int {
-	if i >= len(p.src) {
-		return len(p.src)
-	}
-	if n := bytes.IndexByte(p.src[i:], '\n'); n >= 0 {
-		if i += n; i > 0 && p.src[i-1] == '\r' {
-			i--
+	switch n.Kind {
+	case yaml.MappingNode:
+		made.Kind = Mapping
+		b.mapping(made, n)
+	case yaml.SequenceNode:
+		made.Kind = Sequence
+		made.Content = make([]*Node, len(n.Content))
+		for i, item := range n.Content {
+			made.Content[i] = b.node(item)
 		}
-		return i
+	default:
+		made.Value, made.Style = n.Value, styleOf(n.Style)
 	}
-	return len(p.src)
+	if n.Anchor != "" {
+		b.anchored[n] = anchored{made, b.values - before}
+	}
+	return made
 }
 
-// newline steps over the line end at i.
-func (p *parser) newline() {
-	if p.at('\r') {
-		p.i++
+func styleOf(s yaml.Style) Style {
+	switch {
+	case s&yaml.SingleQuotedStyle != 0:
+		return SingleQuoted
+	case s&yaml.DoubleQuotedStyle != 0:
+		return DoubleQuoted
+	case s&yaml.LiteralStyle != 0:
+		return Literal
+	case s&yaml.FoldedStyle != 0:
+		return Folded
 	}
-	p.i++
-	p.line = p.i
+	return Plain
 }
 
-// next goes to the next content, past blanks, comments and line ends, and gives its column, or -1 at the document's end.
-func (p *parser) next() int {
-	for !p.stopped && p.i < len(p.src) {
-		p.blanks()
-		switch {
-		case p.i == len(p.src):
-		case p.eolAt(p.i):
-			p.newline()
-		case p.commentAt(p.i):
-			p.i = p.eol(p.i)
-		case p.i == p.line && p.anyMarkerAt(p.i):
-			return -1
-		default:
-			if tab := bytes.IndexByte(p.src[p.line:p.i], '\t'); tab >= 0 && blank(p.src[p.line:p.i]) {
-				p.tab(p.line + tab)
-				return -1
+var limits = loaderlimits.New()
+
+// alias gives the node of the anchor.
+func (b *builder) alias(n *yaml.Node) *Node {
+	at := b.offset(n.Line, n.Column)
+	target := b.anchored[n.Alias]
+	if target.node == nil {
+		b.refuse(at, "the alias *"+n.Value+" stands inside the value that it stands for", "a value can't contain itself")
+		return &Node{Broken: true, Start: at, src: b.src}
+	}
+	b.values += target.size
+	b.aliased += target.size
+	if err := limits.CheckAlias(b.aliased, b.values); err != nil && !b.stopped {
+		b.stopped = true
+		b.refuse(at, fmt.Sprintf("too many aliases: with this one they stand for %d of the file's %d values", b.aliased, b.values), "write fewer aliases of aliases")
+	}
+	if b.stopped { // the sizes must not grow without end
+		return &Node{Broken: true, Start: at, src: b.src}
+	}
+	return target.node
+}
+
+// mapping reads the keys and values of n into made: its own, and then those of its merge key that it doesn't have.
+func (b *builder) mapping(made *Node, n *yaml.Node) {
+	made.Content = make([]*Node, 0, len(n.Content))
+	seen := make(map[string]*Node, len(n.Content)/2)
+	var merge, mergeKey *Node
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := b.node(n.Content[i]), b.node(n.Content[i+1])
+		switch first := seen[key.Value]; {
+		case key.Broken:
+			made.Broken = true
+		case key.Kind != Scalar:
+			b.refuse(key.Start, "a list or a mapping can't be a key", "")
+			made.Broken = true
+		case first != nil:
+			b.refuse(key.Start, "the key "+fault.Quote(key.Value)+" is here twice", fmt.Sprintf("the first is on line %d", b.line(first.Start)+1))
+		case key.Style == Plain && key.Value == "":
+			b.refuse(key.Start, "a colon without a key before it", "quote a text that begins with a colon")
+			made.Broken = true
+		case key.Style == Plain && oddity(key.Value) != nil:
+			odd := oddity(key.Value)
+			b.refuse(key.Source(odd.Offset), odd.Message, odd.Hint)
+			made.Broken = true
+		case b.noColon(key, value):
+			hint := "write {key: value}"
+			if made.Start > 0 && b.src[made.Start-1] == '{' {
+				hint = `quote a text that has {{ in it: "{{ … }}"; evrun's own expressions are ${ … }`
 			}
-			return p.i - p.line
+			if name, rest, ok := cutColon(key.Value); ok && key.Style == Plain {
+				hint = "write a space after the colon: " + name + ": " + fault.Clip(rest, 60)
+			}
+			b.refuse(key.Start, "the key "+fault.Quote(key.Value)+" has no value", hint)
+			made.Broken = true
+		default:
+			if seen[key.Value] = key; key.Value == "<<" && key.Style == Plain {
+				mergeKey, merge = key, value
+				continue
+			}
+			made.Content = append(made.Content, key, value)
 		}
 	}
-	return -1
-}
-
-func (p *parser) tab(offset int) *Node {
-	return p.fatal(offset, "a tab in the indentation", "YAML is indented with spaces only; the lines below were not looked at")
-}
-
-func blank(b []byte) bool { return len(bytes.TrimLeft(b, " \t")) == 0 }
-
-// skip goes from an entry that could not be read, which began at start on the line at line, to the next line that is indented
-// by no more than col.
-func (p *parser) skip(start, line, col int) {
-	if p.stopped {
-		return
+	if merge != nil {
+		b.merge(made, mergeKey, merge, seen)
 	}
-	p.line = line
-	for p.i = p.eol(start); ; p.i = p.eol(p.i) {
-		if c := p.next(); c <= col {
-			return
+}
+
+// merge adds the keys of a merge key's value that are not in seen: of several mappings the first that has a key wins.
+func (b *builder) merge(made, key, value *Node, seen map[string]*Node) {
+	from := []*Node{value}
+	if value.Kind == Sequence {
+		from = value.Content
+	}
+	for _, m := range from {
+		if m.Kind != Mapping || m.Broken {
+			if !m.Broken {
+				b.refuse(key.Start, "a merge key (<<) takes a mapping, or a list of mappings", "write <<: *name, where &name stands before the mapping")
+			}
+			made.Broken = true
+			continue
+		}
+		for i := 0; i < len(m.Content); i += 2 {
+			if name := m.Content[i]; seen[name.Value] == nil {
+				seen[name.Value] = name
+				made.Content = append(made.Content, name, m.Content[i+1])
+			}
 		}
 	}
-}
-
-// quoted is a key for a message.
-func quoted(s string) string {
-	if r := []rune(s[:min(len(s), 200)]); len(r) > 40 {
-		s = string(r[:40]) + "…"
-	}
-	return strconv.Quote(s)
 }

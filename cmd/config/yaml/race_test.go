@@ -1,5 +1,0 @@
-//go:build race
-
-package yaml
-
-const raceEnabled = true

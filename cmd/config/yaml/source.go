@@ -1,0 +1,250 @@
+package yaml
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"evrun/tasks/fault"
+)
+
+// source is a text with the places of its lines.
+type source struct {
+	src   string
+	lines []int // where each line begins
+
+	// The last place that was looked for: the next one is most often behind it on the same line.
+	lastLine, lastColumn, lastOffset int
+}
+
+func newSource(src string) *source {
+	s := &source{src: src, lines: make([]int, 1, 2+strings.Count(src, "\n"))}
+	for i := range len(src) {
+		if src[i] == '\n' {
+			s.lines = append(s.lines, i+1)
+		}
+	}
+	return s
+}
+
+// offset gives the byte offset of a line and a column in characters, both from 1.
+func (s *source) offset(line, column int) int {
+	if line < 1 || line > len(s.lines) {
+		return len(s.src)
+	}
+	at, col := s.lines[line-1], 1
+	if line == s.lastLine && column >= s.lastColumn {
+		at, col = s.lastOffset, s.lastColumn
+	}
+	for ; col < column && at < len(s.src); col++ {
+		_, size := utf8.DecodeRuneInString(s.src[at:])
+		at += size
+	}
+	s.lastLine, s.lastColumn, s.lastOffset = line, column, at
+	return at
+}
+
+// line gives the index of the line that an offset is on.
+func (s *source) line(offset int) int { return sort.SearchInts(s.lines, offset+1) - 1 }
+
+// text gives a line without its end, and where it begins.
+func (s *source) text(line int) (text string, start int) {
+	start, end := s.lines[line], len(s.src)
+	if line+1 < len(s.lines) {
+		end = s.lines[line+1]
+	}
+	return strings.TrimRight(s.src[start:end], "\r\n"), start
+}
+
+func (s *source) fault(at int, msg, hint string) *fault.Fault {
+	return &fault.Fault{Offset: at, Message: msg, Hint: hint}
+}
+
+// directive gives the offset of a directive before the document, -1 for none.
+func directive(src string) int {
+	for at := 0; at < len(src); {
+		end := strings.IndexByte(src[at:], '\n') + 1
+		if end == 0 {
+			end = len(src) - at
+		}
+		switch line := strings.TrimSpace(src[at : at+end]); {
+		case strings.HasPrefix(src[at:], "%"):
+			return at
+		case line != "" && line[0] != '#':
+			return -1
+		}
+		at += end
+	}
+	return -1
+}
+
+// properties steps over an anchor and a tag, and the space up to the value itself. It gives where the value begins, and where
+// the tag, -1 for none.
+func (s *source) properties(at int) (value, tag int) {
+	tag = -1
+	for at < len(s.src) && (s.src[at] == '&' || s.src[at] == '!') {
+		if s.src[at] == '!' {
+			tag = at
+		}
+		end := at
+		for end < len(s.src) && !strings.ContainsRune(" \t\r\n,[]{}", rune(s.src[end])) {
+			end++
+		}
+		next := s.space(end)
+		if next == len(s.src) || next == end { // the value was left out
+			return end, tag
+		}
+		at = next
+	}
+	return at, tag
+}
+
+// space steps over blanks, line ends and comments.
+func (s *source) space(at int) int {
+	for at < len(s.src) {
+		switch s.src[at] {
+		case ' ', '\t', '\r', '\n':
+			at++
+		case '#':
+			text, start := s.text(s.line(at))
+			at = start + len(text)
+		default:
+			return at
+		}
+	}
+	return at
+}
+
+// noColon says whether a key in braces has neither a colon nor a value.
+func (s *source) noColon(key, value *Node) bool {
+	if value.Kind != Scalar || value.Style != Plain || value.Value != "" || value.Broken {
+		return false
+	}
+	at := s.space(key.End())
+	return at < len(s.src) && (s.src[at] == ',' || s.src[at] == '}')
+}
+
+// cutColon cuts a text at the first colon that is not its first byte.
+func cutColon(s string) (before, after string, ok bool) {
+	if i := strings.IndexByte(s, ':'); i > 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
+}
+
+// Source gives the offset in the source of the byte at an offset in the Value of a scalar.
+//
+// Folding, indentation and line ends change nothing but blanks, so the bytes that are none stand in the source in the same
+// order: they are counted.
+func (n *Node) Source(offset int) int {
+	if n.Kind != Scalar {
+		return n.Start
+	}
+	return min(n.place(offset), max(n.Start, n.End()-1))
+}
+
+func (n *Node) place(offset int) int {
+	offset = max(0, min(offset, len(n.Value)))
+	before := strings.TrimRight(n.Value[:offset], blanks)
+	at := n.body()
+	for want := solid(before); want > 0; {
+		next, got := n.step(at)
+		if got > want || next == at { // in the middle of an escape
+			return at
+		}
+		at, want = next, want-got
+	}
+	if offset < len(n.Value) && solid(n.Value[offset:offset+1]) == 1 {
+		for {
+			next, got := n.step(at)
+			if got > 0 || next == at {
+				return at
+			}
+			at = next
+		}
+	}
+	for i := len(before); i < offset && at < len(n.src) && n.src[at] == n.Value[i] && n.src[at] != '\n'; i++ {
+		at++
+	}
+	return at
+}
+
+// End gives the offset behind the last byte of a scalar, and behind the first of a list or a mapping.
+func (n *Node) End() int {
+	if n.Kind != Scalar {
+		return n.Start + 1
+	}
+	at := n.place(len(strings.TrimRight(n.Value, blanks)))
+	for n.Style == SingleQuoted || n.Style == DoubleQuoted {
+		if at >= len(n.src) || n.src[at] == n.src[n.Start] {
+			return min(at+1, len(n.src))
+		}
+		at, _ = n.step(at)
+	}
+	return max(n.Start, at)
+}
+
+const blanks = " \t\r\n"
+
+// solid counts the bytes that are not blanks.
+func solid(s string) int {
+	count := 0
+	for i := range len(s) {
+		if strings.IndexByte(blanks, s[i]) < 0 {
+			count++
+		}
+	}
+	return count
+}
+
+// body gives where the text of a scalar begins.
+func (n *Node) body() int {
+	switch n.Style {
+	case SingleQuoted, DoubleQuoted:
+		return n.Start + 1
+	case Literal, Folded:
+		if end := strings.IndexByte(n.src[n.Start:], '\n'); end >= 0 {
+			return n.Start + end + 1
+		}
+		return len(n.src)
+	}
+	return n.Start
+}
+
+// step steps over what stands for one character of a scalar, and gives how many bytes other than blanks it stands for.
+func (n *Node) step(at int) (next, bytes int) {
+	switch {
+	case at >= len(n.src):
+		return at, 0
+	case n.Style == SingleQuoted && n.src[at] == '\'' && at+1 < len(n.src) && n.src[at+1] == '\'':
+		return at + 2, 1
+	case n.Style == DoubleQuoted && n.src[at] == '\\' && at+1 < len(n.src):
+		return escape(n.src, at)
+	}
+	return at + 1, solid(n.src[at : at+1])
+}
+
+// escape is step for the escapes of double quotes.
+func escape(src string, at int) (next, bytes int) {
+	digits := 0
+	switch src[at+1] {
+	case 'n', 't', 'r', ' ', '\t', '\n', '\r':
+		return at + 2, 0
+	case 'N', '_': // U+0085, U+00A0
+		return at + 2, 2
+	case 'L', 'P': // U+2028, U+2029
+		return at + 2, 3
+	case 'x':
+		digits = 2
+	case 'u':
+		digits = 4
+	case 'U':
+		digits = 8
+	default:
+		return at + 2, 1
+	}
+	next = min(at+2+digits, len(src))
+	r, _ := strconv.ParseUint(src[at+2:next], 16, 32)
+	return next, solid(string(rune(r)))
+}
