@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"evrun/tasks/schema"
 )
@@ -109,4 +110,21 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("%q", e.Pretty(false))
 		}
 	})
+}
+
+func TestAnchorsAndMergeKeys(t *testing.T) {
+	c, err := Load("testdata/good/anchors.yaml", Options{Getenv: noEnv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := c.Wiring.Handlers[0], c.Wiring.Handlers[1]
+	if one.Timeout != 5*time.Minute || one.Retry.Attempts != 10 || one.Emit != nil {
+		t.Errorf("%+v", one)
+	}
+	if two.Timeout != time.Minute || two.Retry.Attempts != 3 || two.Retry.Backoff != time.Second || len(two.Emit) != 1 {
+		t.Errorf("%+v", two)
+	}
+	if len(c.Warnings) > 0 {
+		t.Errorf("%+v", c.Warnings)
+	}
 }
