@@ -7,18 +7,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
-	"mime/quotedprintable"
 	"net"
 	netmail "net/mail"
-	netsmtp "net/smtp"
 	"net/textproto"
+	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/email/smtp"
+	gomail "github.com/wneessen/go-mail"
+	gosmtp "github.com/wneessen/go-mail/smtp"
 
 	"evrun/tasks"
 )
@@ -29,141 +28,122 @@ type mail struct {
 	title, text string
 }
 
-// sendMail hands a mail to a server, in one transaction for all recipients. The library's own way is not taken: once it is
-// connected it waits for its server without end, it keeps the connection after an error, and it sends a mail for each
+// sendMail hands a mail to a server, in one transaction for all recipients. shoutrrr reads the url, and go-mail does the rest:
+// shoutrrr waits for its server without end once it is connected, keeps the connection after an error, and sends a mail to each
 // recipient, so that a retry would repeat those that went out. What the server refuses with a 5xx is permanent.
 func sendMail(ctx context.Context, g *guard, config *smtp.Config, m mail, log *slog.Logger) error {
 	c := config.Clone()
 	c.FixEmailTags()
-	from, err := netmail.ParseAddress(c.FromAddress)
+	message, to, err := m.message(&c)
 	if err != nil {
-		return tasks.Permanent(errors.New("from is not a valid mail address"))
+		return tasks.Permanent(err)
 	}
-	if c.FromName != "" {
-		from.Name = c.FromName
+	options := append(clientOptions(&c), gomail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
+		conn, err := g.DialContext(dialing, network, address)
+		if err != nil {
+			return nil, requestError(err)
+		}
+		context.AfterFunc(ctx, func() { conn.Close() }) // go-mail knows the context while it dials only
+		if implicitTLS(&c) {
+			conn = tls.Client(conn, tlsConfig(&c))
+		}
+		return conn, nil
+	}))
+	ctx, cancel := context.WithCancel(ctx) // closes the connection in any case
+	defer cancel()
+	client, err := gomail.NewClient(c.Host, options...)
+	if err != nil {
+		return tasks.Permanent(err)
 	}
-	to := make([]*netmail.Address, len(c.ToAddresses))
-	for i, a := range c.ToAddresses {
-		if to[i], err = netmail.ParseAddress(a); err != nil {
-			return tasks.Permanent(fmt.Errorf("recipient %d is not a valid mail address", i+1))
+	session, err := client.DialToSMTPClientWithContext(ctx)
+	if err == nil {
+		if err = transact(session, message, to, log); err == nil {
+			_ = session.Quit() // the server has the mail
+			return nil
 		}
 	}
-
-	conn, err := g.DialContext(ctx, "tcp", net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))))
-	if err != nil {
-		return requestError(err)
-	}
-	defer conn.Close()
-	// The deadline of the context, or its end before that, breaks off whatever waits for the server.
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
-	err = (&mailSession{conn: conn, config: &c, log: log}).send(from, to, m)
-	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
-	return err
+	return mailError(err)
 }
 
-// mailSession is one conversation with a mail server.
-type mailSession struct {
-	conn   net.Conn
-	config *smtp.Config
-	log    *slog.Logger
+func implicitTLS(c *smtp.Config) bool {
+	return c.Encryption == smtp.EncMethods.ImplicitTLS || c.Encryption == smtp.EncMethods.Auto && c.Port == smtp.ImplicitTLSPort
 }
 
-func (s *mailSession) send(from *netmail.Address, to []*netmail.Address, m mail) error {
-	c := s.config
-	tlsConfig := &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.SkipTLSVerify}
-	implicit := c.Encryption == smtp.EncMethods.ImplicitTLS || c.Encryption == smtp.EncMethods.Auto && c.Port == smtp.ImplicitTLSPort
-	if implicit {
-		s.conn = tls.Client(s.conn, tlsConfig)
-	}
-	client, err := netsmtp.NewClient(s.conn, c.Host)
-	if err != nil {
-		return mailError("the greeting", err)
+func tlsConfig(c *smtp.Config) *tls.Config {
+	return &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.SkipTLSVerify}
+}
+
+// clientOptions are go-mail's words for what a url says.
+func clientOptions(c *smtp.Config) []gomail.Option {
+	policy := gomail.TLSOpportunistic
+	switch {
+	case implicitTLS(c), !c.UseStartTLS, c.Encryption == smtp.EncMethods.None:
+		policy = gomail.NoTLS
+	case c.RequireStartTLS, c.Encryption == smtp.EncMethods.ExplicitTLS:
+		policy = gomail.TLSMandatory
 	}
 	name := c.ClientHost
 	if name == "auto" {
+		var err error
 		if name, err = os.Hostname(); err != nil {
 			name = "localhost"
 		}
 	}
-	if err := client.Hello(name); err != nil {
-		return mailError("the greeting", err)
+	options := []gomail.Option{gomail.WithPort(int(c.Port)), gomail.WithHELO(name), gomail.WithTLSPolicy(policy), gomail.WithTLSConfig(tlsConfig(c)), gomail.WithoutSMTPUTF8(),
+		gomail.WithTimeout(time.Hour)} // the context ends it before
+	if auth, ok := mailAuth[c.Auth.String()]; ok {
+		options = append(options, gomail.WithSMTPAuth(auth), gomail.WithUsername(c.Username), gomail.WithPassword(c.Password))
 	}
-	if !implicit && c.UseStartTLS && c.Encryption != smtp.EncMethods.None {
-		offered, _ := client.Extension("STARTTLS")
-		switch {
-		case offered:
-			if err := client.StartTLS(tlsConfig); err != nil {
-				return mailError("STARTTLS", err)
-			}
-		case c.RequireStartTLS || c.Encryption == smtp.EncMethods.ExplicitTLS:
-			return tasks.Permanent(errors.New("the server has no STARTTLS, and the url asks for it"))
-		}
-	}
-	if auth := s.auth(); auth != nil {
-		if err := client.Auth(auth); err != nil {
-			var code *textproto.Error
-			if !errors.As(err, &code) && !isNetwork(err) { // such as a password that would go out in the clear
-				return tasks.Permanent(fmt.Errorf("authentication: %w", err))
-			}
-			return mailError("authentication", err)
-		}
-	}
-	if err := client.Mail(from.Address); err != nil {
-		return mailError("the sender", err)
-	}
-	if err := s.recipients(client, to); err != nil {
+	return options
+}
+
+// mailAuth has the ways to authenticate, by their names in a url.
+var mailAuth = map[string]gomail.SMTPAuthType{
+	"Plain": gomail.SMTPAuthPlain, "CRAMMD5": gomail.SMTPAuthCramMD5, "OAuth2": gomail.SMTPAuthXOAUTH2, "Login": gomail.SMTPAuthLogin,
+}
+
+// transact sends a message. A recipient that the server refuses for good does not keep the message from the others; one that it
+// can't take now fails the attempt before anybody has the message.
+func transact(session *gosmtp.Client, message *gomail.Msg, to []*netmail.Address, log *slog.Logger) error {
+	from, err := message.GetSender(false)
+	if err != nil {
 		return err
 	}
-	w, err := client.Data()
-	if err != nil {
-		return mailError("the message", err)
+	if err := session.Mail(from); err != nil {
+		return fmt.Errorf("the sender: %w", err)
 	}
-	if err := writeMail(w, c, from, to, m); err != nil {
-		return mailError("the message", err)
-	}
-	if err := w.Close(); err != nil {
-		return mailError("the message", err)
-	}
-	_ = client.Quit() // the server has the mail
-	return nil
-}
-
-func (s *mailSession) auth() netsmtp.Auth {
-	switch c := s.config; c.Auth {
-	case smtp.AuthTypes.Plain:
-		return netsmtp.PlainAuth("", c.Username, c.Password, c.Host)
-	case smtp.AuthTypes.CRAMMD5:
-		return netsmtp.CRAMMD5Auth(c.Username, c.Password)
-	case smtp.AuthTypes.OAuth2:
-		return smtp.OAuth2Auth(c.Username, c.Password)
-	case smtp.AuthTypes.Login:
-		return smtp.LoginAuth(c.Username, c.Password, c.Host)
-	}
-	return nil
-}
-
-// recipients names them to the server. One that it refuses for good doesn't keep the mail from the others; one that it can't
-// take now makes it a matter of another attempt, before anybody has the mail.
-func (s *mailSession) recipients(client *netsmtp.Client, to []*netmail.Address) error {
 	var refused []error
 	for i, a := range to {
-		err := client.Rcpt(a.Address)
-		var code *textproto.Error
-		switch {
-		case err == nil:
-		case errors.As(err, &code) && code.Code >= 500 && code.Code != 552: // 552: too many recipients (RFC 5321, 4.5.3.1.10)
-			refused = append(refused, mailError(fmt.Sprintf("recipient %d of %d", i+1, len(to)), err))
-		default:
-			return mailError(fmt.Sprintf("recipient %d of %d", i+1, len(to)), err)
+		err := session.Rcpt((&netmail.Address{Address: a.Address}).String())
+		if err == nil {
+			continue
 		}
+		var code *textproto.Error
+		gone := errors.As(err, &code) && code.Code >= 500 && code.Code != 552 // 552: too many recipients (RFC 5321, 4.5.3.1.10)
+		err = fmt.Errorf("recipient %d of %d: %w", i+1, len(to), err)
+		if !gone {
+			return err
+		}
+		refused = append(refused, err)
 	}
 	if len(refused) == len(to) {
-		return tasks.Permanent(errors.Join(refused...))
+		return errors.Join(refused...)
+	}
+	w, err := session.Data()
+	if err != nil {
+		return fmt.Errorf("the message: %w", err)
 	}
 	for _, err := range refused {
-		s.log.Warn("a mail goes out without one of its recipients", slog.Any("error", err))
+		log.Warn("a mail goes out without one of its recipients", slog.Any("error", err))
+	}
+	if _, err = message.WriteTo(w); err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("the message: %w", err)
 	}
 	return nil
 }
@@ -171,8 +151,22 @@ func (s *mailSession) recipients(client *netsmtp.Client, to []*netmail.Address) 
 // maxSubject keeps the line of a subject within what mail allows, in characters (RFC 5322, 2.1.1).
 const maxSubject = 200
 
-// writeMail writes header and body. Whatever is in title and text, they end no line of the header.
-func writeMail(w io.Writer, c *smtp.Config, from *netmail.Address, to []*netmail.Address, m mail) error {
+// message makes the mail. Line breaks in title, text and names do not end a line of the header.
+func (m mail) message(c *smtp.Config) (message *gomail.Msg, to []*netmail.Address, err error) {
+	from, err := netmail.ParseAddress(c.FromAddress)
+	if err != nil {
+		return nil, nil, errors.New("from is not a valid mail address")
+	}
+	if c.FromName != "" {
+		from.Name = c.FromName
+	}
+	for i, a := range c.ToAddresses {
+		address, err := netmail.ParseAddress(a)
+		if err != nil {
+			return nil, nil, fmt.Errorf("recipient %d is not a valid mail address", i+1)
+		}
+		to = append(to, address)
+	}
 	subject := strings.Join(strings.Fields(m.title), " ")
 	if r := []rune(subject); len(r) > maxSubject {
 		subject = string(r[:maxSubject]) + "…"
@@ -182,50 +176,40 @@ func writeMail(w io.Writer, c *smtp.Config, from *netmail.Address, to []*netmail
 			subject = other
 		}
 	}
-	contentType := "text/plain; charset=utf-8"
-	if c.UseHTML {
-		contentType = "text/html; charset=utf-8"
-	}
 	_, domain, _ := strings.Cut(from.Address, "@")
-	names := make([]string, len(to))
-	for i, a := range to {
-		names[i] = a.String()
+	message = gomail.NewMsg(gomail.WithCharset("utf-8"), gomail.WithNoDefaultUserAgent())
+	message.FromMailAddress(from)
+	message.ToMailAddress(to...)
+	message.Subject(subject)
+	message.SetMessageIDWithValue(url.PathEscape(m.id) + "@" + domain)
+	message.SetGenHeader("Auto-Submitted", "auto-generated")
+	contentType := gomail.TypeTextPlain
+	if c.UseHTML {
+		contentType = gomail.TypeTextHTML
 	}
-	var b strings.Builder
-	for _, h := range [][2]string{
-		{"Date", time.Now().Format(time.RFC1123Z)},
-		{"From", from.String()},
-		{"To", strings.Join(names, ",\r\n\t")},
-		{"Subject", mime.QEncoding.Encode("utf-8", subject)},
-		{"Message-ID", "<" + escapeAll(m.id) + "@" + domain + ">"},
-		{"Auto-Submitted", "auto-generated"},
-		{"MIME-Version", "1.0"},
-		{"Content-Type", contentType},
-		{"Content-Transfer-Encoding", "quoted-printable"},
-	} {
-		fmt.Fprintf(&b, "%s: %s\r\n", h[0], h[1])
-	}
-	if _, err := io.WriteString(w, b.String()+"\r\n"); err != nil {
-		return err
-	}
-	body := quotedprintable.NewWriter(w)
-	if _, err := io.WriteString(body, m.text+"\n"); err != nil {
-		return err
-	}
-	return body.Close()
+	message.SetBodyString(contentType, m.text+"\n")
+	return message, to, nil
 }
 
-// mailError says what the server did not take, and whether it never will.
-func mailError(what string, err error) error {
-	var code *textproto.Error
-	permanent := errors.As(err, &code) && code.Code >= 500
-	if err = fmt.Errorf("%s: %w", what, err); permanent {
-		return tasks.Permanent(err)
+// mailError says whether another attempt is of use: what the server refuses with a 5xx stays refused, and so does what go-mail
+// refuses, such as a password that would go out in the clear.
+func mailError(err error) error {
+	var (
+		code     *textproto.Error
+		network  net.Error
+		protocol textproto.ProtocolError
+		record   tls.RecordHeaderError
+		alert    tls.AlertError
+		untrust  *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &code):
+		if code.Code < 500 {
+			return err
+		}
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &protocol), errors.As(err, &record),
+		errors.As(err, &alert), errors.As(err, &untrust):
+		return err
 	}
-	return err
-}
-
-func isNetwork(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return tasks.Permanent(err)
 }
