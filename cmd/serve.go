@@ -49,7 +49,7 @@ func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tu
 		alone = errors.Join(process.Hide(), alone)
 	}
 	log := newLogger(cfg.Settings, e.err)
-	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.load, Log: log, HangUps: hangUps, Version: version(), Tune: tune})
+	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.load, Log: log, HangUps: hangUps, Version: version(), Reap: true, Tune: tune})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
 	}

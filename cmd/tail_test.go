@@ -8,23 +8,19 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"evrun/cmd/daemon/daemontest"
 )
 
 // TestATailThatSawNothingYetMissesNothing breaks the connection of a tail before its first event, and has one accepted before it
 // is back.
 func TestATailThatSawNothingYetMissesNothing(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"evrun.yaml":   "handlers: []\n",
-		"through.yaml": "server: {socket: through.sock}\nhandlers: []\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	d := daemontest.Start(t, "handlers: []\n")
+	dir := d.Dir
+	if err := os.WriteFile(filepath.Join(dir, "through.yaml"), []byte("server: {socket: through.sock}\nhandlers: []\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	daemon := evrun(t, dir, "serve")
-	daemon.line(t, "evrun")
 	evrun(t, dir, "emit", "a.b", "--id", "old").wait(t)
 
 	l, err := net.Listen("unix", filepath.Join(dir, "through.sock"))
@@ -75,7 +71,9 @@ func TestATailThatSawNothingYetMissesNothing(t *testing.T) {
 	if rest := tail.rest(); len(rest) > 0 {
 		t.Errorf("and then %q", rest)
 	}
-	daemon.interrupt(t)
+	if err := d.Stop(); err != nil {
+		t.Error(err)
+	}
 	l.Close()
 	relays.Wait()
 }

@@ -41,6 +41,7 @@ type Options struct {
 	Log     *slog.Logger                   // default: nothing is logged
 	HangUps *HangUps                       // the SIGHUPs that ask for a reload; default: none
 	Version string                         // of evrun, for its status
+	Reap    bool                           // reap every child of this process: those that [process.Adopt] brings back, too
 	Tune    func(*store.Options)           // changes how the store is opened; default: it does not
 }
 

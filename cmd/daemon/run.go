@@ -55,10 +55,12 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	defer d.stop()
 	d.warn(d.cfg)
 	ps := &parts{failed: make(chan *part, 7)}
-	reaper := ps.start("reaper", process.Reap)
+	var reaper, scheduler, server, reloading, keeping *part
+	if d.o.Reap {
+		reaper = ps.start("reaper", process.Reap)
+	}
 	writer := ps.start("store", d.store.Run)
 	runner := ps.start("runner", d.runner.Run)
-	var scheduler, server, reloading, keeping *part
 	select {
 	case <-d.runner.Ready():
 		scheduler = ps.start("scheduler", d.scheduler.Run)
