@@ -6,24 +6,27 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/mattn/go-runewidth"
+
 	"evrun/events"
+	"evrun/tasks/fault"
 )
 
-// Errors is all that is wrong with a wiring file, with the environment and with the flags, in the order of the file.
+// Errors has all faults of a wiring file, of the environment and of the flags, in the order of the file.
 type Errors struct {
 	Path   string
 	Faults []Fault
 }
 
-// Fault is one thing that is wrong.
+// Fault is a fault with its place in the file.
 type Fault struct {
-	File       string `json:"file"`             // as it was given; or EVRUN_X or --flag, where that is wrong
+	File       string `json:"file"`             // its path as it was given; or EVRUN_X or --flag
 	Line       int    `json:"line,omitempty"`   // from 1; 0: no place in particular
 	Column     int    `json:"column,omitempty"` // from 1, in characters
 	Message    string `json:"message"`
 	Hint       string `json:"hint,omitempty"` // what to do about it; may be empty
 	SourceLine string `json:"source,omitempty"`
-	Warning    bool   `json:"-"` // nothing that keeps the file from being used: "severity" in JSON
+	Warning    bool   `json:"-"` // the file can be used all the same: "severity" in JSON
 
 	offset, width int // in the source, in bytes
 }
@@ -106,7 +109,7 @@ func (e *Errors) Pretty(color bool) string {
 	return b.String()
 }
 
-// count says how many faults there are: "1 error", "3 warnings", "2 errors, 1 warning".
+// count gives the number of faults: "1 error", "3 warnings", "2 errors, 1 warning".
 func (e *Errors) count() string {
 	warnings := 0
 	for i := range e.Faults {
@@ -115,22 +118,16 @@ func (e *Errors) count() string {
 		}
 	}
 	var parts []string
-	for _, kind := range []struct {
-		n    int
-		name string
-	}{{len(e.Faults) - warnings, "error"}, {warnings, "warning"}} {
-		switch kind.n {
-		case 0:
-		case 1:
-			parts = append(parts, "1 "+kind.name)
-		default:
-			parts = append(parts, fmt.Sprintf("%d %ss", kind.n, kind.name))
-		}
+	if errors := len(e.Faults) - warnings; errors > 0 {
+		parts = append(parts, fault.Plural(errors, "error"))
+	}
+	if warnings > 0 {
+		parts = append(parts, fault.Plural(warnings, "warning"))
 	}
 	return strings.Join(parts, ", ")
 }
 
-// Place is where the fault is: file:line:column, or what is known of that.
+// Place is where the fault is: file:line:column, or as much of it as is known.
 func (f *Fault) Place() string {
 	file := events.EscapeControl(f.File)
 	if f.Line == 0 {
@@ -147,11 +144,14 @@ func (f *Fault) message() string {
 }
 
 const (
-	widest  = 120 // characters that are shown of a line
-	context = 40  // at least so many of them before the culprit, where the line is longer
+	widest  = 120 // cells of a terminal that are shown of a line
+	context = 40  // at most so many of them before the culprit, where the line is longer
 )
 
-// excerpt gives what is shown of the source line, and how many characters stand before the mark and under it.
+// cells measures texts as terminals do: a wide character takes two cells, a combining mark none.
+var cells = &runewidth.Condition{StrictEmojiNeutral: true}
+
+// excerpt gives what is shown of the source line, and how many cells stand before the mark and under it.
 func (f *Fault) excerpt() (text string, before, width int) {
 	line := f.SourceLine
 	at := 0 // the culprit's byte
@@ -163,19 +163,16 @@ func (f *Fault) excerpt() (text string, before, width int) {
 	for end < len(line) && !utf8.RuneStart(line[end]) {
 		end++
 	}
-	head, mark, tail := line[:at], line[at:end], line[end:]
-	if utf8.RuneCountInString(line) > widest {
-		if r := []rune(head); len(r) > context {
-			head = "…" + string(r[len(r)-context+1:])
-		}
-		left := widest - utf8.RuneCountInString(head)
-		if r := []rune(mark); len(r) > left {
-			mark, tail = string(r[:left-1]), "…"
-		} else if r := []rune(tail); len(r) > left-utf8.RuneCountInString(mark) {
-			tail = string(r[:max(0, left-utf8.RuneCountInString(mark)-1)]) + "…"
+	shown := func(s string) string { return events.EscapeControl(strings.ReplaceAll(s, "\t", " ")) }
+	head, mark, tail := shown(line[:at]), shown(line[at:end]), shown(line[end:])
+	if cells.StringWidth(head)+cells.StringWidth(mark)+cells.StringWidth(tail) > widest {
+		head = cells.TruncatePrefix(head, context, "…")
+		left := widest - cells.StringWidth(head)
+		if cut := cells.Truncate(mark, left-1, ""); cut != mark {
+			mark, tail = cut, "…"
+		} else {
+			tail = cells.Truncate(tail, left-cells.StringWidth(mark), "…")
 		}
 	}
-	shown := func(s string) string { return events.EscapeControl(strings.ReplaceAll(s, "\t", " ")) }
-	head, mark, tail = shown(head), shown(mark), shown(tail)
-	return head + mark + tail, utf8.RuneCountInString(head), max(1, utf8.RuneCountInString(mark))
+	return head + mark + tail, cells.StringWidth(head), max(1, cells.StringWidth(mark))
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,21 +113,6 @@ func TestACommandWithoutATimeoutIsAWarning(t *testing.T) {
 		if len(c.Warnings) != want || want > 0 && (c.Warnings[0].Line != 2 || !strings.Contains(c.Warnings[0].Message, `"h" has no timeout: a command that hangs`)) {
 			t.Errorf("%q: %+v", timeout, c.Warnings)
 		}
-	}
-}
-
-func TestAFaultHasItsSeverityInJSON(t *testing.T) {
-	for f, want := range map[*Fault]string{{Message: "m"}: `{"severity":"error","file":"","message":"m"}`, {Message: "m", Warning: true}: `{"severity":"warning","file":"","message":"m"}`} {
-		if got, err := json.Marshal(f); err != nil || string(got) != want {
-			t.Errorf("%s, %v", got, err)
-		}
-	}
-}
-
-func TestErrorsAndWarningsAreCounted(t *testing.T) {
-	e := &Errors{Faults: []Fault{{File: "f", Message: "m"}, {File: "f", Message: "w", Warning: true}, {File: "f", Message: "n"}}}
-	if s := e.Pretty(false); !strings.HasSuffix(s, "2 errors, 1 warning\n") || !strings.Contains(s, "f: warning: w") {
-		t.Error(s)
 	}
 }
 

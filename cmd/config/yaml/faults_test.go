@@ -63,7 +63,8 @@ var refused = []struct{ src, want string }{
 	{": a\n", "1:1 a colon without a key before it"},
 	{"a: ]\n", "1:4 a value is expected here, not ]"},
 	{"a: b\n c\n: d\n", "3:1 a colon without a key before it"},
-	{strings.Repeat("[", 10_001), "1:10001 this can't be read: exceeded max depth of 10000"},
+	{strings.Repeat("- ", 10_001), "1:20001 lists and mappings are nested over 10,000 levels deep here"},
+	{strings.Repeat("[", 10_001), "1:10001 lists and mappings are nested over 10,000 levels deep here"},
 }
 
 func TestFaults(t *testing.T) {

@@ -196,8 +196,6 @@ func (e *syntaxError) bracket() *fault.Fault {
 		return e.fault(e.at-1, "a text with ${ … } must be quoted inside of [ ] and { }", `write "${ … }"`)
 	case c == ',':
 		return e.fault(e.at, "a comma with nothing before it", "")
-	case e.at == e.context: // too deep
-		return nil
 	}
 	return e.fault(e.at, "a comma or "+closing+" is expected here", "")
 }

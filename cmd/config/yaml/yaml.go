@@ -105,7 +105,13 @@ func Parse(src []byte) (root *Node, faults []*fault.Fault) {
 
 // load parses the text, which must be one document. It gives the document, nil for none.
 func load(src []byte, text *source) (document *yaml.Node, f *fault.Fault) {
-	loader, err := yaml.NewLoader(bytes.NewReader(src))
+	limits := &depthLimit{LoaderLimitsPlugin: loaderlimits.New()}
+	defer func() {
+		if f != nil && limits.exceeded {
+			f.Message, f.Hint = "lists and mappings are nested over 10,000 levels deep here", ""
+		}
+	}()
+	loader, err := yaml.NewLoader(bytes.NewReader(src), yaml.WithPlugin(limits))
 	if err != nil {
 		return nil, &fault.Fault{Message: err.Error(), Err: err}
 	}
@@ -127,6 +133,18 @@ func load(src []byte, text *source) (document *yaml.Node, f *fault.Fault) {
 		return nil, text.fault(at, "a second document begins here; only one is read", "leave out the line with ---, or use two files")
 	}
 	return nil, text.fault(at, "text after the document's end (...)", "leave out the line with ...")
+}
+
+// depthLimit is the library's limit of depth, and says whether it was the reason to stop.
+type depthLimit struct {
+	yaml.LoaderLimitsPlugin
+	exceeded bool
+}
+
+func (l *depthLimit) CheckDepth(depth int, at *yaml.DepthContext) error {
+	err := l.LoaderLimitsPlugin.CheckDepth(depth, at)
+	l.exceeded = err != nil
+	return err
 }
 
 // badCharacter finds what no YAML text may hold, and the line ends of YAML 1.1 that YAML 1.2 takes for text.

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// TestBadFiles holds what is said of each file in testdata/bad against its golden text.
+func TestBadFiles(t *testing.T) {
+	paths, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(paths) < 60 {
+		t.Fatalf("%d files, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
+			_, err := Load(path, Options{Getenv: noEnv})
+			var e *Errors
+			if !errors.As(err, &e) {
+				t.Fatalf("want *Errors, got %v", err)
+			}
+			got := e.Pretty(false)
+			golden := strings.TrimSuffix(path, ".yaml") + ".err"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+			for i := range e.Faults {
+				if i > 0 && (e.Faults[i].Line < e.Faults[i-1].Line || e.Faults[i].Line == e.Faults[i-1].Line && e.Faults[i].Column < e.Faults[i-1].Column) {
+					t.Errorf("fault %d stands before the one above it", i)
+				}
+			}
+		})
+	}
+}
+
+func TestTenFaultsAreToldAtOnce(t *testing.T) {
+	_, err := Load("testdata/bad/mixed-ten-places.yaml", Options{Getenv: noEnv})
+	if f := faults(t, err); len(f) != 10 {
+		t.Errorf("%d faults:\n%v", len(f), err)
+	}
+}
+
+func TestErrorIsOneLineAFault(t *testing.T) {
+	_, err := Load(write(t, "sotre: a.db\nbus: x\n"), Options{Getenv: noEnv})
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 2 || !strings.HasSuffix(lines[0], `evrun.yaml:1:1: unknown key "sotre" in the wiring file (did you mean "store"?)`) {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestColorsOnlyWhereWanted(t *testing.T) {
+	_, err := Load("testdata/bad/file-control.yaml", Options{Getenv: noEnv})
+	var e *Errors
+	if !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	if s := e.Pretty(false); strings.Contains(s, "\x1b") {
+		t.Errorf("an escape sequence of the file's own, or a color, in %q", s)
+	}
+	if s := e.Pretty(true); !strings.Contains(s, "\x1b[1;31m") || strings.Contains(s, "\x1b[31m.db") {
+		t.Errorf("no color, or the file's own, in %q", s)
+	}
+}
+
+func TestAFaultHasItsSeverityInJSON(t *testing.T) {
+	for f, want := range map[*Fault]string{{Message: "m"}: `{"severity":"error","file":"","message":"m"}`, {Message: "m", Warning: true}: `{"severity":"warning","file":"","message":"m"}`} {
+		if got, err := json.Marshal(f); err != nil || string(got) != want {
+			t.Errorf("%s, %v", got, err)
+		}
+	}
+}
+
+func TestErrorsAndWarningsAreCounted(t *testing.T) {
+	e := &Errors{Faults: []Fault{{File: "f", Message: "m"}, {File: "f", Message: "w", Warning: true}, {File: "f", Message: "n"}}}
+	if s := e.Pretty(false); !strings.HasSuffix(s, "2 errors, 1 warning\n") || !strings.Contains(s, "f: warning: w") {
+		t.Error(s)
+	}
+}
+
+func TestTheMarkStandsInTerminalCells(t *testing.T) {
+	for line, want := range map[string]string{
+		`日本: x`:              "      ^", // two cells a character
+		"e\u0301te\u0301: x": "     ^",  // no cell for a combining mark
+		"\tkey: x":           "      ^", // a tab is shown as a space
+	} {
+		at := strings.IndexByte(line, 'x')
+		f := Fault{Line: 1, Column: 1 + utf8.RuneCountInString(line[:at]), SourceLine: line, width: 1}
+		text, before, width := f.excerpt()
+		if got := strings.Repeat(" ", before) + strings.Repeat("^", width); got != want {
+			t.Errorf("%s:\ngot  %q\nwant %q", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+func TestSettingsAreLayered(t *testing.T) {
+	path := write(t, "store: file.db\nserver: {socket: file.sock, max_event: 2MiB, grace: 5s}\nlog: {level: warn}\n")
+	dir := filepath.Dir(path)
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := func(args ...string) *pflag.FlagSet {
+		f := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+		f.String("store", "flagdefault.db", "")
+		f.String("socket", "", "")
+		f.String("log-level", "debug", "")
+		f.String("log-format", "text", "")
+		if err := f.Parse(args); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	env := func(pairs ...string) func(string) string {
+		return func(name string) string {
+			for i := 0; i < len(pairs); i += 2 {
+				if pairs[i] == name {
+					return pairs[i+1]
+				}
+			}
+			return ""
+		}
+	}
+	for name, test := range map[string]struct {
+		env   func(string) string
+		flags *pflag.FlagSet
+		want  func(s *Settings)
+	}{
+		"the file over the defaults":            {noEnv, nil, func(*Settings) {}},
+		"flags that were not given don't count": {noEnv, flags(), func(*Settings) {}},
+		"the environment over the file": {env("EVRUN_STORE", "env.db", "EVRUN_STORE_SYNCHRONOUS", "normal", "EVRUN_LOG_LEVEL", "error", "EVRUN_LOG_FORMAT", "json", "EVRUN_SERVER_GRACE", "1m",
+			"EVRUN_SERVER_SOCKET", "/tmp/x.sock", "EVRUN_SERVER_MAX_EVENT", "1KiB"), nil, func(s *Settings) {
+			s.Store.Path, s.Store.Synchronous, s.Log.Level, s.Log.Format = filepath.Join(dir, "env.db"), "normal", slog.LevelError, "json"
+			s.Grace, s.Server.Socket, s.Server.MaxEvent = time.Minute, "/tmp/x.sock", 1024
+		}},
+		"flags over the environment": {env("EVRUN_STORE", "env.db", "EVRUN_LOG_LEVEL", "nonsense"), flags("--store=flag.db", "--log-level=debug"), func(s *Settings) {
+			s.Store.Path, s.Log.Level = filepath.Join(wd, "flag.db"), slog.LevelDebug
+		}},
+	} {
+		for _, read := range []func(string, Options) (*Config, error){Load, LoadSettings} {
+			c, err := read(path, Options{Getenv: test.env, Flags: test.flags})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			want := Settings{
+				Store:  StoreSettings{Path: filepath.Join(dir, "file.db"), MaxWAL: 4 << 30, Synchronous: "full"},
+				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true},
+				Log:    LogSettings{Level: slog.LevelWarn, Format: "text"}, Grace: 5 * time.Second,
+			}
+			test.want(&want)
+			if c.Settings != want {
+				t.Errorf("%s:\ngot  %+v\nwant %+v", name, c.Settings, want)
+			}
+		}
+	}
+
+	_, err = Load(path, Options{Getenv: env("EVRUN_BUS", "nats://x", "EVRUN_RETENTION_EVENTS", "30d", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
+	text := err.Error()
+	for _, want := range []string{
+		"--store: the path is empty", "EVRUN_BUS: the bus can't be chosen", "EVRUN_RETENTION_EVENTS: retention is not built yet",
+		"EVRUN_LOG_FORMAT: $FORMAT is not replaced by anything here", "EVRUN_SERVER_GRACE: a duration needs a unit", "--socket: the socket's path has 108 bytes",
+		`--log-level: it must be debug, info, warn or error, not "loud"`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+}
+
+func TestTheDefaultSocketInADeepFolderIsTooLong(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 30))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "evrun.yaml")
+	if err := os.WriteFile(path, []byte("store: a.db\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(path, Options{Getenv: noEnv})
+	if f := faults(t, err); len(f) != 1 || f[0].Line != 1 || !strings.Contains(f[0].Hint, "server.socket") {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestClientsDoNotMindTheWiring(t *testing.T) {
+	c, err := LoadSettings(write(t, "store: x.db\nhandlers: [{name: }, 5]\nnonsense: 1\ntests: 5\n"), Options{Getenv: noEnv})
+	if err != nil || filepath.Base(c.Settings.Store.Path) != "x.db" || c.Wiring.Handlers != nil {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, text := range []string{"store: 5\nbus: nonsense\n", "store: x.db\nhandlers: [\n", ""} {
+		if _, err := LoadSettings(write(t, text), Options{Getenv: noEnv}); err == nil {
+			t.Errorf("%q: no error", text)
+		}
+	}
+}
