@@ -55,22 +55,19 @@ func written(t *testing.T) store.Store {
 
 func TestInProcessAnswersWhatAStoreCan(t *testing.T) {
 	c := stored(written(t), []*tasks.Handler{dying("h")}, nil).InProcess()
-	for i, id := range []string{"1", "a/b?c#d", ".", "..", "%2E", "ü \n"} {
-		if id == "ü \n" {
-			id = "ü x"
-		}
-		rc, err := c.Emit(t.Context(), &events.Event{Type: "a.b", ID: id, Source: "/test", Data: []byte(`{"n":9007199254740993}`)})
+	for i, id := range []string{"1", "a/b?c#d", ".", "..", "%2E", "ü x"} {
+		rc, err := c.Emit(t.Context(), &events.Event{Type: "a.b", ID: id, Source: "/test", Data: []byte(`{ "n": 9007199254740993 }`)})
 		if err != nil || rc.Sequence != int64(i+1) {
 			t.Fatalf("%q: %+v, %v", id, rc, err)
 		}
 		e, err := c.Event(t.Context(), id)
-		if err != nil || e.ID != id || string(e.Data) != `{"n":9007199254740993}` {
+		if err != nil || e.ID != id || string(e.Data) != `{ "n": 9007199254740993 }` {
 			t.Errorf("%q: %+v, %v", id, e, err)
 		}
 	}
 	page, err := c.Events(t.Context(), store.EventQuery{After: 1, Before: 6, Last: true, Limit: 2, Since: time.Now().Add(-time.Hour),
 		Patterns: []events.Pattern{events.MustPattern("a.*")}})
-	if err != nil || len(page) != 2 || page[0].Sequence != 4 || page[1].Sequence != 5 {
+	if err != nil || len(page) != 2 || page[0].Sequence != 4 || page[1].Sequence != 5 || string(page[1].Data) != `{ "n": 9007199254740993 }` {
 		t.Errorf("%v, %v", page, err)
 	}
 	list, err := c.Handlers(t.Context())

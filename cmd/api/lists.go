@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"math"
 	"net/http"
 	"net/url"
 
@@ -10,6 +13,7 @@ import (
 	"evrun/store"
 )
 
+// listEvents answers with a page of the journal: a JSON object, or NDJSON where that is accepted.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	q, err := eventQuery(r)
 	if err != nil {
@@ -19,7 +23,22 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeList(w, "events", evs)
+	before, between, after, contentType := `{"events":[`, ",", "]}\n", "application/json"
+	if r.Header.Get("Accept") == lineType {
+		before, between, after, contentType = "", "\n", "\n", lineType
+	}
+	text := []byte(before)
+	for i, e := range evs {
+		if i > 0 {
+			text = append(text, between...)
+		}
+		if text, err = e.AppendJSON(text); err != nil {
+			return err
+		}
+	}
+	w.Header().Set("Content-Type", contentType)
+	_, err = w.Write(append(text, after...))
+	return err
 }
 
 func writeList[T any](w http.ResponseWriter, name string, items []T) error {
@@ -90,8 +109,28 @@ func (s *Server) getUser(w http.ResponseWriter, r *http.Request) error {
 // Events lists a page of the journal: by the query's After, Before, Since, Patterns, Chain, Last and Limit (1,000 at most; 0: 100).
 // One with much data ends before its limit; only the end is empty.
 func (c *Client) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
-	list, err := request[struct{ Events []*events.Event }](ctx, c, http.MethodGet, "/v1/events?"+eventParameters(q).Encode(), body{})
-	return list.Events, err
+	res, err := c.do(ctx, http.MethodGet, "/v1/events?"+eventParameters(q).Encode(), body{}, "Accept", lineType)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	var list []*events.Event
+	for lines := newLineReader(res.Body, math.MaxInt); ; {
+		text, _, err := lines.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return list, nil
+		case err != nil:
+			return nil, err
+		case blank(text):
+			continue
+		}
+		e := new(events.Event)
+		if err := e.UnmarshalJSON(text); err != nil {
+			return nil, fmt.Errorf("the daemon's answer: %w", err)
+		}
+		list = append(list, e)
+	}
 }
 
 // Event gives the event with this id: the latest, should several sources use it. A *[Problem] says that there is none (404).

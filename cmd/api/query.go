@@ -33,13 +33,16 @@ func (v values) number(name string) (int64, error) {
 	return n, nil
 }
 
+// maxPage is how many items a list has at most.
+const maxPage = 1000
+
 // limit is the page's size: 1,000 at most, 100 where it isn't given.
 func (v values) limit() (int, error) {
 	n, err := v.number("limit")
 	if n == 0 {
 		n = 100
 	}
-	return int(min(n, 1000)), err
+	return int(min(n, maxPage)), err
 }
 
 // eventQuery reads what list and stream have in common: type (patterns), after, before, chain (the seq of
