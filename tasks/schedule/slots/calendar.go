@@ -6,12 +6,9 @@ import "math/bits"
 const (
 	daySeconds = 24 * 60 * 60
 	allHours   = 1<<24 - 1
-	allMinutes = 1<<60 - 1
 	allMonths  = 1<<13 - 2
 	allDoms    = 1<<32 - 2
 	allDows    = 1<<7 - 1
-	weekdays   = 1<<1 | 1<<2 | 1<<3 | 1<<4 | 1<<5
-	weekend    = 1<<0 | 1<<6
 	endOfWall  = 253402300800 + daySeconds // a day into the year 10000
 )
 

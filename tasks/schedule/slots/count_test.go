@@ -250,7 +250,7 @@ func ExampleTiming_Next() {
 		fmt.Println(slot.In(paris))
 	}
 	// Output:
-	// every day at 02:30 Europe/Paris
+	// daily 02:30 Europe/Paris
 	// 2026-03-28 02:30:00 +0100 CET
 	// 2026-03-29 03:00:00 +0200 CEST
 	// 2026-03-30 02:30:00 +0200 CEST

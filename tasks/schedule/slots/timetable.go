@@ -32,11 +32,6 @@ func parseCalendar(spec *Spec) (wall, *SpecError) {
 			w = w.add(d, at)
 		}
 	}
-	slices.SortFunc(w, func(a, b entry) int {
-		s, _ := a.times.next(0)
-		t, _ := b.times.next(0)
-		return cmp.Compare(s, t)
-	})
 	return w, nil
 }
 

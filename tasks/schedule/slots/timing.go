@@ -9,7 +9,7 @@
 //	s, err := slots.New("report", slots.Spec{Cron: "0 9 * * MON-FRI", Zone: paris})
 //	if err != nil { … }                      // a *SpecError: which field, where in it, what to do
 //	slot, ok := s.Next(time.Now())           // the next weekday's 09:00 in Paris
-//	fmt.Println(s.Describe())                // every weekday at 09:00 Europe/Paris
+//	fmt.Println(s.Describe())                // cron "0 9 * * MON-FRI" Europe/Paris
 //
 // # When clocks change
 //
