@@ -1,62 +1,93 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"sync"
 	"time"
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
+	"evrun/tasks/fields"
 	"evrun/tasks/handlers"
 )
 
-const (
-	maxAttempts    = 1_000_000
-	maxConcurrency = 10_000
-)
+// handlerKeys are the keys of a handler.
+type handlerKeys struct {
+	_           struct{}        `owner:"a handler"`
+	Name        name            `key:"name,required" other:"id" doc:"Its runs are named after it."`
+	On          []pattern       `key:"on,required" min:"1" other:"trigger,triggers,event,topic" doc:"The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list."`
+	When        condition       `key:"when" scope:"when" other:"if,condition,filter,where" doc:"An expression: false skips the run. It sees event and data."`
+	Do          kind            `key:"do,required" other:"action,run,kind,uses" doc:"What it does."`
+	With        map[string]any  `key:"with,null" hint:"write with: {name: value}" other:"input,inputs,args,params,options" doc:"The inputs of what it does."`
+	Retry       retryKeys       `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" other:"retries" doc:"How failed attempts are repeated."`
+	Timeout     time.Duration   `key:"timeout" doc:"Of one attempt."`
+	Concurrency int             `key:"concurrency" min:"1" max:"10000" other:"parallel,workers" doc:"Attempts at a time. 1: one by one, in order."`
+	OrderBy     condition       `key:"order_by" scope:"key" other:"key" doc:"An expression: events with one value of it run one after the other."`
+	Rate        rate            `key:"rate" doc:"So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. Others wait."`
+	Debounce    *debounceKeys   `key:"debounce" doc:"One run for a burst of events: the burst is over when no event has come for so long."`
+	Emit        []*emissionKeys `key:"emit,one" min:"1" scope:"emit" other:"emits,publish" doc:"What it emits on success: a type, or type, subject and data, or a list of these."`
+	OnDead      *emissionKeys   `key:"on_dead" scope:"on_dead" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
+	From        string          `key:"from" enum:"start,head,mark" doc:"Where a new handler begins: with the next event (head, the default), or at the journal's start. mark: with the next event, and when the handler returns to the file, always where it stopped."`
+	Was         *name           `key:"was" doc:"The name that it had before: it continues where that handler stopped, with its pending runs."`
+}
+
+type retryKeys struct {
+	Attempts int           `key:"attempts" min:"1" max:"1000000" other:"max_attempts" doc:"In all. Default 5."`
+	Backoff  time.Duration `key:"backoff" other:"delay" doc:"Before the second attempt; doubled each time. Default 1s."`
+	Max      time.Duration `key:"max" other:"max_backoff" doc:"The longest wait. Default 1m."`
+}
+
+type debounceKeys struct {
+	Wait    time.Duration `key:"wait,required,short" doc:"The burst is over when no event has come for so long: 2s."`
+	By      condition     `key:"by" scope:"key" doc:"An expression: each value of it has a burst of its own. Without it, all events of the handler are one burst."`
+	Collect string        `key:"collect" enum:"last,all" doc:"What events has: the last event of the burst (the default), or all of them, 1000 at most."`
+	MaxWait time.Duration `key:"max_wait" doc:"A burst is over after so long, however many events come. Default 10 times wait."`
+}
+
+type emissionKeys struct {
+	Type    computedType         `key:"type,required,short" doc:"The type of the event to emit."`
+	Subject *expression.Template `key:"subject" doc:"What the event is about."`
+	Data    *expression.Value    `key:"data" other:"payload" doc:"The data of the event. Without it, it is the handler's result, and in on_dead what went wrong. ${ … } sees event, data and result, in on_dead error, attempts, handler and run_id."`
+}
+
+// ExtendSchema adds which kinds there are, which inputs each takes, and that debounce replaces order_by.
+func (*handlerKeys) ExtendSchema(s map[string]any) {
+	s["allOf"] = kindSchemas()
+	s["not"] = map[string]any{"required": []any{"debounce", "order_by"}}
+}
+
+func (k *retryKeys) CheckFields(_ map[string]any, at *fields.At) {
+	if k.Max > 0 && k.Max < k.Backoff {
+		at.Add(fault.At([]any{"max"}, "the longest wait (%s) is shorter than the first (%s)", k.Max, k.Backoff))
+	}
+}
+
+func (k *debounceKeys) CheckFields(_ map[string]any, at *fields.At) {
+	if k.MaxWait > 0 && k.MaxWait < k.Wait {
+		at.Add(fault.At([]any{"max_wait"}, "\"max_wait\" (%s) is shorter than \"wait\" (%s)", k.MaxWait, k.Wait))
+	}
+}
 
 // handler reads one handler; nil after a fault.
 func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	before := len(r.faults)
-	h := &tasks.Handler{}
-	r.entry, r.data = n, r.dataOf(n)
 	debounce, _ := lookup(n, "debounce")
-	r.bursts = debounce != nil
+	r.entry, r.data, r.bursts = n, r.dataOf(n), debounce != nil
 	defer func() { r.entry, r.data, r.bursts = nil, nil, false }()
-	var do, with *yaml.Node
-	whole := r.mapping(n, "a handler", []key{
-		{name: "name", required: "its runs are named after it", read: func(n *yaml.Node) { h.Name = r.name(n, "handler") }},
-		{name: "on", required: "the types of event that it runs on: a type, a pattern such as user.*, or a list", read: func(n *yaml.Node) { h.On = r.patterns(n) }},
-		{name: "when", read: func(n *yaml.Node) { h.When = r.condition(n, "when") }},
-		{name: "do", required: needsKind(), read: func(n *yaml.Node) {
-			do = n
-			h.Kind = r.kind(n)
-		}},
-		{name: "with", read: func(n *yaml.Node) { with = n }, nullable: true},
-		{name: "retry", read: func(n *yaml.Node) { h.Retry = r.retry(n) }},
-		{name: "timeout", read: func(n *yaml.Node) { h.Timeout = r.duration(n, "timeout") }},
-		{name: "concurrency", read: func(n *yaml.Node) { h.Concurrency = int(r.integer(n, "concurrency", maxConcurrency)) }},
-		{name: "order_by", read: func(n *yaml.Node) { h.OrderBy = r.condition(n, "order_by") }},
-		{name: "rate", read: func(n *yaml.Node) { h.Rate = r.rate(n) }},
-		{name: "debounce", read: func(n *yaml.Node) { h.Debounce = r.debounce(n) }},
-		{name: "emit", read: func(n *yaml.Node) { h.Emit = r.emissions(n) }},
-		{name: "on_dead", read: func(n *yaml.Node) { h.OnDead = r.onDead(n) }},
-		{name: "from", read: func(n *yaml.Node) {
-			from := r.choice(n, "from", "start", "head", "mark")
-			h.FromStart, h.FromMark = from == "start", from == "mark"
-		}},
-		{name: "was", read: func(n *yaml.Node) { h.Was = r.was(n) }},
-	})
+	var k handlerKeys
+	faults := r.decode(n, &k, r)
+	r.unique(n, "handler", string(k.Name))
+	h := k.handler()
+	r.notTwice(n, h.On)
+	r.checkEmissions(n, &k)
 	if order, _ := lookup(n, "order_by"); order != nil && debounce != nil {
 		r.at(order, `"order_by" and "debounce" don't go together`, "debounce has a key of its own: {wait: 2s, by: …}; with concurrency: 1 its runs come one after the other")
 	}
-	if h.Kind != "" && (with != nil || whole) {
-		h.Action = r.action(h.Kind, n, do, with)
+	if _, with := lookup(n, "with"); h.Kind != "" && (with != nil || onlyKnown(faults) && !n.Broken) {
+		h.Action = r.action(h.Kind, k.With, n)
 	}
 	r.checkTimeout(n, h)
 	if len(r.faults) > before {
@@ -65,11 +96,65 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	return h
 }
 
+func (k *handlerKeys) handler() *tasks.Handler {
+	h := &tasks.Handler{
+		Name: string(k.Name), When: k.When.Expr, Kind: string(k.Do), Retry: tasks.Retry{Attempts: k.Retry.Attempts, Backoff: k.Retry.Backoff, Max: k.Retry.Max},
+		Timeout: k.Timeout, Concurrency: k.Concurrency, OrderBy: k.OrderBy.Expr, Rate: k.Rate.Rate, FromStart: k.From == "start", FromMark: k.From == "mark",
+	}
+	for _, p := range k.On {
+		h.On = append(h.On, p.Pattern)
+	}
+	if d := k.Debounce; d != nil {
+		h.Debounce = &tasks.Debounce{Wait: d.Wait, By: d.By.Expr, All: d.Collect == "all", MaxWait: d.MaxWait}
+	}
+	for _, e := range k.Emit {
+		if e != nil {
+			h.Emit = append(h.Emit, e.emission())
+		}
+	}
+	if k.OnDead != nil {
+		e := k.OnDead.emission()
+		h.OnDead = &e
+	}
+	if k.Was != nil {
+		h.Was = string(*k.Was)
+	}
+	return h
+}
+
+func (k *emissionKeys) emission() tasks.Emission {
+	return tasks.Emission{Type: k.Type.Template, Subject: k.Subject, Data: k.Data}
+}
+
+// notTwice refuses a pattern that is in the list twice.
+func (r *wiringReader) notTwice(n *yaml.Node, on []events.Pattern) {
+	for i, p := range on {
+		if p != (events.Pattern{}) && slices.Contains(on[:i], p) {
+			r.report(n, fault.At([]any{"on", i}, "%s is in the list twice", fault.Quote(p.String())))
+		}
+	}
+}
+
+// checkEmissions looks at data that is written out, of types that have a schema.
+func (r *wiringReader) checkEmissions(n *yaml.Node, k *handlerKeys) {
+	check := func(e *emissionKeys, path ...any) {
+		if e != nil && e.Data != nil {
+			at, _, _ := follow(n, path)
+			typ, _ := e.Type.Constant()
+			r.checkData(at, typ, e.Data)
+		}
+	}
+	for i, e := range k.Emit {
+		check(e, "emit", i)
+	}
+	check(k.OnDead, "on_dead")
+}
+
 // unstopped is how long an attempt within evrun's own transaction may take, whatever its handler's timeout.
 const unstopped = 50 * time.Millisecond
 
-// checkTimeout refuses a timeout that would not be kept. What runs within evrun's own transaction has bounds of its own, and
-// is not stopped before.
+// checkTimeout refuses a timeout that would not be kept: an attempt within evrun's own transaction has its own bound, and is
+// not stopped before.
 func (r *wiringReader) checkTimeout(n *yaml.Node, h *tasks.Handler) {
 	_, timeout := lookup(n, "timeout")
 	switch h.Action.(type) {
@@ -86,21 +171,12 @@ func (r *wiringReader) checkTimeout(n *yaml.Node, h *tasks.Handler) {
 		}
 	}
 	if h.Timeout < unstopped {
-		r.at(timeout, fmt.Sprintf("an attempt of %s is not stopped before %v", h.Kind, unstopped), "leave timeout out: what runs in evrun's own transaction is bounded by itself")
+		r.at(timeout, fmt.Sprintf("an attempt of %s is not stopped before %v", h.Kind, unstopped), "leave timeout out: evrun's own transaction has a bound of its own")
 	}
 }
 
-// was reads a handler's former name; checkWas checks it once all names are known.
-func (r *wiringReader) was(n *yaml.Node) string {
-	s, ok := r.literal(n, "was")
-	if ok && s == "" {
-		r.at(n, "the former name is empty", "")
-	}
-	return s
-}
-
-// checkWas finds former names that nothing can be taken over from: of handlers that are in the file, and those that another
-// handler had already.
+// checkWas finds former names from which nothing can be taken over: of handlers that are in the file, and those that another
+// handler continues already.
 func (r *wiringReader) checkWas(handlers []*tasks.Handler) {
 	heirs := map[string]string{}
 	for _, h := range handlers {
@@ -110,170 +186,37 @@ func (r *wiringReader) checkWas(handlers []*tasks.Handler) {
 		_, n := lookup(r.places[h], "was")
 		switch heir, taken := heirs[h.Was]; {
 		case h.Was == h.Name:
-			r.at(n, fmt.Sprintf("%q is the handler's own name, not a former one", clip(h.Was)), "")
+			r.at(n, fmt.Sprintf("%q is the handler's own name, not a former one", h.Was), "")
 		case r.names["handler "+h.Was] != nil:
-			r.at(n, fmt.Sprintf("handler %q is in the file, so that %q can't go on where it stopped", clip(h.Was), h.Name),
+			r.at(n, fmt.Sprintf("handler %q is in the file, so that %q can't go on where it stopped", h.Was, h.Name),
 				fmt.Sprintf("it is on line %d; two handlers swap their names in two steps, with a third name in between", r.line(r.names["handler "+h.Was])))
 		case taken:
-			r.at(n, fmt.Sprintf("handler %q goes on where %q stopped already", heir, clip(h.Was)), "only one handler can take over from another")
+			r.at(n, fmt.Sprintf("handler %q goes on where %q stopped already", heir, h.Was), "only one handler can take over from another")
 		}
 		heirs[h.Was] = h.Name
 	}
 }
 
-func kinds() []string {
-	var names []string
-	for _, k := range handlers.Kinds() {
-		names = append(names, k.Name)
-	}
-	return names
-}
-
-// needsKind says what a handler without a kind needs. It is asked for each handler of a file.
-var needsKind = sync.OnceValue(func() string { return "what it does: " + enumerate(kinds(), "or") })
-
-// kind reads the kind of a handler.
-func (r *wiringReader) kind(n *yaml.Node) string {
-	s, ok := r.text(n, "do")
-	if !ok {
-		return ""
-	}
-	if _, ok := handlers.Lookup(s); ok {
-		return s
-	}
-	hint := "there are " + enumerate(kinds(), "and")
-	if k := closest(s, kinds()); k != "" {
-		hint = didYouMean(k)
-	}
-	r.at(n, fmt.Sprintf("unknown kind %q", clip(s)), hint)
-	return ""
-}
-
-// patterns reads what a handler runs on.
-func (r *wiringReader) patterns(on *yaml.Node) []events.Pattern {
-	var list []events.Pattern
-	seen := map[events.Pattern]bool{}
-	r.oneOrMore(on, "on", func(n *yaml.Node) {
-		s, ok := r.text(n, "on")
-		if !ok {
-			return
-		}
-		p, err := tasks.ParsePattern(s)
-		if err != nil {
-			r.pattern(n, "the pattern", notTwice(err, on))
-			return
-		}
-		if seen[p] {
-			r.at(n, fmt.Sprintf("%q is in the list twice", clip(s)), "")
-		}
-		seen[p] = true
-		list = append(list, p)
-	})
-	return list
-}
-
-// notTwice is the error of a pattern, with a hint that asks for no other pattern of its list.
-func notTwice(err error, list *yaml.Node) error {
-	var e *events.PatternError
-	if !errors.As(err, &e) {
-		return err
-	}
-	for _, t := range events.OwnTypes() {
-		if e.Hint == didYouMean(t.Type) && slices.ContainsFunc(list.Content, func(item *yaml.Node) bool { return item.Value == t.Type }) {
-			e.Hint = fmt.Sprintf("leave it out: %q is in the list", t.Type)
-		}
-	}
-	return err
-}
-
-func (r *wiringReader) retry(n *yaml.Node) tasks.Retry {
-	var retry tasks.Retry
-	if n.Kind == yaml.Scalar && !n.Broken {
-		r.at(n, `"retry" must be a mapping of keys, not `+describe(n), "write retry: {attempts: 5, backoff: 1s, max: 1m}")
-		return retry
-	}
-	var most *yaml.Node
-	r.mapping(n, `"retry"`, []key{
-		{name: "attempts", read: func(n *yaml.Node) { retry.Attempts = int(r.integer(n, "attempts", maxAttempts)) }},
-		{name: "backoff", read: func(n *yaml.Node) { retry.Backoff = r.duration(n, "backoff") }},
-		{name: "max", read: func(n *yaml.Node) { retry.Max, most = r.duration(n, "max"), n }},
-	})
-	if retry.Max > 0 && retry.Max < retry.Backoff {
-		r.at(most, fmt.Sprintf("the longest wait (%s) is shorter than the first (%s)", retry.Max, retry.Backoff), "")
-	}
-	return retry
-}
-
-// emissions reads what a handler emits when it succeeds: a type, a mapping, or a list of these.
-func (r *wiringReader) emissions(n *yaml.Node) []tasks.Emission {
-	var list []tasks.Emission
-	r.oneOrMore(n, "emit", func(n *yaml.Node) { list = append(list, r.emission(n, "emit", expression.HandlerEmit)) })
-	return list
-}
-
-// emission reads an event that a handler emits: its type, or a mapping.
-func (r *wiringReader) emission(n *yaml.Node, what string, scope expression.Scope) (e tasks.Emission) {
-	typ := func(n *yaml.Node) {
-		if e.Type = r.template(n, "type", scope); e.Type == nil {
-			return
-		}
-		if text, ok := e.Type.Constant(); ok {
-			r.checkType(n, text)
-		}
-	}
-	if n.Kind == yaml.Scalar {
-		typ(n)
-		return e
-	}
-	r.mapping(n, strconv.Quote(what), []key{
-		{name: "type", required: "the type of the event to emit", read: typ},
-		{name: "subject", read: func(n *yaml.Node) { e.Subject = r.template(n, "subject", scope) }},
-		{name: "data", read: func(n *yaml.Node) { e.Data = r.tree(n, scope) }, nullable: true},
-	})
-	if e.Type != nil && e.Data != nil {
-		typ, _ := e.Type.Constant()
-		r.checkData(n, typ, e.Data)
-	}
-	return e
-}
-
 // action makes what the handler at n does, of its inputs.
-func (r *wiringReader) action(kind string, n, do, with *yaml.Node) tasks.Action {
-	inputs := map[string]any{}
+func (r *wiringReader) action(kind string, inputs map[string]any, n *yaml.Node) tasks.Action {
+	_, do := lookup(n, "do")
+	key, with := lookup(n, "with")
 	switch {
 	case with == nil || with.Null():
 		with = nil
-	case broken(with):
+	case broken(with) || with.Kind != yaml.Mapping:
 		return nil
-	case with.Kind != yaml.Mapping:
-		r.at(with, `"with" must be a mapping of inputs, not `+describe(with), "write with: {name: value}")
-		return nil
-	default:
-		before := len(r.faults)
-		inputs = r.value(with).(map[string]any)
-		if len(r.faults) > before {
-			return nil
-		}
 	}
 	action, faults := handlers.Build(kind, inputs, handlers.Deps{
 		BaseDir: r.dir, Secrets: r.secrets, Data: r.data, Events: r.bursts, Note: func(text string) { r.notes = append(r.notes, text) },
 	})
-	for _, e := range faults {
+	for _, f := range faults {
 		if with == nil {
-			r.at(do, e.Message, e.Hint)
-			continue
-		}
-		at, name, whole := follow(with, e.Path)
-		switch {
-		case at == with: // an input is missing, or they don't go together
-			k, _ := lookup(n, "with")
-			r.at(k, e.Message, e.Hint)
-		case whole && e.Key && name != nil:
-			r.at(name, e.Message, e.Hint)
-		case at.Kind == yaml.Scalar && e.Offset > 0:
-			r.inside(at, e.Offset, e.Message, e.Hint)
-		default:
-			r.at(at, e.Message, e.Hint)
+			r.at(do, f.Message, f.Hint)
+		} else if at, _, _ := follow(with, f.Path); at == with { // an input is missing, or they don't go together
+			r.at(key, f.Message, f.Hint)
+		} else {
+			r.report(with, f)
 		}
 	}
 	if len(handlers.EmittedTypes(action)) > 0 && with != nil {

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"strings"
 
-	"evrun/events"
 	"evrun/tasks/handlers"
 )
 
@@ -50,7 +49,7 @@ var mappings = []mappingForm{
 		{"log", "The daemon's log.", false, def("log")},
 		{"strict_types", "Refuse events of types that are not declared under events. Default false.", false, truth},
 		{"events", "The declared types of events, each with a description and a schema of its data.", false,
-			nullable(form("type", "object", "propertyNames", eventType, "additionalProperties", nullable(def("event"))))},
+			nullable(form("type", "object", "propertyNames", eventTypeForm, "additionalProperties", nullable(def("event"))))},
 		{"schedules", "Timers that publish events.", false, nullable(form("type", "array", "items", def("schedule")))},
 		{"handlers", "What is done about events.", false, nullable(form("type", "array", "items", def("handler")))},
 		{"tests", "What the wiring is to do, for evrun test.", false, nullable(form("type", "array", "items", def("test")))},
@@ -78,13 +77,13 @@ var mappings = []mappingForm{
 		{"schema_file", "A file with the JSON Schema of the data; relative to this file.", false, text},
 	}},
 	{"schedule", []keyForm{
-		{"name", "Its events are named after it.", true, name},
+		{"name", "Its events are named after it.", true, nameForm},
 		{"every", "Whole multiples of this: 5s, 10m, 1d.", false, duration},
 		{"cron", "Five fields, or six with seconds first: 0 9 * * MON-FRI.", false, text},
 		{"daily", `Times of the day: "09:00".`, false, oneOrMany(text)},
 		{"weekly", "Days and times: MON-FRI 09:00.", false, oneOrMany(text)},
 		{"monthly", "Days of the month and times: 1 09:00, last 18:00.", false, oneOrMany(text)},
-		{"at", "Once: 2026-12-24T18:00:00Z.", false, oneOrMany(instant)},
+		{"at", "Once: 2026-12-24T18:00:00Z.", false, oneOrMany(instantForm)},
 		{"timezone", "For cron, daily, weekly and monthly: Europe/Paris. Default UTC.", false, form("type", "string")},
 		{"dst", "What a change of the clocks does to cron: once is as people expect it, rhythm keeps the distance of the slots.", false, words("once", "rhythm")},
 		{"missed", "What a start does about slots that passed meanwhile. Default last.", false, words("skip", "last", "all")},
@@ -92,34 +91,34 @@ var mappings = []mappingForm{
 		{"max_missed", "With missed: all, how many at most, the newest. Default 1000.", false, form("type", "integer", "minimum", 1, "maximum", maxMissed)},
 		{"overlap", "What becomes of a slot while runs of the one before go on. Default allow.", false, words("allow", "skip", "queue")},
 		{"paused", "No slots for now.", false, truth},
-		{"emit", "The type of the event that it publishes.", true, form("allOf", []any{eventType, form("not", form("pattern", `\$\{`))})},
+		{"emit", "The type of the event that it publishes.", true, form("allOf", []any{eventTypeForm, form("not", form("pattern", `\$\{`))})},
 		{"subject", "What the event is about. ${ … } sees slot.", false, scalarForm},
 		{"data", "The data of the event. ${ … } in its texts sees slot.time, slot.unix and slot.number.", false, anything},
-		{"from", "No slots before this time.", false, instant},
-		{"until", "No slots after this time.", false, instant},
+		{"from", "No slots before this time.", false, instantForm},
+		{"until", "No slots after this time.", false, instantForm},
 		{"limit", "So many slots, then no more.", false, count},
 		{"jitter", "Publishes up to so much later, to spread load.", false, duration},
 	}},
 	{"handler", []keyForm{
-		{"name", "Its runs are named after it.", true, name},
-		{"on", "The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list.", true, oneOrMany(pattern)},
+		{"name", "Its runs are named after it.", true, nameForm},
+		{"on", "The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list.", true, oneOrMany(patternForm)},
 		{"when", "An expression: false skips the run. It sees event and data.", false, scalarForm},
 		{"do", "What it does.", true, form("type", "string")}, // kindSchemas says which
 		{"with", "The inputs of what it does.", false, nullable(form("type", "object"))},
 		{"retry", "How failed attempts are repeated.", false, def("retry")},
 		{"timeout", "Of one attempt.", false, duration},
-		{"concurrency", "Attempts at a time. 1: one by one, in order.", false, form("type", "integer", "minimum", 1, "maximum", maxConcurrency)},
+		{"concurrency", "Attempts at a time. 1: one by one, in order.", false, form("type", "integer", "minimum", 1, "maximum", 10_000)},
 		{"order_by", "An expression: events with one value of it run one after the other.", false, scalarForm},
 		{"rate", "So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. What comes faster waits.", false,
 			form("type", "string", "pattern", `^[1-9][0-9]{0,6}/[smhd]$`)},
 		{"debounce", "One run for a burst of events: over when none has come for so long.", false, either(duration, def("debounce"))},
-		{"emit", "What it emits on success: a type, or type, subject and data, or a list of these.", false, oneOrMany(either(computedType, def("emission")))},
-		{"on_dead", "What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data.", false, either(computedType, def("emission"))},
+		{"emit", "What it emits on success: a type, or type, subject and data, or a list of these.", false, oneOrMany(either(computedTypeForm, def("emission")))},
+		{"on_dead", "What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data.", false, either(computedTypeForm, def("emission"))},
 		{"from", "Where a new handler begins: with what comes next (head, the default), or at the journal's start. mark: with what comes next, and when it returns to the file, always where it stopped.", false, words("start", "head", "mark")},
-		{"was", "The name that it had before: it goes on where that handler stopped, with its runs that are not settled.", false, name},
+		{"was", "The name that it had before: it goes on where that handler stopped, with its runs that are not settled.", false, nameForm},
 	}},
 	{"retry", []keyForm{
-		{"attempts", "In all. Default 5.", false, form("type", "integer", "minimum", 1, "maximum", maxAttempts)},
+		{"attempts", "In all. Default 5.", false, form("type", "integer", "minimum", 1, "maximum", 1_000_000)},
 		{"backoff", "Before the second attempt; doubled each time. Default 1s.", false, duration},
 		{"max", "The longest wait. Default 1m.", false, duration},
 	}},
@@ -130,13 +129,13 @@ var mappings = []mappingForm{
 		{"max_wait", "A burst is over after so long, however many come. Default 10 times wait.", false, duration},
 	}},
 	{"emission", []keyForm{
-		{"type", "The type of the event to emit.", true, computedType},
+		{"type", "The type of the event to emit.", true, computedTypeForm},
 		{"subject", "What the event is about.", false, scalarForm},
 		{"data", "The data of the event. Left out, it is the handler's result, and in on_dead what went wrong. ${ … } sees event, data and result, in on_dead error, attempts, handler and run_id.", false, anything},
 	}},
 	{"test", []keyForm{
 		{"name", "What the test shows.", true, scalarForm},
-		{"clock", "What time it is. Default 2026-01-01T00:00:00Z.", false, instant},
+		{"clock", "What time it is. Default 2026-01-01T00:00:00Z.", false, instantForm},
 		{"users", "Who is there before.", false, form("type", "array", "items", def("user"))},
 		{"given", "The events that come in, each when all that the one before caused has ended; those in a list of their own come together.", true,
 			form("type", "array", "items", oneOrMany(def("given")), "minItems", 1)},
@@ -145,15 +144,15 @@ var mappings = []mappingForm{
 		{"expect", "What is to come of it. What is left out is not looked at.", true, def("expect")},
 	}},
 	{"given", []keyForm{
-		{"type", "Of the event.", false, eventType},
+		{"type", "Of the event.", false, eventTypeForm},
 		{"subject", "What it is about.", false, scalarForm},
 		{"id", "Its id; the same again is accepted once.", false, scalarForm},
 		{"source", "Where it comes from.", false, scalarForm},
-		{"time", "When it happened. Default: the clock.", false, instant},
+		{"time", "When it happened. Default: the clock.", false, instantForm},
 		{"data", "Its data.", false, anything},
 		{"refused", "A part of the reason for which it is refused.", false, scalarForm},
-		{"schedule", "Instead of a type: a schedule, whose slot comes in.", false, name},
-		{"at", "The slot. Default: the first one from the clock on.", false, instant},
+		{"schedule", "Instead of a type: a schedule, whose slot comes in.", false, nameForm},
+		{"at", "The slot. Default: the first one from the clock on.", false, instantForm},
 	}},
 	{"stub", []keyForm{
 		{"succeed", "It succeeds with this result.", false, anything},
@@ -166,11 +165,11 @@ var mappings = []mappingForm{
 		{"events", "All events that were emitted, in any order; [] for none.", false, form("type", "array", "items", def("expected event"))},
 	}},
 	{"expected run", []keyForm{
-		{"handler", "Whose run it is.", true, name},
+		{"handler", "Whose run it is.", true, nameForm},
 		{"state", "How it ended.", false, words("succeeded", "skipped", "dead")},
 		{"type", "Of its event.", false, scalarForm},
 		{"error", "A part of its error.", false, scalarForm},
-		{"attempts", "How many it took.", false, form("type", "integer", "minimum", 1, "maximum", maxAttempts)},
+		{"attempts", "How many it took.", false, form("type", "integer", "minimum", 1, "maximum", 1_000_000)},
 		{"with", "The inputs that count.", false, form("type", "object")},
 	}},
 	{"expected event", []keyForm{
@@ -209,27 +208,19 @@ func (m *mappingForm) schema() map[string]any {
 
 // What values can be. A number or a truth value where a text is computed is taken as it is written.
 var (
-	text         = form("type", "string", "minLength", 1)
-	settingPath  = form("type", "string", "minLength", 1, "not", form("pattern", unexpanded.String()))
-	scalarForm   = form("type", []any{"string", "number", "boolean"})
-	truth        = form("type", "boolean")
-	eventType    = form("type", "string", "pattern", `^[^\s.*>]+(\.[^\s.*>]+)*$`, "not", form("pattern", `^evrun\.`))
-	pattern      = form("type", "string", "minLength", 1, "if", form("pattern", `^evrun\.[^*>]*$`), "then", form("enum", ownTypes()))
-	computedType = form("type", []any{"string", "number", "boolean"}, "not", form("pattern", `^evrun\.|^$`))
-	count        = form("type", "integer", "minimum", 1)
-	anything     = form()
-	instant      = form("type", "string", "pattern", `^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(Z|[+-][0-9]{2}:[0-9]{2})$`)
-	name         = form("type", []any{"string", "number", "boolean"}, "pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-	duration     = form("type", "string", "pattern", `^([0-9]+(\.[0-9]+)?d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`, "minLength", 2)
+	text             = form("type", "string", "minLength", 1)
+	settingPath      = form("type", "string", "minLength", 1, "not", form("pattern", unexpanded.String()))
+	scalarForm       = form("type", []any{"string", "number", "boolean"})
+	truth            = form("type", "boolean")
+	eventTypeForm    = form("type", "string", "pattern", `^[^\s.*>]+(\.[^\s.*>]+)*$`, "not", form("pattern", `^evrun\.`))
+	patternForm      = form("type", "string", "minLength", 1, "if", form("pattern", `^evrun\.[^*>]*$`), "then", form("enum", ownTypes()))
+	computedTypeForm = form("type", []any{"string", "number", "boolean"}, "not", form("pattern", `^evrun\.|^$`))
+	count            = form("type", "integer", "minimum", 1)
+	anything         = form()
+	instantForm      = form("type", "string", "pattern", `^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(Z|[+-][0-9]{2}:[0-9]{2})$`)
+	nameForm         = form("type", []any{"string", "number", "boolean"}, "pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+	duration         = form("type", "string", "pattern", `^([0-9]+(\.[0-9]+)?d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`, "minLength", 2)
 )
-
-// ownTypes are the types of evrun's own events.
-func ownTypes() (list []any) {
-	for _, t := range events.OwnTypes() {
-		list = append(list, t.Type)
-	}
-	return list
-}
 
 // form makes a schema of keywords and their values.
 func form(keywords ...any) map[string]any {

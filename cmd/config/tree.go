@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"evrun/cmd/config/yaml"
+	"evrun/tasks/fields"
 )
 
 // value is a tree as handlers and expressions take it. Numbers that JSON doesn't have are noted.
@@ -25,6 +26,9 @@ func (d *document) value(n *yaml.Node) any {
 			list[i] = d.value(item)
 		}
 		return list
+	}
+	if n.Broken {
+		return fields.Unread{}
 	}
 	v := scalar(n)
 	if f, ok := v.(float64); ok {

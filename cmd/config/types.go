@@ -20,6 +20,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
+	"evrun/tasks/fields"
 	"evrun/tasks/schema"
 )
 
@@ -172,18 +173,26 @@ func badJSON(text []byte) string {
 	return ""
 }
 
-// checkDeclared refuses types that are not declared, where they must be.
-func (r *wiringReader) checkDeclared(n *yaml.Node, typ string) bool {
+// undeclared refuses a type that is not declared, where it must be; nil for one that may be published.
+func (r *wiringReader) undeclared(typ string) *fault.Fault {
 	if !r.strict || r.types[typ] != nil {
-		return true
+		return nil
 	}
 	hint := "declare it under events"
 	declared := slices.DeleteFunc(slices.Sorted(maps.Keys(r.types)), r.causesItself)
-	if t := closest(typ, declared); t != "" {
-		hint = didYouMean(t)
+	if t := fields.Closest(typ, declared); t != "" {
+		hint = fault.Suggest(t)
 	}
-	r.at(n, fmt.Sprintf("the event type %q is not declared, and strict_types refuses such", clip(typ)), hint)
-	return false
+	return fault.New("the event type %s is not declared, and strict_types refuses such", fault.Quote(typ)).Hinting("%s", hint)
+}
+
+// checkDeclared notes a type that is not declared.
+func (r *wiringReader) checkDeclared(n *yaml.Node, typ string) bool {
+	f := r.undeclared(typ)
+	if f != nil {
+		r.report(n, f)
+	}
+	return f == nil
 }
 
 // causesItself says whether the handler that is read would run on the events of this type that it emits.

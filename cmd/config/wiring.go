@@ -13,6 +13,7 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/schedule"
 )
 
@@ -108,6 +109,18 @@ func appendVersion(b []byte, n *yaml.Node) []byte {
 	return b
 }
 
+// typeFault is what is wrong with a type that the file publishes, nil for nothing.
+func (r *wiringReader) typeFault(typ string) *fault.Fault {
+	if events.Reserved(typ) {
+		return fault.New("%s is reserved: types that begin with %q are evrun's own", fault.Quote(typ), events.ReservedPrefix).
+			Hinting("choose a name that begins otherwise; handlers can be wired to evrun's own types")
+	}
+	if err := events.CheckType(typ); err != nil {
+		return patternFault("the event type", err)
+	}
+	return r.undeclared(typ)
+}
+
 // checkType checks a type that somebody wants to publish, as n has it.
 func (r *wiringReader) checkType(n *yaml.Node, typ string) bool {
 	return r.checkName(n, typ) && r.checkDeclared(n, typ)
@@ -176,29 +189,19 @@ func (r *wiringReader) expression(n *yaml.Node, err error) {
 	r.at(n, err.Error(), "")
 }
 
-// condition reads a bare expression: when, order_by, and the key of a debounce.
-func (r *wiringReader) condition(n *yaml.Node, what string) *expression.Expr {
-	s, ok := r.literal(n, what)
-	if !ok {
-		return nil
+// ScopeOf gives the scope for the word in a key's scope tag.
+func (r *wiringReader) ScopeOf(word string) expression.Scope {
+	switch word {
+	case "when":
+		return expression.HandlerWhen.WithData(r.data).Condition()
+	case "key":
+		return expression.HandlerWhen.WithData(r.data)
+	case "emit":
+		return r.scope(expression.HandlerEmit)
+	case "on_dead":
+		return r.scope(expression.HandlerOnDead)
 	}
-	if strings.HasPrefix(s, "${") {
-		hint := ""
-		if strings.HasSuffix(s, "}") {
-			hint = "write " + clip(strings.TrimSpace(s[2:len(s)-1]))
-		}
-		r.at(n, fmt.Sprintf("%q is an expression as a whole, without ${ }", what), hint)
-		return nil
-	}
-	scope := expression.HandlerWhen.WithData(r.data)
-	if what == "when" {
-		scope = scope.Condition()
-	}
-	x, err := expression.Compile(s, scope)
-	if err != nil {
-		r.expression(n, err)
-	}
-	return x
+	return r.scope(expression.ScheduleData)
 }
 
 // scope is a scope with what is known where it is read.

@@ -24,7 +24,7 @@ func (t *Template) DecodeField(value any, at *fields.At) {
 	}
 	compiled, err := CompileTemplate(text, at.Context.(Scoper).ScopeOf(at.Scope))
 	if err != nil {
-		at.Add(faultOf(err))
+		at.Add(FaultOf(err))
 		return
 	}
 	*t = *compiled
@@ -44,11 +44,11 @@ func (v *Value) DecodeField(value any, at *fields.At) {
 	}
 	var first *ValueError
 	if !errors.As(err, &first) {
-		at.Add(faultOf(err))
+		at.Add(FaultOf(err))
 		return
 	}
 	for _, e := range append([]*ValueError{first}, first.Rest...) {
-		at.Add(faultOf(e.Err).Within(e.Path...))
+		at.Add(FaultOf(e.Err).Within(e.Path...))
 	}
 }
 
@@ -57,8 +57,8 @@ func (*Value) FieldShape() fields.Shape {
 	return fields.Shape{Words: "value", Schema: map[string]any{}, Null: true, Tree: true}
 }
 
-// faultOf makes a fault of an error of this package.
-func faultOf(err error) *fault.Fault {
+// FaultOf makes a fault of an error of this package.
+func FaultOf(err error) *fault.Fault {
 	var e *Error
 	if !errors.As(err, &e) {
 		return fault.Of(err)

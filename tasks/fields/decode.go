@@ -18,9 +18,14 @@ type Options struct {
 	Context any
 	// Written gives the text of a scalar as it was written, for a path from the value; nil, or false: the value is printed.
 	Written func(path []any) (string, bool)
+	// Partial says that some keys of the mapping at a path could not be read: then none is reported as missing. It may be nil.
+	Partial func(path []any) bool
 	// Texts takes texts for truth values and numbers: for values that come from the environment or from flags.
 	Texts bool
 }
+
+// Unread stands for a value that could not be read, and that a fault has been noted for: it is taken as it is for anything.
+type Unread struct{}
 
 // Decode fills the struct that into points to. The value is a map[string]any, whose values are of that type, []any, string, int64,
 // uint64, float64, bool or nil. All faults are reported at once, with paths from the value; what is wrong stays zero.
@@ -185,7 +190,8 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 			at.step(f.Name).Add(&fault.Fault{Key: true, Message: fmt.Sprintf("%q has no value", f.Name), Hint: "give it one, or leave the key out"})
 		case ok:
 			d.field(v, f, value, at.step(f.Name))
-		case f.Required && !slices.Contains(meant, f.Name):
+		case f.Required && (slices.Contains(meant, f.Name) || d.Partial != nil && d.Partial(at.path)):
+		case f.Required:
 			at.Add(fault.New("%s needs %q", owner, f.Name).Hinting("%s", why(f)))
 		case f.Default != "":
 			texts := d.Texts
@@ -235,6 +241,9 @@ func (d *decoder) field(v reflect.Value, f *field, value any, at *At) {
 
 // value decodes a value into anything that a field can have.
 func (d *decoder) value(v reflect.Value, value any, at *At, f *field) {
+	if _, ok := value.(Unread); ok {
+		return
+	}
 	if v.Kind() == reflect.Pointer {
 		target := reflect.New(v.Type().Elem())
 		before := at.Faults()
@@ -254,7 +263,7 @@ func (d *decoder) value(v reflect.Value, value any, at *At, f *field) {
 	case reflect.Slice:
 		d.list(v, value, at, f)
 	case reflect.Map:
-		d.mapping(v, value, at)
+		d.mapping(v, value, at, f)
 	case reflect.Interface:
 		if value != nil {
 			v.Set(reflect.ValueOf(value))
@@ -268,7 +277,11 @@ func (d *decoder) value(v reflect.Value, value any, at *At, f *field) {
 func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
 	list, ok := value.([]any)
 	if !ok && !onlyItem(v.Type().Elem(), value, f) {
-		at.Fail(at.hint(""), "it must be a list, not %s", at.describe(value))
+		what := "a list"
+		if onlyItem(v.Type().Elem(), "", f) {
+			what = "a text or a list"
+		}
+		at.Fail(at.hint(""), "it must be %s, not %s", what, at.describe(value))
 		return
 	}
 	if !ok {
@@ -301,7 +314,7 @@ func onlyItem(item reflect.Type, value any, f *field) bool {
 }
 
 // mapping decodes a map with string keys.
-func (d *decoder) mapping(v reflect.Value, value any, at *At) {
+func (d *decoder) mapping(v reflect.Value, value any, at *At, f *field) {
 	given, ok := value.(map[string]any)
 	if !ok {
 		at.Fail(at.hint(""), "it must be a mapping, not %s", at.describe(value))
@@ -310,7 +323,7 @@ func (d *decoder) mapping(v reflect.Value, value any, at *At) {
 	out := reflect.MakeMapWithSize(v.Type(), len(given))
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		item, before := reflect.New(v.Type().Elem()).Elem(), at.Faults()
-		d.value(item, given[key], at.step(key), &field{})
+		d.value(item, given[key], at.step(key), &field{one: f.one})
 		if !at.Failed(before) {
 			out.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), item)
 		}

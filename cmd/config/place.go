@@ -1,0 +1,77 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+
+	"evrun/cmd/config/yaml"
+	"evrun/tasks/expression"
+	"evrun/tasks/fault"
+	"evrun/tasks/fields"
+)
+
+// decode fills a struct of keys from the mapping at n, and notes the faults at their places. It returns the faults.
+func (d *document) decode(n *yaml.Node, into, context any) []*fault.Fault {
+	faults := fields.Decode(into, d.value(n), fields.Options{
+		Context: context,
+		Written: func(path []any) (string, bool) {
+			at, _, whole := follow(n, path)
+			return at.Value, whole && at.Kind == yaml.Scalar
+		},
+		Partial: func(path []any) bool {
+			at, _, _ := follow(n, path)
+			return at.Broken
+		},
+	})
+	for _, f := range faults {
+		d.report(n, f)
+	}
+	return faults
+}
+
+// report notes a fault at its place, which its path leads to from n.
+func (d *document) report(n *yaml.Node, f *fault.Fault) {
+	at, name, whole := follow(n, f.Path)
+	switch {
+	case f.Key && whole && name != nil:
+		d.at(name, f.Message, f.Hint)
+	case f.Key && whole: // the dash of an item
+		d.fault(at.Start-1, at.Start, f.Message, f.Hint)
+	case at.Kind == yaml.Mapping:
+		d.head(at, f.Message, f.Hint)
+	case at.Kind == yaml.Scalar && inside(f):
+		d.inside(at, f.Offset, f.Message, f.Hint)
+	default:
+		d.at(at, f.Message, f.Hint)
+	}
+}
+
+// inside says whether a fault is that of a word in a text, and not of all of it.
+func inside(f *fault.Fault) bool {
+	if e, ok := errors.AsType[*expression.Error](f.Err); ok {
+		return e.Offset >= 0
+	}
+	return f.Offset > 0 || f.Err != nil
+}
+
+// unique notes a name that is taken by another of the kind. A name that is not valid is empty.
+func (r *wiringReader) unique(n *yaml.Node, kind, name string) {
+	_, at := lookup(n, "name")
+	switch first := r.names[kind+" "+name]; {
+	case name == "":
+	case first != nil:
+		r.at(at, fmt.Sprintf("two %ss are named %s", kind, fault.Quote(name)), fmt.Sprintf("the first is on line %d", r.line(first)))
+	default:
+		r.names[kind+" "+name] = at
+	}
+}
+
+// onlyKnown says that none of the faults is an unknown key of the value itself.
+func onlyKnown(faults []*fault.Fault) bool {
+	for _, f := range faults {
+		if len(f.Path) == 0 || f.Key && len(f.Path) == 1 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,242 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"evrun/cmd/config/yaml"
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/fault"
+	"evrun/tasks/fields"
+	"evrun/tasks/handlers"
+)
+
+// The types of this file are the values of keys that decode themselves. Their context is the *wiringReader.
+
+// name is the name of a schedule or of a handler. It is empty where it is not valid.
+type name string
+
+const nameHint = "letters and digits, and after the first also . _ and -; 64 at most"
+
+func (v *name) DecodeField(value any, at *fields.At) {
+	s, ok := at.Scalar(value)
+	if !ok {
+		return
+	}
+	letter := func(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' }
+	for i := range len(s) {
+		if c := s[i]; !letter(c) && (i == 0 || strings.IndexByte("_.-", c) < 0) {
+			char := string([]rune(s[i:])[0])
+			at.Add(&fault.Fault{Offset: i, Message: fmt.Sprintf("a name can't have %q here", char), Hint: nameHint, Err: errName})
+			return
+		}
+	}
+	switch {
+	case s == "":
+		at.Add(fault.New("the name is empty").Hinting(nameHint))
+	case len(s) > 64:
+		at.Add(fault.New("the name has %d characters", len(s)).Hinting(nameHint))
+	default:
+		*v = name(s)
+	}
+}
+
+// errName is the cause of a fault inside a name.
+var errName = errors.New("not a valid name")
+
+func (*name) FieldShape() fields.Shape {
+	s := fields.ScalarSchema()
+	s["pattern"] = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+	return fields.Shape{Words: "text", Schema: s}
+}
+
+// pattern is an entry of a handler's on.
+type pattern struct{ events.Pattern }
+
+func (p *pattern) DecodeField(value any, at *fields.At) {
+	s, ok := at.Text(value)
+	if !ok {
+		return
+	}
+	var err error
+	if p.Pattern, err = tasks.ParsePattern(s); err != nil {
+		f := patternFault("the pattern", err)
+		for _, t := range events.OwnTypes() { // the hint must lead to no other pattern of the list
+			if f.Hint == fault.Suggest(t.Type) && at.Context.(*wiringReader).runsOn(t.Type) {
+				f.Hint = fmt.Sprintf("leave it out: %q is in the list", t.Type)
+			}
+		}
+		at.Add(f)
+	}
+}
+
+func (*pattern) FieldShape() fields.Shape {
+	return fields.Shape{Words: "text", Schema: map[string]any{
+		"type": "string", "minLength": 1, "if": map[string]any{"pattern": `^evrun\.[^*>]*$`}, "then": map[string]any{"enum": ownTypes()},
+	}}
+}
+
+// ownTypes are the types of evrun's own events.
+func ownTypes() (list []any) {
+	for _, t := range events.OwnTypes() {
+		list = append(list, t.Type)
+	}
+	return list
+}
+
+// patternFault is the fault of a pattern or a type, which the message names.
+func patternFault(what string, err error) *fault.Fault {
+	e, ok := errors.AsType[*events.PatternError](err)
+	if !ok {
+		return fault.Of(err)
+	}
+	if !isWord(e.Msg[0]) { // "> is not the last token" names the culprit itself
+		what += ":"
+	}
+	return &fault.Fault{Offset: e.Offset, Message: what + " " + e.Msg, Hint: e.Hint, Err: err}
+}
+
+// kind is what a handler does.
+type kind string
+
+func (k *kind) DecodeField(value any, at *fields.At) {
+	s, ok := at.Text(value)
+	if !ok {
+		return
+	}
+	if _, ok := handlers.Lookup(s); !ok {
+		hint := "there are " + fault.And(kinds())
+		if word := fields.Closest(s, kinds()); word != "" {
+			hint = fault.Suggest(word)
+		}
+		at.Add(fault.New("unknown kind %s", fault.Quote(s)).Hinting("%s", hint))
+		return
+	}
+	*k = kind(s)
+}
+
+func (*kind) FieldShape() fields.Shape {
+	return fields.Shape{Words: "text", Schema: map[string]any{"type": "string"}, Enum: kinds()}
+}
+
+func kinds() []string {
+	var names []string
+	for _, k := range handlers.Kinds() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// condition is a bare expression: when, order_by, and the key of a debounce. The scope tag says which names it sees.
+type condition struct{ *expression.Expr }
+
+func (c *condition) DecodeField(value any, at *fields.At) {
+	s, ok := at.Scalar(value)
+	if !ok {
+		return
+	}
+	if strings.HasPrefix(s, "${") {
+		hint := ""
+		if strings.HasSuffix(s, "}") {
+			hint = "write " + fault.Clip(strings.TrimSpace(s[2:len(s)-1]), 60)
+		}
+		at.Add(fault.New("%q is an expression as a whole, without ${ }", at.Key()).Hinting("%s", hint))
+		return
+	}
+	var err error
+	if c.Expr, err = expression.Compile(s, at.Context.(expression.Scoper).ScopeOf(at.Scope)); err != nil {
+		at.Add(expression.FaultOf(err))
+	}
+}
+
+func (*condition) FieldShape() fields.Shape {
+	return fields.Shape{Words: "expression", Schema: fields.ScalarSchema()}
+}
+
+// computedType is the type of an event that a handler emits: a text that may have expressions.
+type computedType struct{ *expression.Template }
+
+func (t *computedType) DecodeField(value any, at *fields.At) {
+	before := at.Faults()
+	t.Template = new(expression.Template)
+	t.Template.DecodeField(value, at)
+	if at.Failed(before) {
+		t.Template = nil
+		return
+	}
+	if text, ok := t.Constant(); ok {
+		if f := at.Context.(*wiringReader).typeFault(text); f != nil {
+			at.Add(f)
+		}
+	}
+}
+
+func (*computedType) FieldShape() fields.Shape {
+	s := fields.ScalarSchema()
+	s["not"] = map[string]any{"pattern": `^evrun\.|^$`}
+	return fields.Shape{Words: "text", Schema: s}
+}
+
+// eventType is the type of an event, written out.
+type eventType string
+
+func (t *eventType) DecodeField(value any, at *fields.At) {
+	s, ok := at.Text(value)
+	if !ok {
+		return
+	}
+	if strings.Contains(s, "${") {
+		at.Add(fault.New("the type is written out, without ${ }").Hinting("expressions can stand in data and subject"))
+		return
+	}
+	if f := at.Context.(*wiringReader).typeFault(s); f != nil {
+		at.Add(f)
+		return
+	}
+	*t = eventType(s)
+}
+
+func (*eventType) FieldShape() fields.Shape {
+	return fields.Shape{Words: "text", Schema: map[string]any{
+		"type": "string", "pattern": `^[^\s.*>]+(\.[^\s.*>]+)*$`, "not": map[string]any{"pattern": `^evrun\.|\$\{`},
+	}}
+}
+
+// instant is a time with its offset from UTC.
+type instant struct{ time.Time }
+
+func (t *instant) DecodeField(value any, at *fields.At) {
+	s, ok := at.Scalar(value)
+	if !ok {
+		return
+	}
+	if t.Time, ok = events.ParseTime(s); ok {
+		return
+	}
+	hint := "write date, time and offset: 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00"
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01-02 15:04:05Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			hint = "write " + t.Format("2006-01-02T15:04:05") + "Z for UTC, or the offset from it, such as +01:00, in place of Z"
+			break
+		}
+	}
+	at.Fail(hint, "%s is not a valid time", fault.Quote(s))
+}
+
+func (*instant) FieldShape() fields.Shape {
+	return fields.Shape{Words: "time", Schema: map[string]any{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(Z|[+-][0-9]{2}:[0-9]{2})$`}}
+}
+
+// runsOn says whether the list of patterns of the handler that is read has a type.
+func (r *wiringReader) runsOn(typ string) bool {
+	if r.entry == nil {
+		return false
+	}
+	_, on := lookup(r.entry, "on")
+	return on != nil && slices.ContainsFunc(on.Content, func(item *yaml.Node) bool { return item.Value == typ })
+}
