@@ -86,7 +86,7 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	if order, _ := lookup(n, "order_by"); order != nil && debounce != nil {
 		r.at(order, `"order_by" and "debounce" don't go together`, "debounce has a key of its own: {wait: 2s, by: …}; with concurrency: 1 its runs come one after the other")
 	}
-	if _, with := lookup(n, "with"); h.Kind != "" && (with != nil || onlyKnown(faults) && !n.Broken) {
+	if _, with := lookup(n, "with"); h.Kind != "" && (with != nil || onlyKnown(n, faults)) {
 		h.Action = r.action(h.Kind, k.With, n)
 	}
 	r.checkTimeout(n, h)

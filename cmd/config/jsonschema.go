@@ -88,7 +88,7 @@ var mappings = []mappingForm{
 		{"dst", "What a change of the clocks does to cron: once is as people expect it, rhythm keeps the distance of the slots.", false, words("once", "rhythm")},
 		{"missed", "What a start does about slots that passed meanwhile. Default last.", false, words("skip", "last", "all")},
 		{"grace", "How late a slot may be and still be on time. Default 1m.", false, duration},
-		{"max_missed", "With missed: all, how many at most, the newest. Default 1000.", false, form("type", "integer", "minimum", 1, "maximum", maxMissed)},
+		{"max_missed", "With missed: all, how many at most, the newest. Default 1000.", false, form("type", "integer", "minimum", 1, "maximum", 100_000)},
 		{"overlap", "What becomes of a slot while runs of the one before go on. Default allow.", false, words("allow", "skip", "queue")},
 		{"paused", "No slots for now.", false, truth},
 		{"emit", "The type of the event that it publishes.", true, form("allOf", []any{eventTypeForm, form("not", form("pattern", `\$\{`))})},

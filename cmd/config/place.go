@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/expression"
@@ -66,12 +67,7 @@ func (r *wiringReader) unique(n *yaml.Node, kind, name string) {
 	}
 }
 
-// onlyKnown says that none of the faults is an unknown key of the value itself.
-func onlyKnown(faults []*fault.Fault) bool {
-	for _, f := range faults {
-		if len(f.Path) == 0 || f.Key && len(f.Path) == 1 {
-			return false
-		}
-	}
-	return true
+// onlyKnown says that the mapping at n was read whole, without unknown keys: then something can be said about missing ones.
+func onlyKnown(n *yaml.Node, faults []*fault.Fault) bool {
+	return n.Kind == yaml.Mapping && !n.Broken && !slices.ContainsFunc(faults, func(f *fault.Fault) bool { return f.Key && len(f.Path) == 1 })
 }

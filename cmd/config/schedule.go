@@ -3,127 +3,88 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/schedule"
 	"evrun/tasks/schedule/slots"
 )
 
-const (
-	maxGrace  = 24 * time.Hour
-	maxMissed = 100_000
-)
+const maxGrace = 24 * time.Hour
+
+// scheduleKeys are the keys of a schedule.
+type scheduleKeys struct {
+	_         struct{}             `owner:"a schedule"`
+	Name      name                 `key:"name,required" other:"id" doc:"Its events are named after it."`
+	Every     time.Duration        `key:"every" other:"interval" doc:"Whole multiples of this: 5s, 10m, 1d."`
+	Cron      string               `key:"cron" doc:"Five fields, or six with seconds first: 0 9 * * MON-FRI."`
+	Daily     []string             `key:"daily" min:"1" doc:"Times of the day: \"09:00\"."`
+	Weekly    []string             `key:"weekly" min:"1" doc:"Days and times: MON-FRI 09:00."`
+	Monthly   []string             `key:"monthly" min:"1" doc:"Days of the month and times: 1 09:00, last 18:00."`
+	At        []instant            `key:"at" min:"1" doc:"Once: 2026-12-24T18:00:00Z."`
+	Timezone  string               `key:"timezone" other:"tz,zone" doc:"For cron, daily, weekly and monthly: Europe/Paris. Default UTC."`
+	DST       string               `key:"dst" enum:"once,rhythm" doc:"What a change of the clocks does to cron: once is as people expect it, rhythm keeps the distance of the slots."`
+	Missed    string               `key:"missed" enum:"skip,last,all" default:"last" doc:"What a start does about slots that passed meanwhile."`
+	Grace     time.Duration        `key:"grace" doc:"How late a slot may be and still be on time. Default 1m."`
+	MaxMissed int                  `key:"max_missed" min:"1" max:"100000" doc:"With missed: all, how many at most, the newest. Default 1000."`
+	Overlap   string               `key:"overlap" enum:"allow,skip,queue" doc:"What happens to a slot while runs of the slot before go on. Default allow."`
+	Paused    bool                 `key:"paused" doc:"No slots for now."`
+	Emit      eventType            `key:"emit,required" other:"type,emits,publish" doc:"The type of the event that it publishes."`
+	Subject   *expression.Template `key:"subject" scope:"slot" doc:"What the event is about. ${ … } sees slot."`
+	Data      *expression.Value    `key:"data" scope:"slot" other:"payload" doc:"The data of the event. ${ … } in its texts sees slot.time, slot.unix and slot.number."`
+	From      instant              `key:"from" other:"start" doc:"No slots before this time."`
+	Until     instant              `key:"until" other:"end" doc:"No slots after this time."`
+	Limit     int                  `key:"limit" min:"1" max:"9007199254740992" doc:"So many slots, then no more."`
+	Jitter    time.Duration        `key:"jitter" doc:"Publishes up to so much later, to spread load."`
+}
+
+// timings are the keys that the slots are computed from. What is wrong with one of them leaves nothing to say about all.
+var timings = []string{"every", "cron", "daily", "weekly", "monthly", "at", "dst", "from", "until", "limit", "jitter"}
+
+// ExtendSchema adds that a schedule has a timing.
+func (*scheduleKeys) ExtendSchema(s map[string]any) {
+	var one []any
+	for _, key := range timings[:6] {
+		one = append(one, map[string]any{"required": []any{key}})
+	}
+	s["anyOf"] = one
+}
 
 // schedule reads one schedule; nil after a fault.
 func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 	before := len(r.faults)
-	var spec slots.Spec
-	s := &schedule.Entry{Missed: schedule.MissedLast}
-	var zone *yaml.Node
-	untimed := false // a fault in the timing: nothing can be said of it as a whole
-	timing := func(name string, read func(*yaml.Node)) key {
-		return key{name: name, read: func(n *yaml.Node) {
-			before := len(r.faults)
-			read(n)
-			untimed = untimed || len(r.faults) > before || broken(n)
-		}}
+	var k scheduleKeys
+	faults := r.decode(n, &k, r)
+	r.unique(n, "schedule", string(k.Name))
+	s := &schedule.Entry{
+		Name: string(k.Name), Type: string(k.Emit), Subject: k.Subject, Data: k.Data, Grace: k.Grace, Missed: schedule.Missed(k.Missed),
+		MaxMissed: k.MaxMissed, Overlap: schedule.Overlap(k.Overlap), Paused: k.Paused,
 	}
-	list := func(name string, to *[]string, alone func(text string) slots.Spec) key {
-		return timing(name, func(n *yaml.Node) {
-			r.oneOrMore(n, name, func(item *yaml.Node) {
-				text, ok := r.text(item, name)
-				if !ok {
-					return
-				}
-				if _, err := slots.New("", alone(text)); err != nil { // each alone, to find all that are wrong
-					r.specError(n, item, err)
-				}
-				*to = append(*to, text)
-			})
-		})
+	if k.Grace > maxGrace {
+		r.report(n, fault.At([]any{"grace"}, "grace: %s is more than a day", k.Grace).Hinting("what is so late is missed: see the key missed"))
 	}
-	whole := r.mapping(n, "a schedule", []key{
-		{name: "name", required: "its events are named after it", read: func(n *yaml.Node) { s.Name = r.name(n, "schedule") }},
-		timing("every", func(n *yaml.Node) { spec.Every = r.duration(n, "every") }),
-		timing("cron", func(n *yaml.Node) { spec.Cron, _ = r.text(n, "cron") }),
-		list("daily", &spec.Daily, func(text string) slots.Spec { return slots.Spec{Daily: []string{text}} }),
-		list("weekly", &spec.Weekly, func(text string) slots.Spec { return slots.Spec{Weekly: []string{text}} }),
-		list("monthly", &spec.Monthly, func(text string) slots.Spec { return slots.Spec{Monthly: []string{text}} }),
-		timing("at", func(n *yaml.Node) {
-			r.oneOrMore(n, "at", func(n *yaml.Node) {
-				if t, ok := r.instant(n, "at"); ok {
-					spec.At = append(spec.At, t)
-				}
-			})
-		}),
-		{name: "timezone", read: func(n *yaml.Node) {
-			name, ok := r.text(n, "timezone")
-			if !ok {
-				return
-			}
-			var err error
-			if spec.Zone, err = slots.LoadZone(name); err != nil {
-				r.specError(n, n, err)
-			}
-			zone = n
-		}},
-		timing("dst", func(n *yaml.Node) {
-			spec.DST = slots.DST(r.choice(n, "dst", string(slots.DSTOnce), string(slots.DSTRhythm)))
-		}),
-		{name: "missed", read: func(n *yaml.Node) {
-			s.Missed = schedule.Missed(r.choice(n, "missed", string(schedule.MissedSkip), string(schedule.MissedLast), string(schedule.MissedAll)))
-		}},
-		{name: "grace", read: func(n *yaml.Node) {
-			if s.Grace = r.duration(n, "grace"); s.Grace > maxGrace {
-				r.at(n, fmt.Sprintf("grace: %s is more than a day", s.Grace), "what is so late is missed: see the key missed")
-			}
-		}},
-		{name: "max_missed", read: func(n *yaml.Node) { s.MaxMissed = int(r.integer(n, "max_missed", maxMissed)) }},
-		{name: "overlap", read: func(n *yaml.Node) {
-			s.Overlap = schedule.Overlap(r.choice(n, "overlap", string(schedule.OverlapAllow), string(schedule.OverlapSkip), string(schedule.OverlapQueue)))
-		}},
-		{name: "paused", read: func(n *yaml.Node) { s.Paused = r.truth(n, "paused") }},
-		{name: "emit", required: "the type of the event that it publishes", read: func(n *yaml.Node) {
-			typ, ok := r.text(n, "emit")
-			switch {
-			case !ok:
-			case strings.Contains(typ, "${"):
-				r.at(n, "a schedule emits one type, written out", "expressions can stand in its data and subject")
-			case r.checkType(n, typ):
-				s.Type = typ
-			}
-		}},
-		{name: "subject", read: func(n *yaml.Node) { s.Subject = r.template(n, "subject", expression.ScheduleData) }},
-		{name: "data", read: func(n *yaml.Node) { s.Data = r.tree(n, expression.ScheduleData) }, nullable: true},
-		timing("from", func(n *yaml.Node) { spec.From, _ = r.instant(n, "from") }),
-		timing("until", func(n *yaml.Node) { spec.Until, _ = r.instant(n, "until") }),
-		timing("limit", func(n *yaml.Node) { spec.Limit = r.integer(n, "limit", 1<<53) }),
-		timing("jitter", func(n *yaml.Node) { spec.Jitter = r.duration(n, "jitter") }),
-	})
-	if !untimed {
+	spec := k.spec()
+	_, zone := lookup(n, "timezone")
+	if k.Timezone != "" {
+		var err error
+		if spec.Zone, err = slots.LoadZone(k.Timezone); err != nil {
+			r.specError(n, zone, err)
+		}
+	}
+	if r.entries(n, &k, faults) {
 		var err error
 		if s.Timing, err = slots.New(s.Name, spec); err != nil {
-			var e *slots.SpecError
-			if whole || !errors.As(err, &e) || e.Field != "" {
+			if e, ok := errors.AsType[*slots.SpecError](err); !ok || e.Field != "" || onlyKnown(n, faults) {
 				r.specError(n, nil, err)
 			}
 		}
 	}
-	if zone != nil && len(r.faults) == before {
-		switch {
-		case spec.Every > 0:
-			r.at(zone, "every takes no notice of a time zone", "leave timezone out, or write daily, weekly, monthly or cron in place of every: they follow a zone's clock")
-		case len(spec.At) > 0:
-			r.at(zone, "at takes no notice of a time zone", "leave timezone out: each time has an offset of its own")
-		}
-	}
-	if cap, _ := lookup(n, "max_missed"); cap != nil && s.Missed != schedule.MissedAll && len(r.faults) == before {
-		r.at(cap, `"max_missed" goes with missed: all only`, "")
-	}
 	if len(r.faults) == before {
+		r.checkSchedule(n, zone, &k)
 		r.checkData(n, s.Type, s.Data)
 	}
 	if len(r.faults) > before {
@@ -132,22 +93,65 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 	return s
 }
 
-// oneOrMore reads one value, or a list of them.
-func (r *wiringReader) oneOrMore(n *yaml.Node, what string, read func(*yaml.Node)) {
-	if n.Kind != yaml.Sequence {
-		read(n)
-		return
+func (k *scheduleKeys) spec() slots.Spec {
+	spec := slots.Spec{
+		Every: k.Every, Cron: k.Cron, Daily: k.Daily, Weekly: k.Weekly, Monthly: k.Monthly, DST: slots.DST(k.DST),
+		From: k.From.Time, Until: k.Until.Time, Limit: int64(k.Limit), Jitter: k.Jitter,
 	}
-	if len(n.Content) == 0 && !n.Broken {
-		r.at(n, fmt.Sprintf("%q is an empty list", what), "leave it out, or give it an item")
+	for _, t := range k.At {
+		spec.At = append(spec.At, t.Time)
 	}
-	r.sequence(n, what, "", read)
+	return spec
+}
+
+// entries checks each entry of daily, weekly and monthly alone, to find all that are wrong. It says whether nothing is wrong with
+// the timing so far.
+func (r *wiringReader) entries(n *yaml.Node, k *scheduleKeys, faults []*fault.Fault) bool {
+	wrong := func(key string) bool {
+		return slices.ContainsFunc(faults, func(f *fault.Fault) bool { return len(f.Path) > 0 && f.Path[0] == key })
+	}
+	fine := !slices.ContainsFunc(timings, wrong)
+	for _, list := range []struct {
+		key     string
+		entries []string
+		spec    func(entry []string) slots.Spec
+	}{
+		{"daily", k.Daily, func(entry []string) slots.Spec { return slots.Spec{Daily: entry} }},
+		{"weekly", k.Weekly, func(entry []string) slots.Spec { return slots.Spec{Weekly: entry} }},
+		{"monthly", k.Monthly, func(entry []string) slots.Spec { return slots.Spec{Monthly: entry} }},
+	} {
+		for i, entry := range list.entries {
+			if entry == "" && wrong(list.key) {
+				continue // it is not a text
+			}
+			if _, err := slots.New("", list.spec([]string{entry})); err != nil {
+				at, _, _ := follow(n, []any{list.key, i})
+				r.specError(n, at, err)
+				fine = false
+			}
+		}
+	}
+	return fine
+}
+
+// checkSchedule finds keys that have no effect.
+func (r *wiringReader) checkSchedule(n, zone *yaml.Node, k *scheduleKeys) {
+	switch {
+	case zone == nil:
+	case k.Every > 0:
+		r.at(zone, "every takes no notice of a time zone", "leave timezone out, or write daily, weekly, monthly or cron in place of every: they follow a zone's clock")
+	case len(k.At) > 0:
+		r.at(zone, "at takes no notice of a time zone", "leave timezone out: each time has an offset of its own")
+	}
+	if most, _ := lookup(n, "max_missed"); most != nil && k.Missed != string(schedule.MissedAll) {
+		r.at(most, `"max_missed" goes with missed: all only`, "")
+	}
 }
 
 // specError notes what is wrong with the timing of the schedule at n; in the value at, where that is given.
 func (r *wiringReader) specError(n, at *yaml.Node, err error) {
-	var e *slots.SpecError
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*slots.SpecError](err)
+	if !ok {
 		r.at(n, err.Error(), "")
 		return
 	}
@@ -166,13 +170,24 @@ func (r *wiringReader) specError(n, at *yaml.Node, err error) {
 	if verb, _, _ := strings.Cut(msg, " "); verb == "is" || verb == "has" || verb == "lies" {
 		msg = e.Field + " " + msg
 	}
-	if name != nil && strings.Contains(msg, " is given as well as ") {
+	switch {
+	case name != nil && strings.Contains(msg, " is given as well as "):
 		r.at(name, msg, e.Hint)
-		return
-	}
-	if e.Offset == 0 && e.Field != "cron" {
+	case e.Offset == 0 && e.Field != "cron":
 		r.at(value, msg, e.Hint)
+	default:
+		r.inside(value, e.Offset, msg, e.Hint)
+	}
+}
+
+// oneOrMore reads one value, or a list of them.
+func (r *wiringReader) oneOrMore(n *yaml.Node, what string, read func(*yaml.Node)) {
+	if n.Kind != yaml.Sequence {
+		read(n)
 		return
 	}
-	r.inside(value, e.Offset, msg, e.Hint)
+	if len(n.Content) == 0 && !n.Broken {
+		r.at(n, fmt.Sprintf("%q is an empty list", what), "leave it out, or give it an item")
+	}
+	r.sequence(n, what, "", read)
 }
