@@ -177,11 +177,11 @@ var mappings = []mappingForm{
 		{"subject", "What it is about.", false, scalarForm},
 		{"data", "The keys that count.", false, anything},
 	}},
-	{"expected user", userKeys(false)},
-	{"user", userKeys(true)},
+	{"expected user", userForms(false)},
+	{"user", userForms(true)},
 }
 
-func userKeys(whole bool) []keyForm {
+func userForms(whole bool) []keyForm {
 	return []keyForm{
 		{"name", "The user's name.", whole, scalarForm},
 		{"email", "The user's e-mail address.", whole, scalarForm},

@@ -2,14 +2,10 @@ package config
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"evrun/cmd/config/yaml"
-	"evrun/events"
-	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
@@ -77,298 +73,129 @@ func (w Want) Place(path ...any) string {
 
 func (d *document) placeOf(n *yaml.Node) string { return fmt.Sprintf("%s:%d", d.name, d.line(n)) }
 
-// testReader reads the tests of a file.
-type testReader struct {
-	*wiringReader
-	handlers  map[string]*tasks.Handler
-	schedules map[string]*schedule.Entry
-}
-
 // wiringTests reads the tests, when the handlers and schedules that they name are known.
 func (r *wiringReader) wiringTests(n *yaml.Node, w *Wiring) []*Test {
-	var tests []*Test
-	t := &testReader{wiringReader: r, handlers: map[string]*tasks.Handler{}, schedules: map[string]*schedule.Entry{}}
+	r.knownHandlers, r.knownSchedules = map[string]*tasks.Handler{}, map[string]*schedule.Entry{}
 	for _, h := range w.Handlers {
-		t.handlers[h.Name] = h
+		r.knownHandlers[h.Name] = h
 	}
 	for _, s := range w.Schedules {
-		t.schedules[s.Name] = s
+		r.knownSchedules[s.Name] = s
 	}
+	var tests []*Test
 	r.sequence(n, "tests", "begin each with a dash: - name: …", func(n *yaml.Node) {
-		tests = append(tests, t.wiringTest(n))
+		tests = append(tests, r.wiringTest(n))
 	})
 	return tests
 }
 
-func (r *testReader) wiringTest(n *yaml.Node) *Test {
-	t := &Test{Place: r.placeOf(n), Clock: DefaultClock, Stubs: map[string][]Stub{}}
-	var given *yaml.Node
-	r.mapping(n, "a test", []key{
-		{name: "name", required: "the report names it", read: func(n *yaml.Node) { t.Name = r.testName(n) }},
-		{name: "clock", read: func(n *yaml.Node) {
-			if clock, ok := r.instant(n, "clock"); ok {
-				t.Clock = clock.UTC()
-			}
-		}},
-		{name: "users", read: func(n *yaml.Node) {
-			r.sequence(n, "users", "begin each with a dash: - {name: …, email: …}", func(n *yaml.Node) { t.Users = append(t.Users, r.user(n, true)) })
-		}},
-		{name: "given", required: "the events that come in: [{type: user.registered, data: {…}}]", read: func(n *yaml.Node) { given = n }},
-		{name: "stubs", read: func(n *yaml.Node) { r.stubs(n, t.Stubs) }},
-		{name: "expect", required: "what is to come of it: runs, users, events", read: func(n *yaml.Node) { r.expectations(n, t) }},
-	})
-	if given != nil { // after the clock, which slots are counted from
-		if given.Kind == yaml.Sequence && len(given.Content) == 0 {
-			r.at(given, `"given" is an empty list`, "give it an event, or a schedule's slot")
+func (r *wiringReader) wiringTest(n *yaml.Node) *Test {
+	var k testKeys
+	r.decode(n, &k, r)
+	t := &Test{Place: r.placeOf(n), Name: string(k.Name), Clock: DefaultClock, Stubs: map[string][]Stub{}}
+	if k.Clock != nil {
+		t.Clock = k.Clock.UTC()
+	}
+	r.testName(n, t.Name)
+	r.stubs(n, &k, t)
+	_, given := lookup(n, "given")
+	for i := range k.Given {
+		at, _, _ := follow(given, []any{i})
+		t.Given = append(t.Given, r.given(at, &k.Given[i], t.Clock))
+	}
+	_, users := lookup(n, "users")
+	t.Users = r.wants(users)
+	_, expect := lookup(n, "expect")
+	for key, to := range map[string]**Wants{"runs": &t.Runs, "users": &t.ExpectedUsers, "events": &t.Events} {
+		if expect == nil {
+			continue
 		}
-		r.sequence(given, "given", "begin each with a dash: - {type: user.registered, data: {…}}", func(n *yaml.Node) {
-			if n.Kind != yaml.Sequence {
-				t.Given = append(t.Given, r.given(n, t.Clock))
-				return
-			}
-			t.Given = append(t.Given, r.together(n, t.Clock))
-		})
+		if _, list := lookup(expect, key); list != nil {
+			*to = &Wants{Place: r.placeOf(list), List: r.wants(list)}
+		}
 	}
 	return t
 }
 
-func (r *testReader) testName(n *yaml.Node) string {
-	s, ok := r.literal(n, "name")
-	switch first := r.names["test "+s]; {
-	case !ok:
-	case strings.TrimSpace(s) == "":
-		r.at(n, "the name is empty", "say what the test shows")
-	case first != nil:
-		r.at(n, fmt.Sprintf("two tests are named %q", clip(s)), fmt.Sprintf("the first is on line %d", r.line(first)))
-	default:
-		r.names["test "+s] = n
-	}
-	return s
-}
-
-// together reads events that come in at once.
-func (r *testReader) together(n *yaml.Node, clock time.Time) Given {
-	g := Given{Place: r.placeOf(n), Together: []Given{}}
-	if len(n.Content) == 0 {
-		r.at(n, "this list is empty", "give it the events that come in together")
-	}
-	r.sequence(n, "given", "", func(n *yaml.Node) {
-		one := r.given(n, clock)
-		if refused, _ := lookup(n, "refused"); refused != nil {
-			r.at(refused, "what comes in together is accepted all or none", "give an event that is refused alone")
-		}
-		g.Together = append(g.Together, one)
-	})
-	return g
-}
-
-// given reads an event, or a slot.
-func (r *testReader) given(n *yaml.Node, clock time.Time) Given {
-	g := Given{Place: r.placeOf(n)}
-	var slot, scheduled, typed *yaml.Node
-	before := len(r.faults)
-	whole := r.mapping(n, "a given event", []key{
-		{name: "type", read: func(n *yaml.Node) {
-			typed = n
-			if g.Type, _ = r.text(n, "type"); g.Type != "" {
-				r.checkType(n, g.Type)
-			}
-		}},
-		{name: "subject", read: func(n *yaml.Node) { g.Subject, _ = r.literal(n, "subject") }},
-		{name: "id", read: func(n *yaml.Node) { g.ID, _ = r.literal(n, "id") }},
-		{name: "source", read: func(n *yaml.Node) { g.Source, _ = r.literal(n, "source") }},
-		{name: "time", read: func(n *yaml.Node) { g.Time, _ = r.instant(n, "time") }},
-		{name: "data", nullable: true, read: func(n *yaml.Node) { g.Data = r.value(n) }},
-		{name: "refused", read: func(n *yaml.Node) {
-			if g.Refused, _ = r.literal(n, "refused"); g.Refused == "" && !n.Broken {
-				r.at(n, `"refused" is empty`, "give a part of the reason")
-			}
-		}},
-		{name: "schedule", read: func(n *yaml.Node) { scheduled, g.Schedule = n, r.scheduleNamed(n) }},
-		{name: "at", read: func(n *yaml.Node) { slot = n; g.At, _ = r.instant(n, "at") }},
-	})
-	switch {
-	case !whole || len(r.faults) > before:
-	case scheduled == nil && typed == nil:
-		r.head(n, `a given event needs "type"`, "or name a schedule, and it is one of its slots")
-	case scheduled == nil && slot != nil:
-		r.at(slot, `"at" goes with "schedule" only`, "an event has a time")
-	case scheduled != nil && len(n.Content) > 2 && (slot == nil || len(n.Content) > 4):
-		r.at(scheduled, "a slot's event is made by its schedule", `beside "schedule" there can be "at" only`)
-	case g.Schedule != nil:
-		at := g.At
-		if slot == nil {
-			at, slot = clock, scheduled
-		}
-		next, ok := g.Schedule.Timing.Next(at.Add(-time.Nanosecond))
-		switch given, _ := lookup(n, "at"); {
-		case !ok:
-			r.at(slot, fmt.Sprintf("the schedule has no slot at or after %s", at.Format(time.RFC3339Nano)), "")
-		case given != nil && !next.Equal(at):
-			r.at(slot, "the schedule has no slot then", "the next one is "+next.Format(time.RFC3339Nano))
-		}
-		g.At = next
-	}
-	return g
-}
-
-func (r *testReader) scheduleNamed(n *yaml.Node) *schedule.Entry {
-	s, ok := r.literal(n, "schedule")
-	if !ok {
-		return nil
-	}
-	e := r.schedules[s]
-	if e == nil {
-		unknownName(r, n, "schedule", s, r.schedules)
-	}
-	return e
-}
-
-func (r *testReader) handlerNamed(n *yaml.Node) *tasks.Handler {
-	s, ok := r.literal(n, "handler")
-	if !ok {
-		return nil
-	}
-	h := r.handlers[s]
-	if h == nil {
-		unknownName(r, n, "handler", s, r.handlers)
-	}
-	return h
-}
-
-// unknownName notes that there is no such schedule or handler; unless there is one that has a fault of its own.
-func unknownName[E any](r *testReader, n *yaml.Node, kind, name string, known map[string]E) {
-	if r.names[kind+" "+name] != nil {
+// testName checks a test's name.
+func (r *wiringReader) testName(n *yaml.Node, name string) {
+	_, at := lookup(n, "name")
+	if at == nil || at.Kind != yaml.Scalar || at.Null() {
 		return
 	}
-	hint := ""
-	if len(known) <= 200 { // else it takes too long to find out
-		names := slices.Sorted(maps.Keys(known))
-		if w := closest(name, names); w != "" {
-			hint = didYouMean(w)
-		} else if len(names) > 0 && len(names) <= 10 {
-			hint = "there are " + enumerate(names, "and")
-		}
-	}
-	r.at(n, fmt.Sprintf("there is no %s %q", kind, clip(name)), hint)
-}
-
-// stubs reads how outside handlers end.
-func (r *testReader) stubs(n *yaml.Node, to map[string][]Stub) {
-	if n.Kind != yaml.Mapping {
-		if !n.Broken {
-			r.at(n, `"stubs" must be a mapping of handlers, not `+describe(n), "write call-api: {fail: no answer}")
-		}
+	if strings.TrimSpace(name) == "" {
+		r.at(at, "the name is empty", "say what the test shows")
 		return
 	}
-	for i := 0; i < len(n.Content) && !r.full(); i += 2 {
-		name, value := n.Content[i], n.Content[i+1]
-		h := r.handlerNamed(name)
-		if h != nil {
+	r.unique(n, "test", name)
+}
+
+// stubs takes the outcomes of outside handlers.
+func (r *wiringReader) stubs(n *yaml.Node, k *testKeys, t *Test) {
+	_, stubs := lookup(n, "stubs")
+	for i := 0; stubs != nil && stubs.Kind == yaml.Mapping && i < len(stubs.Content) && !r.full(); i += 2 {
+		key := stubs.Content[i]
+		if h := r.knownHandlers[key.Value]; h != nil {
 			if _, outside := h.Action.(tasks.Outside); !outside {
-				r.at(name, fmt.Sprintf("%s runs for real in a test: its outcome can't be given", h.Kind), "stubs are for kinds that act on the outside: "+fault.And(handlers.OutsideKinds()))
+				r.at(key, fmt.Sprintf("%s runs for real in a test: its outcome can't be given", h.Kind), "stubs are for kinds that act on the outside: "+fault.And(handlers.OutsideKinds()))
 			}
+		} else if !r.named("handler", key.Value) {
+			r.report(key, unknownName("handler", key.Value, r.knownHandlers))
 		}
-		r.oneOrMore(value, "stubs", func(n *yaml.Node) { to[name.Value] = append(to[name.Value], r.stub(n)) })
+		for _, s := range k.Stubs[key.Value] {
+			t.Stubs[key.Value] = append(t.Stubs[key.Value], Stub{Result: s.Succeed, Error: string(s.Fail), Permanent: s.Permanent})
+		}
 	}
 }
 
-func (r *testReader) stub(n *yaml.Node) Stub {
-	var s Stub
-	var succeed, fail, permanent *yaml.Node
-	if !r.mapping(n, "a stub", []key{
-		{name: "succeed", nullable: true, read: func(n *yaml.Node) { succeed, s.Result = n, r.value(n) }},
-		{name: "fail", read: func(n *yaml.Node) { fail = n; s.Error, _ = r.literal(n, "fail") }},
-		{name: "permanent", read: func(n *yaml.Node) { permanent = n; s.Permanent = r.choice(n, "permanent", "true", "false") == "true" }},
-	}) {
-		return s
+// given gives an event or a slot, or those that come in together.
+func (r *wiringReader) given(n *yaml.Node, item *givenItem, clock time.Time) Given {
+	if item.together == nil {
+		return r.givenEvent(n, &item.one, clock)
 	}
+	g := Given{Place: r.placeOf(n), Together: []Given{}}
+	for i := range item.together {
+		at, _, _ := follow(n, []any{i})
+		g.Together = append(g.Together, r.givenEvent(at, &item.together[i], clock))
+	}
+	return g
+}
+
+func (r *wiringReader) givenEvent(n *yaml.Node, k *givenKeys, clock time.Time) Given {
+	g := Given{
+		Place: r.placeOf(n), Type: string(k.Type), Subject: string(k.Subject), ID: string(k.ID), Source: string(k.Source), Time: k.Time.Time,
+		Data: k.Data, Refused: string(k.Refused), Schedule: k.Schedule.Entry, At: k.At.Time,
+	}
+	if g.Schedule == nil {
+		return g
+	}
+	_, scheduled := lookup(n, "schedule")
+	_, slot := lookup(n, "at")
+	at, place := g.At, slot
+	if slot == nil {
+		at, place = clock, scheduled
+	}
+	next, ok := g.Schedule.Timing.Next(at.Add(-time.Nanosecond))
 	switch {
-	case (succeed == nil) == (fail == nil):
-		r.head(n, "a stub either succeeds or fails", "write succeed: {…} or fail: the error")
-	case fail != nil && s.Error == "":
-		r.at(fail, "the error is empty", "say what went wrong")
-	case permanent != nil && fail == nil:
-		r.at(permanent, `"permanent" goes with "fail" only`, "")
+	case slot != nil && at.IsZero(): // it is not a time
+	case !ok:
+		r.at(place, fmt.Sprintf("the schedule has no slot at or after %s", at.Format(time.RFC3339Nano)), "")
+	case slot != nil && !next.Equal(at):
+		r.at(slot, "the schedule has no slot then", "the next one is "+next.Format(time.RFC3339Nano))
 	}
-	return s
+	g.At = next
+	return g
 }
 
-// expectations reads what is to come of a test.
-func (r *testReader) expectations(n *yaml.Node, t *Test) {
-	list := func(name string, to **Wants, one func(*yaml.Node) Want) key {
-		return key{name: name, read: func(n *yaml.Node) {
-			*to = &Wants{Place: r.placeOf(n)}
-			r.sequence(n, name, "write a list; [] for none", func(n *yaml.Node) { (*to).List = append((*to).List, one(n)) })
-		}}
+// wants gives the expectations of a list as they stand in the file.
+func (r *wiringReader) wants(list *yaml.Node) []Want {
+	if list == nil || list.Kind != yaml.Sequence {
+		return nil
 	}
-	before := len(r.faults)
-	if r.mapping(n, `"expect"`, []key{
-		list("runs", &t.Runs, func(n *yaml.Node) Want { return r.expectedRun(n) }),
-		list("users", &t.ExpectedUsers, func(n *yaml.Node) Want { return r.user(n, false) }),
-		list("events", &t.Events, r.expectedEvent),
-	}) && len(r.faults) == before && t.Runs == nil && t.ExpectedUsers == nil && t.Events == nil {
-		r.at(n, `"expect" expects nothing`, "its keys are runs, users and events")
+	var wants []Want
+	for _, n := range list.Content {
+		v, _ := r.value(n).(map[string]any)
+		wants = append(wants, Want{Value: v, doc: r.document, node: n})
 	}
-}
-
-// want gives an expectation as it stands in the file.
-func (r *testReader) want(n *yaml.Node) Want {
-	v, _ := r.value(n).(map[string]any)
-	return Want{Value: v, doc: r.document, node: n}
-}
-
-func (r *testReader) expectedRun(n *yaml.Node) Want {
-	states := []string{store.Succeeded.String(), store.Skipped.String(), store.Dead.String()}
-	anyText := func(name string) key { return key{name: name, read: func(n *yaml.Node) { r.literal(n, name) }} }
-	r.mapping(n, "an expected run", []key{
-		{name: "handler", required: "whose run it is", read: func(n *yaml.Node) { r.handlerNamed(n) }},
-		{name: "state", read: func(n *yaml.Node) { r.choice(n, "state", states...) }},
-		{name: "type", read: r.expectedType},
-		anyText("error"),
-		{name: "attempts", read: func(n *yaml.Node) { r.integer(n, "attempts", 1_000_000) }},
-		{name: "with", read: func(n *yaml.Node) {
-			if n.Kind != yaml.Mapping {
-				r.at(n, `"with" must be a mapping of inputs, not `+describe(n), "")
-			}
-		}},
-	})
-	return r.want(n)
-}
-
-// expectedType reads a type of event that is looked for, as a pattern is: evrun's own types are known.
-func (r *testReader) expectedType(n *yaml.Node) {
-	s, ok := r.text(n, "type")
-	if !ok || !events.Reserved(s) {
-		return
-	}
-	_, err := tasks.ParsePattern(s)
-	r.pattern(n, "the type", err)
-}
-
-func (r *testReader) expectedEvent(n *yaml.Node) Want {
-	r.mapping(n, "an expected event", []key{
-		{name: "type", required: "what it is", read: r.expectedType},
-		{name: "subject", read: func(n *yaml.Node) { r.text(n, "subject") }},
-		{name: "data", nullable: true, read: func(*yaml.Node) {}},
-	})
-	return r.want(n)
-}
-
-// user reads a user that is there before (whole), or that is expected.
-func (r *testReader) user(n *yaml.Node, whole bool) Want {
-	what, needed := "an expected user", ""
-	if whole {
-		what, needed = "a user", "a user has one"
-	}
-	r.mapping(n, what, []key{
-		{name: "name", required: needed, read: func(n *yaml.Node) { r.text(n, "name") }},
-		{name: "email", required: needed, read: func(n *yaml.Node) { r.text(n, "email") }},
-		{name: "attributes", nullable: true, read: func(n *yaml.Node) {
-			if n.Kind != yaml.Mapping && !n.Null() {
-				r.at(n, `"attributes" must be a mapping, not `+describe(n), "")
-			}
-		}},
-	})
-	return r.want(n)
+	return wants
 }

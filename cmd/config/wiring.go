@@ -42,6 +42,9 @@ type wiringReader struct {
 	entry  *yaml.Node               // the handler that is read; nil: none
 	data   *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
 
+	knownHandlers  map[string]*tasks.Handler  // for tests
+	knownSchedules map[string]*schedule.Entry // for tests
+
 	files []string // that were read
 
 	events, schedules, handlers, tests *yaml.Node

@@ -1,6 +1,7 @@
 package fields
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -52,9 +53,11 @@ type At struct {
 	// Tag has the tags of the field.
 	Tag reflect.StructTag
 
-	d    *decoder
-	path []any // shares memory with others: faults copy it
-	key  string
+	d      *decoder
+	path   []any // shares memory with others: faults copy it
+	key    string
+	hint   string // what the field's tag says about a value of the wrong shape
+	before int    // faults when the struct that is checked began
 }
 
 // Key is the name of the key that has the value; that of the list for its items.
@@ -74,6 +77,9 @@ func (at *At) Fail(hint, format string, args ...any) {
 
 // Failed says whether faults have been noted since there were so many: see [At.Faults].
 func (at *At) Failed(since int) bool { return len(at.d.faults) > since }
+
+// Wrong says, in [Checker.CheckFields], whether a key of the struct is wrong, missing or unknown.
+func (at *At) Wrong() bool { return at.Failed(at.before) }
 
 // Faults counts the faults so far.
 func (at *At) Faults() int { return len(at.d.faults) }
@@ -142,18 +148,10 @@ func (at *At) describe(value any) string {
 	return Describe(value)
 }
 
-// hint is what the field's tag says where its value is of the wrong shape.
-func (at *At) hint(otherwise string) string {
-	if hint := at.Tag.Get("hint"); hint != "" {
-		return hint
-	}
-	return otherwise
-}
-
 // step is the place of a value inside this one.
 func (at *At) step(steps ...any) *At {
 	inner := *at
-	inner.path = append(at.path, steps...)
+	inner.path, inner.hint = append(at.path, steps...), ""
 	return &inner
 }
 
@@ -170,7 +168,7 @@ func (d *decoder) owner(o *object, at *At) string {
 // object decodes a mapping into a struct.
 func (d *decoder) object(v reflect.Value, value any, at *At) {
 	o := objectOf(v.Type())
-	owner := d.owner(o, at)
+	owner, before := d.owner(o, at), at.Faults()
 	given, ok := value.(map[string]any)
 	if !ok {
 		if _, scalar := at.Written(value); scalar && o.short != nil {
@@ -179,7 +177,7 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 			d.value(v.Field(o.short.index), value, &inner, o.short)
 			return
 		}
-		at.Add(fault.New("%s must be a mapping of keys, not %s", owner, at.describe(value)).Hinting("%s", at.hint(listKeys(o.names()))))
+		at.Add(fault.New("%s must be a mapping of keys, not %s", owner, at.describe(value)).Hinting("%s", cmp.Or(at.hint, listKeys(o.names()))))
 		return
 	}
 	meant := d.unknown(o, owner, given, at)
@@ -201,7 +199,9 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 		}
 	}
 	if c, ok := v.Addr().Interface().(Checker); ok {
-		c.CheckFields(given, at)
+		checked := *at
+		checked.before = before
+		c.CheckFields(given, &checked)
 	}
 }
 
@@ -232,7 +232,7 @@ func (d *decoder) field(v reflect.Value, f *field, value any, at *At) {
 		}
 	}
 	inner := *at
-	inner.Tag, inner.key = f.tag, f.Name
+	inner.Tag, inner.key, inner.hint = f.tag, f.Name, f.tag.Get("hint")
 	if scope := f.tag.Get("scope"); scope != "" {
 		inner.Scope = scope
 	}
@@ -281,7 +281,7 @@ func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
 		if onlyItem(v.Type().Elem(), "", f) {
 			what = "a text or a list"
 		}
-		at.Fail(at.hint(""), "it must be %s, not %s", what, at.describe(value))
+		at.Fail(at.hint, "it must be %s, not %s", what, at.describe(value))
 		return
 	}
 	if !ok {
@@ -317,13 +317,13 @@ func onlyItem(item reflect.Type, value any, f *field) bool {
 func (d *decoder) mapping(v reflect.Value, value any, at *At, f *field) {
 	given, ok := value.(map[string]any)
 	if !ok {
-		at.Fail(at.hint(""), "it must be a mapping, not %s", at.describe(value))
+		at.Fail(at.hint, "it must be a mapping, not %s", at.describe(value))
 		return
 	}
 	out := reflect.MakeMapWithSize(v.Type(), len(given))
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		item, before := reflect.New(v.Type().Elem()).Elem(), at.Faults()
-		d.value(item, given[key], at.step(key), &field{one: f.one})
+		d.value(item, given[key], at.step(key), &field{one: f.one, items: f.items})
 		if !at.Failed(before) {
 			out.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), item)
 		}

@@ -113,7 +113,7 @@ func (f *field) listSchema(t reflect.Type) map[string]any {
 
 func (f *field) mapSchema(t reflect.Type) map[string]any {
 	s := map[string]any{"type": "object"}
-	if item := (&field{one: f.one}).valueSchema(t.Elem()); len(item) > 0 {
+	if item := (&field{one: f.one, items: f.items}).valueSchema(t.Elem()); len(item) > 0 {
 		s["additionalProperties"] = item
 	}
 	if shape, ok := shapeOf(t.Key()); ok {
