@@ -290,7 +290,11 @@ func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
 		return
 	}
 	if len(list) == 0 && f.items {
-		at.Fail("leave it out, or give it an item", "it is an empty list")
+		hint := "leave it out, or give it an item"
+		if f.Required {
+			hint = "give it an item"
+		}
+		at.Fail(hint, "it is an empty list")
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
 	shape, _ := shapeOf(v.Type().Elem())
