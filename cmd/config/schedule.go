@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -178,16 +177,4 @@ func (r *wiringReader) specError(n, at *yaml.Node, err error) {
 	default:
 		r.inside(value, e.Offset, msg, e.Hint)
 	}
-}
-
-// oneOrMore reads one value, or a list of them.
-func (r *wiringReader) oneOrMore(n *yaml.Node, what string, read func(*yaml.Node)) {
-	if n.Kind != yaml.Sequence {
-		read(n)
-		return
-	}
-	if len(n.Content) == 0 && !n.Broken {
-		r.at(n, fmt.Sprintf("%q is an empty list", what), "leave it out, or give it an item")
-	}
-	r.sequence(n, what, "", read)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"strings"
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
@@ -150,47 +149,8 @@ func (r *wiringReader) pattern(n *yaml.Node, what string, err error) bool {
 	return err != nil
 }
 
-// name reads a schedule's or a handler's name: letters, digits, and after the first also . _ and -, no other of the kind's.
-func (r *wiringReader) name(n *yaml.Node, kind string) string {
-	const hint = "letters and digits, and after the first also . _ and -; 64 at most"
-	s, ok := r.literal(n, "name")
-	if !ok {
-		return ""
-	}
-	letter := func(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' }
-	for i := range len(s) {
-		if c := s[i]; !letter(c) && (i == 0 || strings.IndexByte("_.-", c) < 0) {
-			char := string([]rune(s[i:])[0])
-			r.inside(n, i, fmt.Sprintf("a name can't have %q here", char), hint)
-			return ""
-		}
-	}
-	switch first := r.names[kind+" "+s]; {
-	case s == "":
-		r.at(n, "the name is empty", hint)
-	case len(s) > 64:
-		r.at(n, fmt.Sprintf("the name has %d characters", len(s)), hint)
-	case first != nil:
-		r.at(n, fmt.Sprintf("two %ss are named %q", kind, s), fmt.Sprintf("the first is on line %d", r.line(first)))
-	default:
-		r.names[kind+" "+s] = n
-		return s
-	}
-	return ""
-}
-
 // line gives the number of a node's line.
 func (d *document) line(n *yaml.Node) int { return sort.SearchInts(d.lines, n.Start+1) }
-
-// expression notes what is wrong with an expression or a template in n.
-func (r *wiringReader) expression(n *yaml.Node, err error) {
-	var e *expression.Error
-	if errors.As(err, &e) {
-		r.inside(n, e.Offset, e.Msg, e.Hint)
-		return
-	}
-	r.at(n, err.Error(), "")
-}
 
 // ScopeOf gives the scope for the word in a key's scope tag.
 func (r *wiringReader) ScopeOf(word string) expression.Scope {
@@ -213,36 +173,4 @@ func (r *wiringReader) scope(s expression.Scope) expression.Scope {
 		s = s.WithEvents()
 	}
 	return s.In(r.dir, r.secrets).WithData(r.data)
-}
-
-// template reads a text with expressions in it; numbers and truth values are taken as they are written.
-func (r *wiringReader) template(n *yaml.Node, what string, scope expression.Scope) *expression.Template {
-	s, ok := r.literal(n, what)
-	if !ok {
-		return nil
-	}
-	t, err := expression.CompileTemplate(s, r.scope(scope))
-	if err != nil {
-		r.expression(n, err)
-		return nil
-	}
-	return t
-}
-
-// tree reads a payload: any tree with expressions in its texts.
-func (r *wiringReader) tree(n *yaml.Node, scope expression.Scope) *expression.Value {
-	v, err := expression.CompileValue(r.value(n), r.scope(scope))
-	if err == nil {
-		return v
-	}
-	var first *expression.ValueError
-	if !errors.As(err, &first) {
-		r.expression(n, err)
-		return nil
-	}
-	for _, e := range append([]*expression.ValueError{first}, first.Rest...) {
-		culprit, _, _ := follow(n, e.Path)
-		r.expression(culprit, e.Err)
-	}
-	return nil
 }
