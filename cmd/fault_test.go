@@ -109,6 +109,9 @@ func crashAtEveryPoint(t *testing.T) {
 			}
 			d = serve(t, dir, env)
 			d.ready(t)
+			eventuallyTrue(t, "an outside handler has succeeded", func() (bool, string) {
+				return l.number(t, `SELECT count(*) FROM runs r JOIN handlers h ON h.id = r.handler WHERE h.name = 'act' AND r.state = 3`) > 0, "none"
+			})
 			load.stop()
 			load.done.Wait()
 			l.loadSettled(t)

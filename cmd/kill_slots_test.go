@@ -39,6 +39,13 @@ schedules:
 	}
 	d := serve(t, dir, nil)
 	d.ready(t)
+	eventuallyTrue(t, "each schedule has had slots", func() (bool, string) {
+		types := map[string]int{}
+		for _, e := range journal(t, dir) {
+			types[e.Type]++
+		}
+		return min(types["slot.fast"], types["slot.third"], types["slot.second"]) > 2, fmt.Sprint(types)
+	})
 	d.stop(t)
 	// No further slots, and a run for each of those that there are.
 	wireAt(t, dir, handlers)
