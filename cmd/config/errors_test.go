@@ -54,7 +54,7 @@ func TestTenFaultsAreToldAtOnce(t *testing.T) {
 }
 
 func TestErrorIsOneLineAFault(t *testing.T) {
-	_, err := Load(write(t, "sotre: a.db\nbus: x\n"), Options{Getenv: noEnv})
+	_, err := Load(write(t, "sotre: a.db\nlgo: {}\n"), Options{Getenv: noEnv})
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != 2 || !strings.HasSuffix(lines[0], `evrun.yaml:1:1: unknown key "sotre" in the wiring file (did you mean "store"?)`) {
 		t.Errorf("%q", lines)

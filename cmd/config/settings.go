@@ -132,7 +132,6 @@ type unbuiltSetting struct{ key, msg, hint string }
 const noRetention = "retention is not built yet: nothing is deleted from the store"
 
 var unbuilt = []unbuiltSetting{
-	{"bus", "the bus can't be chosen: it is in-process channels over the journal", "leave bus out"},
 	{"server.listen", "TCP is not built yet", "leave listen out: the socket serves everything"},
 	{"retention", noRetention, "leave retention out"},
 	{"retention.events", noRetention, ""}, // in the environment
@@ -214,7 +213,6 @@ func (r *settingsReader) keys() []key {
 		}},
 		group("server", refused("server.listen")),
 		group("log"),
-		refused("bus"),
 		refused("retention"),
 	}
 }

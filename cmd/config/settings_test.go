@@ -73,10 +73,10 @@ func TestSettingsAreLayered(t *testing.T) {
 		}
 	}
 
-	_, err = Load(path, Options{Getenv: env("EVRUN_BUS", "nats://x", "EVRUN_RETENTION_EVENTS", "30d", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
+	_, err = Load(path, Options{Getenv: env("EVRUN_RETENTION_EVENTS", "30d", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
 	text := err.Error()
 	for _, want := range []string{
-		"--store: the path is empty", "EVRUN_BUS: the bus can't be chosen", "EVRUN_RETENTION_EVENTS: retention is not built yet",
+		"--store: the path is empty", "EVRUN_RETENTION_EVENTS: retention is not built yet",
 		"EVRUN_LOG_FORMAT: $FORMAT is not replaced by anything here", "EVRUN_SERVER_GRACE: a duration needs a unit", "--socket: the socket's path has 108 bytes",
 		`--log-level: it must be debug, info, warn or error, not "loud"`,
 	} {
@@ -106,7 +106,7 @@ func TestClientsDoNotMindTheWiring(t *testing.T) {
 	if err != nil || filepath.Base(c.Settings.Store.Path) != "x.db" || c.Wiring.Handlers != nil {
 		t.Errorf("%+v, %v", c, err)
 	}
-	for _, text := range []string{"store: 5\nbus: nonsense\n", "store: x.db\nhandlers: [\n", ""} {
+	for _, text := range []string{"store: 5\n", "store: x.db\nhandlers: [\n", ""} {
 		if _, err := LoadSettings(write(t, text), Options{Getenv: noEnv}); err == nil {
 			t.Errorf("%q: no error", text)
 		}
