@@ -320,7 +320,14 @@ func (d *document) truth(n *yaml.Node, what string) bool {
 		}
 	}
 	if !n.Broken {
-		d.at(n, fmt.Sprintf("%q must be true or false, not %s", what, describe(n)), "")
+		hint := ""
+		switch strings.ToLower(n.Value) {
+		case "yes", "on":
+			hint = "write true"
+		case "no", "off":
+			hint = "write false"
+		}
+		d.at(n, fmt.Sprintf("%q must be true or false, not %s", what, describe(n)), hint)
 	}
 	return false
 }

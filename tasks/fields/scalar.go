@@ -40,7 +40,14 @@ func (d *decoder) truth(value any, at *At) bool {
 	if text, ok := value.(string); ok && d.Texts && (text == "true" || text == "false") {
 		return text == "true"
 	}
-	at.Fail("", "it must be true or false, not %s", at.describe(value))
+	hint := ""
+	switch text, _ := value.(string); strings.ToLower(text) {
+	case "yes", "on":
+		hint = "write true"
+	case "no", "off":
+		hint = "write false"
+	}
+	at.Fail(hint, "it must be true or false, not %s", at.describe(value))
 	return false
 }
 
