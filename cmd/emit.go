@@ -147,7 +147,7 @@ func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
 		if rc.Duplicate {
 			extra = `,"duplicate":true`
 		}
-		return o.printEvent(e, extra)
+		return o.printer().EventObject(e, extra)
 	}
 	if rc.Duplicate {
 		_, err := fmt.Fprintf(o.out, "%s was accepted before, as #%d\n", events.EscapeControl(e.ID), rc.Sequence)

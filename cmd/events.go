@@ -9,10 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
-	"evrun/tasks/fault"
 )
 
 type eventsOptions struct {
@@ -45,7 +45,7 @@ func newEventsCmd(e *env) *cobra.Command {
 	f := list.Flags()
 	f.DurationVar(&o.since, "since", 0, "only events accepted in the last 10m, 2h, …")
 	f.StringVar(&o.chain, "chain", "", "only the chain that this event (its number or id) belongs to: the first one, and all that it caused")
-	f.IntVarP(&o.limit, "limit", "n", 100, "at most so many; 0: all")
+	limitFlag(list, &o.limit, 100)
 	show := &cobra.Command{
 		Use:   "show SEQ|ID",
 		Short: "Show one event, with its data and its runs",
@@ -72,9 +72,10 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 		}
 		q.Patterns = append(q.Patterns, p)
 	}
+	if err := checkLimit(o.limit); err != nil {
+		return err
+	}
 	switch {
-	case o.limit < 0:
-		return usage("--limit %d: not below 0", o.limit)
 	case o.since < 0:
 		return usage("--since %v: not below 0", o.since)
 	case o.since > 0:
@@ -88,61 +89,15 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 			}
 			q.Chain = member.Chain
 		}
-		header := true
-		for left := o.limit; ; {
-			q.Limit = listPage
-			if o.limit > 0 {
-				q.Limit = min(listPage, left+1) // one more says whether there are more
+		return pages(o.env, output.Events(), o.limit, func(last **events.Event, n int) ([]*events.Event, error) {
+			if q.Limit = n; last != nil {
+				q.Before = (*last).Sequence
 			}
 			page, err := c.Events(ctx, q)
-			if err != nil {
-				return err
-			}
 			slices.Reverse(page)
-			more := o.limit > 0 && len(page) > left
-			if more {
-				page = page[:left]
-			}
-			if err := o.printEvents(page, header); err != nil {
-				return err
-			}
-			if more {
-				o.note("there are more; -n 0 lists all")
-			}
-			if more || len(page) == 0 {
-				return nil
-			}
-			left -= len(page)
-			header = false
-			q.Before = page[len(page)-1].Sequence
-		}
+			return page, err
+		})
 	})
-}
-
-// printEvents prints a page of events: as a table, or one a line.
-func (e *env) printEvents(page []*events.Event, header bool) error {
-	if e.json() {
-		var line []byte
-		for _, ev := range page {
-			var err error
-			if line, err = ev.AppendJSON(line[:0]); err != nil {
-				return err
-			}
-			if _, err := e.out.Write(events.EscapeJSON(append(line, '\n'))); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	table := newTable(e.out)
-	if header {
-		fmt.Fprintln(table, "SEQ\tTIME\tTYPE\tID\tSOURCE\tDATA")
-	}
-	for _, ev := range page {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", ev.Sequence, ev.Time.Format(time.RFC3339), events.EscapeControl(ev.Type),
-			events.EscapeControl(ev.ID), events.EscapeControl(ev.Source), fault.Clip(events.EscapeControl(string(ev.Data)), 100))
-	}
-	return table.Flush()
 }
 
 func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
@@ -155,7 +110,7 @@ func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
 		if err != nil {
 			return err
 		}
-		runs, err := c.Runs(ctx, store.RunQuery{Sequence: ev.Sequence, Limit: listPage})
+		runs, err := c.Runs(ctx, store.RunQuery{Sequence: ev.Sequence, Limit: output.Page})
 		if err != nil {
 			return err
 		}
@@ -163,10 +118,10 @@ func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
 			return o.printJSON(map[string]any{"event": ev, "runs": runs})
 		}
 		fmt.Fprintf(o.out, "seq            %d\n", ev.Sequence)
-		if err := o.showEvent(ev, ""); err != nil || len(runs) == 0 {
+		if err := o.printer().EventDetails(ev, ""); err != nil || len(runs) == 0 {
 			return err
 		}
 		fmt.Fprintln(o.out)
-		return o.printer().runs(runs, true)
+		return output.List(o.printer(), output.Runs(), runs)
 	})
 }

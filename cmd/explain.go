@@ -1,9 +1,12 @@
 package cmd
 
 import (
+	"strings"
+
 	"evrun/cmd/api"
 	"evrun/tasks/explain"
-	"strings"
+	"evrun/tasks/fault"
+	"evrun/tasks/handlers"
 
 	"github.com/spf13/cobra"
 )
@@ -40,7 +43,7 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("kind") {
-				return runExplainKind(e, strings.TrimSpace(kind))
+				return e.explainKind(strings.TrimSpace(kind))
 			}
 			o.typ = args[0]
 			ev, err := o.event(c.Flags().Changed, e.in)
@@ -62,4 +65,23 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 	c.Flags().StringVar(&kind, "kind", "", "describe this kind of handler; without a name: list the kinds")
 	c.Flags().Lookup("kind").NoOptDefVal = noName
 	return c
+}
+
+// explainKind describes a kind; with no name, it lists them.
+func (e *env) explainKind(name string) error {
+	if name == "" {
+		return e.printer().Kinds(handlers.Kinds())
+	}
+	if k, ok := handlers.Lookup(name); ok {
+		return e.printer().Kind(k)
+	}
+	var names []string
+	for _, k := range handlers.Kinds() {
+		names = append(names, k.Name)
+	}
+	hint := ":"
+	if text := fault.DidYouMean(name, names); text != "" {
+		hint = "; " + text
+	}
+	return usage("unknown kind %q%s there are %s", name, hint, strings.Join(names, ", "))
 }

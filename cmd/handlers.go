@@ -3,14 +3,12 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
-	"evrun/events"
+	"evrun/cmd/output"
 	"evrun/tasks"
 	"evrun/tasks/fault"
 )
@@ -86,43 +84,11 @@ new handler.`,
 }
 
 func runHandlersList(ctx context.Context, e *env) error {
-	list, err := e.handlers(ctx)
+	all, err := e.handlers(ctx)
 	if err != nil {
 		return err
 	}
-	if e.json() {
-		for _, h := range list {
-			if err := e.printJSON(h); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(list) == 0 {
-		e.note("no handler is wired")
-		return nil
-	}
-	return printHandlers(e.out, list)
-}
-
-// printHandlers writes a table.
-func printHandlers(w io.Writer, list []tasks.HandlerStatus) error {
-	table := newTable(w)
-	fmt.Fprint(table, "HANDLER\tSTATE\tWAITING\tRUNNING\tRETRYING\tDEAD\tON\n")
-	for _, h := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", h.Name, stateOf(h), waitingOf(h), h.Running, h.Retrying, h.Dead, fault.Clip(events.EscapeControl(strings.Join(h.On, ", ")), 60))
-	}
-	return table.Flush()
-}
-
-func waitingOf(h tasks.HandlerStatus) string {
-	switch {
-	case h.Waiting == nil:
-		return "-"
-	case h.AtMost:
-		return fmt.Sprintf("≤%d", *h.Waiting)
-	}
-	return fmt.Sprint(*h.Waiting)
+	return list(e, output.Handlers(), all, "no handler is wired")
 }
 
 func runHandlersShow(ctx context.Context, e *env, name string) error {
@@ -130,26 +96,7 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
-	if e.json() {
-		return e.printJSON(h)
-	}
-	table := newTable(e.out)
-	row := func(name, format string, args ...any) { fmt.Fprintf(table, name+"\t"+format+"\n", args...) }
-	row("handler", "%s", h.Name)
-	row("state", "%s", stateOf(h))
-	if h.Kind != "" {
-		row("does", "%s", h.Kind)
-	}
-	row("on", "%s", orDash(events.EscapeControl(strings.Join(h.On, ", "))))
-	row("waiting", "%s", waitingOf(h))
-	if h.LeftAt != nil {
-		row("left", "%s, with %s waiting", h.LeftAt.Format(time.RFC3339), fault.Plural(int(h.LeftWith), "event"))
-	}
-	row("behind", "%d", h.Behind)
-	row("running", "%d", h.Running)
-	row("retrying", "%d", h.Retrying)
-	row("dead", "%d", h.Dead)
-	if err := table.Flush(); err != nil {
+	if err := e.printer().Handler(h); err != nil || e.json() {
 		return err
 	}
 	switch h.State {

@@ -2,7 +2,6 @@ package cmd_test
 
 import (
 	"context"
-	"evrun/store/storetest"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"evrun/store/storetest"
 )
 
 // 10,000 schedules, of which 1,000 are due in the same second: each of those publishes its slot. How soon it does is logged.

@@ -340,7 +340,7 @@ func (e *env) followed(ctx context.Context, wait time.Duration, typ string,
 	end, err := publish(func(rc api.Receipt) error {
 		sequence = rc.Sequence
 		return nil
-	}, func(kind string, body json.RawMessage) error { return p.item(kind, body) })
+	}, func(kind string, body json.RawMessage) error { return p.Item(kind, body) })
 	switch {
 	case err != nil && sequence > 0 && ctx.Err() == nil:
 		return fmt.Errorf("the event was accepted as #%d, but: %w", sequence, err)

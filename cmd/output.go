@@ -1,25 +1,19 @@
 package cmd
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"slices"
-	"strconv"
-	"strings"
-	"text/tabwriter"
-	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"evrun/cmd/api"
 	"evrun/cmd/config"
+	"evrun/cmd/output"
 	"evrun/events"
-	"evrun/tasks"
+	"evrun/tasks/explain"
 	"evrun/tasks/fault"
 )
 
@@ -56,132 +50,56 @@ func (e *env) printJSON(v any) error {
 	return events.WriteJSON(e.out, v)
 }
 
-// printEvent writes {"event":{…}} on one line, with more members if extra has some.
-func (e *env) printEvent(ev *events.Event, extra string) error {
-	line, err := ev.AppendJSON([]byte(`{"event":`))
-	if err != nil {
-		return err
+// printer prints to the standard output as the flags say.
+func (e *env) printer() *output.Printer {
+	p := &output.Printer{Out: e.out, JSON: e.json(), Color: e.colored(e.out), Verbose: e.verbose}
+	if f, ok := e.out.(*os.File); ok && isTerminal(f) {
+		p.Width, _, _ = term.GetSize(int(f.Fd())) // 0 where the terminal does not know
 	}
-	_, err = e.out.Write(events.EscapeJSON(append(append(line, extra...), "}\n"...)))
+	return p
+}
+
+// list prints rows, or a note where there are none.
+func list[T any](e *env, columns []output.Column[T], rows []T, none string) error {
+	if len(rows) == 0 && !e.json() {
+		e.note("%s", none)
+		return nil
+	}
+	return output.List(e.printer(), columns, rows)
+}
+
+// pages prints at most limit rows (0: all) that come in pages: see [output.Pages].
+func pages[T any](e *env, columns []output.Column[T], limit int, next func(last *T, n int) ([]T, error)) error {
+	more, err := output.Pages(e.printer(), columns, limit, next)
+	if more {
+		e.note("there are more; -n 0 lists all")
+	}
 	return err
 }
 
-// printer writes events and runs, one a line each: for tail, and for emit with --wait.
-type printer struct {
-	e     *env
-	color bool
+// limitFlag is how many rows a list has.
+func limitFlag(c *cobra.Command, limit *int, usual int) {
+	c.Flags().IntVarP(limit, "limit", "n", usual, "at most so many; 0: all")
 }
 
-func (e *env) printer() *printer { return &printer{e: e, color: e.colored(e.out)} }
-
-// paint wraps text in a terminal's colour.
-func (p *printer) paint(code, text string) string {
-	if !p.color {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
-}
-
-const (
-	dim    = "2"
-	bold   = "1"
-	red    = "31"
-	green  = "32"
-	yellow = "33"
-	cyan   = "36"
-)
-
-func (p *printer) event(ev *events.Event) error {
-	if p.e.json() {
-		return p.e.printEvent(ev, "")
-	}
-	data := ""
-	if len(ev.Data) > 0 {
-		data = "  " + events.EscapeControl(string(ev.Data))
-	}
-	subject := ""
-	if ev.Subject != "" {
-		subject = " " + events.EscapeControl(ev.Subject)
-	}
-	_, err := fmt.Fprintf(p.e.out, "%s  %s  %s%s%s\n", p.paint(dim, ev.Time.Format(time.RFC3339)), p.paint(dim, fmt.Sprintf("#%d", ev.Sequence)),
-		p.paint(cyan, events.EscapeControl(ev.Type)), subject, data)
-	return err
-}
-
-func (p *printer) run(r api.Run) error {
-	if p.e.json() {
-		return p.e.printJSON(map[string]any{"run": r})
-	}
-	color := map[string]string{"succeeded": green, "dead": red, "retrying": yellow}[r.State]
-	if color == "" {
-		color = dim
-	}
-	why := ""
-	if r.Error != "" {
-		why = ": " + events.EscapeControl(r.Error)
-	}
-	if r.Joined != "" {
-		why = ": joined " + events.EscapeControl(r.Joined)
-	}
-	attempt := ""
-	if r.Attempt > 1 {
-		attempt = fmt.Sprintf(" (attempt %d)", r.Attempt)
-	}
-	when := ""
-	if at := runTime(r); !at.IsZero() {
-		when = at.Format(time.RFC3339)
-	}
-	_, err := fmt.Fprintf(p.e.out, "%s  %s    %s %s%s%s\n", p.paint(dim, when), p.paint(dim, fmt.Sprintf("#%d", r.Sequence)),
-		r.Handler, p.paint(color, r.State), attempt, why)
-	return err
-}
-
-// runTime is when a run finished or, while it goes on, when its last attempt started; zero before the first.
-func runTime(r api.Run) time.Time {
-	switch {
-	case r.FinishedAt != nil:
-		return *r.FinishedAt
-	case r.StartedAt != nil:
-		return *r.StartedAt
-	}
-	return time.Time{}
-}
-
-// item prints what the daemon sent as JSON: an "event" or a "run".
-func (p *printer) item(kind string, body []byte) error {
-	switch kind {
-	case "event":
-		var ev events.Event
-		if err := ev.UnmarshalJSON(body); err != nil {
-			return fmt.Errorf("the daemon's answer: %w", err)
-		}
-		return p.event(&ev)
-	case "run":
-		var r api.Run
-		if err := unmarshal(body, &r); err != nil {
-			return err
-		}
-		return p.run(r)
+// checkLimit refuses a limit below 0.
+func checkLimit(limit int) error {
+	if limit < 0 {
+		return usage("--limit %d: not below 0", limit)
 	}
 	return nil
 }
 
-func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
+// explained prints what the handlers would do about an event. It fails where none matches.
+func (e *env) explained(ev *events.Event, r explain.Report) error {
+	if err := e.printer().Report(ev, r); err != nil || r.Matched {
+		return err
 	}
-	return s
-}
-
-// indent makes text of several lines fit for a terminal, with something before each line.
-func indent(text, before string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		b.WriteString(before + events.EscapeControl(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")) + "\n")
+	err := fmt.Errorf("no handler matches %s", ev.Type)
+	if r.Hint != "" {
+		err = fmt.Errorf("%w; %s", err, r.Hint)
 	}
-	return b.String()
+	return &exitError{code: exitNoHandler, err: err}
 }
 
 // printFaults prints faults and warnings, one object a line.
@@ -193,9 +111,6 @@ func (e *env) printFaults(list []config.Fault) error {
 	}
 	return nil
 }
-
-// listPage is how many rows a list reads at a time; a table's columns are aligned within it.
-const listPage = 1000
 
 func unmarshal(body []byte, v any) error {
 	if err := events.DecodeJSON(body, v); err != nil {
@@ -211,15 +126,6 @@ func eventsOf(n int64, atMost bool) string {
 		text = "at most " + text
 	}
 	return text
-}
-
-// age is how long ago t was, without what doesn't matter.
-func age(t time.Time) string {
-	d := time.Since(t).Round(time.Second)
-	if d >= 48*time.Hour {
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
-	}
-	return d.String()
 }
 
 // newLogger writes the log as the settings say.
@@ -246,110 +152,6 @@ func version() string {
 		}
 	}
 	return "devel"
-}
-
-// runs prints a page of runs: as a table, or one a line.
-func (p *printer) runs(page []api.Run, header bool) error {
-	if p.e.json() {
-		for _, r := range page {
-			if err := p.e.printJSON(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	table := newTable(p.e.out)
-	if header {
-		fmt.Fprintln(table, "RUN\tSTATE\tATTEMPT\tTYPE\tTIME\tERROR")
-	}
-	for _, r := range page {
-		text, _, _ := strings.Cut(r.Error, "\n")
-		if r.Reason != "" {
-			text = strings.TrimSuffix(r.Reason+": "+text, ": ")
-		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", events.EscapeControl(r.ID), r.State, r.Attempt, orDash(events.EscapeControl(r.Type)),
-			runTime(r).Format(time.RFC3339), fault.Clip(events.EscapeControl(text), 100))
-	}
-	return table.Flush()
-}
-
-// showEvent prints an event's attributes and its data, with something before each line.
-func (e *env) showEvent(ev *events.Event, before string) error {
-	row := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(e.out, "%s%-13s  %s\n", before, name, events.EscapeControl(value))
-		}
-	}
-	row("id", ev.ID)
-	row("source", ev.Source)
-	row("type", ev.Type)
-	row("subject", ev.Subject)
-	row("time", ev.Time.Format(time.RFC3339Nano))
-	row("content type", ev.DataContentType)
-	row("schema", ev.DataSchema)
-	if ev.Chain != ev.Sequence {
-		row("chain", "#"+strconv.FormatInt(ev.Chain, 10))
-	}
-	if ev.CorrelationID != ev.ID {
-		row("correlation", ev.CorrelationID)
-	}
-	row("cause", ev.CausationID)
-	names := make([]string, 0, len(ev.Extensions))
-	for name := range ev.Extensions {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		row(name, fmt.Sprint(ev.Extensions[name]))
-	}
-	if len(ev.Data) == 0 {
-		return nil
-	}
-	data := string(ev.Data)
-	var b bytes.Buffer
-	if ev.IsJSON() && json.Indent(&b, ev.Data, "", "  ") == nil {
-		data = b.String()
-	}
-	_, err := fmt.Fprintf(e.out, "%sdata\n%s", before, indent(data, before+"  "))
-	return err
-}
-
-// printSchedules writes a table.
-func printSchedules(w io.Writer, list []api.Schedule) error {
-	table := newTable(w)
-	fmt.Fprint(table, "SCHEDULE\tNEXT\tWHEN\tEMITS\n")
-	for _, s := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Name, nextOf(s), events.EscapeControl(s.When), s.Emit)
-	}
-	return table.Flush()
-}
-
-// nextOf is a schedule's next slot, or why there is none.
-func nextOf(s api.Schedule) string {
-	switch {
-	case s.Next == nil:
-		return "no more"
-	case s.Paused != "":
-		return pausedBy(s)
-	case s.Waiting:
-		return "waits for its last runs"
-	}
-	return s.Next.Format(time.RFC3339)
-}
-
-func pausedBy(s api.Schedule) string {
-	if s.Paused == "file" {
-		return "paused in the file"
-	}
-	return "paused"
-}
-
-// stateOf is a handler's state in words.
-func stateOf(h tasks.HandlerStatus) string {
-	if h.State == tasks.StateLeft && h.LeftAt != nil {
-		return "left " + age(*h.LeftAt) + " ago"
-	}
-	return h.State
 }
 
 // writeSchema writes the JSON Schema of the wiring file, to be read by people too.

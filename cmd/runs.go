@@ -2,15 +2,11 @@ package cmd
 
 import (
 	"context"
-	"fmt"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
-	"evrun/events"
+	"evrun/cmd/output"
 	"evrun/store"
 )
 
@@ -43,7 +39,7 @@ func newRunsCmd(e *env) *cobra.Command {
 	f := list.Flags()
 	o.selectionFlags(list)
 	f.StringSliceVar(&o.states, "state", nil, "only runs in these states: running, retrying, succeeded, skipped, dead, dropped")
-	f.IntVarP(&o.limit, "limit", "n", 100, "at most so many; 0: all")
+	limitFlag(list, &o.limit, 100)
 	complete(list, "state", "running", "retrying", "succeeded", "skipped", "dead", "dropped")
 
 	show := &cobra.Command{
@@ -90,42 +86,20 @@ func (o *runsOptions) query(ctx context.Context, c *api.Client) (q store.RunQuer
 }
 
 func runRunsList(ctx context.Context, o *runsOptions) error {
-	if o.limit < 0 {
-		return usage("--limit %d: not below 0", o.limit)
+	if err := checkLimit(o.limit); err != nil {
+		return err
 	}
 	return o.look(ctx, func(c *api.Client) error {
 		q, err := o.query(ctx, c)
 		if err != nil {
 			return err
 		}
-		p := o.printer()
-		header := true
-		for left := o.limit; ; {
-			q.Limit = listPage
-			if o.limit > 0 {
-				q.Limit = min(listPage, left+1) // one more says whether there are more
+		return pages(o.env, output.Runs(), o.limit, func(last *api.Run, n int) ([]api.Run, error) {
+			if q.Limit = n; last != nil {
+				q.AfterID = last.ID
 			}
-			page, err := c.Runs(ctx, q)
-			if err != nil {
-				return err
-			}
-			more := o.limit > 0 && len(page) > left
-			if more {
-				page = page[:left]
-			}
-			if err := p.runs(page, header); err != nil {
-				return err
-			}
-			if more {
-				o.note("there are more; -n 0 lists all")
-			}
-			if more || len(page) < listPage {
-				return nil
-			}
-			left -= len(page)
-			header = false
-			q.AfterID = page[len(page)-1].ID
-		}
+			return c.Runs(ctx, q)
+		})
 	})
 }
 
@@ -139,65 +113,6 @@ func runRunsShow(ctx context.Context, e *env, id string) error {
 		if err != nil {
 			return err
 		}
-		if e.json() {
-			return e.printJSON(struct {
-				api.RunDetails
-				Event *events.Event `json:"event,omitempty"`
-			}{r, ev})
-		}
-		return e.showRun(r, ev)
+		return e.printer().RunDetails(r, ev)
 	})
-}
-
-func (e *env) showRun(r api.RunDetails, ev *events.Event) error {
-	table := newTable(e.out)
-	row := func(name, value string) { fmt.Fprintf(table, "%s\t%s\n", name, value) }
-	at := func(name string, t *time.Time) {
-		if t != nil {
-			row(name, t.Format(time.RFC3339Nano))
-		}
-	}
-	row("run", events.EscapeControl(r.ID))
-	row("handler", events.EscapeControl(r.Handler))
-	row("state", r.State)
-	if r.Reason != "" {
-		row("reason", events.EscapeControl(r.Reason))
-	}
-	if r.Joined != "" {
-		row("joined", events.EscapeControl(r.Joined))
-	}
-	row("attempt", strconv.Itoa(r.Attempt))
-	at("started", r.StartedAt)
-	at("finished", r.FinishedAt)
-	at("next attempt", r.NextAttemptAt)
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if ev != nil {
-		fmt.Fprintf(e.out, "\nevent #%d\n", ev.Sequence)
-		if err := e.showEvent(ev, "  "); err != nil {
-			return err
-		}
-	}
-	if len(r.Attempts) > 0 {
-		fmt.Fprintf(e.out, "\nfailed attempts\n")
-	}
-	for _, a := range r.Attempts {
-		_, err := fmt.Fprintf(e.out, "  %d  %s  after %v\n%s", a.Attempt, a.StartedAt.Format(time.RFC3339Nano), a.FinishedAt.Sub(a.StartedAt),
-			indent(e.folded(a.Error), "     "))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// folded is an error's first line, unless all of it is wanted: a panic brings its stack.
-func (e *env) folded(text string) string {
-	text = strings.TrimRight(text, "\n")
-	first, rest, more := strings.Cut(text, "\n")
-	if !more || e.verbose {
-		return text
-	}
-	return fmt.Sprintf("%s\n(%d more lines: -v shows them)", first, strings.Count(rest, "\n")+1)
 }

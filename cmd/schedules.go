@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
-	"evrun/events"
+	"evrun/cmd/output"
 )
 
 func newSchedulesCmd(e *env) *cobra.Command {
@@ -61,23 +60,11 @@ func pick(all []api.Schedule, names []string) ([]api.Schedule, error) {
 }
 
 func runSchedulesList(ctx context.Context, e *env) error {
-	list, err := e.schedules(ctx, 0)
+	all, err := e.schedules(ctx, 0)
 	if err != nil {
 		return err
 	}
-	if e.json() {
-		for _, s := range list {
-			if err := e.printJSON(s); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(list) == 0 {
-		e.note("no schedule is wired")
-		return nil
-	}
-	return printSchedules(e.out, list)
+	return list(e, output.Schedules(), all, "no schedule is wired")
 }
 
 func runSchedulesShow(ctx context.Context, e *env, name string) error {
@@ -85,71 +72,7 @@ func runSchedulesShow(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
-	if e.json() {
-		return e.printJSON(s)
-	}
-	table := newTable(e.out)
-	row := func(name, format string, args ...any) { fmt.Fprintf(table, name+"\t"+format+"\n", args...) }
-	row("schedule", "%s", s.Name)
-	row("when", "%s", events.EscapeControl(s.When))
-	row("emits", "%s", s.Emit)
-	if s.Paused != "" {
-		row("state", "%s", pausedBy(s))
-	} else if s.Waiting {
-		row("state", "waits for the runs of its last slot")
-	}
-	missed := s.Missed
-	if s.MaxMissed > 0 {
-		missed = fmt.Sprintf("%s, the newest %d", missed, s.MaxMissed)
-	}
-	row("missed", "%s (on time for %s)", missed, shortDuration(s.Grace))
-	row("overlap", "%s", s.Overlap)
-	if s.Last != nil {
-		row("last", "%s", s.Last.Format(time.RFC3339Nano))
-	}
-	if err := table.Flush(); err != nil || len(s.Upcoming) == 0 {
-		return err
-	}
-	fmt.Fprintln(e.out, "\nnext slots")
-	table = newTable(e.out)
-	for _, slot := range s.Upcoming {
-		fmt.Fprintf(table, "  %d\t%s\t%s\n", slot.Number, slot.Slot.Format(time.RFC3339Nano), ahead(slot))
-	}
-	return table.Flush()
-}
-
-// shortDuration leaves out zeros at the end: 1m0s is 1m.
-func shortDuration(text string) string {
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, zero) {
-			text = text[:len(text)-2]
-		}
-	}
-	return text
-}
-
-// ahead says how far off a slot is, and its jitter.
-func ahead(s api.Slot) string {
-	text := "in " + round(time.Until(s.Slot))
-	if late := s.Fire.Sub(s.Slot); late > 0 {
-		text += ", published " + round(late) + " later"
-	}
-	return text
-}
-
-// round gives a duration with two units at most.
-func round(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%d days", int(d.Hours()/24))
-	case d >= time.Hour:
-		d = d.Round(time.Minute)
-	case d >= time.Second:
-		d = d.Round(time.Second)
-	default:
-		d = d.Round(time.Millisecond)
-	}
-	return shortDuration(d.String())
+	return e.printer().Schedule(s)
 }
 
 func newSchedulesNextCmd(e *env) *cobra.Command {
@@ -172,55 +95,29 @@ func newSchedulesNextCmd(e *env) *cobra.Command {
 	return c
 }
 
-// nextSlot is a line of schedules next.
-type nextSlot struct {
-	Schedule string `json:"schedule"`
-	Emit     string `json:"emit"`
-	api.Slot
-	Paused string `json:"paused,omitempty"`
-}
-
 func runSchedulesNext(ctx context.Context, e *env, names []string, n int, tz string) error {
 	zone, err := loadZone(tz)
 	if err != nil {
 		return err
 	}
-	list, err := e.schedules(ctx, n)
+	all, err := e.schedules(ctx, n)
 	if err != nil {
 		return err
 	}
-	if list, err = pick(list, names); err != nil {
+	if all, err = pick(all, names); err != nil {
 		return err
 	}
-	var slots []nextSlot
-	for _, s := range list {
+	var slots []output.Slot
+	for _, s := range all {
 		for _, slot := range s.Upcoming {
 			if zone != nil {
 				slot.Slot, slot.Fire = slot.Slot.In(zone), slot.Fire.In(zone)
 			}
-			slots = append(slots, nextSlot{Schedule: s.Name, Emit: s.Emit, Slot: slot, Paused: s.Paused})
+			slots = append(slots, output.Slot{Schedule: s.Name, Emit: s.Emit, Slot: slot, Paused: s.Paused})
 		}
 	}
-	slices.SortStableFunc(slots, func(a, b nextSlot) int { return a.Slot.Slot.Compare(b.Slot.Slot) })
-	slots = slots[:min(n, len(slots))]
-	if e.json() {
-		for _, s := range slots {
-			if err := e.printJSON(s); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	table := newTable(e.out)
-	fmt.Fprint(table, "SLOT\tSCHEDULE\tEMITS\t\n")
-	for _, s := range slots {
-		when := ahead(s.Slot)
-		if s.Paused != "" {
-			when = "paused: left out"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Slot.Slot.Format(time.RFC3339Nano), s.Schedule, s.Emit, when)
-	}
-	return table.Flush()
+	slices.SortStableFunc(slots, func(a, b output.Slot) int { return a.Slot.Slot.Compare(b.Slot.Slot) })
+	return output.List(e.printer(), output.Slots(), slots[:min(n, len(slots))])
 }
 
 func newSchedulesFireCmd(e *env) *cobra.Command {

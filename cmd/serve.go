@@ -11,6 +11,7 @@ import (
 
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
+	"evrun/cmd/output"
 	"evrun/store"
 	"evrun/tasks/process"
 )
@@ -114,7 +115,7 @@ func (e *env) announce(cfg *config.Config) {
 	}
 	p := e.printer()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s runs %s\n", p.paint(bold, "evrun "+version()), cfg.Path)
+	fmt.Fprintf(&b, "%s runs %s\n", p.Paint(output.Bold, "evrun "+version()), cfg.Path)
 	fmt.Fprintf(&b, "  store     %s\n", cfg.Settings.Store.Path)
 	fmt.Fprintf(&b, "  socket    %s\n", cfg.Settings.Server.Socket)
 	for i, h := range handlers {
@@ -122,7 +123,7 @@ func (e *env) announce(cfg *config.Config) {
 			fmt.Fprintf(&b, "  and %d handlers more (evrun status)\n", len(handlers)-i)
 			break
 		}
-		fmt.Fprintf(&b, "  handler   %s: on %s do %s\n", p.paint(cyan, h.Name), strings.Join(h.On, ", "), h.Kind)
+		fmt.Fprintf(&b, "  handler   %s: on %s do %s\n", p.Paint(output.Cyan, h.Name), strings.Join(h.On, ", "), h.Kind)
 	}
 	for i, s := range schedules {
 		if i == announced {
@@ -135,7 +136,7 @@ func (e *env) announce(cfg *config.Config) {
 		} else if s.Next != nil {
 			next = "next " + s.Next.Format(time.RFC3339)
 		}
-		fmt.Fprintf(&b, "  schedule  %s: emits %s %s, %s\n", p.paint(cyan, s.Name), s.Emits, s.When, next)
+		fmt.Fprintf(&b, "  schedule  %s: emits %s %s, %s\n", p.Paint(output.Cyan, s.Name), s.Emits, s.When, next)
 	}
 	_, _ = fmt.Fprint(e.out, b.String()) // the daemon serves whether or not somebody reads this
 }

@@ -3,7 +3,8 @@ package cmd
 import (
 	"context"
 	"encoding/csv"
-	"fmt"
+	"errors"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/output"
 	"evrun/tasks/schedule"
 )
 
@@ -138,80 +140,74 @@ func runSimulate(ctx context.Context, o *simulateOptions) error {
 	if len(entries) == 0 {
 		o.note("no schedule is wired")
 	}
-	out := o.newSimulated(zone)
-	for s := range schedule.Simulate(entries, during, down) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := out.print(s); err != nil {
-			return err
-		}
-	}
-	return out.flush()
-}
-
-// simulated prints the slots of a simulation in one of three forms.
-type simulated struct {
-	print func(schedule.Simulated) error
-	flush func() error
-}
-
-func (e *env) newSimulated(zone *time.Location) simulated {
-	at := func(s schedule.Simulated, t time.Time) string {
-		in := zone
-		if in == nil {
-			in = s.Entry.Timing.Location()
-		}
-		return t.In(in).Format(time.RFC3339Nano)
-	}
-	published := func(s schedule.Simulated) string {
-		if s.At.IsZero() {
-			return ""
-		}
-		return at(s, s.At)
-	}
-	switch e.output {
-	case "json":
-		return simulated{flush: func() error { return nil }, print: func(s schedule.Simulated) error {
-			return e.printJSON(struct {
-				Slot      string `json:"slot"`
-				Published string `json:"published,omitempty"` // not: it is left out
-				Schedule  string `json:"schedule"`
-				Emit      string `json:"emit"`
-				Number    int64  `json:"number"`
-				Missed    bool   `json:"missed,omitempty"`
-				Paused    bool   `json:"paused,omitempty"`
-				Remarks   string `json:"remarks,omitempty"`
-			}{at(s, s.Slot), published(s), s.Entry.Name, s.Entry.Type, s.Number, s.Missed, s.Paused, s.Remarks()})
-		}}
-	case "csv":
-		w := csv.NewWriter(e.out)
-		err := w.Write([]string{"slot", "published", "schedule", "type", "number", "remarks"})
-		return simulated{flush: func() error { w.Flush(); return w.Error() }, print: func(s schedule.Simulated) error {
-			if err != nil {
-				return err
+	next, stop := iter.Pull(schedule.Simulate(entries, during, down))
+	defer stop()
+	readPage := func(_ *simulatedSlot, n int) (page []simulatedSlot, err error) {
+		for range n {
+			s, ok := next()
+			if !ok {
+				return page, nil
 			}
-			return w.Write([]string{at(s, s.Slot), published(s), s.Entry.Name, s.Entry.Type, strconv.FormatInt(s.Number, 10), s.Remarks()})
-		}}
+			page = append(page, shapeSlot(s, zone))
+		}
+		return page, ctx.Err()
 	}
-	// Columns are aligned a page at a time, so that a year of seconds needs no memory.
-	table, lines := newTable(e.out), 0
-	fmt.Fprint(table, "SLOT\tSCHEDULE\tEMITS\t\n")
-	return simulated{flush: table.Flush, print: func(s schedule.Simulated) error {
-		remarks := s.Remarks()
-		switch {
-		case s.At.IsZero() || s.At.Equal(s.Slot):
-		case s.Missed:
-			remarks = strings.Replace(remarks, "published late", "published "+at(s, s.At), 1)
-		default:
-			remarks = strings.TrimPrefix(remarks+"; published "+at(s, s.At), "; ")
+	if o.output != "csv" {
+		return pages(o.env, simulatedColumns(), 0, readPage)
+	}
+	w := csv.NewWriter(o.out)
+	err = w.Write([]string{"slot", "published", "schedule", "type", "number", "remarks"})
+	for err == nil {
+		var page []simulatedSlot
+		if page, err = readPage(nil, output.Page); err != nil || len(page) == 0 {
+			break
 		}
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", at(s, s.Slot), s.Entry.Name, s.Entry.Type, remarks); err != nil {
-			return err
+		for _, s := range page {
+			err = errors.Join(err, w.Write([]string{s.Slot, s.Published, s.Schedule, s.Emit, strconv.FormatInt(s.Number, 10), s.Remarks}))
 		}
-		if lines++; lines%listPage == 0 {
-			return table.Flush()
-		}
-		return nil
-	}}
+	}
+	w.Flush()
+	return errors.Join(err, w.Error())
+}
+
+// simulatedSlot is a slot of a simulation.
+type simulatedSlot struct {
+	Slot      string `json:"slot"`
+	Published string `json:"published,omitempty"` // empty: it is left out
+	Schedule  string `json:"schedule"`
+	Emit      string `json:"emit"`
+	Number    int64  `json:"number"`
+	Missed    bool   `json:"missed,omitempty"`
+	Paused    bool   `json:"paused,omitempty"`
+	Remarks   string `json:"remarks,omitempty"`
+}
+
+// shapeSlot gives a slot its shape, in a zone; nil: in its schedule's.
+func shapeSlot(s schedule.Simulated, zone *time.Location) simulatedSlot {
+	if zone == nil {
+		zone = s.Entry.Timing.Location()
+	}
+	shape := simulatedSlot{Slot: s.Slot.In(zone).Format(time.RFC3339Nano), Schedule: s.Entry.Name, Emit: s.Entry.Type, Number: s.Number,
+		Missed: s.Missed, Paused: s.Paused, Remarks: s.Remarks()}
+	if !s.At.IsZero() {
+		shape.Published = s.At.In(zone).Format(time.RFC3339Nano)
+	}
+	return shape
+}
+
+func simulatedColumns() []output.Column[simulatedSlot] {
+	return []output.Column[simulatedSlot]{
+		{Title: "SLOT", Text: func(s simulatedSlot) any { return s.Slot }},
+		{Title: "SCHEDULE", Text: func(s simulatedSlot) any { return s.Schedule }},
+		{Title: "EMITS", Text: func(s simulatedSlot) any { return s.Emit }},
+		{Text: func(s simulatedSlot) any {
+			switch {
+			case s.Published == "" || s.Published == s.Slot:
+				return s.Remarks
+			case s.Missed:
+				return strings.Replace(s.Remarks, "published late", "published "+s.Published, 1)
+			}
+			return strings.TrimPrefix(s.Remarks+"; published "+s.Published, "; ")
+		}},
+	}
 }

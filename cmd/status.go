@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"evrun/events"
+	"evrun/cmd/output"
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/fault"
@@ -41,46 +40,53 @@ func runStatus(ctx context.Context, e *env) error {
 	if e.json() {
 		return e.printJSON(map[string]any{"status": s})
 	}
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "evrun %s\tpid %d, up %s\n", s.Version, s.PID, age(s.StartedAt))
-	fmt.Fprintf(w, "config\t%s, read %s\n", s.Config, s.LoadedAt.Format(time.RFC3339))
+	p := e.printer()
+	t := p.Table()
+	t.Field("evrun "+s.Version, "pid %d, up %s", s.PID, output.Age(s.StartedAt))
+	t.Field("config", "%s, read %s", s.Config, s.LoadedAt.Format(time.RFC3339))
 	if r := s.Reload; r != nil && r.Error != "" {
 		first, more, _ := strings.Cut(r.Error, "\n")
 		if more != "" {
 			first += " …"
 		}
-		fmt.Fprintf(w, "reload\trefused at %s: %s\n", r.At.Format(time.RFC3339), events.EscapeControl(first))
+		t.Field("reload", "refused at %s: %s", r.At.Format(time.RFC3339), first)
 	}
-	fmt.Fprintf(w, "store\t%s, %s, %s\n", s.Store, humanize.IBytes(uint64(max(0, s.StoreSize))), fault.Plural(int(s.Head), "event"))
+	t.Field("store", "%s, %s, %s", s.Store, bytesOf(s.StoreSize), fault.Plural(int(s.Head), "event"))
 	if s.WAL.Held || s.WAL.Full {
 		wal := store.WAL{Held: s.WAL.Held, Holders: s.WAL.Holders}
 		what := "it can't be given back"
 		if s.WAL.Full {
 			what = "nothing more is accepted"
 		}
-		fmt.Fprintf(w, "wal\t%s of %s: %s%s\n", humanize.IBytes(uint64(max(0, s.WAL.Bytes))), humanize.IBytes(uint64(max(0, s.WAL.Max))), what, events.EscapeControl(wal.Reason()))
+		t.Field("wal", "%s of %s: %s%s", bytesOf(s.WAL.Bytes), bytesOf(s.WAL.Max), what, wal.Reason())
 	}
-	fmt.Fprintf(w, "socket\t%s\n", s.Socket)
-	_ = w.Flush() // a strings.Builder takes all
+	t.Field("socket", "%s", s.Socket)
+	if err := t.Flush(); err != nil {
+		return err
+	}
 	if len(s.Handlers) > 0 {
-		fmt.Fprint(w, "\nHANDLER\tBEHIND\tRUNNING\tRETRYING\tDEAD\n")
+		fmt.Fprintln(e.out)
+		t := p.Table("HANDLER", "BEHIND", "RUNNING", "RETRYING", "DEAD")
 		for _, h := range s.Handlers {
 			name := h.Name
 			switch {
 			case h.Replacing:
 				name += " (left; its running attempts go on)"
 			case h.State != tasks.StateActive:
-				name += " (" + stateOf(h) + ": " + h.Unfinished().String() + ")"
+				name += " (" + output.HandlerState(h) + ": " + h.Unfinished().String() + ")"
 			}
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", name, h.Behind, h.Running, h.Retrying, h.Dead)
+			t.Row(name, h.Behind, h.Running, h.Retrying, h.Dead)
 		}
-		_ = w.Flush()
+		if err := t.Flush(); err != nil {
+			return err
+		}
 	}
 	if len(s.Schedules) > 0 {
-		b.WriteByte('\n')
-		_ = printSchedules(&b, s.Schedules)
+		fmt.Fprintln(e.out)
+		return output.List(p, output.Schedules(), s.Schedules)
 	}
-	_, err = fmt.Fprint(e.out, b.String())
-	return err
+	return nil
 }
+
+// bytesOf is a size in words.
+func bytesOf(n int64) string { return humanize.IBytes(uint64(max(0, n))) }

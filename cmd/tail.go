@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -56,7 +57,7 @@ can, and then it says so ({"gap":…} with -o json).`,
 // tail is a tail under way.
 type tail struct {
 	*tailOptions
-	p        *printer
+	p        *output.Printer
 	patterns []events.Pattern
 	where    *expression.Expr
 	state    store.RunState
@@ -223,7 +224,7 @@ func (t *tail) storedRuns(ctx context.Context, s store.Store, e *events.Event) e
 	}
 	for _, r := range runs {
 		if t.state == 0 || r.State == t.state {
-			if err := t.p.run(api.RunOf(r)); err != nil {
+			if err := t.p.Run(api.RunOf(r)); err != nil {
 				return &writeError{err}
 			}
 		}
@@ -258,7 +259,7 @@ func (t *tail) item(kind string, body []byte) error {
 				return nil
 			}
 		}
-		if err := t.p.item(kind, body); err != nil {
+		if err := t.p.Item(kind, body); err != nil {
 			return &writeError{err}
 		}
 	case "head": // where the stream is: from there on it can be resumed
@@ -319,7 +320,7 @@ func (t *tail) event(e *events.Event) error {
 			return nil
 		}
 	}
-	if err := t.p.event(e); err != nil {
+	if err := t.p.Event(e); err != nil {
 		return &writeError{err}
 	}
 	return nil

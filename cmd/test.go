@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/output"
 	"evrun/cmd/wiringtest"
 	"evrun/events"
 )
@@ -116,18 +117,18 @@ func (o *testOptions) result(r wiringtest.Result) error {
 	}
 	p := o.printer()
 	var b strings.Builder
-	verdict := p.paint(green, "ok  ")
+	verdict := p.Paint(output.Green, "ok  ")
 	if !r.OK() {
-		verdict = p.paint(red, "FAIL")
+		verdict = p.Paint(output.Red, "FAIL")
 	}
-	fmt.Fprintf(&b, "%s  %s  %s\n", verdict, events.EscapeControl(r.Name), p.paint(dim, r.Duration.Round(time.Millisecond).String()))
+	fmt.Fprintf(&b, "%s  %s  %s\n", verdict, events.EscapeControl(r.Name), p.Paint(output.Dim, r.Duration.Round(time.Millisecond).String()))
 	if r.Err != nil {
 		fmt.Fprintf(&b, "      %s\n", events.EscapeControl(r.Err.Error()))
 	}
 	for _, d := range r.Differences {
 		fmt.Fprintf(&b, "      %s: %s\n", events.EscapeControl(d.Place), events.EscapeControl(d.What))
-		fmt.Fprintf(&b, "        expected  %s\n", p.paint(green, events.EscapeControl(d.Expected)))
-		fmt.Fprintf(&b, "        got       %s\n", p.paint(red, events.EscapeControl(d.Got)))
+		fmt.Fprintf(&b, "        expected  %s\n", p.Paint(output.Green, events.EscapeControl(d.Expected)))
+		fmt.Fprintf(&b, "        got       %s\n", p.Paint(output.Red, events.EscapeControl(d.Got)))
 	}
 	_, err := o.out.Write([]byte(b.String()))
 	return err

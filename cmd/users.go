@@ -2,14 +2,11 @@ package cmd
 
 import (
 	"context"
-	"fmt"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
-	"evrun/events"
+	"evrun/cmd/output"
 )
 
 func newUsersCmd(e *env) *cobra.Command {
@@ -26,7 +23,7 @@ func newUsersCmd(e *env) *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return runUsersList(c.Context(), e, limit) },
 	}
-	list.Flags().IntVar(&limit, "limit", 0, "at most so many (default: all)")
+	limitFlag(list, &limit, 0)
 	show := &cobra.Command{
 		Use:   "show EMAIL|ID",
 		Short: "Show one user",
@@ -43,38 +40,17 @@ func newUsersCmd(e *env) *cobra.Command {
 }
 
 func runUsersList(ctx context.Context, e *env, limit int) error {
-	if limit < 0 {
-		return usage("--limit %d: not below 0", limit)
+	if err := checkLimit(limit); err != nil {
+		return err
 	}
 	return e.look(ctx, func(c *api.Client) error {
-		table := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-		if !e.json() {
-			fmt.Fprintln(table, "ID\tNAME\tEMAIL\tCREATED")
-		}
-		for after, n := int64(0), 0; ; {
-			page, err := c.Users(ctx, after, listPage)
-			if err != nil {
-				return err
+		return pages(e, output.Users(), limit, func(last *api.User, n int) ([]api.User, error) {
+			after := int64(0)
+			if last != nil {
+				after = last.ID
 			}
-			for _, u := range page {
-				if limit > 0 && n == limit {
-					return table.Flush()
-				}
-				if e.json() {
-					err = e.printJSON(u)
-				} else {
-					_, err = fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", u.ID, events.EscapeControl(u.Name), events.EscapeControl(u.Email), u.CreatedAt.Format(time.RFC3339))
-				}
-				if err != nil {
-					return err
-				}
-				after = u.ID
-				n++
-			}
-			if len(page) == 0 {
-				return table.Flush()
-			}
-		}
+			return c.Users(ctx, after, n)
+		})
 	})
 }
 
@@ -84,20 +60,6 @@ func runUsersShow(ctx context.Context, e *env, key string) error {
 		if err != nil {
 			return err
 		}
-		if e.json() {
-			return e.printJSON(u)
-		}
-		return e.showUser(u)
+		return e.printer().User(u)
 	})
-}
-
-func (e *env) showUser(u api.User) error {
-	attributes := "none"
-	if u.Attributes != nil {
-		attributes = string(u.Attributes)
-	}
-	table := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "id\t%d\nname\t%s\nemail\t%s\nattributes\t%s\ncreated\t%s\nevent\t%s\n", u.ID, events.EscapeControl(u.Name),
-		events.EscapeControl(u.Email), events.EscapeControl(attributes), u.CreatedAt.Format(time.RFC3339), events.EscapeControl(u.EventID))
-	return table.Flush()
 }

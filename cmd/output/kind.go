@@ -1,12 +1,10 @@
-package cmd
+package output
 
 import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
-	"evrun/tasks/fault"
 	"evrun/tasks/fields"
 	"evrun/tasks/handlers"
 )
@@ -19,52 +17,31 @@ type kindShape struct {
 	Example string         `json:"example,omitempty"`
 }
 
-// runExplainKind describes a kind; with no name, it lists them.
-func runExplainKind(e *env, name string) error {
-	if name == "" {
-		return e.listKinds()
+// Kind writes a kind of handler with its inputs and an example.
+func (p *Printer) Kind(k handlers.Kind) error {
+	if p.JSON {
+		return p.Object(kindShape{Name: k.Name, Doc: k.Doc, Inputs: k.Inputs, Example: exampleOf(k)})
 	}
-	k, ok := handlers.Lookup(name)
-	if !ok {
-		var names []string
-		for _, k := range handlers.Kinds() {
-			names = append(names, k.Name)
-		}
-		err := fmt.Errorf("unknown kind %q: there are %s", name, strings.Join(names, ", "))
-		if hint := fault.DidYouMean(name, names); hint != "" {
-			err = fmt.Errorf("unknown kind %q; %s there are %s", name, hint, strings.Join(names, ", "))
-		}
-		return &exitError{code: exitUsage, err: err}
-	}
-	if e.json() {
-		return e.printJSON(kindShape{Name: k.Name, Doc: k.Doc, Inputs: k.Inputs, Example: exampleOf(k)})
-	}
-	p := e.printer()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n\n", p.paint(bold, k.Name), k.Doc)
+	fmt.Fprintf(&b, "%s  %s\n\n", p.Paint(Bold, k.Name), k.Doc)
 	p.explainInputs(&b, k.Inputs, "  ")
 	fmt.Fprintf(&b, "\nExample:\n%s", exampleOf(k))
-	_, err := e.out.Write([]byte(b.String()))
-	return err
+	return p.printf("%s", b.String())
 }
 
-func (e *env) listKinds() error {
-	table := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	for _, k := range handlers.Kinds() {
-		var err error
-		if e.json() {
-			err = e.printJSON(kindShape{Name: k.Name, Doc: k.Doc})
-		} else {
-			_, err = fmt.Fprintf(table, "%s\t%s\n", k.Name, k.Doc)
-		}
-		if err != nil {
-			return err
-		}
+// Kinds writes a list of kinds.
+func (p *Printer) Kinds(list []handlers.Kind) error {
+	shapes := make([]kindShape, len(list))
+	for i, k := range list {
+		shapes[i] = kindShape{Name: k.Name, Doc: k.Doc}
 	}
-	return table.Flush()
+	return List(p, []Column[kindShape]{
+		{Text: func(k kindShape) any { return k.Name }},
+		{Text: func(k kindShape) any { return k.Doc }},
+	}, shapes)
 }
 
-func (p *printer) explainInputs(b *strings.Builder, inputs []fields.Field, indent string) {
+func (p *Printer) explainInputs(b *strings.Builder, inputs []fields.Field, indent string) {
 	for _, in := range inputs {
 		about := in.Type
 		if in.Enum != nil {
@@ -76,7 +53,7 @@ func (p *printer) explainInputs(b *strings.Builder, inputs []fields.Field, inden
 		if in.Default != "" {
 			about += ", default " + in.Default
 		}
-		fmt.Fprintf(b, "%s%s  %s\n%s    %s\n", indent, p.paint(cyan, in.Name), p.paint(dim, "("+about+")"), indent, in.Doc)
+		fmt.Fprintf(b, "%s%s  %s\n%s    %s\n", indent, p.Paint(Cyan, in.Name), p.Paint(Dim, "("+about+")"), indent, in.Doc)
 		p.explainInputs(b, in.Fields, indent+"    ")
 	}
 }

@@ -1,4 +1,4 @@
-package cmd
+package output
 
 import (
 	"fmt"
@@ -12,35 +12,21 @@ import (
 	"evrun/tasks/expression"
 )
 
-// explained prints a report, and gives the exit code where nothing matches.
-func (e *env) explained(ev *events.Event, r explain.Report) error {
-	if e.json() {
-		if err := e.printJSON(map[string]any{"explain": r}); err != nil {
-			return err
-		}
-	} else {
-		var b strings.Builder
-		p := e.printer()
-		head := p.paint(cyan, events.EscapeControl(ev.Type))
-		if len(ev.Data) > 0 {
-			head += "  " + events.EscapeControl(brief(string(ev.Data)))
-		}
-		b.WriteString(head + "\n")
-		for _, h := range r.Handlers {
-			p.explainHandler(&b, h)
-		}
-		if _, err := e.out.Write([]byte(b.String())); err != nil {
-			return err
-		}
+// Report writes what the handlers would do about an event.
+func (p *Printer) Report(ev *events.Event, r explain.Report) error {
+	if p.JSON {
+		return p.Object(map[string]any{"explain": r})
 	}
-	if r.Matched {
-		return nil
+	var b strings.Builder
+	b.WriteString(p.Paint(Cyan, events.EscapeControl(ev.Type)))
+	if len(ev.Data) > 0 {
+		b.WriteString("  " + events.EscapeControl(brief(string(ev.Data))))
 	}
-	err := fmt.Errorf("no handler matches %s", ev.Type)
-	if r.Hint != "" {
-		err = fmt.Errorf("%w; %s", err, r.Hint)
+	b.WriteByte('\n')
+	for _, h := range r.Handlers {
+		p.explainHandler(&b, h)
 	}
-	return &exitError{code: exitNoHandler, err: err}
+	return p.printf("%s", b.String())
 }
 
 // line writes one of a handler's lines: a heading of fixed width, and the text.
@@ -48,10 +34,10 @@ func line(b *strings.Builder, heading, format string, args ...any) {
 	fmt.Fprintf(b, "    %-8s  %s\n", heading, events.EscapeControl(fmt.Sprintf(format, args...)))
 }
 
-func (p *printer) explainHandler(b *strings.Builder, h explain.Handler) {
-	verdict := map[string]string{"": p.paint(dim, "no match"), "run": p.paint(green, "would run"), "skip": p.paint(yellow, "would be skipped"),
-		"fail": p.paint(red, "would fail")}[h.Would]
-	fmt.Fprintf(b, "  %s: %s\n", p.paint(bold, h.Name), verdict)
+func (p *Printer) explainHandler(b *strings.Builder, h explain.Handler) {
+	verdict := map[string]string{"": p.Paint(Dim, "no match"), "run": p.Paint(Green, "would run"), "skip": p.Paint(Yellow, "would be skipped"),
+		"fail": p.Paint(Red, "would fail")}[h.Would]
+	fmt.Fprintf(b, "  %s: %s\n", p.Paint(Bold, h.Name), verdict)
 	if !h.Matches {
 		line(b, "on", "%s", strings.Join(h.On, ", "))
 		return

@@ -1,0 +1,107 @@
+package output
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"evrun/cmd/api"
+	"evrun/events"
+)
+
+// Event writes an event on one line.
+func (p *Printer) Event(ev *events.Event) error {
+	if p.JSON {
+		return p.EventObject(ev, "")
+	}
+	data := ""
+	if len(ev.Data) > 0 {
+		data = "  " + events.EscapeControl(string(ev.Data))
+	}
+	subject := ""
+	if ev.Subject != "" {
+		subject = " " + events.EscapeControl(ev.Subject)
+	}
+	return p.printf("%s  %s  %s%s%s\n", p.Paint(Dim, ev.Time.Format(time.RFC3339)), p.Paint(Dim, fmt.Sprintf("#%d", ev.Sequence)),
+		p.Paint(Cyan, events.EscapeControl(ev.Type)), subject, data)
+}
+
+// Item writes what the daemon sent as JSON, an "event" or a "run", on one line.
+func (p *Printer) Item(kind string, body []byte) error {
+	switch kind {
+	case "event":
+		var ev events.Event
+		if err := ev.UnmarshalJSON(body); err != nil {
+			return fmt.Errorf("the daemon's answer: %w", err)
+		}
+		return p.Event(&ev)
+	case "run":
+		var r api.Run
+		if err := events.DecodeJSON(body, &r); err != nil {
+			return fmt.Errorf("the daemon's answer: %w", err)
+		}
+		return p.Run(r)
+	}
+	return nil
+}
+
+// Events are the columns of a list of events.
+func Events() []Column[*events.Event] {
+	return []Column[*events.Event]{
+		{Title: "SEQ", Text: func(ev *events.Event) any { return ev.Sequence }},
+		{Title: "TIME", Text: func(ev *events.Event) any { return ev.Time.Format(time.RFC3339) }},
+		{Title: "TYPE", Text: func(ev *events.Event) any { return ev.Type }},
+		{Title: "ID", Text: func(ev *events.Event) any { return ev.ID }},
+		{Title: "SOURCE", Text: func(ev *events.Event) any { return ev.Source }},
+		{Title: "DATA", Text: func(ev *events.Event) any { return string(ev.Data) }, Most: 101},
+	}
+}
+
+// EventDetails writes an event's attributes and its data, with something before each line.
+func (p *Printer) EventDetails(ev *events.Event, before string) error {
+	row := func(name, value string) {
+		if value != "" {
+			_ = p.printf("%s%-13s  %s\n", before, name, events.EscapeControl(value))
+		}
+	}
+	row("id", ev.ID)
+	row("source", ev.Source)
+	row("type", ev.Type)
+	row("subject", ev.Subject)
+	row("time", ev.Time.Format(time.RFC3339Nano))
+	row("content type", ev.DataContentType)
+	row("schema", ev.DataSchema)
+	if ev.Chain != ev.Sequence {
+		row("chain", "#"+strconv.FormatInt(ev.Chain, 10))
+	}
+	if ev.CorrelationID != ev.ID {
+		row("correlation", ev.CorrelationID)
+	}
+	row("cause", ev.CausationID)
+	for _, name := range slices.Sorted(maps.Keys(ev.Extensions)) {
+		row(name, fmt.Sprint(ev.Extensions[name]))
+	}
+	if len(ev.Data) == 0 {
+		return nil
+	}
+	data := string(ev.Data)
+	var b bytes.Buffer
+	if ev.IsJSON() && json.Indent(&b, ev.Data, "", "  ") == nil {
+		data = b.String()
+	}
+	return p.printf("%sdata\n%s", before, indent(data, before+"  "))
+}
+
+// indent escapes text line by line, with something before each line.
+func indent(text, before string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(before + events.EscapeControl(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")) + "\n")
+	}
+	return b.String()
+}

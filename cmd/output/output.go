@@ -1,0 +1,58 @@
+// Package output prints what commands have found: for people, as lines, tables and records that fit their terminal, or as JSON, one object a
+// line with stable names. Every text that did not come from evrun itself is escaped on its way: no control character reaches a terminal.
+//
+//	p := &output.Printer{Out: os.Stdout}
+//	err := output.List(p, output.Schedules(), schedules)
+package output
+
+import (
+	"fmt"
+	"io"
+
+	"evrun/events"
+)
+
+// Printer prints to Out. The zero value of the other fields is plain text of any width.
+type Printer struct {
+	Out     io.Writer
+	JSON    bool // one object a line
+	Color   bool // with a terminal's colours
+	Verbose bool // errors with all their lines
+	Width   int  // of the terminal, in cells; 0: unbounded
+}
+
+// The colours of [Printer.Paint].
+const (
+	Dim    = "2"
+	Bold   = "1"
+	Red    = "31"
+	Green  = "32"
+	Yellow = "33"
+	Cyan   = "36"
+)
+
+// Paint wraps text in a terminal's colour.
+func (p *Printer) Paint(color, text string) string {
+	if !p.Color {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}
+
+// Object writes a value as JSON on one line.
+func (p *Printer) Object(v any) error { return events.WriteJSON(p.Out, v) }
+
+// EventObject writes {"event":{…}} on one line, with more members if extra has some.
+func (p *Printer) EventObject(ev *events.Event, extra string) error {
+	line, err := ev.AppendJSON([]byte(`{"event":`))
+	if err != nil {
+		return err
+	}
+	_, err = p.Out.Write(events.EscapeJSON(append(append(line, extra...), "}\n"...)))
+	return err
+}
+
+func (p *Printer) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(p.Out, format, args...)
+	return err
+}

@@ -1,0 +1,128 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"evrun/cmd/api"
+	"evrun/events"
+)
+
+// Run writes a run on one line.
+func (p *Printer) Run(r api.Run) error {
+	if p.JSON {
+		return p.Object(map[string]any{"run": r})
+	}
+	color := map[string]string{"succeeded": Green, "dead": Red, "retrying": Yellow}[r.State]
+	if color == "" {
+		color = Dim
+	}
+	why := ""
+	if r.Error != "" {
+		why = ": " + events.EscapeControl(r.Error)
+	}
+	if r.Joined != "" {
+		why = ": joined " + events.EscapeControl(r.Joined)
+	}
+	attempt := ""
+	if r.Attempt > 1 {
+		attempt = fmt.Sprintf(" (attempt %d)", r.Attempt)
+	}
+	when := ""
+	if at := runTime(r); !at.IsZero() {
+		when = at.Format(time.RFC3339)
+	}
+	return p.printf("%s  %s    %s %s%s%s\n", p.Paint(Dim, when), p.Paint(Dim, fmt.Sprintf("#%d", r.Sequence)),
+		r.Handler, p.Paint(color, r.State), attempt, why)
+}
+
+// runTime is when a run finished or, while it goes on, when its last attempt started; zero before the first.
+func runTime(r api.Run) time.Time {
+	switch {
+	case r.FinishedAt != nil:
+		return *r.FinishedAt
+	case r.StartedAt != nil:
+		return *r.StartedAt
+	}
+	return time.Time{}
+}
+
+// Runs are the columns of a list of runs.
+func Runs() []Column[api.Run] {
+	return []Column[api.Run]{
+		{Title: "RUN", Text: func(r api.Run) any { return r.ID }},
+		{Title: "STATE", Text: func(r api.Run) any { return r.State }},
+		{Title: "ATTEMPT", Text: func(r api.Run) any { return r.Attempt }},
+		{Title: "TYPE", Text: func(r api.Run) any { return orDash(r.Type) }},
+		{Title: "TIME", Text: func(r api.Run) any { return runTime(r).Format(time.RFC3339) }},
+		{Title: "ERROR", Text: func(r api.Run) any {
+			text, _, _ := strings.Cut(r.Error, "\n")
+			if r.Reason != "" {
+				text = strings.TrimSuffix(r.Reason+": "+text, ": ")
+			}
+			return text
+		}, Most: 101},
+	}
+}
+
+// RunDetails writes a run with its event, which may be nil, and its failed attempts.
+func (p *Printer) RunDetails(r api.RunDetails, ev *events.Event) error {
+	if p.JSON {
+		return p.Object(struct {
+			api.RunDetails
+			Event *events.Event `json:"event,omitempty"`
+		}{r, ev})
+	}
+	t := p.Table()
+	at := func(name string, at *time.Time) {
+		if at != nil {
+			t.Row(name, at.Format(time.RFC3339Nano))
+		}
+	}
+	t.Field("run", "%s", r.ID)
+	t.Field("handler", "%s", r.Handler)
+	t.Field("state", "%s", r.State)
+	t.Field("reason", "%s", r.Reason)
+	t.Field("joined", "%s", r.Joined)
+	t.Field("attempt", "%d", r.Attempt)
+	at("started", r.StartedAt)
+	at("finished", r.FinishedAt)
+	at("next attempt", r.NextAttemptAt)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if ev != nil {
+		_ = p.printf("\nevent #%d\n", ev.Sequence)
+		if err := p.EventDetails(ev, "  "); err != nil {
+			return err
+		}
+	}
+	if len(r.Attempts) > 0 {
+		_ = p.printf("\nfailed attempts\n")
+	}
+	for _, a := range r.Attempts {
+		if err := p.printf("  %d  %s  after %v\n%s", a.Attempt, a.StartedAt.Format(time.RFC3339Nano), a.FinishedAt.Sub(a.StartedAt),
+			indent(p.folded(a.Error), "     ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// folded is the first line of an error, unless the printer is verbose: a panic brings its stack.
+func (p *Printer) folded(text string) string {
+	text = strings.TrimRight(text, "\n")
+	first, rest, more := strings.Cut(text, "\n")
+	if !more || p.Verbose {
+		return text
+	}
+	return fmt.Sprintf("%s\n(%d more lines: -v shows them)", first, strings.Count(rest, "\n")+1)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
