@@ -19,6 +19,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule/slots"
@@ -57,7 +58,7 @@ func (l *life) set(by time.Duration) { l.step.Add(int64(by)) }
 func (l *life) start(entries ...*Entry) {
 	l.t.Helper()
 	var closeStore func()
-	l.store, closeStore = taskstest.OpenStore(l.t, l.path, store.Options{Unwatched: true})
+	l.store, closeStore = taskstest.OpenStore(l.t, l.path, store.Options{Unwatched: true, Synchronous: "normal"}) // no power cut here
 	scheduling, stopScheduling := context.WithCancel(context.Background())
 	scheduled := make(chan error, 1)
 	l.s = NewScheduler(Options{
@@ -187,6 +188,7 @@ func inBubble(t *testing.T, f func(t *testing.T, l *life)) {
 func TestAYearInNewYork(t *testing.T) {
 	for _, at := range []string{"00:00", "01:30", "02:30", "12:00"} { // 01:30 comes twice in autumn, 02:30 not at all in spring
 		t.Run(at, func(t *testing.T) {
+			t.Parallel()
 			inBubble(t, func(t *testing.T, l *life) {
 				l.wake = 6 * time.Hour
 				zone := l.zone("America/New_York")
@@ -212,11 +214,16 @@ func TestAYearInNewYork(t *testing.T) {
 	}
 }
 
-// Whatever happens to the clock and to the daemon, each slot up to the mark is published once, or told of once as left out.
+// Whatever happens to the clock and to the daemon, each slot up to the mark is published once, or reported once as left out.
 func TestEachSlotIsAccountedFor(t *testing.T) {
+	seeds := uint64(3)
+	if storetest.Long() {
+		seeds = 8
+	}
 	for _, missed := range []Missed{MissedSkip, MissedLast, MissedAll} {
-		for seed := range uint64(8) {
+		for seed := range seeds {
 			t.Run(fmt.Sprintf("%s %d", missed, seed), func(t *testing.T) {
+				t.Parallel()
 				inBubble(t, func(t *testing.T, l *life) {
 					random := rand.New(rand.NewPCG(seed, 5))
 					l.wake = 2 * time.Minute
@@ -298,7 +305,9 @@ func TestPoliciesAfterADay(t *testing.T) {
 	}{{MissedSkip, 0, 24}, {MissedLast, 1, 23}, {MissedAll, 24, 0}} {
 		for _, how := range []string{"suspended", "down", "paused"} {
 			t.Run(string(c.missed)+" "+how, func(t *testing.T) {
+				t.Parallel()
 				inBubble(t, func(t *testing.T, l *life) {
+					l.wake = time.Minute
 					e := l.entry("tick", slots.Spec{Every: time.Hour})
 					e.Missed = c.missed
 					l.start(e)
@@ -310,7 +319,7 @@ func TestPoliciesAfterADay(t *testing.T) {
 					switch how {
 					case "suspended":
 						l.set(24 * time.Hour)
-						time.Sleep(maxSleep) // it wakes up by itself
+						time.Sleep(l.wake) // it wakes up by itself
 					case "down":
 						l.end()
 						time.Sleep(24 * time.Hour)
