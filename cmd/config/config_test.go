@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
-	"evrun/tasks/schedule"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -98,41 +98,36 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	if c.Settings != want {
 		t.Errorf("settings\ngot  %+v\nwant %+v", c.Settings, want)
 	}
-	if len(c.Wiring.Events) != 1 || c.Wiring.Events[0].Type != "user.registered" || c.Wiring.Events[0].Description != "Somebody signed up." {
-		t.Errorf("events %+v", c.Wiring.Events)
+	if w := c.Wiring; len(w.Events) != 1 || len(w.Schedules) != 1 || len(w.Handlers) != 2 || len(w.Handlers[0].Emit) != 1 {
+		t.Fatalf("%+v", w)
 	}
-	if len(c.Wiring.Schedules) != 1 || len(c.Wiring.Handlers) != 2 {
-		t.Fatalf("%d schedules, %d handlers", len(c.Wiring.Schedules), len(c.Wiring.Handlers))
+	same := func(what string, got ...any) {
+		t.Helper()
+		if text := strings.TrimSuffix(fmt.Sprintln(got...), "\n"); text != what {
+			t.Errorf("got  %s\nwant %s", text, what)
+		}
 	}
-
+	for _, e := range c.Wiring.Events {
+		same("user.registered Somebody signed up.", e.Type, e.Description)
+	}
 	s := c.Wiring.Schedules[0]
-	if s.Name != "sign-up" || s.Missed != schedule.MissedLast || s.Type != "user.registered" || s.Subject != nil {
-		t.Errorf("schedule %+v", s)
-	}
+	same("sign-up last user.registered true", s.Name, s.Missed, s.Type, s.Subject == nil)
 	at := time.Date(2026, 12, 24, 18, 0, 1, 0, time.UTC)
 	slot, _ := s.Timing.Next(at)
-	if !slot.Equal(at.Add(4 * time.Second)) {
-		t.Errorf("next slot %v", slot)
-	}
+	same("2026-12-24 18:00:05 +0000 UTC", slot)
 	data, err := s.Data.Eval(expression.NewSlotEnv(expression.Slot{Time: slot, Number: 1}))
-	if want := fmt.Sprintf("visitor-%d@example.com", slot.Unix()); err != nil || data.(map[string]any)["email"] != want {
-		t.Errorf("data %v, %v", data, err)
-	}
+	same(fmt.Sprintf("map[email:visitor-%d@example.com name:Visitor %[1]d] <nil>", slot.Unix()), data, err)
 
 	h := c.Wiring.Handlers[0]
-	if h.Name != "save-user" || h.Kind != "user.insert" || h.Action == nil || len(h.On) != 1 || h.On[0].String() != "user.registered" ||
-		h.Retry.Attempts != 5 || h.Retry.Backoff != time.Second || h.Retry.Max != time.Minute || h.Timeout != 30*time.Second || h.Concurrency != 4 || h.FromStart {
-		t.Errorf("handler %+v", h)
-	}
+	same("save-user user.insert true [user.registered]", h.Name, h.Kind, h.Action != nil, h.On)
+	same("5 1s 1m0s 30s 4 false", h.Retry.Attempts, h.Retry.Backoff, h.Retry.Max, h.Timeout, h.Concurrency, h.FromStart)
 	env := expression.NewEnv(&events.Event{Type: "user.registered", Data: []byte(`{"email":"ada@example.com"}`)})
-	if ok, err := h.When.Bool(env); !ok || err != nil {
-		t.Errorf("when: %v, %v", ok, err)
-	}
-	if key, err := h.OrderBy.Eval(env); key != "ada@example.com" || err != nil {
-		t.Errorf("order_by: %v, %v", key, err)
-	}
-	if len(h.Emit) != 1 || h.Emit[0].Data != nil || h.Emit[0].Subject != nil || h.Emit[0].Type.String() != "user.created" {
-		t.Errorf("emit %+v", h.Emit)
+	ok, err := h.When.Bool(env)
+	same("true <nil>", ok, err)
+	key, err := h.OrderBy.Eval(env)
+	same("ada@example.com <nil>", key, err)
+	for _, e := range h.Emit {
+		same("user.created true true", e.Type, e.Data == nil, e.Subject == nil)
 	}
 	if h := c.Wiring.Handlers[1]; h.When != nil || h.OrderBy != nil || h.Concurrency != 0 || h.Timeout != 0 || h.Retry.Attempts != 0 || h.Emit != nil {
 		t.Errorf("what was left out of announce isn't zero: %+v", h)

@@ -8,30 +8,29 @@ import (
 	"evrun/tasks/fault"
 )
 
-// A hint that is followed must not lead to the next fault, so a type is proposed only where it could stand.
+// A hint that is followed must not lead to the next fault, so a type is proposed only where the file would take it.
 
-// maxHintSteps bounds how far the hints of a file follow what its types cause. Afterwards they propose nothing.
+// maxHintSteps bounds how many handlers the hints of a file look at. After that they propose nothing.
 const maxHintSteps = 100_000
 
-// meant is a hint to the known type that was probably meant and that is fit to take the place of typ, else otherwise. A file
-// with very many types gets none.
+// meant is a hint to the closest known type that fits in the place of typ, or else otherwise. A file with more than 200 types
+// gets no proposal.
 func (l *warner) meant(typ string, known []string, fit func(typ string) bool, otherwise string) string {
 	for known = slices.Clone(known); len(known) <= 200; {
-		hint := fault.DidYouMean(typ, known)
-		i := slices.IndexFunc(known, func(k string) bool { return hint == didYouMean(k) })
-		if i < 0 {
+		word := fault.Closest(typ, known)
+		if word == "" {
 			return otherwise
 		}
-		if fit(known[i]) {
-			return hint
+		if fit(word) {
+			return fault.Suggest(word)
 		}
-		known = slices.Delete(known, i, i+1)
+		known = slices.DeleteFunc(known, func(k string) bool { return k == word })
 	}
 	return otherwise
 }
 
-// canEmit says whether what emits e could emit typ in its place: evrun and the file would take it, and it would cause no
-// round.
+// canEmit says whether the schedule or handler of e could emit typ instead: nothing would refuse it, and no events would
+// cause each other.
 func (l *warner) canEmit(e emitted, typ string) bool {
 	if events.Reserved(typ) || l.strict && l.types[typ] == nil {
 		return false
@@ -50,7 +49,7 @@ func (l *warner) canEmit(e emitted, typ string) bool {
 		!l.causes([]string{typ}, func(_ string, caused *tasks.Handler) bool { return caused == h })
 }
 
-// canRunOn says whether h could be wired to typ as well, which it is not yet, and which nothing that it causes is.
+// canRunOn says whether h could be wired to typ as well: it is not wired to it yet, and does not cause it.
 func (l *warner) canRunOn(h *tasks.Handler, typ string) bool {
 	if slices.ContainsFunc(h.On, func(p events.Pattern) bool { return p.Match(typ) }) {
 		return false
@@ -63,8 +62,8 @@ func (l *warner) canRunOn(h *tasks.Handler, typ string) bool {
 	return !l.causes(types, func(caused string, _ *tasks.Handler) bool { return caused == typ })
 }
 
-// causes says whether events of these types, or what they cause in turn, meet a condition: a type and a handler that it goes
-// to, nil for none. It doesn't see types that are computed.
+// causes says whether an event of these types, or one that it causes, meets a condition. The condition takes a type and a
+// handler that is wired to it, nil for the type alone. Computed types are not followed.
 func (l *warner) causes(types []string, found func(typ string, h *tasks.Handler) bool) bool {
 	seen := map[any]bool{}
 	for types = slices.Clone(types); len(types) > 0; {

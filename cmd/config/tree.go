@@ -11,7 +11,8 @@ import (
 	"evrun/tasks/fields"
 )
 
-// value is a tree as handlers and expressions take it. Numbers that JSON doesn't have are noted.
+// value gives a tree as plain values: map[string]any, []any and what scalar gives. Numbers that JSON can't represent are
+// faults.
 func (d *document) value(n *yaml.Node) any {
 	switch n.Kind {
 	case yaml.Mapping:
@@ -42,8 +43,7 @@ func (d *document) value(n *yaml.Node) any {
 	return v
 }
 
-// scalar gives what a scalar stands for, as YAML 1.2's core schema has it: nil, a bool, an int64, a uint64, a float64, or the
-// text that it is.
+// scalar gives the value of a scalar in YAML 1.2's core schema: nil, a bool, an int64, a uint64, a float64 or a string.
 func scalar(n *yaml.Node) any {
 	s := n.Value
 	if n.Style != yaml.Plain {
@@ -97,7 +97,7 @@ var (
 	octal       = regexp.MustCompile(`^0o[0-7]+$`)
 )
 
-// describe names what stands in the file.
+// describe names a value in a message: "a list", "the text "x"".
 func describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.Mapping:
@@ -124,11 +124,11 @@ func clip(s string) string {
 	return s
 }
 
-// broken says whether a part of the tree could not be read.
+// broken says whether a part of the tree was refused.
 func broken(n *yaml.Node) bool { return n.Broken || slices.ContainsFunc(n.Content, broken) }
 
-// follow goes down a path of keys and indexes as far as it leads. It gives the last node, its key where it is a mapping's
-// value, and whether that was the whole path.
+// follow goes down a path of keys and indexes as far as it leads. It gives the last node, its key if it is the value of a
+// mapping, and whether it followed the whole path.
 func follow(n *yaml.Node, path []any) (node, name *yaml.Node, whole bool) {
 	for _, step := range path {
 		switch step := step.(type) {

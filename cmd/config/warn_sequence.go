@@ -6,8 +6,8 @@ import (
 	"evrun/cmd/config/yaml"
 )
 
-// senderSequence warns of event.sequence in what is written of a handler: the number that evrun gave the event had this name.
-// Who means the sender's own order writes event["sequence"].
+// senderSequence warns of event.sequence in the expressions of a handler: evrun's own number of the event was once called so,
+// and is event.seq now. The sender's number is event["sequence"].
 func (l *warner) senderSequence(n *yaml.Node, expression bool) {
 	switch n.Kind {
 	case yaml.Scalar:

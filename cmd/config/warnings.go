@@ -4,17 +4,17 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
 )
 
-// warner looks for what is allowed and probably not meant, in a wiring without faults. What it does grows with the file, not
-// with the pairs of handlers in it.
+// warner looks for probable mistakes in a wiring without faults. Its work grows with the file, not with the pairs of its
+// handlers.
 type warner struct {
 	wiringReader // its document collects the warnings
 	wiring       Wiring
@@ -23,7 +23,7 @@ type warner struct {
 	hintSteps    int // see maxHintSteps
 }
 
-// warnings gives what keeps nothing from running, and is worth a look, in the order of the file.
+// warnings gives the probable mistakes in the order of the file. They don't keep the file from being used.
 func (r *wiringReader) warnings(w Wiring) []Fault {
 	collector := *r.document
 	collector.faults = nil
@@ -49,7 +49,7 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 	return collector.faults
 }
 
-// warn notes a warning at a key of a schedule or a handler; at its list's item of this text, where there is one.
+// warn notes a warning at a key of a schedule or a handler, or at the item of its list that has this text.
 func (l *warner) warn(entry any, field, item, msg, hint string) {
 	n := l.places[entry]
 	name, value := lookup(n, field)
@@ -60,7 +60,7 @@ func (l *warner) warn(entry any, field, item, msg, hint string) {
 	l.at(scalarOf(value, item, name), msg, hint)
 }
 
-// scalarOf finds the scalar of a text in a tree; other where there is none.
+// scalarOf finds the scalar with this text in a tree, or else gives other.
 func scalarOf(n *yaml.Node, text string, other *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.Scalar {
 		if n.Value == text {
@@ -76,7 +76,7 @@ func scalarOf(n *yaml.Node, text string, other *yaml.Node) *yaml.Node {
 	return other
 }
 
-// emitted is a type that the wiring itself publishes, and where.
+// emitted is a type that a schedule or a handler emits, with the key that says so.
 type emitted struct {
 	typ          string
 	entry        any // the schedule or the handler
@@ -85,7 +85,7 @@ type emitted struct {
 	known        bool
 }
 
-// emitted lists the types that are written out. open says that there are others, which are computed.
+// emitted lists the emitted types that are written out. open says that others are computed.
 func (l *warner) emitted() (list []emitted, open bool) {
 	for _, s := range l.wiring.Schedules {
 		e := emitted{typ: s.Type, entry: s, field: "emit", whose: fmt.Sprintf("the schedule %q", s.Name), known: s.Data == nil}
@@ -105,7 +105,7 @@ func (l *warner) emitted() (list []emitted, open bool) {
 	return list, open
 }
 
-// emittedBy lists the types that one handler emits, as far as they are written out.
+// emittedBy lists the types that one handler emits and that are written out.
 func emittedBy(h *tasks.Handler) (list []emitted, computed bool) {
 	add := func(field string, t *expression.Template, data *expression.Value) {
 		typ, ok := t.Constant()
@@ -131,8 +131,8 @@ func emittedBy(h *tasks.Handler) (list []emitted, computed bool) {
 	return list, computed
 }
 
-// unhandled finds types that are declared or emitted, and that no handler is wired to: once each, where they are emitted
-// first.
+// unhandled finds types that are declared or emitted and that no handler is wired to. Each is reported once, where it is first
+// emitted.
 func (l *warner) unhandled() {
 	var wired []string
 	for _, h := range l.wiring.Handlers {
@@ -153,19 +153,19 @@ func (l *warner) unhandled() {
 	list, _ := l.emitted()
 	for _, e := range list {
 		if hint, ok := lost(e.typ, func(typ string) bool { return l.canEmit(e, typ) }); ok {
-			l.warn(e.entry, e.field, e.typ, fmt.Sprintf("no handler is wired to %q, which %s emits", clip(e.typ), e.whose), hint)
+			l.warn(e.entry, e.field, e.typ, fmt.Sprintf("no handler is wired to %s, which %s emits", fault.Quote(e.typ), e.whose), hint)
 		}
 	}
 	for _, t := range l.wiring.Events {
 		if hint, ok := lost(t.Type, func(typ string) bool { return l.types[typ] == nil && !events.Reserved(typ) }); ok {
 			name, _ := lookup(l.events, t.Type)
-			l.at(name, fmt.Sprintf("no handler is wired to %q", clip(t.Type)), hint)
+			l.at(name, "no handler is wired to "+fault.Quote(t.Type), hint)
 		}
 	}
 }
 
-// unreachable finds patterns that nothing known matches. Types come from outside too, so it speaks only where the file
-// declares its types: then one that is not declared is misspelt, or forgotten.
+// unreachable finds patterns that no known type matches. Events come from outside, too, so it looks only at a file that declares
+// its types: there, an undeclared type is probably misspelt or forgotten.
 func (l *warner) unreachable() {
 	list, open := l.emitted()
 	if len(l.wiring.Events) == 0 || open {
@@ -193,107 +193,11 @@ func (l *warner) unreachable() {
 				return
 			}
 			if !reached[p] {
-				l.warn(h, "on", p.String(), fmt.Sprintf("nothing known matches %q: no type under events, and nothing that a schedule or a handler emits", clip(p.String())),
+				l.warn(h, "on", p.String(), fmt.Sprintf("no known type matches %s: none under events, and none that a schedule or a handler emits", fault.Quote(p.String())),
 					l.meant(p.String(), known, func(typ string) bool { return l.canRunOn(h, typ) }, "declare the type under events, if it comes from outside"))
 			}
 		}
 	}
-}
-
-// cycles finds handlers that cause each other without an end. One with a `when` may end the round, so nothing is said of
-// that.
-func (l *warner) cycles() {
-	c := &cycleSearch{warner: l, state: map[any]visit{}}
-	for _, h := range l.wiring.Handlers {
-		c.visit(h)
-	}
-}
-
-type visit int8
-
-const (
-	under visit = iota + 1 // on the way that is being followed
-	done
-)
-
-// cycleSearch is a search in depth over handlers, the emissions they make and the patterns that these match: what leads back
-// to something on the way closes a round. Each is looked at once.
-type cycleSearch struct {
-	*warner
-	state map[any]visit // of *tasks.Handler, type (string) and events.Pattern
-	way   []any         // of *tasks.Handler, emitted and events.Pattern
-}
-
-func (c *cycleSearch) visit(node any) {
-	key := node
-	if e, ok := node.(emitted); ok {
-		key = e.typ
-	}
-	switch c.state[key] {
-	case done:
-		return
-	case under:
-		c.tell(append(slices.Clip(c.way), node), key)
-		return
-	}
-	c.state[key] = under
-	c.way = append(c.way, node)
-	switch n := node.(type) {
-	case *tasks.Handler:
-		if n.When == nil || always(n.When) {
-			types, _ := emittedBy(n)
-			for _, e := range types {
-				if e.entry = n; e.field != "on_dead" { // a run that goes well ends the round
-					c.visit(e)
-				}
-			}
-		}
-	case emitted:
-		for _, p := range c.router.Match(n.typ, nil) {
-			c.visit(p)
-		}
-	case events.Pattern:
-		for _, h := range c.on[n] {
-			c.visit(h)
-		}
-	}
-	c.way = c.way[:len(c.way)-1]
-	c.state[key] = done
-}
-
-// tell warns of the round that a way ends with, from a node on it back to the same.
-func (c *cycleSearch) tell(way []any, back any) {
-	start := slices.IndexFunc(way, func(node any) bool {
-		e, ok := node.(emitted)
-		return node == back || ok && e.typ == back
-	})
-	round := way[start+1:] // the last is the first again
-	first := -1            // its handler that is the first in the file
-	for i, node := range round {
-		if h, ok := node.(*tasks.Handler); ok && (first < 0 || c.places[h].Start < c.places[round[first]].Start) {
-			first = i
-		}
-	}
-	var steps []emitted
-	for i := range round {
-		if e, ok := round[(first+i)%len(round)].(emitted); ok {
-			steps = append(steps, e)
-		}
-	}
-	var b strings.Builder
-	b.WriteString(steps[len(steps)-1].typ)
-	for _, e := range steps {
-		fmt.Fprintf(&b, " → %s → %s", e.entry.(*tasks.Handler).Name, e.typ)
-	}
-	c.warn(steps[0].entry, steps[0].field, steps[0].typ, "these events cause each other without an end: "+clipTo(b.String(), 300),
-		fmt.Sprintf("a chain is cut off after %d events; give one of the handlers a when that ends it", events.MaxHops))
-}
-
-func clipTo(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
 }
 
 // always says whether a condition can't be false.
