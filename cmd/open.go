@@ -260,11 +260,13 @@ func (e *env) inProcess(ctx context.Context, cfg *config.Config, a access, do fu
 
 // serverOf answers by a store that no daemon of this process has; nil: by the wiring alone.
 func serverOf(s store.Store, cfg *config.Config) *api.Server {
-	stored := api.Stored{Store: s, Emitter: daemon.NewEmitter(s, cfg), Wired: cfg.Wiring.Handlers, Entries: cfg.Wiring.Schedules}
+	em := daemon.NewEmitter(s, cfg)
 	return api.NewServer(api.Options{
-		Store: s, Emitter: stored.Emitter, Handlers: stored.Handlers(), Schedules: stored.Schedules(),
-		Explain: func(ev *events.Event) explain.Report { return explain.Event(cfg.Wiring.Handlers, ev, cfg.Secrets) },
-		MaxData: cfg.Settings.Server.MaxEvent, Log: slog.New(slog.DiscardHandler),
+		Store: s, Emitter: em,
+		Handlers:  &tasks.Stored{Store: s, Emitter: em, Handlers: cfg.Wiring.Handlers},
+		Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: cfg.Wiring.Schedules},
+		Explain:   func(ev *events.Event) explain.Report { return explain.Event(cfg.Wiring.Handlers, ev, cfg.Secrets) },
+		MaxData:   cfg.Settings.Server.MaxEvent, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

@@ -183,16 +183,14 @@ type Skipped struct {
 	Runs   int   `json:"dropped_runs"`
 }
 
-// ErrHasLeft is what [ResumeHandler] answers for a handler that is not in the wiring.
+// ErrHasLeft is what [Runner.Resume] answers for a handler that is not in the wiring.
 var ErrHasLeft = errors.New("it is not in the wiring file: put it back there first")
 
 // ErrLeaving is what [Runner.Forget] answers while a handler that has left ends what it had begun.
 var ErrLeaving = errors.New("it still has running attempts: try again when they have ended")
 
-// ResumeHandler lets a paused handler go on where it stopped. With fromNow what waits for it is left out instead: events are
-// skipped, and its runs that are not settled are dropped; evrun.handler.skipped says how many. The errors are
-// [store.ErrNotFound] and [ErrHasLeft].
-func ResumeHandler(ctx context.Context, s store.Store, em *Emitter, name string, fromNow bool) (Skipped, error) {
+// resumeHandler does what [Runner.Resume] does, in the store.
+func resumeHandler(ctx context.Context, s store.Store, em *Emitter, name string, fromNow bool) (Skipped, error) {
 	var done Skipped
 	var head int64
 	var evs []*events.Event
@@ -215,9 +213,8 @@ func ResumeHandler(ctx context.Context, s store.Store, em *Emitter, name string,
 	return done, err
 }
 
-// ForgetHandler deletes the mark of a handler that has left, and drops its runs that are not settled or are dead;
-// evrun.handler.skipped says how many. The errors are [store.ErrNotFound] and [store.ErrActive].
-func ForgetHandler(ctx context.Context, s store.Store, em *Emitter, name string) (Skipped, error) {
+// forgetHandler does what [Runner.Forget] does, in the store.
+func forgetHandler(ctx context.Context, s store.Store, em *Emitter, name string) (Skipped, error) {
 	done := Skipped{Done: true}
 	c, err := lookUp(ctx, s, name)
 	if err != nil {
@@ -265,11 +262,13 @@ func (d *Skipped) skip(ctx context.Context, s store.Store, em *Emitter, c store.
 	return []*events.Event{e}, err
 }
 
-// Resume is [ResumeHandler] for a handler that is wired here.
+// Resume lets a paused handler go on where it stopped. With fromNow what waits for it is left out instead: events are
+// skipped, and its runs that are not settled are dropped; evrun.handler.skipped says how many. The errors are
+// [store.ErrNotFound] and [ErrHasLeft].
 func (r *Runner) Resume(ctx context.Context, name string, fromNow bool) (Skipped, error) {
 	r.wiring.Lock()
 	defer r.wiring.Unlock()
-	done, err := ResumeHandler(ctx, r.o.Store, r.o.Emitter, name, fromNow)
+	done, err := resumeHandler(ctx, r.o.Store, r.o.Emitter, name, fromNow)
 	if m := r.wired.Load().members[name]; err == nil && done.Done && m != nil {
 		select {
 		case m.resumed <- struct{}{}:
@@ -279,12 +278,13 @@ func (r *Runner) Resume(ctx context.Context, name string, fromNow bool) (Skipped
 	return done, err
 }
 
-// Forget is [ForgetHandler] beside the handlers that run here. The error is also [ErrLeaving].
+// Forget deletes the mark of a handler that has left, and drops its runs that are not settled or are dead;
+// evrun.handler.skipped says how many. The errors are [store.ErrNotFound], [store.ErrActive] and [ErrLeaving].
 func (r *Runner) Forget(ctx context.Context, name string) (Skipped, error) {
 	r.wiring.Lock()
 	defer r.wiring.Unlock()
 	if len(r.leaving[name]) > 0 && r.wired.Load().members[name] == nil {
 		return Skipped{}, fmt.Errorf("handler %q: %w", name, ErrLeaving)
 	}
-	return ForgetHandler(ctx, r.o.Store, r.o.Emitter, name)
+	return forgetHandler(ctx, r.o.Store, r.o.Emitter, name)
 }

@@ -74,20 +74,6 @@ func (r *Runner) statuses(ctx context.Context, all bool) ([]HandlerStatus, error
 	return list, ctx.Err()
 }
 
-// StoredStatuses is [Runner.HandlerStatuses] where no runner is: how a wiring stands to a store.
-func StoredStatuses(ctx context.Context, s store.Store, handlers []*Handler) ([]HandlerStatus, error) {
-	return handlerStatuses(ctx, s, handlers, true, func(string) (workerStatus, bool) { return workerStatus{}, false })
-}
-
-// NewStatuses is StoredStatuses where there is no store yet.
-func NewStatuses(handlers []*Handler) []HandlerStatus {
-	list := make([]HandlerStatus, len(handlers))
-	for i, h := range handlers {
-		list[i] = HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: patternNames(h.On)}
-	}
-	return list
-}
-
 // handlerStatuses joins a wiring with what the store and the running handlers know. all: see [Runner.HandlerStatuses].
 func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, all bool, live func(name string) (workerStatus, bool)) ([]HandlerStatus, error) {
 	head, err := s.Head(ctx)

@@ -29,9 +29,8 @@ func (d *daemon) inProcess() *api.Client { return stored(d.store, nil, nil).InPr
 // stored is a server that no daemon runs.
 func stored(s store.Store, handlers []*tasks.Handler, entries []*schedule.Entry) *api.Server {
 	em := tasks.NewEmitter(s, 1000)
-	by := api.Stored{Store: s, Emitter: em, Wired: handlers, Entries: entries}
-	return api.NewServer(api.Options{Store: s, Emitter: em, Handlers: by.Handlers(), Schedules: by.Schedules(), MaxData: 1000,
-		Log: slog.New(slog.DiscardHandler)})
+	return api.NewServer(api.Options{Store: s, Emitter: em, MaxData: 1000, Log: slog.New(slog.DiscardHandler),
+		Handlers: &tasks.Stored{Store: s, Emitter: em, Handlers: handlers}, Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: entries}})
 }
 
 // written opens a store for writing; it is closed with the test.
@@ -117,8 +116,7 @@ func TestInProcessRefusesWhatNeedsADaemon(t *testing.T) {
 
 // Without a store the wiring alone answers.
 func TestInProcessWithoutAStoreTheWiringAnswers(t *testing.T) {
-	by := api.Stored{Emitter: tasks.NewEmitter(nil, 0), Wired: []*tasks.Handler{dying("slow")}}
-	c := api.NewServer(api.Options{Handlers: by.Handlers(), Schedules: by.Schedules(), Log: slog.New(slog.DiscardHandler)}).InProcess()
+	c := stored(nil, []*tasks.Handler{dying("slow")}, nil).InProcess()
 	list, err := c.Handlers(t.Context())
 	if err != nil || len(list) != 1 || list[0].State != tasks.StateNew {
 		t.Errorf("%+v, %v", list, err)

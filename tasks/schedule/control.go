@@ -33,19 +33,6 @@ type State struct {
 // Upcoming returns the next n slots at most. The slots of a paused schedule are included: they will be missed.
 func (st *State) Upcoming(n int) []slots.Occurrence { return st.timing.Upcoming(st.after, n) }
 
-// StoredStates gives the states of schedules that no daemon runs, by the marks that one has left in a store: in the order of
-// entries.
-func StoredStates(marks map[string]store.ScheduleMark, entries []*Entry) []State {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	list := make([]State, len(entries))
-	for i, e := range entries {
-		mark, _ := e.takeUp(marks, now)
-		list[i] = State{Entry: e, Since: mark.Since, Last: mark.Fired, PausedByHand: mark.Paused,
-			timing: e.Timing.CountedFrom(mark.Since), after: slots.Later(mark.Slot, now)}
-	}
-	return list
-}
-
 // call is something for the scheduler's goroutine to do.
 type call struct {
 	f    func(context.Context) error
@@ -127,24 +114,6 @@ func (s *Scheduler) setPaused(ctx context.Context, name string, paused bool) (ch
 	return changed, err
 }
 
-// SetPaused pauses or resumes a schedule in a store that no daemon uses.
-func SetPaused(ctx context.Context, s store.Schedules, e *Entry, paused bool) (changed bool, err error) {
-	if e.Paused && !paused {
-		return false, ErrPausedByFile
-	}
-	marks, err := s.ScheduleMarks(ctx)
-	if err != nil {
-		return false, err
-	}
-	mark, _ := e.takeUp(marks, time.Now().UTC().Truncate(time.Microsecond))
-	if mark.Paused == paused {
-		return false, nil
-	}
-	mark.Paused = paused
-	_, err = s.FireSlots(ctx, []store.ScheduleMark{mark}, nil)
-	return err == nil, err
-}
-
 // Manual makes an extra event of a schedule, paused or not, for [tasks.Emitter.Accept]. It is of no slot: its id is its own, and
 // it has the extension attribute "manual".
 func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, err error) {
@@ -157,13 +126,6 @@ func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, e
 		return err
 	})
 	return e, err
-}
-
-// StoredManual makes the event of [Scheduler.Manual] for a schedule that no daemon runs.
-func StoredManual(em *tasks.Emitter, marks map[string]store.ScheduleMark, e *Entry) (*events.Event, error) {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	mark, _ := e.takeUp(marks, now)
-	return e.manual(em, e.Timing.CountedFrom(mark.Since), now, mark.Fired)
 }
 
 // Replace puts other schedules in the place of those that are wired. One that is written as it was goes on untouched; one with
