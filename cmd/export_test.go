@@ -9,14 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/config"
+	"evrun/cmd/daemon"
 	"evrun/cmd/stopping"
-	"evrun/store"
 )
 
 // ServeWith is `evrun serve` for tests that need handlers, or a store, that no wiring file can give: mend changes what was
 // loaded, tune changes how the store is opened, and visible lets other processes of this user trace it. All else is what users run.
 // args begin with "serve".
-func ServeWith(args []string, in io.Reader, out, errOut io.Writer, visible bool, mend func(*config.Config), tune func(*store.Options)) int {
+func ServeWith(args []string, in io.Reader, out, errOut io.Writer, visible bool, mend func(*config.Config), tune func(*daemon.StoreOptions)) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, release := stopping.Context(exitAtOnce)
 	defer release()

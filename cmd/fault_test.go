@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"evrun/store"
+	"evrun/store/sqlite"
 	"evrun/store/storetest"
 	"evrun/tasks"
 )
@@ -20,7 +20,7 @@ var (
 	faultLeft  atomic.Int64
 )
 
-func armFault(opt *store.Options, text string) {
+func armFault(opt *sqlite.Options, text string) {
 	point, number, _ := strings.Cut(text, "*")
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
@@ -28,7 +28,7 @@ func armFault(opt *store.Options, text string) {
 	}
 	faultPoint = point
 	faultLeft.Store(n)
-	opt.At = func(p store.Point) { faultAt(string(p)) }
+	opt.At = func(p sqlite.Point) { faultAt(string(p)) }
 }
 
 // faultAt dies like a crash does: nothing is flushed, no deferred call runs, no other goroutine goes on for long.
@@ -71,7 +71,7 @@ func crashAtEveryPoint(t *testing.T) {
 	t.Parallel()
 	times := storetest.Size(t, "EVRUN_FAULTS", 1, 6)
 	for _, point := range []string{
-		string(store.BeforeBegin), "in the effect", string(store.BeforeCommit), string(store.AfterCommit), string(store.BeforeAnswers),
+		string(sqlite.BeforeBegin), "in the effect", string(sqlite.BeforeCommit), string(sqlite.AfterCommit), string(sqlite.BeforeAnswers),
 		"attempt recorded", "action done",
 	} {
 		t.Run(strings.ReplaceAll(point, " ", "-"), func(t *testing.T) {

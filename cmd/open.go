@@ -68,7 +68,7 @@ func (e *env) load() (*config.Config, error) {
 
 func (e *env) configOptions() config.Options {
 	return config.Options{
-		Flags: e.flags.Flags(), Getenv: os.Getenv,
+		Flags: e.flags.Flags(), Getenv: os.Getenv, ParseStatement: sqlite.ParseStatement,
 	}
 }
 
@@ -272,8 +272,10 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 
 // withStore opens the store for writing while do runs.
 func (e *env) withStore(ctx context.Context, cfg *config.Config, do func(store.Store) error) (err error) {
-	s, err := sqlite.Open(cfg.Settings.Store.Path, store.Options{Synchronous: cfg.Settings.Store.Synchronous, Unattended: true, MaxData: cfg.Settings.Server.MaxEvent, MaxWAL: cfg.Settings.Store.MaxWAL,
-		Warn: func(note string) { e.note("store: %s", note) }})
+	s, err := sqlite.Open(cfg.Settings.Store.Path, sqlite.Options{
+		Options:     store.Options{Unattended: true, MaxData: cfg.Settings.Server.MaxEvent, Warn: func(note string) { e.note("store: %s", note) }},
+		Synchronous: cfg.Settings.Store.Synchronous, MaxWAL: cfg.Settings.Store.MaxWAL,
+	})
 	if err != nil {
 		return err
 	}

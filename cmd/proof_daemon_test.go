@@ -21,7 +21,7 @@ import (
 	"evrun/cmd"
 	"evrun/cmd/api"
 	"evrun/cmd/config"
-	"evrun/store"
+	"evrun/store/sqlite"
 	"evrun/tasks"
 )
 
@@ -48,7 +48,7 @@ func serveProof() {
 		if name := os.Getenv(proofHandlers); name != "" {
 			cfg.Wiring.Handlers = append(cfg.Wiring.Handlers, wirings[name](dir)...)
 		}
-	}, func(opt *store.Options) {
+	}, func(opt *sqlite.Options) {
 		if text := os.Getenv(proofFault); text != "" {
 			armFault(opt, text)
 		}

@@ -12,7 +12,6 @@ import (
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
 	"evrun/cmd/output"
-	"evrun/store"
 	"evrun/tasks/process"
 )
 
@@ -38,7 +37,7 @@ it: exit 1, and its run is tried again at the next start.`,
 }
 
 // serve runs the daemon on the wiring file that load reads.
-func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tune func(*store.Options)) error {
+func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tune func(*daemon.StoreOptions)) error {
 	hangUps := daemon.ListenToHangUps()
 	defer hangUps.Stop()
 	cfg, err := load()

@@ -2,9 +2,6 @@ package store
 
 import "strings"
 
-// DefaultMaxWAL is how large the write-ahead log may become unless the settings say otherwise, in bytes.
-const DefaultMaxWAL = 4 << 30
-
 // WAL is how a store's write-ahead log is.
 type WAL struct {
 	Bytes int64

@@ -191,7 +191,7 @@ func TestAHandlerThatIsMissingOverOneRestartMissesNothing(t *testing.T) {
 func TestEventsWrittenWithoutADaemonAreForNewHandlersToo(t *testing.T) {
 	c := newTally()
 	file := path(t)
-	alone, err := sqlite.Open(file, store.Options{Unattended: true})
+	alone, err := sqlite.Open(file, sqlite.Options{Options: store.Options{Unattended: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func (m *moment) pass(d time.Duration) {
 func TestAHandlerThatReturnsLateIsPausedUntilItIsResumed(t *testing.T) {
 	c := newTally()
 	clock := now()
-	d := startWith(t, path(t), store.Options{Now: clock.Now}, counting("a", "1", c))
+	d := startWith(t, path(t), sqlite.Options{Options: store.Options{Now: clock.Now}}, counting("a", "1", c))
 	d.emitNumbered(1, 3)
 	d.settled(3)
 	d.replace()
@@ -272,13 +272,13 @@ func TestAResumptionFromNowSaysWhatItLeavesOut(t *testing.T) {
 	c := newTally()
 	clock := now()
 	file := path(t)
-	d := startWith(t, file, store.Options{Now: clock.Now}, counting("a", "1", c))
+	d := startWith(t, file, sqlite.Options{Options: store.Options{Now: clock.Now}}, counting("a", "1", c))
 	d.replace()
 	d.emitNumbered(1, 3)
 	clock.pass(2 * time.Hour)
 	d.stop()
 	for range 2 {
-		d = startWith(t, file, store.Options{Now: clock.Now}, counting("a", "1", c))
+		d = startWith(t, file, sqlite.Options{Options: store.Options{Now: clock.Now}}, counting("a", "1", c))
 		if status, err := d.runner.Status(t.Context()); err != nil || status[0].State != tasks.StatePaused {
 			t.Errorf("status %+v, %v", status, err)
 		}
@@ -290,7 +290,7 @@ func TestAResumptionFromNowSaysWhatItLeavesOut(t *testing.T) {
 		}
 		d.stop()
 	}
-	d = startWith(t, file, store.Options{Now: clock.Now}, counting("a", "1", c))
+	d = startWith(t, file, sqlite.Options{Options: store.Options{Now: clock.Now}}, counting("a", "1", c))
 	resumed, err := d.runner.Resume(t.Context(), "a", true)
 	if err != nil || !resumed.Done || resumed.Events != 3 {
 		t.Errorf("resumed %+v, %v", resumed, err)

@@ -346,7 +346,7 @@ func TestTheEventsThatWaitAreBounded(t *testing.T) {
 		g := newGatherer(t)
 		h := g.handler(tasks.Debounce{Wait: time.Hour, By: by(t, "data.n")})
 		h.Concurrency = 64
-		d := startWith(t, p, store.Options{Synchronous: "normal"}, h)
+		d := startWith(t, p, sqlite.Options{Synchronous: "normal"}, h)
 		evs := d.emitMany(n, func(i int) string { return fmt.Sprintf(`{"n":%d}`, i) })
 		wait(time.Minute)
 		runs := d.settled(n - most)
@@ -431,8 +431,8 @@ type crashes struct {
 	images    []string
 }
 
-func (c *crashes) at(t *testing.T) func(store.Point) {
-	return func(p store.Point) {
+func (c *crashes) at(t *testing.T) func(sqlite.Point) {
+	return func(p sqlite.Point) {
 		if n := c.seen.Add(1); n%c.every != 0 {
 			return
 		}
@@ -488,7 +488,7 @@ func TestACrashNeitherLosesNorDoublesAnEventOfABurst(t *testing.T) {
 			}
 			c := &crashes{dir: t.TempDir(), path: path(t), every: 7}
 			g := newGatherer(t)
-			d := startWith(t, c.path, store.Options{At: c.at(t)}, handler(g))
+			d := startWith(t, c.path, sqlite.Options{At: c.at(t)}, handler(g))
 			for i := range 60 {
 				d.emitMany(3, func(j int) string { return fmt.Sprintf(`{"n":%d}`, i+j) })
 			}

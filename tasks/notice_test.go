@@ -23,7 +23,7 @@ func failsWith(text string) tasks.Action {
 // What is too large for an event is shortened, and the notice comes.
 func TestNoticesAreShortenedToFit(t *testing.T) {
 	const most = 1024
-	d := startTuned(t, path(t), store.Options{}, func(o *tasks.Options, s *sqlite.Store) { o.Emitter = tasks.NewEmitter(s, most) },
+	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s *sqlite.Store) { o.Emitter = tasks.NewEmitter(s, most) },
 		&tasks.Handler{Name: "known", On: on("large.>"), Action: failsWith("no luck: " + strings.Repeat("<é\n", 10_000)), OnDead: emission(t, "known.lost", nil)},
 		&tasks.Handler{Name: "told", On: on("large.>"), Action: failsWith("no luck"),
 			OnDead: emission(t, "told.lost", map[string]any{"again": "${ data }", "more": "${ data }", "error": "${ error }"})})
@@ -93,7 +93,7 @@ func TestAFailedAlertIsAnnouncedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var quiet atomic.Int64
-	d := startTuned(t, path(t), store.Options{}, func(o *tasks.Options, _ *sqlite.Store) { o.Unannounced = func() { quiet.Add(1) } },
+	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ *sqlite.Store) { o.Unannounced = func() { quiet.Add(1) } },
 		&tasks.Handler{Name: "work", On: on("a"), Action: failsWith("no")},
 		&tasks.Handler{Name: "alert", On: on("evrun.run.dead"), Action: failsWith("no network")},
 		&tasks.Handler{Name: "fallback", On: on("evrun.run.dead"), When: when, Action: saveUser})
@@ -134,7 +134,7 @@ func TestAHandlerOfEverythingThatFailsComesToAnEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var unsaid atomic.Int64
-			d := startTuned(t, path(t), store.Options{}, func(o *tasks.Options, _ *sqlite.Store) { o.Unannounced = func() { unsaid.Add(1) } },
+			d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ *sqlite.Store) { o.Unannounced = func() { unsaid.Add(1) } },
 				&tasks.Handler{Name: "all", On: on(">"), Action: failsWith("no"), OnDead: c.onDead})
 			d.dies(d.emit("a", "1"))
 			head, err := d.store.Head(t.Context())
@@ -173,7 +173,7 @@ func (d *daemon) dies(e *events.Event) {
 
 // evrun.schedule.missed and what reports a reload come as well, whatever they list.
 func TestNoticesOfManyNamesAreShortened(t *testing.T) {
-	s, err := sqlite.Open(path(t), store.Options{})
+	s, err := sqlite.Open(path(t), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

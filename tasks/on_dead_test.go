@@ -143,7 +143,7 @@ func (p picky) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled
 
 // A run whose result can't be stored is dead as others are. When what on_dead emits can't be stored either, it is dead alone.
 func TestARunWhoseResultCannotBeStoredIsDead(t *testing.T) {
-	d := startOn(t, path(t), store.Options{}, func(s *sqlite.Store) store.Store {
+	d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store {
 		return picky{s, func(s store.Settlement) bool {
 			switch s.Event.ID {
 			case "result":

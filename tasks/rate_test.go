@@ -11,6 +11,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -81,7 +82,7 @@ func TestRateSpreadsAndDropsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := path(t)
 			synctest.Test(t, func(t *testing.T) {
-				d := startWith(t, p, store.Options{Synchronous: "normal"}, &tasks.Handler{Name: "h", On: on("a"), Action: action, Rate: tasks.Rate{Count: 1000, Per: time.Second}})
+				d := startWith(t, p, sqlite.Options{Synchronous: "normal"}, &tasks.Handler{Name: "h", On: on("a"), Action: action, Rate: tasks.Rate{Count: 1000, Per: time.Second}})
 				began := time.Now()
 				d.emitMany(n, none)
 				wait(n * time.Millisecond)
@@ -105,7 +106,7 @@ func TestRateSpreadsAndDropsNothing(t *testing.T) {
 func TestATokenIsNotMissed(t *testing.T) {
 	defer tasks.SweepEvery(10 * hang)()
 	for _, rate := range []int{2000, 20_000, 1_000_000} {
-		d := startWith(t, path(t), store.Options{Synchronous: "normal"},
+		d := startWith(t, path(t), sqlite.Options{Synchronous: "normal"},
 			&tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Rate: tasks.Rate{Count: rate, Per: time.Second}})
 		d.emitMany(700, none)
 		spaced(t, starts(t, d, d.settled(700)), time.Second/time.Duration(rate))

@@ -13,6 +13,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite"
 	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/expression"
@@ -212,7 +213,7 @@ func TestARefusedReplacementChangesNothing(t *testing.T) {
 func statements(t *testing.T, texts ...string) (list []*store.Statement) {
 	t.Helper()
 	for _, text := range texts {
-		s, err := store.ParseStatement(text)
+		s, err := sqlite.ParseStatement(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,23 +68,23 @@ type daemon struct {
 // start opens the store at path and runs handlers on it until stop, or the test's end.
 func start(t testing.TB, path string, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
-	return startWith(t, path, store.Options{}, handlers...)
+	return startWith(t, path, sqlite.Options{}, handlers...)
 }
 
 // startWith is start with options of the store's.
-func startWith(t testing.TB, path string, opt store.Options, handlers ...*tasks.Handler) *daemon {
+func startWith(t testing.TB, path string, opt sqlite.Options, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
 	return startOn(t, path, opt, func(s *sqlite.Store) store.Store { return s }, handlers...)
 }
 
 // startOn is startWith with what the runner takes for the store.
-func startOn(t testing.TB, path string, opt store.Options, runnersStore func(*sqlite.Store) store.Store, handlers ...*tasks.Handler) *daemon {
+func startOn(t testing.TB, path string, opt sqlite.Options, runnersStore func(*sqlite.Store) store.Store, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
 	return startTuned(t, path, opt, func(o *tasks.Options, s *sqlite.Store) { o.Store = runnersStore(s) }, handlers...)
 }
 
 // startTuned is startWith with other options of the runner.
-func startTuned(t testing.TB, path string, opt store.Options, tune func(*tasks.Options, *sqlite.Store), handlers ...*tasks.Handler) *daemon {
+func startTuned(t testing.TB, path string, opt sqlite.Options, tune func(*tasks.Options, *sqlite.Store), handlers ...*tasks.Handler) *daemon {
 	t.Helper()
 	for _, h := range handlers {
 		if h.Retry == (tasks.Retry{}) {

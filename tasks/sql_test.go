@@ -22,7 +22,7 @@ import (
 // sqlHandler makes a handler of the kind sql, on user.registered.
 func sqlHandler(t testing.TB, with map[string]any) *tasks.Handler {
 	t.Helper()
-	action, faults := handlers.Build("sql", with, handlers.Deps{BaseDir: t.TempDir()})
+	action, faults := handlers.Build("sql", with, handlers.Deps{BaseDir: t.TempDir(), ParseStatement: sqlite.ParseStatement})
 	for _, f := range faults {
 		t.Fatal(f)
 	}
@@ -140,7 +140,7 @@ func TestAnEndlessStatementHarmsNobodyElse(t *testing.T) {
 		"params":    map[string]any{"id": "${ event.id }"}, "migrate": "CREATE TABLE seen (id TEXT PRIMARY KEY)",
 	})
 	h.Retry = tasks.Retry{Attempts: 2, Backoff: time.Millisecond, Max: time.Millisecond}
-	d := startWith(t, at, store.Options{StatementTimeout: 30 * time.Millisecond}, h, &tasks.Handler{Name: "save", On: on("user.registered"), Action: saveUser})
+	d := startWith(t, at, sqlite.Options{Options: store.Options{StatementTimeout: 30 * time.Millisecond}}, h, &tasks.Handler{Name: "save", On: on("user.registered"), Action: saveUser})
 	var evs []*events.Event
 	for i := range 50 {
 		id := fmt.Sprint(i)
@@ -212,7 +212,7 @@ func TestPayloadsAreDataToSQL(t *testing.T) {
 
 // A migration that can't be made keeps the runner from starting, and says which handler's it is.
 func TestAMigrationThatFailsStopsTheStart(t *testing.T) {
-	s, err := sqlite.Open(path(t), store.Options{})
+	s, err := sqlite.Open(path(t), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

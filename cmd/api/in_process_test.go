@@ -36,7 +36,7 @@ func stored(s store.Store, handlers []*tasks.Handler, entries []*schedule.Entry)
 // written opens a store for writing; it is closed with the test.
 func written(t *testing.T) store.Store {
 	t.Helper()
-	s, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
+	s, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"evrun/store"
+	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schema"
@@ -20,7 +20,7 @@ import (
 // serveUsers answers the API of a store whose user.registered has a schema.
 func serveUsers(t *testing.T) *httptest.Server {
 	t.Helper()
-	s, _ := taskstest.OpenStore(t, filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
+	s, _ := taskstest.OpenStore(t, filepath.Join(t.TempDir(), "evrun.db"), sqlite.Options{})
 	doc, err := expression.DecodeJSON([]byte(`{"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "tags": {"items": {"type": "string"}}}}`))
 	if err != nil {
 		t.Fatal(err)

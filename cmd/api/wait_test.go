@@ -52,7 +52,7 @@ func TestTheEndOfAFastRunIsReportedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const takes = 10 * time.Millisecond
 		action := &slow{settling: make(chan struct{}), takes: takes}
-		d := taskstest.Start(t, taskstest.Options{Path: path, Store: store.Options{Unwatched: true}, Tasks: tasks.Options{
+		d := taskstest.Start(t, taskstest.Options{Path: path, Store: sqlite.Options{Unwatched: true}, Tasks: tasks.Options{
 			Handlers: []*tasks.Handler{{Name: "h", On: []events.Pattern{events.MustPattern("a.b")}, Action: action}},
 		}, Tune: func(s *sqlite.Store, o *tasks.Options) {
 			o.Emitter = tasks.NewEmitter(&late{Store: s, settling: action.settling}, 0)

@@ -37,6 +37,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"evrun/cmd/config/yaml"
+	"evrun/store"
 	"evrun/store/files"
 	"evrun/tasks/expression"
 )
@@ -65,6 +66,8 @@ type Config struct {
 type Options struct {
 	Flags  *pflag.FlagSet      // store, socket, log-level and log-format override settings where they were given; may be nil
 	Getenv func(string) string // nil: os.Getenv
+	// ParseStatement reads the statements of sql handlers, in the dialect of the store; nil: none can be read.
+	ParseStatement store.StatementParser
 }
 
 // Load reads a wiring file and checks all of it. Its error is an [*Errors] with all faults at once.
@@ -175,6 +178,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 	d.mapping(root, "the wiring file", keys)
 	c.Settings = s.settle(o)
 	if wiring {
+		w.parse = o.ParseStatement
 		c.Wiring, c.Files, c.Notes = w.read(), w.files, w.notes
 	}
 	if err := d.err(); err != nil {

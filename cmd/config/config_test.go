@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"evrun/events"
+	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -34,7 +35,7 @@ func write(t testing.TB, text string) string {
 
 func load(t testing.TB, text string) *Config {
 	t.Helper()
-	c, err := Load(write(t, text), Options{Getenv: noEnv})
+	c, err := Load(write(t, text), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 }
 
 func TestTheShippedExampleIsRight(t *testing.T) {
-	if _, err := Load("../../config.example.yaml", Options{Getenv: noEnv}); err != nil {
+	if _, err := Load("../../config.example.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err != nil {
 		t.Error(err)
 	}
 }
@@ -231,7 +232,7 @@ func TestControlsOfAHandler(t *testing.T) {
 
 func TestAFileNeedsNoWiring(t *testing.T) {
 	for _, text := range []string{"store: a.db\n", "handlers:\nschedules:\nevents:\n", "\ufeffstore: a.db\r\nstrict_types: false\r\n", "---\nstore: a.db\n...\n"} {
-		if _, err := Load(write(t, text), Options{Getenv: noEnv}); err != nil {
+		if _, err := Load(write(t, text), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -258,7 +259,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		tests[locked] = "the file can't be read: permission denied"
 	}
 	for path, want := range tests {
-		_, err := Load(path, Options{Getenv: noEnv})
+		_, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 		if f := faults(t, err); len(f) != 1 || f[0].Message != want || f[0].File != path || f[0].Line != 0 {
 			t.Errorf("%s: %+v, want %q", path, f, want)
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"evrun/store/sqlite"
 )
 
 // TestBadFiles holds what is said of each file in testdata/bad against its golden text.
@@ -18,7 +20,7 @@ func TestBadFiles(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
-			_, err := Load(path, Options{Getenv: noEnv})
+			_, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 			var e *Errors
 			if !errors.As(err, &e) {
 				t.Fatalf("want *Errors, got %v", err)
@@ -47,14 +49,14 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestTenFaultsAreToldAtOnce(t *testing.T) {
-	_, err := Load("testdata/bad/mixed-ten-places.yaml", Options{Getenv: noEnv})
+	_, err := Load("testdata/bad/mixed-ten-places.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if f := faults(t, err); len(f) != 10 {
 		t.Errorf("%d faults:\n%v", len(f), err)
 	}
 }
 
 func TestErrorIsOneLineAFault(t *testing.T) {
-	_, err := Load(write(t, "sotre: a.db\nlgo: {}\n"), Options{Getenv: noEnv})
+	_, err := Load(write(t, "sotre: a.db\nlgo: {}\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != 2 || !strings.HasSuffix(lines[0], `evrun.yaml:1:1: unknown key "sotre" in the wiring file (did you mean "store"?)`) {
 		t.Errorf("%q", lines)
@@ -62,7 +64,7 @@ func TestErrorIsOneLineAFault(t *testing.T) {
 }
 
 func TestColorsOnlyWhereWanted(t *testing.T) {
-	_, err := Load("testdata/bad/file-control.yaml", Options{Getenv: noEnv})
+	_, err := Load("testdata/bad/file-control.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	var e *Errors
 	if !errors.As(err, &e) {
 		t.Fatal(err)

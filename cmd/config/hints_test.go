@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"evrun/store/sqlite"
 )
 
 // TestTheHintForATypeLeadsToNoOtherFault: each of these files emits, or runs on, a type that is close to another one. What
@@ -61,7 +63,7 @@ func TestTheHintForATypeLeadsToNoOtherFault(t *testing.T) {
 }
 
 func TestAStrictFilesHintIsNotTheHandlersOwnType(t *testing.T) {
-	_, err := Load(write(t, "strict_types: true\nevents: {user.created: }\nhandlers:\n- {name: h, on: user.*, do: log, with: {message: x}, emit: user.create}\n"), Options{Getenv: noEnv})
+	_, err := Load(write(t, "strict_types: true\nevents: {user.created: }\nhandlers:\n- {name: h, on: user.*, do: log, with: {message: x}, emit: user.create}\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if list := faults(t, err); len(list) != 1 || list[0].Hint != "declare it under events" {
 		t.Errorf("%+v", list)
 	}
@@ -102,7 +104,7 @@ func TestWhoFollowsAHintMeetsNoFaultThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = Load(path, Options{Getenv: noEnv})
+		_, err = Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 		var e *Errors
 		if !errors.As(err, &e) || len(e.Faults) >= maxFaults {
 			continue
@@ -116,7 +118,7 @@ func TestWhoFollowsAHintMeetsNoFaultThere(t *testing.T) {
 			better := false
 			var then *Errors
 			for _, text := range []string{string(src[:f.offset]) + proposed[1] + string(src[f.offset+f.width:]), followed(string(src), &e.Faults[i], proposed[1])} {
-				_, err := check(path, path, []byte(text), Options{Getenv: noEnv}, true)
+				_, err := check(path, path, []byte(text), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true)
 				better = better || !errors.As(err, &then) || !slices.ContainsFunc(then.Faults, func(g Fault) bool {
 					return g.Line == f.Line && g.offset >= f.offset && g.offset <= f.offset+len(proposed[1])
 				})

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"evrun/cmd/config/yaml"
+	"evrun/store/sqlite"
 	"evrun/tasks/expression"
 	"evrun/tasks/handlers"
 	"evrun/tasks/schema"
@@ -154,7 +155,7 @@ func TestTheSchemaKnowsTheKeysThatLoadReads(t *testing.T) {
 			}
 		}
 		var keys, needed []string
-		_, err := Load(write(t, fmt.Sprintf(place, "{zzzzzzzzzzzz: 1}")+"\n"), Options{Getenv: noEnv})
+		_, err := Load(write(t, fmt.Sprintf(place, "{zzzzzzzzzzzz: 1}")+"\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 		var e *Errors
 		if !errors.As(err, &e) {
 			t.Fatalf("%s: %v", m.name, err)

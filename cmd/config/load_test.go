@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"evrun/store/sqlite"
 	"evrun/tasks/schema"
 )
 
 func TestAThousandOfEachLoad(t *testing.T) {
-	c, err := Load(write(t, aThousandOfEach()), Options{Getenv: noEnv})
+	c, err := Load(write(t, aThousandOfEach()), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if err != nil || len(c.Wiring.Schedules) != 1000 || len(c.Wiring.Handlers) != 1000 {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func BenchmarkLoad(b *testing.B) {
 			path := write(b, text)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Load(path, Options{Getenv: noEnv}); err != nil {
+				if _, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -84,7 +85,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(design))
 	wiring := wiringSchema(f)
 	f.Fuzz(func(t *testing.T, src []byte) {
-		c, err := check("evrun.yaml", "/etc/evrun.yaml", src, Options{Getenv: noEnv}, true)
+		c, err := check("evrun.yaml", "/etc/evrun.yaml", src, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true)
 		if (c == nil) == (err == nil) {
 			t.Fatalf("%v and %v", c, err)
 		}
@@ -113,7 +114,7 @@ func FuzzLoad(f *testing.F) {
 }
 
 func TestAnchorsAndMergeKeys(t *testing.T) {
-	c, err := Load("testdata/good/anchors.yaml", Options{Getenv: noEnv})
+	c, err := Load("testdata/good/anchors.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if err != nil {
 		t.Fatal(err)
 	}

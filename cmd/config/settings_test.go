@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"evrun/store/sqlite"
 )
 
 func TestSettingsAreLayered(t *testing.T) {
@@ -95,19 +97,19 @@ func TestTheDefaultSocketInADeepFolderIsTooLong(t *testing.T) {
 	if err := os.WriteFile(path, []byte("store: a.db\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Load(path, Options{Getenv: noEnv})
+	_, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if f := faults(t, err); len(f) != 1 || f[0].Line != 1 || !strings.Contains(f[0].Hint, "server.socket") {
 		t.Errorf("%+v", f)
 	}
 }
 
 func TestClientsDoNotMindTheWiring(t *testing.T) {
-	c, err := LoadSettings(write(t, "store: x.db\nhandlers: [{name: }, 5]\nnonsense: 1\ntests: 5\n"), Options{Getenv: noEnv})
+	c, err := LoadSettings(write(t, "store: x.db\nhandlers: [{name: }, 5]\nnonsense: 1\ntests: 5\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if err != nil || filepath.Base(c.Settings.Store.Path) != "x.db" || c.Wiring.Handlers != nil {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for _, text := range []string{"store: 5\n", "store: x.db\nhandlers: [\n", ""} {
-		if _, err := LoadSettings(write(t, text), Options{Getenv: noEnv}); err == nil {
+		if _, err := LoadSettings(write(t, text), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err == nil {
 			t.Errorf("%q: no error", text)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"evrun/store/sqlite"
 	"evrun/tasks/schema"
 )
 
@@ -13,14 +14,14 @@ func TestGoodFilesLoad(t *testing.T) {
 		t.Fatalf("%d files, %v", len(paths), err)
 	}
 	for _, path := range paths {
-		if _, err := Load(path, Options{Getenv: noEnv}); err != nil {
+		if _, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
 func TestDeclaredTypesHaveTheirSchemas(t *testing.T) {
-	c, err := Load("testdata/good/typed.yaml", Options{Getenv: noEnv})
+	c, err := Load("testdata/good/typed.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"evrun/store/sqlite"
 	"evrun/tasks/expression"
 )
 
@@ -106,7 +107,7 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 
 func TestACommandWithoutATimeoutIsAWarning(t *testing.T) {
 	for timeout, want := range map[string]int{"": 1, ", timeout: 1m": 0} {
-		c, err := Load(write(t, "handlers:\n- {name: h, on: a, do: exec, with: {shell: \"true\"}"+timeout+"}\n"), Options{Getenv: noEnv})
+		c, err := Load(write(t, "handlers:\n- {name: h, on: a, do: exec, with: {shell: \"true\"}"+timeout+"}\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +118,7 @@ func TestACommandWithoutATimeoutIsAWarning(t *testing.T) {
 }
 
 func TestTheExampleHasNoWarnings(t *testing.T) {
-	c, err := Load(filepath.Join("..", "..", "config.example.yaml"), Options{Getenv: noEnv})
+	c, err := Load(filepath.Join("..", "..", "config.example.yaml"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if err != nil || len(c.Warnings) > 0 {
 		t.Errorf("%v, %v", c.Warnings, err)
 	}
@@ -137,7 +138,7 @@ func TestAnAlwaysTrueConditionEndsNoRound(t *testing.T) {
 
 func TestAHoldIsAWarning(t *testing.T) {
 	path := write(t, "handlers:\n- name: h\n  on: a\n  do: sql\n  with: {statement: DELETE FROM t, hold: 2s}\n")
-	c, err := Load(path, Options{Getenv: noEnv})
+	c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if err != nil {
 		t.Fatal(err)
 	}

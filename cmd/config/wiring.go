@@ -10,6 +10,7 @@ import (
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
+	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
@@ -31,7 +32,8 @@ type wiringReader struct {
 	*document
 	dir     string
 	secrets *expression.Secrets
-	notes   []string              // see Config.Notes
+	notes   []string // see Config.Notes
+	parse   store.StatementParser
 	places  map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings
 	names   map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
 

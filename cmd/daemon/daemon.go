@@ -42,7 +42,7 @@ type Options struct {
 	HangUps *HangUps                       // the SIGHUPs that ask for a reload; default: none
 	Version string                         // of evrun, for its status
 	Reap    bool                           // reap every child of this process: those that [process.Adopt] brings back, too
-	Tune    func(*store.Options)           // changes how the store is opened; default: it does not
+	Tune    func(*StoreOptions)            // changes how the store is opened; default: it does not
 }
 
 // Daemon is the daemon of one wiring file. Its methods are called in the order New, Run, Close.
@@ -118,14 +118,16 @@ func NewEmitter(journal store.Journal, cfg *config.Config) *tasks.Emitter {
 	return em
 }
 
+// StoreOptions are what the store is opened with.
+type StoreOptions = sqlite.Options
+
 // storeOptions has the store publish what it commits to the bus, and to those that follow commits.
-func (d *Daemon) storeOptions() store.Options {
-	opt := store.Options{
-		Synchronous: d.cfg.Settings.Store.Synchronous,
-		MaxData:     d.cfg.Settings.Server.MaxEvent,
-		MaxWAL:      d.cfg.Settings.Store.MaxWAL,
-		Warn:        func(note string) { d.log.Warn("store: " + note) },
-		WantRuns:    func() bool { return d.commits.Subscribers() > 0 },
+func (d *Daemon) storeOptions() StoreOptions {
+	opt := StoreOptions{Synchronous: d.cfg.Settings.Store.Synchronous, MaxWAL: d.cfg.Settings.Store.MaxWAL}
+	opt.Options = store.Options{
+		MaxData:  d.cfg.Settings.Server.MaxEvent,
+		Warn:     func(note string) { d.log.Warn("store: " + note) },
+		WantRuns: func() bool { return d.commits.Subscribers() > 0 },
 		OnCommit: func(c store.Commit) {
 			for _, e := range c.Events {
 				d.bus.Publish(e)
@@ -155,7 +157,7 @@ func (d *Daemon) endLeftovers(ctx context.Context) {
 // openStoreFor is how long a start waits for a command without a daemon that is writing to the store.
 const openStoreFor = 3 * time.Second
 
-func openStore(ctx context.Context, cfg *config.Config, opt store.Options) (*sqlite.Store, error) {
+func openStore(ctx context.Context, cfg *config.Config, opt StoreOptions) (*sqlite.Store, error) {
 	deadline := time.Now().Add(openStoreFor)
 	for {
 		s, err := sqlite.Open(cfg.Settings.Store.Path, opt)

@@ -97,8 +97,8 @@ func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) 
 	b := &bench{cfg: cfg, test: t, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), given: map[int64]bool{}, fired: map[string]time.Time{}, failed: make(chan error, 2)}
 	clock := func() time.Time { return t.Clock }
 	var err error
-	b.store, err = sqlite.Open(filepath.Join(dir, "test.db"), store.Options{
-		Synchronous: "normal", Now: clock, MaxData: cfg.Settings.Server.MaxEvent,
+	b.store, err = sqlite.Open(filepath.Join(dir, "test.db"), sqlite.Options{Synchronous: "normal", Options: store.Options{
+		Now: clock, MaxData: cfg.Settings.Server.MaxEvent,
 		WantRuns: func() bool { return true },
 		OnCommit: func(c store.Commit) {
 			for _, e := range c.Events {
@@ -106,7 +106,7 @@ func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) 
 			}
 			b.commits.Publish(c)
 		},
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}

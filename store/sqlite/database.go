@@ -5,18 +5,20 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 
 	"evrun/store"
 	"evrun/store/files"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/disk"
+	"evrun/store/sqlite/guard"
 )
 
 // Database is an SQLite file of the user's own, beside the store. See [store.Database].
 type Database struct {
 	path  string
-	turns chan *userStatements // the one connection, while nobody uses it; nil after Close
+	turns chan *guard.Statements // the one connection, while nobody uses it; nil after Close
 }
 
 var _ store.Database = (*Database)(nil)
@@ -41,15 +43,11 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 		return nil, fmt.Errorf("%w; with migrate it would be made", store.ErrNotFound)
 	}
 	if create {
-		if err := createPrivate(path); err != nil {
+		if err := disk.CreatePrivate(path); err != nil {
 			return nil, err
 		}
 	}
-	q := url.Values{"_defensive": {"1"}, "_pragma": {"busy_timeout(5000)", "trusted_schema(0)", "foreign_keys(1)"}}
-	if q.Set("mode", "rw"); create {
-		q.Set("mode", "rwc")
-	}
-	c, err := openConn((&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+	c, err := conn.Open(conn.User(path, create))
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +56,12 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 			c.Close()
 		}
 	}()
-	application, err := c.prepare(`PRAGMA application_id`)
+	application, err := c.Prepare(`PRAGMA application_id`)
 	if err != nil {
 		return nil, err
 	}
 	row := make([]driver.Value, 1)
-	if err := application.queryRow(row); errors.Is(err, store.ErrNotStore) {
+	if err := application.QueryRow(row); errors.Is(err, store.ErrNotStore) {
 		return nil, errors.New("it is not an SQLite database")
 	} else if err != nil {
 		return nil, err
@@ -71,25 +69,25 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 	if row[0] == int64(applicationID) {
 		return nil, fmt.Errorf("%w: it is a store of evrun's; without dsn a statement runs on this daemon's own", store.ErrStatement)
 	}
-	u, err := newUserStatements(c, nil, maxValue(store.LargestMaxData))
+	u, err := guard.New(c, nil, guard.MaxValue(store.LargestMaxData))
 	if err != nil {
 		return nil, err
 	}
-	d := &Database{path: path, turns: make(chan *userStatements, 1)}
+	d := &Database{path: path, turns: make(chan *guard.Statements, 1)}
 	d.turns <- u
 	return d, nil
 }
 
 // Exec implements [store.Database].
 func (d *Database) Exec(ctx context.Context, s *store.Statement, args []any) (r store.Result, err error) {
-	do := func(u *userStatements) error {
-		if err := u.refresh(); err != nil {
+	do := func(u *guard.Statements) error {
+		if err := u.Refresh(); err != nil {
 			return err
 		}
-		r, err = u.exec(ctx, timeLimit{}, s, args)
+		r, err = u.Exec(ctx, guard.Limit{}, s, args)
 		return err
 	}
-	if s.Reads() {
+	if s.Reads {
 		err = d.inTurn(ctx, do)
 	} else {
 		err = d.inTransaction(ctx, do)
@@ -99,9 +97,9 @@ func (d *Database) Exec(ctx context.Context, s *store.Statement, args []any) (r 
 
 // Migrate implements [store.Database].
 func (d *Database) Migrate(ctx context.Context, statements []*store.Statement) error {
-	return d.inTransaction(ctx, func(u *userStatements) error {
+	return d.inTransaction(ctx, func(u *guard.Statements) error {
 		for i, s := range statements {
-			if _, err := u.exec(ctx, timeLimit{}, s, nil); err != nil {
+			if _, err := u.Exec(ctx, guard.Limit{}, s, nil); err != nil {
 				return fmt.Errorf("statement %d: %w", i+1, err)
 			}
 		}
@@ -110,7 +108,7 @@ func (d *Database) Migrate(ctx context.Context, statements []*store.Statement) e
 }
 
 // inTurn waits for the connection.
-func (d *Database) inTurn(ctx context.Context, do func(*userStatements) error) error {
+func (d *Database) inTurn(ctx context.Context, do func(*guard.Statements) error) error {
 	select {
 	case u := <-d.turns:
 		defer func() { d.turns <- u }()
@@ -127,11 +125,11 @@ func (d *Database) inTurn(ctx context.Context, do func(*userStatements) error) e
 }
 
 // inTransaction commits what do wrote, unless it fails.
-func (d *Database) inTransaction(ctx context.Context, do func(*userStatements) error) error {
-	return d.inTurn(ctx, func(u *userStatements) error {
+func (d *Database) inTransaction(ctx context.Context, do func(*guard.Statements) error) error {
+	return d.inTurn(ctx, func(u *guard.Statements) error {
 		control := func(ctx context.Context, query string) error {
-			_, err := u.conn.c.(driver.ExecerContext).ExecContext(ctx, query, nil)
-			return translate(err)
+			_, err := u.Conn().Raw().(driver.ExecerContext).ExecContext(ctx, query, nil)
+			return conn.Translate(err)
 		}
 		if err := control(ctx, `BEGIN IMMEDIATE`); err != nil {
 			return err
@@ -154,5 +152,5 @@ func (d *Database) Close() error {
 	if u == nil {
 		return nil
 	}
-	return errors.Join(u.Close(), u.conn.Close())
+	return errors.Join(u.Close(), u.Conn().Close())
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/sqlite/guard"
 )
 
 func TestADatabaseBesideTheStore(t *testing.T) {
@@ -79,13 +80,13 @@ func TestALockedDatabaseIsBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	insert := parse(t, `INSERT INTO t VALUES (1)`)
-	locked := first.(*Database).inTransaction(t.Context(), func(*userStatements) error {
+	locked := first.(*Database).inTransaction(t.Context(), func(*guard.Statements) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		if _, err := second.Exec(ctx, insert, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("while it waits: %v", err)
 		}
-		if err := second.(*Database).inTurn(t.Context(), func(u *userStatements) error { return u.conn.exec(`PRAGMA busy_timeout = 0`) }); err != nil {
+		if err := second.(*Database).inTurn(t.Context(), func(u *guard.Statements) error { return u.Conn().Exec(`PRAGMA busy_timeout = 0`) }); err != nil {
 			t.Error(err)
 		}
 		if _, err := second.Exec(t.Context(), insert, nil); !errors.Is(err, store.ErrBusy) {
@@ -130,7 +131,7 @@ func TestStatementsOfADatabaseTakeTurns(t *testing.T) {
 func TestAStoreIsNoDatabaseOfTheUsers(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "evrun.db")
-	s, err := Open(path, store.Options{})
+	s, err := Open(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

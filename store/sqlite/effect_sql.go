@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"evrun/store"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/guard"
 )
 
 // patience is how many times its time a repeated statement may take by the clock. Meanwhile everybody waits.
@@ -18,19 +20,19 @@ func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 		return store.Result{}, t.doom
 	}
 	t.budget.bytes += sizeOf(args)
-	limit := timeLimit{wall: t.w.statementTimeout}
+	limit := guard.Limit{Wall: t.w.statementTimeout}
 	if t.hold > 0 {
-		limit.wall = t.hold
+		limit.Wall = t.hold
 	}
 	if t.again {
 		// A busy machine may have been what took so long: now the time counts that the statement is given.
-		limit = timeLimit{processor: limit.wall, wall: patience * limit.wall}
+		limit = guard.Limit{Processor: limit.Wall, Wall: patience * limit.Wall}
 	}
-	r, err := t.w.user.exec(context.Background(), limit, s, args)
+	r, err := t.w.user.Exec(context.Background(), limit, s, args)
 	if err == nil {
 		return r, nil
 	}
-	if errors.Is(err, store.ErrTimeout) || !aborts(err) && t.gone() {
+	if errors.Is(err, store.ErrTimeout) || !conn.Aborts(err) && t.gone() {
 		t.failed = &endedError{err}
 	}
 	return store.Result{}, t.check(err)
@@ -45,8 +47,8 @@ func (e *endedError) Unwrap() error { return e.err }
 
 // gone says whether SQLite has ended the transaction by itself: then, and only then, another one can begin.
 func (t *txn) gone() bool {
-	_, err := t.w.stmt.begin.exec() // the writer rolls it back
-	return err == nil || aborts(err)
+	_, err := t.w.stmt.begin.Exec() // the writer rolls it back
+	return err == nil || conn.Aborts(err)
 }
 
 // sizeOf is how many bytes the values have that can have many.

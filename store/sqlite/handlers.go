@@ -11,6 +11,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // handlerRow is a handler as it is stored.
@@ -59,7 +60,7 @@ func (s *Store) handlerRows(ctx context.Context, names ...string) ([]*handlerRow
 	}
 	rows, err := s.readers.QueryContext(ctx, `SELECT `+handlerColumns+` FROM handlers`+where+` ORDER BY name`, args...)
 	if err != nil {
-		return nil, translate(err)
+		return nil, conn.Translate(err)
 	}
 	defer rows.Close()
 	var list []*handlerRow
@@ -68,12 +69,12 @@ func (s *Store) handlerRows(ctx context.Context, names ...string) ([]*handlerRow
 		var patterns sql.NullString
 		var left, heir sql.NullInt64
 		if err := rows.Scan(&h.name, &h.id, &h.lowWater, &h.since, &h.active, &h.paused, &patterns, &left, &h.leftHead, &heir); err != nil {
-			return nil, translate(err)
+			return nil, conn.Translate(err)
 		}
 		h.patterns, h.left, h.leftAt, h.heir = patterns.String, left.Valid, left.Int64, heir.Int64
 		list = append(list, h)
 	}
-	return list, translate(rows.Err())
+	return list, conn.Translate(rows.Err())
 }
 
 // Handlers implements [store.Handlers].
@@ -154,21 +155,21 @@ func (s *Store) backlog(ctx context.Context, c store.Consumer, upTo int64) (b st
 		AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?) AND `+condition+` GROUP BY e.type`,
 		append([]any{c.LowWater, looked, int64(c.ID)}, args...)...)
 	if err != nil {
-		return b, translate(err)
+		return b, conn.Translate(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var typ string
 		var n int64
 		if err := rows.Scan(&typ, &n); err != nil {
-			return b, translate(err)
+			return b, conn.Translate(err)
 		}
 		if matches(c.On, typ) {
 			b.Waiting += n
 		}
 	}
 	b.AtMost = b.AtMost && b.Waiting > 0
-	return b, translate(rows.Err())
+	return b, conn.Translate(rows.Err())
 }
 
 // The key of meta that has the head before the first event which was accepted while nobody was registered.
@@ -184,7 +185,7 @@ func (t *txn) noteUnattended(sequence int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = note.exec(unattendedKey, strconv.FormatInt(sequence-1, 10))
+	_, err = note.Exec(unattendedKey, strconv.FormatInt(sequence-1, 10))
 	return err
 }
 
@@ -195,11 +196,11 @@ func (t *txn) takeUnattended(head int64) (int64, error) {
 		return 0, err
 	}
 	begin := head
-	err = take.query(func(row []driver.Value) error {
+	err = take.Query(func(row []driver.Value) error {
 		begin, err = strconv.ParseInt(row[0].(string), 10, 64)
 		return err
 	}, unattendedKey)
-	if noRows(err) {
+	if conn.NoRows(err) {
 		return head, nil
 	}
 	return min(begin, head), err
@@ -283,7 +284,7 @@ func (t *txn) handler(name string) (*handlerRow, error) {
 func (t *txn) dropOpen(handler int64, state, reason string) error {
 	drop, err := t.w.prepared(`UPDATE runs SET state = 6, finished_at = ?2, next_attempt_at = NULL, reason = ?3 WHERE handler = ?1 AND ` + state)
 	if err == nil {
-		_, err = drop.exec(handler, t.now, reason)
+		_, err = drop.Exec(handler, t.now, reason)
 	}
 	return err
 }

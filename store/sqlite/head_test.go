@@ -42,14 +42,14 @@ func TestSequencesGoOnWhenEventsAreDeleted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := filepath.Join(t.TempDir(), "evrun.db")
 			t.Run("before", func(t *testing.T) {
-				if last := append5(t, open(t, p, store.Options{}), "before"); last != 5 {
+				if last := append5(t, open(t, p, sqlite.Options{}), "before"); last != 5 {
 					t.Fatalf("the last of the first five is #%d", last)
 				}
 			})
 			change(t, p, c.before+";"+c.between)
 			for round := range int64(2) {
 				t.Run("after", func(t *testing.T) {
-					s := open(t, p, store.Options{})
+					s := open(t, p, sqlite.Options{})
 					if head, err := s.Head(t.Context()); head != 5+round*5 || err != nil {
 						t.Errorf("head %d, %v", head, err)
 					}
@@ -84,12 +84,12 @@ func TestNewStoresCanShrink(t *testing.T) {
 	}
 	const none, incremental = 0, 2
 	p := filepath.Join(t.TempDir(), "evrun.db")
-	t.Run("new", func(t *testing.T) { open(t, p, store.Options{}) })
+	t.Run("new", func(t *testing.T) { open(t, p, sqlite.Options{}) })
 	if got := pragma(p, "auto_vacuum"); got != incremental {
 		t.Errorf("a new store: auto_vacuum %d", got)
 	}
 	change(t, p, `PRAGMA journal_mode = DELETE; PRAGMA auto_vacuum = NONE; VACUUM`)
-	t.Run("existing", func(t *testing.T) { append5(t, open(t, p, store.Options{}), "x") })
+	t.Run("existing", func(t *testing.T) { append5(t, open(t, p, sqlite.Options{}), "x") })
 	if got := pragma(p, "auto_vacuum"); got != none {
 		t.Errorf("an existing store: auto_vacuum %d", got)
 	}

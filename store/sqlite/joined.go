@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // join records the events that a new run takes along.
 func (t *txn) join(h store.HandlerID, sequence int64, others []int64, started time.Time) error {
 	for _, other := range others {
-		n, err := t.w.stmt.insertJoined.exec(other, int64(h), micros(started), t.now, sequence)
+		n, err := t.w.stmt.insertJoined.Exec(other, int64(h), micros(started), t.now, sequence)
 		if err != nil {
 			return err
 		}
@@ -33,8 +34,8 @@ func (t *txn) tellJoined(h store.HandlerID, other, sequence int64, started time.
 		return err
 	}
 	var row [3]driver.Value
-	if err := find.queryRow(row[:], other); err != nil {
-		if noRows(err) {
+	if err := find.QueryRow(row[:], other); err != nil {
+		if conn.NoRows(err) {
 			return nil
 		}
 		return err
@@ -55,16 +56,16 @@ func (t *txn) tellJoined(h store.HandlerID, other, sequence int64, started time.
 func (s *Store) Joined(ctx context.Context, h store.HandlerID, sequence int64) ([]int64, error) {
 	rows, err := s.readers.QueryContext(ctx, `SELECT sequence FROM runs WHERE handler = ? AND joined = ? ORDER BY sequence`, int64(h), sequence)
 	if err != nil {
-		return nil, fmt.Errorf("read joined runs: %w", translate(err))
+		return nil, fmt.Errorf("read joined runs: %w", conn.Translate(err))
 	}
 	defer rows.Close()
 	var joined []int64
 	for rows.Next() {
 		var other int64
 		if err := rows.Scan(&other); err != nil {
-			return nil, translate(err)
+			return nil, conn.Translate(err)
 		}
 		joined = append(joined, other)
 	}
-	return joined, translate(rows.Err())
+	return joined, conn.Translate(rows.Err())
 }

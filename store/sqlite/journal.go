@@ -7,11 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // Append implements [store.Journal].
@@ -111,13 +111,13 @@ func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err erro
 		insert = t.w.stmt.insertEvent
 		given = append(given, orNull(correlation), orNull(e.CausationID), int64(e.Hops), extensions, chain, cause)
 	}
-	n, err := insert.exec(given...)
+	n, err := insert.Exec(given...)
 	if err != nil {
 		return 0, false, err
 	}
 	if n == 0 {
 		var row [1]driver.Value
-		if err := t.w.stmt.findEvent.queryRow(row[:], e.ID, e.Source); err != nil {
+		if err := t.w.stmt.findEvent.QueryRow(row[:], e.ID, e.Source); err != nil {
 			return 0, false, err
 		}
 		return row[0].(int64), true, nil
@@ -286,19 +286,19 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 	rows, err := s.readers.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE `+strings.Join(where, " AND ")+
 		` ORDER BY e.sequence `+order+` LIMIT ?`, append(args, limit)...)
 	if err != nil {
-		return nil, translate(err)
+		return nil, conn.Translate(err)
 	}
 	defer rows.Close()
 	var page []*events.Event
 	for bytes := 0; bytes < q.MaxBytes && rows.Next(); {
 		e, err := scanEvent(rows)
 		if err != nil {
-			return nil, translate(err)
+			return nil, conn.Translate(err)
 		}
 		page = append(page, e)
 		bytes += len(e.Data)
 	}
-	return page, translate(rows.Err())
+	return page, conn.Translate(rows.Err())
 }
 
 // typeCondition is true for every type that one of the patterns matches, and for few others.
@@ -344,7 +344,7 @@ func (s *Store) accepted(ctx context.Context, q store.EventQuery) (after int64, 
 		case errors.Is(err, sql.ErrNoRows), err == nil && at >= since:
 			high = mid
 		case err != nil:
-			return 0, translate(err)
+			return 0, conn.Translate(err)
 		default:
 			low = sequence
 		}
@@ -356,12 +356,12 @@ func (s *Store) accepted(ctx context.Context, q store.EventQuery) (after int64, 
 func (s *Store) Event(ctx context.Context, id string) (*events.Event, error) {
 	rows, err := s.readers.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.id = ? ORDER BY e.sequence DESC LIMIT 1`, id)
 	if err != nil {
-		return nil, translate(err)
+		return nil, conn.Translate(err)
 	}
 	defer rows.Close()
 	if !rows.Next() {
 		if err := rows.Err(); err != nil {
-			return nil, translate(err)
+			return nil, conn.Translate(err)
 		}
 		return nil, fmt.Errorf("event %q: %w", id, store.ErrNotFound)
 	}
@@ -372,7 +372,5 @@ func (s *Store) Event(ctx context.Context, id string) (*events.Event, error) {
 func (s *Store) Head(ctx context.Context) (int64, error) {
 	var head int64
 	err := s.readers.QueryRowContext(ctx, `SELECT `+journalHead).Scan(&head)
-	return head, translate(err)
+	return head, conn.Translate(err)
 }
-
-func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) || errors.Is(err, io.EOF) }

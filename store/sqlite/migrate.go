@@ -7,10 +7,13 @@ import (
 	"encoding/base32"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // applicationID marks the file as evrun's ("evrn"), in SQLite's header field for that.
@@ -23,29 +26,29 @@ const applicationID = 0x6576726e
 var migrations embed.FS
 
 // migrate brings the schema up to date, all of it or nothing.
-func migrate(c *conn) error {
+func migrate(c *conn.Conn) error {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return err
 	}
 	pragma := func(name string) (int, error) {
-		st, err := c.prepare(name)
+		st, err := c.Prepare(name)
 		if err != nil {
 			return 0, err
 		}
 		row := make([]driver.Value, 1)
-		if err := st.queryRow(row); err != nil {
+		if err := st.QueryRow(row); err != nil {
 			return 0, err
 		}
 		return int(row[0].(int64)), nil
 	}
-	if err := c.exec(`BEGIN IMMEDIATE`); err != nil {
+	if err := c.Exec(`BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
 	done := false
 	defer func() {
 		if !done {
-			_ = c.exec(`ROLLBACK`) // the error that brought us here says more
+			_ = c.Exec(`ROLLBACK`) // the error that brought us here says more
 		}
 	}()
 	application, err := pragma(`PRAGMA application_id`)
@@ -75,19 +78,19 @@ func migrate(c *conn) error {
 		if err != nil {
 			return err
 		}
-		if err := c.exec(string(script)); err != nil {
+		if err := c.Exec(string(script)); err != nil {
 			return fmt.Errorf("migration %s: %w", name, err)
 		}
 		version = n
 	}
-	if err := c.exec(fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d;
+	if err := c.Exec(fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d;
 		INSERT INTO meta (key, value) VALUES ('id', '%s') ON CONFLICT DO NOTHING`, applicationID, version, newStoreID())); err != nil {
 		return err
 	}
-	if err := c.exec(raiseHead); err != nil {
+	if err := c.Exec(raiseHead); err != nil {
 		return fmt.Errorf("the journal's head: %w", err)
 	}
-	if err := c.exec(`COMMIT`); err != nil {
+	if err := c.Exec(`COMMIT`); err != nil {
 		return err
 	}
 	done = true
@@ -127,3 +130,20 @@ func newStoreID() string {
 	rand.Read(b[:]) // never fails, by its documentation
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
 }
+
+// ownTables are the tables that the migrations make, in lower case.
+var ownTables = sync.OnceValue(func() map[string]bool {
+	created := regexp.MustCompile(`(?i)\bCREATE TABLE (?:IF NOT EXISTS )?(\w+)`)
+	names := map[string]bool{}
+	files, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is right
+	for _, name := range files {
+		script, err := migrations.ReadFile(name)
+		if err != nil {
+			panic(err) // embedded
+		}
+		for _, m := range created.FindAllStringSubmatch(string(script), -1) {
+			names[strings.ToLower(m[1])] = true
+		}
+	}
+	return names
+})

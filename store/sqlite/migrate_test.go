@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // oldStore makes a store as an evrun with so many migrations left it, with the id aaaaaaaa and what script adds.
 func oldStore(t *testing.T, version int, script string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "evrun.db")
-	c, err := openConn(dsn(path, false, "FULL"))
+	c, err := conn.Open(conn.Writer(path, "FULL"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,11 +32,11 @@ func oldStore(t *testing.T, version int, script string) (path string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.exec(string(text)); err != nil {
+		if err := c.Exec(string(text)); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	if err := c.exec(fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d; INSERT INTO meta (key, value) VALUES ('id', 'aaaaaaaa');`,
+	if err := c.Exec(fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d; INSERT INTO meta (key, value) VALUES ('id', 'aaaaaaaa');`,
 		applicationID, version) + script); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestChainsOfAnOlderStore(t *testing.T) {
 			(10, '4-three-aaaaaaaa.on_dead.1', '/handlers/three', 'd', 1, 1, 'root', '2-two-aaaaaaaa.dead.3', 3);
 		INSERT INTO handlers (id, name, low_water, active) VALUES (1, 'one', 10, 1);
 		INSERT INTO runs (sequence, handler, state, attempt, started_at) VALUES (2, 1, 3, 1, 1);`)
-	s, err := Open(path, store.Options{})
+	s, err := Open(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestTheLastSlotsOfAnOlderStore(t *testing.T) {
 	}
 	script.WriteString(`INSERT INTO schedules (name, since, slot) VALUES ('never', 1, 1);
 		INSERT INTO events (sequence, id, source, type, time, accepted_at) VALUES (9, 'older', '/schedules/s0', 'a', 1, 1)`)
-	s, err := Open(oldStore(t, 4, script.String()), store.Options{})
+	s, err := Open(oldStore(t, 4, script.String()), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func TestHandlersOfAnOlderStore(t *testing.T) {
 	s, err := Open(oldStore(t, 5, `
 		INSERT INTO events (sequence, id, source, type, time, accepted_at) VALUES (1, '1', '/t', 'a', 1, 1), (2, '2', '/t', 'a', 1, 1), (3, '3', '/t', 'a', 1, 1);
 		INSERT INTO handlers (id, name, low_water, active) VALUES (1, 'wired', 2, 1), (2, 'gone', 1, 0), (3, 'done', 3, 0);
-		INSERT INTO runs (sequence, handler, state, attempt, started_at) VALUES (2, 2, 1, 5, 1);`), store.Options{})
+		INSERT INTO runs (sequence, handler, state, attempt, started_at) VALUES (2, 2, 1, 5, 1);`), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

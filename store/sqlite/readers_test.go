@@ -12,7 +12,7 @@ import (
 // TestNoReadOfOurOwnLastsForever: a query that does not end is ended, whoever forgot to bound it.
 func TestNoReadOfOurOwnLastsForever(t *testing.T) {
 	storetest.LongOnly(t) // 5 seconds each
-	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{})
+	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // Register implements [store.Handlers].
@@ -127,18 +128,18 @@ func (s *Store) toTake(ctx context.Context, handler, mark int64) ([]int64, error
 		UNION SELECT sequence FROM runs WHERE handler = ?1 AND joined IN (SELECT sequence FROM open)
 		UNION SELECT sequence FROM runs WHERE handler = ?1 AND sequence > ?2`, handler, mark)
 	if err != nil {
-		return nil, translate(err)
+		return nil, conn.Translate(err)
 	}
 	defer rows.Close()
 	var list []int64
 	for rows.Next() {
 		var sequence int64
 		if err := rows.Scan(&sequence); err != nil {
-			return nil, translate(err)
+			return nil, conn.Translate(err)
 		}
 		list = append(list, sequence)
 	}
-	return list, translate(rows.Err())
+	return list, conn.Translate(rows.Err())
 }
 
 // register brings the table in line with the wiring. It may run again after a rollback.
@@ -226,7 +227,7 @@ func (t *txn) handlerRows() (map[string]*handlerRow, error) {
 		return nil, err
 	}
 	stored := map[string]*handlerRow{}
-	err = list.query(func(row []driver.Value) error {
+	err = list.Query(func(row []driver.Value) error {
 		h := &handlerRow{name: row[0].(string), id: row[1].(int64), lowWater: row[2].(int64), since: row[3].(int64),
 			active: row[4].(int64) == 1, paused: row[5].(int64) == 1, leftHead: row[8].(int64)}
 		h.patterns, _ = row[6].(string)
@@ -235,7 +236,7 @@ func (t *txn) handlerRows() (map[string]*handlerRow, error) {
 		stored[h.name] = h
 		return nil
 	})
-	if err != nil && !noRows(err) {
+	if err != nil && !conn.NoRows(err) {
 		return nil, err
 	}
 	return stored, nil
@@ -259,7 +260,7 @@ func (t *txn) putHandler(h *handlerRow) error {
 	if h.left {
 		leftAt = h.leftAt
 	}
-	id, err := put.insert(h.name, h.lowWater, h.since, number(h.active), number(h.paused), orNull(h.patterns), leftAt, h.leftHead, orNull(h.heir))
+	id, err := put.Insert(h.name, h.lowWater, h.since, number(h.active), number(h.paused), orNull(h.patterns), leftAt, h.leftHead, orNull(h.heir))
 	if h.id == 0 {
 		h.id = id
 	}
@@ -292,9 +293,9 @@ func (t *txn) takeOver(heir, was *handlerRow, step *takeover) error {
 		return err
 	}
 	for _, sequence := range step.runs {
-		n, err := move.exec(sequence, was.id, heir.id)
+		n, err := move.Exec(sequence, was.id, heir.id)
 		if err == nil && n == 1 {
-			_, err = history.exec(sequence, was.id, heir.id)
+			_, err = history.Exec(sequence, was.id, heir.id)
 		}
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/sqlite/guard"
 )
 
 // Rewire implements [store.Store].
@@ -73,17 +74,17 @@ func (t *txn) migrateOne(ctx context.Context, m store.Migration) error {
 	}
 	defined := false
 	for i, st := range m.Statements {
-		n, err := record.exec(st.Key(), m.Handler, t.now)
+		n, err := record.Exec(st.Key, m.Handler, t.now)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			continue // it ran already
 		}
-		if st.Defines() {
+		if st.Defines {
 			defined, t.defined = true, true // before it runs: a rollback undoes what it began
 		}
-		if _, err := t.w.user.exec(ctx, timeLimit{}, st, nil); err != nil {
+		if _, err := t.w.user.Exec(ctx, guard.Limit{}, st, nil); err != nil {
 			return fmt.Errorf("statement %d: %w", i+1, err)
 		}
 		if err := context.Cause(ctx); err != nil {
@@ -93,11 +94,11 @@ func (t *txn) migrateOne(ctx context.Context, m store.Migration) error {
 	if !defined {
 		return nil
 	}
-	if err := t.w.user.schemaChanged(); err != nil {
+	if err := t.w.user.SchemaChanged(); err != nil {
 		return err
 	}
-	if err := t.w.user.checkReferences(); err != nil {
+	if err := t.w.user.CheckReferences(); err != nil {
 		return err
 	}
-	return t.w.user.checkTriggers()
+	return t.w.user.CheckTriggers()
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // Start implements [store.Runs].
@@ -22,9 +23,9 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 			var n int64
 			var err error
 			if c.Attempt == 1 {
-				n, err = t.w.stmt.insertRun.exec(c.Sequence, int64(c.Handler), int64(store.Running), micros(c.At), nil, nil, nil)
+				n, err = t.w.stmt.insertRun.Exec(c.Sequence, int64(c.Handler), int64(store.Running), micros(c.At), nil, nil, nil)
 			} else {
-				n, err = t.w.stmt.startRun.exec(c.Sequence, int64(c.Handler), int64(c.Attempt), micros(c.At))
+				n, err = t.w.stmt.startRun.Exec(c.Sequence, int64(c.Handler), int64(c.Attempt), micros(c.At))
 			}
 			if err != nil {
 				return t.check(err)
@@ -46,7 +47,7 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 // moveMarks writes each handler's mark once a transaction, however many batches moved it.
 func (t *txn) moveMarks() error {
 	for h, mark := range t.marks {
-		if _, err := t.w.stmt.moveMark.exec(int64(h), mark); err != nil {
+		if _, err := t.w.stmt.moveMark.Exec(int64(h), mark); err != nil {
 			return fmt.Errorf("move low-water mark: %w", err)
 		}
 	}
@@ -66,7 +67,7 @@ func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error
 		return out, ok, err
 	}
 	if s.Atomic {
-		if _, err := t.w.stmt.savepoint.exec(); err != nil {
+		if _, err := t.w.stmt.savepoint.Exec(); err != nil {
 			return out, false, err
 		}
 	}
@@ -76,16 +77,16 @@ func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error
 	}
 	if out.State != store.Succeeded {
 		if s.Atomic {
-			if _, err := t.w.stmt.undo.exec(); err != nil {
+			if _, err := t.w.stmt.undo.Exec(); err != nil {
 				return out, false, err
 			}
 		}
-		if _, err := t.w.stmt.resettle.exec(s.Event.Sequence, int64(s.Handler), int64(out.State), nextAttempt(out), orNull(out.Error)); err != nil {
+		if _, err := t.w.stmt.resettle.Exec(s.Event.Sequence, int64(s.Handler), int64(out.State), nextAttempt(out), orNull(out.Error)); err != nil {
 			return out, false, err
 		}
 	}
 	if s.Atomic {
-		if _, err := t.w.stmt.release.exec(); err != nil {
+		if _, err := t.w.stmt.release.Exec(); err != nil {
 			return out, false, err
 		}
 	}
@@ -99,13 +100,13 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 	state, next, text := int64(out.State), nextAttempt(out), orNull(out.Error)
 	switch {
 	case s.Claimed:
-		n, err = t.w.stmt.settleClaimed.exec(sequence, handler, attempt, state, t.now, next, text)
+		n, err = t.w.stmt.settleClaimed.Exec(sequence, handler, attempt, state, t.now, next, text)
 	case s.Attempt == 1 && next == nil && text == nil:
-		n, err = t.w.stmt.insertSettled.exec(sequence, handler, state, started, t.now)
+		n, err = t.w.stmt.insertSettled.Exec(sequence, handler, state, started, t.now)
 	case s.Attempt == 1:
-		n, err = t.w.stmt.insertRun.exec(sequence, handler, state, started, t.now, next, text)
+		n, err = t.w.stmt.insertRun.Exec(sequence, handler, state, started, t.now, next, text)
 	default:
-		n, err = t.w.stmt.settleUnbegun.exec(sequence, handler, attempt, state, t.now, next, text, started)
+		n, err = t.w.stmt.settleUnbegun.Exec(sequence, handler, attempt, state, t.now, next, text, started)
 	}
 	return n == 1, err
 }
@@ -120,7 +121,7 @@ func nextAttempt(out store.Outcome) any {
 // finish records what follows from the outcome: the failed attempt's history, the emitted events, the changed run.
 func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 	if out.State == store.Retrying || out.State == store.Dead {
-		if _, err := t.w.stmt.insertAttempt.exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started), t.now, out.Error); err != nil {
+		if _, err := t.w.stmt.insertAttempt.Exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started), t.now, out.Error); err != nil {
 			return err
 		}
 	}
@@ -130,7 +131,7 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 		}
 	}
 	if out.Uncounted && out.State == store.Retrying {
-		if _, err := t.w.stmt.uncount.exec(s.Event.Sequence, int64(s.Handler)); err != nil {
+		if _, err := t.w.stmt.uncount.Exec(s.Event.Sequence, int64(s.Handler)); err != nil {
 			return err
 		}
 	}
@@ -168,7 +169,7 @@ const hasID = `r.sequence = ? AND ifnull(r.began_as, r.handler) = (SELECT id FRO
 func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]store.Run, error) {
 	rows, err := s.readers.QueryContext(ctx, `SELECT `+runColumns+runTables+tail, args...)
 	if err != nil {
-		return nil, translate(err)
+		return nil, conn.Translate(err)
 	}
 	defer rows.Close()
 	var runs []store.Run
@@ -182,7 +183,7 @@ func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]stor
 		)
 		if err := rows.Scan(&r.Sequence, &r.HandlerID, &r.Handler, &r.State, &r.Attempt, &r.Budget, &started, &finished, &next, &text,
 			&reason, &joined, &beganAs, &id, &typ, &chain); err != nil {
-			return nil, translate(err)
+			return nil, conn.Translate(err)
 		}
 		if r.ID = store.RunID(r.Sequence, r.Handler, s.id); beganAs.Valid {
 			r.ID = store.RunID(r.Sequence, beganAs.String, s.id)
@@ -198,7 +199,7 @@ func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]stor
 		}
 		runs = append(runs, r)
 	}
-	return runs, translate(rows.Err())
+	return runs, conn.Translate(rows.Err())
 }
 
 // Pending implements [store.Runs]. Running ones come first: their next_attempt_at is NULL.
@@ -222,7 +223,7 @@ func (s *Store) Counts(ctx context.Context) (map[string]store.Counts, error) {
 			SELECT handler, 0, 0, count(*) FROM runs INDEXED BY runs_dead WHERE state = 5 GROUP BY handler
 		) JOIN handlers h ON h.id = handler GROUP BY handler`)
 	if err != nil {
-		return nil, fmt.Errorf("count runs: %w", translate(err))
+		return nil, fmt.Errorf("count runs: %w", conn.Translate(err))
 	}
 	defer rows.Close()
 	counts := map[string]store.Counts{}
@@ -230,11 +231,11 @@ func (s *Store) Counts(ctx context.Context) (map[string]store.Counts, error) {
 		var name string
 		var c store.Counts
 		if err := rows.Scan(&name, &c.Running, &c.Retrying, &c.Dead); err != nil {
-			return nil, fmt.Errorf("count runs: %w", translate(err))
+			return nil, fmt.Errorf("count runs: %w", conn.Translate(err))
 		}
 		counts[name] = c
 	}
-	return counts, translate(rows.Err())
+	return counts, conn.Translate(rows.Err())
 }
 
 // FindRun implements [store.Runs].
@@ -342,7 +343,7 @@ func (s *Store) Attempts(ctx context.Context, id string) ([]store.Attempt, error
 	rows, err := s.readers.QueryContext(ctx, `SELECT attempt, started_at, finished_at, error FROM attempts
 		WHERE sequence = ? AND handler = ? ORDER BY attempt`, r.Sequence, int64(r.HandlerID))
 	if err != nil {
-		return nil, translate(err)
+		return nil, conn.Translate(err)
 	}
 	defer rows.Close()
 	var attempts []store.Attempt
@@ -350,20 +351,20 @@ func (s *Store) Attempts(ctx context.Context, id string) ([]store.Attempt, error
 		var a store.Attempt
 		var started, finished int64
 		if err := rows.Scan(&a.Number, &started, &finished, &a.Error); err != nil {
-			return nil, translate(err)
+			return nil, conn.Translate(err)
 		}
 		a.StartedAt, a.FinishedAt = fromMicros(started), fromMicros(finished)
 		attempts = append(attempts, a)
 	}
-	return attempts, translate(rows.Err())
+	return attempts, conn.Translate(rows.Err())
 }
 
 // prepared returns a statement that is needed seldom, compiled at its first use.
-func (w *writer) prepared(query string) (*stmt, error) {
+func (w *writer) prepared(query string) (*conn.Stmt, error) {
 	if st, ok := w.seldom[query]; ok {
 		return st, nil
 	}
-	st, err := w.conn.prepare(query)
+	st, err := w.conn.Prepare(query)
 	if err == nil {
 		w.seldom[query] = st
 	}

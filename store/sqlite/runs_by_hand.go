@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // Retry implements [store.Runs]. The selection is read before the transaction, which looks at each run again.
@@ -58,8 +59,8 @@ func (s *Store) change(ctx context.Context, what string, q store.RunQuery, updat
 		}
 		for _, r := range runs {
 			var row [2]driver.Value
-			err := st.queryRow(row[:], r.Sequence, int64(r.HandlerID), t.now)
-			if noRows(err) {
+			err := st.QueryRow(row[:], r.Sequence, int64(r.HandlerID), t.now)
+			if conn.NoRows(err) {
 				continue // it is another's by now
 			}
 			if err != nil {

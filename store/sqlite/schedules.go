@@ -7,13 +7,14 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // ScheduleMarks implements [store.Schedules].
 func (s *Store) ScheduleMarks(ctx context.Context) (map[string]store.ScheduleMark, error) {
 	rows, err := s.readers.QueryContext(ctx, `SELECT name, since, slot, fired, timing, paused FROM schedules`)
 	if err != nil {
-		return nil, fmt.Errorf("schedule marks: %w", translate(err))
+		return nil, fmt.Errorf("schedule marks: %w", conn.Translate(err))
 	}
 	defer rows.Close()
 	marks := map[string]store.ScheduleMark{}
@@ -22,7 +23,7 @@ func (s *Store) ScheduleMarks(ctx context.Context) (map[string]store.ScheduleMar
 		var since, slot int64
 		var fired sql.NullInt64
 		if err := rows.Scan(&m.Name, &since, &slot, &fired, &m.Timing, &m.Paused); err != nil {
-			return nil, fmt.Errorf("schedule marks: %w", translate(err))
+			return nil, fmt.Errorf("schedule marks: %w", conn.Translate(err))
 		}
 		m.Since, m.Slot = fromMicros(since), fromMicros(slot)
 		if fired.Valid {
@@ -30,7 +31,7 @@ func (s *Store) ScheduleMarks(ctx context.Context) (map[string]store.ScheduleMar
 		}
 		marks[m.Name] = m
 	}
-	return marks, translate(rows.Err())
+	return marks, conn.Translate(rows.Err())
 }
 
 // FireSlots implements [store.Schedules].
@@ -48,11 +49,16 @@ func (s *Store) FireSlots(ctx context.Context, marks []store.ScheduleMark, evs [
 	return receipts, nil
 }
 
-// ForgetSchedules implements [store.Schedules].
-func (s *Store) ForgetSchedules(ctx context.Context, names []string) error {
-	err := s.w.submit(ctx, newOp(len(names), 0, func(t *txn) error { return t.forgetSchedules(names) }))
+// SaveMarks implements [store.Schedules].
+func (s *Store) SaveMarks(ctx context.Context, marks []store.ScheduleMark, gone []string) error {
+	err := s.w.submit(ctx, newOp(len(marks)+len(gone), 0, func(t *txn) error {
+		if err := t.moveSchedules(marks); err != nil {
+			return err
+		}
+		return t.forgetSchedules(gone)
+	}))
 	if err != nil {
-		return fmt.Errorf("forget schedules: %w", err)
+		return fmt.Errorf("save schedules' marks: %w", err)
 	}
 	return nil
 }
@@ -67,7 +73,7 @@ func (t *txn) moveSchedules(marks []store.ScheduleMark) error {
 		if !m.Fired.IsZero() {
 			fired = micros(m.Fired)
 		}
-		if _, err := t.w.stmt.moveSchedule.exec(m.Name, micros(m.Since), micros(m.Slot), fired, m.Timing, paused); err != nil {
+		if _, err := t.w.stmt.moveSchedule.Exec(m.Name, micros(m.Since), micros(m.Slot), fired, m.Timing, paused); err != nil {
 			return fmt.Errorf("schedule %s: %w", m.Name, t.check(err))
 		}
 	}
@@ -80,7 +86,7 @@ func (t *txn) forgetSchedules(names []string) error {
 		return t.check(err)
 	}
 	for _, name := range names {
-		if _, err := forget.exec(name); err != nil {
+		if _, err := forget.Exec(name); err != nil {
 			return t.check(err)
 		}
 	}

@@ -91,7 +91,7 @@ func (st *settling) some(t *txn) error {
 		}
 		out, ok, err := t.settle(s)
 		if timed {
-			t.w.user.took(s.Statement, t.budget.spent())
+			t.w.user.Took(s.Statement, t.budget.spent())
 		}
 		if err != nil {
 			return t.check(err)
@@ -110,15 +110,8 @@ func (st *settling) some(t *txn) error {
 
 // takes is how long a statement is expected to take: as long as it did lately at most, and while nothing is known, all that it may.
 func (w *writer) takes(s *store.Statement) time.Duration {
-	if st := w.user.kept[s]; st != nil && st.takes > 0 {
-		return st.takes
+	if d := w.user.Takes(s); d > 0 {
+		return d
 	}
 	return w.statementTimeout
-}
-
-// took takes note of how long a statement took, with what its run and its events took.
-func (u *userStatements) took(s *store.Statement, d time.Duration) {
-	if st := u.kept[s]; st != nil {
-		st.takes = max(1, d, st.takes-st.takes/8)
-	}
 }

@@ -1,27 +1,31 @@
 package sqlite
 
-import "fmt"
+import (
+	"fmt"
+
+	"evrun/store/sqlite/conn"
+)
 
 // statements are the writer's, prepared once. Savepoints have one name: they are never nested.
 type statements struct {
-	begin, commit, rollback      *stmt
-	savepoint, undo, release     *stmt
-	insertRoot, insertEvent      *stmt
-	findEvent                    *stmt
-	insertSettled                *stmt
-	insertRun, startRun          *stmt
-	settleClaimed, settleUnbegun *stmt
-	resettle, insertAttempt      *stmt
-	uncount, insertJoined        *stmt
-	moveMark                     *stmt
-	insertUser, findUser         *stmt
-	updateUser                   *stmt
-	moveSchedule                 *stmt
+	begin, commit, rollback      *conn.Stmt
+	savepoint, undo, release     *conn.Stmt
+	insertRoot, insertEvent      *conn.Stmt
+	findEvent                    *conn.Stmt
+	insertSettled                *conn.Stmt
+	insertRun, startRun          *conn.Stmt
+	settleClaimed, settleUnbegun *conn.Stmt
+	resettle, insertAttempt      *conn.Stmt
+	uncount, insertJoined        *conn.Stmt
+	moveMark                     *conn.Stmt
+	insertUser, findUser         *conn.Stmt
+	updateUser                   *conn.Stmt
+	moveSchedule                 *conn.Stmt
 }
 
-func (s *statements) prepare(c *conn) error {
+func (s *statements) prepare(c *conn.Conn) error {
 	for _, p := range []struct {
-		to    **stmt
+		to    **conn.Stmt
 		query string
 	}{
 		{&s.begin, `BEGIN IMMEDIATE`},
@@ -60,7 +64,7 @@ func (s *statements) prepare(c *conn) error {
 			ON CONFLICT (name) DO UPDATE SET since = excluded.since, slot = excluded.slot, fired = excluded.fired,
 				timing = excluded.timing, paused = excluded.paused`},
 	} {
-		st, err := c.prepare(p.query)
+		st, err := c.Prepare(p.query)
 		if err != nil {
 			return fmt.Errorf("statements: %w", err)
 		}

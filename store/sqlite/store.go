@@ -18,7 +18,7 @@
 //
 // Limits: a local file system (network ones are refused: their locks don't hold), and one writing process.
 //
-//	s, err := sqlite.Open("evrun.db", store.Options{})
+//	s, err := sqlite.Open("evrun.db", sqlite.Options{})
 //	go s.Run(ctx)
 //	receipts, err := s.Append(ctx, []*events.Event{e}) // on disk when it returns
 package sqlite
@@ -37,6 +37,9 @@ import (
 
 	"evrun/store"
 	"evrun/store/files"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/disk"
+	"evrun/store/sqlite/guard"
 )
 
 // Store is the store in one file. See [store.Store] for what its methods promise.
@@ -46,8 +49,8 @@ type Store struct {
 	w       *writer // nil when opened for reading
 	readers readers
 	reads   *userReads // nil when opened for reading
-	lock    *lock
-	files   []opened
+	lock    *disk.Lock
+	files   disk.Opened
 	keepWAL atomic.Bool // at the end, see watch
 }
 
@@ -60,7 +63,7 @@ var _ store.Store = (*Store)(nil)
 //
 // Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly], and
 // an [*files.Error] when it can't be trusted.
-func Open(name string, opt store.Options) (_ *Store, err error) {
+func Open(name string, opt Options) (_ *Store, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open store %s: %w", name, err)
@@ -80,27 +83,27 @@ func Open(name string, opt store.Options) (_ *Store, err error) {
 		return nil, err
 	}
 	warn(note)
-	l, note, err := acquire(path + ".lock")
+	l, note, err := disk.Acquire(path + ".lock")
 	if err != nil {
 		return nil, err
 	}
 	warn(note)
 	defer func() {
 		if err != nil {
-			l.release()
+			l.Release()
 		}
 	}()
-	if err := createPrivate(path); err != nil {
+	if err := disk.CreatePrivate(path); err != nil {
 		return nil, err
 	}
-	if err := checkPrivate(path); err != nil {
+	if err := disk.CheckPrivate(path); err != nil {
 		return nil, err
 	}
 	synchronous := "FULL"
 	if opt.Synchronous == "normal" {
 		synchronous = "NORMAL"
 	}
-	c, err := openConn(dsn(path, false, synchronous))
+	c, err := conn.Open(conn.Writer(path, synchronous))
 	if err != nil {
 		return nil, err
 	}
@@ -112,17 +115,17 @@ func Open(name string, opt store.Options) (_ *Store, err error) {
 	if err := migrate(c); err != nil {
 		return nil, err
 	}
-	if err := mendPrivate(path, warn); err != nil { // now that it is known to be a store, and not another program's file
+	if err := disk.MendPrivate(path, warn); err != nil { // now that it is known to be a store, and not another program's file
 		return nil, err
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
 	if opt.MaxWAL <= 0 {
-		opt.MaxWAL = store.DefaultMaxWAL
+		opt.MaxWAL = DefaultMaxWAL
 	}
 	w := &writer{wal: wal{path: path, max: opt.MaxWAL, warn: warn}, conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), lost: make(chan struct{}),
-		names: map[store.HandlerID]string{}, seldom: map[string]*stmt{}, statementTimeout: opt.StatementTimeout, clock: time.Now}
+		names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, statementTimeout: opt.StatementTimeout, clock: time.Now}
 	if w.statementTimeout <= 0 {
 		w.statementTimeout = 50 * time.Millisecond
 	}
@@ -132,11 +135,11 @@ func Open(name string, opt store.Options) (_ *Store, err error) {
 	if err := w.load(); err != nil {
 		return nil, err
 	}
-	if w.user, err = newUserStatements(c, ownTables(), maxValue(opt.MaxData)); err != nil {
+	if w.user, err = guard.New(c, ownTables(), guard.MaxValue(opt.MaxData)); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, id: w.id, w: w, lock: l, reads: newUserReads(path, maxValue(opt.MaxData))}
-	if err := s.identify(); err != nil {
+	s := &Store{path: path, id: w.id, w: w, lock: l, reads: newUserReads(path, guard.MaxValue(opt.MaxData))}
+	if s.files, err = disk.Identify(path); err != nil {
 		return nil, err
 	}
 	if s.readers, err = openReaders(path); err != nil {
@@ -160,10 +163,10 @@ func OpenReader(name string) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPrivate(path); err != nil {
+	if err := disk.CheckPrivate(path); err != nil {
 		return nil, err
 	}
-	if err := ofdLocking(); err != nil {
+	if err := conn.OFDLocking(); err != nil {
 		return nil, err
 	}
 	db, err := openReaders(path)
@@ -179,9 +182,9 @@ func OpenReader(name string) (_ *Store, err error) {
 }
 
 func openReaders(path string) (readers, error) {
-	db, err := sql.Open("sqlite", dsn(path, true, ""))
+	db, err := sql.Open("sqlite", conn.Reader(path))
 	if err != nil {
-		return readers{}, translate(err)
+		return readers{}, conn.Translate(err)
 	}
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(4)
@@ -228,7 +231,7 @@ func (w *writer) load() error {
 	if err != nil {
 		return err
 	}
-	if err := get.queryRow(row); err != nil {
+	if err := get.QueryRow(row); err != nil {
 		return fmt.Errorf("its id: %w", err)
 	}
 	w.id = row[0].(string)
@@ -236,7 +239,7 @@ func (w *writer) load() error {
 	if err != nil {
 		return err
 	}
-	if err := head.queryRow(row); err != nil {
+	if err := head.QueryRow(row); err != nil {
 		return fmt.Errorf("the journal's head: %w", err)
 	}
 	w.next = row[0].(int64) + 1
@@ -247,16 +250,16 @@ func (w *writer) load() error {
 func (s *Store) checkReadable() error {
 	var application, version int
 	if err := s.readers.QueryRow(`PRAGMA application_id`).Scan(&application); err != nil {
-		return translate(err)
+		return conn.Translate(err)
 	}
 	if err := s.readers.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
-		return translate(err)
+		return conn.Translate(err)
 	}
 	if err := checkVersion(application, version, false); err != nil {
 		return err
 	}
 	if err := s.readers.QueryRow(`SELECT value FROM meta WHERE key = 'id'`).Scan(&s.id); err != nil {
-		return fmt.Errorf("%w: %w", store.ErrNotStore, translate(err))
+		return fmt.Errorf("%w: %w", store.ErrNotStore, conn.Translate(err))
 	}
 	return nil
 }
@@ -299,10 +302,10 @@ func (s *Store) Close() error {
 	errs := []error{s.readers.Close()}
 	if s.w != nil {
 		if s.keepWAL.Load() {
-			errs = append(errs, s.w.conn.leaveWAL())
+			errs = append(errs, s.w.conn.KeepWAL())
 		}
 		errs = append(errs, s.reads.Close(), s.w.user.Close(), s.w.conn.Close())
-		s.lock.release()
+		s.lock.Release()
 	}
 	return errors.Join(errs...)
 }

@@ -16,13 +16,13 @@ import (
 )
 
 func TestStoreKeepsItsPromises(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, opt store.Options) store.Store {
-		return open(t, filepath.Join(t.TempDir(), "evrun.db"), opt)
-	})
+	storetest.Run(t, storetest.Driver{Parse: sqlite.ParseStatement, Open: func(t *testing.T, opt store.Options) store.Store {
+		return open(t, filepath.Join(t.TempDir(), "evrun.db"), sqlite.Options{Options: opt})
+	}})
 }
 
 // open opens a store and runs it until the test ends.
-func open(t testing.TB, path string, opt store.Options) *sqlite.Store {
+func open(t testing.TB, path string, opt sqlite.Options) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(path, opt)
 	if err != nil {
@@ -62,7 +62,7 @@ func TestFilesThatAreNoStoreOfOurs(t *testing.T) {
 		want error
 	}{
 		"from a newer evrun": {func(t *testing.T, path string) {
-			s, err := sqlite.Open(path, store.Options{})
+			s, err := sqlite.Open(path, sqlite.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,12 +80,12 @@ func TestFilesThatAreNoStoreOfOurs(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, store.ErrNotStore},
-		"open elsewhere": {func(t *testing.T, path string) { open(t, path, store.Options{}) }, store.ErrLocked},
+		"open elsewhere": {func(t *testing.T, path string) { open(t, path, sqlite.Options{}) }, store.ErrLocked},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "evrun.db")
 			c.make(t, path)
-			if _, err := sqlite.Open(path, store.Options{}); !errors.Is(err, c.want) {
+			if _, err := sqlite.Open(path, sqlite.Options{}); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
@@ -100,7 +100,7 @@ func TestReadOnlyFolderIsAnError(t *testing.T) {
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqlite.Open(filepath.Join(dir, "evrun.db"), store.Options{}); !errors.Is(err, store.ErrReadOnly) {
+	if _, err := sqlite.Open(filepath.Join(dir, "evrun.db"), sqlite.Options{}); !errors.Is(err, store.ErrReadOnly) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -111,7 +111,7 @@ func TestReaderWorksBesideAndAfterTheWriter(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 	t.Run("beside", func(t *testing.T) {
-		s := open(t, path, store.Options{})
+		s := open(t, path, sqlite.Options{})
 		if _, err := s.Append(t.Context(), []*events.Event{{ID: "1", Source: "/t", Type: "a"}}); err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite/guard"
 )
 
 // timed is a store whose statements of the user's own take as long, by the writer's clock, as a test says.
@@ -31,7 +32,7 @@ type timed struct {
 func openTimed(t *testing.T) *timed {
 	t.Helper()
 	d := &timed{t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{
+	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{Options: store.Options{
 		WantRuns: func() bool { return true },
 		OnCommit: func(c store.Commit) {
 			text := ""
@@ -45,7 +46,7 @@ func openTimed(t *testing.T) *timed {
 			d.commits = append(d.commits, text[1:])
 			d.mu.Unlock()
 		},
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func openTimed(t *testing.T) *timed {
 		defer d.mu.Unlock()
 		return d.now
 	}
-	if err := s.w.conn.exec(`CREATE TABLE t (x)`); err != nil {
+	if err := s.w.conn.Exec(`CREATE TABLE t (x)`); err != nil {
 		t.Fatal(err)
 	}
 	d.Store = s
@@ -290,12 +291,12 @@ func TestAStatementThatTakesTooLongIsTriedOnceMoreByItself(t *testing.T) {
 func TestARepeatedStatementIsStoppedByTheProcessorsClock(t *testing.T) {
 	u := openUser(t)
 	endless := parse(t, `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c`)
-	for limit, want := range map[timeLimit]string{
-		{wall: time.Hour, processor: 20 * time.Millisecond}:        "more than 20ms",
-		{wall: 30 * time.Millisecond, processor: time.Millisecond}: "more than",
-		{wall: 10 * time.Millisecond}:                              "more than 10ms",
+	for limit, want := range map[guard.Limit]string{
+		{Wall: time.Hour, Processor: 20 * time.Millisecond}:        "more than 20ms",
+		{Wall: 30 * time.Millisecond, Processor: time.Millisecond}: "more than",
+		{Wall: 10 * time.Millisecond}:                              "more than 10ms",
 	} {
-		if _, err := u.exec(context.Background(), limit, endless, nil); !errors.Is(err, store.ErrTimeout) || !strings.Contains(err.Error(), want) {
+		if _, err := u.Exec(context.Background(), limit, endless, nil); !errors.Is(err, store.ErrTimeout) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v", limit, err)
 		}
 	}
@@ -362,7 +363,7 @@ func TestAReadIsBesideTheWriter(t *testing.T) {
 	}
 	busy, release := make(chan struct{}), make(chan struct{})
 	if err := d.w.enqueue(t.Context(), newOp(1, 0, func(txn *txn) error {
-		_, err := txn.w.user.exec(context.Background(), timeLimit{}, parse(t, `INSERT INTO t VALUES (8)`), nil)
+		_, err := txn.w.user.Exec(context.Background(), guard.Limit{}, parse(t, `INSERT INTO t VALUES (8)`), nil)
 		close(busy)
 		<-release
 		return err

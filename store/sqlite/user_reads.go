@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/guard"
 )
 
 const (
@@ -21,21 +23,21 @@ const (
 type userReads struct {
 	path  string
 	value int
-	free  chan *userStatements // nil: not opened yet
+	free  chan *guard.Statements // nil: not opened yet
 }
 
 func newUserReads(path string, value int) *userReads {
-	r := &userReads{path: path, value: value, free: make(chan *userStatements, userReaders)}
+	r := &userReads{path: path, value: value, free: make(chan *guard.Statements, userReaders)}
 	for range userReaders {
 		r.free <- nil
 	}
 	return r
 }
 
-// Read implements [store.Store].
+// Read implements [store.Statements].
 func (s *Store) Read(ctx context.Context, st *store.Statement, args []any) (store.Result, error) {
-	if !st.Reads() {
-		return store.Result{}, fmt.Errorf("%w: %s does more than read", store.ErrStatement, st.Verb())
+	if !st.Reads {
+		return store.Result{}, fmt.Errorf("%w: %s does more than read", store.ErrStatement, st.Verb)
 	}
 	if s.reads == nil {
 		return store.Result{}, store.ErrReadOnly
@@ -44,7 +46,7 @@ func (s *Store) Read(ctx context.Context, st *store.Statement, args []any) (stor
 }
 
 func (r *userReads) exec(ctx context.Context, s *store.Statement, args []any) (store.Result, error) {
-	var u *userStatements
+	var u *guard.Statements
 	select {
 	case u = <-r.free:
 	case <-ctx.Done():
@@ -52,22 +54,22 @@ func (r *userReads) exec(ctx context.Context, s *store.Statement, args []any) (s
 	}
 	defer func() { r.free <- u }()
 	if u == nil {
-		c, err := openConn(dsn(r.path, true, ""))
+		c, err := conn.Open(conn.Reader(r.path))
 		if err != nil {
 			return store.Result{}, err
 		}
-		if u, err = newUserStatements(c, ownTables(), r.value); err != nil {
+		if u, err = guard.New(c, ownTables(), r.value); err != nil {
 			return store.Result{}, errors.Join(err, c.Close())
 		}
 	}
-	if err := u.refresh(); err != nil {
+	if err := u.Refresh(); err != nil {
 		return store.Result{}, err
 	}
-	limit := timeLimit{wall: readTimeout}
+	limit := guard.Limit{Wall: readTimeout}
 	if _, ok := ctx.Deadline(); ok {
-		limit.wall = 0
+		limit.Wall = 0
 	}
-	return u.exec(ctx, limit, s, args)
+	return u.Exec(ctx, limit, s, args)
 }
 
 // Close waits for the statements under way.
@@ -75,7 +77,7 @@ func (r *userReads) Close() error {
 	var errs []error
 	for range userReaders {
 		if u := <-r.free; u != nil {
-			errs = append(errs, u.Close(), u.conn.Close())
+			errs = append(errs, u.Close(), u.Conn().Close())
 		}
 	}
 	return errors.Join(errs...)

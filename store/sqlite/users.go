@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // InsertUser implements [store.Tx].
@@ -19,7 +20,7 @@ func (tx *effectTx) InsertUser(u store.User, on store.OnConflict) (store.User, e
 	if u.Attributes != nil {
 		attributes = string(u.Attributes)
 	}
-	id, err := t.w.stmt.insertUser.insert(u.Name, u.Email, attributes, t.now, u.EventID)
+	id, err := t.w.stmt.insertUser.Insert(u.Name, u.Email, attributes, t.now, u.EventID)
 	if err == nil {
 		u.ID = id
 		return u, nil
@@ -28,7 +29,7 @@ func (tx *effectTx) InsertUser(u store.User, on store.OnConflict) (store.User, e
 		return u, t.check(fmt.Errorf("insert user: %w", err))
 	}
 	var row [6]driver.Value
-	if err := t.w.stmt.findUser.queryRow(row[:], u.Email); err != nil {
+	if err := t.w.stmt.findUser.QueryRow(row[:], u.Email); err != nil {
 		return u, t.check(fmt.Errorf("find user %q: %w", u.Email, err))
 	}
 	known := store.User{ID: row[0].(int64), Name: row[1].(string), Email: row[2].(string), CreatedAt: fromMicros(row[4].(int64)), EventID: row[5].(string)}
@@ -36,7 +37,7 @@ func (tx *effectTx) InsertUser(u store.User, on store.OnConflict) (store.User, e
 		known.Attributes = []byte(text)
 	}
 	if on == store.Update {
-		if _, err := t.w.stmt.updateUser.exec(known.ID, u.Name, attributes); err != nil {
+		if _, err := t.w.stmt.updateUser.Exec(known.ID, u.Name, attributes); err != nil {
 			return u, t.check(fmt.Errorf("update user %d: %w", known.ID, err))
 		}
 		known.Name, known.Attributes = u.Name, u.Attributes
@@ -51,7 +52,7 @@ func scanUser(row interface{ Scan(...any) error }) (store.User, error) {
 	var attributes sql.NullString
 	var created int64
 	if err := row.Scan(&u.ID, &u.Name, &u.Email, &attributes, &created, &u.EventID); err != nil {
-		return u, translate(err)
+		return u, conn.Translate(err)
 	}
 	if attributes.Valid {
 		u.Attributes = []byte(attributes.String)
@@ -67,7 +68,7 @@ func (s *Store) User(ctx context.Context, key string) (store.User, error) {
 		query, arg = `SELECT `+userColumns+` FROM users WHERE id = ?`, id
 	}
 	u, err := scanUser(s.readers.QueryRowContext(ctx, query, arg))
-	if noRows(err) {
+	if conn.NoRows(err) {
 		err = store.ErrNotFound
 	}
 	if err != nil {
@@ -83,7 +84,7 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]store.
 	}
 	rows, err := s.readers.QueryContext(ctx, `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
 	if err != nil {
-		return nil, fmt.Errorf("list users: %w", translate(err))
+		return nil, fmt.Errorf("list users: %w", conn.Translate(err))
 	}
 	defer rows.Close()
 	var users []store.User
@@ -94,11 +95,11 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]store.
 		}
 		users = append(users, u)
 	}
-	return users, translate(rows.Err())
+	return users, conn.Translate(rows.Err())
 }
 
 // CountUsers implements [store.Users].
 func (s *Store) CountUsers(ctx context.Context) (n int64, err error) {
 	err = s.readers.QueryRowContext(ctx, `SELECT count(*) FROM users`).Scan(&n)
-	return n, translate(err)
+	return n, conn.Translate(err)
 }

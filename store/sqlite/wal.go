@@ -11,6 +11,8 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"evrun/store"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/disk"
 )
 
 // The write-ahead log starts over when all of it is in the database and nobody reads it. Somebody who reads for long (another
@@ -67,7 +69,7 @@ func (l *wal) look(ctx context.Context) {
 	s.Bytes = l.size()
 	s.Full = s.Bytes >= l.max
 	if s.Held = l.held >= heldAfter || s.Full && l.held > 0; s.Held {
-		s.Holders = holders(l.path)
+		s.Holders = disk.Holders(l.path)
 	}
 	before := l.state.Swap(&s)
 	switch {
@@ -86,7 +88,7 @@ func (l *wal) look(ctx context.Context) {
 
 // giveBack copies the log into the database and empties its file. It says false while somebody still reads it.
 func (l *wal) giveBack(ctx context.Context) bool {
-	db, err := sql.Open("sqlite", dsn(l.path, false, "FULL"))
+	db, err := sql.Open("sqlite", conn.Writer(l.path, "FULL"))
 	if err != nil {
 		return false
 	}

@@ -8,6 +8,8 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/guard"
 )
 
 // What one transaction takes at most, beyond the write that fills it.
@@ -20,9 +22,9 @@ const (
 // answers them all after its commit, while callers queue up the next: under load one fsync serves hundreds, and an idle
 // store commits at once. Writes with statements of the user's own take turns with the others: see turns.go.
 type writer struct {
-	conn *conn
+	conn *conn.Conn
 	stmt statements
-	opt  store.Options
+	opt  Options
 	id   string // the store's
 
 	ops     chan *op
@@ -33,9 +35,9 @@ type writer struct {
 	wal     wal
 	next    int64 // the next event's sequence
 	names   map[store.HandlerID]string
-	seldom  map[string]*stmt
+	seldom  map[string]*conn.Stmt
 
-	user             *userStatements
+	user             *guard.Statements
 	statementTimeout time.Duration
 	clock            func() time.Time // of turns; not what time is written
 }
@@ -173,9 +175,9 @@ func (w *writer) write(batch []*op, alone bool) error {
 	t, culprit, err := w.try(batch, alone)
 	switch {
 	case err == nil:
-		w.at(store.AfterCommit)
+		w.at(AfterCommit)
 		w.publish(t)
-		w.at(store.BeforeAnswers)
+		w.at(BeforeAnswers)
 		for _, o := range batch {
 			if o.declined {
 				w.turns.add(o)
@@ -210,7 +212,7 @@ func (w *writer) write(batch []*op, alone bool) error {
 	}
 }
 
-func (w *writer) at(p store.Point) {
+func (w *writer) at(p Point) {
 	if w.opt.At != nil {
 		w.opt.At(p)
 	}
@@ -225,8 +227,8 @@ func answer(batch []*op, err error) {
 // try runs the batch in one transaction. After an error nothing of it is in the database, save after [store.ErrBroken],
 // when that is unknown; culprit is the write that failed, where the error is its own.
 func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
-	w.at(store.BeforeBegin)
-	if _, err := w.stmt.begin.exec(); err != nil {
+	w.at(BeforeBegin)
+	if _, err := w.stmt.begin.Exec(); err != nil {
 		return nil, nil, fmt.Errorf("begin: %w", err)
 	}
 	t = &txn{w: w, now: micros(w.opt.Now()), next: w.next, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
@@ -242,7 +244,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 			if rerr := w.rollback(t); rerr != nil {
 				return nil, nil, rerr
 			}
-			if aborts(err) {
+			if conn.Aborts(err) {
 				return nil, nil, err
 			}
 			return nil, o, err
@@ -254,8 +256,8 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 		}
 		return nil, nil, err
 	}
-	w.at(store.BeforeCommit)
-	if _, err := w.stmt.commit.exec(); err != nil {
+	w.at(BeforeCommit)
+	if _, err := w.stmt.commit.Exec(); err != nil {
 		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBusy) {
 			if rerr := w.rollback(t); rerr != nil {
 				return nil, nil, rerr
@@ -271,11 +273,11 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 
 // rollback ends t. SQLite may have done so already, after a full disk for one.
 func (w *writer) rollback(t *txn) error {
-	if _, err := w.stmt.rollback.exec(); err != nil && aborts(err) {
+	if _, err := w.stmt.rollback.Exec(); err != nil && conn.Aborts(err) {
 		return fmt.Errorf("rollback: %w (%w)", store.ErrBroken, err)
 	}
 	if t.defined {
-		return w.user.schemaChanged() // back
+		return w.user.SchemaChanged() // back
 	}
 	return nil
 }
@@ -306,7 +308,7 @@ type txn struct {
 
 // check keeps err when it concerns the whole transaction, and returns it.
 func (t *txn) check(err error) error {
-	if err != nil && aborts(err) && t.failed == nil {
+	if err != nil && conn.Aborts(err) && t.failed == nil {
 		t.failed = err
 	}
 	return err

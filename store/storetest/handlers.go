@@ -65,9 +65,9 @@ func numbered(n int) []*events.Event {
 	return evs
 }
 
-func returning(t *testing.T, open Open) {
+func returning(t *testing.T, d Driver) {
 	clock := newClock()
-	s := open(t, store.Options{Now: clock.Now})
+	s := d.Open(t, store.Options{Now: clock.Now})
 	first := wire(t, s, "h", "other")
 	evs := numbered(3)
 	appendAll(t, s, evs[0])
@@ -87,9 +87,9 @@ func returning(t *testing.T, open Open) {
 	equal(t, "state", handler(t, s, "h").State, store.Active)
 }
 
-func returningLate(t *testing.T, open Open) {
+func returningLate(t *testing.T, d Driver) {
 	clock := newClock()
-	s := open(t, store.Options{Now: clock.Now})
+	s := d.Open(t, store.Options{Now: clock.Now})
 	wire(t, s, "h")
 	appendAll(t, s, numbered(2)...)
 	wire(t, s)
@@ -109,9 +109,9 @@ func returningLate(t *testing.T, open Open) {
 	}
 }
 
-func returningLateUnpaused(t *testing.T, open Open) {
+func returningLateUnpaused(t *testing.T, d Driver) {
 	clock := newClock()
-	s := open(t, store.Options{Now: clock.Now})
+	s := d.Open(t, store.Options{Now: clock.Now})
 	wire(t, s, "idle", "marked", "behind", "retries")
 	idle, retries := handler(t, s, "idle"), handler(t, s, "retries")
 	e := event("a.b", "1")
@@ -131,9 +131,9 @@ func returningLateUnpaused(t *testing.T, open Open) {
 	equal(t, "from mark afterwards", back[0].Paused, false)
 }
 
-func resumption(t *testing.T, open Open) {
+func resumption(t *testing.T, d Driver) {
 	clock := newClock()
-	s := open(t, store.Options{Now: clock.Now})
+	s := d.Open(t, store.Options{Now: clock.Now})
 	h := wire(t, s, "h")[0]
 	evs := numbered(4)
 	appendAll(t, s, evs[:3]...)
@@ -157,9 +157,9 @@ func resumption(t *testing.T, open Open) {
 	}
 }
 
-func takingOver(t *testing.T, open Open) {
+func takingOver(t *testing.T, d Driver) {
 	var told []store.Run
-	s := open(t, store.Options{WantRuns: func() bool { return true }, OnCommit: func(c store.Commit) { told = append(told, c.Runs...) }})
+	s := d.Open(t, store.Options{WantRuns: func() bool { return true }, OnCommit: func(c store.Commit) { told = append(told, c.Runs...) }})
 	old := wire(t, s, "tell")[0]
 	evs := numbered(8)
 	appendAll(t, s, evs...)
@@ -211,8 +211,8 @@ func takingOver(t *testing.T, open Open) {
 	equal(t, "stored", must(s.FindRun(ctx, id))(t).State, store.Succeeded)
 }
 
-func takingOverLater(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func takingOverLater(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	old := wire(t, s, "tell")[0]
 	evs := numbered(6)
 	appendAll(t, s, evs[:3]...)
@@ -231,8 +231,8 @@ func takingOverLater(t *testing.T, open Open) {
 	equal(t, "to do", fmt.Sprint(left), "[2 3 4 6]")
 }
 
-func takingOverBeside(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func takingOverBeside(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	both := wire(t, s, "tell", "announce")
 	evs := numbered(3)
 	appendAll(t, s, evs...)
@@ -244,8 +244,8 @@ func takingOverBeside(t *testing.T, open Open) {
 	equal(t, "one on an event of its own", must(s.FindRun(ctx, store.RunID(2, "tell", s.ID())))(t).Handler, "tell")
 }
 
-func takingOverInSteps(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func takingOverInSteps(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	first := wire(t, s, "one", "other")[0]
 	evs := numbered(6)
 	appendAll(t, s, evs[:3]...)
@@ -278,9 +278,9 @@ func takingOverInSteps(t *testing.T, open Open) {
 	equal(t, "the other", handler(t, s, "other").LowWater, 0)
 }
 
-func takingOverAPause(t *testing.T, open Open) {
+func takingOverAPause(t *testing.T, d Driver) {
 	clock := newClock()
-	s := open(t, store.Options{Now: clock.Now})
+	s := d.Open(t, store.Options{Now: clock.Now})
 	wire(t, s, "one", "gone")
 	appendAll(t, s, numbered(2)...)
 	wire(t, s)
@@ -296,8 +296,8 @@ func takingOverAPause(t *testing.T, open Open) {
 	equal(t, "from mark", got[0].Paused, false)
 }
 
-func handedOn(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func handedOn(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	old := wire(t, s, "tell")[0]
 	evs := numbered(4)
 	appendAll(t, s, evs[:2]...)
@@ -316,8 +316,8 @@ func handedOn(t *testing.T, open Open) {
 	equal(t, "took over from nobody", got[0].Took, false)
 }
 
-func forgetting(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func forgetting(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	h := wire(t, s, "h", "other")[0]
 	evs := numbered(3)
 	appendAll(t, s, evs...)
@@ -343,9 +343,9 @@ func forgetting(t *testing.T, open Open) {
 	equal(t, "id", back.ID, h.ID)
 }
 
-func heldRuns(t *testing.T, open Open) {
+func heldRuns(t *testing.T, d Driver) {
 	clock := newClock()
-	s := open(t, store.Options{Now: clock.Now})
+	s := d.Open(t, store.Options{Now: clock.Now})
 	h := wire(t, s, "h")[0]
 	evs := numbered(3)
 	appendAll(t, s, evs...)
@@ -368,8 +368,8 @@ func heldRuns(t *testing.T, open Open) {
 	equal(t, "resumed", reasons(), `["running: " "retrying: " "dead: "]`)
 }
 
-func backlog(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func backlog(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	regs := []store.Registration{{Name: "h", On: []events.Pattern{events.MustPattern("a.*"), events.MustPattern("x")}}}
 	h := must(s.Register(ctx, regs, nil))(t)[0]
 	evs := []*events.Event{event("a.b", "1"), event("a.b.c", "2"), event("x", "3"), event("y", "4"), event("a.c", "5"), event("a.b", "6")}
@@ -389,8 +389,8 @@ func backlog(t *testing.T, open Open) {
 	equal(t, "empty", b.Empty(), true)
 }
 
-func unattended(t *testing.T, open Open) {
-	s := open(t, store.Options{Unattended: true})
+func unattended(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{Unattended: true})
 	evs := numbered(4)
 	appendAll(t, s, evs[0])
 	appendAll(t, s, evs[1])

@@ -9,9 +9,9 @@ import (
 	"evrun/store"
 )
 
-func joins(t *testing.T, open Open) {
+func joins(t *testing.T, d Driver) {
 	var told []store.Run
-	s := open(t, store.Options{WantRuns: func() bool { return true }, OnCommit: func(c store.Commit) { told = append(told, c.Runs...) }})
+	s := d.Open(t, store.Options{WantRuns: func() bool { return true }, OnCommit: func(c store.Commit) { told = append(told, c.Runs...) }})
 	h := register(t, s, "h", "other")
 	var evs []*events.Event
 	for i := range 9 {
@@ -57,8 +57,8 @@ func joins(t *testing.T, open Open) {
 	}
 }
 
-func bySequence(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func bySequence(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	var evs []*events.Event
 	for i := range 2000 {
 		evs = append(evs, event([]string{"a", "b"}[i%2], fmt.Sprint(i+1)))

@@ -13,7 +13,7 @@ import (
 
 // rewired is what a store has of a wiring: the active handlers, the schedules with marks, the head, and the user's tables among
 // those named.
-func rewired(t *testing.T, s store.Store, tables ...string) string {
+func (d Driver) rewired(t *testing.T, s store.Store, tables ...string) string {
 	t.Helper()
 	var parts []string
 	for _, c := range must(s.Handlers(ctx))(t) {
@@ -29,7 +29,7 @@ func rewired(t *testing.T, s store.Store, tables ...string) string {
 	}
 	for _, table := range tables {
 		// To make it is to find that it is there. This is undone: the second statement fails.
-		err := migrate(t, s, "CREATE TABLE "+table+" (probe)", "INSERT INTO nothing VALUES (1)")
+		err := d.migrate(t, s, "CREATE TABLE "+table+" (probe)", "INSERT INTO nothing VALUES (1)")
 		if err == nil || strings.Contains(err.Error(), "already exists") {
 			parts = append(parts, "table "+table)
 		}
@@ -39,56 +39,56 @@ func rewired(t *testing.T, s store.Store, tables ...string) string {
 }
 
 // tables is a migration of one handler's.
-func tables(t *testing.T, handler string, texts ...string) store.Migration {
+func (d Driver) tables(t *testing.T, handler string, texts ...string) store.Migration {
 	t.Helper()
 	m := store.Migration{Handler: handler}
 	for _, text := range texts {
-		m.Statements = append(m.Statements, parse(t, text))
+		m.Statements = append(m.Statements, d.parse(t, text))
 	}
 	return m
 }
 
 // rewire refuses a wiring for each thing that can be wrong with it, and finds nothing changed; then it takes one.
-func rewire(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func rewire(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	before := store.Wiring{Handlers: []store.Registration{{Name: "old"}}, Marks: []store.ScheduleMark{{Name: "gone", Since: at, Slot: at}}}
 	must(s.Rewire(ctx, before))(t)
-	equal(t, "before", rewired(t, s), "handler old, schedule gone")
+	equal(t, "before", d.rewired(t, s), "handler old, schedule gone")
 	next := func(more ...store.Migration) store.Wiring {
 		return store.Wiring{
-			Migrations: append([]store.Migration{tables(t, "one", `CREATE TABLE one (x)`, `INSERT INTO one VALUES (1)`)}, more...), Within: time.Minute,
+			Migrations: append([]store.Migration{d.tables(t, "one", `CREATE TABLE one (x)`, `INSERT INTO one VALUES (1)`)}, more...), Within: time.Minute,
 			Handlers: []store.Registration{{Name: "one"}, {Name: "two"}}, Marks: []store.ScheduleMark{{Name: "new", Since: at, Slot: at}}, Gone: []string{"gone"},
 			Events: []*events.Event{event("a.b", "1")},
 		}
 	}
 	for _, bad := range []store.Migration{
-		tables(t, "two", `CREATE TABLE two (x)`, `CREATE TABLE one (y)`),
-		tables(t, "two", `CREATE TABLE two (x REFERENCES users (id))`),
-		tables(t, "two", `CREATE TABLE two (x)`, `CREATE TRIGGER tr AFTER INSERT ON two BEGIN DELETE FROM users; END`),
-		tables(t, "two", `DROP TABLE events`),
+		d.tables(t, "two", `CREATE TABLE two (x)`, `CREATE TABLE one (y)`),
+		d.tables(t, "two", `CREATE TABLE two (x REFERENCES users (id))`),
+		d.tables(t, "two", `CREATE TABLE two (x)`, `CREATE TRIGGER tr AFTER INSERT ON two BEGIN DELETE FROM users; END`),
+		d.tables(t, "two", `DROP TABLE events`),
 	} {
 		_, err := s.Rewire(ctx, next(bad))
 		if !errors.Is(err, store.ErrStatement) || !strings.HasPrefix(err.Error(), "handler two: migrate: ") {
-			t.Errorf("%v: %v", bad.Statements[0].Key(), err)
+			t.Errorf("%v: %v", bad.Statements[0].Key, err)
 		}
-		equal(t, "after a refusal", rewired(t, s, "one", "two"), "handler old, schedule gone")
+		equal(t, "after a refusal", d.rewired(t, s, "one", "two"), "handler old, schedule gone")
 	}
-	got := must(s.Rewire(ctx, next(tables(t, "two", `CREATE TABLE two (x)`))))(t)
+	got := must(s.Rewire(ctx, next(d.tables(t, "two", `CREATE TABLE two (x)`))))(t)
 	equal(t, "handlers", len(got), 2)
 	equal(t, "the first", got[0].Name, "one")
-	equal(t, "after", rewired(t, s, "one", "two"), "event, handler one, handler two, schedule new, table one, table two")
+	equal(t, "after", d.rewired(t, s, "one", "two"), "event, handler one, handler two, schedule new, table one, table two")
 	// Again, and with nothing said of handlers.
 	must(s.Rewire(ctx, store.Wiring{Migrations: next().Migrations}))(t)
-	equal(t, "again", rewired(t, s, "one", "two"), "event, handler one, handler two, schedule new, table one, table two")
+	equal(t, "again", d.rewired(t, s, "one", "two"), "event, handler one, handler two, schedule new, table one, table two")
 }
 
 // rewireWithin gives migrations that do not end, or that are many, a time in all.
-func rewireWithin(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func rewireWithin(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	must(s.Rewire(ctx, store.Wiring{Handlers: []store.Registration{{Name: "old"}}}))(t)
-	endlessly := tables(t, "slow", `CREATE TABLE slow (x)`, `INSERT INTO slow `+endless)
+	endlessly := d.tables(t, "slow", `CREATE TABLE slow (x)`, `INSERT INTO slow `+endless)
 	written := make(chan error, 1)
-	for _, m := range [][]store.Migration{{endlessly}, {tables(t, "one", `CREATE TABLE one (x)`), endlessly, tables(t, "two", `CREATE TABLE two (x)`)}} {
+	for _, m := range [][]store.Migration{{endlessly}, {d.tables(t, "one", `CREATE TABLE one (x)`), endlessly, d.tables(t, "two", `CREATE TABLE two (x)`)}} {
 		go func() {
 			_, err := s.Append(ctx, nil)
 			written <- err
@@ -100,13 +100,13 @@ func rewireWithin(t *testing.T, open Open) {
 		if err := <-written; err != nil {
 			t.Errorf("another's write: %v", err)
 		}
-		equal(t, "after", rewired(t, s, "one", "slow", "two"), "handler old")
+		equal(t, "after", d.rewired(t, s, "one", "slow", "two"), "handler old")
 	}
 	// A time that was over before its first statement began is one as well, however fast that is.
-	_, err := s.Rewire(ctx, store.Wiring{Migrations: []store.Migration{tables(t, "one", `CREATE TABLE one (x)`)}, Within: 1})
+	_, err := s.Rewire(ctx, store.Wiring{Migrations: []store.Migration{d.tables(t, "one", `CREATE TABLE one (x)`)}, Within: 1})
 	if !errors.Is(err, store.ErrTimeout) {
 		t.Errorf("%v", err)
 	}
-	must(s.Rewire(ctx, store.Wiring{Migrations: []store.Migration{tables(t, "one", `CREATE TABLE one (x)`)}}))(t)
-	equal(t, "without a bound", rewired(t, s, "one"), "handler old, table one")
+	must(s.Rewire(ctx, store.Wiring{Migrations: []store.Migration{d.tables(t, "one", `CREATE TABLE one (x)`)}}))(t)
+	equal(t, "without a bound", d.rewired(t, s, "one"), "handler old, table one")
 }

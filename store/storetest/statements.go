@@ -13,28 +13,28 @@ import (
 )
 
 // parse makes a statement that must be one.
-func parse(t *testing.T, text string) *store.Statement {
+func (d Driver) parse(t *testing.T, text string) *store.Statement {
 	t.Helper()
-	return must(store.ParseStatement(text))(t)
+	return must(d.Parse(text))(t)
 }
 
 // migrate makes the user's tables.
-func migrate(t *testing.T, s store.Store, statements ...string) error {
+func (d Driver) migrate(t *testing.T, s store.Store, statements ...string) error {
 	t.Helper()
 	list := make([]*store.Statement, len(statements))
 	for i, text := range statements {
-		list[i] = parse(t, text)
+		list[i] = d.parse(t, text)
 	}
 	_, err := s.Rewire(ctx, store.Wiring{Migrations: []store.Migration{{Handler: "h", Statements: list}}})
 	return err
 }
 
 // executing is a settlement whose effect runs a statement; got takes what it gave.
-func executing(t *testing.T, s store.Store, h store.HandlerID, id string, got *store.Result, err *error, text string, args ...any) store.Settlement {
+func (d Driver) executing(t *testing.T, s store.Store, h store.HandlerID, id string, got *store.Result, err *error, text string, args ...any) store.Settlement {
 	t.Helper()
 	e := event("a.b", id)
 	appendAll(t, s, e)
-	st := parse(t, text)
+	st := d.parse(t, text)
 	return store.Settlement{Event: e, Handler: h, Attempt: 1, Started: at, Atomic: true, Statement: st, Effect: func(tx store.Tx) store.Outcome {
 		if *got, *err = tx.Exec(st, args); *err != nil {
 			return store.Outcome{State: store.Dead, Error: (*err).Error()}
@@ -44,18 +44,18 @@ func executing(t *testing.T, s store.Store, h store.HandlerID, id string, got *s
 }
 
 // exec runs a statement as a handler's effect.
-func exec(t *testing.T, s store.Store, h store.HandlerID, text string, args ...any) (got store.Result, err error) {
+func (d Driver) exec(t *testing.T, s store.Store, h store.HandlerID, text string, args ...any) (got store.Result, err error) {
 	t.Helper()
 	n := must(s.Head(ctx))(t)
-	out := settle(t, s, executing(t, s, h, fmt.Sprint("exec-", n), &got, &err, text, args...))
+	out := settle(t, s, d.executing(t, s, h, fmt.Sprint("exec-", n), &got, &err, text, args...))
 	equal(t, "succeeded", out[0].State == store.Succeeded, err == nil)
 	return got, err
 }
 
-func statementValues(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func statementValues(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
-	if err := migrate(t, s, `CREATE TABLE t (id INTEGER PRIMARY KEY, v)`); err != nil {
+	if err := d.migrate(t, s, `CREATE TABLE t (id INTEGER PRIMARY KEY, v)`); err != nil {
 		t.Fatal(err)
 	}
 	hostile := []any{
@@ -63,12 +63,12 @@ func statementValues(t *testing.T, open Open) {
 		`{"a":"'"}`, "1; ATTACH 'x' AS y", strings.Repeat("x'", 200_000), []byte{0, 255}, []byte{},
 	}
 	for i, v := range hostile {
-		r, err := exec(t, s, h, `INSERT INTO t (id, v) VALUES (:id, :v)`, int64(i), v)
+		r, err := d.exec(t, s, h, `INSERT INTO t (id, v) VALUES (:id, :v)`, int64(i), v)
 		if err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "changes", r.Changes, 1)
-		r, err = exec(t, s, h, `SELECT v FROM t WHERE id = :id`, int64(i))
+		r, err = d.exec(t, s, h, `SELECT v FROM t WHERE id = :id`, int64(i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,19 +79,19 @@ func statementValues(t *testing.T, open Open) {
 			t.Errorf("%.40q comes back as %.60v", fmt.Sprint(v), r)
 		}
 	}
-	r, err := exec(t, s, h, `SELECT count(*) AS n FROM t`)
+	r, err := d.exec(t, s, h, `SELECT count(*) AS n FROM t`)
 	if err != nil || r.Rows[0][0] != int64(len(hostile)) {
 		t.Errorf("%v, %v", r, err)
 	}
 }
 
-func statementRows(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func statementRows(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
-	if err := migrate(t, s, `CREATE TABLE t (n INTEGER PRIMARY KEY, d DATE, at DATETIME)`); err != nil {
+	if err := d.migrate(t, s, `CREATE TABLE t (n INTEGER PRIMARY KEY, d DATE, at DATETIME)`); err != nil {
 		t.Fatal(err)
 	}
-	r, err := exec(t, s, h, `INSERT INTO t VALUES (3, '2026-01-02', '2026-01-02 03:04:05'), (1, 'soon', NULL), (2, NULL, NULL) RETURNING n, d, at`)
+	r, err := d.exec(t, s, h, `INSERT INTO t VALUES (3, '2026-01-02', '2026-01-02 03:04:05'), (1, 'soon', NULL), (2, NULL, NULL) RETURNING n, d, at`)
 	want := store.Result{Columns: []string{"n", "d", "at"}, Changes: 3,
 		Rows: [][]any{{int64(3), "2026-01-02", "2026-01-02T03:04:05Z"}, {int64(1), "soon", nil}, {int64(2), nil, nil}}}
 	if err != nil || !reflect.DeepEqual(r, want) {
@@ -112,47 +112,47 @@ func statementRows(t *testing.T, open Open) {
 		{`WITH q AS (SELECT 3 AS n) UPDATE t SET d = NULL FROM q WHERE q.n = t.n RETURNING t.n`, "[[3]]"},
 		{`DELETE FROM t WHERE n = 100 RETURNING n`, "[]"},
 	} {
-		if r, err := exec(t, s, h, c.text); err != nil || fmt.Sprint(r.Rows) != c.want {
+		if r, err := d.exec(t, s, h, c.text); err != nil || fmt.Sprint(r.Rows) != c.want {
 			t.Errorf("%s: %v, %v", c.text, r, err)
 		}
 	}
 	count := `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < :n) `
-	if r, err := exec(t, s, h, count+`SELECT x FROM c`, int64(store.MaxRows)); err != nil || len(r.Rows) != store.MaxRows {
+	if r, err := d.exec(t, s, h, count+`SELECT x FROM c`, int64(store.MaxRows)); err != nil || len(r.Rows) != store.MaxRows {
 		t.Errorf("%d rows, %v", len(r.Rows), err)
 	}
 	for _, text := range []string{count + `SELECT x FROM c`, `INSERT INTO t (n) ` + count + `SELECT 1000 + x FROM c RETURNING n`} {
-		if _, err := exec(t, s, h, text, int64(store.MaxRows+1)); !errors.Is(err, store.ErrStatement) {
+		if _, err := d.exec(t, s, h, text, int64(store.MaxRows+1)); !errors.Is(err, store.ErrStatement) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if _, err := exec(t, s, h, `SELECT zeroblob(:n)`, int64(store.MaxResultBytes+1)); !errors.Is(err, store.ErrStatement) {
+	if _, err := d.exec(t, s, h, `SELECT zeroblob(:n)`, int64(store.MaxResultBytes+1)); !errors.Is(err, store.ErrStatement) {
 		t.Errorf("too many bytes: %v", err)
 	}
-	if r, _ := exec(t, s, h, `SELECT count(*) FROM t`); r.Rows[0][0] != int64(3) {
+	if r, _ := d.exec(t, s, h, `SELECT count(*) FROM t`); r.Rows[0][0] != int64(3) {
 		t.Errorf("a statement that returned too much left %v rows", r.Rows[0][0])
 	}
 }
 
 // statementWithItsRun settles three events in one batch: what the first two write is there with their runs, what the third wrote
 // before it failed is not.
-func statementWithItsRun(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func statementWithItsRun(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
-	if err := migrate(t, s, `CREATE TABLE t (id TEXT PRIMARY KEY)`); err != nil {
+	if err := d.migrate(t, s, `CREATE TABLE t (id TEXT PRIMARY KEY)`); err != nil {
 		t.Fatal(err)
 	}
 	var got store.Result
 	var errs [3]error
 	insert := `INSERT INTO t VALUES (:id)`
-	first := executing(t, s, h, "1", &got, &errs[0], insert, "1")
-	second := executing(t, s, h, "2", &got, &errs[1], insert, "2")
+	first := d.executing(t, s, h, "1", &got, &errs[0], insert, "1")
+	second := d.executing(t, s, h, "2", &got, &errs[1], insert, "2")
 	effect := second.Effect
 	second.Effect = func(tx store.Tx) store.Outcome {
 		out := effect(tx)
 		out.Emit = append(out.Emit, event("a.done", "2-done"))
 		return out
 	}
-	third := executing(t, s, h, "3", &got, &errs[2], insert, "3")
+	third := d.executing(t, s, h, "3", &got, &errs[2], insert, "3")
 	wrote := third.Effect
 	third.Effect = func(tx store.Tx) store.Outcome {
 		equal(t, "third's first part", wrote(tx).State, store.Succeeded)
@@ -164,7 +164,7 @@ func statementWithItsRun(t *testing.T, open Open) {
 	equal(t, "third", out[2].State, store.Dead)
 	equal(t, "third: conflict", errors.Is(errs[2], store.ErrConflict), true)
 	equal(t, "emitted", must(s.Event(ctx, "2-done"))(t).Type, "a.done")
-	if r, _ := exec(t, s, h, `SELECT group_concat(id) FROM (SELECT id FROM t ORDER BY id)`); r.Rows[0][0] != "1,2" {
+	if r, _ := d.exec(t, s, h, `SELECT group_concat(id) FROM (SELECT id FROM t ORDER BY id)`); r.Rows[0][0] != "1,2" {
 		t.Errorf("stored: %v", r.Rows)
 	}
 }
@@ -172,10 +172,10 @@ func statementWithItsRun(t *testing.T, open Open) {
 const endless = `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c WHERE x = 1 OR x < 0`
 
 // statementStopped has, in one batch, statements that don't end beside others, and a write of somebody else's.
-func statementStopped(t *testing.T, open Open) {
-	s := open(t, store.Options{StatementTimeout: 30 * time.Millisecond})
+func statementStopped(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{StatementTimeout: 30 * time.Millisecond})
 	h := register(t, s, "h")[0].ID
-	if err := migrate(t, s, `CREATE TABLE t (x)`); err != nil {
+	if err := d.migrate(t, s, `CREATE TABLE t (x)`); err != nil {
 		t.Fatal(err)
 	}
 	texts := []string{`INSERT INTO t VALUES (0)`, `INSERT INTO t ` + endless, `INSERT INTO t VALUES (2)`, endless, `INSERT INTO t ` + endless,
@@ -184,7 +184,7 @@ func statementStopped(t *testing.T, open Open) {
 	var got store.Result
 	errs := make([]error, len(texts))
 	for i, text := range texts {
-		batch = append(batch, executing(t, s, h, fmt.Sprint(i), &got, &errs[i], text))
+		batch = append(batch, d.executing(t, s, h, fmt.Sprint(i), &got, &errs[i], text))
 	}
 	written := make(chan error, 1)
 	go func() {
@@ -200,19 +200,19 @@ func statementStopped(t *testing.T, open Open) {
 			t.Errorf("%s: %v, %v", text, out[i].State, errs[i])
 		}
 	}
-	if r, err := exec(t, s, h, `SELECT group_concat(x) FROM t`); err != nil || r.Rows[0][0] != "0,2,6" {
+	if r, err := d.exec(t, s, h, `SELECT group_concat(x) FROM t`); err != nil || r.Rows[0][0] != "0,2,6" {
 		t.Errorf("stored: %v, %v", r.Rows, err)
 	}
 }
 
 // statementRefused tries what may not be done to the store's own tables, in ways that only the database can see.
-func statementRefused(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func statementRefused(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
 	if _, err := insertUser(t, s, h, "u", store.User{Name: "Ada", Email: "ada@example.com"}, store.Fail); err != nil {
 		t.Fatal(err)
 	}
-	if err := migrate(t, s, `CREATE TABLE t (x UNIQUE)`, `CREATE TABLE parent (id INTEGER PRIMARY KEY AUTOINCREMENT)`, `CREATE INDEX t_x ON t (x)`,
+	if err := d.migrate(t, s, `CREATE TABLE t (x UNIQUE)`, `CREATE TABLE parent (id INTEGER PRIMARY KEY AUTOINCREMENT)`, `CREATE INDEX t_x ON t (x)`,
 		`CREATE VIRTUAL TABLE words USING fts5(word)`, `CREATE VIEW v AS SELECT name FROM users`, `CREATE TRIGGER fine AFTER INSERT ON t BEGIN INSERT INTO words VALUES (new.x); END`); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func statementRefused(t *testing.T, open Open) {
 			`DELETE FROM ` + table, `INSERT INTO ` + table + ` DEFAULT VALUES`, `WITH q AS (SELECT 1) DELETE FROM ` + table + ` WHERE 1 IN q`,
 			`REPLACE INTO ` + table + ` DEFAULT VALUES`, `INSERT OR REPLACE INTO ` + table + ` SELECT * FROM ` + table, `DELETE FROM ` + table + ` RETURNING *`,
 		} {
-			if _, err := exec(t, s, h, text); !errors.Is(err, store.ErrStatement) {
+			if _, err := d.exec(t, s, h, text); !errors.Is(err, store.ErrStatement) {
 				t.Errorf("%s: %v", text, err)
 			}
 		}
@@ -235,7 +235,7 @@ func statementRefused(t *testing.T, open Open) {
 			`CREATE TRIGGER bad INSTEAD OF INSERT ON v BEGIN DELETE FROM ` + strings.TrimPrefix(table, "main.") + `; END`,
 			`CREATE TABLE child (x REFERENCES ` + strings.TrimPrefix(table, "main.") + `)`, `ALTER TABLE t ADD COLUMN y REFERENCES ` + strings.TrimPrefix(table, "main."),
 		} {
-			if err := migrate(t, s, text); !errors.Is(err, store.ErrStatement) {
+			if err := d.migrate(t, s, text); !errors.Is(err, store.ErrStatement) {
 				t.Errorf("%s: %v", text, err)
 			}
 		}
@@ -246,59 +246,59 @@ func statementRefused(t *testing.T, open Open) {
 		`SELECT load_extension('x')`, `SELECT writefile('x', 'y')`, `SELECT readfile('/etc/passwd')`, `SELECT * FROM pragma_journal_mode('off')`,
 		`SELECT * FROM nothing`, `SELECT FROM`, `INSERT INTO t VALUES (abs(-9223372036854775807 - 1))`,
 	} {
-		if _, err := exec(t, s, h, text); !errors.Is(err, store.ErrStatement) {
+		if _, err := d.exec(t, s, h, text); !errors.Is(err, store.ErrStatement) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	for _, text := range []string{`CREATE UNIQUE INDEX i ON users (name)`, `DROP INDEX events_id_source`, `CREATE TABLE evrun_x (x)`, `DELETE FROM sqlite_sequence`,
 		`CREATE TABLE copy AS SELECT * FROM nothing`} {
-		if err := migrate(t, s, text); !errors.Is(err, store.ErrStatement) {
+		if err := d.migrate(t, s, text); !errors.Is(err, store.ErrStatement) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	// Nothing of it has come true, and what is allowed still works.
 	equal(t, "users", must(s.CountUsers(ctx))(t), 1)
 	for _, text := range []string{`INSERT INTO t VALUES ('hello')`, `SELECT name FROM v`, `SELECT e.id, r.state FROM events e JOIN runs r USING (sequence)`, `UPDATE t SET x = (SELECT name FROM users)`} {
-		if _, err := exec(t, s, h, text); err != nil {
+		if _, err := d.exec(t, s, h, text); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if r, err := exec(t, s, h, `SELECT word FROM words WHERE words MATCH 'hello'`); err != nil || len(r.Rows) != 1 {
+	if r, err := d.exec(t, s, h, `SELECT word FROM words WHERE words MATCH 'hello'`); err != nil || len(r.Rows) != 1 {
 		t.Errorf("full-text search: %v, %v", r, err)
 	}
-	if r, err := exec(t, s, h, `SELECT group_concat(name) FROM sqlite_schema WHERE name IN ('bad', 'child', 'y', 'evrun_x', 'copy', 'i')`); err != nil || r.Rows[0][0] != nil {
+	if r, err := d.exec(t, s, h, `SELECT group_concat(name) FROM sqlite_schema WHERE name IN ('bad', 'child', 'y', 'evrun_x', 'copy', 'i')`); err != nil || r.Rows[0][0] != nil {
 		t.Errorf("left over: %v, %v", r, err)
 	}
 }
 
-func migrations(t *testing.T, open Open) {
-	s := open(t, store.Options{})
+func migrations(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
 	create := "CREATE TABLE t (x)"
 	for _, list := range [][]string{{create, "INSERT INTO t VALUES (1)"}, {"CREATE  TABLE t -- again\n(x) ;"}, {create, "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"}} {
-		if err := migrate(t, s, list...); err != nil {
+		if err := d.migrate(t, s, list...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := migrate(t, s, "INSERT INTO t VALUES (3)", "CREATE TABLE u (x)", "CREATE TABLE t (y)"); !errors.Is(err, store.ErrStatement) {
+	if err := d.migrate(t, s, "INSERT INTO t VALUES (3)", "CREATE TABLE u (x)", "CREATE TABLE t (y)"); !errors.Is(err, store.ErrStatement) {
 		t.Errorf("a table that is there already: %v", err)
 	}
-	if r, err := exec(t, s, h, `SELECT group_concat(x) FROM t`); err != nil || r.Rows[0][0] != "1,2" {
+	if r, err := d.exec(t, s, h, `SELECT group_concat(x) FROM t`); err != nil || r.Rows[0][0] != "1,2" {
 		t.Errorf("rows: %v, %v", r.Rows, err)
 	}
-	if _, err := exec(t, s, h, `SELECT * FROM u`); !errors.Is(err, store.ErrStatement) {
+	if _, err := d.exec(t, s, h, `SELECT * FROM u`); !errors.Is(err, store.ErrStatement) {
 		t.Errorf("a failed migration left its table: %v", err)
 	}
 	// A table that changes takes the statements that are prepared on it along.
 	for _, text := range []string{"ALTER TABLE t ADD COLUMN y DEFAULT 7", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET y = 8 WHERE x = new.x; END"} {
-		if err := migrate(t, s, text); err != nil {
+		if err := d.migrate(t, s, text); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := exec(t, s, h, `INSERT INTO t (x) VALUES (9)`); err != nil {
+		if _, err := d.exec(t, s, h, `INSERT INTO t (x) VALUES (9)`); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if r, err := exec(t, s, h, `SELECT group_concat(y) FROM t WHERE x = 9`); err != nil || r.Rows[0][0] != "8,8" {
+	if r, err := d.exec(t, s, h, `SELECT group_concat(y) FROM t WHERE x = 9`); err != nil || r.Rows[0][0] != "8,8" {
 		t.Errorf("rows: %v, %v", r.Rows, err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"reflect"
 	"slices"
 
+	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
@@ -42,7 +43,7 @@ var table = []Kind{
 	describe("notify", "Tells somebody: by chat, mail, push or webhook, or in the daemon's log.",
 		func(deps Deps) tasks.Action { return newNotify(deps) }),
 	describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. A SELECT runs beside it. Or on another SQLite file.",
-		func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir} }),
+		func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir, parse: deps.ParseStatement} }),
 	describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",
 		func(Deps) tasks.Action { return &userInsert{} }),
 }
@@ -65,6 +66,8 @@ type Deps struct {
 	BaseDir string // what relative paths are relative to: the wiring file's directory
 	// Secrets records what env() and file() gave to inputs; nil: nothing is recorded.
 	Secrets *expression.Secrets
+	// ParseStatement reads the statements of sql, in the dialect of the store that runs them; nil: none can be read.
+	ParseStatement store.StatementParser
 	// Data is what is known of the events' data, for the inputs' expressions; nil: nothing.
 	Data *expression.Data
 	// Events says that the inputs' expressions see the events of a burst: the handler has a debounce.

@@ -11,6 +11,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/taskstest"
 )
@@ -25,7 +26,7 @@ func runUntil(t *testing.T, action tasks.Action, reached func(store.RunState) bo
 	t.Helper()
 	over := make(chan store.Run, 1)
 	d := taskstest.Start(t, taskstest.Options{
-		Store: store.Options{
+		Store: sqlite.Options{Options: store.Options{
 			WantRuns: func() bool { return true },
 			OnCommit: func(c store.Commit) {
 				for _, r := range c.Runs {
@@ -37,7 +38,7 @@ func runUntil(t *testing.T, action tasks.Action, reached func(store.RunState) bo
 					}
 				}
 			},
-		},
+		}},
 		Tasks: tasks.Options{Grace: time.Second, Handlers: []*tasks.Handler{{
 			Name: "h", On: []events.Pattern{events.MustPattern("user.registered")}, Kind: "http", Action: action,
 			Retry: tasks.Retry{Attempts: 4, Backoff: time.Millisecond, Max: 2 * time.Millisecond},

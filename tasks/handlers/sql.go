@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +29,7 @@ type sql struct {
 	DSN       string                       `key:"dsn" doc:"Another SQLite file to run on, relative to this file's folder. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
 
 	dir        string
+	parse      store.StatementParser
 	statement  *store.Statement
 	values     []*expression.Value // of its parameters, in its order
 	migrations []*store.Statement
@@ -37,12 +37,14 @@ type sql struct {
 
 // check parses the statements, and holds the parameters against the values.
 func (s *sql) check() []*fault.Fault {
+	if s.parse == nil {
+		return []*fault.Fault{fault.At([]any{"statement"}, "no store is known that runs SQL")}
+	}
 	var faults []*fault.Fault
 	parse := func(text string, path ...any) *store.Statement {
-		parsed, err := store.ParseStatement(text)
-		var wrong *store.StatementError
-		if errors.As(err, &wrong) {
-			faults = append(faults, &fault.Fault{Path: path, Offset: wrong.Offset, Message: wrong.Msg, Hint: wrong.Hint})
+		parsed, err := s.parse(text)
+		if err != nil {
+			faults = append(faults, fault.Of(err).Within(path...))
 		} else if i := strings.Index(text, "${"); i >= 0 { // in a string or a comment: it would stay there as it is
 			faults = append(faults, &fault.Fault{Path: path, Offset: i, Message: "a statement can't have an expression in it",
 				Hint: "write :name here, and name: ${ … } under params"})
@@ -51,8 +53,8 @@ func (s *sql) check() []*fault.Fault {
 	}
 	for i, text := range s.Migrate {
 		m := parse(text, "migrate", i)
-		if m != nil && len(m.Params()) > 0 {
-			faults = append(faults, &fault.Fault{Path: []any{"migrate", i}, Offset: m.ParamOffset(0),
+		if m != nil && len(m.Params) > 0 {
+			faults = append(faults, &fault.Fault{Path: []any{"migrate", i}, Offset: m.Params[0].Offset,
 				Message: "a migration has no event to take parameters from", Hint: "write the values out"})
 		}
 		s.migrations = append(s.migrations, m)
@@ -60,19 +62,22 @@ func (s *sql) check() []*fault.Fault {
 	s.statement = parse(s.Statement, "statement")
 	switch {
 	case s.statement == nil:
-	case s.statement.Defines():
-		faults = append(faults, &fault.Fault{Path: []any{"statement"}, Message: s.statement.Verb() + " is nothing to do for each event",
+	case s.statement.Defines:
+		faults = append(faults, &fault.Fault{Path: []any{"statement"}, Message: s.statement.Verb + " is nothing to do for each event",
 			Hint: "list it under migrate, which runs it once; the statement is for each event"})
 	default:
 		faults = append(faults, s.checkParams()...)
 	}
-	return slices.Concat(faults, s.checkDSN(), s.checkHold(), s.checkUpkeep())
+	return slices.Concat(faults, s.checkDSN(), s.checkHold(), s.checkUnstoppable())
 }
 
 func (s *sql) checkParams() []*fault.Fault {
-	names, given := s.statement.Params(), slices.Sorted(maps.Keys(s.Params))
+	given := slices.Sorted(maps.Keys(s.Params))
+	var names []string
 	var faults []*fault.Fault
-	for i, name := range names {
+	for _, p := range s.statement.Params {
+		name := p.Name
+		names = append(names, name)
 		if v, ok := s.Params[name]; ok {
 			s.values = append(s.values, v)
 			continue
@@ -81,7 +86,7 @@ func (s *sql) checkParams() []*fault.Fault {
 		if hint == "" {
 			hint = fmt.Sprintf("add params: {%s: …}", name)
 		}
-		faults = append(faults, &fault.Fault{Path: []any{"statement"}, Offset: s.statement.ParamOffset(i),
+		faults = append(faults, &fault.Fault{Path: []any{"statement"}, Offset: p.Offset,
 			Message: fmt.Sprintf("the parameter :%s has no value under params", name), Hint: hint})
 	}
 	for _, name := range given {
@@ -111,7 +116,7 @@ func (s *sql) checkHold() []*fault.Fault {
 		return nil
 	case s.DSN != "":
 		wrong.Message, wrong.Hint = "hold has no effect on another file", "set the handler's timeout instead"
-	case s.statement != nil && s.statement.Reads():
+	case s.statement != nil && s.statement.Reads:
 		wrong.Message, wrong.Hint = "hold has no effect on a statement that only reads", "set the handler's timeout instead"
 	case s.Hold <= usualHold:
 		wrong.Message, wrong.Hint = fmt.Sprintf("every statement may take %v anyway", usualHold), "leave hold out, or make it longer"
@@ -121,21 +126,13 @@ func (s *sql) checkHold() []*fault.Fault {
 	return []*fault.Fault{wrong}
 }
 
-// upkeep finds fts5's commands that work through a whole index: INSERT INTO t (t) VALUES ('optimize'). Once begun they run to
-// their end, whatever time they have.
-var upkeep = regexp.MustCompile(`(?i)\bINTO (?:\S+ \. )?(\S+) \( (\S+) \).*'(rebuild|optimize|integrity-check|delete-all)'`)
-
-func (s *sql) checkUpkeep() []*fault.Fault {
-	if s.statement == nil || s.DSN != "" || s.Hold > 0 {
+// checkUnstoppable refuses what nobody could stop, unless the handler says for how long it may hold the store.
+func (s *sql) checkUnstoppable() []*fault.Fault {
+	if s.statement == nil || s.DSN != "" || s.Hold > 0 || s.statement.Unstoppable == "" {
 		return nil
 	}
-	const quotes = "\"`[]'"
-	found := upkeep.FindStringSubmatch(s.statement.Key())
-	if found == nil || !strings.EqualFold(strings.Trim(found[1], quotes), strings.Trim(found[2], quotes)) {
-		return nil
-	}
-	return []*fault.Fault{{Path: []any{"statement"}, Message: fmt.Sprintf("fts5's command '%s' can't be stopped, and holds the store for as long as it takes", found[3]),
-		Hint: "say how long that may be with the input hold, such as hold: 5s"}}
+	return []*fault.Fault{fault.At([]any{"statement"}, "%s can't be stopped, and holds the store for as long as it takes", s.statement.Unstoppable).
+		Hinting("say how long that may be with the input hold, such as hold: 5s")}
 }
 
 func (s *sql) checkDSN() []*fault.Fault {
@@ -159,7 +156,7 @@ func (s *sql) checkDSN() []*fault.Fault {
 
 // choose gives s itself, or with a dsn what runs there.
 func (s *sql) choose() tasks.Action {
-	if s.DSN == "" && s.statement.Reads() {
+	if s.DSN == "" && s.statement.Reads {
 		return &sqlReads{s: s}
 	}
 	if s.DSN == "" {
@@ -192,7 +189,7 @@ func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 
 // result makes the kind's result, or says whether another attempt is of use.
 func (s *sql) result(r store.Result, err error) (any, error) {
-	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads() { // it held the writer
+	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads { // it held the writer
 		return nil, tasks.Permanent(fmt.Errorf("%w, and again when it was tried alone; nobody else can write to the store meanwhile. "+
 			"Make it do less for one event, or ask for more time with the input hold: %v", err, 4*max(s.Hold, usualHold)))
 	}
@@ -203,7 +200,7 @@ func (s *sql) result(r store.Result, err error) (any, error) {
 		return nil, err
 	}
 	result := map[string]any{"changes": r.Changes, "rows": []any{}, "row": nil}
-	if !s.statement.Returns() {
+	if !s.statement.Returns {
 		return result, nil
 	}
 	columns := map[string]bool{}

@@ -17,10 +17,10 @@ func (s *sql) args(d *tasks.Delivery) ([]any, error) {
 	for i, v := range s.values {
 		given, err := v.Eval(d.Env)
 		if err != nil {
-			return nil, fmt.Errorf("params.%s: %w", s.statement.Params()[i], err)
+			return nil, fmt.Errorf("params.%s: %w", s.statement.Params[i].Name, err)
 		}
 		if args[i], err = sqlArg(given); err != nil {
-			return nil, tasks.Permanent(fmt.Errorf("params.%s: %w", s.statement.Params()[i], err))
+			return nil, tasks.Permanent(fmt.Errorf("params.%s: %w", s.statement.Params[i].Name, err))
 		}
 	}
 	return args, nil

@@ -104,7 +104,7 @@ func (s *Scheduler) setPaused(ctx context.Context, name string, paused bool) (ch
 		}
 		mark := t.mark
 		mark.Paused = paused
-		if _, err := s.o.Store.FireSlots(ctx, []store.ScheduleMark{mark}, nil); err != nil {
+		if err := s.o.Store.SaveMarks(ctx, []store.ScheduleMark{mark}, nil); err != nil {
 			return err
 		}
 		t.mark, t.resumed, changed = mark, !paused, true

@@ -58,7 +58,7 @@ func (l *life) set(by time.Duration) { l.step.Add(int64(by)) }
 func (l *life) start(entries ...*Entry) {
 	l.t.Helper()
 	var closeStore func()
-	l.store, closeStore = taskstest.OpenStore(l.t, l.path, store.Options{Unwatched: true, Synchronous: "normal"}) // no power cut here
+	l.store, closeStore = taskstest.OpenStore(l.t, l.path, sqlite.Options{Unwatched: true, Synchronous: "normal"}) // no power cut here
 	scheduling, stopScheduling := context.WithCancel(context.Background())
 	scheduled := make(chan error, 1)
 	l.s = NewScheduler(Options{

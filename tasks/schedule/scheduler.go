@@ -203,15 +203,10 @@ func (e *Entry) takeUp(marks map[string]store.ScheduleMark, now time.Time) (mark
 
 // remember stores marks, and forgets those of others.
 func (s *Scheduler) remember(ctx context.Context, fresh []store.ScheduleMark, gone []string) error {
-	if len(fresh) > 0 {
-		if _, err := s.o.Store.FireSlots(ctx, fresh, nil); err != nil {
-			return err
-		}
+	if len(fresh)+len(gone) == 0 {
+		return nil
 	}
-	if len(gone) > 0 {
-		return s.o.Store.ForgetSchedules(ctx, gone)
-	}
-	return nil
+	return s.o.Store.SaveMarks(ctx, fresh, gone)
 }
 
 // add lets a timer run.

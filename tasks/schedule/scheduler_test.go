@@ -15,6 +15,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule"
@@ -33,7 +34,7 @@ func publish(t *testing.T, path string, entry *schedule.Entry, during time.Durat
 
 func publishLogging(t *testing.T, path string, entry *schedule.Entry, during time.Duration, log io.Writer) []*events.Event {
 	t.Helper()
-	s, stop := taskstest.OpenStore(t, path, store.Options{Unwatched: true})
+	s, stop := taskstest.OpenStore(t, path, sqlite.Options{Unwatched: true})
 	scheduling, stopScheduling := context.WithCancel(context.Background())
 	schedulerDone := make(chan error)
 	go func() {
@@ -124,14 +125,14 @@ func TestASlotThatFiredBeforeItsMarkWasLostIsReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "evrun.db")
 	synctest.Test(t, func(t *testing.T) {
 		first := publish(t, path, everyTenSeconds(t, schedule.MissedAll), 25*time.Second)
-		s, stop := taskstest.OpenStore(t, path, store.Options{Unwatched: true})
+		s, stop := taskstest.OpenStore(t, path, sqlite.Options{Unwatched: true})
 		marks, err := s.ScheduleMarks(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		back := marks["tick"]
 		back.Slot = back.Since
-		if _, err := s.FireSlots(t.Context(), []store.ScheduleMark{back}, nil); err != nil {
+		if err := s.SaveMarks(t.Context(), []store.ScheduleMark{back}, nil); err != nil {
 			t.Fatal(err)
 		}
 		stop()

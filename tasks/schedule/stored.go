@@ -92,7 +92,7 @@ func (s *Stored) setPaused(ctx context.Context, name string, paused bool) (chang
 	}
 	mark := list[0].mark
 	mark.Paused = paused
-	_, err = s.Store.FireSlots(ctx, []store.ScheduleMark{mark}, nil)
+	err = s.Store.SaveMarks(ctx, []store.ScheduleMark{mark}, nil)
 	return err == nil, err
 }
 

@@ -21,7 +21,7 @@ import (
 // Options are what a test may change. The zero value is a new store without handlers.
 type Options struct {
 	Path  string // of the store; default: in a new directory
-	Store store.Options
+	Store sqlite.Options
 	// Tasks are the runner's options. Store, Bus, Emitter and Log are set, but Tune may change them; default: it does not.
 	Tasks tasks.Options
 	Tune  func(*sqlite.Store, *tasks.Options)
@@ -117,14 +117,14 @@ func Start(t testing.TB, o Options) *Daemon {
 }
 
 // OpenStore opens a store and runs its writer until stop, or the end of the test. stop may be called again.
-func OpenStore(t testing.TB, path string, o store.Options) (s *sqlite.Store, stop func()) {
+func OpenStore(t testing.TB, path string, o sqlite.Options) (s *sqlite.Store, stop func()) {
 	t.Helper()
 	s, _, stop = open(t, path, o)
 	return s, stop
 }
 
 // open is OpenStore. end ends the writer, and does not wait for it.
-func open(t testing.TB, path string, o store.Options) (s *sqlite.Store, end, stop func()) {
+func open(t testing.TB, path string, o sqlite.Options) (s *sqlite.Store, end, stop func()) {
 	t.Helper()
 	s, err := sqlite.Open(path, o)
 	if err != nil {

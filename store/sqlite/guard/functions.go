@@ -1,10 +1,6 @@
-package sqlite
+package guard
 
-import (
-	"strings"
-
-	"evrun/store"
-)
+import "strings"
 
 // SQLite looks whether it was interrupted between the steps of a statement, not within a function. What one call of a function
 // may cost is bounded by the size of what it works on: while a statement runs that calls one of these, no value in it may be
@@ -83,14 +79,14 @@ func set(words string) map[string]bool {
 
 // lengthFor is the largest value that a statement may meet that calls the function so; 0: no bound of the function's own. A
 // function that nobody has looked at is bounded most tightly.
-func lengthFor(function string, literals store.Literals) int {
+func lengthFor(function string, given literals) int {
 	c, ok := costs[function]
 	switch {
 	case !ok && plain[function]:
 		return 0
 	case !ok:
 		return shortest
-	case c.argument > 0 && literals.Has(c.argument):
+	case c.argument > 0 && given.has(c.argument):
 		return c.literal
 	}
 	return c.length
@@ -110,10 +106,10 @@ func (b *bound) tighten(o bound) {
 }
 
 // boundOf gives the bound of a text's calls. Names that are no function don't count.
-func boundOf(calls map[string]store.Literals) (b bound) {
-	for name, literals := range calls {
+func boundOf(calls map[string]literals) (b bound) {
+	for name, given := range calls {
 		if _, ok := costs[name]; ok {
-			b.tighten(bound{lengthFor(name, literals), name})
+			b.tighten(bound{lengthFor(name, given), name})
 		}
 	}
 	return b

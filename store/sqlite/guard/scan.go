@@ -1,4 +1,4 @@
-package store
+package guard
 
 import (
 	"fmt"
@@ -79,7 +79,7 @@ func (p *parser) nothingAfter(i int) error {
 		}
 		if len(p.tokens) > n {
 			if t := p.tokens[n]; !t.is(";") {
-				return &StatementError{Offset: t.from, Msg: "a second statement begins here", Hint: "write one statement; another one needs a handler of its own"}
+				return &ParseError{Offset: t.from, Msg: "a second statement begins here", Hint: "write one statement; another one needs a handler of its own"}
 			}
 			p.tokens = p.tokens[:n]
 		}
@@ -94,7 +94,7 @@ func (p *parser) token(i int) (int, error) {
 	rest := p.sql[i:]
 	switch {
 	case c == 0:
-		return 0, &StatementError{Offset: i, Msg: "a statement can't have a NUL in it"}
+		return 0, &ParseError{Offset: i, Msg: "a statement can't have a NUL in it"}
 	case c == ' ' || '\t' <= c && c <= '\r':
 		return i + 1, nil
 	case strings.HasPrefix(rest, "--"):
@@ -105,7 +105,7 @@ func (p *parser) token(i int) (int, error) {
 	case strings.HasPrefix(rest, "/*"):
 		n := strings.Index(rest[2:], "*/")
 		if n < 0 {
-			return 0, &StatementError{Offset: i, Msg: "the comment is not closed", Hint: `close it with "*/"`}
+			return 0, &ParseError{Offset: i, Msg: "the comment is not closed", Hint: `close it with "*/"`}
 		}
 		return i + n + 4, nil
 	case c == '\'' || c == '"' || c == '`' || c == '[':
@@ -140,7 +140,7 @@ func (p *parser) quoted(from, open int) (int, error) {
 	for i := open + 1; i < len(p.sql); i++ {
 		switch {
 		case p.sql[i] == 0:
-			return 0, &StatementError{Offset: i, Msg: "a statement can't have a NUL in it"}
+			return 0, &ParseError{Offset: i, Msg: "a statement can't have a NUL in it"}
 		case p.sql[i] != end:
 		case end != ']' && i+1 < len(p.sql) && p.sql[i+1] == end:
 			i++
@@ -148,20 +148,20 @@ func (p *parser) quoted(from, open int) (int, error) {
 			return p.keep(quoted, from, i+1), nil
 		}
 	}
-	return 0, &StatementError{Offset: open, Msg: fmt.Sprintf("the %c is not closed", p.sql[open])}
+	return 0, &ParseError{Offset: open, Msg: fmt.Sprintf("the %c is not closed", p.sql[open])}
 }
 
 func (p *parser) parameter(i int) (int, error) {
 	end := p.endOfWord(i + 1)
 	switch {
 	case strings.HasPrefix(p.sql[i:], "${"):
-		return 0, &StatementError{Offset: i, Msg: "a statement can't have an expression in it", Hint: "write :name here, and name: ${ … } under params"}
+		return 0, &ParseError{Offset: i, Msg: "a statement can't have an expression in it", Hint: "write :name here, and name: ${ … } under params"}
 	case p.sql[i] != ':' || end == i+1:
 		name := p.sql[i+1 : end]
 		if name == "" || p.sql[i] == '?' {
 			name = "name"
 		}
-		return 0, &StatementError{Offset: i, Msg: fmt.Sprintf("a parameter is written :name, not %s", p.sql[i:end]), Hint: fmt.Sprintf("write :%s", name)}
+		return 0, &ParseError{Offset: i, Msg: fmt.Sprintf("a parameter is written :name, not %s", p.sql[i:end]), Hint: fmt.Sprintf("write :%s", name)}
 	}
 	return p.keep(parameter, i, end), nil
 }

@@ -1,4 +1,4 @@
-package sqlite
+package disk
 
 import (
 	"bufio"
@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// holders names the other processes that read the WAL of the database at path: those with a lock on a read mark, where the system
+// Holders names the other processes that read the WAL of the database at path: those with a lock on a read mark, where the system
 // tells whose a lock is; else those that have the database open, as far as this user may see that. At most five.
-func holders(path string) []string {
+func Holders(path string) []string {
 	pids := readLocks(path + "-shm")
 	if len(pids) == 0 {
 		pids = openedBy(path)

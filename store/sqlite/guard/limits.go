@@ -1,4 +1,4 @@
-package sqlite
+package guard
 
 import (
 	"context"
@@ -47,9 +47,9 @@ func (l *limiter) set(id, value int) error {
 
 func (l *limiter) Close() error { return errors.Join(l.c.Close(), l.db.Close()) }
 
-// maxValue is the largest value, and the longest row, on a connection that runs statements of the user's own: an event with the
+// MaxValue is the largest value, and the longest row, on a connection that runs statements of the user's own: an event with the
 // most data that one may have, twice, and evrun's own columns.
-func maxValue(data int) int {
+func MaxValue(data int) int {
 	if data <= 0 {
 		data = store.DefaultMaxData
 	}

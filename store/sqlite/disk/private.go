@@ -1,4 +1,4 @@
-package sqlite
+package disk
 
 import (
 	"errors"
@@ -8,15 +8,15 @@ import (
 	"evrun/store/files"
 )
 
-// ownSuffixes are those of the names of a store's files, after the database's own. The lock is apart: see acquire.
+// ownSuffixes are those of the names of a store's files, after the database's own. The lock is apart: see [Acquire].
 var ownSuffixes = []string{"", "-wal", "-shm"}
 
 // checkedSuffixes are those of the files that SQLite reads when it opens a store. A rollback journal is among them, though a
 // store has none: SQLite writes what it says into the database, whoever has put it there.
 var checkedSuffixes = append(ownSuffixes[:len(ownSuffixes):len(ownSuffixes)], "-journal")
 
-// checkPrivate says why one of a store's files can't be trusted.
-func checkPrivate(path string) error {
+// CheckPrivate says why one of a store's files can't be trusted.
+func CheckPrivate(path string) error {
 	for _, suffix := range checkedSuffixes {
 		if _, err := files.Private(path+suffix, false); err != nil {
 			return translateFile(err)
@@ -25,8 +25,8 @@ func checkPrivate(path string) error {
 	return nil
 }
 
-// mendPrivate takes the rights of others from the files of a store. warn gets the notes of [files.Private].
-func mendPrivate(path string, warn func(note string)) error {
+// MendPrivate takes the rights of others from the files of a store. warn gets the notes of [files.Private].
+func MendPrivate(path string, warn func(note string)) error {
 	for _, suffix := range ownSuffixes {
 		note, err := files.Private(path+suffix, true)
 		if err != nil {
@@ -37,9 +37,9 @@ func mendPrivate(path string, warn func(note string)) error {
 	return nil
 }
 
-// createPrivate makes an empty file of this user's alone, where there is none. SQLite would make one that others may read, unless the
+// CreatePrivate makes an empty file of this user's alone, where there is none. SQLite would make one that others may read, unless the
 // umask forbids it, and its WAL and shared memory have the mode of their database.
-func createPrivate(path string) error {
+func CreatePrivate(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil

@@ -1,21 +1,19 @@
-package sqlite
+package guard
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"evrun/events"
 	"evrun/store"
 )
 
 // A version of SQLite that brings new functions must not bring one that nobody has looked at.
 func TestEveryFunctionWasLookedAt(t *testing.T) {
-	list, err := openUser(t).conn.pairs(`SELECT DISTINCT lower(name) FROM pragma_function_list`)
+	list, err := openUser(t).conn.Pairs(`SELECT DISTINCT lower(name) FROM pragma_function_list`)
 	if err != nil || len(list) < 100 {
 		t.Fatal(len(list), err)
 	}
@@ -43,12 +41,12 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 		`CREATE TABLE indexed (x TEXT)`, `CREATE INDEX indexed_x ON indexed (trim(x, x))`,
 		`CREATE TABLE defaulted (id INTEGER, x TEXT DEFAULT (printf('%.*c', 100000, 'x')))`,
 		`CREATE TRIGGER logged AFTER INSERT ON log BEGIN UPDATE docs SET body = 'x' WHERE body GLOB new.x; END`)
-	if err := u.schemaChanged(); err != nil {
+	if err := u.SchemaChanged(); err != nil {
 		t.Fatal(err)
 	}
 	body := strings.Repeat("a", 900_000)
-	insert := parse(t, `INSERT INTO docs (body) VALUES (:body)`)
-	if _, err := u.exec(context.Background(), timeLimit{}, insert, []any{body}); err != nil {
+	insert := understood(t, `INSERT INTO docs (body) VALUES (:body)`)
+	if _, err := u.Exec(context.Background(), Limit{}, insert, []any{body}); err != nil {
 		t.Fatal(err)
 	}
 	pattern := strings.Repeat("a", 49_000) + "b"
@@ -86,9 +84,9 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 		{`INSERT INTO defaulted (id) VALUES (:id)`, []any{int64(1)}},
 		{`WITH RECURSIVE c(x) AS (SELECT 'aaaaaaaa' UNION ALL SELECT x || x FROM c) SELECT count(*) FROM c`, nil}, // 1 GB in 27 steps
 	} {
-		s := parse(t, c.text)
+		s := understood(t, c.text)
 		for range 2 { // kept, too
-			_, err := u.exec(context.Background(), timeLimit{}, s, c.args)
+			_, err := u.Exec(context.Background(), Limit{}, s, c.args)
 			if !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), "larger than") && !strings.Contains(err.Error(), "longer than 64 bytes") {
 				t.Errorf("%.60s: %v", c.text, err)
 			}
@@ -97,10 +95,10 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 	// What is small, or has a literal in the place that makes it slow, still works; so do large values without these functions.
 	u = openUser(t)
 	u.must(t, `CREATE TABLE docs (body TEXT CHECK (length(trim(body)) > 0))`, `CREATE TABLE keyed (id TEXT DEFAULT (lower(hex(randomblob(16)))), body TEXT)`, `CREATE VIRTUAL TABLE words USING fts5(word)`)
-	if err := u.schemaChanged(); err != nil {
+	if err := u.SchemaChanged(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.exec(context.Background(), timeLimit{}, parse(t, `INSERT INTO docs VALUES (:x)`), []any{strings.Repeat("b", 60_000)}); err != nil {
+	if _, err := u.Exec(context.Background(), Limit{}, understood(t, `INSERT INTO docs VALUES (:x)`), []any{strings.Repeat("b", 60_000)}); err != nil {
 		t.Error(err)
 	}
 	text := strings.Repeat("é", 30_000)
@@ -121,33 +119,10 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 		{`SELECT count(*) FROM json_each(:x)`, []any{`[1,2]`}, int64(2)},
 		{`SELECT count(*) FROM words WHERE words MATCH 'a OR b' AND :x > ''`, []any{body}, int64(0)},
 	} {
-		r, err := u.exec(context.Background(), timeLimit{}, parse(t, c.text), c.args)
+		r, err := u.Exec(context.Background(), Limit{}, understood(t, c.text), c.args)
 		if err != nil || r.Rows[0][0] != c.want {
 			t.Errorf("%.60s: %v, %v", c.text, r.Rows, err)
 		}
-	}
-}
-
-// The limits hold while such a statement runs; evrun's own, in the same transaction too, meet large events.
-func TestLimitsEndWithTheirStatement(t *testing.T) {
-	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), store.Options{MaxData: 2 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	small := parse(t, `SELECT :x LIKE 'a'`)
-	e := &events.Event{ID: "1", Source: "/t", Type: "a", Data: fmt.Appendf(nil, "%q", strings.Repeat("x", 2<<20-2))}
-	batch := []*op{newOp(1, 0, func(txn *txn) error {
-		for _, arg := range []string{"a", strings.Repeat("a", 70_000)} {
-			_, _ = txn.w.user.exec(context.Background(), timeLimit{}, small, []any{arg})
-		}
-		return txn.emit([]*events.Event{e})
-	})}
-	if err := s.w.write(batch, false); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-batch[0].done; err != nil {
-		t.Error(err)
 	}
 }
 
@@ -157,18 +132,18 @@ func TestVirtualTablesAreOfKnownModules(t *testing.T) {
 		`INSERT INTO words VALUES ('hello')`, `INSERT INTO boxes VALUES (1, 0, 1)`)
 	for _, text := range []string{`CREATE VIRTUAL TABLE raw USING sqlite_dbpage`, `CREATE VIRTUAL TABLE raw USING SQLITE_DBPAGE('main')`, `CREATE VIRTUAL TABLE raw USING dbstat`,
 		`CREATE VIRTUAL TABLE raw USING geopoly(a)`, `CREATE VIRTUAL TABLE raw USING nowhere`} {
-		if _, err := u.exec(context.Background(), timeLimit{}, parse(t, text), nil); !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), "fts5, fts5vocab, rtree and rtree_i32 are") {
+		if _, err := u.Exec(context.Background(), Limit{}, understood(t, text), nil); !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), "fts5, fts5vocab, rtree and rtree_i32 are") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	for _, text := range []string{`SELECT data FROM sqlite_dbpage`, `SELECT * FROM DbStat`, `UPDATE sqlite_dbpage SET data = zeroblob(4096) WHERE pgno = 1`,
 		`INSERT INTO words_data VALUES (1, 'x')`, `SELECT * FROM pragma_module_list`} {
-		if _, err := u.exec(context.Background(), timeLimit{}, parse(t, text), nil); !errors.Is(err, store.ErrStatement) {
+		if _, err := u.Exec(context.Background(), Limit{}, understood(t, text), nil); !errors.Is(err, store.ErrStatement) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	for text, want := range map[string]string{`SELECT term FROM terms`: "hello", `SELECT id FROM boxes WHERE x0 < 1`: "1", `SELECT value FROM json_each('[7]')`: "7"} {
-		if r, err := u.exec(context.Background(), timeLimit{}, parse(t, text), nil); err != nil || len(r.Rows) != 1 || fmt.Sprint(r.Rows[0][0]) != want {
+		if r, err := u.Exec(context.Background(), Limit{}, understood(t, text), nil); err != nil || len(r.Rows) != 1 || fmt.Sprint(r.Rows[0][0]) != want {
 			t.Errorf("%s: %v, %v", text, r.Rows, err)
 		}
 	}
@@ -178,10 +153,10 @@ func TestVirtualTablesAreOfKnownModules(t *testing.T) {
 func TestPagesCantBeWritten(t *testing.T) {
 	u := openUser(t)
 	u.must(t, `CREATE TABLE t (x)`)
-	if err := u.conn.exec(`CREATE VIRTUAL TABLE raw USING sqlite_dbpage`); err != nil {
+	if err := u.conn.Exec(`CREATE VIRTUAL TABLE raw USING sqlite_dbpage`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.exec(context.Background(), timeLimit{}, parse(t, `UPDATE raw SET data = zeroblob(4096) WHERE pgno = 1`), nil); err == nil {
+	if _, err := u.Exec(context.Background(), Limit{}, understood(t, `UPDATE raw SET data = zeroblob(4096) WHERE pgno = 1`), nil); err == nil {
 		t.Error("page 1 was written")
 	}
 }
@@ -191,7 +166,7 @@ func TestATableIsEmptiedRowByRow(t *testing.T) {
 	u := openUser(t)
 	u.must(t, `CREATE TABLE t (x)`)
 	opcodes := func() (list []string) {
-		st, err := u.conn.pairs(`EXPLAIN DELETE FROM t`)
+		st, err := u.conn.Pairs(`EXPLAIN DELETE FROM t`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +192,7 @@ func TestLargeTablesCanBeAltered(t *testing.T) {
 		`CREATE TRIGGER counted AFTER INSERT ON wide BEGIN UPDATE wide SET c = new.id WHERE id = new.id; END`,
 		`ALTER TABLE wide RENAME TO wider`, `ALTER TABLE wider RENAME COLUMN a TO name`, `ALTER TABLE wider ADD COLUMN d TEXT DEFAULT 'x' CHECK (d <> '')`,
 		`ALTER TABLE wider ADD COLUMN e`, `ALTER TABLE wider DROP COLUMN e`, `INSERT INTO wider (name) VALUES ('Ada')`)
-	if r, err := u.exec(context.Background(), timeLimit{}, parse(t, `SELECT name, d, c FROM wider`), nil); err != nil || fmt.Sprint(r.Rows) != "[[Ada x 1]]" {
+	if r, err := u.Exec(context.Background(), Limit{}, understood(t, `SELECT name, d, c FROM wider`), nil); err != nil || fmt.Sprint(r.Rows) != "[[Ada x 1]]" {
 		t.Errorf("%v, %v", r.Rows, err)
 	}
 }

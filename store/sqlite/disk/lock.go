@@ -1,4 +1,6 @@
-package sqlite
+// Package disk keeps the files of a store: one process writes to them (the lock), nobody else may read them, and nobody replaces them
+// unnoticed. It opens none of them but the lock: closing another descriptor of a database can drop SQLite's locks.
+package disk
 
 import (
 	"errors"
@@ -13,12 +15,12 @@ import (
 	"evrun/store/files"
 )
 
-// lock says that this process writes to the store. The kernel drops it when the process dies; the file stays.
-type lock struct{ f *os.File }
+// Lock says that this process writes to the store. The kernel drops it when the process dies; the file stays.
+type Lock struct{ f *os.File }
 
-// acquire takes the lock at once, or returns [store.ErrLocked] with the holder's process number. The note is as in
+// Acquire takes the lock at once, or returns [store.ErrLocked] with the holder's process number. The note is as in
 // [files.OpenPrivate].
-func acquire(path string) (l *lock, note string, err error) {
+func Acquire(path string) (l *Lock, note string, err error) {
 	f, note, err := files.OpenPrivate(path)
 	if err != nil {
 		return nil, "", translateFile(err)
@@ -39,7 +41,7 @@ func acquire(path string) (l *lock, note string, err error) {
 	if err := f.Truncate(0); err == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
-	return &lock{f}, note, nil
+	return &Lock{f}, note, nil
 }
 
 // translateFile gives an error of opening a file as one of the store's.
@@ -53,4 +55,5 @@ func translateFile(err error) error {
 	return err
 }
 
-func (l *lock) release() { _ = l.f.Close() }
+// Release gives the lock back.
+func (l *Lock) Release() { _ = l.f.Close() }

@@ -1,15 +1,12 @@
-package sqlite
+package guard
 
 import (
 	"fmt"
-	"io/fs"
-	"regexp"
 	"strings"
-	"sync"
 
 	driverpkg "modernc.org/sqlite"
 
-	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // guard decides what a user's statement may do on a connection: it is SQLite's authorizer there, from the opening of the
@@ -26,7 +23,7 @@ type guard struct {
 	modules map[string]bool // of virtual tables, in lower case
 	schema  schemaCosts
 	rules   rules
-	calls   map[string]store.Literals // of the statement's own text
+	calls   map[string]literals // of the statement's own text
 	// What came of the statement since rules were set.
 	denied string // why it was refused; empty: it wasn't
 	loops  bool   // it has more in it than rows that are written out
@@ -43,20 +40,20 @@ const (
 )
 
 // newGuard installs a guard on c. Installed once, it costs evrun's own statements nothing but a call when they are prepared.
-func newGuard(c *conn, own map[string]bool) (*guard, error) {
+func newGuard(c *conn.Conn, own map[string]bool) (*guard, error) {
 	g := &guard{own: own, modules: map[string]bool{}}
-	modules, err := c.pairs(`SELECT lower(name) FROM pragma_module_list`)
+	modules, err := c.Pairs(`SELECT lower(name) FROM pragma_module_list`)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range modules {
 		g.modules[m[0]] = true
 	}
-	return g, c.c.(driverpkg.AuthorizerRegisterer).RegisterAuthorizer(g.authorize)
+	return g, c.Raw().(driverpkg.AuthorizerRegisterer).RegisterAuthorizer(g.authorize)
 }
 
 // on switches the guard on, for a statement with these calls; the returned function switches it off.
-func (g *guard) on(r rules, calls map[string]store.Literals) (off func()) {
+func (g *guard) on(r rules, calls map[string]literals) (off func()) {
 	g.rules, g.calls, g.denied, g.into = r, calls, "", ""
 	return g.off
 }
@@ -159,14 +156,14 @@ func (g *guard) call(function string) string {
 	if forbidden[function] {
 		return fmt.Sprintf("the function %s is not allowed", function)
 	}
-	var literals store.Literals
+	var given literals
 	if !g.schema.behind[function] { // else a view or a trigger may be what calls it, with other arguments
 		var ok bool
-		if literals, ok = g.calls[function]; !ok {
-			literals = g.schema.own[function] // a default
+		if given, ok = g.calls[function]; !ok {
+			given = g.schema.own[function] // a default
 		}
 	}
-	g.bound.tighten(bound{lengthFor(function, literals), function})
+	g.bound.tighten(bound{lengthFor(function, given), function})
 	return ""
 }
 
@@ -214,20 +211,3 @@ var actionNames = map[driverpkg.AuthorizerActionCode]string{
 	driverpkg.AuthTransaction: "a transaction of its own", driverpkg.AuthSavepoint: "SAVEPOINT", driverpkg.AuthAttach: "ATTACH",
 	driverpkg.AuthDetach: "DETACH", driverpkg.AuthAnalyze: "ANALYZE", driverpkg.AuthReindex: "REINDEX",
 }
-
-// ownTables are the tables that the migrations make, in lower case.
-var ownTables = sync.OnceValue(func() map[string]bool {
-	created := regexp.MustCompile(`(?i)\bCREATE TABLE (?:IF NOT EXISTS )?(\w+)`)
-	names := map[string]bool{}
-	files, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is right
-	for _, name := range files {
-		script, err := migrations.ReadFile(name)
-		if err != nil {
-			panic(err) // embedded
-		}
-		for _, m := range created.FindAllStringSubmatch(string(script), -1) {
-			names[strings.ToLower(m[1])] = true
-		}
-	}
-	return names
-})

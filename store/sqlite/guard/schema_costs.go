@@ -1,10 +1,10 @@
-package sqlite
+package guard
 
 import (
 	"regexp"
 	"strings"
 
-	"evrun/store"
+	"evrun/store/sqlite/conn"
 )
 
 // schemaCosts is what a database's schema has in it of the functions in costs. SQLite's authorizer is not asked about the
@@ -12,18 +12,18 @@ import (
 type schemaCosts struct {
 	// What a statement is bounded by that writes, or reads, the table; names in lower case.
 	written, read map[string]bound
-	own           map[string]store.Literals // how tables and indexes call functions
-	behind        map[string]bool           // the functions that views and triggers call
+	own           map[string]literals // how tables and indexes call functions
+	behind        map[string]bool     // the functions that views and triggers call
 }
 
-// schemaCosts reads the schema.
-func (c *conn) schemaCosts() (costly schemaCosts, err error) {
-	costly = schemaCosts{written: map[string]bound{}, read: map[string]bound{}, own: map[string]store.Literals{}, behind: map[string]bool{}}
+// readCosts reads the schema.
+func readCosts(c *conn.Conn) (costly schemaCosts, err error) {
+	costly = schemaCosts{written: map[string]bound{}, read: map[string]bound{}, own: map[string]literals{}, behind: map[string]bool{}}
 	for _, query := range []string{
 		`SELECT tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql NOT NULL`,
 		`SELECT '', sql FROM sqlite_schema WHERE type IN ('view', 'trigger') AND sql NOT NULL`,
 	} {
-		list, err := c.pairs(query)
+		list, err := c.Pairs(query)
 		if err != nil {
 			return costly, err
 		}
@@ -35,11 +35,11 @@ func (c *conn) schemaCosts() (costly schemaCosts, err error) {
 				}
 				continue
 			}
-			for name, literals := range calls {
+			for name, given := range calls {
 				if before, ok := costly.own[name]; ok {
-					literals &= before
+					given &= before
 				}
-				costly.own[name] = literals
+				costly.own[name] = given
 			}
 			tighten(costly.written, table, boundOf(calls))
 			if fullTextTable.MatchString(e[1]) {
@@ -68,12 +68,12 @@ func tighten(bounds map[string]bound, table string, by bound) {
 
 // callsIn finds the calls in a text of the schema. What another program wrote may be no statement that evrun runs; then a mere
 // mention of a function counts.
-func callsIn(text string) map[string]store.Literals {
-	if s, err := store.ParseStatement(text); err == nil {
-		return s.Calls()
+func callsIn(text string) map[string]literals {
+	if s, err := parse(text); err == nil {
+		return s.calls
 	}
 	text = strings.ToLower(text)
-	calls := map[string]store.Literals{}
+	calls := map[string]literals{}
 	for name := range costs {
 		if strings.Contains(text, name) {
 			calls[name] = 0

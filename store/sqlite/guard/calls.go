@@ -1,23 +1,23 @@
-package store
+package guard
 
 import (
 	"slices"
 	"strings"
 )
 
-// Literals says which arguments of a function are literals, or left out, in all calls of it that a statement has.
-type Literals uint8
+// literals says which arguments of a function are literals, or left out, in all calls of it that a statement has.
+type literals uint8
 
 // maxLiteral is how long a literal may be in a statement's text to count as one.
 const maxLiteral = 66
 
-// Has says whether argument n, from 1 to 8, is a short literal (at most 64 bytes) or left out in every call.
-func (l Literals) Has(n int) bool { return n >= 1 && n <= 8 && l&(1<<(n-1)) != 0 }
+// has says whether argument n, from 1 to 8, is a short literal (at most 64 bytes) or left out in every call.
+func (l literals) has(n int) bool { return n >= 1 && n <= 8 && l&(1<<(n-1)) != 0 }
 
 // calls finds the functions that are called.
-func (p *parser) calls() map[string]Literals {
-	found := map[string]Literals{}
-	add := func(name string, l Literals) {
+func (p *parser) calls() map[string]literals {
+	found := map[string]literals{}
+	add := func(name string, l literals) {
 		if before, ok := found[name]; ok {
 			l &= before
 		}
@@ -28,10 +28,10 @@ func (p *parser) calls() map[string]Literals {
 		next := i+1 < len(p.tokens) && p.tokens[i+1].is("(")
 		switch {
 		case next && t.kind == word, next && t.kind == quoted:
-			add(strings.ToLower(strings.Trim(p.sql[t.from:t.to], "\"`[]'")), p.literals(i+2))
+			add(strings.ToLower(strings.Trim(p.sql[t.from:t.to], "\"`[]'")), p.arguments(i+2))
 		}
 		if slices.Contains([]string{"LIKE", "GLOB", "MATCH", "REGEXP"}, t.word) && !next {
-			var l Literals
+			var l literals
 			if p.literal(i+1, i+2) && (i+2 >= len(p.tokens) || !p.tokens[i+2].is("|")) { // not the beginning of a longer text
 				l = ^l
 			}
@@ -41,9 +41,9 @@ func (p *parser) calls() map[string]Literals {
 	return found
 }
 
-// literals looks at the arguments of the call whose parenthesis is open before token i.
-func (p *parser) literals(i int) Literals {
-	all := ^Literals(0)
+// arguments looks at the arguments of the call whose parenthesis is open before token i.
+func (p *parser) arguments(i int) literals {
+	all := ^literals(0)
 	depth, argument, from := 0, 0, i
 	for ; i < len(p.tokens); i++ {
 		switch t := p.tokens[i]; {

@@ -1,8 +1,10 @@
-package sqlite
+package conn
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 
 	driverpkg "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -10,8 +12,8 @@ import (
 	"evrun/store"
 )
 
-// translate gives the driver's errors the store's names, by their codes. The driver's text stays for the log.
-func translate(err error) error {
+// Translate gives the driver's errors the store's names, by their codes. The driver's text stays for the log.
+func Translate(err error) error {
 	var e *driverpkg.Error
 	if err == nil || !errors.As(err, &e) {
 		return err
@@ -47,8 +49,11 @@ func translate(err error) error {
 	return fmt.Errorf("%w (%w)", kind, err)
 }
 
-// aborts says whether err concerns the whole transaction, not just the statement that met it.
-func aborts(err error) bool {
+// Aborts says whether err concerns the whole transaction, not just the statement that met it.
+func Aborts(err error) bool {
 	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBusy) || errors.Is(err, store.ErrBroken) ||
 		errors.Is(err, store.ErrReadOnly)
 }
+
+// NoRows says whether a query found nothing.
+func NoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) || errors.Is(err, io.EOF) }

@@ -1,0 +1,205 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"evrun/store"
+	"evrun/store/sqlite/conn"
+)
+
+// openUser gives a guarded connection to a new database with the store's tables.
+func openUser(t *testing.T) *Statements {
+	t.Helper()
+	c, err := conn.Open(conn.Writer(filepath.Join(t.TempDir(), "evrun.db"), "FULL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := map[string]bool{}
+	scripts, err := filepath.Glob("../migrations/*.sql")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal(scripts, err)
+	}
+	for _, name := range scripts {
+		script, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Exec(string(script)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	if err := c.Exec(`INSERT INTO meta VALUES ('id', 'aaaaaaaa')`); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := c.Pairs(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables {
+		own[table[0]] = true
+	}
+	u, err := New(c, own, MaxValue(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(u.Close(), c.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return u
+}
+
+func understood(t *testing.T, text string) *store.Statement {
+	t.Helper()
+	s, err := Parse(text)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return s
+}
+
+func (u *Statements) must(t *testing.T, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if _, err := u.Exec(context.Background(), Limit{}, understood(t, text), nil); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestARefusedStatementSaysWhy(t *testing.T) {
+	u := openUser(t)
+	u.must(t, `CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT NOT NULL UNIQUE, c CHECK (c > 0))`, `INSERT INTO t VALUES (1, 'x', 1)`,
+		`CREATE TABLE u (x)`, `CREATE TRIGGER tr AFTER INSERT ON u BEGIN DELETE FROM events; END`)
+	for text, want := range map[string]string{
+		`DELETE FROM Events`:                              `"events" is evrun's own table: it can be read, not written`,
+		`INSERT INTO u VALUES (1)`:                        `"events" is evrun's own table: it can be read, not written, in the trigger or view "tr"`,
+		`DROP TABLE runs`:                                 `"runs" is evrun's own table: nothing can be changed about it`,
+		`CREATE TABLE users (x)`:                          `"users" is the name of a table of evrun's own; choose another name`,
+		`CREATE TABLE Evrun_x (x)`:                        `"Evrun_x" begins with evrun_, which is kept for evrun; choose another name`,
+		`CREATE INDEX i ON users (name)`:                  `"users" is evrun's own table: nothing can be changed about it`,
+		`SELECT * FROM pragma_table_info('t')`:            `PRAGMA table_info is not allowed`,
+		`SELECT load_extension('x')`:                      `the function load_extension is not allowed`,
+		`SELECT * FROM nowhere`:                           `no such table: nowhere (migrate makes tables at start)`,
+		`SELECT missing FROM t`:                           `no such column: missing (migrate makes tables at start)`,
+		`SELECT 1 +`:                                      `incomplete input`,
+		`INSERT INTO t (a, b) VALUES (2, NULL)`:           `NOT NULL constraint failed: t.b`,
+		`INSERT INTO t VALUES (2, 'y', 0)`:                `CHECK constraint failed: c > 0`,
+		`INSERT INTO t VALUES (2, 'x', 1)`:                `UNIQUE constraint failed: t.b`,
+		`INSERT INTO t VALUES ('no number', 'y', 1)`:      `datatype mismatch`,
+		`UPDATE sqlite_sequence SET seq = 1`:              `no such table: sqlite_sequence (migrate makes tables at start)`,
+		`INSERT INTO sqlite_schema VALUES (1, 2, 3, 4)`:   `"sqlite_master" is SQLite's own table: it can be read, not written`,
+		`SELECT zeroblob(2000000) FROM t`:                 `it returns more than 1048576 bytes; select fewer columns or rows`,
+		`SELECT a.b FROM t a, t b, t c, t d, nowhere.t e`: `no such table: nowhere.t (migrate makes tables at start)`,
+	} {
+		_, err := u.Exec(context.Background(), Limit{}, understood(t, text), nil)
+		kind := store.ErrStatement
+		if strings.HasPrefix(want, "UNIQUE") {
+			kind = store.ErrConflict
+		}
+		if !errors.Is(err, kind) || err.Error() != kind.Error()+": "+want {
+			t.Errorf("%s:\n got %v\nwant %s", text, err, want)
+		}
+	}
+	// Past the parser, which has no way to let them through, the guard still holds.
+	for _, text := range []string{`PRAGMA journal_mode = off`, `ATTACH 'x' AS y`, `DETACH main`, `BEGIN`, `COMMIT`, `SAVEPOINT x`, `RELEASE x`, `ANALYZE`,
+		`REINDEX`, `CREATE TEMP TABLE events (x)`, `VACUUM INTO 'x'`, `CREATE TABLE x (x)`, `DROP TABLE t`, `ALTER TABLE t ADD COLUMN z`} {
+		if err := u.compiles(text); !errors.Is(err, store.ErrStatement) && !strings.HasPrefix(text, "VACUUM") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// evrun's own statements are prepared anew after the schema has changed, and meet no guard then.
+func TestTheGuardLeavesEvrunsOwnStatementsAlone(t *testing.T) {
+	u := openUser(t)
+	insert, err := u.conn.Prepare(`INSERT INTO meta VALUES (?, 'x')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range []string{`CREATE TABLE t (x)`, `INSERT INTO t VALUES (1)`, `DROP TABLE t`} {
+		u.must(t, text)
+		if _, err := insert.Exec(fmt.Sprint(i)); err != nil {
+			t.Errorf("after %s: %v", text, err)
+		}
+	}
+	_, _ = u.Exec(context.Background(), Limit{}, understood(t, `DELETE FROM meta`), nil)
+	if _, err := insert.Exec("refused"); err != nil {
+		t.Errorf("after a refusal: %v", err)
+	}
+}
+
+// A kept statement is judged again when the schema has changed under it.
+func TestAKeptStatementIsJudgedAgain(t *testing.T) {
+	u := openUser(t)
+	u.must(t, `CREATE TABLE t (x)`)
+	insert := understood(t, `INSERT INTO t VALUES (1)`)
+	if _, err := u.Exec(context.Background(), Limit{}, insert, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.conn.Exec(`CREATE TRIGGER tr AFTER INSERT ON t BEGIN DELETE FROM meta; END`); err != nil { // as another program may
+		t.Fatal(err)
+	}
+	if _, err := u.Exec(context.Background(), Limit{}, insert, nil); !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), `trigger or view "tr"`) {
+		t.Errorf("got %v", err)
+	}
+	if ids, err := u.conn.Pairs(`SELECT key FROM meta`); err != nil || len(ids) == 0 {
+		t.Errorf("meta: %v, %v", ids, err)
+	}
+}
+
+func TestWhatCantTakeLongHasNoClock(t *testing.T) {
+	u := openUser(t)
+	u.must(t, `CREATE TABLE t (a INTEGER PRIMARY KEY, b UNIQUE)`, `CREATE TABLE triggered (x)`,
+		`CREATE TRIGGER tr AFTER INSERT ON triggered BEGIN INSERT INTO t (b) SELECT x FROM triggered; END`)
+	for text, loops := range map[string]bool{
+		`INSERT INTO t (b) VALUES (1)`: false,
+		`INSERT INTO t (b) VALUES (abs(3)) ON CONFLICT (b) DO UPDATE SET a = excluded.a RETURNING a`: false,
+		`REPLACE INTO t (b) VALUES (4)`:                          false,
+		`INSERT INTO t (b) SELECT 5`:                             true,
+		`INSERT INTO t (b) VALUES ((SELECT 6))`:                  true,
+		`INSERT INTO triggered VALUES (7)`:                       true,
+		`UPDATE t SET b = 8 WHERE a = 1`:                         true,
+		`DELETE FROM t`:                                          true,
+		`SELECT 1`:                                               true,
+		`WITH q AS (SELECT 1) INSERT INTO t (b) SELECT * FROM q`: true,
+	} {
+		s := understood(t, text)
+		for range 2 {
+			if _, err := u.Exec(context.Background(), Limit{Wall: time.Minute}, s, nil); err != nil && !errors.Is(err, store.ErrConflict) {
+				t.Fatalf("%s: %v", text, err)
+			}
+		}
+		if got := u.kept[s].loops; got != loops {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+func TestKeptStatementsAreBounded(t *testing.T) {
+	u := openUser(t)
+	first, second := understood(t, `SELECT 1`), understood(t, `SELECT 2`)
+	for i := range 2 * maxKept {
+		for _, s := range []*store.Statement{first, understood(t, fmt.Sprintf(`SELECT %d`, i))} {
+			if _, err := u.Exec(context.Background(), Limit{}, s, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i == 0 {
+			if _, err := u.Exec(context.Background(), Limit{}, second, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(u.kept) != maxKept || u.kept[first] == nil || u.kept[second] != nil {
+		t.Errorf("%d are kept; the one in use: %v; the unused one: %v", len(u.kept), u.kept[first] != nil, u.kept[second] != nil)
+	}
+}

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package sqlite
-
-func holders(string) []string { return nil }

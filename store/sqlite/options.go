@@ -1,0 +1,32 @@
+package sqlite
+
+import "evrun/store"
+
+// Options are what a store is opened with. The zero value is ready.
+type Options struct {
+	store.Options
+	// Synchronous "normal" trades the durability of the last moments before a power cut for speed. Default "full".
+	Synchronous string
+	// MaxWAL bounds the write-ahead log, in bytes: while somebody reads for so long that it reaches this, writes get [store.ErrFull].
+	// Default [DefaultMaxWAL].
+	MaxWAL int64
+	// Unwatched leaves out the looks at the store's files and at its write-ahead log, one or two a second: for tests in which
+	// years pass.
+	Unwatched bool
+	// At is called by the writer at each [Point] of a transaction, for tests that crash there. Default: nothing.
+	At func(Point)
+}
+
+// DefaultMaxWAL is how large the write-ahead log may become unless the settings say otherwise, in bytes.
+const DefaultMaxWAL = 4 << 30
+
+// Point is a moment in the life of a transaction: what a crash there loses, and what it must not, differs.
+type Point string
+
+// The points, in the order in which a transaction meets them.
+const (
+	BeforeBegin   Point = "before begin"
+	BeforeCommit  Point = "before commit"  // all effects and settlements are written, none is kept
+	AfterCommit   Point = "after commit"   // on disk, and nobody knows
+	BeforeAnswers Point = "before answers" // OnCommit was called, the callers have no answers yet
+)
