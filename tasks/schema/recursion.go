@@ -84,24 +84,35 @@ func (e edge) meets(o edge) bool {
 	return e.key == o.key || e.key == "" || o.key == ""
 }
 
-// parts gives all parts of a schema.
-func parts(root *jsonschema.Schema) []*jsonschema.Schema {
-	seen := map[*jsonschema.Schema]bool{}
-	var all []*jsonschema.Schema
-	add := func(s *jsonschema.Schema) bool {
-		if s != nil && !seen[s] {
-			seen[s] = true
-			all = append(all, s)
-		}
+// nextTo gives the parts that s leads to.
+func nextTo(s *jsonschema.Schema) (next []*jsonschema.Schema) {
+	applied(s, func(sub *jsonschema.Schema) bool {
+		next = append(next, sub)
 		return true
+	})
+	for _, e := range inner(s) {
+		next = append(next, e.to)
 	}
-	add(root)
-	for i := 0; i < len(all); i++ {
-		applied(all[i], add)
-		for _, e := range inner(all[i]) {
-			add(e.to)
+	if s.PropertyNames != nil {
+		next = append(next, s.PropertyNames)
+	}
+	return next
+}
+
+// parts gives some parts of a schema and all that they lead to.
+func parts(from ...*jsonschema.Schema) (all []*jsonschema.Schema) {
+	seen := map[*jsonschema.Schema]bool{}
+	add := func(list []*jsonschema.Schema) {
+		for _, s := range list {
+			if !seen[s] {
+				seen[s] = true
+				all = append(all, s)
+			}
 		}
-		add(all[i].PropertyNames)
+	}
+	add(from)
+	for i := 0; i < len(all); i++ {
+		add(nextTo(all[i]))
 	}
 	return all
 }
@@ -109,19 +120,19 @@ func parts(root *jsonschema.Schema) []*jsonschema.Schema {
 // checkRecursion refuses a schema that is applied to a value while it is being applied to it, which would have no end, and
 // one that leads back to itself in two ways for the same value, which takes 2ⁿ steps for n levels of data.
 func checkRecursion(all []*jsonschema.Schema, place func(*jsonschema.Schema) []any) *fault.Fault {
-	r := recursion{order: map[*jsonschema.Schema]int{}, group: map[*jsonschema.Schema]int{}}
+	reach := make(map[*jsonschema.Schema]map[*jsonschema.Schema]bool, len(all))
 	for _, s := range all {
-		if r.order[s] == 0 {
-			r.visit(s)
+		reach[s] = map[*jsonschema.Schema]bool{}
+		for _, part := range parts(nextTo(s)...) {
+			reach[s][part] = true
 		}
 	}
 	for _, s := range all {
-		w := ways{group: r.group, seen: map[*jsonschema.Schema]int{}}
-		w.from(s)
-		if w.endless != nil {
+		w := ways{leadsBack: func(part *jsonschema.Schema) bool { return reach[s][part] && reach[part][s] }, seen: map[*jsonschema.Schema]bool{}}
+		switch w.from(s); {
+		case w.endless != nil:
 			return fault.At(place(w.endless), "this schema refers to itself without end").Hinting("let it refer to itself from within a property or an item")
-		}
-		if w.second != nil {
+		case w.second != nil:
 			return fault.At(place(w.second), "this schema leads back to itself a second time for the same value: each level of the data would double the work").
 				Hinting("let only one alternative lead back, and put what they share beside them")
 		}
@@ -129,52 +140,19 @@ func checkRecursion(all []*jsonschema.Schema, place func(*jsonschema.Schema) []a
 	return nil
 }
 
-// recursion groups the parts that lead to each other (Tarjan's strongly connected components).
-type recursion struct {
-	order map[*jsonschema.Schema]int // in which the parts were found, from 1
-	group map[*jsonschema.Schema]int // the order of the group's first part; 0: it leads nowhere back, or is under way
-	stack []*jsonschema.Schema
-}
-
-// visit gives the first part that s leads back to.
-func (r *recursion) visit(s *jsonschema.Schema) (first int) {
-	r.order[s] = len(r.order) + 1
-	first, place := r.order[s], len(r.stack)
-	r.stack = append(r.stack, s)
-	next := func(to *jsonschema.Schema) bool {
-		if r.order[to] == 0 {
-			first = min(first, r.visit(to))
-		} else if r.group[to] == 0 {
-			first = min(first, r.order[to])
-		}
-		return true
-	}
-	applied(s, next)
-	for _, e := range inner(s) {
-		next(e.to)
-	}
-	if first == r.order[s] {
-		for _, member := range r.stack[place:] {
-			r.group[member] = first
-		}
-		r.stack = r.stack[:place]
-	}
-	return first
-}
-
-// ways collects how a part leads back to itself: over the parts of its group that are applied to the same value, and from
-// there to members.
+// ways collects how a part leads back to itself: through the parts that are applied to the same value, and from there to
+// members.
 type ways struct {
-	group           map[*jsonschema.Schema]int
-	seen            map[*jsonschema.Schema]int // 1: under way, 2: done
+	leadsBack       func(*jsonschema.Schema) bool
+	seen            map[*jsonschema.Schema]bool // false: under way
 	back            []edge
 	endless, second *jsonschema.Schema
 }
 
 func (w *ways) from(s *jsonschema.Schema) {
-	w.seen[s] = 1
+	w.seen[s] = false
 	for _, e := range inner(s) {
-		if w.group[e.to] != w.group[s] {
+		if !w.leadsBack(e.to) {
 			continue
 		}
 		if w.second == nil && slices.ContainsFunc(w.back, e.meets) {
@@ -183,16 +161,17 @@ func (w *ways) from(s *jsonschema.Schema) {
 		w.back = append(w.back, e)
 	}
 	applied(s, func(sub *jsonschema.Schema) bool {
+		done, seen := w.seen[sub]
 		switch {
-		case w.group[sub] != w.group[s]:
-		case w.seen[sub] == 1:
-			w.endless = sub
-		case w.seen[sub] == 2 && w.second == nil:
-			w.second = sub
-		case w.seen[sub] == 0:
+		case !w.leadsBack(sub):
+		case !seen:
 			w.from(sub)
+		case !done:
+			w.endless = sub
+		case w.second == nil:
+			w.second = sub
 		}
 		return w.endless == nil
 	})
-	w.seen[s] = 2
+	w.seen[s] = true
 }
