@@ -18,10 +18,17 @@ type DecodeError struct {
 }
 
 func (e *DecodeError) Error() string {
-	if e.Attribute == "" {
-		return fmt.Sprintf("not a CloudEvent in JSON: %s (at byte %d)", e.Msg, e.Offset)
+	_, message, _ := e.Fault()
+	return fmt.Sprintf("%s (at byte %d)", message, e.Offset)
+}
+
+// Fault gives the parts of the error.
+func (e *DecodeError) Fault() (offset int, message, hint string) {
+	message = "not a CloudEvent in JSON: " + e.Msg
+	if e.Attribute != "" {
+		message = fmt.Sprintf("attribute %q: %s", e.Attribute, e.Msg)
 	}
-	return fmt.Sprintf("attribute %q: %s (at byte %d)", e.Attribute, e.Msg, e.Offset)
+	return int(e.Offset), message, ""
 }
 
 // UnmarshalJSON reads an event in CloudEvents' JSON format and nothing after it; what e held before is gone. The attribute

@@ -38,6 +38,9 @@ func (e *PatternError) Error() string {
 	return noun + " " + e.detail()
 }
 
+// Fault gives the parts of the error, for who knows where the pattern stands.
+func (e *PatternError) Fault() (offset int, message, hint string) { return e.Offset, e.Msg, e.Hint }
+
 func (e *PatternError) detail() string {
 	detail := fmt.Sprintf("%q: %s (at byte %d)", clip(e.Pattern), e.Msg, e.Offset)
 	if e.Hint != "" {

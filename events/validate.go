@@ -29,6 +29,9 @@ type AttributeError struct {
 
 func (e *AttributeError) Error() string { return e.Attribute + " " + e.Msg }
 
+// Fault gives the parts of the error: the message names the attribute.
+func (e *AttributeError) Fault() (offset int, message, hint string) { return 0, e.Error(), "" }
+
 // Validate says whether the event may be accepted: type, id and source are there and well-formed, no attribute is too long
 // or has a character or a number that CloudEvents excludes, and Data is JSON where the content type says so. Time and what the journal stamps may be
 // empty. It does not ask whether the type is [Reserved], nor how many hops there were. The error is an [*AttributeError].

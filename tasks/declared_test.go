@@ -94,9 +94,9 @@ func TestAHandlerThatEmitsWhatBreaksTheSchemaIsDeadAtOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			data, err := expression.CompileValue(map[string]any{"id": "${ data.id }"}, expression.HandlerEmit)
-			if err != nil {
-				t.Fatal(err)
+			data, faults := expression.CompileValue(map[string]any{"id": "${ data.id }"}, expression.HandlerEmit)
+			if len(faults) > 0 {
+				t.Fatal(faults)
 			}
 			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: []tasks.Emission{{Type: typ, Data: data}}})
 			d.emitter.Declare([]tasks.EventType{userType(t), {Type: "a"}}, true)

@@ -12,6 +12,7 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
 	"evrun/tasks/schema"
 )
@@ -32,8 +33,9 @@ func emitting(t testing.TB, data any) []tasks.Emission {
 		t.Fatal(err)
 	}
 	if data != nil {
-		if em.Data, err = expression.CompileValue(data, expression.HandlerEmit); err != nil {
-			t.Fatal(err)
+		var faults []*fault.Fault
+		if em.Data, faults = expression.CompileValue(data, expression.HandlerEmit); len(faults) > 0 {
+			t.Fatal(faults)
 		}
 	}
 	return []tasks.Emission{em}
@@ -184,8 +186,9 @@ func TestFilesAreReadBeforeTheTransaction(t *testing.T) {
 	if em.Type, err = expression.CompileTemplate("b", scope); err != nil {
 		t.Fatal(err)
 	}
-	if em.Data, err = expression.CompileValue(`${ file("note.txt") } for ${ result.id }: ${ file("note.txt") + result.id }`, scope); err != nil {
-		t.Fatal(err)
+	var faults []*fault.Fault
+	if em.Data, faults = expression.CompileValue(`${ file("note.txt") } for ${ result.id }: ${ file("note.txt") + result.id }`, scope); len(faults) > 0 {
+		t.Fatal(faults)
 	}
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Emit: []tasks.Emission{em}, Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
 		return func(store.Tx) (any, error) { return map[string]any{"id": "x"}, os.Remove(file) }, nil

@@ -16,6 +16,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // emission compiles what an on_dead has.
@@ -27,8 +28,9 @@ func emission(t *testing.T, typ string, data any) *tasks.Emission {
 		t.Fatal(err)
 	}
 	if data != nil {
-		if em.Data, err = expression.CompileValue(data, expression.HandlerOnDead); err != nil {
-			t.Fatal(err)
+		var faults []*fault.Fault
+		if em.Data, faults = expression.CompileValue(data, expression.HandlerOnDead); len(faults) > 0 {
+			t.Fatal(faults)
 		}
 	}
 	return em

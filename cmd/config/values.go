@@ -150,7 +150,7 @@ func (c *condition) DecodeField(value any, at *fields.At) {
 	}
 	var err error
 	if c.Expr, err = expression.Compile(s, at.Context.(expression.Scoper).ScopeOf(at.Scope)); err != nil {
-		at.Add(expression.FaultOf(err))
+		at.Add(fault.Of(err))
 	}
 }
 

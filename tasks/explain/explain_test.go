@@ -22,11 +22,12 @@ func handler(t *testing.T, kind string, with map[string]any, secrets *expression
 	return &tasks.Handler{Name: "h", On: []events.Pattern{events.MustPattern("x.y"), events.MustPattern("a.>")}, Kind: kind, Action: action}
 }
 
-func compiled[T any](v T, err error) func(*testing.T) T {
+// compiled takes the value of a compilation, whose second result is an error or a list of faults.
+func compiled[T, E any](v T, wrong E) func(*testing.T) T {
 	return func(t *testing.T) T {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
+		if !reflect.ValueOf(&wrong).Elem().IsZero() {
+			t.Fatal(wrong)
 		}
 		return v
 	}

@@ -76,7 +76,7 @@ func (t *Template) ready(env *Env, b *Budget) error {
 			continue
 		}
 		if err := p.expr.secret.fetch(b); err != nil {
-			return within(p.expr.evalError(err), t.src, p.offset)
+			return within(p.expr.evalError(err), p.offset)
 		}
 	}
 	return nil

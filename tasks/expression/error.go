@@ -11,8 +11,7 @@ import (
 // Error is a fault in an expression's text, or in its evaluation. The same event will meet it again, unless Err has a cause
 // outside of it, such as a file that can't be read.
 type Error struct {
-	Source string // what was compiled: an expression, or a whole template
-	Offset int    // where in Source, in bytes; -1 when unknown
+	Offset int    // where in what was compiled (an expression, or a whole template), in bytes; -1 when unknown
 	Msg    string // what is wrong
 	Hint   string // what to do about it; may be empty
 	Err    error  // the cause, where there is one
@@ -29,23 +28,27 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Fault is for [fault.Of].
+func (e *Error) Fault() (offset int, message, hint string) { return e.Offset, e.Msg, e.Hint }
+
 // within moves an error of an expression to its place in a template.
-func within(err error, source string, offset int) *Error {
+func within(err error, offset int) *Error {
 	var e *Error
 	if !errors.As(err, &e) {
-		return &Error{Source: source, Offset: offset, Msg: err.Error(), Err: err}
+		return &Error{Offset: offset, Msg: err.Error(), Err: err}
 	}
 	moved := *e
-	moved.Source = source
 	if moved.Offset >= 0 {
 		moved.Offset += offset
 	}
 	return &moved
 }
 
-// compileError translates what expr-lang says about a text.
+// compileError translates what expr-lang says about a text. Its errors have a place and a message, and nothing else that says
+// what is wrong: so messages are compared here, in unknownField, and in nilMember and runMessage, to say
+// them in other words. One that none of them knows stays as it is.
 func compileError(src string, err error) *Error {
-	e := &Error{Source: src, Offset: -1, Msg: err.Error()}
+	e := &Error{Offset: -1, Msg: err.Error()}
 	var fe *file.Error
 	if !errors.As(err, &fe) {
 		e.Msg, _, _ = strings.Cut(e.Msg, "\n") // the compiler appends a stack

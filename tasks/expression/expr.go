@@ -49,14 +49,14 @@ var syntax = sync.OnceValue(func() *conf.Config {
 func compile(src string, s Scope) (x *Expr, fault *Error) {
 	defer func() {
 		if r := recover(); r != nil { // a defect of the parser or the compiler must not stop the daemon
-			x, fault = nil, &Error{Source: src, Offset: -1, Msg: fmt.Sprintf("this expression can't be compiled: %v", r)}
+			x, fault = nil, &Error{Offset: -1, Msg: fmt.Sprintf("this expression can't be compiled: %v", r)}
 		}
 	}()
 	switch {
 	case strings.TrimSpace(src) == "":
-		return nil, &Error{Source: src, Msg: "the expression is empty"}
+		return nil, &Error{Msg: "the expression is empty"}
 	case len(src) > maxSource:
-		return nil, &Error{Source: src, Offset: maxSource, Msg: fmt.Sprintf("the expression is longer than %d KiB", maxSource>>10)}
+		return nil, &Error{Offset: maxSource, Msg: fmt.Sprintf("the expression is longer than %d KiB", maxSource>>10)}
 	}
 	tree, err := parser.ParseWithConfig(src, syntax())
 	if err != nil {
@@ -145,23 +145,22 @@ func (x *Expr) Bool(env *Env) (bool, error) {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		return false, &Error{Source: x.src, Msg: fmt.Sprintf("%s is not true or false: it gave %s", brief(x.src), describe(v))}
+		return false, &Error{Msg: fmt.Sprintf("%s is not true or false: it gave %s", brief(x.src), describe(v))}
 	}
 	return b, nil
 }
 
 // evalError makes an [*Error] of whatever went wrong while running.
 func (x *Expr) evalError(err error) *Error {
-	e := &Error{Source: x.src, Offset: -1, Msg: err.Error()}
-	var pe *pathError
-	if errors.As(err, &pe) {
-		e.Offset, e.Msg, e.Hint = pe.offset, pe.msg, pe.hint
+	var e *Error
+	if errors.As(err, &e) {
 		return e
 	}
+	e = &Error{Offset: -1, Msg: err.Error()}
 	var fe *file.Error
 	if !errors.As(err, &fe) {
 		e.Err = err
-		x.secret.hide(e)
+		x.secret.hide(e, x.src)
 		return e
 	}
 	e.Offset = byteOffset(x.src, fe.From)
@@ -177,7 +176,7 @@ func (x *Expr) evalError(err error) *Error {
 		e.Msg = brief(x.src) + ": " + runMessage(fe.Message)
 	}
 	if function == nil || !function.plain {
-		x.secret.hide(e)
+		x.secret.hide(e, x.src)
 	}
 	return e
 }

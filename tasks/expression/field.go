@@ -1,8 +1,6 @@
 package expression
 
 import (
-	"errors"
-
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
 )
@@ -24,7 +22,7 @@ func (t *Template) DecodeField(value any, at *fields.At) {
 	}
 	compiled, err := CompileTemplate(text, at.Context.(Scoper).ScopeOf(at.Scope))
 	if err != nil {
-		at.Add(FaultOf(err))
+		at.Add(fault.Of(err))
 		return
 	}
 	*t = *compiled
@@ -37,31 +35,16 @@ func (*Template) FieldShape() fields.Shape {
 
 // DecodeField compiles a tree with expressions in its texts.
 func (v *Value) DecodeField(value any, at *fields.At) {
-	compiled, err := CompileValue(value, at.Context.(Scoper).ScopeOf(at.Scope))
-	if err == nil {
+	compiled, faults := CompileValue(value, at.Context.(Scoper).ScopeOf(at.Scope))
+	for _, f := range faults {
+		at.Add(f)
+	}
+	if len(faults) == 0 {
 		*v = *compiled
-		return
-	}
-	var first *ValueError
-	if !errors.As(err, &first) {
-		at.Add(FaultOf(err))
-		return
-	}
-	for _, e := range append([]*ValueError{first}, first.Rest...) {
-		at.Add(FaultOf(e.Err).Within(e.Path...))
 	}
 }
 
 // FieldShape describes a tree.
 func (*Value) FieldShape() fields.Shape {
 	return fields.Shape{Words: "value", Schema: map[string]any{}, Null: true, Tree: true}
-}
-
-// FaultOf makes a fault of an error of this package.
-func FaultOf(err error) *fault.Fault {
-	var e *Error
-	if !errors.As(err, &e) {
-		return fault.Of(err)
-	}
-	return &fault.Fault{Offset: max(e.Offset, 0), Message: e.Msg, Hint: e.Hint, Err: err}
 }

@@ -64,15 +64,6 @@ func pathOf(src string, node ast.Node) *path {
 	}
 }
 
-// pathError is a step that could not be taken; Expr makes an [Error] of it.
-type pathError struct {
-	offset int
-	msg    string
-	hint   string
-}
-
-func (e *pathError) Error() string { return e.msg }
-
 func (p *path) eval(env *Env) (any, error) {
 	var cur any
 	rest := p.steps
@@ -98,7 +89,7 @@ func (p *path) eval(env *Env) (any, error) {
 		}
 		next, msg, hint := member(cur, s)
 		if msg != "" {
-			return nil, &pathError{s.offset, p.text(len(p.steps)-len(rest)+i) + msg, hint}
+			return nil, &Error{Offset: s.offset, Msg: p.text(len(p.steps)-len(rest)+i) + msg, Hint: hint}
 		}
 		cur = next
 	}

@@ -280,7 +280,7 @@ func (c *nameCheck) fault(n ast.Node, msg, hint string) { c.faultAt(n.Location()
 
 func (c *nameCheck) faultAt(rune int, msg, hint string) {
 	if c.err == nil {
-		c.err = &Error{Source: c.src, Offset: byteOffset(c.src, rune), Msg: msg, Hint: hint}
+		c.err = &Error{Offset: byteOffset(c.src, rune), Msg: msg, Hint: hint}
 	}
 }
 

@@ -32,9 +32,9 @@ func (x *secret) gave(v any) {
 }
 
 // hide takes out of an error what may be made of a secret: a message may have a value in it that nobody would recognize.
-func (x *secret) hide(e *Error) {
+func (x *secret) hide(e *Error, src string) {
 	if x != nil {
-		e.Msg, e.Err = brief(e.Source)+": it can't be evaluated", nil
+		e.Msg, e.Err = brief(src)+": it can't be evaluated", nil
 		e.Hint = "the reason is left out, since it may show a secret of env() or file()"
 	}
 }

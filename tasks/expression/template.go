@@ -51,7 +51,7 @@ func compileTemplate(src string, s Scope) (*Template, *Error) {
 			}
 			x, fault := compile(src[i+2:end], s)
 			if fault != nil {
-				return nil, within(fault, src, i+2)
+				return nil, within(fault, i+2)
 			}
 			if literal.Len() > 0 {
 				t.parts = append(t.parts, part{literal: literal.String()})
@@ -90,7 +90,7 @@ func endOfExpression(src string, start int) (int, *Error) {
 		case '"', '\'', '`':
 			end := endOfText(src, i)
 			if end < 0 {
-				return 0, &Error{Source: src, Offset: i, Msg: fmt.Sprintf("a text that begins with %c is not closed, so neither is its \"${\"", c),
+				return 0, &Error{Offset: i, Msg: fmt.Sprintf("a text that begins with %c is not closed, so neither is its \"${\"", c),
 					Hint: "it needs the same quote at its end"}
 			}
 			i = end
@@ -111,7 +111,7 @@ func endOfExpression(src string, start int) (int, *Error) {
 			}
 		}
 	}
-	return 0, &Error{Source: src, Offset: start, Msg: `"${" is not closed`, Hint: `close it with "}", or write "$${" for a plain "${"`}
+	return 0, &Error{Offset: start, Msg: `"${" is not closed`, Hint: `close it with "}", or write "$${" for a plain "${"`}
 }
 
 // endOfText finds the quote that ends the text at start; -1 when there is none. Between backquotes, two of them are one.
@@ -147,7 +147,7 @@ func (t *Template) Eval(env *Env) (any, error) {
 	case t.sole != nil:
 		v, err := t.sole.Eval(env)
 		if err != nil {
-			return nil, within(err, t.src, t.parts[0].offset)
+			return nil, within(err, t.parts[0].offset)
 		}
 		return v, nil
 	}
@@ -167,7 +167,7 @@ func (t *Template) Text(env *Env) (string, error) {
 	if t.sole != nil {
 		v, err := t.sole.Eval(env)
 		if err != nil {
-			return "", within(err, t.src, t.parts[0].offset)
+			return "", within(err, t.parts[0].offset)
 		}
 		if s, ok := v.(string); ok {
 			return s, nil
@@ -193,16 +193,16 @@ func (t *Template) Text(env *Env) (string, error) {
 func (t *Template) appendValue(b []byte, p *part, env *Env) ([]byte, error) {
 	v, err := p.expr.Eval(env)
 	if err != nil {
-		return b, within(err, t.src, p.offset)
+		return b, within(err, p.offset)
 	}
 	if err := env.budget.SpendOn(v); err != nil {
-		return b, within(err, t.src, p.offset)
+		return b, within(err, p.offset)
 	}
 	b, msg := appendText(b, v)
 	if msg == "" {
 		return b, nil
 	}
-	fault := &Error{Source: t.src, Offset: p.offset, Msg: brief(p.expr.src) + " " + msg}
+	fault := &Error{Offset: p.offset, Msg: brief(p.expr.src) + " " + msg}
 	if v == nil {
 		fault.Hint = fmt.Sprintf("${ %s ?? \"…\" } gives it a default", brief(p.expr.src))
 	}

@@ -123,7 +123,7 @@ func (s Scope) checkTypes(src string, tree *parser.Tree, config func() *conf.Con
 	}
 	if kind := t.Kind(); s.condition && kind != reflect.Bool && kind != reflect.Interface {
 		what := wholeNumber.ReplaceAllString(plainTypes.Replace(t.String()), "number")
-		e := &Error{Source: src, Offset: -1, Msg: fmt.Sprintf("this is a %s, and a condition must be true or false", what), Hint: "compare it with something"}
+		e := &Error{Offset: -1, Msg: fmt.Sprintf("this is a %s, and a condition must be true or false", what), Hint: "compare it with something"}
 		if kind == reflect.String {
 			e.Hint = fmt.Sprintf(`compare it: %s != ""`, brief(src))
 		}
@@ -134,7 +134,7 @@ func (s Scope) checkTypes(src string, tree *parser.Tree, config func() *conf.Con
 
 var wholeNumber = regexp.MustCompile(`\bint\b`)
 
-// unknownField says which key was meant.
+// unknownField says which key was meant. As in compileError, only the message says what is wrong.
 func unknownField(tree *parser.Tree, fe *file.Error, e *Error) {
 	if is, name, ok := strings.Cut(strings.TrimPrefix(fe.Message, "type "), " has no field "); ok {
 		e.Msg = fmt.Sprintf("this is a %s, so it has no %q", wholeNumber.ReplaceAllString(plainTypes.Replace(is), "number"), name)

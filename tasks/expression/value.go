@@ -27,43 +27,29 @@ type entry struct {
 
 func (n *node) isConstant() bool { return n.template == nil && n.list == nil && n.entries == nil }
 
-// ValueError is a fault in a template of a tree.
-type ValueError struct {
-	Path []any // keys (string) and indexes (int) that lead to the string
-	Err  *Error
-	Rest []*ValueError // the tree's other faults
-}
-
-// Error names the place and the fault.
-func (e *ValueError) Error() string { return fault.Path(e.Path) + ": " + e.Err.Error() }
-
-// Unwrap gives the fault.
-func (e *ValueError) Unwrap() error { return e.Err }
-
 // CompileValue compiles the templates in v, which is made of map[string]any, []any, strings, numbers, bools and nil. Keys
-// are taken as they are. Its error is a [*ValueError]. The Value keeps parts of v: don't change it afterwards.
-func CompileValue(v any, s Scope) (*Value, error) {
+// are taken as they are. It reports all faults, each with the path to its string and an [*Error] as its cause. The Value keeps
+// parts of v: don't change it afterwards.
+func CompileValue(v any, s Scope) (*Value, []*fault.Fault) {
 	c := valueCompiler{scope: s}
 	root := c.compile(v, nil)
 	if len(c.faults) > 0 {
-		first := c.faults[0]
-		first.Rest = c.faults[1:]
-		return nil, first
+		return nil, c.faults
 	}
 	return &Value{root}, nil
 }
 
 type valueCompiler struct {
 	scope  Scope
-	faults []*ValueError
+	faults []*fault.Fault
 }
 
 func (c *valueCompiler) compile(v any, path []any) node {
 	switch v := v.(type) {
 	case string:
-		t, fault := compileTemplate(v, c.scope)
-		if fault != nil {
-			c.faults = append(c.faults, &ValueError{Path: slices.Clone(path), Err: fault})
+		t, err := compileTemplate(v, c.scope)
+		if err != nil {
+			c.faults = append(c.faults, fault.Of(err).Within(path...))
 			return node{}
 		}
 		if text, ok := t.Constant(); ok {

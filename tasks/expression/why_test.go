@@ -102,9 +102,9 @@ func TestATemplateKnowsWhetherItNeedsTheResult(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := CompileValue(map[string]any{"a": []any{1, map[string]any{"b": src}}}, HandlerEmit)
-		if err != nil {
-			t.Fatal(err)
+		v, faults := CompileValue(map[string]any{"a": []any{1, map[string]any{"b": src}}}, HandlerEmit)
+		if len(faults) > 0 {
+			t.Fatal(faults)
 		}
 		if tpl.UsesResult() != want || v.UsesResult() != want {
 			t.Errorf("%s: %v, %v", src, tpl.UsesResult(), v.UsesResult())

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"errors"
 	"fmt"
 
 	"evrun/events"
@@ -61,16 +60,10 @@ func checkEventType(t *expression.Template, path ...any) []*fault.Fault {
 	if events.Reserved(typ) {
 		return []*fault.Fault{{Path: path, Message: fmt.Sprintf("types under %s are evrun's own", events.ReservedPrefix), Hint: "choose another name"}}
 	}
-	err := events.CheckType(typ)
-	if err == nil {
-		return nil
+	if err := events.CheckType(typ); err != nil {
+		return []*fault.Fault{fault.Of(err).Within(path...)}
 	}
-	wrong := &fault.Fault{Path: path, Message: err.Error()}
-	var p *events.PatternError
-	if errors.As(err, &p) {
-		wrong.Message, wrong.Hint, wrong.Offset = p.Msg, p.Hint, p.Offset
-	}
-	return []*fault.Fault{wrong}
+	return nil
 }
 
 // Compute evaluates the events; the transaction that settles the run accepts them.

@@ -162,9 +162,9 @@ func (l *life) zone(name string) *time.Location {
 
 func (l *life) data(e *Entry, data map[string]any) *Entry {
 	l.t.Helper()
-	v, err := expression.CompileValue(data, expression.ScheduleData)
-	if err != nil {
-		l.t.Fatal(err)
+	v, faults := expression.CompileValue(data, expression.ScheduleData)
+	if len(faults) > 0 {
+		l.t.Fatal(faults)
 	}
 	c := *e
 	c.Data = v

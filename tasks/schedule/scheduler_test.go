@@ -61,9 +61,9 @@ func everyTenSeconds(t *testing.T, missed schedule.Missed) *schedule.Entry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := expression.CompileValue(map[string]any{"n": "${ slot.number }", "at": "${ slot.unix }"}, expression.ScheduleData)
-	if err != nil {
-		t.Fatal(err)
+	data, faults := expression.CompileValue(map[string]any{"n": "${ slot.number }", "at": "${ slot.unix }"}, expression.ScheduleData)
+	if len(faults) > 0 {
+		t.Fatal(faults)
 	}
 	return &schedule.Entry{Name: "tick", Timing: timing, Missed: missed, Type: "tick", Data: data}
 }
