@@ -1,9 +1,7 @@
 package config
 
 import (
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"evrun/cmd/config/yaml"
@@ -71,14 +69,14 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 	if k.Timezone != "" {
 		var err error
 		if spec.Zone, err = slots.LoadZone(k.Timezone); err != nil {
-			r.specError(n, zone, err)
+			r.report(n, fault.Of(err))
 		}
 	}
 	if r.entries(n, &k, faults) {
 		var err error
 		if s.Timing, err = slots.New(s.Name, spec); err != nil {
-			if e, ok := errors.AsType[*slots.SpecError](err); !ok || e.Field != "" || onlyKnown(n, faults) {
-				r.specError(n, nil, err)
+			if f := fault.Of(err); len(f.Path) > 0 || onlyKnown(n, faults) {
+				r.timingFault(n, f)
 			}
 		}
 	}
@@ -124,8 +122,9 @@ func (r *wiringReader) entries(n *yaml.Node, k *scheduleKeys, faults []*fault.Fa
 				continue // it is not a text
 			}
 			if _, err := slots.New("", list.spec([]string{entry})); err != nil {
-				at, _, _ := follow(n, []any{list.key, i})
-				r.specError(n, at, err)
+				f := *fault.Of(err)
+				f.Path = []any{list.key, i}
+				r.timingFault(n, &f)
 				fine = false
 			}
 		}
@@ -147,34 +146,11 @@ func (r *wiringReader) checkSchedule(n, zone *yaml.Node, k *scheduleKeys) {
 	}
 }
 
-// specError notes what is wrong with the timing of the schedule at n; in the value at, where that is given.
-func (r *wiringReader) specError(n, at *yaml.Node, err error) {
-	e, ok := errors.AsType[*slots.SpecError](err)
-	if !ok {
-		r.at(n, err.Error(), "")
+// timingFault notes what is wrong with the timing of the schedule at n.
+func (r *wiringReader) timingFault(n *yaml.Node, f *fault.Fault) {
+	if at, _, whole := follow(n, f.Path); whole && !f.Key && at.Kind == yaml.Scalar && f.Path[0] == "cron" { // each fault is one of its words
+		r.inside(at, f.Offset, f.Message, f.Hint)
 		return
 	}
-	name, value := lookup(n, e.Field)
-	if at != nil {
-		value = at
-	}
-	switch {
-	case value == nil: // the schedule as a whole
-		r.head(n, e.Msg, e.Hint)
-		return
-	case value.Kind == yaml.Sequence && e.Index < len(value.Content):
-		value = value.Content[e.Index]
-	}
-	msg := e.Msg
-	if verb, _, _ := strings.Cut(msg, " "); verb == "is" || verb == "has" || verb == "lies" {
-		msg = e.Field + " " + msg
-	}
-	switch {
-	case name != nil && strings.Contains(msg, " is given as well as "):
-		r.at(name, msg, e.Hint)
-	case e.Offset == 0 && e.Field != "cron":
-		r.at(value, msg, e.Hint)
-	default:
-		r.inside(value, e.Offset, msg, e.Hint)
-	}
+	r.report(n, f)
 }

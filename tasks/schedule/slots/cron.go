@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"evrun/tasks/fault"
 )
 
 // descriptors are crons that have a name.
@@ -18,13 +20,13 @@ var descriptors = map[string]string{
 }
 
 // parseCron compiles a cron; the package comment has the grammar.
-func parseCron(text string) (entry, *SpecError) {
+func parseCron(text string) (entry, *fault.Fault) {
 	if len(text) > maxCron {
-		return entry{}, &SpecError{Field: "cron", Offset: maxCron, Msg: fmt.Sprintf("%d bytes are more than %d", len(text), maxCron)}
+		return entry{}, &fault.Fault{Path: []any{"cron"}, Offset: maxCron, Message: fmt.Sprintf("%d bytes are more than %d", len(text), maxCron)}
 	}
 	words := split(text)
 	if len(words) == 0 {
-		return entry{}, &SpecError{Field: "cron", Msg: "is empty", Hint: fiveFields}
+		return entry{}, &fault.Fault{Path: []any{"cron"}, Message: "cron is empty", Hint: fiveFields}
 	}
 	if first := words[0]; strings.ContainsAny(first.text, "=@") {
 		named, err := parseNamed(words)
@@ -34,7 +36,7 @@ func parseCron(text string) (entry, *SpecError) {
 		words = split(named)
 	}
 	if n := len(words); n != 5 && n != 6 {
-		err := &SpecError{Field: "cron", Msg: fmt.Sprintf("has %d fields, not five or six", n), Hint: fiveFields}
+		err := &fault.Fault{Path: []any{"cron"}, Message: fmt.Sprintf("cron has %d fields, not five or six", n), Hint: fiveFields}
 		if n > 6 {
 			err.Offset = words[6].offset
 			err.Hint = "there is no field for the year: use from and until"
@@ -49,9 +51,9 @@ func parseCron(text string) (entry, *SpecError) {
 	var sets [6]uint64
 	var d days
 	for i, w := range []word{second, words[0], words[1], words[3], words[2], words[4]} {
-		var err *SpecError
+		var err *fault.Fault
 		if sets[i], err = cronFields[i].parse(w, &d); err != nil {
-			err.Field = "cron"
+			err.Path = []any{"cron"}
 			return entry{}, err
 		}
 	}
@@ -64,7 +66,7 @@ func parseCron(text string) (entry, *SpecError) {
 
 	const year2000, years400 = 946684800, 146097 * daySeconds // the calendar repeats after 400 years
 	if _, ok := e.next(year2000-1, year2000+years400); !ok {
-		return entry{}, &SpecError{Field: "cron", Offset: words[2].offset, Msg: "no such day exists in any year", Hint: neverHint(words)}
+		return entry{}, &fault.Fault{Path: []any{"cron"}, Offset: words[2].offset, Message: "no such day exists in any year", Hint: neverHint(words)}
 	}
 	return e, nil
 }
@@ -79,11 +81,11 @@ func neverHint(words []word) string {
 }
 
 // parseNamed handles what begins with a name in place of fields: @daily, and things that belong elsewhere.
-func parseNamed(words []word) (string, *SpecError) {
+func parseNamed(words []word) (string, *fault.Fault) {
 	first := words[0]
 	name := strings.ToLower(first.text)
-	fail := func(msg, hint string) (string, *SpecError) {
-		return "", &SpecError{Field: "cron", Offset: first.offset, Msg: msg, Hint: hint}
+	fail := func(msg, hint string) (string, *fault.Fault) {
+		return "", &fault.Fault{Path: []any{"cron"}, Offset: first.offset, Message: msg, Hint: hint}
 	}
 	switch {
 	case strings.HasPrefix(name, "tz=") || strings.HasPrefix(name, "cron_tz="):
@@ -163,7 +165,7 @@ var (
 )
 
 // parse returns a field's values as bits. Those that depend on the month go to d.
-func (f *cronField) parse(w word, d *days) (uint64, *SpecError) {
+func (f *cronField) parse(w word, d *days) (uint64, *fault.Fault) {
 	var set uint64
 	offset := w.offset
 	for item := range strings.SplitSeq(w.text, ",") {
@@ -174,7 +176,7 @@ func (f *cronField) parse(w word, d *days) (uint64, *SpecError) {
 			} else {
 				msg = fmt.Sprintf("%s %q: %s", f.name, w.text, msg)
 			}
-			return 0, &SpecError{Offset: offset, Msg: msg, Hint: hint}
+			return 0, &fault.Fault{Offset: offset, Message: msg, Hint: hint}
 		}
 		set |= values
 		offset += len(item) + 1

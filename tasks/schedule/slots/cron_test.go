@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"evrun/tasks/fault"
 	"evrun/tasks/schedule/slots"
 )
 
@@ -35,8 +36,8 @@ func FuzzCron(f *testing.F) {
 			began := time.Now()
 			sched, err := slots.New("fuzz", s)
 			if err != nil {
-				e := err.(*slots.SpecError) // New promises this very type
-				if e.Offset < 0 || e.Offset > len(text) || e.Msg == "" {
+				e := err.(*fault.Fault) // New promises this very type
+				if e.Offset < 0 || e.Offset > len(text) || e.Message == "" {
 					t.Fatalf("%q: error %#v points nowhere", text, e)
 				}
 				continue

@@ -5,16 +5,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"evrun/tasks/fault"
 )
 
 // parseCalendar compiles daily, weekly and monthly into one entry for each time of day.
-func parseCalendar(spec *Spec) (wall, *SpecError) {
+func parseCalendar(spec *Spec) (wall, *fault.Fault) {
 	var w wall
 	total := 0
 	for _, list := range []struct {
 		field   string
 		entries []string
-		days    func(word) (days, *SpecError) // nil: every day
+		days    func(word) (days, *fault.Fault) // nil: every day
 	}{
 		{"daily", spec.Daily, nil},
 		{"weekly", spec.Weekly, parseWeekly},
@@ -22,11 +24,11 @@ func parseCalendar(spec *Spec) (wall, *SpecError) {
 	} {
 		for i, text := range list.entries {
 			if total++; total > maxEntries {
-				return nil, &SpecError{Field: list.field, Index: i, Msg: fmt.Sprintf("more than %d entries", maxEntries)}
+				return nil, &fault.Fault{Path: []any{list.field, i}, Message: fmt.Sprintf("more than %d entries", maxEntries)}
 			}
 			d, at, err := parseEntry(text, list.days)
 			if err != nil {
-				err.Field, err.Index = list.field, i
+				err.Path = []any{list.field, i}
 				return nil, err
 			}
 			w = w.add(d, at)
@@ -50,22 +52,22 @@ func (w wall) add(d days, at times) wall {
 }
 
 // parseEntry reads "09:00", or "MON-FRI 09:00" where there is a parser for days.
-func parseEntry(text string, parse func(word) (days, *SpecError)) (days, times, *SpecError) {
+func parseEntry(text string, parse func(word) (days, *fault.Fault)) (days, times, *fault.Fault) {
 	everyDay := days{months: allMonths, dom: allDoms, dow: allDows}
 	if len(text) > maxEntry {
-		return everyDay, times{}, &SpecError{Offset: maxEntry, Msg: fmt.Sprintf("%d bytes are more than %d", len(text), maxEntry)}
+		return everyDay, times{}, &fault.Fault{Offset: maxEntry, Message: fmt.Sprintf("%d bytes are more than %d", len(text), maxEntry)}
 	}
 	words := split(text)
 	if parse == nil {
 		if len(words) != 1 {
-			return everyDay, times{}, &SpecError{Msg: fmt.Sprintf("%q is not a valid time of day", text), Hint: "one time an entry, such as 09:00"}
+			return everyDay, times{}, &fault.Fault{Message: fmt.Sprintf("%q is not a valid time of day", text), Hint: "one time an entry, such as 09:00"}
 		}
 		at, err := parseTime(words[0])
 		return everyDay, at, err
 	}
 	if len(words) != 2 {
-		return everyDay, times{}, &SpecError{
-			Msg: fmt.Sprintf("%q is not days and a time", text), Hint: `such as "MON-FRI 09:00" weekly, "1,15 09:00" or "last 18:00" monthly`,
+		return everyDay, times{}, &fault.Fault{
+			Message: fmt.Sprintf("%q is not days and a time", text), Hint: `such as "MON-FRI 09:00" weekly, "1,15 09:00" or "last 18:00" monthly`,
 		}
 	}
 	d, err := parse(words[0])
@@ -77,10 +79,10 @@ func parseEntry(text string, parse func(word) (days, *SpecError)) (days, times, 
 }
 
 // parseWeekly reads days of the week as a cron has them, less # and L.
-func parseWeekly(w word) (days, *SpecError) {
+func parseWeekly(w word) (days, *fault.Fault) {
 	d := days{months: allMonths, dom: allDoms}
 	if i := strings.IndexByte(w.text, '#'); i >= 0 {
-		return d, &SpecError{Offset: w.offset + i, Msg: "# is for a cron", Hint: `such as cron: "0 9 * * FRI#2"`}
+		return d, &fault.Fault{Offset: w.offset + i, Message: "# is for a cron", Hint: `such as cron: "0 9 * * FRI#2"`}
 	}
 	set, err := dowField.parse(w, &d)
 	d.dow = uint8(set)
@@ -88,7 +90,7 @@ func parseWeekly(w word) (days, *SpecError) {
 }
 
 // parseMonthly reads days of the month: numbers and ranges, where a day that a month lacks is its last, and "last".
-func parseMonthly(w word) (days, *SpecError) {
+func parseMonthly(w word) (days, *fault.Fault) {
 	d := days{months: allMonths, dow: allDows}
 	offset := w.offset
 	for item := range strings.SplitSeq(w.text, ",") {
@@ -98,7 +100,7 @@ func parseMonthly(w word) (days, *SpecError) {
 		default:
 			set, msg, hint := plainDom.item(item, &d)
 			if msg != "" {
-				return d, &SpecError{Offset: offset, Msg: fmt.Sprintf("day of month %q: %s", item, msg), Hint: cmp.Or(hint, "1 to 31, or last")}
+				return d, &fault.Fault{Offset: offset, Message: fmt.Sprintf("day of month %q: %s", item, msg), Hint: cmp.Or(hint, "1 to 31, or last")}
 			}
 			d.orLast |= uint32(set)
 		}
@@ -113,9 +115,9 @@ func parseMonthly(w word) (days, *SpecError) {
 var plainDom = cronField{name: "day of month", min: 1, max: 31}
 
 // parseTime reads a time of day: HH:MM or HH:MM:SS.
-func parseTime(w word) (times, *SpecError) {
-	fail := func(hint string) (times, *SpecError) {
-		return times{}, &SpecError{Offset: w.offset, Msg: fmt.Sprintf("%q is not a valid time of day", w.text), Hint: hint}
+func parseTime(w word) (times, *fault.Fault) {
+	fail := func(hint string) (times, *fault.Fault) {
+		return times{}, &fault.Fault{Offset: w.offset, Message: fmt.Sprintf("%q is not a valid time of day", w.text), Hint: hint}
 	}
 	parts := strings.Split(w.text, ":")
 	if len(parts) != 2 && len(parts) != 3 {

@@ -7,7 +7,7 @@
 //
 //	paris, _ := slots.LoadZone("Europe/Paris")
 //	s, err := slots.New("report", slots.Spec{Cron: "0 9 * * MON-FRI", Zone: paris})
-//	if err != nil { … }                      // a *SpecError: which field, where in it, what to do
+//	if err != nil { … }                      // a *fault.Fault: which key, where in it, what to do
 //	slot, ok := s.Next(time.Now())           // the next weekday's 09:00 in Paris
 //	fmt.Println(s.Describe())                // cron "0 9 * * MON-FRI" Europe/Paris
 //
@@ -49,6 +49,8 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+
+	"evrun/tasks/fault"
 )
 
 // MinEvery is the shortest interval that `every` takes.
@@ -123,7 +125,7 @@ type series interface {
 	nth(after time.Time, n int64) (time.Time, bool) // the n-th slot after, from 1
 }
 
-// New checks a spec and compiles it. The name seeds the jitter and nothing else. Its error is a *SpecError.
+// New checks a spec and compiles it. The name seeds the jitter and nothing else. Its error is a [*fault.Fault], whose path begins at the schedule.
 func New(name string, spec Spec) (*Timing, error) {
 	s := &Timing{name: name, spec: spec, loc: spec.Zone, from: earliest, until: latest}
 	if s.loc == nil {
@@ -139,7 +141,7 @@ func New(name string, spec Spec) (*Timing, error) {
 }
 
 // compile checks that there is one kind of timing, and makes its slots.
-func (s *Timing) compile() *SpecError {
+func (s *Timing) compile() *fault.Fault {
 	spec := &s.spec
 	var set []string
 	for _, kind := range []struct {
@@ -160,10 +162,10 @@ func (s *Timing) compile() *SpecError {
 	calendar := len(spec.Daily)+len(spec.Weekly)+len(spec.Monthly) > 0
 	switch {
 	case len(set) == 0:
-		return &SpecError{Msg: "no timing is given", Hint: "give one of every, cron, daily, weekly, monthly, at"}
+		return &fault.Fault{Message: "no timing is given", Hint: "give one of every, cron, daily, weekly, monthly, at"}
 	case len(set) > 1 && (!calendar || spec.Every != 0 || spec.Cron != "" || len(spec.At) > 0):
-		return &SpecError{
-			Field: set[1], Msg: fmt.Sprintf("%s is given as well as %s", set[1], set[0]),
+		return &fault.Fault{
+			Path: []any{set[1]}, Key: true, Message: fmt.Sprintf("%s is given as well as %s", set[1], set[0]),
 			Hint: "give one of them; daily, weekly and monthly alone may be combined",
 		}
 	}
@@ -172,10 +174,10 @@ func (s *Timing) compile() *SpecError {
 	case DSTAuto:
 	case DSTOnce, DSTRhythm:
 		if !wallClock {
-			return &SpecError{Field: "dst", Msg: fmt.Sprintf("%s takes no notice of clock changes", set[0]), Hint: "leave dst out"}
+			return &fault.Fault{Path: []any{"dst"}, Message: fmt.Sprintf("%s takes no notice of clock changes", set[0]), Hint: "leave dst out"}
 		}
 	default:
-		return &SpecError{Field: "dst", Msg: fmt.Sprintf("unknown choice %q", string(spec.DST)), Hint: "once or rhythm"}
+		return &fault.Fault{Path: []any{"dst"}, Message: fmt.Sprintf("unknown choice %q", string(spec.DST)), Hint: "once or rhythm"}
 	}
 	if err := checkZone(s.loc); err != nil {
 		return err
@@ -184,17 +186,17 @@ func (s *Timing) compile() *SpecError {
 	switch {
 	case spec.Every != 0:
 		if spec.Every < MinEvery {
-			return &SpecError{Field: "every", Msg: fmt.Sprintf("%s is shorter than the least interval, %s", spec.Every, MinEvery)}
+			return &fault.Fault{Path: []any{"every"}, Message: fmt.Sprintf("%s is shorter than the least interval, %s", spec.Every, MinEvery)}
 		}
 		s.series = every{interval: spec.Every, anchor: anchorOf(spec.From)}
 	case len(spec.At) > 0:
 		if len(spec.At) > maxAt {
-			return &SpecError{Field: "at", Index: maxAt, Msg: fmt.Sprintf("%d times are more than %d", len(spec.At), maxAt)}
+			return &fault.Fault{Path: []any{"at", maxAt}, Message: fmt.Sprintf("%d times are more than %d", len(spec.At), maxAt)}
 		}
 		at := make(list, 0, len(spec.At))
 		for i, t := range spec.At {
 			if !inRange(t) {
-				return &SpecError{Field: "at", Index: i, Msg: "lies outside the years 1 to 9999"}
+				return &fault.Fault{Path: []any{"at", i}, Message: "at lies outside the years 1 to 9999"}
 			}
 			at = append(at, t.Round(0).UTC())
 		}
@@ -219,28 +221,28 @@ func (s *Timing) compile() *SpecError {
 }
 
 // bound checks from, until, limit and jitter, and works the limit into until.
-func (s *Timing) bound() *SpecError {
+func (s *Timing) bound() *fault.Fault {
 	spec := &s.spec
 	if !spec.From.IsZero() {
 		if !inRange(spec.From) {
-			return &SpecError{Field: "from", Msg: "lies outside the years 1 to 9999"}
+			return &fault.Fault{Path: []any{"from"}, Message: "from lies outside the years 1 to 9999"}
 		}
 		s.from = spec.From.Round(0).UTC()
 	}
 	if !spec.Until.IsZero() {
 		if !inRange(spec.Until) {
-			return &SpecError{Field: "until", Msg: "lies outside the years 1 to 9999"}
+			return &fault.Fault{Path: []any{"until"}, Message: "until lies outside the years 1 to 9999"}
 		}
 		s.until = spec.Until.Round(0).UTC()
 		if !spec.From.IsZero() && !s.from.Before(s.until) {
-			return &SpecError{Field: "until", Msg: "is not after from"}
+			return &fault.Fault{Path: []any{"until"}, Message: "until is not after from"}
 		}
 	}
 	if spec.Limit < 0 {
-		return &SpecError{Field: "limit", Msg: fmt.Sprintf("%d is negative", spec.Limit), Hint: "leave it out for no limit"}
+		return &fault.Fault{Path: []any{"limit"}, Message: fmt.Sprintf("%d is negative", spec.Limit), Hint: "leave it out for no limit"}
 	}
 	if spec.Jitter < 0 {
-		return &SpecError{Field: "jitter", Msg: fmt.Sprintf("%s is negative", spec.Jitter)}
+		return &fault.Fault{Path: []any{"jitter"}, Message: fmt.Sprintf("%s is negative", spec.Jitter)}
 	}
 	if _, ok := s.Next(earliest.Add(-1)); !ok {
 		return s.barren()
@@ -252,14 +254,14 @@ func (s *Timing) bound() *SpecError {
 }
 
 // barren says why a schedule has no slot at all.
-func (s *Timing) barren() *SpecError {
+func (s *Timing) barren() *fault.Fault {
 	switch {
 	case !s.spec.Until.IsZero():
-		return &SpecError{Field: "until", Msg: "there is no slot before it", Hint: "until is exclusive: a slot at that very time is left out"}
+		return &fault.Fault{Path: []any{"until"}, Message: "there is no slot before it", Hint: "until is exclusive: a slot at that very time is left out"}
 	case !s.spec.From.IsZero():
-		return &SpecError{Field: "from", Msg: "there is no slot at or after it"}
+		return &fault.Fault{Path: []any{"from"}, Message: "there is no slot at or after it"}
 	}
-	return &SpecError{Msg: "there is no slot in the years 1 to 9999"}
+	return &fault.Fault{Message: "there is no slot in the years 1 to 9999"}
 }
 
 // countFrom numbers the slots from the first one after base, and makes the limit an end.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"evrun/tasks/fault"
 )
 
 // maxOffset bounds how far a zone's clock is ahead of or behind UTC, in seconds. The largest ever was 15:13:42.
@@ -204,9 +206,9 @@ func (c *clock) period(at int64) period {
 }
 
 // checkZone refuses a zone made by hand whose clock is further from UTC than the search allows for.
-func checkZone(loc *time.Location) *SpecError {
+func checkZone(loc *time.Location) *fault.Fault {
 	if _, offset := time.Unix(0, 0).In(loc).Zone(); offset < -maxOffset || offset > maxOffset {
-		return &SpecError{Field: "timezone", Msg: fmt.Sprintf("%s is %s from UTC", loc, time.Duration(offset)*time.Second)}
+		return &fault.Fault{Path: []any{"timezone"}, Message: fmt.Sprintf("%s is %s from UTC", loc, time.Duration(offset)*time.Second)}
 	}
 	return nil
 }
@@ -214,7 +216,7 @@ func checkZone(loc *time.Location) *SpecError {
 var zones sync.Map // name → *time.Location
 
 // LoadZone returns the zone of an IANA name; "" is UTC. A zone is loaded once and shared: 10,000 schedules in Paris hold
-// one Paris. Its error is a *SpecError. The zones come from the machine or, where that has none, from time/tzdata if
+// one Paris. Its error is a [*fault.Fault], whose path begins at the schedule. The zones come from the machine or, where that has none, from time/tzdata if
 // the program imports it.
 func LoadZone(name string) (*time.Location, error) {
 	if name == "" {
@@ -225,11 +227,11 @@ func LoadZone(name string) (*time.Location, error) {
 	}
 	hint := "an IANA name such as Europe/Paris or America/New_York"
 	if strings.EqualFold(name, "local") {
-		return nil, &SpecError{Field: "timezone", Msg: "the machine's own zone differs from machine to machine", Hint: hint}
+		return nil, &fault.Fault{Path: []any{"timezone"}, Message: "the machine's own zone differs from machine to machine", Hint: hint}
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, &SpecError{Field: "timezone", Msg: fmt.Sprintf("unknown time zone %q", name), Hint: hint}
+		return nil, &fault.Fault{Path: []any{"timezone"}, Message: fmt.Sprintf("unknown time zone %q", name), Hint: hint}
 	}
 	if loc.String() == "UTC" {
 		loc = time.UTC
