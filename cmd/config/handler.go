@@ -90,7 +90,7 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 		h.Action = r.action(h.Kind, k.With, n)
 	}
 	r.checkTimeout(n, h)
-	if len(r.faults) > before {
+	if len(r.faults) > before || broken(n) {
 		return nil
 	}
 	return h

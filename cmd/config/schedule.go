@@ -84,7 +84,7 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 		r.checkSchedule(n, zone, &k)
 		r.checkData(n, s.Type, s.Data)
 	}
-	if len(r.faults) > before {
+	if len(r.faults) > before || broken(n) {
 		return nil
 	}
 	return s
