@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -70,9 +71,8 @@ func decodeAttribute(value string) (text string, ok bool) {
 	for i := 0; i < len(value); i++ {
 		c := value[i]
 		if c == '%' && i+2 < len(value) {
-			high, low := hexDigit(value[i+1]), hexDigit(value[i+2])
-			if high >= 0 && low >= 0 {
-				c = byte(high<<4 | low)
+			if n, err := strconv.ParseUint(value[i+1:i+3], 16, 8); err == nil {
+				c = byte(n)
 				i += 2
 			}
 		}
@@ -102,14 +102,4 @@ func unquoteString(value string) (text string, ok bool) {
 		b.WriteByte(c)
 	}
 	return b.String(), true
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c|0x20 >= 'a' && c|0x20 <= 'f':
-		return int(c|0x20-'a') + 10
-	}
-	return -1
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"evrun/store"
 )
@@ -66,18 +65,4 @@ func selectionQuery(q store.RunQuery) url.Values {
 		v.Add("state", state.String())
 	}
 	return v
-}
-
-// set sets a parameter that is not empty.
-func set(v url.Values, name, value string) {
-	if value != "" {
-		v.Set(name, value)
-	}
-}
-
-// setNumber sets a parameter that is not 0.
-func setNumber(v url.Values, name string, n int64) {
-	if n != 0 {
-		v.Set(name, strconv.FormatInt(n, 10))
-	}
 }

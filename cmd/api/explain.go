@@ -11,12 +11,12 @@ import (
 
 // explain says what the wiring would do about an event (CloudEvents' structured mode). Nothing is accepted.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.o.MaxData)*2+attributesRoom))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(maxLine(s.o.MaxData))))
 	if err != nil {
 		return err
 	}
 	e := new(events.Event)
-	if err := e.UnmarshalJSON(body); err != nil {
+	if err := e.UnmarshalJSON(text); err != nil {
 		return problem(http.StatusBadRequest, err.Error())
 	}
 	if err := s.o.Emitter.Stamp(e); err != nil {

@@ -11,55 +11,50 @@ import (
 	"evrun/tasks"
 )
 
-// Resumed answers the resumption of a handler.
+// Resumed answers a request to resume a handler.
 type Resumed struct {
 	Name    string `json:"name"`
 	Resumed bool   `json:"resumed"` // false: it was not paused
 	tasks.Skipped
 }
 
-// Forgotten answers that a handler was forgotten.
+// Forgotten answers a request to forget a handler.
 type Forgotten struct {
 	Name      string `json:"name"`
 	Forgotten bool   `json:"forgotten"`
 	tasks.Skipped
 }
 
-func (s *Server) listHandlers(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.o.Handlers.HandlerStatuses(r.Context())
-	if err != nil {
-		return err
-	}
-	return writeList(w, "handlers", list)
+func (s *Server) listHandlers(r *http.Request) (any, error) {
+	statuses, err := s.o.Handlers.HandlerStatuses(r.Context())
+	return list("handlers", statuses), err
 }
 
-func (s *Server) getHandler(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.o.Handlers.HandlerStatuses(r.Context())
+func (s *Server) getHandler(r *http.Request) (any, error) {
+	statuses, err := s.o.Handlers.HandlerStatuses(r.Context())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	name := r.PathValue("name")
-	i := slices.IndexFunc(list, func(h tasks.HandlerStatus) bool { return h.Name == name })
+	i := slices.IndexFunc(statuses, func(h tasks.HandlerStatus) bool { return h.Name == name })
 	if i < 0 {
-		return noHandler(name, list)
+		return nil, noHandler(name, statuses)
 	}
-	return writeJSON(w, http.StatusOK, list[i])
+	return statuses[i], nil
 }
 
 func noHandler(name string, known []tasks.HandlerStatus) error {
-	names := make([]string, len(known))
-	for i, h := range known {
-		names[i] = h.Name
-	}
-	return unknown("handler", name, names)
+	return unknown("handler", name, shaped(known, func(h tasks.HandlerStatus) string { return h.Name }))
 }
 
-// aboutHandler says which handler an error is about.
+// aboutHandler makes an error about one handler a problem.
 func (s *Server) aboutHandler(ctx context.Context, name string, err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, store.ErrNotFound):
-		list, _ := s.o.Handlers.HandlerStatuses(ctx) // only for the hint
-		return noHandler(name, list)
+		known, _ := s.o.Handlers.HandlerStatuses(ctx) // only for the hint
+		return noHandler(name, known)
 	case errors.Is(err, store.ErrActive):
 		return problem(http.StatusConflict, "handler "+strconv.Quote(name)+" is in the wiring file: remove it from there first")
 	case errors.Is(err, tasks.ErrLeaving), errors.Is(err, tasks.ErrHasLeft):
@@ -68,40 +63,34 @@ func (s *Server) aboutHandler(ctx context.Context, name string, err error) error
 	return err
 }
 
-// resumeHandler lets a paused handler go on; with ?from=now it leaves out what waits.
-func (s *Server) resumeHandler(w http.ResponseWriter, r *http.Request) error {
+// resumeHandler lets a paused handler go on; with ?from=now it skips the events that wait for it.
+func (s *Server) resumeHandler(r *http.Request) (any, error) {
 	name, from := r.PathValue("name"), r.URL.Query().Get("from")
 	if from != "" && from != "mark" && from != "now" {
-		return problem(http.StatusBadRequest, "from: mark or now")
+		return nil, problem(http.StatusBadRequest, "from: mark or now")
 	}
 	done, err := s.o.Handlers.Resume(context.WithoutCancel(r.Context()), name, from == "now")
-	if err != nil {
-		return s.aboutHandler(r.Context(), name, err)
-	}
-	return writeJSON(w, http.StatusOK, Resumed{Name: name, Resumed: done.Done, Skipped: done})
+	return Resumed{Name: name, Resumed: done.Done, Skipped: done}, s.aboutHandler(r.Context(), name, err)
 }
 
-func (s *Server) forgetHandler(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) forgetHandler(r *http.Request) (any, error) {
 	name := r.PathValue("name")
 	done, err := s.o.Handlers.Forget(context.WithoutCancel(r.Context()), name)
-	if err != nil {
-		return s.aboutHandler(r.Context(), name, err)
-	}
-	return writeJSON(w, http.StatusOK, Forgotten{Name: name, Forgotten: true, Skipped: done})
+	return Forgotten{Name: name, Forgotten: true, Skipped: done}, s.aboutHandler(r.Context(), name, err)
 }
 
-// Handlers lists the handlers that are wired, and those that have left.
+// Handlers lists the wired handlers, and those that have left.
 func (c *Client) Handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
 	list, err := request[struct{ Handlers []tasks.HandlerStatus }](ctx, c, http.MethodGet, "/v1/handlers", body{})
 	return list.Handlers, err
 }
 
-// Handler gives one handler. A *[Problem] says that there is none (404).
+// Handler returns one handler. The error is a *[Problem] with status 404 if it does not exist.
 func (c *Client) Handler(ctx context.Context, name string) (tasks.HandlerStatus, error) {
 	return request[tasks.HandlerStatus](ctx, c, http.MethodGet, "/v1/handlers/"+segment(name), body{})
 }
 
-// ResumeHandler lets a paused handler go on; fromNow leaves out what waits.
+// ResumeHandler lets a paused handler go on; fromNow skips the events that wait for it.
 func (c *Client) ResumeHandler(ctx context.Context, name string, fromNow bool) (Resumed, error) {
 	path := "/v1/handlers/" + segment(name) + "/resume"
 	if fromNow {

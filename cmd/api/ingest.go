@@ -173,15 +173,10 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 	if err := line("receipt", rc); err != nil || rc.Duplicate {
 		return nil // a duplicate causes nothing; or the client is gone
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	ctx, cancel := s.untilClose(r.Context())
 	defer cancel()
-	go func() {
-		select {
-		case <-s.closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	ctx, stop := context.WithTimeout(ctx, wait)
+	defer stop()
 	chain, err := s.o.Daemon.Runner.Follow(ctx, e, s.o.Daemon.Commits, func(l tasks.Link) error {
 		if l.Run != nil {
 			return line("run", RunOf(*l.Run))

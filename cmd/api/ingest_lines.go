@@ -20,7 +20,7 @@ import (
 // and nothing from its line on was accepted. ?source= and ?id= are for lines that have none (see [LineDefaults]), ?line= is
 // the number of the body's first line.
 func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
-	d, err := lineDefaults(values{r.URL.Query()})
+	d, err := lineDefaults(r)
 	if err != nil {
 		return err
 	}
@@ -64,12 +64,12 @@ type LineDefaults struct {
 	First int // the number of the first line; 0: 1
 }
 
-func lineDefaults(v values) (d LineDefaults, err error) {
-	first, err := v.number("line")
-	if err != nil {
-		return d, err
+func lineDefaults(r *http.Request) (LineDefaults, error) {
+	p := parametersOf(r)
+	d := LineDefaults{Source: p.Get("source"), ID: p.Get("id"), First: max(int(p.number("line")), 1)}
+	if p.err != nil {
+		return d, p.err
 	}
-	d = LineDefaults{Source: v.Get("source"), ID: v.Get("id"), First: max(int(first), 1)}
 	// What would be wrong with every line is said once.
 	probe := events.Event{Type: "a", Time: time.Now()}
 	d.apply(&probe, d.First)

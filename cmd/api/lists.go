@@ -41,14 +41,24 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-func writeList[T any](w http.ResponseWriter, name string, items []T) error {
+// list is the answer that has a list under a name.
+func list[T any](name string, items []T) map[string]any {
 	if items == nil {
 		items = []T{}
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{name: items})
+	return map[string]any{name: items}
 }
 
-// getEvent answers with the event that has an id, of ?source=, or else of the source that used the id last.
+// shaped gives each of a list the shape that clients see.
+func shaped[T, Shape any](list []T, of func(T) Shape) []Shape {
+	out := make([]Shape, len(list))
+	for i, item := range list {
+		out[i] = of(item)
+	}
+	return out
+}
+
+// getEvent answers with the event that has this id: from ?source=, or from the source that used the id last.
 func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
 	e, err := s.findEvent(r.Context(), r.PathValue("id"), r.URL.Query().Get("source"))
 	if err != nil {
@@ -77,49 +87,35 @@ func (s *Server) findEvent(ctx context.Context, id, source string) (*events.Even
 	return found[0], nil
 }
 
-func (s *Server) listUsers(w http.ResponseWriter, r *http.Request) error {
-	v := values{r.URL.Query()}
-	after, err := v.number("after")
-	if err != nil {
-		return err
-	}
-	limit, err := v.limit()
-	if err != nil {
-		return err
+func (s *Server) listUsers(r *http.Request) (any, error) {
+	p := parametersOf(r)
+	after, limit := p.number("after"), p.limit()
+	if p.err != nil {
+		return nil, p.err
 	}
 	users, err := s.o.Store.ListUsers(r.Context(), after, limit)
-	if err != nil {
-		return err
-	}
-	shaped := make([]User, len(users))
-	for i, u := range users {
-		shaped[i] = UserOf(u)
-	}
-	return writeList(w, "users", shaped)
+	return list("users", shaped(users, UserOf)), err
 }
 
-func (s *Server) getUser(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getUser(r *http.Request) (any, error) {
 	u, err := s.o.Store.User(r.Context(), r.PathValue("key"))
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, UserOf(u))
+	return UserOf(u), err
 }
 
-// Events lists a page of the journal: by the query's After, Before, Since, Patterns, Chain, Last and Limit (1,000 at most; 0: 100).
-// One with much data ends before its limit; only the end is empty.
+// Events returns a page of the journal, by the query's After, Before, Since, Patterns, Chain, Last and Limit (at most 1,000; 0: 100).
+// A page with much data ends before its limit: only an empty page is the end.
 func (c *Client) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
 	res, err := c.do(ctx, http.MethodGet, "/v1/events?"+eventParameters(q).Encode(), body{}, "Accept", lineType)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	var list []*events.Event
+	var page []*events.Event
 	for lines := newLineReader(res.Body, math.MaxInt); ; {
 		text, _, err := lines.next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return list, nil
+			return page, nil
 		case err != nil:
 			return nil, err
 		case blank(text):
@@ -129,16 +125,17 @@ func (c *Client) Events(ctx context.Context, q store.EventQuery) ([]*events.Even
 		if err := e.UnmarshalJSON(text); err != nil {
 			return nil, fmt.Errorf("the daemon's answer: %w", err)
 		}
-		list = append(list, e)
+		page = append(page, e)
 	}
 }
 
-// Event gives the event with this id: the latest, should several sources use it. A *[Problem] says that there is none (404).
+// Event returns the event with this id: the latest, if several sources use it. The error is a *[Problem] with status 404 if it does not
+// exist.
 func (c *Client) Event(ctx context.Context, id string) (*events.Event, error) {
 	return request[*events.Event](ctx, c, http.MethodGet, "/v1/events/"+segment(id), body{})
 }
 
-// Users lists users with an id greater than after, in order of id: at most limit (1,000; 0: 100).
+// Users returns at most limit users (at most 1,000; 0: 100) with an id greater than after, in order of id.
 func (c *Client) Users(ctx context.Context, after int64, limit int) ([]User, error) {
 	v := url.Values{}
 	setNumber(v, "after", after)
@@ -147,7 +144,7 @@ func (c *Client) Users(ctx context.Context, after int64, limit int) ([]User, err
 	return list.Users, err
 }
 
-// User gives the user with an e-mail address or id. A *[Problem] says that there is none (404).
+// User returns the user with this e-mail address or id. The error is a *[Problem] with status 404 if it does not exist.
 func (c *Client) User(ctx context.Context, key string) (User, error) {
 	return request[User](ctx, c, http.MethodGet, "/v1/users/"+segment(key), body{})
 }

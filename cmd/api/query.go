@@ -11,71 +11,68 @@ import (
 	"evrun/tasks"
 )
 
-// values reads query parameters.
-type values struct{ v map[string][]string }
-
-func (v values) Get(name string) string {
-	if len(v.v[name]) == 0 {
-		return ""
-	}
-	return v.v[name][0]
+// parameters reads the parameters of a request. err is the first one that is wrong.
+type parameters struct {
+	url.Values
+	err error
 }
 
-func (v values) number(name string) (int64, error) {
-	text := v.Get(name)
+func parametersOf(r *http.Request) *parameters { return &parameters{Values: r.URL.Query()} }
+
+func (p *parameters) wrong(detail string) {
+	if p.err == nil {
+		p.err = problem(http.StatusBadRequest, detail)
+	}
+}
+
+// number reads a number of 0 or more; 0 if it is absent.
+func (p *parameters) number(name string) int64 {
+	text := p.Get(name)
 	if text == "" {
-		return 0, nil
+		return 0
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
-		return 0, problem(http.StatusBadRequest, name+": a whole number, not "+strconv.Quote(text))
+		p.wrong(name + ": a whole number, not " + strconv.Quote(text))
+		return 0
 	}
-	return n, nil
+	return n
 }
+
+// yes reports whether a switch is on.
+func (p *parameters) yes(name string) bool { return p.Get(name) == "1" || p.Get(name) == "true" }
 
 // maxPage is how many items a list has at most.
 const maxPage = 1000
 
-// limit is the page's size: 1,000 at most, 100 where it isn't given.
-func (v values) limit() (int, error) {
-	n, err := v.number("limit")
+// limit is the size of a page: at most maxPage, and 100 if it is absent.
+func (p *parameters) limit() int {
+	n := p.number("limit")
 	if n == 0 {
 		n = 100
 	}
-	return int(min(n, maxPage)), err
+	return int(min(n, maxPage))
 }
 
-// eventQuery reads what list and stream have in common: type (patterns), after, before, chain (the seq of
-// its first event), since (RFC 3339), last, limit.
-func eventQuery(r *http.Request) (q store.EventQuery, err error) {
-	v := values{r.URL.Query()}
-	for _, text := range v.v["type"] {
-		p, err := tasks.ParsePattern(text)
+// eventQuery reads the parameters that lists and streams of events share: type (patterns), after, before, chain (the seq of
+// its first event), since (RFC 3339), last and limit.
+func eventQuery(r *http.Request) (store.EventQuery, error) {
+	p := parametersOf(r)
+	q := store.EventQuery{After: p.number("after"), Before: p.number("before"), Chain: p.number("chain"), Limit: p.limit(), Last: p.yes("last")}
+	for _, text := range p.Values["type"] {
+		pattern, err := tasks.ParsePattern(text)
 		if err != nil {
-			return q, problem(http.StatusBadRequest, "type: "+err.Error())
+			p.wrong("type: " + err.Error())
 		}
-		q.Patterns = append(q.Patterns, p)
+		q.Patterns = append(q.Patterns, pattern)
 	}
-	if q.After, err = v.number("after"); err != nil {
-		return q, err
-	}
-	if q.Before, err = v.number("before"); err != nil {
-		return q, err
-	}
-	if q.Limit, err = v.limit(); err != nil {
-		return q, err
-	}
-	q.Last = v.Get("last") == "1" || v.Get("last") == "true"
-	if q.Chain, err = v.number("chain"); err != nil {
-		return q, err
-	}
-	if text := v.Get("since"); text != "" {
+	if text := p.Get("since"); text != "" {
 		var ok bool
 		if q.Since, ok = events.ParseTime(text); !ok {
-			return q, problem(http.StatusBadRequest, "since: an RFC 3339 time, not "+strconv.Quote(text))
+			p.wrong("since: an RFC 3339 time, not " + strconv.Quote(text))
 		}
 	}
-	return q, nil
+	return q, p.err
 }
 
 // eventParameters is the inverse of eventQuery.
@@ -95,4 +92,18 @@ func eventParameters(q store.EventQuery) url.Values {
 		v.Set("last", "1")
 	}
 	return v
+}
+
+// set sets a parameter that is not empty.
+func set(v url.Values, name, value string) {
+	if value != "" {
+		v.Set(name, value)
+	}
+}
+
+// setNumber sets a parameter that is not 0.
+func setNumber(v url.Values, name string, n int64) {
+	if n != 0 {
+		v.Set(name, strconv.FormatInt(n, 10))
+	}
 }

@@ -28,13 +28,9 @@ func (r *Reloaded) None() bool {
 	return r.Handlers.None() && r.Schedules.None() && r.Events.None() && len(r.Restart) == 0
 }
 
-// reload has the daemon read its wiring file again. One that is wrong is answered with 422, and changes nothing.
-func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
-	done, err := s.o.Daemon.Reload(context.WithoutCancel(r.Context())) // half a reload helps nobody
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, done)
+// reload has the daemon read its wiring file again. A wrong file is answered with 422, and changes nothing.
+func (s *Server) reload(r *http.Request) (any, error) {
+	return s.o.Daemon.Reload(context.WithoutCancel(r.Context())) // a client that goes away must not leave half a reload
 }
 
 // Reload has the daemon read its wiring file again. One that is wrong is a *[Problem] with status 422 and its faults.

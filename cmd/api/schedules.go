@@ -12,7 +12,7 @@ import (
 	"evrun/tasks/schedule"
 )
 
-// Schedule says what a schedule does, and where it stands.
+// Schedule is a schedule and its state.
 type Schedule struct {
 	Name      string     `json:"name"`
 	Emit      string     `json:"emit"`
@@ -30,14 +30,14 @@ type Schedule struct {
 	Upcoming  []Slot     `json:"upcoming,omitempty"`   // the next ones, as many as were asked for
 }
 
-// Slot is a slot that is to come.
+// Slot is one of the next slots of a schedule.
 type Slot struct {
 	Slot   time.Time `json:"slot"`
 	Fire   time.Time `json:"fire"` // when it is published: later than the slot by its jitter
 	Number int64     `json:"number"`
 }
 
-// MaxUpcoming is how many slots a schedule is asked for at most.
+// MaxUpcoming is how many of its next slots a schedule is listed with at most.
 const MaxUpcoming = 1000
 
 // ScheduleOf gives a schedule its shape, with its next n slots. Times are in its zone.
@@ -73,59 +73,47 @@ func ScheduleOf(st schedule.State, n int) Schedule {
 	return s
 }
 
-// SchedulesOf gives schedules their shape.
+// SchedulesOf gives schedules their shape, each with its next n slots.
 func SchedulesOf(states []schedule.State, n int) []Schedule {
-	list := make([]Schedule, len(states))
-	for i, st := range states {
-		list[i] = ScheduleOf(st, n)
-	}
-	return list
+	return shaped(states, func(st schedule.State) Schedule { return ScheduleOf(st, n) })
 }
 
-func (s *Server) listSchedules(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) listSchedules(r *http.Request) (any, error) {
 	n, err := upcoming(r, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	states, err := s.o.Schedules.States(r.Context())
-	if err != nil {
-		return err
-	}
-	return writeList(w, "schedules", SchedulesOf(states, n))
+	return list("schedules", SchedulesOf(states, n)), err
 }
 
-func (s *Server) getSchedule(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) getSchedule(r *http.Request) (any, error) {
 	n, err := upcoming(r, 5)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	st, err := s.o.Schedules.State(r.Context(), r.PathValue("name"))
 	if err != nil {
-		return s.aboutSchedule(r, err)
+		return nil, s.aboutSchedule(r, err)
 	}
-	return writeJSON(w, http.StatusOK, ScheduleOf(st, n))
+	return ScheduleOf(st, n), nil
 }
 
-// upcoming reads how many slots are asked for.
+// upcoming reads how many of the next slots are wanted.
 func upcoming(r *http.Request, usual int) (int, error) {
-	v := values{r.URL.Query()}
-	if v.Get("next") == "" {
+	p := parametersOf(r)
+	if p.Get("next") == "" {
 		return usual, nil
 	}
-	n, err := v.number("next")
-	return int(min(n, MaxUpcoming)), err
+	return int(min(p.number("next"), MaxUpcoming)), p.err
 }
 
-// aboutSchedule says which schedule an error is about.
+// aboutSchedule makes an error about one schedule a problem.
 func (s *Server) aboutSchedule(r *http.Request, err error) error {
 	switch name := r.PathValue("name"); {
 	case errors.Is(err, schedule.ErrUnknown):
 		states, _ := s.o.Schedules.States(r.Context()) // only for the hint
-		names := make([]string, len(states))
-		for i, st := range states {
-			names[i] = st.Name
-		}
-		return unknown("schedule", name, names)
+		return unknown("schedule", name, shaped(states, func(st schedule.State) string { return st.Name }))
 	case errors.Is(err, schedule.ErrPausedByFile):
 		return problem(http.StatusConflict, "schedule "+name+": "+err.Error())
 	default:
@@ -133,28 +121,21 @@ func (s *Server) aboutSchedule(r *http.Request, err error) error {
 	}
 }
 
-// Paused answers a pause or a resumption.
+// Paused answers a request to pause or to resume a schedule.
 type Paused struct {
 	Name    string `json:"name"`
 	Paused  bool   `json:"paused"`
 	Changed bool   `json:"changed"` // it was not so before
 }
 
-func (s *Server) pauseSchedule(w http.ResponseWriter, r *http.Request) error {
-	return s.setPaused(w, r, true, s.o.Schedules.Pause)
+func (s *Server) pauseSchedule(r *http.Request) (any, error) {
+	changed, err := s.o.Schedules.Pause(r.Context(), r.PathValue("name"))
+	return Paused{Name: r.PathValue("name"), Paused: true, Changed: changed}, s.aboutSchedule(r, err)
 }
 
-func (s *Server) resumeSchedule(w http.ResponseWriter, r *http.Request) error {
-	return s.setPaused(w, r, false, s.o.Schedules.Resume)
-}
-
-func (s *Server) setPaused(w http.ResponseWriter, r *http.Request, paused bool, set func(context.Context, string) (bool, error)) error {
-	name := r.PathValue("name")
-	changed, err := set(r.Context(), name)
-	if err != nil {
-		return s.aboutSchedule(r, err)
-	}
-	return writeJSON(w, http.StatusOK, Paused{Name: name, Paused: paused, Changed: changed})
+func (s *Server) resumeSchedule(r *http.Request) (any, error) {
+	changed, err := s.o.Schedules.Resume(r.Context(), r.PathValue("name"))
+	return Paused{Name: r.PathValue("name"), Changed: changed}, s.aboutSchedule(r, err)
 }
 
 // fireSchedule publishes an extra event of a schedule. It is answered as POST /v1/events answers one event.
@@ -186,7 +167,7 @@ func (c *Client) Schedules(ctx context.Context, n int) ([]Schedule, error) {
 	return list.Schedules, err
 }
 
-// Schedule gives one schedule with its next n slots. A *[Problem] says that there is none (404).
+// Schedule returns one schedule with its next n slots. The error is a *[Problem] with status 404 if it does not exist.
 func (c *Client) Schedule(ctx context.Context, name string, n int) (Schedule, error) {
 	return request[Schedule](ctx, c, http.MethodGet, "/v1/schedules/"+segment(name)+"?next="+strconv.Itoa(n), body{})
 }

@@ -53,6 +53,17 @@ type Server struct {
 // route answers requests; its error becomes a [Problem].
 type route func(http.ResponseWriter, *http.Request) error
 
+// inJSON is the route whose answer is a value in JSON, with status 200.
+func inJSON(of func(*http.Request) (any, error)) route {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		v, err := of(r)
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, http.StatusOK, v)
+	}
+}
+
 // NewServer makes a server; Serve starts it.
 func NewServer(o Options) *Server {
 	o.MaxConnections, o.MaxStreams = cmp.Or(o.MaxConnections, defaultConnections), cmp.Or(o.MaxStreams, defaultStreams)
@@ -100,24 +111,24 @@ func (s *Server) routes() map[string]route {
 		"GET /v1/events":                   s.listEvents,
 		"GET /v1/events/{id}":              s.getEvent,
 		"POST /v1/explain":                 s.explain,
-		"GET /v1/runs":                     s.listRuns,
-		"GET /v1/runs/{id}":                s.getRun,
-		"POST /v1/runs/{id}/retry":         s.retryRun,
+		"GET /v1/runs":                     inJSON(s.listRuns),
+		"GET /v1/runs/{id}":                inJSON(s.getRun),
+		"POST /v1/runs/{id}/retry":         inJSON(s.retryRun),
 		"DELETE /v1/runs/{id}":             s.dropRun,
-		"POST /v1/runs/retry":              s.retryRuns,
-		"DELETE /v1/runs":                  s.dropRuns,
-		"GET /v1/schedules":                s.listSchedules,
-		"GET /v1/schedules/{name}":         s.getSchedule,
+		"POST /v1/runs/retry":              inJSON(s.retryRuns),
+		"DELETE /v1/runs":                  inJSON(s.dropRuns),
+		"GET /v1/schedules":                inJSON(s.listSchedules),
+		"GET /v1/schedules/{name}":         inJSON(s.getSchedule),
 		"POST /v1/schedules/{name}/fire":   s.fireSchedule,
-		"POST /v1/schedules/{name}/pause":  s.pauseSchedule,
-		"POST /v1/schedules/{name}/resume": s.resumeSchedule,
-		"GET /v1/handlers":                 s.listHandlers,
-		"GET /v1/handlers/{name}":          s.getHandler,
-		"POST /v1/handlers/{name}/resume":  s.resumeHandler,
-		"POST /v1/handlers/{name}/forget":  s.forgetHandler,
-		"GET /v1/users":                    s.listUsers,
-		"GET /v1/users/{key}":              s.getUser,
-		"GET /healthz":                     s.healthy,
+		"POST /v1/schedules/{name}/pause":  inJSON(s.pauseSchedule),
+		"POST /v1/schedules/{name}/resume": inJSON(s.resumeSchedule),
+		"GET /v1/handlers":                 inJSON(s.listHandlers),
+		"GET /v1/handlers/{name}":          inJSON(s.getHandler),
+		"POST /v1/handlers/{name}/resume":  inJSON(s.resumeHandler),
+		"POST /v1/handlers/{name}/forget":  inJSON(s.forgetHandler),
+		"GET /v1/users":                    inJSON(s.listUsers),
+		"GET /v1/users/{key}":              inJSON(s.getUser),
+		"GET /healthz":                     inJSON(s.healthy),
 	}
 }
 
@@ -125,10 +136,10 @@ func (s *Server) routes() map[string]route {
 func (s *Server) daemonRoutes() map[string]route {
 	return map[string]route{
 		"GET /v1/stream":  s.stream,
-		"GET /v1/status":  s.status,
-		"POST /v1/reload": s.reload,
+		"GET /v1/status":  inJSON(s.status),
+		"POST /v1/reload": inJSON(s.reload),
 		"GET /metrics":    s.metrics,
-		"GET /readyz":     s.readiness,
+		"GET /readyz":     inJSON(s.readiness),
 	}
 }
 
@@ -143,7 +154,20 @@ func (s *Server) Serve(l net.Listener) error {
 // Drain refuses new events from now on; all else goes on.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Close ends the streams, waits for the answers under way, and closes the server.
+// untilClose returns a context that ends with ctx, or when the server closes. The caller must call cancel.
+func (s *Server) untilClose(ctx context.Context) (_ context.Context, cancel context.CancelFunc) {
+	ctx, cancel = context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-s.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// Close ends the streams, waits for the answers that are being written, and closes the server.
 func (s *Server) Close(ctx context.Context) error {
 	close(s.closing)
 	err := s.http.Shutdown(ctx)
@@ -176,31 +200,30 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-}
+func (s *Server) healthy(*http.Request) (any, error) { return map[string]string{"status": "ok"}, nil }
 
-// readyWithin is how long the store's writer has to answer whoever asks whether the daemon is ready.
+func (s *Server) status(r *http.Request) (any, error) { return s.o.Daemon.Status(r.Context()) }
+
+// readyWithin is how long the store's writer has to answer a question about readiness.
 const readyWithin = 2 * time.Second
 
-// readiness says whether events are accepted: it asks the writer, in whose queue an event would wait.
-func (s *Server) readiness(w http.ResponseWriter, r *http.Request) error {
+// readiness reports whether events are accepted. It asks the store's writer, in whose queue an event would wait.
+func (s *Server) readiness(r *http.Request) (any, error) {
 	select {
 	case <-s.o.Daemon.Runner.Ready():
 	default:
-		return problem(http.StatusServiceUnavailable, "starting")
+		return nil, problem(http.StatusServiceUnavailable, "starting")
 	}
 	if s.draining.Load() {
-		return errDraining
+		return nil, errDraining
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
-	if err := s.o.Store.Ping(ctx); errors.Is(err, context.DeadlineExceeded) {
-		return problem(http.StatusServiceUnavailable, fmt.Sprintf("the store's writer has not answered for %v: a statement or the disk holds it", readyWithin))
-	} else if err != nil {
-		return err
+	err := s.o.Store.Ping(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = problem(http.StatusServiceUnavailable, fmt.Sprintf("the store's writer has not answered for %v: a statement or the disk holds it", readyWithin))
 	}
-	return writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	return map[string]string{"status": "ready"}, err
 }
 
 var errDraining = problem(http.StatusServiceUnavailable, "evrun is stopping: try again when it is back")

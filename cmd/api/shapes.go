@@ -81,11 +81,9 @@ type RunDetails struct {
 
 // RunDetailsOf gives a stored run and its attempts their shape.
 func RunDetailsOf(r store.Run, attempts []store.Attempt) RunDetails {
-	d := RunDetails{Run: RunOf(r), Attempts: make([]Attempt, len(attempts))}
-	for i, a := range attempts {
-		d.Attempts[i] = Attempt{Attempt: a.Number, StartedAt: a.StartedAt.UTC(), FinishedAt: a.FinishedAt.UTC(), Error: a.Error}
-	}
-	return d
+	return RunDetails{Run: RunOf(r), Attempts: shaped(attempts, func(a store.Attempt) Attempt {
+		return Attempt{Attempt: a.Number, StartedAt: a.StartedAt.UTC(), FinishedAt: a.FinishedAt.UTC(), Error: a.Error}
+	})}
 }
 
 // Changed says how many runs were changed.

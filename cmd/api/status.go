@@ -35,14 +35,6 @@ type WAL struct {
 	Holders []string `json:"holders,omitempty"` // who may hold it
 }
 
-func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
-	status, err := s.o.Daemon.Status(r.Context())
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, status)
-}
-
 // Status asks for the daemon's status.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	return request[Status](ctx, c, http.MethodGet, "/v1/status", body{})

@@ -38,15 +38,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := s.untilClose(r.Context())
 	defer cancel()
-	go func() {
-		select {
-		case <-s.closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	if timed, ok := w.(*timedWriter); ok {
 		w = timed.ResponseWriter // a stream gives its writes their time itself, since it may be short
 	}
