@@ -119,40 +119,19 @@ var (
 
 // payload reads -d, and puts the fields of -f and -F into it.
 func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
-	var data []byte
-	from := "--data"
-	switch file, isFile := strings.CutPrefix(o.data, "@"); {
-	case o.data == "-":
-		from = "standard input"
-		var err error
-		if data, err = io.ReadAll(in); err != nil {
-			return nil, fmt.Errorf("read standard input: %w", err)
-		}
-	case isFile:
-		from = file
-		var err error
-		if data, err = os.ReadFile(file); err != nil {
-			return nil, usage("--data: %v", err)
-		}
-	default:
-		data = []byte(o.data)
+	data, from, err := o.raw(given, in)
+	if err != nil {
+		return nil, err
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors put a byte order mark before a text
-	if given {
-		if err := checkJSON(data); err != nil {
-			return nil, usage("%s %v", from, err)
-		}
-	}
-	data = bytes.TrimSpace(data)
 	if len(o.fields) == 0 && len(o.jsonFields) == 0 {
 		if len(data) == 0 {
 			return nil, nil
 		}
 		return data, nil
 	}
-	fields := map[string]json.RawMessage{}
+	all := map[string]json.RawMessage{}
 	if len(data) > 0 {
-		if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
+		if err := json.Unmarshal(data, &all); err != nil || all == nil {
 			return nil, usage("%s is not a JSON object, so -f and -F can't add fields to it", from)
 		}
 	}
@@ -161,11 +140,9 @@ func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
 		if !ok || key == "" {
 			return nil, usage("-f %q: write key=text", text)
 		}
-		quoted, err := tasks.MarshalData(value)
-		if err != nil {
+		if all[key], err = tasks.MarshalData(value); err != nil {
 			return nil, err
 		}
-		fields[key] = quoted
 	}
 	for _, text := range o.jsonFields {
 		key, value, ok := strings.Cut(text, ":=")
@@ -175,9 +152,33 @@ func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
 		if err := checkJSON([]byte(value)); err != nil {
 			return nil, usage("-F %q: the value %v", text, err)
 		}
-		fields[key] = json.RawMessage(value)
+		all[key] = json.RawMessage(value)
 	}
-	return tasks.MarshalData(fields)
+	return tasks.MarshalData(all)
+}
+
+// raw reads what -d names, which is JSON if it was given. from says where it comes from.
+func (o *eventFlags) raw(given bool, in io.Reader) (data []byte, from string, err error) {
+	data, from = []byte(o.data), "--data"
+	switch file, isFile := strings.CutPrefix(o.data, "@"); {
+	case o.data == "-":
+		from = "standard input"
+		if data, err = io.ReadAll(in); err != nil {
+			return nil, from, fmt.Errorf("read standard input: %w", err)
+		}
+	case isFile:
+		from = file
+		if data, err = os.ReadFile(file); err != nil {
+			return nil, from, usage("--data: %v", err)
+		}
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors put a byte order mark before a text
+	if given {
+		if err := checkJSON(data); err != nil {
+			return nil, from, usage("%s %v", from, err)
+		}
+	}
+	return bytes.TrimSpace(data), from, nil
 }
 
 // checkJSON says what is wrong with a JSON text, and where.

@@ -65,7 +65,7 @@ func (o *runsOptions) selectionFlags(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("handler", o.completeHandlers) // fails for a flag that isn't there
 }
 
-// query makes the flags a query.
+// query makes a query of the flags. Only --event needs the client.
 func (o *runsOptions) query(ctx context.Context, c *api.Client) (q store.RunQuery, err error) {
 	q.Handler = o.handler
 	for _, name := range o.states {

@@ -88,49 +88,22 @@ func (o *runsOptions) changes(c *cobra.Command, change runChange) {
 }
 
 func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []string) error {
-	var states []store.RunState
-	for _, name := range o.states {
-		state, ok := store.ParseRunState(name)
-		if !ok || !slices.Contains(change.states, state) {
-			return usage("--state %s: only dead runs can be retried or dropped; running and retrying ones can be dropped while their handler is not wired", name)
-		}
-		states = append(states, state)
-	}
-	narrowed := o.handler != "" || o.event != ""
-	everything := o.all || len(o.states) > 0 && !narrowed
-	switch {
-	case len(ids) > 0 && (narrowed || o.all || len(o.states) > 0):
-		return usage("runs %s takes run ids or flags that select runs, not both", change.name)
-	case narrowed && o.all:
-		return usage("--all goes without --handler and --event")
-	case len(ids) == 0 && !narrowed && !everything:
-		return usage("say which runs to %s: their ids, --handler, --event or --all", change.name)
-	}
-	if everything && change.name == "drop" && !o.yes {
-		if err := o.confirm(ctx, "Drop all these runs for good? [y/N] "); err != nil {
-			return err
-		}
+	q, err := o.selected(ctx, change, ids)
+	if err != nil {
+		return err
 	}
 	cfg, err := o.settings()
 	if err != nil {
 		return err
 	}
-	q := store.RunQuery{Handler: o.handler}
-	if o.event != "" {
-		o.states = nil
-		if err := o.look(ctx, func(c *api.Client) (err error) { q, err = o.query(ctx, c); return err }); err != nil {
-			return err
-		}
-	}
-	q.States = states
-	done, failed := 0, 0
-	apply := func(c *api.Client) error {
-		if len(ids) == 0 {
+	done, failed, byID := 0, 0, len(ids) > 0
+	alone, err := o.ask(ctx, cfg, changesRuns, func(c *api.Client) error {
+		if !byID {
 			n, err := change.many(ctx, c, q)
 			done += n
 			return err
 		}
-		for len(ids) > 0 {
+		for ; len(ids) > 0; ids = ids[1:] { // another call goes on where this one stopped
 			err := change.one(ctx, c, ids[0])
 			switch {
 			case err == nil:
@@ -141,19 +114,16 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 			default:
 				return err
 			}
-			ids = ids[1:]
 		}
 		return nil
-	}
-	selected := len(ids) == 0
-	alone, err := o.ask(ctx, cfg, changesRuns, apply)
+	})
 	if err != nil {
 		return err
 	}
 	switch {
 	case !o.json():
 		fmt.Fprintf(o.out, "%d %s\n", done, change.done)
-	case selected:
+	case !byID:
 		err = o.printJSON(map[string]int{change.done: done})
 	}
 	if alone && done > 0 && change.name == "retry" {
@@ -165,7 +135,39 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 	return err
 }
 
-// confirm asks whoever sits at a terminal; others have to say --yes.
+// selected checks that run ids or flags, and not both, select runs, and makes a query of the flags. It asks before all runs are dropped.
+func (o *runsOptions) selected(ctx context.Context, change runChange, ids []string) (q store.RunQuery, err error) {
+	for _, name := range o.states {
+		if state, ok := store.ParseRunState(name); !ok || !slices.Contains(change.states, state) {
+			return q, usage("--state %s: only dead runs can be retried or dropped; running and retrying ones can be dropped while their handler is not wired", name)
+		}
+	}
+	narrowed := o.handler != "" || o.event != ""
+	everything := o.all || len(o.states) > 0 && !narrowed
+	switch {
+	case len(ids) > 0 && (narrowed || everything):
+		return q, usage("runs %s takes run ids or flags that select runs, not both", change.name)
+	case narrowed && o.all:
+		return q, usage("--all goes without --handler and --event")
+	case len(ids) == 0 && !narrowed && !everything:
+		return q, usage("say which runs to %s: their ids, --handler, --event or --all", change.name)
+	}
+	if everything && change.name == "drop" && !o.yes {
+		if err := o.confirm(ctx, "Drop all these runs for good? [y/N] "); err != nil {
+			return q, err
+		}
+	}
+	if o.event == "" { // no store is needed
+		return o.query(ctx, nil)
+	}
+	err = o.look(ctx, func(c *api.Client) (err error) {
+		q, err = o.query(ctx, c)
+		return err
+	})
+	return q, err
+}
+
+// confirm asks a question at a terminal. Without one, --yes is needed.
 func (e *env) confirm(ctx context.Context, question string) error {
 	if f, ok := e.in.(*os.File); !ok || !isTerminal(f) {
 		return usage("this can't be undone: say --yes")
