@@ -57,6 +57,17 @@ var (
 	result    = regexp.MustCompile(`= (-?\d+)[^=]*$`)
 )
 
+// unsynced says what is wrong where an event is acknowledged that write number n wrote (0: none did) while so many writes are synced.
+func unsynced(id string, n, synced int) string {
+	switch {
+	case n == 0:
+		return id + " was acknowledged, and never written"
+	case n > synced:
+		return fmt.Sprintf("%s was written as number %d, and only %d were synced", id, n, synced)
+	}
+	return ""
+}
+
 // checkSyncs reads a trace. Its order is that of the calls: strace notes a call when it returns, or, when others come in
 // between, once when it begins and once when it returns.
 func checkSyncs(t *testing.T, trace string) (acknowledged int, violations []string) {
@@ -112,10 +123,8 @@ func checkSyncs(t *testing.T, trace string) (acknowledged int, violations []stri
 		case strings.HasPrefix(file, "socket:") && strings.Contains(rest, "HTTP/1.1 202"):
 			id := durable.FindString(rest)
 			acknowledged++
-			if n := written[id]; n == 0 {
-				answered[id] = fmt.Sprintf("%s was acknowledged, and never written", id)
-			} else if n > synced {
-				answered[id] = fmt.Sprintf("%s was written as number %d, and only %d were synced", id, n, synced)
+			if verdict := unsynced(id, written[id], synced); verdict != "" {
+				answered[id] = verdict
 			}
 		}
 		if strings.HasSuffix(rest, "<unfinished ...>") {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,7 +23,6 @@ import (
 	"evrun/tasks/explain"
 	"evrun/tasks/fault"
 	"evrun/tasks/process"
-	"evrun/tasks/schedule"
 )
 
 // settings reads the settings that a client needs from the wiring file. Where the file can't be read, or leads elsewhere than to the
@@ -297,24 +297,28 @@ func (e *env) schedules(ctx context.Context, n int) ([]api.Schedule, error) {
 	return asked(ctx, e, readsWiring, func(c *api.Client) ([]api.Schedule, error) { return c.Schedules(ctx, n) })
 }
 
-// wired finds a schedule of the wiring file.
-func wired(cfg *config.Config, name string) (*schedule.Entry, error) {
-	known := make([]string, len(cfg.Wiring.Schedules))
-	for i, s := range cfg.Wiring.Schedules {
-		if s.Name == name {
-			return s, nil
+// named takes the schedules of these names out of all; no names: all.
+func named[S any](all []S, nameOf func(S) string, names []string) ([]S, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	known := make([]string, len(all))
+	for i, s := range all {
+		known[i] = nameOf(s)
+	}
+	var chosen []S
+	for _, name := range names {
+		i := slices.Index(known, name)
+		if i < 0 {
+			hint := fault.DidYouMean(name, known)
+			if hint != "" {
+				hint = "; " + hint
+			}
+			return nil, fmt.Errorf("there is no schedule %q%s", name, hint)
 		}
-		known[i] = s.Name
+		chosen = append(chosen, all[i])
 	}
-	return nil, unknownSchedule(name, known)
-}
-
-func unknownSchedule(name string, known []string) error {
-	hint := fault.DidYouMean(name, known)
-	if hint != "" {
-		hint = "; " + hint
-	}
-	return fmt.Errorf("there is no schedule %q%s", name, hint)
+	return chosen, nil
 }
 
 // findEvent finds an event as people name it. A number is its seq, or its id where no event has that seq.

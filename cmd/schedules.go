@@ -39,26 +39,6 @@ resumes them. "evrun simulate" prints all slots between two times.`,
 	return c
 }
 
-// pick takes the schedules of these names out of all; no names: all.
-func pick(all []api.Schedule, names []string) ([]api.Schedule, error) {
-	if len(names) == 0 {
-		return all, nil
-	}
-	var list []api.Schedule
-	for _, name := range names {
-		i := slices.IndexFunc(all, func(s api.Schedule) bool { return s.Name == name })
-		if i < 0 {
-			known := make([]string, len(all))
-			for i, s := range all {
-				known[i] = s.Name
-			}
-			return nil, unknownSchedule(name, known)
-		}
-		list = append(list, all[i])
-	}
-	return list, nil
-}
-
 func runSchedulesList(ctx context.Context, e *env) error {
 	all, err := e.schedules(ctx, 0)
 	if err != nil {
@@ -104,7 +84,7 @@ func runSchedulesNext(ctx context.Context, e *env, names []string, n int, tz str
 	if err != nil {
 		return err
 	}
-	if all, err = pick(all, names); err != nil {
+	if all, err = named(all, func(s api.Schedule) string { return s.Name }, names); err != nil {
 		return err
 	}
 	var slots []output.Slot

@@ -126,16 +126,9 @@ func runSimulate(ctx context.Context, o *simulateOptions) error {
 	if err != nil {
 		return err
 	}
-	entries := cfg.Wiring.Schedules
-	if len(o.schedules) > 0 {
-		entries = nil
-		for _, name := range o.schedules {
-			entry, err := wired(cfg, name)
-			if err != nil {
-				return err
-			}
-			entries = append(entries, entry)
-		}
+	entries, err := named(cfg.Wiring.Schedules, func(s *schedule.Entry) string { return s.Name }, o.schedules)
+	if err != nil {
+		return err
 	}
 	if len(entries) == 0 {
 		o.note("no schedule is wired")

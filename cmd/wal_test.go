@@ -37,6 +37,31 @@ func readStore() {
 	os.Exit(0)
 }
 
+// startReader starts another program, and returns when that reads the store. It goes on until end, which waits for it.
+func startReader(t *testing.T, dir string) (pid int, end func()) {
+	t.Helper()
+	reader := exec.Command(self(t, dir, readerName), filepath.Join(dir, "evrun.db"))
+	input, err := reader.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := reader.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = reader.Process.Kill() })
+	if line, err := bufio.NewReader(output).ReadString('\n'); err != nil || line != "reading\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	return reader.Process.Pid, func() {
+		input.Close()
+		_ = reader.Wait()
+	}
+}
+
 // foreignReaderFillsNoDisk: while another program keeps a transaction open, the write-ahead log grows to its bound and no
 // further; status, metrics and log say so and who it is, and when that program has gone the space is given back and events are
 // accepted again. What was acknowledged meanwhile is there.
@@ -54,24 +79,8 @@ func foreignReaderFillsNoDisk(t *testing.T) {
 	if err := accept("first"); err != nil {
 		t.Fatal(err)
 	}
-	reader := exec.Command(self(t, dir, readerName), filepath.Join(dir, "evrun.db"))
-	input, err := reader.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	output, err := reader.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := reader.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = reader.Process.Kill() })
-	if line, err := bufio.NewReader(output).ReadString('\n'); err != nil || line != "reading\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-
-	accepted := 0
+	pid, end := startReader(t, dir)
+	accepted, err := 0, error(nil)
 	eventuallyTrue(t, "nothing more is accepted", func() (bool, string) {
 		if err = accept(fmt.Sprint(accepted)); err == nil {
 			accepted++
@@ -81,7 +90,7 @@ func foreignReaderFillsNoDisk(t *testing.T) {
 	if !strings.Contains(err.Error(), "nothing more is accepted: the write-ahead log has grown to") {
 		t.Fatal(err)
 	}
-	holder := fmt.Sprintf("process %d (", reader.Process.Pid)
+	holder := fmt.Sprintf("process %d (", pid)
 	type walStatus struct {
 		WAL struct {
 			Bytes, Max int64
@@ -110,10 +119,7 @@ func foreignReaderFillsNoDisk(t *testing.T) {
 		t.Error(text)
 	}
 
-	if err := input.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_ = reader.Wait()
+	end()
 	eventuallyTrue(t, "the space is given back", func() (bool, string) {
 		info, err := os.Stat(filepath.Join(dir, "evrun.db-wal"))
 		return err == nil && info.Size() < bound/4, fmt.Sprint(info.Size(), err)
