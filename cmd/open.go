@@ -23,6 +23,7 @@ import (
 	"evrun/tasks/explain"
 	"evrun/tasks/fault"
 	"evrun/tasks/process"
+	"evrun/tasks/schedule"
 )
 
 // settings reads the settings that a client needs from the wiring file. Where the file can't be read, or leads elsewhere than to the
