@@ -60,7 +60,7 @@ func (e *env) runInit(path string) error {
 		return err
 	}
 	var schema bytes.Buffer
-	if err := writeSchema(&schema); err != nil {
+	if err := writeSchema(&schema, "2020-12"); err != nil {
 		return err
 	}
 	beside := filepath.Join(filepath.Dir(path), schemaFile)

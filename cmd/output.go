@@ -155,6 +155,6 @@ func version() string {
 }
 
 // writeSchema writes the JSON Schema of the wiring file, to be read by people too.
-func writeSchema(w io.Writer) error {
-	return events.IndentJSON(w, config.JSONSchema())
+func writeSchema(w io.Writer, draft string) error {
+	return events.IndentJSON(w, config.JSONSchema(draft))
 }

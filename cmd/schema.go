@@ -1,29 +1,47 @@
 package cmd
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/config"
+	"evrun/tasks/fault"
+	"evrun/tasks/fields"
 )
 
 func newSchemaCmd(e *env) *cobra.Command {
-	return &cobra.Command{
+	var draft string
+	c := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the wiring file, for editors",
 		Long: `Prints the JSON Schema (2020-12) of the wiring file: every key, every kind of handler with its inputs, and what each is
 for. An editor that knows it completes and checks while you type. It sees what the file is made of; what is in its
 expressions, patterns and times, "evrun validate" checks.
 
+Draft 2020-12 is the default; --draft 7 prints draft-07, for editors that know no later one.
+
 "evrun init" writes it beside a new wiring file. Most editors read a first line like this one, with the path of the schema:
 
   # yaml-language-server: $schema=evrun.schema.json`,
-		Example: `  evrun schema > evrun.schema.json`,
-		Args:    noArgs,
+		Example: `  evrun schema > evrun.schema.json
+  evrun schema --draft 7 > evrun.schema.json`,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if e.json() {
-				return e.printJSON(config.JSONSchema())
+			if _, ok := fields.Drafts[draft]; !ok {
+				return usage("--draft must be %s, not %q", fault.Or(drafts()), draft)
 			}
-			return writeSchema(e.out)
+			if e.json() {
+				return e.printJSON(config.JSONSchema(draft))
+			}
+			return writeSchema(e.out, draft)
 		},
 	}
+	c.Flags().StringVar(&draft, "draft", "2020-12", "the `DRAFT` of JSON Schema: "+fault.Or(drafts()))
+	complete(c, "draft", drafts()...)
+	return c
 }
+
+// drafts are the drafts of JSON Schema that can be printed.
+func drafts() []string { return slices.Sorted(maps.Keys(fields.Drafts)) }

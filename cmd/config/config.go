@@ -31,7 +31,6 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -166,17 +165,11 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 		}
 		return nil, d.err()
 	}
-	s := settingsReader{document: d, dir: c.Dir, nodes: make([]*yaml.Node, len(settings))}
+	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") && (wiring || isSetting(name)) })
+	s := settingsReader{document: d, root: root, dir: c.Dir, o: o, wrong: map[string]bool{}}
 	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, places: map[any]*yaml.Node{}}
-	keys := s.keys()
-	if wiring {
-		keys = append(keys, w.keys()...)
-	}
-	root = only(root, func(name string) bool {
-		return !strings.HasPrefix(name, "x-") && (wiring || slices.ContainsFunc(keys, func(k key) bool { return k.name == name }))
-	})
-	d.mapping(root, "the wiring file", keys)
-	c.Settings = s.settle(o)
+	d.top(root, &s, &w)
+	c.Settings = s.settle()
 	if wiring {
 		w.parse = o.ParseStatement
 		c.Wiring, c.Files, c.Notes = w.read(), w.files, w.notes

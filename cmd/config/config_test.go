@@ -16,6 +16,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fields"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -271,18 +272,24 @@ func TestDurationsAndSizes(t *testing.T) {
 		"5s": 5 * time.Second, "1h30m": 90 * time.Minute, "30d": 30 * 24 * time.Hour, "1d12h": 36 * time.Hour, "0.5d": 12 * time.Hour, "250ms": 250 * time.Millisecond,
 		"5": 0, "": 0, "d": 0, "5 s": 0, "-5s": 0, "0s": 0, "1h1d": 0, "1d-2h": 0, "999999d": 0, "5sec": 0, "1.5": 0, "1d1d": 0,
 	} {
-		got, msg, _ := parseDuration(text)
-		if (msg == "") != (want > 0) || msg == "" && got != want {
-			t.Errorf("%q: %v, %q; want %v", text, got, msg, want)
+		var k struct {
+			Value time.Duration `key:"value" doc:"D."`
+		}
+		faults := fields.Decode(&k, map[string]any{"value": text}, fields.Options{})
+		if (faults == nil) != (want > 0) || faults == nil && k.Value != want {
+			t.Errorf("%q: %v, %v; want %v", text, k.Value, faults, want)
 		}
 	}
-	for text, want := range map[string]int{
+	for text, want := range map[string]size{
 		"1MiB": 1 << 20, "512KiB": 512 << 10, "1.5MB": 1_500_000, "2048B": 2048, "1 MiB": 1 << 20, "2kb": 2000,
 		"1024": 0, "": 0, "1Mi": 0, "B": 0, "-1MiB": 0, "1B": 0, "1GiB": 0, "999999999999GiB": 0,
 	} {
-		got, msg, _ := parseSize(text)
-		if (msg == "") != (want > 0) || msg == "" && got != want {
-			t.Errorf("%q: %v, %q; want %v", text, got, msg, want)
+		var k struct {
+			Value size `key:"value" min:"1KiB" max:"64MiB" doc:"D."`
+		}
+		faults := fields.Decode(&k, map[string]any{"value": text}, fields.Options{})
+		if (faults == nil) != (want > 0) || faults == nil && k.Value != want {
+			t.Errorf("%q: %v, %v; want %v", text, k.Value, faults, want)
 		}
 	}
 }

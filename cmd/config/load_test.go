@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"evrun/store/sqlite"
-	"evrun/tasks/schema"
 )
 
 func TestAThousandOfEachLoad(t *testing.T) {
@@ -83,7 +82,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(src)
 	}
 	f.Add([]byte(design))
-	wiring := wiringSchema(f)
+	wiring := wiringSchemas(f)["2020-12"]
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, err := check("evrun.yaml", "/etc/evrun.yaml", src, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true)
 		if (c == nil) == (err == nil) {
@@ -92,8 +91,8 @@ func FuzzLoad(f *testing.F) {
 		if err == nil {
 			// What Load takes, an editor that knows the schema does not underline.
 			if v, ok := treeOf(src); ok {
-				if list, more := wiring.Check(v); len(list) > 0 {
-					t.Errorf("%s\n%s", schema.Join(list, more), src)
+				if err := wiring.Validate(v); err != nil {
+					t.Errorf("%v\n%s", err, src)
 				}
 			}
 			return

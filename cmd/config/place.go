@@ -13,7 +13,12 @@ import (
 
 // decode fills a struct of keys from the mapping at n, and notes the faults at their places. It returns the faults.
 func (d *document) decode(n *yaml.Node, into, context any) []*fault.Fault {
-	faults := fields.Decode(into, d.value(n), fields.Options{
+	return d.decodeValue(n, d.value(n), into, context)
+}
+
+// decodeValue is decode, for the value of n.
+func (d *document) decodeValue(n *yaml.Node, value, into, context any) []*fault.Fault {
+	faults := fields.Decode(into, value, fields.Options{
 		Context: context,
 		Written: func(path []any) (string, bool) {
 			at, _, whole := follow(n, path)

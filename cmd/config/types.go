@@ -31,6 +31,35 @@ type declaredType struct {
 	data   *expression.Data
 }
 
+// eventKeys are the keys of an event type.
+type eventKeys struct {
+	_           struct{}     `owner:"an event type"`
+	Description string       `key:"description" doc:"What such an event says."`
+	Schema      inlineSchema `key:"schema" doc:"A JSON Schema (2020-12) of the data: an event that breaks it is refused."`
+	SchemaFile  filePath     `key:"schema_file" doc:"A file with the JSON Schema of the data; relative to this file."`
+}
+
+// inlineSchema is a schema within the file. It is compiled where its place is known.
+type inlineSchema struct{}
+
+func (*inlineSchema) DecodeField(any, *fields.At) {}
+
+func (*inlineSchema) FieldShape() fields.Shape {
+	return fields.Shape{Words: "schema", Schema: map[string]any{"type": []any{"object", "boolean"}}}
+}
+
+// CheckFields checks that there is one schema.
+func (k *eventKeys) CheckFields(given map[string]any, at *fields.At) {
+	if _, schema := given["schema"]; schema && k.SchemaFile != "" {
+		at.Add(&fault.Fault{Path: []any{"schema_file"}, Key: true, Message: `"schema_file" is given as well as "schema"`, Hint: "leave one of them out"})
+	}
+}
+
+// ExtendSchema adds that there is one schema.
+func (*eventKeys) ExtendSchema(s map[string]any) {
+	s["not"] = map[string]any{"required": []any{"schema", "schema_file"}}
+}
+
 // eventTypes reads the declared types.
 func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
 	if n.Kind != yaml.Mapping {
@@ -42,7 +71,9 @@ func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
 	types := make([]tasks.EventType, 0, len(n.Content)/2)
 	for i := 0; i < len(n.Content) && !r.full(); i += 2 {
 		t := tasks.EventType{Type: n.Content[i].Value}
-		r.checkName(n.Content[i], t.Type)
+		if f := publishable(t.Type); f != nil {
+			r.report(n.Content[i], f)
+		}
 		r.types[t.Type] = &declaredType{}
 		if v := n.Content[i+1]; !v.Null() {
 			r.eventType(v, &t)
@@ -57,15 +88,15 @@ func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
 
 func (r *wiringReader) eventType(n *yaml.Node, t *tasks.EventType) {
 	t.Version = r.versionOf(n)
-	r.mapping(n, "an event type", []key{
-		{name: "description", read: func(n *yaml.Node) { t.Description, _ = r.text(n, "description") }},
-		{name: "schema", read: func(n *yaml.Node) { t.Schema = r.schema(n) }},
-		{name: "schema_file", read: func(n *yaml.Node) { t.Schema = r.schemaFile(n, &t.Version) }},
-	})
-	if k, _ := lookup(n, "schema"); k != nil {
-		if file, _ := lookup(n, "schema_file"); file != nil {
-			r.at(file, `"schema_file" is given as well as "schema"`, "leave one of them out")
-		}
+	var k eventKeys
+	r.decode(n, &k, r)
+	t.Description = k.Description
+	if _, schema := lookup(n, "schema"); schema != nil && !schema.Null() {
+		t.Schema = r.schema(schema)
+	}
+	if k.SchemaFile != "" {
+		_, file := lookup(n, "schema_file")
+		t.Schema = r.schemaFile(file, string(k.SchemaFile), &t.Version)
 	}
 }
 
@@ -81,29 +112,13 @@ func (r *wiringReader) schema(n *yaml.Node) *schema.Schema {
 	}
 	s, faults := schema.Compile(doc)
 	for _, f := range faults {
-		value, name, _ := follow(n, f.Path)
-		if f.Key && name != nil {
-			value = name
-		}
-		if value.Kind == yaml.Mapping {
-			r.head(value, f.Message, f.Hint)
-			continue
-		}
-		r.at(value, f.Message, f.Hint)
+		r.report(n, f)
 	}
 	return s
 }
 
 // schemaFile compiles a schema that has a file of its own, which goes into version.
-func (r *wiringReader) schemaFile(n *yaml.Node, version *string) *schema.Schema {
-	name, ok := r.text(n, "schema_file")
-	if !ok {
-		return nil
-	}
-	if msg, hint := badPath(name); msg != "" {
-		r.at(n, about("schema_file", msg), hint)
-		return nil
-	}
+func (r *wiringReader) schemaFile(n *yaml.Node, name string, version *string) *schema.Schema {
 	path := name
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(r.dir, path)
@@ -186,15 +201,6 @@ func (r *wiringReader) undeclared(typ string) *fault.Fault {
 	return fault.New("the event type %s is not declared, and strict_types refuses such", fault.Quote(typ)).Hinting("%s", hint)
 }
 
-// checkDeclared notes a type that is not declared.
-func (r *wiringReader) checkDeclared(n *yaml.Node, typ string) bool {
-	f := r.undeclared(typ)
-	if f != nil {
-		r.report(n, f)
-	}
-	return f == nil
-}
-
 // causesItself says whether the handler that is read would run on the events of this type that it emits.
 func (r *wiringReader) causesItself(typ string) bool {
 	if r.entry == nil {
@@ -227,17 +233,11 @@ func (r *wiringReader) checkData(n *yaml.Node, typ string, v *expression.Value) 
 	}
 	violations, _ := t.schema.Check(data)
 	for _, violation := range violations {
-		value, _, _ := follow(at, violation.Path)
 		msg := violation.Message
 		if violation.Pointer != "" {
 			msg = violation.Pointer + ": " + msg
 		}
-		msg = fmt.Sprintf("the data doesn't fit the schema of %s: %s", clip(typ), msg)
-		if value.Kind == yaml.Mapping {
-			r.head(value, msg, "")
-			continue
-		}
-		r.at(value, msg, "")
+		r.report(at, fault.At(violation.Path, "the data doesn't fit the schema of %s: %s", clip(typ), msg))
 	}
 }
 
@@ -249,7 +249,9 @@ func (r *wiringReader) emittedTypes(with *yaml.Node) {
 	}
 	for _, n := range inputs {
 		if _, typ := lookup(n, "type"); typ != nil && !strings.Contains(typ.Value, "${") {
-			r.checkDeclared(typ, typ.Value)
+			if f := r.undeclared(typ.Value); f != nil {
+				r.report(typ, f)
+			}
 		}
 	}
 }

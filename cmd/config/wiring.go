@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"sort"
 
 	"evrun/cmd/config/yaml"
@@ -49,19 +47,6 @@ type wiringReader struct {
 	files []string // that were read
 
 	events, schedules, handlers, tests *yaml.Node
-}
-
-// keys are the wiring's own at the top of a file. They are kept for read, since handlers can't be made before the settings
-// are known.
-func (r *wiringReader) keys() []key {
-	keep := func(to **yaml.Node) func(*yaml.Node) { return func(n *yaml.Node) { *to = n } }
-	return []key{
-		{name: "strict_types", read: func(n *yaml.Node) { r.strict = r.truth(n, "strict_types") }},
-		{name: "events", read: keep(&r.events), nullable: true},
-		{name: "schedules", read: keep(&r.schedules), nullable: true},
-		{name: "handlers", read: keep(&r.handlers), nullable: true},
-		{name: "tests", read: keep(&r.tests), nullable: true},
-	}
 }
 
 func (r *wiringReader) read() Wiring {
@@ -113,8 +98,16 @@ func appendVersion(b []byte, n *yaml.Node) []byte {
 	return b
 }
 
-// typeFault is what is wrong with a type that the file publishes, nil for nothing.
+// typeFault is what is wrong with a type that a schedule, a handler or a test publishes, nil for nothing.
 func (r *wiringReader) typeFault(typ string) *fault.Fault {
+	if f := publishable(typ); f != nil {
+		return f
+	}
+	return r.undeclared(typ)
+}
+
+// publishable is what is wrong with the name of a type that is published, nil for nothing.
+func publishable(typ string) *fault.Fault {
 	if events.Reserved(typ) {
 		return fault.New("%s is reserved: types that begin with %q are evrun's own", fault.Quote(typ), events.ReservedPrefix).
 			Hinting("choose a name that begins otherwise; handlers can be wired to evrun's own types")
@@ -122,33 +115,7 @@ func (r *wiringReader) typeFault(typ string) *fault.Fault {
 	if err := events.CheckType(typ); err != nil {
 		return patternFault("the event type", err)
 	}
-	return r.undeclared(typ)
-}
-
-// checkType checks a type that somebody wants to publish, as n has it.
-func (r *wiringReader) checkType(n *yaml.Node, typ string) bool {
-	return r.checkName(n, typ) && r.checkDeclared(n, typ)
-}
-
-// checkName checks the name of a type of event.
-func (r *wiringReader) checkName(n *yaml.Node, typ string) bool {
-	if events.Reserved(typ) {
-		r.at(n, fmt.Sprintf("%q is reserved: types that begin with %q are evrun's own", clip(typ), events.ReservedPrefix), "choose a name that begins otherwise; handlers can be wired to evrun's own types")
-		return false
-	}
-	return !r.pattern(n, "the event type", events.CheckType(typ))
-}
-
-// pattern notes what is wrong with a pattern or a type, and says whether there is something.
-func (r *wiringReader) pattern(n *yaml.Node, what string, err error) bool {
-	var e *events.PatternError
-	if errors.As(err, &e) {
-		if !isWord(e.Msg[0]) { // "> is not the last token", which says itself what it is about
-			what += ":"
-		}
-		r.inside(n, e.Offset, what+" "+e.Msg, e.Hint)
-	}
-	return err != nil
+	return nil
 }
 
 // line gives the number of a node's line.

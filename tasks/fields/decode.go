@@ -23,6 +23,8 @@ type Options struct {
 	Partial func(path []any) bool
 	// Texts takes texts for truth values and numbers: for values that come from the environment or from flags.
 	Texts bool
+	// Unnamed leaves the name of the key out of messages, for values that are reported under another name.
+	Unnamed bool
 }
 
 // Unread stands for a value that could not be read, and that a fault has been noted for: it is taken as it is for anything.
@@ -69,7 +71,7 @@ func (at *At) Add(f *fault.Fault) { at.d.faults = append(at.d.faults, f.Within(a
 // Fail notes a fault of this value, in a message that names its key: see [About]. The hint may be empty.
 func (at *At) Fail(hint, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
-	if at.key != "" {
+	if at.key != "" && !at.d.Unnamed {
 		message = About(at.key, message)
 	}
 	at.Add(&fault.Fault{Message: message, Hint: hint})
@@ -174,7 +176,7 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 		if _, scalar := at.Written(value); scalar && o.short != nil {
 			inner := *at // still under the name of the key that has the struct
 			inner.Tag = o.short.tag
-			d.value(v.Field(o.short.index), value, &inner, o.short)
+			d.value(v.FieldByIndex(o.short.index), value, &inner, o.short)
 			return
 		}
 		at.Add(fault.New("%s must be a mapping of keys, not %s", owner, at.describe(value)).Hinting("%s", cmp.Or(at.hint, listKeys(o.names()))))
@@ -236,7 +238,7 @@ func (d *decoder) field(v reflect.Value, f *field, value any, at *At) {
 	if scope := f.tag.Get("scope"); scope != "" {
 		inner.Scope = scope
 	}
-	d.value(v.Field(f.index), value, &inner, f)
+	d.value(v.FieldByIndex(f.index), value, &inner, f)
 }
 
 // value decodes a value into anything that a field can have.

@@ -23,7 +23,7 @@
 //   - scope: a word for the types that decode themselves, see [At.Scope].
 //   - owner, on a blank field: what the struct is called in messages, such as "a handler". Without it, a message names the key.
 //
-// Fields can be a string, a bool, an int, a [time.Duration], a struct, a slice or a map of these with string keys, a pointer to a
+// The keys of an embedded struct are the struct's own. Fields can be a string, a bool, an int, a [time.Duration], a struct, a slice or a map of these with string keys, a pointer to a
 // struct, any (the value as it is), and any type that is a [Type]. A list of scalars may be written as its only item.
 //
 // # Why no library
@@ -99,7 +99,7 @@ type object struct {
 
 type field struct {
 	Field
-	index                           int
+	index                           []int
 	null, one, short, hidden, items bool
 	other                           []string
 	tag                             reflect.StructTag
@@ -135,16 +135,19 @@ func readObject(t reflect.Type) *object {
 		if owner, ok := f.Tag.Lookup("owner"); ok {
 			o.owner = owner
 		}
-		tag, ok := f.Tag.Lookup("key")
-		if !ok {
-			continue
+		var found []*field
+		if tag, ok := f.Tag.Lookup("key"); ok {
+			found = []*field{readField(t, f, tag)}
+		} else if f.Anonymous && f.Type.Kind() == reflect.Struct {
+			found = readObject(f.Type).fields
 		}
-		read := readField(t, f, tag)
-		read.index = i
-		if read.short {
-			o.short = read
+		for _, read := range found {
+			read.index = append([]int{i}, read.index...)
+			if read.short {
+				o.short = read
+			}
+			o.fields = append(o.fields, read)
 		}
-		o.fields = append(o.fields, read)
 	}
 	return o
 }

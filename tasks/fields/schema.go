@@ -36,14 +36,12 @@ func Schema(t reflect.Type) map[string]any {
 	return s
 }
 
+// SchemaOf is the JSON Schema of the values of any type that a field can have.
+func SchemaOf(t reflect.Type) map[string]any { return (&field{}).valueSchema(t) }
+
 // schema is that of the value, with the key's doc.
 func (f *field) schema() map[string]any {
-	s := f.valueSchema(f.typ)
-	if f.Enum != nil && f.typ.Kind() == reflect.String {
-		if shape, ok := shapeOf(f.typ); !ok || shape.Schema == nil {
-			s = map[string]any{"enum": values(f.Enum)}
-		}
-	}
+	s := f.scalarSchema()
 	if f.null && len(s) > 0 {
 		s = either(s, map[string]any{"type": "null"})
 	}
@@ -55,6 +53,14 @@ func (f *field) schema() map[string]any {
 		described[k] = v
 	}
 	return described
+}
+
+// scalarSchema is the schema of the value without its doc.
+func (f *field) scalarSchema() map[string]any {
+	if f.tag.Get("enum") != "" {
+		return map[string]any{"enum": values(f.Enum)}
+	}
+	return f.valueSchema(f.typ)
 }
 
 // valueSchema is the schema of a type's values.
@@ -78,7 +84,7 @@ func (f *field) valueSchema(t reflect.Type) map[string]any {
 	case reflect.Struct:
 		s := Schema(t)
 		if short := objectOf(t).short; short != nil {
-			return either(short.valueSchema(short.typ), s)
+			return either(short.scalarSchema(), s)
 		}
 		return s
 	case reflect.Slice:

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"evrun/cmd/config/yaml"
+	"evrun/tasks/fields"
+	"evrun/tasks/handlers"
+)
+
+// fileKeys are the keys at the top of a wiring file. Those of the wiring are decoded later, item by item: a handler needs to know
+// the types of events, and a test the handlers.
+type fileKeys struct {
+	_ struct{} `owner:"the wiring file"`
+	settingsKeys
+	StrictTypes bool                             `key:"strict_types" other:"strict" doc:"Refuse events of types that are not declared under events. Default false."`
+	Events      later[map[eventType]eventOrNull] `key:"events" doc:"The declared types of events, each with a description and a schema of its data."`
+	Schedules   later[[]scheduleKeys]            `key:"schedules" other:"jobs,timers" doc:"Timers that publish events."`
+	Handlers    later[[]handlerKeys]             `key:"handlers" other:"tasks" doc:"What is done about events."`
+	Tests       later[[]testKeys]                `key:"tests" doc:"What the wiring must do, for evrun test."`
+}
+
+// later is a key whose value is a T that is decoded by itself.
+type later[T any] struct{}
+
+func (*later[T]) DecodeField(any, *fields.At) {}
+
+func (*later[T]) FieldShape() fields.Shape {
+	return fields.Shape{Words: "list", Schema: fields.SchemaOf(reflect.TypeFor[T]()), Null: true}
+}
+
+// eventOrNull is an event type, or nothing to say about it.
+type eventOrNull struct{}
+
+func (*eventOrNull) DecodeField(any, *fields.At) {}
+
+func (*eventOrNull) FieldShape() fields.Shape {
+	return fields.Shape{Words: "map", Null: true, Schema: map[string]any{
+		"anyOf": []any{fields.Schema(reflect.TypeFor[eventKeys]()), map[string]any{"type": "null"}},
+	}}
+}
+
+// top reads the keys at the top of the file. The values of the wiring are left for the readers that know more.
+func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
+	values := map[string]any{}
+	for i := 0; i < len(root.Content); i += 2 {
+		switch name, n := root.Content[i].Value, root.Content[i+1]; name {
+		case "events", "schedules", "handlers", "tests":
+			values[name] = fields.Unread{}
+		default:
+			values[name] = d.value(n)
+		}
+	}
+	s.prepare(values)
+	var k fileKeys
+	s.note(d.decodeValue(root, values, &k, w))
+	w.strict = k.StrictTypes
+	_, w.events = lookup(root, "events")
+	_, w.schedules = lookup(root, "schedules")
+	_, w.handlers = lookup(root, "handlers")
+	_, w.tests = lookup(root, "tests")
+}
+
+// isSetting says whether a key at the top of a file is one of the settings.
+func isSetting(name string) bool {
+	return slices.ContainsFunc(settings, func(s setting) bool {
+		group, _, _ := strings.Cut(s.key, ".")
+		return group == name
+	})
+}
+
+// JSONSchema is the JSON Schema of a wiring file in a draft of [fields.Drafts], for editors that complete and check while one
+// types. It is made of the tags that Load reads. It describes what a file is made of, not what is written in its expressions,
+// patterns and times: only Load checks those.
+func JSONSchema(draft string) map[string]any {
+	file := fields.Schema(reflect.TypeFor[fileKeys]())
+	file["$schema"] = fields.Drafts[draft]
+	file["title"] = "evrun's wiring file"
+	file["patternProperties"] = map[string]any{"^x-": true}
+	return file
+}
+
+// kindSchemas say which kinds there are, and which inputs each takes.
+func kindSchemas() []any {
+	var list, names []any
+	for _, k := range handlers.Kinds() {
+		names = append(names, map[string]any{"const": k.Name, "description": k.Doc})
+		inputs := k.Schema()
+		then := map[string]any{"properties": map[string]any{"with": map[string]any{"anyOf": []any{inputs, map[string]any{"type": "null"}}}}}
+		if inputs["required"] != nil {
+			then = map[string]any{"properties": map[string]any{"with": inputs}, "required": []any{"with"}}
+		}
+		is := map[string]any{"properties": map[string]any{"do": map[string]any{"const": k.Name}}, "required": []any{"do"}}
+		list = append(list, map[string]any{"if": is, "then": then})
+	}
+	return append([]any{map[string]any{"properties": map[string]any{"do": map[string]any{"oneOf": names}}}}, list...)
+}

@@ -1,0 +1,203 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"evrun/tasks/fault"
+	"evrun/tasks/fields"
+)
+
+// settingsKeys are the settings' own keys at the top of a file. A flag tag names the flag that overrides a setting.
+type settingsKeys struct {
+	Store     storeKeys  `key:"store" other:"database,db" doc:"The SQLite file with journal, runs and users; relative to this file. Default evrun.db."`
+	Server    serverKeys `key:"server" doc:"How the daemon is reached."`
+	Log       logKeys    `key:"log" other:"logging" doc:"The daemon's log."`
+	Retention notBuilt   `key:"retention,hidden" refused:"retention is not built yet: nothing is deleted from the store" hint:"leave retention out"`
+}
+
+type storeKeys struct {
+	Path        storePath `key:"path,short" flag:"store" default:"evrun.db" other:"file" doc:"The SQLite file; relative to this file."`
+	MaxWAL      size      `key:"wal_max" min:"16MiB" max:"1024GiB" default:"4GiB" doc:"How large the write-ahead log may become while another program reads the store: from there on nothing is accepted."`
+	Synchronous string    `key:"synchronous" enum:"full,normal" default:"full" other:"sync" doc:"full: an acknowledged event survives a power cut. normal is faster, and perhaps loses the last moments."`
+}
+
+type serverKeys struct {
+	Socket      filePath      `key:"socket" flag:"socket" default:"evrun.sock" doc:"The control socket that emit and tail talk to; relative to this file."`
+	SocketMode  socketMode    `key:"socket_mode" doc:"The socket's mode, in octal digits: who can write to it can connect. Default 0600, or 0660 with a socket_group."`
+	SocketGroup group         `key:"socket_group" doc:"The socket's group, by name or number. Default that of evrun's user."`
+	MaxEvent    size          `key:"max_event" min:"1KiB" max:"64MiB" default:"1MiB" other:"max_size" doc:"How much data an event may have: 512KiB, 1MiB, up to 64MiB."`
+	Watch       bool          `key:"watch" default:"true" doc:"Read this file again when it changes."`
+	Grace       time.Duration `key:"grace" default:"30s" doc:"How long a stop waits for running attempts."`
+	Listen      notBuilt      `key:"listen,hidden" refused:"TCP is not built yet" hint:"leave listen out: the socket serves everything"`
+}
+
+type logKeys struct {
+	Level  string `key:"level" flag:"log-level" enum:"debug,info,warn,error" default:"info" doc:"What is logged."`
+	Format string `key:"format" flag:"log-format" enum:"text,json" default:"text" doc:"How a line is written."`
+}
+
+// notBuilt is a key that does nothing yet. It is refused with the reason in its tag.
+type notBuilt struct{}
+
+func (*notBuilt) DecodeField(_ any, at *fields.At) {
+	at.Add(&fault.Fault{Message: at.Tag.Get("refused"), Hint: at.Tag.Get("hint")})
+}
+
+func (*notBuilt) FieldShape() fields.Shape { return fields.Shape{Words: "nothing", Null: true} }
+
+// filePath is the path of a file.
+type filePath string
+
+func (p *filePath) DecodeField(value any, at *fields.At) {
+	text, ok := at.Text(value)
+	if !ok {
+		return
+	}
+	if f := badPath(text); f != nil {
+		at.Fail(f.Hint, "%s", f.Message)
+		return
+	}
+	*p = filePath(text)
+}
+
+func (*filePath) FieldShape() fields.Shape {
+	return fields.Shape{Words: "path", Schema: map[string]any{"type": "string", "minLength": 1, "not": map[string]any{"pattern": unexpanded.String()}}}
+}
+
+func badPath(text string) *fault.Fault {
+	switch {
+	case text == "":
+		return fault.New("the path is empty")
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return fault.New("the path has a control character in it")
+	case strings.HasSuffix(text, "/"), text == ".", text == "..":
+		return fault.New("%s is a folder", fault.Quote(text)).Hinting("name a file")
+	}
+	return nil
+}
+
+// storePath is the path of the store.
+type storePath string
+
+func (p *storePath) DecodeField(value any, at *fields.At) {
+	text, ok := at.Text(value)
+	switch {
+	case !ok:
+	case strings.HasPrefix(text, "postgres:"), strings.HasPrefix(text, "postgresql:"):
+		at.Fail("name a file: evrun.db", "PostgreSQL is not supported yet")
+	case text == ":memory:", strings.HasPrefix(text, "file:"), strings.Contains(text, "://"):
+		at.Fail("name a file: evrun.db", "%s is not a file path", fault.Quote(text))
+	default:
+		(*filePath)(p).DecodeField(text, at)
+	}
+}
+
+func (*storePath) FieldShape() fields.Shape { return new(filePath).FieldShape() }
+
+// socketMode is the mode of the socket: who can write to it can connect.
+type socketMode os.FileMode
+
+func (m *socketMode) DecodeField(value any, at *fields.At) {
+	text, ok := at.Text(value)
+	if !ok {
+		return
+	}
+	n, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || len(text) > 4 || n&^0o666 != 0 || n&0o600 != 0o600 {
+		at.Fail(`write it in octal digits, in quotes: "0600" for evrun's user alone, "0660" for a group too`, "%s is not a valid mode of a socket", fault.Quote(text))
+		return
+	}
+	*m = socketMode(n)
+}
+
+func (*socketMode) FieldShape() fields.Shape {
+	return fields.Shape{Words: "mode", Schema: map[string]any{"type": "string", "pattern": `^0?6[0246][0246]$`}}
+}
+
+// group is the name or the number of a group of the system.
+type group string
+
+func (g *group) DecodeField(value any, at *fields.At) {
+	text, ok := at.Text(value)
+	if !ok {
+		return
+	}
+	if _, err := LookupGroup(text); err != nil {
+		at.Fail("", "%v", err)
+		return
+	}
+	*g = group(text)
+}
+
+func (*group) FieldShape() fields.Shape {
+	return fields.Shape{Words: "text", Schema: map[string]any{"type": "string", "minLength": 1}}
+}
+
+// LookupGroup gives the number of a group, which is named or is a number.
+func LookupGroup(name string) (gid int, err error) {
+	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
+		return int(n), nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, fmt.Errorf("unknown group %s", fault.Quote(name))
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// size is a number of bytes. Its bounds are in the tags min and max.
+type size int64
+
+var (
+	sizeParts = regexp.MustCompile(`^([0-9]{1,12})(?:\.([0-9]{1,3}))? ?([A-Za-z]+)$`)
+	sizeUnits = map[string]float64{"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+)
+
+func (s *size) DecodeField(value any, at *fields.At) {
+	text, ok := at.Written(value)
+	if !ok {
+		at.Fail("", "it must be a text, not %s", fields.Describe(value))
+		return
+	}
+	bytes, f := parseSize(text)
+	if f != nil {
+		at.Fail(f.Hint, "%s", f.Message)
+		return
+	}
+	least, _ := parseSize(at.Tag.Get("min"))
+	most, _ := parseSize(at.Tag.Get("max"))
+	if bytes < least || bytes > most {
+		at.Fail(fmt.Sprintf("from %s to %s", at.Tag.Get("min"), at.Tag.Get("max")), "%s is out of bounds", fault.Quote(text))
+		return
+	}
+	*s = size(bytes)
+}
+
+func (*size) FieldShape() fields.Shape {
+	return fields.Shape{Words: "size", Schema: map[string]any{"type": "string", "pattern": `^[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+$`}}
+}
+
+// parseSize reads a size: 512KiB, 1MiB, 1.5MB.
+func parseSize(s string) (bytes float64, wrong *fault.Fault) {
+	const example = "write it with its unit: 512KiB, 1MiB or 2MB"
+	m := sizeParts.FindStringSubmatch(s)
+	switch {
+	case fields.IsNumber(s):
+		return 0, fault.New("a size needs a unit").Hinting("write %sB, if bytes are meant, or such as 1MiB", fault.Clip(s, 60))
+	case m == nil || len(s) > 64:
+		return 0, fault.New("%s is not a valid size", fault.Quote(s)).Hinting(example)
+	}
+	unit, ok := sizeUnits[strings.ToLower(m[3])]
+	if !ok {
+		return 0, fault.New("%s is not a valid unit of size", fault.Quote(m[3])).Hinting(example)
+	}
+	number, _ := strconv.ParseFloat(m[1]+"."+m[2]+"0", 64)
+	return number * unit, nil
+}
