@@ -24,6 +24,7 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/process"
 )
 
@@ -223,7 +224,7 @@ func (c *command) fault(permanent bool, format string, args ...any) error {
 }
 
 // excerpt quotes a value. A secret goes first, while it is whole.
-func (c *command) excerpt(s string) string { return excerpt(c.secrets.Redact(s)) }
+func (c *command) excerpt(s string) string { return fault.Quote(c.secrets.Redact(s)) }
 
 // The exit codes of a shell for a command that can't be run, and that isn't there.
 const (

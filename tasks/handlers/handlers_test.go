@@ -250,7 +250,7 @@ func TestWrongInputsOfEveryType(t *testing.T) {
 		{map[string]any{"count": "3"}, []toldFault{{path: "count", msg: `"count" must be a whole number, not the text "3"`}}},
 		{map[string]any{"count": 1.5}, []toldFault{{path: "count", msg: `"count" must be a whole number, not the number 1.5`}}},
 		{map[string]any{"count": uint64(1) << 63}, []toldFault{{path: "count", msg: `"count" can be 9223372036854775807 at most`}}},
-		{map[string]any{"loud": "yes"}, []toldFault{{path: "loud", msg: `"loud" must be true or false, not the text "yes"`}}},
+		{map[string]any{"loud": "yes"}, []toldFault{{path: "loud", msg: `"loud" must be true or false, not the text "yes"`, hint: "write true"}}},
 		{map[string]any{"args": map[string]any{}}, []toldFault{{path: "args", msg: `"args" must be a text or a list, not a mapping`}}},
 		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []toldFault{
 			{path: "args[1]", msg: `an item of "args" is empty`, hint: "leave its dash out", key: true}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},

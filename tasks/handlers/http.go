@@ -96,7 +96,7 @@ func (h *httpRequest) check() []*fault.Fault {
 		}
 		r, ok := parseStatuses(t)
 		if !ok {
-			faults = append(faults, &fault.Fault{Path: path, Message: fmt.Sprintf("%s is not a valid status", excerpt(t.String())), Hint: "such as 200, 2xx or 200-204"})
+			faults = append(faults, &fault.Fault{Path: path, Message: fmt.Sprintf("%s is not a valid status", fault.Quote(t.String())), Hint: "such as 200, 2xx or 200-204"})
 		}
 		h.expect = append(h.expect, r)
 	}

@@ -12,6 +12,7 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // setEventHeaders writes an event's attributes as the CloudEvents HTTP binding has them in binary mode.
@@ -87,7 +88,7 @@ func checkHeaderName(name, canonical string) (msg, hint string) {
 	}
 	for _, r := range name {
 		if !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r) {
-			return fmt.Sprintf("%s is not a valid header: it has a %q in its name", excerpt(name), r), ""
+			return fmt.Sprintf("%s is not a valid header: it has a %q in its name", fault.Quote(name), r), ""
 		}
 	}
 	if hint, own := ownHeaders[canonical]; own {
@@ -166,9 +167,9 @@ func redactTree(secrets *expression.Secrets, v any) any {
 func statusError(resp *http.Response, body []byte, secrets *expression.Secrets) error {
 	text := resp.Status
 	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
-		text += fmt.Sprintf(", a redirect to %s that is not followed", excerpt(to.Scheme+"://"+to.Host+to.EscapedPath()))
+		text += fmt.Sprintf(", a redirect to %s that is not followed", fault.Quote(to.Scheme+"://"+to.Host+to.EscapedPath()))
 	} else if said := beginning(secrets.Redact(string(body))); said != "" {
-		text += ": " + excerpt(said)
+		text += ": " + fault.Quote(said)
 	}
 	return classify(resp, errors.New(text))
 }

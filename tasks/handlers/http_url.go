@@ -10,6 +10,7 @@ import (
 
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // A url is built so that a value can only be what it stands for: in the path and the query it is escaped, and in the host it
@@ -44,7 +45,7 @@ func buildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
 		}
 	}
 	if host, ok := literalHost(t); ok && !strings.EqualFold(u.Host, host) {
-		return nil, fmt.Errorf("it leads to %s, but the file says %s", excerpt(u.Host), host)
+		return nil, fmt.Errorf("it leads to %s, but the file says %s", fault.Quote(u.Host), host)
 	}
 	return u, nil
 }
@@ -58,7 +59,7 @@ func checkScheme(p expression.Piece) error {
 	}
 	for _, r := range p.Value {
 		if !isAlphanumeric(r) && r != '+' {
-			return fmt.Errorf("the value %s can't be in a scheme: it has a %q in it", excerpt(p.Value), r)
+			return fmt.Errorf("the value %s can't be in a scheme: it has a %q in it", fault.Quote(p.Value), r)
 		}
 	}
 	if p.Value == "" {
@@ -102,7 +103,7 @@ func placeIn(before string) place {
 func checkHostPart(value string) error {
 	for _, r := range value {
 		if !isAlphanumeric(r) && !strings.ContainsRune("-._:[]", r) {
-			return fmt.Errorf("the value %s can't be in a host: it has a %q in it", excerpt(value), r)
+			return fmt.Errorf("the value %s can't be in a host: it has a %q in it", fault.Quote(value), r)
 		}
 	}
 	return nil
@@ -154,7 +155,7 @@ func parseURL(text string) (*url.URL, error) {
 	case u.Scheme == "" || u.Opaque != "" && !strings.HasPrefix(u.Scheme, "http"):
 		return nil, errNoScheme
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("the scheme must be http or https, not %s", excerpt(u.Scheme))
+		return nil, fmt.Errorf("the scheme must be http or https, not %s", fault.Quote(u.Scheme))
 	case u.User != nil:
 		return nil, errUserinfo
 	case u.Hostname() == "":
@@ -175,7 +176,7 @@ func checkHost(u *url.URL) error {
 	host := u.Hostname()
 	if strings.HasPrefix(u.Host, "[") {
 		if a, err := netip.ParseAddr(host); err != nil || !a.Is6() {
-			return fmt.Errorf("%s is not an IPv6 address", excerpt(host))
+			return fmt.Errorf("%s is not an IPv6 address", fault.Quote(host))
 		}
 		return nil
 	}
@@ -184,12 +185,12 @@ func checkHost(u *url.URL) error {
 	number := strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") && strings.Trim(last[2:], "0123456789abcdef") == ""
 	if number {
 		if _, err := netip.ParseAddr(host); err != nil {
-			return fmt.Errorf("%s is not a valid host: an address has four decimal numbers", excerpt(host))
+			return fmt.Errorf("%s is not a valid host: an address has four decimal numbers", fault.Quote(host))
 		}
 	}
 	for _, r := range host {
 		if r < 0x80 && !isAlphanumeric(r) && !strings.ContainsRune("-._", r) {
-			return fmt.Errorf("%s is not a valid host: it has a %q in it", excerpt(host), r)
+			return fmt.Errorf("%s is not a valid host: it has a %q in it", fault.Quote(host), r)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -55,12 +54,7 @@ func (n *notify) check() []*fault.Fault {
 	if err == nil {
 		return nil
 	}
-	wrong := &fault.Fault{Path: []any{"url"}, Message: err.Error()}
-	var e *serviceError
-	if errors.As(err, &e) {
-		wrong.Message, wrong.Hint = e.msg, e.hint
-	}
-	return []*fault.Fault{wrong}
+	return []*fault.Fault{fault.Of(err).Within("url")}
 }
 
 // Do sends the notification.

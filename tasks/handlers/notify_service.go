@@ -90,16 +90,6 @@ type service struct {
 	mail     *smtp.Config // of a mail server
 }
 
-// serviceError is a fault in a url, for people. It has nothing of the url in it but the scheme.
-type serviceError struct{ msg, hint string }
-
-func (e *serviceError) Error() string {
-	if e.hint != "" {
-		return e.msg + "; " + e.hint
-	}
-	return e.msg
-}
-
 // lookupService finds the service of a scheme: its name, or name+https for one that takes the url of a webhook.
 func lookupService(scheme string) (name, custom string, err error) {
 	name, custom, _ = strings.Cut(strings.ToLower(scheme), "+")
@@ -118,7 +108,7 @@ func lookupService(scheme string) (name, custom string, err error) {
 	case hint == "":
 		hint = "there are " + fault.And(known)
 	}
-	return "", "", &serviceError{fmt.Sprintf("unknown service %s", excerpt(name)), hint}
+	return "", "", &fault.Fault{Message: "unknown service " + fault.Quote(name), Hint: hint}
 }
 
 // openService makes the service of a url, which sends by client. Making it may already ask the service something.
@@ -126,28 +116,28 @@ func openService(text string, client *serviceClient) (s *service, err error) {
 	u, parseErr := url.Parse(text)
 	scheme, _, ok := strings.Cut(text, ":")
 	if !ok {
-		return nil, &serviceError{"it names no service", "such as slack://…, telegram://…, smtp://… or generic://…"}
+		return nil, fault.New("it names no service").Hinting("such as slack://…, telegram://…, smtp://… or generic://…")
 	}
 	name, custom, err := lookupService(scheme)
 	switch {
 	case err != nil:
 		return nil, err
 	case parseErr != nil:
-		return nil, &serviceError{"it is not a valid url", "the characters : / ? # % @ and spaces in a password or a token are written as %3A, %2F and so on"}
+		return nil, &fault.Fault{Message: "it is not a valid url", Hint: "the characters : / ? # % @ and spaces in a password or a token are written as %3A, %2F and so on"}
 	}
 	defer func() {
 		if p := recover(); p != nil { // a url that the library did not think of
-			s, err = nil, &serviceError{fmt.Sprintf("the service %s can't read it", name), ""}
+			s, err = nil, fault.New("the service %s can't read it", name)
 		}
 	}()
 	library := services[name].make()
 	if custom != "" {
 		c, ok := library.(types.CustomURLService)
 		if !ok {
-			return nil, &serviceError{fmt.Sprintf("the service %s takes no url of a webhook", name), fmt.Sprintf("begin it with %s://", name)}
+			return nil, fault.New("the service %s takes no url of a webhook", name).Hinting("begin it with %s://", name)
 		}
 		if u, err = c.GetServiceURLFromCustom(u); err != nil {
-			return nil, &serviceError{redact(partsOf(text, true), err).Error(), ""}
+			return nil, &fault.Fault{Message: redact(partsOf(text, true), err).Error()}
 		}
 	} else {
 		u.Scheme = name
@@ -160,7 +150,7 @@ func openService(text string, client *serviceClient) (s *service, err error) {
 		if client.asked() && client.offline {
 			return nil, nil
 		}
-		return nil, &serviceError{redact(partsOf(text, true), err).Error(), ""}
+		return nil, &fault.Fault{Message: redact(partsOf(text, true), err).Error()}
 	}
 	if ok {
 		setter.SetHTTPClient(client) // and some forget it

@@ -10,6 +10,7 @@ import (
 
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // A value in the url of a service stays one value, and stays where it stands. To escape it is not enough: the services decode
@@ -70,7 +71,7 @@ func checkPart(at place, p expression.Piece) error {
 	case inAuthority:
 		for _, r := range p.Value {
 			if !isAlphanumeric(r) && !strings.ContainsRune("-._~+", r) {
-				return fmt.Errorf("the value %s can't be in a host, nor in what stands before it: it has a %q in it", excerpt(p.Value), r)
+				return fmt.Errorf("the value %s can't be in a host, nor in what stands before it: it has a %q in it", fault.Quote(p.Value), r)
 			}
 		}
 		return nil
@@ -84,12 +85,12 @@ func checkPart(at place, p expression.Piece) error {
 		case !value:
 			where, wrong = "name of a parameter", `/\?#%&=,;:@ `
 		case splits(p.Before, key):
-			where, wrong = fmt.Sprintf("parameter %s, which is a list", excerpt(key)), `,;"[]{}\`
+			where, wrong = fmt.Sprintf("parameter %s, which is a list", fault.Quote(key)), `,;"[]{}\`
 		}
 	}
 	for _, r := range p.Value {
 		if where != "" && (r < ' ' || strings.ContainsRune(wrong, r)) {
-			return fmt.Errorf("the value %s can't be in the %s: it has a %q in it", excerpt(p.Value), where, r)
+			return fmt.Errorf("the value %s can't be in the %s: it has a %q in it", fault.Quote(p.Value), where, r)
 		}
 	}
 	if p.Value == "" && where == "path" {

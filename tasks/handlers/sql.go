@@ -206,7 +206,7 @@ func (s *sql) result(r store.Result, err error) (any, error) {
 	columns := map[string]bool{}
 	for _, c := range r.Columns {
 		if columns[c] {
-			return nil, tasks.Permanent(fmt.Errorf("two columns are named %s; give one another name with AS", excerpt(c)))
+			return nil, tasks.Permanent(fmt.Errorf("two columns are named %s; give one another name with AS", fault.Quote(c)))
 		}
 		columns[c] = true
 	}

@@ -13,6 +13,7 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 )
 
 // userInsert is the kind user.insert. Its result is the user: id, name, email, attributes, created_at, event_id.
@@ -33,8 +34,8 @@ func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 	if err != nil {
 		return nil, fmt.Errorf("email: %w", err)
 	}
-	if fault := checkEmail(email); fault != "" {
-		return nil, tasks.Permanent(fmt.Errorf("email: %s is not a valid e-mail address: %s", excerpt(email), fault))
+	if wrong := checkEmail(email); wrong != "" {
+		return nil, tasks.Permanent(fmt.Errorf("email: %s is not a valid e-mail address: %s", fault.Quote(email), wrong))
 	}
 	attributes, attributesJSON, err := u.attributes(d.Env)
 	if err != nil {
@@ -48,7 +49,7 @@ func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 			return nil, &conflictError{email, err}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("insert user %s: %w", excerpt(email), err)
+			return nil, fmt.Errorf("insert user %s: %w", fault.Quote(email), err)
 		}
 		result := &insertedUser{User: stored}
 		if bytes.Equal(stored.Attributes, attributesJSON) { // else they are an older user's
@@ -125,7 +126,7 @@ func (u *userInsert) attributes(env *expression.Env) (any, []byte, error) {
 		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %w", err))
 	}
 	if text[0] != '{' {
-		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %s is not a map", excerpt(string(text))))
+		return nil, nil, tasks.Permanent(fmt.Errorf("attributes: %s is not a map", fault.Quote(string(text))))
 	}
 	return v, text, nil
 }
@@ -147,7 +148,7 @@ type conflictError struct {
 }
 
 func (e *conflictError) Error() string {
-	return fmt.Sprintf("a user with the e-mail address %s already exists (on_conflict: ignore or update would allow it)", excerpt(e.email))
+	return fmt.Sprintf("a user with the e-mail address %s already exists (on_conflict: ignore or update would allow it)", fault.Quote(e.email))
 }
 
 func (e *conflictError) Unwrap() error { return e.err }
@@ -217,12 +218,4 @@ func checkLabel(label string) string {
 		}
 	}
 	return ""
-}
-
-// excerpt quotes a value for a message, and cuts it when it is long.
-func excerpt(s string) string {
-	if len(s) > 80 {
-		s = strings.ToValidUTF8(s[:77], "") + "…"
-	}
-	return fmt.Sprintf("%q", s)
 }
