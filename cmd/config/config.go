@@ -143,7 +143,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 		d.fault(0, 2, "the file is UTF-16", "save it as UTF-8")
 		return nil, d.err()
 	}
-	root, faults := yaml.Parse(text)
+	root, faults := yaml.Parse(d.source)
 	for _, f := range faults {
 		d.fault(f.Offset, f.Offset+1, f.Message, f.Hint)
 	}

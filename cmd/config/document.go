@@ -1,12 +1,9 @@
 package config
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
-	"sort"
-	"strings"
 	"unicode/utf8"
 
 	"evrun/cmd/config/yaml"
@@ -18,21 +15,12 @@ const maxFaults = 100
 // document is a wiring file that is being checked: its text, and what was found wrong with it so far.
 type document struct {
 	name   string // of the file, as messages have it
-	src    string
-	lines  []int // where each line begins
+	source *yaml.Text
 	faults []Fault
 }
 
 func newDocument(name string, src []byte) *document {
-	d := &document{name: name, src: string(src), lines: make([]int, 1, 2+bytes.Count(src, []byte{'\n'}))}
-	for i := 0; ; {
-		n := bytes.IndexByte(src[i:], '\n')
-		if n < 0 {
-			return d
-		}
-		i += n + 1
-		d.lines = append(d.lines, i)
-	}
+	return &document{name: name, source: yaml.NewText(string(src))}
 }
 
 // full says whether there are so many faults that looking for more is of no use.
@@ -43,15 +31,10 @@ func (d *document) fault(start, end int, msg, hint string) {
 	if d.full() {
 		return
 	}
-	line := sort.SearchInts(d.lines, start+1) - 1
-	from := d.lines[line]
-	text := d.src[from:]
-	if line+1 < len(d.lines) {
-		text = d.src[from:d.lines[line+1]]
-	}
-	text = strings.TrimRight(text, "\r\n")
+	line := d.source.Line(start)
+	text, from := d.source.LineText(line)
 	d.faults = append(d.faults, Fault{
-		File: d.name, Line: line + 1, Column: 1 + utf8.RuneCountInString(d.src[from:start]), Message: msg, Hint: hint, SourceLine: text,
+		File: d.name, Line: line + 1, Column: 1 + utf8.RuneCountInString(d.source.Source[from:start]), Message: msg, Hint: hint, SourceLine: text,
 		offset: start, width: end - start,
 	})
 	if d.full() {
@@ -81,8 +64,8 @@ func (d *document) inside(n *yaml.Node, offset int, msg, hint string) {
 	}
 	start := n.Source(offset)
 	end := start + 1
-	if isWord(d.src[start]) {
-		for end < len(d.src) && isWord(d.src[end]) {
+	if isWord(d.source.Source[start]) {
+		for end < len(d.source.Source) && isWord(d.source.Source[end]) {
 			end++
 		}
 	}
@@ -93,7 +76,7 @@ func isWord(c byte) bool { return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 
 
 // beside notes what is wrong with something that is no part of the file.
 func (d *document) beside(what, msg, hint string) {
-	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, offset: len(d.src) + 1})
+	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, offset: len(d.source.Source) + 1})
 }
 
 // err gives the faults in the order of the file, nil for none.

@@ -66,7 +66,7 @@ func tree(t testing.TB, path string) (any, bool) {
 func treeOf(src []byte) (any, bool) {
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
 	d := newDocument("", src)
-	root, faults := yaml.Parse(src)
+	root, faults := yaml.Parse(d.source)
 	if root == nil || len(faults) > 0 {
 		return nil, false
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"sort"
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
@@ -119,7 +118,7 @@ func publishable(typ string) *fault.Fault {
 }
 
 // line gives the number of a node's line.
-func (d *document) line(n *yaml.Node) int { return sort.SearchInts(d.lines, n.Start+1) }
+func (d *document) line(n *yaml.Node) int { return d.source.Line(n.Start) + 1 }
 
 // ScopeOf gives the scope for the word in a key's scope tag.
 func (r *wiringReader) ScopeOf(word string) expression.Scope {

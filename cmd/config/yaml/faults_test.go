@@ -69,7 +69,7 @@ var refused = []struct{ src, want string }{
 
 func TestFaults(t *testing.T) {
 	for _, test := range refused {
-		_, faults := Parse([]byte(test.src))
+		_, faults := Parse(NewText(test.src))
 		var got []string
 		for _, f := range faults {
 			before := test.src[:f.Offset]
@@ -110,7 +110,7 @@ func TestAliasesAndMergeKeys(t *testing.T) {
 		"a: {'<<': {b: 1}}\n":                                               "{a:{<<:{b:1}}}",
 		"a: &x\n- b\nc: &y |\n  d\ne: *x\nf: *y\n":                          "{a:[b],c:d\n,e:[b],f:d\n}",
 	} {
-		root, faults := Parse([]byte(src))
+		root, faults := Parse(NewText(src))
 		if len(faults) > 0 {
 			t.Errorf("%q: %v", src, faults[0])
 		} else if got := flat(root); got != want {
@@ -120,7 +120,7 @@ func TestAliasesAndMergeKeys(t *testing.T) {
 }
 
 func TestAnAliasIsTheNodeOfItsAnchor(t *testing.T) {
-	root, _ := Parse([]byte("a: &x # here\n  {b: 1}\nc: *x\n"))
+	root, _ := Parse(NewText("a: &x # here\n  {b: 1}\nc: *x\n"))
 	if root.Content[1] != root.Content[3] || root.Content[1].Start != 15 {
 		t.Errorf("%+v, %+v", root.Content[1], root.Content[3])
 	}
@@ -132,7 +132,7 @@ func TestAliasesOfAliasesAreLimited(t *testing.T) {
 	for i := 1; i < 1000; i++ {
 		fmt.Fprintf(&b, "a%d: &a%d [*a%d, *a%[3]d]\n", i, i, i-1)
 	}
-	if _, faults := Parse([]byte(b.String())); len(faults) != 1 || !strings.HasPrefix(faults[0].Message, "too many aliases") {
+	if _, faults := Parse(NewText(b.String())); len(faults) != 1 || !strings.HasPrefix(faults[0].Message, "too many aliases") {
 		t.Errorf("%v", faults)
 	}
 }

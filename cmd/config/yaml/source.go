@@ -9,55 +9,56 @@ import (
 	"evrun/tasks/fault"
 )
 
-// source is a text with the places of its lines.
-type source struct {
-	src   string
-	lines []int // where each line begins
+// Text is a source with the places of its lines. It must not be used by two goroutines at a time.
+type Text struct {
+	Source string
+	lines  []int // where each begins
 
 	// The last place that was looked for: the next one is most often behind it on the same line.
 	lastLine, lastColumn, lastOffset int
 }
 
-func newSource(src string) *source {
-	s := &source{src: src, lines: make([]int, 1, 2+strings.Count(src, "\n"))}
+// NewText makes a Text of a source.
+func NewText(src string) *Text {
+	t := &Text{Source: src, lines: make([]int, 1, 2+strings.Count(src, "\n"))}
 	for i := range len(src) {
 		if src[i] == '\n' {
-			s.lines = append(s.lines, i+1)
+			t.lines = append(t.lines, i+1)
 		}
 	}
-	return s
+	return t
 }
 
 // offset gives the byte offset of a line and a column in characters, both from 1.
-func (s *source) offset(line, column int) int {
-	if line < 1 || line > len(s.lines) {
-		return len(s.src)
+func (t *Text) offset(line, column int) int {
+	if line < 1 || line > len(t.lines) {
+		return len(t.Source)
 	}
-	at, col := s.lines[line-1], 1
-	if line == s.lastLine && column >= s.lastColumn {
-		at, col = s.lastOffset, s.lastColumn
+	at, col := t.lines[line-1], 1
+	if line == t.lastLine && column >= t.lastColumn {
+		at, col = t.lastOffset, t.lastColumn
 	}
-	for ; col < column && at < len(s.src); col++ {
-		_, size := utf8.DecodeRuneInString(s.src[at:])
+	for ; col < column && at < len(t.Source); col++ {
+		_, size := utf8.DecodeRuneInString(t.Source[at:])
 		at += size
 	}
-	s.lastLine, s.lastColumn, s.lastOffset = line, column, at
+	t.lastLine, t.lastColumn, t.lastOffset = line, column, at
 	return at
 }
 
-// line gives the index of the line that an offset is on.
-func (s *source) line(offset int) int { return sort.SearchInts(s.lines, offset+1) - 1 }
+// Line gives the index of the line that an offset is on.
+func (t *Text) Line(offset int) int { return sort.SearchInts(t.lines, offset+1) - 1 }
 
-// text gives a line without its end, and where it begins.
-func (s *source) text(line int) (text string, start int) {
-	start, end := s.lines[line], len(s.src)
-	if line+1 < len(s.lines) {
-		end = s.lines[line+1]
+// LineText gives a line by its index, without its end, and the offset where it begins.
+func (t *Text) LineText(line int) (text string, start int) {
+	start, end := t.lines[line], len(t.Source)
+	if line+1 < len(t.lines) {
+		end = t.lines[line+1]
 	}
-	return strings.TrimRight(s.src[start:end], "\r\n"), start
+	return strings.TrimRight(t.Source[start:end], "\r\n"), start
 }
 
-func (s *source) fault(at int, msg, hint string) *fault.Fault {
+func (t *Text) fault(at int, msg, hint string) *fault.Fault {
 	return &fault.Fault{Offset: at, Message: msg, Hint: hint}
 }
 
@@ -81,18 +82,18 @@ func directive(src string) int {
 
 // properties steps over an anchor and a tag, and the space up to the value itself. It gives where the value begins, and where
 // the tag, -1 for none.
-func (s *source) properties(at int) (value, tag int) {
+func (t *Text) properties(at int) (value, tag int) {
 	tag = -1
-	for at < len(s.src) && (s.src[at] == '&' || s.src[at] == '!') {
-		if s.src[at] == '!' {
+	for at < len(t.Source) && (t.Source[at] == '&' || t.Source[at] == '!') {
+		if t.Source[at] == '!' {
 			tag = at
 		}
 		end := at
-		for end < len(s.src) && !strings.ContainsRune(" \t\r\n,[]{}", rune(s.src[end])) {
+		for end < len(t.Source) && !strings.ContainsRune(" \t\r\n,[]{}", rune(t.Source[end])) {
 			end++
 		}
-		next := s.space(end)
-		if next == len(s.src) || next == end { // the value was left out
+		next := t.space(end)
+		if next == len(t.Source) || next == end { // the value was left out
 			return end, tag
 		}
 		at = next
@@ -101,13 +102,13 @@ func (s *source) properties(at int) (value, tag int) {
 }
 
 // space steps over blanks, line ends and comments.
-func (s *source) space(at int) int {
-	for at < len(s.src) {
-		switch s.src[at] {
+func (t *Text) space(at int) int {
+	for at < len(t.Source) {
+		switch t.Source[at] {
 		case ' ', '\t', '\r', '\n':
 			at++
 		case '#':
-			text, start := s.text(s.line(at))
+			text, start := t.LineText(t.Line(at))
 			at = start + len(text)
 		default:
 			return at
@@ -117,12 +118,12 @@ func (s *source) space(at int) int {
 }
 
 // noColon says whether a key in braces has neither a colon nor a value.
-func (s *source) noColon(key, value *Node) bool {
+func (t *Text) noColon(key, value *Node) bool {
 	if value.Kind != Scalar || value.Style != Plain || value.Value != "" || value.Broken {
 		return false
 	}
-	at := s.space(key.End())
-	return at < len(s.src) && (s.src[at] == ',' || s.src[at] == '}')
+	at := t.space(key.End())
+	return at < len(t.Source) && (t.Source[at] == ',' || t.Source[at] == '}')
 }
 
 // cutColon cuts a text at the first colon that is not its first byte.

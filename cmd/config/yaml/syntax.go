@@ -15,26 +15,26 @@ import (
 // syntaxError is where the library stopped. What it says is true and seldom helps, so the text around that place is looked at
 // for the mistakes that people make.
 type syntaxError struct {
-	*source
+	*Text
 	stage   yaml.Stage
-	at      int // where it stopped
-	context int // where the construct begins that it was reading; -1: unknown
-	line    string
-	start   int // of the line
-	indent  int // of the line, in bytes
+	at      int    // where it stopped
+	context int    // where the construct begins that it was reading; -1: unknown
+	line    string // that the place is on
+	start   int    // of the line
+	indent  int    // of the line, in bytes
 }
 
 // syntax makes a fault of the library's error.
-func (s *source) syntax(err error) *fault.Fault {
+func (t *Text) syntax(err error) *fault.Fault {
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
 		return &fault.Fault{Message: err.Error(), Err: err}
 	}
-	e := syntaxError{source: s, stage: load.Stage, at: s.offset(load.Mark.Line, load.Mark.Column), context: -1}
+	e := syntaxError{Text: t, stage: load.Stage, at: t.offset(load.Mark.Line, load.Mark.Column), context: -1}
 	if load.ContextMark.Line > 0 {
-		e.context = s.offset(load.ContextMark.Line, load.ContextMark.Column)
+		e.context = t.offset(load.ContextMark.Line, load.ContextMark.Column)
 	}
-	e.line, e.start = s.text(s.line(e.at))
+	e.line, e.start = t.LineText(t.Line(e.at))
 	e.indent = len(e.line) - len(strings.TrimLeft(e.line, " \t"))
 	for _, look := range []func() *fault.Fault{e.tab, e.odd, e.quoted, e.indicator, e.afterQuote, e.bracket, e.noSpace, e.secondColon, e.item, e.indentation} {
 		if f := look(); f != nil {
@@ -47,14 +47,14 @@ func (s *source) syntax(err error) *fault.Fault {
 
 // byte gives the byte at an offset, 0 at the end and for -1.
 func (e *syntaxError) byte(at int) byte {
-	if at < 0 || at >= len(e.src) {
+	if at < 0 || at >= len(e.Source) {
 		return 0
 	}
-	return e.src[at]
+	return e.Source[at]
 }
 
 // ended says whether nothing but blanks and comments follows the place.
-func (e *syntaxError) ended(at int) bool { return e.space(at) == len(e.src) }
+func (e *syntaxError) ended(at int) bool { return e.space(at) == len(e.Source) }
 
 func (e *syntaxError) tab() *fault.Fault {
 	if tab := strings.IndexByte(e.line[:e.indent], '\t'); tab >= 0 && e.at <= e.start+e.indent {
@@ -69,7 +69,7 @@ func (e *syntaxError) odd() *fault.Fault {
 		if at < 0 {
 			continue
 		}
-		text, start := e.text(e.source.line(at))
+		text, start := e.LineText(e.Line(at))
 		if f := oddity(text); f != nil {
 			f.Offset += start
 			return f
@@ -106,7 +106,7 @@ func (e *syntaxError) quoted() *fault.Fault {
 		}
 		return nil
 	}
-	r, _ := utf8.DecodeRuneInString(e.src[e.at+1:])
+	r, _ := utf8.DecodeRuneInString(e.Source[e.at+1:])
 	if digits := map[rune]int{'x': 2, 'u': 4, 'U': 8}[r]; digits > 0 {
 		return e.fault(e.at, fmt.Sprintf(`\%c needs %d hexadecimal digits of a character`, r, digits), "")
 	}
@@ -114,7 +114,7 @@ func (e *syntaxError) quoted() *fault.Fault {
 }
 
 func (e *syntaxError) unclosedQuote(at int) *fault.Fault {
-	return e.fault(at, "this quote is never closed", "end the text with "+e.src[at:at+1]+"; lines that go on inside of it are indented further than its key")
+	return e.fault(at, "this quote is never closed", "end the text with "+e.Source[at:at+1]+"; lines that go on inside of it are indented further than its key")
 }
 
 // indicator finds texts that begin with a character that means something in YAML.
@@ -126,7 +126,7 @@ func (e *syntaxError) indicator() *fault.Fault {
 		at = e.context
 	}
 	quote := func(more string) *fault.Fault {
-		return e.fault(at, "a text that begins with "+e.src[at:at+1]+" must be quoted", more)
+		return e.fault(at, "a text that begins with "+e.Source[at:at+1]+" must be quoted", more)
 	}
 	switch c := e.byte(at); c {
 	case '*', '&':
@@ -154,7 +154,7 @@ var valueBegins = regexp.MustCompile(`^[ \t]*(?:- +)*(?:[^\s:]+: +)?[\[{]?`)
 
 // rest is what is left of a text on its line, for a hint.
 func (e *syntaxError) rest(at int) string {
-	text, start := e.text(e.source.line(at))
+	text, start := e.LineText(e.Line(at))
 	s, _, _ := strings.Cut(text[at-start:], " #")
 	s = strings.TrimRight(s, " \t")
 	if i := strings.IndexAny(s, ",]}"); i > 0 && strings.ContainsAny(text[:at-start], "[{") {
@@ -173,25 +173,25 @@ func (e *syntaxError) bracket() *fault.Fault {
 		stray := strings.IndexByte(",]}", e.byte(e.at)) >= 0
 		switch open = e.lastOpen(); {
 		case open < 0 && stray:
-			return e.fault(e.at, "a value is expected here, not "+e.src[e.at:e.at+1], "quote a text that begins with it")
+			return e.fault(e.at, "a value is expected here, not "+e.Source[e.at:e.at+1], "quote a text that begins with it")
 		case open < 0 || !stray && !e.ended(e.at):
 			return nil
 		}
 	}
 	closing := "]"
-	if e.src[open] == '{' {
+	if e.Source[open] == '{' {
 		closing = "}"
 	}
-	_, first := e.text(e.source.line(open))
+	_, first := e.LineText(e.Line(open))
 	depth := e.space(first) - first
 	switch c := e.byte(e.at); {
 	case e.ended(e.at), e.start > open && e.indent <= depth && c != ']' && c != '}':
-		return e.fault(open, "this "+e.src[open:open+1]+" is never closed", "end it with "+closing+"; lines that go on inside of it are indented further than its key")
+		return e.fault(open, "this "+e.Source[open:open+1]+" is never closed", "end it with "+closing+"; lines that go on inside of it are indented further than its key")
 	case c == ']' || c == '}':
 		if closing[0] == c {
 			return e.fault(e.at, "a value is expected here, not "+string(c), "quote a text that begins with it")
 		}
-		return e.fault(e.at, "this closes a bracket that is not the one open here", fmt.Sprintf("the %c on line %d wants a %s", e.src[open], e.source.line(open)+1, closing))
+		return e.fault(e.at, "this closes a bracket that is not the one open here", fmt.Sprintf("the %c on line %d wants a %s", e.Source[open], e.Line(open)+1, closing))
 	case (c == '{' || c == '[') && e.byte(e.at-1) == '$':
 		return e.fault(e.at-1, "a text with ${ … } must be quoted inside of [ ] and { }", `write "${ … }"`)
 	case c == ',':
@@ -203,7 +203,7 @@ func (e *syntaxError) bracket() *fault.Fault {
 // lastOpen gives the offset of the last bracket before the place that is not closed, -1 for none. It takes no account of quotes.
 func (e *syntaxError) lastOpen() int {
 	for i, depth := e.at-1, 0; i >= 0; i-- {
-		switch e.src[i] {
+		switch e.Source[i] {
 		case ']', '}':
 			depth++
 		case '[', '{':
@@ -223,12 +223,12 @@ func (e *syntaxError) noSpace() *fault.Fault {
 		if at < 0 || e.byte(e.at) == ':' && at == e.at {
 			continue
 		}
-		text, start := e.text(e.source.line(at))
+		text, start := e.LineText(e.Line(at))
 		if m := keyWithoutSpace.FindStringSubmatch(text); m != nil && at <= start+len(m[1])+len(m[2]) {
 			return e.fault(start+len(m[1])+len(m[2]), "a space is missing after the colon", "write "+m[2]+": "+strings.TrimSpace(fault.Clip(m[3], 40)))
 		}
 	}
-	if e.context >= 0 && e.source.line(e.context) < e.source.line(e.at) && e.stage == yaml.ScannerStage {
+	if e.context >= 0 && e.Line(e.context) < e.Line(e.at) && e.stage == yaml.ScannerStage {
 		return e.fault(e.context, "a key is expected here, followed by a colon and a space", "text that goes on from the line above must be indented further than its key")
 	}
 	return nil
@@ -236,7 +236,7 @@ func (e *syntaxError) noSpace() *fault.Fault {
 
 // afterQuote finds text behind a closing quote, which is often a quote inside of the text: 'it's'.
 func (e *syntaxError) afterQuote() *fault.Fault {
-	before := strings.TrimRight(e.src[:e.at], " \t")
+	before := strings.TrimRight(e.Source[:e.at], " \t")
 	if before == "" || e.ended(e.at) {
 		return nil
 	}
@@ -260,7 +260,7 @@ func (e *syntaxError) secondColon() *fault.Fault {
 	if e.byte(e.at) != ':' {
 		return nil
 	}
-	if strings.Contains(e.src[e.start:e.at], ": ") {
+	if strings.Contains(e.Source[e.start:e.at], ": ") {
 		return e.fault(e.at, "a colon and a space inside of a text without quotes", "quote the text; or write the mapping on the lines below, or in braces")
 	}
 	if e.at == e.start+e.indent {
@@ -271,7 +271,7 @@ func (e *syntaxError) secondColon() *fault.Fault {
 
 // item finds the items of lists where none can be.
 func (e *syntaxError) item() *fault.Fault {
-	if e.byte(e.at) != '-' || e.at+1 < len(e.src) && !strings.Contains(blanks, e.src[e.at+1:e.at+2]) {
+	if e.byte(e.at) != '-' || e.at+1 < len(e.Source) && !strings.Contains(blanks, e.Source[e.at+1:e.at+2]) {
 		return nil
 	}
 	if e.at > e.start+e.indent {
@@ -285,7 +285,7 @@ func (e *syntaxError) indentation() *fault.Fault {
 	if e.at != e.start+e.indent || e.context < 0 || e.context >= e.start {
 		return nil
 	}
-	_, first := e.text(e.source.line(e.context))
+	_, first := e.LineText(e.Line(e.context))
 	column := e.context - first
 	switch {
 	case e.indent == column && e.byte(e.context) == '-':
@@ -294,8 +294,8 @@ func (e *syntaxError) indentation() *fault.Fault {
 		return e.fault(e.at, "a key is expected here, followed by a colon and a space", "text that goes on from the line above must be indented further than its key")
 	}
 	hint := "indent it by " + fault.Plural(column, "space")
-	for line := e.source.line(e.at) - 1; line >= 0; line-- {
-		above, _ := e.text(line)
+	for line := e.Line(e.at) - 1; line >= 0; line-- {
+		above, _ := e.LineText(line)
 		if text := strings.TrimLeft(above, " "); text != "" && text[0] != '#' {
 			if deep := len(above) - len(text); deep > e.indent {
 				hint = fmt.Sprintf("indent it by %d or by %s", column, fault.Plural(deep, "space"))

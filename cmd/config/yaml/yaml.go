@@ -5,17 +5,17 @@
 // keys, tags, directives, a second document, and keys that are not texts. Anchors, aliases and merge keys are resolved: an
 // alias is the very node of its anchor, so what is wrong with the value is reported where it is written.
 //
-//	root, faults := yaml.Parse(src)
+//	root, faults := yaml.Parse(yaml.NewText(src))
 //	for i := 0; i < len(root.Content); i += 2 {
 //		key, value := root.Content[i], root.Content[i+1]
 //	}
 package yaml
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -75,24 +75,23 @@ func (n *Node) Null() bool {
 	return false
 }
 
-// Parse reads src. The root is nil for a text without content and for one with a syntax error. The offsets of the faults are
-// offsets in src.
-func Parse(src []byte) (root *Node, faults []*fault.Fault) {
-	text := newSource(string(src))
-	if f := badCharacter(text.src); f != nil {
+// Parse reads a text. The root is nil for one without content and for one with a syntax error. The offsets of the faults are
+// offsets in the text.
+func Parse(text *Text) (root *Node, faults []*fault.Fault) {
+	if f := badCharacter(text.Source); f != nil {
 		return nil, []*fault.Fault{f}
 	}
-	if at := directive(text.src); at >= 0 {
+	if at := directive(text.Source); at >= 0 {
 		return nil, []*fault.Fault{text.fault(at, "directives (lines that begin with %) are not supported", "leave the line out")}
 	}
-	tree, f := load(src, text)
+	tree, f := load(text)
 	if f != nil {
 		return nil, []*fault.Fault{f}
 	}
 	if tree == nil || len(tree.Content) == 0 {
 		return nil, nil
 	}
-	b := builder{source: text, anchored: map[*yaml.Node]anchored{}}
+	b := builder{Text: text, anchored: map[*yaml.Node]anchored{}}
 	root = b.node(tree.Content[0])
 	if b.stopped {
 		root = nil
@@ -104,14 +103,14 @@ func Parse(src []byte) (root *Node, faults []*fault.Fault) {
 }
 
 // load parses the text, which must be one document. It gives the document, nil for none.
-func load(src []byte, text *source) (document *yaml.Node, f *fault.Fault) {
+func load(text *Text) (document *yaml.Node, f *fault.Fault) {
 	limits := &depthLimit{LoaderLimitsPlugin: loaderlimits.New()}
 	defer func() {
 		if f != nil && limits.exceeded {
 			f.Message, f.Hint = "lists and mappings are nested over 10,000 levels deep here", ""
 		}
 	}()
-	loader, err := yaml.NewLoader(bytes.NewReader(src), yaml.WithPlugin(limits))
+	loader, err := yaml.NewLoader(strings.NewReader(text.Source), yaml.WithPlugin(limits))
 	if err != nil {
 		return nil, &fault.Fault{Message: err.Error(), Err: err}
 	}
@@ -129,7 +128,7 @@ func load(src []byte, text *source) (document *yaml.Node, f *fault.Fault) {
 		return nil, text.syntax(err)
 	}
 	at := text.offset(next.Line, next.Column)
-	if len(text.src)-at >= 3 && text.src[at:at+3] == "---" {
+	if len(text.Source)-at >= 3 && text.Source[at:at+3] == "---" {
 		return nil, text.fault(at, "a second document begins here; only one is read", "leave out the line with ---, or use two files")
 	}
 	return nil, text.fault(at, "text after the document's end (...)", "leave out the line with ...")
@@ -179,7 +178,7 @@ func badCharacter(src string) *fault.Fault {
 
 // builder makes the tree of ours from the library's.
 type builder struct {
-	*source
+	*Text
 	faults   []*fault.Fault
 	anchored map[*yaml.Node]anchored
 	// values counts the nodes with every alias taken as a copy of its value, aliased those of them that aliases stand for.
@@ -201,7 +200,7 @@ func (b *builder) node(n *yaml.Node) *Node {
 	if n.Kind == yaml.AliasNode {
 		return b.alias(n)
 	}
-	made := &Node{Start: b.offset(n.Line, n.Column), src: b.src}
+	made := &Node{Start: b.offset(n.Line, n.Column), src: b.Source}
 	before := b.values
 	b.values++
 	if n.Anchor != "" {
@@ -256,7 +255,7 @@ func (b *builder) alias(n *yaml.Node) *Node {
 	target := b.anchored[n.Alias]
 	if target.node == nil {
 		b.refuse(at, "the alias *"+n.Value+" stands inside the value that it stands for", "a value can't contain itself")
-		return &Node{Broken: true, Start: at, src: b.src}
+		return &Node{Broken: true, Start: at, src: b.Source}
 	}
 	b.values += target.size
 	b.aliased += target.size
@@ -265,7 +264,7 @@ func (b *builder) alias(n *yaml.Node) *Node {
 		b.refuse(at, fmt.Sprintf("too many aliases: with this one they stand for %d of the file's %d values", b.aliased, b.values), "write fewer aliases of aliases")
 	}
 	if b.stopped { // the sizes must not grow without end
-		return &Node{Broken: true, Start: at, src: b.src}
+		return &Node{Broken: true, Start: at, src: b.Source}
 	}
 	return target.node
 }
@@ -284,7 +283,7 @@ func (b *builder) mapping(made *Node, n *yaml.Node) {
 			b.refuse(key.Start, "a list or a mapping can't be a key", "")
 			made.Broken = true
 		case first != nil:
-			b.refuse(key.Start, "the key "+fault.Quote(key.Value)+" is here twice", fmt.Sprintf("the first is on line %d", b.line(first.Start)+1))
+			b.refuse(key.Start, "the key "+fault.Quote(key.Value)+" is here twice", fmt.Sprintf("the first is on line %d", b.Line(first.Start)+1))
 		case key.Style == Plain && key.Value == "":
 			b.refuse(key.Start, "a colon without a key before it", "quote a text that begins with a colon")
 			made.Broken = true
@@ -294,7 +293,7 @@ func (b *builder) mapping(made *Node, n *yaml.Node) {
 			made.Broken = true
 		case b.noColon(key, value):
 			hint := "write {key: value}"
-			if made.Start > 0 && b.src[made.Start-1] == '{' {
+			if made.Start > 0 && b.Source[made.Start-1] == '{' {
 				hint = `quote a text that has {{ in it: "{{ … }}"; evrun's own expressions are ${ … }`
 			}
 			if name, rest, ok := cutColon(key.Value); ok && key.Style == Plain {

@@ -63,7 +63,7 @@ func reproduces(t *testing.T, src []byte, n *Node) {
 
 func TestBytesOfScalarsAreFoundInTheSource(t *testing.T) {
 	for _, src := range taken {
-		if root, faults := Parse([]byte(src)); root != nil && len(faults) == 0 {
+		if root, faults := Parse(NewText(src)); root != nil && len(faults) == 0 {
 			reproduces(t, []byte(src), root)
 		}
 	}
@@ -80,7 +80,7 @@ func FuzzParse(f *testing.F) {
 		if len(src) > 1<<12 {
 			return
 		}
-		root, faults := Parse(src)
+		root, faults := Parse(NewText(string(src)))
 		for _, e := range faults {
 			if e.Offset < 0 || e.Offset > len(src) || e.Message == "" || !utf8.ValidString(e.Message) {
 				t.Fatalf("fault %+v in %q", e, src)
