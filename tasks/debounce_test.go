@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,8 +14,6 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
-	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -164,34 +159,6 @@ func TestABurstIsOneRun(t *testing.T) {
 	}
 }
 
-// Each event restarts the wait, up to max_wait.
-func TestTheWaitStartsAnewUpToItsBound(t *testing.T) {
-	p := path(t)
-	synctest.Test(t, func(t *testing.T) {
-		g := newGatherer(t)
-		d := start(t, p, g.handler(tasks.Debounce{Wait: 2 * time.Second, MaxWait: 7 * time.Second, All: true}))
-		began := time.Now()
-		for i := range 10 { // at 0, 1, … 9 s
-			d.emit("a", fmt.Sprint(i))
-			wait(time.Second)
-		}
-		wait(time.Second + 500*time.Millisecond)
-		runs := d.settled(10)
-		accounted(t, runs, 10)
-		if seen := g.seen(); len(seen) != 2 || strings.Join(seen[0].ids, "") != "0123456" && strings.Join(seen[0].ids, "") != "01234567" {
-			t.Fatalf("bursts: %+v", seen)
-		}
-		at := starts(t, d, runs)
-		// The first is over 7 s after its first event, the second 2 s after its last, at 9 s.
-		for i, want := range []time.Duration{7 * time.Second, 11 * time.Second} {
-			if late := at[i].Sub(began) - want; late < 0 || late > 100*time.Millisecond {
-				t.Errorf("burst %d ran after %v, want %v", i, at[i].Sub(began), want)
-			}
-		}
-		d.stop()
-	})
-}
-
 func TestBurstsOfDifferentKeysAreDifferentRuns(t *testing.T) {
 	p := path(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -310,86 +277,6 @@ func TestRetriesSeeTheSameEvents(t *testing.T) {
 	})
 }
 
-// A burst that is not over when evrun stops is read again, and is still one.
-func TestARestartWaitsAnew(t *testing.T) {
-	p := path(t)
-	synctest.Test(t, func(t *testing.T) {
-		g := newGatherer(t)
-		d := start(t, p, g.handler(tasks.Debounce{Wait: time.Minute, All: true}))
-		evs := d.emitMany(600, none)
-		wait(30 * time.Second)
-		d.stop()
-		if n := len(g.seen()); n != 0 {
-			t.Fatalf("%d runs before the wait was over", n)
-		}
-		d = start(t, p, g.handler(tasks.Debounce{Wait: time.Minute, All: true}))
-		wait(45 * time.Second)
-		if n := len(g.seen()); n != 0 {
-			t.Errorf("%d runs before the wait was over again", n)
-		}
-		evs = append(evs, d.emitMany(3, none)...)
-		wait(2 * time.Minute)
-		accounted(t, d.settled(603), 603)
-		if seen := g.seen(); len(seen) != 1 || !slices.Equal(seen[0].ids, ids(evs)) {
-			t.Errorf("%d runs", len(seen))
-		}
-		d.stop()
-	})
-}
-
-// Only so many events wait: with more, those that would be due first run at once. The others are in the store only, as they
-// came: nothing is settled of them.
-func TestTheEventsThatWaitAreBounded(t *testing.T) {
-	const n, most = 25_000, 10_000
-	p := path(t)
-	synctest.Test(t, func(t *testing.T) {
-		g := newGatherer(t)
-		h := g.handler(tasks.Debounce{Wait: time.Hour, By: by(t, "data.n")})
-		h.Concurrency = 64
-		d := startWith(t, p, sqlite.Options{Synchronous: "normal"}, h)
-		evs := d.emitMany(n, func(i int) string { return fmt.Sprintf(`{"n":%d}`, i) })
-		wait(time.Minute)
-		runs := d.settled(n - most)
-		if len(runs) != n-most+1 { // one makes room for the next
-			t.Errorf("%d runs within the wait, want %d", len(runs), n-most+1)
-		}
-		for i, r := range runs {
-			if r.State != store.Succeeded || r.EventID != evs[i].ID {
-				t.Fatalf("run %d: %+v", i, r)
-			}
-		}
-		d.stop()
-	})
-}
-
-// Of large events only so many are given to one run, and their data doesn't wait in memory.
-func TestABurstHasBoundedData(t *testing.T) {
-	p := path(t)
-	synctest.Test(t, func(t *testing.T) {
-		g := newGatherer(t)
-		d := start(t, p, g.handler(tasks.Debounce{Wait: time.Hour, MaxWait: time.Hour, All: true}))
-		large := fmt.Sprintf(`{"x":%q}`, strings.Repeat("x", 1<<20-100))
-		var evs []*events.Event
-		for range 11 {
-			evs = append(evs, d.emitMany(1, func(int) string { return large })...)
-		}
-		wait(2 * time.Hour)
-		accounted(t, d.settled(11), 11)
-		var all []string
-		seen := g.seen()
-		slices.SortFunc(seen, func(a, b burstSeen) int { return strings.Compare(a.event, b.event) })
-		for _, s := range seen {
-			if all = append(all, s.ids...); len(s.ids) > 5 {
-				t.Errorf("a run saw %d of 1 MiB each", len(s.ids))
-			}
-		}
-		if len(seen) != 3 || !slices.Equal(all, ids(evs)) {
-			t.Errorf("%d runs saw %v", len(seen), all)
-		}
-		d.stop()
-	})
-}
-
 // While a rate or busy attempts hold bursts up, they gather on; each run takes one token.
 func TestDebounceGoesWithRateAndConcurrency(t *testing.T) {
 	p := path(t)
@@ -421,135 +308,4 @@ func TestAnEventWithoutAKeyIsDeadAlone(t *testing.T) {
 	if runs[0].State != store.Dead || !strings.Contains(runs[0].Error, "debounce: by: data.x is nil") || runs[1].State != store.Succeeded {
 		t.Errorf("runs %+v", runs)
 	}
-}
-
-// crashes has the store's files copied at points of its transactions: what a crash there would leave.
-type crashes struct {
-	dir, path string
-	every     int64
-	seen      atomic.Int64
-	images    []string
-}
-
-func (c *crashes) at(t *testing.T) func(sqlite.Point) {
-	return func(p sqlite.Point) {
-		if n := c.seen.Add(1); n%c.every != 0 {
-			return
-		}
-		image := filepath.Join(c.dir, fmt.Sprintf("%03d-%s.db", len(c.images), strings.ReplaceAll(string(p), " ", "-")))
-		for _, part := range []string{"", "-wal"} {
-			if err := copyFile(image+part, c.path+part); err != nil && !os.IsNotExist(err) {
-				t.Error(err)
-			}
-		}
-		c.images = append(c.images, image)
-	}
-}
-
-func copyFile(to, from string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
-}
-
-// Wherever it crashes, after the next start each event is in one burst: none lost, none in two.
-func TestACrashNeitherLosesNorDoublesAnEventOfABurst(t *testing.T) {
-	for name, action := range map[string]func(g *gatherer) tasks.Action{
-		"outside": func(g *gatherer) tasks.Action { return g },
-		"inside": func(g *gatherer) tasks.Action {
-			return insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
-				_, err := g.Do(context.Background(), d)
-				if err != nil {
-					return nil, err
-				}
-				return func(tx store.Tx) (any, error) {
-					if d.Attempt == 1 && d.Event.Sequence%2 == 0 {
-						return nil, errors.New("not at first")
-					}
-					_, err := tx.InsertUser(store.User{Name: "x", Email: d.RunID + "@example.com"}, store.Fail)
-					return nil, err
-				}, nil
-			})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			handler := func(g *gatherer) *tasks.Handler {
-				h := g.handler(tasks.Debounce{Wait: 2 * time.Millisecond, MaxWait: 5 * time.Millisecond, By: by(t, "data.n % 5"), All: true})
-				h.Action = action(g)
-				return h
-			}
-			c := &crashes{dir: t.TempDir(), path: path(t), every: 7}
-			g := newGatherer(t)
-			d := startWith(t, c.path, sqlite.Options{At: c.at(t)}, handler(g))
-			for i := range 60 {
-				d.emitMany(3, func(j int) string { return fmt.Sprintf(`{"n":%d}`, i+j) })
-			}
-			d.settled(180)
-			d.stop()
-			if len(c.images) < 20 {
-				t.Errorf("only %d images", len(c.images))
-			}
-			for i, image := range c.images {
-				if !storetest.Long() && i%4 != 0 {
-					continue
-				}
-				survives(t, image, func() (*tasks.Handler, *gatherer) {
-					g := newGatherer(t)
-					return handler(g), g
-				})
-			}
-		})
-	}
-}
-
-// survives starts evrun on what a crash left.
-func survives(t *testing.T, image string, handler func() (*tasks.Handler, *gatherer)) {
-	t.Helper()
-	before := map[int64]store.Run{}
-	if s, err := sqlite.OpenReader(image); err == nil {
-		runs, err := s.Runs(t.Context(), store.RunQuery{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range runs {
-			before[r.Sequence] = r
-		}
-		s.Close()
-	}
-	h, g := handler()
-	h.FromStart = true // the handler may not be registered yet
-	d := start(t, image, h)
-	head, err := d.store.Head(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	runs := d.settled(int(head))
-	bursts := accounted(t, runs, int(head))
-	for _, s := range g.seen() {
-		if !slices.Equal(s.ids, bursts[s.run]) {
-			t.Errorf("%s: run %s saw %v, and %v joined it", filepath.Base(image), s.run, s.ids, bursts[s.run])
-		}
-	}
-	for _, r := range runs {
-		if was, ok := before[r.Sequence]; ok && was.Joined != r.Joined {
-			t.Errorf("%s: #%d had joined #%d, and now #%d", filepath.Base(image), r.Sequence, was.Joined, r.Joined)
-		}
-		if r.State != store.Skipped && r.State != store.Succeeded {
-			t.Errorf("%s: %+v", filepath.Base(image), r)
-		}
-	}
-	if _, outside := h.Action.(tasks.Outside); !outside {
-		if n := users(t, d); int(n) != len(bursts) {
-			t.Errorf("%s: %d users of %d runs", filepath.Base(image), n, len(bursts))
-		}
-	}
-	d.stop()
 }

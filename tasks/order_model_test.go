@@ -138,159 +138,188 @@ func TestOrderWithLittleRoomFollowsTheModel(t *testing.T) {
 	}
 }
 
+// orderHistory is a random history of an ordered handler, beside the model of it.
+type orderHistory struct {
+	t      *testing.T
+	rnd    *rand.Rand
+	by     *expression.Expr
+	little bool // there is not room for all keys
+	file   string
+	d      *daemon
+	g      *gate
+	m      *orderModel
+	could  []int64  // could begin before the last step
+	steps  []string // taken
+	wiring int      // its version
+}
+
 func followModel(t *testing.T, seed uint64, steps int, little bool) {
-	r := rand.New(rand.NewPCG(seed, 1))
-	by, err := expression.Compile("event.subject", expression.HandlerWhen)
-	if err != nil {
-		t.Fatal(err)
+	h := &orderHistory{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), by: by(t, "event.subject"), little: little, file: path(t), g: &gate{},
+		m: &orderModel{keys: map[string]map[int64]string{"a": {}, "b": {}, "c": {}}},
 	}
-	g := &gate{}
-	version := 0
-	handler := func() *tasks.Handler {
-		version++
-		return &tasks.Handler{Name: "h", Version: fmt.Sprint(version), On: on("x"), Action: g, OrderBy: by, Concurrency: 64,
-			Retry: tasks.Retry{Attempts: 1 << 30, Backoff: time.Nanosecond, Max: time.Nanosecond}}
-	}
-	p := path(t)
-	g.begin()
-	d := start(t, p, handler())
-	defer func() { g.endAll() }()
-	m := &orderModel{keys: map[string]map[int64]string{"a": {}, "b": {}, "c": {}}}
-	var history []string
-	var could []int64
-	// converge waits until what is under way is what the model has.
-	converge := func() []int64 {
-		t.Helper()
-		deadline := time.Now().Add(20 * time.Second)
-		for {
-			want, got := m.settle(), g.now()
-			ok := slices.Equal(got, want)
-			if little { // the others wait for room; what could begin before the last step may have done so
-				ok = (len(got) > 0 || len(want) == 0) && !slices.ContainsFunc(got, func(seq int64) bool {
-					return !slices.Contains(want, seq) && !slices.Contains(could, seq)
-				})
-				// Nor is any attempt between its beginning and its gate.
-				status, err := d.runner.Status(context.Background())
-				ok = ok && err == nil && status[0].Running == len(got) && slices.Equal(got, g.now())
-			}
-			if ok {
-				could = want
-				for _, seq := range got {
-					m.set(seq, "flying")
-				}
-				return got
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%v are under way, want %v\n%v\nhistory: %q", got, want, m.keys, history)
-			}
-			wait(100 * time.Microsecond)
-		}
-	}
-	interrupted := func() {
-		for _, seq := range m.all("flying") {
-			m.set(seq, "pending")
-		}
-	}
-	note := func(format string, args ...any) { history = append(history, fmt.Sprintf(format, args...)) }
-	verdict := func(seq int64, n int) {
-		switch {
-		case n < 4:
-			note("%d succeeds", seq)
-			m.set(seq, "done")
-			g.end(seq, nil)
-		case n < 7:
-			note("%d fails", seq)
-			m.set(seq, "pending")
-			g.end(seq, errors.New("not yet"))
-		default:
-			note("%d dies", seq)
-			m.set(seq, "dead")
-			g.end(seq, tasks.Permanent(errors.New("never")))
-		}
-	}
-	// reached waits until the store has runs in a state: they are being settled.
-	reached := func(list []int64, state store.RunState) {
-		for _, seq := range list {
-			for {
-				run, err := d.store.FindRun(context.Background(), store.RunID(seq, "h", d.store.ID()))
-				if err == nil && run.State == state {
-					break
-				}
-				wait(50 * time.Microsecond)
-			}
-		}
-	}
-	retry := func(list []int64) {
-		reached(list, store.Dead)
-		for _, seq := range list {
-			note("retry %d", seq)
-			m.set(seq, "pending")
-			runs, err := d.runner.Retry(context.Background(), store.RunQuery{ID: store.RunID(seq, "h", d.store.ID())})
-			if err != nil || len(runs) != 1 {
-				t.Fatalf("retry %d: %v, %v", seq, runs, err)
-			}
-			converge() // it may be under way before the next one is retried
-		}
-	}
+	h.g.begin()
+	h.d = start(t, h.file, h.handler())
+	defer func() { h.g.endAll() }()
 	for range steps {
-		flying := converge()
-		switch n := r.IntN(20); {
-		case n < 6:
-			for range 1 + r.IntN(3) {
-				key := string(rune('a' + r.IntN(3)))
-				e := &events.Event{Type: "x", Source: "/test", Subject: key}
-				if _, err := d.emitter.Emit(context.Background(), e); err != nil {
-					t.Fatal(err)
-				}
-				note("emit %d for %s", e.Sequence, key)
-				m.keys[key][e.Sequence] = "new"
-			}
-		case n < 14 && len(flying) > 0:
-			verdict(flying[r.IntN(len(flying))], r.IntN(10))
-		case n < 17:
-			dead := m.all("dead")
-			r.Shuffle(len(dead), func(i, j int) { dead[i], dead[j] = dead[j], dead[i] })
-			retry(dead[:min(len(dead), 1+r.IntN(4))])
-		case n < 19:
-			note("kill")
-			reached(m.all("done"), store.Succeeded) // else they are done again
-			reached(m.all("dead"), store.Dead)
-			g.endAll()
-			d.kill()
-			interrupted()
-			g.begin()
-			d = start(t, p, handler())
-		default:
-			note("replace")
-			if _, err := d.runner.Replace(context.Background(), []*tasks.Handler{handler()}, tasks.Along{}); err != nil {
-				t.Fatal(err)
-			}
-			old := g.now()
-			interrupted()
-			for _, seq := range old {
-				g.end(seq, errors.New("the wiring is replaced"))
-			}
-		}
+		h.step()
 	}
-	converge()
-	retry(m.all("dead"))
-	note("the rest succeeds")
-	for {
-		flying := converge()
-		if len(flying) == 0 {
-			break
-		}
-		verdict(flying[0], 0)
+	h.converge()
+	h.retry(h.m.all("dead"))
+	h.note("the rest succeeds")
+	for flying := h.converge(); len(flying) > 0; flying = h.converge() {
+		h.verdict(flying[0], 0)
 	}
-	if left := len(m.all("done")); left != len(d.settled(left)) {
-		t.Errorf("%d are done", left)
+	done := len(h.m.all("done"))
+	runs := h.d.settled(done)
+	if done != len(runs) {
+		t.Errorf("%d runs, and %d are done", len(runs), done)
 	}
-	for _, run := range d.settled(len(m.all("done"))) {
+	for _, run := range runs {
 		if run.State != store.Succeeded {
 			t.Errorf("run %+v", run)
 		}
 	}
-	if len(g.twice) > 0 {
-		t.Errorf("two attempts at a time: %v", g.twice)
+	if len(h.g.twice) > 0 {
+		t.Errorf("two attempts at a time: %v", h.g.twice)
+	}
+}
+
+func (h *orderHistory) handler() *tasks.Handler {
+	h.wiring++
+	return &tasks.Handler{Name: "h", Version: fmt.Sprint(h.wiring), On: on("x"), Action: h.g, OrderBy: h.by, Concurrency: 64,
+		Retry: tasks.Retry{Attempts: 1 << 30, Backoff: time.Nanosecond, Max: time.Nanosecond}}
+}
+
+func (h *orderHistory) note(format string, args ...any) {
+	h.steps = append(h.steps, fmt.Sprintf(format, args...))
+}
+
+// step takes a random step.
+func (h *orderHistory) step() {
+	h.t.Helper()
+	flying := h.converge()
+	switch n := h.rnd.IntN(20); {
+	case n < 6:
+		for range 1 + h.rnd.IntN(3) {
+			key := string(rune('a' + h.rnd.IntN(3)))
+			e := &events.Event{Type: "x", Source: "/test", Subject: key}
+			if _, err := h.d.emitter.Emit(context.Background(), e); err != nil {
+				h.t.Fatal(err)
+			}
+			h.note("emit %d for %s", e.Sequence, key)
+			h.m.keys[key][e.Sequence] = "new"
+		}
+	case n < 14 && len(flying) > 0:
+		h.verdict(flying[h.rnd.IntN(len(flying))], h.rnd.IntN(10))
+	case n < 17:
+		dead := h.m.all("dead")
+		h.rnd.Shuffle(len(dead), func(i, j int) { dead[i], dead[j] = dead[j], dead[i] })
+		h.retry(dead[:min(len(dead), 1+h.rnd.IntN(4))])
+	case n < 19:
+		h.note("kill")
+		h.reached(h.m.all("done"), store.Succeeded) // else they are done again
+		h.reached(h.m.all("dead"), store.Dead)
+		h.g.endAll()
+		h.d.kill()
+		h.interrupted()
+		h.g.begin()
+		h.d = start(h.t, h.file, h.handler())
+	default:
+		h.note("replace")
+		if _, err := h.d.runner.Replace(context.Background(), []*tasks.Handler{h.handler()}, tasks.Along{}); err != nil {
+			h.t.Fatal(err)
+		}
+		old := h.g.now()
+		h.interrupted()
+		for _, seq := range old {
+			h.g.end(seq, errors.New("the wiring is replaced"))
+		}
+	}
+}
+
+// converge waits until the attempts under way are those that the model has.
+func (h *orderHistory) converge() []int64 {
+	h.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		want, got := h.m.settle(), h.g.now()
+		if h.agree(want, got) {
+			h.could = want
+			for _, seq := range got {
+				h.m.set(seq, "flying")
+			}
+			return got
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("%v are under way, want %v\n%v\nhistory: %q", got, want, h.m.keys, h.steps)
+		}
+		wait(100 * time.Microsecond)
+	}
+}
+
+// agree compares the attempts under way with the model's. With little room some wait for it; those that could begin before the last
+// step may have done so.
+func (h *orderHistory) agree(want, got []int64) bool {
+	if !h.little {
+		return slices.Equal(got, want)
+	}
+	if len(got) == 0 && len(want) > 0 || slices.ContainsFunc(got, func(seq int64) bool {
+		return !slices.Contains(want, seq) && !slices.Contains(h.could, seq)
+	}) {
+		return false
+	}
+	// Nor is any attempt between its beginning and its gate.
+	status, err := h.d.runner.Status(context.Background())
+	return err == nil && status[0].Running == len(got) && slices.Equal(got, h.g.now())
+}
+
+func (h *orderHistory) interrupted() {
+	for _, seq := range h.m.all("flying") {
+		h.m.set(seq, "pending")
+	}
+}
+
+func (h *orderHistory) verdict(seq int64, n int) {
+	switch {
+	case n < 4:
+		h.note("%d succeeds", seq)
+		h.m.set(seq, "done")
+		h.g.end(seq, nil)
+	case n < 7:
+		h.note("%d fails", seq)
+		h.m.set(seq, "pending")
+		h.g.end(seq, errors.New("not yet"))
+	default:
+		h.note("%d dies", seq)
+		h.m.set(seq, "dead")
+		h.g.end(seq, tasks.Permanent(errors.New("never")))
+	}
+}
+
+// reached waits until the store has runs in a state: they are being settled.
+func (h *orderHistory) reached(list []int64, state store.RunState) {
+	for _, seq := range list {
+		for {
+			run, err := h.d.store.FindRun(context.Background(), store.RunID(seq, "h", h.d.store.ID()))
+			if err == nil && run.State == state {
+				break
+			}
+			wait(50 * time.Microsecond)
+		}
+	}
+}
+
+func (h *orderHistory) retry(list []int64) {
+	h.t.Helper()
+	h.reached(list, store.Dead)
+	for _, seq := range list {
+		h.note("retry %d", seq)
+		h.m.set(seq, "pending")
+		runs, err := h.d.runner.Retry(context.Background(), store.RunQuery{ID: store.RunID(seq, "h", h.d.store.ID())})
+		if err != nil || len(runs) != 1 {
+			h.t.Fatalf("retry %d: %v, %v", seq, runs, err)
+		}
+		h.converge() // it may be under way before the next one is retried
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -139,4 +140,65 @@ func TestManyKeysFindTheirTurn(t *testing.T) {
 		k.check(t, key, n)
 	}
 	k.check(t, "hot", 2*n)
+}
+
+func TestOneAtATimeKeepsTheOrder(t *testing.T) {
+	var mu sync.Mutex
+	var order []int64
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on(">"), Concurrency: 1, Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, d.Event.Sequence)
+		return nil, nil
+	})})
+	for i := range 100 {
+		d.emit("a", fmt.Sprint(i))
+	}
+	d.settled(100)
+	if !slices.IsSorted(order) || len(order) != 100 {
+		t.Errorf("order: %v", order)
+	}
+}
+
+func TestEventsWithOneKeyRunInOrderAndRetriesHoldTheirKeyOnly(t *testing.T) {
+	orderBy, err := expression.Compile("data.key", expression.HandlerWhen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	done := map[string][]string{}
+	blocked := make(chan struct{})
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on(">"), Concurrency: 8, OrderBy: orderBy, Retry: tasks.Retry{Attempts: 1000, Backoff: time.Millisecond, Max: time.Millisecond},
+		Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
+			key, id, _ := strings.Cut(d.Event.ID, "/")
+			if key == "bad" && id == "000" {
+				select {
+				case <-blocked:
+				default:
+					return nil, errors.New("not yet")
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done[key] = append(done[key], id)
+			return nil, nil
+		})})
+	for i := range 50 {
+		for _, key := range []string{"bad", "x", "y"} {
+			d.emit("a", fmt.Sprintf("%s/%03d", key, i))
+		}
+	}
+	d.settled(100) // x and y go on
+	mu.Lock()
+	if len(done["bad"]) != 0 {
+		t.Errorf("bad: %v ran before the first", done["bad"])
+	}
+	mu.Unlock()
+	close(blocked)
+	d.settled(150)
+	for key, ids := range done {
+		if len(ids) != 50 || !slices.IsSorted(ids) {
+			t.Errorf("%s: %v", key, ids)
+		}
+	}
 }

@@ -4,150 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
-	"evrun/tasks/taskstest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// outsideFunc and insideFunc make handlers of functions.
-type outsideFunc func(ctx context.Context, d *tasks.Delivery) (any, error)
-
-func (f outsideFunc) Do(ctx context.Context, d *tasks.Delivery) (any, error) { return f(ctx, d) }
-
-type insideFunc func(d *tasks.Delivery) (tasks.Effect, error)
-
-func (f insideFunc) Prepare(d *tasks.Delivery) (tasks.Effect, error) { return f(d) }
-
-// saveUser inserts a user named after the event.
-var saveUser = insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
-	return func(tx store.Tx) (any, error) {
-		u, err := tx.InsertUser(store.User{Name: "x", Email: d.Event.ID + "@example.com", EventID: d.Event.ID}, store.Fail)
-		return map[string]any{"id": u.ID, "email": u.Email}, err
-	}, nil
-})
-
-func on(patterns ...string) []events.Pattern {
-	var list []events.Pattern
-	for _, p := range patterns {
-		list = append(list, events.MustPattern(p))
-	}
-	return list
-}
-
-// quick is a retry policy for tests.
-var quick = tasks.Retry{Attempts: 3, Backoff: time.Millisecond, Max: 2 * time.Millisecond}
-
-// daemon is what tests run: a store with the runner on it.
-type daemon struct {
-	t       testing.TB
-	store   *sqlite.Store
-	bus     *events.Bus
-	commits *events.Feed[store.Commit]
-	emitter *tasks.Emitter
-	runner  *tasks.Runner
-	stop    func() // ends the runner, then the store; idempotent
-	kill    func() // ends the store under the runner
-}
-
-// start opens the store at path and runs handlers on it until stop, or the test's end.
-func start(t testing.TB, path string, handlers ...*tasks.Handler) *daemon {
-	t.Helper()
-	return startWith(t, path, sqlite.Options{}, handlers...)
-}
-
-// startWith is start with options of the store's.
-func startWith(t testing.TB, path string, opt sqlite.Options, handlers ...*tasks.Handler) *daemon {
-	t.Helper()
-	return startOn(t, path, opt, func(s *sqlite.Store) store.Store { return s }, handlers...)
-}
-
-// startOn is startWith with what the runner takes for the store.
-func startOn(t testing.TB, path string, opt sqlite.Options, runnersStore func(*sqlite.Store) store.Store, handlers ...*tasks.Handler) *daemon {
-	t.Helper()
-	return startTuned(t, path, opt, func(o *tasks.Options, s *sqlite.Store) { o.Store = runnersStore(s) }, handlers...)
-}
-
-// startTuned is startWith with other options of the runner.
-func startTuned(t testing.TB, path string, opt sqlite.Options, tune func(*tasks.Options, *sqlite.Store), handlers ...*tasks.Handler) *daemon {
-	t.Helper()
-	for _, h := range handlers {
-		if h.Retry == (tasks.Retry{}) {
-			h.Retry = quick
-		}
-	}
-	o := taskstest.Options{Path: path, Store: opt, Tasks: tasks.Options{Handlers: handlers, Grace: 200 * time.Millisecond}}
-	o.Tune = func(s *sqlite.Store, o *tasks.Options) { tune(o, s) }
-	p := taskstest.Start(t, o)
-	stop := func() {
-		if err := p.Stop(); err != nil {
-			t.Errorf("runner: %v", err)
-		}
-	}
-	return &daemon{t: t, store: p.Store, bus: p.Bus, commits: p.Commits, emitter: p.Emitter, runner: p.Runner, stop: stop, kill: p.Kill}
-}
-
-func path(t testing.TB) string { return filepath.Join(t.TempDir(), "evrun.db") }
-
-func (d *daemon) emit(typ, id string) *events.Event {
-	d.t.Helper()
-	e := &events.Event{Type: typ, ID: id, Source: "/test", Data: []byte(fmt.Sprintf(`{"id":%q,"key":%q}`, id, strings.Split(id, "/")[0]))}
-	if _, err := d.emitter.Emit(context.Background(), e); err != nil {
-		d.t.Fatal(err)
-	}
-	return e
-}
-
-// hang is how long something takes that will never come; a busy machine needs seconds for what else takes none.
-const hang = 5 * time.Minute
-
-// settled waits until n runs are over, and returns them, oldest first.
-func (d *daemon) settled(n int) []store.Run {
-	d.t.Helper()
-	deadline := time.Now().Add(hang)
-	for {
-		all, err := d.store.Runs(context.Background(), store.RunQuery{Limit: 100_000})
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		over := slices.DeleteFunc(slices.Clone(all), func(r store.Run) bool { return !r.State.Settled() })
-		if len(over) >= n {
-			slices.Reverse(over)
-			return over
-		}
-		if time.Now().After(deadline) {
-			d.t.Fatalf("%d of %d runs are over, of %d in all", len(over), n, len(all))
-		}
-		wait(time.Duration(1+n/100) * time.Millisecond) // reading many costs the machine more than waiting does
-	}
-}
-
-// wait lets time pass while something outside the test's reach happens.
-func wait(d time.Duration) { <-time.After(d) }
-
-func users(t testing.TB, d *daemon) int64 {
-	t.Helper()
-	n, err := d.store.CountUsers(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 func TestInsideHandlerWritesOncePerEvent(t *testing.T) {
 	d := start(t, path(t), &tasks.Handler{Name: "save", On: on("user.*"), Action: saveUser})
@@ -360,67 +228,6 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 }
 
-func TestOneAtATimeKeepsTheOrder(t *testing.T) {
-	var mu sync.Mutex
-	var order []int64
-	d := start(t, path(t), &tasks.Handler{Name: "h", On: on(">"), Concurrency: 1, Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		order = append(order, d.Event.Sequence)
-		return nil, nil
-	})})
-	for i := range 100 {
-		d.emit("a", fmt.Sprint(i))
-	}
-	d.settled(100)
-	if !slices.IsSorted(order) || len(order) != 100 {
-		t.Errorf("order: %v", order)
-	}
-}
-
-func TestEventsWithOneKeyRunInOrderAndRetriesHoldTheirKeyOnly(t *testing.T) {
-	orderBy, err := expression.Compile("data.key", expression.HandlerWhen)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	done := map[string][]string{}
-	blocked := make(chan struct{})
-	d := start(t, path(t), &tasks.Handler{Name: "h", On: on(">"), Concurrency: 8, OrderBy: orderBy, Retry: tasks.Retry{Attempts: 1000, Backoff: time.Millisecond, Max: time.Millisecond},
-		Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
-			key, id, _ := strings.Cut(d.Event.ID, "/")
-			if key == "bad" && id == "000" {
-				select {
-				case <-blocked:
-				default:
-					return nil, errors.New("not yet")
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			done[key] = append(done[key], id)
-			return nil, nil
-		})})
-	for i := range 50 {
-		for _, key := range []string{"bad", "x", "y"} {
-			d.emit("a", fmt.Sprintf("%s/%03d", key, i))
-		}
-	}
-	d.settled(100) // x and y go on
-	mu.Lock()
-	if len(done["bad"]) != 0 {
-		t.Errorf("bad: %v ran before the first", done["bad"])
-	}
-	mu.Unlock()
-	close(blocked)
-	d.settled(150)
-	for key, ids := range done {
-		if len(ids) != 50 || !slices.IsSorted(ids) {
-			t.Errorf("%s: %v", key, ids)
-		}
-	}
-}
-
 func TestOverflowingHandlerMissesNothingAndRepeatsNothing(t *testing.T) {
 	const n = 3000 // beyond what its live buffer holds
 	release := make(chan struct{})
@@ -460,89 +267,6 @@ func TestOverflowingHandlerMissesNothingAndRepeatsNothing(t *testing.T) {
 		if times != 1 {
 			t.Errorf("#%d was handled %d times", seq, times)
 		}
-	}
-}
-
-func TestRestartGoesOnWhereItStopped(t *testing.T) {
-	p := path(t)
-	save := func() *tasks.Handler { return &tasks.Handler{Name: "save", On: on("a"), Action: saveUser} }
-	d := start(t, p, save())
-	for i := range 100 {
-		d.emit("a", fmt.Sprint("first", i))
-	}
-	d.kill() // whatever is settled by now
-	d = start(t, p, save())
-	for i := range 100 {
-		d.emit("a", fmt.Sprint("second", i))
-	}
-	d.settled(200)
-	if n := users(t, d); n != 200 {
-		t.Errorf("%d users", n)
-	}
-	for _, r := range d.settled(200) {
-		if r.State != store.Succeeded {
-			t.Errorf("run %+v", r)
-		}
-	}
-}
-
-func TestInterruptedAttemptIsTriedAgain(t *testing.T) {
-	p := path(t)
-	hang := &tasks.Handler{Name: "h", On: on("a"), Retry: tasks.Retry{Attempts: 3, Backoff: time.Millisecond, Max: time.Millisecond},
-		Action: outsideFunc(func(ctx context.Context, d *tasks.Delivery) (any, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		})}
-	d := start(t, p, hang)
-	d.emit("a", "1")
-	for len(must(t, d, store.Running)) == 0 {
-		wait(time.Millisecond)
-	}
-	d.kill()
-	var attempt atomic.Int64
-	d = start(t, p, &tasks.Handler{Name: "h", On: on("a"), Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
-		attempt.Store(int64(d.Attempt))
-		return nil, nil
-	})})
-	if r := d.settled(1)[0]; r.State != store.Succeeded || attempt.Load() != 2 {
-		t.Errorf("run %+v, attempt %d", r, attempt.Load())
-	}
-}
-
-func must(t *testing.T, d *daemon, state store.RunState) []store.Run {
-	t.Helper()
-	runs, err := d.store.Runs(context.Background(), store.RunQuery{State: state})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return runs
-}
-
-func TestGraceLetsAnAttemptEnd(t *testing.T) {
-	p := path(t)
-	synctest.Test(t, func(t *testing.T) {
-		started := make(chan struct{})
-		d := inBubble(t, p, &tasks.Handler{Name: "h", On: on("a"), Action: outsideFunc(func(ctx context.Context, _ *tasks.Delivery) (any, error) {
-			close(started)
-			select {
-			case <-time.After(20 * time.Millisecond):
-				return nil, nil
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		})})
-		d.emit("a", "1")
-		<-started
-		d.stop()
-	})
-	s, err := sqlite.OpenReader(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	runs, err := s.Runs(t.Context(), store.RunQuery{})
-	if err != nil || len(runs) != 1 || runs[0].State != store.Succeeded {
-		t.Errorf("runs %+v, %v", runs, err)
 	}
 }
 

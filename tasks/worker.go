@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/queue"
 )
@@ -100,50 +101,59 @@ func (w *worker) run(ctx, work context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		stopping := ctx.Err() != nil || w.failure != nil
-		full := !stopping && w.fill(ctx, work)
+		if ctx.Err() != nil || w.failure != nil {
+			if w.flush(work); w.idle() {
+				break
+			}
+			timer.Reset(time.Hour)
+			w.wait(work, nil, nil, timer.C)
+			continue
+		}
+		full := w.fill(ctx, work)
 		w.flush(work)
-		if full && w.batch.len() < maxBatch {
-			continue // the store took the batch: prepare the next one
+		switch live, d := w.queue.Wait(); {
+		case !full:
+			timer.Reset(d)
+			w.wait(work, ctx.Done(), live, timer.C)
+		case w.batch.len() >= maxBatch: // the one before must be settled first
+			timer.Reset(time.Hour)
+			w.wait(work, ctx.Done(), nil, timer.C)
 		}
-		if stopping && len(w.running) == 0 && !w.writing && w.batch.len() == 0 {
-			if w.failure == nil {
-				w.moveMark(work)
-			}
-			return w.failure
+	}
+	if w.failure == nil {
+		w.moveMark(work)
+	}
+	return w.failure
+}
+
+// idle says whether everything that was begun is settled.
+func (w *worker) idle() bool { return len(w.running) == 0 && !w.writing && w.batch.len() == 0 }
+
+// wait waits for whatever comes first, and deals with it. done ends it while the worker takes tasks; when that is nil, the worker is
+// stopping, and the last call for its attempts counts.
+func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan *events.Event, timer <-chan time.Time) {
+	var lastCall chan struct{}
+	if done == nil && len(w.running) > 0 {
+		lastCall = w.r.lastCall
+	}
+	select {
+	case e, ok := <-live:
+		if err := w.queue.Received(e, ok); err != nil {
+			w.fail(err)
 		}
-		live, wait := w.queue.Wait()
-		done := ctx.Done()
-		var lastCall chan struct{}
-		switch {
-		case stopping:
-			if len(w.running) > 0 {
-				lastCall = w.r.lastCall
-			}
-			live, wait, done = nil, time.Hour, nil
-		case full: // until the store has settled the batch before
-			live, wait = nil, time.Hour
-		}
-		timer.Reset(wait)
-		select {
-		case e, ok := <-live:
-			if err := w.queue.Received(e, ok); err != nil {
-				w.fail(err)
-			}
-		case a := <-w.attempts:
-			w.attempted(a)
-		case a := <-w.answers:
-			w.answered(a)
-		case <-w.retried.C():
-		case <-w.mark:
-			w.moveMark(work)
-		case to := <-w.ask:
-			to <- w.status()
-		case <-timer.C:
-		case <-lastCall:
-			w.abandon()
-		case <-done:
-		}
+	case a := <-w.attempts:
+		w.attempted(a)
+	case a := <-w.answers:
+		w.answered(a)
+	case <-w.retried.C():
+	case <-w.mark:
+		w.moveMark(work)
+	case to := <-w.ask:
+		to <- w.status()
+	case <-timer:
+	case <-lastCall:
+		w.abandon()
+	case <-done:
 	}
 }
 

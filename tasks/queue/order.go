@@ -113,7 +113,7 @@ func (o *keyOrder) hold(t *Task) {
 // park makes an event wait for k.
 func (o *keyOrder) park(k *heldKey, t *Task) {
 	t.Scratch = nil
-	if len(t.Event.Data) > maxParkedData {
+	if t.Event != nil && len(t.Event.Data) > maxParkedData {
 		t.Event = nil
 	}
 	n := len(k.waiting)
@@ -194,18 +194,30 @@ func (o *keyOrder) tidy(key string, k *heldKey) {
 	}
 }
 
-// next gives a task that got its key, or nil.
+// next gives a task that got its key, or nil. One that got it while there was no room for an attempt gives it back when a run that
+// comes before it has been retried by hand meanwhile.
 func (o *keyOrder) next() *Task {
-	if len(o.ready) == 0 {
-		return nil
+	for len(o.ready) > 0 {
+		t := o.ready[0]
+		o.ready[0] = nil
+		o.ready = o.ready[1:]
+		k := o.keys[t.key]
+		if t.Recorded() {
+			if k.runs[0] == t.Seq {
+				return t
+			}
+			k.running, k.due = 0, insertTask(k.due, t)
+		} else {
+			o.parked--
+			if len(k.runs) == 0 && !o.partial() {
+				return t
+			}
+			k.running = 0
+			o.park(k, t)
+		}
+		o.advance(t.key, k)
 	}
-	t := o.ready[0]
-	o.ready[0] = nil
-	o.ready = o.ready[1:]
-	if !t.Recorded() {
-		o.parked--
-	}
-	return t
+	return nil
 }
 
 // partial says that there are stored runs which are not known.
@@ -240,6 +252,13 @@ func (o *keyOrder) lowest() int64 {
 // forget leaves the stored runs beyond a sequence to the store, save those whose attempt is under way.
 func (o *keyOrder) forget(upTo int64) {
 	o.upTo, o.stored = upTo, 0
+	o.ready = slices.DeleteFunc(o.ready, func(t *Task) bool {
+		gone := t.Recorded() && t.Seq > upTo
+		if gone {
+			o.keys[t.key].running = 0
+		}
+		return gone
+	})
 	for key, k := range o.keys {
 		k.runs = slices.DeleteFunc(k.runs, func(sequence int64) bool { return sequence > upTo && sequence != k.running })
 		k.due = slices.DeleteFunc(k.due, func(t *Task) bool { return t.Seq > upTo })

@@ -1,0 +1,248 @@
+package queue
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// memory is a store of one handler.
+type memory struct {
+	events []*events.Event
+	runs   map[int64]*store.Run // by sequence
+	mark   int64
+}
+
+func (m *memory) Head(context.Context) (int64, error) { return int64(len(m.events)), nil }
+
+func (m *memory) Events(_ context.Context, q store.EventQuery) (page []*events.Event, _ error) {
+	if q.Before == 0 {
+		q.Before = math.MaxInt64
+	}
+	for _, e := range m.events[min(len(m.events), int(max(0, q.After))):] {
+		switch {
+		case e.Sequence >= q.Before || q.Limit > 0 && len(page) == q.Limit:
+			return page, nil
+		case q.Patterns != nil && !q.Patterns[0].Match(e.Type):
+		case q.Sequences != nil && !slices.Contains(q.Sequences, e.Sequence):
+		case q.Unsettled != 0 && m.runs[e.Sequence] != nil:
+		default:
+			page = append(page, e)
+		}
+	}
+	return page, nil
+}
+
+func (m *memory) pending(limit int, before func(a, b store.Run) int) (list []store.Run) {
+	for _, r := range m.runs {
+		if r.State == store.Running || r.State == store.Retrying {
+			list = append(list, *r)
+		}
+	}
+	slices.SortFunc(list, before)
+	return list[:min(limit, len(list))]
+}
+
+func (m *memory) Pending(_ context.Context, _ store.HandlerID, limit int) ([]store.Run, error) {
+	return m.pending(limit, func(a, b store.Run) int {
+		return cmp.Or(a.NextAttemptAt.Compare(b.NextAttemptAt), cmp.Compare(a.Sequence, b.Sequence))
+	}), nil
+}
+
+func (m *memory) PendingAfter(_ context.Context, _ store.HandlerID, after int64, limit int) (page []store.Run, _ error) {
+	for _, r := range m.pending(math.MaxInt, func(a, b store.Run) int { return cmp.Compare(a.Sequence, b.Sequence) }) {
+		if r.Sequence > after && len(page) < limit {
+			page = append(page, r)
+		}
+	}
+	return page, nil
+}
+
+// rig works on the tasks of a queue as a worker does, in steps that the test chooses. Its clock stands still unless the test moves
+// it.
+type rig struct {
+	t *testing.T
+	memory
+	bus     *events.Bus
+	o       Options
+	q       *Queue
+	now     time.Time
+	inside  bool                    // attempts are recorded when they are settled, not when they begin
+	flying  map[int64]*Task         // attempts under way
+	settled map[int64]store.Outcome // those of flying that the store has settled, which the queue doesn't know yet
+	begun   map[int64]time.Time     // when an attempt began last
+	retried *HandOver
+}
+
+// newRig opens a queue on an empty store.
+func newRig(t *testing.T, o Options) *rig {
+	r := &rig{t: t, memory: memory{runs: map[int64]*store.Run{}}, begun: map[int64]time.Time{}, bus: events.NewBus(), o: o, now: time.Unix(1e9, 0)}
+	r.open()
+	return r
+}
+
+// open is a start: all that is known comes from the store.
+func (r *rig) open() {
+	r.t.Helper()
+	r.flying, r.settled, r.retried = map[int64]*Task{}, map[int64]store.Outcome{}, NewHandOver()
+	r.o.Journal, r.o.Bus, r.o.Retried = &r.memory, r.bus, r.retried
+	if r.o.Patterns == nil {
+		r.o.Patterns = []events.Pattern{events.MustPattern(">")}
+	}
+	r.o.Now = func() time.Time { return r.now }
+	q, err := Open(context.Background(), r.o, store.Consumer{ID: 1, LowWater: r.mark})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.q = q
+}
+
+// kill ends the daemon: what was not settled is lost.
+func (r *rig) kill() { r.q.Close() }
+
+// emit accepts an event.
+func (r *rig) emit(subject string) int64 {
+	e := &events.Event{Type: "x", Subject: subject, Sequence: int64(len(r.events) + 1), Data: []byte("{}")}
+	r.events = append(r.events, e)
+	r.bus.Publish(e)
+	return e.Sequence
+}
+
+// work begins every attempt that can begin, and settles what has failed already.
+func (r *rig) work() {
+	r.t.Helper()
+	for {
+		t := r.next()
+		if t == nil {
+			return
+		}
+		if r.flying[t.Seq] != nil {
+			r.t.Fatalf("#%d was given twice at a time", t.Seq)
+		}
+		switch {
+		case t.Err != nil:
+			r.flying[t.Seq] = t
+			r.settle(t.Seq, store.Outcome{State: store.Retrying, NextAttemptAt: r.now})
+			r.answer(t.Seq)
+		case t.Skip:
+			r.flying[t.Seq] = t
+			r.settle(t.Seq, store.Outcome{State: store.Skipped})
+			r.answer(t.Seq)
+		default:
+			r.begin(t)
+		}
+	}
+}
+
+// next is the next task, with what the bus has brought.
+func (r *rig) next() *Task {
+	r.t.Helper()
+	for {
+		t, err := r.q.Next(context.Background())
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if t != nil {
+			return t
+		}
+		live, wait := r.q.Wait()
+		select {
+		case e, ok := <-live:
+			if err := r.q.Received(e, ok); err != nil {
+				r.t.Fatal(err)
+			}
+		default:
+			if wait == 0 {
+				r.t.Fatal("nothing came, and it does not wait")
+			}
+			return nil
+		}
+	}
+}
+
+// begin records an attempt.
+func (r *rig) begin(t *Task) {
+	r.t.Helper()
+	run := r.runs[t.Seq]
+	if run == nil && t.Attempt != 1 || run != nil && (t.Attempt != run.Attempt+1 || run.State != store.Retrying) {
+		r.t.Fatalf("attempt %d of %+v", t.Attempt, run)
+	}
+	r.q.Begin(t)
+	r.begun[t.Seq] = r.now
+	r.flying[t.Seq] = t
+	if !r.inside {
+		r.record(t, store.Outcome{State: store.Running})
+		t.Claimed = true
+	}
+}
+
+// record stores the state of a run, and at its first attempt that of the events that it takes along.
+func (r *rig) record(t *Task, out store.Outcome) {
+	r.t.Helper()
+	r.runs[t.Seq] = &store.Run{Sequence: t.Seq, State: out.State, Attempt: t.Attempt, Budget: t.Budget, StartedAt: t.Started, NextAttemptAt: out.NextAttemptAt}
+	for _, seq := range t.Joins {
+		if run := r.runs[seq]; !t.Recorded() && run != nil {
+			r.t.Fatalf("#%d joins #%d, and was %+v", seq, t.Seq, run)
+		}
+		r.runs[seq] = &store.Run{Sequence: seq, State: store.Skipped, Joined: t.Seq}
+	}
+}
+
+// end ends an attempt that begin began, and has it settled.
+func (r *rig) end(seq int64, out store.Outcome) {
+	r.t.Helper()
+	r.q.End(r.flying[seq])
+	r.settle(seq, out)
+	r.answer(seq)
+}
+
+// settle stores what came of an attempt, with the mark. The queue doesn't know it before answer.
+func (r *rig) settle(seq int64, out store.Outcome) {
+	r.t.Helper()
+	t := r.flying[seq]
+	mark := max(r.mark, r.q.LowWater([]*Task{t}))
+	r.record(t, out)
+	r.settled[seq] = out
+	for s := r.mark + 1; s <= mark; s++ {
+		if r.runs[s] == nil {
+			r.t.Fatalf("the mark passes #%d, which has no run: %d to %d", s, r.mark, mark)
+		}
+	}
+	r.mark = mark
+}
+
+// answer gives a task back to the queue that settle has stored.
+func (r *rig) answer(seq int64) {
+	t, out := r.flying[seq], r.settled[seq]
+	delete(r.flying, seq)
+	delete(r.settled, seq)
+	r.q.Done(t, store.Settled{Outcome: out})
+}
+
+// retry makes a dead run due again.
+func (r *rig) retry(seq int64) {
+	run := r.runs[seq]
+	run.State, run.NextAttemptAt = store.Retrying, r.now
+	r.retried.Give([]store.Run{*run})
+}
+
+// sequences are those of the attempts under way.
+func (r *rig) sequences() []int64 { return slices.Sorted(maps.Keys(r.flying)) }
+
+// in gives the sequences of the runs in a state.
+func (r *rig) in(state store.RunState) (list []int64) {
+	for seq, run := range r.runs {
+		if run.State == state {
+			list = append(list, seq)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
