@@ -10,10 +10,8 @@ import (
 	"evrun/tasks/schedule"
 )
 
-// What stands behind a [Server]. With a daemon the runner and the scheduler do; without one, [tasks.Stored] and
-// [schedule.Stored] do, by the store and the wiring file.
-
-// Handlers lists the handlers, lets paused ones go on, forgets those that left, and makes dead runs due again.
+// Handlers lists the handlers, resumes paused ones, forgets those that left, and makes dead runs due again. With a daemon it is the
+// [tasks.Runner], without one a [tasks.Stored].
 type Handlers interface {
 	HandlerStatuses(ctx context.Context) ([]tasks.HandlerStatus, error)
 	Resume(ctx context.Context, name string, fromNow bool) (tasks.Skipped, error)
@@ -21,8 +19,8 @@ type Handlers interface {
 	Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error)
 }
 
-// Schedules lists, pauses and resumes the schedules, and makes their extra events. A name that is not wired is
-// [schedule.ErrUnknown].
+// Schedules lists, pauses and resumes the schedules, and makes their extra events. With a daemon it is the [schedule.Scheduler],
+// without one a [schedule.Stored]. The error for a name that is not wired is [schedule.ErrUnknown].
 type Schedules interface {
 	States(ctx context.Context) ([]schedule.State, error)
 	State(ctx context.Context, name string) (schedule.State, error)
@@ -31,7 +29,7 @@ type Schedules interface {
 	Manual(ctx context.Context, name string) (*events.Event, error)
 }
 
-// Daemon is what only a running daemon has. A server without it refuses the routes that need one.
+// Daemon has the parts that only a running daemon has. A server without them refuses the routes that need them.
 type Daemon struct {
 	Runner  *tasks.Runner
 	Bus     *events.Bus
@@ -41,6 +39,6 @@ type Daemon struct {
 	Metrics http.Handler                            // answers GET /metrics
 }
 
-// errNeedsDaemon refuses in process what only a daemon can do.
+// errNeedsDaemon refuses, in process, the routes that need a daemon.
 var errNeedsDaemon = &Problem{Status: http.StatusNotImplemented, Title: http.StatusText(http.StatusNotImplemented),
 	Detail: ErrNoDaemon.Error(), cause: ErrNoDaemon}

@@ -11,15 +11,15 @@ import (
 	"evrun/events"
 )
 
-// notInBinaryMode are attributes that a header of their own can't give, and where they are given.
+// notInBinaryMode lists the attributes that have no Ce- header, each with where binary mode has it.
 var notInBinaryMode = map[string]string{
 	"datacontenttype": "the content type of the data is the header Content-Type",
 	"data":            "the data is the body",
 	"data_base64":     "the data is the body",
 }
 
-// decodeBinary reads CloudEvents' binary mode (HTTP binding 1.0, 3.1): attributes in Ce- headers, data in the body. The
-// attributes go through the JSON decoder, so that one place knows what is allowed.
+// decodeBinary reads an event in CloudEvents' binary mode (HTTP binding 1.0, 3.1): attributes in Ce- headers, data in the body. The
+// attributes go through the JSON decoder, so that both modes have the same rules.
 func decodeBinary(h http.Header, body []byte) (*events.Event, error) {
 	attributes := map[string]string{}
 	for name, values := range h {
@@ -31,7 +31,7 @@ func decodeBinary(h http.Header, body []byte) (*events.Event, error) {
 			return nil, fmt.Errorf("header %s: %s", strings.ToLower(name), where)
 		}
 		if _, twice := attributes[attribute]; twice || len(values) > 1 {
-			return nil, fmt.Errorf("header %s: it is given twice", strings.ToLower(name))
+			return nil, fmt.Errorf("header %s: given twice", strings.ToLower(name))
 		}
 		text, ok := decodeAttribute(values[0])
 		if !ok {
@@ -49,7 +49,7 @@ func decodeBinary(h http.Header, body []byte) (*events.Event, error) {
 	}
 	contentTypes := h["Content-Type"]
 	if len(contentTypes) > 1 {
-		return nil, errors.New("header content-type: it is given twice")
+		return nil, errors.New("header content-type: given twice")
 	}
 	if len(contentTypes) == 1 && contentTypes[0] != "application/json" {
 		e.DataContentType = contentTypes[0]
@@ -60,9 +60,9 @@ func decodeBinary(h http.Header, body []byte) (*events.Event, error) {
 	return e, nil
 }
 
-// decodeAttribute undoes what the HTTP binding (3.1.3.2) and its older versions do to a value: a quoted string, then
-// percent-encoding. Not all senders encode, so a percent sign without two hexadecimal digits behind it stands for itself, and so does
-// a quote that doesn't enclose the whole value. ok is false when the result is not UTF-8.
+// decodeAttribute decodes a header's value as the HTTP binding (3.1.3.2) and its older versions encode it: as a quoted string, then
+// percent-encoded. Not all senders encode, so a percent sign without two hexadecimal digits after it stays as it is, and so does
+// a quote that doesn't enclose the whole value. ok is false if the result is not UTF-8.
 func decodeAttribute(value string) (text string, ok bool) {
 	if unquoted, ok := unquoteString(value); ok {
 		value = unquoted
@@ -81,7 +81,7 @@ func decodeAttribute(value string) (text string, ok bool) {
 	return b.String(), utf8.ValidString(b.String())
 }
 
-// unquoteString undoes a quoted-string (RFC 9110, 5.6.4); ok is false when value isn't one.
+// unquoteString decodes a quoted-string (RFC 9110, 5.6.4); ok is false if value isn't one.
 func unquoteString(value string) (text string, ok bool) {
 	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
 		return "", false

@@ -17,23 +17,23 @@ import (
 	"evrun/events"
 )
 
-// ErrNoDaemon: nothing listens on the socket.
+// ErrNoDaemon: no process listens on the socket.
 var ErrNoDaemon = errors.New("no daemon is running")
 
-// Client asks the daemon, over its socket; or, made by [Server.InProcess], a server in this process. Safe for concurrent use.
+// Client sends requests to the daemon, over its socket, or to a server in this process ([Server.InProcess]). Safe for concurrent use.
 type Client struct {
-	// RunToken is the secret of the attempt in whose run's name the client publishes, ASCII letters and digits; empty: in none.
+	// RunToken is the secret of the attempt for whose run the client publishes, in ASCII letters and digits; empty: for none.
 	RunToken string
-	// RunEnded is for what may outlive that attempt: what is published after its end is in no run, and RunEnded is called. nil: it
-	// is refused.
+	// RunEnded is for a client that may outlive that attempt. An event that it publishes after the attempt's end belongs to no run, and
+	// RunEnded is called. nil: such an event is refused.
 	RunEnded func()
 
 	http *http.Client
 	dial func(context.Context) (net.Conn, error) // nil: in process
 }
 
-// NewClient makes a client for the daemon at a socket path. It does not connect yet. It accepts a daemon of root's or of this
-// user's, or of the owner of one of these files: the wiring file that names the socket, and its store.
+// NewClient makes a client for the daemon at a socket path. It does not connect yet. It trusts a daemon whose process belongs to root, to
+// this user, or to the owner of one of these files: the wiring file that names the socket, and its store.
 func NewClient(socket string, owned ...string) *Client {
 	dial := dialer(socket, owned)
 	return &Client{dial: dial, http: &http.Client{Transport: &http.Transport{
@@ -41,17 +41,17 @@ func NewClient(socket string, owned ...string) *Client {
 	}}}
 }
 
-// CloseIdleConnections ends the connections that wait for the next request.
+// CloseIdleConnections closes the connections that wait for the next request.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// body is what a request sends; the zero value is nothing.
+// body is the body of a request; the zero value is none.
 type body struct {
 	contentType string
 	from        io.Reader
 }
 
-// do sends a request. An answer that isn't 2xx comes back as a *[Problem], no connection as [ErrNoDaemon] or a
-// *[ConnectError].
+// do sends a request. The error is a *[Problem] for an answer that isn't 2xx, and [ErrNoDaemon] or a *[ConnectError] if there is no
+// connection.
 func (c *Client) do(ctx context.Context, method, path string, send body, header ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://evrun"+path, send.from)
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Client) do(ctx context.Context, method, path string, send body, header 
 	return res, nil
 }
 
-// joining sets the headers of a request that publishes in a run's name.
+// joining sets the headers of a request that publishes for a run.
 func (c *Client) joining(h http.Header) {
 	if c.RunToken == "" {
 		return
@@ -104,7 +104,7 @@ func (c *Client) accept(res *http.Response) error {
 	return nil
 }
 
-// nobody says whether nothing listens on the socket.
+// nobody reports whether an error means that no process listens on the socket.
 func nobody(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
@@ -155,7 +155,7 @@ func eventBody(e *events.Event) (body, error) {
 // segment makes a name one segment of a path.
 func segment(name string) string {
 	if name == "." || name == ".." {
-		return strings.ReplaceAll(name, ".", "%2E") // else it is the path's own
+		return strings.ReplaceAll(name, ".", "%2E") // net/http would resolve it as a part of the path
 	}
 	return url.PathEscape(name)
 }

@@ -15,11 +15,11 @@ import (
 	"evrun/events"
 )
 
-// ErrBroke: the daemon ended its answer before it was complete. An event that was acknowledged stays so.
+// ErrBroke: the daemon's answer is not complete. An event that was acknowledged stays accepted.
 var ErrBroke = errors.New("the daemon stopped before everything was done")
 
-// EmitWait publishes one event and follows what it causes for at most wait. accepted is called with the receipt, each
-// with every event and run, as JSON. After the receipt, the error can be [ErrBroke].
+// EmitWait publishes one event and follows the runs and events that it causes, for at most wait. accepted is called with the receipt,
+// each with every event and run, as JSON. After the receipt, the error can be [ErrBroke].
 func (c *Client) EmitWait(ctx context.Context, e *events.Event, wait time.Duration, accepted func(Receipt) error,
 	each func(kind string, body json.RawMessage) error) (End, error) {
 	send, err := eventBody(e)
@@ -29,7 +29,7 @@ func (c *Client) EmitWait(ctx context.Context, e *events.Event, wait time.Durati
 	return c.follow(ctx, "/v1/events", send, wait, accepted, each)
 }
 
-// follow posts what publishes one event, and follows what that causes.
+// follow sends a request that publishes one event, and follows the event.
 func (c *Client) follow(ctx context.Context, path string, send body, wait time.Duration, accepted func(Receipt) error,
 	each func(kind string, body json.RawMessage) error) (end End, err error) {
 	res, err := c.do(ctx, http.MethodPost, path+"?wait="+url.QueryEscape(wait.String()), send)
@@ -66,18 +66,18 @@ func (c *Client) follow(ctx context.Context, path string, send body, wait time.D
 	}
 }
 
-// StreamQuery says what to stream, and from where: after a sequence if Resume, else as Last and Since say.
+// StreamQuery selects what is streamed, and where the stream begins: after a sequence if Resume, else by Last and Since.
 type StreamQuery struct {
 	Patterns []string
 	Runs     bool
 	Resume   bool
 	After    int64
-	Last     int // the last so many, first
+	Last     int // begin with the last so many events
 	Since    time.Time
 }
 
-// Stream follows the daemon's events, and runs, until the connection ends; each gets the kind and its JSON: "event", "run",
-// "gap", and "head", which has the seq from which on the stream can be resumed, and comes before all others. ready is called once the daemon has answered.
+// Stream follows the daemon's events, and runs, until the connection ends. ready is called once the daemon has answered. each gets a
+// kind and JSON: "event", "run", "gap", or "head", which comes first and has the seq after which the stream can be resumed.
 func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func() error, each func(kind string, body []byte) error) error {
 	v := url.Values{"type": q.Patterns}
 	var header []string

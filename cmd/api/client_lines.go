@@ -37,7 +37,7 @@ func (c *Client) dialLines(ctx context.Context, path string) (*lineConn, error) 
 	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: evrun\r\n", path)
 	header := http.Header{"Content-Type": {lineType}, "Transfer-Encoding": {"chunked"}, "Connection": {"close"}}
 	c.joining(header)
-	_ = header.Write(&head) // a buffer takes all
+	_ = header.Write(&head) // a write to a buffer can't fail
 	head.WriteString("\r\n")
 	if _, err := conn.Write(head.Bytes()); err != nil {
 		_ = conn.Close()
@@ -76,7 +76,7 @@ func (c *Client) pipeLines(ctx context.Context, path string) *lineConn {
 	}
 }
 
-// chunkedBody is a request body whose length isn't known.
+// chunkedBody is a request body of unknown length.
 type chunkedBody struct {
 	conn io.Writer
 	w    io.WriteCloser

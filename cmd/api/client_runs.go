@@ -8,7 +8,7 @@ import (
 	"evrun/store"
 )
 
-// Runs lists a page of runs, newest event first: by the query's Handler, States, Sequence, AfterID and Limit.
+// Runs returns a page of runs, newest event first, by the query's Handler, States, Sequence, AfterID and Limit (at most 1,000; 0: 100).
 func (c *Client) Runs(ctx context.Context, q store.RunQuery) ([]Run, error) {
 	v := selectionQuery(q)
 	set(v, "after", q.AfterID)
@@ -17,12 +17,12 @@ func (c *Client) Runs(ctx context.Context, q store.RunQuery) ([]Run, error) {
 	return list.Runs, err
 }
 
-// Run gives one run, with its failed attempts. A *[Problem] says that there is none (404).
+// Run returns one run, with its failed attempts. The error is a *[Problem] with status 404 if it does not exist.
 func (c *Client) Run(ctx context.Context, id string) (RunDetails, error) {
 	return request[RunDetails](ctx, c, http.MethodGet, "/v1/runs/"+segment(id), body{})
 }
 
-// RetryRun makes a dead run due again now. A *[Problem] says that there is none (404), or that it isn't dead (409).
+// RetryRun makes a dead run due again now. The error is a *[Problem] with status 404 if it does not exist, and 409 if it isn't dead.
 func (c *Client) RetryRun(ctx context.Context, id string) (Run, error) {
 	return request[Run](ctx, c, http.MethodPost, "/v1/runs/"+segment(id)+"/retry", body{})
 }

@@ -12,7 +12,7 @@ import (
 	"evrun/store/files"
 )
 
-// ConnectError: there is a socket, and this client can't or won't talk to whoever has it.
+// ConnectError: the socket exists, and this client is not allowed to connect to it, or does not trust the process that listens.
 type ConnectError struct {
 	Socket string
 	Msg    string
@@ -21,7 +21,7 @@ type ConnectError struct {
 
 func (e *ConnectError) Error() string { return "socket " + e.Socket + ": " + e.Msg }
 
-// dialer connects to the socket of a daemon that can be trusted: of root's, of this user's, or of one who owns one of the files,
+// dialer connects to the socket of a trusted daemon: its process belongs to root, to this user, or to the owner of one of the files,
 // which are the daemon's wiring file and store.
 func dialer(socket string, owned []string) func(context.Context) (net.Conn, error) {
 	d := net.Dialer{Timeout: 5 * time.Second}
@@ -37,7 +37,7 @@ func dialer(socket string, owned []string) func(context.Context) (net.Conn, erro
 		if uid, known := peer(c); known && !trusted(uid, owned) {
 			_ = c.Close() // nothing was sent
 			return nil, &ConnectError{socket, fmt.Sprintf("it belongs to a process of another user (uid %d), who owns neither the wiring file nor the store", uid),
-				"see which process has it (ss -xlp), and give the daemon a socket in a folder that only its user can write"}
+				"see which process has it (ss -xlp), and give the daemon a socket in a directory that only its user can write"}
 		}
 		return c, nil
 	}

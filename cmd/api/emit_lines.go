@@ -12,35 +12,36 @@ import (
 	"evrun/events"
 )
 
-// LinesOptions say how lines are sent, and who is told of the answers.
+// LinesOptions say how lines are sent, and who gets the answers.
 type LinesOptions struct {
 	LineDefaults     // lines before First are not sent
-	MaxData      int // as the daemon has it
-	// TooLong gives where the text of a line goes that is too long to be sent; nil: nowhere. Called from a goroutine of its own.
+	MaxData      int // the daemon's largest data of an event, in bytes
+	// TooLong opens a writer for the text of a line that is too long to be sent; nil: the text is discarded. It is called from another
+	// goroutine.
 	TooLong func() io.WriteCloser
-	// Answered is called for each line that isn't blank, in order.
+	// Answered is called for each line that isn't blank, in order. Its error ends the sending.
 	Answered func(LineAnswer) error
 }
 
-// LineAnswer is what became of a line.
+// LineAnswer is the answer to a line.
 type LineAnswer struct {
 	Number    int
-	Text      []byte // the line; nil when it was too long. Valid during the call, as JSON is.
-	JSON      []byte // the answer as it came: a [Receipt] or a [Problem]
+	Text      []byte // the line; nil if it was too long. Like JSON, it is valid during the call only.
+	JSON      []byte // the answer as it was received: a [Receipt] or a [Problem]
 	Duplicate bool
-	Problem   *Problem // why it was refused; nil when it was accepted
+	Problem   *Problem // why it was refused; nil if it was accepted
 }
 
-// ErrStopped: the context ended, so the rest was not sent.
+// ErrStopped: the context ended, so the remaining lines were not sent.
 var ErrStopped = errors.New("stopped before the end")
 
-// EmitLines publishes NDJSON, each line an event. It reads answers while it sends, and holds no more than a few chunks of
-// lines in memory. It returns the number of the first line that has no answer: all before it are accepted or refused. With
-// an error, lines from there on may have been accepted, or not.
+// EmitLines publishes NDJSON, an event a line. It reads answers while it sends, and has at most a few chunks of lines in memory. It
+// returns the number of the first line without an answer: the lines before it were accepted or refused. After an error, later
+// lines may have been accepted.
 //
-// Errors: [ErrNoDaemon] before anything was sent, [ErrBroke], a *[Problem] when the daemon can't take more now,
-// [ErrStopped], and what reading and Answered return. After the end of ctx, what was sent is still waited for a while. A
-// read from in that is under way then is left behind.
+// Errors: [ErrNoDaemon] before anything was sent, [ErrBroke], a *[Problem] if the daemon can't accept more now,
+// [ErrStopped], and those of reading and of Answered. When ctx ends, EmitLines waits up to stopGrace for the answers to the lines
+// that were sent. It does not wait for a read from in.
 func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (next int, err error) {
 	conn, err := c.openLines(ctx, o.LineDefaults)
 	if err != nil {
@@ -49,9 +50,9 @@ func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (n
 	return emitLines(ctx, conn, in, o)
 }
 
-// lineConn carries lines to where they are accepted, and answers back.
+// lineConn carries lines to a server, and its answers back.
 type lineConn struct {
-	w       io.WriteCloser // Close says that no more lines come
+	w       io.WriteCloser // Close ends the lines
 	answers func() (io.ReadCloser, error)
 	abort   func() // ends both directions at once
 
@@ -72,31 +73,31 @@ func (c *lineConn) send(text []byte) error {
 	return nil
 }
 
-// end says that no more lines come.
+// end ends the lines.
 func (c *lineConn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended {
 		c.ended = true
-		_ = c.w.Close() // whoever reads the answers sees what comes of it
+		_ = c.w.Close() // the reader of the answers gets the error
 	}
 }
 
-// Lines travel in chunks; so many chunks of so many bytes, and the longest line, are in memory at most.
+// Lines are sent in chunks. At most so many chunks of so many bytes, and the longest line, are in memory.
 const (
 	sentChunkBytes = 128 << 10
 	sentChunks     = 8
 )
 
-// sentChunk is a run of lines on its way.
+// sentChunk is a sequence of lines that was sent.
 type sentChunk struct {
 	first   int // the number of its first line
 	text    []byte
 	wanted  bool  // it has a line that will be answered
-	tooLong []int // lines that were not sent, in order: in text they are blank, so that the numbers stay
+	tooLong []int // lines that were not sent, in order: they are blank in text, so that the numbers of later lines stay
 }
 
-// stopGrace is how long the answers to what was sent are waited for after a stop.
+// stopGrace is how long EmitLines waits for answers after its context has ended.
 const stopGrace = 5 * time.Second
 
 func emitLines(ctx context.Context, conn *lineConn, in io.Reader, o LinesOptions) (int, error) {
@@ -120,7 +121,7 @@ func emitLines(ctx context.Context, conn *lineConn, in io.Reader, o LinesOptions
 
 	a := answered{o: o, sent: sent, next: max(o.First, 1)}
 	err := a.read(conn)
-	if err == nil { // the answers have ended; nothing more is sent either way
+	if err == nil { // the answers have ended, so nothing more is sent
 		conn.abort()
 		select {
 		case err = <-readErr:
@@ -137,7 +138,7 @@ func emitLines(ctx context.Context, conn *lineConn, in io.Reader, o LinesOptions
 	return a.next, err
 }
 
-// sendLines reads lines and sends them, until their end or done. It tells sent of each chunk before it sends it.
+// sendLines reads lines and sends them, until their end or done. Each chunk goes to sent before it goes to conn.
 func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentChunk, done <-chan struct{}) error {
 	lines := newLineReader(in, maxLine(o.MaxData))
 	c := &sentChunk{first: max(o.First, 1)}
@@ -150,7 +151,7 @@ func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentCh
 				return ErrBroke
 			}
 			c = &sentChunk{first: number, text: make([]byte, 0, sentChunkBytes+1<<10)}
-		} else { // no answer will ever take it from the channel
+		} else { // it will have no answer, so nothing would take it from the channel
 			c.first, c.text = number, text[:0]
 		}
 		if len(text) == 0 {
@@ -167,7 +168,7 @@ func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentCh
 			return send(number, true)
 		}
 		if err != nil {
-			_ = send(number, true) // the lines before it are good
+			_ = send(number, true) // the lines before it are complete
 			return fmt.Errorf("read line %d: %w", number, err)
 		}
 		if number < c.first {
@@ -189,17 +190,17 @@ func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentCh
 	}
 }
 
-// answered matches answers with lines.
+// answered matches answers and lines.
 type answered struct {
 	o    LinesOptions
 	sent <-chan *sentChunk
 	next int // the first line without an answer
 
-	chunk *sentChunk // the one that is being answered; its text is what is left
+	chunk *sentChunk // the chunk that is being answered; its text is the part that has no answer yet
 	line  int        // the number of its next line
 }
 
-// read takes the answers until their end.
+// read reads the answers until their end.
 func (a *answered) read(conn *lineConn) error {
 	from, err := conn.answers()
 	if err != nil {
@@ -223,10 +224,10 @@ func (a *answered) read(conn *lineConn) error {
 	}
 }
 
-// take takes one answer.
+// take handles one answer.
 func (a *answered) take(text []byte) error {
 	x := LineAnswer{JSON: text}
-	// What is usual is known by its ends.
+	// Most answers are receipts of new events: their first and last bytes suffice.
 	if !bytes.HasPrefix(text, []byte(`{"id":`)) || !bytes.HasSuffix(text, []byte(`,"duplicate":false}`)) {
 		var either struct {
 			Receipt
@@ -255,7 +256,7 @@ func (a *answered) take(text []byte) error {
 	return a.o.Answered(x)
 }
 
-// awaited gives the next line that is to be answered.
+// awaited returns the next line that needs an answer; ok is false at the end.
 func (a *answered) awaited() (text []byte, ok bool, err error) {
 	for {
 		if a.chunk == nil || len(a.chunk.text) == 0 {
@@ -276,7 +277,7 @@ func (a *answered) awaited() (text []byte, ok bool, err error) {
 	}
 }
 
-// refuseTooLong reports the lines that were not sent, up to where the answers are.
+// refuseTooLong reports the lines that were too long to be sent, up to the last one that was answered.
 func (a *answered) refuseTooLong() error {
 	for a.chunk != nil && len(a.chunk.tooLong) > 0 && a.chunk.tooLong[0] < a.line {
 		p := tooLongProblem(maxLine(a.o.MaxData))
@@ -294,7 +295,7 @@ func (a *answered) refuseTooLong() error {
 	return nil
 }
 
-// rest makes sure that everything was answered.
+// rest checks that no line lacks its answer.
 func (a *answered) rest() error {
 	switch _, ok, err := a.awaited(); {
 	case err != nil:

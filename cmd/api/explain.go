@@ -9,7 +9,7 @@ import (
 	"evrun/tasks/explain"
 )
 
-// explain says what the wiring would do about an event (CloudEvents' structured mode). Nothing is accepted.
+// explain reports what the wiring would do about an event (in CloudEvents' structured mode). Nothing is accepted.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(maxLine(s.o.MaxData))))
 	if err != nil {

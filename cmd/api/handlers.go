@@ -47,7 +47,7 @@ func noHandler(name string, known []tasks.HandlerStatus) error {
 	return unknown("handler", name, shaped(known, func(h tasks.HandlerStatus) string { return h.Name }))
 }
 
-// aboutHandler makes an error about one handler a problem.
+// aboutHandler makes an error of one handler a problem; other errors stay as they are.
 func (s *Server) aboutHandler(ctx context.Context, name string, err error) error {
 	switch {
 	case err == nil:
@@ -99,7 +99,7 @@ func (c *Client) ResumeHandler(ctx context.Context, name string, fromNow bool) (
 	return request[Resumed](ctx, c, http.MethodPost, path, body{})
 }
 
-// ForgetHandler deletes the mark of a handler that has left, and drops its runs.
+// ForgetHandler deletes the place in the journal of a handler that has left, and drops its runs.
 func (c *Client) ForgetHandler(ctx context.Context, name string) (Forgotten, error) {
 	return request[Forgotten](ctx, c, http.MethodPost, "/v1/handlers/"+segment(name)+"/forget", body{})
 }

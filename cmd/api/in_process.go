@@ -9,18 +9,17 @@ import (
 	"time"
 )
 
-// InProcess gives a client whose requests this server answers in the caller's process, without a connection. An answer is
-// read while it is written, so long ones need no memory. The caller has seen the end of every request once it has closed the
-// request's answer, which all methods of [Client] do.
+// InProcess returns a client whose requests this server answers in this process, without a connection. An answer is read while it
+// is written, so a long one needs no memory. When a method of the client has returned, the server is done with its request.
 func (s *Server) InProcess() *Client {
 	return &Client{http: &http.Client{Transport: inProcess{s.handler}}}
 }
 
-// inProcess is a transport that has a handler answer. Each request has a goroutine, which has ended when the answer's body
-// is closed. Deadlines don't count: there is no network that could be slow.
+// inProcess is a transport that calls a handler. It starts a goroutine for each request; closing the answer's body waits for its end.
+// Deadlines in the future are ignored, since no network can be slow.
 type inProcess struct{ handler http.Handler }
 
-// RoundTrip returns when the answer begins. It never fails: what the handler reports is a [Problem].
+// RoundTrip returns when the answer begins. It never fails.
 func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
 	r = r.WithContext(ctx)
@@ -33,7 +32,7 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	go func() {
 		defer close(w.ended)
 		t.handler.ServeHTTP(w, r)
-		w.WriteHeader(http.StatusOK) // unless it has written one
+		w.WriteHeader(http.StatusOK) // unless the handler has written a status
 		_ = r.Body.Close()
 		broken()
 		_ = to.Close()
@@ -44,24 +43,24 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 		Header: w.sent, ContentLength: -1, Request: r, Body: &answerBody{from: from, w: w, cancel: cancel, err: ctx.Err}}, nil
 }
 
-// answer is an answer that is being written.
+// answer is the [http.ResponseWriter] of the handler.
 type answer struct {
 	header  http.Header
 	request io.Closer // the request's body
 	to      *io.PipeWriter
-	began   chan struct{} // closed when the rest is set
+	began   chan struct{} // closed when the fields below are set
 	ended   chan struct{} // closed when the handler has returned
 	begin   sync.Once
 	status  int
 	sent    http.Header
-	problem *Problem // that it consists of
+	problem *Problem // the answer is this problem; nil: it isn't one
 }
 
 func (w *answer) Header() http.Header { return w.header }
 
 func (w *answer) WriteHeader(status int) { w.start(status, nil) }
 
-// start lets the reader begin, once. p is the problem that the answer consists of, if it does.
+// start begins the answer, once. p is its problem, if it is one.
 func (w *answer) start(status int, p *Problem) {
 	w.begin.Do(func() {
 		w.status, w.sent, w.problem = status, w.header.Clone(), p
@@ -74,13 +73,13 @@ func (w *answer) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
-// The rest is for [http.ResponseController].
+// The other methods are for [http.ResponseController].
 
 func (w *answer) Flush()                             {}
 func (w *answer) EnableFullDuplex() error            { return nil }
 func (w *answer) SetWriteDeadline(_ time.Time) error { return nil }
 
-// SetReadDeadline with a time that has passed ends the reading of the request's body.
+// SetReadDeadline closes the request's body if the time has passed.
 func (w *answer) SetReadDeadline(t time.Time) error {
 	if t.IsZero() || t.After(time.Now()) {
 		return nil
@@ -88,7 +87,7 @@ func (w *answer) SetReadDeadline(t time.Time) error {
 	return w.request.Close()
 }
 
-// answerBody is an answer that is being read.
+// answerBody is the client's side of an answer.
 type answerBody struct {
 	from   *io.PipeReader
 	w      *answer
@@ -104,7 +103,7 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the handler, and waits for it.
+// Close cancels the request, and waits until the handler has returned.
 func (b *answerBody) Close() error {
 	_ = b.from.Close()
 	_ = b.w.request.Close()

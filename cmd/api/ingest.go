@@ -14,14 +14,14 @@ import (
 	"evrun/tasks"
 )
 
-// maxBatchEvents is how many events a batch or a chunk of NDJSON has at most.
+// maxBatchEvents is the largest number of events in a batch, or in a chunk of NDJSON.
 const maxBatchEvents = 1000
 
-// attributesRoom is what an event may have besides its data, in its JSON form.
+// attributesRoom is how many bytes an event may have besides its data, in JSON.
 const attributesRoom = 64 << 10
 
 // postEvents accepts events: one (CloudEvents' binary or structured mode), a batch, or NDJSON. With ?wait=30s the answer to
-// one event goes on as NDJSON with what it causes.
+// a single event is NDJSON, and follows the runs and events that it causes.
 func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	cause, err := s.publishing(r)
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	return s.publish(w, r, emit, evs, batch, wait)
 }
 
-// readEvents reads a body. Only so many that are large, or may become so, are read at the same time.
+// readEvents reads a body. Only largeBatches of those that are large, or may be, are read at the same time.
 func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if limit > 4<<20 && (r.ContentLength < 0 || r.ContentLength > 1<<20) {
 		release, err := s.batches.take()
@@ -86,7 +86,7 @@ func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, limit int64)
 	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 }
 
-// publish has events accepted and answers with their receipts; one that is waited for, with what follows from it too.
+// publish has events accepted and answers with their receipts. With a wait, it then follows the runs and events that the event causes.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(context.Context, []*events.Event) ([]store.Receipt, error),
 	evs []*events.Event, batch bool, wait time.Duration) error {
 	if wait > 0 && s.o.Daemon == nil {
@@ -98,7 +98,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 			return err
 		}
 		defer release()
-		// Whoever listens before the event is accepted is told of all its runs.
+		// The subscription begins before the event is accepted, so it misses none of its runs.
 		listening := s.o.Daemon.Commits.Subscribe(64)
 		defer listening.Unsubscribe()
 	}
@@ -143,7 +143,7 @@ func decodeBatch(body []byte) ([]*events.Event, error) {
 	return evs, nil
 }
 
-// waitFor reads how long the answer is to follow what the event causes.
+// waitFor reads how long the answer follows the event.
 func waitFor(r *http.Request, n int) (time.Duration, error) {
 	text := r.URL.Query().Get("wait")
 	if text == "" {
@@ -159,7 +159,7 @@ func waitFor(r *http.Request, n int) (time.Duration, error) {
 	return d, nil
 }
 
-// follow answers with NDJSON: the receipt, the event, its runs and what they cause as it happens, and an end.
+// follow answers with NDJSON: the receipt; the event, its runs and the events that they cause, as they happen; and an end.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event, rc Receipt, wait time.Duration) error {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusAccepted)
@@ -184,7 +184,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 		return line("event", l.Event)
 	})
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil // without an end the client knows that the answer broke off
+		return nil // without an end the client knows that the answer is not complete
 	}
 	_ = line("end", End{Matched: chain.Matched, Dead: chain.Dead, Timeout: err != nil})
 	return nil

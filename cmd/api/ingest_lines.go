@@ -15,10 +15,10 @@ import (
 	"evrun/tasks"
 )
 
-// ingestLines accepts NDJSON: each line an event, each answered by a line in the same order, a receipt or a problem with its
-// line. A line that is refused (4xx) does not hold up the others; a problem of the daemon's own (5xx) is the last answer,
-// and nothing from its line on was accepted. ?source= and ?id= are for lines that have none (see [LineDefaults]), ?line= is
-// the number of the body's first line.
+// ingestLines accepts NDJSON, an event a line. Each line is answered by one, in the same order: a receipt, or a problem with the
+// number of the line. A line that is refused (4xx) does not stop the others. A failure of the daemon (5xx) is the last answer, and
+// nothing from its line on was accepted. ?source= and ?id= are for lines without one (see [LineDefaults]), ?line= is the number
+// of the body's first line.
 func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 	d, err := lineDefaults(r)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer release()
 	out := http.NewResponseController(w)
-	if err := out.EnableFullDuplex(); err != nil { // answers go out while lines come in
+	if err := out.EnableFullDuplex(); err != nil { // answers are sent while lines are received
 		return err
 	}
 	body := &timedLines{body: r.Body, control: out}
@@ -39,12 +39,12 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 	go func() {
 		select {
 		case <-s.closing:
-			body.interrupt() // a client that sends nothing must not hold up a stop
+			body.interrupt() // a client that sends nothing must not delay a stop
 		case <-ended:
 		}
 	}()
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Connection", "close") // an interrupted read leaves it in no state for another request
+	w.Header().Set("Connection", "close") // after an interrupted read it can't be used for another request
 	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: body.interrupt, late: body.late, refuse: func() error {
 		if s.draining.Load() && r.Header.Get(RunTokenHeader) == "" {
 			return errDraining
@@ -55,11 +55,11 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// LineDefaults are for lines of NDJSON that leave things out.
+// LineDefaults are the attributes of lines that don't have them.
 type LineDefaults struct {
-	Source string // of events that have none
-	// ID, when not empty, makes the ids of events that have none: "ID-12" for line 12. Then sending the lines again, from the
-	// same source, is safe.
+	Source string // of events without one
+	// ID, if not empty, makes the ids of events without one: "ID-12" for line 12. Sending the lines again, from the same source, is then
+	// safe.
 	ID    string
 	First int // the number of the first line; 0: 1
 }
@@ -70,7 +70,7 @@ func lineDefaults(r *http.Request) (LineDefaults, error) {
 	if p.err != nil {
 		return d, p.err
 	}
-	// What would be wrong with every line is said once.
+	// A fault that every line would have is reported once.
 	probe := events.Event{Type: "a", Time: time.Now()}
 	d.apply(&probe, d.First)
 	if err := tasks.NewEmitter(nil, 0).Check(&probe); err != nil {
@@ -88,24 +88,24 @@ func (d *LineDefaults) apply(e *events.Event, line int) {
 	}
 }
 
-// ingest takes lines to the journal. One goroutine decodes them while another has the lines before committed and answered:
-// that one takes all that is decoded, up to a chunk, whenever it is free, so that a lone line is accepted at once, and many
+// ingest appends lines to the journal. The goroutine of run decodes them, while that of answer has earlier lines committed and answers
+// them. Whenever answer is free, it takes all lines that are decoded, up to a chunk: a single line is accepted at once, and many
 // share a transaction.
 type ingest struct {
 	emitter   *tasks.Emitter
 	maxData   int
 	defaults  LineDefaults
-	refuse    func() error     // asked before each write
-	interrupt func()           // ends a read of the body that is under way
-	late      func(error) bool // says whether a read of the body failed because a line came too slowly; nil: never
-	// cause gives the event whose run a line comes from, or why none can any more; nil: from no run.
+	refuse    func() error     // its error refuses all lines from here on; called before each write
+	interrupt func()           // ends the read of the body
+	late      func(error) bool // reports whether a read of the body failed because a line was too slow; nil: never
+	// cause returns the event whose run publishes a line, or an error if that run has ended.
 	cause func() (*events.Event, error)
 
 	mu      sync.Mutex
 	changed sync.Cond
 	decoded *lineChunk // by mu
-	ended   bool       // by mu: no more lines come
-	failed  bool       // by mu: no more lines are taken
+	ended   bool       // by mu: all lines are decoded
+	failed  bool       // by mu: no more lines are accepted
 }
 
 // run answers the lines of body until it ends, or until events can't be accepted.
@@ -128,13 +128,13 @@ func (g *ingest) run(ctx context.Context, body io.Reader, out io.Writer, flush f
 		// The client is gone, or the server is closing.
 		p := *errDraining
 		if g.late != nil && g.late(err) {
-			p = *problem(http.StatusRequestTimeout, fmt.Sprintf("a line did not come to its end within %v", bodyTimeout))
+			p = *problem(http.StatusRequestTimeout, fmt.Sprintf("a line was not complete within %v", bodyTimeout))
 		}
 		_ = events.WriteJSON(out, &p)
 	}
 }
 
-// decode reads lines until the body's end, or until the other goroutine has failed.
+// decode decodes lines until the body's end, or until answer has failed.
 func (g *ingest) decode(body io.Reader) error {
 	lines := newLineReader(body, maxLine(g.maxData))
 	for number := max(g.defaults.First, 1); ; number++ {
@@ -183,7 +183,7 @@ func (g *ingest) event(number int, text []byte) (*events.Event, *Problem) {
 	return e, nil
 }
 
-// put hands a line over, and waits while the chunk is full; false says that no more are wanted.
+// put hands a line to answer, and waits while the chunk is full. It returns false after answer has failed.
 func (g *ingest) put(a lineAnswer) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -200,7 +200,7 @@ func (g *ingest) put(a lineAnswer) bool {
 	return true
 }
 
-// take waits for lines, and gives spare to be filled with the next ones. nil is the end.
+// take waits for lines, and leaves spare for the next ones. It returns nil at the end.
 func (g *ingest) take(spare *lineChunk) *lineChunk {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -216,7 +216,7 @@ func (g *ingest) take(spare *lineChunk) *lineChunk {
 	return c
 }
 
-// answer has chunk after chunk accepted, and answers them.
+// answer has chunk after chunk accepted, and answers their lines.
 func (g *ingest) answer(ctx context.Context, out io.Writer, flush func() error) {
 	spare := new(lineChunk)
 	for {
@@ -233,7 +233,7 @@ func (g *ingest) answer(ctx context.Context, out io.Writer, flush func() error) 
 		} else {
 			p := *problemOf(err)
 			p.Line = c.answers[0].line
-			_ = errors.Join(events.WriteJSON(out, &p), flush()) // the client has it, or is gone
+			_ = errors.Join(events.WriteJSON(out, &p), flush()) // if it fails, the client is gone
 		}
 		g.mu.Lock()
 		g.failed = true
@@ -244,7 +244,7 @@ func (g *ingest) answer(ctx context.Context, out io.Writer, flush func() error) 
 	}
 }
 
-// lineChunk is a run of lines that is accepted in one write.
+// lineChunk is a sequence of lines that is accepted in one write.
 type lineChunk struct {
 	answers []lineAnswer
 	evs     []*events.Event

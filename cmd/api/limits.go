@@ -14,20 +14,20 @@ import (
 	"time"
 )
 
-// What clients may take of the daemon at the same time, and how long they may leave it waiting.
+// How much of the daemon clients may use at the same time, and how long they may let it wait.
 const (
 	defaultConnections = 1000
 	defaultStreams     = 200
-	refusable          = 100 // connections beyond the limit that are answered; more are closed without a word
+	refusable          = 100 // connections beyond the limit that are answered; more are closed at once
 
 	largeBatches = 32 // bodies of more than 1 MiB that are being read
 
-	bodyTimeout  = time.Minute      // for a whole body; of NDJSON for a whole line
-	restTimeout  = time.Second      // for what is left of a body when its request is answered
-	writeTimeout = 30 * time.Second // for one write; a stream's reader that is let go can resume
+	bodyTimeout  = time.Minute      // for a whole body, or for a whole line of NDJSON
+	restTimeout  = time.Second      // for the rest of a body whose request is answered
+	writeTimeout = 30 * time.Second // for one write; the reader of a stream can resume afterwards
 )
 
-// counted counts connections while they are open.
+// counted counts the open connections.
 type counted struct {
 	net.Listener
 	server *Server
@@ -50,7 +50,7 @@ func (l *counted) Accept() (net.Conn, error) {
 
 type connection struct {
 	net.Conn
-	beyond bool // the limit: it is there to be refused
+	beyond bool // the limit: it will be refused
 	closed func()
 }
 
@@ -61,7 +61,7 @@ func (c *connection) Close() error {
 
 type beyondKey struct{}
 
-// markBeyond has requests know that their connection is one too many.
+// markBeyond marks the requests of a connection beyond the limit.
 func markBeyond(ctx context.Context, c net.Conn) context.Context {
 	if c, ok := c.(*connection); ok && c.beyond {
 		return context.WithValue(ctx, beyondKey{}, true)
@@ -69,8 +69,7 @@ func markBeyond(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// patient waits for no client for ever: a body has its time, as each write has. It refuses requests of connections that are
-// too many.
+// patient limits the time of each body and of each write. It refuses the requests of connections beyond the limit.
 func (s *Server) patient(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
@@ -83,18 +82,18 @@ func (s *Server) patient(next http.Handler) http.Handler {
 		defer func() { _ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) }() // for what is left in the buffer
 		w = &timedWriter{ResponseWriter: w, control: control}
 		if r.Context().Value(beyondKey{}) != nil {
-			problem(http.StatusServiceUnavailable, fmt.Sprintf("%d connections at the same time are the limit: try again later", s.o.MaxConnections)).write(w)
+			problem(http.StatusServiceUnavailable, fmt.Sprintf("more than %d connections at the same time: try again later", s.o.MaxConnections)).write(w)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// timedBody takes the deadline away when the body has come to its end.
+// timedBody removes the deadline at the body's end.
 type timedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
-	over    bool // it was read to its end, or can't be read
+	over    bool // it was read to its end, or reading failed
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
@@ -106,7 +105,7 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// answered gives what is left of the body a short time: net/http waits for it before it closes the connection, and before it
+// answered gives the rest of the body a short time: net/http waits for it before it closes the connection, and before it
 // sends an answer that keeps the connection open.
 func (b *timedBody) answered() {
 	if !b.over {
@@ -114,7 +113,7 @@ func (b *timedBody) answered() {
 	}
 }
 
-// timedWriter gives each write its time.
+// timedWriter limits the time of each write.
 type timedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -130,13 +129,13 @@ func (w *timedWriter) Write(p []byte) (int, error) {
 // Unwrap is for [http.ResponseController].
 func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// timedLines gives each line of NDJSON its time, from its first byte on. Between lines there is no hurry.
+// timedLines limits the time of each line of NDJSON, from its first byte on. Between lines there is no limit.
 type timedLines struct {
 	body    io.Reader
 	control *http.ResponseController
 
 	mu          sync.Mutex
-	due         time.Time // by mu: of the line that has begun; zero: none has
+	due         time.Time // by mu: of the line that has begun; zero between lines
 	interrupted bool      // by mu
 }
 
@@ -159,7 +158,7 @@ func (l *timedLines) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interrupt ends the read that is under way, and those that follow.
+// interrupt ends the current read, and all later ones.
 func (l *timedLines) interrupt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,25 +166,25 @@ func (l *timedLines) interrupt() {
 	_ = l.control.SetReadDeadline(time.Unix(1, 0))
 }
 
-// late says whether an error is that of a line that did not come to its end in time.
+// late reports whether an error means that a line took too long.
 func (l *timedLines) late(err error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return errors.Is(err, os.ErrDeadlineExceeded) && !l.interrupted
 }
 
-// places are how many may do the same thing at the same time.
+// places limit how many requests do the same thing at the same time.
 type places struct {
 	what  string
 	limit int
 	taken atomic.Int64
 }
 
-// take takes a place, or is a problem.
+// take takes a place until release. The error is a problem if all are taken.
 func (p *places) take() (release func(), err error) {
 	if n := p.taken.Add(1); n > int64(p.limit) {
 		p.taken.Add(-1)
-		return nil, problem(http.StatusTooManyRequests, fmt.Sprintf("%d %s at the same time are the limit: try again later", p.limit, p.what))
+		return nil, problem(http.StatusTooManyRequests, fmt.Sprintf("more than %d %s at the same time: try again later", p.limit, p.what))
 	}
 	return func() { p.taken.Add(-1) }, nil
 }

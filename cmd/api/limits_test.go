@@ -97,7 +97,7 @@ func TestABodyThatStaysHalfSentEnds(t *testing.T) {
 	}{
 		"application/cloudevents+json":       {`{"type":"a.b"`, `"status":408`},
 		"application/cloudevents-batch+json": {`[{"type":"a.b"},`, `"status":408`},
-		"application/x-ndjson":               {"{\"type\":\"a.b\"}\n{\"type\"", `"status":408,"title":"Request Timeout","detail":"a line did not come to its end within 1m0s"`},
+		"application/x-ndjson":               {"{\"type\":\"a.b\"}\n{\"type\"", `"status":408,"title":"Request Timeout","detail":"a line was not complete within 1m0s"`},
 	} {
 		t.Run(contentType, func(t *testing.T) {
 			bubble(t, func(t *testing.T, _ *journal, l *piped) {

@@ -7,16 +7,16 @@ import (
 	"io"
 )
 
-// maxLine is how long a line of NDJSON may be when an event may have so many bytes of data: data may come escaped.
+// maxLine is the longest line of NDJSON, for events with so many bytes of data: data may be escaped.
 func maxLine(maxData int) int { return maxData*2 + attributesRoom }
 
-// lineReader splits NDJSON into lines. It keeps at most one line in memory, and of one that is too long nothing.
+// lineReader splits NDJSON into lines. It has at most one line in memory, and nothing of a line that is too long.
 type lineReader struct {
 	in    *bufio.Reader
 	max   int
 	long  []byte // a line that is longer than the buffer
 	began bool
-	// spill, when set, is where a line that is too long goes, from its first byte to its line break.
+	// spill, if set, opens a writer for the text of a line that is too long, with its line break.
 	spill func() io.WriteCloser
 }
 
@@ -24,9 +24,9 @@ func newLineReader(in io.Reader, max int) *lineReader {
 	return &lineReader{in: bufio.NewReaderSize(in, 256<<10), max: max}
 }
 
-// next returns the next line without its LF, until the next call. One that is longer than max is passed over, and comes as
-// tooLong. The last line needs no LF. io.EOF comes after it, alone, as other errors do: a line that was cut off by one is
-// none. A byte order mark at the start is left out.
+// next returns the next line without its LF; it is valid until the next call. A line that is longer than max is skipped, and reported as
+// tooLong. The last line needs no LF. An error, such as io.EOF, comes without a line: a line that an error cut off is dropped. A
+// byte order mark at the start is left out.
 func (l *lineReader) next() (text []byte, tooLong bool, err error) {
 	l.long = l.long[:0]
 	text, err = l.in.ReadSlice('\n')
@@ -55,7 +55,7 @@ func (l *lineReader) next() (text []byte, tooLong bool, err error) {
 	return text[:len(text)-1], false, nil
 }
 
-// skip reads to the end of a line that is too long, and spills it. part is what was read of it last, after l.long.
+// skip reads to the end of a line that is too long, and spills it. part is the last part that was read, after l.long.
 func (l *lineReader) skip(part []byte, err error) error {
 	var to io.WriteCloser
 	if l.spill != nil {
@@ -82,7 +82,7 @@ func (l *lineReader) skip(part []byte, err error) error {
 		put([]byte("\n"))
 	}
 	if errors.Is(err, io.EOF) {
-		err = nil // comes again
+		err = nil // the next read reports it
 	}
 	if cap(l.long) > 1<<20 {
 		l.long = nil
@@ -95,13 +95,13 @@ type nowhere struct{}
 func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
 func (nowhere) Close() error                { return nil }
 
-// waiting says whether the next line is in memory already.
+// waiting reports whether the next line is in memory.
 func (l *lineReader) waiting() bool {
 	b, _ := l.in.Peek(l.in.Buffered())
 	return bytes.IndexByte(b, '\n') >= 0
 }
 
-// blank says whether a line has nothing in it. Such lines are counted, and not answered.
+// blank reports whether a line is empty but for spaces. Such lines are counted, and not answered.
 func blank(text []byte) bool {
 	for _, c := range text {
 		if c != ' ' && c != '\t' && c != '\r' {

@@ -13,7 +13,7 @@ import (
 	"evrun/store"
 )
 
-// listEvents answers with a page of the journal: a JSON object, or NDJSON where that is accepted.
+// listEvents answers with a page of the journal: a JSON object, or NDJSON if Accept names it.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	q, err := eventQuery(r)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// list is the answer that has a list under a name.
+// list is an answer with a list under a name.
 func list[T any](name string, items []T) map[string]any {
 	if items == nil {
 		items = []T{}
@@ -49,7 +49,7 @@ func list[T any](name string, items []T) map[string]any {
 	return map[string]any{name: items}
 }
 
-// shaped gives each of a list the shape that clients see.
+// shaped converts each item of a list.
 func shaped[T, Shape any](list []T, of func(T) Shape) []Shape {
 	out := make([]Shape, len(list))
 	for i, item := range list {

@@ -13,27 +13,27 @@ import (
 	"evrun/store"
 )
 
-// What streams keep in memory, whatever their readers do.
+// How much memory streams use, whatever their readers do.
 const (
-	pageBytes    = 256 << 10 // of data in one page, and the event that fills it
+	pageBytes    = 256 << 10 // of data in one page, plus the event that fills it
 	recentBytes  = 16 << 20  // of pages that are kept for other streams
 	writingBytes = 64 << 20  // of pages that are being written, each counted once
 	pageReads    = 4         // pages that are read at the same time
 
-	// slowAfter is how long a write takes at least that is broken off where writingBytes are reached: its reader can resume.
+	// slowAfter is how long a write takes at least before it is cut off to make room in writingBytes. Its reader can resume.
 	slowAfter = time.Second
 )
 
-// streamPage is a part of the journal as streams send it, encoded once for all of them. It is never changed.
+// streamPage is a part of the journal, encoded once for all streams. It is never changed.
 type streamPage struct {
-	patterns  string // which it was read with
-	after     int64  // it has all events that match beyond this one...
+	patterns  string // that it was read with
+	after     int64  // it has all matching events after this one...
 	text      []byte
 	sequences []int64 // ...up to its last
 	ends      []int   // of each event in text
 }
 
-// beyond is the part of the page with the events after a sequence.
+// beyond returns the part of the page with the events after a sequence.
 func (p *streamPage) beyond(after int64) []byte {
 	i := sort.Search(len(p.sequences), func(i int) bool { return p.sequences[i] > after })
 	if i == 0 {
@@ -44,7 +44,7 @@ func (p *streamPage) beyond(after int64) []byte {
 
 func (p *streamPage) last() int64 { return p.sequences[len(p.sequences)-1] }
 
-// pages reads the journal for streams. Streams that want the same share the reading, the encoding and the memory; a stream
+// pages reads the journal for streams. Streams that need the same events share the reading, the encoding and the memory. A stream
 // holds a page only while it writes it.
 type pages struct {
 	journal store.Journal
@@ -57,7 +57,7 @@ type pages struct {
 	writes  []*pageWrite        // by mu, in the order in which they began
 	writers map[*streamPage]int // by mu: writes that hold a page
 	written int                 // by mu: bytes of the pages that writes hold
-	freed   chan struct{}       // by mu: closed when written becomes less
+	freed   chan struct{}       // by mu: closed when written decreases
 	limit   int                 // of written
 	slow    time.Duration       // slowAfter
 }
@@ -70,7 +70,7 @@ type pageKey struct {
 // pageRead is a page that is being read.
 type pageRead struct {
 	done chan struct{}
-	page *streamPage // when done; nil: the journal ends there
+	page *streamPage // valid when done; nil: the journal ends there
 	err  error
 }
 
@@ -78,8 +78,8 @@ type pageRead struct {
 type pageWrite struct {
 	page  *streamPage
 	began time.Time
-	end   func() // ends the write at once
-	ended bool   // by mu: because it took longest when room was needed
+	end   func() // cuts the write off
+	ended bool   // by mu: it was cut off, since it took longest when room was needed
 }
 
 func newPages(journal store.Journal) *pages {
@@ -87,7 +87,7 @@ func newPages(journal store.Journal) *pages {
 		freed: make(chan struct{}), limit: writingBytes, slow: slowAfter}
 }
 
-// next gives a page that has the events after a sequence, and maybe some before; nil: there was none when next was called.
+// next returns a page with the events after a sequence, and maybe some before it; nil if there were none when next was called.
 func (p *pages) next(ctx context.Context, patterns []events.Pattern, key pageKey) (*streamPage, error) {
 	for joined := false; ; {
 		p.mu.Lock()
@@ -109,7 +109,7 @@ func (p *pages) next(ctx context.Context, patterns []events.Pattern, key pageKey
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		// The end that one found which had begun before this call may not be the end any more; a later one's is.
+		// A read that began before this call may have found an end that is out of date. A second read began after it.
 		if read.err == nil && (read.page != nil || joined) {
 			return read.page, nil
 		}
@@ -172,8 +172,8 @@ func (p *pages) keep(page *streamPage) {
 	}
 }
 
-// begin counts a write of a page from now on; done has to follow it. It gives nil where all writes together would hold too much:
-// then the caller drops the page and waits for room. end breaks the write off when its reader is too slow.
+// begin counts a write of a page until done, which must follow. It returns nil if all writes together would hold too much memory:
+// the caller then drops the page and waits for room. end cuts the write off if its reader is too slow.
 func (p *pages) begin(page *streamPage, end func()) *pageWrite {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,7 +194,7 @@ func (p *pages) begin(page *streamPage, end func()) *pageWrite {
 	return w
 }
 
-// done ends a write. It says whether the write was broken off.
+// done ends a write. The error is errSlowest if the write was cut off.
 func (p *pages) done(w *pageWrite) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -205,7 +205,7 @@ func (p *pages) done(w *pageWrite) error {
 	return nil
 }
 
-// room waits until a write may begin that could not.
+// room waits until another write may begin.
 func (p *pages) room(ctx context.Context) {
 	p.mu.Lock()
 	freed, wait := p.freed, time.Duration(0)
@@ -233,7 +233,7 @@ func (p *pages) release(w *pageWrite) {
 	}
 }
 
-// buffered is how many bytes are in memory for streams.
+// buffered returns how many bytes are in memory for streams.
 func (p *pages) buffered() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

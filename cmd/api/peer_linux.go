@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer is the user of the process that listens at the other end.
+// peer returns the user of the process that listens at the other end.
 func peer(c net.Conn) (uid int, known bool) {
 	s, ok := c.(syscall.Conn)
 	if !ok {

@@ -4,5 +4,5 @@ package api
 
 import "net"
 
-// peer is not known: who may connect is decided by the socket's mode and its folder's alone.
+// peer is not known on this system: only the modes of the socket and of its directory protect a client.
 func peer(net.Conn) (uid int, known bool) { return 0, false }

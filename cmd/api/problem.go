@@ -22,19 +22,19 @@ type Problem struct {
 	Detail string `json:"detail,omitempty"`
 	Line   int    `json:"line,omitempty"`  // of an NDJSON body, from 1
 	Event  int    `json:"event,omitempty"` // of a batch, from 1
-	// Violations are how the event's data breaks the schema of its type; More of them were left out.
+	// Violations are the places where the event's data breaks the schema of its type; More is how many were left out.
 	Violations []schema.Violation `json:"violations,omitempty"`
 	More       int                `json:"more_violations,omitempty"`
-	// Faults are what is wrong with a wiring file, as evrun validate -o json prints them.
+	// Faults are the faults of a wiring file, as evrun validate -o json prints them.
 	Faults json.RawMessage `json:"faults,omitempty"`
 
-	cause error // known in the process where it happened
+	cause error // in the process where it happened; else nil
 }
 
-// Unwrap gives the error that became this problem, if it happened in this process.
+// Unwrap returns the error that became this problem, if it happened in this process.
 func (p *Problem) Unwrap() error { return p.cause }
 
-// Error gives detail and violations in one line.
+// Error returns the detail and the violations in one line.
 func (p *Problem) Error() string {
 	text := p.Detail
 	if text == "" {
@@ -50,7 +50,7 @@ func problem(status int, detail string) *Problem {
 	return &Problem{Status: status, Title: http.StatusText(status), Detail: detail}
 }
 
-// unknown is the problem of a name that nothing of its kind has.
+// unknown is the problem of a name that does not exist.
 func unknown(kind, name string, known []string) error {
 	detail := "there is no " + kind + " " + strconv.Quote(name)
 	if hint := fault.DidYouMean(name, known); hint != "" {
@@ -59,7 +59,7 @@ func unknown(kind, name string, known []string) error {
 	return problem(http.StatusNotFound, detail)
 }
 
-// problemOf is the one table from errors to statuses.
+// problemOf makes an error a problem: the only table from errors to statuses.
 func problemOf(err error) *Problem {
 	because := func(status int) *Problem {
 		p := problem(status, err.Error())
@@ -94,7 +94,7 @@ func problemOf(err error) *Problem {
 	}
 }
 
-// refusal is the problem of an event that was refused.
+// refusal is the problem of a refused event.
 func refusal(refused *tasks.RefusedError, err error) *Problem {
 	status, detail := http.StatusBadRequest, refused.Msg
 	switch {
@@ -112,16 +112,16 @@ func (p *Problem) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
-		w.Header().Set("Connection", "close") // the answer waits for no body, and the connection soon gives up its place
+		w.Header().Set("Connection", "close") // the answer does not wait for the body, and the connection ends soon
 	}
 	if a, ok := w.(*answer); ok {
 		a.start(p.Status, p)
 	}
 	w.WriteHeader(p.Status)
-	_ = events.WriteJSON(w, p) // the client is gone, or it has it
+	_ = events.WriteJSON(w, p) // if it fails, the client is gone
 }
 
-// routed answers what mux has no route for with problem details too, and leaves the rest to mux.
+// routed answers requests without a route with problem details, too. All others go to mux.
 func routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
@@ -133,18 +133,18 @@ func routed(mux *http.ServeMux) http.Handler {
 		h.ServeHTTP(&answer, r)
 		switch answer.status {
 		case http.StatusNotFound:
-			problem(http.StatusNotFound, "there is nothing at "+r.URL.Path).write(w)
+			problem(http.StatusNotFound, "no such path: "+r.URL.Path).write(w)
 		case http.StatusMethodNotAllowed:
 			allow := answer.header.Get("Allow")
 			w.Header().Set("Allow", allow)
-			problem(http.StatusMethodNotAllowed, r.Method+" is not for "+r.URL.Path+"; it takes "+allow).write(w)
-		default: // a path that is written otherwise: a redirect
+			problem(http.StatusMethodNotAllowed, r.Method+" is not allowed for "+r.URL.Path+"; allowed: "+allow).write(w)
+		default: // a path that is not clean: a redirect
 			h.ServeHTTP(w, r)
 		}
 	})
 }
 
-// unrouted keeps the head of an answer.
+// unrouted records the status and the headers of an answer.
 type unrouted struct {
 	header http.Header
 	status int

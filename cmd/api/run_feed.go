@@ -8,33 +8,34 @@ import (
 	"evrun/store"
 )
 
-// runsBytes is how much of the runs' news may wait for one stream. A reader that has more is told that it missed some.
+// runsBytes is how many bytes of changed runs may wait for one stream. A reader that falls further behind gets a gap.
 const runsBytes = 1 << 20
 
-// runFeed gives the runs that change to the streams that want them, encoded once for all.
+// runFeed sends changed runs to the streams that subscribe, encoded once for all. Its goroutine, read, runs while there are
+// subscribers.
 type runFeed struct {
 	commits *events.Feed[store.Commit]
 	pump    sync.WaitGroup
 
 	mu      sync.Mutex
 	readers map[*runReader]bool                // by mu
-	sub     *events.Subscription[store.Commit] // by mu; nil: nobody reads
+	sub     *events.Subscription[store.Commit] // by mu; nil: there are no readers
 }
 
-// runReader is what waits for one stream.
+// runReader has the changed runs that wait for one stream.
 type runReader struct {
 	feed *runFeed
-	wake chan struct{} // something was committed since take
+	wake chan struct{} // something has changed since take
 
 	// By feed.mu.
 	waiting []runBlock
 	bytes   int
-	taken   int  // bytes that the last take gave
-	lost    bool // some were left out
-	closed  bool // nothing comes any more
+	taken   int  // bytes that the last take returned
+	lost    bool // some changes were dropped
+	closed  bool // there will be no more changes
 }
 
-// runBlock is a run's change as a server-sent event.
+// runBlock is a changed run as a server-sent event.
 type runBlock struct {
 	typ  string // of its event
 	text []byte
@@ -44,7 +45,7 @@ func newRunFeed(commits *events.Feed[store.Commit]) *runFeed {
 	return &runFeed{commits: commits, readers: map[*runReader]bool{}}
 }
 
-// subscribe gives all that changes from now on.
+// subscribe returns a reader of all changes from now on.
 func (f *runFeed) subscribe() *runReader {
 	r := &runReader{feed: f, wake: make(chan struct{}, 1)}
 	f.mu.Lock()
@@ -68,7 +69,8 @@ func (r *runReader) unsubscribe() {
 	}
 }
 
-// take gives what waits, and ends the use of what it gave before. lost: some changes before it were left out.
+// take returns the blocks that wait; those of the take before must not be used any more. lost: some changes before them were
+// dropped.
 func (r *runReader) take() (blocks []runBlock, lost, closed bool) {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
@@ -77,7 +79,7 @@ func (r *runReader) take() (blocks []runBlock, lost, closed bool) {
 	return blocks, lost, closed
 }
 
-// read hands commits on until nobody wants them.
+// read passes commits on until there are no readers.
 func (f *runFeed) read(sub *events.Subscription[store.Commit]) {
 	for {
 		for c := range sub.C() {
@@ -109,7 +111,7 @@ func blocksOf(runs []store.Run) []runBlock {
 	for _, run := range runs {
 		text, err := events.MarshalJSON(RunOf(run))
 		if err != nil {
-			continue // a run has nothing that JSON can't hold
+			continue // can't happen: all of a run can be written in JSON
 		}
 		blocks = append(blocks, runBlock{run.Type, append(append([]byte("event: run\ndata: "), text...), "\n\n"...)})
 	}
@@ -141,7 +143,7 @@ func (r *runReader) notify() {
 	}
 }
 
-// buffered is how many bytes wait for readers, those that several wait for counted several times.
+// buffered returns how many bytes wait for readers. A block that several readers wait for counts several times.
 func (f *runFeed) buffered() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

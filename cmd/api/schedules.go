@@ -22,12 +22,12 @@ type Schedule struct {
 	Grace     string     `json:"grace"`
 	MaxMissed int        `json:"max_missed,omitempty"` // with missed: all
 	Overlap   string     `json:"overlap"`              // allow, skip or queue
-	Paused    string     `json:"paused,omitempty"`     // by whom: "file", or "hand"
-	Waiting   bool       `json:"waiting,omitempty"`    // for the runs of its last slot
-	Since     time.Time  `json:"since"`                // when it was first seen, or given its timing
+	Paused    string     `json:"paused,omitempty"`     // "file", or "hand": with evrun schedules pause
+	Waiting   bool       `json:"waiting,omitempty"`    // for the end of its last slot's runs
+	Since     time.Time  `json:"since"`                // when it was first seen, or its timing changed
 	Last      *time.Time `json:"last,omitempty"`       // the last slot that was published
 	Next      *time.Time `json:"next,omitempty"`       // the next slot, paused or not
-	Upcoming  []Slot     `json:"upcoming,omitempty"`   // the next ones, as many as were asked for
+	Upcoming  []Slot     `json:"upcoming,omitempty"`   // the next slots, as many as were asked for
 }
 
 // Slot is one of the next slots of a schedule.
@@ -40,7 +40,7 @@ type Slot struct {
 // MaxUpcoming is how many of its next slots a schedule is listed with at most.
 const MaxUpcoming = 1000
 
-// ScheduleOf gives a schedule its shape, with its next n slots. Times are in its zone.
+// ScheduleOf returns the shape of a schedule, with its next n slots. Times are in its zone.
 func ScheduleOf(st schedule.State, n int) Schedule {
 	zone := st.Timing.Location()
 	s := Schedule{
@@ -73,7 +73,7 @@ func ScheduleOf(st schedule.State, n int) Schedule {
 	return s
 }
 
-// SchedulesOf gives schedules their shape, each with its next n slots.
+// SchedulesOf returns the shapes of schedules, each with its next n slots.
 func SchedulesOf(states []schedule.State, n int) []Schedule {
 	return shaped(states, func(st schedule.State) Schedule { return ScheduleOf(st, n) })
 }
@@ -125,7 +125,7 @@ func (s *Server) aboutSchedule(r *http.Request, err error) error {
 type Paused struct {
 	Name    string `json:"name"`
 	Paused  bool   `json:"paused"`
-	Changed bool   `json:"changed"` // it was not so before
+	Changed bool   `json:"changed"` // false: it was paused, or not paused, before
 }
 
 func (s *Server) pauseSchedule(r *http.Request) (any, error) {
@@ -138,7 +138,7 @@ func (s *Server) resumeSchedule(r *http.Request) (any, error) {
 	return Paused{Name: r.PathValue("name"), Changed: changed}, s.aboutSchedule(r, err)
 }
 
-// fireSchedule publishes an extra event of a schedule. It is answered as POST /v1/events answers one event.
+// fireSchedule publishes an extra event of a schedule. The answer is that of POST /v1/events to one event.
 func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 	cause, err := s.publishing(r)
 	if err != nil {
@@ -161,7 +161,7 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 	return s.publish(w, r, s.o.Emitter.Accept, []*events.Event{e}, false, wait)
 }
 
-// Schedules lists the schedules, each with its next n slots.
+// Schedules returns the schedules, each with its next n slots.
 func (c *Client) Schedules(ctx context.Context, n int) ([]Schedule, error) {
 	list, err := request[struct{ Schedules []Schedule }](ctx, c, http.MethodGet, "/v1/schedules?next="+strconv.Itoa(n), body{})
 	return list.Schedules, err
@@ -186,7 +186,7 @@ func (c *Client) Fire(ctx context.Context, name string) (Receipt, error) {
 	return request[Receipt](ctx, c, http.MethodPost, "/v1/schedules/"+segment(name)+"/fire", body{})
 }
 
-// FireWait publishes an extra event of a schedule and follows what it causes, as [Client.EmitWait] does.
+// FireWait publishes an extra event of a schedule and follows it, as [Client.EmitWait] does.
 func (c *Client) FireWait(ctx context.Context, name string, wait time.Duration, accepted func(Receipt) error,
 	each func(kind string, body json.RawMessage) error) (End, error) {
 	return c.follow(ctx, "/v1/schedules/"+segment(name)+"/fire", body{}, wait, accepted, each)

@@ -19,7 +19,7 @@ import (
 
 // Options are the parts of a Server.
 type Options struct {
-	Store     store.Store // nil: only what needs no store is answered
+	Store     store.Store // nil: only routes that need no store work
 	Emitter   *tasks.Emitter
 	Handlers  Handlers
 	Schedules Schedules
@@ -30,11 +30,11 @@ type Options struct {
 
 	// The rest may be left out.
 
-	MaxConnections int // at the same time; those beyond are answered 503. Default 1,000
-	MaxStreams     int // at the same time, with the answers that follow an event, and as many bodies of NDJSON; those beyond are answered 429. Default 200
+	MaxConnections int // at the same time; more are answered with 503. Default 1,000
+	MaxStreams     int // at the same time, with the answers that follow an event, and as many bodies of NDJSON; more are answered with 429. Default 200
 }
 
-// Server answers the HTTP API: for a daemon, or in process.
+// Server answers the HTTP API.
 type Server struct {
 	o        Options
 	handler  http.Handler
@@ -104,7 +104,7 @@ func NewServer(o Options) *Server {
 	return s
 }
 
-// routes are those that need an opened store at most.
+// routes returns the routes that need no daemon.
 func (s *Server) routes() map[string]route {
 	return map[string]route{
 		"POST /v1/events":                  s.postEvents,
@@ -132,7 +132,7 @@ func (s *Server) routes() map[string]route {
 	}
 }
 
-// daemonRoutes are those that only a daemon can answer.
+// daemonRoutes returns the routes that need a daemon.
 func (s *Server) daemonRoutes() map[string]route {
 	return map[string]route{
 		"GET /v1/stream":  s.stream,
@@ -151,7 +151,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Drain refuses new events from now on; all else goes on.
+// Drain refuses new events from now on, but for those of running attempts. All other routes go on.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 // untilClose returns a context that ends with ctx, or when the server closes. The caller must call cancel.
@@ -182,7 +182,7 @@ func (s *Server) Close(ctx context.Context) error {
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	stopping := p.Status == http.StatusServiceUnavailable && s.draining.Load()               // all commands that come meanwhile get this
+	stopping := p.Status == http.StatusServiceUnavailable && s.draining.Load()               // expected
 	if p.Status >= http.StatusInternalServerError && !stopping && r.Context().Err() == nil { // else the client is gone
 		s.o.Log.Warn("request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "error", err)
 	}

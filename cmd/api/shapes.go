@@ -9,7 +9,7 @@ import (
 	"evrun/store"
 )
 
-// The JSON shapes that clients rely on. An event is written by package events.
+// The JSON shapes that clients rely on. Package events writes events.
 
 // Receipt answers an accepted event.
 type Receipt struct {
@@ -19,7 +19,7 @@ type Receipt struct {
 	Duplicate bool   `json:"duplicate"`
 }
 
-// appendJSON appends what events.MarshalJSON gives, much faster for the ids and sources that are usual.
+// appendJSON appends the same JSON as events.MarshalJSON, much faster for usual ids and sources.
 func (r Receipt) appendJSON(dst []byte) []byte {
 	dst = appendText(append(dst, `{"id":`...), r.ID)
 	dst = appendText(append(dst, `,"source":`...), r.Source)
@@ -48,15 +48,15 @@ type Run struct {
 	State         string     `json:"state"`
 	Attempt       int        `json:"attempt"`
 	Error         string     `json:"error,omitempty"`
-	Reason        string     `json:"reason,omitempty"` // of its state, where no failed attempt gives one: dropped, or its handler is not in the file or paused
+	Reason        string     `json:"reason,omitempty"` // why it is in its state, if that is not a failed attempt: it was dropped, or its handler is paused or not in the file
 	StartedAt     *time.Time `json:"started_at,omitempty"`
 	FinishedAt    *time.Time `json:"finished_at,omitempty"`
 	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
-	// Joined is the id of the run that was for this event too: of a debounce.
+	// Joined is the id of the run that handled this event, too (debounce).
 	Joined string `json:"joined,omitempty"`
 }
 
-// RunOf gives a stored run its shape.
+// RunOf returns the shape of a stored run.
 func RunOf(r store.Run) Run {
 	return Run{
 		ID: r.ID, Handler: r.Handler, EventID: r.EventID, Sequence: r.Sequence, Type: r.Type, State: r.State.String(), Attempt: r.Attempt,
@@ -79,7 +79,7 @@ type RunDetails struct {
 	Attempts []Attempt `json:"attempts"`
 }
 
-// RunDetailsOf gives a stored run and its attempts their shape.
+// RunDetailsOf returns the shape of a stored run and its attempts.
 func RunDetailsOf(r store.Run, attempts []store.Attempt) RunDetails {
 	return RunDetails{Run: RunOf(r), Attempts: shaped(attempts, func(a store.Attempt) Attempt {
 		return Attempt{Attempt: a.Number, StartedAt: a.StartedAt.UTC(), FinishedAt: a.FinishedAt.UTC(), Error: a.Error}
@@ -102,7 +102,7 @@ type User struct {
 	EventID    string          `json:"event_id"`
 }
 
-// UserOf gives a stored user its shape.
+// UserOf returns the shape of a stored user.
 func UserOf(u store.User) User {
 	return User{ID: u.ID, Name: u.Name, Email: u.Email, Attributes: u.Attributes, CreatedAt: u.CreatedAt.UTC(), EventID: u.EventID}
 }
@@ -111,7 +111,7 @@ func UserOf(u store.User) User {
 type End struct {
 	Matched bool `json:"matched"`           // a handler matched an event of the chain
 	Dead    bool `json:"dead"`              // a run is dead
-	Timeout bool `json:"timeout,omitempty"` // the time was over before all runs were
+	Timeout bool `json:"timeout,omitempty"` // the time ran out before all runs had ended
 }
 
 func timeOf(t time.Time) *time.Time {

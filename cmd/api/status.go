@@ -14,10 +14,10 @@ type Status struct {
 	PID       int       `json:"pid"`
 	StartedAt time.Time `json:"started_at"`
 	Config    string    `json:"config"`
-	LoadedAt  time.Time `json:"loaded_at"`        // when the wiring that runs was read
-	Reload    *Reloaded `json:"reload,omitempty"` // the last one that changed something or was refused
+	LoadedAt  time.Time `json:"loaded_at"`        // when the current wiring was read
+	Reload    *Reloaded `json:"reload,omitempty"` // the last reload that changed something or was refused
 	Store     string    `json:"store"`
-	StoreSize int64     `json:"store_bytes"` // with what is not in the main file yet
+	StoreSize int64     `json:"store_bytes"` // with the write-ahead log
 	WAL       WAL       `json:"wal"`
 	Socket    string    `json:"socket"`
 	Head      int64     `json:"head,string"` // the last sequence of the journal
@@ -26,12 +26,12 @@ type Status struct {
 	Schedules []Schedule            `json:"schedules"`
 }
 
-// WAL is how the store's write-ahead log is.
+// WAL is the state of the store's write-ahead log.
 type WAL struct {
 	Bytes   int64    `json:"bytes"`
 	Max     int64    `json:"max"`
-	Held    bool     `json:"held,omitempty"`    // somebody reads the store for so long that it can't be given back
-	Full    bool     `json:"full,omitempty"`    // it is at its bound: nothing is accepted
+	Held    bool     `json:"held,omitempty"`    // a reader keeps it from being emptied
+	Full    bool     `json:"full,omitempty"`    // it is at its limit: nothing is accepted
 	Holders []string `json:"holders,omitempty"` // who may hold it
 }
 

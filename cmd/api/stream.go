@@ -13,17 +13,17 @@ import (
 	"evrun/store"
 )
 
-// keepAlive is how often an idle stream shows that it lives.
+// keepAlive is how often an idle stream sends its head.
 const keepAlive = 15 * time.Second
 
-// errSlowest ends a stream whose reader was the slowest when memory was short.
-var errSlowest = errors.New("the reader was the slowest of all")
+// errSlowest ends the stream with the slowest reader when memory is short.
+var errSlowest = errors.New("its reader was the slowest when memory was short")
 
-// stream sends events as they are accepted, as server-sent events: "event" with its seq as its id, and with ?runs=1 also
-// "run" whenever a run changes. It begins after the Last-Event-ID header, or as `after`, `since` and `last` say, else with
-// what comes next. Its first block is "head": its id is where the stream is, so that a reader whose connection breaks before
-// the first event can resume; it comes again while nothing happens. A reader that falls behind is served from the journal,
-// so events never have a gap; runs can, and then "gap" says so, as it does where the journal ends before the place to begin.
+// stream sends server-sent events: an "event" for each accepted event, with its seq as its id, and with ?runs=1 a "run" whenever a
+// run changes. It begins after the Last-Event-ID header, or by `after`, `since` or `last`, else with the next event. The first block
+// is a "head", and an idle stream repeats it: its id is the stream's position, so a reader whose connection breaks before the first
+// event can resume. A reader that falls behind is served from the journal, so no event is missing. Runs can be missing: a "gap" says
+// so, and also if the journal ends before the requested position.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 	release, err := s.streams.take()
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := s.untilClose(r.Context())
 	defer cancel()
 	if timed, ok := w.(*timedWriter); ok {
-		w = timed.ResponseWriter // a stream gives its writes their time itself, since it may be short
+		w = timed.ResponseWriter // a stream sets its own deadlines, which may be shorter
 	}
 	st := &stream{s: s, out: &sse{w: w, flush: http.NewResponseController(w)}, patterns: q.Patterns, after: after}
 	for _, p := range q.Patterns {
@@ -64,10 +64,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && ctx.Err() == nil {
 		s.o.Log.Debug("a stream ended", "after", st.after, "error", err)
 	}
-	return nil // the reader has gone, or the server closes: either way there is nobody to tell
+	return nil // the reader is gone, or the server closes: nobody reads an error
 }
 
-// begin reads where a stream begins; gap is why it can't begin where it was asked to.
+// begin reads where a stream begins; gap is the reason if it can't begin at the requested position.
 func (s *Server) begin(r *http.Request, q store.EventQuery) (after int64, gap string, err error) {
 	head, err := s.o.Store.Head(r.Context())
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Server) begin(r *http.Request, q store.EventQuery) (after int64, gap st
 		if after, err = strconv.ParseInt(id, 10, 64); err != nil || after < 0 {
 			return 0, "", problem(http.StatusBadRequest, "Last-Event-ID: the seq of an event, not "+strconv.Quote(id))
 		}
-	case q.Last: // the last few, then what follows
+	case q.Last: // the last events, then new ones
 		after, err = s.before(r.Context(), q, head)
 	case !q.Since.IsZero():
 		after, err = s.before(r.Context(), store.EventQuery{Since: q.Since, Limit: 1}, head)
@@ -93,7 +93,7 @@ func (s *Server) begin(r *http.Request, q store.EventQuery) (after int64, gap st
 	return after, gap, err
 }
 
-// before is the sequence just before the first event of a selection.
+// before returns the sequence just before the first event of a selection.
 func (s *Server) before(ctx context.Context, q store.EventQuery, head int64) (int64, error) {
 	page, err := s.o.Store.Events(ctx, q)
 	if err != nil || len(page) == 0 {
@@ -102,26 +102,26 @@ func (s *Server) before(ctx context.Context, q store.EventQuery, head int64) (in
 	return page[0].Sequence - 1, nil
 }
 
-// stream is a stream under way.
+// stream is the state of one stream.
 type stream struct {
 	s        *Server
 	out      *sse
 	patterns []events.Pattern
 	key      string // for patterns
-	after    int64  // all up to here was sent
+	after    int64  // everything up to here was sent
 }
 
-// look gives the next page to be sent; nil: there is none now.
+// look returns the next page to send; nil: there is none now.
 func (st *stream) look(ctx context.Context) (*streamPage, error) {
 	head := st.s.o.Daemon.Bus.Head()
 	page, err := st.s.pages.next(ctx, st.patterns, pageKey{st.key, st.after})
 	if err == nil && page == nil {
-		st.after = max(st.after, head) // what was committed before the look did not match
+		st.after = max(st.after, head) // all events up to head were looked at, and none matched
 	}
 	return page, err
 }
 
-// write sends a page. It returns false after waiting for room: then the caller reads the page again.
+// write sends a page. It returns false if there is no room for another write: the caller then waits, and reads the page again.
 func (st *stream) write(page *streamPage) (bool, error) {
 	if err := st.out.arm(); err != nil {
 		return false, err
@@ -140,7 +140,7 @@ func (st *stream) write(page *streamPage) (bool, error) {
 	return true, err
 }
 
-// next sends the next page, if there is one.
+// next sends the next page, if there is one. After waiting for room, more is true too.
 func (st *stream) next(ctx context.Context) (more bool, err error) {
 	page, err := st.look(ctx)
 	if err != nil || page == nil {
@@ -148,13 +148,13 @@ func (st *stream) next(ctx context.Context) (more bool, err error) {
 	}
 	written, err := st.write(page)
 	if err == nil && !written {
-		st.s.pages.room(ctx) // the page is not used any more, so it is not held meanwhile
+		st.s.pages.room(ctx) // the page is not in use here, so memory can be freed
 		err = ctx.Err()
 	}
 	return true, err
 }
 
-// events follows the journal. A subscription only wakes it, and holds one event at most, whatever its reader does.
+// events follows the journal. The subscription only wakes it, and holds at most one event, however slow the reader is.
 func (st *stream) events(ctx context.Context) error {
 	beat := time.NewTicker(keepAlive)
 	defer beat.Stop()
@@ -174,7 +174,7 @@ func (st *stream) events(ctx context.Context) error {
 		case more:
 			unsubscribe()
 			continue
-		case sub == nil: // what is committed before the subscription is found by another look
+		case sub == nil: // events that were committed before the subscription are found by another look
 			sub = st.s.o.Daemon.Bus.Subscribe(1, st.patterns...)
 			continue
 		}
@@ -194,7 +194,7 @@ func (st *stream) events(ctx context.Context) error {
 	}
 }
 
-// runsToo follows the journal and the runs that change: an event comes before its runs.
+// runsToo follows the journal and the changed runs. An event is sent before its runs.
 func (st *stream) runsToo(ctx context.Context) error {
 	runs := st.s.runs.subscribe()
 	defer runs.unsubscribe()
@@ -254,7 +254,7 @@ type sse struct {
 	buf   []byte
 }
 
-// head says where the stream is. The block has data, since clients forget the id of one without.
+// head sends the stream's position. The block has data, since clients ignore the id of a block without.
 func (o *sse) head(after int64) error {
 	o.buf = fmt.Appendf(o.buf[:0], "id: %d\nevent: head\ndata: {\"seq\":\"%[1]d\"}\n\n", after)
 	return o.send()
@@ -269,7 +269,7 @@ func (o *sse) gap(why map[string]string) error {
 	return o.send()
 }
 
-// send writes what is in buf.
+// send writes the buffer.
 func (o *sse) send() error {
 	if len(o.buf) == 0 {
 		return nil
@@ -285,7 +285,7 @@ func (o *sse) send() error {
 // arm sets the deadline of the next write.
 func (o *sse) arm() error { return o.flush.SetWriteDeadline(time.Now().Add(writeTimeout)) }
 
-// end breaks a write off, from another goroutine.
+// end cuts a write off, from another goroutine.
 func (o *sse) end() { _ = o.flush.SetWriteDeadline(time.Unix(1, 0)) }
 
 func (o *sse) write(text []byte) error {
