@@ -297,9 +297,11 @@ func (d *decoder) payload() error {
 			return &DecodeError{"data_base64", int64(d.base64.at), msg}
 		}
 		e.Data = compact(e.Data)
+		e.checked()
 	case d.data.text == nil:
 	case e.IsJSON():
 		e.Data = compact(d.data.text)
+		e.checked()
 	case !d.data.null():
 		text, msg := d.data.string()
 		if msg != "" {

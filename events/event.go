@@ -40,6 +40,8 @@ type Event struct {
 	CausationID   string
 	// Extensions holds further CloudEvents attributes; the values are string, bool or int64.
 	Extensions map[string]any
+
+	payload *payload // what is known of Data; nil: nothing
 }
 
 // MaxHops is the longest chain of events that cause each other. A wiring with a loop in it (a handler of b emits a, a

@@ -17,6 +17,10 @@ type scanner struct {
 	in  []byte
 	pos int
 	msg string
+
+	// Of the last string:
+	plain   bool // it is ASCII without escapes
+	escaped bool // it has escapes
 }
 
 func (s *scanner) fail(msg string) bool {
@@ -141,17 +145,32 @@ func (s *scanner) members(closing byte, depth int) bool {
 		if s.next(); !s.value(depth) {
 			return false
 		}
-		switch s.next() {
-		case ',':
-			s.pos++
-			s.space()
-		case closing:
-			s.pos++
-			return true
-		default:
-			return s.fail("a comma or a closing bracket is missing")
+		if more, ok := s.more(closing); !more {
+			return ok
 		}
+		s.space()
 	}
+}
+
+// more reads what follows a member: a comma before another one, or the closing bracket.
+func (s *scanner) more(closing byte) (more, ok bool) {
+	switch s.next() {
+	case ',':
+		s.pos++
+		return true, true
+	case closing:
+		s.pos++
+		return false, true
+	}
+	return false, s.fail("a comma or a closing bracket is missing")
+}
+
+// fault says what is wrong with the text.
+func (s *scanner) fault() string {
+	if s.msg == tooDeep { // it may well be valid
+		return fmt.Sprintf("%s (at byte %d)", s.msg, s.pos)
+	}
+	return fmt.Sprintf("is not valid JSON: %s (at byte %d)", s.msg, s.pos)
 }
 
 // key reads a member's name and the colon behind it. What it returns has its quotes.
@@ -174,9 +193,12 @@ func (s *scanner) key() (name []byte, ok bool) {
 // text reads a string, from its opening quote.
 func (s *scanner) text() bool {
 	s.pos++
+	s.escaped = false
+	all := byte(0) // the bits of all bytes
 	for {
 		i := s.pos // a local is quicker than the field, and most bytes pass here
 		for i < len(s.in) && s.in[i] != '"' && s.in[i] != '\\' && s.in[i] >= ' ' {
+			all |= s.in[i]
 			i++
 		}
 		s.pos = i
@@ -185,6 +207,7 @@ func (s *scanner) text() bool {
 			return s.fail("")
 		case s.in[i] == '"':
 			s.pos++
+			s.plain = all < utf8.RuneSelf && !s.escaped
 			return true
 		case s.in[i] != '\\':
 			return s.fail("a control character in a string is not escaped")
@@ -195,6 +218,7 @@ func (s *scanner) text() bool {
 }
 
 func (s *scanner) escape() bool {
+	s.escaped = true
 	s.pos++
 	if s.pos >= len(s.in) {
 		return s.fail("")

@@ -112,9 +112,13 @@ func (e *Event) checkData() error {
 	if len(e.Data) == 0 {
 		return &AttributeError{"data", "is empty, which is not JSON: leave it out, or send null"}
 	}
+	if e.isChecked() {
+		return nil
+	}
 	if msg := checkJSON(e.Data); msg != "" {
 		return &AttributeError{"data", msg + "; say in datacontenttype if it is something else"}
 	}
+	e.checked()
 	return nil
 }
 
@@ -132,14 +136,10 @@ func checkJSON(text []byte) (msg string) {
 		return fmt.Sprintf("is not valid UTF-8 (at byte %d)", invalidUTF8(text))
 	}
 	s := scanner{in: text}
-	switch whole := s.whole(); {
-	case whole:
+	if s.whole() {
 		return ""
-	case s.msg == tooDeep: // it may well be valid
-		return fmt.Sprintf("%s (at byte %d)", s.msg, s.pos)
-	default:
-		return fmt.Sprintf("is not valid JSON: %s (at byte %d)", s.msg, s.pos)
 	}
+	return s.fault()
 }
 
 // checkText wants UTF-8 without control characters and noncharacters, and not too much of it.

@@ -46,20 +46,16 @@ func (d *declared) check(e *events.Event, b *expression.Budget) error {
 	case s == nil:
 		return nil
 	}
-	v, what := any(nil), "the data doesn't fit"
-	switch {
-	case len(e.Data) == 0:
+	what := "the data doesn't fit"
+	if len(e.Data) == 0 {
 		what = "the event has no data, so it doesn't fit"
-	case !e.IsJSON():
-		v = string(e.Data)
-	default:
-		err := b.Spend(len(e.Data) / 8)
-		if err != nil {
-			return err
-		}
-		if v, err = expression.DecodeJSON(e.Data); err != nil {
-			return refused("data: %v", err)
-		}
+	}
+	if err := b.Spend(len(e.Data) / 8); err != nil {
+		return err
+	}
+	v, err := e.Value()
+	if err != nil {
+		return refused("data: %v", err)
 	}
 	violations, more, err := s.CheckWithin(v, b)
 	if err != nil {

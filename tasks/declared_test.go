@@ -14,7 +14,7 @@ import (
 // userType is user.registered with a schema.
 func userType(t testing.TB) tasks.EventType {
 	t.Helper()
-	doc, err := expression.DecodeJSON([]byte(`{"type": "object", "required": ["name", "email"],
+	doc, err := events.ParseJSON([]byte(`{"type": "object", "required": ["name", "email"],
 		"properties": {"name": {"type": "string"}, "email": {"type": "string", "format": "email"}, "age": {"type": "integer"}}}`))
 	if err != nil {
 		t.Fatal(err)

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"evrun/events"
 	"evrun/store/sqlite"
 	"evrun/tasks"
-	"evrun/tasks/expression"
 	"evrun/tasks/schema"
 	"evrun/tasks/taskstest"
 )
@@ -21,7 +21,7 @@ import (
 func serveUsers(t *testing.T) *httptest.Server {
 	t.Helper()
 	s, _ := taskstest.OpenStore(t, filepath.Join(t.TempDir(), "evrun.db"), sqlite.Options{})
-	doc, err := expression.DecodeJSON([]byte(`{"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "tags": {"items": {"type": "string"}}}}`))
+	doc, err := events.ParseJSON([]byte(`{"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "tags": {"items": {"type": "string"}}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ func (r *wiringReader) schemaFile(n *yaml.Node, name string, version *string) *s
 		r.at(n, fmt.Sprintf("the schema %q is not valid JSON: %s", clip(name), msg), "")
 		return nil
 	}
-	doc, err := expression.DecodeJSON(text)
+	doc, err := events.ParseJSON(text)
 	if err != nil {
 		r.at(n, fmt.Sprintf("the schema %q is not valid JSON: %v", clip(name), err), "")
 		return nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"evrun/cmd/config"
+	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
@@ -138,7 +139,7 @@ func normal(v any) any {
 	if err != nil || text == nil {
 		return nil
 	}
-	if v, err = expression.DecodeJSON(text); err != nil {
+	if v, err = events.ParseJSON(text); err != nil {
 		return nil
 	}
 	return v

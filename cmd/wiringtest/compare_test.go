@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"evrun/tasks/expression"
+	"evrun/events"
 	"evrun/tasks/fault"
 )
 
@@ -39,7 +39,7 @@ func TestMappingsHaveTheKeysThatCountAndListsAreWhole(t *testing.T) {
 
 func decoded(t *testing.T, text string) any {
 	t.Helper()
-	v, err := expression.DecodeJSON([]byte(text))
+	v, err := events.ParseJSON([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func BenchmarkTemplateOfTwoParts(b *testing.B) {
 func BenchmarkDecodeData(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := DecodeJSON(visitor.Data); err != nil {
+		if _, err := events.ParseJSON(visitor.Data); err != nil {
 			b.Fatal(err)
 		}
 	}

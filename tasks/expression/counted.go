@@ -135,9 +135,9 @@ func fromJSON(b *Budget, args []any) (any, error) {
 	if err := b.spend(len(s) / 4); err != nil {
 		return nil, err
 	}
-	v, err := DecodeJSON([]byte(s))
+	v, err := events.ParseJSON([]byte(s))
 	if err != nil {
-		return nil, &functionError{msg: "fromJSON: " + err.Error()}
+		return nil, &functionError{msg: "fromJSON: the text is not valid JSON: " + err.Error()}
 	}
 	return v, nil
 }

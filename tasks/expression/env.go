@@ -144,17 +144,11 @@ func (env *Env) payload() (any, error) {
 		return env.data, env.dataErr
 	}
 	env.decoded = true
-	switch {
-	case len(env.event.Data) == 0:
-	case !env.event.IsJSON():
-		env.data = string(env.event.Data)
-	default:
-		v, err := DecodeJSON(env.event.Data)
-		if err != nil {
-			env.dataErr = fmt.Errorf("the event's data is not valid JSON, as its type %q promises: %w", contentType(env.event), err)
-		}
-		env.data = v
+	v, err := env.event.Value()
+	if err != nil {
+		env.dataErr = fmt.Errorf("the event's data is not valid JSON, as its type %q promises: %w", contentType(env.event), err)
 	}
+	env.data = v
 	return env.data, env.dataErr
 }
 

@@ -174,7 +174,7 @@ func TestAFaultWhileRunningNamesItsPart(t *testing.T) {
 		{`data.tags[2] == "x"`, `data.tags[2] == "x": index out of range: 2 (array length is 2)`},
 		{`data.age contains "3"`, `data.age contains "3": a string is needed, and there is int`},
 		{`data.name + 3`, `data.name + 3: invalid operation: string + int`},
-		{`fromJSON("{")`, `fromJSON: unexpected end`},
+		{`fromJSON("{")`, `fromJSON: the text is not valid JSON: ends in the middle (at byte 1)`},
 		{`join(data.items.sku)`, `join(data.items.sku): invalid operation: int(string)`},
 		{`env("EVRUN_NOT_SET")`, `environment variable EVRUN_NOT_SET is not set`},
 		{`join([nil])`, `join: element 0 is nil, so it can't be written into a text`},
@@ -228,7 +228,7 @@ func TestDataIsWhatItsTypeSays(t *testing.T) {
 		{"application/json; charset=utf-8", `1`, 1, ""},
 		{"application/vnd.x+json", `"a"`, "a", ""},
 		{"text/plain", `{"a":1}`, `{"a":1}`, ""},
-		{"application/json", `{"a":`, nil, `the event's data is not valid JSON, as its type "application/json" promises: unexpected end`},
+		{"application/json", `{"a":`, nil, `the event's data is not valid JSON, as its type "application/json" promises: ends in the middle (at byte 5)`},
 	} {
 		env := NewEnv(&events.Event{DataContentType: test.mediaType, Data: json.RawMessage(test.data)})
 		x, err := Compile("data", HandlerWhen)

@@ -1,10 +1,7 @@
 package expression
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"reflect"
 	"strings"
 	"testing"
 )
@@ -51,54 +48,4 @@ func FuzzTemplate(f *testing.F) {
 			t.Fatalf("%q: Constant %q, %v", src, constant, ok)
 		}
 	})
-}
-
-// FuzzDecodeJSON holds DecodeJSON to encoding/json.
-func FuzzDecodeJSON(f *testing.F) {
-	for _, seed := range []string{
-		`{"a":[1,-0,1.5,1e3,9007199254740993,1e400,true,false,null,"x\n\u00e9\ud800"],"a":2}`, ` [ ] `, `{ }`, "\"\xff\"", `01`, `1.`, `-`, `"a`, `{"a"}`, `[1,]`,
-		"\"\x00\"", `tru`, `1 2`, `"\q"`, `123456789012345678901234567890`, "\ufeff1",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		got, err := DecodeJSON(b)
-		d := json.NewDecoder(bytes.NewReader(b))
-		d.UseNumber()
-		var want any
-		if valid := json.Valid(b); valid != (err == nil) {
-			t.Fatalf("%q: valid is %v, error %v", b, valid, err)
-		} else if !valid {
-			return
-		}
-		if err := d.Decode(&want); err != nil {
-			t.Fatal(err)
-		}
-		if want = numbers(want); !reflect.DeepEqual(got, want) {
-			t.Fatalf("%q: %#v, want %#v", b, got, want)
-		}
-	})
-}
-
-// numbers does to a decoded tree what DecodeJSON promises.
-func numbers(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if !strings.ContainsAny(string(v), ".eE") {
-			if n, err := v.Int64(); err == nil {
-				return int(n)
-			}
-		} else if f, err := v.Float64(); err == nil {
-			return f
-		}
-	case []any:
-		for i := range v {
-			v[i] = numbers(v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = numbers(v[k])
-		}
-	}
-	return v
 }

@@ -332,7 +332,7 @@ func (c *command) result(stdout *output) (any, error) {
 	text := stdout.text()
 	trimmed := strings.TrimSpace(text)
 	if c.Result == "json" || c.Result == "auto" && stdout.whole() && trimmed != "" && (trimmed[0] == '{' || trimmed[0] == '[') {
-		v, err := expression.DecodeJSON([]byte(trimmed))
+		v, err := events.ParseJSON([]byte(trimmed))
 		switch {
 		case err == nil && stdout.whole():
 			return c.redactValue(v), nil

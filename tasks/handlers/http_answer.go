@@ -27,7 +27,7 @@ func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[s
 		}
 		result["truncated"] = true
 	}
-	switch v, err := expression.DecodeJSON(body); {
+	switch v, err := events.ParseJSON(body); {
 	case len(body) == 0:
 	case result["truncated"] == nil && isJSON(resp.Header.Get("Content-Type")) && err == nil:
 		result["body"] = redactTree(secrets, v)

@@ -77,7 +77,7 @@ func (u *insertedUser) Value(b *expression.Budget) (any, error) {
 			return nil, err
 		}
 		var err error
-		if u.attributes, err = expression.DecodeJSON(u.Attributes); err != nil {
+		if u.attributes, err = events.ParseJSON(u.Attributes); err != nil {
 			return nil, fmt.Errorf("stored attributes of user %d: %w", u.ID, err)
 		}
 		u.decoded = true

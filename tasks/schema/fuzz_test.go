@@ -6,7 +6,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"evrun/tasks/expression"
+	"evrun/events"
 )
 
 // FuzzCheck holds the verdict on any value under any schema against the library's own, and wants it to be the same twice.
@@ -28,11 +28,11 @@ func FuzzCheck(f *testing.F) {
 		if len(schema) > 2000 || len(value) > 200 {
 			return
 		}
-		doc, err := expression.DecodeJSON([]byte(schema))
+		doc, err := events.ParseJSON([]byte(schema))
 		if err != nil {
 			return
 		}
-		v, err := expression.DecodeJSON([]byte(value))
+		v, err := events.ParseJSON([]byte(value))
 		if err != nil {
 			return
 		}

@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"evrun/tasks/expression"
+	"evrun/events"
 )
 
 func decode(t testing.TB, text string) any {
 	t.Helper()
-	v, err := expression.DecodeJSON([]byte(text))
+	v, err := events.ParseJSON([]byte(text))
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
@@ -270,7 +270,7 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(name+", decoded first", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				v, _ := expression.DecodeJSON(data)
+				v, _ := events.ParseJSON(data)
 				s.Check(v)
 			}
 		})
