@@ -1,7 +1,7 @@
 // Package schema checks values against JSON Schema 2020-12: what a declared event type requires of its data.
 //
 //	s, faults := schema.Compile(doc) // a decoded schema: map[string]any, or a bool
-//	violations, more := s.Check(v)   // a decoded value, as expression.DecodeJSON gives it
+//	violations, more := s.Check(v)   // a decoded value, as events.ParseJSON gives it
 //	for _, v := range violations {
 //		fmt.Println(v.Pointer, v.Message) // /email  "ada" is not a valid email: missing @
 //	}
