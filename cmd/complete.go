@@ -9,12 +9,12 @@ import (
 	"evrun/store"
 )
 
-// complete gives a flag's value a list to choose from.
+// complete registers the values that the shell suggests for a flag.
 func complete(c *cobra.Command, flag string, values ...string) {
-	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails for a flag that isn't there
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // an error means that the flag does not exist
 }
 
-// completing prepares for reading the wiring file: a shell that completes runs no command.
+// completing sets the global flags, since no command runs while a shell completes. It reports whether they are valid.
 func (e *env) completing(c *cobra.Command) bool {
 	e.flags, e.quiet = c, true
 	return e.checkGlobal() == nil
@@ -33,12 +33,12 @@ func (e *env) completeHandlers(c *cobra.Command, _ []string, _ string) ([]string
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeKnownHandlers lists the handlers that are in such a state, as the daemon or the store knows them.
+// completeKnownHandlers lists the handlers in one of these states (none: in any), as the daemon or the store knows them.
 func (e *env) completeKnownHandlers(states ...string) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		if e.completing(c) {
-			list, _ := e.handlers(c.Context()) // without any there is nothing to choose from
+			list, _ := e.handlers(c.Context()) // without any nothing is suggested
 			for _, h := range list {
 				if len(states) == 0 || slices.Contains(states, h.State) {
 					names = append(names, h.Name+"\t"+h.State)
@@ -62,13 +62,13 @@ func (e *env) completeSchedules(c *cobra.Command, _ []string, _ string) ([]strin
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeRuns lists the last runs of a selection.
+// completeRuns lists the newest runs that match a query.
 func (e *env) completeRuns(q store.RunQuery) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var ids []string
 		if e.completing(c) {
 			q.Limit = 100
-			_ = e.look(c.Context(), func(client *api.Client) error { // without a store there is nothing to choose from
+			_ = e.look(c.Context(), func(client *api.Client) error { // without a store nothing is suggested
 				runs, err := client.Runs(c.Context(), q)
 				for _, r := range runs {
 					ids = append(ids, r.ID+"\t"+r.State+", "+r.Type)

@@ -39,7 +39,7 @@ func twoDaemonsStartedAtOnce(t *testing.T) {
 		code, said := loser.code(t), loser.log.String()
 		switch {
 		case code == exitTryAgain && strings.Contains(said, "in use by another evrun"):
-		case code == exitFailed && strings.Contains(said, "belongs to a living daemon"):
+		case code == exitFailed && strings.Contains(said, "belongs to a running daemon"):
 		default:
 			t.Fatalf("pair %d: the loser ended with %d and said\n%s", n, code, said)
 		}

@@ -103,7 +103,7 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 	if err != nil {
 		return err
 	}
-	// What can't be accepted is refused here already, daemon or not.
+	// An event that can't be accepted is refused here, with or without a daemon.
 	if err := tasks.NewEmitter(nil, cfg.Settings.Server.MaxEvent).Check(e); err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (o *emitOptions) emitAndWait(ctx context.Context, client *api.Client, e *ev
 	})
 }
 
-// dryRun asks the daemon what it would do about e; where there is none, the wiring file says.
+// dryRun prints what the daemon would do about e or, without a daemon, what the wiring file says.
 func (o *emitOptions) dryRun(ctx context.Context, cfg *config.Config, e *events.Event) error {
 	var report explain.Report
 	alone, err := o.ask(ctx, cfg, wiringAlone, func(c *api.Client) (err error) {

@@ -17,7 +17,7 @@ import (
 // shownRefusals is how many refused lines are shown; the others are counted.
 const shownRefusals = 20
 
-// bulk is an emit of NDJSON under way.
+// bulk is a running emit of NDJSON.
 type bulk struct {
 	*emitOptions
 	name    string    // of the input, for people
@@ -34,7 +34,7 @@ var notWithLines = []string{"data", "field", "json-field", "subject", "time", "e
 func runBulk(ctx context.Context, o *emitOptions) error {
 	for _, name := range notWithLines {
 		if o.flags.Flags().Changed(name) {
-			return usage("--%s is for one event, and goes not with --ndjson", name)
+			return usage("--%s is for one event, and does not go with --ndjson", name)
 		}
 	}
 	if o.fromLine < 1 {
@@ -91,7 +91,7 @@ func (b *bulk) open() (in io.ReadCloser, size int64, err error) {
 	switch {
 	case err != nil:
 	case info.IsDir():
-		err = usage("--ndjson %s: it is a folder", b.ndjson)
+		err = usage("--ndjson %s: it is a directory", b.ndjson)
 	case b.emitOptions.rejects != "":
 		if to, serr := os.Stat(b.emitOptions.rejects); serr == nil && os.SameFile(info, to) {
 			err = usage("--rejects %s is the file that is read", b.emitOptions.rejects)
@@ -107,7 +107,7 @@ func (b *bulk) open() (in io.ReadCloser, size int64, err error) {
 	return f, size, nil
 }
 
-// send hands the lines to the daemon, or writes them to the store where there is none.
+// send sends the lines to the daemon or, without a daemon, writes them to the store.
 func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next int, waits bool, err error) {
 	o := api.LinesOptions{
 		LineDefaults: api.LineDefaults{Source: b.source, ID: b.id, First: b.fromLine}, MaxData: cfg.Settings.Server.MaxEvent,
@@ -124,7 +124,7 @@ func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next
 	return next, waits, err
 }
 
-// answered takes what became of a line.
+// answered counts and prints the result of a line.
 func (b *bulk) answered(a api.LineAnswer) error {
 	switch {
 	case a.Problem != nil:
@@ -157,13 +157,13 @@ func (b *bulk) summary(took time.Duration) {
 	b.note("%s: %d accepted, %d duplicates, %d refused in %.2f s%s", events.EscapeControl(b.name), b.accepted, b.duplicates, b.refused, took.Seconds(), rate)
 }
 
-// broken says how far it came, and how to go on.
+// broken reports which lines are acknowledged, and how to continue.
 func (b *bulk) broken(ctx context.Context, next int, err error) error {
 	var p *api.Problem
 	code := exitFailed
 	switch {
 	case errors.Is(err, api.ErrNoDaemon), next == b.fromLine && !errors.Is(err, api.ErrBroke) && !errors.Is(err, api.ErrStopped):
-		return err // nothing was sent, or nothing taken
+		return err // nothing was sent, or nothing accepted
 	case errors.Is(err, api.ErrStopped):
 		code = exitInterrupted
 	case errors.Is(err, api.ErrBroke):
@@ -184,9 +184,9 @@ func (b *bulk) broken(ctx context.Context, next int, err error) error {
 	return &exitError{code: code, err: err, silent: true}
 }
 
-// rejects is the file for lines that were refused. It is made when there is one, and added to when it is there.
+// rejects is the file of the refused lines. It is made for the first of them; an existing file is appended to.
 type rejects struct {
-	path string // empty: none is kept
+	path string // empty: refused lines are not kept
 
 	mu sync.Mutex
 	f  *os.File
@@ -201,7 +201,7 @@ func (r *rejects) put(line []byte) error {
 	return r.write(append(line, '\n'))
 }
 
-// write needs mu.
+// write must be called with mu locked.
 func (r *rejects) write(text []byte) (err error) {
 	if r.f == nil {
 		if r.f, err = os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
@@ -223,7 +223,7 @@ func (r *rejects) close() error {
 	return r.f.Close()
 }
 
-// long takes a line that is too long for memory; other lines wait until it is closed.
+// long returns a writer for a line that is too long for memory; other lines wait until it is closed.
 func (r *rejects) long() io.WriteCloser {
 	r.mu.Lock()
 	return (*longReject)(r)

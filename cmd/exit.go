@@ -32,7 +32,7 @@ const (
 	exitInterrupted = 130
 )
 
-// exitError is an error with an exit code of its own. Silent ones were explained already.
+// exitError is an error with its own exit code. A silent one was printed already.
 type exitError struct {
 	code   int
 	err    error
@@ -46,7 +46,7 @@ func usage(format string, args ...any) error {
 	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
-// exit prints err for people and gives the exit code for programs: the one place that knows both.
+// exit prints err for people and returns the exit code for programs: the only place that knows both.
 func (e *env) exit(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
@@ -84,7 +84,7 @@ func (e *env) code(ctx context.Context, err error) int {
 	case !e.started:
 		return exitUsage
 	case errors.Is(err, syscall.EPIPE):
-		return 0 // the reader has all it wants
+		return 0 // the reader has read all that it wants
 	case errors.Is(context.Cause(ctx), stopping.ErrInterrupted) && errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &faults):
@@ -95,7 +95,7 @@ func (e *env) code(ctx context.Context, err error) int {
 		return exitNoDaemon
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrLocked):
 		return exitTryAgain
-	case errors.Is(err, store.ErrBroken): // of a store in this process: it is no daemon's, which would be back soon
+	case errors.Is(err, store.ErrBroken): // of a store in this process: no daemon will start again and have it back
 		return exitFailed
 	case errors.As(err, &p):
 		switch p.Status {
@@ -108,7 +108,7 @@ func (e *env) code(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// inWords gives an error as people read it: the message, and below it a line for each violation of a schema.
+// inWords returns an error for people: the message, and a line for each violation of a schema.
 func inWords(err error) (msg, violations string) {
 	list, more, headline := violationsOf(err)
 	if len(list) == 0 {
@@ -130,7 +130,7 @@ func inWords(err error) (msg, violations string) {
 	return headline, b.String()
 }
 
-// violationsOf gives what an event was refused for, here or by the daemon; none for any other error.
+// violationsOf returns the violations of a schema for which an event was refused, here or by the daemon; none for any other error.
 func violationsOf(err error) (list []schema.Violation, more int, headline string) {
 	var p *api.Problem
 	var refused *tasks.RefusedError
@@ -143,7 +143,7 @@ func violationsOf(err error) (list []schema.Violation, more int, headline string
 	return nil, 0, ""
 }
 
-// hintFor says what to do about an error.
+// hintFor returns what a user can do about an error; empty: nothing is known.
 func hintFor(err error) string {
 	var p *api.Problem
 	var untrusted *files.Error
@@ -162,7 +162,7 @@ func hintFor(err error) string {
 	case errors.Is(err, store.ErrNotStore):
 		return "name another file as the store; evrun makes a new one where there is none"
 	case errors.Is(err, store.ErrReadOnly):
-		return "evrun must be able to write the file and its folder"
+		return "evrun must be able to write the file and its directory"
 	case errors.Is(err, store.ErrBroken):
 		return "check the disk (the system's log may tell more), then start evrun again: nothing that was acknowledged is lost"
 	case errors.Is(err, store.ErrReplaced):
@@ -173,7 +173,7 @@ func hintFor(err error) string {
 	return ""
 }
 
-// refused prints what an event was refused for as an object, where objects are wanted; people read it on stderr all the same.
+// refused returns err. With -o json it also prints the violations of a refused event as an object on stdout.
 func (e *env) refused(err error) error {
 	list, more, headline := violationsOf(err)
 	if len(list) == 0 || !e.json() {

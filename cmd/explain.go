@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// noName is what --kind has when no name is given.
+// noName is the value of --kind without a name.
 const noName = " "
 
 func newExplainCmd(e *env) *cobra.Command {
@@ -35,7 +35,7 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 			case !c.Flags().Changed("kind") && len(args) != 1:
 				return usage("explain takes one event type, such as user.registered, not %d arguments", len(args))
 			case c.Flags().Changed("kind") && kind == noName && len(args) == 1:
-				kind = args[0] // pflag takes --kind NAME for a flag without a value, and an argument
+				kind = args[0] // pflag parses --kind NAME as a flag without a value, and an argument
 			case c.Flags().Changed("kind") && len(args) > 0:
 				return usage("--kind describes a kind of handler, without an event type")
 			}

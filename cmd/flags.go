@@ -20,7 +20,7 @@ import (
 	"evrun/tasks/schedule/slots"
 )
 
-// noArgs is cobra.NoArgs in our words.
+// noArgs is cobra.NoArgs with a usage error of evrun.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usage("%s takes no arguments, and got %q", c.CommandPath(), args[0])
@@ -28,7 +28,7 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// namesOf wants the names of things: at least one, and at most so many; 0: any number.
+// namesOf checks that the arguments are names of things: at least one, and at most so many (0: any number).
 func namesOf(thing string, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == 0 || most > 0 && len(args) > most {
@@ -38,12 +38,12 @@ func namesOf(thing string, most int) cobra.PositionalArgs {
 	}
 }
 
-// zoneFlag is the zone that times are printed in.
+// zoneFlag adds --tz, the zone of printed times.
 func zoneFlag(c *cobra.Command, tz *string) {
 	c.Flags().StringVar(tz, "tz", "", "print times in this zone, such as Europe/Paris (default: each schedule's own)")
 }
 
-// loadZone is the zone of a --tz; nil: none was given.
+// loadZone returns the zone that --tz names; nil: none.
 func loadZone(name string) (*time.Location, error) {
 	if name == "" {
 		return nil, nil
@@ -59,7 +59,8 @@ func loadZone(name string) (*time.Location, error) {
 type eventFlags struct {
 	typ, data, id, source, subject, time string
 
-	fields, jsonFields, extensions []string // of the data, as text and as JSON; of the event
+	fields, jsonFields []string // of the data: key=text, and key:=json
+	extensions         []string // name=value
 }
 
 // emitSource is the source of events that people emit, unless they name one.
@@ -117,7 +118,7 @@ var (
 	}
 )
 
-// payload reads -d, and puts the fields of -f and -F into it.
+// payload returns the data that -d gives, with the fields of -f and -F added.
 func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
 	data, from, err := o.raw(given, in)
 	if err != nil {
@@ -157,7 +158,7 @@ func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
 	return tasks.MarshalData(all)
 }
 
-// raw reads what -d names, which is JSON if it was given. from says where it comes from.
+// raw reads the data that -d names, and checks that it is JSON if -d was given. from names its origin, for messages.
 func (o *eventFlags) raw(given bool, in io.Reader) (data []byte, from string, err error) {
 	data, from = []byte(o.data), "--data"
 	switch file, isFile := strings.CutPrefix(o.data, "@"); {
@@ -181,7 +182,7 @@ func (o *eventFlags) raw(given bool, in io.Reader) (data []byte, from string, er
 	return bytes.TrimSpace(data), from, nil
 }
 
-// checkJSON says what is wrong with a JSON text, and where.
+// checkJSON reports the first error in a JSON text, with its place.
 func checkJSON(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return errors.New("is not valid JSON: it is empty")

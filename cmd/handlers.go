@@ -108,7 +108,7 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 	return nil
 }
 
-// handlerChange is what a command does to a handler.
+// handlerChange changes one handler, and returns the answer to print.
 type handlerChange func(ctx context.Context, c *api.Client, name string) (any, error)
 
 func resumption(fromNow bool) handlerChange {
@@ -157,7 +157,7 @@ func (e *env) printHandlerChange(done any) error {
 	return err
 }
 
-// skippedWords says what was left out, where something was.
+// skippedWords lists the events and runs that were left out; empty: none were.
 func skippedWords(s tasks.Skipped) string {
 	var parts []string
 	if s.Events > 0 {

@@ -20,7 +20,7 @@ const schemaFile = "evrun.schema.json"
 
 func newInitCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "init [FOLDER]",
+		Use:   "init [DIRECTORY]",
 		Short: "Write a first wiring file: the demo",
 		Long: `Writes evrun.yaml, or the file that -c names: the demo, with an explanation of each key. Beside it comes ` + schemaFile + `, and the
 first line of the wiring file points editors at it, so that they complete and check while you type ("evrun schema" prints
@@ -30,7 +30,7 @@ it anew after an update). Files that already exist are not changed.`,
   evrun init -c /etc/evrun/jobs.yaml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usage("init takes one folder, not %d arguments", len(args))
+				return usage("init takes one directory, not %d arguments", len(args))
 			}
 			return nil
 		},
@@ -38,7 +38,7 @@ it anew after an update). Files that already exist are not changed.`,
 			path := e.config
 			if len(args) == 1 {
 				if c.Flags().Changed("config") {
-					return usage("init takes a folder or --config, not both")
+					return usage("init takes a directory or --config, not both")
 				}
 				path = filepath.Join(args[0], "evrun.yaml")
 			}
@@ -48,13 +48,13 @@ it anew after an update). Files that already exist are not changed.`,
 }
 
 func (e *env) runInit(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a folder as mkdir makes it; the store's own files are the user's alone
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a directory as mkdir makes it; the store's own files are the user's alone
 		return err
 	}
 	wiring := append([]byte("# yaml-language-server: $schema="+schemaFile+"\n\n"), e.example...)
 	err := create(path, wiring)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s already exists, and was left as it is; name another file with -c, or another folder", events.EscapeControl(path))
+		return fmt.Errorf("%s already exists, and was left as it is; name another file with -c, or another directory", events.EscapeControl(path))
 	}
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (e *env) runInit(path string) error {
 	return err
 }
 
-// shellWord is a path as a shell takes it, and a terminal.
+// shellWord quotes a path for a shell, so that a terminal can show it.
 func shellWord(path string) string {
 	if plainWord.MatchString(path) {
 		return path

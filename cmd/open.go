@@ -26,8 +26,8 @@ import (
 	"evrun/tasks/schedule"
 )
 
-// settings reads the settings that a client needs from the wiring file. Where the file can't be read, or leads elsewhere than to the
-// daemon that runs it, that daemon is found by its address.
+// settings reads the settings that a client needs from the wiring file. If the file can't be read, or names another socket than the daemon
+// that runs it has, that daemon is found by its noted address.
 func (e *env) settings() (*config.Config, error) {
 	if a := e.issuer(); a != nil {
 		return a.Settings(), nil
@@ -73,8 +73,7 @@ func (e *env) configOptions() config.Options {
 	}
 }
 
-// issuer is the daemon that runs the command which this evrun is a part of, if it is the one of the wiring file that is asked
-// for; otherwise nil.
+// issuer is the address of the daemon whose handler started this evrun, if that daemon runs the wiring file of this command; otherwise nil.
 func (e *env) issuer() *daemon.Address { return daemon.Issuer(e.config, os.Getenv) }
 
 // clientOf is a client of the daemon that has these settings.
@@ -82,14 +81,14 @@ func clientOf(cfg *config.Config) *api.Client {
 	return api.NewClient(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path)
 }
 
-// client is a client of the daemon that has these settings. It presents the secret of the command which this evrun is a part of to the
-// daemon that runs the command, and to no other.
+// client is a client of the daemon that has these settings. If that daemon's handler started this evrun, the client presents the secret
+// of the run; no other daemon gets it.
 func (e *env) client(cfg *config.Config) (*api.Client, error) {
 	c := clientOf(cfg)
 	if a := e.issuer(); a != nil && a.Socket == cfg.Settings.Server.Socket {
 		c.RunToken = os.Getenv(tasks.VariableRunToken)
 		if !runToken.MatchString(c.RunToken) {
-			return nil, usage("%s is not what evrun set it to; unset it to publish events by themselves", tasks.VariableRunToken)
+			return nil, usage("%s is not the value that evrun set; unset it to publish events that belong to no run", tasks.VariableRunToken)
 		}
 		if left() {
 			c.RunEnded = func() {
@@ -100,8 +99,8 @@ func (e *env) client(cfg *config.Config) (*api.Client, error) {
 	return c, nil
 }
 
-// left reports whether a command with leave started this evrun: it may outlive its attempt. An event that it publishes then is in a chain
-// of its own, so a loop through it is not cut off as one within a chain is; each turn of one starts such a process.
+// left reports whether a command with leave started this evrun: it may outlive its attempt. Then its event begins a new chain, and the limit
+// of hops does not end a loop through it; each turn of such a loop starts a process.
 func left() bool { return os.Getenv(process.LeaveVariable) != "" }
 
 var runToken = regexp.MustCompile(`^[A-Za-z0-9]+$`)
@@ -298,7 +297,7 @@ func (e *env) schedules(ctx context.Context, n int) ([]api.Schedule, error) {
 	return asked(ctx, e, readsWiring, func(c *api.Client) ([]api.Schedule, error) { return c.Schedules(ctx, n) })
 }
 
-// named takes the schedules of these names out of all; no names: all.
+// named returns the schedules with these names; no names: all.
 func named[S any](all []S, nameOf func(S) string, names []string) ([]S, error) {
 	if len(names) == 0 {
 		return all, nil
@@ -322,7 +321,7 @@ func named[S any](all []S, nameOf func(S) string, names []string) ([]S, error) {
 	return chosen, nil
 }
 
-// findEvent finds an event as people name it. A number is its seq, or its id where no event has that seq.
+// findEvent finds an event by its seq or id. A number is an id where no event has that seq.
 func findEvent(ctx context.Context, c *api.Client, name string) (*events.Event, error) {
 	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
 		if e, err := eventAt(ctx, c, n); e != nil || err != nil {
@@ -341,7 +340,7 @@ func eventAt(ctx context.Context, c *api.Client, sequence int64) (*events.Event,
 	return page[0], nil
 }
 
-// followed prints what an event causes while publish publishes and follows it.
+// followed prints the events and runs that an event causes, while publish publishes and follows it.
 func (e *env) followed(ctx context.Context, wait time.Duration, typ string,
 	publish func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error)) error {
 	p := e.printer()

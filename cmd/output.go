@@ -17,14 +17,14 @@ import (
 	"evrun/tasks/fault"
 )
 
-// note tells people something beside the output proper.
+// note prints a note for people on stderr, unless --quiet is given.
 func (e *env) note(format string, args ...any) {
 	if !e.quiet {
 		fmt.Fprintf(e.err, "evrun: "+format+"\n", args...)
 	}
 }
 
-// colored says whether w wants colours.
+// colored reports whether w gets colours.
 func (e *env) colored(w io.Writer) bool {
 	switch e.color {
 	case "always":
@@ -54,12 +54,12 @@ func (e *env) printJSON(v any) error {
 func (e *env) printer() *output.Printer {
 	p := &output.Printer{Out: e.out, JSON: e.json(), Color: e.colored(e.out), Verbose: e.verbose}
 	if f, ok := e.out.(*os.File); ok && isTerminal(f) {
-		p.Width, _, _ = term.GetSize(int(f.Fd())) // 0 where the terminal does not know
+		p.Width, _, _ = term.GetSize(int(f.Fd())) // 0 if the terminal does not know it
 	}
 	return p
 }
 
-// list prints rows, or a note where there are none.
+// list prints rows, or a note if there are none.
 func list[T any](e *env, columns []output.Column[T], rows []T, none string) error {
 	if len(rows) == 0 && !e.json() {
 		e.note("%s", none)
@@ -77,7 +77,7 @@ func pages[T any](e *env, columns []output.Column[T], limit int, next func(last 
 	return err
 }
 
-// limitFlag is how many rows a list has.
+// limitFlag adds --limit, the number of rows of a list.
 func limitFlag(c *cobra.Command, limit *int, usual int) {
 	c.Flags().IntVarP(limit, "limit", "n", usual, "at most so many; 0: all")
 }
@@ -90,7 +90,7 @@ func checkLimit(limit int) error {
 	return nil
 }
 
-// explained prints what the handlers would do about an event. It fails where none matches.
+// explained prints what the handlers would do about an event. It fails if none matches.
 func (e *env) explained(ev *events.Event, r explain.Report) error {
 	if err := e.printer().Report(ev, r); err != nil || r.Matched {
 		return err
@@ -119,7 +119,7 @@ func unmarshal(body []byte, v any) error {
 	return nil
 }
 
-// eventsOf is a number of events in words; atMost: it is a bound.
+// eventsOf is a number of events in words; with atMost it is an upper bound.
 func eventsOf(n int64, atMost bool) string {
 	text := fault.Plural(int(n), "event")
 	if atMost {
@@ -128,7 +128,7 @@ func eventsOf(n int64, atMost bool) string {
 	return text
 }
 
-// newLogger writes the log as the settings say.
+// newLogger makes a logger with the level and the format of the settings.
 func newLogger(s config.Settings, w io.Writer) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: s.Log.Level}
 	if s.Log.Format == "json" {

@@ -41,7 +41,7 @@ func runReload(ctx context.Context, e *env) error {
 	done, err := clientOf(cfg).Reload(ctx)
 	var p *api.Problem
 	if errors.As(err, &p) && p.Status == http.StatusUnprocessableEntity {
-		// The same file read here says it with its lines; unless only the daemon sees what is wrong.
+		// Read here, the same file gives errors with their source lines, unless only the daemon can see the error.
 		if _, here := e.load(); here != nil {
 			return here
 		}

@@ -28,15 +28,15 @@ type env struct {
 	verbose bool
 	flags   *cobra.Command // the command that runs, for the settings' layering
 
-	started bool // the command line was understood: later errors are no usage errors
+	started bool // the command line was parsed: later errors are not usage errors
 	visible bool // serve does not hide its memory from other processes of its user: for tests that trace it
 }
 
 // Main runs evrun with these arguments and returns its exit code. example is the wiring file that init writes. The first interrupt ends
 // the command's context; another one, a second or more later, ends the process at once, with 130.
 func Main(example []byte, args []string, in io.Reader, out, errOut io.Writer) int {
-	// A reader that goes away (evrun tail | head) is an error of Write to us, not a signal that kills. The signal is caught and
-	// not ignored, because the commands that the daemon starts would inherit that.
+	// A reader that goes away (evrun tail | head) is an error of Write, and does not kill. The signal is caught and not ignored,
+	// since the commands that the daemon starts would inherit an ignored one.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, release := stopping.Context(exitAtOnce)
 	defer release()
@@ -108,7 +108,7 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some li
 	return root
 }
 
-// unknownCommand refuses what is no command, and says which one may have been meant.
+// unknownCommand refuses an unknown command, and suggests the closest one.
 func unknownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"evrun/store"
 )
 
-// runChange is what a command does to dead runs.
+// runChange changes dead runs: one by its id, or many by a query.
 type runChange struct {
 	name, done string // "retry", "retried"
 	states     []store.RunState
@@ -103,7 +103,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 			done += n
 			return err
 		}
-		for ; len(ids) > 0; ids = ids[1:] { // another call goes on where this one stopped
+		for ; len(ids) > 0; ids = ids[1:] { // a second call continues where the first one stopped
 			err := change.one(ctx, c, ids[0])
 			switch {
 			case err == nil:
@@ -174,7 +174,7 @@ func (e *env) confirm(ctx context.Context, question string) error {
 	}
 	fmt.Fprint(e.err, question)
 	answer := make(chan string, 1)
-	go func() { // ends with the process, if nobody answers
+	go func() { // without an answer it ends with the process
 		line, _ := bufio.NewReader(e.in).ReadString('\n')
 		answer <- strings.ToLower(strings.TrimSpace(line))
 	}()

@@ -16,9 +16,8 @@ func newSchemaCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the wiring file, for editors",
-		Long: `Prints the JSON Schema (2020-12) of the wiring file: every key, every kind of handler with its inputs, and what each is
-for. An editor that knows it completes and checks while you type. It sees what the file is made of; what is in its
-expressions, patterns and times, "evrun validate" checks.
+		Long: `Prints the JSON Schema (2020-12) of the wiring file: every key and every kind of handler with its inputs, each with a description.
+Editors complete and check with it while you type. "evrun validate" also checks expressions, patterns and times.
 
 Draft 2020-12 is the default; --draft 7 prints draft-07, for editors that know no later one.
 

@@ -70,10 +70,10 @@ func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tu
 	return err
 }
 
-// announced is how many handlers, and how many schedules, a daemon names at its start.
+// announced is how many handlers and how many schedules the start names.
 const announced = 50
 
-// announce prints what runs.
+// announce prints the handlers and schedules that run.
 func (e *env) announce(cfg *config.Config) {
 	type scheduled struct {
 		Name   string     `json:"name"`
@@ -137,5 +137,5 @@ func (e *env) announce(cfg *config.Config) {
 		}
 		fmt.Fprintf(&b, "  schedule  %s: emits %s %s, %s\n", p.Paint(output.Cyan, s.Name), s.Emits, s.When, next)
 	}
-	_, _ = fmt.Fprint(e.out, b.String()) // the daemon serves whether or not somebody reads this
+	_, _ = fmt.Fprint(e.out, b.String()) // the daemon runs even if its output is closed
 }

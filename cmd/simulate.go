@@ -32,8 +32,8 @@ func newSimulateCmd(e *env) *cobra.Command {
 		Long: `Prints every slot of the wiring file's schedules from one time, inclusive, to another, exclusive, with what becomes of it: as if
 evrun ran all the time, and saw each schedule first at the beginning. It works on the file as it is, and needs no daemon.
 
---down FROM/TO says when evrun is not there (stopped, the machine suspended): the slots of that time are published late or left
-out as the missed and grace of each schedule say. Changes of the clock are remarked on.
+--down FROM/TO is a time in which evrun does not run (stopped, the machine suspended): its slots are published late or left out, as the
+missed and grace of each schedule say. Changes of the clock are remarked on.
 
 Times are written 2026-03-29T02:30, 2026-03-29 (its midnight), with an offset (2026-03-29T02:30:00Z) or without: then they are in
 --tz, or else in the machine's zone. --tz is also the zone that all slots are printed in; without it each schedule's own is.
@@ -50,13 +50,13 @@ Times are written 2026-03-29T02:30, 2026-03-29 (its midnight), with an offset (2
 	f.StringVar(&o.from, "from", "", "the beginning (default: now)")
 	f.StringVar(&o.to, "to", "", "the end (default: a day after the beginning)")
 	f.StringSliceVar(&o.schedules, "schedule", nil, "only this schedule (may be repeated)")
-	f.StringArrayVar(&o.down, "down", nil, "FROM/TO: evrun is not there meanwhile (may be repeated)")
+	f.StringArrayVar(&o.down, "down", nil, "FROM/TO: evrun does not run meanwhile (may be repeated)")
 	zoneFlag(c, &o.tz)
-	_ = c.RegisterFlagCompletionFunc("schedule", e.completeSchedules) // fails for a flag that isn't there
+	_ = c.RegisterFlagCompletionFunc("schedule", e.completeSchedules) // an error means that the flag does not exist
 	return c
 }
 
-// parseTime reads a time as a flag has it, in a zone where it has no offset.
+// parseTime reads the time of a flag. Without an offset it is in zone.
 func parseTime(flag, text string, zone *time.Location) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04", time.DateOnly} {
 		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
@@ -175,7 +175,7 @@ type simulatedSlot struct {
 	Remarks   string `json:"remarks,omitempty"`
 }
 
-// shapeSlot gives a slot its shape, in a zone; nil: in its schedule's.
+// shapeSlot shapes a slot with times in zone; nil: in the schedule's zone.
 func shapeSlot(s schedule.Simulated, zone *time.Location) simulatedSlot {
 	if zone == nil {
 		zone = s.Entry.Timing.Location()

@@ -88,5 +88,5 @@ func runStatus(ctx context.Context, e *env) error {
 	return nil
 }
 
-// bytesOf is a size in words.
+// bytesOf is a size in bytes with its unit.
 func bytesOf(n int64) string { return humanize.IBytes(uint64(max(0, n))) }

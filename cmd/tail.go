@@ -47,22 +47,22 @@ can, and then it says so ({"gap":…} with -o json).`,
 	f := c.Flags()
 	f.IntVarP(&o.last, "last", "n", 10, "begin with the last so many events")
 	f.DurationVar(&o.since, "since", 0, "begin with the events of the last 10m, 2h, …")
-	f.BoolVar(&o.noFollow, "no-follow", false, "print what there is, and end")
+	f.BoolVar(&o.noFollow, "no-follow", false, "print the stored events, and end")
 	f.BoolVar(&o.runs, "runs", false, "runs too, as they change")
 	f.StringVar(&o.state, "state", "", "only runs in this state (implies --runs): running, retrying, succeeded, skipped, dead")
 	f.StringVar(&o.where, "where", "", "only events for which this expression is true")
 	return c
 }
 
-// tail is a tail under way.
+// tail is a running tail.
 type tail struct {
 	*tailOptions
 	p        *output.Printer
 	patterns []events.Pattern
 	where    *expression.Expr
 	state    store.RunState
-	started  bool  // it is known where the tail is: from here on after counts
-	after    int64 // the last sequence that was seen, or was passed over
+	started  bool  // the place of the tail is known: after is valid
+	after    int64 // the last sequence that was printed or passed over
 }
 
 func runTail(ctx context.Context, o *tailOptions) error {
@@ -105,20 +105,20 @@ func runTail(ctx context.Context, o *tailOptions) error {
 	return t.follow(ctx, clientOf(cfg), cfg.Settings.Store.Path)
 }
 
-// lookAgain is how often a tail without a daemon looks for one, and into the store.
+// lookAgain is how often a tail without a daemon reads the store, and tries to connect.
 const lookAgain = 250 * time.Millisecond
 
-// follow streams from the daemon, and reads the store while there is none. It ends with ctx or the reader.
+// follow streams from the daemon, and reads the store while none runs. It returns when ctx ends or the output breaks.
 func (t *tail) follow(ctx context.Context, client *api.Client, path string) error {
 	said := false
 	for {
 		var out *writeError
 		err := client.Stream(ctx, t.query(), func() error {
 			if said {
-				t.note("the daemon is there: following it")
+				t.note("a daemon runs: following it")
 			}
 			if said = false; t.started && t.runs {
-				// Events are resumed, and the store told of their runs; what older ones did meanwhile nobody tells.
+				// The stream resumes events, and their runs were read from the store. Changed runs of older events are missing.
 				return t.gap("no daemon was followed for a while: runs that changed meanwhile may be missing"+allRuns, nil)
 			}
 			return nil
@@ -163,7 +163,7 @@ func (t *tail) query() api.StreamQuery {
 func (t *tail) readStore(ctx context.Context, path string) error {
 	err := readStore(path, func(s store.Store) error { return t.stored(ctx, s) })
 	if errors.Is(err, store.ErrNotFound) {
-		t.started = true // whatever comes is new
+		t.started = true // every event that comes is new
 	}
 	return err
 }
@@ -232,13 +232,13 @@ func (t *tail) storedRuns(ctx context.Context, s store.Store, e *events.Event) e
 	return nil
 }
 
-// writeError is an error of our own output: the reader has gone.
+// writeError is an error of the standard output: its reader is gone.
 type writeError struct{ err error }
 
 func (e *writeError) Error() string { return e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
-// item takes what the daemon streams.
+// item prints an event or a run of the stream, or notes its place or a gap.
 func (t *tail) item(kind string, body []byte) error {
 	switch kind {
 	case "event":
@@ -262,7 +262,7 @@ func (t *tail) item(kind string, body []byte) error {
 		if err := t.p.Item(kind, body); err != nil {
 			return &writeError{err}
 		}
-	case "head": // where the stream is: from there on it can be resumed
+	case "head": // the place of the stream: it can be resumed from there
 		var h struct {
 			Sequence int64 `json:"seq,string"`
 		}
@@ -286,10 +286,10 @@ func (t *tail) item(kind string, body []byte) error {
 	return nil
 }
 
-// allRuns is what to do about runs that a gap has swallowed.
+// allRuns is the hint about the runs that are missing in a gap.
 const allRuns = "; evrun runs list has them all"
 
-// gap says that runs may be missing, or with after that events are numbered anew from there on.
+// gap reports that runs may be missing or, with after, that the numbers of events begin again after it.
 func (t *tail) gap(reason string, after *int64) error {
 	t.note("gap: %s", events.EscapeControl(reason))
 	what := map[string]string{"reason": reason}

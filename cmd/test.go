@@ -103,7 +103,7 @@ func runTest(ctx context.Context, o *testOptions) error {
 	return nil
 }
 
-// result prints what came of a test.
+// result prints the result of a test.
 func (o *testOptions) result(r wiringtest.Result) error {
 	if o.json() {
 		shape := map[string]any{"name": r.Name, "place": r.Place, "ok": r.OK(), "seconds": r.Duration.Seconds()}

@@ -72,10 +72,10 @@ func runValidate(ctx context.Context, e *env, strict bool) error {
 	return err
 }
 
-// askFor is how long a check waits for the daemon's answer.
+// askFor is how long validate waits for the daemon's answer.
 const askFor = 3 * time.Second
 
-// noteLeftBehind says what work a daemon would have to leave or to hold if this were its file. Without one it says nothing.
+// noteLeftBehind names the handlers with unfinished work that the daemon would leave or pause with this file. Without a daemon it does nothing.
 func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
@@ -94,7 +94,7 @@ func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 	for _, h := range list {
 		u := h.Unfinished()
 		if h.Waiting != nil {
-			u.Waiting = *h.Waiting // also what came after it left
+			u.Waiting = *h.Waiting // with the events that came after it left
 		}
 		switch {
 		case u.Waiting == 0 && u.Running+u.Retrying == 0:

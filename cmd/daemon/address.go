@@ -23,25 +23,24 @@ import (
 	"evrun/tasks"
 )
 
-// Address is where the daemon of a wiring file is reached. A daemon notes it under the file's path when it starts, since
-// the file alone does not always say: it may be half saved, or name a socket that needs a restart.
+// Address is where the daemon of a wiring file is reached. A daemon notes it under the path of the file when it starts, since the file alone
+// is not enough: it may be half saved, or name a socket that needs a restart.
 //
-// The note is a file of its user's, in a folder that nobody else can write to (see addressFolders), so that no other user
-// can lead a command to a daemon of theirs. A note that was left behind does no harm: what it says counts only while a
-// daemon answers there that runs this very file.
+// The note is a file in a directory that only its user can write to (see addressDirs), so that no other user can lead a command to a daemon
+// of theirs. A note that was left behind does no harm: it is used only while a daemon that runs this very file answers at its address.
 type Address struct {
 	Config   string `json:"config"` // the wiring file, absolute
 	Socket   string `json:"socket"`
 	Store    string `json:"store"`
 	MaxEvent int    `json:"max_event"`
-	// Beside says that flags or variables put the daemon elsewhere than its file does: it may not be the file's only one.
+	// Beside reports that flags or variables gave the daemon another address than its file: the file may have a second daemon.
 	Beside bool `json:"beside,omitempty"`
 }
 
-// notes are the notes of one daemon's address.
+// notes are a daemon's address, and the directories that have a note of it.
 type notes struct {
 	Address
-	folders []string // that have one
+	dirs []string
 }
 
 // addressOf is the address of a daemon with this configuration.
@@ -59,8 +58,8 @@ func (a *Address) Settings() *config.Config {
 	return cfg
 }
 
-// wiringKey names a wiring file: two paths that lead to one file in one folder have the same key. A link to a file is not
-// followed, since paths in the file are relative to the link's folder.
+// wiringKey names a wiring file: two paths to the same file in the same directory have the same key. A link to a file is not followed,
+// since paths in the file are relative to the directory of the link.
 func wiringKey(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -71,51 +70,51 @@ func wiringKey(path string) string {
 	return path
 }
 
-// addressFile is the name of a wiring file's note in an address folder.
+// addressFile is the name of a wiring file's note in an address directory.
 func addressFile(config string) string {
 	sum := sha256.Sum256([]byte(wiringKey(config)))
 	return hex.EncodeToString(sum[:16]) + ".json"
 }
 
-// addressFolders are where a user's daemons note their addresses: in all of these whose parent exists, since a command need
-// not have the daemon's environment.
-func addressFolders(uid int) []string {
-	var folders []string
+// addressDirs returns the directories in which the daemons of a user note their addresses: in each whose parent exists, since a command may
+// have another environment than the daemon.
+func addressDirs(uid int) []string {
+	var dirs []string
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); uid == os.Getuid() && filepath.IsAbs(dir) {
-		folders = append(folders, filepath.Join(dir, "evrun"))
+		dirs = append(dirs, filepath.Join(dir, "evrun"))
 	}
 	user := strconv.Itoa(uid)
-	folders = append(folders, filepath.Join("/run/user", user, "evrun"),
+	dirs = append(dirs, filepath.Join("/run/user", user, "evrun"),
 		filepath.Join(os.TempDir(), "evrun-"+user), filepath.Join("/tmp", "evrun-"+user))
-	slices.Sort(folders)
-	return slices.Compact(folders)
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
 }
 
-// private says whether what info describes is a user's, and can't be changed by anybody else.
+// private reports whether a file belongs to a user, and no other user can change it.
 func private(info fs.FileInfo, uid int) bool {
 	return files.OwnedBy(info, uid) && info.Mode()&0o022 == 0
 }
 
-// remember notes the address wherever that is possible; nowhere is possible in a container without /tmp, say. A daemon
-// beside the one that its file describes leaves that one's note alone.
+// remember notes the address in each directory where it can; a container without /tmp has none, say. A second daemon of a file
+// (see Beside) leaves the note of the first one as it is.
 func (n *notes) remember() {
-	for _, dir := range addressFolders(os.Getuid()) {
+	for _, dir := range addressDirs(os.Getuid()) {
 		if n.rememberIn(dir) == nil {
-			n.folders = append(n.folders, dir)
+			n.dirs = append(n.dirs, dir)
 		}
 	}
 }
 
-// renew makes the notes again that were removed.
+// renew makes removed notes again.
 func (n *notes) renew() {
-	for _, dir := range n.folders {
+	for _, dir := range n.dirs {
 		if _, err := os.Lstat(filepath.Join(dir, addressFile(n.Config))); errors.Is(err, fs.ErrNotExist) {
 			_ = n.rememberIn(dir)
 		}
 	}
 }
 
-// rememberIn writes the note into a folder, which it makes. Notes of daemons that are gone are removed.
+// rememberIn writes the note into a directory, which it makes if needed, and removes the notes of daemons that are gone.
 func (a *Address) rememberIn(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -135,7 +134,7 @@ func (a *Address) rememberIn(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // it is gone already, unless something failed
+	defer os.Remove(f.Name()) // unless something failed it is renamed by then
 	_, err = f.Write(text)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
@@ -143,10 +142,10 @@ func (a *Address) rememberIn(dir string) error {
 	return os.Rename(f.Name(), filepath.Join(dir, addressFile(a.Config)))
 }
 
-// forget takes the address back. It must be called while the daemon still has its store: from then on another one may note
-// the same.
+// forget removes the notes of the address. It must be called while the daemon still has its store: then no other daemon has noted the
+// same address.
 func (a *Address) forget() {
-	for _, dir := range addressFolders(os.Getuid()) {
+	for _, dir := range addressDirs(os.Getuid()) {
 		if noted := addressIn(dir, os.Getuid(), a.Config); noted != nil && *noted == *a {
 			_ = os.Remove(filepath.Join(dir, addressFile(a.Config)))
 		}
@@ -164,7 +163,7 @@ func sweepAddresses(dir string) {
 	}
 }
 
-// addressIn reads the note of a wiring file in a user's address folder; nil: there is none that can be trusted.
+// addressIn reads the note of a wiring file in an address directory of a user; nil: there is none that can be trusted.
 func addressIn(dir string, uid int, config string) *Address {
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || !private(info, uid) {
 		return nil
@@ -176,7 +175,7 @@ func addressIn(dir string, uid int, config string) *Address {
 	return a
 }
 
-// readAddress reads a note in a folder that can be trusted; nil: it is not one of this user's.
+// readAddress reads a note in a directory that can be trusted; nil: the file is not a note of this user.
 func readAddress(path string, uid int) *Address {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -195,8 +194,8 @@ func readAddress(path string, uid int) *Address {
 	return a
 }
 
-// Recall finds the address that a daemon of this wiring file noted: one of this user's, or of the user whose file it is,
-// who decides where the file leads anyway. nil: there is none.
+// Recall finds the address that a daemon of this wiring file noted: a daemon of this user, or of the owner of the file, who decides
+// where the file leads anyway. nil: no such daemon runs.
 func Recall(config string) *Address {
 	users := []int{os.Getuid()}
 	if info, err := os.Stat(config); err == nil {
@@ -205,7 +204,7 @@ func Recall(config string) *Address {
 		}
 	}
 	for _, uid := range users {
-		for _, dir := range addressFolders(uid) {
+		for _, dir := range addressDirs(uid) {
 			if a := addressIn(dir, uid, config); a != nil && listening(a.Socket) {
 				return a
 			}
@@ -214,7 +213,7 @@ func Recall(config string) *Address {
 	return nil
 }
 
-// listening says whether a socket belongs to a living process. One that is too busy to answer does.
+// listening reports whether a socket belongs to a running process, even if that is too busy to answer.
 func listening(socket string) bool {
 	c, err := net.DialTimeout("unix", socket, time.Second)
 	if err == nil {
@@ -223,7 +222,7 @@ func listening(socket string) bool {
 	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// Answers says whether the daemon at the address runs the file that it was noted for.
+// Answers reports whether a daemon answers at the address, and runs the file that it was noted for.
 func (a *Address) Answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -231,7 +230,7 @@ func (a *Address) Answers(ctx context.Context) bool {
 	return err == nil && wiringKey(s.Config) == wiringKey(a.Config)
 }
 
-// Allowed says whether the variables that place a daemon, where they are set, lead to this one.
+// Allowed reports whether the environment variables that give a daemon's address, as far as they are set, lead to this one.
 func (a *Address) Allowed(getenv func(string) string) bool {
 	for _, v := range []struct{ name, path string }{{"EVRUN_SERVER_SOCKET", a.Socket}, {"EVRUN_STORE", a.Store}} {
 		text := getenv(v.name)
@@ -245,8 +244,8 @@ func (a *Address) Allowed(getenv func(string) string) bool {
 	return true
 }
 
-// variableDaemon tells the commands that a daemon starts of its address, as JSON. Beside it they have EVRUN_CONFIG, and the
-// secret by which they publish events in the name of their run.
+// variableDaemon has the daemon's address, as JSON, for the commands that it starts. They also have EVRUN_CONFIG, and the secret by which
+// they publish events in the name of their run.
 const variableDaemon = "EVRUN_DAEMON"
 
 // variables are the environment of the daemon's commands.

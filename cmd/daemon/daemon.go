@@ -35,13 +35,13 @@ import (
 	"evrun/tasks/schedule"
 )
 
-// Options are what a daemon needs beside its wiring file.
+// Options are the parts of a daemon that are not in its wiring file.
 type Options struct {
 	Load    func() (*config.Config, error) // reads the wiring file again, for a reload
 	Log     *slog.Logger                   // default: nothing is logged
 	HangUps *HangUps                       // the SIGHUPs that ask for a reload; default: none
 	Version string                         // of evrun, for its status
-	Reap    bool                           // reap every child of this process: those that [process.Adopt] brings back, too
+	Reap    bool                           // reap every child of this process, with those that [process.Adopt] brings back
 	Tune    func(*StoreOptions)            // changes how the store is opened; default: it does not
 }
 
@@ -118,10 +118,10 @@ func NewEmitter(journal store.Journal, cfg *config.Config) *tasks.Emitter {
 	return em
 }
 
-// StoreOptions are what the store is opened with.
+// StoreOptions are the options of the store.
 type StoreOptions = sqlite.Options
 
-// storeOptions has the store publish what it commits to the bus, and to those that follow commits.
+// storeOptions makes the store publish each commit: its events to the bus, and all of it to the followers of commits.
 func (d *Daemon) storeOptions() StoreOptions {
 	opt := StoreOptions{Synchronous: d.cfg.Settings.Store.Synchronous, MaxWAL: d.cfg.Settings.Store.MaxWAL}
 	opt.Options = store.Options{

@@ -11,7 +11,7 @@ import (
 	"evrun/store"
 )
 
-// metrics are the daemon's metrics that GET /metrics answers with, in Prometheus' text format.
+// metrics are the answer to GET /metrics, in Prometheus' text format.
 type metrics struct {
 	registry *prometheus.Registry
 	lateness prometheus.Histogram
@@ -39,7 +39,7 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// watch has the write-ahead log's state looked up when the metrics are read.
+// watch adds the state of the write-ahead log, which is looked up when the metrics are read.
 func (m *metrics) watch(wal func() store.WAL) {
 	gauge := func(name, help string, value func(store.WAL) float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(wal()) }))
@@ -58,5 +58,5 @@ func (m *metrics) watch(wal func() store.WAL) {
 // unannounced counts a dead run that no evrun.run.dead reports.
 func (m *metrics) unannounced() { m.quiet.Inc() }
 
-// slotAccepted counts a slot's event, accepted so long after its time.
+// slotAccepted counts a slot whose event was accepted this long after its time.
 func (m *metrics) slotAccepted(late time.Duration) { m.lateness.Observe(late.Seconds()) }

@@ -21,15 +21,15 @@ import (
 	"evrun/tasks"
 )
 
-// lookEvery is how often it is looked whether the wiring file has changed. It is read once it has been quiet for so long:
-// people save in several steps, and editors write in several.
+// lookEvery is how often the reloader checks whether the wiring file has changed. A changed file is read when it has been unchanged for
+// quietFor, since people and editors save in several steps.
 const (
 	lookEvery = 500 * time.Millisecond
 	quietFor  = time.Second
 )
 
-// reloader puts what the wiring file says now in the place of the wiring that runs: at a SIGHUP, when somebody asks for it, and
-// when the file changes. The file is checked whole first; one that is wrong changes nothing.
+// reloader replaces the running wiring by the one of the wiring file: at a SIGHUP, at a request, and when the file changes. The whole
+// file is checked first; a wrong file changes nothing.
 type reloader struct {
 	d *Daemon
 
@@ -44,7 +44,7 @@ func newReloader(d *Daemon) *reloader {
 	return r
 }
 
-// run reloads at signals and changes until ctx ends.
+// run reloads at signals and changes of the file until ctx ends.
 func (r *reloader) run(ctx context.Context) error {
 	var looks <-chan time.Time // nil: not watched
 	if r.d.current.Load().Settings.Server.Watch {
@@ -61,7 +61,7 @@ func (r *reloader) run(ctx context.Context) error {
 				r.d.stop()
 				return nil
 			}
-			_, _ = r.reload(ctx) // it is logged
+			_, _ = r.reload(ctx) // its error is logged
 		case <-looks:
 			if files.look(r.look(), time.Now()) && r.changed() {
 				_, _ = r.reload(ctx)
@@ -72,14 +72,14 @@ func (r *reloader) run(ctx context.Context) error {
 	}
 }
 
-// quiet notices when something that changes has stopped doing so.
+// quiet detects that a state has stopped changing.
 type quiet struct {
 	seen    string
 	since   time.Time
 	noticed bool
 }
 
-// look takes what is seen at a time. It is true once after each change, when nothing has changed for quietFor.
+// look is given the state at a time. It returns true once after each change, when the state has been the same for quietFor.
 func (q *quiet) look(now string, at time.Time) bool {
 	switch {
 	case now != q.seen:
@@ -91,9 +91,8 @@ func (q *quiet) look(now string, at time.Time) bool {
 	return false
 }
 
-// look sums up what the system says of the files that the wiring is read from, wherever symbolic links lead. It is asked for
-// again and again, and not the system for notice: in the folder of the file there is often the store, and each of its writes
-// would be a notice.
+// look returns size, time and inode of the files of the wiring, after symbolic links. Files are polled and not watched by inotify: the store is
+// often in the same directory, and each of its writes would wake the reloader.
 func (r *reloader) look() string {
 	var b strings.Builder
 	for _, path := range r.files() {
@@ -106,7 +105,7 @@ func (r *reloader) look() string {
 	return b.String()
 }
 
-// inode tells a file from another one that was put in its place.
+// inode distinguishes a file from another one that replaced it.
 func inode(info os.FileInfo) uint64 {
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		return sys.Ino
@@ -114,25 +113,25 @@ func inode(info os.FileInfo) uint64 {
 	return 0
 }
 
-// files are those that the wiring is read from.
+// files returns the paths of the files that the wiring is read from.
 func (r *reloader) files() []string {
 	cfg := r.d.current.Load()
 	return append([]string{cfg.Path}, cfg.Files...)
 }
 
-// changed says whether the files are other than they were at the last reload.
+// changed reports whether the files have changed since the last reload.
 func (r *reloader) changed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.digest() != r.seen
 }
 
-// digest sums up the files that the wiring is read from. One that is gone counts as empty.
+// digest is a hash of the files that the wiring is read from. A missing file counts as empty.
 func (r *reloader) digest() (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, path := range r.files() {
 		if f, err := files.OpenRegular(path); err == nil {
-			_, _ = io.Copy(h, io.LimitReader(f, 2<<20)) // what can't be read, load says
+			_, _ = io.Copy(h, io.LimitReader(f, 2<<20)) // Load reports a file that can't be read
 			f.Close()
 		}
 		h.Write([]byte{0})
@@ -177,19 +176,19 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 	if len(done.Paused) > 0 {
 		data["paused"] = done.Paused
 	}
-	r.tell(ctx, events.TypeConfigReloaded, data)
+	r.publish(ctx, events.TypeConfigReloaded, data)
 	return done, nil
 }
 
-// lastOne is the last reload that changed something, or was refused; nil: none.
+// lastOne returns the last reload that changed the wiring or was refused; nil: there was none.
 func (r *reloader) lastOne() *api.Reloaded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last
 }
 
-// swap puts cfg in the place of what runs: all of it, or nothing. What is stored of it (handlers, the tables that they need, and
-// schedules) is one transaction; what follows can't fail.
+// swap replaces the running wiring by the one of cfg: all of it, or nothing. Handlers, the tables that they need, and schedules are stored in
+// one transaction; the steps after it can't fail.
 func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloaded) (err error) {
 	was := r.d.current.Load()
 	done.Schedules, err = r.d.scheduler.Replace(ctx, cfg.Wiring.Schedules, func(marks []store.ScheduleMark, gone []string) error {
@@ -211,7 +210,7 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 	return nil
 }
 
-// rejected reports a refused file in the log and by an event, and gives the answer to the caller.
+// rejected reports a refused file in the log and by an event, and returns the answer to the request.
 func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) error {
 	done.Error = err.Error()
 	r.last = &done
@@ -226,12 +225,12 @@ func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) e
 		p.Faults, _ = events.MarshalJSON(faults.Faults) // of strings and numbers
 	}
 	r.d.log.Error("the wiring file was refused, and nothing has changed", "errors", lines)
-	r.tell(ctx, events.TypeConfigRejected, map[string]any{"path": r.d.current.Load().Path, "errors": lines})
+	r.publish(ctx, events.TypeConfigRejected, map[string]any{"path": r.d.current.Load().Path, "errors": lines})
 	return p
 }
 
-// tell publishes one of evrun's own events.
-func (r *reloader) tell(ctx context.Context, typ string, data map[string]any) {
+// publish publishes one of evrun's own events.
+func (r *reloader) publish(ctx context.Context, typ string, data map[string]any) {
 	e, err := r.d.emitter.Notice(typ, "", data)
 	if err == nil {
 		_, err = r.d.emitter.Accept(ctx, []*events.Event{e})

@@ -17,8 +17,8 @@ import (
 	"evrun/cmd/config"
 )
 
-// socket is the daemon's control socket: a listener that goes on under the same path when its file is removed. What is connected
-// stays so. Safe for concurrent use.
+// socket is the daemon's control socket: a listener that is made again under the same path when its file is removed. Open connections
+// stay open. Safe for concurrent use.
 type socket struct {
 	config.ServerSettings
 
@@ -46,7 +46,7 @@ func (s *socket) listen() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("socket: %w", err), l.Close())
 	}
-	l.SetUnlinkOnClose(false) // it would remove whatever has the name then
+	l.SetUnlinkOnClose(false) // it would remove any file that has the name then
 	s.l, s.file = l, file
 	return nil
 }
@@ -80,41 +80,41 @@ func (s *socket) Close() error {
 	}
 	s.closed = true
 	var err error
-	if s.there() {
+	if s.exists() {
 		err = os.Remove(s.Socket)
 	}
 	return errors.Join(err, s.l.Close())
 }
 
-// there says whether the socket's file is the one that was made.
-func (s *socket) there() bool {
+// exists reports whether the file of the socket is still the one that was made.
+func (s *socket) exists() bool {
 	now, err := os.Lstat(s.Socket)
 	return err == nil && os.SameFile(now, s.file)
 }
 
-// mend makes the socket again if its file is gone, and says whether it did.
+// mend makes the socket again if its file is gone. again reports whether it did.
 func (s *socket) mend() (again bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.there() {
+	if s.closed || s.exists() {
 		return false, nil
 	}
 	old := s.l
 	if err := s.listen(); err != nil {
 		return false, err
 	}
-	_ = old.Close() // nobody can reach it
+	_ = old.Close() // no client can reach it
 	return true, nil
 }
 
-// keepEvery is how often it is looked whether the socket and the address notes still exist.
+// keepEvery is how often the daemon checks that the socket and the address notes still exist.
 const keepEvery = time.Second
 
 // keepSocket makes the socket and the notes of its address again when they are removed, until ctx ends.
 func (d *Daemon) keepSocket(ctx context.Context) error {
 	ticker := time.NewTicker(keepEvery)
 	defer ticker.Stop()
-	told := ""
+	logged := ""
 	for {
 		select {
 		case <-ticker.C:
@@ -122,18 +122,18 @@ func (d *Daemon) keepSocket(ctx context.Context) error {
 			return nil
 		}
 		switch again, err := d.socket.mend(); {
-		case err != nil && err.Error() != told:
-			told = err.Error()
+		case err != nil && err.Error() != logged:
+			logged = err.Error()
 			d.log.Error("the control socket is gone, and can't be made again: no command reaches this daemon", "error", err)
 		case err == nil && again:
-			told = ""
-			d.log.Warn("the control socket was removed, and is there again", "socket", d.socket.Socket)
+			logged = ""
+			d.log.Warn("the control socket was removed, and was made again", "socket", d.socket.Socket)
 		}
 		d.address.renew()
 	}
 }
 
-// vacate makes a place for the control socket. One that nobody answers on is left over, and removed.
+// vacate makes room for the control socket: a socket that no process answers on is left over, and removed.
 func vacate(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("socket: %w", err)
@@ -149,7 +149,7 @@ func vacate(path string) error {
 		c, err := net.DialTimeout("unix", path, time.Second)
 		if err == nil {
 			c.Close()
-			return fmt.Errorf("socket %s belongs to a living daemon; set server.socket to another path, or stop that one", path)
+			return fmt.Errorf("socket %s belongs to a running daemon; set server.socket to another path, or stop that one", path)
 		}
 		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("socket: %w", err)
@@ -182,7 +182,7 @@ func listen(server config.ServerSettings) (*net.UnixListener, error) {
 	return l.(*net.UnixListener), nil
 }
 
-// letIn gives a socket, which is its user's alone, the group and then the mode of the settings.
+// letIn gives the socket, which only its user can open, first the group and then the mode of the settings.
 func letIn(server config.ServerSettings) error {
 	if server.SocketGroup != "" {
 		gid, err := config.LookupGroup(server.SocketGroup)

@@ -31,7 +31,7 @@ func (p *Printer) Event(ev *events.Event) error {
 		p.Paint(Cyan, events.EscapeControl(ev.Type)), subject, data)
 }
 
-// Item writes what the daemon sent as JSON, an "event" or a "run", on one line.
+// Item writes an "event" or a "run", which the daemon sent as JSON, on one line.
 func (p *Printer) Item(kind string, body []byte) error {
 	switch kind {
 	case "event":
@@ -62,7 +62,7 @@ func Events() []Column[*events.Event] {
 	}
 }
 
-// EventDetails writes an event's attributes and its data, with something before each line.
+// EventDetails writes an event's attributes and its data. Each line begins with before.
 func (p *Printer) EventDetails(ev *events.Event, before string) error {
 	row := func(name, value string) {
 		if value != "" {
@@ -97,7 +97,7 @@ func (p *Printer) EventDetails(ev *events.Event, before string) error {
 	return p.printf("%sdata\n%s", before, indent(data, before+"  "))
 }
 
-// indent escapes text line by line, with something before each line.
+// indent escapes text. Each line begins with before.
 func indent(text, before string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {

@@ -1,5 +1,5 @@
-// Package output prints what commands have found: for people, as lines, tables and records that fit their terminal, or as JSON, one object a
-// line with stable names. Every text that did not come from evrun itself is escaped on its way: no control character reaches a terminal.
+// Package output prints the results of commands: for people, as lines, tables and records that fit the terminal, or as JSON, one object a line
+// with stable names. Every text that does not come from evrun itself is escaped: no control character reaches a terminal.
 //
 //	p := &output.Printer{Out: os.Stdout}
 //	err := output.List(p, output.Schedules(), schedules)

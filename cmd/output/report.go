@@ -92,7 +92,7 @@ func (p *Printer) explainHandler(b *strings.Builder, h explain.Handler) {
 	}
 }
 
-// explainPart tells what decided a condition; not what its text and verdict say already.
+// explainPart writes what decided a condition, without what its text and verdict already say.
 func explainPart(b *strings.Builder, whole string, part expression.Part) {
 	var reads []string
 	for _, r := range part.Reads {
@@ -151,7 +151,7 @@ func inJSON(v any) string {
 	return brief(string(text))
 }
 
-// brief cuts what is too long for a line.
+// brief shortens a text that is too long for a line.
 func brief(s string) string {
 	const most = 500
 	if len(s) <= most {

@@ -48,7 +48,7 @@ func (t *Table) Field(name, format string, args ...any) {
 // gap is between two columns.
 const gap = 2
 
-// narrowest is what a column keeps when a table is too wide for the terminal.
+// narrowest is the width that a column keeps when a table is too wide for the terminal.
 const narrowest = 8
 
 // Flush writes the rows and forgets them. Where they are wider than the terminal, the widest columns are clipped.
@@ -139,14 +139,14 @@ func part[T any](p *Printer, columns []Column[T], rows []T, titled bool) error {
 // Page is how many rows are read and aligned at a time.
 const Page = 1000
 
-// Pages lists at most limit rows (0: all) that come in pages: next returns at most n rows after last, which is nil at first, and none at the
-// end. more reports whether there are more than limit.
+// Pages lists at most limit rows (0: all) that are read page by page: next returns at most n rows after last (nil: from the first), and none at
+// the end. more reports whether there are more rows than limit.
 func Pages[T any](p *Printer, columns []Column[T], limit int, next func(last *T, n int) ([]T, error)) (more bool, err error) {
 	var last *T
 	for left := limit; ; {
 		n := Page
 		if limit > 0 {
-			n = min(Page, left+1) // one more says whether there are more
+			n = min(Page, left+1) // one row more shows whether there are more
 		}
 		rows, err := next(last, n)
 		if err != nil || len(rows) == 0 && last != nil {

@@ -24,7 +24,7 @@ var signals = make(chan os.Signal, 4)
 func init() { signal.Notify(signals, os.Interrupt, syscall.SIGTERM) }
 
 // Context ends at the first signal. A further one, a second or more later, calls again. release ends the listening, and
-// waits for it; what comes then changes nothing any more.
+// waits for it; later signals have no effect.
 func Context(again func()) (ctx context.Context, release func()) { return listen(signals, again) }
 
 func listen(signals <-chan os.Signal, again func()) (context.Context, func()) {

@@ -18,7 +18,7 @@ import (
 	"evrun/tasks"
 )
 
-// Options are what a test may change. The zero value is a new store without handlers.
+// Options are the parts that a test may change. The zero value is a new store without handlers.
 type Options struct {
 	Path  string // of the store; default: in a new directory
 	Store sqlite.Options
