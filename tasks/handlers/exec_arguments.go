@@ -137,12 +137,15 @@ func (c *command) checkCommand() []*fault.Fault {
 	return nil
 }
 
-// codeOptions has, for programs that take code as an argument, the options (as single letters and in full) before it.
-var codeOptions = map[string]struct {
+// codeOption is how a program is given code as an argument: by the options before it, as single letters and in full.
+type codeOption struct {
 	letters  string
 	long     []string
 	operands bool // they can stand before options
-}{
+}
+
+// codeOptions has the programs that take code.
+var codeOptions = map[string]codeOption{
 	"sh": {letters: "c"}, "bash": {letters: "c"}, "dash": {letters: "c"}, "ash": {letters: "c"}, "zsh": {letters: "c"},
 	"ksh": {letters: "c"}, "mksh": {letters: "c"}, "csh": {letters: "c"}, "tcsh": {letters: "c"},
 	"fish": {letters: "cC", long: []string{"--command", "--init-command"}},
@@ -169,26 +172,34 @@ func (c *command) codeFromEvent() (index int, interpreter string) {
 				continue
 			}
 		}
-		code, argument := false, false // the element is code; it may be the argument of an option
-		for j := i + 1; j < len(c.Command); j++ {
-			text, constant := c.Command[j].Constant()
-			if !constant {
-				text, _, _ = strings.Cut(c.Command[j].String(), "${")
-			}
-			option := len(text) > 1 && (text[0] == '-' || text[0] == '+') && text != "--"
-			long, _, attached := strings.Cut(text, "=")
-			letters := option && text[1] != '-' && strings.ContainsAny(text[1:], known.letters)
-			isLong := option && slices.Contains(known.long, long)
-			if !constant && (code || letters || isLong) {
-				return j, name
-			}
-			if !option && !argument && !known.operands {
-				break
-			}
-			code, argument = letters || isLong && !attached, option
+		if j := c.codeAfter(i, known); j > 0 {
+			return j, name
 		}
 	}
 	return 0, ""
+}
+
+// codeAfter looks for code that is not constant among the options of the interpreter at i; 0: there is none.
+func (c *command) codeAfter(i int, known codeOption) int {
+	code, argument := false, false // the element is code; it may be the argument of an option
+	for j := i + 1; j < len(c.Command); j++ {
+		text, constant := c.Command[j].Constant()
+		if !constant {
+			text, _, _ = strings.Cut(c.Command[j].String(), "${")
+		}
+		option := len(text) > 1 && (text[0] == '-' || text[0] == '+') && text != "--"
+		long, _, attached := strings.Cut(text, "=")
+		letters := option && text[1] != '-' && strings.ContainsAny(text[1:], known.letters)
+		isLong := option && slices.Contains(known.long, long)
+		if !constant && (code || letters || isLong) {
+			return j
+		}
+		if !option && !argument && !known.operands {
+			return 0
+		}
+		code, argument = letters || isLong && !attached, option
+	}
+	return 0
 }
 
 // arguments evaluates the command.

@@ -5,13 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"evrun/events"
 	"evrun/store/sqlite"
@@ -175,140 +173,10 @@ func TestWrongInputsAreExplained(t *testing.T) {
 	}
 }
 
-func TestATypeThatIsWrittenOutHasToBeGood(t *testing.T) {
-	_, errs := Build("emit", map[string]any{"events": []any{map[string]any{"type": "a"}, map[string]any{"type": "a..b"}}}, Deps{})
-	if len(errs) != 1 || fault.Path(errs[0].Path) != "events[1].type" || errs[0].Message == "" {
-		t.Errorf("%v", errs)
-	}
-	if _, errs := Build("emit", map[string]any{"type": "${ data.type }"}, Deps{}); errs != nil {
-		t.Errorf("%v", errs)
-	}
-}
-
 func TestAFaultOfAnInputHasPathAndHint(t *testing.T) {
 	_, errs := Build("notify", map[string]any{"message": "x", "url": "u"}, Deps{})
 	if got, want := errs[0].Error(), "url: it names no service; such as slack://…, telegram://…, smtp://… or generic://…"; got != want {
 		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-// sample has an input of each type; the kinds to come use them.
-type sample struct {
-	Every  time.Duration                   `key:"every" default:"30s" doc:"D."`
-	Count  int                             `key:"count" doc:"D."`
-	Loud   bool                            `key:"loud" doc:"D."`
-	Args   []*expression.Template          `key:"args" doc:"D."`
-	Header map[string]*expression.Template `key:"header" doc:"D."`
-	Text   *expression.Template            `key:"text" doc:"D."`
-	Plain  string                          `key:"plain" doc:"D."`
-}
-
-func decodeSample(with map[string]any) (sample, []toldFault) {
-	var s sample
-	return s, faultsOf(fields.Decode(&s, with, fields.Options{Owner: "sample", Context: expression.HandlerWith}))
-}
-
-func TestInputsOfEveryType(t *testing.T) {
-	s, faults := decodeSample(map[string]any{
-		"every": "1m30s", "count": int64(3), "loud": true, "args": []any{"-x", int64(5), "${ data.a }"}, "header": map[string]any{"A": "b", "N": 1.5},
-		"text": false, "plain": "${ as it is",
-	})
-	if faults != nil {
-		t.Fatal(faults)
-	}
-	texts := func(ts ...*expression.Template) (list []string) {
-		for _, t := range ts {
-			list = append(list, t.String())
-		}
-		return list
-	}
-	if s.Every != 90*time.Second || s.Count != 3 || !s.Loud || s.Plain != "${ as it is" ||
-		!slices.Equal(texts(s.Args...), []string{"-x", "5", "${ data.a }"}) ||
-		!slices.Equal(texts(s.Header["A"], s.Header["N"], s.Text), []string{"b", "1.5", "false"}) {
-		t.Errorf("%+v", s)
-	}
-	if s, faults := decodeSample(map[string]any{"args": "one"}); faults != nil || len(s.Args) != 1 || s.Every != 30*time.Second {
-		t.Errorf("%+v, %v", s, faults)
-	}
-	if s, faults := decodeSample(map[string]any{"args": int64(5)}); faults != nil || len(s.Args) != 1 || s.Args[0].String() != "5" {
-		t.Errorf("%+v, %v", s, faults)
-	}
-	if s, faults := decodeSample(map[string]any{"text": float64(1000000)}); faults != nil || s.Text.String() != "1000000" {
-		t.Errorf("%+v, %v", s, faults)
-	}
-}
-
-func TestWrongInputsOfEveryType(t *testing.T) {
-	for _, test := range []struct {
-		with map[string]any
-		want []toldFault
-	}{
-		{map[string]any{"every": int64(5)}, []toldFault{{path: "every", msg: `"every": a duration needs a unit`, hint: "write 5s, if seconds are meant"}}},
-		{map[string]any{"every": true}, []toldFault{{path: "every", msg: `"every": "true" is not a valid duration`, hint: "write it with its unit: 500ms, 5s, 10m, 2h or 30d"}}},
-		{map[string]any{"every": "soon"}, []toldFault{{path: "every", msg: `"every": "soon" is not a valid duration`, hint: "write it with its unit: 500ms, 5s, 10m, 2h or 30d"}}},
-		{map[string]any{"every": "-1s"}, []toldFault{{path: "every", msg: `"every": a duration can't be negative`}}},
-		{map[string]any{"count": "3"}, []toldFault{{path: "count", msg: `"count" must be a whole number, not the text "3"`}}},
-		{map[string]any{"count": 1.5}, []toldFault{{path: "count", msg: `"count" must be a whole number, not the number 1.5`}}},
-		{map[string]any{"count": uint64(1) << 63}, []toldFault{{path: "count", msg: `"count" can be 9223372036854775807 at most`}}},
-		{map[string]any{"loud": "yes"}, []toldFault{{path: "loud", msg: `"loud" must be true or false, not the text "yes"`, hint: "write true"}}},
-		{map[string]any{"args": map[string]any{}}, []toldFault{{path: "args", msg: `"args" must be a text or a list, not a mapping`}}},
-		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []toldFault{
-			{path: "args[1]", msg: `an item of "args" is empty`, hint: "leave its dash out", key: true}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
-		}},
-		{map[string]any{"args": "${"}, []toldFault{{path: "args", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`}}},
-		{map[string]any{"header": []any{}}, []toldFault{{path: "header", msg: `"header" must be a mapping, not a list`}}},
-		{map[string]any{"header": map[string]any{"a": "${}"}}, []toldFault{{path: "header.a", msg: "the expression is empty", offset: 2}}},
-		{map[string]any{"plain": int64(1)}, []toldFault{{path: "plain", msg: `"plain" must be a text, not the number 1`, hint: `quote it: "1"`}}},
-		{map[string]any{"other": int64(1)}, []toldFault{{path: "other", msg: `unknown key "other" in sample`, hint: "its keys are every, count, loud, args, header, text and plain", key: true}}},
-	} {
-		if _, got := decodeSample(test.with); !slices.Equal(got, test.want) {
-			t.Errorf("%v:\n got  %+v\n want %+v", test.with, got, test.want)
-		}
-	}
-}
-
-// captured is a logger that keeps its lines, without the time.
-func captured(b *bytes.Buffer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{
-		Level: slog.LevelDebug,
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		},
-	}))
-}
-
-func TestLogWritesALine(t *testing.T) {
-	for level, want := range map[any]string{nil: "INFO", "debug": "DEBUG", "info": "INFO", "warn": "WARN", "error": "ERROR"} {
-		var out bytes.Buffer
-		with := map[string]any{"message": "hello ${ data.name }"}
-		if level != nil {
-			with["level"] = level
-		}
-		l := buildLogging[tasks.Outside](t, "log", with, Deps{}, captured(&out))
-		result, err := l.Do(context.Background(), delivery(`{"name":"A\nda"}`))
-		if err != nil || !reflect.DeepEqual(result, map[string]any{"message": "hello A\nda"}) {
-			t.Fatal(result, err)
-		}
-		if got, want := out.String(), fmt.Sprintf("level=%s msg=\"hello A\\nda\" handler=h event=e1 seq=7\n", want); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-}
-
-// Whatever an expression makes of an event, a line of the log stays short.
-func TestALineOfTheLogIsCut(t *testing.T) {
-	for kind, want := range map[string]string{"log": "msg", "notify": "message"} {
-		var out bytes.Buffer
-		a := buildLogging[tasks.Outside](t, kind, map[string]any{"message": "${ replace(data.text, 'a', repeat('é', 10000)) }"}, Deps{}, captured(&out))
-		if _, err := a.Do(context.Background(), delivery(`{"text":"b`+strings.Repeat("a", 100)+`"}`)); err != nil {
-			t.Fatal(err)
-		}
-		if line := out.String(); len(line) > maxLogText+200 || !strings.Contains(line, want+`="béé`) || !strings.Contains(line, `é… (1934466 bytes left out)"`) {
-			t.Errorf("%s: %d bytes: %.20s … %s", kind, len(line), line, line[max(0, len(line)-120):])
-		}
 	}
 }
 
@@ -358,75 +226,4 @@ func TestAMissingValueIsAFaultThatNamesTheInput(t *testing.T) {
 			t.Errorf("%s: %v, want %s", test.kind, err, test.want)
 		}
 	}
-}
-
-func TestSecretsStayOutOfTheLog(t *testing.T) {
-	t.Setenv("EVRUN_TEST_TOKEN", "s3cret-token")
-	var out bytes.Buffer
-	deps := Deps{Secrets: &expression.Secrets{}}
-	for _, kind := range []string{"log", "notify"} {
-		action := buildLogging[tasks.Outside](t, kind, map[string]any{"message": `token ${ env("EVRUN_TEST_TOKEN") }`}, deps, captured(&out))
-		result, err := action.Do(context.Background(), delivery(`{}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(out.String()+fmt.Sprint(result), "s3cret") {
-			t.Errorf("%s: %s %v", kind, out.String(), result)
-		}
-	}
-}
-
-func TestEmitGivesOneEvent(t *testing.T) {
-	for _, test := range []struct {
-		with  map[string]any
-		event tasks.EmittedEvent
-	}{
-		{map[string]any{"type": "a.${ data.kind }"}, tasks.EmittedEvent{Type: "a.x", Data: json.RawMessage(`{"kind":"x","n":1}`)}},
-		{map[string]any{"type": "a", "subject": "s/${ data.n }", "data": map[string]any{"m": "${ data.n + 1 }"}},
-			tasks.EmittedEvent{Type: "a", Subject: "s/1", Data: map[string]any{"m": 2}}},
-		{map[string]any{"type": "a", "data": nil}, tasks.EmittedEvent{Type: "a"}},
-		{map[string]any{"type": "a", "data": "${ data.kind }"}, tasks.EmittedEvent{Type: "a", Data: "x"}},
-	} {
-		got := emitOnce(t, test.with, delivery(`{"kind":"x","n":1}`))
-		if want := (&tasks.Emitted{Events: []tasks.EmittedEvent{test.event}, Result: map[string]any{"events": 1}}); !reflect.DeepEqual(got, want) {
-			t.Errorf("%v: %+v, want %+v", test.with, got, want)
-		}
-	}
-
-	d := delivery("")
-	if got := emitOnce(t, map[string]any{"type": "a"}, d); got.(*tasks.Emitted).Events[0].Data != nil {
-		t.Errorf("data of an event without: %+v", got)
-	}
-	d = delivery("plain")
-	d.Event.DataContentType = "text/plain"
-	if got := emitOnce(t, map[string]any{"type": "a"}, d); got.(*tasks.Emitted).Events[0].Data != "plain" {
-		t.Errorf("data of a text event: %+v", got)
-	}
-}
-
-func TestEmitGivesManyEvents(t *testing.T) {
-	with := map[string]any{"events": []any{
-		map[string]any{"type": "a", "data": int64(1)},
-		map[string]any{"type": "b", "data": []any{"${ data.n }"}, "subject": "s"},
-	}}
-	want := &tasks.Emitted{
-		Events: []tasks.EmittedEvent{{Type: "a", Data: int64(1)}, {Type: "b", Subject: "s", Data: []any{2}}},
-		Result: map[string]any{"events": 2},
-	}
-	if got := emitOnce(t, with, delivery(`{"n":2}`)); !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v, want %+v", got, want)
-	}
-	action := build[tasks.Computed](t, "emit", with, Deps{})
-	if _, err := action.Compute(delivery(`3`)); err == nil || !strings.HasPrefix(err.Error(), "events[1].data: data is the number 3") {
-		t.Errorf("%v", err)
-	}
-}
-
-func emitOnce(t *testing.T, with map[string]any, d *tasks.Delivery) any {
-	t.Helper()
-	result, err := build[tasks.Computed](t, "emit", with, Deps{}).Compute(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result
 }

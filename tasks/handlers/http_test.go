@@ -1,28 +1,21 @@
 package handlers
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
-	"unicode/utf8"
 
-	"evrun/events"
 	"evrun/tasks"
-	"evrun/tasks/expression"
 )
 
 // request builds an http action whose idle connections end with the test.
@@ -242,64 +235,6 @@ func TestHTTPHeedsRetryAfter(t *testing.T) {
 	}
 }
 
-func TestHTTPFollowsRedirectsToTheSameHostOnly(t *testing.T) {
-	elsewhere, gotElsewhere := recorder(t, nil)
-	for _, test := range []struct {
-		method string
-		status int
-		to     string
-		ok     bool
-		hops   int
-	}{
-		{"POST", 307, "/next", true, 2}, {"POST", 308, "/next", true, 2}, {"GET", 301, "/next", true, 2}, {"GET", 302, "/next", true, 2}, {"GET", 303, "/next", true, 2},
-		{"POST", 301, "/next", false, 1}, {"POST", 302, "/next", false, 1}, {"POST", 303, "/next", false, 1}, {"PUT", 302, "/next", false, 1},
-		{"POST", 307, elsewhere.URL, false, 1}, {"GET", 302, elsewhere.URL, false, 1},
-		{"GET", 302, "http://169.254.169.254/latest/meta-data/", false, 1}, {"GET", 302, "//127.0.0.1:1/", false, 1},
-		{"GET", 302, "ftp://127.0.0.1/", false, 1}, {"GET", 302, "file:///etc/passwd", false, 1},
-		{"POST", 307, "/around", false, 6},
-	} {
-		server, got := recorder(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/next" {
-				return
-			}
-			w.Header().Set("Location", test.to)
-			w.WriteHeader(test.status)
-		})
-		_, err := request(t, map[string]any{"url": server.URL + "/", "method": test.method}, Deps{}).Do(context.Background(), delivery(`{"a":1}`))
-		requests := got()
-		if (err == nil) != test.ok || len(requests) != test.hops || !test.ok && !isPermanentError(err) {
-			t.Errorf("%s, %d to %s: %v after %d requests", test.method, test.status, test.to, err, len(requests))
-		}
-		last := requests[len(requests)-1]
-		if last.method != test.method || last.header.Get("Idempotency-Key") != "7-h-abcdefgh" || test.method == "POST" && last.body != `{"a":1}` {
-			t.Errorf("%d: the last request is %+v", test.status, last)
-		}
-	}
-	if list := gotElsewhere(); list != nil {
-		t.Errorf("%+v went elsewhere", list)
-	}
-}
-
-func TestHTTPNeverGoesFromHTTPSToHTTP(t *testing.T) {
-	h := request(t, map[string]any{"url": "https://example.com"}, Deps{})
-	for _, test := range []struct {
-		from, to string
-		follow   bool
-	}{
-		{"https://example.com/", "http://example.com/", false}, {"https://example.com:80/", "http://example.com:80/", false},
-		{"http://example.com/", "https://example.com/", true}, {"http://example.com:8080/", "https://example.com/", false},
-		{"https://example.com/", "https://EXAMPLE.com:443/x", true}, {"https://example.com/", "https://example.com:444/x", false},
-		{"https://example.com/", "https://example.com.evil.org/", false}, {"https://example.com/", "https://user@example.com/", false},
-	} {
-		from, _ := http.NewRequest(http.MethodGet, test.from, nil)
-		to, _ := http.NewRequest(http.MethodGet, test.to, nil)
-		to.Response = &http.Response{StatusCode: http.StatusFound}
-		if err := h.redirect(to, []*http.Request{from}); (err == nil) != test.follow {
-			t.Errorf("%s to %s: %v", test.from, test.to, err)
-		}
-	}
-}
-
 func TestHTTPChecksCertificates(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -320,179 +255,6 @@ func TestHTTPTakesNoProxyFromTheEnvironment(t *testing.T) {
 	dials := stub(h.guard, nil)
 	if _, err := h.Do(context.Background(), delivery(`{}`)); err == nil || got() != nil || h.transport.Proxy != nil {
 		t.Errorf("%v, %v", err, dials())
-	}
-}
-
-func TestHTTPCutsAnEndlessAnswer(t *testing.T) {
-	server, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
-		chunk := bytes.Repeat([]byte("0é"), 10000)
-		for {
-			if _, err := w.Write(chunk); err != nil {
-				return
-			}
-		}
-	})
-	d := delivery(`{}`)
-	d.MaxData = 2 << 20
-	result, err := request(t, map[string]any{"url": server.URL}, Deps{}).Do(context.Background(), d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := result.(map[string]any)
-	body := r["body"].(string)
-	if r["truncated"] != true || len(body) > maxAnswer || len(body) < maxAnswer-3 || strings.Contains(body, "\ufffd") {
-		t.Errorf("truncated: %v, %d bytes, ends with %q", r["truncated"], len(body), body[len(body)-3:])
-	}
-}
-
-func TestHTTPTimesOut(t *testing.T) {
-	release := make(chan struct{})
-	server, _ := recorder(t, func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-release:
-		case <-r.Context().Done():
-		}
-	})
-	defer close(release)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	_, err := request(t, map[string]any{"url": server.URL}, Deps{}).Do(ctx, delivery(`{}`))
-	if !errors.Is(err, context.DeadlineExceeded) || isPermanentError(err) {
-		t.Error(err)
-	}
-}
-
-// mute gives a guard connections to something that listens, and never says a word.
-func mute(g *guard) {
-	g.resolve = func(context.Context, string, string) ([]netip.Addr, error) {
-		return []netip.Addr{netip.MustParseAddr("93.184.215.14")}, nil
-	}
-	g.dial = func(context.Context, string, string) (net.Conn, error) {
-		ours, theirs := net.Pipe()
-		go func() {
-			io.Copy(io.Discard, theirs)
-			theirs.Close()
-		}()
-		return ours, nil
-	}
-}
-
-func TestAnAttemptEndsWithoutATimeoutOfItsHandlerToo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := request(t, map[string]any{"url": "http://public.test/"}, Deps{})
-		mute(h.guard)
-		n := notifier(t, map[string]any{"url": "smtp://mail.test/?from=a@b.c&to=b@b.c", "message": "m"}, Deps{})
-		mute(n.open.guard)
-		for _, action := range []tasks.Outside{h, n} {
-			begun := time.Now()
-			_, err := action.Do(context.Background(), delivery(`{}`))
-			if took := time.Since(begun); took != defaultTimeout || !errors.Is(err, errNoAnswer) || isPermanentError(err) {
-				t.Errorf("%T: %v after %v", action, err, took)
-			}
-			// That of its handler takes its place; net/http gives the cause by itself, the rest leaves it to the runner.
-			cause := errors.New("the handler's")
-			ctx, cancel := context.WithTimeoutCause(context.Background(), time.Hour, cause)
-			begun = time.Now()
-			_, err = action.Do(ctx, delivery(`{}`))
-			if took := time.Since(begun); took != time.Hour || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, cause) || errors.Is(err, errNoAnswer) {
-				t.Errorf("%T: %v after %v", action, err, took)
-			}
-			cancel()
-		}
-	})
-}
-
-func TestAnAnswerThatBreaksOffIsWorthAnotherAttempt(t *testing.T) {
-	for name, reply := range map[string]string{
-		"in the body":    "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
-		"in the headers": "HTTP/1.1 200 OK\r\nContent-Le",
-		"at once":        "",
-		"with nonsense":  "SSH-2.0-OpenSSH_9.9\r\n",
-	} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				conn.Read(make([]byte, 4096))
-				io.WriteString(conn, reply)
-				conn.Close()
-			}
-		}()
-		_, err = request(t, map[string]any{"url": "http://" + listener.Addr().String()}, Deps{}).Do(context.Background(), delivery(`{}`))
-		if err == nil || isPermanentError(err) {
-			t.Errorf("%s: %v", name, err)
-		}
-		listener.Close()
-		<-done
-	}
-}
-
-func TestHTTPKeepsSecretsOutOfErrorsAndResults(t *testing.T) {
-	t.Setenv("EVRUN_TEST_TOKEN", "s3cret/token")
-	deps := Deps{Secrets: &expression.Secrets{}}
-	status := 200
-	server, got := recorder(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("X-Echo", r.Header.Get("Authorization"))
-		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(map[string]any{"echo": []any{r.Header.Get("Authorization")}})
-	})
-	h := request(t, map[string]any{
-		"url": server.URL + `/${ env("EVRUN_TEST_TOKEN") }`, "headers": map[string]any{"Authorization": `Bearer ${ env("EVRUN_TEST_TOKEN") }`},
-	}, deps)
-	for _, status = range []int{200, 500, 400} {
-		result, err := h.Do(context.Background(), delivery(`{}`))
-		if text := fmt.Sprint(result, err); strings.Contains(text, "s3cret") || !strings.Contains(text, "[secret]") {
-			t.Error(text)
-		}
-		if isPermanentError(err) != (status == 400) {
-			t.Errorf("%d: %v", status, err)
-		}
-	}
-	if r := got()[0]; r.header.Get("Authorization") != "Bearer s3cret/token" || r.uri != "/s3cret%2Ftoken" {
-		t.Errorf("%+v", r)
-	}
-	server.Close()
-	if _, err := h.Do(context.Background(), delivery(`{}`)); err == nil || strings.Contains(err.Error(), "s3cret") {
-		t.Error(err)
-	}
-}
-
-// A server that repeats what it was sent doesn't bring a secret into the error of an attempt, however that was encoded.
-func TestHTTPKeepsEncodedSecretsOutOfErrors(t *testing.T) {
-	t.Setenv("EVRUN_TEST_TOKEN", "p4ss/w&rd with <odd> signs")
-	server, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintf(w, "%s %s %s", r.Header.Get("Authorization"), r.Header.Get("X-Other"), r.RequestURI)
-	})
-	for name, header := range map[string]string{
-		"basic":           `Basic ${ toBase64("user:" + env("EVRUN_TEST_TOKEN")) }`,
-		"basic with data": `Basic ${ toBase64(data.user + ":" + env("EVRUN_TEST_TOKEN") + data.user) }`,
-		"upper":           `${ upper(env("EVRUN_TEST_TOKEN")) }`,
-		"json":            `${ toJSON({"a": env("EVRUN_TEST_TOKEN")})[2:] | replace("\n", " ") }`,
-	} {
-		for _, user := range []string{"a", "ab", "abc"} {
-			h := request(t, map[string]any{"url": server.URL + `/?t=${ env("EVRUN_TEST_TOKEN") }`, "headers": map[string]any{"Authorization": header}},
-				Deps{Secrets: &expression.Secrets{}})
-			_, err := h.Do(context.Background(), delivery(`{"user":"`+user+`"}`))
-			if err == nil || !strings.Contains(err.Error(), "[secret]") {
-				t.Errorf("%s: %v", name, err)
-				continue
-			}
-			for _, part := range []string{"w&rd", "w%26rd", "W&RD", `w\u0026rd`, "cDRzcy93", "c3MvdyZyZC", "czL3cmcmQg", "3cmcmQ", "zcy93JnJk"} {
-				if strings.Contains(err.Error(), part) {
-					t.Errorf("%s: %v", name, err)
-				}
-			}
-		}
 	}
 }
 
@@ -542,56 +304,5 @@ func TestWrongHTTPInputsAreExplained(t *testing.T) {
 				t.Errorf("%v shows the password", e)
 			}
 		}
-	}
-}
-
-func TestHTTPCutsAnAnswerToWhatAnEventMayHave(t *testing.T) {
-	deep := strings.Repeat("[", 500) + strings.Repeat("]", 500)
-	for name, x := range map[string]struct {
-		contentType, body string
-		key, has          string
-		cut               bool
-	}{
-		"small":          {"application/json", `{"a":1}`, "body", "", false},
-		"text":           {"text/plain", strings.Repeat("é", 5000), "body", "éé", true},
-		"escaped":        {"text/plain", strings.Repeat("\x01\"", 5000), "body", "\x01\"\x01", true},
-		"JSON":           {"application/json", `{"a":"` + strings.Repeat("x", 5000) + `"}`, "body", `{"a":"xx`, true},
-		"bytes":          {"image/png", strings.Repeat("\xff", 5000), "body_base64", "////", true},
-		"many headers":   {"x/" + strings.Repeat("y", 5000), "hello", "body", "hello", true},
-		"nested":         {"application/json", deep, "body", deep, false},
-		"just too large": {"text/plain", strings.Repeat("x", 1900), "body", "xxx", true},
-	} {
-		server, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", x.contentType)
-			_, _ = io.WriteString(w, x.body)
-		})
-		d := delivery(`{}`)
-		d.MaxData = 2000
-		result, err := request(t, map[string]any{"url": server.URL}, Deps{}).Do(context.Background(), d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := result.(map[string]any)
-		text, err := events.MarshalJSON(r)
-		if err != nil || len(text) > d.MaxData || events.CheckJSON(text) != nil {
-			t.Errorf("%s: %d bytes, %v", name, len(text), err)
-		}
-		if body, _ := r[x.key].(string); !strings.HasPrefix(body, x.has) || !utf8.ValidString(body) || (r["truncated"] == true) != x.cut {
-			t.Errorf("%s: truncated %v, body %.20q", name, r["truncated"], body)
-		}
-		if x.cut && name != "many headers" && len(text) < d.MaxData-12 {
-			t.Errorf("%s: only %d bytes are kept", name, len(text))
-		}
-	}
-}
-
-func TestHTTPNamesThePathOfARedirect(t *testing.T) {
-	server, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Location", "/log%20in?token=secret")
-		w.WriteHeader(http.StatusFound)
-	})
-	_, err := request(t, map[string]any{"url": server.URL + "/in"}, Deps{}).Do(context.Background(), delivery(`{}`))
-	if err == nil || !strings.Contains(err.Error(), `302 Found, a redirect to "`+server.URL+`/log%20in" that is not followed`) || strings.Contains(err.Error(), "secret") {
-		t.Errorf("got %v", err)
 	}
 }

@@ -93,7 +93,7 @@ func clientOptions(c *smtp.Config) []gomail.Option {
 		}
 	}
 	options := []gomail.Option{gomail.WithPort(int(c.Port)), gomail.WithHELO(name), gomail.WithTLSPolicy(policy), gomail.WithTLSConfig(tlsConfig(c)), gomail.WithoutSMTPUTF8(),
-		gomail.WithTimeout(time.Hour)} // the context ends it before
+		gomail.WithTimeout(1000 * time.Hour)} // the context ends it before
 	if auth, ok := mailAuth[c.Auth.String()]; ok {
 		options = append(options, gomail.WithSMTPAuth(auth), gomail.WithUsername(c.Username), gomail.WithPassword(c.Password))
 	}

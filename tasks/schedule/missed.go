@@ -2,8 +2,10 @@ package schedule
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
+	"evrun/events"
 	"evrun/tasks/schedule/slots"
 )
 
@@ -86,3 +88,33 @@ func (e *Entry) MissedMax() int { return cmp.Or(e.MaxMissed, DefaultMaxMissed) }
 
 // OverlapPolicy is Overlap, or what that is by default.
 func (e *Entry) OverlapPolicy() Overlap { return cmp.Or(e.Overlap, OverlapAllow) }
+
+// maxListed is how many slots such an event lists; it has their number, too.
+const maxListed = 1000
+
+// missed makes the event that reports slots that are left out; nil for none.
+func (s *Scheduler) missed(t *timer, reason string, d Dropped, cause error) *events.Event {
+	if d.Count == 0 {
+		return nil
+	}
+	args := []any{"schedule", t.Name, "reason", reason, "slots", d.Count, "first", d.First, "last", d.Last}
+	data := map[string]any{"schedule": t.Name, "type": t.Type, "reason": reason, "count": d.Count, "first": slotID(d.First), "last": slotID(d.Last)}
+	if cause != nil {
+		data["error"] = cause.Error()
+		args = append(args, "error", cause)
+	}
+	s.o.Log.Warn("slots are left out", args...)
+	listed, _ := t.timing.Between(d.First.Add(-1), d.Last, maxListed)
+	slots := make([]string, len(listed))
+	for i, slot := range listed {
+		slots[i] = slotID(slot)
+	}
+	data["slots"] = slots
+	id := fmt.Sprintf("missed-%s-%s", t.Name, slotID(d.Last))
+	e, err := s.o.Emitter.Notice(events.TypeScheduleMissed, id, data)
+	if err != nil {
+		s.o.Log.Error("the event of slots that are left out can't be made", "schedule", t.Name, "error", err)
+		return nil
+	}
+	return e
+}

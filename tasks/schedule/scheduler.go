@@ -109,8 +109,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			s.o.Log.Warn("the alarm did not stop", "error", err)
 		}
 	}()
-	for {
-		wake := s.maxSleep
+	for ctx.Err() == nil {
 		err := s.publishDue(watching)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
@@ -119,30 +118,42 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			return err
 		case err != nil:
 			s.o.Log.Warn("slots can't be published now; trying again", "error", err)
-			wake = time.Second
 		}
-		if err == nil && len(s.queue) > 0 {
-			wake = min(wake, s.queue[0].fire.Sub(s.now()))
-		}
-		if err := a.set(wake); err != nil {
+		if err := a.set(s.wakeAfter(err)); err != nil {
 			return fmt.Errorf("alarm: %w", err)
 		}
-		select {
-		case <-a.ring:
-		case c := <-s.calls:
-			c.done <- c.f(watching)
-		case t := <-s.settled:
-			if t.busy, t.unknown = false, false; s.timers[t.Name] == t {
-				s.push(t)
-			}
-		case t := <-s.going:
-			if t.unknown && s.timers[t.Name] == t {
-				t.unknown = false
-				s.push(t)
-			}
-		case <-ctx.Done():
-			return nil
+		s.wait(watching, a)
+	}
+	return nil
+}
+
+// wakeAfter is how long there is nothing to publish; err is that of the last try.
+func (s *Scheduler) wakeAfter(err error) time.Duration {
+	switch {
+	case err != nil:
+		return time.Second
+	case len(s.queue) > 0:
+		return min(s.maxSleep, s.queue[0].fire.Sub(s.now()))
+	}
+	return s.maxSleep
+}
+
+// wait returns when the alarm has rung, something has changed, or ctx has ended.
+func (s *Scheduler) wait(ctx context.Context, a *alarm) {
+	select {
+	case <-a.ring:
+	case c := <-s.calls:
+		c.done <- c.f(ctx)
+	case t := <-s.settled:
+		if t.busy, t.unknown = false, false; s.timers[t.Name] == t {
+			s.push(t)
 		}
+	case t := <-s.going:
+		if t.unknown && s.timers[t.Name] == t {
+			t.unknown = false
+			s.push(t)
+		}
+	case <-ctx.Done():
 	}
 }
 
@@ -370,34 +381,4 @@ func (s *Scheduler) due(t *timer, now time.Time) (d due, evs []*events.Event) {
 		}
 	}
 	return d, evs
-}
-
-// maxListed is how many slots such an event lists; it has their number, too.
-const maxListed = 1000
-
-// missed makes the event that tells of slots that are left out; nil for none.
-func (s *Scheduler) missed(t *timer, reason string, d Dropped, cause error) *events.Event {
-	if d.Count == 0 {
-		return nil
-	}
-	args := []any{"schedule", t.Name, "reason", reason, "slots", d.Count, "first", d.First, "last", d.Last}
-	data := map[string]any{"schedule": t.Name, "type": t.Type, "reason": reason, "count": d.Count, "first": slotID(d.First), "last": slotID(d.Last)}
-	if cause != nil {
-		data["error"] = cause.Error()
-		args = append(args, "error", cause)
-	}
-	s.o.Log.Warn("slots are left out", args...)
-	listed, _ := t.timing.Between(d.First.Add(-1), d.Last, maxListed)
-	slots := make([]string, len(listed))
-	for i, slot := range listed {
-		slots[i] = slotID(slot)
-	}
-	data["slots"] = slots
-	id := fmt.Sprintf("missed-%s-%s", t.Name, slotID(d.Last))
-	e, err := s.o.Emitter.Notice(events.TypeScheduleMissed, id, data)
-	if err != nil {
-		s.o.Log.Error("the event of slots that are left out can't be made", "schedule", t.Name, "error", err)
-		return nil
-	}
-	return e
 }

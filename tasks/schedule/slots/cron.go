@@ -193,26 +193,9 @@ func (f *cronField) item(item string, d *days) (set uint64, msg, hint string) {
 		return 0, msg, ""
 	}
 	span, stepText, stepped := strings.Cut(item, "/")
-	low, high := f.min, f.max
-	switch span {
-	case "*":
-	case "?":
-		if !f.dom && !f.dow {
-			return 0, "? is for the two day fields", "use *"
-		}
-	default:
-		lowText, highText, ranged := strings.Cut(span, "-")
-		if low, msg, hint = f.value(lowText); msg != "" {
-			return 0, msg, hint
-		}
-		switch {
-		case ranged:
-			if high, msg, hint = f.value(highText); msg != "" {
-				return 0, msg, hint
-			}
-		case !stepped:
-			high = low
-		}
+	low, high, msg, hint := f.span(span, stepped)
+	if msg != "" {
+		return 0, msg, hint
 	}
 	size := f.max - f.min + 1
 	if f.dow && low == 7 { // Sunday; at a range's end 7 stays after Saturday
@@ -223,21 +206,52 @@ func (f *cronField) item(item string, d *days) (set uint64, msg, hint string) {
 	}
 	step := 1
 	if stepped {
-		n, err := strconv.ParseUint(stepText, 10, 16)
-		switch {
-		case err != nil || stepText[0] == '+':
-			return 0, fmt.Sprintf("%q is not a valid step", stepText), "a step is a number from 1"
-		case n == 0:
-			return 0, "a step of 0", "a step is a number from 1"
-		case n > 1 && int(n) > high-low:
-			return 0, fmt.Sprintf("a step of %d leaves the first value alone", n), "give that value without a step"
+		if step, msg, hint = stepOf(stepText, high-low); msg != "" {
+			return 0, msg, hint
 		}
-		step = int(n)
 	}
 	for v := low; v <= high; v += step {
 		set |= 1 << (f.min + (v-f.min)%size)
 	}
 	return set, "", ""
+}
+
+// span reads the first and the last value of an item: *, ?, a value, or a range. With a step, a value begins a range that ends
+// with the field.
+func (f *cronField) span(text string, stepped bool) (low, high int, msg, hint string) {
+	switch {
+	case text == "?" && !f.dom && !f.dow:
+		return 0, 0, "? is for the two day fields", "use *"
+	case text == "*" || text == "?":
+		return f.min, f.max, "", ""
+	}
+	lowText, highText, ranged := strings.Cut(text, "-")
+	if low, msg, hint = f.value(lowText); msg != "" {
+		return 0, 0, msg, hint
+	}
+	switch {
+	case ranged:
+		high, msg, hint = f.value(highText)
+	case stepped:
+		high = f.max
+	default:
+		high = low
+	}
+	return low, high, msg, hint
+}
+
+// stepOf reads a step, which must not be longer than the span.
+func stepOf(text string, span int) (step int, msg, hint string) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	switch {
+	case err != nil || text[0] == '+':
+		return 0, fmt.Sprintf("%q is not a valid step", text), "a step is a number from 1"
+	case n == 0:
+		return 0, "a step of 0", "a step is a number from 1"
+	case n > 1 && int(n) > span:
+		return 0, fmt.Sprintf("a step of %d leaves the first value alone", n), "give that value without a step"
+	}
+	return int(n), "", ""
 }
 
 // value reads a number or a name.

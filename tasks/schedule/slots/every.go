@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+
+	"evrun/tasks/fault"
 )
 
 // every makes slots at whole multiples of an interval from its anchor, before and after it.
@@ -84,6 +86,22 @@ func divide128(hi, lo, y uint64) (q int64, r uint64) {
 
 // list holds slots that were given one by one: sorted, without doubles.
 type list []time.Time
+
+// listOf checks times and sorts them.
+func listOf(times []time.Time) (list, *fault.Fault) {
+	if len(times) > maxAt {
+		return nil, fault.At([]any{"at", maxAt}, "%d times are more than %d", len(times), maxAt)
+	}
+	at := make(list, 0, len(times))
+	for i, t := range times {
+		if !inRange(t) {
+			return nil, fault.At([]any{"at", i}, "at lies outside the years 1 to 9999")
+		}
+		at = append(at, t.Round(0).UTC())
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	return slices.CompactFunc(at, time.Time.Equal), nil
+}
 
 // after returns the index of the first slot that is after t.
 func (l list) after(t time.Time) int {

@@ -47,7 +47,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/bits"
-	"slices"
 	"time"
 
 	"evrun/tasks/fault"
@@ -140,9 +139,46 @@ func New(name string, spec Spec) (*Timing, error) {
 	return s, nil
 }
 
-// compile checks that there is one kind of timing, and makes its slots.
+// compile checks that there is one kind of timing, and makes its series.
 func (s *Timing) compile() *fault.Fault {
 	spec := &s.spec
+	if err := spec.checkKind(); err != nil {
+		return err
+	}
+	if err := checkZone(s.loc); err != nil {
+		return err
+	}
+	switch {
+	case spec.Every != 0:
+		if spec.Every < MinEvery {
+			return fault.At([]any{"every"}, "%s is shorter than the least interval, %s", spec.Every, MinEvery)
+		}
+		s.series = every{interval: spec.Every, anchor: anchorOf(spec.From)}
+	case len(spec.At) > 0:
+		at, err := listOf(spec.At)
+		if err != nil {
+			return err
+		}
+		s.series, spec.At = at, nil
+	case spec.Cron != "":
+		entry, err := parseCron(spec.Cron)
+		if err != nil {
+			return err
+		}
+		rhythm := spec.DST == DSTRhythm || spec.DST == DSTAuto && entry.times.hour == allHours
+		s.series = &clock{loc: s.loc, wall: wall{entry}, rhythm: rhythm}
+	default:
+		w, err := parseCalendar(spec)
+		if err != nil {
+			return err
+		}
+		s.series = &clock{loc: s.loc, wall: w, rhythm: spec.DST == DSTRhythm}
+	}
+	return nil
+}
+
+// checkKind refuses a spec without a timing, one with several that can't be combined, and a DST that has no effect.
+func (spec *Spec) checkKind() *fault.Fault {
 	var set []string
 	for _, kind := range []struct {
 		field string
@@ -159,63 +195,19 @@ func (s *Timing) compile() *fault.Fault {
 			set = append(set, kind.field)
 		}
 	}
-	calendar := len(spec.Daily)+len(spec.Weekly)+len(spec.Monthly) > 0
+	realTime := spec.Every != 0 || len(spec.At) > 0
 	switch {
 	case len(set) == 0:
-		return &fault.Fault{Message: "no timing is given", Hint: "give one of every, cron, daily, weekly, monthly, at"}
-	case len(set) > 1 && (!calendar || spec.Every != 0 || spec.Cron != "" || len(spec.At) > 0):
+		return fault.New("no timing is given").Hinting("give one of every, cron, daily, weekly, monthly, at")
+	case len(set) > 1 && (realTime || spec.Cron != ""):
 		return &fault.Fault{
 			Path: []any{set[1]}, Key: true, Message: fmt.Sprintf("%s is given as well as %s", set[1], set[0]),
 			Hint: "give one of them; daily, weekly and monthly alone may be combined",
 		}
-	}
-	wallClock := calendar || spec.Cron != ""
-	switch spec.DST {
-	case DSTAuto:
-	case DSTOnce, DSTRhythm:
-		if !wallClock {
-			return &fault.Fault{Path: []any{"dst"}, Message: fmt.Sprintf("%s takes no notice of clock changes", set[0]), Hint: "leave dst out"}
-		}
-	default:
-		return &fault.Fault{Path: []any{"dst"}, Message: fmt.Sprintf("unknown choice %q", string(spec.DST)), Hint: "once or rhythm"}
-	}
-	if err := checkZone(s.loc); err != nil {
-		return err
-	}
-
-	switch {
-	case spec.Every != 0:
-		if spec.Every < MinEvery {
-			return &fault.Fault{Path: []any{"every"}, Message: fmt.Sprintf("%s is shorter than the least interval, %s", spec.Every, MinEvery)}
-		}
-		s.series = every{interval: spec.Every, anchor: anchorOf(spec.From)}
-	case len(spec.At) > 0:
-		if len(spec.At) > maxAt {
-			return &fault.Fault{Path: []any{"at", maxAt}, Message: fmt.Sprintf("%d times are more than %d", len(spec.At), maxAt)}
-		}
-		at := make(list, 0, len(spec.At))
-		for i, t := range spec.At {
-			if !inRange(t) {
-				return &fault.Fault{Path: []any{"at", i}, Message: "at lies outside the years 1 to 9999"}
-			}
-			at = append(at, t.Round(0).UTC())
-		}
-		slices.SortFunc(at, time.Time.Compare)
-		s.series = slices.CompactFunc(at, time.Time.Equal)
-		spec.At = nil // the sorted list is kept instead
-	case spec.Cron != "":
-		entry, err := parseCron(spec.Cron)
-		if err != nil {
-			return err
-		}
-		rhythm := spec.DST == DSTRhythm || spec.DST == DSTAuto && entry.times.hour == allHours
-		s.series = &clock{loc: s.loc, wall: wall{entry}, rhythm: rhythm}
-	default:
-		w, err := parseCalendar(spec)
-		if err != nil {
-			return err
-		}
-		s.series = &clock{loc: s.loc, wall: w, rhythm: spec.DST == DSTRhythm}
+	case spec.DST != DSTAuto && spec.DST != DSTOnce && spec.DST != DSTRhythm:
+		return fault.At([]any{"dst"}, "unknown choice %q", string(spec.DST)).Hinting("once or rhythm")
+	case spec.DST != DSTAuto && realTime:
+		return fault.At([]any{"dst"}, "%s takes no notice of clock changes", set[0]).Hinting("leave dst out")
 	}
 	return nil
 }

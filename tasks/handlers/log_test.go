@@ -1,0 +1,75 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+
+	"evrun/tasks"
+	"evrun/tasks/expression"
+)
+
+// captured is a logger that keeps its lines, without the time.
+func captured(b *bytes.Buffer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+func TestLogWritesALine(t *testing.T) {
+	for level, want := range map[any]string{nil: "INFO", "debug": "DEBUG", "info": "INFO", "warn": "WARN", "error": "ERROR"} {
+		var out bytes.Buffer
+		with := map[string]any{"message": "hello ${ data.name }"}
+		if level != nil {
+			with["level"] = level
+		}
+		l := buildLogging[tasks.Outside](t, "log", with, Deps{}, captured(&out))
+		result, err := l.Do(context.Background(), delivery(`{"name":"A\nda"}`))
+		if err != nil || !reflect.DeepEqual(result, map[string]any{"message": "hello A\nda"}) {
+			t.Fatal(result, err)
+		}
+		if got, want := out.String(), fmt.Sprintf("level=%s msg=\"hello A\\nda\" handler=h event=e1 seq=7\n", want); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// Whatever an expression makes of an event, a line of the log stays short.
+func TestALineOfTheLogIsCut(t *testing.T) {
+	for kind, want := range map[string]string{"log": "msg", "notify": "message"} {
+		var out bytes.Buffer
+		a := buildLogging[tasks.Outside](t, kind, map[string]any{"message": "${ replace(data.text, 'a', repeat('é', 10000)) }"}, Deps{}, captured(&out))
+		if _, err := a.Do(context.Background(), delivery(`{"text":"b`+strings.Repeat("a", 100)+`"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if line := out.String(); len(line) > maxLogText+200 || !strings.Contains(line, want+`="béé`) || !strings.Contains(line, `é… (1934466 bytes left out)"`) {
+			t.Errorf("%s: %d bytes: %.20s … %s", kind, len(line), line, line[max(0, len(line)-120):])
+		}
+	}
+}
+
+func TestSecretsStayOutOfTheLog(t *testing.T) {
+	t.Setenv("EVRUN_TEST_TOKEN", "s3cret-token")
+	var out bytes.Buffer
+	deps := Deps{Secrets: &expression.Secrets{}}
+	for _, kind := range []string{"log", "notify"} {
+		action := buildLogging[tasks.Outside](t, kind, map[string]any{"message": `token ${ env("EVRUN_TEST_TOKEN") }`}, deps, captured(&out))
+		result, err := action.Do(context.Background(), delivery(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String()+fmt.Sprint(result), "s3cret") {
+			t.Errorf("%s: %s %v", kind, out.String(), result)
+		}
+	}
+}
