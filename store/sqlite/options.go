@@ -1,6 +1,9 @@
 package sqlite
 
-import "evrun/store"
+import (
+	"evrun/store"
+	"time"
+)
 
 // Options are what a store is opened with. The zero value is ready.
 type Options struct {
@@ -15,6 +18,29 @@ type Options struct {
 	Unwatched bool
 	// At is called by the writer at each [Point] of a transaction, for tests that crash there. Default: nothing.
 	At func(Point)
+}
+
+// withDefaults are the options as they are used.
+func (o Options) withDefaults() Options {
+	warn := o.Warn
+	o.Warn = func(note string) {
+		if note != "" && warn != nil {
+			warn(note)
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxWAL <= 0 {
+		o.MaxWAL = DefaultMaxWAL
+	}
+	if o.StatementTimeout <= 0 {
+		o.StatementTimeout = 50 * time.Millisecond
+	}
+	if o.Synchronous != "normal" {
+		o.Synchronous = "full"
+	}
+	return o
 }
 
 // DefaultMaxWAL is how large the write-ahead log may become unless the settings say otherwise, in bytes.

@@ -155,32 +155,11 @@ func (t *txn) register(r *registering) error {
 	}
 	named := map[string]bool{}
 	for _, h := range r.handlers {
-		row := stored[h.Name]
-		switch {
-		case row == nil:
-			row = &handlerRow{name: h.Name, since: head, lowWater: begin}
-			if h.FromStart {
-				row.lowWater = 0
-			}
-			stored[h.Name] = row
-		case row.forgotten(): // its mark is where it may begin again
-			if row.since = head; !h.FromStart {
-				row.lowWater = begin
-			}
-		case row.left:
-			late := t.now-row.leftAt > store.ReturnWithin.Microseconds()
-			row.paused = row.paused || late && !r.idle[h.Name]
-		}
-		patterns, err := encodePatterns(h.On)
+		row, err := t.activate(h, stored[h.Name], head, begin, r.idle[h.Name])
 		if err != nil {
 			return err
 		}
-		row.changed = !row.active || row.patterns != patterns || row.paused && h.FromMark
-		row.active, row.left, row.heir, row.patterns, row.paused = true, false, 0, patterns, row.paused && !h.FromMark
-		named[h.Name] = true
-		if err := t.putHandler(row); err != nil {
-			return err
-		}
+		stored[h.Name], named[h.Name] = row, true
 		t.w.names[store.HandlerID(row.id)] = h.Name
 	}
 	for _, row := range stored {
@@ -200,6 +179,42 @@ func (t *txn) register(r *registering) error {
 		}
 		took[step.heir] = true
 	}
+	r.answer(stored, took)
+	for _, row := range stored {
+		if err := t.putHandler(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// activate gives the row of a handler of the wiring, as it is from now on: row is the one before, or nil. New handlers begin at begin.
+func (t *txn) activate(h store.Registration, row *handlerRow, head, begin int64, idle bool) (*handlerRow, error) {
+	switch {
+	case row == nil:
+		row = &handlerRow{name: h.Name, since: head, lowWater: begin}
+		if h.FromStart {
+			row.lowWater = 0
+		}
+	case row.forgotten(): // its mark is where it may begin again
+		if row.since = head; !h.FromStart {
+			row.lowWater = begin
+		}
+	case row.left:
+		late := t.now-row.leftAt > store.ReturnWithin.Microseconds()
+		row.paused = row.paused || late && !idle
+	}
+	patterns, err := encodePatterns(h.On)
+	if err != nil {
+		return nil, err
+	}
+	row.changed = !row.active || row.patterns != patterns || row.paused && h.FromMark
+	row.active, row.left, row.heir, row.patterns, row.paused = true, false, 0, patterns, row.paused && !h.FromMark
+	return row, t.putHandler(row)
+}
+
+// answer says what came of the handlers.
+func (r *registering) answer(stored map[string]*handlerRow, took map[string]bool) {
 	inherits := map[int64]bool{}
 	for _, row := range stored {
 		if row.left && row.heir != 0 {
@@ -213,12 +228,6 @@ func (t *txn) register(r *registering) error {
 		r.consumers[i] = row.consumer()
 		r.consumers[i].Took, r.consumers[i].Inherits = took[h.Name], inherits[row.id]
 	}
-	for _, row := range stored {
-		if err := t.putHandler(row); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (t *txn) handlerRows() (map[string]*handlerRow, error) {

@@ -7,14 +7,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite/guard"
 )
 
 // timed is a store whose statements of the user's own take as long, by the writer's clock, as a test says.
@@ -287,21 +285,6 @@ func TestAStatementThatTakesTooLongIsTriedOnceMoreByItself(t *testing.T) {
 	}
 }
 
-// A statement that is repeated has the time of the processor for a clock.
-func TestARepeatedStatementIsStoppedByTheProcessorsClock(t *testing.T) {
-	u := openUser(t)
-	endless := parse(t, `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c`)
-	for limit, want := range map[guard.Limit]string{
-		{Wall: time.Hour, Processor: 20 * time.Millisecond}:        "more than 20ms",
-		{Wall: 30 * time.Millisecond, Processor: time.Millisecond}: "more than",
-		{Wall: 10 * time.Millisecond}:                              "more than 10ms",
-	} {
-		if _, err := u.Exec(context.Background(), limit, endless, nil); !errors.Is(err, store.ErrTimeout) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: %v", limit, err)
-		}
-	}
-}
-
 // What was settled before the store failed is not settled again, and its answers are not lost.
 func TestAnErrorLeavesTheAnswersOfWhatIsSettled(t *testing.T) {
 	d := openTimed(t)
@@ -323,83 +306,5 @@ func TestAnErrorLeavesTheAnswersOfWhatIsSettled(t *testing.T) {
 	full = false
 	if settled, err = d.Settle(context.Background(), store.SettleBatch{Settlements: b.Settlements[2:]}); err != nil || len(settled) != 2 || settled[0].Fenced {
 		t.Errorf("%v, %v", settled, err)
-	}
-}
-
-// A ping that the writer doesn't come to ends with its context; a write that waits is not lost by it.
-func TestAPingAsksTheWriter(t *testing.T) {
-	busy, release := make(chan struct{}), make(chan struct{})
-	d := openTimed(t)
-	d.start()
-	if err := d.Ping(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	held := newOp(1, 0, func(*txn) error {
-		close(busy)
-		<-release
-		return nil
-	})
-	if err := d.w.enqueue(t.Context(), held); err != nil {
-		t.Fatal(err)
-	}
-	<-busy
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := d.Ping(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("while it is held: %v", err)
-	}
-	close(release)
-	if err := d.Ping(t.Context()); err != nil {
-		t.Error(err)
-	}
-}
-
-// A statement that only reads neither waits for the writer nor holds it.
-func TestAReadIsBesideTheWriter(t *testing.T) {
-	d := openTimed(t)
-	d.start()
-	if _, err := d.Settle(t.Context(), d.effects(parse(t, `INSERT INTO t VALUES (7)`), nil, 0)); err != nil {
-		t.Fatal(err)
-	}
-	busy, release := make(chan struct{}), make(chan struct{})
-	if err := d.w.enqueue(t.Context(), newOp(1, 0, func(txn *txn) error {
-		_, err := txn.w.user.Exec(context.Background(), guard.Limit{}, parse(t, `INSERT INTO t VALUES (8)`), nil)
-		close(busy)
-		<-release
-		return err
-	})); err != nil {
-		t.Fatal(err)
-	}
-	<-busy
-	sum := parse(t, `SELECT sum(x) FROM t`)
-	if r, err := d.Read(t.Context(), sum, nil); err != nil || r.Rows[0][0] != int64(7) {
-		t.Errorf("%v, %v", r.Rows, err)
-	}
-	close(release)
-	view := store.Migration{Handler: "h", Statements: []*store.Statement{parse(t, `CREATE VIEW v AS SELECT replace(x, x, x) AS x FROM t`)}}
-	if _, err := d.Rewire(t.Context(), store.Wiring{Migrations: []store.Migration{view}}); err != nil {
-		t.Fatal(err)
-	}
-	if r, err := d.Read(t.Context(), sum, nil); err != nil || r.Rows[0][0] != int64(15) {
-		t.Errorf("%v, %v", r.Rows, err)
-	}
-	large := strings.Repeat("x", 70_000)
-	ended, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-	defer cancel()
-	for _, c := range []struct {
-		ctx  context.Context
-		text string
-		args []any
-		want error
-	}{
-		{t.Context(), `DELETE FROM t RETURNING x`, nil, store.ErrStatement},
-		{t.Context(), `SELECT * FROM dbstat`, nil, store.ErrStatement},
-		{t.Context(), `SELECT instr(:x, :y)`, []any{large, large}, store.ErrStatement},
-		{t.Context(), `SELECT replace(:x, 'a', 'b')`, []any{large[:20_000]}, store.ErrStatement}, // a view calls it otherwise, now
-		{ended, `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c`, nil, context.DeadlineExceeded},
-	} {
-		if _, err := d.Read(c.ctx, parse(t, c.text), c.args); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", c.text, err)
-		}
 	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -40,6 +41,45 @@ type writer struct {
 	user             *guard.Statements
 	statementTimeout time.Duration
 	clock            func() time.Time // of turns; not what time is written
+}
+
+// newWriter prepares the connection c, which migrations have brought up to date, for a writer.
+func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
+	w := &writer{
+		conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), lost: make(chan struct{}), wal: wal{path: path, max: opt.MaxWAL, warn: opt.Warn},
+		names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, statementTimeout: opt.StatementTimeout, clock: time.Now,
+	}
+	if err := w.stmt.prepare(c); err != nil {
+		return nil, err
+	}
+	if err := w.load(); err != nil {
+		return nil, err
+	}
+	var err error
+	w.user, err = guard.New(c, ownTables(), guard.MaxValue(opt.MaxData))
+	return w, err
+}
+
+// load reads what the writer keeps in memory.
+func (w *writer) load() error {
+	row := make([]driver.Value, 1)
+	get, err := w.prepared(`SELECT value FROM meta WHERE key = 'id'`)
+	if err != nil {
+		return err
+	}
+	if err := get.QueryRow(row); err != nil {
+		return fmt.Errorf("its id: %w", err)
+	}
+	w.id = row[0].(string)
+	head, err := w.prepared(`SELECT ` + journalHead)
+	if err != nil {
+		return err
+	}
+	if err := head.QueryRow(row); err != nil {
+		return fmt.Errorf("the journal's head: %w", err)
+	}
+	w.next = row[0].(int64) + 1
+	return nil
 }
 
 // op is one caller's write.

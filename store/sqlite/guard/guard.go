@@ -113,28 +113,34 @@ func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string
 		return fmt.Sprintf("PRAGMA %s is not allowed", a)
 	}
 	if g.rules == define {
-		switch action {
-		case driverpkg.AuthCreateTable, driverpkg.AuthCreateView:
-			return g.name(a)
-		case driverpkg.AuthCreateVTable:
-			if !virtualTables[strings.ToLower(b)] {
-				return fmt.Sprintf("CREATE VIRTUAL TABLE … USING %s is not allowed; the modules fts5, fts5vocab, rtree and rtree_i32 are", b)
-			}
-			return g.name(a)
-		case driverpkg.AuthDropTable, driverpkg.AuthDropVTable, driverpkg.AuthDropView:
-			return g.change(a)
-		case driverpkg.AuthCreateIndex, driverpkg.AuthDropIndex, driverpkg.AuthCreateTrigger, driverpkg.AuthDropTrigger:
-			return g.change(b)
-		case driverpkg.AuthAlterTable:
-			return g.change(b)
-		case driverpkg.AuthReindex: // of an index that is being made
-			return ""
+		if why, known := g.judgeDefinition(action, a, b); known {
+			return why
 		}
 	}
 	if name, ok := actionNames[action]; ok {
 		return name + " is not allowed here"
 	}
 	return fmt.Sprintf("what it does (SQLite's action %d) is not allowed", action)
+}
+
+// judgeDefinition is judge for what changes the schema; known is false for all else.
+func (g *guard) judgeDefinition(action driverpkg.AuthorizerActionCode, a, b string) (why string, known bool) {
+	switch action {
+	case driverpkg.AuthCreateTable, driverpkg.AuthCreateView:
+		return g.name(a), true
+	case driverpkg.AuthCreateVTable:
+		if !virtualTables[strings.ToLower(b)] {
+			return fmt.Sprintf("CREATE VIRTUAL TABLE … USING %s is not allowed; the modules fts5, fts5vocab, rtree and rtree_i32 are", b), true
+		}
+		return g.name(a), true
+	case driverpkg.AuthDropTable, driverpkg.AuthDropVTable, driverpkg.AuthDropView:
+		return g.change(a), true
+	case driverpkg.AuthCreateIndex, driverpkg.AuthDropIndex, driverpkg.AuthCreateTrigger, driverpkg.AuthDropTrigger, driverpkg.AuthAlterTable:
+		return g.change(b), true
+	case driverpkg.AuthReindex: // of an index that is being made
+		return "", true
+	}
+	return "", false
 }
 
 // virtualTables are the modules of which virtual tables can be made. The others read or write the file's pages, or do what

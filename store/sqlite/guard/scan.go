@@ -98,21 +98,18 @@ func (p *parser) token(i int) (int, error) {
 	case c == ' ' || '\t' <= c && c <= '\r':
 		return i + 1, nil
 	case strings.HasPrefix(rest, "--"):
-		if n := strings.IndexByte(rest, '\n'); n >= 0 {
-			return i + n, nil
-		}
-		return len(p.sql), nil
+		return i + len(strings.SplitN(rest, "\n", 2)[0]), nil
 	case strings.HasPrefix(rest, "/*"):
 		n := strings.Index(rest[2:], "*/")
 		if n < 0 {
 			return 0, &ParseError{Offset: i, Msg: "the comment is not closed", Hint: `close it with "*/"`}
 		}
 		return i + n + 4, nil
-	case c == '\'' || c == '"' || c == '`' || c == '[':
+	case strings.IndexByte("'\"`[", c) >= 0:
 		return p.quoted(i, i)
 	case (c == 'x' || c == 'X') && strings.HasPrefix(rest[1:], "'"):
 		return p.quoted(i, i+1)
-	case c == ':' || c == '?' || c == '@' || c == '$' || c == '#':
+	case strings.IndexByte(":?@$#", c) >= 0:
 		return p.parameter(i)
 	case '0' <= c && c <= '9':
 		return p.keep(quoted, i, p.endOfWord(i+1)), nil

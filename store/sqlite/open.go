@@ -1,0 +1,176 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"evrun/store"
+	"evrun/store/files"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/disk"
+	"evrun/store/sqlite/guard"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Open opens the database that name leads to for reading and writing, makes it where there is none, and brings its schema up to date.
+//
+// The store is that file: under a symbolic link's name it has the same lock. Its files are private, see
+// package files.
+//
+// Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly], and
+// an [*files.Error] when it can't be trusted.
+func Open(name string, opt Options) (_ *Store, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("open store %s: %w", name, err)
+		}
+	}()
+	opt = opt.withDefaults()
+	path, err := resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	note, err := files.TrustedFolder(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	opt.Warn(note)
+	l, note, err := disk.Acquire(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	opt.Warn(note)
+	defer func() {
+		if err != nil {
+			l.Release()
+		}
+	}()
+	if err := disk.CreatePrivate(path); err != nil {
+		return nil, err
+	}
+	if err := disk.CheckPrivate(path); err != nil {
+		return nil, err
+	}
+	c, err := conn.Open(conn.Writer(path, opt.Synchronous))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	if err := migrate(c); err != nil {
+		return nil, err
+	}
+	if err := disk.MendPrivate(path, opt.Warn); err != nil { // now that it is known to be a store, and not another program's file
+		return nil, err
+	}
+	w, err := newWriter(c, path, opt)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, id: w.id, w: w, lock: l, reads: newUserReads(path, guard.MaxValue(opt.MaxData))}
+	if s.files, err = disk.Identify(path); err != nil {
+		return nil, err
+	}
+	if s.readers, err = openReaders(path); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// OpenReader opens an existing database for reading, beside whoever writes to it. The methods that write answer
+// [store.ErrReadOnly]. [store.ErrNotFound] means that there is no such file.
+func OpenReader(name string) (_ *Store, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("open store %s: %w", name, err)
+		}
+	}()
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+		return nil, store.ErrNotFound
+	}
+	path, err := resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := disk.CheckPrivate(path); err != nil {
+		return nil, err
+	}
+	if err := conn.OFDLocking(); err != nil {
+		return nil, err
+	}
+	db, err := openReaders(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, readers: db}
+	if err := s.checkReadable(); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func openReaders(path string) (readers, error) {
+	db, err := sql.Open("sqlite", conn.Reader(path))
+	if err != nil {
+		return readers{}, conn.Translate(err)
+	}
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	return readers{db}, nil
+}
+
+// resolve gives the path of the file that a store's path leads to, see [files.Resolve]. It finds what SQLite's own messages would
+// not explain.
+func resolve(path string) (string, error) {
+	if info, err := os.Stat(filepath.Dir(path)); err != nil {
+		return "", fmt.Errorf("its folder: %w", err)
+	} else if !info.IsDir() {
+		return "", fmt.Errorf("%s is not a folder", filepath.Dir(path))
+	}
+	path, err := files.Resolve(path)
+	if err != nil {
+		return "", err
+	}
+	return path, checkFile(path)
+}
+
+func checkFile(path string) error {
+	if err := refuseNetwork(filepath.Dir(path)); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%w: it is a folder", store.ErrNotStore)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%w: it is not a regular file", store.ErrNotStore)
+	}
+	return nil
+}
+
+// checkReadable makes sure that the file is a store of this version.
+func (s *Store) checkReadable() error {
+	var application, version int
+	if err := s.readers.QueryRow(`PRAGMA application_id`).Scan(&application); err != nil {
+		return conn.Translate(err)
+	}
+	if err := s.readers.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
+		return conn.Translate(err)
+	}
+	if err := checkVersion(application, version, false); err != nil {
+		return err
+	}
+	if err := s.readers.QueryRow(`SELECT value FROM meta WHERE key = 'id'`).Scan(&s.id); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrNotStore, conn.Translate(err))
+	}
+	return nil
+}

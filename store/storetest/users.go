@@ -1,0 +1,73 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"evrun/store"
+)
+
+func insertUser(t *testing.T, s store.Store, h store.HandlerID, id string, u store.User, on store.OnConflict) (got store.User, err error) {
+	t.Helper()
+	e := event("a.b", id)
+	appendAll(t, s, e)
+	settle(t, s, store.Settlement{Event: e, Handler: h, Attempt: 1, Started: at, Atomic: true, Effect: func(tx store.Tx) store.Outcome {
+		u.EventID = e.ID
+		if got, err = tx.InsertUser(u, on); err != nil {
+			return store.Outcome{State: store.Dead, Error: err.Error()}
+		}
+		return store.Outcome{State: store.Succeeded}
+	}})
+	return got, err
+}
+
+func users(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
+	h := register(t, s, "h")[0].ID
+	before := time.Now().Truncate(time.Microsecond)
+	for i := range 5 {
+		u, err := insertUser(t, s, h, fmt.Sprint(i), store.User{Name: fmt.Sprint("User ", i), Email: fmt.Sprintf("u%d@example.com", i), Attributes: []byte(`{"n":1}`)}, store.Fail)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "created now", !u.CreatedAt.Before(before) && !u.CreatedAt.After(time.Now()), true)
+	}
+	u := must(s.User(ctx, "u3@example.com"))(t)
+	equal(t, "name", u.Name, "User 3")
+	equal(t, "attributes", string(u.Attributes), `{"n":1}`)
+	equal(t, "event", u.EventID, "3")
+	equal(t, "by id", must(s.User(ctx, fmt.Sprint(u.ID)))(t).Email, u.Email)
+	equal(t, "whatever the case", must(s.User(ctx, "U3@Example.com"))(t).ID, u.ID)
+	page := must(s.ListUsers(ctx, 0, 2))(t)
+	equal(t, "page", len(page), 2)
+	rest := must(s.ListUsers(ctx, page[1].ID, 0))(t)
+	equal(t, "rest", len(rest), 3)
+	equal(t, "count", must(s.CountUsers(ctx))(t), 5)
+	for _, key := range []string{"nobody@example.com", "99", ""} {
+		if _, err := s.User(ctx, key); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("user %q: %v", key, err)
+		}
+	}
+}
+
+func userConflicts(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
+	h := register(t, s, "h")[0].ID
+	ada, _ := insertUser(t, s, h, "1", store.User{Name: "Ada", Email: "ada@example.com"}, store.Fail)
+	if _, err := insertUser(t, s, h, "2", store.User{Name: "Other", Email: "ADA@example.com"}, store.Fail); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("fail: %v", err)
+	}
+	got, err := insertUser(t, s, h, "3", store.User{Name: "Other", Email: "ada@example.com"}, store.Ignore)
+	equal(t, "ignore: error", err, nil)
+	equal(t, "ignore: id", got.ID, ada.ID)
+	equal(t, "ignore: name", got.Name, "Ada")
+	got, err = insertUser(t, s, h, "4", store.User{Name: "Countess", Email: "ada@example.com", Attributes: []byte(`{"a":1}`)}, store.Update)
+	equal(t, "update: error", err, nil)
+	equal(t, "update: id", got.ID, ada.ID)
+	stored := must(s.User(ctx, "ada@example.com"))(t)
+	equal(t, "update: name", stored.Name, "Countess")
+	equal(t, "update: attributes", string(stored.Attributes), `{"a":1}`)
+	equal(t, "count", must(s.CountUsers(ctx))(t), 1)
+}
