@@ -1,0 +1,96 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// together holds the writer, has each write queue up behind the ones before, and lets it go: it takes them into one transaction. It
+// returns the errors of the writes.
+func (d *timed) together(writes ...func() error) []error {
+	d.t.Helper()
+	errs := make([]error, len(writes))
+	busy, release := make(chan struct{}), make(chan struct{})
+	if err := d.w.enqueue(d.t.Context(), newOp(1, 0, func(*txn) error {
+		close(busy)
+		<-release
+		return nil
+	})); err != nil {
+		d.t.Fatal(err)
+	}
+	<-busy
+	var wg sync.WaitGroup
+	for i, write := range writes {
+		before := len(d.w.ops)
+		wg.Go(func() { errs[i] = write() })
+		for len(d.w.ops) == before {
+			runtime.Gosched()
+		}
+	}
+	close(release)
+	wg.Wait()
+	return errs
+}
+
+// A group commit takes the writes of many callers. One that can't be done is refused alone: the others commit, in one transaction.
+func TestABadWriteFailsNobodyElses(t *testing.T) {
+	d := openTimed(t)
+	d.start()
+	taken := []*events.Event{{ID: "taken", Source: "/t", Type: "a"}}
+	if _, err := d.Append(t.Context(), taken); err != nil {
+		t.Fatal(err)
+	}
+	appending := func(id string, size int) func() error { // its subject doesn't count among the bytes that fill a transaction
+		return func() error {
+			_, err := d.Append(t.Context(), []*events.Event{{ID: id, Source: "/t", Type: "a", Subject: strings.Repeat("x", size)}})
+			return err
+		}
+	}
+	clashing := func() error {
+		_, err := d.Settle(t.Context(), store.SettleBatch{Settlements: []store.Settlement{{Event: taken[0], Handler: d.h, Attempt: 1,
+			Outcome: store.Outcome{State: store.Succeeded, Emit: []*events.Event{{ID: "half", Source: "/t", Type: "a"}, {ID: "taken", Source: "/t", Type: "a"}}}}}})
+		return err
+	}
+	tooLarge := appending("large", 8<<20)
+	unknown := func() error { _, err := d.Resume(t.Context(), "nobody", 0, nil); return err }
+	for name, bad := range map[string]func() error{"a clash": clashing, "a value that is too large": tooLarge, "an unknown handler": unknown} {
+		t.Run(name, func(t *testing.T) {
+			for place := range 3 { // the bad one comes first, in the middle, last
+				d.taken()
+				writes := []func() error{appending(fmt.Sprint(name, place, "one"), 1), appending(fmt.Sprint(name, place, "two"), 1)}
+				errs := d.together(slices.Insert(writes, place, bad)...)
+				for i, err := range errs {
+					if (err != nil) != (i == place) {
+						t.Errorf("the bad write is number %d; number %d: %v", place, i, err)
+					}
+				}
+				want := []string{fmt.Sprint(name, place, "one ", name, place, "two")}
+				if got := d.taken(); !slices.Equal(got, want) {
+					t.Errorf("the bad write is number %d: committed %q, want %q", place, got, want)
+				}
+			}
+		})
+	}
+	t.Run("all of them", func(t *testing.T) {
+		errs := d.together(clashing, appending("between", 1), tooLarge, unknown, appending("last", 1))
+		if !errors.Is(errs[0], store.ErrClash) || errs[1] != nil || errs[2] == nil || !errors.Is(errs[3], store.ErrNotFound) || errs[4] != nil {
+			t.Errorf("%v", errs)
+		}
+	})
+	for id, stored := range map[string]bool{"half": false, "large": false, "between": true, "last": true} {
+		if _, err := d.Event(t.Context(), id); errors.Is(err, store.ErrNotFound) == stored {
+			t.Errorf("event %s: %v", id, err)
+		}
+	}
+	if runs, err := d.Runs(t.Context(), store.RunQuery{}); err != nil || len(runs) != 0 {
+		t.Errorf("%v, %v", runs, err)
+	}
+}
