@@ -29,9 +29,9 @@ func TestAnotherUsersFiles(t *testing.T) {
 		{"a lock", "evrun.db.lock", 0, 0, "emit a.b", 1, "evrun.db.lock: it belongs to another user (uid 65534)"},
 		{"a wiring file", "evrun.yaml", 0, 0, "validate", 78, "evrun.yaml: the file belongs to another user (uid 65534), who would run commands as root"},
 		{"a wiring file that a group can write", "evrun.yaml", 0o664, 4321, "validate", 78, "evrun.yaml: the file can be written by its group (gid 4321, mode 0664)"},
-		{"a folder", ".", 0, 0, "serve", 78, "the folder belongs to another user"},
-		{"a folder that a group can write", ".", 0o775, 4321, "serve", 78, "the folder can be written by its group"},
-		{"a store's folder", "data", 0, 0, "emit a.b", 1, "the folder belongs to another user"},
+		{"a folder", ".", 0, 0, "serve", 78, "the directory belongs to another user"},
+		{"a folder that a group can write", ".", 0o775, 4321, "serve", 78, "the directory can be written by its group"},
+		{"a store's folder", "data", 0, 0, "emit a.b", 1, "the directory belongs to another user"},
 		{"a program", "run.sh", 0, 0, "validate", 78, "run.sh: the file belongs to another user"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestAnotherUsersJournal(t *testing.T) {
 	}
 }
 
-// TestAnotherUsersStoreInTheirFolder: root may read what belongs to whoever the folder belongs to.
+// TestAnotherUsersStoreInTheirFolder: root may read what belongs to whoever the directory belongs to.
 func TestAnotherUsersStoreInTheirFolder(t *testing.T) {
 	if os.Geteuid() != 0 {
 		unable(t, "root", errors.New("files of another user"))

@@ -2,7 +2,7 @@ package store
 
 import "errors"
 
-// What callers branch on. Drivers wrap them with what they know, and translate by code, never by text.
+// The errors that callers branch on. Drivers wrap them with details, and translate by code, never by text.
 var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: a row with this unique key already exists.
@@ -11,26 +11,26 @@ var (
 	ErrActive = errors.New("the handler is active")
 	// ErrClash: the journal has another event with the (source, id) of one that evrun makes itself.
 	ErrClash = errors.New("its source and id are those of an event that the journal has already")
-	// ErrStatement: a statement of the user's own can't be run as it is, or not with these values.
+	// ErrStatement: a user statement can't be run as it is, or not with these values.
 	ErrStatement = errors.New("the statement failed")
-	// ErrTimeout: a statement of the user's own was stopped because it took too long; nothing of it was written.
+	// ErrTimeout: a user statement was stopped because it took too long; nothing of it was written.
 	ErrTimeout = errors.New("the statement took too long")
-	// ErrFull: no space left; nothing was written, and it goes on by itself when there is space again.
+	// ErrFull: no space left; nothing was written, and writes succeed again once there is space.
 	ErrFull = errors.New("no space left on the disk")
 	// ErrBusy: another program holds the database; nothing was written, try again.
 	ErrBusy = errors.New("the database is locked by another program")
 	// ErrLocked: another evrun has the store open for writing.
 	ErrLocked = errors.New("the store is in use by another evrun")
-	// ErrBroken: a write or a sync failed, so what is on disk is unknown until the store is opened anew.
+	// ErrBroken: a write or a sync failed, so what is on disk is unknown until the store is opened again.
 	ErrBroken = errors.New("the store failed while writing")
-	// ErrReplaced: a file of the store was removed or replaced while it was open: what would be written now, nobody would find.
+	// ErrReplaced: a file of the store was removed or replaced while it was open: further writes would be lost.
 	ErrReplaced = errors.New("the store was taken away under evrun")
 	// ErrClosed: the store is closed, or closing.
 	ErrClosed = errors.New("the store is closed")
-	// ErrReadOnly: the file or its folder can't be written.
+	// ErrReadOnly: the file or its directory can't be written.
 	ErrReadOnly = errors.New("the store can't be written")
 	// ErrNewer: a newer evrun made this database.
 	ErrNewer = errors.New("the store was written by a newer evrun")
-	// ErrNotStore: the file is no database, or not one of evrun's.
+	// ErrNotStore: the file is not a database, or not one of evrun.
 	ErrNotStore = errors.New("not an evrun database")
 )

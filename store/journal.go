@@ -14,7 +14,7 @@ type Journal interface {
 	// Append accepts events, in order and in one transaction, and gives each new one its Sequence, and one without a Chain that
 	// Sequence as its Chain (both in the Event too).
 	// An event whose (source, id) is known already changes nothing: its receipt is the first one's, marked Duplicate.
-	// Append keeps the events: they must not be changed afterwards.
+	// Append keeps the events: the caller must not change them afterwards.
 	Append(ctx context.Context, evs []*events.Event) ([]Receipt, error)
 	// Events returns a page of the journal. One with much data (4 MiB) ends before its limit; only the end is empty.
 	Events(ctx context.Context, q EventQuery) ([]*events.Event, error)

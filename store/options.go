@@ -6,10 +6,10 @@ import (
 	"evrun/events"
 )
 
-// Commit is what one transaction of the store made true.
+// Commit has the events and runs that one transaction of the store has written.
 type Commit struct {
 	Events []*events.Event
-	Runs   []Run // changed runs, when somebody wants them (see Options.WantRuns)
+	Runs   []Run // changed runs, when a reader wants them (see Options.WantRuns)
 }
 
 // Options for opening a store.
@@ -17,20 +17,20 @@ type Options struct {
 	// OnCommit is called by the writer after each commit that accepted events or changed runs. It must not block, and may
 	// keep the slices. Default: nothing.
 	OnCommit func(Commit)
-	// WantRuns says whether anybody reads Commit.Runs now; nil: never.
+	// WantRuns reports whether anybody reads Commit.Runs now; nil: never.
 	WantRuns func() bool
-	// StatementTimeout is how long one statement of the user's own may take in a transaction, and all of them in one. Default 50ms.
+	// StatementTimeout is how long one user statement may take in a transaction, and all of them in one. Default 50ms.
 	StatementTimeout time.Duration
-	// MaxData is the largest data of an event, in bytes: what bounds the values that statements of the user's own may meet.
+	// MaxData is the largest data of an event, in bytes. It bounds the values in user statements.
 	// Default [DefaultMaxData].
 	MaxData int
 	// Unattended says that this process runs no handlers: a new one begins at the first event that such a process accepted since
 	// the last Register.
 	Unattended bool
-	// Warn is told, in words, what was mended when the store was opened, which checks were left out, and what is wrong while it
-	// runs. Default: nobody.
+	// Warn is called with a note for people: what was corrected when the store was opened, which checks were left out, and what is
+	// wrong while it runs. Default: nothing.
 	Warn func(note string)
-	// Now is what time is written; nil: time.Now.
+	// Now gives the time that is stored; nil: time.Now.
 	Now func() time.Time
 }
 

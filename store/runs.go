@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Runs keeps what the handlers did.
+// Runs keeps the runs of the handlers.
 type Runs interface {
 	// Start records that attempts begin, before an outside handler acts: all of them, or none. A claim that is not the next
 	// attempt of its run comes back as false.
 	Start(ctx context.Context, claims []Claim) ([]bool, error)
 	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks. One settlement is
-	// whole or not at all. A batch is one transaction, or several where statements of the user's own take time
-	// ([Options.StatementTimeout]): its settlements in their order, the marks with the last. The results have that order, too;
-	// beside an error they are of those that are settled, from the first on, and nothing else was written. [ErrClash] means that
+	// whole or not at all. A batch is one transaction, or several where user statements take time
+	// ([Options.StatementTimeout]): its settlements in their order, the marks with the last. The results are in that order;
+	// with an error they are those of the settlements that committed, from the first on, and nothing else was written. [ErrClash] means that
 	// an emitted event's (source, id) is known already.
 	Settle(ctx context.Context, b SettleBatch) ([]Settled, error)
 	// Pending returns runs of a handler that are running or retrying: those due first (a running one counts as due now),
@@ -26,25 +26,25 @@ type Runs interface {
 	// Runs returns a page of runs, newest event first unless the query says otherwise, and those of one event in the order of their
 	// handlers' numbers.
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
-	// Counts says how many runs of each handler are under way or dead, by the handler's name. It costs what they are.
+	// Counts says how many runs of each handler are running, retrying or dead, by the handler's name. Its cost grows with their
+	// number alone.
 	Counts(ctx context.Context) (map[string]Counts, error)
-	// Joined returns the sequences of the events that the run of a handler on one event has taken along, ascending.
+	// Joined returns the sequences of the events that the run of a handler on one event has joined to its own, ascending.
 	Joined(ctx context.Context, h HandlerID, sequence int64) ([]int64, error)
 	// Attempts returns the failed attempts of a run, oldest first.
 	Attempts(ctx context.Context, id string) ([]Attempt, error)
-	// Retry makes dead runs due again now, with a new budget of attempts, and returns them as they then are. At most limit of the
-	// selection.
+	// Retry makes dead runs due again now, with a new budget of attempts, and returns them as they are then. The query's Limit holds.
 	Retry(ctx context.Context, q RunQuery) ([]Run, error)
-	// Drop ends runs for good, as Dropped, and returns how many they were: those in the query's states, the dead ones where it
-	// names none. Runs that are running or retrying are dropped only if their handler is not active: an attempt of theirs that still
-	// goes on is fenced off. The history of their attempts stays.
+	// Drop ends runs for good, as Dropped, and returns how many they were: those in the query's states, or the dead
+	// ones if it names no state. Runs that are running or retrying are dropped only if their handler is not active: an attempt that is still
+	// running is fenced off. The history of their attempts stays.
 	Drop(ctx context.Context, q RunQuery) (int, error)
 }
 
-// Counts is how many runs of a handler are in the states that are not the end of them.
+// Counts is how many runs of a handler are in the states that need something: an end, an attempt, a person.
 type Counts struct{ Running, Retrying, Dead int }
 
-// RunState is where a run stands.
+// RunState is the state of a run.
 type RunState int8
 
 // The states of a run. Their numbers are stored: they never change.
@@ -67,7 +67,7 @@ func (s RunState) String() string {
 	return stateNames[s]
 }
 
-// Settled says whether the run is over: succeeded, skipped, dead or dropped.
+// Settled reports whether the run is over: succeeded, skipped, dead or dropped.
 func (s RunState) Settled() bool {
 	return s == Succeeded || s == Skipped || s == Dead || s == Dropped
 }
@@ -100,11 +100,11 @@ type Run struct {
 	StartedAt     time.Time
 	FinishedAt    time.Time // zero while running
 	NextAttemptAt time.Time // set when retrying
-	// Joined is set on a skipped run whose event another run of the handler has taken along: the sequence of that one's event.
+	// Joined is set on a skipped run whose event another run of the handler has joined: the sequence of that run's event.
 	Joined int64
 }
 
-// RunQuery selects runs. Set fields narrow it down together. Retry looks at dead runs only, and Drop at those that it may drop.
+// RunQuery selects runs. Set fields narrow it down together. Retry changes dead runs only, and Drop those that it may drop.
 type RunQuery struct {
 	ID       string
 	Handler  string

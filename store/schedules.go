@@ -7,7 +7,7 @@ import (
 	"evrun/events"
 )
 
-// Schedules keeps how far each schedule has come.
+// Schedules keeps the position of each schedule.
 type Schedules interface {
 	// ScheduleMarks returns the marks of all schedules by name.
 	ScheduleMarks(ctx context.Context) (map[string]ScheduleMark, error)
@@ -15,15 +15,15 @@ type Schedules interface {
 	// is a slot that fired before its mark was lost, and does not fire again.
 	FireSlots(ctx context.Context, marks []ScheduleMark, evs []*events.Event) ([]Receipt, error)
 	// SaveMarks stores marks and deletes those of the schedules that are gone, in one transaction: should one of the name come
-	// again, it begins anew.
+	// again, it starts over.
 	SaveMarks(ctx context.Context, marks []ScheduleMark, gone []string) error
 }
 
-// ScheduleMark says how far a schedule has come.
+// ScheduleMark is the position of a schedule.
 type ScheduleMark struct {
 	Name   string
-	Since  time.Time // when the schedule was first seen: slots before are none of its
-	Slot   time.Time // every slot up to here was dealt with
+	Since  time.Time // when the schedule was first seen: it has no slots before
+	Slot   time.Time // every slot up to here was fired or skipped
 	Fired  time.Time // the last slot whose event was accepted; zero: none
 	Timing string    // tells its slots from those of another timing
 	Paused bool      // by hand

@@ -12,8 +12,8 @@ type Claim struct {
 	Sequence int64
 	Attempt  int // from 1; the run must be new (1) or retrying with Attempt-1
 	At       time.Time
-	// Joins are the sequences of other events that a new run takes along, of which none has a run yet: each gets one that is
-	// skipped, and that says so, with the run and not without it.
+	// Joins are the sequences of other events that a new run joins to its own. None of them has a run yet: each gets a skipped one
+	// that names the new run, in the same transaction.
 	Joins []int64
 }
 
@@ -41,12 +41,12 @@ type Settlement struct {
 	Claimed bool // Start recorded the attempt
 	Started time.Time
 	Joins   []int64 // as in Claim, when Attempt is 1 and not Claimed
-	// Statement is the one of the user's own that Effect runs, if it runs one. Hold is how long that may take, if it is longer
-	// than [Options.StatementTimeout]: it then has a transaction of its own, and no other one of the kind begins until the
-	// writer has been everybody's for as long as it was held.
+	// Statement is the user statement that Effect runs, if it runs one. Hold is how long that may take, if it is longer
+	// than [Options.StatementTimeout]: it then has a transaction of its own, and no other held
+	// statement begins until the others have had the writer for as long.
 	Statement *Statement
 	Hold      time.Duration
-	// Outcome is what came of it, when Effect is nil.
+	// Outcome is the result, when Effect is nil.
 	Outcome Outcome
 	// Effect, when not nil, runs inside the transaction and gives the outcome. When it isn't Succeeded, all that it wrote
 	// is undone. It must not block, nor keep tx, and may be called again when the transaction must be repeated.
@@ -75,7 +75,7 @@ type Tx interface {
 	// InsertUser stores a user; ID and CreatedAt are given by the store. A user with this e-mail address makes
 	// [ErrConflict], unless on says otherwise.
 	InsertUser(u User, on OnConflict) (User, error)
-	// Exec runs a statement of the user's own, with a value for each of its parameters, in their order: nil, int64, float64,
+	// Exec runs a user statement, with a value for each of its parameters, in their order: nil, int64, float64,
 	// string or []byte. It may read all tables, and write those that aren't the store's own. After an error nothing of it
 	// is written if the settlement is Atomic.
 	//

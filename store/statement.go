@@ -2,7 +2,7 @@ package store
 
 import "context"
 
-// Statement is one SQL statement of the user's own, as a [StatementParser] has understood it. It must not be changed. A store keeps
+// Statement is one SQL statement of a user, as a [StatementParser] has understood it. It must not be changed. A store keeps
 // what it compiles of a Statement by its address: parse once, and use it again.
 type Statement struct {
 	Text    string  // as it was written, without the semicolon and without comments around it
@@ -28,7 +28,7 @@ type Param struct {
 // A store does not rely on the parser that its statements come from. It refuses by itself what may not run.
 type StatementParser func(text string) (*Statement, error)
 
-// Statements runs statements of the user's own beside the writer.
+// Statements runs user statements beside the writer.
 type Statements interface {
 	// Read runs a statement that only reads ([Statement.Reads]): it sees what is committed at some moment after the call began. It is
 	// stopped when ctx ends or, when ctx has no deadline, after 5 s: [ErrTimeout]. Few run at a time, and others wait. Values and
@@ -36,7 +36,7 @@ type Statements interface {
 	Read(ctx context.Context, s *Statement, args []any) (Result, error)
 }
 
-// Result is what a statement gave.
+// Result is what a statement returned.
 type Result struct {
 	Columns []string
 	// Rows have nil, int64, float64, string or []byte in each column. A text in a column that was declared as DATE, DATETIME
@@ -51,7 +51,7 @@ const (
 	MaxResultBytes = 1 << 20 // of all values together
 )
 
-// Database is a database of the user's own, beside the store. Safe for concurrent use: one statement runs at a time.
+// Database is a user database, beside the store. Safe for concurrent use: one statement runs at a time.
 type Database interface {
 	// Exec runs a statement as a transaction of its own, as [Tx.Exec] does. When ctx ends, the statement is stopped and
 	// nothing of it is written.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// OnConflict is what InsertUser does about a known e-mail address.
+// OnConflict is how InsertUser handles an e-mail address that already exists.
 type OnConflict int8
 
 // The ways to handle a conflict.
@@ -22,7 +22,7 @@ type User struct {
 	Email      string // unique, whatever the case of its letters
 	Attributes []byte // a JSON object, or nil
 	CreatedAt  time.Time
-	EventID    string // the event that brought it
+	EventID    string // the event that created the user
 }
 
 // Users reads the users.

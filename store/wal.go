@@ -2,17 +2,17 @@ package store
 
 import "strings"
 
-// WAL is how a store's write-ahead log is.
+// WAL is the state of a store's write-ahead log.
 type WAL struct {
 	Bytes int64
 	Max   int64 // its bound
 	Full  bool  // it is at the bound: writes get [ErrFull]
-	Held  bool  // somebody reads it for so long that its space can't be given back
-	// Holders are the processes that may do so, in words: "process 4711 (sqlite3)"; none: it is not known.
+	Held  bool  // a reader has been open for so long that its space can't be freed
+	// Holders are the processes that may have it open, in words: "process 4711 (sqlite3)"; none: unknown.
 	Holders []string
 }
 
-// Reason says who holds the log, as the rest of a sentence; empty: nobody does.
+// Reason says who holds the log, as the end of a sentence; empty: nobody does.
 func (w WAL) Reason() string {
 	switch {
 	case !w.Held:

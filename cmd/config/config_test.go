@@ -252,7 +252,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	tests := map[string]string{
 		filepath.Join(dir, "none.yaml"):   "no such file",
 		filepath.Join(big, "none.yaml"):   "the file can't be read: not a directory",
-		dir:                               "not a regular file, but a folder",
+		dir:                               "not a regular file, but a directory",
 		big:                               "the file is over 1 MiB",
 		filepath.Join(dir, "a\x00b.yaml"): "the file can't be read: invalid argument",
 	}

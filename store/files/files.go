@@ -1,16 +1,16 @@
 // Package files says which files evrun trusts, and keeps its own private. It imports nothing of evrun's.
 //
 // evrun's own files (the store with its WAL, shared memory and lock, the notes of daemons' addresses) are private: regular,
-// mode 0600, with one link, and owned by root, by the user that runs evrun or, if that is root, by the owner of their folder.
-// An open mode is mended; all else is refused with an [*Error].
+// mode 0600, with one link, and owned by root, by the user that runs evrun or, if that is root, by the owner of their directory.
+// An open mode is corrected; all else is refused with an [*Error].
 //
 // A file that decides what is run (the wiring file, the schemas that it names) must not be writable by others, nor may the
-// folders that it is in, unless they are sticky. For root it must be root's as well, and not writable by a group. What is
-// on a read-only mount can be changed by nobody here, and passes: a ConfigMap's folder has the mode 0777. The folders above
+// directories that it is in, unless they are sticky. For root it must be root's as well, and not writable by a group. A file
+// on a read-only mount can't be changed here, and passes: a ConfigMap's directory has the mode 0777. The directories above
 // are the administrator's business.
 //
-// The variable EVRUN_TRUST_FILES=1 has files used whoever owns them and whoever can write to them. What was not checked then
-// is reported to the caller, in words.
+// The variable EVRUN_TRUST_FILES=1 has files used whatever their owner and mode are. The caller gets a note of each check that was left
+// out.
 //
 //	path, err := files.Resolve("evrun.db") // first: two names of one file are one file
 //	note, err := files.Private(path, true)
@@ -60,8 +60,8 @@ func Resolve(path string) (string, error) {
 	return filepath.Join(dir, filepath.Base(path)), nil
 }
 
-// Private checks one of evrun's own files, by a path that was resolved. A file that does not exist passes. An open mode is
-// mended if mend says so. The note says, if it isn't empty, what was mended or not checked.
+// Private checks one of evrun's own files, by a resolved path. A file that does not exist passes. An open mode is corrected if mend
+// is set. The note, if it isn't empty, says what was corrected or not checked.
 //
 // The file is not opened: to close a descriptor of a database would drop SQLite's locks on systems without those of open files.
 func Private(path string, mend bool) (note string, err error) {
@@ -83,7 +83,7 @@ func OpenPrivate(path string) (f *os.File, note string, err error) {
 		return nil, "", &Error{path, "it is a symbolic link, which evrun does not follow here", "remove the link"}
 	}
 	if err != nil {
-		if info, lerr := os.Lstat(path); lerr == nil { // what it is says more than that it can't be opened
+		if info, lerr := os.Lstat(path); lerr == nil { // its kind says more than the failed open
 			if _, perr := private(path, info, false, nil); perr != nil {
 				return nil, "", perr
 			}
@@ -101,7 +101,7 @@ func OpenPrivate(path string) (f *os.File, note string, err error) {
 	return f, note, nil
 }
 
-// private is the rule of [Private] on what the system says of a file.
+// private applies the rule of [Private] to a file's info.
 func private(path string, info fs.FileInfo, mend bool, chmod func() error) (note string, err error) {
 	if !info.Mode().IsRegular() {
 		return "", &Error{path, "it is " + Kind(info) + ", not a regular file", "move it away, or name another file"}
@@ -110,7 +110,7 @@ func private(path string, info fs.FileInfo, mend bool, chmod func() error) (note
 	if !ok {
 		return "", nil
 	}
-	if sys.Nlink > 1 { // 0: it was removed meanwhile, which whoever opened it notices by itself
+	if sys.Nlink > 1 { // 0: it was removed meanwhile, which the process that opened it notices
 		return "", &Error{path, fmt.Sprintf("it has %d names (hard links); under each another evrun could write to it", sys.Nlink),
 			fmt.Sprintf("remove the others; find -samefile %s lists them", path)}
 	}
@@ -134,17 +134,17 @@ func private(path string, info fs.FileInfo, mend bool, chmod func() error) (note
 	return fmt.Sprintf("%s was open to others (mode %#o); its mode is 0600 now", path, mode), nil
 }
 
-// ours says whether a private file in a folder may belong to a user.
+// ours reports whether a private file in a directory may belong to a user.
 func ours(owner int, dir string) bool {
 	me := os.Geteuid()
 	if owner == 0 || owner == me {
 		return true
 	}
-	folder, err := os.Stat(dir)
-	return me == 0 && err == nil && OwnedBy(folder, owner)
+	info, err := os.Stat(dir)
+	return me == 0 && err == nil && OwnedBy(info, owner)
 }
 
-// OwnedBy says whether what info describes belongs to a user.
+// OwnedBy reports whether what info describes belongs to a user.
 func OwnedBy(info fs.FileInfo, uid int) bool {
 	sys, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(sys.Uid) == uid
@@ -156,7 +156,7 @@ func Kind(info fs.FileInfo) string {
 	case mode.IsRegular():
 		return "a regular file"
 	case mode.IsDir():
-		return "a folder"
+		return "a directory"
 	case mode&fs.ModeSymlink != 0:
 		return "a symbolic link"
 	case mode&fs.ModeNamedPipe != 0:

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Trusted checks a file that decides what is run, the folder that its path names, and, where that is a link, the folder that
+// Trusted checks a file that decides what is run, the directory that its path names, and, where that is a link, the directory that
 // it leads to. With commands it decides what root would run, if root runs evrun; without, only where a client looks.
 // The note says what was wrong where [Variable] had it pass.
 func Trusted(path string, commands bool) (note string, err error) {
@@ -32,8 +32,8 @@ func Trusted(path string, commands bool) (note string, err error) {
 	return "", nil
 }
 
-// TrustedFolder checks the folder of a store, by the same rule.
-func TrustedFolder(dir string) (note string, err error) { return trusted(dir, true) }
+// TrustedDir checks the directory of a store, by the same rule.
+func TrustedDir(dir string) (note string, err error) { return trusted(dir, true) }
 
 func trusted(path string, commands bool) (note string, err error) {
 	info, err := os.Stat(path)
@@ -50,7 +50,7 @@ func trusted(path string, commands bool) (note string, err error) {
 	return "", &Error{path, msg, hint + "; " + Variable + "=1 turns this check off"}
 }
 
-// writable says who else can change a file or a folder, and what to do about it; empty: nobody. In a sticky folder nobody
+// writable says who else can change a file or a directory, and what to do about it; empty: nobody. In a sticky directory nobody
 // can replace what belongs to another user.
 func writable(path string, info fs.FileInfo, root bool) (msg, hint string) {
 	sys, ok := info.Sys().(*syscall.Stat_t)
@@ -59,7 +59,7 @@ func writable(path string, info fs.FileInfo, root bool) (msg, hint string) {
 	}
 	what, sticky := "file", false
 	if info.IsDir() {
-		what, sticky = "folder", info.Mode()&fs.ModeSticky != 0
+		what, sticky = "directory", info.Mode()&fs.ModeSticky != 0
 	}
 	mode := info.Mode().Perm()
 	switch {

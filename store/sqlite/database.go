@@ -15,17 +15,17 @@ import (
 	"evrun/store/sqlite/guard"
 )
 
-// Database is an SQLite file of the user's own, beside the store. See [store.Database].
+// Database is an SQLite file of the user, beside the store. See [store.Database].
 type Database struct {
 	path  string
-	turns chan *guard.Statements // the one connection, while nobody uses it; nil after Close
+	turns chan *guard.Statements // the one connection, while it is not in use; nil after Close
 }
 
 var _ store.Database = (*Database)(nil)
 
-// OpenDatabase opens the file at path; create makes it where there is none, else that is a [store.ErrNotFound]. A store of
-// evrun's is refused, this daemon's own above all: its tables would be open to any statement. The file's journal mode stays
-// what it is.
+// OpenDatabase opens the file at path; create creates it if it does not exist; otherwise that is a [store.ErrNotFound]. A store of
+// evrun is refused, above all this daemon's own: any statement could write its tables. The file's journal mode stays
+// as it is.
 func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
@@ -124,7 +124,7 @@ func (d *Database) inTurn(ctx context.Context, do func(*guard.Statements) error)
 	}
 }
 
-// inTransaction commits what do wrote, unless it fails.
+// inTransaction commits the writes of do, unless it fails.
 func (d *Database) inTransaction(ctx context.Context, do func(*guard.Statements) error) error {
 	return d.inTurn(ctx, func(u *guard.Statements) error {
 		control := func(ctx context.Context, query string) error {
@@ -145,7 +145,7 @@ func (d *Database) inTransaction(ctx context.Context, do func(*guard.Statements)
 	})
 }
 
-// Close implements [store.Database]. It waits for the statement under way; those that wait for a turn get [store.ErrClosed].
+// Close implements [store.Database]. It waits for the running statement; those that wait for a turn get [store.ErrClosed].
 func (d *Database) Close() error {
 	u := <-d.turns
 	d.turns <- nil

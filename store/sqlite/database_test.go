@@ -155,7 +155,7 @@ func TestAStoreIsNoDatabaseOfTheUsers(t *testing.T) {
 	if _, err := OpenDatabase(text, true); err == nil || !strings.HasSuffix(err.Error(), "it is not an SQLite database") {
 		t.Errorf("a text: %v", err)
 	}
-	if _, err := OpenDatabase(dir, true); err == nil || !strings.HasSuffix(err.Error(), "but a folder") {
-		t.Errorf("a folder: %v", err)
+	if _, err := OpenDatabase(dir, true); err == nil || !strings.HasSuffix(err.Error(), "but a directory") {
+		t.Errorf("a directory: %v", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"evrun/store/sqlite/guard"
 )
 
-// patience is how many times its time a repeated statement may take by the clock. Meanwhile everybody waits.
+// patience is the factor by which a repeated statement may exceed its limit by the clock. All other writes wait meanwhile.
 const patience = 2
 
 // Exec implements [store.Tx].
@@ -25,7 +25,7 @@ func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 		limit.Wall = t.hold
 	}
 	if t.again {
-		// A busy machine may have been what took so long: now the time counts that the statement is given.
+		// A busy machine may have been the cause: now only the statement's own processor time counts.
 		limit = guard.Limit{Processor: limit.Wall, Wall: patience * limit.Wall}
 	}
 	r, err := t.w.user.Exec(context.Background(), limit, s, args)
@@ -38,20 +38,20 @@ func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 	return store.Result{}, t.check(err)
 }
 
-// endedError says that a user's statement took the whole transaction down with it, as SQLite does when it has to stop one
-// in the middle of a write. What else was in the transaction must be repeated without it.
+// endedError says that a user statement ended the whole transaction: SQLite rolls it back when it must stop a statement in the middle
+// of a write. The transaction's other writes must be repeated without it.
 type endedError struct{ err error }
 
 func (e *endedError) Error() string { return fmt.Sprintf("the transaction was rolled back: %v", e.err) }
 func (e *endedError) Unwrap() error { return e.err }
 
-// gone says whether SQLite has ended the transaction by itself: then, and only then, another one can begin.
+// gone reports whether SQLite has ended the transaction by itself: then, and only then, another one can begin.
 func (t *txn) gone() bool {
 	_, err := t.w.stmt.begin.Exec() // the writer rolls it back
 	return err == nil || conn.Aborts(err)
 }
 
-// sizeOf is how many bytes the values have that can have many.
+// sizeOf is the size of the texts and bytes among the values.
 func sizeOf(args []any) (bytes int) {
 	for _, a := range args {
 		switch a := a.(type) {

@@ -30,7 +30,7 @@ type handlerRow struct {
 
 const handlerColumns = `name, id, low_water, since, active, paused, patterns, left_at, left_head, heir`
 
-// forgotten says whether the row is there for the runs' sake alone.
+// forgotten reports whether the row is there for the runs' sake alone.
 func (h *handlerRow) forgotten() bool { return !h.active && !h.left }
 
 func (h *handlerRow) consumer() store.Consumer {

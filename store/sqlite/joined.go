@@ -10,7 +10,7 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// join records the events that a new run takes along.
+// join records the events that a new run joins to its own.
 func (t *txn) join(h store.HandlerID, sequence int64, others []int64, started time.Time) error {
 	for _, other := range others {
 		n, err := t.w.stmt.insertJoined.Exec(other, int64(h), micros(started), t.now, sequence)
@@ -26,8 +26,7 @@ func (t *txn) join(h store.HandlerID, sequence int64, others []int64, started ti
 	return nil
 }
 
-// tellJoined adds a joined run to those that the commit tells of. Its event is read again: whoever joined it knows the
-// sequence alone.
+// tellJoined adds a joined run to the commit's. Its event is read again: the run that joined it knows only the sequence.
 func (t *txn) tellJoined(h store.HandlerID, other, sequence int64, started time.Time) error {
 	find, err := t.w.prepared(`SELECT id, type, ifnull(chain, sequence) FROM events WHERE sequence = ?`)
 	if err != nil {

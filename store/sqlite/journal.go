@@ -74,7 +74,7 @@ func (t *txn) accept(e *events.Event) (store.Receipt, error) {
 	return store.Receipt{Sequence: sequence, Duplicate: known}, nil
 }
 
-// isRoot says whether e begins its chain. It may have a sequence already, from a transaction that was rolled back.
+// isRoot reports whether e begins its chain. It may have a sequence already, from a transaction that was rolled back.
 func isRoot(e *events.Event) bool { return e.Chain == 0 || e.Chain == e.Sequence }
 
 func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err error) {

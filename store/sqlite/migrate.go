@@ -100,8 +100,8 @@ func migrate(c *conn.Conn) error {
 // journalHead is an SQL expression: the last sequence that was given. Where the last events were deleted, meta has it.
 const journalHead = `max(ifnull((SELECT max(sequence) FROM events), 0), ifnull((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'head'), 0))`
 
-// raiseHead keeps the journal's head above every mark and every run: what an older evrun, or another program without the
-// trigger of 008_head.sql, deleted would otherwise come again below them, and not be handled.
+// raiseHead keeps the journal's head above every mark and every run: sequences that an older evrun, or another program without
+// the trigger of 008_head.sql, has deleted would otherwise be given again below them, and their events not be handled.
 const raiseHead = `INSERT INTO meta (key, value)
 	SELECT 'head', known FROM (SELECT max(ifnull((SELECT max(low_water) FROM handlers), 0), ifnull((SELECT max(sequence) FROM runs), 0)) AS known)
 	WHERE known > ` + journalHead + ` ON CONFLICT (key) DO UPDATE SET value = excluded.value`

@@ -31,7 +31,7 @@ func Open(name string, opt Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	note, err := files.TrustedFolder(filepath.Dir(path))
+	note, err := files.TrustedDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
@@ -128,9 +128,9 @@ func openReaders(path string) (readers, error) {
 // not explain.
 func resolve(path string) (string, error) {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
-		return "", fmt.Errorf("its folder: %w", err)
+		return "", fmt.Errorf("its directory: %w", err)
 	} else if !info.IsDir() {
-		return "", fmt.Errorf("%s is not a folder", filepath.Dir(path))
+		return "", fmt.Errorf("%s is not a directory", filepath.Dir(path))
 	}
 	path, err := files.Resolve(path)
 	if err != nil {
@@ -150,7 +150,7 @@ func checkFile(path string) error {
 	case err != nil:
 		return err
 	case info.IsDir():
-		return fmt.Errorf("%w: it is a folder", store.ErrNotStore)
+		return fmt.Errorf("%w: it is a directory", store.ErrNotStore)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%w: it is not a regular file", store.ErrNotStore)
 	}

@@ -10,7 +10,7 @@ type Options struct {
 	store.Options
 	// Synchronous "normal" trades the durability of the last moments before a power cut for speed. Default "full".
 	Synchronous string
-	// MaxWAL bounds the write-ahead log, in bytes: while somebody reads for so long that it reaches this, writes get [store.ErrFull].
+	// MaxWAL bounds the write-ahead log, in bytes: while a reader is open for so long that it reaches this, writes get [store.ErrFull].
 	// Default [DefaultMaxWAL].
 	MaxWAL int64
 	// Unwatched leaves out the looks at the store's files and at its write-ahead log, one or two a second: for tests in which

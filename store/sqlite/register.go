@@ -34,7 +34,7 @@ type takeover struct {
 	runs      []int64 // the sequences of was's runs that go along
 }
 
-// plan reads what need not be read while the writer is held: nobody runs the handlers that it is about.
+// plan reads, before the writer is held, what can't change meanwhile: none of these handlers runs.
 func (s *Store) plan(ctx context.Context, r *registering) error {
 	if s.w == nil {
 		return nil // submit says that it is open for reading only
@@ -68,7 +68,7 @@ func (s *Store) plan(ctx context.Context, r *registering) error {
 	return nil
 }
 
-// planning finds out who takes over from whom.
+// planning finds out which handler takes over from which.
 type planning struct {
 	s     *Store
 	rows  []*handlerRow
@@ -84,8 +84,8 @@ func (p *planning) find(is func(*handlerRow) bool) *handlerRow {
 	return nil
 }
 
-// takes plans what a handler takes over: the runs of its predecessors, and those that these take over in turn. It returns
-// the runs.
+// takes plans which runs a handler takes over: those of its predecessors, and those that these take over in turn. It returns
+// their sequences.
 func (p *planning) takes(ctx context.Context, heir *handlerRow) (runs []int64, err error) {
 	for _, row := range p.rows {
 		named, ok := p.heirs[row.name]
@@ -120,7 +120,7 @@ func markAfter(heir, was *handlerRow) int64 {
 // toTake gives the sequences of the runs that go to a handler's heir: those that are not settled or are dead, those that
 // they took along, and those above the mark, since the heir looks at their events again.
 func (s *Store) toTake(ctx context.Context, handler, mark int64) ([]int64, error) {
-	// In whatever time it takes, at a start or a reload: to stop there would keep the heir from starting at all.
+	// Without a time limit, at a start or a reload: otherwise the heir might never start.
 	rows, err := s.readers.DB.QueryContext(ctx, `
 		WITH open AS (
 			SELECT sequence FROM runs WHERE handler = ?1 AND state <= 2 UNION SELECT sequence FROM runs WHERE handler = ?1 AND state = 5)
@@ -188,7 +188,7 @@ func (t *txn) register(r *registering) error {
 	return nil
 }
 
-// activate gives the row of a handler of the wiring, as it is from now on: row is the one before, or nil. New handlers begin at begin.
+// activate writes the row of a handler that the wiring has; row is the stored one, or nil. New handlers begin at begin.
 func (t *txn) activate(h store.Registration, row *handlerRow, head, begin int64, idle bool) (*handlerRow, error) {
 	switch {
 	case row == nil:
@@ -213,7 +213,7 @@ func (t *txn) activate(h store.Registration, row *handlerRow, head, begin int64,
 	return row, t.putHandler(row)
 }
 
-// answer says what came of the handlers.
+// answer fills in the consumers.
 func (r *registering) answer(stored map[string]*handlerRow, took map[string]bool) {
 	inherits := map[int64]bool{}
 	for _, row := range stored {

@@ -47,7 +47,7 @@ func (s *Store) Rewire(ctx context.Context, w store.Wiring) ([]store.Consumer, e
 	return r.consumers, nil
 }
 
-// migrate makes the handlers' own tables, in the time that is given for it; 0: as long as it takes.
+// migrate creates the handlers' own tables, within a time; 0: without a limit.
 func (t *txn) migrate(ctx context.Context, list []store.Migration, within time.Duration) error {
 	if within > 0 {
 		var cancel context.CancelFunc

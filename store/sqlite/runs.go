@@ -62,7 +62,7 @@ func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error
 		}
 		return s.Outcome, true, t.finish(s, s.Outcome)
 	}
-	// The row goes first, as if all went well: it is the fence, and a failed effect mends it.
+	// The row goes first, as if all went well: it is the fence, and a failed effect corrects it.
 	if ok, err = t.putRun(s, store.Outcome{State: store.Succeeded}); !ok || err != nil {
 		return out, ok, err
 	}

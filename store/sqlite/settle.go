@@ -35,9 +35,9 @@ func (s *Store) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settle
 	return st.settled, nil
 }
 
-// settling settles a batch in order, in as many transactions as its statements' time takes, and as it takes to find the effects
-// that end one. An effect whose statement takes too long is repeated once, by itself. One that ends its transaction otherwise,
-// or again, fails at once in the next, with the error that it ended it with. All others are as if it had never run.
+// settling settles a batch in order. It takes several transactions if the statements take long, or if an effect ends one. An effect
+// whose statement takes too long is repeated once, by itself. If it ends its transaction again, or ends it otherwise, it fails at once
+// in the next transaction, with that error. It leaves no trace in the other settlements.
 type settling struct {
 	b       store.SettleBatch
 	settled []store.Settled
@@ -58,7 +58,7 @@ func (st *settling) weight() (n int) {
 	return n
 }
 
-// turn says with whom the next transaction can be shared.
+// turn says with which writes the next transaction can be shared.
 func (st *settling) turn() turn {
 	if st.from < len(st.b.Settlements) {
 		switch s := &st.b.Settlements[st.from]; {
@@ -77,7 +77,7 @@ func (st *settling) turn() turn {
 	return own
 }
 
-// some settles what there is time for.
+// some settles as many as there is time for.
 func (st *settling) some(t *txn) error {
 	all := st.b.Settlements
 	st.op.declined = false
@@ -108,7 +108,7 @@ func (st *settling) some(t *txn) error {
 	return nil
 }
 
-// takes is how long a statement is expected to take: as long as it did lately at most, and while nothing is known, all that it may.
+// takes is how long a statement is expected to take: its longest recent time, or the whole limit if it is new.
 func (w *writer) takes(s *store.Statement) time.Duration {
 	if d := w.user.Takes(s); d > 0 {
 		return d

@@ -1,20 +1,18 @@
 // Package sqlite keeps evrun's store in one SQLite file, through the pure-Go driver modernc.org/sqlite.
 //
-// One goroutine, [Store.Run], owns the only connection that writes: it takes whatever appends and settlements are waiting
-// into one transaction, so that under load one fsync serves hundreds of them. Readers have a pool of their own and never
+// One goroutine, [Store.Run], owns the only connection that writes: it takes all waiting appends and settlements into one transaction,
+// so that under load one fsync serves hundreds of them. Readers have a pool of their own and never
 // wait for it (WAL mode).
 //
-// A file next to the database, its name and ".lock", is held by the process that writes; SQLite's own locks would let two
-// daemons take turns.
+// The process that writes holds a lock on a file next to the database, its name with ".lock" appended; with SQLite's own locks, two
+// daemons could take turns.
 //
-// Statements of the user's own run in the writer's transactions too, under a guard that keeps evrun's own tables from being
-// written, and under a clock: see [store.Tx]. They take turns with everybody else's writes: a transaction takes them for 50 ms in
-// all, and what waits goes before the next. One that only reads runs on two connections of its own, beside the writer
-// ([Store.Read]), and may see what others have written since, or not yet. [OpenDatabase] runs them on other files. What a clock can't stop is bounded by
-// size: values are at most twice the largest event and 1 MiB, and much smaller in a statement that calls a function whose work
-// grows faster than that (LIKE, instr, replace, trim, hex, printf, …; functions.go has them all). SQLite's own functions aren't
-// replaced: in a CHECK they would make a store unreadable to others. Virtual tables are those of fts5 and rtree; the connections
-// are in SQLite's defensive mode.
+// User statements run in the writer's transactions too, under a guard that keeps evrun's own tables from being
+// written, and with a time limit: see [store.Tx]. They take turns with other writes: a transaction runs them for 50 ms in all, and
+// waiting writes go before the next ones. A statement that only reads runs on one of two connections of its own, beside the writer
+// ([Store.Read]). [OpenDatabase] runs user statements on other files. Package guard has the rules.
+//
+// Packages below: guard (user statements), conn (a connection below database/sql), disk (the files and their lock).
 //
 // Limits: a local file system (network ones are refused: their locks don't hold), and one writing process.
 //

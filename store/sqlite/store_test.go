@@ -75,7 +75,7 @@ func TestFilesThatAreNoStoreOfOurs(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, store.ErrNotStore},
-		"a folder": {func(t *testing.T, path string) {
+		"a directory": {func(t *testing.T, path string) {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
 			}

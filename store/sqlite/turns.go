@@ -2,24 +2,24 @@ package sqlite
 
 import "time"
 
-// Statements of the user's own are short for the most part, and then share transactions with all other writes. So that slow
-// ones hold up nobody for long, a transaction stops taking them when they have used up its time. What is left of their write
-// comes in a later one: the writes of others that wait go first, then one such write has a transaction of its own, and so on
-// in turn. A statement that is known to be slow, or that must be repeated since it was stopped, waits for such a turn at once.
+// User statements are short for the most part, and then share transactions with all other writes. So that slow
+// ones don't hold up others for long, a transaction stops taking them when they have used up its time. The rest of their write
+// goes into a later one: first the waiting writes of others, then one such write in a transaction of its own, and so on
+// in turn. A statement that is known to be slow, or that was stopped and must be repeated, waits for such a turn at once.
 //
-// A statement that may hold the writer for longer (Settlement.Hold) has a turn of its own, too, and the writer then belongs to
-// all others for as long as it was held.
+// A statement that may hold the writer for longer (Settlement.Hold) has a turn of its own, too, and then all others have
+// the writer for as long as it was held.
 
 // shareOfOthers divides the time that user statements have in a transaction if others wait for it: for an event in it, or for the
 // turn that comes next.
 const shareOfOthers = 5
 
-// turn says with what a write may share a transaction.
+// turn says which writes may share a transaction with this one.
 type turn int8
 
 const (
 	own     turn = iota // evrun's own statements alone
-	shared              // statements of the user's own, with everybody
+	shared              // user statements, with everybody
 	alone               // one of them that must be repeated
 	holding             // one of them that may take long, or migrations
 )
@@ -38,7 +38,7 @@ func (q *turns) add(o *op) {
 	}
 }
 
-// ready says whether take would give something. A writer that stops yields no more.
+// ready reports whether take would return a write. A writer that is stopping does not yield.
 func (q *turns) ready(now time.Time, stopping bool) bool {
 	return len(q.next) > 0 || len(q.holds) > 0 && (stopping || !now.Before(q.yieldUntil))
 }
@@ -66,7 +66,7 @@ func (q *turns) wake(now time.Time) (c <-chan time.Time, stop func()) {
 	return t.C, func() { t.Stop() }
 }
 
-// budget is the time that a transaction has for statements of the user's own.
+// budget is the time that a transaction has for user statements.
 type budget struct {
 	clock func() time.Time
 	alone bool // it is a turn: the first statement runs however long it may take
@@ -77,7 +77,7 @@ type budget struct {
 	over  bool      // no other one may follow
 }
 
-// allows says whether a statement that takes so long may run. A turn is for one statement, where apart is set.
+// allows reports whether a statement that takes so long may run. A turn is for one statement, where apart is set.
 func (b *budget) allows(takes time.Duration, apart bool) bool {
 	first := b.begun.IsZero()
 	ok := !b.over && (first && b.alone || !apart && b.bytes < maxBatchBytes && b.last.Sub(b.begun)+takes <= b.left)
@@ -89,7 +89,7 @@ func (b *budget) allows(takes time.Duration, apart bool) bool {
 	return ok
 }
 
-// spent takes note of the end of a statement, and says how long it took.
+// spent notes the end of a statement, and returns how long it took.
 func (b *budget) spent() time.Duration {
 	now := b.clock()
 	took := now.Sub(b.last)

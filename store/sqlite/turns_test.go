@@ -15,7 +15,7 @@ import (
 	"evrun/store"
 )
 
-// timed is a store whose statements of the user's own take as long, by the writer's clock, as a test says.
+// timed is a store whose user statements take as long, by the writer's clock, as a test says.
 type timed struct {
 	*Store
 	t *testing.T

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// userReaders is how many statements of the user's own that only read run at a time.
+	// userReaders is how many user statements that only read run at a time.
 	userReaders = 2
 	// readTimeout is how long one may take, unless its context says.
 	readTimeout = 5 * time.Second

@@ -15,9 +15,9 @@ import (
 	"evrun/store/sqlite/disk"
 )
 
-// The write-ahead log starts over when all of it is in the database and nobody reads it. Somebody who reads for long (another
-// program with an open transaction) keeps it growing with every write: 725 MB in 30 s were seen. wal looks at its size beside
-// the writer, copies what can be copied, and gives the space back when the reader has gone. At its bound, before the disk is
+// The write-ahead log starts over when all of it is in the database and nobody reads it. A long read (of another
+// program with an open transaction) makes it grow with every write: by 725 MB in 30 s in a test. wal looks at its size beside
+// the writer, copies as much as possible into the database, and gives the space back when the reader has gone. At its bound, before the disk is
 // full, the store takes no more, as on a full disk.
 type wal struct {
 	path  string // the database's
@@ -33,7 +33,7 @@ const (
 	tendEvery = 500 * time.Millisecond
 	// tendFrom is the share of the bound, as a divisor, from which on the log's space is to be given back.
 	tendFrom = 16
-	// heldAfter is how many times it must fail before somebody is told: evrun's own reads are short.
+	// heldAfter is how many times it must fail before a warning: evrun's own reads are short.
 	heldAfter = 3
 )
 
@@ -86,7 +86,7 @@ func (l *wal) look(ctx context.Context) {
 	}
 }
 
-// giveBack copies the log into the database and empties its file. It says false while somebody still reads it.
+// giveBack copies the log into the database and empties its file. It returns false while a reader is open.
 func (l *wal) giveBack(ctx context.Context) bool {
 	db, err := sql.Open("sqlite", conn.Writer(l.path, "FULL"))
 	if err != nil {
@@ -110,7 +110,7 @@ func (l *wal) giveBack(ctx context.Context) bool {
 	return checkpoint("TRUNCATE")
 }
 
-// full is what a write is refused with while the log is at its bound, or nil.
+// full is the error of a write while the log is at its bound, or nil.
 func (l *wal) full() error {
 	if s := l.state.Load(); s != nil && s.Full {
 		return &walFull{*s}
@@ -128,7 +128,7 @@ func (e *walFull) Error() string {
 
 func (e *walFull) Is(target error) bool { return target == store.ErrFull }
 
-// WAL says how the write-ahead log is. It is looked at twice a second while the store runs.
+// WAL gives the state of the write-ahead log, as it was checked last: twice a second while the store runs.
 func (s *Store) WAL() store.WAL {
 	if s.w == nil || s.w.wal.state.Load() == nil {
 		return store.WAL{}

@@ -19,9 +19,9 @@ const (
 	maxBatchBytes  = 1 << 20 // of payload
 )
 
-// writer owns the write connection. One goroutine, in run, takes whatever writes are waiting into one transaction and
-// answers them all after its commit, while callers queue up the next: under load one fsync serves hundreds, and an idle
-// store commits at once. Writes with statements of the user's own take turns with the others: see turns.go.
+// writer owns the write connection. One goroutine, in run, takes all waiting writes into one transaction and answers them
+// after its commit, while callers queue up the next ones: under load one fsync serves hundreds, and an idle
+// store commits at once. Writes with user statements take turns with the others: see turns.go.
 type writer struct {
 	conn *conn.Conn
 	stmt statements
@@ -60,7 +60,7 @@ func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 	return w, err
 }
 
-// load reads what the writer keeps in memory.
+// load reads the store's id and the journal's head.
 func (w *writer) load() error {
 	row := make([]driver.Value, 1)
 	get, err := w.prepared(`SELECT value FROM meta WHERE key = 'id'`)
@@ -230,7 +230,7 @@ func (w *writer) write(batch []*op, alone bool) error {
 		answer(batch, err)
 		return err
 	case culprit != nil && len(batch) > 1:
-		// One write can't be done: it must not take the others down with it. What may be slow as well waits for its turn then.
+		// One write can't be done: it must not take the others down with it. Those that may be slow wait for their turns then.
 		culprit.done <- err
 		rest := make([]*op, 0, len(batch)-1)
 		for _, o := range batch {
@@ -304,7 +304,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 			}
 			return nil, nil, fmt.Errorf("commit: %w", err)
 		}
-		// Whether the transaction reached the disk is unknown now: only opening the file anew can tell.
+		// Whether the transaction reached the disk is unknown now: only opening the file again can tell.
 		return nil, nil, fmt.Errorf("commit: %w (%w)", store.ErrBroken, err)
 	}
 	w.next = t.next
@@ -328,7 +328,7 @@ func (w *writer) publish(t *txn) {
 	}
 }
 
-// txn is the open transaction, and what it will have made true.
+// txn is the open transaction, with the changes that its commit publishes.
 type txn struct {
 	w        *writer
 	now      int64
@@ -340,7 +340,7 @@ type txn struct {
 	noted    bool          // see noteUnattended
 	defined  bool          // the schema was changed
 	failed   error         // an error that concerns the whole transaction, met where it can't be returned
-	doom     error         // what the user's statement of the effect under way is known to end in; nil: nothing yet
+	doom     error         // the known result of the running effect's user statement; nil: not known
 	hold     time.Duration // how long that statement may take; 0: the store's StatementTimeout
 	again    bool          // it took too long before
 	budget   budget

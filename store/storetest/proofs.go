@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Long says whether the long proofs run, at their full size: with EVRUN_PROOFS=long, as in .ci/run.
+// Long reports whether the long proofs run, at their full size: with EVRUN_PROOFS=long, as in .ci/run.
 func Long() bool { return os.Getenv("EVRUN_PROOFS") == "long" }
 
 // LongOnly skips a test that takes long by nature, such as one that waits for a grace period, unless [Long].

@@ -15,7 +15,7 @@ import (
 type Driver struct {
 	// Open makes an empty store for one test and starts its Run; both end with the test.
 	Open func(t *testing.T, opt store.Options) store.Store
-	// Parse reads the statements of the user's own.
+	// Parse reads the user statements.
 	Parse store.StatementParser
 }
 

@@ -187,7 +187,7 @@ func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 	}, nil
 }
 
-// result makes the kind's result, or says whether another attempt is of use.
+// result makes the kind's result, or reports whether another attempt is of use.
 func (s *sql) result(r store.Result, err error) (any, error) {
 	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads { // it held the writer
 		return nil, tasks.Permanent(fmt.Errorf("%w, and again when it was tried alone; nobody else can write to the store meanwhile. "+

@@ -27,7 +27,7 @@ func Reader(path string) string {
 	return address(path, q)
 }
 
-// User is the address of a database of the user's own, whose journal mode stays as it is; create creates the file where there is none.
+// User is the address of a user database, whose journal mode stays as it is; create creates the file where there is none.
 func User(path string, create bool) string {
 	q := values()
 	if q.Set("mode", "rw"); create {
@@ -37,7 +37,7 @@ func User(path string, create bool) string {
 	return address(path, q)
 }
 
-// values are what all connections have.
+// values are the parameters of all addresses.
 func values() url.Values {
 	return url.Values{
 		"_defensive": {"1"}, // no statement can write the schema, or the file's pages

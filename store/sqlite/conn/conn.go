@@ -1,6 +1,6 @@
 // Package conn is a connection to an SQLite database below database/sql, with its addresses and its errors.
 //
-// It is below database/sql, which would prepare BEGIN and COMMIT anew for each transaction: here all statements are prepared once and
+// It is below database/sql, which would prepare BEGIN and COMMIT again for each transaction: here all statements are prepared once and
 // kept.
 package conn
 
@@ -44,7 +44,7 @@ func Open(address string) (*Conn, error) {
 	return &Conn{c: c}, nil
 }
 
-// Raw is the driver's connection, which still belongs to c.
+// Raw is the driver's connection. It still belongs to c.
 func (c *Conn) Raw() driver.Conn { return c.c }
 
 // KeepWAL has the connection leave the write-ahead log where it is when it is closed.

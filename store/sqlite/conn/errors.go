@@ -12,7 +12,7 @@ import (
 	"evrun/store"
 )
 
-// Translate gives the driver's errors the store's names, by their codes. The driver's text stays for the log.
+// Translate wraps the driver's errors in the store's, by their codes. The driver's text stays for the log.
 func Translate(err error) error {
 	var e *driverpkg.Error
 	if err == nil || !errors.As(err, &e) {
@@ -49,11 +49,11 @@ func Translate(err error) error {
 	return fmt.Errorf("%w (%w)", kind, err)
 }
 
-// Aborts says whether err concerns the whole transaction, not just the statement that met it.
+// Aborts reports whether err concerns the whole transaction, not just the statement that met it.
 func Aborts(err error) bool {
 	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBusy) || errors.Is(err, store.ErrBroken) ||
 		errors.Is(err, store.ErrReadOnly)
 }
 
-// NoRows says whether a query found nothing.
+// NoRows reports whether a query found nothing.
 func NoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) || errors.Is(err, io.EOF) }

@@ -1,5 +1,5 @@
-// Package disk keeps the files of a store: one process writes to them (the lock), nobody else may read them, and nobody replaces them
-// unnoticed. It opens none of them but the lock: closing another descriptor of a database can drop SQLite's locks.
+// Package disk guards the files of a store: one process writes to them (the lock), other users can't read them, and their replacement
+// is noticed. It opens none of them but the lock: closing another descriptor of a database can drop SQLite's locks.
 package disk
 
 import (
@@ -37,7 +37,7 @@ func Acquire(path string) (l *Lock, note string, err error) {
 		}
 		return nil, "", store.ErrLocked
 	}
-	// Who holds it is a courtesy to whoever is refused: it may fail on a full disk.
+	// The process number is for the message of the next process that tries: writing it may fail on a full disk.
 	if err := f.Truncate(0); err == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}

@@ -12,7 +12,7 @@ import (
 var ownSuffixes = []string{"", "-wal", "-shm"}
 
 // checkedSuffixes are those of the files that SQLite reads when it opens a store. A rollback journal is among them, though a
-// store has none: SQLite writes what it says into the database, whoever has put it there.
+// store has none: SQLite writes its content into the database, whoever created it.
 var checkedSuffixes = append(ownSuffixes[:len(ownSuffixes):len(ownSuffixes)], "-journal")
 
 // CheckPrivate says why one of a store's files can't be trusted.
@@ -25,7 +25,7 @@ func CheckPrivate(path string) error {
 	return nil
 }
 
-// MendPrivate takes the rights of others from the files of a store. warn gets the notes of [files.Private].
+// MendPrivate takes the rights of other users from the files of a store. warn gets the notes of [files.Private].
 func MendPrivate(path string, warn func(note string)) error {
 	for _, suffix := range ownSuffixes {
 		note, err := files.Private(path+suffix, true)
@@ -37,8 +37,8 @@ func MendPrivate(path string, warn func(note string)) error {
 	return nil
 }
 
-// CreatePrivate makes an empty file of this user's alone, where there is none. SQLite would make one that others may read, unless the
-// umask forbids it, and its WAL and shared memory have the mode of their database.
+// CreatePrivate creates an empty file with mode 0600, unless one exists. SQLite would create a file that other users may read, unless
+// the umask forbids it. Its WAL and shared memory get the mode of the database.
 func CreatePrivate(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// literals says which arguments of a function are literals, or left out, in all calls of it that a statement has.
+// literals says which arguments of a function are literals, or left out, in all its calls in a statement.
 type literals uint8
 
 // maxLiteral is how long a literal may be in a statement's text to count as one.
 const maxLiteral = 66
 
-// has says whether argument n, from 1 to 8, is a short literal (at most 64 bytes) or left out in every call.
+// has reports whether argument n, from 1 to 8, is a short literal (at most 64 bytes) or left out in every call.
 func (l literals) has(n int) bool { return n >= 1 && n <= 8 && l&(1<<(n-1)) != 0 }
 
 // calls finds the functions that are called.
@@ -64,13 +64,13 @@ func (p *parser) arguments(i int) literals {
 	return all
 }
 
-// blob says whether the tokens from up to to are randomblob or zeroblob of a literal: hex(randomblob(16)) makes keys.
+// blob reports whether the tokens from up to to are randomblob or zeroblob of a literal: hex(randomblob(16)) makes keys.
 func (p *parser) blob(from, to int) bool {
 	return to == from+4 && (p.tokens[from].is("RANDOMBLOB") || p.tokens[from].is("ZEROBLOB")) && p.tokens[from+1].is("(") &&
 		p.literal(from+2, from+3) && p.tokens[from+3].is(")")
 }
 
-// literal says whether the tokens from up to to are one short string or number.
+// literal reports whether the tokens from up to to are one short string or number.
 func (p *parser) literal(from, to int) bool {
 	if to != from+1 || from >= len(p.tokens) || p.tokens[from].kind != quoted {
 		return false

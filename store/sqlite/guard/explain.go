@@ -12,8 +12,8 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// explain gives an error of a user's statement its name in package store. What concerns the database as a whole is named as
-// for evrun's own statements; the rest is the statement's own fault, and would be again.
+// explain wraps an error of a user statement in one of package store's. An error of the database as a whole is translated as for
+// evrun's own statements. All others are the statement's own: it would fail again.
 func (u *Statements) explain(err error) error {
 	var e *driverpkg.Error
 	switch {
@@ -60,7 +60,7 @@ func sizeText(bytes int) string {
 	return fmt.Sprintf("%d KiB", bytes>>10)
 }
 
-// message is what SQLite says, without the driver's frame of the code's own text before it and the number behind.
+// message is SQLite's message, without the text and the number of the error's code that the driver puts around it.
 func message(e *driverpkg.Error) string {
 	text := strings.TrimSuffix(e.Error(), fmt.Sprintf(" (%d)", e.Code()))
 	for _, frame := range []string{"SQL logic error: ", "constraint failed: "} {

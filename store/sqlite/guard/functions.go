@@ -2,9 +2,9 @@ package guard
 
 import "strings"
 
-// SQLite looks whether it was interrupted between the steps of a statement, not within a function. What one call of a function
-// may cost is bounded by the size of what it works on: while a statement runs that calls one of these, no value in it may be
-// larger than the function's length. They were chosen so that the worst call takes some 50 ms on a machine of 2020.
+// SQLite looks whether it was interrupted between the steps of a statement, not within a function. The cost of one call is
+// bounded by the size of its arguments: while a statement runs that calls one of these functions, no value in it may be larger than
+// the function's length. They were chosen so that the worst call takes some 50 ms on a machine of 2020.
 const (
 	shortest = 1 << 10
 	shorter  = 4 << 10
@@ -15,7 +15,7 @@ const (
 // maxPattern is the longest pattern of LIKE and GLOB, in bytes.
 const maxPattern = 64
 
-// cost bounds what a function works on.
+// cost bounds the values that a function works on.
 type cost struct {
 	length int
 	// literal is the length instead where the argument of this number (from 1) is a short literal, or left out: it is what makes
@@ -23,7 +23,7 @@ type cost struct {
 	argument, literal int
 }
 
-// costs has the functions whose work grows faster than their arguments, or that make more than they are given.
+// costs has the functions whose work grows faster than their arguments, or whose results are larger than their arguments.
 var costs = map[string]cost{
 	"like": {length: small}, "glob": {length: small}, // by a pattern of maxPattern
 	"hex": {length: small, argument: 1}, "quote": {length: small}, "unistr_quote": {length: small},
@@ -47,10 +47,10 @@ func indexed(definition string) bound {
 	return bound{small, fullText}
 }
 
-// fullText is in the place of a function's name in the bound of what writes an fts5 table.
+// fullText stands for a function's name in the bound of a statement that writes an fts5 table.
 const fullText = "fts5"
 
-// plain are the functions that take time and space in proportion to what they are given.
+// plain are the functions that take time and space in proportion to their arguments.
 var plain = set(`-> ->> abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil ceiling changes char coalesce concat concat_ws cos cosh
 	count cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp first_value floor
 	fts5_get_locale fts5_insttoken fts5_locale fts5_source_id group_concat if ifnull iif json json_array json_array_insert
@@ -77,8 +77,8 @@ func set(words string) map[string]bool {
 	return m
 }
 
-// lengthFor is the largest value that a statement may meet that calls the function so; 0: no bound of the function's own. A
-// function that nobody has looked at is bounded most tightly.
+// lengthFor is the largest value that a statement may meet that calls the function so; 0: no bound of the function's own. An
+// unknown function has the tightest bound.
 func lengthFor(function string, given literals) int {
 	c, ok := costs[function]
 	switch {
@@ -98,14 +98,14 @@ type bound struct {
 	function string
 }
 
-// tighten takes another one's length where that is less.
+// tighten takes another bound if that is shorter.
 func (b *bound) tighten(o bound) {
 	if o.length > 0 && (b.length == 0 || o.length < b.length) {
 		*b = o
 	}
 }
 
-// boundOf gives the bound of a text's calls. Names that are no function don't count.
+// boundOf gives the bound of a text's calls. Names that are not functions don't count.
 func boundOf(calls map[string]literals) (b bound) {
 	for name, given := range calls {
 		if _, ok := costs[name]; ok {

@@ -1,3 +1,19 @@
+// Package guard runs user statements on SQLite: it parses them, decides what they may do, and bounds what they cost.
+//
+// Four things hold a statement in bounds:
+//
+//   - [Parse] refuses a text that is not one statement on rows or tables, or that could end a transaction.
+//   - SQLite's authorizer, the type guard, refuses writes to evrun's own tables, and all actions that it doesn't know to be harmless.
+//   - A clock ([Limit]) stops a statement between two steps of SQLite's.
+//   - Within a step, only the size of the values bounds the work: values are at most twice the largest event and 1 MiB, and much smaller in
+//     a statement that calls a function whose work grows faster (LIKE, instr, replace, trim, hex, printf, …; functions.go has them all).
+//
+// SQLite's own functions aren't replaced: in a CHECK they would make a store unreadable to other programs. Virtual tables are those of fts5
+// and rtree. The connections must be in SQLite's defensive mode, see package conn.
+//
+//	u, err := guard.New(c, own, guard.MaxValue(0))
+//	s, err := guard.Parse("INSERT INTO seen VALUES (:id)")
+//	result, err := u.Exec(ctx, guard.Limit{Wall: 50 * time.Millisecond}, s, []any{"42"})
 package guard
 
 import (
@@ -9,13 +25,13 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// guard decides what a user's statement may do on a connection: it is SQLite's authorizer there, from the opening of the
-// connection to its end. Only what it knows to be harmless is allowed.
+// guard decides what a user statement may do on a connection: it is SQLite's authorizer there, as long as the connection is open.
+// It allows only actions that it knows to be harmless.
 //
-// It is installed once and switched on around each use of a user's statement, its runs too: SQLite prepares a statement anew
-// when the schema has changed since, as part of running it, and that must be judged as the first time. Triggers and
+// It is installed once and switched on around each use of a user's statement, its runs too: SQLite prepares a statement again
+// when the schema has changed since, as part of running it, and that preparation is judged like the first. Triggers and
 // cascades are compiled into the statement that fires them, so they are judged with it. evrun's own statements run with the
-// guard off. Putting the authorizer in and out instead would make SQLite prepare all kept statements anew each time.
+// guard off. Putting the authorizer in and out instead would make SQLite prepare all kept statements again each time.
 //
 // It belongs to the goroutine that uses the connection.
 type guard struct {
@@ -24,11 +40,11 @@ type guard struct {
 	schema  schemaCosts
 	rules   rules
 	calls   map[string]literals // of the statement's own text
-	// What came of the statement since rules were set.
-	denied string // why it was refused; empty: it wasn't
-	loops  bool   // it has more in it than rows that are written out
+	// The findings about the statement since on was called.
+	denied string // why it was refused; empty: it was not
+	loops  bool   // it does more than insert the rows in its text
 	into   string // the first table that it inserts into
-	bound  bound  // what its functions ask for, also those behind the tables that it uses
+	bound  bound  // of its functions, and of those behind the tables that it uses
 }
 
 type rules int8
@@ -81,7 +97,7 @@ func (g *guard) authorize(action driverpkg.AuthorizerActionCode, a, b, _, trigge
 	return driverpkg.AuthorizerOK
 }
 
-// judge says why something is not allowed; empty when it is. What a and b are depends on the action: see
+// judge says why an action is not allowed; empty: it is. The meaning of a and b depends on the action: see
 // sqlite.org/c3ref/c_alter_table.html.
 func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string {
 	switch action {
@@ -98,7 +114,7 @@ func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string
 		}
 		return g.write(a)
 	case driverpkg.AuthUpdate:
-		g.loops = g.loops || a != g.into // else it is what ON CONFLICT does with the one row
+		g.loops = g.loops || a != g.into // else it is ON CONFLICT's update of the one row
 		return g.write(a)
 	case driverpkg.AuthDelete:
 		g.loops = true
@@ -143,11 +159,11 @@ func (g *guard) judgeDefinition(action driverpkg.AuthorizerActionCode, a, b stri
 	return "", false
 }
 
-// virtualTables are the modules of which virtual tables can be made. The others read or write the file's pages, or do what
-// nobody has looked at.
+// virtualTables are the modules whose virtual tables are allowed. The others read or write the file's pages, or have not been
+// reviewed.
 var virtualTables = map[string]bool{"fts5": true, "fts5vocab": true, "rtree": true, "rtree_i32": true}
 
-// read judges a table that is read. Some modules are tables under their own name, without having been made.
+// read judges a table that is read. Some modules are tables under their own name, without a CREATE.
 func (g *guard) read(table string) string {
 	name := strings.ToLower(table)
 	if g.modules[name] && !virtualTables[name] && !strings.HasPrefix(name, "json") && !strings.HasPrefix(name, "pragma_") { // a PRAGMA is judged as one
@@ -157,13 +173,13 @@ func (g *guard) read(table string) string {
 	return ""
 }
 
-// call judges a function, and takes note of what bounds it.
+// call judges a function, and notes its bound.
 func (g *guard) call(function string) string {
 	if forbidden[function] {
 		return fmt.Sprintf("the function %s is not allowed", function)
 	}
 	var given literals
-	if !g.schema.behind[function] { // else a view or a trigger may be what calls it, with other arguments
+	if !g.schema.behind[function] { // else a view or a trigger may call it, with other arguments
 		var ok bool
 		if given, ok = g.calls[function]; !ok {
 			given = g.schema.own[function] // a default
@@ -204,7 +220,7 @@ func (g *guard) name(table string) string {
 
 func (g *guard) owns(table string) bool { return g.own[strings.ToLower(table)] }
 
-// actionNames are how a message calls what only a guard can refuse.
+// actionNames are the names that messages use for actions.
 var actionNames = map[driverpkg.AuthorizerActionCode]string{
 	driverpkg.AuthCreateIndex: "CREATE INDEX", driverpkg.AuthCreateTable: "CREATE TABLE", driverpkg.AuthCreateTrigger: "CREATE TRIGGER",
 	driverpkg.AuthCreateView: "CREATE VIEW", driverpkg.AuthCreateVTable: "CREATE VIRTUAL TABLE",

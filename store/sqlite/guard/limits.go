@@ -19,11 +19,11 @@ type limiter struct {
 	c  *sql.Conn
 }
 
-// borrowed is a connection as database/sql needs it to call [driverpkg.Limit], which is all that it is used for.
+// borrowed is a connection that database/sql can hand to [driverpkg.Limit]. It has no other use.
 type borrowed struct{ driver.Conn }
 
 func (b borrowed) Unwrap() driver.Conn { return b.Conn }
-func (b borrowed) Close() error        { return nil } // it is its owner's
+func (b borrowed) Close() error        { return nil } // the owner closes it
 
 // Connect implements [driver.Connector].
 func (b borrowed) Connect(context.Context) (driver.Conn, error) { return b, nil }
@@ -47,7 +47,7 @@ func (l *limiter) set(id, value int) error {
 
 func (l *limiter) Close() error { return errors.Join(l.c.Close(), l.db.Close()) }
 
-// MaxValue is the largest value, and the longest row, on a connection that runs statements of the user's own: an event with the
+// MaxValue is the largest value, and the longest row, on a connection that runs user statements: an event with the
 // most data that one may have, twice, and evrun's own columns.
 func MaxValue(data int) int {
 	if data <= 0 {
@@ -56,7 +56,7 @@ func MaxValue(data int) int {
 	return 2*data + 1<<20
 }
 
-// sane are the limits of all statements of the user's own, beside the largest value. SQLite's own are made for programs that
+// sane are the limits of all user statements, beside the largest value. SQLite's own are made for programs that
 // write their statements themselves.
 var sane = map[int]int{
 	lib.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: maxPattern,
@@ -67,7 +67,7 @@ var sane = map[int]int{
 	lib.SQLITE_LIMIT_WORKER_THREADS:      0,
 }
 
-// limitUser sets the limits of statements of the user's own. evrun's own statements stay far below them.
+// limitUser sets the limits of user statements. evrun's own statements stay far below them.
 func (l *limiter) limitUser(value int) error {
 	if err := l.set(lib.SQLITE_LIMIT_LENGTH, value); err != nil {
 		return fmt.Errorf("limits: %w", err)

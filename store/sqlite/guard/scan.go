@@ -27,7 +27,7 @@ const (
 	parameter                      // :name
 )
 
-// is says whether the token is this keyword or sign.
+// is reports whether the token is this keyword or sign.
 func (t token) is(word string) bool { return t.word == word }
 
 // scan finds the tokens of the one statement.
@@ -47,7 +47,7 @@ func (p *parser) scan() error {
 	return nil
 }
 
-// ends says whether the semicolon that was just read ends the statement. In the body of a trigger each statement has its
+// ends reports whether the semicolon that was just read ends the statement. In the body of a trigger each statement has its
 // own; the body's END follows the last of them.
 func (p *parser) ends() bool {
 	if !p.isTrigger() {
@@ -170,7 +170,7 @@ func (p *parser) endOfWord(i int) int {
 	return i
 }
 
-// isWord says whether c can be in a name.
+// isWord reports whether c can be in a name.
 func isWord(c byte) bool {
 	return c >= 0x80 || c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }

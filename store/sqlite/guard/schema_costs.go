@@ -7,10 +7,10 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// schemaCosts is what a database's schema has in it of the functions in costs. SQLite's authorizer is not asked about the
-// expressions of a table's own: CHECK, DEFAULT, generated columns, indexes.
+// schemaCosts has the calls of functions in costs that a database's schema contains. SQLite doesn't ask the authorizer about the
+// expressions of tables: CHECK, DEFAULT, generated columns, indexes.
 type schemaCosts struct {
-	// What a statement is bounded by that writes, or reads, the table; names in lower case.
+	// The bounds of a statement that writes, or reads, the table; names in lower case.
 	written, read map[string]bound
 	own           map[string]literals // how tables and indexes call functions
 	behind        map[string]bool     // the functions that views and triggers call
@@ -53,10 +53,10 @@ func readCosts(c *conn.Conn) (costly schemaCosts, err error) {
 	return costly, nil
 }
 
-// generated finds the columns that are computed as they are read.
+// generated finds columns that are computed when they are read.
 var generated = regexp.MustCompile(`(?i)\bAS\s*\(`)
 
-// fullTextTable finds the virtual tables whose writes take texts apart.
+// fullTextTable finds virtual tables that split texts into terms when they are written.
 var fullTextTable = regexp.MustCompile(`(?is)^\s*CREATE\s+VIRTUAL\s+TABLE\b.*\bUSING\s+["'\[` + "`" + `]?fts5\b`)
 
 func tighten(bounds map[string]bound, table string, by bound) {
@@ -66,8 +66,8 @@ func tighten(bounds map[string]bound, table string, by bound) {
 	}
 }
 
-// callsIn finds the calls in a text of the schema. What another program wrote may be no statement that evrun runs; then a mere
-// mention of a function counts.
+// callsIn finds the calls in a text of the schema. evrun may refuse to parse what another program has created; then
+// any mention of a function counts as a call.
 func callsIn(text string) map[string]literals {
 	if s, err := parse(text); err == nil {
 		return s.calls

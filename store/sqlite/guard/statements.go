@@ -16,7 +16,7 @@ import (
 // maxKept is how many statements a connection keeps prepared.
 const maxKept = 512
 
-// Statements runs the statements of the user's own on a connection, each under its guard, and keeps them prepared.
+// Statements runs the user statements on a connection, each under its guard, and keeps them prepared.
 // It belongs to the goroutine that uses the connection.
 type Statements struct {
 	conn    *conn.Conn
@@ -30,12 +30,12 @@ type Statements struct {
 	clock   int64
 }
 
-// statement is one that is kept.
+// statement is a user statement that is kept.
 type statement struct {
 	*parsed
 	s     driver.Stmt         // nil: not compiled yet
 	args  []driver.NamedValue // reused
-	loops bool                // it may take long: more than a row that is written out is behind it
+	loops bool                // it may take long: it does more than insert the rows in its text
 	bound bound               // by its functions
 	used  int64               // when, by the clock
 	takes time.Duration       // see Took
@@ -65,7 +65,7 @@ func New(c *conn.Conn, own map[string]bool, value int) (_ *Statements, err error
 	return u, nil
 }
 
-// SchemaChanged drops what is cached of the schema: compiled statements, and its functions.
+// SchemaChanged drops everything that depends on the schema, compiled statements too, and reads the schema again.
 func (u *Statements) SchemaChanged() (err error) {
 	for s, st := range u.kept {
 		u.drop(s, st)
@@ -76,7 +76,7 @@ func (u *Statements) SchemaChanged() (err error) {
 	return nil
 }
 
-// Refresh looks whether somebody else has changed the schema.
+// Refresh notices whether another connection has changed the schema.
 func (u *Statements) Refresh() error {
 	row := make([]driver.Value, 1)
 	if err := u.version.QueryRow(row); err != nil {
@@ -92,7 +92,7 @@ func (u *Statements) Refresh() error {
 // Conn is the connection.
 func (u *Statements) Conn() *conn.Conn { return u.conn }
 
-// Close finalizes what is kept. The connection stays open.
+// Close finalizes the kept statements. The connection stays open.
 func (u *Statements) Close() error {
 	var errs []error
 	for _, st := range u.kept {
@@ -135,7 +135,7 @@ func (u *Statements) Exec(ctx context.Context, limit Limit, s *store.Statement, 
 	}
 	u.guard.loops, u.guard.bound = st.loops, st.bound
 	r, err := u.run(ctx, st)
-	st.loops, st.bound = u.guard.loops, u.guard.bound // it may have been prepared anew
+	st.loops, st.bound = u.guard.loops, u.guard.bound // it may have been prepared again
 	if st.Defines {
 		u.drop(s, st) // it runs once
 	}
@@ -145,7 +145,7 @@ func (u *Statements) Exec(ctx context.Context, limit Limit, s *store.Statement, 
 	return r, u.explain(err)
 }
 
-// statement finds s among those that are kept, or parses it: what may run depends on its text alone, whoever made s.
+// statement finds s among the kept ones, or parses its text: the guard relies on the text alone, not on the fields of s.
 func (u *Statements) statement(s *store.Statement) (*statement, error) {
 	u.clock++
 	st := u.kept[s]
@@ -181,10 +181,10 @@ func (u *Statements) compile(st *statement) (err error) {
 		st.s, err = prepare(fmt.Sprintf("WITH %[1]s AS MATERIALIZED (SELECT * FROM (%[2]s\n) LIMIT %[3]d) SELECT * FROM %[1]s", wrapped, st.Text, store.MaxRows+1))
 		if err != nil {
 			alone, cause := prepare(st.Text)
-			if cause == nil { // it is the whole that fails
+			if cause == nil { // the query around it fails
 				return errors.Join(err, alone.Close())
 			}
-			return cause // it speaks of the user's own text
+			return cause // it is about the user's own text
 		}
 	} else if st.s, err = prepare(st.Text); err != nil {
 		return err

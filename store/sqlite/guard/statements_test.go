@@ -118,7 +118,7 @@ func TestARefusedStatementSaysWhy(t *testing.T) {
 	}
 }
 
-// evrun's own statements are prepared anew after the schema has changed, and meet no guard then.
+// evrun's own statements are prepared again after the schema has changed, and meet no guard then.
 func TestTheGuardLeavesEvrunsOwnStatementsAlone(t *testing.T) {
 	u := openUser(t)
 	insert, err := u.conn.Prepare(`INSERT INTO meta VALUES (?, 'x')`)

@@ -9,8 +9,8 @@ import (
 	"evrun/store"
 )
 
-// CheckReferences finds foreign keys on evrun's own tables. They would let a user's rows refuse, or slow down, what evrun
-// does with its own; and a cascade of one of evrun's own statements would run user's triggers without the guard.
+// CheckReferences finds foreign keys on evrun's own tables. With them a user's rows could refuse, or slow down, evrun's own
+// statements; and a cascade of evrun's own statements would run user's triggers without the guard.
 func (u *Statements) CheckReferences() error {
 	keys, err := u.conn.Pairs(`SELECT m.name, f."table" FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'`)
 	if err != nil {
@@ -24,8 +24,8 @@ func (u *Statements) CheckReferences() error {
 	return nil
 }
 
-// CheckTriggers compiles, but does not run, a statement that fires each trigger, so that one that may not do what it does
-// is refused when it is made and not with the first event. A trigger that can't be compiled for another reason, say because
+// CheckTriggers compiles, but does not run, a statement that fires each trigger, so that a forbidden one
+// is refused when it is created and not with the first event. A trigger that can't be compiled for another reason, say because
 // it writes a table that comes with a later statement, is left for its first use.
 func (u *Statements) CheckTriggers() error {
 	tables, err := u.conn.Pairs(`SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger'`)
@@ -56,7 +56,7 @@ func (u *Statements) CheckTriggers() error {
 	return nil
 }
 
-// compiles returns why the guard refuses a statement; nil when it doesn't.
+// compiles returns why the guard refuses a statement; nil: it does not.
 func (u *Statements) compiles(query string) error {
 	defer u.guard.on(rows, nil)()
 	st, err := u.conn.Raw().(driver.ConnPrepareContext).PrepareContext(context.Background(), query)
