@@ -14,20 +14,19 @@
 //
 // # Settings and wiring
 //
-// The settings (store, server, log) come, each wins over those before it, from the defaults, the file, the
-// environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the key's path in capitals with _ for its dots) and the flags; Viper
-// layers them. The wiring (strict_types, events, schedules, handlers, tests) comes from the file alone and never meets Viper,
-// which lower-cases keys and splits them at dots.
+// The settings (store, server, log) come from the defaults, the file, the environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the
+// key's path in capitals with _ for its dots) and the flags; the later of these wins. Viper layers them. The wiring (strict_types,
+// events, schedules, handlers, tests) comes from the file alone and never passes through Viper, which lower-cases keys and splits
+// them at dots.
 //
-// Relative paths in the file and in the environment are relative to the file's folder, so that every command agrees from
-// any folder; those in flags to the working folder, as paths on a command line are. The file's folder is that of the path
-// as it was given: a symbolic link's own.
+// Relative paths in the file and in the environment are relative to the file's directory, so that a command means the same in any
+// directory. Those in flags are relative to the working directory. The file's directory is that of the path as given: for a
+// symbolic link, its own.
 package config
 
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -41,23 +40,21 @@ import (
 	"evrun/tasks/expression"
 )
 
-const (
-	maxFile = 1 << 20 // bytes
-)
+const maxFile = 1 << 20 // bytes
 
 // Config is a wiring file that was read and checked.
 type Config struct {
-	Path, Dir string // absolute; Dir is the file's folder
+	Path, Dir string // absolute; Dir is the directory of the file
 	Source    []byte
 	Settings  Settings
 	Wiring    Wiring
-	// Warnings is what keeps nothing from running, and is probably not meant, in the order of the file.
+	// Warnings are probable mistakes that don't keep the file from being used, in the order of the file.
 	Warnings []Fault
-	// Notes say which checks of files were left out, in words.
+	// Notes say which checks of files were left out.
 	Notes []string
 	// Files are the other files that were read: schemas.
 	Files []string
-	// Secrets collects what env() and file() give to expressions, to be kept out of logs and errors.
+	// Secrets has the values that env() and file() give to expressions. They must be kept out of logs and errors.
 	Secrets *expression.Secrets
 }
 
@@ -72,8 +69,8 @@ type Options struct {
 // Load reads a wiring file and checks all of it. Its error is an [*Errors] with all faults at once.
 func Load(path string, o Options) (*Config, error) { return read(path, o, true) }
 
-// LoadSettings reads only what a client needs: the settings. Faults in the wiring don't matter to it, as long as the file is
-// YAML; Config.Wiring stays empty. Its error is an [*Errors].
+// LoadSettings reads the settings, which is all that a client needs. It ignores faults of the wiring other than those of the YAML
+// itself; Config.Wiring stays empty. Its error is an [*Errors].
 func LoadSettings(path string, o Options) (*Config, error) { return read(path, o, false) }
 
 func read(path string, o Options, wiring bool) (*Config, error) {
@@ -125,7 +122,7 @@ func read(path string, o Options, wiring bool) (*Config, error) {
 	return cfg, err
 }
 
-// cause is what the system said, without the operation and the path.
+// cause is the system's message, without the operation and the path.
 func cause(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -134,35 +131,12 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// check reads a wiring file's text.
+// check reads the text of a wiring file.
 func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error) {
 	c := &Config{Path: abs, Dir: filepath.Dir(abs), Source: src, Secrets: new(expression.Secrets)}
-	text := bytes.TrimPrefix(src, []byte("\ufeff"))
-	d := newDocument(path, text)
-	if bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff")) {
-		d.fault(0, 2, "the file is UTF-16", "save it as UTF-8")
-		return nil, d.err()
-	}
-	root, faults := yaml.Parse(d.source)
-	for _, f := range faults {
-		d.fault(f.Offset, f.Offset+1, f.Message, f.Hint)
-	}
-	switch {
-	case root == nil && len(faults) > 0:
-		return nil, d.err()
-	case root == nil && len(bytes.TrimSpace(text)) == 0:
-		return nil, &Errors{Path: path, Faults: []Fault{{File: path, Message: "the file is empty", Hint: "a wiring file has handlers, schedules, or both"}}}
-	case root == nil:
-		d.fault(0, 1, "the file has nothing but comments in it", "a wiring file has handlers, schedules, or both")
-		return nil, d.err()
-	case root.Kind != yaml.Mapping:
-		if !root.Broken {
-			hint := "it begins with keys such as handlers:"
-			if word, rest, ok := strings.Cut(root.Value, ":"); ok && rest != "" && !strings.ContainsAny(word, " \n") {
-				hint = fmt.Sprintf("a space is missing after the colon: %s: %s", clip(word), clip(rest))
-			}
-			d.at(root, "a wiring file is a mapping of keys, not "+describe(root), hint)
-		}
+	d := newDocument(path, bytes.TrimPrefix(src, []byte("\ufeff")))
+	root := d.root()
+	if root == nil {
 		return nil, d.err()
 	}
 	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") && (wiring || isSetting(name)) })
@@ -183,7 +157,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 	return c, nil
 }
 
-// only is a mapping without the keys that are not kept.
+// only is a mapping with the keys that keep wants.
 func only(n *yaml.Node, keep func(key string) bool) *yaml.Node {
 	some := *n
 	some.Content = nil

@@ -4,17 +4,19 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"evrun/cmd/config/yaml"
+	"evrun/tasks/fault"
 )
 
-// maxFaults is how many faults are told. A file with more has one cause for most of them.
+// maxFaults is how many faults are reported. In a file with more, most have the same cause.
 const maxFaults = 100
 
-// document is a wiring file that is being checked: its text, and what was found wrong with it so far.
+// document is a wiring file that is being checked, with the faults found so far.
 type document struct {
-	name   string // of the file, as messages have it
+	name   string // of the file, in messages
 	source *yaml.Text
 	faults []Fault
 }
@@ -23,10 +25,40 @@ func newDocument(name string, src []byte) *document {
 	return &document{name: name, source: yaml.NewText(string(src))}
 }
 
-// full says whether there are so many faults that looking for more is of no use.
+// root parses the file. It is a mapping; nil after a fault.
+func (d *document) root() *yaml.Node {
+	src := d.source.Source
+	if strings.HasPrefix(src, "\xff\xfe") || strings.HasPrefix(src, "\xfe\xff") {
+		d.fault(0, 2, "the file is UTF-16", "save it as UTF-8")
+		return nil
+	}
+	root, faults := yaml.Parse(d.source)
+	for _, f := range faults {
+		d.fault(f.Offset, f.Offset+1, f.Message, f.Hint)
+	}
+	const needs = "a wiring file has handlers, schedules, or both"
+	switch {
+	case root == nil && len(faults) > 0:
+	case root == nil && strings.TrimSpace(src) == "":
+		d.beside(d.name, "the file is empty", needs)
+	case root == nil:
+		d.fault(0, 1, "the file has nothing but comments in it", needs)
+	case root.Kind == yaml.Mapping:
+		return root
+	case !root.Broken:
+		hint := "it begins with keys such as handlers:"
+		if word, rest, ok := strings.Cut(root.Value, ":"); ok && rest != "" && !strings.ContainsAny(word, " \n") {
+			hint = fmt.Sprintf("a space is missing after the colon: %s: %s", fault.Clip(word, 60), fault.Clip(rest, 60))
+		}
+		d.at(root, "a wiring file is a mapping of keys, not "+describe(root), hint)
+	}
+	return nil
+}
+
+// full says whether no more faults are reported.
 func (d *document) full() bool { return len(d.faults) >= maxFaults }
 
-// fault notes what is wrong with the bytes from start to end.
+// fault notes a fault of the bytes from start to end.
 func (d *document) fault(start, end int, msg, hint string) {
 	if d.full() {
 		return
@@ -42,12 +74,12 @@ func (d *document) fault(start, end int, msg, hint string) {
 	}
 }
 
-// at notes what is wrong with a node.
+// at notes a fault of a node.
 func (d *document) at(n *yaml.Node, msg, hint string) {
 	d.fault(n.Start, n.End(), msg, hint)
 }
 
-// head notes what is wrong with a mapping as a whole, at its first key.
+// head notes a fault of a whole mapping, at its first key.
 func (d *document) head(n *yaml.Node, msg, hint string) {
 	end := n.Start + 1
 	if len(n.Content) > 0 && n.Content[0].Start == n.Start {
@@ -56,7 +88,7 @@ func (d *document) head(n *yaml.Node, msg, hint string) {
 	d.fault(n.Start, end, msg, hint)
 }
 
-// inside notes what is wrong with the word at a byte of a scalar's text; -1: with all of it.
+// inside notes a fault of the word at a byte of a scalar's text; -1: of the whole text.
 func (d *document) inside(n *yaml.Node, offset int, msg, hint string) {
 	if offset < 0 {
 		d.at(n, msg, hint)
@@ -74,7 +106,7 @@ func (d *document) inside(n *yaml.Node, offset int, msg, hint string) {
 
 func isWord(c byte) bool { return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-// beside notes what is wrong with something that is no part of the file.
+// beside notes a fault without a line: of a variable, a flag, or the file as a whole.
 func (d *document) beside(what, msg, hint string) {
 	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, offset: len(d.source.Source) + 1})
 }
@@ -84,13 +116,16 @@ func (d *document) err() error {
 	if len(d.faults) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(d.faults, func(a, b Fault) int { return cmp.Compare(a.offset, b.offset) })
-	// An aliased value is read wherever it stands, and what is wrong with it is found as often.
-	d.faults = slices.CompactFunc(d.faults, func(a, b Fault) bool { return a.offset == b.offset && a.Message == b.Message })
-	return &Errors{Path: d.name, Faults: d.faults}
+	return &Errors{Path: d.name, Faults: d.sorted()}
 }
 
-// sequence reads the items of a list, which is what: "schedules".
+// sorted gives the faults in the order of the file, each once: an aliased value is read for each of its aliases.
+func (d *document) sorted() []Fault {
+	slices.SortStableFunc(d.faults, func(a, b Fault) int { return cmp.Compare(a.offset, b.offset) })
+	return slices.CompactFunc(d.faults, func(a, b Fault) bool { return a.offset == b.offset && a.Message == b.Message })
+}
+
+// sequence reads the items of a list. what names it in messages: schedules.
 func (d *document) sequence(n *yaml.Node, what, hint string, read func(*yaml.Node)) {
 	if n.Kind != yaml.Sequence {
 		if !n.Broken && !n.Null() {

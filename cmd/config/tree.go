@@ -97,31 +97,15 @@ var (
 	octal       = regexp.MustCompile(`^0o[0-7]+$`)
 )
 
-// describe names a value in a message: "a list", "the text "x"".
+// describe names a value in a message: "a list", `the text "x"`.
 func describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.Mapping:
-		return "a mapping"
+		return fields.Describe(map[string]any{})
 	case yaml.Sequence:
-		return "a list"
+		return fields.Describe([]any{})
 	}
-	switch v := scalar(n).(type) {
-	case nil:
-		return "nothing"
-	case string:
-		return "the text " + strconv.Quote(clip(v))
-	case bool:
-		return clip(n.Value)
-	}
-	return "the number " + clip(n.Value)
-}
-
-// clip shortens a text for a message.
-func clip(s string) string {
-	if r := []rune(s[:min(len(s), 400)]); len(r) > 60 {
-		return string(r[:60]) + "…"
-	}
-	return s
+	return fields.Describe(scalar(n))
 }
 
 // broken says whether a part of the tree was refused.

@@ -137,24 +137,24 @@ func (r *wiringReader) schemaFile(n *yaml.Node, name string, version *string) *s
 		r.at(n, untrusted.Error(), untrusted.Hint)
 		return nil
 	case err != nil:
-		r.at(n, fmt.Sprintf("the schema %q can't be read: %s", clip(name), cause(err)), "its path is relative to this file's folder")
+		r.at(n, fmt.Sprintf("the schema %s can't be read: %s", fault.Quote(name), cause(err)), "its path is relative to this file's folder")
 		return nil
 	}
 	*version += fmt.Sprintf(" %x", sha256.Sum256(text))
 	if msg := badJSON(text); msg != "" {
-		r.at(n, fmt.Sprintf("the schema %q is not valid JSON: %s", clip(name), msg), "")
+		r.at(n, fmt.Sprintf("the schema %s is not valid JSON: %s", fault.Quote(name), msg), "")
 		return nil
 	}
 	doc, err := events.ParseJSON(text)
 	if err != nil {
-		r.at(n, fmt.Sprintf("the schema %q is not valid JSON: %v", clip(name), err), "")
+		r.at(n, fmt.Sprintf("the schema %s is not valid JSON: %v", fault.Quote(name), err), "")
 		return nil
 	}
 	s, faults := schema.Compile(doc)
 	for _, f := range faults {
-		at := clip(name)
+		at := fault.Clip(name, 60)
 		if len(f.Path) > 0 {
-			at += ", " + clip(fault.Path(f.Path))
+			at += ", " + fault.Clip(fault.Path(f.Path), 60)
 		}
 		r.at(n, at+": "+f.Message, f.Hint)
 	}
@@ -237,7 +237,7 @@ func (r *wiringReader) checkData(n *yaml.Node, typ string, v *expression.Value) 
 		if violation.Pointer != "" {
 			msg = violation.Pointer + ": " + msg
 		}
-		r.report(at, fault.At(violation.Path, "the data doesn't fit the schema of %s: %s", clip(typ), msg))
+		r.report(at, fault.At(violation.Path, "the data doesn't fit the schema of %s: %s", fault.Clip(typ, 60), msg))
 	}
 }
 

@@ -1,9 +1,7 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
@@ -45,8 +43,7 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 	for i := range collector.faults {
 		collector.faults[i].Warning = true
 	}
-	slices.SortStableFunc(collector.faults, func(a, b Fault) int { return cmp.Compare(a.offset, b.offset) })
-	return collector.faults
+	return collector.sorted()
 }
 
 // warn notes a warning at a key of a schedule or a handler, or at the item of its list that has this text.
