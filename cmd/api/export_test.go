@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -25,3 +26,26 @@ func (s *Server) LimitWriting(bytes int, slow time.Duration) {
 
 // Transport is the transport of [Server.InProcess] for another handler.
 func Transport(h http.Handler) http.RoundTripper { return inProcess{h} }
+
+// buffered returns how many bytes are in memory for streams.
+func (p *pages) buffered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.kept
+	for page := range p.writers {
+		if !slices.Contains(p.recent, page) {
+			n += cap(page.text)
+		}
+	}
+	return n
+}
+
+// buffered returns how many bytes wait for readers. A block that several readers wait for counts several times.
+func (f *runFeed) buffered() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for r := range f.readers {
+		n += r.bytes + r.taken
+	}
+	return n
+}

@@ -21,6 +21,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 )
 
 // inProcess is a client whose requests are answered in process, by the daemon's store.
@@ -111,6 +112,30 @@ func TestInProcessRefusesWhatNeedsADaemon(t *testing.T) {
 	}
 	if page, err := c.Events(t.Context(), store.EventQuery{}); err != nil || len(page) != 0 {
 		t.Errorf("%d events were accepted, %v", len(page), err)
+	}
+}
+
+func TestInProcessSchedulesAreFiredAndPaused(t *testing.T) {
+	timing, err := slots.New("hourly", slots.Spec{Every: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := written(t)
+	c := stored(s, nil, []*schedule.Entry{{Name: "hourly", Timing: timing, Type: "tick.due"}}).InProcess()
+	rc, err := c.Fire(t.Context(), "hourly")
+	if err != nil || rc.Sequence != 1 {
+		t.Fatalf("%+v, %v", rc, err)
+	}
+	for _, want := range []api.Paused{{"hourly", true, true}, {"hourly", true, false}, {"hourly", false, true}, {"hourly", false, false}} {
+		if p, err := c.SetPaused(t.Context(), "hourly", want.Paused); err != nil || p != want {
+			t.Errorf("%+v, %v; want %+v", p, err, want)
+		}
+		if list, err := c.Schedules(t.Context(), 2); err != nil || len(list) != 1 || len(list[0].Upcoming) != 2 || (list[0].Paused == "hand") != want.Paused {
+			t.Errorf("%+v, %v", list, err)
+		}
+	}
+	if _, err := c.Schedule(t.Context(), "huorly", 0); err == nil || err.Error() != `there is no schedule "huorly"; did you mean "hourly"?` {
+		t.Error(err)
 	}
 }
 

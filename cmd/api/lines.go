@@ -61,12 +61,9 @@ func (l *lineReader) skip(part []byte, err error) error {
 	if l.spill != nil {
 		to = l.spill()
 	}
-	if to == nil {
-		to = nowhere{}
-	}
 	var werr error
 	put := func(b []byte) {
-		if werr == nil {
+		if to != nil && werr == nil {
 			_, werr = to.Write(b)
 		}
 	}
@@ -87,13 +84,11 @@ func (l *lineReader) skip(part []byte, err error) error {
 	if cap(l.long) > 1<<20 {
 		l.long = nil
 	}
-	return errors.Join(err, werr, to.Close())
+	if to != nil {
+		werr = errors.Join(werr, to.Close())
+	}
+	return errors.Join(err, werr)
 }
-
-type nowhere struct{}
-
-func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
-func (nowhere) Close() error                { return nil }
 
 // waiting reports whether the next line is in memory.
 func (l *lineReader) waiting() bool {

@@ -233,19 +233,6 @@ func (p *pages) release(w *pageWrite) {
 	}
 }
 
-// buffered returns how many bytes are in memory for streams.
-func (p *pages) buffered() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := p.kept
-	for page := range p.writers {
-		if !slices.Contains(p.recent, page) {
-			n += cap(page.text)
-		}
-	}
-	return n
-}
-
 // appendEventBlock writes an event as a server-sent event.
 func appendEventBlock(dst []byte, e *events.Event) ([]byte, error) {
 	dst = strconv.AppendInt(append(dst, "id: "...), e.Sequence, 10)

@@ -142,13 +142,3 @@ func (r *runReader) notify() {
 	default:
 	}
 }
-
-// buffered returns how many bytes wait for readers. A block that several readers wait for counts several times.
-func (f *runFeed) buffered() (n int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for r := range f.readers {
-		n += r.bytes + r.taken
-	}
-	return n
-}

@@ -1,3 +1,20 @@
+// Package api is evrun's HTTP API: the server, its client, and the JSON shapes that both know.
+//
+// A [Server] answers requests on the daemon's socket. Without a daemon, a command makes one over the opened store and asks it in its own
+// process ([Server.InProcess]), so an action is written once, whoever does it. [Handlers] and [Schedules] are what differs between the two;
+// the routes of [Daemon] need a running one. A [Client] does not know which of them answers: errors are a [*Problem], [ErrNoDaemon], a
+// [*ConnectError] or [ErrBroke].
+//
+//	c := server.InProcess() // or NewClient(socket, wiringFile, store)
+//	receipt, err := c.Emit(ctx, event)
+//	page, err := c.Events(ctx, store.EventQuery{Last: true})
+//
+// Limits: connections, streams and bodies of NDJSON at the same time, bytes of streams in memory, and the time of each body and write are
+// bounded, so that no client keeps others waiting. In process there are no deadlines.
+//
+// Goroutines: one for each connection (net/http), or for each request in process, which its answer's Close waits for. A body of NDJSON has
+// one more, ingest.answer, and [Client.EmitLines] one that sends. runFeed.read runs while a stream wants runs. All of the server's have
+// ended when [Server.Close] returns.
 package api
 
 import (
