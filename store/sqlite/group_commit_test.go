@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
@@ -92,5 +93,56 @@ func TestABadWriteFailsNobodyElses(t *testing.T) {
 	}
 	if runs, err := d.Runs(t.Context(), store.RunQuery{}); err != nil || len(runs) != 0 {
 		t.Errorf("%v, %v", runs, err)
+	}
+}
+
+// A transaction takes so many events, and so many bytes, beyond the write that fills it. The rest waits for the next.
+func TestATransactionIsBounded(t *testing.T) {
+	d := openTimed(t)
+	d.start()
+	appending := func(id string, count, size int) func() error {
+		var evs []*events.Event
+		for i := range count {
+			evs = append(evs, &events.Event{ID: fmt.Sprint(id, i), Source: "/t", Type: "a", Data: []byte(`"` + strings.Repeat("x", size) + `"`)})
+		}
+		return func() error {
+			_, err := d.Append(t.Context(), evs)
+			return err
+		}
+	}
+	for name, c := range map[string]struct{ events, size int }{"events": {maxBatchWeight/2 + 1, 1}, "bytes": {1, maxBatchBytes/2 + 1}} {
+		d.taken()
+		if err := errors.Join(d.together(appending(name+"a", c.events, c.size), appending(name+"b", c.events, c.size), appending(name+"c", c.events, c.size))...); err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, commit := range d.taken() {
+			got = append(got, len(strings.Fields(commit)))
+		}
+		if want := []int{2 * c.events, c.events}; !slices.Equal(got, want) {
+			t.Errorf("%s: transactions of %d, want %d", name, got, want)
+		}
+	}
+}
+
+// User statements that nobody else waits for have a transaction's whole time, also when they come from several callers.
+func TestStatementsOfSeveralCallersShareATransaction(t *testing.T) {
+	d := openTimed(t)
+	d.start()
+	s := parse(t, `INSERT INTO t VALUES (1)`)
+	settling := func() func() error {
+		b := d.effects(s, nil, 15*time.Millisecond)
+		return func() error { _, err := d.Settle(t.Context(), b); return err }
+	}
+	if err := settling()(); err != nil { // now its time is known
+		t.Fatal(err)
+	}
+	writes := []func() error{settling(), settling(), settling()}
+	d.taken()
+	if err := errors.Join(d.together(writes...)...); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.taken(), []string{"e2:succeeded e3:succeeded e4:succeeded"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

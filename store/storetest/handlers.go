@@ -76,6 +76,7 @@ func returning(t *testing.T, d Driver) {
 	equal(t, "state", left.State, store.Left)
 	equal(t, "left", left.Left, at)
 	equal(t, "the head then", left.LeftHead, 1)
+	equal(t, "on", fmt.Sprint(left.On), "[a.b]")
 	appendAll(t, s, evs[1:]...)
 	equal(t, "waiting", waiting(t, s, "h").Waiting, 3)
 	clock.pass(store.ReturnWithin)
@@ -85,6 +86,8 @@ func returning(t *testing.T, d Driver) {
 	equal(t, "paused", back[0].Paused, false)
 	equal(t, "the other's mark", back[1].LowWater, 0)
 	equal(t, "state", handler(t, s, "h").State, store.Active)
+	must(s.Register(ctx, []store.Registration{{Name: "h", On: []events.Pattern{events.MustPattern("c.d")}}, {Name: "other", On: ab}}, nil))(t)
+	equal(t, "on another type", fmt.Sprint(handler(t, s, "h").On), "[c.d]")
 }
 
 func returningLate(t *testing.T, d Driver) {

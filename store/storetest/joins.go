@@ -23,6 +23,9 @@ func joins(t *testing.T, d Driver) {
 	claim := store.Claim{Handler: h[0].ID, Sequence: 3, Attempt: 1, At: at, Joins: []int64{1, 2}}
 	equal(t, "claimed", must(s.Start(ctx, []store.Claim{claim}))(t)[0], true)
 	equal(t, "joined", joined(3), "[1 2]")
+	both := []store.Claim{{Handler: h[1].ID, Sequence: 3, Attempt: 1, At: at, Joins: []int64{1}}, {Handler: h[1].ID, Sequence: 4, Attempt: 1, At: at}}
+	equal(t, "claimed together", fmt.Sprint(must(s.Start(ctx, both))(t)), "[true true]")
+	equal(t, "joined by the other handler", fmt.Sprint(must(s.Joined(ctx, h[1].ID, 3))(t)), "[1]")
 	claim.Joins = []int64{4}
 	equal(t, "claimed again", must(s.Start(ctx, []store.Claim{claim}))(t)[0], false)
 	equal(t, "joined", joined(3), "[1 2]")
@@ -44,13 +47,11 @@ func joins(t *testing.T, d Driver) {
 	settle(t, s, effect)
 	equal(t, "joined by an effect that was undone", joined(8), "[7]")
 
-	equal(t, "of another handler", len(must(s.Joined(ctx, h[1].ID, 3))(t)), 0)
-	stored := runs(t, s, store.RunQuery{Sequence: 2})[0]
+	equal(t, "of another handler", len(must(s.Joined(ctx, h[1].ID, 6))(t)), 0)
+	stored := runs(t, s, store.RunQuery{Sequence: 2, Handler: "h"})[0]
 	equal(t, "state", stored.State, store.Skipped)
 	equal(t, "joined", stored.Joined, 3)
-	if len(runs(t, s, store.RunQuery{})) != 7 {
-		t.Errorf("runs: %+v", runs(t, s, store.RunQuery{}))
-	}
+	equal(t, "runs", len(runs(t, s, store.RunQuery{})), 10)
 	i := slices.IndexFunc(told, func(r store.Run) bool { return r.Sequence == 2 })
 	if i < 0 || told[i] != stored {
 		t.Errorf("told %+v, and stored is %+v", told, stored)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +74,8 @@ func rewire(t *testing.T, d Driver) {
 		}
 		equal(t, "after a refusal", d.rewired(t, s, "one", "two"), "handler old, schedule gone")
 	}
+	_, err := s.Rewire(ctx, next(d.tables(t, "two", `CREATE TABLE two (x)`, `CREATE TABLE one (y)`)))
+	equal(t, "the statement is named", strings.HasPrefix(fmt.Sprint(err), "handler two: migrate: statement 2: "), true)
 	got := must(s.Rewire(ctx, next(d.tables(t, "two", `CREATE TABLE two (x)`))))(t)
 	equal(t, "handlers", len(got), 2)
 	equal(t, "the first", got[0].Name, "one")

@@ -158,12 +158,14 @@ func TestAKeptStatementIsJudgedAgain(t *testing.T) {
 
 func TestWhatCantTakeLongHasNoClock(t *testing.T) {
 	u := openUser(t)
-	u.must(t, `CREATE TABLE t (a INTEGER PRIMARY KEY, b UNIQUE)`, `CREATE TABLE triggered (x)`,
+	u.must(t, `CREATE TABLE t (a INTEGER PRIMARY KEY, b UNIQUE)`, `CREATE TABLE triggered (x)`, `CREATE TABLE parent (id INTEGER PRIMARY KEY, v UNIQUE)`,
+		`CREATE TABLE child (v REFERENCES parent (v) ON UPDATE CASCADE)`,
 		`CREATE TRIGGER tr AFTER INSERT ON triggered BEGIN INSERT INTO t (b) SELECT x FROM triggered; END`)
 	for text, loops := range map[string]bool{
 		`INSERT INTO t (b) VALUES (1)`: false,
 		`INSERT INTO t (b) VALUES (abs(3)) ON CONFLICT (b) DO UPDATE SET a = excluded.a RETURNING a`: false,
-		`REPLACE INTO t (b) VALUES (4)`:                          false,
+		`REPLACE INTO t (b) VALUES (4)`: false,
+		`INSERT INTO parent VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET v = excluded.v`: true, // it cascades
 		`INSERT INTO t (b) SELECT 5`:                             true,
 		`INSERT INTO t (b) VALUES ((SELECT 6))`:                  true,
 		`INSERT INTO triggered VALUES (7)`:                       true,
@@ -201,5 +203,58 @@ func TestKeptStatementsAreBounded(t *testing.T) {
 	}
 	if len(u.kept) != maxKept || u.kept[first] == nil || u.kept[second] != nil {
 		t.Errorf("%d are kept; the one in use: %v; the unused one: %v", len(u.kept), u.kept[first] != nil, u.kept[second] != nil)
+	}
+}
+
+// A schema that another program has made may have texts that evrun would refuse to parse. The functions in them still count.
+func TestAForeignSchemasFunctionsCount(t *testing.T) {
+	u := openUser(t)
+	if err := u.conn.Exec(`CREATE TABLE parent (x PRIMARY KEY);
+		CREATE TABLE foreigner (x TEXT CHECK (instr(x, x || 'y') = 0), y REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
+		CREATE TABLE harmless (x TEXT, y REFERENCES parent DEFERRABLE INITIALLY DEFERRED)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.SchemaChanged(); err != nil {
+		t.Fatal(err)
+	}
+	large := []any{strings.Repeat("a", 100_000)}
+	if _, err := u.Exec(t.Context(), Limit{}, understood(t, `INSERT INTO foreigner (x) VALUES (:x)`), large); !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("%v", err)
+	}
+	if _, err := u.Exec(t.Context(), Limit{}, understood(t, `INSERT INTO harmless (x) VALUES (:x)`), large); err != nil {
+		t.Error(err)
+	}
+}
+
+// What may run depends on the text, not on what a Statement says of it.
+func TestAStatementIsNotTrusted(t *testing.T) {
+	u := openUser(t)
+	for _, s := range []*store.Statement{{Text: `SELECT 1; DELETE FROM events`, Reads: true}, {Text: `BEGIN`}, {Text: `PRAGMA user_version = 1`, Reads: true}} {
+		if _, err := u.Exec(t.Context(), Limit{}, s, nil); !errors.Is(err, store.ErrStatement) {
+			t.Errorf("%s: %v", s.Text, err)
+		}
+	}
+	if _, err := u.Exec(t.Context(), Limit{}, &store.Statement{Text: `CREATE TABLE t (x)`, Reads: true}, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := u.Exec(t.Context(), Limit{}, understood(t, `SELECT :a`), nil); !errors.Is(err, store.ErrStatement) || !strings.HasSuffix(err.Error(), "it has 1 parameters, not 0") {
+		t.Errorf("a missing value: %v", err)
+	}
+}
+
+// How long a statement takes is remembered, and forgotten slowly.
+func TestTheTimeOfAStatementIsRemembered(t *testing.T) {
+	u := openUser(t)
+	s := understood(t, `SELECT 1`)
+	if u.Took(s, time.Second); u.Takes(s) != 0 {
+		t.Error("it was not run yet")
+	}
+	if _, err := u.Exec(t.Context(), Limit{}, s, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ took, takes time.Duration }{{800, 800}, {0, 700}, {1600, 1600}, {1500, 1500}, {0, 1313}} {
+		if u.Took(s, step.took); u.Takes(s) != step.takes {
+			t.Errorf("after %d: %d, want %d", step.took, u.Takes(s), step.takes)
+		}
 	}
 }
