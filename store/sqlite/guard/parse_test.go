@@ -97,6 +97,20 @@ func TestAStatementThatIsNoneIsExplained(t *testing.T) {
 	}
 }
 
+func TestAFaultOfAStatementIsOneLine(t *testing.T) {
+	_, err := guard.Parse("SELECT ?")
+	var fault *guard.ParseError
+	if !errors.As(err, &fault) || err.Error() != "a parameter is written :name, not ?; write :name" {
+		t.Fatal(err)
+	}
+	if offset, message, hint := fault.Fault(); offset != 7 || message != "a parameter is written :name, not ?" || hint != "write :name" {
+		t.Error(offset, message, hint)
+	}
+	if _, err := guard.Parse("VACUUM"); err == nil || err.Error() != "VACUUM is not allowed" {
+		t.Error(err)
+	}
+}
+
 func TestTheKeyIsThatOfTheWords(t *testing.T) {
 	key := func(text string) string {
 		t.Helper()

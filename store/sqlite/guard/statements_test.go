@@ -258,3 +258,15 @@ func TestTheTimeOfAStatementIsRemembered(t *testing.T) {
 		}
 	}
 }
+
+// Numbers count as well among the bytes that a statement may return.
+func TestNumbersHaveASize(t *testing.T) {
+	u := openUser(t)
+	rows := `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000) SELECT x` + strings.Repeat(", 1", 130) + ` FROM c`
+	if r, err := u.Exec(t.Context(), Limit{}, understood(t, rows), nil); err != nil || len(r.Rows) != 1000 {
+		t.Errorf("131 columns: %d rows, %v", len(r.Rows), err)
+	}
+	if _, err := u.Exec(t.Context(), Limit{}, understood(t, strings.Replace(rows, ", 1", ", 1, 2", 1)), nil); !errors.Is(err, store.ErrStatement) {
+		t.Errorf("132 columns: %v", err)
+	}
+}
