@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -30,62 +31,43 @@ const (
 // is reports whether the token is this keyword or sign.
 func (t token) is(word string) bool { return t.word == word }
 
-// scan finds the tokens of the one statement.
+// scan finds the tokens of the one statement. Behind its semicolon there may only be semicolons, white space and comments.
 func (p *parser) scan() error {
+	if i := strings.IndexByte(p.sql, 0); i >= 0 { // SQLite would stop there
+		return &ParseError{Offset: i, Msg: "a statement can't have a NUL in it"}
+	}
 	for i := 0; i < len(p.sql); {
 		next, err := p.token(i)
 		if err != nil {
 			return err
 		}
-		last := len(p.tokens) - 1
-		if last >= 0 && p.tokens[last].is(";") && p.tokens[last].from >= i && p.ends() {
-			p.tokens = p.tokens[:last]
-			return p.nothingAfter(next)
-		}
 		i = next
 	}
-	return nil
-}
-
-// ends reports whether the semicolon that was just read ends the statement. In the body of a trigger each statement has its
-// own; the body's END follows the last of them.
-func (p *parser) ends() bool {
-	if !p.isTrigger() {
-		return true
+	end := slices.IndexFunc(p.tokens, func(t token) bool { return t.is(";") })
+	if p.isTrigger() { // each statement of its body has a semicolon; the body's END follows the last of them
+		for end >= 0 && end < len(p.tokens) && !(p.tokens[end].is(";") && p.tokens[end-1].is("END") && p.tokens[end-2].is(";")) {
+			end++
+		}
 	}
-	n := len(p.tokens)
-	return n >= 3 && p.tokens[n-2].is("END") && p.tokens[n-3].is(";")
+	if end < 0 || end == len(p.tokens) {
+		return nil
+	}
+	for _, t := range p.tokens[end:] {
+		if !t.is(";") {
+			return &ParseError{Offset: t.from, Msg: "a second statement begins here", Hint: "write one statement; another one needs a handler of its own"}
+		}
+	}
+	p.tokens = p.tokens[:end]
+	return nil
 }
 
 // isTrigger recognizes CREATE [TEMP] TRIGGER.
 func (p *parser) isTrigger() bool {
-	if len(p.tokens) < 3 || !p.tokens[0].is("CREATE") {
-		return false
+	at := 1
+	if len(p.tokens) > 1 && (p.tokens[1].is("TEMP") || p.tokens[1].is("TEMPORARY")) {
+		at++
 	}
-	i := 1
-	if p.tokens[i].is("TEMP") || p.tokens[i].is("TEMPORARY") {
-		i++
-	}
-	return p.tokens[i].is("TRIGGER")
-}
-
-// nothingAfter makes sure that only semicolons, white space and comments follow.
-func (p *parser) nothingAfter(i int) error {
-	n := len(p.tokens)
-	for i < len(p.sql) {
-		next, err := p.token(i)
-		if err != nil {
-			return err
-		}
-		if len(p.tokens) > n {
-			if t := p.tokens[n]; !t.is(";") {
-				return &ParseError{Offset: t.from, Msg: "a second statement begins here", Hint: "write one statement; another one needs a handler of its own"}
-			}
-			p.tokens = p.tokens[:n]
-		}
-		i = next
-	}
-	return nil
+	return len(p.tokens) > at && p.tokens[0].is("CREATE") && p.tokens[at].is("TRIGGER")
 }
 
 // token reads what begins at i: a token, which it keeps, or white space or a comment. It returns where it ends.
@@ -93,8 +75,6 @@ func (p *parser) token(i int) (int, error) {
 	c := p.sql[i]
 	rest := p.sql[i:]
 	switch {
-	case c == 0:
-		return 0, &ParseError{Offset: i, Msg: "a statement can't have a NUL in it"}
 	case c == ' ' || '\t' <= c && c <= '\r':
 		return i + 1, nil
 	case strings.HasPrefix(rest, "--"):
@@ -136,8 +116,6 @@ func (p *parser) quoted(from, open int) (int, error) {
 	}
 	for i := open + 1; i < len(p.sql); i++ {
 		switch {
-		case p.sql[i] == 0:
-			return 0, &ParseError{Offset: i, Msg: "a statement can't have a NUL in it"}
 		case p.sql[i] != end:
 		case end != ']' && i+1 < len(p.sql) && p.sql[i+1] == end:
 			i++
