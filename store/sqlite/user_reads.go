@@ -23,11 +23,12 @@ const (
 type userReads struct {
 	path  string
 	value int
+	limit guard.Limit
 	free  chan *guard.Statements // nil: not opened yet
 }
 
 func newUserReads(path string, value int) *userReads {
-	r := &userReads{path: path, value: value, free: make(chan *guard.Statements, userReaders)}
+	r := &userReads{path: path, value: value, limit: guard.Limit{Wall: readTimeout}, free: make(chan *guard.Statements, userReaders)}
 	for range userReaders {
 		r.free <- nil
 	}
@@ -65,7 +66,7 @@ func (r *userReads) exec(ctx context.Context, s *store.Statement, args []any) (s
 	if err := u.Refresh(); err != nil {
 		return store.Result{}, err
 	}
-	limit := guard.Limit{Wall: readTimeout}
+	limit := r.limit
 	if _, ok := ctx.Deadline(); ok {
 		limit.Wall = 0
 	}
