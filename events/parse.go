@@ -48,7 +48,8 @@ func (s *scanner) parse(depth int) (any, bool) {
 		}
 		return s.parseArray(depth + 1)
 	case '"':
-		return s.parseText()
+		text, ok := s.parseText()
+		return text, ok
 	case 't':
 		return true, s.literal("true")
 	case 'f':
@@ -85,7 +86,7 @@ func (s *scanner) parseObject(depth int) (any, bool) {
 		if !ok {
 			return nil, false
 		}
-		m[key.(string)] = v
+		m[key] = v
 		if more, ok := s.more('}'); !more {
 			return m, ok
 		}
@@ -111,7 +112,7 @@ func (s *scanner) parseArray(depth int) (any, bool) {
 	}
 }
 
-func (s *scanner) parseText() (any, bool) {
+func (s *scanner) parseText() (string, bool) {
 	start := s.pos
 	if !s.text() {
 		return "", false

@@ -90,121 +90,89 @@ func (b *Budget) read(v any, times int) error {
 }
 
 // size is how much work it is to look at v; it stops where that is too much.
-func (b *Budget) size(v any) int { return sizeOf(v, 0, b.Left()) }
-
-func sizeOf(v any, sum, most int) int {
-	switch v := v.(type) {
-	case string:
-		return sum + 1 + len(v)/64
-	case []any:
-		sum++
-		for _, e := range v {
-			if sum = sizeOf(e, sum, most); sum > most {
-				break
-			}
-		}
-		return sum
-	case map[string]any:
-		sum++
-		for key, e := range v {
-			if sum = sizeOf(e, sum+1+len(key)/64, most); sum > most {
-				break
-			}
-		}
-		return sum
-	case map[any][]any:
-		for _, e := range v {
-			if sum = sizeOf(e, sum+1, most); sum > most {
-				break
-			}
-		}
-		return sum
-	case map[any]any:
-		for _, e := range v {
-			if sum = sizeOf(e, sum+1, most); sum > most {
-				break
-			}
-		}
-		return sum
-	case []string:
-		for _, e := range v {
-			sum += 1 + len(e)/64
-		}
-		return sum
-	case []int:
-		return sum + 1 + len(v)
-	case []float64:
-		return sum + 1 + len(v)
-	case [][2]any:
-		for _, e := range v {
-			if sum = sizeOf(e[1], sizeOf(e[0], sum, most), most); sum > most {
-				break
-			}
-		}
-		return sum
-	case []byte:
-		return sum + 1 + len(v)/64
-	case json.RawMessage:
-		return sum + 1 + len(v)/64
-	}
-	return sum + 1
-}
+func (b *Budget) size(v any) int { return lookCost.of(v, 0, b.Left()) }
 
 // weigh adds v's size in bytes to sum, and stops when that is too much.
-func weigh(v any, sum int) int {
+func weigh(v any, sum int) int { return weights.of(v, sum, maxBytes) }
+
+// scale says what the parts of a value count.
+type scale struct {
+	value, list, dict, key int  // each of them; a list and a dict without what is in them
+	number                 int  // in a list of numbers
+	shift                  uint // of a text: 2^shift bytes count 1
+}
+
+var (
+	lookCost = scale{value: 1, list: 1, dict: 1, key: 1, number: 1, shift: 6}
+	weights  = scale{value: 16, list: 16, dict: 48, key: 16, number: 8}
+)
+
+// of adds what v counts to sum, and may stop when that is more than most.
+func (c scale) of(v any, sum, most int) int {
 	switch v := v.(type) {
 	case string:
-		return sum + 16 + len(v)
+		return sum + c.text(len(v))
 	case []any:
-		sum += 16
-		for _, e := range v {
-			if sum = weigh(e, sum); sum > maxBytes {
-				break
-			}
+		sum += c.list
+		for i := 0; i < len(v) && sum <= most; i++ {
+			sum = c.of(v[i], sum, most)
 		}
-		return sum
 	case map[string]any:
-		sum += 48
+		sum += c.dict
 		for key, e := range v {
-			if sum = weigh(e, sum+16+len(key)); sum > maxBytes {
+			if sum = c.of(e, sum+c.key+len(key)>>c.shift, most); sum > most {
 				break
 			}
 		}
-		return sum
+	case nil, bool, int, float64, json.Number:
+		return sum + c.value
+	default:
+		return c.seldom(v, sum, most)
+	}
+	return sum
+}
+
+func (c scale) text(n int) int { return c.value + n>>c.shift }
+
+// seldom is for what only functions of the language make.
+func (c scale) seldom(v any, sum, most int) int {
+	switch v := v.(type) {
 	case map[any][]any:
-		sum += 48
-		for key, e := range v {
-			if sum = weigh(e, weigh(key, sum)); sum > maxBytes {
+		sum += c.dict
+		for key, list := range v {
+			if sum = c.of(list, c.of(key, sum, most), most); sum > most {
 				break
 			}
 		}
 		return sum
 	case map[any]any:
-		sum += 48
+		sum += c.dict
 		for key, e := range v {
-			if sum = weigh(e, weigh(key, sum)); sum > maxBytes {
+			if sum = c.of(e, c.of(key, sum, most), most); sum > most {
 				break
 			}
+		}
+		return sum
+	case [][2]any:
+		for i := 0; i < len(v) && sum <= most; i++ {
+			sum = c.of(v[i][1], c.of(v[i][0], sum, most), most)
 		}
 		return sum
 	case []string:
 		for _, e := range v {
-			sum += 16 + len(e)
+			sum += c.text(len(e))
 		}
-		return sum
+		return sum + c.list
 	case []int:
-		return sum + 8*len(v)
+		return sum + c.list + c.number*len(v)
 	case []float64:
-		return sum + 8*len(v)
-	case [][2]any:
-		for _, e := range v {
-			if sum = weigh(e[1], weigh(e[0], sum)); sum > maxBytes {
-				break
-			}
-		}
-		return sum
+		return sum + c.list + c.number*len(v)
+	case []byte:
+		return sum + c.text(len(v))
+	case json.RawMessage:
+		return sum + c.text(len(v))
 	}
-	return sum + 16
+	return sum + c.value
 }
 
 // thousands writes 20000000 as 20,000,000.
