@@ -41,7 +41,7 @@ func (b *Bus) Publish(e *Event) {
 	b.head.Store(e.Sequence)
 }
 
-// Head is the Sequence of the last event published, 0 before the first. Whoever reads it can rely on every matching
+// Head is the Sequence of the last event published, 0 before the first. A reader can rely on every matching
 // subscription having that event, and those before, in its channel, or having ended.
 func (b *Bus) Head() int64 { return b.head.Load() }
 

@@ -12,7 +12,7 @@ import (
 
 // DecodeError says what is wrong with the JSON text of an event.
 type DecodeError struct {
-	Attribute string // empty when the text as a whole is meant
+	Attribute string // empty for the text as a whole
 	Offset    int64  // of the culprit, in bytes
 	Msg       string // what is wrong, and what would be right
 }
@@ -32,7 +32,7 @@ func (e *DecodeError) Fault() (offset int, message, hint string) {
 }
 
 // UnmarshalJSON reads an event in CloudEvents' JSON format and nothing after it; what e held before is gone. The attribute
-// type must be there; id, source, specversion and time need not be: whoever accepts the event stamps them. Attributes that
+// type must be there; id, source, specversion and time are optional: the emitter stamps them. Attributes that
 // are null or empty count as left out. The bytes of JSON data are kept, but for line breaks between its tokens; text is not.
 //
 // seq, chain and hops are taken as they are: it is for the caller to decide whether to trust them.
@@ -144,7 +144,7 @@ func (d *decoder) attribute(name []byte, at int, v value) error {
 		return d.extension(string(name), at, v)
 	}
 	if d.seen[a] {
-		return &DecodeError{string(name), int64(at), "is there twice"}
+		return &DecodeError{string(name), int64(at), "is given twice"}
 	}
 	d.seen[a] = true
 	switch {
@@ -251,11 +251,11 @@ func (d *decoder) extension(name string, at int, v value) error {
 	if d.event.Extensions == nil {
 		d.event.Extensions = map[string]any{}
 	} else if _, twice := d.event.Extensions[name]; twice {
-		return &DecodeError{name, int64(at), "is there twice"}
+		return &DecodeError{name, int64(at), "is given twice"}
 	}
 	var x any
 	switch c := v.text[0]; c {
-	case 'n': // null. x stays nil, and decode takes it away: until then it shows what is there twice
+	case 'n': // null. x stays nil, and decode takes it away: until then it shows which names are given twice
 	case 't', 'f':
 		x = c == 't'
 	case '"':
@@ -280,7 +280,7 @@ func (d *decoder) payload() error {
 	e := &d.event
 	switch {
 	case d.data.text != nil && d.base64.text != nil:
-		return &DecodeError{"data_base64", int64(d.base64.at), "is there beside data: send one of them"}
+		return &DecodeError{"data_base64", int64(d.base64.at), "is given as well as data: send one of them"}
 	case d.base64.text != nil:
 		text, msg := d.base64.string()
 		if msg != "" {

@@ -11,8 +11,8 @@
 //     comes is ended there and then with [ErrLagged]; neither the publisher nor the other subscribers notice.
 //   - No gaps. Until its end a subscription has every value since Subscribe that matches: a reader that drains C after
 //     ErrLagged has received a prefix without a gap.
-//   - An end is an end. After Unsubscribe returns nothing is sent any more; C is closed behind what is buffered, whatever
-//     the reason, and Err gives the reason.
+//   - An end is an end. After Unsubscribe returns nothing is sent any more; C is closed after the buffered values, and Err gives
+//     the reason.
 //   - The head is behind the channels. [Bus.Head] moves to an event when that event is in the channel of every matching
 //     subscriber, or that subscriber has ended.
 //   - Bounded memory, no goroutines. A subscription holds its buffer and no more, and nothing is started that must be

@@ -12,7 +12,7 @@ import (
 )
 
 // MarshalJSON implements [json.Marshaler] with AppendJSON. json.Marshal goes over the result once more, and may write
-// < > & in Data differently; who wants the bytes as they are, or the speed, calls AppendJSON.
+// < > & in Data differently; for the bytes as they are, or for speed, call AppendJSON.
 func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(make([]byte, 0, 512+len(e.Data))) }
 
 // AppendJSON appends the event to dst in CloudEvents' JSON format, on one line. What is empty is left out. Data goes to
@@ -130,7 +130,7 @@ func appendAttribute(dst []byte, key, value string) []byte {
 // appendString writes a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	start := 0 // of what is not written yet
+	start := 0 // of the part that is not written yet
 	for i := 0; i < len(s); {
 		if c := s[i]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
 			i++

@@ -8,7 +8,7 @@ import (
 
 // Event is a fact: CloudEvents 1.0 attributes, the number that the journal gave it, and its place in a chain of causes.
 //
-// Sequence, Chain, Cause and Hops are evrun's own: what a sender writes there is replaced. In JSON, in headers and in expressions
+// Sequence, Chain, Cause and Hops are evrun's own: a sender's values are replaced. In JSON, in headers and in expressions
 // Sequence is "seq"; CloudEvents' "sequence" is the sender's own order, an extension like any other.
 //
 // An Event that was published must not be changed: subscribers share it.
@@ -41,7 +41,7 @@ type Event struct {
 	// Extensions holds further CloudEvents attributes; the values are string, bool or int64.
 	Extensions map[string]any
 
-	payload *payload // what is known of Data; nil: nothing
+	payload *payload // the result of checking Data; nil: it was not checked
 }
 
 // MaxHops is the longest chain of events that cause each other. A wiring with a loop in it (a handler of b emits a, a

@@ -21,7 +21,7 @@ func MarshalJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// WriteJSON writes a value as MarshalJSON does, and a line break, for whoever may look at it: see [EscapeJSON].
+// WriteJSON writes a value as MarshalJSON does, and a line break, with control characters escaped: see [EscapeJSON].
 func WriteJSON(w io.Writer, v any) error { return encodeTo(w, v, "") }
 
 // IndentJSON is WriteJSON for people: each member on a line of its own, indented by two spaces a level.

@@ -11,7 +11,7 @@ import (
 // MaxDepth is how many levels of arrays and objects the data of an event may have.
 const MaxDepth = 500
 
-// scanner walks over JSON text (RFC 8259) and checks it, without decoding. Its methods leave pos behind what they read;
+// scanner walks over JSON text (RFC 8259) and checks it, without decoding. Its methods move pos past the text that they read;
 // where they return false, pos is at the culprit and msg says what is wrong. It does not check UTF-8.
 type scanner struct {
 	in  []byte

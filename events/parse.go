@@ -142,7 +142,7 @@ func numberOf(text string) any {
 	return json.Number(text) // beyond int, or beyond float64
 }
 
-// payload is what is known of the data of an event, shared by all who see the event and by its copies.
+// payload is the result of checking an event's data. The event and its copies share it.
 type payload struct {
 	text  json.RawMessage // the data that it is about
 	once  sync.Once
@@ -167,8 +167,8 @@ func (e *Event) isChecked() bool {
 	return p != nil && len(p.text) == len(e.Data) && &p.text[0] == &e.Data[0]
 }
 
-// Value decodes the data: nil when there is none, a string when it isn't JSON, else what [ParseJSON] gives. All who ask for
-// the value of one event that was checked share it, so don't change it. It is safe for concurrent use.
+// Value decodes the data: nil when there is none, a string when it isn't JSON, else what [ParseJSON] gives. All callers
+// share the value of an event that was checked: don't change it. It is safe for concurrent use.
 func (e *Event) Value() (any, error) {
 	switch {
 	case len(e.Data) == 0:

@@ -38,7 +38,7 @@ func (e *PatternError) Error() string {
 	return noun + " " + e.detail()
 }
 
-// Fault gives the parts of the error, for who knows where the pattern stands.
+// Fault gives the parts of the error, for a caller that knows the pattern's place.
 func (e *PatternError) Fault() (offset int, message, hint string) { return e.Offset, e.Msg, e.Hint }
 
 func (e *PatternError) detail() string {
@@ -66,7 +66,7 @@ func MustPattern(s string) Pattern {
 	return p
 }
 
-// CheckType says whether s may be an event's type: what a pattern without wildcards may be. The error is a
+// CheckType says whether s can be an event's type: the rules are those of a pattern without wildcards. The error is a
 // [*PatternError].
 func CheckType(s string) error {
 	if err := checkTokens(s, false); err != nil {

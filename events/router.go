@@ -52,7 +52,7 @@ func (r *Router[T]) Add(p Pattern, value T) {
 	}
 }
 
-// child gives the node behind a token, and makes it where there is none.
+// child gives the node for a token, and creates it if necessary.
 func (n *routes[T]) child(token string) *routes[T] {
 	if token == "*" {
 		if n.any == nil {
@@ -71,7 +71,7 @@ func (n *routes[T]) child(token string) *routes[T] {
 	return c
 }
 
-// Remove takes a value from under a pattern. To remove what isn't there changes nothing.
+// Remove removes a value from a pattern. Removing an unknown value changes nothing.
 func (r *Router[T]) Remove(p Pattern, value T) {
 	if p.text == "" || !r.root.remove(p.text, value) {
 		return

@@ -25,7 +25,7 @@ type Subscription[T any] struct {
 	forget func() // may be nil; called once with feed.mu held, when the subscription ends
 }
 
-// C is where the values come. It is closed when the subscription has ended, after what is buffered: [Subscription.Err]
+// C delivers the values. It is closed when the subscription has ended, after the buffered values: [Subscription.Err]
 // says why.
 func (s *Subscription[T]) C() <-chan T { return s.ch }
 
@@ -38,7 +38,7 @@ func (s *Subscription[T]) Err() error {
 	return nil
 }
 
-// Unsubscribe ends the subscription: after it returns nothing is sent any more, and C is closed behind what is buffered.
+// Unsubscribe ends the subscription: after it returns nothing is sent any more, and C is closed after the buffered values.
 // To call it again, also at the same time, changes nothing.
 func (s *Subscription[T]) Unsubscribe() {
 	s.feed.mu.Lock()

@@ -53,8 +53,8 @@ func unsafeForTerminal(s string) int {
 	return -1
 }
 
-// hidden says whether a character is none that people see: a control character (C0, DEL, C1), a line separator, or one that has no
-// width or reorders what is around it. In text that people trust such characters show something else than what is there.
+// hidden says whether a character is invisible: a control character (C0, DEL, C1), a line separator, or one that has no
+// width or reorders what is around it. Such characters make a text look different from what it is.
 func hidden(r rune) bool {
 	switch {
 	case r < 0x7f:

@@ -32,8 +32,8 @@ func (e *AttributeError) Error() string { return e.Attribute + " " + e.Msg }
 // Fault gives the parts of the error: the message names the attribute.
 func (e *AttributeError) Fault() (offset int, message, hint string) { return 0, e.Error(), "" }
 
-// Validate says whether the event may be accepted: type, id and source are there and well-formed, no attribute is too long
-// or has a character or a number that CloudEvents excludes, and Data is JSON where the content type says so. Time and what the journal stamps may be
+// Validate says whether the event may be accepted: type, id and source are given and well-formed, no attribute is too long
+// or has a character or a number that CloudEvents excludes, and Data is JSON where the content type says so. Time and the attributes that the journal stamps may be
 // empty. It does not ask whether the type is [Reserved], nor how many hops there were. The error is an [*AttributeError].
 func (e *Event) Validate() error {
 	if err := checkTokens(e.Type, false); err != nil {
@@ -122,7 +122,7 @@ func (e *Event) checkData() error {
 	return nil
 }
 
-// CheckJSON says what is wrong with JSON text that is to be the data of an event.
+// CheckJSON says what is wrong with JSON text, as the data of an event.
 func CheckJSON(text []byte) error {
 	if msg := checkJSON(text); msg != "" {
 		return errors.New(msg)

@@ -1,6 +1,6 @@
-// Package explain says what the wired handlers would do about an event, without doing any of it: which pattern matches,
+// Package explain says what the wired handlers would do with an event, without doing it: which pattern matches,
 // what `when` comes to and why, the inputs as the kind would get them, and what would be emitted. It opens nothing, sends
-// nothing and writes nothing; env() and file() are read, and what is made with them is shown as [secret].
+// nothing and writes nothing; env() and file() are read, and values made with them are shown as [secret].
 package explain
 
 import (
@@ -42,7 +42,7 @@ type Handler struct {
 	OnDead   *Emission      `json:"on_dead,omitempty"`
 }
 
-// When is a condition and what it came to.
+// When is a condition and its result.
 type When struct {
 	Text  string            `json:"text"`
 	Value bool              `json:"value"`
@@ -104,7 +104,7 @@ func Event(wired []*tasks.Handler, e *events.Event, secrets *expression.Secrets)
 	return r
 }
 
-// meant is a hint to the type that was probably meant: one that a handler is wired to, and that can be published.
+// meant suggests a similar type that a handler is wired to and that can be published.
 func meant(wired []*tasks.Handler, typ string) string {
 	var known []string
 	for _, h := range wired {
@@ -217,7 +217,7 @@ func (x *explainer) when() *When {
 	return w
 }
 
-// inputs renders `with`, and has an inside kind look at what it would write: it prepares it outside of any transaction.
+// inputs renders `with`, and lets an inside kind prepare its effect, outside of any transaction.
 func (x *explainer) inputs(out *Handler) {
 	with, err := handlers.Show(x.h.Action, x.d.Env)
 	if err == nil {
@@ -244,7 +244,7 @@ func prepare(action tasks.Inside, d *tasks.Delivery) (err error) {
 	return err
 }
 
-// emissions tells what a success would emit, the kind's own events and then those of the handler's emit, and what a run that
+// emissions gives the events of a success, the kind's own and then those of the handler's emit, and the event of a run that
 // is dead would.
 func (x *explainer) emissions(out *Handler) {
 	own, err := handlers.Emissions(x.h.Action, x.d)

@@ -5,7 +5,7 @@ import "slices"
 // What a handler emits is known in parts before it has run: Bind evaluates those that need neither its result nor its
 // failure, so that they are not evaluated in the writer's transaction.
 
-// Bind gives the template with its text where that doesn't depend on what the handler gives. Where it does, all else that
+// Bind gives the template with its text where that doesn't depend on the handler's result. Where it does, all else that
 // it needs is made ready: the data is decoded, and the files are read into b, which may be nil.
 func (t *Template) Bind(env *Env, b *Budget) (*Template, error) {
 	if t == nil || t.text != nil {
@@ -21,7 +21,7 @@ func (t *Template) Bind(env *Env, b *Budget) (*Template, error) {
 	return &Template{src: t.src, text: text}, nil
 }
 
-// Bind gives the tree with the values of its templates where they don't depend on what the handler gives, as
+// Bind gives the tree with the values of its templates where they don't depend on the handler's result, as
 // [Template.Bind] does.
 func (v *Value) Bind(env *Env, b *Budget) (*Value, error) {
 	if v == nil || v.root.isConstant() {
@@ -62,7 +62,7 @@ func (n *node) bind(env *Env, b *Budget) (node, error) {
 	return node{entries: entries}, nil
 }
 
-// ready makes ready what a template needs.
+// ready prepares the names and files that a template reads.
 func (t *Template) ready(env *Env, b *Budget) error {
 	for i := range t.parts {
 		p := &t.parts[i]
@@ -100,12 +100,12 @@ func (x *secret) fetch(b *Budget) error {
 // usesResult says whether the expression looks at the handler's result, or at its failure.
 func (x *Expr) usesResult() bool { return x.uses&(nameResult|nameFailure) != 0 }
 
-// UsesResult says whether the text depends on what the handler gives.
+// UsesResult says whether the text depends on the handler's result.
 func (t *Template) UsesResult() bool {
 	return t != nil && slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.usesResult() })
 }
 
-// UsesResult says whether any of the tree's templates depends on what the handler gives.
+// UsesResult says whether any of the tree's templates depends on the handler's result.
 func (v *Value) UsesResult() bool { return v != nil && v.root.usesResult() }
 
 func (n *node) usesResult() bool {

@@ -35,7 +35,7 @@ func NewBudget(work int, where, hint string) *Budget {
 	return &Budget{maxWork: work, tooMuch: &functionError{msg: fmt.Sprintf("it takes more than %s steps, the most that %s", thousands(work), where), hint: hint, plain: true}}
 }
 
-// Renew gives back what was spent.
+// Renew resets the budget to its full size.
 func (b *Budget) Renew() { b.work, b.bytes = 0, 0 }
 
 // Left is how much work there is left.

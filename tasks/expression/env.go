@@ -7,7 +7,7 @@ import (
 	"evrun/events"
 )
 
-// Env is what an expression sees when it runs. It is cheap to make, one for each run, and decodes the event's data at the
+// Env holds the values that an expression can read. It is cheap to make, one for each run, and decodes the event's data at the
 // first use. Not safe for concurrent use.
 type Env struct {
 	event *events.Event
@@ -32,7 +32,7 @@ type seldom struct {
 	failure Failure
 }
 
-// Failure is what an on_dead sees of the run that died.
+// Failure describes a dead run to its on_dead.
 type Failure struct {
 	Error    string
 	Attempts int // how many were made
@@ -43,7 +43,7 @@ type Failure struct {
 // Slot is a nominal time of a schedule.
 type Slot struct {
 	Time   time.Time // in the schedule's zone
-	Number int64     // from 1 for the first in this schedule's life; 0: it is no slot
+	Number int64     // from 1 for the first in this schedule's life; 0: not a slot
 }
 
 // NewEnv is the environment of a handler on e.
@@ -52,7 +52,7 @@ func NewEnv(e *events.Event) *Env { return &Env{event: e} }
 // NewSlotEnv is the environment of a schedule's data.
 func NewSlotEnv(s Slot) *Env { return &Env{slot: &s} }
 
-// SetResult gives `result` a value: what the handler's kind returned.
+// SetResult sets `result`: the value that the handler's kind returned.
 func (env *Env) SetResult(v any) { env.result = v }
 
 // SetPrevious gives `previous` a value.

@@ -11,7 +11,7 @@ import (
 // Error is a fault in an expression's text, or in its evaluation. The same event will meet it again, unless Err has a cause
 // outside of it, such as a file that can't be read.
 type Error struct {
-	Offset int    // where in what was compiled (an expression, or a whole template), in bytes; -1 when unknown
+	Offset int    // in the source (an expression, or a whole template), in bytes; -1 when unknown
 	Msg    string // what is wrong
 	Hint   string // what to do about it; may be empty
 	Err    error  // the cause, where there is one

@@ -1,6 +1,6 @@
 package expression
 
-// Prefix is the text before the first ${ … }: all of it where there is none.
+// Prefix is the text before the first ${ … }: all of it when there is none.
 func (t *Template) Prefix() string {
 	switch text, ok := t.text.(string); {
 	case ok:
@@ -40,14 +40,13 @@ func (t *Template) outline(place string, ofEvent func(before string)) string {
 
 // Piece is a ${ … } of a template that is being evaluated.
 type Piece struct {
-	Before  string // all that stands before it, evaluated
-	After   string // what is written out behind it, up to the next ${ … }
-	Value   string // what it gives
+	Before  string // the text before it, evaluated
+	After   string // the literal text after it, up to the next ${ … }
+	Value   string // its value as text
 	OfEvent bool   // whether it looks at the event; else it is the wiring file's own, or the environment's
 }
 
-// Expand is Text with a say for the caller, who knows the language that the text is in: escape gives what to write in the
-// place of a ${ … }. The error is escape's, or an [*Error].
+// Expand is Text for a text in a language that the caller knows: escape gives the text that replaces a ${ … }. The error is escape's, or an [*Error].
 func (t *Template) Expand(env *Env, escape func(Piece) (string, error)) (string, error) {
 	if text, ok := t.Constant(); ok {
 		return text, nil

@@ -36,7 +36,7 @@ func Compile(src string, s Scope) (*Expr, error) {
 	return x, nil
 }
 
-// syntax is what the parser has to know, shared by all expressions: it only reads it, and making it costs more than
+// syntax is the parser's configuration, shared by all expressions: the parser only reads it, and making it costs more than
 // parsing a path.
 var syntax = sync.OnceValue(func() *conf.Config {
 	config := conf.CreateNew()
@@ -137,7 +137,7 @@ func (x *Expr) Eval(env *Env) (any, error) {
 	return v, nil
 }
 
-// Bool is Eval for a condition: a value that is no bool is an error that says what it was.
+// Bool is Eval for a condition: a value that is not a bool is an error that names the value.
 func (x *Expr) Bool(env *Env) (bool, error) {
 	v, err := x.Eval(env)
 	if err != nil {
@@ -150,7 +150,7 @@ func (x *Expr) Bool(env *Env) (bool, error) {
 	return b, nil
 }
 
-// evalError makes an [*Error] of whatever went wrong while running.
+// evalError makes an [*Error] of an error of an evaluation.
 func (x *Expr) evalError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -207,11 +207,11 @@ func (x *Expr) nilMember(fe *file.Error) (msg, hint string, ok bool) {
 	return msg, hint, ok
 }
 
-// runMessage says the machine's messages, some of which are Go's, in the language's words.
+// runMessage translates the messages of the virtual machine, some of which are Go's.
 func runMessage(msg string) string {
 	if conversion, ok := strings.CutPrefix(msg, "interface conversion: interface {} is "); ok {
 		if is, want, ok := strings.Cut(conversion, ", not "); ok {
-			return fmt.Sprintf("a %s is needed, and there is %s", plainTypes.Replace(want), plainTypes.Replace(is))
+			return fmt.Sprintf("a %s is needed, not %s", plainTypes.Replace(want), plainTypes.Replace(is))
 		}
 	}
 	if msg == "memory budget exceeded" {

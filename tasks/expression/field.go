@@ -5,7 +5,7 @@ import (
 	"evrun/tasks/fields"
 )
 
-// Scoper is what a decoding's context must be, so that templates and values can be decoded: it gives the scope for the word in a
+// Scoper must be implemented by a decoding's context, so that templates and values can be decoded: it gives the scope for the word in a
 // field's scope tag. A [Scope] is one for all words.
 type Scoper interface {
 	ScopeOf(word string) Scope

@@ -26,11 +26,11 @@ type function struct {
 // within calls f with the budget that limiter gives it first.
 func (f function) within(args ...any) (any, error) { return f.call(args[0].(*Budget), args[1:]) }
 
-// functionError is what a function says to the user.
+// functionError is the error of a function, for the user.
 type functionError struct {
 	msg, hint string
 	err       error
-	plain     bool // there is nothing of a value in it
+	plain     bool // it contains no part of a value
 }
 
 func (e *functionError) Error() string { return e.msg }
@@ -63,7 +63,7 @@ var public = func() map[string]bool {
 	return names
 }()
 
-// functionTable is what the compiler knows of all functions; it only reads it.
+// functionTable has all functions, for the compiler, which only reads it.
 var functionTable = sync.OnceValue(func() conf.FunctionsTable {
 	config := conf.CreateNew()
 	for _, f := range functions {
@@ -76,10 +76,10 @@ var functionTable = sync.OnceValue(func() conf.FunctionsTable {
 	return config.Functions
 })
 
-// ours is the name of what is called in the place of a function of that name.
+// ours is the name of the function that replaces the language's function of that name.
 func ours(name string) string { return "$" + name + "()" }
 
-// counted are what limiter calls beside them.
+// counted are the functions that limiter adds calls of.
 var counted = append([]function{
 	{chargeFunction, func(b *Budget, args []any) (any, error) { return args[0], b.charge(args[0]) }, nil},
 	{readFunction, func(b *Budget, args []any) (any, error) { return args[0], b.read(args[0], args[1].(int)) }, nil},
@@ -88,7 +88,7 @@ var counted = append([]function{
 	{matchFunction, matches, nil},
 }, steps[:]...)
 
-// source is what env() and file() have, once an expression is compiled, in the place of a name.
+// source replaces the name in a call of env() or file() when an expression is compiled.
 type source struct {
 	scope Scope
 	name  string
@@ -129,7 +129,7 @@ func (s Scope) read(name string) (string, error) {
 	return "", fileError(name, path, err)
 }
 
-// look says why a file can't be read, as far as that can be told without reading it.
+// look says why a file can't be read, as far as that is known without reading it.
 func (s Scope) look(name string) error {
 	f, path, err := s.open(name)
 	if err != nil {
@@ -178,7 +178,7 @@ func readText(f *os.File) (string, error) {
 func text(function string, v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", &functionError{msg: fmt.Sprintf("%s needs a text, and there is %s", function, describe(v))}
+		return "", &functionError{msg: fmt.Sprintf("%s needs a text, not %s", function, describe(v))}
 	}
 	return s, nil
 }

@@ -176,7 +176,7 @@ func times(operand ast.Node, n int) ast.Node {
 	return call(operand, readFunction, operand, &ast.ConstantNode{Value: n})
 }
 
-// matchCall makes a call of `a matches b`, with b compiled where it is written out.
+// matchCall makes a call of `a matches b`, with b compiled if it is a literal.
 func matchCall(n *ast.BinaryNode) ast.Node {
 	right := n.Right
 	if text, ok := right.(*ast.StringNode); ok {

@@ -6,7 +6,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// names is what the virtual machine reads our names from: a struct, since it gets at a field without hashing. Its fields
+// names holds the values of our names for the virtual machine: a struct, since a field is read without hashing. Its fields
 // are the language's names; Limits is for the calls that limiter adds, and can't be written by a user.
 type names struct {
 	Event    any     `expr:"event"`
@@ -22,12 +22,12 @@ type names struct {
 	Limits   *Budget `expr:"$limits"`
 }
 
-// machine is a virtual machine with what it needs for one evaluation; they are pooled, since making one costs more than
+// machine is a virtual machine with the memory for one evaluation; they are pooled, since making one costs more than
 // most evaluations.
 type machine struct {
 	vm    vm.VM
 	names names
-	own   Budget // where the environment has none
+	own   Budget // used when the environment has none
 }
 
 var machines = sync.Pool{New: func() any {

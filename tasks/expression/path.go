@@ -110,7 +110,7 @@ func member(v any, s *step) (_ any, msg, hint string) {
 			break
 		}
 		if s.index < 0 || s.index >= len(list) {
-			return nil, fmt.Sprintf(" has %s, so there is no %s", fault.Plural(len(list), "element"), what), ""
+			return nil, fmt.Sprintf(" has %s, and no %s", fault.Plural(len(list), "element"), what), ""
 		}
 		return list[s.index], "", ""
 	}

@@ -18,7 +18,7 @@ type Scope struct {
 	secrets   *Secrets
 	data      *Data // nil: nothing is known of it
 	condition bool  // the value must be true or false
-	counted   bool  // what it does may be done in the writer's transaction
+	counted   bool  // it may be evaluated in the writer's transaction
 }
 
 // The scopes of the wiring file.
@@ -187,8 +187,8 @@ func (c *nameCheck) pattern(n *ast.BinaryNode) {
 	}
 }
 
-// call holds env() and file() to names that are written out: one that is computed could be the payload's choice, and would
-// be found to be wrong at the first event only. A file must be there.
+// call accepts only literal names in env() and file(): a computed name could be chosen by the payload, and would be found to
+// be wrong at the first event only. A file must exist.
 func (c *nameCheck) call(n *ast.CallNode) {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok || nameOf(callee.Value)&nameFunctions == 0 || slices.Contains(c.locals, callee.Value) {
@@ -222,7 +222,7 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	switch {
 	case slices.Contains(c.locals, n.Value):
 	case n.Value == "now":
-		c.fault(n, `"now" is not there: the same event must always give the same value`, "event.time or slot.time is there")
+		c.fault(n, `"now" does not exist: the same event must always give the same value`, "use event.time or slot.time")
 	case name == 0 && isBuiltin && !called:
 		c.fault(n, fmt.Sprintf("%q is a function", n.Value), fmt.Sprintf("write %s(…)", n.Value))
 	case name == 0 && !isBuiltin:
@@ -237,7 +237,7 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	c.used |= name
 }
 
-// suggest looks at the scope's names first, then at what was declared, then at the language's functions.
+// suggest looks at the scope's names first, then at declared names, then at the language's functions.
 func (c *nameCheck) suggest(word string) string {
 	var known []string
 	for _, n := range allNames {

@@ -6,7 +6,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// secret is what is known of an expression that uses env() or file().
+// secret describes an expression that uses env() or file().
 type secret struct {
 	scope    Scope
 	files    []string        // what file() is called with

@@ -29,7 +29,7 @@ type Secrets struct {
 
 	mu       sync.Mutex
 	known    map[string]bool
-	replacer atomic.Pointer[replacer] // nil: there is none, or it lacks a value
+	replacer atomic.Pointer[replacer] // nil: not made yet, or outdated
 	missing  atomic.Bool              // the replacer must be made
 }
 
@@ -205,7 +205,7 @@ func (s *Secrets) With(other *Secrets) *Secrets {
 	return s
 }
 
-// wholeBase64 takes out what is left around a fragment: its first and last characters may have bits of the value.
+// wholeBase64 extends a fragment to whole characters: the first and the last may contain bits of the value.
 func wholeBase64(text string) string {
 	for {
 		at := strings.Index(text, fragment)

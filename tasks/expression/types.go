@@ -20,7 +20,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// Type is what is known of a value before there is one. The zero value knows nothing. Whatever the type, a value may be nil.
+// Type describes a value before it exists. The zero Type is any value. A value of every type may be nil.
 type Type struct {
 	Kind   Kind
 	Elem   *Type            // of a list's elements, and of a map's keys beside Fields; nil: nothing is known of them
@@ -41,7 +41,7 @@ const (
 	KindMap
 )
 
-// Data is what is known of an event's data in a handler, for all of its expressions. It is safe for concurrent use.
+// Data is the type of an event's data in a handler, for all of its expressions. It is safe for concurrent use.
 type Data struct {
 	mu     sync.Mutex
 	config *conf.Config // for checks only: what runs is compiled without types
@@ -92,7 +92,7 @@ func (t *Type) native() types.Type {
 	return types.Any
 }
 
-// WithData is the scope with what is known of data. Expressions that can't be right then don't compile.
+// WithData is the scope with the type of data. Expressions that can't be right then don't compile.
 func (s Scope) WithData(d *Data) Scope {
 	s.data = d
 	return s
@@ -134,7 +134,7 @@ func (s Scope) checkTypes(src string, tree *parser.Tree, config func() *conf.Con
 
 var wholeNumber = regexp.MustCompile(`\bint\b`)
 
-// unknownField says which key was meant. As in compileError, only the message says what is wrong.
+// unknownField suggests a known key. As in compileError, only the message says what is wrong.
 func unknownField(tree *parser.Tree, fe *file.Error, e *Error) {
 	if is, name, ok := strings.Cut(strings.TrimPrefix(fe.Message, "type "), " has no field "); ok {
 		e.Msg = fmt.Sprintf("this is a %s, so it has no %q", wholeNumber.ReplaceAllString(plainTypes.Replace(is), "number"), name)

@@ -8,7 +8,7 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// Part is a part of a condition that decided what the whole came to, with what it read.
+// Part is a part of a condition that decided the result, with the values that it read.
 type Part struct {
 	Text  string `json:"part"` // "data.age > 18"
 	Value bool   `json:"value"`
@@ -120,7 +120,7 @@ func (w *why) eval(node ast.Node) (any, error) {
 	return x.Eval(w.env)
 }
 
-// reads gives what a part looks at: the longest paths in it, and the names that let has made.
+// reads gives the values that a part reads: the longest paths in it, and the names declared with let.
 func (w *why) reads(node ast.Node) []Read {
 	if p := pathOf("", node); p != nil {
 		return nil // its value is the part's own

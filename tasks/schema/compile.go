@@ -99,7 +99,7 @@ func (in *inspector) explain(err error) []*fault.Fault {
 		slices.SortStableFunc(faults, func(a, b *fault.Fault) int { return comparePaths(a.Path, b.Path) })
 		return slices.CompactFunc(faults, func(a, b *fault.Fault) bool { return comparePaths(a.Path, b.Path) == 0 })
 	}
-	// inspect has found what is common, with its place. References by $id are left: those that lead outside are loaded.
+	// inspect has found the common faults, with their places. References by $id are left: the library loads those that lead outside.
 	var unknown *jsonschema.LoadURLError
 	if errors.As(err, &unknown) {
 		for _, r := range in.refs {

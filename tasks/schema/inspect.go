@@ -25,14 +25,14 @@ const (
 	maxPattern = 1000 // bytes of a regular expression
 )
 
-// inspector looks at a schema before the library does: it finds what the library would not say the place of, and what it
-// would take silently, such as a misspelt keyword.
+// inspector looks at a schema before the library does: it finds faults that the library reports without a place, or not at
+// all, such as a misspelt keyword.
 type inspector struct {
 	doc     any
 	faults  []*fault.Fault
 	refs    []reference
 	anchors map[string]bool
-	ids     bool // some part has a $id, so that references are not what they look like
+	ids     bool // some part has a $id, so that references are resolved against it
 	count   int
 }
 
@@ -41,7 +41,7 @@ type reference struct {
 	value string
 }
 
-// where says what a keyword's value is made of.
+// where says where schemas are in a keyword's value.
 type where uint8
 
 const (
@@ -70,7 +70,7 @@ var keywords = map[string]where{
 var formats = []string{"email", "date-time", "date", "time", "duration", "uri", "uri-reference", "uri-template", "iri", "iri-reference", "uuid", "ipv4",
 	"ipv6", "hostname", "regex", "json-pointer", "relative-json-pointer", "semver", "period"}
 
-// misspellable are the keywords that a word near to them is taken to be meant for; of shorter ones too many words are near.
+// misspellable are the keywords that are suggested for a similar word; too many words are similar to shorter ones.
 var misspellable = func() []string {
 	words := slices.DeleteFunc(slices.Sorted(maps.Keys(keywords)), func(w string) bool { return len(w) < 5 })
 	return append(words, "type")
@@ -114,7 +114,7 @@ func (in *inspector) schema(v any, at []any) {
 	}
 	obj, ok := v.(map[string]any)
 	if !ok {
-		return // what is neither an object nor a bool is reported by the meta schema
+		return // the meta schema reports any other value
 	}
 	for _, key := range slices.Sorted(maps.Keys(obj)) {
 		value, place := obj[key], append(at, key)
@@ -156,7 +156,7 @@ func (in *inspector) full(at []any, n int) bool {
 	return true
 }
 
-// unknown looks at a key that JSON Schema doesn't know. Such a key is a note that says nothing, unless it was meant otherwise.
+// unknown looks at a key that JSON Schema doesn't know. Such a key is a note, unless it is similar to a keyword.
 func (in *inspector) unknown(key string, at []any) {
 	switch {
 	case key == "$dynamicRef" || key == "$recursiveRef":
@@ -208,7 +208,7 @@ func number(v any) float64 {
 	return f
 }
 
-// numbers refuses what the library would take long to look at, or would not look at at all.
+// numbers refuses numbers and nesting that the library would take long for, or would not check.
 func (in *inspector) numbers(v any, at []any) {
 	if len(at) > 3*maxDepth {
 		in.fault(at, "", "the value is nested more than %d levels deep", maxDepth)

@@ -78,7 +78,7 @@ func (m *meter) within(t token, s *jsonschema.Schema, v any) bool {
 	return ok
 }
 
-// refuse notes what is odd about the value, and is false.
+// refuse notes a value that the library can't work with, and is false.
 func (m *meter) refuse(format string, args ...any) bool {
 	path := make([]any, len(m.path))
 	for i, t := range m.path {
@@ -91,7 +91,7 @@ func (m *meter) refuse(format string, args ...any) bool {
 	return false
 }
 
-// literal is what it takes to compare v with const and enum: numbers are compared as fractions.
+// literal counts the comparison of v with const and enum: numbers are compared as fractions.
 func (m *meter) literal(s *jsonschema.Schema, v any) int {
 	switch v.(type) {
 	case nil, bool, string:

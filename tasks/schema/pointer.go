@@ -80,7 +80,7 @@ func lookup(v any, path []any) (any, bool) {
 	return v, true
 }
 
-// comparePaths orders paths: what contains comes before what it contains, and members in the order of indexes or keys.
+// comparePaths orders paths: a value comes before its members, and members are in the order of indexes or keys.
 func comparePaths(a, b []any) int {
 	for i := range min(len(a), len(b)) {
 		order := 0

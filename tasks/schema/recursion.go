@@ -39,7 +39,7 @@ type edge struct {
 	index    int    // of the item; -1: to any
 }
 
-// inner gives the parts that are applied to what is in the value of s. Those for keys are not among them: a key is a string,
+// inner gives the parts that are applied to the members of the value of s. propertyNames is not among them: a key is a string,
 // and has no members.
 func inner(s *jsonschema.Schema) (edges []edge) {
 	object := func(key string, to *jsonschema.Schema) {

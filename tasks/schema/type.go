@@ -9,8 +9,8 @@ import (
 	"evrun/tasks/expression"
 )
 
-// Type is what the schema says of a value before there is one. It never says too much: every value that fits the schema is
-// of this type, or null. What only type, properties and the like say is looked at; alternatives tell nothing.
+// Type is the type of the values that fit the schema: every such value is of this type, or null. Only type, properties and the
+// like count; alternatives are ignored.
 func (s *Schema) Type() *expression.Type {
 	r := typeReader{left: 1000}
 	return r.read(s.root, 0)
@@ -35,7 +35,7 @@ func (r *typeReader) read(s *jsonschema.Schema, depth int) *expression.Type {
 	case expression.KindMap:
 		r.fields(t, s, depth)
 	}
-	// A value fits all of these, so each of them tells something true.
+	// A value fits all of these, so each of them is true of it.
 	for _, sub := range append([]*jsonschema.Schema{s.Ref}, s.AllOf...) {
 		if sub != nil {
 			t = both(t, r.read(sub, depth+1))
@@ -94,7 +94,7 @@ func kindOf(s *jsonschema.Schema) expression.Kind {
 	return kind
 }
 
-// both is what is known of a value that is of two types. It may know less than it could.
+// both is the type of a value that is of two types. It may be wider than necessary.
 func both(a, b *expression.Type) *expression.Type {
 	switch {
 	case a.Kind == expression.KindAny:

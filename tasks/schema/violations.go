@@ -117,7 +117,7 @@ func (s *Schema) message(root any, f finding) string {
 		}
 		return fmt.Sprintf("fits none of the %d alternatives of %q", len(f.err.Causes), "oneOf")
 	case *kind.Not:
-		return "is what the schema excludes with \"not\""
+		return "is excluded by \"not\""
 	case *kind.Contains:
 		return fmt.Sprintf("has 0 items that %q asks for: the minimum is 1", "contains")
 	case *kind.MinContains:
@@ -125,7 +125,7 @@ func (s *Schema) message(root any, f finding) string {
 	case *kind.MaxContains:
 		return fmt.Sprintf("has %s that %q asks for: the maximum is %d", fault.Plural(len(k.Got), "item"), "contains", k.Want)
 	case *kind.UniqueItems:
-		return fmt.Sprintf("items %d and %d are the same: each may be there once", k.Duplicates[0], k.Duplicates[1])
+		return fmt.Sprintf("items %d and %d are the same: each may be given once", k.Duplicates[0], k.Duplicates[1])
 	}
 	return cmp.Or(sizeMessage(f.err.ErrorKind), valueMessage(v, f.err.ErrorKind), f.err.ErrorKind.LocalizedString(english))
 }
