@@ -14,7 +14,7 @@ type Text struct {
 	Source string
 	lines  []int // where each begins
 
-	// The last place that was looked for: the next one is most often behind it on the same line.
+	// The place of the last call of offset. The next one is most often behind it on the same line.
 	lastLine, lastColumn, lastOffset int
 }
 
@@ -80,8 +80,8 @@ func directive(src string) int {
 	return -1
 }
 
-// properties steps over an anchor and a tag, and the space up to the value itself. It gives where the value begins, and where
-// the tag, -1 for none.
+// properties steps over an anchor and a tag, up to the value itself. It gives the offsets of the value and of the tag, -1 for no
+// tag.
 func (t *Text) properties(at int) (value, tag int) {
 	tag = -1
 	for at < len(t.Source) && (t.Source[at] == '&' || t.Source[at] == '!') {
@@ -136,8 +136,7 @@ func cutColon(s string) (before, after string, ok bool) {
 
 // Source gives the offset in the source of the byte at an offset in the Value of a scalar.
 //
-// Folding, indentation and line ends change nothing but blanks, so the bytes that are none stand in the source in the same
-// order: they are counted.
+// Folding, indentation and line ends change only blanks. All other bytes have the same order in the source, so it counts them.
 func (n *Node) Source(offset int) int {
 	if n.Kind != Scalar {
 		return n.Start

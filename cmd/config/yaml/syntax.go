@@ -12,13 +12,13 @@ import (
 	"evrun/tasks/fault"
 )
 
-// syntaxError is where the library stopped. What it says is true and seldom helps, so the text around that place is looked at
-// for the mistakes that people make.
+// syntaxError is a place where the library stopped. The library's message is true and seldom helps, so the methods look for
+// common mistakes in the text around the place.
 type syntaxError struct {
 	*Text
 	stage   yaml.Stage
 	at      int    // where it stopped
-	context int    // where the construct begins that it was reading; -1: unknown
+	context int    // where the construct around it begins; -1: unknown
 	line    string // that the place is on
 	start   int    // of the line
 	indent  int    // of the line, in bytes
@@ -53,17 +53,17 @@ func (e *syntaxError) byte(at int) byte {
 	return e.Source[at]
 }
 
-// ended says whether nothing but blanks and comments follows the place.
+// ended says whether only blanks and comments follow.
 func (e *syntaxError) ended(at int) bool { return e.space(at) == len(e.Source) }
 
 func (e *syntaxError) tab() *fault.Fault {
 	if tab := strings.IndexByte(e.line[:e.indent], '\t'); tab >= 0 && e.at <= e.start+e.indent {
-		return e.fault(e.start+tab, "a tab in the indentation", "YAML is indented with spaces only; the lines below were not looked at")
+		return e.fault(e.start+tab, "a tab in the indentation", "YAML is indented with spaces only; the lines below were not checked")
 	}
 	return nil
 }
 
-// odd finds the characters that word processors and web pages put in the place of plain ones.
+// odd finds characters that word processors and web pages use instead of plain ones.
 func (e *syntaxError) odd() *fault.Fault {
 	for _, at := range []int{e.context, e.start - 1, e.at} {
 		if at < 0 {
@@ -78,7 +78,7 @@ func (e *syntaxError) odd() *fault.Fault {
 	return nil
 }
 
-// oddity is a fault for a no-break space where a plain one counts, or a typographic dash or quote.
+// oddity finds a no-break space that should be a space, and a typographic dash that should be a hyphen.
 func oddity(line string) *fault.Fault {
 	for i, r := range line {
 		before := strings.TrimLeft(line[:i], " \t")
@@ -117,7 +117,7 @@ func (e *syntaxError) unclosedQuote(at int) *fault.Fault {
 	return e.fault(at, "this quote is never closed", "end the text with "+e.Source[at:at+1]+"; lines that go on inside of it are indented further than its key")
 }
 
-// indicator finds texts that begin with a character that means something in YAML.
+// indicator finds texts whose first character has a meaning in YAML.
 func (e *syntaxError) indicator() *fault.Fault {
 	at := e.at
 	if value := e.start + len(valueBegins.FindString(e.line)); e.byte(value) == '*' && value < e.at { // */5 * * * *
@@ -152,7 +152,7 @@ func (e *syntaxError) indicator() *fault.Fault {
 // valueBegins is a line up to the first value on it.
 var valueBegins = regexp.MustCompile(`^[ \t]*(?:- +)*(?:[^\s:]+: +)?[\[{]?`)
 
-// rest is what is left of a text on its line, for a hint.
+// rest gives a text up to the end of its line, for a hint.
 func (e *syntaxError) rest(at int) string {
 	text, start := e.LineText(e.Line(at))
 	s, _, _ := strings.Cut(text[at-start:], " #")
@@ -166,7 +166,7 @@ func (e *syntaxError) rest(at int) string {
 	return s
 }
 
-// bracket finds brackets that are never closed or closed by another, and what is wrong between them.
+// bracket finds brackets that are never closed, brackets that close another one, and mistakes between them.
 func (e *syntaxError) bracket() *fault.Fault {
 	open := e.context
 	if c := e.byte(open); c != '[' && c != '{' {
@@ -200,7 +200,7 @@ func (e *syntaxError) bracket() *fault.Fault {
 	return e.fault(e.at, "a comma or "+closing+" is expected here", "")
 }
 
-// lastOpen gives the offset of the last bracket before the place that is not closed, -1 for none. It takes no account of quotes.
+// lastOpen gives the offset of the last unclosed bracket before the place, -1 for none. It ignores quotes.
 func (e *syntaxError) lastOpen() int {
 	for i, depth := e.at-1, 0; i >= 0; i-- {
 		switch e.Source[i] {
@@ -217,7 +217,7 @@ func (e *syntaxError) lastOpen() int {
 
 var keyWithoutSpace = regexp.MustCompile(`^([ \t]*(?:- +)*)([^\s:'"#\[{]+):([^\s/].*)$`)
 
-// noSpace finds name:value, which YAML takes for a text.
+// noSpace finds name:value, which YAML reads as a text.
 func (e *syntaxError) noSpace() *fault.Fault {
 	for _, at := range []int{e.context, e.at} {
 		if at < 0 || e.byte(e.at) == ':' && at == e.at {
@@ -255,7 +255,7 @@ func (e *syntaxError) afterQuote() *fault.Fault {
 	return e.fault(e.at, "text after the closing quote", hint)
 }
 
-// secondColon finds a key where no key can be.
+// secondColon finds a key where none is allowed.
 func (e *syntaxError) secondColon() *fault.Fault {
 	if e.byte(e.at) != ':' {
 		return nil
@@ -269,7 +269,7 @@ func (e *syntaxError) secondColon() *fault.Fault {
 	return e.fault(e.start+e.indent, "this looks like a key, but is indented as if the text above went on", "give it the indentation of the key that it belongs beside, or quote the text")
 }
 
-// item finds the items of lists where none can be.
+// item finds an item of a list where none is allowed.
 func (e *syntaxError) item() *fault.Fault {
 	if e.byte(e.at) != '-' || e.at+1 < len(e.Source) && !strings.Contains(blanks, e.Source[e.at+1:e.at+2]) {
 		return nil
@@ -280,7 +280,7 @@ func (e *syntaxError) item() *fault.Fault {
 	return e.fault(e.at, "a list's item among keys", "indent the list by more than the key that it belongs to")
 }
 
-// indentation finds lines that stand in no column that was begun above, and the keys among the items of a list.
+// indentation finds lines whose indentation matches no line above, and keys among the items of a list.
 func (e *syntaxError) indentation() *fault.Fault {
 	if e.at != e.start+e.indent || e.context < 0 || e.context >= e.start {
 		return nil

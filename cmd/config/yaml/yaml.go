@@ -102,7 +102,7 @@ func Parse(text *Text) (root *Node, faults []*fault.Fault) {
 	return root, b.faults
 }
 
-// load parses the text, which must be one document. It gives the document, nil for none.
+// load parses a text of one document. It gives the document, nil for an empty text.
 func load(text *Text) (document *yaml.Node, f *fault.Fault) {
 	limits := &depthLimit{LoaderLimitsPlugin: loaderlimits.New()}
 	defer func() {
@@ -134,7 +134,7 @@ func load(text *Text) (document *yaml.Node, f *fault.Fault) {
 	return nil, text.fault(at, "text after the document's end (...)", "leave out the line with ...")
 }
 
-// depthLimit is the library's limit of depth, and says whether it was the reason to stop.
+// depthLimit is the library's limit of depth. It notes whether it was exceeded.
 type depthLimit struct {
 	yaml.LoaderLimitsPlugin
 	exceeded bool
@@ -146,7 +146,8 @@ func (l *depthLimit) CheckDepth(depth int, at *yaml.DepthContext) error {
 	return err
 }
 
-// badCharacter finds what no YAML text may hold, and the line ends of YAML 1.1 that YAML 1.2 takes for text.
+// badCharacter finds a character that YAML forbids. It refuses U+2028, U+2029 and U+0085 as well: they are plain characters in
+// YAML 1.2, but the library reads them as line ends.
 func badCharacter(src string) *fault.Fault {
 	control := func(i int, format string, r rune) *fault.Fault {
 		f := fault.New("a control character (U+%04X)", r).Hinting(format, r)
@@ -176,17 +177,17 @@ func badCharacter(src string) *fault.Fault {
 	return nil
 }
 
-// builder makes the tree of ours from the library's.
+// builder makes our tree from the library's.
 type builder struct {
 	*Text
 	faults   []*fault.Fault
 	anchored map[*yaml.Node]anchored
-	// values counts the nodes with every alias taken as a copy of its value, aliased those of them that aliases stand for.
+	// values counts the nodes as if each alias were a copy of its value; aliased counts the copies alone.
 	values, aliased int
-	stopped         bool // the aliases stand for more than the library allows
+	stopped         bool // aliased is over the library's limit
 }
 
-// anchored is a node that an alias can stand for.
+// anchored is a node with an anchor.
 type anchored struct {
 	node *Node // nil while it is being built
 	size int   // in nodes
@@ -263,13 +264,13 @@ func (b *builder) alias(n *yaml.Node) *Node {
 		b.stopped = true
 		b.refuse(at, fmt.Sprintf("too many aliases: with this one they stand for %d of the file's %d values", b.aliased, b.values), "write fewer aliases of aliases")
 	}
-	if b.stopped { // the sizes must not grow without end
+	if b.stopped { // the sizes must stop to grow
 		return &Node{Broken: true, Start: at, src: b.Source}
 	}
 	return target.node
 }
 
-// mapping reads the keys and values of n into made: its own, and then those of its merge key that it doesn't have.
+// mapping reads the keys and values of n into made: first its own, then the merged ones that it doesn't have.
 func (b *builder) mapping(made *Node, n *yaml.Node) {
 	made.Content = make([]*Node, 0, len(n.Content))
 	seen := make(map[string]*Node, len(n.Content)/2)
@@ -314,7 +315,7 @@ func (b *builder) mapping(made *Node, n *yaml.Node) {
 	}
 }
 
-// merge adds the keys of a merge key's value that are not in seen: of several mappings the first that has a key wins.
+// merge adds the keys of a merge key's value that are not in seen. The first of several mappings wins.
 func (b *builder) merge(made, key, value *Node, seen map[string]*Node) {
 	from := []*Node{value}
 	if value.Kind == Sequence {
