@@ -15,7 +15,7 @@ import (
 // shared are the files that every command may use. Of these, root.go alone knows the commands.
 var shared = []string{"root.go", "exit.go", "open.go", "output.go", "output_explain.go", "flags.go", "complete.go"}
 
-// hollow imports every package without what is in it: only this package's own names matter here.
+// hollow imports every package as an empty one: only the names of this package matter here.
 type hollow struct{}
 
 func (hollow) Import(p string) (*types.Package, error) {

@@ -34,7 +34,7 @@ func init() {
 	}
 }
 
-// maxResident is what the daemon may have in memory, whatever waits.
+// maxResident is the memory that the daemon may use, however many events wait.
 const maxResident = 150 << 20
 
 // backlogCostsNoMemory piles up events before a handler that is stuck and one whose every run waits for a retry, both
@@ -76,7 +76,7 @@ func backlogCostsNoMemory(t *testing.T) {
 	d = serve(t, dir, env)
 	d.ready(t)
 	restart := time.Since(began)
-	bulk(t, dir, 1) // what comes now is handled now, however much waits elsewhere
+	bulk(t, dir, 1) // a new event is handled at once, however many wait elsewhere
 	n++
 	settled()
 	again := d.peak(t)

@@ -13,7 +13,7 @@ import (
 )
 
 // twoDaemonsStartedAtOnce starts two daemons on one store at the same moment, again and again: each time exactly one
-// serves, and works; the other ends with 75 and says who is there (or with 1, when it had the store but not the socket).
+// serves, and works; the other ends with 75 and names the first one (or with 1, if it had the store but not the socket).
 // Some of the winners are killed, so that the next two find a socket and locks that were left behind.
 //
 // EVRUN_DAEMON_PAIRS is how often; 5, and 100 in .ci/run.
@@ -57,7 +57,7 @@ func twoDaemonsStartedAtOnce(t *testing.T) {
 }
 
 // manyProcessesEmit lets 50 people, each a process after the other, emit at once: beside a daemon, and without one, when
-// they all want the store's lock. Every emit is acknowledged, nobody is told of a locked database, and all is in the
+// they all want the store's lock. Every emit is acknowledged, none reports a locked database, and every event is in the
 // journal and handled once.
 //
 // EVRUN_EMITS is how many each of the 50 emits; 1, and 20 in .ci/run (200 takes minutes).

@@ -120,13 +120,13 @@ handlers:
 	}
 }
 
-// process is an evrun under way.
+// process is a running evrun.
 type process struct {
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
 }
 
-// link makes this test binary the evrun of a folder: testscript.Main takes it for the command that it is called as.
+// link makes this test binary the evrun of a directory: testscript.Main runs the command with the name that the binary is called by.
 func link(t *testing.T, dir string) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -161,7 +161,7 @@ func (p *process) start(t *testing.T) {
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it has ended, or the test failed
 }
 
-// line reads the next line, which has to contain text.
+// line reads the next line, which must contain text.
 func (p *process) line(t *testing.T, text string) {
 	t.Helper()
 	if !p.lines.Scan() || !strings.Contains(p.lines.Text(), text) {

@@ -17,7 +17,7 @@ import (
 
 // acknowledgedAfterTheSync watches the daemon's system calls: for each of 1,000 events, sent one at a time, a sync of the
 // write-ahead log that began after the event was written there has returned before the acknowledgement is written to the
-// sender. The same check finds no such sync when the store is told to do without (store.synchronous: normal), so it can fail.
+// sender. The same check finds no such sync with store.synchronous: normal, so it can fail.
 func acknowledgedAfterTheSync(t *testing.T) {
 	proof(t)
 	t.Parallel()
@@ -57,7 +57,8 @@ var (
 	result    = regexp.MustCompile(`= (-?\d+)[^=]*$`)
 )
 
-// unsynced says what is wrong where an event is acknowledged that write number n wrote (0: none did) while so many writes are synced.
+// unsynced checks the acknowledgement of an event that write number n wrote (0: none) when the first synced writes are on disk. It returns
+// the violation; empty: there is none.
 func unsynced(id string, n, synced int) string {
 	switch {
 	case n == 0:

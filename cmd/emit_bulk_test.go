@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// folder makes a short folder (a socket's path has a limit) with a wiring file in it.
+// folder makes a directory with a short path (that of a socket is limited), and a wiring file in it.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "evrun")
@@ -28,7 +28,7 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// ran runs evrun to its end, and returns its exit code and what it said on stderr.
+// ran runs evrun to its end, and returns its exit code and its stderr.
 func ran(t *testing.T, dir string, args ...string) (code int, stderr string) {
 	t.Helper()
 	c := exec.Command(link(t, dir), args...)

@@ -18,7 +18,7 @@ import (
 	"evrun/store/storetest"
 )
 
-// execFolder is a folder with a wiring file whose handler runs a script, and a pipe, lifeline, that the script holds open (as
+// execFolder is a directory with a wiring file whose handler runs a script, and a pipe, lifeline, that the script holds open (as
 // 9) with all that it starts: the pipe's end is the end of them all.
 func execFolder(t *testing.T, grace, script string) string {
 	t.Helper()
@@ -198,7 +198,7 @@ func TestADeployedDaemonGoesOn(t *testing.T) {
 	}
 }
 
-// alive says whether a process goes on. One that has ended may wait for somebody to reap it.
+// alive reports whether a process runs. A zombie does not.
 func alive(pid string) bool {
 	text, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
@@ -208,7 +208,7 @@ func alive(pid string) bool {
 	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
-// TestACommandCanPublishWhileTheDaemonStops sends SIGTERM while a command runs: what that publishes is accepted, as it belongs to
+// TestACommandCanPublishWhileTheDaemonStops sends SIGTERM while a command runs: the command's events are accepted, since they belong to
 // a run that may come to its end, and all else is refused.
 func TestACommandCanPublishWhileTheDaemonStops(t *testing.T) {
 	t.Parallel()

@@ -13,8 +13,8 @@ import (
 	"evrun/cmd/stopping"
 )
 
-// ServeWith is `evrun serve` for tests that need handlers, or a store, that no wiring file can give: mend changes what was
-// loaded, tune changes how the store is opened, and visible lets other processes of this user trace it. All else is what users run.
+// ServeWith is `evrun serve` for tests that need handlers, or a store, that no wiring file can give: mend changes the loaded file, tune
+// changes how the store is opened, and visible lets other processes of this user trace it. All else is as for users.
 // args begin with "serve".
 func ServeWith(args []string, in io.Reader, out, errOut io.Writer, visible bool, mend func(*config.Config), tune func(*daemon.StoreOptions)) int {
 	signal.Ignore(syscall.SIGPIPE)

@@ -80,7 +80,7 @@ func fill(t *testing.T, dir string) (empty func()) {
 	}
 }
 
-// fullDiskLosesNothing fills the disk under a daemon under load. While it is full, senders are told so (507, and exit 75 of emit),
+// fullDiskLosesNothing fills the disk under a daemon under load. While it is full, senders get the reason (507, and exit 75 of emit),
 // nothing is acknowledged that isn't there, no attempt of an outside handler begins, reads work, and the daemon stays up.
 // When there is space again it goes on by itself, and all that was accepted is handled.
 func fullDiskLosesNothing(t *testing.T) {
@@ -124,7 +124,7 @@ func fullDiskLosesNothing(t *testing.T) {
 			}
 		}
 		pauseFor(t.Context(), 300*time.Millisecond)
-		// Whatever still fitted, into a log that starts anew for one, is there; the rest was refused, and acted nowhere.
+		// Events that still fitted (a log that restarts has room, for one) are stored; the others were refused, and no handler ran on them.
 		l.has(t, loadSource, load.take(t))
 		l.recorded(t)
 		var status map[string]any
@@ -136,7 +136,7 @@ func fullDiskLosesNothing(t *testing.T) {
 		if round > 0 { // killed while full: it starts if it can, or says why it can't
 			d.kill(t)
 			if round == 2 {
-				// What it would have to make anew, and what SQLite needs even to read.
+				// The files that it must make again, and those that SQLite needs even to read.
 				if err := os.Remove(filepath.Join(dir, "evrun.db-shm")); err != nil {
 					t.Fatal(err)
 				}
@@ -201,7 +201,7 @@ func (d *daemon) startedOrSaidWhy(t *testing.T) (started bool) {
 	return false
 }
 
-// run runs evrun in dir to its end: what it printed, and its exit code.
+// run runs evrun in dir to its end, and returns its output and exit code.
 func run(t *testing.T, dir string, args ...string) (out string, code int) {
 	t.Helper()
 	c := exec.Command(self(t, dir, "evrun"), args...)

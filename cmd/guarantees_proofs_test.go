@@ -98,7 +98,7 @@ handlers:
 	d.stop(t)
 }
 
-// failingEventHoldsUpNobody has an event fail in a handler that takes one at a time, and whose next attempt is hours away.
+// failingEventHoldsUpNobody: an event fails in a handler with concurrency 1, and its next attempt is hours away.
 func failingEventHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	dir := wired(t, `

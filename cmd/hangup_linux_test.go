@@ -96,7 +96,7 @@ func TestAClosedTerminalStopsTheDaemon(t *testing.T) {
 			reloads(2)
 			inner.Close()
 			outer.Close()
-			<-d.ended // of the shell, and so of what has its stderr
+			<-d.ended // of the shell, and of every process that has its stderr
 			if text := d.log.String(); !strings.Contains(text, "the terminal that evrun was started in was closed") || !strings.Contains(text, "msg=stopped") {
 				t.Errorf("it says\n%s", text)
 			}

@@ -59,7 +59,7 @@ func ioErrorLosesNothing(t *testing.T) {
 				if err := tracer.Start(); err != nil {
 					t.Fatal(err)
 				}
-				defer func() { _ = tracer.Wait() }() // it ends with what it traces
+				defer func() { _ = tracer.Wait() }() // it ends with the traced process
 			}
 			if code := d.code(t); code != exitFailed {
 				t.Fatalf("exit %d, not %d\n%s", code, exitFailed, d.log)

@@ -20,10 +20,10 @@ import (
 	"evrun/cmd"
 )
 
-// markup is in all that comes in: in names, data, errors and what the wiring file says.
+// markup is in every input: in names, data, errors and the texts of the wiring file.
 const markup = `<a&b>`
 
-// htmlEscape is what a JSON encoder makes of markup, if it is left to itself.
+// htmlEscape matches the escapes of markup that encoding/json writes by default.
 var htmlEscape = regexp.MustCompile(`(?i)\\u00(3c|3e|26)`)
 
 const markupWiring = `
@@ -124,7 +124,7 @@ func TestNoOutputHasTheEscapesOfHTML(t *testing.T) {
 	}
 }
 
-// output collects what comes from several goroutines.
+// output collects text of several goroutines.
 type output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -142,7 +142,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// commandDriver runs commands in a folder, and has their output checked.
+// commandDriver runs commands in a directory, and checks their output.
 type commandDriver struct {
 	t     *testing.T
 	dir   string
@@ -163,7 +163,7 @@ func (d *commandDriver) run(args ...string) string {
 	return string(text)
 }
 
-// all runs every command there is: in text and in JSON, without arguments, and with those that show more. run is a dead run.
+// all runs every command: in text and in JSON, without arguments, and with arguments that show more. run is a dead run.
 func (d *commandDriver) all(run string) {
 	more := map[string][][]string{
 		"emit": {
@@ -204,7 +204,7 @@ func (d *commandDriver) all(run string) {
 	}
 }
 
-// driveRoutes asks every route of the API, once with what there is and once with what there isn't, and checks the answers.
+// driveRoutes asks every route of the API, once for things that exist and once for things that don't, and checks the answers.
 func driveRoutes(t *testing.T, socket, run string, check func(what, text string)) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return net.Dial("unix", socket)
@@ -225,7 +225,7 @@ func driveRoutes(t *testing.T, socket, run string, check func(what, text string)
 		}
 		defer res.Body.Close()
 		if res.Header.Get("Content-Type") == "text/event-stream" {
-			time.AfterFunc(200*time.Millisecond, cancel) // it would go on; what was there already is sent first
+			time.AfterFunc(200*time.Millisecond, cancel) // the stream has no end; stored events are sent first
 		}
 		text, err := io.ReadAll(res.Body)
 		if err != nil && ctx.Err() == nil {
@@ -246,7 +246,7 @@ func driveRoutes(t *testing.T, socket, run string, check func(what, text string)
 	known := map[string]string{"events": "1", "runs": run, "users": "1@example.com", "schedules": "tick"}
 	parameter := regexp.MustCompile(`/v1/(\w+)/\{\w+\}`)
 	const unknown = "%3Ca&b%3E"
-	for _, method := range []string{"GET", "POST", "DELETE"} { // what is dropped comes last
+	for _, method := range []string{"GET", "POST", "DELETE"} { // DELETE drops, so it comes last
 		for _, route := range routes(t) {
 			m, path, _ := strings.Cut(route, " ")
 			if m != method {
@@ -268,7 +268,7 @@ func driveRoutes(t *testing.T, socket, run string, check func(what, text string)
 	ask("PUT", "/v1/runs", "", "")
 }
 
-// routes are those that the API's source names.
+// routes returns the routes in the API's source.
 func routes(t *testing.T) (found []string) {
 	files, err := filepath.Glob("api/*.go")
 	if err != nil {

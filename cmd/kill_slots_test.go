@@ -47,7 +47,7 @@ schedules:
 		return min(types["slot.fast"], types["slot.third"], types["slot.second"]) > 2, fmt.Sprint(types)
 	})
 	d.stop(t)
-	// No further slots, and a run for each of those that there are.
+	// No further slots, and a run for each published one.
 	wireAt(t, dir, handlers)
 	d = serve(t, dir, nil)
 	d.ready(t)

@@ -67,7 +67,7 @@ func (l *ledger) loadSettled(t *testing.T) (dead int64) {
 
 const loadSource = "/load"
 
-// emitters keep a daemon, which comes and goes, under load. What they were told is theirs to check.
+// emitters keep a daemon, which is killed and started again, under load. The test checks the answers that they got.
 type emitters struct {
 	mu           sync.Mutex
 	acknowledged map[string]int64 // the sequence that each event was acknowledged with
@@ -123,7 +123,7 @@ func (e *emitters) told(id string, rc api.Receipt) {
 	}
 }
 
-// take gives what was acknowledged since the last time.
+// take returns the events that were acknowledged since the last call.
 func (e *emitters) take(t *testing.T) map[string]int64 {
 	t.Helper()
 	e.mu.Lock()

@@ -10,7 +10,7 @@ import (
 )
 
 // TestADaemonWhoseFilesAreLostStops: a file of the store that is removed, or has another in its place, ends the daemon, with the
-// reason; what is in its place stays as it is.
+// reason; the file in its place stays as it is.
 func TestADaemonWhoseFilesAreLostStops(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {

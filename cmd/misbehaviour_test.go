@@ -32,7 +32,7 @@ func panicInPrepare(d *tasks.Delivery) { panic("prepare of " + d.Event.ID) }
 func panicInEffect(d *tasks.Delivery)  { panic("effect on " + d.Event.ID) }
 func panicOutside(d *tasks.Delivery)   { panic("action on " + d.Event.ID) }
 
-// bomb panics when it is looked at: in an encoder, far from the handler's own code.
+// bomb panics when it is encoded, far from the handler's own code.
 type bomb struct{ d *tasks.Delivery }
 
 func (b bomb) MarshalJSON() ([]byte, error) { return panicInResult(b.d) }
@@ -92,7 +92,7 @@ func init() {
 	}
 }
 
-// panicsAreOneRunsEnd has 1,000 events panic in every place where a handler's code, or what it returns, runs: in an
+// panicsAreOneRunsEnd: 1,000 events panic at every point where a handler's code, or a value that it returned, runs: in an
 // inside handler's preparation, in its effect after it has written, in the encoding of its result, in an outside handler and
 // in that one's result. Each run ends dead with its stack kept, nothing that it wrote stays, the daemon goes on, and so does
 // the handler beside them.
@@ -133,7 +133,7 @@ handlers:
 	l.whole(t)
 }
 
-// hungHandlerHoldsUpNobody has an outside handler that never comes back, whatever its context says. The handlers beside
+// hungHandlerHoldsUpNobody: an outside handler never returns, even after its context has ended. The handlers beside
 // it go on; the daemon stops all the same once its grace period is over, with an error that names the handler; and at the
 // next start its runs count as attempts that failed: they are tried again.
 func hungHandlerHoldsUpNobody(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"evrun/store/storetest"
 )
 
-// isolated is for a process that is the first one of its own PID namespace, and can mount what it likes.
+// isolated is for a process that is the first one of its own PID namespace, and can mount file systems.
 func isolated() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 {
@@ -28,7 +28,7 @@ func isolated() *syscall.SysProcAttr {
 	return attr
 }
 
-// ownProc begins a script that runs isolated: what it mounts stays there.
+// ownProc begins a script that runs isolated: its mounts stay in its namespace.
 const ownProc = "mount --make-rprivate / && mount -t proc proc /proc && exec "
 
 // needNamespaces skips the test where there are none.
@@ -73,7 +73,7 @@ handlers:
     with: {shell: "sleep 5 & setsid sleep 1000 >/dev/null 2>&1 & echo quick", kill_after: 10s}
     concurrency: 50
 `)
-			// What the system runs as PID 1 may have children before it becomes evrun.
+			// The program that the system runs as PID 1 may have children before it becomes evrun.
 			c := exec.Command("sh", "-c", "(sleep 0.1 &); sleep 0.1 & "+setup+self(t, dir, proofName)+" serve")
 			c.Dir, c.SysProcAttr = dir, isolated()
 			d := serveWith(t, dir, c)
@@ -163,7 +163,7 @@ func TestInAContainer(t *testing.T) {
 	}
 }
 
-// unprivileged is the command of an evrun that is not root's, in a folder of its own.
+// unprivileged is the command of an evrun of another user than root, in its own directory.
 func unprivileged(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -174,7 +174,7 @@ func unprivileged(t *testing.T, dir string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := filepath.Join(dir, proofName) // the test binary's folder is root's
+	own := filepath.Join(dir, proofName) // the test binary's directory is root's
 	if out, err := exec.Command("cp", bin, own).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -189,7 +189,7 @@ func unprivileged(t *testing.T, dir string) *exec.Cmd {
 	return c
 }
 
-// TestACommandCannotReadTheDaemonsEnvironment: what runs as the same user finds neither its secrets nor its memory in /proc.
+// TestACommandCannotReadTheDaemonsEnvironment: a process of the same user finds neither its secrets nor its memory in /proc.
 func TestACommandCannotReadTheDaemonsEnvironment(t *testing.T) {
 	t.Parallel()
 	dir := wired(t, `

@@ -32,7 +32,7 @@ const (
 	proofHandlers = "EVRUN_PROOF_HANDLERS"
 	proofFault    = "EVRUN_PROOF_FAULT"
 	proofTraced   = "EVRUN_PROOF_TRACED"  // not empty: strace looks at it
-	proofEffects  = "EVRUN_PROOF_EFFECTS" // the folder of the effects' file; default: the daemon's
+	proofEffects  = "EVRUN_PROOF_EFFECTS" // the directory of the effects' file; default: the daemon's
 )
 
 // wirings has the handlers that a proof adds to its wiring file, by the name that proofHandlers has.
@@ -64,7 +64,7 @@ func proof(t *testing.T) {
 	}
 }
 
-// unable skips a proof that this machine doesn't allow, or fails it where EVRUN_REQUIRE has what is missing.
+// unable skips a proof that this machine doesn't allow, or fails it if EVRUN_REQUIRE names the missing thing.
 func unable(t *testing.T, what string, err error) {
 	t.Helper()
 	for name := range strings.SplitSeq(os.Getenv("EVRUN_REQUIRE"), ",") {
@@ -84,7 +84,7 @@ type daemon struct {
 	client *api.Client
 }
 
-// wired writes the wiring file of a proof into a new folder.
+// wired writes the wiring file of a proof into a new directory.
 func wired(t *testing.T, wiring string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -122,8 +122,8 @@ func serve(t *testing.T, dir string, env []string, before ...string) *daemon {
 	return serveWith(t, dir, c)
 }
 
-// heedHangUps has the processes that the tests start get SIGHUP, also where the tests run under nohup: what is ignored stays so in
-// them, what is caught does not.
+// heedHangUps makes the processes that the tests start get SIGHUP, even if the tests run under nohup: an ignored signal is ignored in them,
+// too, a caught one is not.
 var heedHangUps = sync.OnceFunc(func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) })
 
 // serveWith starts a daemon whose wiring file is in dir.
@@ -136,7 +136,7 @@ func serveWith(t *testing.T, dir string, c *exec.Cmd) *daemon {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = d.cmd.Wait() // the state tells
+		_ = d.cmd.Wait() // the state has its error
 		close(d.ended)
 	}()
 	t.Cleanup(func() {
@@ -186,7 +186,7 @@ func (d *daemon) code(t *testing.T) int {
 	return d.cmd.ProcessState.ExitCode()
 }
 
-// stop ends the daemon as Ctrl-C does; it has to exit with 0.
+// stop ends the daemon as Ctrl-C does; it must exit with 0.
 func (d *daemon) stop(t *testing.T) {
 	t.Helper()
 	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -197,7 +197,7 @@ func (d *daemon) stop(t *testing.T) {
 	}
 }
 
-// eventuallyTrue asks until it is so; the text says what is still missing.
+// eventuallyTrue calls is until it returns true; its text says what is missing.
 func eventuallyTrue(t *testing.T, what string, ask func() (bool, string)) {
 	t.Helper()
 	within(t, patience, what, ask)
@@ -226,7 +226,7 @@ func pauseFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// get reads what the daemon answers to a GET.
+// get reads the daemon's answer to a GET.
 func (d *daemon) get(t *testing.T, path string, into any) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -16,7 +16,7 @@ import (
 )
 
 func init() {
-	// Without it, closing a file here would drop the locks of other connections of this process. It has to come before the
+	// Without it, closing a file here would drop the locks of other connections of this process. It must come before the
 	// first of them.
 	_, _ = driver.OFDLocking(true) // an error: not Linux
 }
@@ -49,7 +49,7 @@ func (l *ledger) number(t *testing.T, query string, args ...any) (n int64) {
 	return n
 }
 
-// none runs a query that must give no rows: what it finds are violations.
+// none runs a query that must give no rows: each row is a violation.
 func (l *ledger) none(t *testing.T, what, query string, args ...any) {
 	t.Helper()
 	rows, err := l.db.Query(query, args...)

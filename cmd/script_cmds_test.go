@@ -74,7 +74,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// capture NAME PATTERN sets an environment variable to what the pattern's group matches in the last command's output.
+// capture NAME PATTERN sets an environment variable to the text that the pattern's group matches in the last command's output.
 func capture(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: capture NAME PATTERN")
@@ -95,7 +95,7 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// longago STORE HANDLER lets two hours pass since a handler left, in a store that nobody has open.
+// longago STORE HANDLER lets two hours pass since a handler left, in a store that no process has open.
 func longAgo(ts *testscript.TestScript, _ bool, args []string) {
 	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
 	ts.Check(err)

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs the real commands, one file a topic. A script's folder has the example as evrun.yaml, but with a slot in
+// TestScripts runs the real commands, one file a topic. A script's directory has the example as evrun.yaml, but with a slot in
 // every 100 ms, and `ready` waits for the daemon.
 func TestScripts(t *testing.T) {
 	t.Parallel()

@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// asNobody has a command of the folder's evrun run as another user.
+// asNobody runs evrun as another user.
 func asNobody(t *testing.T, dir string, args ...string) (out string, code int) {
 	t.Helper()
 	bin, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := filepath.Join(dir, "evrun") // the test binary's folder is root's
+	own := filepath.Join(dir, "evrun") // the test binary's directory is root's
 	if text, err := exec.Command("cp", bin, own).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
@@ -37,7 +37,7 @@ func asNobody(t *testing.T, dir string, args ...string) (out string, code int) {
 	return string(text), c.ProcessState.ExitCode()
 }
 
-// TestAnotherUserConnects: who may not connect to the socket is told so, and socket_mode and socket_group let others in.
+// TestAnotherUserConnects: a user who may not connect to the socket gets the reason; socket_mode and socket_group let other users in.
 func TestAnotherUserConnects(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

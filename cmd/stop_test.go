@@ -32,11 +32,11 @@ handlers: [{name: log, on: tick, do: log, with: {message: hello}}]
 	rounds := storetest.Size(t, "", 15, 100)
 	lock := filepath.Join(dir, "evrun.db.lock")
 	for range rounds {
-		if err := os.Remove(lock); err != nil && !errors.Is(err, fs.ErrNotExist) { // what the last one left behind
+		if err := os.Remove(lock); err != nil && !errors.Is(err, fs.ErrNotExist) { // the last daemon left it behind
 			t.Fatal(err)
 		}
 		d := serve(t, dir, nil)
-		for deadline := time.Now().Add(patience); ; { // without a pause, as the moments that follow are what is tested
+		for deadline := time.Now().Add(patience); ; { // without a pause, since the moments that follow are tested
 			if _, err := os.Stat(lock); err == nil {
 				break
 			} else if time.Now().After(deadline) {
@@ -112,7 +112,7 @@ func TestASecondSignal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// It drains, and goes on doing so: commands are told to try again.
+	// It drains, and continues to: commands get the answer to try again.
 	eventuallyTrue(t, "the daemon drains", func() (bool, string) {
 		err := d.client.Ping(t.Context())
 		var p *api.Problem

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestNobodyElseCanPlantAnAddress changes a daemon's note, and its folder, to what another user could have made.
+// TestNobodyElseCanPlantAnAddress changes a daemon's note, and its directory, to ones that another user could have made.
 func TestNobodyElseCanPlantAnAddress(t *testing.T) {
 	me := os.Getuid()
 	must := func(t *testing.T, err error) {
