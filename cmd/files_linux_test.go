@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestAnotherUsersFiles: a store, a lock, a wiring file, a program or a folder of another user's is refused, and used only when
+// TestAnotherUsersFiles: a store, a lock, a wiring file, a program or a directory of another user is refused, and used only when
 // EVRUN_TRUST_FILES says so.
 func TestAnotherUsersFiles(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -77,8 +77,8 @@ func TestAnotherUsersFiles(t *testing.T) {
 	}
 }
 
-// TestAnotherUsersJournal: in a sticky folder, such as /tmp, others can put a rollback journal beside a store. SQLite would write
-// what it says into the database: this one cuts it to its first page.
+// TestAnotherUsersJournal: in a sticky directory, such as /tmp, other users can put a rollback journal beside a store. SQLite would play it
+// back into the database: this one cuts the database to its first page.
 func TestAnotherUsersJournal(t *testing.T) {
 	if os.Geteuid() != 0 {
 		unable(t, "root", errors.New("files of another user"))
@@ -109,7 +109,7 @@ func TestAnotherUsersJournal(t *testing.T) {
 	}
 }
 
-// TestAnotherUsersStoreInTheirFolder: root may read what belongs to whoever the directory belongs to.
+// TestAnotherUsersStoreInTheirFolder: root may read a store that belongs to the owner of its directory.
 func TestAnotherUsersStoreInTheirFolder(t *testing.T) {
 	if os.Geteuid() != 0 {
 		unable(t, "root", errors.New("files of another user"))
@@ -126,8 +126,8 @@ func TestAnotherUsersStoreInTheirFolder(t *testing.T) {
 	}
 }
 
-// TestReadOnlyMounts: what nobody can write here passes, whatever its mode and owner: a bind mount, and a ConfigMap, whose
-// files are links into a folder that is replaced as a whole.
+// TestReadOnlyMounts: files on a read-only mount pass, whatever their mode and owner: a bind mount, and a ConfigMap, whose files are links
+// into a directory that is replaced as a whole.
 func TestReadOnlyMounts(t *testing.T) {
 	needNamespaces(t)
 	dir := wired(t, "store: ../data/evrun.db\nhandlers: []\n")
