@@ -38,8 +38,8 @@ type EventQuery struct {
 	Patterns   []events.Pattern // only events whose type matches one; none: all
 	Chain      int64            // only the event with this sequence, and those that it caused, near or far; 0: all
 	ID, Source string           // with both, only the one event that they name
-	// Unsettled, when not 0, leaves out the events that the handler of this number has a run for.
-	Unsettled HandlerID
+	// WithoutRun, when not 0, leaves out the events that the handler of this number has a run for.
+	WithoutRun HandlerID
 	// Sequences, when not nil, takes only the events with one of these.
 	Sequences []int64
 	// Last takes the last Limit events of the selection instead of the first; they still come in ascending order.

@@ -68,7 +68,7 @@ func (s RunState) String() string {
 }
 
 // Settled reports whether the run is over: succeeded, skipped, dead or dropped.
-func (s RunState) Settled() bool {
+func (s RunState) Ended() bool {
 	return s == Succeeded || s == Skipped || s == Dead || s == Dropped
 }
 

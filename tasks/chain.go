@@ -210,7 +210,7 @@ func (c *Chain) readEnded(ctx context.Context, o *openEvent, each func(Link) err
 		for i := range runs {
 			run := &runs[i]
 			switch {
-			case !run.State.Settled():
+			case !run.State.Ended():
 				under[run.Handler] = true
 			case o.waiting[run.Handler]:
 				delete(o.waiting, run.Handler)

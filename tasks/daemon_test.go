@@ -120,7 +120,7 @@ func (d *daemon) settled(n int) []store.Run {
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		over := slices.DeleteFunc(slices.Clone(all), func(r store.Run) bool { return !r.State.Settled() })
+		over := slices.DeleteFunc(slices.Clone(all), func(r store.Run) bool { return !r.State.Ended() })
 		if len(over) >= n {
 			slices.Reverse(over)
 			return over

@@ -52,7 +52,7 @@ func (w *worker) foresee(d *Delivery) (err error) {
 		if e.Data == nil || e.usesResult() {
 			continue
 		}
-		what, err := e.event(d, nil)
+		what, err := e.draft(d, nil)
 		if err != nil {
 			return fmt.Errorf("emit: %w", err)
 		}
@@ -96,8 +96,8 @@ func (em *Emission) usesResult() bool {
 	return em.Type.UsesResult() || em.Subject.UsesResult() || em.Data.UsesResult()
 }
 
-// event evaluates an emission; data is its data where it gives none.
-func (em *Emission) event(d *Delivery, data any) (what EmittedEvent, err error) {
+// draft evaluates an emission. Without data of its own it has data.
+func (em *Emission) draft(d *Delivery, data any) (what Draft, err error) {
 	what.Data = data
 	if what.Type, err = em.Type.Text(d.Env); err != nil {
 		return what, fmt.Errorf("type: %w", err)
@@ -117,26 +117,26 @@ func (em *Emission) event(d *Delivery, data any) (what EmittedEvent, err error) 
 
 // succeeded is the outcome of an attempt that went well: with the events that follow from it, unless they can't be made.
 func (w *worker) succeeded(t *queue.Task, d *Delivery, result any) store.Outcome {
-	emitted, err := w.emitted(d, result)
+	evs, err := w.follows(d, result)
 	if err != nil {
 		return w.failed(t, d, err)
 	}
-	return store.Outcome{State: store.Succeeded, Emit: emitted}
+	return store.Outcome{State: store.Succeeded, Emit: evs}
 }
 
-// emitted makes the events that follow from a success: the kind's own, then those of the handler's emit.
+// follows makes the events that follow from a success: the kind's own, then those of the handler's emit.
 // They are made of what the handler returned, whose encoding is its own code still.
-func (w *worker) emitted(d *Delivery, result any) (evs []*events.Event, err error) {
+func (w *worker) follows(d *Delivery, result any) (evs []*events.Event, err error) {
 	defer recovered(&err)
-	var own []EmittedEvent
-	if e, ok := result.(*Emitted); ok {
+	var own []Draft
+	if e, ok := result.(*WithEvents); ok {
 		own, result = e.Events, e.Result
 	}
 	if len(own) == 0 && len(w.h.Emit) == 0 {
 		return nil, nil
 	}
 	evs = make([]*events.Event, 0, len(own)+len(w.h.Emit))
-	add := func(what EmittedEvent) error {
+	add := func(what Draft) error {
 		e, err := w.child(d, strconv.Itoa(len(evs)+1), what)
 		if err != nil {
 			return Permanent(fmt.Errorf("emit: %w", err))
@@ -161,7 +161,7 @@ func (w *worker) emitted(d *Delivery, result any) (evs []*events.Event, err erro
 			}
 			em = &d.foreseen.emit[i].Emission
 		}
-		what, err := em.event(d, result)
+		what, err := em.draft(d, result)
 		if err != nil {
 			return nil, fmt.Errorf("emit: %w", err)
 		}
@@ -192,7 +192,7 @@ func (w *worker) giveResult(d *Delivery, result any) error {
 }
 
 // child makes an event that the handler emits. name is its own among those of the run.
-func (w *worker) child(d *Delivery, name string, what EmittedEvent) (*events.Event, error) {
+func (w *worker) child(d *Delivery, name string, what Draft) (*events.Event, error) {
 	if events.Reserved(what.Type) {
 		return nil, refused("type %q is evrun's own", what.Type)
 	}

@@ -198,7 +198,7 @@ func join(e, cause *events.Event) {
 }
 
 // child makes an event that a run causes. Its id is the run's with its name among those, so that it can only be accepted once.
-func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*events.Event, error) {
+func (em *Emitter) child(d *Delivery, name, source string, what Draft) (*events.Event, error) {
 	b := d.Env.Budget()
 	if err := b.SpendOn(what.Data); err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (em *Emitter) child(d *Delivery, name, source string, what EmittedEvent) (*
 }
 
 // childOf gives an event that a run causes its attributes.
-func childOf(d *Delivery, name, source string, what EmittedEvent) *events.Event {
+func childOf(d *Delivery, name, source string, what Draft) *events.Event {
 	e := &events.Event{ID: d.RunID + "." + name, Source: source, Type: what.Type, Subject: what.Subject}
 	join(e, d.Event)
 	return e

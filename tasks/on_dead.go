@@ -25,7 +25,7 @@ func (w *worker) dead(t *queue.Task, d *Delivery, err error) store.Outcome {
 		}
 	}
 	d.Env.Within(nil) // what follows is evrun's own: it depends on no budget
-	e := childOf(d, "dead."+strconv.Itoa(t.Attempt), w.r.o.Emitter.Source(""), EmittedEvent{Type: events.TypeRunDead})
+	e := childOf(d, "dead."+strconv.Itoa(t.Attempt), w.r.o.Emitter.Source(""), Draft{Type: events.TypeRunDead})
 	data := map[string]any{
 		"run": d.RunID, "handler": w.h.Name, "event": t.Event.ID, "type": t.Event.Type, "seq": strconv.FormatInt(t.Seq, 10),
 		"attempt": t.Attempt, "error": out.Error, "level": level,
@@ -49,7 +49,7 @@ func (w *worker) onDead(t *queue.Task, d *Delivery, level int, text string) (e *
 		f.budget.Renew() // for what went wrong may have taken all of it
 	}
 	known := map[string]any{"handler": w.h.Name, "run_id": d.RunID, "error": text, "attempts": t.Attempt, "event": t.Event}
-	what, err := em.event(d, known)
+	what, err := em.draft(d, known)
 	if err != nil {
 		return nil, err
 	}

@@ -155,7 +155,7 @@ func TestAnEndlessStatementHarmsNobodyElse(t *testing.T) {
 	}
 	for over := 0; over < 2*len(evs); {
 		for _, r := range (<-commits).Runs {
-			if !r.State.Settled() {
+			if !r.State.Ended() {
 				continue
 			}
 			over++

@@ -265,8 +265,8 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 	if q.ID != "" && q.Source != "" {
 		add("e.id = ? AND e.source = ?", q.ID, q.Source)
 	}
-	if q.Unsettled != 0 {
-		add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.Unsettled))
+	if q.WithoutRun != 0 {
+		add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.WithoutRun))
 	}
 	if q.Sequences != nil {
 		list, err := events.MarshalJSON(q.Sequences)

@@ -242,7 +242,7 @@ func unsettled(t *testing.T, d Driver) {
 	appendAll(t, s, e1, e2, e3)
 	settle(t, s, outside(e2, h[0].ID, 1, store.Retrying), outside(e1, h[1].ID, 1, store.Succeeded))
 	var ids []string
-	for _, e := range must(s.Events(ctx, store.EventQuery{Unsettled: h[0].ID}))(t) {
+	for _, e := range must(s.Events(ctx, store.EventQuery{WithoutRun: h[0].ID}))(t) {
 		ids = append(ids, e.ID)
 	}
 	equal(t, "unsettled", fmt.Sprint(ids), "[1 3]")

@@ -107,7 +107,7 @@ func drop(t *testing.T, d Driver) {
 		r := must(s.FindRun(ctx, id))(t)
 		equal(t, "state", r.State, store.Dropped)
 		equal(t, "its name", r.State.String(), "dropped")
-		equal(t, "settled", r.State.Settled(), true)
+		equal(t, "settled", r.State.Ended(), true)
 		equal(t, "reason", r.Reason, "dropped by hand; it was dead")
 		equal(t, "error", r.Error, "attempt 1 failed")
 		equal(t, "history", len(must(s.Attempts(ctx, id))(t)), 1)
@@ -119,7 +119,7 @@ func drop(t *testing.T, d Driver) {
 	equal(t, "dead", len(runs(t, s, store.RunQuery{State: store.Dead})), 1)
 	equal(t, "counts", must(s.Counts(ctx))(t)["h"], store.Counts{})
 	equal(t, "retried", len(must(s.Retry(ctx, store.RunQuery{ID: id}))(t)), 0)
-	equal(t, "what is left to handle", len(must(s.Events(ctx, store.EventQuery{Unsettled: h[0].ID}))(t)), 0)
+	equal(t, "what is left to handle", len(must(s.Events(ctx, store.EventQuery{WithoutRun: h[0].ID}))(t)), 0)
 	equal(t, "another attempt", settle(t, s, outside(e, h[0].ID, 2, store.Succeeded))[0].Fenced, true)
 	equal(t, "a first one", must(s.Start(ctx, []store.Claim{{Handler: h[0].ID, Sequence: 1, Attempt: 1, At: at}}))(t)[0], false)
 }

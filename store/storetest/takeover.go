@@ -74,7 +74,7 @@ func takingOverLater(t *testing.T, d Driver) {
 	must(s.Settle(ctx, store.SettleBatch{Marks: []store.Mark{{Handler: heir.ID, LowWater: 3}}}))(t)
 	heir = must(s.Register(ctx, []store.Registration{{Name: "announce", On: ab, Was: "tell"}}, nil))(t)[0]
 	equal(t, "mark", heir.LowWater, 0)
-	page := must(s.Events(ctx, store.EventQuery{After: heir.LowWater, Patterns: ab, Unsettled: heir.ID}))(t)
+	page := must(s.Events(ctx, store.EventQuery{After: heir.LowWater, Patterns: ab, WithoutRun: heir.ID}))(t)
 	var left []string
 	for _, e := range page {
 		left = append(left, e.ID)

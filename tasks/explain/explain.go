@@ -247,7 +247,7 @@ func prepare(action tasks.Inside, d *tasks.Delivery) (err error) {
 // emissions gives the events of a success, the kind's own and then those of the handler's emit, and the event of a run that
 // is dead would.
 func (x *explainer) emissions(out *Handler) {
-	own, err := handlers.Emissions(x.h.Action, x.d)
+	own, err := handlers.Drafts(x.h.Action, x.d)
 	if err == nil {
 		for _, e := range own {
 			out.Emits = append(out.Emits, Emission{Type: e.Type, Subject: e.Subject, Data: x.data(e.Data)})

@@ -14,11 +14,11 @@ type emit struct {
 	Type    *expression.Template `key:"type" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
 	Subject *expression.Template `key:"subject" doc:"What the event is about."`
 	Data    *expression.Value    `key:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
-	Events  []emitted            `key:"events" doc:"Several events to emit, in place of one: each with its type, subject and data."`
+	Events  []emitInput          `key:"events" doc:"Several events to emit, in place of one: each with its type, subject and data."`
 }
 
-// emitted is one of several.
-type emitted struct {
+// emitInput is one of several.
+type emitInput struct {
 	_       struct{}             `owner:"an event"`
 	Type    *expression.Template `key:"type,required" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
 	Subject *expression.Template `key:"subject" doc:"What the event is about."`
@@ -68,24 +68,24 @@ func checkEventType(t *expression.Template, path ...any) []*fault.Fault {
 
 // Compute evaluates the events; the transaction that settles the run accepts them.
 func (e *emit) Compute(d *tasks.Delivery) (any, error) {
-	evs, err := e.emissions(d, false)
+	evs, err := e.drafts(d, false)
 	if err != nil {
 		return nil, err
 	}
-	return &tasks.Emitted{Events: evs, Result: map[string]any{"events": len(evs)}}, nil
+	return &tasks.WithEvents{Events: evs, Result: map[string]any{"events": len(evs)}}, nil
 }
 
 // list is the events to emit: one, or several.
-func (e *emit) list() []emitted {
+func (e *emit) list() []emitInput {
 	if e.Events != nil {
 		return e.Events
 	}
-	return []emitted{{Type: e.Type, Subject: e.Subject, Data: e.Data}}
+	return []emitInput{{Type: e.Type, Subject: e.Subject, Data: e.Data}}
 }
 
-func (e *emit) emissions(d *tasks.Delivery, masked bool) ([]tasks.EmittedEvent, error) {
+func (e *emit) drafts(d *tasks.Delivery, masked bool) ([]tasks.Draft, error) {
 	list := e.list()
-	evs := make([]tasks.EmittedEvent, len(list))
+	evs := make([]tasks.Draft, len(list))
 	for i := range list {
 		var err error
 		if evs[i], err = list[i].eval(d, masked); err != nil {
@@ -106,7 +106,7 @@ func (e *emit) types() []*expression.Template {
 	return types
 }
 
-func (e *emitted) eval(d *tasks.Delivery, masked bool) (ev tasks.EmittedEvent, err error) {
+func (e *emitInput) eval(d *tasks.Delivery, masked bool) (ev tasks.Draft, err error) {
 	text, value := (*expression.Template).Text, (*expression.Value).Eval
 	if masked {
 		text, value = (*expression.Template).Shown, (*expression.Value).Shown

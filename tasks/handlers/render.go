@@ -147,15 +147,15 @@ func (r *renderer) keep(v any, err error) func(path []any) (any, bool) {
 
 // emitter is a kind that emits events of its own making, besides what its handler's emit says.
 type emitter interface {
-	// emissions evaluates the events; masked as Show does.
-	emissions(d *tasks.Delivery, masked bool) ([]tasks.EmittedEvent, error)
+	// drafts evaluates the events; masked as Show does.
+	drafts(d *tasks.Delivery, masked bool) ([]tasks.Draft, error)
 	types() []*expression.Template
 }
 
-// Emissions evaluates the events that the kind itself would emit, as Show does; none for most kinds.
-func Emissions(action tasks.Action, d *tasks.Delivery) ([]tasks.EmittedEvent, error) {
+// Drafts evaluates the events that the kind itself would emit, as Show does; none for most kinds.
+func Drafts(action tasks.Action, d *tasks.Delivery) ([]tasks.Draft, error) {
 	if e, ok := action.(emitter); ok {
-		return e.emissions(d, true)
+		return e.drafts(d, true)
 	}
 	return nil, nil
 }

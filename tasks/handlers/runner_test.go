@@ -19,7 +19,7 @@ import (
 // run gives one event to a handler, by the real runner on a real store, and returns its run when it is over.
 func run(t *testing.T, action tasks.Action) store.Run {
 	t.Helper()
-	return runUntil(t, action, store.RunState.Settled)
+	return runUntil(t, action, store.RunState.Ended)
 }
 
 func runUntil(t *testing.T, action tasks.Action, reached func(store.RunState) bool) store.Run {
@@ -109,7 +109,7 @@ func TestARunWaitsAsLongAsTheServerAsks(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
 	before := time.Now()
-	r := runUntil(t, request(t, map[string]any{"url": server.URL}, Deps{}), func(s store.RunState) bool { return s == store.Retrying || s.Settled() })
+	r := runUntil(t, request(t, map[string]any{"url": server.URL}, Deps{}), func(s store.RunState) bool { return s == store.Retrying || s.Ended() })
 	if r.State != store.Retrying || r.NextAttemptAt.Before(before.Add(time.Hour).Truncate(time.Microsecond)) || !strings.Contains(r.Error, "429 Too Many Requests") || len(got()) != 1 {
 		t.Errorf("%+v, begun at %v", r, before)
 	}

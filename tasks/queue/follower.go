@@ -83,7 +83,7 @@ func (f *follower) poll(ctx context.Context) (*events.Event, error) {
 func (f *follower) read(ctx context.Context) error {
 	q := store.EventQuery{After: f.after, Patterns: f.patterns, Limit: f.limit}
 	if f.after < f.skipTo {
-		q.Unsettled = f.skip
+		q.WithoutRun = f.skip
 	}
 	page, err := f.journal.Events(ctx, q)
 	if err != nil {

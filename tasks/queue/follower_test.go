@@ -48,7 +48,7 @@ func (s *schedule) writer() {
 func (s *schedule) Events(_ context.Context, q store.EventQuery) (page []*events.Event, _ error) {
 	s.writer()
 	for _, e := range s.journal {
-		if e.Sequence > q.After && q.Patterns[0].Match(e.Type) && (q.Unsettled == 0 || !s.settled[e.Sequence]) && len(page) < q.Limit {
+		if e.Sequence > q.After && q.Patterns[0].Match(e.Type) && (q.WithoutRun == 0 || !s.settled[e.Sequence]) && len(page) < q.Limit {
 			page = append(page, e)
 		}
 	}

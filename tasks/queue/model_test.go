@@ -25,7 +25,7 @@ func (r *rig) due() (list []int64) {
 		rank := 2
 		if run := r.runs[e.Sequence]; r.flying[e.Sequence] != nil {
 			rank = 0
-		} else if run != nil && run.State.Settled() {
+		} else if run != nil && run.State.Ended() {
 			continue
 		} else if run != nil {
 			rank = 1
@@ -49,7 +49,7 @@ func (r *rig) due() (list []int64) {
 func (r *rig) all() (list []int64) {
 	for _, e := range r.events {
 		run := r.runs[e.Sequence]
-		if r.flying[e.Sequence] != nil || run == nil || !run.State.Settled() && !run.NextAttemptAt.After(r.now) {
+		if r.flying[e.Sequence] != nil || run == nil || !run.State.Ended() && !run.NextAttemptAt.After(r.now) {
 			list = append(list, e.Sequence)
 		}
 	}

@@ -45,7 +45,7 @@ func (q *Queue) refill(ctx context.Context) error {
 	}
 	from, upTo := starving.rest, q.follower.after
 	page, err := q.o.Journal.Events(ctx, store.EventQuery{
-		After: from - 1, Before: upTo + 1, Patterns: q.o.Patterns, Unsettled: q.id, Limit: followPage,
+		After: from - 1, Before: upTo + 1, Patterns: q.o.Patterns, WithoutRun: q.id, Limit: followPage,
 	})
 	if err != nil {
 		return fmt.Errorf("read on from the journal: %w", err)
@@ -75,12 +75,12 @@ func (q *Queue) refill(ctx context.Context) error {
 			k.rest = end + 1
 		}
 	}
-	q.order.settleRests(upTo)
+	q.order.dropRests(upTo)
 	return nil
 }
 
-// settleRests forgets rests that begin where the live flow does.
-func (o *keyOrder) settleRests(upTo int64) {
+// dropRests forgets rests that begin where the live flow does.
+func (o *keyOrder) dropRests(upTo int64) {
 	for key, k := range o.spilled {
 		if k.rest > upTo {
 			k.rest = 0

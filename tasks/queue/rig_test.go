@@ -32,7 +32,7 @@ func (m *memory) Events(_ context.Context, q store.EventQuery) (page []*events.E
 			return page, nil
 		case q.Patterns != nil && !q.Patterns[0].Match(e.Type):
 		case q.Sequences != nil && !slices.Contains(q.Sequences, e.Sequence):
-		case q.Unsettled != 0 && m.runs[e.Sequence] != nil:
+		case q.WithoutRun != 0 && m.runs[e.Sequence] != nil:
 		default:
 			page = append(page, e)
 		}
