@@ -196,7 +196,7 @@ func TestDecodeErrorsNameTheAttribute(t *testing.T) {
 		{`{"type":"a","data":-}`, "data", 20, "misspelt"},
 		{`{"type":"a","data":` + deep, "data", -1, "deeply"},
 		{`{"type":"a","data":1,"data":1}`, "data", 21, "twice"},
-		{`{"type":"a","data":1,"data_base64":"AA=="}`, "data_base64", 35, "beside"},
+		{`{"type":"a","data":1,"data_base64":"AA=="}`, "data_base64", 35, "as well as data"},
 		{`{"type":"a","data_base64":"AA"}`, "data_base64", 26, "base64"},
 		{`{"type":"a","data_base64":"AA=="}`, "data_base64", 26, "JSON"},
 		{`{"type":"a","data_base64":"/w=="}`, "data_base64", 26, "UTF-8"},
