@@ -27,7 +27,7 @@ func numbered(n int) string {
 	return b.String()
 }
 
-// answers collects what became of lines.
+// answers collects the answers to lines.
 type answers struct {
 	accepted, duplicates []int
 	refused              map[int]string // by line: its text
@@ -58,7 +58,7 @@ func (a *answers) take(t *testing.T) func(api.LineAnswer) error {
 	}
 }
 
-// emitLines runs a test through a daemon and without one.
+// emitLines runs a test with a daemon, and in process.
 func emitLines(t *testing.T, run func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error))) {
 	t.Run("daemon", func(t *testing.T) {
 		d := serve(t)
@@ -134,7 +134,7 @@ func TestIdsOfLineNumbersMakeSendingAgainSafe(t *testing.T) {
 	})
 }
 
-// Nothing is held in memory for lines that are not answered, however many they are.
+// Lines without an answer need no memory, however many there are.
 func TestBlankLinesDoNotFillTheWindow(t *testing.T) {
 	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
 		var a answers
@@ -172,7 +172,7 @@ func TestLoneLineIsAnsweredAtOnce(t *testing.T) {
 	})
 }
 
-// The store is full after some chunks: what was answered is there, and nothing else.
+// The store is full after some chunks: exactly the lines that were answered are stored.
 func TestFullDiskSaysUpToWhere(t *testing.T) {
 	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
 		d.store.appends.Store(3)
@@ -221,7 +221,7 @@ func TestStopSaysUpToWhere(t *testing.T) {
 	})
 }
 
-// A daemon that stops ends a stream of lines that waits for more, and says so.
+// A daemon that stops ends a body of NDJSON that waits for more lines, and says so.
 func TestStopOfTheDaemonEndsIdleSenders(t *testing.T) {
 	d := serve(t)
 	in, w := io.Pipe()
@@ -243,7 +243,7 @@ func TestStopOfTheDaemonEndsIdleSenders(t *testing.T) {
 	d.close()
 }
 
-// A daemon that dies while lines are on their way.
+// The daemon dies while lines are being sent.
 func TestLostConnectionSaysUpToWhere(t *testing.T) {
 	for _, whole := range []int{0, 1, 1500} {
 		t.Run(strconv.Itoa(whole), func(t *testing.T) {

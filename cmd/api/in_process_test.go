@@ -27,14 +27,14 @@ import (
 // inProcess is a client whose requests are answered in process, by the daemon's store.
 func (d *daemon) inProcess() *api.Client { return stored(d.store, nil, nil).InProcess() }
 
-// stored is a server that no daemon runs.
+// stored makes a server over a store that no daemon has.
 func stored(s store.Store, handlers []*tasks.Handler, entries []*schedule.Entry) *api.Server {
 	em := tasks.NewEmitter(s, 1000)
 	return api.NewServer(api.Options{Store: s, Emitter: em, MaxData: 1000, Log: slog.New(slog.DiscardHandler),
 		Handlers: &tasks.Stored{Store: s, Emitter: em, Handlers: handlers}, Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: entries}})
 }
 
-// written opens a store for writing; it is closed with the test.
+// written opens a store for writing, and closes it at the end of the test.
 func written(t *testing.T) store.Store {
 	t.Helper()
 	s, err := sqlite.Open(filepath.Join(t.TempDir(), "evrun.db"), sqlite.Options{})
@@ -76,7 +76,7 @@ func TestInProcessAnswersWhatAStoreCan(t *testing.T) {
 	}
 }
 
-// A problem keeps the error that it was made of, so that the caller can tell it from others as without the API.
+// A problem keeps the error that it was made of, so a command branches on it as without the API.
 func TestAProblemInProcessKeepsItsCause(t *testing.T) {
 	d := serve(t)
 	c := d.inProcess()
@@ -186,8 +186,7 @@ func TestInProcessTheEndOfTheContextEndsARequest(t *testing.T) {
 	}
 }
 
-// TestInProcessAnswersStream has a handler that answers line by line: each line is read before the next one is written, and a reader
-// that has enough ends the handler.
+// Each line of an answer is read before the next one is written, and closing the answer ends its handler.
 func TestInProcessAnswersStream(t *testing.T) {
 	var written []int
 	ended := make(chan error, 1)

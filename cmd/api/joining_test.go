@@ -15,7 +15,7 @@ import (
 	"evrun/tasks"
 )
 
-// asks is a handler whose attempts give away what their programs would know, and go on until they are told to end.
+// asks is a handler whose attempts publish their secret, and run until the test ends them.
 type asks struct {
 	token chan string
 	end   chan struct{}
@@ -27,8 +27,8 @@ func (a *asks) Do(_ context.Context, d *tasks.Delivery) (any, error) {
 	return nil, nil
 }
 
-// TestAnEventJoinsARunUntilTheAttemptEnds publishes with an attempt's secret, each way there is. What comes after the attempt's end
-// is refused, also in the middle of a stream of lines.
+// TestAnEventJoinsARunUntilTheAttemptEnds publishes with an attempt's secret, in every way. Events after the attempt's end are refused,
+// also in the middle of a body of NDJSON.
 func TestAnEventJoinsARunUntilTheAttemptEnds(t *testing.T) {
 	a := &asks{token: make(chan string), end: make(chan struct{})}
 	d := serve(t, &tasks.Handler{Name: "asks", On: []events.Pattern{events.MustPattern("a.b")}, Action: a})

@@ -117,7 +117,7 @@ func TestABodyThatStaysHalfSentEnds(t *testing.T) {
 	}
 }
 
-// TestARefusalDoesNotWaitForTheBody: what is refused is answered soon, and its connection closed, though its body is half sent.
+// TestARefusalDoesNotWaitForTheBody: a refused request is answered soon, and its connection closed, although its body is half sent.
 func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 	const lines = "POST /v1/events HTTP/1.1\r\nHost: evrun\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{\"type\""
 	for name, x := range map[string]struct {
@@ -306,7 +306,7 @@ func TestTheSlowestWriteEndsWhenRoomIsNeeded(t *testing.T) {
 			t.Fatalf("the slowest goes on: %v, %d", w, ended)
 		}
 		if err := p.done(slow); !errors.Is(err, errSlowest) {
-			t.Errorf("the slowest is told %v", err)
+			t.Errorf("the slowest gets %v", err)
 		}
 		if err := p.done(w); err != nil {
 			t.Error(err)

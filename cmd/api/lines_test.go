@@ -11,7 +11,7 @@ import (
 	"evrun/events"
 )
 
-// spilled keeps what is too long.
+// spilled keeps the lines that are too long.
 type spilled struct{ bytes.Buffer }
 
 func (*spilled) Close() error { return nil }
@@ -41,7 +41,7 @@ func split(t *testing.T, in io.Reader, max int) (lines []string) {
 	}
 }
 
-// want is what split should give, in the plainest way.
+// want is a simple implementation of split.
 func want(in string, max int) (lines []string) {
 	in = strings.TrimPrefix(in, "\ufeff")
 	if in == "" {

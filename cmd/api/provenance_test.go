@@ -11,8 +11,8 @@ import (
 	"evrun/store"
 )
 
-// On every way in, an event's own order is carried as it came, and what it says under evrun's own names is replaced: so one that
-// another evrun has printed can be sent on as it is.
+// In every way to publish, an event keeps its own attributes, and those with evrun's names are replaced: an event that another evrun has
+// printed can be sent as it is.
 func TestWhatASenderSaysUnderOurNamesIsReplaced(t *testing.T) {
 	d := serve(t)
 	const claims = `"seq":"4711","chain":"1","hops":32,"correlationid":"theirs","causationid":"parent"`
@@ -43,7 +43,7 @@ func TestWhatASenderSaysUnderOurNamesIsReplaced(t *testing.T) {
 			t.Errorf("stored %+v", e)
 		}
 	}
-	// What is printed can be sent to another evrun, and goes into another chain there.
+	// An event that is printed can be sent to another evrun, where it belongs to another chain.
 	text, err := page[3].MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestWhatASenderSaysUnderOurNamesIsReplaced(t *testing.T) {
 	}
 }
 
-// A source of this evrun's own is refused on every way in, with the reason.
+// A source of this evrun's own is refused in every way to publish, with the reason.
 func TestOwnSourcesAreRefusedOnEveryWay(t *testing.T) {
 	d := serve(t)
 	own := "/evrun/" + d.store.ID() + "/schedules/nightly"

@@ -28,7 +28,7 @@ func TestRunsAreListedInPages(t *testing.T) {
 		}
 		for _, r := range page.Runs {
 			if seen[r.ID] {
-				t.Errorf("%s is there twice", r.ID)
+				t.Errorf("%s is listed twice", r.ID)
 			}
 			seen[r.ID] = true
 		}
@@ -59,7 +59,7 @@ func TestRunIsShownWithItsAttempts(t *testing.T) {
 	}
 }
 
-// More dead runs than one page has.
+// There are more dead runs than one page has.
 func TestManyDeadRunsAreRetriedAndDropped(t *testing.T) {
 	const n = 550
 	d := serve(t, dying("h"), dying("other"))

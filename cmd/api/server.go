@@ -1,8 +1,8 @@
 // Package api is evrun's HTTP API: the server, its client, and the JSON shapes that both know.
 //
 // A [Server] answers requests on the daemon's socket. Without a daemon, a command makes one over the opened store and asks it in its own
-// process ([Server.InProcess]), so an action is written once, whoever does it. [Handlers] and [Schedules] are what differs between the two;
-// the routes of [Daemon] need a running one. A [Client] does not know which of them answers: errors are a [*Problem], [ErrNoDaemon], a
+// process ([Server.InProcess]), so each action is written once. [Handlers] and [Schedules] have an implementation for each of the two;
+// some routes need the parts of a running [Daemon]. A [Client] does not know which one answers: errors are a [*Problem], [ErrNoDaemon], a
 // [*ConnectError] or [ErrBroke].
 //
 //	c := server.InProcess() // or NewClient(socket, wiringFile, store)

@@ -50,7 +50,7 @@ func (f *faulty) Append(ctx context.Context, evs []*events.Event) ([]store.Recei
 	return f.Store.Append(ctx, evs)
 }
 
-// Ping answers as a writer does that is stuck, when the fault is that a deadline has passed.
+// Ping answers like a stuck writer, if the fault is a deadline that has passed.
 func (f *faulty) Ping(ctx context.Context) error {
 	if err := f.err(); err != nil {
 		if _, bounded := ctx.Deadline(); !bounded {
@@ -290,7 +290,7 @@ func TestStoreThatTakesNothingNowIsATemporaryProblem(t *testing.T) {
 	}
 }
 
-// listen makes a daemon of one answer: it reads the head of a request and a little more, answers, and is gone.
+// listen makes a daemon that reads the head of one request and a little more, answers, and ends.
 func listen(t *testing.T, answer func(io.Writer)) *api.Client {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "evrun")

@@ -112,7 +112,7 @@ func TestAStreamBeginsWithItsPlace(t *testing.T) {
 			}
 		})
 	}
-	// One that begins with old events is before them.
+	// The head of a stream that begins with old events is before them.
 	r := d.read("?type=x.*&last=1&limit=2", "")
 	r.want("1", "head")
 	r.want("2", "event")
@@ -231,7 +231,7 @@ func TestTheSlowestStreamsEndWhenMemoryIsShort(t *testing.T) {
 			d.eventually("the first is stuck", func() bool { return d.server.Writing() == 1 })
 		}
 	}
-	// Somebody who reads gets everything, even if it has to resume.
+	// A reader gets everything, even if it must resume.
 	for last := 0; last < 60; {
 		r := d.read("", fmt.Sprint(last))
 		for last < 60 {
