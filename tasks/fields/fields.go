@@ -23,14 +23,15 @@
 //   - scope: a word for the types that decode themselves, see [At.Scope].
 //   - owner, on a blank field: what the struct is called in messages, such as "a handler". Without it, a message names the key.
 //
-// The keys of an embedded struct are the struct's own. Fields can be a string, a bool, an int, a [time.Duration], a struct, a slice or a map of these with string keys, a pointer to a
-// struct, any (the value as it is), and any type that is a [Type]. A list of scalars may be written as its only item.
+// A field can be a string, a bool, an int, a [time.Duration], a struct or a pointer to one, a slice of these or a map with string
+// keys, any (which keeps the value as it is), and any type that is a [Type]. The keys of an embedded struct count as keys of the
+// struct around it. A list of scalars may be written as its only item.
 //
 // # Why no library
 //
-// mapstructure joins its errors into one text without paths, has no enums and no hints, and doesn't know which keys exist.
-// invopop/jsonschema makes a schema of tags, but of tags of its own, for one draft, and decodes nothing: each key would be
-// declared twice.
+// mapstructure puts its errors into texts that can't be traced to a place in the file, and has no docs, enums or bounds.
+// invopop/jsonschema makes schemas (2020-12 only) from tags of its own, so that each key would be declared twice: once to decode
+// it, once to describe it. Both would need more code around them than this package has.
 package fields
 
 import (
@@ -199,15 +200,26 @@ func words(tag string) []string {
 	return strings.Split(tag, ",")
 }
 
-// shapeOf gives the shape of a type that decodes itself.
+var shapes sync.Map // *Shape by its type, nil for a type that does not decode itself
+
+// shapeOf gives the shape of a type that decodes itself. It is shared: nobody changes it.
 func shapeOf(t reflect.Type) (Shape, bool) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if !reflect.PointerTo(t).Implements(selfType) {
-		return Shape{}, false
+	known, ok := shapes.Load(t)
+	if !ok {
+		var shape *Shape
+		if reflect.PointerTo(t).Implements(selfType) {
+			made := reflect.New(t).Interface().(Type).FieldShape()
+			shape = &made
+		}
+		known, _ = shapes.LoadOrStore(t, shape)
 	}
-	return reflect.New(t).Interface().(Type).FieldShape(), true
+	if shape := known.(*Shape); shape != nil {
+		return *shape, true
+	}
+	return Shape{}, false
 }
 
 // structOf gives the struct that a field has, or has a list of; nil for none.
