@@ -72,8 +72,8 @@ func isSetting(name string) bool {
 }
 
 // JSONSchema is the JSON Schema of a wiring file in a draft of [fields.Drafts], for editors that complete and check while one
-// types. It is made of the tags that Load reads. It describes what a file is made of, not what is written in its expressions,
-// patterns and times: only Load checks those.
+// types. It is made of the tags that Load reads. It describes the structure of a file; only Load checks the
+// expressions, patterns and times in it.
 func JSONSchema(draft string) map[string]any {
 	file := fields.Schema(reflect.TypeFor[fileKeys]())
 	file["$schema"] = fields.Drafts[draft]

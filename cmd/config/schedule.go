@@ -62,7 +62,7 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 		MaxMissed: k.MaxMissed, Overlap: schedule.Overlap(k.Overlap), Paused: k.Paused,
 	}
 	if k.Grace > maxGrace {
-		r.report(n, fault.At([]any{"grace"}, "grace: %s is more than a day", k.Grace).Hinting("what is so late is missed: see the key missed"))
+		r.report(n, fault.At([]any{"grace"}, "grace: %s is more than a day", k.Grace).Hinting("a slot that is later counts as missed: see the key missed"))
 	}
 	spec := k.spec()
 	_, zone := lookup(n, "timezone")

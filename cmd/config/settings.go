@@ -47,7 +47,7 @@ type LogSettings struct {
 	Format string     // "text" (default) or "json"
 }
 
-// Differing names the settings that are other than in s.
+// Differing names the groups of settings that differ from those of s.
 func (s Settings) Differing(other Settings) []string {
 	var names []string
 	for _, d := range []struct {
@@ -72,7 +72,7 @@ type setting struct {
 	refused             string // why, of a setting that is known and not built
 }
 
-// settings are the leaves of settingsKeys, and what would be one of retention.
+// settings are the leaves of settingsKeys, and retention.events, which the environment could name.
 var settings = func() []setting {
 	list := leaves("", reflect.TypeFor[settingsKeys]())
 	return append(list, setting{key: "retention.events", refused: list[len(list)-1].refused})
@@ -90,7 +90,7 @@ func leaves(prefix string, t reflect.Type) (list []setting) {
 	return list
 }
 
-// name is the setting as people know it: the path of the store is the store.
+// name is the setting's name in messages and variables: "store" stands for store.path.
 func (s *setting) name() string { return strings.TrimSuffix(s.key, ".path") }
 
 // environment is the variable that overrides a setting.
@@ -98,7 +98,7 @@ func (s *setting) environment() string {
 	return "EVRUN_" + strings.ToUpper(strings.ReplaceAll(s.name(), ".", "_"))
 }
 
-// unexpanded is what only a shell replaces: $NAME, ${NAME}, $(command), and ~ in front of a path.
+// unexpanded matches what only a shell replaces: $NAME, ${NAME}, $(command), and ~ in front of a path.
 var unexpanded = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*|\{[^}]*\}?|\([^)]*\)?)|^~`)
 
 // settingsReader reads the settings of a file, and lays the environment and the flags over them.
@@ -110,7 +110,7 @@ type settingsReader struct {
 	wrong map[string]bool // the settings that the file has wrong, by their keys
 }
 
-// prepare takes out of the file's values what only a shell would replace, and notes it.
+// prepare notes values that only a shell would expand, and takes them out.
 func (r *settingsReader) prepare(values map[string]any) {
 	for i := range settings {
 		s := &settings[i]
@@ -146,7 +146,7 @@ func (r *settingsReader) node(s *setting) *yaml.Node {
 	return n
 }
 
-// note keeps which settings of the file are wrong: they count as left out.
+// note remembers which settings of the file are wrong: they count as left out.
 func (r *settingsReader) note(faults []*fault.Fault) {
 	for _, f := range faults {
 		key := fault.Path(f.Path)
@@ -157,7 +157,7 @@ func (r *settingsReader) note(faults []*fault.Fault) {
 	}
 }
 
-// settle lays the layers over each other: defaults, file, environment, flags.
+// settle merges the layers: defaults, file, environment, flags. Each overrides those before it.
 func (r *settingsReader) settle() Settings {
 	getenv := r.o.Getenv
 	if getenv == nil {
@@ -238,7 +238,7 @@ func (r *settingsReader) settings(k *settingsKeys, origins map[string]string) Se
 	return s
 }
 
-// complain notes what is wrong with a setting where it was set.
+// complain notes a fault of a setting at the place where it was set.
 func (r *settingsReader) complain(key string, origins map[string]string, msg, hint string) {
 	n := r.node(&setting{key: key})
 	switch {
@@ -251,7 +251,7 @@ func (r *settingsReader) complain(key string, origins map[string]string, msg, hi
 	}
 }
 
-// place makes a path absolute: that of a flag from the working folder, any other from the file's.
+// place makes a path absolute: relative to the working directory for a flag, to the file's directory for all others.
 func (r *settingsReader) place(path, origin string) string {
 	if path == "" {
 		return ""

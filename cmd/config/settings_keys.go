@@ -78,7 +78,7 @@ func badPath(text string) *fault.Fault {
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return fault.New("the path has a control character in it")
 	case strings.HasSuffix(text, "/"), text == ".", text == "..":
-		return fault.New("%s is a folder", fault.Quote(text)).Hinting("name a file")
+		return fault.New("%s is a directory", fault.Quote(text)).Hinting("name a file")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"evrun/tasks/schedule"
 )
 
-// Test is one of the file's tests: what is there, what comes in, and what is expected of the wiring.
+// Test is one of the file's tests: the users that exist before, the events that come in, and what is expected of the wiring.
 type Test struct {
 	Name  string
 	Place string    // file:line

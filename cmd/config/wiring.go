@@ -14,7 +14,7 @@ import (
 	"evrun/tasks/schedule"
 )
 
-// Wiring is what happens and what is done about it, compiled.
+// Wiring is the compiled wiring: event types, schedules, handlers and tests.
 type Wiring struct {
 	Events      []tasks.EventType
 	StrictTypes bool // events of other types are refused
@@ -38,7 +38,7 @@ type wiringReader struct {
 	strict bool                     // strict_types
 	bursts bool                     // the handler that is read has a debounce
 	entry  *yaml.Node               // the handler that is read; nil: none
-	data   *expression.Data         // what is known of the data that the handler sees that is read; nil: nothing
+	data   *expression.Data         // what is known of the data of the handler's events; nil: nothing
 
 	knownHandlers  map[string]*tasks.Handler  // for tests
 	knownSchedules map[string]*schedule.Entry // for tests
@@ -78,7 +78,7 @@ func (r *wiringReader) read() Wiring {
 	return w
 }
 
-// versionOf tells a value from others by what is written, but for comments and layout.
+// versionOf is a hash of a value as it is written, without comments and layout.
 func (r *wiringReader) versionOf(n *yaml.Node) string {
 	r.versioned = appendVersion(r.versioned[:0], n)
 	sum := sha256.Sum256(r.versioned)
@@ -97,7 +97,7 @@ func appendVersion(b []byte, n *yaml.Node) []byte {
 	return b
 }
 
-// typeFault is what is wrong with a type that a schedule, a handler or a test publishes, nil for nothing.
+// typeFault is the fault of a type that a schedule, a handler or a test publishes; nil for none.
 func (r *wiringReader) typeFault(typ string) *fault.Fault {
 	if f := publishable(typ); f != nil {
 		return f
@@ -105,7 +105,7 @@ func (r *wiringReader) typeFault(typ string) *fault.Fault {
 	return r.undeclared(typ)
 }
 
-// publishable is what is wrong with the name of a type that is published, nil for nothing.
+// publishable is the fault of a type's name where the type is to be published; nil for none.
 func publishable(typ string) *fault.Fault {
 	if events.Reserved(typ) {
 		return fault.New("%s is reserved: types that begin with %q are evrun's own", fault.Quote(typ), events.ReservedPrefix).
@@ -135,7 +135,7 @@ func (r *wiringReader) ScopeOf(word string) expression.Scope {
 	return r.scope(expression.ScheduleData)
 }
 
-// scope is a scope with what is known where it is read.
+// scope adds the file's directory, its secrets and what is known of the data to a scope.
 func (r *wiringReader) scope(s expression.Scope) expression.Scope {
 	if r.bursts {
 		s = s.WithEvents()

@@ -27,11 +27,11 @@ type Options struct {
 	Unnamed bool
 }
 
-// Unread stands for a value that could not be read, and that a fault has been noted for: it is taken as it is for anything.
+// Unread stands for a value that could not be read, and that a fault has been noted for: no more is said about it.
 type Unread struct{}
 
 // Decode fills the struct that into points to. The value is a map[string]any, whose values are of that type, []any, string, int64,
-// uint64, float64, bool or nil. All faults are reported at once, with paths from the value; what is wrong stays zero.
+// uint64, float64, bool or nil. All faults are reported at once, with paths from the value. The field of a wrong value stays zero.
 //
 // The decoding is safe for concurrent use, and has no side effects but those of the types that decode themselves.
 func Decode(into, value any, o Options) []*fault.Fault {
