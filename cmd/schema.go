@@ -12,7 +12,7 @@ import (
 )
 
 func newSchemaCmd(e *env) *cobra.Command {
-	var draft string
+	draft, keys := "", false
 	c := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the wiring file, for editors",
@@ -20,6 +20,8 @@ func newSchemaCmd(e *env) *cobra.Command {
 Editors complete and check with it while you type. "evrun validate" also checks expressions, patterns and times.
 
 Draft 2020-12 is the default; --draft 7 prints draft-07, for editors that know no later one.
+
+--keys prints the same as a reference for people; "evrun explain --kind" does so for the inputs of each kind.
 
 "evrun init" writes it beside a new wiring file. Most editors read a first line like this one, with the path of the schema:
 
@@ -31,6 +33,9 @@ Draft 2020-12 is the default; --draft 7 prints draft-07, for editors that know n
 			if _, ok := fields.Drafts[draft]; !ok {
 				return usage("--draft must be %s, not %q", fault.Or(drafts()), draft)
 			}
+			if keys {
+				return e.printer().Keys(config.Keys())
+			}
 			if e.json() {
 				return e.printJSON(config.JSONSchema(draft))
 			}
@@ -38,6 +43,7 @@ Draft 2020-12 is the default; --draft 7 prints draft-07, for editors that know n
 		},
 	}
 	c.Flags().StringVar(&draft, "draft", "2020-12", "the `DRAFT` of JSON Schema: "+fault.Or(drafts()))
+	c.Flags().BoolVar(&keys, "keys", false, "print the keys with their types, defaults and docs, for people")
 	complete(c, "draft", drafts()...)
 	return c
 }

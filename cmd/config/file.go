@@ -28,7 +28,8 @@ type later[T any] struct{}
 func (*later[T]) DecodeField(any, *fields.At) {}
 
 func (*later[T]) FieldShape() fields.Shape {
-	return fields.Shape{Words: "list", Schema: fields.SchemaOf(reflect.TypeFor[T]()), Null: true}
+	t := reflect.TypeFor[T]()
+	return fields.Shape{Words: fields.Words(t), Schema: fields.SchemaOf(t), Fields: fields.FieldsOf(t), Null: true}
 }
 
 // eventOrNull is an event type, or nothing to say about it.
@@ -37,7 +38,7 @@ type eventOrNull struct{}
 func (*eventOrNull) DecodeField(any, *fields.At) {}
 
 func (*eventOrNull) FieldShape() fields.Shape {
-	return fields.Shape{Words: "map", Null: true, Schema: map[string]any{
+	return fields.Shape{Words: "map", Null: true, Fields: fields.Of(reflect.TypeFor[eventKeys]()), Schema: map[string]any{
 		"anyOf": []any{fields.Schema(reflect.TypeFor[eventKeys]()), map[string]any{"type": "null"}},
 	}}
 }
@@ -81,6 +82,9 @@ func JSONSchema(draft string) map[string]any {
 	file["patternProperties"] = map[string]any{"^x-": true}
 	return file
 }
+
+// Keys are the keys of a wiring file, for people.
+func Keys() []fields.Field { return fields.Of(reflect.TypeFor[fileKeys]()) }
 
 // kindSchemas say which kinds there are, and which inputs each takes.
 func kindSchemas() []any {

@@ -108,7 +108,7 @@ func (g *givenItem) DecodeField(value any, at *fields.At) {
 // FieldShape describes an event, or a list of events.
 func (*givenItem) FieldShape() fields.Shape {
 	one := fields.Schema(reflect.TypeFor[givenKeys]())
-	return fields.Shape{Words: "event", Tree: true, Schema: map[string]any{"anyOf": []any{one, map[string]any{"type": "array", "items": one, "minItems": 1}}}}
+	return fields.Shape{Words: "map", Tree: true, Fields: fields.Of(reflect.TypeFor[givenKeys]()), Schema: map[string]any{"anyOf": []any{one, map[string]any{"type": "array", "items": one, "minItems": 1}}}}
 }
 
 // CheckFields checks what goes together in a given event; its slot is looked for later.

@@ -41,6 +41,16 @@ func (p *Printer) Kinds(list []handlers.Kind) error {
 	}, shapes)
 }
 
+// Keys writes the keys of the wiring file.
+func (p *Printer) Keys(keys []fields.Field) error {
+	if p.JSON {
+		return p.Object(map[string]any{"keys": keys})
+	}
+	var b strings.Builder
+	p.explainInputs(&b, keys, "")
+	return p.printf("%s", b.String())
+}
+
 func (p *Printer) explainInputs(b *strings.Builder, inputs []fields.Field, indent string) {
 	for _, in := range inputs {
 		about := in.Type

@@ -71,6 +71,7 @@ type Shape struct {
 	Schema map[string]any // a JSON Schema, valid in draft-07 and in 2020-12
 	Enum   []string       // the words that it can be
 	Null   bool           // null is a value like others
+	Fields []Field        // the keys of a mapping, for people
 	Tree   bool           // lists and maps are values: a list of such can't be written as its only item
 }
 
@@ -175,7 +176,7 @@ func readField(t reflect.Type, f reflect.StructField, tag string) *field {
 			panic(fmt.Sprintf("fields: key %q of %v: unknown option %q", read.Name, t, option))
 		}
 	}
-	read.Type = typeWords(f.Type)
+	read.Type = Words(f.Type)
 	read.Enum = words(f.Tag.Get("enum"))
 	if shape, ok := shapeOf(f.Type); ok {
 		read.null = read.null || shape.Null
@@ -183,9 +184,7 @@ func readField(t reflect.Type, f reflect.StructField, tag string) *field {
 			read.Enum = shape.Enum
 		}
 	}
-	if s := structOf(f.Type); s != nil {
-		read.Fields = Of(s)
-	}
+	read.Fields = FieldsOf(f.Type)
 	if read.Name == "" || read.Type == "" || read.Doc == "" && !read.hidden {
 		panic(fmt.Sprintf("fields: key %q of %v needs a name, a doc and a type that can be decoded", read.Name, t))
 	}
@@ -222,6 +221,23 @@ func shapeOf(t reflect.Type) (Shape, bool) {
 	return Shape{}, false
 }
 
+// FieldsOf gives the keys of a struct, or of the struct that a slice or a map has; nil for other types.
+func FieldsOf(t reflect.Type) []Field {
+	if shape, ok := shapeOf(t); ok {
+		return shape.Fields
+	}
+	if t.Kind() == reflect.Map {
+		return FieldsOf(t.Elem())
+	}
+	if s := structOf(t); s != nil {
+		return Of(s)
+	}
+	if t.Kind() == reflect.Slice {
+		return FieldsOf(t.Elem())
+	}
+	return nil
+}
+
 // structOf gives the struct that a field has, or has a list of; nil for none.
 func structOf(t reflect.Type) reflect.Type {
 	if _, ok := shapeOf(t); ok {
@@ -236,8 +252,8 @@ func structOf(t reflect.Type) reflect.Type {
 	return nil
 }
 
-// typeWords names a type for people; empty for one that can't be decoded.
-func typeWords(t reflect.Type) string {
+// Words names a type for people; empty for one that can't be decoded.
+func Words(t reflect.Type) string {
 	if shape, ok := shapeOf(t); ok {
 		return shape.Words
 	}
@@ -262,7 +278,7 @@ func typeWords(t reflect.Type) string {
 			return "map"
 		}
 	case reflect.Slice:
-		switch inner := typeWords(t.Elem()); inner {
+		switch inner := Words(t.Elem()); inner {
 		case "":
 			return ""
 		case "map", "list":
@@ -271,7 +287,7 @@ func typeWords(t reflect.Type) string {
 			return "list of " + inner
 		}
 	case reflect.Map:
-		switch inner := typeWords(t.Elem()); {
+		switch inner := Words(t.Elem()); {
 		case t.Key().Kind() != reflect.String || inner == "":
 			return ""
 		case inner == "text":
