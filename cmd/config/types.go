@@ -137,7 +137,7 @@ func (r *wiringReader) schemaFile(n *yaml.Node, name string, version *string) *s
 		r.at(n, untrusted.Error(), untrusted.Hint)
 		return nil
 	case err != nil:
-		r.at(n, fmt.Sprintf("the schema %s can't be read: %s", fault.Quote(name), cause(err)), "its path is relative to this file's folder")
+		r.at(n, fmt.Sprintf("the schema %s can't be read: %s", fault.Quote(name), cause(err)), "its path is relative to this file's directory")
 		return nil
 	}
 	*version += fmt.Sprintf(" %x", sha256.Sum256(text))

@@ -31,7 +31,7 @@ type Options struct {
 type Unread struct{}
 
 // Decode fills the struct that into points to. The value is a map[string]any, whose values are of that type, []any, string, int64,
-// uint64, float64, bool or nil. All faults are reported at once, with paths from the value. The field of a wrong value stays zero.
+// uint64, float64, bool or nil. All faults are reported at once (of very many the first hundred or so), with paths from the value. The field of a wrong value stays zero.
 //
 // The decoding is safe for concurrent use, and has no side effects but those of the types that decode themselves.
 func Decode(into, value any, o Options) []*fault.Fault {
@@ -40,6 +40,12 @@ func Decode(into, value any, o Options) []*fault.Fault {
 	d.object(reflect.ValueOf(into).Elem(), value, at)
 	return d.faults
 }
+
+// maxFaults is how many faults are looked for, about. A value with more has one cause for most of them.
+const maxFaults = 100
+
+// full says that no more keys and items need to be looked at.
+func (d *decoder) full() bool { return len(d.faults) >= maxFaults }
 
 type decoder struct {
 	Options
@@ -210,7 +216,7 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 // unknown notes the keys that the struct doesn't have. It returns the keys that were probably meant: nobody misses them as well.
 func (d *decoder) unknown(o *object, owner string, given map[string]any, at *At) (meant []string) {
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if slices.ContainsFunc(o.fields, func(f *field) bool { return f.Name == name }) {
+		if d.full() || slices.ContainsFunc(o.fields, func(f *field) bool { return f.Name == name }) {
 			continue
 		}
 		word := o.suggest(name)
@@ -301,6 +307,9 @@ func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
 	v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
 	shape, _ := shapeOf(v.Type().Elem())
 	for i, item := range list {
+		if d.full() {
+			return
+		}
 		if item == nil && !shape.Null {
 			at.step(i).Add(&fault.Fault{Key: true, Message: fmt.Sprintf("an item of %q is empty", at.key), Hint: "leave its dash out"})
 			continue
@@ -328,6 +337,9 @@ func (d *decoder) mapping(v reflect.Value, value any, at *At, f *field) {
 	}
 	out := reflect.MakeMapWithSize(v.Type(), len(given))
 	for _, key := range slices.Sorted(maps.Keys(given)) {
+		if d.full() {
+			break
+		}
 		item, before := reflect.New(v.Type().Elem()).Elem(), at.Faults()
 		d.value(item, given[key], at.step(key), &field{one: f.one, items: f.items})
 		if !at.Failed(before) {

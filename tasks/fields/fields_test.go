@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,18 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	} {
 		if _, got := decode(t, test.value); !slices.Equal(got, test.want) {
 			t.Errorf("%v\ngot  %s\nwant %s", test.value, strings.Join(got, "\n     "), strings.Join(test.want, "\n     "))
+		}
+	}
+}
+
+func TestVeryManyFaultsAreNotAllLookedFor(t *testing.T) {
+	unknown, tags := map[string]any{"name": "x"}, make([]any, 100_000)
+	for i := range 100_000 {
+		unknown["zzz"+strconv.Itoa(i)], tags[i] = true, int64(i)
+	}
+	for _, value := range []map[string]any{unknown, {"name": "x", "tags": tags}, {"name": "x", "labels": unknown}} {
+		if _, faults := decode(t, value); len(faults) < 100 || len(faults) > 110 {
+			t.Errorf("%d faults", len(faults))
 		}
 	}
 }
