@@ -46,6 +46,7 @@ func Parse(text string) (*store.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Unstoppable = unstoppable(p.Key) // the guard itself, which parses whole schemas, has no use for it
 	return &p.Statement, nil
 }
 
@@ -79,7 +80,6 @@ func parse(text string) (*parsed, error) {
 		}
 	}
 	s.Key = strings.Join(words, " ")
-	s.Unstoppable = unstoppable(s.Key)
 	return &parsed{s, p.calls()}, nil
 }
 
