@@ -33,6 +33,31 @@ func roundTrip(t *testing.T, d Driver) {
 	}
 }
 
+// rareAttributes have columns of their own, which most events leave empty.
+func rareAttributes(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
+	appendAll(t, s, event("a.b", "root"))
+	for name, set := range map[string]func(*events.Event){
+		"correlation": func(e *events.Event) { e.CorrelationID = "other" },
+		"causation":   func(e *events.Event) { e.CausationID = "parent" },
+		"hops":        func(e *events.Event) { e.Hops = 7 },
+		"extension":   func(e *events.Event) { e.Extensions = map[string]any{"tenant": "x"} },
+		"chain":       func(e *events.Event) { e.Chain = 1 },
+		"cause":       func(e *events.Event) { e.Chain, e.Cause = 1, 1 },
+		"subject":     func(e *events.Event) { e.Subject = "ada" },
+		"schema":      func(e *events.Event) { e.DataSchema = "https://example.com/s" },
+		"none":        func(*events.Event) {},
+	} {
+		want := event("a.b", name)
+		set(want)
+		appendAll(t, s, want)
+		got := must(s.Event(ctx, name))(t)
+		equal(t, name, string(must(got.MarshalJSON())(t)), string(must(want.MarshalJSON())(t)))
+		equal(t, name+": chain", got.Chain, want.Chain)
+		equal(t, name+": cause", got.Cause, want.Cause)
+	}
+}
+
 func payloads(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	none, binary := event("a.b", "none"), event("a.b", "binary")

@@ -26,6 +26,7 @@ func Run(t *testing.T, d Driver) {
 		run  func(*testing.T, Driver)
 	}{
 		{"an appended event comes back as it was", roundTrip},
+		{"an event with one rare attribute keeps it", rareAttributes},
 		{"an event without a payload or with bytes keeps it so", payloads},
 		{"sequences grow by one in order of acceptance", sequences},
 		{"a source and id are accepted once", duplicates},

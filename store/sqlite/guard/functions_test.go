@@ -61,6 +61,8 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 		{`SELECT length(replace(body, :q, '')) FROM docs`, []any{pattern}},
 		{`SELECT length(trim(:x, :q))`, []any{body, pattern}},
 		{`SELECT length(ltrim(:x, :q))`, []any{pattern, pattern}},
+		{`SELECT length(trim((:x), :q))`, []any{body, pattern}},
+		{`SELECT length(trim(substr(:x, (1)), (:q)))`, []any{body, pattern}},
 		{`SELECT length("rtrim"(:x, :q))`, []any{pattern, pattern}},
 		{`SELECT unhex(:x, :q)`, []any{pattern, pattern}},
 		{`SELECT hex(body) FROM docs`, nil},

@@ -259,6 +259,31 @@ func TestTheTimeOfAStatementIsRemembered(t *testing.T) {
 	}
 }
 
+// A value that is too large is explained by what makes it so.
+func TestTheLimitOfAValueIsExplained(t *testing.T) {
+	u := openUser(t)
+	u.must(t, `CREATE VIRTUAL TABLE words USING fts5(word)`, `CREATE VIRTUAL TABLE thirds USING fts5(word, tokenize='trigram')`)
+	if err := u.SchemaChanged(); err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("a", 1_000_000)
+	for text, want := range map[string]string{
+		`INSERT INTO words VALUES (:x)`:       "a value is larger than 64 KiB, the limit for a statement that writes this fts5 table",
+		`INSERT INTO thirds VALUES (:x)`:      "a value is larger than 16 KiB, the limit for a statement that writes this fts5 table",
+		`SELECT :x LIKE 'a'`:                  "a value is larger than 64 KiB, the limit for a statement that calls like like this",
+		`SELECT length(:x || :x || :x || :x)`: "a value is larger than 3 MiB, the limit for all statements: twice server.max_event and 1 MiB",
+		`SELECT 'a' LIKE substr(:x, 1, 65)`:   "the pattern of a LIKE or GLOB is longer than 64 bytes, its limit; instr() finds a longer text",
+	} {
+		arg := large
+		if strings.Contains(text, "substr") {
+			arg = large[:100]
+		}
+		if _, err := u.Exec(t.Context(), Limit{}, understood(t, text), []any{arg}); !errors.Is(err, store.ErrStatement) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 // Numbers count as well among the bytes that a statement may return.
 func TestNumbersHaveASize(t *testing.T) {
 	u := openUser(t)
