@@ -12,13 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adopted says whether orphans come back to this process: what is left of a command can be found among its children.
+// adopted reports whether this process is a subreaper: the orphans of its commands become its children.
 var adopted atomic.Bool
 
-// Adopt makes this process the parent of what its commands leave behind. Processes that come back must be reaped: see
-// [Reap].
+// Adopt makes this process the parent of the processes that its commands leave behind. [Reap] must reap them.
 func Adopt() error {
-	// Go finds out whether the kernel has pidfds with a child of its own, at the first use: here nobody takes it away.
+	// At the first use, Go starts a child to see whether the kernel has pidfds. Do it now, before anything reaps that child.
 	if p, err := os.FindProcess(os.Getpid()); err == nil {
 		_ = p.Release()
 	}
@@ -29,17 +28,17 @@ func Adopt() error {
 	return nil
 }
 
-// Hide keeps other processes of this user from reading this one's environment and memory, in which secrets are. It also keeps
-// debuggers off, and the kernel from writing a core: both are for root alone from then on.
+// Hide keeps other processes of this user from reading this process's environment and memory, which hold secrets. From then on,
+// only root can attach a debugger, and the kernel writes no core file.
 func Hide() error {
 	return os.NewSyscallError("prctl PR_SET_DUMPABLE", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
-// wake has Reap look once more.
+// wake makes Reap look again.
 var wake = make(chan struct{}, 1)
 
-// Reap reaps the children that came back to this process, by their numbers, until ctx ends. As the first process of a
-// container it reaps everything.
+// Reap reaps orphans that became children of this process, by their process ids, until ctx ends. As the first process of a
+// container, it reaps everything.
 func Reap(ctx context.Context) error {
 	ended := make(chan os.Signal, 1)
 	ossignal.Notify(ended, unix.SIGCHLD)
@@ -55,7 +54,7 @@ func Reap(ctx context.Context) error {
 	}
 }
 
-// reap reaps what has ended, save commands that Run waits for.
+// reap reaps all children that have ended, except commands that Run waits for.
 func reap() {
 	spawning.Lock()
 	defer spawning.Unlock()
@@ -78,7 +77,7 @@ func reap() {
 	}
 }
 
-// lookAgain is called when Run has reaped a command, before which others may have stood.
+// lookAgain is called when Run has reaped a command: other ended children may have been hidden behind it.
 func lookAgain() {
 	if !procIsOurs() {
 		select {
@@ -88,7 +87,7 @@ func lookAgain() {
 	}
 }
 
-// endedChild gives a child that has ended, and leaves it as it is; 0: there is none.
+// endedChild returns the process id of a child that has ended, without reaping it; 0: none.
 func endedChild() int {
 	var info unix.Siginfo
 	if err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != nil {
@@ -99,7 +98,7 @@ func endedChild() int {
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), (12+word-1)/word*word)))
 }
 
-// children are this process's, with those that came back: the kernel gives them to the first thread.
+// children returns the children of this process, adopted ones included. The kernel gives these to the first thread.
 func children() []int {
 	if !procIsOurs() {
 		return nil

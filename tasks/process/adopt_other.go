@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Adopt does nothing: there is no subreaper.
+// Adopt does nothing: this system has no subreapers.
 func Adopt() error { return nil }
 
 // Hide does nothing.
@@ -19,7 +19,7 @@ func Reap(ctx context.Context) error {
 	return nil
 }
 
-// EndLeftovers finds nothing.
+// EndLeftovers does nothing.
 func EndLeftovers(context.Context, string) (ended int, left []int) { return 0, nil }
 
 func reap()      {}

@@ -15,16 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroup holds all that one command starts, whatever it does to its environment and its group. There is one where this process
-// has been given a cgroup (v2) to make others in, as systemd does with Delegate=yes, and a container that may write to its own.
-// nil: there is none. They are kept for the next command.
+// cgroup holds all processes that one command starts, whatever they do to their environment and process group. Commands have
+// cgroups (v2) if this process may create them: with Delegate=yes of systemd, or in a container that may write to its own. A nil
+// cgroup does nothing. An empty one is kept for the next command.
 type cgroup struct {
 	dir    string
 	fd     *os.File
 	killed bool
 }
 
-// cgroups are those that this process has made, by their folders, and of these the ones that no command is in.
+// cgroups has the cgroups that this process created, by their directories, and those of them that are free.
 var cgroups = struct {
 	sync.Mutex
 	own  map[string]bool
@@ -32,7 +32,7 @@ var cgroups = struct {
 	made int
 }{own: map[string]bool{}}
 
-// delegated is the folder of the cgroup in which others can be made; empty: there is none.
+// delegated is the directory of the cgroup in which others can be created; empty: none.
 var delegated = sync.OnceValue(func() string {
 	dir := ownCgroup()
 	if dir == "" {
@@ -46,7 +46,7 @@ var delegated = sync.OnceValue(func() string {
 		_ = c.fd.Close()
 		_ = os.Remove(c.dir)
 	}()
-	// Whether the kernel starts processes in it shows in how one fails that has no program.
+	// Start a process without a program: how it fails shows whether the kernel starts processes in the cgroup.
 	_, err = syscall.ForkExec(filepath.Join(c.dir, "none"), nil, &syscall.ProcAttr{
 		Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(c.fd.Fd())},
 	})
@@ -57,9 +57,9 @@ var delegated = sync.OnceValue(func() string {
 	return dir
 })
 
-// sweepCgroups removes those that are empty, of processes that are gone.
+// sweepCgroups removes the empty cgroups of daemons that no longer run.
 func sweepCgroups(dir string) {
-	if !procIsOurs() { // then who is gone can't be told
+	if !procIsOurs() { // then we can't see which daemons still run
 		return
 	}
 	dirs, _ := filepath.Glob(filepath.Join(dir, "evrun-*-*-*"))
@@ -72,8 +72,8 @@ func sweepCgroups(dir string) {
 	}
 }
 
-// ownCgroup is the folder of this process's cgroup, if that is its own to manage: the manager says so in an attribute, or
-// there is none, as in a container.
+// ownCgroup returns the directory of this process's cgroup if this process may manage it: systemd marks it as delegated, or there
+// is no systemd, as in a container.
 func ownCgroup() string {
 	text, _ := os.ReadFile("/proc/self/cgroup")
 	mounts, _ := os.ReadFile("/proc/self/mountinfo")
@@ -118,7 +118,7 @@ func makeCgroup(dir string) (*cgroup, error) {
 	return &cgroup{dir: dir, fd: fd}, nil
 }
 
-// takeCgroup gives an empty cgroup for a command with this mark, whose end names the store.
+// takeCgroup returns an empty cgroup for the command with this mark, which ends with the store's id.
 func takeCgroup(mark string) *cgroup {
 	if !adopted.Load() || delegated() == "" {
 		return nil
@@ -135,7 +135,7 @@ func takeCgroup(mark string) *cgroup {
 	for {
 		cgroups.made++
 		c, err := makeCgroup(prefix + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(cgroups.made))
-		if errors.Is(err, fs.ErrExist) { // of a killed predecessor with our number
+		if errors.Is(err, fs.ErrExist) { // of a killed daemon with our process id
 			continue
 		}
 		if err != nil {
@@ -146,13 +146,13 @@ func takeCgroup(mark string) *cgroup {
 	}
 }
 
-// cgroupPrefix is how the paths begin of the cgroups that are a store's.
+// cgroupPrefix is the beginning of the paths of a store's cgroups.
 func cgroupPrefix(storeID string) string {
 	return filepath.Join(delegated(), "evrun-"+strings.ReplaceAll(storeID, "/", "")) + "-"
 }
 
-// give takes back a cgroup whose command has ended. One that is not empty is left as it is. One that was killed is not used
-// again: Linux 6.18 kills what starts in it later, too.
+// give takes back the cgroup of a command that has ended. One that is not empty stays. A killed one is not used again: Linux 6.18
+// also kills what starts in it later.
 func (c *cgroup) give() {
 	if c == nil {
 		return
@@ -160,13 +160,13 @@ func (c *cgroup) give() {
 	cgroups.Lock()
 	defer cgroups.Unlock()
 	if c.killed || c.populated() {
-		c.remove() // it stays while something is in it
+		c.remove() // fails while a process is in it
 		return
 	}
 	cgroups.free = append(cgroups.free, c)
 }
 
-// removeCgroups removes those that no command is in.
+// removeCgroups removes the free cgroups.
 func removeCgroups() {
 	cgroups.Lock()
 	defer cgroups.Unlock()
@@ -176,14 +176,14 @@ func removeCgroups() {
 	cgroups.free = nil
 }
 
-// remove removes c. cgroups is locked.
+// remove removes c. The caller holds the lock of cgroups.
 func (c *cgroup) remove() {
 	delete(cgroups.own, c.dir)
 	_ = c.fd.Close()
 	_ = os.Remove(c.dir)
 }
 
-// gone says whether a command did not start since somebody has removed c.
+// gone reports whether a command could not start because another process removed c.
 func (c *cgroup) gone(err error) bool {
 	if c == nil || err == nil {
 		return false
@@ -195,14 +195,14 @@ func (c *cgroup) gone(err error) bool {
 	return true
 }
 
-// hold has a command start in c.
+// hold makes a command start in c.
 func (c *cgroup) hold(attr *syscall.SysProcAttr) {
 	if c != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(c.fd.Fd())
 	}
 }
 
-// populated says whether something in c, or below, goes on.
+// populated reports whether c or a cgroup below it has running processes.
 func (c *cgroup) populated() bool {
 	if c == nil {
 		return false
@@ -211,7 +211,7 @@ func (c *cgroup) populated() bool {
 	return strings.Contains(string(text), "populated 1")
 }
 
-// pids are the processes in c and below.
+// pids returns the processes in c and below.
 func (c *cgroup) pids() map[int]bool {
 	in := map[int]bool{}
 	if c != nil {
@@ -235,7 +235,7 @@ func addPIDs(dir string, in map[int]bool) {
 	})
 }
 
-// kill kills all that is in c and below, at once.
+// kill kills all processes in c and below at once.
 func (c *cgroup) kill() {
 	if c != nil {
 		c.killed = true
@@ -247,7 +247,7 @@ func killCgroup(dir string) {
 	_ = os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
 }
 
-// leftCgroups are those of a store's commands that another process has made.
+// leftCgroups returns the cgroups of a store's commands that another daemon created.
 func leftCgroups(storeID string) []string {
 	if delegated() == "" {
 		return nil

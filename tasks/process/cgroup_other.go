@@ -4,7 +4,7 @@ package process
 
 import "syscall"
 
-// cgroup is Linux's.
+// cgroup exists on Linux only.
 type cgroup struct{}
 
 func takeCgroup(string) *cgroup { return nil }

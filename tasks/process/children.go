@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawning is held for reading while a command starts, until its number is in own, and for writing while children are reaped
-// by their numbers, or while the umask is one command's.
+// spawning is held for reading while a command starts, until its process id is in own, and for writing while children are reaped
+// by their process ids or while the umask is that of one command.
 var spawning sync.RWMutex
 
-// own has the numbers of the commands that run, from their start until they are reaped, which Run does.
+// own has the process ids of running commands, from their start until Run reaps them.
 var own = struct {
 	sync.Mutex
 	pids map[int]bool
 }{pids: map[int]bool{}}
 
-// start starts cmd, with a umask of its own unless that is Inherited. The umask is the whole process's: it is another one for
-// as long as the start takes, in which no other command starts. Files of evrun's own do not depend on it.
+// start starts cmd with a umask, unless that is Inherited. The umask belongs to the whole process, so it changes during the start
+// and no other command starts meanwhile. The modes of evrun's own files do not depend on it.
 func start(cmd *exec.Cmd, umask int) error {
 	if umask == Inherited {
 		spawning.RLock()
@@ -39,7 +39,7 @@ func start(cmd *exec.Cmd, umask int) error {
 	return nil
 }
 
-// release reaps a command that has ended. No signal of this package reaches its number, which is free from then on.
+// release reaps a command that has ended. After it, its process id is free, and this package sends no more signals to it.
 func release(p *os.Process, reaped *os.ProcessState) (state *os.ProcessState, err error) {
 	own.Lock()
 	defer own.Unlock()
@@ -51,14 +51,14 @@ func release(p *os.Process, reaped *os.ProcessState) (state *os.ProcessState, er
 	return state, err
 }
 
-// isOwn says whether pid is one of the commands that run.
+// isOwn reports whether pid is a running command.
 func isOwn(pid int) bool {
 	own.Lock()
 	defer own.Unlock()
 	return own.pids[pid]
 }
 
-// KillAll kills the groups of all commands that run: for a process that is about to end without waiting for them.
+// KillAll kills the groups of all running commands, for a process that is about to exit without waiting for them.
 func KillAll() {
 	removeCgroups()
 	spawning.Lock()
@@ -70,5 +70,5 @@ func KillAll() {
 	}
 }
 
-// signalGroup signals all of a group. That none of it is left, or that a part of it belongs to another user now, can't be helped.
+// signalGroup signals a whole process group. It ignores errors: the group may have ended, or a part of it may belong to another user.
 func signalGroup(group int, s syscall.Signal) { _ = syscall.Kill(-group, s) }

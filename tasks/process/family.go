@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// family is all that a command has started: the processes of its group, those that carry its mark, and those in its cgroup.
+// family is a command and all processes that it has started: those of its group, those with its mark, and those in its cgroup.
 type family struct {
 	group  int
 	mark   string
 	cgroup *cgroup
 	grace  time.Duration
 
-	asked   map[int]string // who got SIGTERM, and when they had started: they belong to it, whatever becomes of their parents
-	stopped time.Time      // when the command did
+	asked   map[int]string // processes that got SIGTERM, with their start times: they belong to the family even when their parents end
+	stopped time.Time      // when the command ended
 }
 
-// giveUpAfter is how long killed processes are waited for. One that is stuck in the kernel may take for ever.
+// giveUpAfter is how long to wait for killed processes. One that is stuck in the kernel may never end.
 const giveUpAfter = 5 * time.Second
 
 // stop sends SIGTERM, and SIGKILL when the grace is over, unless gone is closed before.
 func (f *family) stop(gone <-chan struct{}) {
 	f.stopped = time.Now()
-	members := f.members() // first: at the signal, parents end and so may the trace to their children
+	members := f.members() // before the signal: it ends parents, and with them the trace to their children
 	signalGroup(f.group, syscall.SIGTERM)
 	f.ask(members, f.group)
 	wait(f.grace, gone)
@@ -36,7 +36,7 @@ func (f *family) stop(gone <-chan struct{}) {
 	}
 }
 
-// end ends what is left of the command, whose leader has ended and is not reaped. It returns what could not be ended.
+// end ends the rest of the command, whose leader has ended and is not reaped yet. It returns the processes that could not be ended.
 func (f *family) end() (left []int) {
 	deadline := time.Now().Add(f.grace)
 	if !f.stopped.IsZero() {
@@ -63,8 +63,8 @@ func (f *family) end() (left []int) {
 	return nil
 }
 
-// ask sends SIGTERM, to each once; those of the group, unless it is 0, got it already. Later on only what came back to this
-// process is asked, and not what those that were asked have started since, to put things in order.
+// ask sends SIGTERM to each process once; those of the group, unless it is 0, already got it. Later calls signal only processes
+// that became our children, and not those that signalled processes started since, to clean up.
 func (f *family) ask(members []member, group int) {
 	first := f.asked == nil
 	if first {
@@ -89,7 +89,7 @@ func (f *family) wasAsked(m member) bool { return m.started != "" && f.asked[m.p
 type member struct {
 	pid, parent, group int
 	started            string // in ticks of the kernel's clock: with it, a number names one process
-	ending             bool   // it runs nothing any more
+	ending             bool   // it no longer runs code
 	loading            bool   // its program is being loaded
-	zombie             bool   // it has ended, and is to be reaped
+	zombie             bool   // it has ended and must be reaped
 }

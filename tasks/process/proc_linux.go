@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// procIsOurs says whether there is a /proc, and of this process's own namespace: else its numbers are those of others.
+// procIsOurs reports whether /proc exists and belongs to this process's pid namespace. Otherwise its numbers mean other processes.
 var procIsOurs = sync.OnceValue(func() bool {
 	self, err := os.Readlink("/proc/self")
 	return err == nil && self == strconv.Itoa(os.Getpid())
 })
 
-// processes are all that run.
+// processes returns all process ids.
 func processes() []member {
 	if !procIsOurs() {
 		return nil
@@ -45,7 +45,7 @@ func processes() []member {
 	return all
 }
 
-// status reads a process's state, parent and group; ok is false when there is no such process (any more).
+// status reads a process's state, parent and group; ok is false when there is no such process.
 func status(pid int) (m member, ok bool) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	_, after, found := strings.Cut(string(text[max(0, bytes.LastIndexByte(text, ')')):]), ") ")
@@ -62,13 +62,14 @@ func status(pid int) (m member, ok bool) {
 	return m, true
 }
 
-// loadingShows says whether the system tells that a program is being loaded: gVisor says it of all, and so of this one.
+// loadingShows reports whether the system shows that a program is being loaded. gVisor shows it for all processes, this one
+// included.
 var loadingShows = sync.OnceValue(func() bool {
 	self, ok := status(os.Getpid())
 	return ok && !self.loading
 })
 
-// variables are those that a process was started with; none where they can't be read.
+// variables returns the environment that a process was started with; nil if it can't be read.
 func variables(pid int) [][]byte {
 	dir := "/proc/" + strconv.Itoa(pid)
 	text, err := os.ReadFile(dir + "/environ")
@@ -78,8 +79,8 @@ func variables(pid int) [][]byte {
 	return bytes.Split(text, []byte{0})
 }
 
-// readAsOwner reads a file as the user whom dir belongs to. Root in a container has no CAP_SYS_PTRACE, and may not read the
-// variables of another user's process (with: {user}), which that user may. The user is this thread's alone, for a moment.
+// readAsOwner reads a file as the user who owns dir. Root in a container has no CAP_SYS_PTRACE, and may not read the
+// variables of another user's process (with: {user}), which that user may. The change of user is limited to this thread.
 func readAsOwner(dir, path string) (text []byte) {
 	var owner unix.Stat_t
 	if unix.Stat(dir, &owner) != nil || owner.Uid == 0 {
@@ -96,12 +97,12 @@ func readAsOwner(dir, path string) (text []byte) {
 	return text
 }
 
-// marked says whether a process was started with the variable mark. Without a mark, none was.
+// marked reports whether a process was started with the variable mark; false for an empty mark.
 func marked(pid int, mark string) bool {
 	return mark != "" && slices.ContainsFunc(variables(pid), func(v []byte) bool { return string(v) == mark })
 }
 
-// childrenByParent is for a kernel without the list of a thread's children.
+// childrenByParent finds children on kernels that don't list the children of a thread.
 func childrenByParent() []int {
 	var pids []int
 	for _, m := range processes() {
@@ -112,8 +113,8 @@ func childrenByParent() []int {
 	return pids
 }
 
-// leftAny says whether something of the command goes on. All that descends from a command whose leader has ended descends
-// from a child that came back: where there is none, nothing else is looked at.
+// leftAny reports whether a process of the command still runs. When the leader has ended, all of them descend from an orphan that
+// became our child: without one, nothing else is examined.
 func (f *family) leftAny() bool {
 	if !adopted.Load() {
 		return false
@@ -123,17 +124,17 @@ func (f *family) leftAny() bool {
 			return false
 		}
 		m, ok := status(pid)
-		// What is just ending shows no variables any more, and what it started has not come back yet. What is just executing
-		// another program shows none yet.
+		// A process that is ending no longer shows its variables, and its children are not ours yet. One that is just executing
+		// another program does not show them yet.
 		return ok && !m.zombie && (m.ending || m.loading && loadingShows() || f.has(m))
 	})
 }
 
-// members are the processes of the command that go on, save its leader: those of its group, those with its mark, those in its
-// cgroup, and what these have started.
+// members returns the running processes of the command, except its leader: those of its group, those with its mark, those in its
+// cgroup, and their descendants.
 func (f *family) members() []member {
 	in := f.cgroup.pids()
-	if !procIsOurs() { // the cgroup is all that tells
+	if !procIsOurs() { // only the cgroup shows them
 		var list []member
 		for pid := range in {
 			if !isOwn(pid) {
@@ -149,8 +150,8 @@ func (f *family) has(m member) bool {
 	return m.group == f.group || f.wasAsked(m) || marked(m.pid, f.mark)
 }
 
-// familyOf are the processes that belong says so of, with all that descend from them; without this one, those that it descends
-// from, and the commands that it waits for.
+// familyOf returns the processes for which belongs is true, with their descendants, but without this process, its ancestors, and
+// the commands that it waits for.
 func familyOf(belongs func(member) bool) []member {
 	all := processes()
 	parent := make(map[int]int, len(all))
@@ -178,7 +179,7 @@ func familyOf(belongs func(member) bool) []member {
 	return slices.DeleteFunc(all, func(m member) bool { return !of(m) || m.zombie || isOwn(m.pid) })
 }
 
-// signal signals processes, by descriptors where the kernel has them: in between, a number can be given to another process.
+// signal signals processes, by pidfd where the kernel has them: a process id could be reused in between.
 func signal(members []member, s syscall.Signal) {
 	for _, m := range members {
 		p, err := os.FindProcess(m.pid)
@@ -186,17 +187,17 @@ func signal(members []member, s syscall.Signal) {
 			continue
 		}
 		if now, ok := status(m.pid); m.started == "" || ok && now.started == m.started {
-			_ = p.Signal(s) // it has ended, or belongs to another user now
+			_ = p.Signal(s) // it has ended, or now belongs to another user
 		}
 		_ = p.Release()
 	}
 }
 
-// How long what a killed predecessor left behind has to end at SIGTERM.
+// How long the processes that a killed daemon left behind have between SIGTERM and SIGKILL.
 const leftoverGrace = 2 * time.Second
 
-// EndLeftovers ends what the commands of an evrun that was killed left behind, on the store with this id: it must be ours by
-// now, so that no other evrun runs commands for it. It returns how many processes there were, and those that could not be ended.
+// EndLeftovers ends the processes that the commands of a killed daemon left behind, on the store with this id. The caller must
+// hold the store, so that no other daemon runs commands for it. It returns the number of processes and those that could not be ended.
 func EndLeftovers(ctx context.Context, storeID string) (ended int, left []int) {
 	if storeID == "" {
 		return 0, nil

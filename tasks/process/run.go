@@ -1,20 +1,20 @@
 // Package process runs commands, and leaves nothing of them behind.
 //
-// A command runs in a process group of its own. It has ended when its leader has, and all that it started: what is left of it
-// gets SIGTERM, and SIGKILL when its grace is over.
+// A command runs in its own process group. It has ended when its leader and all processes that it started have ended: those that
+// are left get SIGTERM, and SIGKILL after the grace period.
 //
-// On Linux that includes what leaves the group (setsid), once [Adopt] has made this process a child subreaper: such a process
-// comes back as a child when its parent ends, and the variable that marks the command, which it inherited, tells whose it is.
-// /proc is looked through only when there are such children. When this process is killed, the kernel kills the leaders, and
-// [EndLeftovers] of the next one ends the rest. What still escapes: a process that leaves the group, and drops the variable
-// (env -i) or keeps it from being read (ssh-agent hides itself; only root can read that of another user), and one
-// that another daemon starts (at, systemd-run, docker). Where this process may make cgroups (v2, delegated to it), each command
+// On Linux that includes processes that leave the group (setsid), once [Adopt] has made this process a child subreaper: such a
+// process becomes our child when its parent ends, and the variable that marks the command, which it inherited, shows whose it is.
+// /proc is searched only when there are such children. When this process is killed, the kernel kills the leaders, and
+// [EndLeftovers] of the next one ends the rest. Two kinds of process escape: one that leaves the group and drops
+// the variable (env -i) or hides it (ssh-agent hides itself; only root can read that of another user), and one that
+// another daemon starts (at, systemd-run, docker). If this process may create cgroups (v2, delegated to it), each command
 // has one, and only the latter escapes.
 //
 // Elsewhere only the group ends with the command, and only when this process is alive to end it.
 //
-// Children, umask and subreaper are the whole process's, and so is this package's state: whoever starts processes by other
-// means, in a process that has called Adopt, loses their exit codes to [Reap].
+// Children, umask and subreaper belong to the whole process, so this package's state is global: after Adopt, the exit codes of
+// processes that are started without this package are lost to [Reap].
 package process
 
 import (
@@ -32,10 +32,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linger is how long what a command leaves behind may hold its output after the command itself has ended.
+// linger is how long processes that a command leaves behind may keep its output open after the command has ended.
 const linger = time.Second
 
-// Command says what to run, and how it ends.
+// Command is a program to run, and how to end it.
 type Command struct {
 	Path           string // of the program, absolute
 	Args, Env      []string
@@ -46,13 +46,13 @@ type Command struct {
 	Grace          time.Duration // from SIGTERM to SIGKILL
 	Umask          int           // Inherited: this process's
 	User           *User         // nil: this process's
-	Leave          bool          // what is left when the command has ended by itself goes on
+	Leave          bool          // processes that outlive the command are not ended
 }
 
-// Inherited is the Umask of a command that has none of its own.
+// Inherited is the Umask of a command that keeps the umask of this process.
 const Inherited = -1
 
-// LeaveVariable is set for what may outlive its command, and this process.
+// LeaveVariable is set for processes that may outlive their command and this process.
 const LeaveVariable = "EVRUN_LEAVE"
 
 const leaveMark = LeaveVariable + "=true"
@@ -61,20 +61,20 @@ const leaveMark = LeaveVariable + "=true"
 type Ending struct {
 	State   *os.ProcessState
 	Stopped bool  // its context ended first
-	Left    []int // what of it could not be ended: another user's, or stuck in the kernel
+	Left    []int // processes that could not be ended: another user's, or stuck in the kernel
 }
 
 // Run runs a command. It returns when the command has ended and nothing of it is left; an error says that it could not be
 // started.
 //
-// When ctx ends, all of the command gets SIGTERM, and SIGKILL after its grace. When it ends by itself, what it left behind has
-// a moment to close the output, and then ends in the same way.
+// When ctx ends, all processes of the command get SIGTERM, and SIGKILL after the grace period. When the command ends by itself, the
+// processes that it left behind have a moment to close the output, and are then ended in the same way.
 //
-// Why no other process can be hit by the number of the group: the number stays taken while the leader is not reaped, and it is
-// reaped last. Signals to the group are sent before that, and by this function alone.
+// Why no signal can reach an unrelated process: the id of the group is not reused before the leader is reaped, the leader is
+// reaped last, and only this function signals the group, before that.
 func Run(ctx context.Context, c *Command) (*Ending, error) {
 	keepDescriptors()
-	// The kernel's tie to a dying parent is one to the thread that started the child (see tie): it must not end before.
+	// The kernel kills the child when the thread that started it ends (see tie), so that thread must outlive the child.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var held *cgroup
@@ -140,7 +140,7 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 	return e, err
 }
 
-// launched is a command that runs, and this process's ends of its pipes.
+// launched is a running command, with our ends of its pipes.
 type launched struct {
 	cmd            *exec.Cmd
 	in             io.WriteCloser // nil: it has /dev/null
@@ -185,11 +185,10 @@ func wait(d time.Duration, first <-chan struct{}, or ...<-chan struct{}) {
 	}
 }
 
-// keepDescriptors runs closeOnExec, once: all that is opened later is close-on-exec by itself.
+// keepDescriptors runs closeOnExec once: Go opens all later descriptors as close-on-exec.
 var keepDescriptors = sync.OnceFunc(closeOnExec)
 
-// closeOnExec sees to it that commands get none of our descriptors but their own three. Go opens all of them so; those that
-// this process was started with need not be.
+// closeOnExec marks the descriptors that this process was started with, so that commands inherit only their own three.
 func closeOnExec() {
 	open, err := os.ReadDir("/dev/fd")
 	if err != nil {

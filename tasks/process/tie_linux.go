@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tie has the kernel kill the child when the thread that started it ends, which must be locked until the child has ended.
-// It reaches the child alone; the rest is for [EndLeftovers].
+// tie makes the kernel kill the child when the thread that started it ends. That thread must stay locked until the child has ended.
+// Descendants of the child are not killed: [EndLeftovers] ends them.
 func tie(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
 
 // awaitEnd returns when p has ended, and leaves it to be reaped: nil.

@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// tie does nothing: a command outlives an evrun that is killed.
+// tie does nothing: commands outlive a killed daemon.
 func tie(*syscall.SysProcAttr) {}
 
-// awaitEnd returns when p has ended, and was reaped: there is no portable way to leave it. The group's number can then be
-// given to another one, in the moment until what is left of the group is killed.
+// awaitEnd returns when p has ended, and was reaped: there is no portable way to wait without reaping. The id of the group may
+// then be reused before the rest of the group is killed.
 func awaitEnd(p *os.Process) *os.ProcessState {
 	state, _ := p.Wait() // nil: release says why
 	return state

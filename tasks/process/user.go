@@ -10,15 +10,15 @@ import (
 	"syscall"
 )
 
-// User is whom a command runs as.
+// User is the user that a command runs as.
 type User struct {
 	UID, GID uint32
 	Groups   []uint32 // the supplementary ones
 	Home     string   // empty: unknown
 }
 
-// LookupUser finds a user by name or number, with their groups; "user:group" names another primary group. Numbers that the
-// system doesn't know need a group: "1000:1000". Only root can run commands as others.
+// LookupUser finds a user by name or number, with their groups; "user:group" names another primary group. Unknown numbers
+// need a group: "1000:1000". Only root can run commands as others.
 func LookupUser(text string) (*User, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("only root can run commands as another user")
@@ -70,7 +70,7 @@ func number(text string) uint32 {
 	return uint32(n)
 }
 
-// credential is for the system; nil: no change.
+// credential returns the user for the system; nil: no change.
 func (u *User) credential() *syscall.Credential {
 	if u == nil {
 		return nil

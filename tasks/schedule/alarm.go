@@ -7,12 +7,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// alarm is the alarm clock: gocron, with one job at a time. What is due is worked out anew at each ring, so that nothing
-// depends on gocron being on time, on its idea of a job's next run, or on the clock not being moved.
+// alarm is the alarm clock: gocron, with one job at a time. The scheduler computes what is due at each ring, so
+// nothing depends on gocron being punctual, on its next run of a job, or on the clock not being set.
 type alarm struct {
 	cron gocron.Scheduler
 	job  uuid.UUID
-	ring chan struct{} // holds one ring that was not heard yet
+	ring chan struct{} // holds one ring that was not received yet
 }
 
 func newAlarm() (*alarm, error) {
@@ -24,17 +24,17 @@ func newAlarm() (*alarm, error) {
 	return &alarm{cron: cron, ring: make(chan struct{}, 1)}, nil
 }
 
-// set rings after a while, a millisecond at least where there is one, and no longer when it was set to before.
+// set makes the alarm ring after a duration of a millisecond or more, or at once for 0 and less. It replaces an earlier set.
 func (a *alarm) set(after time.Duration) error {
 	if a.job != uuid.Nil {
-		_ = a.cron.RemoveJob(a.job) // it may have rung, and be gone
+		_ = a.cron.RemoveJob(a.job) // an error means that it has rung
 		a.job = uuid.Nil
 	}
 	if after <= 0 {
 		a.sound()
 		return nil
 	}
-	at := time.Now().Add(max(after, time.Millisecond)) // gocron refuses what is past when it looks at it
+	at := time.Now().Add(max(after, time.Millisecond)) // gocron refuses a time that is already past
 	job, err := a.cron.NewJob(gocron.OneTimeJob(gocron.OneTimeJobStartDateTime(at)), gocron.NewTask(a.sound), gocron.WithLimitedRuns(1))
 	if err == gocron.ErrOneTimeJobStartDateTimePast { //nolint:errorlint // gocron returns it bare
 		a.sound()

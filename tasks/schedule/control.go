@@ -15,10 +15,10 @@ import (
 // ErrUnknown: no schedule of this name is wired.
 var ErrUnknown = errors.New("there is no such schedule")
 
-// ErrPausedByFile: what the wiring file pauses, only the wiring file resumes.
+// ErrPausedByFile: only the wiring file can resume a schedule that it pauses.
 var ErrPausedByFile = errors.New("it is paused in the wiring file: take out its paused: true")
 
-// State says where a schedule stands.
+// State is the state of a schedule.
 type State struct {
 	*Entry
 	Since        time.Time // when it was first seen, or given this timing
@@ -27,7 +27,7 @@ type State struct {
 	Waiting      bool // for the runs of the last slot, before the next one may come
 
 	timing *slots.Timing // counted from Since
-	after  time.Time     // what is up to here is no longer to come
+	after  time.Time     // slots up to here are decided
 }
 
 // Upcoming returns the next n slots at most. The slots of a paused schedule are included: they will be missed.
@@ -39,7 +39,7 @@ type call struct {
 	done chan error
 }
 
-// do has the scheduler's goroutine call f.
+// do makes the scheduler's goroutine call f, and waits.
 func (s *Scheduler) do(ctx context.Context, f func(context.Context) error) error {
 	c := call{f: f, done: make(chan error, 1)}
 	select {
@@ -81,12 +81,12 @@ func (t *timer) state() State {
 		Waiting: t.busy && t.Overlap == OverlapQueue, timing: t.timing, after: t.mark.Slot}
 }
 
-// Pause keeps a schedule from publishing, also over restarts, until Resume. It says whether it was not paused by hand before.
+// Pause stops a schedule from publishing until Resume, across restarts. It reports whether this changed anything.
 func (s *Scheduler) Pause(ctx context.Context, name string) (changed bool, err error) {
 	return s.setPaused(ctx, name, true)
 }
 
-// Resume lets a schedule publish again. What passed meanwhile is treated as missed.
+// Resume lets a schedule publish again. Slots that passed meanwhile are treated as missed.
 func (s *Scheduler) Resume(ctx context.Context, name string) (changed bool, err error) {
 	return s.setPaused(ctx, name, false)
 }
@@ -114,8 +114,8 @@ func (s *Scheduler) setPaused(ctx context.Context, name string, paused bool) (ch
 	return changed, err
 }
 
-// Manual makes an extra event of a schedule, paused or not, for [tasks.Emitter.Accept]. It is of no slot: its id is its own, and
-// it has the extension attribute "manual".
+// Manual makes an extra event of a schedule, paused or not, for [tasks.Emitter.Accept]. It belongs to no slot: it has a new id and
+// the extension attribute "manual".
 func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, err error) {
 	err = s.do(ctx, func(context.Context) (err error) {
 		t := s.timers[name]
@@ -128,10 +128,10 @@ func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, e
 	return e, err
 }
 
-// Replace puts other schedules in the place of those that are wired. One that is written as it was goes on untouched; one with
-// the same timing keeps its mark; one with another timing, and one that is new, begins now; one that is gone is forgotten.
-// Either all of it happens, or an error says why nothing did: remember's, which stores the marks of schedules that are new or
-// changed, deletes those of others, and does whatever else is to come true with them. No slot is published meanwhile.
+// Replace replaces the wired schedules. An unchanged one continues; one with the same timing keeps its mark; a new one, and one with
+// another timing, begins now; a removed one is forgotten. remember stores the marks of new and changed schedules, deletes those of
+// removed ones, and does what must happen in the same step. If it fails, nothing changes and its error is returned. No slot is
+// published meanwhile.
 func (s *Scheduler) Replace(ctx context.Context, entries []*Entry, remember func(fresh []store.ScheduleMark, gone []string) error) (changes tasks.Changes, err error) {
 	err = s.do(ctx, func(ctx context.Context) error {
 		timers, fresh, gone, err := s.take(ctx, entries)
@@ -163,7 +163,7 @@ func (s *Scheduler) Replace(ctx context.Context, entries []*Entry, remember func
 	return changes, err
 }
 
-// remove lets go of a timer.
+// remove stops a timer.
 func (s *Scheduler) remove(t *timer) {
 	if t.index >= 0 {
 		heap.Remove(&s.queue, t.index)

@@ -10,15 +10,15 @@ import (
 	"evrun/tasks/schedule/slots"
 )
 
-// Overlap says what becomes of a slot whose time comes while runs of the one before go on: those on its event, and on all that
-// this caused.
+// Overlap says what happens to a slot that is due while runs of the previous slot are unfinished: runs on its event, and on all
+// events that this one caused.
 type Overlap string
 
 // The ways to treat slots that overlap.
 const (
 	OverlapAllow Overlap = "allow" // publish it; the default
 	OverlapSkip  Overlap = "skip"  // leave it out
-	OverlapQueue Overlap = "queue" // publish it when they have ended; what is missed by then is treated as missed
+	OverlapQueue Overlap = "queue" // publish it when they have ended; other slots that passed by then are missed
 )
 
 // Entry is a wired schedule: its timing, and the event that it publishes.
@@ -33,7 +33,7 @@ type Entry struct {
 	Type      string        // of the event
 	Subject   *expression.Template
 	Data      *expression.Value // nil: none
-	Version   string            // tells what is written of it from another wiring's; "": it is like no other
+	Version   string            // equal for entries that are written alike; "": equal to no other
 }
 
 // Part names the schedule among evrun's parts, for [tasks.Emitter.Own] and [tasks.Emitter.Source].
@@ -42,8 +42,8 @@ func (e *Entry) Part() string { return "/schedules/" + e.Name }
 // slotID is the id of a slot's event.
 func slotID(slot time.Time) string { return slot.UTC().Format(time.RFC3339Nano) }
 
-// Event makes the event of a slot, without its source: the emitter stamps that. The slot is one that timing, the entry's own or one counted from somewhere, numbers. previous is the slot
-// that was published before it; zero: none.
+// Event makes the event of a slot, without its source: the emitter stamps that. timing is the entry's own, or one
+// counted from somewhere, and numbers the slot. previous is the slot that was published before it; zero: none.
 func (e *Entry) Event(timing *slots.Timing, slot, previous time.Time) (*events.Event, error) {
 	env := expression.NewSlotEnv(slotOf(timing, slot))
 	if !previous.IsZero() {
@@ -58,7 +58,7 @@ func slotOf(timing *slots.Timing, slot time.Time) expression.Slot {
 	return expression.Slot{Time: slot.In(timing.Location()), Number: number}
 }
 
-// manual makes an event that is of no slot: somebody wants it now.
+// manual makes an event that belongs to no slot, on request.
 func (e *Entry) manual(em *tasks.Emitter, timing *slots.Timing, now, previous time.Time) (*events.Event, error) {
 	env := expression.NewSlotEnv(expression.Slot{Time: now.In(timing.Location())})
 	if !previous.IsZero() {

@@ -9,11 +9,11 @@ import (
 	"evrun/tasks/schedule/slots"
 )
 
-// Missed says what becomes of slots that passed while nobody was there to publish them: evrun was stopped, the machine was
-// suspended, its clock was set forward, or the schedule was paused.
+// Missed says what happens to slots that passed without being published: evrun was stopped, the machine was suspended, its clock was
+// set forward, or the schedule was paused.
 type Missed string
 
-// The ways to treat missed slots.
+// The policies for missed slots.
 const (
 	MissedLast Missed = "last" // publish the last of them; the default
 	MissedSkip Missed = "skip" // publish none
@@ -26,10 +26,10 @@ const DefaultMaxMissed = 1000
 // DefaultGrace is how late a slot may be published and still count as on time.
 const DefaultGrace = time.Minute
 
-// Decision is what a schedule does about the slots between its mark and now.
+// Decision is what happens to the slots between a schedule's mark and now.
 type Decision struct {
 	Publish []time.Time // oldest first
-	Late    int         // so many of them were missed
+	Late    int         // how many of them were missed
 	Dropped Dropped
 	Mark    time.Time // up to here all is decided
 }
@@ -40,10 +40,10 @@ type Dropped struct {
 	First, Last time.Time
 }
 
-// Decide says which of the slots after mark, and due by now, are to be published, at most limit of them; the others have to
-// wait for the next call, with the Mark of this one. A slot is due at its Fire time. One whose time was longer ago
-// than the grace is missed, and the entry's policy says what becomes of it. timing is the entry's own, or one counted from
-// somewhere. It is a pure function: the daemon and `evrun simulate` both follow it.
+// Decide returns which of the slots after mark that are due by now to publish: at most limit. The others must wait for the next call,
+// with the Mark of this one. A slot is due at its Fire time. One whose time was longer ago than the grace is missed, and the entry's
+// policy applies to it. timing is the entry's own, or one counted from somewhere. Decide is a pure function: the daemon and
+// `evrun simulate` share it.
 func (e *Entry) Decide(timing *slots.Timing, mark, now time.Time, limit int) Decision {
 	d := Decision{Mark: mark}
 	late := now.Add(-e.GraceTime() - timing.Jitter()) // slots up to here are missed, those after it are on time
@@ -77,22 +77,22 @@ func (e *Entry) Decide(timing *slots.Timing, mark, now time.Time, limit int) Dec
 	return d
 }
 
-// MissedPolicy is Missed, or what that is by default.
+// MissedPolicy is Missed or its default.
 func (e *Entry) MissedPolicy() Missed { return cmp.Or(e.Missed, MissedLast) }
 
-// GraceTime is Grace, or what that is by default.
+// GraceTime is Grace or its default.
 func (e *Entry) GraceTime() time.Duration { return cmp.Or(e.Grace, DefaultGrace) }
 
-// MissedMax is MaxMissed, or what that is by default.
+// MissedMax is MaxMissed or its default.
 func (e *Entry) MissedMax() int { return cmp.Or(e.MaxMissed, DefaultMaxMissed) }
 
-// OverlapPolicy is Overlap, or what that is by default.
+// OverlapPolicy is Overlap or its default.
 func (e *Entry) OverlapPolicy() Overlap { return cmp.Or(e.Overlap, OverlapAllow) }
 
-// maxListed is how many slots such an event lists; it has their number, too.
+// maxListed is how many slots the event of missed slots lists. It also has their number.
 const maxListed = 1000
 
-// missed makes the event that reports slots that are left out; nil for none.
+// missed makes the event that reports slots that were not published; nil if there are none.
 func (s *Scheduler) missed(t *timer, reason string, d Dropped, cause error) *events.Event {
 	if d.Count == 0 {
 		return nil

@@ -23,18 +23,17 @@ import (
 	"evrun/tasks/schedule/slots"
 )
 
-// maxSleep is how long the scheduler trusts a timer: those stand still while the machine sleeps, and know nothing of a
-// clock that is set.
+// maxSleep is how long the scheduler trusts a timer: timers stop while the machine sleeps, and don't notice when the clock is set.
 const maxSleep = 5 * time.Second
 
-// firstLook is how long a schedule that is taken up has to learn whether its last slot's runs have ended, as they have for the
-// most part. Without an answer, they go on.
+// firstLook is how long a schedule that begins waits to learn whether the runs of its last slot have ended. After that, they count
+// as running.
 const firstLook = 5 * time.Second
 
 // maxBatch is how many slots go into one transaction.
 const maxBatch = 500
 
-// Options are what a Scheduler is made of; those that may be nil say so.
+// Options are the parts of a Scheduler. They are required unless they say otherwise.
 type Options struct {
 	Store   store.Schedules
 	Emitter *tasks.Emitter
@@ -42,22 +41,22 @@ type Options struct {
 	Log     *slog.Logger
 	// Settled waits until all runs that an event caused, near or far, have ended, or ctx has. Nil: [OverlapAllow] for all.
 	Settled func(ctx context.Context, source, id string) error
-	// Observe is told how late each slot that is not missed was accepted; nil: nobody is.
+	// Observe is called with the delay of each published slot that was not missed. May be nil.
 	Observe func(late time.Duration)
 }
 
 // Scheduler publishes an event at each slot of each schedule, once. How far each schedule has come is in the store, moved
 // in the transaction that accepts the event; a slot's event is named after the schedule and the slot, so that not even two
-// daemons could publish it twice. What is left out is published as evrun.schedule.missed, in that transaction too.
+// daemons could publish it twice. Slots that are not published are reported by evrun.schedule.missed, in that transaction too.
 //
-// The goroutine of Run owns all state; the other methods have it do what they want.
+// The goroutine of Run owns all state; the other methods hand it functions to call.
 type Scheduler struct {
 	o        Options
 	now      func() time.Time
 	maxSleep time.Duration
 	calls    chan call
-	settled  chan *timer // whose last slot's runs have ended
-	going    chan *timer // whose last slot's runs go on, after the first look at them
+	settled  chan *timer // timers whose runs of the last slot have ended
+	going    chan *timer // timers whose runs of the last slot were unfinished at the first look
 	ended    chan struct{}
 
 	entries []*Entry
@@ -65,19 +64,19 @@ type Scheduler struct {
 	queue   queue
 }
 
-// timer is a schedule under way.
+// timer is a running schedule.
 type timer struct {
 	*Entry
 	timing *slots.Timing // counted from when it was first seen
 	mark   store.ScheduleMark
 	slot   time.Time // the next one
-	fire   time.Time // when it is to be published
-	index  int       // in the queue; -1: it is not there
+	fire   time.Time // when to publish it
+	index  int       // in the queue; -1: not queued
 
-	busy    bool // runs of its last slot go on, as far as overlap wants to know
-	unknown bool // whether they do: it was just taken up, and no slot is decided on yet
+	busy    bool // runs of its last slot are unfinished, and overlap depends on it
+	unknown bool // it is not known yet whether they are: no slot is decided until then
 	watch   context.CancelFunc
-	resumed bool // what has passed, passed while it was paused
+	resumed bool // missed slots passed while it was paused
 }
 
 func (t *timer) paused() bool { return t.Paused || t.mark.Paused }
@@ -88,8 +87,8 @@ func NewScheduler(o Options) *Scheduler {
 		entries: o.Entries, timers: map[string]*timer{}}
 }
 
-// Run publishes slots until ctx ends, and returns nil then. What passed before it started is treated as each schedule's
-// Missed says.
+// Run publishes slots until ctx ends, and returns nil then. Slots that passed before it started are treated by the policy of each
+// schedule.
 func (s *Scheduler) Run(ctx context.Context) error {
 	defer close(s.ended)
 	watching, stop := context.WithCancel(ctx)
@@ -127,7 +126,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	return nil
 }
 
-// wakeAfter is how long there is nothing to publish; err is that of the last try.
+// wakeAfter returns how long to wait for the next slot; err is the error of the last attempt to publish.
 func (s *Scheduler) wakeAfter(err error) time.Duration {
 	switch {
 	case err != nil:
@@ -157,7 +156,7 @@ func (s *Scheduler) wait(ctx context.Context, a *alarm) {
 	}
 }
 
-// load takes up each schedule where its mark is. One that is new, or was given another timing, begins now.
+// load starts each schedule at its mark. One that is new or has another timing begins now.
 func (s *Scheduler) load(ctx context.Context) error {
 	timers, fresh, gone, err := s.take(ctx, s.entries)
 	if err != nil {
@@ -172,7 +171,7 @@ func (s *Scheduler) load(ctx context.Context) error {
 	return nil
 }
 
-// take makes a timer for each entry, and says which marks must be stored first, and which are nobody's any more.
+// take makes a timer for each entry. It returns the marks that must be stored first, and the names of those to delete.
 func (s *Scheduler) take(ctx context.Context, entries []*Entry) (timers []*timer, fresh []store.ScheduleMark, gone []string, err error) {
 	marks, err := s.o.Store.ScheduleMarks(ctx)
 	if err != nil {
@@ -186,7 +185,7 @@ func (s *Scheduler) take(ctx context.Context, entries []*Entry) (timers []*timer
 			fresh = append(fresh, mark)
 		}
 		if mark.Slot.After(now.Add(e.GraceTime())) {
-			s.o.Log.Warn("the clock is behind a schedule's last slot: it goes on once the clock has passed it", "schedule", e.Name, "slot", mark.Slot)
+			s.o.Log.Warn("the clock is behind a schedule's last slot: it continues once the clock has passed it", "schedule", e.Name, "slot", mark.Slot)
 		}
 		timers = append(timers, &timer{Entry: e, timing: e.Timing.CountedFrom(mark.Since), mark: mark, index: -1})
 	}
@@ -196,8 +195,8 @@ func (s *Scheduler) take(ctx context.Context, entries []*Entry) (timers []*timer
 	return timers, fresh, gone, nil
 }
 
-// takeUp gives the mark that a schedule goes on from: its own, or now for one that is new or was given another timing. changed
-// says whether the store has another.
+// takeUp returns the mark that a schedule continues from: its own, or now if it is new or has another timing. changed reports
+// whether the store has another.
 func (e *Entry) takeUp(marks map[string]store.ScheduleMark, now time.Time) (mark store.ScheduleMark, changed bool) {
 	timing := e.Timing.Fingerprint()
 	mark, known := marks[e.Name]
@@ -212,7 +211,7 @@ func (e *Entry) takeUp(marks map[string]store.ScheduleMark, now time.Time) (mark
 	return mark, changed
 }
 
-// remember stores marks, and forgets those of others.
+// remember stores marks, and deletes others.
 func (s *Scheduler) remember(ctx context.Context, fresh []store.ScheduleMark, gone []string) error {
 	if len(fresh)+len(gone) == 0 {
 		return nil
@@ -220,7 +219,7 @@ func (s *Scheduler) remember(ctx context.Context, fresh []store.ScheduleMark, go
 	return s.o.Store.SaveMarks(ctx, fresh, gone)
 }
 
-// add lets a timer run.
+// add starts a timer.
 func (s *Scheduler) add(ctx context.Context, t *timer) {
 	s.timers[t.Name] = t
 	if !t.mark.Fired.IsZero() {
@@ -232,7 +231,7 @@ func (s *Scheduler) add(ctx context.Context, t *timer) {
 	s.push(t)
 }
 
-// lookFirst ends the time in which nothing is known of t's last slot.
+// lookFirst limits the time in which the state of t's last slot is unknown.
 func (s *Scheduler) lookFirst(ctx context.Context, t *timer) {
 	go func() {
 		patience := time.NewTimer(firstLook)
@@ -249,7 +248,7 @@ func (s *Scheduler) lookFirst(ctx context.Context, t *timer) {
 	}()
 }
 
-// look has somebody wait for the end of a slot's runs, where overlap wants to know it.
+// look starts a goroutine that waits for the end of a slot's runs, if overlap depends on it.
 func (s *Scheduler) look(ctx context.Context, t *timer, slot time.Time) {
 	if s.o.Settled == nil || t.OverlapPolicy() == OverlapAllow {
 		return
@@ -270,7 +269,7 @@ func (s *Scheduler) look(ctx context.Context, t *timer, slot time.Time) {
 	}()
 }
 
-// push queues a schedule for its next slot, if there is one and it may come.
+// push queues a schedule for its next slot, if there is one and it may be published.
 func (s *Scheduler) push(t *timer) {
 	if t.index >= 0 {
 		heap.Remove(&s.queue, t.index)
@@ -287,12 +286,12 @@ func (s *Scheduler) push(t *timer) {
 	heap.Push(&s.queue, t)
 }
 
-// due is a schedule whose time has come, with what becomes of it.
+// due is a schedule with due slots, and what happens to them.
 type due struct {
 	t      *timer
 	mark   store.ScheduleMark
 	fired  time.Time   // the last slot that is published; zero: none
-	onTime []time.Time // slots that are
+	onTime []time.Time // slots that were published on time
 }
 
 // publishDue accepts the events of all slots that are due, a batch at a time. After an error the queue is as before, but
@@ -340,12 +339,12 @@ func (s *Scheduler) publishDue(ctx context.Context) error {
 	}
 }
 
-// due decides on a schedule whose time has come, and makes its events.
+// due decides about the due slots of a schedule and makes their events.
 func (s *Scheduler) due(t *timer, now time.Time) (d due, evs []*events.Event) {
 	d = due{t: t, mark: t.mark}
 	limit := maxBatch
 	if s.o.Settled != nil && t.OverlapPolicy() != OverlapAllow {
-		limit = 1 // the next one is for when this one's runs have ended
+		limit = 1 // the next one waits for the runs of this one
 	}
 	dec := t.Decide(t.timing, t.mark.Slot, now, limit)
 	d.mark.Slot = dec.Mark

@@ -12,21 +12,21 @@ import (
 // Span is a time from From, inclusive, to To, exclusive.
 type Span struct{ From, To time.Time }
 
-// Simulated is a slot of a simulation, with what becomes of it.
+// Simulated is a slot of a simulation, and what happens to it.
 type Simulated struct {
 	Entry   *Entry
 	Slot    time.Time
-	Number  int64     // counted from the simulation's beginning, unless the schedule says itself from where
-	At      time.Time // when its event is published; zero: it is left out
-	Missed  bool      // nobody was there at its time
+	Number  int64     // counted from the start of the simulation, unless the schedule has its own start
+	At      time.Time // when its event is published; zero: never
+	Missed  bool      // evrun did not run at its time
 	Paused  bool      // the wiring file pauses the schedule
-	Changed string    // how a change of the clock bears on it: see [slots.Timing.ClockChange]
+	Changed string    // how a clock change affects it: see [slots.Timing.ClockChange]
 }
 
-// Simulate gives the slots of schedules in a span, in the order of their times, and of the entries at one time. evrun is
-// supposed to run all the time but for the spans in down, which are in order and don't meet, and to see each schedule first at
-// the beginning. It follows [slots.Timing.Next] and [Entry.Decide], as the daemon does; what runs take, and so overlap, it can't
-// know. Memory goes with the entries, not with the slots.
+// Simulate returns the slots of schedules in a span, ordered by time, and at one time in the order of the entries. It assumes that
+// evrun runs all the time except during the spans in down, which are ordered and disjoint, and first sees each schedule at the start
+// of the span. It follows [slots.Timing.Next] and [Entry.Decide], as the daemon does; it does not know how long runs take, and so
+// ignores overlap. Memory grows with the entries, not with the slots.
 func Simulate(entries []*Entry, during Span, down []Span) iter.Seq[Simulated] {
 	return func(yield func(Simulated) bool) {
 		var heads simulations
@@ -59,7 +59,7 @@ func Simulate(entries []*Entry, during Span, down []Span) iter.Seq[Simulated] {
 	}
 }
 
-// simulate gives the slots of one schedule.
+// simulate returns the slots of one schedule.
 func (e *Entry) simulate(during Span, down []Span) iter.Seq[Simulated] {
 	return func(yield func(Simulated) bool) {
 		timing := e.Timing.CountedFrom(during.From.Add(-1))
@@ -116,7 +116,7 @@ func (e *Entry) simulate(during Span, down []Span) iter.Seq[Simulated] {
 	}
 }
 
-// simulation is a schedule under way, with its next slot.
+// simulation is a running schedule with its next slot.
 type simulation struct {
 	head  Simulated
 	order int
@@ -124,7 +124,7 @@ type simulation struct {
 	stop  func()
 }
 
-// simulations are a heap.
+// simulations is a heap, ordered by slot.
 type simulations []*simulation
 
 func (s simulations) Len() int { return len(s) }
@@ -142,7 +142,7 @@ func (s *simulations) Pop() any {
 	return last
 }
 
-// Remarks says what is to be said of a slot, in a few words; "" for one that is published at its time.
+// Remarks describes in a few words why a slot is special; "" for one that is published on time.
 func (s Simulated) Remarks() string {
 	var words []string
 	switch {
