@@ -206,7 +206,7 @@ func always(when *expression.Expr) bool {
 // handlerAlone looks at one handler by itself.
 func (l *warner) handlerAlone(h *tasks.Handler) {
 	if u, ok := h.Action.(tasks.Unbounded); ok && h.Timeout <= 0 {
-		l.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: %s that hangs holds its place for ever", h.Name, u.MayHang()), "give the handler a timeout, such as timeout: 1m")
+		l.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: %s that hangs keeps its place forever", h.Name, u.MayHang()), "give the handler a timeout, such as timeout: 1m")
 	}
 	if stating, ok := h.Action.(tasks.Stating); ok {
 		if _, hold := stating.UserStatement(); hold > 0 {

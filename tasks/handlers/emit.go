@@ -9,7 +9,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// emit is the kind emit: one event, or the list in events. Its result is how many there were: events.
+// emit is the kind emit: one event, or the list in events. Its result is {events: how many}.
 type emit struct {
 	Type    *expression.Template `key:"type" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
 	Subject *expression.Template `key:"subject" doc:"What the event is about."`
@@ -17,7 +17,7 @@ type emit struct {
 	Events  []emitInput          `key:"events" doc:"Several events to emit, in place of one: each with its type, subject and data."`
 }
 
-// emitInput is one of several.
+// emitInput is one of several events to emit.
 type emitInput struct {
 	_       struct{}             `owner:"an event"`
 	Type    *expression.Template `key:"type,required" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
@@ -25,11 +25,11 @@ type emitInput struct {
 	Data    *expression.Value    `key:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
 }
 
-// check: one event or several, and at least one; and types that are written out must be good ones.
+// check accepts one event or a list of at least one. Constant types must be valid.
 func (e *emit) check() []*fault.Fault {
 	switch {
 	case e.Events == nil && e.Type == nil:
-		return []*fault.Fault{{Message: "neither type nor events is there", Hint: "name the type of the event to emit, or list several under events"}}
+		return []*fault.Fault{{Message: "neither type nor events is given", Hint: "name the type of the event to emit, or list several under events"}}
 	case e.Events == nil:
 		return checkEventType(e.Type, "type")
 	case len(e.Events) == 0:
@@ -51,7 +51,7 @@ func (e *emit) check() []*fault.Fault {
 	return faults
 }
 
-// checkEventType looks at a type that has no expression in it; any other is looked at when it is emitted.
+// checkEventType checks a constant type. A computed one is checked when it is emitted.
 func checkEventType(t *expression.Template, path ...any) []*fault.Fault {
 	typ, ok := t.Constant()
 	if !ok {
@@ -75,7 +75,7 @@ func (e *emit) Compute(d *tasks.Delivery) (any, error) {
 	return &tasks.WithEvents{Events: evs, Result: map[string]any{"events": len(evs)}}, nil
 }
 
-// list is the events to emit: one, or several.
+// list returns the events to emit.
 func (e *emit) list() []emitInput {
 	if e.Events != nil {
 		return e.Events
@@ -129,7 +129,7 @@ func (e *emitInput) eval(d *tasks.Delivery, masked bool) (ev tasks.Draft, err er
 	return ev, nil
 }
 
-// ownData is the event's data as it came, or as a string when it isn't JSON.
+// ownData returns the event's data: as received if it is JSON, else as a string.
 func ownData(e *events.Event) any {
 	switch {
 	case len(e.Data) == 0:

@@ -28,23 +28,23 @@ import (
 	"evrun/tasks/process"
 )
 
-// command is the kind exec. It runs a program of the wiring file's choice; the event reaches it on stdin, never as a part of
-// the command line unless the file says so (see exec_arguments.go). How it ends is in package process.
+// command is the kind exec. It runs a program that the wiring file chooses. The event is on its stdin, and in the command line only
+// where the file puts it (see exec_arguments.go). Package process ends it.
 type command struct {
-	Command   []*expression.Template          `key:"command" doc:"The program and its arguments, each an element of the list; no shell looks at them. A program without a slash is looked up in PATH, one with a slash is relative to the wiring file's folder, and is refused when others can write it, as the wiring file is. An argument that begins with a ${ … } must not turn out to begin with a hyphen, unless a \"--\" stands before it."`
+	Command   []*expression.Template          `key:"command" doc:"The program and its arguments, each an element of the list; no shell looks at them. A program without a slash is looked up in PATH, one with a slash is relative to the wiring file's directory, and is refused when others can write it, as the wiring file is. An argument that begins with a ${ … } must not turn out to begin with a hyphen, unless a \"--\" stands before it."`
 	Shell     string                          `key:"shell" doc:"In place of command: a script for /bin/sh. It is constant; values reach it by env or on stdin."`
 	Stdin     *expression.Value               `key:"stdin" doc:"What the program reads: a text as it is, anything else as JSON. Left out, it is the event as CloudEvents JSON, on one line."`
 	Env       map[string]*expression.Template `key:"env" doc:"Environment variables. Beside them there are PATH, HOME and evrun's own (EVRUN_RUN_ID, EVRUN_ATTEMPT, EVRUN_HANDLER, EVRUN_EVENT_ID, EVRUN_EVENT_TYPE, EVRUN_EVENT_SOURCE, EVRUN_EVENT_SUBJECT, EVRUN_EVENT_TIME and EVRUN_EVENT_SEQ), and none of the daemon's. With EVRUN_CONFIG, EVRUN_DAEMON (the daemon's address) and EVRUN_RUN_TOKEN \"evrun emit\" finds this daemon, and its event belongs to the run: it is in the same chain, one hop further. The token is a secret of the attempt: an event that comes after the attempt's end is refused, unless leave is true. Other programs send it as the header Evrun-Run-Token. An EVRUN_CONFIG in env, or -c, leads to another daemon, where the event begins a chain of its own."`
-	Dir       string                          `key:"dir" doc:"The working folder, relative to the wiring file's, which is the default."`
+	Dir       string                          `key:"dir" doc:"The working directory, relative to that of the wiring file, which is the default."`
 	KillAfter time.Duration                   `key:"kill_after" min:"0s" default:"5s" doc:"How long the program and its children have between SIGTERM, at the timeout, and SIGKILL."`
-	Permanent []*expression.Template          `key:"permanent_exit_codes" default:"126-127" doc:"Exit codes after which the run is dead at once: numbers, or ranges such as 64-78. By default those of a program that is not there (127) or can't be run (126). After any other but 0, it is tried again."`
+	Permanent []*expression.Template          `key:"permanent_exit_codes" default:"126-127" doc:"Exit codes after which the run is dead at once: numbers, or ranges such as 64-78. By default those of a program that does not exist (127) or can't be run (126). After any other but 0, it is tried again."`
 	Result    string                          `key:"result" enum:"auto,json,text,none" default:"auto" doc:"What the run's result is: stdout as JSON, as text, or none. auto takes a JSON object or list as JSON, and all else as text. At most 64 KiB of it are kept: the first and the last 32."`
 
 	Umask string `key:"umask" doc:"The umask of the program: octal digits in quotes, such as \"022\". Left out, it is the one that evrun was started with."`
 	User  string `key:"user" doc:"The user that the program runs as, with that user's groups and HOME; user:group names another primary group. For an evrun that runs as root."`
 	Leave bool   `key:"leave" doc:"Processes that the program started go on when it ends, also when evrun ends: for a script that starts a daemon (EVRUN_LEAVE is set then). An event that they publish with \"evrun emit\" after the attempt's end begins a chain of its own, so a loop through it is not cut off. By default all these processes end with the program, with SIGTERM, and SIGKILL after kill_after: its process group, and those that left the group (setsid) but still have the variable EVRUN_RUN_ID. A process escapes if another daemon starts it (at, systemd-run), or if it leaves the group and drops the variable (env -i setsid) or hides it (ssh-agent); the latter two do not escape where evrun may make cgroups (systemd: Delegate=yes)."`
 
-	dir string // the wiring file's folder
+	dir string // the wiring file's directory
 	logged
 	note      func(text string) // see [Deps.Note]
 	secrets   *expression.Secrets
@@ -62,7 +62,7 @@ func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 		return nil, context.Cause(ctx)
 	}
 	if token := d.Variables()[tasks.VariableRunToken]; token != "" {
-		attempt := *c // whose errors and result have none of its secret
+		attempt := *c // its errors and its result must not show the token
 		attempt.secrets = c.secrets.Plus(token)
 		c = &attempt
 	}
@@ -88,13 +88,13 @@ func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	return c.result(&e.stdout)
 }
 
-// ending is how a command ended, and what it wrote.
+// ending is how a command ended, with its output.
 type ending struct {
 	process.Ending
 	stdout, stderr output
 }
 
-// run runs cmd; see [process.Run] for how it ends. What it starts is known by the id of its run.
+// run runs cmd; see [process.Run] for how it ends. The id of the run marks the processes that it starts.
 func (c *command) run(ctx context.Context, cmd *exec.Cmd, stdin []byte, d *tasks.Delivery) (*ending, error) {
 	e := &ending{}
 	end, err := process.Run(ctx, &process.Command{
@@ -110,7 +110,7 @@ func (c *command) run(ctx context.Context, cmd *exec.Cmd, stdin []byte, d *tasks
 	return e, err
 }
 
-// prepare makes the command of its inputs.
+// prepare makes the command from its inputs.
 func (c *command) prepare(d *tasks.Delivery) (*exec.Cmd, error) {
 	env, err := c.environment(d)
 	if err != nil {
@@ -133,7 +133,7 @@ func (c *command) prepare(d *tasks.Delivery) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// path makes one of the file's paths absolute.
+// path makes a path of the file absolute.
 func (c *command) path(p string) string {
 	if filepath.IsAbs(p) {
 		return p
@@ -141,17 +141,17 @@ func (c *command) path(p string) string {
 	return filepath.Join(c.dir, p)
 }
 
-// defaultPath is for a daemon that has no PATH itself.
+// defaultPath is the PATH of commands if the daemon has none.
 const defaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
-// ownVariables are those that evrun sets.
+// ownVariables are the variables that evrun sets.
 var ownVariables = []string{"EVRUN_RUN_ID", "EVRUN_ATTEMPT", "EVRUN_HANDLER", "EVRUN_EVENT_ID", "EVRUN_EVENT_TYPE",
 	"EVRUN_EVENT_SOURCE", "EVRUN_EVENT_SUBJECT", "EVRUN_EVENT_TIME", "EVRUN_EVENT_SEQ"}
 
-// variableConfig is the daemon's wiring file, as evrun's commands look for it.
+// variableConfig names the daemon's wiring file to evrun's commands.
 const variableConfig = "EVRUN_CONFIG"
 
-// environment is all that the program sees of it.
+// environment returns the whole environment of the program.
 func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 	env := make(map[string]string, len(c.Env)+len(ownVariables)+2)
 	env["PATH"] = defaultPath
@@ -188,7 +188,7 @@ func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 	return env, nil
 }
 
-// stdin is what the program reads.
+// stdin returns the input of the program.
 func (c *command) stdin(d *tasks.Delivery) ([]byte, error) {
 	if c.Stdin == nil {
 		b, err := d.Event.AppendJSON(make([]byte, 0, 512+len(d.Event.Data)))
@@ -214,7 +214,7 @@ func (c *command) stdin(d *tasks.Delivery) ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// fault is an error without the secrets that may be in its text.
+// fault makes an error and removes secrets from its text.
 func (c *command) fault(permanent bool, format string, args ...any) error {
 	err := errors.New(c.secrets.Redact(fmt.Sprintf(format, args...)))
 	if permanent {
@@ -223,23 +223,23 @@ func (c *command) fault(permanent bool, format string, args ...any) error {
 	return err
 }
 
-// excerpt quotes a value. A secret goes first, while it is whole.
+// excerpt quotes a value. Secrets are removed before it is cut.
 func (c *command) excerpt(s string) string { return fault.Quote(c.secrets.Redact(s)) }
 
-// The exit codes of a shell for a command that can't be run, and that isn't there.
+// The exit codes of a shell for a command that can't be run, and for one that does not exist.
 const (
 	exitNotRunnable = 126
 	exitNotFound    = 127
 )
 
-// lookUp finds the program. What isn't there counts as exit code 127.
+// lookUp finds the program. A missing one counts as exit code 127.
 func (c *command) lookUp(name, path string) (string, error) {
 	if strings.Contains(name, "/") {
 		return c.path(name), nil
 	}
 	for _, dir := range filepath.SplitList(path) {
 		if !filepath.IsAbs(dir) {
-			continue // it would depend on the working folder what is run
+			continue // the working directory would decide which program runs
 		}
 		if found, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return found, nil
@@ -252,10 +252,10 @@ func (c *command) lookUp(name, path string) (string, error) {
 	return "", c.fault(c.permanent[exitNotFound], "there is no program %q in PATH (%s); %s", name, path, hint)
 }
 
-// notStarted explains an error of the start.
+// notStarted explains why a command did not start.
 func (c *command) notStarted(cmd *exec.Cmd, err error) error {
 	if info, serr := os.Stat(cmd.Dir); cmd.Dir != "" && (serr != nil || !info.IsDir()) {
-		return c.fault(false, "dir: %s is not a folder that evrun can see", cmd.Dir)
+		return c.fault(false, "dir: %s is not a directory that evrun can see", cmd.Dir)
 	}
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -270,7 +270,7 @@ func (c *command) notStarted(cmd *exec.Cmd, err error) error {
 	case errors.Is(err, fs.ErrNotExist) && carriageReturn(cmd.Path):
 		return c.fault(c.permanent[exitNotFound], "start %s: %s", cmd.Path, crlfWords)
 	case errors.Is(err, fs.ErrNotExist):
-		return c.fault(c.permanent[exitNotFound], "start %s: the interpreter that its first line names is not there", cmd.Path)
+		return c.fault(c.permanent[exitNotFound], "start %s: the interpreter that its first line names does not exist", cmd.Path)
 	case errors.Is(err, syscall.ENOEXEC):
 		return c.fault(c.permanent[exitNotRunnable], "start %s: it is not a program; a script begins with #! and its interpreter", cmd.Path)
 	case errors.Is(err, fs.ErrPermission):
@@ -279,10 +279,10 @@ func (c *command) notStarted(cmd *exec.Cmd, err error) error {
 	return c.fault(false, "start %s: %v", cmd.Path, err)
 }
 
-// crlfWords explains a script that was saved with Windows line ends.
+// crlfWords explains a script with Windows line ends.
 const crlfWords = `its first line ends in "\r", which the system takes for a part of the interpreter's name; save it with Unix line ends (sed -i 's/\r$//')`
 
-// carriageReturn says whether a script's first line names an interpreter that ends in \r.
+// carriageReturn reports whether a script's first line names an interpreter that ends in \r.
 func carriageReturn(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -293,7 +293,7 @@ func carriageReturn(path string) bool {
 	return err == nil && strings.HasPrefix(line, "#!") && strings.HasSuffix(line, "\r\n")
 }
 
-// failure is nil for a program that did what it should.
+// failure returns the error of a program that failed, or nil.
 func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
 	status, _ := e.State.Sys().(syscall.WaitStatus)
 	code := e.State.ExitCode()
@@ -316,15 +316,15 @@ func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
 	case code == exitNotFound && carriageReturn(cmd.Path): // env looked for the interpreter
 		return c.fault(c.permanent[code], "exit code 127: %s%s", crlfWords, words)
 	case code == exitNotFound:
-		return c.fault(c.permanent[code], "exit code 127, which says that a program is not there%s", words)
+		return c.fault(c.permanent[code], "exit code 127, which means that a program was not found%s", words)
 	case code == exitNotRunnable:
-		return c.fault(c.permanent[code], "exit code 126, which says that a program can't be run%s", words)
+		return c.fault(c.permanent[code], "exit code 126, which means that a program can't be run%s", words)
 	}
 	return c.fault(code > 0 && c.permanent[code], "exit code %d%s", code, words)
 }
 
-// result makes the run's result of what the program wrote. That it isn't what the file promises is no reason to run the
-// program again: it did its work.
+// result makes the run's result from the program's output. Output of another form than the file says is a permanent error: the
+// program has done its work, and must not run again.
 func (c *command) result(stdout *output) (any, error) {
 	if c.Result == "none" {
 		return nil, nil
@@ -345,7 +345,7 @@ func (c *command) result(stdout *output) (any, error) {
 	return c.secrets.Redact(strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")), nil
 }
 
-// redactValue is Redact for decoded JSON: a number that is a secret becomes a text.
+// redactValue is Redact for decoded JSON. A number that is a secret becomes a text.
 func (c *command) redactValue(v any) any {
 	switch v := v.(type) {
 	case string:

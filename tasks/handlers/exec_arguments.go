@@ -16,7 +16,7 @@ import (
 	"evrun/tasks/process"
 )
 
-// check: command or shell, and nothing in them by which an event could choose what runs.
+// check accepts either command or shell, and refuses them where an event could choose the program that runs.
 func (c *command) check() []*fault.Fault {
 	var faults []*fault.Fault
 	add := func(hint string, offset int, key bool, path []any, format string, args ...any) {
@@ -24,7 +24,7 @@ func (c *command) check() []*fault.Fault {
 	}
 	switch {
 	case c.Command == nil && c.Shell == "":
-		add("write command: [program, argument, …], or shell: with a script", 0, false, nil, "neither command nor shell is there")
+		add("write command: [program, argument, …], or shell: with a script", 0, false, nil, "neither command nor shell is given")
 	case c.Command != nil && c.Shell != "":
 		add("keep one of them", 0, true, []any{"shell"}, "shell can't stand beside command")
 	case c.Command != nil:
@@ -32,7 +32,7 @@ func (c *command) check() []*fault.Fault {
 	}
 	for _, in := range []struct{ name, text, hint string }{
 		{"shell", c.Shell, `give the value a name in env: and write "$NAME" here, or read it from stdin; a plain "${" is written "$${"`},
-		{"dir", c.Dir, `only what is written out can be a folder; a plain "${" is written "$${"`},
+		{"dir", c.Dir, `only a constant can be a directory; a plain "${" is written "$${"`},
 	} {
 		if i := strings.Index(strings.ReplaceAll(in.text, "$${", "\x00\x00\x00"), "${"); i >= 0 {
 			add(in.hint, i, false, []any{in.name}, "%s is constant: no ${ … } can stand in it", in.name)
@@ -71,7 +71,7 @@ func (c *command) check() []*fault.Fault {
 	return faults
 }
 
-// umask reads octal digits. Empty, it is the one that evrun was started with.
+// umask reads octal digits. Empty is the umask that evrun was started with.
 func umask(text string) (int, error) {
 	if text == "" {
 		return process.Inherited, nil
@@ -82,7 +82,7 @@ func umask(text string) (int, error) {
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// unescape gives a constant input as the user means it: "$${" is a plain "${", as in every other text of the file.
+// unescape returns the text of a constant input, where "$${" stands for "${".
 func unescape(s string) string { return strings.ReplaceAll(s, "$${", "${") }
 
 func exitCodes(t *expression.Template) (first, last int, ok bool) {
@@ -120,7 +120,7 @@ func (c *command) checkCommand() []*fault.Fault {
 			Hint: "write the program and its arguments as a list, or use shell:"}}
 	}
 	if strings.Contains(program, "/") {
-		// Who can write it decides what is run, as much as who can write the wiring file.
+		// Whoever can write the program controls the handler, as whoever can write the wiring file does.
 		note, err := files.Trusted(c.path(unescape(program)), c.user == nil)
 		var untrusted *files.Error
 		if errors.As(err, &untrusted) {
@@ -137,7 +137,7 @@ func (c *command) checkCommand() []*fault.Fault {
 	return nil
 }
 
-// codeOption is how a program is given code as an argument: by the options before it, as single letters and in full.
+// codeOption has the options, short and long, after which a program expects code.
 type codeOption struct {
 	letters  string
 	long     []string
@@ -154,10 +154,9 @@ var codeOptions = map[string]codeOption{
 	"node": {letters: "ep", long: []string{"--eval", "--print"}}, "env": {letters: "S", long: []string{"--split-string"}},
 }
 
-// codeFromEvent finds an element in which an event could write code: `[bash, -c, "… ${ data.x }"]` would make a shell of the
-// best of lists. It returns 0 where there is none. It knows the usual programs, also behind others (env, sudo, nice …), and
-// looks at their options until their first operand. No such search can find everything: it is against mistakes of the file's
-// author, who is trusted.
+// codeFromEvent finds an element in which an event could write code, as in `[bash, -c, "… ${ data.x }"]`. It returns 0 if there is
+// none. It knows the usual interpreters, also behind other programs (env, sudo, nice …), and examines their options up to the first
+// operand. It does not find everything: it guards against mistakes of the file's author, who is trusted.
 func (c *command) codeFromEvent() (index int, interpreter string) {
 	for i, t := range c.Command {
 		name, ok := t.Constant()
@@ -179,7 +178,7 @@ func (c *command) codeFromEvent() (index int, interpreter string) {
 	return 0, ""
 }
 
-// codeAfter looks for code that is not constant among the options of the interpreter at i; 0: there is none.
+// codeAfter finds code that is not constant among the options of the interpreter at i; 0: none.
 func (c *command) codeAfter(i int, known codeOption) int {
 	code, argument := false, false // the element is code; it may be the argument of an option
 	for j := i + 1; j < len(c.Command); j++ {
@@ -202,7 +201,7 @@ func (c *command) codeAfter(i int, known codeOption) int {
 	return 0
 }
 
-// arguments evaluates the command.
+// arguments evaluates the elements of the command.
 func (c *command) arguments(env *expression.Env) ([]string, error) {
 	args := make([]string, len(c.Command))
 	operands := false // after "--", nothing is an option

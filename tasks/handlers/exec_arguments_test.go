@@ -95,7 +95,7 @@ func TestExecInputsAreChecked(t *testing.T) {
 		inputs map[string]any
 		want   []toldFault
 	}{
-		{with(), []toldFault{{msg: "neither command nor shell is there", hint: "write command: [program, argument, …], or shell: with a script"}}},
+		{with(), []toldFault{{msg: "neither command nor shell is given", hint: "write command: [program, argument, …], or shell: with a script"}}},
 		{with("command", argv("true"), "shell", "true"), []toldFault{{path: "shell", msg: "shell can't stand beside command", hint: "keep one of them", key: true}}},
 		{with("command", argv()), []toldFault{{path: "command", msg: "the list is empty", hint: "write [program, argument, …]"}}},
 		{with("command", argv("")), []toldFault{{path: "command[0]", msg: "the program is empty", hint: "write [program, argument, …]"}}},
@@ -104,7 +104,7 @@ func TestExecInputsAreChecked(t *testing.T) {
 		{with("command", argv("true", "a\x00b")), []toldFault{{path: "command[1]", msg: "there is a NUL byte in it"}}},
 		{with("shell", "echo $${x} ${ data.x }"), []toldFault{{path: "shell", msg: "shell is constant: no ${ … } can stand in it", offset: 11,
 			hint: `give the value a name in env: and write "$NAME" here, or read it from stdin; a plain "${" is written "$${"`}}},
-		{with("shell", "true", "dir", "${ data.x }"), []toldFault{{path: "dir", msg: "dir is constant: no ${ … } can stand in it", hint: `only what is written out can be a folder; a plain "${" is written "$${"`}}},
+		{with("shell", "true", "dir", "${ data.x }"), []toldFault{{path: "dir", msg: "dir is constant: no ${ … } can stand in it", hint: `only a constant can be a directory; a plain "${" is written "$${"`}}},
 		{with("shell", "true", "env", with("A=B", "x", "1A", "x", "${ data.x }", "x", "", "x", "EVRUN_RUN_ID", "x", "LD_PRELOAD", "x", "ld_preload", "x")), []toldFault{
 			{path: `env[""]`, msg: `"" is not a valid variable name`, hint: "it has letters, digits and _, and begins with no digit", key: true},
 			{path: `env["${ data.x }"]`, msg: `"${ data.x }" is not a valid variable name`, hint: "it has letters, digits and _, and begins with no digit", key: true},

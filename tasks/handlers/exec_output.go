@@ -9,7 +9,7 @@ import (
 // keepOutput is how much of each output of a command is kept: half of it from the beginning, half from the end.
 const keepOutput = 64 << 10
 
-// output takes all that a command writes and keeps its head and tail, in keepOutput bytes at most.
+// output keeps the beginning and the end of what is written to it, keepOutput bytes at most.
 type output struct {
 	head  []byte
 	tail  []byte // once it is full, a ring that begins at start
@@ -28,7 +28,7 @@ func (o *output) Write(p []byte) (int, error) {
 		return b
 	}
 	o.head = fill(o.head)
-	if len(p) > half { // what comes before its last half would be overwritten at once
+	if len(p) > half { // all but the last half would be overwritten at once
 		p = p[len(p)-half:]
 	}
 	o.tail = fill(o.tail)
@@ -39,11 +39,11 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// whole says whether nothing was left out.
+// whole reports whether everything was kept.
 func (o *output) whole() bool { return o.total <= keepOutput }
 
-// text is what was kept, as UTF-8; a note stands where something was left out. There it is cut at the end of a line, so that
-// no half of a secret is left that could not be recognised.
+// text returns the kept output as UTF-8, with a note where something was left out. It is cut there at the ends of lines, because a
+// part of a secret could not be recognised and removed.
 func (o *output) text() string {
 	head, tail := o.head, append(o.tail[o.start:len(o.tail):len(o.tail)], o.tail[:o.start]...)
 	note := ""
@@ -57,10 +57,10 @@ func (o *output) text() string {
 	return strings.ToValidUTF8(string(head)+note+string(tail), "\uFFFD")
 }
 
-// longestSecret is how much is dropped at a cut that is in the midst of a longer line.
+// longestSecret is how much is dropped at a cut inside a longer line.
 const longestSecret = 4 << 10
 
-// wholeLines drops the line at the end of head and the one at the beginning of tail, which were cut.
+// wholeLines drops the cut lines: the last one of head and the first one of tail.
 func wholeLines(head, tail []byte) (_, _ []byte) {
 	from := len(head) - longestSecret
 	if i := bytes.LastIndexByte(head[from:], '\n'); i >= 0 {
@@ -73,13 +73,13 @@ func wholeLines(head, tail []byte) (_, _ []byte) {
 	return head[:from], tail[to:]
 }
 
-// What an error quotes of a command's output.
+// How much of a command's output an error quotes.
 const (
 	quotedLines = 10
 	quotedBytes = 2 << 10
 )
 
-// lastLines is the end of a text, as an error quotes it: on the same line when it is one, below it when it is more.
+// lastLines returns the end of a text, for an error: a single line follows a colon, several lines begin on a new line.
 func lastLines(text string) string {
 	text = strings.TrimRight(text, " \t\r\n")
 	if len(text) > quotedBytes {

@@ -163,13 +163,13 @@ func TestTheProgramIsFound(t *testing.T) {
 		{with("command", argv("./bin/none")), "there is no program " + dir + "/bin/none", true},
 		{with("command", argv("./text")), "start " + dir + "/text: permission denied; is it executable (chmod +x)", true},
 		{with("command", argv("./noshebang")), "start " + dir + "/noshebang: it is not a program; a script begins with #!", true},
-		{with("command", argv("./odd")), "start " + dir + "/odd: the interpreter that its first line names is not there", true},
+		{with("command", argv("./odd")), "start " + dir + "/odd: the interpreter that its first line names does not exist", true},
 		{with("command", argv("./crlf")), "start " + dir + `/crlf: its first line ends in "\r", which`, true},
 		{with("command", argv("./envcrlf")), `exit code 127: its first line ends in "\r", which`, true},
-		{with("command", argv("true"), "dir", "none"), "dir: " + dir + "/none is not a folder", false},
-		{with("command", argv("true"), "dir", "text"), "dir: " + dir + "/text is not a folder", false},
-		{with("shell", "no-such-program"), "exit code 127, which says that a program is not there: ", true},
-		{with("shell", "./text"), "exit code 126, which says that a program can't be run: ", true},
+		{with("command", argv("true"), "dir", "none"), "dir: " + dir + "/none is not a directory", false},
+		{with("command", argv("true"), "dir", "text"), "dir: " + dir + "/text is not a directory", false},
+		{with("shell", "no-such-program"), "exit code 127, which means that a program was not found: ", true},
+		{with("shell", "./text"), "exit code 126, which means that a program can't be run: ", true},
 	} {
 		_, err := runExec(t, dir, test.inputs, `{}`)
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) || isPermanent(err) != test.permanent {
@@ -199,7 +199,7 @@ func TestAFailureSaysWhy(t *testing.T) {
 		{"exit 2", "exit code 2", true},
 		{"kill -KILL $$", "ended by SIGKILL, which evrun did not send (was memory short?)", false},
 		{"echo x >&2; kill -SEGV $$", "ended by SIGSEGV: x", false},
-		{"exit 127", "exit code 127, which says that a program is not there", false},
+		{"exit 127", "exit code 127, which means that a program was not found", false},
 	} {
 		_, err := runExec(t, t.TempDir(), with("shell", test.script, "permanent_exit_codes", argv(int64(2), "64-78")), `{}`)
 		if err == nil || err.Error() != test.want || isPermanent(err) != test.permanent {

@@ -1,5 +1,4 @@
-// Package handlers has the kinds of handlers: what stands behind `do:` in the wiring file. There is one file a kind, and the
-// table of them here.
+// Package handlers has the kinds of handlers, which `do:` names in the wiring file: a file for each kind, and their table here.
 //
 // A kind is a struct whose tagged fields are its inputs and whose methods make it a [tasks.Outside], a [tasks.Inside] or
 // a [tasks.Computed]:
@@ -28,9 +27,9 @@ import (
 	"evrun/tasks/fields"
 )
 
-// table has all kinds, in alphabetical order. Each one's function makes its struct, with what it needs of its surroundings.
+// table has all kinds, in alphabetical order. The function of each makes its struct.
 var table = []Kind{
-	describe("emit", "Emits events of your own making, in the transaction that settles the run.",
+	describe("emit", "Emits events of your choice, in the transaction that settles the run.",
 		func(Deps) tasks.Action { return &emit{} }),
 	describe("exec", "Runs a program in a process group of its own, with the event on stdin and nothing of the daemon's environment but PATH and HOME.",
 		func(deps Deps) tasks.Action {
@@ -40,7 +39,7 @@ var table = []Kind{
 		func(deps Deps) tasks.Action { return newHTTPRequest(deps) }),
 	describe("log", "Writes a line to the daemon's log.",
 		func(deps Deps) tasks.Action { return &logMessage{secrets: deps.Secrets} }),
-	describe("notify", "Tells somebody: by chat, mail, push or webhook, or in the daemon's log.",
+	describe("notify", "Sends a notification: by chat, mail, push or webhook, or in the daemon's log.",
 		func(deps Deps) tasks.Action { return newNotify(deps) }),
 	describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. A SELECT runs beside it. Or on another SQLite file.",
 		func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir, parse: deps.ParseStatement} }),
@@ -52,7 +51,7 @@ var table = []Kind{
 type Kind struct {
 	Name   string
 	Doc    string
-	Inputs []fields.Field // in the order in which they are best explained
+	Inputs []fields.Field // in the order of explanation
 
 	inputs reflect.Type // the struct that has them
 	make   func(Deps) tasks.Action
@@ -61,18 +60,18 @@ type Kind struct {
 // Schema is the JSON Schema of the inputs.
 func (k Kind) Schema() map[string]any { return fields.Schema(k.inputs) }
 
-// Deps is what kinds need while their inputs are read. What attempts need comes later: see [tasks.Opener].
+// Deps is what kinds need to read their inputs. Attempts get what they need later: see [tasks.Opener].
 type Deps struct {
 	BaseDir string // what relative paths are relative to: the wiring file's directory
 	// Secrets records what env() and file() gave to inputs; nil: nothing is recorded.
 	Secrets *expression.Secrets
 	// ParseStatement reads the statements of sql, in the dialect of the store that runs them; nil: none can be read.
 	ParseStatement store.StatementParser
-	// Data is what is known of the events' data, for the inputs' expressions; nil: nothing.
+	// Data is the type of the events' data, for the inputs' expressions; nil: unknown.
 	Data *expression.Data
 	// Events says that the inputs' expressions see the events of a burst: the handler has a debounce.
 	Events bool
-	// Note is called with each check of a file that EVRUN_TRUST_FILES turned off; nil: nobody wants to know.
+	// Note is called for each check of a file that EVRUN_TRUST_FILES turned off. May be nil.
 	Note func(text string)
 }
 
@@ -113,7 +112,7 @@ func Lookup(name string) (Kind, bool) {
 }
 
 // Build makes the action of a kind from its decoded `with`: maps are map[string]any, lists []any, and scalars string, int64,
-// uint64, float64, bool or nil. It returns all faults at once, in no order of the file's.
+// uint64, float64, bool or nil. It returns all faults, in no particular order.
 // An unknown kind is a fault with an empty path. Build has no side effects.
 func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*fault.Fault) {
 	k, ok := Lookup(kind)
@@ -142,17 +141,17 @@ func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*fault.
 	return action, nil
 }
 
-// chooser is a kind whose inputs decide which action it is; it is asked when they are right.
+// chooser is a kind whose inputs decide which action it becomes. It is called after the inputs were checked.
 type chooser interface {
 	choose() tasks.Action
 }
 
-// chosen is an action that a chooser chose: written is the one with the inputs.
+// chosen is an action that a chooser returned; written is the struct with the inputs.
 type chosen interface {
 	written() tasks.Action
 }
 
-// checker is a kind with rules over several inputs, looked at when each by itself is right.
+// checker is a kind with rules about several inputs. It is called if each input is valid by itself.
 type checker interface {
 	check() []*fault.Fault
 }

@@ -152,7 +152,7 @@ func TestWrongInputsAreExplained(t *testing.T) {
 		{"notify", map[string]any{"message": "x", "url": "slack://x"}, []toldFault{
 			{path: "url", msg: "invalid slack token format"},
 		}},
-		{"emit", nil, []toldFault{{msg: "neither type nor events is there", hint: "name the type of the event to emit, or list several under events"}}},
+		{"emit", nil, []toldFault{{msg: "neither type nor events is given", hint: "name the type of the event to emit, or list several under events"}}},
 		{"emit", map[string]any{"events": []any{}}, []toldFault{{path: "events", msg: "the list is empty", hint: "list the events to emit"}}},
 		{"emit", map[string]any{"events": "x"}, []toldFault{{path: "events", msg: `"events" must be a list, not the text "x"`}}},
 		{"emit", map[string]any{"events": []any{"x", map[string]any{"tpye": "a"}, map[string]any{"type": "${"}}}, []toldFault{

@@ -37,7 +37,7 @@ type httpRequest struct {
 // Limits of a request. A handler's own timeout counts in place of defaultTimeout.
 const (
 	defaultTimeout = 30 * time.Second
-	maxAnswer      = 1 << 20 // of a body; what is beyond is cut off
+	maxAnswer      = 1 << 20 // of a body; the rest is cut off
 	maxRedirects   = 5
 )
 
@@ -46,8 +46,8 @@ func newHTTPRequest(deps Deps) *httpRequest {
 	return &httpRequest{secrets: deps.Secrets, guard: g, transport: newTransport(g)}
 }
 
-// newTransport makes what the requests of one handler share: its idle connections. It knows no proxy: the environment's is
-// the user's, not the daemon's, and would hide the address from the guard.
+// newTransport makes the transport that the requests of one handler share. It uses no proxy: that of the environment belongs to
+// the user, not to the daemon, and would hide the address from the guard.
 func newTransport(g *guard) *http.Transport {
 	return &http.Transport{
 		DialContext:            g.DialContext,
@@ -61,7 +61,7 @@ func newTransport(g *guard) *http.Transport {
 	}
 }
 
-// check looks at what is written out.
+// check checks the constant parts of the inputs.
 func (h *httpRequest) check() []*fault.Fault {
 	var faults []*fault.Fault
 	if err := checkURL(h.URL); err != nil {
@@ -77,7 +77,7 @@ func (h *httpRequest) check() []*fault.Fault {
 		canonical := http.CanonicalHeaderKey(name)
 		msg, hint := checkHeaderName(name, canonical)
 		if other, twice := seen[canonical]; twice && msg == "" {
-			msg = fmt.Sprintf("the header is there twice: as %s too", other)
+			msg = fmt.Sprintf("the header is given twice: also as %s", other)
 		}
 		seen[canonical] = name
 		if msg != "" {
@@ -106,8 +106,8 @@ func (h *httpRequest) check() []*fault.Fault {
 	return faults
 }
 
-// Do sends the request and reads the answer. Statuses that say "not now" (408, 425, 429, 5xx), and networks that fail, are
-// worth another attempt; what the request itself is to blame for is not.
+// Do sends the request and reads the response. Temporary statuses (408, 425, 429, 5xx) and network errors lead to another attempt;
+// errors of the request itself are permanent.
 func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	req, err := h.request(d)
 	if err != nil {
@@ -122,10 +122,10 @@ func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	return result, nil
 }
 
-// errNoAnswer is the cause of an end by defaultTimeout. Of its handler's own timeout the runner tells.
+// errNoAnswer is the cause when defaultTimeout ends an attempt. The runner reports the handler's own timeout.
 var errNoAnswer = fmt.Errorf("no answer within %v, the timeout of a handler that names none", defaultTimeout)
 
-// withDefaultTimeout bounds a ctx that has no deadline of its handler's.
+// withDefaultTimeout adds defaultTimeout to a context without a deadline.
 func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return context.WithCancel(ctx)
@@ -133,7 +133,7 @@ func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeoutCause(ctx, defaultTimeout, errNoAnswer)
 }
 
-// timedOut puts errNoAnswer before an error that it brought about.
+// timedOut puts errNoAnswer before an error that it caused.
 func timedOut(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errNoAnswer) && errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
@@ -173,7 +173,7 @@ func (h *httpRequest) request(d *tasks.Delivery) (*http.Request, error) {
 
 func (h *httpRequest) template() *expression.Template { return h.URL }
 
-// address is for [Render].
+// address implements addressed.
 func (h *httpRequest) address(env *expression.Env) (string, error) {
 	u, err := buildURL(h.URL, env)
 	if err != nil {
@@ -182,7 +182,7 @@ func (h *httpRequest) address(env *expression.Env) (string, error) {
 	return u.String(), nil
 }
 
-// body gives what to send, and sets the headers that describe it.
+// body returns the body to send, and sets the headers that describe it.
 func (h *httpRequest) body(d *tasks.Delivery, header http.Header) ([]byte, error) {
 	if h.Body == nil {
 		switch h.Method {
@@ -211,7 +211,7 @@ func (h *httpRequest) body(d *tasks.Delivery, header http.Header) ([]byte, error
 	return text, nil
 }
 
-// exchange sends a request, and reads the answer. The result has at most so many bytes.
+// exchange sends a request and reads the response. The result has at most room bytes.
 func (h *httpRequest) exchange(req *http.Request, room int) (any, error) {
 	client := http.Client{Transport: h.transport, CheckRedirect: h.redirect}
 	resp, err := client.Do(req)
@@ -221,7 +221,7 @@ func (h *httpRequest) exchange(req *http.Request, room int) (any, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if !h.expected(resp.StatusCode) {
-		return nil, statusError(resp, body, h.secrets) // whatever became of its body
+		return nil, statusError(resp, body, h.secrets) // even if its body is incomplete
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s, but its body broke off after %d bytes: %w", resp.Status, len(body), err)
@@ -229,7 +229,7 @@ func (h *httpRequest) exchange(req *http.Request, room int) (any, error) {
 	return fit(answer(resp, body, h.secrets), room)
 }
 
-// redirect follows where the status isn't one that is expected.
+// redirect follows a redirect, unless its status is an expected one.
 func (h *httpRequest) redirect(next *http.Request, via []*http.Request) error {
 	if h.expected(next.Response.StatusCode) {
 		return http.ErrUseLastResponse
@@ -237,8 +237,8 @@ func (h *httpRequest) redirect(next *http.Request, via []*http.Request) error {
 	return sameHost(next, via)
 }
 
-// sameHost follows a redirect to the same host only, never from https to http, and only where the request stays what it is:
-// after a 303, and mostly after a 301 or 302, a POST would become a GET without its body. One that isn't followed is the answer.
+// sameHost follows a redirect only to the same host, never from https to http, and only if the method stays: after a 303, and
+// often after a 301 or 302, a POST would become a GET without its body. A redirect that is not followed is the response.
 func sameHost(next *http.Request, via []*http.Request) error {
 	last := via[len(via)-1]
 	upgrade := last.URL.Scheme == "http" && next.URL.Scheme == "https" && portOf(last.URL) == "80" && portOf(next.URL) == "443"
@@ -251,7 +251,7 @@ func sameHost(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// explain says which request failed. It leaves out the path and the query, which may have tokens in them.
+// explain adds which request failed, without path and query, which may contain tokens.
 func (h *httpRequest) explain(req *http.Request, err error) error {
 	if req != nil {
 		err = fmt.Errorf("%s %s://%s: %w", req.Method, req.URL.Scheme, req.URL.Host, err)

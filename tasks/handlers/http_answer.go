@@ -11,11 +11,11 @@ import (
 	"evrun/tasks/expression"
 )
 
-// answer is the kind's result.
+// answer makes the kind's result from a response.
 func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[string]any {
 	headers := map[string]any{}
 	for name, values := range resp.Header {
-		if name != "Set-Cookie" { // a secret, and nobody keeps it
+		if name != "Set-Cookie" { // a secret that evrun does not use
 			headers[strings.ToLower(name)] = secrets.Redact(strings.Join(values, ", "))
 		}
 	}
@@ -39,8 +39,8 @@ func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[s
 	return result
 }
 
-// fit makes a result fit for the data of an event of so many bytes: a request that went well must not fail because of its
-// answer's size. What is cut off is marked by "truncated"; JSON that is cut, or nested too deeply, becomes text.
+// fit makes a result fit into an event's data of room bytes: a request that succeeded must not fail because of the size of its
+// response. A result that was cut has "truncated"; JSON that is cut, or nested too deeply, becomes text.
 func fit(result map[string]any, room int) (map[string]any, error) {
 	text, err := events.MarshalJSON(result)
 	if err != nil || len(text) <= room && events.CheckJSON(text) == nil {
@@ -53,7 +53,7 @@ func fit(result map[string]any, room int) (map[string]any, error) {
 	if _, encoded = result["body_base64"]; encoded {
 		kept = "body_base64"
 	} else if _, isText := result["body"].(string); !isText {
-		if text, err = events.MarshalJSON(result["body"]); err != nil { // not the body as it came: secrets are taken out
+		if text, err = events.MarshalJSON(result["body"]); err != nil { // not the received body: secrets are removed
 			return nil, err
 		}
 		result["body"] = string(text)

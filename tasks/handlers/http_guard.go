@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// guard connects, and refuses addresses that are no business of whoever sends events: the machine itself, its networks, and
-// what a cloud answers on. It resolves a name itself, looks at every address, and connects to one that it looked at: there is
-// no second answer of a name server in between.
+// guard connects to hosts and refuses addresses that senders of events must not reach: the machine itself, its networks, and the
+// metadata services of clouds. It resolves a name, checks every address, and connects to one that it checked, so a name server can't
+// give another address in between.
 type guard struct {
 	open bool // private addresses may be reached
-	// resolve and dial are the network's; tests give others.
+	// resolve and dial use the network, except in tests.
 	resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Bounds of a connection: of asking for the addresses, of the last of them, and of one with others after it.
+// Timeouts: dialTimeout for resolving a name, and for the last of its addresses; firstDialTimeout for those before it.
 const (
 	dialTimeout      = 10 * time.Second
 	firstDialTimeout = 3 * time.Second
@@ -40,7 +40,7 @@ func (g *guard) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, err
 	}
-	// One answer that is not allowed spoils the rest: no honest name has both.
+	// One private address refuses the name: no honest name has both kinds.
 	for _, a := range addrs {
 		if !g.open && !public(a) {
 			return nil, &privateError{host: host, addr: a}
@@ -86,7 +86,7 @@ func (g *guard) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	return addrs, nil
 }
 
-// privateError is a target that the guard refuses.
+// privateError is an address that the guard refuses.
 type privateError struct {
 	host string
 	addr netip.Addr
@@ -100,11 +100,11 @@ func (e *privateError) Error() string {
 	return what + " is not a public address: write the host out in the wiring file, or say allow_private: true"
 }
 
-// Of IPv6, what is handed out lies in 2000::/3; all else (loopback, local, multicast, IPv4 in other clothes, NAT64) does not.
+// Public IPv6 addresses are in 2000::/3. Loopback, local, multicast, embedded IPv4 and NAT64 addresses are not.
 var publicIPv6 = netip.MustParsePrefix("2000::/3")
 
-// special are the addresses that look public and are not: IANA's registries for special purposes (RFC 6890 and later), and
-// the one public address on which a cloud answers its machines alone (Azure's).
+// special are addresses that look public and are not: IANA's special-purpose registries (RFC 6890 and later), and the public
+// address of Azure's metadata service.
 var special = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
 	"192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24",
@@ -120,7 +120,7 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// public says whether an address belongs to the public Internet.
+// public reports whether an address belongs to the public Internet.
 func public(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if !a.IsValid() || a.Is6() && !publicIPv6.Contains(a) {

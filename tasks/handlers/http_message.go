@@ -15,7 +15,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// setEventHeaders writes an event's attributes as the CloudEvents HTTP binding has them in binary mode.
+// setEventHeaders sets an event's attributes as headers (CloudEvents HTTP binding, binary mode).
 func setEventHeaders(header http.Header, e *events.Event) {
 	set := func(name, value string) {
 		if value != "" {
@@ -54,8 +54,8 @@ func setEventHeaders(header http.Header, e *events.Event) {
 	}
 }
 
-// encodeAttribute percent-encodes what a header can't carry: all but printable ASCII, and of that the space, the quote and
-// the percent sign (CloudEvents HTTP binding 1.0, 3.1.3.2).
+// encodeAttribute percent-encodes everything but printable ASCII, and the space, the quote and the percent sign (CloudEvents HTTP
+// binding 1.0, 3.1.3.2).
 func encodeAttribute(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -68,7 +68,7 @@ func encodeAttribute(s string) string {
 	return b.String()
 }
 
-// ownHeaders are those that the kind or the transport sets.
+// ownHeaders are the headers that the kind or the transport sets.
 var ownHeaders = map[string]string{
 	"Idempotency-Key":   "it is the run's id, the same at every attempt",
 	"Host":              "it is the url's",
@@ -97,7 +97,7 @@ func checkHeaderName(name, canonical string) (msg, hint string) {
 	return "", ""
 }
 
-// checkHeaderValue refuses what would end a header, and begin another.
+// checkHeaderValue refuses characters that would end the header and begin another.
 func checkHeaderValue(value string) error {
 	for _, r := range value {
 		if r < ' ' && r != '\t' || r == 0x7f {
@@ -111,7 +111,7 @@ func checkHeaderValue(value string) error {
 	return nil
 }
 
-// statusRange is from one status to another, both included.
+// statusRange is an inclusive range of statuses.
 type statusRange struct{ from, to int }
 
 // parseStatuses takes 204, 2xx and 200-204.
@@ -162,8 +162,8 @@ func redactTree(secrets *expression.Secrets, v any) any {
 	return v
 }
 
-// statusError is an answer that was not expected, with the beginning of what the server says about it. Secrets are taken out
-// before it is cut: nobody would recognize half of one.
+// statusError makes an error of a response with an unexpected status, with the beginning of its body. Secrets are removed before
+// the body is cut: a part of a secret would not be recognised.
 func statusError(resp *http.Response, body []byte, secrets *expression.Secrets) error {
 	text := resp.Status
 	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
@@ -174,12 +174,12 @@ func statusError(resp *http.Response, body []byte, secrets *expression.Secrets) 
 	return classify(resp, errors.New(text))
 }
 
-// beginning is the first kilobyte of a text, on one line.
+// beginning returns the first kilobyte of a text, on one line.
 func beginning(text string) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), 1000)], "")), " ")
 }
 
-// classify marks the error of an answer: permanent, or with the time that the server asks for.
+// classify marks the error of a response: as permanent, or with the delay that the server asks for.
 func classify(resp *http.Response, err error) error {
 	if !worthARetry(resp.StatusCode) {
 		return tasks.Permanent(err)
@@ -190,7 +190,7 @@ func classify(resp *http.Response, err error) error {
 	return err
 }
 
-// worthARetry says whether a status says "not now".
+// worthARetry reports whether a status is temporary.
 func worthARetry(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -199,7 +199,7 @@ func worthARetry(status int) bool {
 	return status >= 500
 }
 
-// maxRetryAfter bounds what a server may ask for: a run waits no longer than that because of a date that is wrong.
+// maxRetryAfter is the longest delay that a server can ask for, should its date be wrong.
 const maxRetryAfter = time.Hour
 
 // retryAfter reads Retry-After: seconds, or a date, which is compared with the server's own.
@@ -236,7 +236,7 @@ func portOf(u *url.URL) string {
 	return "80"
 }
 
-// requestError is the error of an http.Client without the url, which may have tokens in it. One of the guard is permanent.
+// requestError removes the url, which may contain tokens, from an error of an http.Client. An error of the guard is permanent.
 func requestError(err error) error {
 	var refused *privateError
 	var e *url.Error
@@ -249,7 +249,7 @@ func requestError(err error) error {
 	return err
 }
 
-// redact takes what is secret out of the text of an error, and leaves the rest of it as it is.
+// redact removes secrets from the text of an error. errors.Is and errors.As still see the original.
 func redact(secrets *expression.Secrets, err error) error {
 	text := err.Error()
 	if clean := secrets.Redact(text); clean != text {

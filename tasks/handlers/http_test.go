@@ -293,7 +293,7 @@ func TestWrongHTTPInputsAreExplained(t *testing.T) {
 			{path: "headers.host", key: true, msg: "the header Host can't be set", hint: "it is the url's"},
 			{path: `headers["idempotency-key"]`, key: true, msg: "the header Idempotency-Key can't be set", hint: "it is the run's id, the same at every attempt"},
 		}},
-		{map[string]any{"url": "http://a", "headers": map[string]any{"X-A": "x", "x-a": "y"}}, []toldFault{{path: `headers["x-a"]`, key: true, msg: "the header is there twice: as X-A too"}}},
+		{map[string]any{"url": "http://a", "headers": map[string]any{"X-A": "x", "x-a": "y"}}, []toldFault{{path: `headers["x-a"]`, key: true, msg: "the header is given twice: also as X-A"}}},
 	} {
 		_, errs := Build("http", test.with, Deps{})
 		if got := faultsOf(errs); !slices.Equal(got, test.want) {

@@ -13,11 +13,11 @@ import (
 	"evrun/tasks/fault"
 )
 
-// A url is built so that a value can only be what it stands for: in the path and the query it is escaped, and in the host it
-// may have a host's characters only. So no value changes where a request goes, beyond the part that the file leaves to it.
-// A url that begins with a ${ … } takes that one as it is: it is a url of its own.
+// A value can only fill its place in a url: it is escaped in the path and the query, and in the host it may have the characters of
+// a host only. So a value can't change where a request goes, except for the part that the file leaves to it. A ${ … } at the
+// beginning of a url is not escaped: it is a url itself.
 
-// buildURL evaluates a url. A fault in it is permanent; the error shows no more of it than its host.
+// buildURL evaluates a url. Its errors are permanent, and show at most the host.
 func buildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
 	var inPath []int // where values of the path begin
 	text, err := t.Expand(env, func(p expression.Piece) (string, error) {
@@ -50,8 +50,7 @@ func buildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
 	return u, nil
 }
 
-// checkScheme holds a value that stands in the place of a scheme to what a scheme may be: a url that it begins is its own
-// only where the file doesn't go on with a host.
+// checkScheme checks a value in the place of a scheme. It may be a whole url only if the file does not continue with a host.
 func checkScheme(p expression.Piece) error {
 	alone := p.Before == "" && !strings.HasPrefix(p.After, ":")
 	if alone || !p.OfEvent {
@@ -68,7 +67,7 @@ func checkScheme(p expression.Piece) error {
 	return nil
 }
 
-// EventLeads says whether the event has a say in where an action's url leads: in its scheme, or in what follows that up to the path.
+// EventLeads reports whether an event can choose the scheme, the host or the port of an action's url.
 func EventLeads(action tasks.Action) bool {
 	a, ok := action.(addressed)
 	return ok && a.template() != nil && slices.ContainsFunc(a.template().OfEvent("x"), func(before string) bool { return placeIn(before) <= inAuthority })
@@ -77,13 +76,13 @@ func EventLeads(action tasks.Action) bool {
 type place int
 
 const (
-	inNothing   place = iota // of it is there yet but, at most, a scheme
+	inNothing   place = iota // before the host: the scheme at most
 	inAuthority              // host and port
 	inPathOf
 	inQuery // or the fragment
 )
 
-// placeIn says where in a url the text so far ends.
+// placeIn returns the part of a url in which the text so far ends.
 func placeIn(before string) place {
 	_, rest, ok := strings.Cut(before, "://")
 	if !ok {
@@ -98,8 +97,8 @@ func placeIn(before string) place {
 	return inPathOf
 }
 
-// checkHostPart holds a value in the host to what hosts and ports are made of, so that it can't end the host. A name beyond
-// ASCII has to come as xn--….
+// checkHostPart accepts the characters of hosts and ports only, so that a value can't end the host. Names beyond ASCII must be
+// written as xn--….
 func checkHostPart(value string) error {
 	for _, r := range value {
 		if !isAlphanumeric(r) && !strings.ContainsRune("-._:[]", r) {
@@ -113,8 +112,8 @@ func isAlphanumeric(r rune) bool {
 	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }
 
-// checkSegment looks at the segment of the path that has a value at this place. An empty one is likely a value that is
-// missing, and "DELETE /users/" is not "DELETE /users/7"; and dots lead elsewhere.
+// checkSegment checks the segment of the path that has a value at this place. An empty segment probably means a missing value, and
+// "DELETE /users/" is not "DELETE /users/7"; dots would lead to another path.
 func checkSegment(text string, at int) error {
 	start := strings.LastIndexByte(text[:at], '/') + 1
 	segment := text[start:]
@@ -133,7 +132,7 @@ func checkSegment(text string, at int) error {
 	return nil
 }
 
-// parseURL takes what can be asked by HTTP: no other scheme, no user, a host that has one meaning.
+// parseURL accepts http and https urls without a user and with an unambiguous host.
 func parseURL(text string) (*url.URL, error) {
 	for _, r := range text {
 		if r <= ' ' || r == 0x7f || r == '\\' {
@@ -143,11 +142,11 @@ func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		var e *url.Error
-		if errors.As(err, &e) { // which has the url in it
+		if errors.As(err, &e) { // its text has the url
 			err = e.Err
 		}
 		if strings.Contains(text, "@") {
-			err = errUserinfo // the library's may show what stands there
+			err = errUserinfo // the library's error may show it
 		}
 		return nil, err
 	}
@@ -166,11 +165,11 @@ func parseURL(text string) (*url.URL, error) {
 
 var errNoScheme = errors.New("it must begin with http:// or https://")
 
-// errUserinfo is about user:password@ in a url.
+// errUserinfo refuses user:password@ in a url.
 var errUserinfo = errors.New(
 	`it has a user name or a password in it: put them in headers, as in Authorization: 'Basic ${ toBase64("user:" + env("PASSWORD")) }'`)
 
-// checkHost refuses hosts that some read as an address and some as a name: 127.1, 2130706433, 0x7f.1, 0177.0.0.1. A name
+// checkHost refuses hosts that are an address to some programs and a name to others: 127.1, 2130706433, 0x7f.1, 0177.0.0.1. A name
 // whose last part is a number can't exist (RFC 3696, WHATWG URL "ends in a number").
 func checkHost(u *url.URL) error {
 	host := u.Hostname()
@@ -196,7 +195,7 @@ func checkHost(u *url.URL) error {
 	return nil
 }
 
-// literalHost is the host and port of a url that has them written out, before its first ${ … }.
+// literalHost returns the host and port of a url if they are constant.
 func literalHost(t *expression.Template) (string, bool) {
 	base, ok := literalBase(t)
 	if !ok {
@@ -209,7 +208,7 @@ func literalHost(t *expression.Template) (string, bool) {
 	return u.Host, true
 }
 
-// literalBase is the scheme, the host and the port of a url that has them written out.
+// literalBase returns the scheme, host and port of a url if they are constant.
 func literalBase(t *expression.Template) (string, bool) {
 	prefix := t.Prefix()
 	scheme, rest, ok := strings.Cut(prefix, "://")
@@ -223,7 +222,7 @@ func literalBase(t *expression.Template) (string, bool) {
 	return scheme + "://" + rest[:i], true
 }
 
-// checkURL looks at as much of a url as is written out.
+// checkURL checks the constant beginning of a url.
 func checkURL(t *expression.Template) error {
 	prefix := t.Prefix()
 	_, rest, _ := strings.Cut(t.Outline("x"), "://")
@@ -231,7 +230,7 @@ func checkURL(t *expression.Template) error {
 		rest = rest[:end]
 	}
 	if strings.Contains(rest, "@") {
-		return errUserinfo // whatever its values are
+		return errUserinfo // for all values
 	}
 	if _, constant := t.Constant(); constant {
 		_, err := parseURL(prefix)

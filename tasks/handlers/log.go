@@ -10,7 +10,7 @@ import (
 	"evrun/tasks/expression"
 )
 
-// logMessage is the kind log. Its result is the message. It leaves the escaping of control characters to the slog handler.
+// logMessage is the kind log. Its result is the message. The slog handler escapes control characters.
 type logMessage struct {
 	Message *expression.Template `key:"message,required" doc:"What to write. A line has 64 KiB of it at most."`
 	Level   string               `key:"level" enum:"debug,info,warn,error" default:"info" doc:"How urgent it is; the daemon's own log level decides what is shown."`
@@ -31,10 +31,10 @@ func (l *logMessage) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	return map[string]any{"message": message}, nil
 }
 
-// maxLogText is how much of a text a line of the log has: an expression can make much of a small event.
+// maxLogText limits the text of a line in the log: an expression can make a long text from a small event.
 const maxLogText = 64 << 10
 
-// logText cuts a long text, and says how much is left out.
+// logText cuts a long text and adds how much was left out.
 func logText(s string) string {
 	if len(s) <= maxLogText {
 		return s

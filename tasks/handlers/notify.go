@@ -14,17 +14,17 @@ import (
 
 // notify is the kind notify. Its result is the title and the message.
 type notify struct {
-	Message *expression.Template `key:"message,required" doc:"What to tell."`
+	Message *expression.Template `key:"message,required" doc:"The text of the notification."`
 	Title   *expression.Template `key:"title" doc:"A heading for the message; the subject of a mail."`
 	URL     *expression.Template `key:"url" example:"https://example.com" doc:"The service to notify, as shoutrrr writes it: slack://…, telegram://…, smtp://…, generic://…. An event's value in it stays one value: one with a comma for a list, or a slash for the path, is refused. Left out, the notification goes to the daemon's log."`
 
 	logged
 	secrets *expression.Secrets
-	// The ways out: one for hosts that are the file's or the environment's, one for those that an event names.
+	// open connects to hosts that the file or the environment names, guarded to those that an event names.
 	open, guarded *way
 }
 
-// way is a guard with the connections that it made.
+// way is a guard with its connections.
 type way struct {
 	guard     *guard
 	transport *http.Transport
@@ -40,7 +40,7 @@ func newNotify(deps Deps) *notify {
 	return &notify{secrets: deps.Secrets, open: newWay(true), guarded: newWay(false)}
 }
 
-// check looks at as much of the url as is written out. Nothing is sent.
+// check checks the constant part of the url. It sends nothing.
 func (n *notify) check() []*fault.Fault {
 	if n.URL == nil {
 		return nil
@@ -82,8 +82,8 @@ func (n *notify) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	return map[string]any{"title": title, "message": message}, nil
 }
 
-// send notifies the service of the url. Where the service is at fault, or the network, another attempt may mend it; a url
-// that is wrong, and what the service says is wrong, stays so.
+// send notifies the service of the url. Errors of the network or the service may be temporary. A wrong url is permanent, and so is a
+// request that the service calls wrong.
 func (n *notify) send(ctx context.Context, d *tasks.Delivery, title, message string) error {
 	text, way, err := n.target(d)
 	if err != nil {

@@ -22,15 +22,15 @@ import (
 	"evrun/tasks"
 )
 
-// mail is a notification by mail.
+// mail is a notification to send by mail.
 type mail struct {
 	id          string // the run's: mail systems recognize a repeated message by it
 	title, text string
 }
 
-// sendMail hands a mail to a server, in one transaction for all recipients. shoutrrr reads the url, and go-mail does the rest:
-// shoutrrr waits for its server without end once it is connected, keeps the connection after an error, and sends a mail to each
-// recipient, so that a retry would repeat those that went out. What the server refuses with a 5xx is permanent.
+// sendMail sends a mail in one transaction for all recipients. shoutrrr reads the url and go-mail does the rest, because shoutrrr
+// waits for a connected server without a timeout, keeps the connection after an error, and sends a mail to each recipient, so that a
+// retry would repeat the mails that were sent. A 5xx of the server is permanent.
 func sendMail(ctx context.Context, g *guard, config *smtp.Config, m mail, log *slog.Logger) error {
 	c := config.Clone()
 	c.FixEmailTags()
@@ -43,13 +43,13 @@ func sendMail(ctx context.Context, g *guard, config *smtp.Config, m mail, log *s
 		if err != nil {
 			return nil, requestError(err)
 		}
-		context.AfterFunc(ctx, func() { conn.Close() }) // go-mail knows the context while it dials only
+		context.AfterFunc(ctx, func() { conn.Close() }) // go-mail uses the context only while it dials
 		if implicitTLS(&c) {
 			conn = tls.Client(conn, tlsConfig(&c))
 		}
 		return conn, nil
 	}))
-	ctx, cancel := context.WithCancel(ctx) // closes the connection in any case
+	ctx, cancel := context.WithCancel(ctx) // its end closes the connection
 	defer cancel()
 	client, err := gomail.NewClient(c.Host, options...)
 	if err != nil {
@@ -76,7 +76,7 @@ func tlsConfig(c *smtp.Config) *tls.Config {
 	return &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.SkipTLSVerify}
 }
 
-// clientOptions are go-mail's words for what a url says.
+// clientOptions translates the settings of a url for go-mail.
 func clientOptions(c *smtp.Config) []gomail.Option {
 	policy := gomail.TLSOpportunistic
 	switch {
@@ -100,13 +100,13 @@ func clientOptions(c *smtp.Config) []gomail.Option {
 	return options
 }
 
-// mailAuth has the ways to authenticate, by their names in a url.
+// mailAuth has the methods of authentication by their names in a url.
 var mailAuth = map[string]gomail.SMTPAuthType{
 	"Plain": gomail.SMTPAuthPlain, "CRAMMD5": gomail.SMTPAuthCramMD5, "OAuth2": gomail.SMTPAuthXOAUTH2, "Login": gomail.SMTPAuthLogin,
 }
 
 // transact sends a message. A recipient that the server refuses for good does not keep the message from the others; one that it
-// can't take now fails the attempt before anybody has the message.
+// can't accept now fails the attempt before any recipient gets the message.
 func transact(session *gosmtp.Client, message *gomail.Msg, to []*netmail.Address, log *slog.Logger) error {
 	from, err := message.GetSender(false)
 	if err != nil {
@@ -191,8 +191,7 @@ func (m mail) message(c *smtp.Config) (message *gomail.Msg, to []*netmail.Addres
 	return message, to, nil
 }
 
-// mailError says whether another attempt is of use: what the server refuses with a 5xx stays refused, and so does what go-mail
-// refuses, such as a password that would go out in the clear.
+// mailError marks permanent errors: a 5xx of the server, and what go-mail itself refuses, such as sending a password unencrypted.
 func mailError(err error) error {
 	var (
 		code     *textproto.Error

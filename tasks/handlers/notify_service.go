@@ -46,12 +46,12 @@ import (
 	"evrun/tasks/fault"
 )
 
-// services are those of the library whose every request goes through a client of ours: it ends with its context, knows no
-// proxy, follows no redirect to another host and keeps to the guard. Mail we send ourselves (see sendMail). MQTT is left out,
-// whose client keeps connections and goroutines of its own; and so is the library's log, which is what no url at all means.
+// services are the services of shoutrrr that send all requests by our HTTP client, which ends with its context, uses no proxy,
+// follows no redirect to another host, and obeys the guard. sendMail replaces the client of smtp. MQTT is left out, because its
+// client keeps its own connections and goroutines, and so is logger, because a notification without a url goes to the log.
 var services = map[string]struct {
 	make     func() types.Service
-	untitled bool // it has no place for a title: the title becomes the message's first line
+	untitled bool // without a title: the title becomes the first line of the message
 }{
 	"bark":       {make: func() types.Service { return &bark.Service{} }},
 	"discord":    {make: func() types.Service { return &discord.Service{} }},
@@ -82,15 +82,15 @@ var services = map[string]struct {
 	"zulip":      {make: func() types.Service { return &zulip.Service{} }},
 }
 
-// service is one of them, configured by its url.
+// service is a service configured by its url.
 type service struct {
 	name     string
 	library  types.Service
 	untitled bool
-	mail     *smtp.Config // of a mail server
+	mail     *smtp.Config // nil: not a mail server
 }
 
-// lookupService finds the service of a scheme: its name, or name+https for one that takes the url of a webhook.
+// lookupService finds the service of a scheme: its name, or name+https for a service that accepts the url of a webhook.
 func lookupService(scheme string) (name, custom string, err error) {
 	name, custom, _ = strings.Cut(strings.ToLower(scheme), "+")
 	if _, ok := services[name]; ok {
@@ -111,7 +111,8 @@ func lookupService(scheme string) (name, custom string, err error) {
 	return "", "", &fault.Fault{Message: "unknown service " + fault.Quote(name), Hint: hint}
 }
 
-// openService makes the service of a url, which sends by client. Making it may already ask the service something.
+// openService makes the service of a url, which sends by client. This alone may send requests. Errors show nothing of the url but
+// its scheme.
 func openService(text string, client *serviceClient) (s *service, err error) {
 	u, parseErr := url.Parse(text)
 	scheme, _, ok := strings.Cut(text, ":")
@@ -126,7 +127,7 @@ func openService(text string, client *serviceClient) (s *service, err error) {
 		return nil, &fault.Fault{Message: "it is not a valid url", Hint: "the characters : / ? # % @ and spaces in a password or a token are written as %3A, %2F and so on"}
 	}
 	defer func() {
-		if p := recover(); p != nil { // a url that the library did not think of
+		if p := recover(); p != nil { // the library does not expect every url
 			s, err = nil, fault.New("the service %s can't read it", name)
 		}
 	}()
@@ -144,7 +145,7 @@ func openService(text string, client *serviceClient) (s *service, err error) {
 	}
 	setter, ok := library.(types.HTTPClientSetter)
 	if ok {
-		setter.SetHTTPClient(client) // some ask the service while they are made,
+		setter.SetHTTPClient(client) // some send requests while they are made,
 	}
 	if err := library.Initialize(u, nil); err != nil {
 		if client.asked() && client.offline {
@@ -153,7 +154,7 @@ func openService(text string, client *serviceClient) (s *service, err error) {
 		return nil, &fault.Fault{Message: redact(partsOf(text, true), err).Error()}
 	}
 	if ok {
-		setter.SetHTTPClient(client) // and some forget it
+		setter.SetHTTPClient(client) // and some forget the client
 	}
 	s = &service{name: name, library: library, untitled: services[name].untitled}
 	if !ok && name != "smtp" {
@@ -172,12 +173,12 @@ func openService(text string, client *serviceClient) (s *service, err error) {
 	return s, nil
 }
 
-// sleepless is for a service with retries of its own: the runner's come in their place, and serviceClient ends the others.
+// sleepless skips the pauses of a service that retries by itself: the runner retries, and serviceClient refuses the others.
 type sleepless struct{}
 
 func (sleepless) Sleep(time.Duration) {}
 
-// send sends by the library.
+// send sends the notification by the library.
 func (s *service) send(title, message string) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -194,20 +195,19 @@ func (s *service) send(title, message string) (err error) {
 	return s.library.Send(message, &params)
 }
 
-// serviceClient is the HTTP client of one attempt. It keeps how the last request failed, which says more than the library's
-// errors do (some of its services take a 503 for a success), and asks no further once the service or the network failed: the
-// next attempt is the runner's.
+// serviceClient is the HTTP client of one attempt. It records how the last request failed: the library's errors say less, and some
+// of its services ignore a 503. After a failure of the service or the network it refuses further requests: the runner retries.
 type serviceClient struct {
 	ctx       context.Context
 	transport *http.Transport
-	key       string // the idempotency key, for a webhook that is asked once
-	offline   bool   // it refuses every request
+	key       string // the idempotency key, for webhooks that get one request
+	offline   bool   // refuse all requests
 	secrets   *expression.Secrets
 
 	mu       sync.Mutex
 	requests int
-	failure  error // of the last request; nil: it went well
-	ended    bool  // the failure is one after which nothing more is asked
+	failure  error // of the last request; nil: success
+	ended    bool  // refuse further requests
 }
 
 var errOffline = errors.New("nothing is sent while a file is checked")
@@ -218,7 +218,7 @@ func (c *serviceClient) asked() bool {
 	return c.requests > 0
 }
 
-// Do is types.HTTPClient's.
+// Do implements types.HTTPClient.
 func (c *serviceClient) Do(req *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -260,7 +260,7 @@ func (c *serviceClient) failed(err error, end bool) error {
 	return err
 }
 
-// partsOf are the parts of a service's url, any of which may be a token; the host is one for services that have none.
+// partsOf returns the parts of a service's url as secrets, because any may be a token: with host, the host too.
 func partsOf(text string, host bool) *expression.Secrets {
 	var parts expression.Secrets
 	u, err := url.Parse(text)

@@ -13,12 +13,11 @@ import (
 	"evrun/tasks/fault"
 )
 
-// A value in the url of a service stays one value, and stays where it stands. To escape it is not enough: the services decode
-// the url, and make others of its parts; and some take a list out of a part. So a value of an event may have nothing in it that
-// ends a part of any url, nor what separates the elements of a list where the service reads one. Values of the environment,
-// and a url that begins with its value and is not gone on with, are taken as they are.
+// A value in the url of a service stays one value in its place. Escaping is not enough: services decode the url and build others
+// from its parts, and some split a part into a list. So a value of an event must not contain characters that end a part of a url,
+// nor separators where the service reads a list. Values of the environment, and a url that is a single value, are not checked.
 
-// target evaluates the url. The host is trusted where no event has a say in it.
+// target evaluates the url. The host is trusted unless an event can choose it.
 func (n *notify) target(d *tasks.Delivery) (string, *way, error) {
 	way := n.open
 	var inPath []int // where values of events begin
@@ -36,9 +35,9 @@ func (n *notify) target(d *tasks.Delivery) (string, *way, error) {
 			}
 		}
 		switch {
-		case at == inNothing, at == inAuthority && p.OfEvent: // it has nothing in it that needs an escape, which a host can't have
+		case at == inNothing, at == inAuthority && p.OfEvent: // checked above: nothing in it needs an escape, and a host can't have one
 			return p.Value, nil
-		case at == inAuthority: // tokens have colons in them, and what is before a host may be a password
+		case at == inAuthority: // tokens contain colons, and a password may come before the host
 			return strings.ReplaceAll(escapeAll(p.Value), "%3A", ":"), nil
 		}
 		return escapeAll(p.Value), nil
@@ -53,7 +52,7 @@ func (n *notify) target(d *tasks.Delivery) (string, *way, error) {
 
 func (n *notify) template() *expression.Template { return n.URL }
 
-// address is for [Render]. The service looks at its url too, and asks nobody.
+// address implements addressed. The service checks its url, too, and sends nothing.
 func (n *notify) address(env *expression.Env) (string, error) {
 	text, _, err := n.target(&tasks.Delivery{Env: env})
 	if err == nil {
@@ -99,7 +98,7 @@ func checkPart(at place, p expression.Piece) error {
 	return nil
 }
 
-// queryKey is the parameter that the text so far ends in; value says whether it ends in its value.
+// queryKey returns the parameter in which the text so far ends; value reports whether it ends in the parameter's value.
 func queryKey(before string) (key string, value bool) {
 	key, _, value = strings.Cut(before[strings.LastIndexAny(before, "?&")+1:], "=")
 	if plain, err := url.QueryUnescape(key); err == nil {
@@ -108,10 +107,10 @@ func queryKey(before string) (key string, value bool) {
 	return strings.ToLower(key), value
 }
 
-// textLists are texts that a service itself makes a list, or a map, of.
+// textLists are texts that a service splits into a list or a map.
 var textLists = []string{"pagerduty.contexts", "pagerduty.details", "zulip.to"}
 
-// splits says whether a service takes a list out of a parameter of its url: of each that isn't known to be one text.
+// splits reports whether a service may split a parameter of its url: each one that is not known to be a text.
 func splits(before, key string) bool {
 	scheme, _, _ := strings.Cut(before, ":")
 	name, _, err := lookupService(scheme)
@@ -133,13 +132,13 @@ func splits(before, key string) bool {
 			}
 		}
 	}
-	return name != "generic" // which hands on what it doesn't know, to a webhook
+	return name != "generic" // which passes unknown parameters to a webhook
 }
 
-// escapeAll escapes a value so that it stays one wherever it stands in a url.
+// escapeAll escapes a value for any place in a url.
 func escapeAll(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
 
-// namesHost says whether what follows in a query may be a host: some services have it there.
+// namesHost reports whether the text continues with a host in the query, where some services have it.
 func namesHost(before string) bool {
 	key, _, complete := strings.Cut(before[strings.LastIndexAny(before, "?&")+1:], "=")
 	return !complete || strings.EqualFold(key, "host")

@@ -14,17 +14,15 @@ import (
 	"evrun/tasks/fields"
 )
 
-// Render evaluates the inputs of a configured kind, as its next attempt would, and does nothing with them. What can't be
-// evaluated is left out, and in the error, which names each such input. A url is the one that would be asked. Inputs that the file leaves out, and that have no
-// default, are not there.
+// Render evaluates the inputs of a configured kind as an attempt would. Inputs that can't be evaluated are missing, and the error
+// names each of them. A url is the one of the request. Inputs that the file leaves out and that have no default are missing, too.
 //
-// The values of env() and file() stand in it plainly: Show is for people.
+// The result contains the values of env() and file(): use Show for people.
 func Render(action tasks.Action, env *expression.Env) (map[string]any, error) {
 	return render(action, &renderer{env: env})
 }
 
-// Show is Render with [expression.Masked] in the place of each input, or part of one, that is made with env() or file():
-// whatever it makes of them, nobody sees it.
+// Show is Render with [expression.Masked] in place of each input, or part of one, that uses env() or file().
 func Show(action tasks.Action, env *expression.Env) (map[string]any, error) {
 	return render(action, &renderer{env: env, masked: true})
 }
@@ -55,11 +53,11 @@ func render(action tasks.Action, r *renderer) (map[string]any, error) {
 	return with, errors.Join(r.errs...)
 }
 
-// addressed is a kind with an input url, which it builds and checks by rules of its own.
+// addressed is a kind with an input url that it builds and checks itself.
 type addressed interface {
-	// address is the url of an attempt, or the error that it would be dead with.
+	// address returns the url of an attempt, or the permanent error of that attempt.
 	address(env *expression.Env) (string, error)
-	template() *expression.Template // nil: it has none
+	template() *expression.Template // nil: no url
 }
 
 type renderer struct {
@@ -126,7 +124,7 @@ func (r *renderer) input(field reflect.Value, path []any) (any, bool) {
 	return field.Interface(), true
 }
 
-// keysOf gives the keys of a map of inputs.
+// keysOf returns the keys of a map of inputs.
 func keysOf(m reflect.Value) map[string]bool {
 	keys := make(map[string]bool, m.Len())
 	for _, key := range m.MapKeys() {
@@ -135,7 +133,7 @@ func keysOf(m reflect.Value) map[string]bool {
 	return keys
 }
 
-// keep takes what an evaluation gave, or notes its error under the path of the input.
+// keep returns a function that returns the evaluated value, or records the error with the path of the input.
 func (r *renderer) keep(v any, err error) func(path []any) (any, bool) {
 	return func(path []any) (any, bool) {
 		if err != nil {
@@ -145,14 +143,14 @@ func (r *renderer) keep(v any, err error) func(path []any) (any, bool) {
 	}
 }
 
-// emitter is a kind that emits events of its own making, besides what its handler's emit says.
+// emitter is a kind that emits events itself, in addition to its handler's emit.
 type emitter interface {
 	// drafts evaluates the events; masked as Show does.
 	drafts(d *tasks.Delivery, masked bool) ([]tasks.Draft, error)
 	types() []*expression.Template
 }
 
-// Drafts evaluates the events that the kind itself would emit, as Show does; none for most kinds.
+// Drafts evaluates the events that the kind itself would emit, masked as by Show; nil for most kinds.
 func Drafts(action tasks.Action, d *tasks.Delivery) ([]tasks.Draft, error) {
 	if e, ok := action.(emitter); ok {
 		return e.drafts(d, true)
@@ -160,7 +158,7 @@ func Drafts(action tasks.Action, d *tasks.Delivery) ([]tasks.Draft, error) {
 	return nil, nil
 }
 
-// EmittedTypes gives the types of the events that the kind itself emits, as the file has them.
+// EmittedTypes returns the types of the events that the kind itself emits, as written in the file.
 func EmittedTypes(action tasks.Action) []*expression.Template {
 	if e, ok := action.(emitter); ok {
 		return e.types()

@@ -26,7 +26,7 @@ type sql struct {
 	Params    map[string]*expression.Value `key:"params" doc:"A map of the parameters' values by their names. A list or a map is stored as JSON."`
 	Migrate   []string                     `key:"migrate" doc:"Statements that make your own tables. Each runs once, at a start or a reload, where they have 1 s in all; with dsn they run with the first event after each start, so write IF NOT EXISTS."`
 	Hold      time.Duration                `key:"hold" min:"0s" doc:"How long the statement may take, where that is more than 50ms. Nobody else can write to the store meanwhile, so that evrun emit waits. It runs by itself, and then not again until the store was free for as long."`
-	DSN       string                       `key:"dsn" doc:"Another SQLite file to run on, relative to this file's folder. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
+	DSN       string                       `key:"dsn" doc:"Another SQLite file to run on, relative to this file's directory. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
 
 	dir        string
 	parse      store.StatementParser
@@ -35,7 +35,7 @@ type sql struct {
 	migrations []*store.Statement
 }
 
-// check parses the statements, and holds the parameters against the values.
+// check parses the statements and matches the parameters with the values.
 func (s *sql) check() []*fault.Fault {
 	if s.parse == nil {
 		return []*fault.Fault{fault.At([]any{"statement"}, "no store is known that runs SQL")}
@@ -45,7 +45,7 @@ func (s *sql) check() []*fault.Fault {
 		parsed, err := s.parse(text)
 		if err != nil {
 			faults = append(faults, fault.Of(err).Within(path...))
-		} else if i := strings.Index(text, "${"); i >= 0 { // in a string or a comment: it would stay there as it is
+		} else if i := strings.Index(text, "${"); i >= 0 { // in a string or a comment, where it would not be evaluated
 			faults = append(faults, &fault.Fault{Path: path, Offset: i, Message: "a statement can't have an expression in it",
 				Hint: "write :name here, and name: ${ … } under params"})
 		}
@@ -63,7 +63,7 @@ func (s *sql) check() []*fault.Fault {
 	switch {
 	case s.statement == nil:
 	case s.statement.Defines:
-		faults = append(faults, &fault.Fault{Path: []any{"statement"}, Message: s.statement.Verb + " is nothing to do for each event",
+		faults = append(faults, &fault.Fault{Path: []any{"statement"}, Message: s.statement.Verb + " can't run for each event",
 			Hint: "list it under migrate, which runs it once; the statement is for each event"})
 	default:
 		faults = append(faults, s.checkParams()...)
@@ -106,7 +106,7 @@ func (s *sql) checkParams() []*fault.Fault {
 	return faults
 }
 
-// usualHold is how long any statement may hold the writer.
+// usualHold is how long a statement may hold the writer by default.
 const usualHold = 50 * time.Millisecond
 
 func (s *sql) checkHold() []*fault.Fault {
@@ -126,7 +126,7 @@ func (s *sql) checkHold() []*fault.Fault {
 	return []*fault.Fault{wrong}
 }
 
-// checkUnstoppable refuses what nobody could stop, unless the handler says for how long it may hold the store.
+// checkUnstoppable refuses statements that can't be interrupted, unless the handler says how long it may hold the store.
 func (s *sql) checkUnstoppable() []*fault.Fault {
 	if s.statement == nil || s.DSN != "" || s.Hold > 0 || s.statement.Unstoppable == "" {
 		return nil
@@ -154,7 +154,7 @@ func (s *sql) checkDSN() []*fault.Fault {
 	return []*fault.Fault{wrong}
 }
 
-// choose gives s itself, or with a dsn what runs there.
+// choose returns s, or the action for statements that only read or run on another file.
 func (s *sql) choose() tasks.Action {
 	if s.DSN == "" && s.statement.Reads {
 		return &sqlReads{s: s}
@@ -169,7 +169,7 @@ func (s *sql) choose() tasks.Action {
 	return &sqlElsewhere{s: s, path: path, timeout: elsewhereTimeout}
 }
 
-// Migrations make the user's tables.
+// Migrations implements [tasks.Migrator].
 func (s *sql) Migrations() []*store.Statement { return s.migrations }
 
 // UserStatement implements [tasks.Stating].
@@ -187,7 +187,7 @@ func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 	}, nil
 }
 
-// result makes the kind's result, or reports whether another attempt is of use.
+// result makes the kind's result, or marks a permanent error.
 func (s *sql) result(r store.Result, err error) (any, error) {
 	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads { // it held the writer
 		return nil, tasks.Permanent(fmt.Errorf("%w, and again when it was tried alone; nobody else can write to the store meanwhile. "+

@@ -11,7 +11,7 @@ import (
 	"evrun/tasks"
 )
 
-// args evaluates the parameters, in the statement's order.
+// args evaluates the parameters in the order of the statement.
 func (s *sql) args(d *tasks.Delivery) ([]any, error) {
 	args := make([]any, len(s.values))
 	for i, v := range s.values {
@@ -28,8 +28,8 @@ func (s *sql) args(d *tasks.Delivery) ([]any, error) {
 
 var errLargeNumber = errors.New("the whole number is too large for a column (they end at 9223372036854775807); string() would keep it as text")
 
-// sqlArg makes of a value what a column takes: nil, int64, float64 or string. Nothing is rounded. The error doesn't have the
-// value in it, which may be a secret.
+// sqlArg converts a value for a column: to nil, int64, float64 or string. Nothing is rounded. The error does not contain the value,
+// which may be a secret.
 func sqlArg(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, int64, string:
@@ -48,7 +48,7 @@ func sqlArg(v any) (any, error) {
 		return int64(v), nil
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, errors.New("a column can't hold what is no number, or infinite")
+			return nil, errors.New("a column can't hold NaN or an infinite number")
 		}
 		return v, nil
 	case json.Number:

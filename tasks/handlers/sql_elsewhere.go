@@ -11,9 +11,9 @@ import (
 	"evrun/tasks"
 )
 
-// sqlElsewhere is the kind sql on another SQLite file: an outside handler. The file is opened with the first event, and with
-// the next one again where that failed, so that a file that is locked or missing keeps no daemon from starting. Its migrations
-// run then as well: a wiring that is refused has made nothing in other files.
+// sqlElsewhere is the kind sql on another SQLite file: an outside handler. The first event opens the
+// file, and the next one tries again if that failed, so a locked or missing file does not keep the daemon from starting. The migrations
+// run then, too: a refused wiring changes nothing in other files.
 type sqlElsewhere struct {
 	s       *sql
 	path    string
@@ -50,7 +50,7 @@ func (e *sqlElsewhere) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	return e.s.result(r, err)
 }
 
-// database opens the file and makes the user's tables, unless that was done.
+// database opens the file and runs the migrations, the first time.
 func (e *sqlElsewhere) database(ctx context.Context) (store.Database, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -58,7 +58,7 @@ func (e *sqlElsewhere) database(ctx context.Context) (store.Database, error) {
 		return e.db, nil
 	}
 	if e.open == nil {
-		return nil, errors.New("dsn: there is no way to open other databases here")
+		return nil, errors.New("dsn: no other databases can be opened here")
 	}
 	db, err := e.open(e.path, len(e.s.migrations) > 0)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"evrun/tasks"
 )
 
-// sqlReads is the kind sql on evrun's own database with a statement that only reads: it runs beside the writer, and holds up
-// nobody. It sees the database as it was when it began; by the time its run is settled, others may have written. The run, and
-// the events that follow from what was read, are still settled exactly once.
+// sqlReads is the kind sql on evrun's own database with a statement that only reads: it runs beside the writer and
+// blocks no other handler. It sees the database as of its start, and others may write before its run is settled. The run and its events
+// are still settled exactly once.
 type sqlReads struct {
 	s *sql
 }
@@ -34,5 +34,5 @@ func (r *sqlReads) Read(ctx context.Context, in store.Store, d *tasks.Delivery) 
 	return r.s.result(rows, err)
 }
 
-// Prepare evaluates the parameters, for who wants to know whether that goes well: its effect is what Read does, in a transaction.
+// Prepare evaluates the parameters, for checks of the inputs. Its effect does what Read does, in a transaction.
 func (r *sqlReads) Prepare(d *tasks.Delivery) (tasks.Effect, error) { return r.s.Prepare(d) }

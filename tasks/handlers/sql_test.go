@@ -39,7 +39,7 @@ func TestWrongSQLIsExplained(t *testing.T) {
 		{map[string]any{"statement": "DELETE FROM t; DROP TABLE t"}, []toldFault{
 			{path: "statement", msg: "a second statement begins here", hint: "write one statement; another one needs a handler of its own", offset: 15},
 		}},
-		{map[string]any{"statement": "CREATE TABLE t (x)"}, []toldFault{{path: "statement", msg: "CREATE is nothing to do for each event", hint: "list it under migrate, which runs it once; the statement is for each event"}}},
+		{map[string]any{"statement": "CREATE TABLE t (x)"}, []toldFault{{path: "statement", msg: "CREATE can't run for each event", hint: "list it under migrate, which runs it once; the statement is for each event"}}},
 		{map[string]any{"statement": "PRAGMA writable_schema = 1", "migrate": []any{"VACUUM", "INSERT INTO t VALUES (:a)", int64(5)}}, []toldFault{
 			{path: "migrate[2]", msg: `"migrate" must be a text, not the number 5`, hint: `quote it: "5"`},
 		}},

@@ -24,7 +24,7 @@ type userInsert struct {
 	OnConflict string               `key:"on_conflict" enum:"fail,ignore,update" default:"fail" doc:"What to do when the e-mail address already exists: fail makes the run dead, ignore keeps the stored user, update replaces its name and attributes."`
 }
 
-// Prepare evaluates and checks the inputs. A value that can't be stored is a permanent error: it won't change.
+// Prepare evaluates and checks the inputs. A value that can't be stored is a permanent error.
 func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 	name, err := u.Name.Text(d.Env)
 	if err != nil {
@@ -62,8 +62,7 @@ func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 // SingleWrite implements [tasks.SingleWrite].
 func (u *userInsert) SingleWrite() {}
 
-// insertedUser is the kind's result. Its attributes are as large as an event: they are neither decoded nor encoded where
-// nobody needs that.
+// insertedUser is the kind's result. Its attributes may be as large as an event, so they are decoded and encoded only when needed.
 type insertedUser struct {
 	store.User
 	attributes any
@@ -109,7 +108,7 @@ func (u *insertedUser) AppendJSON(dst []byte) ([]byte, error) {
 
 func (u *insertedUser) created() string { return u.CreatedAt.UTC().Format(time.RFC3339Nano) }
 
-// attributes gives the attributes twice, as a value and as JSON; nil where there are none.
+// attributes returns the attributes as a value and as JSON; nil if there are none.
 func (u *userInsert) attributes(env *expression.Env) (any, []byte, error) {
 	if u.Attributes == nil {
 		return nil, nil, nil
@@ -141,7 +140,7 @@ func (u *userInsert) onConflict() store.OnConflict {
 	return store.Fail
 }
 
-// conflictError tells the user about a store.ErrConflict.
+// conflictError explains a store.ErrConflict.
 type conflictError struct {
 	email string
 	err   error
@@ -156,7 +155,7 @@ func (e *conflictError) Unwrap() error { return e.err }
 // maxEmail is SMTP's bound of a path (RFC 5321, 4.5.3.1.3), less its brackets.
 const maxEmail = 254
 
-// checkEmail says what is wrong with an address; empty when nothing is. It takes what mail systems take in practice: no
+// checkEmail returns what is wrong with an address; empty: nothing. It accepts the addresses that mail systems accept in practice: no
 // quoted local parts, no comments, no address literals; letters beyond ASCII are fine (RFC 6531).
 func checkEmail(s string) string {
 	switch {
@@ -202,7 +201,7 @@ func checkEmail(s string) string {
 	return ""
 }
 
-// checkLabel looks at a part of a domain.
+// checkLabel checks one label of a domain.
 func checkLabel(label string) string {
 	switch {
 	case label == "":
