@@ -96,7 +96,7 @@ func TestEveryKindIsDescribed(t *testing.T) {
 	}
 }
 
-// fault is an InputError as the tests write it.
+// toldFault is a fault as the tests write it.
 type toldFault struct {
 	path      string
 	msg, hint string
