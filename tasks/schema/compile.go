@@ -69,10 +69,6 @@ func literalSize(s *jsonschema.Schema) int {
 	return m.units
 }
 
-// Size is how much work a document is to compile: 20 µs and 10 KB for each subschema, and as much for each 20 instructions of
-// a pattern. Over [MaxSize], Compile refuses it.
-func Size(doc any) int { return inspect(doc).count }
-
 // nothing loads no references.
 type nothing struct{}
 

@@ -17,7 +17,8 @@ import (
 // dialect is the only one that is taken.
 const dialect = "https://json-schema.org/draft/2020-12/schema"
 
-// MaxSize is how large a schema may be, as [Size] counts: to compile it costs the square of that.
+// MaxSize is how many subschemas a schema may have. 20 instructions of a regular expression count as one more. Each costs 20 µs
+// and 10 KB to compile.
 const MaxSize = 1000
 
 const (

@@ -17,8 +17,8 @@ type pattern struct {
 	weight int // about how many instructions may look at each byte
 }
 
-// maxPatternWeight bounds the regular expressions that come as data, where the format is "regex"; those of a schema add to its
-// [Size].
+// maxPatternWeight bounds the regular expressions that come as data, where the format is "regex"; those of a schema count for
+// [MaxSize].
 const maxPatternWeight = 20 * MaxSize
 
 // compilePattern is how the library compiles a regular expression.
