@@ -67,7 +67,7 @@ func (s RunState) String() string {
 	return stateNames[s]
 }
 
-// Settled reports whether the run is over: succeeded, skipped, dead or dropped.
+// Ended reports whether the run is over: succeeded, skipped, dead or dropped.
 func (s RunState) Ended() bool {
 	return s == Succeeded || s == Skipped || s == Dead || s == Dropped
 }

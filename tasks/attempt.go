@@ -13,7 +13,7 @@ import (
 	"evrun/tasks/queue"
 )
 
-// delivery makes what the kind sees, or gives what was made of it when the queue asked for the key.
+// delivery makes the kind's view of a task. If the queue has asked for the key of the event, it was made then.
 func (w *worker) delivery(t *queue.Task) *Delivery {
 	if d, ok := t.Scratch.(*Delivery); ok {
 		return d
@@ -46,7 +46,7 @@ func (w *worker) wanted(d *Delivery) (ok bool, err error) {
 	return ok, nil
 }
 
-// keyOf evaluates the key of an event, which what is. Long keys are kept as their digest.
+// keyOf evaluates the key of an event; what names it in errors. Long keys are kept as their digest.
 func keyOf(by *expression.Expr, what string, d *Delivery) (key string, err error) {
 	defer recovered(&err)
 	v, err := by.Eval(d.Env)

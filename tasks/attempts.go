@@ -35,7 +35,7 @@ func (a *attempts) end(token string) {
 	delete(a.event, token)
 }
 
-// Attempt gives the event that an attempt is on, by the attempt's secret. Once the attempt has ended there is none: nothing
+// Attempt gives the event of an attempt, by the attempt's secret. It gives none once the attempt has ended: nothing
 // can join a run that may have been settled, and been waited for.
 func (r *Runner) Attempt(token string) (e *events.Event, ok bool) {
 	r.attempts.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"evrun/store"
 )
 
-// Unfinished is a handler with what it has yet to do.
+// Unfinished is a handler with the number of events and runs that wait for it.
 type Unfinished struct {
 	Name     string `json:"name"`
 	Waiting  int64  `json:"waiting"`           // events without a run
@@ -78,7 +78,7 @@ func Leaving(ctx context.Context, s store.Store, handlers []*Handler) ([]Unfinis
 	return list, nil
 }
 
-// registration is the registration of a wiring, with what it means for handlers that leave and that return.
+// registration is the result of registering a wiring: its handlers, those that leave and those that return.
 type registration struct {
 	known   []store.Consumer // those of the wiring, in its order
 	left    []Unfinished
@@ -175,7 +175,7 @@ func (r *Runner) tellPaused(ctx context.Context, u Unfinished, left time.Time) e
 	return err
 }
 
-// Skipped says what was left out of a handler's work.
+// Skipped counts the events and runs that a handler won't handle.
 type Skipped struct {
 	Done   bool  `json:"-"`                 // false: nothing was done, since the handler is not paused
 	Events int64 `json:"skipped_events"`    // that waited and won't be handled
@@ -186,7 +186,7 @@ type Skipped struct {
 // ErrHasLeft is what [Runner.Resume] answers for a handler that is not in the wiring.
 var ErrHasLeft = errors.New("it is not in the wiring file: put it back there first")
 
-// ErrLeaving is what [Runner.Forget] answers while a handler that has left ends what it had begun.
+// ErrLeaving is what [Runner.Forget] answers while a handler that has left still has running attempts.
 var ErrLeaving = errors.New("it still has running attempts: try again when they have ended")
 
 // resumeHandler does what [Runner.Resume] does, in the store.
@@ -241,7 +241,7 @@ func lookUp(ctx context.Context, s store.Store, name string) (store.Consumer, er
 	return known[i], nil
 }
 
-// skip counts what is left out up to a sequence (0: the head), and makes the event that says so.
+// skip counts the events and runs that are left out up to a sequence (0: the head), and makes the event that reports them.
 func (d *Skipped) skip(ctx context.Context, s store.Store, em *Emitter, c store.Consumer, upTo int64, why string) ([]*events.Event, error) {
 	b, err := s.Backlog(ctx, c, upTo)
 	if err != nil {

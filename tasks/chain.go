@@ -38,7 +38,7 @@ type openEvent struct {
 	waiting map[string]bool // those whose run has not ended
 }
 
-// lookAgain is how often a chain is looked at when no commit has told of it: one that was under way while a subscription
+// lookAgain is how often a chain is looked at when no commit has reported it: one that was under way while a subscription
 // began may come without its runs. Marks that have moved, and another wiring, are seen then, too.
 const lookAgain = time.Second
 
@@ -84,8 +84,8 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 	}
 }
 
-// refresh reads what is new, and with look also what can't come any more. Runs are read before the events they emitted: what a
-// run that has ended emitted is there.
+// refresh reads new events and runs; with look it also lets go of runs that can't come any more. It reads runs before the events
+// that they emitted: once a run has ended, its events are stored.
 func (c *Chain) refresh(ctx context.Context, look bool, each func(Link) error) error {
 	if err := c.read(ctx, each); err != nil || !look || len(c.open) == 0 {
 		return err
@@ -100,7 +100,7 @@ func (c *Chain) refresh(ctx context.Context, look bool, each func(Link) error) e
 			o.add(c.runner.Matching(o.event.Type))
 		}
 	}
-	// The marks first, the runs afterwards: what a mark is past has its run by then. A run that has ended since the events were
+	// The marks first, the runs afterwards: an event that the mark has passed has its run by then. A run that has ended since the events were
 	// read may have emitted one.
 	err = c.closeEvents(ctx, each, func(name string, e *events.Event) bool {
 		mark, ok := marks[name]
@@ -151,7 +151,7 @@ func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bo
 			o := &openEvent{event: e, known: map[string]bool{}, waiting: map[string]bool{}}
 			o.add(names)
 			c.open = append(c.open, o)
-			// Its runs may have ended already: they come before what they emitted.
+			// Its runs may have ended already: they come before the events that they emitted.
 			if err := c.readRuns(ctx, each); err != nil {
 				return grown, err
 			}

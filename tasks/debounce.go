@@ -66,8 +66,8 @@ func (w *worker) readEvents(ctx context.Context, t *queue.Task, d *Delivery) err
 	}
 }
 
-// Burst reads what a recorded run of a handler with a debounce sees as events: that run's event, and with All those that it
-// has taken along before it.
+// Burst reads the value of `events` in a recorded run of a handler with a debounce: that run's event, and with All the events
+// that it has taken along before it.
 func Burst(ctx context.Context, s store.Store, d *Debounce, h store.HandlerID, last *events.Event) ([]*events.Event, error) {
 	var joins []int64
 	if d.All {

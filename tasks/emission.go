@@ -23,10 +23,10 @@ func newEffectBudget() *expression.Budget {
 		"emit less, or the result as it is, and compute in a handler of that event")
 }
 
-// foreseen is what is known of the events of an attempt before its effect runs.
+// foreseen are the parts of an attempt's events that are known before its effect runs.
 type foreseen struct {
 	emit      []foreseenEvent
-	onDead    *Emission // nil: there is none
+	onDead    *Emission // nil: the handler has none
 	onDeadErr error     // why there will be none
 	budget    *expression.Budget
 }
@@ -125,7 +125,7 @@ func (w *worker) succeeded(t *queue.Task, d *Delivery, result any) store.Outcome
 }
 
 // follows makes the events that follow from a success: the kind's own, then those of the handler's emit.
-// They are made of what the handler returned, whose encoding is its own code still.
+// They contain the handler's result, whose encoding is the handler's own code.
 func (w *worker) follows(d *Delivery, result any) (evs []*events.Event, err error) {
 	defer recovered(&err)
 	var own []Draft

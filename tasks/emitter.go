@@ -18,11 +18,11 @@ import (
 // DefaultMaxEvent is how large an event's data may be unless the settings say otherwise: 1 MiB.
 const DefaultMaxEvent = store.DefaultMaxData
 
-// Emitter is the only way into the journal: it checks every event and stamps what its sender left out. Safe for concurrent
+// Emitter is the only way into the journal: it checks every event and fills in the attributes that its sender left out. Safe for concurrent
 // use.
 type Emitter struct {
 	journal store.Journal
-	source  string // of evrun's own events, and the beginning of what its parts have as theirs
+	source  string // of evrun's own events; the sources of its parts begin with it
 	maxData int
 	types   atomic.Pointer[declared] // nil: none
 	now     func() time.Time
@@ -124,7 +124,7 @@ func (em *Emitter) CheckFor(e, cause *events.Event) error {
 	return nil
 }
 
-// stamp fills in what is missing and checks the whole: its place in its chain, its size, and what fit looks at.
+// stamp fills in missing attributes and checks the event: its place in its chain, its size, and with fit the rest.
 func (em *Emitter) stamp(e *events.Event) error { return em.stampWithin(e, nil) }
 
 // stampWithin is stamp with a bound on its work, which may be nil.
@@ -140,7 +140,7 @@ func (em *Emitter) stampWithin(e *events.Event, b *expression.Budget) error {
 	return em.fit(e, b)
 }
 
-// fill fills in what is missing.
+// fill fills in missing attributes.
 func (em *Emitter) fill(e *events.Event) {
 	e.Sequence = 0
 	if e.ID == "" {

@@ -29,8 +29,7 @@ type Handler struct {
 	FromStart   bool             // a new handler begins at the journal's start, not at its head
 	FromMark    bool             // one that returns to the wiring goes on at its mark, however long it was gone
 	Was         string           // the name that it had before, whose mark and unsettled runs it takes over; empty: none
-	// Version tells what is written of the handler from what another wiring has under its name: see [Runner.Replace]. Empty: it
-	// is like no other.
+	// Version differs when the handler's text in the wiring file differs: see [Runner.Replace]. Empty: the handler equals no other.
 	Version string
 	// Redact takes secrets out of an error's text before it is stored, logged or published; nil: there are none.
 	Redact func(text string) string
@@ -56,18 +55,18 @@ type Retry struct {
 type Emission struct {
 	Type    *expression.Template
 	Subject *expression.Template // nil: none
-	Data    *expression.Value    // nil: the handler's result, and in OnDead what is known of the failure
+	Data    *expression.Value    // nil: the handler's result, and in OnDead the failure
 }
 
 // EventType is a declared type of event.
 type EventType struct {
 	Type        string
 	Description string
-	Schema      *schema.Schema // what its data must be; nil: anything
-	Version     string         // tells what is written of it from another wiring's
+	Schema      *schema.Schema // of its data; nil: any data
+	Version     string         // differs when its text in the wiring file differs
 }
 
-// Delivery is one event at one handler, at one attempt: what a kind sees.
+// Delivery is a kind's view of one attempt: one event at one handler.
 type Delivery struct {
 	Event   *events.Event
 	Env     *expression.Env // what the inputs' expressions see

@@ -63,7 +63,7 @@ func (em *Emitter) notice(e *events.Event, data any, instead map[string]any, b *
 	return em.fit(e, b)
 }
 
-// shortened makes JSON text of at most so many bytes of data, if that can be: it takes away from what is largest, again and
+// shortened makes JSON text of at most so many bytes of data, if that can be: it shortens the largest value, again and
 // again, and says from which keys in "shortened".
 func shortened(data map[string]any, most int) (json.RawMessage, error) {
 	data = maps.Clone(data)

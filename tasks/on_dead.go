@@ -24,7 +24,7 @@ func (w *worker) dead(t *queue.Task, d *Delivery, err error) store.Outcome {
 			out.Error += "\non_dead: " + w.words(err)
 		}
 	}
-	d.Env.Within(nil) // what follows is evrun's own: it depends on no budget
+	d.Env.Within(nil) // the next event is evrun's own: no budget bounds it
 	e := childOf(d, "dead."+strconv.Itoa(t.Attempt), w.r.o.Emitter.Source(""), Draft{Type: events.TypeRunDead})
 	data := map[string]any{
 		"run": d.RunID, "handler": w.h.Name, "event": t.Event.ID, "type": t.Event.Type, "seq": strconv.FormatInt(t.Seq, 10),

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Rate is how often attempts of a handler may begin: so many in each period, evenly spread. The zero Rate is no limit.
+// Rate is how often attempts of a handler may begin: so many in each period, evenly spread. The zero Rate sets no limit.
 type Rate struct {
 	Count int
 	Per   time.Duration

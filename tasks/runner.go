@@ -41,8 +41,8 @@ type Options struct {
 // Runner runs the wired handlers on the events of the journal: at least once each, and exactly once for what they write to
 // evrun's own database.
 //
-// Each handler has a worker, one goroutine that owns all its state: where it is in the journal, what is in flight, what
-// waits for a retry. Workers share nothing, so a slow or stuck handler holds up no other.
+// Each handler has a worker, one goroutine that owns all its state: its place in the journal, the running attempts, the runs
+// that wait for a retry. Workers share nothing, so a slow or stuck handler holds up no other.
 type Runner struct {
 	o        Options
 	attempts attempts
@@ -80,7 +80,7 @@ func NewRunner(o Options) *Runner {
 	return r
 }
 
-// Ready is closed when the runner has read what was left unsettled, and takes events.
+// Ready is closed when the runner has read the runs that had not ended, and takes events.
 func (r *Runner) Ready() <-chan struct{} { return r.ready }
 
 // Handlers returns the wired handlers.
@@ -205,7 +205,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 }
 
 // sweepEvery is how often handlers that see no events of their own have their marks moved on, so that a start doesn't
-// have to read what is long past.
+// read old events.
 var sweepEvery = 30 * time.Second // changed by tests only
 
 // sweep does so until ctx ends.

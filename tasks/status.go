@@ -17,7 +17,7 @@ const (
 	StateNew    = "new"    // no daemon has had it yet
 )
 
-// HandlerStatus says what a handler does, and how far it has come.
+// HandlerStatus is the state of a handler and its place in the journal.
 type HandlerStatus struct {
 	Name  string   `json:"name"`
 	State string   `json:"state"` // active, paused, left; without a daemon also new
@@ -31,14 +31,14 @@ type HandlerStatus struct {
 	Running  int    `json:"running"` // attempts under way
 	Retrying int    `json:"retrying"`
 	Dead     int    `json:"dead"`
-	// Replacing says that the handler as it was before a reload still ends what it had begun.
+	// Replacing says that the handler as it was before a reload still has running attempts.
 	Replacing bool       `json:"replacing,omitempty"`
 	LeftAt    *time.Time `json:"left_at,omitempty"`
 	// LeftWith is how many events were waiting when it left.
 	LeftWith int64 `json:"left_with,omitempty"`
 }
 
-// Unfinished is what the handler has to do; for one that has left, what it had to do then.
+// Unfinished counts the handler's waiting events and runs; for one that has left, those at that time.
 func (s *HandlerStatus) Unfinished() Unfinished {
 	u := Unfinished{Name: s.Name, Waiting: s.LeftWith, AtMost: s.AtMost, Running: s.Running, Retrying: s.Retrying, Dead: s.Dead}
 	if s.State != StateLeft && s.Waiting != nil {
@@ -47,7 +47,7 @@ func (s *HandlerStatus) Unfinished() Unfinished {
 	return u
 }
 
-// Status says how each wired handler gets on, in the order of the file, and after them those that have left with work to do.
+// Status is the status of each wired handler, in the order of the file, and after them of those that have left with work to do.
 func (r *Runner) Status(ctx context.Context) ([]HandlerStatus, error) { return r.statuses(ctx, false) }
 
 // HandlerStatuses is Status with all handlers that have left, and with the events that wait for each counted.
@@ -74,7 +74,7 @@ func (r *Runner) statuses(ctx context.Context, all bool) ([]HandlerStatus, error
 	return list, ctx.Err()
 }
 
-// handlerStatuses joins a wiring with what the store and the running handlers know. all: see [Runner.HandlerStatuses].
+// handlerStatuses joins a wiring with the counts of the store and of the running handlers. all: see [Runner.HandlerStatuses].
 func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, all bool, live func(name string) (workerStatus, bool)) ([]HandlerStatus, error) {
 	head, err := s.Head(ctx)
 	if err != nil {
@@ -142,7 +142,7 @@ func (st *HandlerStatus) count(n store.Counts, behind int64) {
 	st.Behind, st.Running, st.Retrying, st.Dead = max(0, behind), n.Running, n.Retrying, n.Dead
 }
 
-// stand says what a handler of the wiring is to the store; where that has it as left, what it would be at the next start.
+// stand sets the state of a handler of the wiring; of one that the store has as left, the state at the next start.
 func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consumer, h *Handler, counted bool) error {
 	if st.State = StateActive; c.Paused && !h.FromMark {
 		st.State = StatePaused

@@ -25,7 +25,7 @@ type Changes struct {
 // None says whether all is as it was.
 func (c Changes) None() bool { return len(c.Added)+len(c.Removed)+len(c.Changed) == 0 }
 
-// LogValue leaves out what is empty.
+// LogValue leaves out empty lists.
 func (c Changes) LogValue() slog.Value {
 	var group []slog.Attr
 	for _, part := range []struct {
@@ -74,9 +74,9 @@ type member struct {
 	h     *Handler
 	w     *worker
 	stop  context.CancelFunc
-	begun chan struct{} // closed when the worker takes up what the store has
+	begun chan struct{} // closed when the worker begins to read the store
 	ended chan struct{} // closed when the worker has ended, and the action is closed
-	// inherits says that it has to take over from others first. r.wiring guards it.
+	// inherits says that it must take over from others first. r.wiring guards it.
 	inherits bool
 	// resumed has a token when a paused handler may go on.
 	resumed chan struct{}
@@ -100,7 +100,7 @@ type Replaced struct {
 // migrateWithin is how long the migrations of a replacement may take: they hold up all that is written.
 const migrateWithin = time.Second
 
-// Along is what comes true with a replacement of handlers, or does not.
+// Along is changed together with the handlers, or not at all.
 type Along struct {
 	Marks []store.ScheduleMark // of schedules that are new or changed
 	Gone  []string             // schedules whose marks go
@@ -226,7 +226,7 @@ func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error)
 		return known.Paused, err
 	}
 	r.openAction(m.h)
-	close(m.begun) // before the store is read: what is retried from here on is handed over
+	close(m.begun) // before the store is read: runs that are retried from here on are handed over
 	return false, m.w.open(ctx, known)
 }
 
@@ -316,7 +316,7 @@ func (r *Runner) marks(ctx context.Context) (map[string]int64, error) {
 	return marks, nil
 }
 
-// replacing says whether a handler of this name that is wired no more still ends what it has begun.
+// replacing says whether a handler of this name that is wired no more still has running attempts.
 func (r *Runner) replacing(name string) bool {
 	r.wiring.Lock()
 	defer r.wiring.Unlock()
@@ -332,7 +332,7 @@ func migration(h *Handler) []store.Migration {
 	return []store.Migration{{Handler: h.Name, Statements: m.Migrations()}}
 }
 
-// closeAction lets go of what a handler's attempts have opened.
+// closeAction closes whatever a handler's attempts have opened.
 func closeAction(h *Handler) error {
 	if c, ok := h.Action.(io.Closer); ok {
 		return c.Close()

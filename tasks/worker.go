@@ -24,7 +24,7 @@ type worker struct {
 	h      *Handler
 	id     store.HandlerID
 	source string // of the events that it emits
-	atomic bool   // what it emits may be refused after an effect was written
+	atomic bool   // an event that it emits may be refused after an effect was written
 
 	queue   queue.Source
 	running map[*queue.Task]struct{} // attempts of the outside handler under way
@@ -44,7 +44,7 @@ type worker struct {
 	failure  error
 }
 
-// attempted is what an attempt of an outside handler brought.
+// attempted is the end of an attempt of an outside handler.
 type attempted struct {
 	t        *queue.Task
 	d        *Delivery
@@ -115,7 +115,7 @@ func (w *worker) run(ctx, work context.Context) error {
 		case !full:
 			timer.Reset(d)
 			w.wait(work, ctx.Done(), live, timer.C)
-		case w.batch.len() >= maxBatch: // the one before must be settled first
+		default: // the store must settle the batch first
 			timer.Reset(time.Hour)
 			w.wait(work, ctx.Done(), nil, timer.C)
 		}
@@ -254,7 +254,7 @@ func (w *worker) begin(work context.Context, t *queue.Task, d *Delivery, do func
 	}()
 }
 
-// attempted takes what an attempt in a goroutine brought.
+// attempted takes the end of an attempt in a goroutine.
 func (w *worker) attempted(a attempted) {
 	delete(w.running, a.t)
 	w.queue.End(a.t)
@@ -272,7 +272,7 @@ func (w *worker) attempted(a attempted) {
 	}
 }
 
-// workerStatus is what a worker says of itself.
+// workerStatus is the part of a HandlerStatus that only the worker knows.
 type workerStatus struct {
 	lowWater int64
 	running  []InFlight

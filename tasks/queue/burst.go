@@ -21,7 +21,7 @@ type Bursts struct {
 }
 
 // What the bursts of a handler hold at most. One that is full runs at once, and so does the one that is due first when there
-// is no room for more events.
+// is not room for more events.
 const (
 	maxGathered   = 10_000  // events in all bursts: their sequences
 	maxBurst      = 1000    // events of a burst that gives all of them to its run
@@ -112,7 +112,7 @@ func (b *bursts) lowest() int64 {
 	return low
 }
 
-// recheckAfter is how soon to look again whether the bus has brought what the journal has.
+// recheckAfter is how soon to look again whether the bus has brought the journal's last events.
 const recheckAfter = time.Millisecond
 
 // burst gives the task of a burst that is over, or nil.

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// maxRetriesInMemory bounds the retry clock; what is due later is read from the store when its turn comes.
+// maxRetriesInMemory bounds the retry clock; runs that are due later are read from the store when their turn comes.
 const maxRetriesInMemory = 8192
 
 // retryClock holds the runs that wait for their next attempt, the one due first on top. It is complete up to its horizon:
 // runs due from then on may be in the store only.
 type retryClock struct {
 	items   retryHeap
-	known   map[int64]*Task // items by sequence: a run is there once
+	known   map[int64]*Task // items by sequence: each run once
 	horizon time.Time       // zero: none
 	all     bool            // it is never trimmed, since somebody else bounds it
 }
@@ -82,7 +82,7 @@ func (c *retryClock) next() (at time.Time, ok bool) {
 	return c.items[0].due, true
 }
 
-// exhausted says that the store must be asked for what is due next.
+// exhausted says that the store must be asked for the runs that are due next.
 func (c *retryClock) exhausted() bool { return len(c.items) == 0 && !c.horizon.IsZero() }
 
 type retryHeap []*Task

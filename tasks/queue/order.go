@@ -16,9 +16,9 @@ const (
 // defaultMaxKeys bounds the keys, and about as many stored runs are in memory.
 const defaultMaxKeys = 65536
 
-// keyOrder makes what has one key run one after the other. First come the runs of the key that are stored and not over: those
+// keyOrder makes events with one key run one after the other. First come the runs of the key that are stored and not over: those
 // that wait for their next attempt, were interrupted, or were retried by hand. Then come the events that have no run yet. Both
-// in order of sequence. So the order follows from what is stored, and is the same after a kill. An attempt that is under way is
+// in order of sequence. So the order follows from the store, and is the same after a kill. An attempt that is under way is
 // not interrupted by a run that comes before it. Other keys go on.
 //
 // Waiting events are kept in memory while there is room. From the first one of a key that finds none, the key is spilled:
@@ -30,7 +30,7 @@ type keyOrder struct {
 	keys    map[string]*heldKey
 	spilled map[string]*heldKey // those of keys with a rest
 	starved int                 // those of spilled that are starving
-	ready   []*Task             // got their key, and are to be taken next
+	ready   []*Task             // got their key, and come next
 	parked  int                 // events without a run in ready and in all waiting
 	stored  int                 // runs of all keys
 	upTo    int64               // the stored runs up to this sequence are known
@@ -45,7 +45,7 @@ type heldKey struct {
 	runs     []int64 // the sequences of the runs that are stored and not over, ascending
 	due      []*Task // those of them whose time came before their turn, in order of sequence
 	waiting  []*Task // events without a run, in order of sequence
-	rest     int64   // where the events begin that are in the journal only; 0: there are none
+	rest     int64   // where the events begin that are in the journal only; 0: none are
 	starving bool    // it is the turn of an event that must be read from the journal
 }
 
@@ -76,7 +76,7 @@ func (o *keyOrder) enter(t *Task) bool {
 	return false
 }
 
-// turn says whether t is what comes next of its key.
+// turn says whether t comes next of its key.
 func (o *keyOrder) turn(k *heldKey, t *Task) bool {
 	switch {
 	case k.running != 0:
@@ -157,7 +157,7 @@ func (o *keyOrder) pass(t *Task, k *heldKey) {
 	o.advance(t.key, k)
 }
 
-// advance gives a key that nobody has to what comes next, if that waits for nothing else.
+// advance gives a free key to the task that comes next, if that waits for nothing else.
 func (o *keyOrder) advance(key string, k *heldKey) {
 	var next *Task
 	switch {

@@ -4,10 +4,10 @@
 //
 //	journal, bus ──→ Source.Next ──→ worker: attempt, then a batch of settlements ──→ store
 //	                      ↑                                                             │
-//	                      └──── Source.Done(task, what the store made of it) ←──────────┘
+//	                      └──── Source.Done(task, the store's answer) ←─────────────────┘
 //
 // [Queue] is the Source of a handler with a plain `on`: each event, or each burst of events, is one run. Other compositions of
-// events (joins, windows, delays) are to be further implementations of Source; the worker needs nothing else from them.
+// events (joins, windows, delays) will be further implementations of Source; the worker needs nothing else from them.
 //
 // A Queue is made of these parts, a file each:
 //
@@ -29,7 +29,7 @@
 //   - Every event after the low-water mark is given once for each attempt, unless its run has ended or somebody else's has
 //     taken its place. An event is never given twice at a time.
 //   - The low-water mark never passes an event without a run, so a kill loses nothing: the next start begins at the mark, and
-//     reads the stored runs that have not ended. That is what a start costs.
+//     reads the stored runs that have not ended. A start costs no more than that.
 //   - Memory is bounded: see the constants of each part. What exceeds them stays in the store until its turn.
 package queue
 
@@ -142,7 +142,7 @@ func Open(ctx context.Context, o Options, known store.Consumer) (*Queue, error) 
 	return q, q.readOn(ctx)
 }
 
-// Next gives what can begin: attempts that a kill has interrupted, then due retries, then what a freed key lets go, then
+// Next gives the task that can begin: attempts that a kill has interrupted, then due retries, then tasks whose key became free, then
 // bursts that are over, then new events.
 func (q *Queue) Next(ctx context.Context) (*Task, error) {
 	for {
@@ -308,7 +308,7 @@ func (q *Queue) Begin(t *Task) {
 // End implements [Source].
 func (q *Queue) End(*Task) { q.running-- }
 
-// Done implements [Source]. A run that is to be tried again keeps its place in the order of its key.
+// Done implements [Source]. A run that will be tried again keeps its place in the order of its key.
 func (q *Queue) Done(t *Task, out store.Settled) {
 	if !out.Fenced && out.State == store.Retrying {
 		budget := t.Budget

@@ -40,7 +40,7 @@ func (q *Queue) readPending(ctx context.Context) error {
 	return nil
 }
 
-// reload fills the retry clock from the store with what is due first. An ordered handler's is filled by readOn.
+// reload fills the retry clock from the store with the runs that are due first. An ordered handler's is filled by readOn.
 func (q *Queue) reload(ctx context.Context) error {
 	limit := maxRetriesInMemory/2 + len(q.active)
 	q.clock.horizon = time.Time{}
@@ -151,7 +151,7 @@ func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 	q.interrupted = append(q.interrupted, t)
 }
 
-// takeRetried takes what was retried by hand: it comes before whatever begins afterwards.
+// takeRetried takes the runs that were retried by hand: they come before everything that begins afterwards.
 func (q *Queue) takeRetried(ctx context.Context) error {
 	if !q.o.Retried.waiting() {
 		return nil

@@ -19,12 +19,12 @@ type Task struct {
 	// Claimed says that the store has the attempt as started. The worker sets it; it is set from the start where the attempt was
 	// interrupted by a kill.
 	Claimed bool
-	// Skip says that the handler doesn't want the event: it is to be settled as skipped. The condition of a handler with bursts
+	// Skip says that the handler doesn't want the event: it must be settled as skipped. The condition of a handler with bursts
 	// is evaluated by the queue, since only events that the handler wants may prolong a burst.
 	Skip bool
 	// Err says that the attempt has failed already: its key could not be evaluated, or it was interrupted by a kill.
 	Err error
-	// Scratch is for the worker, which may keep here what it made of the event when it evaluated the key. The queue drops it
+	// Scratch is for the worker, which may keep its view of the event here when it evaluates the key. The queue drops it
 	// when the task waits.
 	Scratch any
 
