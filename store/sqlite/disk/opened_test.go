@@ -84,6 +84,13 @@ func TestAStoresFilesArePrivate(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 || info.Size() != 0 {
 		t.Errorf("%v, %v", info, err)
 	}
+	if err := CreatePrivate(filepath.Join(path, "below", "a", "file")); err == nil {
+		t.Error("a file below a file")
+	}
+}
+
+func TestAStoresOpenFilesAreCorrected(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "evrun.db")
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.WriteFile(path+suffix, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -103,11 +110,12 @@ func TestAStoresFilesArePrivate(t *testing.T) {
 			t.Errorf("%q: %v, %v", suffix, info, err)
 		}
 	}
+}
+
+func TestALinkIsNoFileOfAStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "evrun.db")
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if err := CheckPrivate(path); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.RemoveAll(path + suffix); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Symlink("elsewhere", path+suffix); err != nil {
@@ -119,8 +127,5 @@ func TestAStoresFilesArePrivate(t *testing.T) {
 		if err := os.Remove(path + suffix); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := CreatePrivate(filepath.Join(path, "below", "a", "file")); err == nil {
-		t.Error("a file below a file")
 	}
 }
