@@ -142,7 +142,7 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 // accepted prints the acknowledgement.
 func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
 	e.Sequence = rc.Sequence
-	if o.env.json() {
+	if o.json() {
 		extra := ""
 		if rc.Duplicate {
 			extra = `,"duplicate":true`

@@ -142,7 +142,7 @@ func (b *bulk) answered(a api.LineAnswer) error {
 	default:
 		b.accepted++
 	}
-	if b.env.json() {
+	if b.json() {
 		_, err := b.out.Write(events.EscapeJSON(append(a.JSON, '\n')))
 		return err
 	}

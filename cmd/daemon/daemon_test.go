@@ -79,6 +79,9 @@ func TestASecondDaemonIsRefusedTheStore(t *testing.T) {
 
 func TestAPartThatFailsStopsTheDaemon(t *testing.T) {
 	d := daemontest.Start(t, note)
+	if _, err := d.Status(t.Context()); err != nil { // by now the scheduler and the runner have read the store
+		t.Fatal(err)
+	}
 	if err := os.Rename(d.Dir+"/evrun.db", d.Dir+"/away"); err != nil {
 		t.Fatal(err)
 	}
