@@ -39,8 +39,19 @@ func (p *Printer) Paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-// Object writes a value as JSON on one line.
-func (p *Printer) Object(v any) error { return events.WriteJSON(p.Out, v) }
+// Object writes a value as JSON on one line. An event keeps the form of its data.
+func (p *Printer) Object(v any) error {
+	e, ok := v.(*events.Event)
+	if !ok {
+		return events.WriteJSON(p.Out, v)
+	}
+	line, err := e.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	_, err = p.Out.Write(events.EscapeJSON(append(line, '\n')))
+	return err
+}
 
 // EventObject writes {"event":{…}} on one line, with more members if extra has some.
 func (p *Printer) EventObject(ev *events.Event, extra string) error {
