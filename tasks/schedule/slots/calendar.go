@@ -2,7 +2,7 @@ package slots
 
 import "math/bits"
 
-// Wall-clock time is an int64 here: the seconds since 1970-01-01 00:00 that a clock shows, whatever the zone.
+// Wall-clock time is an int64 here: the seconds since 1970-01-01 00:00 that a clock shows, in any zone.
 const (
 	daySeconds = 24 * 60 * 60
 	allHours   = 1<<24 - 1

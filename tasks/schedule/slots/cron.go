@@ -299,7 +299,7 @@ func (f *cronField) named(text string) (int, bool) {
 	return 0, false
 }
 
-// special reads the items that have other days in each month. It returns whether it did, or what is wrong.
+// special reads items whose days depend on the month. It reports whether item was one, or what is wrong with it.
 func (f *cronField) special(item string, d *days) (ok bool, msg string) {
 	switch {
 	case f.dom:

@@ -15,7 +15,7 @@ type every struct {
 	anchor   time.Time
 }
 
-// anchorOf returns what an interval's multiples are counted from.
+// anchorOf returns the instant from which an interval's multiples are counted.
 func anchorOf(from time.Time) time.Time {
 	if from.IsZero() {
 		return time.Unix(0, 0).UTC()
@@ -84,7 +84,7 @@ func divide128(hi, lo, y uint64) (q int64, r uint64) {
 	return int64(min(quo, math.MaxInt64-1)), r
 }
 
-// list holds slots that were given one by one: sorted, without doubles.
+// list has slots that were given one by one: sorted, without duplicates.
 type list []time.Time
 
 // listOf checks times and sorts them.

@@ -35,7 +35,7 @@
 // ranges that may run past the end (22-2, FRI-MON), steps (*/5, 10-50/10, 5/15 for 5-59/15), ? for * in the two day
 // fields, and of Quartz L, L-3, LW, 15W in the day of month, FRI#2 and FRI#L in the day of week. @yearly, @monthly,
 // @weekly, @daily and @hourly. As in crontab(5), a day matches if either of the two day fields does when both are
-// restricted, that is, when neither begins with *; else both have to match.
+// restricted, that is, when neither begins with *; else both must match.
 //
 // The parser is our own. go-cron's (v0.9.1) refuses THU for its H, takes "*-5" for "*" and "," for nothing at all,
 // counts FRI-MON/2 wrongly, and its errors say not where; its Next takes 65 µs in UTC and 420 µs in Paris to
@@ -90,13 +90,13 @@ type Spec struct {
 	// none and miss none. Zero: no bound.
 	From, Until time.Time
 	// Limit is the number of slots in all; 0: no limit. They are counted from the first that is not before From, or from
-	// the first of At. Without either Next knows of no limit until [Timing.CountedFrom] tells it where to begin.
+	// the first of At. Without either, Next ignores the limit until [Timing.CountedFrom] sets a beginning.
 	Limit int64
 	// Jitter delays each slot's publishing by less than this, by an amount that is the slot's own: see [Timing.Fire].
 	Jitter time.Duration
 }
 
-// DST says what becomes of wall-clock slots when the clocks change.
+// DST says what happens to wall-clock slots when the clocks change.
 type DST string
 
 const (
@@ -117,7 +117,7 @@ type Timing struct {
 	counted bool      // base is known
 }
 
-// series is one way to make slots, without any bounds.
+// series is a kind of timing, without bounds.
 type series interface {
 	next(after time.Time) (time.Time, bool)         // the first slot after
 	count(from, to time.Time) int64                 // slots in (from, to]
@@ -245,7 +245,7 @@ func (s *Timing) bound() *fault.Fault {
 	return nil
 }
 
-// barren says why a schedule has no slot at all.
+// barren explains why a schedule has no slot.
 func (s *Timing) barren() *fault.Fault {
 	switch {
 	case !s.spec.Until.IsZero():
@@ -268,7 +268,7 @@ func (s *Timing) countFrom(base time.Time) {
 }
 
 // CountedFrom returns the same schedule with its slots numbered, and limited, from the first one after t: for a schedule
-// with neither From nor At, whose daemon remembers when it first saw it. With either it returns s itself.
+// with neither From nor At, of which the store has the time when it was first seen. With either it returns s itself.
 func (s *Timing) CountedFrom(t time.Time) *Timing {
 	if s.counted {
 		return s
@@ -303,7 +303,7 @@ func (s *Timing) Between(from, to time.Time, max int) (slots []time.Time, more b
 	}
 }
 
-// Fire returns when a slot is to be published: the slot plus its jitter. The jitter follows from the schedule's name and
+// Fire returns when to publish a slot: the slot plus its jitter. The jitter follows from the schedule's name and
 // the slot alone, so it is the same in every process. It is less than Jitter, and less than the time to the next slot:
 // slots are published in their order.
 func (s *Timing) Fire(slot time.Time) time.Time {
@@ -327,7 +327,7 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Jitter returns [Spec.Jitter].
+// Jitter is [Spec.Jitter].
 func (s *Timing) Jitter() time.Duration { return s.spec.Jitter }
 
 // Fingerprint returns a text that two timings share only if they have the same slots by the same spec. Limit and jitter don't
