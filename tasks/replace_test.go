@@ -62,6 +62,50 @@ func (c *tally) count(d *tasks.Delivery) error {
 	return nil
 }
 
+// emitKeys has four senders publish total events of ten keys, 10 at a time.
+func (d *daemon) emitKeys(total int) *sync.WaitGroup {
+	var senders sync.WaitGroup
+	for s := range 4 {
+		senders.Go(func() {
+			for i := range total / 4 / 10 {
+				evs := make([]*events.Event, 10)
+				for j := range evs {
+					id := fmt.Sprintf("k%d/%d-%d", j, s, i)
+					evs[j] = &events.Event{Type: "load.x", ID: id, Source: "/test", Data: fmt.Appendf(nil, `{"key":"k%d"}`, j)}
+				}
+				if _, err := d.emitter.Emit(context.Background(), evs...); err != nil {
+					d.t.Error(err)
+				}
+				wait(time.Millisecond)
+			}
+		})
+	}
+	return &senders
+}
+
+// caughtUp waits until the first n handlers have nothing left to do.
+func (d *daemon) caughtUp(n int) {
+	d.t.Helper()
+	deadline := time.Now().Add(hang)
+	for {
+		status, err := d.runner.Status(context.Background())
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		left := 0
+		for _, s := range status[:n] {
+			left += int(s.Behind) + s.Running + s.Retrying
+		}
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("it never came to an end: %+v", status)
+		}
+		wait(10 * time.Millisecond)
+	}
+}
+
 // 10,000 events come in while the wiring is replaced fifty times: each handler that is wired all the time runs each of them
 // once, in the order of their keys where it has one; one that comes and goes runs none of them twice; one that isn't changed isn't touched.
 func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
@@ -99,22 +143,7 @@ func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 		return list
 	}
 	d := start(t, path(t), wiring(0)...)
-	var senders sync.WaitGroup
-	for s := range 4 {
-		senders.Go(func() {
-			for i := range total / 4 / 10 {
-				evs := make([]*events.Event, 10)
-				for j := range evs {
-					id := fmt.Sprintf("k%d/%d-%d", j, s, i)
-					evs[j] = &events.Event{Type: "load.x", ID: id, Source: "/test", Data: fmt.Appendf(nil, `{"key":"k%d"}`, j)}
-				}
-				if _, err := d.emitter.Emit(context.Background(), evs...); err != nil {
-					t.Error(err)
-				}
-				wait(time.Millisecond)
-			}
-		})
-	}
+	senders := d.emitKeys(total)
 	for n := range reloads {
 		changes, err := d.runner.Replace(t.Context(), wiring(n+1), tasks.Along{})
 		if err != nil {
@@ -129,24 +158,7 @@ func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 	if _, err := d.runner.Replace(t.Context(), wiring(0), tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(hang)
-	for {
-		status, err := d.runner.Status(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		left := 0
-		for _, s := range status[:4] { // the guest is not wired
-			left += int(s.Behind) + s.Running + s.Retrying
-		}
-		if left == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to an end: %+v", status)
-		}
-		wait(10 * time.Millisecond)
-	}
+	d.caughtUp(4) // the guest is not wired
 	d.stop()
 	for name, c := range map[string]*tally{"same": same, "changing": changing, "ordered": ordered} {
 		if len(c.times) != total {
