@@ -72,17 +72,7 @@ func TestAnEventJoinsARunUntilTheAttemptEnds(t *testing.T) {
 	}
 
 	close(a.end)
-	var p *api.Problem
-	for {
-		_, err := client.Emit(t.Context(), &events.Event{Type: "x.y", Source: "/test"})
-		if err == nil {
-			continue // the attempt is just ending
-		}
-		if !errors.As(err, &p) || p.Status != http.StatusForbidden {
-			t.Fatal(err)
-		}
-		break
-	}
+	refusedAtLast(t, client)
 	for range 2 { // each is refused by itself
 		fmt.Fprintln(lines, `{"type":"x.y"}`)
 		if a := <-answered; a.Problem == nil || a.Problem.Status != http.StatusForbidden {
@@ -92,5 +82,21 @@ func TestAnEventJoinsARunUntilTheAttemptEnds(t *testing.T) {
 	lines.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// refusedAtLast publishes until the client's attempt has ended, and the event is refused.
+func refusedAtLast(t *testing.T, client *api.Client) {
+	t.Helper()
+	for {
+		_, err := client.Emit(t.Context(), &events.Event{Type: "x.y", Source: "/test"})
+		if err == nil {
+			continue // the attempt is just ending
+		}
+		var p *api.Problem
+		if !errors.As(err, &p) || p.Status != http.StatusForbidden {
+			t.Fatal(err)
+		}
+		return
 	}
 }

@@ -43,8 +43,13 @@ func TestWhatASenderSaysUnderOurNamesIsReplaced(t *testing.T) {
 			t.Errorf("stored %+v", e)
 		}
 	}
-	// An event that is printed can be sent to another evrun, where it belongs to another chain.
-	text, err := page[3].MarshalJSON()
+	forwarded(t, page[3])
+}
+
+// forwarded sends an event that was printed to another evrun, where it belongs to another chain.
+func forwarded(t *testing.T, e *events.Event) {
+	t.Helper()
+	text, err := e.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +64,7 @@ func TestWhatASenderSaysUnderOurNamesIsReplaced(t *testing.T) {
 	if err != nil || got.Sequence != 2 || got.Chain != 2 || got.Extensions["sequence"] != "0007" {
 		t.Errorf("forwarded %+v, %v", got, err)
 	}
-	_, body = there.call(http.MethodGet, "/v1/events/four", "", "")
+	_, body := there.call(http.MethodGet, "/v1/events/four", "", "")
 	var shape struct {
 		Seq      string `json:"seq"`
 		Chain    string `json:"chain"`
