@@ -45,7 +45,7 @@ func (p *parser) scan() error {
 	}
 	end := slices.IndexFunc(p.tokens, func(t token) bool { return t.is(";") })
 	if p.isTrigger() { // each statement of its body has a semicolon; the body's END follows the last of them
-		for end >= 0 && end < len(p.tokens) && !(p.tokens[end].is(";") && p.tokens[end-1].is("END") && p.tokens[end-2].is(";")) {
+		for end >= 0 && end < len(p.tokens) && !p.endsTrigger(end) {
 			end++
 		}
 	}
@@ -59,6 +59,11 @@ func (p *parser) scan() error {
 	}
 	p.tokens = p.tokens[:end]
 	return nil
+}
+
+// endsTrigger reports whether the token at i is the semicolon after a trigger's body: the body ends with one, then END.
+func (p *parser) endsTrigger(i int) bool {
+	return p.tokens[i].is(";") && p.tokens[i-1].is("END") && p.tokens[i-2].is(";")
 }
 
 // isTrigger recognizes CREATE [TEMP] TRIGGER.
