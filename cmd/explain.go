@@ -75,10 +75,7 @@ func (e *env) explainKind(name string) error {
 	if k, ok := handlers.Lookup(name); ok {
 		return e.printer().Kind(k)
 	}
-	var names []string
-	for _, k := range handlers.Kinds() {
-		names = append(names, k.Name)
-	}
+	names := handlers.Names()
 	hint := ":"
 	if text := fault.DidYouMean(name, names); text != "" {
 		hint = "; " + text

@@ -110,8 +110,8 @@ func (k *kind) DecodeField(value any, at *fields.At) {
 		return
 	}
 	if _, ok := handlers.Lookup(s); !ok {
-		hint := "there are " + fault.And(kinds())
-		if word := fields.Closest(s, kinds()); word != "" {
+		hint := "there are " + fault.And(handlers.Names())
+		if word := fields.Closest(s, handlers.Names()); word != "" {
 			hint = fault.Suggest(word)
 		}
 		at.Add(fault.New("unknown kind %s", fault.Quote(s)).Hinting("%s", hint))
@@ -121,15 +121,7 @@ func (k *kind) DecodeField(value any, at *fields.At) {
 }
 
 func (*kind) FieldShape() fields.Shape {
-	return fields.Shape{Words: "text", Schema: map[string]any{"type": "string"}, Enum: kinds()}
-}
-
-func kinds() []string {
-	var names []string
-	for _, k := range handlers.Kinds() {
-		names = append(names, k.Name)
-	}
-	return names
+	return fields.Shape{Words: "text", Schema: map[string]any{"type": "string"}, Enum: handlers.Names()}
 }
 
 // condition is a bare expression: when, order_by, and the key of a debounce. The scope tag says which names it sees.

@@ -91,8 +91,17 @@ func describe(name, doc string, construct func(Deps) tasks.Action) Kind {
 // Kinds returns all kinds, in alphabetical order.
 func Kinds() []Kind { return slices.Clone(table) }
 
-// OutsideKinds returns the names of the kinds that act on the world, in alphabetical order.
-func OutsideKinds() []string {
+// Names returns the names of all kinds, in alphabetical order.
+func Names() []string {
+	names := make([]string, len(table))
+	for i, k := range table {
+		names[i] = k.Name
+	}
+	return names
+}
+
+// OutsideNames returns the names of the kinds that act on the world, in alphabetical order.
+func OutsideNames() []string {
 	var names []string
 	for _, k := range table {
 		if _, ok := k.make(Deps{}).(tasks.Outside); ok {
@@ -117,11 +126,7 @@ func Lookup(name string) (Kind, bool) {
 func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*fault.Fault) {
 	k, ok := Lookup(kind)
 	if !ok {
-		names := make([]string, len(table))
-		for i, k := range table {
-			names[i] = k.Name
-		}
-		return nil, []*fault.Fault{{Message: fmt.Sprintf("unknown kind %q", kind), Hint: fault.DidYouMean(kind, names)}}
+		return nil, []*fault.Fault{{Message: fmt.Sprintf("unknown kind %q", kind), Hint: fault.DidYouMean(kind, Names())}}
 	}
 	action := k.make(deps)
 	scope := expression.HandlerWith.In(deps.BaseDir, deps.Secrets).WithData(deps.Data)
