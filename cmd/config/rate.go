@@ -25,7 +25,7 @@ func (r *rate) DecodeField(value any, at *fields.At) {
 	}
 	parsed, f := parseRate(s)
 	if f != nil {
-		at.Fail(f.Hint, "%s", f.Message)
+		at.Refuse(f)
 		return
 	}
 	r.Rate = parsed

@@ -123,7 +123,7 @@ func (r *settingsReader) prepare(values map[string]any) {
 			continue
 		}
 		name := s.name()[strings.LastIndexByte(s.name(), '.')+1:]
-		r.at(n, fields.About(name, fault.Clip(part, 60)+" is not replaced by anything here"),
+		r.at(n, fmt.Sprintf("%q: %s is not replaced by anything here", name, fault.Clip(part, 60)),
 			fmt.Sprintf("write out what it stands for, or leave %s out and set %s in the environment", name, s.environment()))
 		r.wrong[s.key] = true
 		group, key, _ := strings.Cut(s.key, ".")

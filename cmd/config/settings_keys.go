@@ -61,7 +61,7 @@ func (p *filePath) DecodeField(value any, at *fields.At) {
 		return
 	}
 	if f := badPath(text); f != nil {
-		at.Fail(f.Hint, "%s", f.Message)
+		at.Refuse(f)
 		return
 	}
 	*p = filePath(text)
@@ -91,9 +91,9 @@ func (p *storePath) DecodeField(value any, at *fields.At) {
 	switch {
 	case !ok:
 	case strings.HasPrefix(text, "postgres:"), strings.HasPrefix(text, "postgresql:"):
-		at.Fail("name a file: evrun.db", "PostgreSQL is not supported yet")
+		at.Refuse(fault.New("PostgreSQL is not supported yet").Hinting("name a file: evrun.db"))
 	case text == ":memory:", strings.HasPrefix(text, "file:"), strings.Contains(text, "://"):
-		at.Fail("name a file: evrun.db", "%s is not a file path", fault.Quote(text))
+		at.Refuse(fault.New("%s is not a file path", fault.Quote(text)).Hinting("name a file: evrun.db"))
 	default:
 		(*filePath)(p).DecodeField(text, at)
 	}
@@ -111,7 +111,8 @@ func (m *socketMode) DecodeField(value any, at *fields.At) {
 	}
 	n, err := strconv.ParseUint(text, 8, 32)
 	if err != nil || len(text) > 4 || n&^0o666 != 0 || n&0o600 != 0o600 {
-		at.Fail(`write it in octal digits, in quotes: "0600" for evrun's user alone, "0660" for a group too`, "%s is not a valid mode of a socket", fault.Quote(text))
+		at.Refuse(fault.New("%s is not a valid mode of a socket", fault.Quote(text)).
+			Hinting(`write it in octal digits, in quotes: "0600" for evrun's user alone, "0660" for a group too`))
 		return
 	}
 	*m = socketMode(n)
@@ -130,7 +131,7 @@ func (g *group) DecodeField(value any, at *fields.At) {
 		return
 	}
 	if _, err := LookupGroup(text); err != nil {
-		at.Fail("", "%v", err)
+		at.Refuse(fault.New("%v", err))
 		return
 	}
 	*g = group(text)
@@ -163,18 +164,18 @@ var (
 func (s *size) DecodeField(value any, at *fields.At) {
 	text, ok := at.Written(value)
 	if !ok {
-		at.Fail("", "it must be a text, not %s", fields.Describe(value))
+		at.Fail("", "must be a text, not %s", fields.Describe(value))
 		return
 	}
 	bytes, f := parseSize(text)
 	if f != nil {
-		at.Fail(f.Hint, "%s", f.Message)
+		at.Refuse(f)
 		return
 	}
 	least, _ := parseSize(at.Tag.Get("min"))
 	most, _ := parseSize(at.Tag.Get("max"))
 	if bytes < least || bytes > most {
-		at.Fail(fmt.Sprintf("from %s to %s", at.Tag.Get("min"), at.Tag.Get("max")), "%s is out of bounds", fault.Quote(text))
+		at.Refuse(fault.New("%s is out of bounds", fault.Quote(text)).Hinting("from %s to %s", at.Tag.Get("min"), at.Tag.Get("max")))
 		return
 	}
 	*s = size(bytes)

@@ -217,7 +217,7 @@ func (t *instant) DecodeField(value any, at *fields.At) {
 			break
 		}
 	}
-	at.Fail(hint, "%s is not a valid time", fault.Quote(s))
+	at.Refuse(fault.New("%s is not a valid time", fault.Quote(s)).Hinting("%s", hint))
 }
 
 func (*instant) FieldShape() fields.Shape {

@@ -74,14 +74,27 @@ func (at *At) Key() string { return at.key }
 // Add notes a fault, whose path begins at this value.
 func (at *At) Add(f *fault.Fault) { at.d.faults = append(at.d.faults, f.Within(at.path...)) }
 
-// Fail notes a fault of this value, in a message that names its key: see [About]. The hint may be empty.
+// Fail notes what is wrong with this value: "must be …". The message puts its key in front, or "it". The hint may be empty.
 func (at *At) Fail(hint, format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
-	if at.key != "" && !at.d.Unnamed {
-		message = About(at.key, message)
+	subject := "it"
+	if at.named() {
+		subject = strconv.Quote(at.key)
 	}
-	at.Add(&fault.Fault{Message: message, Hint: hint})
+	at.Add(&fault.Fault{Message: subject + " " + fmt.Sprintf(format, args...), Hint: hint})
 }
+
+// Refuse notes a fault whose message does not name the key of this value: it puts the key in front.
+func (at *At) Refuse(f *fault.Fault) {
+	if at.named() {
+		named := *f
+		named.Message = strconv.Quote(at.key) + ": " + f.Message
+		f = &named
+	}
+	at.Add(f)
+}
+
+// named says whether messages name the key of this value.
+func (at *At) named() bool { return at.key != "" && !at.d.Unnamed }
 
 // Failed says whether faults have been noted since there were so many: see [At.Faults].
 func (at *At) Failed(since int) bool { return len(at.d.faults) > since }
@@ -127,7 +140,7 @@ func (at *At) Text(value any) (string, bool) {
 	if text, ok := at.Written(value); ok {
 		hint = "quote it: " + fault.Quote(text)
 	}
-	at.Fail(hint, "it must be a text, not %s", at.describe(value))
+	at.Fail(hint, "must be a text, not %s", at.describe(value))
 	return "", false
 }
 
@@ -135,7 +148,7 @@ func (at *At) Text(value any) (string, bool) {
 func (at *At) Scalar(value any) (string, bool) {
 	s, ok := at.Written(value)
 	if !ok {
-		at.Fail("", "it must be a text, not %s", at.describe(value))
+		at.Fail("", "must be a text, not %s", at.describe(value))
 	}
 	return s, ok
 }
@@ -289,7 +302,7 @@ func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
 		if onlyItem(v.Type().Elem(), "", f) {
 			what = "a text or a list"
 		}
-		at.Fail(at.hint, "it must be %s, not %s", what, at.describe(value))
+		at.Fail(at.hint, "must be %s, not %s", what, at.describe(value))
 		return
 	}
 	if !ok {
@@ -302,7 +315,7 @@ func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
 		if f.Required {
 			hint = "give it an item"
 		}
-		at.Fail(hint, "it is an empty list")
+		at.Fail(hint, "is an empty list")
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
 	shape, _ := shapeOf(v.Type().Elem())
@@ -332,7 +345,7 @@ func onlyItem(item reflect.Type, value any, f *field) bool {
 func (d *decoder) mapping(v reflect.Value, value any, at *At, f *field) {
 	given, ok := value.(map[string]any)
 	if !ok {
-		at.Fail(at.hint, "it must be a mapping, not %s", at.describe(value))
+		at.Fail(at.hint, "must be a mapping, not %s", at.describe(value))
 		return
 	}
 	out := reflect.MakeMapWithSize(v.Type(), len(given))

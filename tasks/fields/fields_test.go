@@ -22,7 +22,7 @@ type upper string
 func (u *upper) DecodeField(value any, at *fields.At) {
 	text, ok := at.Text(value)
 	if ok && strings.ToUpper(text) != text {
-		at.Fail("write "+strings.ToUpper(text), "it must be in capitals, as %s asks", at.Context)
+		at.Fail("write "+strings.ToUpper(text), "must be in capitals, as %s asks", at.Context)
 	}
 	*u = upper(text + at.Scope)
 }

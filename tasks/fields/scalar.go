@@ -47,7 +47,7 @@ func (d *decoder) truth(value any, at *At) bool {
 	case "no", "off":
 		hint = "write false"
 	}
-	at.Fail(hint, "it must be true or false, not %s", at.describe(value))
+	at.Fail(hint, "must be true or false, not %s", at.describe(value))
 	return false
 }
 
@@ -56,10 +56,10 @@ func choice(value any, at *At, words []string) string {
 	text, ok := at.Written(value)
 	switch {
 	case !ok:
-		at.Fail("", "it must be %s, not %s", fault.Or(words), at.describe(value))
+		at.Fail("", "must be %s, not %s", fault.Or(words), at.describe(value))
 		return ""
 	case !slices.Contains(words, text):
-		at.Fail(fault.Suggest(Closest(text, words)), "it must be %s, not %s", fault.Or(words), fault.Quote(text))
+		at.Fail(fault.Suggest(Closest(text, words)), "must be %s, not %s", fault.Or(words), fault.Quote(text))
 		return ""
 	}
 	return text
@@ -76,16 +76,16 @@ func (d *decoder) integer(value any, at *At) int64 {
 	_, large := value.(uint64)
 	switch {
 	case !ok && !large:
-		at.Fail("", "it must be a whole number, not %s", at.describe(value))
+		at.Fail("", "must be a whole number, not %s", at.describe(value))
 		return 0
 	case large:
-		at.Fail("", "it can be %d at most", most)
+		at.Fail("", "can be %d at most", most)
 		return 0
 	case n < least:
-		at.Fail("", "it must be %d or more", least)
+		at.Fail("", "must be %d or more", least)
 		return 0
 	case n > most:
-		at.Fail("", "it can be %d at most", most)
+		at.Fail("", "can be %d at most", most)
 		return 0
 	}
 	return n
@@ -105,9 +105,9 @@ func duration(value any, at *At) time.Duration {
 	d, err := ParseDuration(text)
 	switch {
 	case err != nil:
-		at.Fail(err.Hint, "%s", err.Message)
+		at.Refuse(err)
 	case d == 0 && at.Tag.Get("min") != "0s":
-		at.Fail("", "it must be over zero")
+		at.Fail("", "must be over zero")
 	}
 	return d
 }

@@ -19,14 +19,6 @@ func Closest(word string, known []string) string {
 	return fault.Closest(word, known)
 }
 
-// About makes a message about a value one about its key: "it must be …" becomes `"level" must be …`.
-func About(key, message string) string {
-	if rest, ok := strings.CutPrefix(message, "it "); ok {
-		return strconv.Quote(key) + " " + rest
-	}
-	return strconv.Quote(key) + ": " + message
-}
-
 // Describe names a value for a message: `the text "x"`, "the number 5", "a list".
 func Describe(value any) string {
 	switch value := value.(type) {
