@@ -37,7 +37,7 @@ func TestADaemonWhoseFilesAreLostStops(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if code := d.code(t); code != 1 || !strings.Contains(d.log.String(), "the store was taken away under evrun: "+filepath.Join(dir, words)) {
+				if code := d.code(t); code != 1 || !strings.Contains(d.log.String(), "the store's file was removed or replaced: "+filepath.Join(dir, words)) {
 					t.Errorf("exit %d: %s", code, d.log)
 				}
 				if _, err := d.client.Emit(t.Context(), &events.Event{Type: "a.b", ID: "2", Source: "/test"}); err == nil {

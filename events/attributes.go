@@ -1,8 +1,8 @@
 package events
 
-// The attributes of CloudEvents and of evrun that are not extensions to us.
+// The names of the attributes that an Event keeps in fields of its own. All other names are extensions.
 const (
-	attrExtension = iota // every other name
+	attrExtension = iota // an extension
 	attrSpecVersion
 	attrID
 	attrSource

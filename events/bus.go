@@ -8,24 +8,24 @@ import (
 // Bus carries committed events to the subscribers whose patterns match, with the promises of the package comment. Its
 // methods are safe for concurrent use.
 type Bus struct {
-	feed   Feed[*Event]                  // its lock guards the rest, too
+	feed   Feed[*Event]                  // its lock also guards the fields below
 	router Router[*Subscription[*Event]] // of the live subscriptions
-	found  []*Subscription[*Event]       // kept for its memory: where Publish collects subscribers
+	found  []*Subscription[*Event]       // Publish collects subscribers here; kept to reuse its memory
 	head   atomic.Int64
 }
 
 // NewBus makes a bus without subscribers.
 func NewBus() *Bus { return &Bus{} }
 
-// Large events wait in fewer numbers, so that a subscriber who doesn't read keeps a bounded amount of memory.
+// Fewer large events may wait, so that a subscriber that doesn't read holds a bounded amount of memory.
 const (
 	largeData    = 16 << 10 // bytes of data
-	largeWaiting = 32       // events in the channel beside which another large one finds no room
+	largeWaiting = 32       // with so many events in the channel, a large one no longer fits
 )
 
-// Publish hands e to every subscriber with a pattern that matches, once each, and then moves the head to e's Sequence. It
-// never waits for a subscriber: one whose buffer is full is ended with [ErrLagged]; for an event with more than 16 KiB of
-// data it is full with 32 events. e must not be changed any more.
+// Publish sends e once to every subscriber with a matching pattern, and then moves the head to e's Sequence. It never waits for a subscriber: a
+// subscription whose buffer is full ends with [ErrLagged]. For an event with more than 16 KiB of data, a buffer with 32 events counts as full. The
+// caller must not change e afterwards.
 func (b *Bus) Publish(e *Event) {
 	b.feed.mu.Lock()
 	defer b.feed.mu.Unlock()
@@ -37,12 +37,12 @@ func (b *Bus) Publish(e *Event) {
 		}
 		s.send(e)
 	}
-	clear(b.found) // so that none is kept from being collected
+	clear(b.found) // so that the garbage collector can free ended subscriptions
 	b.head.Store(e.Sequence)
 }
 
-// Head is the Sequence of the last event published, 0 before the first. A reader can rely on every matching
-// subscription having that event, and those before, in its channel, or having ended.
+// Head is the Sequence of the last event published, 0 before the first. Every matching subscription has that event and all earlier ones in its
+// channel, or has ended.
 func (b *Bus) Head() int64 { return b.head.Load() }
 
 // Subscribe asks for the events published from now on whose type matches one of the patterns; without patterns, for all
@@ -77,6 +77,5 @@ func (b *Bus) UnsubscribeAll() {
 	b.feed.endAll(&ErrUnsubscribed)
 }
 
-// Close ends all subscriptions with [ErrBusClosed]; later ones have ended from the start. Events published later go
-// nowhere.
+// Close ends all subscriptions with [ErrBusClosed]; later subscriptions have ended from the start. Events published later are dropped.
 func (b *Bus) Close() { b.feed.Close() }

@@ -13,8 +13,8 @@ import (
 // DecodeError says what is wrong with the JSON text of an event.
 type DecodeError struct {
 	Attribute string // empty for the text as a whole
-	Offset    int64  // of the culprit, in bytes
-	Msg       string // what is wrong, and what would be right
+	Offset    int64  // where the error is, in bytes
+	Msg       string // what is wrong and what is expected
 }
 
 func (e *DecodeError) Error() string {
@@ -31,12 +31,12 @@ func (e *DecodeError) Fault() (offset int, message, hint string) {
 	return int(e.Offset), message, ""
 }
 
-// UnmarshalJSON reads an event in CloudEvents' JSON format and nothing after it; what e held before is gone. The attribute
-// type must be there; id, source, specversion and time are optional: the emitter stamps them. Attributes that
-// are null or empty count as left out. The bytes of JSON data are kept, but for line breaks between its tokens; text is not.
+// UnmarshalJSON reads one event in CloudEvents' JSON format and overwrites e with it. Text after the event is an error. The attribute type is
+// required; id, source, specversion and time are optional, because the emitter fills them in. An attribute that is null or empty counts as missing.
+// JSON data keeps its bytes, except line breaks between tokens; e does not keep text itself.
 //
-// seq, chain and hops are taken as they are: it is for the caller to decide whether to trust them.
-// The error is a [*DecodeError], and e is unchanged. Called directly it is several times faster than through json.Unmarshal.
+// seq, chain and hops are taken as given: the caller decides whether to trust them. After an error, a [*DecodeError], e is unchanged. A direct call
+// is several times faster than json.Unmarshal.
 func (e *Event) UnmarshalJSON(text []byte) error {
 	d := decoder{scanner: scanner{in: text}}
 	if err := d.decode(); err != nil {
@@ -54,7 +54,7 @@ type decoder struct {
 	data, base64 value // of data and data_base64
 }
 
-// value is a JSON value that was scanned: its text, and where it was. Without text there was none.
+// value is a scanned JSON value: its text and its offset. An empty text means that there was no value.
 type value struct {
 	text []byte
 	at   int
@@ -137,7 +137,7 @@ func (d *decoder) attributes() error {
 	}
 }
 
-// attribute takes one attribute. Its name is at an offset of its own.
+// attribute reads one attribute, whose name begins at offset.
 func (d *decoder) attribute(name []byte, at int, v value) error {
 	a := attributeNumber(string(name))
 	if a == attrExtension {
@@ -169,7 +169,7 @@ func (d *decoder) attribute(name []byte, at int, v value) error {
 	return nil
 }
 
-// own takes an attribute whose name is evrun's own: a number, also in a string.
+// own reads one of evrun's own attributes: a number, or a string with a number.
 func (d *decoder) own(a int, name string, v value) error {
 	text := v.text
 	if text[0] == '"' {
@@ -200,7 +200,7 @@ func (d *decoder) own(a int, name string, v value) error {
 	return nil
 }
 
-// set gives the attribute a value, or says what the value must be.
+// set gives the attribute its value. The error says what the value must be.
 func (e *Event) set(a int, text []byte) (msg string) {
 	if len(text) == 0 {
 		return ""
@@ -228,7 +228,7 @@ func (e *Event) set(a int, text []byte) (msg string) {
 			return err.Msg
 		}
 	case attrDataContentType:
-		if e.DataContentType = "application/json"; string(text) != e.DataContentType { // no copy of the usual one
+		if e.DataContentType = "application/json"; string(text) != e.DataContentType { // the usual value is a constant: no copy
 			e.DataContentType = string(text)
 		}
 	case attrDataSchema:
@@ -255,7 +255,7 @@ func (d *decoder) extension(name string, at int, v value) error {
 	}
 	var x any
 	switch c := v.text[0]; c {
-	case 'n': // null. x stays nil, and decode takes it away: until then it shows which names are given twice
+	case 'n': // null: x stays nil until decode removes it; until then it detects names that are given twice
 	case 't', 'f':
 		x = c == 't'
 	case '"':
@@ -275,7 +275,7 @@ func (d *decoder) extension(name string, at int, v value) error {
 	return nil
 }
 
-// payload makes Data of data or data_base64, now that the content type is known.
+// payload sets Data from data or data_base64. It needs the content type.
 func (d *decoder) payload() error {
 	e := &d.event
 	switch {
@@ -312,10 +312,10 @@ func (d *decoder) payload() error {
 	return nil
 }
 
-// syntax reports where the scanner has failed.
+// syntax reports where the scanner failed.
 func (d *decoder) syntax(name string) error { return &DecodeError{clip(name), int64(d.pos), d.msg} }
 
-// compact copies valid JSON text, onto one line.
+// compact copies valid JSON text and removes line breaks between tokens.
 func compact(text []byte) json.RawMessage {
 	if !hasLineBreak(text) {
 		return bytes.Clone(text)

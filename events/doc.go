@@ -1,28 +1,24 @@
-// Package events has what evrun talks about, the [Event], the patterns that select events by type, and the channels that
-// carry them within the process.
+// Package events defines the [Event], the patterns that select events by type, and the channels that carry events within the process.
 //
 // # The bus
 //
-// A [Bus] carries events that are committed already, a [Feed] carries values of any type to everybody. Both promise:
+// A [Bus] sends committed events to the subscribers whose patterns match. A [Feed] sends values of any type to all subscribers. Both promise:
 //
-//   - One order. Calls of Publish, also at the same time, have one total order, and every subscriber receives what it
-//     subscribed to in that order, each value once, however many of its patterns match.
-//   - Nobody waits for a reader. Publish sends into buffered channels only. A subscriber whose buffer is full when a value
-//     comes is ended there and then with [ErrLagged]; neither the publisher nor the other subscribers notice.
-//   - No gaps. Until its end a subscription has every value since Subscribe that matches: a reader that drains C after
-//     ErrLagged has received a prefix without a gap.
-//   - An end is an end. After Unsubscribe returns nothing is sent any more; C is closed after the buffered values, and Err gives
-//     the reason.
-//   - The head is behind the channels. [Bus.Head] moves to an event when that event is in the channel of every matching
-//     subscriber, or that subscriber has ended.
-//   - Bounded memory, no goroutines. A subscription holds its buffer and no more, and nothing is started that must be
-//     stopped.
+//   - One order. All calls of Publish, concurrent ones included, have one total order. Every subscriber receives the values that it subscribed to in
+//     that order, each value once, even if several of its patterns match.
+//   - Nobody waits for a reader. Publish only sends into buffered channels. If a subscriber's buffer is full when a value arrives, its subscription
+//     ends at once with [ErrLagged]; the publisher and the other subscribers are not affected.
+//   - No gaps. Until it ends, a subscription has every matching value since Subscribe. A reader that drains C after ErrLagged has received a prefix
+//     without gaps.
+//   - An end is final. After Unsubscribe returns, nothing more is sent; C is closed after the buffered values, and Err gives the reason.
+//   - The head follows the channels. [Bus.Head] moves to an event only after every matching subscription has that event in its channel or has ended.
+//   - Bounded memory, no goroutines. A subscription holds only its buffer, and starts nothing that must be stopped.
 //
-// So a reader that must miss nothing subscribes first, reads the journal up to its head, takes the live flow and drops the
-// sequences that it has seen already. When the flow ends with ErrLagged it does the same again from where it was.
+// A reader that must not miss an event subscribes first, reads the journal up to its head, then reads the subscription and drops the sequences that
+// it has already seen. When the subscription ends with ErrLagged, the reader does the same again from its last sequence.
 //
-// The limits: nothing is kept for a subscriber that isn't there, and nothing is acknowledged; that is the journal's part. A
-// published event is shared by all: nobody may change it.
+// Limits: a Bus keeps no events for absent subscribers and has no acknowledgements; use the journal for both. All subscribers share a published
+// event: nobody may change it.
 //
 //	bus := events.NewBus()
 //	sub := bus.Subscribe(16, events.MustPattern("user.*"))
@@ -32,9 +28,9 @@
 //
 // # Events as text
 //
-// [Event.AppendJSON] and [Event.UnmarshalJSON] write and read the JSON format of CloudEvents 1.0. The bytes of JSON data are
-// kept as they came, so that no number is rounded and no key changes its place; line breaks between tokens go, so that an
-// event is one line. [Event.Validate] says whether an event may be accepted.
+// [Event.AppendJSON] and [Event.UnmarshalJSON] write and read the JSON format of CloudEvents 1.0. JSON data keeps its bytes, so that no number is
+// rounded and the keys keep their order; only line breaks between tokens are removed, so that an event is one line. [Event.Validate] says whether an
+// event may be accepted.
 //
-// This package imports nothing of evrun's.
+// This package imports no other package of evrun.
 package events

@@ -11,16 +11,16 @@ import (
 	"unicode/utf8"
 )
 
-// MarshalJSON implements [json.Marshaler] with AppendJSON. json.Marshal goes over the result once more, and may write
-// < > & in Data differently; for the bytes as they are, or for speed, call AppendJSON.
+// MarshalJSON implements [json.Marshaler] with AppendJSON. json.Marshal scans the result again and may escape < > & in Data. Call AppendJSON for the
+// exact bytes or for speed.
 func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(make([]byte, 0, 512+len(e.Data))) }
 
-// AppendJSON appends the event to dst in CloudEvents' JSON format, on one line. What is empty is left out. Data goes to
-// "data" as it is when it is JSON (but for line breaks between its tokens), as a string when it is other UTF-8 text, and
-// else to "data_base64". In all other strings what [EscapeControl] escapes is escaped; for all of it there is [EscapeJSON].
+// AppendJSON appends the event to dst in CloudEvents' JSON format, on one line, without empty attributes. JSON data goes to "data" unchanged, except
+// line breaks between tokens; other UTF-8 text goes to "data" as a string, and other bytes to "data_base64". In all other strings the characters that
+// [EscapeControl] escapes are escaped; use [EscapeJSON] to escape them in the data, too.
 //
-// An event that [Event.Validate] accepts can be written; for others the error is an [*AttributeError], or the text is as
-// wrong as the event's Data is.
+// An event that [Event.Validate] accepts can be written. For other events the error is an [*AttributeError], or the result contains the event's
+// invalid Data.
 func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	dst = append(dst, `{"specversion":"1.0"`...)
 	dst = appendAttribute(dst, `,"id":`, e.ID)
@@ -115,7 +115,7 @@ func (e *Event) appendData(dst []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// hasLineBreak: in JSON text a line break can only be white space between tokens.
+// hasLineBreak reports whether JSON text has a line break. In JSON it can only be white space between tokens.
 func hasLineBreak(text []byte) bool {
 	return bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0
 }
@@ -130,7 +130,7 @@ func appendAttribute(dst []byte, key, value string) []byte {
 // appendString writes a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	start := 0 // of the part that is not written yet
+	start := 0 // start of the part that is not yet written
 	for i := 0; i < len(s); {
 		if c := s[i]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
 			i++

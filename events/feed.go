@@ -17,20 +17,19 @@ type Feed[T any] struct {
 // NewFeed makes a feed without subscribers.
 func NewFeed[T any]() *Feed[T] { return &Feed[T]{} }
 
-// Publish hands v to every subscriber. It never waits for one: a subscriber whose buffer is full is ended with
-// [ErrLagged].
+// Publish sends v to every subscriber. It never waits for one: a subscription whose buffer is full ends with [ErrLagged].
 func (f *Feed[T]) Publish(v T) {
 	if f.Subscribers() == 0 {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i := len(f.live) - 1; i >= 0; i-- { // from the end: one that lags gives its place to one that has v already
+	for i := len(f.live) - 1; i >= 0; i-- { // from the end: a removed subscription's place goes to one that already has v
 		f.live[i].send(v)
 	}
 }
 
-// Subscribe takes part from now on. buffer is how many values may wait for the reader, at least 1. On a closed feed the
+// Subscribe asks for the values published from now on. buffer is how many values may wait for the reader, at least 1. On a closed feed the
 // subscription has ended already, with [ErrBusClosed].
 func (f *Feed[T]) Subscribe(buffer int) *Subscription[T] {
 	f.mu.Lock()
@@ -38,10 +37,10 @@ func (f *Feed[T]) Subscribe(buffer int) *Subscription[T] {
 	return f.add(buffer)
 }
 
-// Subscribers is how many subscriptions are live. It costs an atomic load: a publisher may ask before it makes a value.
+// Subscribers returns the number of live subscriptions. It costs an atomic load, so a publisher may call it before it builds a value.
 func (f *Feed[T]) Subscribers() int { return int(f.count.Load()) }
 
-// Close ends all subscriptions with [ErrBusClosed]. Values published later go nowhere.
+// Close ends all subscriptions with [ErrBusClosed]. Values published later are dropped.
 func (f *Feed[T]) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// MarshalJSON is how evrun writes all JSON that it makes: as [json.Marshal] does, but < > & stay as they are, in what
-// implements [json.Marshaler] too. Nothing of ours is put into an HTML page, and people read \u003c with difficulty.
+// MarshalJSON writes all JSON that evrun produces. It works like [json.Marshal] but does not escape < > &, not even in the output of a
+// [json.Marshaler]: people read \u003c with difficulty, and evrun puts no JSON into an HTML page.
 func MarshalJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	if err := jsonEncoder(&b).Encode(v); err != nil {
@@ -21,10 +21,10 @@ func MarshalJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// WriteJSON writes a value as MarshalJSON does, and a line break, with control characters escaped: see [EscapeJSON].
+// WriteJSON writes a value as MarshalJSON does, with control characters escaped (see [EscapeJSON]), and a line break.
 func WriteJSON(w io.Writer, v any) error { return encodeTo(w, v, "") }
 
-// IndentJSON is WriteJSON for people: each member on a line of its own, indented by two spaces a level.
+// IndentJSON is WriteJSON for people: one line per member, indented by two spaces per level.
 func IndentJSON(w io.Writer, v any) error { return encodeTo(w, v, "  ") }
 
 func encodeTo(w io.Writer, v any, indent string) error {
@@ -44,8 +44,8 @@ func jsonEncoder(w io.Writer) *json.Encoder {
 	return enc
 }
 
-// EscapeJSON makes valid JSON text fit for a terminal without changing its values: what EscapeControl escapes, and JSON takes
-// raw in strings, is written as \u009b. A text without such characters is returned itself.
+// EscapeJSON makes valid JSON text safe for a terminal without changing its values. It writes the characters that EscapeControl escapes, and that
+// JSON allows raw in strings, as \u009b. A text without such characters is returned unchanged, not copied.
 func EscapeJSON(text []byte) []byte {
 	i := hiddenInJSON(text)
 	if i < 0 {
@@ -62,7 +62,7 @@ func EscapeJSON(text []byte) []byte {
 
 func hiddenInJSON(text []byte) int {
 	for i := 0; i < len(text); {
-		if text[i] < 0x7f { // JSON has no control characters in strings, and white space between tokens
+		if text[i] < 0x7f { // strings have no raw C0 characters; between tokens they are white space
 			i++
 			continue
 		}
@@ -85,7 +85,7 @@ func appendEscape(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
 
-// JSONWriter has the JSON that is written to it, whole values at a time, pass through [EscapeJSON].
+// JSONWriter passes JSON through [EscapeJSON]. Each Write must hold whole values.
 type JSONWriter struct{ W io.Writer }
 
 func (w JSONWriter) Write(text []byte) (int, error) {
@@ -106,7 +106,7 @@ func DecodeJSON(text []byte, v any) error {
 		}
 		return fmt.Errorf("%sa value of another kind than %s is expected (at byte %d)", where, wrong.Value, wrong.Offset)
 	}
-	if err != nil && strings.HasPrefix(err.Error(), "json: ") { // of a number in a string, whose errors have no type
+	if err != nil && strings.HasPrefix(err.Error(), "json: ") { // a number in a string: its errors have no type
 		return errors.New("a value of another kind is expected")
 	}
 	return err

@@ -11,8 +11,8 @@ import (
 // MaxDepth is how many levels of arrays and objects the data of an event may have.
 const MaxDepth = 500
 
-// scanner walks over JSON text (RFC 8259) and checks it, without decoding. Its methods move pos past the text that they read;
-// where they return false, pos is at the culprit and msg says what is wrong. It does not check UTF-8.
+// scanner checks JSON text (RFC 8259) without decoding it. Its methods move pos past the text that they read. If they return false, pos is where the
+// error is and msg says what is wrong. It does not check UTF-8.
 type scanner struct {
 	in  []byte
 	pos int
@@ -42,7 +42,7 @@ func (s *scanner) space() {
 	}
 }
 
-// next skips white space and gives the byte there, 0 at the end.
+// next skips white space and returns the next byte, 0 at the end.
 func (s *scanner) next() byte {
 	s.space()
 	if s.pos < len(s.in) {
@@ -64,8 +64,8 @@ func (s *scanner) whole() bool {
 	return true
 }
 
-// Elements splits a JSON array, such as a batch of events, without decoding what is in it: its elements, at most max of them,
-// are parts of text. They may not be valid UTF-8.
+// Elements splits a JSON array, such as a batch of events, without decoding its elements. The elements, at most max of them, are slices of text. They
+// may contain invalid UTF-8.
 func Elements(text []byte, max int) ([]json.RawMessage, error) {
 	s := scanner{in: text}
 	fault := func() error { return fmt.Errorf("%s (at byte %d)", s.msg, s.pos) }
@@ -106,7 +106,7 @@ func Elements(text []byte, max int) ([]json.RawMessage, error) {
 	return elements, nil
 }
 
-// value reads the value that begins at pos; an array or an object there is on this level.
+// value reads the value that begins at pos. depth is the nesting depth of an array or an object there.
 func (s *scanner) value(depth int) bool {
 	if s.pos >= len(s.in) {
 		return s.fail("")
@@ -116,7 +116,7 @@ func (s *scanner) value(depth int) bool {
 		if depth > MaxDepth {
 			return s.fail(tooDeep)
 		}
-		return s.members(c+2, depth+1) // the closing bracket comes two after the opening one
+		return s.members(c+2, depth+1) // in ASCII the closing bracket is the opening one plus two
 	case '"':
 		return s.text()
 	case 't':
@@ -167,13 +167,13 @@ func (s *scanner) more(closing byte) (more, ok bool) {
 
 // fault says what is wrong with the text.
 func (s *scanner) fault() string {
-	if s.msg == tooDeep { // it may well be valid
+	if s.msg == tooDeep { // the part up to here may be valid
 		return fmt.Sprintf("%s (at byte %d)", s.msg, s.pos)
 	}
 	return fmt.Sprintf("is not valid JSON: %s (at byte %d)", s.msg, s.pos)
 }
 
-// key reads a member's name and the colon behind it. What it returns has its quotes.
+// key reads a member's name and the colon after it. The result includes the quotes.
 func (s *scanner) key() (name []byte, ok bool) {
 	if s.next() != '"' {
 		return nil, s.fail("a key in double quotes is missing")
@@ -194,9 +194,9 @@ func (s *scanner) key() (name []byte, ok bool) {
 func (s *scanner) text() bool {
 	s.pos++
 	s.escaped = false
-	all := byte(0) // the bits of all bytes
+	all := byte(0) // the OR of all bytes
 	for {
-		i := s.pos // a local is quicker than the field, and most bytes pass here
+		i := s.pos // a local is faster than the field, and most bytes pass here
 		for i < len(s.in) && s.in[i] != '"' && s.in[i] != '\\' && s.in[i] >= ' ' {
 			all |= s.in[i]
 			i++

@@ -35,19 +35,18 @@ var ownTypes = []OwnType{
 	{TypeConfigRejected, "The wiring file was read again, and refused; the wiring is unchanged."},
 }
 
-// OwnTypes lists all types under [ReservedPrefix]: there are no others. The caller must not change the list.
+// OwnTypes lists all types under [ReservedPrefix]. The caller must not change the list.
 func OwnTypes() []OwnType { return ownTypes }
 
-// Reserved says whether a type is one of evrun's own, or would be: it begins with [ReservedPrefix].
+// Reserved reports whether a type begins with [ReservedPrefix], whether or not evrun has an event of this type.
 func Reserved(typ string) bool { return strings.HasPrefix(typ, ReservedPrefix) }
 
-// Own says whether a type is one of [OwnTypes].
+// Own reports whether a type is one of [OwnTypes].
 func Own(typ string) bool {
 	return slices.ContainsFunc(ownTypes, func(t OwnType) bool { return t.Type == typ })
 }
 
-// Hopeless says whether no event can ever match the pattern: it begins with [ReservedPrefix], and matches none of
-// [OwnTypes].
+// Hopeless reports whether no event can ever match the pattern: it begins with [ReservedPrefix] and matches none of [OwnTypes].
 func (p Pattern) Hopeless() bool {
 	return Reserved(p.text) && !slices.ContainsFunc(ownTypes, func(t OwnType) bool { return p.Match(t.Type) })
 }

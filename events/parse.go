@@ -8,12 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// ParseJSON decodes one JSON value into nil, bool, int, float64, json.Number, string, []any and map[string]any. Whole numbers
-// are int where they fit and json.Number beyond, so none is ever rounded; of a key that is given twice the last counts. What
-// is not valid UTF-8 becomes U+FFFD, as encoding/json has it. A value may have 10,000 levels.
+// ParseJSON decodes one JSON value into nil, bool, int, float64, json.Number, string, []any and map[string]any. Whole numbers are int if they fit and
+// json.Number otherwise, so that none is rounded. If a key is given twice, the last value counts. Invalid UTF-8 becomes U+FFFD, as in encoding/json.
+// A value may have 10,000 levels.
 //
-// It exists because encoding/json takes three times as long for the small objects that payloads are. A fuzz test compares the
-// two.
+// For small objects, such as most payloads, encoding/json takes three times as long. A fuzz test compares the two.
 func ParseJSON(text []byte) (any, error) {
 	s := scanner{in: text}
 	s.space()
@@ -126,7 +125,7 @@ func (s *scanner) parseText() (string, bool) {
 	return text, err == nil || s.fail(err.Error())
 }
 
-// numberOf decodes a number that was scanned.
+// numberOf decodes a scanned number.
 func numberOf(text string) any {
 	if n, err := strconv.Atoi(text); err == nil {
 		return n
@@ -144,14 +143,14 @@ func numberOf(text string) any {
 
 // payload is the result of checking an event's data. The event and its copies share it.
 type payload struct {
-	text  json.RawMessage // the data that it is about
+	text  json.RawMessage // the data that was checked
 	once  sync.Once
 	value any
 	err   error
 }
 
-// maxShared is how large data may be, in bytes, whose decoded form stays with the event: decoded, it takes up to 50 times as
-// much, and so no more than an event of the usual maximum of 1 MiB.
+// maxShared is the largest data, in bytes, whose decoded form stays with the event. The decoded form takes up to 50 times as much memory, so no more
+// than an event of the default maximum of 1 MiB.
 const maxShared = 16 << 10
 
 // checked notes that the event's data is valid JSON.
@@ -161,14 +160,14 @@ func (e *Event) checked() {
 	}
 }
 
-// isChecked says whether the data was found to be valid JSON, and is still the same.
+// isChecked reports whether the data was found to be valid JSON and has not changed since.
 func (e *Event) isChecked() bool {
 	p := e.payload
 	return p != nil && len(p.text) == len(e.Data) && &p.text[0] == &e.Data[0]
 }
 
-// Value decodes the data: nil when there is none, a string when it isn't JSON, else what [ParseJSON] gives. All callers
-// share the value of an event that was checked: don't change it. It is safe for concurrent use.
+// Value decodes the data: nil when there is none, a string when it isn't JSON, else what [ParseJSON] gives. All callers share the value of a checked
+// event: don't change it. It is safe for concurrent use.
 func (e *Event) Value() (any, error) {
 	switch {
 	case len(e.Data) == 0:

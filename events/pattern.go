@@ -23,7 +23,7 @@ type Pattern struct {
 // PatternError says what is wrong with a pattern, or with an event type.
 type PatternError struct {
 	Pattern string
-	Offset  int    // of the culprit, in bytes
+	Offset  int    // where the error is, in bytes
 	Msg     string // what is wrong
 	Hint    string // what to do about it; may be empty
 
@@ -66,8 +66,7 @@ func MustPattern(s string) Pattern {
 	return p
 }
 
-// CheckType says whether s can be an event's type: the rules are those of a pattern without wildcards. The error is a
-// [*PatternError].
+// CheckType checks whether s can be an event's type, by the rules of a pattern without wildcards. The error is a [*PatternError].
 func CheckType(s string) error {
 	if err := checkTokens(s, false); err != nil {
 		return err
@@ -86,7 +85,7 @@ func (p Pattern) Literal() (typ string, ok bool) {
 	return p.text, true
 }
 
-// Match says whether the pattern selects a type. It does not allocate.
+// Match reports whether the pattern selects a type. It does not allocate.
 func (p Pattern) Match(typ string) bool {
 	if !p.wild {
 		return p.text == typ && typ != ""

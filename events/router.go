@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Router finds the values whose patterns match a type. It is a trie over the patterns' tokens: what a match costs depends
-// on the type's tokens and on the wildcards on their way, not on how many other patterns there are.
+// Router finds the values whose patterns match a type. It is a trie over the patterns' tokens: the cost of a match depends on the type's tokens and
+// the wildcards on their path, not on the number of other patterns.
 //
-// The zero Router is ready to use. Calls of Match may run at the same time, Add and Remove only alone.
+// The zero Router is ready to use. Calls of Match may run concurrently; Add and Remove must not run concurrently with any other call.
 type Router[T comparable] struct {
 	root     routes[T]
 	patterns map[T]int // how many patterns a value has
-	shared   int       // values with several patterns: only these can be found twice
+	shared   int       // values with several patterns: only these can match twice
 }
 
 // routes is one node of the trie, reached by the tokens before it.
@@ -23,7 +23,7 @@ type routes[T comparable] struct {
 	rest []T                   // values of the pattern that has only > from here
 }
 
-// Add puts a value under a pattern. To add a pair again changes nothing, and so does the zero Pattern.
+// Add puts a value under a pattern. Adding the same pair again changes nothing; neither does the zero Pattern.
 func (r *Router[T]) Add(p Pattern, value T) {
 	if p.text == "" {
 		return
@@ -52,7 +52,7 @@ func (r *Router[T]) Add(p Pattern, value T) {
 	}
 }
 
-// child gives the node for a token, and creates it if necessary.
+// child returns the node for a token, and creates it if necessary.
 func (n *routes[T]) child(token string) *routes[T] {
 	if token == "*" {
 		if n.any == nil {
@@ -84,7 +84,7 @@ func (r *Router[T]) Remove(p Pattern, value T) {
 	}
 }
 
-// remove takes nodes that hold nothing any more away with the value.
+// remove removes the value and the nodes that become empty.
 func (n *routes[T]) remove(pattern string, value T) bool {
 	token, rest, more := strings.Cut(pattern, ".")
 	if token == ">" {
@@ -125,8 +125,8 @@ func cutValue[T comparable](values *[]T, value T) bool {
 	return false
 }
 
-// Match appends the values whose patterns match typ to dst, each once, in no particular order. It allocates nothing when
-// dst has room, but where more than 32 values match and some have several patterns.
+// Match appends the values whose patterns match typ to dst, each once, in no particular order. If dst has room, it allocates only when more than 32
+// values match and some of them have several patterns.
 func (r *Router[T]) Match(typ string, dst []T) []T {
 	start := len(dst)
 	dst = r.root.match(typ, dst)

@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// Why a subscription has ended.
+// The reasons why a subscription ends.
 var (
-	// ErrLagged: an event came while the buffer was full. What was buffered is a prefix without a gap; read on from the
-	// journal, and subscribe anew.
+	// ErrLagged: an event came while the buffer was full. The buffered events are a prefix without gaps; continue from the journal and subscribe
+	// again.
 	ErrLagged = errors.New("subscriber fell behind: its buffer was full")
 	// ErrUnsubscribed: Unsubscribe or UnsubscribeAll was called.
 	ErrUnsubscribed = errors.New("unsubscribed")
@@ -38,8 +38,8 @@ func (s *Subscription[T]) Err() error {
 	return nil
 }
 
-// Unsubscribe ends the subscription: after it returns nothing is sent any more, and C is closed after the buffered values.
-// To call it again, also at the same time, changes nothing.
+// Unsubscribe ends the subscription: after it returns nothing is sent any more, and C is closed after the buffered values. Further calls, concurrent
+// ones included, change nothing.
 func (s *Subscription[T]) Unsubscribe() {
 	s.feed.mu.Lock()
 	defer s.feed.mu.Unlock()
@@ -55,7 +55,7 @@ func (s *Subscription[T]) send(v T) {
 	}
 }
 
-// end needs feed.mu, as whatever sends does: nothing is ever sent on a closed channel.
+// end needs feed.mu. Every sender holds feed.mu, too, so nothing is sent on a closed channel.
 func (s *Subscription[T]) end(why *error) {
 	if s.err.Load() != nil {
 		return

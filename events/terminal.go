@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// EscapeControl makes text from strangers fit for a terminal: control characters (C0, DEL, C1), bytes that are not UTF-8,
-// line separators and invisible characters, such as those that reorder text, are written as \n, \u009b or \x9b. Everything else,
-// backslashes included, stays as it is; a text without such characters is returned itself.
+// EscapeControl makes untrusted text safe for a terminal. It writes control characters (C0, DEL, C1), bytes that are not UTF-8, line separators and
+// invisible characters, such as those that reorder text, as \n, \u009b or \x9b. Everything else, backslashes included, stays unchanged; a text
+// without such characters is returned unchanged, not copied.
 func EscapeControl(s string) string {
 	i := unsafeForTerminal(s)
 	if i < 0 {
@@ -37,7 +37,7 @@ func EscapeControl(s string) string {
 	return b.String()
 }
 
-// unsafeForTerminal is the offset of the first character that must be escaped, or -1.
+// unsafeForTerminal returns the offset of the first character that must be escaped, or -1.
 func unsafeForTerminal(s string) int {
 	for i := 0; i < len(s); {
 		if c := s[i]; c >= ' ' && c < 0x7f {
@@ -53,8 +53,8 @@ func unsafeForTerminal(s string) int {
 	return -1
 }
 
-// hidden says whether a character is invisible: a control character (C0, DEL, C1), a line separator, or one that has no
-// width or reorders what is around it. Such characters make a text look different from what it is.
+// hidden reports whether a character is a control character (C0, DEL, C1) or a line separator, or is invisible because it has no width or reorders
+// its surroundings. Such characters make a text look different from its content.
 func hidden(r rune) bool {
 	switch {
 	case r < 0x7f:
@@ -66,5 +66,5 @@ func hidden(r rune) bool {
 	case r <= 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2060 && r <= 0x206f, r == 0xfeff, r >= 0xfff9 && r <= 0xfffb:
 		return true
 	}
-	return r >= 0xe0000 && r <= 0xe007f // tags
+	return r >= 0xe0000 && r <= 0xe007f // tag characters
 }

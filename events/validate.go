@@ -21,9 +21,9 @@ const (
 	MaxExtensions       = 64
 )
 
-// AttributeError says which attribute of an event is not fit, and what to do about it.
+// AttributeError says which attribute of an event is invalid, and what to do about it.
 type AttributeError struct {
-	Attribute string // as CloudEvents writes it: "id", "datacontenttype", …
+	Attribute string // as in CloudEvents: "id", "datacontenttype", …
 	Msg       string
 }
 
@@ -32,9 +32,9 @@ func (e *AttributeError) Error() string { return e.Attribute + " " + e.Msg }
 // Fault gives the parts of the error: the message names the attribute.
 func (e *AttributeError) Fault() (offset int, message, hint string) { return 0, e.Error(), "" }
 
-// Validate says whether the event may be accepted: type, id and source are given and well-formed, no attribute is too long
-// or has a character or a number that CloudEvents excludes, and Data is JSON where the content type says so. Time and the attributes that the journal stamps may be
-// empty. It does not ask whether the type is [Reserved], nor how many hops there were. The error is an [*AttributeError].
+// Validate checks whether the event can be accepted: type, id and source are given and well-formed; no attribute is too long or has a character or a
+// number that CloudEvents excludes; Data is JSON if the content type says so. Time and the attributes that the journal sets may be empty. Validate
+// does not check whether the type is [Reserved], nor the number of hops. The error is an [*AttributeError].
 func (e *Event) Validate() error {
 	if err := checkTokens(e.Type, false); err != nil {
 		return &AttributeError{"type", err.detail()}
@@ -122,7 +122,7 @@ func (e *Event) checkData() error {
 	return nil
 }
 
-// CheckJSON says what is wrong with JSON text, as the data of an event.
+// CheckJSON checks JSON text by the rules for an event's data. The error says what is wrong and where.
 func CheckJSON(text []byte) error {
 	if msg := checkJSON(text); msg != "" {
 		return errors.New(msg)
@@ -142,7 +142,7 @@ func checkJSON(text []byte) (msg string) {
 	return s.fault()
 }
 
-// checkText wants UTF-8 without control characters and noncharacters, and not too much of it.
+// checkText wants UTF-8 of at most limit bytes, without control characters and noncharacters.
 func checkText(attribute, text string, limit int) error {
 	if len(text) > limit {
 		return &AttributeError{attribute, fmt.Sprintf("is %d bytes long: %d are allowed", len(text), limit)}
@@ -166,9 +166,9 @@ func checkText(attribute, text string, limit int) error {
 	return nil
 }
 
-// checkSource wants a URI reference (RFC 3986); letters beyond ASCII are let through.
+// checkSource wants a URI reference (RFC 3986); letters beyond ASCII are allowed.
 func checkSource(source string) error {
-	if strings.Trim(source, "/-_.0123456789abcdefghijklmnopqrstuvwxyz") == "" { // most are, and url.Parse allocates
+	if strings.Trim(source, "/-_.0123456789abcdefghijklmnopqrstuvwxyz") == "" { // most sources are plain, and url.Parse allocates
 		return nil
 	}
 	_, err := url.Parse(source)
@@ -178,7 +178,7 @@ func checkSource(source string) error {
 	return nil
 }
 
-// noncharacter says whether a code point is one that Unicode keeps free for ever.
+// noncharacter reports whether a code point is one that Unicode never assigns.
 func noncharacter(r rune) bool { return r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef }
 
 // checkSchema wants a URI with a scheme (RFC 3986), or nothing.
@@ -193,7 +193,7 @@ func checkSchema(schema string) error {
 	return nil
 }
 
-// ParseTime reads a time as RFC 3339 has it. [time.Parse] takes more: an hour of one digit, a comma in a second, a zone of 99 hours.
+// ParseTime reads an RFC 3339 time strictly. [time.Parse] accepts more: an hour of one digit, a comma in the seconds, a zone of 99 hours.
 func ParseTime(text string) (t time.Time, ok bool) { return parseTime([]byte(text)) }
 
 func parseTime(text []byte) (t time.Time, ok bool) {
@@ -208,7 +208,7 @@ func parseTime(text []byte) (t time.Time, ok bool) {
 	return t, err == nil
 }
 
-// checkTime gives t as we keep times: in UTC, with microseconds. RFC 3339 has four digits for the year.
+// checkTime returns t in UTC with microseconds. RFC 3339 has four digits for the year.
 func checkTime(t time.Time) (time.Time, *AttributeError) {
 	t = t.UTC().Truncate(time.Microsecond)
 	if y := t.Year(); y < 0 || y > 9999 {
@@ -217,7 +217,7 @@ func checkTime(t time.Time) (time.Time, *AttributeError) {
 	return t, nil
 }
 
-// checkExtensionName wants what CloudEvents allows, and no name that is taken.
+// checkExtensionName wants a name that CloudEvents allows and that no field of Event has.
 func checkExtensionName(name string) *AttributeError {
 	if attributeNumber(name) != attrExtension {
 		return &AttributeError{name, "is an attribute with a field of its own, not an extension"}
@@ -259,7 +259,7 @@ func invalidUTF8(text []byte) (at int) {
 	return at
 }
 
-// clip shortens text from strangers for a message, not through the middle of a character.
+// clip shortens untrusted text for a message. It never cuts a character in half.
 func clip(s string) string {
 	const room = 40
 	if len(s) <= room {

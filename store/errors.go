@@ -2,7 +2,7 @@ package store
 
 import "errors"
 
-// The errors that callers branch on. Drivers wrap them with details, and translate by code, never by text.
+// The errors that callers branch on. Drivers wrap them with details, and translate their own errors by code, never by text.
 var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: a row with this unique key already exists.
@@ -10,8 +10,8 @@ var (
 	// ErrActive: the wiring has this handler.
 	ErrActive = errors.New("the handler is active")
 	// ErrClash: the journal has another event with the (source, id) of one that evrun makes itself.
-	ErrClash = errors.New("its source and id are those of an event that the journal has already")
-	// ErrStatement: a user statement can't be run as it is, or not with these values.
+	ErrClash = errors.New("the journal already has another event with this source and id")
+	// ErrStatement: a user statement fails, and would fail again with the same values.
 	ErrStatement = errors.New("the statement failed")
 	// ErrTimeout: a user statement was stopped because it took too long; nothing of it was written.
 	ErrTimeout = errors.New("the statement took too long")
@@ -23,8 +23,8 @@ var (
 	ErrLocked = errors.New("the store is in use by another evrun")
 	// ErrBroken: a write or a sync failed, so what is on disk is unknown until the store is opened again.
 	ErrBroken = errors.New("the store failed while writing")
-	// ErrReplaced: a file of the store was removed or replaced while it was open: further writes would be lost.
-	ErrReplaced = errors.New("the store was taken away under evrun")
+	// ErrReplaced: another program removed or replaced a file of the store while it was open; further writes would be lost.
+	ErrReplaced = errors.New("the store's file was removed or replaced")
 	// ErrClosed: the store is closed, or closing.
 	ErrClosed = errors.New("the store is closed")
 	// ErrReadOnly: the file or its directory can't be written.

@@ -24,7 +24,7 @@ func ParseRunID(id string) (sequence int64, handler, storeID string, err error) 
 	return sequence, rest[:i], rest[i+1:], nil
 }
 
-// JoinedID is the id of the run that has joined r's event to its own; empty if there is none.
+// JoinedID is the id of the run that joined r's event to its own; empty if no run did.
 func (r *Run) JoinedID() string {
 	if r.Joined == 0 {
 		return ""

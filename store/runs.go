@@ -7,41 +7,39 @@ import (
 
 // Runs keeps the runs of the handlers.
 type Runs interface {
-	// Start records that attempts begin, before an outside handler acts: all of them, or none. A claim that is not the next
-	// attempt of its run comes back as false.
+	// Start records that attempts begin, before an outside handler acts: all of them, or none. The result is false for each claim that is not the
+	// next attempt of its run.
 	Start(ctx context.Context, claims []Claim) ([]bool, error)
-	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks. One settlement is
-	// whole or not at all. A batch is one transaction, or several where user statements take time
-	// ([Options.StatementTimeout]): its settlements in their order, the marks with the last. The results are in that order;
-	// with an error they are those of the settlements that committed, from the first on, and nothing else was written. [ErrClash] means that
-	// an emitted event's (source, id) is known already.
+	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks. Each settlement is atomic. A batch is
+	// one transaction, or several if user statements take time ([Options.StatementTimeout]); the settlements commit in order, the marks with the
+	// last. The results are in the same order. With an error, the results are those of the settlements that committed, from the first on, and nothing
+	// else was written. [ErrClash] means that an emitted event's (source, id) is known already.
 	Settle(ctx context.Context, b SettleBatch) ([]Settled, error)
 	// Pending returns runs of a handler that are running or retrying: those due first (a running one counts as due now),
 	// at most limit.
 	Pending(ctx context.Context, h HandlerID, limit int) ([]Run, error)
-	// PendingAfter returns the same runs in order of sequence: those after one, at most limit.
+	// PendingAfter returns such runs with a sequence greater than after, in order of sequence, at most limit.
 	PendingAfter(ctx context.Context, h HandlerID, after int64, limit int) ([]Run, error)
 	// FindRun returns one run by its id, or [ErrNotFound].
 	FindRun(ctx context.Context, id string) (Run, error)
 	// Runs returns a page of runs, newest event first unless the query says otherwise, and those of one event in the order of their
 	// handlers' numbers.
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
-	// Counts says how many runs of each handler are running, retrying or dead, by the handler's name. Its cost grows with their
-	// number alone.
+	// Counts returns the number of running, retrying and dead runs by handler name. Its cost grows only with the number of these runs.
 	Counts(ctx context.Context) (map[string]Counts, error)
 	// Joined returns the sequences of the events that the run of a handler on one event has joined to its own, ascending.
 	Joined(ctx context.Context, h HandlerID, sequence int64) ([]int64, error)
 	// Attempts returns the failed attempts of a run, oldest first.
 	Attempts(ctx context.Context, id string) ([]Attempt, error)
-	// Retry makes dead runs due again now, with a new budget of attempts, and returns them as they are then. The query's Limit holds.
+	// Retry makes the selected dead runs due now, with a new budget of attempts, and returns the changed runs. The query's Limit applies.
 	Retry(ctx context.Context, q RunQuery) ([]Run, error)
-	// Drop ends runs for good, as Dropped, and returns how many they were: those in the query's states, or the dead
-	// ones if it names no state. Runs that are running or retrying are dropped only if their handler is not active: an attempt that is still
-	// running is fenced off. The history of their attempts stays.
+	// Drop ends runs for good, as Dropped, and returns their number. It selects runs in the query's states, or dead runs if the query names no state.
+	// Running and retrying runs are dropped only if their handler is not active; the result of an attempt that is still running is then fenced off.
+	// The history of attempts stays.
 	Drop(ctx context.Context, q RunQuery) (int, error)
 }
 
-// Counts is how many runs of a handler are in the states that need something: an end, an attempt, a person.
+// Counts is the number of a handler's runs in the states that are not final or need a person.
 type Counts struct{ Running, Retrying, Dead int }
 
 // RunState is the state of a run.
@@ -93,10 +91,10 @@ type Run struct {
 	Type      string
 	State     RunState
 	Attempt   int // the last one that started, from 1
-	// Budget is how many attempts don't count: those before a dead run was last retried, and uncounted ones. 0 at first.
+	// Budget is the number of attempts that don't count: those before a dead run was last retried, and uncounted ones. 0 at first.
 	Budget        int
 	Error         string // of the last failed attempt; empty when it succeeded
-	Reason        string // why it is in its state, where no failed attempt says so: it was dropped, or waits for a handler that is not active, or paused
+	Reason        string // why it is in its state, if no failed attempt explains it: it was dropped, or its handler is paused or not active
 	StartedAt     time.Time
 	FinishedAt    time.Time // zero while running
 	NextAttemptAt time.Time // set when retrying
@@ -104,7 +102,7 @@ type Run struct {
 	Joined int64
 }
 
-// RunQuery selects runs. Set fields narrow it down together. Retry changes dead runs only, and Drop those that it may drop.
+// RunQuery selects runs; all set fields must match. Of the selection, Retry changes only dead runs, and Drop only those that it may drop.
 type RunQuery struct {
 	ID       string
 	Handler  string
@@ -112,9 +110,9 @@ type RunQuery struct {
 	States   []RunState // in one of these; none: any
 	Sequence int64      // of one event; 0: any
 	Before   int64      // only events with a smaller sequence; 0: no bound
-	AfterID  string     // only runs that come after this one in the query's order, whether or not it is in the selection
+	AfterID  string     // only runs after this one in the query's order; the run itself need not match
 	Oldest   bool       // oldest event first
-	Limit    int        // at most so many; 0: 1,000
+	Limit    int        // the maximum number; 0: 1,000
 }
 
 // Attempt is one failed attempt of a run.

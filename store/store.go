@@ -6,10 +6,8 @@
 // Promises that every store keeps, and that package storetest checks:
 //
 //   - A call that returns nil has its writes on disk.
-//   - A pair (source, id) is accepted once; sequences only grow, and follow the order of acceptance, also when events are
-//     deleted.
-//   - Committed events and runs are handed to [Options.OnCommit] in order of commit, each once, before the call that
-//     wrote them returns.
+//   - A pair (source, id) is accepted once. Sequences only grow and follow the order of acceptance, even when events are deleted.
+//   - [Options.OnCommit] gets committed events and runs in order of commit, each once, before the call that wrote them returns.
 //   - All methods are safe for concurrent use.
 //
 // Times are UTC, in microseconds.
@@ -17,10 +15,9 @@ package store
 
 import "context"
 
-// Store is an open database. Every method that writes waits for Run, and returns [ErrFull] or [ErrBusy] when nothing can
-// be written now (try again later), [ErrBroken] after an I/O error (what was written is unknown until the next start), and
-// [ErrClosed] once Run has ended. A context ends the wait for a place in the writer's queue, but not the wait for a
-// write that has one.
+// Store is an open database. Every method that writes waits for Run, and returns [ErrFull] or [ErrBusy] when nothing can be written now (try again
+// later), [ErrBroken] after an I/O error (what was written is unknown until the next start), and [ErrClosed] once Run has ended. A context ends the
+// wait for a place in the writer's queue, but not the wait for a write that is already in the queue.
 type Store interface {
 	Journal
 	Handlers
@@ -32,16 +29,16 @@ type Store interface {
 	// Ping waits for its turn in the writer's queue, and writes nothing. Unlike a write, it ends with its context.
 	Ping(ctx context.Context) error
 
-	// Rewire replaces the wiring, in one transaction: all of it, or nothing. It returns the handlers as Register does.
+	// Rewire replaces the wiring in one atomic transaction. It returns the handlers as Register does.
 	//
-	// Migrations run first. They may do what [Tx.Exec] allows, and create, alter and drop tables that aren't the store's own; they
-	// must not create anything that writes to the store's own tables, references them, or is on them. Their errors are as in Exec,
-	// with the handler's name; [ErrTimeout] when they took longer than [Wiring.Within]. The end of a context ends them, too.
+	// Migrations run first. They may do what [Tx.Exec] allows, and create, alter and drop tables that aren't the store's own; they must not create
+	// anything that writes to, references or belongs to the store's own tables, such as a trigger, a foreign key or an index. Their errors are as in
+	// Exec, with the handler's name, and [ErrTimeout] if they took longer than [Wiring.Within]. When ctx ends, they are stopped.
 	Rewire(ctx context.Context, w Wiring) ([]Consumer, error)
 
-	// Run is the writer: it commits the writes of the other methods. When ctx ends, it commits the waiting writes and returns nil.
-	// After an I/O error it returns that error, and the store can promise nothing any more: stop and start again. It does so within
-	// seconds when the store's files are removed or replaced ([ErrReplaced]).
+	// Run is the writer: it commits the writes of the other methods. When ctx ends, it commits the waiting writes and returns nil. After an I/O error
+	// it returns that error, and the store keeps no promises any more: stop and start again. If the store's files are removed or replaced, it returns
+	// [ErrReplaced] within seconds.
 	Run(ctx context.Context) error
 	// Close closes the database; Run must have ended.
 	Close() error

@@ -27,7 +27,7 @@ type User struct {
 
 // Users reads the users.
 type Users interface {
-	// User finds one by e-mail address, or by id when key is a decimal number; [ErrNotFound] otherwise.
+	// User finds a user by e-mail address, or by id if key is a decimal number; [ErrNotFound] if there is none.
 	User(ctx context.Context, key string) (User, error)
 	// ListUsers returns users with an id greater than after, in order of id; limit 0: 1,000.
 	ListUsers(ctx context.Context, after int64, limit int) ([]User, error)

@@ -6,13 +6,13 @@ import "strings"
 type WAL struct {
 	Bytes int64
 	Max   int64 // its bound
-	Full  bool  // it is at the bound: writes get [ErrFull]
-	Held  bool  // a reader has been open for so long that its space can't be freed
-	// Holders are the processes that may have it open, in words: "process 4711 (sqlite3)"; none: unknown.
+	Full  bool  // the log is at its bound: writes get [ErrFull]
+	Held  bool  // a reader has been open so long that the log's space can't be freed
+	// Holders are the processes that may have the log open, such as "process 4711 (sqlite3)"; empty: unknown.
 	Holders []string
 }
 
-// Reason says who holds the log, as the end of a sentence; empty: nobody does.
+// Reason says who holds the log, as the end of a sentence; empty if nobody does.
 func (w WAL) Reason() string {
 	switch {
 	case !w.Held:
