@@ -33,7 +33,7 @@ const (
 type bursts struct {
 	Bursts
 	open    map[string]*burst // by key: those that events can still join
-	due     burstHeap         // all
+	due     queued[*burst]    // all
 	waiting int               // events
 
 	// What was accepted up to seenAt has sequences up to seen.
@@ -165,29 +165,12 @@ func (q *Queue) gather(t *Task) (forWorker bool) {
 	return false
 }
 
-// burstHeap has the burst that is due first on top.
-type burstHeap []*burst
-
-func (h burstHeap) Len() int { return len(h) }
-func (h burstHeap) Less(i, j int) bool {
-	if h[i].due.Equal(h[j].due) {
-		return h[i].sequences[0] < h[j].sequences[0]
+// before implements [ordered]: the burst that is due first comes first.
+func (u *burst) before(o *burst) bool {
+	if u.due.Equal(o.due) {
+		return u.sequences[0] < o.sequences[0]
 	}
-	return h[i].due.Before(h[j].due)
+	return u.due.Before(o.due)
 }
-func (h burstHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
-}
-func (h *burstHeap) Push(x any) {
-	u := x.(*burst)
-	u.place = len(*h)
-	*h = append(*h, u)
-}
-func (h *burstHeap) Pop() any {
-	old := *h
-	u := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return u
-}
+
+func (u *burst) moved(place int) { u.place = place }

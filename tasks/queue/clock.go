@@ -12,7 +12,7 @@ const maxRetriesInMemory = 8192
 // retryClock holds the runs that wait for their next attempt, the one due first on top. It is complete up to its horizon:
 // runs due from then on may be in the store only.
 type retryClock struct {
-	items   retryHeap
+	items   queued[*Task]
 	known   map[int64]*Task // items by sequence: each run once
 	horizon time.Time       // zero: none
 	all     bool            // it is never trimmed, since somebody else bounds it
@@ -40,7 +40,7 @@ func (c *retryClock) add(t *Task) {
 		return
 	}
 	// Keep the half that is due first.
-	kept := make(retryHeap, 0, maxRetriesInMemory/2)
+	kept := make(queued[*Task], 0, maxRetriesInMemory/2)
 	for len(kept) < cap(kept) {
 		kept = append(kept, heap.Pop(&c.items).(*Task))
 	}
@@ -85,28 +85,12 @@ func (c *retryClock) next() (at time.Time, ok bool) {
 // exhausted says that the store must be asked for the runs that are due next.
 func (c *retryClock) exhausted() bool { return len(c.items) == 0 && !c.horizon.IsZero() }
 
-type retryHeap []*Task
-
-func (h retryHeap) Len() int { return len(h) }
-func (h retryHeap) Less(i, j int) bool {
-	if h[i].due.Equal(h[j].due) {
-		return h[i].Seq < h[j].Seq
+// before implements [ordered]: the run that is due first comes first.
+func (t *Task) before(o *Task) bool {
+	if t.due.Equal(o.due) {
+		return t.Seq < o.Seq
 	}
-	return h[i].due.Before(h[j].due)
+	return t.due.Before(o.due)
 }
-func (h retryHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
-}
-func (h *retryHeap) Push(x any) {
-	t := x.(*Task)
-	t.place = len(*h)
-	*h = append(*h, t)
-}
-func (h *retryHeap) Pop() any {
-	old := *h
-	t := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return t
-}
+
+func (t *Task) moved(place int) { t.place = place }
