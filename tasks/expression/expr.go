@@ -6,10 +6,12 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/optimizer"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 )
@@ -36,15 +38,30 @@ func Compile(src string, s Scope) (*Expr, error) {
 	return x, nil
 }
 
-// syntax is the parser's configuration, shared by all expressions: the parser only reads it, and making it costs more than
-// parsing a path.
-var syntax = sync.OnceValue(func() *conf.Config {
-	config := conf.CreateNew()
-	for _, o := range (Scope{}).options() {
-		o(config)
+// language is expr-lang's language with our names and functions. It has a cache of types, so that one expression at a time can
+// be compiled; making a language takes longer than compiling most expressions.
+var language struct {
+	sync.Mutex
+	config *conf.Config
+}
+
+// lockLanguage gives the language, until it is unlocked.
+func lockLanguage() *conf.Config {
+	language.Lock()
+	if language.config == nil {
+		language.config = newLanguage(&names{})
 	}
+	return language.config
+}
+
+// newLanguage makes a language without the clock, and without limits.
+func newLanguage(env any) *conf.Config {
+	config := conf.New(env)
+	config.Disabled["now"] = true
+	delete(config.Builtins, "now")
+	config.Functions = functionTable()
 	return config
-})
+}
 
 func compile(src string, s Scope) (x *Expr, fault *Error) {
 	defer func() {
@@ -58,7 +75,9 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 	case len(src) > maxSource:
 		return nil, &Error{Offset: maxSource, Msg: fmt.Sprintf("the expression is longer than %d KiB", maxSource>>10)}
 	}
-	tree, err := parser.ParseWithConfig(src, syntax())
+	config := lockLanguage()
+	defer language.Unlock()
+	tree, err := parser.ParseWithConfig(src, config)
 	if err != nil {
 		return nil, compileError(src, err)
 	}
@@ -74,18 +93,8 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 	if x.path != nil && s.data == nil {
 		return x, nil
 	}
-	var options []expr.Option
-	if x.path == nil {
-		options = s.options()
-	}
 	// The limits take types away, so the types are checked without them.
-	if fault := s.checkTypes(src, tree, func() *conf.Config {
-		config := conf.CreateNew()
-		for _, o := range options {
-			o(config)
-		}
-		return config
-	}); fault != nil {
+	if fault := s.checkTypes(src, tree, config); fault != nil {
 		return nil, fault
 	}
 	if x.path != nil {
@@ -96,20 +105,22 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 			x.regroup = true
 		}
 	}))
-	if x.program, err = expr.Compile(src, options...); err != nil {
+	if x.program, err = s.program(tree, config); err != nil {
 		return nil, compileError(src, err)
 	}
 	return x, nil
 }
 
-// options is the language: expr-lang's, without the clock, with our names, functions and limits.
-func (s Scope) options() []expr.Option {
-	return []expr.Option{
-		expr.Env(&names{}),
-		expr.DisableBuiltin("now"),
-		expr.Patch(&limiter{scope: s, seen: map[ast.Node]bool{}}),
-		func(c *conf.Config) { c.Functions = functionTable() },
+// program is expr.Compile for an expression that is parsed, with the limits.
+func (s Scope) program(tree *parser.Tree, config *conf.Config) (*vm.Program, error) {
+	config.Visitors = []ast.Visitor{&limiter{scope: s, seen: map[ast.Node]bool{}}}
+	if _, err := new(checker.Checker).PatchAndCheck(tree, config); err != nil {
+		return nil, err
 	}
+	if err := optimizer.Optimize(&tree.Node, config); err != nil {
+		return nil, err
+	}
+	return compiler.Compile(tree, config)
 }
 
 // String is the source.

@@ -49,19 +49,13 @@ type Data struct {
 
 // NewData makes a Data of a type.
 func NewData(t *Type) *Data {
-	config := conf.CreateNew()
-	options := (Scope{}).options()
-	for _, o := range options {
-		o(config)
-	}
 	env := types.Map{"data": t.native()}
 	for _, n := range allNames {
 		if n != nameData && n&nameFunctions == 0 {
 			env[n.String()] = types.Any
 		}
 	}
-	config.WithEnv(env)
-	return &Data{config: config}
+	return &Data{config: newLanguage(env)}
 }
 
 // native gives expr-lang's own type. All numbers are whole there: every operator that takes a fraction takes a whole number
@@ -105,13 +99,13 @@ func (s Scope) Condition() Scope {
 }
 
 // checkTypes checks the types of a parsed expression, as far as they are known.
-func (s Scope) checkTypes(src string, tree *parser.Tree, config func() *conf.Config) *Error {
+func (s Scope) checkTypes(src string, tree *parser.Tree, config *conf.Config) *Error {
 	if s.data != nil {
 		s.data.mu.Lock()
 		defer s.data.mu.Unlock()
-		config = func() *conf.Config { return s.data.config }
+		config = s.data.config
 	}
-	t, err := checker.Check(tree, config())
+	t, err := checker.Check(tree, config)
 	if err != nil {
 		e := compileError(src, err)
 		var fe *file.Error

@@ -29,7 +29,7 @@ func (x *Expr) Why(env *Env) []Part {
 	if err != nil {
 		return nil
 	}
-	tree, err := parser.ParseWithConfig(x.src, syntax())
+	tree, err := parse(x.src)
 	if err != nil {
 		return nil
 	}
@@ -40,6 +40,13 @@ func (x *Expr) Why(env *Env) []Part {
 	w := &why{env: env}
 	w.explain(tree.Node, verdict)
 	return w.parts
+}
+
+// parse parses an expression that compiles.
+func parse(src string) (*parser.Tree, error) {
+	config := lockLanguage()
+	defer language.Unlock()
+	return parser.ParseWithConfig(src, config)
 }
 
 // Constant gives the value of an expression that looks at nothing: neither event nor data.

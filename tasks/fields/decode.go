@@ -228,9 +228,16 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 
 // unknown notes the keys that the struct doesn't have. It returns the keys that were probably meant: nobody misses them as well.
 func (d *decoder) unknown(o *object, owner string, given map[string]any, at *At) (meant []string) {
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if d.full() || slices.ContainsFunc(o.fields, func(f *field) bool { return f.Name == name }) {
-			continue
+	var names []string
+	for name := range given {
+		if !slices.ContainsFunc(o.fields, func(f *field) bool { return f.Name == name }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if d.full() {
+			break
 		}
 		word := o.suggest(name)
 		meant = append(meant, word)
@@ -245,19 +252,18 @@ func (d *decoder) unknown(o *object, owner string, given map[string]any, at *At)
 	return meant
 }
 
-// field decodes the value of a key into its field of the struct.
+// field decodes the value of a key into its field of the struct. The place is its own: it adds what the tags say.
 func (d *decoder) field(v reflect.Value, f *field, value any, at *At) {
 	if value == nil && f.null && f.typ.Kind() != reflect.Interface {
 		if shape, ok := shapeOf(f.typ); !ok || !shape.Null {
 			return
 		}
 	}
-	inner := *at
-	inner.Tag, inner.key, inner.hint = f.tag, f.Name, f.tag.Get("hint")
+	at.Tag, at.key, at.hint = f.tag, f.Name, f.tag.Get("hint")
 	if scope := f.tag.Get("scope"); scope != "" {
-		inner.Scope = scope
+		at.Scope = scope
 	}
-	d.value(v.FieldByIndex(f.index), value, &inner, f)
+	d.value(v.FieldByIndex(f.index), value, at, f)
 }
 
 // value decodes a value into anything that a field can have.

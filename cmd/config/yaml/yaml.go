@@ -181,6 +181,7 @@ func badCharacter(src string) *fault.Fault {
 type builder struct {
 	*Text
 	faults   []*fault.Fault
+	room     []Node // for the next nodes: one allocation for many
 	anchored map[*yaml.Node]anchored
 	// values counts the nodes as if each alias were a copy of its value; aliased counts the copies alone.
 	values, aliased int
@@ -201,7 +202,12 @@ func (b *builder) node(n *yaml.Node) *Node {
 	if n.Kind == yaml.AliasNode {
 		return b.alias(n)
 	}
-	made := &Node{Start: b.offset(n.Line, n.Column), src: b.Source}
+	if len(b.room) == 0 {
+		b.room = make([]Node, 128)
+	}
+	made := &b.room[0]
+	b.room = b.room[1:]
+	made.Start, made.src = b.offset(n.Line, n.Column), b.Source
 	before := b.values
 	b.values++
 	if n.Anchor != "" {
