@@ -70,12 +70,5 @@ func (b *Bus) Subscribe(buffer int, patterns ...Pattern) *Subscription[*Event] {
 	return s
 }
 
-// UnsubscribeAll ends all subscriptions with [ErrUnsubscribed]. The bus goes on.
-func (b *Bus) UnsubscribeAll() {
-	b.feed.mu.Lock()
-	defer b.feed.mu.Unlock()
-	b.feed.endAll(&ErrUnsubscribed)
-}
-
 // Close ends all subscriptions with [ErrBusClosed]; later subscriptions have ended from the start. Events published later are dropped.
 func (b *Bus) Close() { b.feed.Close() }

@@ -50,11 +50,11 @@ func TestSubscriberReceivesWhatItsPatternsMatch(t *testing.T) {
 	if err := users.Err(); err != nil {
 		t.Errorf("a live subscription has the error %v", err)
 	}
-	b.UnsubscribeAll()
-	wantEnd(t, users, ErrUnsubscribed, 1, 3)
-	wantEnd(t, all, ErrUnsubscribed, 1, 2, 3)
-	wantEnd(t, both, ErrUnsubscribed, 1, 2, 3)
-	wantEnd(t, none, ErrUnsubscribed)
+	b.Close()
+	wantEnd(t, users, ErrBusClosed, 1, 3)
+	wantEnd(t, all, ErrBusClosed, 1, 2, 3)
+	wantEnd(t, both, ErrBusClosed, 1, 2, 3)
+	wantEnd(t, none, ErrBusClosed)
 }
 
 func TestFullSubscriberIsEndedWithAGaplessPrefix(t *testing.T) {
@@ -105,10 +105,8 @@ func TestNothingIsSentAfterUnsubscribe(t *testing.T) {
 	}
 }
 
-func TestBusGoesOnAfterUnsubscribeAllAndEndsWithClose(t *testing.T) {
+func TestBusEndsWithClose(t *testing.T) {
 	b := NewBus()
-	b.Subscribe(9)
-	b.UnsubscribeAll()
 	s := b.Subscribe(9)
 	publish(b, "x", 1)
 	b.Close()
@@ -116,7 +114,6 @@ func TestBusGoesOnAfterUnsubscribeAllAndEndsWithClose(t *testing.T) {
 	publish(b, "x", 2)
 	wantEnd(t, s, ErrBusClosed, 1)
 	wantEnd(t, b.Subscribe(9), ErrBusClosed)
-	b.UnsubscribeAll()
 	if n := b.feed.Subscribers(); n != 0 {
 		t.Errorf("a closed bus has %d subscribers", n)
 	}

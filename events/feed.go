@@ -45,7 +45,9 @@ func (f *Feed[T]) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true
-	f.endAll(&ErrBusClosed)
+	for i := len(f.live) - 1; i >= 0; i-- {
+		f.live[i].end(&ErrBusClosed)
+	}
 }
 
 // add needs mu.
@@ -67,11 +69,4 @@ func (f *Feed[T]) remove(s *Subscription[T]) {
 	f.live[last] = nil
 	f.live = f.live[:last]
 	f.count.Add(-1)
-}
-
-// endAll needs mu.
-func (f *Feed[T]) endAll(why *error) {
-	for i := len(f.live) - 1; i >= 0; i-- {
-		f.live[i].end(why)
-	}
 }

@@ -10,7 +10,7 @@ var (
 	// ErrLagged: an event came while the buffer was full. The buffered events are a prefix without gaps; continue from the journal and subscribe
 	// again.
 	ErrLagged = errors.New("subscriber fell behind: its buffer was full")
-	// ErrUnsubscribed: Unsubscribe or UnsubscribeAll was called.
+	// ErrUnsubscribed: Unsubscribe was called.
 	ErrUnsubscribed = errors.New("unsubscribed")
 	// ErrBusClosed: the bus or the feed was closed.
 	ErrBusClosed = errors.New("bus is closed")
