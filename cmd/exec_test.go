@@ -208,11 +208,10 @@ func alive(pid string) bool {
 	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
-// TestACommandCanPublishWhileTheDaemonStops sends SIGTERM while a command runs: the command's events are accepted, since they belong to
-// a run that may come to its end, and all else is refused.
-func TestACommandCanPublishWhileTheDaemonStops(t *testing.T) {
-	t.Parallel()
-	dir := execFolder(t, "1h", `echo begun >&9; mkfifo go; echo made >&9; read -r line <go; ./evrun emit a.c && echo ended >&9`)
+// stopWhileACommandRuns sends SIGTERM while the command of dir runs, releases the command once the daemon refuses events, and waits
+// until both have ended.
+func stopWhileACommandRuns(t *testing.T, dir string) {
+	t.Helper()
 	daemon := serveInBackground(t, dir)
 	evrun(t, dir, "emit", "a.b").wait(t)
 	lifeline := openLifeline(t, dir)
@@ -238,6 +237,14 @@ func TestACommandCanPublishWhileTheDaemonStops(t *testing.T) {
 		t.Errorf("%q, %v", rest, err)
 	}
 	daemon.wait(t)
+}
+
+// TestACommandCanPublishWhileTheDaemonStops sends SIGTERM while a command runs: the command's events are accepted, since they belong to
+// a run that may come to its end, and all else is refused.
+func TestACommandCanPublishWhileTheDaemonStops(t *testing.T) {
+	t.Parallel()
+	dir := execFolder(t, "1h", `echo begun >&9; mkfifo go; echo made >&9; read -r line <go; ./evrun emit a.c && echo ended >&9`)
+	stopWhileACommandRuns(t, dir)
 	s, err := sqlite.OpenReader(filepath.Join(dir, "evrun.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -253,31 +260,7 @@ func TestACommandCanPublishWhileTheDaemonStops(t *testing.T) {
 func TestAStopWaitsForACommand(t *testing.T) {
 	t.Parallel()
 	dir := execFolder(t, "1h", `echo begun >&9; mkfifo go; echo made >&9; read -r line <go; echo ended >&9`)
-	daemon := serveInBackground(t, dir)
-	evrun(t, dir, "emit", "a.b").wait(t)
-	lifeline := openLifeline(t, dir)
-	for _, want := range []string{"begun", "made"} {
-		if line := readLine(t, lifeline); line != want {
-			t.Fatal(line)
-		}
-	}
-	if err := daemon.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	for { // until it takes no more: then it is stopping
-		if p := evrun(t, dir, "emit", "c.d"); p.cmd.Wait() != nil {
-			break
-		}
-	}
-	release, err := os.OpenFile(filepath.Join(dir, "go"), os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	release.Close()
-	if rest, err := io.ReadAll(lifeline); err != nil || string(rest) != "ended\n" {
-		t.Errorf("%q, %v", rest, err)
-	}
-	daemon.wait(t)
+	stopWhileACommandRuns(t, dir)
 	if run := oneRun(t, dir); run.State != store.Succeeded || run.Attempt != 1 {
 		t.Errorf("%+v", run)
 	}

@@ -87,14 +87,7 @@ func crashAtEveryPoint(t *testing.T) {
 			defer load.stop()
 			check := func() {
 				t.Helper()
-				l.has(t, loadSource, load.take(t))
-				for name, typ := range loadHandlers {
-					l.inOrder(t, name, typ, 0)
-				}
-				for _, name := range []string{"tally", "tally-flaky", "tally-child"} {
-					l.tallied(t, name, 0)
-				}
-				l.recorded(t)
+				l.loadRecorded(t, load.take(t), 0)
 				l.whole(t)
 			}
 			for n := 1; n <= times; n++ {

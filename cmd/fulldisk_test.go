@@ -160,14 +160,7 @@ func fullDiskLosesNothing(t *testing.T) {
 	load.done.Wait()
 	l.loadSettled(t)
 	d.stop(t)
-	l.has(t, loadSource, load.acknowledged)
-	for name, typ := range loadHandlers {
-		l.inOrder(t, name, typ, 0)
-	}
-	for _, name := range []string{"tally", "tally-flaky", "tally-child"} {
-		l.tallied(t, name, 0)
-	}
-	l.recorded(t)
+	l.loadRecorded(t, load.acknowledged, 0)
 	l.whole(t)
 	l.none(t, "runs that are not over", `SELECT sequence, handler, state FROM runs WHERE state <= 2`)
 	t.Logf("%d events acknowledged", len(load.acknowledged))

@@ -76,14 +76,7 @@ func ioErrorLosesNothing(t *testing.T) {
 			}
 			check := func() {
 				t.Helper()
-				l.has(t, loadSource, load.take(t))
-				for name, typ := range loadHandlers {
-					l.inOrder(t, name, typ, 0)
-				}
-				for _, name := range []string{"tally", "tally-flaky", "tally-child"} {
-					l.tallied(t, name, 0)
-				}
-				l.recorded(t)
+				l.loadRecorded(t, load.take(t), 0)
 				l.whole(t)
 			}
 			check()

@@ -65,6 +65,20 @@ func (l *ledger) loadSettled(t *testing.T) (dead int64) {
 	return dead
 }
 
+// loadRecorded checks what must be in the store at any moment under load: the acknowledged events, and what the handlers did about
+// the events after a sequence.
+func (l *ledger) loadRecorded(t *testing.T, acknowledged map[string]int64, after int64) {
+	t.Helper()
+	l.has(t, loadSource, acknowledged)
+	for name, typ := range loadHandlers {
+		l.inOrder(t, name, typ, after)
+	}
+	for _, name := range []string{"tally", "tally-flaky", "tally-child"} {
+		l.tallied(t, name, after)
+	}
+	l.recorded(t)
+}
+
 const loadSource = "/load"
 
 // emitters keep a daemon, which is killed and started again, under load. The test checks the answers that they got.
@@ -162,16 +176,8 @@ func killedDaemonLosesNothing(t *testing.T) {
 	checked := int64(0)
 	check := func() {
 		t.Helper()
-		l.has(t, loadSource, load.take(t))
-		// Runs of old events may still be open, but their rows were looked at; a mark moves over new events only.
-		after := max(0, checked-5000)
-		for name, typ := range loadHandlers {
-			l.inOrder(t, name, typ, after)
-		}
-		for _, name := range []string{"tally", "tally-flaky", "tally-child"} {
-			l.tallied(t, name, after)
-		}
-		l.recorded(t)
+		// Runs of old events may still be open, but their rows were checked before; a mark moves over new events only.
+		l.loadRecorded(t, load.take(t), max(0, checked-5000))
 		checked = l.number(t, `SELECT min(low_water) FROM handlers WHERE active = 1`)
 	}
 	for kill := range kills {
