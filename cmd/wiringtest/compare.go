@@ -27,7 +27,7 @@ type Difference struct {
 
 const nothing = "nothing"
 
-// compare holds what is in the store against what is expected.
+// compare compares the runs, users and events in the store with the expected ones.
 func (b *bench) compare(ctx context.Context) ([]Difference, error) {
 	var all []Difference
 	check := func(what, title string, want *config.Wants, read func(context.Context) ([]map[string]any, error)) error {
@@ -57,7 +57,7 @@ func (b *bench) compare(ctx context.Context) ([]Difference, error) {
 	return all, nil
 }
 
-// runs are the runs in the order of their events, and of the file.
+// runs returns the runs in the order of their events; those of one event in the order of the file.
 func (b *bench) runs(ctx context.Context) ([]map[string]any, error) {
 	var all []store.Run
 	for before := int64(0); ; {
@@ -112,7 +112,7 @@ func (b *bench) users(ctx context.Context) ([]map[string]any, error) {
 	}
 }
 
-// events are those that were emitted, without those that came in.
+// events returns the emitted events, without the given ones.
 func (b *bench) events(ctx context.Context) ([]map[string]any, error) {
 	var list []map[string]any
 	for after := b.head; ; {
@@ -133,7 +133,7 @@ func (b *bench) events(ctx context.Context) ([]map[string]any, error) {
 	}
 }
 
-// normal is a value as JSON gives it, so that what the file has and what was stored compare.
+// normal converts a value to the types that decoded JSON has, so that values of the file and of the store can be compared.
 func normal(v any) any {
 	text, err := tasks.MarshalData(v)
 	if err != nil || text == nil {
@@ -150,20 +150,19 @@ type comparison struct {
 	secrets     *expression.Secrets
 }
 
-// lists holds expectations against what is there, in any order: each expectation has to have an item of its own, and each
-// item an expectation.
+// lists compares expectations with items, in any order: each expectation needs its own item, and each item needs an expectation.
 func (c *comparison) lists(want *config.Wants, got []map[string]any) []Difference {
 	match := assign(len(want.List), len(got), func(w, g int) bool { return len(c.item(want.List[w], got[g])) == 0 })
 	taken := map[int]bool{}
 	for _, g := range match {
-		taken[g] = true // -1 for those without does no harm
+		taken[g] = true // also -1, of expectations without an item: no item has that index
 	}
 	var all []Difference
 	for w, g := range match {
 		if g >= 0 {
 			continue
 		}
-		// What comes closest is what was meant: one with the same name and the fewest differences.
+		// The item that was probably meant has the same name and the fewest differences.
 		best, fewest := -1, []Difference(nil)
 		for g := range got {
 			if taken[g] || !equal(normal(want.List[w].Value[c.title]), got[g][c.title]) {
@@ -188,7 +187,7 @@ func (c *comparison) lists(want *config.Wants, got []map[string]any) []Differenc
 	return all
 }
 
-// name is what an item is called: run of announce.
+// name names an item in messages: run of announce.
 func (c *comparison) name(item any) string {
 	m, _ := item.(map[string]any)
 	return fmt.Sprintf("%s %v", c.what, m[c.title])
@@ -205,7 +204,7 @@ func (c *comparison) text(v any) string {
 	return c.secrets.Redact(string(text))
 }
 
-// item gives what differs between an expectation and an item.
+// item returns the differences between an expectation and an item.
 func (c *comparison) item(want config.Want, got map[string]any) []Difference {
 	expected, _ := normal(want.Value).(map[string]any)
 	var all []Difference
@@ -219,9 +218,9 @@ func (c *comparison) item(want config.Want, got map[string]any) []Difference {
 	return all
 }
 
-// diff tells where got is not as expected: mappings have to have the keys that are expected, lists and all else are
-// compared whole. A run's error has to contain the one that is expected.
-func diff(want, got any, path []any, tell func(path []any, want, got string), text func(any) string) {
+// diff calls report for each difference between want and got. A mapping must have the wanted keys and may have others; a list must have the
+// wanted length. A run's error must contain the wanted text.
+func diff(want, got any, path []any, report func(path []any, want, got string), text func(any) string) {
 	path = slices.Clip(path)
 	switch w := want.(type) {
 	case map[string]any:
@@ -233,10 +232,10 @@ func diff(want, got any, path []any, tell func(path []any, want, got string), te
 			value, there := g[key]
 			switch {
 			case !there && w[key] != nil:
-				tell(append(path, key), text(w[key]), nothing)
+				report(append(path, key), text(w[key]), nothing)
 			case len(path) == 0 && key == "error" && contains(value, w[key]):
 			default:
-				diff(w[key], value, append(path, key), tell, text)
+				diff(w[key], value, append(path, key), report, text)
 			}
 		}
 		return
@@ -246,12 +245,12 @@ func diff(want, got any, path []any, tell func(path []any, want, got string), te
 			break
 		}
 		for i := range w {
-			diff(w[i], g[i], append(path, i), tell, text)
+			diff(w[i], g[i], append(path, i), report, text)
 		}
 		return
 	}
 	if !equal(want, got) {
-		tell(path, text(want), text(got))
+		report(path, text(want), text(got))
 	}
 }
 
@@ -287,8 +286,8 @@ func number(v any) *big.Rat {
 	return nil
 }
 
-// assign pairs each of n with one of m that fits, as many as can be (augmenting paths): -1 for those that stay alone. What
-// is general must not take the only one that fits something particular.
+// assign pairs each of n with one of m that fits, and makes as many pairs as possible (augmenting paths); -1 for those without. So a
+// general expectation doesn't take the only item that fits a particular one.
 func assign(n, m int, fits func(i, j int) bool) []int {
 	owner := make([]int, m)
 	for j := range owner {

@@ -1,9 +1,9 @@
-// Package wiringtest runs the tests of a wiring file: events come in, and what the wiring makes of them is held against what
-// the file expects.
+// Package wiringtest runs the tests of a wiring file: it publishes the given events, waits for everything that they cause, and
+// compares the runs, users and events in the store with the expected ones.
 //
-// Each test has a runner and a store of its own, in a folder that is removed. What writes to evrun's own database (the
-// inside kinds) runs for real; what acts on the outside is not done: its inputs are rendered, and it ends as the test's
-// stubs say. Retries wait for nothing, and the clock stands still.
+// Each test has its own runner and its own store, in a directory that is removed afterwards. Kinds that write to evrun's own database
+// run for real. Outside kinds don't act: a stub renders their inputs and returns the outcome that the test gives. Retries don't wait,
+// and the clock stands still.
 package wiringtest
 
 import (
@@ -26,10 +26,10 @@ import (
 	"evrun/tasks/handlers"
 )
 
-// patience is how long a test may take: one that takes longer waits for something that never comes.
+// patience is how long a test may take. One that takes longer waits for something that never happens.
 const patience = 30 * time.Second
 
-// Result is what came of a test.
+// Result is the result of one test.
 type Result struct {
 	Name        string
 	Place       string // file:line
@@ -38,10 +38,10 @@ type Result struct {
 	Differences []Difference
 }
 
-// OK says whether all was as expected.
+// OK reports whether the test passed.
 func (r *Result) OK() bool { return r.Err == nil && len(r.Differences) == 0 }
 
-// Run runs one test. log gets what the runner has to say.
+// Run runs one test. log is the runner's logger.
 func Run(ctx context.Context, cfg *config.Config, t *config.Test, log *slog.Logger) Result {
 	started := time.Now()
 	r := Result{Name: t.Name, Place: t.Place}
@@ -77,7 +77,7 @@ func run(ctx context.Context, cfg *config.Config, t *config.Test, log *slog.Logg
 	return b.compare(ctx)
 }
 
-// bench is a wiring that is being tested, with all that it takes to run it.
+// bench runs the wiring for one test.
 type bench struct {
 	cfg     *config.Config
 	test    *config.Test
@@ -86,8 +86,8 @@ type bench struct {
 	commits *events.Feed[store.Commit]
 	emitter *tasks.Emitter
 	runner  *tasks.Runner
-	head    int64                // what came before the test proper
-	given   map[int64]bool       // sequences of the events that came in
+	head    int64                // the journal's last sequence before the first given event
+	given   map[int64]bool       // sequences of the given events
 	fired   map[string]time.Time // the last slot of each schedule
 	stop    []func() error       // in the order of stopping
 	failed  chan error
@@ -121,11 +121,11 @@ func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) 
 	return b, nil
 }
 
-// debounceWait is how long a burst is waited for: what comes together, or is emitted by one run, is one however short it is, and
-// what several runs emit has to come within it.
+// debounceWait is the wait of every debounce in a test. Events that are accepted together, or are emitted by one run, are one burst
+// however short it is; events of several runs are one burst if they come within this time.
 const debounceWait = 20 * time.Millisecond
 
-// forTest is the handler as a test runs it: retries at once, no rate, short waits, and the outside stubbed.
+// forTest returns a copy of the handler for a test: it retries at once, has no rate and short waits, and a stub replaces an outside action.
 func forTest(h *tasks.Handler, stubs []config.Stub) *tasks.Handler {
 	copied := *h.WithDefaults()
 	copied.Retry.Backoff, copied.Retry.Max = 1, 1
@@ -135,21 +135,21 @@ func forTest(h *tasks.Handler, stubs []config.Stub) *tasks.Handler {
 		short.Wait, short.MaxWait = debounceWait, patience
 		copied.Debounce = &short
 	}
-	copied.FromStart = false // the users that are there before are no events
+	copied.FromStart = false // the events that stored the test's users are not for handlers
 	if _, outside := h.Action.(tasks.Outside); outside {
 		copied.Action = &stub{action: h.Action, outcomes: stubs}
 	}
 	return &copied
 }
 
-// stub stands in for an outside action. It fails where the real one would for its inputs.
+// stub replaces an outside action. It fails if the real action's inputs can't be rendered.
 type stub struct {
 	action   tasks.Action
 	mu       sync.Mutex
 	outcomes []config.Stub
 }
 
-// Do renders the inputs, and ends as the next outcome says; the last one stays.
+// Do renders the inputs and returns the next outcome; the last one is repeated.
 func (s *stub) Do(_ context.Context, d *tasks.Delivery) (any, error) {
 	if _, err := handlers.Render(s.action, d.Env); err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ func (s *stub) Do(_ context.Context, d *tasks.Delivery) (any, error) {
 	return nil, errors.New(out.Error)
 }
 
-// start runs the store, puts the users there, and runs the runner.
+// start runs the store, stores the users, and runs the runner.
 func (b *bench) start(ctx context.Context) error {
 	b.background(b.store.Run)
 	if err := b.putUsers(ctx); err != nil {
@@ -193,7 +193,7 @@ func (b *bench) start(ctx context.Context) error {
 	}
 }
 
-// background runs a part until close, which stops the last one first.
+// background runs a part until close, which stops the parts in reverse order.
 func (b *bench) background(run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -220,7 +220,7 @@ func (b *bench) close() error {
 	return errors.Join(append(errs, b.store.Close())...)
 }
 
-// putUsers stores the users that are there before, as the effect of a run: that is how users come into a store.
+// putUsers stores the test's users. A store takes users only as the effect of a run, so each one has an event and a run.
 func (b *bench) putUsers(ctx context.Context) error {
 	if len(b.test.Users) == 0 {
 		return nil
@@ -245,7 +245,7 @@ func (b *bench) putUsers(ctx context.Context) error {
 			Effect: func(tx store.Tx) store.Outcome {
 				_, err := tx.InsertUser(user, store.Fail)
 				if errors.Is(err, store.ErrConflict) {
-					err = errors.New("there is a user with this e-mail address already")
+					err = errors.New("a user with this e-mail address already exists")
 				}
 				if err != nil {
 					return store.Outcome{State: store.Dead, Error: err.Error()}
@@ -263,7 +263,7 @@ func (b *bench) putUsers(ctx context.Context) error {
 	return nil
 }
 
-// give lets an event in, or those that come together, and waits until all that it causes has ended.
+// give publishes one given event, or several that come together, and waits until everything that they cause has ended.
 func (b *bench) give(ctx context.Context, g config.Given) error {
 	given := g.Together
 	if given == nil {
@@ -283,7 +283,7 @@ func (b *bench) give(ctx context.Context, g config.Given) error {
 	var refused *tasks.RefusedError
 	switch {
 	case g.Refused != "" && err == nil:
-		return fmt.Errorf("the event was accepted, and should have been refused: %s", g.Refused)
+		return fmt.Errorf("the event was accepted, but should have been refused: %s", g.Refused)
 	case g.Refused != "" && errors.As(err, &refused) && strings.Contains(refused.Error(), g.Refused):
 		return nil
 	case err != nil:
@@ -316,7 +316,7 @@ func (b *bench) give(ctx context.Context, g config.Given) error {
 	}
 }
 
-// accept accepts a test's given events: those of schedules, and those from outside.
+// accept checks given events, as those of a schedule or as those of a sender, and accepts them in one transaction.
 func (b *bench) accept(ctx context.Context, given []config.Given, evs []*events.Event) (_ []store.Receipt, err error) {
 	for i, g := range given {
 		if g.Schedule != nil {
@@ -331,7 +331,7 @@ func (b *bench) accept(ctx context.Context, given []config.Given, evs []*events.
 	return b.emitter.Accept(ctx, evs)
 }
 
-// event makes the event that comes in, number n of all.
+// event makes the nth given event.
 func (b *bench) event(g config.Given, n int) (*events.Event, error) {
 	if g.Schedule != nil {
 		from := b.test.Clock
@@ -347,13 +347,13 @@ func (b *bench) event(g config.Given, n int) (*events.Event, error) {
 		return nil, err
 	}
 	e := &events.Event{Type: g.Type, Subject: g.Subject, ID: g.ID, Source: g.Source, Time: g.Time, Data: data}
-	if e.ID == "" { // the same each time, as it may stand in what is expected
+	if e.ID == "" { // the same in each run, since expectations may contain it
 		e.ID = fmt.Sprintf("given-%d", n)
 	}
 	return e, nil
 }
 
-// rendered gives the inputs that a run had for its event, without secrets.
+// rendered returns the inputs of a run for its event, without secrets.
 func (b *bench) rendered(ctx context.Context, r store.Run, e *events.Event) (any, error) {
 	for _, h := range b.cfg.Wiring.Handlers {
 		if h.Name != r.Handler {
@@ -367,7 +367,7 @@ func (b *bench) rendered(ctx context.Context, r store.Run, e *events.Event) (any
 			}
 			env.SetEvents(burst)
 		}
-		with, _ := handlers.Render(h.Action, env) // what failed is in the run's error
+		with, _ := handlers.Render(h.Action, env) // a failure is in the run's error
 		return with, nil
 	}
 	return nil, nil

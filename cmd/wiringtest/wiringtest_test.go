@@ -99,7 +99,7 @@ events: {a.known: {schema: {properties: {n: {type: integer}}}}}`, ""},
 events: {a.known: {schema: {properties: {n: {type: integer}}}}}`, "error: evrun.yaml:11: the data doesn't fit the schema of a.known: /n: must be an integer, not the string \"x\""},
 		"an event that should have been refused": {`
   given: [{type: a.b, data: {n: 1}, refused: no}]
-  expect: {runs: []}`, "error: evrun.yaml:11: the event was accepted, and should have been refused: no"},
+  expect: {runs: []}`, "error: evrun.yaml:11: the event was accepted, but should have been refused: no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := outcome(t, wiring+strings.TrimPrefix(test.file, "\n"))
