@@ -101,7 +101,7 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 	}
 	switch h.State {
 	case tasks.StatePaused:
-		e.note("it returned after more than an hour; \"evrun handlers resume %s\" lets it go on", h.Name)
+		e.note("it returned after more than an hour; \"evrun handlers resume %s\" continues it", h.Name)
 	case tasks.StateLeft:
 		e.note("it is not in the wiring file: put it back, write \"was: %s\" at the handler that takes over, or give it up with \"evrun handlers forget %s\"", h.Name, h.Name)
 	}

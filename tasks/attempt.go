@@ -13,7 +13,7 @@ import (
 	"evrun/tasks/queue"
 )
 
-// delivery makes the kind's view of a task. If the queue has asked for the key of the event, it was made then.
+// delivery returns the kind's view of a task. It may exist already, because the queue asked for the event's key.
 func (w *worker) delivery(t *queue.Task) *Delivery {
 	if d, ok := t.Scratch.(*Delivery); ok {
 		return d
@@ -26,7 +26,7 @@ func (w *worker) delivery(t *queue.Task) *Delivery {
 	return d
 }
 
-// runID is the same at every attempt, also after another handler has taken the run over.
+// runID returns the run's id, which is the same at every attempt, even after another handler has taken the run over.
 func (w *worker) runID(t *queue.Task) string {
 	if t.ID != "" {
 		return t.ID
@@ -46,7 +46,7 @@ func (w *worker) wanted(d *Delivery) (ok bool, err error) {
 	return ok, nil
 }
 
-// keyOf evaluates the key of an event; what names it in errors. Long keys are kept as their digest.
+// keyOf evaluates the expression for an event's key; what is the expression's name in errors. A long key is replaced by its digest.
 func keyOf(by *expression.Expr, what string, d *Delivery) (key string, err error) {
 	defer recovered(&err)
 	v, err := by.Eval(d.Env)
@@ -86,7 +86,7 @@ func (w *worker) inside(t *queue.Task, d *Delivery, action Inside) store.Settlem
 	return s
 }
 
-// computed is the outcome of an attempt whose result is known before the transaction.
+// computed returns the outcome of an attempt whose result is known before the transaction.
 func (w *worker) computed(t *queue.Task, d *Delivery, action Computed) store.Outcome {
 	result, err := compute(action, d)
 	if err != nil {
@@ -110,7 +110,7 @@ func apply(effect Effect, tx store.Tx) (result any, err error) {
 	return effect(tx)
 }
 
-// outside runs an attempt outside of the writer's transaction: recorded first, where record has it, then done.
+// outside runs an attempt outside the writer's transaction. If record is set, it records the start first.
 func (w *worker) outside(ctx context.Context, t *queue.Task, d *Delivery, action func(context.Context, *Delivery) (any, error), record bool) attempted {
 	done := attempted{t: t, d: d}
 	work := ctx
@@ -151,7 +151,7 @@ func do(ctx context.Context, action func(context.Context, *Delivery) (any, error
 	return action(ctx, d)
 }
 
-// failed is the outcome of an attempt that did not: another one later, or the end.
+// failed returns the outcome of a failed attempt: a retry, or a dead run.
 func (w *worker) failed(t *queue.Task, d *Delivery, err error) store.Outcome {
 	if !isPermanent(err) && t.Attempt-t.Budget < w.h.Retry.Attempts {
 		return store.Outcome{State: store.Retrying, Error: w.words(err), NextAttemptAt: time.Now().Add(w.h.Retry.delay(t.Attempt-t.Budget, err))}
@@ -159,13 +159,13 @@ func (w *worker) failed(t *queue.Task, d *Delivery, err error) store.Outcome {
 	return w.dead(t, d, err)
 }
 
-// cutShort is the outcome of an attempt that the daemon's stop ended: the next one follows the next start, and the handler's
-// attempts are as many as before.
+// cutShort returns the outcome of an attempt that the daemon's stop ended: it is repeated after the next start and does not count against the
+// handler's attempts.
 func (w *worker) cutShort(err error) store.Outcome {
 	return store.Outcome{State: store.Retrying, Error: w.words(err), NextAttemptAt: time.Now(), Uncounted: true}
 }
 
-// words is the text of an error as it may be stored, logged and published.
+// words returns the text of an error, safe to store, log and publish.
 func (w *worker) words(err error) string {
 	if w.h.Redact == nil {
 		return err.Error()
@@ -180,13 +180,13 @@ func recovered(err *error) {
 	}
 }
 
-// storeRetryEvery is how often a write is tried again while the store has no space, or is locked.
+// storeRetryEvery is the time between two tries of a write while the store has no space or is locked.
 const storeRetryEvery = time.Second
 
-// temporary says whether the store may take the same write later.
+// temporary reports whether the same write may succeed later.
 func temporary(err error) bool { return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrBusy) }
 
-// pause waits, and says whether ctx goes on.
+// pause waits for d. It returns false if ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

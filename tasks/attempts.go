@@ -8,14 +8,14 @@ import (
 	"evrun/events"
 )
 
-// VariableRunToken is the environment variable with the secret by which a program that an attempt runs publishes events in
-// the name of its run: see [Delivery.Variables].
+// VariableRunToken is the environment variable with a secret. With it a program that an attempt runs publishes events in the name of its run: see
+// [Delivery.Variables].
 const VariableRunToken = "EVRUN_RUN_TOKEN"
 
-// attempts are those under way whose programs can publish events in the name of their run, by a secret of each.
+// attempts holds the running attempts whose programs can publish events in the name of their run. Each attempt has its own secret.
 type attempts struct {
 	mu    sync.Mutex
-	event map[string]*events.Event // what each is on, by its secret
+	event map[string]*events.Event // the event of each attempt, by its secret
 }
 
 func (a *attempts) begin(e *events.Event) (token string) {
@@ -35,8 +35,8 @@ func (a *attempts) end(token string) {
 	delete(a.event, token)
 }
 
-// Attempt gives the event of an attempt, by the attempt's secret. It gives none once the attempt has ended: nothing
-// can join a run that may have been settled, and been waited for.
+// Attempt returns the event of an attempt by the attempt's secret. It returns nil once the attempt has ended: the run may be settled then, and nobody
+// waits for further events of it.
 func (r *Runner) Attempt(token string) (e *events.Event, ok bool) {
 	r.attempts.mu.Lock()
 	defer r.attempts.mu.Unlock()
@@ -44,9 +44,9 @@ func (r *Runner) Attempt(token string) (e *events.Event, ok bool) {
 	return e, ok
 }
 
-// Variables are the environment variables by which a program that this attempt runs finds the daemon, and publishes events
-// in the name of the run until the attempt ends. The value of [VariableRunToken] among them is a secret. nil: no daemon runs it.
-// Only for the goroutine of the attempt.
+// Variables returns environment variables for a program that this attempt runs. With them the program finds the daemon and publishes events in the
+// name of the run until the attempt ends. The value of [VariableRunToken] is a secret. The result is nil if no daemon runs the attempt. Only the
+// attempt's goroutine may call it.
 func (d *Delivery) Variables() map[string]string {
 	if d.attempts == nil {
 		return nil
@@ -59,7 +59,7 @@ func (d *Delivery) Variables() map[string]string {
 	return variables
 }
 
-// known lets the attempt's programs publish until done is called.
+// known allows the attempt's programs to publish until done is called.
 func (r *Runner) known(d *Delivery) (done func()) {
 	if r.o.Variables == nil {
 		return func() {}

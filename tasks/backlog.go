@@ -15,7 +15,7 @@ import (
 type Unfinished struct {
 	Name     string `json:"name"`
 	Waiting  int64  `json:"waiting"`           // events without a run
-	AtMost   bool   `json:"at_most,omitempty"` // there may be fewer of them
+	AtMost   bool   `json:"at_most,omitempty"` // Waiting is an upper bound
 	Running  int    `json:"running"`
 	Retrying int    `json:"retrying"`
 	Dead     int    `json:"dead"`
@@ -25,7 +25,7 @@ func unfinished(name string, b store.Backlog) Unfinished {
 	return Unfinished{Name: name, Waiting: b.Waiting, AtMost: b.AtMost, Running: b.Running, Retrying: b.Retrying, Dead: b.Dead}
 }
 
-// String says it in words: "7 events wait, 2 runs are not settled".
+// String returns a phrase such as "7 events wait, 2 runs are not settled".
 func (u Unfinished) String() string {
 	text := ""
 	switch {
@@ -52,7 +52,7 @@ func (u Unfinished) String() string {
 	return text
 }
 
-// Leaving gives the active handlers that would leave unfinished work behind if these were all that is wired.
+// Leaving returns the active handlers that are not in handlers and have unfinished work.
 func Leaving(ctx context.Context, s store.Store, handlers []*Handler) ([]Unfinished, error) {
 	known, err := s.Handlers(ctx)
 	if err != nil {
@@ -86,13 +86,14 @@ type registration struct {
 	unknown []UnknownWas
 }
 
-// UnknownWas is a handler whose was names one that the store has never had.
+// UnknownWas is a handler whose was names a handler that the store has never had.
 type UnknownWas struct {
 	Handler string `json:"handler"`
 	Was     string `json:"was"`
 }
 
-// register puts a wiring into the store, and publishes and logs what that leaves behind. After an error nothing has changed.
+// register puts a wiring into the store, and publishes and logs the handlers that leave or return with unfinished work. After an error nothing has
+// changed.
 func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiring) (done registration, err error) {
 	before, err := r.o.Store.Handlers(ctx)
 	if err != nil {
@@ -132,13 +133,13 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiri
 		if err != nil { // the wiring has changed all the same
 			r.o.Log.Error("could not count what waits for a paused handler", "handler", c.Name, "error", err)
 		}
-		r.o.Log.Warn("a handler returned after more than an hour and is paused; evrun handlers resume "+c.Name+" lets it go on",
+		r.o.Log.Warn("a handler returned after more than an hour and is paused; evrun handlers resume "+c.Name+" continues it",
 			"handler", c.Name, "waiting", u.Waiting, "running", u.Running, "retrying", u.Retrying)
 	}
 	return done, nil
 }
 
-// unknownWas logs what became of a handler's was, and says whether it names one that there never was.
+// unknownWas logs the result of a handler's was, and reports whether was names a handler that never existed.
 func (r *Runner) unknownWas(h *Handler, c store.Consumer, before []store.Consumer) bool {
 	switch {
 	case h.Was == "":
@@ -177,19 +178,19 @@ func (r *Runner) tellPaused(ctx context.Context, u Unfinished, left time.Time) e
 
 // Skipped counts the events and runs that a handler won't handle.
 type Skipped struct {
-	Done   bool  `json:"-"`                 // false: nothing was done, since the handler is not paused
-	Events int64 `json:"skipped_events"`    // that waited and won't be handled
-	AtMost bool  `json:"at_most,omitempty"` // there may have been fewer of them
+	Done   bool  `json:"-"`                 // false: nothing was done, because the handler is not paused
+	Events int64 `json:"skipped_events"`    // waiting events that won't be handled
+	AtMost bool  `json:"at_most,omitempty"` // Events is an upper bound
 	Runs   int   `json:"dropped_runs"`
 }
 
-// ErrHasLeft is what [Runner.Resume] answers for a handler that is not in the wiring.
+// ErrHasLeft is the error of [Runner.Resume] for a handler that is not in the wiring.
 var ErrHasLeft = errors.New("it is not in the wiring file: put it back there first")
 
-// ErrLeaving is what [Runner.Forget] answers while a handler that has left still has running attempts.
+// ErrLeaving is the error of [Runner.Forget] for a handler that has left and still has running attempts.
 var ErrLeaving = errors.New("it still has running attempts: try again when they have ended")
 
-// resumeHandler does what [Runner.Resume] does, in the store.
+// resumeHandler is the part of [Runner.Resume] in the store.
 func resumeHandler(ctx context.Context, s store.Store, em *Emitter, name string, fromNow bool) (Skipped, error) {
 	var done Skipped
 	var head int64
@@ -213,7 +214,7 @@ func resumeHandler(ctx context.Context, s store.Store, em *Emitter, name string,
 	return done, err
 }
 
-// forgetHandler does what [Runner.Forget] does, in the store.
+// forgetHandler is the part of [Runner.Forget] in the store.
 func forgetHandler(ctx context.Context, s store.Store, em *Emitter, name string) (Skipped, error) {
 	done := Skipped{Done: true}
 	c, err := lookUp(ctx, s, name)
@@ -241,7 +242,7 @@ func lookUp(ctx context.Context, s store.Store, name string) (store.Consumer, er
 	return known[i], nil
 }
 
-// skip counts the events and runs that are left out up to a sequence (0: the head), and makes the event that reports them.
+// skip counts the events and runs up to a sequence (0: the head) that are skipped, and returns the event that reports them.
 func (d *Skipped) skip(ctx context.Context, s store.Store, em *Emitter, c store.Consumer, upTo int64, why string) ([]*events.Event, error) {
 	b, err := s.Backlog(ctx, c, upTo)
 	if err != nil {
@@ -262,9 +263,8 @@ func (d *Skipped) skip(ctx context.Context, s store.Store, em *Emitter, c store.
 	return []*events.Event{e}, err
 }
 
-// Resume lets a paused handler go on where it stopped. With fromNow what waits for it is left out instead: events are
-// skipped, and its runs that are not settled are dropped; evrun.handler.skipped says how many. The errors are
-// [store.ErrNotFound] and [ErrHasLeft].
+// Resume lets a paused handler continue where it stopped. With fromNow, the handler skips its waiting events and its unsettled runs are dropped; the
+// event evrun.handler.skipped has the numbers. The errors are [store.ErrNotFound] and [ErrHasLeft].
 func (r *Runner) Resume(ctx context.Context, name string, fromNow bool) (Skipped, error) {
 	r.wiring.Lock()
 	defer r.wiring.Unlock()
@@ -272,14 +272,14 @@ func (r *Runner) Resume(ctx context.Context, name string, fromNow bool) (Skipped
 	if m := r.wired.Load().members[name]; err == nil && done.Done && m != nil {
 		select {
 		case m.resumed <- struct{}{}:
-		default: // it has not been looked at yet
+		default: // it has not noticed the resumption yet
 		}
 	}
 	return done, err
 }
 
-// Forget deletes the mark of a handler that has left, and drops its runs that are not settled or are dead;
-// evrun.handler.skipped says how many. The errors are [store.ErrNotFound], [store.ErrActive] and [ErrLeaving].
+// Forget deletes the mark of a handler that has left, and drops its unsettled and dead runs; the event evrun.handler.skipped has the numbers. The
+// errors are [store.ErrNotFound], [store.ErrActive] and [ErrLeaving].
 func (r *Runner) Forget(ctx context.Context, name string) (Skipped, error) {
 	r.wiring.Lock()
 	defer r.wiring.Unlock()

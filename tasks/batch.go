@@ -12,7 +12,7 @@ import (
 	"evrun/tasks/queue"
 )
 
-// maxBatch is how many runs a worker settles in one go, and so how many it prepares ahead of the store.
+// maxBatch is how many runs a worker settles at once, and so how many it prepares ahead of the store.
 const maxBatch = 512
 
 // batch is tasks with their settlements.
@@ -27,7 +27,7 @@ func (b *batch) add(t *queue.Task, s store.Settlement) {
 	b.tasks, b.settlements = append(b.tasks, t), append(b.settlements, s)
 }
 
-// split parts the first n from the rest.
+// split returns the first n tasks and the rest.
 func (b *batch) split(n int) (first, rest batch) {
 	return batch{b.tasks[:n:n], b.settlements[:n:n]}, batch{b.tasks[n:], b.settlements[n:]}
 }
@@ -37,26 +37,26 @@ func (b *batch) before(others batch) batch {
 	return batch{append(b.tasks, others.tasks...), append(b.settlements, others.settlements...)}
 }
 
-// reuse empties b and keeps its room.
+// reuse empties b and keeps its memory.
 func (b *batch) reuse() batch {
 	clear(b.tasks)
 	clear(b.settlements)
 	return batch{b.tasks[:0], b.settlements[:0]}
 }
 
-// answer is the store's answer to a batch: out for the tasks that are settled, from the first on, and err for the others.
+// answer is the store's answer to a batch: out for the settled tasks, from the first on, and err for the others.
 type answer struct {
 	batch
 	out []store.Settled
 	err error
 }
 
-// end has t's attempt settled with an outcome.
+// end adds the settlement of t's attempt to the batch.
 func (w *worker) end(t *queue.Task, out store.Outcome) { w.settle(t, w.settlement(t, out)) }
 
 func (w *worker) settle(t *queue.Task, s store.Settlement) { w.batch.add(t, s) }
 
-// settlement ends t's attempt with an outcome.
+// settlement returns the settlement that ends t's attempt with an outcome.
 func (w *worker) settlement(t *queue.Task, out store.Outcome) store.Settlement {
 	return store.Settlement{Event: t.Event, Handler: w.id, ID: t.ID, Attempt: t.Attempt, Claimed: t.Claimed, Started: t.Started, Outcome: out, Joins: t.Joins}
 }
@@ -80,12 +80,12 @@ func (w *worker) flush(work context.Context) {
 	}()
 }
 
-// write settles a batch, and returns the answers of the settlements that are done, from the first on. While the store has no
-// space it tries again; at a stop it gives up, for the next start to redo.
+// write settles a batch, and returns the answers of the committed settlements, from the first on. While the store has no space, it tries again. At a
+// stop it gives up, and the next start repeats the attempts.
 func (w *worker) write(work context.Context, b store.SettleBatch) (out []store.Settled, err error) {
 	ctx := context.WithoutCancel(work)
 	if slices.ContainsFunc(b.Settlements, func(s store.Settlement) bool { return s.Statement != nil }) {
-		ctx = work // a batch of slow statements does not hold up a stop
+		ctx = work // a batch of slow statements must not delay a stop
 	}
 	for {
 		some, err := w.r.o.Store.Settle(ctx, b)
@@ -101,7 +101,7 @@ func (w *worker) write(work context.Context, b store.SettleBatch) (out []store.S
 	}
 }
 
-// answered takes the store's answer to a batch.
+// answered handles the store's answer to a batch.
 func (w *worker) answered(a answer) {
 	w.writing = false
 	done, rest := a.split(len(a.out))
@@ -124,12 +124,12 @@ func (w *worker) answered(a answer) {
 	}
 }
 
-// refused deals with the part of a batch that the store did not take. Its tasks are not done, so the mark doesn't pass them.
+// refused handles the part of a batch that the store refused. Its tasks are not done, so the mark doesn't pass them.
 func (w *worker) refused(b batch, err error) {
 	switch {
 	case temporary(err) || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrBroken) || errors.Is(err, context.Canceled):
 		w.stuck(err)
-	case b.len() > 1: // one of them can't be stored: the others can
+	case b.len() > 1: // only one of them can't be stored
 		w.singly = b.len()
 		w.batch = b.before(w.batch)
 	default:
@@ -150,7 +150,7 @@ func (w *worker) refused(b batch, err error) {
 	}
 }
 
-// stuck ends the worker when the store takes nothing more; at a stop that is as it should be.
+// stuck ends the worker when the store accepts no more writes. At a stop this is expected.
 func (w *worker) stuck(err error) {
 	if !errors.Is(err, store.ErrClosed) && !errors.Is(err, context.Canceled) && !temporary(err) {
 		w.fail(err)
@@ -168,18 +168,18 @@ func (w *worker) log(t *queue.Task, out store.Outcome) {
 		w.r.o.Log.Error("run is dead", args...)
 		return
 	}
-	w.r.o.Log.Error("run is dead, and nothing but this line reports it", args...)
+	w.r.o.Log.Error("run is dead, and only this line reports it", args...)
 	if w.r.o.Unannounced != nil {
 		w.r.o.Unannounced()
 	}
 }
 
-// lowWater is the sequence up to which every event has been dealt with, once these tasks are settled.
+// lowWater returns the low-water mark once these tasks are settled.
 func (w *worker) lowWater(settling []*queue.Task) int64 {
 	return max(w.moved, w.queue.LowWater(settling))
 }
 
-// moveMark writes the mark of a handler that has nothing to settle.
+// moveMark stores the mark of a handler that has nothing to settle.
 func (w *worker) moveMark(work context.Context) {
 	mark := w.lowWater(nil)
 	if mark <= w.moved || w.writing {

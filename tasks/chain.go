@@ -9,43 +9,43 @@ import (
 	"evrun/store"
 )
 
-// Link is one thing that happened in a chain: an event, or the end of a run. One of the two is set.
+// Link is one element of a chain: an event, or a run that has ended. Exactly one of them is set.
 type Link struct {
 	Event *events.Event
 	Run   *store.Run
 }
 
-// Chain follows what an event causes: the runs of every matching handler, the events that these emit, and so on, until
-// nothing is left to wait for. It reads the store, which knows best, whenever a commit has touched the chain.
+// Chain follows the consequences of an event: the runs of all matching handlers, the events that they emit, and so on, until all runs have ended. It
+// reads the store whenever a commit has touched the chain.
 //
-// A run may still come while its handler is wired to the event's type, or ends what it has begun, and has its low-water mark
-// before the event. No run, and a mark at or past the event, means that there will be none: the handler came later, say.
+// A run may still come while its handler is wired to the event's type, or is finishing its work after it left, and its low-water mark is before the
+// event. If the mark is at or past the event and there is no run, none will come, for example because the handler is newer than the event.
 type Chain struct {
 	runner  *Runner
 	commits *events.Feed[store.Commit]
 	root    int64          // the sequence of its first event
-	part    map[int64]bool // the events of it that are followed; nil: all
-	last    int64          // the last event of the chain that was seen
-	open    []*openEvent   // events whose runs have not all ended
+	part    map[int64]bool // the followed events of the chain; nil: all
+	last    int64          // the last event of the chain that was read
+	open    []*openEvent   // events with runs that have not ended
 	wired   *wired         // the wiring that open was made for
-	Matched bool           // some handler matched some event
-	Dead    bool           // some run is dead
+	Matched bool           // a handler matched an event
+	Dead    bool           // a run is dead
 }
 
 type openEvent struct {
 	event   *events.Event
-	known   map[string]bool // handlers that its type goes to, or went to while it was followed
+	known   map[string]bool // handlers of its type, now or at some time since the chain is followed
 	waiting map[string]bool // those whose run has not ended
 }
 
-// lookAgain is how often a chain is looked at when no commit has reported it: one that was under way while a subscription
-// began may come without its runs. Marks that have moved, and another wiring, are seen then, too.
+// lookAgain is how often a chain is read when no commit has reported it: a commit that was in progress when the subscription began may arrive without
+// its runs. Moved marks and a new wiring are noticed then, too.
 const lookAgain = time.Second
 
-// Follow follows what root, an accepted event, causes: all of its chain where root is the first of it, and else no more than
-// root's own part, as one that a run published and waits for must not wait for that run. commits is where the store's commits are
-// published, best subscribed to before root was accepted. It calls each for root and everything that it causes, in order,
-// and returns when all has ended, when ctx ends, or when each fails.
+// Follow follows the consequences of root, an accepted event. If root is the first of its chain, that is the whole chain; otherwise only the part
+// below root, because a run that published root and waits for it must not wait for itself. The store's commits are published to commits; subscribe
+// before root is accepted to miss none. Follow calls each for root and all its consequences, in order. It returns when all runs have ended, when ctx
+// ends, or when each fails.
 func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events.Feed[store.Commit], each func(Link) error) (*Chain, error) {
 	c := &Chain{runner: r, commits: commits, root: root.Chain, last: root.Sequence - 1}
 	if root.Chain != root.Sequence {
@@ -66,7 +66,7 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 		for touched := false; !touched; {
 			select {
 			case commit, ok := <-sub.C():
-				if !ok { // it came too fast: the store has it all
+				if !ok { // commits came too fast: read the store instead
 					if sub = commits.Subscribe(64); sub.Err() != nil {
 						return c, sub.Err()
 					}
@@ -84,8 +84,8 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 	}
 }
 
-// refresh reads new events and runs; with look it also lets go of runs that can't come any more. It reads runs before the events
-// that they emitted: once a run has ended, its events are stored.
+// refresh reads new events and runs. With look it also stops waiting for runs that can't come any more. It reads runs before the events that they
+// emitted: once a run has ended, its events are stored.
 func (c *Chain) refresh(ctx context.Context, look bool, each func(Link) error) error {
 	if err := c.read(ctx, each); err != nil || !look || len(c.open) == 0 {
 		return err
@@ -94,14 +94,14 @@ func (c *Chain) refresh(ctx context.Context, look bool, each func(Link) error) e
 	if err != nil {
 		return err
 	}
-	if at := c.runner.wired.Load(); at != c.wired { // a handler may have another name now
+	if at := c.runner.wired.Load(); at != c.wired { // a handler may have been renamed
 		c.wired = at
 		for _, o := range c.open {
 			o.add(c.runner.Matching(o.event.Type))
 		}
 	}
-	// The marks first, the runs afterwards: an event that the mark has passed has its run by then. A run that has ended since the events were
-	// read may have emitted one.
+	// Marks first, then runs: once a mark has passed an event, the event has its run. A run that has ended since the events were read may have
+	// emitted further events.
 	err = c.closeEvents(ctx, each, func(name string, e *events.Event) bool {
 		mark, ok := marks[name]
 		return ok && mark >= e.Sequence
@@ -159,7 +159,7 @@ func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bo
 	}
 }
 
-// add waits for handlers, unless it has done so before.
+// add records that the event waits for these handlers, unless it already did.
 func (o *openEvent) add(names []string) {
 	for _, name := range names {
 		if !o.known[name] {
@@ -172,11 +172,11 @@ func (c *Chain) readRuns(ctx context.Context, each func(Link) error) error {
 	return c.closeEvents(ctx, each, func(string, *events.Event) bool { return false })
 }
 
-// closeEvents reads the runs that have ended, and lets go of the events for whose runs nothing is waited for any more: past says
-// that a handler's mark is at or past an event.
+// closeEvents reads the runs that have ended, and removes the events whose runs have all ended. past reports whether a handler's mark is at or past
+// an event.
 func (c *Chain) closeEvents(ctx context.Context, each func(Link) error, past func(name string, e *events.Event) bool) error {
 	for _, o := range c.open {
-		var never []string // whose runs are all in the store by now
+		var never []string // all their runs are in the store
 		for name := range o.waiting {
 			if !c.runner.awaits(name, o.event.Type) || past(name, o.event) {
 				never = append(never, name)
@@ -199,7 +199,7 @@ func (c *Chain) closeEvents(ctx context.Context, each func(Link) error, past fun
 // chainPage is how many runs of one event are read at a time.
 const chainPage = 1000
 
-// readEnded reads an event's runs: it hands on those that have ended, and returns the names of the handlers whose has not.
+// readEnded reads an event's runs. It passes on those that have ended, and returns the names of the handlers whose run has not.
 func (c *Chain) readEnded(ctx context.Context, o *openEvent, each func(Link) error) (under map[string]bool, err error) {
 	under = map[string]bool{}
 	for q := (store.RunQuery{Sequence: o.event.Sequence, Limit: chainPage}); ; {

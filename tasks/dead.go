@@ -8,21 +8,20 @@ import (
 	"evrun/store"
 )
 
-// deadPage is how many dead runs are retried or dropped in one write: others have their turn in between.
+// deadPage is how many dead runs are retried or dropped in one write. Other writes get their turn in between.
 const deadPage = 500
 
-// DeadRuns retries and drops dead runs: one by its id, or a selection, page by page. It drops runs that wait for a handler that is
-// not wired, too.
+// DeadRuns retries and drops dead runs: one by its id, or a selection, page by page. It also drops runs that wait for a handler that is not wired.
 type DeadRuns struct {
 	Store store.Store
-	// Retry is how a page is retried: [Runner.Retry], or the store's where no runner is.
+	// Retry retries a page: [Runner.Retry], or the store's Retry without a runner.
 	Retry func(ctx context.Context, q store.RunQuery) ([]store.Run, error)
 }
 
 // droppable are the states that a run may be dropped in: see [store.Runs.Drop].
 var droppable = []store.RunState{store.Dead, store.Running, store.Retrying}
 
-// NotDeadError says that a run can't be retried or dropped, since it isn't dead.
+// NotDeadError says that a run can't be retried or dropped because it isn't dead.
 type NotDeadError struct{ Run store.Run }
 
 func (e *NotDeadError) Error() string {
@@ -41,7 +40,7 @@ func (d DeadRuns) RetryRun(ctx context.Context, id string) (store.Run, error) {
 	return runs[0], nil
 }
 
-// DropRun drops one run; one that is dropped already stays so. Errors are as in RetryRun.
+// DropRun drops one run; dropping it again changes nothing. Errors are as in RetryRun.
 func (d DeadRuns) DropRun(ctx context.Context, id string) error {
 	n, err := d.Store.Drop(ctx, store.RunQuery{ID: id, States: droppable})
 	if err != nil || n > 0 {
@@ -62,9 +61,9 @@ func (d DeadRuns) notDead(ctx context.Context, id string) error {
 	return &NotDeadError{run}
 }
 
-// RetryRuns makes the dead runs of a selection due again now, and returns how many: the oldest event's first, so that none
-// begins before an older one of its key. A run that dies again meanwhile stays dead, as does one of an event that is accepted
-// meanwhile. After an error, some may have been retried.
+// RetryRuns makes the dead runs of a selection due now, and returns their number. It begins with the oldest event, so that no run begins before an
+// older one of its key. A run that dies again meanwhile stays dead; so do runs on events that are accepted meanwhile. After an error, some runs may
+// have been retried.
 func (d DeadRuns) RetryRuns(ctx context.Context, q store.RunQuery) (int, error) {
 	q.State, q.States, q.Oldest = store.Dead, nil, true
 	return d.pages(ctx, q, func(q store.RunQuery) (int, error) {
@@ -73,7 +72,8 @@ func (d DeadRuns) RetryRuns(ctx context.Context, q store.RunQuery) (int, error) 
 	})
 }
 
-// DropRuns drops runs of a selection, as RetryRuns retries them: the dead ones, unless it names other states.
+// DropRuns drops the runs of a selection, page by page like RetryRuns, and returns their number. It drops dead runs, unless the selection names other
+// states.
 func (d DeadRuns) DropRuns(ctx context.Context, q store.RunQuery) (int, error) {
 	if q.State == 0 && len(q.States) == 0 {
 		q.State = store.Dead
@@ -81,8 +81,8 @@ func (d DeadRuns) DropRuns(ctx context.Context, q store.RunQuery) (int, error) {
 	return d.pages(ctx, q, func(q store.RunQuery) (int, error) { return d.Store.Drop(ctx, q) })
 }
 
-// pages calls do with page after page of a selection and adds up what it returns. Each page begins after the last, so that a
-// run that dies again meanwhile is not met twice.
+// pages calls do with each page of a selection and returns the sum of its results. Each page begins after the previous one, so that a run that dies
+// again meanwhile is not selected twice.
 func (d DeadRuns) pages(ctx context.Context, q store.RunQuery, do func(store.RunQuery) (int, error)) (total int, err error) {
 	head, err := d.Store.Head(ctx)
 	if err != nil {

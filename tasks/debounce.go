@@ -12,17 +12,17 @@ import (
 	"evrun/tasks/queue"
 )
 
-// Debounce makes one run of a burst of events: of those with one key that follow each other within Wait.
+// Debounce makes one run for a burst of events: events with the same key that follow each other within Wait.
 type Debounce struct {
 	Wait time.Duration
-	// MaxWait is how long a burst may go on, from its first event. Default 10 times Wait.
+	// MaxWait is the maximum duration of a burst, from its first event. Default 10 times Wait.
 	MaxWait time.Duration
 	By      *expression.Expr // the key; nil: all events of the handler are one burst
-	// All gives the run all events of the burst; else the last one alone.
+	// All gives the run all events of the burst; otherwise it gets only the last one.
 	All bool
 }
 
-// defaultMaxWaits is how many waits a burst may go on.
+// defaultMaxWaits is the default of MaxWait, as a multiple of Wait.
 const defaultMaxWaits = 10
 
 func (d Debounce) withDefaults() *Debounce {
@@ -34,7 +34,7 @@ func (d Debounce) withDefaults() *Debounce {
 	return &d
 }
 
-// giveEvents is readEvents on the worker's goroutine. When it fails the attempt can't begin, and giveEvents says so.
+// giveEvents is readEvents on the worker's goroutine. It returns false if that fails: the attempt can't begin.
 func (w *worker) giveEvents(ctx context.Context, t *queue.Task, d *Delivery) bool {
 	if err := w.readEvents(ctx, t, d); err != nil {
 		w.stuck(err) // the task is never done, so the mark doesn't pass it
@@ -43,7 +43,7 @@ func (w *worker) giveEvents(ctx context.Context, t *queue.Task, d *Delivery) boo
 	return true
 }
 
-// readEvents reads the events of t's burst for its run: the same at each attempt. The error is the store's, or ctx's.
+// readEvents reads the events of t's burst for its run. They are the same at each attempt. The error is the store's or ctx's.
 func (w *worker) readEvents(ctx context.Context, t *queue.Task, d *Delivery) error {
 	if w.h.Debounce == nil {
 		return nil
@@ -66,8 +66,8 @@ func (w *worker) readEvents(ctx context.Context, t *queue.Task, d *Delivery) err
 	}
 }
 
-// Burst reads the value of `events` in a recorded run of a handler with a debounce: that run's event, and with All the events
-// that it has taken along before it.
+// Burst returns the value of `events` in a recorded run of a handler with a debounce: the run's event and, with All, before it the events that joined
+// it.
 func Burst(ctx context.Context, s store.Store, d *Debounce, h store.HandlerID, last *events.Event) ([]*events.Event, error) {
 	var joins []int64
 	if d.All {

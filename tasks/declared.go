@@ -11,9 +11,9 @@ import (
 	"evrun/tasks/schema"
 )
 
-// Declare says which types there are. The data of an event whose type has a schema is checked against it, wherever the
-// event comes from: outside, a schedule, or a handler. With strict, other types are refused, evrun's own excepted. It takes
-// the place of what was declared before, also while events are being accepted.
+// Declare sets the declared types. If a type has a schema, the data of each event of the type is checked against it, whether the event comes from
+// outside, a schedule or a handler. With strict, undeclared types are refused, except evrun's own. Declare replaces the previous declaration; it is
+// safe while events are being accepted.
 func (em *Emitter) Declare(types []EventType, strict bool) {
 	d := &declared{schemas: make(map[string]*schema.Schema, len(types)), strict: strict}
 	for _, t := range types {
@@ -22,18 +22,18 @@ func (em *Emitter) Declare(types []EventType, strict bool) {
 		}
 	}
 	if len(d.schemas) == 0 && !strict {
-		d = nil // nothing to look up
+		d = nil // no types are declared
 	}
 	em.types.Store(d)
 }
 
-// declared are the types that the wiring names.
+// declared holds the declared types of the wiring.
 type declared struct {
-	schemas map[string]*schema.Schema // nil where a type has none
-	strict  bool                      // then all declared types are in it; else those with a schema
+	schemas map[string]*schema.Schema // nil: the type has no schema
+	strict  bool                      // if set, schemas has all declared types; otherwise only those with a schema
 }
 
-// check holds an event's data against its type's schema. b bounds the work, and may be nil.
+// check checks an event's data against its type's schema. b bounds the work, and may be nil.
 func (d *declared) check(e *events.Event, b *expression.Budget) error {
 	s, known := d.schemas[e.Type]
 	switch {

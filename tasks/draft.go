@@ -1,13 +1,12 @@
 package tasks
 
-// WithEvents is a result that carries events: a kind that returns one has them accepted in the transaction that settles the
-// run. Result is the handler's result beside them.
+// WithEvents is a result with events, which are accepted in the transaction that settles the run. Result is the handler's own result.
 type WithEvents struct {
 	Events []Draft
 	Result any
 }
 
-// Draft is an event before the runner has stamped it: the part that a kind, or an Emission, decides. Data is anything that marshals to JSON.
+// Draft is the part of an event that a kind or an Emission decides; the runner fills in the rest. Data is any value that marshals to JSON.
 type Draft struct {
 	Type    string
 	Subject string

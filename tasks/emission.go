@@ -10,12 +10,12 @@ import (
 	"evrun/tasks/queue"
 )
 
-// What follows from a run is made before the writer's transaction wherever it can be: whatever needs neither the result of
-// an inside handler nor its failure is evaluated, encoded, stamped and held against its schema by then. The rest happens
-// while nobody else can write, so it is bounded by counted work: see maxEffectWork.
+// The events of a run are made before the writer's transaction if possible: everything that depends neither on the result of an inside handler nor on
+// its failure is evaluated, encoded, stamped and checked against its schema beforehand. The rest is done inside the transaction, where nobody else
+// can write, so its work is bounded: see maxEffectWork.
 
-// maxEffectWork is how much work evaluations, encoding and schemas may take in the transaction that settles a run: some
-// 10 ms. A result of the most rows that a statement may return fits in, with 50 columns.
+// maxEffectWork bounds the work of evaluations, encoding and schemas in the transaction that settles a run, to about 10 ms. It is enough for a
+// statement's maximum number of rows with 50 columns.
 const maxEffectWork = 100_000
 
 func newEffectBudget() *expression.Budget {
@@ -23,21 +23,21 @@ func newEffectBudget() *expression.Budget {
 		"emit less, or the result as it is, and compute in a handler of that event")
 }
 
-// foreseen are the parts of an attempt's events that are known before its effect runs.
+// foreseen holds the parts of an attempt's events that are known before its effect runs.
 type foreseen struct {
 	emit      []foreseenEvent
 	onDead    *Emission // nil: the handler has none
-	onDeadErr error     // why there will be none
+	onDeadErr error     // why it can't be made
 	budget    *expression.Budget
 }
 
-// foreseenEvent is an emission with what can be known of it.
+// foreseenEvent is an emission with the parts that are known before the effect runs.
 type foreseenEvent struct {
 	Emission
-	made *events.Event // nil: something of it depends on the result
+	made *events.Event // nil: a part of it depends on the result
 }
 
-// foresee evaluates what can be evaluated of the handler's emit and on_dead.
+// foresee evaluates the parts of the handler's emit and on_dead that are known before the effect runs.
 func (w *worker) foresee(d *Delivery) (err error) {
 	if len(w.h.Emit) == 0 && w.h.OnDead == nil {
 		return nil
@@ -62,13 +62,13 @@ func (w *worker) foresee(d *Delivery) (err error) {
 	}
 	if w.h.OnDead != nil {
 		bound, err := w.h.OnDead.bind(d, f.budget)
-		f.onDead, f.onDeadErr = &bound, err // it is a matter of the run's end only
+		f.onDead, f.onDeadErr = &bound, err // it matters only if the run ends
 	}
 	d.foreseen = f
 	return nil
 }
 
-// within has the evaluations from here to the call of leave share the budget of a transaction, as if nothing of it were spent.
+// within gives all evaluations until the call of leave one full transaction's budget.
 func (d *Delivery) within() (leave func()) {
 	if d.foreseen == nil {
 		return func() {}
@@ -78,7 +78,7 @@ func (d *Delivery) within() (leave func()) {
 	return func() { d.Env.Within(nil) }
 }
 
-// bind evaluates what of an emission depends neither on the result nor on the failure.
+// bind evaluates the parts of an emission that depend neither on the result nor on the failure.
 func (em *Emission) bind(d *Delivery, b *expression.Budget) (bound Emission, err error) {
 	if bound.Type, err = em.Type.Bind(d.Env, b); err != nil {
 		return bound, fmt.Errorf("type: %w", err)
@@ -96,7 +96,7 @@ func (em *Emission) usesResult() bool {
 	return em.Type.UsesResult() || em.Subject.UsesResult() || em.Data.UsesResult()
 }
 
-// draft evaluates an emission. Without data of its own it has data.
+// draft evaluates an emission. data is the default for its data.
 func (em *Emission) draft(d *Delivery, data any) (what Draft, err error) {
 	what.Data = data
 	if what.Type, err = em.Type.Text(d.Env); err != nil {
@@ -115,7 +115,7 @@ func (em *Emission) draft(d *Delivery, data any) (what Draft, err error) {
 	return what, nil
 }
 
-// succeeded is the outcome of an attempt that went well: with the events that follow from it, unless they can't be made.
+// succeeded returns the outcome of a successful attempt, with its events. If the events can't be made, the attempt has failed.
 func (w *worker) succeeded(t *queue.Task, d *Delivery, result any) store.Outcome {
 	evs, err := w.follows(d, result)
 	if err != nil {
@@ -124,8 +124,8 @@ func (w *worker) succeeded(t *queue.Task, d *Delivery, result any) store.Outcome
 	return store.Outcome{State: store.Succeeded, Emit: evs}
 }
 
-// follows makes the events that follow from a success: the kind's own, then those of the handler's emit.
-// They contain the handler's result, whose encoding is the handler's own code.
+// follows makes the events of a success: first the kind's, then those of the handler's emit. They contain the handler's result, which the handler's
+// code encodes.
 func (w *worker) follows(d *Delivery, result any) (evs []*events.Event, err error) {
 	defer recovered(&err)
 	var own []Draft
@@ -172,7 +172,7 @@ func (w *worker) follows(d *Delivery, result any) (evs []*events.Event, err erro
 	return evs, nil
 }
 
-// giveResult lets the expressions of emit see the result, if one of them looks at it.
+// giveResult gives the result to the expressions of emit, if one of them uses it.
 func (w *worker) giveResult(d *Delivery, result any) error {
 	looked := false
 	for i := range w.h.Emit {
@@ -191,7 +191,7 @@ func (w *worker) giveResult(d *Delivery, result any) error {
 	return nil
 }
 
-// child makes an event that the handler emits. name is its own among those of the run.
+// child makes an event that the handler emits. name is unique among the events of the run.
 func (w *worker) child(d *Delivery, name string, what Draft) (*events.Event, error) {
 	if events.Reserved(what.Type) {
 		return nil, refused("type %q is evrun's own", what.Type)

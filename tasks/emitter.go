@@ -15,11 +15,10 @@ import (
 	"evrun/tasks/schema"
 )
 
-// DefaultMaxEvent is how large an event's data may be unless the settings say otherwise: 1 MiB.
+// DefaultMaxEvent is the default limit of an event's data, in bytes: 1 MiB.
 const DefaultMaxEvent = store.DefaultMaxData
 
-// Emitter is the only way into the journal: it checks every event and fills in the attributes that its sender left out. Safe for concurrent
-// use.
+// Emitter is the only way into the journal. It checks every event and fills in the attributes that its sender omitted. Safe for concurrent use.
 type Emitter struct {
 	journal store.Journal
 	source  string // of evrun's own events; the sources of its parts begin with it
@@ -40,26 +39,25 @@ func NewEmitter(journal store.Journal, maxData int) *Emitter {
 	return em
 }
 
-// Source is the source of evrun's own events, /evrun/STOREID, or with part, such as /schedules/nightly, of those that this part
-// makes. Nobody else can publish under it, so their ids are taken by nobody else.
+// Source returns the source of evrun's own events, /evrun/STOREID followed by part, such as /schedules/nightly. Nobody else can publish under it, so
+// nobody else can use these events' ids.
 func (em *Emitter) Source(part string) string { return em.source + part }
 
-// owns says whether a source is evrun's own.
+// owns reports whether a source is evrun's own.
 func (em *Emitter) owns(source string) bool {
 	rest, ok := strings.CutPrefix(source, em.source)
 	return ok && em.source != "" && (rest == "" || rest[0] == '/')
 }
 
-// SetClock gives it another clock than the machine's, before its first use.
+// SetClock replaces the clock, by default time.Now. Call it before the first use.
 func (em *Emitter) SetClock(now func() time.Time) { em.now = now }
 
-// RefusedError says why an event was not accepted. It is the sender's to mend.
+// RefusedError says why an event was not accepted. The sender must correct it.
 type RefusedError struct {
 	Msg      string
 	TooLarge bool
-	Event    int // which one of several was refused, from 1; 0: there was one only
-	// Violations are how its data breaks the schema of its type, of which More were left out; nil: it was refused for
-	// another reason.
+	Event    int // number of the refused event among several, from 1; 0: there was only one
+	// Violations lists the violations of the type's schema; More is the number of those left out. nil: the event was refused for another reason.
 	Violations []schema.Violation
 	More       int
 }
@@ -76,13 +74,13 @@ func refused(format string, args ...any) error {
 	return &RefusedError{Msg: fmt.Sprintf(format, args...)}
 }
 
-// Emit accepts events from outside, all or none: when it returns nil they are on disk. An event that is not fit is a
-// [RefusedError]; other errors are the store's.
+// Emit accepts events from outside, all or none. When the error is nil, they are on disk. An invalid event is a [RefusedError]; other errors are the
+// store's.
 func (em *Emitter) Emit(ctx context.Context, evs ...*events.Event) ([]store.Receipt, error) {
 	return em.EmitFor(ctx, nil, evs...)
 }
 
-// EmitFor is Emit for events that come from a run on the event cause; nil: from no run.
+// EmitFor is Emit for events that a run on the event cause publishes; nil: no run.
 func (em *Emitter) EmitFor(ctx context.Context, cause *events.Event, evs ...*events.Event) ([]store.Receipt, error) {
 	for i, e := range evs {
 		if err := em.CheckFor(e, cause); err != nil {
@@ -101,11 +99,10 @@ func (em *Emitter) Accept(ctx context.Context, evs []*events.Event) ([]store.Rec
 	return em.journal.Append(ctx, evs)
 }
 
-// Check stamps an event from outside and says whether it is fit for Emit, which does the same. What it claims of its place in
-// a chain is replaced: it begins one.
+// Check stamps and checks an event from outside, as Emit does. It replaces the event's chain attributes: the event begins a chain.
 func (em *Emitter) Check(e *events.Event) error { return em.CheckFor(e, nil) }
 
-// CheckFor is Check for an event that comes from a run on the event cause, and so belongs to its chain; nil: from no run.
+// CheckFor is Check for an event that a run on the event cause publishes, and that belongs to cause's chain; nil: no run.
 func (em *Emitter) CheckFor(e, cause *events.Event) error {
 	if events.Reserved(e.Type) {
 		return refused("type %q: types under %s are evrun's own; choose another name", e.Type, events.ReservedPrefix)
@@ -124,7 +121,7 @@ func (em *Emitter) CheckFor(e, cause *events.Event) error {
 	return nil
 }
 
-// stamp fills in missing attributes and checks the event: its place in its chain, its size, and with fit the rest.
+// stamp fills in missing attributes and checks the event's number of hops, its size, and with fit the rest.
 func (em *Emitter) stamp(e *events.Event) error { return em.stampWithin(e, nil) }
 
 // stampWithin is stamp with a bound on its work, which may be nil.
@@ -158,7 +155,7 @@ func (em *Emitter) fill(e *events.Event) {
 	}
 }
 
-// fit checks an event's attributes, and its data against its type's schema, with a bound on its work, which may be nil.
+// fit checks an event's attributes, and its data against its type's schema. The bound on its work may be nil.
 func (em *Emitter) fit(e *events.Event, b *expression.Budget) error {
 	if err := b.Spend(len(e.Data) / 64); err != nil {
 		return err
@@ -175,13 +172,13 @@ func (em *Emitter) fit(e *events.Event, b *expression.Budget) error {
 	return nil
 }
 
-// Own stamps an event that a part of evrun makes: its source is that of [Emitter.Source]. It is for Accept.
+// Own stamps an event that a part of evrun makes, with the source of [Emitter.Source]. Pass it to Accept.
 func (em *Emitter) Own(part string, e *events.Event) error {
 	e.Source = em.Source(part)
 	return em.stamp(e)
 }
 
-// Join puts an event of evrun's own, which was not accepted yet, into the chain of the event that causes it.
+// Join puts one of evrun's own events, not yet accepted, into the chain of its cause.
 func (em *Emitter) Join(e, cause *events.Event) error {
 	join(e, cause)
 	return em.stamp(e)
@@ -197,7 +194,7 @@ func join(e, cause *events.Event) {
 	}
 }
 
-// child makes an event that a run causes. Its id is the run's with its name among those, so that it can only be accepted once.
+// child makes an event that a run causes. Its id is the run's id with the event's name, so that it can only be accepted once.
 func (em *Emitter) child(d *Delivery, name, source string, what Draft) (*events.Event, error) {
 	b := d.Env.Budget()
 	if err := b.SpendOn(what.Data); err != nil {
@@ -219,8 +216,7 @@ func childOf(d *Delivery, name, source string, what Draft) *events.Event {
 	return e
 }
 
-// MarshalData makes an event's data from a value: nil makes none, json.RawMessage is taken as it is, and so is what the
-// AppendJSON of a [Result] gives.
+// MarshalData encodes a value as an event's data: nil gives none; a json.RawMessage, and the output of a [Result]'s AppendJSON, are used unchanged.
 func MarshalData(v any) (json.RawMessage, error) {
 	switch v := v.(type) {
 	case nil:
@@ -235,6 +231,6 @@ func MarshalData(v any) (json.RawMessage, error) {
 	return events.MarshalJSON(v)
 }
 
-// Stamp fills in what an event lacks and says whether it is fit, evrun's own types too: for an event that somebody asks
-// about, and nobody publishes.
+// Stamp fills in missing attributes and checks an event; it also allows evrun's own types. It is for an event that is only asked about and never
+// published.
 func (em *Emitter) Stamp(e *events.Event) error { return em.stamp(e) }

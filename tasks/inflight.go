@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// InFlight is an attempt that is under way.
+// InFlight is a running attempt.
 type InFlight struct {
 	RunID   string
 	Attempt int
 	Since   time.Time
 }
 
-// InFlight gives the attempts under way, the oldest first: those that a stop waits for.
+// InFlight returns the running attempts, oldest first. A stop waits for them.
 func (r *Runner) InFlight(ctx context.Context) []InFlight {
 	r.wiring.Lock()
 	var members []*member

@@ -12,22 +12,22 @@ import (
 	"evrun/tasks/expression"
 )
 
-// Notices report what went wrong: evrun's own events, and those of a handler's on_dead. They are the last that is heard of it,
-// so they are not refused for their size, but shortened, nor for the number of events before them.
+// Notices are evrun's own events and those of a handler's on_dead; most report a failure. Nothing else reports it, so a notice is never refused: one
+// that is too large is shortened, and the limit on hops does not apply.
 
-// Notices of dead runs have a level: 1 for a run on an ordinary event, 2 for one on such a notice, as an alert's. What dies on
-// one of those is in the log alone: a handler of notices that always fails must come to an end.
+// Notices of dead runs have a level: 1 for a run on an ordinary event, 2 for a run on a notice of level 1, such as an alert. A run that dies on a
+// notice of level 2 is only logged, so that a handler of notices that always fails causes no endless chain.
 const (
 	levelAttribute = "level"
 	maxLevel       = 2
 )
 
-// level is the level of a notice of a dead run; 0 for any other event.
+// level returns the level of a notice of a dead run, 0 for any other event.
 func (em *Emitter) level(e *events.Event) int {
 	if n, ok := e.Extensions[levelAttribute].(int64); ok && em.owns(e.Source) {
 		return int(n)
 	}
-	if e.Type == events.TypeRunDead { // an older evrun's
+	if e.Type == events.TypeRunDead { // from an older evrun
 		return 1
 	}
 	return 0
@@ -39,14 +39,14 @@ func (em *Emitter) ofDead(e *events.Event, level int, data any, instead map[stri
 	return em.notice(e, data, instead, b)
 }
 
-// Notice makes one of evrun's own events, of a type of [events.OwnTypes], which nobody else can publish. The caller gives it to
-// Accept, or to a transaction. Data that is too large is shortened: its "error", its lists of names, and its events.
+// Notice makes one of evrun's own events, of a type of [events.OwnTypes]. The caller passes it to Accept, or to a transaction. Data that is too large
+// is shortened: its "error", its lists of names, and its events.
 func (em *Emitter) Notice(typ, id string, data map[string]any) (*events.Event, error) {
 	e := &events.Event{Type: typ, ID: id, Source: em.Source("")}
 	return e, em.notice(e, data, data, nil)
 }
 
-// notice stamps a notice. Where its data is too large it gets what is given instead, shortened. b bounds its work, and may be nil.
+// notice stamps a notice. If its data is too large, instead replaces it, shortened. b bounds its work, and may be nil.
 func (em *Emitter) notice(e *events.Event, data any, instead map[string]any, b *expression.Budget) error {
 	em.fill(e)
 	err := b.SpendOn(data)
@@ -63,8 +63,8 @@ func (em *Emitter) notice(e *events.Event, data any, instead map[string]any, b *
 	return em.fit(e, b)
 }
 
-// shortened makes JSON text of at most so many bytes of data, if that can be: it shortens the largest value, again and
-// again, and says from which keys in "shortened".
+// shortened encodes data as JSON of at most most bytes, if possible. It repeatedly shortens the largest value, and lists the shortened keys under
+// "shortened".
 func shortened(data map[string]any, most int) (json.RawMessage, error) {
 	data = maps.Clone(data)
 	from := []string{}
@@ -85,7 +85,7 @@ func shortened(data map[string]any, most int) (json.RawMessage, error) {
 	}
 }
 
-// shorten takes away from the largest value that can be shortened; no name: none can.
+// shorten shortens the largest value that can be shortened, and returns its name; empty: none can.
 func shorten(data map[string]any) (name string, less any, err error) {
 	size := map[string]int{}
 	for name, v := range data {
@@ -124,7 +124,7 @@ func shorten(data map[string]any) (name string, less any, err error) {
 	return "", nil, nil
 }
 
-// cut shortens text to so many bytes, not through the middle of a character.
+// cut shortens text to at most most bytes. It never cuts a character in half.
 func cut(text string, most int) string {
 	const mark = "…"
 	if len(text) <= most {

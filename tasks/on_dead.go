@@ -9,7 +9,7 @@ import (
 	"evrun/tasks/queue"
 )
 
-// dead is the outcome of a last attempt: with evrun.run.dead, and the event of the handler's own on_dead.
+// dead returns the outcome of a failed last attempt, with evrun.run.dead and the event of the handler's on_dead.
 func (w *worker) dead(t *queue.Task, d *Delivery, err error) store.Outcome {
 	out := store.Outcome{State: store.Dead, Error: w.words(err)}
 	level := w.r.o.Emitter.level(t.Event) + 1
@@ -20,7 +20,7 @@ func (w *worker) dead(t *queue.Task, d *Delivery, err error) store.Outcome {
 		e, err := w.onDead(t, d, level, out.Error)
 		if err == nil {
 			out.Emit = append(out.Emit, e)
-		} else { // the run is over all the same, and says what else went wrong
+		} else { // the run is dead all the same, and its error mentions this one
 			out.Error += "\non_dead: " + w.words(err)
 		}
 	}
@@ -36,7 +36,7 @@ func (w *worker) dead(t *queue.Task, d *Delivery, err error) store.Outcome {
 	return out
 }
 
-// onDead makes the event of the handler's on_dead. A run that is retried by hand and dies again has another one.
+// onDead makes the event of the handler's on_dead. A run that is retried by hand and dies again gets a new one.
 func (w *worker) onDead(t *queue.Task, d *Delivery, level int, text string) (e *events.Event, err error) {
 	defer recovered(&err)
 	d.Env.SetFailure(expression.Failure{Error: text, Attempts: t.Attempt, Handler: w.h.Name, RunID: d.RunID})
@@ -46,7 +46,7 @@ func (w *worker) onDead(t *queue.Task, d *Delivery, level int, text string) (e *
 			return nil, f.onDeadErr
 		}
 		em = f.onDead
-		f.budget.Renew() // for what went wrong may have taken all of it
+		f.budget.Renew() // because the failure may have used up the budget
 	}
 	known := map[string]any{"handler": w.h.Name, "run_id": d.RunID, "error": text, "attempts": t.Attempt, "event": t.Event}
 	what, err := em.draft(d, known)

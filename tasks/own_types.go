@@ -7,9 +7,8 @@ import (
 	"evrun/tasks/fault"
 )
 
-// ParsePattern reads a pattern that events are to match, as [events.ParsePattern] does, and refuses one that no event can
-// ever match: one under [events.ReservedPrefix] that selects none of evrun's own types. Its error is an
-// [*events.PatternError].
+// ParsePattern is [events.ParsePattern], and also refuses a pattern that no event can ever match: a pattern under [events.ReservedPrefix] that
+// selects none of evrun's own types. Its error is an [*events.PatternError].
 func ParsePattern(s string) (events.Pattern, error) {
 	p, err := events.ParsePattern(s)
 	if err == nil && p.Hopeless() {
@@ -18,7 +17,7 @@ func ParsePattern(s string) (events.Pattern, error) {
 	return p, err
 }
 
-// foreignToken is where the first token stands that takes a pattern away from all of evrun's own types.
+// foreignToken returns the offset of the first token with which the pattern matches none of evrun's own types.
 func foreignToken(pattern string) int {
 	furthest := 0
 	for _, t := range events.OwnTypes() {
@@ -36,7 +35,7 @@ func foreignToken(pattern string) int {
 	return furthest
 }
 
-// ownTypesHint is a hint to the type of evrun's own that was meant, or to all of them.
+// ownTypesHint suggests the own type that was probably meant, or lists all own types.
 func ownTypesHint(pattern string) string {
 	var types []string
 	for _, t := range events.OwnTypes() {

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Rate is how often attempts of a handler may begin: so many in each period, evenly spread. The zero Rate sets no limit.
+// Rate limits how often attempts of a handler may begin: Count attempts in each Per, evenly spread. The zero Rate sets no limit.
 type Rate struct {
 	Count int
 	Per   time.Duration
 }
 
-// Interval is the time from the beginning of an attempt to that of the next, at least; 0: none.
+// Interval is the minimum time between the beginnings of two attempts; 0: none.
 func (r Rate) Interval() time.Duration {
 	if r.Count <= 0 {
 		return 0
@@ -19,7 +19,7 @@ func (r Rate) Interval() time.Duration {
 	return (r.Per + time.Duration(r.Count) - 1) / time.Duration(r.Count)
 }
 
-// String writes it as the wiring file has it: 10/s. A period that the file can't say is written out.
+// String returns the rate in the syntax of the wiring file: 10/s. A period without a letter is written as a duration.
 func (r Rate) String() string {
 	for _, u := range RateUnits {
 		if u.Per == r.Per {
@@ -29,7 +29,7 @@ func (r Rate) String() string {
 	return fmt.Sprintf("%d/%v", r.Count, r.Per)
 }
 
-// RateUnits are the periods of a rate, by the letter that stands for each.
+// RateUnits are the periods of a rate by their letters.
 var RateUnits = []struct {
 	Name string
 	Per  time.Duration

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// The retry policy of a handler that names none.
+// The default retry policy.
 const (
 	DefaultAttempts   = 5
 	DefaultBackoff    = time.Second
 	DefaultMaxBackoff = time.Minute
 )
 
-// WithDefaults is the handler as the runner takes it, with what the file leaves out filled in.
+// WithDefaults returns the handler with the runner's defaults filled in.
 func (h *Handler) WithDefaults() *Handler {
 	configured := *h
 	configured.Retry = h.Retry.withDefaults()
@@ -40,8 +40,8 @@ func (r Retry) withDefaults() Retry {
 	return r
 }
 
-// delay is how long to wait after the failed attempt number n (from 1): exponential backoff with full jitter, after Marc
-// Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), and at least what the error asks for.
+// delay returns how long to wait after failed attempt n (from 1): exponential backoff with full jitter, after Marc Brooker, "Exponential Backoff And
+// Jitter" (AWS Architecture Blog, 2015), but at least as long as the error asks for.
 func (r Retry) delay(n int, err error) time.Duration {
 	ceiling := r.Max
 	if shift := n - 1; shift < 62 && r.Backoff<<shift>>shift == r.Backoff {

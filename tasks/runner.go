@@ -14,52 +14,50 @@ import (
 	"evrun/store"
 )
 
-// Options are what a Runner is made of; those without a default are required.
+// Options are the parts and settings of a Runner. Fields without a default are required.
 type Options struct {
 	Store    store.Store
 	Bus      *events.Bus
 	Emitter  *Emitter
 	Handlers []*Handler
 	Log      *slog.Logger
-	// OpenDatabase opens databases other than evrun's own for actions: see [Surroundings]. Nil: none can be opened.
+	// OpenDatabase opens databases other than evrun's own for actions: see [Surroundings]. Nil: actions can't open databases.
 	OpenDatabase func(path string, create bool) (store.Database, error)
-	// Unannounced is called for each dead run that no evrun.run.dead reports: one on a notice of a run that was on a notice
-	// itself. Nil: nobody wants to know.
+	// Unannounced is called for each dead run that no evrun.run.dead reports: a run on a notice of level 2 (see notice.go). Nil: not called.
 	Unannounced func()
-	// Grace is how long attempts of outside handlers may go on after a stop. Then their contexts end: such an attempt is recorded
-	// as failed, and uses up none of the handler's. Those that have not returned 10 s later are left to themselves: Run returns an
-	// error, and the next start counts them as failed. Default 30s.
+	// Grace is how long attempts of outside handlers may continue after a stop. Then their contexts end: such an attempt is recorded as failed, but
+	// does not count against the handler's attempts. Run waits 10 s more for the attempts to return, then returns an error; the next start counts the
+	// remaining attempts as failed. Default 30s.
 	Grace time.Duration
-	// Variables are the environment variables by which programs that attempts run find this daemon; nil: none can publish
-	// events in the name of its run. See [Delivery.Variables].
+	// Variables are the environment variables with which programs that attempts run find this daemon. Nil: programs can't publish events in the name
+	// of their run. See [Delivery.Variables].
 	Variables map[string]string
-	// Wired is called by Run when the wiring is in the store, migrations and all, and before the first attempt. Its error ends
-	// Run. Nil: nothing is.
+	// Run calls Wired once the wiring, with its migrations, is in the store, and before the first attempt. Its error ends Run. Nil: not called.
 	Wired func() error
 }
 
 // Runner runs the wired handlers on the events of the journal: at least once each, and exactly once for what they write to
 // evrun's own database.
 //
-// Each handler has a worker, one goroutine that owns all its state: its place in the journal, the running attempts, the runs
-// that wait for a retry. Workers share nothing, so a slow or stuck handler holds up no other.
+// Each handler has a worker, one goroutine that owns all its state: its position in the journal, the running attempts, the runs that wait for a
+// retry. Workers share nothing, so a slow or stuck handler delays no other.
 type Runner struct {
 	o        Options
 	attempts attempts
 	ready    chan struct{}
 	wired    atomic.Pointer[wired]
-	lastCall chan struct{} // closed when attempts that have not ended are waited for no more
-	failure  chan error    // of the first part that failed
+	lastCall chan struct{} // closed when Run stops waiting for attempts
+	failure  chan error    // the error of the first part that failed
 
 	// Set by Run before ready is closed.
 	running context.Context // ends when the runner is to stop
 	cancel  context.CancelFunc
-	work    context.Context // of attempts: outlives running by the grace period
-	wg      sync.WaitGroup  // of what goes on within Run
+	work    context.Context // the context of attempts: outlives running by the grace period
+	wg      sync.WaitGroup  // counts the goroutines that Run waits for
 
-	wiring   sync.Mutex // held while handlers come and go
+	wiring   sync.Mutex // held while handlers are added or removed
 	stopping bool
-	leaving  map[string][]*member // no longer wired, and not yet ended
+	leaving  map[string][]*member // no longer wired, not yet ended
 }
 
 // lastCallAfter is how long attempts may take to notice that the grace period is over. A command that ignores SIGTERM is killed
@@ -80,13 +78,13 @@ func NewRunner(o Options) *Runner {
 	return r
 }
 
-// Ready is closed when the runner has read the runs that had not ended, and takes events.
+// Ready is closed when the runner has read the unfinished runs and handles events.
 func (r *Runner) Ready() <-chan struct{} { return r.ready }
 
 // Handlers returns the wired handlers.
 func (r *Runner) Handlers() []*Handler { return r.wired.Load().handlers }
 
-// Matching returns the names of the handlers that an event of this type goes to.
+// Matching returns the names of the handlers of this event type.
 func (r *Runner) Matching(typ string) []string {
 	var names []string
 	for _, h := range r.Handlers() {
@@ -106,9 +104,9 @@ func registrations(handlers []*Handler) []store.Registration {
 	return regs
 }
 
-// Run handles events until ctx ends. Then it takes no more, lets what is in flight end, outside handlers for the grace
-// period at most, and returns nil: whatever is left is in the store, and goes on at the next start. An outside handler that
-// ignores the end of its context is an error: see [Options.Grace].
+// Run handles events until ctx ends. Then it starts no more attempts, waits for the running ones, for outside handlers at most for the grace period,
+// and returns nil: unfinished work is in the store and continues at the next start. If an outside handler ignores the end of its context, Run returns
+// an error: see [Options.Grace].
 func (r *Runner) Run(ctx context.Context) (err error) {
 	defer func() {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -204,11 +202,10 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	}
 }
 
-// sweepEvery is how often handlers that see no events of their own have their marks moved on, so that a start doesn't
-// read old events.
+// sweepEvery is how often the marks of handlers without matching events are moved forward, so that a start doesn't read old events.
 var sweepEvery = 30 * time.Second // changed by tests only
 
-// sweep does so until ctx ends.
+// sweep moves idle handlers' marks forward until ctx ends.
 func (r *Runner) sweep(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -218,7 +215,7 @@ func (r *Runner) sweep(ctx context.Context) {
 			for _, m := range r.wired.Load().members {
 				select {
 				case m.w.mark <- struct{}{}:
-				default: // busy: it moves its mark by itself
+				default: // busy: it moves its mark itself
 				}
 			}
 		case <-ctx.Done():
@@ -227,9 +224,8 @@ func (r *Runner) sweep(ctx context.Context) {
 	}
 }
 
-// Retry makes dead runs due again now, at most q.Limit of them, and returns them. Their budget of attempts is new; their
-// history and their idempotency keys stay. With order_by, such a run takes its place in the order of its key: before all events
-// that begin after Retry has returned.
+// Retry makes dead runs due now, at most q.Limit of them, and returns them. They get a new budget of attempts, and keep their history and idempotency
+// keys. With order_by, such a run takes its place in the order of its key, before all events that begin after Retry has returned.
 func (r *Runner) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
 	runs, err := r.o.Store.Retry(ctx, q)
 	if err != nil {

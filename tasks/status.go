@@ -9,36 +9,36 @@ import (
 	"evrun/store"
 )
 
-// What a handler is to the wiring.
+// The states of a handler in [HandlerStatus].
 const (
 	StateActive = "active"
-	StatePaused = "paused" // it returned late, and waits for Resume
-	StateLeft   = "left"   // it is not in the wiring, and keeps its mark
-	StateNew    = "new"    // no daemon has had it yet
+	StatePaused = "paused" // returned late, waits for Resume
+	StateLeft   = "left"   // not in the wiring, keeps its mark
+	StateNew    = "new"    // no daemon has run it yet
 )
 
-// HandlerStatus is the state of a handler and its place in the journal.
+// HandlerStatus is the state of a handler and its position in the journal.
 type HandlerStatus struct {
 	Name  string   `json:"name"`
 	State string   `json:"state"` // active, paused, left; without a daemon also new
 	Kind  string   `json:"do,omitempty"`
 	On    []string `json:"on"`
-	// Behind is how many events of the journal, of whatever type, came after the last one up to which all is dealt with.
+	// Behind is the number of events of any type after the handler's low-water mark.
 	Behind int64 `json:"behind"`
-	// Waiting is how many events that it handles have no run yet; nil where nobody counted them. AtMost: it is a bound.
+	// Waiting is the number of the handler's events without a run; nil: not counted. With AtMost it is an upper bound.
 	Waiting  *int64 `json:"waiting,omitempty"`
 	AtMost   bool   `json:"at_most,omitempty"`
 	Running  int    `json:"running"` // attempts under way
 	Retrying int    `json:"retrying"`
 	Dead     int    `json:"dead"`
-	// Replacing says that the handler as it was before a reload still has running attempts.
+	// Replacing says that the handler's version from before a reload still has running attempts.
 	Replacing bool       `json:"replacing,omitempty"`
 	LeftAt    *time.Time `json:"left_at,omitempty"`
-	// LeftWith is how many events were waiting when it left.
+	// LeftWith is the number of events that were waiting when it left.
 	LeftWith int64 `json:"left_with,omitempty"`
 }
 
-// Unfinished counts the handler's waiting events and runs; for one that has left, those at that time.
+// Unfinished returns the handler's waiting events and unsettled runs; for a handler that has left, as of that time.
 func (s *HandlerStatus) Unfinished() Unfinished {
 	u := Unfinished{Name: s.Name, Waiting: s.LeftWith, AtMost: s.AtMost, Running: s.Running, Retrying: s.Retrying, Dead: s.Dead}
 	if s.State != StateLeft && s.Waiting != nil {
@@ -47,10 +47,10 @@ func (s *HandlerStatus) Unfinished() Unfinished {
 	return u
 }
 
-// Status is the status of each wired handler, in the order of the file, and after them of those that have left with work to do.
+// Status returns the status of each wired handler, in the order of the file, followed by the handlers that have left with unfinished work.
 func (r *Runner) Status(ctx context.Context) ([]HandlerStatus, error) { return r.statuses(ctx, false) }
 
-// HandlerStatuses is Status with all handlers that have left, and with the events that wait for each counted.
+// HandlerStatuses is like Status, but with all handlers that have left, and with the number of each handler's waiting events.
 func (r *Runner) HandlerStatuses(ctx context.Context) ([]HandlerStatus, error) {
 	return r.statuses(ctx, true)
 }
@@ -142,7 +142,7 @@ func (st *HandlerStatus) count(n store.Counts, behind int64) {
 	st.Behind, st.Running, st.Retrying, st.Dead = max(0, behind), n.Running, n.Retrying, n.Dead
 }
 
-// stand sets the state of a handler of the wiring; of one that the store has as left, the state at the next start.
+// stand sets the state of a wired handler. For a handler that the store has as left, that is its state at the next start.
 func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consumer, h *Handler, counted bool) error {
 	if st.State = StateActive; c.Paused && !h.FromMark {
 		st.State = StatePaused
@@ -162,7 +162,7 @@ func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consu
 	return nil
 }
 
-// wait counts the events that wait.
+// wait counts the waiting events.
 func (st *HandlerStatus) wait(ctx context.Context, s store.Store, c store.Consumer) error {
 	b, err := s.Backlog(ctx, c, 0)
 	st.Waiting, st.AtMost = &b.Waiting, st.AtMost || b.AtMost
@@ -177,7 +177,7 @@ func patternNames(list []events.Pattern) []string {
 	return names
 }
 
-// status asks a member's worker; ok is false when it has not begun, or has ended.
+// status asks a member's worker; ok is false if the worker has not begun or has ended.
 func (m *member) status(ctx context.Context) (s workerStatus, ok bool) {
 	select {
 	case <-m.begun:

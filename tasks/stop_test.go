@@ -33,7 +33,7 @@ func TestAttemptThatIgnoresItsEndIsLeft(t *testing.T) {
 		synctest.Wait()
 		began := time.Now()
 		d.stop()
-		if err := d.ended; err == nil || err.Error() != "handler deaf: 1 of its attempts went on after the grace period; the next start counts them as failed" {
+		if err := d.ended; err == nil || err.Error() != "handler deaf: 1 of its attempts were still running after the grace period; the next start counts them as failed" {
 			t.Errorf("Run ended with %v", err)
 		}
 		if took := time.Since(began); took != 200*time.Millisecond+10*time.Second {

@@ -8,14 +8,14 @@ import (
 	"evrun/store"
 )
 
-// Stored has the handlers of a wiring that no daemon runs: it answers for a [Runner] by what daemons left in the store.
+// Stored answers the questions of a [Runner] without a daemon, from a wiring and the store.
 type Stored struct {
-	Store    store.Store // nil: there is none yet, so no daemon has run
+	Store    store.Store // nil: no store exists yet, because no daemon has run
 	Emitter  *Emitter
 	Handlers []*Handler
 }
 
-// HandlerStatuses is as [Runner.HandlerStatuses].
+// HandlerStatuses is like [Runner.HandlerStatuses].
 func (s *Stored) HandlerStatuses(ctx context.Context) ([]HandlerStatus, error) {
 	if s.Store != nil {
 		return handlerStatuses(ctx, s.Store, s.Handlers, true, func(string) (workerStatus, bool) { return workerStatus{}, false })
@@ -27,7 +27,7 @@ func (s *Stored) HandlerStatuses(ctx context.Context) ([]HandlerStatus, error) {
 	return list, nil
 }
 
-// Resume is as [Runner.Resume].
+// Resume is like [Runner.Resume].
 func (s *Stored) Resume(ctx context.Context, name string, fromNow bool) (Skipped, error) {
 	if s.Store == nil {
 		return Skipped{}, store.ErrNotFound
@@ -35,7 +35,7 @@ func (s *Stored) Resume(ctx context.Context, name string, fromNow bool) (Skipped
 	return resumeHandler(ctx, s.Store, s.Emitter, name, fromNow)
 }
 
-// Forget is as [Runner.Forget], and refuses a handler that is in the wiring, whether or not a daemon has had it.
+// Forget is like [Runner.Forget], and refuses every handler that is in the wiring, even if no daemon has run it.
 func (s *Stored) Forget(ctx context.Context, name string) (Skipped, error) {
 	switch {
 	case s.Store == nil:
@@ -46,7 +46,7 @@ func (s *Stored) Forget(ctx context.Context, name string) (Skipped, error) {
 	return forgetHandler(ctx, s.Store, s.Emitter, name)
 }
 
-// Retry is as [Runner.Retry]: the runs are due at once, and wait for a daemon.
+// Retry is like [Runner.Retry]: the runs are due at once, and wait for a daemon.
 func (s *Stored) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
 	return s.Store.Retry(ctx, q)
 }

@@ -12,17 +12,17 @@ import (
 	"evrun/store"
 )
 
-// ErrStopping is what [Runner.Replace] answers while the runner stops.
+// ErrStopping is the error of [Runner.Replace] while the runner stops.
 var ErrStopping = errors.New("the runner is stopping")
 
-// Changes says what differs between two wirings, by name, in the order of the files.
+// Changes lists the differences between two wirings, by name, in the order of the files.
 type Changes struct {
 	Added   []string `json:"added,omitempty"`
 	Removed []string `json:"removed,omitempty"`
 	Changed []string `json:"changed,omitempty"`
 }
 
-// None says whether all is as it was.
+// None reports whether nothing changed.
 func (c Changes) None() bool { return len(c.Added)+len(c.Removed)+len(c.Changed) == 0 }
 
 // LogValue leaves out empty lists.
@@ -39,7 +39,7 @@ func (c Changes) LogValue() slog.Value {
 	return slog.GroupValue(group...)
 }
 
-// Compare gives the changes from one list to another; same says whether two entries of one name are alike.
+// Compare returns the changes from one list to another; same reports whether two entries of one name are equal.
 func Compare[E any](was, is []E, name func(E) string, same func(a, b E) bool) Changes {
 	var c Changes
 	before := make(map[string]E, len(was))
@@ -63,7 +63,7 @@ func Compare[E any](was, is []E, name func(E) string, same func(a, b E) bool) Ch
 	return c
 }
 
-// wired is what runs: the handlers in the order of the file, and a member for each. It is not changed, but replaced.
+// wired holds the wired handlers in the order of the file, and a member for each. It is immutable: a reload replaces it.
 type wired struct {
 	handlers []*Handler
 	members  map[string]*member
@@ -76,9 +76,9 @@ type member struct {
 	stop  context.CancelFunc
 	begun chan struct{} // closed when the worker begins to read the store
 	ended chan struct{} // closed when the worker has ended, and the action is closed
-	// inherits says that it must take over from others first. r.wiring guards it.
+	// inherits says that it must first take over from others. r.wiring guards it.
 	inherits bool
-	// resumed has a token when a paused handler may go on.
+	// resumed has a token when a paused handler may continue.
 	resumed chan struct{}
 }
 
@@ -86,34 +86,34 @@ func newMember(r *Runner, h *Handler) *member {
 	return &member{h: h, w: newWorker(r, h), stop: func() {}, begun: make(chan struct{}), ended: make(chan struct{}), resumed: make(chan struct{}, 1)}
 }
 
-// sameHandler says whether a handler needs no replacing: nothing that was written of it has changed.
+// sameHandler reports whether a handler is unchanged and needs no replacement.
 func sameHandler(a, b *Handler) bool { return a == b || a.Version != "" && a.Version == b.Version }
 
-// Replaced is what came of [Runner.Replace].
+// Replaced is the result of [Runner.Replace].
 type Replaced struct {
 	Changes
 	Left    []Unfinished // removed handlers for which events or runs wait
-	Paused  []Unfinished // added handlers that were gone for long, and wait for [Runner.Resume]
+	Paused  []Unfinished // added handlers that were absent for long, and wait for [Runner.Resume]
 	Unknown []UnknownWas
 }
 
-// migrateWithin is how long the migrations of a replacement may take: they hold up all that is written.
+// migrateWithin is how long the migrations of a replacement may take: they block all other writes.
 const migrateWithin = time.Second
 
-// Along is changed together with the handlers, or not at all.
+// Along holds changes that are made in one transaction with those of the handlers.
 type Along struct {
-	Marks []store.ScheduleMark // of schedules that are new or changed
-	Gone  []string             // schedules whose marks go
-	Done  func()               // called when all of it is on disk, before a new handler begins; nil: nothing is
+	Marks []store.ScheduleMark // of new and changed schedules
+	Gone  []string             // schedules whose marks are deleted
+	Done  func()               // called when everything is on disk, before a new handler begins; nil: not called
 }
 
-// Replace puts other handlers in the place of those that run, while events come in. A handler of the same name and Version
-// goes on untouched. One that is gone takes no more events, ends what it has begun, and keeps its mark. One that has changed ends what
-// it has begun first, and goes on where that was in the journal. One that was another before goes on where that one was, once
-// it has ended. A new one begins at the journal's head, unless it is FromStart. See [store.Handlers].
+// Replace replaces the running handlers while events come in. A handler with the same name and Version is not touched. A removed handler starts no
+// more runs, finishes its running attempts, and keeps its mark. A changed handler continues at its position in the journal after the old version has
+// finished its running attempts. A renamed handler (Was) continues at the position of the old name once that has finished. A new handler begins at
+// the journal's head, unless it is FromStart. See [store.Handlers].
 //
-// Either all of it happens, with what goes along, or an error says why nothing did: a migration that fails, or that takes too
-// long beside running handlers, a store that takes nothing, [ErrStopping].
+// Replace makes all changes, including those of along, or none and returns an error: a migration failed or took too long beside running handlers, the
+// store refused the write, or [ErrStopping].
 func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) (Replaced, error) {
 	select {
 	case <-r.ready:
@@ -169,8 +169,8 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) 
 	return Replaced{Changes: changes, Left: registered.left, Paused: registered.paused, Unknown: registered.unknown}, nil
 }
 
-// takingLater registers handlers of which only one can take over from others now: those of the rest may still end what they
-// have begun.
+// takingLater returns registrations in which only the handler but can take over from others now. The predecessors of the rest may still have running
+// attempts.
 func takingLater(handlers []*Handler, but *Handler) []store.Registration {
 	regs := registrations(handlers)
 	for i, h := range handlers {
@@ -179,7 +179,7 @@ func takingLater(handlers []*Handler, but *Handler) []store.Registration {
 	return regs
 }
 
-// begin runs a member once those that came before it have ended, and once it is not paused. r.wiring is held.
+// begin runs a member once its predecessors have ended and it is not paused. r.wiring is held.
 func (r *Runner) begin(m *member, before []*member) {
 	ctx, stop := context.WithCancel(r.running)
 	m.stop = stop
@@ -210,7 +210,7 @@ func (r *Runner) begin(m *member, before []*member) {
 	})
 }
 
-// takeUp opens a member's worker where the store has its handler now, unless it is paused.
+// takeUp opens a member's worker at the handler's position in the store, unless the handler is paused.
 func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -226,13 +226,13 @@ func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error)
 		return known.Paused, err
 	}
 	r.openAction(m.h)
-	close(m.begun) // before the store is read: runs that are retried from here on are handed over
+	close(m.begun) // before the store is read: runs that are retried from now on are handed over
 	return false, m.w.open(ctx, known)
 }
 
-// inherit returns where the store has a member's handler, once that took over what it has to.
+// inherit returns a member's handler as stored, after it has taken over from others if it must.
 func (r *Runner) inherit(ctx context.Context, m *member, at *wired) (store.Consumer, error) {
-	if !m.inherits { // nothing has changed since it was registered, but for its mark
+	if !m.inherits { // since it was registered, only its mark has changed
 		list, err := r.o.Store.Handlers(ctx, m.h.Name)
 		if err == nil && len(list) == 0 {
 			err = store.ErrNotFound
@@ -254,7 +254,7 @@ func (r *Runner) inherit(ctx context.Context, m *member, at *wired) (store.Consu
 	return known, nil
 }
 
-// ended lets go of a member whose worker has ended.
+// ended removes a member whose worker has ended.
 func (r *Runner) ended(m *member) {
 	m.stop()
 	if err := closeAction(m.h); err != nil {
@@ -274,7 +274,7 @@ func (r *Runner) ended(m *member) {
 	}
 }
 
-// fail ends the runner with an error, the first one.
+// fail ends the runner with an error. The first error counts.
 func (r *Runner) fail(m *member, err error) {
 	select {
 	case r.failure <- fmt.Errorf("handler %s: %w", m.h.Name, err):
@@ -283,8 +283,8 @@ func (r *Runner) fail(m *member, err error) {
 	r.cancel()
 }
 
-// awaits says whether a run of this handler on an event of this type may still come: the handler is wired to it, or was, and
-// ends what it has begun.
+// awaits reports whether a run of this handler on an event of this type may still come: the handler is wired to the type, or was and is still
+// finishing its work.
 func (r *Runner) awaits(name, typ string) bool {
 	if m := r.wired.Load().members[name]; m != nil && m.h.matches(typ) {
 		return true
@@ -292,8 +292,8 @@ func (r *Runner) awaits(name, typ string) bool {
 	return r.replacing(name)
 }
 
-// marks returns the low-water marks, by name, of the handlers that run or are paused. One that still waits for others to end may
-// take over a lower mark than the store has for it.
+// marks returns the low-water marks, by name, of the handlers that run or are paused. A handler that still waits for its predecessors to end may take
+// over a lower mark than its own in the store.
 func (r *Runner) marks(ctx context.Context) (map[string]int64, error) {
 	begun := map[string]bool{}
 	for name, m := range r.wired.Load().members {
@@ -316,14 +316,14 @@ func (r *Runner) marks(ctx context.Context) (map[string]int64, error) {
 	return marks, nil
 }
 
-// replacing says whether a handler of this name that is wired no more still has running attempts.
+// replacing reports whether a handler of this name that is no longer wired still has running attempts.
 func (r *Runner) replacing(name string) bool {
 	r.wiring.Lock()
 	defer r.wiring.Unlock()
 	return len(r.leaving[name]) > 0
 }
 
-// migration gives what makes a handler's own tables, if anything does.
+// migration returns the statements that create a handler's tables, if it has any.
 func migration(h *Handler) []store.Migration {
 	m, ok := h.Action.(Migrator)
 	if !ok || len(m.Migrations()) == 0 {
@@ -332,7 +332,7 @@ func migration(h *Handler) []store.Migration {
 	return []store.Migration{{Handler: h.Name, Statements: m.Migrations()}}
 }
 
-// closeAction closes whatever a handler's attempts have opened.
+// closeAction closes a handler's action, if it is an io.Closer.
 func closeAction(h *Handler) error {
 	if c, ok := h.Action.(io.Closer); ok {
 		return c.Close()

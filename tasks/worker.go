@@ -10,30 +10,29 @@ import (
 	"evrun/tasks/queue"
 )
 
-// defaultConcurrency is how many attempts of one handler run at a time, unless it says otherwise.
+// defaultConcurrency is the default number of concurrent attempts of one handler.
 const defaultConcurrency = 4
 
-// worker runs the tasks of one handler: its queue says which comes next, the worker makes the attempt and settles it.
+// worker runs the tasks of one handler: its queue decides which is next, the worker makes the attempt and settles it.
 //
-// Its goroutine, in run, owns every field and calls the queue. Each attempt of an outside handler is a goroutine of its own, and
-// so is the one batch that the store is settling; they report back over channels, and are waited for. Events that the condition
-// skips, and inside handlers, need no goroutine: they go straight into the next batch, which is prepared while the store settles
-// the one before.
+// Its goroutine, in run, owns every field and calls the queue. Each attempt of an outside handler has its own goroutine, as has the one batch that
+// the store is settling. They report back over channels, and run waits for them. Events that the condition skips, and inside handlers, need no
+// goroutine: they go straight into the next batch, which is prepared while the store settles the one before.
 type worker struct {
 	r      *Runner
 	h      *Handler
 	id     store.HandlerID
-	source string // of the events that it emits
-	atomic bool   // an event that it emits may be refused after an effect was written
+	source string // the source of the events that it emits
+	atomic bool   // an emitted event may be refused after its effect was written
 
 	queue   queue.Source
-	running map[*queue.Task]struct{} // attempts of the outside handler under way
+	running map[*queue.Task]struct{} // running attempts of the outside handler
 	batch   batch                    // to be settled next
-	spare   batch                    // empty, with room
+	spare   batch                    // empty, keeps its memory for reuse
 	writing bool                     // a batch is being settled
-	singly  int                      // so many of batch go alone: one of them can't be stored
+	singly  int                      // so many of batch are settled one by one, because one of them can't be stored
 	moved   int64                    // the low-water mark in the store
-	moving  int64                    // the one that the batch under way takes there
+	moving  int64                    // the low-water mark after the batch that is being settled
 
 	attempts chan attempted
 	answers  chan answer
@@ -44,14 +43,14 @@ type worker struct {
 	failure  error
 }
 
-// attempted is the end of an attempt of an outside handler.
+// attempted is the result of an attempt of an outside handler.
 type attempted struct {
 	t        *queue.Task
 	d        *Delivery
 	result   any
 	err      error // the handler's
-	cutShort bool  // by the daemon's stop
-	fenced   bool  // the run is somebody else's
+	cutShort bool  // the daemon's stop ended it
+	fenced   bool  // the claim was refused
 	storeErr error // the attempt could not be recorded, and so did not begin
 }
 
@@ -65,10 +64,10 @@ func newWorker(r *Runner, h *Handler) *worker {
 	}
 }
 
-// heldKeys is the MaxKeys of ordered handlers' queues; 0: the default. Changed by tests only.
+// heldKeys is the MaxKeys of ordered handlers' queues; 0: the default. Only tests change it.
 var heldKeys = 0
 
-// open takes up where the store has the handler.
+// open prepares the worker to continue at the handler's position in the store.
 func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 	w.id, w.moved = known.ID, known.LowWater
 	o := queue.Options{
@@ -94,7 +93,7 @@ func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 	return err
 }
 
-// run works until ctx ends and everything that was begun is settled. work is the context of attempts: it outlives ctx.
+// run works until ctx ends and all begun tasks are settled. work is the context of attempts: it outlives ctx.
 func (w *worker) run(ctx, work context.Context) error {
 	defer close(w.ended)
 	defer w.queue.Close()
@@ -126,11 +125,11 @@ func (w *worker) run(ctx, work context.Context) error {
 	return w.failure
 }
 
-// idle says whether everything that was begun is settled.
+// idle reports whether all begun tasks are settled.
 func (w *worker) idle() bool { return len(w.running) == 0 && !w.writing && w.batch.len() == 0 }
 
-// wait waits for whatever comes first, and deals with it. done ends it while the worker takes tasks; when that is nil, the worker is
-// stopping, and the last call for its attempts counts.
+// wait waits for the next thing to happen and handles it. While the worker takes tasks, done ends the wait. When done is nil, the worker is stopping,
+// and the last call for its attempts ends the wait.
 func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan *events.Event, timer <-chan time.Time) {
 	var lastCall chan struct{}
 	if done == nil && len(w.running) > 0 {
@@ -157,10 +156,10 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan *e
 	}
 }
 
-// abandon gives up on the attempts that have not ended. Their runs stay as they are in the store, running.
+// abandon stops waiting for the attempts that have not ended. Their runs stay in state running in the store.
 func (w *worker) abandon() {
 	if n := len(w.running); n > 0 {
-		w.fail(fmt.Errorf("%d of its attempts went on after the grace period; the next start counts them as failed", n))
+		w.fail(fmt.Errorf("%d of its attempts were still running after the grace period; the next start counts them as failed", n))
 		clear(w.running)
 	}
 }
@@ -193,7 +192,7 @@ func (w *worker) fill(ctx, work context.Context) (full bool) {
 	return false
 }
 
-// take makes an attempt of a task, or begins it, unless its end is known already.
+// take makes or begins an attempt of a task, unless its result is already known.
 func (w *worker) take(work context.Context, t *queue.Task) {
 	d := w.delivery(t)
 	t.Scratch = nil // the decoded event is not kept until the task is settled
@@ -242,7 +241,7 @@ func (w *worker) attempt(work context.Context, t *queue.Task, d *Delivery) {
 	}
 }
 
-// begin runs an attempt in a goroutine of its own; with claim it is recorded first.
+// begin runs an attempt in its own goroutine; with claim it is recorded first.
 func (w *worker) begin(work context.Context, t *queue.Task, d *Delivery, do func(context.Context, *Delivery) (any, error), claim bool) {
 	w.running[t] = struct{}{}
 	go func() {
@@ -254,7 +253,7 @@ func (w *worker) begin(work context.Context, t *queue.Task, d *Delivery, do func
 	}()
 }
 
-// attempted takes the end of an attempt in a goroutine.
+// attempted handles the result of an attempt that ran in its own goroutine.
 func (w *worker) attempted(a attempted) {
 	delete(w.running, a.t)
 	w.queue.End(a.t)
@@ -272,7 +271,7 @@ func (w *worker) attempted(a attempted) {
 	}
 }
 
-// workerStatus is the part of a HandlerStatus that only the worker knows.
+// workerStatus is the worker's part of a HandlerStatus.
 type workerStatus struct {
 	lowWater int64
 	running  []InFlight

@@ -9,34 +9,33 @@ import (
 	"evrun/events"
 )
 
-// Bursts say which events share a run: those with one key that follow each other within Wait.
+// Bursts says which events share a run: events with the same key that follow each other within Wait.
 type Bursts struct {
 	Wait    time.Duration
 	MaxWait time.Duration // how long a burst may go on, from its first event
-	All     bool          // the run is for all events of the burst, so a burst is bounded; else for the last one alone
-	// Wanted says whether an event belongs to any burst; the others are skipped. Nil: all do.
+	All     bool          // the run is for all events of the burst, so the burst is bounded; otherwise only for the last event
+	// Wanted reports whether the handler wants an event; others are skipped. Nil: all are wanted.
 	Wanted func(t *Task) (bool, error)
-	// Key gives the key of an event. Nil: all events are one burst.
+	// Key returns the key of an event. Nil: all events are one burst.
 	Key func(t *Task) (string, error)
 }
 
-// What the bursts of a handler hold at most. One that is full runs at once, and so does the one that is due first when there
-// is not room for more events.
+// The limits of a handler's bursts. A full burst runs at once. If there is no room for more events, the burst that is due first runs at once.
 const (
-	maxGathered   = 10_000  // events in all bursts: their sequences
+	maxGathered   = 10_000  // events in all bursts, of which only the sequences are kept
 	maxBurst      = 1000    // events of a burst that gives all of them to its run
 	maxBurstBytes = 4 << 20 // of their data
 )
 
-// bursts are the events that wait for their burst to end. Of each only the sequence is kept, and of a burst its last event:
-// none has a run yet, so after a restart the journal brings them again, and the run reads those that it needs.
+// bursts holds the events that wait for their burst to end: the sequence of each event, and the last event of each burst. These events have no runs
+// yet, so after a restart the journal delivers them again. A run reads the events that it needs.
 type bursts struct {
 	Bursts
-	open    map[string]*burst // by key: those that events can still join
+	open    map[string]*burst // by key: the bursts that events can still join
 	due     queued[*burst]    // all
 	waiting int               // events
 
-	// What was accepted up to seenAt has sequences up to seen.
+	// Events accepted up to seenAt have sequences up to seen.
 	seenAt time.Time
 	seen   int64
 }
@@ -54,7 +53,7 @@ type burst struct {
 
 func newBursts(b Bursts) *bursts { return &bursts{Bursts: b, open: map[string]*burst{}} }
 
-// room says whether another event can wait.
+// room reports whether another event can wait.
 func (b *bursts) room() bool { return b.waiting < maxGathered }
 
 // add puts an event into the burst of its key, and restarts the wait.
@@ -84,7 +83,7 @@ func (b *bursts) add(key string, e *events.Event, now time.Time) {
 	}
 }
 
-// next says when the burst that is due first is; ok is false when nothing waits.
+// next returns when the first burst is due; ok is false if nothing waits.
 func (b *bursts) next() (at time.Time, ok bool) {
 	if len(b.due) == 0 {
 		return time.Time{}, false
@@ -92,7 +91,7 @@ func (b *bursts) next() (at time.Time, ok bool) {
 	return b.due[0].due, true
 }
 
-// take ends the burst that is due first, and makes its task.
+// take ends the burst that is due first, and returns its task.
 func (b *bursts) take() *Task {
 	u := heap.Pop(&b.due).(*burst)
 	if !u.full {
@@ -103,7 +102,7 @@ func (b *bursts) take() *Task {
 	return &Task{Event: u.last, Seq: u.sequences[n], Joins: u.sequences[:n:n], Attempt: 1, gathered: true}
 }
 
-// lowest is the lowest sequence that waits.
+// lowest returns the lowest waiting sequence.
 func (b *bursts) lowest() int64 {
 	low := int64(math.MaxInt64)
 	for _, u := range b.due {
@@ -112,13 +111,13 @@ func (b *bursts) lowest() int64 {
 	return low
 }
 
-// recheckAfter is how soon to look again whether the bus has brought the journal's last events.
+// recheckAfter is how soon to check again whether the bus has delivered the journal's last events.
 const recheckAfter = time.Millisecond
 
-// burst gives the task of a burst that is over, or nil.
+// burst returns the task of a burst that is over, or nil.
 //
-// A burst is over only when every event that was accepted within its wait was taken, however long that took: events that came
-// in together stay together, however slow the machine is.
+// A burst is over only after every event that was accepted within its wait has been added, however long that takes. So events that arrive together
+// share a run even on a slow machine.
 func (q *Queue) burst(ctx context.Context) (*Task, error) {
 	b := q.bursts
 	if b == nil || len(b.due) == 0 {
@@ -144,10 +143,10 @@ func (q *Queue) burst(ctx context.Context) (*Task, error) {
 	return b.take(), nil
 }
 
-// gathers says whether events can be taken into bursts, which needs no attempt to begin.
+// gathers reports whether events can join bursts. Joining needs no free attempt.
 func (q *Queue) gathers() bool { return q.bursts != nil && q.bursts.room() }
 
-// gather takes an event into its burst. One that is skipped, or has no key, is for the worker: gather says so.
+// gather adds an event to its burst. It returns true for an event that is skipped or has no key: that one goes to the worker.
 func (q *Queue) gather(t *Task) (forWorker bool) {
 	b, key := q.bursts, ""
 	wanted := true

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// maxRetriesInMemory bounds the retry clock; runs that are due later are read from the store when their turn comes.
+// maxRetriesInMemory bounds the retry clock. Runs that are due later are read from the store in time.
 const maxRetriesInMemory = 8192
 
 // retryClock holds the runs that wait for their next attempt, the one due first on top. It is complete up to its horizon:
@@ -15,10 +15,10 @@ type retryClock struct {
 	items   queued[*Task]
 	known   map[int64]*Task // items by sequence: each run once
 	horizon time.Time       // zero: none
-	all     bool            // it is never trimmed, since somebody else bounds it
+	all     bool            // it is never trimmed, because keyOrder bounds it
 }
 
-// add takes t, unless it is due beyond the horizon. Of two tasks of one run the one with the later attempt stays.
+// add adds t, unless it is due after the horizon. Of two tasks of one run, it keeps the one with the later attempt.
 func (c *retryClock) add(t *Task) {
 	if old := c.known[t.Seq]; old != nil {
 		if t.Attempt > old.Attempt {
@@ -48,7 +48,7 @@ func (c *retryClock) add(t *Task) {
 	c.keep(kept)
 }
 
-// keep makes tasks all that there are.
+// keep replaces the content of the clock with tasks.
 func (c *retryClock) keep(tasks []*Task) {
 	c.items = tasks
 	clear(c.known)
@@ -59,12 +59,12 @@ func (c *retryClock) keep(tasks []*Task) {
 	heap.Init(&c.items)
 }
 
-// forget leaves the tasks of runs with a key beyond a sequence to the store.
+// forget removes the tasks of ordered runs after a sequence; the store still has them.
 func (c *retryClock) forget(upTo int64) {
 	c.keep(slices.DeleteFunc(c.items, func(t *Task) bool { return t.key != "" && t.Seq > upTo }))
 }
 
-// take gives a task that is due, or nil.
+// take returns a task that is due, or nil.
 func (c *retryClock) take(now func() time.Time) *Task {
 	if len(c.items) == 0 || c.items[0].due.After(now()) {
 		return nil
@@ -74,7 +74,7 @@ func (c *retryClock) take(now func() time.Time) *Task {
 	return t
 }
 
-// next says when to look again; ok is false when nothing waits.
+// next returns when to check again; ok is false if nothing waits.
 func (c *retryClock) next() (at time.Time, ok bool) {
 	if len(c.items) == 0 {
 		return time.Time{}, false
@@ -82,7 +82,7 @@ func (c *retryClock) next() (at time.Time, ok bool) {
 	return c.items[0].due, true
 }
 
-// exhausted says that the store must be asked for the runs that are due next.
+// exhausted reports whether the runs that are due next must be read from the store.
 func (c *retryClock) exhausted() bool { return len(c.items) == 0 && !c.horizon.IsZero() }
 
 // before implements [ordered]: the run that is due first comes first.

@@ -9,34 +9,34 @@ import (
 	"evrun/store"
 )
 
-// How much a follower holds in memory at most: its live buffer, and one page of the journal.
+// The limits of a follower's memory: its live buffer and one page of the journal.
 const (
 	followBuffer = 1024
 	followPage   = 512
 )
 
-// follower gives the events that match its patterns, each once, in order of sequence: from the bus while its reader keeps
-// up, from the journal when it doesn't, and back again, without a gap or a repeat. A slow reader costs nobody anything.
+// follower returns the events that match its patterns, each once, in order of sequence, without gaps. They come from the bus while its reader keeps
+// up, and from the journal while it doesn't. A slow reader delays nobody else.
 //
-// It subscribes first and reads the journal up to the head afterwards, so whatever is committed in between is in at least
-// one of the two. It drops sequences that it has given already.
+// It subscribes first and then reads the journal up to the head, so an event that is committed in between is in at least one of the two. It drops
+// sequences that it has already returned.
 type follower struct {
 	journal  Journal
 	bus      *events.Bus
 	patterns []events.Pattern
-	skip     store.HandlerID // leaves out events for which this handler has a run...
+	skip     store.HandlerID // leave out events for which this handler has a run...
 	skipTo   int64           // ...up to this sequence
 
 	buffer, limit int // followBuffer and followPage
 
-	after int64 // the last sequence that was given
+	after int64 // the last returned sequence
 	sub   *events.Subscription[*events.Event]
-	next  *events.Event // received, and not given yet
+	next  *events.Event // received, not yet returned
 	page  []*events.Event
 	live  bool // the journal was read to its end after subscribing
 }
 
-// newFollower follows the events after a sequence.
+// newFollower returns a follower of the events after a sequence.
 func newFollower(journal Journal, bus *events.Bus, after int64, patterns []events.Pattern) follower {
 	return follower{journal: journal, bus: bus, after: after, patterns: patterns, buffer: followBuffer, limit: followPage}
 }
@@ -48,7 +48,7 @@ func (f *follower) close() {
 	}
 }
 
-// poll gives the next event, or nil when there is none yet: then wait for c.
+// poll returns the next event, or nil if there is none yet: then wait for c.
 func (f *follower) poll(ctx context.Context) (*events.Event, error) {
 	for {
 		if e := f.next; e != nil {
@@ -79,7 +79,8 @@ func (f *follower) poll(ctx context.Context) (*events.Event, error) {
 	}
 }
 
-// read fetches a page. An empty one is the journal's end: the first time it subscribes and looks again, then it is live.
+// read fetches a page. An empty page means the journal's end. The first time, read then subscribes and reads again; the second time, the follower is
+// live.
 func (f *follower) read(ctx context.Context) error {
 	q := store.EventQuery{After: f.after, Patterns: f.patterns, Limit: f.limit}
 	if f.after < f.skipTo {
@@ -100,7 +101,7 @@ func (f *follower) read(ctx context.Context) error {
 	return nil
 }
 
-// c is where the next live event comes from, after poll gave none. Hand what is read from it to received.
+// c is the channel of the next live event, after poll returned none. Pass the value read from it to received.
 func (f *follower) c() <-chan *events.Event {
 	if !f.live || f.next != nil {
 		return nil
@@ -108,8 +109,8 @@ func (f *follower) c() <-chan *events.Event {
 	return f.sub.C()
 }
 
-// received takes what was read from c, for poll to give. It drops a repeat, and goes back to the journal at the end of a
-// subscription that has lagged.
+// received takes an event read from c; poll returns it. received drops repeated events, and switches back to the journal if the subscription has
+// ended because it lagged.
 func (f *follower) received(e *events.Event, ok bool) error {
 	if !ok {
 		err := f.sub.Err()
@@ -124,19 +125,19 @@ func (f *follower) received(e *events.Event, ok bool) error {
 	return nil
 }
 
-// idle says that every matching event up to the sequence returned was given.
+// idle reports whether poll has returned every matching event up to the returned sequence.
 func (f *follower) idle() (upTo int64, ok bool) {
 	if !f.live || f.next != nil || len(f.page) > 0 {
 		return 0, false
 	}
-	head := f.bus.Head() // before the look into the channel: the events up to it are in there already
+	head := f.bus.Head() // read before the channel is checked: events up to the head are already in the channel
 	if len(f.sub.C()) > 0 || f.sub.Err() != nil {
 		return 0, false
 	}
 	return max(head, f.after, f.skipTo), true // events from before the start have been read from the journal
 }
 
-// reached says that every matching event up to the sequence was given.
+// reached reports whether poll has returned every matching event up to a sequence.
 func (f *follower) reached(sequence int64) bool {
 	if f.after >= sequence {
 		return true

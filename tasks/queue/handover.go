@@ -7,17 +7,17 @@ import (
 	"evrun/store"
 )
 
-// HandOver takes runs that were retried by hand to their queue. Nobody waits, and nothing is lost: beyond its bound of 8192 runs,
-// or when a queue does not take them because it has not begun or ends, the store has them. Safe for concurrent use.
+// HandOver passes runs that were retried by hand to their queue. It never blocks, and no run is lost: the queue reads runs from the store if there
+// are more than 8192, or if it has not yet begun or is ending. Safe for concurrent use.
 type HandOver struct {
 	mu   sync.Mutex
 	runs []store.Run
-	more bool // there were more of them
+	more bool // more runs were given than fit
 	some atomic.Bool
 	wake chan struct{} // of one token
 }
 
-// NewHandOver makes one for one handler.
+// NewHandOver returns a HandOver for one handler.
 func NewHandOver() *HandOver { return &HandOver{wake: make(chan struct{}, 1)} }
 
 // Give adds runs that the store has made due again.
@@ -39,10 +39,10 @@ func (h *HandOver) Give(runs []store.Run) {
 // C wakes the worker of the queue after Give. The queue takes the runs in its next call of Next.
 func (h *HandOver) C() <-chan struct{} { return h.wake }
 
-// waiting says whether take would return something.
+// waiting reports whether take would return something.
 func (h *HandOver) waiting() bool { return h != nil && h.some.Load() }
 
-// take returns what was given since the last call; all is false when there was more, which the store has.
+// take returns the runs given since the last call; all is false if there were more, which must be read from the store.
 func (h *HandOver) take() (runs []store.Run, all bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

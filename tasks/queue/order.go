@@ -6,8 +6,8 @@ import (
 	"sort"
 )
 
-// What an ordered handler holds in memory at most: events that wait for their key, in all and for one key, and keys. What
-// finds no room waits in the journal.
+// The memory limits of an ordered handler: events that wait for their key, in total and for one key, and keys. Events beyond the limits wait in the
+// journal.
 const (
 	maxParked    = 4096
 	maxParkedKey = 512
@@ -16,40 +16,39 @@ const (
 // defaultMaxKeys bounds the keys, and about as many stored runs are in memory.
 const defaultMaxKeys = 65536
 
-// keyOrder makes events with one key run one after the other. First come the runs of the key that are stored and not over: those
-// that wait for their next attempt, were interrupted, or were retried by hand. Then come the events that have no run yet. Both
-// in order of sequence. So the order follows from the store, and is the same after a kill. An attempt that is under way is
-// not interrupted by a run that comes before it. Other keys go on.
+// keyOrder makes events with one key run one after the other. The unfinished stored runs of the key come first: runs that wait for their next
+// attempt, were interrupted, or were retried by hand. Events without a run follow. Both are in order of sequence. So the order depends only on the
+// store and is the same after a kill. A run that comes earlier in this order does not interrupt a running attempt. Other keys are not affected.
 //
-// Waiting events are kept in memory while there is room. From the first one of a key that finds none, the key is spilled:
-// that event and all later ones of the key are in the journal only, until Queue.refill reads them.
+// Waiting events are kept in memory while there is room. When there is no room for an event, its key is spilled: that event and all later ones of the
+// key are only in the journal, until Queue.refill reads them.
 //
-// Stored runs are kept in memory up to a sequence, those beyond are in the store only, and don't run. While there are any, no
-// event without a run begins, since one of them may have its key.
+// Stored runs are kept in memory up to a sequence; later ones are only in the store, and don't run. While there are such runs, no event without a run
+// begins, because one of the runs may have its key.
 type keyOrder struct {
 	keys    map[string]*heldKey
-	spilled map[string]*heldKey // those of keys with a rest
-	starved int                 // those of spilled that are starving
-	ready   []*Task             // got their key, and come next
+	spilled map[string]*heldKey // keys with events that are only in the journal
+	starved int                 // spilled keys that are starving
+	ready   []*Task             // tasks that got their key and come next
 	parked  int                 // events without a run in ready and in all waiting
 	stored  int                 // runs of all keys
 	upTo    int64               // the stored runs up to this sequence are known
 	maxKeys int
 }
 
-// maxParkedData is how much data a waiting event may have and stay in memory; others are read again when their turn comes.
+// maxParkedData is the largest data of a waiting event that stays in memory. Other events are read again when their turn comes.
 const maxParkedData = 4096
 
 type heldKey struct {
-	running  int64   // the sequence whose attempt is under way, or comes at once; 0: none
-	runs     []int64 // the sequences of the runs that are stored and not over, ascending
-	due      []*Task // those of them whose time came before their turn, in order of sequence
+	running  int64   // the sequence whose attempt is running or begins next; 0: none
+	runs     []int64 // the sequences of the unfinished stored runs, ascending
+	due      []*Task // those that were due before their turn, in order of sequence
 	waiting  []*Task // events without a run, in order of sequence
-	rest     int64   // where the events begin that are in the journal only; 0: none are
-	starving bool    // it is the turn of an event that must be read from the journal
+	rest     int64   // the first sequence that is only in the journal; 0: none
+	starving bool    // the next event must be read from the journal
 }
 
-// enter gives t its key, or makes it wait.
+// enter gives t its key, or makes t wait.
 func (o *keyOrder) enter(t *Task) bool {
 	k := o.get(t.key)
 	if k.running == t.Seq {
@@ -76,7 +75,7 @@ func (o *keyOrder) enter(t *Task) bool {
 	return false
 }
 
-// turn says whether t comes next of its key.
+// turn reports whether t is next for its key.
 func (o *keyOrder) turn(k *heldKey, t *Task) bool {
 	switch {
 	case k.running != 0:
@@ -99,7 +98,7 @@ func (o *keyOrder) get(key string) *heldKey {
 	return k
 }
 
-// hold gives a stored run its place among those of its key.
+// hold adds a stored run to those of its key.
 func (o *keyOrder) hold(t *Task) {
 	k := o.get(t.key)
 	i, known := slices.BinarySearch(k.runs, t.Seq)
@@ -110,7 +109,7 @@ func (o *keyOrder) hold(t *Task) {
 	o.tidy(t.key, k)
 }
 
-// park makes an event wait for k.
+// park makes an event wait for its key k.
 func (o *keyOrder) park(k *heldKey, t *Task) {
 	t.Scratch = nil
 	if t.Event != nil && len(t.Event.Data) > maxParkedData {
@@ -121,7 +120,7 @@ func (o *keyOrder) park(k *heldKey, t *Task) {
 	o.parked += len(k.waiting) - n
 }
 
-// insertTask puts t in its place by sequence, instead of one with an earlier attempt.
+// insertTask inserts t by sequence. It replaces a task of the same run with an earlier attempt.
 func insertTask(list []*Task, t *Task) []*Task {
 	i := sort.Search(len(list), func(i int) bool { return list[i].Seq >= t.Seq })
 	if i == len(list) || list[i].Seq != t.Seq {
@@ -133,7 +132,7 @@ func insertTask(list []*Task, t *Task) []*Task {
 	return list
 }
 
-// release takes a run that is over from its key, and passes that on.
+// release removes a finished run from its key, and gives the key to the next task.
 func (o *keyOrder) release(t *Task) {
 	if k := o.keys[t.key]; k != nil {
 		if i, known := slices.BinarySearch(k.runs, t.Seq); known {
@@ -144,7 +143,7 @@ func (o *keyOrder) release(t *Task) {
 	}
 }
 
-// again keeps the place of a run whose attempt has ended, and which waits for the next: one that comes before it has its turn.
+// again keeps the place of a run whose attempt has ended and which waits for the next one. An earlier run of the key can go first.
 func (o *keyOrder) again(t *Task) {
 	o.hold(t)
 	o.pass(t, o.keys[t.key])
@@ -157,7 +156,7 @@ func (o *keyOrder) pass(t *Task, k *heldKey) {
 	o.advance(t.key, k)
 }
 
-// advance gives a free key to the task that comes next, if that waits for nothing else.
+// advance gives a free key to its next task, if that task waits for nothing else.
 func (o *keyOrder) advance(key string, k *heldKey) {
 	var next *Task
 	switch {
@@ -178,7 +177,7 @@ func (o *keyOrder) advance(key string, k *heldKey) {
 	o.tidy(key, k)
 }
 
-// tidy counts k among those that starve, or forgets it when nothing has the key.
+// tidy records whether k starves, and removes k if no task has the key.
 func (o *keyOrder) tidy(key string, k *heldKey) {
 	idle := k.running == 0 && len(k.runs) == 0 && len(k.waiting) == 0
 	if starving := idle && k.rest != 0; starving != k.starving {
@@ -194,8 +193,8 @@ func (o *keyOrder) tidy(key string, k *heldKey) {
 	}
 }
 
-// next gives a task that got its key, or nil. One that got it while there was no room for an attempt gives it back when a run that
-// comes before it has been retried by hand meanwhile.
+// next returns a task that got its key, or nil. A task that got its key while no attempt was free gives it back if an earlier run of the key has been
+// retried by hand since.
 func (o *keyOrder) next() *Task {
 	for len(o.ready) > 0 {
 		t := o.ready[0]
@@ -220,15 +219,15 @@ func (o *keyOrder) next() *Task {
 	return nil
 }
 
-// partial says that there are stored runs which are not known.
+// partial reports whether the store has runs that are not in memory.
 func (o *keyOrder) partial() bool { return o.upTo != math.MaxInt64 }
 
-// full says that no more keys can be held: then only what holds one goes on.
+// full reports whether no more keys can be held. Then only tasks of known keys run.
 func (o *keyOrder) full() bool {
 	return o.partial() || len(o.keys) >= o.maxKeys || o.stored >= o.maxKeys
 }
 
-// lowest is the lowest sequence that waits for its key and has no run.
+// lowest returns the lowest sequence that waits for its key and has no run.
 func (o *keyOrder) lowest() int64 {
 	low := int64(math.MaxInt64)
 	for _, t := range o.ready {
@@ -249,7 +248,7 @@ func (o *keyOrder) lowest() int64 {
 	return low
 }
 
-// forget leaves the stored runs beyond a sequence to the store, save those whose attempt is under way.
+// forget removes the stored runs after a sequence from memory, except those with a running attempt.
 func (o *keyOrder) forget(upTo int64) {
 	o.upTo, o.stored = upTo, 0
 	o.ready = slices.DeleteFunc(o.ready, func(t *Task) bool {
@@ -267,7 +266,7 @@ func (o *keyOrder) forget(upTo int64) {
 	}
 }
 
-// lower is a sequence up to which half of the stored runs lie that may be known.
+// lower returns a sequence. At most half of the maximum number of stored runs are up to it.
 func (o *keyOrder) lower() int64 {
 	all := make([]int64, 0, o.stored)
 	for _, k := range o.keys {
@@ -277,7 +276,7 @@ func (o *keyOrder) lower() int64 {
 	return all[min(len(all), o.maxKeys/2)-1]
 }
 
-// complete says that all stored runs are known: events without one may begin.
+// complete records that all stored runs are in memory, so that events without a run may begin.
 func (o *keyOrder) complete() {
 	if !o.partial() {
 		return

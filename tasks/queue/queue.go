@@ -1,36 +1,36 @@
-// Package queue decides what comes next for one handler: which attempt may begin now, and when to look again.
+// Package queue decides which attempt of one handler may begin next, and when to check again.
 //
-// A [Source] takes in events and settlements and gives out tasks. A worker (package tasks) runs the tasks and settles them:
+// A [Source] receives events and settlements and returns tasks. A worker (package tasks) runs the tasks and settles them:
 //
 //	journal, bus ──→ Source.Next ──→ worker: attempt, then a batch of settlements ──→ store
 //	                      ↑                                                             │
 //	                      └──── Source.Done(task, the store's answer) ←─────────────────┘
 //
-// [Queue] is the Source of a handler with a plain `on`: each event, or each burst of events, is one run. Other compositions of
-// events (joins, windows, delays) will be further implementations of Source; the worker needs nothing else from them.
+// [Queue] is the Source of a handler with a plain `on`: each event, or each burst of events, is one run. Other compositions of events (joins,
+// windows, delays) will be further implementations of Source; the worker needs only this interface.
 //
-// A Queue is made of these parts, a file each:
+// A Queue consists of these parts, one per file:
 //
-//   - the follower (follower.go) gives the journal's events in order, from the bus or from the store
+//   - the follower (follower.go) returns the journal's events in order, from the bus or from the store
 //   - the retry clock (clock.go) keeps the runs that wait for their next attempt
 //   - keyOrder (order.go, refill.go) makes the events of one key run one after the other
 //   - bursts (burst.go) collects the events that are to share a run
 //   - pace (pace.go) holds attempts to a rate
-//   - the stored runs (stored.go) are read at the start, and whenever memory was too small for all of them
-//   - HandOver (handover.go) brings the runs that somebody has retried by hand
+//   - stored.go reads the stored runs at the start, and later those that had no room in memory
+//   - HandOver (handover.go) passes on the runs that a person retries
 //
 // # Goroutines
 //
-// A Source starts none and locks nothing. The goroutine of its worker calls every method, and blocks while the store is read.
-// Only a [HandOver] may be used by others.
+// A Source starts no goroutines and locks nothing. Its worker's goroutine calls every method, and blocks while the store is read. Only a [HandOver]
+// may be used by other goroutines.
 //
 // # Guarantees
 //
-//   - Every event after the low-water mark is given once for each attempt, unless its run has ended or somebody else's has
-//     taken its place. An event is never given twice at a time.
-//   - The low-water mark never passes an event without a run, so a kill loses nothing: the next start begins at the mark, and
-//     reads the stored runs that have not ended. A start costs no more than that.
-//   - Memory is bounded: see the constants of each part. What exceeds them stays in the store until its turn.
+//   - Every event after the low-water mark is returned once for each attempt, unless its run has ended or the run of another handler has replaced it.
+//     An event is never with the worker twice at the same time.
+//   - The low-water mark never passes an event without a run, so a kill loses nothing: the next start begins at the mark, and reads the stored runs
+//     that have not ended. A start reads nothing else.
+//   - Memory is bounded: see the constants of each part. Tasks beyond these bounds stay in the store until their turn.
 package queue
 
 import (
@@ -42,22 +42,21 @@ import (
 	"evrun/store"
 )
 
-// Source is the door between a worker and what decides which task comes next. One goroutine at a time may call it.
+// Source decides which task a worker runs next. Only one goroutine at a time may call it.
 type Source interface {
-	// Next gives the task to work on now, or nil when there is none: then Wait says what to wait for. A task stays the worker's
-	// until Done; one whose end can't be stored is never done, so that the low-water mark doesn't pass it. The error is the
-	// store's or ctx's.
+	// Next returns the task to run now, or nil if there is none: then Wait says what to wait for. The worker owns a task until Done. If the end of a
+	// task can't be stored, the worker never calls Done, so that the low-water mark doesn't pass it. The error is the store's or ctx's.
 	Next(ctx context.Context) (*Task, error)
-	// Wait says what may bring the next task after Next gave none: an event from live (nil: no event is wanted now), which must be
-	// handed to Received, or the passing of d. The end of an attempt may bring one, too.
+	// Wait says when to call Next again after it returned nil: after an event from live (nil: no event is wanted now), which the worker must pass to
+	// Received, or after d. Next may also return a task after an attempt has ended.
 	Wait() (live <-chan *events.Event, d time.Duration)
-	// Received takes what was read from the channel of Wait.
+	// Received takes the event that the worker read from Wait's channel.
 	Received(e *events.Event, ok bool) error
-	// Begin counts an attempt of t that begins now against the handler's rate and concurrency; End says that it has returned. A
-	// task that was skipped, or has an Err, needs neither.
+	// Begin counts an attempt of t that begins now against the handler's rate and concurrency; End reports that it has returned. A skipped task, or
+	// one with an Err, needs neither.
 	Begin(t *Task)
 	End(t *Task)
-	// Done takes a task back that the store has settled.
+	// Done returns a task that the store has settled.
 	Done(t *Task, out store.Settled)
 	// LowWater is the sequence up to which every event has a run, once these tasks are settled.
 	LowWater(settling []*Task) int64
@@ -73,19 +72,19 @@ type Journal interface {
 	PendingAfter(ctx context.Context, h store.HandlerID, after int64, limit int) ([]store.Run, error)
 }
 
-// Options say how a handler wants its tasks. Journal, Bus and Patterns are required.
+// Options are the handler's settings for its queue. Journal, Bus and Patterns are required.
 type Options struct {
 	Journal  Journal
 	Bus      *events.Bus
 	Patterns []events.Pattern
-	// OrderBy gives the key of a task's event: those of one key run one after the other. Nil: there is no order.
+	// OrderBy returns the key of a task's event: events with one key run one after the other. Nil: no order.
 	OrderBy func(t *Task) (key string, err error)
 	Bursts  *Bursts // nil: each event is a run. Not with OrderBy
-	// Concurrency is how many attempts may be under way at a time; 0: any number.
+	// Concurrency is how many attempts may run at a time; 0: any number.
 	Concurrency int
-	// Interval is the time from the beginning of an attempt to that of the next, at least; 0: none.
+	// Interval is the minimum time between the beginnings of two attempts; 0: none.
 	Interval time.Duration
-	// Retried brings the runs that were retried by hand; nil: there are none.
+	// Retried delivers the runs that were retried by hand; nil: none.
 	Retried *HandOver
 	// Now is the clock. Default [time.Now].
 	Now func() time.Time
@@ -103,17 +102,16 @@ type Queue struct {
 	order       keyOrder
 	bursts      *bursts
 	pace        pace
-	interrupted []*Task         // attempts that were under way when the daemon died, to be given first
-	active      map[int64]*Task // given, and not done yet
-	running     int             // attempts under way
-	paced       bool            // the last Next gave nothing for want of a token
-	passed      int             // live events since a starving key was last looked for
+	interrupted []*Task         // attempts that were running when the daemon died; returned first
+	active      map[int64]*Task // with the worker: returned by Next, not yet done
+	running     int             // running attempts
+	paced       bool            // the last Next returned nil because there was no token
+	passed      int             // live events since the last refill
 }
 
 var _ Source = (*Queue)(nil)
 
-// Open makes the queue of a handler that goes on where the store has it: after its low-water mark, with the runs above or below
-// it that have not ended.
+// Open returns the queue of a handler. It continues after the handler's low-water mark in the store, and with all runs that have not ended.
 func Open(ctx context.Context, o Options, known store.Consumer) (*Queue, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -142,8 +140,8 @@ func Open(ctx context.Context, o Options, known store.Consumer) (*Queue, error) 
 	return q, q.readOn(ctx)
 }
 
-// Next gives the task that can begin: attempts that a kill has interrupted, then due retries, then tasks whose key became free, then
-// bursts that are over, then new events.
+// Next returns the next task that can begin: first attempts that a kill interrupted, then due retries, tasks whose key became free, bursts that are
+// over, and new events.
 func (q *Queue) Next(ctx context.Context) (*Task, error) {
 	for {
 		if err := q.takeRetried(ctx); err != nil {
@@ -190,11 +188,10 @@ func (q *Queue) Next(ctx context.Context) (*Task, error) {
 	}
 }
 
-// refillEvery is how many live events may pass before keys that starve get a page of the journal.
+// refillEvery is how many live events may pass before a page of the journal is read for starving keys.
 const refillEvery = 64
 
-// pick gives the task that comes next, or nil when there is none now. Without room for an attempt, only an event for a burst
-// can come.
+// pick returns the next task, or nil if there is none now. If no attempt is free, it can only add an event to a burst.
 func (q *Queue) pick(ctx context.Context, room bool) (*Task, error) {
 	if !room {
 		if !q.gathers() {
@@ -218,7 +215,7 @@ func (q *Queue) pick(ctx context.Context, room bool) (*Task, error) {
 	return q.event(ctx)
 }
 
-// event gives the task of the next new event, or nil.
+// event returns the task of the next new event, or nil.
 func (q *Queue) event(ctx context.Context) (*Task, error) {
 	e, err := q.follower.poll(ctx)
 	if e == nil || err != nil {
@@ -227,7 +224,7 @@ func (q *Queue) event(ctx context.Context) (*Task, error) {
 	return &Task{Event: e, Seq: e.Sequence, Attempt: 1}, nil
 }
 
-// fetch reads the event of a task that was kept without it. ok is false when it is gone.
+// fetch reads the event of a task that was kept without it. ok is false if the event was deleted.
 func (q *Queue) fetch(ctx context.Context, t *Task) (ok bool, err error) {
 	if t.Event != nil {
 		return true, nil
@@ -240,8 +237,7 @@ func (q *Queue) fetch(ctx context.Context, t *Task) (ok bool, err error) {
 	return true, nil
 }
 
-// admit says whether a task is for the worker now. If not, it waits: for the attempt of its run that is under way, for its
-// burst, or for its key.
+// admit reports whether the worker can have a task now. If not, the task waits for a running attempt of its run, for its burst, or for its key.
 func (q *Queue) admit(t *Task) bool {
 	if q.active[t.Seq] != nil {
 		q.await(t)
@@ -260,13 +256,13 @@ func (q *Queue) admit(t *Task) bool {
 	return true
 }
 
-// give makes a task the worker's.
+// give records that the worker has a task.
 func (q *Queue) give(t *Task) {
 	t.Started = q.o.Now()
 	q.active[t.Seq] = t
 }
 
-// keyOf gives t its key.
+// keyOf sets t's key.
 func (q *Queue) keyOf(t *Task) (err error) {
 	t.key, err = q.o.OrderBy(t)
 	return err
@@ -274,7 +270,7 @@ func (q *Queue) keyOf(t *Task) (err error) {
 
 // Wait implements [Source].
 func (q *Queue) Wait() (live <-chan *events.Event, d time.Duration) {
-	const long = time.Hour // a wake-up for nothing costs little
+	const long = time.Hour // an unnecessary wake-up costs little
 	room := q.running < q.o.Concurrency && !q.paced
 	if (room || q.gathers()) && !q.order.full() {
 		live = q.follower.c()

@@ -7,7 +7,7 @@ import (
 	"evrun/store"
 )
 
-// lowestStarving gives the key that is starving; of several the one whose rest lies lowest.
+// lowestStarving returns the starving key whose rest begins at the lowest sequence. The rest of a key are its events that are only in the journal.
 func (o *keyOrder) lowestStarving() (k *heldKey, ok bool) {
 	if o.starved == 0 {
 		return nil, false
@@ -20,7 +20,7 @@ func (o *keyOrder) lowestStarving() (k *heldKey, ok bool) {
 	return k, k != nil
 }
 
-// place takes an event of a spilled key that was read from the journal: the first one from its rest on.
+// place takes an event that was read from the journal, the first of the rest of a spilled key.
 func (o *keyOrder) place(k *heldKey, t *Task) {
 	switch {
 	case k.starving:
@@ -36,8 +36,8 @@ func (o *keyOrder) place(k *heldKey, t *Task) {
 	o.tidy(t.key, k)
 }
 
-// refill reads a page of the journal from where the lowest starving key's rest begins, for all keys whose rest begins on
-// it. A key that is not found on it is looked for on the next page by the next call, up to where the follower is.
+// refill reads a page of the journal, from the beginning of the lowest starving key's rest, for all keys whose rest begins on that page. If the page
+// has no event of a key, the next call reads the next page for it, up to the follower's position.
 func (q *Queue) refill(ctx context.Context) error {
 	starving, ok := q.order.lowestStarving()
 	if !ok {
@@ -54,7 +54,7 @@ func (q *Queue) refill(ctx context.Context) error {
 	if len(page) > 0 {
 		end = page[len(page)-1].Sequence
 	}
-	covered := map[*heldKey]bool{starving: true} // everything of theirs up to end was placed
+	covered := map[*heldKey]bool{starving: true} // all their events up to end were placed
 	for _, e := range page {
 		t := &Task{Event: e, Seq: e.Sequence, Attempt: 1}
 		if err = q.keyOf(t); err != nil {
@@ -79,7 +79,7 @@ func (q *Queue) refill(ctx context.Context) error {
 	return nil
 }
 
-// dropRests forgets rests that begin where the live flow does.
+// dropRests removes rests that begin at the follower's position: the follower returns these events.
 func (o *keyOrder) dropRests(upTo int64) {
 	for key, k := range o.spilled {
 		if k.rest > upTo {

@@ -11,12 +11,12 @@ import (
 	"evrun/store"
 )
 
-// A stored run that waits for its next attempt comes into memory in one of three ways: it is read from the store, an attempt has
-// ended with it, or it was retried by hand. In all of them Queue.await keeps it once: while an attempt of the run is under way, the
-// next one waits for its end.
+// A stored run that waits for its next attempt comes into memory in one of three ways: it is read from the store, an attempt of it has failed here,
+// or it was retried by hand. Each time Queue.await makes sure that it is kept once: while an attempt of the run is running, the next attempt waits
+// for its end.
 
-// await has a stored run wait for its next attempt. Of two tasks of one run the one with the later attempt counts; the other is
-// an earlier state of the run.
+// await makes a stored run wait for its next attempt. Of two tasks of one run it keeps the one with the later attempt; the other is an outdated state
+// of the run.
 func (q *Queue) await(t *Task) {
 	if a := q.active[t.Seq]; a != nil {
 		a.follow(t)
@@ -29,7 +29,7 @@ func retrying(run *store.Run) *Task {
 	return &Task{Seq: run.Sequence, ID: run.ID, Attempt: run.Attempt + 1, Budget: run.Budget, due: run.NextAttemptAt}
 }
 
-// readPending reads on in the store when memory has room again for runs that it had no room for.
+// readPending continues to read stored runs when memory has room again.
 func (q *Queue) readPending(ctx context.Context) error {
 	switch {
 	case q.o.OrderBy == nil && q.clock.exhausted():
@@ -40,7 +40,7 @@ func (q *Queue) readPending(ctx context.Context) error {
 	return nil
 }
 
-// reload fills the retry clock from the store with the runs that are due first. An ordered handler's is filled by readOn.
+// reload fills the retry clock from the store with the runs that are due first. For an ordered handler readOn does this.
 func (q *Queue) reload(ctx context.Context) error {
 	limit := maxRetriesInMemory/2 + len(q.active)
 	q.clock.horizon = time.Time{}
@@ -67,7 +67,7 @@ func (q *Queue) reload(ctx context.Context) error {
 	return nil
 }
 
-// readOn reads stored runs of an ordered handler, in order of sequence, until all are known or memory has enough of them.
+// readOn reads stored runs of an ordered handler, in order of sequence, until all are in memory or memory is full.
 func (q *Queue) readOn(ctx context.Context) error {
 	for q.order.partial() && q.order.stored < max(1, q.o.MaxKeys/2) {
 		runs, err := q.o.Journal.PendingAfter(ctx, q.id, q.order.upTo, followPage)
@@ -86,7 +86,7 @@ func (q *Queue) readOn(ctx context.Context) error {
 	return nil
 }
 
-// arrange gives stored runs of an ordered handler their places. Their events are read again when their turn comes.
+// arrange adds stored runs of an ordered handler to their keys. Their events are read again when their turn comes.
 func (q *Queue) arrange(ctx context.Context, runs []store.Run) error {
 	evs, err := q.eventsOf(ctx, runs)
 	if err != nil {
@@ -134,11 +134,11 @@ func (q *Queue) eventsOf(ctx context.Context, runs []store.Run) (map[int64]*even
 	}
 }
 
-// interrupt gives the attempt that was under way when the daemon died to the worker, as a failed one. Whether it did its work is
-// unknown: so the work is done at least once, and a command that takes the daemon down does not do so for ever.
+// interrupt returns the attempt that was running when the daemon died to the worker, as a failed one. It is unknown whether the attempt did its work:
+// repeating it gives at-least-once, and counting it as failed ends a command that kills the daemon each time.
 func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 	if q.active[run.Sequence] != nil {
-		return // it is under way here
+		return // its attempt is running in this process
 	}
 	t := &Task{Event: e, Seq: run.Sequence, ID: run.ID, Attempt: run.Attempt, Budget: run.Budget, Started: run.StartedAt, Claimed: true}
 	if q.o.OrderBy != nil {
@@ -151,7 +151,7 @@ func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 	q.interrupted = append(q.interrupted, t)
 }
 
-// takeRetried takes the runs that were retried by hand: they come before everything that begins afterwards.
+// takeRetried takes the runs that were retried by hand. They come before all tasks that begin later.
 func (q *Queue) takeRetried(ctx context.Context) error {
 	if !q.o.Retried.waiting() {
 		return nil
@@ -182,7 +182,7 @@ func (q *Queue) takeRetried(ctx context.Context) error {
 	return nil
 }
 
-// forget leaves the runs of an ordered handler beyond a sequence to the store: readOn brings them again.
+// forget removes the runs of an ordered handler after a sequence from memory; readOn reads them again later.
 func (q *Queue) forget(upTo int64) {
 	q.order.forget(upTo)
 	q.clock.forget(upTo)
