@@ -62,7 +62,7 @@ func keyOf(by *expression.Expr, what string, d *Delivery) (key string, err error
 
 // inside makes the settlement of an attempt whose effect runs in the writer's transaction.
 func (w *worker) inside(t *queue.Task, d *Delivery, action Inside) store.Settlement {
-	effect, err := prepare(action, d)
+	effect, err := safely(func() (Effect, error) { return action.Prepare(d) })
 	if err == nil {
 		err = w.foresee(d)
 	}
@@ -77,7 +77,7 @@ func (w *worker) inside(t *queue.Task, d *Delivery, action Inside) store.Settlem
 	}
 	s.Effect = func(tx store.Tx) store.Outcome {
 		defer d.within()()
-		result, err := apply(effect, tx)
+		result, err := safely(func() (any, error) { return effect(tx) })
 		if err != nil {
 			return w.failed(t, d, err)
 		}
@@ -88,26 +88,11 @@ func (w *worker) inside(t *queue.Task, d *Delivery, action Inside) store.Settlem
 
 // computed returns the outcome of an attempt whose result is known before the transaction.
 func (w *worker) computed(t *queue.Task, d *Delivery, action Computed) store.Outcome {
-	result, err := compute(action, d)
+	result, err := safely(func() (any, error) { return action.Compute(d) })
 	if err != nil {
 		return w.failed(t, d, err)
 	}
 	return w.succeeded(t, d, result)
-}
-
-func compute(action Computed, d *Delivery) (result any, err error) {
-	defer recovered(&err)
-	return action.Compute(d)
-}
-
-func prepare(action Inside, d *Delivery) (effect Effect, err error) {
-	defer recovered(&err)
-	return action.Prepare(d)
-}
-
-func apply(effect Effect, tx store.Tx) (result any, err error) {
-	defer recovered(&err)
-	return effect(tx)
 }
 
 // outside runs an attempt outside the writer's transaction. If record is set, it records the start first.
@@ -137,18 +122,13 @@ func (w *worker) outside(ctx context.Context, t *queue.Task, d *Delivery, action
 		defer cancel()
 	}
 	ended := w.r.known(d)
-	done.result, done.err = do(ctx, action, d)
+	done.result, done.err = safely(func() (any, error) { return action(ctx, d) })
 	ended()
 	if done.err != nil && ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
 		done.err = fmt.Errorf("%w: %w", context.Cause(ctx), done.err)
 	}
 	done.cutShort = done.err != nil && work.Err() != nil
 	return done
-}
-
-func do(ctx context.Context, action func(context.Context, *Delivery) (any, error), d *Delivery) (result any, err error) {
-	defer recovered(&err)
-	return action(ctx, d)
 }
 
 // failed returns the outcome of a failed attempt: a retry, or a dead run.
@@ -171,6 +151,12 @@ func (w *worker) words(err error) string {
 		return err.Error()
 	}
 	return w.h.Redact(err.Error())
+}
+
+// safely calls a kind's code. A panic becomes its error.
+func safely[T any](call func() (T, error)) (result T, err error) {
+	defer recovered(&err)
+	return call()
 }
 
 // recovered turns a panic into an error that keeps its stack.
