@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -88,6 +89,20 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 				return err
 			}
 			q.Chain = member.Chain
+		}
+		if o.json() {
+			return pages(o.env, nil, o.limit, func(last *json.RawMessage, n int) ([]json.RawMessage, error) {
+				if q.Limit = n; last != nil {
+					var ev events.Event
+					if err := unmarshal(*last, &ev); err != nil {
+						return nil, err
+					}
+					q.Before = ev.Sequence
+				}
+				page, err := c.EventLines(ctx, q)
+				slices.Reverse(page)
+				return page, err
+			})
 		}
 		return pages(o.env, output.Events(), o.limit, func(last **events.Event, n int) ([]*events.Event, error) {
 			if q.Limit = n; last != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -39,8 +40,12 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel()
 	}()
 	<-w.began
+	length, err := strconv.ParseInt(w.sent.Get("Content-Length"), 10, 64)
+	if err != nil {
+		length = -1
+	}
 	return &http.Response{Status: http.StatusText(w.status), StatusCode: w.status, Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor,
-		Header: w.sent, ContentLength: -1, Request: r, Body: &answerBody{from: from, w: w, cancel: cancel, err: ctx.Err}}, nil
+		Header: w.sent, ContentLength: length, Request: r, Body: &answerBody{from: from, w: w, cancel: cancel, err: ctx.Err}}, nil
 }
 
 // answer is the [http.ResponseWriter] of the handler.

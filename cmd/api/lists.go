@@ -1,13 +1,14 @@
 package api
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"io"
-	"math"
 	"net/http"
 	"net/url"
+	"strconv"
+	"sync"
 
 	"evrun/events"
 	"evrun/store"
@@ -27,7 +28,9 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	if r.Header.Get("Accept") == lineType {
 		before, between, after, contentType = "", "\n", "\n", lineType
 	}
-	text := []byte(before)
+	buffer := listTexts.Get().(*[]byte)
+	defer listTexts.Put(buffer)
+	text := append((*buffer)[:0], before...)
 	for i, e := range evs {
 		if i > 0 {
 			text = append(text, between...)
@@ -36,10 +39,16 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	text = append(text, after...)
+	*buffer = text
 	w.Header().Set("Content-Type", contentType)
-	_, err = w.Write(append(text, after...))
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	_, err = w.Write(text)
 	return err
 }
+
+// listTexts has buffers for the answers of listEvents: one who lists the journal asks for page after page.
+var listTexts = sync.Pool{New: func() any { return new([]byte) }}
 
 // list is an answer with a list under a name.
 func list[T any](name string, items []T) map[string]any {
@@ -105,28 +114,41 @@ func (s *Server) getUser(r *http.Request) (any, error) {
 // Events returns a page of the journal, by the query's After, Before, Since, Patterns, Chain, Last and Limit (at most 1,000; 0: 100).
 // A page with much data ends before its limit: only an empty page is the end.
 func (c *Client) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
+	lines, err := c.EventLines(ctx, q)
+	if err != nil || len(lines) == 0 {
+		return nil, err
+	}
+	page := make([]*events.Event, len(lines))
+	for i, line := range lines {
+		page[i] = new(events.Event)
+		if err := page[i].UnmarshalJSON(line); err != nil {
+			return nil, fmt.Errorf("the daemon's answer: %w", err)
+		}
+	}
+	return page, nil
+}
+
+// EventLines is Events without decoding: the JSON text of each event, on one line.
+func (c *Client) EventLines(ctx context.Context, q store.EventQuery) ([]json.RawMessage, error) {
 	res, err := c.do(ctx, http.MethodGet, "/v1/events?"+eventParameters(q).Encode(), body{}, "Accept", lineType)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	var page []*events.Event
-	for lines := newLineReader(res.Body, math.MaxInt); ; {
-		text, _, err := lines.next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return page, nil
-		case err != nil:
-			return nil, err
-		case blank(text):
-			continue
-		}
-		e := new(events.Event)
-		if err := e.UnmarshalJSON(text); err != nil {
-			return nil, fmt.Errorf("the daemon's answer: %w", err)
-		}
-		page = append(page, e)
+	var text bytes.Buffer
+	if res.ContentLength > 0 {
+		text.Grow(int(res.ContentLength) + bytes.MinRead)
 	}
+	if _, err := text.ReadFrom(res.Body); err != nil {
+		return nil, err
+	}
+	lines := make([]json.RawMessage, 0, max(q.Limit, 0))
+	for line := range bytes.Lines(text.Bytes()) {
+		if line = bytes.TrimSuffix(line, []byte("\n")); !blank(line) {
+			lines = append(lines, json.RawMessage(line))
+		}
+	}
+	return lines, nil
 }
 
 // Event returns the event with this id: the latest, if several sources use it. The error is a *[Problem] with status 404 if it does not

@@ -6,6 +6,7 @@
 package output
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -39,15 +40,18 @@ func (p *Printer) Paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-// Object writes a value as JSON on one line. An event keeps the form of its data.
-func (p *Printer) Object(v any) error {
-	e, ok := v.(*events.Event)
-	if !ok {
+// Object writes a value as JSON on one line. An event keeps the form of its data, and JSON text its own.
+func (p *Printer) Object(v any) (err error) {
+	var line []byte
+	switch v := v.(type) {
+	case json.RawMessage:
+		line = v
+	case *events.Event:
+		if line, err = v.AppendJSON(nil); err != nil {
+			return err
+		}
+	default:
 		return events.WriteJSON(p.Out, v)
-	}
-	line, err := e.AppendJSON(nil)
-	if err != nil {
-		return err
 	}
 	_, err = p.Out.Write(events.EscapeJSON(append(line, '\n')))
 	return err

@@ -66,10 +66,14 @@ func (t *Table) Flush() error {
 	var b strings.Builder
 	for _, row := range t.rows {
 		for i, cell := range row {
-			cell = clip(cell, widths[i])
+			width := runewidth.StringWidth(cell)
+			if width > widths[i] {
+				cell = clip(cell, widths[i])
+				width = runewidth.StringWidth(cell)
+			}
 			b.WriteString(cell)
 			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-runewidth.StringWidth(cell)+gap))
+				b.WriteString(strings.Repeat(" ", widths[i]-width+gap))
 			}
 		}
 		b.WriteByte('\n')
