@@ -157,21 +157,20 @@ type (
 )
 
 func (h *handlerRef) DecodeField(value any, at *fields.At) {
-	if name, ok := at.Scalar(value); ok {
-		r := at.Context.(*wiringReader)
-		if h.Handler = r.knownHandlers[name]; h.Handler == nil && !r.named("handler", name) {
-			at.Add(unknownName("handler", name, r.knownHandlers))
-		}
-	}
+	h.Handler = referred(value, at, "handler", at.Context.(*wiringReader).knownHandlers)
 }
 
 func (s *scheduleRef) DecodeField(value any, at *fields.At) {
-	if name, ok := at.Scalar(value); ok {
-		r := at.Context.(*wiringReader)
-		if s.Entry = r.knownSchedules[name]; s.Entry == nil && !r.named("schedule", name) {
-			at.Add(unknownName("schedule", name, r.knownSchedules))
-		}
+	s.Entry = referred(value, at, "schedule", at.Context.(*wiringReader).knownSchedules)
+}
+
+// referred returns the handler or schedule that a value names; nil after a fault, and for one that has faults of its own.
+func referred[E any](value any, at *fields.At, kind string, known map[string]*E) *E {
+	name, ok := at.Scalar(value)
+	if ok && known[name] == nil && !at.Context.(*wiringReader).named(kind, name) {
+		at.Add(unknownName(kind, name, known))
 	}
+	return known[name]
 }
 
 // FieldShape is that of a name.
