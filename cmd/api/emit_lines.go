@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"evrun/events"
@@ -48,39 +47,6 @@ func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (n
 		return max(o.First, 1), err
 	}
 	return emitLines(ctx, conn, in, o)
-}
-
-// lineConn carries lines to a server, and its answers back.
-type lineConn struct {
-	w       io.WriteCloser // Close ends the lines
-	answers func() (io.ReadCloser, error)
-	abort   func() // ends both directions at once
-
-	mu    sync.Mutex
-	ended bool // by mu
-}
-
-// send writes whole lines.
-func (c *lineConn) send(text []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended {
-		return ErrBroke
-	}
-	if _, err := c.w.Write(text); err != nil {
-		return fmt.Errorf("%w (%w)", ErrBroke, err)
-	}
-	return nil
-}
-
-// end ends the lines.
-func (c *lineConn) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.ended {
-		c.ended = true
-		_ = c.w.Close() // the reader of the answers gets the error
-	}
 }
 
 // Lines are sent in chunks. At most so many chunks of so many bytes, and the longest line, are in memory.

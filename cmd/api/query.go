@@ -4,11 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
-
-	"evrun/events"
-	"evrun/store"
-	"evrun/tasks"
 )
 
 // parameters reads the parameters of a request. err is the first one that is wrong.
@@ -52,46 +47,6 @@ func (p *parameters) limit() int {
 		n = 100
 	}
 	return int(min(n, maxPage))
-}
-
-// eventQuery reads the parameters that lists and streams of events share: type (patterns), after, before, chain (the seq of
-// its first event), since (RFC 3339), last and limit.
-func eventQuery(r *http.Request) (store.EventQuery, error) {
-	p := parametersOf(r)
-	q := store.EventQuery{After: p.number("after"), Before: p.number("before"), Chain: p.number("chain"), Limit: p.limit(), Last: p.yes("last")}
-	for _, text := range p.Values["type"] {
-		pattern, err := tasks.ParsePattern(text)
-		if err != nil {
-			p.wrong("type: " + err.Error())
-		}
-		q.Patterns = append(q.Patterns, pattern)
-	}
-	if text := p.Get("since"); text != "" {
-		var ok bool
-		if q.Since, ok = events.ParseTime(text); !ok {
-			p.wrong("since: an RFC 3339 time, not " + strconv.Quote(text))
-		}
-	}
-	return q, p.err
-}
-
-// eventParameters is the inverse of eventQuery.
-func eventParameters(q store.EventQuery) url.Values {
-	v := url.Values{}
-	for _, p := range q.Patterns {
-		v.Add("type", p.String())
-	}
-	setNumber(v, "after", q.After)
-	setNumber(v, "before", q.Before)
-	setNumber(v, "chain", q.Chain)
-	setNumber(v, "limit", int64(q.Limit))
-	if !q.Since.IsZero() {
-		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
-	}
-	if q.Last {
-		v.Set("last", "1")
-	}
-	return v
 }
 
 // set sets a parameter that is not empty.

@@ -2,7 +2,8 @@
 //
 // A [Server] answers requests on the daemon's socket. Without a daemon, a command makes one over the opened store and asks it in its own
 // process ([Server.InProcess]), so each action is written once. [Handlers] and [Schedules] have an implementation for each of the two;
-// some routes need the parts of a running [Daemon]. A [Client] does not know which one answers: errors are a [*Problem], [ErrNoDaemon], a
+// some routes need the parts of a running [Daemon]. A resource (runs.go, users.go, …) has its shapes, its routes and its methods of
+// [Client] in one file. A [Client] does not know which one answers: errors are a [*Problem], [ErrNoDaemon], a
 // [*ConnectError] or [ErrBroke].
 //
 //	c := server.InProcess() // or NewClient(socket, wiringFile, store)

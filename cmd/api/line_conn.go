@@ -10,7 +10,41 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strconv"
+	"sync"
 )
+
+// lineConn carries lines to a server, and its answers back.
+type lineConn struct {
+	w       io.WriteCloser // Close ends the lines
+	answers func() (io.ReadCloser, error)
+	abort   func() // ends both directions at once
+
+	mu    sync.Mutex
+	ended bool // by mu
+}
+
+// send writes whole lines.
+func (c *lineConn) send(text []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return ErrBroke
+	}
+	if _, err := c.w.Write(text); err != nil {
+		return fmt.Errorf("%w (%w)", ErrBroke, err)
+	}
+	return nil
+}
+
+// end ends the lines.
+func (c *lineConn) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.ended = true
+		_ = c.w.Close() // the reader of the answers gets the error
+	}
+}
 
 // openLines begins a POST of NDJSON whose answers are read while it is sent.
 func (c *Client) openLines(ctx context.Context, d LineDefaults) (*lineConn, error) {

@@ -9,9 +9,11 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks"
 )
 
 // listEvents answers with a page of the journal: a JSON object, or NDJSON if Accept names it.
@@ -50,23 +52,6 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 // listTexts has buffers for the answers of listEvents: one who lists the journal asks for page after page.
 var listTexts = sync.Pool{New: func() any { return new([]byte) }}
 
-// list is an answer with a list under a name.
-func list[T any](name string, items []T) map[string]any {
-	if items == nil {
-		items = []T{}
-	}
-	return map[string]any{name: items}
-}
-
-// shaped converts each item of a list.
-func shaped[T, Shape any](list []T, of func(T) Shape) []Shape {
-	out := make([]Shape, len(list))
-	for i, item := range list {
-		out[i] = of(item)
-	}
-	return out
-}
-
 // getEvent answers with the event that has this id: from ?source=, or from the source that used the id last.
 func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
 	e, err := s.findEvent(r.Context(), r.PathValue("id"), r.URL.Query().Get("source"))
@@ -94,21 +79,6 @@ func (s *Server) findEvent(ctx context.Context, id, source string) (*events.Even
 		return nil, err
 	}
 	return found[0], nil
-}
-
-func (s *Server) listUsers(r *http.Request) (any, error) {
-	p := parametersOf(r)
-	after, limit := p.number("after"), p.limit()
-	if p.err != nil {
-		return nil, p.err
-	}
-	users, err := s.o.Store.ListUsers(r.Context(), after, limit)
-	return list("users", shaped(users, UserOf)), err
-}
-
-func (s *Server) getUser(r *http.Request) (any, error) {
-	u, err := s.o.Store.User(r.Context(), r.PathValue("key"))
-	return UserOf(u), err
 }
 
 // Events returns a page of the journal, by the query's After, Before, Since, Patterns, Chain, Last and Limit (at most 1,000; 0: 100).
@@ -157,16 +127,42 @@ func (c *Client) Event(ctx context.Context, id string) (*events.Event, error) {
 	return request[*events.Event](ctx, c, http.MethodGet, "/v1/events/"+segment(id), body{})
 }
 
-// Users returns at most limit users (at most 1,000; 0: 100) with an id greater than after, in order of id.
-func (c *Client) Users(ctx context.Context, after int64, limit int) ([]User, error) {
-	v := url.Values{}
-	setNumber(v, "after", after)
-	setNumber(v, "limit", int64(limit))
-	list, err := request[struct{ Users []User }](ctx, c, http.MethodGet, "/v1/users?"+v.Encode(), body{})
-	return list.Users, err
+// eventQuery reads the parameters that lists and streams of events share: type (patterns), after, before, chain (the seq of
+// its first event), since (RFC 3339), last and limit.
+func eventQuery(r *http.Request) (store.EventQuery, error) {
+	p := parametersOf(r)
+	q := store.EventQuery{After: p.number("after"), Before: p.number("before"), Chain: p.number("chain"), Limit: p.limit(), Last: p.yes("last")}
+	for _, text := range p.Values["type"] {
+		pattern, err := tasks.ParsePattern(text)
+		if err != nil {
+			p.wrong("type: " + err.Error())
+		}
+		q.Patterns = append(q.Patterns, pattern)
+	}
+	if text := p.Get("since"); text != "" {
+		var ok bool
+		if q.Since, ok = events.ParseTime(text); !ok {
+			p.wrong("since: an RFC 3339 time, not " + strconv.Quote(text))
+		}
+	}
+	return q, p.err
 }
 
-// User returns the user with this e-mail address or id. The error is a *[Problem] with status 404 if it does not exist.
-func (c *Client) User(ctx context.Context, key string) (User, error) {
-	return request[User](ctx, c, http.MethodGet, "/v1/users/"+segment(key), body{})
+// eventParameters is the inverse of eventQuery.
+func eventParameters(q store.EventQuery) url.Values {
+	v := url.Values{}
+	for _, p := range q.Patterns {
+		v.Add("type", p.String())
+	}
+	setNumber(v, "after", q.After)
+	setNumber(v, "before", q.Before)
+	setNumber(v, "chain", q.Chain)
+	setNumber(v, "limit", int64(q.Limit))
+	if !q.Since.IsZero() {
+		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if q.Last {
+		v.Set("last", "1")
+	}
+	return v
 }
