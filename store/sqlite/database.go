@@ -15,7 +15,7 @@ import (
 	"evrun/store/sqlite/guard"
 )
 
-// Database is an SQLite file of the user, beside the store. See [store.Database].
+// Database is a user's SQLite file, separate from the store. See [store.Database].
 type Database struct {
 	path  string
 	turns chan *guard.Statements // the one connection, while it is not in use; nil after Close
@@ -23,9 +23,8 @@ type Database struct {
 
 var _ store.Database = (*Database)(nil)
 
-// OpenDatabase opens the file at path; create creates it if it does not exist; otherwise that is a [store.ErrNotFound]. A store of
-// evrun is refused, above all this daemon's own: any statement could write its tables. The file's journal mode stays
-// as it is.
+// OpenDatabase opens the file at path; create creates it if it does not exist; otherwise that is a [store.ErrNotFound]. An evrun store is refused,
+// this daemon's in particular: any statement could write its tables. The file's journal mode stays as it is.
 func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
@@ -67,7 +66,7 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 		return nil, err
 	}
 	if row[0] == int64(applicationID) {
-		return nil, fmt.Errorf("%w: it is a store of evrun's; without dsn a statement runs on this daemon's own", store.ErrStatement)
+		return nil, fmt.Errorf("%w: it is an evrun store; without dsn a statement runs on this daemon's store", store.ErrStatement)
 	}
 	u, err := guard.New(c, nil, guard.MaxValue(store.LargestMaxData))
 	if err != nil {
@@ -107,7 +106,7 @@ func (d *Database) Migrate(ctx context.Context, statements []*store.Statement) e
 	})
 }
 
-// inTurn waits for the connection.
+// inTurn waits for the connection and calls do with it.
 func (d *Database) inTurn(ctx context.Context, do func(*guard.Statements) error) error {
 	select {
 	case u := <-d.turns:
@@ -124,7 +123,7 @@ func (d *Database) inTurn(ctx context.Context, do func(*guard.Statements) error)
 	}
 }
 
-// inTransaction commits the writes of do, unless it fails.
+// inTransaction runs do in a transaction, and commits unless do fails.
 func (d *Database) inTransaction(ctx context.Context, do func(*guard.Statements) error) error {
 	return d.inTurn(ctx, func(u *guard.Statements) error {
 		control := func(ctx context.Context, query string) error {
@@ -139,13 +138,13 @@ func (d *Database) inTransaction(ctx context.Context, do func(*guard.Statements)
 			err = control(ctx, `COMMIT`)
 		}
 		if err != nil {
-			_ = control(context.Background(), `ROLLBACK`) // SQLite may have done so already; err says more
+			_ = control(context.Background(), `ROLLBACK`) // SQLite may have rolled back already; err is the better error
 		}
 		return err
 	})
 }
 
-// Close implements [store.Database]. It waits for the running statement; those that wait for a turn get [store.ErrClosed].
+// Close implements [store.Database]. It waits for the running statement. Statements that wait for a turn get [store.ErrClosed].
 func (d *Database) Close() error {
 	u := <-d.turns
 	d.turns <- nil

@@ -25,7 +25,7 @@ func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 		limit.Wall = t.hold
 	}
 	if t.again {
-		// A busy machine may have been the cause: now only the statement's own processor time counts.
+		// The machine may have been busy: this time, only the statement's own processor time counts.
 		limit = guard.Limit{Processor: limit.Wall, Wall: patience * limit.Wall}
 	}
 	r, err := t.w.user.Exec(context.Background(), limit, s, args)
@@ -38,14 +38,14 @@ func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 	return store.Result{}, t.check(err)
 }
 
-// endedError says that a user statement ended the whole transaction: SQLite rolls it back when it must stop a statement in the middle
-// of a write. The transaction's other writes must be repeated without it.
+// endedError says that a user statement ended the whole transaction: SQLite rolls back when it must stop a statement in the middle of a write. The
+// transaction's other writes must be repeated without that statement.
 type endedError struct{ err error }
 
 func (e *endedError) Error() string { return fmt.Sprintf("the transaction was rolled back: %v", e.err) }
 func (e *endedError) Unwrap() error { return e.err }
 
-// gone reports whether SQLite has ended the transaction by itself: then, and only then, another one can begin.
+// gone reports whether SQLite has ended the transaction by itself. It finds out by beginning another one.
 func (t *txn) gone() bool {
 	_, err := t.w.stmt.begin.Exec() // the writer rolls it back
 	return err == nil || conn.Aborts(err)

@@ -30,7 +30,7 @@ type handlerRow struct {
 
 const handlerColumns = `name, id, low_water, since, active, paused, patterns, left_at, left_head, heir`
 
-// forgotten reports whether the row is there for the runs' sake alone.
+// forgotten reports whether the row is only kept because runs refer to it.
 func (h *handlerRow) forgotten() bool { return !h.active && !h.left }
 
 func (h *handlerRow) consumer() store.Consumer {
@@ -49,7 +49,7 @@ func (h *handlerRow) consumer() store.Consumer {
 	return c
 }
 
-// handlerRows reads the handlers of these names, or all, in the order of their names.
+// handlerRows reads the handlers with these names, or all handlers, sorted by name.
 func (s *Store) handlerRows(ctx context.Context, names ...string) ([]*handlerRow, error) {
 	where, args := "", []any{}
 	if len(names) > 0 {
@@ -99,7 +99,7 @@ func encodePatterns(list []events.Pattern) (string, error) {
 	return string(text), err
 }
 
-// decodePatterns reads back what encodePatterns made; nil when it is something else, so that all types count.
+// decodePatterns is the inverse of encodePatterns. For any other text it returns nil, so that all types match.
 func decodePatterns(text string) []events.Pattern {
 	var names []string
 	if json.Unmarshal([]byte(text), &names) != nil {
@@ -116,14 +116,14 @@ func decodePatterns(text string) []events.Pattern {
 	return list
 }
 
-// maxCounted is how many events of the journal Backlog looks at; it takes those beyond for events that wait.
+// maxCounted is how many events of the journal Backlog checks; it counts all later events as waiting.
 const maxCounted = 100_000
 
 // Backlog implements [store.Handlers].
 func (s *Store) Backlog(ctx context.Context, c store.Consumer, upTo int64) (store.Backlog, error) {
 	b, err := s.backlog(ctx, c, upTo)
 	if err != nil {
-		return b, fmt.Errorf("count what handler %s has to do: %w", c.Name, err)
+		return b, fmt.Errorf("count the backlog of handler %s: %w", c.Name, err)
 	}
 	return b, nil
 }
@@ -172,10 +172,10 @@ func (s *Store) backlog(ctx context.Context, c store.Consumer, upTo int64) (b st
 	return b, conn.Translate(rows.Err())
 }
 
-// The key of meta that has the head before the first event which was accepted while nobody was registered.
+// The key in meta for the journal's head before the first event that was accepted while no handlers were registered.
 const unattendedKey = "unattended"
 
-// noteUnattended records that events are accepted which no handler that is new could see.
+// noteUnattended records the journal's head before the first event that is accepted while no handlers are registered.
 func (t *txn) noteUnattended(sequence int64) error {
 	if !t.w.opt.Unattended || t.noted {
 		return nil
@@ -189,7 +189,7 @@ func (t *txn) noteUnattended(sequence int64) error {
 	return err
 }
 
-// takeUnattended gives the sequence at which new handlers begin, and lets later ones begin at the head.
+// takeUnattended returns the sequence at which new handlers begin, and deletes it, so that later ones begin at the head.
 func (t *txn) takeUnattended(head int64) (int64, error) {
 	take, err := t.w.prepared(`DELETE FROM meta WHERE key = ? RETURNING value`)
 	if err != nil {
@@ -280,7 +280,7 @@ func (t *txn) handler(name string) (*handlerRow, error) {
 	return row, nil
 }
 
-// dropOpen drops the runs of a handler that are in such a state.
+// dropOpen drops the runs of a handler that match an SQL condition on their state.
 func (t *txn) dropOpen(handler int64, state, reason string) error {
 	drop, err := t.w.prepared(`UPDATE runs SET state = 6, finished_at = ?2, next_attempt_at = NULL, reason = ?3 WHERE handler = ?1 AND ` + state)
 	if err == nil {

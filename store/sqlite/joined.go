@@ -26,7 +26,7 @@ func (t *txn) join(h store.HandlerID, sequence int64, others []int64, started ti
 	return nil
 }
 
-// tellJoined adds a joined run to the commit's. Its event is read again: the run that joined it knows only the sequence.
+// tellJoined adds a joined run to the runs of the commit. It reads the run's event, because the joining run knows only the sequence.
 func (t *txn) tellJoined(h store.HandlerID, other, sequence int64, started time.Time) error {
 	find, err := t.w.prepared(`SELECT id, type, ifnull(chain, sequence) FROM events WHERE sequence = ?`)
 	if err != nil {

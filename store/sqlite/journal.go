@@ -31,7 +31,7 @@ func payload(evs []*events.Event) (bytes int) {
 	return bytes
 }
 
-// append inserts the events that are new.
+// append inserts the new events.
 func (t *txn) append(evs []*events.Event, receipts []store.Receipt) error {
 	for i, e := range evs {
 		var err error
@@ -42,7 +42,7 @@ func (t *txn) append(evs []*events.Event, receipts []store.Receipt) error {
 	return nil
 }
 
-// emit inserts events that evrun makes itself. No other event can have their ids, so one that does is an error.
+// emit inserts events that evrun makes itself. No other event can have their ids, so a duplicate is an error.
 func (t *txn) emit(evs []*events.Event) error {
 	for _, e := range evs {
 		switch rc, err := t.accept(e); {
@@ -55,7 +55,7 @@ func (t *txn) emit(evs []*events.Event) error {
 	return nil
 }
 
-// accept inserts an event, unless it is known.
+// accept inserts an event, unless its (source, id) is already known.
 func (t *txn) accept(e *events.Event) (store.Receipt, error) {
 	sequence, known, err := t.insertEvent(e)
 	if err != nil {
@@ -134,7 +134,7 @@ func scanEvent(rows *readRows) (*events.Event, error) {
 	var (
 		e  events.Event
 		us int64
-		// NULL or not, as the driver gives them: sql.NullString and the like would convert each once more.
+		// as returned by the driver, NULL or not: sql.NullString and the like would convert each value again
 		subject, contentType, schema, correlation, parent, extensions, chain, cause, data any
 	)
 	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &schema, &data,
@@ -203,7 +203,7 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event
 	}
 	var found []*events.Event
 	bytes := 0
-	// SQL narrows the types down as far as GLOB can; patterns decide, so a page may need more than one query.
+	// SQL filters the types as far as GLOB can, the patterns filter the rest: so a page may need more than one query.
 	for {
 		page, err := s.page(ctx, q, after, q.Limit-len(found))
 		if err != nil {
@@ -241,10 +241,10 @@ func matches(patterns []events.Pattern, typ string) bool {
 	return len(patterns) == 0
 }
 
-// maxPageBytes is how much data a page has, with the event that fills it, unless a query says otherwise.
+// maxPageBytes is the default of EventQuery.MaxBytes.
 const maxPageBytes = 4 << 20
 
-// page reads rows in the order of the query's direction; none only at the end.
+// page reads rows in the query's direction. It returns none only at the end.
 func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit int) ([]*events.Event, error) {
 	where := []string{"e.sequence > ?"}
 	args := []any{after}
@@ -301,7 +301,7 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 	return page, conn.Translate(rows.Err())
 }
 
-// typeCondition is true for every type that one of the patterns matches, and for few others.
+// typeCondition returns a condition that is true for every type that matches one of the patterns, and for few others.
 func typeCondition(patterns []events.Pattern) (condition string, values []any) {
 	escape := strings.NewReplacer("[", "[[]", "?", "[?]", "*", "*", ">", "*")
 	var parts []string
@@ -323,8 +323,8 @@ func typeCondition(patterns []events.Pattern) (condition string, values []any) {
 	return "(" + strings.Join(parts, " OR ") + ")", values
 }
 
-// accepted turns the query's Since into a sequence, by bisection: acceptance times follow the sequences but for clock
-// steps, and need no index of their own.
+// accepted turns the query's Since into a sequence, by bisection. Acceptance times grow with the sequences, except at clock steps, so they need no
+// index.
 func (s *Store) accepted(ctx context.Context, q store.EventQuery) (after int64, err error) {
 	if q.Since.IsZero() {
 		return q.After, nil

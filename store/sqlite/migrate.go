@@ -25,7 +25,7 @@ const applicationID = 0x6576726e
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the schema up to date, all of it or nothing.
+// migrate brings the schema up to date in one transaction.
 func migrate(c *conn.Conn) error {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -48,7 +48,7 @@ func migrate(c *conn.Conn) error {
 	done := false
 	defer func() {
 		if !done {
-			_ = c.Exec(`ROLLBACK`) // the error that brought us here says more
+			_ = c.Exec(`ROLLBACK`) // the first error says more
 		}
 	}()
 	application, err := pragma(`PRAGMA application_id`)
@@ -97,11 +97,11 @@ func migrate(c *conn.Conn) error {
 	return nil
 }
 
-// journalHead is an SQL expression: the last sequence that was given. Where the last events were deleted, meta has it.
+// journalHead is an SQL expression for the last sequence ever assigned. If the last events were deleted, meta has it.
 const journalHead = `max(ifnull((SELECT max(sequence) FROM events), 0), ifnull((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'head'), 0))`
 
-// raiseHead keeps the journal's head above every mark and every run: sequences that an older evrun, or another program without
-// the trigger of 008_head.sql, has deleted would otherwise be given again below them, and their events not be handled.
+// raiseHead keeps the journal's head at or above every mark and every run. An older evrun, or another program without the trigger of 008_head.sql,
+// may have deleted the last events. Their sequences would otherwise be assigned again below the marks, and the new events would not be handled.
 const raiseHead = `INSERT INTO meta (key, value)
 	SELECT 'head', known FROM (SELECT max(ifnull((SELECT max(low_water) FROM handlers), 0), ifnull((SELECT max(sequence) FROM runs), 0)) AS known)
 	WHERE known > ` + journalHead + ` ON CONFLICT (key) DO UPDATE SET value = excluded.value`
@@ -127,11 +127,11 @@ func newestVersion() int {
 
 func newStoreID() string {
 	var b [5]byte
-	rand.Read(b[:]) // never fails, by its documentation
+	rand.Read(b[:]) // documented never to fail
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
 }
 
-// ownTables are the tables that the migrations make, in lower case.
+// ownTables are the tables that the migrations create, in lower case.
 var ownTables = sync.OnceValue(func() map[string]bool {
 	created := regexp.MustCompile(`(?i)\bCREATE TABLE (?:IF NOT EXISTS )?(\w+)`)
 	names := map[string]bool{}

@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// networks are the file systems whose locks and mmap SQLite can't rely on, by the numbers that Linux gives them.
+// networks are the file systems whose locks and mmap are unreliable for SQLite, by their magic numbers in Linux.
 var networks = map[uint32]string{
 	unix.NFS_SUPER_MAGIC: "NFS", unix.SMB_SUPER_MAGIC: "SMB", unix.SMB2_SUPER_MAGIC: "SMB", unix.CIFS_SUPER_MAGIC: "CIFS",
 }
 
-// statfs asks the system which file system a directory is on. Tests answer for it.
+// statfs asks the system which file system a directory is on. Tests replace it.
 var statfs = unix.Statfs
 
 // refuseNetwork refuses directories on a network.

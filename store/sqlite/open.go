@@ -13,13 +13,12 @@ import (
 	"path/filepath"
 )
 
-// Open opens the database that name leads to for reading and writing, makes it where there is none, and brings its schema up to date.
+// Open opens the database at name for reading and writing, creates it if it does not exist, and brings its schema up to date.
 //
-// The store is that file: under a symbolic link's name it has the same lock. Its files are private, see
-// package files.
+// It resolves symbolic links first, so that a file has the same lock under all its names. Its files are private, see package files.
 //
-// Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly], and
-// an [*files.Error] when it can't be trusted.
+// Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly], and a [*files.Error] when
+// the file can't be trusted.
 func Open(name string, opt Options) (_ *Store, err error) {
 	defer func() {
 		if err != nil {
@@ -64,7 +63,7 @@ func Open(name string, opt Options) (_ *Store, err error) {
 	if err := migrate(c); err != nil {
 		return nil, err
 	}
-	if err := disk.MendPrivate(path, opt.Warn); err != nil { // now that it is known to be a store, and not another program's file
+	if err := disk.MendPrivate(path, opt.Warn); err != nil { // only now: the file is known to be a store, not another program's
 		return nil, err
 	}
 	w, err := newWriter(c, path, opt)
@@ -81,8 +80,8 @@ func Open(name string, opt Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// OpenReader opens an existing database for reading, beside whoever writes to it. The methods that write answer
-// [store.ErrReadOnly]. [store.ErrNotFound] means that there is no such file.
+// OpenReader opens an existing database for reading, while another process may write to it. Methods that write return [store.ErrReadOnly]. If the
+// file does not exist, the error is [store.ErrNotFound].
 func OpenReader(name string) (_ *Store, err error) {
 	defer func() {
 		if err != nil {
@@ -124,8 +123,7 @@ func openReaders(path string) (readers, error) {
 	return readers{db}, nil
 }
 
-// resolve gives the path of the file that a store's path leads to, see [files.Resolve]. It finds what SQLite's own messages would
-// not explain.
+// resolve returns the path of the store's file, see [files.Resolve]. It reports errors that SQLite's own messages would not explain.
 func resolve(path string) (string, error) {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
 		return "", fmt.Errorf("its directory: %w", err)
@@ -157,7 +155,7 @@ func checkFile(path string) error {
 	return nil
 }
 
-// checkReadable makes sure that the file is a store of this version.
+// checkReadable checks that the file is a store of this version.
 func (s *Store) checkReadable() error {
 	var application, version int
 	if err := s.readers.QueryRow(`PRAGMA application_id`).Scan(&application); err != nil {

@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// Options are what a store is opened with. The zero value is ready.
+// Options for opening a store. The zero value is usable.
 type Options struct {
 	store.Options
-	// Synchronous "normal" trades the durability of the last moments before a power cut for speed. Default "full".
+	// Synchronous "normal" is faster, but a power cut loses the writes of the last moments. Default "full".
 	Synchronous string
-	// MaxWAL bounds the write-ahead log, in bytes: while a reader is open for so long that it reaches this, writes get [store.ErrFull].
-	// Default [DefaultMaxWAL].
+	// MaxWAL bounds the write-ahead log, in bytes. If a reader stays open so long that the log reaches the bound, writes get [store.ErrFull]. Default
+	// [DefaultMaxWAL].
 	MaxWAL int64
-	// Unwatched leaves out the looks at the store's files and at its write-ahead log, one or two a second: for tests in which
-	// years pass.
+	// Unwatched turns off the checks of the store's files and its write-ahead log, one or two per second. It is for tests in which years pass.
 	Unwatched bool
 	// At is called by the writer at each [Point] of a transaction, for tests that crash there. Default: nothing.
 	At func(Point)
 }
 
-// withDefaults are the options as they are used.
+// withDefaults returns the options with defaults filled in.
 func (o Options) withDefaults() Options {
 	warn := o.Warn
 	o.Warn = func(note string) {
@@ -43,16 +42,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// DefaultMaxWAL is how large the write-ahead log may become unless the settings say otherwise, in bytes.
+// DefaultMaxWAL is the default limit of the write-ahead log, in bytes.
 const DefaultMaxWAL = 4 << 30
 
-// Point is a moment in the life of a transaction: what a crash there loses, and what it must not, differs.
+// Point is a moment in a transaction. A crash may lose different data at each.
 type Point string
 
-// The points, in the order in which a transaction meets them.
+// The points, in the order in which a transaction reaches them.
 const (
 	BeforeBegin   Point = "before begin"
-	BeforeCommit  Point = "before commit"  // all effects and settlements are written, none is kept
-	AfterCommit   Point = "after commit"   // on disk, and nobody knows
-	BeforeAnswers Point = "before answers" // OnCommit was called, the callers have no answers yet
+	BeforeCommit  Point = "before commit"  // all effects and settlements are written, none is committed
+	AfterCommit   Point = "after commit"   // committed, not yet reported
+	BeforeAnswers Point = "before answers" // OnCommit has returned, the callers have no answers yet
 )

@@ -9,13 +9,13 @@ import (
 	"evrun/store"
 )
 
-// readers are the connections of evrun's own queries. None lasts longer than readTimeout, from its beginning to the Close of its
-// rows: meanwhile the WAL can't start over.
+// readers are the connections for evrun's own queries. No query may last longer than readTimeout, until its rows are closed, because the WAL can't
+// start over meanwhile.
 type readers struct{ *sql.DB }
 
 var errReadTimeout = fmt.Errorf("%w: a read of evrun's own is ended after %v, since the write-ahead log grows meanwhile", store.ErrTimeout, readTimeout)
 
-// limited is a query under way.
+// limited is a running query with its time limit.
 type limited struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -26,7 +26,7 @@ func limit(ctx context.Context) limited {
 	return limited{ctx, cancel}
 }
 
-// explain gives errReadTimeout if the time limit caused err, else err.
+// explain returns errReadTimeout if the time limit caused err, otherwise err.
 func (l limited) explain(err error) error {
 	if err != nil && errors.Is(context.Cause(l.ctx), errReadTimeout) {
 		return errReadTimeout
@@ -39,7 +39,7 @@ type readRows struct {
 	limited
 }
 
-// QueryContext is that of [sql.DB].
+// QueryContext is like that of [sql.DB], with the time limit.
 func (r readers) QueryContext(ctx context.Context, query string, args ...any) (*readRows, error) {
 	l := limit(ctx)
 	found, err := r.DB.QueryContext(l.ctx, query, args...) //nolint:rowserrcheck // the caller asks readRows.Err
@@ -57,7 +57,7 @@ func (r *readRows) Close() error {
 	return err
 }
 
-// Err is that of [sql.Rows].
+// Err is like that of [sql.Rows].
 func (r *readRows) Err() error { return r.explain(r.Rows.Err()) }
 
 type readRow struct {
@@ -65,13 +65,13 @@ type readRow struct {
 	limited
 }
 
-// QueryRowContext is that of [sql.DB].
+// QueryRowContext is like that of [sql.DB], with the time limit.
 func (r readers) QueryRowContext(ctx context.Context, query string, args ...any) *readRow {
 	l := limit(ctx)
 	return &readRow{r.DB.QueryRowContext(l.ctx, query, args...), l}
 }
 
-// Scan is that of [sql.Row].
+// Scan is like that of [sql.Row].
 func (r *readRow) Scan(dest ...any) error {
 	err := r.explain(r.Row.Scan(dest...))
 	r.cancel()

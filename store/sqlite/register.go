@@ -22,7 +22,7 @@ func (s *Store) Register(ctx context.Context, handlers []store.Registration, evs
 // registering is a call of Register.
 type registering struct {
 	handlers  []store.Registration
-	idle      map[string]bool // handlers that had left, and have nothing to do
+	idle      map[string]bool // handlers that had left and have no work to do
 	takeovers []takeover      // in this order
 	consumers []store.Consumer
 }
@@ -30,14 +30,14 @@ type registering struct {
 // takeover says that one handler takes over from another.
 type takeover struct {
 	heir, was string
-	mark      int64   // was's, as it was planned
-	runs      []int64 // the sequences of was's runs that go along
+	mark      int64   // the row of was when the takeover was planned
+	runs      []int64 // the sequences of the runs of was that are taken over
 }
 
-// plan reads, before the writer is held, what can't change meanwhile: none of these handlers runs.
+// plan reads everything that can't change, before the writer is held: none of these handlers runs.
 func (s *Store) plan(ctx context.Context, r *registering) error {
 	if s.w == nil {
-		return nil // submit says that it is open for reading only
+		return nil // submit will report that the store is read-only
 	}
 	rows, err := s.handlerRows(ctx)
 	if err != nil {
@@ -72,8 +72,8 @@ func (s *Store) plan(ctx context.Context, r *registering) error {
 type planning struct {
 	s     *Store
 	rows  []*handlerRow
-	named map[string]bool   // those of the wiring, which nobody takes over from, and those that are taken over from
-	heirs map[string]string // who takes over from whom, as the wiring says
+	named map[string]bool   // wired handlers (nobody takes over from these), and predecessors
+	heirs map[string]string // the takeovers that the wiring asks for
 	r     *registering
 }
 
@@ -84,8 +84,7 @@ func (p *planning) find(is func(*handlerRow) bool) *handlerRow {
 	return nil
 }
 
-// takes plans which runs a handler takes over: those of its predecessors, and those that these take over in turn. It returns
-// their sequences.
+// takes plans which runs a handler takes over: those of its predecessors and, in turn, of their predecessors. It returns their sequences.
 func (p *planning) takes(ctx context.Context, heir *handlerRow) (runs []int64, err error) {
 	for _, row := range p.rows {
 		named, ok := p.heirs[row.name]
@@ -109,18 +108,18 @@ func (p *planning) takes(ctx context.Context, heir *handlerRow) (runs []int64, e
 	return runs, nil
 }
 
-// markAfter is the mark of a handler that takes over from another.
+// markAfter returns the mark of a handler that takes over from another.
 func markAfter(heir, was *handlerRow) int64 {
-	if heir.since >= 0 && heir.since < was.leftHead { // both were wired at a time: the heir has a backlog of its own
+	if heir.since >= 0 && heir.since < was.leftHead { // both were wired at the same time: the heir keeps its own backlog
 		return min(was.lowWater, heir.lowWater)
 	}
 	return was.lowWater
 }
 
-// toTake gives the sequences of the runs that go to a handler's heir: those that are not settled or are dead, those that
-// they took along, and those above the mark, since the heir looks at their events again.
+// toTake returns the sequences of the runs that go to a handler's heir: unsettled and dead runs, the runs that they joined, and runs above the mark,
+// because the heir reads those events again.
 func (s *Store) toTake(ctx context.Context, handler, mark int64) ([]int64, error) {
-	// Without a time limit, at a start or a reload: otherwise the heir might never start.
+	// No time limit: it runs at a start or a reload, and with a limit the heir might never start.
 	rows, err := s.readers.DB.QueryContext(ctx, `
 		WITH open AS (
 			SELECT sequence FROM runs WHERE handler = ?1 AND state <= 2 UNION SELECT sequence FROM runs WHERE handler = ?1 AND state = 5)
@@ -142,7 +141,7 @@ func (s *Store) toTake(ctx context.Context, handler, mark int64) ([]int64, error
 	return list, conn.Translate(rows.Err())
 }
 
-// register brings the table in line with the wiring. It may run again after a rollback.
+// register updates the table to match the wiring. It may run again after a rollback.
 func (t *txn) register(r *registering) error {
 	stored, err := t.handlerRows()
 	if err != nil {
@@ -188,7 +187,7 @@ func (t *txn) register(r *registering) error {
 	return nil
 }
 
-// activate writes the row of a handler that the wiring has; row is the stored one, or nil. New handlers begin at begin.
+// activate writes the row of a wired handler; row is the stored one, or nil. New handlers begin at begin.
 func (t *txn) activate(h store.Registration, row *handlerRow, head, begin int64, idle bool) (*handlerRow, error) {
 	switch {
 	case row == nil:
@@ -196,7 +195,7 @@ func (t *txn) activate(h store.Registration, row *handlerRow, head, begin int64,
 		if h.FromStart {
 			row.lowWater = 0
 		}
-	case row.forgotten(): // its mark is where it may begin again
+	case row.forgotten(): // its mark is where a later handler of this name begins
 		if row.since = head; !h.FromStart {
 			row.lowWater = begin
 		}
@@ -213,7 +212,7 @@ func (t *txn) activate(h store.Registration, row *handlerRow, head, begin int64,
 	return row, t.putHandler(row)
 }
 
-// answer fills in the consumers.
+// answer fills in the consumers that Register returns.
 func (r *registering) answer(stored map[string]*handlerRow, took map[string]bool) {
 	inherits := map[int64]bool{}
 	for _, row := range stored {
@@ -251,7 +250,7 @@ func (t *txn) handlerRows() (map[string]*handlerRow, error) {
 	return stored, nil
 }
 
-// putHandler writes what has changed.
+// putHandler inserts or updates a handler's row.
 func (t *txn) putHandler(h *handlerRow) error {
 	if !h.changed {
 		return nil
@@ -287,12 +286,12 @@ func number(truth bool) int64 {
 // takeOver gives a handler the mark and the runs of another.
 func (t *txn) takeOver(heir, was *handlerRow, step *takeover) error {
 	if was == nil || !was.left || was.lowWater != step.mark {
-		return fmt.Errorf("it has changed meanwhile")
+		return fmt.Errorf("the handler has changed meanwhile")
 	}
 	heir.lowWater, heir.paused, heir.changed = markAfter(heir, was), heir.paused || was.paused, true
-	// Its name may come again, and then begins here at the earliest: ids of runs are never given twice.
+	// A later handler of this name begins here at the earliest, so that ids of runs are never reused.
 	*was = handlerRow{id: was.id, name: was.name, lowWater: t.next - 1, since: was.since, patterns: was.patterns, leftHead: was.leftHead, changed: true}
-	// A sequence on which both have a run stays with each.
+	// Where both have a run for a sequence, each keeps its run.
 	move, err := t.w.prepared(`UPDATE OR IGNORE runs SET handler = ?3, began_as = ifnull(began_as, ?2) WHERE sequence = ?1 AND handler = ?2`)
 	if err != nil {
 		return err

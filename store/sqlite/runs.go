@@ -44,7 +44,7 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 	return started, nil
 }
 
-// moveMarks writes each handler's mark once a transaction, however many batches moved it.
+// moveMarks writes each handler's mark once per transaction, even if several batches moved it.
 func (t *txn) moveMarks() error {
 	for h, mark := range t.marks {
 		if _, err := t.w.stmt.moveMark.Exec(int64(h), mark); err != nil {
@@ -62,7 +62,7 @@ func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error
 		}
 		return s.Outcome, true, t.finish(s, s.Outcome)
 	}
-	// The row goes first, as if all went well: it is the fence, and a failed effect corrects it.
+	// The row is written first, as succeeded: it is the fence. If the effect fails, the row is corrected.
 	if ok, err = t.putRun(s, store.Outcome{State: store.Succeeded}); !ok || err != nil {
 		return out, ok, err
 	}
@@ -93,7 +93,7 @@ func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error
 	return out, true, t.finish(s, out)
 }
 
-// putRun writes the run's row, unless another attempt than this one has the run.
+// putRun writes the run's row, unless this attempt is not the current one.
 func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error) {
 	var n int64
 	sequence, handler, attempt, started := s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started)
@@ -118,7 +118,7 @@ func nextAttempt(out store.Outcome) any {
 	return micros(out.NextAttemptAt)
 }
 
-// finish records what follows from the outcome: the failed attempt's history, the emitted events, the changed run.
+// finish records the consequences of the outcome: the failed attempt's history, the emitted events, the changed run.
 func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 	if out.State == store.Retrying || out.State == store.Dead {
 		if _, err := t.w.stmt.insertAttempt.Exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started), t.now, out.Error); err != nil {
@@ -162,7 +162,7 @@ const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget,
 const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN handlers b ON b.id = r.began_as
 	LEFT JOIN events e ON e.sequence = r.sequence `
 
-// hasID is a condition on r: the run of an event that began under a handler's name.
+// hasID is a condition on r: the run of an event that began under a handler's name, as in a run's id.
 const hasID = `r.sequence = ? AND ifnull(r.began_as, r.handler) = (SELECT id FROM handlers WHERE name = ?)`
 
 // queryRuns reads runs; tail is the SQL from WHERE on.
@@ -207,13 +207,13 @@ func (s *Store) Pending(ctx context.Context, h store.HandlerID, limit int) ([]st
 	return s.queryRuns(ctx, `WHERE r.handler = ? AND r.state <= 2 ORDER BY r.next_attempt_at, r.sequence LIMIT ?`, int64(h), limit)
 }
 
-// PendingAfter implements [store.Runs]. Which ones come next, the index alone says.
+// PendingAfter implements [store.Runs]. The index alone decides which runs come next.
 func (s *Store) PendingAfter(ctx context.Context, h store.HandlerID, after int64, limit int) ([]store.Run, error) {
 	return s.queryRuns(ctx, `WHERE r.handler = ?1 AND r.sequence IN (SELECT sequence FROM runs INDEXED BY runs_pending
 		WHERE handler = ?1 AND state <= 2 AND sequence > ?2 ORDER BY sequence LIMIT ?3) ORDER BY r.sequence`, int64(h), after, limit)
 }
 
-// Counts implements [store.Runs]. Both statements read an index of the few runs alone.
+// Counts implements [store.Runs]. Both parts read only a partial index of the runs in these states.
 func (s *Store) Counts(ctx context.Context) (map[string]store.Counts, error) {
 	rows, err := s.readers.QueryContext(ctx, `
 		SELECT h.name, sum(running), sum(retrying), sum(dead) FROM (
@@ -292,7 +292,7 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 		add("h.name = ?", q.Handler)
 	}
 	if q.State != 0 {
-		// The literal, not a parameter: it lets the partial indexes serve.
+		// A literal, not a parameter: only then SQLite uses the partial indexes.
 		conditions = append(conditions, fmt.Sprintf("r.state = %d", q.State))
 	}
 	if len(q.States) > 0 {
@@ -309,7 +309,7 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 		}
 		add("r.sequence "+less+"= ?", sequence)
 		add("(r.sequence "+less+" ?", sequence)
-		// The run's handler, which may be another than it began under; or that of the name, where the run is gone.
+		// The run's present handler, which may differ from the one in its id; if the run was deleted, the handler of that name.
 		conditions[len(conditions)-1] += ` OR r.handler > ifnull((SELECT r.handler FROM runs r WHERE ` + hasID + `), (SELECT id FROM handlers WHERE name = ?)))`
 		args = append(args, sequence, handler, handler)
 	}
@@ -322,7 +322,7 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 	return "WHERE " + strings.Join(conditions, " AND "), args, nil
 }
 
-// stateCondition is a condition on r. One state is written so that the partial indexes serve.
+// stateCondition returns a condition on r. A single state is written so that SQLite uses the partial indexes.
 func stateCondition(states []store.RunState) string {
 	if len(states) == 1 {
 		return fmt.Sprintf("r.state = %d", states[0])
@@ -359,7 +359,7 @@ func (s *Store) Attempts(ctx context.Context, id string) ([]store.Attempt, error
 	return attempts, conn.Translate(rows.Err())
 }
 
-// prepared returns a statement that is needed seldom, compiled at its first use.
+// prepared returns a rarely used statement, compiled at its first use.
 func (w *writer) prepared(query string) (*conn.Stmt, error) {
 	if st, ok := w.seldom[query]; ok {
 		return st, nil
@@ -371,5 +371,5 @@ func (w *writer) prepared(query string) (*conn.Stmt, error) {
 	return st, err
 }
 
-// effectTx is the transaction as an effect sees it: it keeps what concerns the whole transaction for the writer.
+// effectTx implements [store.Tx]. It keeps errors that concern the whole transaction for the writer.
 type effectTx txn

@@ -10,7 +10,7 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// Retry implements [store.Runs]. The selection is read before the transaction, which looks at each run again.
+// Retry implements [store.Runs]. The selection is read before the transaction, which checks each run again.
 func (s *Store) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
 	q.State, q.States = store.Dead, nil
 	return s.change(ctx, "retry", q, `UPDATE runs SET state = 2, budget = attempt, next_attempt_at = ?3
@@ -40,8 +40,8 @@ func (s *Store) Drop(ctx context.Context, q store.RunQuery) (int, error) {
 	return len(dropped), err
 }
 
-// change updates each run of a selection by a statement on its sequence and handler, and the time. It returns those that the
-// statement has changed, as they then are: the statement gives their attempt, and maybe their reason.
+// change runs a statement, with the parameters sequence, handler and time, for each run of a selection. It returns the changed runs. The statement
+// returns their attempt and may return their reason.
 func (s *Store) change(ctx context.Context, what string, q store.RunQuery, update string, changed func(r *store.Run, now int64)) ([]store.Run, error) {
 	runs, err := s.Runs(ctx, q)
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Store) change(ctx context.Context, what string, q store.RunQuery, updat
 			var row [2]driver.Value
 			err := st.QueryRow(row[:], r.Sequence, int64(r.HandlerID), t.now)
 			if conn.NoRows(err) {
-				continue // it is another's by now
+				continue // another handler has it now
 			}
 			if err != nil {
 				return t.check(err)

@@ -35,20 +35,20 @@ func (s *Store) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settle
 	return st.settled, nil
 }
 
-// settling settles a batch in order. It takes several transactions if the statements take long, or if an effect ends one. An effect
-// whose statement takes too long is repeated once, by itself. If it ends its transaction again, or ends it otherwise, it fails at once
-// in the next transaction, with that error. It leaves no trace in the other settlements.
+// settling settles a batch in order. It takes several transactions if the statements take long, or if an effect ends one. An effect whose statement
+// takes too long is repeated once, alone. If it ends its transaction again, or for another reason, it fails with that error in the next transaction,
+// without running. The other settlements are not affected.
 type settling struct {
 	b       store.SettleBatch
 	settled []store.Settled
-	from    int // so many are committed
+	from    int // number of committed settlements
 	over    bool
 	again   map[int]bool
 	doomed  map[int]error
 
-	// The writer's, while the write is with it.
+	// Owned by the writer while it has the write.
 	op *op
-	to int // so many will be committed; in an error, the one that ended the transaction
+	to int // number of settlements after the commit; after an error, index of the one that ended the transaction
 }
 
 func (st *settling) weight() (n int) {
@@ -58,7 +58,7 @@ func (st *settling) weight() (n int) {
 	return n
 }
 
-// turn says with which writes the next transaction can be shared.
+// turn returns with which writes the next transaction can be shared.
 func (st *settling) turn() turn {
 	if st.from < len(st.b.Settlements) {
 		switch s := &st.b.Settlements[st.from]; {
@@ -77,7 +77,7 @@ func (st *settling) turn() turn {
 	return own
 }
 
-// some settles as many as there is time for.
+// some settles as many settlements as time allows.
 func (st *settling) some(t *txn) error {
 	all := st.b.Settlements
 	st.op.declined = false
@@ -108,7 +108,7 @@ func (st *settling) some(t *txn) error {
 	return nil
 }
 
-// takes is how long a statement is expected to take: its longest recent time, or the whole limit if it is new.
+// takes returns how long a statement is expected to take: its longest recent time, or the whole limit if it is new.
 func (w *writer) takes(s *store.Statement) time.Duration {
 	if d := w.user.Takes(s); d > 0 {
 		return d

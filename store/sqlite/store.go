@@ -4,8 +4,8 @@
 // so that under load one fsync serves hundreds of them. Readers have a pool of their own and never
 // wait for it (WAL mode).
 //
-// The process that writes holds a lock on a file next to the database, its name with ".lock" appended; with SQLite's own locks, two
-// daemons could take turns.
+// The writing process holds a lock on a file next to the database, its name with ".lock" appended. SQLite's own locks would let two daemons write in
+// turns.
 //
 // User statements run in the writer's transactions too, under a guard that keeps evrun's own tables from being
 // written, and with a time limit: see [store.Tx]. They take turns with other writes: a transaction runs them for 50 ms in all, and
@@ -31,7 +31,7 @@ import (
 	"evrun/store/sqlite/disk"
 )
 
-// Store is the store in one file. See [store.Store] for what its methods promise.
+// Store is a store in one file. See [store.Store] for the promises of its methods.
 type Store struct {
 	path    string
 	id      string

@@ -2,29 +2,28 @@ package sqlite
 
 import "time"
 
-// User statements are short for the most part, and then share transactions with all other writes. So that slow
-// ones don't hold up others for long, a transaction stops taking them when they have used up its time. The rest of their write
-// goes into a later one: first the waiting writes of others, then one such write in a transaction of its own, and so on
-// in turn. A statement that is known to be slow, or that was stopped and must be repeated, waits for such a turn at once.
+// Most user statements are short and share transactions with all other writes. So that slow statements don't delay others for long, a transaction
+// stops taking them when they have used up its time. The rest of their write goes into a later transaction: first the waiting writes of others are
+// committed, then one such write in its own transaction, and so on in turn. A statement that is known to be slow, or that was stopped and must be
+// repeated, waits for such a turn at once.
 //
-// A statement that may hold the writer for longer (Settlement.Hold) has a turn of its own, too, and then all others have
-// the writer for as long as it was held.
+// A statement that may hold the writer for longer (Settlement.Hold) also has its own turn, and afterwards all others have the writer for as long as
+// it was held.
 
-// shareOfOthers divides the time that user statements have in a transaction if others wait for it: for an event in it, or for the
-// turn that comes next.
+// shareOfOthers divides the time for user statements in a transaction if others wait: for an event in the transaction, or for the next turn.
 const shareOfOthers = 5
 
 // turn says which writes may share a transaction with this one.
 type turn int8
 
 const (
-	own     turn = iota // evrun's own statements alone
-	shared              // user statements, with everybody
-	alone               // one of them that must be repeated
-	holding             // one of them that may take long, or migrations
+	own     turn = iota // only evrun's own statements
+	shared              // user statements, shared with all writes
+	alone               // a user statement that must be repeated
+	holding             // a user statement that may take long, or migrations
 )
 
-// turns are the writes that wait for a transaction of their own.
+// turns holds the writes that wait for their own transaction.
 type turns struct {
 	next, holds []*op
 	yieldUntil  time.Time // before, no hold begins
@@ -38,12 +37,12 @@ func (q *turns) add(o *op) {
 	}
 }
 
-// ready reports whether take would return a write. A writer that is stopping does not yield.
+// ready reports whether take would return a write. A stopping writer does not wait between holds.
 func (q *turns) ready(now time.Time, stopping bool) bool {
 	return len(q.next) > 0 || len(q.holds) > 0 && (stopping || !now.Before(q.yieldUntil))
 }
 
-// take gives the write whose turn it is, or nil.
+// take returns the write whose turn it is, or nil.
 func (q *turns) take(now time.Time, stopping bool) (o *op) {
 	switch {
 	case !q.ready(now, stopping):
@@ -69,15 +68,15 @@ func (q *turns) wake(now time.Time) (c <-chan time.Time, stop func()) {
 // budget is the time that a transaction has for user statements.
 type budget struct {
 	clock func() time.Time
-	alone bool // it is a turn: the first statement runs however long it may take
+	alone bool // it is a turn: the first statement runs whatever time it needs
 	left  time.Duration
 	begun time.Time // the first statement; zero: none so far
 	last  time.Time // the end of the last one
-	bytes int       // of their arguments: what is written must be synced, too
+	bytes int       // size of their arguments: written data must be synced, too
 	over  bool      // no other one may follow
 }
 
-// allows reports whether a statement that takes so long may run. A turn is for one statement, where apart is set.
+// allows reports whether a statement that takes so long may run. If apart is set, a turn is for one statement.
 func (b *budget) allows(takes time.Duration, apart bool) bool {
 	first := b.begun.IsZero()
 	ok := !b.over && (first && b.alone || !apart && b.bytes < maxBatchBytes && b.last.Sub(b.begun)+takes <= b.left)

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// userReaders is how many user statements that only read run at a time.
+	// userReaders is how many read-only user statements run at a time.
 	userReaders = 2
-	// readTimeout is how long one may take, unless its context says.
+	// readTimeout limits such a statement if its context has no deadline.
 	readTimeout = 5 * time.Second
 )
 
-// userReads has the connections for such statements. They are apart from those of [Store.readers], which evrun's own queries
-// need, and are opened when they are first needed.
+// userReads holds the connections for read-only user statements. They are separate from [Store.readers], which evrun's own queries need, and are
+// opened at their first use.
 type userReads struct {
 	path  string
 	value int
@@ -73,7 +73,7 @@ func (r *userReads) exec(ctx context.Context, s *store.Statement, args []any) (s
 	return u.Exec(ctx, limit, s, args)
 }
 
-// Close waits for the statements under way.
+// Close waits for the running statements.
 func (r *userReads) Close() error {
 	var errs []error
 	for range userReaders {

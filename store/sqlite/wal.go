@@ -15,29 +15,29 @@ import (
 	"evrun/store/sqlite/disk"
 )
 
-// The write-ahead log starts over when all of it is in the database and nobody reads it. A long read (of another
-// program with an open transaction) makes it grow with every write: by 725 MB in 30 s in a test. wal looks at its size beside
-// the writer, copies as much as possible into the database, and gives the space back when the reader has gone. At its bound, before the disk is
-// full, the store takes no more, as on a full disk.
+// The write-ahead log starts over when all of it is in the database and nobody reads it. A long read (another program's open transaction) makes it
+// grow with every write: by 725 MB in 30 s in a test. wal checks its size in a goroutine beside the writer, copies as much as possible into the
+// database, and frees the space when the reader has gone. When the log reaches its bound, before the disk is full, the store refuses writes, as on a
+// full disk.
 type wal struct {
 	path  string // the database's
 	max   int64
 	state atomic.Pointer[store.WAL]
-	held  int // how often in a row it could not be given back
+	held  int // how often in a row its space could not be freed
 	told  bool
 	warn  func(note string)
 }
 
 const (
-	// tendEvery is how often the log's size is looked at.
+	// tendEvery is the interval of the checks of the log's size.
 	tendEvery = 500 * time.Millisecond
-	// tendFrom is the share of the bound, as a divisor, from which on the log's space is to be given back.
+	// tendFrom divides the bound: from that size on, tend frees the log's space.
 	tendFrom = 16
-	// heldAfter is how many times it must fail before a warning: evrun's own reads are short.
+	// heldAfter is how many times freeing must fail before a warning: evrun's own reads are short.
 	heldAfter = 3
 )
 
-// tend keeps the log in bounds until ctx ends.
+// tend keeps the log within its bound until ctx ends.
 func (l *wal) tend(ctx context.Context) {
 	ticker := time.NewTicker(tendEvery)
 	defer ticker.Stop()
@@ -103,14 +103,14 @@ func (l *wal) giveBack(ctx context.Context) bool {
 		err := c.QueryRowContext(ctx, `PRAGMA wal_checkpoint(`+mode+`)`).Scan(&busy, &frames, &copied)
 		return err == nil && busy == 0 && copied == frames
 	}
-	// The long work is done while others write; what is left holds them up for moments.
+	// The long part runs while others write; the rest blocks them only for moments.
 	if _, err := c.ExecContext(ctx, `PRAGMA busy_timeout = 50`); err != nil || !checkpoint("PASSIVE") {
 		return false
 	}
 	return checkpoint("TRUNCATE")
 }
 
-// full is the error of a write while the log is at its bound, or nil.
+// full returns the error of a write while the log is at its bound, otherwise nil.
 func (l *wal) full() error {
 	if s := l.state.Load(); s != nil && s.Full {
 		return &walFull{*s}
@@ -118,7 +118,7 @@ func (l *wal) full() error {
 	return nil
 }
 
-// walFull is an [store.ErrFull] in other words: nothing was written, and it goes on by itself.
+// walFull is a [store.ErrFull] with its own text: nothing was written, and the store recovers by itself.
 type walFull struct{ store.WAL }
 
 func (e *walFull) Error() string {
@@ -128,7 +128,7 @@ func (e *walFull) Error() string {
 
 func (e *walFull) Is(target error) bool { return target == store.ErrFull }
 
-// WAL gives the state of the write-ahead log, as it was checked last: twice a second while the store runs.
+// WAL returns the state of the write-ahead log at its last check; while the store runs, there are two per second.
 func (s *Store) WAL() store.WAL {
 	if s.w == nil || s.w.wal.state.Load() == nil {
 		return store.WAL{}

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// watchEvery is how often the store's files are looked at, beside the writer and not by it.
+// watchEvery is the interval of the checks of the store's files, which have their own goroutine.
 const watchEvery = time.Second
 
-// watch ends the writer when the store's files are lost, until ctx ends.
+// watch checks the store's files until ctx ends, and ends the writer when they are lost.
 func (s *Store) watch(ctx context.Context) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
@@ -19,7 +19,7 @@ func (s *Store) watch(ctx context.Context) {
 			return
 		}
 		if err := s.files.Replaced(); err != nil {
-			// The last connection to close removes the WAL by its name, which may be another store's now.
+			// The last connection removes the WAL by name when it is closed, and that name may belong to another store now.
 			s.keepWAL.Store(true)
 			s.w.lose(err)
 			return
@@ -27,7 +27,7 @@ func (s *Store) watch(ctx context.Context) {
 	}
 }
 
-// lose ends the writer with err, which is an [store.ErrReplaced]: it commits no more. It may be called once.
+// lose ends the writer with err, a [store.ErrReplaced]: it commits nothing more. It may be called once.
 func (w *writer) lose(err error) {
 	w.loss = err
 	close(w.lost)

@@ -13,7 +13,7 @@ import (
 	"evrun/store/sqlite/guard"
 )
 
-// What one transaction takes at most, beyond the write that fills it.
+// The limits of a transaction; the write that reaches a limit is still in it.
 const (
 	maxBatchWeight = 1000    // events and settlements
 	maxBatchBytes  = 1 << 20 // of payload
@@ -40,10 +40,10 @@ type writer struct {
 
 	user             *guard.Statements
 	statementTimeout time.Duration
-	clock            func() time.Time // of turns; not what time is written
+	clock            func() time.Time // the clock for turns, not for stored times
 }
 
-// newWriter prepares the connection c, which migrations have brought up to date, for a writer.
+// newWriter returns a writer on the connection c, whose schema is up to date.
 func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 	w := &writer{
 		conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), lost: make(chan struct{}), wal: wal{path: path, max: opt.MaxWAL, warn: opt.Warn},
@@ -86,16 +86,16 @@ func (w *writer) load() error {
 type op struct {
 	weight, bytes int
 	do            func(*txn) error // may be called again after a rollback
-	done          chan error       // has room for the answer
+	done          chan error       // has room for one answer
 	turn          turn
-	declined      bool // do has done nothing: there was no time left for it
+	declined      bool // do did nothing, because no time was left
 }
 
 func newOp(weight, bytes int, do func(*txn) error) *op {
 	return &op{weight: weight, bytes: bytes, do: do, done: make(chan error, 1)}
 }
 
-// submit hands o to the writer and waits until it is on disk, or refused.
+// submit passes o to the writer and waits until it is on disk or refused.
 func (w *writer) submit(ctx context.Context, o *op) error {
 	if err := w.enqueue(ctx, o); err != nil {
 		return err
@@ -107,19 +107,19 @@ func (w *writer) submit(ctx context.Context, o *op) error {
 		select {
 		case err := <-o.done:
 			return err
-		default: // it came after the last batch
+		default: // the writer ended before it
 			return store.ErrClosed
 		}
 	}
 }
 
-// enqueue hands o to the writer.
+// enqueue passes o to the writer.
 func (w *writer) enqueue(ctx context.Context, o *op) error {
 	if w == nil {
 		return fmt.Errorf("%w: it was opened for reading", store.ErrReadOnly)
 	}
 	select {
-	case <-w.stopped: // first: the queue may have room all the same
+	case <-w.stopped: // checked first: the queue may have room even then
 		return store.ErrClosed
 	default:
 	}
@@ -177,8 +177,8 @@ func (w *writer) run(ctx context.Context) error {
 	}
 }
 
-// gather takes the waiting writes into a batch that begins with first: evrun's own writes, then those with user statements that
-// may share a transaction. The other user statements wait for their turns.
+// gather collects the waiting writes in a batch that begins with first: evrun's own writes, then writes with user statements that may share a
+// transaction. Other user statements wait for their turns.
 func (w *writer) gather(first *op) []*op {
 	var batch, users []*op
 	weight, bytes := 0, 0
@@ -206,7 +206,7 @@ func (w *writer) gather(first *op) []*op {
 	}
 }
 
-// write commits the batch and answers its callers; alone says that it is a turn. The error is not nil when the store is broken.
+// write commits the batch and answers its callers; alone says that it is a turn. It returns an error only if the store is broken.
 func (w *writer) write(batch []*op, alone bool) error {
 	if err := w.wal.full(); err != nil {
 		answer(batch, err)
@@ -230,7 +230,7 @@ func (w *writer) write(batch []*op, alone bool) error {
 		answer(batch, err)
 		return err
 	case culprit != nil && len(batch) > 1:
-		// One write can't be done: it must not take the others down with it. Those that may be slow wait for their turns then.
+		// One write failed: the others must not fail with it. Writes that may be slow then wait for their turns.
 		culprit.done <- err
 		rest := make([]*op, 0, len(batch)-1)
 		for _, o := range batch {
@@ -264,8 +264,8 @@ func answer(batch []*op, err error) {
 	}
 }
 
-// try runs the batch in one transaction. After an error nothing of it is in the database, save after [store.ErrBroken],
-// when that is unknown; culprit is the write that failed, where the error is its own.
+// try runs the batch in one transaction. After an error the database has nothing of the batch; after [store.ErrBroken] that is unknown. culprit is
+// the write that caused the error, or nil.
 func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 	w.at(BeforeBegin)
 	if _, err := w.stmt.begin.Exec(); err != nil {
@@ -274,7 +274,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 	t = &txn{w: w, now: micros(w.opt.Now()), next: w.next, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
 	t.budget = budget{clock: w.clock, alone: alone, left: w.statementTimeout}
 	if !alone && (batch[0].turn == own || len(w.turns.next) > 0) {
-		t.budget.left /= shareOfOthers // somebody else waits for this transaction, or will for the turn behind it
+		t.budget.left /= shareOfOthers // another write waits for this transaction, or for the next turn
 	}
 	for _, o := range batch {
 		if err := o.do(t); err != nil || t.failed != nil {
@@ -304,14 +304,14 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 			}
 			return nil, nil, fmt.Errorf("commit: %w", err)
 		}
-		// Whether the transaction reached the disk is unknown now: only opening the file again can tell.
+		// It is unknown whether the transaction reached the disk. Only opening the file again can tell.
 		return nil, nil, fmt.Errorf("commit: %w (%w)", store.ErrBroken, err)
 	}
 	w.next = t.next
 	return t, nil, nil
 }
 
-// rollback ends t. SQLite may have done so already, after a full disk for one.
+// rollback ends t. SQLite may already have rolled back, for example after a full disk.
 func (w *writer) rollback(t *txn) error {
 	if _, err := w.stmt.rollback.Exec(); err != nil && conn.Aborts(err) {
 		return fmt.Errorf("rollback: %w (%w)", store.ErrBroken, err)
@@ -339,14 +339,14 @@ type txn struct {
 	marks    map[store.HandlerID]int64
 	noted    bool          // see noteUnattended
 	defined  bool          // the schema was changed
-	failed   error         // an error that concerns the whole transaction, met where it can't be returned
+	failed   error         // an error of the whole transaction that could not be returned where it occurred
 	doom     error         // the known result of the running effect's user statement; nil: not known
 	hold     time.Duration // how long that statement may take; 0: the store's StatementTimeout
-	again    bool          // it took too long before
+	again    bool          // the statement took too long before
 	budget   budget
 }
 
-// check keeps err when it concerns the whole transaction, and returns it.
+// check returns err, and records it if it concerns the whole transaction.
 func (t *txn) check(err error) error {
 	if err != nil && conn.Aborts(err) && t.failed == nil {
 		t.failed = err

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// literals says which arguments of a function are literals, or left out, in all its calls in a statement.
+// literals records which arguments of a function are literals, or omitted, in all its calls in a statement.
 type literals uint8
 
-// maxLiteral is how long a literal may be in a statement's text to count as one.
+// maxLiteral is the maximum length of a literal that counts as short.
 const maxLiteral = 66
 
 // has reports whether argument n, from 1 to 8, is a short literal (at most 64 bytes) or left out in every call.

@@ -12,8 +12,8 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// explain wraps an error of a user statement in one of package store's. An error of the database as a whole is translated as for
-// evrun's own statements. All others are the statement's own: it would fail again.
+// explain wraps an error of a user statement in one of package store's. Errors of the whole database are translated as for evrun's own statements.
+// All others belong to the statement, which would fail again.
 func (u *Statements) explain(err error) error {
 	var e *driverpkg.Error
 	switch {
@@ -29,7 +29,7 @@ func (u *Statements) explain(err error) error {
 		lib.SQLITE_PERM, lib.SQLITE_NOTADB:
 		return conn.Translate(err)
 	case lib.SQLITE_CORRUPT:
-		if e.Code() != lib.SQLITE_CORRUPT_VTAB { // that is one virtual table's matter
+		if e.Code() != lib.SQLITE_CORRUPT_VTAB { // the error of one virtual table
 			return conn.Translate(err)
 		}
 	case lib.SQLITE_CONSTRAINT:

@@ -2,9 +2,9 @@ package guard
 
 import "strings"
 
-// SQLite looks whether it was interrupted between the steps of a statement, not within a function. The cost of one call is
-// bounded by the size of its arguments: while a statement runs that calls one of these functions, no value in it may be larger than
-// the function's length. They were chosen so that the worst call takes some 50 ms on a machine of 2020.
+// SQLite checks for an interrupt between the steps of a statement, but not within a function. So the cost of a call is bounded by the size of its
+// arguments: while a statement that calls one of these functions runs, no value in it may be larger than the function's length. With these lengths
+// the worst call takes about 50 ms on a machine of 2020.
 const (
 	shortest = 1 << 10
 	shorter  = 4 << 10
@@ -18,8 +18,8 @@ const maxPattern = 64
 // cost bounds the values that a function works on.
 type cost struct {
 	length int
-	// literal is the length instead where the argument of this number (from 1) is a short literal, or left out: it is what makes
-	// the function slow, or its result large. 0 for length: no bound.
+	// literal replaces length if the argument with this number (from 1), which makes the function slow or its result large, is a short literal or
+	// omitted. A length of 0 means no bound.
 	argument, literal int
 }
 
@@ -35,11 +35,11 @@ var costs = map[string]cost{
 	"trim": {length: 2 * shortest, argument: 2, literal: small}, "ltrim": {length: 2 * shortest, argument: 2, literal: small},
 	"rtrim": {length: 2 * shortest, argument: 2, literal: small}, "unhex": {length: 2 * shortest, argument: 2, literal: small},
 	"highlight": {length: short}, "snippet": {length: shorter},
-	"match": {length: shortest, argument: 1}, // the question, not the documents: a short one can search large ones for long
+	"match": {length: shortest, argument: 1}, // the query, not the documents: a short query can search large documents for long
 }
 
-// indexed says how large a value may be in a statement that writes an fts5 table: SQLite can't be stopped while it takes a text
-// apart. The trigram tokenizer makes a term of each character.
+// indexed is the largest value in a statement that writes an fts5 table: SQLite can't be stopped while it splits a text into terms. The trigram
+// tokenizer makes a term of each character.
 func indexed(definition string) bound {
 	if strings.Contains(strings.ToLower(definition), "trigram") {
 		return bound{short, fullText}
@@ -77,8 +77,8 @@ func set(words string) map[string]bool {
 	return m
 }
 
-// lengthFor is the largest value that a statement may meet that calls the function so; 0: no bound of the function's own. An
-// unknown function has the tightest bound.
+// lengthFor returns the largest value allowed in a statement with these calls of the function; 0: no bound. An unknown function has the tightest
+// bound.
 func lengthFor(function string, given literals) int {
 	c, ok := costs[function]
 	switch {
@@ -92,20 +92,20 @@ func lengthFor(function string, given literals) int {
 	return c.length
 }
 
-// bound is the tightest length that the functions of a statement ask for, and the function that asks for it.
+// bound is the smallest length that a function of a statement requires, and that function's name.
 type bound struct {
 	length   int // 0: none
 	function string
 }
 
-// tighten takes another bound if that is shorter.
+// tighten replaces the bound by another if that is shorter.
 func (b *bound) tighten(o bound) {
 	if o.length > 0 && (b.length == 0 || o.length < b.length) {
 		*b = o
 	}
 }
 
-// boundOf gives the bound of a text's calls. Names that are not functions don't count.
+// boundOf returns the bound of a text's calls. Names that are not functions don't count.
 func boundOf(calls map[string]literals) (b bound) {
 	for name, given := range calls {
 		if _, ok := costs[name]; ok {

@@ -4,7 +4,7 @@
 //
 //   - [Parse] refuses a text that is not one statement on rows or tables, or that could end a transaction.
 //   - SQLite's authorizer, the type guard, refuses writes to evrun's own tables, and all actions that it doesn't know to be harmless.
-//   - A clock ([Limit]) stops a statement between two steps of SQLite's.
+//   - A clock ([Limit]) stops a statement between two steps of SQLite.
 //   - Within a step, only the size of the values bounds the work: values are at most twice the largest event and 1 MiB, and much smaller in
 //     a statement that calls a function whose work grows faster (LIKE, instr, replace, trim, hex, printf, …; functions.go has them all).
 //
@@ -28,10 +28,10 @@ import (
 // guard decides what a user statement may do on a connection: it is SQLite's authorizer there, as long as the connection is open.
 // It allows only actions that it knows to be harmless.
 //
-// It is installed once and switched on around each use of a user's statement, its runs too: SQLite prepares a statement again
-// when the schema has changed since, as part of running it, and that preparation is judged like the first. Triggers and
-// cascades are compiled into the statement that fires them, so they are judged with it. evrun's own statements run with the
-// guard off. Putting the authorizer in and out instead would make SQLite prepare all kept statements again each time.
+// It is installed once and switched on whenever a user's statement is prepared or run. SQLite prepares a statement again while running it if the
+// schema has changed, and the guard checks that preparation like the first. Triggers and cascades are compiled into the statement that fires them, so
+// they are checked with it. evrun's own statements run with the guard off. Installing and removing the authorizer instead would make SQLite prepare
+// all kept statements again each time.
 //
 // It belongs to the goroutine that uses the connection.
 type guard struct {
@@ -40,11 +40,11 @@ type guard struct {
 	schema  schemaCosts
 	rules   rules
 	calls   map[string]literals // of the statement's own text
-	// The findings about the statement since on was called.
-	denied string // why it was refused; empty: it was not
-	loops  bool   // it does more than insert the rows in its text
+	// What the guard found out about the statement since on was called.
+	denied string // why the statement was refused; empty: it was not
+	loops  bool   // the statement does more than insert the rows in its text
 	into   string // the first table that it inserts into
-	bound  bound  // of its functions, and of those behind the tables that it uses
+	bound  bound  // the bound of its functions, and of those in the schema of its tables
 }
 
 type rules int8
@@ -52,10 +52,10 @@ type rules int8
 const (
 	off    rules = iota
 	rows         // read and write rows
-	define       // make tables, views, indexes and triggers; rows of SQLite's own tables change along with that
+	define       // create tables, views, indexes and triggers, which changes rows of SQLite's own tables
 )
 
-// newGuard installs a guard on c. Installed once, it costs evrun's own statements nothing but a call when they are prepared.
+// newGuard installs a guard on c. It costs evrun's own statements only a call when they are prepared.
 func newGuard(c *conn.Conn, own map[string]bool) (*guard, error) {
 	g := &guard{own: own, modules: map[string]bool{}}
 	modules, err := c.Pairs(`SELECT lower(name) FROM pragma_module_list`)
@@ -91,13 +91,13 @@ func (g *guard) authorize(action driverpkg.AuthorizerActionCode, a, b, _, trigge
 	}
 	g.loops = g.loops || trigger != ""
 	if action == driverpkg.AuthDelete && g.rules == rows {
-		// A DELETE of all rows then goes row by row, and can be stopped. SQLite would empty the table in one step.
+		// With this answer SQLite deletes row by row, which can be stopped. Otherwise a DELETE of all rows empties the table in one step.
 		return driverpkg.AuthorizerIgnore
 	}
 	return driverpkg.AuthorizerOK
 }
 
-// judge says why an action is not allowed; empty: it is. The meaning of a and b depends on the action: see
+// judge returns why an action is not allowed; empty: it is allowed. The meaning of a and b depends on the action: see
 // sqlite.org/c3ref/c_alter_table.html.
 func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string {
 	switch action {
@@ -136,10 +136,10 @@ func (g *guard) judge(action driverpkg.AuthorizerActionCode, a, b string) string
 	if name, ok := actionNames[action]; ok {
 		return name + " is not allowed here"
 	}
-	return fmt.Sprintf("what it does (SQLite's action %d) is not allowed", action)
+	return fmt.Sprintf("its action (number %d in SQLite) is not allowed", action)
 }
 
-// judgeDefinition is judge for what changes the schema; known is false for all else.
+// judgeDefinition is judge for actions that change the schema; known is false for all others.
 func (g *guard) judgeDefinition(action driverpkg.AuthorizerActionCode, a, b string) (why string, known bool) {
 	switch action {
 	case driverpkg.AuthCreateTable, driverpkg.AuthCreateView:
@@ -153,7 +153,7 @@ func (g *guard) judgeDefinition(action driverpkg.AuthorizerActionCode, a, b stri
 		return g.change(a), true
 	case driverpkg.AuthCreateIndex, driverpkg.AuthDropIndex, driverpkg.AuthCreateTrigger, driverpkg.AuthDropTrigger, driverpkg.AuthAlterTable:
 		return g.change(b), true
-	case driverpkg.AuthReindex: // of an index that is being made
+	case driverpkg.AuthReindex: // of an index that is being created
 		return "", true
 	}
 	return "", false
@@ -163,23 +163,23 @@ func (g *guard) judgeDefinition(action driverpkg.AuthorizerActionCode, a, b stri
 // reviewed.
 var virtualTables = map[string]bool{"fts5": true, "fts5vocab": true, "rtree": true, "rtree_i32": true}
 
-// read judges a table that is read. Some modules are tables under their own name, without a CREATE.
+// read checks the reading of a table. Some modules are tables under their own name, without a CREATE.
 func (g *guard) read(table string) string {
 	name := strings.ToLower(table)
-	if g.modules[name] && !virtualTables[name] && !strings.HasPrefix(name, "json") && !strings.HasPrefix(name, "pragma_") { // a PRAGMA is judged as one
+	if g.modules[name] && !virtualTables[name] && !strings.HasPrefix(name, "json") && !strings.HasPrefix(name, "pragma_") { // PRAGMA functions are checked as PRAGMAs
 		return fmt.Sprintf("the table %s, which shows the pages of the file, is not allowed", table)
 	}
 	g.bound.tighten(g.schema.read[name])
 	return ""
 }
 
-// call judges a function, and notes its bound.
+// call checks a function and records its bound.
 func (g *guard) call(function string) string {
 	if forbidden[function] {
 		return fmt.Sprintf("the function %s is not allowed", function)
 	}
 	var given literals
-	if !g.schema.behind[function] { // else a view or a trigger may call it, with other arguments
+	if !g.schema.behind[function] { // otherwise a view or a trigger may call it, with other arguments
 		var ok bool
 		if given, ok = g.calls[function]; !ok {
 			given = g.schema.own[function] // a default
@@ -207,13 +207,13 @@ func (g *guard) change(table string) string {
 	return ""
 }
 
-// name judges the name of something new. Names with evrun's prefix are kept for later versions.
+// name checks the name of a new table, view, index or trigger. Names with evrun's prefix are reserved for later versions.
 func (g *guard) name(table string) string {
 	switch {
 	case g.owns(table):
 		return fmt.Sprintf("%q is the name of a table of evrun's own; choose another name", table)
 	case g.own != nil && strings.HasPrefix(strings.ToLower(table), "evrun_"):
-		return fmt.Sprintf("%q begins with evrun_, which is kept for evrun; choose another name", table)
+		return fmt.Sprintf("%q begins with evrun_, which is reserved for evrun; choose another name", table)
 	}
 	return ""
 }

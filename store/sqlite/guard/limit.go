@@ -8,10 +8,10 @@ import (
 	"evrun/store"
 )
 
-// Limit says when a statement is stopped: after so much time by the clock, and of the processor. 0: never.
+// Limit is the time after which a statement is stopped, by the clock and of the processor. 0: no limit.
 type Limit struct{ Wall, Processor time.Duration }
 
-// within is ctx with the limit; end lets go of it.
+// within returns a context that ends at the limit, and a function that releases it.
 func (l Limit) within(ctx context.Context) (_ context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	begun := time.Now()

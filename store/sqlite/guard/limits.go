@@ -47,8 +47,8 @@ func (l *limiter) set(id, value int) error {
 
 func (l *limiter) Close() error { return errors.Join(l.c.Close(), l.db.Close()) }
 
-// MaxValue is the largest value, and the longest row, on a connection that runs user statements: an event with the
-// most data that one may have, twice, and evrun's own columns.
+// MaxValue returns the largest value and row, in bytes, on a connection that runs user statements: room for twice the largest data of an event, and
+// for evrun's own columns.
 func MaxValue(data int) int {
 	if data <= 0 {
 		data = store.DefaultMaxData
@@ -56,8 +56,7 @@ func MaxValue(data int) int {
 	return 2*data + 1<<20
 }
 
-// sane are the limits of all user statements, beside the largest value. SQLite's own are made for programs that
-// write their statements themselves.
+// sane are the limits of all user statements, apart from the largest value. SQLite's defaults assume trusted statements.
 var sane = map[int]int{
 	lib.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: maxPattern,
 	lib.SQLITE_LIMIT_SQL_LENGTH:          1 << 20,

@@ -27,7 +27,7 @@ func (e *ParseError) Error() string {
 // Fault gives the parts of the error.
 func (e *ParseError) Fault() (offset int, message, hint string) { return e.Offset, e.Msg, e.Hint }
 
-// parsed is a statement with what the guard must know of its text.
+// parsed is a statement with the facts that the guard needs from its text.
 type parsed struct {
 	store.Statement
 	// calls are the functions that the text itself calls, by their names in lower case. The operators LIKE, GLOB, MATCH and REGEXP
@@ -35,18 +35,18 @@ type parsed struct {
 	calls map[string]literals
 }
 
-// Parse is SQLite's [store.StatementParser]. It looks at a statement as closely as it takes to run it safely: that it is one
-// statement, what it does, and which parameters it has. Whether its tables exist and its grammar is right, only the database knows.
+// Parse is SQLite's [store.StatementParser]. It checks only what is needed to run a statement safely: that it is one statement, its verb, and its
+// parameters. Only the database checks the grammar, and whether the tables exist.
 //
-// It refuses what the authorizer is not asked about, or is asked about only when the statement runs: a second statement,
-// transactions, PRAGMA, ATTACH, VACUUM, EXPLAIN and the like, temporary tables, what can fail a whole transaction (ROLLBACK on a
-// conflict, deferred foreign keys), and parameters of another style than :name. Its error is a [*ParseError].
+// It refuses everything that SQLite does not submit to the authorizer, or only when the statement runs: a second statement, transactions, PRAGMA,
+// ATTACH, VACUUM, EXPLAIN and the like, temporary tables, clauses that can fail a whole transaction (ROLLBACK on a conflict, deferred foreign keys),
+// and parameters in another style than :name. Its error is a [*ParseError].
 func Parse(text string) (*store.Statement, error) {
 	p, err := parse(text)
 	if err != nil {
 		return nil, err
 	}
-	p.Unstoppable = unstoppable(p.Key) // the guard itself, which parses whole schemas, has no use for it
+	p.Unstoppable = unstoppable(p.Key) // the guard itself, which parses whole schemas, does not need it
 	return &p.Statement, nil
 }
 
@@ -114,8 +114,8 @@ func (p *parser) verb() (string, error) {
 	return "", e
 }
 
-// afterWith is the index of the word behind WITH's list of named queries: the first one outside parentheses that begins a statement.
-// Of these words only REPLACE can be a query's name as well; as a statement, an INTO follows it.
+// afterWith returns the index of the word after WITH's list of named queries: the first word outside parentheses that begins a statement. Of these
+// words only REPLACE can also be a query's name; in a statement, INTO follows it.
 func (p *parser) afterWith() int {
 	depth := 0
 	for i, t := range p.tokens {
@@ -137,7 +137,7 @@ func (p *parser) afterWith() int {
 	return len(p.tokens)
 }
 
-// refuse looks for words that are not allowed wherever they stand, and for parentheses that don't match.
+// refuse looks for words that are not allowed anywhere, and for parentheses that don't match.
 func (p *parser) refuse() error {
 	var open []token
 	for i, t := range p.tokens {
@@ -163,8 +163,8 @@ func (p *parser) refuse() error {
 	return nil
 }
 
-// upkeep finds fts5's commands that work through a whole index, in a statement's key: INSERT INTO t (t) VALUES ('optimize'). Once begun
-// they run to their end, whatever time they have.
+// upkeep finds fts5's commands that process a whole index, such as INSERT INTO t (t) VALUES ('optimize'), in a statement's key. They can't be stopped
+// once they have begun.
 var upkeep = regexp.MustCompile(`(?i)\bINTO (?:\S+ \. )?(\S+) \( (\S+) \).*'(rebuild|optimize|integrity-check|delete-all)'`)
 
 func unstoppable(key string) string {

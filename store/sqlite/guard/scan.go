@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// parser splits a statement into tokens as SQLite's own tokenizer does (sqlite.org/lang_keywords.html, tokenize.c), as far
-// as it matters: what is quoted, what is a comment, which words there are, and where it ends.
+// parser splits a statement into tokens as SQLite's own tokenizer does (sqlite.org/lang_keywords.html, tokenize.c), as far as it matters here: quoted
+// texts, comments, words, and the end of the statement.
 type parser struct {
 	sql    string
 	tokens []token
@@ -31,7 +31,7 @@ const (
 // is reports whether the token is this keyword or sign.
 func (t token) is(word string) bool { return t.word == word }
 
-// scan finds the tokens of the one statement. Behind its semicolon there may only be semicolons, white space and comments.
+// scan finds the tokens of one statement. Only semicolons, white space and comments may follow its semicolon.
 func (p *parser) scan() error {
 	if i := strings.IndexByte(p.sql, 0); i >= 0 { // SQLite would stop there
 		return &ParseError{Offset: i, Msg: "a statement can't have a NUL in it"}
@@ -75,7 +75,7 @@ func (p *parser) isTrigger() bool {
 	return len(p.tokens) > at && p.tokens[0].is("CREATE") && p.tokens[at].is("TRIGGER")
 }
 
-// token reads what begins at i: a token, which it keeps, or white space or a comment. It returns where it ends.
+// token reads a token, which it keeps, or white space or a comment at i, and returns its end.
 func (p *parser) token(i int) (int, error) {
 	c := p.sql[i]
 	rest := p.sql[i:]
@@ -113,7 +113,7 @@ func (p *parser) keep(kind tokenKind, from, to int) int {
 	return to
 }
 
-// quoted reads a token that is closed by the quote it opens with; doubled, the quote stands for itself, save in [ ].
+// quoted reads a quoted token. A doubled quote stands for itself, except in [ ].
 func (p *parser) quoted(from, open int) (int, error) {
 	end := p.sql[open]
 	if end == '[' {

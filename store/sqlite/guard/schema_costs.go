@@ -7,12 +7,12 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// schemaCosts has the calls of functions in costs that a database's schema contains. SQLite doesn't ask the authorizer about the
-// expressions of tables: CHECK, DEFAULT, generated columns, indexes.
+// schemaCosts holds the calls in a database's schema of functions that are in costs. SQLite doesn't ask the authorizer about the expressions of
+// tables: CHECK, DEFAULT, generated columns, indexes.
 type schemaCosts struct {
-	// The bounds of a statement that writes, or reads, the table; names in lower case.
+	// The bounds of a statement that writes, or reads, a table, by the table's name in lower case.
 	written, read map[string]bound
-	own           map[string]literals // how tables and indexes call functions
+	own           map[string]literals // the calls in tables and indexes
 	behind        map[string]bool     // the functions that views and triggers call
 }
 
@@ -66,8 +66,8 @@ func tighten(bounds map[string]bound, table string, by bound) {
 	}
 }
 
-// callsIn finds the calls in a text of the schema. evrun may refuse to parse what another program has created; then
-// any mention of a function counts as a call.
+// callsIn finds the calls in a text of the schema. If evrun refuses to parse a text that another program created, any mention of a function counts as
+// a call.
 func callsIn(text string) map[string]literals {
 	if s, err := parse(text); err == nil {
 		return s.calls

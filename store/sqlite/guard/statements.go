@@ -16,13 +16,12 @@ import (
 // maxKept is how many statements a connection keeps prepared.
 const maxKept = 512
 
-// Statements runs the user statements on a connection, each under its guard, and keeps them prepared.
-// It belongs to the goroutine that uses the connection.
+// Statements runs user statements on a connection under the guard, and keeps them prepared. Only the goroutine that uses the connection may call it.
 type Statements struct {
 	conn    *conn.Conn
 	guard   *guard
 	limits  *limiter
-	value   int // the largest value, where no function asks for less
+	value   int // the largest value, unless a function requires a smaller one
 	changes *conn.Stmt
 	version *conn.Stmt
 	schema  int64 // the version of the schema that guard and kept are for
@@ -30,7 +29,7 @@ type Statements struct {
 	clock   int64
 }
 
-// statement is a user statement that is kept.
+// statement is a kept user statement.
 type statement struct {
 	*parsed
 	s     driver.Stmt         // nil: not compiled yet
@@ -41,7 +40,7 @@ type statement struct {
 	takes time.Duration       // see Took
 }
 
-// New guards c: own are the tables that may only be read, in lower case, and value is the largest value, in bytes.
+// New installs a guard on c. own are the tables that may only be read, in lower case; value is the largest value, in bytes.
 func New(c *conn.Conn, own map[string]bool, value int) (_ *Statements, err error) {
 	u := &Statements{conn: c, value: value, kept: map[*store.Statement]*statement{}}
 	if u.guard, err = newGuard(c, own); err != nil {
@@ -65,7 +64,7 @@ func New(c *conn.Conn, own map[string]bool, value int) (_ *Statements, err error
 	return u, nil
 }
 
-// SchemaChanged drops everything that depends on the schema, compiled statements too, and reads the schema again.
+// SchemaChanged discards everything that depends on the schema, compiled statements included, and reads the schema again.
 func (u *Statements) SchemaChanged() (err error) {
 	for s, st := range u.kept {
 		u.drop(s, st)
@@ -76,7 +75,7 @@ func (u *Statements) SchemaChanged() (err error) {
 	return nil
 }
 
-// Refresh notices whether another connection has changed the schema.
+// Refresh checks whether another connection has changed the schema, and then calls SchemaChanged.
 func (u *Statements) Refresh() error {
 	row := make([]driver.Value, 1)
 	if err := u.version.QueryRow(row); err != nil {
@@ -135,7 +134,7 @@ func (u *Statements) Exec(ctx context.Context, limit Limit, s *store.Statement, 
 	}
 	u.guard.loops, u.guard.bound = st.loops, st.bound
 	r, err := u.run(ctx, st)
-	st.loops, st.bound = u.guard.loops, u.guard.bound // it may have been prepared again
+	st.loops, st.bound = u.guard.loops, u.guard.bound // SQLite may have prepared it again
 	if st.Defines {
 		u.drop(s, st) // it runs once
 	}
@@ -145,7 +144,7 @@ func (u *Statements) Exec(ctx context.Context, limit Limit, s *store.Statement, 
 	return r, u.explain(err)
 }
 
-// statement finds s among the kept ones, or parses its text: the guard relies on the text alone, not on the fields of s.
+// statement finds s among the kept statements, or parses its text: the guard relies only on the text, not on the fields of s.
 func (u *Statements) statement(s *store.Statement) (*statement, error) {
 	u.clock++
 	st := u.kept[s]
@@ -167,11 +166,11 @@ func (st *statement) rules() rules {
 	return rows
 }
 
-// wrapped names a query inside the one that is run for it.
+// wrapped is the name of a user's query inside the query that is run instead.
 const wrapped = "evrun_rows"
 
-// compile prepares st. The driver watches the context only until the first row exists, so a query is made to have all its rows by
-// then, and no more of them than are taken.
+// compile prepares st. The driver watches the context only until the first row exists. So a query is wrapped in another that computes all rows, but
+// no more than are read, before it returns the first.
 func (u *Statements) compile(st *statement) (err error) {
 	prepare := func(query string) (driver.Stmt, error) {
 		return u.conn.Raw().(driver.ConnPrepareContext).PrepareContext(context.Background(), query)
@@ -184,7 +183,7 @@ func (u *Statements) compile(st *statement) (err error) {
 			if cause == nil { // the query around it fails
 				return errors.Join(err, alone.Close())
 			}
-			return cause // it is about the user's own text
+			return cause // the error is about the user's own text
 		}
 	} else if st.s, err = prepare(st.Text); err != nil {
 		return err
@@ -192,7 +191,7 @@ func (u *Statements) compile(st *statement) (err error) {
 	st.loops, st.bound = u.guard.loops, u.guard.bound
 	st.args = make([]driver.NamedValue, len(st.Params))
 	for i, p := range st.Params {
-		st.args[i].Name = p.Name // without an Ordinal: the driver then looks for it without making an index first
+		st.args[i].Name = p.Name // without an Ordinal, so that the driver finds it without building an index first
 	}
 	return nil
 }
@@ -240,7 +239,7 @@ func (u *Statements) run(ctx context.Context, st *statement) (r store.Result, er
 	return r, err
 }
 
-// Takes is how long s is expected to take: as long as it did lately at most; 0: not known.
+// Takes returns how long s is expected to take, its longest recent time; 0: unknown.
 func (u *Statements) Takes(s *store.Statement) time.Duration {
 	if st := u.kept[s]; st != nil {
 		return st.takes
@@ -248,7 +247,7 @@ func (u *Statements) Takes(s *store.Statement) time.Duration {
 	return 0
 }
 
-// Took notes how long s took, with what its run and its events took.
+// Took records how long s took, its run and its events included.
 func (u *Statements) Took(s *store.Statement, d time.Duration) {
 	if st := u.kept[s]; st != nil {
 		st.takes = max(1, d, st.takes-st.takes/8)

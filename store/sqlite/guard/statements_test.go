@@ -84,7 +84,7 @@ func TestARefusedStatementSaysWhy(t *testing.T) {
 		`INSERT INTO u VALUES (1)`:                        `"events" is evrun's own table: it can be read, not written, in the trigger or view "tr"`,
 		`DROP TABLE runs`:                                 `"runs" is evrun's own table: nothing can be changed about it`,
 		`CREATE TABLE users (x)`:                          `"users" is the name of a table of evrun's own; choose another name`,
-		`CREATE TABLE Evrun_x (x)`:                        `"Evrun_x" begins with evrun_, which is kept for evrun; choose another name`,
+		`CREATE TABLE Evrun_x (x)`:                        `"Evrun_x" begins with evrun_, which is reserved for evrun; choose another name`,
 		`CREATE INDEX i ON users (name)`:                  `"users" is evrun's own table: nothing can be changed about it`,
 		`SELECT * FROM pragma_table_info('t')`:            `PRAGMA table_info is not allowed`,
 		`SELECT load_extension('x')`:                      `the function load_extension is not allowed`,

@@ -24,9 +24,9 @@ func (u *Statements) CheckReferences() error {
 	return nil
 }
 
-// CheckTriggers compiles, but does not run, a statement that fires each trigger, so that a forbidden one
-// is refused when it is created and not with the first event. A trigger that can't be compiled for another reason, say because
-// it writes a table that comes with a later statement, is left for its first use.
+// CheckTriggers compiles, but does not run, a statement that fires each trigger, so that a forbidden one is refused when it is created and not with
+// the first event. A trigger that can't be compiled for another reason, for example because a later statement creates its table, is checked at its
+// first use.
 func (u *Statements) CheckTriggers() error {
 	tables, err := u.conn.Pairs(`SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger'`)
 	if err != nil {
@@ -34,7 +34,7 @@ func (u *Statements) CheckTriggers() error {
 	}
 	for _, t := range tables {
 		if u.guard.owns(t[0]) {
-			continue // the trigger is evrun's own: a user's can't be made on its tables
+			continue // the trigger is evrun's: users can't create triggers on its tables
 		}
 		columns, err := u.conn.Pairs(`SELECT name FROM pragma_table_info(?)`, t[0])
 		if err != nil {
