@@ -15,7 +15,7 @@ import (
 
 // Open opens the database at name for reading and writing, creates it if it does not exist, and brings its schema up to date.
 //
-// It resolves symbolic links first, so that a file has the same lock under all its names. Its files are private, see package files.
+// It resolves symbolic links first, so that a file has the same lock under all its names. The store's files are private, see package files.
 //
 // Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly], and a [*files.Error] when
 // the file can't be trusted.

@@ -1,6 +1,6 @@
-// Package explain says what the wired handlers would do with an event, without doing it: which pattern matches,
-// what `when` comes to and why, the inputs as the kind would get them, and what would be emitted. It opens nothing, sends
-// nothing and writes nothing; env() and file() are read, and values made with them are shown as [secret].
+// Package explain reports what the wired handlers would do with an event, without doing it: the pattern that matches, the value of `when` and the
+// reason, the kind's inputs, and the events that would be emitted. It opens nothing, sends nothing and writes nothing. It reads env() and file(), and
+// shows values made with them as [secret].
 package explain
 
 import (
@@ -18,7 +18,7 @@ import (
 // Report is what would happen to an event.
 type Report struct {
 	Type     string    `json:"type"`
-	Matched  bool      `json:"matched"` // some handler is wired to the type
+	Matched  bool      `json:"matched"` // a handler is wired to the type
 	Hint     string    `json:"hint,omitempty"`
 	Handlers []Handler `json:"handlers"` // all of them, in the order of the file
 }
@@ -29,10 +29,10 @@ type Handler struct {
 	Kind    string   `json:"do"`
 	On      []string `json:"on"`
 	Matches bool     `json:"matches"`
-	Pattern string   `json:"pattern,omitempty"` // the one of On that matches
+	Pattern string   `json:"pattern,omitempty"` // the pattern of On that matches
 
 	When     *When          `json:"when,omitempty"`
-	Would    string         `json:"would,omitempty"` // "run", "skip" or "fail"; empty where nothing matches
+	Would    string         `json:"would,omitempty"` // "run", "skip" or "fail"; empty if no pattern matches
 	With     map[string]any `json:"with,omitempty"`
 	Errors   []string       `json:"errors,omitempty"` // why the attempt would fail
 	OrderBy  *Order         `json:"order_by,omitempty"`
@@ -47,7 +47,7 @@ type When struct {
 	Text  string            `json:"text"`
 	Value bool              `json:"value"`
 	Why   []expression.Part `json:"why,omitempty"`
-	Error string            `json:"error,omitempty"` // it can't be evaluated: the run would be dead
+	Error string            `json:"error,omitempty"` // why it can't be evaluated: the run would be dead
 }
 
 // Order is the key by which a run waits for others.
@@ -57,8 +57,7 @@ type Order struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Debounce is how the event waits for others, so that one run is for all of them. What is rendered is for a burst of this
-// event alone.
+// Debounce describes how the event waits for others that share its run. The rendered values are for a burst of only this event.
 type Debounce struct {
 	Wait    string `json:"wait"`
 	MaxWait string `json:"max_wait"`
@@ -68,7 +67,7 @@ type Debounce struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// Policy is how hard a handler tries, defaults filled in.
+// Policy is a handler's retry policy, with defaults filled in.
 type Policy struct {
 	Attempts    int    `json:"attempts"`
 	Backoff     string `json:"backoff"`
@@ -78,17 +77,17 @@ type Policy struct {
 	Rate        string `json:"rate,omitempty"` // empty: no limit
 }
 
-// Emission is an event that would follow from a success, or from a run that is dead.
+// Emission is an event that a successful run, or a dead one, would emit.
 type Emission struct {
 	Type    string `json:"type"`
 	Subject string `json:"subject,omitempty"`
 	Data    any    `json:"data,omitempty"`
-	// Unknown says what of it depends on the handler's result, or its failure, which nobody knows before: "type", "subject", "data".
+	// Unknown lists the parts that depend on the handler's result or failure, which is not yet known: "type", "subject", "data".
 	Unknown []string `json:"unknown,omitempty"`
 	Error   string   `json:"error,omitempty"`
 }
 
-// Event explains what all handlers would do about e. What env() and file() gave is taken out by secrets, which may be nil.
+// Event explains what all handlers would do about e. secrets, which may be nil, removes the values of env() and file().
 func Event(wired []*tasks.Handler, e *events.Event, secrets *expression.Secrets) Report {
 	r := Report{Type: e.Type, Handlers: []Handler{}}
 	for _, h := range wired {
@@ -244,8 +243,7 @@ func prepare(action tasks.Inside, d *tasks.Delivery) (err error) {
 	return err
 }
 
-// emissions gives the events of a success, the kind's own and then those of the handler's emit, and the event of a run that
-// is dead would.
+// emissions returns the events of a success (the kind's own, then those of the handler's emit) and the on_dead event of a dead run.
 func (x *explainer) emissions(out *Handler) {
 	own, err := handlers.Drafts(x.h.Action, x.d)
 	if err == nil {
@@ -294,7 +292,7 @@ func (x *explainer) emission(em tasks.Emission) Emission {
 	return e
 }
 
-// data is a value as JSON has it, without secrets.
+// data returns a value in its JSON form, without secrets.
 func (x *explainer) data(v any) any {
 	text, err := tasks.MarshalData(v)
 	if err != nil || text == nil {

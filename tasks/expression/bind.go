@@ -2,11 +2,11 @@ package expression
 
 import "slices"
 
-// What a handler emits is known in parts before it has run: Bind evaluates those that need neither its result nor its
-// failure, so that they are not evaluated in the writer's transaction.
+// Parts of the events that a handler emits are known before it runs. Bind evaluates the parts that need neither its result nor its failure, so that
+// the writer's transaction need not.
 
-// Bind gives the template with its text where that doesn't depend on the handler's result. Where it does, all else that
-// it needs is made ready: the data is decoded, and the files are read into b, which may be nil.
+// Bind returns a constant template if the text doesn't depend on the handler's result. Otherwise it prepares everything else that the template needs:
+// it decodes the data, and reads the files into b, which may be nil.
 func (t *Template) Bind(env *Env, b *Budget) (*Template, error) {
 	if t == nil || t.text != nil {
 		return t, nil
@@ -21,8 +21,7 @@ func (t *Template) Bind(env *Env, b *Budget) (*Template, error) {
 	return &Template{src: t.src, text: text}, nil
 }
 
-// Bind gives the tree with the values of its templates where they don't depend on the handler's result, as
-// [Template.Bind] does.
+// Bind does for all templates of the tree what [Template.Bind] does for one.
 func (v *Value) Bind(env *Env, b *Budget) (*Value, error) {
 	if v == nil || v.root.isConstant() {
 		return v, nil
@@ -70,7 +69,7 @@ func (t *Template) ready(env *Env, b *Budget) error {
 			continue
 		}
 		for name := p.expr.uses &^ (nameResult | nameFailure); name != 0; name &= name - 1 {
-			_, _ = env.value(name & -name) // an error is kept, for the evaluation
+			_, _ = env.value(name & -name) // an error is kept until the evaluation
 		}
 		if p.expr.secret == nil || b == nil {
 			continue
@@ -82,7 +81,7 @@ func (t *Template) ready(env *Env, b *Budget) error {
 	return nil
 }
 
-// fetch reads the files of an expression that is to be evaluated where none may be read.
+// fetch reads the files of an expression before it is evaluated where no file may be read.
 func (x *secret) fetch(b *Budget) error {
 	for _, name := range x.files {
 		v, err := x.scope.read(name)
@@ -97,15 +96,15 @@ func (x *secret) fetch(b *Budget) error {
 	return nil
 }
 
-// usesResult says whether the expression looks at the handler's result, or at its failure.
+// usesResult reports whether the expression uses the handler's result or its failure.
 func (x *Expr) usesResult() bool { return x.uses&(nameResult|nameFailure) != 0 }
 
-// UsesResult says whether the text depends on the handler's result.
+// UsesResult reports whether the text depends on the handler's result.
 func (t *Template) UsesResult() bool {
 	return t != nil && slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.usesResult() })
 }
 
-// UsesResult says whether any of the tree's templates depends on the handler's result.
+// UsesResult reports whether a template of the tree depends on the handler's result.
 func (v *Value) UsesResult() bool { return v != nil && v.root.usesResult() }
 
 func (n *node) usesResult() bool {

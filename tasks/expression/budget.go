@@ -6,31 +6,30 @@ import (
 	"strconv"
 )
 
-// Budget bounds what evaluations do by counting it: no clock is read, so that the same event always gives the same value,
-// however busy the machine is. Each evaluation has a budget of its own, unless its environment is within one ([Env.Within]).
-// Not safe for concurrent use.
+// Budget bounds the work of evaluations by counting it. It reads no clock, so that the same event always gives the same value, even on a busy
+// machine. Each evaluation has its own budget, unless its environment shares one ([Env.Within]). Not safe for concurrent use.
 type Budget struct {
 	work, bytes int // spent
 	maxWork     int
 	tooMuch     *functionError
-	files       map[source]string // what file() gives, where it may not read
+	files       map[source]string // the texts for file() where no file may be read
 }
 
-// One unit of work takes about 20 to 200 ns: a node of a loop's body, a value of a list that is looked at, 64 bytes of a text.
+// One unit of work takes about 20 to 200 ns: a node of a loop's body, a value of a list that is read, 64 bytes of a text.
 const (
 	maxWork     = 20_000_000 // a few seconds
-	maxElements = 2 << 20    // of the lists that the machine itself makes
-	maxBytes    = 64 << 20   // of all texts, lists and maps that an evaluation makes
+	maxElements = 2 << 20    // the lists that the virtual machine makes
+	maxBytes    = 64 << 20   // all texts, lists and maps that an evaluation makes
 )
 
 var (
 	errTooBig  = &functionError{msg: fmt.Sprintf("the expression takes too much memory: its values would be larger than %d MiB", maxBytes>>20), plain: true}
 	errTooMuch = &functionError{msg: fmt.Sprintf("the expression takes more than %s steps", thousands(maxWork)),
-		hint: "loops inside of loops, and lists or texts of the payload that are too long for them, are what takes most", plain: true}
+		hint: "nested loops, and long lists or texts of the payload in loops, take most", plain: true}
 )
 
-// NewBudget is a budget of so many units of work for several evaluations together. What doesn't fit in ends with an error
-// that says where the budget is from, and what to do.
+// NewBudget returns a budget for several evaluations together, in units of work. An evaluation that exceeds it ends with an error that contains the
+// given origin of the budget and hint.
 func NewBudget(work int, where, hint string) *Budget {
 	return &Budget{maxWork: work, tooMuch: &functionError{msg: fmt.Sprintf("it takes more than %s steps, the most that %s", thousands(work), where), hint: hint, plain: true}}
 }
@@ -38,10 +37,10 @@ func NewBudget(work int, where, hint string) *Budget {
 // Renew resets the budget to its full size.
 func (b *Budget) Renew() { b.work, b.bytes = 0, 0 }
 
-// Left is how much work there is left.
+// Left returns the remaining units of work.
 func (b *Budget) Left() int { return max(0, b.maxWork-b.work) }
 
-// Spend takes n units of work. The error is about all that is done within the budget; a nil *Budget has no end.
+// Spend takes n units of work. The error says that the whole budget is used up. A nil *Budget is unlimited.
 func (b *Budget) Spend(n int) error {
 	if b == nil {
 		return nil
@@ -52,7 +51,7 @@ func (b *Budget) Spend(n int) error {
 	return nil
 }
 
-// SpendOn is Spend for looking at a value with all that is in it.
+// SpendOn is Spend for reading a value and everything in it.
 func (b *Budget) SpendOn(v any) error {
 	if b == nil {
 		return nil
@@ -69,8 +68,7 @@ func (b *Budget) spend(n int) error {
 	return nil
 }
 
-// charge counts what v takes, with all that it contains: a list of a list is cheap for the machine, and grows by each time
-// that it is written out.
+// charge counts the memory of v and everything in it. A nested list that repeats one list is cheap in memory, but large when it is written out.
 func (b *Budget) charge(v any) error {
 	before := b.bytes
 	b.bytes = weigh(v, before)
@@ -89,15 +87,15 @@ func (b *Budget) read(v any, times int) error {
 	return b.spend(n * times)
 }
 
-// size is how much work it is to look at v; it stops where that is too much.
+// size returns the work of reading v. It stops when that is too much.
 func (b *Budget) size(v any) int { return lookCost.of(v, 0, b.Left()) }
 
 // weigh adds v's size in bytes to sum, and stops when that is too much.
 func weigh(v any, sum int) int { return weights.of(v, sum, maxBytes) }
 
-// scale says what the parts of a value count.
+// scale has the units that the parts of a value count.
 type scale struct {
-	value, list, dict, key int  // each of them; a list and a dict without what is in them
+	value, list, dict, key int  // each value; a list and a dict without their content
 	number                 int  // in a list of numbers
 	shift                  uint // of a text: 2^shift bytes count 1
 }
@@ -107,7 +105,7 @@ var (
 	weights  = scale{value: 16, list: 16, dict: 48, key: 16, number: 8}
 )
 
-// of adds what v counts to sum, and may stop when that is more than most.
+// of adds the units of v to sum, and may stop when that is more than most.
 func (c scale) of(v any, sum, most int) int {
 	switch v := v.(type) {
 	case string:
@@ -134,7 +132,7 @@ func (c scale) of(v any, sum, most int) int {
 
 func (c scale) text(n int) int { return c.value + n>>c.shift }
 
-// seldom is for what only functions of the language make.
+// seldom is for values that only functions of the language make.
 func (c scale) seldom(v any, sum, most int) int {
 	switch v := v.(type) {
 	case map[any][]any:

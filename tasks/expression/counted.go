@@ -12,8 +12,7 @@ import (
 	"evrun/events"
 )
 
-// Functions in place of expr-lang's, whose work does not follow from the length of one operand, or must be counted before it is
-// done.
+// Functions that replace expr-lang's where the work does not follow from the length of one operand, or must be counted beforehand.
 
 // in is the operator.
 func in(b *Budget, args []any) (any, error) {
@@ -46,17 +45,17 @@ func rangeOf(b *Budget, args []any) (any, error) {
 }
 
 const (
-	maxPattern       = 1000 // bytes of a regular expression that is not written out
-	maxPatternWeight = 5000 // of its program's instructions
+	maxPattern       = 1000 // bytes of a computed regular expression
+	maxPatternWeight = 5000 // instructions of its program
 )
 
 // pattern is a compiled regular expression.
 type pattern struct {
 	re     *regexp.Regexp
-	weight int // about how many instructions may look at each byte
+	weight int // approximate number of instructions per byte
 }
 
-// compilePattern compiles a regular expression of at most so many bytes.
+// compilePattern compiles a regular expression of limited length.
 func compilePattern(text string, most int) (*pattern, error) {
 	if len(text) > most {
 		return nil, &functionError{msg: fmt.Sprintf("the regular expression has %d bytes, and the maximum is %d", len(text), most)}
@@ -76,7 +75,7 @@ func compilePattern(text string, most int) (*pattern, error) {
 	return &pattern{re, weight}, nil
 }
 
-// PatternWeight is how many instructions a regular expression compiles to, about.
+// PatternWeight returns the approximate number of instructions that a regular expression compiles to.
 func PatternWeight(re *regex.Regexp) int {
 	n := 1
 	for _, sub := range re.Sub {
@@ -93,8 +92,8 @@ func PatternWeight(re *regex.Regexp) int {
 	return n
 }
 
-// matches is the operator. To match takes time by the length of the text times that of the pattern, and to compile one
-// that comes with the payload takes time too.
+// matches is the operator. Matching takes time proportional to the length of the text times that of the pattern; compiling a pattern of the payload
+// takes time, too.
 func matches(b *Budget, args []any) (any, error) {
 	if args[0] == nil || args[1] == nil {
 		return false, nil
@@ -142,7 +141,7 @@ func fromJSON(b *Budget, args []any) (any, error) {
 	return v, nil
 }
 
-// toJSON is expr-lang's, with a look at the size before it is taken: each level of a value indents all that is below it.
+// toJSON is expr-lang's with a check of the size of the result beforehand: each level of a value indents everything below it.
 func toJSON(b *Budget, args []any) (any, error) {
 	if err := b.read(args[0], 2); err != nil {
 		return nil, err
@@ -161,7 +160,7 @@ func toJSON(b *Budget, args []any) (any, error) {
 	return strings.TrimSuffix(out.String(), "\n"), nil
 }
 
-// indented adds to sum the white space of v, and stops when that is too much.
+// indented adds the white space of v to sum, and stops when that is too much.
 func indented(v any, depth, sum int) int {
 	switch v := v.(type) {
 	case []any:
@@ -180,7 +179,7 @@ func indented(v any, depth, sum int) int {
 	return sum
 }
 
-// join is expr-lang's, with numbers allowed, and with a look at the size before it is taken.
+// join is expr-lang's, but allows numbers, and checks the size of the result beforehand.
 func join(b *Budget, args []any) (any, error) {
 	if err := b.read(args[0], 1); err != nil {
 		return nil, err
@@ -220,7 +219,7 @@ func join(b *Budget, args []any) (any, error) {
 	return strings.Join(parts, glue), nil
 }
 
-// replace is expr-lang's, with a look at the size before it is taken.
+// replace is expr-lang's with a check of the size of the result beforehand.
 func replace(b *Budget, args []any) (any, error) {
 	var s [3]string
 	for i := range s {
@@ -249,7 +248,7 @@ func replace(b *Budget, args []any) (any, error) {
 	return strings.Replace(s[0], s[1], s[2], n), nil
 }
 
-// repeat is expr-lang's, with a look at the size before it is taken.
+// repeat is expr-lang's with a check of the size of the result beforehand.
 func repeat(b *Budget, args []any) (any, error) {
 	s, err := text("repeat", args[0])
 	if err != nil {
@@ -268,7 +267,7 @@ func repeat(b *Budget, args []any) (any, error) {
 	return strings.Repeat(s, n), nil
 }
 
-// trim is expr-lang's. Each letter at an end of the text is looked for among all that are to go.
+// trim is expr-lang's, counted: each letter at an end of the text is searched in the set of letters to remove.
 func trim(b *Budget, args []any) (any, error) {
 	s, err := text("trim", args[0])
 	if err != nil {
@@ -287,7 +286,7 @@ func trim(b *Budget, args []any) (any, error) {
 	return strings.Trim(s, cutset), nil
 }
 
-// listOf is a list of any type that the language has, as one of values.
+// listOf converts a list of any type of the language to a []any.
 func listOf(v any) ([]any, bool) {
 	switch l := v.(type) {
 	case []any:
@@ -298,7 +297,7 @@ func listOf(v any) ([]any, bool) {
 		return anys(l), true
 	case []float64:
 		return anys(l), true
-	case [2]any: // a part of what toPairs gives
+	case [2]any: // a part of the result of toPairs
 		return l[:], true
 	case [][2]any:
 		list := make([]any, len(l))

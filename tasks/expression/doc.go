@@ -7,10 +7,10 @@
 //	t, err := expression.CompileTemplate("New user ${ data.name }", expression.HandlerWith)
 //	text, err := t.Text(expression.NewEnv(event))
 //
-// What is compiled is safe for concurrent use; an [Env] is not: make one for each run.
+// Compiled expressions and templates are safe for concurrent use. An [Env] is not: make one for each run.
 //
-// Where the data's type is known ([Scope.WithData]), an expression that can't be right doesn't compile: a key that the data
-// can't have, an operator that can't take the value. The types are for that check alone and change nothing of a value.
+// If the data's type is known ([Scope.WithData]), Compile refuses an expression that can't be right, with a key that the data can't have, or an
+// operator that can't take the value. The types are only for this check and never change a value.
 //
 // # Values
 //

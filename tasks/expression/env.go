@@ -17,25 +17,25 @@ type Env struct {
 	dataErr error
 	decoded bool
 
-	// What the language sees where it asks for the whole, made at the first use.
+	// The whole event and slot as expressions see them, made at the first use.
 	eventMap, slotMap map[string]any
 
 	result, previous any
-	seldom           *seldom // nil: none of it was set
-	budget           *Budget // nil: each evaluation has its own
+	seldom           *seldom // nil: nothing in it was set
+	budget           *Budget // nil: each evaluation has its own budget
 }
 
-// seldom is what few environments have.
+// seldom holds values that few environments have.
 type seldom struct {
 	burst   []*events.Event
-	list    []any // the burst, as the language sees it
+	list    []any // the burst, as expressions see it
 	failure Failure
 }
 
 // Failure describes a dead run to its on_dead.
 type Failure struct {
 	Error    string
-	Attempts int // how many were made
+	Attempts int // number of attempts made
 	Handler  string
 	RunID    string
 }
@@ -46,30 +46,30 @@ type Slot struct {
 	Number int64     // from 1 for the first in this schedule's life; 0: not a slot
 }
 
-// NewEnv is the environment of a handler on e.
+// NewEnv returns the environment of a handler on e.
 func NewEnv(e *events.Event) *Env { return &Env{event: e} }
 
-// NewSlotEnv is the environment of a schedule's data.
+// NewSlotEnv returns the environment of a schedule's data.
 func NewSlotEnv(s Slot) *Env { return &Env{slot: &s} }
 
 // SetResult sets `result`: the value that the handler's kind returned.
 func (env *Env) SetResult(v any) { env.result = v }
 
-// SetPrevious gives `previous` a value.
+// SetPrevious sets `previous`.
 func (env *Env) SetPrevious(v any) { env.previous = v }
 
-// Within has all evaluations from here on share a budget; nil: each has its own again.
+// Within makes all later evaluations share a budget; nil: each has its own again.
 func (env *Env) Within(b *Budget) { env.budget = b }
 
-// Budget is what evaluations share; nil: each has its own.
+// Budget returns the shared budget; nil: each evaluation has its own.
 func (env *Env) Budget() *Budget { return env.budget }
 
-// SetEvents gives `events` a value: the events of a burst, in order.
+// SetEvents sets `events`: the events of a burst, in order.
 func (env *Env) SetEvents(burst []*events.Event) {
 	env.has().burst, env.seldom.list = burst, nil
 }
 
-// SetFailure gives `error`, `attempts`, `handler` and `run_id` their values.
+// SetFailure sets `error`, `attempts`, `handler` and `run_id`.
 func (env *Env) SetFailure(f Failure) { env.has().failure = f }
 
 func (env *Env) has() *seldom {
@@ -79,7 +79,7 @@ func (env *Env) has() *seldom {
 	return env.seldom
 }
 
-// value gives one of our names.
+// value returns the value of one of our names.
 func (env *Env) value(name nameSet) (any, error) {
 	switch name {
 	case nameEvent:
@@ -118,7 +118,7 @@ func (env *Env) value(name nameSet) (any, error) {
 	return nil, nil
 }
 
-// events gives each event of the burst as a map: its attributes, and its data.
+// events returns each event of the burst as a map of its attributes and its data.
 func (s *seldom) events() (any, error) {
 	if s.list != nil {
 		return s.list, nil
@@ -138,7 +138,7 @@ func (s *seldom) events() (any, error) {
 	return list, nil
 }
 
-// payload is the decoded data: nil when there is none, a string when it isn't JSON.
+// payload returns the decoded data: nil for no data, a string if it isn't JSON.
 func (env *Env) payload() (any, error) {
 	if env.decoded || env.event == nil {
 		return env.data, env.dataErr
@@ -146,7 +146,7 @@ func (env *Env) payload() (any, error) {
 	env.decoded = true
 	v, err := env.event.Value()
 	if err != nil {
-		env.dataErr = fmt.Errorf("the event's data is not valid JSON, as its type %q promises: %w", contentType(env.event), err)
+		env.dataErr = fmt.Errorf("the event's data is not valid JSON, but its content type is %q: %w", contentType(env.event), err)
 	}
 	env.data = v
 	return env.data, env.dataErr
@@ -156,8 +156,8 @@ func (env *Env) payload() (any, error) {
 var eventAttributes = []string{"id", "source", "type", "subject", "time", "seq", "chain", "hops", "correlationid", "causationid",
 	"datacontenttype", "dataschema"}
 
-// eventAttribute is a CloudEvents attribute or extension; nil for one that the event doesn't have. An optional attribute
-// that is not set is an empty string, so that it can stand in a text.
+// eventAttribute returns a CloudEvents attribute or extension; nil if the event doesn't have it. An optional attribute that is not set is an empty
+// string, so that it can be used in a text.
 func eventAttribute(e *events.Event, name string) any {
 	switch name {
 	case "id":

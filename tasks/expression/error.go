@@ -8,8 +8,8 @@ import (
 	"github.com/expr-lang/expr/file"
 )
 
-// Error is a fault in an expression's text, or in its evaluation. The same event will meet it again, unless Err has a cause
-// outside of it, such as a file that can't be read.
+// Error is a fault in an expression's text, or in its evaluation. The same event leads to the same error again, unless Err is an external cause, such
+// as a file that can't be read.
 type Error struct {
 	Offset int    // in the source (an expression, or a whole template), in bytes; -1 when unknown
 	Msg    string // what is wrong
@@ -44,9 +44,8 @@ func within(err error, offset int) *Error {
 	return &moved
 }
 
-// compileError translates what expr-lang says about a text. Its errors have a place and a message, and nothing else that says
-// what is wrong: so messages are compared here, in unknownField, and in nilMember and runMessage, to say
-// them in other words. One that none of them knows stays as it is.
+// compileError translates expr-lang's errors about a text. They have only a place and a message, so this function, unknownField, nilMember and
+// runMessage compare messages to replace them by clearer ones. An unknown message stays unchanged.
 func compileError(src string, err error) *Error {
 	e := &Error{Offset: -1, Msg: err.Error()}
 	var fe *file.Error
@@ -77,7 +76,7 @@ func tokenText(token string) string {
 	return token
 }
 
-// plainTypes says Go's types in the language's words.
+// plainTypes replaces the names of Go's types by the language's.
 var plainTypes = strings.NewReplacer(
 	"map[string]interface {}", "map",
 	"[]interface {}", "list",

@@ -14,7 +14,7 @@ func (t *Template) Prefix() string {
 // Outline is the text with place where each ${ … } stands.
 func (t *Template) Outline(place string) string { return t.outline(place, func(string) {}) }
 
-// OfEvent gives what stands before each ${ … } that looks at the event, with place where others stand.
+// OfEvent returns the text before each ${ … } that uses the event, with place for each other ${ … }.
 func (t *Template) OfEvent(place string) (before []string) {
 	t.outline(place, func(s string) { before = append(before, s) })
 	return before
@@ -43,10 +43,11 @@ type Piece struct {
 	Before  string // the text before it, evaluated
 	After   string // the literal text after it, up to the next ${ … }
 	Value   string // its value as text
-	OfEvent bool   // whether it looks at the event; else it is the wiring file's own, or the environment's
+	OfEvent bool   // it uses the event; otherwise its value comes from the wiring file or the environment
 }
 
-// Expand is Text for a text in a language that the caller knows: escape gives the text that replaces a ${ … }. The error is escape's, or an [*Error].
+// Expand is Text with escaping, for a text in another language: escape returns the text that replaces a ${ … }. The error is escape's, or an
+// [*Error].
 func (t *Template) Expand(env *Env, escape func(Piece) (string, error)) (string, error) {
 	if text, ok := t.Constant(); ok {
 		return text, nil

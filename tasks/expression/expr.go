@@ -22,7 +22,7 @@ type Expr struct {
 	path    *path       // when it only reads
 	program *vm.Program // when it computes
 	uses    nameSet
-	regroup bool    // groupBy gives maps with keys of any type
+	regroup bool    // groupBy returns maps with keys of any type
 	secret  *secret // nil: it uses neither env() nor file()
 }
 
@@ -93,7 +93,7 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 	if x.path != nil && s.data == nil {
 		return x, nil
 	}
-	// The limits take types away, so the types are checked without them.
+	// The limiter's calls have no types, so the types are checked without them.
 	if fault := s.checkTypes(src, tree, config); fault != nil {
 		return nil, fault
 	}
@@ -126,7 +126,7 @@ func (s Scope) program(tree *parser.Tree, config *conf.Config) (*vm.Program, err
 // String is the source.
 func (x *Expr) String() string { return x.src }
 
-// Eval gives the expression's value in env. An error is an [*Error].
+// Eval returns the expression's value in env. An error is an [*Error].
 func (x *Expr) Eval(env *Env) (any, error) {
 	if x.path != nil {
 		v, err := x.path.eval(env)
@@ -179,7 +179,7 @@ func (x *Expr) evalError(err error) *Error {
 		e.Msg, e.Hint = msg, hint
 		return e
 	}
-	// The machine wraps Go's own run-time errors too: only a function's error is worth to be found by errors.As.
+	// The machine also wraps Go's run-time errors, but callers need only errors of functions.
 	function := (*functionError)(nil)
 	if errors.As(fe.Prev, &function) {
 		e.Msg, e.Hint, e.Err = function.msg, function.hint, function.err
@@ -192,7 +192,7 @@ func (x *Expr) evalError(err error) *Error {
 	return e
 }
 
-// nilMember explains the machine's "cannot fetch name from <nil>": it finds the member that was asked for, and says of what.
+// nilMember explains the machine's "cannot fetch name from <nil>": it finds the member, and the value that was nil.
 func (x *Expr) nilMember(fe *file.Error) (msg, hint string, ok bool) {
 	if !strings.HasPrefix(fe.Message, "cannot fetch ") || !strings.HasSuffix(fe.Message, " from <nil>") {
 		return "", "", false

@@ -228,7 +228,7 @@ func TestDataIsWhatItsTypeSays(t *testing.T) {
 		{"application/json; charset=utf-8", `1`, 1, ""},
 		{"application/vnd.x+json", `"a"`, "a", ""},
 		{"text/plain", `{"a":1}`, `{"a":1}`, ""},
-		{"application/json", `{"a":`, nil, `the event's data is not valid JSON, as its type "application/json" promises: ends in the middle (at byte 5)`},
+		{"application/json", `{"a":`, nil, `the event's data is not valid JSON, but its content type is "application/json": ends in the middle (at byte 5)`},
 	} {
 		env := NewEnv(&events.Event{DataContentType: test.mediaType, Data: json.RawMessage(test.data)})
 		x, err := Compile("data", HandlerWhen)

@@ -5,13 +5,13 @@ import (
 	"evrun/tasks/fields"
 )
 
-// Scoper must be implemented by a decoding's context, so that templates and values can be decoded: it gives the scope for the word in a
-// field's scope tag. A [Scope] is one for all words.
+// Scoper must be implemented by the context of a decoding with templates and values. It returns the scope for the word in a field's scope tag. A
+// [Scope] returns itself for all words.
 type Scoper interface {
 	ScopeOf(word string) Scope
 }
 
-// ScopeOf gives the scope itself.
+// ScopeOf returns the scope itself.
 func (s Scope) ScopeOf(string) Scope { return s }
 
 // DecodeField compiles a text; a number or a truth value is taken as a text.

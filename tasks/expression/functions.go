@@ -16,14 +16,14 @@ import (
 	"evrun/store/files"
 )
 
-// function is one that we add to the language, or put in the place of its own.
+// function is a function that we add to the language, or that replaces one of the language.
 type function struct {
 	name  string
 	call  func(b *Budget, args []any) (any, error)
 	types []any // pointers to the func types that it may be called as; none: not checked
 }
 
-// within calls f with the budget that limiter gives it first.
+// within calls f with the budget that limiter passes as its first argument.
 func (f function) within(args ...any) (any, error) { return f.call(args[0].(*Budget), args[1:]) }
 
 // functionError is the error of a function, for the user.
@@ -36,8 +36,7 @@ type functionError struct {
 func (e *functionError) Error() string { return e.msg }
 func (e *functionError) Unwrap() error { return e.err }
 
-// functions are those of the language. Scopes without env() and file() have them too, so that the parser knows them;
-// nameCheck refuses them by name.
+// functions are the functions of the language. The parser knows env() and file() in all scopes; nameCheck refuses them where a scope lacks them.
 var functions = []function{
 	{"env", func(_ *Budget, args []any) (any, error) { return args[0].(*source).env() }, []any{new(func(string) string)}},
 	{"file", func(b *Budget, args []any) (any, error) { return args[0].(*source).file(b) }, []any{new(func(string) string)}},
@@ -67,7 +66,7 @@ var public = func() map[string]bool {
 var functionTable = sync.OnceValue(func() conf.FunctionsTable {
 	config := conf.CreateNew()
 	for _, f := range functions {
-		expr.Function(f.name, nil, f.types...)(config) // for the check of types: limiter puts the other in its place
+		expr.Function(f.name, nil, f.types...)(config) // for the check of types: limiter replaces it by the other
 		expr.Function(ours(f.name), f.within)(config)
 	}
 	for _, f := range counted {
@@ -88,13 +87,13 @@ var counted = append([]function{
 	{matchFunction, matches, nil},
 }, steps[:]...)
 
-// source replaces the name in a call of env() or file() when an expression is compiled.
+// source replaces the literal name in a call of env() or file() when an expression is compiled.
 type source struct {
 	scope Scope
 	name  string
 }
 
-// env is the value of an environment variable, which is taken for a secret.
+// env returns the value of an environment variable, which counts as a secret.
 func (s *source) env() (any, error) {
 	v, ok := os.LookupEnv(s.name)
 	if !ok {
@@ -104,7 +103,7 @@ func (s *source) env() (any, error) {
 	return v, nil
 }
 
-// file is the text of a file without the line end at its end; it is taken for a secret.
+// file returns the text of a file without the final line end; it counts as a secret.
 func (s *source) file(b *Budget) (any, error) {
 	if v, ok := b.files[*s]; ok {
 		return v, nil
@@ -115,7 +114,7 @@ func (s *source) file(b *Budget) (any, error) {
 // maxFile bounds what file() reads.
 const maxFile = 1 << 20
 
-// read gives what file() gives.
+// read returns the result of file().
 func (s Scope) read(name string) (string, error) {
 	f, path, err := s.open(name)
 	if err == nil {
@@ -129,7 +128,7 @@ func (s Scope) read(name string) (string, error) {
 	return "", fileError(name, path, err)
 }
 
-// look says why a file can't be read, as far as that is known without reading it.
+// look returns why a file can't be read, as far as that is known without reading it.
 func (s Scope) look(name string) error {
 	f, path, err := s.open(name)
 	if err != nil {
@@ -146,7 +145,7 @@ func fileError(name, path string, err error) error {
 	return &functionError{msg: fmt.Sprintf("file(%q): %s: %v", name, path, err), err: err, plain: true}
 }
 
-// open opens a file by its name, relative to the scope's folder.
+// open opens a file by its name, relative to the scope's directory.
 func (s Scope) open(name string) (f *os.File, path string, err error) {
 	if path = name; !filepath.IsAbs(path) {
 		path = filepath.Join(s.dir, path)

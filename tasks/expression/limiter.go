@@ -8,21 +8,19 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// limiter rewrites an expression so that all it does is counted, whatever a payload has in it ([Budget]): each turn of a
-// loop calls $stepN by the size of the loop's body, each text, list or map that is made goes through $charge, and what
-// takes more than its operands are long is done by functions of ours. expr-lang's own budget counts the elements of lists
-// only, so that `let a = x + x; let b = a + a; …` would be free.
+// limiter rewrites an expression so that all it does is counted, whatever a payload has in it ([Budget]): each turn of a loop calls $stepN by the
+// size of the loop's body, each text, list or map that is made goes through $charge, and operations whose work exceeds the length of their operands
+// are replaced by our functions. expr-lang's own budget counts the elements of lists only, so that `let a = x + x; let b = a + a; …` would be free.
 //
-// Operators and functions that look at all of an operand, such as `contains`, are counted in loops, by $read around the
-// operand; outside of loops each runs once. In a scope that is counted, they are counted everywhere: in the writer's transaction
-// even a single one matters.
+// Operators and functions that read a whole operand, such as `contains`, are counted in loops, by $read around the operand; outside of loops each
+// runs only once. In a scope that is counted, they are counted everywhere: in the writer's transaction even a single one matters.
 type limiter struct {
 	scope Scope
 	seen  map[ast.Node]bool // operators that are counted already
 }
 
-// stepFunction is what counts so much work, rounded up to a power of two: with the number as an argument, each turn of a loop
-// would allocate.
+// stepFunction returns the name of the function that counts this work, rounded up to a power of two. With the number as an argument, each turn of a
+// loop would allocate.
 func stepFunction(work int) string { return steps[min(bits.Len(uint(work-1)), len(steps)-1)].name }
 
 // steps counts 1, 2, 4, … : the size of a loop's body, which is no larger than its source.
@@ -94,14 +92,14 @@ func (l *limiter) call(node *ast.Node, n *ast.CallNode) {
 		if *node = made; makes[callee.Value] {
 			*node = call(n, chargeFunction, made)
 		}
-	case *ast.MemberNode: // a method of a time or a duration, whose layout may be of the payload
+	case *ast.MemberNode: // a method of a time or a duration; its layout may come from the payload
 		for i := range n.Arguments {
 			n.Arguments[i] = times(n.Arguments[i], 10)
 		}
 	}
 }
 
-// read has the operands counted that an operator or a function looks at as a whole.
+// read adds the counting of operands that an operator or a function reads whole.
 func (l *limiter) read(node *ast.Node) {
 	if l.seen[*node] {
 		return
@@ -144,7 +142,7 @@ func (l *limiter) read(node *ast.Node) {
 	}
 }
 
-// makes has the functions whose results take memory of their own.
+// makes has the functions whose results take additional memory.
 var makes = map[string]bool{
 	"filter": true, "map": true, "groupBy": true, "sortBy": true, "reduce": true, "concat": true, "flatten": true, "sort": true,
 	"reverse": true, "uniq": true, "keys": true, "values": true, "toPairs": true, "fromPairs": true, "split": true,
@@ -152,7 +150,7 @@ var makes = map[string]bool{
 	"toBase64": true, "fromBase64": true, "string": true, "file": true,
 }
 
-// looks has the functions of expr-lang's own that look at all of their first argument, beside the loops.
+// looks has expr-lang's functions, other than loops, that read all of their first argument.
 var looks = map[string]bool{
 	"len": true, "int": true, "float": true, "string": true, "trimPrefix": true, "trimSuffix": true, "upper": true, "lower": true, "split": true,
 	"splitAfter": true, "indexOf": true, "lastIndexOf": true, "hasPrefix": true, "hasSuffix": true, "max": true, "min": true, "mean": true,
@@ -160,7 +158,7 @@ var looks = map[string]bool{
 	"reverse": true, "concat": true,
 }
 
-// call makes `function($limits, arguments…)`, in the place of node.
+// call replaces node by `function($limits, arguments…)`.
 func call(node ast.Node, function string, arguments ...ast.Node) ast.Node {
 	return at(node, &ast.CallNode{
 		Callee:    at(node, &ast.IdentifierNode{Value: function}),
@@ -168,7 +166,7 @@ func call(node ast.Node, function string, arguments ...ast.Node) ast.Node {
 	})
 }
 
-// times has a look at all of an operand counted, so many times.
+// times adds the counting of n readings of an operand.
 func times(operand ast.Node, n int) ast.Node {
 	if small(operand) {
 		return operand
@@ -180,7 +178,7 @@ func times(operand ast.Node, n int) ast.Node {
 func matchCall(n *ast.BinaryNode) ast.Node {
 	right := n.Right
 	if text, ok := right.(*ast.StringNode); ok {
-		if p, err := compilePattern(text.Value, maxSource); err == nil { // else nameCheck has said so
+		if p, err := compilePattern(text.Value, maxSource); err == nil { // otherwise nameCheck has reported it
 			right = at(right, &ast.ConstantNode{Value: p})
 		}
 	}
@@ -198,7 +196,7 @@ func sizeOfTree(root *ast.Node) int {
 	return n
 }
 
-// constant says whether a list is made of literals: `x in ["a", "b"]` is worth to stay as the optimizer knows it.
+// constant reports whether a list consists of literals: the optimizer knows `x in ["a", "b"]`, so it is left unchanged.
 func constant(list *ast.ArrayNode) bool {
 	for _, n := range list.Nodes {
 		switch n.(type) {
@@ -210,7 +208,7 @@ func constant(list *ast.ArrayNode) bool {
 	return true
 }
 
-// small says whether it takes next to nothing to look at all of a value, or to compare it with any other.
+// small reports whether reading a value, or comparing it with any other, costs almost nothing.
 func small(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NilNode, *ast.StringNode, *ast.ConstantNode:

@@ -6,8 +6,8 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// names holds the values of our names for the virtual machine: a struct, since a field is read without hashing. Its fields
-// are the language's names; Limits is for the calls that limiter adds, and can't be written by a user.
+// names holds the values of our names for the virtual machine. It is a struct, because a field is read without hashing. Its fields are the language's
+// names; Limits is for the calls that limiter adds, and users can't name it.
 type names struct {
 	Event    any     `expr:"event"`
 	Data     any     `expr:"data"`
@@ -22,8 +22,7 @@ type names struct {
 	Limits   *Budget `expr:"$limits"`
 }
 
-// machine is a virtual machine with the memory for one evaluation; they are pooled, since making one costs more than
-// most evaluations.
+// machine is a virtual machine with the memory for one evaluation. Machines are pooled, because making one costs more than most evaluations.
 type machine struct {
 	vm    vm.VM
 	names names
@@ -48,7 +47,7 @@ func run(program *vm.Program, uses nameSet, env *Env) (v any, err error) {
 		m.names.Limits = &m.own
 	}
 	for ; uses != 0; uses &= uses - 1 {
-		name := uses & -uses // the lowest that is left
+		name := uses & -uses // the lowest remaining name
 		if *m.names.field(name), err = env.value(name); err != nil {
 			return nil, err
 		}
@@ -56,7 +55,7 @@ func run(program *vm.Program, uses nameSet, env *Env) (v any, err error) {
 	return m.vm.Run(program, &m.names)
 }
 
-// field is where the value of a name goes.
+// field returns the field for the value of a name.
 func (n *names) field(name nameSet) *any {
 	switch name {
 	case nameEvent:

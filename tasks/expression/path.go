@@ -11,8 +11,8 @@ import (
 	"evrun/tasks/fault"
 )
 
-// path is an expression that only reads: data, event.type, data.items[0].name. Nearly all expressions of a wiring file are
-// one, so they don't go through the virtual machine.
+// path is an expression that only reads a member: data, event.type, data.items[0].name. Nearly all expressions of a wiring file are paths, so they
+// are evaluated without the virtual machine.
 type path struct {
 	root  nameSet
 	steps []step
@@ -26,7 +26,7 @@ type step struct {
 	offset   int  // in bytes of the expression
 }
 
-// pathOf gives the path that an expression is, or nil.
+// pathOf returns the expression as a path, or nil if it is more than that.
 func pathOf(src string, node ast.Node) *path {
 	if chain, ok := node.(*ast.ChainNode); ok {
 		node = chain.Node
@@ -96,7 +96,7 @@ func (p *path) eval(env *Env) (any, error) {
 	return cur, nil
 }
 
-// member takes one step into anything but a map with a key; msg says why it can't, as the end of a sentence.
+// member takes one step into any value except a map with the key; msg says why it can't, as the end of a sentence.
 func member(v any, s *step) (_ any, msg, hint string) {
 	what := strconv.Quote(s.key)
 	if s.isIndex {
@@ -121,7 +121,7 @@ func member(v any, s *step) (_ any, msg, hint string) {
 	return next, "", ""
 }
 
-// fetch lets the virtual machine's own rules decide about values that don't come out of JSON.
+// fetch applies the virtual machine's rules to values that don't come from JSON.
 func fetch(v any, s *step) (_ any, err error) {
 	defer func() {
 		if r := recover(); r != nil {

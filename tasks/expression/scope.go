@@ -18,7 +18,7 @@ type Scope struct {
 	secrets   *Secrets
 	data      *Data // nil: nothing is known of it
 	condition bool  // the value must be true or false
-	counted   bool  // it may be evaluated in the writer's transaction
+	counted   bool  // it may be evaluated in the writer's transaction, so all its work is counted
 }
 
 // The scopes of the wiring file.
@@ -32,20 +32,20 @@ var (
 		nameError, nameAttempts, nameHandler, nameRunID, nameEnv, nameFile}
 )
 
-// WithEvents is the scope in a handler with a debounce, which sees the events of its burst.
+// WithEvents returns the scope for a handler with a debounce, which also has the events of its burst.
 func (s Scope) WithEvents() Scope {
 	s.names |= nameEvents
 	return s
 }
 
-// In is the scope with a base folder for the relative paths of file(), and the set that the values of env() and file() are
-// recorded in. Without it, file() is relative to the working folder, and nothing is recorded; secrets may be nil.
+// In returns the scope with a base directory for file(), and a set that records the values of env() and file(). Without In, file() is relative to the
+// working directory, and nothing is recorded; secrets may be nil.
 func (s Scope) In(dir string, secrets *Secrets) Scope {
 	s.dir, s.secrets = dir, secrets
 	return s
 }
 
-// nameSet is a set of the names that we give to expressions.
+// nameSet is a set of the names that expressions may use.
 type nameSet uint16
 
 const (
@@ -97,7 +97,7 @@ func (n nameSet) String() string {
 	return "?"
 }
 
-// where says in which fields of the file a name is known.
+// where returns a hint to the fields of the file in which a name is known.
 func (n nameSet) where() string {
 	switch n {
 	case nameEvents:
@@ -115,7 +115,7 @@ func (n nameSet) where() string {
 	}
 }
 
-// nameOf finds our name; 0 for any other.
+// nameOf returns the set of one of our names; 0 for any other name.
 func nameOf(s string) nameSet {
 	for _, n := range allNames {
 		if n.String() == s {
@@ -125,8 +125,7 @@ func nameOf(s string) nameSet {
 	return 0
 }
 
-// nameCheck walks an expression before anything else sees it: it refuses names that the scope doesn't have, and collects
-// those that are used.
+// nameCheck walks an expression first: it refuses names that the scope doesn't have, and collects the names that are used.
 type nameCheck struct {
 	src    string
 	scope  Scope
@@ -172,7 +171,7 @@ func (c *nameCheck) Visit(node *ast.Node) {
 	}
 }
 
-// pattern refuses a regular expression that is written out and doesn't compile.
+// pattern refuses a literal regular expression that doesn't compile.
 func (c *nameCheck) pattern(n *ast.BinaryNode) {
 	text, ok := n.Right.(*ast.StringNode)
 	if !ok || n.Operator != "matches" {
@@ -187,8 +186,8 @@ func (c *nameCheck) pattern(n *ast.BinaryNode) {
 	}
 }
 
-// call accepts only literal names in env() and file(): a computed name could be chosen by the payload, and would be found to
-// be wrong at the first event only. A file must exist.
+// call accepts only literal names in env() and file(): the payload could choose a computed name, and a wrong one would only be found at the first
+// event. A file must exist.
 func (c *nameCheck) call(n *ast.CallNode) {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok || nameOf(callee.Value)&nameFunctions == 0 || slices.Contains(c.locals, callee.Value) {
@@ -237,7 +236,7 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	c.used |= name
 }
 
-// suggest looks at the scope's names first, then at declared names, then at the language's functions.
+// suggest searches the scope's names first, then declared names, then the language's functions.
 func (c *nameCheck) suggest(word string) string {
 	var known []string
 	for _, n := range allNames {
@@ -284,7 +283,7 @@ func (c *nameCheck) faultAt(rune int, msg, hint string) {
 	}
 }
 
-// leftmost is where a node begins: its own location may be that of an operator in its middle.
+// leftmost returns where a node begins: its own location may be that of an operator in its middle.
 func leftmost(n ast.Node) int {
 	at := n.Location().From
 	ast.Walk(&n, visitFunc(func(node *ast.Node) { at = min(at, (*node).Location().From) }))

@@ -9,8 +9,8 @@ import (
 // secret describes an expression that uses env() or file().
 type secret struct {
 	scope    Scope
-	files    []string        // what file() is called with
-	literals map[string]bool // the texts that are written out in the expression
+	files    []string        // the names in calls of file()
+	literals map[string]bool // the literal texts in the expression
 }
 
 func newSecret(s Scope, files []string, root *ast.Node) *secret {
@@ -23,15 +23,15 @@ func newSecret(s Scope, files []string, root *ast.Node) *secret {
 	return x
 }
 
-// gave records what an expression made of nothing but secrets, whatever it did to them: that is one too. A text that is
-// written out in it, as in `env("MODE") == "live" ? "a" : "b"`, is not.
+// gave records the value of an expression that only uses secrets: such a value is a secret, too, however it was computed. A literal text in the
+// expression, as in `env("MODE") == "live" ? "a" : "b"`, is not.
 func (x *secret) gave(v any) {
 	if s, ok := v.(string); ok && !x.literals[s] {
 		x.scope.secrets.Add(s)
 	}
 }
 
-// hide takes out of an error what may be made of a secret: a message may have a value in it that nobody would recognize.
+// hide removes from an error what may be made of a secret: Redact would not recognize a changed value in the message.
 func (x *secret) hide(e *Error, src string) {
 	if x != nil {
 		e.Msg, e.Err = brief(src)+": it can't be evaluated", nil
@@ -39,12 +39,12 @@ func (x *secret) hide(e *Error, src string) {
 	}
 }
 
-// UsesSecret says whether the text is made with env() or file().
+// UsesSecret reports whether the text uses env() or file().
 func (t *Template) UsesSecret() bool {
 	return t != nil && slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.secret != nil })
 }
 
-// Shown is Text for people: [Masked] where a secret plays a part in it.
+// Shown is Text for people: [Masked] if a secret is used.
 func (t *Template) Shown(env *Env) (string, error) {
 	text, err := t.Text(env)
 	if err == nil && t.UsesSecret() {
@@ -53,7 +53,7 @@ func (t *Template) Shown(env *Env) (string, error) {
 	return text, err
 }
 
-// Shown is Eval for people: [Masked] in the place of each text that is made with a secret.
+// Shown is Eval for people: [Masked] replaces each text that uses a secret.
 func (v *Value) Shown(env *Env) (any, error) {
 	if _, err := v.Eval(env); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (v *Value) Shown(env *Env) (any, error) {
 	return shown.eval(env)
 }
 
-// masked is the tree with constants in the place of secrets.
+// masked returns the tree with [Masked] in place of secrets.
 func (n *node) masked() node {
 	switch {
 	case n.template.UsesSecret():

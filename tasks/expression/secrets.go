@@ -17,13 +17,13 @@ import (
 	"evrun/events"
 )
 
-// Secrets is the set of the values that env() and file() gave, and of the texts that expressions made of nothing else. Its
-// zero value is empty and ready; it is safe for concurrent use, and a nil *Secrets is an empty set that stays empty.
+// Secrets is the set of the values of env() and file(), and of texts that expressions made only from these. Its zero value is empty and ready; it is
+// safe for concurrent use, and a nil *Secrets is an empty set that stays empty.
 //
-// A value is recognized as it is, without the white space around it, in JSON, in quotes, in a url, in HTML, and in base64:
-// alone, and as a part of an encoded text, as the password is in Basic authentication. A value that is made from a secret in
-// another way, such as a hash, is recognized where an expression made it. Values shorter than 4 bytes are not recognized, nor
-// are those shorter than about 8 in the base64 of a longer text: they would be found in unrelated texts.
+// A value is recognized literally, without the white space around it, and encoded for JSON, quotes, a url, HTML and base64: alone, or as a part of an
+// encoded text, as the password in Basic authentication. Another value made from a secret, such as a hash, is recognized if an expression made it.
+// Values shorter than 4 bytes are not recognized, nor are those shorter than about 8 in the base64 of a longer text: they would match unrelated
+// texts.
 type Secrets struct {
 	more *Secrets // redacted too; nil: none
 
@@ -33,7 +33,7 @@ type Secrets struct {
 	missing  atomic.Bool              // the replacer must be made
 }
 
-// replacer is made of all spellings of the values, the longest first: a secret may be a part of another.
+// replacer has all spellings of the values, the longest first, because a secret may be a part of another.
 type replacer struct {
 	*strings.Replacer
 	spellings []string
@@ -41,15 +41,15 @@ type replacer struct {
 }
 
 const (
-	minSecret   = 4       // bytes of the shortest value that is redacted: taking out every "1" or "on" would only make a log unreadable
-	minFragment = 8       // characters of base64 that are recognized inside of more
-	maxEncoded  = 4 << 10 // bytes of the longest value that is recognized in encodings: beyond, it is a file, and no token
+	minSecret   = 4       // bytes of the shortest redacted value: removing every "1" or "on" would only make a log unreadable
+	minFragment = 8       // characters of the shortest part of a base64 text that is recognized
+	maxEncoded  = 4 << 10 // bytes of the longest value that is recognized in encodings: a longer one is a file, not a token
 )
 
-// Masked stands in the place of a secret, and of a whole input that is made with one.
+// Masked replaces a secret, and a whole input that uses one.
 const Masked = "[secret]"
 
-// fragment stands for a part of some base64 until Redact takes the rest of that out, too.
+// fragment marks a redacted part of a base64 text until Redact removes the rest of that text.
 const fragment = "[secret\x00]"
 
 // Add records a value. Values shorter than 4 bytes, and white space, are not.
@@ -69,7 +69,7 @@ func (s *Secrets) Add(value string) {
 	s.missing.Store(true)
 }
 
-// ready gives the replacer for all values; nil when there are none.
+// ready returns the replacer for all values; nil if there are none.
 func (s *Secrets) ready() *replacer {
 	if !s.missing.Load() {
 		return s.replacer.Load()
@@ -96,7 +96,7 @@ func (s *Secrets) ready() *replacer {
 	return r
 }
 
-// spell adds the ways in which a value may stand in a text.
+// spell adds the spellings that a value may have in a text.
 func spell(value string, spelled map[string]string) {
 	for _, v := range []string{value, strings.TrimSpace(value)} {
 		spelled[v] = Masked
@@ -126,8 +126,7 @@ func spell(value string, spelled map[string]string) {
 	}
 }
 
-// fragmentOf gives the part of a text's base64 that depends on v alone, where so many bytes (modulo 3) stand before v, and any
-// behind it.
+// fragmentOf returns the part of a text's base64 that depends only on v, if before bytes (modulo 3) precede v, and any bytes follow it.
 func fragmentOf(encoding *base64.Encoding, v string, before int) string {
 	encoded := encoding.EncodeToString(append(make([]byte, before), v...))
 	from, to := (8*before+5)/6, 8*(before+len(v))/6
@@ -146,10 +145,10 @@ func lowerHex(escaped string) string {
 	return string(b)
 }
 
-// inner is a quoted text without its quotes.
+// inner returns a quoted text without its quotes.
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// Redact puts "[secret]" in the place of every recorded value in text, also where the value is encoded.
+// Redact replaces every recorded value in text by "[secret]", encoded values included.
 func (s *Secrets) Redact(text string) string {
 	if s == nil {
 		return text
@@ -162,7 +161,7 @@ func (s *Secrets) Redact(text string) string {
 	return wholeBase64(r.cut(r.Replace(text)))
 }
 
-// cut takes out the beginning of a spelling that is at the end of a text that was cut, as an excerpt is.
+// cut removes the beginning of a spelling at the end of a text that was cut, such as an excerpt.
 func (r *replacer) cut(text string) string {
 	const mark = "…"
 	for from := 0; ; {
@@ -186,14 +185,14 @@ func (r *replacer) cut(text string) string {
 	}
 }
 
-// Plus is a set of one more value than s has, now and later.
+// Plus returns a set with one value more than s. Values that are later added to s are in it, too.
 func (s *Secrets) Plus(value string) *Secrets {
 	plus := &Secrets{more: s}
 	plus.Add(value)
 	return plus
 }
 
-// With adds the values of another set, as they are now, and gives s.
+// With adds the present values of another set, and returns s.
 func (s *Secrets) With(other *Secrets) *Secrets {
 	if other != nil {
 		other.mu.Lock()

@@ -10,7 +10,7 @@ type Template struct {
 	src   string
 	parts []part
 	sole  *Expr // the template is one ${ … } and nothing else
-	text  any   // the string, when there is no ${ … }
+	text  any   // the string, if there is no ${ … }
 }
 
 // part is a piece of literal text, or an expression.
@@ -139,7 +139,7 @@ func (t *Template) Constant() (string, bool) {
 	return s, ok
 }
 
-// Eval gives the value of a template that is one ${ … }, with its type; a text otherwise. An error is an [*Error].
+// Eval returns the value of a template that is one ${ … }, with its type; otherwise a text. An error is an [*Error].
 func (t *Template) Eval(env *Env) (any, error) {
 	switch {
 	case t.text != nil:
@@ -158,8 +158,8 @@ func (t *Template) Eval(env *Env) (any, error) {
 	return s, nil
 }
 
-// Text gives the template as text: strings as they are, numbers exactly, lists and maps as compact JSON. A part that is nil
-// is an error that names it.
+// Text returns the template as text: strings unchanged, numbers exactly, lists and maps as compact JSON. A part that is nil is an error that names
+// it.
 func (t *Template) Text(env *Env) (string, error) {
 	if s, ok := t.text.(string); ok {
 		return s, nil

@@ -12,8 +12,8 @@ import (
 	"evrun/tasks/fault"
 )
 
-// appendText appends v as a template writes it: strings as they are, numbers exactly, lists and maps as compact JSON. When v
-// can't be written, msg says why, as the end of a sentence.
+// appendText appends v in the form of a template's text: strings unchanged, numbers exactly, lists and maps as compact JSON. If v can't be written,
+// msg says why, as the end of a sentence.
 func appendText(b []byte, v any) (_ []byte, msg string) {
 	switch v := v.(type) {
 	case string:
@@ -98,7 +98,7 @@ func describe(v any) string {
 	return "a value of another kind"
 }
 
-// stringKeys turns the maps that groupBy makes into the maps of JSON, also inside of others.
+// stringKeys converts maps of groupBy, nested ones included, to maps with string keys.
 func stringKeys(v any) any {
 	switch v := v.(type) {
 	case map[any][]any:

@@ -20,12 +20,12 @@ import (
 	"evrun/tasks/fault"
 )
 
-// Type describes a value before it exists. The zero Type is any value. A value of every type may be nil.
+// Type describes a value that is not yet known. The zero Type is any value. Values of every type may be nil.
 type Type struct {
 	Kind   Kind
-	Elem   *Type            // of a list's elements, and of a map's keys beside Fields; nil: nothing is known of them
+	Elem   *Type            // type of a list's elements, and of a map's keys that are not in Fields; nil: unknown
 	Fields map[string]*Type // of a map
-	Closed bool             // a map has no keys beside Fields
+	Closed bool             // a map has only the keys in Fields
 }
 
 // Kind is the kind of a [Type].
@@ -44,7 +44,7 @@ const (
 // Data is the type of an event's data in a handler, for all of its expressions. It is safe for concurrent use.
 type Data struct {
 	mu     sync.Mutex
-	config *conf.Config // for checks only: what runs is compiled without types
+	config *conf.Config // only for checks: the program that runs is compiled without types
 }
 
 // NewData makes a Data of a type.
@@ -58,8 +58,8 @@ func NewData(t *Type) *Data {
 	return &Data{config: newLanguage(env)}
 }
 
-// native gives expr-lang's own type. All numbers are whole there: every operator that takes a fraction takes a whole number
-// too, but not the other way round, and a "number" of JSON Schema may be both.
+// native returns expr-lang's type. Every number becomes a whole number: each operator that takes a fraction also takes a whole number, but not vice
+// versa, and a "number" of JSON Schema may be either.
 func (t *Type) native() types.Type {
 	if t == nil {
 		return types.Any

@@ -27,9 +27,8 @@ type entry struct {
 
 func (n *node) isConstant() bool { return n.template == nil && n.list == nil && n.entries == nil }
 
-// CompileValue compiles the templates in v, which is made of map[string]any, []any, strings, numbers, bools and nil. Keys
-// are taken as they are. It reports all faults, each with the path to its string and an [*Error] as its cause. The Value keeps
-// parts of v: don't change it afterwards.
+// CompileValue compiles the templates in v, which is made of map[string]any, []any, strings, numbers, bools and nil. Keys are not templates. It
+// reports all faults, each with the path to its string and an [*Error] as its cause. The Value keeps parts of v: don't change v afterwards.
 func CompileValue(v any, s Scope) (*Value, []*fault.Fault) {
 	c := valueCompiler{scope: s}
 	root := c.compile(v, nil)
@@ -92,7 +91,7 @@ func (c *valueCompiler) compile(v any, path []any) node {
 // Constant is the tree, when there is no ${ … } in it. Don't change it.
 func (v *Value) Constant() (any, bool) { return v.root.constant, v.root.isConstant() }
 
-// Eval gives the tree with its templates evaluated. What is constant in it is shared between calls: don't change it.
+// Eval returns the tree with its templates evaluated. Calls share the constant parts: don't change them.
 func (v *Value) Eval(env *Env) (any, error) { return v.root.eval(env) }
 
 func (n *node) eval(env *Env) (any, error) {

@@ -15,15 +15,15 @@ type Part struct {
 	Reads []Read `json:"reads,omitempty"`
 }
 
-// Read is a value that a part has looked at.
+// Read is a value that a part has read.
 type Read struct {
 	Text  string `json:"name"` // "data.age"
 	Value any    `json:"value"`
 }
 
-// Why gives the parts of a condition that made it true or false in env: it is split at and, or and not, and of these only
-// what decided is there. None for a condition that can't be evaluated: Bool says why. It compiles the parts anew, which
-// makes it fit for people who ask, and not for every event.
+// Why returns the parts of a condition that made it true or false in env. It splits the condition at and, or and not, and keeps only the parts that
+// decided. It returns none for a condition that can't be evaluated: Bool returns the error. It compiles each part again, so it is too slow to call
+// for every event.
 func (x *Expr) Why(env *Env) []Part {
 	verdict, err := x.Bool(env)
 	if err != nil {
@@ -49,7 +49,7 @@ func parse(src string) (*parser.Tree, error) {
 	return parser.ParseWithConfig(src, config)
 }
 
-// Constant gives the value of an expression that looks at nothing: neither event nor data.
+// Constant returns the value of an expression that reads nothing, neither event nor data.
 func (x *Expr) Constant() (v any, ok bool) {
 	if x.path != nil || x.uses != 0 {
 		return nil, false
@@ -65,7 +65,7 @@ type why struct {
 	parts  []Part
 }
 
-// explain adds what made node come to verdict.
+// explain adds the parts that gave node its verdict.
 func (w *why) explain(node ast.Node, verdict bool) {
 	switch n := node.(type) {
 	case *ast.VariableDeclaratorNode:
@@ -84,14 +84,14 @@ func (w *why) explain(node ast.Node, verdict bool) {
 			break
 		}
 		operands := operandsOf(n)
-		if and == verdict { // each of them had to be so
+		if and == verdict { // all of them decided
 			for _, operand := range operands {
 				w.explain(operand, verdict)
 			}
 			return
 		}
 		for _, operand := range operands {
-			// One that was never reached may fail: the ones before it guard it.
+			// A part that was never reached may fail: earlier parts guard it.
 			if v, err := w.eval(operand); err == nil && v == verdict {
 				w.explain(operand, verdict)
 				if verdict { // the first that is true ends an or

@@ -1,8 +1,8 @@
-// Package fault has the one shape of a mistake in what somebody wrote: where it is, what is wrong, and what to do about it. It
-// also has the helpers that messages are written with. It is a leaf: it imports nothing of evrun's.
+// Package fault defines the type for a mistake in a user's input: where it is, what is wrong, and what to do about it. It also has helpers for
+// messages. It is a leaf: it imports no other package of evrun.
 //
-// Whoever checks an input returns a [Fault] with a path relative to that input; the caller puts its own part of the path in
-// front with [Fault.Within]. Only cmd/config knows which line and column a path stands for.
+// A function that checks an input returns a [Fault] with a path relative to that input; its caller prepends its own part of the path with
+// [Fault.Within]. Only cmd/config knows the line and column of a path.
 //
 //	return fault.At([]any{"retry", "attempts"}, "%q must be 1 or more", "attempts").Hinting("leave it out for the default, 5")
 package fault
@@ -17,29 +17,29 @@ import (
 
 // Fault is one mistake. It is an error: its text is the path, the message and the hint, on one line.
 type Fault struct {
-	// Path has the keys (string) and indexes (int) that lead to the culprit, from the value that was checked; empty: the value
-	// itself. Of something that is missing, it leads to where it should be.
+	// Path has the keys (string) and indexes (int) that lead from the checked value to the wrong one; empty: the value itself. For a missing value,
+	// it leads to where the value should be.
 	Path []any
-	// Key says that the last key of Path is at fault, not its value.
+	// Key says that the last key of Path is wrong, not its value.
 	Key bool
-	// Offset is where the culprit begins in the text that Path leads to, in bytes; 0 also where it is the whole text.
+	// Offset is the offset of the mistake, in bytes, in the text that Path leads to; 0 also for the whole text.
 	Offset  int
 	Message string
 	Hint    string // what to do about it; may be empty
 	Err     error  // the cause, for errors.Is and errors.As; may be nil
 }
 
-// New makes a fault of the value itself.
+// New returns a fault of the checked value itself.
 func New(format string, args ...any) *Fault { return At(nil, format, args...) }
 
-// At makes a fault of what a path leads to. It keeps a copy of the path.
+// At returns a fault at a path. It keeps a copy of the path.
 func At(path []any, format string, args ...any) *Fault {
 	return &Fault{Path: slices.Clone(path), Message: fmt.Sprintf(format, args...)}
 }
 
-// Of gives the fault that err is or wraps. Any other error becomes the message of a new one.
+// Of returns the fault that err is or wraps. Any other error becomes the message of a new fault.
 //
-// Packages that can't import this one (events, store) make their errors faults with a method Fault.
+// Errors of packages that can't import this one (events, store) have a method Fault for this.
 func Of(err error) *Fault {
 	if err == nil {
 		return nil
@@ -60,7 +60,7 @@ func Of(err error) *Fault {
 	return &Fault{Message: err.Error(), Err: err}
 }
 
-// Hinting gives the fault a hint and returns it.
+// Hinting sets the fault's hint and returns the fault.
 func (f *Fault) Hinting(format string, args ...any) *Fault {
 	f.Hint = fmt.Sprintf(format, args...)
 	return f
@@ -88,7 +88,7 @@ func (f *Fault) Error() string {
 // Unwrap gives the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
-// Path writes a path as people do: `handlers[2].with.headers["X-Trace"]`.
+// Path formats a path for people: `handlers[2].with.headers["X-Trace"]`.
 func Path(path []any) string {
 	var b strings.Builder
 	for _, step := range path {
@@ -109,7 +109,7 @@ func Path(path []any) string {
 	return b.String()
 }
 
-// plain says whether a key can be written after a dot.
+// plain reports whether a key can be written after a dot.
 func plain(key string) bool {
 	return key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$") == ""
 }

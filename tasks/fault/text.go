@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Clip shortens a text for a message to at most so many characters, with … in place of the rest.
+// Clip shortens a text for a message to at most most characters, with … in place of the rest.
 func Clip(s string, most int) string {
 	for i := range s {
 		if most == 0 {
@@ -41,8 +41,7 @@ func list(words []string, last string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
 }
 
-// Closest finds the known word that was probably meant: the first of those with the fewest edits. It is empty when none is
-// close enough.
+// Closest returns the known word that was probably meant: the first of those with the fewest edits. It is empty if none is close enough.
 func Closest(word string, known []string) string {
 	best, bestDistance := "", max(1, len(word)/3)+1
 	for _, k := range known {
@@ -67,8 +66,8 @@ func Suggest(word string) string {
 	return fmt.Sprintf("did you mean %q?", word)
 }
 
-// distance counts the edits between a and b, or gives limit when they are that many or more. It is the optimal string
-// alignment distance: insertions, deletions, substitutions, and swaps of two neighbours.
+// distance returns the number of edits between a and b, at most limit. It is the optimal string alignment distance: insertions, deletions,
+// substitutions, and swaps of two neighbours.
 func distance(a, b string, limit int) int {
 	if len(a) > 64 || len(b) > 64 || len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit

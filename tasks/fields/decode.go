@@ -11,29 +11,29 @@ import (
 	"evrun/tasks/fault"
 )
 
-// Options are what a struct is decoded with.
+// Options are the settings of a decoding.
 type Options struct {
-	// Owner is what the value is called in messages: "a handler", "log". A struct with an owner tag has its own.
+	// Owner is the value's name in messages: "a handler", "log". A struct's own owner tag overrides it.
 	Owner string
 	// Context is for the types that decode themselves: see [At.Context].
 	Context any
-	// Written gives the text of a scalar as it was written, for a path from the value; nil, or false: the value is printed.
+	// Written returns the source text of the scalar at a path from the value. If Written is nil or returns false, the value is printed.
 	Written func(path []any) (string, bool)
-	// Partial says that some keys of the mapping at a path could not be read: then none is reported as missing. It may be nil.
+	// Partial reports whether some keys of the mapping at a path could not be read: then none is reported as missing. It may be nil.
 	Partial func(path []any) bool
-	// Texts takes texts for truth values and numbers: for values that come from the environment or from flags.
+	// Texts accepts texts as truth values and numbers, for values from the environment or from flags.
 	Texts bool
-	// Unnamed leaves the name of the key out of messages, for values that are reported under another name.
+	// Unnamed omits the key's name from messages, for values that are reported under another name.
 	Unnamed bool
 }
 
-// Unread stands for a value that could not be read, and that a fault has been noted for: no more is said about it.
+// Unread marks a value that could not be read. A fault has already been reported for it; Decode adds no other.
 type Unread struct{}
 
 // Decode fills the struct that into points to. The value is a map[string]any, whose values are of that type, []any, string, int64,
 // uint64, float64, bool or nil. All faults are reported at once (of very many the first hundred or so), with paths from the value. The field of a wrong value stays zero.
 //
-// The decoding is safe for concurrent use, and has no side effects but those of the types that decode themselves.
+// Decode is safe for concurrent use; only types that decode themselves can have side effects.
 func Decode(into, value any, o Options) []*fault.Fault {
 	d := &decoder{Options: o}
 	at := &At{Context: o.Context, d: d}
@@ -41,10 +41,10 @@ func Decode(into, value any, o Options) []*fault.Fault {
 	return d.faults
 }
 
-// maxFaults is how many faults are looked for, about. A value with more has one cause for most of them.
+// maxFaults is about how many faults are reported. In a value with more, most have one cause.
 const maxFaults = 100
 
-// full says that no more keys and items need to be looked at.
+// full reports whether decoding can stop, because there are enough faults.
 func (d *decoder) full() bool { return len(d.faults) >= maxFaults }
 
 type decoder struct {
@@ -64,11 +64,11 @@ type At struct {
 	d      *decoder
 	path   []any // shares memory with others: faults copy it
 	key    string
-	hint   string // what the field's tag says about a value of the wrong shape
-	before int    // faults when the struct that is checked began
+	hint   string // the hint in the field's tag for a value of the wrong shape
+	before int    // number of faults before the present struct
 }
 
-// Key is the name of the key that has the value; that of the list for its items.
+// Key returns the name of the value's key; for an item, that of its list.
 func (at *At) Key() string { return at.key }
 
 // Add notes a fault, whose path begins at this value.
@@ -96,16 +96,16 @@ func (at *At) Refuse(f *fault.Fault) {
 // named says whether messages name the key of this value.
 func (at *At) named() bool { return at.key != "" && !at.d.Unnamed }
 
-// Failed says whether faults have been noted since there were so many: see [At.Faults].
+// Failed reports whether there are more faults than before, a number from [At.Faults].
 func (at *At) Failed(since int) bool { return len(at.d.faults) > since }
 
-// Wrong says, in [Checker.CheckFields], whether a key of the struct is wrong, missing or unknown.
+// Wrong reports, in [Checker.CheckFields], whether a key of the struct is wrong, missing or unknown.
 func (at *At) Wrong() bool { return at.Failed(at.before) }
 
 // Faults counts the faults so far.
 func (at *At) Faults() int { return len(at.d.faults) }
 
-// Written gives a scalar as it was written; false for lists, maps and null.
+// Written returns the source text of a scalar; false for lists, maps and null.
 func (at *At) Written(value any) (string, bool) {
 	switch value := value.(type) {
 	case string:
@@ -131,7 +131,7 @@ func (at *At) source() (string, bool) {
 	return at.d.Written(at.path)
 }
 
-// Text takes a text, and notes anything else: a number or a truth value would be read otherwise than it was written.
+// Text returns a text. It reports a fault for anything else: a number or a truth value might be read differently from its source text.
 func (at *At) Text(value any) (string, bool) {
 	if s, ok := value.(string); ok {
 		return s, true
@@ -144,7 +144,7 @@ func (at *At) Text(value any) (string, bool) {
 	return "", false
 }
 
-// Scalar takes any scalar as it was written, and notes anything else.
+// Scalar returns the source text of any scalar, and reports a fault for anything else.
 func (at *At) Scalar(value any) (string, bool) {
 	s, ok := at.Written(value)
 	if !ok {
@@ -153,12 +153,12 @@ func (at *At) Scalar(value any) (string, bool) {
 	return s, ok
 }
 
-// Decode decodes a value that is part of this one into what into points to: a struct, a slice or a map.
+// Decode decodes a part of this value into a struct, a slice or a map that into points to.
 func (at *At) Decode(into, value any, steps ...any) {
 	at.d.value(reflect.ValueOf(into).Elem(), value, at.step(steps...), &field{})
 }
 
-// describe names a value as it was written.
+// describe names a value for a message, with its source text.
 func (at *At) describe(value any) string {
 	switch value.(type) {
 	case int64, uint64, float64:
@@ -193,7 +193,7 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 	given, ok := value.(map[string]any)
 	if !ok {
 		if _, scalar := at.Written(value); scalar && o.short != nil {
-			inner := *at // still under the name of the key that has the struct
+			inner := *at // faults still have the name of the struct's key
 			inner.Tag = o.short.tag
 			d.value(v.FieldByIndex(o.short.index), value, &inner, o.short)
 			return
@@ -226,7 +226,7 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 	}
 }
 
-// unknown notes the keys that the struct doesn't have. It returns the keys that were probably meant: nobody misses them as well.
+// unknown reports the keys that the struct doesn't have. It returns the keys that were probably meant: these are not reported as missing.
 func (d *decoder) unknown(o *object, owner string, given map[string]any, at *At) (meant []string) {
 	var names []string
 	for name := range given {
@@ -337,7 +337,7 @@ func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
 	}
 }
 
-// onlyItem says whether a value that is not a list can be the only item of one.
+// onlyItem reports whether a value that is not a list can be a list's only item.
 func onlyItem(item reflect.Type, value any, f *field) bool {
 	if structOf(item) != nil {
 		return f.one

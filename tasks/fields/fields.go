@@ -47,19 +47,19 @@ import (
 // Field describes a key.
 type Field struct {
 	Name     string   `json:"name"`
-	Type     string   `json:"type"` // in words: "text", "true/false", "number", "duration", "list of text", "map of text", "list", "map" or a Type's own
+	Type     string   `json:"type"` // for people: "text", "true/false", "number", "duration", "list of text", "map of text", "list", "map" or a Type's own name
 	Required bool     `json:"required"`
 	Default  string   `json:"default,omitempty"`
-	Enum     []string `json:"enum,omitempty"` // what it can be; nil: anything of its type
+	Enum     []string `json:"enum,omitempty"` // the allowed words; nil: any value of the type
 	Doc      string   `json:"doc"`
 	Example  string   `json:"-"`                // a value for examples
 	Fields   []Field  `json:"inputs,omitempty"` // of the struct, or of each item of a list of structs
 }
 
-// Type is a type that decodes itself and says what it looks like. The methods have pointer receivers; a field has the type, or a
-// pointer to it that stays nil where the key is left out or wrong.
+// Type is a type that decodes itself and describes its values. The methods have pointer receivers. A field has the type, or a pointer to it that
+// stays nil if the key is missing or wrong.
 type Type interface {
-	// DecodeField sets the receiver from a value, or notes faults.
+	// DecodeField sets the receiver from a value, or reports faults.
 	DecodeField(value any, at *At)
 	// FieldShape describes the values. It is called on a zero value.
 	FieldShape() Shape
@@ -69,14 +69,14 @@ type Type interface {
 type Shape struct {
 	Words  string         // for people: "text"
 	Schema map[string]any // a JSON Schema, valid in draft-07 and in 2020-12
-	Enum   []string       // the words that it can be
-	Null   bool           // null is a value like others
+	Enum   []string       // the allowed words
+	Null   bool           // null is an allowed value
 	Fields []Field        // the keys of a mapping, for people
-	Tree   bool           // lists and maps are values: a list of such can't be written as its only item
+	Tree   bool           // lists and maps are values, so a list of them can't be written as its only item
 }
 
-// Checker is a struct with rules over several keys. CheckFields is called when the keys have been decoded, right or wrong; given
-// has the keys as they were written.
+// Checker is a struct with rules over several keys. Decode calls CheckFields after it has decoded the keys, even wrong ones; given has the keys that
+// were written.
 type Checker interface {
 	CheckFields(given map[string]any, at *At)
 }
@@ -92,7 +92,7 @@ var (
 	anyType      = reflect.TypeFor[any]()
 )
 
-// object is what the tags of a struct declare.
+// object holds the declarations in the tags of a struct.
 type object struct {
 	owner  string // "a handler"; empty: it is named after its key
 	fields []*field
@@ -108,7 +108,7 @@ type field struct {
 	typ                             reflect.Type
 }
 
-// Of gives the keys of a struct, in the order of its fields.
+// Of returns the keys of a struct, in the order of its fields.
 func Of(t reflect.Type) []Field {
 	var list []Field
 	for _, f := range objectOf(t).fields {
@@ -121,7 +121,7 @@ func Of(t reflect.Type) []Field {
 
 var objects sync.Map // *object by the struct's reflect.Type
 
-// objectOf reads the tags of a struct, once. A bad tag is a defect of the program, so it panics.
+// objectOf reads the tags of a struct, once. It panics on a bad tag, which is a defect of the program.
 func objectOf(t reflect.Type) *object {
 	o, ok := objects.Load(t)
 	if !ok {
@@ -221,7 +221,7 @@ func shapeOf(t reflect.Type) (Shape, bool) {
 	return Shape{}, false
 }
 
-// FieldsOf gives the keys of a struct, or of the struct that a slice or a map has; nil for other types.
+// FieldsOf returns the keys of a struct, or of the struct in a slice or a map; nil for other types.
 func FieldsOf(t reflect.Type) []Field {
 	if shape, ok := shapeOf(t); ok {
 		return shape.Fields
@@ -238,7 +238,7 @@ func FieldsOf(t reflect.Type) []Field {
 	return nil
 }
 
-// structOf gives the struct that a field has, or has a list of; nil for none.
+// structOf returns the struct type of a field, or of the items of its list; nil for none.
 func structOf(t reflect.Type) reflect.Type {
 	if _, ok := shapeOf(t); ok {
 		return nil
@@ -299,7 +299,7 @@ func Words(t reflect.Type) string {
 	return ""
 }
 
-// suggest gives the key that was probably meant, empty for none.
+// suggest returns the key that was probably meant, empty for none.
 func (o *object) suggest(word string) string {
 	lower := strings.ToLower(word)
 	for _, f := range o.fields {

@@ -51,7 +51,7 @@ func (d *decoder) truth(value any, at *At) bool {
 	return false
 }
 
-// choice takes one of a few words.
+// choice decodes one of a few words.
 func choice(value any, at *At, words []string) string {
 	text, ok := at.Written(value)
 	switch {
@@ -96,7 +96,7 @@ var (
 	dayPart    = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`)
 )
 
-// duration takes a duration; over zero, unless the field has min:"0s".
+// duration decodes a duration, which must be over zero unless the field has min:"0s".
 func duration(value any, at *At) time.Duration {
 	text, ok := at.Scalar(value)
 	if !ok {
@@ -144,13 +144,13 @@ func ParseDuration(s string) (time.Duration, *fault.Fault) {
 	return d + time.Duration(days*float64(24*time.Hour)), nil
 }
 
-// IsNumber says whether a text is a number without a unit.
+// IsNumber reports whether a text is a number without a unit.
 func IsNumber(s string) bool { return bareNumber.MatchString(s) }
 
 // Scalar is a text that may be written as any scalar: a name, an id, an error.
 type Scalar string
 
-// DecodeField takes the scalar as it was written.
+// DecodeField keeps the source text of the scalar.
 func (s *Scalar) DecodeField(value any, at *At) {
 	text, _ := at.Scalar(value)
 	*s = Scalar(text)

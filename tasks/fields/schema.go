@@ -5,15 +5,15 @@ import (
 	"strconv"
 )
 
-// Drafts are the dialects of JSON Schema that [Schema] can write, by their names. What it writes differs in the dialect's URI
-// only: it uses no keyword that the two read differently.
+// Drafts are the dialects of JSON Schema that [Schema] can write, by their names. Only the dialect's URI differs: Schema uses no keyword with
+// different meanings in the two.
 var Drafts = map[string]string{
 	"2020-12": "https://json-schema.org/draft/2020-12/schema",
 	"7":       "http://json-schema.org/draft-07/schema#",
 }
 
-// Schema is the JSON Schema of a struct's mapping. It describes what a file is made of, and not what only a decoder can check:
-// expressions, times, and rules over several keys but those of a [SchemaExtender].
+// Schema returns the JSON Schema of a struct's mapping. It describes the structure of a file. Only the decoder checks expressions, times, and rules
+// over several keys other than those of a [SchemaExtender].
 func Schema(t reflect.Type) map[string]any {
 	o := objectOf(t)
 	properties, required := map[string]any{}, []any{}
@@ -39,7 +39,7 @@ func Schema(t reflect.Type) map[string]any {
 // SchemaOf is the JSON Schema of the values of any type that a field can have.
 func SchemaOf(t reflect.Type) map[string]any { return (&field{}).valueSchema(t) }
 
-// schema is that of the value, with the key's doc.
+// schema returns the schema of the value, with the key's doc.
 func (f *field) schema() map[string]any {
 	s := f.scalarSchema()
 	if f.null && len(s) > 0 {

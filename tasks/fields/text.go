@@ -8,8 +8,8 @@ import (
 	"evrun/tasks/fault"
 )
 
-// Closest gives the known word that was probably meant: one that begins as the word does, or the one with the fewest edits. It is
-// empty when none is close enough.
+// Closest returns the known word that was probably meant: one with the same beginning, or the one with the fewest edits. It is empty if none is close
+// enough.
 func Closest(word string, known []string) string {
 	for _, k := range known {
 		if len(word) > 2 && (strings.HasPrefix(word, k) || strings.HasPrefix(k, word)) {
@@ -48,7 +48,7 @@ func listKeys(names []string) string {
 	return "its keys are " + fault.And(names)
 }
 
-// why makes a hint of a key's doc: its first sentence, with a small letter and no full stop.
+// why makes a hint from a key's doc: its first sentence, in lower case and without the full stop.
 func why(f *field) string {
 	hint, _, _ := strings.Cut(f.Doc, ". ")
 	hint = strings.TrimSuffix(hint, ".")

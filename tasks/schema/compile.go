@@ -14,7 +14,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// base is where a schema stands, for the references in it. Nothing can be loaded from there.
+// base is the URL of a schema, for its references. Nothing can be loaded from it.
 const base = "evrun:///schema"
 
 // Compile compiles a decoded schema; numbers may be of any type that Check takes. It returns all faults that it finds.
@@ -69,7 +69,7 @@ func literalSize(s *jsonschema.Schema) int {
 	return m.units
 }
 
-// nothing loads no references.
+// nothing is the library's loader; it refuses all references.
 type nothing struct{}
 
 var errOutside = errors.New("it is outside of the schema")
@@ -78,7 +78,7 @@ func (nothing) Load(string) (any, error) { return nil, errOutside }
 
 var english = message.NewPrinter(language.English)
 
-// place is where a part stands.
+// place is the path of a part.
 func (in *inspector) place(part *jsonschema.Schema) []any {
 	_, fragment, _ := strings.Cut(part.Location, "#")
 	return pathIn(in.doc, fragment)
@@ -95,7 +95,7 @@ func (in *inspector) explain(err error) []*fault.Fault {
 		slices.SortStableFunc(faults, func(a, b *fault.Fault) int { return comparePaths(a.Path, b.Path) })
 		return slices.CompactFunc(faults, func(a, b *fault.Fault) bool { return comparePaths(a.Path, b.Path) == 0 })
 	}
-	// inspect has found the common faults, with their places. References by $id are left: the library loads those that lead outside.
+	// inspect has reported the common faults, with their places. Only references by $id remain: the library tries to load those that lead outside.
 	var unknown *jsonschema.LoadURLError
 	if errors.As(err, &unknown) {
 		for _, r := range in.refs {
@@ -120,7 +120,7 @@ func (in *inspector) leaves(e *jsonschema.ValidationError, prefix []any, faults 
 	at, _ := lookup(in.doc, prefix)
 	path := slices.Concat(prefix, pathOf(at, e.InstanceLocation))
 	f := fault.At(path, "this is not valid JSON Schema: %s", e.ErrorKind.LocalizedString(english))
-	if wrong, ok := e.ErrorKind.(*kind.Enum); ok { // the name of a type
+	if wrong, ok := e.ErrorKind.(*kind.Enum); ok { // the value of type is a name
 		got, _ := wrong.Got.(string)
 		if f.Hint = fault.Suggest(otherTypes[got]); f.Hint == "" {
 			f.Hint = fault.DidYouMean(got, typeWords)
@@ -131,7 +131,7 @@ func (in *inspector) leaves(e *jsonschema.ValidationError, prefix []any, faults 
 
 var typeWords = []string{"string", "integer", "number", "boolean", "array", "object", "null"}
 
-// otherTypes are what people call types elsewhere.
+// otherTypes are names of types in other languages.
 var otherTypes = map[string]string{
 	"text": "string", "str": "string", "int": "integer", "int64": "integer", "float": "number", "double": "number", "decimal": "number", "bool": "boolean",
 	"list": "array", "map": "object", "dict": "object", "nil": "null", "none": "null",

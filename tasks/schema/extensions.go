@@ -13,7 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// extend puts our own checks in the place of those of a compiled part that can't be bounded, or that report a wrong place.
+// extend replaces the checks of a compiled part that can't be bounded, or that report a wrong place, by our own.
 func extend(s *jsonschema.Schema) {
 	if s.UniqueItems {
 		s.UniqueItems = false
@@ -28,7 +28,7 @@ func extend(s *jsonschema.Schema) {
 	}
 }
 
-// extension finds one of ours.
+// extension finds one of our extensions.
 func extension[T jsonschema.SchemaExt](s *jsonschema.Schema) (ext T, ok bool) {
 	for _, e := range s.Extensions {
 		if ext, ok = e.(T); ok {
@@ -38,7 +38,7 @@ func extension[T jsonschema.SchemaExt](s *jsonschema.Schema) (ext T, ok bool) {
 	return ext, ok
 }
 
-// propertyNames checks the keys of an object. The library's own reports them at the place of another value.
+// propertyNames checks the keys of an object. The library reports them at the wrong place.
 type propertyNames struct{ schema *jsonschema.Schema }
 
 // Validate implements [jsonschema.SchemaExt].
@@ -52,8 +52,7 @@ func (p propertyNames) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	}
 }
 
-// uniqueItems finds two items that are equal. The library's own compares all items with one hash, and different items can be
-// made to share one.
+// uniqueItems finds two equal items. The library compares all items with the same hash, and an attacker can make many different items with one hash.
 type uniqueItems struct{}
 
 // Validate implements [jsonschema.SchemaExt].
@@ -74,7 +73,7 @@ func (uniqueItems) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	}
 }
 
-// canonical appends a text that two values share when they are equal: 1 and 1.0 are.
+// canonical appends a text that is the same for equal values, such as 1 and 1.0.
 func canonical(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:
@@ -99,7 +98,7 @@ func canonical(b []byte, v any) []byte {
 		}
 		return append(b, '}')
 	}
-	r, _ := new(big.Rat).SetString(numberText(v)) // the meter has let only small numbers pass
+	r, _ := new(big.Rat).SetString(numberText(v)) // the meter allows only small numbers
 	return append(b, r.RatString()...)
 }
 
@@ -111,7 +110,7 @@ func numberText(v any) string {
 	return fmt.Sprint(v)
 }
 
-// validateRegex is the format "regex". The expression is only parsed: to compile it can take a thousand times as long.
+// validateRegex is the format "regex". The expression is only parsed: compiling it can take a thousand times as long.
 func validateRegex(v any) error {
 	text, ok := v.(string)
 	if !ok {

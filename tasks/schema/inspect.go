@@ -14,7 +14,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// dialect is the only one that is taken.
+// dialect is the only accepted dialect.
 const dialect = "https://json-schema.org/draft/2020-12/schema"
 
 // MaxSize is how many subschemas a schema may have. 20 instructions of a regular expression count as one more. Each costs 20 µs
@@ -26,14 +26,14 @@ const (
 	maxPattern = 1000 // bytes of a regular expression
 )
 
-// inspector looks at a schema before the library does: it finds faults that the library reports without a place, or not at
-// all, such as a misspelt keyword.
+// inspector checks a schema before the library does. It finds faults that the library reports without a place, or not at all, such as a misspelt
+// keyword.
 type inspector struct {
 	doc     any
 	faults  []*fault.Fault
 	refs    []reference
 	anchors map[string]bool
-	ids     bool // some part has a $id, so that references are resolved against it
+	ids     bool // a part has a $id, so references are resolved against it
 	count   int
 }
 
@@ -42,7 +42,7 @@ type reference struct {
 	value string
 }
 
-// where says where schemas are in a keyword's value.
+// where says where a keyword's value has schemas.
 type where uint8
 
 const (
@@ -67,11 +67,11 @@ var keywords = map[string]where{
 	"contentEncoding": noSchema, "contentMediaType": noSchema, "contentSchema": oneSchema,
 }
 
-// formats are those that are asserted.
+// formats are the formats that are asserted.
 var formats = []string{"email", "date-time", "date", "time", "duration", "uri", "uri-reference", "uri-template", "iri", "iri-reference", "uuid", "ipv4",
 	"ipv6", "hostname", "regex", "json-pointer", "relative-json-pointer", "semver", "period"}
 
-// misspellable are the keywords that are suggested for a similar word; too many words are similar to shorter ones.
+// misspellable are the keywords that are suggested for a similar word. Shorter keywords are not: too many words are similar to them.
 var misspellable = func() []string {
 	words := slices.DeleteFunc(slices.Sorted(maps.Keys(keywords)), func(w string) bool { return len(w) < 5 })
 	return append(words, "type")
@@ -145,7 +145,7 @@ func (in *inspector) schema(v any, at []any) {
 	}
 }
 
-// full adds to the size, and says whether that is too much.
+// full adds to the size, and reports whether it is too large now.
 func (in *inspector) full(at []any, n int) bool {
 	before := in.count
 	if in.count += n; in.count <= MaxSize {
@@ -157,7 +157,7 @@ func (in *inspector) full(at []any, n int) bool {
 	return true
 }
 
-// unknown looks at a key that JSON Schema doesn't know. Such a key is a note, unless it is similar to a keyword.
+// unknown checks a key that is not in JSON Schema. Such a key is allowed as a note, unless it is similar to a keyword.
 func (in *inspector) unknown(key string, at []any) {
 	switch {
 	case key == "$dynamicRef" || key == "$recursiveRef":
@@ -203,13 +203,13 @@ func (in *inspector) keyword(key string, v any, at []any) {
 	}
 }
 
-// number is about the value of a number; 0 for anything else.
+// number returns the approximate value of a number; 0 for anything else.
 func number(v any) float64 {
 	f, _ := strconv.ParseFloat(numberText(v), 64)
 	return f
 }
 
-// numbers refuses numbers and nesting that the library would take long for, or would not check.
+// numbers refuses numbers and nesting that would take the library too long, or that it would not check.
 func (in *inspector) numbers(v any, at []any) {
 	if len(at) > 3*maxDepth {
 		in.fault(at, "", "the value is nested more than %d levels deep", maxDepth)
@@ -235,7 +235,7 @@ func (in *inspector) numbers(v any, at []any) {
 	}
 }
 
-// pattern looks at a regular expression, which is a value or a key.
+// pattern checks a regular expression, which is a value or a key.
 func (in *inspector) pattern(text string, at []any, key bool) {
 	report := in.fault
 	if key {
@@ -261,7 +261,7 @@ func (in *inspector) pattern(text string, at []any, key bool) {
 	}
 }
 
-// reference looks at a $ref, when the whole schema has been seen. One that $id's play a part in is left to the library.
+// reference checks a $ref after the whole schema has been read. The library checks references in schemas with a $id.
 func (in *inspector) reference(r reference) {
 	fragment, local := strings.CutPrefix(r.value, "#")
 	switch {

@@ -17,19 +17,19 @@ const (
 	perVisit = 3   // units of one subschema on one value
 	perError = 200 // bytes of an error, without its place
 
-	// maxNumber is how many characters a number may have, and how large its exponent may be, to be looked at exactly.
+	// maxNumber is the maximum length and exponent of a number that is checked exactly.
 	maxNumber = 1000
-	// maxPatternText is how long a text or a key may be, in bytes, that is matched against a pattern.
+	// maxPatternText is the maximum length, in bytes, of a text or a key that is matched against a pattern.
 	maxPatternText = 64 << 10
 )
 
-// meter counts how much work it can be, at most, to check a value. It goes where the library may go, and evaluates nothing.
+// meter computes an upper bound of the work to check a value. It follows all paths that the library may follow, and evaluates nothing.
 type meter struct {
 	units, limit int
 	memory       int
 	literals     map[*jsonschema.Schema]int
 	path         []token    // of the value that is looked at
-	odd          *Violation // something that the library can't work with
+	odd          *Violation // a value that the library can't handle
 }
 
 // token is a step into a value: an index, or a key.
@@ -38,7 +38,8 @@ type token struct {
 	index int // -1: it is a key
 }
 
-// visit counts a schema on a value with all that is in it. It is false when that is more than the limit, or odd.
+// visit counts the check of a value and everything in it against a schema. It returns false if that exceeds the limit, or the library can't handle
+// the value.
 func (m *meter) visit(s *jsonschema.Schema, v any) bool {
 	m.memory += perError + 16*len(m.path)
 	if !m.add(perVisit + m.literal(s, v)) {
@@ -70,7 +71,7 @@ func (m *meter) add(units int) bool {
 	return m.units <= m.limit
 }
 
-// within visits a member of the value that is looked at.
+// within visits a member of the present value.
 func (m *meter) within(t token, s *jsonschema.Schema, v any) bool {
 	m.path = append(m.path, t)
 	ok := m.visit(s, v)
@@ -78,7 +79,7 @@ func (m *meter) within(t token, s *jsonschema.Schema, v any) bool {
 	return ok
 }
 
-// refuse notes a value that the library can't work with, and is false.
+// refuse records a value that the library can't handle, and returns false.
 func (m *meter) refuse(format string, args ...any) bool {
 	path := make([]any, len(m.path))
 	for i, t := range m.path {
@@ -144,7 +145,7 @@ func (m *meter) array(s *jsonschema.Schema, list []any) bool {
 	return true
 }
 
-// itemSchema is the schema for the item at i; nil where there is none.
+// itemSchema returns the schema for the item at i; nil if there is none.
 func itemSchema(s *jsonschema.Schema, i int) *jsonschema.Schema {
 	if i < len(s.PrefixItems) {
 		return s.PrefixItems[i]
@@ -191,7 +192,7 @@ func (m *meter) patterns(s *jsonschema.Schema, at token, v any) bool {
 	return true
 }
 
-// size counts a value as [canonical] writes it.
+// size returns the size of a value's [canonical] text.
 func (m *meter) size(v any) bool {
 	switch v := v.(type) {
 	case string:

@@ -14,14 +14,13 @@ import (
 // pattern is a regular expression of a schema.
 type pattern struct {
 	*regexp.Regexp
-	weight int // about how many instructions may look at each byte
+	weight int // approximate number of instructions per byte
 }
 
-// maxPatternWeight bounds the regular expressions that come as data, where the format is "regex"; those of a schema count for
-// [MaxSize].
+// maxPatternWeight bounds regular expressions in data (format "regex"); those in a schema count towards [MaxSize].
 const maxPatternWeight = 20 * MaxSize
 
-// compilePattern is how the library compiles a regular expression.
+// compilePattern compiles a regular expression for the library.
 func compilePattern(text string) (jsonschema.Regexp, error) {
 	weight, err := weigh(text)
 	if err != nil {
@@ -34,7 +33,7 @@ func compilePattern(text string) (jsonschema.Regexp, error) {
 	return &pattern{re, weight}, nil
 }
 
-// weigh says how many instructions a regular expression has, about.
+// weigh returns the approximate number of instructions of a regular expression.
 func weigh(text string) (int, error) {
 	if len(text) > maxPattern {
 		return 0, fmt.Errorf("it has %d bytes: the maximum is %d", len(text), maxPattern)

@@ -9,7 +9,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// applied goes through the parts that are applied to the same value as s, and ends where yield is false.
+// applied iterates over the parts that are applied to the same value as s.
 func applied(s *jsonschema.Schema, yield func(*jsonschema.Schema) bool) bool {
 	for _, sub := range [...]*jsonschema.Schema{s.Ref, s.Not, s.If, s.Then, s.Else} {
 		if sub != nil && !yield(sub) {
@@ -39,8 +39,7 @@ type edge struct {
 	index    int    // of the item; -1: to any
 }
 
-// inner gives the parts that are applied to the members of the value of s. propertyNames is not among them: a key is a string,
-// and has no members.
+// inner returns the parts that are applied to the members of the value of s. It leaves out propertyNames: a key is a string, and has no members.
 func inner(s *jsonschema.Schema) (edges []edge) {
 	object := func(key string, to *jsonschema.Schema) {
 		if to != nil {
@@ -70,8 +69,8 @@ func inner(s *jsonschema.Schema) (edges []edge) {
 	return edges
 }
 
-// meets says whether two edges can lead to one member of a value. A part's own properties, additionalProperties and
-// unevaluatedProperties share the members out among them, and so do prefixItems, items and unevaluatedItems.
+// meets reports whether two edges can lead to the same member of a value. Within one part, properties, additionalProperties and unevaluatedProperties
+// apply to different members, and so do prefixItems, items and unevaluatedItems.
 func (e edge) meets(o edge) bool {
 	switch {
 	case e.list != o.list:
@@ -84,7 +83,7 @@ func (e edge) meets(o edge) bool {
 	return e.key == o.key || e.key == "" || o.key == ""
 }
 
-// nextTo gives the parts that s leads to.
+// nextTo returns the parts that s leads to.
 func nextTo(s *jsonschema.Schema) (next []*jsonschema.Schema) {
 	applied(s, func(sub *jsonschema.Schema) bool {
 		next = append(next, sub)
@@ -99,7 +98,7 @@ func nextTo(s *jsonschema.Schema) (next []*jsonschema.Schema) {
 	return next
 }
 
-// parts gives some parts of a schema and all that they lead to.
+// parts returns the given parts of a schema and all parts that they lead to.
 func parts(from ...*jsonschema.Schema) (all []*jsonschema.Schema) {
 	seen := map[*jsonschema.Schema]bool{}
 	add := func(list []*jsonschema.Schema) {
@@ -117,8 +116,8 @@ func parts(from ...*jsonschema.Schema) (all []*jsonschema.Schema) {
 	return all
 }
 
-// checkRecursion refuses a schema that is applied to a value while it is being applied to it, which would have no end, and
-// one that leads back to itself in two ways for the same value, which takes 2ⁿ steps for n levels of data.
+// checkRecursion refuses a schema that applies itself to the same value, which would never end, and a schema that leads back to itself in two ways
+// for the same value, which takes 2ⁿ steps for n levels of data.
 func checkRecursion(all []*jsonschema.Schema, place func(*jsonschema.Schema) []any) *fault.Fault {
 	reach := make(map[*jsonschema.Schema]map[*jsonschema.Schema]bool, len(all))
 	for _, s := range all {
@@ -140,8 +139,7 @@ func checkRecursion(all []*jsonschema.Schema, place func(*jsonschema.Schema) []a
 	return nil
 }
 
-// ways collects how a part leads back to itself: through the parts that are applied to the same value, and from there to
-// members.
+// ways collects the ways in which a part leads back to itself: through parts that are applied to the same value, and from there to members.
 type ways struct {
 	leadsBack       func(*jsonschema.Schema) bool
 	seen            map[*jsonschema.Schema]bool // false: under way

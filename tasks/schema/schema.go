@@ -41,9 +41,9 @@ import (
 type Schema struct {
 	doc      any
 	root     *jsonschema.Schema
-	verdict  *jsonschema.Schema // {"not": root}: the library then makes no details of errors
+	verdict  *jsonschema.Schema // {"not": root}: with it the library makes no error details
 	parts    map[string]*jsonschema.Schema
-	literals map[*jsonschema.Schema]int // the size of const and enum, where there is one
+	literals map[*jsonschema.Schema]int // the size of const and enum, by the part that has them
 }
 
 // Doc is the document that the schema was compiled from. Don't change it.
@@ -51,7 +51,7 @@ func (s *Schema) Doc() any { return s.doc }
 
 // Violation is one way in which a value doesn't fit a schema.
 type Violation struct {
-	Path    []any  `json:"-"`       // the keys and indexes that lead to the wrong value; for a missing one, to where it should be
+	Path    []any  `json:"-"`       // the keys and indexes that lead to the wrong value; for a missing value, to where it should be
 	Pointer string `json:"pointer"` // the same as a JSON pointer
 	Message string `json:"message"`
 }
@@ -59,15 +59,14 @@ type Violation struct {
 // MaxViolations is how many violations of a value are reported.
 const MaxViolations = 20
 
-// Check gives the violations of v, sorted by their place: at most MaxViolations, and how many more there are. It gives none
-// when v fits. v is made of nil, bool, int, int64, uint64, float64, json.Number, string, []any and map[string]any.
+// Check returns the violations of v, sorted by their place: at most MaxViolations, and the number of others. It returns none if v fits the schema. v
+// is made of nil, bool, int, int64, uint64, float64, json.Number, string, []any and map[string]any.
 func (s *Schema) Check(v any) (violations []Violation, more int) {
 	violations, more, _ = s.CheckWithin(v, nil)
 	return violations, more
 }
 
-// CheckWithin is Check within a budget, which may be nil. The error is the budget's, when it hasn't enough left; then v was
-// not checked.
+// CheckWithin is Check within a budget, which may be nil. If the budget is too small, v is not checked, and the error is the budget's.
 func (s *Schema) CheckWithin(v any, b *expression.Budget) (violations []Violation, more int, err error) {
 	m := meter{limit: maxUnits, literals: s.literals}
 	if b != nil {

@@ -9,14 +9,14 @@ import (
 	"evrun/tasks/expression"
 )
 
-// Type is the type of the values that fit the schema: every such value is of this type, or null. Only type, properties and the
-// like count; alternatives are ignored.
+// Type returns a type that every value that fits the schema has, unless it is null. Only type, properties and the like count; alternatives are
+// ignored.
 func (s *Schema) Type() *expression.Type {
 	r := typeReader{left: 1000}
 	return r.read(s.root, 0)
 }
 
-// typeReader bounds a type: in a schema that refers to itself it would have no end.
+// typeReader limits the size of a type: that of a schema that refers to itself would be infinite.
 type typeReader struct{ left int }
 
 const maxTypeDepth = 16
@@ -35,7 +35,7 @@ func (r *typeReader) read(s *jsonschema.Schema, depth int) *expression.Type {
 	case expression.KindMap:
 		r.fields(t, s, depth)
 	}
-	// A value fits all of these, so each of them is true of it.
+	// A value must fit all of these.
 	for _, sub := range append([]*jsonschema.Schema{s.Ref}, s.AllOf...) {
 		if sub != nil {
 			t = both(t, r.read(sub, depth+1))
@@ -46,7 +46,7 @@ func (r *typeReader) read(s *jsonschema.Schema, depth int) *expression.Type {
 
 func (r *typeReader) fields(t *expression.Type, s *jsonschema.Schema, depth int) {
 	t.Fields = make(map[string]*expression.Type, len(s.Properties))
-	for _, name := range slices.Sorted(maps.Keys(s.Properties)) { // the same types are left out each time
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) { // so that each call leaves out the same types
 		sub := s.Properties[name]
 		if sub.Bool != nil && !*sub.Bool {
 			continue // may not be there
@@ -64,7 +64,7 @@ func (r *typeReader) fields(t *expression.Type, s *jsonschema.Schema, depth int)
 	}
 }
 
-// kindOf is the one kind that a value can have, beside null.
+// kindOf returns the only kind, other than null, that a value can have.
 func kindOf(s *jsonschema.Schema) expression.Kind {
 	if s.Types == nil {
 		return expression.KindAny
@@ -94,7 +94,7 @@ func kindOf(s *jsonschema.Schema) expression.Kind {
 	return kind
 }
 
-// both is the type of a value that is of two types. It may be wider than necessary.
+// both returns the type of a value that has both types. It may be wider than necessary.
 func both(a, b *expression.Type) *expression.Type {
 	switch {
 	case a.Kind == expression.KindAny:

@@ -14,13 +14,13 @@ import (
 	"evrun/tasks/fault"
 )
 
-// finding is one thing wrong with a value, before it is put into words: only the first of them are.
+// finding is a violation without its message: only the first ones get messages.
 type finding struct {
-	at  []string // the library's place, and the key where one is missing or not allowed
+	at  []string // the library's place, with the key that is missing or not allowed
 	err *jsonschema.ValidationError
 }
 
-// explain puts the library's error into words.
+// explain makes violations of the library's error.
 func (s *Schema) explain(v any, err error) (violations []Violation, more int) {
 	var invalid *jsonschema.ValidationError
 	if !errors.As(err, &invalid) {
@@ -47,7 +47,7 @@ func compareSteps(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-// findings appends what is wrong according to e.
+// findings appends the violations in e.
 func findings(found []finding, e *jsonschema.ValidationError) []finding {
 	add := func(keys ...string) {
 		for _, key := range keys {
@@ -76,8 +76,8 @@ func findings(found []finding, e *jsonschema.ValidationError) []finding {
 	return found
 }
 
-// closest gives what is wrong with the alternative that was probably meant: of those for the value's own type, the one with the
-// fewest violations.
+// closest returns the violations of the alternative that was probably meant: of the alternatives for the value's type, the one with the fewest
+// violations.
 func closest(e *jsonschema.ValidationError) (best []finding) {
 	for _, cause := range e.Causes {
 		found := findings(nil, cause)
@@ -92,7 +92,7 @@ func closest(e *jsonschema.ValidationError) (best []finding) {
 	return best
 }
 
-// message says what is wrong.
+// message returns the message of a violation.
 func (s *Schema) message(root any, f finding) string {
 	v, _ := lookup(root, pathOf(root, f.err.InstanceLocation))
 	switch k := f.err.ErrorKind.(type) {
@@ -130,7 +130,7 @@ func (s *Schema) message(root any, f finding) string {
 	return cmp.Or(sizeMessage(f.err.ErrorKind), valueMessage(v, f.err.ErrorKind), f.err.ErrorKind.LocalizedString(english))
 }
 
-// notAllowed names the key that may have been meant, of those that are not in the object yet.
+// notAllowed suggests the key that was probably meant, among those that the object doesn't have.
 func (s *Schema) notAllowed(v any, f finding) string {
 	obj, _ := v.(map[string]any)
 	var free []string
