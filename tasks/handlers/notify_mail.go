@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/email/smtp"
 	gomail "github.com/wneessen/go-mail"
@@ -92,8 +93,11 @@ func clientOptions(c *smtp.Config) []gomail.Option {
 			name = "localhost"
 		}
 	}
-	options := []gomail.Option{gomail.WithPort(int(c.Port)), gomail.WithHELO(name), gomail.WithTLSPolicy(policy), gomail.WithTLSConfig(tlsConfig(c)), gomail.WithoutSMTPUTF8(),
+	options := []gomail.Option{gomail.WithPort(int(c.Port)), gomail.WithHELO(name), gomail.WithTLSPolicy(policy), gomail.WithTLSConfig(tlsConfig(c)),
 		gomail.WithTimeout(1000 * time.Hour)} // the context ends it before
+	if addresses := c.FromAddress + strings.Join(c.ToAddresses, ""); !strings.ContainsFunc(addresses, func(r rune) bool { return r > unicode.MaxASCII }) {
+		options = append(options, gomail.WithoutSMTPUTF8()) // not every server between here and there has it
+	}
 	if auth, ok := mailAuth[c.Auth.String()]; ok {
 		options = append(options, gomail.WithSMTPAuth(auth), gomail.WithUsername(c.Username), gomail.WithPassword(c.Password))
 	}

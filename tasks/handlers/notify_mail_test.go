@@ -172,6 +172,20 @@ func TestAMailHasASubjectInAnyCase(t *testing.T) {
 	}
 }
 
+// SMTPUTF8 (RFC 6531) is asked for where an address needs it: servers refuse the address otherwise.
+func TestAnAddressBeyondASCIIAsksForSMTPUTF8(t *testing.T) {
+	server := newMailServer(t, map[string]string{"EHLO": "250-test\r\n250-8BITMIME\r\n250 SMTPUTF8"})
+	for to, want := range map[string]bool{"ada@b.c": false, "%C3%BC@b.c": true} {
+		n := notifier(t, map[string]any{"url": "smtp://" + server.address + "/?from=a@b.c&to=x@b.c," + to, "message": "m", "title": "Grüße"}, Deps{})
+		if _, err := n.Do(context.Background(), delivery(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		if log := <-server.mails; strings.Contains(log, " SMTPUTF8\n") != want {
+			t.Errorf("to %s:\n%s", to, log)
+		}
+	}
+}
+
 func TestWhatAMailServerSaysDecidesOnAnotherAttempt(t *testing.T) {
 	for _, test := range []struct {
 		name      string
