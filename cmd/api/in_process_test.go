@@ -154,6 +154,9 @@ func TestInProcessWithoutAStoreTheWiringAnswers(t *testing.T) {
 			t.Errorf("forget %s: %v", name, err)
 		}
 	}
+	if _, err := c.ResumeHandler(t.Context(), "slow", false); err == nil || err.Error() != `there is no handler "slow"` { // no daemon has had it
+		t.Errorf("resume: %v", err)
+	}
 	if list, err := c.Schedules(t.Context(), 0); err != nil || len(list) != 0 {
 		t.Errorf("%+v, %v", list, err)
 	}

@@ -53,8 +53,8 @@ func problem(status int, detail string) *Problem {
 // unknown is the problem of a name that does not exist.
 func unknown(kind, name string, known []string) error {
 	detail := "there is no " + kind + " " + strconv.Quote(name)
-	if hint := fault.DidYouMean(name, known); hint != "" {
-		detail += "; " + hint
+	if word := fault.Closest(name, known); word != "" && word != name { // a handler of the file that no daemon has had is known, and yet does not exist
+		detail += "; " + fault.Suggest(word)
 	}
 	return problem(http.StatusNotFound, detail)
 }
