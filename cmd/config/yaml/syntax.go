@@ -117,6 +117,9 @@ func (e *syntaxError) unclosedQuote(at int) *fault.Fault {
 	return e.fault(at, "this quote is never closed", "end the text with "+e.Source[at:at+1]+"; lines that go on inside of it are indented further than its key")
 }
 
+// anchorName matches the names that people give to anchors. YAML allows others.
+var anchorName = regexp.MustCompile(`^[\pL\pN_-]+$`)
+
 // indicator finds texts whose first character has a meaning in YAML.
 func (e *syntaxError) indicator() *fault.Fault {
 	at := e.at
@@ -132,6 +135,9 @@ func (e *syntaxError) indicator() *fault.Fault {
 	case '*', '&':
 		if e.stage == yaml.ComposerStage {
 			name, _, _ := strings.Cut(e.rest(at+1), " ")
+			if !anchorName.MatchString(name) { // such as *.created
+				return quote(`write "` + e.rest(at) + `"`)
+			}
 			return e.fault(at, "no anchor above is called "+fault.Quote(name), "write &"+fault.Clip(name, 60)+" before the value that it stands for, and quote a text that begins with *")
 		}
 		hint := "; in YAML, *name stands for the value that has the anchor &name"
@@ -173,6 +179,9 @@ func (e *syntaxError) bracket() *fault.Fault {
 		stray := strings.IndexByte(",]}", e.byte(e.at)) >= 0
 		switch open = e.lastOpen(); {
 		case open < 0 && stray:
+			if before := strings.TrimRight(e.Source[e.start:e.at], " \t"); strings.HasSuffix(before, `"`) || strings.HasSuffix(before, "'") {
+				return e.fault(e.at, "text after the closing quote", "quote the whole text, or leave the rest out")
+			}
 			return e.fault(e.at, "a value is expected here, not "+e.Source[e.at:e.at+1], "quote a text that begins with it")
 		case open < 0 || !stray && !e.ended(e.at):
 			return nil
