@@ -75,11 +75,11 @@ func TestSettingsAreLayered(t *testing.T) {
 		}
 	}
 
-	_, err = Load(path, Options{Getenv: env("EVRUN_RETENTION_EVENTS", "30d", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
+	_, err = Load(path, Options{Getenv: env("EVRUN_RETENTION_EVENTS", "30d", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT", "EVRUN_SERVER_WATCH", "FALSE"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
 	text := err.Error()
 	for _, want := range []string{
 		"--store: the path is empty", "EVRUN_RETENTION_EVENTS: retention is not built yet",
-		"EVRUN_LOG_FORMAT: $FORMAT is not replaced by anything here", "EVRUN_SERVER_GRACE: a duration needs a unit", "--socket: the socket's path has 108 bytes",
+		"EVRUN_LOG_FORMAT: $FORMAT is not replaced by anything here", "EVRUN_SERVER_GRACE: a duration needs a unit", `EVRUN_SERVER_WATCH: it must be true or false, not the text "FALSE" (write false)`, "--socket: the socket's path has 108 bytes",
 		`--log-level: it must be debug, info, warn or error, not "loud"`,
 	} {
 		if !strings.Contains(text, want) {

@@ -40,12 +40,17 @@ func (d *decoder) truth(value any, at *At) bool {
 	if text, ok := value.(string); ok && d.Texts && (text == "true" || text == "false") {
 		return text == "true"
 	}
-	hint := ""
-	switch text, _ := value.(string); strings.ToLower(text) {
+	text, _ := value.(string)
+	word, hint := strings.ToLower(text), ""
+	switch word {
 	case "yes", "on":
 		hint = "write true"
 	case "no", "off":
 		hint = "write false"
+	case "true", "false":
+		if d.Texts { // a quoted one in a file needs no word, but no quotes
+			hint = "write " + word
+		}
 	}
 	at.Fail(hint, "must be true or false, not %s", at.describe(value))
 	return false
