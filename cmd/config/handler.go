@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"evrun/cmd/config/yaml"
@@ -128,10 +127,12 @@ func (k *emissionKeys) emission() tasks.Emission {
 
 // notTwice refuses a pattern that is in the list twice.
 func (r *wiringReader) notTwice(n *yaml.Node, on []events.Pattern) {
+	seen := make(map[events.Pattern]bool, len(on))
 	for i, p := range on {
-		if p != (events.Pattern{}) && slices.Contains(on[:i], p) {
+		if seen[p] && p != (events.Pattern{}) {
 			r.report(n, fault.At([]any{"on", i}, "%s is in the list twice", fault.Quote(p.String())))
 		}
+		seen[p] = true
 	}
 }
 
