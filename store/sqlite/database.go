@@ -115,6 +115,9 @@ func (d *Database) inTurn(ctx context.Context, do func(*guard.Statements) error)
 			return store.ErrClosed
 		}
 		if err := do(u); err != nil {
+			if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // it ended before the statement began, or after it
+				err = context.Cause(ctx)
+			}
 			return fmt.Errorf("database %s: %w", d.path, err)
 		}
 		return nil
