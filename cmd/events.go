@@ -30,8 +30,6 @@ func newEventsCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "events",
 		Short: "Show the accepted events",
-		Args:  unknownCommand,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	list := &cobra.Command{
 		Use:   "list [PATTERN...]",
@@ -60,8 +58,7 @@ func newEventsCmd(e *env) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return runEventsShow(c.Context(), o, args[0]) },
 	}
 	show.Flags().BoolVar(&o.byID, "id", false, "it is an id, even if it is a number")
-	c.AddCommand(list, show)
-	return c
+	return group(c, list, show)
 }
 
 func runEventsList(ctx context.Context, o *eventsOptions) error {

@@ -28,8 +28,6 @@ States: active; paused; left (it is not in the file); new (no daemon has had it 
   evrun handlers resume announce
   evrun handlers resume announce --from now
   evrun handlers forget old-name`,
-		Args: unknownCommand,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	list := &cobra.Command{
 		Use:   "list",
@@ -61,7 +59,13 @@ as evrun.handler.skipped.`,
 			if from != "mark" && from != "now" {
 				return usage("--from %q: must be mark or now", from)
 			}
-			return e.changeHandlers(c.Context(), names, resumption(from == "now"))
+			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *api.Client, name string) (any, string, error) {
+				done, err := c.ResumeHandler(ctx, name, from == "now")
+				if !done.Resumed {
+					return done, name + " is not paused", err
+				}
+				return done, name + " resumed" + skippedWords(done.Skipped), err
+			})
 		},
 	}
 	resume.Flags().StringVar(&from, "from", "mark", "where to go on: mark (where they stopped), or now")
@@ -76,11 +80,13 @@ new handler.`,
 		Args:              namesOf("handler", 0),
 		ValidArgsFunction: e.completeKnownHandlers(tasks.StateLeft),
 		RunE: func(c *cobra.Command, names []string) error {
-			return e.changeHandlers(c.Context(), names, forgetting)
+			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *api.Client, name string) (any, string, error) {
+				done, err := c.ForgetHandler(ctx, name)
+				return done, name + " forgotten" + skippedWords(done.Skipped), err
+			})
 		},
 	}
-	c.AddCommand(list, show, resume, forget)
-	return c
+	return group(c, list, show, resume, forget)
 }
 
 func runHandlersList(ctx context.Context, e *env) error {
@@ -108,53 +114,28 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 	return nil
 }
 
-// handlerChange changes one handler, and returns the answer to print.
-type handlerChange func(ctx context.Context, c *api.Client, name string) (any, error)
-
-func resumption(fromNow bool) handlerChange {
-	return func(ctx context.Context, c *api.Client, name string) (any, error) {
-		return c.ResumeHandler(ctx, name, fromNow)
-	}
-}
-
-func forgetting(ctx context.Context, c *api.Client, name string) (any, error) {
-	return c.ForgetHandler(ctx, name)
-}
-
-// changeHandlers changes several handlers.
-func (e *env) changeHandlers(ctx context.Context, names []string, change handlerChange) error {
+// changeHandlers changes several handlers, and prints for each the answer of change, as JSON or in words.
+func (e *env) changeHandlers(ctx context.Context, names []string, change func(context.Context, *api.Client, string) (any, string, error)) error {
 	cfg, err := e.settings()
 	if err != nil {
 		return err
 	}
 	return e.each("handlers", names, func(name string) error {
 		var done any
+		var words string
 		_, err := e.ask(ctx, cfg, changesPlace, func(c *api.Client) (err error) {
-			done, err = change(ctx, c, name)
+			done, words, err = change(ctx, c, name)
 			return err
 		})
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case e.json():
+			return e.printJSON(done)
 		}
-		return e.printHandlerChange(done)
+		_, err = fmt.Fprintln(e.out, words)
+		return err
 	})
-}
-
-func (e *env) printHandlerChange(done any) error {
-	if e.json() {
-		return e.printJSON(done)
-	}
-	text := ""
-	switch d := done.(type) {
-	case api.Resumed:
-		if text = d.Name + " is not paused"; d.Resumed {
-			text = d.Name + " resumed" + skippedWords(d.Skipped)
-		}
-	case api.Forgotten:
-		text = d.Name + " forgotten" + skippedWords(d.Skipped)
-	}
-	_, err := fmt.Fprintln(e.out, text)
-	return err
 }
 
 // skippedWords lists the events and runs that were left out; empty: none were.

@@ -69,8 +69,6 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some li
 124 --wait ran out of time, 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          unknownCommand,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			e.flags = c
 			if err := e.checkGlobal(); err != nil {
@@ -86,7 +84,7 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some li
 	flags.StringVar(&e.color, "color", "auto", "auto, always or never")
 	flags.BoolVarP(&e.quiet, "quiet", "q", false, "no notes on stderr, only errors")
 	flags.BoolVarP(&e.verbose, "verbose", "v", false, "more on stderr")
-	root.AddCommand(
+	return group(root,
 		newInitCmd(e),
 		newServeCmd(e),
 		newEmitCmd(e),
@@ -105,7 +103,13 @@ Exit codes: 0 done, 1 it failed (with --wait: a run is dead), 2 usage, 3 some li
 		newSimulateCmd(e),
 		newVersionCmd(e),
 	)
-	return root
+}
+
+// group makes c a command that consists of others: alone it prints its help.
+func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	c.Args, c.RunE = unknownCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.AddCommand(commands...)
+	return c
 }
 
 // unknownCommand refuses an unknown command, and suggests the closest one.
@@ -113,6 +117,7 @@ func unknownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	c.SuggestionsMinimumDistance = 2 // edits; 0 would find beginnings of names only
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		return usage("unknown command %q; did you mean %q?", args[0], near[0])
 	}

@@ -25,8 +25,6 @@ func newRunsCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "runs",
 		Short: "Show what the handlers did; retry or drop dead runs",
-		Args:  unknownCommand,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	list := &cobra.Command{
 		Use:   "list",
@@ -54,8 +52,7 @@ func newRunsCmd(e *env) *cobra.Command {
 		ValidArgsFunction: e.completeRuns(store.RunQuery{}),
 		RunE:              func(c *cobra.Command, args []string) error { return runRunsShow(c.Context(), e, args[0]) },
 	}
-	c.AddCommand(list, show, newRunsRetryCmd(e), newRunsDropCmd(e))
-	return c
+	return group(c, list, show, newRunsRetryCmd(e), newRunsDropCmd(e))
 }
 
 // selectionFlags adds the flags that select runs.

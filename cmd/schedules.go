@@ -19,8 +19,6 @@ func newSchedulesCmd(e *env) *cobra.Command {
 		Short: "Show the schedules and their next slots; fire, pause or resume one",
 		Long: `Shows the schedules and their next slots, as the daemon has them, or the wiring file where none runs; and fires, pauses and
 resumes them. "evrun simulate" prints all slots between two times.`,
-		Args: unknownCommand,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	list := &cobra.Command{
 		Use:   "list",
@@ -35,8 +33,7 @@ resumes them. "evrun simulate" prints all slots between two times.`,
 		ValidArgsFunction: e.completeSchedules,
 		RunE:              func(c *cobra.Command, args []string) error { return runSchedulesShow(c.Context(), e, args[0]) },
 	}
-	c.AddCommand(list, show, newSchedulesNextCmd(e), newSchedulesFireCmd(e), newSchedulesPauseCmd(e, true), newSchedulesPauseCmd(e, false))
-	return c
+	return group(c, list, show, newSchedulesNextCmd(e), newSchedulesFireCmd(e), newSchedulesPauseCmd(e, true), newSchedulesPauseCmd(e, false))
 }
 
 func runSchedulesList(ctx context.Context, e *env) error {

@@ -13,8 +13,6 @@ func newUsersCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "users",
 		Short: "Show the stored users",
-		Args:  noArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	limit := 0
 	list := &cobra.Command{
@@ -35,8 +33,7 @@ func newUsersCmd(e *env) *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error { return runUsersShow(c.Context(), e, args[0]) },
 	}
-	c.AddCommand(list, show)
-	return c
+	return group(c, list, show)
 }
 
 func runUsersList(ctx context.Context, e *env, limit int) error {
