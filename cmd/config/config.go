@@ -1,10 +1,10 @@
 // Package config reads the wiring file: settings and wiring, checked whole before anything is opened.
 //
-// All faults are reported at once, each with file, line, column, the source line and a hint: see [Errors]. A syntax error
-// hides the rest: it is reported alone. A file may have 1 MiB; its author is trusted with the work that it makes.
+// All faults are reported at once, each with file, line, column, the source line and a hint: see [Errors]. A syntax error prevents the other checks,
+// so it is reported alone. A file may have 1 MiB; its author is trusted with the work that it makes.
 //
-// Anchors, aliases and merge keys work everywhere. What is wrong with an aliased value is reported at its anchor. Keys at the
-// top that begin with x- are ignored, so that anchors have a place of their own.
+// Anchors, aliases and merge keys work everywhere. A fault in an aliased value is reported at its anchor. Top-level keys that begin with x- are
+// ignored, so that a file can keep its anchors there.
 //
 //	cfg, err := config.Load("evrun.yaml", config.Options{Flags: cmd.Flags()})
 //	var faults *config.Errors
@@ -48,19 +48,19 @@ type Config struct {
 	Source    []byte
 	Settings  Settings
 	Wiring    Wiring
-	// Warnings are probable mistakes that don't keep the file from being used, in the order of the file.
+	// Warnings are probable mistakes, in the order of the file. The file can be used with them.
 	Warnings []Fault
-	// Notes say which checks of files were left out.
+	// Notes name the checks of files that were left out.
 	Notes []string
 	// Files are the other files that were read: schemas.
 	Files []string
-	// Secrets has the values that env() and file() give to expressions. They must be kept out of logs and errors.
+	// Secrets has the values of env() and file(). They must not appear in logs and errors.
 	Secrets *expression.Secrets
 }
 
-// Options are what a file is loaded with. The zero value is ready.
+// Options for loading a file. The zero value is usable.
 type Options struct {
-	Flags  *pflag.FlagSet      // store, socket, log-level and log-format override settings where they were given; may be nil
+	Flags  *pflag.FlagSet      // the flags store, socket, log-level and log-format override settings if given; may be nil
 	Getenv func(string) string // nil: os.Getenv
 	// ParseStatement reads the statements of sql handlers, in the dialect of the store; nil: none can be read.
 	ParseStatement store.StatementParser
@@ -69,8 +69,8 @@ type Options struct {
 // Load reads a wiring file and checks all of it. Its error is an [*Errors] with all faults at once.
 func Load(path string, o Options) (*Config, error) { return read(path, o, true) }
 
-// LoadSettings reads the settings, which is all that a client needs. It ignores faults of the wiring other than those of the YAML
-// itself; Config.Wiring stays empty. Its error is an [*Errors].
+// LoadSettings reads only the settings, for clients. It ignores faults in the wiring, except YAML syntax errors; Config.Wiring stays empty. Its error
+// is an [*Errors].
 func LoadSettings(path string, o Options) (*Config, error) { return read(path, o, false) }
 
 func read(path string, o Options, wiring bool) (*Config, error) {
@@ -157,7 +157,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 	return c, nil
 }
 
-// only is a mapping with the keys that keep wants.
+// only returns a mapping with only the keys that keep wants.
 func only(n *yaml.Node, keep func(key string) bool) *yaml.Node {
 	some := *n
 	some.Content = nil

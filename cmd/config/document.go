@@ -14,9 +14,9 @@ import (
 // maxFaults is how many faults are reported. In a file with more, most have the same cause.
 const maxFaults = 100
 
-// document is a wiring file that is being checked, with the faults found so far.
+// document is a wiring file and the faults found in it so far.
 type document struct {
-	name   string // of the file, in messages
+	name   string // the file's name in messages
 	source *yaml.Text
 	faults []Fault
 }
@@ -25,7 +25,7 @@ func newDocument(name string, src []byte) *document {
 	return &document{name: name, source: yaml.NewText(string(src))}
 }
 
-// root parses the file. It is a mapping; nil after a fault.
+// root parses the file and returns its mapping; nil after a fault.
 func (d *document) root() *yaml.Node {
 	src := d.source.Source
 	if strings.HasPrefix(src, "\xff\xfe") || strings.HasPrefix(src, "\xfe\xff") {
@@ -55,10 +55,10 @@ func (d *document) root() *yaml.Node {
 	return nil
 }
 
-// full says whether no more faults are reported.
+// full reports whether no more faults are recorded.
 func (d *document) full() bool { return len(d.faults) >= maxFaults }
 
-// fault notes a fault of the bytes from start to end.
+// fault records a fault at the bytes from start to end.
 func (d *document) fault(start, end int, msg, hint string) {
 	if d.full() {
 		return
@@ -74,12 +74,12 @@ func (d *document) fault(start, end int, msg, hint string) {
 	}
 }
 
-// at notes a fault of a node.
+// at records a fault at a node.
 func (d *document) at(n *yaml.Node, msg, hint string) {
 	d.fault(n.Start, n.End(), msg, hint)
 }
 
-// head notes a fault of a whole mapping, at its first key.
+// head records a fault of a whole mapping, at its first key.
 func (d *document) head(n *yaml.Node, msg, hint string) {
 	end := n.Start + 1
 	if len(n.Content) > 0 && n.Content[0].Start == n.Start {
@@ -88,7 +88,7 @@ func (d *document) head(n *yaml.Node, msg, hint string) {
 	d.fault(n.Start, end, msg, hint)
 }
 
-// inside notes a fault of the word at a byte of a scalar's text; -1: of the whole text.
+// inside records a fault at a word in a scalar's text, by its byte offset; -1: the whole text.
 func (d *document) inside(n *yaml.Node, offset int, msg, hint string) {
 	if offset < 0 {
 		d.at(n, msg, hint)
@@ -106,12 +106,12 @@ func (d *document) inside(n *yaml.Node, offset int, msg, hint string) {
 
 func isWord(c byte) bool { return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-// beside notes a fault without a line: of a variable, a flag, or the file as a whole.
+// beside records a fault without a line: of a variable, a flag, or the whole file.
 func (d *document) beside(what, msg, hint string) {
 	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, offset: len(d.source.Source) + 1})
 }
 
-// err gives the faults in the order of the file, nil for none.
+// err returns the faults as an error, in the order of the file; nil for none.
 func (d *document) err() error {
 	if len(d.faults) == 0 {
 		return nil
@@ -119,13 +119,13 @@ func (d *document) err() error {
 	return &Errors{Path: d.name, Faults: d.sorted()}
 }
 
-// sorted gives the faults in the order of the file, each once: an aliased value is read for each of its aliases.
+// sorted returns the faults in the order of the file, without duplicates: an aliased value is read once for each alias.
 func (d *document) sorted() []Fault {
 	slices.SortStableFunc(d.faults, func(a, b Fault) int { return cmp.Compare(a.offset, b.offset) })
 	return slices.CompactFunc(d.faults, func(a, b Fault) bool { return a.offset == b.offset && a.Message == b.Message })
 }
 
-// sequence reads the items of a list. what names it in messages: schedules.
+// sequence reads the items of a list. what is the list's name in messages, such as schedules.
 func (d *document) sequence(n *yaml.Node, what, hint string, read func(*yaml.Node)) {
 	if n.Kind != yaml.Sequence {
 		if !n.Broken && !n.Null() {

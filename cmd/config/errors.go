@@ -20,13 +20,13 @@ type Errors struct {
 
 // Fault is a fault with its place in the file.
 type Fault struct {
-	File       string `json:"file"`             // its path as it was given; or EVRUN_X or --flag
-	Line       int    `json:"line,omitempty"`   // from 1; 0: no place in particular
+	File       string `json:"file"`             // the file's path as given; or EVRUN_X or --flag
+	Line       int    `json:"line,omitempty"`   // from 1; 0: no line
 	Column     int    `json:"column,omitempty"` // from 1, in characters
 	Message    string `json:"message"`
 	Hint       string `json:"hint,omitempty"` // what to do about it; may be empty
 	SourceLine string `json:"source,omitempty"`
-	Warning    bool   `json:"-"` // the file can be used all the same: "severity" in JSON
+	Warning    bool   `json:"-"` // the file can still be used: "severity" in JSON
 
 	offset, width int // in the source, in bytes
 }
@@ -53,7 +53,7 @@ func (f *Fault) String() string {
 	return s
 }
 
-// Error gives a line for each fault.
+// Error returns a line for each fault.
 func (e *Errors) Error() string {
 	var b strings.Builder
 	for i := range e.Faults {
@@ -76,7 +76,7 @@ const (
 	plain  = "\x1b[0m"
 )
 
-// Pretty gives each fault with its place, the line that it is on, a mark below the culprit, and the hint; and their number.
+// Pretty returns each fault with its place, its source line, a mark below the faulty text, and the hint, followed by the number of faults.
 func (e *Errors) Pretty(color bool) string {
 	paint := func(code, s string) string {
 		if !color || s == "" {
@@ -109,7 +109,7 @@ func (e *Errors) Pretty(color bool) string {
 	return b.String()
 }
 
-// count gives the number of faults: "1 error", "3 warnings", "2 errors, 1 warning".
+// count returns the number of faults as text: "1 error", "3 warnings", "2 errors, 1 warning".
 func (e *Errors) count() string {
 	warnings := 0
 	for i := range e.Faults {
@@ -127,7 +127,7 @@ func (e *Errors) count() string {
 	return strings.Join(parts, ", ")
 }
 
-// Place is where the fault is: file:line:column, or as much of it as is known.
+// Place returns the fault's place: file:line:column, or the known parts of it.
 func (f *Fault) Place() string {
 	file := events.EscapeControl(f.File)
 	if f.Line == 0 {
@@ -145,16 +145,16 @@ func (f *Fault) message() string {
 
 const (
 	widest  = 120 // cells of a terminal that are shown of a line
-	context = 40  // at most so many of them before the culprit, where the line is longer
+	context = 40  // how many of them may precede the faulty text in a longer line
 )
 
 // cells measures texts as terminals do: a wide character takes two cells, a combining mark none.
 var cells = &runewidth.Condition{StrictEmojiNeutral: true}
 
-// excerpt gives what is shown of the source line, and how many cells stand before the mark and under it.
+// excerpt returns the shown part of the source line, the cells before the mark, and the cells of the mark.
 func (f *Fault) excerpt() (text string, before, width int) {
 	line := f.SourceLine
-	at := 0 // the culprit's byte
+	at := 0 // the offset of the faulty text
 	for n := 1; n < f.Column && at < len(line); n++ {
 		_, size := utf8.DecodeRuneInString(line[at:])
 		at += size

@@ -10,8 +10,8 @@ import (
 	"evrun/tasks/handlers"
 )
 
-// fileKeys are the keys at the top of a wiring file. Those of the wiring are decoded later, item by item: a handler needs to know
-// the types of events, and a test the handlers.
+// fileKeys are the keys at the top of a wiring file. The values of the wiring's keys are decoded later, item by item: a handler needs the types of
+// events, and a test needs the handlers.
 type fileKeys struct {
 	_ struct{} `owner:"the wiring file"`
 	settingsKeys
@@ -22,7 +22,7 @@ type fileKeys struct {
 	Tests       later[[]testKeys]                `key:"tests" doc:"What the wiring must do, for evrun test."`
 }
 
-// later is a key whose value is a T that is decoded by itself.
+// later is a key whose value, a T, is decoded later.
 type later[T any] struct{}
 
 func (*later[T]) DecodeField(any, *fields.At) {}
@@ -32,7 +32,7 @@ func (*later[T]) FieldShape() fields.Shape {
 	return fields.Shape{Words: fields.Words(t), Schema: fields.SchemaOf(t), Fields: fields.FieldsOf(t), Null: true}
 }
 
-// eventOrNull is an event type, or nothing to say about it.
+// eventOrNull is an event type, or null for a type without further keys.
 type eventOrNull struct{}
 
 func (*eventOrNull) DecodeField(any, *fields.At) {}
@@ -43,7 +43,7 @@ func (*eventOrNull) FieldShape() fields.Shape {
 	}}
 }
 
-// top reads the keys at the top of the file. The values of the wiring are left for the readers that know more.
+// top reads the keys at the top of the file. It leaves the values of the wiring undecoded.
 func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	values := map[string]any{}
 	for i := 0; i < len(root.Content); i += 2 {
@@ -64,7 +64,7 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	_, w.tests = lookup(root, "tests")
 }
 
-// isSetting says whether a key at the top of a file is one of the settings.
+// isSetting reports whether a top-level key is a setting.
 func isSetting(name string) bool {
 	return slices.ContainsFunc(settings, func(s setting) bool {
 		group, _, _ := strings.Cut(s.key, ".")
@@ -72,9 +72,8 @@ func isSetting(name string) bool {
 	})
 }
 
-// JSONSchema is the JSON Schema of a wiring file in a draft of [fields.Drafts], for editors that complete and check while one
-// types. It is made of the tags that Load reads. It describes the structure of a file; only Load checks the
-// expressions, patterns and times in it.
+// JSONSchema returns the JSON Schema of a wiring file in a draft of [fields.Drafts], for editors. It comes from the tags that Load reads. It
+// describes the structure of a file; only Load checks the expressions, patterns and times in it.
 func JSONSchema(draft string) map[string]any {
 	file := fields.Schema(reflect.TypeFor[fileKeys]())
 	file["$schema"] = fields.Drafts[draft]
@@ -83,10 +82,10 @@ func JSONSchema(draft string) map[string]any {
 	return file
 }
 
-// Keys are the keys of a wiring file, for people.
+// Keys returns the keys of a wiring file, for people.
 func Keys() []fields.Field { return fields.Of(reflect.TypeFor[fileKeys]()) }
 
-// kindSchemas say which kinds there are, and which inputs each takes.
+// kindSchemas returns schemas for the kinds and their inputs.
 func kindSchemas() []any {
 	var list, names []any
 	for _, k := range handlers.Kinds() {

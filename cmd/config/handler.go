@@ -52,7 +52,7 @@ type emissionKeys struct {
 	Data    *expression.Value    `key:"data" other:"payload" doc:"The data of the event. Without it, it is the handler's result, and in on_dead what went wrong. ${ … } sees event, data and result, in on_dead error, attempts, handler and run_id."`
 }
 
-// ExtendSchema adds which kinds there are, which inputs each takes, and that debounce replaces order_by.
+// ExtendSchema adds the kinds, the inputs of each kind, and the rule that debounce replaces order_by.
 func (*handlerKeys) ExtendSchema(s map[string]any) {
 	s["allOf"] = kindSchemas()
 	s["not"] = map[string]any{"required": []any{"debounce", "order_by"}}
@@ -136,7 +136,7 @@ func (r *wiringReader) notTwice(n *yaml.Node, on []events.Pattern) {
 	}
 }
 
-// checkEmissions looks at data that is written out, of types that have a schema.
+// checkEmissions checks constant data of types that have a schema.
 func (r *wiringReader) checkEmissions(n *yaml.Node, k *handlerKeys) {
 	check := func(e *emissionKeys, path ...any) {
 		if e != nil && e.Data != nil {
@@ -151,11 +151,10 @@ func (r *wiringReader) checkEmissions(n *yaml.Node, k *handlerKeys) {
 	check(k.OnDead, "on_dead")
 }
 
-// unstopped is how long an attempt within evrun's own transaction may take, whatever its handler's timeout.
+// unstopped is how long an attempt within evrun's own transaction may take, regardless of its handler's timeout.
 const unstopped = 50 * time.Millisecond
 
-// checkTimeout refuses a timeout that would not be kept: an attempt within evrun's own transaction has its own bound, and is
-// not stopped before.
+// checkTimeout refuses a timeout that could not be enforced: an attempt within evrun's own transaction has its own bound, and is not stopped earlier.
 func (r *wiringReader) checkTimeout(n *yaml.Node, h *tasks.Handler) {
 	_, timeout := lookup(n, "timeout")
 	switch h.Action.(type) {
@@ -176,8 +175,7 @@ func (r *wiringReader) checkTimeout(n *yaml.Node, h *tasks.Handler) {
 	}
 }
 
-// checkWas finds former names from which nothing can be taken over: of handlers that are in the file, and those that another
-// handler continues already.
+// checkWas finds former names that nothing can be taken over from: names of handlers in the file, and names that another handler already takes over.
 func (r *wiringReader) checkWas(handlers []*tasks.Handler) {
 	heirs := map[string]string{}
 	for _, h := range handlers {
@@ -198,7 +196,7 @@ func (r *wiringReader) checkWas(handlers []*tasks.Handler) {
 	}
 }
 
-// action makes what the handler at n does, of its inputs.
+// action makes the action of the handler at n from its inputs.
 func (r *wiringReader) action(kind string, inputs map[string]any, n *yaml.Node) tasks.Action {
 	_, do := lookup(n, "do")
 	key, with := lookup(n, "with")
@@ -214,7 +212,7 @@ func (r *wiringReader) action(kind string, inputs map[string]any, n *yaml.Node) 
 	for _, f := range faults {
 		if with == nil {
 			r.at(do, f.Message, f.Hint)
-		} else if at, _, _ := follow(with, f.Path); at == with { // an input is missing, or they don't go together
+		} else if at, _, _ := follow(with, f.Path); at == with { // an input is missing, or the inputs contradict each other
 			r.at(key, f.Message, f.Hint)
 		} else {
 			r.report(with, f)

@@ -8,13 +8,13 @@ import (
 	"evrun/tasks/fault"
 )
 
-// A hint that is followed must not lead to the next fault, so a type is proposed only where the file would take it.
+// A user who follows a hint must not get another fault, so a type is suggested only if the file would be valid with it.
 
-// maxHintSteps bounds how many handlers the hints of a file look at. After that they propose nothing.
+// maxHintSteps bounds how many handlers the hints of a file check. After that they suggest nothing.
 const maxHintSteps = 100_000
 
-// meant is a hint to the closest known type that fits in the place of typ, or else otherwise. A file with more than 200 types
-// gets no proposal.
+// meant returns a hint to the closest known type that could replace typ; if there is none, it returns otherwise. For a file with more than 200 types
+// it suggests nothing.
 func (l *warner) meant(typ string, known []string, fit func(typ string) bool, otherwise string) string {
 	for known = slices.Clone(known); len(known) <= 200; {
 		word := fault.Closest(typ, known)
@@ -29,8 +29,7 @@ func (l *warner) meant(typ string, known []string, fit func(typ string) bool, ot
 	return otherwise
 }
 
-// canEmit says whether the schedule or handler of e could emit typ instead: nothing would refuse it, and no events would
-// cause each other.
+// canEmit reports whether the schedule or handler of e could emit typ instead: the type is allowed, and causes no cycle of events.
 func (l *warner) canEmit(e emitted, typ string) bool {
 	if events.Reserved(typ) || l.strict && l.types[typ] == nil {
 		return false
@@ -42,14 +41,14 @@ func (l *warner) canEmit(e emitted, typ string) bool {
 	}
 	h, ok := e.entry.(*tasks.Handler)
 	if !ok {
-		return true // a schedule is caused by nothing
+		return true // no event causes a schedule
 	}
 	own, _ := emittedBy(h)
 	return !slices.ContainsFunc(own, func(o emitted) bool { return o.typ == typ }) &&
 		!l.causes([]string{typ}, func(_ string, caused *tasks.Handler) bool { return caused == h })
 }
 
-// canRunOn says whether h could be wired to typ as well: it is not wired to it yet, and does not cause it.
+// canRunOn reports whether h could also be wired to typ: it is not yet wired to it, and does not cause it.
 func (l *warner) canRunOn(h *tasks.Handler, typ string) bool {
 	if slices.ContainsFunc(h.On, func(p events.Pattern) bool { return p.Match(typ) }) {
 		return false
@@ -62,8 +61,8 @@ func (l *warner) canRunOn(h *tasks.Handler, typ string) bool {
 	return !l.causes(types, func(caused string, _ *tasks.Handler) bool { return caused == typ })
 }
 
-// causes says whether an event of these types, or one that it causes, meets a condition. The condition takes a type and a
-// handler that is wired to it, nil for the type alone. Computed types are not followed.
+// causes reports whether an event of these types, or an event that it causes, meets a condition. The condition gets a type and a handler that is
+// wired to it, or nil for the type alone. Computed types are not followed.
 func (l *warner) causes(types []string, found func(typ string, h *tasks.Handler) bool) bool {
 	seen := map[any]bool{}
 	for types = slices.Clone(types); len(types) > 0; {

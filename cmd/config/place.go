@@ -11,7 +11,7 @@ import (
 	"evrun/tasks/fields"
 )
 
-// decode fills a struct of keys from the mapping at n, and notes the faults at their places. It returns the faults.
+// decode fills a struct of keys from the mapping at n. It records the faults at their places and returns them.
 func (d *document) decode(n *yaml.Node, into, context any) []*fault.Fault {
 	return d.decodeValue(n, d.value(n), into, context)
 }
@@ -35,7 +35,7 @@ func (d *document) decodeValue(n *yaml.Node, value, into, context any) []*fault.
 	return faults
 }
 
-// report notes a fault at its place, which its path leads to from n.
+// report records a fault at the place that its path leads to from n.
 func (d *document) report(n *yaml.Node, f *fault.Fault) {
 	at, name, whole := follow(n, f.Path)
 	switch {
@@ -52,7 +52,7 @@ func (d *document) report(n *yaml.Node, f *fault.Fault) {
 	}
 }
 
-// inside says whether a fault is that of a word in a text, and not of all of it.
+// inside reports whether a fault concerns a word in a text, not the whole text.
 func inside(f *fault.Fault) bool {
 	if e, ok := errors.AsType[*expression.Error](f.Err); ok {
 		return e.Offset >= 0
@@ -60,7 +60,7 @@ func inside(f *fault.Fault) bool {
 	return f.Offset > 0 || f.Err != nil
 }
 
-// unique notes a name that is taken by another of the kind. A name that is not valid is empty.
+// unique records a fault if another item of this sort has the same name. An invalid name is empty.
 func (r *wiringReader) unique(n *yaml.Node, kind, name string) {
 	_, at := lookup(n, "name")
 	switch first := r.names[kind+" "+name]; {
@@ -72,7 +72,7 @@ func (r *wiringReader) unique(n *yaml.Node, kind, name string) {
 	}
 }
 
-// onlyKnown says that the mapping at n was read whole, without unknown keys: then something can be said about missing ones.
+// onlyKnown reports whether the mapping at n was read completely and has no unknown keys: only then missing keys can be reported.
 func onlyKnown(n *yaml.Node, faults []*fault.Fault) bool {
 	return n.Kind == yaml.Mapping && !n.Broken && !slices.ContainsFunc(faults, func(f *fault.Fault) bool { return f.Key && len(f.Path) == 1 })
 }

@@ -39,7 +39,7 @@ type scheduleKeys struct {
 	Jitter    time.Duration        `key:"jitter" doc:"Publishes up to so much later, to spread load."`
 }
 
-// timings are the keys that the slots are computed from. What is wrong with one of them leaves nothing to say about all.
+// timings are the keys from which the slots are computed. If one of them is wrong, they are not checked together.
 var timings = []string{"every", "cron", "daily", "weekly", "monthly", "at", "dst", "from", "until", "limit", "jitter"}
 
 // ExtendSchema adds that a schedule has a timing.
@@ -101,8 +101,7 @@ func (k *scheduleKeys) spec() slots.Spec {
 	return spec
 }
 
-// entries checks each entry of daily, weekly and monthly alone, to find all that are wrong. It says whether nothing is wrong with
-// the timing so far.
+// entries checks each entry of daily, weekly and monthly separately, to find all wrong ones. It reports whether the timing has no fault so far.
 func (r *wiringReader) entries(n *yaml.Node, k *scheduleKeys, faults []*fault.Fault) bool {
 	wrong := func(key string) bool {
 		return slices.ContainsFunc(faults, func(f *fault.Fault) bool { return len(f.Path) > 0 && f.Path[0] == key })
@@ -146,7 +145,7 @@ func (r *wiringReader) checkSchedule(n, zone *yaml.Node, k *scheduleKeys) {
 	}
 }
 
-// timingFault notes what is wrong with the timing of the schedule at n.
+// timingFault records a fault in the timing of the schedule at n.
 func (r *wiringReader) timingFault(n *yaml.Node, f *fault.Fault) {
 	if at, _, whole := follow(n, f.Path); whole && !f.Key && at.Kind == yaml.Scalar && f.Path[0] == "cron" { // each fault is one of its words
 		r.inside(at, f.Offset, f.Message, f.Hint)

@@ -17,7 +17,7 @@ import (
 	"evrun/tasks/fields"
 )
 
-// Settings are what the daemon and its clients must know before any wiring.
+// Settings are the settings that the daemon and its clients need before the wiring.
 type Settings struct {
 	Store  StoreSettings
 	Server ServerSettings
@@ -25,14 +25,14 @@ type Settings struct {
 	Grace  time.Duration // server.grace: how long a stop waits for running attempts; default 30s
 }
 
-// StoreSettings say where the store is.
+// StoreSettings are the settings of the store.
 type StoreSettings struct {
 	Path        string // absolute; default evrun.db beside the file
 	MaxWAL      int64  // store.wal_max: the bound of the write-ahead log, in bytes; default 4 GiB
-	Synchronous string // "full" (default): an acknowledged event survives a power cut; "normal": perhaps not the last moments
+	Synchronous string // "full" (default): an acknowledged event survives a power cut; "normal": the last ones may not
 }
 
-// ServerSettings say how the daemon is reached.
+// ServerSettings are the settings of the control socket and the daemon.
 type ServerSettings struct {
 	Socket      string      // absolute; default evrun.sock beside the file
 	SocketMode  os.FileMode // default 0600, or 0660 with a SocketGroup
@@ -47,7 +47,7 @@ type LogSettings struct {
 	Format string     // "text" (default) or "json"
 }
 
-// Differing names the groups of settings that differ from those of s.
+// Differing returns the names of the groups of settings in which s and another differ.
 func (s Settings) Differing(other Settings) []string {
 	var names []string
 	for _, d := range []struct {
@@ -69,10 +69,10 @@ const maxSocket = 107
 // setting is one setting, as Viper knows it.
 type setting struct {
 	key, flag, fallback string
-	refused             string // why, of a setting that is known and not built
+	refused             string // why a setting that does nothing yet is refused
 }
 
-// settings are the leaves of settingsKeys, and retention.events, which the environment could name.
+// settings are the leaves of settingsKeys, and retention.events, for which the environment may have a variable.
 var settings = func() []setting {
 	list := leaves("", reflect.TypeFor[settingsKeys]())
 	return append(list, setting{key: "retention.events", refused: list[len(list)-1].refused})
@@ -90,27 +90,27 @@ func leaves(prefix string, t reflect.Type) (list []setting) {
 	return list
 }
 
-// name is the setting's name in messages and variables: "store" stands for store.path.
+// name returns the setting's name in messages and variables: "store" for store.path.
 func (s *setting) name() string { return strings.TrimSuffix(s.key, ".path") }
 
-// environment is the variable that overrides a setting.
+// environment returns the variable that overrides a setting.
 func (s *setting) environment() string {
 	return "EVRUN_" + strings.ToUpper(strings.ReplaceAll(s.name(), ".", "_"))
 }
 
-// unexpanded matches what only a shell replaces: $NAME, ${NAME}, $(command), and ~ in front of a path.
+// unexpanded matches texts that only a shell replaces: $NAME, ${NAME}, $(command), and ~ before a path.
 var unexpanded = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*|\{[^}]*\}?|\([^)]*\)?)|^~`)
 
-// settingsReader reads the settings of a file, and lays the environment and the flags over them.
+// settingsReader reads the settings of a file, and overrides them by the environment and the flags.
 type settingsReader struct {
 	*document
 	root  *yaml.Node
 	dir   string
 	o     Options
-	wrong map[string]bool // the settings that the file has wrong, by their keys
+	wrong map[string]bool // the keys of the wrong settings in the file
 }
 
-// prepare notes values that only a shell would expand, and takes them out.
+// prepare reports values that only a shell would expand, and removes them.
 func (r *settingsReader) prepare(values map[string]any) {
 	for i := range settings {
 		s := &settings[i]
@@ -135,7 +135,7 @@ func (r *settingsReader) prepare(values map[string]any) {
 	}
 }
 
-// node is the value of a setting in the file; nil for none.
+// node returns the value of a setting in the file; nil for none.
 func (r *settingsReader) node(s *setting) *yaml.Node {
 	group, key, _ := strings.Cut(s.key, ".")
 	_, n := lookup(r.root, group)
@@ -146,7 +146,7 @@ func (r *settingsReader) node(s *setting) *yaml.Node {
 	return n
 }
 
-// note remembers which settings of the file are wrong: they count as left out.
+// note records which settings of the file are wrong: they count as missing.
 func (r *settingsReader) note(faults []*fault.Fault) {
 	for _, f := range faults {
 		key := fault.Path(f.Path)
@@ -204,14 +204,14 @@ func (r *settingsReader) settle() Settings {
 	}
 	var k settingsKeys
 	for _, f := range fields.Decode(&k, merged, fields.Options{Owner: "the settings", Texts: true, Unnamed: true}) {
-		if origin := origins[fault.Path(f.Path)]; origin != "" { // that of the file has been noted
+		if origin := origins[fault.Path(f.Path)]; origin != "" { // the fault of the file is already recorded
 			r.beside(origin, f.Message, f.Hint)
 		}
 	}
 	return r.settings(&k, origins)
 }
 
-// settings gives the settings of the merged keys, with absolute paths.
+// settings returns the merged settings, with absolute paths.
 func (r *settingsReader) settings(k *settingsKeys, origins map[string]string) Settings {
 	s := Settings{
 		Store: StoreSettings{Path: r.place(string(k.Store.Path), origins["store.path"]), MaxWAL: int64(k.Store.MaxWAL), Synchronous: k.Store.Synchronous},
@@ -238,7 +238,7 @@ func (r *settingsReader) settings(k *settingsKeys, origins map[string]string) Se
 	return s
 }
 
-// complain notes a fault of a setting at the place where it was set.
+// complain records a fault of a setting at the place where it was set.
 func (r *settingsReader) complain(key string, origins map[string]string, msg, hint string) {
 	n := r.node(&setting{key: key})
 	switch {
@@ -251,7 +251,7 @@ func (r *settingsReader) complain(key string, origins map[string]string, msg, hi
 	}
 }
 
-// place makes a path absolute: relative to the working directory for a flag, to the file's directory for all others.
+// place makes a path absolute. A flag's path is relative to the working directory, all others to the file's directory.
 func (r *settingsReader) place(path, origin string) string {
 	if path == "" {
 		return ""

@@ -16,17 +16,17 @@ import (
 type Test struct {
 	Name  string
 	Place string    // file:line
-	Clock time.Time // what time it is; default DefaultClock
-	Users []Want    // there before: name, email, attributes
-	Given []Given   // in order, each when all that the one before caused has ended
-	// Stubs are the outcomes of outside handlers, by name: that of the first call, the second, …; the last one stays.
-	// A handler without succeeds with nothing.
+	Clock time.Time // the time; default DefaultClock
+	Users []Want    // users that exist before: name, email, attributes
+	Given []Given   // in order; each comes when everything that the previous one caused has ended
+	// Stubs are the outcomes of outside handlers, by name: of the first call, the second, …; the last one is repeated. A handler without stubs
+	// succeeds with no result.
 	Stubs map[string][]Stub
-	// What is expected; nil: not looked at. Lists are in any order and complete, mappings have the keys that count.
+	// The expectations; nil: not checked. A list must be complete, in any order; of a mapping only the given keys are compared.
 	Runs, ExpectedUsers, Events *Wants
 }
 
-// DefaultClock is the time in a test that names none, so that it goes the same every day.
+// DefaultClock is the time in a test without a clock, so that the test's result is the same every day.
 var DefaultClock = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Given is an event that comes in, or a slot of a schedule.
@@ -37,8 +37,8 @@ type Given struct {
 	Data                      any       // nil: none
 	Schedule                  *schedule.Entry
 	At                        time.Time // the slot
-	Refused                   string    // a part of the reason why it is refused; empty: it is accepted
-	// Together, when not nil, are events that come in at once, in one transaction; then nothing else is set but Place.
+	Refused                   string    // a part of the refusal's reason; empty: the event must be accepted
+	// Together, when not nil, holds events that come in at once, in one transaction; then only Place is set besides.
 	Together []Given
 }
 
@@ -55,14 +55,14 @@ type Wants struct {
 	List  []Want
 }
 
-// Want is one expectation: the keys and the values that count.
+// Want is one expectation: the keys and values to compare.
 type Want struct {
 	Value map[string]any
 	doc   *document
 	node  *yaml.Node
 }
 
-// Place is where a part of it stands: file:line. A path that leads nowhere gives the place of where it ends.
+// Place returns the place, file:line, of the part at a path. If the path leads nowhere, it returns the place of the last part on the path.
 func (w Want) Place(path ...any) string {
 	n, name, _ := follow(w.node, path)
 	if name != nil {
@@ -73,7 +73,7 @@ func (w Want) Place(path ...any) string {
 
 func (d *document) placeOf(n *yaml.Node) string { return fmt.Sprintf("%s:%d", d.name, d.line(n)) }
 
-// wiringTests reads the tests, when the handlers and schedules that they name are known.
+// wiringTests reads the tests. The handlers and schedules must have been read.
 func (r *wiringReader) wiringTests(n *yaml.Node, w *Wiring) []*Test {
 	r.knownHandlers, r.knownSchedules = map[string]*tasks.Handler{}, map[string]*schedule.Entry{}
 	for _, h := range w.Handlers {
@@ -148,7 +148,7 @@ func (r *wiringReader) stubs(n *yaml.Node, k *testKeys, t *Test) {
 	}
 }
 
-// given gives an event or a slot, or those that come in together.
+// given reads an event or a slot, or events that come in together.
 func (r *wiringReader) given(n *yaml.Node, item *givenItem, clock time.Time) Given {
 	if item.together == nil {
 		return r.givenEvent(n, &item.one, clock)
@@ -187,7 +187,7 @@ func (r *wiringReader) givenEvent(n *yaml.Node, k *givenKeys, clock time.Time) G
 	return g
 }
 
-// wants gives the expectations of a list as they stand in the file.
+// wants returns the expectations of a list, in the order of the file.
 func (r *wiringReader) wants(list *yaml.Node) []Want {
 	if list == nil || list.Kind != yaml.Sequence {
 		return nil

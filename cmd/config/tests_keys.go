@@ -111,7 +111,7 @@ func (*givenItem) FieldShape() fields.Shape {
 	return fields.Shape{Words: "map", Tree: true, Fields: fields.Of(reflect.TypeFor[givenKeys]()), Schema: map[string]any{"anyOf": []any{one, map[string]any{"type": "array", "items": one, "minItems": 1}}}}
 }
 
-// CheckFields checks what goes together in a given event; its slot is looked for later.
+// CheckFields checks which keys a given event may combine; its slot is checked later.
 func (k *givenKeys) CheckFields(given map[string]any, at *fields.At) {
 	has := func(key string) bool { _, ok := given[key]; return ok }
 	switch {
@@ -179,7 +179,7 @@ func (*handlerRef) FieldShape() fields.Shape { return new(name).FieldShape() }
 // FieldShape is that of a name.
 func (*scheduleRef) FieldShape() fields.Shape { return new(name).FieldShape() }
 
-// named says whether the file has such a schedule or handler, which may have faults of its own.
+// named reports whether the file has a schedule or handler with this name, even a faulty one.
 func (r *wiringReader) named(kind, name string) bool { return r.names[kind+" "+name] != nil }
 
 // unknownName is the fault of a name that no schedule or handler has.
@@ -196,7 +196,7 @@ func unknownName[E any](kind, name string, known map[string]E) *fault.Fault {
 	return fault.New("there is no %s %s", kind, fault.Quote(name)).Hinting("%s", hint)
 }
 
-// expectedType is a type of event that is looked for: evrun's own types are known.
+// expectedType is the type of an expected event, which may be one of evrun's own.
 type expectedType string
 
 func (t *expectedType) DecodeField(value any, at *fields.At) {

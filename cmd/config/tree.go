@@ -11,8 +11,7 @@ import (
 	"evrun/tasks/fields"
 )
 
-// value gives a tree as plain values: map[string]any, []any and what scalar gives. Numbers that JSON can't represent are
-// faults.
+// value converts a tree to plain values: map[string]any, []any and the types of scalar. Numbers that JSON can't represent are faults.
 func (d *document) value(n *yaml.Node) any {
 	switch n.Kind {
 	case yaml.Mapping:
@@ -43,7 +42,7 @@ func (d *document) value(n *yaml.Node) any {
 	return v
 }
 
-// scalar gives the value of a scalar in YAML 1.2's core schema: nil, a bool, an int64, a uint64, a float64 or a string.
+// scalar returns the value of a scalar in YAML 1.2's core schema: nil, a bool, an int64, a uint64, a float64 or a string.
 func scalar(n *yaml.Node) any {
 	s := n.Value
 	if n.Style != yaml.Plain {
@@ -86,7 +85,7 @@ func scalar(n *yaml.Node) any {
 	if base != 10 {
 		return math.Inf(1)
 	}
-	f, _ := strconv.ParseFloat(digits, 64) // infinite where it is too large
+	f, _ := strconv.ParseFloat(digits, 64) // infinite if it is too large
 	return f
 }
 
@@ -108,11 +107,11 @@ func describe(n *yaml.Node) string {
 	return fields.Describe(scalar(n))
 }
 
-// broken says whether a part of the tree was refused.
+// broken reports whether a part of the tree was refused.
 func broken(n *yaml.Node) bool { return n.Broken || slices.ContainsFunc(n.Content, broken) }
 
-// follow goes down a path of keys and indexes as far as it leads. It gives the last node, its key if it is the value of a
-// mapping, and whether it followed the whole path.
+// follow follows a path of keys and indexes as far as possible. It returns the last node, its key if it is the value of a mapping, and whether it
+// followed the whole path.
 func follow(n *yaml.Node, path []any) (node, name *yaml.Node, whole bool) {
 	for _, step := range path {
 		switch step := step.(type) {

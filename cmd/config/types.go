@@ -24,9 +24,9 @@ import (
 	"evrun/tasks/schema"
 )
 
-// declaredType is a type under events, with what handlers on it know of its data.
+// declaredType is a type under events, with the type of its data for handlers.
 type declaredType struct {
-	schema *schema.Schema   // nil: anything goes
+	schema *schema.Schema   // nil: any data
 	known  *expression.Type // nil: nothing
 	data   *expression.Data
 }
@@ -39,7 +39,7 @@ type eventKeys struct {
 	SchemaFile  filePath     `key:"schema_file" doc:"A file with the JSON Schema of the data; relative to this file."`
 }
 
-// inlineSchema is a schema within the file. It is compiled where its place is known.
+// inlineSchema is a schema within the file. eventTypes compiles it, because faults need its place.
 type inlineSchema struct{}
 
 func (*inlineSchema) DecodeField(any, *fields.At) {}
@@ -100,7 +100,7 @@ func (r *wiringReader) eventType(n *yaml.Node, t *tasks.EventType) {
 	}
 }
 
-// schema compiles a schema that is written into the file.
+// schema compiles a schema within the wiring file.
 func (r *wiringReader) schema(n *yaml.Node) *schema.Schema {
 	if broken(n) {
 		return nil
@@ -117,7 +117,7 @@ func (r *wiringReader) schema(n *yaml.Node) *schema.Schema {
 	return s
 }
 
-// schemaFile compiles a schema that has a file of its own, which goes into version.
+// schemaFile compiles a schema in its own file, whose text becomes a part of version.
 func (r *wiringReader) schemaFile(n *yaml.Node, name string, version *string) *schema.Schema {
 	path := name
 	if !filepath.IsAbs(path) {
@@ -177,7 +177,7 @@ func readSchema(path string) ([]byte, error) {
 	return bytes.TrimPrefix(text, []byte("\ufeff")), err
 }
 
-// badJSON says what is wrong with a JSON text, and on which line.
+// badJSON returns what is wrong with a JSON text, and on which line.
 func badJSON(text []byte) string {
 	var v json.RawMessage
 	err := json.Unmarshal(text, &v)
@@ -188,7 +188,7 @@ func badJSON(text []byte) string {
 	return ""
 }
 
-// undeclared refuses a type that is not declared, where it must be; nil for one that may be published.
+// undeclared returns the fault of an undeclared type under strict_types; nil for a type that may be published.
 func (r *wiringReader) undeclared(typ string) *fault.Fault {
 	if !r.strict || r.types[typ] != nil {
 		return nil
@@ -201,7 +201,7 @@ func (r *wiringReader) undeclared(typ string) *fault.Fault {
 	return fault.New("the event type %s is not declared, and strict_types refuses such", fault.Quote(typ)).Hinting("%s", hint)
 }
 
-// causesItself says whether the handler that is read would run on the events of this type that it emits.
+// causesItself reports whether the handler that is being read would run on the events of this type that it emits.
 func (r *wiringReader) causesItself(typ string) bool {
 	if r.entry == nil {
 		return false
@@ -213,8 +213,8 @@ func (r *wiringReader) causesItself(typ string) bool {
 	})
 }
 
-// checkData looks at data that is written out, without expressions, for an event of a type that has a schema. What is wrong
-// is wrong with every such event. The mapping at n has the data, if v is not nil, or should have it.
+// checkData checks constant data for an event of a type that has a schema: a fault in it would be in every such event. The mapping at n has the data
+// or, if v is nil, should have it.
 func (r *wiringReader) checkData(n *yaml.Node, typ string, v *expression.Value) {
 	t := r.types[typ]
 	if t == nil || t.schema == nil {
@@ -241,7 +241,7 @@ func (r *wiringReader) checkData(n *yaml.Node, typ string, v *expression.Value) 
 	}
 }
 
-// emittedTypes looks at the types in the inputs of the kind emit.
+// emittedTypes checks the types in the inputs of the kind emit.
 func (r *wiringReader) emittedTypes(with *yaml.Node) {
 	inputs := []*yaml.Node{with}
 	if _, list := lookup(with, "events"); list != nil {
@@ -256,8 +256,7 @@ func (r *wiringReader) emittedTypes(with *yaml.Node) {
 	}
 }
 
-// dataOf is what is known of the data that the handler at n sees: of patterns nothing, of several types what they share as a
-// whole.
+// dataOf returns the type of the data for the handler at n: unknown for patterns, and for several types unless all have the same.
 func (r *wiringReader) dataOf(n *yaml.Node) *expression.Data {
 	_, on := lookup(n, "on")
 	if on == nil {

@@ -18,7 +18,7 @@ import (
 
 // The types of this file are the values of keys that decode themselves. Their context is the *wiringReader.
 
-// name is the name of a schedule or of a handler. It is empty where it is not valid.
+// name is the name of a schedule or of a handler; empty if it is not valid.
 type name string
 
 const nameHint = "letters and digits, and after the first also . _ and -; 64 at most"
@@ -66,7 +66,7 @@ func (p *pattern) DecodeField(value any, at *fields.At) {
 	var err error
 	if p.Pattern, err = tasks.ParsePattern(s); err != nil {
 		f := patternFault("the pattern", err)
-		for _, t := range events.OwnTypes() { // the hint must lead to no other pattern of the list
+		for _, t := range events.OwnTypes() { // the hint must not suggest another pattern of the list
 			if f.Hint == fault.Suggest(t.Type) && at.Context.(*wiringReader).runsOn(t.Type) {
 				f.Hint = fmt.Sprintf("leave it out: %q is in the list", t.Type)
 			}
@@ -89,7 +89,7 @@ func ownTypes() (list []any) {
 	return list
 }
 
-// patternFault is the fault of a pattern or a type, which the message names.
+// patternFault returns the fault of a pattern or a type. Its message quotes the text.
 func patternFault(what string, err error) *fault.Fault {
 	e, ok := errors.AsType[*events.PatternError](err)
 	if !ok {
@@ -101,7 +101,7 @@ func patternFault(what string, err error) *fault.Fault {
 	return &fault.Fault{Offset: e.Offset, Message: what + " " + e.Msg, Hint: e.Hint, Err: err}
 }
 
-// kind is what a handler does.
+// kind is the name of a kind, the value of a handler's do.
 type kind string
 
 func (k *kind) DecodeField(value any, at *fields.At) {
@@ -124,7 +124,7 @@ func (*kind) FieldShape() fields.Shape {
 	return fields.Shape{Words: "text", Schema: map[string]any{"type": "string"}, Enum: handlers.Names()}
 }
 
-// condition is a bare expression: when, order_by, and the key of a debounce. The scope tag says which names it sees.
+// condition is an expression without ${ }: when, order_by, and the key of a debounce. The scope tag says which names it may use.
 type condition struct{ *expression.Expr }
 
 func (c *condition) DecodeField(value any, at *fields.At) {
@@ -150,7 +150,7 @@ func (*condition) FieldShape() fields.Shape {
 	return fields.Shape{Words: "expression", Schema: fields.ScalarSchema()}
 }
 
-// computedType is the type of an event that a handler emits: a text that may have expressions.
+// computedType is the type of an event that a handler emits, a text that may contain expressions.
 type computedType struct{ *expression.Template }
 
 func (t *computedType) DecodeField(value any, at *fields.At) {
@@ -174,7 +174,7 @@ func (*computedType) FieldShape() fields.Shape {
 	return fields.Shape{Words: "text", Schema: s}
 }
 
-// eventType is the type of an event, written out.
+// eventType is a constant type of an event.
 type eventType string
 
 func (t *eventType) DecodeField(value any, at *fields.At) {
@@ -224,7 +224,7 @@ func (*instant) FieldShape() fields.Shape {
 	return fields.Shape{Words: "time", Schema: map[string]any{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(Z|[+-][0-9]{2}:[0-9]{2})$`}}
 }
 
-// runsOn says whether the list of patterns of the handler that is read has a type.
+// runsOn reports whether the patterns of the handler that is being read include a type.
 func (r *wiringReader) runsOn(typ string) bool {
 	if r.entry == nil {
 		return false

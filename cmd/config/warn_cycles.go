@@ -10,8 +10,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// cycles finds handlers that cause each other without an end. A handler with a condition may end the cycle, so such cycles are
-// not reported.
+// cycles finds handlers that cause each other endlessly. A handler with a condition may end a cycle, so such cycles are not reported.
 func (l *warner) cycles() {
 	c := &cycleSearch{warner: l, state: map[any]visit{}}
 	for _, h := range l.wiring.Handlers {

@@ -14,14 +14,14 @@ import (
 // warner looks for probable mistakes in a wiring without faults. Its work grows with the file, not with the pairs of its
 // handlers.
 type warner struct {
-	wiringReader // its document collects the warnings
+	wiringReader // the document that collects the warnings
 	wiring       Wiring
 	router       events.Router[events.Pattern] // all patterns that handlers have
 	on           map[events.Pattern][]*tasks.Handler
 	hintSteps    int // see maxHintSteps
 }
 
-// warnings gives the probable mistakes in the order of the file. They don't keep the file from being used.
+// warnings returns the probable mistakes in the order of the file.
 func (r *wiringReader) warnings(w Wiring) []Fault {
 	collector := *r.document
 	collector.faults = nil
@@ -46,7 +46,7 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 	return collector.sorted()
 }
 
-// warn notes a warning at a key of a schedule or a handler, or at the item of its list that has this text.
+// warn records a warning at a key of a schedule or a handler, or at the item with this text in the key's list.
 func (l *warner) warn(entry any, field, item, msg, hint string) {
 	n := l.places[entry]
 	name, value := lookup(n, field)
@@ -57,7 +57,7 @@ func (l *warner) warn(entry any, field, item, msg, hint string) {
 	l.at(scalarOf(value, item, name), msg, hint)
 }
 
-// scalarOf finds the scalar with this text in a tree, or else gives other.
+// scalarOf finds the scalar with this text in a tree; if there is none, it returns other.
 func scalarOf(n *yaml.Node, text string, other *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.Scalar {
 		if n.Value == text {
@@ -73,16 +73,16 @@ func scalarOf(n *yaml.Node, text string, other *yaml.Node) *yaml.Node {
 	return other
 }
 
-// emitted is a type that a schedule or a handler emits, with the key that says so.
+// emitted is a type that a schedule or a handler emits, with the key that names it.
 type emitted struct {
 	typ          string
 	entry        any // the schedule or the handler
 	field, whose string
-	data         any // where it is known
+	data         any // if it is known
 	known        bool
 }
 
-// emitted lists the emitted types that are written out. open says that others are computed.
+// emitted lists the constant emitted types. open reports whether others are computed.
 func (l *warner) emitted() (list []emitted, open bool) {
 	for _, s := range l.wiring.Schedules {
 		e := emitted{typ: s.Type, entry: s, field: "emit", whose: fmt.Sprintf("the schedule %q", s.Name), known: s.Data == nil}
@@ -102,7 +102,7 @@ func (l *warner) emitted() (list []emitted, open bool) {
 	return list, open
 }
 
-// emittedBy lists the types that one handler emits and that are written out.
+// emittedBy lists the constant types that one handler emits.
 func emittedBy(h *tasks.Handler) (list []emitted, computed bool) {
 	add := func(field string, t *expression.Template, data *expression.Value) {
 		typ, ok := t.Constant()
@@ -197,13 +197,13 @@ func (l *warner) unreachable() {
 	}
 }
 
-// always says whether a condition can't be false.
+// always reports whether a condition is always true.
 func always(when *expression.Expr) bool {
 	v, ok := when.Constant()
 	return ok && v == true
 }
 
-// handlerAlone looks at one handler by itself.
+// handlerAlone checks one handler by itself.
 func (l *warner) handlerAlone(h *tasks.Handler) {
 	if u, ok := h.Action.(tasks.Unbounded); ok && h.Timeout <= 0 {
 		l.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: %s that hangs keeps its place forever", h.Name, u.MayHang()), "give the handler a timeout, such as timeout: 1m")

@@ -36,9 +36,9 @@ type wiringReader struct {
 
 	types  map[string]*declaredType // under events
 	strict bool                     // strict_types
-	bursts bool                     // the handler that is read has a debounce
-	entry  *yaml.Node               // the handler that is read; nil: none
-	data   *expression.Data         // what is known of the data of the handler's events; nil: nothing
+	bursts bool                     // the handler that is being read has a debounce
+	entry  *yaml.Node               // the handler that is being read; nil: none
+	data   *expression.Data         // the type of the data of the handler's events; nil: unknown
 
 	knownHandlers  map[string]*tasks.Handler  // for tests
 	knownSchedules map[string]*schedule.Entry // for tests
@@ -78,7 +78,7 @@ func (r *wiringReader) read() Wiring {
 	return w
 }
 
-// versionOf is a hash of a value as it is written, without comments and layout.
+// versionOf returns a hash of a value's source text, without comments and layout.
 func (r *wiringReader) versionOf(n *yaml.Node) string {
 	r.versioned = appendVersion(r.versioned[:0], n)
 	sum := sha256.Sum256(r.versioned)
@@ -86,7 +86,7 @@ func (r *wiringReader) versionOf(n *yaml.Node) string {
 }
 
 func appendVersion(b []byte, n *yaml.Node) []byte {
-	// "1" is no 1, so that quotes count; the length ends the value.
+	// Quotes count, because "1" is not 1. The length marks the end of the value.
 	for _, number := range [...]int{int(n.Kind), int(min(n.Style, yaml.SingleQuoted)), len(n.Content), len(n.Value)} {
 		b = binary.AppendUvarint(b, uint64(number))
 	}
@@ -97,7 +97,7 @@ func appendVersion(b []byte, n *yaml.Node) []byte {
 	return b
 }
 
-// typeFault is the fault of a type that a schedule, a handler or a test publishes; nil for none.
+// typeFault returns the fault of a type that a schedule, a handler or a test publishes; nil for none.
 func (r *wiringReader) typeFault(typ string) *fault.Fault {
 	if f := publishable(typ); f != nil {
 		return f
@@ -105,7 +105,7 @@ func (r *wiringReader) typeFault(typ string) *fault.Fault {
 	return r.undeclared(typ)
 }
 
-// publishable is the fault of a type's name where the type is to be published; nil for none.
+// publishable returns the fault of the name of a published type; nil for none.
 func publishable(typ string) *fault.Fault {
 	if events.Reserved(typ) {
 		return fault.New("%s is reserved: types that begin with %q are evrun's own", fault.Quote(typ), events.ReservedPrefix).
@@ -117,10 +117,10 @@ func publishable(typ string) *fault.Fault {
 	return nil
 }
 
-// line gives the number of a node's line.
+// line returns the line number of a node.
 func (d *document) line(n *yaml.Node) int { return d.source.Line(n.Start) + 1 }
 
-// ScopeOf gives the scope for the word in a key's scope tag.
+// ScopeOf returns the scope for the word in a key's scope tag.
 func (r *wiringReader) ScopeOf(word string) expression.Scope {
 	switch word {
 	case "when":
@@ -135,7 +135,7 @@ func (r *wiringReader) ScopeOf(word string) expression.Scope {
 	return r.scope(expression.ScheduleData)
 }
 
-// scope adds the file's directory, its secrets and what is known of the data to a scope.
+// scope adds the file's directory, its secrets and the type of the data to a scope.
 func (r *wiringReader) scope(s expression.Scope) expression.Scope {
 	if r.bursts {
 		s = s.WithEvents()

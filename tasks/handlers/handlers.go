@@ -60,16 +60,16 @@ type Kind struct {
 // Schema is the JSON Schema of the inputs.
 func (k Kind) Schema() map[string]any { return fields.Schema(k.inputs) }
 
-// Deps is what kinds need to read their inputs. Attempts get what they need later: see [tasks.Opener].
+// Deps are the things that kinds need to read their inputs. Attempts get theirs from [tasks.Opener].
 type Deps struct {
-	BaseDir string // what relative paths are relative to: the wiring file's directory
-	// Secrets records what env() and file() gave to inputs; nil: nothing is recorded.
+	BaseDir string // the base of relative paths: the wiring file's directory
+	// Secrets records the values of env() and file() in inputs; nil: nothing is recorded.
 	Secrets *expression.Secrets
 	// ParseStatement reads the statements of sql, in the dialect of the store that runs them; nil: none can be read.
 	ParseStatement store.StatementParser
 	// Data is the type of the events' data, for the inputs' expressions; nil: unknown.
 	Data *expression.Data
-	// Events says that the inputs' expressions see the events of a burst: the handler has a debounce.
+	// Events says that the inputs' expressions have the events of a burst: the handler has a debounce.
 	Events bool
 	// Note is called for each check of a file that EVRUN_TRUST_FILES turned off. May be nil.
 	Note func(text string)

@@ -14,7 +14,7 @@ type Text struct {
 	Source string
 	lines  []int // where each begins
 
-	// The place of the last call of offset. The next one is most often behind it on the same line.
+	// The place of the last call of offset. The next place is usually after it on the same line.
 	lastLine, lastColumn, lastOffset int
 }
 
@@ -93,7 +93,7 @@ func (t *Text) properties(at int) (value, tag int) {
 			end++
 		}
 		next := t.space(end)
-		if next == len(t.Source) || next == end { // the value was left out
+		if next == len(t.Source) || next == end { // the value is missing
 			return end, tag
 		}
 		at = next
@@ -212,7 +212,7 @@ func (n *Node) body() int {
 	return n.Start
 }
 
-// step steps over what stands for one character of a scalar, and gives how many bytes other than blanks it stands for.
+// step steps over the source of one character of a scalar, and returns the number of the character's bytes that are not blanks.
 func (n *Node) step(at int) (next, bytes int) {
 	switch {
 	case at >= len(n.src):

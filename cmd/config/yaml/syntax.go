@@ -12,8 +12,8 @@ import (
 	"evrun/tasks/fault"
 )
 
-// syntaxError is a place where the library stopped. The library's message is true and seldom helps, so the methods look for
-// common mistakes in the text around the place.
+// syntaxError is a place where the library stopped. The library's message is correct but seldom helps, so the methods look for common mistakes near
+// the place.
 type syntaxError struct {
 	*Text
 	stage   yaml.Stage
@@ -155,7 +155,7 @@ func (e *syntaxError) indicator() *fault.Fault {
 	return nil
 }
 
-// valueBegins is a line up to the first value on it.
+// valueBegins matches the part of a line before its first value.
 var valueBegins = regexp.MustCompile(`^[ \t]*(?:- +)*(?:[^\s:]+: +)?[\[{]?`)
 
 // rest gives a text up to the end of its line, for a hint.
@@ -243,7 +243,7 @@ func (e *syntaxError) noSpace() *fault.Fault {
 	return nil
 }
 
-// afterQuote finds text behind a closing quote, which is often a quote inside of the text: 'it's'.
+// afterQuote finds text after a closing quote, which is often a quote inside the text: 'it's'.
 func (e *syntaxError) afterQuote() *fault.Fault {
 	before := strings.TrimRight(e.Source[:e.at], " \t")
 	if before == "" || e.ended(e.at) {

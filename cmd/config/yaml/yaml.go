@@ -1,9 +1,9 @@
-// Package yaml reads a YAML text into a tree whose values know where they stand in it.
+// Package yaml reads a YAML text into a tree whose values know their places in the text.
 //
-// go.yaml.in/yaml/v4 does the reading. This package adds what a checked configuration needs: byte offsets, also of a place
-// inside a scalar; syntax errors in plain words with a hint; and the refusal of what would be ignored or misread: duplicate
-// keys, tags, directives, a second document, and keys that are not texts. Anchors, aliases and merge keys are resolved: an
-// alias is the very node of its anchor, so what is wrong with the value is reported where it is written.
+// go.yaml.in/yaml/v4 does the reading. This package adds what a checked configuration needs: byte offsets, also of a place inside a scalar; syntax
+// errors in plain words with a hint; and the refusal of constructs that would be ignored or misread: duplicate keys, tags, directives, a second
+// document, and keys that are not texts. Anchors, aliases and merge keys are resolved: an alias becomes the node of its anchor, so a fault in the
+// value is reported where the value is written.
 //
 //	root, faults := yaml.Parse(yaml.NewText(src))
 //	for i := 0; i < len(root.Content); i += 2 {
@@ -24,7 +24,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// Kind is what a [Node] is.
+// Kind is the kind of a [Node].
 type Kind uint8
 
 // The kinds of nodes.
@@ -50,11 +50,11 @@ const (
 type Node struct {
 	Kind  Kind
 	Style Style
-	// Broken marks a value that was refused; a fault says why.
+	// Broken marks a refused value; a fault says why.
 	Broken bool
-	// Value is a scalar's text without quotes, escapes and indentation; empty too for a value that was left out.
+	// Value is a scalar's text without quotes, escapes and indentation; also empty for a missing value.
 	Value string
-	// Start is the byte offset of the node in the source, after its anchor; of a value that was left out, where it could stand.
+	// Start is the byte offset of the node in the source, after its anchor; for a missing value, where it could be.
 	Start int
 	// Content is a sequence's items, or a mapping's keys and values in turn. Keys are scalars, each present once. Merged keys
 	// follow the mapping's own.
@@ -63,7 +63,7 @@ type Node struct {
 	src string // the whole text
 }
 
-// Null says whether the node is a value that was left out or written as null.
+// Null reports whether the node is missing or written as null.
 func (n *Node) Null() bool {
 	if n.Kind != Scalar || n.Style != Plain {
 		return false
@@ -134,7 +134,7 @@ func load(text *Text) (document *yaml.Node, f *fault.Fault) {
 	return nil, text.fault(at, "text after the document's end (...)", "leave out the line with ...")
 }
 
-// depthLimit is the library's limit of depth. It notes whether it was exceeded.
+// depthLimit is the library's limit of depth. It records whether it was exceeded.
 type depthLimit struct {
 	yaml.LoaderLimitsPlugin
 	exceeded bool
@@ -270,7 +270,7 @@ func (b *builder) alias(n *yaml.Node) *Node {
 		b.stopped = true
 		b.refuse(at, fmt.Sprintf("too many aliases: with this one they stand for %d of the file's %d values", b.aliased, b.values), "write fewer aliases of aliases")
 	}
-	if b.stopped { // the sizes must stop to grow
+	if b.stopped { // so that the sizes stop growing
 		return &Node{Broken: true, Start: at, src: b.Source}
 	}
 	return target.node
