@@ -24,7 +24,7 @@ func counting(name, version string, c *tally) *tasks.Handler {
 		Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) { return nil, c.count(d) })}
 }
 
-// stuck is a handler on a.b that takes one event, and no other until it is let go.
+// stuck is a handler on a.b whose first attempt blocks until the test releases it.
 func stuck(name, version string, c *tally) (h *tasks.Handler, begun, release chan struct{}) {
 	begun, release = make(chan struct{}, 1000), make(chan struct{})
 	return &tasks.Handler{Name: name, Version: version, On: on("a.b"), Retry: quick, Concurrency: 1,
@@ -63,7 +63,7 @@ func (c *tally) once(t *testing.T, n int) {
 	}
 }
 
-// told gives the data of evrun's own events of a type.
+// told returns the data of evrun's own events of a type.
 func (d *daemon) told(typ string) (list []map[string]any) {
 	d.t.Helper()
 	evs, err := d.store.Events(context.Background(), store.EventQuery{Patterns: []events.Pattern{events.MustPattern(typ)}})
@@ -187,7 +187,7 @@ func TestAHandlerThatIsMissingOverOneRestartMissesNothing(t *testing.T) {
 	c.once(t, 50)
 }
 
-// What was emitted before the first start is for the handlers of that start.
+// Events that were emitted before the first start are for the handlers of that start.
 func TestEventsWrittenWithoutADaemonAreForNewHandlersToo(t *testing.T) {
 	c := newTally()
 	file := path(t)
@@ -267,7 +267,7 @@ func TestAHandlerThatReturnsLateIsPausedUntilItIsResumed(t *testing.T) {
 	}
 }
 
-// A pause holds over restarts, and what a resumption leaves out is counted and published.
+// A pause survives restarts, and the events and runs that a resumption skips are counted and published.
 func TestAResumptionFromNowSaysWhatItLeavesOut(t *testing.T) {
 	c := newTally()
 	clock := now()
@@ -340,8 +340,8 @@ func TestAForgottenHandlerSaysWhatItLeavesOut(t *testing.T) {
 	}
 }
 
-// An attempt that the old name began and that succeeds while the new one waits is not repeated, inside or outside, whatever
-// the names are.
+// An attempt that began under the old name and succeeds while the new handler waits is not repeated, for inside and outside handlers and any order of
+// the names.
 func TestRenamingUnderLoadLosesAndRepeatsNothing(t *testing.T) {
 	total, renames := storetest.Size(t, "", 800, 4000), storetest.Size(t, "", 8, 30)
 	c := newTally()

@@ -17,8 +17,8 @@ import (
 	"evrun/tasks/handlers"
 )
 
-// These measure the whole engine on a disk: `go test -run - -bench . ./tasks`. They do the peers' job: accept an event
-// durably, run a handler that inserts one user for it, and mark it done.
+// These measure the whole engine on a disk: `go test -run - -bench . ./tasks`. They do the same job as the benchmarks of comparable programs: accept
+// an event durably, run a handler that inserts one user for it, and mark it done.
 
 func userInsert(b *testing.B) *tasks.Handler {
 	b.Helper()
@@ -50,8 +50,8 @@ func (d *daemon) usersReach(n int) {
 	}
 }
 
-// bulk appends n events after the first base in chunks of 1,000, two at a time, and returns when reached does, which waits
-// for what the handlers made of base+n events.
+// bulk appends n events after the first base, in chunks of 1,000, two at a time. It returns when reached does, which waits for the handlers' results
+// for base+n events.
 func (d *daemon) bulk(base, n int, reached func(n int)) {
 	const chunk = 1000
 	chunks := make(chan int)
@@ -77,7 +77,7 @@ func (d *daemon) bulk(base, n int, reached func(n int)) {
 	reached(base + n)
 }
 
-// BenchmarkBulk is the engine at its widest: append, handle, user row, settled.
+// BenchmarkBulk measures the engine's throughput: append, handle, insert a user, settle.
 func BenchmarkBulk(b *testing.B) {
 	d := start(b, path(b), userInsert(b))
 	bulk(b, d, d.usersReach)

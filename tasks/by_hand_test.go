@@ -56,7 +56,7 @@ func TestDroppedRunIsNotHandledAgain(t *testing.T) {
 	}
 }
 
-// What a handler left behind when it was taken out of the wiring can be dropped, and stays so when the handler comes back.
+// Runs of a handler that was removed from the wiring can be dropped, and stay dropped when the handler returns.
 func TestRunsOfAHandlerThatIsGoneCanBeDropped(t *testing.T) {
 	begun := make(chan int, 10)
 	handler := func(version string) *tasks.Handler {

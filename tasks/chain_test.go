@@ -33,7 +33,7 @@ func doNothing(name, version string) *tasks.Handler {
 	return &tasks.Handler{Name: name, Version: version, On: on("a"), Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, nil })}
 }
 
-// A handler that is wired after an event, and one that is wired to more after it, will have no run on it: nobody waits for them.
+// A handler that is wired, or wired to more types, after an event has no run on that event: nobody waits for one.
 func TestChainEndsWithoutHandlersThatCameLater(t *testing.T) {
 	p := path(t)
 	other := doNothing("other", "1")
@@ -58,7 +58,7 @@ func TestChainEndsWithoutHandlersThatCameLater(t *testing.T) {
 	}
 }
 
-// A run is waited for while its handler is still to take it: the mark lies before the event.
+// A run is awaited while its handler has yet to start it: the mark is before the event.
 func TestChainWaitsForAHandlerThatIsBehind(t *testing.T) {
 	begun, release := make(chan struct{}, 2), make(chan struct{})
 	slow := &tasks.Handler{Name: "slow", On: on("a"), Concurrency: 1, Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) {
@@ -76,7 +76,7 @@ func TestChainWaitsForAHandlerThatIsBehind(t *testing.T) {
 		_, n := d.follow(e)
 		ended <- n
 	}()
-	wait(1200 * time.Millisecond) // beyond the time after which marks are looked at
+	wait(1200 * time.Millisecond) // beyond the time after which marks are read
 	select {
 	case n := <-ended:
 		t.Errorf("it ended with %d runs", n)
@@ -89,7 +89,7 @@ func TestChainWaitsForAHandlerThatIsBehind(t *testing.T) {
 	}
 }
 
-// A dead run that is dropped, one that is dropped while it is followed, and a handler that is gone hold up nobody.
+// Nobody waits for a dead run that is dropped, even while it is followed, or for a removed handler.
 func TestChainEndsWithDroppedRuns(t *testing.T) {
 	fails := func(name string, err error) *tasks.Handler {
 		return &tasks.Handler{Name: name, Version: "1", On: on("a"), Retry: tasks.Retry{Attempts: 9, Backoff: time.Hour, Max: time.Hour},

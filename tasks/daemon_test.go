@@ -48,7 +48,7 @@ func on(patterns ...string) []events.Pattern {
 // quick is a retry policy for tests.
 var quick = tasks.Retry{Attempts: 3, Backoff: time.Millisecond, Max: 2 * time.Millisecond}
 
-// daemon is what tests run: a store with the runner on it.
+// daemon is a store with a runner, for tests.
 type daemon struct {
 	t       testing.TB
 	store   *sqlite.Store
@@ -60,25 +60,25 @@ type daemon struct {
 	kill    func() // ends the store under the runner
 }
 
-// start opens the store at path and runs handlers on it until stop, or the test's end.
+// start opens the store at path and runs handlers on it until stop or the end of the test.
 func start(t testing.TB, path string, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
 	return startWith(t, path, sqlite.Options{}, handlers...)
 }
 
-// startWith is start with options of the store's.
+// startWith is start with options for the store.
 func startWith(t testing.TB, path string, opt sqlite.Options, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
 	return startOn(t, path, opt, func(s *sqlite.Store) store.Store { return s }, handlers...)
 }
 
-// startOn is startWith with what the runner takes for the store.
+// startOn is startWith with a wrapper of the store for the runner.
 func startOn(t testing.TB, path string, opt sqlite.Options, runnersStore func(*sqlite.Store) store.Store, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
 	return startTuned(t, path, opt, func(o *tasks.Options, s *sqlite.Store) { o.Store = runnersStore(s) }, handlers...)
 }
 
-// startTuned is startWith with other options of the runner.
+// startTuned is startWith with changed options of the runner.
 func startTuned(t testing.TB, path string, opt sqlite.Options, tune func(*tasks.Options, *sqlite.Store), handlers ...*tasks.Handler) *daemon {
 	t.Helper()
 	for _, h := range handlers {
@@ -108,7 +108,7 @@ func (d *daemon) emit(typ, id string) *events.Event {
 	return e
 }
 
-// hang is how long something takes that will never come; a busy machine needs seconds for what else takes none.
+// hang is the timeout of waits in tests. A busy machine can need seconds for things that usually take no time.
 const hang = 5 * time.Minute
 
 // settled waits until n runs are over, and returns them, oldest first.
@@ -128,11 +128,11 @@ func (d *daemon) settled(n int) []store.Run {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("%d of %d runs are over, of %d in all", len(over), n, len(all))
 		}
-		wait(time.Duration(1+n/100) * time.Millisecond) // reading many costs the machine more than waiting does
+		wait(time.Duration(1+n/100) * time.Millisecond) // reading many runs costs more than waiting
 	}
 }
 
-// wait lets time pass while something outside the test's reach happens.
+// wait lets time pass for something that the test can't observe directly.
 func wait(d time.Duration) { <-time.After(d) }
 
 func users(t testing.TB, d *daemon) int64 {

@@ -19,7 +19,7 @@ import (
 	"evrun/tasks"
 )
 
-// crashes has the store's files copied at points of its transactions: what a crash there would leave.
+// crashes copies the store's files at points of its transactions, as a crash there would leave them.
 type crashes struct {
 	dir, path string
 	every     int64
@@ -56,7 +56,7 @@ func copyFile(to, from string) error {
 	return errors.Join(err, out.Close())
 }
 
-// Wherever it crashes, after the next start each event is in one burst: none lost, none in two.
+// After a crash at any point and the next start, each event is in exactly one burst.
 func TestACrashNeitherLosesNorDoublesAnEventOfABurst(t *testing.T) {
 	for name, action := range map[string]func(g *gatherer) tasks.Action{
 		"outside": func(g *gatherer) tasks.Action { return g },
@@ -106,7 +106,7 @@ func TestACrashNeitherLosesNorDoublesAnEventOfABurst(t *testing.T) {
 	}
 }
 
-// survives starts evrun on what a crash left.
+// survives starts evrun on the files that a crash left.
 func survives(t *testing.T, image string, handler func() (*tasks.Handler, *gatherer)) {
 	t.Helper()
 	before := map[int64]store.Run{}

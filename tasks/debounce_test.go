@@ -18,7 +18,7 @@ import (
 	"evrun/tasks/expression"
 )
 
-// gatherer is an outside action that notes which events its runs saw: the ids in `events`, by run and attempt.
+// gatherer is an outside action that records the ids in `events`, by run and attempt.
 type gatherer struct {
 	ids   *expression.Expr
 	fails func(d *tasks.Delivery) error
@@ -81,8 +81,8 @@ func by(t testing.TB, src string) *expression.Expr {
 	return x
 }
 
-// accounted checks that each event has one run, that skipped ones name the run that took them along, and that this is a
-// later one that was not skipped. It gives the events of each run that was.
+// accounted checks that each event has one run, and that each skipped run names a later run that joined its event and was not skipped. It returns the
+// events of each run that was not skipped.
 func accounted(t *testing.T, runs []store.Run, n int) map[string][]string {
 	t.Helper()
 	if len(runs) != n {
@@ -196,7 +196,7 @@ func TestBurstsOfDifferentKeysAreDifferentRuns(t *testing.T) {
 	})
 }
 
-// What was accepted together is one burst however short the wait is and whatever the machine does meanwhile.
+// Events that were accepted together are one burst, even with a short wait on a busy machine.
 func TestWhatComesTogetherStaysTogether(t *testing.T) {
 	g := newGatherer(t)
 	d := start(t, path(t), g.handler(tasks.Debounce{Wait: time.Nanosecond, All: true}))
@@ -277,7 +277,7 @@ func TestRetriesSeeTheSameEvents(t *testing.T) {
 	})
 }
 
-// While a rate or busy attempts hold bursts up, they gather on; each run takes one token.
+// While a rate or busy attempts delay bursts, more events join them; each run takes one token.
 func TestDebounceGoesWithRateAndConcurrency(t *testing.T) {
 	p := path(t)
 	synctest.Test(t, func(t *testing.T) {

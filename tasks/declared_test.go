@@ -83,7 +83,7 @@ func TestStrictTypesRefuseWhatIsNotDeclared(t *testing.T) {
 	}
 }
 
-// A handler whose emitted event breaks the schema has not succeeded: its effect is undone, and no retry could mend it.
+// A handler whose emitted event violates the schema has not succeeded: its effect is undone, and it is not retried.
 func TestAHandlerThatEmitsWhatBreaksTheSchemaIsDeadAtOnce(t *testing.T) {
 	for name, test := range map[string]struct{ typ, want string }{
 		"schema": {"user.registered", `emit: the data doesn't fit the schema of user.registered: /email: is missing; /name: is missing`},
@@ -108,7 +108,7 @@ func TestAHandlerThatEmitsWhatBreaksTheSchemaIsDeadAtOnce(t *testing.T) {
 			if n := users(t, d); n != 0 {
 				t.Errorf("%d users", n)
 			}
-			// evrun's own types need no declaration: that the run is dead is told.
+			// evrun's own types need no declaration: the dead run is reported.
 			if head, err := d.store.Head(t.Context()); head != 2 || err != nil {
 				t.Errorf("%d events, %v", head, err)
 			}

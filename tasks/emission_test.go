@@ -17,14 +17,14 @@ import (
 	"evrun/tasks/schema"
 )
 
-// heavy is more work than may be done in a transaction, and little elsewhere; %s is what it looks at.
+// heavy is an expression with more work than a transaction allows, and little for a worker; %s is the value that it reads.
 const heavy = `${ count(1..30000, {# %% 7 == %s}) }`
 
-// tooMuch is what is said of it there.
+// tooMuch is the error for it in a transaction.
 const tooMuch = "more than 100,000 steps, the most that may be done with a handler's result in the transaction that settles its run; " +
 	"emit less, or the result as it is, and compute in a handler of that event"
 
-// emitting compiles what a handler emits.
+// emitting compiles a handler's emit.
 func emitting(t testing.TB, data any) []tasks.Emission {
 	t.Helper()
 	em := tasks.Emission{}
@@ -41,8 +41,8 @@ func emitting(t testing.TB, data any) []tasks.Emission {
 	return []tasks.Emission{em}
 }
 
-// In the writer's transaction work is counted, and more than a little is refused: a handler with a costly emit harms itself
-// alone. The effect is undone, and the error says what to do.
+// In the writer's transaction work is counted and limited, so a handler with a costly emit only harms itself. The effect is undone, and the error
+// says what to do.
 func TestAnEmitThatComputesWithTheResultIsBounded(t *testing.T) {
 	large := strings.Repeat("x", 900<<10)
 	for name, data := range map[string]any{
@@ -86,7 +86,7 @@ func slicesOf(n int, v any) []any {
 	return list
 }
 
-// What doesn't need the result is not evaluated in the transaction, so its bound is not for it.
+// Parts that don't need the result are not evaluated in the transaction, so its limit doesn't apply to them.
 func TestAnEmitThatDoesNotNeedTheResultIsMadeBeforeTheTransaction(t *testing.T) {
 	s, faults := schema.Compile(map[string]any{"properties": map[string]any{"list": map[string]any{"items": map[string]any{"type": "integer"}}}})
 	if len(faults) > 0 {
@@ -124,7 +124,7 @@ func TestAnEmitThatFailsBeforeTheTransactionLeavesNoEffect(t *testing.T) {
 	}
 }
 
-// The schema of what is emitted with the result is held to the same bound.
+// Checking the schema of an event with the result has the same limit.
 func TestASchemaIsBoundedInTheTransaction(t *testing.T) {
 	s, faults := schema.Compile(map[string]any{"properties": map[string]any{"rows": map[string]any{"items": map[string]any{
 		"anyOf": slicesOf(40, map[string]any{"type": "object", "required": []any{"none"}})}}}})
@@ -141,7 +141,7 @@ func TestASchemaIsBoundedInTheTransaction(t *testing.T) {
 		t.Errorf("%v: %s", run.State, run.Error)
 	}
 
-	// As many rows as there may be are no trouble where the schema is an ordinary one.
+	// With an ordinary schema, the maximum number of rows is within the limit.
 	d.emitter.Declare(nil, false)
 	d.emit("user.registered", "2")
 	if run := d.settled(2)[1]; run.State != store.Succeeded {
@@ -149,7 +149,7 @@ func TestASchemaIsBoundedInTheTransaction(t *testing.T) {
 	}
 }
 
-// A user's attributes may be as large as an event; they are emitted as they are stored.
+// A user's attributes may be as large as an event; they are emitted unchanged.
 func TestALargeUserIsEmitted(t *testing.T) {
 	action, faults := handlers.Build("user.insert", map[string]any{"name": "${ data.name }", "email": "${ data.email }", "attributes": "${ data.attributes }"}, handlers.Deps{})
 	if len(faults) > 0 {
@@ -173,7 +173,7 @@ func TestALargeUserIsEmitted(t *testing.T) {
 	}
 }
 
-// No file is read in the transaction, though the text of one may go with the result.
+// No file is read in the transaction, even if an event has the text of a file and the result.
 func TestFilesAreReadBeforeTheTransaction(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "note.txt")
@@ -202,8 +202,8 @@ func TestFilesAreReadBeforeTheTransaction(t *testing.T) {
 	}
 }
 
-// The failure of an effect is known in the transaction only. What an on_dead computes of it is bounded; that the run is dead is
-// announced all the same.
+// The failure of an effect is only known in the transaction. The work of an on_dead that uses it is limited; evrun.run.dead is published even if that
+// limit is exceeded.
 func TestOnDeadOfAnEffectIsBounded(t *testing.T) {
 	fails := insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
 		return func(store.Tx) (any, error) { return nil, tasks.Permanent(fmt.Errorf("no")) }, nil
@@ -239,7 +239,7 @@ func TestOnDeadOfAnEffectIsBounded(t *testing.T) {
 	}
 }
 
-// An emit that takes all of the budget leaves an on_dead its own.
+// An emit that uses up the budget leaves on_dead a full one.
 func TestOnDeadHasItsOwnBudget(t *testing.T) {
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: emitting(t, fmt.Sprintf(heavy, "result.id")),
 		OnDead: emission(t, "gave.up", map[string]any{"why": "${ error }"})})

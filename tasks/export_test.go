@@ -2,14 +2,14 @@ package tasks
 
 import "time"
 
-// SweepEvery sets how often runners that start from now on sweep, until it is undone.
+// SweepEvery sets how often new runners sweep; the returned function undoes it.
 func SweepEvery(d time.Duration) (undo func()) {
 	was := sweepEvery
 	sweepEvery = d
 	return func() { sweepEvery = was }
 }
 
-// MaxHeldKeys sets how many keys, and about how many stored runs, an ordered handler has in memory, until it is undone.
+// MaxHeldKeys sets how many keys, and about how many stored runs, an ordered handler has in memory; the returned function undoes it.
 func MaxHeldKeys(n int) (undo func()) {
 	heldKeys = n
 	return func() { heldKeys = 0 }

@@ -12,15 +12,15 @@ import (
 	"evrun/tasks"
 )
 
-// BenchmarkHostile measures what guarantee 8 promises: how long the acknowledgement of a stranger's event takes beside handlers
-// that do what they can to hold the store's writer, and alone. The metric more-p99-ms is the difference from alone, at most 100.
+// BenchmarkHostile measures guarantee 8: how long the acknowledgement of another sender's event takes, with and without handlers that try to block
+// the store's writer. The metric more-p99-ms is the difference from alone, at most 100.
 //
 //	go test -run - -bench Hostile -benchtime 1x ./tasks
 func BenchmarkHostile(b *testing.B) {
 	const (
 		docs = "CREATE TABLE docs (id INTEGER PRIMARY KEY, body TEXT)"
 		hits = "CREATE TABLE hits (n)"
-		// Some 0.16 s of work on a machine of 2020, and as much as one may do.
+		// About 0.16 s of work on a machine of 2020, the maximum for one evaluation.
 		count = "INSERT INTO hits WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < %d) SELECT count(*) FROM c"
 	)
 	body := strings.Repeat("a", 900_000)

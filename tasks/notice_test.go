@@ -20,7 +20,7 @@ func failsWith(text string) tasks.Action {
 	return outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, tasks.Permanent(errors.New(text)) })
 }
 
-// What is too large for an event is shortened, and the notice comes.
+// Notice data that is too large for an event is shortened, and the notice is published.
 func TestNoticesAreShortenedToFit(t *testing.T) {
 	const most = 1024
 	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s *sqlite.Store) { o.Emitter = tasks.NewEmitter(s, most) },
@@ -69,7 +69,7 @@ func TestNoticesAreShortenedToFit(t *testing.T) {
 	}
 }
 
-// The last event of the longest chain dies as loudly as any other.
+// A dead run on the last event of the longest chain is reported like any other.
 func TestNoticesComeAtTheEndOfAChain(t *testing.T) {
 	d := start(t, path(t), &tasks.Handler{Name: "loop", On: on("a"), Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, nil }),
 		Emit: emits(t, "a"), OnDead: emission(t, "loop.cut", nil)},
@@ -86,7 +86,7 @@ func TestNoticesComeAtTheEndOfAChain(t *testing.T) {
 	}
 }
 
-// An alert that fails is announced as well, so that a fallback can be wired to it, and no deeper.
+// A failed alert is reported, so that a fallback can be wired to it. A failed fallback is not.
 func TestAFailedAlertIsAnnouncedOnce(t *testing.T) {
 	when, err := expression.Compile(`data.handler == "alert"`, expression.HandlerWhen)
 	if err != nil {
@@ -122,7 +122,7 @@ func TestAFailedAlertIsAnnouncedOnce(t *testing.T) {
 	}
 }
 
-// A handler of everything that always fails comes to an end, after the notices of its notices.
+// A handler of all events that always fails causes only notices and notices of these notices.
 func TestAHandlerOfEverythingThatFailsComesToAnEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		onDead          *tasks.Emission
@@ -149,7 +149,7 @@ func TestAHandlerOfEverythingThatFailsComesToAnEnd(t *testing.T) {
 	}
 }
 
-// A sender's own "level" is an extension like any other, and makes no run die quietly.
+// A sender's "level" is an extension like any other, and never suppresses a notice.
 func TestASendersLevelDecidesNothing(t *testing.T) {
 	d := start(t, path(t), &tasks.Handler{Name: "work", On: on("a"), Action: failsWith("no"), OnDead: emission(t, "lost", nil)})
 	e := &events.Event{Type: "a", Source: "/evrun/aaaaaaaa/handlers/work", Extensions: map[string]any{"level": int64(2)}}
@@ -162,7 +162,7 @@ func TestASendersLevelDecidesNothing(t *testing.T) {
 	}
 }
 
-// dies waits until all that e causes has ended, and some run of it is dead.
+// dies waits until everything that e causes has ended, and checks that a run is dead.
 func (d *daemon) dies(e *events.Event) {
 	d.t.Helper()
 	chain, err := d.runner.Follow(d.t.Context(), e, d.commits, func(tasks.Link) error { return nil })
@@ -171,7 +171,7 @@ func (d *daemon) dies(e *events.Event) {
 	}
 }
 
-// evrun.schedule.missed and what reports a reload come as well, whatever they list.
+// evrun.schedule.missed and the reports of a reload are published even if their lists are long.
 func TestNoticesOfManyNamesAreShortened(t *testing.T) {
 	s, err := sqlite.Open(path(t), sqlite.Options{})
 	if err != nil {

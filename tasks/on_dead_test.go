@@ -19,7 +19,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// emission compiles what an on_dead has.
+// emission compiles an on_dead.
 func emission(t *testing.T, typ string, data any) *tasks.Emission {
 	t.Helper()
 	em := &tasks.Emission{}
@@ -36,7 +36,7 @@ func emission(t *testing.T, typ string, data any) *tasks.Emission {
 	return em
 }
 
-// ofType gives the accepted events of a type, in order.
+// ofType returns the accepted events of a type, in order.
 func (d *daemon) ofType(typ string) []*events.Event {
 	d.t.Helper()
 	page, err := d.store.Events(context.Background(), store.EventQuery{Patterns: on(typ)})
@@ -105,7 +105,7 @@ func TestOnDeadSaysWhatItIsTold(t *testing.T) {
 	}
 }
 
-// What can't be made doesn't keep a run from being dead, and is not kept quiet.
+// If the event of on_dead can't be made, the run is dead all the same, and its error says so.
 func TestOnDeadThatCannotBeMadeIsPartOfTheError(t *testing.T) {
 	for name, em := range map[string]*tasks.Emission{
 		"type: data.none is nil": emission(t, "x.${ data.none }", nil),
@@ -130,7 +130,7 @@ func TestOnDeadThatCausesItselfIsCutOff(t *testing.T) {
 	}
 }
 
-// picky is a store that can't take what some runs end in.
+// picky is a store that refuses the settlements of some runs.
 type picky struct {
 	*sqlite.Store
 	refuses func(store.Settlement) bool
@@ -143,7 +143,7 @@ func (p picky) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled
 	return p.Store.Settle(ctx, b)
 }
 
-// A run whose result can't be stored is dead as others are. When what on_dead emits can't be stored either, it is dead alone.
+// A run whose result can't be stored is dead like others. If the event of on_dead can't be stored either, the run is dead without it.
 func TestARunWhoseResultCannotBeStoredIsDead(t *testing.T) {
 	d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store {
 		return picky{s, func(s store.Settlement) bool {
@@ -171,7 +171,7 @@ func TestARunWhoseResultCannotBeStoredIsDead(t *testing.T) {
 	}
 }
 
-// A stop that goes over its grace period ends an attempt that might have gone well, so the handler has as many left as before.
+// A stop that exceeds its grace period ends an attempt that might have succeeded, so that attempt doesn't count.
 func TestAttemptsThatAStopEndsDoNotCount(t *testing.T) {
 	p := path(t)
 	var begun, stopping atomic.Int64
@@ -181,7 +181,7 @@ func TestAttemptsThatAStopEndsDoNotCount(t *testing.T) {
 				begun.Add(1)
 				if stopping.Load() > 0 {
 					<-ctx.Done()
-					return nil, errors.New("signal: terminated") // as a command that was stopped says it
+					return nil, errors.New("signal: terminated") // the error of a command that was stopped
 				}
 				return nil, errors.New("no")
 			})}

@@ -18,7 +18,7 @@ import (
 	"evrun/tasks/expression"
 )
 
-// gate is an action whose attempts are told by the test how they end.
+// gate is an action for which the test decides how each attempt ends.
 type gate struct {
 	mu     sync.Mutex
 	flying map[int64]chan error // by sequence
@@ -65,7 +65,7 @@ func (g *gate) end(seq int64, err error) {
 	}
 }
 
-// endAll ends all attempts that are under way, as failed, and those that begin until the next call of begin.
+// endAll ends all running attempts as failed, and those that begin before the next call of begin.
 func (g *gate) endAll() { close(g.killed) }
 
 func (g *gate) begin() {
@@ -74,13 +74,13 @@ func (g *gate) begin() {
 	g.flying, g.killed = map[int64]chan error{}, make(chan struct{})
 }
 
-// orderModel says what an ordered handler has to do: of each key the lowest run that is stored and not over comes first, then
-// the lowest event without a run; an attempt under way is not interrupted.
+// orderModel is a model of an ordered handler: for each key the lowest unfinished stored run comes first, then the lowest event without a run. A
+// running attempt is not interrupted.
 type orderModel struct {
-	keys map[string]map[int64]string // what became of each sequence: new, flying, pending, dead, done
+	keys map[string]map[int64]string // the state of each sequence: new, flying, pending, dead, done
 }
 
-// settle begins what comes next of each key, and returns all that is under way.
+// settle begins the next attempt of each key, and returns all running ones.
 func (m *orderModel) settle() (flying []int64) {
 	for _, runs := range m.keys {
 		next := int64(0)
@@ -120,8 +120,8 @@ func (m *orderModel) all(state string) (list []int64) {
 	return list
 }
 
-// Random histories of an ordered handler: events, attempts that succeed, fail, and die, dead runs that are retried by hand,
-// kills, and replaced wirings. At every moment what is under way is what the model says; and in the end all is done.
+// Random histories of an ordered handler: events, attempts that succeed, fail, and die, dead runs that are retried by hand, kills, and replaced
+// wirings. At every moment the running attempts are those of the model; in the end all is done.
 func TestOrderFollowsTheModel(t *testing.T) {
 	seeds, steps := storetest.Size(t, "", 3, 12), storetest.Size(t, "", 40, 60)
 	for seed := range seeds {
@@ -129,7 +129,7 @@ func TestOrderFollowsTheModel(t *testing.T) {
 	}
 }
 
-// The same with room for few stored runs in memory: the others wait in the store, and no event begins before they are known.
+// The same with room for few stored runs in memory: the others wait in the store, and no event begins before they have been read.
 func TestOrderWithLittleRoomFollowsTheModel(t *testing.T) {
 	defer tasks.MaxHeldKeys(4)()
 	seeds, steps := storetest.Size(t, "", 3, 12), storetest.Size(t, "", 40, 60)
@@ -218,7 +218,7 @@ func (h *orderHistory) step() {
 		h.retry(dead[:min(len(dead), 1+h.rnd.IntN(4))])
 	case n < 19:
 		h.note("kill")
-		h.reached(h.m.all("done"), store.Succeeded) // else they are done again
+		h.reached(h.m.all("done"), store.Succeeded) // otherwise they are repeated
 		h.reached(h.m.all("dead"), store.Dead)
 		h.g.endAll()
 		h.d.kill()
@@ -238,7 +238,7 @@ func (h *orderHistory) step() {
 	}
 }
 
-// converge waits until the attempts under way are those that the model has.
+// converge waits until the running attempts are those of the model.
 func (h *orderHistory) converge() []int64 {
 	h.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -258,8 +258,8 @@ func (h *orderHistory) converge() []int64 {
 	}
 }
 
-// agree compares the attempts under way with the model's. With little room some wait for it; those that could begin before the last
-// step may have done so.
+// agree compares the running attempts with the model's. With little room in memory, some may wait for room, and some that could begin before the last
+// step may have begun.
 func (h *orderHistory) agree(want, got []int64) bool {
 	if !h.little {
 		return slices.Equal(got, want)
@@ -297,7 +297,7 @@ func (h *orderHistory) verdict(seq int64, n int) {
 	}
 }
 
-// reached waits until the store has runs in a state: they are being settled.
+// reached waits until the store has runs in a state.
 func (h *orderHistory) reached(list []int64, state store.RunState) {
 	for _, seq := range list {
 		for {

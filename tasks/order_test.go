@@ -79,7 +79,7 @@ func (k *keyed) check(t *testing.T, key string, n int) {
 	}
 }
 
-// A key that waits for a retry has far more events behind it than memory may hold, and others find no room either.
+// A key that waits for a retry has far more events behind it than fit in memory, so that other keys have no room either.
 func TestKeysBeyondMemoryAreReadOnFromTheJournal(t *testing.T) {
 	const n = 700
 	k := &keyed{}
@@ -125,7 +125,7 @@ func TestHeldKeysSurviveARestart(t *testing.T) {
 	k.check(t, "hot", 4*n)
 }
 
-// With many keys at once every event finds its turn, though the keys take each other's room in memory.
+// With many keys at once every event gets its turn, although the keys compete for room in memory.
 func TestManyKeysFindTheirTurn(t *testing.T) {
 	const keys, n = 1000, 6
 	k := &keyed{}

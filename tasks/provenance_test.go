@@ -21,7 +21,7 @@ func emits(t testing.TB, typ string) []tasks.Emission {
 	return []tasks.Emission{{Type: template}}
 }
 
-// What a sender writes of hops and chain is replaced: it neither silences alerts nor kills a handler that emits.
+// A sender's hops and chain are replaced: they neither suppress alerts nor make an emitting handler fail.
 func TestASendersHopsDecideNothing(t *testing.T) {
 	d := start(t, path(t), &tasks.Handler{Name: "one", On: on("a"), Action: saveUser, Emit: emits(t, "b")},
 		&tasks.Handler{Name: "two", On: on("b"), Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) {
@@ -47,7 +47,7 @@ func TestASendersHopsDecideNothing(t *testing.T) {
 	}
 }
 
-// Whoever follows an event sees what that one causes, not what others hang onto its correlation id.
+// Following an event shows its own consequences, not other events with its correlation id.
 func TestAStrangersCorrelationJoinsNoChain(t *testing.T) {
 	release := make(chan struct{})
 	d := start(t, path(t), &tasks.Handler{Name: "good", On: on("good"), Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) {
@@ -109,7 +109,7 @@ func TestOwnSourcesAreRefusedFromOutside(t *testing.T) {
 	}
 }
 
-// An event that a run emits is never dropped for another one with its id: the run says so.
+// An event that a run emits is never silently dropped because another has its id: the run fails with an error.
 func TestAnEmittedEventWhoseIDIsTakenIsReported(t *testing.T) {
 	for name, action := range map[string]tasks.Action{
 		"inside":  saveUser,

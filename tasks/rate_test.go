@@ -36,7 +36,7 @@ func (d *daemon) emitMany(n int, data func(i int) string) []*events.Event {
 // none is data for events of which none is needed.
 func none(int) string { return `{}` }
 
-// starts gives when the attempts of all runs but skipped ones began, in order.
+// starts returns when the attempts of all runs, except skipped ones, began, in order.
 func starts(t *testing.T, d *daemon, runs []store.Run) []time.Time {
 	t.Helper()
 	var at []time.Time
@@ -63,7 +63,7 @@ func starts(t *testing.T, d *daemon, runs []store.Run) []time.Time {
 	return at
 }
 
-// spaced checks that no two attempts began closer to each other than the rate has it.
+// spaced checks that the time between any two attempts is at least the rate's interval.
 func spaced(t *testing.T, at []time.Time, interval time.Duration) {
 	t.Helper()
 	for i := 1; i < len(at); i++ {
@@ -101,8 +101,8 @@ func TestRateSpreadsAndDropsNothing(t *testing.T) {
 	}
 }
 
-// A token that comes while the worker looks for work is not waited for. This takes time that passes by itself; a worker that
-// missed one would wait for the next sweep, and there is none.
+// A worker notices a token that comes while it looks for work. The test needs real time. A worker that missed the token would wait for the next
+// sweep, and there is none.
 func TestATokenIsNotMissed(t *testing.T) {
 	defer tasks.SweepEvery(10 * hang)()
 	for _, rate := range []int{2000, 20_000, 1_000_000} {
@@ -114,7 +114,7 @@ func TestATokenIsNotMissed(t *testing.T) {
 	}
 }
 
-// Retries take tokens as first attempts do, whatever their backoff is.
+// Retries take tokens like first attempts, regardless of their backoff.
 func TestRateHoldsForRetries(t *testing.T) {
 	p := path(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestRateHoldsForRetries(t *testing.T) {
 	})
 }
 
-// What the condition skips takes no token: only so many waits come before an event as others ran.
+// Skipped events take no token: an event only waits for the runs before it.
 func TestRateCountsNoSkippedEvents(t *testing.T) {
 	when, err := expression.Compile("data.n % 100 == 0", expression.HandlerWhen)
 	if err != nil {
@@ -154,7 +154,7 @@ func TestRateCountsNoSkippedEvents(t *testing.T) {
 	})
 }
 
-// A worker that waits for its next token still stops at once, and goes on after a restart.
+// A worker that waits for its next token stops at once, and continues after a restart.
 func TestRateWaitsInTheJournal(t *testing.T) {
 	p := path(t)
 	synctest.Test(t, func(t *testing.T) {

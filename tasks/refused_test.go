@@ -16,8 +16,8 @@ import (
 	"evrun/tasks"
 )
 
-// refusing is a store that refuses every batch with a settlement of one event, unless that has the run dead. It holds the first batch
-// back until it is told to go on.
+// refusing is a store that refuses every batch with a settlement of a certain event, unless that settlement makes the run dead. It blocks the first
+// batch until the test releases it.
 type refusing struct {
 	store.Store
 	bad     string
@@ -36,7 +36,7 @@ func (r *refusing) Settle(ctx context.Context, b store.SettleBatch) ([]store.Set
 	return r.Store.Settle(ctx, b)
 }
 
-// A result that the store refuses makes its own run dead, and none of those that were to be settled together with it.
+// A result that the store refuses makes only its own run dead, not the others of its batch.
 func TestAResultThatCannotBeStoredHarmsNoOtherRun(t *testing.T) {
 	const n = 50
 	var prepared atomic.Int64
@@ -72,7 +72,7 @@ func TestAResultThatCannotBeStoredHarmsNoOtherRun(t *testing.T) {
 	}
 }
 
-// Runs that have failed at the same moment are not tried again at the same moment: the delays are spread over the whole backoff.
+// Runs that failed at the same time are not retried at the same time: the delays are spread over the whole backoff.
 func TestRetriesOfRunsThatFailTogetherSpread(t *testing.T) {
 	const n = 400
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Retry: tasks.Retry{Attempts: 1000, Backoff: 4 * time.Hour, Max: 4 * time.Hour},

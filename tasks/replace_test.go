@@ -83,7 +83,7 @@ func (d *daemon) emitKeys(total int) *sync.WaitGroup {
 	return &senders
 }
 
-// caughtUp waits until the first n handlers have nothing left to do.
+// caughtUp waits until the first n handlers have no work left.
 func (d *daemon) caughtUp(n int) {
 	d.t.Helper()
 	deadline := time.Now().Add(hang)
@@ -106,8 +106,8 @@ func (d *daemon) caughtUp(n int) {
 	}
 }
 
-// 10,000 events come in while the wiring is replaced fifty times: each handler that is wired all the time runs each of them
-// once, in the order of their keys where it has one; one that comes and goes runs none of them twice; one that isn't changed isn't touched.
+// 10,000 events come in while the wiring is replaced fifty times: each handler that is wired all the time runs each of them once, in the order of
+// their keys where it has one; one that is removed and added again runs none of them twice; an unchanged one isn't touched.
 func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 	total, reloads := storetest.Size(t, "", 2000, 10_000), storetest.Size(t, "", 10, 50)
 	key, err := expression.Compile("data.key", expression.HandlerWhen)
@@ -182,7 +182,7 @@ func TestEventsWhileTheWiringIsReplaced(t *testing.T) {
 	}
 }
 
-// A replacement is whole, or there is none: neither another handler's table, nor a schedule's mark, nor a handler.
+// A replacement that fails changes nothing: no other handler's table, no schedule's mark, no handler.
 func TestARefusedReplacementChangesNothing(t *testing.T) {
 	counted := newTally()
 	old := &closing{do: counted.count}
@@ -234,7 +234,7 @@ func statements(t *testing.T, texts ...string) (list []*store.Statement) {
 	return list
 }
 
-// A handler that is gone ends what it has begun; one that comes back goes on where it stopped.
+// A removed handler finishes its running attempts; a returning one continues where it stopped.
 func TestAHandlerGoesAndComesBack(t *testing.T) {
 	release, begun := make(chan struct{}), make(chan struct{}, 2)
 	first := &tasks.Handler{Name: "a", Version: "1", On: on("a.b"), Retry: quick, Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
@@ -277,7 +277,7 @@ func TestAHandlerGoesAndComesBack(t *testing.T) {
 	}
 }
 
-// What a secret says is nowhere to be read, whatever kind of error has it.
+// No kind of error shows a secret.
 func TestSecretsAreTakenOutOfErrors(t *testing.T) {
 	const secret = "s3cret-t0ken"
 	redact := func(text string) string { return strings.ReplaceAll(text, secret, "[secret]") }

@@ -17,8 +17,7 @@ import (
 	"evrun/tasks/expression"
 )
 
-// Runs that are retried by hand while they die again, by several people at a time: each retry that was given leads to an
-// attempt, and in the end none waits for one.
+// Several people at a time retry runs that die again: each accepted retry leads to an attempt, and in the end no run is pending.
 func TestNoRetryIsLostWhileRunsDieAgain(t *testing.T) {
 	events, rounds := storetest.Size(t, "", 30, 100), storetest.Size(t, "", 60, 300)
 	by, err := expression.Compile("event.subject", expression.HandlerWhen)
@@ -114,7 +113,7 @@ func TestManyRetriedRunsOfOneKeyRunInOrder(t *testing.T) {
 			return nil, nil
 		}, nil
 	})})
-	emitSubjects(t, d, n, n) // each has its own key first: they die at once
+	emitSubjects(t, d, n, n) // first each has its own key, so that they die at the same time
 	d.settled(n)
 	same, err := expression.Compile(`"one"`, expression.HandlerWhen)
 	if err != nil {
@@ -171,8 +170,7 @@ func (b *blockedReads) Events(ctx context.Context, q store.EventQuery) ([]*event
 	return b.Store.Events(ctx, q)
 }
 
-// An event whose turn comes while evrun stops, and which must be read first, is handled after the next start: the mark does
-// not pass it.
+// An event that must be read from the store while evrun stops is handled after the next start: the mark does not pass it.
 func TestAnEventWhoseTurnComesAtAStopIsNotLost(t *testing.T) {
 	by, err := expression.Compile("event.subject", expression.HandlerWhen)
 	if err != nil {

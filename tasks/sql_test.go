@@ -86,8 +86,7 @@ func rowsOf(t testing.TB, db *sql.DB, query string) (list []string) {
 	return list
 }
 
-// The row, the run and the emitted event of each success are there together; of a failure, whether in the statement or in
-// what follows it, only the run is.
+// A success stores the row, the run and the emitted event together. A failure, in the statement or afterwards, stores only the run.
 func TestSQLEffectRunAndEventAreOne(t *testing.T) {
 	at := path(t)
 	h := sqlHandler(t, map[string]any{
@@ -132,7 +131,7 @@ func TestSQLEffectRunAndEventAreOne(t *testing.T) {
 	}
 }
 
-// A statement that takes too long is tried once more by itself, and its run is dead then; the others' go on.
+// A statement that takes too long is tried once more alone, and then its run is dead. Others are not affected.
 func TestAnEndlessStatementHarmsNobodyElse(t *testing.T) {
 	at := path(t)
 	h := sqlHandler(t, map[string]any{
@@ -175,7 +174,7 @@ func TestAnEndlessStatementHarmsNobodyElse(t *testing.T) {
 	}
 }
 
-// Payloads arrive as data, whatever is in them.
+// Any payload arrives as data, never as SQL.
 func TestPayloadsAreDataToSQL(t *testing.T) {
 	at := path(t)
 	d := start(t, at, sqlHandler(t, map[string]any{
@@ -210,7 +209,7 @@ func TestPayloadsAreDataToSQL(t *testing.T) {
 	}
 }
 
-// A migration that can't be made keeps the runner from starting, and says which handler's it is.
+// If a migration fails, the runner doesn't start, and the error names the handler.
 func TestAMigrationThatFailsStopsTheStart(t *testing.T) {
 	s, err := sqlite.Open(path(t), sqlite.Options{})
 	if err != nil {
@@ -253,7 +252,7 @@ func TestSQLOnAnotherFile(t *testing.T) {
 	}
 }
 
-// What a handler reads it reads beside the writer; that it has run, and what it emits, is settled once.
+// A handler that only reads does so beside the writer. Its run and its emitted events are settled exactly once.
 func TestAReadIsSettledOnce(t *testing.T) {
 	at := path(t)
 	h := sqlHandler(t, map[string]any{"statement": "SELECT count(*) > 0 AS known FROM events WHERE id = :id", "params": map[string]any{"id": "${ event.id }"}})
@@ -276,7 +275,7 @@ func TestAReadIsSettledOnce(t *testing.T) {
 	}
 }
 
-// A stop does not wait for a long batch of statements beyond the grace period; what is left of it is done after the next start.
+// A stop does not wait for a long batch of statements beyond the grace period. The rest of the batch is done after the next start.
 func TestAStopLeavesTheRestOfABatch(t *testing.T) {
 	at := path(t)
 	handler := func(n string) *tasks.Handler {

@@ -14,9 +14,9 @@ import (
 	"evrun/tasks/taskstest"
 )
 
-// TestAttemptThatIgnoresItsEndIsLeft stops a runner whose handler does not come back when its context ends. Run waits for
-// the grace period and a last call, ends with an error that names the handler, and what the attempt does later changes
-// nothing: its run stays in the store as running, and the next start counts the attempt as failed.
+// TestAttemptThatIgnoresItsEndIsLeft stops a runner whose handler does not return when its context ends. Run waits for the grace period and the last
+// call, and then returns an error that names the handler. A later result of the attempt changes nothing: the run stays in state running in the store,
+// and the next start counts the attempt as failed.
 func TestAttemptThatIgnoresItsEndIsLeft(t *testing.T) {
 	file := path(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -52,10 +52,10 @@ func TestAttemptThatIgnoresItsEndIsLeft(t *testing.T) {
 	})
 }
 
-// bubble is a daemon whose time is synctest's.
+// bubble is a daemon in a synctest bubble.
 type bubble struct {
 	*daemon
-	ended error // what the runner's Run returned
+	ended error // the result of the runner's Run
 }
 
 // inBubble is start for tests in a bubble: it keeps the runner's error.

@@ -9,7 +9,7 @@ import (
 	"evrun/store"
 )
 
-// passes lets so much time pass, and has every attempt that begins succeed at once.
+// passes lets time pass, and every attempt that begins succeeds at once.
 func (r *rig) passes(d time.Duration) {
 	r.t.Helper()
 	end := r.now.Add(d)
@@ -28,7 +28,7 @@ func (r *rig) passes(d time.Duration) {
 	}
 }
 
-// joined gives the sequences of the events of each run, in order.
+// joined returns the sequences of the events of each run, in order.
 func (r *rig) joined() (bursts [][]int64) {
 	for _, into := range r.in(store.Succeeded) {
 		var burst []int64
@@ -64,7 +64,7 @@ func TestTheWaitStartsAnewUpToItsBound(t *testing.T) {
 	}
 }
 
-// An event that was accepted within the wait belongs to the burst, though the queue sees it when the wait is over.
+// An event that was accepted within the wait belongs to the burst, even if the queue sees it after the wait.
 func TestEventsThatCameTogetherStayTogether(t *testing.T) {
 	r := newRig(t, Options{Bursts: &Bursts{Wait: time.Second, MaxWait: time.Hour}})
 	r.emit("")
@@ -77,7 +77,7 @@ func TestEventsThatCameTogetherStayTogether(t *testing.T) {
 	}
 }
 
-// A burst that is not over when evrun stops is read again, waits anew, and is still one.
+// A burst that is not over when evrun stops is read again, waits again, and is still one burst.
 func TestARestartWaitsAnew(t *testing.T) {
 	r := newRig(t, Options{Bursts: &Bursts{Wait: time.Minute, MaxWait: time.Hour, All: true}})
 	for range 600 {
@@ -99,8 +99,7 @@ func TestARestartWaitsAnew(t *testing.T) {
 	}
 }
 
-// Only so many events wait: with more, those that would be due first run at once. The others are in the store only, as they
-// came: nothing is settled of them.
+// The number of waiting events is limited: with more, the first due ones run at once. The rest are only in the journal, without runs.
 func TestTheEventsThatWaitAreBounded(t *testing.T) {
 	const n = 25_000
 	r := newRig(t, Options{Concurrency: 64, Bursts: &Bursts{Wait: time.Hour, MaxWait: time.Hour, Key: bySubject}})
@@ -108,7 +107,7 @@ func TestTheEventsThatWaitAreBounded(t *testing.T) {
 		r.emit(fmt.Sprint(i))
 	}
 	r.passes(time.Minute)
-	if done, want := r.in(store.Succeeded), n-maxGathered+1; len(done) != want || done[want-1] != int64(want) { // one makes room for the next
+	if done, want := r.in(store.Succeeded), n-maxGathered+1; len(done) != want || done[want-1] != int64(want) { // one run makes room for the next
 		t.Errorf("%d runs within the wait, want the first %d", len(done), want)
 	}
 	if len(r.runs) != n-maxGathered+1 {
@@ -116,7 +115,7 @@ func TestTheEventsThatWaitAreBounded(t *testing.T) {
 	}
 }
 
-// Of large events only so many are given to one run, and their data doesn't wait in memory.
+// The number of large events in one run is limited, and their data is not kept in memory.
 func TestABurstHasBoundedData(t *testing.T) {
 	r := newRig(t, Options{Bursts: &Bursts{Wait: time.Hour, MaxWait: time.Hour, All: true}})
 	large := make([]byte, 1<<20-100)
@@ -137,7 +136,7 @@ func TestABurstHasBoundedData(t *testing.T) {
 	}
 }
 
-// While a rate holds bursts up, they gather on; each run takes one token.
+// While a rate delays bursts, more events join them; each run takes one token.
 func TestBurstsGatherOnWhileARateHoldsThemUp(t *testing.T) {
 	r := newRig(t, Options{Concurrency: 1, Interval: time.Minute, Bursts: &Bursts{Wait: time.Second, MaxWait: time.Second, All: true, Key: bySubject}})
 	for i := range 300 {

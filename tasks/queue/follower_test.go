@@ -10,15 +10,15 @@ import (
 	"evrun/store"
 )
 
-// schedule is one order in which a writer and a follower take their steps: c commits the next event, p publishes the next
-// one committed, and r lets the follower go on, to its next look at the journal or to the end of its poll.
+// schedule is one order of the steps of a writer and a follower: c commits the next event, p publishes the next committed event, and r runs the
+// follower to its next read of the journal or to the end of its poll.
 type schedule struct {
 	t       *testing.T
 	steps   string
 	at      int
 	journal []*events.Event
 	bus     *events.Bus
-	public  int // so many of journal are published
+	public  int // number of published events of journal
 	settled map[int64]bool
 	Journal
 }
@@ -44,7 +44,7 @@ func (s *schedule) writer() {
 	}
 }
 
-// Events is the journal, where the writer goes on before and after the read itself.
+// Events reads the journal; the writer takes steps before and after the read.
 func (s *schedule) Events(_ context.Context, q store.EventQuery) (page []*events.Event, _ error) {
 	s.writer()
 	for _, e := range s.journal {
@@ -62,7 +62,7 @@ func orders(n, r int, each func(steps string)) {
 	var grow func(c, p, r int)
 	grow = func(c, p, r int) {
 		if c == n && p == n {
-			each(string(b)) // what is left of r is the end, where the follower goes on alone
+			each(string(b)) // the remaining r steps come last, where the follower runs alone
 			return
 		}
 		for _, step := range []struct {
@@ -81,9 +81,9 @@ func orders(n, r int, each func(steps string)) {
 	grow(0, 0, r)
 }
 
-// TestFollowerInEveryOrder has a follower read on while a writer commits and publishes, in every order of their steps, with
-// buffers and pages so small that it overflows and comes back: it gives each matching event once and in order, leaves out
-// what has a run from before its start, and never says that it has given an event that it hasn't.
+// TestFollowerInEveryOrder runs a follower and a writer in every order of their steps, with buffers and pages so small that the follower overflows
+// and recovers. The follower returns each matching event once and in order, leaves out events with a run from before its start, and never claims to
+// have returned an event that it hasn't.
 func TestFollowerInEveryOrder(t *testing.T) {
 	total := 0
 	for _, size := range []struct{ buffer, limit, before int }{{1, 1, 0}, {1, 2, 0}, {2, 1, 0}, {3, 3, 0}, {1, 1, 2}, {2, 2, 2}} {

@@ -14,8 +14,8 @@ import (
 
 func bySubject(t *Task) (string, error) { return t.Event.Subject, nil }
 
-// due gives, for an ordered handler, the attempts that must be under way: of each key one that is, else the lowest stored run that
-// has not ended, when its time has come, else the lowest event without a run.
+// due returns the attempts of an ordered handler that must be running. For each key that is the running attempt; otherwise the lowest unfinished
+// stored run, if it is due; otherwise the lowest event without a run.
 func (r *rig) due() (list []int64) {
 	next := map[string]*[3]int64{} // by key: under way, stored, without a run
 	for _, e := range r.events {
@@ -44,8 +44,7 @@ func (r *rig) due() (list []int64) {
 	return list
 }
 
-// all gives, for a handler without order, the attempts that must be under way: those of all events but of runs that have ended, or
-// whose time has not come.
+// all returns the attempts of a handler without order that must be running: those of all events, except events whose run has ended or is not yet due.
 func (r *rig) all() (list []int64) {
 	for _, e := range r.events {
 		run := r.runs[e.Sequence]
@@ -56,9 +55,9 @@ func (r *rig) all() (list []int64) {
 	return list
 }
 
-// Random histories: events, attempts that succeed, fail and die, dead runs that are retried by hand, kills at any moment. The
-// attempts under way after each step follow from what is stored, an ordered handler's to the letter; the mark never passes an
-// event without a run; no task is given twice at a time; and in the end every run has succeeded.
+// Random histories: events, attempts that succeed, fail and die, dead runs that are retried by hand, kills at any moment. The running attempts after
+// each step follow from the store, exactly so for an ordered handler; the mark never passes an event without a run; no task is with the worker twice
+// at the same time; in the end every run has succeeded.
 func TestRandomHistories(t *testing.T) {
 	for name, test := range map[string]struct {
 		o    Options
@@ -82,7 +81,7 @@ func TestRandomHistories(t *testing.T) {
 					r.work()
 					got := r.sequences()
 					ok := slices.Equal(got, want)
-					if test.some { // the runs that wait for their time may take all of the room
+					if test.some { // waiting runs may take all the room
 						ok = (len(got) > 0 || len(want) == 0 || len(r.in(store.Retrying)) > 0) && !slices.ContainsFunc(got, func(seq int64) bool {
 							return !slices.Contains(want, seq)
 						})
@@ -103,7 +102,7 @@ func TestRandomHistories(t *testing.T) {
 	}
 }
 
-// history takes so many random steps.
+// history takes random steps.
 func (r *rig) history(rnd *rand.Rand, steps int, check func(), note func(string)) {
 	pick := func(list []int64) int64 { return list[rnd.IntN(len(list))] }
 	for range steps {
@@ -142,7 +141,7 @@ func (r *rig) history(rnd *rand.Rand, steps int, check func(), note func(string)
 	}
 }
 
-// finish retries the dead runs, lets an attempt succeed, and says whether there was one.
+// finish retries the dead runs and lets an attempt succeed. It reports whether there was one.
 func (r *rig) finish(check func()) bool {
 	for seq := range r.settled {
 		r.answer(seq)

@@ -11,8 +11,8 @@ import (
 	"evrun/store"
 )
 
-// A start reads the stored runs in pages of bounded size: what is due later than a full page is read when its time comes, also
-// where some of the page were interrupted.
+// A start reads the stored runs in pages of bounded size. Runs that are due after a full page are read when they are due, even if some runs of the
+// page were interrupted.
 func TestAStartWithMoreStoredRunsThanMemoryHolds(t *testing.T) {
 	for _, o := range []Options{{}, {OrderBy: bySubject}} {
 		r := newRig(t, o)
@@ -35,8 +35,8 @@ func TestAStartWithMoreStoredRunsThanMemoryHolds(t *testing.T) {
 	}
 }
 
-// More runs wait for their next attempt than the clock holds. Each is tried again once, not before its time, and in the order of
-// the times, whether it stayed in memory, was left to the store, or was read at a start.
+// More runs wait for their next attempt than the clock holds. Each is retried once, not before it is due, and in the order of the due times, whether
+// it stayed in memory, stayed in the store, or was read at a start.
 func TestMoreRetriesThanTheClockHolds(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		r := newRig(t, Options{Concurrency: 1})
@@ -116,7 +116,7 @@ func TestEventsBehindAHeldKeyAreBounded(t *testing.T) {
 	}
 }
 
-// A rate spaces attempts, and holds up no settlement of what needs none.
+// A rate spaces attempts, and doesn't delay the settlement of tasks without attempts.
 func TestARateSpacesAttempts(t *testing.T) {
 	r := newRig(t, Options{Interval: time.Second})
 	for range 5 {
@@ -139,7 +139,7 @@ func TestARateSpacesAttempts(t *testing.T) {
 	}
 }
 
-// An event whose key can't be evaluated is given at once, with the error.
+// An event whose key can't be evaluated is returned at once, with the error.
 func TestAnEventWithoutAKeyIsGivenWithTheError(t *testing.T) {
 	no := errors.New("no key")
 	r := newRig(t, Options{OrderBy: func(*Task) (string, error) { return "", no }})
@@ -149,7 +149,7 @@ func TestAnEventWithoutAKeyIsGivenWithTheError(t *testing.T) {
 	}
 }
 
-// The mark stays before the lowest event without a run, and moves over events that the handler isn't for.
+// The mark stays before the lowest event without a run, and moves past events that the handler doesn't match.
 func TestTheMark(t *testing.T) {
 	r := newRig(t, Options{})
 	r.work()
@@ -178,7 +178,7 @@ func TestTheMark(t *testing.T) {
 	}
 }
 
-// However many runs are retried by hand at once, each is tried again; an attempt that didn't count makes room for another.
+// Even if very many runs are retried by hand at once, each is tried again; an attempt that didn't count makes room for another.
 func TestRunsRetriedByHand(t *testing.T) {
 	for _, o := range []Options{{}, {OrderBy: bySubject}} {
 		r := newRig(t, o)

@@ -65,8 +65,7 @@ func (m *memory) PendingAfter(_ context.Context, _ store.HandlerID, after int64,
 	return page, nil
 }
 
-// rig works on the tasks of a queue as a worker does, in steps that the test chooses. Its clock stands still unless the test moves
-// it.
+// rig runs the tasks of a queue like a worker, in steps that the test chooses. Only the test moves its clock.
 type rig struct {
 	t *testing.T
 	memory
@@ -76,7 +75,7 @@ type rig struct {
 	now     time.Time
 	inside  bool                    // attempts are recorded when they are settled, not when they begin
 	flying  map[int64]*Task         // attempts under way
-	settled map[int64]store.Outcome // those of flying that the store has settled, which the queue doesn't know yet
+	settled map[int64]store.Outcome // attempts that the store has settled; the queue doesn't know it yet
 	begun   map[int64]time.Time     // when an attempt began last
 	retried *HandOver
 }
@@ -88,7 +87,7 @@ func newRig(t *testing.T, o Options) *rig {
 	return r
 }
 
-// open is a start: all that is known comes from the store.
+// open is a start of the daemon: the queue only knows the store.
 func (r *rig) open() {
 	r.t.Helper()
 	r.flying, r.settled, r.retried = map[int64]*Task{}, map[int64]store.Outcome{}, NewHandOver()
@@ -104,7 +103,7 @@ func (r *rig) open() {
 	r.q = q
 }
 
-// kill ends the daemon: what was not settled is lost.
+// kill ends the daemon: unsettled results are lost.
 func (r *rig) kill() { r.q.Close() }
 
 // emit accepts an event.
@@ -115,7 +114,7 @@ func (r *rig) emit(subject string) int64 {
 	return e.Sequence
 }
 
-// work begins every attempt that can begin, and settles what has failed already.
+// work begins every attempt that can begin, and settles those that have already failed.
 func (r *rig) work() {
 	r.t.Helper()
 	for {
@@ -141,7 +140,7 @@ func (r *rig) work() {
 	}
 }
 
-// next is the next task, with what the bus has brought.
+// next delivers the events of the bus and returns the next task.
 func (r *rig) next() *Task {
 	r.t.Helper()
 	for {
@@ -183,7 +182,7 @@ func (r *rig) begin(t *Task) {
 	}
 }
 
-// record stores the state of a run, and at its first attempt that of the events that it takes along.
+// record stores the state of a run and, at its first attempt, the skipped runs of the events that it joins.
 func (r *rig) record(t *Task, out store.Outcome) {
 	r.t.Helper()
 	r.runs[t.Seq] = &store.Run{Sequence: t.Seq, State: out.State, Attempt: t.Attempt, Budget: t.Budget, StartedAt: t.Started, NextAttemptAt: out.NextAttemptAt}
@@ -195,7 +194,7 @@ func (r *rig) record(t *Task, out store.Outcome) {
 	}
 }
 
-// end ends an attempt that begin began, and has it settled.
+// end ends an attempt that begin began, and settles it.
 func (r *rig) end(seq int64, out store.Outcome) {
 	r.t.Helper()
 	r.q.End(r.flying[seq])
@@ -203,7 +202,7 @@ func (r *rig) end(seq int64, out store.Outcome) {
 	r.answer(seq)
 }
 
-// settle stores what came of an attempt, with the mark. The queue doesn't know it before answer.
+// settle stores the outcome of an attempt, with the mark. The queue only learns it from answer.
 func (r *rig) settle(seq int64, out store.Outcome) {
 	r.t.Helper()
 	t := r.flying[seq]
@@ -218,7 +217,7 @@ func (r *rig) settle(seq int64, out store.Outcome) {
 	r.mark = mark
 }
 
-// answer gives a task back to the queue that settle has stored.
+// answer returns a settled task to the queue.
 func (r *rig) answer(seq int64) {
 	t, out := r.flying[seq], r.settled[seq]
 	delete(r.flying, seq)
@@ -233,10 +232,10 @@ func (r *rig) retry(seq int64) {
 	r.retried.Give([]store.Run{*run})
 }
 
-// sequences are those of the attempts under way.
+// sequences returns the sequences of the running attempts.
 func (r *rig) sequences() []int64 { return slices.Sorted(maps.Keys(r.flying)) }
 
-// in gives the sequences of the runs in a state.
+// in returns the sequences of the runs in a state.
 func (r *rig) in(state store.RunState) (list []int64) {
 	for seq, run := range r.runs {
 		if run.State == state {
