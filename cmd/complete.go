@@ -20,21 +20,8 @@ func (e *env) completing(c *cobra.Command) bool {
 	return e.checkGlobal() == nil
 }
 
-// completeHandlers lists the wired handlers.
-func (e *env) completeHandlers(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	if e.completing(c) {
-		if cfg, err := e.load(); err == nil {
-			for _, h := range cfg.Wiring.Handlers {
-				names = append(names, h.Name)
-			}
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeKnownHandlers lists the handlers in one of these states (none: in any), as the daemon or the store knows them.
-func (e *env) completeKnownHandlers(states ...string) cobra.CompletionFunc {
+// completeHandlers lists the handlers in one of these states (none: in any), as the daemon or the store knows them.
+func (e *env) completeHandlers(states ...string) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		if e.completing(c) {

@@ -86,8 +86,7 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 	f := c.Flags()
 	o.register(f)
 	f.BoolVar(&o.dry, "dry-run", false, "publish nothing: say which handlers would run, and with what")
-	f.DurationVar(&o.wait, "wait", 0, "follow what it causes, for at most so long")
-	f.Lookup("wait").NoOptDefVal = "30s"
+	waitFlag(c, &o.wait)
 	f.StringVar(&o.ndjson, "ndjson", "", "publish each line of this file; - is standard input")
 	f.StringVar(&o.rejects, "rejects", "", "with --ndjson: a file for the lines that are refused")
 	f.IntVar(&o.fromLine, "from-line", 1, "with --ndjson: begin at this line")
@@ -110,10 +109,10 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 	if o.dry {
 		return o.dryRun(ctx, cfg, e)
 	}
-	if o.flags.Flags().Changed("wait") {
-		if o.wait <= 0 {
-			return usage("--wait %v: a duration above zero, such as --wait=30s", o.wait)
-		}
+	if err := checkWait(o.flags, o.wait); err != nil {
+		return err
+	}
+	if o.wait > 0 {
 		client, err := o.client(cfg)
 		if err != nil {
 			return err

@@ -38,6 +38,20 @@ func namesOf(thing string, most int) cobra.PositionalArgs {
 	}
 }
 
+// waitFlag adds --wait, for how long a command follows what its event causes.
+func waitFlag(c *cobra.Command, wait *time.Duration) {
+	c.Flags().DurationVar(wait, "wait", 0, "follow what it causes, for at most so long")
+	c.Flags().Lookup("wait").NoOptDefVal = "30s"
+}
+
+// checkWait refuses a --wait that is not above zero.
+func checkWait(c *cobra.Command, wait time.Duration) error {
+	if c.Flags().Changed("wait") && wait <= 0 {
+		return usage("--wait %v: a duration above zero, such as --wait=30s", wait)
+	}
+	return nil
+}
+
 // zoneFlag adds --tz, the zone of printed times.
 func zoneFlag(c *cobra.Command, tz *string) {
 	c.Flags().StringVar(tz, "tz", "", "print times in this zone, such as Europe/Paris (default: each schedule's own)")

@@ -41,7 +41,7 @@ handler and have no run yet; after very many events it is an upper bound (≤).`
 		Use:               "show NAME",
 		Short:             "Show one handler, and what waits for it",
 		Args:              namesOf("handler", 1),
-		ValidArgsFunction: e.completeKnownHandlers(),
+		ValidArgsFunction: e.completeHandlers(),
 		RunE:              func(c *cobra.Command, args []string) error { return runHandlersShow(c.Context(), e, args[0]) },
 	}
 	from := ""
@@ -54,7 +54,7 @@ as evrun.handler.skipped.`,
 		Example: `  evrun handlers resume announce
   evrun handlers resume announce --from now`,
 		Args:              namesOf("handler", 0),
-		ValidArgsFunction: e.completeKnownHandlers(tasks.StatePaused),
+		ValidArgsFunction: e.completeHandlers(tasks.StatePaused),
 		RunE: func(c *cobra.Command, names []string) error {
 			if from != "mark" && from != "now" {
 				return usage("--from %q: must be mark or now", from)
@@ -78,7 +78,7 @@ numbers of events and runs that are left out are printed, and published as evrun
 new handler.`,
 		Example:           `  evrun handlers forget old-name`,
 		Args:              namesOf("handler", 0),
-		ValidArgsFunction: e.completeKnownHandlers(tasks.StateLeft),
+		ValidArgsFunction: e.completeHandlers(tasks.StateLeft),
 		RunE: func(c *cobra.Command, names []string) error {
 			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *api.Client, name string) (any, string, error) {
 				done, err := c.ForgetHandler(ctx, name)

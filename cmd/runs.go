@@ -59,7 +59,7 @@ func newRunsCmd(e *env) *cobra.Command {
 func (o *runsOptions) selectionFlags(c *cobra.Command) {
 	c.Flags().StringVar(&o.handler, "handler", "", "only runs of this handler")
 	c.Flags().StringVar(&o.event, "event", "", "only runs on this event: its seq or its id")
-	_ = c.RegisterFlagCompletionFunc("handler", o.completeHandlers) // an error means that the flag does not exist
+	_ = c.RegisterFlagCompletionFunc("handler", o.completeHandlers()) // an error means that the flag does not exist
 }
 
 // query makes a query of the flags. Only --event needs the client.

@@ -110,14 +110,13 @@ With --wait it follows every run and every event that this one causes, as "evrun
 		Args:              namesOf("schedule", 1),
 		ValidArgsFunction: e.completeSchedules,
 		RunE: func(c *cobra.Command, args []string) error {
-			if c.Flags().Changed("wait") && wait <= 0 {
-				return usage("--wait %v: a duration above zero, such as --wait=30s", wait)
+			if err := checkWait(c, wait); err != nil {
+				return err
 			}
 			return runSchedulesFire(c.Context(), e, args[0], wait)
 		},
 	}
-	c.Flags().DurationVar(&wait, "wait", 0, "follow what it causes, for at most so long")
-	c.Flags().Lookup("wait").NoOptDefVal = "30s"
+	waitFlag(c, &wait)
 	return c
 }
 
