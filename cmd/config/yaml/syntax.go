@@ -179,14 +179,24 @@ func (e *syntaxError) bracket() *fault.Fault {
 		stray := strings.IndexByte(",]}", e.byte(e.at)) >= 0
 		switch open = e.lastOpen(); {
 		case open < 0 && stray:
-			if before := strings.TrimRight(e.Source[e.start:e.at], " \t"); strings.HasSuffix(before, `"`) || strings.HasSuffix(before, "'") {
-				return e.fault(e.at, "text after the closing quote", "quote the whole text, or leave the rest out")
-			}
-			return e.fault(e.at, "a value is expected here, not "+e.Source[e.at:e.at+1], "quote a text that begins with it")
+			return e.stray()
 		case open < 0 || !stray && !e.ended(e.at):
 			return nil
 		}
 	}
+	return e.between(open)
+}
+
+// stray makes the fault of a comma or a closing bracket where no bracket is open.
+func (e *syntaxError) stray() *fault.Fault {
+	if before := strings.TrimRight(e.Source[e.start:e.at], " \t"); strings.HasSuffix(before, `"`) || strings.HasSuffix(before, "'") {
+		return e.fault(e.at, "text after the closing quote", "quote the whole text, or leave the rest out")
+	}
+	return e.fault(e.at, "a value is expected here, not "+e.Source[e.at:e.at+1], "quote a text that begins with it")
+}
+
+// between makes the fault of a place behind an open bracket.
+func (e *syntaxError) between(open int) *fault.Fault {
 	closing := "]"
 	if e.Source[open] == '{' {
 		closing = "}"
