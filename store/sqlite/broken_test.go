@@ -12,7 +12,7 @@ import (
 	"evrun/store"
 )
 
-// A COMMIT that fails may have reached the disk: the caller and Run get that error, and nobody is acknowledged any more.
+// A COMMIT that fails may have reached the disk: the caller and Run get that error, and no later write is acknowledged.
 func TestAfterAFailedCommitTheStoreAcknowledgesNothing(t *testing.T) {
 	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{})
 	if err != nil {
@@ -35,7 +35,7 @@ func TestAfterAFailedCommitTheStoreAcknowledgesNothing(t *testing.T) {
 	}
 }
 
-// The points are what proofs crash at: each transaction meets all of them, in their order.
+// Proofs crash at the points. Each transaction reaches all of them, in order.
 func TestATransactionMeetsItsPoints(t *testing.T) {
 	var met []string
 	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{
@@ -66,7 +66,7 @@ func TestAnErrorOfOpenNamesTheStore(t *testing.T) {
 	}
 }
 
-// Beyond a bound, Backlog takes events for ones that wait without looking at them.
+// Beyond a bound, Backlog counts all events as waiting without checking them.
 func TestABacklogIsCountedUpToABound(t *testing.T) {
 	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{})
 	if err != nil {

@@ -143,7 +143,7 @@ func TestAStoreIsNoDatabaseOfTheUsers(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"evrun.db", "symbolic", "hard"} {
-		// A hard link in WAL mode is no database at all: its log has another name.
+		// In WAL mode a hard link can't be opened as a database: its log has another name.
 		if _, err := OpenDatabase(filepath.Join(dir, name), true); err == nil || name != "hard" && !errors.Is(err, store.ErrStatement) {
 			t.Errorf("%s: %v", name, err)
 		}

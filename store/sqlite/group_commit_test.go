@@ -14,8 +14,8 @@ import (
 	"evrun/store"
 )
 
-// together holds the writer, has each write queue up behind the ones before, and lets it go: it takes them into one transaction. It
-// returns the errors of the writes.
+// together blocks the writer, queues the writes in order, and releases the writer, which takes them into one transaction. It returns the errors of
+// the writes.
 func (d *timed) together(writes ...func() error) []error {
 	d.t.Helper()
 	errs := make([]error, len(writes))
@@ -41,7 +41,7 @@ func (d *timed) together(writes ...func() error) []error {
 	return errs
 }
 
-// A group commit takes the writes of many callers. One that can't be done is refused alone: the others commit, in one transaction.
+// A group commit takes the writes of many callers. Only a write that fails is refused; the others commit, in one transaction.
 func TestABadWriteFailsNobodyElses(t *testing.T) {
 	d := openTimed(t)
 	d.start()
@@ -96,7 +96,7 @@ func TestABadWriteFailsNobodyElses(t *testing.T) {
 	}
 }
 
-// A transaction takes so many events, and so many bytes, beyond the write that fills it. The rest waits for the next.
+// A transaction takes a limited number of events and bytes; the write that reaches the limit is still in it. The rest waits for the next.
 func TestATransactionIsBounded(t *testing.T) {
 	d := openTimed(t)
 	d.start()
@@ -125,7 +125,7 @@ func TestATransactionIsBounded(t *testing.T) {
 	}
 }
 
-// User statements that nobody else waits for have a transaction's whole time, also when they come from several callers.
+// If no other write waits, user statements have a transaction's whole time, even statements of several callers.
 func TestStatementsOfSeveralCallersShareATransaction(t *testing.T) {
 	d := openTimed(t)
 	d.start()

@@ -25,7 +25,7 @@ func append5(t *testing.T, s *sqlite.Store, name string) int64 {
 	return receipts[4].Sequence
 }
 
-// A journal whose last events are deleted, by whomever and however, goes on above all that it ever had.
+// If the last events of a journal are deleted, in any way, new events get higher sequences than all earlier ones.
 func TestSequencesGoOnWhenEventsAreDeleted(t *testing.T) {
 	for name, c := range map[string]struct{ before, between string }{
 		"all":                {between: `DELETE FROM events`},
@@ -69,7 +69,7 @@ func TestSequencesGoOnWhenEventsAreDeleted(t *testing.T) {
 	}
 }
 
-// A new store can give the space of what is pruned back; one that exists stays as it is.
+// A new store can free the space of pruned events; an existing store is not changed.
 func TestNewStoresCanShrink(t *testing.T) {
 	pragma := func(p, name string) (n int) {
 		db, err := sql.Open("sqlite", p)

@@ -14,7 +14,7 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// oldStore makes a store as an evrun with so many migrations left it, with the id aaaaaaaa and what script adds.
+// oldStore makes a store with only the first migrations, as an older evrun left it, with the id aaaaaaaa and the additions of script.
 func oldStore(t *testing.T, version int, script string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "evrun.db")
@@ -43,7 +43,7 @@ func oldStore(t *testing.T, version int, script string) (path string) {
 	return path
 }
 
-// Events of an older evrun keep the chains that its own runs made, and no others: a correlation id is whatever its sender wrote.
+// Events of an older evrun keep only the chains that its own runs made: a sender can write any correlation id.
 func TestChainsOfAnOlderStore(t *testing.T) {
 	path := oldStore(t, 4, `
 		INSERT INTO events (sequence, id, source, type, time, accepted_at, correlationid, causationid, hops) VALUES
@@ -83,7 +83,7 @@ func TestChainsOfAnOlderStore(t *testing.T) {
 	}
 }
 
-// What overlap looks for after an upgrade, the event of the last slot, has the source that schedules have now.
+// After an upgrade the event of the last slot, which overlap searches, has the source that schedules have now.
 func TestTheLastSlotsOfAnOlderStore(t *testing.T) {
 	slots := []time.Time{time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC), time.Date(2026, 12, 24, 18, 0, 0, 100_000_000, time.UTC),
 		time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)}
@@ -113,7 +113,7 @@ func TestTheLastSlotsOfAnOlderStore(t *testing.T) {
 	}
 }
 
-// Two migrations of one number would run in the order of their names, and only in new stores.
+// Two migrations with one number would run in the order of their names, and only in new stores.
 func TestMigrationsAreNumberedWithoutAGap(t *testing.T) {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -126,8 +126,8 @@ func TestMigrationsAreNumberedWithoutAGap(t *testing.T) {
 	}
 }
 
-// A handler that an older evrun had removed keeps its mark and its runs: when it returns it waits for a word, since nobody knows how
-// long it was gone. Those that were wired go on as they were.
+// A handler that an older evrun had removed keeps its mark and its runs. When it returns it is paused, because nobody knows how long it was absent.
+// Wired handlers continue unchanged.
 func TestHandlersOfAnOlderStore(t *testing.T) {
 	s, err := Open(oldStore(t, 5, `
 		INSERT INTO events (sequence, id, source, type, time, accepted_at) VALUES (1, '1', '/t', 'a', 1, 1), (2, '2', '/t', 'a', 1, 1), (3, '3', '/t', 'a', 1, 1);

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// on has the system say, until the test ends, that every directory is on the file system of this number.
+// on makes every directory appear to be on the file system with this number, until the test ends.
 func on(t *testing.T, number int64) {
 	t.Helper()
 	t.Cleanup(func() { statfs = unix.Statfs })

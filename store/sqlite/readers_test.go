@@ -9,7 +9,7 @@ import (
 	"evrun/store/storetest"
 )
 
-// TestNoReadOfOurOwnLastsForever: a query that does not end is ended, whoever forgot to bound it.
+// TestNoReadOfOurOwnLastsForever: one of evrun's own queries that does not end is stopped.
 func TestNoReadOfOurOwnLastsForever(t *testing.T) {
 	storetest.LongOnly(t) // 5 seconds each
 	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{})

@@ -15,7 +15,7 @@ import (
 	"evrun/store"
 )
 
-// timed is a store whose user statements take as long, by the writer's clock, as a test says.
+// timed is a store for which the test sets how long user statements take by the writer's clock.
 type timed struct {
 	*Store
 	t *testing.T
@@ -24,7 +24,7 @@ type timed struct {
 
 	mu      sync.Mutex
 	now     time.Time
-	commits []string // what each transaction had in it: events, and the runs' event ids with their states
+	commits []string // the content of each transaction: events, and the runs' event ids with their states
 }
 
 func openTimed(t *testing.T) *timed {
@@ -86,7 +86,7 @@ func (d *timed) pass(took time.Duration) {
 	d.mu.Unlock()
 }
 
-// effects makes settlements whose statement, on an event each, takes so long. before is called as each begins.
+// effects makes settlements, one for each event, whose statements take the given time. before is called as each begins.
 func (d *timed) effects(s *store.Statement, before func(i int), took ...time.Duration) (b store.SettleBatch) {
 	d.t.Helper()
 	for i, took := range took {
@@ -109,7 +109,7 @@ func (d *timed) effects(s *store.Statement, before func(i int), took ...time.Dur
 	return b
 }
 
-// taken gives what was committed since the last call.
+// taken returns the transactions committed since the last call.
 func (d *timed) taken() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -120,7 +120,7 @@ func (d *timed) taken() []string {
 
 func repeat(n int, d time.Duration) []time.Duration { return slices.Repeat([]time.Duration{d}, n) }
 
-// One settlement of many statements must not be one transaction: an acknowledgement that waits for it comes in between.
+// A batch of many statements must not be one transaction: a waiting acknowledgement comes in between.
 func TestATransactionTakesStatementsForItsTimeOnly(t *testing.T) {
 	d := openTimed(t)
 	d.start()
@@ -158,7 +158,7 @@ func TestATransactionTakesStatementsForItsTimeOnly(t *testing.T) {
 	}
 }
 
-// A statement that is known to be slow does not begin in a transaction that somebody else waits for.
+// A statement that is known to be slow does not begin in a transaction that another write waits for.
 func TestASlowStatementHasATurnOfItsOwn(t *testing.T) {
 	d := openTimed(t)
 	d.start()
@@ -170,7 +170,7 @@ func TestASlowStatementHasATurnOfItsOwn(t *testing.T) {
 	}
 	a, b := d.effects(slow, nil, repeat(3, 40*time.Millisecond)...), d.effects(fast, nil, repeat(3, time.Millisecond)...)
 	d.taken()
-	// All of these wait when the writer looks: it is busy with the first.
+	// All of these are waiting when the writer gathers again: it is busy with the first.
 	var wg sync.WaitGroup
 	queue := func(do func() error) {
 		before := len(d.w.ops)
@@ -202,7 +202,7 @@ func TestASlowStatementHasATurnOfItsOwn(t *testing.T) {
 	}
 }
 
-// After a hold the writer is everybody else's for as long.
+// After a hold all other writes have the writer for as long.
 func TestAHoldIsFollowedByAsMuchOfOthers(t *testing.T) {
 	d := openTimed(t)
 	s := parse(t, `INSERT INTO t VALUES (1)`)
@@ -242,7 +242,7 @@ func TestAHoldIsFollowedByAsMuchOfOthers(t *testing.T) {
 	}
 }
 
-// A stop waits for no hold's turn.
+// A stop does not delay statements with a hold.
 func TestAStopYieldsToNobody(t *testing.T) {
 	q := turns{yieldUntil: time.Now().Add(time.Hour)}
 	q.add(&op{turn: holding})
@@ -251,7 +251,7 @@ func TestAStopYieldsToNobody(t *testing.T) {
 	}
 }
 
-// One that takes too long is tried a second time by itself; whether it then ends well is the statement's matter alone.
+// A statement that takes too long is tried a second time alone; then only the statement itself decides whether it succeeds.
 func TestAStatementThatTakesTooLongIsTriedOnceMoreByItself(t *testing.T) {
 	for name, slowAgain := range map[string]bool{"a slow machine": false, "a slow statement": true} {
 		t.Run(name, func(t *testing.T) {
@@ -285,7 +285,7 @@ func TestAStatementThatTakesTooLongIsTriedOnceMoreByItself(t *testing.T) {
 	}
 }
 
-// What was settled before the store failed is not settled again, and its answers are not lost.
+// Settlements that committed before the store failed are not repeated, and their answers are not lost.
 func TestAnErrorLeavesTheAnswersOfWhatIsSettled(t *testing.T) {
 	d := openTimed(t)
 	d.start()

@@ -11,7 +11,7 @@ import (
 	"evrun/store/sqlite/guard"
 )
 
-// A ping that the writer doesn't come to ends with its context; a write that waits is not lost by it.
+// A ping that the writer doesn't reach ends with its context; a waiting write is not lost by that.
 func TestAPingAsksTheWriter(t *testing.T) {
 	busy, release := make(chan struct{}), make(chan struct{})
 	d := openTimed(t)
@@ -39,7 +39,7 @@ func TestAPingAsksTheWriter(t *testing.T) {
 	}
 }
 
-// A statement that only reads neither waits for the writer nor holds it.
+// A statement that only reads neither waits for the writer nor blocks it.
 func TestAReadIsBesideTheWriter(t *testing.T) {
 	d := openTimed(t)
 	d.start()
@@ -89,7 +89,7 @@ func TestAReadIsBesideTheWriter(t *testing.T) {
 	}
 }
 
-// Without a deadline a read has a limit of its own; with one it has all the time until then.
+// Without a deadline a read has a default limit; with one it has all the time until then.
 func TestAReadWithoutADeadlineIsLimited(t *testing.T) {
 	d := openTimed(t)
 	d.start()

@@ -14,7 +14,7 @@ import (
 	"evrun/store/sqlite/guard"
 )
 
-// openUser gives the guarded connection of a new store.
+// openUser returns the guarded connection of a new store.
 func openUser(t *testing.T) *guard.Statements {
 	t.Helper()
 	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{})
@@ -49,7 +49,7 @@ func TestOwnTablesAreThoseOfTheSchema(t *testing.T) {
 	}
 }
 
-// A trigger that another program made can roll back the whole transaction: what was in it is done again without that run.
+// A trigger that another program made can roll back the whole transaction: its other writes are repeated without that run.
 func TestARolledBackTransactionIsRepeated(t *testing.T) {
 	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{})
 	if err != nil {
@@ -101,7 +101,7 @@ func TestARolledBackTransactionIsRepeated(t *testing.T) {
 	}
 }
 
-// The limits hold while such a statement runs; evrun's own, in the same transaction too, meet large events.
+// The limits apply only while such a statement runs; evrun's own statements, even in the same transaction, handle large events.
 func TestLimitsEndWithTheirStatement(t *testing.T) {
 	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{Options: store.Options{MaxData: 2 << 20}})
 	if err != nil {

@@ -72,7 +72,7 @@ func (l *logged) append() error {
 	return err
 }
 
-// noted takes the notes since the last call.
+// noted returns the notes since the last call.
 func (l *logged) noted() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +88,7 @@ func (l *logged) look(times int) store.WAL {
 	return l.WAL()
 }
 
-// quiet fails if so many looks are noted.
+// quiet fails if one of n checks is noted.
 func (l *logged) quiet(looks int) {
 	l.t.Helper()
 	l.look(looks)
@@ -139,7 +139,8 @@ func TestTheLogsSpaceIsGivenBack(t *testing.T) {
 	}
 }
 
-// A reader keeps the log from starting over: first a warning, at the bound a refusal, and all is well when it has gone.
+// A reader prevents the log from starting over: first there is a warning, at the bound writes are refused, and they succeed again when the reader has
+// gone.
 func TestAReaderHoldsTheLog(t *testing.T) {
 	l := openLogged(t)
 	end := l.hold()

@@ -11,7 +11,7 @@ import (
 	"evrun/store"
 )
 
-// Writes to a file that nobody finds any more would be lost: the writer ends, and acknowledges nothing.
+// Writes to a removed file would be lost: the writer ends, and acknowledges nothing.
 func TestAReplacedStoreEndsTheWriter(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "evrun.db")
 	s, err := Open(path, Options{})
@@ -30,7 +30,7 @@ func TestAReplacedStoreEndsTheWriter(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(path + "-wal"); err != nil { // it may be another store's by now
+	if _, err := os.Stat(path + "-wal"); err != nil { // it may belong to another store now
 		t.Errorf("the log was removed: %v", err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"evrun/store"
 )
 
-// clock is a time that a test moves.
+// clock is a clock that the test moves.
 type clock struct{ now atomic.Pointer[time.Time] }
 
 func newClock() *clock {
@@ -40,7 +40,7 @@ func wire(t *testing.T, s store.Store, names ...string) []store.Consumer {
 	return must(s.Register(ctx, regs, nil))(t)
 }
 
-// handler is what the store knows of a handler.
+// handler returns the store's record of a handler.
 func handler(t *testing.T, s store.Store, name string) store.Consumer {
 	t.Helper()
 	list := must(s.Handlers(ctx, name))(t)
@@ -51,7 +51,7 @@ func handler(t *testing.T, s store.Store, name string) store.Consumer {
 	return list[i]
 }
 
-// waiting is the backlog of a handler.
+// waiting returns the backlog of a handler.
 func waiting(t *testing.T, s store.Store, name string) store.Backlog {
 	t.Helper()
 	return must(s.Backlog(ctx, handler(t, s, name), 0))(t)

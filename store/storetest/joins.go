@@ -54,7 +54,7 @@ func joins(t *testing.T, d Driver) {
 	equal(t, "runs", len(runs(t, s, store.RunQuery{})), 10)
 	i := slices.IndexFunc(told, func(r store.Run) bool { return r.Sequence == 2 })
 	if i < 0 || told[i] != stored {
-		t.Errorf("told %+v, and stored is %+v", told, stored)
+		t.Errorf("reported %+v, and stored %+v", told, stored)
 	}
 }
 

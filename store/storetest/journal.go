@@ -33,7 +33,7 @@ func roundTrip(t *testing.T, d Driver) {
 	}
 }
 
-// rareAttributes have columns of their own, which most events leave empty.
+// rareAttributes are attributes with their own columns, which most events leave empty.
 func rareAttributes(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	appendAll(t, s, event("a.b", "root"))

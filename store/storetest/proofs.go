@@ -9,7 +9,7 @@ import (
 // Long reports whether the long proofs run, at their full size: with EVRUN_PROOFS=long, as in .ci/run.
 func Long() bool { return os.Getenv("EVRUN_PROOFS") == "long" }
 
-// LongOnly skips a test that takes long by nature, such as one that waits for a grace period, unless [Long].
+// LongOnly skips a test that always takes long, such as one that waits for a grace period, unless [Long].
 func LongOnly(t testing.TB) {
 	t.Helper()
 	if !Long() {
@@ -17,8 +17,7 @@ func LongOnly(t testing.TB) {
 	}
 }
 
-// Size is how large a proof is: usual, or with [Long] full. An environment variable of the name, where it has one, makes it any
-// other size.
+// Size returns the size of a proof: usual or, with [Long], full. The environment variable with this name overrides it.
 func Size(t testing.TB, variable string, usual, full int) int {
 	t.Helper()
 	if text := os.Getenv(variable); variable != "" && text != "" {

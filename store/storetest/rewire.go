@@ -12,8 +12,7 @@ import (
 	"evrun/store"
 )
 
-// rewired is what a store has of a wiring: the active handlers, the schedules with marks, the head, and the user's tables among
-// those named.
+// rewired returns a store's wiring as text: the active handlers, the schedules with marks, the head, and those of the named tables that exist.
 func (d Driver) rewired(t *testing.T, s store.Store, tables ...string) string {
 	t.Helper()
 	var parts []string
@@ -29,7 +28,7 @@ func (d Driver) rewired(t *testing.T, s store.Store, tables ...string) string {
 		parts = append(parts, "event")
 	}
 	for _, table := range tables {
-		// To make it is to find that it is there. This is undone: the second statement fails.
+		// The table exists if it can't be created. The second statement fails, so the creation is undone.
 		err := d.migrate(t, s, "CREATE TABLE "+table+" (probe)", "INSERT INTO nothing VALUES (1)")
 		if err == nil || strings.Contains(err.Error(), "already exists") {
 			parts = append(parts, "table "+table)
@@ -39,7 +38,7 @@ func (d Driver) rewired(t *testing.T, s store.Store, tables ...string) string {
 	return strings.Join(parts, ", ")
 }
 
-// tables is a migration of one handler's.
+// tables is a migration of one handler.
 func (d Driver) tables(t *testing.T, handler string, texts ...string) store.Migration {
 	t.Helper()
 	m := store.Migration{Handler: handler}
@@ -49,7 +48,7 @@ func (d Driver) tables(t *testing.T, handler string, texts ...string) store.Migr
 	return m
 }
 
-// rewire refuses a wiring for each thing that can be wrong with it, and finds nothing changed; then it takes one.
+// rewire tries a wiring with each kind of mistake, checks that nothing has changed, and then applies a valid wiring.
 func rewire(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	before := store.Wiring{Handlers: []store.Registration{{Name: "old"}}, Marks: []store.ScheduleMark{{Name: "gone", Since: at, Slot: at}}}
@@ -80,12 +79,12 @@ func rewire(t *testing.T, d Driver) {
 	equal(t, "handlers", len(got), 2)
 	equal(t, "the first", got[0].Name, "one")
 	equal(t, "after", d.rewired(t, s, "one", "two"), "event, handler one, handler two, schedule new, table one, table two")
-	// Again, and with nothing said of handlers.
+	// Again, without handlers.
 	must(s.Rewire(ctx, store.Wiring{Migrations: next().Migrations}))(t)
 	equal(t, "again", d.rewired(t, s, "one", "two"), "event, handler one, handler two, schedule new, table one, table two")
 }
 
-// rewireWithin gives migrations that do not end, or that are many, a time in all.
+// rewireWithin limits the total time of migrations that do not end, or that are many.
 func rewireWithin(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	must(s.Rewire(ctx, store.Wiring{Handlers: []store.Registration{{Name: "old"}}}))(t)
@@ -105,7 +104,7 @@ func rewireWithin(t *testing.T, d Driver) {
 		}
 		equal(t, "after", d.rewired(t, s, "one", "slow", "two"), "handler old")
 	}
-	// A time that was over before its first statement began is one as well, however fast that is.
+	// A time limit that has passed before the first statement counts, too, even if the statement is fast.
 	_, err := s.Rewire(ctx, store.Wiring{Migrations: []store.Migration{d.tables(t, "one", `CREATE TABLE one (x)`)}, Within: 1})
 	if !errors.Is(err, store.ErrTimeout) {
 		t.Errorf("%v", err)

@@ -40,7 +40,7 @@ func retryOnlyDead(t *testing.T, d Driver) {
 	}
 }
 
-// retryAgain lets a run die between the moment that a retry selects it and the one that changes it.
+// retryAgain lets a run die between its selection by a retry and the change.
 func retryAgain(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0]

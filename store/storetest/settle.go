@@ -11,7 +11,7 @@ import (
 	"evrun/store"
 )
 
-// inside settles with an effect that inserts a user.
+// inside settles an attempt with an effect that inserts a user.
 func inside(e *events.Event, h store.HandlerID, attempt int, email string) store.Settlement {
 	return store.Settlement{Event: e, Handler: h, Attempt: attempt, Started: at, Effect: func(tx store.Tx) store.Outcome {
 		if _, err := tx.InsertUser(store.User{Name: "Ada", Email: email, EventID: e.ID}, store.Fail); err != nil {

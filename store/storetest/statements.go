@@ -12,13 +12,13 @@ import (
 	"evrun/store"
 )
 
-// parse makes a statement that must be one.
+// parse parses a valid statement.
 func (d Driver) parse(t *testing.T, text string) *store.Statement {
 	t.Helper()
 	return must(d.Parse(text))(t)
 }
 
-// migrate makes the user's tables.
+// migrate creates the user's tables.
 func (d Driver) migrate(t *testing.T, s store.Store, statements ...string) error {
 	t.Helper()
 	list := make([]*store.Statement, len(statements))
@@ -29,7 +29,7 @@ func (d Driver) migrate(t *testing.T, s store.Store, statements ...string) error
 	return err
 }
 
-// executing is a settlement whose effect runs a statement; got takes what it gave.
+// executing returns a settlement whose effect runs a statement; got receives the result.
 func (d Driver) executing(t *testing.T, s store.Store, h store.HandlerID, id string, got *store.Result, err *error, text string, args ...any) store.Settlement {
 	t.Helper()
 	e := event("a.b", id)
@@ -133,8 +133,8 @@ func statementRows(t *testing.T, d Driver) {
 	}
 }
 
-// statementWithItsRun settles three events in one batch: what the first two write is there with their runs, what the third wrote
-// before it failed is not.
+// statementWithItsRun settles three events in one batch: the writes of the first two are stored with their runs; those of the third, before it
+// failed, are not.
 func statementWithItsRun(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
@@ -171,7 +171,7 @@ func statementWithItsRun(t *testing.T, d Driver) {
 
 const endless = `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c WHERE x = 1 OR x < 0`
 
-// statementStopped has, in one batch, statements that don't end beside others, and a write of somebody else's.
+// statementStopped settles endless statements and others in one batch, beside another caller's write.
 func statementStopped(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{StatementTimeout: 30 * time.Millisecond})
 	h := register(t, s, "h")[0].ID
@@ -205,7 +205,7 @@ func statementStopped(t *testing.T, d Driver) {
 	}
 }
 
-// statementRefused tries what may not be done to the store's own tables, in ways that only the database can see.
+// statementRefused tries forbidden changes of the store's own tables in ways that only the database can detect.
 func statementRefused(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
@@ -256,7 +256,7 @@ func statementRefused(t *testing.T, d Driver) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	// Nothing of it has come true, and what is allowed still works.
+	// None of them has had an effect, and allowed statements still work.
 	equal(t, "users", must(s.CountUsers(ctx))(t), 1)
 	for _, text := range []string{`INSERT INTO t VALUES ('hello')`, `SELECT name FROM v`, `SELECT e.id, r.state FROM events e JOIN runs r USING (sequence)`, `UPDATE t SET x = (SELECT name FROM users)`} {
 		if _, err := d.exec(t, s, h, text); err != nil {
@@ -281,7 +281,7 @@ func migrations(t *testing.T, d Driver) {
 		}
 	}
 	if err := d.migrate(t, s, "INSERT INTO t VALUES (3)", "CREATE TABLE u (x)", "CREATE TABLE t (y)"); !errors.Is(err, store.ErrStatement) {
-		t.Errorf("a table that is there already: %v", err)
+		t.Errorf("a table that already exists: %v", err)
 	}
 	if r, err := d.exec(t, s, h, `SELECT group_concat(x) FROM t`); err != nil || r.Rows[0][0] != "1,2" {
 		t.Errorf("rows: %v, %v", r.Rows, err)
@@ -289,7 +289,7 @@ func migrations(t *testing.T, d Driver) {
 	if _, err := d.exec(t, s, h, `SELECT * FROM u`); !errors.Is(err, store.ErrStatement) {
 		t.Errorf("a failed migration left its table: %v", err)
 	}
-	// A table that changes takes the statements that are prepared on it along.
+	// When a table changes, its prepared statements are compiled again.
 	for _, text := range []string{"ALTER TABLE t ADD COLUMN y DEFAULT 7", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET y = 8 WHERE x = new.x; END"} {
 		if err := d.migrate(t, s, text); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-// Package storetest says, as tests, what a store promises. Every driver runs them.
+// Package storetest has the tests of a store's promises. Every driver runs them.
 package storetest
 
 import (
@@ -11,7 +11,7 @@ import (
 	"evrun/store"
 )
 
-// Driver is what a driver's own test gives the suite.
+// Driver is the driver under test.
 type Driver struct {
 	// Open makes an empty store for one test and starts its Run; both end with the test.
 	Open func(t *testing.T, opt store.Options) store.Store
@@ -19,7 +19,7 @@ type Driver struct {
 	Parse store.StatementParser
 }
 
-// Run checks a driver against everything a store promises.
+// Run checks a driver against all promises of a store.
 func Run(t *testing.T, d Driver) {
 	for _, test := range []struct {
 		name string

@@ -11,7 +11,7 @@ import (
 	"evrun/store"
 )
 
-// A version of SQLite that brings new functions must not bring one that nobody has looked at.
+// A new version of SQLite must not bring functions that nobody has reviewed.
 func TestEveryFunctionWasLookedAt(t *testing.T) {
 	list, err := openUser(t).conn.Pairs(`SELECT DISTINCT lower(name) FROM pragma_function_list`)
 	if err != nil || len(list) < 100 {
@@ -29,8 +29,8 @@ func TestEveryFunctionWasLookedAt(t *testing.T) {
 	}
 }
 
-// What can't be stopped is refused before it begins, by the size of what it would work on: each of these took from seconds to
-// minutes, or gigabytes, in one step.
+// Functions that can't be stopped are refused in advance, by the size of their arguments: each of these took from seconds to minutes, or gigabytes,
+// in one step.
 func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 	u := openUser(t)
 	u.must(t, `CREATE TABLE docs (id INTEGER PRIMARY KEY, body TEXT)`, `CREATE TABLE log (x)`, `CREATE VIRTUAL TABLE words USING fts5(word)`,
@@ -94,7 +94,7 @@ func TestWhatCantBeStoppedIsBounded(t *testing.T) {
 			}
 		}
 	}
-	// What is small, or has a literal in the place that makes it slow, still works; so do large values without these functions.
+	// Small values, and literals in place of the slow argument, still work; so do large values without these functions.
 	u = openUser(t)
 	u.must(t, `CREATE TABLE docs (body TEXT CHECK (length(trim(body)) > 0))`, `CREATE TABLE keyed (id TEXT DEFAULT (lower(hex(randomblob(16)))), body TEXT)`, `CREATE VIRTUAL TABLE words USING fts5(word)`)
 	if err := u.SchemaChanged(); err != nil {
@@ -151,7 +151,7 @@ func TestVirtualTablesAreOfKnownModules(t *testing.T) {
 	}
 }
 
-// An old store may have such a table already: it shows the pages, and doesn't write them.
+// An old store may already have such a table: it can be read, but not written.
 func TestPagesCantBeWritten(t *testing.T) {
 	u := openUser(t)
 	u.must(t, `CREATE TABLE t (x)`)

@@ -10,7 +10,7 @@ import (
 	"evrun/store"
 )
 
-// A statement that is repeated has the time of the processor for a clock.
+// A repeated statement is limited by processor time.
 func TestARepeatedStatementIsStoppedByTheProcessorsClock(t *testing.T) {
 	u := openUser(t)
 	endless := understood(t, `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c`)

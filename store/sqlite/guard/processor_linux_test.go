@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The time of a processor counts from the call on, whatever the thread has used before.
+// Processor time counts from the call on, without the time that the thread used before.
 func TestProcessorTimeBeginsWithTheCall(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -14,7 +14,7 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// openUser gives a guarded connection to a new database with the store's tables.
+// openUser returns a guarded connection to a new database with the store's tables.
 func openUser(t *testing.T) *Statements {
 	t.Helper()
 	c, err := conn.Open(conn.Writer(filepath.Join(t.TempDir(), "evrun.db"), "FULL"))
@@ -109,7 +109,7 @@ func TestARefusedStatementSaysWhy(t *testing.T) {
 			t.Errorf("%s:\n got %v\nwant %s", text, err, want)
 		}
 	}
-	// Past the parser, which has no way to let them through, the guard still holds.
+	// The parser refuses all of these; without it, the guard refuses them, too.
 	for _, text := range []string{`PRAGMA journal_mode = off`, `ATTACH 'x' AS y`, `DETACH main`, `BEGIN`, `COMMIT`, `SAVEPOINT x`, `RELEASE x`, `ANALYZE`,
 		`REINDEX`, `CREATE TEMP TABLE events (x)`, `VACUUM INTO 'x'`, `CREATE TABLE x (x)`, `DROP TABLE t`, `ALTER TABLE t ADD COLUMN z`} {
 		if err := u.compiles(text); !errors.Is(err, store.ErrStatement) && !strings.HasPrefix(text, "VACUUM") {
@@ -118,7 +118,7 @@ func TestARefusedStatementSaysWhy(t *testing.T) {
 	}
 }
 
-// evrun's own statements are prepared again after the schema has changed, and meet no guard then.
+// evrun's own statements are prepared again after the schema has changed, with the guard off.
 func TestTheGuardLeavesEvrunsOwnStatementsAlone(t *testing.T) {
 	u := openUser(t)
 	insert, err := u.conn.Prepare(`INSERT INTO meta VALUES (?, 'x')`)
@@ -137,7 +137,7 @@ func TestTheGuardLeavesEvrunsOwnStatementsAlone(t *testing.T) {
 	}
 }
 
-// A kept statement is judged again when the schema has changed under it.
+// A kept statement is checked again when the schema has changed.
 func TestAKeptStatementIsJudgedAgain(t *testing.T) {
 	u := openUser(t)
 	u.must(t, `CREATE TABLE t (x)`)
@@ -206,7 +206,7 @@ func TestKeptStatementsAreBounded(t *testing.T) {
 	}
 }
 
-// A schema that another program has made may have texts that evrun would refuse to parse. The functions in them still count.
+// A schema made by another program may have texts that evrun refuses to parse. The functions in them still count.
 func TestAForeignSchemasFunctionsCount(t *testing.T) {
 	u := openUser(t)
 	if err := u.conn.Exec(`CREATE TABLE parent (x PRIMARY KEY);
@@ -226,7 +226,7 @@ func TestAForeignSchemasFunctionsCount(t *testing.T) {
 	}
 }
 
-// What may run depends on the text, not on what a Statement says of it.
+// Whether a statement may run depends on its text, not on the other fields of a Statement.
 func TestAStatementIsNotTrusted(t *testing.T) {
 	u := openUser(t)
 	for _, s := range []*store.Statement{{Text: `SELECT 1; DELETE FROM events`, Reads: true}, {Text: `BEGIN`}, {Text: `PRAGMA user_version = 1`, Reads: true}} {
@@ -242,7 +242,7 @@ func TestAStatementIsNotTrusted(t *testing.T) {
 	}
 }
 
-// How long a statement takes is remembered, and forgotten slowly.
+// The duration of a statement is remembered, and decays slowly.
 func TestTheTimeOfAStatementIsRemembered(t *testing.T) {
 	u := openUser(t)
 	s := understood(t, `SELECT 1`)
@@ -259,7 +259,7 @@ func TestTheTimeOfAStatementIsRemembered(t *testing.T) {
 	}
 }
 
-// A value that is too large is explained by what makes it so.
+// The error for a value that is too large names the function that sets the limit.
 func TestTheLimitOfAValueIsExplained(t *testing.T) {
 	u := openUser(t)
 	u.must(t, `CREATE VIRTUAL TABLE words USING fts5(word)`, `CREATE VIRTUAL TABLE thirds USING fts5(word, tokenize='trigram')`)
@@ -284,7 +284,7 @@ func TestTheLimitOfAValueIsExplained(t *testing.T) {
 	}
 }
 
-// Numbers count as well among the bytes that a statement may return.
+// Numbers count towards the bytes that a statement may return, too.
 func TestNumbersHaveASize(t *testing.T) {
 	u := openUser(t)
 	rows := `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000) SELECT x` + strings.Repeat(", 1", 130) + ` FROM c`
