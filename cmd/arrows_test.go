@@ -15,7 +15,7 @@ import (
 // shared are the files that every command may use. Of these, root.go alone knows the commands.
 var shared = []string{"root.go", "exit.go", "open.go", "output.go", "output_explain.go", "flags.go", "complete.go"}
 
-// hollow imports every package as an empty one: only the names of this package matter here.
+// hollow imports every package as an empty package: only the names of this package matter here.
 type hollow struct{}
 
 func (hollow) Import(p string) (*types.Package, error) {
@@ -24,7 +24,7 @@ func (hollow) Import(p string) (*types.Package, error) {
 	return pkg, nil
 }
 
-// No arrow runs from one command to another: the files of a command (runs.go, runs_dead.go) use their own names and those of the shared files.
+// No command depends on another: the files of a command (runs.go, runs_dead.go) only use their own names and those of the shared files.
 func TestNoCommandUsesAnotherOnesFile(t *testing.T) {
 	names, err := filepath.Glob("*.go")
 	if err != nil {
@@ -41,7 +41,7 @@ func TestNoCommandUsesAnotherOnesFile(t *testing.T) {
 		files = append(files, f)
 	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
-	config := types.Config{Importer: hollow{}, Error: func(error) {}} // the names of other packages are missing
+	config := types.Config{Importer: hollow{}, Error: func(error) {}} // errors about names of other packages are expected
 	pkg, _ := config.Check("cmd", fset, files, info)
 	arrows := map[string]bool{}
 	for ident, used := range info.Uses {

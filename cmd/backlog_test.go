@@ -37,10 +37,9 @@ func init() {
 // maxResident is the memory that the daemon may use, however many events wait.
 const maxResident = 150 << 20
 
-// backlogCostsNoMemory piles up events before a handler that is stuck and one whose every run waits for a retry, both
-// with all events before them. The handler beside them goes on and does all; the daemon's memory stays under 150 MB, at its
-// peak; killed and started again, it is ready at a cost that doesn't follow the backlog: again under 150 MB. How long that
-// takes is logged: under 2 s behind 1,000,000 events.
+// backlogCostsNoMemory publishes events for a stuck handler and for a handler whose runs all wait for a retry. The third handler handles all of them.
+// The daemon's peak memory stays under 150 MB. After a kill and a restart, its memory again stays under 150 MB, and the time until it is ready, which
+// is logged, doesn't grow with the backlog: under 2 s with 1,000,000 events.
 //
 // EVRUN_BACKLOG is how many events; 20,000, and 100,000 in .ci/run.
 func backlogCostsNoMemory(t *testing.T) {
@@ -76,7 +75,7 @@ func backlogCostsNoMemory(t *testing.T) {
 	d = serve(t, dir, env)
 	d.ready(t)
 	restart := time.Since(began)
-	bulk(t, dir, 1) // a new event is handled at once, however many wait elsewhere
+	bulk(t, dir, 1) // a new event is handled at once, although many wait for other handlers
 	n++
 	settled()
 	again := d.peak(t)
@@ -94,7 +93,7 @@ func backlogCostsNoMemory(t *testing.T) {
 		accepted.Round(time.Millisecond), handled.Round(time.Millisecond), peak>>20, restart.Round(time.Millisecond), again>>20)
 }
 
-// peak is the most that the daemon has had in memory so far, in bytes.
+// peak returns the daemon's peak memory so far, in bytes.
 func (d *daemon) peak(t *testing.T) (bytes int64) {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))

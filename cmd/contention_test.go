@@ -12,9 +12,9 @@ import (
 	"evrun/store/storetest"
 )
 
-// twoDaemonsStartedAtOnce starts two daemons on one store at the same moment, again and again: each time exactly one
-// serves, and works; the other ends with 75 and names the first one (or with 1, if it had the store but not the socket).
-// Some of the winners are killed, so that the next two find a socket and locks that were left behind.
+// twoDaemonsStartedAtOnce repeatedly starts two daemons on one store at the same moment. Each time exactly one serves; the other exits with 75 and
+// names the first (or with 1, if it had the store but not the socket). Some of the winners are killed, so that the next two find an old socket and
+// old locks.
 //
 // EVRUN_DAEMON_PAIRS is how often; 5, and 100 in .ci/run.
 func twoDaemonsStartedAtOnce(t *testing.T) {
@@ -56,9 +56,8 @@ func twoDaemonsStartedAtOnce(t *testing.T) {
 	}
 }
 
-// manyProcessesEmit lets 50 people, each a process after the other, emit at once: beside a daemon, and without one, when
-// they all want the store's lock. Every emit is acknowledged, none reports a locked database, and every event is in the
-// journal and handled once.
+// manyProcessesEmit runs 50 series of emit processes at the same time: with a daemon, and without one, when all of them want the store's lock. Every
+// emit is acknowledged, none reports a locked database, and every event is in the journal and handled once.
 //
 // EVRUN_EMITS is how many each of the 50 emits; 1, and 20 in .ci/run (200 takes minutes).
 func manyProcessesEmit(t *testing.T) {
@@ -94,7 +93,7 @@ handlers:
 								t.Errorf("emit %s: %s", id, out)
 							}
 							mu.Lock()
-							if code == exitTryAgain { // it says so itself, after 10 s at the lock's door
+							if code == exitTryAgain { // it says so itself, after waiting 10 s for the lock
 								again++
 								mu.Unlock()
 								continue

@@ -126,7 +126,7 @@ type process struct {
 	lines *bufio.Scanner
 }
 
-// link makes this test binary the evrun of a directory: testscript.Main runs the command with the name that the binary is called by.
+// link makes a link named evrun to this test binary in a directory: testscript.Main runs the command with the name of the link.
 func link(t *testing.T, dir string) string {
 	t.Helper()
 	self, err := os.Executable()

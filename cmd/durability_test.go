@@ -15,9 +15,9 @@ import (
 	"evrun/events"
 )
 
-// acknowledgedAfterTheSync watches the daemon's system calls: for each of 1,000 events, sent one at a time, a sync of the
-// write-ahead log that began after the event was written there has returned before the acknowledgement is written to the
-// sender. The same check finds no such sync with store.synchronous: normal, so it can fail.
+// acknowledgedAfterTheSync traces the daemon's system calls. For each of 1,000 events, sent one at a time, a sync of the write-ahead log must begin
+// after the event was written to the log, and return before the acknowledgement is sent. The same check finds no such sync with store.synchronous:
+// normal, so it can fail.
 func acknowledgedAfterTheSync(t *testing.T) {
 	proof(t)
 	t.Parallel()
@@ -57,8 +57,8 @@ var (
 	result    = regexp.MustCompile(`= (-?\d+)[^=]*$`)
 )
 
-// unsynced checks the acknowledgement of an event that write number n wrote (0: none) when the first synced writes are on disk. It returns
-// the violation; empty: there is none.
+// unsynced checks the acknowledgement of an event from write number n (0: none), when the writes up to synced are on disk. It returns the violation;
+// empty: none.
 func unsynced(id string, n, synced int) string {
 	switch {
 	case n == 0:
@@ -80,8 +80,8 @@ func checkSyncs(t *testing.T, trace string) (acknowledged int, violations []stri
 	defer f.Close()
 	type call struct {
 		sync, wal bool
-		covers    int      // a sync: how many writes had returned when it began
-		ids       []string // a write: of which events
+		covers    int      // of a sync: number of writes that had returned when it began
+		ids       []string // of a write: its events
 	}
 	open := map[string]call{}       // by thread
 	writes := 0                     // to the log, that have returned
@@ -164,7 +164,7 @@ func traced(t *testing.T, dir string, env []string, flags ...string) (d *tracedD
 	return d, trace
 }
 
-// ableToTrace finds out whether strace is here and may trace.
+// ableToTrace checks whether strace exists and may trace.
 func ableToTrace(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("strace"); err != nil {

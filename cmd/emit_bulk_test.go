@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// folder makes a directory with a short path (that of a socket is limited), and a wiring file in it.
+// folder makes a directory with a short path (a socket's path is limited), and a wiring file in it.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "evrun")
@@ -89,8 +89,8 @@ func TestDaemonThatCanTakeNothingNowIsExit75(t *testing.T) {
 	}
 }
 
-// TestBulkSaysHowToGoOn sends lines to a daemon that dies or stops, and interrupts a sender: what is acknowledged is
-// stored, and going on where it says makes it whole.
+// TestBulkSaysHowToGoOn sends lines to a daemon that dies or stops, and interrupts a sender. Acknowledged lines are stored, and continuing at the
+// line in the message completes the upload.
 func TestBulkSaysHowToGoOn(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

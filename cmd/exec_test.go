@@ -18,8 +18,8 @@ import (
 	"evrun/store/storetest"
 )
 
-// execFolder is a directory with a wiring file whose handler runs a script, and a pipe, lifeline, that the script holds open (as
-// 9) with all that it starts: the pipe's end is the end of them all.
+// execFolder is a directory with a wiring file whose handler runs a script, and a pipe, lifeline, that the script and all its processes hold open as
+// descriptor 9: the pipe ends when all of them have ended.
 func execFolder(t *testing.T, grace, script string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -87,12 +87,12 @@ func oneRun(t *testing.T, dir string) store.Run {
 	return runs[0]
 }
 
-// stubborn is a script that ignores SIGTERM, with a child that does so too, and one in a session of its own. It says which run
-// and attempt it is, and its process and theirs.
+// stubborn is a script that ignores SIGTERM, with a child that does so too, and another in its own session. It prints its run, its attempt, and the
+// ids of the three processes.
 const stubborn = `trap '' TERM; (while :; do sleep 1; done) & own=$!; setsid sh -c 'while :; do sleep 1; done' & echo "$EVRUN_RUN_ID $EVRUN_ATTEMPT $$ $own $!" >&9; while :; do sleep 1; done`
 
-// commandDiesWithItsDaemon kills the daemon while a command runs. The command dies with it, and what that had
-// started ends at the next start, which makes another attempt of the same run.
+// commandDiesWithItsDaemon kills the daemon while a command runs. The command dies with the daemon, and the next start ends the command's other
+// processes and makes another attempt of the same run.
 func commandDiesWithItsDaemon(t *testing.T) {
 	t.Parallel()
 	dir := execFolder(t, "100ms", stubborn)
@@ -123,7 +123,7 @@ func commandDiesWithItsDaemon(t *testing.T) {
 		eventuallyTrue(t, "the command has died with the daemon", func() (bool, string) { return !alive(before[0]), before[0] })
 		daemon = serveInBackground(t, dir)
 	}
-	// The last one is stopped, and then no part of the command is left either.
+	// The last daemon is stopped; no process of the command remains.
 	lifeline := openLifeline(t, dir)
 	readLine(t, lifeline)
 	daemon.interrupt(t)
@@ -159,7 +159,7 @@ func TestAStubbornCommandDoesNotFailAStop(t *testing.T) {
 	}
 }
 
-// TestADeployedDaemonGoesOn: what a command with leave has started outlives it, a daemon that is killed, and one that stops.
+// TestADeployedDaemonGoesOn: a process that a command with leave started outlives the command, a killed daemon, and a stopped one.
 func TestADeployedDaemonGoesOn(t *testing.T) {
 	t.Parallel()
 	dir := execFolder(t, "1h", `setsid sh -c 'echo $$ >&9; exec 9>&-; while :; do sleep 1; done' >/dev/null 2>&1 </dev/null &`)
@@ -239,8 +239,8 @@ func stopWhileACommandRuns(t *testing.T, dir string) {
 	daemon.wait(t)
 }
 
-// TestACommandCanPublishWhileTheDaemonStops sends SIGTERM while a command runs: the command's events are accepted, since they belong to
-// a run that may come to its end, and all else is refused.
+// TestACommandCanPublishWhileTheDaemonStops sends SIGTERM while a command runs: the command's events are accepted, because its run may still end, and
+// all other events are refused.
 func TestACommandCanPublishWhileTheDaemonStops(t *testing.T) {
 	t.Parallel()
 	dir := execFolder(t, "1h", `echo begun >&9; mkfifo go; echo made >&9; read -r line <go; ./evrun emit a.c && echo ended >&9`)

@@ -13,9 +13,8 @@ import (
 	"evrun/cmd/stopping"
 )
 
-// ServeWith is `evrun serve` for tests that need handlers, or a store, that no wiring file can give: mend changes the loaded file, tune
-// changes how the store is opened, and visible lets other processes of this user trace it. All else is as for users.
-// args begin with "serve".
+// ServeWith is `evrun serve` for tests that need handlers, or a store, that no wiring file can give: mend changes the loaded file, tune changes how
+// the store is opened, and visible lets other processes of this user trace it. Everything else is as for users. args begin with "serve".
 func ServeWith(args []string, in io.Reader, out, errOut io.Writer, visible bool, mend func(*config.Config), tune func(*daemon.StoreOptions)) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, release := stopping.Context(exitAtOnce)
@@ -42,7 +41,7 @@ func ServeWith(args []string, in io.Reader, out, errOut io.Writer, visible bool,
 	return e.exit(ctx, root.ExecuteContext(ctx))
 }
 
-// Commands are the names of all commands that do something: "emit", "runs list", …
+// Commands returns the names of all runnable commands: "emit", "runs list", …
 func Commands() (names []string) {
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {

@@ -14,7 +14,7 @@ import (
 	"evrun/tasks"
 )
 
-// A fault is a point and a number: the process dies when it comes to the point for that time, as text "point*number".
+// A fault is a point and a number, as text "point*number": the process dies when it reaches the point for the nth time.
 var (
 	faultPoint string
 	faultLeft  atomic.Int64
@@ -31,7 +31,7 @@ func armFault(opt *sqlite.Options, text string) {
 	opt.At = func(p sqlite.Point) { faultAt(string(p)) }
 }
 
-// faultAt dies like a crash does: nothing is flushed, no deferred call runs, no other goroutine goes on for long.
+// faultAt ends the process like a crash: nothing is flushed, no deferred call runs, and other goroutines stop almost at once.
 func faultAt(point string) {
 	if point == faultPoint && faultLeft.Add(-1) == 0 {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -91,7 +91,7 @@ func crashAtEveryPoint(t *testing.T) {
 				l.whole(t)
 			}
 			for n := 1; n <= times; n++ {
-				// The first times are those of the start, later ones those of ever fuller batches.
+				// The first times are during the start, later ones in larger and larger batches.
 				d := serve(t, dir, append(env, fmt.Sprintf("%s=%s*%d", proofFault, point, n*n*n)))
 				if code := d.code(t); code != -1 {
 					t.Fatalf("the daemon ended with %d, not by its fault\n%s", code, d.log)

@@ -77,8 +77,8 @@ func TestAnotherUsersFiles(t *testing.T) {
 	}
 }
 
-// TestAnotherUsersJournal: in a sticky directory, such as /tmp, other users can put a rollback journal beside a store. SQLite would play it
-// back into the database: this one cuts the database to its first page.
+// TestAnotherUsersJournal: in a sticky directory, such as /tmp, other users can put a rollback journal beside a store. SQLite would write its content
+// into the database: this journal truncates the database to its first page.
 func TestAnotherUsersJournal(t *testing.T) {
 	if os.Geteuid() != 0 {
 		unable(t, "root", errors.New("files of another user"))
@@ -109,7 +109,7 @@ func TestAnotherUsersJournal(t *testing.T) {
 	}
 }
 
-// TestAnotherUsersStoreInTheirFolder: root may read a store that belongs to the owner of its directory.
+// TestAnotherUsersStoreInTheirFolder: root may use a store that belongs to the owner of its directory.
 func TestAnotherUsersStoreInTheirFolder(t *testing.T) {
 	if os.Geteuid() != 0 {
 		unable(t, "root", errors.New("files of another user"))

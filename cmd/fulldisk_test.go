@@ -19,10 +19,10 @@ import (
 	"evrun/events"
 )
 
-// fullDiskInside says that the test runs in a mount namespace of its own already.
+// fullDiskInside says that the test already runs in its own mount namespace.
 const fullDiskInside = "EVRUN_PROOF_NAMESPACE"
 
-// tmpfs mounts a small disk, or runs the whole test again in a namespace where it may; ok is false when it did that.
+// tmpfs mounts a small disk. If it may not, it runs the whole test again in a namespace where it may, and ok is false.
 func tmpfs(t *testing.T, size string) (dir string, ok bool) {
 	t.Helper()
 	dir = t.TempDir()
@@ -55,7 +55,7 @@ func tmpfs(t *testing.T, size string) (dir string, ok bool) {
 	return "", false
 }
 
-// fill takes all space that is left, and gives it back.
+// fill uses up all free space, and returns a function that frees it.
 func fill(t *testing.T, dir string) (empty func()) {
 	t.Helper()
 	name := filepath.Join(dir, "ballast")
@@ -80,9 +80,9 @@ func fill(t *testing.T, dir string) (empty func()) {
 	}
 }
 
-// fullDiskLosesNothing fills the disk under a daemon under load. While it is full, senders get the reason (507, and exit 75 of emit),
-// nothing is acknowledged that isn't there, no attempt of an outside handler begins, reads work, and the daemon stays up.
-// When there is space again it goes on by itself, and all that was accepted is handled.
+// fullDiskLosesNothing fills the disk under a daemon under load. While it is full, senders get the reason (507, and exit 75 of emit), only stored
+// events are acknowledged, no attempt of an outside handler begins, reads work, and the daemon stays up. When there is space again, it continues by
+// itself and handles all accepted events.
 func fullDiskLosesNothing(t *testing.T) {
 	proof(t)
 	t.Parallel()
@@ -124,7 +124,7 @@ func fullDiskLosesNothing(t *testing.T) {
 			}
 		}
 		pauseFor(t.Context(), 300*time.Millisecond)
-		// Events that still fitted (a log that restarts has room, for one) are stored; the others were refused, and no handler ran on them.
+		// Events that still fit, for example in a restarted log, are stored; the others were refused, and no handler ran on them.
 		l.has(t, loadSource, load.take(t))
 		l.recorded(t)
 		var status map[string]any
@@ -133,7 +133,7 @@ func fullDiskLosesNothing(t *testing.T) {
 		if out, code := run(t, dir, "users", "list"); code != 0 {
 			t.Errorf("users list on a full disk: exit %d: %s", code, out)
 		}
-		if round > 0 { // killed while full: it starts if it can, or says why it can't
+		if round > 0 { // killed while the disk is full: it starts, or says why it can't
 			d.kill(t)
 			if round == 2 {
 				// The files that it must make again, and those that SQLite needs even to read.

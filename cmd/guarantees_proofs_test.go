@@ -27,7 +27,7 @@ func publish(t *testing.T, d *daemon, typ, id, data string) api.Receipt {
 	return rc
 }
 
-// eventually waits until a query gives the number.
+// eventually waits until a query returns the number.
 func (l *ledger) eventually(t *testing.T, want int64, query string, args ...any) {
 	t.Helper()
 	eventuallyTrue(t, query, func() (bool, string) {
@@ -286,7 +286,7 @@ handlers: [{name: note, on: tick, do: log, with: {message: x}}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mark int64 // the last slot of before, as the clock of then had it
+	var mark int64 // the last slot before the clock was set back
 	if err := db.QueryRow(`UPDATE schedules SET slot = (? / 100000 + 1) * 100000 RETURNING slot`, time.Now().Add(ahead).UnixMicro()).Scan(&mark); err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +309,7 @@ handlers: [{name: note, on: tick, do: log, with: {message: x}}]
 	}
 }
 
-// endlessStatement has a handler whose statement does not end; others are served, and its run is dead with a text that helps.
+// endlessStatement has a handler whose statement does not end. Others are not blocked, and its run is dead with an error that says what to do.
 func endlessStatement(t *testing.T) {
 	t.Parallel()
 	dir := wired(t, `

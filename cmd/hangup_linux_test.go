@@ -15,7 +15,7 @@ import (
 	"evrun/tasks"
 )
 
-// openTerminal gives both ends of a new terminal.
+// openTerminal returns both ends of a new terminal.
 func openTerminal(t *testing.T) (outer, inner *os.File) {
 	t.Helper()
 	outer, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -37,7 +37,7 @@ func openTerminal(t *testing.T) (outer, inner *os.File) {
 	return outer, inner
 }
 
-// hungUp is a daemon that gets a SIGHUP while its wiring file loads, and has another one by then.
+// hungUp is a daemon that gets a SIGHUP while it loads its wiring file, which has changed by then.
 const hungUp = "hung up"
 
 func init() {
@@ -62,7 +62,7 @@ func TestAHangUpWhileTheWiringLoads(t *testing.T) {
 	d.stop(t)
 }
 
-// TestAClosedTerminalStopsTheDaemon: a SIGHUP by hand has it reload, in a terminal too.
+// TestAClosedTerminalStopsTheDaemon: a closed terminal stops the daemon; a SIGHUP by hand makes it reload, in a terminal too.
 func TestAClosedTerminalStopsTheDaemon(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{

@@ -10,10 +10,9 @@ import (
 	"time"
 )
 
-// ioErrorLosesNothing has strace answer a write, or a sync, of the write-ahead log with an I/O error
-// while the daemon is under load. What a failed commit left on the disk is unknown, so the daemon acknowledges nothing more
-// of what was not on disk before, and exits with 1, a message and what to do about it. It starts again, and all that a
-// crash must not do didn't happen.
+// ioErrorLosesNothing has strace answer a write, or a sync, of the write-ahead log with an I/O error while the daemon is under load. The state on
+// disk after a failed commit is unknown, so the daemon acknowledges no further writes, and exits with 1, a message and a hint. It can be started
+// again, and the checks that hold after a crash hold here, too.
 func ioErrorLosesNothing(t *testing.T) {
 	proof(t)
 	t.Parallel()

@@ -51,8 +51,8 @@ tests:
     expect: {runs: [{handler: json, with: {message: "<b&a>"}}], users: [{name: "<b&a>"}]}
 `
 
-// TestNoOutputHasTheEscapesOfHTML drives every route of the API, every command and every kind of handler with markup in all
-// that can have it. Nothing that comes out, goes to others or is logged has < > & as \u003c \u003e \u0026.
+// TestNoOutputHasTheEscapesOfHTML calls every route of the API, every command and every kind of handler with markup in every input. No output,
+// request or log line has < > & as \u003c \u003e \u0026.
 func TestNoOutputHasTheEscapesOfHTML(t *testing.T) {
 	t.Parallel()
 	var received output

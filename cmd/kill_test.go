@@ -28,7 +28,7 @@ func init() {
 	}
 }
 
-// loadWiring has the kinds that users have, beside those of wirings["load"].
+// loadWiring has handlers of the usual kinds, in addition to those of wirings["load"].
 const loadWiring = `
 log: {level: error}
 server: {grace: 5s}
@@ -92,8 +92,8 @@ type emitters struct {
 	done         sync.WaitGroup
 }
 
-// emit starts n emitters, each with connections of its own. An event whose answer is lost is sent again until it is
-// acknowledged; now and then one that was acknowledged is sent again as well.
+// emit starts n emitters, each with its own connections. An event whose answer is lost is sent again until it is acknowledged; some acknowledged
+// events are sent again, too.
 func emit(ctx context.Context, socket string, n int) *emitters {
 	ctx, stop := context.WithCancel(ctx)
 	e := &emitters{acknowledged: map[string]int64{}, fresh: map[string]int64{}, stop: stop}

@@ -9,8 +9,7 @@ import (
 	"evrun/events"
 )
 
-// TestADaemonWhoseFilesAreLostStops: a file of the store that is removed, or has another in its place, ends the daemon, with the
-// reason; the file in its place stays as it is.
+// TestADaemonWhoseFilesAreLostStops: if a file of the store is removed or replaced, the daemon ends, with the reason. It doesn't change the new file.
 func TestADaemonWhoseFilesAreLostStops(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
@@ -51,7 +50,7 @@ func TestADaemonWhoseFilesAreLostStops(t *testing.T) {
 	}
 }
 
-// TestARemovedSocketIsMadeAgain, and so are the notes of its address.
+// TestARemovedSocketIsMadeAgain: the daemon creates the socket and the notes of its address again.
 func TestARemovedSocketIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	dir := wired(t, "handlers: []\n")

@@ -10,8 +10,7 @@ import (
 	"evrun/cmd/api"
 )
 
-// A start runs the handlers' migrations, for as long as they need, and opens the socket then. An interrupt ends them, and undoes
-// them.
+// A start runs the handlers' migrations without a time limit, and then opens the socket. An interrupt ends and undoes them.
 func TestMigrationsRunBeforeTheSocketOpens(t *testing.T) {
 	t.Parallel()
 	dir := wired(t, `

@@ -26,7 +26,7 @@ type (
 func (f outsideFunc) Do(ctx context.Context, d *tasks.Delivery) (any, error) { return f(ctx, d) }
 func (f insideFunc) Prepare(d *tasks.Delivery) (tasks.Effect, error)         { return f(d) }
 
-// Each panic is in a function of its own name, to be found in the stack that is kept.
+// Each panic is in its own function, whose name must be in the recorded stack.
 
 func panicInPrepare(d *tasks.Delivery) { panic("prepare of " + d.Event.ID) }
 func panicInEffect(d *tasks.Delivery)  { panic("effect on " + d.Event.ID) }
@@ -83,7 +83,7 @@ func init() {
 		return []*tasks.Handler{
 			{Name: "hang", On: only("hang"), Kind: "x", Timeout: 50 * time.Millisecond, Concurrency: 2, Action: outsideFunc(func(ctx context.Context, d *tasks.Delivery) (any, error) {
 				if _, err := os.Stat(filepath.Join(dir, "mended")); err != nil {
-					select {} // whatever ctx says
+					select {} // ignores ctx
 				}
 				return a.Do(ctx, d)
 			})},
@@ -92,10 +92,9 @@ func init() {
 	}
 }
 
-// panicsAreOneRunsEnd: 1,000 events panic at every point where a handler's code, or a value that it returned, runs: in an
-// inside handler's preparation, in its effect after it has written, in the encoding of its result, in an outside handler and
-// in that one's result. Each run ends dead with its stack kept, nothing that it wrote stays, the daemon goes on, and so does
-// the handler beside them.
+// panicsAreOneRunsEnd: 1,000 events panic at every point where a handler's code, or a value that it returned, runs: in an inside handler's
+// preparation, in its effect after it has written, in the encoding of its result, in an outside handler and in that one's result. Each run ends dead
+// with its stack recorded, its writes are undone, and the daemon and the other handler continue.
 func panicsAreOneRunsEnd(t *testing.T) {
 	proof(t)
 	t.Parallel()

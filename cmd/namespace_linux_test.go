@@ -58,8 +58,8 @@ func childrenOf(t *testing.T, pid int) (all []string) {
 	return all
 }
 
-// TestTheFirstProcessReaps runs the daemon as PID 1: 100 commands that leave a process behind, in their group and out of it,
-// leave nothing, and what others leave is reaped, too.
+// TestTheFirstProcessReaps runs the daemon as PID 1: 100 commands that leave a process behind, in their group and out of it, leave no process, and
+// orphans of other processes are reaped, too.
 func TestTheFirstProcessReaps(t *testing.T) {
 	t.Parallel()
 	needNamespaces(t)
@@ -118,7 +118,7 @@ func zombies(processes []string) (list []string) {
 	return list
 }
 
-// TestInAContainer runs the example where there is nothing but the binary: no /proc, no /dev, no /tmp, no zones.
+// TestInAContainer runs the example where only the binary exists: no /proc, no /dev, no /tmp, no zones.
 func TestInAContainer(t *testing.T) {
 	storetest.LongOnly(t)
 	t.Parallel()
@@ -163,7 +163,7 @@ func TestInAContainer(t *testing.T) {
 	}
 }
 
-// unprivileged is the command of an evrun of another user than root, in its own directory.
+// unprivileged returns a command that runs evrun as a user other than root, in its own directory.
 func unprivileged(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	if os.Geteuid() != 0 {

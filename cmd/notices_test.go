@@ -10,7 +10,7 @@ import (
 	"evrun/events"
 )
 
-// An alert that fails is reported to its fallback; what fails deeper is counted.
+// A failed alert is reported to its fallback; a failed fallback is counted.
 func failedAlertReachesItsFallback(t *testing.T) {
 	t.Parallel()
 	dir := wired(t, `handlers:

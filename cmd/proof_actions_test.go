@@ -16,8 +16,8 @@ import (
 	"evrun/tasks"
 )
 
-// tally is an inside handler whose effect shows every time that it took place: a user with a random address, so that no
-// unique key hides a second one. The user's name is the handler's, and its event_id the event's.
+// tally is an inside handler whose effect leaves a row each time: a user with a random address, so that no unique key hides a repetition. The user's
+// name is the handler's, and its event_id the event's.
 type tally struct {
 	fails func(d *tasks.Delivery) error // nil: never
 }
@@ -90,7 +90,7 @@ func only(types ...string) []events.Pattern {
 	return patterns
 }
 
-// soon is a retry policy that gives in after n attempts, quickly.
+// soon is a retry policy with n attempts and short delays.
 func soon(n int) tasks.Retry {
 	return tasks.Retry{Attempts: n, Backoff: time.Millisecond, Max: 10 * time.Millisecond}
 }

@@ -25,8 +25,8 @@ import (
 	"evrun/tasks"
 )
 
-// The proofs run the real daemon as a process of its own: this test binary, called as evrun-proof. It is `evrun serve`, save
-// that the environment may name handlers that no wiring file can give (proofHandlers), and a place to die at (fault_test.go).
+// The proofs run the real daemon as a process of its own: this test binary, called as evrun-proof. It is `evrun serve`, except that the environment
+// may name handlers that no wiring file can have (proofHandlers), and a point to die at (fault_test.go).
 const (
 	proofName     = "evrun-proof"
 	proofHandlers = "EVRUN_PROOF_HANDLERS"
@@ -35,7 +35,7 @@ const (
 	proofEffects  = "EVRUN_PROOF_EFFECTS" // the directory of the effects' file; default: the daemon's
 )
 
-// wirings has the handlers that a proof adds to its wiring file, by the name that proofHandlers has.
+// wirings has the handlers that a proof adds to its wiring file, by the names in proofHandlers.
 var wirings = map[string]func(dir string) []*tasks.Handler{}
 
 // serveProof is the daemon of the proofs.
@@ -55,8 +55,7 @@ func serveProof() {
 	}))
 }
 
-// proof skips a test whose daemons are processes of their own where the caller looks at this process alone: with -short, as
-// the race detector's step of .ci/run does.
+// proof skips a test with daemons in other processes under -short: the race detector's step of .ci/run only checks this process.
 func proof(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -122,8 +121,7 @@ func serve(t *testing.T, dir string, env []string, before ...string) *daemon {
 	return serveWith(t, dir, c)
 }
 
-// heedHangUps makes the processes that the tests start get SIGHUP, even if the tests run under nohup: an ignored signal is ignored in them,
-// too, a caught one is not.
+// heedHangUps lets processes that the tests start receive SIGHUP, even under nohup: child processes inherit an ignored signal, but not a caught one.
 var heedHangUps = sync.OnceFunc(func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) })
 
 // serveWith starts a daemon whose wiring file is in dir.
@@ -218,7 +216,7 @@ func within(t *testing.T, d time.Duration, what string, ask func() (bool, string
 	}
 }
 
-// pauseFor waits on behalf of a process that is not ours, which synctest can't see.
+// pauseFor waits for another process, which synctest can't see.
 func pauseFor(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):

@@ -21,11 +21,11 @@ func init() {
 	_, _ = driver.OFDLocking(true) // an error: not Linux
 }
 
-// ledger looks at a store's file from outside, past evrun's own code, and never writes: after a crash it is left as it is.
+// ledger reads a store's file without evrun's own code, and never writes: after a crash the file stays unchanged.
 type ledger struct {
 	db         *sql.DB
 	effectsDir string
-	effects    int64 // how much of the effects' file was audited
+	effects    int64 // how much of the effects' file was checked
 	seen       map[string]bool
 }
 
@@ -35,12 +35,12 @@ func openLedger(t *testing.T, dir string) *ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.SetMaxIdleConns(0) // every look is a new one
+	db.SetMaxIdleConns(0) // each query opens the file again
 	t.Cleanup(func() { db.Close() })
 	return &ledger{effectsDir: dir, db: db, seen: map[string]bool{}}
 }
 
-// number runs a query that gives one.
+// number runs a query that returns one number.
 func (l *ledger) number(t *testing.T, query string, args ...any) (n int64) {
 	t.Helper()
 	if err := l.db.QueryRow(query, args...).Scan(&n); err != nil {
@@ -143,8 +143,7 @@ func (l *ledger) inOrder(t *testing.T, handler, typ string, after int64) {
 		 AND NOT EXISTS (SELECT 1 FROM events e WHERE e.sequence = r.sequence AND e.type = ?2)`, handler, typ, after)
 }
 
-// tallied checks that the effects of a tally (see proof_actions_test.go) and its runs say the same: one row for each that
-// succeeded, none for another.
+// tallied checks that the effects of a tally (see proof_actions_test.go) match its runs: one row for each succeeded run, none for others.
 func (l *ledger) tallied(t *testing.T, handler string, after int64) {
 	t.Helper()
 	l.none(t, handler+": runs whose effect is not there exactly once",

@@ -15,8 +15,7 @@ import (
 	"evrun/cmd/api"
 )
 
-// patience is how long something may take that hangs where it takes longer: a busy machine needs seconds for what else takes
-// none.
+// patience is the timeout of waits in scripts. A busy machine can need seconds for things that usually take no time.
 const patience = 3 * time.Minute
 
 // ready waits until a daemon answers on evrun.sock; ! ready until none does.
@@ -43,7 +42,7 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[0])
 	deadline := time.Now().Add(patience)
 	for {
-		_ = ts.Exec(args[1], args[2:]...) // its output is what counts
+		_ = ts.Exec(args[1], args[2:]...) // only its output counts
 		if pattern.MatchString(ts.ReadFile("stdout")) {
 			return
 		}

@@ -20,8 +20,8 @@ import (
 	"evrun/store/storetest"
 )
 
-// TestStoppedWhileItStarts interrupts the daemon at any moment of its start, from when it opens its store: that is no failure,
-// and the store is whole.
+// TestStoppedWhileItStarts interrupts the daemon at any moment of its start, from the opening of its store on: it exits with 0, and the store is
+// intact.
 func TestStoppedWhileItStarts(t *testing.T) {
 	t.Parallel()
 	dir := wired(t, `
@@ -60,8 +60,8 @@ handlers: [{name: log, on: tick, do: log, with: {message: hello}}]
 	}
 }
 
-// TestStoppedBeforeItBegins interrupts the daemon while its packages are initialised, as soon as that is possible at all: exit
-// 0, and not a death by the signal.
+// TestStoppedBeforeItBegins interrupts the daemon while its packages are initialised, as early as possible: it exits with 0 and is not killed by the
+// signal.
 func TestStoppedBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	dir := wired(t, "handlers: []\n")
@@ -96,7 +96,7 @@ func TestStoppedBeforeItBegins(t *testing.T) {
 	}
 }
 
-// TestASecondSignal: two at once are one, a later one stops at once.
+// TestASecondSignal: two signals at once count as one; a later one stops the daemon at once.
 func TestASecondSignal(t *testing.T) {
 	t.Parallel()
 	dir := execFolder(t, "1h", `trap '' TERM; echo begun >&9; while :; do sleep 1; done`)
@@ -112,7 +112,7 @@ func TestASecondSignal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// It drains, and continues to: commands get the answer to try again.
+	// It keeps draining: commands are told to try again.
 	eventuallyTrue(t, "the daemon drains", func() (bool, string) {
 		err := d.client.Ping(t.Context())
 		var p *api.Problem
@@ -128,7 +128,7 @@ func TestASecondSignal(t *testing.T) {
 	if code := d.code(t); code != 130 {
 		t.Errorf("exit %d, want 130", code)
 	}
-	// What ran is not left to itself.
+	// The running command is ended, too.
 	if rest, err := io.ReadAll(lifeline); err != nil || len(rest) > 0 {
 		t.Errorf("%q, %v", rest, err)
 	}

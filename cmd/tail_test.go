@@ -12,8 +12,8 @@ import (
 	"evrun/cmd/daemon/daemontest"
 )
 
-// TestATailThatSawNothingYetMissesNothing breaks the connection of a tail before its first event, and has one accepted before it
-// is back.
+// TestATailThatSawNothingYetMissesNothing breaks the connection of a tail before its first event. An event that is accepted before it reconnects is
+// not lost.
 func TestATailThatSawNothingYetMissesNothing(t *testing.T) {
 	t.Parallel()
 	d := daemontest.Start(t, "handlers: []\n")

@@ -62,9 +62,9 @@ func startReader(t *testing.T, dir string) (pid int, end func()) {
 	}
 }
 
-// foreignReaderFillsNoDisk: while another program keeps a transaction open, the write-ahead log grows to its bound and no further; status,
-// metrics and log report it and name the program. When the program has ended, the space is given back and events are accepted again. Every
-// event that was acknowledged meanwhile is stored.
+// foreignReaderFillsNoDisk: while another program keeps a transaction open, the write-ahead log grows only to its bound; status, metrics and log
+// report it and name the program. When the program has ended, the space is freed and events are accepted again. Every event that was acknowledged
+// meanwhile is stored.
 func foreignReaderFillsNoDisk(t *testing.T) {
 	t.Parallel()
 	const bound = 16 << 20

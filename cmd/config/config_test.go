@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // noEnv is an environment without variables.
 func noEnv(string) string { return "" }
 
-// write makes a wiring file in a folder of its own.
+// write makes a wiring file in its own directory.
 func write(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "evrun.yaml")
@@ -52,7 +52,7 @@ func faults(t testing.TB, err error) []Fault {
 	return e.Faults
 }
 
-// design is the example of the design, without what is not there yet.
+// design is the example of the design, without features that don't exist yet.
 const design = `
 store: evrun.db                 # SQLite file beside this file (later also postgres://…)
 

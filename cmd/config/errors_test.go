@@ -14,7 +14,7 @@ import (
 	"evrun/tasks/handlers"
 )
 
-// TestBadFiles holds what is said of each file in testdata/bad against its golden text.
+// TestBadFiles compares the faults of each file in testdata/bad with its golden text.
 func TestBadFiles(t *testing.T) {
 	paths, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(paths) < 60 {

@@ -12,8 +12,8 @@ import (
 	"evrun/store/sqlite"
 )
 
-// TestTheHintForATypeLeadsToNoOtherFault: each of these files emits, or runs on, a type that is close to another one. What
-// would be wrong about that is proposed by no hint.
+// TestTheHintForATypeLeadsToNoOtherFault: each of these files emits, or runs on, a type that is close to another one. No hint suggests a type that
+// would be another fault.
 func TestTheHintForATypeLeadsToNoOtherFault(t *testing.T) {
 	const log = ", do: log, with: {message: x}"
 	for name, test := range map[string]struct{ file, hint string }{
@@ -83,12 +83,11 @@ func followed(text string, f *Fault, word string) string {
 	return text[:start] + word + text[end:]
 }
 
-// otherFaultsComeIntoView are files in which a hint is right and what it mends hides another fault: inputs of a kind that
-// was unknown, a zone beside a timing that follows none; or the word is in another file, or a part of what is underlined.
+// otherFaultsComeIntoView are files in which the hint is right but its fault hides another one (inputs of an unknown kind, a zone beside a timing
+// without one), or the faulty word is in another file or only a part of the underlined text.
 var otherFaultsComeIntoView = []string{"handler-do-unknown", "mixed-ten-places", "tests-of-a-wrong-handler", "schedule-unknown", "schema-file", "yaml-unclosed-bracket", "notify-url"}
 
-// TestWhoFollowsAHintMeetsNoFaultThere does what the hints in testdata/bad ask for, one after the other: that fault is gone,
-// and there is no new one on its line.
+// TestWhoFollowsAHintMeetsNoFaultThere applies the hints in testdata/bad, one after the other: each fault disappears, and its line has no new one.
 func TestWhoFollowsAHintMeetsNoFaultThere(t *testing.T) {
 	paths, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil {

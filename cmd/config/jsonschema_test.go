@@ -53,7 +53,7 @@ func printedSchema(t testing.TB, draft string) any {
 	return doc
 }
 
-// tree is what an editor sees of a file; false where it is not valid YAML.
+// tree returns a file's content as an editor sees it; false if it is not valid YAML.
 func tree(t testing.TB, path string) (any, bool) {
 	t.Helper()
 	src, err := os.ReadFile(path)
@@ -94,7 +94,7 @@ func TestTheSchemaTakesGoodFiles(t *testing.T) {
 	}
 }
 
-// unseen are the bad files that are wrong in what no schema sees, by why that is.
+// unseen are the bad files whose faults no schema can detect, by the reason.
 var unseen = map[string][]string{
 	"an expression":            {"handler-when-[^l]*", "handler-when-lines", "handler-order-by*", "handler-debounce-by*", "handler-debounce-template", "handler-events-*", "handler-on-dead-result", "handler-on-dead-template", "handler-with-template", "sql-expression", "schedule-data", "typed-*", "yaml-folded-error"},
 	"a pattern or a type":      {"handler-on-patterns", "handler-emit-type"},
@@ -109,8 +109,8 @@ var unseen = map[string][]string{
 	"a file beside it":         {"schema-file"},
 }
 
-// TestTheSchemaRefusesBadFiles: all that is wrong in the structure of a file, an editor underlines. A file that is not refused
-// is listed above; one that is listed and refused is listed in vain.
+// TestTheSchemaRefusesBadFiles: an editor underlines every fault in the structure of a file. Exactly the files that the schema accepts must be listed
+// above.
 func TestTheSchemaRefusesBadFiles(t *testing.T) {
 	schemas := wiringSchemas(t)
 	paths, err := filepath.Glob("testdata/bad/*.yaml")

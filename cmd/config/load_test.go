@@ -89,7 +89,7 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%v and %v", c, err)
 		}
 		if err == nil {
-			// What Load takes, an editor that knows the schema does not underline.
+			// An editor with the schema does not underline anything that Load accepts.
 			if v, ok := treeOf(src); ok {
 				if err := wiring.Validate(v); err != nil {
 					t.Errorf("%v\n%s", err, src)

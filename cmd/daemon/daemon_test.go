@@ -100,7 +100,7 @@ func TestAPartThatFailsStopsTheDaemon(t *testing.T) {
 	}
 }
 
-// A wrong file changes nothing; a right one changes everything at once, and running again it changes nothing.
+// A wrong file changes nothing; a valid one changes everything at once, and reading it again changes nothing.
 func TestAReloadTakesAllOfAFileOrNothing(t *testing.T) {
 	d := daemontest.Start(t, "server: {watch: false}\n"+note)
 	d.Write(t, "server: {watch: false}\nhandlers:\n  - {name: other, on: job, do: log, with: {message: x}}\n  - {name: wrong, on: job, do: nothing}\n")

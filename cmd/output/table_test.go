@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A table takes its cells from strangers: control characters are escaped, and wide ones count for two cells.
+// The cells of a table may be untrusted: control characters are escaped, and wide characters count as two cells.
 func TestCellsAreEscapedAndAligned(t *testing.T) {
 	var b strings.Builder
 	table := (&Printer{Out: &b}).Table("NAME", "N", "TEXT")

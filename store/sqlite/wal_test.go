@@ -88,7 +88,7 @@ func (l *logged) look(times int) store.WAL {
 	return l.WAL()
 }
 
-// quiet fails if one of n checks is noted.
+// quiet runs that many checks, and fails if one of them is noted.
 func (l *logged) quiet(looks int) {
 	l.t.Helper()
 	l.look(looks)
