@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -200,16 +199,6 @@ func (o *eventFlags) raw(given bool, in io.Reader) (data []byte, from string, er
 func checkJSON(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return errors.New("is not valid JSON: it is empty")
-	}
-	var v json.RawMessage
-	err := json.Unmarshal(data, &v)
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
-		return fmt.Errorf("is not valid JSON: %w (line %s, byte %d)", err, strconv.Itoa(line), syntax.Offset)
-	}
-	if err != nil {
-		return fmt.Errorf("is not valid JSON: %w", err)
 	}
 	return events.CheckJSON(data)
 }

@@ -68,7 +68,7 @@ func (s *scanner) whole() bool {
 // may contain invalid UTF-8.
 func Elements(text []byte, max int) ([]json.RawMessage, error) {
 	s := scanner{in: text}
-	fault := func() error { return fmt.Errorf("%s (at byte %d)", s.msg, s.pos) }
+	fault := func() error { return fmt.Errorf("%s (%s)", s.msg, s.place()) }
 	if s.next() != '[' {
 		s.fail("must be an array: […]")
 		return nil, fault()
@@ -168,9 +168,17 @@ func (s *scanner) more(closing byte) (more, ok bool) {
 // fault says what is wrong with the text.
 func (s *scanner) fault() string {
 	if s.msg == tooDeep { // the part up to here may be valid
-		return fmt.Sprintf("%s (at byte %d)", s.msg, s.pos)
+		return fmt.Sprintf("%s (%s)", s.msg, s.place())
 	}
-	return fmt.Sprintf("is not valid JSON: %s (at byte %d)", s.msg, s.pos)
+	return fmt.Sprintf("is not valid JSON: %s (%s)", s.msg, s.place())
+}
+
+// place says where the scanner stopped: the byte, and of a text with several lines the line.
+func (s *scanner) place() string {
+	if line := 1 + bytes.Count(s.in[:s.pos], []byte("\n")); line > 1 {
+		return fmt.Sprintf("at line %d, byte %d", line, s.pos)
+	}
+	return fmt.Sprintf("at byte %d", s.pos)
 }
 
 // key reads a member's name and the colon after it. The result includes the quotes.

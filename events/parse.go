@@ -23,7 +23,7 @@ func ParseJSON(text []byte) (any, error) {
 		}
 	}
 	if !ok {
-		return nil, fmt.Errorf("%s (at byte %d)", s.msg, s.pos)
+		return nil, fmt.Errorf("%s (%s)", s.msg, s.place())
 	}
 	return v, nil
 }

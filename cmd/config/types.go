@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -141,10 +140,6 @@ func (r *wiringReader) schemaFile(n *yaml.Node, name string, version *string) *s
 		return nil
 	}
 	*version += fmt.Sprintf(" %x", sha256.Sum256(text))
-	if msg := badJSON(text); msg != "" {
-		r.at(n, fmt.Sprintf("the schema %s is not valid JSON: %s", fault.Quote(name), msg), "")
-		return nil
-	}
 	doc, err := events.ParseJSON(text)
 	if err != nil {
 		r.at(n, fmt.Sprintf("the schema %s is not valid JSON: %v", fault.Quote(name), err), "")
@@ -175,17 +170,6 @@ func readSchema(path string) ([]byte, error) {
 		err = errors.New("it is over 1 MiB")
 	}
 	return bytes.TrimPrefix(text, []byte("\ufeff")), err
-}
-
-// badJSON returns what is wrong with a JSON text, and on which line.
-func badJSON(text []byte) string {
-	var v json.RawMessage
-	err := json.Unmarshal(text, &v)
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Sprintf("line %d: %v", 1+bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n")), err)
-	}
-	return ""
 }
 
 // undeclared returns the fault of an undeclared type under strict_types; nil for a type that may be published.
