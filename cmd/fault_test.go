@@ -60,10 +60,9 @@ func init() {
 	}
 }
 
-// crashAtEveryPoint lets the daemon die at each point on an event's way between its acceptance, its effects, its
-// settlements and their acknowledgements, at the 1st, 2nd, … time that it gets there under load, and checks after each
-// crash, and at the end, what killedDaemonLosesNothing does. Random kills meet the narrow ones of
-// these points seldom.
+// crashAtEveryPoint lets the daemon die at each point on an event's way between its acceptance, its effects, its settlements and their
+// acknowledgements, at the 1st, 2nd, … time that it gets there under load, and checks after each crash, and at the end, what killedDaemonLosesNothing
+// does. Random kills seldom hit the short ones of these points.
 //
 // EVRUN_FAULTS is how often at each point; 1, and 6 in .ci/run.
 func crashAtEveryPoint(t *testing.T) {

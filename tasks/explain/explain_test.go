@@ -22,7 +22,7 @@ func handler(t *testing.T, kind string, with map[string]any, secrets *expression
 	return &tasks.Handler{Name: "h", On: []events.Pattern{events.MustPattern("x.y"), events.MustPattern("a.>")}, Kind: kind, Action: action}
 }
 
-// compiled takes the value of a compilation, whose second result is an error or a list of faults.
+// compiled returns the value of a compilation that must succeed; its second result is an error or a list of faults.
 func compiled[T, E any](v T, wrong E) func(*testing.T) T {
 	return func(t *testing.T) T {
 		t.Helper()
@@ -75,7 +75,7 @@ func TestWhatWouldFailSaysWhy(t *testing.T) {
 	}
 }
 
-// A url is shown as it would be asked, or with the error that the attempt would be dead with.
+// A url is shown as it would be requested, or with the attempt's error.
 func TestAURLIsTheOneThatWouldBeAsked(t *testing.T) {
 	t.Setenv("EXPLAIN_TOKEN", "s3cret-value")
 	for _, test := range []struct{ kind, url, v, want, fault string }{
@@ -115,7 +115,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 }
 
-// Whatever an input makes of a secret: it is shown as redacted as a whole.
+// An input that uses a secret in any way is redacted as a whole.
 func TestWhatIsMadeOfASecretIsNotShown(t *testing.T) {
 	t.Setenv("EXPLAIN_TOKEN", "s3cret-value")
 	for name, expr := range map[string]string{

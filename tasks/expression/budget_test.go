@@ -23,8 +23,7 @@ var payload = func() *events.Event {
 	return &events.Event{ID: "e", Type: "a", Data: json.RawMessage(data)}
 }()
 
-// Each of these takes seconds to minutes where it isn't counted. That it is refused is what is looked at: a clock would
-// say nothing on a machine that is busy.
+// Without counting, each of these takes seconds to minutes. The test checks that it is refused, not the time, which means nothing on a busy machine.
 func TestWorkIsCounted(t *testing.T) {
 	env := NewEnv(payload)
 	for _, src := range []string{
@@ -174,7 +173,7 @@ func TestARegularExpressionIsBounded(t *testing.T) {
 		t.Error("250 classes of all letters were nothing")
 	}
 
-	// One that is written out is compiled when the file is loaded.
+	// A literal pattern is compiled when the file is loaded.
 	for _, src := range []string{`data.s matches "("`, `data.s matches "(?!x)"`, `data.s matches "` + strings.Repeat("c{1,900}", 30) + `"`} {
 		var e *Error
 		if _, err := Compile(src, HandlerWhen); !errors.As(err, &e) || e.Offset != strings.IndexByte(src, '"') {

@@ -11,7 +11,7 @@ import (
 	"evrun/events"
 )
 
-// ada is an event with some of everything.
+// ada is an event with data of every type.
 func ada() *events.Event {
 	return &events.Event{
 		Sequence: 42, ID: "e1", Source: "/test", Type: "user.registered", Subject: "users/1",
@@ -301,7 +301,7 @@ func TestAnExpressionCantTakeAllMemory(t *testing.T) {
 	}
 }
 
-// doubling chains declarations, each with twice the value of the one before.
+// doubling chains declarations, each twice as large as the one before.
 func doubling(format string, n int) string {
 	var b strings.Builder
 	name := "a"
@@ -314,7 +314,7 @@ func doubling(format string, n int) string {
 }
 
 func TestALoopHasAnEnd(t *testing.T) {
-	// Every kind of loop takes part.
+	// Every kind of loop is counted.
 	for _, loop := range []string{
 		`all(%, # > -1)`, `none(%, # < 0)`, `any(%, # < 0)`, `one(%, # < 0)`, `filter(%, # < 0)`, `map(%, #)`, `count(%, # < 0)`, `sum(%, #)`,
 		`find(%, # < 0)`, `findIndex(%, # < 0)`, `findLast(%, # < 0)`, `groupBy(%, #)`, `sortBy(%, #)`, `reduce(%, #)`,

@@ -37,7 +37,7 @@ func TestSecretsAreRedacted(t *testing.T) {
 	}
 }
 
-// Wherever a secret stands in what was encoded, nothing is left of it that tells more than a character.
+// At any position of a secret in an encoded text, at most one character of it remains.
 func TestEncodedSecretsAreRedacted(t *testing.T) {
 	for _, secret := range []string{"s3cret-value", "p4ss/w+rd?&=<x>\"\n", "0123456789abcdef0123456789abcdef", "ünïcödé-pass", "ten bytes!"} {
 		var s Secrets
@@ -63,7 +63,7 @@ func TestEncodedSecretsAreRedacted(t *testing.T) {
 		}
 	}
 
-	// What has nothing to do with a short one stays.
+	// Texts without a short secret stay unchanged.
 	var s Secrets
 	s.Add("abcd")
 	if text := "YWJj YmNk abce aWFiY2Rp"; s.Redact(text) != text {

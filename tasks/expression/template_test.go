@@ -158,7 +158,7 @@ func TestAFileIsReadFromTheBaseFolder(t *testing.T) {
 		t.Error(err)
 	}
 
-	// What can't be read is found when the file is loaded.
+	// A file that can't be read is found when the wiring file is loaded.
 	for name, want := range map[string]string{
 		"large":  "larger than 1 MiB",
 		"absent": `file("absent"): ` + filepath.Join(dir, "absent") + ": no such file or directory",

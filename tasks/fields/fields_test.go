@@ -180,7 +180,7 @@ func TestFieldsAreDescribed(t *testing.T) {
 	}
 }
 
-// TestTheSchemaAgreesWithTheDecoder compiles the schema in each draft, and holds what it takes and refuses against the decoder.
+// TestTheSchemaAgreesWithTheDecoder compiles the schema in each draft, and compares its verdicts with the decoder's.
 func TestTheSchemaAgreesWithTheDecoder(t *testing.T) {
 	for draft, uri := range fields.Drafts {
 		s := fields.Schema(reflect.TypeFor[plant]())

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestNothingRunsThatTheFileDidNotSay hands hostile values to commands in every way the file can name: each arrives as it is, or
-// is refused, and the file that all of them try to make is not there.
+// TestNothingRunsThatTheFileDidNotSay passes hostile values to commands in every way that a file can. Each value arrives unchanged or is refused, and
+// the file that all of them try to create does not exist.
 func TestNothingRunsThatTheFileDidNotSay(t *testing.T) {
 	dir := t.TempDir()
 	marker := filepath.Join(dir, "marker")
@@ -85,7 +85,7 @@ func TestRefusedArgumentsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// TestExecInputsAreChecked has what is refused before anything runs, above all a file in which an event could write code.
+// TestExecInputsAreChecked has inputs that are refused before anything runs, above all those in which an event could write code.
 func TestExecInputsAreChecked(t *testing.T) {
 	const code = "give the value a name in env:, or read it from stdin, or pass it as an argument after the code"
 	codeFor := func(at int, interpreter string) []toldFault {

@@ -21,7 +21,7 @@ import (
 	"evrun/tasks"
 )
 
-// lifeline is a pipe that a script and all that it starts hold open (as 9), so that its end is the end of all of them.
+// lifeline is a pipe that a script and all its processes hold open as descriptor 9: the pipe ends when all of them have ended.
 type lifeline struct {
 	path string
 	r    *bufio.Reader
@@ -57,7 +57,7 @@ func (l *lifeline) line(t *testing.T) string {
 	return strings.TrimSuffix(s, "\n")
 }
 
-// end waits until none holds it any more.
+// end waits until no process holds it any more.
 func (l *lifeline) end(t *testing.T) string {
 	t.Helper()
 	rest, err := io.ReadAll(l.r)
@@ -67,7 +67,7 @@ func (l *lifeline) end(t *testing.T) string {
 	return string(rest)
 }
 
-// attempt is a run of a script that is under way.
+// attempt is a running script.
 type attempt struct {
 	*lifeline
 	cancel context.CancelCauseFunc
@@ -76,7 +76,7 @@ type attempt struct {
 	done   chan struct{}
 }
 
-// begin runs a script in a new folder, and waits for the line "ready" on its lifeline.
+// begin runs a script in a new directory, and waits for the line "ready" on its lifeline.
 func begin(t *testing.T, script string, inputs map[string]any) *attempt {
 	t.Helper()
 	dir := t.TempDir()
@@ -128,7 +128,7 @@ func TestAStoppedCommandHasFailedWhateverItsExitCode(t *testing.T) {
 	}
 }
 
-// TestTheGraceIsForTheWholeGroup: a shell ends at once at SIGTERM, and its child has something to put in order.
+// TestTheGraceIsForTheWholeGroup: a shell ends at once at SIGTERM, and its child has time to clean up.
 func TestTheGraceIsForTheWholeGroup(t *testing.T) {
 	a := begin(t, `sh -c 'trap "sleep 0.3; echo in order >&9; exit" TERM; echo ready >&9; while :; do sleep 1; done' & wait`, with("kill_after", "1000h"))
 	a.stop()
@@ -140,7 +140,7 @@ func TestTheGraceIsForTheWholeGroup(t *testing.T) {
 	}
 }
 
-// TestWhatACommandLeavesBehindIsKilled: here with the command's output still open, which must not hold up its end.
+// TestWhatACommandLeavesBehindIsKilled: the remaining processes hold the command's output open, which must not delay its end.
 func TestWhatACommandLeavesBehindIsKilled(t *testing.T) {
 	a := begin(t, `mkfifo ok; sh -c 'trap "" TERM; echo ready >&9; echo >ok; while :; do sleep 1; done' & read -r line <ok; echo hello`, with())
 	<-a.done
@@ -157,7 +157,7 @@ func TestWhatACommandLeavesBehindIsKilled(t *testing.T) {
 	a.end(t)
 }
 
-// TestTheLastOutputOfAPipelineIsWaitedFor: what still writes when the command has ended gets a moment.
+// TestTheLastOutputOfAPipelineIsWaitedFor: processes that still write when the command has ended get a moment.
 func TestTheLastOutputOfAPipelineIsWaitedFor(t *testing.T) {
 	a := begin(t, `mkfifo ok; (echo ready >&9; echo >ok; sleep 0.1; echo late) & read -r line <ok; echo early`, with())
 	<-a.done

@@ -36,7 +36,7 @@ func runExec(t testing.TB, dir string, inputs map[string]any, data string) (any,
 	return build[tasks.Outside](t, "exec", inputs, Deps{BaseDir: dir}).Do(t.Context(), delivery(data))
 }
 
-// isPermanent says whether a run with this error is dead at once.
+// isPermanent reports whether a run with this error is dead at once.
 func isPermanent(err error) bool {
 	permanent := reflect.TypeOf(tasks.Permanent(errors.New("")))
 	for ; err != nil; err = errors.Unwrap(err) {
@@ -288,7 +288,7 @@ func TestARunThatIsOverStartsNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkExecTrue is a command that does nothing, beside the same of os/exec alone.
+// BenchmarkExecTrue runs a command that does nothing, and for comparison the same command with os/exec.
 func BenchmarkExecTrue(b *testing.B) {
 	b.Run("evrun", func(b *testing.B) {
 		action := build[tasks.Outside](b, "exec", with("command", argv("true")), Deps{})

@@ -25,7 +25,7 @@ func delivery(data string) *tasks.Delivery {
 	return &tasks.Delivery{Event: e, Env: expression.NewEnv(e), Handler: "h", RunID: "7-h-abcdefgh", Attempt: 1}
 }
 
-// build makes an action that must be right.
+// build makes an action from valid inputs.
 func build[A any](t testing.TB, kind string, with map[string]any, deps Deps) A {
 	t.Helper()
 	return buildLogging[A](t, kind, with, deps, slog.New(slog.DiscardHandler))
@@ -96,7 +96,7 @@ func TestEveryKindIsDescribed(t *testing.T) {
 	}
 }
 
-// toldFault is a fault as the tests write it.
+// toldFault is a fault in the form of the tests.
 type toldFault struct {
 	path      string
 	msg, hint string

@@ -14,8 +14,8 @@ import (
 // errStub is what a stubbed dial returns.
 var errStub = errors.New("stubbed")
 
-// stub gives a guard a resolver that knows these names only, with an answer for each time that it is asked (the last one stays),
-// and a dialer that never sends anything. It returns the addresses that would have been connected to.
+// stub sets a guard's resolver, which only knows these names, with an answer for each query (the last one is repeated), and a dialer that never sends
+// anything. It returns the addresses that would have been dialled.
 func stub(g *guard, names map[string][]string) (dials func() []string) {
 	var mu sync.Mutex
 	var list []string
@@ -71,7 +71,7 @@ func TestOnlyPublicAddressesArePublic(t *testing.T) {
 	}
 }
 
-// names are what the stubbed resolver knows.
+// names are the names that the stubbed resolver knows.
 var names = map[string][]string{
 	"public.test":       {"93.184.215.14"},
 	"public6.test":      {"2606:4700::1111 93.184.215.14"},
@@ -93,8 +93,8 @@ var names = map[string][]string{
 	"metadata.internal": {"169.254.169.254"},
 }
 
-// TestNoRequestLeavesForWhereTheFileDidNotSay is the corpus of what a sender of events can try. A case has the url of the
-// file and the value of data.v in it; what would have been dialled must be exactly that.
+// TestNoRequestLeavesForWhereTheFileDidNotSay is the corpus of attacks by a sender of events. A case has the file's url and the value of data.v in
+// it; exactly the given addresses must be dialled.
 func TestNoRequestLeavesForWhereTheFileDidNotSay(t *testing.T) {
 	const pub = "93.184.215.14:80"
 	for _, test := range []struct {
@@ -213,7 +213,7 @@ func TestNoRequestLeavesForWhereTheFileDidNotSay(t *testing.T) {
 		{"${ data.v }.public.test/", "http://evil.test/", "93.184.215.99:80"},
 		{"ht${ data.v }", "tp://127.0.0.1/", ""},
 
-		// The value is in the path or the query: the host is the file's, whatever it is.
+		// The value is in the path or the query: the host is always the file's.
 		{"http://public.test/${ data.v }", "@evil.test/", pub},
 		{"http://public.test/${ data.v }", "/evil.test/", pub},
 		{"http://public.test/${ data.v }", "\r\nHost: evil.test\r\n\r\n", pub},

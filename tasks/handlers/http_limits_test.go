@@ -57,7 +57,7 @@ func TestHTTPTimesOut(t *testing.T) {
 	}
 }
 
-// mute gives a guard connections to something that listens, and never says a word.
+// mute gives a guard connections to a server that never answers.
 func mute(g *guard) {
 	g.resolve = func(context.Context, string, string) ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("93.184.215.14")}, nil
@@ -84,7 +84,7 @@ func TestAnAttemptEndsWithoutATimeoutOfItsHandlerToo(t *testing.T) {
 			if took := time.Since(begun); took != defaultTimeout || !errors.Is(err, errNoAnswer) || isPermanentError(err) {
 				t.Errorf("%T: %v after %v", action, err, took)
 			}
-			// That of its handler takes its place; net/http gives the cause by itself, the rest leaves it to the runner.
+			// The handler's timeout replaces it; net/http reports the cause itself, for the other kinds the runner does.
 			cause := errors.New("the handler's")
 			ctx, cancel := context.WithTimeoutCause(context.Background(), time.Hour, cause)
 			begun = time.Now()

@@ -42,7 +42,7 @@ func TestHTTPKeepsSecretsOutOfErrorsAndResults(t *testing.T) {
 	}
 }
 
-// A server that repeats what it was sent doesn't bring a secret into the error of an attempt, however that was encoded.
+// A server that repeats its input can't bring a secret into an attempt's error, in any encoding.
 func TestHTTPKeepsEncodedSecretsOutOfErrors(t *testing.T) {
 	t.Setenv("EVRUN_TEST_TOKEN", "p4ss/w&rd with <odd> signs")
 	server, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {

@@ -33,7 +33,7 @@ type seen struct {
 	body        string
 }
 
-// recorder is a server that keeps what it is asked and answers with reply; nil: 200 and nothing.
+// recorder is a server that records requests and answers with reply; nil: an empty 200.
 func recorder(t testing.TB, reply http.HandlerFunc) (*httptest.Server, func() []seen) {
 	requests := make(chan seen, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +53,7 @@ func recorder(t testing.TB, reply http.HandlerFunc) (*httptest.Server, func() []
 	}
 }
 
-// isPermanentError says whether an error is marked as permanent, which only package tasks can see.
+// isPermanentError reports whether an error is marked as permanent, which only package tasks can see.
 func isPermanentError(err error) bool {
 	for ; err != nil; err = errors.Unwrap(err) {
 		if reflect.TypeOf(err) == reflect.TypeOf(tasks.Permanent(io.EOF)) {

@@ -44,7 +44,7 @@ func TestLogWritesALine(t *testing.T) {
 	}
 }
 
-// Whatever an expression makes of an event, a line of the log stays short.
+// A log line is short even if an expression makes a long text.
 func TestALineOfTheLogIsCut(t *testing.T) {
 	for kind, want := range map[string]string{"log": "msg", "notify": "message"} {
 		var out bytes.Buffer

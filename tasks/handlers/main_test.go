@@ -6,5 +6,5 @@ import (
 	"go.uber.org/goleak"
 )
 
-// No attempt may leave a goroutine behind, whatever its server does.
+// No attempt may leave a goroutine behind, even with a hostile server.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -18,8 +18,8 @@ import (
 	"testing"
 )
 
-// mailServer speaks as much SMTP as a test needs, on a loopback port. replies has answers for commands ("RCPT TO:<x>", or
-// its first word) other than those that let a mail through.
+// mailServer is a minimal SMTP server on a loopback port. replies has answers for commands ("RCPT TO:<x>", or its first word) other than those that
+// let a mail through.
 type mailServer struct {
 	address string
 	mails   chan string // the transcript of each connection: commands, then the message
@@ -220,7 +220,7 @@ func TestWhatAMailServerSaysDecidesOnAnotherAttempt(t *testing.T) {
 	}
 }
 
-// testCertificate is one that nobody trusts.
+// testCertificate is a certificate that nobody trusts.
 var testCertificate = sync.OnceValue(func() *tls.Config {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()

@@ -168,7 +168,7 @@ func TestANotificationEndsWithItsTimeout(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	// A mail server that never says a word.
+	// A mail server that never answers.
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

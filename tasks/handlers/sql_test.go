@@ -69,7 +69,7 @@ func TestWrongSQLIsExplained(t *testing.T) {
 	}
 }
 
-// sqlTx answers every statement with a result or an error, and keeps what it was given.
+// sqlTx answers every statement with a result or an error, and records the arguments.
 type sqlTx struct {
 	store.Tx
 	args   []any
@@ -191,7 +191,7 @@ func TestSQLElsewhere(t *testing.T) {
 	}
 }
 
-// BenchmarkPrepareSQL is what a worker does for one event.
+// BenchmarkPrepareSQL measures a worker's work for one event.
 func BenchmarkPrepareSQL(b *testing.B) {
 	action := build[tasks.Inside](b, "sql", map[string]any{"statement": "INSERT INTO t VALUES (:name, :email)",
 		"params": map[string]any{"name": "${ data.name }", "email": "${ data.email }"}}, Deps{ParseStatement: sqlite.ParseStatement})
@@ -204,7 +204,7 @@ func BenchmarkPrepareSQL(b *testing.B) {
 	}
 }
 
-// Without a timeout of its handler's, a statement on another file is stopped, too; and one that can't be is bounded by size.
+// Without a handler's timeout, a statement on another file is stopped, too; a function that can't be stopped is bounded by size.
 func TestAStatementElsewhereIsBounded(t *testing.T) {
 	deps := Deps{BaseDir: t.TempDir(), ParseStatement: sqlite.ParseStatement}
 	for statement, want := range map[string]error{
@@ -229,7 +229,7 @@ func TestAStatementElsewhereIsBounded(t *testing.T) {
 	}
 }
 
-// What only reads is no write: evrun runs it beside the writer.
+// A statement that only reads runs beside the writer.
 func TestAStatementThatOnlyReadsHoldsNothing(t *testing.T) {
 	for statement, reads := range map[string]bool{"SELECT 1": true, "WITH q AS (SELECT 1) SELECT * FROM q": true, "VALUES (1)": true, "DELETE FROM t RETURNING x": false} {
 		action, faults := Build("sql", map[string]any{"statement": statement}, Deps{ParseStatement: sqlite.ParseStatement})

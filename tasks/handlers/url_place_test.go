@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// FuzzAValueStaysInItsPlace: whatever an event has in a url, it changes nothing of the rest of it.
+// FuzzAValueStaysInItsPlace: no value of an event in a url changes the rest of the url.
 func FuzzAValueStaysInItsPlace(f *testing.F) {
 	for _, seed := range []string{
 		"a", "..", ".", "/", "@evil.test", "%2f", "\\", "?x#y", "\r\n", "[::1]", "a,b", "a;b", "a&to=b", "a/../../v1/account", "..%2f..", "a:b", "é", "http://evil.test/?", `["a","b"]`,
@@ -45,7 +45,7 @@ func FuzzAValueStaysInItsPlace(f *testing.F) {
 				t.Errorf("%s with %q: %v", place, v, err)
 				continue
 			}
-			// What a service decodes and puts together again is parsed as the same.
+			// A url that a service decodes and encodes again has the same parts.
 			want, _ := url.Parse(fmt.Sprintf(place, "VALUE"))
 			if strings.Count(got.Path, "/") != strings.Count(want.Path, "/") || got.Query().Has("click") && got.Query().Get("click") != v ||
 				len(got.Query()) != len(want.Query()) || got.Fragment != want.Fragment || (got.User == nil) != (want.User == nil) ||
@@ -56,7 +56,7 @@ func FuzzAValueStaysInItsPlace(f *testing.F) {
 	})
 }
 
-// shape is how many elements there are in each list and map of a service's configuration.
+// shape returns the number of elements in each list and map of a service's configuration.
 func shape(v reflect.Value) (lengths []int) {
 	for _, field := range v.Fields() {
 		switch field.Kind() {
@@ -67,7 +67,7 @@ func shape(v reflect.Value) (lengths []int) {
 	return lengths
 }
 
-// configOf is the configuration that a service makes of a url, and nothing where it can't.
+// configOf returns the configuration that a service makes from a url, or nothing if it can't.
 func configOf(t *testing.T, text string) (reflect.Value, error) {
 	t.Helper()
 	s, err := openService(text, &serviceClient{offline: true})
@@ -77,7 +77,7 @@ func configOf(t *testing.T, text string) (reflect.Value, error) {
 	return reflect.ValueOf(s.library).Elem().FieldByName("Config").Elem(), nil
 }
 
-// Each parameter of each service: an event's value adds nothing to any list, and is no more than one text.
+// Each parameter of each service: an event's value adds no elements to a list, and stays one text.
 func TestAValueIsOneElementOfAServicesList(t *testing.T) {
 	lists := 0
 	for name, base := range serviceURLs {
@@ -161,7 +161,7 @@ func TestAValueThatWouldLeaveItsPlaceIsRefused(t *testing.T) {
 		}
 	}
 
-	// What is the environment's may have anything in it.
+	// A value of the environment may contain anything.
 	t.Setenv("EVRUN_TEST_TO", "a@b.c,d@e.f")
 	n := notifier(t, map[string]any{"message": "m", "url": `smtp://127.0.0.1:1/?from=a@b.c&to=${ env("EVRUN_TEST_TO") }`}, Deps{})
 	if text, _, err := n.target(delivery(`{}`)); err != nil || !strings.HasSuffix(text, "to=a%40b.c%2Cd%40e.f") {

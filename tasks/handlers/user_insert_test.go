@@ -66,7 +66,7 @@ func insert(t *testing.T, tx store.Tx, onConflict, data string) (any, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What is encoded is what expressions see.
+	// The encoded result equals the result that expressions see.
 	want, _ := tasks.MarshalData(value)
 	if got, err := tasks.MarshalData(result); err != nil || string(got) != string(want) {
 		t.Errorf("encoded as %s, %v; want %s", got, err, want)

@@ -34,10 +34,10 @@ func TestKillAll(t *testing.T) {
 	}
 }
 
-// noChildren: all that came back was reaped, so that nothing is left and nothing is a zombie.
+// noChildren checks that all adopted processes were reaped: none is left, not even as a zombie.
 func noChildren(t *testing.T) {
 	t.Helper()
-	// The last one may have ended after it was looked for; and one that is killed closes its files before it has ended.
+	// The last process may have ended after the check, and a killed process closes its files before it has ended.
 	for deadline := time.Now().Add(5 * time.Minute); ; <-time.After(time.Millisecond) {
 		reap()
 		pids := children()
@@ -50,7 +50,7 @@ func noChildren(t *testing.T) {
 	}
 }
 
-// reapAll waits for the children that go on.
+// reapAll waits for the remaining children.
 func reapAll(t *testing.T) {
 	t.Helper()
 	for _, pid := range children() {

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tests run as the parent of what their commands leave behind; Reap does not run, so each shows what Run itself does.
+// The test process adopts the processes that commands leave behind. Reap does not run, so the tests show only Run's work.
 func TestMain(m *testing.M) {
 	if err := Adopt(); err != nil {
 		panic(err)
@@ -29,16 +29,16 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// testStore is in the marks of the commands here: no other test's are taken for them.
+// testStore is in the marks of these commands, so that they differ from those of other tests.
 var testStore = fmt.Sprintf("store%d", os.Getpid())
 
 // markOf is the mark of a run.
 func markOf(run string) string { return "EVRUN_RUN_ID=" + run + "-" + testStore }
 
-// attempt is a script under way.
+// attempt is a running script.
 type attempt struct {
 	dir    string
-	lines  *bufio.Reader // what it, and all that it starts, writes to 9; its end is the end of them all
+	lines  *bufio.Reader // the output of the script and all its processes on descriptor 9; it ends when all of them have ended
 	cancel context.CancelFunc
 	done   chan struct{}
 	ending *Ending
@@ -46,7 +46,7 @@ type attempt struct {
 	out    bytes.Buffer
 }
 
-// begin runs a script in a new folder, and waits for the line "ready" on 9.
+// begin runs a script in a new directory, and waits for the line "ready" on descriptor 9.
 func begin(t *testing.T, script string, c Command) *attempt {
 	t.Helper()
 	a := &attempt{dir: t.TempDir(), done: make(chan struct{})}
@@ -104,7 +104,7 @@ func (a *attempt) line(t *testing.T) string {
 	return strings.TrimSuffix(line, "\n")
 }
 
-// rest waits until none of it is left: what it wrote.
+// rest waits until no process is left, and returns their output.
 func (a *attempt) rest(t *testing.T) string {
 	t.Helper()
 	rest, err := io.ReadAll(a.lines)
@@ -114,7 +114,7 @@ func (a *attempt) rest(t *testing.T) string {
 	return string(rest)
 }
 
-// release lets go a script that reads from release.
+// release lets a script continue that reads from the file release.
 func (a *attempt) release(t *testing.T) {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(a.dir, "release"), os.O_WRONLY, 0)
@@ -152,7 +152,7 @@ func TestWhatACommandLeavesBehindEndsWithIt(t *testing.T) {
 	}
 }
 
-// TestNothingEscapesACgroup: neither a mark nor a group tells whose process this is.
+// TestNothingEscapesACgroup: a process without the mark and outside the group is ended, too.
 func TestNothingEscapesACgroup(t *testing.T) {
 	if delegated() == "" {
 		t.Skip("NOT PROVEN HERE, for want of a cgroup to make others in")
@@ -164,13 +164,13 @@ func TestNothingEscapesACgroup(t *testing.T) {
 		a.rest(t)
 		noChildren(t)
 	}
-	// One that a killed predecessor left behind.
+	// A cgroup that a killed predecessor left behind.
 	a := begin(t, `env -i PATH=/usr/bin:/bin setsid sh -c 'echo ready >&9; exec sleep 1000'`+quiet+` & wait`, Command{Grace: time.Hour, Mark: markOf("1-theirs") + "c"})
 	if n, left := EndLeftovers(t.Context(), testStore+"c"); n != 1 || len(left) > 0 {
 		t.Errorf("%d, %v", n, left)
 	}
 	<-a.done
-	// Its own are in use, and stay; one that another evrun has removed is done without.
+	// Its own cgroups are in use and stay; a command also runs if another evrun has removed its cgroup.
 	a = begin(t, `echo ready >&9`, Command{Grace: time.Hour})
 	<-a.done
 	if n, left := EndLeftovers(t.Context(), testStore); n > 0 || len(left) > 0 {
@@ -207,7 +207,7 @@ func TestWhatIgnoresSIGTERMIsKilled(t *testing.T) {
 	}
 }
 
-// TestAnOrphanMayPutThingsInOrder: its clean-up, which is a process of its own, isn't disturbed.
+// TestAnOrphanMayPutThingsInOrder: its clean-up, a separate process, isn't disturbed.
 func TestAnOrphanMayPutThingsInOrder(t *testing.T) {
 	script := `setsid sh -c 'trap "sleep 0.2 && echo in order >&9; exit" TERM; echo ready >&9; echo >ok; while :; do sleep 0.01; done'` + quiet + ` & read -r _ <ok`
 	a := begin(t, script, Command{Grace: time.Hour})
@@ -247,7 +247,7 @@ func TestWhatIsLeftOnPurposeGoesOn(t *testing.T) {
 			reapAll(t)
 		})
 	}
-	// When its time is up, all of it ends.
+	// When its time is up, all its processes end.
 	a := begin(t, `setsid sh -c 'echo ready >&9; exec sleep 1000'`+quiet+` & exec sleep 1000`, Command{Grace: time.Hour, Leave: true})
 	a.cancel()
 	<-a.done
@@ -255,7 +255,7 @@ func TestWhatIsLeftOnPurposeGoesOn(t *testing.T) {
 	noChildren(t)
 }
 
-// TestCommandsLeaveEachOtherAlone: what one has started, and has come back to us already, stays when another one ends.
+// TestCommandsLeaveEachOtherAlone: adopted processes of one command stay when another command ends.
 func TestCommandsLeaveEachOtherAlone(t *testing.T) {
 	first := begin(t, `(setsid sh -c 'echo ready >&9; read -r _ <release; echo released >&9'`+quiet+` &); read -r _ <ok`,
 		Command{Grace: time.Hour, Mark: markOf("1-first")})
@@ -323,7 +323,7 @@ func TestNoExitCodeIsStolen(t *testing.T) {
 	noChildren(t)
 }
 
-// TestAProgramThatIsBeingLoaded: a process that has just executed a program shows no variables yet. It is not taken for a stranger.
+// TestAProgramThatIsBeingLoaded: a process that has just executed a program shows no variables yet. It still counts as the command's.
 func TestAProgramThatIsBeingLoaded(t *testing.T) {
 	mark := markOf("1-loading")
 	for range 300 {

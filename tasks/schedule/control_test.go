@@ -34,7 +34,7 @@ func TestReplaceSchedules(t *testing.T) {
 		if a, g := l.journal("added"), l.journal("gone"); len(a.slots) != 2 || len(g.slots) != 2 {
 			t.Errorf("added has %d, gone %d", len(a.slots), len(g.slots))
 		}
-		// Another timing begins anew: nothing of it was missed.
+		// A schedule with another timing starts over: none of its slots was missed.
 		l.end()
 		time.Sleep(24 * time.Hour)
 		half := l.entry("tick", slots.Spec{Every: 30 * time.Minute})
@@ -48,7 +48,7 @@ func TestReplaceSchedules(t *testing.T) {
 		if again := l.journal("tick"); len(again.slots) != len(got.slots)+2 {
 			t.Errorf("%d slots of the new timing", len(again.slots)-len(got.slots))
 		}
-		// One that was gone for good begins anew too.
+		// A schedule that was removed and added again starts over, too.
 		if _, err := l.s.Replace(t.Context(), []*Entry{half, gone}, l.remember); err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func TestReplaceSchedules(t *testing.T) {
 	})
 }
 
-// What is refused elsewhere in the transaction of a replacement leaves the schedules as they are: those that run, and their marks.
+// If another part of the transaction of a replacement fails, the running schedules and their marks don't change.
 func TestARefusedReplacementLeavesTheSchedules(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *life) {
 		hourly, gone := l.entry("tick", slots.Spec{Every: time.Hour}), l.entry("gone", slots.Spec{Every: time.Hour})

@@ -75,7 +75,7 @@ func (l *life) start(entries ...*Entry) {
 	}
 }
 
-// told is what the journal says of a schedule.
+// told holds the journal's record of a schedule.
 type told struct {
 	slots  []string            // of the events, in their order
 	left   map[string][]string // slots that were left out, by the reason
@@ -84,7 +84,7 @@ type told struct {
 	data   []string
 }
 
-// journal reads what was published so far.
+// journal reads the published events.
 func (l *life) journal(name string) told {
 	l.t.Helper()
 	got := told{left: map[string][]string{}, counts: map[string]int{}}
@@ -170,7 +170,7 @@ func (l *life) data(e *Entry, data map[string]any) *Entry {
 }
 
 func inBubble(t *testing.T, f func(t *testing.T, l *life)) {
-	l := newLife(t) // its folder is no part of the bubble
+	l := newLife(t) // its directory is created outside the bubble
 	synctest.Test(t, func(t *testing.T) {
 		l.t = t
 		defer func() {
@@ -212,7 +212,7 @@ func TestAYearInNewYork(t *testing.T) {
 	}
 }
 
-// Whatever happens to the clock and to the daemon, each slot up to the mark is published once, or reported once as left out.
+// With any changes of the clock and restarts of the daemon, each slot up to the mark is published once, or reported once as left out.
 func TestEachSlotIsAccountedFor(t *testing.T) {
 	seeds := uint64(3)
 	if storetest.Long() {

@@ -56,7 +56,7 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// What was missed while nobody was there is not left out for an overlap with runs that have ended long since.
+// A slot that was missed while evrun was stopped is not left out because of an overlap with runs that ended long ago.
 func TestOverlapAfterARestart(t *testing.T) {
 	for _, c := range []struct {
 		name  string

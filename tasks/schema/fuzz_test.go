@@ -60,7 +60,7 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 		if strings.ContainsAny(value, "eE") || strings.Contains(text, "too") {
-			return // numbers and texts that are not taken to the library
+			return // numbers and texts that are not passed to the library
 		}
 		if err := plain(t, doc).Validate(v); (err == nil) != (len(list) == 0) {
 			t.Errorf("we say %q, the library says %v", text, err)

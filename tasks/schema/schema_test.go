@@ -204,7 +204,7 @@ func sameHash(n int) []string {
 	return lists
 }
 
-// However wrong or costly a value is, its check ends, and has something to say.
+// The check of even a very wrong or costly value ends with a violation.
 func TestCostlyChecksEnd(t *testing.T) {
 	nested := func(open, inner, end string, n int) string {
 		return strings.Repeat(open, n) + inner + strings.Repeat(end, n)

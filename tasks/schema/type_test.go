@@ -57,7 +57,7 @@ func TestATypeNeverSaysTooMuch(t *testing.T) {
 	}
 }
 
-// A schema whose parts refer to each other many times has a type of a bounded size all the same.
+// The type of a schema whose parts refer to each other many times has a bounded size, too.
 func TestATypeIsBounded(t *testing.T) {
 	var defs strings.Builder
 	for i := range 30 {

@@ -166,7 +166,7 @@ func TestLimitCountsFromWhereItIsTold(t *testing.T) {
 	}
 	counted := s.CountedFrom(at)
 	slots, more := counted.Between(at.Add(-24*time.Hour), at.Add(24*time.Hour), 100)
-	if more || len(slots) != 26 { // what came before is none of its business
+	if more || len(slots) != 26 { // earlier slots don't matter
 		t.Errorf("%d slots around the beginning, want 24 before it and 2 after", len(slots))
 	}
 	for i, want := range []string{"2026-01-01T01:00:00Z", "2026-01-01T02:00:00Z"} {

@@ -8,7 +8,7 @@ import (
 	"evrun/tasks/schedule/slots"
 )
 
-// FuzzCron: whatever is written, New answers quickly with an error that points into the text, or with a schedule whose slots grow.
+// FuzzCron: for any text, New quickly returns an error that points into the text, or a schedule with increasing slots.
 func FuzzCron(f *testing.F) {
 	for _, c := range slotCases {
 		f.Add(c.spec)

@@ -13,7 +13,7 @@ import (
 	"evrun/tasks/schedule/slots"
 )
 
-// zoneNames have all that zones do: half hours, two hours, negative summer time, skipped and shifted days, none at all.
+// zoneNames are zones with all kinds of clock changes: half hours, two hours, negative summer time, skipped and shifted days, none.
 var zoneNames = []string{
 	"Europe/Paris", "America/New_York", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia",
 	"Europe/Dublin", "Africa/Casablanca", "Antarctica/Troll", "Antarctica/Casey", "Pacific/Chatham", "Pacific/Kiritimati",
