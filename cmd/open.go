@@ -29,10 +29,15 @@ import (
 // settings reads the settings that a client needs from the wiring file. If the file can't be read, or names another socket than the daemon
 // that runs it has, that daemon is found by its noted address.
 func (e *env) settings() (*config.Config, error) {
+	return e.running(func() (*config.Config, error) { return config.LoadSettings(e.config, e.configOptions()) })
+}
+
+// running is settings with a function that reads the file, if the file is needed.
+func (e *env) running(read func() (*config.Config, error)) (*config.Config, error) {
 	if a := e.issuer(); a != nil {
 		return a.Settings(), nil
 	}
-	cfg, err := config.LoadSettings(e.config, e.configOptions())
+	cfg, err := read()
 	a := daemon.Recall(e.config)
 	switch {
 	case a == nil, !a.Allowed(os.Getenv):

@@ -79,7 +79,8 @@ const askFor = 3 * time.Second
 func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	running, err := e.settings() // the file may name a socket that the daemon has after its restart
+	// The file may name a socket that the daemon has after its restart.
+	running, err := e.running(func() (*config.Config, error) { return cfg, nil })
 	if err != nil {
 		return
 	}
