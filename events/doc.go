@@ -29,7 +29,7 @@
 // # Events as text
 //
 // [Event.AppendJSON] and [Event.UnmarshalJSON] write and read the JSON format of CloudEvents 1.0. JSON data keeps its bytes, so that no number is
-// rounded and the keys keep their order; only line breaks between tokens are removed, so that an event is one line. [Event.Validate] says whether an
+// rounded and the keys keep their order; only line breaks between tokens are removed, so that an event is one line. [Event.Validate] reports whether an
 // event may be accepted.
 //
 // This package imports no other package of evrun.

@@ -48,7 +48,7 @@ type Event struct {
 // stops at this limit instead of filling the disk.
 const MaxHops = 32
 
-// IsJSON says whether Data is JSON text: the content type is empty, or its subtype is json or ends in +json. Case and
+// IsJSON reports whether Data is JSON text: the content type is empty, or its subtype is json or ends in +json. Case and
 // parameters don't count.
 func (e *Event) IsJSON() bool {
 	if e.DataContentType == "" || e.DataContentType == "application/json" {

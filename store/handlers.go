@@ -64,7 +64,7 @@ type Consumer struct {
 	Took, Inherits bool
 }
 
-// HandlerState says whether a handler is in the wiring. The zero value is not a state.
+// HandlerState reports whether a handler is in the wiring. The zero value is not a state.
 type HandlerState int8
 
 // The states of a handler.

@@ -171,7 +171,7 @@ func (w *worker) fail(err error) {
 	}
 }
 
-// fill takes tasks as long as there are any, and says whether it stopped because the batch is full.
+// fill takes tasks as long as there are any, and reports whether it stopped because the batch is full.
 func (w *worker) fill(ctx, work context.Context) (full bool) {
 	for w.failure == nil {
 		if w.batch.len() >= maxBatch {

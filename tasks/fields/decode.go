@@ -93,7 +93,7 @@ func (at *At) Refuse(f *fault.Fault) {
 	at.Add(f)
 }
 
-// named says whether messages name the key of this value.
+// named reports whether messages name the key of this value.
 func (at *At) named() bool { return at.key != "" && !at.d.Unnamed }
 
 // Failed reports whether there are more faults than before, a number from [At.Faults].

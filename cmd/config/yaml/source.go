@@ -117,7 +117,7 @@ func (t *Text) space(at int) int {
 	return at
 }
 
-// noColon says whether a key in braces has neither a colon nor a value.
+// noColon reports whether a key in braces has neither a colon nor a value.
 func (t *Text) noColon(key, value *Node) bool {
 	if value.Kind != Scalar || value.Style != Plain || value.Value != "" || value.Broken {
 		return false

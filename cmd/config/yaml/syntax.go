@@ -53,7 +53,7 @@ func (e *syntaxError) byte(at int) byte {
 	return e.Source[at]
 }
 
-// ended says whether only blanks and comments follow.
+// ended reports whether only blanks and comments follow.
 func (e *syntaxError) ended(at int) bool { return e.space(at) == len(e.Source) }
 
 func (e *syntaxError) tab() *fault.Fault {
