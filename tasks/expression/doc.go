@@ -30,5 +30,5 @@
 //
 // What env() and file() give is taken for a secret, and so is a text that an expression makes of nothing else. Their names
 // are written out: a computed one doesn't compile. A file must be there when the expression is compiled, relative to the
-// folder of [Scope.In]; it is read at each evaluation. See [Secrets].
+// directory of [Scope.In]; it is read at each evaluation. See [Secrets].
 package expression

@@ -120,7 +120,7 @@ func (c *command) checkCommand() []*fault.Fault {
 			Hint: "write the program and its arguments as a list, or use shell:"}}
 	}
 	if strings.Contains(program, "/") {
-		// Whoever can write the program controls the handler, as whoever can write the wiring file does.
+		// A user who can write the program controls the handler, as with the wiring file.
 		note, err := files.Trusted(c.path(unescape(program)), c.user == nil)
 		var untrusted *files.Error
 		if errors.As(err, &untrusted) {
