@@ -54,7 +54,7 @@ func (p *Printer) Item(kind string, body []byte) error {
 func Events() []Column[*events.Event] {
 	return []Column[*events.Event]{
 		{Title: "SEQ", Text: func(ev *events.Event) any { return ev.Sequence }},
-		{Title: "TIME", Text: func(ev *events.Event) any { return ev.Time.Format(time.RFC3339) }},
+		{Title: "TIME", Text: func(ev *events.Event) any { return ev.Time.Format(time.RFC3339) }, Time: true},
 		{Title: "TYPE", Text: func(ev *events.Event) any { return ev.Type }},
 		{Title: "ID", Text: func(ev *events.Event) any { return ev.ID }},
 		{Title: "SOURCE", Text: func(ev *events.Event) any { return ev.Source }},

@@ -55,7 +55,7 @@ func Runs() []Column[api.Run] {
 		{Title: "STATE", Text: func(r api.Run) any { return r.State }},
 		{Title: "ATTEMPT", Text: func(r api.Run) any { return r.Attempt }},
 		{Title: "TYPE", Text: func(r api.Run) any { return orDash(r.Type) }},
-		{Title: "TIME", Text: func(r api.Run) any { return runTime(r).Format(time.RFC3339) }},
+		{Title: "TIME", Text: func(r api.Run) any { return runTime(r).Format(time.RFC3339) }, Time: true},
 		{Title: "ERROR", Text: func(r api.Run) any {
 			text, _, _ := strings.Cut(r.Error, "\n")
 			if r.Reason != "" {

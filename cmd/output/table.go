@@ -15,6 +15,7 @@ type Table struct {
 	p     *Printer
 	rows  [][]string
 	limit []int // of the columns, in cells; 0: none
+	times []int // the columns that are clipped last
 }
 
 // Table begins a table, with a row of titles unless there are none.
@@ -51,7 +52,8 @@ const gap = 2
 // narrowest is the width that a column keeps when a table is too wide for the terminal.
 const narrowest = 8
 
-// Flush writes the rows and forgets them. Where they are wider than the terminal, the widest columns are clipped.
+// Flush writes the rows and forgets them. Where they are wider than the terminal, the widest columns are clipped, times after the others. The first
+// column is not clipped: people copy its ids and names.
 func (t *Table) Flush() error {
 	var widths []int
 	for _, row := range t.rows {
@@ -62,7 +64,7 @@ func (t *Table) Flush() error {
 			widths[i] = max(widths[i], runewidth.StringWidth(cell))
 		}
 	}
-	fit(widths, t.p.Width)
+	t.fit(widths)
 	var b strings.Builder
 	for _, row := range t.rows {
 		for i, cell := range row {
@@ -83,16 +85,27 @@ func (t *Table) Flush() error {
 }
 
 // fit makes the widest columns narrower until all fit, or none can give way.
-func fit(widths []int, terminal int) {
-	if terminal == 0 || len(widths) == 0 {
+func (t *Table) fit(widths []int) {
+	if t.p.Width == 0 || len(widths) == 0 {
 		return
 	}
-	over := gap*(len(widths)-1) - terminal
+	over := gap*(len(widths)-1) - t.p.Width
 	for _, w := range widths {
 		over += w
 	}
-	for ; over > 0 && slices.Max(widths) > narrowest; over-- {
-		widths[slices.Index(widths, slices.Max(widths))]--
+	for _, last := range []bool{false, true} {
+		for ; over > 0; over-- {
+			widest, width := 0, narrowest
+			for i, w := range widths {
+				if i > 0 && w > width && slices.Contains(t.times, i) == last {
+					widest, width = i, w
+				}
+			}
+			if widest == 0 {
+				break
+			}
+			widths[widest]--
+		}
 	}
 }
 
@@ -103,7 +116,8 @@ func clip(text string, cells int) string { return runewidth.Truncate(text, cells
 type Column[T any] struct {
 	Title string
 	Text  func(T) any
-	Most  int // cells; 0: as many as there are
+	Most  int  // cells; 0: as many as there are
+	Time  bool // clipped last
 }
 
 // List writes a table of rows under their titles or, as JSON, an object for each row.
@@ -126,6 +140,9 @@ func part[T any](p *Printer, columns []Column[T], rows []T, titled bool) error {
 	for i, c := range columns {
 		titles[i] = c.Title
 		t.limit = append(t.limit, c.Most)
+		if c.Time {
+			t.times = append(t.times, i)
+		}
 	}
 	if titled && strings.Join(titles, "") != "" {
 		t.rows = append(t.rows, titles)

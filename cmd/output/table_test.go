@@ -52,6 +52,27 @@ func TestATableFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// The first column, which people copy, is not clipped, and times are clipped last.
+func TestIDsAndTimesAreKept(t *testing.T) {
+	columns := []Column[string]{
+		{Title: "RUN", Text: func(string) any { return "17-announce-rw66tapn" }}, {Title: "TYPE", Text: func(s string) any { return s }},
+		{Title: "TIME", Text: func(string) any { return "2026-01-01T00:00:00Z" }, Time: true}, {Title: "ERROR", Text: func(s string) any { return s }},
+	}
+	for width, want := range map[int]string{
+		80: "17-announce-rw66tapn  eeeeeeeeeeeeeeee…  2026-01-01T00:00:00Z  eeeeeeeeeeeeeeee…",
+		62: "17-announce-rw66tapn  eeeeeee…  2026-01-01T00:00:00Z  eeeeeee…",
+		30: "17-announce-rw66tapn  eeeeeee…  2026-01…  eeeeeee…",
+	} {
+		var b strings.Builder
+		if err := List(&Printer{Out: &b, Width: width}, columns, []string{strings.Repeat("e", 90)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Split(b.String(), "\n")[1]; got != want {
+			t.Errorf("%d cells: %q, want %q", width, got, want)
+		}
+	}
+}
+
 // Pages of a list are read until one is empty or the limit is reached; a row more than the limit is read, and not printed.
 func TestPagesEndAtTheLimit(t *testing.T) {
 	columns := []Column[int]{{Title: "N", Text: func(n int) any { return n }}}

@@ -12,7 +12,7 @@ func Users() []Column[api.User] {
 		{Title: "ID", Text: func(u api.User) any { return u.ID }},
 		{Title: "NAME", Text: func(u api.User) any { return u.Name }},
 		{Title: "EMAIL", Text: func(u api.User) any { return u.Email }},
-		{Title: "CREATED", Text: func(u api.User) any { return u.CreatedAt.Format(time.RFC3339) }},
+		{Title: "CREATED", Text: func(u api.User) any { return u.CreatedAt.Format(time.RFC3339) }, Time: true},
 	}
 }
 

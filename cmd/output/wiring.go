@@ -66,7 +66,7 @@ func (p *Printer) Handler(h tasks.HandlerStatus) error {
 func Schedules() []Column[api.Schedule] {
 	return []Column[api.Schedule]{
 		{Title: "SCHEDULE", Text: func(s api.Schedule) any { return s.Name }},
-		{Title: "NEXT", Text: func(s api.Schedule) any { return next(s) }},
+		{Title: "NEXT", Text: func(s api.Schedule) any { return next(s) }, Time: true},
 		{Title: "WHEN", Text: func(s api.Schedule) any { return s.When }},
 		{Title: "EMITS", Text: func(s api.Schedule) any { return s.Emit }},
 	}
