@@ -66,8 +66,8 @@ var refused = []struct{ src, want string }{
 	{": a\n", "1:1 a colon without a key before it"},
 	{"a: ]\n", "1:4 a value is expected here, not ]"},
 	{"a: b\n c\n: d\n", "3:1 a colon without a key before it"},
-	{strings.Repeat("- ", 10_001), "1:20001 lists and mappings are nested over 10,000 levels deep here"},
-	{strings.Repeat("[", 10_001), "1:10001 lists and mappings are nested over 10,000 levels deep here"},
+	{strings.Repeat("- ", maxDepth+1), "1:1001 lists and mappings are nested over 500 levels deep here"},
+	{strings.Repeat("[", maxDepth+1), "1:501 lists and mappings are nested over 500 levels deep here"},
 }
 
 func TestFaults(t *testing.T) {

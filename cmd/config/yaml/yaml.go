@@ -102,12 +102,15 @@ func Parse(text *Text) (root *Node, faults []*fault.Fault) {
 	return root, b.faults
 }
 
+// maxDepth is how many levels of lists and mappings a file may have: no more than the data of an event, which could not be published otherwise.
+const maxDepth = 500
+
 // load parses a text of one document. It gives the document, nil for an empty text.
 func load(text *Text) (document *yaml.Node, f *fault.Fault) {
-	limits := &depthLimit{LoaderLimitsPlugin: loaderlimits.New()}
+	limits := &depthLimit{LoaderLimitsPlugin: loaderlimits.New(loaderlimits.DepthValue(maxDepth))}
 	defer func() {
 		if f != nil && limits.exceeded {
-			f.Message, f.Hint = "lists and mappings are nested over 10,000 levels deep here", ""
+			f.Message, f.Hint = fmt.Sprintf("lists and mappings are nested over %d levels deep here", maxDepth), ""
 		}
 	}()
 	loader, err := yaml.NewLoader(strings.NewReader(text.Source), yaml.WithPlugin(limits))
