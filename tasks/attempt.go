@@ -145,12 +145,16 @@ func (w *worker) cutShort(err error) store.Outcome {
 	return store.Outcome{State: store.Retrying, Error: w.words(err), NextAttemptAt: time.Now(), Uncounted: true}
 }
 
+// maxErrorText is how many bytes of an attempt's error are kept. An error may quote what a server sent.
+const maxErrorText = 64 << 10
+
 // words returns the text of an error, safe to store, log and publish.
 func (w *worker) words(err error) string {
-	if w.h.Redact == nil {
-		return err.Error()
+	text := err.Error()
+	if w.h.Redact != nil {
+		text = w.h.Redact(text) // before it is cut: half a secret can't be found
 	}
-	return w.h.Redact(err.Error())
+	return cut(text, maxErrorText)
 }
 
 // safely calls a kind's code. A panic becomes its error.

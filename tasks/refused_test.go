@@ -72,6 +72,18 @@ func TestAResultThatCannotBeStoredHarmsNoOtherRun(t *testing.T) {
 	}
 }
 
+// A server may answer with megabytes: the beginning of such an error is stored, and the run is dead for its own reason.
+func TestALongErrorIsKeptAsFarAsThereIsRoom(t *testing.T) {
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Retry: tasks.Retry{Attempts: 1}, Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) {
+		return nil, errors.New("the server said " + strings.Repeat("é", 20<<20))
+	})})
+	d.emit("a", "1")
+	run := d.settled(1)[0]
+	if run.State != store.Dead || len(run.Error) > 64<<10 || !strings.HasPrefix(run.Error, "the server said éé") || !strings.HasSuffix(run.Error, "é…") {
+		t.Errorf("%v with an error of %d bytes: %.60s", run.State, len(run.Error), run.Error)
+	}
+}
+
 // Runs that failed at the same time are not retried at the same time: the delays are spread over the whole backoff.
 func TestRetriesOfRunsThatFailTogetherSpread(t *testing.T) {
 	const n = 400
