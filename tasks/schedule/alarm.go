@@ -15,8 +15,8 @@ type alarm struct {
 	ring chan struct{} // holds one ring that was not received yet
 }
 
-func newAlarm() (*alarm, error) {
-	cron, err := gocron.NewScheduler(gocron.WithLocation(time.UTC))
+func newAlarm(o ...gocron.SchedulerOption) (*alarm, error) {
+	cron, err := gocron.NewScheduler(append(o, gocron.WithLocation(time.UTC))...)
 	if err != nil {
 		return nil, err
 	}
@@ -34,12 +34,8 @@ func (a *alarm) set(after time.Duration) error {
 		a.sound()
 		return nil
 	}
-	at := time.Now().Add(max(after, time.Millisecond)) // gocron refuses a time that is already past
-	job, err := a.cron.NewJob(gocron.OneTimeJob(gocron.OneTimeJobStartDateTime(at)), gocron.NewTask(a.sound), gocron.WithLimitedRuns(1))
-	if err == gocron.ErrOneTimeJobStartDateTimePast { //nolint:errorlint // gocron returns it bare
-		a.sound()
-		return nil
-	}
+	// Not a one-time job: if its time passes while gocron adds it, gocron looks for its next time for ever.
+	job, err := a.cron.NewJob(gocron.DurationJob(max(after, time.Millisecond)), gocron.NewTask(a.sound), gocron.WithLimitedRuns(1))
 	if err != nil {
 		return err
 	}
