@@ -139,7 +139,7 @@ func (r *wiringReader) notTwice(n *yaml.Node, on []events.Pattern) {
 // checkEmissions checks constant data of types that have a schema.
 func (r *wiringReader) checkEmissions(n *yaml.Node, k *handlerKeys) {
 	check := func(e *emissionKeys, path ...any) {
-		if e != nil && e.Data != nil {
+		if e != nil && e.Data != nil && e.Type.Template != nil { // else a fault has been reported
 			at, _, _ := follow(n, path)
 			typ, _ := e.Type.Constant()
 			r.checkData(at, typ, e.Data)
