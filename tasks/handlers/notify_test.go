@@ -272,6 +272,7 @@ func TestAnEventCanNotChooseAPrivateHostToNotify(t *testing.T) {
 		{"generic+http://${ data.v }/", "127.0.0.1", true},
 		{"gotify://${ data.v }/Aaaaaaaaaaaaaaa?disabletls=yes", "localhost", true},
 		{"signal://example.com/+15551234567/+15551234567?host=${ data.v }", "127.0.0.1", true},
+		{"signal://example.com/+15551234567/+15551234567?ho%73t=${ data.v }", "127.0.0.1", true},
 		{"signal://example.com/+15551234567/+15551234567?${ data.v }=127.0.0.1", "host", true},
 		{"generic+http://127.0.0.1:1/${ data.v }", "@evil.test", false},
 		{"generic+http://127.0.0.1:1/?x=${ data.v }", "a&host=evil.test", false},

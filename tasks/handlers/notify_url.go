@@ -140,6 +140,6 @@ func escapeAll(value string) string { return strings.ReplaceAll(url.QueryEscape(
 
 // namesHost reports whether the text continues with a host in the query, where some services have it.
 func namesHost(before string) bool {
-	key, _, complete := strings.Cut(before[strings.LastIndexAny(before, "?&")+1:], "=")
-	return !complete || strings.EqualFold(key, "host")
+	key, value := queryKey(before)
+	return !value || strings.EqualFold(key, "host")
 }
