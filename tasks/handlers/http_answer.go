@@ -30,7 +30,7 @@ func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[s
 	switch v, err := events.ParseJSON(body); {
 	case len(body) == 0:
 	case result["truncated"] == nil && isJSON(resp.Header.Get("Content-Type")) && err == nil:
-		result["body"] = redactTree(secrets, v)
+		result["body"] = secrets.RedactValue(v)
 	case utf8.Valid(body):
 		result["body"] = secrets.Redact(string(body))
 	default:

@@ -145,23 +145,6 @@ func isJSON(contentType string) bool {
 	return contentType != "" && (&events.Event{DataContentType: contentType}).IsJSON()
 }
 
-// redactTree redacts the texts of decoded JSON, in place.
-func redactTree(secrets *expression.Secrets, v any) any {
-	switch v := v.(type) {
-	case string:
-		return secrets.Redact(v)
-	case []any:
-		for i := range v {
-			v[i] = redactTree(secrets, v[i])
-		}
-	case map[string]any:
-		for key := range v {
-			v[key] = redactTree(secrets, v[key])
-		}
-	}
-	return v
-}
-
 // statusError makes an error of a response with an unexpected status, with the beginning of its body. Secrets are removed before
 // the body is cut: a part of a secret would not be recognised.
 func statusError(resp *http.Response, body []byte, secrets *expression.Secrets) error {

@@ -19,7 +19,7 @@ func TestHTTPKeepsSecretsOutOfErrorsAndResults(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Echo", r.Header.Get("Authorization"))
 		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(map[string]any{"echo": []any{r.Header.Get("Authorization")}})
+		json.NewEncoder(w).Encode(map[string]any{"echo": []any{r.Header.Get("Authorization")}, r.Header.Get("Authorization"): 1})
 	})
 	h := request(t, map[string]any{
 		"url": server.URL + `/${ env("EVRUN_TEST_TOKEN") }`, "headers": map[string]any{"Authorization": `Bearer ${ env("EVRUN_TEST_TOKEN") }`},
