@@ -3,9 +3,9 @@ package handlers
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"evrun/tasks"
@@ -104,9 +104,11 @@ func (r *renderer) input(field reflect.Value, path []any) (any, bool) {
 	switch field.Kind() {
 	case reflect.Map:
 		out := make(map[string]any, field.Len())
-		for _, key := range slices.Sorted(maps.Keys(keysOf(field))) {
-			if v, ok := r.input(field.MapIndex(reflect.ValueOf(key)), append(slices.Clip(path), key)); ok {
-				out[key] = v
+		keys := field.MapKeys() // in order, for the errors
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for _, key := range keys {
+			if v, ok := r.input(field.MapIndex(key), append(slices.Clip(path), key.String())); ok {
+				out[key.String()] = v
 			}
 		}
 		return out, true
@@ -122,15 +124,6 @@ func (r *renderer) input(field reflect.Value, path []any) (any, bool) {
 		return r.object(field, path), true
 	}
 	return field.Interface(), true
-}
-
-// keysOf returns the keys of a map of inputs.
-func keysOf(m reflect.Value) map[string]bool {
-	keys := make(map[string]bool, m.Len())
-	for _, key := range m.MapKeys() {
-		keys[key.String()] = true
-	}
-	return keys
 }
 
 // keep returns a function that returns the evaluated value, or records the error with the path of the input.
