@@ -162,9 +162,8 @@ var (
 )
 
 func (s *size) DecodeField(value any, at *fields.At) {
-	text, ok := at.Written(value)
+	text, ok := at.Scalar(value)
 	if !ok {
-		at.Fail("", "must be a text, not %s", fields.Describe(value))
 		return
 	}
 	bytes, f := parseSize(text)

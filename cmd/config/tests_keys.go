@@ -196,10 +196,10 @@ func unknownName[E any](kind, name string, known map[string]E) *fault.Fault {
 	return fault.New("there is no %s %s", kind, fault.Quote(name)).Hinting("%s", hint)
 }
 
-// expectedType is the type of an expected event, which may be one of evrun's own.
-type expectedType string
+// expectedType is the type of an expected event, which may be one of evrun's own. Only the check counts: a [Want] has the value.
+type expectedType struct{}
 
-func (t *expectedType) DecodeField(value any, at *fields.At) {
+func (*expectedType) DecodeField(value any, at *fields.At) {
 	s, ok := at.Text(value)
 	if !ok || !events.Reserved(s) {
 		return
@@ -207,10 +207,9 @@ func (t *expectedType) DecodeField(value any, at *fields.At) {
 	if _, err := tasks.ParsePattern(s); err != nil {
 		at.Add(patternFault("the type", err))
 	}
-	*t = expectedType(s)
 }
 
 // FieldShape describes a type as far as an editor can check it.
 func (*expectedType) FieldShape() fields.Shape {
-	return fields.Shape{Words: "text", Schema: fields.ScalarSchema()}
+	return fields.Shape{Words: "text", Schema: map[string]any{"type": "string"}}
 }

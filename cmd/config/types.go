@@ -187,11 +187,7 @@ func (r *wiringReader) undeclared(typ string) *fault.Fault {
 
 // causesItself reports whether the handler that is being read would run on the events of this type that it emits.
 func (r *wiringReader) causesItself(typ string) bool {
-	if r.entry == nil {
-		return false
-	}
-	_, on := lookup(r.entry, "on")
-	return on != nil && slices.ContainsFunc(append([]*yaml.Node{on}, on.Content...), func(n *yaml.Node) bool {
+	return slices.ContainsFunc(patternsOf(r.entry), func(n *yaml.Node) bool {
 		p, err := events.ParsePattern(n.Value)
 		return err == nil && p.Match(typ)
 	})
@@ -240,18 +236,25 @@ func (r *wiringReader) emittedTypes(with *yaml.Node) {
 	}
 }
 
-// dataOf returns the type of the data for the handler at n: unknown for patterns, and for several types unless all have the same.
-func (r *wiringReader) dataOf(n *yaml.Node) *expression.Data {
-	_, on := lookup(n, "on")
-	if on == nil {
+// patternsOf returns the patterns of the handler at n, wrong ones too; nil for no handler.
+func patternsOf(n *yaml.Node) []*yaml.Node {
+	if n == nil {
 		return nil
 	}
-	list := []*yaml.Node{on}
-	if on.Kind == yaml.Sequence {
-		list = on.Content
+	switch _, on := lookup(n, "on"); {
+	case on == nil:
+		return nil
+	case on.Kind == yaml.Sequence:
+		return on.Content
+	default:
+		return []*yaml.Node{on}
 	}
+}
+
+// dataOf returns the type of the data for the handler at n: unknown for patterns, and for several types unless all have the same.
+func (r *wiringReader) dataOf(n *yaml.Node) *expression.Data {
 	var first *declaredType
-	for _, item := range list {
+	for _, item := range patternsOf(n) {
 		t := r.types[item.Value]
 		if t == nil || t.known == nil || events.CheckType(item.Value) != nil || first != nil && !reflect.DeepEqual(first.known, t.known) {
 			return nil

@@ -226,9 +226,5 @@ func (*instant) FieldShape() fields.Shape {
 
 // runsOn reports whether the patterns of the handler that is being read include a type.
 func (r *wiringReader) runsOn(typ string) bool {
-	if r.entry == nil {
-		return false
-	}
-	_, on := lookup(r.entry, "on")
-	return on != nil && slices.ContainsFunc(on.Content, func(item *yaml.Node) bool { return item.Value == typ })
+	return slices.ContainsFunc(patternsOf(r.entry), func(item *yaml.Node) bool { return item.Value == typ })
 }

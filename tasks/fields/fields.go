@@ -16,7 +16,7 @@
 //   - doc: a sentence about the key. It is the hint where a required key is missing.
 //   - enum: the words that a text can be, with commas between them.
 //   - default: the value of a key that is left out. It is decoded as a text in the file is.
-//   - min, max: the bounds of a number, a duration or a type that decodes itself; of a list, min:"1" refuses an empty one.
+//   - min, max: the bounds of a number or of a type that decodes itself. min:"0s" lets a duration be zero; min:"1" refuses an empty list.
 //   - example: a value for examples.
 //   - hint: what to do about a value of the wrong shape.
 //   - other: words that other tools use for this key, with commas between them. They become hints.
