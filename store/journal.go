@@ -23,6 +23,25 @@ type Journal interface {
 	Head(ctx context.Context) (int64, error)
 }
 
+// EventsOf reads the stored events with these sequences, in order, page by page.
+func EventsOf(ctx context.Context, from interface {
+	Events(ctx context.Context, q EventQuery) ([]*events.Event, error)
+}, sequences []int64) (list []*events.Event, err error) {
+	if len(sequences) == 0 {
+		return nil, nil
+	}
+	for q := (EventQuery{Sequences: sequences}); ; q.After = list[len(list)-1].Sequence {
+		page, err := from.Events(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			return list, nil
+		}
+		list = append(list, page...)
+	}
+}
+
 // Receipt is the journal's answer for one event.
 type Receipt struct {
 	Sequence  int64

@@ -83,14 +83,8 @@ func (d *Debounce) events(ctx context.Context, s store.Journal, joins []int64, l
 	if !d.All || len(joins) == 0 {
 		return []*events.Event{last}, nil
 	}
-	for after := int64(0); ; after = list[len(list)-1].Sequence {
-		page, err := s.Events(ctx, store.EventQuery{Sequences: joins, After: after})
-		if err != nil {
-			return nil, err
-		}
-		if len(page) == 0 {
-			return append(list, last), nil
-		}
-		list = append(list, page...)
+	if list, err = store.EventsOf(ctx, s, joins); err != nil {
+		return nil, err
 	}
+	return append(list, last), nil
 }

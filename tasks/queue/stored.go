@@ -119,19 +119,15 @@ func (q *Queue) eventsOf(ctx context.Context, runs []store.Run) (map[int64]*even
 	for i := range runs {
 		sequences[i] = runs[i].Sequence
 	}
-	evs := make(map[int64]*events.Event, len(runs))
-	for after := int64(-1); ; {
-		page, err := q.o.Journal.Events(ctx, store.EventQuery{Sequences: sequences, After: after})
-		if err != nil {
-			return nil, fmt.Errorf("read the events of pending runs: %w", err)
-		}
-		if len(page) == 0 {
-			return evs, nil
-		}
-		for _, e := range page {
-			evs[e.Sequence], after = e, e.Sequence
-		}
+	list, err := store.EventsOf(ctx, q.o.Journal, sequences)
+	if err != nil {
+		return nil, fmt.Errorf("read the events of pending runs: %w", err)
 	}
+	evs := make(map[int64]*events.Event, len(list))
+	for _, e := range list {
+		evs[e.Sequence] = e
+	}
+	return evs, nil
 }
 
 // interrupt returns the attempt that was running when the daemon died to the worker, as a failed one. It is unknown whether the attempt did its work:
