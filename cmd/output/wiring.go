@@ -110,7 +110,7 @@ func (p *Printer) Schedule(s api.Schedule) error {
 	if s.MaxMissed > 0 {
 		missed = fmt.Sprintf("%s, the newest %d", missed, s.MaxMissed)
 	}
-	t.Field("missed", "%s (on time for %s)", missed, shortDuration(s.Grace))
+	t.Field("missed", "%s (on time for %s)", missed, fault.ShortDuration(s.Grace))
 	t.Field("overlap", "%s", s.Overlap)
 	if s.Last != nil {
 		t.Field("last", "%s", s.Last.Format(time.RFC3339Nano))
@@ -178,17 +178,7 @@ func round(d time.Duration) string {
 	default:
 		d = d.Round(time.Millisecond)
 	}
-	return shortDuration(d.String())
+	return fault.ShortDuration(d.String())
 }
 
 func days(d time.Duration) string { return fmt.Sprintf("%d days", d/(24*time.Hour)) }
-
-// shortDuration leaves out zeros at the end: 1m0s is 1m.
-func shortDuration(text string) string {
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, zero) {
-			text = text[:len(text)-2]
-		}
-	}
-	return text
-}

@@ -28,6 +28,16 @@ func Plural(n int, thing string) string {
 	return strconv.Itoa(n) + " " + thing + "s"
 }
 
+// ShortDuration leaves out the zeros at the end of a duration's text: 1m0s is 1m.
+func ShortDuration(text string) string {
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
 // And lists words: "a", "a and b", "a, b and c".
 func And(words []string) string { return list(words, "and") }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"evrun/tasks/fault"
 )
 
 // maxDescribed is how many entries of a list a description has at most.
@@ -14,9 +16,11 @@ const maxDescribed = 8
 func (s *Timing) Describe() string {
 	spec := &s.spec
 	var parts []string
+	zone := " " + s.loc.String()
 	switch kind := s.series.(type) {
 	case every:
-		parts = append(parts, "every "+short(kind.interval))
+		zone = "" // it counts real time
+		parts = append(parts, "every "+fault.ShortDuration(kind.interval.String()))
 	case list:
 		times := make([]string, len(kind))
 		for i, t := range kind {
@@ -36,10 +40,7 @@ func (s *Timing) Describe() string {
 			}
 		}
 	}
-	text := strings.Join(parts, "; ")
-	if _, realTime := s.series.(every); !realTime {
-		text += " " + s.loc.String()
-	}
+	text := strings.Join(parts, "; ") + zone
 	if !spec.From.IsZero() {
 		text += ", from " + s.instant(spec.From)
 	}
@@ -50,7 +51,7 @@ func (s *Timing) Describe() string {
 		text += fmt.Sprintf(", limit %d", spec.Limit)
 	}
 	if spec.Jitter > 0 {
-		text += ", jitter " + short(spec.Jitter)
+		text += ", jitter " + fault.ShortDuration(spec.Jitter.String())
 	}
 	return text
 }
@@ -61,18 +62,6 @@ func few(entries []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(entries[:maxDescribed], ", "), more)
 	}
 	return strings.Join(entries, ", ")
-}
-
-// short writes a duration without the zeros at its end: 5m, not 5m0s.
-func short(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 // instant writes a time as the zone's clock shows it.
