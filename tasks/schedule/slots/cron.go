@@ -22,11 +22,11 @@ var descriptors = map[string]string{
 // parseCron compiles a cron; the package comment has the grammar.
 func parseCron(text string) (entry, *fault.Fault) {
 	if len(text) > maxCron {
-		return entry{}, &fault.Fault{Path: []any{"cron"}, Offset: maxCron, Message: fmt.Sprintf("%d bytes are more than %d", len(text), maxCron)}
+		return entry{}, &fault.Fault{Offset: maxCron, Message: fmt.Sprintf("%d bytes are more than %d", len(text), maxCron)}
 	}
 	words := split(text)
 	if len(words) == 0 {
-		return entry{}, &fault.Fault{Path: []any{"cron"}, Message: "cron is empty", Hint: fiveFields}
+		return entry{}, fault.New("cron is empty").Hinting(fiveFields)
 	}
 	if first := words[0]; strings.ContainsAny(first.text, "=@") {
 		named, err := parseNamed(words)
@@ -36,7 +36,7 @@ func parseCron(text string) (entry, *fault.Fault) {
 		words = split(named)
 	}
 	if n := len(words); n != 5 && n != 6 {
-		err := &fault.Fault{Path: []any{"cron"}, Message: fmt.Sprintf("cron has %d fields, not five or six", n), Hint: fiveFields}
+		err := fault.New("cron has %d fields, not five or six", n).Hinting(fiveFields)
 		if n > 6 {
 			err.Offset = words[6].offset
 			err.Hint = "there is no field for the year: use from and until"
@@ -53,7 +53,6 @@ func parseCron(text string) (entry, *fault.Fault) {
 	for i, w := range []word{second, words[0], words[1], words[3], words[2], words[4]} {
 		var err *fault.Fault
 		if sets[i], err = cronFields[i].parse(w, &d); err != nil {
-			err.Path = []any{"cron"}
 			return entry{}, err
 		}
 	}
@@ -66,7 +65,7 @@ func parseCron(text string) (entry, *fault.Fault) {
 
 	const year2000, years400 = 946684800, 146097 * daySeconds // the calendar repeats after 400 years
 	if _, ok := e.next(year2000-1, year2000+years400); !ok {
-		return entry{}, &fault.Fault{Path: []any{"cron"}, Offset: words[2].offset, Message: "no such day exists in any year", Hint: neverHint(words)}
+		return entry{}, &fault.Fault{Offset: words[2].offset, Message: "no such day exists in any year", Hint: neverHint(words)}
 	}
 	return e, nil
 }
@@ -85,7 +84,7 @@ func parseNamed(words []word) (string, *fault.Fault) {
 	first := words[0]
 	name := strings.ToLower(first.text)
 	fail := func(msg, hint string) (string, *fault.Fault) {
-		return "", &fault.Fault{Path: []any{"cron"}, Offset: first.offset, Message: msg, Hint: hint}
+		return "", &fault.Fault{Offset: first.offset, Message: msg, Hint: hint}
 	}
 	switch {
 	case strings.HasPrefix(name, "tz=") || strings.HasPrefix(name, "cron_tz="):

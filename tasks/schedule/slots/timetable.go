@@ -24,12 +24,11 @@ func parseCalendar(spec *Spec) (wall, *fault.Fault) {
 	} {
 		for i, text := range list.entries {
 			if total++; total > maxEntries {
-				return nil, &fault.Fault{Path: []any{list.field, i}, Message: fmt.Sprintf("more than %d entries", maxEntries)}
+				return nil, fault.At([]any{list.field, i}, "more than %d entries", maxEntries)
 			}
 			d, at, err := parseEntry(text, list.days)
 			if err != nil {
-				err.Path = []any{list.field, i}
-				return nil, err
+				return nil, err.Within(list.field, i)
 			}
 			w = w.add(d, at)
 		}
@@ -60,7 +59,7 @@ func parseEntry(text string, parse func(word) (days, *fault.Fault)) (days, times
 	words := split(text)
 	if parse == nil {
 		if len(words) != 1 {
-			return everyDay, times{}, &fault.Fault{Message: fmt.Sprintf("%q is not a valid time of day", text), Hint: "one time an entry, such as 09:00"}
+			return everyDay, times{}, fault.New("%q is not a valid time of day", text).Hinting("one time an entry, such as 09:00")
 		}
 		at, err := parseTime(words[0])
 		return everyDay, at, err

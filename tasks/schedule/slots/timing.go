@@ -163,7 +163,7 @@ func (s *Timing) compile() *fault.Fault {
 	case spec.Cron != "":
 		entry, err := parseCron(spec.Cron)
 		if err != nil {
-			return err
+			return err.Within("cron")
 		}
 		rhythm := spec.DST == DSTRhythm || spec.DST == DSTAuto && entry.times.hour == allHours
 		s.series = &clock{loc: s.loc, wall: wall{entry}, rhythm: rhythm}
@@ -217,24 +217,24 @@ func (s *Timing) bound() *fault.Fault {
 	spec := &s.spec
 	if !spec.From.IsZero() {
 		if !inRange(spec.From) {
-			return &fault.Fault{Path: []any{"from"}, Message: "from lies outside the years 1 to 9999"}
+			return fault.At([]any{"from"}, "from lies outside the years 1 to 9999")
 		}
 		s.from = spec.From.Round(0).UTC()
 	}
 	if !spec.Until.IsZero() {
 		if !inRange(spec.Until) {
-			return &fault.Fault{Path: []any{"until"}, Message: "until lies outside the years 1 to 9999"}
+			return fault.At([]any{"until"}, "until lies outside the years 1 to 9999")
 		}
 		s.until = spec.Until.Round(0).UTC()
 		if !spec.From.IsZero() && !s.from.Before(s.until) {
-			return &fault.Fault{Path: []any{"until"}, Message: "until is not after from"}
+			return fault.At([]any{"until"}, "until is not after from")
 		}
 	}
 	if spec.Limit < 0 {
-		return &fault.Fault{Path: []any{"limit"}, Message: fmt.Sprintf("%d is negative", spec.Limit), Hint: "leave it out for no limit"}
+		return fault.At([]any{"limit"}, "%d is negative", spec.Limit).Hinting("leave it out for no limit")
 	}
 	if spec.Jitter < 0 {
-		return &fault.Fault{Path: []any{"jitter"}, Message: fmt.Sprintf("%s is negative", spec.Jitter)}
+		return fault.At([]any{"jitter"}, "%s is negative", spec.Jitter)
 	}
 	if _, ok := s.Next(earliest.Add(-1)); !ok {
 		return s.barren()
@@ -249,11 +249,11 @@ func (s *Timing) bound() *fault.Fault {
 func (s *Timing) barren() *fault.Fault {
 	switch {
 	case !s.spec.Until.IsZero():
-		return &fault.Fault{Path: []any{"until"}, Message: "there is no slot before it", Hint: "until is exclusive: a slot at that very time is left out"}
+		return fault.At([]any{"until"}, "there is no slot before it").Hinting("until is exclusive: a slot at that very time is left out")
 	case !s.spec.From.IsZero():
-		return &fault.Fault{Path: []any{"from"}, Message: "there is no slot at or after it"}
+		return fault.At([]any{"from"}, "there is no slot at or after it")
 	}
-	return &fault.Fault{Message: "there is no slot in the years 1 to 9999"}
+	return fault.New("there is no slot in the years 1 to 9999")
 }
 
 // countFrom numbers the slots from the first one after base, and makes the limit an end.

@@ -1,7 +1,6 @@
 package slots
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -208,7 +207,7 @@ func (c *clock) period(at int64) period {
 // checkZone refuses a zone made by hand whose clock is further from UTC than the search allows for.
 func checkZone(loc *time.Location) *fault.Fault {
 	if _, offset := time.Unix(0, 0).In(loc).Zone(); offset < -maxOffset || offset > maxOffset {
-		return &fault.Fault{Path: []any{"timezone"}, Message: fmt.Sprintf("%s is %s from UTC", loc, time.Duration(offset)*time.Second)}
+		return fault.At([]any{"timezone"}, "%s is %s from UTC", loc, time.Duration(offset)*time.Second)
 	}
 	return nil
 }
@@ -225,13 +224,13 @@ func LoadZone(name string) (*time.Location, error) {
 	if loc, ok := zones.Load(name); ok {
 		return loc.(*time.Location), nil
 	}
-	hint := "an IANA name such as Europe/Paris or America/New_York"
+	const hint = "an IANA name such as Europe/Paris or America/New_York"
 	if strings.EqualFold(name, "local") {
-		return nil, &fault.Fault{Path: []any{"timezone"}, Message: "the machine's own zone differs from machine to machine", Hint: hint}
+		return nil, fault.At([]any{"timezone"}, "the machine's own zone differs from machine to machine").Hinting(hint)
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, &fault.Fault{Path: []any{"timezone"}, Message: fmt.Sprintf("unknown time zone %q", name), Hint: hint}
+		return nil, fault.At([]any{"timezone"}, "unknown time zone %q", name).Hinting(hint)
 	}
 	if loc.String() == "UTC" {
 		loc = time.UTC
