@@ -71,7 +71,7 @@ func (w *worker) inside(t *queue.Task, d *Delivery, action Inside) store.Settlem
 	}
 	s := w.settlement(t, store.Outcome{})
 	_, single := action.(SingleWrite)
-	s.Atomic = w.atomic || !single
+	s.Atomic = !single || len(w.h.Emit) > 0 // an emitted event may be refused after its effect was written
 	if stating, ok := action.(Stating); ok {
 		s.Statement, s.Hold = stating.UserStatement()
 	}

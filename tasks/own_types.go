@@ -44,7 +44,7 @@ func ownTypesHint(pattern string) string {
 	if hint := fault.DidYouMean(pattern, types); hint != "" && !strings.ContainsAny(pattern, "*>") {
 		return hint
 	}
-	return "its own types are " + strings.Join(types[:len(types)-1], ", ") + " and " + types[len(types)-1]
+	return "its own types are " + fault.And(types)
 }
 
 // checkOwn refuses a type under [events.ReservedPrefix] that evrun does not have.

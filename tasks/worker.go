@@ -23,7 +23,6 @@ type worker struct {
 	h      *Handler
 	id     store.HandlerID
 	source string // the source of the events that it emits
-	atomic bool   // an emitted event may be refused after its effect was written
 
 	queue   queue.Source
 	running map[*queue.Task]struct{} // running attempts of the outside handler
@@ -57,7 +56,6 @@ type attempted struct {
 func newWorker(r *Runner, h *Handler) *worker {
 	return &worker{
 		r: r, h: h.WithDefaults(), source: r.o.Emitter.Source("/handlers/" + h.Name),
-		atomic:   len(h.Emit) > 0,
 		running:  map[*queue.Task]struct{}{},
 		attempts: make(chan attempted), answers: make(chan answer), retried: queue.NewHandOver(),
 		mark: make(chan struct{}), ask: make(chan chan workerStatus), ended: make(chan struct{}),
@@ -110,14 +108,12 @@ func (w *worker) run(ctx, work context.Context) error {
 		}
 		full := w.fill(ctx, work)
 		w.flush(work)
-		switch live, d := w.queue.Wait(); {
-		case !full:
-			timer.Reset(d)
-			w.wait(work, ctx.Done(), live, timer.C)
-		default: // the store must settle the batch first
-			timer.Reset(time.Hour)
-			w.wait(work, ctx.Done(), nil, timer.C)
+		live, d := w.queue.Wait()
+		if full { // the store must settle the batch first
+			live, d = nil, time.Hour
 		}
+		timer.Reset(d)
+		w.wait(work, ctx.Done(), live, timer.C)
 	}
 	if w.failure == nil {
 		w.moveMark(work)

@@ -23,7 +23,7 @@ var procIsOurs = sync.OnceValue(func() bool {
 	return err == nil && self == strconv.Itoa(os.Getpid())
 })
 
-// processes returns all process ids.
+// processes returns all processes.
 func processes() []member {
 	if !procIsOurs() {
 		return nil
