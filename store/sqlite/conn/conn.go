@@ -113,9 +113,9 @@ func (s *Stmt) bind(values []driver.Value) []driver.NamedValue {
 
 // Exec runs the statement and returns how many rows it changed.
 func (s *Stmt) Exec(values ...driver.Value) (int64, error) {
-	r, err := s.s.(driver.StmtExecContext).ExecContext(context.Background(), s.bind(values))
+	r, err := s.exec(values)
 	if err != nil {
-		return 0, Translate(err)
+		return 0, err
 	}
 	n, _ := r.RowsAffected()
 	return n, nil
@@ -123,12 +123,17 @@ func (s *Stmt) Exec(values ...driver.Value) (int64, error) {
 
 // Insert runs an INSERT and returns the new row's id.
 func (s *Stmt) Insert(values ...driver.Value) (int64, error) {
-	r, err := s.s.(driver.StmtExecContext).ExecContext(context.Background(), s.bind(values))
+	r, err := s.exec(values)
 	if err != nil {
-		return 0, Translate(err)
+		return 0, err
 	}
 	id, _ := r.LastInsertId()
 	return id, nil
+}
+
+func (s *Stmt) exec(values []driver.Value) (driver.Result, error) {
+	r, err := s.s.(driver.StmtExecContext).ExecContext(context.Background(), s.bind(values))
+	return r, Translate(err)
 }
 
 // QueryRow reads the first row into dest, or returns io.EOF where there is none.
