@@ -124,15 +124,11 @@ func (d *decoder) attributes() error {
 		if err := d.attribute(name, at, v); err != nil {
 			return err
 		}
-		switch d.next() {
-		case ',':
-			d.pos++
-		case '}':
-			d.pos++
-			return nil
-		default:
-			d.fail("a comma or a closing bracket is missing")
+		switch more, ok := d.more('}'); {
+		case !ok:
 			return d.syntax("")
+		case !more:
+			return nil
 		}
 	}
 }

@@ -88,15 +88,10 @@ func Elements(text []byte, max int) ([]json.RawMessage, error) {
 				return nil, fmt.Errorf("has more than %d elements", max)
 			}
 			elements = append(elements, text[start:s.pos])
-			switch s.next() {
-			case ',':
-			case ']':
-				more = false
-			default:
-				s.fail("a comma or a closing bracket is missing")
+			var ok bool
+			if more, ok = s.more(']'); !ok {
 				return nil, fault()
 			}
-			s.pos++
 		}
 	}
 	if s.space(); s.pos < len(text) {

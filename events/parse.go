@@ -69,17 +69,14 @@ func (s *scanner) parseObject(depth int) (any, bool) {
 		return m, true
 	}
 	for {
-		if s.next() != '"' {
-			return nil, s.fail("a key in double quotes is missing")
-		}
-		key, ok := s.parseText()
+		name, ok := s.key()
 		if !ok {
 			return nil, false
 		}
-		if s.next() != ':' {
-			return nil, s.fail("a colon is missing")
+		key, ok := s.decoded(name)
+		if !ok {
+			return nil, false
 		}
-		s.pos++
 		s.space()
 		v, ok := s.parse(depth)
 		if !ok {
@@ -116,12 +113,17 @@ func (s *scanner) parseText() (string, bool) {
 	if !s.text() {
 		return "", false
 	}
-	raw := s.in[start+1 : s.pos-1]
+	return s.decoded(s.in[start:s.pos])
+}
+
+// decoded decodes the string that was read last, quotes included.
+func (s *scanner) decoded(quoted []byte) (string, bool) {
+	raw := quoted[1 : len(quoted)-1]
 	if s.plain || !s.escaped && utf8.Valid(raw) {
 		return string(raw), true
 	}
 	var text string
-	err := json.Unmarshal(s.in[start:s.pos], &text)
+	err := json.Unmarshal(quoted, &text)
 	return text, err == nil || s.fail(err.Error())
 }
 
