@@ -41,7 +41,7 @@ func Compile(doc any) (s *Schema, faults []*fault.Fault) {
 	if err != nil {
 		return nil, in.explain(err)
 	}
-	all := parts(root)
+	all := parts(map[*jsonschema.Schema]bool{}, nextTo, root)
 	if f := checkRecursion(all, in.place); f != nil {
 		return nil, []*fault.Fault{f}
 	}

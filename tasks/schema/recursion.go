@@ -98,9 +98,8 @@ func nextTo(s *jsonschema.Schema) (next []*jsonschema.Schema) {
 	return next
 }
 
-// parts returns the given parts of a schema and all parts that they lead to.
-func parts(from ...*jsonschema.Schema) (all []*jsonschema.Schema) {
-	seen := map[*jsonschema.Schema]bool{}
+// parts returns the given parts of a schema and all parts that they lead to, and adds them to seen; next returns the parts that one leads to.
+func parts(seen map[*jsonschema.Schema]bool, next func(*jsonschema.Schema) []*jsonschema.Schema, from ...*jsonschema.Schema) (all []*jsonschema.Schema) {
 	add := func(list []*jsonschema.Schema) {
 		for _, s := range list {
 			if !seen[s] {
@@ -111,7 +110,7 @@ func parts(from ...*jsonschema.Schema) (all []*jsonschema.Schema) {
 	}
 	add(from)
 	for i := 0; i < len(all); i++ {
-		add(nextTo(all[i]))
+		add(next(all[i]))
 	}
 	return all
 }
@@ -119,12 +118,15 @@ func parts(from ...*jsonschema.Schema) (all []*jsonschema.Schema) {
 // checkRecursion refuses a schema that applies itself to the same value, which would never end, and a schema that leads back to itself in two ways
 // for the same value, which takes 2ⁿ steps for n levels of data.
 func checkRecursion(all []*jsonschema.Schema, place func(*jsonschema.Schema) []any) *fault.Fault {
+	known := make(map[*jsonschema.Schema][]*jsonschema.Schema, len(all))
+	for _, s := range all {
+		known[s] = nextTo(s)
+	}
+	next := func(s *jsonschema.Schema) []*jsonschema.Schema { return known[s] }
 	reach := make(map[*jsonschema.Schema]map[*jsonschema.Schema]bool, len(all))
 	for _, s := range all {
 		reach[s] = map[*jsonschema.Schema]bool{}
-		for _, part := range parts(nextTo(s)...) {
-			reach[s][part] = true
-		}
+		parts(reach[s], next, next(s)...)
 	}
 	for _, s := range all {
 		w := ways{leadsBack: func(part *jsonschema.Schema) bool { return reach[s][part] && reach[part][s] }, seen: map[*jsonschema.Schema]bool{}}
