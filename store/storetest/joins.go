@@ -13,10 +13,7 @@ func joins(t *testing.T, d Driver) {
 	var told []store.Run
 	s := d.Open(t, store.Options{WantRuns: func() bool { return true }, OnCommit: func(c store.Commit) { told = append(told, c.Runs...) }})
 	h := register(t, s, "h", "other")
-	var evs []*events.Event
-	for i := range 9 {
-		evs = append(evs, event("a.b", fmt.Sprint(i+1)))
-	}
+	evs := numbered(9)
 	appendAll(t, s, evs...)
 	joined := func(sequence int64) string { return fmt.Sprint(must(s.Joined(ctx, h[0].ID, sequence))(t)) }
 

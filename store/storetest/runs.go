@@ -7,17 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"evrun/events"
 	"evrun/store"
 )
 
 func pending(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	h := register(t, s, "call", "other")
-	var evs []*events.Event
-	for i := range 5 {
-		evs = append(evs, event("a.b", fmt.Sprint(i)))
-	}
+	evs := numbered(5)
 	appendAll(t, s, evs...)
 	retrying := func(i int, due time.Duration) store.Settlement {
 		x := outside(evs[i], h[0].ID, 1, store.Retrying)

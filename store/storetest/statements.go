@@ -21,11 +21,7 @@ func (d Driver) parse(t *testing.T, text string) *store.Statement {
 // migrate creates the user's tables.
 func (d Driver) migrate(t *testing.T, s store.Store, statements ...string) error {
 	t.Helper()
-	list := make([]*store.Statement, len(statements))
-	for i, text := range statements {
-		list[i] = d.parse(t, text)
-	}
-	_, err := s.Rewire(ctx, store.Wiring{Migrations: []store.Migration{{Handler: "h", Statements: list}}})
+	_, err := s.Rewire(ctx, store.Wiring{Migrations: []store.Migration{d.tables(t, "h", statements...)}})
 	return err
 }
 
