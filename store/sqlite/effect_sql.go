@@ -20,7 +20,7 @@ func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 		return store.Result{}, t.doom
 	}
 	t.budget.bytes += sizeOf(args)
-	limit := guard.Limit{Wall: t.w.statementTimeout}
+	limit := guard.Limit{Wall: t.w.opt.StatementTimeout}
 	if t.hold > 0 {
 		limit.Wall = t.hold
 	}

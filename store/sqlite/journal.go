@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"evrun/events"
@@ -225,9 +226,7 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event
 		}
 	}
 	if q.Last {
-		for i, j := 0, len(found)-1; i < j; i, j = i+1, j-1 {
-			found[i], found[j] = found[j], found[i]
-		}
+		slices.Reverse(found)
 	}
 	return found, nil
 }

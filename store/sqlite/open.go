@@ -3,14 +3,15 @@ package sqlite
 import (
 	"database/sql"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
 	"evrun/store"
 	"evrun/store/files"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/disk"
 	"evrun/store/sqlite/guard"
-	"fmt"
-	"os"
-	"path/filepath"
 )
 
 // Open opens the database at name for reading and writing, creates it if it does not exist, and brings its schema up to date.

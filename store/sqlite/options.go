@@ -1,8 +1,9 @@
 package sqlite
 
 import (
-	"evrun/store"
 	"time"
+
+	"evrun/store"
 )
 
 // Options for opening a store. The zero value is usable.

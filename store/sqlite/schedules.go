@@ -65,15 +65,11 @@ func (s *Store) SaveMarks(ctx context.Context, marks []store.ScheduleMark, gone 
 
 func (t *txn) moveSchedules(marks []store.ScheduleMark) error {
 	for _, m := range marks {
-		var paused int64
-		if m.Paused {
-			paused = 1
-		}
 		var fired any
 		if !m.Fired.IsZero() {
 			fired = micros(m.Fired)
 		}
-		if _, err := t.w.stmt.moveSchedule.Exec(m.Name, micros(m.Since), micros(m.Slot), fired, m.Timing, paused); err != nil {
+		if _, err := t.w.stmt.moveSchedule.Exec(m.Name, micros(m.Since), micros(m.Slot), fired, m.Timing, number(m.Paused)); err != nil {
 			return fmt.Errorf("schedule %s: %w", m.Name, t.check(err))
 		}
 	}

@@ -113,5 +113,5 @@ func (w *writer) takes(s *store.Statement) time.Duration {
 	if d := w.user.Takes(s); d > 0 {
 		return d
 	}
-	return w.statementTimeout
+	return w.opt.StatementTimeout
 }

@@ -58,7 +58,7 @@ func (s *statements) prepare(c *conn.Conn) error {
 			ON CONFLICT (sequence, handler) DO NOTHING`},
 		{&s.moveMark, `UPDATE handlers SET low_water = ?2 WHERE id = ?1 AND low_water < ?2`},
 		{&s.insertUser, `INSERT INTO users (name, email, attributes, created_at, event_id) VALUES (?,?,?,?,?)`},
-		{&s.findUser, `SELECT id, name, email, attributes, created_at, event_id FROM users WHERE email = ?`},
+		{&s.findUser, `SELECT ` + userColumns + ` FROM users WHERE email = ?`},
 		{&s.updateUser, `UPDATE users SET name = ?2, attributes = ?3 WHERE id = ?1`},
 		{&s.moveSchedule, `INSERT INTO schedules (name, since, slot, fired, timing, paused) VALUES (?,?,?,?,?,?)
 			ON CONFLICT (name) DO UPDATE SET since = excluded.since, slot = excluded.slot, fired = excluded.fired,

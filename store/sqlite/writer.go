@@ -38,16 +38,15 @@ type writer struct {
 	names   map[store.HandlerID]string
 	seldom  map[string]*conn.Stmt
 
-	user             *guard.Statements
-	statementTimeout time.Duration
-	clock            func() time.Time // the clock for turns, not for stored times
+	user  *guard.Statements
+	clock func() time.Time // the clock for turns, not for stored times
 }
 
 // newWriter returns a writer on the connection c, whose schema is up to date.
 func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 	w := &writer{
 		conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), lost: make(chan struct{}), wal: wal{path: path, max: opt.MaxWAL, warn: opt.Warn},
-		names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, statementTimeout: opt.StatementTimeout, clock: time.Now,
+		names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, clock: time.Now,
 	}
 	if err := w.stmt.prepare(c); err != nil {
 		return nil, err
@@ -272,7 +271,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 		return nil, nil, fmt.Errorf("begin: %w", err)
 	}
 	t = &txn{w: w, now: micros(w.opt.Now()), next: w.next, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
-	t.budget = budget{clock: w.clock, alone: alone, left: w.statementTimeout}
+	t.budget = budget{clock: w.clock, alone: alone, left: w.opt.StatementTimeout}
 	if !alone && (batch[0].turn == own || len(w.turns.next) > 0) {
 		t.budget.left /= shareOfOthers // another write waits for this transaction, or for the next turn
 	}

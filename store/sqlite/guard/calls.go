@@ -26,8 +26,7 @@ func (p *parser) calls() map[string]literals {
 	for i := range p.tokens {
 		t := p.tokens[i]
 		next := i+1 < len(p.tokens) && p.tokens[i+1].is("(")
-		switch {
-		case next && t.kind == word, next && t.kind == quoted:
+		if next && (t.kind == word || t.kind == quoted) {
 			add(strings.ToLower(strings.Trim(p.sql[t.from:t.to], "\"`[]'")), p.arguments(i+2))
 		}
 		if slices.Contains([]string{"LIKE", "GLOB", "MATCH", "REGEXP"}, t.word) && !next {
