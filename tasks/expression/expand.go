@@ -27,7 +27,7 @@ func (t *Template) outline(place string, ofEvent func(before string)) string {
 	var b []byte
 	for i := range t.parts {
 		if p := &t.parts[i]; p.expr != nil {
-			if p.expr.uses&^nameFunctions != 0 {
+			if p.expr.uses != 0 {
 				ofEvent(string(b))
 			}
 			b = append(b, place...)
@@ -59,7 +59,7 @@ func (t *Template) Expand(env *Env, escape func(Piece) (string, error)) (string,
 			b = append(b, p.literal...)
 			continue
 		}
-		value, err := t.appendValue(nil, p, env)
+		value, err := p.appendValue(nil, env)
 		if err != nil {
 			return "", err
 		}
@@ -67,7 +67,7 @@ func (t *Template) Expand(env *Env, escape func(Piece) (string, error)) (string,
 		if i+1 < len(t.parts) {
 			after = t.parts[i+1].literal
 		}
-		escaped, err := escape(Piece{Before: string(b), After: after, Value: string(value), OfEvent: p.expr.uses&^nameFunctions != 0})
+		escaped, err := escape(Piece{Before: string(b), After: after, Value: string(value), OfEvent: p.expr.uses != 0})
 		if err != nil {
 			return "", err
 		}

@@ -21,9 +21,9 @@ type Expr struct {
 	src     string
 	path    *path       // when it only reads
 	program *vm.Program // when it computes
-	uses    nameSet
-	regroup bool    // groupBy returns maps with keys of any type
-	secret  *secret // nil: it uses neither env() nor file()
+	uses    nameSet     // without env and file
+	regroup bool        // groupBy returns maps with keys of any type
+	secret  *secret     // nil: it uses neither env() nor file()
 }
 
 // maxSource bounds the length of an expression: the parser's recursion follows its nesting.

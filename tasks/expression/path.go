@@ -2,6 +2,7 @@ package expression
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,9 +40,7 @@ func pathOf(src string, node ast.Node) *path {
 			if p.root == 0 || p.root&nameFunctions != 0 {
 				return nil
 			}
-			for i, j := 0, len(p.steps)-1; i < j; i, j = i+1, j-1 {
-				p.steps[i], p.steps[j] = p.steps[j], p.steps[i]
-			}
+			slices.Reverse(p.steps)
 			return p
 		case *ast.MemberNode:
 			s := step{optional: n.Optional, offset: byteOffset(src, n.Property.Location().From)}

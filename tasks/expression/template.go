@@ -164,6 +164,8 @@ func (t *Template) Text(env *Env) (string, error) {
 	if s, ok := t.text.(string); ok {
 		return s, nil
 	}
+	var buffer [256]byte
+	b := buffer[:0]
 	if t.sole != nil {
 		v, err := t.sole.Eval(env)
 		if err != nil {
@@ -172,9 +174,11 @@ func (t *Template) Text(env *Env) (string, error) {
 		if s, ok := v.(string); ok {
 			return s, nil
 		}
+		if b, err = t.parts[0].appendText(b, v, env); err != nil {
+			return "", err
+		}
+		return string(b), nil
 	}
-	var buffer [256]byte
-	b := buffer[:0]
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.expr == nil {
@@ -182,19 +186,24 @@ func (t *Template) Text(env *Env) (string, error) {
 			continue
 		}
 		var err error
-		if b, err = t.appendValue(b, p, env); err != nil {
+		if b, err = p.appendValue(b, env); err != nil {
 			return "", err
 		}
 	}
 	return string(b), nil
 }
 
-// appendValue appends the text of the expression in p.
-func (t *Template) appendValue(b []byte, p *part, env *Env) ([]byte, error) {
+// appendValue evaluates the expression in p, and appends the text of its value.
+func (p *part) appendValue(b []byte, env *Env) ([]byte, error) {
 	v, err := p.expr.Eval(env)
 	if err != nil {
 		return b, within(err, p.offset)
 	}
+	return p.appendText(b, v, env)
+}
+
+// appendText appends the text of the expression's value v.
+func (p *part) appendText(b []byte, v any, env *Env) ([]byte, error) {
 	if err := env.budget.SpendOn(v); err != nil {
 		return b, within(err, p.offset)
 	}
