@@ -168,37 +168,32 @@ func (t *tail) readStore(ctx context.Context, path string) error {
 	return err
 }
 
-func (t *tail) stored(ctx context.Context, s store.Store) (err error) {
+func (t *tail) stored(ctx context.Context, s store.Store) error {
+	head, err := s.Head(ctx)
+	if err != nil {
+		return err
+	}
 	q := store.EventQuery{Patterns: t.patterns}
-	if !t.started {
-		switch {
-		case t.since > 0:
-			q.Since = time.Now().Add(-t.since)
-		case t.last > 0:
-			q.Last, q.Limit = true, t.last
-		default:
-			if q.After, err = s.Head(ctx); err != nil {
-				return err
-			}
-		}
-	} else {
-		head, err := s.Head(ctx)
-		if err != nil {
-			return err
-		}
+	switch {
+	case t.started:
 		if head < t.after {
 			if err := t.gap(fmt.Sprintf("the journal ends with #%d, before #%d: the store is another one, or an older state of it", head, t.after), &head); err != nil {
 				return err
 			}
 		}
 		q.After = t.after
+	case t.since > 0:
+		q.Since = time.Now().Add(-t.since)
+	case t.last > 0:
+		q.Last, q.Limit = true, t.last
+	default:
+		q.After = head
 	}
 	for {
 		page, err := s.Events(ctx, q)
 		if err != nil {
 			return err
 		}
-		t.after = max(t.after, q.After)
 		for _, e := range page {
 			if err := t.event(e); err != nil {
 				return err
@@ -210,7 +205,8 @@ func (t *tail) stored(ctx context.Context, s store.Store) (err error) {
 				return err
 			}
 		}
-		if t.started = true; len(page) == 0 || q.Last {
+		if len(page) == 0 || q.Last {
+			t.started, t.after = true, max(t.after, head) // nothing else up to head matches, or was asked for
 			return nil
 		}
 		q = store.EventQuery{Patterns: t.patterns, After: t.after}

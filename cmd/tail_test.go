@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"evrun/cmd/daemon/daemontest"
 )
@@ -76,4 +77,23 @@ func TestATailThatSawNothingYetMissesNothing(t *testing.T) {
 	}
 	l.Close()
 	relays.Wait()
+}
+
+// TestATailOfTheStoreLeavesOlderEventsOut follows a store whose events are all older than --since: reading it again must not print them.
+func TestATailOfTheStoreLeavesOlderEventsOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "evrun.yaml"), []byte("handlers: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	evrun(t, dir, "emit", "a.b", "--id", "old", "-q").wait(t)
+	time.Sleep(3500 * time.Millisecond)
+	tail := evrun(t, dir, "tail", "--since", "3s", "-o", "json", "-q")
+	time.Sleep(500 * time.Millisecond) // it has read the store, usually, and found nothing
+	evrun(t, dir, "emit", "a.b", "--id", "new", "-q").wait(t)
+	tail.line(t, `"id":"new"`)
+	tail.interrupt(t)
+	if rest := tail.rest(); len(rest) > 0 {
+		t.Errorf("and then %q", rest)
+	}
 }
