@@ -64,9 +64,10 @@ func Events() []Column[*events.Event] {
 
 // EventDetails writes an event's attributes and its data. Each line begins with before.
 func (p *Printer) EventDetails(ev *events.Event, before string) error {
+	var b strings.Builder
 	row := func(name, value string) {
 		if value != "" {
-			_ = p.printf("%s%-13s  %s\n", before, name, events.EscapeControl(value))
+			fmt.Fprintf(&b, "%s%-13s  %s\n", before, name, events.EscapeControl(value))
 		}
 	}
 	row("id", ev.ID)
@@ -86,15 +87,15 @@ func (p *Printer) EventDetails(ev *events.Event, before string) error {
 	for _, name := range slices.Sorted(maps.Keys(ev.Extensions)) {
 		row(name, fmt.Sprint(ev.Extensions[name]))
 	}
-	if len(ev.Data) == 0 {
-		return nil
+	if len(ev.Data) > 0 {
+		data := string(ev.Data)
+		var indented bytes.Buffer
+		if ev.IsJSON() && json.Indent(&indented, ev.Data, "", "  ") == nil {
+			data = indented.String()
+		}
+		fmt.Fprintf(&b, "%sdata\n%s", before, indent(data, before+"  "))
 	}
-	data := string(ev.Data)
-	var b bytes.Buffer
-	if ev.IsJSON() && json.Indent(&b, ev.Data, "", "  ") == nil {
-		data = b.String()
-	}
-	return p.printf("%sdata\n%s", before, indent(data, before+"  "))
+	return p.printf("%s", b.String())
 }
 
 // indent escapes text. Each line begins with before.
