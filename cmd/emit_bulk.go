@@ -62,7 +62,7 @@ func runBulk(ctx context.Context, o *emitOptions) error {
 		err = cerr
 	}
 	if more := b.refused - shownRefusals; more > 0 {
-		fmt.Fprintf(o.err, "%s: %d more lines were refused\n", b.name, more)
+		fmt.Fprintf(o.err, "%s: %d more lines were refused\n", events.EscapeControl(b.name), more)
 	}
 	b.summary(took)
 	if waits && b.accepted > 0 {
