@@ -34,15 +34,8 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	body := &timedLines{body: r.Body, control: out}
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		select {
-		case <-s.closing:
-			body.interrupt() // a client that sends nothing must not delay a stop
-		case <-ended:
-		}
-	}()
+	stop := context.AfterFunc(s.closing, body.interrupt) // a client that sends nothing must not delay a stop
+	defer stop()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Connection", "close") // after an interrupted read it can't be used for another request
 	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: body.interrupt, late: body.late, refuse: func() error {

@@ -58,7 +58,8 @@ type Server struct {
 	handler  http.Handler
 	http     *http.Server
 	draining atomic.Bool
-	closing  chan struct{}
+	closing  context.Context // ends when the server closes
+	close    context.CancelFunc
 
 	connections atomic.Int64
 	streams     places
@@ -86,10 +87,11 @@ func inJSON(of func(*http.Request) (any, error)) route {
 func NewServer(o Options) *Server {
 	o.MaxConnections, o.MaxStreams = cmp.Or(o.MaxConnections, defaultConnections), cmp.Or(o.MaxStreams, defaultStreams)
 	s := &Server{
-		o: o, closing: make(chan struct{}),
+		o:       o,
 		streams: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: o.MaxStreams},
 		batches: places{what: "large batches", limit: largeBatches},
 	}
+	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.pages, s.runs = newPages(o.Store), newRunFeed(o.Daemon.Commits)
 	}
@@ -174,20 +176,17 @@ func (s *Server) Drain() { s.draining.Store(true) }
 
 // untilClose returns a context that ends with ctx, or when the server closes. The caller must call cancel.
 func (s *Server) untilClose(ctx context.Context) (_ context.Context, cancel context.CancelFunc) {
-	ctx, cancel = context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-s.closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
+	ctx, end := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.closing, end)
+	return ctx, func() {
+		stop()
+		end()
+	}
 }
 
 // Close ends the streams, waits for the answers that are being written, and closes the server.
 func (s *Server) Close(ctx context.Context) error {
-	close(s.closing)
+	s.close()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = s.http.Close()
