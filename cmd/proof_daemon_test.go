@@ -32,6 +32,7 @@ const (
 	proofHandlers = "EVRUN_PROOF_HANDLERS"
 	proofFault    = "EVRUN_PROOF_FAULT"
 	proofTraced   = "EVRUN_PROOF_TRACED"  // not empty: strace looks at it
+	proofProfile  = "EVRUN_PROOF_PROFILE" // the file of a CPU profile (profiled)
 	proofEffects  = "EVRUN_PROOF_EFFECTS" // the directory of the effects' file; default: the daemon's
 )
 
@@ -44,15 +45,17 @@ func serveProof() {
 	if err != nil {
 		panic(err)
 	}
-	os.Exit(cmd.ServeWith(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv(proofTraced) != "", func(cfg *config.Config) {
-		if name := os.Getenv(proofHandlers); name != "" {
-			cfg.Wiring.Handlers = append(cfg.Wiring.Handlers, wirings[name](dir)...)
-		}
-	}, func(opt *sqlite.Options) {
-		if text := os.Getenv(proofFault); text != "" {
-			armFault(opt, text)
-		}
-	}))
+	profiled(func() int {
+		return cmd.ServeWith(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv(proofTraced) != "", func(cfg *config.Config) {
+			if name := os.Getenv(proofHandlers); name != "" {
+				cfg.Wiring.Handlers = append(cfg.Wiring.Handlers, wirings[name](dir)...)
+			}
+		}, func(opt *sqlite.Options) {
+			if text := os.Getenv(proofFault); text != "" {
+				armFault(opt, text)
+			}
+		})
+	})
 }
 
 // proof skips a test with daemons in other processes under -short: the race detector's step of .ci/run only checks this process.
@@ -84,14 +87,14 @@ type daemon struct {
 }
 
 // wired writes the wiring file of a proof into a new directory.
-func wired(t *testing.T, wiring string) (dir string) {
+func wired(t testing.TB, wiring string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	wireAt(t, dir, wiring)
 	return dir
 }
 
-func wireAt(t *testing.T, dir, wiring string) {
+func wireAt(t testing.TB, dir, wiring string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "evrun.yaml"), []byte(wiring), 0o600); err != nil {
 		t.Fatal(err)
@@ -99,7 +102,7 @@ func wireAt(t *testing.T, dir, wiring string) {
 }
 
 // self is a path under which this test binary is called as name.
-func self(t *testing.T, dir, name string) string {
+func self(t testing.TB, dir, name string) string {
 	t.Helper()
 	bin, err := os.Executable()
 	if err != nil {
@@ -113,7 +116,7 @@ func self(t *testing.T, dir, name string) string {
 }
 
 // serve starts the daemon in dir. env has more variables; before has what goes before the command: strace and its flags.
-func serve(t *testing.T, dir string, env []string, before ...string) *daemon {
+func serve(t testing.TB, dir string, env []string, before ...string) *daemon {
 	t.Helper()
 	args := append(before, self(t, dir, proofName), "serve")
 	c := exec.Command(args[0], args[1:]...)
@@ -125,7 +128,7 @@ func serve(t *testing.T, dir string, env []string, before ...string) *daemon {
 var heedHangUps = sync.OnceFunc(func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) })
 
 // serveWith starts a daemon whose wiring file is in dir.
-func serveWith(t *testing.T, dir string, c *exec.Cmd) *daemon {
+func serveWith(t testing.TB, dir string, c *exec.Cmd) *daemon {
 	t.Helper()
 	heedHangUps()
 	d := &daemon{cmd: c, dir: dir, log: new(bytes.Buffer), ended: make(chan struct{}), client: api.NewClient(filepath.Join(dir, "evrun.sock"), filepath.Join(dir, "evrun.yaml"))}
@@ -149,7 +152,7 @@ func serveWith(t *testing.T, dir string, c *exec.Cmd) *daemon {
 }
 
 // ready waits until the daemon takes events.
-func (d *daemon) ready(t *testing.T) {
+func (d *daemon) ready(t testing.TB) {
 	t.Helper()
 	eventuallyTrue(t, "the daemon is ready", func() (bool, string) {
 		select {
@@ -163,7 +166,7 @@ func (d *daemon) ready(t *testing.T) {
 }
 
 // kill ends the daemon as a crash does.
-func (d *daemon) kill(t *testing.T) {
+func (d *daemon) kill(t testing.TB) {
 	t.Helper()
 	if err := d.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
@@ -172,7 +175,7 @@ func (d *daemon) kill(t *testing.T) {
 }
 
 // code waits for the daemon's end: its exit code, or -1 when a signal ended it.
-func (d *daemon) code(t *testing.T) int {
+func (d *daemon) code(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-d.ended:
@@ -185,7 +188,7 @@ func (d *daemon) code(t *testing.T) int {
 }
 
 // stop ends the daemon as Ctrl-C does; it must exit with 0.
-func (d *daemon) stop(t *testing.T) {
+func (d *daemon) stop(t testing.TB) {
 	t.Helper()
 	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -196,12 +199,12 @@ func (d *daemon) stop(t *testing.T) {
 }
 
 // eventuallyTrue calls is until it returns true; its text says what is missing.
-func eventuallyTrue(t *testing.T, what string, ask func() (bool, string)) {
+func eventuallyTrue(t testing.TB, what string, ask func() (bool, string)) {
 	t.Helper()
 	within(t, patience, what, ask)
 }
 
-func within(t *testing.T, d time.Duration, what string, ask func() (bool, string)) {
+func within(t testing.TB, d time.Duration, what string, ask func() (bool, string)) {
 	t.Helper()
 	deadline := time.Now().Add(d)
 	for {

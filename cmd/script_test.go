@@ -14,7 +14,9 @@ import (
 // TestMain makes this test binary the evrun that the scripts run, and the daemon of the proofs.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"evrun":    func() { os.Exit(cmd.Main(exampleFile(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"evrun": func() {
+			profiled(func() int { return cmd.Main(exampleFile(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr) })
+		},
 		proofName:  serveProof,
 		readerName: readStore,
 	})
