@@ -11,7 +11,7 @@ import (
 
 // Action is a configured kind: an [Outside], a [Reading], an [Inside] or a [Computed].
 //
-// Optional methods declare further abilities and needs: [Opener], [Migrator], [SingleWrite], [Stating], [Unbounded], and io.Closer, whose Close is
+// Optional methods declare further abilities and needs: [Opener], [Migrator], [Logging], [SingleWrite], [Stating], [Unbounded], and io.Closer, whose Close is
 // called when all attempts have ended. Only the table of kinds compares the names of kinds.
 type Action any
 
@@ -36,10 +36,26 @@ type Reading interface {
 	Read(ctx context.Context, in store.Store, d *Delivery) (result any, err error)
 }
 
-// Computed has no effect outside and writes nothing itself. Its result and the events that it emits are known before the transaction that settles the
-// run. No attempt is recorded before it starts.
+// Computed has no effect outside, except for lines in the daemon's own log. Its result and the events that it emits are known before the transaction
+// that settles the run. No attempt is recorded before it starts, and Compute runs in the worker's own goroutine: it must not wait for anything but
+// that log, and while the log is stuck only this handler waits.
 type Computed interface {
 	Compute(d *Delivery) (result any, err error)
+}
+
+// Logging is a [Computed] that writes to the daemon's log. A line may come twice: a kill between the line and the commit repeats the attempt.
+type Logging interface {
+	Computed
+	Logs()
+}
+
+// Stubbed reports whether a test of the wiring file replaces an action by a stub: it does something that is not in evrun's own database.
+func Stubbed(a Action) bool {
+	switch a.(type) {
+	case Outside, Logging:
+		return true
+	}
+	return false
 }
 
 // Result is a result that is decoded and encoded only when needed. AppendJSON encodes it.

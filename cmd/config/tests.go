@@ -136,8 +136,8 @@ func (r *wiringReader) stubs(n *yaml.Node, k *testKeys, t *Test) {
 	for i := 0; stubs != nil && stubs.Kind == yaml.Mapping && i < len(stubs.Content) && !r.full(); i += 2 {
 		key := stubs.Content[i]
 		if h := r.knownHandlers[key.Value]; h != nil {
-			if _, outside := h.Action.(tasks.Outside); !outside {
-				r.at(key, fmt.Sprintf("%s runs for real in a test: its outcome can't be given", h.Kind), "stubs are for kinds that act on the outside: "+fault.And(handlers.OutsideNames()))
+			if !tasks.Stubbed(h.Action) {
+				r.at(key, fmt.Sprintf("%s runs for real in a test: its outcome can't be given", h.Kind), "stubs are for kinds that act on the outside: "+fault.And(handlers.StubbedNames()))
 			}
 		} else if !r.named("handler", key.Value) {
 			r.report(key, unknownName("handler", key.Value, r.knownHandlers))

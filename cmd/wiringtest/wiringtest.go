@@ -125,7 +125,7 @@ func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) 
 // however short it is; events of several runs are one burst if they come within this time.
 const debounceWait = 20 * time.Millisecond
 
-// forTest returns a copy of the handler for a test: it retries at once, has no rate and short waits, and a stub replaces an outside action.
+// forTest returns a copy of the handler for a test: it retries at once, has no rate and short waits, and a stub replaces an action that does more than write to evrun's database.
 func forTest(h *tasks.Handler, stubs []config.Stub) *tasks.Handler {
 	copied := *h.WithDefaults()
 	copied.Retry.Backoff, copied.Retry.Max = 1, 1
@@ -136,13 +136,13 @@ func forTest(h *tasks.Handler, stubs []config.Stub) *tasks.Handler {
 		copied.Debounce = &short
 	}
 	copied.FromStart = false // the events that stored the test's users are not for handlers
-	if _, outside := h.Action.(tasks.Outside); outside {
+	if tasks.Stubbed(h.Action) {
 		copied.Action = &stub{action: h.Action, outcomes: stubs}
 	}
 	return &copied
 }
 
-// stub replaces an outside action. It fails if the real action's inputs can't be rendered.
+// stub replaces such an action. It fails if the real action's inputs can't be rendered.
 type stub struct {
 	action   tasks.Action
 	mu       sync.Mutex

@@ -8,7 +8,7 @@
 //		Level   string               `key:"level" enum:"debug,info,warn,error" default:"info" doc:"How loud."`
 //	}
 //
-//	func (l *logMessage) Do(ctx context.Context, d *tasks.Delivery) (any, error) { … }
+//	func (l *logMessage) Compute(d *tasks.Delivery) (any, error) { … }
 //
 // A new kind is one file with such a struct, its test, one line in the table, and one block in config.example.yaml.
 package handlers
@@ -100,11 +100,11 @@ func Names() []string {
 	return names
 }
 
-// OutsideNames returns the names of the kinds that act on the world, in alphabetical order.
-func OutsideNames() []string {
+// StubbedNames returns the names of the kinds that a test replaces by stubs, in alphabetical order.
+func StubbedNames() []string {
 	var names []string
 	for _, k := range table {
-		if _, ok := k.make(Deps{}).(tasks.Outside); ok {
+		if tasks.Stubbed(k.make(Deps{})) {
 			names = append(names, k.Name)
 		}
 	}

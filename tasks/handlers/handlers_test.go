@@ -182,8 +182,8 @@ func TestAFaultOfAnInputHasPathAndHint(t *testing.T) {
 
 func TestNotifyGoesToTheLog(t *testing.T) {
 	var out bytes.Buffer
-	n := buildLogging[tasks.Outside](t, "notify", map[string]any{"message": "New user ${ data.name }", "title": "${ event.type }"}, Deps{}, captured(&out))
-	result, err := n.Do(context.Background(), delivery(`{"name":"Ada"}`))
+	n := buildLogging[tasks.Computed](t, "notify", map[string]any{"message": "New user ${ data.name }", "title": "${ event.type }"}, Deps{}, captured(&out))
+	result, err := n.Compute(delivery(`{"name":"Ada"}`))
 	if err != nil || !reflect.DeepEqual(result, map[string]any{"message": "New user Ada", "title": "user.registered"}) {
 		t.Fatal(result, err)
 	}

@@ -10,7 +10,8 @@ import (
 	"evrun/tasks/expression"
 )
 
-// logMessage is the kind log. Its result is the message. The slog handler escapes control characters.
+// logMessage is the kind log. Its result is the message. The slog handler escapes control characters. The log is the daemon's own, so an attempt needs
+// no record before it writes its line.
 type logMessage struct {
 	Message *expression.Template `key:"message,required" doc:"What to write. A line has 64 KiB of it at most."`
 	Level   string               `key:"level" enum:"debug,info,warn,error" default:"info" doc:"How urgent it is; the daemon's own log level decides what is shown."`
@@ -19,14 +20,17 @@ type logMessage struct {
 	secrets *expression.Secrets
 }
 
-// Do writes the line.
-func (l *logMessage) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
+// Logs implements [tasks.Logging].
+func (l *logMessage) Logs() {}
+
+// Compute writes the line.
+func (l *logMessage) Compute(d *tasks.Delivery) (any, error) {
 	message, err := l.Message.Text(d.Env)
 	if err != nil {
 		return nil, fmt.Errorf("message: %w", err)
 	}
 	message = l.secrets.Redact(message)
-	l.logger().LogAttrs(ctx, logLevels[l.Level], logText(message),
+	l.logger().LogAttrs(context.Background(), logLevels[l.Level], logText(message),
 		slog.String("handler", d.Handler), slog.String("event", d.Event.ID), slog.Int64("seq", d.Event.Sequence))
 	return map[string]any{"message": message}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 )
@@ -33,8 +34,8 @@ func TestLogWritesALine(t *testing.T) {
 		if level != nil {
 			with["level"] = level
 		}
-		l := buildLogging[tasks.Outside](t, "log", with, Deps{}, captured(&out))
-		result, err := l.Do(context.Background(), delivery(`{"name":"A\nda"}`))
+		l := buildLogging[tasks.Computed](t, "log", with, Deps{}, captured(&out))
+		result, err := l.Compute(delivery(`{"name":"A\nda"}`))
 		if err != nil || !reflect.DeepEqual(result, map[string]any{"message": "hello A\nda"}) {
 			t.Fatal(result, err)
 		}
@@ -48,8 +49,8 @@ func TestLogWritesALine(t *testing.T) {
 func TestALineOfTheLogIsCut(t *testing.T) {
 	for kind, want := range map[string]string{"log": "msg", "notify": "message"} {
 		var out bytes.Buffer
-		a := buildLogging[tasks.Outside](t, kind, map[string]any{"message": "${ replace(data.text, 'a', repeat('é', 10000)) }"}, Deps{}, captured(&out))
-		if _, err := a.Do(context.Background(), delivery(`{"text":"b`+strings.Repeat("a", 100)+`"}`)); err != nil {
+		a := buildLogging[tasks.Computed](t, kind, map[string]any{"message": "${ replace(data.text, 'a', repeat('é', 10000)) }"}, Deps{}, captured(&out))
+		if _, err := a.Compute(delivery(`{"text":"b` + strings.Repeat("a", 100) + `"}`)); err != nil {
 			t.Fatal(err)
 		}
 		if line := out.String(); len(line) > maxLogText+200 || !strings.Contains(line, want+`="béé`) || !strings.Contains(line, `é… (1934466 bytes left out)"`) {
@@ -63,8 +64,8 @@ func TestSecretsStayOutOfTheLog(t *testing.T) {
 	var out bytes.Buffer
 	deps := Deps{Secrets: &expression.Secrets{}}
 	for _, kind := range []string{"log", "notify"} {
-		action := buildLogging[tasks.Outside](t, kind, map[string]any{"message": `token ${ env("EVRUN_TEST_TOKEN") }`}, deps, captured(&out))
-		result, err := action.Do(context.Background(), delivery(`{}`))
+		action := buildLogging[tasks.Computed](t, kind, map[string]any{"message": `token ${ env("EVRUN_TEST_TOKEN") }`}, deps, captured(&out))
+		result, err := action.Compute(delivery(`{}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,4 +73,37 @@ func TestSecretsStayOutOfTheLog(t *testing.T) {
 			t.Errorf("%s: %s %v", kind, out.String(), result)
 		}
 	}
+}
+
+// panicking is a log's handler that fails like a broken one.
+type panicking struct{ slog.Handler }
+
+func (panicking) Enabled(context.Context, slog.Level) bool  { return true }
+func (panicking) Handle(context.Context, slog.Record) error { panic("the log is broken") }
+
+// A line of the daemon's own log needs no record before it is written: the run's row is written once, settled. A panic is an error of the attempt.
+func TestALineIsSettledInOneWrite(t *testing.T) {
+	for _, kind := range []string{"log", "notify"} {
+		var out bytes.Buffer
+		action := buildLogging[tasks.Logging](t, kind, map[string]any{"message": "hello ${ data.name }"}, Deps{}, captured(&out))
+		states := []store.RunState{}
+		r := runUntil(t, withLog{action, captured(&out)}, func(s store.RunState) bool { states = append(states, s); return s.Ended() })
+		if r.State != store.Succeeded || len(states) != 1 || strings.Count(out.String(), "hello Ada") != 1 {
+			t.Errorf("%s: %+v after %v: %s", kind, r, states, out.String())
+		}
+		r = run(t, withLog{action, slog.New(panicking{})})
+		if r.State != store.Dead || r.Attempt != 4 || !strings.HasPrefix(r.Error, "panic: the log is broken") {
+			t.Errorf("%s: %+v", kind, r)
+		}
+	}
+}
+
+// withLog is an action with a log of its own, whatever log the runner has.
+type withLog struct {
+	tasks.Logging
+	log *slog.Logger
+}
+
+func (w withLog) Open(tasks.Surroundings) {
+	w.Logging.(tasks.Opener).Open(tasks.Surroundings{Log: w.log})
 }

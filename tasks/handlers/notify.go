@@ -57,28 +57,60 @@ func (n *notify) check() []*fault.Fault {
 	return []*fault.Fault{fault.Of(err).Within("url")}
 }
 
-// Do sends the notification.
-func (n *notify) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
-	message, err := n.Message.Text(d.Env)
-	if err != nil {
-		return nil, fmt.Errorf("message: %w", err)
+// choose returns n, or the action for a notification without a url.
+func (n *notify) choose() tasks.Action {
+	if n.URL == nil {
+		return &notifyLog{n}
 	}
-	var title string
+	return n
+}
+
+// texts evaluates the title and the message.
+func (n *notify) texts(d *tasks.Delivery) (title, message string, err error) {
+	if message, err = n.Message.Text(d.Env); err != nil {
+		return "", "", fmt.Errorf("message: %w", err)
+	}
 	if n.Title != nil {
 		if title, err = n.Title.Text(d.Env); err != nil {
-			return nil, fmt.Errorf("title: %w", err)
+			return "", "", fmt.Errorf("title: %w", err)
 		}
 	}
-	if n.URL != nil {
-		if err := n.send(ctx, d, title, message); err != nil {
-			return nil, redact(n.secrets, err)
-		}
+	return title, message, nil
+}
+
+// Do sends the notification.
+func (n *notify) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
+	title, message, err := n.texts(d)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.send(ctx, d, title, message); err != nil {
+		return nil, redact(n.secrets, err)
+	}
+	return map[string]any{"title": n.secrets.Redact(title), "message": n.secrets.Redact(message)}, nil
+}
+
+// notifyLog is the kind notify without a url: its notification is a line in the daemon's log, as of the kind log.
+type notifyLog struct{ n *notify }
+
+func (l *notifyLog) written() tasks.Action { return l.n }
+
+// Open implements [tasks.Opener].
+func (l *notifyLog) Open(s tasks.Surroundings) { l.n.Open(s) }
+
+// Logs implements [tasks.Logging].
+func (l *notifyLog) Logs() {}
+
+// Compute writes the line.
+func (l *notifyLog) Compute(d *tasks.Delivery) (any, error) {
+	n := l.n
+	title, message, err := n.texts(d)
+	if err != nil {
+		return nil, err
 	}
 	title, message = n.secrets.Redact(title), n.secrets.Redact(message)
-	if n.URL == nil {
-		n.logger().LogAttrs(ctx, slog.LevelInfo, "notification", slog.String("title", logText(title)), slog.String("message", logText(message)),
-			slog.String("handler", d.Handler), slog.String("event", d.Event.ID))
-	}
+	n.logger().LogAttrs(context.Background(), slog.LevelInfo, "notification", slog.String("title", logText(title)), slog.String("message", logText(message)),
+		slog.String("handler", d.Handler), slog.String("event", d.Event.ID))
 	return map[string]any{"title": title, "message": message}, nil
 }
 
