@@ -10,6 +10,9 @@ type Runs interface {
 	// Start records that attempts begin, before an outside handler acts: all of them, or none. The result is false for each claim that is not the
 	// next attempt of its run.
 	Start(ctx context.Context, claims []Claim) ([]bool, error)
+	// Withdraw takes back claims made ahead whose attempts have not begun: their runs, with those of their Joins, don't exist any more. It leaves out
+	// runs that are in another state.
+	Withdraw(ctx context.Context, claims []Claim) error
 	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks. Each settlement is atomic. A batch is
 	// one transaction, or several if user statements take time ([Options.StatementTimeout]); the settlements commit in order, the marks with the
 	// last. The results are in the same order. With an error, the results are those of the settlements that committed, from the first on, and nothing
@@ -91,7 +94,8 @@ type Run struct {
 	Type      string
 	State     RunState
 	Attempt   int // the last one that started, from 1
-	// Budget is the number of attempts that don't count: those before a dead run was last retried, and uncounted ones. 0 at first.
+	// Budget is the number of attempts that don't count: those before a dead run was last retried, uncounted ones, and a running one that was claimed
+	// ahead. 0 at first.
 	Budget        int
 	Error         string // of the last failed attempt; empty when it succeeded
 	Reason        string // why it is in its state, if no failed attempt explains it: it was dropped, or its handler is paused or not active

@@ -12,6 +12,9 @@ type Claim struct {
 	Sequence int64
 	Attempt  int // from 1; the run must be new (1) or retrying with Attempt-1
 	At       time.Time
+	// Ahead says that the attempt, the run's first, does not begin yet: it waits until another one ends. While the run is in this state, its Budget is
+	// 1: after a kill nobody knows whether the attempt has begun, so it doesn't count. Its settlement says so again; [Runs.Withdraw] takes it back.
+	Ahead bool
 	// Joins are the sequences of other events that a new run joins to its own. None of them has a run yet: each gets a skipped run that names the new
 	// run, in the same transaction.
 	Joins []int64
@@ -39,6 +42,7 @@ type Settlement struct {
 	ID      string // the name that the run began under; empty: the handler's name
 	Attempt int
 	Claimed bool // Start recorded the attempt
+	Ahead   bool // as in the Claim: the run's StartedAt becomes Started, and its Budget 0 again
 	Started time.Time
 	Joins   []int64 // as in Claim, when Attempt is 1 and not Claimed
 	// Statement is the user statement that Effect runs, if any. Hold is how long it may take, if longer than [Options.StatementTimeout]: it then has

@@ -23,7 +23,7 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 			var n int64
 			var err error
 			if c.Attempt == 1 {
-				n, err = t.w.stmt.insertRun.Exec(c.Sequence, int64(c.Handler), int64(store.Running), micros(c.At), nil, nil, nil)
+				n, err = t.w.stmt.insertClaim.Exec(c.Sequence, int64(c.Handler), micros(c.At), budgetOf(c))
 			} else {
 				n, err = t.w.stmt.startRun.Exec(c.Sequence, int64(c.Handler), int64(c.Attempt), micros(c.At))
 			}
@@ -42,6 +42,14 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 		return nil, fmt.Errorf("start attempts: %w", err)
 	}
 	return started, nil
+}
+
+// budgetOf returns the Budget of a new run.
+func budgetOf(c store.Claim) int64 {
+	if c.Ahead {
+		return 1
+	}
+	return 0
 }
 
 // moveMarks writes each handler's mark once per transaction, even if several batches moved it.
@@ -99,6 +107,8 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 	sequence, handler, attempt, started := s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started)
 	state, next, text := int64(out.State), nextAttempt(out), orNull(out.Error)
 	switch {
+	case s.Claimed && s.Ahead:
+		n, err = t.w.stmt.settleAhead.Exec(sequence, handler, attempt, state, t.now, next, text, started)
 	case s.Claimed:
 		n, err = t.w.stmt.settleClaimed.Exec(sequence, handler, attempt, state, t.now, next, text)
 	case s.Attempt == 1 && next == nil && text == nil:
@@ -156,7 +166,8 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 
 const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
 	CASE WHEN r.state <= 2 AND h.active = 0 THEN 'waits for its handler, which is not in the wiring file'
-		WHEN r.state <= 2 AND h.paused = 1 THEN 'waits for its handler, which is paused' ELSE r.reason END,
+		WHEN r.state <= 2 AND h.paused = 1 THEN 'waits for its handler, which is paused'
+		WHEN r.state = 1 AND r.budget >= r.attempt THEN 'claimed; its attempt may not have begun' ELSE r.reason END,
 	r.joined, b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
 
 const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN handlers b ON b.id = r.began_as

@@ -13,8 +13,10 @@ type statements struct {
 	insertRoot, insertEvent      *conn.Stmt
 	findEvent                    *conn.Stmt
 	insertSettled                *conn.Stmt
-	insertRun, startRun          *conn.Stmt
+	insertRun                    *conn.Stmt
+	insertClaim, startRun        *conn.Stmt
 	settleClaimed, settleUnbegun *conn.Stmt
+	settleAhead                  *conn.Stmt
 	resettle, insertAttempt      *conn.Stmt
 	uncount, insertJoined        *conn.Stmt
 	moveMark                     *conn.Stmt
@@ -44,9 +46,12 @@ func (s *statements) prepare(c *conn.Conn) error {
 			ON CONFLICT (sequence, handler) DO NOTHING`},
 		{&s.insertRun, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, next_attempt_at, error)
 			VALUES (?,?,?,1,?,?,?,?) ON CONFLICT (sequence, handler) DO NOTHING`},
+		{&s.insertClaim, `INSERT INTO runs (sequence, handler, state, attempt, started_at, budget) VALUES (?,?,1,1,?,?) ON CONFLICT (sequence, handler) DO NOTHING`},
 		{&s.startRun, `UPDATE runs SET state = 1, attempt = ?3, started_at = ?4, finished_at = NULL, next_attempt_at = NULL
 			WHERE sequence = ?1 AND handler = ?2 AND state = 2 AND attempt = ?3 - 1`},
 		{&s.settleClaimed, `UPDATE runs SET state = ?4, finished_at = ?5, next_attempt_at = ?6, error = ?7
+			WHERE sequence = ?1 AND handler = ?2 AND state = 1 AND attempt = ?3`},
+		{&s.settleAhead, `UPDATE runs SET state = ?4, finished_at = ?5, next_attempt_at = ?6, error = ?7, started_at = ?8, budget = 0
 			WHERE sequence = ?1 AND handler = ?2 AND state = 1 AND attempt = ?3`},
 		{&s.settleUnbegun, `UPDATE runs SET state = ?4, attempt = ?3, started_at = ?8, finished_at = ?5, next_attempt_at = ?6, error = ?7
 			WHERE sequence = ?1 AND handler = ?2 AND state = 2 AND attempt = ?3 - 1`},

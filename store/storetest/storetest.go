@@ -58,6 +58,8 @@ func Run(t *testing.T, d Driver) {
 		{"a settlement of another attempt is fenced off", fencing},
 		{"an outside attempt is recorded before it is settled", claims},
 		{"a claim is given once", claimOnce},
+		{"a claim made ahead doesn't count until it is settled", claimsAhead},
+		{"a claim made ahead is withdrawn whole, if its attempt has not begun", withdrawn},
 		{"a settlement without a claim is not taken for a claimed one", claimedOnly},
 		{"pending runs are running ones first, then those due first", pending},
 		{"low-water marks only rise", marks},
