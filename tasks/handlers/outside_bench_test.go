@@ -1,0 +1,168 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/process"
+	"evrun/tasks/taskstest"
+)
+
+// These measure what an outside handler costs in the whole engine (journal, claim, attempt, settlement), each beside a bare loop that does
+// the same in as many goroutines: `go test -run - -bench 'HTTP|Exec$' ./tasks/handlers`. The bare loop and the engine take turns in one run. CPU
+// time is that of this process and its children, so for http it includes the server's.
+
+// BenchmarkHTTP posts events to a server in this process, with the kind's defaults.
+func BenchmarkHTTP(b *testing.B) {
+	for _, n := range []int{4, 64} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+			defer server.Close()
+			transport := &http.Transport{MaxIdleConns: n, MaxIdleConnsPerHost: n}
+			defer transport.CloseIdleConnections()
+			client := http.Client{Transport: transport}
+			action := build[*httpRequest](b, "http", with("url", server.URL), Deps{})
+			defer action.transport.CloseIdleConnections()
+			besideBare(b, "http", action, n, 4000, nothing, func(data []byte) error {
+				resp, err := client.Post(server.URL, "application/json", bytes.NewReader(data))
+				if err != nil {
+					return err
+				}
+				defer resp.Body.Close()
+				_, err = io.Copy(io.Discard, resp.Body)
+				return err
+			})
+		})
+	}
+}
+
+// nothing is started.
+func nothing() (stop func()) { return func() {} }
+
+// BenchmarkExec runs a program that does nothing, with orphans adopted and reaped as in a daemon. The bare loop has neither.
+func BenchmarkExec(b *testing.B) {
+	if err := process.Adopt(); err != nil {
+		b.Fatal(err)
+	}
+	reap := func() (stop func()) {
+		ctx, end := context.WithCancel(b.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = process.Reap(ctx)
+		}()
+		return func() {
+			end()
+			<-ended
+		}
+	}
+	b.Run("4", func(b *testing.B) {
+		action := build[tasks.Outside](b, "exec", with("command", argv("/bin/true")), Deps{})
+		besideBare(b, "exec", action, 4, 1000, reap, func([]byte) error { return exec.Command("/bin/true").Run() })
+	})
+}
+
+// besideBare measures rounds of n events of a handler, and as many calls of bare. n is a multiple of 1,000.
+// with starts what the handler needs and bare doesn't.
+func besideBare(b *testing.B, kind string, action tasks.Action, concurrency, n int, with func() (stop func()), bare func(data []byte) error) {
+	b.Helper()
+	const chunk = 1000
+	d := taskstest.Start(b, taskstest.Options{Tasks: tasks.Options{
+		Handlers: []*tasks.Handler{{
+			Name: "h", On: []events.Pattern{events.MustPattern("user.registered")}, Kind: kind, Action: action, Concurrency: concurrency,
+		}},
+		Variables: map[string]string{variableConfig: "/evrun.yaml"}, // each attempt has a token
+	}})
+	registered := func(i int) []byte {
+		return fmt.Appendf(nil, `{"name":"Ada Lovelace","email":"user-%d@example.com","plan":"pro"}`, i)
+	}
+	bareLoop := func() {
+		var wg sync.WaitGroup
+		for g := range concurrency {
+			wg.Go(func() {
+				for i := g; i < n; i += concurrency {
+					if err := bare(registered(i)); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	engine := func() {
+		defer with()()
+		var head int64
+		for from := 0; from < n; from += chunk {
+			evs := make([]*events.Event, chunk)
+			for i := range evs {
+				evs[i] = &events.Event{Type: "user.registered", Source: "/bench", Data: registered(from + i)}
+			}
+			accepted, err := d.Emitter.Emit(b.Context(), evs...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			head = accepted[chunk-1].Sequence
+		}
+		settledUntil(b, d, head)
+	}
+	var inBare, inEngine spent
+	bareLoop() // opens connections
+	engine()
+	for b.Loop() {
+		inBare.add(bareLoop)
+		inEngine.add(engine)
+	}
+	calls := float64(b.N * n)
+	b.ReportMetric(calls/inEngine.wall.Seconds(), "events/s")
+	b.ReportMetric(calls/inBare.wall.Seconds(), "bare/s")
+	b.ReportMetric(inBare.wall.Seconds()/inEngine.wall.Seconds(), "ratio")
+	b.ReportMetric(float64(inEngine.cpu.Microseconds())/calls, "cpu-µs/event")
+	b.ReportMetric(float64(inBare.cpu.Microseconds())/calls, "cpu-µs/bare")
+}
+
+// settledUntil waits until the store's low-water mark of the only handler is head.
+func settledUntil(b *testing.B, d *taskstest.Daemon, head int64) {
+	b.Helper()
+	for ticker := time.Tick(10 * time.Millisecond); ; <-ticker { // each look costs CPU time
+		known, err := d.Store.Handlers(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(known) == 1 && known[0].LowWater >= head {
+			return
+		}
+	}
+}
+
+// spent is time that parts of a benchmark took.
+type spent struct{ wall, cpu time.Duration }
+
+func (s *spent) add(part func()) {
+	began, cpu := time.Now(), cpuTime()
+	part()
+	s.wall += time.Since(began)
+	s.cpu += cpuTime() - cpu
+}
+
+// cpuTime is the CPU time of this process and of its children that have ended.
+func cpuTime() time.Duration {
+	var total time.Duration
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		_ = syscall.Getrusage(who, &u)
+		total += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	return total
+}
