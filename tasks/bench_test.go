@@ -22,11 +22,17 @@ import (
 
 func userInsert(b *testing.B) *tasks.Handler {
 	b.Helper()
-	action, faults := handlers.Build("user.insert", map[string]any{"name": "${ data.name }", "email": "${ data.email }"}, handlers.Deps{})
+	return handler(b, "save-user", "user.registered", "user.insert", map[string]any{"name": "${ data.name }", "email": "${ data.email }"})
+}
+
+// handler wires a kind to a type.
+func handler(b *testing.B, name, typ, kind string, with map[string]any) *tasks.Handler {
+	b.Helper()
+	action, faults := handlers.Build(kind, with, handlers.Deps{})
 	if len(faults) > 0 {
 		b.Fatal(faults[0].Message)
 	}
-	return &tasks.Handler{Name: "save-user", On: on("user.registered"), Kind: "user.insert", Action: action}
+	return &tasks.Handler{Name: name, On: on(typ), Kind: kind, Action: action}
 }
 
 func registered(i int) *events.Event {
@@ -75,24 +81,6 @@ func (d *daemon) bulk(base, n int, reached func(n int)) {
 	close(chunks)
 	wg.Wait()
 	reached(base + n)
-}
-
-// BenchmarkBulk measures the engine's throughput: append, handle, insert a user, settle.
-func BenchmarkBulk(b *testing.B) {
-	d := start(b, path(b), userInsert(b))
-	bulk(b, d, d.usersReach)
-}
-
-// bulk does 100,000 events in each round.
-func bulk(b *testing.B, d *daemon, reached func(n int)) {
-	b.Helper()
-	const n = 100_000
-	done := 0
-	for b.Loop() {
-		d.bulk(done, n, reached)
-		done += n
-	}
-	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "events/s")
 }
 
 // BenchmarkBulkOnLarge does the same on a journal that has EVRUN_BENCH_JOURNAL events already (5000000 is what the README
