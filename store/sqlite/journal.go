@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,102 +29,6 @@ func payload(evs []*events.Event) (bytes int) {
 		bytes += len(e.Data)
 	}
 	return bytes
-}
-
-// append inserts the new events.
-func (t *txn) append(evs []*events.Event, receipts []store.Receipt) error {
-	for i, e := range evs {
-		var err error
-		if receipts[i], err = t.accept(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// emit inserts events that evrun makes itself. No other event can have their ids, so a duplicate is an error.
-func (t *txn) emit(evs []*events.Event) error {
-	for _, e := range evs {
-		switch rc, err := t.accept(e); {
-		case err != nil:
-			return err
-		case rc.Duplicate:
-			return fmt.Errorf("event %s from %s: %w, as #%d", e.ID, e.Source, store.ErrClash, rc.Sequence)
-		}
-	}
-	return nil
-}
-
-// accept inserts an event, unless its (source, id) is already known.
-func (t *txn) accept(e *events.Event) (store.Receipt, error) {
-	sequence, known, err := t.insertEvent(e)
-	if err != nil {
-		return store.Receipt{}, fmt.Errorf("event %s: %w", e.ID, t.check(err))
-	}
-	if !known {
-		if isRoot(e) {
-			e.Chain = sequence
-		}
-		e.Sequence = sequence
-		t.events = append(t.events, e)
-		if err := t.noteUnattended(sequence); err != nil {
-			return store.Receipt{}, fmt.Errorf("event %s: %w", e.ID, t.check(err))
-		}
-	}
-	return store.Receipt{Sequence: sequence, Duplicate: known}, nil
-}
-
-// isRoot reports whether e begins its chain. It may have a sequence already, from a transaction that was rolled back.
-func isRoot(e *events.Event) bool { return e.Chain == 0 || e.Chain == e.Sequence }
-
-func (t *txn) insertEvent(e *events.Event) (sequence int64, known bool, err error) {
-	var data, extensions any
-	if e.Data != nil {
-		if e.IsJSON() {
-			data = string(e.Data)
-		} else {
-			data = []byte(e.Data)
-		}
-	}
-	if len(e.Extensions) > 0 {
-		text, err := events.MarshalJSON(e.Extensions)
-		if err != nil {
-			return 0, false, err
-		}
-		extensions = string(text)
-	}
-	correlation := e.CorrelationID
-	if correlation == e.ID {
-		correlation = ""
-	}
-	var chain, cause any
-	if !isRoot(e) {
-		chain = e.Chain
-		if e.Cause != 0 {
-			cause = e.Cause
-		}
-	}
-	insert := t.w.stmt.insertRoot
-	args := [16]driver.Value{t.next, e.ID, e.Source, e.Type, micros(e.Time), t.now, orNull(e.Subject), orNull(e.DataContentType), orNull(e.DataSchema), data}
-	given := args[:10]
-	if chain != nil || correlation != "" || e.CausationID != "" || e.Hops != 0 || extensions != nil {
-		insert = t.w.stmt.insertEvent
-		given = append(given, orNull(correlation), orNull(e.CausationID), int64(e.Hops), extensions, chain, cause)
-	}
-	n, err := insert.Exec(given...)
-	if err != nil {
-		return 0, false, err
-	}
-	if n == 0 {
-		var row [1]driver.Value
-		if err := t.w.stmt.findEvent.QueryRow(row[:], e.ID, e.Source); err != nil {
-			return 0, false, err
-		}
-		return row[0].(int64), true, nil
-	}
-	sequence = t.next
-	t.next++
-	return sequence, false, nil
 }
 
 const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,

@@ -10,8 +10,7 @@ import (
 type statements struct {
 	begin, commit, rollback      *conn.Stmt
 	savepoint, undo, release     *conn.Stmt
-	insertRoot, insertEvent      *conn.Stmt
-	findEvent                    *conn.Stmt
+	findEvent, changes           *conn.Stmt
 	insertSettled                *conn.Stmt
 	insertRun                    *conn.Stmt
 	insertClaim, startRun        *conn.Stmt
@@ -36,12 +35,9 @@ func (s *statements) prepare(c *conn.Conn) error {
 		{&s.savepoint, `SAVEPOINT effect`},
 		{&s.undo, `ROLLBACK TO effect`},
 		{&s.release, `RELEASE effect`},
-		// Most events and runs leave columns at their defaults. Each omitted argument saves about 470 of the 30,000 instructions per row.
-		{&s.insertRoot, `INSERT INTO events (sequence, id, source, type, time, accepted_at, subject, datacontenttype, dataschema, data)
-			VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id, source) DO NOTHING`},
-		{&s.insertEvent, `INSERT INTO events (sequence, id, source, type, time, accepted_at, subject, datacontenttype, dataschema,
-			data, correlationid, causationid, hops, extensions, chain, cause) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id, source) DO NOTHING`},
+		// Most runs leave columns at their defaults. Each omitted argument saves about 470 of the 30,000 instructions per row.
 		{&s.findEvent, `SELECT sequence FROM events WHERE id = ? AND source = ?`},
+		{&s.changes, `SELECT changes()`},
 		{&s.insertSettled, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at) VALUES (?,?,?,1,?,?)
 			ON CONFLICT (sequence, handler) DO NOTHING`},
 		{&s.insertRun, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, next_attempt_at, error)

@@ -38,6 +38,8 @@ type writer struct {
 	names   map[store.HandlerID]string
 	seldom  map[string]*conn.Stmt
 
+	eventRows eventRows
+
 	user  *guard.Statements
 	clock func() time.Time // the clock for turns, not for stored times
 }
@@ -47,6 +49,7 @@ func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 	w := &writer{
 		conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), lost: make(chan struct{}), wal: wal{path: path, max: opt.MaxWAL, warn: opt.Warn},
 		names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, clock: time.Now,
+		eventRows: eventRows{inserts: map[eventColumnSet]*conn.Stmt{}},
 	}
 	if err := w.stmt.prepare(c); err != nil {
 		return nil, err
