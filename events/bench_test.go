@@ -14,6 +14,8 @@ var benchEvent = &Event{
 	Data: json.RawMessage(`{"name":"Visitor 1764000000","email":"visitor-1764000000@example.com","age":42,"tags":["new","trial"]}`),
 }
 
+var benchCommit = []*Event{benchEvent}
+
 func benchPublish(b *testing.B, others int) {
 	bus := NewBus()
 	for i := range others {
@@ -22,7 +24,7 @@ func benchPublish(b *testing.B, others int) {
 	sub := bus.Subscribe(1024, MustPattern("user.*"))
 	b.ReportAllocs()
 	for b.Loop() {
-		bus.Publish(benchEvent)
+		bus.Publish(benchCommit)
 		<-sub.C()
 	}
 }
@@ -39,7 +41,7 @@ func BenchmarkPublishWith10000Siblings(b *testing.B) {
 	sub := bus.Subscribe(1024, MustPattern("user.*"))
 	b.ReportAllocs()
 	for b.Loop() {
-		bus.Publish(benchEvent)
+		bus.Publish(benchCommit)
 		<-sub.C()
 	}
 }
@@ -47,7 +49,30 @@ func BenchmarkPublishWith10000Siblings(b *testing.B) {
 func BenchmarkPublishToNobody(b *testing.B) {
 	bus := NewBus()
 	for b.Loop() {
-		bus.Publish(benchEvent)
+		bus.Publish(benchCommit)
+	}
+}
+
+// A commit of 1,000 events, all of one type or of two types that alternate, to a subscriber that wants them all, and to one that wants one type.
+func BenchmarkPublishACommit(b *testing.B) {
+	other := *benchEvent
+	other.Type = "user.created"
+	for name, types := range map[string][2]*Event{"of-one-type": {benchEvent, benchEvent}, "of-two-types": {benchEvent, &other}} {
+		b.Run(name, func(b *testing.B) {
+			bus := NewBus()
+			all, some := bus.Subscribe(MaxWaiting), bus.Subscribe(MaxWaiting, MustPattern("user.registered"))
+			var commit []*Event
+			for i := range 1000 {
+				commit = append(commit, types[i%2])
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				bus.Publish(commit)
+				<-all.C()
+				<-some.C()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(commit)), "ns/event")
+		})
 	}
 }
 

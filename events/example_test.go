@@ -13,10 +13,12 @@ func ExampleBus() {
 	bus := events.NewBus()
 	sub := bus.Subscribe(2, events.MustPattern("user.*"))
 	for i, typ := range []string{"user.registered", "order.paid", "user.created", "user.deleted"} {
-		bus.Publish(&events.Event{Sequence: int64(i + 1), Type: typ})
+		bus.Publish([]*events.Event{{Sequence: int64(i + 1), Type: typ}})
 	}
-	for e := range sub.C() {
-		fmt.Println(e.Sequence, e.Type)
+	for batch := range sub.C() {
+		for _, e := range batch {
+			fmt.Println(e.Sequence, e.Type)
+		}
 	}
 	if errors.Is(sub.Err(), events.ErrLagged) {
 		fmt.Println("read on from the journal")

@@ -7,7 +7,7 @@ import (
 
 // The reasons why a subscription ends.
 var (
-	// ErrLagged: an event came while the buffer was full. The buffered events are a prefix without gaps; continue from the journal and subscribe
+	// ErrLagged: a value came when there was no room for it. The waiting values are a prefix without gaps; continue from the journal and subscribe
 	// again.
 	ErrLagged = errors.New("subscriber fell behind: its buffer was full")
 	// ErrUnsubscribed: Unsubscribe was called.

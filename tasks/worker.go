@@ -126,14 +126,14 @@ func (w *worker) idle() bool { return len(w.running) == 0 && !w.writing && w.bat
 
 // wait waits for the next thing to happen and handles it. While the worker takes tasks, done ends the wait. When done is nil, the worker is stopping,
 // and the last call for its attempts ends the wait.
-func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan *events.Event, timer <-chan time.Time) {
+func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []*events.Event, timer <-chan time.Time) {
 	var lastCall chan struct{}
 	if done == nil && len(w.running) > 0 {
 		lastCall = w.r.lastCall
 	}
 	select {
-	case e, ok := <-live:
-		if err := w.queue.Received(e, ok); err != nil {
+	case batch, ok := <-live:
+		if err := w.queue.Received(batch, ok); err != nil {
 			w.fail(err)
 		}
 	case a := <-w.attempts:

@@ -154,11 +154,11 @@ func (st *stream) next(ctx context.Context) (more bool, err error) {
 	return true, err
 }
 
-// events follows the journal. The subscription only wakes it, and holds at most one event, however slow the reader is.
+// events follows the journal. The subscription only wakes it, and holds at most one event (of 64 KiB), however slow the reader is.
 func (st *stream) events(ctx context.Context) error {
 	beat := time.NewTicker(keepAlive)
 	defer beat.Stop()
-	var sub *events.Subscription[*events.Event]
+	var sub *events.Subscription[[]*events.Event]
 	unsubscribe := func() {
 		if sub != nil {
 			sub.Unsubscribe()

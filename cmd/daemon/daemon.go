@@ -129,9 +129,7 @@ func (d *Daemon) storeOptions() StoreOptions {
 		Warn:     func(note string) { d.log.Warn("store: " + note) },
 		WantRuns: func() bool { return d.commits.Subscribers() > 0 },
 		OnCommit: func(c store.Commit) {
-			for _, e := range c.Events {
-				d.bus.Publish(e)
-			}
+			d.bus.Publish(c.Events)
 			if d.commits.Subscribers() > 0 {
 				d.commits.Publish(c)
 			}

@@ -101,9 +101,7 @@ func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) 
 		Now: clock, MaxData: cfg.Settings.Server.MaxEvent,
 		WantRuns: func() bool { return true },
 		OnCommit: func(c store.Commit) {
-			for _, e := range c.Events {
-				b.bus.Publish(e)
-			}
+			b.bus.Publish(c.Events)
 			b.commits.Publish(c)
 		},
 	}})

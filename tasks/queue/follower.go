@@ -9,36 +9,38 @@ import (
 	"evrun/store"
 )
 
-// The limits of a follower's memory: its live buffer and one page of the journal.
+// The limits of a follower's memory, in events: what waits in its subscription (the bus bounds the bytes, too), and one page of the journal. As many
+// more events are in the batch or page that it returns one by one.
 const (
-	followBuffer = 1024
+	followBuffer = events.MaxWaiting
 	followPage   = 512
 )
 
 // follower returns the events that match its patterns, each once, in order of sequence, without gaps. They come from the bus while its reader keeps
 // up, and from the journal while it doesn't. A slow reader delays nobody else.
 //
-// It subscribes first and then reads the journal up to the head, so an event that is committed in between is in at least one of the two. It drops
-// sequences that it has already returned.
+// It reads the journal until it is near the head, subscribes, and reads the rest of the journal up to the head of that moment: all later events come
+// over the bus. So it needs not reach the end of a growing journal, and reads no event that the subscription has. When the subscription has lagged,
+// it does the same again, after the events that still waited there.
 type follower struct {
 	journal  Journal
 	bus      *events.Bus
 	patterns []events.Pattern
 	skip     store.HandlerID // leave out events for which this handler has a run...
-	skipTo   int64           // ...up to this sequence
+	start    int64           // ...up to the journal's head at the start; later events go over the bus
 
 	buffer, limit int // followBuffer and followPage
 
-	after int64 // the last returned sequence
-	sub   *events.Subscription[*events.Event]
-	next  *events.Event // received, not yet returned
-	page  []*events.Event
-	live  bool // the journal was read to its end after subscribing
+	after int64           // the last returned sequence
+	read  int64           // the journal was read up to here
+	batch []*events.Event // received or read, not yet returned. Others may share the slice
+	sub   *events.Subscription[[]*events.Event]
+	live  bool // the journal was read up to where the subscription begins
 }
 
-// newFollower returns a follower of the events after a sequence.
-func newFollower(journal Journal, bus *events.Bus, after int64, patterns []events.Pattern) follower {
-	return follower{journal: journal, bus: bus, after: after, patterns: patterns, buffer: followBuffer, limit: followPage}
+// newFollower returns a follower of the events after a sequence. head is the journal's head.
+func newFollower(journal Journal, bus *events.Bus, after, head int64, patterns []events.Pattern) follower {
+	return follower{journal: journal, bus: bus, after: after, read: after, start: head, patterns: patterns, buffer: followBuffer, limit: followPage}
 }
 
 // close ends the subscription.
@@ -50,68 +52,65 @@ func (f *follower) close() {
 
 // poll returns the next event, or nil if there is none yet: then wait for c.
 func (f *follower) poll(ctx context.Context) (*events.Event, error) {
-	for {
-		if e := f.next; e != nil {
-			f.next, f.after = nil, e.Sequence
-			return e, nil
-		}
-		if len(f.page) > 0 {
-			e := f.page[0]
-			f.page[0] = nil
-			f.page = f.page[1:]
-			f.after = e.Sequence
-			return e, nil
-		}
+	for len(f.batch) == 0 {
 		if !f.live {
-			if err := f.read(ctx); err != nil {
+			if err := f.readOn(ctx); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		select {
-		case e, ok := <-f.sub.C():
-			if err := f.received(e, ok); err != nil {
+		case batch, ok := <-f.sub.C():
+			if err := f.received(batch, ok); err != nil {
 				return nil, err
 			}
 		default:
 			return nil, nil
 		}
 	}
+	e := f.batch[0]
+	f.batch = f.batch[1:]
+	f.after = e.Sequence
+	return e, nil
 }
 
-// read fetches a page. An empty page means the journal's end. The first time, read then subscribes and reads again; the second time, the follower is
-// live.
-func (f *follower) read(ctx context.Context) error {
-	q := store.EventQuery{After: f.after, Patterns: f.patterns, Limit: f.limit}
-	if f.after < f.skipTo {
+// readOn reads a page of the journal. Near the head it subscribes first; then it only reads up to where the subscription begins.
+func (f *follower) readOn(ctx context.Context) error {
+	head := max(f.bus.Head(), f.start)
+	if f.sub == nil && head-f.read <= int64(f.buffer/2) {
+		f.sub = f.bus.Subscribe(f.buffer, f.patterns...)
+		head = max(f.bus.Head(), f.start)
+	}
+	if f.live = f.sub != nil && f.read >= head; f.live {
+		return nil
+	}
+	q := store.EventQuery{After: f.read, Before: head + 1, Patterns: f.patterns, Limit: f.limit}
+	if f.read < f.start {
 		q.WithoutRun = f.skip
 	}
 	page, err := f.journal.Events(ctx, q)
 	if err != nil {
 		return fmt.Errorf("read on from the journal: %w", err)
 	}
-	if f.page = page; len(page) > 0 {
-		return nil
-	}
-	if f.sub == nil {
-		f.sub = f.bus.Subscribe(f.buffer, f.patterns...)
+	if f.batch = page; len(page) < f.limit {
+		f.read = head
 	} else {
-		f.live = true
+		f.read = page[len(page)-1].Sequence
 	}
 	return nil
 }
 
-// c is the channel of the next live event, after poll returned none. Pass the value read from it to received.
-func (f *follower) c() <-chan *events.Event {
-	if !f.live || f.next != nil {
+// c is the channel of the next live events, after poll returned none. Pass the batch read from it to received.
+func (f *follower) c() <-chan []*events.Event {
+	if !f.live || len(f.batch) > 0 {
 		return nil
 	}
 	return f.sub.C()
 }
 
-// received takes an event read from c; poll returns it. received drops repeated events, and switches back to the journal if the subscription has
-// ended because it lagged.
-func (f *follower) received(e *events.Event, ok bool) error {
+// received takes a batch read from c; poll returns its events. received drops the events that were read from the journal, and switches back to the
+// journal if the subscription has ended because it lagged.
+func (f *follower) received(batch []*events.Event, ok bool) error {
 	if !ok {
 		err := f.sub.Err()
 		if f.sub, f.live = nil, false; errors.Is(err, events.ErrLagged) {
@@ -119,22 +118,25 @@ func (f *follower) received(e *events.Event, ok bool) error {
 		}
 		return err
 	}
-	if e.Sequence > f.after {
-		f.next = e
+	for len(batch) > 0 && batch[0].Sequence <= f.read {
+		batch = batch[1:]
+	}
+	if f.batch = batch; len(batch) > 0 {
+		f.read = batch[len(batch)-1].Sequence
 	}
 	return nil
 }
 
 // idle reports whether poll has returned every matching event up to the returned sequence.
 func (f *follower) idle() (upTo int64, ok bool) {
-	if !f.live || f.next != nil || len(f.page) > 0 {
+	if !f.live || len(f.batch) > 0 {
 		return 0, false
 	}
-	head := f.bus.Head() // read before the channel is checked: events up to the head are already in the channel
-	if len(f.sub.C()) > 0 || f.sub.Err() != nil {
+	head, all := f.bus.Received(f.sub)
+	if !all {
 		return 0, false
 	}
-	return max(head, f.after, f.skipTo), true // events from before the start have been read from the journal
+	return max(head, f.read), true
 }
 
 // reached reports whether poll has returned every matching event up to a sequence.

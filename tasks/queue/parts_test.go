@@ -26,7 +26,7 @@ func TestRunsDueAtTheSameTimeKeepTheJournalsOrder(t *testing.T) {
 func TestTheChannelIsReadOnceTheJournalIs(t *testing.T) {
 	m := memory{runs: map[int64]*store.Run{}}
 	m.events = append(m.events, &events.Event{Sequence: 1, Type: "a.b"})
-	f := newFollower(&m, events.NewBus(), 0, []events.Pattern{events.MustPattern(">")})
+	f := newFollower(&m, events.NewBus(), 0, 1, []events.Pattern{events.MustPattern(">")})
 	defer f.close()
 	if f.c() != nil {
 		t.Error("the channel is offered before the journal was read")

@@ -47,11 +47,11 @@ type Source interface {
 	// Next returns the task to run now, or nil if there is none: then Wait says what to wait for. The worker owns a task until Done. If the end of a
 	// task can't be stored, the worker never calls Done, so that the low-water mark doesn't pass it. The error is the store's or ctx's.
 	Next(ctx context.Context) (*Task, error)
-	// Wait says when to call Next again after it returned nil: after an event from live (nil: no event is wanted now), which the worker must pass to
-	// Received, or after d. Next may also return a task after an attempt has ended.
-	Wait() (live <-chan *events.Event, d time.Duration)
-	// Received takes the event that the worker read from Wait's channel.
-	Received(e *events.Event, ok bool) error
+	// Wait says when to call Next again after it returned nil: after a batch of events from live (nil: no event is wanted now), which the worker must
+	// pass to Received, or after d. Next may also return a task after an attempt has ended.
+	Wait() (live <-chan []*events.Event, d time.Duration)
+	// Received takes the batch that the worker read from Wait's channel.
+	Received(batch []*events.Event, ok bool) error
 	// Begin counts an attempt of t that begins now against the handler's rate and concurrency; End reports that it has returned. A skipped task, or
 	// one with an Err, needs neither.
 	Begin(t *Task)
@@ -127,8 +127,8 @@ func Open(ctx context.Context, o Options, known store.Consumer) (*Queue, error) 
 	if err != nil {
 		return nil, err
 	}
-	q.follower = newFollower(o.Journal, o.Bus, known.LowWater, o.Patterns)
-	q.follower.skip, q.follower.skipTo = known.ID, head
+	q.follower = newFollower(o.Journal, o.Bus, known.LowWater, head, o.Patterns)
+	q.follower.skip = known.ID
 	if o.Bursts != nil {
 		q.bursts = newBursts(*o.Bursts)
 	}
@@ -269,7 +269,7 @@ func (q *Queue) keyOf(t *Task) (err error) {
 }
 
 // Wait implements [Source].
-func (q *Queue) Wait() (live <-chan *events.Event, d time.Duration) {
+func (q *Queue) Wait() (live <-chan []*events.Event, d time.Duration) {
 	const long = time.Hour // an unnecessary wake-up costs little
 	room := q.running < q.o.Concurrency && !q.paced
 	if (room || q.gathers()) && !q.order.full() {
@@ -292,8 +292,8 @@ func (q *Queue) Wait() (live <-chan *events.Event, d time.Duration) {
 	return live, max(0, d)
 }
 
-// Received implements [Source]. The event is the next one that Next gives.
-func (q *Queue) Received(e *events.Event, ok bool) error { return q.follower.received(e, ok) }
+// Received implements [Source]. The events are the next ones that Next gives.
+func (q *Queue) Received(batch []*events.Event, ok bool) error { return q.follower.received(batch, ok) }
 
 // Begin implements [Source].
 func (q *Queue) Begin(t *Task) {

@@ -18,11 +18,13 @@ type memory struct {
 	events []*events.Event
 	runs   map[int64]*store.Run // by sequence
 	mark   int64
+	read   int // events that Events has returned
 }
 
 func (m *memory) Head(context.Context) (int64, error) { return int64(len(m.events)), nil }
 
 func (m *memory) Events(_ context.Context, q store.EventQuery) (page []*events.Event, _ error) {
+	defer func() { m.read += len(page) }()
 	if q.Before == 0 {
 		q.Before = math.MaxInt64
 	}
@@ -110,7 +112,7 @@ func (r *rig) kill() { r.q.Close() }
 func (r *rig) emit(subject string) int64 {
 	e := &events.Event{Type: "x", Subject: subject, Sequence: int64(len(r.events) + 1), Data: []byte("{}")}
 	r.events = append(r.events, e)
-	r.bus.Publish(e)
+	r.bus.Publish([]*events.Event{e})
 	return e.Sequence
 }
 
@@ -153,8 +155,8 @@ func (r *rig) next() *Task {
 		}
 		live, wait := r.q.Wait()
 		select {
-		case e, ok := <-live:
-			if err := r.q.Received(e, ok); err != nil {
+		case batch, ok := <-live:
+			if err := r.q.Received(batch, ok); err != nil {
 				r.t.Fatal(err)
 			}
 		default:

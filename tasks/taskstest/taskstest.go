@@ -50,9 +50,7 @@ func Start(t testing.TB, o Options) *Daemon {
 	d := &Daemon{Bus: events.NewBus(), Commits: events.NewFeed[store.Commit]()}
 	onCommit := o.Store.OnCommit
 	o.Store.OnCommit = func(c store.Commit) {
-		for _, e := range c.Events {
-			d.Bus.Publish(e)
-		}
+		d.Bus.Publish(c.Events)
 		d.Commits.Publish(c)
 		if onCommit != nil {
 			onCommit(c)
