@@ -104,11 +104,17 @@ type Surroundings struct {
 	Log *slog.Logger // required
 	// OpenDatabase opens a database other than evrun's own; create makes it if it does not exist. Nil: no others can be opened.
 	OpenDatabase func(path string, create bool) (store.Database, error)
+	// Concurrency is the maximum number of concurrent attempts; 0: unknown.
+	Concurrency int
+	// ResultUnused says that nobody reads the results of attempts: an action need not make them.
+	ResultUnused bool
 }
 
 // openAction gives an action its surroundings.
 func (r *Runner) openAction(h *Handler) {
 	if o, ok := h.Action.(Opener); ok {
-		o.Open(Surroundings{Log: r.o.Log, OpenDatabase: r.o.OpenDatabase})
+		o.Open(Surroundings{
+			Log: r.o.Log, OpenDatabase: r.o.OpenDatabase, Concurrency: h.WithDefaults().Concurrency, ResultUnused: len(h.Emit) == 0,
+		})
 	}
 }

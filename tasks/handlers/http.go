@@ -32,6 +32,9 @@ type httpRequest struct {
 	secrets   *expression.Secrets
 	guard     *guard
 	transport *http.Transport
+	client    http.Client   // it uses transport
+	constant  *http.Request // without headers and body, if url is constant
+	noResult  bool          // nobody reads it
 }
 
 // Limits of a request. A handler's own timeout counts in place of defaultTimeout.
@@ -43,7 +46,16 @@ const (
 
 func newHTTPRequest(deps Deps) *httpRequest {
 	g := newGuard()
-	return &httpRequest{secrets: deps.Secrets, guard: g, transport: newTransport(g)}
+	h := &httpRequest{secrets: deps.Secrets, guard: g, transport: newTransport(g)}
+	h.client = http.Client{Transport: h.transport, CheckRedirect: h.redirect}
+	return h
+}
+
+// Open implements [tasks.Opener]. Each attempt that can run at a time keeps a connection: with fewer, attempts would open new ones.
+func (h *httpRequest) Open(s tasks.Surroundings) {
+	h.noResult = s.ResultUnused
+	h.transport.MaxIdleConnsPerHost = max(h.transport.MaxIdleConnsPerHost, s.Concurrency)
+	h.transport.MaxIdleConns = max(h.transport.MaxIdleConns, s.Concurrency)
 }
 
 // newTransport makes the transport that the requests of one handler share. It uses no proxy: that of the environment belongs to
@@ -69,6 +81,10 @@ func (h *httpRequest) check() []*fault.Fault {
 	}
 	_, literal := literalHost(h.URL)
 	h.guard.open = literal || h.AllowPrivate
+	h.constant = nil
+	if _, constant := h.URL.Constant(); constant && len(faults) == 0 {
+		h.constant, _ = h.bare(nil) // an error of it is that of each attempt
+	}
 	if h.Body != nil && (h.Method == http.MethodGet || h.Method == http.MethodHead) {
 		faults = append(faults, &fault.Fault{Path: []any{"body"}, Key: true, Message: h.Method + " has no body", Hint: "leave it out, or choose another method"})
 	}
@@ -109,13 +125,13 @@ func (h *httpRequest) check() []*fault.Fault {
 // Do sends the request and reads the response. Temporary statuses (408, 425, 429, 5xx) and network errors lead to another attempt;
 // errors of the request itself are permanent.
 func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
-	req, err := h.request(d)
+	ctx, cancel := withDefaultTimeout(ctx)
+	defer cancel()
+	req, err := h.request(ctx, d)
 	if err != nil {
 		return nil, h.explain(req, err)
 	}
-	ctx, cancel := withDefaultTimeout(ctx)
-	defer cancel()
-	result, err := h.exchange(req.WithContext(ctx), cmp.Or(d.MaxData, tasks.DefaultMaxEvent))
+	result, err := h.exchange(req, cmp.Or(d.MaxData, tasks.DefaultMaxEvent))
 	if err != nil {
 		return nil, h.explain(req, timedOut(ctx, err))
 	}
@@ -142,12 +158,16 @@ func timedOut(ctx context.Context, err error) error {
 }
 
 // request makes the request of one attempt.
-func (h *httpRequest) request(d *tasks.Delivery) (*http.Request, error) {
-	u, err := buildURL(h.URL, d.Env)
-	if err != nil {
-		return nil, tasks.Permanent(fmt.Errorf("url: %w", err))
+func (h *httpRequest) request(ctx context.Context, d *tasks.Delivery) (req *http.Request, err error) {
+	if h.constant != nil {
+		req = h.constant.WithContext(ctx)
+	} else if req, err = h.bare(d.Env); err != nil {
+		return nil, err
+	} else {
+		req = req.WithContext(ctx)
 	}
-	header := http.Header{"User-Agent": {"evrun"}}
+	header := make(http.Header, 16+len(h.Headers))
+	header["User-Agent"] = ownAgent
 	body, err := h.body(d, header)
 	if err != nil {
 		return nil, err
@@ -162,12 +182,28 @@ func (h *httpRequest) request(d *tasks.Delivery) (*http.Request, error) {
 		}
 		header.Set(name, value)
 	}
-	header.Set("Idempotency-Key", d.RunID)
-	req, err := http.NewRequest(h.Method, u.String(), bytes.NewReader(body))
+	header["Idempotency-Key"] = []string{d.RunID}
+	req.Header = header
+	if req.Body = http.NoBody; len(body) > 0 {
+		req.ContentLength = int64(len(body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.Body, _ = req.GetBody()
+	}
+	return req, nil
+}
+
+var ownAgent = []string{"evrun"}
+
+// bare makes a request without headers and body.
+func (h *httpRequest) bare(env *expression.Env) (*http.Request, error) {
+	u, err := buildURL(h.URL, env)
+	if err != nil {
+		return nil, tasks.Permanent(fmt.Errorf("url: %w", err))
+	}
+	req, err := http.NewRequest(h.Method, u.String(), nil)
 	if err != nil {
 		return nil, tasks.Permanent(errors.New("url: it can't be asked by HTTP"))
 	}
-	req.Header = header
 	return req, nil
 }
 
@@ -213,20 +249,31 @@ func (h *httpRequest) body(d *tasks.Delivery, header http.Header) ([]byte, error
 
 // exchange sends a request and reads the response. The result has at most room bytes.
 func (h *httpRequest) exchange(req *http.Request, room int) (any, error) {
-	client := http.Client{Transport: h.transport, CheckRedirect: h.redirect}
-	resp, err := client.Do(req)
+	resp, err := h.client.Do(req)
 	if err != nil {
 		return nil, requestError(err)
 	}
 	defer resp.Body.Close()
+	if h.noResult && h.expected(resp.StatusCode) {
+		n, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer+1))
+		return nil, brokenOff(resp, n, err)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if !h.expected(resp.StatusCode) {
 		return nil, statusError(resp, body, h.secrets) // even if its body is incomplete
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s, but its body broke off after %d bytes: %w", resp.Status, len(body), err)
+		return nil, brokenOff(resp, int64(len(body)), err)
 	}
 	return fit(answer(resp, body, h.secrets), room)
+}
+
+// brokenOff explains an error at reading the body of a response.
+func brokenOff(resp *http.Response, read int64, err error) error {
+	if err != nil {
+		err = fmt.Errorf("%s, but its body broke off after %d bytes: %w", resp.Status, read, err)
+	}
+	return err
 }
 
 // redirect follows a redirect, unless its status is an expected one.

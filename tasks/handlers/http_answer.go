@@ -27,10 +27,16 @@ func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[s
 		}
 		result["truncated"] = true
 	}
-	switch v, err := events.ParseJSON(body); {
-	case len(body) == 0:
-	case result["truncated"] == nil && isJSON(resp.Header.Get("Content-Type")) && err == nil:
-		result["body"] = secrets.RedactValue(v)
+	if len(body) == 0 {
+		return result
+	}
+	if result["truncated"] == nil && isJSON(resp.Header.Get("Content-Type")) {
+		if v, err := events.ParseJSON(body); err == nil {
+			result["body"] = secrets.RedactValue(v)
+			return result
+		}
+	}
+	switch {
 	case utf8.Valid(body):
 		result["body"] = secrets.Redact(string(body))
 	default:

@@ -17,49 +17,59 @@ import (
 
 // setEventHeaders sets an event's attributes as headers (CloudEvents HTTP binding, binary mode).
 func setEventHeaders(header http.Header, e *events.Event) {
-	set := func(name, value string) {
+	values := make([]string, 0, 16)
+	set := func(canonical, value string) {
 		if value != "" {
-			header.Set("ce-"+name, encodeAttribute(value))
+			values = append(values, value)
+			header[canonical] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
 	for name, value := range e.Extensions {
-		set(name, fmt.Sprint(value))
+		set(http.CanonicalHeaderKey("ce-"+name), encodeAttribute(fmt.Sprint(value)))
 	}
-	set("specversion", "1.0")
-	set("id", e.ID)
-	set("source", e.Source)
-	set("type", e.Type)
-	set("subject", e.Subject)
-	set("dataschema", e.DataSchema)
-	set("correlationid", e.CorrelationID)
-	set("causationid", e.CausationID)
+	set("Ce-Specversion", "1.0")
+	set("Ce-Id", encodeAttribute(e.ID))
+	set("Ce-Source", encodeAttribute(e.Source))
+	set("Ce-Type", encodeAttribute(e.Type))
+	set("Ce-Subject", encodeAttribute(e.Subject))
+	set("Ce-Dataschema", encodeAttribute(e.DataSchema))
+	set("Ce-Correlationid", encodeAttribute(e.CorrelationID))
+	set("Ce-Causationid", encodeAttribute(e.CausationID))
 	if !e.Time.IsZero() {
-		set("time", e.Time.UTC().Format(time.RFC3339Nano))
+		set("Ce-Time", e.Time.UTC().Format(time.RFC3339Nano))
 	}
 	if e.Sequence > 0 {
-		set("seq", strconv.FormatInt(e.Sequence, 10))
+		set("Ce-Seq", strconv.FormatInt(e.Sequence, 10))
 	}
 	if e.Chain > 0 {
-		set("chain", strconv.FormatInt(e.Chain, 10))
+		set("Ce-Chain", strconv.FormatInt(e.Chain, 10))
 	}
 	if e.Hops > 0 {
-		set("hops", strconv.Itoa(e.Hops))
+		set("Ce-Hops", strconv.Itoa(e.Hops))
 	}
 	switch {
 	case len(e.Data) == 0:
-	case checkHeaderValue(e.DataContentType) != nil || e.DataContentType == "":
-		header.Set("Content-Type", "application/json")
+	case e.DataContentType == "" || checkHeaderValue(e.DataContentType) != nil:
+		set("Content-Type", "application/json")
 	default:
-		header.Set("Content-Type", e.DataContentType)
+		set("Content-Type", e.DataContentType)
 	}
 }
 
 // encodeAttribute percent-encodes everything but printable ASCII, and the space, the quote and the percent sign (CloudEvents HTTP
 // binding 1.0, 3.1.3.2).
 func encodeAttribute(s string) string {
+	reserved := func(c byte) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }
+	plain := 0
+	for plain < len(s) && !reserved(s[plain]) {
+		plain++
+	}
+	if plain == len(s) {
+		return s
+	}
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '%' {
+	for i := range len(s) {
+		if c := s[i]; reserved(c) {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)

@@ -13,6 +13,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/expression"
 	"evrun/tasks/taskstest"
 )
 
@@ -112,5 +113,44 @@ func TestARunWaitsAsLongAsTheServerAsks(t *testing.T) {
 	r := runUntil(t, request(t, map[string]any{"url": server.URL}, Deps{}), func(s store.RunState) bool { return s == store.Retrying || s.Ended() })
 	if r.State != store.Retrying || r.NextAttemptAt.Before(before.Add(time.Hour).Truncate(time.Microsecond)) || !strings.Contains(r.Error, "429 Too Many Requests") || len(got()) != 1 {
 		t.Errorf("%+v, begun at %v", r, before)
+	}
+}
+
+func TestAnEventOfAHandlerHasTheResultOfItsAttempt(t *testing.T) {
+	server, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
+	typ, err := expression.CompileTemplate("answered", expression.HandlerEmit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, test := range map[string]struct {
+		with map[string]any
+		want string
+	}{
+		"http": {with("url", server.URL), `"body":"hello"`},
+		"exec": {with("command", argv("echo", "hello")), `"hello"`},
+	} {
+		emitted := make(chan *events.Event, 1)
+		d := taskstest.Start(t, taskstest.Options{
+			Store: sqlite.Options{Options: store.Options{OnCommit: func(c store.Commit) {
+				for _, e := range c.Events {
+					if e.Type == "answered" {
+						emitted <- e
+					}
+				}
+			}}},
+			Tasks: tasks.Options{Handlers: []*tasks.Handler{{
+				Name: "h", On: []events.Pattern{events.MustPattern("asked")}, Kind: kind, Action: build[tasks.Outside](t, kind, test.with, Deps{}),
+				Emit: []tasks.Emission{{Type: typ}},
+			}}},
+		})
+		if _, err := d.Emitter.Emit(context.Background(), &events.Event{Type: "asked", Source: "/test"}); err != nil {
+			t.Fatal(err)
+		}
+		if e := <-emitted; !strings.Contains(string(e.Data), test.want) {
+			t.Errorf("%s: %s", kind, e.Data)
+		}
+		if err := d.Stop(); err != nil {
+			t.Error(err)
+		}
 	}
 }
