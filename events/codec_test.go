@@ -292,7 +292,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if msg := checkJSON(text); utf8.Valid(text) && (msg == "") != json.Valid(text) && !strings.Contains(msg, tooDeep) {
+		if msg := checkJSON(text, nil); utf8.Valid(text) && (msg == "") != json.Valid(text) && !strings.Contains(msg, tooDeep) {
 			t.Fatalf("checkJSON: %q, json.Valid: %v", msg, json.Valid(text))
 		}
 		list, err := Elements(text, 1<<20)
@@ -333,5 +333,6 @@ func FuzzDecodeEvent(f *testing.F) {
 			t.Fatalf("first %s\nthen %s", once, twice)
 		}
 		_ = first.Validate()
+		decodedAlike(t, text, &first)
 	})
 }

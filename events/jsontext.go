@@ -21,6 +21,10 @@ type scanner struct {
 	// Of the last string:
 	plain   bool // it is ASCII without escapes
 	escaped bool // it has escapes
+
+	// The index of the object that is read at depth 1, if wanted; base is where its text begins.
+	index *index
+	base  int
 }
 
 func (s *scanner) fail(msg string) bool {
@@ -131,6 +135,9 @@ func (s *scanner) members(closing byte, depth int) bool {
 		s.pos++
 		return true
 	}
+	if closing == '}' && depth == 2 && s.index != nil {
+		return s.indexed(depth)
+	}
 	for {
 		if closing == '}' {
 			if _, ok := s.key(); !ok {
@@ -144,6 +151,31 @@ func (s *scanner) members(closing byte, depth int) bool {
 			return ok
 		}
 		s.space()
+	}
+}
+
+// indexed is members of an object for the index, from its first key.
+func (s *scanner) indexed(depth int) bool {
+	x := s.index
+	escaped := false
+	for {
+		s.space()
+		at := s.pos - s.base
+		name, ok := s.key()
+		if !ok {
+			return false
+		}
+		escaped = escaped || s.escaped // the index has the text of keys
+		s.space()
+		value := s.pos - s.base
+		if !s.value(depth) {
+			return false
+		}
+		x.add(at+1, at+len(name)-1, value, s.pos-s.base)
+		if more, ok := s.more('}'); !more {
+			x.complete = ok && !escaped && x.n <= len(x.members) && s.pos-s.base <= maxShared
+			return ok
+		}
 	}
 }
 

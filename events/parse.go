@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -141,45 +140,4 @@ func numberOf(text string) any {
 		}
 	}
 	return json.Number(text) // beyond int, or beyond float64
-}
-
-// payload is the result of checking an event's data. The event and its copies share it.
-type payload struct {
-	text  json.RawMessage // the data that was checked
-	once  sync.Once
-	value any
-	err   error
-}
-
-// maxShared is the largest data, in bytes, whose decoded form stays with the event. The decoded form takes up to 50 times as much memory, so no more
-// than an event of the default maximum of 1 MiB.
-const maxShared = 16 << 10
-
-// checked notes that the event's data is valid JSON.
-func (e *Event) checked() {
-	if len(e.Data) > 0 && !e.isChecked() {
-		e.payload = &payload{text: e.Data}
-	}
-}
-
-// isChecked reports whether the data was found to be valid JSON and has not changed since.
-func (e *Event) isChecked() bool {
-	p := e.payload
-	return p != nil && len(p.text) == len(e.Data) && &p.text[0] == &e.Data[0]
-}
-
-// Value decodes the data: nil when there is none, a string when it isn't JSON, else what [ParseJSON] gives. All callers share the value of a checked
-// event: don't change it. It is safe for concurrent use.
-func (e *Event) Value() (any, error) {
-	switch {
-	case len(e.Data) == 0:
-		return nil, nil
-	case !e.IsJSON():
-		return string(e.Data), nil
-	case len(e.Data) > maxShared || !e.isChecked():
-		return ParseJSON(e.Data)
-	}
-	p := e.payload
-	p.once.Do(func() { p.value, p.err = ParseJSON(p.text) })
-	return p.value, p.err
 }

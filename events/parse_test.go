@@ -97,7 +97,7 @@ func TestLargeDataIsNotKeptDecoded(t *testing.T) {
 	if err := e.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := e.Value(); err != nil || v == nil || e.payload.value != nil {
-		t.Errorf("%v, kept %v", err, e.payload.value != nil)
+	if v, err := e.Value(); err != nil || v == nil || e.payload.decoded.Load() != nil {
+		t.Errorf("%v, kept %v", err, e.payload.decoded.Load() != nil)
 	}
 }

@@ -168,7 +168,10 @@ func checkRune(s string) (size int, msg, hint string) {
 // checkWildcard looks at the token s[start:end].
 func checkWildcard(s string, start, end int, wildcards bool) (at int, msg, hint string) {
 	token := s[start:end]
-	i := strings.IndexAny(token, "*>")
+	i := strings.IndexByte(token, '*') // twice as fast as IndexAny
+	if more := strings.IndexByte(token, '>'); i < 0 || more >= 0 && more < i {
+		i = more
+	}
 	if i < 0 {
 		return 0, "", ""
 	}

@@ -115,27 +115,28 @@ func (e *Event) checkData() error {
 	if e.isChecked() {
 		return nil
 	}
-	if msg := checkJSON(e.Data); msg != "" {
+	p := &payload{text: e.Data}
+	if msg := checkJSON(e.Data, &p.index); msg != "" {
 		return &AttributeError{"data", msg + "; say in datacontenttype if it is something else"}
 	}
-	e.checked()
+	e.payload = p
 	return nil
 }
 
 // CheckJSON checks JSON text by the rules for an event's data. The error says what is wrong and where.
 func CheckJSON(text []byte) error {
-	if msg := checkJSON(text); msg != "" {
+	if msg := checkJSON(text, nil); msg != "" {
 		return errors.New(msg)
 	}
 	return nil
 }
 
-// checkJSON says what is wrong with JSON text.
-func checkJSON(text []byte) (msg string) {
+// checkJSON says what is wrong with JSON text, and fills in the index of an object, which may be nil.
+func checkJSON(text []byte, x *index) (msg string) {
 	if !utf8.Valid(text) {
 		return fmt.Sprintf("is not valid UTF-8 (at byte %d)", invalidUTF8(text))
 	}
-	s := scanner{in: text}
+	s := scanner{in: text, index: x}
 	if s.whole() {
 		return ""
 	}
@@ -168,7 +169,7 @@ func checkText(attribute, text string, limit int) error {
 
 // checkSource wants a URI reference (RFC 3986); letters beyond ASCII are allowed.
 func checkSource(source string) error {
-	if strings.Trim(source, "/-_.0123456789abcdefghijklmnopqrstuvwxyz") == "" { // most sources are plain, and url.Parse allocates
+	if isPlain(source, "/-_.") { // most sources are, and url.Parse allocates
 		return nil
 	}
 	_, err := url.Parse(source)
@@ -176,6 +177,16 @@ func checkSource(source string) error {
 		return &AttributeError{"source", fmt.Sprintf("%q is not a URI reference: write a path or a URI, such as /shop/checkout or urn:shop:checkout", source)}
 	}
 	return nil
+}
+
+// isPlain reports whether a text has only digits, lower-case letters and these other characters.
+func isPlain(text, others string) bool {
+	for i := range len(text) {
+		if c := text[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // noncharacter reports whether a code point is one that Unicode never assigns.
@@ -208,10 +219,16 @@ func parseTime(text []byte) (t time.Time, ok bool) {
 	return t, err == nil
 }
 
+// The Unix times of the first and of the last second of the years 0 to 9999.
+var (
+	firstSecond = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	lastSecond  = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
+)
+
 // checkTime returns t in UTC with microseconds. RFC 3339 has four digits for the year.
 func checkTime(t time.Time) (time.Time, *AttributeError) {
 	t = t.UTC().Truncate(time.Microsecond)
-	if y := t.Year(); y < 0 || y > 9999 {
+	if s := t.Unix(); s < firstSecond || s > lastSecond {
 		return time.Time{}, &AttributeError{"time", "must be between the years 0 and 9999 in UTC"}
 	}
 	return t, nil

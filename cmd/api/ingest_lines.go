@@ -94,6 +94,8 @@ type ingest struct {
 	// cause returns the event whose run publishes a line, or an error if that run has ended.
 	cause func() (*events.Event, error)
 
+	decoder events.Decoder // of decode
+
 	mu      sync.Mutex
 	changed sync.Cond
 	decoded *lineChunk // by mu
@@ -158,14 +160,13 @@ func tooLongProblem(max int) *Problem {
 }
 
 func (g *ingest) event(number int, text []byte) (*events.Event, *Problem) {
-	e := new(events.Event)
-	if err := e.UnmarshalJSON(text); err != nil {
+	e, err := g.decoder.Decode(text)
+	if err != nil {
 		return nil, problem(http.StatusBadRequest, err.Error())
 	}
 	g.defaults.apply(e, number)
 	var cause *events.Event
 	if g.cause != nil {
-		var err error
 		if cause, err = g.cause(); err != nil {
 			return nil, problemOf(err)
 		}

@@ -72,6 +72,12 @@ func (p *path) eval(env *Env) (any, error) {
 	case len(rest) > 0 && !rest[0].isIndex && p.root == nameSlot && env.slot != nil:
 		cur, rest = slotField(env.slot, rest[0].key), rest[1:]
 	default:
+		if len(rest) > 0 && !rest[0].isIndex && p.root == nameData && env.event != nil && !env.decoded {
+			if v, ok := env.event.Member(rest[0].key); ok {
+				cur, rest = v, rest[1:]
+				break
+			}
+		}
 		var err error
 		if cur, err = env.value(p.root); err != nil {
 			return nil, err

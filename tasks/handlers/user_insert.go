@@ -168,6 +168,7 @@ func checkEmail(s string) string {
 	}
 	for _, r := range s {
 		switch {
+		case isPlain(r) || r == '.' || r == '@': // nearly all are
 		case unicode.IsControl(r):
 			return "it has a control character in it"
 		case unicode.IsSpace(r):
@@ -212,9 +213,14 @@ func checkLabel(label string) string {
 		return "a part of its domain begins or ends with a hyphen"
 	}
 	for _, r := range label {
-		if r != '-' && !unicode.In(r, unicode.Letter, unicode.Digit, unicode.Mark) {
+		if !isPlain(r) && !unicode.In(r, unicode.Letter, unicode.Digit, unicode.Mark) {
 			return fmt.Sprintf("its domain has a %q in it", r)
 		}
 	}
 	return ""
+}
+
+// isPlain reports whether a character is a letter or a digit of ASCII, or a hyphen.
+func isPlain(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-'
 }
