@@ -150,7 +150,7 @@ func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
 // Redact replaces every recorded value in text by "[secret]", encoded values included.
 func (s *Secrets) Redact(text string) string {
-	if s == nil {
+	if s == nil || len(text) < minSecret {
 		return text
 	}
 	text = s.more.Redact(text)

@@ -46,11 +46,18 @@ type command struct {
 
 	dir string // the wiring file's directory
 	logged
+	noResult  bool              // nobody reads it
 	note      func(text string) // see [Deps.Note]
 	secrets   *expression.Secrets
 	permanent [256]bool // by exit code
 	umask     int
 	user      *process.User // nil: evrun's own
+}
+
+// Open implements [tasks.Opener].
+func (c *command) Open(s tasks.Surroundings) {
+	c.logged.Open(s)
+	c.noResult = s.ResultUnused
 }
 
 // MayHang implements [tasks.Unbounded].
@@ -79,9 +86,10 @@ func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	if err != nil {
 		return nil, c.notStarted(cmd, err)
 	}
-	c.logger().LogAttrs(ctx, slog.LevelDebug, "command ended", slog.String("handler", d.Handler), slog.String("event", d.Event.ID),
-		slog.String("status", e.State.String()), slog.Duration("took", time.Since(began)),
-		slog.Int64("stdout", e.stdout.total), slog.Int64("stderr", e.stderr.total))
+	if log := c.logger(); log.Enabled(ctx, slog.LevelDebug) {
+		log.Debug("command ended", "handler", d.Handler, "event", d.Event.ID, "status", e.State.String(), "took", time.Since(began),
+			"stdout", e.stdout.total, "stderr", e.stderr.total)
+	}
 	if err := c.failure(ctx, cmd, e); err != nil {
 		return nil, err
 	}
@@ -153,7 +161,8 @@ const variableConfig = "EVRUN_CONFIG"
 
 // environment returns the whole environment of the program.
 func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
-	env := make(map[string]string, len(c.Env)+len(ownVariables)+2)
+	own := d.Variables()
+	env := make(map[string]string, len(c.Env)+len(ownVariables)+len(own)+2)
 	env["PATH"] = defaultPath
 	for _, name := range []string{"PATH", "HOME"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -165,7 +174,6 @@ func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 			env["HOME"] = c.user.Home
 		}
 	}
-	own := d.Variables()
 	if config, ok := own[variableConfig]; ok {
 		env[variableConfig] = config // evrun emit finds this daemon, unless env says otherwise
 		delete(own, variableConfig)
@@ -326,7 +334,7 @@ func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
 // result makes the run's result from the program's output. Output of another form than the file says is a permanent error: the
 // program has done its work, and must not run again.
 func (c *command) result(stdout *output) (any, error) {
-	if c.Result == "none" {
+	if c.Result == "none" || c.noResult && c.Result != "json" {
 		return nil, nil
 	}
 	text := stdout.text()

@@ -6,6 +6,7 @@ import (
 	ossignal "os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -56,6 +57,9 @@ func Reap(ctx context.Context) error {
 
 // reap reaps all children that have ended, except commands that Run waits for.
 func reap() {
+	if pids, ok := listedChildren(); ok && len(pids) == 0 {
+		return // commands end often, and orphans are rare: a start need not wait
+	}
 	spawning.Lock()
 	defer spawning.Unlock()
 	for {
@@ -98,21 +102,59 @@ func endedChild() int {
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), (12+word-1)/word*word)))
 }
 
-// children returns the children of this process, adopted ones included. The kernel gives these to the first thread.
+// children returns the children of this process, adopted ones included, but not all commands that Run waits for.
 func children() []int {
+	if pids, ok := listedChildren(); ok {
+		return pids
+	}
 	if !procIsOurs() {
 		return nil
 	}
-	self := strconv.Itoa(os.Getpid())
-	text, err := os.ReadFile("/proc/self/task/" + self + "/children")
-	if err != nil {
-		return childrenByParent()
+	return childrenByParent()
+}
+
+// childList is the kernel's list of the children that the first thread started, and of those that this process adopted: the kernel
+// gives these to the first thread. It is nil if the kernel has no such list. It stays open, since each command looks at it.
+var childList = sync.OnceValue(func() *os.File {
+	if !procIsOurs() {
+		return nil
 	}
-	var pids []int
+	f, err := openAgain("/proc/self/task/" + strconv.Itoa(os.Getpid()) + "/children")
+	if err != nil {
+		return nil
+	}
+	return f
+})
+
+func listedChildren() (pids []int, ok bool) {
+	f := childList()
+	if f == nil {
+		return nil, false
+	}
+	text, err := readAgain(f)
 	for field := range strings.FieldsSeq(string(text)) {
 		if pid, err := strconv.Atoi(field); err == nil {
 			pids = append(pids, pid)
 		}
 	}
-	return pids
+	return pids, err == nil
+}
+
+// openAgain opens a file of the kernel for readAgain. [os.Open] would have the runtime woken at each change of it.
+func openAgain(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// readAgain reads an open file of the kernel from its beginning, as it is now.
+func readAgain(f *os.File) ([]byte, error) {
+	text := make([]byte, 512)
+	n, err := unix.Pread(int(f.Fd()), text, 0)
+	if err != nil || n < len(text)/2 {
+		return text[:max(n, 0)], err
+	}
+	return os.ReadFile(f.Name()) // the kernel gives a long file in parts
 }

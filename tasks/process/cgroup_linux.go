@@ -21,6 +21,7 @@ import (
 type cgroup struct {
 	dir    string
 	fd     *os.File
+	events *os.File // its cgroup.events
 	killed bool
 }
 
@@ -42,10 +43,7 @@ var delegated = sync.OnceValue(func() string {
 	if err != nil {
 		return ""
 	}
-	defer func() {
-		_ = c.fd.Close()
-		_ = os.Remove(c.dir)
-	}()
+	defer c.close()
 	// Start a process without a program: how it fails shows whether the kernel starts processes in the cgroup.
 	_, err = syscall.ForkExec(filepath.Join(c.dir, "none"), nil, &syscall.ProcAttr{
 		Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(c.fd.Fd())},
@@ -115,7 +113,11 @@ func makeCgroup(dir string) (*cgroup, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
-	return &cgroup{dir: dir, fd: fd}, nil
+	events, err := openAgain(filepath.Join(dir, "cgroup.events"))
+	if err != nil {
+		return nil, errors.Join(err, fd.Close(), os.Remove(dir))
+	}
+	return &cgroup{dir: dir, fd: fd, events: events}, nil
 }
 
 // takeCgroup returns an empty cgroup for the command with this mark, which ends with the store's id.
@@ -179,7 +181,12 @@ func removeCgroups() {
 // remove removes c. The caller holds the lock of cgroups.
 func (c *cgroup) remove() {
 	delete(cgroups.own, c.dir)
+	c.close()
+}
+
+func (c *cgroup) close() {
 	_ = c.fd.Close()
+	_ = c.events.Close()
 	_ = os.Remove(c.dir)
 }
 
@@ -207,7 +214,7 @@ func (c *cgroup) populated() bool {
 	if c == nil {
 		return false
 	}
-	text, _ := os.ReadFile(filepath.Join(c.dir, "cgroup.events"))
+	text, _ := readAgain(c.events)
 	return strings.Contains(string(text), "populated 1")
 }
 

@@ -2,7 +2,6 @@ package process
 
 import (
 	"os"
-	"os/exec"
 	"sync"
 	"syscall"
 
@@ -19,9 +18,9 @@ var own = struct {
 	pids map[int]bool
 }{pids: map[int]bool{}}
 
-// start starts cmd with a umask, unless that is Inherited. The umask belongs to the whole process, so it changes during the start
+// start starts a command with a umask, unless that is Inherited. The umask belongs to the whole process, so it changes during the start
 // and no other command starts meanwhile. The modes of evrun's own files do not depend on it.
-func start(cmd *exec.Cmd, umask int) error {
+func start(path string, args []string, attr *os.ProcAttr, umask int) (*os.Process, error) {
 	if umask == Inherited {
 		spawning.RLock()
 		defer spawning.RUnlock()
@@ -30,13 +29,14 @@ func start(cmd *exec.Cmd, umask int) error {
 		defer spawning.Unlock()
 		defer unix.Umask(unix.Umask(umask))
 	}
-	if err := cmd.Start(); err != nil {
-		return err
+	p, err := os.StartProcess(path, args, attr)
+	if err != nil {
+		return nil, err
 	}
 	own.Lock()
 	defer own.Unlock()
-	own.pids[cmd.Process.Pid] = true
-	return nil
+	own.pids[p.Pid] = true
+	return p, nil
 }
 
 // release reaps a command that has ended. After it, its process id is free, and this package sends no more signals to it.

@@ -21,7 +21,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -76,7 +75,8 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 	keepDescriptors()
 	// The kernel kills the child when the thread that started it ends (see tie), so that thread must outlive the child.
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	unlock := sync.OnceFunc(runtime.UnlockOSThread)
+	defer unlock()
 	var held *cgroup
 	if !c.Leave {
 		held = takeCgroup(c.Mark)
@@ -91,23 +91,22 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd, in, stdout, stderr := l.cmd, l.in, l.stdout, l.stderr
-	f := &family{group: cmd.Process.Pid, mark: c.Mark, cgroup: held, grace: c.Grace}
-
-	var streams, outputs sync.WaitGroup
-	outputs.Go(func() { _, _ = io.Copy(c.Stdout, stdout) })
-	outputs.Go(func() { _, _ = io.Copy(c.Stderr, stderr) })
-	if in != nil {
+	f := &family{group: l.leader.Pid, mark: c.Mark, cgroup: held, grace: c.Grace}
+	closed := make(chan struct{})
+	var streams sync.WaitGroup
+	streams.Go(func() {
+		defer close(closed)
+		var stderr sync.WaitGroup
+		stderr.Go(func() { drain(c.Stderr, l.stderr) })
+		drain(c.Stdout, l.stdout)
+		stderr.Wait()
+	})
+	if l.in != nil {
 		streams.Go(func() {
-			_, _ = in.Write(c.Stdin) // a command need not read it
-			_ = in.Close()
+			_, _ = l.in.Write(l.rest) // a command need not read it
+			_ = l.in.Close()
 		})
 	}
-	closed := make(chan struct{})
-	streams.Go(func() {
-		outputs.Wait()
-		close(closed)
-	})
 
 	e := &Ending{}
 	gone, killed := make(chan struct{}), make(chan struct{})
@@ -115,7 +114,8 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 		defer close(killed)
 		f.stop(gone)
 	})
-	e.State = awaitEnd(cmd.Process)
+	e.State = awaitEnd(l.leader)
+	unlock()
 	patience := linger
 	if e.Stopped = ctx.Err() != nil; e.Stopped {
 		patience = c.Grace + linger // the rest of it may take its time, as the leader did; killed ends it
@@ -128,50 +128,86 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 	if !c.Leave || e.Stopped {
 		e.Left = f.end()
 	}
-	e.State, err = release(cmd.Process, e.State)
+	e.State, err = release(l.leader, e.State)
 
 	wait(linger, closed)
-	for _, c := range []io.Closer{in, stdout, stderr} {
-		if c != nil {
-			_ = c.Close()
-		}
-	}
+	l.close()
 	streams.Wait()
 	return e, err
 }
 
 // launched is a running command, with our ends of its pipes.
 type launched struct {
-	cmd            *exec.Cmd
-	in             io.WriteCloser // nil: it has /dev/null
-	stdout, stderr io.ReadCloser
+	leader         *os.Process
+	in             *os.File // nil: it has all of its input
+	rest           []byte   // of its input
+	stdout, stderr *os.File
+}
+
+func (l *launched) close() {
+	for _, f := range []*os.File{l.in, l.stdout, l.stderr} {
+		_ = f.Close() // of nil: an error
+	}
 }
 
 // launch starts the command, in a cgroup unless that is nil.
-func (c *Command) launch(in *cgroup) (l launched, err error) {
-	l.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir}
-	if c.Leave {
-		l.cmd.Env = append(slices.Clip(c.Env), leaveMark)
+func (c *Command) launch(in *cgroup) (_ *launched, err error) {
+	l := &launched{}
+	var theirs [3]*os.File
+	defer func() {
+		for _, f := range theirs {
+			_ = f.Close()
+		}
+		if err != nil {
+			l.close()
+		}
+	}()
+	if theirs[0], err = l.input(c.Stdin); err != nil {
+		return nil, err
 	}
-	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.User.credential()}
-	tie(l.cmd.SysProcAttr)
-	in.hold(l.cmd.SysProcAttr)
-	if len(c.Stdin) > 0 {
-		if l.in, err = l.cmd.StdinPipe(); err != nil {
-			return l, err
+	if l.stdout, theirs[1], err = pipe(); err != nil {
+		return nil, err
+	}
+	if l.stderr, theirs[2], err = pipe(); err != nil {
+		return nil, err
+	}
+	attr := &os.ProcAttr{
+		Dir: c.Dir, Env: c.Env, Files: theirs[:], Sys: &syscall.SysProcAttr{Setpgid: true, Credential: c.User.credential()},
+	}
+	if c.Leave {
+		attr.Env = append(slices.Clip(c.Env), leaveMark)
+	}
+	tie(attr.Sys)
+	in.hold(attr.Sys)
+	l.leader, err = start(c.Path, c.Args, attr, c.Umask)
+	return l, err
+}
+
+// buffers are for drain: most commands write little or nothing, so that a new buffer for each would be most of the garbage.
+var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
+// drain copies what a command writes until it closes its end, or we close ours.
+func drain(to io.Writer, from *os.File) {
+	buffer := buffers.Get().(*[16 << 10]byte)
+	defer buffers.Put(buffer)
+	for {
+		n, err := from.Read(buffer[:])
+		if n > 0 {
+			_, _ = to.Write(buffer[:n])
+		}
+		if err != nil {
+			return
 		}
 	}
-	if l.stdout, err = l.cmd.StdoutPipe(); err != nil {
-		return l, err
-	}
-	if l.stderr, err = l.cmd.StderrPipe(); err != nil {
-		return l, err
-	}
-	return l, start(l.cmd, c.Umask)
 }
 
 // wait returns when one of the channels is closed, and after d at the latest.
 func wait(d time.Duration, first <-chan struct{}, or ...<-chan struct{}) {
+	select {
+	case <-first:
+		return
+	default:
+	}
 	var second <-chan struct{}
 	if len(or) > 0 {
 		second = or[0]
