@@ -12,36 +12,48 @@ import (
 	"evrun/tasks/queue"
 )
 
-// maxBatch is how many runs a worker settles at once, and so how many it prepares ahead of the store.
-const maxBatch = 512
+// The bounds of a batch: how much a worker settles at once, and so how much it prepares ahead of the store. Two callers that append events as fast as
+// the store takes them get 2,000 accepted (two full transactions) for each batch that is settled: a worker with smaller batches falls behind them.
+const (
+	maxBatch      = 2048    // runs
+	maxBatchBytes = 1 << 20 // of the data of their events, and of the events that they emit
+)
 
 // batch is tasks with their settlements.
 type batch struct {
 	tasks       []*queue.Task
 	settlements []store.Settlement
+	bytes       int // not counted after a split
 }
 
 func (b *batch) len() int { return len(b.tasks) }
 
+// full reports whether no more runs fit.
+func (b *batch) full() bool { return b.len() >= maxBatch || b.bytes >= maxBatchBytes }
+
 func (b *batch) add(t *queue.Task, s store.Settlement) {
+	b.bytes += len(t.Event.Data)
+	for _, e := range s.Outcome.Emit {
+		b.bytes += len(e.Data)
+	}
 	b.tasks, b.settlements = append(b.tasks, t), append(b.settlements, s)
 }
 
 // split returns the first n tasks and the rest.
 func (b *batch) split(n int) (first, rest batch) {
-	return batch{b.tasks[:n:n], b.settlements[:n:n]}, batch{b.tasks[n:], b.settlements[n:]}
+	return batch{tasks: b.tasks[:n:n], settlements: b.settlements[:n:n]}, batch{tasks: b.tasks[n:], settlements: b.settlements[n:]}
 }
 
 // before puts b before others.
 func (b *batch) before(others batch) batch {
-	return batch{append(b.tasks, others.tasks...), append(b.settlements, others.settlements...)}
+	return batch{append(b.tasks, others.tasks...), append(b.settlements, others.settlements...), others.bytes}
 }
 
 // reuse empties b and keeps its memory.
 func (b *batch) reuse() batch {
 	clear(b.tasks)
 	clear(b.settlements)
-	return batch{b.tasks[:0], b.settlements[:0]}
+	return batch{tasks: b.tasks[:0], settlements: b.settlements[:0]}
 }
 
 // answer is the store's answer to a batch: out for the settled tasks, from the first on, and err for the others.

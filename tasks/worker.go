@@ -170,7 +170,7 @@ func (w *worker) fail(err error) {
 // fill takes tasks as long as there are any, and reports whether it stopped because the batch is full.
 func (w *worker) fill(ctx, work context.Context) (full bool) {
 	for w.failure == nil {
-		if w.batch.len() >= maxBatch {
+		if w.batch.full() {
 			return true
 		}
 		t, err := w.queue.Next(ctx)
