@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -134,31 +132,6 @@ func BenchmarkCallers(b *testing.B) {
 		d.usersReach(int(base) + callers*each)
 	}
 	b.ReportMetric(float64(b.N)*callers*each/b.Elapsed().Seconds(), "events/s")
-}
-
-// BenchmarkAcknowledge is one caller on an idle daemon, next to one bare transaction on the same disk.
-func BenchmarkAcknowledge(b *testing.B) {
-	d := start(b, path(b))
-	bare := bareTransaction(b, filepath.Join(b.TempDir(), "bare.db"))
-	const n = 1000
-	var acknowledged, committed []time.Duration
-	for b.Loop() {
-		for i := range n {
-			t0 := time.Now()
-			if _, err := d.emitter.Emit(context.Background(), registered(i)); err != nil {
-				b.Fatal(err)
-			}
-			t1 := time.Now()
-			bare(i)
-			acknowledged, committed = append(acknowledged, t1.Sub(t0)), append(committed, time.Since(t1))
-		}
-	}
-	slices.Sort(acknowledged)
-	slices.Sort(committed)
-	b.ReportMetric(float64(acknowledged[len(acknowledged)/2].Microseconds()), "ack-p50-µs")
-	b.ReportMetric(float64(committed[len(committed)/2].Microseconds()), "bare-p50-µs")
-	b.ReportMetric(float64(acknowledged[len(acknowledged)*99/100].Microseconds()), "ack-p99-µs")
-	b.ReportMetric(float64(acknowledged[len(acknowledged)/2])/float64(committed[len(committed)/2]), "ack/bare")
 }
 
 // bareTransaction opens a database and returns a function that commits one row to it, durably.
