@@ -14,8 +14,8 @@ type Commit struct {
 
 // Options for opening a store.
 type Options struct {
-	// OnCommit is called by the writer after each commit that accepted events or changed runs. It must not block, and may
-	// keep the slices. Default: nothing.
+	// OnCommit is called after each commit that accepted events or changed runs, by whoever committed: one call at a time. It must not block or write
+	// to the store, and may keep the slices. Default: nothing.
 	OnCommit func(Commit)
 	// WantRuns reports whether anybody reads Commit.Runs now; nil: nobody.
 	WantRuns func() bool

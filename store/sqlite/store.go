@@ -1,8 +1,8 @@
 // Package sqlite keeps evrun's store in one SQLite file, through the pure-Go driver modernc.org/sqlite.
 //
-// One goroutine, [Store.Run], owns the only connection that writes: it takes all waiting appends and settlements into one transaction,
-// so that under load one fsync serves hundreds of them. Readers have a pool of their own and never
-// wait for it (WAL mode).
+// There is one connection that writes, and one goroutine at a time that uses it. Under load this is [Store.Run]: it takes all waiting appends and
+// settlements into one transaction, so that one fsync serves hundreds of them. While nothing waits, a caller commits its own write. Readers have a
+// pool of their own and never wait for the writer (WAL mode).
 //
 // The writing process holds a lock on a file next to the database, its name with ".lock" appended. SQLite's own locks would let two daemons write in
 // turns.

@@ -1,10 +1,10 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"evrun/events"
@@ -20,17 +20,24 @@ const (
 )
 
 // writer owns the write connection. One goroutine, in run, takes all waiting writes into one transaction and answers them
-// after its commit, while callers queue up the next ones: under load one fsync serves hundreds, and an idle
-// store commits at once. Writes with user statements take turns with the others: see turns.go.
+// after its commit, while callers queue up the next ones: under load one fsync serves hundreds. While nothing waits, a caller commits its own
+// write, in its own goroutine: two switches between goroutines would cost a third of an acknowledgement. Whoever writes holds lead. Writes with user
+// statements take turns with the others: see turns.go.
 type writer struct {
+	// lead is the right to write, and guards all fields but the channels. run holds it, also before it begins and after it has ended, except while
+	// it has nothing to do.
+	lead sync.Mutex
+
 	conn *conn.Conn
 	stmt statements
 	opt  Options
 	id   string // the store's
 
-	ops     chan *op
+	ops     chan *op      // waiting
+	wake    chan struct{} // has a token after something was put into ops, or failure was set
 	turns   turns
 	stopped chan struct{} // closed when run has ended
+	failure error         // the store is broken
 	lost    chan struct{} // closed by lose, after loss is set
 	loss    error
 	wal     wal
@@ -47,10 +54,11 @@ type writer struct {
 // newWriter returns a writer on the connection c, whose schema is up to date.
 func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 	w := &writer{
-		conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), lost: make(chan struct{}), wal: wal{path: path, max: opt.MaxWAL, warn: opt.Warn},
-		names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, clock: time.Now,
+		conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), wake: make(chan struct{}, 1), lost: make(chan struct{}),
+		wal: wal{path: path, max: opt.MaxWAL, warn: opt.Warn}, names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, clock: time.Now,
 		eventRows: eventRows{inserts: map[eventColumnSet]*conn.Stmt{}},
 	}
+	w.lead.Lock() // for run
 	if err := w.stmt.prepare(c); err != nil {
 		return nil, err
 	}
@@ -82,130 +90,6 @@ func (w *writer) load() error {
 	}
 	w.next = row[0].(int64) + 1
 	return nil
-}
-
-// op is one caller's write.
-type op struct {
-	weight, bytes int
-	do            func(*txn) error // may be called again after a rollback
-	done          chan error       // has room for one answer
-	turn          turn
-	declined      bool // do did nothing, because no time was left
-}
-
-func newOp(weight, bytes int, do func(*txn) error) *op {
-	return &op{weight: weight, bytes: bytes, do: do, done: make(chan error, 1)}
-}
-
-// submit passes o to the writer and waits until it is on disk or refused.
-func (w *writer) submit(ctx context.Context, o *op) error {
-	if err := w.enqueue(ctx, o); err != nil {
-		return err
-	}
-	select {
-	case err := <-o.done:
-		return err
-	case <-w.stopped:
-		select {
-		case err := <-o.done:
-			return err
-		default: // the writer ended before it
-			return store.ErrClosed
-		}
-	}
-}
-
-// enqueue passes o to the writer.
-func (w *writer) enqueue(ctx context.Context, o *op) error {
-	if w == nil {
-		return fmt.Errorf("%w: it was opened for reading", store.ErrReadOnly)
-	}
-	select {
-	case <-w.stopped: // checked first: the queue may have room even then
-		return store.ErrClosed
-	default:
-	}
-	select {
-	case w.ops <- o:
-		return nil
-	case <-w.stopped:
-		return store.ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// run writes until ctx ends and nothing is waiting, or until the store is broken or lost.
-func (w *writer) run(ctx context.Context) error {
-	defer close(w.stopped)
-	stopping := false
-	for {
-		select {
-		case <-w.lost:
-			return w.loss
-		default:
-		}
-		batch := w.gather(nil)
-		if len(batch) == 0 && !w.turns.ready(w.clock(), stopping) {
-			if stopping && len(w.turns.holds) == 0 {
-				return nil
-			}
-			yielded, stop := w.turns.wake(w.clock())
-			select {
-			case o := <-w.ops:
-				batch = w.gather(o)
-			case <-yielded:
-			case <-ctx.Done():
-				stopping = true
-			case <-w.lost:
-			}
-			stop()
-		}
-		if len(batch) > 0 {
-			if err := w.write(batch, false); err != nil {
-				return err
-			}
-		}
-		if o := w.turns.take(w.clock(), stopping); o != nil {
-			begun := w.clock()
-			if err := w.write([]*op{o}, true); err != nil {
-				return err
-			}
-			if o.turn == holding {
-				now := w.clock()
-				w.turns.yieldUntil = now.Add(now.Sub(begun))
-			}
-		}
-	}
-}
-
-// gather collects the waiting writes in a batch that begins with first: evrun's own writes, then writes with user statements that may share a
-// transaction. Other user statements wait for their turns.
-func (w *writer) gather(first *op) []*op {
-	var batch, users []*op
-	weight, bytes := 0, 0
-	for o := first; ; o = nil {
-		if o == nil {
-			select {
-			case o = <-w.ops:
-			default:
-				return append(batch, users...)
-			}
-		}
-		switch o.turn {
-		case own:
-			batch = append(batch, o)
-		case shared:
-			users = append(users, o)
-		default:
-			w.turns.add(o)
-			continue
-		}
-		weight += o.weight
-		if bytes += o.bytes; weight >= maxBatchWeight || bytes >= maxBatchBytes {
-			return append(batch, users...)
-		}
-	}
 }
 
 // write commits the batch and answers its callers; alone says that it is a turn. It returns an error only if the store is broken.
