@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,6 +95,7 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 }
 
 func runEmit(ctx context.Context, o *emitOptions) error {
+	debug.SetGCPercent(400) // a collection takes longer than the rest of a process that lives for milliseconds
 	e, err := o.event(o.flags.Flags().Changed, o.in)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,7 +109,7 @@ func (o *eventFlags) event(given func(flag string) bool, in io.Reader) (*events.
 	}
 	for _, text := range o.extensions {
 		name, value, ok := strings.Cut(text, "=")
-		if !ok || !extensionName.MatchString(name) || attributeNames[name] {
+		if !ok || !extensionName().MatchString(name) || attributeNames[name] {
 			return nil, usage("--ext %q: write name=value, where the name has lower-case letters and digits, and is no attribute of its own", text)
 		}
 		if e.Extensions == nil {
@@ -124,7 +125,7 @@ func (o *eventFlags) event(given func(flag string) bool, in io.Reader) (*events.
 }
 
 var (
-	extensionName  = regexp.MustCompile(`^[a-z0-9]{1,40}$`)
+	extensionName  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]{1,40}$`) })
 	attributeNames = map[string]bool{
 		"specversion": true, "id": true, "source": true, "type": true, "subject": true, "time": true, "datacontenttype": true,
 		"dataschema": true, "data": true, "database64": true, "seq": true, "chain": true, "hops": true, "correlationid": true, "causationid": true,

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -87,7 +88,7 @@ func (e *env) runInit(path string) error {
 
 // shellWord quotes a path for a shell, so that a terminal can show it.
 func shellWord(path string) string {
-	if plainWord.MatchString(path) {
+	if plainWord().MatchString(path) {
 		return path
 	}
 	if events.EscapeControl(path) != path { // bash and others: the bytes, in octal
@@ -104,7 +105,7 @@ func shellWord(path string) string {
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+var plainWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`) })
 
 // create writes a new file; one that exists is fs.ErrExist.
 func create(path string, data []byte) error {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"evrun/cmd/api"
@@ -92,7 +93,7 @@ func (e *env) client(cfg *config.Config) (*api.Client, error) {
 	c := clientOf(cfg)
 	if a := e.issuer(); a != nil && a.Socket == cfg.Settings.Server.Socket {
 		c.RunToken = os.Getenv(tasks.VariableRunToken)
-		if !runToken.MatchString(c.RunToken) {
+		if !runToken().MatchString(c.RunToken) {
 			return nil, usage("%s is not the value that evrun set; unset it to publish events that belong to no run", tasks.VariableRunToken)
 		}
 		if left() {
@@ -108,7 +109,7 @@ func (e *env) client(cfg *config.Config) (*api.Client, error) {
 // of hops does not end a loop through it; each turn of such a loop starts a process.
 func left() bool { return os.Getenv(process.LeaveVariable) != "" }
 
-var runToken = regexp.MustCompile(`^[A-Za-z0-9]+$`)
+var runToken = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]+$`) })
 
 // errIssuerGone: an event that belongs to a run can't be accepted without the daemon that knows the run.
 var errIssuerGone = &exitError{code: exitNoDaemon, err: errors.New("the daemon that runs this command is gone, and the event belongs to the command's run; the run is tried again when evrun serve is back")}

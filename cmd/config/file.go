@@ -29,7 +29,9 @@ func (*later[T]) DecodeField(any, *fields.At) {}
 
 func (*later[T]) FieldShape() fields.Shape {
 	t := reflect.TypeFor[T]()
-	return fields.Shape{Words: fields.Words(t), Schema: fields.SchemaOf(t), Fields: fields.FieldsOf(t), Null: true}
+	return fields.Shape{Words: fields.Words(t), Null: true, Details: func() (map[string]any, []fields.Field) {
+		return fields.SchemaOf(t), fields.FieldsOf(t)
+	}}
 }
 
 // eventOrNull is an event type, or null for a type without further keys.
@@ -38,8 +40,9 @@ type eventOrNull struct{}
 func (*eventOrNull) DecodeField(any, *fields.At) {}
 
 func (*eventOrNull) FieldShape() fields.Shape {
-	return fields.Shape{Words: "map", Null: true, Fields: fields.Of(reflect.TypeFor[eventKeys]()), Schema: map[string]any{
-		"anyOf": []any{fields.Schema(reflect.TypeFor[eventKeys]()), map[string]any{"type": "null"}},
+	return fields.Shape{Words: "map", Null: true, Details: func() (map[string]any, []fields.Field) {
+		keys := reflect.TypeFor[eventKeys]()
+		return map[string]any{"anyOf": []any{fields.Schema(keys), map[string]any{"type": "null"}}}, fields.Of(keys)
 	}}
 }
 

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"evrun/tasks"
 	"evrun/tasks/fault"
@@ -13,7 +14,7 @@ import (
 // maxRate is the largest number in a rate.
 const maxRate = 1_000_000
 
-var rateParts = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?/ ?([A-Za-z]+)$`)
+var rateParts = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?/ ?([A-Za-z]+)$`) })
 
 // rate is how often attempts may begin: 10/s, 100/m, 5/h, 1/d.
 type rate struct{ tasks.Rate }
@@ -37,7 +38,7 @@ func (*rate) FieldShape() fields.Shape {
 
 func parseRate(s string) (rate tasks.Rate, wrong *fault.Fault) {
 	const example = "write a number and its period: 10/s, 100/m, 5/h or 1/d"
-	m := rateParts.FindStringSubmatch(s)
+	m := rateParts().FindStringSubmatch(s)
 	switch {
 	case fields.IsNumber(s):
 		return rate, fault.New("a rate needs a period").Hinting("write %s/s, if so many a second are meant", fault.Clip(s, 60))

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/viper"
@@ -99,7 +100,9 @@ func (s *setting) environment() string {
 }
 
 // unexpanded matches texts that only a shell replaces: $NAME, ${NAME}, $(command), and ~ before a path.
-var unexpanded = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*|\{[^}]*\}?|\([^)]*\)?)|^~`)
+var unexpanded = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*|\{[^}]*\}?|\([^)]*\)?)|^~`)
+})
 
 // settingsReader reads the settings of a file, and overrides them by the environment and the flags.
 type settingsReader struct {
@@ -118,7 +121,7 @@ func (r *settingsReader) prepare(values map[string]any) {
 		if n == nil || n.Kind != yaml.Scalar {
 			continue
 		}
-		part := unexpanded.FindString(n.Value)
+		part := unexpanded().FindString(n.Value)
 		if part == "" {
 			continue
 		}
@@ -194,7 +197,7 @@ func (r *settingsReader) settle() Settings {
 	for i := range settings {
 		s := &settings[i]
 		text := v.GetString(s.key)
-		switch part := unexpanded.FindString(text); {
+		switch part := unexpanded().FindString(text); {
 		case text == "" && origins[s.key] == "":
 		case part != "" && origins[s.key] != "":
 			r.beside(origins[s.key], fault.Clip(part, 60)+" is not replaced by anything here", "write out what it stands for")

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -68,7 +69,7 @@ func (p *filePath) DecodeField(value any, at *fields.At) {
 }
 
 func (*filePath) FieldShape() fields.Shape {
-	return fields.Shape{Words: "path", Schema: map[string]any{"type": "string", "minLength": 1, "not": map[string]any{"pattern": unexpanded.String()}}}
+	return fields.Shape{Words: "path", Schema: map[string]any{"type": "string", "minLength": 1, "not": map[string]any{"pattern": unexpanded().String()}}}
 }
 
 func badPath(text string) *fault.Fault {
@@ -157,7 +158,7 @@ func LookupGroup(name string) (gid int, err error) {
 type size int64
 
 var (
-	sizeParts = regexp.MustCompile(`^([0-9]{1,12})(?:\.([0-9]{1,3}))? ?([A-Za-z]+)$`)
+	sizeParts = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,12})(?:\.([0-9]{1,3}))? ?([A-Za-z]+)$`) })
 	sizeUnits = map[string]float64{"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 )
 
@@ -187,7 +188,7 @@ func (*size) FieldShape() fields.Shape {
 // parseSize reads a size: 512KiB, 1MiB, 1.5MB.
 func parseSize(s string) (bytes float64, wrong *fault.Fault) {
 	const example = "write it with its unit: 512KiB, 1MiB or 2MB"
-	m := sizeParts.FindStringSubmatch(s)
+	m := sizeParts().FindStringSubmatch(s)
 	switch {
 	case fields.IsNumber(s):
 		return 0, fault.New("a size needs a unit").Hinting("write %sB, if bytes are meant, or such as 1MiB", fault.Clip(s, 60))

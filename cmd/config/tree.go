@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/fields"
@@ -68,10 +69,10 @@ func scalar(n *yaml.Node) any {
 	}
 	digits, base := strings.TrimPrefix(s, "+"), 10
 	switch {
-	case decimal.MatchString(s):
-	case hexadecimal.MatchString(s):
+	case decimal().MatchString(s):
+	case hexadecimal().MatchString(s):
 		digits, base = s[2:], 16
-	case octal.MatchString(s):
+	case octal().MatchString(s):
 		digits, base = s[2:], 8
 	default:
 		return s
@@ -91,9 +92,11 @@ func scalar(n *yaml.Node) any {
 
 // The numbers of YAML 1.2's core schema.
 var (
-	decimal     = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
-	hexadecimal = regexp.MustCompile(`^0x[0-9a-fA-F]+$`)
-	octal       = regexp.MustCompile(`^0o[0-7]+$`)
+	decimal = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
+	})
+	hexadecimal = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^0x[0-9a-fA-F]+$`) })
+	octal       = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^0o[0-7]+$`) })
 )
 
 // describe names a value in a message: "a list", `the text "x"`.

@@ -110,13 +110,13 @@ func (s Scope) checkTypes(src string, tree *parser.Tree, config *conf.Config) *E
 		e := compileError(src, err)
 		var fe *file.Error
 		if s.data != nil && errors.As(err, &fe) {
-			e.Msg = wholeNumber.ReplaceAllString(e.Msg, "number")
+			e.Msg = wholeNumber().ReplaceAllString(e.Msg, "number")
 			unknownField(tree, fe, e)
 		}
 		return e
 	}
 	if kind := t.Kind(); s.condition && kind != reflect.Bool && kind != reflect.Interface {
-		what := wholeNumber.ReplaceAllString(plainTypes.Replace(t.String()), "number")
+		what := wholeNumber().ReplaceAllString(plainTypes.Replace(t.String()), "number")
 		e := &Error{Offset: -1, Msg: fmt.Sprintf("this is a %s, and a condition must be true or false", what), Hint: "compare it with something"}
 		if kind == reflect.String {
 			e.Hint = fmt.Sprintf(`compare it: %s != ""`, brief(src))
@@ -126,12 +126,12 @@ func (s Scope) checkTypes(src string, tree *parser.Tree, config *conf.Config) *E
 	return nil
 }
 
-var wholeNumber = regexp.MustCompile(`\bint\b`)
+var wholeNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\bint\b`) })
 
 // unknownField suggests a known key. As in compileError, only the message says what is wrong.
 func unknownField(tree *parser.Tree, fe *file.Error, e *Error) {
 	if is, name, ok := strings.Cut(strings.TrimPrefix(fe.Message, "type "), " has no field "); ok {
-		e.Msg = fmt.Sprintf("this is a %s, so it has no %q", wholeNumber.ReplaceAllString(plainTypes.Replace(is), "number"), name)
+		e.Msg = fmt.Sprintf("this is a %s, so it has no %q", wholeNumber().ReplaceAllString(plainTypes.Replace(is), "number"), name)
 		return
 	}
 	name, ok := strings.CutPrefix(fe.Message, "unknown field ")

@@ -73,6 +73,24 @@ type Shape struct {
 	Null   bool           // null is an allowed value
 	Fields []Field        // the keys of a mapping, for people
 	Tree   bool           // lists and maps are values, so a list of them can't be written as its only item
+	// Details returns Schema and Fields, if making them is much work; nil: they are here. Decoding needs neither.
+	Details func() (schema map[string]any, fields []Field)
+}
+
+func (s *Shape) schema() map[string]any {
+	if s.Details == nil {
+		return s.Schema
+	}
+	schema, _ := s.Details()
+	return schema
+}
+
+func (s *Shape) fields() []Field {
+	if s.Details == nil {
+		return s.Fields
+	}
+	_, fields := s.Details()
+	return fields
 }
 
 // Checker is a struct with rules over several keys. Decode calls CheckFields after it has decoded the keys, even wrong ones; given has the keys that
@@ -113,7 +131,9 @@ func Of(t reflect.Type) []Field {
 	var list []Field
 	for _, f := range objectOf(t).fields {
 		if !f.hidden {
-			list = append(list, f.Field)
+			described := f.Field
+			described.Fields = FieldsOf(f.typ)
+			list = append(list, described)
 		}
 	}
 	return list
@@ -184,7 +204,6 @@ func readField(t reflect.Type, f reflect.StructField, tag string) *field {
 			read.Enum = shape.Enum
 		}
 	}
-	read.Fields = FieldsOf(f.Type)
 	if read.Name == "" || read.Type == "" || read.Doc == "" && !read.hidden {
 		panic(fmt.Sprintf("fields: key %q of %v needs a name, a doc and a type that can be decoded", read.Name, t))
 	}
@@ -224,7 +243,7 @@ func shapeOf(t reflect.Type) (Shape, bool) {
 // FieldsOf returns the keys of a struct, or of the struct in a slice or a map; nil for other types.
 func FieldsOf(t reflect.Type) []Field {
 	if shape, ok := shapeOf(t); ok {
-		return shape.Fields
+		return shape.fields()
 	}
 	if t.Kind() == reflect.Map {
 		return FieldsOf(t.Elem())

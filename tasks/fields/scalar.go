@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"evrun/tasks/fault"
@@ -97,8 +98,8 @@ func (d *decoder) integer(value any, at *At) int64 {
 }
 
 var (
-	bareNumber = regexp.MustCompile(`^[-+]?[0-9]+(\.[0-9]+)?$`)
-	dayPart    = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`)
+	bareNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-+]?[0-9]+(\.[0-9]+)?$`) })
+	dayPart    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`) })
 )
 
 // duration decodes a duration, which must be over zero unless the field has min:"0s".
@@ -126,13 +127,13 @@ func ParseDuration(s string) (time.Duration, *fault.Fault) {
 	switch {
 	case len(s) > 64:
 		return 0, invalid()
-	case bareNumber.MatchString(s):
+	case bareNumber().MatchString(s):
 		return 0, fault.New("a duration needs a unit").Hinting("write %ss, if seconds are meant", s)
 	case strings.HasPrefix(s, "-"):
 		return 0, fault.New("a duration can't be negative")
 	}
 	rest, days := s, 0.0
-	if m := dayPart.FindStringSubmatch(s); m != nil {
+	if m := dayPart().FindStringSubmatch(s); m != nil {
 		days, _ = strconv.ParseFloat(m[1], 64)
 		rest = s[len(m[0]):]
 	}
@@ -150,7 +151,7 @@ func ParseDuration(s string) (time.Duration, *fault.Fault) {
 }
 
 // IsNumber reports whether a text is a number without a unit.
-func IsNumber(s string) bool { return bareNumber.MatchString(s) }
+func IsNumber(s string) bool { return bareNumber().MatchString(s) }
 
 // Scalar is a text that may be written as any scalar: a name, an id, an error.
 type Scalar string

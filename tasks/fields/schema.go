@@ -66,7 +66,7 @@ func (f *field) scalarSchema() map[string]any {
 // valueSchema is the schema of a type's values.
 func (f *field) valueSchema(t reflect.Type) map[string]any {
 	if shape, ok := shapeOf(t); ok {
-		return shape.Schema
+		return shape.schema()
 	}
 	if t == durationType {
 		return map[string]any{"type": "string", "minLength": 2,
@@ -123,7 +123,7 @@ func (f *field) mapSchema(t reflect.Type) map[string]any {
 		s["additionalProperties"] = item
 	}
 	if shape, ok := shapeOf(t.Key()); ok {
-		s["propertyNames"] = shape.Schema
+		s["propertyNames"] = shape.schema()
 	}
 	return s
 }

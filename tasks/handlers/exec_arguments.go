@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"evrun/store/files"
 	"evrun/tasks/expression"
@@ -45,7 +46,7 @@ func (c *command) check() []*fault.Fault {
 		switch {
 		case slices.Contains(ownVariables, name), name == process.LeaveVariable:
 			add("choose another name", 0, true, []any{"env", name}, "%s is set by evrun", name)
-		case !variableName.MatchString(name):
+		case !variableName().MatchString(name):
 			add("it has letters, digits and _, and begins with no digit", 0, true, []any{"env", name}, "%q is not a valid variable name", name)
 		}
 	}
@@ -80,7 +81,7 @@ func umask(text string) (int, error) {
 	return int(n), err
 }
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
 
 // unescape returns the text of a constant input, where "$${" stands for "${".
 func unescape(s string) string { return strings.ReplaceAll(s, "$${", "${") }

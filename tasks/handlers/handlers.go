@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"sync"
 
 	"evrun/store"
 	"evrun/tasks"
@@ -27,25 +28,27 @@ import (
 	"evrun/tasks/fields"
 )
 
-// table has all kinds, in alphabetical order. The function of each makes its struct.
-var table = []Kind{
-	describe("emit", "Emits events of your choice, in the transaction that settles the run.",
-		func(Deps) tasks.Action { return &emit{} }),
-	describe("exec", "Runs a program in a process group of its own, with the event on stdin and nothing of the daemon's environment but PATH and HOME.",
-		func(deps Deps) tasks.Action {
-			return &command{dir: deps.BaseDir, secrets: deps.Secrets, note: deps.Note}
-		}),
-	describe("http", "Sends an HTTP request: the event, or a body of your own.",
-		func(deps Deps) tasks.Action { return newHTTPRequest(deps) }),
-	describe("log", "Writes a line to the daemon's log.",
-		func(deps Deps) tasks.Action { return &logMessage{secrets: deps.Secrets} }),
-	describe("notify", "Sends a notification: by chat, mail, push or webhook, or in the daemon's log.",
-		func(deps Deps) tasks.Action { return newNotify(deps) }),
-	describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. A SELECT runs beside it. Or on another SQLite file.",
-		func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir, parse: deps.ParseStatement} }),
-	describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",
-		func(Deps) tasks.Action { return &userInsert{} }),
-}
+// table has all kinds, in alphabetical order. It is made when it is first used: most commands need none. The function of each makes its struct.
+var table = sync.OnceValue(func() []Kind {
+	return []Kind{
+		describe("emit", "Emits events of your choice, in the transaction that settles the run.",
+			func(Deps) tasks.Action { return &emit{} }),
+		describe("exec", "Runs a program in a process group of its own, with the event on stdin and nothing of the daemon's environment but PATH and HOME.",
+			func(deps Deps) tasks.Action {
+				return &command{dir: deps.BaseDir, secrets: deps.Secrets, note: deps.Note}
+			}),
+		describe("http", "Sends an HTTP request: the event, or a body of your own.",
+			func(deps Deps) tasks.Action { return newHTTPRequest(deps) }),
+		describe("log", "Writes a line to the daemon's log.",
+			func(deps Deps) tasks.Action { return &logMessage{secrets: deps.Secrets} }),
+		describe("notify", "Sends a notification: by chat, mail, push or webhook, or in the daemon's log.",
+			func(deps Deps) tasks.Action { return newNotify(deps) }),
+		describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. A SELECT runs beside it. Or on another SQLite file.",
+			func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir, parse: deps.ParseStatement} }),
+		describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",
+			func(Deps) tasks.Action { return &userInsert{} }),
+	}
+})
 
 // Kind describes one kind of handler.
 type Kind struct {
@@ -89,12 +92,12 @@ func describe(name, doc string, construct func(Deps) tasks.Action) Kind {
 }
 
 // Kinds returns all kinds, in alphabetical order.
-func Kinds() []Kind { return slices.Clone(table) }
+func Kinds() []Kind { return slices.Clone(table()) }
 
 // Names returns the names of all kinds, in alphabetical order.
 func Names() []string {
-	names := make([]string, len(table))
-	for i, k := range table {
+	names := make([]string, len(table()))
+	for i, k := range table() {
 		names[i] = k.Name
 	}
 	return names
@@ -103,7 +106,7 @@ func Names() []string {
 // StubbedNames returns the names of the kinds that a test replaces by stubs, in alphabetical order.
 func StubbedNames() []string {
 	var names []string
-	for _, k := range table {
+	for _, k := range table() {
 		if tasks.Stubbed(k.make(Deps{})) {
 			names = append(names, k.Name)
 		}
@@ -113,11 +116,11 @@ func StubbedNames() []string {
 
 // Lookup finds a kind by its name.
 func Lookup(name string) (Kind, bool) {
-	i := slices.IndexFunc(table, func(k Kind) bool { return k.Name == name })
+	i := slices.IndexFunc(table(), func(k Kind) bool { return k.Name == name })
 	if i < 0 {
 		return Kind{}, false
 	}
-	return table[i], true
+	return table()[i], true
 }
 
 // Build makes the action of a kind from its decoded `with`: maps are map[string]any, lists []any, and scalars string, int64,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -118,12 +119,12 @@ func (e *syntaxError) unclosedQuote(at int) *fault.Fault {
 }
 
 // anchorName matches the names that people give to anchors. YAML allows others.
-var anchorName = regexp.MustCompile(`^[\pL\pN_-]+$`)
+var anchorName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\pL\pN_-]+$`) })
 
 // indicator finds texts whose first character has a meaning in YAML.
 func (e *syntaxError) indicator() *fault.Fault {
 	at := e.at
-	if value := e.start + len(valueBegins.FindString(e.line)); e.byte(value) == '*' && value < e.at { // */5 * * * *
+	if value := e.start + len(valueBegins().FindString(e.line)); e.byte(value) == '*' && value < e.at { // */5 * * * *
 		at = value
 	} else if e.context >= 0 && strings.IndexByte("*&!|>", e.byte(e.context)) >= 0 {
 		at = e.context
@@ -135,7 +136,7 @@ func (e *syntaxError) indicator() *fault.Fault {
 	case '*', '&':
 		if e.stage == yaml.ComposerStage {
 			name, _, _ := strings.Cut(e.rest(at+1), " ")
-			if !anchorName.MatchString(name) { // such as *.created
+			if !anchorName().MatchString(name) { // such as *.created
 				return quote(`write "` + e.rest(at) + `"`)
 			}
 			return e.fault(at, "no anchor above is called "+fault.Quote(name), "write &"+fault.Clip(name, 60)+" before the value that it stands for, and quote a text that begins with *")
@@ -156,7 +157,7 @@ func (e *syntaxError) indicator() *fault.Fault {
 }
 
 // valueBegins matches the part of a line before its first value.
-var valueBegins = regexp.MustCompile(`^[ \t]*(?:- +)*(?:[^\s:]+: +)?[\[{]?`)
+var valueBegins = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[ \t]*(?:- +)*(?:[^\s:]+: +)?[\[{]?`) })
 
 // rest gives a text up to the end of its line, for a hint.
 func (e *syntaxError) rest(at int) string {
@@ -234,7 +235,7 @@ func (e *syntaxError) lastOpen() int {
 	return -1
 }
 
-var keyWithoutSpace = regexp.MustCompile(`^([ \t]*(?:- +)*)([^\s:'"#\[{]+):([^\s/].*)$`)
+var keyWithoutSpace = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([ \t]*(?:- +)*)([^\s:'"#\[{]+):([^\s/].*)$`) })
 
 // noSpace finds name:value, which YAML reads as a text.
 func (e *syntaxError) noSpace() *fault.Fault {
@@ -243,7 +244,7 @@ func (e *syntaxError) noSpace() *fault.Fault {
 			continue
 		}
 		text, start := e.LineText(e.Line(at))
-		if m := keyWithoutSpace.FindStringSubmatch(text); m != nil && at <= start+len(m[1])+len(m[2]) {
+		if m := keyWithoutSpace().FindStringSubmatch(text); m != nil && at <= start+len(m[1])+len(m[2]) {
 			return e.fault(start+len(m[1])+len(m[2]), "a space is missing after the colon", "write "+m[2]+": "+strings.TrimSpace(fault.Clip(m[3], 40)))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"evrun/store"
 )
@@ -165,11 +166,13 @@ func (p *parser) refuse() error {
 
 // upkeep finds fts5's commands that process a whole index, such as INSERT INTO t (t) VALUES ('optimize'), in a statement's key. They can't be stopped
 // once they have begun.
-var upkeep = regexp.MustCompile(`(?i)\bINTO (?:\S+ \. )?(\S+) \( (\S+) \).*'(rebuild|optimize|integrity-check|delete-all)'`)
+var upkeep = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\bINTO (?:\S+ \. )?(\S+) \( (\S+) \).*'(rebuild|optimize|integrity-check|delete-all)'`)
+})
 
 func unstoppable(key string) string {
 	const quotes = "\"`[]'"
-	found := upkeep.FindStringSubmatch(key)
+	found := upkeep().FindStringSubmatch(key)
 	if found == nil || !strings.EqualFold(strings.Trim(found[1], quotes), strings.Trim(found[2], quotes)) {
 		return ""
 	}

@@ -3,6 +3,7 @@ package guard
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"evrun/store/sqlite/conn"
 )
@@ -42,10 +43,10 @@ func readCosts(c *conn.Conn) (costly schemaCosts, err error) {
 				costly.own[name] = given
 			}
 			tighten(costly.written, table, boundOf(calls))
-			if fullTextTable.MatchString(e[1]) {
+			if fullTextTable().MatchString(e[1]) {
 				tighten(costly.written, table, indexed(e[1]))
 			}
-			if generated.MatchString(e[1]) {
+			if generated().MatchString(e[1]) {
 				tighten(costly.read, table, boundOf(calls))
 			}
 		}
@@ -54,10 +55,12 @@ func readCosts(c *conn.Conn) (costly schemaCosts, err error) {
 }
 
 // generated finds columns that are computed when they are read.
-var generated = regexp.MustCompile(`(?i)\bAS\s*\(`)
+var generated = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)\bAS\s*\(`) })
 
 // fullTextTable finds virtual tables that split texts into terms when they are written.
-var fullTextTable = regexp.MustCompile(`(?is)^\s*CREATE\s+VIRTUAL\s+TABLE\b.*\bUSING\s+["'\[` + "`" + `]?fts5\b`)
+var fullTextTable = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?is)^\s*CREATE\s+VIRTUAL\s+TABLE\b.*\bUSING\s+["'\[` + "`" + `]?fts5\b`)
+})
 
 func tighten(bounds map[string]bound, table string, by bound) {
 	b := bounds[table]
