@@ -27,7 +27,7 @@ func init() {
 				return nil, ctx.Err()
 			})},
 			{Name: "postponed", On: only("bulk"), Kind: "x", Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
-				return nil, tasks.RetryAfter(time.Hour, errors.New("not now"))
+				return tasks.Effect{}, tasks.RetryAfter(time.Hour, errors.New("not now"))
 			})},
 			{Name: "ordered", On: only("bulk"), Kind: "tally", Action: tally{}, Concurrency: 1},
 		}

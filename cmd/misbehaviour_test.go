@@ -47,26 +47,25 @@ func init() {
 			panic(err)
 		}
 		result := []tasks.Emission{{Type: typ}}
-		insert := func(d *tasks.Delivery, tx store.Tx) error {
-			_, err := tx.InsertUser(store.User{Name: d.Handler, Email: uuid.NewString() + "@example.com", EventID: d.Event.ID}, store.Fail)
-			return err
+		user := func(d *tasks.Delivery) *store.User {
+			return &store.User{Name: d.Handler, Email: uuid.NewString() + "@example.com", EventID: d.Event.ID}
 		}
 		return []*tasks.Handler{
 			{Name: "panic-in-prepare", On: only("panic"), Kind: "x", Retry: once, Action: insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
 				panicInPrepare(d)
-				return nil, nil
+				return tasks.Effect{}, nil
 			})},
 			{Name: "panic-in-effect", On: only("panic"), Kind: "x", Retry: once, Emit: result, Action: insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
-				return func(tx store.Tx) (any, error) {
-					if err := insert(d, tx); err != nil {
+				return tasks.Effect{User: user(d), Stored: func(_ store.User, err error) (any, error) {
+					if err != nil {
 						return nil, err
 					}
 					panicInEffect(d)
 					return nil, nil
-				}, nil
+				}}, nil
 			})},
 			{Name: "panic-in-result", On: only("panic"), Kind: "x", Retry: once, Emit: result, Action: insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
-				return func(tx store.Tx) (any, error) { return bomb{d}, insert(d, tx) }, nil
+				return tasks.Effect{User: user(d), Stored: func(_ store.User, err error) (any, error) { return bomb{d}, err }}, nil
 			})},
 			{Name: "panic-outside", On: only("panic"), Kind: "x", Retry: once, Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
 				panicOutside(d)

@@ -23,15 +23,15 @@ type tally struct {
 }
 
 func (a tally) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
-	return func(tx store.Tx) (any, error) {
+	user := &store.User{Name: d.Handler, Email: uuid.NewString() + "@example.com", EventID: d.Event.ID}
+	return tasks.Effect{User: user, Stored: func(_ store.User, err error) (any, error) {
 		if a.fails != nil {
 			if err := a.fails(d); err != nil {
 				return nil, err
 			}
 		}
-		_, err := tx.InsertUser(store.User{Name: d.Handler, Email: uuid.NewString() + "@example.com", EventID: d.Event.ID}, store.Fail)
 		return nil, err
-	}, nil
+	}}, nil
 }
 
 // act is an outside handler whose effect survives the daemon: a line with the run and its attempt in a file.

@@ -49,13 +49,13 @@ type Settlement struct {
 	// its own transaction, and no other statement with a Hold begins until other writes have had the writer for as long.
 	Statement *Statement
 	Hold      time.Duration
-	// Outcome is the result, when Effect is nil.
+	// Outcome is the result, when neither Insert nor Effect is set.
 	Outcome Outcome
+	// Insert, when not nil, is a user to insert in the transaction. Its Then returns the outcome.
+	Insert *UserInsert
 	// Effect, when not nil, runs inside the transaction and returns the outcome. If the outcome isn't Succeeded, everything that Effect wrote is
 	// undone. Effect must not block or keep tx, and may be called again if the transaction must be repeated.
 	Effect func(tx Tx) Outcome
-	// Atomic says that undoing Effect takes a savepoint: it has more than one statement, or can fail after the first.
-	Atomic bool
 }
 
 // Outcome is the state of a run after an attempt.
@@ -75,11 +75,8 @@ type Settled struct {
 
 // Tx is the transaction as an effect sees it.
 type Tx interface {
-	// InsertUser stores a user; the store sets ID and CreatedAt. If a user with this e-mail address exists, the error is [ErrConflict], unless on
-	// says otherwise.
-	InsertUser(u User, on OnConflict) (User, error)
 	// Exec runs a user statement, with one value for each of its parameters, in their order: nil, int64, float64, string or []byte. The statement may
-	// read all tables, and write those that aren't the store's own. After an error it wrote nothing if the settlement is Atomic.
+	// read all tables, and write those that aren't the store's own.
 	//
 	// Errors: [ErrConflict] for a unique key, [ErrStatement] for a statement that would fail again, [ErrTimeout] for a statement that took longer
 	// than [Options.StatementTimeout] or the settlement's Hold. Before it returns ErrTimeout, the store runs the statement a second time, alone, and

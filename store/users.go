@@ -5,7 +5,17 @@ import (
 	"time"
 )
 
-// OnConflict is how InsertUser handles an e-mail address that already exists.
+// UserInsert inserts a user as the effect of a settlement.
+type UserInsert struct {
+	User User // the store sets ID and CreatedAt
+	On   OnConflict
+	// Then gets the stored user, or why it was not stored: [ErrConflict] if a user with this e-mail address exists, unless On says otherwise. It returns
+	// the settlement's outcome. If that isn't Succeeded, the users are as if nothing had been inserted or updated. It is called inside the transaction,
+	// after the settlements before it, must not block, and may be called again if the transaction must be repeated.
+	Then func(u User, err error) Outcome
+}
+
+// OnConflict is how a [UserInsert] handles an e-mail address that already exists.
 type OnConflict int8
 
 // The ways to handle a conflict.

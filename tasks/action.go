@@ -11,7 +11,7 @@ import (
 
 // Action is a configured kind: an [Outside], a [Reading], an [Inside] or a [Computed].
 //
-// Optional methods declare further abilities and needs: [Opener], [Migrator], [Logging], [SingleWrite], [Stating], [Unbounded], and io.Closer, whose Close is
+// Optional methods declare further abilities and needs: [Opener], [Migrator], [Logging], [Stating], [Unbounded], and io.Closer, whose Close is
 // called when all attempts have ended. Only the table of kinds compares the names of kinds.
 type Action any
 
@@ -27,8 +27,16 @@ type Inside interface {
 	Prepare(d *Delivery) (Effect, error)
 }
 
-// Effect writes through tx. It must not block or keep tx, and may be called again when a transaction is repeated.
-type Effect func(tx store.Tx) (result any, err error)
+// Effect is what an [Inside] writes in the transaction that settles the run: a user, or what Write writes. An error undoes it. Its functions must not
+// block, and may be called again when a transaction is repeated.
+type Effect struct {
+	User *store.User // to be inserted; nil: none
+	On   store.OnConflict
+	// Stored makes the result of the stored user, or the error of why it was not stored. It may fail.
+	Stored func(u store.User, err error) (result any, failure error)
+	// Write writes through tx, and must not keep it. Many users are cheaper as User.
+	Write func(tx store.Tx) (result any, err error)
+}
 
 // Reading reads evrun's own database, beside its writer, and changes nothing. Read runs in a worker goroutine, like Do of an [Outside]. No attempt is
 // recorded before it starts, because an interrupted one did nothing.
@@ -63,13 +71,6 @@ type Result interface {
 	// Value returns the result for expressions. b bounds the work, and may be nil.
 	Value(b *expression.Budget) (any, error)
 	AppendJSON(dst []byte) ([]byte, error)
-}
-
-// SingleWrite is an [Inside] whose effects write once and cannot fail after that write. All other effects cost a savepoint, which undoes their writes
-// if they fail.
-type SingleWrite interface {
-	Inside
-	SingleWrite()
 }
 
 // Stating is an [Inside] whose effects run a user statement. hold is how long the statement may take; 0: the default for all statements.

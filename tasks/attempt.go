@@ -70,18 +70,25 @@ func (w *worker) inside(t *queue.Task, d *Delivery, action Inside) store.Settlem
 		return w.settlement(t, w.failed(t, d, err))
 	}
 	s := w.settlement(t, store.Outcome{})
-	_, single := action.(SingleWrite)
-	s.Atomic = !single || len(w.h.Emit) > 0 // an emitted event may be refused after its effect was written
 	if stating, ok := action.(Stating); ok {
 		s.Statement, s.Hold = stating.UserStatement()
 	}
-	s.Effect = func(tx store.Tx) store.Outcome {
+	outcome := func(call func() (any, error)) store.Outcome {
 		defer d.within()()
-		result, err := safely(func() (any, error) { return effect(tx) })
+		result, err := safely(call)
 		if err != nil {
 			return w.failed(t, d, err)
 		}
 		return w.succeeded(t, d, result)
+	}
+	if effect.User != nil {
+		s.Insert = &store.UserInsert{User: *effect.User, On: effect.On, Then: func(u store.User, err error) store.Outcome {
+			return outcome(func() (any, error) { return effect.Stored(u, err) })
+		}}
+	} else {
+		s.Effect = func(tx store.Tx) store.Outcome {
+			return outcome(func() (any, error) { return effect.Write(tx) })
+		}
 	}
 	return s
 }

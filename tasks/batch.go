@@ -146,7 +146,7 @@ func (w *worker) refused(b batch, err error) {
 		w.batch = b.before(w.batch)
 	default:
 		t, s := b.tasks[0], b.settlements[0]
-		dead := s.Effect == nil && s.Outcome.State == store.Dead
+		dead := s.Outcome.State == store.Dead // no effect can change it
 		if dead && len(s.Outcome.Emit) == 0 {
 			w.fail(err)
 			return

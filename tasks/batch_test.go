@@ -44,7 +44,7 @@ func TestABatchIsBounded(t *testing.T) {
 		t.Run(fmt.Sprint(c.data), func(t *testing.T) {
 			done := countCalls()
 			h := &tasks.Handler{Name: "h", On: on("a"), Kind: "test", Action: insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
-				return func(store.Tx) (any, error) { done.add(d); return nil, nil }, nil
+				return tasks.Effect{Write: func(store.Tx) (any, error) { done.add(d); return nil, nil }}, nil
 			})}
 			s := &settledBatches{gate: make(chan struct{})}
 			d := startOn(t, path(t), sqlite.Options{}, func(of *sqlite.Store) store.Store {

@@ -31,10 +31,10 @@ func (f insideFunc) Prepare(d *tasks.Delivery) (tasks.Effect, error) { return f(
 
 // saveUser inserts a user named after the event.
 var saveUser = insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
-	return func(tx store.Tx) (any, error) {
-		u, err := tx.InsertUser(store.User{Name: "x", Email: d.Event.ID + "@example.com", EventID: d.Event.ID}, store.Fail)
+	user := &store.User{Name: "x", Email: d.Event.ID + "@example.com", EventID: d.Event.ID}
+	return tasks.Effect{User: user, Stored: func(u store.User, err error) (any, error) {
 		return map[string]any{"id": u.ID, "email": u.Email}, err
-	}, nil
+	}}, nil
 })
 
 func on(patterns ...string) []events.Pattern {

@@ -64,15 +64,14 @@ func TestACrashNeitherLosesNorDoublesAnEventOfABurst(t *testing.T) {
 			return insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
 				_, err := g.Do(context.Background(), d)
 				if err != nil {
-					return nil, err
+					return tasks.Effect{}, err
 				}
-				return func(tx store.Tx) (any, error) {
+				return tasks.Effect{User: &store.User{Name: "x", Email: d.RunID + "@example.com"}, Stored: func(_ store.User, err error) (any, error) {
 					if d.Attempt == 1 && d.Event.Sequence%2 == 0 {
 						return nil, errors.New("not at first")
 					}
-					_, err := tx.InsertUser(store.User{Name: "x", Email: d.RunID + "@example.com"}, store.Fail)
 					return nil, err
-				}, nil
+				}}, nil
 			})
 		},
 	} {

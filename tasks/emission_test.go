@@ -191,7 +191,7 @@ func TestFilesAreReadBeforeTheTransaction(t *testing.T) {
 		t.Fatal(faults)
 	}
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Emit: []tasks.Emission{em}, Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
-		return func(store.Tx) (any, error) { return map[string]any{"id": "x"}, os.Remove(file) }, nil
+		return tasks.Effect{Write: func(store.Tx) (any, error) { return map[string]any{"id": "x"}, os.Remove(file) }}, nil
 	})})
 	d.emit("a", "1")
 	if run := d.settled(1)[0]; run.State != store.Succeeded {
@@ -206,7 +206,7 @@ func TestFilesAreReadBeforeTheTransaction(t *testing.T) {
 // limit is exceeded.
 func TestOnDeadOfAnEffectIsBounded(t *testing.T) {
 	fails := insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
-		return func(store.Tx) (any, error) { return nil, tasks.Permanent(fmt.Errorf("no")) }, nil
+		return tasks.Effect{Write: func(store.Tx) (any, error) { return nil, tasks.Permanent(fmt.Errorf("no")) }}, nil
 	})
 	for name, test := range map[string]struct {
 		action tasks.Action

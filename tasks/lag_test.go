@@ -65,7 +65,7 @@ func TestAHandlerThatWasSlowComesBackToTheBus(t *testing.T) {
 	})}
 	q := &tasks.Handler{Name: "quick", On: on("a"), Kind: "test", Action: insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
 		quick.add(d)
-		return func(store.Tx) (any, error) { return nil, nil }, nil
+		return tasks.Effect{Write: func(store.Tx) (any, error) { return nil, nil }}, nil
 	})}
 	var reads *journalReads
 	d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store {

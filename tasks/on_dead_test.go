@@ -52,10 +52,9 @@ var failing = outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error
 
 func TestOnDeadComesOnceAfterTheLastAttempt(t *testing.T) {
 	for name, action := range map[string]tasks.Action{"outside": failing, "inside": insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
-		return func(tx store.Tx) (any, error) {
-			_, _ = tx.InsertUser(store.User{Name: "x", Email: d.RunID + "@example.com"}, store.Fail)
+		return tasks.Effect{User: &store.User{Name: "x", Email: d.RunID + "@example.com"}, Stored: func(store.User, error) (any, error) {
 			return nil, fmt.Errorf("attempt %d went wrong", d.Attempt)
-		}, nil
+		}}, nil
 	})} {
 		t.Run(name, func(t *testing.T) {
 			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Kind: "sql", Action: action, OnDead: emission(t, "h.gave-up", nil)})

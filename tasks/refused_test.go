@@ -88,7 +88,9 @@ func TestALongErrorIsKeptAsFarAsThereIsRoom(t *testing.T) {
 func TestRetriesOfRunsThatFailTogetherSpread(t *testing.T) {
 	const n = 400
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Retry: tasks.Retry{Attempts: 1000, Backoff: 4 * time.Hour, Max: 4 * time.Hour},
-		Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) { return nil, errors.New("the other side is down") })})
+		Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
+			return tasks.Effect{}, errors.New("the other side is down")
+		})})
 	evs := make([]*events.Event, n)
 	for i := range evs {
 		evs[i] = &events.Event{Type: "a", Source: "/test"}

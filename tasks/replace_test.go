@@ -289,12 +289,12 @@ func TestSecretsAreTakenOutOfErrors(t *testing.T) {
 		{Name: "outside", Action: outside(func() error { return leak })},
 		{Name: "permanent", Action: outside(func() error { return tasks.Permanent(leak) })},
 		{Name: "panic", Action: outside(func() error { panic(leak) })},
-		{Name: "prepare", Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) { return nil, leak })},
+		{Name: "prepare", Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) { return tasks.Effect{}, leak })},
 		{Name: "effect", Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
-			return func(store.Tx) (any, error) { return nil, leak }, nil
+			return tasks.Effect{Write: func(store.Tx) (any, error) { return nil, leak }}, nil
 		})},
 		{Name: "effect-panic", Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
-			return func(store.Tx) (any, error) { panic(secret) }, nil
+			return tasks.Effect{Write: func(store.Tx) (any, error) { panic(secret) }}, nil
 		})},
 	}
 	for _, h := range handlers {

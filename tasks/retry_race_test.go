@@ -27,7 +27,7 @@ func TestNoRetryIsLostWhileRunsDieAgain(t *testing.T) {
 	never := tasks.Permanent(errors.New("never"))
 	outside := outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, never })
 	inside := insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
-		return func(store.Tx) (any, error) { return nil, never }, nil
+		return tasks.Effect{Write: func(store.Tx) (any, error) { return nil, never }}, nil
 	})
 	for name, h := range map[string]*tasks.Handler{
 		"outside":         {Action: outside, Concurrency: 8},
@@ -103,7 +103,7 @@ func TestManyRetriedRunsOfOneKeyRunInOrder(t *testing.T) {
 	var mu sync.Mutex
 	var order []int64
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("x"), OrderBy: by, Action: insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {
-		return func(store.Tx) (any, error) {
+		return tasks.Effect{Write: func(store.Tx) (any, error) {
 			if !mended.Load() {
 				return nil, tasks.Permanent(errors.New("never"))
 			}
@@ -111,7 +111,7 @@ func TestManyRetriedRunsOfOneKeyRunInOrder(t *testing.T) {
 			defer mu.Unlock()
 			order = append(order, d.Event.Sequence)
 			return nil, nil
-		}, nil
+		}}, nil
 	})})
 	emitSubjects(t, d, n, n) // first each has its own key, so that they die at the same time
 	d.settled(n)

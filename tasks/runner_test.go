@@ -158,10 +158,7 @@ func TestPermanentErrorIsNotRetried(t *testing.T) {
 
 func TestConflictInsideIsDeadAtOnceAndLeavesNothing(t *testing.T) {
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on(">"), Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
-		return func(tx store.Tx) (any, error) {
-			_, err := tx.InsertUser(store.User{Name: "x", Email: "same@example.com"}, store.Fail)
-			return nil, err
-		}, nil
+		return tasks.Effect{User: &store.User{Name: "x", Email: "same@example.com"}, Stored: func(_ store.User, err error) (any, error) { return nil, err }}, nil
 	})})
 	d.emit("a", "1")
 	d.emit("a", "2")
@@ -179,7 +176,7 @@ func TestPanicsAreCaughtWithTheirStack(t *testing.T) {
 		"outside": outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { panic("boom") }),
 		"prepare": insideFunc(func(*tasks.Delivery) (tasks.Effect, error) { panic("boom") }),
 		"effect": insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
-			return func(store.Tx) (any, error) { panic("boom") }, nil
+			return tasks.Effect{Write: func(store.Tx) (any, error) { panic("boom") }}, nil
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,11 +38,11 @@ type slow struct {
 }
 
 func (s *slow) Prepare(*tasks.Delivery) (tasks.Effect, error) {
-	return func(store.Tx) (any, error) {
+	return tasks.Effect{Write: func(store.Tx) (any, error) {
 		close(s.settling)
 		time.Sleep(s.takes) // of the bubble's clock
 		return nil, nil
-	}, nil
+	}}, nil
 }
 
 // A request that waits for an event subscribes to commits before the event is published: the end of a run whose last transaction began

@@ -240,8 +240,7 @@ func (b *bench) putUsers(ctx context.Context) error {
 		}
 		settled, err := b.store.Settle(ctx, store.SettleBatch{Settlements: []store.Settlement{{
 			Event: e, Handler: seed[0].ID, Attempt: 1, Started: b.test.Clock,
-			Effect: func(tx store.Tx) store.Outcome {
-				_, err := tx.InsertUser(user, store.Fail)
+			Insert: &store.UserInsert{User: user, Then: func(_ store.User, err error) store.Outcome {
 				if errors.Is(err, store.ErrConflict) {
 					err = errors.New("a user with this e-mail address already exists")
 				}
@@ -249,7 +248,7 @@ func (b *bench) putUsers(ctx context.Context) error {
 					return store.Outcome{State: store.Dead, Error: err.Error()}
 				}
 				return store.Outcome{State: store.Succeeded}
-			},
+			}},
 		}}})
 		if err != nil {
 			return err

@@ -55,13 +55,14 @@ func (t *txn) insertGroup(insert *conn.Stmt, values []driver.Value) (n int, err 
 
 // column is a column of an INSERT of several rows.
 type column struct {
-	name   string
-	shared bool // all rows have the same value
-	counts bool // each row has the value of the row before and one more
+	name    string
+	shared  bool   // all rows have the same value
+	counts  bool   // each row has the value of the row before and one more
+	literal string // the value is not a parameter
 }
 
-// insertRows is the text of a statement that inserts rows. Its parameters are first the shared and counting columns, once, and then the other ones, for
-// each row; columns must be in that order, too.
+// insertRows is the text of a statement that inserts rows. Its parameters are first those of the shared and counting columns, once, and then those of the
+// other ones, for each row; columns must be in that order, too.
 func insertRows(verb, table string, columns []column, rows int) string {
 	var b strings.Builder
 	names := make([]string, len(columns))
@@ -75,6 +76,10 @@ func insertRows(verb, table string, columns []column, rows int) string {
 		}
 		for i, c := range columns {
 			b.WriteByte("(,"[min(i, 1)])
+			if c.literal != "" {
+				b.WriteString(c.literal)
+				continue
+			}
 			b.WriteByte('?')
 			if rows > 1 && (c.shared || c.counts) {
 				b.WriteString(strconv.Itoa(i + 1))

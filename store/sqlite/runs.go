@@ -18,38 +18,11 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 	for i := range claims {
 		weight += len(claims[i].Joins)
 	}
-	err := s.w.submit(ctx, newOp(weight, 0, func(t *txn) error {
-		for i, c := range claims {
-			var n int64
-			var err error
-			if c.Attempt == 1 {
-				n, err = t.w.stmt.insertClaim.Exec(c.Sequence, int64(c.Handler), micros(c.At), budgetOf(c))
-			} else {
-				n, err = t.w.stmt.startRun.Exec(c.Sequence, int64(c.Handler), int64(c.Attempt), micros(c.At))
-			}
-			if err != nil {
-				return t.check(err)
-			}
-			if started[i] = n == 1; started[i] && c.Attempt == 1 {
-				if err := t.join(c.Handler, c.Sequence, c.Joins, c.At); err != nil {
-					return t.check(err)
-				}
-			}
-		}
-		return nil
-	}))
+	err := s.w.submit(ctx, newOp(weight, 0, func(t *txn) error { return t.start(claims, started) }))
 	if err != nil {
 		return nil, fmt.Errorf("start attempts: %w", err)
 	}
 	return started, nil
-}
-
-// budgetOf returns the Budget of a new run.
-func budgetOf(c store.Claim) int64 {
-	if c.Ahead {
-		return 1
-	}
-	return 0
 }
 
 // moveMarks writes each handler's mark once per transaction, even if several batches moved it.
@@ -58,108 +31,6 @@ func (t *txn) moveMarks() error {
 		if _, err := t.w.stmt.moveMark.Exec(int64(h), mark); err != nil {
 			return fmt.Errorf("move low-water mark: %w", err)
 		}
-	}
-	return nil
-}
-
-// settle ends one attempt; ok is false when it was fenced off.
-func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error) {
-	if s.Effect == nil {
-		if ok, err = t.putRun(s, s.Outcome); !ok || err != nil {
-			return s.Outcome, ok, err
-		}
-		return s.Outcome, true, t.finish(s, s.Outcome)
-	}
-	// The row is written first, as succeeded: it is the fence. If the effect fails, the row is corrected.
-	if ok, err = t.putRun(s, store.Outcome{State: store.Succeeded}); !ok || err != nil {
-		return out, ok, err
-	}
-	if s.Atomic {
-		if _, err := t.w.stmt.savepoint.Exec(); err != nil {
-			return out, false, err
-		}
-	}
-	out = s.Effect((*effectTx)(t))
-	if t.failed != nil {
-		return out, false, t.failed
-	}
-	if out.State != store.Succeeded {
-		if s.Atomic {
-			if _, err := t.w.stmt.undo.Exec(); err != nil {
-				return out, false, err
-			}
-		}
-		if _, err := t.w.stmt.resettle.Exec(s.Event.Sequence, int64(s.Handler), int64(out.State), nextAttempt(out), orNull(out.Error)); err != nil {
-			return out, false, err
-		}
-	}
-	if s.Atomic {
-		if _, err := t.w.stmt.release.Exec(); err != nil {
-			return out, false, err
-		}
-	}
-	return out, true, t.finish(s, out)
-}
-
-// putRun writes the run's row, unless this attempt is not the current one.
-func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error) {
-	var n int64
-	sequence, handler, attempt, started := s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started)
-	state, next, text := int64(out.State), nextAttempt(out), orNull(out.Error)
-	switch {
-	case s.Claimed && s.Ahead:
-		n, err = t.w.stmt.settleAhead.Exec(sequence, handler, attempt, state, t.now, next, text, started)
-	case s.Claimed:
-		n, err = t.w.stmt.settleClaimed.Exec(sequence, handler, attempt, state, t.now, next, text)
-	case s.Attempt == 1 && next == nil && text == nil:
-		n, err = t.w.stmt.insertSettled.Exec(sequence, handler, state, started, t.now)
-	case s.Attempt == 1:
-		n, err = t.w.stmt.insertRun.Exec(sequence, handler, state, started, t.now, next, text)
-	default:
-		n, err = t.w.stmt.settleUnbegun.Exec(sequence, handler, attempt, state, t.now, next, text, started)
-	}
-	return n == 1, err
-}
-
-func nextAttempt(out store.Outcome) any {
-	if out.State != store.Retrying {
-		return nil
-	}
-	return micros(out.NextAttemptAt)
-}
-
-// finish records the consequences of the outcome: the failed attempt's history, the emitted events, the changed run.
-func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
-	if out.State == store.Retrying || out.State == store.Dead {
-		if _, err := t.w.stmt.insertAttempt.Exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started), t.now, out.Error); err != nil {
-			return err
-		}
-	}
-	if s.Attempt == 1 && !s.Claimed {
-		if err := t.join(s.Handler, s.Event.Sequence, s.Joins, s.Started); err != nil {
-			return err
-		}
-	}
-	if out.Uncounted && out.State == store.Retrying {
-		if _, err := t.w.stmt.uncount.Exec(s.Event.Sequence, int64(s.Handler)); err != nil {
-			return err
-		}
-	}
-	if err := t.emit(out.Emit); err != nil {
-		return err
-	}
-	if t.wantRuns {
-		name := t.w.names[s.Handler]
-		id := s.ID
-		if id == "" {
-			id = store.RunID(s.Event.Sequence, name, t.w.id)
-		}
-		t.runs = append(t.runs, store.Run{
-			ID: id, Handler: name, HandlerID: s.Handler,
-			EventID: s.Event.ID, Sequence: s.Event.Sequence, Type: s.Event.Type, Chain: s.Event.Chain,
-			State: out.State, Attempt: s.Attempt, Error: out.Error,
-			StartedAt: s.Started.UTC().Truncate(1000), FinishedAt: fromMicros(t.now), NextAttemptAt: out.NextAttemptAt,
-		})
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ type statements struct {
 	uncount, insertJoined        *conn.Stmt
 	moveMark                     *conn.Stmt
 	insertUser, findUser         *conn.Stmt
-	updateUser                   *conn.Stmt
+	updateUser, deleteUser       *conn.Stmt
 	moveSchedule                 *conn.Stmt
 }
 
@@ -61,6 +61,7 @@ func (s *statements) prepare(c *conn.Conn) error {
 		{&s.insertUser, `INSERT INTO users (name, email, attributes, created_at, event_id) VALUES (?,?,?,?,?)`},
 		{&s.findUser, `SELECT ` + userColumns + ` FROM users WHERE email = ?`},
 		{&s.updateUser, `UPDATE users SET name = ?2, attributes = ?3 WHERE id = ?1`},
+		{&s.deleteUser, `DELETE FROM users WHERE id = ?`},
 		{&s.moveSchedule, `INSERT INTO schedules (name, since, slot, fired, timing, paused) VALUES (?,?,?,?,?,?)
 			ON CONFLICT (name) DO UPDATE SET since = excluded.since, slot = excluded.slot, fired = excluded.fired,
 				timing = excluded.timing, paused = excluded.paused`},

@@ -95,7 +95,7 @@ func (d *timed) effects(s *store.Statement, before func(i int), took ...time.Dur
 		if _, err := d.Append(context.Background(), []*events.Event{e}); err != nil {
 			d.t.Fatal(err)
 		}
-		b.Settlements = append(b.Settlements, store.Settlement{Event: e, Handler: d.h, Attempt: 1, Atomic: true, Statement: s, Effect: func(tx store.Tx) store.Outcome {
+		b.Settlements = append(b.Settlements, store.Settlement{Event: e, Handler: d.h, Attempt: 1, Statement: s, Effect: func(tx store.Tx) store.Outcome {
 			if before != nil {
 				before(i)
 			}

@@ -79,7 +79,7 @@ func TestARolledBackTransactionIsRepeated(t *testing.T) {
 		if _, err := s.Append(t.Context(), []*events.Event{e}); err != nil {
 			t.Fatal(err)
 		}
-		b.Settlements = append(b.Settlements, store.Settlement{Event: e, Handler: registered[0].ID, Attempt: 1, Atomic: true, Effect: func(tx store.Tx) store.Outcome {
+		b.Settlements = append(b.Settlements, store.Settlement{Event: e, Handler: registered[0].ID, Attempt: 1, Effect: func(tx store.Tx) store.Outcome {
 			if _, err := tx.Exec(insert, []any{int64(i)}); err != nil {
 				return store.Outcome{State: store.Dead, Error: err.Error()}
 			}

@@ -3,47 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"fmt"
 	"strconv"
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 )
-
-// InsertUser implements [store.Tx].
-func (tx *effectTx) InsertUser(u store.User, on store.OnConflict) (store.User, error) {
-	t := (*txn)(tx)
-	u.CreatedAt = fromMicros(t.now)
-	var attributes any
-	if u.Attributes != nil {
-		attributes = string(u.Attributes)
-	}
-	id, err := t.w.stmt.insertUser.Insert(u.Name, u.Email, attributes, t.now, u.EventID)
-	if err == nil {
-		u.ID = id
-		return u, nil
-	}
-	if !errors.Is(err, store.ErrConflict) || on == store.Fail {
-		return u, t.check(fmt.Errorf("insert user: %w", err))
-	}
-	var row [6]driver.Value
-	if err := t.w.stmt.findUser.QueryRow(row[:], u.Email); err != nil {
-		return u, t.check(fmt.Errorf("find user %q: %w", u.Email, err))
-	}
-	known := store.User{ID: row[0].(int64), Name: row[1].(string), Email: row[2].(string), CreatedAt: fromMicros(row[4].(int64)), EventID: row[5].(string)}
-	if text, ok := row[3].(string); ok {
-		known.Attributes = []byte(text)
-	}
-	if on == store.Update {
-		if _, err := t.w.stmt.updateUser.Exec(known.ID, u.Name, attributes); err != nil {
-			return u, t.check(fmt.Errorf("update user %d: %w", known.ID, err))
-		}
-		known.Name, known.Attributes = u.Name, u.Attributes
-	}
-	return known, nil
-}
 
 const userColumns = `id, name, email, attributes, created_at, event_id`
 

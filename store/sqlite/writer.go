@@ -46,6 +46,10 @@ type writer struct {
 	seldom  map[string]*conn.Stmt
 
 	eventRows eventRows
+	runRows   runRows
+	userRows  userRows
+	emitted   []*events.Event // reused
+	nextUser  int64           // the next user's id
 
 	user  *guard.Statements
 	clock func() time.Time // the clock for turns, not for stored times
@@ -89,6 +93,14 @@ func (w *writer) load() error {
 		return fmt.Errorf("the journal's head: %w", err)
 	}
 	w.next = row[0].(int64) + 1
+	last, err := w.prepared(`SELECT ifnull(max(id), 0) FROM users`)
+	if err != nil {
+		return err
+	}
+	if err := last.QueryRow(row); err != nil {
+		return fmt.Errorf("the last user's id: %w", err)
+	}
+	w.nextUser = row[0].(int64) + 1
 	return nil
 }
 
@@ -157,7 +169,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 	if _, err := w.stmt.begin.Exec(); err != nil {
 		return nil, nil, fmt.Errorf("begin: %w", err)
 	}
-	t = &txn{w: w, now: micros(w.opt.Now()), next: w.next, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
+	t = &txn{w: w, now: micros(w.opt.Now()), next: w.next, nextUser: w.nextUser, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
 	t.budget = budget{clock: w.clock, alone: alone, left: w.opt.StatementTimeout}
 	if !alone && (batch[0].turn == own || len(w.turns.next) > 0) {
 		t.budget.left /= shareOfOthers // another write waits for this transaction, or for the next turn
@@ -193,7 +205,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 		// It is unknown whether the transaction reached the disk. Only opening the file again can tell.
 		return nil, nil, fmt.Errorf("commit: %w (%w)", store.ErrBroken, err)
 	}
-	w.next = t.next
+	w.next, w.nextUser = t.next, t.nextUser
 	return t, nil, nil
 }
 
@@ -219,6 +231,7 @@ type txn struct {
 	w        *writer
 	now      int64
 	next     int64
+	nextUser int64
 	events   []*events.Event
 	runs     []store.Run
 	wantRuns bool

@@ -37,9 +37,11 @@ func joins(t *testing.T, d Driver) {
 	settle(t, s, late)
 	equal(t, "joined by later attempts", joined(6), "[5]")
 
-	effect := store.Settlement{Event: evs[7], Handler: h[0].ID, Attempt: 1, Started: at, Atomic: true, Joins: []int64{7}, Effect: func(tx store.Tx) store.Outcome {
-		_, err := tx.InsertUser(store.User{Name: "x", Email: "x@example.com"}, store.Fail)
-		return store.Outcome{State: store.Dead, Error: fmt.Sprint(err)}
+	effect := store.Settlement{Event: evs[7], Handler: h[0].ID, Attempt: 1, Started: at, Joins: []int64{7}, Insert: &store.UserInsert{
+		User: store.User{Name: "x", Email: "x@example.com"},
+		Then: func(_ store.User, err error) store.Outcome {
+			return store.Outcome{State: store.Dead, Error: fmt.Sprint(err)}
+		},
 	}}
 	settle(t, s, effect)
 	equal(t, "joined by an effect that was undone", joined(8), "[7]")

@@ -11,14 +11,17 @@ import (
 	"evrun/store"
 )
 
-// inside settles an attempt with an effect that inserts a user.
+// inside settles an attempt by inserting a user.
 func inside(e *events.Event, h store.HandlerID, attempt int, email string) store.Settlement {
-	return store.Settlement{Event: e, Handler: h, Attempt: attempt, Started: at, Effect: func(tx store.Tx) store.Outcome {
-		if _, err := tx.InsertUser(store.User{Name: "Ada", Email: email, EventID: e.ID}, store.Fail); err != nil {
-			return store.Outcome{State: store.Dead, Error: err.Error()}
-		}
-		return store.Outcome{State: store.Succeeded}
-	}}
+	return store.Settlement{Event: e, Handler: h, Attempt: attempt, Started: at, Insert: &store.UserInsert{User: store.User{Name: "Ada", Email: email, EventID: e.ID}, Then: stored}}
+}
+
+// stored is the outcome of a settlement that inserts a user.
+func stored(_ store.User, err error) store.Outcome {
+	if err != nil {
+		return store.Outcome{State: store.Dead, Error: err.Error()}
+	}
+	return store.Outcome{State: store.Succeeded}
 }
 
 func effectCommits(t *testing.T, d Driver) {
@@ -46,10 +49,7 @@ func effectUndone(t *testing.T, d Driver) {
 	e1, e2, e3 := event("a.b", "1"), event("a.b", "2"), event("a.b", "3")
 	appendAll(t, s, e1, e2, e3)
 	twice := inside(e2, h.ID, 1, "grace@example.com")
-	twice.Atomic = true
-	insert := twice.Effect
-	twice.Effect = func(tx store.Tx) store.Outcome {
-		insert(tx)
+	twice.Insert.Then = func(store.User, error) store.Outcome {
 		return store.Outcome{State: store.Retrying, Error: "changed its mind", NextAttemptAt: at.Add(time.Hour)}
 	}
 	out := settle(t, s, inside(e1, h.ID, 1, "ada@example.com"), twice, inside(e3, h.ID, 1, "ada@example.com"))
@@ -89,9 +89,8 @@ func clash(t *testing.T, d Driver) {
 	appendAll(t, s, e, other, event("b.c", "taken"))
 	good := inside(e, h.ID, 1, "good@example.com")
 	bad := inside(other, h.ID, 1, "bad@example.com")
-	effect := bad.Effect
-	bad.Atomic, bad.Effect = true, func(tx store.Tx) store.Outcome {
-		out := effect(tx)
+	bad.Insert.Then = func(u store.User, err error) store.Outcome {
+		out := stored(u, err)
 		out.Emit = []*events.Event{event("b.c", "new"), event("b.c", "taken")}
 		return out
 	}

@@ -31,7 +31,7 @@ func (d Driver) executing(t *testing.T, s store.Store, h store.HandlerID, id str
 	e := event("a.b", id)
 	appendAll(t, s, e)
 	st := d.parse(t, text)
-	return store.Settlement{Event: e, Handler: h, Attempt: 1, Started: at, Atomic: true, Statement: st, Effect: func(tx store.Tx) store.Outcome {
+	return store.Settlement{Event: e, Handler: h, Attempt: 1, Started: at, Statement: st, Effect: func(tx store.Tx) store.Outcome {
 		if *got, *err = tx.Exec(st, args); *err != nil {
 			return store.Outcome{State: store.Dead, Error: (*err).Error()}
 		}

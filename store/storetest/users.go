@@ -12,14 +12,12 @@ import (
 func insertUser(t *testing.T, s store.Store, h store.HandlerID, id string, u store.User, on store.OnConflict) (got store.User, err error) {
 	t.Helper()
 	e := event("a.b", id)
+	u.EventID = e.ID
 	appendAll(t, s, e)
-	settle(t, s, store.Settlement{Event: e, Handler: h, Attempt: 1, Started: at, Atomic: true, Effect: func(tx store.Tx) store.Outcome {
-		u.EventID = e.ID
-		if got, err = tx.InsertUser(u, on); err != nil {
-			return store.Outcome{State: store.Dead, Error: err.Error()}
-		}
-		return store.Outcome{State: store.Succeeded}
-	}})
+	settle(t, s, store.Settlement{Event: e, Handler: h, Attempt: 1, Started: at, Insert: &store.UserInsert{User: u, On: on, Then: func(u store.User, failed error) store.Outcome {
+		got, err = u, failed
+		return stored(u, err)
+	}}})
 	return got, err
 }
 

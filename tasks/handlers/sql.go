@@ -179,12 +179,12 @@ func (s *sql) UserStatement() (*store.Statement, time.Duration) { return s.state
 func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 	args, err := s.args(d)
 	if err != nil {
-		return nil, err
+		return tasks.Effect{}, err
 	}
-	return func(tx store.Tx) (any, error) {
+	return tasks.Effect{Write: func(tx store.Tx) (any, error) {
 		r, err := tx.Exec(s.statement, args)
 		return s.result(r, err)
-	}, nil
+	}}, nil
 }
 
 // result makes the kind's result, or marks a permanent error.

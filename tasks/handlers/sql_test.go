@@ -98,7 +98,7 @@ func TestParametersAreExact(t *testing.T) {
 			continue
 		}
 		tx := &sqlTx{}
-		if _, err := effect(tx); err != nil || !reflect.DeepEqual(tx.args, []any{want}) {
+		if _, err := effect.Write(tx); err != nil || !reflect.DeepEqual(tx.args, []any{want}) {
 			t.Errorf("%s: %#v, %v", data, tx.args, err)
 		}
 	}
@@ -119,7 +119,7 @@ func TestTheResultOfAStatement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return effect(tx)
+		return effect.Write(tx)
 	}
 	result, err := run("SELECT 1", &sqlTx{result: store.Result{Columns: []string{"a", "b"}, Rows: [][]any{{int64(1), []byte{0xff}}, {nil, "x"}}}})
 	if text, _ := json.Marshal(result); err != nil || string(text) != `{"changes":0,"row":{"a":1,"b":"/w=="},"rows":[{"a":1,"b":"/w=="},{"a":null,"b":"x"}]}` {

@@ -28,23 +28,21 @@ type userInsert struct {
 func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 	name, err := u.Name.Text(d.Env)
 	if err != nil {
-		return nil, fmt.Errorf("name: %w", err)
+		return tasks.Effect{}, fmt.Errorf("name: %w", err)
 	}
 	email, err := u.Email.Text(d.Env)
 	if err != nil {
-		return nil, fmt.Errorf("email: %w", err)
+		return tasks.Effect{}, fmt.Errorf("email: %w", err)
 	}
 	if wrong := checkEmail(email); wrong != "" {
-		return nil, tasks.Permanent(fmt.Errorf("email: %s is not a valid e-mail address: %s", fault.Quote(email), wrong))
+		return tasks.Effect{}, tasks.Permanent(fmt.Errorf("email: %s is not a valid e-mail address: %s", fault.Quote(email), wrong))
 	}
 	attributes, attributesJSON, err := u.attributes(d.Env)
 	if err != nil {
-		return nil, err
+		return tasks.Effect{}, err
 	}
-	user := store.User{Name: name, Email: email, Attributes: attributesJSON, EventID: d.Event.ID}
-	on := u.onConflict()
-	return func(tx store.Tx) (any, error) {
-		stored, err := tx.InsertUser(user, on)
+	user := &store.User{Name: name, Email: email, Attributes: attributesJSON, EventID: d.Event.ID}
+	return tasks.Effect{User: user, On: u.onConflict(), Stored: func(stored store.User, err error) (any, error) {
 		if errors.Is(err, store.ErrConflict) {
 			return nil, &conflictError{email, err}
 		}
@@ -56,11 +54,8 @@ func (u *userInsert) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 			result.attributes, result.decoded = attributes, true
 		}
 		return result, nil
-	}, nil
+	}}, nil
 }
-
-// SingleWrite implements [tasks.SingleWrite].
-func (u *userInsert) SingleWrite() {}
 
 // insertedUser is the kind's result. Its attributes may be as large as an event, so they are decoded and encoded only when needed.
 type insertedUser struct {

@@ -14,13 +14,13 @@ import (
 	"evrun/tasks/expression"
 )
 
-// fakeTx keeps users by e-mail address, with the semantics of store.Tx; err fails every call.
-type fakeTx struct {
+// fakeUsers keeps users by e-mail address, with the semantics of store.UserInsert; err fails every call.
+type fakeUsers struct {
 	users map[string]store.User
 	err   error
 }
 
-func (tx *fakeTx) InsertUser(u store.User, on store.OnConflict) (store.User, error) {
+func (tx *fakeUsers) insert(u store.User, on store.OnConflict) (store.User, error) {
 	if tx.err != nil {
 		return store.User{}, tx.err
 	}
@@ -43,12 +43,12 @@ func (tx *fakeTx) InsertUser(u store.User, on store.OnConflict) (store.User, err
 	return u, nil
 }
 
-func (tx *fakeTx) Exec(*store.Statement, []any) (store.Result, error) { panic("not for a user") }
+func (tx *fakeUsers) run(e tasks.Effect) (any, error) { return e.Stored(tx.insert(*e.User, e.On)) }
 
 var fromData = map[string]any{"name": "${ data.name }", "email": "${ data.email }", "attributes": "${ data.attributes }"}
 
 // insert runs user.insert on an event with this data.
-func insert(t *testing.T, tx store.Tx, onConflict, data string) (any, error) {
+func insert(t *testing.T, tx *fakeUsers, onConflict, data string) (any, error) {
 	t.Helper()
 	with := map[string]any{"on_conflict": onConflict}
 	for k, v := range fromData {
@@ -58,7 +58,7 @@ func insert(t *testing.T, tx store.Tx, onConflict, data string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := effect(tx)
+	result, err := tx.run(effect)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func insert(t *testing.T, tx store.Tx, onConflict, data string) (any, error) {
 }
 
 func TestAUserIsInserted(t *testing.T) {
-	tx := &fakeTx{}
+	tx := &fakeUsers{}
 	result, err := insert(t, tx, "fail", `{"name":"Ada","email":"ada@example.com","attributes":{"html":"<b>","big":9007199254740993}}`)
 	want := map[string]any{
 		"id": int64(1), "name": "Ada", "email": "ada@example.com", "attributes": map[string]any{"html": "<b>", "big": 9007199254740993},
@@ -102,15 +102,15 @@ func TestARepeatedEffectGivesTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err1 := effect(&fakeTx{}) // rolled back
-	again, err2 := effect(&fakeTx{})
+	first, err1 := (&fakeUsers{}).run(effect) // rolled back
+	again, err2 := (&fakeUsers{}).run(effect)
 	if err1 != nil || err2 != nil || !reflect.DeepEqual(first, again) {
 		t.Errorf("%v, %v; %v, %v", first, err1, again, err2)
 	}
 }
 
 func TestAKnownAddress(t *testing.T) {
-	tx := &fakeTx{}
+	tx := &fakeUsers{}
 	if _, err := insert(t, tx, "fail", `{"name":"Ada","email":"ada@example.com","attributes":{"n":1}}`); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestAKnownAddress(t *testing.T) {
 }
 
 func TestAStoreThatFailsIsNoConflict(t *testing.T) {
-	_, err := insert(t, &fakeTx{err: store.ErrFull}, "fail", `{"name":"Ada","email":"ada@example.com"}`)
+	_, err := insert(t, &fakeUsers{err: store.ErrFull}, "fail", `{"name":"Ada","email":"ada@example.com"}`)
 	if !errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrConflict) {
 		t.Error(err)
 	}
@@ -145,7 +145,7 @@ func TestAttributesHaveToBeAMap(t *testing.T) {
 		`[1]`: `attributes: "[1]" is not a map`,
 		`3`:   `attributes: "3" is not a map`,
 	} {
-		_, err := insert(t, &fakeTx{}, "fail", `{"name":"Ada","email":"ada@example.com","attributes":`+attributes+`}`)
+		_, err := insert(t, &fakeUsers{}, "fail", `{"name":"Ada","email":"ada@example.com","attributes":`+attributes+`}`)
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", attributes, err, want)
 		}
@@ -202,14 +202,14 @@ func TestAnAddressIsChecked(t *testing.T) {
 			t.Errorf("%q: %q, want %q", bad, got, want)
 		}
 	}
-	_, err := insert(t, &fakeTx{}, "fail", `{"name":"Ada","email":"ada.example.com"}`)
+	_, err := insert(t, &fakeUsers{}, "fail", `{"name":"Ada","email":"ada.example.com"}`)
 	if want := `email: "ada.example.com" is not a valid e-mail address: it has no "@"`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if reflect.TypeOf(err) != reflect.TypeOf(tasks.Permanent(err)) {
 		t.Errorf("%T is not permanent", err)
 	}
-	_, err = insert(t, &fakeTx{}, "fail", `{"name":"Ada","email":"`+strings.Repeat("é", 500)+`@x"}`)
+	_, err = insert(t, &fakeUsers{}, "fail", `{"name":"Ada","email":"`+strings.Repeat("é", 500)+`@x"}`)
 	if err == nil || len(err.Error()) > 200 {
 		t.Error(err)
 	}
@@ -246,10 +246,10 @@ func BenchmarkUserInsertEffect(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tx := &fakeTx{}
+	tx := &fakeUsers{}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := effect(tx); err != nil {
+		if _, err := tx.run(effect); err != nil {
 			b.Fatal(err)
 		}
 	}

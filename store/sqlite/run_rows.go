@@ -1,0 +1,137 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+
+	"evrun/store"
+)
+
+// runRows is how rows of new runs are inserted.
+type runRows struct {
+	groups
+	values []driver.Value // reused
+}
+
+var insertRuns = insertRows("INSERT OR FAIL", "runs", []column{{name: "handler", shared: true}, {name: "finished_at", shared: true}, {name: "budget", shared: true},
+	{name: "attempt", literal: "1"}, {name: "sequence"}, {name: "state"}, {name: "started_at"}}, groupRows)
+
+// insertSettled inserts the rows of first attempts that have ended, with the outcomes they have or, as far as they depend on a user, as succeeded. It
+// marks those that are fenced off.
+func (t *txn) insertSettled(list []store.Settlement, settled []store.Settled) error {
+	for i := range list {
+		out := list[i].Outcome
+		if list[i].Insert != nil {
+			out = store.Outcome{State: store.Succeeded}
+		}
+		settled[i] = store.Settled{Outcome: out}
+	}
+	r := &t.w.runRows
+	insert, err := t.w.prepared(insertRuns)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(list); {
+		taken := r.next(len(list) - i)
+		for j := range list[i : i+taken] {
+			if list[i+j].Handler != list[i].Handler {
+				taken = 1
+				break
+			}
+		}
+		if taken == 1 {
+			ok, err := t.putRun(&list[i], settled[i].Outcome)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				settled[i] = store.Settled{Fenced: true, Outcome: list[i].Outcome}
+				r.exists()
+			}
+			i++
+			continue
+		}
+		r.values = append(r.values[:0], int64(list[i].Handler), t.now, int64(0))
+		for j := range list[i : i+taken] {
+			r.values = append(r.values, list[i+j].Event.Sequence, int64(settled[i+j].State), micros(list[i+j].Started))
+		}
+		n, err := t.insertGroup(insert, r.values)
+		if err != nil {
+			return err
+		}
+		if n < taken {
+			r.exists()
+		}
+		i += n
+	}
+	return nil
+}
+
+// start records that attempts begin.
+func (t *txn) start(claims []store.Claim, started []bool) error {
+	r := &t.w.runRows
+	insert, err := t.w.prepared(insertRuns)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(claims); {
+		taken := r.next(len(claims) - i)
+		for j := range claims[i : i+taken] {
+			if c := &claims[i+j]; c.Attempt != 1 || len(c.Joins) > 0 || c.Handler != claims[i].Handler || c.Ahead != claims[i].Ahead {
+				taken = 1
+				break
+			}
+		}
+		if taken == 1 {
+			var err error
+			if started[i], err = t.startOne(&claims[i]); err != nil {
+				return t.check(err)
+			}
+			if !started[i] {
+				r.exists()
+			}
+			i++
+			continue
+		}
+		r.values = append(r.values[:0], int64(claims[i].Handler), nil, budgetOf(&claims[i]))
+		for j := range claims[i : i+taken] {
+			r.values = append(r.values, claims[i+j].Sequence, int64(store.Running), micros(claims[i+j].At))
+		}
+		n, err := t.insertGroup(insert, r.values)
+		if err != nil {
+			return err
+		}
+		for j := range n {
+			started[i+j] = true
+		}
+		if n < taken {
+			r.exists()
+		}
+		i += n
+	}
+	return nil
+}
+
+// startOne records that one attempt begins, unless it is not the next one of its run.
+func (t *txn) startOne(c *store.Claim) (ok bool, err error) {
+	var n int64
+	if c.Attempt == 1 {
+		n, err = t.w.stmt.insertClaim.Exec(c.Sequence, int64(c.Handler), micros(c.At), budgetOf(c))
+	} else {
+		n, err = t.w.stmt.startRun.Exec(c.Sequence, int64(c.Handler), int64(c.Attempt), micros(c.At))
+	}
+	if err != nil || n == 0 {
+		return false, err
+	}
+	if c.Attempt == 1 {
+		err = t.join(c.Handler, c.Sequence, c.Joins, c.At)
+	}
+	return true, err
+}
+
+// budgetOf returns the Budget of a new run.
+func budgetOf(c *store.Claim) int64 {
+	if c.Ahead {
+		return 1
+	}
+	return 0
+}

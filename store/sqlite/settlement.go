@@ -1,0 +1,154 @@
+package sqlite
+
+import "evrun/store"
+
+// plain reports whether a settlement can be written in a group: it inserts one row in runs, and may insert a user. Most settlements are of this kind.
+func plain(s *store.Settlement) bool {
+	if s.Attempt != 1 || s.Claimed || len(s.Joins) > 0 || s.Effect != nil {
+		return false
+	}
+	return s.Insert != nil || s.Outcome.Error == "" && (s.Outcome.State == store.Succeeded || s.Outcome.State == store.Skipped)
+}
+
+// settlePlain ends attempts whose settlements are plain, as if one after the other. First it writes the rows of all runs: they are the fences. Then
+// it inserts the users and gives each to its Then; a run whose outcome isn't a success after all is corrected. The events come last.
+func (t *txn) settlePlain(list []store.Settlement, settled []store.Settled) error {
+	if err := t.insertSettled(list, settled); err != nil {
+		return err
+	}
+	if err := t.insertUsers(list, settled); err != nil {
+		return err
+	}
+	emitted := t.w.emitted[:0]
+	for i := range list {
+		if settled[i].Fenced {
+			continue
+		}
+		if err := t.finish(&list[i], settled[i].Outcome); err != nil {
+			return err
+		}
+		emitted = append(emitted, settled[i].Emit...)
+	}
+	err := t.emit(emitted)
+	clear(emitted)
+	t.w.emitted = emitted
+	return err
+}
+
+// settle ends one attempt; ok is false when it was fenced off.
+func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error) {
+	// The row is written first, as succeeded: it is the fence. If the effect fails, the row is corrected.
+	if out = s.Outcome; s.Effect != nil || s.Insert != nil {
+		out = store.Outcome{State: store.Succeeded}
+	}
+	if ok, err = t.putRun(s, out); !ok || err != nil {
+		return s.Outcome, ok, err
+	}
+	switch {
+	case s.Insert != nil:
+		u, err := t.insertUser(s.Insert)
+		if err != nil {
+			return out, false, err
+		}
+		out, err = t.then(s, u)
+		if err != nil {
+			return out, false, err
+		}
+	case s.Effect != nil:
+		if out, err = t.effect(s); err != nil {
+			return out, false, err
+		}
+	}
+	if err := t.finish(s, out); err != nil {
+		return out, false, err
+	}
+	return out, true, t.emit(out.Emit)
+}
+
+// effect runs the settlement's effect, and undoes what it wrote if it fails.
+func (t *txn) effect(s *store.Settlement) (out store.Outcome, err error) {
+	if _, err := t.w.stmt.savepoint.Exec(); err != nil {
+		return out, err
+	}
+	out = s.Effect((*effectTx)(t))
+	if t.failed != nil {
+		return out, t.failed
+	}
+	if out.State != store.Succeeded {
+		if _, err := t.w.stmt.undo.Exec(); err != nil {
+			return out, err
+		}
+		if err := t.correct(s, out); err != nil {
+			return out, err
+		}
+	}
+	_, err = t.w.stmt.release.Exec()
+	return out, err
+}
+
+// correct gives a run that was written as succeeded its outcome.
+func (t *txn) correct(s *store.Settlement, out store.Outcome) error {
+	_, err := t.w.stmt.resettle.Exec(s.Event.Sequence, int64(s.Handler), int64(out.State), nextAttempt(out), orNull(out.Error))
+	return err
+}
+
+// putRun writes the run's row, unless this attempt is not the current one.
+func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error) {
+	var n int64
+	sequence, handler, attempt, started := s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started)
+	state, next, text := int64(out.State), nextAttempt(out), orNull(out.Error)
+	switch {
+	case s.Claimed && s.Ahead:
+		n, err = t.w.stmt.settleAhead.Exec(sequence, handler, attempt, state, t.now, next, text, started)
+	case s.Claimed:
+		n, err = t.w.stmt.settleClaimed.Exec(sequence, handler, attempt, state, t.now, next, text)
+	case s.Attempt == 1 && next == nil && text == nil:
+		n, err = t.w.stmt.insertSettled.Exec(sequence, handler, state, started, t.now)
+	case s.Attempt == 1:
+		n, err = t.w.stmt.insertRun.Exec(sequence, handler, state, started, t.now, next, text)
+	default:
+		n, err = t.w.stmt.settleUnbegun.Exec(sequence, handler, attempt, state, t.now, next, text, started)
+	}
+	return n == 1, err
+}
+
+func nextAttempt(out store.Outcome) any {
+	if out.State != store.Retrying {
+		return nil
+	}
+	return micros(out.NextAttemptAt)
+}
+
+// finish records the consequences of the outcome: the failed attempt's history, joined events, the changed run. The emitted events
+// are for the caller to append.
+func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
+	if out.State == store.Retrying || out.State == store.Dead {
+		if _, err := t.w.stmt.insertAttempt.Exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started), t.now, out.Error); err != nil {
+			return err
+		}
+	}
+	if s.Attempt == 1 && !s.Claimed {
+		if err := t.join(s.Handler, s.Event.Sequence, s.Joins, s.Started); err != nil {
+			return err
+		}
+	}
+	if out.Uncounted && out.State == store.Retrying {
+		if _, err := t.w.stmt.uncount.Exec(s.Event.Sequence, int64(s.Handler)); err != nil {
+			return err
+		}
+	}
+	if t.wantRuns {
+		name := t.w.names[s.Handler]
+		id := s.ID
+		if id == "" {
+			id = store.RunID(s.Event.Sequence, name, t.w.id)
+		}
+		t.runs = append(t.runs, store.Run{
+			ID: id, Handler: name, HandlerID: s.Handler,
+			EventID: s.Event.ID, Sequence: s.Event.Sequence, Type: s.Event.Type, Chain: s.Event.Chain,
+			State: out.State, Attempt: s.Attempt, Error: out.Error,
+			StartedAt: s.Started.UTC().Truncate(1000), FinishedAt: fromMicros(t.now), NextAttemptAt: out.NextAttemptAt,
+		})
+	}
+	return nil
+}

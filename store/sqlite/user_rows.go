@@ -1,0 +1,198 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+
+	"evrun/store"
+	"evrun/store/sqlite/conn"
+)
+
+// userRows is how users are inserted.
+type userRows struct {
+	groups
+	list   []int          // reused
+	values []driver.Value // reused
+}
+
+const (
+	maxGroupedUser = 4096    // bytes, as maxGroupedEvent
+	maxNextUser    = 1 << 62 // behind it SQLite chooses free ids
+)
+
+// insertGroupOfUsers inserts users without attributes and with them.
+var insertGroupOfUsers = [2]string{insertRows("INSERT OR FAIL", "users", userInsertColumns[:5], groupRows), insertRows("INSERT OR FAIL", "users", userInsertColumns, groupRows)}
+
+var userInsertColumns = []column{{name: "id", counts: true}, {name: "created_at", shared: true}, {name: "name"}, {name: "email"}, {name: "event_id"}, {name: "attributes"}}
+
+// userRow is what became of a user to insert.
+type userRow struct {
+	store.User
+	err error       // it was not inserted
+	was *store.User // the row before it was changed; nil: it was not changed
+	new bool        // the row was inserted
+}
+
+// insertUsers inserts the users of the settlements that are not fenced off, as if one after the other, and sets their outcomes. A user whose e-mail
+// address already exists goes by itself, after all before it have their outcomes: one of these may have taken its user back.
+func (t *txn) insertUsers(list []store.Settlement, settled []store.Settled) error {
+	r := &t.w.userRows
+	r.list = r.list[:0]
+	for i := range list {
+		if list[i].Insert != nil && !settled[i].Fenced {
+			r.list = append(r.list, i)
+		}
+	}
+	ended := func(i int, u userRow) (err error) {
+		settled[i].Outcome, err = t.then(&list[i], u)
+		return err
+	}
+	for rest := r.list; len(rest) > 0; {
+		taken := r.next(len(rest))
+		if t.nextUser < 1 || t.nextUser > maxNextUser || slices.ContainsFunc(rest[:taken], func(i int) bool { return userSize(&list[i].Insert.User) > maxGroupedUser }) {
+			taken = 1
+		}
+		if taken == 1 {
+			u, err := t.insertUser(list[rest[0]].Insert)
+			if err == nil {
+				err = ended(rest[0], u)
+			}
+			if err != nil {
+				return err
+			}
+			rest = rest[1:]
+			continue
+		}
+		first := t.nextUser
+		n, err := t.insertUserGroup(list, rest[:taken])
+		if err != nil {
+			return err
+		}
+		for j, i := range rest[:n] {
+			u := userRow{User: list[i].Insert.User, new: true}
+			u.ID, u.CreatedAt = first+int64(j), fromMicros(t.now)
+			if err := ended(i, u); err != nil {
+				return err
+			}
+		}
+		if n < taken {
+			r.exists()
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+func userSize(u *store.User) int {
+	return len(u.Name) + len(u.Email) + len(u.Attributes) + len(u.EventID)
+}
+
+// insertUserGroup inserts the users of the settlements with these indices, and returns how many were inserted, from the first on.
+func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (n int, err error) {
+	r := &t.w.userRows
+	with := 0
+	for _, i := range indices {
+		if list[i].Insert.User.Attributes != nil {
+			with = 1
+		}
+	}
+	insert, err := t.w.prepared(insertGroupOfUsers[with])
+	if err != nil {
+		return 0, err
+	}
+	r.values = append(r.values[:0], t.nextUser, t.now)
+	for _, i := range indices {
+		u := &list[i].Insert.User
+		r.values = append(r.values, u.Name, u.Email, u.EventID)
+		if with == 1 {
+			r.values = append(r.values, textOrNull(u.Attributes))
+		}
+	}
+	n, err = t.insertGroup(insert, r.values)
+	t.nextUser += int64(n)
+	return n, err
+}
+
+// insertUser inserts one user, and does what is said about an e-mail address that already exists. An error concerns the whole transaction.
+func (t *txn) insertUser(in *store.UserInsert) (u userRow, err error) {
+	u = userRow{User: in.User}
+	u.CreatedAt = fromMicros(t.now)
+	id, err := t.w.stmt.insertUser.Insert(u.Name, u.Email, textOrNull(u.Attributes), t.now, u.EventID)
+	switch {
+	case err == nil:
+		u.ID, u.new = id, true
+		t.nextUser = id + 1
+		return u, nil
+	case conn.Aborts(err):
+		return u, t.check(err)
+	case !errors.Is(err, store.ErrConflict):
+		u.err = err
+		return u, nil
+	}
+	t.w.userRows.exists()
+	if in.On == store.Fail {
+		u.err = err
+		return u, nil
+	}
+	known, err := t.findUser(u.Email)
+	if err != nil {
+		return u, t.check(fmt.Errorf("find user %q: %w", u.Email, err))
+	}
+	if u.User = known; in.On == store.Update {
+		u.was = &known
+		u.Name, u.Attributes = in.User.Name, in.User.Attributes
+		if err := t.updateUser(&u.User); err != nil {
+			return u, err
+		}
+	}
+	return u, nil
+}
+
+func (t *txn) findUser(email string) (u store.User, err error) {
+	var row [6]driver.Value
+	if err := t.w.stmt.findUser.QueryRow(row[:], email); err != nil {
+		return u, err
+	}
+	u = store.User{ID: row[0].(int64), Name: row[1].(string), Email: row[2].(string), CreatedAt: fromMicros(row[4].(int64)), EventID: row[5].(string)}
+	if text, ok := row[3].(string); ok {
+		u.Attributes = []byte(text)
+	}
+	return u, nil
+}
+
+func (t *txn) updateUser(u *store.User) error {
+	if _, err := t.w.stmt.updateUser.Exec(u.ID, u.Name, textOrNull(u.Attributes)); err != nil {
+		return t.check(fmt.Errorf("update user %d: %w", u.ID, err))
+	}
+	return nil
+}
+
+// then asks for the outcome of a settlement with a user. If it isn't a success, the user is as before, and the run's row is corrected.
+func (t *txn) then(s *store.Settlement, u userRow) (out store.Outcome, err error) {
+	if u.err != nil {
+		u.err = fmt.Errorf("insert user: %w", u.err)
+	}
+	if out = s.Insert.Then(u.User, u.err); out.State == store.Succeeded {
+		return out, nil
+	}
+	switch {
+	case u.new:
+		_, err = t.w.stmt.deleteUser.Exec(u.ID)
+	case u.was != nil:
+		err = t.updateUser(u.was)
+	}
+	if err != nil {
+		return out, err
+	}
+	return out, t.correct(s, out)
+}
+
+// textOrNull stores nil as NULL.
+func textOrNull(text []byte) any {
+	if text == nil {
+		return nil
+	}
+	return string(text)
+}
