@@ -101,7 +101,11 @@ func (w *worker) write(work context.Context, b store.SettleBatch) (out []store.S
 	}
 	for {
 		some, err := w.r.o.Store.Settle(ctx, b)
-		out = append(out, some...)
+		if out == nil {
+			out = some
+		} else {
+			out = append(out, some...)
+		}
 		if err == nil || !temporary(err) {
 			return out, err
 		}
