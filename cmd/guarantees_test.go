@@ -47,6 +47,8 @@ func TestGuarantees(t *testing.T) {
 		{"5 The attempt is recorded before it starts; every attempt has the same idempotency key", []proof{
 			{"exec over kills", commandDiesWithItsDaemon},
 			{"http over failures", requestKeepsItsKey},
+			{"claims made ahead over kills", claimsAheadOverKills},
+			{"a command that kills its daemon each time", commandThatKillsItsDaemon},
 		}},
 		{"6 After the last attempt a run is dead: listed, explained, retryable, and announced", []proof{
 			{"a run that fails until somebody mends its cause", deadRunIsKept},

@@ -102,40 +102,31 @@ func (w *worker) computed(t *queue.Task, d *Delivery, action Computed) store.Out
 	return w.succeeded(t, d, result)
 }
 
-// outside runs an attempt outside the writer's transaction. If record is set, it records the start first.
-func (w *worker) outside(ctx context.Context, t *queue.Task, d *Delivery, action func(context.Context, *Delivery) (any, error), record bool) attempted {
-	done := attempted{t: t, d: d}
-	work := ctx
-	if done.storeErr = w.readEvents(ctx, t, d); done.storeErr != nil {
-		return done
+// make makes an attempt outside the writer's transaction. It runs in a goroutine of the pool.
+func (w *worker) make(work context.Context, a *attempt) {
+	if a.storeErr = w.readEvents(work, a.t, a.d); a.storeErr != nil {
+		return
 	}
-	claim := []store.Claim{{Handler: w.id, Sequence: t.Seq, Attempt: t.Attempt, At: t.Started, Joins: t.Joins}}
-	for record && !t.Claimed {
-		started, err := w.r.o.Store.Start(ctx, claim)
-		switch {
-		case err == nil && !started[0]:
-			done.fenced = true
-			return done
-		case err == nil:
-			t.Claimed = true
-		case !temporary(err) || !pause(ctx, storeRetryEvery):
-			done.storeErr = err
-			return done
-		}
-	}
+	ctx := work
 	if w.h.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, w.h.Timeout, fmt.Errorf("no answer within the timeout of %v", w.h.Timeout))
 		defer cancel()
 	}
-	ended := w.r.known(d)
-	done.result, done.err = safely(func() (any, error) { return action(ctx, d) })
-	ended()
-	if done.err != nil && ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
-		done.err = fmt.Errorf("%w: %w", context.Cause(ctx), done.err)
+	w.r.attempts.know(a.d, w.r.o.Variables)
+	a.result, a.err = safely(func() (any, error) { return w.do(ctx, a.d) })
+	w.r.attempts.forget(a.d)
+	if a.err != nil && ctx.Err() != nil && errors.Is(a.err, ctx.Err()) {
+		a.err = fmt.Errorf("%w: %w", context.Cause(ctx), a.err)
 	}
-	done.cutShort = done.err != nil && work.Err() != nil
-	return done
+	a.cutShort = a.err != nil && work.Err() != nil
+}
+
+func (w *worker) do(ctx context.Context, d *Delivery) (any, error) {
+	if reading, ok := w.h.Action.(Reading); ok {
+		return reading.Read(ctx, w.r.o.Store, d)
+	}
+	return w.h.Action.(Outside).Do(ctx, d)
 }
 
 // failed returns the outcome of a failed attempt: a retry, or a dead run.

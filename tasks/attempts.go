@@ -59,15 +59,15 @@ func (d *Delivery) Variables() map[string]string {
 	return variables
 }
 
-// known allows the attempt's programs to publish until done is called.
-func (r *Runner) known(d *Delivery) (done func()) {
-	if r.o.Variables == nil {
-		return func() {}
+// know allows the attempt's programs to publish until forget; nil: it allows none.
+func (a *attempts) know(d *Delivery, variables map[string]string) {
+	if variables != nil {
+		d.attempts, d.variables = a, variables
 	}
-	d.attempts, d.variables = &r.attempts, r.o.Variables
-	return func() {
-		if d.token != "" {
-			r.attempts.end(d.token)
-		}
+}
+
+func (a *attempts) forget(d *Delivery) {
+	if d.token != "" {
+		a.end(d.token)
 	}
 }

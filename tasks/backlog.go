@@ -78,6 +78,16 @@ func Leaving(ctx context.Context, s store.Store, handlers []*Handler) ([]Unfinis
 	return list, nil
 }
 
+// count counts the runs whose attempts were claimed ahead as waiting events.
+func (r *Runner) count(ctx context.Context, u *Unfinished) {
+	if m := r.wired.Load().members[u.Name]; m != nil {
+		s, _ := m.status(ctx)
+		ahead := min(s.ahead, u.Running)
+		u.Running -= ahead
+		u.Waiting += int64(ahead)
+	}
+}
+
 // registration is the result of registering a wiring: its handlers, those that leave and those that return.
 type registration struct {
 	known   []store.Consumer // those of the wiring, in its order
@@ -101,6 +111,9 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiri
 	}
 	if done.left, err = Leaving(ctx, r.o.Store, handlers); err != nil {
 		return done, err
+	}
+	for i := range done.left {
+		r.count(ctx, &done.left[i])
 	}
 	for _, u := range done.left {
 		e, err := r.o.Emitter.Notice(events.TypeHandlerLeft, "", about(u))

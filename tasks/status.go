@@ -105,6 +105,9 @@ func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, al
 		}
 		if c, ok := live(h.Name); ok {
 			st.Behind, st.Running = max(0, head-c.lowWater), len(c.running)
+			if st.Waiting != nil {
+				*st.Waiting += int64(c.ahead)
+			}
 		}
 		list = append(list, st)
 	}

@@ -15,9 +15,10 @@ const defaultConcurrency = 4
 
 // worker runs the tasks of one handler: its queue decides which is next, the worker makes the attempt and settles it.
 //
-// Its goroutine, in run, owns every field and calls the queue. Each attempt of an outside handler has its own goroutine, as has the one batch that
-// the store is settling. They report back over channels, and run waits for them. Events that the condition skips, and inside handlers, need no
-// goroutine: they go straight into the next batch, which is prepared while the store settles the one before.
+// Its goroutine, in run, owns every field and calls the queue. The attempts of an outside handler run in the goroutines of its pool (pool.go), and are
+// claimed ahead (ahead.go); the one batch of claims that the store is recording has a goroutine, as has the one that it is settling. They report back
+// over channels, and run waits for them. Events that the condition skips, and inside handlers, need no goroutine: they go straight into the next
+// batch, which is prepared while the store settles the one before.
 type worker struct {
 	r      *Runner
 	h      *Handler
@@ -25,39 +26,40 @@ type worker struct {
 	source string // the source of the events that it emits
 
 	queue   queue.Source
-	running map[*queue.Task]struct{} // running attempts of the outside handler
-	batch   batch                    // to be settled next
-	spare   batch                    // empty, keeps its memory for reuse
-	writing bool                     // a batch is being settled
-	singly  int                      // so many of batch are settled one by one, because one of them can't be stored
-	moved   int64                    // the low-water mark in the store
-	moving  int64                    // the low-water mark after the batch that is being settled
+	batch   batch // to be settled next
+	spare   batch // empty, keeps its memory for reuse
+	writing bool  // a batch is being settled
+	singly  int   // so many of batch are settled one by one, because one of them can't be stored
+	moved   int64 // the low-water mark in the store
+	moving  int64 // the low-water mark after the batch that is being settled
 
-	attempts chan attempted
-	answers  chan answer
-	retried  *queue.HandOver // from Runner.Retry
-	mark     chan struct{}   // from Runner.sweep
-	ask      chan chan workerStatus
-	ended    chan struct{} // closed when run returns
-	failure  error
-}
+	pool      *pool
+	records   bool       // attempts are claimed
+	claims    []*attempt // to be claimed next
+	claiming  bool       // claims are on their way to the store
+	retries   []*attempt // are claimed when they get a slot of the pool
+	ahead     int        // how many attempts may be claimed ahead
+	dry       bool       // the last claims were late
+	taken     int        // attempts that have not ended
+	unbegun   []*attempt // to be withdrawn
+	abandoned bool       // run waits for attempts no longer
+	results   []*attempt // the last results, whose memory is reused
 
-// attempted is the result of an attempt of an outside handler.
-type attempted struct {
-	t        *queue.Task
-	d        *Delivery
-	result   any
-	err      error // the handler's
-	cutShort bool  // the daemon's stop ended it
-	fenced   bool  // the claim was refused
-	storeErr error // the attempt could not be recorded, and so did not begin
+	claimed chan claimed
+	answers chan answer
+	retried *queue.HandOver // from Runner.Retry
+	mark    chan struct{}   // from Runner.sweep
+	ask     chan chan workerStatus
+	ended   chan struct{} // closed when run returns
+	failure error
 }
 
 func newWorker(r *Runner, h *Handler) *worker {
+	h = h.WithDefaults()
 	return &worker{
-		r: r, h: h.WithDefaults(), source: r.o.Emitter.Source("/handlers/" + h.Name),
-		running:  map[*queue.Task]struct{}{},
-		attempts: make(chan attempted), answers: make(chan answer), retried: queue.NewHandOver(),
+		r: r, h: h, source: r.o.Emitter.Source("/handlers/" + h.Name),
+		pool: newPool(h.Concurrency), ahead: h.Concurrency,
+		claimed: make(chan claimed), answers: make(chan answer), retried: queue.NewHandOver(),
 		mark: make(chan struct{}), ask: make(chan chan workerStatus), ended: make(chan struct{}),
 	}
 }
@@ -71,9 +73,9 @@ func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 	o := queue.Options{
 		Journal: w.r.o.Store, Bus: w.r.o.Bus, Patterns: w.h.On, Interval: w.h.Rate.Interval(), Retried: w.retried, MaxKeys: heldKeys,
 	}
-	switch w.h.Action.(type) {
-	case Reading, Outside:
-		o.Concurrency = w.h.Concurrency
+	_, reads := w.h.Action.(Reading)
+	if _, w.records = w.h.Action.(Outside); w.records || reads {
+		o.Concurrency, o.Ahead = w.h.Concurrency, w.mayTake
 	}
 	if w.h.OrderBy != nil {
 		o.OrderBy = func(t *queue.Task) (string, error) { return keyOf(w.h.OrderBy, "order_by", w.delivery(t)) }
@@ -93,12 +95,15 @@ func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 
 // run works until ctx ends and all begun tasks are settled. work is the context of attempts: it outlives ctx.
 func (w *worker) run(ctx, work context.Context) error {
+	w.pool.make = func(a *attempt) { w.make(work, a) }
+	defer w.pool.close()
 	defer close(w.ended)
 	defer w.queue.Close()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		if ctx.Err() != nil || w.failure != nil {
+			w.withdraw(work)
 			if w.flush(work); w.idle() {
 				break
 			}
@@ -107,6 +112,7 @@ func (w *worker) run(ctx, work context.Context) error {
 			continue
 		}
 		full := w.fill(ctx, work)
+		w.claim(work)
 		w.flush(work)
 		live, d := w.queue.Wait()
 		if full { // the store must settle the batch first
@@ -122,13 +128,15 @@ func (w *worker) run(ctx, work context.Context) error {
 }
 
 // idle reports whether all begun tasks are settled.
-func (w *worker) idle() bool { return len(w.running) == 0 && !w.writing && w.batch.len() == 0 }
+func (w *worker) idle() bool {
+	return !w.writing && w.batch.len() == 0 && (w.abandoned || !w.claiming && w.pool.unfinished() == 0)
+}
 
 // wait waits for the next thing to happen and handles it. While the worker takes tasks, done ends the wait. When done is nil, the worker is stopping,
 // and the last call for its attempts ends the wait.
 func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []*events.Event, timer <-chan time.Time) {
 	var lastCall chan struct{}
-	if done == nil && len(w.running) > 0 {
+	if done == nil && w.pool.unfinished() > 0 {
 		lastCall = w.r.lastCall
 	}
 	select {
@@ -136,8 +144,10 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []
 		if err := w.queue.Received(batch, ok); err != nil {
 			w.fail(err)
 		}
-	case a := <-w.attempts:
-		w.attempted(a)
+	case <-w.pool.tell:
+		w.ends()
+	case c := <-w.claimed:
+		w.recorded(c)
 	case a := <-w.answers:
 		w.answered(a)
 	case <-w.retried.C():
@@ -152,11 +162,21 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []
 	}
 }
 
+// ends handles the attempts that have ended in the pool.
+func (w *worker) ends() {
+	w.results = w.pool.results(w.results)
+	for i, a := range w.results {
+		w.attempted(a)
+		w.results[i] = nil
+	}
+}
+
 // abandon stops waiting for the attempts that have not ended. Their runs stay in state running in the store.
 func (w *worker) abandon() {
-	if n := len(w.running); n > 0 {
+	w.ends()
+	if n := w.pool.unfinished(); n > 0 {
 		w.fail(fmt.Errorf("%d of its attempts were still running after the grace period; the next start counts them as failed", n))
-		clear(w.running)
+		w.abandoned = true
 	}
 }
 
@@ -194,7 +214,7 @@ func (w *worker) take(work context.Context, t *queue.Task) {
 	t.Scratch = nil // the decoded event is not kept until the task is settled
 	if t.Err != nil {
 		if w.giveEvents(work, t, d) { // on_dead may use them
-			w.end(t, w.failed(t, d, t.Err))
+			w.end(t, w.lost(t, d))
 		}
 		return
 	}
@@ -212,13 +232,21 @@ func (w *worker) take(work context.Context, t *queue.Task) {
 	}
 }
 
+// lost returns the outcome of an attempt that has failed before the worker got its task. One that was claimed ahead, when evrun was killed, doesn't
+// count.
+func (w *worker) lost(t *queue.Task, d *Delivery) store.Outcome {
+	if t.Ahead {
+		return w.cutShort(t.Err)
+	}
+	return w.failed(t, d, t.Err)
+}
+
 // attempt makes or begins an attempt.
 func (w *worker) attempt(work context.Context, t *queue.Task, d *Delivery) {
 	w.queue.Begin(t)
 	switch action := w.h.Action.(type) {
-	case Reading:
-		read := func(ctx context.Context, d *Delivery) (any, error) { return action.Read(ctx, w.r.o.Store, d) }
-		w.begin(work, t, d, read, false)
+	case Reading, Outside:
+		w.begin(&attempt{t: t, d: d})
 	case Inside:
 		if w.giveEvents(work, t, d) {
 			w.settle(t, w.inside(t, d, action))
@@ -229,35 +257,24 @@ func (w *worker) attempt(work context.Context, t *queue.Task, d *Delivery) {
 			w.end(t, w.computed(t, d, action))
 		}
 		w.queue.End(t)
-	case Outside:
-		w.begin(work, t, d, action.Do, true)
 	default:
 		w.end(t, w.failed(t, d, Permanent(fmt.Errorf("kind %q can't be run", w.h.Kind))))
 		w.queue.End(t)
 	}
 }
 
-// begin runs an attempt in its own goroutine; with claim it is recorded first.
-func (w *worker) begin(work context.Context, t *queue.Task, d *Delivery, do func(context.Context, *Delivery) (any, error), claim bool) {
-	w.running[t] = struct{}{}
-	go func() {
-		a := w.outside(work, t, d, do, claim)
-		select {
-		case w.attempts <- a:
-		case <-w.ended: // it was abandoned
-		}
-	}()
-}
-
-// attempted handles the result of an attempt that ran in its own goroutine.
-func (w *worker) attempted(a attempted) {
-	delete(w.running, a.t)
-	w.queue.End(a.t)
+// attempted handles the result of an attempt that ran in the pool.
+func (w *worker) attempted(a *attempt) {
+	w.finish(a)
+	if a.t.Ahead || !w.records {
+		a.t.Started = a.began
+	}
 	switch {
 	case a.storeErr != nil:
-		w.stuck(a.storeErr) // the task is never done, so the mark doesn't pass it
-	case a.fenced:
-		w.queue.Done(a.t, store.Settled{Fenced: true})
+		w.stuck(a.storeErr)
+		if a.t.Claimed {
+			w.end(a.t, w.cutShort(a.storeErr))
+		} // else the task is never done, so the mark doesn't pass it
 	case a.cutShort:
 		w.end(a.t, w.cutShort(a.err))
 	case a.err != nil:
@@ -271,12 +288,11 @@ func (w *worker) attempted(a attempted) {
 type workerStatus struct {
 	lowWater int64
 	running  []InFlight
+	ahead    int // attempts that are claimed and have not begun: the store counts their runs as running
 }
 
 func (w *worker) status() workerStatus {
-	s := workerStatus{lowWater: w.lowWater(nil), running: make([]InFlight, 0, len(w.running))}
-	for t := range w.running {
-		s.running = append(s.running, InFlight{RunID: w.runID(t), Attempt: t.Attempt, Since: t.Started})
-	}
+	s := workerStatus{lowWater: w.lowWater(nil)}
+	s.running, s.ahead = w.pool.running()
 	return s
 }

@@ -68,12 +68,14 @@ func TestRandomHistories(t *testing.T) {
 		"at-most-3":                {o: Options{Concurrency: 3}, want: (*rig).all, some: true},
 		"ordered":                  {o: Options{OrderBy: bySubject}, want: (*rig).due},
 		"ordered-at-most-2":        {o: Options{OrderBy: bySubject, Concurrency: 2}, want: (*rig).due, some: true},
+		"ahead":                    {o: Options{Concurrency: 2, Ahead: three}, want: (*rig).all, some: true},
+		"ordered-ahead":            {o: Options{OrderBy: bySubject, Concurrency: 1, Ahead: three}, want: (*rig).due, some: true},
 		"ordered-with-little-room": {o: Options{OrderBy: bySubject, MaxKeys: 4}, want: (*rig).due, some: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range seeds() {
 				r := newRig(t, test.o)
-				r.inside = seed%2 == 1
+				r.inside = seed%2 == 1 && test.o.Ahead == nil
 				history := []string{fmt.Sprint("seed ", seed)}
 				check := func() {
 					t.Helper()
@@ -86,7 +88,11 @@ func TestRandomHistories(t *testing.T) {
 							return !slices.Contains(want, seq)
 						})
 					}
-					if most := test.o.Concurrency; !ok || most > 0 && len(got)-len(r.settled) > most {
+					most := test.o.Concurrency
+					if test.o.Ahead != nil {
+						most += test.o.Ahead()
+					}
+					if !ok || most > 0 && len(got)-len(r.settled) > most {
 						t.Fatalf("%v are under way, want %v\nhistory: %q", got, want, history)
 					}
 				}
@@ -96,11 +102,18 @@ func TestRandomHistories(t *testing.T) {
 				if done := r.in(store.Succeeded); len(done) != len(r.events) {
 					t.Fatalf("%d of %d runs have succeeded\nhistory: %q", len(done), len(r.events), history)
 				}
+				for seq, run := range r.runs {
+					if run.Budget != r.free[seq] {
+						t.Fatalf("%d attempts of #%d don't count, want %d\nhistory: %q", run.Budget, seq, r.free[seq], history)
+					}
+				}
 				r.kill()
 			}
 		})
 	}
 }
+
+func three() int { return 3 }
 
 // history takes random steps.
 func (r *rig) history(rnd *rand.Rand, steps int, check func(), note func(string)) {
@@ -129,6 +142,10 @@ func (r *rig) history(rnd *rand.Rand, steps int, check func(), note func(string)
 			seq := pick(dead)
 			note(fmt.Sprint("retry ", seq))
 			r.retry(seq)
+		case n == 17 && r.o.Ahead != nil && rnd.IntN(2) == 0:
+			note("stop")
+			r.stop()
+			r.open()
 		case n == 17:
 			note("kill")
 			r.kill()
@@ -168,7 +185,11 @@ func TestRandomHistoriesOfBursts(t *testing.T) {
 				Wait: 3 * time.Second, MaxWait: 7 * time.Second, All: all, Key: bySubject,
 				Wanted: func(t *Task) (bool, error) { return t.Event.Subject != "c", nil },
 			}})
-			r.inside = seed%2 == 1
+			if r.inside = seed%2 == 1; !r.inside {
+				r.o.Ahead = three
+				r.kill()
+				r.open()
+			}
 			rnd := rand.New(rand.NewPCG(seed, 3))
 			check := func() {
 				r.now = r.now.Add(time.Duration(rnd.IntN(3)) * time.Second)

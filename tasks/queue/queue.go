@@ -52,8 +52,8 @@ type Source interface {
 	Wait() (live <-chan []*events.Event, d time.Duration)
 	// Received takes the batch that the worker read from Wait's channel.
 	Received(batch []*events.Event, ok bool) error
-	// Begin counts an attempt of t that begins now against the handler's rate and concurrency; End reports that it has returned. A skipped task, or
-	// one with an Err, needs neither.
+	// Begin counts an attempt of t, which begins now or when the worker has a place for it, against the handler's rate and concurrency; End reports
+	// that it has returned. A skipped task, or one with an Err, needs neither.
 	Begin(t *Task)
 	End(t *Task)
 	// Done returns a task that the store has settled.
@@ -82,6 +82,9 @@ type Options struct {
 	Bursts  *Bursts // nil: each event is a run. Not with OrderBy
 	// Concurrency is how many attempts may run at a time; 0: any number.
 	Concurrency int
+	// Ahead returns how many attempts more may be with the worker, so that it can record their start while others run. Nil: none. Not asked with an
+	// Interval.
+	Ahead func() int
 	// Interval is the minimum time between the beginnings of two attempts; 0: none.
 	Interval time.Duration
 	// Retried delivers the runs that were retried by hand; nil: none.
@@ -147,7 +150,7 @@ func (q *Queue) Next(ctx context.Context) (*Task, error) {
 		if err := q.takeRetried(ctx); err != nil {
 			return nil, err
 		}
-		room := q.running < q.o.Concurrency
+		room := q.running < q.most()
 		q.paced = room && q.pace.wait(q.o.Now) > 0
 		if room = room && !q.paced; room {
 			if err := q.readPending(ctx); err != nil {
@@ -186,6 +189,14 @@ func (q *Queue) Next(ctx context.Context) (*Task, error) {
 			return t, nil
 		}
 	}
+}
+
+// most is how many attempts the worker may have.
+func (q *Queue) most() int {
+	if q.o.Ahead == nil || q.o.Interval > 0 {
+		return q.o.Concurrency
+	}
+	return q.o.Concurrency + q.o.Ahead()
 }
 
 // refillEvery is how many live events may pass before a page of the journal is read for starving keys.
@@ -271,7 +282,7 @@ func (q *Queue) keyOf(t *Task) (err error) {
 // Wait implements [Source].
 func (q *Queue) Wait() (live <-chan []*events.Event, d time.Duration) {
 	const long = time.Hour // an unnecessary wake-up costs little
-	room := q.running < q.o.Concurrency && !q.paced
+	room := q.running < q.most() && !q.paced
 	if (room || q.gathers()) && !q.order.full() {
 		live = q.follower.c()
 	}

@@ -80,11 +80,12 @@ type rig struct {
 	settled map[int64]store.Outcome // attempts that the store has settled; the queue doesn't know it yet
 	begun   map[int64]time.Time     // when an attempt began last
 	retried *HandOver
+	free    map[int64]int // attempts of runs that must not count: they were claimed ahead when a kill came
 }
 
 // newRig opens a queue on an empty store.
 func newRig(t *testing.T, o Options) *rig {
-	r := &rig{t: t, memory: memory{runs: map[int64]*store.Run{}}, begun: map[int64]time.Time{}, bus: events.NewBus(), o: o, now: time.Unix(1e9, 0)}
+	r := &rig{t: t, memory: memory{runs: map[int64]*store.Run{}}, begun: map[int64]time.Time{}, free: map[int64]int{}, bus: events.NewBus(), o: o, now: time.Unix(1e9, 0)}
 	r.open()
 	return r
 }
@@ -106,7 +107,26 @@ func (r *rig) open() {
 }
 
 // kill ends the daemon: unsettled results are lost.
-func (r *rig) kill() { r.q.Close() }
+func (r *rig) kill() {
+	r.q.Close()
+	for seq, t := range r.flying {
+		if _, over := r.settled[seq]; t.Ahead && t.Err == nil && !over {
+			r.free[seq]++
+		}
+	}
+}
+
+// stop ends the daemon: what was claimed ahead is withdrawn.
+func (r *rig) stop() {
+	r.q.Close()
+	for seq, t := range r.flying {
+		if _, over := r.settled[seq]; t.Ahead && t.Err == nil && !over {
+			for _, joined := range append(t.Joins, seq) {
+				delete(r.runs, joined)
+			}
+		}
+	}
+}
 
 // emit accepts an event.
 func (r *rig) emit(subject string) int64 {
@@ -130,7 +150,7 @@ func (r *rig) work() {
 		switch {
 		case t.Err != nil:
 			r.flying[t.Seq] = t
-			r.settle(t.Seq, store.Outcome{State: store.Retrying, NextAttemptAt: r.now})
+			r.settle(t.Seq, store.Outcome{State: store.Retrying, NextAttemptAt: r.now, Uncounted: t.Ahead})
 			r.answer(t.Seq)
 		case t.Skip:
 			r.flying[t.Seq] = t
@@ -176,6 +196,7 @@ func (r *rig) begin(t *Task) {
 		r.t.Fatalf("attempt %d of %+v", t.Attempt, run)
 	}
 	r.q.Begin(t)
+	t.Ahead = r.o.Ahead != nil && t.Attempt == 1 && len(r.flying)-len(r.settled) >= r.o.Concurrency
 	r.begun[t.Seq] = r.now
 	r.flying[t.Seq] = t
 	if !r.inside {
@@ -187,7 +208,11 @@ func (r *rig) begin(t *Task) {
 // record stores the state of a run and, at its first attempt, the skipped runs of the events that it joins.
 func (r *rig) record(t *Task, out store.Outcome) {
 	r.t.Helper()
-	r.runs[t.Seq] = &store.Run{Sequence: t.Seq, State: out.State, Attempt: t.Attempt, Budget: t.Budget, StartedAt: t.Started, NextAttemptAt: out.NextAttemptAt}
+	run := &store.Run{Sequence: t.Seq, State: out.State, Attempt: t.Attempt, Budget: t.Budget, StartedAt: t.Started, NextAttemptAt: out.NextAttemptAt}
+	if out.Uncounted || t.Ahead && out.State == store.Running {
+		run.Budget++
+	}
+	r.runs[t.Seq] = run
 	for _, seq := range t.Joins {
 		if run := r.runs[seq]; !t.Recorded() && run != nil {
 			r.t.Fatalf("#%d joins #%d, and was %+v", seq, t.Seq, run)

@@ -130,8 +130,14 @@ func (q *Queue) eventsOf(ctx context.Context, runs []store.Run) (map[int64]*even
 	return evs, nil
 }
 
+var (
+	errInterrupted = errors.New("evrun was stopped or killed while this attempt ran")
+	errUnbegun     = errors.New("evrun was stopped or killed; this attempt was claimed ahead, and may not have begun. It does not count")
+)
+
 // interrupt returns the attempt that was running when the daemon died to the worker, as a failed one. It is unknown whether the attempt did its work:
-// repeating it gives at-least-once, and counting it as failed ends a command that kills the daemon each time.
+// repeating it gives at-least-once, and counting it as failed ends a command that kills the daemon each time. An attempt that was claimed ahead may not
+// have begun, and must not be counted.
 func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 	if q.active[run.Sequence] != nil {
 		return // its attempt is running in this process
@@ -142,7 +148,9 @@ func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 			q.order.hold(t)
 		}
 	}
-	t.Err = errors.New("evrun was stopped or killed while this attempt ran")
+	if t.Err = errInterrupted; run.Budget >= run.Attempt {
+		t.Ahead, t.Budget, t.Err = true, run.Budget-1, errUnbegun
+	}
 	q.active[t.Seq] = t
 	q.interrupted = append(q.interrupted, t)
 }

@@ -18,6 +18,9 @@ type Task struct {
 	Started time.Time // when Next returned it, or when the interrupted attempt began
 	// Claimed says that the store has recorded the start of the attempt. The worker sets it; for an attempt that a kill interrupted, the queue does.
 	Claimed bool
+	// Ahead says that the start was recorded before the attempt could begin. The worker sets it; an attempt that a kill interrupted then may not have
+	// begun, and must not count.
+	Ahead bool
 	// Skip says that the handler doesn't want the event: it must be settled as skipped. For a handler with bursts the queue evaluates the condition,
 	// because only wanted events may prolong a burst.
 	Skip bool
