@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"strings"
 
 	"evrun/store"
 )
@@ -64,6 +65,81 @@ func (t *txn) insertSettled(list []store.Settlement, settled []store.Settled) er
 		i += n
 	}
 	return nil
+}
+
+// settleClaims are updates of groupRows rows of one handler whose first attempts end. They run within a savepoint: if one of the rows is fenced off,
+// the group is undone and goes row by row.
+var settleClaims, settleClaimsAhead = updateRuns(""), updateRuns(", started_at = v.column2, budget = 0")
+
+func updateRuns(more string) string {
+	return `UPDATE runs SET state = ?, finished_at = ?` + more + ` FROM (VALUES ` + strings.TrimSuffix(strings.Repeat("(?,?),", groupRows), ",") +
+		`) AS v WHERE runs.handler = ? AND runs.sequence = v.column1 AND runs.state = 1 AND runs.attempt = 1`
+}
+
+// settleClaimed updates the rows of claimed first attempts that have ended. It marks those that are fenced off.
+func (t *txn) settleClaimed(list []store.Settlement, settled []store.Settled) error {
+	g := &t.w.claimRows
+	for i := 0; i < len(list); {
+		s := &list[i]
+		taken := g.next(len(list) - i)
+		for j := range list[i : i+taken] {
+			if o := &list[i+j]; o.Handler != s.Handler || o.Ahead != s.Ahead || o.Outcome.State != s.Outcome.State {
+				taken = 1
+				break
+			}
+		}
+		ok, err := false, error(nil)
+		if taken == 1 {
+			ok, err = t.putRun(s, s.Outcome)
+		} else {
+			ok, err = t.settleClaimGroup(list[i : i+taken])
+		}
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if g.exists(); taken > 1 {
+				continue
+			}
+		}
+		for j := range list[i : i+taken] {
+			settled[i+j] = store.Settled{Fenced: !ok, Outcome: list[i+j].Outcome}
+		}
+		i += taken
+	}
+	return nil
+}
+
+// settleClaimGroup updates the rows of all settlements, or of none.
+func (t *txn) settleClaimGroup(list []store.Settlement) (ok bool, err error) {
+	query := settleClaims
+	if list[0].Ahead {
+		query = settleClaimsAhead
+	}
+	update, err := t.w.prepared(query)
+	if err != nil {
+		return false, err
+	}
+	r := &t.w.runRows
+	r.values = append(r.values[:0], int64(list[0].Outcome.State), t.now)
+	for i := range list {
+		r.values = append(r.values, list[i].Event.Sequence, micros(list[i].Started))
+	}
+	r.values = append(r.values, int64(list[0].Handler))
+	if _, err := t.w.stmt.savepoint.Exec(); err != nil {
+		return false, err
+	}
+	n, err := update.Exec(r.values...)
+	if err != nil {
+		return false, err
+	}
+	if n != int64(len(list)) {
+		if _, err := t.w.stmt.undo.Exec(); err != nil {
+			return false, err
+		}
+	}
+	_, err = t.w.stmt.release.Exec()
+	return n == int64(len(list)), err
 }
 
 // start records that attempts begin.

@@ -83,8 +83,8 @@ func (st *settling) some(t *txn) error {
 	st.op.declined = false
 	for st.to = st.from; st.to < len(all); st.to++ {
 		s := &all[st.to]
-		if n := plains(all[st.to:]); n > 0 {
-			if err := t.settlePlain(all[st.to:st.to+n], st.settled[st.to:st.to+n]); err != nil {
+		if n := together(all[st.to:]); n > 0 {
+			if err := t.settleTogether(all[st.to:st.to+n], st.settled[st.to:st.to+n]); err != nil {
 				return t.check(err)
 			}
 			st.to += n - 1
@@ -113,16 +113,6 @@ func (st *settling) some(t *txn) error {
 		t.marks[m.Handler] = max(t.marks[m.Handler], m.LowWater)
 	}
 	return nil
-}
-
-// plains returns how many of the settlements, from the first on, are plain.
-func plains(list []store.Settlement) int {
-	for i := range list {
-		if !plain(&list[i]) {
-			return i
-		}
-	}
-	return len(list)
 }
 
 // takes returns how long a statement is expected to take: its longest recent time, or the whole limit if it is new.

@@ -2,18 +2,52 @@ package sqlite
 
 import "evrun/store"
 
-// plain reports whether a settlement can be written in a group: it inserts one row in runs, and may insert a user. Most settlements are of this kind.
-func plain(s *store.Settlement) bool {
-	if s.Attempt != 1 || s.Claimed || len(s.Joins) > 0 || s.Effect != nil {
-		return false
+// shape says with which settlements another one can be written.
+type shape int8
+
+const (
+	single  shape = iota // with none
+	first                // first attempts that were not claimed: each inserts a row in runs, and may insert a user
+	claimed              // first attempts that were claimed: each updates its row
+)
+
+// shapeOf returns the shape of a settlement. Most settlements are not single: they have succeeded or were skipped, and have no effect but a user.
+func shapeOf(s *store.Settlement) shape {
+	plain := s.Outcome.Error == "" && (s.Outcome.State == store.Succeeded || s.Outcome.State == store.Skipped)
+	switch {
+	case s.Attempt != 1 || s.Effect != nil:
+		return single
+	case s.Claimed && s.Insert == nil && plain:
+		return claimed
+	case !s.Claimed && len(s.Joins) == 0 && (s.Insert != nil || plain):
+		return first
 	}
-	return s.Insert != nil || s.Outcome.Error == "" && (s.Outcome.State == store.Succeeded || s.Outcome.State == store.Skipped)
+	return single
 }
 
-// settlePlain ends attempts whose settlements are plain, as if one after the other. First it writes the rows of all runs: they are the fences. Then
-// it inserts the users and gives each to its Then; a run whose outcome isn't a success after all is corrected. The events come last.
-func (t *txn) settlePlain(list []store.Settlement, settled []store.Settled) error {
-	if err := t.insertSettled(list, settled); err != nil {
+// together returns how many of the settlements, from the first on, can be written together; 0: the first is single.
+func together(list []store.Settlement) int {
+	kind := shapeOf(&list[0])
+	if kind == single {
+		return 0
+	}
+	for i := range list {
+		if shapeOf(&list[i]) != kind {
+			return i
+		}
+	}
+	return len(list)
+}
+
+// settleTogether ends attempts whose settlements have one shape, as if one after the other. First it writes the rows of all runs: they are the fences.
+// Then it inserts the users and gives each to its Then; a run whose outcome isn't a success after all is corrected. The events come last.
+func (t *txn) settleTogether(list []store.Settlement, settled []store.Settled) (err error) {
+	if list[0].Claimed {
+		err = t.settleClaimed(list, settled)
+	} else {
+		err = t.insertSettled(list, settled)
+	}
+	if err != nil {
 		return err
 	}
 	if err := t.insertUsers(list, settled); err != nil {
@@ -29,7 +63,7 @@ func (t *txn) settlePlain(list []store.Settlement, settled []store.Settled) erro
 		}
 		emitted = append(emitted, settled[i].Emit...)
 	}
-	err := t.emit(emitted)
+	err = t.emit(emitted)
 	clear(emitted)
 	t.w.emitted = emitted
 	return err

@@ -48,6 +48,7 @@ type writer struct {
 	eventRows eventRows
 	runRows   runRows
 	userRows  userRows
+	claimRows groups
 	emitted   []*events.Event // reused
 	nextUser  int64           // the next user's id
 

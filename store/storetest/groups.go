@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
@@ -126,5 +127,60 @@ func manyEmitted(t *testing.T, d Driver) {
 			}
 			equal(t, "published", len(published), len(want)-clashing%3)
 		})
+	}
+}
+
+func manyClaimed(t *testing.T, d Driver) {
+	const n = 80
+	for _, ahead := range []bool{false, true} {
+		for _, odd := range []int{-1, 0, 20, 31, 45, n - 1} { // the settlement that is fenced off
+			for what, spoil := range map[string]func(list []store.Settlement){
+				"another attempt": func(list []store.Settlement) { list[odd].Attempt = 2 },
+				"not claimed": func(list []store.Settlement) {
+					list[odd].Event = event("a.b", "unclaimed")
+					list[odd].Event.Sequence = n + 1
+				},
+				"repeated": func(list []store.Settlement) { list[odd].Event = list[(odd+n-1)%n].Event },
+			} {
+				if odd == 0 && what == "repeated" {
+					continue
+				}
+				t.Run(fmt.Sprint(what, " ahead ", ahead, " ", odd), func(t *testing.T) {
+					s := d.Open(t, store.Options{})
+					h := register(t, s, "other", "h")[1].ID
+					evs := numbered(n)
+					appendAll(t, s, append(evs, event("a.b", "unclaimed"))...)
+					var claims []store.Claim
+					var list []store.Settlement
+					for _, e := range evs {
+						claims = append(claims, store.Claim{Handler: h, Sequence: e.Sequence, Attempt: 1, At: at, Ahead: ahead})
+						x := outside(e, h, 1, store.Succeeded)
+						x.Claimed, x.Ahead, x.Started = true, ahead, at.Add(time.Duration(e.Sequence)*time.Second)
+						list = append(list, x)
+					}
+					for _, ok := range must(s.Start(ctx, claims))(t) {
+						equal(t, "claimed", ok, true)
+					}
+					if odd >= 0 {
+						spoil(list)
+					}
+					for i, out := range settle(t, s, list...) {
+						equal(t, fmt.Sprint("fenced ", i), out.Fenced, i == odd)
+					}
+					stored := runs(t, s, store.RunQuery{Oldest: true})
+					equal(t, "runs", len(stored), n)
+					for i, r := range stored {
+						if i == odd { // still running
+							equal(t, "the odd one's state", r.State, store.Running)
+							continue
+						}
+						equal(t, "state", r.State, store.Succeeded)
+						equal(t, "budget", r.Budget, 0)
+						equal(t, "finished", r.FinishedAt.IsZero(), false)
+						equal(t, "started", r.StartedAt.Sub(at) > 0, ahead)
+					}
+				})
+			}
+		}
 	}
 }

@@ -28,7 +28,7 @@ type settler struct {
 type settledRun struct {
 	state           store.RunState
 	attempt, failed int
-	text            string
+	ahead           bool // it was claimed ahead
 }
 
 // wanted is what a settlement must do.
@@ -53,11 +53,11 @@ func (m *settler) settlement(sequence int64, emails int, calm bool) (store.Settl
 	x := store.Settlement{Event: e, Handler: h.ID, Attempt: 1, Started: at}
 	if run != nil && m.r.IntN(3) > 0 { // else it is fenced off
 		x.Attempt, x.Claimed = run.attempt+1, false
-		if run.state == store.Running {
-			x.Attempt, x.Claimed = run.attempt, true
+		if run.state == store.Running || m.r.IntN(3) == 0 {
+			x.Attempt, x.Claimed, x.Ahead = run.attempt, true, run.ahead
 		}
 	}
-	counts := run == nil && x.Attempt == 1 || run != nil && (run.state == store.Retrying && x.Attempt == run.attempt+1 || run.state == store.Running && x.Claimed)
+	counts := run == nil && x.Attempt == 1 || run != nil && (run.state == store.Retrying && !x.Claimed && x.Attempt == run.attempt+1 || run.state == store.Running && x.Claimed)
 	w := &wanted{fenced: !counts, state: store.Succeeded}
 	switch k := m.r.IntN(20); {
 	case k == 0:
@@ -70,7 +70,7 @@ func (m *settler) settlement(sequence int64, emails int, calm bool) (store.Settl
 	if calm && m.r.IntN(8) > 0 {
 		w.state = store.Succeeded
 	}
-	insert := w.state != store.Skipped && m.r.IntN(10) > 0
+	insert := w.state != store.Skipped && m.r.IntN(10) > 0 && !(x.Claimed && m.r.IntN(8) > 0)
 	out := outside(e, h.ID, x.Attempt, w.state).Outcome
 	if w.state == store.Succeeded && m.r.IntN(4) == 0 {
 		child := event("b.c", fmt.Sprint("child-", m.names))
@@ -175,6 +175,7 @@ func (m *settler) check() {
 			got.NextAttemptAt.IsZero() != (want.state != store.Retrying) || got.FinishedAt.IsZero() != (want.state == store.Running) {
 			m.t.Errorf("stored run %+v, want %+v", got, *want)
 		}
+		equal(m.t, "budget", got.Budget == 1, want.ahead && want.state == store.Running)
 		if want.failed > 0 {
 			equal(m.t, "failed attempts", len(must(m.s.Attempts(ctx, got.ID))(m.t)), want.failed)
 		}
@@ -245,6 +246,7 @@ func (m *settler) claim(begin int64, calm bool) {
 		if run != nil && m.r.IntN(2) == 0 {
 			c.Attempt = run.attempt + 1
 		}
+		c.Ahead = c.Attempt == 1 && (i/45)%2 == 1 // in rows, as a worker does
 		ok := run == nil || run.state == store.Retrying && c.Attempt == run.attempt+1
 		if claims, want = append(claims, c), append(want, ok); !ok {
 			continue
@@ -253,7 +255,7 @@ func (m *settler) claim(begin int64, calm bool) {
 			run = &settledRun{}
 			m.runs[[2]int64{c.Sequence, int64(c.Handler)}] = run
 		}
-		run.state, run.attempt = store.Running, c.Attempt
+		run.state, run.attempt, run.ahead = store.Running, c.Attempt, c.Ahead
 	}
 	got := must(m.s.Start(ctx, claims))(m.t)
 	equal(m.t, "claimed", fmt.Sprint(got), fmt.Sprint(want))

@@ -60,6 +60,7 @@ func Run(t *testing.T, d Driver) {
 		{"a settlement of another attempt is fenced off", fencing},
 		{"an outside attempt is recorded before it is settled", claims},
 		{"a claim is given once", claimOnce},
+		{"many claimed runs are settled, each or not at all", manyClaimed},
 		{"many runs settled together are as if settled one by one", manySettled},
 		{"a claim made ahead doesn't count until it is settled", claimsAhead},
 		{"a claim made ahead is withdrawn whole, if its attempt has not begun", withdrawn},
