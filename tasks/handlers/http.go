@@ -32,7 +32,6 @@ type httpRequest struct {
 	secrets   *expression.Secrets
 	guard     *guard
 	transport *http.Transport
-	client    http.Client   // it uses transport
 	constant  *http.Request // without headers and body, if url is constant
 	noResult  bool          // nobody reads it
 }
@@ -46,9 +45,7 @@ const (
 
 func newHTTPRequest(deps Deps) *httpRequest {
 	g := newGuard()
-	h := &httpRequest{secrets: deps.Secrets, guard: g, transport: newTransport(g)}
-	h.client = http.Client{Transport: h.transport, CheckRedirect: h.redirect}
-	return h
+	return &httpRequest{secrets: deps.Secrets, guard: g, transport: newTransport(g)}
 }
 
 // Open implements [tasks.Opener]. Each attempt that can run at a time keeps a connection: with fewer, attempts would open new ones.
@@ -249,7 +246,7 @@ func (h *httpRequest) body(d *tasks.Delivery, header http.Header) ([]byte, error
 
 // exchange sends a request and reads the response. The result has at most room bytes.
 func (h *httpRequest) exchange(req *http.Request, room int) (any, error) {
-	resp, err := h.client.Do(req)
+	resp, err := h.send(req)
 	if err != nil {
 		return nil, requestError(err)
 	}
@@ -266,6 +263,31 @@ func (h *httpRequest) exchange(req *http.Request, room int) (any, error) {
 		return nil, brokenOff(resp, int64(len(body)), err)
 	}
 	return fit(answer(resp, body, h.secrets), room)
+}
+
+// send sends a request and follows redirects. An [http.Client] copies the headers of each request in case it is redirected, so it gets
+// only the requests that are.
+func (h *httpRequest) send(req *http.Request) (*http.Response, error) {
+	resp, err := h.transport.RoundTrip(req)
+	if err != nil || resp.StatusCode/100 != 3 || h.expected(resp.StatusCode) {
+		return resp, err
+	}
+	client := http.Client{Transport: &answered{resp, h.transport}, CheckRedirect: h.redirect}
+	return client.Do(req)
+}
+
+// answered is a transport whose first request has its response already.
+type answered struct {
+	first *http.Response
+	next  http.RoundTripper
+}
+
+func (a *answered) RoundTrip(req *http.Request) (*http.Response, error) {
+	if resp := a.first; resp != nil {
+		a.first = nil
+		return resp, nil
+	}
+	return a.next.RoundTrip(req)
 }
 
 // brokenOff explains an error at reading the body of a response.

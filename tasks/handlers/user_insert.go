@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -87,18 +89,25 @@ func (u *insertedUser) AppendJSON(dst []byte) ([]byte, error) {
 	if len(attributes) == 0 {
 		attributes = []byte("null")
 	}
+	dst = slices.Grow(dst, len(attributes)+len(u.Email)+len(u.EventID)+len(u.Name)+160)
 	dst = append(append(dst, `{"attributes":`...), attributes...)
-	for _, field := range [...]struct {
-		name  string
-		value any
-	}{{"created_at", u.created()}, {"email", u.Email}, {"event_id", u.EventID}, {"id", u.ID}, {"name", u.Name}} {
-		text, err := tasks.MarshalData(field.value)
-		if err != nil {
-			return nil, err
-		}
-		dst = append(append(append(append(dst, `,"`...), field.name...), `":`...), text...)
-	}
+	dst = appendText(append(dst, `,"created_at":`...), u.created())
+	dst = appendText(append(dst, `,"email":`...), u.Email)
+	dst = appendText(append(dst, `,"event_id":`...), u.EventID)
+	dst = strconv.AppendInt(append(dst, `,"id":`...), u.ID, 10)
+	dst = appendText(append(dst, `,"name":`...), u.Name)
 	return append(dst, '}'), nil
+}
+
+// appendText appends a JSON string, as [events.MarshalJSON] writes it. It runs in the writer's transaction, so the usual case must be short.
+func appendText(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			text, _ := events.MarshalJSON(s) // any string can be written
+			return append(dst, text...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
 }
 
 func (u *insertedUser) created() string { return u.CreatedAt.UTC().Format(time.RFC3339Nano) }

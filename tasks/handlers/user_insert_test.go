@@ -97,6 +97,19 @@ func TestAUserIsInserted(t *testing.T) {
 	}
 }
 
+// insert compares the encoded result with what expressions see.
+func TestAUsersResultIsEncodedWhateverItsName(t *testing.T) {
+	for _, name := range []string{`a "quoted" \ name`, "Zoë 🙂", "<b>&", "\x00\x1f\x7f\u0085\u202e\ufffd", "two\nlines"} {
+		data, err := json.Marshal(map[string]any{"name": name, "email": "ada@example.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := insert(t, &fakeUsers{}, "fail", string(data)); err != nil {
+			t.Errorf("%s: %v", data, err)
+		}
+	}
+}
+
 func TestARepeatedEffectGivesTheSame(t *testing.T) {
 	effect, err := build[tasks.Inside](t, "user.insert", fromData, Deps{}).Prepare(delivery(`{"name":"Ada","email":"ada@example.com"}`))
 	if err != nil {
