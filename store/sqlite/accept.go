@@ -10,6 +10,42 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
+// appends is the write of an Append.
+type appends struct {
+	evs      []*events.Event
+	receipts []store.Receipt
+}
+
+// do makes the first of the writes, or the first ones if these are appends: so the events of several callers go into one group. It returns how many
+// are made; after an error the last of them has failed.
+func (t *txn) do(writes []*op) (n int, err error) {
+	if writes[0].append == nil {
+		return 1, writes[0].do(t)
+	}
+	list := t.w.appended[:0]
+	for ; n < len(writes) && writes[n].append != nil; n++ {
+		list = append(list, writes[n].append.evs...)
+	}
+	write, place := 0, 0
+	next := func() {
+		for write < n-1 && place == len(writes[write].append.evs) {
+			write, place = write+1, 0
+		}
+	}
+	err = t.accept(list, func(_ int, rc store.Receipt) error {
+		next()
+		writes[write].append.receipts[place] = rc
+		place++
+		return nil
+	})
+	clear(list)
+	if t.w.appended = list; err != nil {
+		next()
+		return write + 1, err
+	}
+	return n, nil
+}
+
 // append inserts the new events.
 func (t *txn) append(evs []*events.Event, receipts []store.Receipt) error {
 	return t.accept(evs, func(i int, rc store.Receipt) error {

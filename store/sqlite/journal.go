@@ -16,12 +16,12 @@ import (
 
 // Append implements [store.Journal].
 func (s *Store) Append(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
-	receipts := make([]store.Receipt, len(evs))
-	err := s.w.submit(ctx, newOp(len(evs), payload(evs), func(t *txn) error { return t.append(evs, receipts) }))
-	if err != nil {
+	o := newOp(len(evs), payload(evs), nil)
+	o.append = &appends{evs, make([]store.Receipt, len(evs))}
+	if err := s.w.submit(ctx, o); err != nil {
 		return nil, fmt.Errorf("append: %w", err)
 	}
-	return receipts, nil
+	return o.append.receipts, nil
 }
 
 func payload(evs []*events.Event) (bytes int) {

@@ -10,8 +10,9 @@ import (
 // op is one caller's write.
 type op struct {
 	weight, bytes int
-	do            func(*txn) error // may be called again after a rollback
-	done          chan error       // has room for one answer
+	do            func(*txn) error // may be called again after a rollback; nil: append
+	append        *appends
+	done          chan error // has room for one answer
 	turn          turn
 	declined      bool // do did nothing, because no time was left
 }

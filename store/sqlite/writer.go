@@ -49,8 +49,9 @@ type writer struct {
 	runRows   runRows
 	userRows  userRows
 	claimRows groups
-	emitted   []*events.Event // reused
-	nextUser  int64           // the next user's id
+	appended  []*events.Event // reused, as emitted
+	emitted   []*events.Event
+	nextUser  int64 // the next user's id
 
 	user  *guard.Statements
 	clock func() time.Time // the clock for turns, not for stored times
@@ -175,8 +176,9 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 	if !alone && (batch[0].turn == own || len(w.turns.next) > 0) {
 		t.budget.left /= shareOfOthers // another write waits for this transaction, or for the next turn
 	}
-	for _, o := range batch {
-		if err := o.do(t); err != nil || t.failed != nil {
+	for rest := batch; len(rest) > 0; {
+		n, err := t.do(rest)
+		if rest = rest[n:]; err != nil || t.failed != nil {
 			if t.failed != nil {
 				err = t.failed
 			}
@@ -186,7 +188,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 			if conn.Aborts(err) {
 				return nil, nil, err
 			}
-			return nil, o, err
+			return nil, batch[len(batch)-len(rest)-1], err
 		}
 	}
 	if err := t.moveMarks(); err != nil {
