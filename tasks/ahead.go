@@ -75,14 +75,14 @@ func (w *worker) claim(work context.Context) {
 	full := w.taken >= w.h.Concurrency+w.ahead
 	list := w.claims
 	w.claims = make([]*attempt, 0, len(list))
-	go func() {
+	w.claimer.do(func() {
 		c := w.record(work, list)
 		c.dry = c.dry && full
 		select {
 		case w.claimed <- c:
 		case <-w.ended: // its attempts were abandoned
 		}
-	}()
+	})
 }
 
 // record records attempts and gives them to the pool. While the store has no space, it tries again.
@@ -162,7 +162,7 @@ func (w *worker) withdraw(work context.Context) {
 	w.claiming = true
 	list := w.unbegun
 	w.unbegun = nil
-	go func() {
+	w.claimer.do(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(work), time.Minute)
 		defer cancel()
 		if err := w.r.o.Store.Withdraw(ctx, w.claimsOf(list)); err != nil {
@@ -172,5 +172,5 @@ func (w *worker) withdraw(work context.Context) {
 		case w.claimed <- claimed{}:
 		case <-w.ended:
 		}
-	}()
+	})
 }

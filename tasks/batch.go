@@ -86,10 +86,10 @@ func (w *worker) flush(work context.Context) {
 	w.moving = w.lowWater(b.tasks)
 	w.writing = true
 	marks := []store.Mark{{Handler: w.id, LowWater: w.moving}}
-	go func() {
+	w.settler.do(func() {
 		out, err := w.write(work, store.SettleBatch{Settlements: b.settlements, Marks: marks})
 		w.answers <- answer{b, out, err}
-	}()
+	})
 }
 
 // write settles a batch, and returns the answers of the committed settlements, from the first on. While the store has no space, it tries again. At a

@@ -16,7 +16,7 @@ const defaultConcurrency = 4
 // worker runs the tasks of one handler: its queue decides which is next, the worker makes the attempt and settles it.
 //
 // Its goroutine, in run, owns every field and calls the queue. The attempts of an outside handler run in the goroutines of its pool (pool.go), and are
-// claimed ahead (ahead.go); the one batch of claims that the store is recording has a goroutine, as has the one that it is settling. They report back
+// claimed ahead (ahead.go); the one batch of claims that the store is recording has a goroutine, as has the one that it is settling (helper.go). They report back
 // over channels, and run waits for them. Events that the condition skips, and inside handlers, need no goroutine: they go straight into the next
 // batch, which is prepared while the store settles the one before.
 type worker struct {
@@ -45,6 +45,8 @@ type worker struct {
 	abandoned bool       // run waits for attempts no longer
 	results   []*attempt // the last results, whose memory is reused
 
+	settler helper // settles batch after batch
+	claimer helper // records claims
 	claimed chan claimed
 	answers chan answer
 	retried *queue.HandOver // from Runner.Retry
@@ -97,6 +99,10 @@ func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 func (w *worker) run(ctx, work context.Context) error {
 	w.pool.make = func(a *attempt) { w.make(work, a) }
 	defer w.pool.close()
+	defer func() {
+		w.settler.close(false)
+		w.claimer.close(w.abandoned)
+	}()
 	defer close(w.ended)
 	defer w.queue.Close()
 	timer := time.NewTimer(time.Hour)
