@@ -35,7 +35,7 @@ func BenchmarkHTTP(b *testing.B) {
 			client := http.Client{Transport: transport}
 			action := build[*httpRequest](b, "http", with("url", server.URL), Deps{})
 			defer action.transport.CloseIdleConnections()
-			besideBare(b, "http", action, n, 4000, nothing, func(data []byte) error {
+			besideBare(b, "http", action, n, 8000, nothing, func(data []byte) error {
 				resp, err := client.Post(server.URL, "application/json", bytes.NewReader(data))
 				if err != nil {
 					return err
@@ -70,7 +70,7 @@ func BenchmarkExec(b *testing.B) {
 	}
 	b.Run("4", func(b *testing.B) {
 		action := build[tasks.Outside](b, "exec", with("command", argv("/bin/true")), Deps{})
-		besideBare(b, "exec", action, 4, 1000, reap, func([]byte) error { return exec.Command("/bin/true").Run() })
+		besideBare(b, "exec", action, 4, 2000, reap, func([]byte) error { return exec.Command("/bin/true").Run() })
 	})
 }
 
@@ -135,7 +135,7 @@ func besideBare(b *testing.B, kind string, action tasks.Action, concurrency, n i
 // settledUntil waits until the store's low-water mark of the only handler is head.
 func settledUntil(b *testing.B, d *taskstest.Daemon, head int64) {
 	b.Helper()
-	for ticker := time.Tick(10 * time.Millisecond); ; <-ticker { // each look costs CPU time
+	for ticker := time.Tick(20 * time.Millisecond); ; <-ticker { // each look costs CPU time
 		known, err := d.Store.Handlers(b.Context())
 		if err != nil {
 			b.Fatal(err)

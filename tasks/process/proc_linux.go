@@ -119,15 +119,27 @@ func (f *family) leftAny() bool {
 	if !adopted.Load() {
 		return false
 	}
-	return f.cgroup.populated() || slices.ContainsFunc(children(), func(pid int) bool {
-		if isOwn(pid) {
-			return false
-		}
-		m, ok := status(pid)
-		// A process that is ending no longer shows its variables, and its children are not ours yet. One that is just executing
-		// another program does not show them yet.
-		return ok && !m.zombie && (m.ending || m.loading && loadingShows() || f.has(m))
-	})
+	if f.cgroup.populated() {
+		return true
+	}
+	if !slices.ContainsFunc(children(), f.mayHave) {
+		return false
+	}
+	// A command that is just starting is a child, too, and not yet known as one.
+	spawning.Lock()
+	defer spawning.Unlock()
+	return slices.ContainsFunc(children(), f.mayHave)
+}
+
+// mayHave reports whether a child of this process is, or may be the parent of, a running process of the command.
+func (f *family) mayHave(pid int) bool {
+	if isOwn(pid) {
+		return false
+	}
+	m, ok := status(pid)
+	// A process that is ending no longer shows its variables, and its children are not ours yet. One that is just executing
+	// another program does not show them yet.
+	return ok && !m.zombie && (m.ending || m.loading && loadingShows() || f.has(m))
 }
 
 // members returns the running processes of the command, except its leader: those of its group, those with its mark, those in its
