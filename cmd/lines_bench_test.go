@@ -3,7 +3,6 @@ package cmd_test
 import (
 	"bufio"
 	"cmp"
-	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-	_ "modernc.org/sqlite"
+	"evrun/tasks/taskstest"
 )
 
 // benchBase names an evrun binary to compare with, such as that of the last release.
@@ -41,7 +39,7 @@ func BenchmarkLines(b *testing.B) {
 	writeLines(b, file, n)
 	var rate, raw, daemonCPU, emitCPU, baseCPU float64
 	for b.Loop() {
-		raw += rawLimit(b, n)
+		raw += taskstest.BareInserts(b, n, 1000)
 		m := emitLines(b, "", file, n)
 		rate, daemonCPU, emitCPU = rate+m.rate, daemonCPU+m.daemon, emitCPU+m.emit
 		if base := os.Getenv(benchBase); base != "" {
@@ -107,55 +105,6 @@ func emitLines(b *testing.B, bin, file string, n int) linesMeasure {
 		return float64((c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Microseconds()) / float64(n)
 	}
 	return linesMeasure{rate: float64(n) / took.Seconds(), daemon: cpu(d.cmd), emit: cpu(emit)}
-}
-
-// rawLimit inserts three rows for each of n events (event, run, user), one row a statement and 1,000 events a transaction, with the same
-// driver and settings as the store. It returns events a second.
-func rawLimit(b *testing.B, n int) float64 {
-	b.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(b.TempDir(), "raw.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	if _, err := db.Exec(`
-		CREATE TABLE events (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, source TEXT NOT NULL, time INTEGER NOT NULL, data BLOB) STRICT;
-		CREATE TABLE runs (seq INTEGER, handler INTEGER, state INTEGER NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (seq, handler)) STRICT, WITHOUT ROWID;
-		CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT NOT NULL UNIQUE, name TEXT NOT NULL, created_at INTEGER NOT NULL, event_id TEXT) STRICT`); err != nil {
-		b.Fatal(err)
-	}
-	must := func(_ sql.Result, err error) {
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-	const each = 1000
-	began := time.Now()
-	for done := 0; done < n; done += each {
-		tx, err := db.Begin()
-		if err != nil {
-			b.Fatal(err)
-		}
-		event, eerr := tx.Prepare(`INSERT INTO events (id, type, source, time, data) VALUES (?, ?, ?, ?, ?)`)
-		run, rerr := tx.Prepare(`INSERT INTO runs VALUES (?, ?, ?, ?, ?)`)
-		user, uerr := tx.Prepare(`INSERT INTO users (email, name, created_at, event_id) VALUES (?, ?, ?, ?)`)
-		if err := cmp.Or(eerr, rerr, uerr); err != nil {
-			b.Fatal(err)
-		}
-		now := time.Now().UnixMicro()
-		for i := done; i < done+each; i++ {
-			id := uuid.Must(uuid.NewV7()).String()
-			email := fmt.Sprintf("user-%d@example.com", i)
-			must(event.Exec(id, "user.registered", "/bench", now, fmt.Appendf(nil, `{"name":"Ada Lovelace","email":"%s","plan":"pro"}`, email)))
-			must(run.Exec(i, 1, 1, 1, now))
-			must(user.Exec(email, "Ada Lovelace", now, id))
-		}
-		if err := tx.Commit(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return float64(n) / time.Since(began).Seconds()
 }
 
 // profiled runs a process of the benchmarks. If the environment names a file in proofProfile, its CPU profile is written to it, with the
