@@ -19,21 +19,11 @@ type Receipt struct {
 
 // appendJSON appends the same JSON as events.MarshalJSON, much faster for usual ids and sources.
 func (r Receipt) appendJSON(dst []byte) []byte {
-	dst = appendText(append(dst, `{"id":`...), r.ID)
-	dst = appendText(append(dst, `,"source":`...), r.Source)
+	dst = events.AppendJSONText(append(dst, `{"id":`...), r.ID)
+	dst = events.AppendJSONText(append(dst, `,"source":`...), r.Source)
 	dst = strconv.AppendInt(append(dst, `,"seq":"`...), r.Sequence, 10)
 	dst = strconv.AppendBool(append(dst, `","duplicate":`...), r.Duplicate)
 	return append(dst, '}')
-}
-
-func appendText(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
-			text, _ := events.MarshalJSON(s) // can't fail for a string
-			return append(dst, text...)
-		}
-	}
-	return append(append(append(dst, '"'), s...), '"')
 }
 
 // End closes the answer to an emit that waits.

@@ -91,23 +91,12 @@ func (u *insertedUser) AppendJSON(dst []byte) ([]byte, error) {
 	}
 	dst = slices.Grow(dst, len(attributes)+len(u.Email)+len(u.EventID)+len(u.Name)+160)
 	dst = append(append(dst, `{"attributes":`...), attributes...)
-	dst = appendText(append(dst, `,"created_at":`...), u.created())
-	dst = appendText(append(dst, `,"email":`...), u.Email)
-	dst = appendText(append(dst, `,"event_id":`...), u.EventID)
+	dst = events.AppendJSONText(append(dst, `,"created_at":`...), u.created())
+	dst = events.AppendJSONText(append(dst, `,"email":`...), u.Email)
+	dst = events.AppendJSONText(append(dst, `,"event_id":`...), u.EventID)
 	dst = strconv.AppendInt(append(dst, `,"id":`...), u.ID, 10)
-	dst = appendText(append(dst, `,"name":`...), u.Name)
+	dst = events.AppendJSONText(append(dst, `,"name":`...), u.Name)
 	return append(dst, '}'), nil
-}
-
-// appendText appends a JSON string, as [events.MarshalJSON] writes it. It runs in the writer's transaction, so the usual case must be short.
-func appendText(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
-			text, _ := events.MarshalJSON(s) // any string can be written
-			return append(dst, text...)
-		}
-	}
-	return append(append(append(dst, '"'), s...), '"')
 }
 
 func (u *insertedUser) created() string { return u.CreatedAt.UTC().Format(time.RFC3339Nano) }
