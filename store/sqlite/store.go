@@ -2,7 +2,8 @@
 //
 // There is one connection that writes, and one goroutine at a time that uses it. Under load this is [Store.Run]: it takes all waiting appends and
 // settlements into one transaction, so that one fsync serves hundreds of them. While nothing waits, a caller commits its own write. Readers have a
-// pool of their own and never wait for the writer (WAL mode).
+// pool of their own and never wait for the writer (WAL mode). Rows of one kind that follow each other in a transaction (events, runs, users) are
+// written by statements of 32 rows: see groups.go.
 //
 // The writing process holds a lock on a file next to the database, its name with ".lock" appended. SQLite's own locks would let two daemons write in
 // turns.
