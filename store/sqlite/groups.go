@@ -16,7 +16,7 @@ import (
 //
 // The statements say OR FAIL: the rows before one whose key already exists stay, and that row and those behind it are not inserted. So it is known
 // exactly which row it is; it goes by itself, in the way that handles existing keys, and the next group begins behind it. OR FAIL is also cheaper than
-// the default: SQLite keeps no journal of the pages that the statement changes.
+// the default: SQLite keeps no journal of the pages that the statement changes, unless the rows give an INTEGER PRIMARY KEY.
 
 // groupRows is the number of rows of a group. Larger groups are hardly cheaper, and leave more rows to single statements.
 const groupRows = 32

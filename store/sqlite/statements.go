@@ -10,7 +10,7 @@ import (
 type statements struct {
 	begin, commit, rollback      *conn.Stmt
 	savepoint, undo, release     *conn.Stmt
-	findEvent, changes           *conn.Stmt
+	findEvent, changes, lastID   *conn.Stmt
 	insertSettled                *conn.Stmt
 	insertRun                    *conn.Stmt
 	insertClaim, startRun        *conn.Stmt
@@ -38,6 +38,7 @@ func (s *statements) prepare(c *conn.Conn) error {
 		// Most runs leave columns at their defaults. Each omitted argument saves about 470 of the 30,000 instructions per row.
 		{&s.findEvent, `SELECT sequence FROM events WHERE id = ? AND source = ?`},
 		{&s.changes, `SELECT changes()`},
+		{&s.lastID, `SELECT last_insert_rowid()`},
 		{&s.insertSettled, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at) VALUES (?,?,?,1,?,?)
 			ON CONFLICT (sequence, handler) DO NOTHING`},
 		{&s.insertRun, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, next_attempt_at, error)

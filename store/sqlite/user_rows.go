@@ -22,10 +22,11 @@ const (
 	maxNextUser    = 1 << 62 // behind it SQLite chooses free ids
 )
 
-// insertGroupOfUsers inserts users without attributes and with them.
-var insertGroupOfUsers = [2]string{insertRows("INSERT OR FAIL", "users", userInsertColumns[:5], groupRows), insertRows("INSERT OR FAIL", "users", userInsertColumns, groupRows)}
+// insertGroupOfUsers inserts users without attributes and with them. SQLite chooses the ids, one after the other: with given ids it would keep a journal
+// of the pages that the statement changes, OR FAIL or not, because an id might not be an integer. E-mail addresses in no order change many pages.
+var insertGroupOfUsers = [2]string{insertRows("INSERT OR FAIL", "users", userInsertColumns[:4], groupRows), insertRows("INSERT OR FAIL", "users", userInsertColumns, groupRows)}
 
-var userInsertColumns = []column{{name: "id", counts: true}, {name: "created_at", shared: true}, {name: "name"}, {name: "email"}, {name: "event_id"}, {name: "attributes"}}
+var userInsertColumns = []column{{name: "created_at", shared: true}, {name: "name"}, {name: "email"}, {name: "event_id"}, {name: "attributes"}}
 
 // userRow is what became of a user to insert.
 type userRow struct {
@@ -65,8 +66,7 @@ func (t *txn) insertUsers(list []store.Settlement, settled []store.Settled) erro
 			rest = rest[1:]
 			continue
 		}
-		first := t.nextUser
-		n, err := t.insertUserGroup(list, rest[:taken])
+		first, n, err := t.insertUserGroup(list, rest[:taken])
 		if err != nil {
 			return err
 		}
@@ -89,8 +89,8 @@ func userSize(u *store.User) int {
 	return len(u.Name) + len(u.Email) + len(u.Attributes) + len(u.EventID)
 }
 
-// insertUserGroup inserts the users of the settlements with these indices, and returns how many were inserted, from the first on.
-func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (n int, err error) {
+// insertUserGroup inserts the users of the settlements with these indices. It returns the first one's id, and how many were inserted.
+func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (first int64, n int, err error) {
 	r := &t.w.userRows
 	with := 0
 	for _, i := range indices {
@@ -100,9 +100,9 @@ func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (n int, er
 	}
 	insert, err := t.w.prepared(insertGroupOfUsers[with])
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	r.values = append(r.values[:0], t.nextUser, t.now)
+	r.values = append(r.values[:0], t.now)
 	for _, i := range indices {
 		u := &list[i].Insert.User
 		r.values = append(r.values, u.Name, u.Email, u.EventID)
@@ -110,9 +110,15 @@ func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (n int, er
 			r.values = append(r.values, textOrNull(u.Attributes))
 		}
 	}
-	n, err = t.insertGroup(insert, r.values)
-	t.nextUser += int64(n)
-	return n, err
+	if n, err = t.insertGroup(insert, r.values); n == 0 || err != nil {
+		return 0, n, err
+	}
+	var last [1]driver.Value
+	if err := t.w.stmt.lastID.QueryRow(last[:]); err != nil {
+		return 0, n, t.check(err)
+	}
+	t.nextUser = last[0].(int64) + 1
+	return t.nextUser - int64(n), n, nil
 }
 
 // insertUser inserts one user, and does what is said about an e-mail address that already exists. An error concerns the whole transaction.

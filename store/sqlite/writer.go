@@ -51,7 +51,7 @@ type writer struct {
 	claimRows groups
 	appended  []*events.Event // reused, as emitted
 	emitted   []*events.Event
-	nextUser  int64 // the next user's id
+	nextUser  int64 // behind the last inserted user's id
 
 	user  *guard.Statements
 	clock func() time.Time // the clock for turns, not for stored times
