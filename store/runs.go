@@ -10,8 +10,7 @@ type Runs interface {
 	// Start records that attempts begin, before an outside handler acts: all of them, or none. The result is false for each claim that is not the
 	// next attempt of its run.
 	Start(ctx context.Context, claims []Claim) ([]bool, error)
-	// Withdraw takes back claims made ahead whose attempts have not begun: their runs, with those of their Joins, don't exist any more. It leaves out
-	// runs that are in another state.
+	// Withdraw takes back claims made ahead whose attempts have not begun: their runs don't exist any more. It leaves out runs in another state.
 	Withdraw(ctx context.Context, claims []Claim) error
 	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks. Each settlement is atomic. A batch is
 	// one transaction, or several if user statements take time ([Options.StatementTimeout]); the settlements commit in order, the marks with the

@@ -14,6 +14,7 @@ type Claim struct {
 	At       time.Time
 	// Ahead says that the attempt, the run's first, does not begin yet: it waits until another one ends. While the run is in this state, its Budget is
 	// 1: after a kill nobody knows whether the attempt has begun, so it doesn't count. Its settlement says so again; [Runs.Withdraw] takes it back.
+	// Not with Joins.
 	Ahead bool
 	// Joins are the sequences of other events that a new run joins to its own. None of them has a run yet: each gets a skipped run that names the new
 	// run, in the same transaction.

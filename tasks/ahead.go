@@ -16,13 +16,16 @@ import (
 // Only first attempts are claimed without a slot of the pool, because the store then can't know whether the attempt has begun (store.Claim.Ahead): a
 // kill does not count it. A retry is claimed when it can begin. So an action that kills the daemon is counted, its first attempt perhaps not.
 //
+// A handler with order_by has no claims ahead, because a run that is retried by hand comes before all events of its key that have not begun; one with
+// a debounce has none, because a burst goes on while it waits for a slot; and one with a rate has none.
+//
 // At a stop, the claims whose attempts have not begun are withdrawn: the events are as if the worker had never taken them, and the mark has not passed
 // them. If that fails, the next start finds their runs, and does not count the attempts.
 
 // The bounds of the attempts that are claimed ahead. Their number begins at the handler's concurrency. It doubles when the attempts take less time
 // than the claims, and halves when they don't.
 const (
-	maxAhead      = maxBatch
+	maxAhead      = 512
 	maxAheadBytes = 4 << 20 // of data: no more are taken while so much waits
 )
 

@@ -77,7 +77,10 @@ func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 	}
 	_, reads := w.h.Action.(Reading)
 	if _, w.records = w.h.Action.(Outside); w.records || reads {
-		o.Concurrency, o.Ahead = w.h.Concurrency, w.mayTake
+		o.Concurrency = w.h.Concurrency
+		if w.h.OrderBy == nil && w.h.Debounce == nil && o.Interval == 0 {
+			o.Ahead = w.mayTake
+		}
 	}
 	if w.h.OrderBy != nil {
 		o.OrderBy = func(t *queue.Task) (string, error) { return keyOf(w.h.OrderBy, "order_by", w.delivery(t)) }

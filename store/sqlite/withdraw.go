@@ -9,28 +9,14 @@ import (
 
 // Withdraw implements [store.Runs]. It is rare: a stop of a handler's worker.
 func (s *Store) Withdraw(ctx context.Context, claims []store.Claim) error {
-	weight := len(claims)
-	for i := range claims {
-		weight += len(claims[i].Joins)
-	}
-	err := s.w.submit(ctx, newOp(weight, 0, func(t *txn) error {
+	err := s.w.submit(ctx, newOp(len(claims), 0, func(t *txn) error {
 		run, err := t.w.prepared(`DELETE FROM runs WHERE sequence = ?1 AND handler = ?2 AND state = 1 AND attempt = 1 AND budget = 1`)
 		if err != nil {
 			return t.check(err)
 		}
-		joined, err := t.w.prepared(`DELETE FROM runs WHERE sequence = ?1 AND handler = ?2 AND joined = ?3`)
-		if err != nil {
-			return t.check(err)
-		}
 		for _, c := range claims {
-			n, err := run.Exec(c.Sequence, int64(c.Handler))
-			if err != nil {
+			if _, err := run.Exec(c.Sequence, int64(c.Handler)); err != nil {
 				return t.check(err)
-			}
-			for i := 0; i < len(c.Joins) && n == 1; i++ {
-				if _, err := joined.Exec(c.Joins[i], int64(c.Handler), c.Sequence); err != nil {
-					return t.check(err)
-				}
 			}
 		}
 		return nil

@@ -63,7 +63,7 @@ func Run(t *testing.T, d Driver) {
 		{"many claimed runs are settled, each or not at all", manyClaimed},
 		{"many runs settled together are as if settled one by one", manySettled},
 		{"a claim made ahead doesn't count until it is settled", claimsAhead},
-		{"a claim made ahead is withdrawn whole, if its attempt has not begun", withdrawn},
+		{"a claim made ahead is withdrawn if its attempt has not begun", withdrawn},
 		{"a settlement without a claim is not taken for a claimed one", claimedOnly},
 		{"pending runs are running ones first, then those due first", pending},
 		{"low-water marks only rise", marks},

@@ -82,8 +82,8 @@ type Options struct {
 	Bursts  *Bursts // nil: each event is a run. Not with OrderBy
 	// Concurrency is how many attempts may run at a time; 0: any number.
 	Concurrency int
-	// Ahead returns how many attempts more may be with the worker, so that it can record their start while others run. Nil: none. Not asked with an
-	// Interval.
+	// Ahead returns how many attempts more may be with the worker, so that it can record their start while others run. Nil: none. Not with OrderBy or
+	// Bursts, which decide late, or with an Interval.
 	Ahead func() int
 	// Interval is the minimum time between the beginnings of two attempts; 0: none.
 	Interval time.Duration
@@ -193,7 +193,7 @@ func (q *Queue) Next(ctx context.Context) (*Task, error) {
 
 // most is how many attempts the worker may have.
 func (q *Queue) most() int {
-	if q.o.Ahead == nil || q.o.Interval > 0 {
+	if q.o.Ahead == nil {
 		return q.o.Concurrency
 	}
 	return q.o.Concurrency + q.o.Ahead()

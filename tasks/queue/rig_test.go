@@ -121,9 +121,7 @@ func (r *rig) stop() {
 	r.q.Close()
 	for seq, t := range r.flying {
 		if _, over := r.settled[seq]; t.Ahead && t.Err == nil && !over {
-			for _, joined := range append(t.Joins, seq) {
-				delete(r.runs, joined)
-			}
+			delete(r.runs, seq)
 		}
 	}
 }
