@@ -80,6 +80,33 @@ func manyDuplicates(t *testing.T, d Driver) {
 	}
 }
 
+// allShapes has more combinations of attributes than a store may keep statements for.
+func allShapes(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
+	appendAll(t, s, event("a.b", "first"))
+	var evs []*events.Event
+	for set := range 1 << 8 {
+		e := event("a.b", fmt.Sprint(set))
+		for i, give := range []func(){
+			func() { e.Subject = "s" }, func() { e.DataContentType = "text/plain" }, func() { e.DataSchema = "/schema" }, func() { e.Data = nil },
+			func() { e.CausationID = "d" }, func() { e.Hops = 3 }, func() { e.Chain = 1 }, func() { e.Extensions = map[string]any{"x": "y"} },
+		} {
+			if set&(1<<i) != 0 {
+				give()
+			}
+		}
+		evs = append(evs, e)
+	}
+	for _, e := range evs {
+		appendAll(t, s, e)
+	}
+	for _, want := range evs {
+		if got := must(s.Event(ctx, want.ID))(t); fmt.Sprintf("%+v", *got) != fmt.Sprintf("%+v", *want) {
+			t.Errorf("stored %+v, want %+v", *got, *want)
+		}
+	}
+}
+
 func manyEmitted(t *testing.T, d Driver) {
 	const n = 100
 	for _, clashing := range []int{-1, 0, 31, 57, n - 1} { // the settlement whose event clashes

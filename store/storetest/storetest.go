@@ -31,6 +31,7 @@ func Run(t *testing.T, d Driver) {
 		{"sequences grow by one in order of acceptance", sequences},
 		{"a source and id are accepted once", duplicates},
 		{"a duplicate within one append is accepted once", duplicateInBatch},
+		{"events with any attributes come back as they were", allShapes},
 		{"duplicates among many events are told exactly, and take no sequence", manyDuplicates},
 		{"concurrent appends of one event are accepted once", duplicateRace},
 		{"events are selected by type, time, chain and place", selection},
