@@ -40,7 +40,7 @@ func (s *settledBatches) Settle(ctx context.Context, b store.SettleBatch) ([]sto
 // What a worker prepares while the store settles is bounded: in runs and in bytes.
 func TestABatchIsBounded(t *testing.T) {
 	const most, mostBytes = 2048, 1 << 20
-	for _, c := range []struct{ events, data int }{{3 * most, 10}, {40, 200_000}} {
+	for _, c := range []struct{ events, data int }{{3 * most, 10}, {80, 200_000}} {
 		t.Run(fmt.Sprint(c.data), func(t *testing.T) {
 			done := countCalls()
 			h := &tasks.Handler{Name: "h", On: on("a"), Kind: "test", Action: insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {

@@ -92,7 +92,7 @@ func (f *follower) readOn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read on from the journal: %w", err)
 	}
-	if f.batch = page; len(page) < f.limit {
+	if f.batch = page; len(page) == 0 { // a page of large events is shorter than its limit
 		f.read = head
 	} else {
 		f.read = page[len(page)-1].Sequence

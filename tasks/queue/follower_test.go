@@ -21,6 +21,7 @@ type schedule struct {
 	public  int  // number of published events of journal
 	all     bool // p publishes all committed events together
 	settled map[int64]bool
+	most    int // events of a page, as if they were large
 	Journal
 }
 
@@ -53,7 +54,7 @@ func (s *schedule) writer() {
 func (s *schedule) Events(_ context.Context, q store.EventQuery) (page []*events.Event, _ error) {
 	s.writer()
 	for _, e := range s.journal {
-		if e.Sequence > q.After && e.Sequence < q.Before && q.Patterns[0].Match(e.Type) && (q.WithoutRun == 0 || !s.settled[e.Sequence]) && len(page) < q.Limit {
+		if e.Sequence > q.After && e.Sequence < q.Before && q.Patterns[0].Match(e.Type) && (q.WithoutRun == 0 || !s.settled[e.Sequence]) && len(page) < min(q.Limit, s.most) {
 			page = append(page, e)
 		}
 	}
@@ -94,10 +95,10 @@ func TestFollowerInEveryOrder(t *testing.T) {
 	for _, size := range []struct {
 		buffer, limit, before int
 		all                   bool
-	}{{1, 1, 0, false}, {1, 2, 0, false}, {2, 1, 0, false}, {3, 3, 0, false}, {1, 1, 2, false}, {2, 2, 2, false}, {2, 2, 0, true}, {1, 1, 2, true}} {
+	}{{1, 1, 0, false}, {1, 2, 0, false}, {2, 1, 0, false}, {3, 3, 0, false}, {1, 1, 2, false}, {2, 2, 2, false}, {2, 2, 0, true}, {1, 1, 2, true}, {2, 4, 1, true}} {
 		orders(4, 7, func(steps string) {
 			total++
-			s := &schedule{t: t, all: size.all, steps: strings.Repeat("cp", size.before) + steps, bus: events.NewBus(), settled: map[int64]bool{}}
+			s := &schedule{t: t, all: size.all, most: max(1, size.limit/2), steps: strings.Repeat("cp", size.before) + steps, bus: events.NewBus(), settled: map[int64]bool{}}
 			s.at = 2 * size.before
 			for range size.before { // events from before the start; the first has a run
 				n := int64(len(s.journal) + 1)
