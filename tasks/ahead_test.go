@@ -69,12 +69,19 @@ func TestClaimsAreMadeAhead(t *testing.T) {
 			}
 		}
 	}
+	<-g.begun
+	<-g.begun
 	if running := d.runner.InFlight(t.Context()); len(running) != 2 || len(ahead) == 0 {
 		t.Errorf("%v are claimed ahead, and running are %v", ahead, running)
 	}
-	list, err := d.runner.HandlerStatuses(t.Context())
-	if err != nil || list[0].Running != 2 || *list[0].Waiting != 4 {
-		t.Errorf("%+v, %v waiting, %v", list[0], *list[0].Waiting, err)
+	for deadline := time.Now().Add(hang); ; wait(time.Millisecond) { // the worker learns of a claim after the store
+		list, err := d.runner.HandlerStatuses(t.Context())
+		if err == nil && list[0].Running == 2 && *list[0].Waiting == 4 {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%+v, %v waiting, %v", list[0], *list[0].Waiting, err)
+		}
 	}
 	wait(2 * time.Millisecond)
 	released := time.Now()
