@@ -34,13 +34,13 @@ type claimed struct {
 	fenced []*attempt // were refused
 	failed []*attempt // could not be recorded, because of err
 	err    error
-	dry    bool // the pool had nothing to do when they came, and no more could be taken meanwhile
-	before int  // so many were in line
+	late   bool // the pool had nothing to do when they came, though no more attempts could be taken meanwhile
+	before int  // how many were in the pool's queue
 }
 
 // mayTake is how many tasks the queue may give beyond the handler's concurrency.
 func (w *worker) mayTake() int {
-	if w.pool.waiting() > maxAheadBytes {
+	if w.pool.queuedBytes() > maxAheadBytes {
 		return 0
 	}
 	return w.ahead
@@ -53,7 +53,7 @@ func (w *worker) begin(a *attempt) {
 	case !w.records:
 		w.pool.expect(a)
 		w.pool.add(a)
-	case w.pool.hold(a):
+	case w.pool.reserve(a):
 		w.claims = append(w.claims, a)
 	case a.t.Attempt == 1:
 		w.pool.expect(a)
@@ -61,15 +61,15 @@ func (w *worker) begin(a *attempt) {
 		w.claims = append(w.claims, a)
 	default:
 		w.retries = append(w.retries, a)
-		w.pool.want(len(w.retries))
+		w.pool.setRetries(len(w.retries))
 	}
 }
 
 // claim hands the claims to the store, unless some are on their way.
 func (w *worker) claim(work context.Context) {
-	for len(w.retries) > 0 && w.pool.hold(w.retries[0]) {
+	for len(w.retries) > 0 && w.pool.reserve(w.retries[0]) {
 		w.claims, w.retries = append(w.claims, w.retries[0]), w.retries[1:]
-		w.pool.want(len(w.retries))
+		w.pool.setRetries(len(w.retries))
 	}
 	if w.claiming || len(w.claims) == 0 {
 		return
@@ -80,7 +80,7 @@ func (w *worker) claim(work context.Context) {
 	w.claims = make([]*attempt, 0, len(list))
 	w.claimer.do(func() {
 		c := w.record(work, list)
-		c.dry = c.dry && full
+		c.late = c.late && full
 		select {
 		case w.claimed <- c:
 		case <-w.ended: // its attempts were abandoned
@@ -101,7 +101,7 @@ func (w *worker) record(work context.Context, list []*attempt) (c claimed) {
 					c.fenced = append(c.fenced, a)
 				}
 			}
-			c.dry, c.before = w.pool.add(begin...)
+			c.late, c.before = w.pool.add(begin...)
 			return c
 		}
 		if !temporary(err) || !pause(work, storeRetryEvery) {
@@ -134,12 +134,12 @@ func (w *worker) recorded(c claimed) {
 		w.stuck(c.err)
 	}
 	switch {
-	case c.dry && w.dry: // the attempts are faster than the claims
+	case c.late && w.late: // the attempts are faster than the claims
 		w.ahead = min(2*w.ahead, maxAhead)
 	case c.before > w.ahead/2:
 		w.ahead = max(w.ahead/2, w.h.Concurrency)
 	}
-	w.dry = c.dry
+	w.late = c.late
 }
 
 // finish lets the queue give another task for an attempt that is over.

@@ -10,11 +10,11 @@ import (
 // attempt is one attempt of an outside or reading handler, from the worker's decision to make it until its result is back. It belongs to the worker,
 // to its claim in flight, or to the pool.
 type attempt struct {
-	t     *queue.Task
-	d     *Delivery
-	held  bool // a slot of the pool is kept for it: it begins as soon as it is claimed
-	bytes int  // of the event's data, counted while it waits
-	began time.Time
+	t        *queue.Task
+	d        *Delivery
+	reserved bool // a slot of the pool is reserved for it: it begins as soon as it is claimed
+	bytes    int  // of the event's data, counted while it waits
+	began    time.Time
 
 	result   any
 	err      error // the handler's
@@ -24,15 +24,16 @@ type attempt struct {
 
 // pool makes the attempts of a handler in goroutines of its own, at most size. It starts them when they are needed, and keeps them until close.
 //
-// An attempt that comes to the pool begins when a slot is free, in the order of add: first those that hold a slot, then the others. A goroutine takes
-// the next attempt itself when one ends, and waits for nobody: the worker is told that attempts have ended, and takes the results when it can.
+// A slot is the right to run one attempt; there are size. An attempt that is added begins when a slot is free, in the order of add: first those with a
+// reserved slot, then those in queue. A goroutine takes the next attempt itself when one ends, and waits for nobody: the worker gets a value from
+// anyEnded, and takes the results when it can.
 //
 // All methods may be called by any goroutine.
 type pool struct {
 	size int
 	make func(a *attempt)
-	// tell has room for one value; it has one if ended isn't empty.
-	tell chan struct{}
+	// anyEnded has room for one value; it has one if ended isn't empty.
+	anyEnded chan struct{}
 
 	mu       sync.Mutex
 	parked   sync.Cond
@@ -42,102 +43,102 @@ type pool struct {
 	idle     int        // of them, parked
 	waking   bool       // one of them, or a new one, is about to look for work; it wakes the next
 	busy     int        // running attempts
-	held     int        // slots kept for attempts that are being claimed, or are in next
-	wanted   int        // retries that wait for a slot to hold
-	next     []*attempt // with a slot
-	line     []*attempt // without
-	coming   int        // attempts without a slot that are being claimed
-	bytes    int        // of data in line and coming
-	draining bool       // line begins no more
+	reserved int        // slots reserved for attempts that are being claimed, or are in next
+	retries  int        // retries that are not claimed yet, because each needs a slot first
+	next     []*attempt // claimed, each with a reserved slot: they begin before those in queue
+	queue    []*attempt // claimed without a slot
+	expected int        // attempts without a slot that are being claimed: they come into queue
+	bytes    int        // of data of the attempts that are expected or in queue
+	draining bool       // no attempt in queue begins any more
 	closed   bool
 	ended    []*attempt
 }
 
 func newPool(size int) *pool {
-	p := &pool{size: size, tell: make(chan struct{}, 1)}
+	p := &pool{size: size, anyEnded: make(chan struct{}, 1)}
 	p.parked.L, p.exited.L = &p.mu, &p.mu
 	return p
 }
 
-// hold keeps a slot for an attempt that is to be claimed. It returns false if none is free, or if others come before it: only retries pass those
-// that wait in line.
-func (p *pool) hold(a *attempt) bool {
+// reserve reserves a slot for an attempt that will be claimed next. It returns false if none is free, or if others come before it: only retries
+// overtake those in queue.
+func (p *pool) reserve(a *attempt) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := p.busy + p.held
+	before := p.busy + p.reserved
 	if a.t.Attempt == 1 {
-		before += p.wanted + p.coming + len(p.line)
+		before += p.retries + p.expected + len(p.queue)
 	}
-	if a.held = before < p.size; a.held {
-		p.held++
+	if a.reserved = before < p.size; a.reserved {
+		p.reserved++
 	}
-	return a.held
+	return a.reserved
 }
 
-// want sets how many retries wait for a slot. While there are any, the line begins no attempts in it.
-func (p *pool) want(n int) {
+// setRetries sets how many retries wait until they can reserve a slot. As many free slots are not given to attempts in queue.
+func (p *pool) setRetries(n int) {
 	p.mu.Lock()
-	p.wanted = n
-	p.rouse()
+	p.retries = n
+	p.wake()
 	p.mu.Unlock()
 }
 
 // expect announces an attempt without a slot: add or giveUp follows.
 func (p *pool) expect(a *attempt) {
 	p.mu.Lock()
-	p.coming++
+	p.expected++
 	a.bytes = len(a.t.Event.Data)
 	p.bytes += a.bytes
 	p.mu.Unlock()
 }
 
-// waiting returns how much data waits in line.
-func (p *pool) waiting() (bytes int) {
+// queuedBytes returns how much data the attempts have that are expected or in queue.
+func (p *pool) queuedBytes() (bytes int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.bytes
 }
 
-// add gives attempts to the pool. It reports whether the pool had nothing to do, and how many were in line.
-func (p *pool) add(list ...*attempt) (dry bool, before int) {
+// add gives attempts to the pool. It reports whether the pool had nothing to do, and how many were in queue.
+func (p *pool) add(list ...*attempt) (idle bool, before int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	dry, before = p.busy == 0 && len(p.next) == 0, len(p.line)
+	idle, before = p.busy == 0 && len(p.next) == 0, len(p.queue)
 	for _, a := range list {
-		if a.held {
+		if a.reserved {
 			p.next = append(p.next, a)
 			continue
 		}
-		p.coming--
-		p.line = append(p.line, a)
+		p.expected--
+		p.queue = append(p.queue, a)
 	}
-	p.rouse()
-	return dry && before == 0, before
+	p.wake()
+	return idle && before == 0, before
 }
 
-// giveUp forgets an attempt that was held or expected, and is not made.
+// giveUp forgets an attempt that has a reserved slot or is expected, and will not be made.
 func (p *pool) giveUp(a *attempt) {
 	p.mu.Lock()
-	if a.held {
-		p.held--
+	if a.reserved {
+		p.reserved--
 	} else {
-		p.coming--
+		p.expected--
 		p.bytes -= a.bytes
 	}
-	p.rouse()
+	p.wake()
 	p.mu.Unlock()
 }
 
-// drain lets the line begin no more attempts, and returns it.
-func (p *pool) drain() (line []*attempt) {
+// drain empties queue and returns its attempts. Those that come into it later don't begin either; another drain returns them.
+func (p *pool) drain() (queued []*attempt) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	line, p.line = p.line, nil
-	for _, a := range line {
+	queued, p.queue = p.queue, nil
+	for _, a := range queued {
 		p.bytes -= a.bytes
 	}
-	p.draining, p.wanted = true, 0
-	return line
+	p.draining, p.retries = true, 0
+	return queued
 }
 
 // results returns the attempts that have ended since the last call, in memory that may be reused after the next call but one.
@@ -149,15 +150,15 @@ func (p *pool) results(reuse []*attempt) []*attempt {
 	return list
 }
 
-// unfinished is the number of attempts that run or have a slot, and of results that were not taken.
+// unfinished is the number of attempts that run or have a reserved slot, and of results that were not taken.
 func (p *pool) unfinished() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.busy + p.held + len(p.ended)
+	return p.busy + p.reserved + len(p.ended)
 }
 
-// running returns the running attempts, and the number of those in line.
-func (p *pool) running() (list []InFlight, line int) {
+// running returns the running attempts, and the number of those in queue.
+func (p *pool) running() (list []InFlight, queued int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, a := range p.slots {
@@ -165,7 +166,7 @@ func (p *pool) running() (list []InFlight, line int) {
 			list = append(list, InFlight{RunID: a.d.RunID, Attempt: a.t.Attempt, Since: a.began})
 		}
 	}
-	return list, len(p.line)
+	return list, len(p.queue)
 }
 
 // close ends the goroutines, and waits for those that don't run an attempt. The others end with it; its result is dropped.
@@ -181,11 +182,11 @@ func (p *pool) close() {
 
 // ready reports whether an attempt can begin.
 func (p *pool) ready() bool {
-	return len(p.next) > 0 || len(p.line) > 0 && !p.draining && p.busy+p.held+p.wanted < p.size
+	return len(p.next) > 0 || len(p.queue) > 0 && !p.draining && p.busy+p.reserved+p.retries < p.size
 }
 
-// rouse wakes or starts a goroutine if an attempt can begin, unless one is on its way. That one wakes the next: short attempts don't wake all.
-func (p *pool) rouse() {
+// wake wakes or starts a goroutine if an attempt can begin, unless one is on its way. That one wakes the next: short attempts don't wake all.
+func (p *pool) wake() {
 	switch {
 	case p.waking || p.closed || !p.ready():
 	case p.idle > 0:
@@ -214,7 +215,7 @@ func (p *pool) run(slot int) {
 		}
 		p.busy++
 		p.slots[slot] = a
-		p.rouse()
+		p.wake()
 		a.began = time.Now()
 		p.mu.Unlock()
 		p.make(a)
@@ -223,7 +224,7 @@ func (p *pool) run(slot int) {
 		p.busy--
 		if p.ended = append(p.ended, a); len(p.ended) == 1 && !p.closed {
 			select {
-			case p.tell <- struct{}{}:
+			case p.anyEnded <- struct{}{}:
 			default:
 			}
 		}
@@ -239,9 +240,9 @@ func (p *pool) take() (a *attempt) {
 	case !p.ready():
 	case len(p.next) > 0:
 		a, p.next = shift(p.next)
-		p.held--
+		p.reserved--
 	default:
-		a, p.line = shift(p.line)
+		a, p.queue = shift(p.queue)
 		p.bytes -= a.bytes
 	}
 	return a

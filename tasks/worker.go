@@ -39,7 +39,7 @@ type worker struct {
 	claiming  bool       // claims are on their way to the store
 	retries   []*attempt // are claimed when they get a slot of the pool
 	ahead     int        // how many attempts may be claimed ahead
-	dry       bool       // the last claims were late
+	late      bool       // the last claims were: see claimed.late
 	taken     int        // attempts that have not ended
 	unbegun   []*attempt // to be withdrawn
 	abandoned bool       // run waits for attempts no longer
@@ -153,7 +153,7 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []
 		if err := w.queue.Received(batch, ok); err != nil {
 			w.fail(err)
 		}
-	case <-w.pool.tell:
+	case <-w.pool.anyEnded:
 		w.ends()
 	case c := <-w.claimed:
 		w.recorded(c)
