@@ -16,9 +16,9 @@ type appends struct {
 	receipts []store.Receipt
 }
 
-// do makes the first of the writes, or the first ones if these are appends: so the events of several callers go into one group. It returns how many
-// are made; after an error the last of them has failed.
-func (t *txn) do(writes []*op) (n int, err error) {
+// doNext does the first of the writes. If it is an append, it does all appends that follow, too, so that the events of several callers go into one
+// group. It returns how many writes that were; after an error the last of them has failed.
+func (t *txn) doNext(writes []*op) (n int, err error) {
 	if writes[0].append == nil {
 		return 1, writes[0].do(t)
 	}

@@ -44,32 +44,32 @@ func (w *writer) submit(ctx context.Context, o *op) error {
 
 // direct commits o in the caller's goroutine, unless another write goes on or waits. If it returns true, o has its answer.
 func (w *writer) direct(o *op) bool {
-	if len(w.ops) > 0 || !w.lead.TryLock() {
+	if len(w.ops) > 0 || !w.mu.TryLock() {
 		return false
 	}
-	defer w.lead.Unlock()
+	defer w.mu.Unlock()
 	if w.ended() != nil {
 		return false
 	}
 	w.failure = store.ErrBroken // if write panics, and a server recovers: the transaction is still open
 	defer func() {
 		if w.failure != nil {
-			w.call()
+			w.signal()
 		}
 	}()
 	w.failure = w.write([]*op{o}, false)
 	return true
 }
 
-// call ends run's rest.
-func (w *writer) call() {
+// signal wakes run.
+func (w *writer) signal() {
 	select {
 	case w.wake <- struct{}{}:
-	default: // it will see what this call is for
+	default: // run will look at everything when it wakes
 	}
 }
 
-// ended returns why nothing may be written any more, or nil. It needs lead.
+// ended returns why nothing may be written any more, or nil. It needs mu.
 func (w *writer) ended() error {
 	select {
 	case <-w.lost:
@@ -91,7 +91,7 @@ func (w *writer) enqueue(ctx context.Context, o *op) error {
 	}
 	select {
 	case w.ops <- o:
-		w.call()
+		w.signal()
 		return nil
 	case <-w.stopped:
 		return store.ErrClosed
@@ -134,11 +134,11 @@ func (w *writer) run(ctx context.Context) error {
 	}
 }
 
-// rest gives up lead until there may be something to do. It sets stopping when ctx has ended.
+// rest unlocks mu until there may be something to do. It sets stopping when ctx has ended.
 func (w *writer) rest(ctx context.Context, stopping *bool) {
 	yielded, stop := w.turns.wake(w.clock())
 	defer stop()
-	w.lead.Unlock()
+	w.mu.Unlock()
 	select {
 	case <-w.wake:
 	case <-yielded:
@@ -146,7 +146,7 @@ func (w *writer) rest(ctx context.Context, stopping *bool) {
 		*stopping = true
 	case <-w.lost:
 	}
-	w.lead.Lock()
+	w.mu.Lock()
 }
 
 // gather collects the waiting writes in a batch: evrun's own writes, then writes with user statements that may share a transaction. Other user

@@ -33,10 +33,10 @@ func begin(t *testing.T, opt Options) (s *Store, stop func(), ended chan error) 
 
 // resting waits until a caller could write.
 func (s *Store) resting() {
-	for !s.w.lead.TryLock() {
+	for !s.w.mu.TryLock() {
 		runtime.Gosched()
 	}
-	s.w.lead.Unlock()
+	s.w.mu.Unlock()
 }
 
 func appending(s *Store, id string) error {

@@ -19,14 +19,14 @@ const (
 	maxBatchBytes  = 1 << 20 // of payload
 )
 
-// writer owns the write connection. One goroutine, in run, takes all waiting writes into one transaction and answers them
-// after its commit, while callers queue up the next ones: under load one fsync serves hundreds. While nothing waits, a caller commits its own
-// write, in its own goroutine: two switches between goroutines would cost a third of an acknowledgement. Whoever writes holds lead. Writes with user
-// statements take turns with the others: see turns.go.
+// writer owns the write connection. One goroutine, in run (loop.go), takes all waiting writes into one transaction and answers them after its commit,
+// while callers queue up the next ones: under load one fsync serves hundreds. While nothing waits, a caller commits its own write, in its own
+// goroutine: two switches between goroutines would cost a third of an acknowledgement. Writes with user statements take turns with the others: see
+// turns.go.
 type writer struct {
-	// lead is the right to write, and guards all fields but the channels. run holds it, also before it begins and after it has ended, except while
-	// it has nothing to do.
-	lead sync.Mutex
+	// mu is held by the goroutine that writes, and guards all fields but the channels. run holds it, also before it begins and after it has ended,
+	// except while it has nothing to do.
+	mu sync.Mutex
 
 	conn *conn.Conn
 	stmt statements
@@ -64,7 +64,7 @@ func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 		wal: wal{path: path, max: opt.MaxWAL, warn: opt.Warn}, names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, clock: time.Now,
 		eventRows: eventRows{inserts: map[eventColumnSet]*conn.Stmt{}},
 	}
-	w.lead.Lock() // for run
+	w.mu.Lock() // for run
 	if err := w.stmt.prepare(c); err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 		t.budget.left /= shareOfOthers // another write waits for this transaction, or for the next turn
 	}
 	for rest := batch; len(rest) > 0; {
-		n, err := t.do(rest)
+		n, err := t.doNext(rest)
 		if rest = rest[n:]; err != nil || t.failed != nil {
 			if t.failed != nil {
 				err = t.failed
