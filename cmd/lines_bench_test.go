@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"evrun/tasks/taskstest"
+	"evrun/store/sqlite/sqlitetest"
 )
 
 // benchBase names an evrun binary to compare with, such as that of the last release.
@@ -39,7 +39,7 @@ func BenchmarkLines(b *testing.B) {
 	writeLines(b, file, n)
 	var rate, raw, daemonCPU, emitCPU, baseCPU float64
 	for b.Loop() {
-		raw += taskstest.BareInserts(b, n, 1000)
+		raw += sqlitetest.BareInserts(b, n, 1000)
 		m := emitLines(b, "", file, n)
 		rate, daemonCPU, emitCPU = rate+m.rate, daemonCPU+m.daemon, emitCPU+m.emit
 		if base := os.Getenv(benchBase); base != "" {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"evrun/store/sqlite/sqlitetest"
 	"evrun/tasks"
 	"evrun/tasks/taskstest"
 )
@@ -59,7 +60,7 @@ func bulk(b *testing.B, d *daemon, reached func(n int)) {
 	var rate, bare, ratio, cpu taskstest.Rates
 	done := 0
 	for b.Loop() {
-		limit := taskstest.BareInserts(b, bulkEvents, 1000)
+		limit := sqlitetest.BareInserts(b, bulkEvents, 1000)
 		runtime.GC()
 		begin, used := time.Now(), processorTime(b)
 		d.bulk(done, bulkEvents, reached)

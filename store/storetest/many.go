@@ -40,6 +40,39 @@ type wanted struct {
 	user   store.User
 }
 
+// attempt makes x the end of an attempt of a run; nil: of a new one. counts says that it isn't fenced off.
+func (m *settler) attempt(x *store.Settlement, run *settledRun) (counts bool) {
+	if run == nil {
+		return true
+	}
+	if m.r.IntN(3) == 0 {
+		return false // a first attempt once more
+	}
+	x.Attempt = run.attempt + 1
+	if run.state == store.Running || m.r.IntN(3) == 0 {
+		x.Attempt, x.Claimed, x.Ahead = run.attempt, true, run.ahead
+	}
+	if x.Claimed {
+		return run.state == store.Running
+	}
+	return run.state == store.Retrying
+}
+
+// state chooses how an attempt ends.
+func (m *settler) state(calm bool) store.RunState {
+	k := m.r.IntN(20)
+	switch {
+	case calm && m.r.IntN(8) > 0:
+	case k == 0:
+		return store.Dead
+	case k == 1:
+		return store.Retrying
+	case k < 5:
+		return store.Skipped
+	}
+	return store.Succeeded
+}
+
 // settlement makes one settlement of an attempt of a run, and says what it must do.
 func (m *settler) settlement(sequence int64, emails int, calm bool) (store.Settlement, *wanted) {
 	h := m.h[0]
@@ -51,26 +84,9 @@ func (m *settler) settlement(sequence int64, emails int, calm bool) (store.Settl
 	key := [2]int64{sequence, int64(h.ID)}
 	run := m.runs[key]
 	x := store.Settlement{Event: e, Handler: h.ID, Attempt: 1, Started: at}
-	if run != nil && m.r.IntN(3) > 0 { // else it is fenced off
-		x.Attempt, x.Claimed = run.attempt+1, false
-		if run.state == store.Running || m.r.IntN(3) == 0 {
-			x.Attempt, x.Claimed, x.Ahead = run.attempt, true, run.ahead
-		}
-	}
-	counts := run == nil && x.Attempt == 1 || run != nil && (run.state == store.Retrying && !x.Claimed && x.Attempt == run.attempt+1 || run.state == store.Running && x.Claimed)
-	w := &wanted{fenced: !counts, state: store.Succeeded}
-	switch k := m.r.IntN(20); {
-	case k == 0:
-		w.state = store.Dead
-	case k == 1:
-		w.state = store.Retrying
-	case k < 5:
-		w.state = store.Skipped
-	}
-	if calm && m.r.IntN(8) > 0 {
-		w.state = store.Succeeded
-	}
-	insert := w.state != store.Skipped && m.r.IntN(10) > 0 && !(x.Claimed && m.r.IntN(8) > 0)
+	counts := m.attempt(&x, run)
+	w := &wanted{fenced: !counts, state: m.state(calm)}
+	insert := w.state != store.Skipped && m.r.IntN(10) > 0 && (!x.Claimed || m.r.IntN(8) == 0)
 	out := outside(e, h.ID, x.Attempt, w.state).Outcome
 	if w.state == store.Succeeded && m.r.IntN(4) == 0 {
 		child := event("b.c", fmt.Sprint("child-", m.names))

@@ -64,24 +64,9 @@ func pathOf(src string, node ast.Node) *path {
 }
 
 func (p *path) eval(env *Env) (any, error) {
-	var cur any
-	rest := p.steps
-	switch {
-	case len(rest) > 0 && !rest[0].isIndex && p.root == nameEvent && env.event != nil:
-		cur, rest = eventAttribute(env.event, rest[0].key), rest[1:]
-	case len(rest) > 0 && !rest[0].isIndex && p.root == nameSlot && env.slot != nil:
-		cur, rest = slotField(env.slot, rest[0].key), rest[1:]
-	default:
-		if len(rest) > 0 && !rest[0].isIndex && p.root == nameData && env.event != nil && !env.decoded {
-			if v, ok := env.event.Member(rest[0].key); ok {
-				cur, rest = v, rest[1:]
-				break
-			}
-		}
-		var err error
-		if cur, err = env.value(p.root); err != nil {
-			return nil, err
-		}
+	cur, rest, err := p.begin(env)
+	if err != nil {
+		return nil, err
 	}
 	for i := range rest {
 		s := &rest[i]
@@ -99,6 +84,24 @@ func (p *path) eval(env *Env) (any, error) {
 		cur = next
 	}
 	return cur, nil
+}
+
+// begin returns the value that the steps begin at, and the steps that are left: where the first one can be taken without its root's whole value, it is.
+func (p *path) begin(env *Env) (cur any, rest []step, err error) {
+	if rest = p.steps; len(rest) > 0 && !rest[0].isIndex {
+		switch key := rest[0].key; {
+		case p.root == nameEvent && env.event != nil:
+			return eventAttribute(env.event, key), rest[1:], nil
+		case p.root == nameSlot && env.slot != nil:
+			return slotField(env.slot, key), rest[1:], nil
+		case p.root == nameData && env.event != nil && !env.decoded:
+			if v, ok := env.event.Member(key); ok {
+				return v, rest[1:], nil
+			}
+		}
+	}
+	cur, err = env.value(p.root)
+	return cur, rest, err
 }
 
 // member takes one step into any value except a map with the key; msg says why it can't, as the end of a sentence.

@@ -159,18 +159,8 @@ func checkEmail(s string) string {
 	case !utf8.ValidString(s):
 		return "it is not valid UTF-8"
 	}
-	for _, r := range s {
-		switch {
-		case isPlain(r) || r == '.' || r == '@': // nearly all are
-		case unicode.IsControl(r):
-			return "it has a control character in it"
-		case unicode.IsSpace(r):
-			return "it has a space in it"
-		case !unicode.IsGraphic(r):
-			return "it has an invisible character in it"
-		case strings.ContainsRune(`<>()[],;:\"`, r):
-			return fmt.Sprintf("it has a %q in it", r)
-		}
+	if wrong := checkLetters(s); wrong != "" {
+		return wrong
 	}
 	local, domain, ok := strings.Cut(s, "@")
 	switch {
@@ -190,6 +180,24 @@ func checkEmail(s string) string {
 	for label := range strings.SplitSeq(domain, ".") {
 		if fault := checkLabel(label); fault != "" {
 			return fault
+		}
+	}
+	return ""
+}
+
+// checkLetters checks that an address has only letters that one may have.
+func checkLetters(s string) string {
+	for _, r := range s {
+		switch {
+		case isPlain(r) || r == '.' || r == '@': // nearly all are
+		case unicode.IsControl(r):
+			return "it has a control character in it"
+		case unicode.IsSpace(r):
+			return "it has a space in it"
+		case !unicode.IsGraphic(r):
+			return "it has an invisible character in it"
+		case strings.ContainsRune(`<>()[],;:\"`, r):
+			return fmt.Sprintf("it has a %q in it", r)
 		}
 	}
 	return ""

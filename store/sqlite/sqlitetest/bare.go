@@ -1,13 +1,15 @@
-package taskstest
+// Package sqlitetest has what benchmarks compare the store with.
+package sqlitetest
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
+
+	_ "modernc.org/sqlite" // the driver
 
 	"evrun/events"
 )
@@ -77,14 +79,4 @@ func BareInserts(t testing.TB, n, per int) float64 {
 		}
 	}
 	return float64(n) / time.Since(begin).Seconds()
-}
-
-// Rates collects events a second, and is compared by medians.
-type Rates []float64
-
-// Median is the middle one.
-func (r Rates) Median() float64 {
-	sorted := append(Rates(nil), r...)
-	slices.Sort(sorted)
-	return sorted[len(sorted)/2]
 }
