@@ -19,17 +19,18 @@ type decodedValue struct {
 
 // index says where the members of a small JSON object are in its text. The scanner fills it in while it checks the text.
 type index struct {
-	members  [8]indexed
+	members  [8]memberPlace
 	n        int
 	complete bool // else it has more members, or one that can't be noted, or it isn't an object
 }
 
-type indexed struct{ key, keyEnd, value, end uint16 }
+// memberPlace is where a member's key, without quotes, and its value begin and end.
+type memberPlace struct{ key, keyEnd, value, end uint16 }
 
 // add notes a member. Its key is without quotes.
 func (x *index) add(key, keyEnd, value, end int) {
 	if x.n < len(x.members) {
-		x.members[x.n] = indexed{uint16(key), uint16(keyEnd), uint16(value), uint16(end)}
+		x.members[x.n] = memberPlace{uint16(key), uint16(keyEnd), uint16(value), uint16(end)}
 	}
 	x.n++
 }
@@ -64,8 +65,9 @@ func (e *Event) Value() (any, error) {
 	return d.value, d.err
 }
 
-// Member returns what Value has under a name, nil if it has nothing there, without decoding the rest. If ok is false, ask Value: the data is not a
-// small and checked object, or the member is an object or an array. It is safe for concurrent use.
+// Member returns what Value has under a name, nil if it has nothing there, without decoding the rest. If ok is false, ask Value: the data is not an
+// object of at most 8 members and 16 KiB that was checked by [Event.Validate] or at decoding, or the member is an object or an array. It is safe for
+// concurrent use.
 func (e *Event) Member(name string) (v any, ok bool) {
 	if !e.isChecked() || !e.IsJSON() {
 		return nil, false

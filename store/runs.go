@@ -10,7 +10,8 @@ type Runs interface {
 	// Start records that attempts begin, before an outside handler acts: all of them, or none. The result is false for each claim that is not the
 	// next attempt of its run.
 	Start(ctx context.Context, claims []Claim) ([]bool, error)
-	// Withdraw takes back claims made ahead whose attempts have not begun: their runs don't exist any more. It leaves out runs in another state.
+	// Withdraw takes back claims made ahead whose attempts have not begun: it deletes their runs. A run that was not claimed ahead, or is not running
+	// any more, stays as it is.
 	Withdraw(ctx context.Context, claims []Claim) error
 	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks. Each settlement is atomic. A batch is
 	// one transaction, or several if user statements take time ([Options.StatementTimeout]); the settlements commit in order, the marks with the

@@ -52,7 +52,7 @@ type Settlement struct {
 	Hold      time.Duration
 	// Outcome is the result, when neither Insert nor Effect is set.
 	Outcome Outcome
-	// Insert, when not nil, is a user to insert in the transaction. Its Then returns the outcome. A settlement has not both Insert and Effect.
+	// Insert, when not nil, is a user to insert in the transaction. Its Then returns the outcome. Not with Effect.
 	Insert *UserInsert
 	// Effect, when not nil, runs inside the transaction and returns the outcome. If the outcome isn't Succeeded, everything that Effect wrote is
 	// undone. Effect must not block or keep tx, and may be called again if the transaction must be repeated.

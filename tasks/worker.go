@@ -154,7 +154,7 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []
 			w.fail(err)
 		}
 	case <-w.pool.anyEnded:
-		w.ends()
+		w.takeResults()
 	case c := <-w.claimed:
 		w.recorded(c)
 	case a := <-w.answers:
@@ -171,8 +171,8 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []
 	}
 }
 
-// ends handles the attempts that have ended in the pool.
-func (w *worker) ends() {
+// takeResults handles the attempts that have ended in the pool.
+func (w *worker) takeResults() {
 	w.results = w.pool.results(w.results)
 	for i, a := range w.results {
 		w.attempted(a)
@@ -182,7 +182,7 @@ func (w *worker) ends() {
 
 // abandon stops waiting for the attempts that have not ended. Their runs stay in state running in the store.
 func (w *worker) abandon() {
-	w.ends()
+	w.takeResults()
 	if n := w.pool.unfinished(); n > 0 {
 		w.fail(fmt.Errorf("%d of its attempts were still running after the grace period; the next start counts them as failed", n))
 		w.abandoned = true

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"database/sql/driver"
 	"fmt"
-	"slices"
 
 	"evrun/events"
 	"evrun/store"
@@ -86,7 +85,7 @@ func (t *txn) accept(evs []*events.Event, each func(i int, rc store.Receipt) err
 		if inserted < taken {
 			t.w.eventRows.exists()
 		}
-		if inserted > 0 || taken > 1 {
+		if inserted > 0 || taken > 1 { // of a group, the event that is known goes by itself next
 			continue
 		}
 		var known [1]driver.Value
@@ -152,10 +151,7 @@ const (
 // one then is a duplicate.
 func (t *txn) insertEvents(evs []*events.Event) (taken, inserted int, err error) {
 	r := &t.w.eventRows
-	taken = r.next(len(evs))
-	if slices.ContainsFunc(evs[:taken], func(e *events.Event) bool { return textSize(e) > maxGroupedEvent }) {
-		taken = 1
-	}
+	taken = r.nextFitting(len(evs), func(i int) bool { return textSize(evs[i]) <= maxGroupedEvent })
 	var columns eventColumnSet
 	for i, e := range evs[:taken] {
 		set, err := r.rows[i].fill(e, evs[0])

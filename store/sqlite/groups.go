@@ -35,6 +35,17 @@ func (g *groups) next(rows int) int {
 	return 1
 }
 
+// nextFitting is next, but the group is only taken if fits says of each of its rows that it can go into one group with the first.
+func (g *groups) nextFitting(rows int, fits func(i int) bool) int {
+	taken := g.next(rows)
+	for i := 0; i < taken && taken > 1; i++ {
+		if !fits(i) {
+			return 1
+		}
+	}
+	return taken
+}
+
 // exists notes that a row's key already exists.
 func (g *groups) exists() { g.singly = groupRows }
 

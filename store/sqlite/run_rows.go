@@ -32,13 +32,7 @@ func (t *txn) insertSettled(list []store.Settlement, settled []store.Settled) er
 		return err
 	}
 	for i := 0; i < len(list); {
-		taken := r.next(len(list) - i)
-		for j := range list[i : i+taken] {
-			if list[i+j].Handler != list[i].Handler {
-				taken = 1
-				break
-			}
-		}
+		taken := r.nextFitting(len(list)-i, func(j int) bool { return list[i+j].Handler == list[i].Handler })
 		if taken == 1 {
 			ok, err := t.putRun(&list[i], settled[i].Outcome)
 			if err != nil {
@@ -81,13 +75,10 @@ func (t *txn) settleClaimed(list []store.Settlement, settled []store.Settled) er
 	g := &t.w.claimRows
 	for i := 0; i < len(list); {
 		s := &list[i]
-		taken := g.next(len(list) - i)
-		for j := range list[i : i+taken] {
-			if o := &list[i+j]; o.Handler != s.Handler || o.Ahead != s.Ahead || o.Outcome.State != s.Outcome.State {
-				taken = 1
-				break
-			}
-		}
+		taken := g.nextFitting(len(list)-i, func(j int) bool {
+			o := &list[i+j]
+			return o.Handler == s.Handler && o.Ahead == s.Ahead && o.Outcome.State == s.Outcome.State
+		})
 		ok, err := false, error(nil)
 		if taken == 1 {
 			ok, err = t.putRun(s, s.Outcome)
@@ -142,7 +133,7 @@ func (t *txn) settleClaimGroup(list []store.Settlement) (ok bool, err error) {
 	return n == int64(len(list)), err
 }
 
-// start records that attempts begin.
+// start records that attempts begin, or are claimed ahead.
 func (t *txn) start(claims []store.Claim, started []bool) error {
 	r := &t.w.runRows
 	insert, err := t.w.prepared(insertRuns)
@@ -150,13 +141,10 @@ func (t *txn) start(claims []store.Claim, started []bool) error {
 		return err
 	}
 	for i := 0; i < len(claims); {
-		taken := r.next(len(claims) - i)
-		for j := range claims[i : i+taken] {
-			if c := &claims[i+j]; c.Attempt != 1 || len(c.Joins) > 0 || c.Handler != claims[i].Handler || c.Ahead != claims[i].Ahead {
-				taken = 1
-				break
-			}
-		}
+		taken := r.nextFitting(len(claims)-i, func(j int) bool {
+			c := &claims[i+j]
+			return c.Attempt == 1 && len(c.Joins) == 0 && c.Handler == claims[i].Handler && c.Ahead == claims[i].Ahead
+		})
 		if taken == 1 {
 			var err error
 			if started[i], err = t.startOne(&claims[i]); err != nil {

@@ -4,7 +4,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
@@ -51,10 +50,8 @@ func (t *txn) insertUsers(list []store.Settlement, settled []store.Settled) erro
 		return err
 	}
 	for rest := r.list; len(rest) > 0; {
-		taken := r.next(len(rest))
-		if t.nextUser < 1 || t.nextUser > maxNextUser || slices.ContainsFunc(rest[:taken], func(i int) bool { return userSize(&list[i].Insert.User) > maxGroupedUser }) {
-			taken = 1
-		}
+		inOrder := t.nextUser >= 1 && t.nextUser <= maxNextUser
+		taken := r.nextFitting(len(rest), func(j int) bool { return inOrder && userSize(&list[rest[j]].Insert.User) <= maxGroupedUser })
 		if taken == 1 {
 			u, err := t.insertUser(list[rest[0]].Insert)
 			if err == nil {

@@ -156,13 +156,12 @@ func timedOut(ctx context.Context, err error) error {
 
 // request makes the request of one attempt.
 func (h *httpRequest) request(ctx context.Context, d *tasks.Delivery) (req *http.Request, err error) {
-	if h.constant != nil {
-		req = h.constant.WithContext(ctx)
-	} else if req, err = h.bare(d.Env); err != nil {
-		return nil, err
-	} else {
-		req = req.WithContext(ctx)
+	if req = h.constant; req == nil {
+		if req, err = h.bare(d.Env); err != nil {
+			return nil, err
+		}
 	}
+	req = req.WithContext(ctx) // a copy
 	header := make(http.Header, 16+len(h.Headers))
 	header["User-Agent"] = ownAgent
 	body, err := h.body(d, header)
