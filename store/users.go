@@ -10,8 +10,8 @@ type UserInsert struct {
 	User User // the store sets ID and CreatedAt
 	On   OnConflict
 	// Then gets the stored user, or why it was not stored: [ErrConflict] if a user with this e-mail address exists, unless On says otherwise. It returns
-	// the settlement's outcome. If that isn't Succeeded, the users are as if nothing had been inserted or updated. It is called inside the transaction,
-	// after the settlements before it, must not block, and may be called again if the transaction must be repeated.
+	// the settlement's outcome. If that isn't Succeeded, nothing is inserted or updated, and the ID may go to another user or to none. Then is called
+	// inside the transaction, after those of the settlements before it. It must not block, and may be called again if the transaction must be repeated.
 	Then func(u User, err error) Outcome
 }
 

@@ -84,13 +84,13 @@ func TestClaimsAreMadeAhead(t *testing.T) {
 		}
 	}
 	wait(2 * time.Millisecond)
-	released := time.Now()
+	released := time.Now().Truncate(time.Microsecond) // as in the store
 	close(g.end)
 	for i, r := range d.settled(6) {
 		if r.State != store.Succeeded || r.Budget != 0 || r.Attempt != 1 || r.Reason != "" {
 			t.Errorf("%+v", r)
 		}
-		if begun := r.StartedAt.After(released); begun != (i >= 2) {
+		if begun := !r.StartedAt.Before(released); begun != (i >= 2) {
 			t.Errorf("run %d says that it began at %v, and the first ended at %v", i+1, r.StartedAt, released)
 		}
 	}

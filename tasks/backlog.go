@@ -78,8 +78,8 @@ func Leaving(ctx context.Context, s store.Store, handlers []*Handler) ([]Unfinis
 	return list, nil
 }
 
-// count counts the runs whose attempts were claimed ahead as waiting events.
-func (r *Runner) count(ctx context.Context, u *Unfinished) {
+// countAheadAsWaiting corrects a count of the store's: a run whose attempt is only claimed ahead is a waiting event.
+func (r *Runner) countAheadAsWaiting(ctx context.Context, u *Unfinished) {
 	if m := r.wired.Load().members[u.Name]; m != nil {
 		s, _ := m.status(ctx)
 		ahead := min(s.ahead, u.Running)
@@ -113,7 +113,7 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiri
 		return done, err
 	}
 	for i := range done.left {
-		r.count(ctx, &done.left[i])
+		r.countAheadAsWaiting(ctx, &done.left[i])
 	}
 	for _, u := range done.left {
 		e, err := r.o.Emitter.Notice(events.TypeHandlerLeft, "", about(u))

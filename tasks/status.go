@@ -25,7 +25,8 @@ type HandlerStatus struct {
 	On    []string `json:"on"`
 	// Behind is the number of events of any type after the handler's low-water mark.
 	Behind int64 `json:"behind"`
-	// Waiting is the number of the handler's events without a run; nil: not counted. With AtMost it is an upper bound.
+	// Waiting is the number of the handler's events without a run, or with one whose first attempt is only claimed ahead; nil: not counted. With AtMost
+	// it is an upper bound.
 	Waiting  *int64 `json:"waiting,omitempty"`
 	AtMost   bool   `json:"at_most,omitempty"`
 	Running  int    `json:"running"` // attempts under way

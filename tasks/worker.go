@@ -17,8 +17,8 @@ const defaultConcurrency = 4
 //
 // Its goroutine, in run, owns every field and calls the queue. The attempts of an outside handler run in the goroutines of its pool (pool.go), and are
 // claimed ahead (ahead.go); the one batch of claims that the store is recording has a goroutine, as has the one that it is settling (helper.go). They
-// report back over channels, and run waits for them. Events that the condition skips, and inside handlers, need no goroutine: they go straight into
-// the next batch, which is prepared while the store settles the one before.
+// report back over channels, and run waits for them. Events that the condition skips, and inside and computed handlers, need no goroutine: they go
+// straight into the next batch, which is prepared while the store settles the one before.
 type worker struct {
 	r      *Runner
 	h      *Handler

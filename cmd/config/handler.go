@@ -154,7 +154,8 @@ func (r *wiringReader) checkEmissions(n *yaml.Node, k *handlerKeys) {
 // unstopped is how long an attempt within evrun's own transaction may take, regardless of its handler's timeout.
 const unstopped = 50 * time.Millisecond
 
-// checkTimeout refuses a timeout that could not be enforced: an attempt within evrun's own transaction has its own bound, and is not stopped earlier.
+// checkTimeout refuses a timeout that could not be enforced: an attempt within evrun's own transaction has its own bound, and neither it nor a line of
+// the log is stopped earlier.
 func (r *wiringReader) checkTimeout(n *yaml.Node, h *tasks.Handler) {
 	_, timeout := lookup(n, "timeout")
 	switch h.Action.(type) {
@@ -171,7 +172,11 @@ func (r *wiringReader) checkTimeout(n *yaml.Node, h *tasks.Handler) {
 		}
 	}
 	if h.Timeout < unstopped {
-		r.at(timeout, fmt.Sprintf("an attempt of %s is not stopped before %v", h.Kind, unstopped), "leave timeout out: evrun's own transaction has a bound of its own")
+		why := "evrun's own transaction has a bound of its own"
+		if _, logs := h.Action.(tasks.Logging); logs {
+			why = "an attempt waits for nothing but the daemon's log"
+		}
+		r.at(timeout, fmt.Sprintf("an attempt of %s is not stopped before %v", h.Kind, unstopped), "leave timeout out: "+why)
 	}
 }
 

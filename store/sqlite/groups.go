@@ -35,7 +35,7 @@ func (g *groups) next(rows int) int {
 	return 1
 }
 
-// nextFitting is next, but the group is only taken if fits says of each of its rows that it can go into one group with the first.
+// nextFitting is next, but returns 1 if fits says of one of the rows that it can't go into a group with the first.
 func (g *groups) nextFitting(rows int, fits func(i int) bool) int {
 	taken := g.next(rows)
 	for i := 0; i < taken && taken > 1; i++ {

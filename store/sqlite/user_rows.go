@@ -21,8 +21,9 @@ const (
 	maxNextUser    = 1 << 62 // behind it SQLite chooses free ids
 )
 
-// insertGroupOfUsers inserts users without attributes and with them. SQLite chooses the ids, one after the other: with given ids it would keep a journal
-// of the pages that the statement changes, OR FAIL or not, because an id might not be an integer. E-mail addresses in no order change many pages.
+// insertGroupOfUsers are the statements for users without attributes, and with them. SQLite chooses the ids, which follow each other. If the statement
+// gave them, SQLite would keep a journal of the pages that it changes, even with OR FAIL, because an id might turn out not to be an integer; and the
+// index of e-mail addresses, which come in no order, changes many pages.
 var insertGroupOfUsers = [2]string{insertRows("INSERT OR FAIL", "users", userInsertColumns[:4], groupRows), insertRows("INSERT OR FAIL", "users", userInsertColumns, groupRows)}
 
 var userInsertColumns = []column{{name: "created_at", shared: true}, {name: "name"}, {name: "email"}, {name: "event_id"}, {name: "attributes"}}
