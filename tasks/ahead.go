@@ -53,7 +53,7 @@ func (w *worker) begin(a *attempt) {
 	case !w.records:
 		w.pool.expect(a)
 		w.pool.add(a)
-	case w.pool.reserve(a):
+	case (a.t.Attempt == 1 || len(w.retries) == 0) && w.pool.reserve(a):
 		w.claims = append(w.claims, a)
 	case a.t.Attempt == 1:
 		w.pool.expect(a)

@@ -361,3 +361,37 @@ func TestClaimsAheadAreBoundedInBytes(t *testing.T) {
 	close(g.end)
 	d.settled(36)
 }
+
+// With concurrency 1, what a kill interrupted before it began still comes before all later events.
+func TestAfterAKillClaimsKeepTheOrder(t *testing.T) {
+	const n = 50
+	file, g := path(t), newLatch()
+	once := tasks.Retry{Attempts: 1}
+	d := startOn(t, file, sqlite.Options{}, func(s *sqlite.Store) store.Store { return &watched{Store: s, killed: true} },
+		&tasks.Handler{Name: "h", On: on("a"), Concurrency: 1, Retry: once, Action: g})
+	for i := range n {
+		d.emit("a", fmt.Sprint(i))
+	}
+	first := d.claimed(2)
+	<-g.begun
+	var more []store.Claim // as a worker has them whose attempts were quick
+	for seq := int64(3); seq <= 20; seq++ {
+		more = append(more, store.Claim{Handler: first[0].HandlerID, Sequence: seq, Attempt: 1, At: time.Now(), Ahead: true})
+	}
+	if _, err := d.store.Start(t.Context(), more); err != nil {
+		t.Fatal(err)
+	}
+	d.kill()
+	var mu sync.Mutex
+	var order []int64
+	d = start(t, file, &tasks.Handler{Name: "h", On: on("a"), Concurrency: 1, Retry: once, Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, d.Event.Sequence)
+		return nil, nil
+	})})
+	d.settled(n)
+	if len(order) != n-1 || !slices.IsSorted(order) {
+		t.Errorf("the order was %v", order)
+	}
+}

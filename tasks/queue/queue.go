@@ -35,6 +35,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -106,6 +107,7 @@ type Queue struct {
 	bursts      *bursts
 	pace        pace
 	interrupted []*Task         // attempts that were running when the daemon died; returned first
+	unbegun     int             // of those that were claimed ahead, not yet done: no event passes them
 	active      map[int64]*Task // with the worker: returned by Next, not yet done
 	running     int             // running attempts
 	paced       bool            // the last Next returned nil because there was no token
@@ -219,7 +221,7 @@ func (q *Queue) pick(ctx context.Context, room bool) (*Task, error) {
 	if t, err := q.burst(ctx); t != nil || err != nil {
 		return t, err
 	}
-	if q.order.full() || q.order.starved > 0 && q.passed >= refillEvery {
+	if q.unbegun > 0 || q.order.full() || q.order.starved > 0 && q.passed >= refillEvery {
 		return nil, nil
 	}
 	q.passed++
@@ -325,6 +327,9 @@ func (q *Queue) Done(t *Task, out store.Settled) {
 		t.follow(&Task{Seq: t.Seq, ID: t.ID, Attempt: t.Attempt + 1, Budget: budget, due: out.NextAttemptAt})
 	}
 	delete(q.active, t.Seq)
+	if errors.Is(t.Err, errUnbegun) {
+		q.unbegun--
+	}
 	next := t.next
 	if t.key == "" {
 		if next != nil {

@@ -137,7 +137,7 @@ var (
 
 // interrupt returns the attempt that was running when the daemon died to the worker, as a failed one. It is unknown whether the attempt did its work:
 // repeating it gives at-least-once, and counting it as failed ends a command that kills the daemon each time. An attempt that was claimed ahead may not
-// have begun, and must not be counted.
+// have begun, and must not be counted: it is repeated before a new event begins, so that concurrency 1 keeps the journal's order.
 func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 	if q.active[run.Sequence] != nil {
 		return // its attempt is running in this process
@@ -150,6 +150,7 @@ func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 	}
 	if t.Err = errInterrupted; run.Budget >= run.Attempt {
 		t.Ahead, t.Budget, t.Err = true, run.Budget-1, errUnbegun
+		q.unbegun++
 	}
 	q.active[t.Seq] = t
 	q.interrupted = append(q.interrupted, t)
