@@ -68,7 +68,10 @@ func (w *worker) begin(a *attempt) {
 // claim hands the claims to the store, unless some are on their way.
 func (w *worker) claim(work context.Context) {
 	for len(w.retries) > 0 && w.pool.reserve(w.retries[0]) {
-		w.claims, w.retries = append(w.claims, w.retries[0]), w.retries[1:]
+		var a *attempt
+		a, w.retries = shift(w.retries)
+		a.t.Started = time.Now() // it has waited
+		w.claims = append(w.claims, a)
 		w.pool.setRetries(len(w.retries))
 	}
 	if w.claiming || len(w.claims) == 0 {

@@ -395,3 +395,29 @@ func TestAfterAKillClaimsKeepTheOrder(t *testing.T) {
 		t.Errorf("the order was %v", order)
 	}
 }
+
+// A retry began when it got a slot, not when it came into line.
+func TestARetrySaysWhenItBegan(t *testing.T) {
+	g := newLatch()
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Concurrency: 1, Retry: tasks.Retry{Attempts: 2, Backoff: 1, Max: 1}, Action: g})
+	d.emit("a", "1")
+	d.emit("a", "2")
+	d.claimed(2)
+	<-g.begun
+	g.end <- errors.New("try again")
+	second := <-g.begun
+	for len(must(t, d, store.Retrying)) == 0 {
+		wait(time.Millisecond)
+	}
+	wait(50 * time.Millisecond) // the retry is due, and waits in line
+	released := time.Now()
+	g.end <- nil
+	retry := <-g.begun
+	if second.Event.Sequence != 2 || retry.Attempt != 2 {
+		t.Fatal(second, retry)
+	}
+	g.end <- nil
+	if r := d.settled(2)[0]; r.StartedAt.Before(released.Truncate(time.Microsecond)) {
+		t.Errorf("the retry began %v before it could: %+v", released.Sub(r.StartedAt), r)
+	}
+}
