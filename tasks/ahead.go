@@ -40,7 +40,7 @@ type claimed struct {
 
 // mayTake is how many tasks the queue may give beyond the handler's concurrency.
 func (w *worker) mayTake() int {
-	if w.pool.queuedBytes() > maxAheadBytes {
+	if w.pool.queuedBytes()+w.bytes > maxAheadBytes {
 		return 0
 	}
 	return w.ahead
@@ -61,6 +61,7 @@ func (w *worker) begin(a *attempt) {
 		w.claims = append(w.claims, a)
 	default:
 		w.retries = append(w.retries, a)
+		w.bytes += len(a.t.Event.Data)
 		w.pool.setRetries(len(w.retries))
 	}
 }
@@ -70,6 +71,7 @@ func (w *worker) claim(work context.Context) {
 	for len(w.retries) > 0 && w.pool.reserve(w.retries[0]) {
 		var a *attempt
 		a, w.retries = shift(w.retries)
+		w.bytes -= len(a.t.Event.Data)
 		a.t.Started = time.Now() // it has waited
 		w.claims = append(w.claims, a)
 		w.pool.setRetries(len(w.retries))
@@ -156,7 +158,7 @@ func (w *worker) withdraw(work context.Context) {
 	for _, a := range w.claims {
 		w.pool.giveUp(a)
 	}
-	w.claims, w.retries = nil, nil
+	w.claims, w.retries, w.bytes = nil, nil, 0
 	for _, a := range w.pool.drain() {
 		if a.t.Claimed {
 			w.unbegun = append(w.unbegun, a)

@@ -164,8 +164,16 @@ type watched struct {
 	mu     sync.Mutex
 	claims [][]store.Claim
 
+	fetched   atomic.Int32  // so many events were read one by one, for retries
 	withdrawn chan struct{} // not nil: closed by the first Withdraw
 	killed    bool          // Withdraw does nothing, as after a kill
+}
+
+func (w *watched) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
+	if q.Before == q.After+2 {
+		w.fetched.Add(1)
+	}
+	return w.Store.Events(ctx, q)
 }
 
 func (w *watched) Withdraw(ctx context.Context, claims []store.Claim) error {
@@ -420,4 +428,32 @@ func TestARetrySaysWhenItBegan(t *testing.T) {
 	if r := d.settled(2)[0]; r.StartedAt.Before(released.Truncate(time.Microsecond)) {
 		t.Errorf("the retry began %v before it could: %+v", released.Sub(r.StartedAt), r)
 	}
+}
+
+// Neither are the retries of large events that wait for a slot.
+func TestRetriesInLineAreBoundedInBytes(t *testing.T) {
+	const n = 48
+	w, g := &watched{}, newLatch()
+	d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store { w.Store = s; return w },
+		&tasks.Handler{Name: "h", On: on("x"), Concurrency: 16, Retry: tasks.Retry{Attempts: 2, Backoff: time.Second, Max: time.Second}, Action: outsideFunc(func(ctx context.Context, d *tasks.Delivery) (any, error) {
+			if d.Attempt == 1 {
+				return nil, errors.New("try again")
+			}
+			return g.Do(ctx, d)
+		})})
+	data := []byte(`"` + strings.Repeat("x", 500_000) + `"`)
+	for range n {
+		if _, err := d.emitter.Emit(t.Context(), &events.Event{Type: "x", Source: "/test", Data: data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 16 {
+		<-g.begun
+	}
+	wait(time.Second) // all others are due, too
+	if read := w.fetched.Load(); read > 16+10 {
+		t.Errorf("%d events of retries are in memory, and 16 run", read)
+	}
+	close(g.end)
+	d.settled(n)
 }

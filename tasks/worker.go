@@ -38,6 +38,7 @@ type worker struct {
 	claims    []*attempt // to be claimed next
 	claiming  bool       // claims are on their way to the store
 	retries   []*attempt // are claimed when they get a slot of the pool
+	bytes     int        // of data in retries
 	ahead     int        // how many attempts may be claimed ahead
 	late      bool       // the last claims were: see claimed.late
 	taken     int        // attempts that have not ended
