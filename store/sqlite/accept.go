@@ -155,7 +155,10 @@ func (t *txn) insertEvents(evs []*events.Event) (taken, inserted int, err error)
 	var columns eventColumnSet
 	for i, e := range evs[:taken] {
 		set, err := r.rows[i].fill(e, evs[0])
-		if err != nil {
+		switch {
+		case err != nil && i > 0: // an error must be the first one's: those before go by themselves
+			return t.insertEvents(evs[:i])
+		case err != nil:
 			return taken, 0, err
 		}
 		columns |= set
