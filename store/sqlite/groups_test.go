@@ -66,11 +66,11 @@ func newTwin(t *testing.T, unattended bool) *twin {
 
 // singly has the store write row by row.
 func (d *twin) singly() {
-	d.w.lead.Lock()
+	d.w.mu.Lock()
 	for _, g := range []*groups{&d.w.eventRows.groups, &d.w.runRows.groups, &d.w.userRows.groups, &d.w.claimRows} {
 		g.singly = 1 << 40
 	}
-	d.w.lead.Unlock()
+	d.w.mu.Unlock()
 }
 
 // dump is the content of the tables, without the ids of users: their order is the same.
@@ -461,5 +461,50 @@ func (m *maker) look(d *twin) {
 			m.t.Fatal(err)
 		}
 		m.runs[key] = v
+	}
+}
+
+// Where an id comes from is SQLite's decision. Another program's users can make it begin elsewhere, and choose any free ids.
+func TestUsersInGroupsGetTheIDsThatAreStored(t *testing.T) {
+	d := newTwin(t, false)
+	list, err := d.Register(t.Context(), []store.Registration{{Name: "h"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for round, change := range []string{
+		`SELECT 1`, `DELETE FROM users WHERE id > 50`, `INSERT INTO users (id, name, email, created_at, event_id) VALUES (5000, '', 'a@y', 0, '')`,
+		`INSERT INTO users (id, name, email, created_at, event_id) VALUES (9223372036854775797, '', 'b@y', 0, '')`, `SELECT 1`, `DELETE FROM users`,
+	} {
+		if _, err := d.outside.Exec(change); err != nil {
+			t.Fatal(err)
+		}
+		var b store.SettleBatch
+		ids := map[string]int64{}
+		for range 70 {
+			n++
+			e := &events.Event{ID: fmt.Sprint(n), Sequence: int64(n), Chain: int64(n), Source: "/t", Type: "a"}
+			back := n%7 == 0
+			b.Settlements = append(b.Settlements, store.Settlement{Event: e, Handler: list[0].ID, Attempt: 1, Started: twinTime, Insert: &store.UserInsert{
+				User: store.User{Email: fmt.Sprint(n, "@x")}, Then: func(u store.User, err error) store.Outcome {
+					if err != nil || back {
+						return store.Outcome{State: store.Skipped, Error: fmt.Sprint(err)}
+					}
+					ids[u.Email] = u.ID
+					return store.Outcome{State: store.Succeeded}
+				},
+			}})
+		}
+		if _, err := d.Settle(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if len(ids) != 60 {
+			t.Errorf("round %d: %d users", round, len(ids))
+		}
+		for email, id := range ids {
+			if u, err := d.User(t.Context(), email); err != nil || u.ID != id {
+				t.Errorf("round %d: Then got %s with id %d, stored %+v, %v", round, email, id, u, err)
+			}
+		}
 	}
 }

@@ -12,14 +12,12 @@ import (
 // userRows is how users are inserted.
 type userRows struct {
 	groups
-	list   []int          // reused
-	values []driver.Value // reused
+	list   []int            // reused
+	values []driver.Value   // reused
+	ids    [groupRows]int64 // of the last group
 }
 
-const (
-	maxGroupedUser = 4096    // bytes, as maxGroupedEvent
-	maxNextUser    = 1 << 62 // behind it SQLite chooses free ids
-)
+const maxGroupedUser = 4096 // bytes, as maxGroupedEvent
 
 // insertGroupOfUsers are the statements for users without attributes, and with them. SQLite chooses the ids, which follow each other. If the statement
 // gave them, SQLite would keep a journal of the pages that it changes, even with OR FAIL, because an id might turn out not to be an integer; and the
@@ -51,8 +49,7 @@ func (t *txn) insertUsers(list []store.Settlement, settled []store.Settled) erro
 		return err
 	}
 	for rest := r.list; len(rest) > 0; {
-		inOrder := t.nextUser >= 1 && t.nextUser <= maxNextUser
-		taken := r.nextFitting(len(rest), func(j int) bool { return inOrder && userSize(&list[rest[j]].Insert.User) <= maxGroupedUser })
+		taken := r.nextFitting(len(rest), func(j int) bool { return userSize(&list[rest[j]].Insert.User) <= maxGroupedUser })
 		if taken == 1 {
 			u, err := t.insertUser(list[rest[0]].Insert)
 			if err == nil {
@@ -64,13 +61,13 @@ func (t *txn) insertUsers(list []store.Settlement, settled []store.Settled) erro
 			rest = rest[1:]
 			continue
 		}
-		first, n, err := t.insertUserGroup(list, rest[:taken])
+		n, err := t.insertUserGroup(list, rest[:taken])
 		if err != nil {
 			return err
 		}
 		for j, i := range rest[:n] {
 			u := userRow{User: list[i].Insert.User, new: true}
-			u.ID, u.CreatedAt = first+int64(j), fromMicros(t.now)
+			u.ID, u.CreatedAt = r.ids[j], fromMicros(t.now)
 			if err := ended(i, u); err != nil {
 				return err
 			}
@@ -87,8 +84,8 @@ func userSize(u *store.User) int {
 	return len(u.Name) + len(u.Email) + len(u.Attributes) + len(u.EventID)
 }
 
-// insertUserGroup inserts the users of the settlements with these indices. It returns the first one's id, and how many were inserted.
-func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (first int64, n int, err error) {
+// insertUserGroup inserts the users of the settlements with these indices, and sets ids. It returns how many were inserted.
+func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (n int, err error) {
 	r := &t.w.userRows
 	with := 0
 	for _, i := range indices {
@@ -98,7 +95,7 @@ func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (first int
 	}
 	insert, err := t.w.prepared(insertGroupOfUsers[with])
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	r.values = append(r.values[:0], t.now)
 	for _, i := range indices {
@@ -109,14 +106,29 @@ func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (first int
 		}
 	}
 	if n, err = t.insertGroup(insert, r.values); n == 0 || err != nil {
-		return 0, n, err
+		return n, err
 	}
 	var last [1]driver.Value
 	if err := t.w.stmt.lastID.QueryRow(last[:]); err != nil {
-		return 0, n, t.check(err)
+		return n, t.check(err)
 	}
+	first := t.nextUser
 	t.nextUser = last[0].(int64) + 1
-	return t.nextUser - int64(n), n, nil
+	for j := range n {
+		r.ids[j] = first + int64(j)
+	}
+	if first+int64(n) == t.nextUser {
+		return n, nil
+	}
+	// The last user was taken back, or another program has written users. Behind the largest possible id, SQLite chooses any free ones.
+	for j, i := range indices[:n] {
+		u, err := t.findUser(list[i].Insert.User.Email)
+		if err != nil {
+			return n, t.check(err)
+		}
+		r.ids[j] = u.ID
+	}
+	return n, nil
 }
 
 // insertUser inserts one user, and does what is said about an e-mail address that already exists. An error concerns the whole transaction.
