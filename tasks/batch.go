@@ -70,7 +70,9 @@ func (w *worker) settle(t *queue.Task, s store.Settlement) { w.batch.add(t, s) }
 
 // settlement returns the settlement that ends t's attempt with an outcome.
 func (w *worker) settlement(t *queue.Task, out store.Outcome) store.Settlement {
-	return store.Settlement{Event: t.Event, Handler: w.id, ID: t.ID, Attempt: t.Attempt, Claimed: t.Claimed, Ahead: t.Ahead, Started: t.Started, Outcome: out, Joins: t.Joins}
+	return store.Settlement{
+		Event: t.Event, Handler: w.id, ID: t.ID, Attempt: t.Attempt, Claimed: t.Claimed, Ahead: t.Ahead, Started: t.Started, Outcome: out, Joins: t.Joins,
+	}
 }
 
 // flush hands the batch to the store, unless it is settling one.

@@ -123,7 +123,8 @@ func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) 
 // however short it is; events of several runs are one burst if they come within this time.
 const debounceWait = 20 * time.Millisecond
 
-// forTest returns a copy of the handler for a test: it retries at once, has no rate and short waits, and a stub replaces an action that does more than write to evrun's database.
+// forTest returns a copy of the handler for a test: it retries at once, has no rate and short waits, and a stub replaces an action that does more than
+// write to evrun's database.
 func forTest(h *tasks.Handler, stubs []config.Stub) *tasks.Handler {
 	copied := *h.WithDefaults()
 	copied.Retry.Backoff, copied.Retry.Max = 1, 1

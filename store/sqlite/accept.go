@@ -21,28 +21,24 @@ func (t *txn) doNext(writes []*op) (n int, err error) {
 	if writes[0].append == nil {
 		return 1, writes[0].do(t)
 	}
-	list := t.w.appended[:0]
+	evs, receipts := t.w.appended[:0], t.w.receipts[:0]
 	for ; n < len(writes) && writes[n].append != nil; n++ {
-		list = append(list, writes[n].append.evs...)
+		evs = append(evs, writes[n].append.evs...)
 	}
-	write, place := 0, 0
-	next := func() {
-		for write < n-1 && place == len(writes[write].append.evs) {
-			write, place = write+1, 0
-		}
-	}
-	err = t.accept(list, func(_ int, rc store.Receipt) error {
-		next()
-		writes[write].append.receipts[place] = rc
-		place++
+	err = t.accept(evs, func(_ int, rc store.Receipt) error {
+		receipts = append(receipts, rc)
 		return nil
 	})
-	clear(list)
-	if t.w.appended = list; err != nil {
-		next()
-		return write + 1, err
+	clear(evs)
+	t.w.appended, t.w.receipts = evs, receipts
+	for i, o := range writes[:n] {
+		if len(receipts) < len(o.append.receipts) {
+			return i + 1, err
+		}
+		copy(o.append.receipts, receipts)
+		receipts = receipts[len(o.append.receipts):]
 	}
-	return n, nil
+	return n, err
 }
 
 // append inserts the new events.

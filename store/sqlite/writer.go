@@ -49,7 +49,8 @@ type writer struct {
 	runRows   runRows
 	userRows  userRows
 	claimRows groups
-	appended  []*events.Event // reused, as emitted
+	appended  []*events.Event // reused, as receipts and emitted
+	receipts  []store.Receipt
 	emitted   []*events.Event
 	nextUser  int64 // behind the last inserted user's id
 

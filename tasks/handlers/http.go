@@ -265,7 +265,7 @@ func (h *httpRequest) exchange(req *http.Request, room int) (any, error) {
 }
 
 // send sends a request and follows redirects. An [http.Client] copies the headers of each request in case it is redirected, so it gets
-// only the requests that are.
+// only the requests that are. The others need nothing else of it: the timeout is the context's, there are no cookies, and a url has no user.
 func (h *httpRequest) send(req *http.Request) (*http.Response, error) {
 	resp, err := h.transport.RoundTrip(req)
 	if err != nil || resp.StatusCode/100 != 3 || h.expected(resp.StatusCode) {
