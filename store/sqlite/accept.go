@@ -219,9 +219,10 @@ func (row *eventRow) fill(e, first *events.Event) (columns eventColumnSet, err e
 	return columns, nil
 }
 
-// textSize is the size of the texts of e that may be large.
+// textSize is the size of the texts of e.
 func textSize(e *events.Event) int {
-	n := len(e.ID) + len(e.Source) + len(e.Type) + len(e.Data) + len(e.Subject) + len(e.DataSchema)
+	n := len(e.ID) + len(e.Source) + len(e.Type) + len(e.Data) + len(e.Subject) + len(e.DataSchema) +
+		len(e.DataContentType) + len(e.CorrelationID) + len(e.CausationID)
 	for name, v := range e.Extensions {
 		text, _ := v.(string)
 		n += len(name) + len(text)

@@ -162,7 +162,8 @@ func (m *maker) appends(n int) made {
 		evs[m.IntN(n)].Extensions = map[string]any{"bad": make(chan int)}
 	}
 	if m.IntN(20) == 0 {
-		evs[m.IntN(n)].Subject = strings.Repeat("x", 8<<20)
+		e := evs[m.IntN(n)]
+		*[]*string{&e.Subject, &e.CorrelationID, &e.DataContentType}[m.IntN(3)] = strings.Repeat("x", 8<<20)
 	}
 	return func(d *twin) (string, error) {
 		list := clone(evs)
