@@ -6,15 +6,15 @@ import (
 	"evrun/events"
 )
 
-// Claim says that an attempt of a run begins.
+// Claim records that an attempt of a run begins, or, with Ahead, that it will.
 type Claim struct {
 	Handler  HandlerID
 	Sequence int64
 	Attempt  int // from 1; the run must be new (1) or retrying with Attempt-1
 	At       time.Time
-	// Ahead says that the attempt, the run's first, does not begin yet: it waits until another one ends. While the run is in this state, its Budget is
-	// 1: after a kill nobody knows whether the attempt has begun, so it doesn't count. Its settlement says so again; [Runs.Withdraw] takes it back.
-	// Not with Joins.
+	// Ahead says that the attempt, the run's first, does not begin yet: it waits until another one ends. Until the attempt is settled, the run's Budget
+	// is 1: after a kill nobody knows whether the attempt has begun, so it doesn't count. The [Settlement] must have Ahead, too; [Runs.Withdraw] takes
+	// the claim back. Not with Joins.
 	Ahead bool
 	// Joins are the sequences of other events that a new run joins to its own. None of them has a run yet: each gets a skipped run that names the new
 	// run, in the same transaction.

@@ -15,8 +15,8 @@ import (
 // called when all attempts have ended. Only the table of kinds compares the names of kinds.
 type Action any
 
-// Outside acts on the world. Do runs in a worker goroutine, at least once for each event; ctx ends at the handler's timeout or when the daemon's
-// grace period is over. The result is the default data of the emitted event.
+// Outside acts on the world. Do runs in a goroutine of its handler's pool, at least once for each event; ctx ends at the handler's timeout or
+// when the daemon's grace period is over. The result is the default data of the emitted event.
 type Outside interface {
 	Do(ctx context.Context, d *Delivery) (result any, err error)
 }
@@ -38,8 +38,8 @@ type Effect struct {
 	Write func(tx store.Tx) (result any, err error)
 }
 
-// Reading reads evrun's own database, beside its writer, and changes nothing. Read runs in a worker goroutine, like Do of an [Outside]. No attempt is
-// recorded before it starts, because an interrupted one did nothing.
+// Reading reads evrun's own database, beside its writer, and changes nothing. Read runs in a goroutine of its handler's pool, like Do of an
+// [Outside]. No attempt is recorded before it starts, because an interrupted one did nothing.
 type Reading interface {
 	Read(ctx context.Context, in store.Store, d *Delivery) (result any, err error)
 }

@@ -19,8 +19,8 @@ type userRows struct {
 
 const maxGroupedUser = 4096 // bytes, as maxGroupedEvent
 
-// insertGroupOfUsers are the statements for users without attributes, and with them. SQLite chooses the ids, which follow each other. If the statement
-// gave them, SQLite would keep a journal of the pages that it changes, even with OR FAIL, because an id might turn out not to be an integer; and the
+// insertGroupOfUsers are the statements for users without attributes, and with them. SQLite chooses the ids. If the statement gave
+// them, SQLite would keep a journal of the pages that it changes, even with OR FAIL, because an id might turn out not to be an integer; and the
 // index of e-mail addresses, which come in no order, changes many pages.
 var insertGroupOfUsers = [2]string{
 	insertRows("INSERT OR FAIL", "users", userInsertColumns[:4], groupRows),

@@ -17,7 +17,8 @@ func pipe() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "|0"), os.NewFile(uintptr(fds[1]), "|1"), nil
 }
 
-// input makes the input of a command. What fits into the pipe is written before the command starts; the rest is left.
+// input makes the input of a command. What fits into the pipe is written before the command starts; the rest is in l.rest, to be
+// written to l.in.
 func (l *launched) input(text []byte) (theirs *os.File, err error) {
 	if len(text) == 0 {
 		return os.Open(os.DevNull)
