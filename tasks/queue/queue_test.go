@@ -35,6 +35,26 @@ func TestAStartWithMoreStoredRunsThanMemoryHolds(t *testing.T) {
 	}
 }
 
+// A kill can leave more running runs than one page has: a handler with a concurrency of 10000 has twice as many with those claimed ahead.
+func TestAStartWithMoreRunningRunsThanAPageHolds(t *testing.T) {
+	r := newRig(t, Options{})
+	r.kill()
+	const n = 12_000
+	for i := range n {
+		seq := r.emit("")
+		r.runs[seq] = &store.Run{Sequence: seq, State: store.Running, Attempt: 1}
+		if i%3 == 0 {
+			r.runs[seq] = &store.Run{Sequence: seq, State: store.Retrying, Attempt: 1, NextAttemptAt: r.now}
+		}
+	}
+	r.mark = n
+	r.open()
+	r.work()
+	if len(r.flying) != n {
+		t.Errorf("%d of %d stored runs are tried again", len(r.flying), n)
+	}
+}
+
 // More runs wait for their next attempt than the clock holds. Each is retried once, not before it is due, and in the order of the due times, whether
 // it stayed in memory, stayed in the store, or was read at a start.
 func TestMoreRetriesThanTheClockHolds(t *testing.T) {

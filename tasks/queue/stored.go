@@ -62,7 +62,9 @@ func (q *Queue) reload(ctx context.Context) error {
 		}
 	}
 	if len(runs) == limit {
-		q.clock.horizon = runs[len(runs)-1].NextAttemptAt
+		if q.clock.horizon = runs[len(runs)-1].NextAttemptAt; q.clock.horizon.IsZero() {
+			q.clock.horizon = time.Unix(0, 0) // all are running: the next page is read at once
+		}
 	}
 	return nil
 }
