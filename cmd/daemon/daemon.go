@@ -30,6 +30,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/sqlite/database"
 	"evrun/tasks"
 	"evrun/tasks/process"
 	"evrun/tasks/schedule"
@@ -93,7 +94,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	metrics.watch(d.store.WAL)
 	d.runner = tasks.NewRunner(tasks.Options{
 		Store: d.store, Bus: d.bus, Emitter: d.emitter, Handlers: cfg.Wiring.Handlers, Log: d.log, Grace: cfg.Settings.Grace,
-		OpenDatabase: sqlite.OpenDatabase,
+		OpenDatabase: database.Open,
 		Variables:    d.address.variables(),
 		Wired:        d.open,
 		Unannounced:  metrics.unannounced,

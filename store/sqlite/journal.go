@@ -12,6 +12,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
 )
 
 // Append implements [store.Journal].
@@ -273,6 +274,6 @@ func (s *Store) Event(ctx context.Context, id string) (*events.Event, error) {
 // Head implements [store.Journal].
 func (s *Store) Head(ctx context.Context) (int64, error) {
 	var head int64
-	err := s.readers.QueryRowContext(ctx, `SELECT `+journalHead).Scan(&head)
+	err := s.readers.QueryRowContext(ctx, `SELECT `+schema.JournalHead).Scan(&head)
 	return head, conn.Translate(err)
 }

@@ -12,6 +12,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
 )
 
 // oldStore makes a store with only the first migrations, as an older evrun left it, with the id aaaaaaaa and the additions of script.
@@ -23,12 +24,12 @@ func oldStore(t *testing.T, version int, script string) (path string) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+	files, err := fs.Glob(schema.Migrations, "migrations/*.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range files[:version] {
-		text, err := migrations.ReadFile(name)
+		text, err := schema.Migrations.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +38,7 @@ func oldStore(t *testing.T, version int, script string) (path string) {
 		}
 	}
 	if err := c.Exec(fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d; INSERT INTO meta (key, value) VALUES ('id', 'aaaaaaaa');`,
-		applicationID, version) + script); err != nil {
+		schema.ApplicationID, version) + script); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -115,7 +116,7 @@ func TestTheLastSlotsOfAnOlderStore(t *testing.T) {
 
 // Two migrations with one number would run in the order of their names, and only in new stores.
 func TestMigrationsAreNumberedWithoutAGap(t *testing.T) {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+	files, err := fs.Glob(schema.Migrations, "migrations/*.sql")
 	if err != nil {
 		t.Fatal(err)
 	}

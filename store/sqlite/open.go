@@ -12,6 +12,7 @@ import (
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/disk"
 	"evrun/store/sqlite/guard"
+	"evrun/store/sqlite/schema"
 )
 
 // Open opens the database at name for reading and writing, creates it if it does not exist, and brings its schema up to date.
@@ -61,7 +62,7 @@ func Open(name string, opt Options) (_ *Store, err error) {
 			c.Close()
 		}
 	}()
-	if err := migrate(c); err != nil {
+	if err := schema.Migrate(c); err != nil {
 		return nil, err
 	}
 	if err := disk.MendPrivate(path, opt.Warn); err != nil { // only now: the file is known to be a store, not another program's
@@ -165,7 +166,7 @@ func (s *Store) checkReadable() error {
 	if err := s.readers.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
 		return conn.Translate(err)
 	}
-	if err := checkVersion(application, version, false); err != nil {
+	if err := schema.CheckVersion(application, version, false); err != nil {
 		return err
 	}
 	if err := s.readers.QueryRow(`SELECT value FROM meta WHERE key = 'id'`).Scan(&s.id); err != nil {

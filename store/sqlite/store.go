@@ -11,7 +11,7 @@
 // User statements run in the writer's transactions too, under a guard that keeps evrun's own tables from being
 // written, and with a time limit: see [store.Tx]. They take turns with other writes: a transaction runs them for 50 ms in all, and
 // waiting writes go before the next ones. A statement that only reads runs on one of two connections of its own, beside the writer
-// ([Store.Read]). [OpenDatabase] runs user statements on other files. Package guard has the rules.
+// ([Store.Read]). Package database runs user statements on other files, package guard has the rules.
 //
 // Packages below: guard (user statements), conn (a connection below database/sql), disk (the files and their lock).
 //
@@ -71,7 +71,7 @@ func (s *Store) Run(ctx context.Context) error {
 	var watch sync.WaitGroup
 	if !s.w.opt.Unwatched {
 		watch.Go(func() { s.watch(watching) })
-		watch.Go(func() { s.w.wal.tend(watching) })
+		watch.Go(func() { s.w.wal.Tend(watching) })
 	}
 	err := s.w.run(ctx)
 	stop()
@@ -90,4 +90,12 @@ func (s *Store) Close() error {
 		s.lock.Release()
 	}
 	return errors.Join(errs...)
+}
+
+// WAL returns the state of the write-ahead log at its last check; while the store runs, there are two per second.
+func (s *Store) WAL() store.WAL {
+	if s.w == nil || s.w.wal.State() == nil {
+		return store.WAL{}
+	}
+	return *s.w.wal.State()
 }

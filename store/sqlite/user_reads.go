@@ -9,6 +9,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/guard"
+	"evrun/store/sqlite/schema"
 )
 
 const (
@@ -59,7 +60,7 @@ func (r *userReads) exec(ctx context.Context, s *store.Statement, args []any) (s
 		if err != nil {
 			return store.Result{}, err
 		}
-		if u, err = guard.New(c, ownTables(), r.value); err != nil {
+		if u, err = guard.New(c, schema.OwnTables(), r.value); err != nil {
 			return store.Result{}, errors.Join(err, c.Close())
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/guard"
+	"evrun/store/sqlite/schema"
 )
 
 // openUser returns the guarded connection of a new store.
@@ -44,7 +45,7 @@ func TestOwnTablesAreThoseOfTheSchema(t *testing.T) {
 		names = append(names, p[0])
 	}
 	slices.Sort(names)
-	if own := slices.Sorted(maps.Keys(ownTables())); !slices.Equal(own, names) {
+	if own := slices.Sorted(maps.Keys(schema.OwnTables())); !slices.Equal(own, names) {
 		t.Errorf("guarded: %v; in the schema: %v", own, names)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/wal"
 )
 
 const maxLog = 8 << 20
@@ -59,7 +60,7 @@ func run(t *testing.T, s *Store) {
 // grow appends events until the log has so many bytes.
 func (l *logged) grow(bytes int64) {
 	l.t.Helper()
-	for l.w.wal.size() < bytes {
+	for l.w.wal.Size() < bytes {
 		if err := l.append(); err != nil {
 			l.t.Fatal(err)
 		}
@@ -83,7 +84,7 @@ func (l *logged) noted() string {
 
 func (l *logged) look(times int) store.WAL {
 	for range times {
-		l.w.wal.look(context.Background())
+		l.w.wal.Look(context.Background())
 	}
 	return l.WAL()
 }
@@ -130,7 +131,7 @@ func TestTheLogsSpaceIsGivenBack(t *testing.T) {
 	if got := l.look(1); got.Bytes == 0 || got.Max != maxLog || got.Full || got.Held {
 		t.Errorf("a small log is left alone: %+v", got)
 	}
-	l.grow(maxLog/tendFrom + 1)
+	l.grow(maxLog/wal.TendFrom + 1)
 	if got := l.look(1); got.Bytes != 0 || got.Full || got.Held {
 		t.Errorf("a larger one: %+v", got)
 	}
@@ -144,12 +145,12 @@ func TestTheLogsSpaceIsGivenBack(t *testing.T) {
 func TestAReaderHoldsTheLog(t *testing.T) {
 	l := openLogged(t)
 	end := l.hold()
-	l.grow(maxLog/tendFrom + 1)
-	if l.quiet(heldAfter - 1); l.WAL().Held {
+	l.grow(maxLog/wal.TendFrom + 1)
+	if l.quiet(wal.HeldAfter - 1); l.WAL().Held {
 		t.Errorf("too early: %+v", l.WAL())
 	}
 	got := l.look(1)
-	if !got.Held || got.Full || got.Bytes < maxLog/tendFrom || got.Reason() != ": another program has been reading the store for long, end its transaction" {
+	if !got.Held || got.Full || got.Bytes < maxLog/wal.TendFrom || got.Reason() != ": another program has been reading the store for long, end its transaction" {
 		t.Errorf("held: %+v, %q", got, got.Reason())
 	}
 	if notes := l.noted(); !strings.HasPrefix(notes, "the write-ahead log has grown to ") || !strings.HasSuffix(notes, "; at 8.0 MiB (store.wal_max) nothing more is accepted") {

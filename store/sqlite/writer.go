@@ -11,6 +11,8 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/guard"
+	"evrun/store/sqlite/schema"
+	"evrun/store/sqlite/wal"
 )
 
 // The limits of a transaction; the write that reaches a limit is still in it.
@@ -40,7 +42,7 @@ type writer struct {
 	failure error         // the store is broken
 	lost    chan struct{} // closed by lose, after loss is set
 	loss    error
-	wal     wal
+	wal     *wal.Log
 	next    int64 // the next event's sequence
 	names   map[store.HandlerID]string
 	seldom  map[string]*conn.Stmt
@@ -62,7 +64,7 @@ type writer struct {
 func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 	w := &writer{
 		conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), wake: make(chan struct{}, 1), lost: make(chan struct{}),
-		wal: wal{path: path, max: opt.MaxWAL, warn: opt.Warn}, names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, clock: time.Now,
+		wal: wal.New(path, opt.MaxWAL, opt.Warn), names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, clock: time.Now,
 		eventRows: eventRows{inserts: map[eventColumnSet]*conn.Stmt{}},
 	}
 	w.mu.Lock() // for run
@@ -73,7 +75,7 @@ func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 		return nil, err
 	}
 	var err error
-	w.user, err = guard.New(c, ownTables(), guard.MaxValue(opt.MaxData))
+	w.user, err = guard.New(c, schema.OwnTables(), guard.MaxValue(opt.MaxData))
 	return w, err
 }
 
@@ -88,7 +90,7 @@ func (w *writer) load() error {
 		return fmt.Errorf("its id: %w", err)
 	}
 	w.id = row[0].(string)
-	head, err := w.prepared(`SELECT ` + journalHead)
+	head, err := w.prepared(`SELECT ` + schema.JournalHead)
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func (w *writer) load() error {
 
 // write commits the batch and answers its callers; alone says that it is a turn. It returns an error only if the store is broken.
 func (w *writer) write(batch []*op, alone bool) error {
-	if err := w.wal.full(); err != nil {
+	if err := w.wal.Full(); err != nil {
 		answer(batch, err)
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"evrun/events"
-	"evrun/store/sqlite"
+	"evrun/store/sqlite/database"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
@@ -39,7 +39,7 @@ func buildLogging[A any](t testing.TB, kind string, with map[string]any, deps De
 		t.Fatal(f)
 	}
 	if o, ok := action.(tasks.Opener); ok {
-		o.Open(tasks.Surroundings{Log: log, OpenDatabase: sqlite.OpenDatabase})
+		o.Open(tasks.Surroundings{Log: log, OpenDatabase: database.Open})
 	}
 	return action.(A)
 }

@@ -15,6 +15,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/sqlite/database"
 	"evrun/tasks"
 )
 
@@ -65,7 +66,7 @@ func Start(t testing.TB, o Options) *Daemon {
 	s, end, closeStore := open(t, o.Path, o.Store)
 	d.Store = s
 	o.Tasks.Store, o.Tasks.Bus, o.Tasks.Emitter, o.Tasks.Log = s, d.Bus, tasks.NewEmitter(s, 0), slog.New(slog.DiscardHandler)
-	o.Tasks.OpenDatabase = sqlite.OpenDatabase
+	o.Tasks.OpenDatabase = database.Open
 	if o.Tune != nil {
 		o.Tune(s, &o.Tasks)
 	}

@@ -22,7 +22,7 @@ func openUser(t *testing.T) *Statements {
 		t.Fatal(err)
 	}
 	own := map[string]bool{}
-	scripts, err := filepath.Glob("../migrations/*.sql")
+	scripts, err := filepath.Glob("../schema/migrations/*.sql")
 	if err != nil || len(scripts) == 0 {
 		t.Fatal(scripts, err)
 	}

@@ -1,4 +1,5 @@
-package sqlite
+// Package database runs user statements on SQLite files other than the store.
+package database
 
 import (
 	"context"
@@ -13,6 +14,7 @@ import (
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/disk"
 	"evrun/store/sqlite/guard"
+	"evrun/store/sqlite/schema"
 )
 
 // Database is a user's SQLite file, separate from the store. See [store.Database].
@@ -23,9 +25,9 @@ type Database struct {
 
 var _ store.Database = (*Database)(nil)
 
-// OpenDatabase opens the file at path; create creates it if it does not exist; otherwise that is a [store.ErrNotFound]. An evrun store is refused,
+// Open opens the file at path; create creates it if it does not exist; otherwise that is a [store.ErrNotFound]. An evrun store is refused,
 // this daemon's in particular: any statement could write its tables. The file's journal mode stays as it is.
-func OpenDatabase(path string, create bool) (_ store.Database, err error) {
+func Open(path string, create bool) (_ store.Database, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -65,7 +67,7 @@ func OpenDatabase(path string, create bool) (_ store.Database, err error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if row[0] == int64(applicationID) {
+	if row[0] == int64(schema.ApplicationID) {
 		return nil, fmt.Errorf("%w: it is an evrun store; without dsn a statement runs on this daemon's store", store.ErrStatement)
 	}
 	u, err := guard.New(c, nil, guard.MaxValue(store.LargestMaxData))

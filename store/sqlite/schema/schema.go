@@ -1,4 +1,5 @@
-package sqlite
+// Package schema has the tables of a store, as numbered migrations, and brings a file up to date.
+package schema
 
 import (
 	"crypto/rand"
@@ -16,18 +17,18 @@ import (
 	"evrun/store/sqlite/conn"
 )
 
-// applicationID marks the file as evrun's ("evrn"), in SQLite's header field for that.
-const applicationID = 0x6576726e
+// ApplicationID marks the file as evrun's ("evrn"), in SQLite's header field for that.
+const ApplicationID = 0x6576726e
 
-// migrations are numbered from 001 without a gap; the number of the last one that ran is the file's user_version. A
+// Migrations are numbered from 001 without a gap; the number of the last one that ran is the file's user_version. A
 // migration that has been released is never changed.
 //
 //go:embed migrations/*.sql
-var migrations embed.FS
+var Migrations embed.FS
 
-// migrate brings the schema up to date in one transaction.
-func migrate(c *conn.Conn) error {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+// Migrate brings the schema up to date in one transaction.
+func Migrate(c *conn.Conn) error {
+	files, err := fs.Glob(Migrations, "migrations/*.sql")
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func migrate(c *conn.Conn) error {
 	if err != nil {
 		return err
 	}
-	if err := checkVersion(application, version, tables == 0); err != nil {
+	if err := CheckVersion(application, version, tables == 0); err != nil {
 		return err
 	}
 	for _, name := range files {
@@ -74,7 +75,7 @@ func migrate(c *conn.Conn) error {
 		if n <= version {
 			continue
 		}
-		script, err := migrations.ReadFile(name)
+		script, err := Migrations.ReadFile(name)
 		if err != nil {
 			return err
 		}
@@ -84,7 +85,7 @@ func migrate(c *conn.Conn) error {
 		version = n
 	}
 	if err := c.Exec(fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d;
-		INSERT INTO meta (key, value) VALUES ('id', '%s') ON CONFLICT DO NOTHING`, applicationID, version, newStoreID())); err != nil {
+		INSERT INTO meta (key, value) VALUES ('id', '%s') ON CONFLICT DO NOTHING`, ApplicationID, version, newStoreID())); err != nil {
 		return err
 	}
 	if err := c.Exec(raiseHead); err != nil {
@@ -97,21 +98,21 @@ func migrate(c *conn.Conn) error {
 	return nil
 }
 
-// journalHead is an SQL expression for the last sequence ever assigned. If the last events were deleted, meta has it.
-const journalHead = `max(ifnull((SELECT max(sequence) FROM events), 0), ifnull((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'head'), 0))`
+// JournalHead is an SQL expression for the last sequence ever assigned. If the last events were deleted, meta has it.
+const JournalHead = `max(ifnull((SELECT max(sequence) FROM events), 0), ifnull((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'head'), 0))`
 
 // raiseHead keeps the journal's head at or above every mark and every run. An older evrun, or another program without the trigger of 008_head.sql,
 // may have deleted the last events. Their sequences would otherwise be assigned again below the marks, and the new events would not be handled.
 const raiseHead = `INSERT INTO meta (key, value)
 	SELECT 'head', known FROM (SELECT max(ifnull((SELECT max(low_water) FROM handlers), 0), ifnull((SELECT max(sequence) FROM runs), 0)) AS known)
-	WHERE known > ` + journalHead + ` ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+	WHERE known > ` + JournalHead + ` ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 
-// checkVersion refuses files that aren't ours, or are too new for us.
-func checkVersion(application, version int, empty bool) error {
+// CheckVersion refuses files that aren't ours, or are too new for us.
+func CheckVersion(application, version int, empty bool) error {
 	if application == 0 && empty {
 		return nil
 	}
-	if application != applicationID {
+	if application != ApplicationID {
 		return fmt.Errorf("%w: the file is another program's database", store.ErrNotStore)
 	}
 	if newest := newestVersion(); version > newest {
@@ -121,7 +122,7 @@ func checkVersion(application, version int, empty bool) error {
 }
 
 func newestVersion() int {
-	files, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is right
+	files, _ := fs.Glob(Migrations, "migrations/*.sql") // the pattern is right
 	return len(files)
 }
 
@@ -131,13 +132,13 @@ func newStoreID() string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
 }
 
-// ownTables are the tables that the migrations create, in lower case.
-var ownTables = sync.OnceValue(func() map[string]bool {
+// OwnTables are the tables that the migrations create, in lower case.
+var OwnTables = sync.OnceValue(func() map[string]bool {
 	created := regexp.MustCompile(`(?i)\bCREATE TABLE (?:IF NOT EXISTS )?(\w+)`)
 	names := map[string]bool{}
-	files, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is right
+	files, _ := fs.Glob(Migrations, "migrations/*.sql") // the pattern is right
 	for _, name := range files {
-		script, err := migrations.ReadFile(name)
+		script, err := Migrations.ReadFile(name)
 		if err != nil {
 			panic(err) // embedded
 		}

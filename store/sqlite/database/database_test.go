@@ -1,4 +1,4 @@
-package sqlite
+package database
 
 import (
 	"context"
@@ -11,15 +11,25 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/sqlite"
 	"evrun/store/sqlite/guard"
 )
 
+func parse(t *testing.T, text string) *store.Statement {
+	t.Helper()
+	s, err := sqlite.ParseStatement(text)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return s
+}
+
 func TestADatabaseBesideTheStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "other file?.db")
-	if _, err := OpenDatabase(path, false); !errors.Is(err, store.ErrNotFound) {
+	if _, err := Open(path, false); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("no file: %v", err)
 	}
-	d, err := OpenDatabase(path, true)
+	d, err := Open(path, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,12 +76,12 @@ func TestADatabaseBesideTheStore(t *testing.T) {
 
 func TestALockedDatabaseIsBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "other.db")
-	first, err := OpenDatabase(path, true)
+	first, err := Open(path, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	second, err := OpenDatabase(path, false)
+	second, err := Open(path, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +113,7 @@ func TestALockedDatabaseIsBusy(t *testing.T) {
 }
 
 func TestStatementsOfADatabaseTakeTurns(t *testing.T) {
-	d, err := OpenDatabase(filepath.Join(t.TempDir(), "other.db"), true)
+	d, err := Open(filepath.Join(t.TempDir(), "other.db"), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +141,7 @@ func TestStatementsOfADatabaseTakeTurns(t *testing.T) {
 func TestAStoreIsNoDatabaseOfTheUsers(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "evrun.db")
-	s, err := Open(path, Options{})
+	s, err := sqlite.Open(path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +154,7 @@ func TestAStoreIsNoDatabaseOfTheUsers(t *testing.T) {
 	}
 	for _, name := range []string{"evrun.db", "symbolic", "hard"} {
 		// In WAL mode a hard link can't be opened as a database: its log has another name.
-		if _, err := OpenDatabase(filepath.Join(dir, name), true); err == nil || name != "hard" && !errors.Is(err, store.ErrStatement) {
+		if _, err := Open(filepath.Join(dir, name), true); err == nil || name != "hard" && !errors.Is(err, store.ErrStatement) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -152,10 +162,10 @@ func TestAStoreIsNoDatabaseOfTheUsers(t *testing.T) {
 	if err := os.WriteFile(text, []byte(strings.Repeat("no database ", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDatabase(text, true); err == nil || !strings.HasSuffix(err.Error(), "it is not an SQLite database") {
+	if _, err := Open(text, true); err == nil || !strings.HasSuffix(err.Error(), "it is not an SQLite database") {
 		t.Errorf("a text: %v", err)
 	}
-	if _, err := OpenDatabase(dir, true); err == nil || !strings.HasSuffix(err.Error(), "but a directory") {
+	if _, err := Open(dir, true); err == nil || !strings.HasSuffix(err.Error(), "but a directory") {
 		t.Errorf("a directory: %v", err)
 	}
 }

@@ -1,4 +1,5 @@
-package sqlite
+// Package wal bounds the write-ahead log of a store.
+package wal
 
 import (
 	"context"
@@ -15,11 +16,13 @@ import (
 	"evrun/store/sqlite/disk"
 )
 
-// The write-ahead log starts over when all of it is in the database and nobody reads it. A long read (another program's open transaction) makes it
-// grow with every write: by 725 MB in 30 s in a test. wal checks its size in a goroutine beside the writer, copies as much as possible into the
+// Log is the write-ahead log of a database, and bounds it.
+//
+// The log starts over when all of it is in the database and nobody reads it. A long read (another program's open transaction) makes it
+// grow with every write: by 725 MB in 30 s in a test. Log checks its size in a goroutine beside the writer, copies as much as possible into the
 // database, and frees the space when the reader has gone. When the log reaches its bound, before the disk is full, the store refuses writes, as on a
 // full disk.
-type wal struct {
+type Log struct {
 	path  string // the database's
 	max   int64
 	state atomic.Pointer[store.WAL]
@@ -28,30 +31,39 @@ type wal struct {
 	warn  func(note string)
 }
 
+// New returns the log of the database at path, bounded to max bytes. warn gets notes for people.
+func New(path string, max int64, warn func(note string)) *Log {
+	return &Log{path: path, max: max, warn: warn}
+}
+
+// State returns the state at the last check, nil before the first.
+func (l *Log) State() *store.WAL { return l.state.Load() }
+
 const (
 	// tendEvery is the interval of the checks of the log's size.
 	tendEvery = 500 * time.Millisecond
-	// tendFrom divides the bound: from that size on, tend frees the log's space.
-	tendFrom = 16
-	// heldAfter is how many times freeing must fail before a warning: evrun's own reads are short.
-	heldAfter = 3
+	// TendFrom divides the bound: from that size on, Tend frees the log's space.
+	TendFrom = 16
+	// HeldAfter is how many times freeing must fail before a warning: evrun's own reads are short.
+	HeldAfter = 3
 )
 
-// tend keeps the log within its bound until ctx ends.
-func (l *wal) tend(ctx context.Context) {
+// Tend keeps the log within its bound until ctx ends.
+func (l *Log) Tend(ctx context.Context) {
 	ticker := time.NewTicker(tendEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			l.look(ctx)
+			l.Look(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (l *wal) size() int64 {
+// Size is the size of the log, in bytes.
+func (l *Log) Size() int64 {
 	info, err := os.Lstat(l.path + "-wal")
 	if err != nil {
 		return 0
@@ -59,16 +71,17 @@ func (l *wal) size() int64 {
 	return info.Size()
 }
 
-func (l *wal) look(ctx context.Context) {
-	s := store.WAL{Bytes: l.size(), Max: l.max}
-	if s.Bytes < l.max/tendFrom || l.giveBack(ctx) {
+// Look checks the log once.
+func (l *Log) Look(ctx context.Context) {
+	s := store.WAL{Bytes: l.Size(), Max: l.max}
+	if s.Bytes < l.max/TendFrom || l.giveBack(ctx) {
 		l.held = 0
 	} else if ctx.Err() == nil {
 		l.held++
 	}
-	s.Bytes = l.size()
+	s.Bytes = l.Size()
 	s.Full = s.Bytes >= l.max
-	if s.Held = l.held >= heldAfter || s.Full && l.held > 0; s.Held {
+	if s.Held = l.held >= HeldAfter || s.Full && l.held > 0; s.Held {
 		s.Holders = disk.Holders(l.path)
 	}
 	before := l.state.Swap(&s)
@@ -87,7 +100,7 @@ func (l *wal) look(ctx context.Context) {
 }
 
 // giveBack copies the log into the database and empties its file. It returns false while a reader is open.
-func (l *wal) giveBack(ctx context.Context) bool {
+func (l *Log) giveBack(ctx context.Context) bool {
 	db, err := sql.Open("sqlite", conn.Writer(l.path, "FULL"))
 	if err != nil {
 		return false
@@ -110,8 +123,8 @@ func (l *wal) giveBack(ctx context.Context) bool {
 	return checkpoint("TRUNCATE")
 }
 
-// full returns the error of a write while the log is at its bound, otherwise nil.
-func (l *wal) full() error {
+// Full returns the error of a write while the log is at its bound, otherwise nil.
+func (l *Log) Full() error {
 	if s := l.state.Load(); s != nil && s.Full {
 		return &walFull{*s}
 	}
@@ -127,11 +140,3 @@ func (e *walFull) Error() string {
 }
 
 func (e *walFull) Is(target error) bool { return target == store.ErrFull }
-
-// WAL returns the state of the write-ahead log at its last check; while the store runs, there are two per second.
-func (s *Store) WAL() store.WAL {
-	if s.w == nil || s.w.wal.state.Load() == nil {
-		return store.WAL{}
-	}
-	return *s.w.wal.state.Load()
-}
