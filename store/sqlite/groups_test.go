@@ -78,7 +78,7 @@ func (d *twin) dump() (lines []string) {
 	d.t.Helper()
 	for _, q := range []string{
 		`SELECT 'event', * FROM events ORDER BY sequence`, `SELECT 'run', * FROM runs ORDER BY sequence, handler`, `SELECT 'attempt', * FROM attempts ORDER BY 2, 3, 4`,
-		`SELECT 'user', name, email, attributes, created_at, event_id FROM users ORDER BY id`, `SELECT 'handler', id, low_water FROM handlers ORDER BY id`,
+		`SELECT 'user', name, email, attributes, created_at, event_id FROM users ORDER BY id`, `SELECT 'row', x FROM t ORDER BY rowid`, `SELECT 'handler', id, low_water FROM handlers ORDER BY id`,
 		`SELECT 'meta', * FROM meta WHERE key <> 'id' ORDER BY key`,
 	} {
 		rows, err := d.outside.Query(q)
@@ -108,13 +108,14 @@ type made func(d *twin) (result string, err error)
 // maker makes random writes.
 type maker struct {
 	*rand.Rand
-	t     *testing.T
-	n     int // for unique names
-	ids   int // so many of events that may be duplicates
-	mails int
-	head  int64
-	h     []store.HandlerID
-	runs  map[[2]int64][3]int64 // state, attempt and budget before the round
+	t         *testing.T
+	n         int // for unique names
+	ids       int // so many of events that may be duplicates
+	mails     int
+	head      int64
+	h         []store.HandlerID
+	statement *store.Statement
+	runs      map[[2]int64][3]int64 // state, attempt and budget before the round
 }
 
 func (m *maker) event(unique bool) *events.Event {
@@ -205,7 +206,8 @@ func (m *maker) start(n int) made {
 	}
 }
 
-func (m *maker) settle(n int) made {
+// settle settles runs; stated: some with user statements, of which some end the transaction. That one must be a round's last.
+func (m *maker) settle(n int, stated bool) made {
 	h, from := m.h[m.IntN(2)], m.Int64N(m.head)
 	odd, insert, emits := m.IntN(3), m.IntN(3) > 0, m.IntN(2) == 0
 	var list []store.Settlement
@@ -261,6 +263,14 @@ func (m *maker) settle(n int) made {
 		}
 		x.Outcome = out
 		switch {
+		case stated && m.IntN(8) == 0:
+			value := []any{int64(m.IntN(12))}
+			x.Outcome, x.Statement, x.Effect = store.Outcome{}, m.statement, func(tx store.Tx) store.Outcome {
+				if _, err := tx.Exec(m.statement, value); err != nil {
+					return store.Outcome{State: store.Dead, Error: err.Error()}
+				}
+				return emitting(out)
+			}
 		case m.IntN(2*calm) == 0:
 			x.Outcome, x.Effect = store.Outcome{}, func(store.Tx) store.Outcome { return emitting(out) }
 		case insert && m.IntN(20) > 0 && !(x.Claimed && m.IntN(3) > 0):
@@ -352,7 +362,7 @@ func (m *maker) write() made {
 	case k < 9 || m.head == 0:
 		return m.appends(1 + m.IntN([]int{2, 40, 90}[m.IntN(3)]))
 	case k < 14:
-		return m.settle(1 + m.IntN([]int{5, 100, 200}[m.IntN(3)]))
+		return m.settle(1+m.IntN([]int{5, 100, 200}[m.IntN(3)]), false)
 	case k < 18:
 		return m.start(1 + m.IntN([]int{5, 100}[m.IntN(2)]))
 	}
@@ -368,7 +378,12 @@ func TestGroupsOfRowsAndOfWritesAreAsIfOneByOne(t *testing.T) {
 func twins(t *testing.T, seed uint64, rounds int) {
 	m := &maker{Rand: rand.New(rand.NewPCG(seed, 7)), t: t, ids: 300, mails: []int{100, 2000, 1 << 40}[seed%3], runs: map[[2]int64][3]int64{}}
 	a, b := newTwin(t, seed%2 == 1), newTwin(t, seed%2 == 1)
+	m.statement = parse(t, `INSERT INTO t VALUES (:x)`)
 	for _, d := range []*twin{a, b} {
+		if _, err := d.outside.Exec(`CREATE TABLE t (x); CREATE TRIGGER two AFTER INSERT ON t WHEN new.x = 2 BEGIN SELECT RAISE(ROLLBACK, 'not two'); END;
+			CREATE TRIGGER three AFTER INSERT ON t WHEN new.x = 3 BEGIN SELECT RAISE(ABORT, 'not three'); END`); err != nil {
+			t.Fatal(err)
+		}
 		list, err := d.Register(t.Context(), []store.Registration{{Name: "g"}, {Name: "h"}}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -380,6 +395,9 @@ func twins(t *testing.T, seed uint64, rounds int) {
 		var writes []made
 		for range 1 + m.IntN(7) {
 			writes = append(writes, m.write())
+		}
+		if m.head > 0 && m.IntN(3) == 0 {
+			writes = append(writes, m.settle(150, true))
 		}
 		b.singly()
 		a.log, b.log = nil, nil
