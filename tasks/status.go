@@ -181,8 +181,13 @@ func patternNames(list []events.Pattern) []string {
 	return names
 }
 
-// status asks a member's worker; ok is false if the worker has not begun or has ended.
+// askWithin is how long a worker may take to notice a question. One that writes to a log which nobody reads may never do so.
+const askWithin = 250 * time.Millisecond
+
+// status asks a member's worker; ok is false if the worker has not begun, has ended or is stuck.
 func (m *member) status(ctx context.Context) (s workerStatus, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	select {
 	case <-m.begun:
 	default:
