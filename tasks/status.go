@@ -182,7 +182,7 @@ func patternNames(list []events.Pattern) []string {
 }
 
 // askWithin is how long a worker may take to notice a question. One that writes to a log which nobody reads may never do so.
-const askWithin = 250 * time.Millisecond
+const askWithin = time.Second
 
 // status asks a member's worker; ok is false if the worker has not begun, has ended or is stuck.
 func (m *member) status(ctx context.Context) (s workerStatus, ok bool) {
