@@ -185,7 +185,7 @@ func (m *maker) settle(n int, stated bool) made {
 			}
 		case m.IntN(2*calm) == 0:
 			x.Outcome, x.Effect = store.Outcome{}, func(store.Tx) store.Outcome { return emitting(out) }
-		case insert && m.IntN(20) > 0 && !(x.Claimed && m.IntN(3) > 0):
+		case insert && m.IntN(20) > 0 && (!x.Claimed || m.IntN(3) == 0):
 			m.n++
 			u := store.User{Name: fmt.Sprint("User ", m.n), Email: fmt.Sprint("u", m.IntN(m.mails), "@x"), EventID: "e"}
 			if m.IntN(3) == 0 {
@@ -298,5 +298,8 @@ func (m *maker) look(d *twin) {
 			m.t.Fatal(err)
 		}
 		m.runs[key] = v
+	}
+	if err := rows.Err(); err != nil {
+		m.t.Fatal(err)
 	}
 }

@@ -79,23 +79,32 @@ func (d *twin) dump() (lines []string) {
 		`SELECT 'user', name, email, attributes, created_at, event_id FROM users ORDER BY id`, `SELECT 'row', x FROM t ORDER BY rowid`, `SELECT 'handler', id, low_water FROM handlers ORDER BY id`,
 		`SELECT 'meta', * FROM meta WHERE key <> 'id' ORDER BY key`,
 	} {
-		rows, err := d.outside.Query(q)
-		if err != nil {
+		lines = append(lines, d.read(q)...)
+	}
+	return lines
+}
+
+// read returns the rows of a query.
+func (d *twin) read(query string) (lines []string) {
+	rows, err := d.outside.Query(query)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, _ := rows.Columns()
+	for rows.Next() {
+		values := make([]any, len(columns))
+		to := make([]any, len(columns))
+		for i := range values {
+			to[i] = &values[i]
+		}
+		if err := rows.Scan(to...); err != nil {
 			d.t.Fatal(err)
 		}
-		columns, _ := rows.Columns()
-		for rows.Next() {
-			values := make([]any, len(columns))
-			to := make([]any, len(columns))
-			for i := range values {
-				to[i] = &values[i]
-			}
-			if err := rows.Scan(to...); err != nil {
-				d.t.Fatal(err)
-			}
-			lines = append(lines, fmt.Sprintf("%.300q", fmt.Sprint(values...)))
-		}
-		rows.Close()
+		lines = append(lines, fmt.Sprintf("%.300q", fmt.Sprint(values...)))
+	}
+	if err := rows.Err(); err != nil {
+		d.t.Fatal(err)
 	}
 	return lines
 }
