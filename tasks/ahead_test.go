@@ -373,3 +373,27 @@ func TestAfterAKillClaimsKeepTheOrder(t *testing.T) {
 		t.Errorf("the order was %v", order)
 	}
 }
+
+// The store says of a claim only that its attempt may have begun; the runner knows.
+func TestTheRunnerKnowsWhichClaimsHaveBegun(t *testing.T) {
+	g := newLatch()
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Concurrency: 1, Action: g})
+	for i := range 3 {
+		d.emit("a", fmt.Sprint(i))
+	}
+	d.claimed(2)
+	<-g.begun
+	wait(2 * time.Millisecond)
+	released := time.Now()
+	g.end <- nil
+	<-g.begun
+	runs, err := d.store.Runs(t.Context(), store.RunQuery{Sequence: 2})
+	if err != nil || len(runs) != 1 || runs[0].Reason == "" || !runs[0].StartedAt.Before(released) {
+		t.Fatalf("%+v, %v", runs, err)
+	}
+	if d.runner.Begun(t.Context(), runs); runs[0].Reason != "" || runs[0].StartedAt.Before(released) {
+		t.Errorf("%+v", runs[0])
+	}
+	close(g.end)
+	d.settled(3)
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"evrun/store"
 )
 
 // InFlight is a running attempt.
@@ -32,4 +34,21 @@ func (r *Runner) InFlight(ctx context.Context) []InFlight {
 	}
 	slices.SortFunc(all, func(a, b InFlight) int { return a.Since.Compare(b.Since) })
 	return all
+}
+
+// Begun corrects stored runs that were claimed ahead and whose attempts have begun since: only the runner knows that, and when.
+func (r *Runner) Begun(ctx context.Context, runs []store.Run) {
+	ahead := func(run store.Run) bool { return run.State == store.Running && run.Budget >= run.Attempt }
+	if !slices.ContainsFunc(runs, ahead) {
+		return
+	}
+	begun := map[string]time.Time{}
+	for _, a := range r.InFlight(ctx) {
+		begun[a.RunID] = a.Since.Truncate(time.Microsecond) // as stored
+	}
+	for i := range runs {
+		if since, ok := begun[runs[i].ID]; ok && ahead(runs[i]) {
+			runs[i].StartedAt, runs[i].Reason = since, ""
+		}
+	}
 }

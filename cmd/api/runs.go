@@ -112,6 +112,7 @@ func (s *Server) listRuns(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.begun(r.Context(), runs)
 	page := list("runs", shaped(runs, RunOf))
 	if len(runs) == q.Limit {
 		page["next"] = runs[len(runs)-1].ID
@@ -124,8 +125,17 @@ func (s *Server) getRun(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	one := []store.Run{run}
+	s.begun(r.Context(), one)
 	attempts, err := s.o.Store.Attempts(r.Context(), run.ID)
-	return RunDetailsOf(run, attempts), err
+	return RunDetailsOf(one[0], attempts), err
+}
+
+// begun corrects runs of which the daemon knows more than the store.
+func (s *Server) begun(ctx context.Context, runs []store.Run) {
+	if s.o.Daemon != nil {
+		s.o.Daemon.Runner.Begun(ctx, runs)
+	}
 }
 
 func (s *Server) retryRun(r *http.Request) (any, error) {
