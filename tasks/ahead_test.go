@@ -384,7 +384,7 @@ func TestTheRunnerKnowsWhichClaimsHaveBegun(t *testing.T) {
 	d.claimed(2)
 	<-g.begun
 	wait(2 * time.Millisecond)
-	released := time.Now()
+	released := time.Now().Truncate(time.Microsecond)
 	g.end <- nil
 	<-g.begun
 	runs, err := d.store.Runs(t.Context(), store.RunQuery{Sequence: 2})
