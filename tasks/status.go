@@ -105,7 +105,7 @@ func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, al
 			return nil, err
 		}
 		if c, ok := live(h.Name); ok {
-			st.Behind, st.Running = max(0, head-c.lowWater), len(c.running)
+			st.Behind, st.Running = max(0, head-c.lowWater), c.unfinished
 			if st.Waiting != nil {
 				*st.Waiting += int64(c.ahead)
 			}

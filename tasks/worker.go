@@ -298,11 +298,14 @@ func (w *worker) attempted(a *attempt) {
 type workerStatus struct {
 	lowWater int64
 	running  []InFlight
-	ahead    int // attempts that are claimed and have not begun: the store counts their runs as running
+	// unfinished is the number of attempts that run, that begin as soon as they are recorded, or whose result was not taken yet.
+	unfinished int
+	ahead      int // attempts that are claimed and have not begun: the store counts their runs as running
 }
 
 func (w *worker) status() workerStatus {
 	s := workerStatus{lowWater: w.lowWater(nil)}
 	s.running, s.ahead = w.pool.running()
+	s.unfinished = w.pool.unfinished()
 	return s
 }
