@@ -54,13 +54,18 @@ func (g *gate) now() []int64 {
 	return slices.Sorted(maps.Keys(g.flying))
 }
 
+// of returns the channel that ends the running attempt of a sequence; nil: none runs.
+func (g *gate) of(seq int64) chan error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.flying[seq]
+}
+
 // end ends the attempt of a sequence, and waits until it has returned.
 func (g *gate) end(seq int64, err error) {
-	g.mu.Lock()
-	end := g.flying[seq]
-	g.mu.Unlock()
+	end := g.of(seq)
 	end <- err
-	for slices.Contains(g.now(), seq) {
+	for g.of(seq) == end { // the next attempt may have begun
 		wait(50 * time.Microsecond)
 	}
 }
