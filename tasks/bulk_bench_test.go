@@ -3,7 +3,6 @@ package tasks_test
 import (
 	"context"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
@@ -62,11 +61,11 @@ func bulk(b *testing.B, d *daemon, reached func(n int)) {
 	for b.Loop() {
 		limit := sqlitetest.BareInserts(b, bulkEvents, 1000)
 		runtime.GC()
-		begin, used := time.Now(), processorTime(b)
+		begin, used := time.Now(), taskstest.ProcessorTime(b)
 		d.bulk(done, bulkEvents, reached)
 		perSecond := bulkEvents / time.Since(begin).Seconds()
 		rate, bare, ratio = append(rate, perSecond), append(bare, limit), append(ratio, perSecond/limit)
-		cpu = append(cpu, float64((processorTime(b)-used).Nanoseconds())/1000/bulkEvents)
+		cpu = append(cpu, float64((taskstest.ProcessorTime(b)-used).Nanoseconds())/1000/bulkEvents)
 		done += bulkEvents
 	}
 	b.ReportMetric(rate.Median(), "events/s")
@@ -75,30 +74,5 @@ func bulk(b *testing.B, d *daemon, reached func(n int)) {
 	b.ReportMetric(cpu.Median(), "CPU-µs")
 }
 
-// processorTime is what this process has used.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // allSettled waits until every handler has settled its runs on all events.
-func (d *daemon) allSettled(int) {
-	for {
-		list, err := d.runner.Status(context.Background())
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		behind := int64(0)
-		for _, h := range list {
-			behind = max(behind, h.Behind)
-		}
-		if behind == 0 {
-			return
-		}
-		wait(20 * time.Millisecond) // asking costs the store a count of the pending runs
-	}
-}
+func (d *daemon) allSettled(int) { taskstest.AllSettled(d.t, d.runner) }

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -103,26 +102,23 @@ func besideBare(b *testing.B, kind string, action tasks.Action, concurrency, n i
 	}
 	engine := func() {
 		defer with()()
-		var head int64
 		for from := 0; from < n; from += chunk {
 			evs := make([]*events.Event, chunk)
 			for i := range evs {
 				evs[i] = &events.Event{Type: "user.registered", Source: "/bench", Data: registered(from + i)}
 			}
-			accepted, err := d.Emitter.Emit(b.Context(), evs...)
-			if err != nil {
+			if _, err := d.Emitter.Emit(b.Context(), evs...); err != nil {
 				b.Fatal(err)
 			}
-			head = accepted[chunk-1].Sequence
 		}
-		settledUntil(b, d, head)
+		taskstest.AllSettled(b, d.Runner)
 	}
 	var inBare, inEngine spent
 	bareLoop() // opens connections
 	engine()
 	for b.Loop() {
-		inBare.add(bareLoop)
-		inEngine.add(engine)
+		inBare.add(b, bareLoop)
+		inEngine.add(b, engine)
 	}
 	calls := float64(b.N * n)
 	b.ReportMetric(calls/inEngine.wall.Seconds(), "events/s")
@@ -132,37 +128,12 @@ func besideBare(b *testing.B, kind string, action tasks.Action, concurrency, n i
 	b.ReportMetric(float64(inBare.cpu.Microseconds())/calls, "cpu-µs/bare")
 }
 
-// settledUntil waits until the store's low-water mark of the only handler is head.
-func settledUntil(b *testing.B, d *taskstest.Daemon, head int64) {
-	b.Helper()
-	for ticker := time.Tick(20 * time.Millisecond); ; <-ticker { // each look costs CPU time
-		known, err := d.Store.Handlers(b.Context())
-		if err != nil {
-			b.Fatal(err)
-		}
-		if len(known) == 1 && known[0].LowWater >= head {
-			return
-		}
-	}
-}
-
 // spent is time that parts of a benchmark took.
 type spent struct{ wall, cpu time.Duration }
 
-func (s *spent) add(part func()) {
-	began, cpu := time.Now(), cpuTime()
+func (s *spent) add(b *testing.B, part func()) {
+	began, cpu := time.Now(), taskstest.ProcessorTime(b)
 	part()
 	s.wall += time.Since(began)
-	s.cpu += cpuTime() - cpu
-}
-
-// cpuTime is the CPU time of this process and of its children that have ended.
-func cpuTime() time.Duration {
-	var total time.Duration
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		_ = syscall.Getrusage(who, &u)
-		total += time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	return total
+	s.cpu += taskstest.ProcessorTime(b) - cpu
 }
