@@ -93,7 +93,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 		return errNeedsDaemon
 	}
 	if wait > 0 {
-		release, err := s.streams.take()
+		release, err := s.following.take()
 		if err != nil {
 			return err
 		}

@@ -10,12 +10,12 @@
 //	receipt, err := c.Emit(ctx, event)
 //	page, err := c.Events(ctx, store.EventQuery{Last: true})
 //
-// Limits: connections, streams and bodies of NDJSON at the same time, bytes of streams in memory, and the time of each body and write are
+// Limits: connections, streams (package stream) and bodies of NDJSON at the same time, and the time of each body and write, are
 // bounded, so that no client keeps others waiting. In process there are no deadlines.
 //
 // Goroutines: one for each connection (net/http), or for each request in process, which its answer's Close waits for. A body of NDJSON has
-// one more, ingest.answer, and [Client.EmitLines] one that sends. runFeed.read runs while a stream wants runs. All of the server's have
-// ended when [Server.Close] returns.
+// one more, ingest.answer, and [Client.EmitLines] one that sends; package stream has one of its own. All of the server's have ended when
+// [Server.Close] returns.
 package api
 
 import (
@@ -29,6 +29,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"evrun/cmd/api/stream"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -62,11 +63,10 @@ type Server struct {
 	close    context.CancelFunc
 
 	connections atomic.Int64
-	streams     places
+	following   places // streams, and answers that follow an event
 	lines       places // bodies of NDJSON
 	batches     places
-	pages       *pages   // of a daemon
-	runs        *runFeed // of a daemon
+	streams     *stream.Streams // of a daemon
 }
 
 // route answers requests; its error becomes a [Problem].
@@ -87,13 +87,14 @@ func inJSON(of func(*http.Request) (any, error)) route {
 func NewServer(o Options) *Server {
 	o.MaxConnections, o.MaxStreams = cmp.Or(o.MaxConnections, defaultConnections), cmp.Or(o.MaxStreams, defaultStreams)
 	s := &Server{
-		o:       o,
-		streams: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: o.MaxStreams},
+		o:         o,
+		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: o.MaxStreams},
 		batches: places{what: "large batches", limit: largeBatches},
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
-		s.pages, s.runs = newPages(o.Store), newRunFeed(o.Daemon.Commits)
+		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,
+			Run: func(r store.Run) any { return RunOf(r) }, WriteTimeout: writeTimeout})
 	}
 	mux := http.NewServeMux()
 	handle := func(pattern string, h route) {
@@ -191,8 +192,8 @@ func (s *Server) Close(ctx context.Context) error {
 	if err != nil {
 		err = s.http.Close()
 	}
-	if s.runs != nil {
-		s.runs.pump.Wait()
+	if s.streams != nil {
+		s.streams.Wait()
 	}
 	return err
 }

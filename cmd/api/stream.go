@@ -2,30 +2,18 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
-	"time"
 
-	"evrun/events"
+	"evrun/cmd/api/stream"
 	"evrun/store"
 )
 
-// keepAlive is how often an idle stream sends its head.
-const keepAlive = 15 * time.Second
-
-// errSlowest ends the stream with the slowest reader when memory is short.
-var errSlowest = errors.New("its reader was the slowest when memory was short")
-
-// stream sends server-sent events: an "event" for each accepted event, with its seq as its id, and with ?runs=1 a "run" whenever a
-// run changes. It begins after the Last-Event-ID header, or by `after`, `since` or `last`, else with the next event. The first block
-// is a "head", and an idle stream repeats it: its id is the stream's position, so a reader whose connection breaks before the first
-// event can resume. A reader that falls behind is served from the journal, so no event is missing. Runs can be missing: a "gap" says
-// so, and also if the journal ends before the requested position.
+// stream sends server-sent events, see package stream. It begins after the Last-Event-ID header, or by `after`, `since` or `last`, else with
+// the next event. With ?runs=1 it sends changed runs, too. If the journal ends before the requested position, a "gap" says so.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
-	release, err := s.streams.take()
+	release, err := s.following.take()
 	if err != nil {
 		return err
 	}
@@ -43,26 +31,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 	if timed, ok := w.(*timedWriter); ok {
 		w = timed.ResponseWriter // a stream sets its own deadlines, which may be shorter
 	}
-	st := &stream{s: s, out: &sse{w: w, flush: http.NewResponseController(w)}, patterns: q.Patterns, after: after}
-	for _, p := range q.Patterns {
-		st.key += p.String() + " "
-	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK)
-	err = st.out.head(after)
-	if err == nil && gap != "" {
-		err = st.out.gap(map[string]string{"reason": gap, "after": strconv.FormatInt(after, 10)})
-	}
-	switch {
-	case err != nil:
-	case r.URL.Query().Get("runs") == "1":
-		err = st.runsToo(ctx)
-	default:
-		err = st.events(ctx)
-	}
+	err = s.streams.Serve(ctx, w, stream.Query{Patterns: q.Patterns, After: after, Gap: gap, Runs: r.URL.Query().Get("runs") == "1"})
 	if err != nil && ctx.Err() == nil {
-		s.o.Log.Debug("a stream ended", "after", st.after, "error", err)
+		s.o.Log.Debug("a stream ended", "error", err)
 	}
 	return nil // the reader is gone, or the server closes: nobody reads an error
 }
@@ -100,197 +71,4 @@ func (s *Server) before(ctx context.Context, q store.EventQuery, head int64) (in
 		return head, err
 	}
 	return page[0].Sequence - 1, nil
-}
-
-// stream is the state of one stream.
-type stream struct {
-	s        *Server
-	out      *sse
-	patterns []events.Pattern
-	key      string // for patterns
-	after    int64  // everything up to here was sent
-}
-
-// look returns the next page to send; nil: there is none now.
-func (st *stream) look(ctx context.Context) (*streamPage, error) {
-	head := st.s.o.Daemon.Bus.Head()
-	page, err := st.s.pages.next(ctx, st.patterns, pageKey{st.key, st.after})
-	if err == nil && page == nil {
-		st.after = max(st.after, head) // all events up to head were looked at, and none matched
-	}
-	return page, err
-}
-
-// write sends a page. It returns false if there is no room for another write: the caller then waits, and reads the page again.
-func (st *stream) write(page *streamPage) (bool, error) {
-	if err := st.out.arm(); err != nil {
-		return false, err
-	}
-	w := st.s.pages.begin(page, st.out.end)
-	if w == nil {
-		return false, nil
-	}
-	err := st.out.write(page.beyond(st.after))
-	if slow := st.s.pages.done(w); slow != nil {
-		return false, slow
-	}
-	if err == nil {
-		st.after = page.last()
-	}
-	return true, err
-}
-
-// next sends the next page, if there is one. After waiting for room, more is true too.
-func (st *stream) next(ctx context.Context) (more bool, err error) {
-	page, err := st.look(ctx)
-	if err != nil || page == nil {
-		return false, err
-	}
-	written, err := st.write(page)
-	if err == nil && !written {
-		st.s.pages.room(ctx) // the page is not in use here, so memory can be freed
-		err = ctx.Err()
-	}
-	return true, err
-}
-
-// events follows the journal. The subscription only wakes it, and holds at most one event (of 64 KiB), however slow the reader is.
-func (st *stream) events(ctx context.Context) error {
-	beat := time.NewTicker(keepAlive)
-	defer beat.Stop()
-	var sub *events.Subscription[[]*events.Event]
-	unsubscribe := func() {
-		if sub != nil {
-			sub.Unsubscribe()
-			sub = nil
-		}
-	}
-	defer unsubscribe()
-	for {
-		more, err := st.next(ctx)
-		switch {
-		case err != nil:
-			return err
-		case more:
-			unsubscribe()
-			continue
-		case sub == nil: // events that were committed before the subscription are found by another look
-			sub = st.s.o.Daemon.Bus.Subscribe(1, st.patterns...)
-			continue
-		}
-		select {
-		case _, ok := <-sub.C():
-			if !ok && !errors.Is(sub.Err(), events.ErrLagged) {
-				return sub.Err()
-			}
-			unsubscribe()
-		case <-beat.C:
-			if err := st.out.head(st.after); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// runsToo follows the journal and the changed runs. An event is sent before its runs.
-func (st *stream) runsToo(ctx context.Context) error {
-	runs := st.s.runs.subscribe()
-	defer runs.unsubscribe()
-	beat := time.NewTicker(keepAlive)
-	defer beat.Stop()
-	for {
-		blocks, lost, closed := runs.take()
-		for more := true; more; {
-			var err error
-			if more, err = st.next(ctx); err != nil {
-				return err
-			}
-		}
-		if lost {
-			if err := st.out.gap(map[string]string{"reason": "runs changed faster than they were read"}); err != nil {
-				return err
-			}
-		}
-		if err := st.writeRuns(blocks); err != nil {
-			return err
-		}
-		if closed {
-			return events.ErrBusClosed
-		}
-		select {
-		case <-runs.wake:
-		case <-beat.C:
-			if err := st.out.head(st.after); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (st *stream) writeRuns(blocks []runBlock) error {
-	const chunk = 32 << 10
-	st.out.buf = st.out.buf[:0]
-	for _, b := range blocks {
-		if len(st.patterns) > 0 && !slices.ContainsFunc(st.patterns, func(p events.Pattern) bool { return p.Match(b.typ) }) {
-			continue
-		}
-		if st.out.buf = append(st.out.buf, b.text...); len(st.out.buf) >= chunk {
-			if err := st.out.send(); err != nil {
-				return err
-			}
-		}
-	}
-	return st.out.send()
-}
-
-// sse writes server-sent events.
-type sse struct {
-	w     http.ResponseWriter
-	flush *http.ResponseController
-	buf   []byte
-}
-
-// head sends the stream's position. The block has data, since clients ignore the id of a block without.
-func (o *sse) head(after int64) error {
-	o.buf = fmt.Appendf(o.buf[:0], "id: %d\nevent: head\ndata: {\"seq\":\"%[1]d\"}\n\n", after)
-	return o.send()
-}
-
-func (o *sse) gap(why map[string]string) error {
-	text, err := events.MarshalJSON(why)
-	if err != nil {
-		return err
-	}
-	o.buf = append(append(append(o.buf[:0], "event: gap\ndata: "...), text...), "\n\n"...)
-	return o.send()
-}
-
-// send writes the buffer.
-func (o *sse) send() error {
-	if len(o.buf) == 0 {
-		return nil
-	}
-	if err := o.arm(); err != nil {
-		return err
-	}
-	err := o.write(o.buf)
-	o.buf = o.buf[:0]
-	return err
-}
-
-// arm sets the deadline of the next write.
-func (o *sse) arm() error { return o.flush.SetWriteDeadline(time.Now().Add(writeTimeout)) }
-
-// end cuts a write off, from another goroutine.
-func (o *sse) end() { _ = o.flush.SetWriteDeadline(time.Unix(1, 0)) }
-
-func (o *sse) write(text []byte) error {
-	if _, err := o.w.Write(text); err != nil {
-		return err
-	}
-	return o.flush.Flush()
 }

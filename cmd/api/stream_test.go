@@ -163,31 +163,6 @@ func TestRunsComeAfterTheirEvents(t *testing.T) {
 	}
 }
 
-// large accepts so many events of about 100 KiB.
-func (d *daemon) large(n int) {
-	d.t.Helper()
-	data := json.RawMessage(`"` + strings.Repeat("x", 100<<10) + `"`)
-	for range n {
-		if _, err := tasks.NewEmitter(d.store, 0).Emit(d.t.Context(), &events.Event{Type: "x.y", Data: data}); err != nil {
-			d.t.Fatal(err)
-		}
-	}
-}
-
-// unread opens a stream that nobody reads.
-func (d *daemon) unread(after int) net.Conn {
-	d.t.Helper()
-	c, err := net.Dial("unix", d.socket)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.t.Cleanup(func() { c.Close() })
-	if _, err := fmt.Fprintf(c, "GET /v1/stream HTTP/1.1\r\nHost: evrun\r\nLast-Event-ID: %d\r\n\r\n", after); err != nil {
-		d.t.Fatal(err)
-	}
-	return c
-}
-
 // eventually waits until something holds.
 func (d *daemon) eventually(what string, holds func() bool) {
 	d.t.Helper()
@@ -197,60 +172,6 @@ func (d *daemon) eventually(what string, holds func() bool) {
 			d.t.Fatal("never: " + what)
 		case <-time.After(time.Millisecond):
 		}
-	}
-}
-
-func TestStreamsThatNeverReadShareTheirMemory(t *testing.T) {
-	d := serve(t)
-	d.large(20)
-	const n = 150
-	for range n {
-		d.unread(0)
-	}
-	d.eventually("all are stuck", func() bool { return d.server.Writing() == n })
-	if got := d.server.Buffered(); got > 4<<20 {
-		t.Errorf("%d streams hold %d bytes", n, got)
-	}
-	r := d.read("", "0") // somebody who reads is not held up
-	r.want("0", "head")
-	for i := range 20 {
-		r.want(fmt.Sprint(i+1), "event")
-	}
-}
-
-func TestTheSlowestStreamsEndWhenMemoryIsShort(t *testing.T) {
-	d := serve(t)
-	d.large(60)
-	const limit = 1 << 20
-	d.server.LimitWriting(limit, 20*time.Millisecond)
-	var first net.Conn
-	for i := range 15 {
-		c := d.unread(4 * i) // each is elsewhere
-		if i == 0 {
-			first = c
-			d.eventually("the first is stuck", func() bool { return d.server.Writing() == 1 })
-		}
-	}
-	// A reader gets everything, even if it must resume.
-	for last := 0; last < 60; {
-		r := d.read("", fmt.Sprint(last))
-		for last < 60 {
-			b, err := r.try()
-			if err != nil {
-				break
-			}
-			if b.kind == "event" {
-				if last++; b.id != fmt.Sprint(last) {
-					t.Fatalf("%s after %d", b.id, last-1)
-				}
-			}
-		}
-	}
-	if got := d.server.Buffered(); got > limit+16<<20+1<<20 {
-		t.Errorf("%d bytes are held", got)
-	}
-	if _, err := io.Copy(io.Discard, first); err != nil { // it has ended
-		t.Error(err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package api
+package stream
 
 import (
 	"errors"
@@ -15,6 +15,7 @@ const runsBytes = 1 << 20
 // subscribers.
 type runFeed struct {
 	commits *events.Feed[store.Commit]
+	shape   func(store.Run) any // what is sent of a run
 	pump    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -41,8 +42,8 @@ type runBlock struct {
 	text []byte
 }
 
-func newRunFeed(commits *events.Feed[store.Commit]) *runFeed {
-	return &runFeed{commits: commits, readers: map[*runReader]bool{}}
+func newRunFeed(commits *events.Feed[store.Commit], shape func(store.Run) any) *runFeed {
+	return &runFeed{commits: commits, shape: shape, readers: map[*runReader]bool{}}
 }
 
 // subscribe returns a reader of all changes from now on.
@@ -83,7 +84,7 @@ func (r *runReader) take() (blocks []runBlock, lost, closed bool) {
 func (f *runFeed) read(sub *events.Subscription[store.Commit]) {
 	for {
 		for c := range sub.C() {
-			f.hand(blocksOf(c.Runs))
+			f.hand(f.blocksOf(c.Runs))
 		}
 		f.mu.Lock()
 		if f.sub != sub { // the last reader has gone
@@ -106,10 +107,10 @@ func (f *runFeed) read(sub *events.Subscription[store.Commit]) {
 	}
 }
 
-func blocksOf(runs []store.Run) []runBlock {
+func (f *runFeed) blocksOf(runs []store.Run) []runBlock {
 	blocks := make([]runBlock, 0, len(runs))
 	for _, run := range runs {
-		text, err := events.MarshalJSON(RunOf(run))
+		text, err := events.MarshalJSON(f.shape(run))
 		if err != nil {
 			continue // can't happen: all of a run can be written in JSON
 		}
