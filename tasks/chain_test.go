@@ -10,14 +10,15 @@ import (
 	"evrun/events"
 	"evrun/store/storetest"
 	"evrun/tasks"
+	"evrun/tasks/chain"
 )
 
 // follow waits for the end of an event's chain, and returns how many runs ended.
-func (d *daemon) follow(e *events.Event) (chain *tasks.Chain, runs int) {
+func (d *daemon) follow(e *events.Event) (followed *chain.Chain, runs int) {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hang)
 	defer cancel()
-	chain, err := d.runner.Follow(ctx, e, d.commits, func(l tasks.Link) error {
+	followed, err := d.runner.Follow(ctx, e, d.commits, func(l chain.Link) error {
 		if l.Run != nil {
 			runs++
 		}
@@ -26,7 +27,7 @@ func (d *daemon) follow(e *events.Event) (chain *tasks.Chain, runs int) {
 	if err != nil {
 		d.t.Fatalf("the chain never ended: %v", err)
 	}
-	return chain, runs
+	return followed, runs
 }
 
 func doNothing(name, version string) *tasks.Handler {

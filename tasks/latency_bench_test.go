@@ -82,8 +82,8 @@ func bareEvent(b *testing.B, path string) func(e *events.Event) {
 	}
 }
 
-// chain returns three inside handlers: an event of type a becomes one of type b, that a user.registered, and that a user's row.
-func chain(b *testing.B) []*tasks.Handler {
+// threeInARow returns three inside handlers: an event of type a becomes one of type b, that a user.registered, and that a user's row.
+func threeInARow(b *testing.B) []*tasks.Handler {
 	b.Helper()
 	step := func(name, on, to string) *tasks.Handler {
 		action, faults := handlers.Build("emit", map[string]any{"type": to}, handlers.Deps{})
@@ -104,7 +104,7 @@ func link(i int) *events.Event {
 // BenchmarkChain measures a chain of three inside handlers on an idle daemon, one event after the other: from Emit's call to the commit of the user's
 // row, next to one bare transaction on the same disk.
 func BenchmarkChain(b *testing.B) {
-	d := start(b, path(b), chain(b)...)
+	d := start(b, path(b), threeInARow(b)...)
 	bare := bareTransaction(b, filepath.Join(b.TempDir(), "bare.db"))
 	commits := d.commits.Subscribe(100)
 	defer commits.Unsubscribe()
@@ -140,7 +140,7 @@ func BenchmarkChain(b *testing.B) {
 
 // BenchmarkChains measures the throughput of the same chain: three events, three runs and a user each.
 func BenchmarkChains(b *testing.B) {
-	d := start(b, path(b), chain(b)...)
+	d := start(b, path(b), threeInARow(b)...)
 	const n, chunk = 20_000, 1000
 	done := 0
 	for b.Loop() {

@@ -13,6 +13,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/chain"
 	"evrun/tasks/expression"
 )
 
@@ -165,7 +166,7 @@ func TestASendersLevelDecidesNothing(t *testing.T) {
 // dies waits until everything that e causes has ended, and checks that a run is dead.
 func (d *daemon) dies(e *events.Event) {
 	d.t.Helper()
-	chain, err := d.runner.Follow(d.t.Context(), e, d.commits, func(tasks.Link) error { return nil })
+	chain, err := d.runner.Follow(d.t.Context(), e, d.commits, func(chain.Link) error { return nil })
 	if err != nil || !chain.Dead {
 		d.t.Fatalf("dead %v, %v", chain.Dead, err)
 	}

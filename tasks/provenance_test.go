@@ -9,6 +9,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/chain"
 	"evrun/tasks/expression"
 )
 
@@ -68,7 +69,7 @@ func TestAStrangersCorrelationJoinsNoChain(t *testing.T) {
 	d.settled(1) // the bad one
 	close(release)
 	var saw []string
-	chain, err := d.runner.Follow(t.Context(), root, d.commits, func(l tasks.Link) error {
+	chain, err := d.runner.Follow(t.Context(), root, d.commits, func(l chain.Link) error {
 		if l.Event != nil {
 			saw = append(saw, l.Event.Type)
 		}

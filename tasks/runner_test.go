@@ -14,6 +14,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/chain"
 	"evrun/tasks/expression"
 )
 
@@ -65,7 +66,7 @@ func TestFollowReportsTheWholeChain(t *testing.T) {
 		})})
 	root := d.emit("a", "root")
 	var seen []string
-	chain, err := d.runner.Follow(t.Context(), root, d.commits, func(l tasks.Link) error {
+	chain, err := d.runner.Follow(t.Context(), root, d.commits, func(l chain.Link) error {
 		if l.Run != nil {
 			seen = append(seen, l.Run.Handler+" "+l.Run.State.String())
 		} else {

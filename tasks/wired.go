@@ -9,7 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/chain"
 )
 
 // ErrStopping is the error of [Runner.Replace] while the runner stops.
@@ -281,6 +283,11 @@ func (r *Runner) fail(m *member, err error) {
 	default:
 	}
 	r.cancel()
+}
+
+// Follow follows the consequences of root, an accepted event: see [chain.Follow].
+func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events.Feed[store.Commit], each func(chain.Link) error) (*chain.Chain, error) {
+	return chain.Follow(ctx, chain.Handlers{Store: r.o.Store, Matching: r.Matching, Awaits: r.awaits, Marks: r.marks}, root, commits, each)
 }
 
 // awaits reports whether a run of this handler on an event of this type may still come: the handler is wired to the type, or was and is still

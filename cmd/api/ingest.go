@@ -11,7 +11,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/chain"
 )
 
 // maxBatchEvents is the largest number of events in a batch, or in a chunk of NDJSON.
@@ -177,7 +177,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, wait)
 	defer stop()
-	chain, err := s.o.Daemon.Runner.Follow(ctx, e, s.o.Daemon.Commits, func(l tasks.Link) error {
+	chain, err := s.o.Daemon.Runner.Follow(ctx, e, s.o.Daemon.Commits, func(l chain.Link) error {
 		if l.Run != nil {
 			return line("run", RunOf(*l.Run))
 		}

@@ -9,6 +9,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/chain"
 	"evrun/tasks/explain"
 )
 
@@ -54,6 +55,6 @@ func (d *Daemon) settled(ctx context.Context, source, id string) error {
 	if err != nil || len(page) == 0 {
 		return err
 	}
-	_, err = d.runner.Follow(ctx, page[0], d.commits, func(tasks.Link) error { return nil })
+	_, err = d.runner.Follow(ctx, page[0], d.commits, func(chain.Link) error { return nil })
 	return err
 }

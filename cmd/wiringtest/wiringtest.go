@@ -22,6 +22,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/chain"
 	"evrun/tasks/expression"
 	"evrun/tasks/handlers"
 )
@@ -298,7 +299,7 @@ func (b *bench) give(ctx context.Context, g config.Given) error {
 			if receipts[i].Duplicate {
 				continue
 			}
-			if _, err := b.runner.Follow(ctx, e, b.commits, func(tasks.Link) error { return nil }); err != nil {
+			if _, err := b.runner.Follow(ctx, e, b.commits, func(chain.Link) error { return nil }); err != nil {
 				ended <- err
 				return
 			}

@@ -1,4 +1,8 @@
-package tasks
+// Package chain follows an event's consequences: the runs of all matching handlers, the events that they emit, and so on, until all runs have ended.
+//
+// It reads the store and asks the runner; both are in [Handlers]. Those who want to wait for a chain call [evrun/tasks.Runner.Follow]. [Follow] runs in
+// its caller's goroutine and starts none.
+package chain
 
 import (
 	"context"
@@ -9,25 +13,34 @@ import (
 	"evrun/store"
 )
 
+// Handlers are the wired handlers, and the store that has their runs.
+type Handlers struct {
+	Store store.Store
+	// Matching returns the names of the wired handlers of an event type.
+	Matching func(typ string) []string
+	// Awaits reports whether a run of a handler on an event of this type may still come: the handler is wired to the type, or is finishing its work
+	// after it left.
+	Awaits func(name, typ string) bool
+	// Marks returns the low-water marks, by name, of the handlers that run or are paused.
+	Marks func(ctx context.Context) (map[string]int64, error)
+}
+
 // Link is one element of a chain: an event, or a run that has ended. Exactly one of them is set.
 type Link struct {
 	Event *events.Event
 	Run   *store.Run
 }
 
-// Chain follows the consequences of an event: the runs of all matching handlers, the events that they emit, and so on, until all runs have ended. It
-// reads the store whenever a commit has touched the chain.
+// Chain is an event with its consequences, as far as they were followed. It is read whenever a commit has touched it.
 //
 // A run may still come while its handler is wired to the event's type, or is finishing its work after it left, and its low-water mark is before the
 // event. If the mark is at or past the event and there is no run, none will come, for example because the handler is newer than the event.
 type Chain struct {
-	runner  *Runner
-	commits *events.Feed[store.Commit]
+	in      Handlers
 	root    int64          // the sequence of its first event
 	part    map[int64]bool // the followed events of the chain; nil: all
 	last    int64          // the last event of the chain that was read
 	open    []*openEvent   // events with runs that have not ended
-	wired   *wired         // the wiring that open was made for
 	Matched bool           // a handler matched an event
 	Dead    bool           // a run is dead
 }
@@ -46,8 +59,8 @@ const lookAgain = time.Second
 // below root, because a run that published root and waits for it must not wait for itself. The store's commits are published to commits; subscribe
 // before root is accepted to miss none. Follow calls each for root and all its consequences, in order. It returns when all runs have ended, when ctx
 // ends, or when each fails.
-func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events.Feed[store.Commit], each func(Link) error) (*Chain, error) {
-	c := &Chain{runner: r, commits: commits, root: root.Chain, last: root.Sequence - 1}
+func Follow(ctx context.Context, in Handlers, root *events.Event, commits *events.Feed[store.Commit], each func(Link) error) (*Chain, error) {
+	c := &Chain{in: in, root: root.Chain, last: root.Sequence - 1}
 	if root.Chain != root.Sequence {
 		c.part = map[int64]bool{root.Sequence: true}
 	}
@@ -90,15 +103,12 @@ func (c *Chain) refresh(ctx context.Context, look bool, each func(Link) error) e
 	if err := c.read(ctx, each); err != nil || !look || len(c.open) == 0 {
 		return err
 	}
-	marks, err := c.runner.marks(ctx)
+	marks, err := c.in.Marks(ctx)
 	if err != nil {
 		return err
 	}
-	if at := c.runner.wired.Load(); at != c.wired { // a handler may have been renamed
-		c.wired = at
-		for _, o := range c.open {
-			o.add(c.runner.Matching(o.event.Type))
-		}
+	for _, o := range c.open { // a handler may have been renamed
+		o.add(c.in.Matching(o.event.Type))
 	}
 	// Marks first, then runs: once a mark has passed an event, the event has its run. A run that has ended since the events were read may have
 	// emitted further events.
@@ -128,7 +138,7 @@ func (c *Chain) read(ctx context.Context, each func(Link) error) error {
 
 func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bool, err error) {
 	for {
-		page, err := c.runner.o.Store.Events(ctx, store.EventQuery{After: c.last, Chain: c.root})
+		page, err := c.in.Store.Events(ctx, store.EventQuery{After: c.last, Chain: c.root})
 		if err != nil || len(page) == 0 {
 			return grown, err
 		}
@@ -143,7 +153,7 @@ func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bo
 			if err := each(Link{Event: e}); err != nil {
 				return grown, err
 			}
-			names := c.runner.Matching(e.Type)
+			names := c.in.Matching(e.Type)
 			if len(names) == 0 {
 				continue
 			}
@@ -178,7 +188,7 @@ func (c *Chain) closeEvents(ctx context.Context, each func(Link) error, past fun
 	for _, o := range c.open {
 		var never []string // all their runs are in the store
 		for name := range o.waiting {
-			if !c.runner.awaits(name, o.event.Type) || past(name, o.event) {
+			if !c.in.Awaits(name, o.event.Type) || past(name, o.event) {
 				never = append(never, name)
 			}
 		}
@@ -187,7 +197,7 @@ func (c *Chain) closeEvents(ctx context.Context, each func(Link) error, past fun
 			return err
 		}
 		for _, name := range never {
-			if !under[name] || !c.runner.awaits(name, o.event.Type) {
+			if !under[name] || !c.in.Awaits(name, o.event.Type) {
 				delete(o.waiting, name)
 			}
 		}
@@ -203,7 +213,7 @@ const chainPage = 1000
 func (c *Chain) readEnded(ctx context.Context, o *openEvent, each func(Link) error) (under map[string]bool, err error) {
 	under = map[string]bool{}
 	for q := (store.RunQuery{Sequence: o.event.Sequence, Limit: chainPage}); ; {
-		runs, err := c.runner.o.Store.Runs(ctx, q)
+		runs, err := c.in.Store.Runs(ctx, q)
 		if err != nil {
 			return under, err
 		}
