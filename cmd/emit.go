@@ -13,7 +13,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/config"
 	"evrun/events"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/explain"
 )
 
@@ -105,7 +105,7 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 		return err
 	}
 	// An event that can't be accepted is refused here, with or without a daemon.
-	if err := tasks.NewEmitter(nil, cfg.Settings.Server.MaxEvent).Check(e); err != nil {
+	if err := emitter.New(nil, cfg.Settings.Server.MaxEvent).Check(e); err != nil {
 		return err
 	}
 	if o.dry {

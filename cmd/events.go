@@ -13,7 +13,7 @@ import (
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 )
 
 type eventsOptions struct {
@@ -64,7 +64,7 @@ func newEventsCmd(e *env) *cobra.Command {
 func runEventsList(ctx context.Context, o *eventsOptions) error {
 	q := store.EventQuery{Last: true}
 	for _, text := range o.patterns {
-		p, err := tasks.ParsePattern(text)
+		p, err := emitter.ParsePattern(text)
 		if err != nil {
 			return usage("%v", err)
 		}

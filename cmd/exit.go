@@ -15,7 +15,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/files"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/schema"
 )
 
@@ -76,7 +76,7 @@ func (e *env) code(ctx context.Context, err error) int {
 	var ex *exitError
 	var faults *config.Errors
 	var p *api.Problem
-	var refused *tasks.RefusedError
+	var refused *emitter.RefusedError
 	var unreachable *api.ConnectError
 	switch {
 	case errors.As(err, &ex):
@@ -133,7 +133,7 @@ func inWords(err error) (msg, violations string) {
 // violationsOf returns the violations of a schema for which an event was refused, here or by the daemon; none for any other error.
 func violationsOf(err error) (list []schema.Violation, more int, headline string) {
 	var p *api.Problem
-	var refused *tasks.RefusedError
+	var refused *emitter.RefusedError
 	switch {
 	case errors.As(err, &refused):
 		return refused.Violations, refused.More, refused.Msg

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"evrun/events"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/schedule/slots"
 )
 
@@ -155,7 +155,7 @@ func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
 		if !ok || key == "" {
 			return nil, usage("-f %q: write key=text", text)
 		}
-		if all[key], err = tasks.MarshalData(value); err != nil {
+		if all[key], err = emitter.MarshalData(value); err != nil {
 			return nil, err
 		}
 	}
@@ -169,7 +169,7 @@ func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
 		}
 		all[key] = json.RawMessage(value)
 	}
-	return tasks.MarshalData(all)
+	return emitter.MarshalData(all)
 }
 
 // raw reads the data that -d names, and checks that it is JSON if -d was given. from names its origin, for messages.

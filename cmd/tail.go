@@ -13,7 +13,7 @@ import (
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 )
 
@@ -68,7 +68,7 @@ type tail struct {
 func runTail(ctx context.Context, o *tailOptions) error {
 	t := &tail{tailOptions: o, p: o.printer()}
 	for _, text := range o.patterns {
-		p, err := tasks.ParsePattern(text)
+		p, err := emitter.ParsePattern(text)
 		if err != nil {
 			return usage("%v", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/queue"
 )
@@ -20,7 +21,7 @@ func (w *worker) delivery(t *queue.Task) *Delivery {
 	}
 	d := &Delivery{
 		Event: t.Event, Env: expression.NewEnv(t.Event), Handler: w.h.Name,
-		RunID: w.runID(t), Attempt: t.Attempt, MaxData: w.r.o.Emitter.maxData,
+		RunID: w.runID(t), Attempt: t.Attempt, MaxData: w.r.o.Emitter.MaxData(),
 	}
 	t.Scratch = d
 	return d
@@ -152,7 +153,7 @@ func (w *worker) words(err error) string {
 	if w.h.Redact != nil {
 		text = w.h.Redact(text) // before it is cut: half a secret can't be found
 	}
-	return cut(text, maxErrorText)
+	return emitter.Cut(text, maxErrorText)
 }
 
 // safely calls a kind's code. A panic becomes its error.

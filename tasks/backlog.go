@@ -9,6 +9,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/emitter"
 )
 
 // Unfinished is a handler with the number of events and runs that wait for it.
@@ -204,7 +205,7 @@ var ErrHasLeft = errors.New("it is not in the wiring file: put it back there fir
 var ErrLeaving = errors.New("it still has running attempts: try again when they have ended")
 
 // resumeHandler is the part of [Runner.Resume] in the store.
-func resumeHandler(ctx context.Context, s store.Store, em *Emitter, name string, fromNow bool) (Skipped, error) {
+func resumeHandler(ctx context.Context, s store.Store, em *emitter.Emitter, name string, fromNow bool) (Skipped, error) {
 	var done Skipped
 	var head int64
 	var evs []*events.Event
@@ -228,7 +229,7 @@ func resumeHandler(ctx context.Context, s store.Store, em *Emitter, name string,
 }
 
 // forgetHandler is the part of [Runner.Forget] in the store.
-func forgetHandler(ctx context.Context, s store.Store, em *Emitter, name string) (Skipped, error) {
+func forgetHandler(ctx context.Context, s store.Store, em *emitter.Emitter, name string) (Skipped, error) {
 	done := Skipped{Done: true}
 	c, err := lookUp(ctx, s, name)
 	if err != nil {
@@ -256,7 +257,7 @@ func lookUp(ctx context.Context, s store.Store, name string) (store.Consumer, er
 }
 
 // skip counts the events and runs up to a sequence (0: the head) that are skipped, and returns the event that reports them.
-func (d *Skipped) skip(ctx context.Context, s store.Store, em *Emitter, c store.Consumer, upTo int64, why string) ([]*events.Event, error) {
+func (d *Skipped) skip(ctx context.Context, s store.Store, em *emitter.Emitter, c store.Consumer, upTo int64, why string) ([]*events.Event, error) {
 	b, err := s.Backlog(ctx, c, upTo)
 	if err != nil {
 		return nil, err

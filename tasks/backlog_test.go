@@ -16,6 +16,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/store/storetest"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 )
 
 // counting is a handler on a.b that counts its deliveries.
@@ -198,7 +199,7 @@ func TestEventsWrittenWithoutADaemonAreForNewHandlersToo(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- alone.Run(ctx) }()
-	em := tasks.NewEmitter(alone, 0)
+	em := emitter.New(alone, 0)
 	for i := 1; i <= 5; i++ {
 		if _, err := em.Emit(t.Context(), &events.Event{Type: "a.b", ID: fmt.Sprint(i), Source: "/test"}); err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/taskstest"
 )
 
@@ -54,7 +55,7 @@ type daemon struct {
 	store   *sqlite.Store
 	bus     *events.Bus
 	commits *events.Feed[store.Commit]
-	emitter *tasks.Emitter
+	emitter *emitter.Emitter
 	runner  *tasks.Runner
 	stop    func() // ends the runner, then the store; idempotent
 	kill    func() // ends the store under the runner

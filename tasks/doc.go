@@ -1,6 +1,6 @@
-// Package tasks accepts events and runs handlers on them.
+// Package tasks runs handlers on the journal's events.
 //
-// An [Emitter] checks, stamps and appends events. A [Runner] has a worker for each [Handler]: it takes the events that match, makes attempts with the
+// An [emitter.Emitter] checks, stamps and appends events. A [Runner] has a worker for each [Handler]: it takes the events that match, makes attempts with the
 // handler's [Action], retries what fails, and settles each run in the store. What it promises:
 //
 //   - At least once. Each event that matches a handler gets a run, also after a kill, a reload or a change of the handler.
@@ -14,7 +14,7 @@
 //
 // Limits: one Runner a store. An effect runs in the store's write transaction, so it must not block.
 //
-//	em := tasks.NewEmitter(s, 0)
+//	em := emitter.New(s, 0)
 //	r := tasks.NewRunner(tasks.Options{Store: s, Bus: bus, Emitter: em, Handlers: handlers, Log: log})
 //	go r.Run(ctx)
 //	<-r.Ready()

@@ -6,6 +6,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/queue"
 )
@@ -194,7 +195,18 @@ func (w *worker) giveResult(d *Delivery, result any) error {
 // child makes an event that the handler emits. name is unique among the events of the run.
 func (w *worker) child(d *Delivery, name string, what Draft) (*events.Event, error) {
 	if events.Reserved(what.Type) {
-		return nil, refused("type %q is evrun's own", what.Type)
+		return nil, errReserved(what.Type)
 	}
-	return w.r.o.Emitter.child(d, name, w.source, what)
+	e := eventOf(d, name, w.source, what)
+	return e, w.r.o.Emitter.Child(e, d.Event, what.Data, d.Env.Budget())
+}
+
+// eventOf makes an event of a run, without its data. Its id is the run's id with the event's name, so that it can only be accepted once.
+func eventOf(d *Delivery, name, source string, what Draft) *events.Event {
+	return &events.Event{ID: d.RunID + "." + name, Source: source, Type: what.Type, Subject: what.Subject}
+}
+
+// errReserved refuses an event of a handler with a type of evrun's own.
+func errReserved(typ string) error {
+	return &emitter.RefusedError{Msg: fmt.Sprintf("type %q is evrun's own", typ)}
 }

@@ -11,6 +11,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
@@ -103,7 +104,7 @@ func TestAnEmitThatDoesNotNeedTheResultIsMadeBeforeTheTransaction(t *testing.T) 
 		t.Run(name, func(t *testing.T) {
 			h := &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: emitting(t, test.data)}
 			d := start(t, path(t), h)
-			d.emitter.Declare([]tasks.EventType{{Type: "b", Schema: s}}, false)
+			d.emitter.Declare([]emitter.EventType{{Type: "b", Schema: s}}, false)
 			d.emit("a", "1")
 			if run := d.settled(1)[0]; run.State != store.Succeeded {
 				t.Fatalf("%v: %s", run.State, run.Error)
@@ -135,7 +136,7 @@ func TestASchemaIsBoundedInTheTransaction(t *testing.T) {
 		"statement": "INSERT INTO seen WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM c WHERE i < 1000) SELECT i FROM c RETURNING n"})
 	h.Emit = emitting(t, nil)
 	d := start(t, path(t), h)
-	d.emitter.Declare([]tasks.EventType{{Type: "b", Schema: s}}, false)
+	d.emitter.Declare([]emitter.EventType{{Type: "b", Schema: s}}, false)
 	d.emit("user.registered", "1")
 	if run := d.settled(1)[0]; run.State != store.Dead || !strings.HasSuffix(run.Error, tooMuch) {
 		t.Errorf("%v: %s", run.State, run.Error)
@@ -247,5 +248,42 @@ func TestOnDeadHasItsOwnBudget(t *testing.T) {
 	run := d.settled(1)[0]
 	if got := d.ofType("gave.up"); run.State != store.Dead || len(got) != 1 || !strings.Contains(string(got[0].Data), "100,000 steps") || users(t, d) != 0 {
 		t.Errorf("%v: %s; %v; %d users", run.State, run.Error, got, users(t, d))
+	}
+}
+
+// A handler whose emitted event violates the schema has not succeeded: its effect is undone, and it is not retried.
+func TestAHandlerThatEmitsWhatBreaksTheSchemaIsDeadAtOnce(t *testing.T) {
+	s, faults := schema.Compile(map[string]any{"required": []any{"name", "email"}})
+	if len(faults) > 0 {
+		t.Fatal(faults[0])
+	}
+	for name, test := range map[string]struct{ typ, want string }{
+		"schema": {"user.registered", `emit: the data doesn't fit the schema of user.registered: /email: is missing; /name: is missing`},
+		"strict": {"user.registred", `emit: type "user.registred" is not declared, and strict_types refuses such; did you mean "user.registered"?`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			typ, err := expression.CompileTemplate(test.typ, expression.HandlerEmit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, faults := expression.CompileValue(map[string]any{"id": "${ data.id }"}, expression.HandlerEmit)
+			if len(faults) > 0 {
+				t.Fatal(faults)
+			}
+			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: []tasks.Emission{{Type: typ, Data: data}}})
+			d.emitter.Declare([]emitter.EventType{{Type: "user.registered", Schema: s}, {Type: "a"}}, true)
+			d.emit("a", "1")
+			run := d.settled(1)[0]
+			if run.State != store.Dead || run.Attempt != 1 || run.Error != test.want {
+				t.Errorf("%+v", run)
+			}
+			if n := users(t, d); n != 0 {
+				t.Errorf("%d users", n)
+			}
+			// evrun's own types need no declaration: the dead run is reported.
+			if head, err := d.store.Head(t.Context()); head != 2 || err != nil {
+				t.Errorf("%d events, %v", head, err)
+			}
+		})
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/expression"
-	"evrun/tasks/schema"
 )
 
 // Handler is one compiled entry of the wiring: its events, condition, action and retry policy.
@@ -58,14 +57,6 @@ type Emission struct {
 	Data    *expression.Value    // nil: the handler's result or, in OnDead, the failure
 }
 
-// EventType is a declared type of event.
-type EventType struct {
-	Type        string
-	Description string
-	Schema      *schema.Schema // of its data; nil: any data
-	Version     string         // changes when its text in the wiring file changes
-}
-
 // Delivery is a kind's view of one attempt: one event at one handler.
 type Delivery struct {
 	Event   *events.Event
@@ -73,7 +64,7 @@ type Delivery struct {
 	Handler string
 	RunID   string // the same at every attempt: the idempotency key
 	Attempt int    // from 1
-	// MaxData limits a result that becomes the data of an event, in bytes of JSON; 0: [DefaultMaxEvent].
+	// MaxData limits a result that becomes the data of an event, in bytes of JSON; 0: [emitter.DefaultMaxEvent].
 	MaxData int
 
 	foreseen *foreseen // of an inside handler that emits

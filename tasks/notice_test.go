@@ -14,6 +14,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/chain"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 )
 
@@ -24,7 +25,7 @@ func failsWith(text string) tasks.Action {
 // Notice data that is too large for an event is shortened, and the notice is published.
 func TestNoticesAreShortenedToFit(t *testing.T) {
 	const most = 1024
-	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s *sqlite.Store) { o.Emitter = tasks.NewEmitter(s, most) },
+	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s *sqlite.Store) { o.Emitter = emitter.New(s, most) },
 		&tasks.Handler{Name: "known", On: on("large.>"), Action: failsWith("no luck: " + strings.Repeat("<é\n", 10_000)), OnDead: emission(t, "known.lost", nil)},
 		&tasks.Handler{Name: "told", On: on("large.>"), Action: failsWith("no luck"),
 			OnDead: emission(t, "told.lost", map[string]any{"again": "${ data }", "more": "${ data }", "error": "${ error }"})})
@@ -169,38 +170,5 @@ func (d *daemon) dies(e *events.Event) {
 	chain, err := d.runner.Follow(d.t.Context(), e, d.commits, func(chain.Link) error { return nil })
 	if err != nil || !chain.Dead {
 		d.t.Fatalf("dead %v, %v", chain.Dead, err)
-	}
-}
-
-// evrun.schedule.missed and the reports of a reload are published even if their lists are long.
-func TestNoticesOfManyNamesAreShortened(t *testing.T) {
-	s, err := sqlite.Open(path(t), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	em := tasks.NewEmitter(s, 1024)
-	var names []string
-	for range 1000 {
-		names = append(names, "2026-12-24T18:00:00Z")
-	}
-	for name, data := range map[string]map[string]any{
-		"slots":   {"schedule": "nightly", "count": 1000, "slots": names, "error": strings.Repeat("e", 5000)},
-		"changes": {"path": "/srv/evrun.yaml", "handlers": tasks.Changes{Added: names, Removed: names}, "restart": []string{"store"}},
-	} {
-		e, err := em.Notice("evrun.schedule.missed", "", data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got map[string]any
-		if err := json.Unmarshal(e.Data, &got); err != nil {
-			t.Fatal(err)
-		}
-		if len(e.Data) > 1024 || len(e.Data) < 300 || got["shortened"] == nil || len(got) != len(data)+1 {
-			t.Errorf("%s: %d bytes: %s", name, len(e.Data), e.Data)
-		}
-	}
-	if len(names) != 1000 {
-		t.Errorf("the caller's list has %d names", len(names))
 	}
 }

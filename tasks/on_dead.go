@@ -12,8 +12,8 @@ import (
 // dead returns the outcome of a failed last attempt, with evrun.run.dead and the event of the handler's on_dead.
 func (w *worker) dead(t *queue.Task, d *Delivery, err error) store.Outcome {
 	out := store.Outcome{State: store.Dead, Error: w.words(err)}
-	level := w.r.o.Emitter.level(t.Event) + 1
-	if level > maxLevel {
+	level, told := w.r.o.Emitter.DeadLevel(t.Event)
+	if !told {
 		return out
 	}
 	if w.h.OnDead != nil {
@@ -25,12 +25,12 @@ func (w *worker) dead(t *queue.Task, d *Delivery, err error) store.Outcome {
 		}
 	}
 	d.Env.Within(nil) // the next event is evrun's own: no budget bounds it
-	e := childOf(d, "dead."+strconv.Itoa(t.Attempt), w.r.o.Emitter.Source(""), Draft{Type: events.TypeRunDead})
+	e := eventOf(d, "dead."+strconv.Itoa(t.Attempt), w.r.o.Emitter.Source(""), Draft{Type: events.TypeRunDead})
 	data := map[string]any{
 		"run": d.RunID, "handler": w.h.Name, "event": t.Event.ID, "type": t.Event.Type, "seq": strconv.FormatInt(t.Seq, 10),
 		"attempt": t.Attempt, "error": out.Error, "level": level,
 	}
-	if err := w.r.o.Emitter.ofDead(e, level, data, data, nil); err == nil {
+	if err := w.r.o.Emitter.OfDead(e, t.Event, level, data, data, nil); err == nil {
 		out.Emit = append(out.Emit, e)
 	}
 	return out
@@ -54,8 +54,8 @@ func (w *worker) onDead(t *queue.Task, d *Delivery, level int, text string) (e *
 		return nil, err
 	}
 	if events.Reserved(what.Type) {
-		return nil, refused("type %q is evrun's own", what.Type)
+		return nil, errReserved(what.Type)
 	}
-	e = childOf(d, "on_dead."+strconv.Itoa(t.Attempt), w.source, what)
-	return e, w.r.o.Emitter.ofDead(e, level, what.Data, known, d.Env.Budget())
+	e = eventOf(d, "on_dead."+strconv.Itoa(t.Attempt), w.source, what)
+	return e, w.r.o.Emitter.OfDead(e, t.Event, level, what.Data, known, d.Env.Budget())
 }

@@ -90,26 +90,6 @@ func (d *daemon) event(sequence int64) *events.Event {
 	return page[0]
 }
 
-// Evrun's own events have predictable ids. Their sources are refused from outside, so that nobody can take an id first; another
-// evrun may send on its own.
-func TestOwnSourcesAreRefusedFromOutside(t *testing.T) {
-	d := start(t, path(t))
-	own := "/evrun/" + d.store.ID()
-	for source, accepted := range map[string]bool{
-		own: false, own + "/": false, own + "/schedules/nightly": false, own + "/handlers/pay": false, own + "/else": false,
-		own + "x": true, "/evrun/aaaaaaaa/schedules/nightly": true, "/evrun": true, "/evrun/emit": true, "/schedules/nightly": true, "": true,
-	} {
-		_, err := d.emitter.Emit(t.Context(), &events.Event{Type: "a", Source: source, ID: "2026-12-24T18:00:00Z"})
-		var refused *tasks.RefusedError
-		switch {
-		case accepted && err != nil:
-			t.Errorf("%q: %v", source, err)
-		case !accepted && (!errors.As(err, &refused) || !strings.Contains(err.Error(), own) || !strings.Contains(err.Error(), "choose another")):
-			t.Errorf("%q: %v", source, err)
-		}
-	}
-}
-
 // An event that a run emits is never silently dropped because another has its id: the run fails with an error.
 func TestAnEmittedEventWhoseIDIsTakenIsReported(t *testing.T) {
 	for name, action := range map[string]tasks.Action{

@@ -12,18 +12,19 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/emitter"
 )
 
 // Options are the parts and settings of a Runner. Fields without a default are required.
 type Options struct {
 	Store    store.Store
 	Bus      *events.Bus
-	Emitter  *Emitter
+	Emitter  *emitter.Emitter
 	Handlers []*Handler
 	Log      *slog.Logger
 	// OpenDatabase opens databases other than evrun's own for actions: see [Surroundings]. Nil: actions can't open databases.
 	OpenDatabase func(path string, create bool) (store.Database, error)
-	// Unannounced is called for each dead run that no evrun.run.dead reports: a run on a notice of level 2 (see notice.go). Nil: not called.
+	// Unannounced is called for each dead run that no evrun.run.dead reports: a run on a notice of level 2 (see [emitter.Emitter.DeadLevel]). Nil: not called.
 	Unannounced func()
 	// Grace is how long attempts of outside handlers may continue after a stop. Then their contexts end: such an attempt is recorded as failed, but
 	// does not count against the handler's attempts. Run waits 10 s more for the attempts to return, then returns an error; the next start counts the

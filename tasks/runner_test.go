@@ -15,6 +15,7 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/chain"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 )
 
@@ -336,9 +337,9 @@ func TestRefusedEventsAreNotAccepted(t *testing.T) {
 		"reserved":  {Type: "evrun.run.dead"},
 		"empty":     {Type: "a..b"},
 		"no JSON":   {Type: "a", Data: []byte("{")},
-		"too large": {Type: "a", Data: []byte(`"` + strings.Repeat("x", tasks.DefaultMaxEvent) + `"`)},
+		"too large": {Type: "a", Data: []byte(`"` + strings.Repeat("x", emitter.DefaultMaxEvent) + `"`)},
 	} {
-		var refused *tasks.RefusedError
+		var refused *emitter.RefusedError
 		if _, err := d.emitter.Emit(t.Context(), e); !errors.As(err, &refused) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -6,12 +6,13 @@ import (
 	"slices"
 
 	"evrun/store"
+	"evrun/tasks/emitter"
 )
 
 // Stored answers the questions of a [Runner] without a daemon, from a wiring and the store.
 type Stored struct {
 	Store    store.Store // nil: no store exists yet, because no daemon has run
-	Emitter  *Emitter
+	Emitter  *emitter.Emitter
 	Handlers []*Handler
 }
 

@@ -27,6 +27,11 @@ type Changes struct {
 // None reports whether nothing changed.
 func (c Changes) None() bool { return len(c.Added)+len(c.Removed)+len(c.Changed) == 0 }
 
+// Shorten returns the first half of each list: see [emitter.Shortenable].
+func (c Changes) Shorten() (less any, ok bool) {
+	return Changes{c.Added[:len(c.Added)/2], c.Removed[:len(c.Removed)/2], c.Changed[:len(c.Changed)/2]}, !c.None()
+}
+
 // LogValue leaves out empty lists.
 func (c Changes) LogValue() slog.Value {
 	var group []slog.Attr

@@ -13,7 +13,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 )
 
 // listEvents answers with a page of the journal: a JSON object, or NDJSON if Accept names it.
@@ -133,7 +133,7 @@ func eventQuery(r *http.Request) (store.EventQuery, error) {
 	p := parametersOf(r)
 	q := store.EventQuery{After: p.number("after"), Before: p.number("before"), Chain: p.number("chain"), Limit: p.limit(), Last: p.yes("last")}
 	for _, text := range p.Values["type"] {
-		pattern, err := tasks.ParsePattern(text)
+		pattern, err := emitter.ParsePattern(text)
 		if err != nil {
 			p.wrong("type: " + err.Error())
 		}

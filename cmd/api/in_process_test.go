@@ -20,6 +20,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/schedule"
 	"evrun/tasks/schedule/slots"
 )
@@ -29,7 +30,7 @@ func (d *daemon) inProcess() *api.Client { return stored(d.store, nil, nil).InPr
 
 // stored makes a server over a store that no daemon has.
 func stored(s store.Store, handlers []*tasks.Handler, entries []*schedule.Entry) *api.Server {
-	em := tasks.NewEmitter(s, 1000)
+	em := emitter.New(s, 1000)
 	return api.NewServer(api.Options{Store: s, Emitter: em, MaxData: 1000, Log: slog.New(slog.DiscardHandler),
 		Handlers: &tasks.Stored{Store: s, Emitter: em, Handlers: handlers}, Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: entries}})
 }
@@ -89,7 +90,7 @@ func TestAProblemInProcessKeepsItsCause(t *testing.T) {
 		}
 	}
 	d.store.fault.Store(nil)
-	var refused *tasks.RefusedError
+	var refused *emitter.RefusedError
 	if _, err := c.Emit(t.Context(), &events.Event{Type: "evrun.mine", Source: "/test"}); !errors.As(err, &refused) {
 		t.Errorf("a refused event: %v", err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 )
 
 // ingestLines accepts NDJSON, an event a line. Each line is answered by one, in the same order: a receipt, or a problem with the
@@ -66,7 +66,7 @@ func lineDefaults(r *http.Request) (LineDefaults, error) {
 	// A fault that every line would have is reported once.
 	probe := events.Event{Type: "a", Time: time.Now()}
 	d.apply(&probe, d.First)
-	if err := tasks.NewEmitter(nil, 0).Check(&probe); err != nil {
+	if err := emitter.New(nil, 0).Check(&probe); err != nil {
 		return d, problem(http.StatusBadRequest, err.Error())
 	}
 	return d, nil
@@ -85,7 +85,7 @@ func (d *LineDefaults) apply(e *events.Event, line int) {
 // them. Whenever answer is free, it takes all lines that are decoded, up to a chunk: a single line is accepted at once, and many
 // share a transaction.
 type ingest struct {
-	emitter   *tasks.Emitter
+	emitter   *emitter.Emitter
 	maxData   int
 	defaults  LineDefaults
 	refuse    func() error     // its error refuses all lines from here on; called before each write

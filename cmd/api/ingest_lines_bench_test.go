@@ -9,7 +9,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 )
 
 // nullJournal accepts everything.
@@ -36,10 +36,10 @@ func BenchmarkIngestLines(b *testing.B) {
 	for i := range n {
 		fmt.Fprintf(&body, `{"type":"user.registered","source":"/bench","data":{"name":"Ada Lovelace","email":"user-%d@example.com","plan":"pro"}}`+"\n", i)
 	}
-	em := tasks.NewEmitter(&nullJournal{}, 0)
+	em := emitter.New(&nullJournal{}, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		g := ingest{emitter: em, maxData: tasks.DefaultMaxEvent, refuse: func() error { return nil }, interrupt: func() {}}
+		g := ingest{emitter: em, maxData: emitter.DefaultMaxEvent, refuse: func() error { return nil }, interrupt: func() {}}
 		g.run(b.Context(), bytes.NewReader(body.Bytes()), io.Discard, func() error { return nil })
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/line")

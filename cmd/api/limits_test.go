@@ -16,7 +16,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 )
 
 // piped is a listener for net.Pipe, whose deadlines follow the clock of a synctest bubble.
@@ -70,7 +70,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 func bubble(t *testing.T, test func(*testing.T, *journal, *piped)) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}
-		s := NewServer(Options{Store: j, Emitter: tasks.NewEmitter(j, 1000), Log: quiet(), MaxData: 1000,
+		s := NewServer(Options{Store: j, Emitter: emitter.New(j, 1000), Log: quiet(), MaxData: 1000,
 			Daemon: &Daemon{Bus: events.NewBus(), Commits: events.NewFeed[store.Commit]()}})
 		l := &piped{conns: make(chan net.Conn), closed: make(chan struct{})}
 		var serving sync.WaitGroup

@@ -11,6 +11,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/fault"
 	"evrun/tasks/schema"
 )
@@ -67,7 +68,7 @@ func problemOf(err error) *Problem {
 		return p
 	}
 	var p *Problem
-	var refused *tasks.RefusedError
+	var refused *emitter.RefusedError
 	var tooLarge *http.MaxBytesError
 	var notDead *tasks.NotDeadError
 	switch {
@@ -95,7 +96,7 @@ func problemOf(err error) *Problem {
 }
 
 // refusal is the problem of a refused event.
-func refusal(refused *tasks.RefusedError, err error) *Problem {
+func refusal(refused *emitter.RefusedError, err error) *Problem {
 	status, detail := http.StatusBadRequest, refused.Msg
 	switch {
 	case refused.TooLarge:

@@ -32,14 +32,14 @@ import (
 	"evrun/cmd/api/stream"
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/explain"
 )
 
 // Options are the parts of a Server.
 type Options struct {
 	Store     store.Store // nil: only routes that need no store work
-	Emitter   *tasks.Emitter
+	Emitter   *emitter.Emitter
 	Handlers  Handlers
 	Schedules Schedules
 	Explain   func(*events.Event) explain.Report // what the wiring would do about an event

@@ -24,6 +24,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/taskstest"
 )
 
@@ -100,7 +101,7 @@ func serveWith(t *testing.T, options func(*api.Options), handlers ...*tasks.Hand
 		Tasks: tasks.Options{Handlers: handlers, Variables: map[string]string{}},
 		Tune: func(s *sqlite.Store, o *tasks.Options) {
 			d.store = &faulty{Store: s}
-			o.Store, o.Emitter = d.store, tasks.NewEmitter(d.store, 1000)
+			o.Store, o.Emitter = d.store, emitter.New(d.store, 1000)
 		},
 	})
 	d.runner = parts.Runner
@@ -217,7 +218,7 @@ func (d *daemon) emit(typ string, n int) {
 	for i := range evs {
 		evs[i] = &events.Event{Type: typ, ID: fmt.Sprint(typ, i), Source: "/test"}
 	}
-	if _, err := tasks.NewEmitter(d.store, 0).Emit(d.t.Context(), evs...); err != nil {
+	if _, err := emitter.New(d.store, 0).Emit(d.t.Context(), evs...); err != nil {
 		d.t.Fatal(err)
 	}
 }

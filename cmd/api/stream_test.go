@@ -15,7 +15,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/events"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 )
 
 // block is one server-sent event.
@@ -101,7 +101,7 @@ func TestAStreamBeginsWithItsPlace(t *testing.T) {
 			if place.data != fmt.Sprintf(`{"seq":"%d"}`, head) {
 				t.Errorf("its data is %s", place.data)
 			}
-			if _, err := tasks.NewEmitter(d.store, 0).Emit(t.Context(), &events.Event{Type: "a.b"}); err != nil {
+			if _, err := emitter.New(d.store, 0).Emit(t.Context(), &events.Event{Type: "a.b"}); err != nil {
 				t.Fatal(err)
 			}
 			// ...misses nothing.

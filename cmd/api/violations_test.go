@@ -12,7 +12,7 @@ import (
 
 	"evrun/events"
 	"evrun/store/sqlite"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/schema"
 	"evrun/tasks/taskstest"
 )
@@ -29,9 +29,9 @@ func serveUsers(t *testing.T) *httptest.Server {
 	if faults != nil {
 		t.Fatal(faults)
 	}
-	em := tasks.NewEmitter(s, 0)
-	em.Declare([]tasks.EventType{{Type: "user.registered", Schema: compiled}}, false)
-	api := NewServer(Options{Store: s, Emitter: em, Log: slog.New(slog.DiscardHandler), MaxData: tasks.DefaultMaxEvent})
+	em := emitter.New(s, 0)
+	em.Declare([]emitter.EventType{{Type: "user.registered", Schema: compiled}}, false)
+	api := NewServer(Options{Store: s, Emitter: em, Log: slog.New(slog.DiscardHandler), MaxData: emitter.DefaultMaxEvent})
 	server := httptest.NewServer(api.http.Handler)
 	t.Cleanup(server.Close)
 	return server
@@ -90,7 +90,7 @@ func TestAnEventThatBreaksItsSchemaIsAnsweredWith422AndAllViolations(t *testing.
 }
 
 func TestManyViolationsAreCounted(t *testing.T) {
-	p := problemOf(&tasks.RefusedError{Msg: "it doesn't fit", Violations: make([]schema.Violation, 20), More: 7})
+	p := problemOf(&emitter.RefusedError{Msg: "it doesn't fit", Violations: make([]schema.Violation, 20), More: 7})
 	if p.Status != 422 || p.More != 7 || len(p.Violations) != 20 || !strings.HasSuffix(p.Error(), "; and 7 more") {
 		t.Errorf("%+v", p)
 	}

@@ -16,6 +16,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/taskstest"
 )
 
@@ -55,7 +56,7 @@ func TestTheEndOfAFastRunIsReportedAtOnce(t *testing.T) {
 		d := taskstest.Start(t, taskstest.Options{Path: path, Store: sqlite.Options{Unwatched: true}, Tasks: tasks.Options{
 			Handlers: []*tasks.Handler{{Name: "h", On: []events.Pattern{events.MustPattern("a.b")}, Action: action}},
 		}, Tune: func(s *sqlite.Store, o *tasks.Options) {
-			o.Emitter = tasks.NewEmitter(&late{Store: s, settling: action.settling}, 0)
+			o.Emitter = emitter.New(&late{Store: s, settling: action.settling}, 0)
 		}})
 		server := NewServer(Options{Store: d.Store, Emitter: d.Emitter, Handlers: d.Runner, Log: quiet(), MaxData: 1000,
 			Daemon: &Daemon{Runner: d.Runner, Bus: d.Bus, Commits: d.Commits}})

@@ -7,6 +7,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
 	"evrun/tasks/schedule"
@@ -204,7 +205,7 @@ func (*expectedType) DecodeField(value any, at *fields.At) {
 	if !ok || !events.Reserved(s) {
 		return
 	}
-	if _, err := tasks.ParsePattern(s); err != nil {
+	if _, err := emitter.ParsePattern(s); err != nil {
 		at.Add(patternFault("the type", err))
 	}
 }

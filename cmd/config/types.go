@@ -16,7 +16,7 @@ import (
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/store/files"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
@@ -60,16 +60,16 @@ func (*eventKeys) ExtendSchema(s map[string]any) {
 }
 
 // eventTypes reads the declared types.
-func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
+func (r *wiringReader) eventTypes(n *yaml.Node) []emitter.EventType {
 	if n.Kind != yaml.Mapping {
 		if !n.Broken && !n.Null() {
 			r.at(n, `"events" must be a mapping of event types, not `+describe(n), "write user.registered: {description: …}")
 		}
 		return nil
 	}
-	types := make([]tasks.EventType, 0, len(n.Content)/2)
+	types := make([]emitter.EventType, 0, len(n.Content)/2)
 	for i := 0; i < len(n.Content) && !r.full(); i += 2 {
-		t := tasks.EventType{Type: n.Content[i].Value}
+		t := emitter.EventType{Type: n.Content[i].Value}
 		if f := publishable(t.Type); f != nil {
 			r.report(n.Content[i], f)
 		}
@@ -85,7 +85,7 @@ func (r *wiringReader) eventTypes(n *yaml.Node) []tasks.EventType {
 	return types
 }
 
-func (r *wiringReader) eventType(n *yaml.Node, t *tasks.EventType) {
+func (r *wiringReader) eventType(n *yaml.Node, t *emitter.EventType) {
 	t.Version = r.versionOf(n)
 	var k eventKeys
 	r.decode(n, &k, r)

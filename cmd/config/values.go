@@ -9,7 +9,7 @@ import (
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
@@ -64,7 +64,7 @@ func (p *pattern) DecodeField(value any, at *fields.At) {
 		return
 	}
 	var err error
-	if p.Pattern, err = tasks.ParsePattern(s); err != nil {
+	if p.Pattern, err = emitter.ParsePattern(s); err != nil {
 		f := patternFault("the pattern", err)
 		for _, t := range events.OwnTypes() { // the hint must not suggest another pattern of the list
 			if f.Hint == fault.Suggest(t.Type) && at.Context.(*wiringReader).runsOn(t.Type) {

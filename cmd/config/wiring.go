@@ -9,6 +9,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/schedule"
@@ -16,7 +17,7 @@ import (
 
 // Wiring is the compiled wiring: event types, schedules, handlers and tests.
 type Wiring struct {
-	Events      []tasks.EventType
+	Events      []emitter.EventType
 	StrictTypes bool // events of other types are refused
 	Schedules   []*schedule.Entry
 	Handlers    []*tasks.Handler

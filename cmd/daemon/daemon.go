@@ -32,6 +32,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/store/sqlite/database"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/process"
 	"evrun/tasks/schedule"
 )
@@ -56,7 +57,7 @@ type Daemon struct {
 	store     *sqlite.Store
 	bus       *events.Bus
 	commits   *events.Feed[store.Commit]
-	emitter   *tasks.Emitter
+	emitter   *emitter.Emitter
 	runner    *tasks.Runner
 	scheduler *schedule.Scheduler
 	reloader  *reloader
@@ -113,8 +114,8 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 }
 
 // NewEmitter makes an emitter that knows the types which the wiring file declares.
-func NewEmitter(journal store.Journal, cfg *config.Config) *tasks.Emitter {
-	em := tasks.NewEmitter(journal, cfg.Settings.Server.MaxEvent)
+func NewEmitter(journal store.Journal, cfg *config.Config) *emitter.Emitter {
+	em := emitter.New(journal, cfg.Settings.Server.MaxEvent)
 	em.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes)
 	return em
 }

@@ -19,6 +19,7 @@ import (
 	"evrun/store"
 	"evrun/store/files"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 )
 
 // lookEvery is how often the reloader checks whether the wiring file has changed. A changed file is read when it has been unchanged for
@@ -201,8 +202,8 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 	if err != nil {
 		return err
 	}
-	done.Events = tasks.Compare(was.Wiring.Events, cfg.Wiring.Events, func(t tasks.EventType) string { return t.Type },
-		func(a, b tasks.EventType) bool { return a.Version == b.Version })
+	done.Events = tasks.Compare(was.Wiring.Events, cfg.Wiring.Events, func(t emitter.EventType) string { return t.Type },
+		func(a, b emitter.EventType) bool { return a.Version == b.Version })
 	done.Restart = was.Settings.Differing(cfg.Settings)
 	cfg.Settings = was.Settings
 	r.d.current.Store(cfg)

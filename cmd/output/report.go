@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"evrun/events"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/explain"
 	"evrun/tasks/expression"
 )
@@ -141,7 +141,7 @@ func describeEmission(em explain.Emission, unknown string) string {
 
 // inJSON writes a value for people.
 func inJSON(v any) string {
-	text, err := tasks.MarshalData(v)
+	text, err := emitter.MarshalData(v)
 	switch {
 	case err != nil:
 		return fmt.Sprint(v)

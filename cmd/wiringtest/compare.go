@@ -12,7 +12,7 @@ import (
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 )
@@ -135,7 +135,7 @@ func (b *bench) events(ctx context.Context) ([]map[string]any, error) {
 
 // normal converts a value to the types that decoded JSON has, so that values of the file and of the store can be compared.
 func normal(v any) any {
-	text, err := tasks.MarshalData(v)
+	text, err := emitter.MarshalData(v)
 	if err != nil || text == nil {
 		return nil
 	}
@@ -194,7 +194,7 @@ func (c *comparison) name(item any) string {
 }
 
 func (c *comparison) text(v any) string {
-	text, err := tasks.MarshalData(v)
+	text, err := emitter.MarshalData(v)
 	if err != nil {
 		return fmt.Sprint(v)
 	}

@@ -23,6 +23,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/chain"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/handlers"
 )
@@ -85,7 +86,7 @@ type bench struct {
 	store   *sqlite.Store
 	bus     *events.Bus
 	commits *events.Feed[store.Commit]
-	emitter *tasks.Emitter
+	emitter *emitter.Emitter
 	runner  *tasks.Runner
 	head    int64                // the journal's last sequence before the first given event
 	given   map[int64]bool       // sequences of the given events
@@ -109,7 +110,7 @@ func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	b.emitter = tasks.NewEmitter(b.store, cfg.Settings.Server.MaxEvent)
+	b.emitter = emitter.New(b.store, cfg.Settings.Server.MaxEvent)
 	b.emitter.Declare(cfg.Wiring.Events, cfg.Wiring.StrictTypes)
 	b.emitter.SetClock(clock)
 	var wired []*tasks.Handler
@@ -237,7 +238,7 @@ func (b *bench) putUsers(ctx context.Context) error {
 		user := store.User{EventID: e.ID}
 		user.Name, _ = u.Value["name"].(string)
 		user.Email, _ = u.Value["email"].(string)
-		if user.Attributes, err = tasks.MarshalData(u.Value["attributes"]); err != nil {
+		if user.Attributes, err = emitter.MarshalData(u.Value["attributes"]); err != nil {
 			return err
 		}
 		settled, err := b.store.Settle(ctx, store.SettleBatch{Settlements: []store.Settlement{{
@@ -279,7 +280,7 @@ func (b *bench) give(ctx context.Context, g config.Given) error {
 	listening := b.commits.Subscribe(64)
 	defer listening.Unsubscribe()
 	receipts, err := b.accept(ctx, given, evs)
-	var refused *tasks.RefusedError
+	var refused *emitter.RefusedError
 	switch {
 	case g.Refused != "" && err == nil:
 		return fmt.Errorf("the event was accepted, but should have been refused: %s", g.Refused)
@@ -341,7 +342,7 @@ func (b *bench) event(g config.Given, n int) (*events.Event, error) {
 		b.fired[g.Schedule.Name] = g.At
 		return g.Schedule.Event(g.Schedule.Timing.CountedFrom(from), g.At, previous)
 	}
-	data, err := tasks.MarshalData(g.Data)
+	data, err := emitter.MarshalData(g.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
@@ -294,7 +295,7 @@ func (x *explainer) emission(em tasks.Emission) Emission {
 
 // data returns a value in its JSON form, without secrets.
 func (x *explainer) data(v any) any {
-	text, err := tasks.MarshalData(v)
+	text, err := emitter.MarshalData(v)
 	if err != nil || text == nil {
 		return nil
 	}

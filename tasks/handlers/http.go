@@ -15,6 +15,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 )
@@ -128,7 +129,7 @@ func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	if err != nil {
 		return nil, h.explain(req, err)
 	}
-	result, err := h.exchange(req, cmp.Or(d.MaxData, tasks.DefaultMaxEvent))
+	result, err := h.exchange(req, cmp.Or(d.MaxData, emitter.DefaultMaxEvent))
 	if err != nil {
 		return nil, h.explain(req, timedOut(ctx, err))
 	}

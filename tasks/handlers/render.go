@@ -136,8 +136,8 @@ func (r *renderer) keep(v any, err error) func(path []any) (any, bool) {
 	}
 }
 
-// emitter is a kind that emits events itself, in addition to its handler's emit.
-type emitter interface {
+// emitting is a kind that emits events itself, in addition to its handler's emit.
+type emitting interface {
 	// drafts evaluates the events; masked as Show does.
 	drafts(d *tasks.Delivery, masked bool) ([]tasks.Draft, error)
 	types() []*expression.Template
@@ -145,7 +145,7 @@ type emitter interface {
 
 // Drafts evaluates the events that the kind itself would emit, masked as by Show; nil for most kinds.
 func Drafts(action tasks.Action, d *tasks.Delivery) ([]tasks.Draft, error) {
-	if e, ok := action.(emitter); ok {
+	if e, ok := action.(emitting); ok {
 		return e.drafts(d, true)
 	}
 	return nil, nil
@@ -153,7 +153,7 @@ func Drafts(action tasks.Action, d *tasks.Delivery) ([]tasks.Draft, error) {
 
 // EmittedTypes returns the types of the events that the kind itself emits, as written in the file.
 func EmittedTypes(action tasks.Action) []*expression.Template {
-	if e, ok := action.(emitter); ok {
+	if e, ok := action.(emitting); ok {
 		return e.types()
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 )
 
@@ -67,8 +68,8 @@ func insert(t *testing.T, tx *fakeUsers, onConflict, data string) (any, error) {
 		t.Fatal(err)
 	}
 	// The encoded result equals the result that expressions see.
-	want, _ := tasks.MarshalData(value)
-	if got, err := tasks.MarshalData(result); err != nil || string(got) != string(want) {
+	want, _ := emitter.MarshalData(value)
+	if got, err := emitter.MarshalData(result); err != nil || string(got) != string(want) {
 		t.Errorf("encoded as %s, %v; want %s", got, err, want)
 	}
 	return value, nil

@@ -114,7 +114,7 @@ func (s *Scheduler) setPaused(ctx context.Context, name string, paused bool) (ch
 	return changed, err
 }
 
-// Manual makes an extra event of a schedule, paused or not, for [tasks.Emitter.Accept]. It belongs to no slot: it has a new id and
+// Manual makes an extra event of a schedule, paused or not, for [emitter.Emitter.Accept]. It belongs to no slot: it has a new id and
 // the extension attribute "manual".
 func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, err error) {
 	err = s.do(ctx, func(context.Context) (err error) {

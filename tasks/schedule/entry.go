@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"evrun/events"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule/slots"
 )
@@ -36,7 +36,7 @@ type Entry struct {
 	Version   string            // equal for entries that are written alike; "": equal to no other
 }
 
-// Part names the schedule among evrun's parts, for [tasks.Emitter.Own] and [tasks.Emitter.Source].
+// Part names the schedule among evrun's parts, for [emitter.Emitter.Own] and [emitter.Emitter.Source].
 func (e *Entry) Part() string { return "/schedules/" + e.Name }
 
 // slotID is the id of a slot's event.
@@ -59,7 +59,7 @@ func slotOf(timing *slots.Timing, slot time.Time) expression.Slot {
 }
 
 // manual makes an event that belongs to no slot, on request.
-func (e *Entry) manual(em *tasks.Emitter, timing *slots.Timing, now, previous time.Time) (*events.Event, error) {
+func (e *Entry) manual(em *emitter.Emitter, timing *slots.Timing, now, previous time.Time) (*events.Event, error) {
 	env := expression.NewSlotEnv(expression.Slot{Time: now.In(timing.Location())})
 	if !previous.IsZero() {
 		env.SetPrevious(slotOf(timing, previous).Map())
@@ -83,7 +83,7 @@ func (e *Entry) fill(ev *events.Event, env *expression.Env) (err error) {
 		if err != nil {
 			return fmt.Errorf("data: %w", err)
 		}
-		if ev.Data, err = tasks.MarshalData(v); err != nil {
+		if ev.Data, err = emitter.MarshalData(v); err != nil {
 			return fmt.Errorf("data: %w", err)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/store/storetest"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule/slots"
 	"evrun/tasks/taskstest"
@@ -60,7 +60,7 @@ func (l *life) start(entries ...*Entry) {
 	scheduling, stopScheduling := context.WithCancel(context.Background())
 	scheduled := make(chan error, 1)
 	l.s = NewScheduler(Options{
-		Store: l.store, Emitter: tasks.NewEmitter(l.store, 0), Entries: entries, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Store: l.store, Emitter: emitter.New(l.store, 0), Entries: entries, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Settled: l.settled, Observe: func(late time.Duration) { l.late = append(l.late, late) },
 	})
 	l.s.now, l.s.maxSleep = l.now, l.wake

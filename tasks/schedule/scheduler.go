@@ -19,7 +19,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/schedule/slots"
 )
 
@@ -36,7 +36,7 @@ const maxBatch = 500
 // Options are the parts of a Scheduler. They are required unless they say otherwise.
 type Options struct {
 	Store   store.Schedules
-	Emitter *tasks.Emitter
+	Emitter *emitter.Emitter
 	Entries []*Entry
 	Log     *slog.Logger
 	// Settled waits until all runs that an event caused, near or far, have ended, or ctx has. Nil: [OverlapAllow] for all.

@@ -16,7 +16,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule"
 	"evrun/tasks/schedule/slots"
@@ -39,7 +39,7 @@ func publishLogging(t *testing.T, path string, entry *schedule.Entry, during tim
 	schedulerDone := make(chan error)
 	go func() {
 		schedulerDone <- schedule.NewScheduler(schedule.Options{
-			Store: s, Emitter: tasks.NewEmitter(s, 0), Entries: []*schedule.Entry{entry}, Log: slog.New(slog.NewTextHandler(log, nil)),
+			Store: s, Emitter: emitter.New(s, 0), Entries: []*schedule.Entry{entry}, Log: slog.New(slog.NewTextHandler(log, nil)),
 		}).Run(scheduling)
 	}()
 	time.Sleep(during)

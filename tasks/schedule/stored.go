@@ -6,7 +6,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/schedule/slots"
 )
 
@@ -14,7 +14,7 @@ import (
 // without a mark begins now.
 type Stored struct {
 	Store   store.Schedules // nil: there is none yet, so no daemon has run
-	Emitter *tasks.Emitter
+	Emitter *emitter.Emitter
 	Entries []*Entry
 }
 

@@ -17,6 +17,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/store/sqlite/database"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 )
 
 // Options are the parts that a test may change. The zero value is a new store without handlers.
@@ -33,7 +34,7 @@ type Daemon struct {
 	Store   *sqlite.Store
 	Bus     *events.Bus
 	Commits *events.Feed[store.Commit] // each commit, after the bus has its events
-	Emitter *tasks.Emitter
+	Emitter *emitter.Emitter
 	Runner  *tasks.Runner
 
 	// Kill stops the store under the runner, and then the rest.
@@ -65,7 +66,7 @@ func Start(t testing.TB, o Options) *Daemon {
 	}
 	s, end, closeStore := open(t, o.Path, o.Store)
 	d.Store = s
-	o.Tasks.Store, o.Tasks.Bus, o.Tasks.Emitter, o.Tasks.Log = s, d.Bus, tasks.NewEmitter(s, 0), slog.New(slog.DiscardHandler)
+	o.Tasks.Store, o.Tasks.Bus, o.Tasks.Emitter, o.Tasks.Log = s, d.Bus, emitter.New(s, 0), slog.New(slog.DiscardHandler)
 	o.Tasks.OpenDatabase = database.Open
 	if o.Tune != nil {
 		o.Tune(s, &o.Tasks)

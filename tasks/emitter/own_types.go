@@ -1,4 +1,4 @@
-package tasks
+package emitter
 
 import (
 	"strings"

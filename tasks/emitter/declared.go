@@ -1,4 +1,4 @@
-package tasks
+package emitter
 
 import (
 	"fmt"
@@ -10,6 +10,14 @@ import (
 	"evrun/tasks/fault"
 	"evrun/tasks/schema"
 )
+
+// EventType is a declared type of event.
+type EventType struct {
+	Type        string
+	Description string
+	Schema      *schema.Schema // of its data; nil: any data
+	Version     string         // changes when its text in the wiring file changes
+}
 
 // Declare sets the declared types. If a type has a schema, the data of each event of the type is checked against it, whether the event comes from
 // outside, a schedule or a handler. With strict, undeclared types are refused, except evrun's own. Declare replaces the previous declaration; it is

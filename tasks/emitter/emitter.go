@@ -1,4 +1,9 @@
-package tasks
+// Package emitter is the only way into the journal: an [Emitter] checks and stamps events, and appends them.
+//
+// What comes from outside goes through Emit or Check, events of the user's types that a part of evrun makes through Own, those that a run emits through
+// Child, and evrun's own events through Notice and OfDead. The server, the scheduler and the runner of the handlers share one Emitter. It starts no
+// goroutine.
+package emitter
 
 import (
 	"context"
@@ -27,8 +32,8 @@ type Emitter struct {
 	now     func() time.Time
 }
 
-// NewEmitter makes an emitter for events of at most maxData bytes of data; 0: [DefaultMaxEvent].
-func NewEmitter(journal store.Journal, maxData int) *Emitter {
+// New makes an emitter for events of at most maxData bytes of data; 0: [DefaultMaxEvent].
+func New(journal store.Journal, maxData int) *Emitter {
 	if maxData <= 0 {
 		maxData = DefaultMaxEvent
 	}
@@ -42,6 +47,9 @@ func NewEmitter(journal store.Journal, maxData int) *Emitter {
 // Source returns the source of evrun's own events, /evrun/STOREID followed by part, such as /schedules/nightly. Nobody else can publish under it, so
 // nobody else can use these events' ids.
 func (em *Emitter) Source(part string) string { return em.source + part }
+
+// MaxData returns the maximum number of bytes of an event's data.
+func (em *Emitter) MaxData() int { return em.maxData }
 
 // owns reports whether a source is evrun's own.
 func (em *Emitter) owns(source string) bool {
@@ -194,29 +202,20 @@ func join(e, cause *events.Event) {
 	}
 }
 
-// child makes an event that a run causes. Its id is the run's id with the event's name, so that it can only be accepted once.
-func (em *Emitter) child(d *Delivery, name, source string, what Draft) (*events.Event, error) {
-	b := d.Env.Budget()
-	if err := b.SpendOn(what.Data); err != nil {
-		return nil, err
+// Child completes an event that a run on the event cause emits, with this data. b bounds the work, and may be nil. An event whose source is the run's
+// handler and whose id has the run's can only be accepted once.
+func (em *Emitter) Child(e, cause *events.Event, data any, b *expression.Budget) (err error) {
+	if err := b.SpendOn(data); err != nil {
+		return err
 	}
-	data, err := MarshalData(what.Data)
-	if err != nil {
-		return nil, refused("data of the emitted event %q: %v", what.Type, err)
+	if e.Data, err = MarshalData(data); err != nil {
+		return refused("data of the emitted event %q: %v", e.Type, err)
 	}
-	e := childOf(d, name, source, what)
-	e.Data = data
-	return e, em.stampWithin(e, b)
+	join(e, cause)
+	return em.stampWithin(e, b)
 }
 
-// childOf gives an event that a run causes its attributes.
-func childOf(d *Delivery, name, source string, what Draft) *events.Event {
-	e := &events.Event{ID: d.RunID + "." + name, Source: source, Type: what.Type, Subject: what.Subject}
-	join(e, d.Event)
-	return e
-}
-
-// MarshalData encodes a value as an event's data: nil gives none; a json.RawMessage, and the output of a [Result]'s AppendJSON, are used unchanged.
+// MarshalData encodes a value as an event's data: nil gives none; a json.RawMessage, and the output of an AppendJSON, are used unchanged.
 func MarshalData(v any) (json.RawMessage, error) {
 	switch v := v.(type) {
 	case nil:

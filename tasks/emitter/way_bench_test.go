@@ -1,10 +1,10 @@
-package tasks_test
+package emitter_test
 
 import (
 	"testing"
 
 	"evrun/events"
-	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 )
 
@@ -16,8 +16,8 @@ func BenchmarkDataOfAnEvent(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	em := tasks.NewEmitter(nil, 0)
-	em.Declare([]tasks.EventType{userType(b)}, false)
+	em := emitter.New(nil, 0)
+	em.Declare([]emitter.EventType{userType(b)}, false)
 	b.ReportAllocs()
 	for b.Loop() {
 		e := &events.Event{}

@@ -1,4 +1,4 @@
-package tasks
+package emitter
 
 import (
 	"cmp"
@@ -22,6 +22,12 @@ const (
 	maxLevel       = 2
 )
 
+// DeadLevel returns the level of the notices of a dead run on the event cause; ok is false if it is only logged.
+func (em *Emitter) DeadLevel(cause *events.Event) (level int, ok bool) {
+	level = em.level(cause) + 1
+	return level, level <= maxLevel
+}
+
 // level returns the level of a notice of a dead run, 0 for any other event.
 func (em *Emitter) level(e *events.Event) int {
 	if n, ok := e.Extensions[levelAttribute].(int64); ok && em.owns(e.Source) {
@@ -33,8 +39,10 @@ func (em *Emitter) level(e *events.Event) int {
 	return 0
 }
 
-// ofDead makes the notices of a dead run of that level.
-func (em *Emitter) ofDead(e *events.Event, level int, data any, instead map[string]any, b *expression.Budget) error {
+// OfDead completes a notice of a dead run on the event cause, with the level of DeadLevel. If data is too large, instead replaces it, shortened. b bounds
+// the work, and may be nil.
+func (em *Emitter) OfDead(e, cause *events.Event, level int, data any, instead map[string]any, b *expression.Budget) error {
+	join(e, cause)
 	e.Extensions = map[string]any{levelAttribute: int64(level)}
 	return em.notice(e, data, instead, b)
 }
@@ -59,8 +67,14 @@ func (em *Emitter) notice(e *events.Event, data any, instead map[string]any, b *
 	if err != nil {
 		return refused("data of the event %q: %v", e.Type, err)
 	}
-	e.Subject = cut(e.Subject, events.MaxSubjectLen)
+	e.Subject = Cut(e.Subject, events.MaxSubjectLen)
 	return em.fit(e, b)
+}
+
+// Shortenable is data of a notice that can be shortened.
+type Shortenable interface {
+	// Shorten returns about half of it; ok is false if nothing is left to take away.
+	Shorten() (less any, ok bool)
 }
 
 // shortened encodes data as JSON of at most most bytes, if possible. It repeatedly shortens the largest value, and lists the shortened keys under
@@ -100,15 +114,15 @@ func shorten(data map[string]any) (name string, less any, err error) {
 		switch v := data[name].(type) {
 		case string:
 			if name == "error" && len(v) > 64 {
-				return name, cut(v, len(v)/2), nil
+				return name, Cut(v, len(v)/2), nil
 			}
 		case []string:
 			if len(v) > 0 && name != "shortened" {
 				return name, v[:len(v)/2], nil
 			}
-		case Changes:
-			if !v.None() {
-				return name, Changes{v.Added[:len(v.Added)/2], v.Removed[:len(v.Removed)/2], v.Changed[:len(v.Changed)/2]}, nil
+		case Shortenable:
+			if less, ok := v.Shorten(); ok {
+				return name, less, nil
 			}
 		case *events.Event:
 			bare := &events.Event{Sequence: v.Sequence, ID: v.ID, Source: v.Source, Type: v.Type}
@@ -124,8 +138,8 @@ func shorten(data map[string]any) (name string, less any, err error) {
 	return "", nil, nil
 }
 
-// cut shortens text to at most most bytes. It never cuts a character in half.
-func cut(text string, most int) string {
+// Cut shortens text to at most most bytes. It never cuts a character in half.
+func Cut(text string, most int) string {
 	const mark = "…"
 	if len(text) <= most {
 		return text

@@ -1,18 +1,16 @@
-package tasks_test
+package emitter_test
 
 import (
 	"errors"
 	"testing"
 
 	"evrun/events"
-	"evrun/store"
-	"evrun/tasks"
-	"evrun/tasks/expression"
+	"evrun/tasks/emitter"
 	"evrun/tasks/schema"
 )
 
 // userType is user.registered with a schema.
-func userType(t testing.TB) tasks.EventType {
+func userType(t testing.TB) emitter.EventType {
 	t.Helper()
 	doc, err := events.ParseJSON([]byte(`{"type": "object", "required": ["name", "email"],
 		"properties": {"name": {"type": "string"}, "email": {"type": "string", "format": "email"}, "age": {"type": "integer"}}}`))
@@ -23,12 +21,12 @@ func userType(t testing.TB) tasks.EventType {
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	return tasks.EventType{Type: "user.registered", Schema: s}
+	return emitter.EventType{Type: "user.registered", Schema: s}
 }
 
 func TestEventsThatBreakTheirSchemaAreRefusedWithAllThatIsWrong(t *testing.T) {
-	em := tasks.NewEmitter(nil, 0)
-	em.Declare([]tasks.EventType{userType(t), {Type: "note"}}, false)
+	em := emitter.New(nil, 0)
+	em.Declare([]emitter.EventType{userType(t), {Type: "note"}}, false)
 	for _, test := range []struct {
 		name string
 		e    events.Event
@@ -48,7 +46,7 @@ func TestEventsThatBreakTheirSchemaAreRefusedWithAllThatIsWrong(t *testing.T) {
 			if got = err.Error(); got != test.want {
 				t.Errorf("%s: %s", test.name, got)
 			}
-			var refused *tasks.RefusedError
+			var refused *emitter.RefusedError
 			if !errors.As(err, &refused) || len(refused.Violations) == 0 {
 				t.Errorf("%s: %#v", test.name, err)
 			}
@@ -57,15 +55,15 @@ func TestEventsThatBreakTheirSchemaAreRefusedWithAllThatIsWrong(t *testing.T) {
 		}
 	}
 	_, err := em.Emit(t.Context(), &events.Event{Type: "note"}, &events.Event{Type: "user.registered"})
-	var refused *tasks.RefusedError
+	var refused *emitter.RefusedError
 	if !errors.As(err, &refused) || refused.Event != 2 {
 		t.Errorf("of several, the second is refused: %#v", err)
 	}
 }
 
 func TestStrictTypesRefuseWhatIsNotDeclared(t *testing.T) {
-	em := tasks.NewEmitter(nil, 0)
-	em.Declare([]tasks.EventType{{Type: "user.registered"}, {Type: "user.created"}}, true)
+	em := emitter.New(nil, 0)
+	em.Declare([]emitter.EventType{{Type: "user.registered"}, {Type: "user.created"}}, true)
 	if err := em.Check(&events.Event{Type: "user.registered"}); err != nil {
 		t.Error(err)
 	}
@@ -83,47 +81,14 @@ func TestStrictTypesRefuseWhatIsNotDeclared(t *testing.T) {
 	}
 }
 
-// A handler whose emitted event violates the schema has not succeeded: its effect is undone, and it is not retried.
-func TestAHandlerThatEmitsWhatBreaksTheSchemaIsDeadAtOnce(t *testing.T) {
-	for name, test := range map[string]struct{ typ, want string }{
-		"schema": {"user.registered", `emit: the data doesn't fit the schema of user.registered: /email: is missing; /name: is missing`},
-		"strict": {"user.registred", `emit: type "user.registred" is not declared, and strict_types refuses such; did you mean "user.registered"?`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			typ, err := expression.CompileTemplate(test.typ, expression.HandlerEmit)
-			if err != nil {
-				t.Fatal(err)
-			}
-			data, faults := expression.CompileValue(map[string]any{"id": "${ data.id }"}, expression.HandlerEmit)
-			if len(faults) > 0 {
-				t.Fatal(faults)
-			}
-			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: []tasks.Emission{{Type: typ, Data: data}}})
-			d.emitter.Declare([]tasks.EventType{userType(t), {Type: "a"}}, true)
-			d.emit("a", "1")
-			run := d.settled(1)[0]
-			if run.State != store.Dead || run.Attempt != 1 || run.Error != test.want {
-				t.Errorf("%+v", run)
-			}
-			if n := users(t, d); n != 0 {
-				t.Errorf("%d users", n)
-			}
-			// evrun's own types need no declaration: the dead run is reported.
-			if head, err := d.store.Head(t.Context()); head != 2 || err != nil {
-				t.Errorf("%d events, %v", head, err)
-			}
-		})
-	}
-}
-
 func BenchmarkCheckEvent(b *testing.B) {
 	data := []byte(`{"name":"Ada Lovelace","email":"ada@example.com","age":36}`)
 	for _, test := range []struct {
 		name  string
-		types []tasks.EventType
-	}{{"nothing declared", nil}, {"another type declared", []tasks.EventType{func() tasks.EventType { t := userType(b); t.Type = "x"; return t }()}}, {"with a schema", []tasks.EventType{userType(b)}}} {
+		types []emitter.EventType
+	}{{"nothing declared", nil}, {"another type declared", []emitter.EventType{func() emitter.EventType { t := userType(b); t.Type = "x"; return t }()}}, {"with a schema", []emitter.EventType{userType(b)}}} {
 		b.Run(test.name, func(b *testing.B) {
-			em := tasks.NewEmitter(nil, 0)
+			em := emitter.New(nil, 0)
 			em.Declare(test.types, false)
 			b.ReportAllocs()
 			for b.Loop() {
