@@ -19,6 +19,28 @@ const (
 	TypeConfigRejected = "evrun.config.rejected"
 )
 
+// AuditPrefix begins the types of the events that record who did what: see package tasks/audit.
+const AuditPrefix = "evrun.audit."
+
+// The types under [AuditPrefix].
+const (
+	TypeAuditRunRetried         = "evrun.audit.run.retried"
+	TypeAuditRunEdited          = "evrun.audit.run.edited"
+	TypeAuditRunCancelled       = "evrun.audit.run.cancelled"
+	TypeAuditRunDropped         = "evrun.audit.run.dropped"
+	TypeAuditEventsReplayed     = "evrun.audit.events.replayed"
+	TypeAuditBatchStarted       = "evrun.audit.batch.started"
+	TypeAuditBatchEnded         = "evrun.audit.batch.ended"
+	TypeAuditHandlerPaused      = "evrun.audit.handler.paused"
+	TypeAuditHandlerResumed     = "evrun.audit.handler.resumed"
+	TypeAuditHandlerForgotten   = "evrun.audit.handler.forgotten"
+	TypeAuditScheduleFired      = "evrun.audit.schedule.fired"
+	TypeAuditScheduleBackfilled = "evrun.audit.schedule.backfilled"
+	TypeAuditSchedulePaused     = "evrun.audit.schedule.paused"
+	TypeAuditScheduleResumed    = "evrun.audit.schedule.resumed"
+	TypeAuditWiringReloaded     = "evrun.audit.wiring.reloaded"
+)
+
 // OwnType is a type of event that evrun itself publishes.
 type OwnType struct {
 	Type string
@@ -33,6 +55,21 @@ var ownTypes = []OwnType{
 	{TypeHandlerSkipped, "Events and runs that waited for a handler were left out, by `evrun handlers resume --from now` or `forget`; says how many."},
 	{TypeConfigReloaded, "The wiring file was read again, and what it says has taken effect."},
 	{TypeConfigRejected, "The wiring file was read again, and refused; the wiring is unchanged."},
+	{TypeAuditRunRetried, "Somebody made runs due again."},
+	{TypeAuditRunEdited, "Somebody ran a handler again with changed data."},
+	{TypeAuditRunCancelled, "Somebody cancelled runs."},
+	{TypeAuditRunDropped, "Somebody gave runs up."},
+	{TypeAuditEventsReplayed, "Somebody ran recorded events through a handler again."},
+	{TypeAuditBatchStarted, "Somebody started an action on a selection, or continued a stopped one; says which."},
+	{TypeAuditBatchEnded, "An action on a selection has ended; says how many runs or events it changed."},
+	{TypeAuditHandlerPaused, "Somebody paused a handler."},
+	{TypeAuditHandlerResumed, "Somebody let a paused handler continue."},
+	{TypeAuditHandlerForgotten, "Somebody deleted the position of a handler that had left, and its runs."},
+	{TypeAuditScheduleFired, "Somebody published an extra event of a schedule."},
+	{TypeAuditScheduleBackfilled, "Somebody published the events of past slots of a schedule."},
+	{TypeAuditSchedulePaused, "Somebody paused a schedule."},
+	{TypeAuditScheduleResumed, "Somebody let a paused schedule continue."},
+	{TypeAuditWiringReloaded, "Somebody had the wiring file read again, and it has taken effect."},
 }
 
 // OwnTypes lists all types under [ReservedPrefix]. The caller must not change the list.

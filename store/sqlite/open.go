@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +11,7 @@ import (
 	"evrun/store/files"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/disk"
-	"evrun/store/sqlite/reads"
+	"evrun/store/sqlite/guard"
 	"evrun/store/sqlite/schema"
 )
 
@@ -71,11 +72,11 @@ func Open(name string, opt Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{w: w, lock: l}
+	s := &Store{path: path, id: w.id, w: w, lock: l, reads: newUserReads(path, guard.MaxValue(opt.MaxData))}
 	if s.files, err = disk.Identify(path); err != nil {
 		return nil, err
 	}
-	if s.Reader, err = reads.Open(path, w.id, opt.MaxData); err != nil {
+	if s.readers, err = openReaders(path); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -102,11 +103,26 @@ func OpenReader(name string) (_ *Store, err error) {
 	if err := conn.OFDLocking(); err != nil {
 		return nil, err
 	}
-	r, err := reads.OpenAlone(path)
+	db, err := openReaders(path)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Reader: r}, nil
+	s := &Store{path: path, readers: db}
+	if err := s.checkReadable(); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func openReaders(path string) (readers, error) {
+	db, err := sql.Open("sqlite", conn.Reader(path))
+	if err != nil {
+		return readers{}, conn.Translate(err)
+	}
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	return readers{db}, nil
 }
 
 // resolve returns the path of the store's file, see [files.Resolve]. It reports errors that SQLite's own messages would not explain.
@@ -137,6 +153,24 @@ func checkFile(path string) error {
 		return fmt.Errorf("%w: it is a directory", store.ErrNotStore)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%w: it is not a regular file", store.ErrNotStore)
+	}
+	return nil
+}
+
+// checkReadable checks that the file is a store of this version.
+func (s *Store) checkReadable() error {
+	var application, version int
+	if err := s.readers.QueryRow(`PRAGMA application_id`).Scan(&application); err != nil {
+		return conn.Translate(err)
+	}
+	if err := s.readers.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
+		return conn.Translate(err)
+	}
+	if err := schema.CheckVersion(application, version, false); err != nil {
+		return err
+	}
+	if err := s.readers.QueryRow(`SELECT value FROM meta WHERE key = 'id'`).Scan(&s.id); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrNotStore, conn.Translate(err))
 	}
 	return nil
 }

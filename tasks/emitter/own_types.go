@@ -35,16 +35,24 @@ func foreignToken(pattern string) int {
 	return furthest
 }
 
-// ownTypesHint suggests the own type that was probably meant, or lists all own types.
+// ownTypesHint suggests the own type that was probably meant, or lists all own types: those of the audit trail one by one only for a pattern of theirs.
 func ownTypesHint(pattern string) string {
-	var types []string
+	var all, others, audit []string
 	for _, t := range events.OwnTypes() {
-		types = append(types, t.Type)
+		all = append(all, t.Type)
+		if strings.HasPrefix(t.Type, events.AuditPrefix) {
+			audit = append(audit, t.Type)
+		} else {
+			others = append(others, t.Type)
+		}
 	}
-	if hint := fault.DidYouMean(pattern, types); hint != "" && !strings.ContainsAny(pattern, "*>") {
+	if hint := fault.DidYouMean(pattern, all); hint != "" && !strings.ContainsAny(pattern, "*>") {
 		return hint
 	}
-	return "its own types are " + fault.And(types)
+	if strings.HasPrefix(pattern, events.AuditPrefix) {
+		return "its own types there are " + fault.And(audit)
+	}
+	return "its own types are " + fault.And(append(others, events.AuditPrefix+">"))
 }
 
 // checkOwn refuses a type under [events.ReservedPrefix] that evrun does not have.

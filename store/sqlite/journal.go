@@ -1,4 +1,4 @@
-package reads
+package sqlite
 
 import (
 	"context"
@@ -15,6 +15,23 @@ import (
 	"evrun/store/sqlite/schema"
 )
 
+// Append implements [store.Journal].
+func (s *Store) Append(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
+	o := newOp(len(evs), payload(evs), nil)
+	o.append = &appends{evs, make([]store.Receipt, len(evs))}
+	if err := s.w.submit(ctx, o); err != nil {
+		return nil, fmt.Errorf("append: %w", err)
+	}
+	return o.append.receipts, nil
+}
+
+func payload(evs []*events.Event) (bytes int) {
+	for _, e := range evs {
+		bytes += len(e.Data)
+	}
+	return bytes
+}
+
 const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,
 	e.correlationid, e.causationid, e.hops, e.extensions, e.chain, e.cause`
 
@@ -23,16 +40,16 @@ func scanEvent(rows *readRows) (*events.Event, error) {
 		e  events.Event
 		us int64
 		// as returned by the driver, NULL or not: sql.NullString and the like would convert each value again
-		subject, contentType, dataSchema, correlation, parent, extensions, chain, cause, data any
+		subject, contentType, schema, correlation, parent, extensions, chain, cause, data any
 	)
-	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &dataSchema, &data,
+	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &schema, &data,
 		&correlation, &parent, &e.Hops, &extensions, &chain, &cause); err != nil {
 		return nil, err
 	}
-	e.Time = schema.Time(us)
+	e.Time = fromMicros(us)
 	e.Subject, _ = subject.(string)
 	e.DataContentType, _ = contentType.(string)
-	e.DataSchema, _ = dataSchema.(string)
+	e.DataSchema, _ = schema.(string)
 	e.CausationID, _ = parent.(string)
 	e.Cause, _ = cause.(int64)
 	var given bool
@@ -78,14 +95,14 @@ func decodeExtensions(text string) (map[string]any, error) {
 }
 
 // Events implements [store.Journal].
-func (r *Reader) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
+func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
 	if q.Limit <= 0 {
 		q.Limit = 1000
 	}
 	if q.MaxBytes <= 0 {
 		q.MaxBytes = maxPageBytes
 	}
-	after, err := r.accepted(ctx, q)
+	after, err := s.accepted(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
@@ -93,7 +110,7 @@ func (r *Reader) Events(ctx context.Context, q store.EventQuery) ([]*events.Even
 	bytes := 0
 	// SQL filters the types as far as GLOB can, the patterns filter the rest: so a page may need more than one query.
 	for {
-		page, err := r.page(ctx, q, after, q.Limit-len(found))
+		page, err := s.page(ctx, q, after, q.Limit-len(found))
 		if err != nil {
 			return nil, fmt.Errorf("read events: %w", err)
 		}
@@ -131,7 +148,7 @@ func matches(patterns []events.Pattern, typ string) bool {
 const maxPageBytes = 4 << 20
 
 // page reads rows in the query's direction. It returns none only at the end.
-func (r *Reader) page(ctx context.Context, q store.EventQuery, after int64, limit int) ([]*events.Event, error) {
+func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit int) ([]*events.Event, error) {
 	where := []string{"e.sequence > ?"}
 	args := []any{after}
 	add := func(condition string, values ...any) {
@@ -169,7 +186,7 @@ func (r *Reader) page(ctx context.Context, q store.EventQuery, after int64, limi
 	if q.Last {
 		order = "DESC"
 	}
-	rows, err := r.db.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE `+strings.Join(where, " AND ")+
+	rows, err := s.readers.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE `+strings.Join(where, " AND ")+
 		` ORDER BY e.sequence `+order+` LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, conn.Translate(err)
@@ -211,20 +228,20 @@ func typeCondition(patterns []events.Pattern) (condition string, values []any) {
 
 // accepted turns the query's Since into a sequence, by bisection. Acceptance times grow with the sequences, except at clock steps, so they need no
 // index.
-func (r *Reader) accepted(ctx context.Context, q store.EventQuery) (after int64, err error) {
+func (s *Store) accepted(ctx context.Context, q store.EventQuery) (after int64, err error) {
 	if q.Since.IsZero() {
 		return q.After, nil
 	}
-	since := schema.Micros(q.Since)
+	since := micros(q.Since)
 	low := q.After
-	high, err := r.Head(ctx)
+	high, err := s.Head(ctx)
 	if err != nil {
 		return 0, err
 	}
 	for low < high { // the first event accepted at or after since lies in (low, high+1]
 		mid := low + (high-low)/2
 		var sequence, at int64
-		err := r.db.QueryRowContext(ctx, `SELECT sequence, accepted_at FROM events WHERE sequence > ? ORDER BY sequence LIMIT 1`, mid).
+		err := s.readers.QueryRowContext(ctx, `SELECT sequence, accepted_at FROM events WHERE sequence > ? ORDER BY sequence LIMIT 1`, mid).
 			Scan(&sequence, &at)
 		switch {
 		case errors.Is(err, sql.ErrNoRows), err == nil && at >= since:
@@ -239,8 +256,8 @@ func (r *Reader) accepted(ctx context.Context, q store.EventQuery) (after int64,
 }
 
 // Event implements [store.Journal].
-func (r *Reader) Event(ctx context.Context, id string) (*events.Event, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.id = ? ORDER BY e.sequence DESC LIMIT 1`, id)
+func (s *Store) Event(ctx context.Context, id string) (*events.Event, error) {
+	rows, err := s.readers.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.id = ? ORDER BY e.sequence DESC LIMIT 1`, id)
 	if err != nil {
 		return nil, conn.Translate(err)
 	}
@@ -255,8 +272,8 @@ func (r *Reader) Event(ctx context.Context, id string) (*events.Event, error) {
 }
 
 // Head implements [store.Journal].
-func (r *Reader) Head(ctx context.Context) (int64, error) {
+func (s *Store) Head(ctx context.Context) (int64, error) {
 	var head int64
-	err := r.db.QueryRowContext(ctx, `SELECT `+schema.JournalHead).Scan(&head)
+	err := s.readers.QueryRowContext(ctx, `SELECT `+schema.JournalHead).Scan(&head)
 	return head, conn.Translate(err)
 }
