@@ -1,13 +1,32 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql/driver"
 	"fmt"
 
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
 )
+
+// Append implements [store.Journal].
+func (s *Store) Append(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
+	o := newOp(len(evs), payload(evs), nil)
+	o.append = &appends{evs, make([]store.Receipt, len(evs))}
+	if err := s.w.submit(ctx, o); err != nil {
+		return nil, fmt.Errorf("append: %w", err)
+	}
+	return o.append.receipts, nil
+}
+
+func payload(evs []*events.Event) (bytes int) {
+	for _, e := range evs {
+		bytes += len(e.Data)
+	}
+	return bytes
+}
 
 // appends is the write of an Append.
 type appends struct {
@@ -280,7 +299,7 @@ func (r *eventRows) bind(t *txn, columns eventColumnSet, evs []*events.Event) {
 		}
 	}
 	for i, e := range evs {
-		r.values = append(r.values, e.ID, micros(e.Time))
+		r.values = append(r.values, e.ID, schema.Micros(e.Time))
 		for j, v := range &r.rows[i] {
 			if columns&(1<<j) != 0 {
 				r.values = append(r.values, v)

@@ -65,25 +65,3 @@ func TestAnErrorOfOpenNamesTheStore(t *testing.T) {
 		}
 	}
 }
-
-// Beyond a bound, Backlog counts all events as waiting without checking them.
-func TestABacklogIsCountedUpToABound(t *testing.T) {
-	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, s)
-	for _, id := range []string{"1", "2", "3", "4", "5"} {
-		if _, err := s.Append(t.Context(), []*events.Event{{ID: id, Source: "/t", Type: "other"}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	on := []events.Pattern{events.MustPattern("a")}
-	for mark, want := range map[int64]store.Backlog{
-		5 - maxCounted: {}, 2 - maxCounted: {Waiting: 3, AtMost: true}, 0: {}, 5: {},
-	} {
-		if got, err := s.Backlog(t.Context(), store.Consumer{Name: "h", LowWater: mark, On: on}, 0); err != nil || got != want {
-			t.Errorf("mark %d: %+v, %v, want %+v", mark, got, err, want)
-		}
-	}
-}

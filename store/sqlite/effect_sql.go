@@ -13,6 +13,9 @@ import (
 // patience is the factor by which a repeated statement may exceed its limit by the clock. All other writes wait meanwhile.
 const patience = 2
 
+// effectTx implements [store.Tx]. It keeps errors that concern the whole transaction for the writer.
+type effectTx txn
+
 // Exec implements [store.Tx].
 func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
 	t := (*txn)(tx)

@@ -2,175 +2,14 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
-	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 )
-
-// handlerRow is a handler as it is stored.
-type handlerRow struct {
-	id              int64
-	name            string
-	lowWater, since int64
-	active, paused  bool
-	patterns        string
-	left            bool // it has left_at
-	leftAt          int64
-	leftHead        int64
-	heir            int64 // 0: none
-	changed         bool
-}
-
-const handlerColumns = `name, id, low_water, since, active, paused, patterns, left_at, left_head, heir`
-
-// forgotten reports whether the row is only kept because runs refer to it.
-func (h *handlerRow) forgotten() bool { return !h.active && !h.left }
-
-func (h *handlerRow) consumer() store.Consumer {
-	c := store.Consumer{ID: store.HandlerID(h.id), Name: h.name, LowWater: h.lowWater, Paused: h.paused, LeftHead: h.leftHead, On: decodePatterns(h.patterns)}
-	switch {
-	case h.active:
-		c.State = store.Active
-	case h.left:
-		c.State = store.Left
-	default:
-		c.State = store.Forgotten
-	}
-	if h.left && h.leftAt > 0 {
-		c.Left = fromMicros(h.leftAt)
-	}
-	return c
-}
-
-// handlerRows reads the handlers with these names, or all handlers, sorted by name.
-func (s *Store) handlerRows(ctx context.Context, names ...string) ([]*handlerRow, error) {
-	where, args := "", []any{}
-	if len(names) > 0 {
-		where = ` WHERE name IN (?` + strings.Repeat(`, ?`, len(names)-1) + `)`
-		for _, name := range names {
-			args = append(args, name)
-		}
-	}
-	rows, err := s.readers.QueryContext(ctx, `SELECT `+handlerColumns+` FROM handlers`+where+` ORDER BY name`, args...)
-	if err != nil {
-		return nil, conn.Translate(err)
-	}
-	defer rows.Close()
-	var list []*handlerRow
-	for rows.Next() {
-		h := &handlerRow{}
-		var patterns sql.NullString
-		var left, heir sql.NullInt64
-		if err := rows.Scan(&h.name, &h.id, &h.lowWater, &h.since, &h.active, &h.paused, &patterns, &left, &h.leftHead, &heir); err != nil {
-			return nil, conn.Translate(err)
-		}
-		h.patterns, h.left, h.leftAt, h.heir = patterns.String, left.Valid, left.Int64, heir.Int64
-		list = append(list, h)
-	}
-	return list, conn.Translate(rows.Err())
-}
-
-// Handlers implements [store.Handlers].
-func (s *Store) Handlers(ctx context.Context, names ...string) ([]store.Consumer, error) {
-	rows, err := s.handlerRows(ctx, names...)
-	if err != nil {
-		return nil, fmt.Errorf("read handlers: %w", err)
-	}
-	list := make([]store.Consumer, len(rows))
-	for i, h := range rows {
-		list[i] = h.consumer()
-	}
-	return list, nil
-}
-
-func encodePatterns(list []events.Pattern) (string, error) {
-	names := make([]string, len(list))
-	for i, p := range list {
-		names[i] = p.String()
-	}
-	text, err := events.MarshalJSON(names)
-	return string(text), err
-}
-
-// decodePatterns is the inverse of encodePatterns. For any other text it returns nil, so that all types match.
-func decodePatterns(text string) []events.Pattern {
-	var names []string
-	if json.Unmarshal([]byte(text), &names) != nil {
-		return nil
-	}
-	var list []events.Pattern
-	for _, name := range names {
-		p, err := events.ParsePattern(name)
-		if err != nil {
-			return nil
-		}
-		list = append(list, p)
-	}
-	return list
-}
-
-// maxCounted is how many events of the journal Backlog checks; it counts all later events as waiting.
-const maxCounted = 100_000
-
-// Backlog implements [store.Handlers].
-func (s *Store) Backlog(ctx context.Context, c store.Consumer, upTo int64) (store.Backlog, error) {
-	b, err := s.backlog(ctx, c, upTo)
-	if err != nil {
-		return b, fmt.Errorf("count the backlog of handler %s: %w", c.Name, err)
-	}
-	return b, nil
-}
-
-func (s *Store) backlog(ctx context.Context, c store.Consumer, upTo int64) (b store.Backlog, err error) {
-	head, err := s.Head(ctx)
-	if err != nil {
-		return b, err
-	}
-	if upTo == 0 || upTo > head {
-		upTo = head
-	}
-	counts, err := s.Counts(ctx)
-	if err != nil {
-		return b, err
-	}
-	b.Counts = counts[c.Name]
-	looked := min(upTo, c.LowWater+maxCounted)
-	b.Waiting = max(0, upTo-looked)
-	if b.AtMost = b.Waiting > 0 || len(c.On) == 0; looked <= c.LowWater {
-		b.AtMost = false
-		return b, nil
-	}
-	condition, args := typeCondition(c.On)
-	if condition == "" {
-		condition = "1"
-	}
-	rows, err := s.readers.QueryContext(ctx, `SELECT e.type, count(*) FROM events e WHERE e.sequence > ? AND e.sequence <= ?
-		AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?) AND `+condition+` GROUP BY e.type`,
-		append([]any{c.LowWater, looked, int64(c.ID)}, args...)...)
-	if err != nil {
-		return b, conn.Translate(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var typ string
-		var n int64
-		if err := rows.Scan(&typ, &n); err != nil {
-			return b, conn.Translate(err)
-		}
-		if matches(c.On, typ) {
-			b.Waiting += n
-		}
-	}
-	b.AtMost = b.AtMost && b.Waiting > 0
-	return b, conn.Translate(rows.Err())
-}
 
 // The key in meta for the journal's head before the first event that was accepted while no handlers were registered.
 const unattendedKey = "unattended"
@@ -213,21 +52,21 @@ func (s *Store) Resume(ctx context.Context, name string, skipTo int64, evs []*ev
 		if err != nil {
 			return err
 		}
-		if !row.active {
+		if !row.Active {
 			return fmt.Errorf("handler %q: %w", name, store.ErrNotFound)
 		}
-		if paused = row.paused; !paused {
+		if paused = row.Paused; !paused {
 			return nil
 		}
-		row.paused, row.changed = false, true
-		if skipTo > row.lowWater {
-			row.lowWater = min(skipTo, t.next-1)
+		row.Paused, row.changed = false, true
+		if skipTo > row.LowWater {
+			row.LowWater = min(skipTo, t.next-1)
 		}
 		if err := t.putHandler(row); err != nil {
 			return t.check(err)
 		}
 		if skipTo > 0 {
-			if err := t.dropOpen(row.id, `state <= 2`, "left out when its handler was resumed"); err != nil {
+			if err := t.dropOpen(row.ID, `state <= 2`, "left out when its handler was resumed"); err != nil {
 				return t.check(err)
 			}
 		}
@@ -247,16 +86,16 @@ func (s *Store) Forget(ctx context.Context, name string, evs []*events.Event) er
 			return err
 		}
 		switch {
-		case row.active:
+		case row.Active:
 			return fmt.Errorf("handler %q: %w", name, store.ErrActive)
-		case !row.left:
+		case !row.Left:
 			return fmt.Errorf("handler %q: %w", name, store.ErrNotFound)
 		}
-		row.left, row.paused, row.lowWater, row.heir, row.changed = false, false, 0, 0, true
+		row.Left, row.Paused, row.LowWater, row.Heir, row.changed = false, false, 0, 0, true
 		if err := t.putHandler(row); err != nil {
 			return t.check(err)
 		}
-		if err := t.dropOpen(row.id, `(state <= 2 OR state = 5)`, "dropped with its handler, which was forgotten"); err != nil {
+		if err := t.dropOpen(row.ID, `(state <= 2 OR state = 5)`, "dropped with its handler, which was forgotten"); err != nil {
 			return t.check(err)
 		}
 		return t.emit(evs)

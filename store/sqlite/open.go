@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +10,7 @@ import (
 	"evrun/store/files"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/disk"
-	"evrun/store/sqlite/guard"
+	"evrun/store/sqlite/reads"
 	"evrun/store/sqlite/schema"
 )
 
@@ -72,11 +71,11 @@ func Open(name string, opt Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, id: w.id, w: w, lock: l, reads: newUserReads(path, guard.MaxValue(opt.MaxData))}
+	s := &Store{w: w, lock: l}
 	if s.files, err = disk.Identify(path); err != nil {
 		return nil, err
 	}
-	if s.readers, err = openReaders(path); err != nil {
+	if s.Reader, err = reads.Open(path, w.id, opt.MaxData); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -103,26 +102,11 @@ func OpenReader(name string) (_ *Store, err error) {
 	if err := conn.OFDLocking(); err != nil {
 		return nil, err
 	}
-	db, err := openReaders(path)
+	r, err := reads.OpenAlone(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, readers: db}
-	if err := s.checkReadable(); err != nil {
-		db.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-func openReaders(path string) (readers, error) {
-	db, err := sql.Open("sqlite", conn.Reader(path))
-	if err != nil {
-		return readers{}, conn.Translate(err)
-	}
-	db.SetMaxOpenConns(4)
-	db.SetMaxIdleConns(4)
-	return readers{db}, nil
+	return &Store{Reader: r}, nil
 }
 
 // resolve returns the path of the store's file, see [files.Resolve]. It reports errors that SQLite's own messages would not explain.
@@ -153,24 +137,6 @@ func checkFile(path string) error {
 		return fmt.Errorf("%w: it is a directory", store.ErrNotStore)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%w: it is not a regular file", store.ErrNotStore)
-	}
-	return nil
-}
-
-// checkReadable checks that the file is a store of this version.
-func (s *Store) checkReadable() error {
-	var application, version int
-	if err := s.readers.QueryRow(`PRAGMA application_id`).Scan(&application); err != nil {
-		return conn.Translate(err)
-	}
-	if err := s.readers.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
-		return conn.Translate(err)
-	}
-	if err := schema.CheckVersion(application, version, false); err != nil {
-		return err
-	}
-	if err := s.readers.QueryRow(`SELECT value FROM meta WHERE key = 'id'`).Scan(&s.id); err != nil {
-		return fmt.Errorf("%w: %w", store.ErrNotStore, conn.Translate(err))
 	}
 	return nil
 }

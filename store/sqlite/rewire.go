@@ -7,13 +7,15 @@ import (
 
 	"evrun/store"
 	"evrun/store/sqlite/guard"
+	"evrun/store/sqlite/reads"
 )
 
 // Rewire implements [store.Store].
 func (s *Store) Rewire(ctx context.Context, w store.Wiring) ([]store.Consumer, error) {
-	r := &registering{handlers: w.Handlers, idle: map[string]bool{}}
-	if w.Handlers != nil {
-		if err := s.plan(ctx, r); err != nil {
+	r := &registering{handlers: w.Handlers}
+	if w.Handlers != nil && s.w != nil { // a store that is read-only says so below
+		var err error
+		if r.plan, err = reads.PlanRegister(ctx, s.Reader, w.Handlers); err != nil {
 			return nil, fmt.Errorf("register handlers: %w", err)
 		}
 	}

@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql/driver"
+	"fmt"
 	"strings"
 
 	"evrun/store"
+	"evrun/store/sqlite/schema"
 )
 
 // runRows is how rows of new runs are inserted.
@@ -47,7 +50,7 @@ func (t *txn) insertSettled(list []store.Settlement, settled []store.Settled) er
 		}
 		r.values = append(r.values[:0], int64(list[i].Handler), t.now, int64(0))
 		for j := range list[i : i+taken] {
-			r.values = append(r.values, list[i+j].Event.Sequence, int64(settled[i+j].State), micros(list[i+j].Started))
+			r.values = append(r.values, list[i+j].Event.Sequence, int64(settled[i+j].State), schema.Micros(list[i+j].Started))
 		}
 		n, err := t.insertGroup(insert, r.values)
 		if err != nil {
@@ -114,7 +117,7 @@ func (t *txn) settleClaimGroup(list []store.Settlement) (ok bool, err error) {
 	r := &t.w.runRows
 	r.values = append(r.values[:0], int64(list[0].Outcome.State), t.now)
 	for i := range list {
-		r.values = append(r.values, list[i].Event.Sequence, micros(list[i].Started))
+		r.values = append(r.values, list[i].Event.Sequence, schema.Micros(list[i].Started))
 	}
 	r.values = append(r.values, int64(list[0].Handler))
 	if _, err := t.w.stmt.savepoint.Exec(); err != nil {
@@ -131,6 +134,20 @@ func (t *txn) settleClaimGroup(list []store.Settlement) (ok bool, err error) {
 	}
 	_, err = t.w.stmt.release.Exec()
 	return n == int64(len(list)), err
+}
+
+// Start implements [store.Runs].
+func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error) {
+	started := make([]bool, len(claims))
+	weight := len(claims)
+	for i := range claims {
+		weight += len(claims[i].Joins)
+	}
+	err := s.w.submit(ctx, newOp(weight, 0, func(t *txn) error { return t.start(claims, started) }))
+	if err != nil {
+		return nil, fmt.Errorf("start attempts: %w", err)
+	}
+	return started, nil
 }
 
 // start records that attempts begin, or are claimed ahead.
@@ -158,7 +175,7 @@ func (t *txn) start(claims []store.Claim, started []bool) error {
 		}
 		r.values = append(r.values[:0], int64(claims[i].Handler), nil, budgetOf(&claims[i]))
 		for j := range claims[i : i+taken] {
-			r.values = append(r.values, claims[i+j].Sequence, int64(store.Running), micros(claims[i+j].At))
+			r.values = append(r.values, claims[i+j].Sequence, int64(store.Running), schema.Micros(claims[i+j].At))
 		}
 		n, err := t.insertGroup(insert, r.values)
 		if err != nil {
@@ -179,9 +196,9 @@ func (t *txn) start(claims []store.Claim, started []bool) error {
 func (t *txn) startOne(c *store.Claim) (ok bool, err error) {
 	var n int64
 	if c.Attempt == 1 {
-		n, err = t.w.stmt.insertClaim.Exec(c.Sequence, int64(c.Handler), micros(c.At), budgetOf(c))
+		n, err = t.w.stmt.insertClaim.Exec(c.Sequence, int64(c.Handler), schema.Micros(c.At), budgetOf(c))
 	} else {
-		n, err = t.w.stmt.startRun.Exec(c.Sequence, int64(c.Handler), int64(c.Attempt), micros(c.At))
+		n, err = t.w.stmt.startRun.Exec(c.Sequence, int64(c.Handler), int64(c.Attempt), schema.Micros(c.At))
 	}
 	if err != nil || n == 0 {
 		return false, err

@@ -8,6 +8,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
 )
 
 // Retry implements [store.Runs]. The selection is read before the transaction, which checks each run again.
@@ -16,7 +17,7 @@ func (s *Store) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error
 	return s.change(ctx, "retry", q, `UPDATE runs SET state = 2, budget = attempt, next_attempt_at = ?3
 		WHERE sequence = ?1 AND handler = ?2 AND state = 5 RETURNING attempt`,
 		func(r *store.Run, now int64) {
-			r.State, r.Budget, r.NextAttemptAt = store.Retrying, r.Attempt, fromMicros(now)
+			r.State, r.Budget, r.NextAttemptAt = store.Retrying, r.Attempt, schema.Time(now)
 		})
 }
 
@@ -32,10 +33,10 @@ func (s *Store) Drop(ctx context.Context, q store.RunQuery) (int, error) {
 	dropped, err := s.change(ctx, "drop", q, `UPDATE runs AS r SET state = 6, finished_at = ?3, next_attempt_at = NULL, reason = CASE state
 			WHEN 5 THEN 'dropped by hand; it was dead'
 			ELSE 'dropped by hand; it was waiting for its handler, which was not wired' END
-		WHERE sequence = ?1 AND handler = ?2 AND `+stateCondition(states)+`
+		WHERE sequence = ?1 AND handler = ?2 AND `+schema.InStates(states)+`
 			AND (state = 5 OR state <= 2 AND (SELECT active FROM handlers WHERE id = ?2) = 0) RETURNING attempt, reason`,
 		func(r *store.Run, now int64) {
-			r.State, r.FinishedAt, r.NextAttemptAt = store.Dropped, fromMicros(now), time.Time{}
+			r.State, r.FinishedAt, r.NextAttemptAt = store.Dropped, schema.Time(now), time.Time{}
 		})
 	return len(dropped), err
 }

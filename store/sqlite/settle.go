@@ -122,3 +122,13 @@ func (w *writer) takes(s *store.Statement) time.Duration {
 	}
 	return w.opt.StatementTimeout
 }
+
+// moveMarks writes each handler's mark once per transaction, even if several batches moved it.
+func (t *txn) moveMarks() error {
+	for h, mark := range t.marks {
+		if _, err := t.w.stmt.moveMark.Exec(int64(h), mark); err != nil {
+			return fmt.Errorf("move low-water mark: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,6 +1,9 @@
 package sqlite
 
-import "evrun/store"
+import (
+	"evrun/store"
+	"evrun/store/sqlite/schema"
+)
 
 // shape says with which settlements another one can be written.
 type shape int8
@@ -129,7 +132,7 @@ func (t *txn) correct(s *store.Settlement, out store.Outcome) error {
 // putRun writes the run's row, unless this attempt is not the current one.
 func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error) {
 	var n int64
-	sequence, handler, attempt, started := s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started)
+	sequence, handler, attempt, started := s.Event.Sequence, int64(s.Handler), int64(s.Attempt), schema.Micros(s.Started)
 	state, next, text := int64(out.State), nextAttempt(out), orNull(out.Error)
 	switch {
 	case s.Claimed && s.Ahead:
@@ -150,14 +153,14 @@ func nextAttempt(out store.Outcome) any {
 	if out.State != store.Retrying {
 		return nil
 	}
-	return micros(out.NextAttemptAt)
+	return schema.Micros(out.NextAttemptAt)
 }
 
 // finish records the consequences of the outcome: the failed attempt's history, joined events, the changed run. The emitted events
 // are for the caller to append.
 func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 	if out.State == store.Retrying || out.State == store.Dead {
-		if _, err := t.w.stmt.insertAttempt.Exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), micros(s.Started), t.now, out.Error); err != nil {
+		if _, err := t.w.stmt.insertAttempt.Exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), schema.Micros(s.Started), t.now, out.Error); err != nil {
 			return err
 		}
 	}
@@ -181,7 +184,7 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 			ID: id, Handler: name, HandlerID: s.Handler,
 			EventID: s.Event.ID, Sequence: s.Event.Sequence, Type: s.Event.Type, Chain: s.Event.Chain,
 			State: out.State, Attempt: s.Attempt, Error: out.Error,
-			StartedAt: s.Started.UTC().Truncate(1000), FinishedAt: fromMicros(t.now), NextAttemptAt: out.NextAttemptAt,
+			StartedAt: s.Started.UTC().Truncate(1000), FinishedAt: schema.Time(t.now), NextAttemptAt: out.NextAttemptAt,
 		})
 	}
 	return nil

@@ -60,7 +60,7 @@ func (s *statements) prepare(c *conn.Conn) error {
 			ON CONFLICT (sequence, handler) DO NOTHING`},
 		{&s.moveMark, `UPDATE handlers SET low_water = ?2 WHERE id = ?1 AND low_water < ?2`},
 		{&s.insertUser, `INSERT INTO users (name, email, attributes, created_at, event_id) VALUES (?,?,?,?,?)`},
-		{&s.findUser, `SELECT ` + userColumns + ` FROM users WHERE email = ?`},
+		{&s.findUser, `SELECT id, name, email, attributes, created_at, event_id FROM users WHERE email = ?`},
 		{&s.updateUser, `UPDATE users SET name = ?2, attributes = ?3 WHERE id = ?1`},
 		{&s.deleteUser, `DELETE FROM users WHERE id = ?`},
 		{&s.moveSchedule, `INSERT INTO schedules (name, since, slot, fired, timing, paused) VALUES (?,?,?,?,?,?)
@@ -74,4 +74,16 @@ func (s *statements) prepare(c *conn.Conn) error {
 		*p.to = st
 	}
 	return nil
+}
+
+// prepared returns a rarely used statement, compiled at its first use.
+func (w *writer) prepared(query string) (*conn.Stmt, error) {
+	if st, ok := w.seldom[query]; ok {
+		return st, nil
+	}
+	st, err := w.conn.Prepare(query)
+	if err == nil {
+		w.seldom[query] = st
+	}
+	return st, err
 }

@@ -1,19 +1,23 @@
 // Package sqlite keeps evrun's store in one SQLite file, through the pure-Go driver modernc.org/sqlite.
 //
 // There is one connection that writes, and one goroutine at a time that uses it. Under load this is [Store.Run]: it takes all waiting appends and
-// settlements into one transaction, so that one fsync serves hundreds of them. While nothing waits, a caller commits its own write. Readers have a
-// pool of their own and never wait for the writer (WAL mode). Rows of one kind that follow each other in a transaction (events, runs, users) are
-// written by statements of 32 rows: see groups.go.
+// settlements into one transaction, so that one fsync serves hundreds of them. While nothing waits, a caller commits its own write. Readers never
+// wait for the writer (WAL mode). Rows of one kind that follow each other in a transaction (events, runs, users) are written by statements of 32 rows:
+// see groups.go.
 //
 // The writing process holds a lock on a file next to the database, its name with ".lock" appended. SQLite's own locks would let two daemons write in
 // turns.
 //
 // User statements run in the writer's transactions too, under a guard that keeps evrun's own tables from being
 // written, and with a time limit: see [store.Tx]. They take turns with other writes: a transaction runs them for 50 ms in all, and
-// waiting writes go before the next ones. A statement that only reads runs on one of two connections of its own, beside the writer
-// ([Store.Read]). Package database runs user statements on other files, package guard has the rules.
+// waiting writes go before the next ones. Package database runs user statements on other files, package guard has the rules.
 //
-// Packages below: guard (user statements), conn (a connection below database/sql), disk (the files and their lock).
+// This package writes. What only reads is package reads, whose Reader the store embeds; a write that begins with a query (Retry, Drop, Rewire) asks it
+// first, and checks again in its transaction. Both know the tables from package schema. Other packages below: conn (a connection below
+// database/sql), disk (the files and their lock), wal (its bound).
+//
+// Package cmd and its daemon open stores; all others know [store.Store]. The goroutine that calls Store.Run is the writer's; it owns two more, which
+// watch the files (watch.go) and keep the log's bound (package wal).
 //
 // Limits: a local file system (network ones are refused: their locks don't hold), and one writing process.
 //
@@ -30,24 +34,20 @@ import (
 
 	"evrun/store"
 	"evrun/store/sqlite/disk"
+	"evrun/store/sqlite/reads"
 )
 
 // Store is a store in one file. See [store.Store] for the promises of its methods.
 type Store struct {
-	path    string
-	id      string
+	*reads.Reader // the methods that only read
+
 	w       *writer // nil when opened for reading
-	readers readers
-	reads   *userReads // nil when opened for reading
 	lock    *disk.Lock
 	files   disk.Opened
 	keepWAL atomic.Bool // at the end, see watch
 }
 
 var _ store.Store = (*Store)(nil)
-
-// ID implements [store.Store].
-func (s *Store) ID() string { return s.id }
 
 // Ping implements [store.Store].
 func (s *Store) Ping(ctx context.Context) error {
@@ -81,12 +81,12 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Close implements [store.Store].
 func (s *Store) Close() error {
-	errs := []error{s.readers.Close()}
+	errs := []error{s.Reader.Close()}
 	if s.w != nil {
 		if s.keepWAL.Load() {
 			errs = append(errs, s.w.conn.KeepWAL())
 		}
-		errs = append(errs, s.reads.Close(), s.w.user.Close(), s.w.conn.Close())
+		errs = append(errs, s.w.user.Close(), s.w.conn.Close())
 		s.lock.Release()
 	}
 	return errors.Join(errs...)

@@ -7,6 +7,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
 )
 
 // userRows is how users are inserted.
@@ -70,7 +71,7 @@ func (t *txn) insertUsers(list []store.Settlement, settled []store.Settled) erro
 		}
 		for j, i := range rest[:n] {
 			u := userRow{User: list[i].Insert.User, new: true}
-			u.ID, u.CreatedAt = r.ids[j], fromMicros(t.now)
+			u.ID, u.CreatedAt = r.ids[j], schema.Time(t.now)
 			if err := ended(i, u); err != nil {
 				return err
 			}
@@ -137,7 +138,7 @@ func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (n int, er
 // insertUser inserts one user, and does what is said about an e-mail address that already exists. An error concerns the whole transaction.
 func (t *txn) insertUser(in *store.UserInsert) (u userRow, err error) {
 	u = userRow{User: in.User}
-	u.CreatedAt = fromMicros(t.now)
+	u.CreatedAt = schema.Time(t.now)
 	id, err := t.w.stmt.insertUser.Insert(u.Name, u.Email, textOrNull(u.Attributes), t.now, u.EventID)
 	switch {
 	case err == nil:
@@ -174,7 +175,7 @@ func (t *txn) findUser(email string) (u store.User, err error) {
 	if err := t.w.stmt.findUser.QueryRow(row[:], email); err != nil {
 		return u, err
 	}
-	u = store.User{ID: row[0].(int64), Name: row[1].(string), Email: row[2].(string), CreatedAt: fromMicros(row[4].(int64)), EventID: row[5].(string)}
+	u = store.User{ID: row[0].(int64), Name: row[1].(string), Email: row[2].(string), CreatedAt: schema.Time(row[4].(int64)), EventID: row[5].(string)}
 	if text, ok := row[3].(string); ok {
 		u.Attributes = []byte(text)
 	}

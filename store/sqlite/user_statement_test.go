@@ -96,9 +96,8 @@ func TestARolledBackTransactionIsRepeated(t *testing.T) {
 			t.Errorf("%d: %v, %s", i, out.State, out.Error)
 		}
 	}
-	var rows int
-	if err := s.readers.QueryRow(`SELECT count(*) FROM t`).Scan(&rows); err != nil || rows != 3 {
-		t.Errorf("%d rows, %v", rows, err)
+	if r, err := s.Read(t.Context(), parse(t, `SELECT count(*) FROM t`), nil); err != nil || r.Rows[0][0] != int64(3) {
+		t.Errorf("rows: %v, %v", r.Rows, err)
 	}
 }
 

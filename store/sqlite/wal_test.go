@@ -22,6 +22,7 @@ const maxLog = 8 << 20
 type logged struct {
 	*Store
 	t     *testing.T
+	path  string
 	n     int
 	mu    sync.Mutex
 	notes []string
@@ -29,8 +30,8 @@ type logged struct {
 
 func openLogged(t *testing.T) *logged {
 	t.Helper()
-	l := &logged{t: t}
-	s, err := Open(filepath.Join(t.TempDir(), "evrun.db"), Options{Unwatched: true, MaxWAL: maxLog, Options: store.Options{Warn: func(note string) {
+	l := &logged{t: t, path: filepath.Join(t.TempDir(), "evrun.db")}
+	s, err := Open(l.path, Options{Unwatched: true, MaxWAL: maxLog, Options: store.Options{Warn: func(note string) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.notes = append(l.notes, note)

@@ -174,7 +174,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 	if _, err := w.stmt.begin.Exec(); err != nil {
 		return nil, nil, fmt.Errorf("begin: %w", err)
 	}
-	t = &txn{w: w, now: micros(w.opt.Now()), next: w.next, nextUser: w.nextUser, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
+	t = &txn{w: w, now: schema.Micros(w.opt.Now()), next: w.next, nextUser: w.nextUser, wantRuns: w.opt.WantRuns != nil && w.opt.WantRuns()}
 	t.budget = budget{clock: w.clock, alone: alone, left: w.opt.StatementTimeout}
 	if !alone && (batch[0].turn == own || len(w.turns.next) > 0) {
 		t.budget.left /= shareOfOthers // another write waits for this transaction, or for the next turn
@@ -258,10 +258,6 @@ func (t *txn) check(err error) error {
 	}
 	return err
 }
-
-func micros(t time.Time) int64 { return t.UnixMicro() }
-
-func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
 // orNull stores a zero value as NULL.
 func orNull[T comparable](v T) any {

@@ -1,4 +1,5 @@
-// Package schema has the tables of a store, as numbered migrations, and brings a file up to date.
+// Package schema has the tables of a store, as numbered migrations, and brings a file up to date. It also has what package sqlite, which writes the
+// tables, and package reads must say alike: how values are stored, a handler's row, and the SQL that both use. It has no goroutine.
 package schema
 
 import (

@@ -1,4 +1,4 @@
-package sqlite
+package reads
 
 import (
 	"context"
@@ -19,7 +19,7 @@ const (
 	readTimeout = 5 * time.Second
 )
 
-// userReads holds the connections for read-only user statements. They are separate from [Store.readers], which evrun's own queries need, and are
+// userReads holds the connections for read-only user statements. They are separate from [readers], which evrun's own queries need, and are
 // opened at their first use.
 type userReads struct {
 	path  string
@@ -37,14 +37,14 @@ func newUserReads(path string, value int) *userReads {
 }
 
 // Read implements [store.Statements].
-func (s *Store) Read(ctx context.Context, st *store.Statement, args []any) (store.Result, error) {
+func (r *Reader) Read(ctx context.Context, st *store.Statement, args []any) (store.Result, error) {
 	if !st.Reads {
 		return store.Result{}, fmt.Errorf("%w: %s does more than read", store.ErrStatement, st.Verb)
 	}
-	if s.reads == nil {
+	if r.user == nil {
 		return store.Result{}, store.ErrReadOnly
 	}
-	return s.reads.exec(ctx, st, args)
+	return r.user.exec(ctx, st, args)
 }
 
 func (r *userReads) exec(ctx context.Context, s *store.Statement, args []any) (store.Result, error) {

@@ -1,39 +1,15 @@
-package sqlite
+package reads
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
 )
-
-// Start implements [store.Runs].
-func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error) {
-	started := make([]bool, len(claims))
-	weight := len(claims)
-	for i := range claims {
-		weight += len(claims[i].Joins)
-	}
-	err := s.w.submit(ctx, newOp(weight, 0, func(t *txn) error { return t.start(claims, started) }))
-	if err != nil {
-		return nil, fmt.Errorf("start attempts: %w", err)
-	}
-	return started, nil
-}
-
-// moveMarks writes each handler's mark once per transaction, even if several batches moved it.
-func (t *txn) moveMarks() error {
-	for h, mark := range t.marks {
-		if _, err := t.w.stmt.moveMark.Exec(int64(h), mark); err != nil {
-			return fmt.Errorf("move low-water mark: %w", err)
-		}
-	}
-	return nil
-}
 
 const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
 	CASE WHEN r.state <= 2 AND h.active = 0 THEN 'waits for its handler, which is not in the wiring file'
@@ -48,8 +24,8 @@ const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN ha
 const hasID = `r.sequence = ? AND ifnull(r.began_as, r.handler) = (SELECT id FROM handlers WHERE name = ?)`
 
 // queryRuns reads runs; tail is the SQL from WHERE on.
-func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]store.Run, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT `+runColumns+runTables+tail, args...)
+func (r *Reader) queryRuns(ctx context.Context, tail string, args ...any) ([]store.Run, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT `+runColumns+runTables+tail, args...)
 	if err != nil {
 		return nil, conn.Translate(err)
 	}
@@ -57,47 +33,47 @@ func (s *Store) queryRuns(ctx context.Context, tail string, args ...any) ([]stor
 	var runs []store.Run
 	for rows.Next() {
 		var (
-			r                             store.Run
+			run                           store.Run
 			started                       int64
 			finished, next, joined, chain sql.NullInt64
 			beganAs, reason               sql.NullString
 			text, id, typ                 sql.NullString
 		)
-		if err := rows.Scan(&r.Sequence, &r.HandlerID, &r.Handler, &r.State, &r.Attempt, &r.Budget, &started, &finished, &next, &text,
+		if err := rows.Scan(&run.Sequence, &run.HandlerID, &run.Handler, &run.State, &run.Attempt, &run.Budget, &started, &finished, &next, &text,
 			&reason, &joined, &beganAs, &id, &typ, &chain); err != nil {
 			return nil, conn.Translate(err)
 		}
-		if r.ID = store.RunID(r.Sequence, r.Handler, s.id); beganAs.Valid {
-			r.ID = store.RunID(r.Sequence, beganAs.String, s.id)
+		if run.ID = store.RunID(run.Sequence, run.Handler, r.id); beganAs.Valid {
+			run.ID = store.RunID(run.Sequence, beganAs.String, r.id)
 		}
-		r.Joined, r.Chain = joined.Int64, chain.Int64
-		r.EventID, r.Type, r.Error, r.Reason = id.String, typ.String, text.String, reason.String
-		r.StartedAt = fromMicros(started)
+		run.Joined, run.Chain = joined.Int64, chain.Int64
+		run.EventID, run.Type, run.Error, run.Reason = id.String, typ.String, text.String, reason.String
+		run.StartedAt = schema.Time(started)
 		if finished.Valid {
-			r.FinishedAt = fromMicros(finished.Int64)
+			run.FinishedAt = schema.Time(finished.Int64)
 		}
 		if next.Valid {
-			r.NextAttemptAt = fromMicros(next.Int64)
+			run.NextAttemptAt = schema.Time(next.Int64)
 		}
-		runs = append(runs, r)
+		runs = append(runs, run)
 	}
 	return runs, conn.Translate(rows.Err())
 }
 
 // Pending implements [store.Runs]. Running ones come first: their next_attempt_at is NULL.
-func (s *Store) Pending(ctx context.Context, h store.HandlerID, limit int) ([]store.Run, error) {
-	return s.queryRuns(ctx, `WHERE r.handler = ? AND r.state <= 2 ORDER BY r.next_attempt_at, r.sequence LIMIT ?`, int64(h), limit)
+func (r *Reader) Pending(ctx context.Context, h store.HandlerID, limit int) ([]store.Run, error) {
+	return r.queryRuns(ctx, `WHERE r.handler = ? AND r.state <= 2 ORDER BY r.next_attempt_at, r.sequence LIMIT ?`, int64(h), limit)
 }
 
 // PendingAfter implements [store.Runs]. The index alone decides which runs come next.
-func (s *Store) PendingAfter(ctx context.Context, h store.HandlerID, after int64, limit int) ([]store.Run, error) {
-	return s.queryRuns(ctx, `WHERE r.handler = ?1 AND r.sequence IN (SELECT sequence FROM runs INDEXED BY runs_pending
+func (r *Reader) PendingAfter(ctx context.Context, h store.HandlerID, after int64, limit int) ([]store.Run, error) {
+	return r.queryRuns(ctx, `WHERE r.handler = ?1 AND r.sequence IN (SELECT sequence FROM runs INDEXED BY runs_pending
 		WHERE handler = ?1 AND state <= 2 AND sequence > ?2 ORDER BY sequence LIMIT ?3) ORDER BY r.sequence`, int64(h), after, limit)
 }
 
 // Counts implements [store.Runs]. Both parts read only a partial index of the runs in these states.
-func (s *Store) Counts(ctx context.Context) (map[string]store.Counts, error) {
-	rows, err := s.readers.QueryContext(ctx, `
+func (r *Reader) Counts(ctx context.Context) (map[string]store.Counts, error) {
+	rows, err := r.db.QueryContext(ctx, `
 		SELECT h.name, sum(running), sum(retrying), sum(dead) FROM (
 			SELECT handler, count(*) - count(next_attempt_at) AS running, count(next_attempt_at) AS retrying, 0 AS dead
 			FROM runs INDEXED BY runs_pending WHERE state <= 2 GROUP BY handler
@@ -121,24 +97,24 @@ func (s *Store) Counts(ctx context.Context) (map[string]store.Counts, error) {
 }
 
 // FindRun implements [store.Runs].
-func (s *Store) FindRun(ctx context.Context, id string) (store.Run, error) {
+func (r *Reader) FindRun(ctx context.Context, id string) (store.Run, error) {
 	sequence, handler, storeID, err := store.ParseRunID(id)
 	if err != nil {
 		return store.Run{}, err
 	}
-	runs, err := s.queryRuns(ctx, `WHERE `+hasID, sequence, handler)
+	runs, err := r.queryRuns(ctx, `WHERE `+hasID, sequence, handler)
 	if err != nil {
 		return store.Run{}, err
 	}
-	if len(runs) == 0 || storeID != s.id {
+	if len(runs) == 0 || storeID != r.id {
 		return store.Run{}, fmt.Errorf("run %q: %w", id, store.ErrNotFound)
 	}
 	return runs[0], nil
 }
 
 // Runs implements [store.Runs].
-func (s *Store) Runs(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
-	where, args, err := s.selectRuns(q)
+func (r *Reader) Runs(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
+	where, args, err := r.selectRuns(q)
 	if err != nil {
 		return nil, err
 	}
@@ -149,11 +125,11 @@ func (s *Store) Runs(ctx context.Context, q store.RunQuery) ([]store.Run, error)
 	if q.Oldest {
 		order = "ASC"
 	}
-	return s.queryRuns(ctx, where+` ORDER BY r.sequence `+order+`, r.handler LIMIT ?`, append(args, q.Limit)...)
+	return r.queryRuns(ctx, where+` ORDER BY r.sequence `+order+`, r.handler LIMIT ?`, append(args, q.Limit)...)
 }
 
 // selectRuns turns a query into a condition on r and h.
-func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err error) {
+func (r *Reader) selectRuns(q store.RunQuery) (where string, args []any, err error) {
 	conditions := []string{"1"}
 	add := func(condition string, value any) {
 		conditions = append(conditions, condition)
@@ -164,7 +140,7 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 		if err != nil {
 			return "", nil, err
 		}
-		if storeID != s.id {
+		if storeID != r.id {
 			return "", nil, fmt.Errorf("run %q: %w", q.ID, store.ErrNotFound)
 		}
 		conditions = append(conditions, hasID)
@@ -178,7 +154,7 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 		conditions = append(conditions, fmt.Sprintf("r.state = %d", q.State))
 	}
 	if len(q.States) > 0 {
-		conditions = append(conditions, stateCondition(q.States))
+		conditions = append(conditions, schema.InStates(q.States))
 	}
 	if q.AfterID != "" {
 		sequence, handler, _, err := store.ParseRunID(q.AfterID)
@@ -204,26 +180,14 @@ func (s *Store) selectRuns(q store.RunQuery) (where string, args []any, err erro
 	return "WHERE " + strings.Join(conditions, " AND "), args, nil
 }
 
-// stateCondition returns a condition on r. A single state is written so that SQLite uses the partial indexes.
-func stateCondition(states []store.RunState) string {
-	if len(states) == 1 {
-		return fmt.Sprintf("r.state = %d", states[0])
-	}
-	list := make([]string, len(states))
-	for i, state := range states {
-		list[i] = strconv.Itoa(int(state))
-	}
-	return "r.state IN (" + strings.Join(list, ", ") + ")"
-}
-
 // Attempts implements [store.Runs].
-func (s *Store) Attempts(ctx context.Context, id string) ([]store.Attempt, error) {
-	r, err := s.FindRun(ctx, id)
+func (r *Reader) Attempts(ctx context.Context, id string) ([]store.Attempt, error) {
+	run, err := r.FindRun(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.readers.QueryContext(ctx, `SELECT attempt, started_at, finished_at, error FROM attempts
-		WHERE sequence = ? AND handler = ? ORDER BY attempt`, r.Sequence, int64(r.HandlerID))
+	rows, err := r.db.QueryContext(ctx, `SELECT attempt, started_at, finished_at, error FROM attempts
+		WHERE sequence = ? AND handler = ? ORDER BY attempt`, run.Sequence, int64(run.HandlerID))
 	if err != nil {
 		return nil, conn.Translate(err)
 	}
@@ -235,23 +199,26 @@ func (s *Store) Attempts(ctx context.Context, id string) ([]store.Attempt, error
 		if err := rows.Scan(&a.Number, &started, &finished, &a.Error); err != nil {
 			return nil, conn.Translate(err)
 		}
-		a.StartedAt, a.FinishedAt = fromMicros(started), fromMicros(finished)
+		a.StartedAt, a.FinishedAt = schema.Time(started), schema.Time(finished)
 		attempts = append(attempts, a)
 	}
 	return attempts, conn.Translate(rows.Err())
 }
 
-// prepared returns a rarely used statement, compiled at its first use.
-func (w *writer) prepared(query string) (*conn.Stmt, error) {
-	if st, ok := w.seldom[query]; ok {
-		return st, nil
+// Joined implements [store.Runs].
+func (r *Reader) Joined(ctx context.Context, h store.HandlerID, sequence int64) ([]int64, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT sequence FROM runs WHERE handler = ? AND joined = ? ORDER BY sequence`, int64(h), sequence)
+	if err != nil {
+		return nil, fmt.Errorf("read joined runs: %w", conn.Translate(err))
 	}
-	st, err := w.conn.Prepare(query)
-	if err == nil {
-		w.seldom[query] = st
+	defer rows.Close()
+	var joined []int64
+	for rows.Next() {
+		var other int64
+		if err := rows.Scan(&other); err != nil {
+			return nil, conn.Translate(err)
+		}
+		joined = append(joined, other)
 	}
-	return st, err
+	return joined, conn.Translate(rows.Err())
 }
-
-// effectTx implements [store.Tx]. It keeps errors that concern the whole transaction for the writer.
-type effectTx txn

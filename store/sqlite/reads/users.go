@@ -1,4 +1,4 @@
-package sqlite
+package reads
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
 )
 
 const userColumns = `id, name, email, attributes, created_at, event_id`
@@ -22,17 +23,17 @@ func scanUser(row interface{ Scan(...any) error }) (store.User, error) {
 	if attributes.Valid {
 		u.Attributes = []byte(attributes.String)
 	}
-	u.CreatedAt = fromMicros(created)
+	u.CreatedAt = schema.Time(created)
 	return u, nil
 }
 
 // User implements [store.Users].
-func (s *Store) User(ctx context.Context, key string) (store.User, error) {
+func (r *Reader) User(ctx context.Context, key string) (store.User, error) {
 	query, arg := `SELECT `+userColumns+` FROM users WHERE email = ?`, any(key)
 	if id, err := strconv.ParseInt(key, 10, 64); err == nil {
 		query, arg = `SELECT `+userColumns+` FROM users WHERE id = ?`, id
 	}
-	u, err := scanUser(s.readers.QueryRowContext(ctx, query, arg))
+	u, err := scanUser(r.db.QueryRowContext(ctx, query, arg))
 	if conn.NoRows(err) {
 		err = store.ErrNotFound
 	}
@@ -43,11 +44,11 @@ func (s *Store) User(ctx context.Context, key string) (store.User, error) {
 }
 
 // ListUsers implements [store.Users].
-func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]store.User, error) {
+func (r *Reader) ListUsers(ctx context.Context, after int64, limit int) ([]store.User, error) {
 	if limit <= 0 {
 		limit = 1000
 	}
-	rows, err := s.readers.QueryContext(ctx, `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	rows, err := r.db.QueryContext(ctx, `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list users: %w", conn.Translate(err))
 	}
@@ -64,7 +65,7 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]store.
 }
 
 // CountUsers implements [store.Users].
-func (s *Store) CountUsers(ctx context.Context) (n int64, err error) {
-	err = s.readers.QueryRowContext(ctx, `SELECT count(*) FROM users`).Scan(&n)
+func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
+	err = r.db.QueryRowContext(ctx, `SELECT count(*) FROM users`).Scan(&n)
 	return n, conn.Translate(err)
 }

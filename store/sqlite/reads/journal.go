@@ -1,4 +1,4 @@
-package sqlite
+package reads
 
 import (
 	"context"
@@ -15,23 +15,6 @@ import (
 	"evrun/store/sqlite/schema"
 )
 
-// Append implements [store.Journal].
-func (s *Store) Append(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
-	o := newOp(len(evs), payload(evs), nil)
-	o.append = &appends{evs, make([]store.Receipt, len(evs))}
-	if err := s.w.submit(ctx, o); err != nil {
-		return nil, fmt.Errorf("append: %w", err)
-	}
-	return o.append.receipts, nil
-}
-
-func payload(evs []*events.Event) (bytes int) {
-	for _, e := range evs {
-		bytes += len(e.Data)
-	}
-	return bytes
-}
-
 const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,
 	e.correlationid, e.causationid, e.hops, e.extensions, e.chain, e.cause`
 
@@ -40,16 +23,16 @@ func scanEvent(rows *readRows) (*events.Event, error) {
 		e  events.Event
 		us int64
 		// as returned by the driver, NULL or not: sql.NullString and the like would convert each value again
-		subject, contentType, schema, correlation, parent, extensions, chain, cause, data any
+		subject, contentType, dataSchema, correlation, parent, extensions, chain, cause, data any
 	)
-	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &schema, &data,
+	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &dataSchema, &data,
 		&correlation, &parent, &e.Hops, &extensions, &chain, &cause); err != nil {
 		return nil, err
 	}
-	e.Time = fromMicros(us)
+	e.Time = schema.Time(us)
 	e.Subject, _ = subject.(string)
 	e.DataContentType, _ = contentType.(string)
-	e.DataSchema, _ = schema.(string)
+	e.DataSchema, _ = dataSchema.(string)
 	e.CausationID, _ = parent.(string)
 	e.Cause, _ = cause.(int64)
 	var given bool
@@ -95,14 +78,14 @@ func decodeExtensions(text string) (map[string]any, error) {
 }
 
 // Events implements [store.Journal].
-func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
+func (r *Reader) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
 	if q.Limit <= 0 {
 		q.Limit = 1000
 	}
 	if q.MaxBytes <= 0 {
 		q.MaxBytes = maxPageBytes
 	}
-	after, err := s.accepted(ctx, q)
+	after, err := r.accepted(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
@@ -110,7 +93,7 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]*events.Event
 	bytes := 0
 	// SQL filters the types as far as GLOB can, the patterns filter the rest: so a page may need more than one query.
 	for {
-		page, err := s.page(ctx, q, after, q.Limit-len(found))
+		page, err := r.page(ctx, q, after, q.Limit-len(found))
 		if err != nil {
 			return nil, fmt.Errorf("read events: %w", err)
 		}
@@ -148,7 +131,7 @@ func matches(patterns []events.Pattern, typ string) bool {
 const maxPageBytes = 4 << 20
 
 // page reads rows in the query's direction. It returns none only at the end.
-func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit int) ([]*events.Event, error) {
+func (r *Reader) page(ctx context.Context, q store.EventQuery, after int64, limit int) ([]*events.Event, error) {
 	where := []string{"e.sequence > ?"}
 	args := []any{after}
 	add := func(condition string, values ...any) {
@@ -186,7 +169,7 @@ func (s *Store) page(ctx context.Context, q store.EventQuery, after int64, limit
 	if q.Last {
 		order = "DESC"
 	}
-	rows, err := s.readers.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE `+strings.Join(where, " AND ")+
+	rows, err := r.db.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE `+strings.Join(where, " AND ")+
 		` ORDER BY e.sequence `+order+` LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, conn.Translate(err)
@@ -228,20 +211,20 @@ func typeCondition(patterns []events.Pattern) (condition string, values []any) {
 
 // accepted turns the query's Since into a sequence, by bisection. Acceptance times grow with the sequences, except at clock steps, so they need no
 // index.
-func (s *Store) accepted(ctx context.Context, q store.EventQuery) (after int64, err error) {
+func (r *Reader) accepted(ctx context.Context, q store.EventQuery) (after int64, err error) {
 	if q.Since.IsZero() {
 		return q.After, nil
 	}
-	since := micros(q.Since)
+	since := schema.Micros(q.Since)
 	low := q.After
-	high, err := s.Head(ctx)
+	high, err := r.Head(ctx)
 	if err != nil {
 		return 0, err
 	}
 	for low < high { // the first event accepted at or after since lies in (low, high+1]
 		mid := low + (high-low)/2
 		var sequence, at int64
-		err := s.readers.QueryRowContext(ctx, `SELECT sequence, accepted_at FROM events WHERE sequence > ? ORDER BY sequence LIMIT 1`, mid).
+		err := r.db.QueryRowContext(ctx, `SELECT sequence, accepted_at FROM events WHERE sequence > ? ORDER BY sequence LIMIT 1`, mid).
 			Scan(&sequence, &at)
 		switch {
 		case errors.Is(err, sql.ErrNoRows), err == nil && at >= since:
@@ -256,8 +239,8 @@ func (s *Store) accepted(ctx context.Context, q store.EventQuery) (after int64, 
 }
 
 // Event implements [store.Journal].
-func (s *Store) Event(ctx context.Context, id string) (*events.Event, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.id = ? ORDER BY e.sequence DESC LIMIT 1`, id)
+func (r *Reader) Event(ctx context.Context, id string) (*events.Event, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE e.id = ? ORDER BY e.sequence DESC LIMIT 1`, id)
 	if err != nil {
 		return nil, conn.Translate(err)
 	}
@@ -272,8 +255,8 @@ func (s *Store) Event(ctx context.Context, id string) (*events.Event, error) {
 }
 
 // Head implements [store.Journal].
-func (s *Store) Head(ctx context.Context) (int64, error) {
+func (r *Reader) Head(ctx context.Context) (int64, error) {
 	var head int64
-	err := s.readers.QueryRowContext(ctx, `SELECT `+schema.JournalHead).Scan(&head)
+	err := r.db.QueryRowContext(ctx, `SELECT `+schema.JournalHead).Scan(&head)
 	return head, conn.Translate(err)
 }

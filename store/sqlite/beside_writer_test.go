@@ -88,20 +88,3 @@ func TestAReadIsBesideTheWriter(t *testing.T) {
 		}
 	}
 }
-
-// Without a deadline a read has a default limit; with one it has all the time until then.
-func TestAReadWithoutADeadlineIsLimited(t *testing.T) {
-	d := openTimed(t)
-	d.start()
-	d.reads.limit.Wall = 10 * time.Millisecond
-	counting := parse(t, `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < :n) SELECT count(*) FROM c`)
-	if _, err := d.Read(t.Context(), counting, []any{int64(1) << 40}); !errors.Is(err, store.ErrTimeout) {
-		t.Errorf("without a deadline: %v", err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-	defer cancel()
-	const long = 300_000 // takes more than 10 ms
-	if r, err := d.Read(ctx, counting, []any{int64(long)}); err != nil || r.Rows[0][0] != int64(long) {
-		t.Errorf("with a deadline: %v, %v", r.Rows, err)
-	}
-}

@@ -1,0 +1,109 @@
+package reads
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"evrun/store"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
+)
+
+// handlerRows reads the handlers with these names, or all handlers, sorted by name.
+func (r *Reader) handlerRows(ctx context.Context, names ...string) ([]*schema.Handler, error) {
+	where, args := "", []any{}
+	if len(names) > 0 {
+		where = ` WHERE name IN (?` + strings.Repeat(`, ?`, len(names)-1) + `)`
+		for _, name := range names {
+			args = append(args, name)
+		}
+	}
+	rows, err := r.db.QueryContext(ctx, `SELECT `+schema.HandlerColumns+` FROM handlers`+where+` ORDER BY name`, args...)
+	if err != nil {
+		return nil, conn.Translate(err)
+	}
+	defer rows.Close()
+	var list []*schema.Handler
+	for rows.Next() {
+		h := &schema.Handler{}
+		var patterns sql.NullString
+		var left, heir sql.NullInt64
+		if err := rows.Scan(&h.Name, &h.ID, &h.LowWater, &h.Since, &h.Active, &h.Paused, &patterns, &left, &h.LeftHead, &heir); err != nil {
+			return nil, conn.Translate(err)
+		}
+		h.Patterns, h.Left, h.LeftAt, h.Heir = patterns.String, left.Valid, left.Int64, heir.Int64
+		list = append(list, h)
+	}
+	return list, conn.Translate(rows.Err())
+}
+
+// Handlers implements [store.Handlers].
+func (r *Reader) Handlers(ctx context.Context, names ...string) ([]store.Consumer, error) {
+	rows, err := r.handlerRows(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("read handlers: %w", err)
+	}
+	list := make([]store.Consumer, len(rows))
+	for i, h := range rows {
+		list[i] = h.Consumer()
+	}
+	return list, nil
+}
+
+// maxCounted is how many events of the journal Backlog checks; it counts all later events as waiting.
+const maxCounted = 100_000
+
+// Backlog implements [store.Handlers].
+func (r *Reader) Backlog(ctx context.Context, c store.Consumer, upTo int64) (store.Backlog, error) {
+	b, err := r.backlog(ctx, c, upTo)
+	if err != nil {
+		return b, fmt.Errorf("count the backlog of handler %s: %w", c.Name, err)
+	}
+	return b, nil
+}
+
+func (r *Reader) backlog(ctx context.Context, c store.Consumer, upTo int64) (b store.Backlog, err error) {
+	head, err := r.Head(ctx)
+	if err != nil {
+		return b, err
+	}
+	if upTo == 0 || upTo > head {
+		upTo = head
+	}
+	counts, err := r.Counts(ctx)
+	if err != nil {
+		return b, err
+	}
+	b.Counts = counts[c.Name]
+	looked := min(upTo, c.LowWater+maxCounted)
+	b.Waiting = max(0, upTo-looked)
+	if b.AtMost = b.Waiting > 0 || len(c.On) == 0; looked <= c.LowWater {
+		b.AtMost = false
+		return b, nil
+	}
+	condition, args := typeCondition(c.On)
+	if condition == "" {
+		condition = "1"
+	}
+	rows, err := r.db.QueryContext(ctx, `SELECT e.type, count(*) FROM events e WHERE e.sequence > ? AND e.sequence <= ?
+		AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?) AND `+condition+` GROUP BY e.type`,
+		append([]any{c.LowWater, looked, int64(c.ID)}, args...)...)
+	if err != nil {
+		return b, conn.Translate(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var typ string
+		var n int64
+		if err := rows.Scan(&typ, &n); err != nil {
+			return b, conn.Translate(err)
+		}
+		if matches(c.On, typ) {
+			b.Waiting += n
+		}
+	}
+	b.AtMost = b.AtMost && b.Waiting > 0
+	return b, conn.Translate(rows.Err())
+}

@@ -1,0 +1,79 @@
+package schema
+
+import (
+	"encoding/json"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// Handler is a row of the table handlers. Readers and the writer both know it: the writer changes the rows that readers planned with.
+type Handler struct {
+	ID              int64 // 0: it has no row yet
+	Name            string
+	LowWater, Since int64
+	Active, Paused  bool
+	Patterns        string // see [EncodePatterns]
+	Left            bool   // it has LeftAt
+	LeftAt          int64
+	LeftHead        int64
+	Heir            int64 // 0: none
+}
+
+// HandlerColumns are the columns of a [Handler].
+const HandlerColumns = `name, id, low_water, since, active, paused, patterns, left_at, left_head, heir`
+
+// Forgotten reports whether the row is only kept because runs refer to it.
+func (h *Handler) Forgotten() bool { return !h.Active && !h.Left }
+
+// Consumer is the handler as callers of the store see it.
+func (h *Handler) Consumer() store.Consumer {
+	c := store.Consumer{ID: store.HandlerID(h.ID), Name: h.Name, LowWater: h.LowWater, Paused: h.Paused, LeftHead: h.LeftHead, On: decodePatterns(h.Patterns)}
+	switch {
+	case h.Active:
+		c.State = store.Active
+	case h.Left:
+		c.State = store.Left
+	default:
+		c.State = store.Forgotten
+	}
+	if h.Left && h.LeftAt > 0 {
+		c.Left = Time(h.LeftAt)
+	}
+	return c
+}
+
+// MarkAfter returns the mark of the handler once it has taken over from another.
+func (h *Handler) MarkAfter(was *Handler) int64 {
+	if h.Since >= 0 && h.Since < was.LeftHead { // both were wired at the same time: the heir keeps its own backlog
+		return min(was.LowWater, h.LowWater)
+	}
+	return was.LowWater
+}
+
+// EncodePatterns is the text of a handler's patterns in its row.
+func EncodePatterns(list []events.Pattern) (string, error) {
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.String()
+	}
+	text, err := events.MarshalJSON(names)
+	return string(text), err
+}
+
+// decodePatterns is the inverse of [EncodePatterns]. For any other text it returns nil, so that all types match.
+func decodePatterns(text string) []events.Pattern {
+	var names []string
+	if json.Unmarshal([]byte(text), &names) != nil {
+		return nil
+	}
+	var list []events.Pattern
+	for _, name := range names {
+		p, err := events.ParsePattern(name)
+		if err != nil {
+			return nil
+		}
+		list = append(list, p)
+	}
+	return list
+}
