@@ -9,7 +9,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/output"
-	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
 
@@ -54,7 +54,7 @@ as evrun.handler.skipped.`,
 		Example: `  evrun handlers resume announce
   evrun handlers resume announce --from now`,
 		Args:              namesOf("handler", 0),
-		ValidArgsFunction: e.completeHandlers(tasks.StatePaused),
+		ValidArgsFunction: e.completeHandlers(control.StatePaused),
 		RunE: func(c *cobra.Command, names []string) error {
 			if from != "mark" && from != "now" {
 				return usage("--from %q: must be mark or now", from)
@@ -78,7 +78,7 @@ numbers of events and runs that are left out are printed, and published as evrun
 new handler.`,
 		Example:           `  evrun handlers forget old-name`,
 		Args:              namesOf("handler", 0),
-		ValidArgsFunction: e.completeHandlers(tasks.StateLeft),
+		ValidArgsFunction: e.completeHandlers(control.StateLeft),
 		RunE: func(c *cobra.Command, names []string) error {
 			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *api.Client, name string) (any, string, error) {
 				done, err := c.ForgetHandler(ctx, name)
@@ -98,7 +98,7 @@ func runHandlersList(ctx context.Context, e *env) error {
 }
 
 func runHandlersShow(ctx context.Context, e *env, name string) error {
-	h, err := asked(ctx, e, readsWiring, func(c *api.Client) (tasks.HandlerStatus, error) { return c.Handler(ctx, name) })
+	h, err := asked(ctx, e, readsWiring, func(c *api.Client) (control.HandlerStatus, error) { return c.Handler(ctx, name) })
 	if err != nil {
 		return err
 	}
@@ -106,9 +106,9 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	switch h.State {
-	case tasks.StatePaused:
+	case control.StatePaused:
 		e.note("it returned after more than an hour; \"evrun handlers resume %s\" continues it", h.Name)
-	case tasks.StateLeft:
+	case control.StateLeft:
 		e.note("it is not in the wiring file: put it back, write \"was: %s\" at the handler that takes over, or give it up with \"evrun handlers forget %s\"", h.Name, h.Name)
 	}
 	return nil
@@ -139,7 +139,7 @@ func (e *env) changeHandlers(ctx context.Context, names []string, change func(co
 }
 
 // skippedWords lists the events and runs that were left out; empty: none were.
-func skippedWords(s tasks.Skipped) string {
+func skippedWords(s control.Skipped) string {
 	var parts []string
 	if s.Events > 0 {
 		parts = append(parts, eventsOf(s.Events, s.AtMost)+" skipped")

@@ -21,6 +21,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/explain"
 	"evrun/tasks/fault"
 	"evrun/tasks/process"
@@ -294,8 +295,8 @@ func (e *env) withStore(ctx context.Context, cfg *config.Config, do func(store.S
 }
 
 // handlers lists the handlers as the daemon has them, or as the wiring file and the store do.
-func (e *env) handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
-	return asked(ctx, e, readsWiring, func(c *api.Client) ([]tasks.HandlerStatus, error) { return c.Handlers(ctx) })
+func (e *env) handlers(ctx context.Context) ([]control.HandlerStatus, error) {
+	return asked(ctx, e, readsWiring, func(c *api.Client) ([]control.HandlerStatus, error) { return c.Handlers(ctx) })
 }
 
 // schedules lists the schedules, each with its next n slots, as the daemon has them, or as the wiring file and the store do.

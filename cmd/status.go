@@ -11,7 +11,7 @@ import (
 
 	"evrun/cmd/output"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
 
@@ -72,7 +72,7 @@ func runStatus(ctx context.Context, e *env) error {
 			switch {
 			case h.Replacing:
 				name += " (left; its running attempts go on)"
-			case h.State != tasks.StateActive:
+			case h.State != control.StateActive:
 				name += " (" + output.HandlerState(h) + ": " + h.Unfinished().String() + ")"
 			}
 			t.Row(name, h.Behind, h.Running, h.Retrying, h.Dead)

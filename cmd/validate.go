@@ -11,7 +11,7 @@ import (
 
 	"evrun/cmd/config"
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
 
@@ -99,9 +99,9 @@ func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 		}
 		switch {
 		case u.Waiting == 0 && u.Running+u.Retrying == 0:
-		case h.State != tasks.StateLeft && !stays[h.Name]:
+		case h.State != control.StateLeft && !stays[h.Name]:
 			e.note("handler %s is not in this file and would leave: %s; put it back within an hour, or write \"was: %s\" at the handler that takes over", h.Name, u, h.Name)
-		case h.State == tasks.StateLeft && stays[h.Name] && !fromMark[h.Name] && (h.LeftAt == nil || time.Since(*h.LeftAt) > store.ReturnWithin):
+		case h.State == control.StateLeft && stays[h.Name] && !fromMark[h.Name] && (h.LeftAt == nil || time.Since(*h.LeftAt) > store.ReturnWithin):
 			e.note("handler %s left over an hour ago and would return paused: %s; write \"from: mark\" to let it go on", h.Name, u)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/store/storetest"
 	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/emitter"
 )
 
@@ -142,7 +143,7 @@ func TestAHandlerThatIsGoneForAMomentMissesNothing(t *testing.T) {
 	d.emitNumbered(1, 50)
 	<-begun
 	done := d.replace(other)
-	want := tasks.Unfinished{Name: "a", Waiting: 49, Running: 1}
+	want := control.Unfinished{Name: "a", Waiting: 49, Running: 1}
 	if len(done.Left) != 1 || done.Left[0] != want {
 		t.Errorf("left %+v", done.Left)
 	}
@@ -176,7 +177,7 @@ func TestAHandlerThatIsMissingOverOneRestartMissesNothing(t *testing.T) {
 	c.mu.Lock()
 	waiting := int64(10 - len(c.times))
 	c.mu.Unlock()
-	if waiting > 0 && (len(status) != 1 || status[0].State != tasks.StateLeft || status[0].LeftWith != waiting) {
+	if waiting > 0 && (len(status) != 1 || status[0].State != control.StateLeft || status[0].LeftWith != waiting) {
 		t.Errorf("status %+v, and %d were waiting", status, waiting)
 	}
 	if told := d.told(events.TypeHandlerLeft); waiting > 0 && (len(told) != 1 || told[0]["waiting"] != float64(waiting)) {
@@ -242,12 +243,12 @@ func TestAHandlerThatReturnsLateIsPausedUntilItIsResumed(t *testing.T) {
 	d.emitNumbered(4, 6)
 	clock.pass(2 * time.Hour)
 	done := d.replace(counting("a", "1", c))
-	if want := (tasks.Unfinished{Name: "a", Waiting: 3}); len(done.Paused) != 1 || done.Paused[0] != want {
+	if want := (control.Unfinished{Name: "a", Waiting: 3}); len(done.Paused) != 1 || done.Paused[0] != want {
 		t.Errorf("paused %+v", done.Paused)
 	}
 	d.emitNumbered(7, 8)
 	status, err := d.runner.Status(t.Context())
-	if err != nil || len(status) != 1 || status[0].State != tasks.StatePaused || *status[0].Waiting != 5 {
+	if err != nil || len(status) != 1 || status[0].State != control.StatePaused || *status[0].Waiting != 5 {
 		t.Errorf("status %+v, %v", status, err)
 	}
 	if told := d.told(events.TypeHandlerPaused); len(told) != 1 || told[0]["handler"] != "a" || told[0]["waiting"] != 3.0 {
@@ -280,7 +281,7 @@ func TestAResumptionFromNowSaysWhatItLeavesOut(t *testing.T) {
 	d.stop()
 	for range 2 {
 		d = startWith(t, file, sqlite.Options{Options: store.Options{Now: clock.Now}}, counting("a", "1", c))
-		if status, err := d.runner.Status(t.Context()); err != nil || status[0].State != tasks.StatePaused {
+		if status, err := d.runner.Status(t.Context()); err != nil || status[0].State != control.StatePaused {
 			t.Errorf("status %+v, %v", status, err)
 		}
 		if told := d.told(events.TypeHandlerPaused); len(told) != 1 {
@@ -317,15 +318,15 @@ func TestAForgottenHandlerSaysWhatItLeavesOut(t *testing.T) {
 		t.Errorf("forgot a wired handler: %v", err)
 	}
 	d.replace()
-	if _, err := d.runner.Forget(t.Context(), "a"); !errors.Is(err, tasks.ErrLeaving) {
+	if _, err := d.runner.Forget(t.Context(), "a"); !errors.Is(err, control.ErrLeaving) {
 		t.Errorf("forgot a handler that still works: %v", err)
 	}
 	close(release)
 	d.settled(1)
-	var done tasks.Skipped
+	var done control.Skipped
 	var err error
 	for {
-		if done, err = d.runner.Forget(t.Context(), "a"); !errors.Is(err, tasks.ErrLeaving) {
+		if done, err = d.runner.Forget(t.Context(), "a"); !errors.Is(err, control.ErrLeaving) {
 			break
 		}
 		wait(time.Millisecond)

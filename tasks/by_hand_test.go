@@ -8,6 +8,7 @@ import (
 
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/control"
 )
 
 // A dropped run is not handled again, though the handler's mark lies before it and evrun is killed.
@@ -33,7 +34,7 @@ func TestDroppedRunIsNotHandledAgain(t *testing.T) {
 	for range 2 {
 		<-begun
 	}
-	dead := tasks.DeadRuns{Store: d.store, Retry: d.runner.Retry}
+	dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
 	id := d.settled(1)[0].ID
 	for range 2 {
 		if err := dead.DropRun(t.Context(), id); err != nil {
@@ -73,8 +74,8 @@ func TestRunsOfAHandlerThatIsGoneCanBeDropped(t *testing.T) {
 		wait(time.Millisecond)
 	}
 	id := must(t, d, store.Retrying)[0].ID
-	dead := tasks.DeadRuns{Store: d.store, Retry: d.runner.Retry}
-	var notDead *tasks.NotDeadError
+	dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
+	var notDead *control.NotDeadError
 	if err := dead.DropRun(t.Context(), id); !errors.As(err, &notDead) {
 		t.Errorf("a run that will be retried is dropped: %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/chain"
+	"evrun/tasks/control"
 )
 
 // follow waits for the end of an event's chain, and returns how many runs ended.
@@ -104,7 +105,7 @@ func TestChainEndsWithDroppedRuns(t *testing.T) {
 		_, n := d.follow(e)
 		ended <- n
 	}()
-	dead := tasks.DeadRuns{Store: d.store, Retry: d.runner.Retry}
+	dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
 	if n, err := dead.DropRuns(t.Context(), query("dead")); n != 1 || err != nil {
 		t.Fatalf("%d dropped, %v", n, err)
 	}

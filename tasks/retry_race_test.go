@@ -14,6 +14,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/store/storetest"
 	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/expression"
 )
 
@@ -44,7 +45,7 @@ func TestNoRetryIsLostWhileRunsDieAgain(t *testing.T) {
 			var people sync.WaitGroup
 			for range 3 {
 				people.Go(func() {
-					dead := tasks.DeadRuns{Store: d.store, Retry: d.runner.Retry}
+					dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
 					for range rounds / 3 {
 						n, err := dead.RetryRuns(context.Background(), store.RunQuery{Handler: "h"})
 						if err != nil {
@@ -125,7 +126,7 @@ func TestManyRetriedRunsOfOneKeyRunInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	mended.Store(true)
-	dead := tasks.DeadRuns{Store: d.store, Retry: d.runner.Retry}
+	dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
 	if got, err := dead.RetryRuns(t.Context(), store.RunQuery{Handler: "h"}); got != n || err != nil {
 		t.Fatalf("%d retried, %v", got, err)
 	}

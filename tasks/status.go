@@ -2,67 +2,29 @@ package tasks
 
 import (
 	"context"
-	"slices"
 	"time"
 
-	"evrun/events"
-	"evrun/store"
+	"evrun/tasks/control"
 )
-
-// The states of a handler in [HandlerStatus].
-const (
-	StateActive = "active"
-	StatePaused = "paused" // returned late, waits for Resume
-	StateLeft   = "left"   // not in the wiring, keeps its mark
-	StateNew    = "new"    // no daemon has run it yet
-)
-
-// HandlerStatus is the state of a handler and its position in the journal.
-type HandlerStatus struct {
-	Name  string   `json:"name"`
-	State string   `json:"state"` // active, paused, left; without a daemon also new
-	Kind  string   `json:"do,omitempty"`
-	On    []string `json:"on"`
-	// Behind is the number of events of any type after the handler's low-water mark.
-	Behind int64 `json:"behind"`
-	// Waiting is the number of the handler's events without a run, or with one whose first attempt is only claimed ahead; nil: not counted. With AtMost
-	// it is an upper bound.
-	Waiting  *int64 `json:"waiting,omitempty"`
-	AtMost   bool   `json:"at_most,omitempty"`
-	Running  int    `json:"running"` // attempts under way
-	Retrying int    `json:"retrying"`
-	Dead     int    `json:"dead"`
-	// Replacing says that the handler's version from before a reload still has running attempts.
-	Replacing bool       `json:"replacing,omitempty"`
-	LeftAt    *time.Time `json:"left_at,omitempty"`
-	// LeftWith is the number of events that were waiting when it left.
-	LeftWith int64 `json:"left_with,omitempty"`
-}
-
-// Unfinished returns the handler's waiting events and unsettled runs; for a handler that has left, as of that time.
-func (s *HandlerStatus) Unfinished() Unfinished {
-	u := Unfinished{Name: s.Name, Waiting: s.LeftWith, AtMost: s.AtMost, Running: s.Running, Retrying: s.Retrying, Dead: s.Dead}
-	if s.State != StateLeft && s.Waiting != nil {
-		u.Waiting = *s.Waiting
-	}
-	return u
-}
 
 // Status returns the status of each wired handler, in the order of the file, followed by the handlers that have left with unfinished work.
-func (r *Runner) Status(ctx context.Context) ([]HandlerStatus, error) { return r.statuses(ctx, false) }
+func (r *Runner) Status(ctx context.Context) ([]control.HandlerStatus, error) {
+	return r.statuses(ctx, false)
+}
 
 // HandlerStatuses is like Status, but with all handlers that have left, and with the number of each handler's waiting events.
-func (r *Runner) HandlerStatuses(ctx context.Context) ([]HandlerStatus, error) {
+func (r *Runner) HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error) {
 	return r.statuses(ctx, true)
 }
 
-func (r *Runner) statuses(ctx context.Context, all bool) ([]HandlerStatus, error) {
+func (r *Runner) statuses(ctx context.Context, all bool) ([]control.HandlerStatus, error) {
 	now := r.wired.Load()
-	list, err := handlerStatuses(ctx, r.o.Store, now.handlers, all, func(name string) (workerStatus, bool) {
+	list, err := control.Statuses(ctx, r.o.Store, controlled(now.handlers), all, func(name string) (control.Live, bool) {
 		if m := now.members[name]; m != nil {
-			return m.status(ctx)
+			s, ok := m.status(ctx)
+			return control.Live{LowWater: s.lowWater, Running: s.unfinished, Ahead: s.ahead}, ok
 		}
-		return workerStatus{}, false
+		return control.Live{}, false
 	})
 	if err != nil {
 		return nil, err
@@ -75,110 +37,13 @@ func (r *Runner) statuses(ctx context.Context, all bool) ([]HandlerStatus, error
 	return list, ctx.Err()
 }
 
-// handlerStatuses joins a wiring with the counts of the store and of the running handlers. all: see [Runner.HandlerStatuses].
-func handlerStatuses(ctx context.Context, s store.Store, handlers []*Handler, all bool, live func(name string) (workerStatus, bool)) ([]HandlerStatus, error) {
-	head, err := s.Head(ctx)
-	if err != nil {
-		return nil, err
+// controlled returns what package control needs to know about handlers.
+func controlled(handlers []*Handler) []control.Wired {
+	list := make([]control.Wired, len(handlers))
+	for i, h := range handlers {
+		list[i] = control.Wired{Name: h.Name, Was: h.Was, Kind: h.Kind, On: h.On, FromMark: h.FromMark}
 	}
-	counts, err := s.Counts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	known, err := s.Handlers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]HandlerStatus, 0, len(handlers))
-	for _, h := range handlers {
-		st := HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: patternNames(h.On)}
-		i := slices.IndexFunc(known, func(c store.Consumer) bool { return c.Name == h.Name && c.State != store.Forgotten })
-		if i < 0 {
-			list = append(list, st)
-			continue
-		}
-		c := known[i]
-		known = slices.Delete(known, i, i+1)
-		c.On = h.On
-		st.count(counts[h.Name], head-c.LowWater)
-		if err := st.stand(ctx, s, c, h, all); err != nil {
-			return nil, err
-		}
-		if c, ok := live(h.Name); ok {
-			st.Behind, st.Running = max(0, head-c.lowWater), c.unfinished
-			if st.Waiting != nil {
-				*st.Waiting += int64(c.ahead)
-			}
-		}
-		list = append(list, st)
-	}
-	for _, c := range known {
-		if c.State == store.Forgotten {
-			continue
-		}
-		st := HandlerStatus{Name: c.Name, State: StateLeft, On: patternNames(c.On)}
-		if !c.Left.IsZero() {
-			at := c.Left.UTC()
-			st.LeftAt = &at
-		}
-		st.count(counts[c.Name], head-c.LowWater)
-		upTo := c.LeftHead
-		if c.State == store.Active { // without a daemon: it leaves when one starts
-			upTo = 0
-		}
-		b, err := s.Backlog(ctx, c, upTo)
-		if err != nil {
-			return nil, err
-		}
-		st.LeftWith, st.AtMost = b.Waiting, b.AtMost
-		if !all && b.Empty() {
-			continue
-		}
-		if err := st.wait(ctx, s, c); err != nil {
-			return nil, err
-		}
-		list = append(list, st)
-	}
-	return list, nil
-}
-
-func (st *HandlerStatus) count(n store.Counts, behind int64) {
-	st.Behind, st.Running, st.Retrying, st.Dead = max(0, behind), n.Running, n.Retrying, n.Dead
-}
-
-// stand sets the state of a wired handler. For a handler that the store has as left, that is its state at the next start.
-func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consumer, h *Handler, counted bool) error {
-	if st.State = StateActive; c.Paused && !h.FromMark {
-		st.State = StatePaused
-	}
-	if c.State == store.Left {
-		b, err := s.Backlog(ctx, c, 0)
-		if err != nil {
-			return err
-		}
-		if !b.Empty() && !h.FromMark && time.Since(c.Left) > store.ReturnWithin {
-			st.State = StatePaused
-		}
-	}
-	if counted || st.State == StatePaused {
-		return st.wait(ctx, s, c)
-	}
-	return nil
-}
-
-// wait counts the waiting events.
-func (st *HandlerStatus) wait(ctx context.Context, s store.Store, c store.Consumer) error {
-	b, err := s.Backlog(ctx, c, 0)
-	st.Waiting, st.AtMost = &b.Waiting, st.AtMost || b.AtMost
-	return err
-}
-
-func patternNames(list []events.Pattern) []string {
-	names := make([]string, len(list))
-	for i, p := range list {
-		names[i] = p.String()
-	}
-	return names
+	return list
 }
 
 // askWithin is how long a worker may take to notice a question. One that writes to a log which nobody reads may never do so.

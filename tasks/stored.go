@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"evrun/store"
+	"evrun/tasks/control"
 	"evrun/tasks/emitter"
 )
 
@@ -17,34 +18,27 @@ type Stored struct {
 }
 
 // HandlerStatuses is like [Runner.HandlerStatuses].
-func (s *Stored) HandlerStatuses(ctx context.Context) ([]HandlerStatus, error) {
-	if s.Store != nil {
-		return handlerStatuses(ctx, s.Store, s.Handlers, true, func(string) (workerStatus, bool) { return workerStatus{}, false })
-	}
-	list := make([]HandlerStatus, len(s.Handlers))
-	for i, h := range s.Handlers {
-		list[i] = HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: patternNames(h.On)}
-	}
-	return list, nil
+func (s *Stored) HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error) {
+	return control.Statuses(ctx, s.Store, controlled(s.Handlers), true, func(string) (control.Live, bool) { return control.Live{}, false })
 }
 
 // Resume is like [Runner.Resume].
-func (s *Stored) Resume(ctx context.Context, name string, fromNow bool) (Skipped, error) {
+func (s *Stored) Resume(ctx context.Context, name string, fromNow bool) (control.Skipped, error) {
 	if s.Store == nil {
-		return Skipped{}, store.ErrNotFound
+		return control.Skipped{}, store.ErrNotFound
 	}
-	return resumeHandler(ctx, s.Store, s.Emitter, name, fromNow)
+	return control.Resume(ctx, s.Store, s.Emitter, name, fromNow)
 }
 
 // Forget is like [Runner.Forget], and refuses every handler that is in the wiring, even if no daemon has run it.
-func (s *Stored) Forget(ctx context.Context, name string) (Skipped, error) {
+func (s *Stored) Forget(ctx context.Context, name string) (control.Skipped, error) {
 	switch {
 	case s.Store == nil:
-		return Skipped{}, store.ErrNotFound
+		return control.Skipped{}, store.ErrNotFound
 	case slices.ContainsFunc(s.Handlers, func(h *Handler) bool { return h.Name == name }):
-		return Skipped{}, fmt.Errorf("handler %q: %w", name, store.ErrActive)
+		return control.Skipped{}, fmt.Errorf("handler %q: %w", name, store.ErrActive)
 	}
-	return forgetHandler(ctx, s.Store, s.Emitter, name)
+	return control.Forget(ctx, s.Store, s.Emitter, name)
 }
 
 // Retry is like [Runner.Retry]: the runs are due at once, and wait for a daemon.

@@ -12,6 +12,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/chain"
+	"evrun/tasks/control"
 )
 
 // ErrStopping is the error of [Runner.Replace] while the runner stops.
@@ -99,8 +100,8 @@ func sameHandler(a, b *Handler) bool { return a == b || a.Version != "" && a.Ver
 // Replaced is the result of [Runner.Replace].
 type Replaced struct {
 	Changes
-	Left    []Unfinished // removed handlers for which events or runs wait
-	Paused  []Unfinished // added handlers that were absent for long, and wait for [Runner.Resume]
+	Left    []control.Unfinished // removed handlers for which events or runs wait
+	Paused  []control.Unfinished // added handlers that were absent for long, and wait for [Runner.Resume]
 	Unknown []UnknownWas
 }
 

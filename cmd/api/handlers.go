@@ -8,21 +8,21 @@ import (
 	"strconv"
 
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/control"
 )
 
 // Resumed answers a request to resume a handler.
 type Resumed struct {
 	Name    string `json:"name"`
 	Resumed bool   `json:"resumed"` // false: it was not paused
-	tasks.Skipped
+	control.Skipped
 }
 
 // Forgotten answers a request to forget a handler.
 type Forgotten struct {
 	Name      string `json:"name"`
 	Forgotten bool   `json:"forgotten"`
-	tasks.Skipped
+	control.Skipped
 }
 
 func (s *Server) listHandlers(r *http.Request) (any, error) {
@@ -36,15 +36,15 @@ func (s *Server) getHandler(r *http.Request) (any, error) {
 		return nil, err
 	}
 	name := r.PathValue("name")
-	i := slices.IndexFunc(statuses, func(h tasks.HandlerStatus) bool { return h.Name == name })
+	i := slices.IndexFunc(statuses, func(h control.HandlerStatus) bool { return h.Name == name })
 	if i < 0 {
 		return nil, noHandler(name, statuses)
 	}
 	return statuses[i], nil
 }
 
-func noHandler(name string, known []tasks.HandlerStatus) error {
-	return unknown("handler", name, shaped(known, func(h tasks.HandlerStatus) string { return h.Name }))
+func noHandler(name string, known []control.HandlerStatus) error {
+	return unknown("handler", name, shaped(known, func(h control.HandlerStatus) string { return h.Name }))
 }
 
 // aboutHandler makes an error of one handler a problem; other errors stay as they are.
@@ -57,7 +57,7 @@ func (s *Server) aboutHandler(ctx context.Context, name string, err error) error
 		return noHandler(name, known)
 	case errors.Is(err, store.ErrActive):
 		return problem(http.StatusConflict, "handler "+strconv.Quote(name)+" is in the wiring file: remove it from there first")
-	case errors.Is(err, tasks.ErrLeaving), errors.Is(err, tasks.ErrHasLeft):
+	case errors.Is(err, control.ErrLeaving), errors.Is(err, control.ErrHasLeft):
 		return problem(http.StatusConflict, err.Error())
 	}
 	return err
@@ -80,14 +80,14 @@ func (s *Server) forgetHandler(r *http.Request) (any, error) {
 }
 
 // Handlers lists the wired handlers, and those that have left.
-func (c *Client) Handlers(ctx context.Context) ([]tasks.HandlerStatus, error) {
-	list, err := request[struct{ Handlers []tasks.HandlerStatus }](ctx, c, http.MethodGet, "/v1/handlers", body{})
+func (c *Client) Handlers(ctx context.Context) ([]control.HandlerStatus, error) {
+	list, err := request[struct{ Handlers []control.HandlerStatus }](ctx, c, http.MethodGet, "/v1/handlers", body{})
 	return list.Handlers, err
 }
 
 // Handler returns one handler. The error is a *[Problem] with status 404 if it does not exist.
-func (c *Client) Handler(ctx context.Context, name string) (tasks.HandlerStatus, error) {
-	return request[tasks.HandlerStatus](ctx, c, http.MethodGet, "/v1/handlers/"+segment(name), body{})
+func (c *Client) Handler(ctx context.Context, name string) (control.HandlerStatus, error) {
+	return request[control.HandlerStatus](ctx, c, http.MethodGet, "/v1/handlers/"+segment(name), body{})
 }
 
 // ResumeHandler lets a paused handler go on; fromNow skips the events that wait for it.

@@ -20,6 +20,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/emitter"
 	"evrun/tasks/schedule"
 	"evrun/tasks/schedule/slots"
@@ -72,7 +73,7 @@ func TestInProcessAnswersWhatAStoreCan(t *testing.T) {
 		t.Errorf("%v, %v", page, err)
 	}
 	list, err := c.Handlers(t.Context())
-	if err != nil || len(list) != 1 || list[0].Name != "h" || list[0].State != tasks.StateNew {
+	if err != nil || len(list) != 1 || list[0].Name != "h" || list[0].State != control.StateNew {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
@@ -144,7 +145,7 @@ func TestInProcessSchedulesAreFiredAndPaused(t *testing.T) {
 func TestInProcessWithoutAStoreTheWiringAnswers(t *testing.T) {
 	c := stored(nil, []*tasks.Handler{dying("slow")}, nil).InProcess()
 	list, err := c.Handlers(t.Context())
-	if err != nil || len(list) != 1 || list[0].State != tasks.StateNew {
+	if err != nil || len(list) != 1 || list[0].State != control.StateNew {
 		t.Errorf("%+v, %v", list, err)
 	}
 	for name, want := range map[string]string{"slwo": `there is no handler "slwo"; did you mean "slow"?`, "x": `there is no handler "x"`} {

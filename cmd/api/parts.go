@@ -7,15 +7,16 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/schedule"
 )
 
 // Handlers lists the handlers, resumes paused ones, forgets those that left, and makes dead runs due again. With a daemon it is the
 // [tasks.Runner], without one a [tasks.Stored].
 type Handlers interface {
-	HandlerStatuses(ctx context.Context) ([]tasks.HandlerStatus, error)
-	Resume(ctx context.Context, name string, fromNow bool) (tasks.Skipped, error)
-	Forget(ctx context.Context, name string) (tasks.Skipped, error)
+	HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error)
+	Resume(ctx context.Context, name string, fromNow bool) (control.Skipped, error)
+	Forget(ctx context.Context, name string) (control.Skipped, error)
 	Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error)
 }
 

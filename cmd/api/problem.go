@@ -11,6 +11,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/emitter"
 	"evrun/tasks/fault"
 	"evrun/tasks/schema"
@@ -70,7 +71,7 @@ func problemOf(err error) *Problem {
 	var p *Problem
 	var refused *emitter.RefusedError
 	var tooLarge *http.MaxBytesError
-	var notDead *tasks.NotDeadError
+	var notDead *control.NotDeadError
 	switch {
 	case errors.As(err, &p):
 		return p

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"evrun/tasks"
+	"evrun/tasks/control"
 )
 
 // Reloaded is the result of a reload of the wiring file.
@@ -17,10 +18,10 @@ type Reloaded struct {
 	Schedules tasks.Changes `json:"schedules,omitzero"`
 	Events    tasks.Changes `json:"events,omitzero"`
 	// Left are removed handlers with waiting events or runs. Paused are handlers that returned after more than an hour.
-	Left    []tasks.Unfinished `json:"left,omitempty"`
-	Paused  []tasks.Unfinished `json:"paused,omitempty"`
-	Unknown []tasks.UnknownWas `json:"unknown_was,omitempty"` // handlers whose was names a handler that the store has never had
-	Restart []string           `json:"restart,omitempty"`     // changed settings that need a restart
+	Left    []control.Unfinished `json:"left,omitempty"`
+	Paused  []control.Unfinished `json:"paused,omitempty"`
+	Unknown []tasks.UnknownWas   `json:"unknown_was,omitempty"` // handlers whose was names a handler that the store has never had
+	Restart []string             `json:"restart,omitempty"`     // changed settings that need a restart
 }
 
 // None reports whether nothing has changed.

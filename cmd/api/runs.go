@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"evrun/store"
-	"evrun/tasks"
+	"evrun/tasks/control"
 )
 
 // Run is one handler on one event.
@@ -68,8 +68,8 @@ type Changed struct {
 
 // Runs are selected by ?handler=, ?event= (an id) and ?seq=, and in lists also by ?state= (several, or a list with commas).
 
-func (s *Server) deadRuns() tasks.DeadRuns {
-	return tasks.DeadRuns{Store: s.o.Store, Retry: s.o.Handlers.Retry}
+func (s *Server) deadRuns() control.DeadRuns {
+	return control.DeadRuns{Store: s.o.Store, Retry: s.o.Handlers.Retry}
 }
 
 // selection reads which runs are selected; some reports whether anything but their states narrows them down.

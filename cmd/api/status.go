@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"evrun/tasks"
+	"evrun/tasks/control"
 )
 
 // Status is what GET /v1/status answers.
@@ -22,8 +22,8 @@ type Status struct {
 	Socket    string    `json:"socket"`
 	Head      int64     `json:"head,string"` // the last sequence of the journal
 
-	Handlers  []tasks.HandlerStatus `json:"handlers"`
-	Schedules []Schedule            `json:"schedules"`
+	Handlers  []control.HandlerStatus `json:"handlers"`
+	Schedules []Schedule              `json:"schedules"`
 }
 
 // WAL is the state of the store's write-ahead log.

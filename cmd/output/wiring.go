@@ -6,32 +6,32 @@ import (
 	"time"
 
 	"evrun/cmd/api"
-	"evrun/tasks"
+	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
 
 // Handlers are the columns of a list of handlers.
-func Handlers() []Column[tasks.HandlerStatus] {
-	return []Column[tasks.HandlerStatus]{
-		{Title: "HANDLER", Text: func(h tasks.HandlerStatus) any { return h.Name }},
-		{Title: "STATE", Text: func(h tasks.HandlerStatus) any { return HandlerState(h) }},
-		{Title: "WAITING", Text: func(h tasks.HandlerStatus) any { return waiting(h) }},
-		{Title: "RUNNING", Text: func(h tasks.HandlerStatus) any { return h.Running }},
-		{Title: "RETRYING", Text: func(h tasks.HandlerStatus) any { return h.Retrying }},
-		{Title: "DEAD", Text: func(h tasks.HandlerStatus) any { return h.Dead }},
-		{Title: "ON", Text: func(h tasks.HandlerStatus) any { return strings.Join(h.On, ", ") }, Most: 61},
+func Handlers() []Column[control.HandlerStatus] {
+	return []Column[control.HandlerStatus]{
+		{Title: "HANDLER", Text: func(h control.HandlerStatus) any { return h.Name }},
+		{Title: "STATE", Text: func(h control.HandlerStatus) any { return HandlerState(h) }},
+		{Title: "WAITING", Text: func(h control.HandlerStatus) any { return waiting(h) }},
+		{Title: "RUNNING", Text: func(h control.HandlerStatus) any { return h.Running }},
+		{Title: "RETRYING", Text: func(h control.HandlerStatus) any { return h.Retrying }},
+		{Title: "DEAD", Text: func(h control.HandlerStatus) any { return h.Dead }},
+		{Title: "ON", Text: func(h control.HandlerStatus) any { return strings.Join(h.On, ", ") }, Most: 61},
 	}
 }
 
 // HandlerState is a handler's state in words.
-func HandlerState(h tasks.HandlerStatus) string {
-	if h.State == tasks.StateLeft && h.LeftAt != nil {
+func HandlerState(h control.HandlerStatus) string {
+	if h.State == control.StateLeft && h.LeftAt != nil {
 		return "left " + Age(*h.LeftAt) + " ago"
 	}
 	return h.State
 }
 
-func waiting(h tasks.HandlerStatus) string {
+func waiting(h control.HandlerStatus) string {
 	switch {
 	case h.Waiting == nil:
 		return "-"
@@ -42,7 +42,7 @@ func waiting(h tasks.HandlerStatus) string {
 }
 
 // Handler writes one handler.
-func (p *Printer) Handler(h tasks.HandlerStatus) error {
+func (p *Printer) Handler(h control.HandlerStatus) error {
 	if p.JSON {
 		return p.Object(h)
 	}

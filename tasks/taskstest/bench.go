@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"evrun/tasks"
+	"evrun/tasks/control"
 )
 
 // Rates are the results of a benchmark's rounds, such as events a second.
@@ -41,7 +42,7 @@ func AllSettled(t testing.TB, r *tasks.Runner) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.ContainsFunc(list, func(h tasks.HandlerStatus) bool { return h.Behind > 0 }) {
+		if !slices.ContainsFunc(list, func(h control.HandlerStatus) bool { return h.Behind > 0 }) {
 			return
 		}
 	}

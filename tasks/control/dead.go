@@ -1,4 +1,4 @@
-package tasks
+package control
 
 import (
 	"context"
@@ -14,7 +14,7 @@ const deadPage = 500
 // DeadRuns retries and drops dead runs: one by its id, or a selection, page by page. It also drops runs that wait for a handler that is not wired.
 type DeadRuns struct {
 	Store store.Store
-	// Retry retries a page: [Runner.Retry], or the store's Retry without a runner.
+	// Retry retries a page: the runner's Retry, or the store's without a runner.
 	Retry func(ctx context.Context, q store.RunQuery) ([]store.Run, error)
 }
 

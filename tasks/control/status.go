@@ -1,0 +1,185 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+)
+
+// The states of a handler in [HandlerStatus].
+const (
+	StateActive = "active"
+	StatePaused = "paused" // returned late, waits for [Resume]
+	StateLeft   = "left"   // not in the wiring, keeps its mark
+	StateNew    = "new"    // no daemon has run it yet
+)
+
+// HandlerStatus is the state of a handler and its position in the journal.
+type HandlerStatus struct {
+	Name  string   `json:"name"`
+	State string   `json:"state"` // active, paused, left; without a daemon also new
+	Kind  string   `json:"do,omitempty"`
+	On    []string `json:"on"`
+	// Behind is the number of events of any type after the handler's low-water mark.
+	Behind int64 `json:"behind"`
+	// Waiting is the number of the handler's events without a run, or with one whose first attempt is only claimed ahead; nil: not counted. With AtMost
+	// it is an upper bound.
+	Waiting  *int64 `json:"waiting,omitempty"`
+	AtMost   bool   `json:"at_most,omitempty"`
+	Running  int    `json:"running"` // attempts under way
+	Retrying int    `json:"retrying"`
+	Dead     int    `json:"dead"`
+	// Replacing says that the handler's version from before a reload still has running attempts.
+	Replacing bool       `json:"replacing,omitempty"`
+	LeftAt    *time.Time `json:"left_at,omitempty"`
+	// LeftWith is the number of events that were waiting when it left.
+	LeftWith int64 `json:"left_with,omitempty"`
+}
+
+// Unfinished returns the handler's waiting events and unsettled runs; for a handler that has left, as of that time.
+func (s *HandlerStatus) Unfinished() Unfinished {
+	u := Unfinished{Name: s.Name, Waiting: s.LeftWith, AtMost: s.AtMost, Running: s.Running, Retrying: s.Retrying, Dead: s.Dead}
+	if s.State != StateLeft && s.Waiting != nil {
+		u.Waiting = *s.Waiting
+	}
+	return u
+}
+
+// Wired is what the wiring says about a handler.
+type Wired struct {
+	Name     string
+	Was      string // its previous name; empty: none
+	Kind     string
+	On       []events.Pattern
+	FromMark bool // it is not paused, however late it returns
+}
+
+// Live is what only the worker of a running handler knows.
+type Live struct {
+	LowWater int64
+	Running  int // attempts under way
+	Ahead    int // attempts that are claimed and have not begun: the store counts their runs as running
+}
+
+// Statuses joins a wiring with the counts of the store and of the running handlers: the status of each wired handler, in the order of the wiring,
+// followed by the handlers that have left, with all even those that have no unfinished work. all also counts the waiting events of all handlers. s is
+// nil if no store exists yet. live asks a handler's worker; it returns false if there is none.
+func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, live func(name string) (Live, bool)) ([]HandlerStatus, error) {
+	if s == nil {
+		list := make([]HandlerStatus, len(handlers))
+		for i, h := range handlers {
+			list[i] = newStatus(h)
+		}
+		return list, nil
+	}
+	head, err := s.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := s.Counts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.Handlers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]HandlerStatus, 0, len(handlers))
+	for _, h := range handlers {
+		st := newStatus(h)
+		i := slices.IndexFunc(known, func(c store.Consumer) bool { return c.Name == h.Name && c.State != store.Forgotten })
+		if i < 0 {
+			list = append(list, st)
+			continue
+		}
+		c := known[i]
+		known = slices.Delete(known, i, i+1)
+		c.On = h.On
+		st.count(counts[h.Name], head-c.LowWater)
+		if err := st.stand(ctx, s, c, h, all); err != nil {
+			return nil, err
+		}
+		if c, ok := live(h.Name); ok {
+			st.Behind, st.Running = max(0, head-c.LowWater), c.Running
+			if st.Waiting != nil {
+				*st.Waiting += int64(c.Ahead)
+			}
+		}
+		list = append(list, st)
+	}
+	for _, c := range known {
+		if c.State == store.Forgotten {
+			continue
+		}
+		st := HandlerStatus{Name: c.Name, State: StateLeft, On: patternNames(c.On)}
+		if !c.Left.IsZero() {
+			at := c.Left.UTC()
+			st.LeftAt = &at
+		}
+		st.count(counts[c.Name], head-c.LowWater)
+		upTo := c.LeftHead
+		if c.State == store.Active { // without a daemon: it leaves when one starts
+			upTo = 0
+		}
+		b, err := s.Backlog(ctx, c, upTo)
+		if err != nil {
+			return nil, err
+		}
+		st.LeftWith, st.AtMost = b.Waiting, b.AtMost
+		if !all && b.Empty() {
+			continue
+		}
+		if err := st.wait(ctx, s, c); err != nil {
+			return nil, err
+		}
+		list = append(list, st)
+	}
+	return list, nil
+}
+
+// newStatus is the status of a handler that the store does not know.
+func newStatus(h Wired) HandlerStatus {
+	return HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: patternNames(h.On)}
+}
+
+func (st *HandlerStatus) count(n store.Counts, behind int64) {
+	st.Behind, st.Running, st.Retrying, st.Dead = max(0, behind), n.Running, n.Retrying, n.Dead
+}
+
+// stand sets the state of a wired handler. For a handler that the store has as left, that is its state at the next start.
+func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consumer, h Wired, counted bool) error {
+	if st.State = StateActive; c.Paused && !h.FromMark {
+		st.State = StatePaused
+	}
+	if c.State == store.Left {
+		b, err := s.Backlog(ctx, c, 0)
+		if err != nil {
+			return err
+		}
+		if !b.Empty() && !h.FromMark && time.Since(c.Left) > store.ReturnWithin {
+			st.State = StatePaused
+		}
+	}
+	if counted || st.State == StatePaused {
+		return st.wait(ctx, s, c)
+	}
+	return nil
+}
+
+// wait counts the waiting events.
+func (st *HandlerStatus) wait(ctx context.Context, s store.Store, c store.Consumer) error {
+	b, err := s.Backlog(ctx, c, 0)
+	st.Waiting, st.AtMost = &b.Waiting, st.AtMost || b.AtMost
+	return err
+}
+
+func patternNames(list []events.Pattern) []string {
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.String()
+	}
+	return names
+}
