@@ -8,6 +8,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/audit"
 	"evrun/tasks/emitter"
 )
 
@@ -46,7 +47,11 @@ func Resume(ctx context.Context, s store.Store, em *emitter.Emitter, name string
 			return done, err
 		}
 	}
-	done.Done, err = s.Resume(ctx, name, head, evs)
+	e, err := done.audit(ctx, em, events.TypeAuditHandlerResumed, name)
+	if err != nil {
+		return done, err
+	}
+	done.Done, err = s.Resume(ctx, name, head, append(evs, e))
 	return done, err
 }
 
@@ -64,7 +69,23 @@ func Forget(ctx context.Context, s store.Store, em *emitter.Emitter, name string
 			return done, err
 		}
 	}
-	return done, s.Forget(ctx, name, evs)
+	e, err := done.audit(ctx, em, events.TypeAuditHandlerForgotten, name)
+	if err != nil {
+		return done, err
+	}
+	return done, s.Forget(ctx, name, append(evs, e))
+}
+
+// audit makes the event that records an action on a handler.
+func (d *Skipped) audit(ctx context.Context, em *emitter.Emitter, typ, name string) (*events.Event, error) {
+	data := map[string]any{"handler": name}
+	if d.Events > 0 || d.Runs > 0 {
+		data["skipped_events"], data["dropped_runs"] = d.Events, d.Runs
+	}
+	if d.AtMost {
+		data["at_most"] = true
+	}
+	return audit.Event(ctx, em, typ, data)
 }
 
 func lookUp(ctx context.Context, s store.Store, name string) (store.Consumer, error) {

@@ -9,6 +9,8 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/audit"
+	"evrun/tasks/emitter"
 	"evrun/tasks/schedule/slots"
 )
 
@@ -92,6 +94,10 @@ func (s *Scheduler) Resume(ctx context.Context, name string) (changed bool, err 
 }
 
 func (s *Scheduler) setPaused(ctx context.Context, name string, paused bool) (changed bool, err error) {
+	who, err := auditPause(ctx, s.o.Emitter, name, paused)
+	if err != nil {
+		return false, err
+	}
 	err = s.do(ctx, func(ctx context.Context) error {
 		t := s.timers[name]
 		switch {
@@ -104,7 +110,7 @@ func (s *Scheduler) setPaused(ctx context.Context, name string, paused bool) (ch
 		}
 		mark := t.mark
 		mark.Paused = paused
-		if err := s.o.Store.SaveMarks(ctx, []store.ScheduleMark{mark}, nil); err != nil {
+		if _, err := s.o.Store.FireSlots(ctx, []store.ScheduleMark{mark}, who); err != nil {
 			return err
 		}
 		t.mark, t.resumed, changed = mark, !paused, true
@@ -112,6 +118,16 @@ func (s *Scheduler) setPaused(ctx context.Context, name string, paused bool) (ch
 		return nil
 	})
 	return changed, err
+}
+
+// auditPause makes the event that records a pause or its end.
+func auditPause(ctx context.Context, em *emitter.Emitter, name string, paused bool) ([]*events.Event, error) {
+	typ := events.TypeAuditScheduleResumed
+	if paused {
+		typ = events.TypeAuditSchedulePaused
+	}
+	e, err := audit.Event(ctx, em, typ, map[string]any{"schedule": name})
+	return []*events.Event{e}, err
 }
 
 // Manual makes an extra event of a schedule, paused or not, for [emitter.Emitter.Accept]. It belongs to no slot: it has a new id and

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/audit"
 	"evrun/tasks/schedule/slots"
 )
 
@@ -118,6 +120,31 @@ func TestManualEvents(t *testing.T) {
 		}
 		if _, err := l.s.Resume(t.Context(), "tick"); !errors.Is(err, ErrPausedByFile) {
 			t.Error(err)
+		}
+		l.end()
+	})
+}
+
+func TestPausesAreRecordedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *life) {
+		l.start(l.entry("tick", slots.Spec{Every: time.Hour}))
+		ada := audit.With(t.Context(), audit.Actor{UID: 1000, User: "ada"})
+		for _, change := range []func(context.Context, string) (bool, error){l.s.Pause, l.s.Resume} {
+			for first := range 2 { // the second time nothing changes
+				if changed, err := change(ada, "tick"); changed != (first == 0) || err != nil {
+					t.Errorf("changed %v, %v", changed, err)
+				}
+			}
+		}
+		if _, err := l.s.Pause(ada, "none"); !errors.Is(err, ErrUnknown) {
+			t.Error(err)
+		}
+		evs, err := l.store.Events(t.Context(), store.EventQuery{Patterns: []events.Pattern{events.MustPattern("evrun.audit.>")}})
+		if err != nil || len(evs) != 2 || evs[0].Type != events.TypeAuditSchedulePaused || evs[1].Type != events.TypeAuditScheduleResumed {
+			t.Fatalf("%d events, %v", len(evs), err)
+		}
+		if want := `{"schedule":"tick","uid":1000,"user":"ada","who":"ada (uid 1000)"}`; string(evs[0].Data) != want {
+			t.Errorf("%s, want %s", evs[0].Data, want)
 		}
 		l.end()
 	})

@@ -90,9 +90,13 @@ func (s *Stored) setPaused(ctx context.Context, name string, paused bool) (chang
 	case list[0].mark.Paused == paused:
 		return false, nil
 	}
+	who, err := auditPause(ctx, s.Emitter, name, paused)
+	if err != nil {
+		return false, err
+	}
 	mark := list[0].mark
 	mark.Paused = paused
-	err = s.Store.SaveMarks(ctx, []store.ScheduleMark{mark}, nil)
+	_, err = s.Store.FireSlots(ctx, []store.ScheduleMark{mark}, who)
 	return err == nil, err
 }
 
