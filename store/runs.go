@@ -32,13 +32,16 @@ type Runs interface {
 	Counts(ctx context.Context) (map[string]Counts, error)
 	// Joined returns the sequences of the events that the run of a handler on one event has joined to its own, ascending.
 	Joined(ctx context.Context, h HandlerID, sequence int64) ([]int64, error)
-	// Attempts returns the failed attempts of a run, oldest first.
-	Attempts(ctx context.Context, id string) ([]Attempt, error)
+	// Attempts returns attempts of a run, oldest first: those that failed, and those of which an output is kept.
+	Attempts(ctx context.Context, q AttemptQuery) ([]Attempt, error)
+	// KeepOutputs stores what attempts have printed so far, in case they are interrupted. Their settlements replace it. Nothing is stored for one
+	// that is not the running attempt of its run.
+	KeepOutputs(ctx context.Context, outputs []Partial) error
 	// Retry makes the selected dead runs due now, with a new budget of attempts, and returns the changed runs. The query's Limit applies.
 	Retry(ctx context.Context, q RunQuery) ([]Run, error)
 	// Drop ends runs for good, as Dropped, and returns their number. It selects runs in the query's states, or dead runs if the query names no state.
 	// Running and retrying runs are dropped only if their handler is not active; the result of an attempt that is still running is then fenced off.
-	// The history of attempts stays.
+	// The history of attempts stays, with their outputs.
 	Drop(ctx context.Context, q RunQuery) (int, error)
 }
 
@@ -117,12 +120,4 @@ type RunQuery struct {
 	AfterID  string     // only runs after this one in the query's order; the run itself need not match
 	Oldest   bool       // oldest event first
 	Limit    int        // the maximum number; 0: 1,000
-}
-
-// Attempt is one failed attempt of a run.
-type Attempt struct {
-	Number     int
-	StartedAt  time.Time
-	FinishedAt time.Time
-	Error      string
 }

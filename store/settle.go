@@ -54,6 +54,8 @@ type Settlement struct {
 	Outcome Outcome
 	// Insert, when not nil, is a user to insert in the transaction. Its Then returns the outcome. Not with Effect.
 	Insert *UserInsert
+	// Output is what the attempt printed, or was answered, if something is kept of it. Not with Insert or Effect.
+	Output *Output
 	// Effect, when not nil, runs inside the transaction and returns the outcome. If the outcome isn't Succeeded, everything that Effect wrote is
 	// undone. Effect must not block or keep tx, and may be called again if the transaction must be repeated.
 	Effect func(tx Tx) Outcome

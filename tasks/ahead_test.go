@@ -120,7 +120,7 @@ func TestAStopWithdrawsClaims(t *testing.T) {
 		return nil, nil
 	})})
 	for _, r := range d.settled(5) {
-		history, err := d.store.Attempts(t.Context(), r.ID)
+		history, err := d.store.Attempts(t.Context(), store.AttemptQuery{Run: r.ID})
 		if r.State != store.Succeeded || r.Attempt != 1 || len(history) != 0 || err != nil {
 			t.Errorf("%+v, %v, %v", r, history, err)
 		}
@@ -148,7 +148,7 @@ func TestAKillDoesNotCountClaims(t *testing.T) {
 		t.Errorf("the one that ran: %+v", r)
 	}
 	for i, r := range runs[1:] {
-		history, err := d.store.Attempts(t.Context(), r.ID)
+		history, err := d.store.Attempts(t.Context(), store.AttemptQuery{Run: r.ID})
 		if err != nil || r.State != store.Succeeded || (i == 0) != (len(history) == 1) || r.Attempt != 1+len(history) || r.Budget != len(history) {
 			t.Errorf("%+v, %v, %v", r, history, err)
 		}

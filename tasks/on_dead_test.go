@@ -202,7 +202,7 @@ func TestAttemptsThatAStopEndsDoNotCount(t *testing.T) {
 	if r.State != store.Dead || r.Attempt != 5 || r.Budget != 3 || r.Error != "no" {
 		t.Errorf("run %+v", r)
 	}
-	if history, err := d.store.Attempts(t.Context(), r.ID); err != nil || len(history) != 5 || history[0].Error != "signal: terminated" {
+	if history, err := d.store.Attempts(t.Context(), store.AttemptQuery{Run: r.ID}); err != nil || len(history) != 5 || history[0].Error != "signal: terminated" {
 		t.Errorf("history %+v, %v", history, err)
 	}
 }

@@ -48,7 +48,7 @@ func starts(t *testing.T, d *daemon, runs []store.Run) []time.Time {
 			at = append(at, r.StartedAt)
 			continue
 		}
-		history, err := d.store.Attempts(t.Context(), r.ID)
+		history, err := d.store.Attempts(t.Context(), store.AttemptQuery{Run: r.ID})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -306,7 +306,7 @@ func TestSecretsAreTakenOutOfErrors(t *testing.T) {
 		if r.State != store.Dead || strings.Contains(r.Error, secret) || !strings.Contains(r.Error, "[secret]") {
 			t.Errorf("%s: %s %.200q", r.Handler, r.State, r.Error)
 		}
-		attempts, err := d.store.Attempts(t.Context(), r.ID)
+		attempts, err := d.store.Attempts(t.Context(), store.AttemptQuery{Run: r.ID})
 		if err != nil || len(attempts) == 0 {
 			t.Errorf("%s: %d attempts, %v", r.Handler, len(attempts), err)
 		}

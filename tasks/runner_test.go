@@ -140,7 +140,7 @@ func TestFailedAttemptsAreRetriedThenDead(t *testing.T) {
 	if n != 2 {
 		t.Errorf("%d idempotency keys for two runs", n)
 	}
-	attempts, err := d.store.Attempts(t.Context(), byEvent["flakynever"].ID)
+	attempts, err := d.store.Attempts(t.Context(), store.AttemptQuery{Run: byEvent["flakynever"].ID})
 	if err != nil || len(attempts) != 3 {
 		t.Errorf("history: %+v, %v", attempts, err)
 	}

@@ -127,7 +127,7 @@ func (s *Server) getRun(r *http.Request) (any, error) {
 	}
 	one := []store.Run{run}
 	s.begun(r.Context(), one)
-	attempts, err := s.o.Store.Attempts(r.Context(), run.ID)
+	attempts, err := s.o.Store.Attempts(r.Context(), store.AttemptQuery{Run: run.ID})
 	return RunDetailsOf(one[0], attempts), err
 }
 

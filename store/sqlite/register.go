@@ -194,10 +194,17 @@ func (t *txn) takeOver(heir, was *handlerRow, step *reads.Takeover) error {
 	if err != nil {
 		return err
 	}
+	outputs, err := t.w.prepared(`UPDATE OR IGNORE run_outputs SET handler = ?3 WHERE sequence = ?1 AND handler = ?2`)
+	if err != nil {
+		return err
+	}
 	for _, sequence := range step.Runs {
 		n, err := move.Exec(sequence, was.ID, heir.ID)
 		if err == nil && n == 1 {
 			_, err = history.Exec(sequence, was.ID, heir.ID)
+			if err == nil {
+				_, err = outputs.Exec(sequence, was.ID, heir.ID)
+			}
 		}
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@ func (s *Store) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settle
 		if err := ctx.Err(); err != nil {
 			return st.settled[:st.from], fmt.Errorf("settle: %w", err)
 		}
-		o := newOp(st.weight(), 0, st.some)
+		o := newOp(st.weight(), st.bytes(), st.some)
 		o.turn = st.turn()
 		st.op = o
 		err := s.w.submit(ctx, o)
@@ -54,6 +54,14 @@ type settling struct {
 func (st *settling) weight() (n int) {
 	for i := range st.b.Settlements[st.from:] {
 		n += 1 + len(st.b.Settlements[st.from+i].Joins)
+	}
+	return n
+}
+
+// bytes is how much the outputs are.
+func (st *settling) bytes() (n int) {
+	for i := range st.b.Settlements[st.from:] {
+		n += st.b.Settlements[st.from+i].Output.Size()
 	}
 	return n
 }

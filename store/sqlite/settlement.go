@@ -56,6 +56,9 @@ func (t *txn) settleTogether(list []store.Settlement, settled []store.Settled) (
 	if err := t.insertUsers(list, settled); err != nil {
 		return err
 	}
+	if err := t.putOutputs(list, settled); err != nil {
+		return err
+	}
 	emitted := t.w.emitted[:0]
 	for i := range list {
 		if settled[i].Fenced {
@@ -97,6 +100,9 @@ func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error
 		}
 	}
 	if err := t.finish(s, out); err != nil {
+		return out, false, err
+	}
+	if err := t.putOutput(s, out.State); err != nil {
 		return out, false, err
 	}
 	return out, true, t.emit(out.Emit)

@@ -51,10 +51,12 @@ type writer struct {
 	runRows   runRows
 	userRows  userRows
 	claimRows groups
-	appended  []*events.Event // reused, as receipts and emitted
-	receipts  []store.Receipt
-	emitted   []*events.Event
-	nextUser  int64 // behind the last inserted user's id
+
+	outputRows outputRows
+	appended   []*events.Event // reused, as receipts and emitted
+	receipts   []store.Receipt
+	emitted    []*events.Event
+	nextUser   int64 // behind the last inserted user's id
 
 	user  *guard.Statements
 	clock func() time.Time // the clock for turns, not for stored times

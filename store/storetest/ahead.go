@@ -49,7 +49,7 @@ func claimsAhead(t *testing.T, d Driver) {
 		equal(t, what+"budget", list[i].Budget, want.budget)
 		equal(t, what+"started", list[i].StartedAt, want.started)
 	}
-	equal(t, "history", must(s.Attempts(ctx, list[2].ID))(t)[0].StartedAt, begun)
+	equal(t, "history", must(s.Attempts(ctx, store.AttemptQuery{Run: list[2].ID}))(t)[0].StartedAt, begun)
 }
 
 // withdrawn: a claim that is taken back leaves nothing, and only if its attempt has not begun.

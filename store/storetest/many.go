@@ -193,7 +193,7 @@ func (m *settler) check() {
 		}
 		equal(m.t, "budget", got.Budget == 1, want.ahead && want.state == store.Running)
 		if want.failed > 0 {
-			equal(m.t, "failed attempts", len(must(m.s.Attempts(ctx, got.ID))(m.t)), want.failed)
+			equal(m.t, "failed attempts", len(must(m.s.Attempts(ctx, store.AttemptQuery{Run: got.ID}))(m.t)), want.failed)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func attempts(t *testing.T, d Driver) {
 	settle(t, s, outside(e, h.ID, 3, store.Succeeded))
 	r := runs(t, s, store.RunQuery{})[0]
 	equal(t, "error of a success", r.Error, "")
-	got := must(s.Attempts(ctx, r.ID))(t)
+	got := must(s.Attempts(ctx, store.AttemptQuery{Run: r.ID}))(t)
 	equal(t, "attempts", len(got), 2)
 	equal(t, "first", got[0].Number, 1)
 	equal(t, "second", got[1].Error, "attempt 2 failed")

@@ -23,7 +23,7 @@ func retry(t *testing.T, d Driver) {
 	equal(t, "same id", got[0].ID, id)
 	equal(t, "pending", len(must(s.Pending(ctx, h.ID, 10))(t)), 1)
 	equal(t, "next attempt", settle(t, s, outside(e, h.ID, 2, store.Succeeded))[0].Fenced, false)
-	equal(t, "history", len(must(s.Attempts(ctx, id))(t)), 1)
+	equal(t, "history", len(must(s.Attempts(ctx, store.AttemptQuery{Run: id}))(t)), 1)
 }
 
 func retryOnlyDead(t *testing.T, d Driver) {
@@ -110,7 +110,7 @@ func drop(t *testing.T, d Driver) {
 		equal(t, "settled", r.State.Ended(), true)
 		equal(t, "reason", r.Reason, "dropped by hand; it was dead")
 		equal(t, "error", r.Error, "attempt 1 failed")
-		equal(t, "history", len(must(s.Attempts(ctx, id))(t)), 1)
+		equal(t, "history", len(must(s.Attempts(ctx, store.AttemptQuery{Run: id}))(t)), 1)
 		equal(t, "published", published[len(published)-1].State, store.Dropped)
 		equal(t, "published with its reason", published[len(published)-1].Reason, r.Reason)
 	}

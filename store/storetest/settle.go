@@ -186,5 +186,5 @@ func uncounted(t *testing.T, d Driver) {
 		equal(t, "fenced", settle(t, s, ended)[0].Fenced, false)
 		equal(t, "budget", must(s.Pending(ctx, h.ID, 1))(t)[0].Budget, wanted)
 	}
-	equal(t, "history", len(must(s.Attempts(ctx, runs(t, s, store.RunQuery{})[0].ID))(t)), 3)
+	equal(t, "history", len(must(s.Attempts(ctx, store.AttemptQuery{Run: runs(t, s, store.RunQuery{})[0].ID}))(t)), 3)
 }

@@ -180,31 +180,6 @@ func (r *Reader) selectRuns(q store.RunQuery) (where string, args []any, err err
 	return "WHERE " + strings.Join(conditions, " AND "), args, nil
 }
 
-// Attempts implements [store.Runs].
-func (r *Reader) Attempts(ctx context.Context, id string) ([]store.Attempt, error) {
-	run, err := r.FindRun(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := r.db.QueryContext(ctx, `SELECT attempt, started_at, finished_at, error FROM attempts
-		WHERE sequence = ? AND handler = ? ORDER BY attempt`, run.Sequence, int64(run.HandlerID))
-	if err != nil {
-		return nil, conn.Translate(err)
-	}
-	defer rows.Close()
-	var attempts []store.Attempt
-	for rows.Next() {
-		var a store.Attempt
-		var started, finished int64
-		if err := rows.Scan(&a.Number, &started, &finished, &a.Error); err != nil {
-			return nil, conn.Translate(err)
-		}
-		a.StartedAt, a.FinishedAt = schema.Time(started), schema.Time(finished)
-		attempts = append(attempts, a)
-	}
-	return attempts, conn.Translate(rows.Err())
-}
-
 // Joined implements [store.Runs].
 func (r *Reader) Joined(ctx context.Context, h store.HandlerID, sequence int64) ([]int64, error) {
 	rows, err := r.db.QueryContext(ctx, `SELECT sequence FROM runs WHERE handler = ? AND joined = ? ORDER BY sequence`, int64(h), sequence)
