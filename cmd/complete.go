@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/store"
 )
 
@@ -55,8 +55,8 @@ func (e *env) completeRuns(q store.RunQuery) func(*cobra.Command, []string, stri
 		var ids []string
 		if e.completing(c) {
 			q.Limit = 100
-			_ = e.look(c.Context(), func(client *api.Client) error { // without a store nothing is suggested
-				runs, err := client.Runs(c.Context(), q)
+			_ = e.look(c.Context(), func(to *client.Client) error { // without a store nothing is suggested
+				runs, err := to.Runs(c.Context(), q)
 				for _, r := range runs {
 					ids = append(ids, r.ID+"\t"+r.State+", "+r.Type)
 				}

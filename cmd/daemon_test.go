@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
@@ -53,7 +53,7 @@ handlers:
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	client := api.NewClient(filepath.Join(dir, "evrun.sock"))
+	c := client.New(filepath.Join(dir, "evrun.sock"))
 	acknowledged := map[string]bool{}
 	next := 0
 	for range 5 {
@@ -68,7 +68,7 @@ handlers:
 			default:
 			}
 			id := fmt.Sprint(next)
-			if _, err := client.Emit(t.Context(), &events.Event{Type: "user.registered", ID: id, Source: "/test"}); err == nil {
+			if _, err := c.Emit(t.Context(), &events.Event{Type: "user.registered", ID: id, Source: "/test"}); err == nil {
 				acknowledged[id] = true
 			} else if stopping {
 				break

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/tasks/emitter"
@@ -115,16 +116,16 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 		return err
 	}
 	if o.wait > 0 {
-		client, err := o.client(cfg)
+		c, err := o.client(cfg)
 		if err != nil {
 			return err
 		}
-		return o.emitAndWait(ctx, client, e)
+		return o.emitAndWait(ctx, c, e)
 	}
 	how := publishes
 	how.again = true // the event keeps its id
 	var rc api.Receipt
-	alone, err := o.ask(ctx, cfg, how, func(c *api.Client) (err error) {
+	alone, err := o.ask(ctx, cfg, how, func(c *client.Client) (err error) {
 		rc, err = c.Emit(ctx, e)
 		return err
 	})
@@ -158,9 +159,9 @@ func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
 	return err
 }
 
-func (o *emitOptions) emitAndWait(ctx context.Context, client *api.Client, e *events.Event) error {
+func (o *emitOptions) emitAndWait(ctx context.Context, c *client.Client, e *events.Event) error {
 	return o.followed(ctx, o.wait, e.Type, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
-		return client.EmitWait(ctx, e, o.wait, func(rc api.Receipt) error {
+		return c.EmitWait(ctx, e, o.wait, func(rc api.Receipt) error {
 			if rc.Duplicate {
 				o.note("the event was accepted before, as #%d: it runs nothing", rc.Sequence)
 				return errors.Join(accepted(rc), o.accepted(e, rc))
@@ -173,7 +174,7 @@ func (o *emitOptions) emitAndWait(ctx context.Context, client *api.Client, e *ev
 // dryRun prints what the daemon would do about e or, without a daemon, what the wiring file says.
 func (o *emitOptions) dryRun(ctx context.Context, cfg *config.Config, e *events.Event) error {
 	var report explain.Report
-	alone, err := o.ask(ctx, cfg, wiringAlone, func(c *api.Client) (err error) {
+	alone, err := o.ask(ctx, cfg, wiringAlone, func(c *client.Client) (err error) {
 		report, err = c.Explain(ctx, e)
 		return err
 	})

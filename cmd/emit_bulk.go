@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/events"
 )
@@ -109,7 +110,7 @@ func (b *bulk) open() (in io.ReadCloser, size int64, err error) {
 
 // send sends the lines to the daemon or, without a daemon, writes them to the store.
 func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next int, waits bool, err error) {
-	o := api.LinesOptions{
+	o := client.LinesOptions{
 		LineDefaults: api.LineDefaults{Source: b.source, ID: b.id, First: b.fromLine}, MaxData: cfg.Settings.Server.MaxEvent,
 		Answered: b.answered,
 	}
@@ -117,7 +118,7 @@ func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next
 		o.TooLong = b.rejects.long
 	}
 	next = b.fromLine
-	waits, err = b.ask(ctx, cfg, publishes, func(c *api.Client) (err error) {
+	waits, err = b.ask(ctx, cfg, publishes, func(c *client.Client) (err error) {
 		next, err = c.EmitLines(ctx, in, o)
 		return err
 	})
@@ -125,7 +126,7 @@ func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next
 }
 
 // answered counts and prints the result of a line.
-func (b *bulk) answered(a api.LineAnswer) error {
+func (b *bulk) answered(a client.LineAnswer) error {
 	switch {
 	case a.Problem != nil:
 		b.refused++
@@ -162,11 +163,11 @@ func (b *bulk) broken(ctx context.Context, next int, err error) error {
 	var p *api.Problem
 	code := exitFailed
 	switch {
-	case errors.Is(err, api.ErrNoDaemon), next == b.fromLine && !errors.Is(err, api.ErrBroke) && !errors.Is(err, api.ErrStopped):
+	case errors.Is(err, api.ErrNoDaemon), next == b.fromLine && !errors.Is(err, client.ErrBroke) && !errors.Is(err, client.ErrStopped):
 		return err // nothing was sent, or nothing accepted
-	case errors.Is(err, api.ErrStopped):
+	case errors.Is(err, client.ErrStopped):
 		code = exitInterrupted
-	case errors.Is(err, api.ErrBroke):
+	case errors.Is(err, client.ErrBroke):
 		code = exitNoDaemon
 	case errors.As(err, &p):
 		code = b.code(ctx, err)

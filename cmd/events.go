@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/store"
@@ -79,7 +79,7 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 	case o.since > 0:
 		q.Since = time.Now().Add(-o.since)
 	}
-	return o.look(ctx, func(c *api.Client) error {
+	return o.look(ctx, func(c *client.Client) error {
 		if o.chain != "" {
 			member, err := findEvent(ctx, c, o.chain)
 			if err != nil {
@@ -113,10 +113,10 @@ func runEventsList(ctx context.Context, o *eventsOptions) error {
 }
 
 func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
-	return o.look(ctx, func(c *api.Client) error {
+	return o.look(ctx, func(c *client.Client) error {
 		find := findEvent
 		if o.byID {
-			find = func(ctx context.Context, c *api.Client, id string) (*events.Event, error) { return c.Event(ctx, id) }
+			find = func(ctx context.Context, c *client.Client, id string) (*events.Event, error) { return c.Event(ctx, id) }
 		}
 		ev, err := find(ctx, c, name)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/cmd/stopping"
 	"evrun/events"
@@ -77,7 +78,7 @@ func (e *env) code(ctx context.Context, err error) int {
 	var faults *config.Errors
 	var p *api.Problem
 	var refused *emitter.RefusedError
-	var unreachable *api.ConnectError
+	var unreachable *client.ConnectError
 	switch {
 	case errors.As(err, &ex):
 		return ex.code
@@ -147,7 +148,7 @@ func violationsOf(err error) (list []schema.Violation, more int, headline string
 func hintFor(err error) string {
 	var p *api.Problem
 	var untrusted *files.Error
-	var unreachable *api.ConnectError
+	var unreachable *client.ConnectError
 	switch {
 	case errors.As(err, &unreachable):
 		return unreachable.Hint

@@ -3,7 +3,7 @@ package cmd
 import (
 	"strings"
 
-	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/tasks/explain"
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
@@ -51,8 +51,8 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 				return err
 			}
 			var report explain.Report
-			err = e.inProcess(c.Context(), nil, wiringAlone, func(client *api.Client) (err error) {
-				report, err = client.Explain(c.Context(), ev)
+			err = e.inProcess(c.Context(), nil, wiringAlone, func(to *client.Client) (err error) {
+				report, err = to.Explain(c.Context(), ev)
 				return err
 			})
 			if err != nil {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/output"
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
@@ -59,7 +59,7 @@ as evrun.handler.skipped.`,
 			if from != "mark" && from != "now" {
 				return usage("--from %q: must be mark or now", from)
 			}
-			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *api.Client, name string) (any, string, error) {
+			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
 				done, err := c.ResumeHandler(ctx, name, from == "now")
 				if !done.Resumed {
 					return done, name + " is not paused", err
@@ -80,7 +80,7 @@ new handler.`,
 		Args:              namesOf("handler", 0),
 		ValidArgsFunction: e.completeHandlers(control.StateLeft),
 		RunE: func(c *cobra.Command, names []string) error {
-			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *api.Client, name string) (any, string, error) {
+			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
 				done, err := c.ForgetHandler(ctx, name)
 				return done, name + " forgotten" + skippedWords(done.Skipped), err
 			})
@@ -98,7 +98,7 @@ func runHandlersList(ctx context.Context, e *env) error {
 }
 
 func runHandlersShow(ctx context.Context, e *env, name string) error {
-	h, err := asked(ctx, e, readsWiring, func(c *api.Client) (control.HandlerStatus, error) { return c.Handler(ctx, name) })
+	h, err := asked(ctx, e, readsWiring, func(c *client.Client) (control.HandlerStatus, error) { return c.Handler(ctx, name) })
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 }
 
 // changeHandlers changes several handlers, and prints for each the answer of change, as JSON or in words.
-func (e *env) changeHandlers(ctx context.Context, names []string, change func(context.Context, *api.Client, string) (any, string, error)) error {
+func (e *env) changeHandlers(ctx context.Context, names []string, change func(context.Context, *client.Client, string) (any, string, error)) error {
 	cfg, err := e.settings()
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (e *env) changeHandlers(ctx context.Context, names []string, change func(co
 	return e.each("handlers", names, func(name string) error {
 		var done any
 		var words string
-		_, err := e.ask(ctx, cfg, changesPlace, func(c *api.Client) (err error) {
+		_, err := e.ask(ctx, cfg, changesPlace, func(c *client.Client) (err error) {
 			done, words, err = change(ctx, c, name)
 			return err
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/events"
 	"evrun/store/storetest"
 	"evrun/tasks"
@@ -98,12 +99,12 @@ func emit(ctx context.Context, socket string, n int) *emitters {
 	ctx, stop := context.WithCancel(ctx)
 	e := &emitters{acknowledged: map[string]int64{}, fresh: map[string]int64{}, stop: stop}
 	for i := range n {
-		e.done.Go(func() { e.run(ctx, api.NewClient(socket), i) })
+		e.done.Go(func() { e.run(ctx, client.New(socket), i) })
 	}
 	return e
 }
 
-func (e *emitters) run(ctx context.Context, client *api.Client, number int) {
+func (e *emitters) run(ctx context.Context, c *client.Client, number int) {
 	for i := 0; ctx.Err() == nil; i++ {
 		typ := "load.inside"
 		if i%4 == 0 {
@@ -111,7 +112,7 @@ func (e *emitters) run(ctx context.Context, client *api.Client, number int) {
 		}
 		id := durableID(number*100_000 + i)
 		for ctx.Err() == nil {
-			rc, err := client.Emit(ctx, &events.Event{Type: typ, ID: id, Source: loadSource, Data: []byte(`{"n":1}`)})
+			rc, err := c.Emit(ctx, &events.Event{Type: typ, ID: id, Source: loadSource, Data: []byte(`{"n":1}`)})
 			if err != nil {
 				pauseFor(ctx, 2*time.Millisecond) // it is dead, or not yet back
 				continue

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/events"
 )
 
@@ -20,10 +21,10 @@ func failedAlertReachesItsFallback(t *testing.T) {
 `)
 	d := serve(t, dir, nil)
 	d.ready(t)
-	client := api.NewClient(dir + "/evrun.sock")
-	defer client.CloseIdleConnections()
+	c := client.New(dir + "/evrun.sock")
+	defer c.CloseIdleConnections()
 	states := map[string][]string{}
-	end, err := client.EmitWait(t.Context(), &events.Event{Type: "job", Source: "/test"}, time.Minute, func(api.Receipt) error { return nil }, func(kind string, body json.RawMessage) error {
+	end, err := c.EmitWait(t.Context(), &events.Event{Type: "job", Source: "/test"}, time.Minute, func(api.Receipt) error { return nil }, func(kind string, body json.RawMessage) error {
 		if kind == "run" {
 			var r api.Run
 			if err := json.Unmarshal(body, &r); err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
 	"evrun/events"
@@ -84,13 +85,13 @@ func (e *env) configOptions() config.Options {
 func (e *env) issuer() *daemon.Address { return daemon.Issuer(e.config, os.Getenv) }
 
 // clientOf is a client of the daemon that has these settings.
-func clientOf(cfg *config.Config) *api.Client {
-	return api.NewClient(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path)
+func clientOf(cfg *config.Config) *client.Client {
+	return client.New(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path)
 }
 
 // client is a client of the daemon that has these settings. If that daemon's handler started this evrun, the client presents the secret
 // of the run; no other daemon gets it.
-func (e *env) client(cfg *config.Config) (*api.Client, error) {
+func (e *env) client(cfg *config.Config) (*client.Client, error) {
 	c := clientOf(cfg)
 	if a := e.issuer(); a != nil && a.Socket == cfg.Settings.Server.Socket {
 		c.RunToken = os.Getenv(tasks.VariableRunToken)
@@ -149,16 +150,16 @@ const keepAsking = 10 * time.Second
 
 // ask calls do with a client of the daemon, or, where none runs, with one that is answered in this process (alone is true then). do may be
 // called several times: a daemon that starts or stops has the store, but not yet or no longer the socket.
-func (e *env) ask(ctx context.Context, cfg *config.Config, a access, do func(*api.Client) error) (alone bool, err error) {
-	client := clientOf(cfg)
+func (e *env) ask(ctx context.Context, cfg *config.Config, a access, do func(*client.Client) error) (alone bool, err error) {
+	c := clientOf(cfg)
 	if a.write {
-		if client, err = e.client(cfg); err != nil {
+		if c, err = e.client(cfg); err != nil {
 			return false, err
 		}
 	}
 	deadline := time.Now().Add(keepAsking)
 	for {
-		err = do(client)
+		err = do(c)
 		alone = errors.Is(err, api.ErrNoDaemon)
 		again := a.again && broken(ctx, err)
 		if alone {
@@ -177,12 +178,12 @@ func (e *env) ask(ctx context.Context, cfg *config.Config, a access, do func(*ap
 }
 
 // asked is [env.ask] for one answer.
-func asked[T any](ctx context.Context, e *env, a access, get func(*api.Client) (T, error)) (answer T, err error) {
+func asked[T any](ctx context.Context, e *env, a access, get func(*client.Client) (T, error)) (answer T, err error) {
 	cfg, err := e.settings()
 	if err != nil {
 		return answer, err
 	}
-	_, err = e.ask(ctx, cfg, a, func(c *api.Client) (err error) {
+	_, err = e.ask(ctx, cfg, a, func(c *client.Client) (err error) {
 		answer, err = get(c)
 		return err
 	})
@@ -192,7 +193,7 @@ func asked[T any](ctx context.Context, e *env, a access, get func(*api.Client) (
 // broken reports whether the connection broke before the daemon's answer.
 func broken(ctx context.Context, err error) bool {
 	var p *api.Problem
-	var refused *api.ConnectError
+	var refused *client.ConnectError
 	return err != nil && !errors.As(err, &p) && !errors.As(err, &refused) && ctx.Err() == nil
 }
 
@@ -222,7 +223,7 @@ func isAboutOne(err error) bool {
 
 // look calls do with a client that the store answers in this process, whether or not a daemon runs: a list is read although the daemon is
 // busy, stopping, or another user's.
-func (e *env) look(ctx context.Context, do func(*api.Client) error) error {
+func (e *env) look(ctx context.Context, do func(*client.Client) error) error {
 	cfg, err := e.settings()
 	if err != nil {
 		return err
@@ -232,7 +233,7 @@ func (e *env) look(ctx context.Context, do func(*api.Client) error) error {
 
 // inProcess opens what a says while do runs, with a client that is answered by it in this process. It registers no handlers: the file
 // may be half edited, or another one. Those that the next daemon has see the events that do publishes, new ones too.
-func (e *env) inProcess(ctx context.Context, cfg *config.Config, a access, do func(*api.Client) error) error {
+func (e *env) inProcess(ctx context.Context, cfg *config.Config, a access, do func(*client.Client) error) error {
 	if a.wiring {
 		issuer := e.issuer()
 		if a.write && issuer != nil && !left() {
@@ -246,7 +247,7 @@ func (e *env) inProcess(ctx context.Context, cfg *config.Config, a access, do fu
 			cfg.Settings.Store.Path = issuer.Store
 		}
 	}
-	answer := func(s store.Store) error { return do(serverOf(s, cfg).InProcess()) }
+	answer := func(s store.Store) error { return do(client.InProcess(serverOf(s, cfg).Handler())) }
 	if a.storeless {
 		return answer(nil)
 	}
@@ -296,12 +297,12 @@ func (e *env) withStore(ctx context.Context, cfg *config.Config, do func(store.S
 
 // handlers lists the handlers as the daemon has them, or as the wiring file and the store do.
 func (e *env) handlers(ctx context.Context) ([]control.HandlerStatus, error) {
-	return asked(ctx, e, readsWiring, func(c *api.Client) ([]control.HandlerStatus, error) { return c.Handlers(ctx) })
+	return asked(ctx, e, readsWiring, func(c *client.Client) ([]control.HandlerStatus, error) { return c.Handlers(ctx) })
 }
 
 // schedules lists the schedules, each with its next n slots, as the daemon has them, or as the wiring file and the store do.
 func (e *env) schedules(ctx context.Context, n int) ([]api.Schedule, error) {
-	return asked(ctx, e, readsWiring, func(c *api.Client) ([]api.Schedule, error) { return c.Schedules(ctx, n) })
+	return asked(ctx, e, readsWiring, func(c *client.Client) ([]api.Schedule, error) { return c.Schedules(ctx, n) })
 }
 
 // named returns the schedules with these names; no names: all.
@@ -329,7 +330,7 @@ func named[S any](all []S, nameOf func(S) string, names []string) ([]S, error) {
 }
 
 // findEvent finds an event by its seq or id. A number is an id where no event has that seq.
-func findEvent(ctx context.Context, c *api.Client, name string) (*events.Event, error) {
+func findEvent(ctx context.Context, c *client.Client, name string) (*events.Event, error) {
 	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
 		if e, err := eventAt(ctx, c, n); e != nil || err != nil {
 			return e, err
@@ -339,7 +340,7 @@ func findEvent(ctx context.Context, c *api.Client, name string) (*events.Event, 
 }
 
 // eventAt is the event with a sequence, or nil.
-func eventAt(ctx context.Context, c *api.Client, sequence int64) (*events.Event, error) {
+func eventAt(ctx context.Context, c *client.Client, sequence int64) (*events.Event, error) {
 	page, err := c.Events(ctx, store.EventQuery{After: sequence - 1, Before: sequence + 1})
 	if err != nil || len(page) == 0 {
 		return nil, err

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"evrun/cmd"
-	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/store/sqlite"
 	"evrun/tasks"
@@ -83,7 +83,7 @@ type daemon struct {
 	dir    string
 	log    *bytes.Buffer // its stderr; read it after it has ended
 	ended  chan struct{}
-	client *api.Client
+	client *client.Client
 }
 
 // wired writes the wiring file of a proof into a new directory.
@@ -131,7 +131,7 @@ var heedHangUps = sync.OnceFunc(func() { signal.Notify(make(chan os.Signal, 1), 
 func serveWith(t testing.TB, dir string, c *exec.Cmd) *daemon {
 	t.Helper()
 	heedHangUps()
-	d := &daemon{cmd: c, dir: dir, log: new(bytes.Buffer), ended: make(chan struct{}), client: api.NewClient(filepath.Join(dir, "evrun.sock"), filepath.Join(dir, "evrun.yaml"))}
+	d := &daemon{cmd: c, dir: dir, log: new(bytes.Buffer), ended: make(chan struct{}), client: client.New(filepath.Join(dir, "evrun.sock"), filepath.Join(dir, "evrun.yaml"))}
 	d.cmd.Stderr = d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)

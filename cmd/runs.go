@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/output"
 	"evrun/store"
 )
@@ -63,7 +64,7 @@ func (o *runsOptions) selectionFlags(c *cobra.Command) {
 }
 
 // query makes a query of the flags. Only --event needs the client.
-func (o *runsOptions) query(ctx context.Context, c *api.Client) (q store.RunQuery, err error) {
+func (o *runsOptions) query(ctx context.Context, c *client.Client) (q store.RunQuery, err error) {
 	q.Handler = o.handler
 	for _, name := range o.states {
 		state, ok := store.ParseRunState(name)
@@ -86,7 +87,7 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 	if err := checkLimit(o.limit); err != nil {
 		return err
 	}
-	return o.look(ctx, func(c *api.Client) error {
+	return o.look(ctx, func(c *client.Client) error {
 		q, err := o.query(ctx, c)
 		if err != nil {
 			return err
@@ -101,7 +102,7 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 }
 
 func runRunsShow(ctx context.Context, e *env, id string) error {
-	return e.look(ctx, func(c *api.Client) error {
+	return e.look(ctx, func(c *client.Client) error {
 		r, err := c.Run(ctx, id)
 		if err != nil {
 			return err

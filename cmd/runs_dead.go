@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/events"
 	"evrun/store"
 )
@@ -20,8 +20,8 @@ import (
 type runChange struct {
 	name, done string // "retry", "retried"
 	states     []store.RunState
-	one        func(ctx context.Context, c *api.Client, id string) error
-	many       func(ctx context.Context, c *api.Client, q store.RunQuery) (int, error)
+	one        func(ctx context.Context, c *client.Client, id string) error
+	many       func(ctx context.Context, c *client.Client, q store.RunQuery) (int, error)
 }
 
 func newRunsRetryCmd(e *env) *cobra.Command {
@@ -35,14 +35,14 @@ gives to others, and the history of its attempts. Without a daemon the runs wait
   evrun runs retry --handler save-user`,
 	}
 	o.changes(c, runChange{name: "retry", done: "retried", states: []store.RunState{store.Dead},
-		one: func(ctx context.Context, c *api.Client, id string) error {
+		one: func(ctx context.Context, c *client.Client, id string) error {
 			r, err := c.RetryRun(ctx, id)
 			if err != nil || !e.json() {
 				return err
 			}
 			return e.printJSON(r)
 		},
-		many: func(ctx context.Context, c *api.Client, q store.RunQuery) (int, error) { return c.RetryRuns(ctx, q) },
+		many: func(ctx context.Context, c *client.Client, q store.RunQuery) (int, error) { return c.RetryRuns(ctx, q) },
 	})
 	return c
 }
@@ -60,14 +60,14 @@ Runs that wait for a handler that is no longer in the wiring file can be dropped
   evrun runs drop --all --yes`,
 	}
 	o.changes(c, runChange{name: "drop", done: "dropped", states: []store.RunState{store.Dead, store.Running, store.Retrying},
-		one: func(ctx context.Context, c *api.Client, id string) error {
+		one: func(ctx context.Context, c *client.Client, id string) error {
 			err := c.DropRun(ctx, id)
 			if err != nil || !e.json() {
 				return err
 			}
 			return e.printJSON(map[string]string{"dropped": id})
 		},
-		many: func(ctx context.Context, c *api.Client, q store.RunQuery) (int, error) { return c.DropRuns(ctx, q) },
+		many: func(ctx context.Context, c *client.Client, q store.RunQuery) (int, error) { return c.DropRuns(ctx, q) },
 	})
 	c.Flags().BoolVar(&o.yes, "yes", false, "with --all: don't ask")
 	return c
@@ -97,7 +97,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 		return err
 	}
 	done, failed, byID := 0, 0, len(ids) > 0
-	alone, err := o.ask(ctx, cfg, changesRuns, func(c *api.Client) error {
+	alone, err := o.ask(ctx, cfg, changesRuns, func(c *client.Client) error {
 		if !byID {
 			n, err := change.many(ctx, c, q)
 			done += n
@@ -160,7 +160,7 @@ func (o *runsOptions) selected(ctx context.Context, change runChange, ids []stri
 	if o.event == "" { // no store is needed
 		return o.query(ctx, nil)
 	}
-	err = o.look(ctx, func(c *api.Client) (err error) {
+	err = o.look(ctx, func(c *client.Client) (err error) {
 		q, err = o.query(ctx, c)
 		return err
 	})

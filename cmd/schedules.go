@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/output"
 )
 
@@ -45,7 +46,7 @@ func runSchedulesList(ctx context.Context, e *env) error {
 }
 
 func runSchedulesShow(ctx context.Context, e *env, name string) error {
-	s, err := asked(ctx, e, readsWiring, func(c *api.Client) (api.Schedule, error) { return c.Schedule(ctx, name, 5) })
+	s, err := asked(ctx, e, readsWiring, func(c *client.Client) (api.Schedule, error) { return c.Schedule(ctx, name, 5) })
 	if err != nil {
 		return err
 	}
@@ -126,16 +127,16 @@ func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Durati
 		return err
 	}
 	if wait > 0 {
-		client, err := e.client(cfg)
+		c, err := e.client(cfg)
 		if err != nil {
 			return err
 		}
 		return e.followed(ctx, wait, "the event of schedule "+name, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
-			return client.FireWait(ctx, name, wait, accepted, each)
+			return c.FireWait(ctx, name, wait, accepted, each)
 		})
 	}
 	var rc api.Receipt
-	alone, err := e.ask(ctx, cfg, publishes, func(c *api.Client) (err error) {
+	alone, err := e.ask(ctx, cfg, publishes, func(c *client.Client) (err error) {
 		rc, err = c.Fire(ctx, name)
 		return err
 	})
@@ -181,7 +182,7 @@ func runSchedulesPause(ctx context.Context, e *env, names []string, paused bool)
 	}
 	return e.each("schedules", names, func(name string) error {
 		var done api.Paused
-		_, err := e.ask(ctx, cfg, publishes, func(c *api.Client) (err error) {
+		_, err := e.ask(ctx, cfg, publishes, func(c *client.Client) (err error) {
 			done, err = c.SetPaused(ctx, name, paused)
 			return err
 		})

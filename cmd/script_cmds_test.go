@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 )
 
 // patience is the timeout of waits in scripts. A busy machine can need seconds for things that usually take no time.
@@ -20,10 +21,10 @@ const patience = 3 * time.Minute
 
 // ready waits until a daemon answers on evrun.sock; ! ready until none does.
 func ready(ts *testscript.TestScript, neg bool, _ []string) {
-	client := api.NewClient(ts.MkAbs("evrun.sock"))
+	c := client.New(ts.MkAbs("evrun.sock"))
 	deadline := time.Now().Add(patience)
 	for {
-		err := client.Ping(context.Background())
+		err := c.Ping(context.Background())
 		if !neg && err == nil || neg && errors.Is(err, api.ErrNoDaemon) {
 			return
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/store"
@@ -109,11 +110,11 @@ func runTail(ctx context.Context, o *tailOptions) error {
 const lookAgain = 250 * time.Millisecond
 
 // follow streams from the daemon, and reads the store while none runs. It returns when ctx ends or the output breaks.
-func (t *tail) follow(ctx context.Context, client *api.Client, path string) error {
+func (t *tail) follow(ctx context.Context, c *client.Client, path string) error {
 	said := false
 	for {
 		var out *writeError
-		err := client.Stream(ctx, t.query(), func() error {
+		err := c.Stream(ctx, t.query(), func() error {
 			if said {
 				t.note("a daemon runs: following it")
 			}
@@ -124,7 +125,7 @@ func (t *tail) follow(ctx context.Context, client *api.Client, path string) erro
 			return nil
 		}, t.item)
 		var p *api.Problem
-		var refused *api.ConnectError
+		var refused *client.ConnectError
 		switch {
 		case ctx.Err() != nil:
 			return context.Canceled
@@ -151,8 +152,8 @@ func (t *tail) follow(ctx context.Context, client *api.Client, path string) erro
 	}
 }
 
-func (t *tail) query() api.StreamQuery {
-	q := api.StreamQuery{Patterns: t.tailOptions.patterns, Runs: t.runs, Resume: t.started, After: t.after, Last: t.last}
+func (t *tail) query() client.StreamQuery {
+	q := client.StreamQuery{Patterns: t.tailOptions.patterns, Runs: t.runs, Resume: t.started, After: t.after, Last: t.last}
 	if t.since > 0 {
 		q.Since = time.Now().Add(-t.since)
 	}

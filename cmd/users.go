@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/output"
 )
 
@@ -40,7 +41,7 @@ func runUsersList(ctx context.Context, e *env, limit int) error {
 	if err := checkLimit(limit); err != nil {
 		return err
 	}
-	return e.look(ctx, func(c *api.Client) error {
+	return e.look(ctx, func(c *client.Client) error {
 		return pages(e, output.Users(), limit, func(last *api.User, n int) ([]api.User, error) {
 			after := int64(0)
 			if last != nil {
@@ -52,7 +53,7 @@ func runUsersList(ctx context.Context, e *env, limit int) error {
 }
 
 func runUsersShow(ctx context.Context, e *env, key string) error {
-	return e.look(ctx, func(c *api.Client) error {
+	return e.look(ctx, func(c *client.Client) error {
 		u, err := c.User(ctx, key)
 		if err != nil {
 			return err

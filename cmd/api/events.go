@@ -1,16 +1,13 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"sync"
-	"time"
 
+	"evrun/cmd/api/ndjson"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/emitter"
@@ -27,8 +24,8 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	before, between, after, contentType := `{"events":[`, ",", "]}\n", "application/json"
-	if r.Header.Get("Accept") == lineType {
-		before, between, after, contentType = "", "\n", "\n", lineType
+	if r.Header.Get("Accept") == ndjson.Type {
+		before, between, after, contentType = "", "\n", "\n", ndjson.Type
 	}
 	buffer := listTexts.Get().(*[]byte)
 	defer listTexts.Put(buffer)
@@ -81,52 +78,6 @@ func (s *Server) findEvent(ctx context.Context, id, source string) (*events.Even
 	return found[0], nil
 }
 
-// Events returns a page of the journal, by the query's After, Before, Since, Patterns, Chain, Last and Limit (at most 1,000; 0: 100).
-// A page with much data ends before its limit: only an empty page is the end.
-func (c *Client) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
-	lines, err := c.EventLines(ctx, q)
-	if err != nil || len(lines) == 0 {
-		return nil, err
-	}
-	page := make([]*events.Event, len(lines))
-	for i, line := range lines {
-		page[i] = new(events.Event)
-		if err := page[i].UnmarshalJSON(line); err != nil {
-			return nil, fmt.Errorf("the daemon's answer: %w", err)
-		}
-	}
-	return page, nil
-}
-
-// EventLines is Events without decoding: the JSON text of each event, on one line.
-func (c *Client) EventLines(ctx context.Context, q store.EventQuery) ([]json.RawMessage, error) {
-	res, err := c.do(ctx, http.MethodGet, "/v1/events?"+eventParameters(q).Encode(), body{}, "Accept", lineType)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	var text bytes.Buffer
-	if res.ContentLength > 0 {
-		text.Grow(int(res.ContentLength) + bytes.MinRead)
-	}
-	if _, err := text.ReadFrom(res.Body); err != nil {
-		return nil, err
-	}
-	lines := make([]json.RawMessage, 0, max(q.Limit, 0))
-	for line := range bytes.Lines(text.Bytes()) {
-		if line = bytes.TrimSuffix(line, []byte("\n")); !blank(line) {
-			lines = append(lines, json.RawMessage(line))
-		}
-	}
-	return lines, nil
-}
-
-// Event returns the event with this id: the latest, if several sources use it. The error is a *[Problem] with status 404 if it does not
-// exist.
-func (c *Client) Event(ctx context.Context, id string) (*events.Event, error) {
-	return request[*events.Event](ctx, c, http.MethodGet, "/v1/events/"+segment(id), body{})
-}
-
 // eventQuery reads the parameters that lists and streams of events share: type (patterns), after, before, chain (the seq of
 // its first event), since (RFC 3339), last and limit.
 func eventQuery(r *http.Request) (store.EventQuery, error) {
@@ -146,23 +97,4 @@ func eventQuery(r *http.Request) (store.EventQuery, error) {
 		}
 	}
 	return q, p.err
-}
-
-// eventParameters is the inverse of eventQuery.
-func eventParameters(q store.EventQuery) url.Values {
-	v := url.Values{}
-	for _, p := range q.Patterns {
-		v.Add("type", p.String())
-	}
-	setNumber(v, "after", q.After)
-	setNumber(v, "before", q.Before)
-	setNumber(v, "chain", q.Chain)
-	setNumber(v, "limit", int64(q.Limit))
-	if !q.Since.IsZero() {
-		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
-	}
-	if q.Last {
-		v.Set("last", "1")
-	}
-	return v
 }

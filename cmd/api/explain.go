@@ -1,17 +1,16 @@
 package api
 
 import (
-	"context"
 	"io"
 	"net/http"
 
+	"evrun/cmd/api/ndjson"
 	"evrun/events"
-	"evrun/tasks/explain"
 )
 
 // explain reports what the wiring would do about an event (in CloudEvents' structured mode). Nothing is accepted.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(maxLine(s.o.MaxData))))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(ndjson.MaxLine(s.o.MaxData))))
 	if err != nil {
 		return err
 	}
@@ -23,13 +22,4 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, s.o.Explain(e))
-}
-
-// Explain asks what the wiring would do about an event.
-func (c *Client) Explain(ctx context.Context, e *events.Event) (explain.Report, error) {
-	send, err := eventBody(e)
-	if err != nil {
-		return explain.Report{}, err
-	}
-	return request[explain.Report](ctx, c, http.MethodPost, "/v1/explain", send)
 }

@@ -78,28 +78,3 @@ func (s *Server) forgetHandler(r *http.Request) (any, error) {
 	done, err := s.o.Handlers.Forget(context.WithoutCancel(r.Context()), name)
 	return Forgotten{Name: name, Forgotten: true, Skipped: done}, s.aboutHandler(r.Context(), name, err)
 }
-
-// Handlers lists the wired handlers, and those that have left.
-func (c *Client) Handlers(ctx context.Context) ([]control.HandlerStatus, error) {
-	list, err := request[struct{ Handlers []control.HandlerStatus }](ctx, c, http.MethodGet, "/v1/handlers", body{})
-	return list.Handlers, err
-}
-
-// Handler returns one handler. The error is a *[Problem] with status 404 if it does not exist.
-func (c *Client) Handler(ctx context.Context, name string) (control.HandlerStatus, error) {
-	return request[control.HandlerStatus](ctx, c, http.MethodGet, "/v1/handlers/"+segment(name), body{})
-}
-
-// ResumeHandler lets a paused handler go on; fromNow skips the events that wait for it.
-func (c *Client) ResumeHandler(ctx context.Context, name string, fromNow bool) (Resumed, error) {
-	path := "/v1/handlers/" + segment(name) + "/resume"
-	if fromNow {
-		path += "?from=now"
-	}
-	return request[Resumed](ctx, c, http.MethodPost, path, body{})
-}
-
-// ForgetHandler deletes the place in the journal of a handler that has left, and drops its runs.
-func (c *Client) ForgetHandler(ctx context.Context, name string) (Forgotten, error) {
-	return request[Forgotten](ctx, c, http.MethodPost, "/v1/handlers/"+segment(name)+"/forget", body{})
-}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"evrun/cmd/api/ndjson"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/chain"
@@ -16,9 +17,6 @@ import (
 
 // maxBatchEvents is the largest number of events in a batch, or in a chunk of NDJSON.
 const maxBatchEvents = 1000
-
-// attributesRoom is how many bytes an event may have besides its data, in JSON.
-const attributesRoom = 64 << 10
 
 // postEvents accepts events: one (CloudEvents' binary or structured mode), a batch, or NDJSON. With ?wait=30s the answer to
 // a single event is NDJSON, and follows the runs and events that it causes.
@@ -32,11 +30,11 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && r.Header.Get("Content-Type") != "" {
 		return problem(http.StatusUnsupportedMediaType, "Content-Type: "+err.Error())
 	}
-	if mediaType == "application/x-ndjson" {
+	if mediaType == ndjson.Type {
 		return s.ingestLines(w, r)
 	}
 	batch := mediaType == "application/cloudevents-batch+json"
-	limit := int64(maxLine(s.o.MaxData))
+	limit := int64(ndjson.MaxLine(s.o.MaxData))
 	if batch {
 		limit = 32 << 20
 	}
@@ -161,7 +159,7 @@ func waitFor(r *http.Request, n int) (time.Duration, error) {
 
 // follow answers with NDJSON: the receipt; the event, its runs and the events that they cause, as they happen; and an end.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event, rc Receipt, wait time.Duration) error {
-	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Type", ndjson.Type)
 	w.WriteHeader(http.StatusAccepted)
 	flush := http.NewResponseController(w)
 	line := func(name string, v any) error {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"evrun/cmd/api/ndjson"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/emitter"
@@ -36,7 +37,7 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 	body := &timedLines{body: r.Body, control: out}
 	stop := context.AfterFunc(s.closing, body.interrupt) // a client that sends nothing must not delay a stop
 	defer stop()
-	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Type", ndjson.Type)
 	w.Header().Set("Connection", "close") // after an interrupted read it can't be used for another request
 	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: body.interrupt, late: body.late, refuse: func() error {
 		if s.draining.Load() && r.Header.Get(RunTokenHeader) == "" {
@@ -131,21 +132,22 @@ func (g *ingest) run(ctx context.Context, body io.Reader, out io.Writer, flush f
 
 // decode decodes lines until the body's end, or until answer has failed.
 func (g *ingest) decode(body io.Reader) error {
-	lines := newLineReader(body, maxLine(g.maxData))
+	longest := ndjson.MaxLine(g.maxData)
+	lines := ndjson.NewReader(body, longest)
 	for number := max(g.defaults.First, 1); ; number++ {
-		text, tooLong, err := lines.next()
+		text, tooLong, err := lines.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if !tooLong && blank(text) {
+		if !tooLong && ndjson.Blank(text) {
 			continue
 		}
 		a := lineAnswer{line: number, bytes: len(text)}
 		if tooLong {
-			a.problem = tooLongProblem(lines.max)
+			a.problem = LineTooLong(longest)
 		} else {
 			a.event, a.problem = g.event(number, text)
 		}
@@ -155,7 +157,8 @@ func (g *ingest) decode(body io.Reader) error {
 	}
 }
 
-func tooLongProblem(max int) *Problem {
+// LineTooLong is the problem of a line of NDJSON with more than max bytes.
+func LineTooLong(max int) *Problem {
 	return problem(http.StatusRequestEntityTooLarge, "the line has more than "+strconv.Itoa(max)+" bytes")
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/events"
 	"evrun/tasks"
 )
@@ -36,26 +37,26 @@ func TestAnEventJoinsARunUntilTheAttemptEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := api.NewClient(d.socket)
-	defer client.CloseIdleConnections()
-	client.RunToken = <-a.token
+	c := client.New(d.socket)
+	defer c.CloseIdleConnections()
+	c.RunToken = <-a.token
 
 	ids := []string{"one", "waited", "batch", "binary", "line 1"}
-	if _, err := client.Emit(t.Context(), &events.Event{Type: "x.y", ID: "one", Source: "/test"}); err != nil {
+	if _, err := c.Emit(t.Context(), &events.Event{Type: "x.y", ID: "one", Source: "/test"}); err != nil {
 		t.Fatal(err)
 	}
 	accepted, nothing := func(api.Receipt) error { return nil }, func(string, json.RawMessage) error { return nil }
-	if end, err := client.EmitWait(t.Context(), &events.Event{Type: "x.y", ID: "waited", Source: "/test"}, time.Minute, accepted, nothing); err != nil || end.Timeout {
+	if end, err := c.EmitWait(t.Context(), &events.Event{Type: "x.y", ID: "waited", Source: "/test"}, time.Minute, accepted, nothing); err != nil || end.Timeout {
 		t.Fatal(end, err) // it does not wait for the run that it is a part of
 	}
-	d.call("POST", "/v1/events", "application/cloudevents-batch+json", `[{"type":"x.y","id":"batch"}]`, api.RunTokenHeader, client.RunToken)
-	d.call("POST", "/v1/events", "", "", api.RunTokenHeader, client.RunToken, "Ce-Type", "x.y", "Ce-Id", "binary", "Ce-Specversion", "1.0")
+	d.call("POST", "/v1/events", "application/cloudevents-batch+json", `[{"type":"x.y","id":"batch"}]`, api.RunTokenHeader, c.RunToken)
+	d.call("POST", "/v1/events", "", "", api.RunTokenHeader, c.RunToken, "Ce-Type", "x.y", "Ce-Id", "binary", "Ce-Specversion", "1.0")
 
 	in, lines := io.Pipe()
-	answered, done := make(chan api.LineAnswer), make(chan error, 1)
+	answered, done := make(chan client.LineAnswer), make(chan error, 1)
 	go func() {
-		_, err := client.EmitLines(t.Context(), in, api.LinesOptions{MaxData: 1000, Answered: func(a api.LineAnswer) error {
-			answered <- api.LineAnswer{Number: a.Number, Problem: a.Problem}
+		_, err := c.EmitLines(t.Context(), in, client.LinesOptions{MaxData: 1000, Answered: func(a client.LineAnswer) error {
+			answered <- client.LineAnswer{Number: a.Number, Problem: a.Problem}
 			return nil
 		}})
 		done <- err
@@ -72,7 +73,7 @@ func TestAnEventJoinsARunUntilTheAttemptEnds(t *testing.T) {
 	}
 
 	close(a.end)
-	refusedAtLast(t, client)
+	refusedAtLast(t, c)
 	for range 2 { // each is refused by itself
 		fmt.Fprintln(lines, `{"type":"x.y"}`)
 		if a := <-answered; a.Problem == nil || a.Problem.Status != http.StatusForbidden {
@@ -86,10 +87,10 @@ func TestAnEventJoinsARunUntilTheAttemptEnds(t *testing.T) {
 }
 
 // refusedAtLast publishes until the client's attempt has ended, and the event is refused.
-func refusedAtLast(t *testing.T, client *api.Client) {
+func refusedAtLast(t *testing.T, c *client.Client) {
 	t.Helper()
 	for {
-		_, err := client.Emit(t.Context(), &events.Event{Type: "x.y", Source: "/test"})
+		_, err := c.Emit(t.Context(), &events.Event{Type: "x.y", Source: "/test"})
 		if err == nil {
 			continue // the attempt is just ending
 		}

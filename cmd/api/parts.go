@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"evrun/events"
@@ -39,6 +40,9 @@ type Daemon struct {
 	Reload  func(context.Context) (Reloaded, error) // reads the wiring file again
 	Metrics http.Handler                            // answers GET /metrics
 }
+
+// ErrNoDaemon: no process listens on the socket, and in process nothing can answer for a daemon.
+var ErrNoDaemon = errors.New("no daemon is running")
 
 // errNeedsDaemon refuses, in process, the routes that need a daemon.
 var errNeedsDaemon = &Problem{Status: http.StatusNotImplemented, Title: http.StatusText(http.StatusNotImplemented),

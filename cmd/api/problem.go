@@ -110,14 +110,17 @@ func refusal(refused *emitter.RefusedError, err error) *Problem {
 	return p
 }
 
+// ProblemWriter is an [http.ResponseWriter] whose reader is in this process: it gets a problem as it is, with its cause, before the JSON.
+type ProblemWriter interface{ WriteProblem(p *Problem) }
+
 func (p *Problem) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Connection", "close") // the answer does not wait for the body, and the connection ends soon
 	}
-	if a, ok := w.(*answer); ok {
-		a.start(p.Status, p)
+	if own, ok := w.(ProblemWriter); ok {
+		own.WriteProblem(p)
 	}
 	w.WriteHeader(p.Status)
 	_ = events.WriteJSON(w, p) // if it fails, the client is gone

@@ -48,17 +48,3 @@ func (p *parameters) limit() int {
 	}
 	return int(min(n, maxPage))
 }
-
-// set sets a parameter that is not empty.
-func set(v url.Values, name, value string) {
-	if value != "" {
-		v.Set(name, value)
-	}
-}
-
-// setNumber sets a parameter that is not 0.
-func setNumber(v url.Values, name string, n int64) {
-	if n != 0 {
-		v.Set(name, strconv.FormatInt(n, 10))
-	}
-}

@@ -33,8 +33,3 @@ func (r *Reloaded) None() bool {
 func (s *Server) reload(r *http.Request) (any, error) {
 	return s.o.Daemon.Reload(context.WithoutCancel(r.Context())) // a client that goes away must not leave half a reload
 }
-
-// Reload has the daemon read its wiring file again. The error for a wrong file is a *[Problem] with status 422 and the faults.
-func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
-	return request[Reloaded](ctx, c, http.MethodPost, "/v1/reload", body{})
-}

@@ -1,11 +1,8 @@
 package api
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"evrun/events"
@@ -159,35 +156,4 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return s.publish(w, r, s.o.Emitter.Accept, []*events.Event{e}, false, wait)
-}
-
-// Schedules returns the schedules, each with its next n slots.
-func (c *Client) Schedules(ctx context.Context, n int) ([]Schedule, error) {
-	list, err := request[struct{ Schedules []Schedule }](ctx, c, http.MethodGet, "/v1/schedules?next="+strconv.Itoa(n), body{})
-	return list.Schedules, err
-}
-
-// Schedule returns one schedule with its next n slots. The error is a *[Problem] with status 404 if it does not exist.
-func (c *Client) Schedule(ctx context.Context, name string, n int) (Schedule, error) {
-	return request[Schedule](ctx, c, http.MethodGet, "/v1/schedules/"+segment(name)+"?next="+strconv.Itoa(n), body{})
-}
-
-// SetPaused pauses or resumes a schedule.
-func (c *Client) SetPaused(ctx context.Context, name string, paused bool) (Paused, error) {
-	action := "/resume"
-	if paused {
-		action = "/pause"
-	}
-	return request[Paused](ctx, c, http.MethodPost, "/v1/schedules/"+segment(name)+action, body{})
-}
-
-// Fire publishes an extra event of a schedule.
-func (c *Client) Fire(ctx context.Context, name string) (Receipt, error) {
-	return request[Receipt](ctx, c, http.MethodPost, "/v1/schedules/"+segment(name)+"/fire", body{})
-}
-
-// FireWait publishes an extra event of a schedule and follows it, as [Client.EmitWait] does.
-func (c *Client) FireWait(ctx context.Context, name string, wait time.Duration, accepted func(Receipt) error,
-	each func(kind string, body json.RawMessage) error) (End, error) {
-	return c.follow(ctx, "/v1/schedules/"+segment(name)+"/fire", body{}, wait, accepted, each)
 }

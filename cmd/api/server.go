@@ -1,21 +1,17 @@
-// Package api is evrun's HTTP API: the server, its client, and the JSON shapes that both know.
+// Package api is evrun's HTTP API: the server, and the JSON shapes that its client (package client) knows, too.
 //
 // A [Server] answers requests on the daemon's socket. Without a daemon, a command makes one over the opened store and asks it in its own
-// process ([Server.InProcess]), so each action is written once. [Handlers] and [Schedules] have an implementation for each of the two;
-// some routes need the parts of a running [Daemon]. A resource (runs.go, users.go, …) has its shapes, its routes and its methods of
-// [Client] in one file. A [Client] does not know which one answers: errors are a [*Problem], [ErrNoDaemon], a
-// [*ConnectError] or [ErrBroke].
+// process ([Server.Handler]), so each action is written once. [Handlers] and [Schedules] have an implementation for each of the two;
+// some routes need the parts of a running [Daemon]. A resource (runs.go, users.go, …) has its shapes and its routes in one file, and the
+// methods that ask for it in the file with the same name in package client. An error is answered as a [Problem].
 //
-//	c := server.InProcess() // or NewClient(socket, wiringFile, store)
-//	receipt, err := c.Emit(ctx, event)
-//	page, err := c.Events(ctx, store.EventQuery{Last: true})
+// Parts with a job of their own: package stream sends the journal to many readers, package ndjson reads lines.
 //
 // Limits: connections, streams (package stream) and bodies of NDJSON at the same time, and the time of each body and write, are
 // bounded, so that no client keeps others waiting. In process there are no deadlines.
 //
-// Goroutines: one for each connection (net/http), or for each request in process, which its answer's Close waits for. A body of NDJSON has
-// one more, ingest.answer, and [Client.EmitLines] one that sends; package stream has one of its own. All of the server's have ended when
-// [Server.Close] returns.
+// Goroutines: one for each connection (net/http). A body of NDJSON has one more, ingest.answer; package stream has one of its own. All
+// of the server's have ended when [Server.Close] returns.
 package api
 
 import (
@@ -45,7 +41,7 @@ type Options struct {
 	Explain   func(*events.Event) explain.Report // what the wiring would do about an event
 	Log       *slog.Logger
 	MaxData   int     // largest data of an event, in bytes
-	Daemon    *Daemon // nil: the server answers in process, see [Server.InProcess]
+	Daemon    *Daemon // nil: the server answers in process, see [Server.Handler]
 
 	// The rest may be left out.
 
@@ -163,6 +159,9 @@ func (s *Server) daemonRoutes() map[string]route {
 		"GET /readyz":     inJSON(s.readiness),
 	}
 }
+
+// Handler answers requests without the limits of connections and times: those of a client in this process.
+func (s *Server) Handler() http.Handler { return s.handler }
 
 // Serve answers requests on l until Close.
 func (s *Server) Serve(l net.Listener) error {

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"context"
-	"net/http"
 	"time"
 
 	"evrun/tasks/control"
@@ -33,9 +31,4 @@ type WAL struct {
 	Held    bool     `json:"held,omitempty"`    // a reader keeps it from being emptied
 	Full    bool     `json:"full,omitempty"`    // it is at its limit: nothing is accepted
 	Holders []string `json:"holders,omitempty"` // who may hold it
-}
-
-// Status asks for the daemon's status.
-func (c *Client) Status(ctx context.Context) (Status, error) {
-	return request[Status](ctx, c, http.MethodGet, "/v1/status", body{})
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/events"
 	"evrun/tasks/emitter"
 )
@@ -250,7 +251,7 @@ func TestBodiesOfLinesAreLimited(t *testing.T) {
 		t.Errorf("a second body: %d %s", res.StatusCode, body)
 	}
 	var p *api.Problem
-	if _, err := d.EmitLines(t.Context(), strings.NewReader(line), api.LinesOptions{MaxData: 1000, Answered: func(api.LineAnswer) error { return nil }}); !errors.As(err, &p) || p.Status != 429 {
+	if _, err := d.EmitLines(t.Context(), strings.NewReader(line), client.LinesOptions{MaxData: 1000, Answered: func(client.LineAnswer) error { return nil }}); !errors.As(err, &p) || p.Status != 429 {
 		t.Errorf("the client says %v", err)
 	}
 }

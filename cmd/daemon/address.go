@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/store/files"
@@ -226,7 +226,7 @@ func listening(socket string) bool {
 func (a *Address) Answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	s, err := api.NewClient(a.Socket, a.Config, a.Store).Status(ctx)
+	s, err := client.New(a.Socket, a.Config, a.Store).Status(ctx)
 	return err == nil && wiringKey(s.Config) == wiringKey(a.Config)
 }
 

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/store"
@@ -164,7 +165,7 @@ func openStore(ctx context.Context, cfg *config.Config, opt StoreOptions) (*sqli
 		if err == nil || !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
 			return s, err
 		}
-		if api.NewClient(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path).Ping(ctx) == nil {
+		if client.New(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path).Ping(ctx) == nil {
 			return nil, err // a daemon has it, and keeps it
 		}
 		select {

@@ -11,14 +11,14 @@ import (
 	"path/filepath"
 	"testing"
 
-	"evrun/cmd/api"
+	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
 )
 
 // Daemon is a running daemon. It is stopped at the end of the test, if not before.
 type Daemon struct {
-	*api.Client
+	*client.Client
 	Dir    string       // of its own; has evrun.yaml, evrun.db and evrun.sock
 	Config string       // the path of the wiring file
 	Stop   func() error // stops the daemon and returns the error of Run and Close; it may be called again
@@ -55,7 +55,7 @@ func Start(t testing.TB, wiring string) *Daemon {
 			err = cerr
 		}
 	}()
-	d.Client = api.NewClient(cfg.Settings.Server.Socket)
+	d.Client = client.New(cfg.Settings.Server.Socket)
 	stopped := false
 	d.Stop = func() error {
 		stopped = true

@@ -1,4 +1,4 @@
-package api
+package client
 
 import (
 	"bytes"
@@ -8,13 +8,15 @@ import (
 	"io"
 	"time"
 
+	"evrun/cmd/api"
+	"evrun/cmd/api/ndjson"
 	"evrun/events"
 )
 
 // LinesOptions say how lines are sent, and who gets the answers.
 type LinesOptions struct {
-	LineDefaults     // lines before First are not sent
-	MaxData      int // the daemon's largest data of an event, in bytes
+	api.LineDefaults     // lines before First are not sent
+	MaxData          int // the daemon's largest data of an event, in bytes
 	// TooLong opens a writer for the text of a line that is too long to be sent; nil: the text is discarded. It is called from another
 	// goroutine.
 	TooLong func() io.WriteCloser
@@ -28,7 +30,7 @@ type LineAnswer struct {
 	Text      []byte // the line; nil if it was too long. Like JSON, it is valid during the call only.
 	JSON      []byte // the answer as it was received: a [Receipt] or a [Problem]
 	Duplicate bool
-	Problem   *Problem // why it was refused; nil if it was accepted
+	Problem   *api.Problem // why it was refused; nil if it was accepted
 }
 
 // ErrStopped: the context ended, so the remaining lines were not sent.
@@ -38,7 +40,7 @@ var ErrStopped = errors.New("stopped before the end")
 // returns the number of the first line without an answer: the lines before it were accepted or refused. After an error, later
 // lines may have been accepted.
 //
-// Errors: [ErrNoDaemon] before anything was sent, [ErrBroke], a *[Problem] if the daemon can't accept more now,
+// Errors: [api.ErrNoDaemon] before anything was sent, [ErrBroke], a *[api.Problem] if the daemon can't accept more now,
 // [ErrStopped], and those of reading and of Answered. When ctx ends, EmitLines waits up to stopGrace for the answers to the lines
 // that were sent. It does not wait for a read from in.
 func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (next int, err error) {
@@ -106,7 +108,7 @@ func emitLines(ctx context.Context, conn *lineConn, in io.Reader, o LinesOptions
 
 // sendLines reads lines and sends them, until their end or done. Each chunk goes to sent before it goes to conn.
 func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentChunk, done <-chan struct{}) error {
-	lines := newLineReader(in, maxLine(o.MaxData))
+	lines := ndjson.NewReader(in, ndjson.MaxLine(o.MaxData))
 	c := &sentChunk{first: max(o.First, 1)}
 	send := func(number int, last bool) error {
 		text := c.text
@@ -127,9 +129,9 @@ func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentCh
 	}
 	for number := 1; ; number++ {
 		if number == c.first {
-			lines.spill = o.TooLong
+			lines.Spill = o.TooLong
 		}
-		text, tooLong, err := lines.next()
+		text, tooLong, err := lines.Next()
 		if errors.Is(err, io.EOF) {
 			return send(number, true)
 		}
@@ -143,12 +145,12 @@ func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentCh
 		switch {
 		case tooLong:
 			c.tooLong = append(c.tooLong, number)
-		case !blank(text):
+		case !ndjson.Blank(text):
 			c.wanted = true
 			c.text = append(c.text, text...)
 		}
 		c.text = append(c.text, '\n')
-		if len(c.text) >= sentChunkBytes || !lines.waiting() {
+		if len(c.text) >= sentChunkBytes || !lines.Waiting() {
 			if err := send(number+1, false); err != nil {
 				return err
 			}
@@ -173,9 +175,9 @@ func (a *answered) read(conn *lineConn) error {
 		return err
 	}
 	defer from.Close()
-	in := newLineReader(from, 4<<20)
+	in := ndjson.NewReader(from, 4<<20)
 	for {
-		text, tooLong, err := in.next()
+		text, tooLong, err := in.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -196,8 +198,8 @@ func (a *answered) take(text []byte) error {
 	// Most answers are receipts of new events: their first and last bytes suffice.
 	if !bytes.HasPrefix(text, []byte(`{"id":`)) || !bytes.HasSuffix(text, []byte(`,"duplicate":false}`)) {
 		var either struct {
-			Receipt
-			Problem
+			api.Receipt
+			api.Problem
 		}
 		if err := events.DecodeJSON(text, &either); err != nil {
 			return fmt.Errorf("the daemon's answer: %w", err)
@@ -237,7 +239,7 @@ func (a *answered) awaited() (text []byte, ok bool, err error) {
 		}
 		text, a.chunk.text, _ = bytes.Cut(a.chunk.text, []byte("\n"))
 		a.line++
-		if !blank(text) {
+		if !ndjson.Blank(text) {
 			return text, true, a.refuseTooLong()
 		}
 	}
@@ -246,7 +248,7 @@ func (a *answered) awaited() (text []byte, ok bool, err error) {
 // refuseTooLong reports the lines that were too long to be sent, up to the last one that was answered.
 func (a *answered) refuseTooLong() error {
 	for a.chunk != nil && len(a.chunk.tooLong) > 0 && a.chunk.tooLong[0] < a.line {
-		p := tooLongProblem(maxLine(a.o.MaxData))
+		p := api.LineTooLong(ndjson.MaxLine(a.o.MaxData))
 		p.Line = a.chunk.tooLong[0]
 		a.chunk.tooLong = a.chunk.tooLong[1:]
 		text, err := events.MarshalJSON(p)

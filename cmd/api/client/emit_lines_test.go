@@ -1,4 +1,4 @@
-package api_test
+package client
 
 import (
 	"bytes"
@@ -34,9 +34,9 @@ type answers struct {
 	last                 int
 }
 
-func (a *answers) take(t *testing.T) func(api.LineAnswer) error {
+func (a *answers) take(t *testing.T) func(LineAnswer) error {
 	a.refused = map[int]string{}
-	return func(x api.LineAnswer) error {
+	return func(x LineAnswer) error {
 		if x.Number <= a.last {
 			t.Errorf("line %d is answered after %d", x.Number, a.last)
 		}
@@ -58,8 +58,8 @@ func (a *answers) take(t *testing.T) func(api.LineAnswer) error {
 	}
 }
 
-// emitLines runs a test with a daemon, and in process.
-func emitLines(t *testing.T, run func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error))) {
+// bothWays runs a test with a daemon, and in process.
+func bothWays(t *testing.T, run func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, LinesOptions) (int, error))) {
 	t.Run("daemon", func(t *testing.T) {
 		d := serve(t)
 		run(t, d, d.EmitLines)
@@ -71,7 +71,7 @@ func emitLines(t *testing.T, run func(t *testing.T, d *daemon, emit func(context
 }
 
 func TestEachLineIsAnsweredInOrder(t *testing.T) {
-	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
+	bothWays(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, LinesOptions) (int, error)) {
 		const n = 5000
 		lines := strings.SplitAfter(numbered(n), "\n")
 		lines[9] = "\n"
@@ -84,7 +84,7 @@ func TestEachLineIsAnsweredInOrder(t *testing.T) {
 		lines[n-1] = strings.Repeat("z", 100_000)
 		var a answers
 		var long spilled
-		next, err := emit(t.Context(), strings.NewReader("\ufeff"+strings.Join(lines, "")), api.LinesOptions{
+		next, err := emit(t.Context(), strings.NewReader("\ufeff"+strings.Join(lines, "")), LinesOptions{
 			MaxData: 1000, Answered: a.take(t), TooLong: func() io.WriteCloser { return &long }})
 		if err != nil || next != n+1 {
 			t.Fatalf("next %d, %v", next, err)
@@ -118,11 +118,11 @@ type spilled struct{ bytes.Buffer }
 func (*spilled) Close() error { return nil }
 
 func TestIdsOfLineNumbersMakeSendingAgainSafe(t *testing.T) {
-	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
+	bothWays(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, LinesOptions) (int, error)) {
 		lines := strings.Repeat("{\"type\":\"x.y\"}\n", 10)
 		for _, x := range []struct{ first, accepted, duplicates int }{{6, 5, 0}, {1, 5, 5}, {11, 0, 0}, {99, 0, 0}} {
 			var a answers
-			_, err := emit(t.Context(), strings.NewReader(lines), api.LinesOptions{
+			_, err := emit(t.Context(), strings.NewReader(lines), LinesOptions{
 				LineDefaults: api.LineDefaults{Source: "/import", ID: "b", First: x.first}, MaxData: 1000, Answered: a.take(t)})
 			if err != nil || len(a.accepted) != x.accepted || len(a.duplicates) != x.duplicates {
 				t.Errorf("from line %d: %v accepted, %v duplicates, %v", x.first, a.accepted, a.duplicates, err)
@@ -136,22 +136,22 @@ func TestIdsOfLineNumbersMakeSendingAgainSafe(t *testing.T) {
 
 // Lines without an answer need no memory, however many there are.
 func TestBlankLinesDoNotFillTheWindow(t *testing.T) {
-	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
+	bothWays(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, LinesOptions) (int, error)) {
 		var a answers
 		in := strings.Repeat("\n", 3<<20) + "{\"type\":\"x.y\"}\n" + strings.Repeat(" \n", 1<<20)
-		if _, err := emit(t.Context(), strings.NewReader(in), api.LinesOptions{MaxData: 1000, Answered: a.take(t)}); err != nil || a.last != 3<<20+1 {
+		if _, err := emit(t.Context(), strings.NewReader(in), LinesOptions{MaxData: 1000, Answered: a.take(t)}); err != nil || a.last != 3<<20+1 {
 			t.Errorf("line %d, %v", a.last, err)
 		}
 	})
 }
 
 func TestLoneLineIsAnsweredAtOnce(t *testing.T) {
-	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
+	bothWays(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, LinesOptions) (int, error)) {
 		in, w := io.Pipe()
 		answered := make(chan int)
 		done := make(chan error)
 		go func() {
-			_, err := emit(t.Context(), in, api.LinesOptions{MaxData: 1000, Answered: func(a api.LineAnswer) error {
+			_, err := emit(t.Context(), in, LinesOptions{MaxData: 1000, Answered: func(a LineAnswer) error {
 				answered <- a.Number
 				return nil
 			}})
@@ -174,12 +174,12 @@ func TestLoneLineIsAnsweredAtOnce(t *testing.T) {
 
 // The store is full after some chunks: exactly the lines that were answered are stored.
 func TestFullDiskSaysUpToWhere(t *testing.T) {
-	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
+	bothWays(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, LinesOptions) (int, error)) {
 		d.store.appends.Store(3)
 		full := store.ErrFull
 		d.store.fault.Store(&full)
 		var a answers
-		next, err := emit(t.Context(), strings.NewReader(numbered(8_000)), api.LinesOptions{MaxData: 1000, Answered: a.take(t)})
+		next, err := emit(t.Context(), strings.NewReader(numbered(8_000)), LinesOptions{MaxData: 1000, Answered: a.take(t)})
 		var p *api.Problem
 		if !errors.As(err, &p) || p.Status != http.StatusInsufficientStorage || p.Line != next || next != a.last+1 || a.last == 0 {
 			t.Errorf("next %d, the last answer %d, %v", next, a.last, err)
@@ -188,7 +188,7 @@ func TestFullDiskSaysUpToWhere(t *testing.T) {
 			t.Errorf("%d events, %d answers, %v", head, a.last, err)
 		}
 		d.store.fault.Store(nil)
-		if _, err := emit(t.Context(), strings.NewReader(numbered(8_000)), api.LinesOptions{
+		if _, err := emit(t.Context(), strings.NewReader(numbered(8_000)), LinesOptions{
 			LineDefaults: api.LineDefaults{First: next}, MaxData: 1000, Answered: a.take(t)}); err != nil {
 			t.Error(err)
 		}
@@ -199,20 +199,20 @@ func TestFullDiskSaysUpToWhere(t *testing.T) {
 }
 
 func TestStopSaysUpToWhere(t *testing.T) {
-	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
+	bothWays(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, LinesOptions) (int, error)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		in, w := io.Pipe()
 		defer w.Close()
 		go func() { _, _ = io.WriteString(w, numbered(3000)) }() // and then nothing comes, nor an end
 		var a answers
 		take := a.take(t)
-		next, err := emit(ctx, in, api.LinesOptions{MaxData: 1000, Answered: func(x api.LineAnswer) error {
+		next, err := emit(ctx, in, LinesOptions{MaxData: 1000, Answered: func(x LineAnswer) error {
 			if x.Number == 3000 {
 				cancel()
 			}
 			return take(x)
 		}})
-		if !errors.Is(err, api.ErrStopped) || next != 3001 {
+		if !errors.Is(err, ErrStopped) || next != 3001 {
 			t.Errorf("next %d, %v", next, err)
 		}
 		if head, err := d.store.Head(t.Context()); err != nil || head != 3000 {
@@ -229,7 +229,7 @@ func TestStopOfTheDaemonEndsIdleSenders(t *testing.T) {
 	go func() { _, _ = io.WriteString(w, numbered(10)) }()
 	var a answers
 	take := a.take(t)
-	next, err := d.EmitLines(t.Context(), in, api.LinesOptions{MaxData: 1000, Answered: func(x api.LineAnswer) error {
+	next, err := d.EmitLines(t.Context(), in, LinesOptions{MaxData: 1000, Answered: func(x LineAnswer) error {
 		if x.Number == 10 {
 			d.server.Drain()
 			go d.close()
@@ -256,8 +256,8 @@ func TestLostConnectionSaysUpToWhere(t *testing.T) {
 				fmt.Fprint(body, `{"id":"cut o`)
 			})
 			var a answers
-			next, err := d.EmitLines(t.Context(), strings.NewReader(numbered(100_000)), api.LinesOptions{MaxData: 1000, Answered: a.take(t)})
-			if !errors.Is(err, api.ErrBroke) || next != whole+1 || a.last != whole {
+			next, err := d.EmitLines(t.Context(), strings.NewReader(numbered(100_000)), LinesOptions{MaxData: 1000, Answered: a.take(t)})
+			if !errors.Is(err, ErrBroke) || next != whole+1 || a.last != whole {
 				t.Errorf("next %d, the last answer %d, %v", next, a.last, err)
 			}
 		})
@@ -268,16 +268,16 @@ func TestAnswersToLinesThatWereNotSentAreAnError(t *testing.T) {
 	d := listen(t, func(w io.Writer) {
 		fmt.Fprint(w, "HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat(`{"id":"1","source":"/","seq":"1","duplicate":false}`+"\n", 3))
 	})
-	next, err := d.EmitLines(t.Context(), strings.NewReader(numbered(2)), api.LinesOptions{MaxData: 1000, Answered: func(api.LineAnswer) error { return nil }})
+	next, err := d.EmitLines(t.Context(), strings.NewReader(numbered(2)), LinesOptions{MaxData: 1000, Answered: func(LineAnswer) error { return nil }})
 	if err == nil || next != 3 {
 		t.Errorf("next %d, %v", next, err)
 	}
 }
 
 func TestCallerCanEndTheSending(t *testing.T) {
-	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
+	bothWays(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, LinesOptions) (int, error)) {
 		enough := errors.New("enough")
-		next, err := emit(t.Context(), strings.NewReader(numbered(8_000)), api.LinesOptions{MaxData: 1000, Answered: func(a api.LineAnswer) error {
+		next, err := emit(t.Context(), strings.NewReader(numbered(8_000)), LinesOptions{MaxData: 1000, Answered: func(a LineAnswer) error {
 			if a.Number == 10 {
 				return enough
 			}
@@ -290,7 +290,7 @@ func TestCallerCanEndTheSending(t *testing.T) {
 }
 
 func TestInputThatBreaksOffSaysWhere(t *testing.T) {
-	emitLines(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, api.LinesOptions) (int, error)) {
+	bothWays(t, func(t *testing.T, d *daemon, emit func(context.Context, io.Reader, LinesOptions) (int, error)) {
 		broken := errors.New("broken")
 		in, w := io.Pipe()
 		go func() {
@@ -298,7 +298,7 @@ func TestInputThatBreaksOffSaysWhere(t *testing.T) {
 			w.CloseWithError(broken)
 		}()
 		var a answers
-		next, err := emit(t.Context(), in, api.LinesOptions{MaxData: 1000, Answered: a.take(t)})
+		next, err := emit(t.Context(), in, LinesOptions{MaxData: 1000, Answered: a.take(t)})
 		if !errors.Is(err, broken) || next != 11 || len(a.accepted) != 10 {
 			t.Errorf("next %d, %d accepted, %v", next, len(a.accepted), err)
 		}

@@ -1,4 +1,6 @@
-package api
+// Package ndjson reads lines of NDJSON, with one line in memory. The server of the API reads bodies of events with it, and the client both the
+// lines that it sends and the answers to them. It starts no goroutines.
+package ndjson
 
 import (
 	"bufio"
@@ -7,27 +9,34 @@ import (
 	"io"
 )
 
-// maxLine is the longest line of NDJSON, for events with so many bytes of data: data may be escaped.
-func maxLine(maxData int) int { return maxData*2 + attributesRoom }
+// Type is the media type of NDJSON.
+const Type = "application/x-ndjson"
 
-// lineReader splits NDJSON into lines. It has at most one line in memory, and nothing of a line that is too long.
-type lineReader struct {
+// attributesRoom is how many bytes an event may have besides its data, in JSON.
+const attributesRoom = 64 << 10
+
+// MaxLine is the longest line of NDJSON, for events with so many bytes of data: data may be escaped.
+func MaxLine(maxData int) int { return maxData*2 + attributesRoom }
+
+// Reader splits NDJSON into lines. It has at most one line in memory, and nothing of a line that is too long.
+type Reader struct {
 	in    *bufio.Reader
 	max   int
 	long  []byte // a line that is longer than the buffer
 	began bool
-	// spill, if set, opens a writer for the text of a line that is too long, with its line break.
-	spill func() io.WriteCloser
+	// Spill, if set, opens a writer for the text of a line that is too long, with its line break.
+	Spill func() io.WriteCloser
 }
 
-func newLineReader(in io.Reader, max int) *lineReader {
-	return &lineReader{in: bufio.NewReaderSize(in, 256<<10), max: max}
+// NewReader makes a reader of lines of at most max bytes.
+func NewReader(in io.Reader, max int) *Reader {
+	return &Reader{in: bufio.NewReaderSize(in, 256<<10), max: max}
 }
 
-// next returns the next line without its LF; it is valid until the next call. A line that is longer than max is skipped, and reported as
+// Next returns the next line without its LF; it is valid until the next call. A line that is longer than max is skipped, and reported as
 // tooLong. The last line needs no LF. An error, such as io.EOF, comes without a line: a line that an error cut off is dropped. A
 // byte order mark at the start is left out.
-func (l *lineReader) next() (text []byte, tooLong bool, err error) {
+func (l *Reader) Next() (text []byte, tooLong bool, err error) {
 	l.long = l.long[:0]
 	text, err = l.in.ReadSlice('\n')
 	if !l.began {
@@ -56,10 +65,10 @@ func (l *lineReader) next() (text []byte, tooLong bool, err error) {
 }
 
 // skip reads to the end of a line that is too long, and spills it. part is the last part that was read, after l.long.
-func (l *lineReader) skip(part []byte, err error) error {
+func (l *Reader) skip(part []byte, err error) error {
 	var to io.WriteCloser
-	if l.spill != nil {
-		to = l.spill()
+	if l.Spill != nil {
+		to = l.Spill()
 	}
 	var werr error
 	put := func(b []byte) {
@@ -90,14 +99,14 @@ func (l *lineReader) skip(part []byte, err error) error {
 	return errors.Join(err, werr)
 }
 
-// waiting reports whether the next line is in memory.
-func (l *lineReader) waiting() bool {
+// Waiting reports whether the next line is in memory.
+func (l *Reader) Waiting() bool {
 	b, _ := l.in.Peek(l.in.Buffered())
 	return bytes.IndexByte(b, '\n') >= 0
 }
 
-// blank reports whether a line is empty but for spaces. Such lines are counted, and not answered.
-func blank(text []byte) bool {
+// Blank reports whether a line is empty but for spaces. Such lines are counted, and not answered.
+func Blank(text []byte) bool {
 	for _, c := range text {
 		if c != ' ' && c != '\t' && c != '\r' {
 			return false

@@ -1,4 +1,4 @@
-package api
+package client
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"evrun/cmd/api"
 	"evrun/events"
 )
 
@@ -20,18 +21,18 @@ var ErrBroke = errors.New("the daemon stopped before everything was done")
 
 // EmitWait publishes one event and follows the runs and events that it causes, for at most wait. accepted is called with the receipt,
 // each with every event and run, as JSON. After the receipt, the error can be [ErrBroke].
-func (c *Client) EmitWait(ctx context.Context, e *events.Event, wait time.Duration, accepted func(Receipt) error,
-	each func(kind string, body json.RawMessage) error) (End, error) {
+func (c *Client) EmitWait(ctx context.Context, e *events.Event, wait time.Duration, accepted func(api.Receipt) error,
+	each func(kind string, body json.RawMessage) error) (api.End, error) {
 	send, err := eventBody(e)
 	if err != nil {
-		return End{}, err
+		return api.End{}, err
 	}
 	return c.follow(ctx, "/v1/events", send, wait, accepted, each)
 }
 
 // follow sends a request that publishes one event, and follows the event.
-func (c *Client) follow(ctx context.Context, path string, send body, wait time.Duration, accepted func(Receipt) error,
-	each func(kind string, body json.RawMessage) error) (end End, err error) {
+func (c *Client) follow(ctx context.Context, path string, send body, wait time.Duration, accepted func(api.Receipt) error,
+	each func(kind string, body json.RawMessage) error) (end api.End, err error) {
 	res, err := c.do(ctx, http.MethodPost, path+"?wait="+url.QueryEscape(wait.String()), send)
 	if err != nil {
 		return end, err
@@ -48,12 +49,12 @@ func (c *Client) follow(ctx context.Context, path string, send body, wait time.D
 		for kind, body := range line {
 			switch kind {
 			case "receipt":
-				var rc Receipt
+				var rc api.Receipt
 				if err := events.DecodeJSON(body, &rc); err != nil {
 					return end, err
 				}
 				if err := accepted(rc); err != nil || rc.Duplicate {
-					return End{Matched: true}, err
+					return api.End{Matched: true}, err
 				}
 			case "end":
 				return end, events.DecodeJSON(body, &end)

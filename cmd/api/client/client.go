@@ -1,4 +1,16 @@
-package api
+// Package client sends requests to evrun's HTTP API. The commands call it, and the tests of what serves the API.
+//
+// A [Client] does not know what answers: a daemon, over its socket ([New]), or a server in this process ([InProcess]) where no daemon runs.
+// Errors are an [*api.Problem], [api.ErrNoDaemon], a [*ConnectError] or [ErrBroke]. The shapes of requests and answers are those of package
+// api; the methods for a resource are in the file with its name there.
+//
+//	c := client.New(socket, wiringFile, store)
+//	receipt, err := c.Emit(ctx, event)
+//	page, err := c.Events(ctx, store.EventQuery{Last: true})
+//
+// Goroutines: a request in process has one, which its answer's Close waits for. [Client.EmitLines] has one that sends; it ends once its read
+// has returned.
+package client
 
 import (
 	"bytes"
@@ -11,16 +23,15 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
+	"evrun/cmd/api"
 	"evrun/events"
 )
 
-// ErrNoDaemon: no process listens on the socket.
-var ErrNoDaemon = errors.New("no daemon is running")
-
-// Client sends requests to the daemon, over its socket, or to a server in this process ([Server.InProcess]). Safe for concurrent use.
+// Client sends requests to the daemon, over its socket, or to a server in this process ([InProcess]). Safe for concurrent use.
 type Client struct {
 	// RunToken is the secret of the attempt for whose run the client publishes, in ASCII letters and digits; empty: for none.
 	RunToken string
@@ -32,9 +43,9 @@ type Client struct {
 	dial func(context.Context) (net.Conn, error) // nil: in process
 }
 
-// NewClient makes a client for the daemon at a socket path. It does not connect yet. It trusts a daemon whose process belongs to root, to
+// New makes a client for the daemon at a socket path. It does not connect yet. It trusts a daemon whose process belongs to root, to
 // this user, or to the owner of one of these files: the wiring file that names the socket, and its store.
-func NewClient(socket string, owned ...string) *Client {
+func New(socket string, owned ...string) *Client {
 	dial := dialer(socket, owned)
 	return &Client{dial: dial, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
@@ -50,7 +61,7 @@ type body struct {
 	from        io.Reader
 }
 
-// do sends a request. The error is a *[Problem] for an answer that isn't 2xx, and [ErrNoDaemon] or a *[ConnectError] if there is no
+// do sends a request. The error is a *[api.Problem] for an answer that isn't 2xx, and [api.ErrNoDaemon] or a *[ConnectError] if there is no
 // connection.
 func (c *Client) do(ctx context.Context, method, path string, send body, header ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://evrun"+path, send.from)
@@ -70,7 +81,7 @@ func (c *Client) do(ctx context.Context, method, path string, send body, header 
 	res, err := c.http.Do(req)
 	switch {
 	case nobody(err):
-		return nil, ErrNoDaemon
+		return nil, api.ErrNoDaemon
 	case errors.As(err, &refused):
 		return nil, refused // without the request
 	case err != nil:
@@ -87,18 +98,18 @@ func (c *Client) joining(h http.Header) {
 	if c.RunToken == "" {
 		return
 	}
-	h.Set(RunTokenHeader, c.RunToken)
+	h.Set(api.RunTokenHeader, c.RunToken)
 	if c.RunEnded != nil {
-		h.Set(RunLeftHeader, "true")
+		h.Set(api.RunLeftHeader, "true")
 	}
 }
 
-// accept makes an answer that isn't 2xx a *[Problem].
+// accept makes an answer that isn't 2xx a *[api.Problem].
 func (c *Client) accept(res *http.Response) error {
 	if res.StatusCode/100 != 2 {
 		return problemIn(res)
 	}
-	if c.RunEnded != nil && res.Header.Get(RunEndedHeader) != "" {
+	if c.RunEnded != nil && res.Header.Get(api.RunEndedHeader) != "" {
 		c.RunEnded()
 	}
 	return nil
@@ -110,12 +121,12 @@ func nobody(err error) bool {
 }
 
 // problemIn reads an answer that isn't 2xx.
-func problemIn(res *http.Response) *Problem {
+func problemIn(res *http.Response) *api.Problem {
 	defer res.Body.Close()
 	if b, ok := res.Body.(*answerBody); ok && b.w.problem != nil {
 		return b.w.problem // with its cause
 	}
-	p := &Problem{Status: res.StatusCode, Title: res.Status}
+	p := &api.Problem{Status: res.StatusCode, Title: res.Status}
 	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(p); err != nil {
 		p.Detail = res.Status
 	}
@@ -160,16 +171,30 @@ func segment(name string) string {
 	return url.PathEscape(name)
 }
 
-// Ping asks whether a daemon runs and is ready: nil, [ErrNoDaemon], or a *[Problem].
+// Ping asks whether a daemon runs and is ready: nil, [api.ErrNoDaemon], or a *[api.Problem].
 func (c *Client) Ping(ctx context.Context) error {
 	return c.tell(ctx, http.MethodGet, "/readyz")
 }
 
 // Emit publishes one event.
-func (c *Client) Emit(ctx context.Context, e *events.Event) (Receipt, error) {
+func (c *Client) Emit(ctx context.Context, e *events.Event) (api.Receipt, error) {
 	send, err := eventBody(e)
 	if err != nil {
-		return Receipt{}, err
+		return api.Receipt{}, err
 	}
-	return request[Receipt](ctx, c, http.MethodPost, "/v1/events", send)
+	return request[api.Receipt](ctx, c, http.MethodPost, "/v1/events", send)
+}
+
+// set sets a parameter that is not empty.
+func set(v url.Values, name, value string) {
+	if value != "" {
+		v.Set(name, value)
+	}
+}
+
+// setNumber sets a parameter that is not 0.
+func setNumber(v url.Values, name string, n int64) {
+	if n != 0 {
+		v.Set(name, strconv.FormatInt(n, 10))
+	}
 }

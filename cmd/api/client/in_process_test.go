@@ -1,4 +1,4 @@
-package api_test
+package client
 
 import (
 	"bytes"
@@ -27,13 +27,13 @@ import (
 )
 
 // inProcess is a client whose requests are answered in process, by the daemon's store.
-func (d *daemon) inProcess() *api.Client { return stored(d.store, nil, nil).InProcess() }
+func (d *daemon) inProcess() *Client { return stored(d.store, nil, nil) }
 
-// stored makes a server over a store that no daemon has.
-func stored(s store.Store, handlers []*tasks.Handler, entries []*schedule.Entry) *api.Server {
+// stored makes a client of a server over a store that no daemon has.
+func stored(s store.Store, handlers []*tasks.Handler, entries []*schedule.Entry) *Client {
 	em := emitter.New(s, 1000)
-	return api.NewServer(api.Options{Store: s, Emitter: em, MaxData: 1000, Log: slog.New(slog.DiscardHandler),
-		Handlers: &tasks.Stored{Store: s, Emitter: em, Handlers: handlers}, Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: entries}})
+	return InProcess(api.NewServer(api.Options{Store: s, Emitter: em, MaxData: 1000, Log: slog.New(slog.DiscardHandler),
+		Handlers: &tasks.Stored{Store: s, Emitter: em, Handlers: handlers}, Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: entries}}).Handler())
 }
 
 // written opens a store for writing, and closes it at the end of the test.
@@ -56,7 +56,7 @@ func written(t *testing.T) store.Store {
 }
 
 func TestInProcessAnswersWhatAStoreCan(t *testing.T) {
-	c := stored(written(t), []*tasks.Handler{dying("h")}, nil).InProcess()
+	c := stored(written(t), []*tasks.Handler{dying("h")}, nil)
 	for i, id := range []string{"1", "a/b?c#d", ".", "..", "%2E", "ü x"} {
 		rc, err := c.Emit(t.Context(), &events.Event{Type: "a.b", ID: id, Source: "/test", Data: []byte(`{ "n": 9007199254740993 }`)})
 		if err != nil || rc.Sequence != int64(i+1) {
@@ -101,12 +101,12 @@ func TestAProblemInProcessKeepsItsCause(t *testing.T) {
 }
 
 func TestInProcessRefusesWhatNeedsADaemon(t *testing.T) {
-	c := stored(written(t), nil, nil).InProcess()
+	c := stored(written(t), nil, nil)
 	nothing := func(string, json.RawMessage) error { return nil }
 	_, status := c.Status(t.Context())
 	_, reload := c.Reload(t.Context())
 	_, wait := c.EmitWait(t.Context(), &events.Event{Type: "a.b", Source: "/test"}, time.Minute, func(api.Receipt) error { return nil }, nothing)
-	stream := c.Stream(t.Context(), api.StreamQuery{}, func() error { return nil }, func(string, []byte) error { return nil })
+	stream := c.Stream(t.Context(), StreamQuery{}, func() error { return nil }, func(string, []byte) error { return nil })
 	for name, err := range map[string]error{"status": status, "reload": reload, "wait": wait, "stream": stream, "ping": c.Ping(t.Context())} {
 		if !errors.Is(err, api.ErrNoDaemon) || err.Error() != api.ErrNoDaemon.Error() {
 			t.Errorf("%s: %v", name, err)
@@ -123,12 +123,15 @@ func TestInProcessSchedulesAreFiredAndPaused(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := written(t)
-	c := stored(s, nil, []*schedule.Entry{{Name: "hourly", Timing: timing, Type: "tick.due"}}).InProcess()
+	c := stored(s, nil, []*schedule.Entry{{Name: "hourly", Timing: timing, Type: "tick.due"}})
 	rc, err := c.Fire(t.Context(), "hourly")
 	if err != nil || rc.Sequence != 1 {
 		t.Fatalf("%+v, %v", rc, err)
 	}
-	for _, want := range []api.Paused{{"hourly", true, true}, {"hourly", true, false}, {"hourly", false, true}, {"hourly", false, false}} {
+	for _, want := range []api.Paused{
+		{Name: "hourly", Paused: true, Changed: true}, {Name: "hourly", Paused: true},
+		{Name: "hourly", Changed: true}, {Name: "hourly"},
+	} {
 		if p, err := c.SetPaused(t.Context(), "hourly", want.Paused); err != nil || p != want {
 			t.Errorf("%+v, %v; want %+v", p, err, want)
 		}
@@ -143,7 +146,7 @@ func TestInProcessSchedulesAreFiredAndPaused(t *testing.T) {
 
 // Without a store the wiring alone answers.
 func TestInProcessWithoutAStoreTheWiringAnswers(t *testing.T) {
-	c := stored(nil, []*tasks.Handler{dying("slow")}, nil).InProcess()
+	c := stored(nil, []*tasks.Handler{dying("slow")}, nil)
 	list, err := c.Handlers(t.Context())
 	if err != nil || len(list) != 1 || list[0].State != control.StateNew {
 		t.Errorf("%+v, %v", list, err)
@@ -186,7 +189,7 @@ func TestInProcessTheEndOfTheContextEndsARequest(t *testing.T) {
 		<-s.reading
 		cancel()
 	}()
-	if _, err := stored(s, nil, nil).InProcess().Events(ctx, store.EventQuery{}); !errors.Is(err, context.Canceled) {
+	if _, err := stored(s, nil, nil).Events(ctx, store.EventQuery{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -195,7 +198,7 @@ func TestInProcessTheEndOfTheContextEndsARequest(t *testing.T) {
 func TestInProcessAnswersStream(t *testing.T) {
 	var written []int
 	ended := make(chan error, 1)
-	transport := api.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	transport := inProcess{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent, err := io.ReadAll(r.Body)
 		if err != nil || string(sent) != "question" {
 			t.Errorf("the body is %q, %v", sent, err)
@@ -208,7 +211,7 @@ func TestInProcessAnswersStream(t *testing.T) {
 			}
 			written = append(written, i)
 		}
-	}))
+	})}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://evrun/", strings.NewReader("question"))
 	if err != nil {
 		t.Fatal(err)

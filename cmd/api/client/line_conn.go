@@ -1,4 +1,4 @@
-package api
+package client
 
 import (
 	"bufio"
@@ -11,6 +11,9 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+
+	"evrun/cmd/api"
+	"evrun/cmd/api/ndjson"
 )
 
 // lineConn carries lines to a server, and its answers back.
@@ -47,7 +50,7 @@ func (c *lineConn) end() {
 }
 
 // openLines begins a POST of NDJSON whose answers are read while it is sent.
-func (c *Client) openLines(ctx context.Context, d LineDefaults) (*lineConn, error) {
+func (c *Client) openLines(ctx context.Context, d api.LineDefaults) (*lineConn, error) {
 	path := "/v1/events?" + url.Values{"source": {d.Source}, "id": {d.ID}, "line": {strconv.Itoa(max(d.First, 1))}}.Encode()
 	if c.dial == nil {
 		return c.pipeLines(ctx, path), nil
@@ -55,21 +58,19 @@ func (c *Client) openLines(ctx context.Context, d LineDefaults) (*lineConn, erro
 	return c.dialLines(ctx, path)
 }
 
-const lineType = "application/x-ndjson"
-
 // dialLines sends lines over a connection of their own, since [http.Transport] discards the answers that have arrived when
 // the rest can't be sent.
 func (c *Client) dialLines(ctx context.Context, path string) (*lineConn, error) {
 	conn, err := c.dial(ctx)
 	if nobody(err) {
-		return nil, ErrNoDaemon
+		return nil, api.ErrNoDaemon
 	}
 	if err != nil {
 		return nil, err
 	}
 	var head bytes.Buffer
 	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: evrun\r\n", path)
-	header := http.Header{"Content-Type": {lineType}, "Transfer-Encoding": {"chunked"}, "Connection": {"close"}}
+	header := http.Header{"Content-Type": {ndjson.Type}, "Transfer-Encoding": {"chunked"}, "Connection": {"close"}}
 	c.joining(header)
 	_ = header.Write(&head) // a write to a buffer can't fail
 	head.WriteString("\r\n")
@@ -97,7 +98,7 @@ func (c *Client) pipeLines(ctx context.Context, path string) *lineConn {
 	return &lineConn{
 		w: w,
 		answers: func() (io.ReadCloser, error) {
-			res, err := c.do(ctx, http.MethodPost, path, body{lineType, lines})
+			res, err := c.do(ctx, http.MethodPost, path, body{ndjson.Type, lines})
 			if err != nil {
 				return nil, err
 			}

@@ -1,4 +1,4 @@
-package api
+package ndjson
 
 import (
 	"bytes"
@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-
-	"evrun/events"
 )
 
 // spilled keeps the lines that are too long.
@@ -19,11 +17,11 @@ func (*spilled) Close() error { return nil }
 // split reads all lines; a line that is too long comes as "<its text>".
 func split(t *testing.T, in io.Reader, max int) (lines []string) {
 	t.Helper()
-	l := newLineReader(in, max)
+	l := NewReader(in, max)
 	var long spilled
-	l.spill = func() io.WriteCloser { return &long }
+	l.Spill = func() io.WriteCloser { return &long }
 	for {
-		text, tooLong, err := l.next()
+		text, tooLong, err := l.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return lines
@@ -88,24 +86,24 @@ func TestLinesComeWholeAndInOrder(t *testing.T) {
 
 func TestLineThatIsCutOffIsNone(t *testing.T) {
 	broken := errors.New("broken")
-	l := newLineReader(io.MultiReader(strings.NewReader("whole\nhal"), iotest.ErrReader(broken)), 100)
-	if text, _, err := l.next(); string(text) != "whole" || err != nil {
+	l := NewReader(io.MultiReader(strings.NewReader("whole\nhal"), iotest.ErrReader(broken)), 100)
+	if text, _, err := l.Next(); string(text) != "whole" || err != nil {
 		t.Errorf("first %q, %v", text, err)
 	}
-	if text, _, err := l.next(); text != nil || !errors.Is(err, broken) {
+	if text, _, err := l.Next(); text != nil || !errors.Is(err, broken) {
 		t.Errorf("then %q, %v", text, err)
 	}
 }
 
 func TestLongLineIsNotKeptInMemory(t *testing.T) {
-	l := newLineReader(io.MultiReader(io.LimitReader(endless{}, 1<<26), strings.NewReader("\nnext\n")), 1<<20)
-	if _, tooLong, err := l.next(); !tooLong || err != nil {
+	l := NewReader(io.MultiReader(io.LimitReader(endless{}, 1<<26), strings.NewReader("\nnext\n")), 1<<20)
+	if _, tooLong, err := l.Next(); !tooLong || err != nil {
 		t.Errorf("tooLong %v, %v", tooLong, err)
 	}
 	if cap(l.long) > 2<<20 {
 		t.Errorf("%d bytes are kept", cap(l.long))
 	}
-	if text, _, err := l.next(); string(text) != "next" || err != nil {
+	if text, _, err := l.Next(); string(text) != "next" || err != nil {
 		t.Errorf("then %q, %v", text, err)
 	}
 }
@@ -128,21 +126,4 @@ func FuzzLines(f *testing.F) {
 		}
 		compare(t, in, max)
 	})
-}
-
-func TestReceiptIsWrittenAsAllJSONIs(t *testing.T) {
-	for _, r := range []Receipt{
-		{ID: "01a20abe", Source: "/evrun/emit", Sequence: 1},
-		{ID: `q"uote\`, Source: "<&>\u2028\x7f\xff", Sequence: 9007199254740993, Duplicate: true},
-		{ID: "ключ", Source: "\n\t", Sequence: 42},
-		{},
-	} {
-		want, err := events.MarshalJSON(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := r.appendJSON(nil); string(got) != string(want) {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
 }

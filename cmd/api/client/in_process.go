@@ -1,4 +1,4 @@
-package api
+package client
 
 import (
 	"context"
@@ -8,12 +8,14 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"evrun/cmd/api"
 )
 
-// InProcess returns a client whose requests this server answers in this process, without a connection. An answer is read while it
-// is written, so a long one needs no memory. When a method of the client has returned, the server is done with its request.
-func (s *Server) InProcess() *Client {
-	return &Client{http: &http.Client{Transport: inProcess{s.handler}}}
+// InProcess returns a client whose requests a server ([api.Server.Handler]) answers in this process, without a connection. An answer is read
+// while it is written, so a long one needs no memory. When a method of the client has returned, the server is done with its request.
+func InProcess(server http.Handler) *Client {
+	return &Client{http: &http.Client{Transport: inProcess{server}}}
 }
 
 // inProcess is a transport that calls a handler. It starts a goroutine for each request; closing the answer's body waits for its end.
@@ -58,15 +60,18 @@ type answer struct {
 	begin   sync.Once
 	status  int
 	sent    http.Header
-	problem *Problem // the answer is this problem; nil: it isn't one
+	problem *api.Problem // the answer is this problem; nil: it isn't one
 }
 
 func (w *answer) Header() http.Header { return w.header }
 
 func (w *answer) WriteHeader(status int) { w.start(status, nil) }
 
+// WriteProblem makes it [api.ProblemWriter].
+func (w *answer) WriteProblem(p *api.Problem) { w.start(p.Status, p) }
+
 // start begins the answer, once. p is its problem, if it is one.
-func (w *answer) start(status int, p *Problem) {
+func (w *answer) start(status int, p *api.Problem) {
 	w.begin.Do(func() {
 		w.status, w.sent, w.problem = status, w.header.Clone(), p
 		close(w.began)
