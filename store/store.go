@@ -25,6 +25,7 @@ type Store interface {
 	Users
 	Schedules
 	Statements
+	Batches
 
 	// Ping waits for its turn in the writer's queue, and writes nothing. Unlike a write, it ends with its context.
 	Ping(ctx context.Context) error

@@ -94,6 +94,9 @@ func Run(t *testing.T, d Driver) {
 		{"a wiring takes the place of another whole, or not at all", rewire},
 		{"migrations of a wiring have so much time in all", rewireWithin},
 		{"slots and marks are accepted together", slots},
+		{"a batch moves from one place to the next, in the transaction that does what lies between", batchSteps},
+		{"a step of a batch is done once", batchRace},
+		{"old batches are deleted", batchesAreFew},
 		{"writes after the end are refused", closed},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, d) })
