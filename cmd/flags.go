@@ -128,7 +128,7 @@ var (
 	extensionName  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]{1,40}$`) })
 	attributeNames = map[string]bool{
 		"specversion": true, "id": true, "source": true, "type": true, "subject": true, "time": true, "datacontenttype": true,
-		"dataschema": true, "data": true, "database64": true, "seq": true, "chain": true, "hops": true, "correlationid": true, "causationid": true,
+		"dataschema": true, "data": true, "database64": true, "seq": true, "chain": true, "hops": true, "target": true, "replayof": true, "correlationid": true, "causationid": true,
 	}
 )
 

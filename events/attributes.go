@@ -16,6 +16,8 @@ const (
 	attrCorrelationID
 	attrCausationID
 	attrHops
+	attrTarget
+	attrReplayOf
 	attrData
 	attrDataBase64
 	attrCount
@@ -49,6 +51,10 @@ func attributeNumber(name string) int {
 		return attrCausationID
 	case "hops":
 		return attrHops
+	case "target":
+		return attrTarget
+	case "replayof":
+		return attrReplayOf
 	case "data":
 		return attrData
 	case "data_base64":

@@ -36,12 +36,12 @@ func encode(t *testing.T, e *Event) string {
 func TestEveryAttributeGoesThroughJSON(t *testing.T) {
 	e := &Event{
 		Sequence: math.MaxInt64, ID: "1", Source: "/a", Type: "user.created", Subject: "<é> & \"q\"\\\n", DataContentType: "application/json; charset=utf-8",
-		Time: time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC), DataSchema: "urn:s", CorrelationID: "c", CausationID: "p", Hops: 3, Chain: math.MaxInt64 - 1,
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC), DataSchema: "urn:s", CorrelationID: "c", CausationID: "p", Hops: 3, Chain: math.MaxInt64 - 1, Target: "save-<é>", ReplayOf: 41,
 		Data:       json.RawMessage(`{"b": 9007199254740993, "a": 1.10, "é<": "\u00e9\u0085"}`),
 		Extensions: map[string]any{"zone": "eu", "urgent": true, "count": int64(-5), "off": false, "none": "", "sequence": "0007"},
 	}
 	want := `{"specversion":"1.0","id":"1","source":"/a","type":"user.created","subject":"<é> & \"q\"\\\n","time":"2026-01-02T03:04:05.6789Z",` +
-		`"datacontenttype":"application/json; charset=utf-8","dataschema":"urn:s","seq":"9223372036854775807","chain":"9223372036854775806","hops":3,"correlationid":"c","causationid":"p",` +
+		`"datacontenttype":"application/json; charset=utf-8","dataschema":"urn:s","seq":"9223372036854775807","chain":"9223372036854775806","hops":3,"target":"save-<é>","replayof":"41","correlationid":"c","causationid":"p",` +
 		`"count":-5,"none":"","off":false,"sequence":"0007","urgent":true,"zone":"eu","data":{"b": 9007199254740993, "a": 1.10, "é<": "\u00e9\u0085"}}`
 	got := encode(t, e)
 	if got != want {
@@ -57,7 +57,7 @@ func TestWhatIsEmptyIsLeftOut(t *testing.T) {
 	if got := encode(t, &Event{Type: "a"}); got != `{"specversion":"1.0","type":"a"}` {
 		t.Errorf("encoded %s", got)
 	}
-	got := decode(t, ` { "type" : "a" , "id":"", "source":null, "time":null, "hops":null, "seq":null, "chain":"", "sequence":null, "data_base64":null, "ext":null, "specversion":null } `)
+	got := decode(t, ` { "type" : "a" , "id":"", "source":null, "time":null, "hops":null, "seq":null, "chain":"", "target":null, "replayof":"", "sequence":null, "data_base64":null, "ext":null, "specversion":null } `)
 	if len(got.Extensions) != 0 {
 		t.Errorf("extensions %v", got.Extensions)
 	}
@@ -182,6 +182,9 @@ func TestDecodeErrorsNameTheAttribute(t *testing.T) {
 		{`{"type":"a","chain":true}`, "chain", -1, "must be a number"},
 		{`{"type":"a","hops":1.5}`, "hops", -1, "must be a number"},
 		{`{"type":"a","hops":-1}`, "hops", -1, "must be a number"},
+		{`{"type":"a","target":5}`, "target", -1, "evrun's own"},
+		{`{"type":"a","replayof":"yes"}`, "replayof", -1, "evrun's own"},
+		{`{"type":"a","target":"a","target":"b"}`, "target", -1, "given twice"},
 		{`{"type":"a","x-y":"1"}`, "x-y", 12, "a-z"},
 		{`{"type":"a","Type":"b"}`, "Type", 12, `"type"`},
 		{`{"type":"a","":"b"}`, "", 12, "characters"},

@@ -35,7 +35,7 @@ func (e *DecodeError) Fault() (offset int, message, hint string) {
 // required; id, source, specversion and time are optional, because the emitter fills them in. An attribute that is null or empty counts as missing.
 // JSON data keeps its bytes, except line breaks between tokens; e does not keep text itself.
 //
-// seq, chain and hops are taken as given: the caller decides whether to trust them. After an error, a [*DecodeError], e is unchanged. A direct call
+// seq, chain, hops, target and replayof are taken as given: the caller decides whether to trust them. After an error, a [*DecodeError], e is unchanged. A direct call
 // is several times faster than json.Unmarshal.
 func (e *Event) UnmarshalJSON(text []byte) error {
 	before := *e
@@ -182,12 +182,15 @@ func (d *decoder) attribute(name []byte, at int, v value) error {
 	case a == attrDataBase64:
 		d.base64 = v
 		return nil
-	case a == attrSeq || a == attrChain || a == attrHops:
+	case a == attrSeq || a == attrChain || a == attrHops || a == attrReplayOf:
 		return d.own(a, string(name), v)
 	}
 	text, msg := v.string()
-	if msg == "" {
+	switch {
+	case msg == "":
 		msg = d.set(a, text)
+	case a == attrTarget:
+		msg += ": the name is evrun's own; choose another one for your attribute, or put it into data"
 	}
 	if msg != "" {
 		return &DecodeError{string(name), int64(v.at), msg}
@@ -222,6 +225,8 @@ func (d *decoder) own(a int, name string, v value) error {
 		d.event.Chain = int64(n)
 	case attrHops:
 		d.event.Hops = int(n)
+	case attrReplayOf:
+		d.event.ReplayOf = int64(n)
 	}
 	return nil
 }
@@ -268,6 +273,8 @@ func (d *decoder) set(a int, text []byte) (msg string) {
 		}
 	case attrDataSchema:
 		e.DataSchema = string(text)
+	case attrTarget:
+		e.Target = string(text)
 	case attrCorrelationID:
 		e.CorrelationID = string(text)
 	case attrCausationID:

@@ -49,6 +49,11 @@ func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 		dst = append(dst, `,"hops":`...)
 		dst = strconv.AppendInt(dst, int64(e.Hops), 10)
 	}
+	dst = appendAttribute(dst, `,"target":`, e.Target)
+	if e.ReplayOf != 0 {
+		dst = append(dst, `,"replayof":"`...)
+		dst = append(strconv.AppendInt(dst, e.ReplayOf, 10), '"')
+	}
 	dst = appendAttribute(dst, `,"correlationid":`, e.CorrelationID)
 	dst = appendAttribute(dst, `,"causationid":`, e.CausationID)
 	dst, err := e.appendExtensions(dst)

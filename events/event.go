@@ -9,7 +9,7 @@ import (
 // Event is a fact: CloudEvents 1.0 attributes, its number in the journal, and its place in a chain of causes.
 //
 // evrun sets Sequence, Chain, Cause and Hops and replaces a sender's values. In JSON, in headers and in expressions Sequence is "seq"; CloudEvents'
-// "sequence" is the sender's own order, an extension like any other.
+// "sequence" is the sender's own order, an extension like any other. Target and ReplayOf are evrun's own, too; a sender's event that has them is refused.
 //
 // Nobody may change a published Event: all subscribers share it.
 type Event struct {
@@ -34,6 +34,10 @@ type Event struct {
 	Hops  int
 	// Cause is the Sequence of the event whose run published this one; 0 for the first of a chain. It is not written to JSON.
 	Cause int64
+	// Target is the name of the only handler that gets the event, if its patterns match, too; empty: every handler whose patterns match. A handler
+	// that has taken over from the target gets what was accepted before. ReplayOf is the Sequence of the event that this one repeats; 0: none.
+	Target   string
+	ReplayOf int64
 	// CorrelationID and CausationID come from the sender and don't affect processing. The default of CorrelationID is the event's id. An event that a
 	// run emits has the CorrelationID of the run's event, and that event's ID as its CausationID.
 	CorrelationID string

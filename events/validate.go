@@ -50,6 +50,7 @@ func (e *Event) Validate() error {
 		{"dataschema", e.DataSchema, MaxSourceLen},
 		{"correlationid", e.CorrelationID, MaxIDLen},
 		{"causationid", e.CausationID, MaxIDLen},
+		{"target", e.Target, MaxIDLen},
 	} {
 		if err := checkText(a.name, a.text, a.limit); err != nil {
 			return err

@@ -9,6 +9,8 @@ var (
 	ErrConflict = errors.New("already exists")
 	// ErrActive: the wiring has this handler.
 	ErrActive = errors.New("the handler is active")
+	// ErrNotActive: the wiring does not have the handler that an event is for.
+	ErrNotActive = errors.New("no such handler is active")
 	// ErrClash: the journal has another event with the (source, id) of one that evrun makes itself.
 	ErrClash = errors.New("the journal already has another event with this source and id")
 	// ErrStatement: a user statement fails, and would fail again with the same values.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"evrun/events"
@@ -60,8 +61,23 @@ type Consumer struct {
 	On       []events.Pattern // nil: it left before the store recorded patterns
 	Left     time.Time        // when it left the wiring; zero: it is in the wiring, or left before the store recorded this
 	LeftHead int64            // the journal's head at that time
+	// Predecessors are the handlers that this one has taken over from, directly or not.
+	Predecessors []Predecessor
 	// Register sets Took when it gave the handler the mark and the runs of another, and Inherits when a later call must do so.
 	Took, Inherits bool
+}
+
+// Predecessor is a handler that another one has taken over from.
+type Predecessor struct {
+	Name string `json:"name"`
+	Head int64  `json:"head"` // the journal's head at that time: the heir gets the events up to here that have this name as their Target
+}
+
+// Takes reports whether an event that matches the handler's patterns goes to it: the event has no Target, or it is for this handler or for a
+// predecessor.
+func (c *Consumer) Takes(e *events.Event) bool {
+	return e.Target == "" || e.Target == c.Name ||
+		slices.ContainsFunc(c.Predecessors, func(p Predecessor) bool { return p.Name == e.Target && e.Sequence <= p.Head })
 }
 
 // HandlerState reports whether a handler is in the wiring. The zero value is not a state.

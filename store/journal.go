@@ -13,7 +13,8 @@ type Journal interface {
 	ID() string
 	// Append accepts events, in order and in one transaction. It sets each new event's Sequence, and an empty Chain to that Sequence, in the Event as
 	// well. An event whose (source, id) is already known, also from the same call, changes nothing and takes no sequence: its receipt is that of the
-	// first event, marked Duplicate. Append keeps the events: the caller must not change them afterwards.
+	// first event, marked Duplicate. An event whose Target is not an active handler is refused with [ErrNotActive], and with it the call.
+	// Append keeps the events: the caller must not change them afterwards.
 	Append(ctx context.Context, evs []*events.Event) ([]Receipt, error)
 	// Events returns a page of the journal. A page with much data (4 MiB) has fewer events than its limit. Only an empty page means the end.
 	Events(ctx context.Context, q EventQuery) ([]*events.Event, error)

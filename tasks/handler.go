@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"evrun/events"
@@ -34,14 +35,15 @@ type Handler struct {
 	Redact func(text string) string
 }
 
-// matches reports whether events of this type go to the handler.
-func (h *Handler) matches(typ string) bool {
-	for _, p := range h.On {
-		if p.Match(typ) {
-			return true
-		}
-	}
-	return false
+// matches reports whether an event goes to the handler.
+func (h *Handler) matches(e *events.Event) bool {
+	return h.Takes(e) && slices.ContainsFunc(h.On, func(p events.Pattern) bool { return p.Match(e.Type) })
+}
+
+// Takes reports whether an event of the handler's types goes to it: the event has no target, or the target is this handler, by its name or the
+// previous one. The store knows exactly up to where a handler has taken over: see [store.Consumer.Takes].
+func (h *Handler) Takes(e *events.Event) bool {
+	return e.Target == "" || e.Target == h.Name || e.Target == h.Was
 }
 
 // Retry says how failed attempts are repeated: after Backoff, doubled each time up to Max, with full jitter.

@@ -85,11 +85,11 @@ func (r *Runner) Ready() <-chan struct{} { return r.ready }
 // Handlers returns the wired handlers.
 func (r *Runner) Handlers() []*Handler { return r.wired.Load().handlers }
 
-// Matching returns the names of the handlers of this event type.
-func (r *Runner) Matching(typ string) []string {
+// Matching returns the names of the handlers that an event goes to.
+func (r *Runner) Matching(e *events.Event) []string {
 	var names []string
 	for _, h := range r.Handlers() {
-		if h.matches(typ) {
+		if h.matches(e) {
 			names = append(names, h.Name)
 		}
 	}

@@ -296,10 +296,10 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 	return chain.Follow(ctx, chain.Handlers{Store: r.o.Store, Matching: r.Matching, Awaits: r.awaits, Marks: r.marks}, root, commits, each)
 }
 
-// awaits reports whether a run of this handler on an event of this type may still come: the handler is wired to the type, or was and is still
-// finishing its work.
-func (r *Runner) awaits(name, typ string) bool {
-	if m := r.wired.Load().members[name]; m != nil && m.h.matches(typ) {
+// awaits reports whether a run of this handler on an event may still come: the event goes to the handler, or did and the handler is still finishing
+// its work.
+func (r *Runner) awaits(name string, e *events.Event) bool {
+	if m := r.wired.Load().members[name]; m != nil && m.h.matches(e) {
 		return true
 	}
 	return r.replacing(name)

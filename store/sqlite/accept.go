@@ -170,6 +170,9 @@ func (t *txn) insertEvents(evs []*events.Event) (taken, inserted int, err error)
 	var columns eventColumnSet
 	for i, e := range evs[:taken] {
 		set, err := r.rows[i].fill(e, evs[0])
+		if err == nil && e.Target != "" {
+			err = t.checkTarget(e.Target)
+		}
 		switch {
 		case err != nil && i > 0: // an error must be the first one's: those before go by themselves
 			return t.insertEvents(evs[:i])
@@ -207,12 +210,8 @@ func (row *eventRow) fill(e, first *events.Event) (columns eventColumnSet, err e
 			row[colData] = []byte(e.Data)
 		}
 	}
-	if len(e.Extensions) > 0 {
-		text, err := events.MarshalJSON(e.Extensions)
-		if err != nil {
-			return 0, err
-		}
-		row[colExtensions] = string(text)
+	if row[colExtensions], err = schema.EncodeExtensions(e); err != nil {
+		return 0, err
 	}
 	if e.CorrelationID != e.ID {
 		row[colCorrelationID] = orNull(e.CorrelationID)
@@ -238,10 +237,23 @@ func (row *eventRow) fill(e, first *events.Event) (columns eventColumnSet, err e
 	return columns, nil
 }
 
+// checkTarget wants the name of an active handler: no other one would ever handle the event.
+func (t *txn) checkTarget(name string) error {
+	find, err := t.w.prepared(`SELECT 1 FROM handlers WHERE name = ? AND active = 1`)
+	if err != nil {
+		return err
+	}
+	var found [1]driver.Value
+	if err = find.QueryRow(found[:], name); conn.NoRows(err) {
+		return fmt.Errorf("target %q: %w", name, store.ErrNotActive)
+	}
+	return err
+}
+
 // textSize is the size of the texts of e.
 func textSize(e *events.Event) int {
 	n := len(e.ID) + len(e.Source) + len(e.Type) + len(e.Data) + len(e.Subject) + len(e.DataSchema) +
-		len(e.DataContentType) + len(e.CorrelationID) + len(e.CausationID)
+		len(e.DataContentType) + len(e.CorrelationID) + len(e.CausationID) + len(e.Target)
 	for name, v := range e.Extensions {
 		text, _ := v.(string)
 		n += len(name) + len(text)

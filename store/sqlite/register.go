@@ -133,6 +133,7 @@ func (t *txn) handlerRows() (map[string]*handlerRow, error) {
 		h.Patterns, _ = row[6].(string)
 		h.LeftAt, h.Left = row[7].(int64)
 		h.Heir, _ = row[9].(int64)
+		h.Predecessors, _ = row[10].(string)
 		stored[h.Name] = h
 		return nil
 	})
@@ -147,10 +148,10 @@ func (t *txn) putHandler(h *handlerRow) error {
 	if !h.changed {
 		return nil
 	}
-	query := `INSERT INTO handlers (name, low_water, since, active, paused, patterns, left_at, left_head, heir) VALUES (?,?,?,?,?,?,?,?,?)`
+	query := `INSERT INTO handlers (name, low_water, since, active, paused, patterns, left_at, left_head, heir, predecessors) VALUES (?,?,?,?,?,?,?,?,?,?)`
 	if h.ID != 0 {
 		query = `UPDATE handlers SET low_water = ?2, since = ?3, active = ?4, paused = ?5, patterns = ?6, left_at = ?7, left_head = ?8,
-			heir = ?9 WHERE name = ?1`
+			heir = ?9, predecessors = ?10 WHERE name = ?1`
 	}
 	put, err := t.w.prepared(query)
 	if err != nil {
@@ -160,7 +161,8 @@ func (t *txn) putHandler(h *handlerRow) error {
 	if h.Left {
 		leftAt = h.LeftAt
 	}
-	id, err := put.Insert(h.Name, h.LowWater, h.Since, number(h.Active), number(h.Paused), orNull(h.Patterns), leftAt, h.LeftHead, orNull(h.Heir))
+	id, err := put.Insert(h.Name, h.LowWater, h.Since, number(h.Active), number(h.Paused), orNull(h.Patterns), leftAt, h.LeftHead, orNull(h.Heir),
+		orNull(h.Predecessors))
 	if h.ID == 0 {
 		h.ID = id
 	}
@@ -179,6 +181,9 @@ func number(truth bool) int64 {
 func (t *txn) takeOver(heir, was *handlerRow, step *reads.Takeover) error {
 	if was == nil || !was.Left || was.LowWater != step.Mark {
 		return fmt.Errorf("the handler has changed meanwhile")
+	}
+	if err := heir.Succeed(&was.Handler, t.next-1); err != nil {
+		return err
 	}
 	heir.LowWater, heir.Paused, heir.changed = heir.MarkAfter(&was.Handler), heir.Paused || was.Paused, true
 	// A later handler of this name begins here at the earliest, so that ids of runs are never reused.

@@ -28,7 +28,7 @@ func varied(r *rand.Rand, id string) *events.Event {
 	}
 	e.Subject, e.DataContentType, e.DataSchema = "s", "text/plain", "/schema"
 	e.CorrelationID, e.CausationID, e.Hops, e.Chain, e.Cause = "c", "d", 3, 1, 1
-	e.Extensions = map[string]any{"x": "y"}
+	e.Extensions, e.ReplayOf = map[string]any{"x": "y"}, 1
 	e.Data = []byte(strings.Repeat("x", r.IntN(3)*3000))
 	return e
 }

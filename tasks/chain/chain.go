@@ -16,11 +16,11 @@ import (
 // Handlers are the wired handlers, and the store that has their runs.
 type Handlers struct {
 	Store store.Store
-	// Matching returns the names of the wired handlers of an event type.
-	Matching func(typ string) []string
-	// Awaits reports whether a run of a handler on an event of this type may still come: the handler is wired to the type, or is finishing its work
-	// after it left.
-	Awaits func(name, typ string) bool
+	// Matching returns the names of the wired handlers that an event goes to.
+	Matching func(e *events.Event) []string
+	// Awaits reports whether a run of a handler on an event may still come: the event goes to the handler, or did and the handler is finishing its
+	// work after it left.
+	Awaits func(name string, e *events.Event) bool
 	// Marks returns the low-water marks, by name, of the handlers that run or are paused.
 	Marks func(ctx context.Context) (map[string]int64, error)
 }
@@ -47,7 +47,7 @@ type Chain struct {
 
 type openEvent struct {
 	event   *events.Event
-	known   map[string]bool // handlers of its type, now or at some time since the chain is followed
+	known   map[string]bool // handlers that it goes to, now or at some time since the chain is followed
 	waiting map[string]bool // those whose run has not ended
 }
 
@@ -108,7 +108,7 @@ func (c *Chain) refresh(ctx context.Context, look bool, each func(Link) error) e
 		return err
 	}
 	for _, o := range c.open { // a handler may have been renamed
-		o.add(c.in.Matching(o.event.Type))
+		o.add(c.in.Matching(o.event))
 	}
 	// Marks first, then runs: once a mark has passed an event, the event has its run. A run that has ended since the events were read may have
 	// emitted further events.
@@ -153,7 +153,7 @@ func (c *Chain) readEvents(ctx context.Context, each func(Link) error) (grown bo
 			if err := each(Link{Event: e}); err != nil {
 				return grown, err
 			}
-			names := c.in.Matching(e.Type)
+			names := c.in.Matching(e)
 			if len(names) == 0 {
 				continue
 			}
@@ -188,7 +188,7 @@ func (c *Chain) closeEvents(ctx context.Context, each func(Link) error, past fun
 	for _, o := range c.open {
 		var never []string // all their runs are in the store
 		for name := range o.waiting {
-			if !c.in.Awaits(name, o.event.Type) || past(name, o.event) {
+			if !c.in.Awaits(name, o.event) || past(name, o.event) {
 				never = append(never, name)
 			}
 		}
@@ -197,7 +197,7 @@ func (c *Chain) closeEvents(ctx context.Context, each func(Link) error, past fun
 			return err
 		}
 		for _, name := range never {
-			if !under[name] || !c.in.Awaits(name, o.event.Type) {
+			if !under[name] || !c.in.Awaits(name, o.event) {
 				delete(o.waiting, name)
 			}
 		}

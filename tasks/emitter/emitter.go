@@ -115,7 +115,10 @@ func (em *Emitter) CheckFor(e, cause *events.Event) error {
 	if events.Reserved(e.Type) {
 		return refused("type %q: types under %s are evrun's own; choose another name", e.Type, events.ReservedPrefix)
 	}
-	e.Chain, e.Cause, e.Hops = 0, 0, 0
+	if e.Target != "" {
+		return refused("attribute target: the name is evrun's own, for events that it repeats for one handler (evrun replay); choose another name for your attribute, or put it into data")
+	}
+	e.Chain, e.Cause, e.Hops, e.ReplayOf = 0, 0, 0, 0
 	if cause != nil {
 		join(e, cause)
 	}

@@ -30,7 +30,7 @@ func (em *Emitter) DeadLevel(cause *events.Event) (level int, ok bool) {
 
 // level returns the level of a notice of a dead run, 0 for any other event.
 func (em *Emitter) level(e *events.Event) int {
-	if n, ok := e.Extensions[levelAttribute].(int64); ok && em.owns(e.Source) {
+	if n, ok := e.Extensions[levelAttribute].(int64); ok && em.owns(e.Source) && e.ReplayOf == 0 { // a replay has the extensions of any sender
 		return int(n)
 	}
 	if e.Type == events.TypeRunDead { // from an older evrun

@@ -29,7 +29,7 @@ type Handler struct {
 	Name    string   `json:"handler"`
 	Kind    string   `json:"do"`
 	On      []string `json:"on"`
-	Matches bool     `json:"matches"`
+	Matches bool     `json:"matches"`           // a pattern does, and the event is not for another handler alone
 	Pattern string   `json:"pattern,omitempty"` // the pattern of On that matches
 
 	When     *When          `json:"when,omitempty"`
@@ -128,7 +128,7 @@ func (x *explainer) handler() Handler {
 	out := Handler{Name: h.Name, Kind: h.Kind}
 	for _, p := range h.On {
 		out.On = append(out.On, p.String())
-		if !out.Matches && p.Match(x.d.Event.Type) {
+		if !out.Matches && p.Match(x.d.Event.Type) && h.Takes(x.d.Event) {
 			out.Matches, out.Pattern = true, p.String()
 		}
 	}

@@ -154,7 +154,7 @@ func (env *Env) payload() (any, error) {
 
 // eventAttributes are the attributes that every event has, in order of suggestion.
 var eventAttributes = []string{"id", "source", "type", "subject", "time", "seq", "chain", "hops", "correlationid", "causationid",
-	"datacontenttype", "dataschema"}
+	"datacontenttype", "dataschema", "target", "replayof"}
 
 // eventAttribute returns a CloudEvents attribute or extension; nil if the event doesn't have it. An optional attribute that is not set is an empty
 // string, so that it can be used in a text.
@@ -180,6 +180,10 @@ func eventAttribute(e *events.Event, name string) any {
 		return e.CausationID
 	case "hops":
 		return e.Hops
+	case "target":
+		return e.Target
+	case "replayof":
+		return int(e.ReplayOf)
 	case "datacontenttype":
 		return contentType(e)
 	case "dataschema":

@@ -47,6 +47,9 @@ func setEventHeaders(header http.Header, e *events.Event) {
 	if e.Hops > 0 {
 		set("Ce-Hops", strconv.Itoa(e.Hops))
 	}
+	if e.ReplayOf > 0 {
+		set("Ce-Replayof", strconv.FormatInt(e.ReplayOf, 10))
+	}
 	switch {
 	case len(e.Data) == 0:
 	case e.DataContentType == "" || checkHeaderValue(e.DataContentType) != nil:

@@ -26,8 +26,9 @@ type follower struct {
 	journal  Journal
 	bus      *events.Bus
 	patterns []events.Pattern
-	skip     store.HandlerID // leave out events for which this handler has a run...
-	start    int64           // ...up to the journal's head at the start; later events go over the bus
+	takes    func(e *events.Event) bool // says of an event with a target whether it is for this handler
+	skip     store.HandlerID            // leave out events for which this handler has a run...
+	start    int64                      // ...up to the journal's head at the start; later events go over the bus
 
 	buffer, limit int // followBuffer and followPage
 
@@ -40,7 +41,8 @@ type follower struct {
 
 // newFollower returns a follower of the events after a sequence. head is the journal's head.
 func newFollower(journal Journal, bus *events.Bus, after, head int64, patterns []events.Pattern) follower {
-	return follower{journal: journal, bus: bus, after: after, read: after, start: head, patterns: patterns, buffer: followBuffer, limit: followPage}
+	return follower{journal: journal, bus: bus, after: after, read: after, start: head, patterns: patterns, takes: func(*events.Event) bool { return true },
+		buffer: followBuffer, limit: followPage}
 }
 
 // close ends the subscription.
@@ -52,7 +54,15 @@ func (f *follower) close() {
 
 // poll returns the next event, or nil if there is none yet: then wait for c.
 func (f *follower) poll(ctx context.Context) (*events.Event, error) {
-	for len(f.batch) == 0 {
+	for {
+		for len(f.batch) > 0 {
+			e := f.batch[0]
+			f.batch = f.batch[1:]
+			f.after = e.Sequence
+			if e.Target == "" || f.takes(e) {
+				return e, nil
+			}
+		}
 		if !f.live {
 			if err := f.readOn(ctx); err != nil {
 				return nil, err
@@ -68,10 +78,6 @@ func (f *follower) poll(ctx context.Context) (*events.Event, error) {
 			return nil, nil
 		}
 	}
-	e := f.batch[0]
-	f.batch = f.batch[1:]
-	f.after = e.Sequence
-	return e, nil
 }
 
 // readOn reads a page of the journal. Near the head it subscribes first; then it only reads up to where the subscription begins.

@@ -133,7 +133,7 @@ func Open(ctx context.Context, o Options, known store.Consumer) (*Queue, error) 
 		return nil, err
 	}
 	q.follower = newFollower(o.Journal, o.Bus, known.LowWater, head, o.Patterns)
-	q.follower.skip = known.ID
+	q.follower.skip, q.follower.takes = known.ID, known.Takes
 	if o.Bursts != nil {
 		q.bursts = newBursts(*o.Bursts)
 	}

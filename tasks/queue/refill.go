@@ -56,6 +56,9 @@ func (q *Queue) refill(ctx context.Context) error {
 	}
 	covered := map[*heldKey]bool{starving: true} // all their events up to end were placed
 	for _, e := range page {
+		if !q.follower.takes(e) {
+			continue
+		}
 		t := &Task{Event: e, Seq: e.Sequence, Attempt: 1}
 		if err = q.keyOf(t); err != nil {
 			continue // it ran without a key

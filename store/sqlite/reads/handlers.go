@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"evrun/store"
@@ -28,12 +29,12 @@ func (r *Reader) handlerRows(ctx context.Context, names ...string) ([]*schema.Ha
 	var list []*schema.Handler
 	for rows.Next() {
 		h := &schema.Handler{}
-		var patterns sql.NullString
+		var patterns, predecessors sql.NullString
 		var left, heir sql.NullInt64
-		if err := rows.Scan(&h.Name, &h.ID, &h.LowWater, &h.Since, &h.Active, &h.Paused, &patterns, &left, &h.LeftHead, &heir); err != nil {
+		if err := rows.Scan(&h.Name, &h.ID, &h.LowWater, &h.Since, &h.Active, &h.Paused, &patterns, &left, &h.LeftHead, &heir, &predecessors); err != nil {
 			return nil, conn.Translate(err)
 		}
-		h.Patterns, h.Left, h.LeftAt, h.Heir = patterns.String, left.Valid, left.Int64, heir.Int64
+		h.Patterns, h.Left, h.LeftAt, h.Heir, h.Predecessors = patterns.String, left.Valid, left.Int64, heir.Int64, predecessors.String
 		list = append(list, h)
 	}
 	return list, conn.Translate(rows.Err())
@@ -87,9 +88,10 @@ func (r *Reader) backlog(ctx context.Context, c store.Consumer, upTo int64) (b s
 	if condition == "" {
 		condition = "1"
 	}
+	target, targets := targetCondition(c)
 	rows, err := r.db.QueryContext(ctx, `SELECT e.type, count(*) FROM events e WHERE e.sequence > ? AND e.sequence <= ?
-		AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?) AND `+condition+` GROUP BY e.type`,
-		append([]any{c.LowWater, looked, int64(c.ID)}, args...)...)
+		AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?) AND `+condition+` AND `+target+` GROUP BY e.type`,
+		slices.Concat([]any{c.LowWater, looked, int64(c.ID)}, args, targets)...)
 	if err != nil {
 		return b, conn.Translate(err)
 	}
@@ -106,4 +108,15 @@ func (r *Reader) backlog(ctx context.Context, c store.Consumer, upTo int64) (b s
 	}
 	b.AtMost = b.AtMost && b.Waiting > 0
 	return b, conn.Translate(rows.Err())
+}
+
+// targetCondition returns [store.Consumer.Takes] as a condition on e.
+func targetCondition(c store.Consumer) (condition string, values []any) {
+	const target = `e.extensions ->> '` + schema.TargetKey + `'`
+	condition, values = `(e.extensions IS NULL OR ifnull(`+target+` = ?, 1)`, []any{c.Name}
+	for _, p := range c.Predecessors {
+		condition += ` OR ` + target + ` = ? AND e.sequence <= ?`
+		values = append(values, p.Name, p.Head)
+	}
+	return condition + `)`, values
 }

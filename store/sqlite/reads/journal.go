@@ -49,32 +49,11 @@ func scanEvent(rows *readRows) (*events.Event, error) {
 		e.Data = d
 	}
 	if text, ok := extensions.(string); ok {
-		var err error
-		if e.Extensions, err = decodeExtensions(text); err != nil {
+		if err := schema.DecodeExtensions(&e, text); err != nil {
 			return nil, fmt.Errorf("extensions of event %s: %w", e.ID, err)
 		}
 	}
 	return &e, nil
-}
-
-// decodeExtensions reads back string, bool and int64 values.
-func decodeExtensions(text string) (map[string]any, error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	var m map[string]any
-	if err := d.Decode(&m); err != nil {
-		return nil, err
-	}
-	for k, v := range m {
-		if n, ok := v.(json.Number); ok {
-			i, err := n.Int64()
-			if err != nil {
-				return nil, err
-			}
-			m[k] = i
-		}
-	}
-	return m, nil
 }
 
 // Events implements [store.Journal].

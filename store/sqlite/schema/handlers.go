@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/json"
+	"slices"
 
 	"evrun/events"
 	"evrun/store"
@@ -17,11 +18,12 @@ type Handler struct {
 	Left            bool   // it has LeftAt
 	LeftAt          int64
 	LeftHead        int64
-	Heir            int64 // 0: none
+	Heir            int64  // 0: none
+	Predecessors    string // see [Handler.Succeed]
 }
 
 // HandlerColumns are the columns of a [Handler].
-const HandlerColumns = `name, id, low_water, since, active, paused, patterns, left_at, left_head, heir`
+const HandlerColumns = `name, id, low_water, since, active, paused, patterns, left_at, left_head, heir, predecessors`
 
 // Forgotten reports whether the row is only kept because runs refer to it.
 func (h *Handler) Forgotten() bool { return !h.Active && !h.Left }
@@ -37,6 +39,7 @@ func (h *Handler) Consumer() store.Consumer {
 	default:
 		c.State = store.Forgotten
 	}
+	_ = json.Unmarshal([]byte(h.Predecessors), &c.Predecessors) // Succeed wrote it; empty: none
 	if h.Left && h.LeftAt > 0 {
 		c.Left = Time(h.LeftAt)
 	}
@@ -49,6 +52,19 @@ func (h *Handler) MarkAfter(was *Handler) int64 {
 		return min(was.LowWater, h.LowWater)
 	}
 	return was.LowWater
+}
+
+// Succeed adds a handler that this one takes over from to its predecessors, with those that the other one has. head is the journal's head.
+func (h *Handler) Succeed(was *Handler, head int64) error {
+	list := append(was.Consumer().Predecessors, store.Predecessor{Name: was.Name, Head: head})
+	for _, p := range h.Consumer().Predecessors {
+		if !slices.ContainsFunc(list, func(newer store.Predecessor) bool { return newer.Name == p.Name && newer.Head >= p.Head }) {
+			list = append(list, p)
+		}
+	}
+	text, err := events.MarshalJSON(list)
+	h.Predecessors = string(text)
+	return err
 }
 
 // EncodePatterns is the text of a handler's patterns in its row.
