@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"evrun/events"
 )
 
 // Runs keeps the runs of the handlers.
@@ -11,7 +14,7 @@ type Runs interface {
 	// next attempt of its run.
 	Start(ctx context.Context, claims []Claim) ([]bool, error)
 	// Withdraw takes back claims made ahead whose attempts have not begun: it deletes their runs. A run that was not claimed ahead, or is not running
-	// any more, stays as it is.
+	// any more, stays as it is, as does one that was marked by Cancel.
 	Withdraw(ctx context.Context, claims []Claim) error
 	// Settle ends attempts, each with its effect, its state and its emitted events, and moves low-water marks. Each settlement is atomic. A batch is
 	// one transaction, or several if user statements take time ([Options.StatementTimeout]); the settlements commit in order, the marks with the
@@ -37,16 +40,44 @@ type Runs interface {
 	// KeepOutputs stores what attempts have printed so far, in case they are interrupted. Their settlements replace it. Nothing is stored for one
 	// that is not the running attempt of its run.
 	KeepOutputs(ctx context.Context, outputs []Partial) error
-	// Retry makes the selected dead runs due now, with a new budget of attempts, and returns the changed runs. The query's Limit applies.
-	Retry(ctx context.Context, q RunQuery) ([]Run, error)
-	// Drop ends runs for good, as Dropped, and returns their number. It selects runs in the query's states, or dead runs if the query names no state.
-	// Running and retrying runs are dropped only if their handler is not active; the result of an attempt that is still running is then fenced off.
-	// The history of attempts stays, with their outputs.
-	Drop(ctx context.Context, q RunQuery) (int, error)
+	// Retry makes the selected runs due now: dead ones, unless the query names states. Dead and cancelled runs get a new budget of attempts, retrying
+	// ones keep theirs; runs in other states stay as they are, as do those of a forgotten handler. It returns the changed runs.
+	Retry(ctx context.Context, c Change) ([]Run, error)
+	// Cancel ends the selected runs as Cancelled: running, retrying and waiting ones, unless the query names states. A waiting one gets a row, with
+	// attempt 0. A running run of a handler that is in c.Live is only marked ([Run.Cancelling]), because its attempt may be under way: the settlement
+	// ends it, and the mark is kept if evrun is killed. It returns the changed and the marked runs. Waiting runs are selected by their ids, or by
+	// their handler and the state.
+	Cancel(ctx context.Context, c Change) ([]Run, error)
+	// Drop ends runs for good, as Dropped, and returns them. It selects dead runs, unless the query names states. Running and retrying runs are dropped
+	// only if their handler is not active; the result of an attempt that is still running is then fenced off. The history of attempts
+	// stays, with their outputs.
+	Drop(ctx context.Context, c Change) ([]Run, error)
 }
 
 // Counts is the number of a handler's runs in the states that are not final or need a person.
 type Counts struct{ Running, Retrying, Dead int }
+
+// Change is what a person does to runs. At most Limit runs of the query are changed, in one transaction.
+type Change struct {
+	Query RunQuery
+	By    string // who does it, such as "ada (uid 1000)"
+	Why   string // in their words; empty: they gave none
+	// Live are the names of the handlers whose running attempts this process may end: see [Runs.Cancel].
+	Live map[string]bool
+	// Events are accepted in the same transaction, if any run is changed or marked.
+	Events []*events.Event
+}
+
+// Reason is the changed runs' Reason; done is what was done, such as "cancelled".
+func (c *Change) Reason(done string) string {
+	if c.By != "" {
+		done += " by " + c.By
+	}
+	if c.Why != "" {
+		done += ": " + c.Why
+	}
+	return done
+}
 
 // RunState is the state of a run.
 type RunState int8
@@ -58,32 +89,38 @@ const (
 	Succeeded
 	Skipped
 	Dead
-	Dropped // given up by hand
+	Dropped   // given up by hand
+	Cancelled // ended by hand, before it was over
+
+	// Waiting is the state of a run that has not begun: an event that a handler has yet to handle. It has no row.
+	Waiting RunState = -1
 )
 
-var stateNames = [...]string{Running: "running", Retrying: "retrying", Succeeded: "succeeded", Skipped: "skipped", Dead: "dead", Dropped: "dropped"}
+var stateNames = [...]string{
+	Running: "running", Retrying: "retrying", Succeeded: "succeeded", Skipped: "skipped", Dead: "dead", Dropped: "dropped", Cancelled: "cancelled",
+}
 
-// String gives the name that users see: "running", "retrying", "succeeded", "skipped", "dead", "dropped".
+// String gives the name that users see: "waiting", "running", "retrying", "succeeded", "skipped", "dead", "dropped", "cancelled".
 func (s RunState) String() string {
-	if s < Running || int(s) >= len(stateNames) {
+	switch {
+	case s == Waiting:
+		return "waiting"
+	case s < Running || int(s) >= len(stateNames):
 		return "unknown"
 	}
 	return stateNames[s]
 }
 
-// Ended reports whether the run is over: succeeded, skipped, dead or dropped.
-func (s RunState) Ended() bool {
-	return s == Succeeded || s == Skipped || s == Dead || s == Dropped
-}
+// Ended reports whether the run is over: succeeded, skipped, dead, dropped or cancelled.
+func (s RunState) Ended() bool { return s >= Succeeded && s <= Cancelled }
 
 // ParseRunState is the inverse of [RunState.String].
 func ParseRunState(name string) (RunState, bool) {
-	for i, n := range stateNames {
-		if n == name && n != "" {
-			return RunState(i), true
-		}
+	if name == Waiting.String() {
+		return Waiting, true
 	}
-	return 0, false
+	i := slices.Index(stateNames[:], name)
+	return RunState(max(0, i)), i > 0
 }
 
 // Run is one handler on one event.
@@ -96,22 +133,25 @@ type Run struct {
 	Chain     int64 // the event's
 	Type      string
 	State     RunState
-	Attempt   int // the last one that started, from 1
+	Attempt   int // the last one that started, from 1; 0: none has
 	// Budget is the number of attempts that don't count: those before a dead run was last retried, uncounted ones, and a running one that was claimed
 	// ahead. 0 at first.
-	Budget        int
-	Error         string // of the last failed attempt; empty when it succeeded
-	Reason        string // why it is in its state, if no failed attempt explains it: it was dropped, or its handler is paused or not active
-	StartedAt     time.Time
+	Budget int
+	Error  string // of the last failed attempt; empty when it succeeded
+	Reason string // why it is in its state, if no failed attempt explains it: it was dropped or cancelled, or its handler is paused or not active
+	// Cancelling says that a running run was cancelled: its attempt is being ended, or evrun was killed before that. Reason then says by whom.
+	Cancelling    bool
+	StartedAt     time.Time // zero before the first attempt
 	FinishedAt    time.Time // zero while running
 	NextAttemptAt time.Time // set when retrying
 	// Joined is set on a skipped run whose event another run of the handler has joined: the sequence of that run's event.
 	Joined int64
 }
 
-// RunQuery selects runs; all set fields must match. Of the selection, Retry changes only dead runs, and Drop only those that it may drop.
+// RunQuery selects runs; all set fields must match. Of the selection, a [Change] changes only the runs that it may.
 type RunQuery struct {
 	ID       string
+	IDs      []string // these runs; none: any
 	Handler  string
 	State    RunState   // 0: any
 	States   []RunState // in one of these; none: any
@@ -120,4 +160,9 @@ type RunQuery struct {
 	AfterID  string     // only runs after this one in the query's order; the run itself need not match
 	Oldest   bool       // oldest event first
 	Limit    int        // the maximum number; 0: 1,000
+}
+
+// Stored returns the query's States without Waiting: only these have rows.
+func (q *RunQuery) Stored() []RunState {
+	return slices.DeleteFunc(slices.Clone(q.States), func(s RunState) bool { return s == Waiting })
 }

@@ -37,6 +37,8 @@ type Mark struct {
 //
 // It is fenced: it counts only if its attempt is the current one (recorded by Start, or the next attempt if Start was not called). A late or repeated
 // settlement changes nothing, and its result is Fenced.
+//
+// A run that was marked by [Runs.Cancel] is not retried and does not die: a failed attempt ends it as Cancelled, without the events of its outcome.
 type Settlement struct {
 	Event   *events.Event
 	Handler HandlerID
@@ -67,7 +69,7 @@ type Outcome struct {
 	Error         string
 	NextAttemptAt time.Time       // when Retrying
 	Emit          []*events.Event // appended to the journal in the same transaction
-	Uncounted     bool            // when Retrying: the run's Budget grows by one, so that this attempt doesn't count
+	Uncounted     bool            // when Retrying: the run's Budget grows by one, so that this attempt doesn't count; when Cancelled: it has not begun
 }
 
 // Settled is the answer to a [Settlement].

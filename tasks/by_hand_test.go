@@ -34,10 +34,10 @@ func TestDroppedRunIsNotHandledAgain(t *testing.T) {
 	for range 2 {
 		<-begun
 	}
-	dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
+	dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
 	id := d.settled(1)[0].ID
 	for range 2 {
-		if err := dead.DropRun(t.Context(), id); err != nil {
+		if err := dead.Drop(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,19 +74,19 @@ func TestRunsOfAHandlerThatIsGoneCanBeDropped(t *testing.T) {
 		wait(time.Millisecond)
 	}
 	id := must(t, d, store.Retrying)[0].ID
-	dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
-	var notDead *control.NotDeadError
-	if err := dead.DropRun(t.Context(), id); !errors.As(err, &notDead) {
+	dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
+	var notDead *control.StateError
+	if err := dead.Drop(t.Context(), id); !errors.As(err, &notDead) {
 		t.Errorf("a run that will be retried is dropped: %v", err)
 	}
 	if _, err := d.runner.Replace(t.Context(), nil, tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := dead.DropRuns(t.Context(), store.RunQuery{Handler: "h"}); n != 0 || err != nil {
+	if n, err := dead.DropAll(t.Context(), store.RunQuery{Handler: "h"}); n != 0 || err != nil {
 		t.Errorf("%d dropped, %v: it is not dead", n, err)
 	}
 	waiting := store.RunQuery{Handler: "h", States: []store.RunState{store.Running, store.Retrying}}
-	if n, err := dead.DropRuns(t.Context(), waiting); n != 1 || err != nil {
+	if n, err := dead.DropAll(t.Context(), waiting); n != 1 || err != nil {
 		t.Errorf("%d dropped, %v", n, err)
 	}
 	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{handler("2")}, tasks.Along{}); err != nil {

@@ -105,8 +105,8 @@ func TestChainEndsWithDroppedRuns(t *testing.T) {
 		_, n := d.follow(e)
 		ended <- n
 	}()
-	dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
-	if n, err := dead.DropRuns(t.Context(), query("dead")); n != 1 || err != nil {
+	dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
+	if n, err := dead.DropAll(t.Context(), query("dead")); n != 1 || err != nil {
 		t.Fatalf("%d dropped, %v", n, err)
 	}
 	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{fails("dead", nil)}, tasks.Along{}); err != nil {

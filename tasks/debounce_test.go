@@ -251,7 +251,7 @@ func TestRetriesSeeTheSameEvents(t *testing.T) {
 			}
 		}
 		healed.Store(true)
-		if n, err := d.runner.Retry(t.Context(), store.RunQuery{ID: dead}); err != nil || len(n) != 1 {
+		if n, err := d.runner.Retry(t.Context(), store.Change{Query: store.RunQuery{ID: dead}}); err != nil || len(n) != 1 {
 			t.Fatalf("retry: %v, %v", n, err)
 		}
 		for len(must(t, d, store.Succeeded)) < 1 {

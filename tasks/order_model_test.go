@@ -321,7 +321,7 @@ func (h *orderHistory) retry(list []int64) {
 	for _, seq := range list {
 		h.note("retry %d", seq)
 		h.m.set(seq, "pending")
-		runs, err := h.d.runner.Retry(context.Background(), store.RunQuery{ID: store.RunID(seq, "h", h.d.store.ID())})
+		runs, err := h.d.runner.Retry(context.Background(), store.Change{Query: store.RunQuery{ID: store.RunID(seq, "h", h.d.store.ID())}})
 		if err != nil || len(runs) != 1 {
 			h.t.Fatalf("retry %d: %v, %v", seq, runs, err)
 		}

@@ -45,9 +45,9 @@ func TestNoRetryIsLostWhileRunsDieAgain(t *testing.T) {
 			var people sync.WaitGroup
 			for range 3 {
 				people.Go(func() {
-					dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
+					dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
 					for range rounds / 3 {
-						n, err := dead.RetryRuns(context.Background(), store.RunQuery{Handler: "h"})
+						n, err := dead.RetryAll(context.Background(), store.RunQuery{Handler: "h"})
 						if err != nil {
 							t.Error(err)
 						}
@@ -126,8 +126,8 @@ func TestManyRetriedRunsOfOneKeyRunInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	mended.Store(true)
-	dead := control.DeadRuns{Store: d.store, Retry: d.runner.Retry}
-	if got, err := dead.RetryRuns(t.Context(), store.RunQuery{Handler: "h"}); got != n || err != nil {
+	dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
+	if got, err := dead.RetryAll(t.Context(), store.RunQuery{Handler: "h"}); got != n || err != nil {
 		t.Fatalf("%d retried, %v", got, err)
 	}
 	deadline := time.Now().Add(2 * time.Minute)

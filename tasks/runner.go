@@ -56,6 +56,7 @@ type Runner struct {
 	work    context.Context // the context of attempts: outlives running by the grace period
 	wg      sync.WaitGroup  // counts the goroutines that Run waits for
 
+	changing sync.Mutex // held while people change runs
 	wiring   sync.Mutex // held while handlers are added or removed
 	stopping bool
 	leaving  map[string][]*member // no longer wired, not yet ended
@@ -223,24 +224,4 @@ func (r *Runner) sweep(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// Retry makes dead runs due now, at most q.Limit of them, and returns them. They get a new budget of attempts, and keep their history and idempotency
-// keys. With order_by, such a run takes its place in the order of its key, before all events that begin after Retry has returned.
-func (r *Runner) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
-	runs, err := r.o.Store.Retry(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	of := map[string][]store.Run{}
-	for _, run := range runs {
-		of[run.Handler] = append(of[run.Handler], run)
-	}
-	// After the commit: a worker that begins later than this reads the store.
-	for name, m := range r.wired.Load().members {
-		if runs := of[name]; len(runs) > 0 {
-			m.w.retried.Give(runs)
-		}
-	}
-	return runs, nil
 }

@@ -282,7 +282,7 @@ func TestDeadRunIsRetriedWithItsKeyAndHistory(t *testing.T) {
 	d.emit("a", "1")
 	dead := d.settled(1)[0]
 	fixed.Store(true)
-	if runs, err := d.runner.Retry(t.Context(), store.RunQuery{ID: dead.ID}); err != nil || len(runs) != 1 {
+	if runs, err := d.runner.Retry(t.Context(), store.Change{Query: store.RunQuery{ID: dead.ID}}); err != nil || len(runs) != 1 {
 		t.Fatalf("retry: %v, %v", runs, err)
 	}
 	for must(t, d, store.Succeeded) == nil {

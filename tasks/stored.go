@@ -42,6 +42,16 @@ func (s *Stored) Forget(ctx context.Context, name string) (control.Skipped, erro
 }
 
 // Retry is like [Runner.Retry]: the runs are due at once, and wait for a daemon.
-func (s *Stored) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
-	return s.Store.Retry(ctx, q)
+func (s *Stored) Retry(ctx context.Context, c store.Change) ([]store.Run, error) {
+	return s.Store.Retry(ctx, c)
+}
+
+// Cancel is like [Runner.Cancel]. Nothing runs: a run that is still running was interrupted by a kill, and ends at once.
+func (s *Stored) Cancel(ctx context.Context, c store.Change) ([]store.Run, error) {
+	return s.Store.Cancel(ctx, c)
+}
+
+// Drop is like [Runner.Drop].
+func (s *Stored) Drop(ctx context.Context, c store.Change) ([]store.Run, error) {
+	return s.Store.Drop(ctx, c)
 }

@@ -50,7 +50,7 @@ type worker struct {
 	claimer helper // records claims
 	claimed chan claimed
 	answers chan answer
-	retried *queue.HandOver // from Runner.Retry
+	changed *queue.HandOver // from Runner.Retry and Cancel
 	mark    chan struct{}   // from Runner.sweep
 	ask     chan chan workerStatus
 	ended   chan struct{} // closed when run returns
@@ -62,7 +62,7 @@ func newWorker(r *Runner, h *Handler) *worker {
 	return &worker{
 		r: r, h: h, source: r.o.Emitter.Source("/handlers/" + h.Name),
 		pool: newPool(h.Concurrency), ahead: h.Concurrency,
-		claimed: make(chan claimed), answers: make(chan answer), retried: queue.NewHandOver(),
+		claimed: make(chan claimed), answers: make(chan answer), changed: queue.NewHandOver(),
 		mark: make(chan struct{}), ask: make(chan chan workerStatus), ended: make(chan struct{}),
 	}
 }
@@ -74,7 +74,7 @@ var heldKeys = 0
 func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 	w.id, w.moved = known.ID, known.LowWater
 	o := queue.Options{
-		Journal: w.r.o.Store, Bus: w.r.o.Bus, Patterns: w.h.On, Interval: w.h.Rate.Interval(), Retried: w.retried, MaxKeys: heldKeys,
+		Journal: w.r.o.Store, Bus: w.r.o.Bus, Patterns: w.h.On, Interval: w.h.Rate.Interval(), Changed: w.changed, MaxKeys: heldKeys,
 	}
 	_, reads := w.h.Action.(Reading)
 	if _, w.records = w.h.Action.(Outside); w.records || reads {
@@ -160,7 +160,7 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []
 		w.recorded(c)
 	case a := <-w.answers:
 		w.answered(a)
-	case <-w.retried.C():
+	case <-w.changed.C():
 	case <-w.mark:
 		w.moveMark(work)
 	case to := <-w.ask:

@@ -18,7 +18,7 @@ type Handlers interface {
 	HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error)
 	Resume(ctx context.Context, name string, fromNow bool) (control.Skipped, error)
 	Forget(ctx context.Context, name string) (control.Skipped, error)
-	Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error)
+	control.Changing
 }
 
 // Schedules lists, pauses and resumes the schedules, and makes their extra events. With a daemon it is the [schedule.Scheduler],

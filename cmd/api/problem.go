@@ -71,7 +71,7 @@ func problemOf(err error) *Problem {
 	var p *Problem
 	var refused *emitter.RefusedError
 	var tooLarge *http.MaxBytesError
-	var notDead *control.NotDeadError
+	var state *control.StateError
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -83,7 +83,7 @@ func problemOf(err error) *Problem {
 		return errDraining
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return problem(http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTimeout))
-	case errors.As(err, &notDead):
+	case errors.As(err, &state):
 		return because(http.StatusConflict)
 	case errors.Is(err, store.ErrNotFound):
 		return because(http.StatusNotFound)

@@ -67,8 +67,8 @@ type Changed struct {
 
 // Runs are selected by ?handler=, ?event= (an id) and ?seq=, and in lists also by ?state= (several, or a list with commas).
 
-func (s *Server) deadRuns() control.DeadRuns {
-	return control.DeadRuns{Store: s.o.Store, Retry: s.o.Handlers.Retry}
+func (s *Server) changes() control.Runs {
+	return control.Runs{Store: s.o.Store, Emitter: s.o.Emitter, Do: s.o.Handlers}
 }
 
 // selection reads which runs are selected; some reports whether anything but their states narrows them down.
@@ -138,12 +138,12 @@ func (s *Server) begun(ctx context.Context, runs []store.Run) {
 }
 
 func (s *Server) retryRun(r *http.Request) (any, error) {
-	run, err := s.deadRuns().RetryRun(r.Context(), r.PathValue("id"))
+	run, err := s.changes().Retry(r.Context(), r.PathValue("id"))
 	return RunOf(run), err
 }
 
 func (s *Server) dropRun(w http.ResponseWriter, r *http.Request) error {
-	if err := s.deadRuns().DropRun(r.Context(), r.PathValue("id")); err != nil {
+	if err := s.changes().Drop(r.Context(), r.PathValue("id")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -155,7 +155,7 @@ func (s *Server) retryRuns(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.deadRuns().RetryRuns(r.Context(), q)
+	n, err := s.changes().RetryAll(r.Context(), q)
 	return Changed{Retried: &n}, err
 }
 
@@ -164,7 +164,7 @@ func (s *Server) dropRuns(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.deadRuns().DropRuns(r.Context(), q)
+	n, err := s.changes().DropAll(r.Context(), q)
 	return Changed{Dropped: &n}, err
 }
 

@@ -62,18 +62,18 @@ func (f *faulty) Ping(ctx context.Context) error {
 	return f.Store.Ping(ctx)
 }
 
-func (f *faulty) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
+func (f *faulty) Retry(ctx context.Context, c store.Change) ([]store.Run, error) {
 	if err := f.err(); err != nil {
 		return nil, err
 	}
-	return f.Store.Retry(ctx, q)
+	return f.Store.Retry(ctx, c)
 }
 
-func (f *faulty) Drop(ctx context.Context, q store.RunQuery) (int, error) {
+func (f *faulty) Drop(ctx context.Context, c store.Change) ([]store.Run, error) {
 	if err := f.err(); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return f.Store.Drop(ctx, q)
+	return f.Store.Drop(ctx, c)
 }
 
 // daemon is a server on a unix socket, over a real store.

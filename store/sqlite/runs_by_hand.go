@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"time"
 
 	"evrun/store"
@@ -11,75 +12,190 @@ import (
 	"evrun/store/sqlite/schema"
 )
 
-// Retry implements [store.Runs]. The selection is read before the transaction, which checks each run again.
-func (s *Store) Retry(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
-	q.State, q.States = store.Dead, nil
-	return s.change(ctx, "retry", q, `UPDATE runs SET state = 2, budget = attempt, next_attempt_at = ?3
-		WHERE sequence = ?1 AND handler = ?2 AND state = 5 RETURNING attempt`,
-		func(r *store.Run, now int64) {
-			r.State, r.Budget, r.NextAttemptAt = store.Retrying, r.Attempt, schema.Time(now)
-		})
+// change is what people do to runs: which ones, and how each is changed.
+type change struct {
+	store.Change
+	name string // "retry"
+	// one changes a run, as far as the transaction finds it in one of the query's states; false: nothing was changed.
+	one func(t *txn, r *store.Run) (bool, error)
+}
+
+// states completes the states of a query: these, if it names none.
+func states(q *store.RunQuery, are ...store.RunState) {
+	if q.State != 0 {
+		q.States, q.State = []store.RunState{q.State}, 0
+	}
+	if len(q.States) == 0 {
+		q.States = are
+	}
+}
+
+// Retry implements [store.Runs].
+func (s *Store) Retry(ctx context.Context, c store.Change) ([]store.Run, error) {
+	states(&c.Query, store.Dead)
+	update := `UPDATE runs AS r SET state = 2, budget = CASE state WHEN 2 THEN budget ELSE attempt END, next_attempt_at = ?3, reason = NULL
+		WHERE sequence = ?1 AND handler = ?2 AND state IN (2, 5, 7) AND ` + schema.InStates(c.Query.States) + `
+			AND EXISTS (SELECT 1 FROM handlers WHERE id = ?2 AND (active = 1 OR left_at IS NOT NULL)) RETURNING attempt, budget`
+	return s.change(ctx, change{Change: c, name: "retry", one: func(t *txn, r *store.Run) (bool, error) {
+		var row [2]driver.Value
+		ok, err := t.changeRun(update, row[:], r.Sequence, int64(r.HandlerID), t.now)
+		if ok {
+			r.Attempt, r.Budget = integer(row[0]), integer(row[1])
+			r.State, r.NextAttemptAt, r.Reason = store.Retrying, schema.Time(t.now), ""
+		}
+		return ok, err
+	}})
 }
 
 // Drop implements [store.Runs].
-func (s *Store) Drop(ctx context.Context, q store.RunQuery) (int, error) {
-	if q.State == 0 && len(q.States) == 0 {
-		q.State = store.Dead
-	}
-	states := q.States
-	if q.State != 0 {
-		states = []store.RunState{q.State}
-	}
-	dropped, err := s.change(ctx, "drop", q, `UPDATE runs AS r SET state = 6, finished_at = ?3, next_attempt_at = NULL, reason = CASE state
-			WHEN 5 THEN 'dropped by hand; it was dead'
-			ELSE 'dropped by hand; it was waiting for its handler, which was not wired' END
-		WHERE sequence = ?1 AND handler = ?2 AND `+schema.InStates(states)+`
-			AND (state = 5 OR state <= 2 AND (SELECT active FROM handlers WHERE id = ?2) = 0) RETURNING attempt, reason`,
-		func(r *store.Run, now int64) {
-			r.State, r.FinishedAt, r.NextAttemptAt = store.Dropped, schema.Time(now), time.Time{}
-		})
-	return len(dropped), err
+func (s *Store) Drop(ctx context.Context, c store.Change) ([]store.Run, error) {
+	states(&c.Query, store.Dead)
+	update := `UPDATE runs AS r SET state = 6, finished_at = ?3, next_attempt_at = NULL, reason = ?4 || CASE state
+			WHEN 5 THEN '; it was dead'
+			ELSE '; it was waiting for its handler, which was not wired' END
+		WHERE sequence = ?1 AND handler = ?2 AND ` + schema.InStates(c.Query.States) + `
+			AND (state = 5 OR state <= 2 AND (SELECT active FROM handlers WHERE id = ?2) = 0) RETURNING attempt, reason`
+	return s.change(ctx, change{Change: c, name: "drop", one: func(t *txn, r *store.Run) (bool, error) {
+		var row [2]driver.Value
+		ok, err := t.changeRun(update, row[:], r.Sequence, int64(r.HandlerID), t.now, c.Reason("dropped"))
+		if ok {
+			r.Attempt = integer(row[0])
+			r.Reason, _ = row[1].(string)
+			r.State, r.FinishedAt, r.NextAttemptAt = store.Dropped, schema.Time(t.now), time.Time{}
+		}
+		return ok, err
+	}})
 }
 
-// change runs a statement, with the parameters sequence, handler and time, for each run of a selection. It returns the changed runs. The statement
-// returns their attempt and may return their reason.
-func (s *Store) change(ctx context.Context, what string, q store.RunQuery, update string, changed func(r *store.Run, now int64)) ([]store.Run, error) {
-	runs, err := s.Runs(ctx, q)
+// Cancel implements [store.Runs].
+func (s *Store) Cancel(ctx context.Context, c store.Change) ([]store.Run, error) {
+	states(&c.Query, store.Running, store.Retrying, store.Waiting)
+	stored := c.Query.Stored()
+	// ?5: the run's attempt may be under way, so it is only marked.
+	update := `UPDATE runs AS r SET state = CASE WHEN state = 1 AND ?5 THEN 1 ELSE 7 END,
+			finished_at = CASE WHEN state = 1 AND ?5 THEN finished_at ELSE ?3 END, next_attempt_at = NULL, reason = ?4
+		WHERE sequence = ?1 AND handler = ?2 AND state <= 2 AND ` + schema.InStates(stored) + ` RETURNING state, attempt, budget`
+	insert := `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, reason)
+		SELECT ?1, ?2, 7, 0, ?3, ?3, ?4 WHERE EXISTS (SELECT 1 FROM handlers WHERE id = ?2 AND low_water < ?1) ON CONFLICT DO NOTHING RETURNING 7, 0, 0`
+	reason := c.Reason("cancelled")
+	return s.change(ctx, change{Change: c, name: "cancel", one: func(t *txn, r *store.Run) (bool, error) {
+		var row [3]driver.Value
+		ok := false
+		var err error
+		if len(stored) > 0 {
+			ok, err = t.changeRun(update, row[:], r.Sequence, int64(r.HandlerID), t.now, reason, number(c.Live[r.Handler]))
+		}
+		if !ok && err == nil && r.State == store.Waiting {
+			ok, err = t.changeRun(insert, row[:], r.Sequence, int64(r.HandlerID), t.now, reason)
+		}
+		if !ok {
+			return false, err
+		}
+		r.State, r.Attempt, r.Budget = store.RunState(integer(row[0])), integer(row[1]), integer(row[2])
+		r.Reason, r.NextAttemptAt = reason, time.Time{}
+		if r.Cancelling = r.State == store.Running; r.Cancelling {
+			r.Reason = schema.Being + reason
+		} else {
+			r.FinishedAt = schema.Time(t.now)
+		}
+		return true, nil
+	}})
+}
+
+// changeRun runs a statement that changes one run and returns a row, or none.
+func (t *txn) changeRun(query string, row []driver.Value, args ...driver.Value) (ok bool, err error) {
+	st, err := t.w.prepared(query)
+	if err == nil {
+		err = st.QueryRow(row, args...)
+	}
+	if conn.NoRows(err) {
+		return false, nil // it is in another state now, or another handler has it
+	}
+	return err == nil, t.check(err)
+}
+
+func integer(v driver.Value) int {
+	n, _ := v.(int64)
+	return int(n)
+}
+
+// change changes the runs of a selection and returns those that were changed. The selection is read before the transaction, which checks each run again.
+func (s *Store) change(ctx context.Context, c change) ([]store.Run, error) {
+	runs, err := s.selected(ctx, c.Query)
 	if err != nil {
-		return nil, fmt.Errorf("%s runs: %w", what, err)
+		return nil, fmt.Errorf("%s runs: %w", c.name, err)
 	}
 	if len(runs) == 0 {
 		return nil, nil
 	}
 	var done []store.Run
-	err = s.w.submit(ctx, newOp(len(runs), 0, func(t *txn) error {
+	err = s.w.submit(ctx, newOp(len(runs)+len(c.Events), payload(c.Events), func(t *txn) error {
 		done = done[:0]
-		st, err := t.w.prepared(update)
-		if err != nil {
-			return t.check(err)
-		}
 		for _, r := range runs {
-			var row [2]driver.Value
-			err := st.QueryRow(row[:], r.Sequence, int64(r.HandlerID), t.now)
-			if conn.NoRows(err) {
-				continue // another handler has it now
-			}
+			ok, err := c.one(t, &r)
 			if err != nil {
-				return t.check(err)
+				return err
 			}
-			attempt, _ := row[0].(int64)
-			r.Attempt = int(attempt)
-			r.Reason, _ = row[1].(string)
-			changed(&r, t.now)
-			done = append(done, r)
+			if ok {
+				done = append(done, r)
+			}
 		}
 		if t.wantRuns {
 			t.runs = append(t.runs, done...)
 		}
-		return nil
+		if len(done) == 0 {
+			return nil
+		}
+		return t.emit(c.Events)
 	}))
 	if err != nil {
-		return nil, fmt.Errorf("%s runs: %w", what, err)
+		return nil, fmt.Errorf("%s runs: %w", c.name, err)
 	}
 	return done, nil
+}
+
+// selected reads the runs of a query, with waiting ones if it names their ids, or their handler and the state.
+func (s *Store) selected(ctx context.Context, q store.RunQuery) (runs []store.Run, err error) {
+	rows := q
+	if rows.States = q.Stored(); len(rows.States) > 0 {
+		if runs, err = s.Runs(ctx, rows); err != nil {
+			return nil, err
+		}
+	}
+	if !slices.Contains(q.States, store.Waiting) {
+		return runs, nil
+	}
+	names, w := map[string][]int64{}, store.WaitingQuery{Before: q.Before, Newest: !q.Oldest, Limit: q.Limit}
+	switch ids := q.IDs; {
+	case q.ID != "":
+		ids = []string{q.ID}
+		fallthrough
+	case len(ids) > 0:
+		w.Limit = len(ids)
+		for _, id := range ids {
+			sequence, name, storeID, err := store.ParseRunID(id)
+			if err == nil && storeID == s.ID() {
+				names[name] = append(names[name], sequence)
+			}
+		}
+	case q.Handler != "":
+		if names[q.Handler] = nil; q.Sequence != 0 {
+			names[q.Handler] = []int64{q.Sequence}
+		}
+	}
+	for name, sequences := range names {
+		known, err := s.Handlers(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range known {
+			w.Sequences = sequences
+			more, err := store.WaitingRuns(ctx, s, c, w)
+			if err != nil {
+				return nil, err
+			}
+			runs = append(runs, more...)
+		}
+	}
+	return runs, nil
 }

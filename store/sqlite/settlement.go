@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"database/sql/driver"
+
 	"evrun/store"
 	"evrun/store/sqlite/schema"
 )
@@ -99,6 +101,9 @@ func (t *txn) settle(s *store.Settlement) (out store.Outcome, ok bool, err error
 			return out, false, err
 		}
 	}
+	if out, err = t.orCancelled(s, out); err != nil {
+		return out, false, err
+	}
 	if err := t.finish(s, out); err != nil {
 		return out, false, err
 	}
@@ -155,6 +160,28 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 	return n == 1, err
 }
 
+// orCancelled ends a run whose attempt has failed as cancelled, if it was marked. A cancelled attempt that has not begun is not counted.
+func (t *txn) orCancelled(s *store.Settlement, out store.Outcome) (store.Outcome, error) {
+	query := ``
+	switch {
+	case out.State == store.Cancelled && out.Uncounted:
+		query = `UPDATE runs SET attempt = attempt - 1 WHERE sequence = ? AND handler = ?`
+	case s.Claimed && (out.State == store.Retrying || out.State == store.Dead):
+		query = `UPDATE runs SET state = 7, next_attempt_at = NULL, error = NULL WHERE sequence = ? AND handler = ? AND reason IS NOT NULL`
+	default:
+		return out, nil
+	}
+	end, err := t.w.prepared(query)
+	if err != nil {
+		return out, err
+	}
+	n, err := end.Exec(s.Event.Sequence, int64(s.Handler))
+	if n == 1 && out.State != store.Cancelled {
+		out = store.Outcome{State: store.Cancelled, Error: out.Error}
+	}
+	return out, err
+}
+
 func nextAttempt(out store.Outcome) any {
 	if out.State != store.Retrying {
 		return nil
@@ -165,7 +192,7 @@ func nextAttempt(out store.Outcome) any {
 // finish records the consequences of the outcome: the failed attempt's history, joined events, the changed run. The emitted events
 // are for the caller to append.
 func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
-	if out.State == store.Retrying || out.State == store.Dead {
+	if out.State == store.Retrying || out.State == store.Dead || out.State == store.Cancelled && !out.Uncounted {
 		if _, err := t.w.stmt.insertAttempt.Exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), schema.Micros(s.Started), t.now, out.Error); err != nil {
 			return err
 		}
@@ -186,12 +213,31 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 		if id == "" {
 			id = store.RunID(s.Event.Sequence, name, t.w.id)
 		}
+		reason, err := t.reasonOf(s, out)
+		if err != nil {
+			return err
+		}
 		t.runs = append(t.runs, store.Run{
 			ID: id, Handler: name, HandlerID: s.Handler,
 			EventID: s.Event.ID, Sequence: s.Event.Sequence, Type: s.Event.Type, Chain: s.Event.Chain,
-			State: out.State, Attempt: s.Attempt, Error: out.Error,
+			State: out.State, Attempt: s.Attempt, Error: out.Error, Reason: reason,
 			StartedAt: s.Started.UTC().Truncate(1000), FinishedAt: schema.Time(t.now), NextAttemptAt: out.NextAttemptAt,
 		})
 	}
 	return nil
+}
+
+// reasonOf reads why a run was cancelled.
+func (t *txn) reasonOf(s *store.Settlement, out store.Outcome) (string, error) {
+	if out.State != store.Cancelled {
+		return "", nil
+	}
+	get, err := t.w.prepared(`SELECT reason FROM runs WHERE sequence = ? AND handler = ?`)
+	if err != nil {
+		return "", err
+	}
+	var row [1]driver.Value
+	err = get.QueryRow(row[:], s.Event.Sequence, int64(s.Handler))
+	reason, _ := row[0].(string)
+	return reason, err
 }

@@ -24,6 +24,12 @@ type statements struct {
 	moveSchedule                 *conn.Stmt
 }
 
+// orBegin ends the statements that insert a first attempt. A run that was cancelled before it had begun, and retried, has a row with attempt 0: it is
+// replaced. Any other row is left as it is.
+const orBegin = ` ON CONFLICT (sequence, handler) DO UPDATE SET state = excluded.state, attempt = 1, budget = excluded.budget,
+	started_at = excluded.started_at, finished_at = excluded.finished_at, next_attempt_at = excluded.next_attempt_at, error = excluded.error
+	WHERE runs.state = 2 AND runs.attempt = 0`
+
 func (s *statements) prepare(c *conn.Conn) error {
 	for _, p := range []struct {
 		to    **conn.Stmt
@@ -39,11 +45,10 @@ func (s *statements) prepare(c *conn.Conn) error {
 		{&s.findEvent, `SELECT sequence FROM events WHERE id = ? AND source = ?`},
 		{&s.changes, `SELECT changes()`},
 		{&s.lastID, `SELECT last_insert_rowid()`},
-		{&s.insertSettled, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at) VALUES (?,?,?,1,?,?)
-			ON CONFLICT (sequence, handler) DO NOTHING`},
+		{&s.insertSettled, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at) VALUES (?,?,?,1,?,?)` + orBegin},
 		{&s.insertRun, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, next_attempt_at, error)
-			VALUES (?,?,?,1,?,?,?,?) ON CONFLICT (sequence, handler) DO NOTHING`},
-		{&s.insertClaim, `INSERT INTO runs (sequence, handler, state, attempt, started_at, budget) VALUES (?,?,1,1,?,?) ON CONFLICT (sequence, handler) DO NOTHING`},
+			VALUES (?,?,?,1,?,?,?,?)` + orBegin},
+		{&s.insertClaim, `INSERT INTO runs (sequence, handler, state, attempt, started_at, budget) VALUES (?,?,1,1,?,?)` + orBegin},
 		{&s.startRun, `UPDATE runs SET state = 1, attempt = ?3, started_at = ?4, finished_at = NULL, next_attempt_at = NULL
 			WHERE sequence = ?1 AND handler = ?2 AND state = 2 AND attempt = ?3 - 1`},
 		{&s.settleClaimed, `UPDATE runs SET state = ?4, finished_at = ?5, next_attempt_at = ?6, error = ?7

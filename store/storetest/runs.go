@@ -118,7 +118,7 @@ func runPages(t *testing.T, d Driver) {
 	equal(t, "dead and retrying", len(ids(store.RunQuery{State: store.Dead, States: []store.RunState{store.Retrying}})), 0)
 	// A page begins after a run that was dropped meanwhile, too.
 	dead := ids(store.RunQuery{State: store.Dead})
-	must(s.Drop(ctx, store.RunQuery{ID: dead[0]}))(t)
+	must(s.Drop(ctx, store.Change{Query: store.RunQuery{ID: dead[0]}}))(t)
 	equal(t, "after a dropped run", fmt.Sprint(ids(store.RunQuery{State: store.Dead, AfterID: dead[0]})), fmt.Sprint(dead[1:]))
 	if _, err := s.Runs(ctx, store.RunQuery{AfterID: "nonsense"}); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("after a nonsense id: %v", err)

@@ -16,7 +16,7 @@ func retry(t *testing.T, d Driver) {
 	appendAll(t, s, e)
 	settle(t, s, outside(e, h.ID, 1, store.Dead))
 	id := runs(t, s, store.RunQuery{})[0].ID
-	got := must(s.Retry(ctx, store.RunQuery{ID: id}))(t)
+	got := must(s.Retry(ctx, store.Change{Query: store.RunQuery{ID: id}}))(t)
 	equal(t, "retried", len(got), 1)
 	equal(t, "state", got[0].State, store.Retrying)
 	equal(t, "budget", got[0].Budget, 1)
@@ -32,10 +32,10 @@ func retryOnlyDead(t *testing.T, d Driver) {
 	e1, e2 := event("a.b", "1"), event("a.b", "2")
 	appendAll(t, s, e1, e2)
 	settle(t, s, outside(e1, h.ID, 1, store.Retrying), outside(e2, h.ID, 1, store.Succeeded))
-	equal(t, "retried", len(must(s.Retry(ctx, store.RunQuery{}))(t)), 0)
-	equal(t, "dropped", must(s.Drop(ctx, store.RunQuery{}))(t), 0)
+	equal(t, "retried", len(must(s.Retry(ctx, store.Change{}))(t)), 0)
+	equal(t, "dropped", len(must(s.Drop(ctx, store.Change{}))(t)), 0)
 	equal(t, "runs", len(runs(t, s, store.RunQuery{})), 2)
-	if _, err := s.Retry(ctx, store.RunQuery{ID: "nonsense"}); !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.Retry(ctx, store.Change{Query: store.RunQuery{ID: "nonsense"}}); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a nonsense id: %v", err)
 	}
 }
@@ -54,7 +54,7 @@ func retryAgain(t *testing.T, d Driver) {
 	for range 4 {
 		wg.Go(func() {
 			for {
-				runs, err := s.Retry(ctx, store.RunQuery{})
+				runs, err := s.Retry(ctx, store.Change{})
 				if err != nil {
 					t.Error(err)
 					return
@@ -103,12 +103,12 @@ func drop(t *testing.T, d Driver) {
 	settle(t, s, outside(e, h[0].ID, 1, store.Dead), outside(e, h[1].ID, 1, store.Dead))
 	id := store.RunID(1, "h", s.ID())
 	for _, want := range []int{1, 0} { // the second time it is dropped already
-		equal(t, "dropped", must(s.Drop(ctx, store.RunQuery{Handler: "h"}))(t), want)
+		equal(t, "dropped", len(must(s.Drop(ctx, store.Change{Query: store.RunQuery{Handler: "h"}, By: "ada"}))(t)), want)
 		r := must(s.FindRun(ctx, id))(t)
 		equal(t, "state", r.State, store.Dropped)
 		equal(t, "its name", r.State.String(), "dropped")
 		equal(t, "settled", r.State.Ended(), true)
-		equal(t, "reason", r.Reason, "dropped by hand; it was dead")
+		equal(t, "reason", r.Reason, "dropped by ada; it was dead")
 		equal(t, "error", r.Error, "attempt 1 failed")
 		equal(t, "history", len(must(s.Attempts(ctx, store.AttemptQuery{Run: id}))(t)), 1)
 		equal(t, "published", published[len(published)-1].State, store.Dropped)
@@ -118,7 +118,7 @@ func drop(t *testing.T, d Driver) {
 	equal(t, "of this state", len(runs(t, s, store.RunQuery{State: store.Dropped})), 1)
 	equal(t, "dead", len(runs(t, s, store.RunQuery{State: store.Dead})), 1)
 	equal(t, "counts", must(s.Counts(ctx))(t)["h"], store.Counts{})
-	equal(t, "retried", len(must(s.Retry(ctx, store.RunQuery{ID: id}))(t)), 0)
+	equal(t, "retried", len(must(s.Retry(ctx, store.Change{Query: store.RunQuery{ID: id}}))(t)), 0)
 	equal(t, "what is left to handle", len(must(s.Events(ctx, store.EventQuery{WithoutRun: h[0].ID}))(t)), 0)
 	equal(t, "another attempt", settle(t, s, outside(e, h[0].ID, 2, store.Succeeded))[0].Fenced, true)
 	equal(t, "a first one", must(s.Start(ctx, []store.Claim{{Handler: h[0].ID, Sequence: 1, Attempt: 1, At: at}}))(t)[0], false)
@@ -133,14 +133,14 @@ func dropWaiting(t *testing.T, d Driver) {
 		settle(t, s, outside(e1, x.ID, 1, store.Retrying))
 		must(s.Start(ctx, []store.Claim{{Handler: x.ID, Sequence: 2, Attempt: 1, At: at}}))(t)
 	}
-	waiting := store.RunQuery{States: []store.RunState{store.Running, store.Retrying}}
-	equal(t, "dropped while their handlers are active", must(s.Drop(ctx, waiting))(t), 0)
+	waiting := store.Change{Query: store.RunQuery{States: []store.RunState{store.Running, store.Retrying}}, By: "ada"}
+	equal(t, "dropped while their handlers are active", len(must(s.Drop(ctx, waiting))(t)), 0)
 	register(t, s, "here")
-	equal(t, "dropped, where nobody asked for those that wait", must(s.Drop(ctx, store.RunQuery{}))(t), 0)
-	equal(t, "dropped", must(s.Drop(ctx, waiting))(t), 2)
+	equal(t, "dropped, where nobody asked for those that wait", len(must(s.Drop(ctx, store.Change{}))(t)), 0)
+	equal(t, "dropped", len(must(s.Drop(ctx, waiting))(t)), 2)
 	for _, r := range runs(t, s, store.RunQuery{Handler: "gone"}) {
 		equal(t, "state", r.State, store.Dropped)
-		equal(t, "reason", r.Reason, "dropped by hand; it was waiting for its handler, which was not wired")
+		equal(t, "reason", r.Reason, "dropped by ada; it was waiting for its handler, which was not wired")
 		equal(t, "next attempt", r.NextAttemptAt.IsZero(), true)
 	}
 	late := outside(e2, h[0].ID, 1, store.Succeeded)

@@ -88,8 +88,8 @@ type Options struct {
 	Ahead func() int
 	// Interval is the minimum time between the beginnings of two attempts; 0: none.
 	Interval time.Duration
-	// Retried delivers the runs that were retried by hand; nil: none.
-	Retried *HandOver
+	// Changed delivers the runs that people have retried or cancelled; nil: none.
+	Changed *HandOver
 	// Now is the clock. Default [time.Now].
 	Now func() time.Time
 	// MaxKeys is how many keys, and about how many stored runs, an ordered handler has in memory. Default 65536.
@@ -149,7 +149,7 @@ func Open(ctx context.Context, o Options, known store.Consumer) (*Queue, error) 
 // over, and new events.
 func (q *Queue) Next(ctx context.Context) (*Task, error) {
 	for {
-		if err := q.takeRetried(ctx); err != nil {
+		if err := q.takeChanged(ctx); err != nil {
 			return nil, err
 		}
 		room := q.running < q.most()

@@ -94,7 +94,7 @@ func newRig(t *testing.T, o Options) *rig {
 func (r *rig) open() {
 	r.t.Helper()
 	r.flying, r.settled, r.retried = map[int64]*Task{}, map[int64]store.Outcome{}, NewHandOver()
-	r.o.Journal, r.o.Bus, r.o.Retried = &r.memory, r.bus, r.retried
+	r.o.Journal, r.o.Bus, r.o.Changed = &r.memory, r.bus, r.retried
 	if r.o.Patterns == nil {
 		r.o.Patterns = []events.Pattern{events.MustPattern(">")}
 	}

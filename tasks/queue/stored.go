@@ -158,12 +158,13 @@ func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 	q.interrupted = append(q.interrupted, t)
 }
 
-// takeRetried takes the runs that were retried by hand. They come before all tasks that begin later.
-func (q *Queue) takeRetried(ctx context.Context) error {
-	if !q.o.Retried.waiting() {
+// takeChanged takes the runs that were retried by hand. They come before all tasks that begin later.
+func (q *Queue) takeChanged(ctx context.Context) error {
+	if !q.o.Changed.waiting() {
 		return nil
 	}
-	runs, all := q.o.Retried.take()
+	runs, all := q.o.Changed.take()
+	runs = slices.DeleteFunc(runs, func(r store.Run) bool { return r.State != store.Retrying })
 	switch {
 	case q.o.OrderBy == nil && !all:
 		return q.reload(ctx)

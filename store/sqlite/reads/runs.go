@@ -12,10 +12,13 @@ import (
 )
 
 const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
-	CASE WHEN r.state <= 2 AND h.active = 0 THEN 'waits for its handler, which is not in the wiring file'
+	CASE WHEN r.state = 1 AND r.reason IS NOT NULL THEN '` + schema.Being + `' || r.reason
+		WHEN r.state = 3 AND r.reason IS NOT NULL THEN 'it had succeeded before it could be ' || r.reason
+		WHEN r.state <= 2 AND h.active = 0 THEN 'waits for its handler, which is not in the wiring file'
 		WHEN r.state <= 2 AND h.paused = 1 THEN 'waits for its handler, which is paused'
+		WHEN r.state <= 2 AND h.disabled_at IS NOT NULL THEN 'waits for its handler, which is disabled in the wiring file'
 		WHEN r.state = 1 AND r.budget >= r.attempt THEN 'claimed; its attempt may not have begun' ELSE r.reason END,
-	r.joined, b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
+	r.state = 1 AND r.reason IS NOT NULL, r.joined, b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
 
 const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN handlers b ON b.id = r.began_as
 	LEFT JOIN events e ON e.sequence = r.sequence `
@@ -40,7 +43,7 @@ func (r *Reader) queryRuns(ctx context.Context, tail string, args ...any) ([]sto
 			text, id, typ                 sql.NullString
 		)
 		if err := rows.Scan(&run.Sequence, &run.HandlerID, &run.Handler, &run.State, &run.Attempt, &run.Budget, &started, &finished, &next, &text,
-			&reason, &joined, &beganAs, &id, &typ, &chain); err != nil {
+			&reason, &run.Cancelling, &joined, &beganAs, &id, &typ, &chain); err != nil {
 			return nil, conn.Translate(err)
 		}
 		if run.ID = store.RunID(run.Sequence, run.Handler, r.id); beganAs.Valid {
@@ -48,7 +51,9 @@ func (r *Reader) queryRuns(ctx context.Context, tail string, args ...any) ([]sto
 		}
 		run.Joined, run.Chain = joined.Int64, chain.Int64
 		run.EventID, run.Type, run.Error, run.Reason = id.String, typ.String, text.String, reason.String
-		run.StartedAt = schema.Time(started)
+		if run.Attempt > 0 {
+			run.StartedAt = schema.Time(started)
+		}
 		if finished.Valid {
 			run.FinishedAt = schema.Time(finished.Int64)
 		}
@@ -119,7 +124,7 @@ func (r *Reader) Runs(ctx context.Context, q store.RunQuery) ([]store.Run, error
 		return nil, err
 	}
 	if q.Limit <= 0 {
-		q.Limit = 1000
+		q.Limit = max(1000, len(q.IDs))
 	}
 	order := "DESC"
 	if q.Oldest {
@@ -145,6 +150,11 @@ func (r *Reader) selectRuns(q store.RunQuery) (where string, args []any, err err
 		}
 		conditions = append(conditions, hasID)
 		args = append(args, sequence, handler)
+	}
+	if len(q.IDs) > 0 {
+		condition, values := r.hasIDs(q.IDs)
+		conditions = append(conditions, condition)
+		args = append(args, values...)
 	}
 	if q.Handler != "" {
 		add("h.name = ?", q.Handler)
@@ -178,6 +188,22 @@ func (r *Reader) selectRuns(q store.RunQuery) (where string, args []any, err err
 		add("r.sequence < ?", q.Before)
 	}
 	return "WHERE " + strings.Join(conditions, " AND "), args, nil
+}
+
+// hasIDs is a condition on r: one of the runs with these ids. An id that no run of this store can have matches none.
+func (r *Reader) hasIDs(ids []string) (condition string, args []any) {
+	parts := []string{"0"}
+	for _, id := range ids {
+		sequence, handler, storeID, err := store.ParseRunID(id)
+		if err == nil && storeID == r.id {
+			parts = append(parts, "(?, ?)")
+			args = append(args, sequence, handler)
+		}
+	}
+	if len(args) == 0 {
+		return "0", nil
+	}
+	return "(r.sequence, ifnull(b.name, h.name)) IN (VALUES " + strings.Join(parts[1:], ", ") + ")", args
 }
 
 // Joined implements [store.Runs].

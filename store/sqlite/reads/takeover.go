@@ -93,13 +93,14 @@ func (p *planning) takes(ctx context.Context, heir *schema.Handler) (runs []int6
 	return runs, nil
 }
 
-// toTake returns the sequences of the runs that go to a handler's heir: unsettled and dead runs, the runs that they joined, and runs above the mark,
+// toTake returns the sequences of the runs that go to a handler's heir: unsettled, dead and cancelled runs, the runs that they joined, and runs above the mark,
 // because the heir reads those events again.
 func (r *Reader) toTake(ctx context.Context, handler, mark int64) ([]int64, error) {
 	// No time limit: it runs at a start or a reload, and with a limit the heir might never start.
 	rows, err := r.db.DB.QueryContext(ctx, `
 		WITH open AS (
-			SELECT sequence FROM runs WHERE handler = ?1 AND state <= 2 UNION SELECT sequence FROM runs WHERE handler = ?1 AND state = 5)
+			SELECT sequence FROM runs WHERE handler = ?1 AND state <= 2 UNION SELECT sequence FROM runs WHERE handler = ?1 AND state = 5
+			UNION SELECT sequence FROM runs INDEXED BY runs_cancelled WHERE handler = ?1 AND state = 7)
 		SELECT sequence FROM open
 		UNION SELECT sequence FROM runs WHERE handler = ?1 AND joined IN (SELECT sequence FROM open)
 		UNION SELECT sequence FROM runs WHERE handler = ?1 AND sequence > ?2`, handler, mark)
