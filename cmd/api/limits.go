@@ -12,6 +12,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"evrun/cmd/api/peer"
+	"evrun/tasks/audit"
 )
 
 // How much of the daemon clients may use at the same time, and how long they may let it wait.
@@ -61,10 +64,19 @@ func (c *connection) Close() error {
 
 type beyondKey struct{}
 
-// markBeyond marks the requests of a connection beyond the limit.
-func markBeyond(ctx context.Context, c net.Conn) context.Context {
-	if c, ok := c.(*connection); ok && c.beyond {
-		return context.WithValue(ctx, beyondKey{}, true)
+// ofConnection marks the requests of a connection with who sends them, and those of a connection beyond the limit.
+func ofConnection(ctx context.Context, c net.Conn) context.Context {
+	who := audit.Actor{UID: -1}
+	counted, ok := c.(*connection)
+	if ok {
+		c = counted.Conn
+	}
+	if uid, known := peer.UID(c); known {
+		who.UID = uid
+	}
+	ctx = audit.With(ctx, who)
+	if ok && counted.beyond {
+		ctx = context.WithValue(ctx, beyondKey{}, true)
 	}
 	return ctx
 }

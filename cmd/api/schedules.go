@@ -1,11 +1,14 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
 
 	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/audit"
 	"evrun/tasks/schedule"
 )
 
@@ -155,5 +158,16 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return s.publish(w, r, s.o.Emitter.Accept, []*events.Event{e}, false, wait)
+	fired, err := audit.Event(r.Context(), s.o.Emitter, events.TypeAuditScheduleFired, map[string]any{"schedule": r.PathValue("name"), "event": e.ID})
+	if err != nil {
+		return err
+	}
+	accept := func(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
+		receipts, err := s.o.Emitter.Accept(ctx, append(evs, fired))
+		if err != nil {
+			return nil, err
+		}
+		return receipts[:len(evs)], nil
+	}
+	return s.publish(w, r, accept, []*events.Event{e}, false, wait)
 }

@@ -112,7 +112,7 @@ func NewServer(o Options) *Server {
 	s.handler = routed(mux)
 	s.http = &http.Server{
 		Handler:           s.patient(s.handler),
-		ConnContext:       markBeyond,
+		ConnContext:       ofConnection,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,

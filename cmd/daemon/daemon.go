@@ -109,7 +109,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	d.server = api.NewServer(api.Options{
 		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Log: d.log,
 		MaxData: cfg.Settings.Server.MaxEvent,
-		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.reload, Metrics: metrics.handler()},
+		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: metrics.handler()},
 	})
 	return d, nil
 }

@@ -19,6 +19,7 @@ import (
 	"evrun/store"
 	"evrun/store/files"
 	"evrun/tasks"
+	"evrun/tasks/audit"
 	"evrun/tasks/emitter"
 )
 
@@ -62,16 +63,22 @@ func (r *reloader) run(ctx context.Context) error {
 				r.d.stop()
 				return nil
 			}
-			_, _ = r.reload(ctx) // its error is logged
+			_, _ = r.reload(byNobody(ctx), "signal") // its error is logged
 		case <-looks:
 			if files.look(r.look(), time.Now()) && r.changed() {
-				_, _ = r.reload(ctx)
+				_, _ = r.reload(byNobody(ctx), "file")
 			}
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
+
+// byNobody returns a context for what nobody known asks for: neither a signal nor a file says who it was.
+func byNobody(ctx context.Context) context.Context { return audit.With(ctx, audit.Actor{UID: -1}) }
+
+// asked is the reload that a request asks for.
+func (r *reloader) asked(ctx context.Context) (api.Reloaded, error) { return r.reload(ctx, "request") }
 
 // quiet detects that a state has stopped changing.
 type quiet struct {
@@ -141,8 +148,8 @@ func (r *reloader) digest() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// reload reads the wiring file again. Its error is an *[api.Problem] where the file is wrong.
-func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
+// reload reads the wiring file again, because of a request, a signal or a changed file. Its error is an *[api.Problem] where the file is wrong.
+func (r *reloader) reload(ctx context.Context, because string) (api.Reloaded, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen = r.digest()
@@ -177,7 +184,10 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 	if len(done.Paused) > 0 {
 		data["paused"] = done.Paused
 	}
-	r.publish(ctx, events.TypeConfigReloaded, data)
+	e, err := r.d.emitter.Notice(events.TypeConfigReloaded, "", data)
+	r.publish(ctx, e, err)
+	e, err = audit.Event(ctx, r.d.emitter, events.TypeAuditWiringReloaded, map[string]any{"path": cfg.Path, "because": because})
+	r.publish(ctx, e, err)
 	return done, nil
 }
 
@@ -226,17 +236,17 @@ func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) e
 		p.Faults, _ = events.MarshalJSON(faults.Faults) // of strings and numbers
 	}
 	r.d.log.Error("the wiring file was refused, and nothing has changed", "errors", lines)
-	r.publish(ctx, events.TypeConfigRejected, map[string]any{"path": r.d.current.Load().Path, "errors": lines})
+	e, err := r.d.emitter.Notice(events.TypeConfigRejected, "", map[string]any{"path": r.d.current.Load().Path, "errors": lines})
+	r.publish(ctx, e, err)
 	return p
 }
 
-// publish publishes one of evrun's own events.
-func (r *reloader) publish(ctx context.Context, typ string, data map[string]any) {
-	e, err := r.d.emitter.Notice(typ, "", data)
+// publish publishes one of evrun's own events, unless err says that it could not be made.
+func (r *reloader) publish(ctx context.Context, e *events.Event, err error) {
 	if err == nil {
 		_, err = r.d.emitter.Accept(ctx, []*events.Event{e})
 	}
 	if err != nil {
-		r.d.log.Warn("an event of evrun's own can't be published", "type", typ, "error", err)
+		r.d.log.Warn("an event of evrun's own can't be published", "error", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"evrun/cmd/api/peer"
 	"evrun/store/files"
 )
 
@@ -34,7 +35,7 @@ func dialer(socket string, owned []string) func(context.Context) (net.Conn, erro
 		if err != nil {
 			return nil, err
 		}
-		if uid, known := peer(c); known && !trusted(uid, owned) {
+		if uid, known := peer.UID(c); known && !trusted(uid, owned) {
 			_ = c.Close() // nothing was sent
 			return nil, &ConnectError{socket, fmt.Sprintf("it belongs to a process of another user (uid %d), who owns neither the wiring file nor the store", uid),
 				"see which process has it (ss -xlp), and give the daemon a socket in a directory that only its user can write"}

@@ -1,4 +1,5 @@
-package client
+// Package peer says who is at the other end of a connection over a Unix socket. It has no goroutine.
+package peer
 
 import (
 	"net"
@@ -7,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer returns the user of the process that listens at the other end.
-func peer(c net.Conn) (uid int, known bool) {
+// UID returns the user of the process at the other end. It is not known on a connection that is no Unix socket, and on systems that don't say it.
+func UID(c net.Conn) (uid int, known bool) {
 	s, ok := c.(syscall.Conn)
 	if !ok {
 		return 0, false
