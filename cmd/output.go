@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -53,10 +54,23 @@ func (e *env) printJSON(v any) error {
 // printer prints to the standard output as the flags say.
 func (e *env) printer() *output.Printer {
 	p := &output.Printer{Out: e.out, JSON: e.json(), Color: e.colored(e.out), Verbose: e.verbose}
-	if f, ok := e.out.(*os.File); ok && isTerminal(f) {
-		p.Width, _, _ = term.GetSize(int(f.Fd())) // 0 if the terminal does not know it
-	}
+	p.Width, p.Terminal = width(e.out)
 	return p
+}
+
+// width is how many cells a line of a terminal has; not on a terminal, lines have no bound, and width is 0.
+func width(w io.Writer) (cells int, terminal bool) {
+	f, ok := w.(*os.File)
+	if !ok || !isTerminal(f) {
+		return 0, false
+	}
+	if cells, _, _ = term.GetSize(int(f.Fd())); cells > 0 {
+		return cells, true
+	}
+	if cells, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && cells > 0 { // a serial line doesn't know its size
+		return cells, true
+	}
+	return 80, true
 }
 
 // list prints rows, or a note if there are none.

@@ -95,7 +95,9 @@ func runSchedulesNext(ctx context.Context, e *env, names []string, n int, tz str
 		}
 	}
 	slices.SortStableFunc(slots, func(a, b output.Slot) int { return a.Slot.Slot.Compare(b.Slot.Slot) })
-	return output.List(e.printer(), output.Slots(), slots[:min(n, len(slots))])
+	p := e.printer()
+	p.Zone = zone
+	return output.List(p, p.Slots(), slots[:min(n, len(slots))])
 }
 
 func newSchedulesFireCmd(e *env) *cobra.Command {

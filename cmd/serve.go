@@ -133,7 +133,7 @@ func (e *env) announce(cfg *config.Config) {
 		if s.Paused {
 			next = "paused"
 		} else if s.Next != nil {
-			next = "next " + s.Next.Format(time.RFC3339)
+			next = "next " + p.Time(*s.Next)
 		}
 		fmt.Fprintf(&b, "  schedule  %s: emits %s %s, %s\n", p.Paint(output.Cyan, s.Name), s.Emits, s.When, next)
 	}

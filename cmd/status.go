@@ -42,14 +42,14 @@ func runStatus(ctx context.Context, e *env) error {
 	}
 	p := e.printer()
 	t := p.Table()
-	t.Field("evrun "+s.Version, "pid %d, up %s", s.PID, output.Age(s.StartedAt))
-	t.Field("config", "%s, read %s", s.Config, s.LoadedAt.Format(time.RFC3339))
+	t.Field("evrun "+s.Version, "pid %d, up %s", s.PID, output.Duration(time.Since(s.StartedAt)))
+	t.Field("config", "%s, read %s", s.Config, p.Time(s.LoadedAt))
 	if r := s.Reload; r != nil && r.Error != "" {
 		first, more, _ := strings.Cut(r.Error, "\n")
 		if more != "" {
 			first += " …"
 		}
-		t.Field("reload", "refused at %s: %s", r.At.Format(time.RFC3339), first)
+		t.Field("reload", "refused at %s: %s", p.Time(r.At), first)
 	}
 	t.Field("store", "%s, %s, %s", s.Store, bytesOf(s.StoreSize), fault.Plural(int(s.Head), "event"))
 	if s.WAL.Held || s.WAL.Full {

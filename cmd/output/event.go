@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"evrun/cmd/api"
 	"evrun/events"
@@ -27,7 +26,7 @@ func (p *Printer) Event(ev *events.Event) error {
 	if ev.Subject != "" {
 		subject = " " + events.EscapeControl(ev.Subject)
 	}
-	return p.printf("%s  %s  %s%s%s\n", p.Paint(Dim, ev.Time.Format(time.RFC3339)), p.Paint(Dim, fmt.Sprintf("#%d", ev.Sequence)),
+	return p.printf("%s  %s  %s%s%s\n", p.Paint(Dim, p.Clock(ev.Time)), p.Paint(Dim, fmt.Sprintf("#%d", ev.Sequence)),
 		p.Paint(Cyan, events.EscapeControl(ev.Type)), subject, data)
 }
 
@@ -54,11 +53,11 @@ func (p *Printer) Item(kind string, body []byte) error {
 func Events() []Column[*events.Event] {
 	return []Column[*events.Event]{
 		{Title: "SEQ", Text: func(ev *events.Event) any { return ev.Sequence }},
-		{Title: "TIME", Text: func(ev *events.Event) any { return ev.Time.Format(time.RFC3339) }, Time: true},
-		{Title: "TYPE", Text: func(ev *events.Event) any { return ev.Type }},
-		{Title: "ID", Text: func(ev *events.Event) any { return ev.ID }},
-		{Title: "SOURCE", Text: func(ev *events.Event) any { return ev.Source }},
-		{Title: "DATA", Text: func(ev *events.Event) any { return string(ev.Data) }, Most: 101},
+		{Title: "TIME", Text: func(ev *events.Event) any { return ev.Time }},
+		{Title: "TYPE", Text: func(ev *events.Event) any { return ev.Type }, Least: 16},
+		{Title: "ID", Text: func(ev *events.Event) any { return ev.ID }, Rank: 3, Least: 36},
+		{Title: "SOURCE", Text: func(ev *events.Event) any { return ev.Source }, Rank: 2, Least: 20},
+		{Title: "DATA", Text: func(ev *events.Event) any { return string(ev.Data) }, Rank: 1, Least: 20, Most: 101},
 	}
 }
 
@@ -74,7 +73,7 @@ func (p *Printer) EventDetails(ev *events.Event, before string) error {
 	row("source", ev.Source)
 	row("type", ev.Type)
 	row("subject", ev.Subject)
-	row("time", ev.Time.Format(time.RFC3339Nano))
+	row("time", p.Time(ev.Time))
 	row("content type", ev.DataContentType)
 	row("schema", ev.DataSchema)
 	if ev.Chain != ev.Sequence {

@@ -9,17 +9,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"evrun/events"
 )
 
-// Printer prints to Out. The zero value of the other fields is plain text of any width.
+// Printer prints to Out. The zero value of the other fields is plain text of any width, with times as in JSON.
 type Printer struct {
-	Out     io.Writer
-	JSON    bool // one object a line
-	Color   bool // with a terminal's colours
-	Verbose bool // errors with all their lines
-	Width   int  // of the terminal, in cells; 0: unbounded
+	Out      io.Writer
+	JSON     bool           // one object a line
+	Color    bool           // with a terminal's colours
+	Verbose  bool           // errors with all their lines
+	Terminal bool           // times are for people
+	Width    int            // of the terminal, in cells; 0: unbounded
+	Zone     *time.Location // of the times; nil: on a terminal the machine's, else UTC
+	Now      time.Time      // what times are compared with; zero: the time of printing
 }
 
 // The colours of [Printer.Paint].

@@ -14,10 +14,6 @@ func (p *Printer) Run(r api.Run) error {
 	if p.JSON {
 		return p.Object(map[string]any{"run": r})
 	}
-	color := map[string]string{"succeeded": Green, "dead": Red, "retrying": Yellow}[r.State]
-	if color == "" {
-		color = Dim
-	}
 	why := ""
 	if r.Error != "" {
 		why = ": " + events.EscapeControl(r.Error)
@@ -31,10 +27,10 @@ func (p *Printer) Run(r api.Run) error {
 	}
 	when := ""
 	if at := runTime(r); !at.IsZero() {
-		when = at.Format(time.RFC3339)
+		when = p.Clock(at)
 	}
 	return p.printf("%s  %s    %s %s%s%s\n", p.Paint(Dim, when), p.Paint(Dim, fmt.Sprintf("#%d", r.Sequence)),
-		r.Handler, p.Paint(color, r.State), attempt, why)
+		r.Handler, p.Cell(State(r.State)), attempt, why)
 }
 
 // runTime is when a run finished or, while it goes on, when its last attempt started; zero before the first.
@@ -52,17 +48,17 @@ func runTime(r api.Run) time.Time {
 func Runs() []Column[api.Run] {
 	return []Column[api.Run]{
 		{Title: "RUN", Text: func(r api.Run) any { return r.ID }},
-		{Title: "STATE", Text: func(r api.Run) any { return r.State }},
-		{Title: "ATTEMPT", Text: func(r api.Run) any { return r.Attempt }},
-		{Title: "TYPE", Text: func(r api.Run) any { return orDash(r.Type) }},
-		{Title: "TIME", Text: func(r api.Run) any { return runTime(r).Format(time.RFC3339) }, Time: true},
+		{Title: "STATE", Text: func(r api.Run) any { return State(r.State) }},
+		{Title: "ATTEMPT", Text: func(r api.Run) any { return r.Attempt }, Rank: 3},
+		{Title: "TYPE", Text: func(r api.Run) any { return orDash(r.Type) }, Rank: 2, Least: 12},
+		{Title: "TIME", Text: func(r api.Run) any { return Ago(runTime(r)) }, Rank: 1},
 		{Title: "ERROR", Text: func(r api.Run) any {
 			text, _, _ := strings.Cut(r.Error, "\n")
 			if r.Reason != "" {
 				text = strings.TrimSuffix(r.Reason+": "+text, ": ")
 			}
 			return text
-		}, Most: 101},
+		}, Rank: 1, Least: 16, Most: 101},
 	}
 }
 
@@ -75,20 +71,15 @@ func (p *Printer) RunDetails(r api.RunDetails, ev *events.Event) error {
 		}{r, ev})
 	}
 	t := p.Table()
-	at := func(name string, at *time.Time) {
-		if at != nil {
-			t.Row(name, at.Format(time.RFC3339Nano))
-		}
-	}
 	t.Field("run", "%s", r.ID)
 	t.Field("handler", "%s", r.Handler)
-	t.Field("state", "%s", r.State)
+	t.Value("state", State(r.State))
 	t.Field("reason", "%s", r.Reason)
 	t.Field("joined", "%s", r.Joined)
 	t.Field("attempt", "%d", r.Attempt)
-	at("started", r.StartedAt)
-	at("finished", r.FinishedAt)
-	at("next attempt", r.NextAttemptAt)
+	t.Value("started", r.StartedAt)
+	t.Value("finished", r.FinishedAt)
+	t.Value("next attempt", r.NextAttemptAt)
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -102,7 +93,7 @@ func (p *Printer) RunDetails(r api.RunDetails, ev *events.Event) error {
 		_ = p.printf("\nfailed attempts\n")
 	}
 	for _, a := range r.Attempts {
-		if err := p.printf("  %d  %s  after %v\n%s", a.Attempt, a.StartedAt.Format(time.RFC3339Nano), a.FinishedAt.Sub(a.StartedAt),
+		if err := p.printf("  %d  %s  after %s\n%s", a.Attempt, p.Clock(a.StartedAt), Duration(a.FinishedAt.Sub(a.StartedAt)),
 			indent(p.folded(a.Error), "     ")); err != nil {
 			return err
 		}

@@ -6,180 +6,203 @@ import (
 	"strings"
 
 	"github.com/mattn/go-runewidth"
-
-	"evrun/events"
 )
 
-// Table collects rows and aligns their columns.
+// Table collects rows and aligns their columns, or the fields of a record. A row that is too wide for the terminal is cut: first, columns with a
+// rank are left out, the highest first, until each of the others has room for its least width; then the widest ones are clipped. Times,
+// numbers and states are never clipped, and neither is the first column: people copy its ids and names. The values of a record are wrapped instead.
 type Table struct {
-	p     *Printer
-	rows  [][]string
-	limit []int // of the columns, in cells; 0: none
-	times []int // the columns that are clipped last
+	p      *Printer
+	rows   [][]Cell
+	layout []layout
+	whole  []bool // the columns that are not clipped
+	record bool
+}
+
+// layout is what a column wants.
+type layout struct {
+	rank  int // left out before the others where the table is too wide, the highest first; 0: never
+	least int // cells; 0: narrowest
+	most  int // cells; 0: unbounded
 }
 
 // Table begins a table, with a row of titles unless there are none.
 func (p *Printer) Table(titles ...string) *Table {
 	t := &Table{p: p}
 	if len(titles) > 0 {
-		t.rows = [][]string{titles}
+		t.titles(titles)
 	}
 	return t
 }
 
-// Row adds a row. Its cells are printed as fmt.Print does, and escaped.
-func (t *Table) Row(cells ...any) {
-	row := make([]string, len(cells))
-	for i, cell := range cells {
-		row[i] = events.EscapeControl(fmt.Sprint(cell))
-		if i < len(t.limit) && t.limit[i] > 0 {
-			row[i] = clip(row[i], t.limit[i])
-		}
+func (t *Table) titles(titles []string) {
+	row := make([]Cell, len(titles))
+	for i, title := range titles {
+		row[i] = Cell{Text: title, Color: Dim}
 	}
 	t.rows = append(t.rows, row)
 }
 
-// Field adds a row of a name and a value, unless the value is empty.
-func (t *Table) Field(name, format string, args ...any) {
-	if value := fmt.Sprintf(format, args...); value != "" {
-		t.Row(name, value)
+// Row adds a row. Times, durations and [Cell] are printed as everywhere, anything else as fmt.Print does; all are escaped.
+func (t *Table) Row(cells ...any) {
+	row := make([]Cell, len(cells))
+	for i, v := range cells {
+		row[i] = t.p.cell(v)
+		if l := t.column(i); l.most > 0 {
+			row[i].Text = clip(row[i].Text, l.most)
+		}
+		if i == len(t.whole) {
+			t.whole = append(t.whole, i == 0)
+		}
+		t.whole[i] = t.whole[i] || whole(v)
+	}
+	t.rows = append(t.rows, row)
+}
+
+func (t *Table) column(i int) layout {
+	if i < len(t.layout) {
+		return t.layout[i]
+	}
+	return layout{}
+}
+
+// Field adds a field to a record, unless its value is empty.
+func (t *Table) Field(name, format string, args ...any) { t.Value(name, fmt.Sprintf(format, args...)) }
+
+// Value adds a field to a record, unless it is an empty text, or no time. A time is printed in full.
+func (t *Table) Value(name string, value any) {
+	t.record = true
+	cell := t.p.cell(value)
+	if at, ok := timeOf(value); ok {
+		if at.IsZero() {
+			return
+		}
+		cell.Text = t.p.Time(at)
+	}
+	if cell.Text != "" {
+		t.rows = append(t.rows, []Cell{t.p.cell(name), cell})
 	}
 }
 
 // gap is between two columns.
 const gap = 2
 
-// narrowest is the width that a column keeps when a table is too wide for the terminal.
+// narrowest is the width that a column keeps unless it says otherwise; narrower, its texts say nothing.
 const narrowest = 8
 
-// Flush writes the rows and forgets them. Where they are wider than the terminal, the widest columns are clipped, times after the others. The first
-// column is not clipped: people copy its ids and names.
+// Flush writes the rows and forgets them.
 func (t *Table) Flush() error {
-	var widths []int
-	for _, row := range t.rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], runewidth.StringWidth(cell))
-		}
-	}
-	t.fit(widths)
+	widths := t.natural()
 	var b strings.Builder
-	for _, row := range t.rows {
-		for i, cell := range row {
-			width := runewidth.StringWidth(cell)
-			if width > widths[i] {
-				cell = clip(cell, widths[i])
-				width = runewidth.StringWidth(cell)
-			}
-			b.WriteString(cell)
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-width+gap))
-			}
-		}
-		b.WriteByte('\n')
+	if t.record {
+		t.writeRecord(&b, widths)
+	} else {
+		t.writeRows(&b, widths, t.fit(widths))
 	}
 	t.rows = nil
 	return t.p.printf("%s", b.String())
 }
 
-// fit makes the widest columns narrower until all fit, or none can give way.
-func (t *Table) fit(widths []int) {
-	if t.p.Width == 0 || len(widths) == 0 {
-		return
-	}
-	over := gap*(len(widths)-1) - t.p.Width
-	for _, w := range widths {
-		over += w
-	}
-	for _, last := range []bool{false, true} {
-		for ; over > 0; over-- {
-			widest, width := 0, narrowest
-			for i, w := range widths {
-				if i > 0 && w > width && slices.Contains(t.times, i) == last {
-					widest, width = i, w
-				}
+// natural is how wide the columns are without a bound.
+func (t *Table) natural() (widths []int) {
+	for _, row := range t.rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
 			}
-			if widest == 0 {
-				break
-			}
-			widths[widest]--
+			widths[i] = max(widths[i], runewidth.StringWidth(cell.Text))
 		}
 	}
+	return widths
+}
+
+// writeRows writes the columns that stay.
+func (t *Table) writeRows(b *strings.Builder, widths, stay []int) {
+	for _, row := range t.rows {
+		spaces := 0
+		for _, i := range stay {
+			if i >= len(row) {
+				break
+			}
+			cell := row[i]
+			cell.Text = clip(cell.Text, widths[i])
+			b.WriteString(strings.Repeat(" ", spaces))
+			b.WriteString(t.p.painted(cell))
+			spaces = widths[i] - runewidth.StringWidth(cell.Text) + gap
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// writeRecord writes fields, whose values are wrapped under each other.
+func (t *Table) writeRecord(b *strings.Builder, widths []int) {
+	for _, row := range t.rows {
+		name, value := row[0], row[1]
+		b.WriteString(name.Text + strings.Repeat(" ", widths[0]-runewidth.StringWidth(name.Text)))
+		lines := []string{value.Text}
+		if t.p.Width > 0 {
+			lines = wrap(value.Text, max(t.p.Width-widths[0]-gap, 2*narrowest))
+		}
+		indent := gap
+		for _, line := range lines {
+			fmt.Fprintf(b, "%s%s\n", strings.Repeat(" ", indent), t.p.painted(Cell{Text: line, Color: value.Color}))
+			indent = widths[0] + gap
+		}
+	}
+}
+
+// fit returns the columns that stay, and makes the widest of them narrower until all fit, or none can give way.
+func (t *Table) fit(widths []int) (stay []int) {
+	least := make([]int, len(widths))
+	for i, w := range widths {
+		stay = append(stay, i)
+		if least[i] = w; i < len(t.whole) && !t.whole[i] {
+			least[i] = min(w, max(t.column(i).least, narrowest))
+		}
+	}
+	if t.p.Width == 0 {
+		return stay
+	}
+	for excess(stay, least, t.p.Width) > 0 {
+		last := 0
+		for _, i := range stay {
+			if r := t.column(i).rank; r > 0 && r >= t.column(last).rank {
+				last = i
+			}
+		}
+		if last == 0 {
+			break
+		}
+		stay = slices.DeleteFunc(stay, func(i int) bool { return i == last })
+	}
+	for over := excess(stay, widths, t.p.Width); over > 0; over-- {
+		widest := -1
+		for _, i := range stay {
+			if widths[i] > least[i] && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
+	}
+	return stay
+}
+
+// excess is how much wider than the terminal columns are.
+func excess(columns, widths []int, width int) int {
+	over := gap*(len(columns)-1) - width
+	for _, i := range columns {
+		over += widths[i]
+	}
+	return over
 }
 
 // clip shortens a text to so many cells, with … in place of the rest.
-func clip(text string, cells int) string { return runewidth.Truncate(text, cells, "…") }
-
-// Column is a column of a list.
-type Column[T any] struct {
-	Title string
-	Text  func(T) any
-	Most  int  // cells; 0: as many as there are
-	Time  bool // clipped last
-}
-
-// List writes a table of rows under their titles or, as JSON, an object for each row.
-func List[T any](p *Printer, columns []Column[T], rows []T) error {
-	return part(p, columns, rows, true)
-}
-
-// part is List for a part of the rows: titled is true for the first one.
-func part[T any](p *Printer, columns []Column[T], rows []T, titled bool) error {
-	if p.JSON {
-		for _, row := range rows {
-			if err := p.Object(row); err != nil {
-				return err
-			}
-		}
-		return nil
+func clip(text string, cells int) string {
+	if runewidth.StringWidth(text) <= cells {
+		return text
 	}
-	t := p.Table()
-	titles := make([]string, len(columns))
-	for i, c := range columns {
-		titles[i] = c.Title
-		t.limit = append(t.limit, c.Most)
-		if c.Time {
-			t.times = append(t.times, i)
-		}
-	}
-	if titled && strings.Join(titles, "") != "" {
-		t.rows = append(t.rows, titles)
-	}
-	for _, row := range rows {
-		cells := make([]any, len(columns))
-		for i, c := range columns {
-			cells[i] = c.Text(row)
-		}
-		t.Row(cells...)
-	}
-	return t.Flush()
-}
-
-// Page is how many rows are read and aligned at a time.
-const Page = 1000
-
-// Pages lists at most limit rows (0: all) that are read page by page: next returns at most n rows after last (nil: from the first), and none at
-// the end. more reports whether there are more rows than limit.
-func Pages[T any](p *Printer, columns []Column[T], limit int, next func(last *T, n int) ([]T, error)) (more bool, err error) {
-	var last *T
-	for left := limit; ; {
-		n := Page
-		if limit > 0 {
-			n = min(Page, left+1) // one row more shows whether there are more
-		}
-		rows, err := next(last, n)
-		if err != nil || len(rows) == 0 && last != nil {
-			return false, err
-		}
-		if more = limit > 0 && len(rows) > left; more {
-			rows = rows[:left]
-		}
-		if err := part(p, columns, rows, last == nil); err != nil || more || len(rows) == 0 {
-			return more, err
-		}
-		left -= len(rows)
-		last = &rows[len(rows)-1]
-	}
+	return runewidth.Truncate(text, cells, "…")
 }

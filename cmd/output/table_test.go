@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The cells of a table may be untrusted: control characters are escaped, and wide characters count as two cells.
@@ -24,51 +25,82 @@ func TestCellsAreEscapedAndAligned(t *testing.T) {
 	}
 }
 
-// A table that is wider than the terminal loses the ends of its widest cells, and no column gets narrower than 8 cells.
+// A table that is wider than the terminal loses the columns with the highest rank, then the ends of its widest cells; never a part of the first
+// column, of a time, a number or a state.
 func TestATableFitsTheTerminal(t *testing.T) {
-	rows := func(p *Printer) []string {
-		var b strings.Builder
-		p.Out = &b
-		table := p.Table("ID", "SOURCE", "DATA")
-		table.Row(7, strings.Repeat("s", 20), strings.Repeat("d", 50))
-		if err := table.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
-	}
-	for _, x := range []struct {
-		width int
-		want  string
-	}{
-		{0, "7   " + strings.Repeat("s", 20) + "  " + strings.Repeat("d", 50)},
-		{76, "7   " + strings.Repeat("s", 20) + "  " + strings.Repeat("d", 50)},
-		{60, "7   " + strings.Repeat("s", 20) + "  " + strings.Repeat("d", 33) + "…"},
-		{30, "7   sssssssssss…  ddddddddddd…"},
-		{5, "7   sssssss…  ddddddd…"},
-	} {
-		if got := rows(&Printer{Width: x.width}); got[1] != x.want {
-			t.Errorf("%d cells: %q, want %q", x.width, got[1], x.want)
-		}
-	}
-}
-
-// The first column, which people copy, is not clipped, and times are clipped last.
-func TestIDsAndTimesAreKept(t *testing.T) {
 	columns := []Column[string]{
-		{Title: "RUN", Text: func(string) any { return "17-announce-rw66tapn" }}, {Title: "TYPE", Text: func(s string) any { return s }},
-		{Title: "TIME", Text: func(string) any { return "2026-01-01T00:00:00Z" }, Time: true}, {Title: "ERROR", Text: func(s string) any { return s }},
+		{Title: "RUN", Text: func(string) any { return "17-announce-rw66tapn" }},
+		{Title: "STATE", Text: func(string) any { return State("succeeded") }},
+		{Title: "TYPE", Text: func(s string) any { return s }, Rank: 1, Least: 10},
+		{Title: "TIME", Text: func(string) any { return time.Unix(1767225600, 0) }, Rank: 3},
+		{Title: "ERROR", Text: func(s string) any { return s }, Rank: 2, Least: 12, Most: 80},
 	}
 	for width, want := range map[int]string{
-		80: "17-announce-rw66tapn  eeeeeeeeeeeeeeee…  2026-01-01T00:00:00Z  eeeeeeeeeeeeeeee…",
-		62: "17-announce-rw66tapn  eeeeeee…  2026-01-01T00:00:00Z  eeeeeee…",
-		30: "17-announce-rw66tapn  eeeeeee…  2026-01…  eeeeeee…",
+		0:   "17-announce-rw66tapn  succeeded  " + strings.Repeat("e", 90) + "  2026-01-01T00:00:00Z  " + strings.Repeat("e", 79) + "…",
+		100: "17-announce-rw66tapn  succeeded  eeeeeeeeeeeeeeeeeeee…  2026-01-01T00:00:00Z  eeeeeeeeeeeeeeeeeeeee…",
+		79:  "17-announce-rw66tapn  succeeded  eeeeeeeee…  2026-01-01T00:00:00Z  eeeeeeeeeee…",
+		78:  "17-announce-rw66tapn  succeeded  eeeeeeeeeeeeeeeeeeee…  eeeeeeeeeeeeeeeeeeeee…",
+		48:  "17-announce-rw66tapn  succeeded  eeeeeeeeeeeeee…",
+		40:  "17-announce-rw66tapn  succeeded",
+		5:   "17-announce-rw66tapn  succeeded",
 	} {
 		var b strings.Builder
 		if err := List(&Printer{Out: &b, Width: width}, columns, []string{strings.Repeat("e", 90)}); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Split(b.String(), "\n")[1]; got != want {
-			t.Errorf("%d cells: %q, want %q", width, got, want)
+			t.Errorf("%d cells:\n%s\n%s", width, got, want)
+		}
+	}
+}
+
+// Colours take no room.
+func TestColoursAreNoPartOfTheWidth(t *testing.T) {
+	var b strings.Builder
+	table := (&Printer{Out: &b, Color: true, Width: 20}).Table()
+	table.Row("a", State("dead"), "x")
+	table.Row("b", State("succeeded"), "y")
+	if err := table.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if want := "a  \x1b[31mdead\x1b[0m       x\nb  \x1b[32msucceeded\x1b[0m  y\n"; b.String() != want {
+		t.Errorf("got %q\nwant %q", b.String(), want)
+	}
+}
+
+// The values of a record are wrapped on a terminal, and whole.
+func TestARecordIsWrapped(t *testing.T) {
+	for width, want := range map[int]string{
+		0:  "run    17-announce\nerror  日本 the disk is full of old things\n",
+		24: "run    17-announce\nerror  日本 the disk is\n       full of old\n       things\n",
+		5:  "run    17-announce\nerror  日本 the disk is\n       full of old\n       things\n",
+	} {
+		var b strings.Builder
+		table := (&Printer{Out: &b, Width: width}).Table()
+		table.Field("run", "17-announce")
+		table.Field("reason", "")
+		table.Value("finished", (*time.Time)(nil))
+		table.Value("error", "日本 the disk is full of old things")
+		if err := table.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("%d cells:\n%swant\n%s", width, b.String(), want)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, x := range []struct {
+		text  string
+		cells int
+		want  string
+	}{
+		{"", 5, ""}, {"one two", 7, "one two"}, {"one two", 6, "one/two"}, {"one two", 3, "one/two"}, {"one  two", 4, "one/two"},
+		{"abcdefgh ij", 3, "abc/def/gh/ij"}, {"日本語", 4, "日本/語"}, {"日", 1, "日"}, {"  a b", 3, "  a/b"},
+	} {
+		if got := strings.Join(wrap(x.text, x.cells), "/"); got != x.want {
+			t.Errorf("%q in %d cells: %q, want %q", x.text, x.cells, got, x.want)
 		}
 	}
 }

@@ -1,18 +1,14 @@
 package output
 
-import (
-	"time"
-
-	"evrun/cmd/api"
-)
+import "evrun/cmd/api"
 
 // Users are the columns of a list of users.
 func Users() []Column[api.User] {
 	return []Column[api.User]{
 		{Title: "ID", Text: func(u api.User) any { return u.ID }},
-		{Title: "NAME", Text: func(u api.User) any { return u.Name }},
-		{Title: "EMAIL", Text: func(u api.User) any { return u.Email }},
-		{Title: "CREATED", Text: func(u api.User) any { return u.CreatedAt.Format(time.RFC3339) }, Time: true},
+		{Title: "NAME", Text: func(u api.User) any { return u.Name }, Rank: 1},
+		{Title: "EMAIL", Text: func(u api.User) any { return u.Email }, Least: 24},
+		{Title: "CREATED", Text: func(u api.User) any { return Ago(u.CreatedAt) }, Rank: 1},
 	}
 }
 
@@ -26,11 +22,11 @@ func (p *Printer) User(u api.User) error {
 		attributes = string(u.Attributes)
 	}
 	t := p.Table()
-	t.Row("id", u.ID)
-	t.Row("name", u.Name)
-	t.Row("email", u.Email)
-	t.Row("attributes", attributes)
-	t.Row("created", u.CreatedAt.Format(time.RFC3339))
-	t.Row("event", u.EventID)
+	t.Value("id", u.ID)
+	t.Value("name", u.Name)
+	t.Value("email", u.Email)
+	t.Value("attributes", attributes)
+	t.Value("created", u.CreatedAt)
+	t.Value("event", u.EventID)
 	return t.Flush()
 }

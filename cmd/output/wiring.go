@@ -14,21 +14,25 @@ import (
 func Handlers() []Column[control.HandlerStatus] {
 	return []Column[control.HandlerStatus]{
 		{Title: "HANDLER", Text: func(h control.HandlerStatus) any { return h.Name }},
-		{Title: "STATE", Text: func(h control.HandlerStatus) any { return HandlerState(h) }},
-		{Title: "WAITING", Text: func(h control.HandlerStatus) any { return waiting(h) }},
-		{Title: "RUNNING", Text: func(h control.HandlerStatus) any { return h.Running }},
-		{Title: "RETRYING", Text: func(h control.HandlerStatus) any { return h.Retrying }},
-		{Title: "DEAD", Text: func(h control.HandlerStatus) any { return h.Dead }},
-		{Title: "ON", Text: func(h control.HandlerStatus) any { return strings.Join(h.On, ", ") }, Most: 61},
+		{Title: "STATE", Text: func(h control.HandlerStatus) any { return handlerState(h) }},
+		{Title: "WAITING", Text: func(h control.HandlerStatus) any { return waiting(h) }, Rank: 2},
+		{Title: "RUNNING", Text: func(h control.HandlerStatus) any { return h.Running }, Rank: 3},
+		{Title: "RETRYING", Text: func(h control.HandlerStatus) any { return h.Retrying }, Rank: 3},
+		{Title: "DEAD", Text: func(h control.HandlerStatus) any { return h.Dead }, Rank: 2},
+		{Title: "ON", Text: func(h control.HandlerStatus) any { return strings.Join(h.On, ", ") }, Rank: 1, Least: 12, Most: 61},
 	}
 }
 
 // HandlerState is a handler's state in words.
 func HandlerState(h control.HandlerStatus) string {
 	if h.State == control.StateLeft && h.LeftAt != nil {
-		return "left " + Age(*h.LeftAt) + " ago"
+		return "left " + age(max(time.Since(*h.LeftAt), 0)) + " ago"
 	}
 	return h.State
+}
+
+func handlerState(h control.HandlerStatus) Cell {
+	return Cell{Text: HandlerState(h), Color: State(h.State).Color}
 }
 
 func waiting(h control.HandlerStatus) string {
@@ -48,12 +52,12 @@ func (p *Printer) Handler(h control.HandlerStatus) error {
 	}
 	t := p.Table()
 	t.Field("handler", "%s", h.Name)
-	t.Field("state", "%s", HandlerState(h))
+	t.Value("state", handlerState(h))
 	t.Field("does", "%s", h.Kind)
 	t.Field("on", "%s", orDash(strings.Join(h.On, ", ")))
 	t.Field("waiting", "%s", waiting(h))
 	if h.LeftAt != nil {
-		t.Field("left", "%s, with %s waiting", h.LeftAt.Format(time.RFC3339), fault.Plural(int(h.LeftWith), "event"))
+		t.Field("left", "%s, with %s waiting", p.Time(*h.LeftAt), fault.Plural(int(h.LeftWith), "event"))
 	}
 	t.Field("behind", "%d", h.Behind)
 	t.Field("running", "%d", h.Running)
@@ -66,23 +70,23 @@ func (p *Printer) Handler(h control.HandlerStatus) error {
 func Schedules() []Column[api.Schedule] {
 	return []Column[api.Schedule]{
 		{Title: "SCHEDULE", Text: func(s api.Schedule) any { return s.Name }},
-		{Title: "NEXT", Text: func(s api.Schedule) any { return next(s) }, Time: true},
-		{Title: "WHEN", Text: func(s api.Schedule) any { return s.When }},
-		{Title: "EMITS", Text: func(s api.Schedule) any { return s.Emit }},
+		{Title: "NEXT", Text: func(s api.Schedule) any { return next(s) }},
+		{Title: "WHEN", Text: func(s api.Schedule) any { return s.When }, Rank: 2, Least: 12},
+		{Title: "EMITS", Text: func(s api.Schedule) any { return s.Emit }, Rank: 1, Least: 12},
 	}
 }
 
 // next is a schedule's next slot, or why there is none.
-func next(s api.Schedule) string {
+func next(s api.Schedule) any {
 	switch {
 	case s.Next == nil:
 		return "no more"
 	case s.Paused != "":
-		return pausedBy(s)
+		return Cell{Text: pausedBy(s), Color: State("paused").Color}
 	case s.Waiting:
 		return "waits for its last runs"
 	}
-	return s.Next.Format(time.RFC3339)
+	return Ago(*s.Next)
 }
 
 func pausedBy(s api.Schedule) string {
@@ -102,7 +106,7 @@ func (p *Printer) Schedule(s api.Schedule) error {
 	t.Field("when", "%s", s.When)
 	t.Field("emits", "%s", s.Emit)
 	if s.Paused != "" {
-		t.Field("state", "%s", pausedBy(s))
+		t.Value("state", next(s))
 	} else if s.Waiting {
 		t.Field("state", "waits for the runs of its last slot")
 	}
@@ -112,15 +116,14 @@ func (p *Printer) Schedule(s api.Schedule) error {
 	}
 	t.Field("missed", "%s (on time for %s)", missed, fault.ShortDuration(s.Grace))
 	t.Field("overlap", "%s", s.Overlap)
-	if s.Last != nil {
-		t.Field("last", "%s", s.Last.Format(time.RFC3339Nano))
-	}
+	t.Value("last", s.Last)
 	if err := t.Flush(); err != nil || len(s.Upcoming) == 0 {
 		return err
 	}
 	_ = p.printf("\nnext slots\n")
+	t = p.Table()
 	for _, slot := range s.Upcoming {
-		t.Row(fmt.Sprintf("  %d", slot.Number), slot.Slot.Format(time.RFC3339Nano), ahead(slot))
+		t.Row(fmt.Sprintf("  %d", slot.Number), p.Slot(slot.Slot), p.ahead(slot))
 	}
 	return t.Flush()
 }
@@ -134,51 +137,25 @@ type Slot struct {
 }
 
 // Slots are the columns of a list of slots.
-func Slots() []Column[Slot] {
+func (p *Printer) Slots() []Column[Slot] {
 	return []Column[Slot]{
-		{Title: "SLOT", Text: func(s Slot) any { return s.Slot.Slot.Format(time.RFC3339Nano) }},
+		{Title: "SLOT", Text: func(s Slot) any { return p.Slot(s.Slot.Slot) }},
 		{Title: "SCHEDULE", Text: func(s Slot) any { return s.Schedule }},
-		{Title: "EMITS", Text: func(s Slot) any { return s.Emit }},
+		{Title: "EMITS", Text: func(s Slot) any { return s.Emit }, Rank: 2, Least: 12},
 		{Text: func(s Slot) any {
 			if s.Paused != "" {
 				return "paused: left out"
 			}
-			return ahead(s.Slot)
-		}},
+			return p.ahead(s.Slot)
+		}, Rank: 1, Least: 10},
 	}
 }
 
 // ahead says how far off a slot is, and its jitter.
-func ahead(s api.Slot) string {
-	text := "in " + round(time.Until(s.Slot))
+func (p *Printer) ahead(s api.Slot) string {
+	text := distance(s.Slot, p.now())
 	if late := s.Fire.Sub(s.Slot); late > 0 {
-		text += ", published " + round(late) + " later"
+		text += ", published " + Duration(late) + " later"
 	}
 	return text
 }
-
-// Age is how long ago t was, in seconds or days.
-func Age(t time.Time) string {
-	d := time.Since(t).Round(time.Second)
-	if d >= 48*time.Hour {
-		return days(d)
-	}
-	return d.String()
-}
-
-// round gives a duration with two units at most.
-func round(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return days(d)
-	case d >= time.Hour:
-		d = d.Round(time.Minute)
-	case d >= time.Second:
-		d = d.Round(time.Second)
-	default:
-		d = d.Round(time.Millisecond)
-	}
-	return fault.ShortDuration(d.String())
-}
-
-func days(d time.Duration) string { return fmt.Sprintf("%d days", d/(24*time.Hour)) }

@@ -1,0 +1,73 @@
+package output
+
+import "strings"
+
+// Column is a column of a list.
+type Column[T any] struct {
+	Title string
+	Text  func(T) any // see [Table.Row]
+	Rank  int         // where the list is too wide, columns are left out, the highest rank first; 0: never
+	Least int         // cells that it needs to be of use; 0: 8
+	Most  int         // cells; 0: as many as there are
+}
+
+// List writes a table of rows under their titles or, as JSON, an object for each row.
+func List[T any](p *Printer, columns []Column[T], rows []T) error {
+	return part(p, columns, rows, true)
+}
+
+// part is List for a part of the rows: titled is true for the first one.
+func part[T any](p *Printer, columns []Column[T], rows []T, titled bool) error {
+	if p.JSON {
+		for _, row := range rows {
+			if err := p.Object(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := p.Table()
+	titles := make([]string, len(columns))
+	for i, c := range columns {
+		titles[i] = c.Title
+		t.layout = append(t.layout, layout{rank: c.Rank, least: c.Least, most: c.Most})
+	}
+	if titled && strings.Join(titles, "") != "" {
+		t.titles(titles)
+	}
+	for _, row := range rows {
+		cells := make([]any, len(columns))
+		for i, c := range columns {
+			cells[i] = c.Text(row)
+		}
+		t.Row(cells...)
+	}
+	return t.Flush()
+}
+
+// Page is how many rows are read and aligned at a time.
+const Page = 1000
+
+// Pages lists at most limit rows (0: all) that are read page by page: next returns at most n rows after last (nil: from the first), and none at
+// the end. more reports whether there are more rows than limit.
+func Pages[T any](p *Printer, columns []Column[T], limit int, next func(last *T, n int) ([]T, error)) (more bool, err error) {
+	var last *T
+	for left := limit; ; {
+		n := Page
+		if limit > 0 {
+			n = min(Page, left+1) // one row more shows whether there are more
+		}
+		rows, err := next(last, n)
+		if err != nil || len(rows) == 0 && last != nil {
+			return false, err
+		}
+		if more = limit > 0 && len(rows) > left; more {
+			rows = rows[:left]
+		}
+		if err := part(p, columns, rows, last == nil); err != nil || more || len(rows) == 0 {
+			return more, err
+		}
+		left -= len(rows)
+		last = &rows[len(rows)-1]
+	}
+}
