@@ -59,6 +59,8 @@ type EventQuery struct {
 	ID, Source string           // only the event with this ID and Source; both must be set
 	// WithoutRun, when not 0, leaves out events for which the handler with this ID has a run.
 	WithoutRun HandlerID
+	// TakenBy, when not nil, leaves out events that are for other handlers alone: see [Consumer.Takes].
+	TakenBy *Consumer
 	// Sequences, when not nil, takes only the events with one of these.
 	Sequences []int64
 	// Last selects the last Limit events instead of the first; they still come in ascending order.

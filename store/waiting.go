@@ -24,14 +24,15 @@ type WaitingSource interface {
 	Handlers(ctx context.Context, names ...string) ([]Consumer, error)
 }
 
-// WaitingRuns returns the events that a handler has yet to handle, as runs in state [Waiting]: those after its mark that match its patterns and have no
-// run. There are none of a handler that was forgotten, or whose patterns are not known.
+// WaitingRuns returns the events that a handler has yet to handle, as runs in state [Waiting]: those after its mark that match its patterns, are not for
+// other handlers alone, and have no run. There are none of a handler that was forgotten, or whose patterns are not known.
 func WaitingRuns(ctx context.Context, s WaitingSource, c Consumer, q WaitingQuery) ([]Run, error) {
 	if c.State == Forgotten || len(c.On) == 0 {
 		return nil, nil
 	}
 	evs, err := s.Events(ctx, EventQuery{
-		After: max(c.LowWater, q.After), Before: q.Before, Patterns: c.On, WithoutRun: c.ID, Sequences: q.Sequences, Last: q.Newest, Limit: q.Limit,
+		After: max(c.LowWater, q.After), Before: q.Before, Patterns: c.On, WithoutRun: c.ID, TakenBy: &c,
+		Sequences: q.Sequences, Last: q.Newest, Limit: q.Limit,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the runs that wait for handler %s: %w", c.Name, err)

@@ -47,6 +47,7 @@ func targets(t *testing.T, d Driver) {
 			}
 		}
 		equal(t, "waiting for "+name, waiting(t, s, name).Waiting, own)
+		equal(t, "waiting runs of "+name, len(must(store.WaitingRuns(ctx, s, c, store.WaitingQuery{}))(t)), int(own))
 	}
 	equal(t, "for save", waiting(t, s, "save").Waiting, 100-14)
 }

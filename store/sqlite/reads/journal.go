@@ -133,6 +133,10 @@ func (r *Reader) page(ctx context.Context, q store.EventQuery, after int64, limi
 	if q.WithoutRun != 0 {
 		add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.WithoutRun))
 	}
+	if q.TakenBy != nil {
+		condition, values := targetCondition(*q.TakenBy)
+		add(condition, values...)
+	}
 	if q.Sequences != nil {
 		list, err := events.MarshalJSON(q.Sequences)
 		if err != nil {
