@@ -66,6 +66,9 @@ type Change struct {
 	Live map[string]bool
 	// Events are accepted in the same transaction, if any run is changed or marked.
 	Events []*events.Event
+	// Step moves a batch in the same transaction, which counts the changed runs; nil: none. The error is [ErrBatchMoved], and nothing is changed, when
+	// the batch is not at the step's From.
+	Step *Step
 }
 
 // Reason is the changed runs' Reason; done is what was done, such as "cancelled".

@@ -125,7 +125,7 @@ func (s *Store) change(ctx context.Context, c change) ([]store.Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s runs: %w", c.name, err)
 	}
-	if len(runs) == 0 {
+	if len(runs) == 0 && c.Step == nil {
 		return nil, nil
 	}
 	var done []store.Run
@@ -143,10 +143,12 @@ func (s *Store) change(ctx context.Context, c change) ([]store.Run, error) {
 		if t.wantRuns {
 			t.runs = append(t.runs, done...)
 		}
-		if len(done) == 0 {
-			return nil
+		if len(done) > 0 {
+			if err := t.emit(c.Events); err != nil {
+				return err
+			}
 		}
-		return t.emit(c.Events)
+		return t.step(c.Step, len(done))
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("%s runs: %w", c.name, err)

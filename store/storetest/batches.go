@@ -51,6 +51,30 @@ func batchSteps(t *testing.T, d Driver) {
 	}
 }
 
+func batchOfRuns(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
+	h := register(t, s, "h")[0]
+	e1, e2 := event("a.b", "1"), event("a.b", "2")
+	appendAll(t, s, e1, e2)
+	settle(t, s, outside(e1, h.ID, 1, store.Dead), outside(e2, h.ID, 1, store.Dead))
+	must(s.StartBatch(ctx, store.Batch{ID: "b", Total: 2}, nil))(t)
+	page := func(e *events.Event) store.RunQuery {
+		return store.RunQuery{IDs: []string{store.RunID(e.Sequence, "h", s.ID())}}
+	}
+	first := &store.Step{Batch: "b", To: "1", Done: 1}
+	equal(t, "retried", len(must(s.Retry(ctx, store.Change{Query: page(e1), Step: first}))(t)), 1)
+	if _, err := s.Retry(ctx, store.Change{Query: page(e2), Step: first}); !errors.Is(err, store.ErrBatchMoved) {
+		t.Errorf("a step of another page: %v", err)
+	}
+	equal(t, "dead", len(runs(t, s, store.RunQuery{State: store.Dead})), 1)
+	equal(t, "left alone", len(must(s.Retry(ctx, store.Change{Query: page(e1), Step: &store.Step{Batch: "b", From: "1", To: "2", Done: 1}}))(t)), 0)
+	equal(t, "dropped", len(must(s.Drop(ctx, store.Change{Query: page(e2), Step: &store.Step{Batch: "b", From: "2", To: "3", Done: 1}}))(t)), 1)
+	b := must(s.Batch(ctx, "b"))(t)
+	equal(t, "cursor", b.Cursor, "3")
+	equal(t, "done", b.Done, 3)
+	equal(t, "changed", b.Changed, 2)
+}
+
 // batchRace has several callers do the same steps.
 func batchRace(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})

@@ -103,6 +103,7 @@ func Run(t *testing.T, d Driver) {
 		{"a handler gets the events that are for its predecessors", targetsOfPredecessors},
 		{"slots and marks are accepted together", slots},
 		{"a batch moves from one place to the next, in the transaction that does what lies between", batchSteps},
+		{"runs are changed together with the step of their batch", batchOfRuns},
 		{"a step of a batch is done once", batchRace},
 		{"old batches are deleted", batchesAreFew},
 		{"writes after the end are refused", closed},
