@@ -40,14 +40,16 @@ func (r Retry) withDefaults() Retry {
 	return r
 }
 
-// delay returns how long to wait after failed attempt n (from 1): exponential backoff with full jitter, after Marc Brooker, "Exponential Backoff And
-// Jitter" (AWS Architecture Blog, 2015), but at least as long as the error asks for.
+// delay returns how long to wait after failed attempt n (from 1): exponential backoff of which a random half or less is taken away ("equal jitter" of
+// Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), but at least as long as the error asks for. With full jitter, all
+// attempts of a run may pass within moments, and none outlasts the cause of the failure.
 func (r Retry) delay(n int, err error) time.Duration {
 	ceiling := r.Max
 	if shift := n - 1; shift < 62 && r.Backoff<<shift>>shift == r.Backoff {
 		ceiling = min(r.Max, r.Backoff<<shift)
 	}
-	d := rand.N(ceiling + 1)
+	least := ceiling / 2
+	d := least + rand.N(ceiling-least+1)
 	var after *retryAfterError
 	if errors.As(err, &after) {
 		d = max(d, after.after)

@@ -35,8 +35,8 @@ type handlerKeys struct {
 
 type retryKeys struct {
 	Attempts int           `key:"attempts" min:"1" max:"1000000" other:"max_attempts" doc:"In all. Default 5."`
-	Backoff  time.Duration `key:"backoff" other:"delay" doc:"Before the second attempt; doubled each time. Default 1s."`
-	Max      time.Duration `key:"max" other:"max_backoff" doc:"The longest wait. Default 1m."`
+	Backoff  time.Duration `key:"backoff" other:"delay" doc:"The wait before the second attempt; doubled each time. A random part, at most half of it, is left out, so that runs that failed together are not tried again together. Default 1s."`
+	Max      time.Duration `key:"max" other:"max_backoff" doc:"The longest wait, before the random part is left out. Default 1m."`
 }
 
 type debounceKeys struct {
