@@ -30,7 +30,18 @@ type seldom struct {
 	burst   []*events.Event
 	list    []any // the burst, as expressions see it
 	failure Failure
+	run     *Run
 }
+
+// Run is a run, for an expression that selects runs.
+type Run struct {
+	ID, Handler, State string
+	Attempt            int
+	Error              string // empty: none
+}
+
+// runFields are the names of a run's values.
+var runFields = []string{"id", "handler", "state", "attempt", "error"}
 
 // Failure describes a dead run to its on_dead.
 type Failure struct {
@@ -71,6 +82,9 @@ func (env *Env) SetEvents(burst []*events.Event) {
 
 // SetFailure sets `error`, `attempts`, `handler` and `run_id`.
 func (env *Env) SetFailure(f Failure) { env.has().failure = f }
+
+// SetRun sets `run`.
+func (env *Env) SetRun(r Run) { env.has().run = &r }
 
 func (env *Env) has() *seldom {
 	if env.seldom == nil {
@@ -114,8 +128,17 @@ func (env *Env) value(name nameSet) (any, error) {
 		return failure.Handler, nil
 	case nameRunID:
 		return failure.RunID, nil
+	case nameRun:
+		return env.seldom.run.asMap(), nil
 	}
 	return nil, nil
+}
+
+func (r *Run) asMap() any {
+	if r == nil {
+		return nil
+	}
+	return map[string]any{"id": r.ID, "handler": r.Handler, "state": r.State, "attempt": r.Attempt, "error": r.Error}
 }
 
 // events returns each event of the burst as a map of its attributes and its data.

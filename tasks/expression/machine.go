@@ -19,6 +19,7 @@ type names struct {
 	Attempts any     `expr:"attempts"`
 	Handler  any     `expr:"handler"`
 	RunID    any     `expr:"run_id"`
+	Run      any     `expr:"run"`
 	Limits   *Budget `expr:"$limits"`
 }
 
@@ -76,6 +77,8 @@ func (n *names) field(name nameSet) *any {
 		return &n.Handler
 	case nameRunID:
 		return &n.RunID
+	case nameRun:
+		return &n.Run
 	}
 	return &n.Data
 }

@@ -29,7 +29,13 @@ var (
 	HandlerOnDead = Scope{names: nameEvent | nameData | nameFailure | nameEnv | nameFile, counted: true} // a handler's on_dead
 	ScheduleData  = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                           // a schedule's data
 	allNames      = []nameSet{nameEvent, nameData, nameEvents, nameResult, nameSlot, namePrevious,       // in order of suggestion
-		nameError, nameAttempts, nameHandler, nameRunID, nameEnv, nameFile}
+		nameError, nameAttempts, nameHandler, nameRunID, nameRun, nameEnv, nameFile}
+)
+
+// The scopes of --where.
+var (
+	SelectEvents = HandlerWhen
+	SelectRuns   = Scope{names: nameEvent | nameData | nameRun}
 )
 
 // WithEvents returns the scope for a handler with a debounce, which also has the events of its burst.
@@ -61,6 +67,7 @@ const (
 	nameRunID
 	nameEnv
 	nameFile
+	nameRun
 
 	nameFailure   = nameError | nameAttempts | nameHandler | nameRunID
 	nameFunctions = nameEnv | nameFile
@@ -93,6 +100,8 @@ func (n nameSet) String() string {
 		return "env"
 	case nameFile:
 		return "file"
+	case nameRun:
+		return "run"
 	}
 	return "?"
 }
@@ -104,6 +113,8 @@ func (n nameSet) where() string {
 		return `"events" is known in with, emit and on_dead of a handler with a debounce only`
 	case nameError, nameAttempts, nameHandler, nameRunID:
 		return fmt.Sprintf("%q is known in a handler's on_dead only", n)
+	case nameRun:
+		return `"run" is known where runs are selected only`
 	case nameResult:
 		return `"result" is known in a handler's emit only`
 	case nameSlot, namePrevious:
@@ -271,6 +282,10 @@ func (c *nameCheck) member(n *ast.MemberNode) {
 	case nameSlot:
 		if !slices.Contains(slotFields, key.Value) {
 			c.fault(n.Property, fmt.Sprintf("a slot has no %q", key.Value), fault.DidYouMean(key.Value, slotFields))
+		}
+	case nameRun:
+		if !slices.Contains(runFields, key.Value) {
+			c.fault(n.Property, fmt.Sprintf("a run has no %q", key.Value), fault.DidYouMean(key.Value, runFields))
 		}
 	}
 }
