@@ -18,6 +18,9 @@ type Journal interface {
 	Append(ctx context.Context, evs []*events.Event) ([]Receipt, error)
 	// Events returns a page of the journal. A page with much data (4 MiB) has fewer events than its limit. Only an empty page means the end.
 	Events(ctx context.Context, q EventQuery) ([]*events.Event, error)
+	// ScanEvents is a step of a search: like Events, but it ends after about look sequences of the journal, too. With Last, the newest event comes
+	// first. See [Part].
+	ScanEvents(ctx context.Context, q EventQuery, look int) (Part[*events.Event], error)
 	// Event returns the event with this id, the latest if several sources use it, or [ErrNotFound].
 	Event(ctx context.Context, id string) (*events.Event, error)
 	// Head is the sequence of the last accepted event, whether or not it is still stored; 0 before the first.
@@ -49,20 +52,23 @@ type Receipt struct {
 	Duplicate bool
 }
 
-// EventQuery selects events. The zero value is the first page of everything.
+// EventQuery selects events; all set fields must match. The zero value is the first page of everything.
 type EventQuery struct {
 	After      int64            // only events with a greater sequence
 	Before     int64            // only events with a smaller sequence; 0: no bound
-	Since      time.Time        // only events accepted at or after; zero: no bound
+	Since      time.Time        // only events from the first one on that was accepted at or after this time; zero: no bound
+	Until      time.Time        // only events before the first one that was accepted at or after this time; zero: no bound
 	Patterns   []events.Pattern // only events whose type matches one; none: all
+	Source     string           // only events with this source; empty: all
 	Chain      int64            // only the event with this sequence and those that it caused, directly or not; 0: all
-	ID, Source string           // only the event with this ID and Source; both must be set
-	// WithoutRun, when not 0, leaves out events for which the handler with this ID has a run.
-	WithoutRun HandlerID
-	// TakenBy, when not nil, leaves out events that are for other handlers alone: see [Consumer.Takes].
-	TakenBy *Consumer
-	// Sequences, when not nil, takes only the events with one of these.
-	Sequences []int64
+	ID         string           // only events with this id; empty: all
+	WithoutRun HandlerID        // not those for which the handler with this ID has a run; 0: all
+	Sequences  []int64          // only events with one of these sequences; nil: all
+	TakenBy    *Consumer        // not those that are for other handlers alone, see [Consumer.Takes]; nil: all
+	// Holding lists texts: an event whose data has no string that contains one of the texts of each list may be left out. Other events must not be.
+	Holding [][]string
+	// DataOnly says that the events need only their Sequence, Type, Data and DataContentType. The rest may be missing.
+	DataOnly bool
 	// Last selects the last Limit events instead of the first; they still come in ascending order.
 	Last  bool
 	Limit int // the maximum number; 0: 1,000

@@ -31,6 +31,8 @@ type Runs interface {
 	// Runs returns a page of runs, newest event first unless the query says otherwise, and those of one event in the order of their
 	// handlers' numbers.
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
+	// ScanRuns is a step of a search: like Runs, but it ends after about look sequences of the journal, too. See [Part].
+	ScanRuns(ctx context.Context, q RunQuery, look int) (Part[Run], error)
 	// Counts returns the number of running, retrying and dead runs by handler name. Its cost grows only with the number of these runs.
 	Counts(ctx context.Context) (map[string]Counts, error)
 	// Joined returns the sequences of the events that the run of a handler on one event has joined to its own, ascending.
@@ -159,10 +161,19 @@ type RunQuery struct {
 	State    RunState   // 0: any
 	States   []RunState // in one of these; none: any
 	Sequence int64      // of one event; 0: any
+	After    int64      // only events with a greater sequence
 	Before   int64      // only events with a smaller sequence; 0: no bound
 	AfterID  string     // only runs after this one in the query's order; the run itself need not match
 	Oldest   bool       // oldest event first
 	Limit    int        // the maximum number; 0: 1,000
+
+	// Their events, as in [EventQuery]. A run whose event was deleted has none of these.
+
+	Patterns     []events.Pattern
+	Source       string
+	Since, Until time.Time
+	Chain        int64
+	Holding      [][]string
 }
 
 // Stored returns the query's States without Waiting: only these have rows.

@@ -2,18 +2,19 @@ package reads
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
 )
+
+// dataColumns are those that a query with DataOnly needs.
+const dataColumns = `e.sequence, e.type, e.datacontenttype, e.data`
 
 const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,
 	e.correlationid, e.causationid, e.hops, e.extensions, e.chain, e.cause`
@@ -42,12 +43,7 @@ func scanEvent(rows *readRows) (*events.Event, error) {
 	if e.Chain, given = chain.(int64); !given {
 		e.Chain = e.Sequence
 	}
-	switch d := data.(type) {
-	case string:
-		e.Data = json.RawMessage(d)
-	case []byte:
-		e.Data = d
-	}
+	setData(&e, data)
 	if text, ok := extensions.(string); ok {
 		if err := schema.DecodeExtensions(&e, text); err != nil {
 			return nil, fmt.Errorf("extensions of event %s: %w", e.ID, err)
@@ -57,44 +53,41 @@ func scanEvent(rows *readRows) (*events.Event, error) {
 }
 
 // Events implements [store.Journal].
-func (r *Reader) Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error) {
-	if q.Limit <= 0 {
-		q.Limit = 1000
-	}
-	if q.MaxBytes <= 0 {
-		q.MaxBytes = maxPageBytes
-	}
-	after, err := r.accepted(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
-	}
-	var found []*events.Event
-	bytes := 0
-	// SQL filters the types as far as GLOB can, the patterns filter the rest: so a page may need more than one query.
-	for {
-		page, err := r.page(ctx, q, after, q.Limit-len(found))
+func (r *Reader) Events(ctx context.Context, q store.EventQuery) (found []*events.Event, err error) {
+	limit, left := orDefault(q.Limit, 1000), orDefault(q.MaxBytes, maxPageBytes)
+	for len(found) < limit && left > 0 {
+		q.Limit, q.MaxBytes = limit-len(found), left
+		part, err := r.ScanEvents(ctx, q, eventsStep)
 		if err != nil {
-			return nil, fmt.Errorf("read events: %w", err)
+			return nil, err
 		}
-		for _, e := range page {
-			if matches(q.Patterns, e.Type) {
-				found = append(found, e)
-				bytes += len(e.Data)
-			}
+		for _, e := range part.Items {
+			left -= len(e.Data)
 		}
-		if len(page) == 0 || len(found) >= q.Limit || bytes >= q.MaxBytes {
+		if found = append(found, part.Items...); part.End {
 			break
 		}
-		if last := page[len(page)-1].Sequence; q.Last {
-			q.Before = last
+		q.Since, q.Until = time.Time{}, time.Time{} // they are behind
+		if q.Last {
+			q.Before = part.Reached
 		} else {
-			after = last
+			q.After = part.Reached
 		}
 	}
 	if q.Last {
 		slices.Reverse(found)
 	}
 	return found, nil
+}
+
+// eventsStep is how many sequences Events looks at in one query.
+const eventsStep = 1 << 18
+
+func orDefault(n, usual int) int {
+	if n <= 0 {
+		return usual
+	}
+	return n
 }
 
 func matches(patterns []events.Pattern, typ string) bool {
@@ -108,67 +101,6 @@ func matches(patterns []events.Pattern, typ string) bool {
 
 // maxPageBytes is the default of EventQuery.MaxBytes.
 const maxPageBytes = 4 << 20
-
-// page reads rows in the query's direction. It returns none only at the end.
-func (r *Reader) page(ctx context.Context, q store.EventQuery, after int64, limit int) ([]*events.Event, error) {
-	where := []string{"e.sequence > ?"}
-	args := []any{after}
-	add := func(condition string, values ...any) {
-		where = append(where, condition)
-		args = append(args, values...)
-	}
-	if q.Before > 0 {
-		add("e.sequence < ?", q.Before)
-	}
-	switch {
-	case q.Chain == 0:
-	case after >= q.Chain: // the index has the rest in order
-		add("e.chain = ?", q.Chain)
-	default:
-		add("(e.chain = ? OR e.sequence = ?)", q.Chain, q.Chain)
-	}
-	if q.ID != "" && q.Source != "" {
-		add("e.id = ? AND e.source = ?", q.ID, q.Source)
-	}
-	if q.WithoutRun != 0 {
-		add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.WithoutRun))
-	}
-	if q.TakenBy != nil {
-		condition, values := targetCondition(*q.TakenBy)
-		add(condition, values...)
-	}
-	if q.Sequences != nil {
-		list, err := events.MarshalJSON(q.Sequences)
-		if err != nil {
-			return nil, err
-		}
-		add("e.sequence IN (SELECT value FROM json_each(?))", string(list))
-		where[0] = "+e.sequence > ?" // each is looked up: nothing between them is read
-	}
-	if types, values := typeCondition(q.Patterns); types != "" {
-		add(types, values...)
-	}
-	order := "ASC"
-	if q.Last {
-		order = "DESC"
-	}
-	rows, err := r.db.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e WHERE `+strings.Join(where, " AND ")+
-		` ORDER BY e.sequence `+order+` LIMIT ?`, append(args, limit)...)
-	if err != nil {
-		return nil, conn.Translate(err)
-	}
-	defer rows.Close()
-	var page []*events.Event
-	for bytes := 0; bytes < q.MaxBytes && rows.Next(); {
-		e, err := scanEvent(rows)
-		if err != nil {
-			return nil, conn.Translate(err)
-		}
-		page = append(page, e)
-		bytes += len(e.Data)
-	}
-	return page, conn.Translate(rows.Err())
-}
 
 // typeCondition returns a condition that is true for every type that matches one of the patterns, and for few others.
 func typeCondition(patterns []events.Pattern) (condition string, values []any) {
@@ -190,35 +122,6 @@ func typeCondition(patterns []events.Pattern) (condition string, values []any) {
 		return "", nil
 	}
 	return "(" + strings.Join(parts, " OR ") + ")", values
-}
-
-// accepted turns the query's Since into a sequence, by bisection. Acceptance times grow with the sequences, except at clock steps, so they need no
-// index.
-func (r *Reader) accepted(ctx context.Context, q store.EventQuery) (after int64, err error) {
-	if q.Since.IsZero() {
-		return q.After, nil
-	}
-	since := schema.Micros(q.Since)
-	low := q.After
-	high, err := r.Head(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for low < high { // the first event accepted at or after since lies in (low, high+1]
-		mid := low + (high-low)/2
-		var sequence, at int64
-		err := r.db.QueryRowContext(ctx, `SELECT sequence, accepted_at FROM events WHERE sequence > ? ORDER BY sequence LIMIT 1`, mid).
-			Scan(&sequence, &at)
-		switch {
-		case errors.Is(err, sql.ErrNoRows), err == nil && at >= since:
-			high = mid
-		case err != nil:
-			return 0, conn.Translate(err)
-		default:
-			low = sequence
-		}
-	}
-	return low, nil
 }
 
 // Event implements [store.Journal].

@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
+	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
@@ -28,13 +31,18 @@ const hasID = `r.sequence = ? AND ifnull(r.began_as, r.handler) = (SELECT id FRO
 
 // queryRuns reads runs; tail is the SQL from WHERE on.
 func (r *Reader) queryRuns(ctx context.Context, tail string, args ...any) ([]store.Run, error) {
+	return r.queryRunsOf(ctx, nil, math.MaxInt, tail, args...)
+}
+
+// queryRunsOf reads at most limit runs on events of types that match one of the patterns; none: of all.
+func (r *Reader) queryRunsOf(ctx context.Context, patterns []events.Pattern, limit int, tail string, args ...any) ([]store.Run, error) {
 	rows, err := r.db.QueryContext(ctx, `SELECT `+runColumns+runTables+tail, args...)
 	if err != nil {
 		return nil, conn.Translate(err)
 	}
 	defer rows.Close()
 	var runs []store.Run
-	for rows.Next() {
+	for len(runs) < limit && rows.Next() {
 		var (
 			run                           store.Run
 			started                       int64
@@ -60,7 +68,9 @@ func (r *Reader) queryRuns(ctx context.Context, tail string, args ...any) ([]sto
 		if next.Valid {
 			run.NextAttemptAt = schema.Time(next.Int64)
 		}
-		runs = append(runs, run)
+		if matches(patterns, run.Type) { // SQL filters the types as far as GLOB can
+			runs = append(runs, run)
+		}
 	}
 	return runs, conn.Translate(rows.Err())
 }
@@ -118,92 +128,147 @@ func (r *Reader) FindRun(ctx context.Context, id string) (store.Run, error) {
 }
 
 // Runs implements [store.Runs].
-func (r *Reader) Runs(ctx context.Context, q store.RunQuery) ([]store.Run, error) {
-	where, args, err := r.selectRuns(q)
-	if err != nil {
-		return nil, err
+func (r *Reader) Runs(ctx context.Context, q store.RunQuery) (found []store.Run, err error) {
+	limit := orDefault(q.Limit, max(1000, len(q.IDs)))
+	for len(found) < limit {
+		q.Limit = limit - len(found)
+		part, err := r.ScanRuns(ctx, q, runsStep)
+		if err != nil {
+			return nil, err
+		}
+		if found = append(found, part.Items...); part.End || len(part.Items) == q.Limit {
+			break
+		}
+		q.Since, q.Until = time.Time{}, time.Time{} // they are behind
+		if q.AfterID = ""; q.Oldest {
+			q.After = part.Reached
+		} else {
+			q.Before = part.Reached
+		}
 	}
-	if q.Limit <= 0 {
-		q.Limit = max(1000, len(q.IDs))
+	return found, nil
+}
+
+// runsStep is how many sequences Runs looks at in one query.
+const runsStep = 1 << 16
+
+// ScanRuns implements [store.Runs].
+func (r *Reader) ScanRuns(ctx context.Context, q store.RunQuery, look int) (part store.Part[store.Run], err error) {
+	filter, err := r.runFilter(&q)
+	if err != nil {
+		return part, err
+	}
+	// An index has these runs, or every run is wanted.
+	direct := q.ID != "" || len(q.IDs) > 0 || q.Sequence != 0 || q.Chain != 0 || len(filter.text) == 0 || onlyState(&q, store.Dead) || onlyState(&q, store.Dropped)
+	all, err := r.within(ctx, q.After, q.Before, q.Since, q.Until, !direct)
+	if err == nil {
+		err = r.afterRun(ctx, &q, &all, &filter)
+	}
+	if err != nil || all.empty() {
+		part.End = err == nil
+		return part, err
+	}
+	in := all
+	if !direct {
+		in = all.step(look, !q.Oldest)
+	}
+	filter.add("r.sequence >= ?", in.low)
+	if in.high < math.MaxInt64 {
+		filter.add("r.sequence <= ?", in.high)
 	}
 	order := "DESC"
 	if q.Oldest {
 		order = "ASC"
 	}
-	return r.queryRuns(ctx, where+` ORDER BY r.sequence `+order+`, r.handler LIMIT ?`, append(args, q.Limit)...)
+	limit := orDefault(q.Limit, 1000)
+	part.Items, err = r.queryRunsOf(ctx, q.Patterns, limit, filter.where()+` ORDER BY r.sequence `+order+`, r.handler`, filter.args...)
+	if err != nil {
+		return part, err
+	}
+	full := len(part.Items) == limit
+	part.Reached, part.End = in.end(!q.Oldest), in == all && !full
+	if full {
+		part.Reached = part.Items[limit-1].Sequence
+	}
+	if part.Looked = len(part.Items); !direct {
+		part.Passed, part.Left = all.progress(part.Reached, !q.Oldest)
+		part.Looked = int(part.Passed)
+	}
+	return part, nil
 }
 
-// selectRuns turns a query into a condition on r and h.
-func (r *Reader) selectRuns(q store.RunQuery) (where string, args []any, err error) {
-	conditions := []string{"1"}
-	add := func(condition string, value any) {
-		conditions = append(conditions, condition)
-		args = append(args, value)
+func onlyState(q *store.RunQuery, state store.RunState) bool {
+	return q.State == state || len(q.States) == 1 && q.States[0] == state
+}
+
+// afterRun leaves out what is not behind the run q.AfterID.
+func (r *Reader) afterRun(ctx context.Context, q *store.RunQuery, all *span, filter *condition) error {
+	if q.AfterID == "" {
+		return nil
 	}
+	sequence, handler, _, err := store.ParseRunID(q.AfterID)
+	if err != nil {
+		return err
+	}
+	less := "<"
+	if q.Oldest {
+		less, all.low = ">", max(all.low, sequence)
+	} else {
+		all.high = min(all.high, sequence)
+	}
+	// The run's present handler, which may differ from the one in its id; if the run was deleted, the handler of that name.
+	filter.add(`(r.sequence `+less+` ? OR r.handler > ifnull((SELECT r.handler FROM runs r WHERE `+hasID+`), (SELECT id FROM handlers WHERE name = ?)))`,
+		sequence, sequence, handler, handler)
+	return nil
+}
+
+// runFilter returns the conditions on r, h and e that are not about its place in the journal.
+func (r *Reader) runFilter(q *store.RunQuery) (c condition, err error) {
 	if q.ID != "" {
 		sequence, handler, storeID, err := store.ParseRunID(q.ID)
 		if err != nil {
-			return "", nil, err
+			return c, err
 		}
 		if storeID != r.id {
-			return "", nil, fmt.Errorf("run %q: %w", q.ID, store.ErrNotFound)
+			return c, fmt.Errorf("run %q: %w", q.ID, store.ErrNotFound)
 		}
-		conditions = append(conditions, hasID)
-		args = append(args, sequence, handler)
+		c.add(hasID, sequence, handler)
 	}
 	if len(q.IDs) > 0 {
-		condition, values := r.hasIDs(q.IDs)
-		conditions = append(conditions, condition)
-		args = append(args, values...)
+		r.hasIDs(&c, q.IDs)
 	}
 	if q.Handler != "" {
-		add("h.name = ?", q.Handler)
+		c.add("h.name = ?", q.Handler)
 	}
 	if q.State != 0 {
 		// A literal, not a parameter: only then SQLite uses the partial indexes.
-		conditions = append(conditions, fmt.Sprintf("r.state = %d", q.State))
+		c.add(fmt.Sprintf("r.state = %d", q.State))
 	}
 	if len(q.States) > 0 {
-		conditions = append(conditions, schema.InStates(q.States))
-	}
-	if q.AfterID != "" {
-		sequence, handler, _, err := store.ParseRunID(q.AfterID)
-		if err != nil {
-			return "", nil, err
-		}
-		less := "<"
-		if q.Oldest {
-			less = ">"
-		}
-		add("r.sequence "+less+"= ?", sequence)
-		add("(r.sequence "+less+" ?", sequence)
-		// The run's present handler, which may differ from the one in its id; if the run was deleted, the handler of that name.
-		conditions[len(conditions)-1] += ` OR r.handler > ifnull((SELECT r.handler FROM runs r WHERE ` + hasID + `), (SELECT id FROM handlers WHERE name = ?)))`
-		args = append(args, sequence, handler, handler)
+		c.add(schema.InStates(q.States))
 	}
 	if q.Sequence != 0 {
-		add("r.sequence = ?", q.Sequence)
+		c.add("r.sequence = ?", q.Sequence)
 	}
-	if q.Before != 0 {
-		add("r.sequence < ?", q.Before)
-	}
-	return "WHERE " + strings.Join(conditions, " AND "), args, nil
+	ofEvent(&c, q.Patterns, q.Source, q.Chain, q.Holding)
+	return c, nil
 }
 
-// hasIDs is a condition on r: one of the runs with these ids. An id that no run of this store can have matches none.
-func (r *Reader) hasIDs(ids []string) (condition string, args []any) {
-	parts := []string{"0"}
+// hasIDs adds the condition that r is one of the runs with these ids. An id that no run of this store can have matches none.
+func (r *Reader) hasIDs(c *condition, ids []string) {
+	var sequences, names []any
 	for _, id := range ids {
 		sequence, handler, storeID, err := store.ParseRunID(id)
 		if err == nil && storeID == r.id {
-			parts = append(parts, "(?, ?)")
-			args = append(args, sequence, handler)
+			sequences, names = append(sequences, sequence), append(names, sequence, handler)
 		}
 	}
-	if len(args) == 0 {
-		return "0", nil
+	if len(names) == 0 {
+		c.add("0")
+		return
 	}
-	return "(r.sequence, ifnull(b.name, h.name)) IN (VALUES " + strings.Join(parts[1:], ", ") + ")", args
+	c.add("r.sequence IN (?"+strings.Repeat(", ?", len(sequences)-1)+")", sequences...) // which the primary key finds
+	c.add("(r.sequence, ifnull(b.name, h.name)) IN (VALUES (?, ?)"+strings.Repeat(", (?, ?)", len(sequences)-1)+")", names...)
 }
 
 // Joined implements [store.Runs].

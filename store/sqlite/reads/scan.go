@@ -1,0 +1,253 @@
+package reads
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
+)
+
+// condition is a part of a WHERE with its values.
+type condition struct {
+	text []string
+	args []any
+}
+
+func (c *condition) add(text string, values ...any) {
+	c.text = append(c.text, text)
+	c.args = append(c.args, values...)
+}
+
+// where is the whole condition, which is not empty.
+func (c *condition) where() string { return ` WHERE ` + strings.Join(c.text, ` AND `) }
+
+// span is a part of the journal: the sequences from low up to high.
+type span struct{ low, high int64 }
+
+func (s span) empty() bool { return s.low > s.high }
+
+// step takes at most look sequences from the span's begin, or from its end.
+func (s span) step(look int, newest bool) span {
+	if s.high-s.low < int64(look) {
+		return s
+	}
+	if newest {
+		return span{s.high - int64(look) + 1, s.high}
+	}
+	return span{s.low, s.low + int64(look) - 1}
+}
+
+// end is the last sequence on the way through the span.
+func (s span) end(newest bool) int64 {
+	if newest {
+		return s.low
+	}
+	return s.high
+}
+
+// progress is how many sequences lie on the way up to this one, and how many behind it.
+func (s span) progress(reached int64, newest bool) (passed, left int64) {
+	if newest {
+		return s.high - reached + 1, reached - s.low
+	}
+	return reached - s.low + 1, s.high - reached
+}
+
+// within returns the span after one sequence and before another (0: no bound) that was accepted since one time and until another. Where it is
+// bounded, it ends at the journal's head.
+func (r *Reader) within(ctx context.Context, after, before int64, since, until time.Time, bounded bool) (s span, err error) {
+	s = span{after + 1, math.MaxInt64}
+	if before > 0 {
+		s.high = before - 1
+	}
+	if before == 0 && bounded || !since.IsZero() || !until.IsZero() {
+		head, err := r.Head(ctx)
+		if err != nil {
+			return s, err
+		}
+		s.high = min(s.high, head)
+	}
+	if !since.IsZero() {
+		if s.low, err = r.accepted(ctx, s, since); err != nil {
+			return s, err
+		}
+	}
+	if !until.IsZero() {
+		first, err := r.accepted(ctx, s, until)
+		if err != nil {
+			return s, err
+		}
+		s.high = first - 1
+	}
+	return s, nil
+}
+
+// accepted returns the sequence of the first event of a span that was accepted at or after a time, or the one after the span. It searches by
+// bisection: times grow with the sequences, except at clock steps, so they need no index.
+func (r *Reader) accepted(ctx context.Context, in span, at time.Time) (int64, error) {
+	for in.low <= in.high {
+		mid := in.low + (in.high-in.low)/2
+		var sequence, accepted int64
+		err := r.db.QueryRowContext(ctx, `SELECT sequence, accepted_at FROM events WHERE sequence >= ? ORDER BY sequence LIMIT 1`, mid).
+			Scan(&sequence, &accepted)
+		switch {
+		case errors.Is(err, sql.ErrNoRows), err == nil && accepted >= schema.Micros(at):
+			in.high = mid - 1
+		case err != nil:
+			return 0, conn.Translate(err)
+		default:
+			in.low = sequence + 1
+		}
+	}
+	return in.low, nil
+}
+
+// ScanEvents implements [store.Journal].
+func (r *Reader) ScanEvents(ctx context.Context, q store.EventQuery, look int) (part store.Part[*events.Event], err error) {
+	filter := eventFilter(&q)
+	// An index has these events, or each event of the journal is wanted: the rows that are read are those that are returned.
+	direct := q.Chain != 0 || q.ID != "" || q.Sequences != nil || len(filter.text) == 0
+	all, err := r.within(ctx, q.After, q.Before, q.Since, q.Until, !direct)
+	if err != nil {
+		return part, fmt.Errorf("read events: %w", err)
+	}
+	if all.empty() {
+		part.End = true
+		return part, nil
+	}
+	in := all
+	if !direct {
+		in = all.step(look, q.Last)
+	}
+	if q.Chain != 0 && in.low > q.Chain {
+		filter.add("e.chain = ?", q.Chain) // the index has the rest of the chain in order
+	}
+	full := false
+	if part.Items, full, err = r.eventsIn(ctx, &q, in, filter); err != nil {
+		return part, fmt.Errorf("read events: %w", err)
+	}
+	part.Reached, part.End = in.end(q.Last), in == all && !full
+	if full {
+		part.Reached = part.Items[len(part.Items)-1].Sequence
+	}
+	if part.Looked = len(part.Items); !direct {
+		part.Passed, part.Left = all.progress(part.Reached, q.Last)
+		part.Looked = int(part.Passed)
+	}
+	return part, nil
+}
+
+// eventsIn reads the events of a span that match, in the query's direction; full says that it ended at the query's Limit or MaxBytes.
+func (r *Reader) eventsIn(ctx context.Context, q *store.EventQuery, in span, filter condition) (found []*events.Event, full bool, err error) {
+	limit, bytes := orDefault(q.Limit, 1000), orDefault(q.MaxBytes, maxPageBytes)
+	var where condition
+	place := "e.sequence"
+	if q.Sequences != nil {
+		place = "+e.sequence" // each is looked up: nothing between them is read
+	}
+	where.add(place+" >= ?", in.low)
+	if in.high < math.MaxInt64 {
+		where.add(place+" <= ?", in.high)
+	}
+	where.add(strings.Join(append([]string{"1"}, filter.text...), " AND "), filter.args...)
+	order, columns, scan := "ASC", eventColumns, scanEvent
+	if q.Last {
+		order = "DESC"
+	}
+	if q.DataOnly {
+		columns, scan = dataColumns, scanData
+	}
+	rows, err := r.db.QueryContext(ctx, `SELECT `+columns+` FROM events e`+where.where()+` ORDER BY e.sequence `+order, where.args...)
+	if err != nil {
+		return nil, false, conn.Translate(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		e, err := scan(rows)
+		if err != nil {
+			return nil, false, conn.Translate(err)
+		}
+		if !matches(q.Patterns, e.Type) { // SQL filters the types as far as GLOB can
+			continue
+		}
+		found = append(found, e)
+		if bytes -= len(e.Data); len(found) == limit || bytes <= 0 {
+			return found, true, nil
+		}
+	}
+	return found, false, conn.Translate(rows.Err())
+}
+
+// scanData reads dataColumns.
+func scanData(rows *readRows) (*events.Event, error) {
+	var e events.Event
+	var contentType, data any
+	if err := rows.Scan(&e.Sequence, &e.Type, &contentType, &data); err != nil {
+		return nil, err
+	}
+	e.DataContentType, _ = contentType.(string)
+	setData(&e, data)
+	return &e, nil
+}
+
+func setData(e *events.Event, data any) {
+	switch d := data.(type) {
+	case string:
+		e.Data = json.RawMessage(d)
+	case []byte:
+		e.Data = d
+	}
+}
+
+// eventFilter returns the conditions on e that are not about its place in the journal.
+func eventFilter(q *store.EventQuery) (c condition) {
+	ofEvent(&c, q.Patterns, q.Source, q.Chain, q.Holding)
+	if q.ID != "" {
+		c.add("e.id = ?", q.ID)
+	}
+	if q.WithoutRun != 0 {
+		c.add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.WithoutRun))
+	}
+	if q.TakenBy != nil {
+		condition, values := targetCondition(*q.TakenBy)
+		c.add(condition, values...)
+	}
+	if q.Sequences != nil {
+		list, _ := events.MarshalJSON(q.Sequences) // whole numbers always can be
+		c.add("e.sequence IN (SELECT value FROM json_each(?))", string(list))
+	}
+	return c
+}
+
+// ofEvent adds the conditions on e that queries of events and of runs share.
+func ofEvent(c *condition, patterns []events.Pattern, source string, chain int64, holding [][]string) {
+	if types, values := typeCondition(patterns); types != "" {
+		c.add(types, values...)
+	}
+	if source != "" {
+		c.add("e.source = ?", source)
+	}
+	if chain != 0 {
+		c.add("(e.chain = ? OR e.sequence = ?)", chain, chain)
+	}
+	for _, texts := range holding {
+		// In JSON, a text may also be written with escapes, which all begin with a backslash. Data that is no JSON is not looked into.
+		parts := []string{}
+		for _, text := range texts {
+			parts = append(parts, "e.data GLOB ?")
+			c.args = append(c.args, "*"+globEscape.Replace(text)+"*")
+		}
+		c.add("(" + strings.Join(parts, " OR ") + ` OR e.data GLOB '*\*' OR typeof(e.data) = 'blob')`)
+	}
+}
+
+var globEscape = strings.NewReplacer("[", "[[]", "?", "[?]", "*", "[*]")
