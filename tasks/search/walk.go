@@ -1,0 +1,110 @@
+package search
+
+import (
+	"strconv"
+	"time"
+
+	"evrun/store"
+)
+
+// walk makes a page of the store's steps.
+type walk[T any] struct {
+	q      *Query
+	passed int64 // sequences, with the pages before
+	scan   func(limit, look int) (store.Part[T], error)
+	move   func(to string) error        // has the next scan begin there
+	is     func([]T) ([]verdict, error) // evaluates the condition
+	place  func(T) string               // of an item
+}
+
+// verdict says whether the condition is true of an item, or why that is not known.
+type verdict struct {
+	ok  bool
+	err error
+}
+
+const (
+	firstLook  = 4096 // sequences of a page's first scan
+	candidates = 1000 // items of a scan whose condition is evaluated then
+	scanTime   = StepTime / 4
+)
+
+// page scans until the page is full, or the step is used up. Without a condition it looks for one item more, so that a last page has no Next.
+func (w *walk[T]) page() (page Page[T], err error) {
+	limit := w.q.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	begun, look, left := time.Now(), firstLook, int64(0)
+	for at := ""; ; {
+		want := limit + 1 - len(page.Items)
+		if w.q.Where != nil {
+			want = candidates
+		}
+		scanned := time.Now()
+		part, err := w.scan(want, look)
+		if err != nil {
+			return page, err
+		}
+		page.Scanned += int64(part.Looked)
+		w.passed, left = w.passed+part.Passed, part.Left
+		if at = strconv.FormatInt(part.Reached, 10); len(part.Items) == want {
+			at = w.place(part.Items[want-1])
+		}
+		full, place, err := w.keep(&page, part.Items, limit)
+		switch {
+		case err != nil:
+			return page, err
+		case full:
+			page.Next = place
+		case part.End:
+			page.Progress = 1
+			return page, nil
+		case time.Since(begun) >= StepTime, page.Scanned >= StepRows:
+			page.Next = at
+		}
+		if page.Next != "" {
+			if w.passed+left > 0 {
+				page.Progress = float64(w.passed) / float64(w.passed+left)
+			}
+			page.Next += "~" + strconv.FormatInt(w.passed, 10)
+			return page, nil
+		}
+		if err := w.move(at); err != nil {
+			return page, err
+		}
+		if time.Since(scanned) < scanTime {
+			look = min(2*look, StepRows)
+		}
+	}
+}
+
+// keep adds the items of which the condition is true. full says that the page is full, and its next one begins after place.
+func (w *walk[T]) keep(page *Page[T], items []T, limit int) (full bool, place string, err error) {
+	if w.q.Where == nil {
+		if room := limit - len(page.Items); len(items) > room {
+			page.Items = append(page.Items, items[:room]...)
+			return true, w.place(page.Items[limit-1]), nil
+		}
+		page.Items = append(page.Items, items...)
+		return false, "", nil
+	}
+	verdicts, err := w.is(items)
+	if err != nil {
+		return false, "", err
+	}
+	for i, v := range verdicts {
+		if v.err != nil {
+			if page.Failed++; page.Failure == nil {
+				page.Failure = v.err
+			}
+		}
+		if !v.ok {
+			continue
+		}
+		if page.Items = append(page.Items, items[i]); len(page.Items) == limit {
+			return true, w.place(items[i]), nil
+		}
+	}
+	return false, "", nil
+}
