@@ -1,6 +1,6 @@
 // Package cmd is evrun's command line: one file a command, and their tree in this one. What several commands need is in exit.go (errors
-// become messages and exit codes), open.go (the daemon's client, or the store where no daemon runs), flags.go (flags and arguments that
-// several have), output.go (tables, JSON, colours) and complete.go (the shell's completion). No command uses another one's file. The daemon
+// become messages and exit codes), open.go (the daemon's client, or the store where no daemon runs), flags.go and flags_event.go (flags and
+// arguments that several have), output.go (tables, JSON, colours) and complete.go (the shell's completion). No command uses another one's file. The daemon
 // itself is package cmd/daemon.
 package cmd
 

@@ -1,0 +1,153 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/spf13/pflag"
+
+	"evrun/events"
+	"evrun/tasks/emitter"
+)
+
+// eventFlags describe an event.
+type eventFlags struct {
+	typ, data, id, source, subject, time string
+
+	fields, jsonFields []string // of the data: key=text, and key:=json
+	extensions         []string // name=value
+}
+
+// emitSource is the source of events that people emit, unless they name one.
+const emitSource = "/evrun/emit"
+
+func (o *eventFlags) register(f *pflag.FlagSet) {
+	f.StringVarP(&o.data, "data", "d", "", "the data: JSON, @FILE, or - for standard input")
+	f.StringArrayVarP(&o.fields, "field", "f", nil, "a field of the data, as text: key=text (may be repeated)")
+	f.StringArrayVarP(&o.jsonFields, "json-field", "F", nil, "a field of the data, as JSON: key:=json (may be repeated)")
+	f.StringVar(&o.id, "id", "", "the event's id (default: a new UUIDv7); with --ndjson the beginning of each line's")
+	f.StringVar(&o.source, "source", emitSource, "where it comes from")
+	f.StringVar(&o.subject, "subject", "", "what it is about")
+	f.StringVar(&o.time, "time", "", "when it happened, RFC 3339 (default: now)")
+	f.StringArrayVar(&o.extensions, "ext", nil, "a CloudEvents extension attribute: name=value (may be repeated)")
+}
+
+// event makes the event that the flags describe. given reports whether a flag was given, in is the standard input.
+func (o *eventFlags) event(given func(flag string) bool, in io.Reader) (*events.Event, error) {
+	if err := events.CheckType(o.typ); err != nil {
+		return nil, usage("%v", err)
+	}
+	e := &events.Event{Type: o.typ, ID: o.id, Source: o.source, Subject: o.subject}
+	if given("id") && o.id == "" {
+		return nil, usage("--id is empty: leave it out for a new one")
+	}
+	if o.time != "" {
+		t, ok := events.ParseTime(o.time)
+		if !ok {
+			return nil, usage("--time %q: write it like 2026-12-24T18:00:00Z", o.time)
+		}
+		e.Time = t
+	}
+	for _, text := range o.extensions {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || !extensionName().MatchString(name) || attributeNames[name] {
+			return nil, usage("--ext %q: write name=value, where the name has lower-case letters and digits, and is no attribute of its own", text)
+		}
+		if e.Extensions == nil {
+			e.Extensions = map[string]any{}
+		}
+		e.Extensions[name] = value
+	}
+	var err error
+	if e.Data, err = o.payload(given("data"), in); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+var (
+	extensionName  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]{1,40}$`) })
+	attributeNames = map[string]bool{
+		"specversion": true, "id": true, "source": true, "type": true, "subject": true, "time": true, "datacontenttype": true,
+		"dataschema": true, "data": true, "database64": true, "seq": true, "chain": true, "hops": true, "target": true, "replayof": true, "correlationid": true, "causationid": true,
+	}
+)
+
+// payload returns the data that -d gives, with the fields of -f and -F added.
+func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
+	data, from, err := o.raw(given, in)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.fields) == 0 && len(o.jsonFields) == 0 {
+		if len(data) == 0 {
+			return nil, nil
+		}
+		return data, nil
+	}
+	all := map[string]json.RawMessage{}
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &all); err != nil || all == nil {
+			return nil, usage("%s is not a JSON object, so -f and -F can't add fields to it", from)
+		}
+	}
+	for _, text := range o.fields {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return nil, usage("-f %q: write key=text", text)
+		}
+		if all[key], err = emitter.MarshalData(value); err != nil {
+			return nil, err
+		}
+	}
+	for _, text := range o.jsonFields {
+		key, value, ok := strings.Cut(text, ":=")
+		if !ok || key == "" {
+			return nil, usage("-F %q: write key:=json", text)
+		}
+		if err := checkJSON([]byte(value)); err != nil {
+			return nil, usage("-F %q: the value %v", text, err)
+		}
+		all[key] = json.RawMessage(value)
+	}
+	return emitter.MarshalData(all)
+}
+
+// raw reads the data that -d names, and checks that it is JSON if -d was given. from names its origin, for messages.
+func (o *eventFlags) raw(given bool, in io.Reader) (data []byte, from string, err error) {
+	data, from = []byte(o.data), "--data"
+	switch file, isFile := strings.CutPrefix(o.data, "@"); {
+	case o.data == "-":
+		from = "standard input"
+		if data, err = io.ReadAll(in); err != nil {
+			return nil, from, fmt.Errorf("read standard input: %w", err)
+		}
+	case isFile:
+		from = file
+		if data, err = os.ReadFile(file); err != nil {
+			return nil, from, usage("--data: %v", err)
+		}
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors put a byte order mark before a text
+	if given {
+		if err := checkJSON(data); err != nil {
+			return nil, from, usage("%s %v", from, err)
+		}
+	}
+	return bytes.TrimSpace(data), from, nil
+}
+
+// checkJSON reports the first error in a JSON text, with its place.
+func checkJSON(data []byte) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return errors.New("is not valid JSON: it is empty")
+	}
+	return events.CheckJSON(data)
+}
