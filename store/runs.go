@@ -54,6 +54,10 @@ type Runs interface {
 	// only if their handler is not active; the result of an attempt that is still running is then fenced off. The history of attempts
 	// stays, with their outputs.
 	Drop(ctx context.Context, c Change) ([]Run, error)
+	// Resend ends dead, retrying and cancelled runs as Dropped, each for an event that is accepted in its place in the same transaction: with has the
+	// events, by the ids of their runs, which select the runs as well. Each reason names the event. Runs in other states stay as they are, and their
+	// events are not accepted. It returns the changed runs.
+	Resend(ctx context.Context, c Change, with map[string]*events.Event) ([]Run, error)
 }
 
 // Counts is the number of a handler's runs in the states that are not final or need a person.

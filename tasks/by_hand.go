@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 
+	"evrun/events"
 	"evrun/store"
 )
 
@@ -22,6 +23,11 @@ func (r *Runner) Cancel(ctx context.Context, c store.Change) ([]store.Run, error
 // Drop ends runs for good, as [store.Runs] does.
 func (r *Runner) Drop(ctx context.Context, c store.Change) ([]store.Run, error) {
 	return r.o.Store.Drop(ctx, c)
+}
+
+// Resend ends runs, each for an event in its place, as [store.Runs] does.
+func (r *Runner) Resend(ctx context.Context, c store.Change, with map[string]*events.Event) ([]store.Run, error) {
+	return r.byHand(ctx, c, func(ctx context.Context, c store.Change) ([]store.Run, error) { return r.o.Store.Resend(ctx, c, with) })
 }
 
 // live returns the names of the handlers whose attempts run here: those that have begun, and those that have left and are ending.

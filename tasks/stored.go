@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/control"
 	"evrun/tasks/emitter"
@@ -54,4 +55,9 @@ func (s *Stored) Cancel(ctx context.Context, c store.Change) ([]store.Run, error
 // Drop is like [Runner.Drop].
 func (s *Stored) Drop(ctx context.Context, c store.Change) ([]store.Run, error) {
 	return s.Store.Drop(ctx, c)
+}
+
+// Resend is like [Runner.Resend].
+func (s *Stored) Resend(ctx context.Context, c store.Change, with map[string]*events.Event) ([]store.Run, error) {
+	return s.Store.Resend(ctx, c, with)
 }

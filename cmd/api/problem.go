@@ -83,7 +83,7 @@ func problemOf(err error) *Problem {
 		return errDraining
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return problem(http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTimeout))
-	case errors.As(err, &state):
+	case errors.As(err, &state), errors.Is(err, store.ErrNotActive), errors.Is(err, control.ErrNoEdit):
 		return because(http.StatusConflict)
 	case errors.Is(err, store.ErrNotFound):
 		return because(http.StatusNotFound)

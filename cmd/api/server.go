@@ -131,6 +131,7 @@ func (s *Server) routes() map[string]route {
 		"GET /v1/runs":                     inJSON(s.listRuns),
 		"GET /v1/runs/{id}":                inJSON(s.getRun),
 		"POST /v1/runs/{id}/retry":         inJSON(s.retryRun),
+		"POST /v1/runs/{id}/edit":          s.editRun,
 		"DELETE /v1/runs/{id}":             s.dropRun,
 		"POST /v1/runs/retry":              inJSON(s.retryRuns),
 		"DELETE /v1/runs":                  inJSON(s.dropRuns),

@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
@@ -15,7 +17,8 @@ import (
 // change is what people do to runs: which ones, and how each is changed.
 type change struct {
 	store.Change
-	name string // "retry"
+	name string          // "retry"
+	more []*events.Event // that one may accept
 	// one changes a run, as far as the transaction finds it in one of the query's states; false: nothing was changed.
 	one func(t *txn, r *store.Run) (bool, error)
 }
@@ -64,6 +67,27 @@ func (s *Store) Drop(ctx context.Context, c store.Change) ([]store.Run, error) {
 			r.State, r.FinishedAt, r.NextAttemptAt = store.Dropped, schema.Time(t.now), time.Time{}
 		}
 		return ok, err
+	}})
+}
+
+// Resend implements [store.Runs].
+func (s *Store) Resend(ctx context.Context, c store.Change, with map[string]*events.Event) ([]store.Run, error) {
+	c.Query = store.RunQuery{IDs: slices.Sorted(maps.Keys(with)), Limit: len(with), Oldest: true}
+	if len(with) == 0 {
+		c.Query.Sequence = -1 // no run has it: the change is only a step
+	}
+	states(&c.Query, store.Retrying, store.Dead, store.Cancelled)
+	update := `UPDATE runs SET state = 6, finished_at = ?3, next_attempt_at = NULL, reason = ?4
+		WHERE sequence = ?1 AND handler = ?2 AND state IN (2, 5, 7) RETURNING attempt`
+	return s.change(ctx, change{Change: c, name: "resend", more: slices.Collect(maps.Values(with)), one: func(t *txn, r *store.Run) (bool, error) {
+		var row [1]driver.Value
+		reason := c.Reason(fmt.Sprintf("edited and sent again as #%d", t.next))
+		ok, err := t.changeRun(update, row[:], r.Sequence, int64(r.HandlerID), t.now, reason)
+		if !ok {
+			return false, err
+		}
+		r.State, r.Attempt, r.Reason, r.FinishedAt, r.NextAttemptAt = store.Dropped, integer(row[0]), reason, schema.Time(t.now), time.Time{}
+		return true, t.emit([]*events.Event{with[r.ID]})
 	}})
 }
 
@@ -129,7 +153,7 @@ func (s *Store) change(ctx context.Context, c change) ([]store.Run, error) {
 		return nil, nil
 	}
 	var done []store.Run
-	err = s.w.submit(ctx, newOp(len(runs)+len(c.Events), payload(c.Events), func(t *txn) error {
+	err = s.w.submit(ctx, newOp(len(runs)+len(c.Events)+len(c.more), payload(c.Events)+payload(c.more), func(t *txn) error {
 		done = done[:0]
 		for _, r := range runs {
 			ok, err := c.one(t, &r)

@@ -99,6 +99,7 @@ func Run(t *testing.T, d Driver) {
 		{"a wiring takes the place of another whole, or not at all", rewire},
 		{"migrations of a wiring have so much time in all", rewireWithin},
 		{"a targeted event keeps its target, and waits for that handler alone", targets},
+		{"a run ends for an event in its place, once, or stays", resending},
 		{"an event for a handler that is not active is refused", targetsAreActive},
 		{"a handler gets the events that are for its predecessors", targetsOfPredecessors},
 		{"slots and marks are accepted together", slots},

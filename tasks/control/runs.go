@@ -18,6 +18,7 @@ type Changing interface {
 	Retry(ctx context.Context, c store.Change) ([]store.Run, error)
 	Cancel(ctx context.Context, c store.Change) ([]store.Run, error)
 	Drop(ctx context.Context, c store.Change) ([]store.Run, error)
+	Resend(ctx context.Context, c store.Change, with map[string]*events.Event) ([]store.Run, error)
 }
 
 // Runs retries, cancels and drops runs in the name of the context's actor: one by its id, which leaves an event in the audit trail, or a selection,
@@ -55,6 +56,8 @@ func (e *StateError) Error() string {
 		return text + ": only a dead one can be dropped, while its handler is in the wiring file; cancel it"
 	case e.What == "dropped":
 		return text + ": only a dead one can be dropped"
+	case e.Run.State == store.Dropped && e.Run.Reason != "":
+		return text + ": " + e.Run.Reason
 	case e.Run.State == store.Waiting:
 		return text + ": it has not begun, and " + `"evrun runs show" says what it waits for`
 	case e.Run.State == store.Running:
