@@ -34,11 +34,19 @@ func newEmitCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "emit TYPE | emit --ndjson FILE",
 		Short: "Publish an event, or many",
-		Long: `Publishes one event, and prints its id and number once it is on disk.
+		Long: `Publishes one event, and prints its id and number once it is on disk. A note on stderr says so when no handler matches, and
+names the type that may have been meant.
 
 Its data is what -d gives, with the fields of -f and -F added. Data that breaks the schema of the type is refused, with all
 violations (exit 2). The same --id from the same --source is accepted once:
 sending it again is safe, and runs nothing. Without a daemon the event is written to the store, and waits for "evrun serve".
+
+In the key of a field, a.b is the member b of the object a (a\.b is a name with a dot), and a key that comes twice makes a list:
+-f tag=new -f tag=paid. One value alone is a list with tag[]=new. A field replaces what -d has under its key.
+
+Without -d, -f and -F, what is piped in, or redirected from a file, is the data. An empty input is no data; a pipe that stays open while
+nothing comes for 3 seconds is an error, so that a supervisor's unused pipe holds nothing up (</dev/null: no data; -d -: wait). In
+the command of an exec handler, where standard input is the handler's own, only -d - reads it.
 
 With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead, 4 if no
 handler matched, 124 if the time ran out.
@@ -60,7 +68,8 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
   evrun emit user.registered -f name=Ada -f email=ada@example.com -F age:=36
   evrun emit order.placed -d @order.json --id order-4711
   evrun emit order.placed -d @order.json --dry-run
-  curl -s https://example.com/order | evrun emit order.placed -d -
+  curl -s https://example.com/order | evrun emit order.placed
+  evrun emit order.placed -f customer.name=Ada -f tag=new -f tag=paid -F total:=120
   evrun emit --ndjson users.ndjson --id import-2026-11 --rejects bad.ndjson`,
 		Args: func(c *cobra.Command, args []string) error {
 			lines := c.Flags().Changed("ndjson")
@@ -97,7 +106,7 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 
 func runEmit(ctx context.Context, o *emitOptions) error {
 	debug.SetGCPercent(400) // a collection takes longer than the rest of a process that lives for milliseconds
-	e, err := o.event(o.flags.Flags().Changed, o.in)
+	e, err := o.event(ctx, o.flags.Flags().Changed, o.in)
 	if err != nil {
 		return err
 	}
@@ -135,6 +144,9 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 	if err := o.accepted(e, rc); err != nil {
 		return err
 	}
+	if rc.Matches != nil && !*rc.Matches && !rc.Duplicate {
+		o.note("no handler matches %s: it runs nothing%s", e.Type, asHint(rc.Hint))
+	}
 	if alone {
 		o.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
 	}
@@ -146,8 +158,11 @@ func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
 	e.Sequence = rc.Sequence
 	if o.json() {
 		extra := ""
-		if rc.Duplicate {
+		switch {
+		case rc.Duplicate:
 			extra = `,"duplicate":true`
+		case rc.Matches != nil && !*rc.Matches:
+			extra = `,"matches":false`
 		}
 		return o.printer().EventObject(e, extra)
 	}

@@ -46,7 +46,7 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 				return e.explainKind(strings.TrimSpace(kind))
 			}
 			o.typ = args[0]
-			ev, err := o.event(c.Flags().Changed, e.in)
+			ev, err := o.event(c.Context(), c.Flags().Changed, e.in)
 			if err != nil {
 				return err
 			}

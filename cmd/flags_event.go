@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"evrun/cmd/input"
 	"evrun/events"
+	"evrun/tasks"
 	"evrun/tasks/emitter"
 )
 
@@ -21,7 +24,7 @@ import (
 type eventFlags struct {
 	typ, data, id, source, subject, time string
 
-	fields, jsonFields []string // of the data: key=text, and key:=json
+	fields, jsonFields []string // of the data: key=text, and key:=json; see [input.Fields]
 	extensions         []string // name=value
 }
 
@@ -29,9 +32,9 @@ type eventFlags struct {
 const emitSource = "/evrun/emit"
 
 func (o *eventFlags) register(f *pflag.FlagSet) {
-	f.StringVarP(&o.data, "data", "d", "", "the data: JSON, @FILE, or - for standard input")
-	f.StringArrayVarP(&o.fields, "field", "f", nil, "a field of the data, as text: key=text (may be repeated)")
-	f.StringArrayVarP(&o.jsonFields, "json-field", "F", nil, "a field of the data, as JSON: key:=json (may be repeated)")
+	f.StringVarP(&o.data, "data", "d", "", "the data: JSON, @FILE, or - for standard input (default: what is piped in)")
+	f.StringArrayVarP(&o.fields, "field", "f", nil, "a field of the data, as text: key=text; a.b is nested, a key that comes twice makes a list")
+	f.StringArrayVarP(&o.jsonFields, "json-field", "F", nil, "a field of the data, as JSON: key:=json")
 	f.StringVar(&o.id, "id", "", "the event's id (default: a new UUIDv7); with --ndjson the beginning of each line's")
 	f.StringVar(&o.source, "source", emitSource, "where it comes from")
 	f.StringVar(&o.subject, "subject", "", "what it is about")
@@ -40,7 +43,7 @@ func (o *eventFlags) register(f *pflag.FlagSet) {
 }
 
 // event makes the event that the flags describe. given reports whether a flag was given, in is the standard input.
-func (o *eventFlags) event(given func(flag string) bool, in io.Reader) (*events.Event, error) {
+func (o *eventFlags) event(ctx context.Context, given func(flag string) bool, in io.Reader) (*events.Event, error) {
 	if err := events.CheckType(o.typ); err != nil {
 		return nil, usage("%v", err)
 	}
@@ -66,7 +69,7 @@ func (o *eventFlags) event(given func(flag string) bool, in io.Reader) (*events.
 		e.Extensions[name] = value
 	}
 	var err error
-	if e.Data, err = o.payload(given("data"), in); err != nil {
+	if e.Data, err = o.payload(ctx, given("data"), in); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -81,7 +84,10 @@ var (
 )
 
 // payload returns the data that -d gives, with the fields of -f and -F added.
-func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
+func (o *eventFlags) payload(ctx context.Context, given bool, in io.Reader) ([]byte, error) {
+	if !given && len(o.fields) == 0 && len(o.jsonFields) == 0 {
+		return piped(ctx, in)
+	}
 	data, from, err := o.raw(given, in)
 	if err != nil {
 		return nil, err
@@ -92,19 +98,17 @@ func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
 		}
 		return data, nil
 	}
-	all := map[string]json.RawMessage{}
-	if len(data) > 0 {
-		if err := json.Unmarshal(data, &all); err != nil || all == nil {
-			return nil, usage("%s is not a JSON object, so -f and -F can't add fields to it", from)
-		}
+	all, err := input.NewFields(data)
+	if err != nil {
+		return nil, usage("%s is %v, so -f and -F can't add fields to it", from, err)
 	}
 	for _, text := range o.fields {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok || key == "" {
 			return nil, usage("-f %q: write key=text", text)
 		}
-		if all[key], err = emitter.MarshalData(value); err != nil {
-			return nil, err
+		if err := all.Set(key, events.AppendJSONText(nil, value)); err != nil {
+			return nil, usage("-f %q: %v", text, err)
 		}
 	}
 	for _, text := range o.jsonFields {
@@ -115,9 +119,36 @@ func (o *eventFlags) payload(given bool, in io.Reader) ([]byte, error) {
 		if err := checkJSON([]byte(value)); err != nil {
 			return nil, usage("-F %q: the value %v", text, err)
 		}
-		all[key] = json.RawMessage(value)
+		if err := all.Set(key, json.RawMessage(value)); err != nil {
+			return nil, usage("-F %q: %v", text, err)
+		}
 	}
-	return emitter.MarshalData(all)
+	return emitter.MarshalData(all.Object())
+}
+
+// piped reads the data of an event that is described without data, where somebody redirects the standard input. The standard input of a command
+// that a handler runs is the handler's own, and is read with -d - only.
+func piped(ctx context.Context, in io.Reader) ([]byte, error) {
+	f, ok := in.(*os.File)
+	if !ok || os.Getenv(tasks.VariableRunToken) != "" {
+		return nil, nil
+	}
+	data, err := input.Piped(ctx, f, input.Patience)
+	switch {
+	case errors.Is(err, input.ErrIdle):
+		return nil, usage("standard input: %v; -d - waits for it, and </dev/null is no data", err)
+	case err != nil && ctx.Err() == nil:
+		return nil, fmt.Errorf("read standard input: %w", err)
+	case err != nil:
+		return nil, err
+	}
+	if data = trimData(data); len(data) == 0 {
+		return nil, nil
+	}
+	if err := checkJSON(data); err != nil {
+		return nil, usage("standard input %v; without -d, what is piped in is the data (</dev/null: no data)", err)
+	}
+	return data, nil
 }
 
 // raw reads the data that -d names, and checks that it is JSON if -d was given. from names its origin, for messages.
@@ -135,14 +166,17 @@ func (o *eventFlags) raw(given bool, in io.Reader) (data []byte, from string, er
 			return nil, from, usage("--data: %v", err)
 		}
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors put a byte order mark before a text
+	data = trimData(data)
 	if given {
 		if err := checkJSON(data); err != nil {
 			return nil, from, usage("%s %v", from, err)
 		}
 	}
-	return bytes.TrimSpace(data), from, nil
+	return data, from, nil
 }
+
+// trimData removes white space, and the byte order mark that editors put before a text.
+func trimData(data []byte) []byte { return bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff"))) }
 
 // checkJSON reports the first error in a JSON text, with its place.
 func checkJSON(data []byte) error {

@@ -274,7 +274,10 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 		Handlers:  &tasks.Stored{Store: s, Emitter: em, Handlers: cfg.Wiring.Handlers},
 		Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: cfg.Wiring.Schedules},
 		Explain:   func(ev *events.Event) explain.Report { return explain.Event(cfg.Wiring.Handlers, ev, cfg.Secrets) },
-		MaxData:   cfg.Settings.Server.MaxEvent, Log: slog.New(slog.DiscardHandler),
+		Matches: func(ev *events.Event) (bool, string) {
+			return explain.Matches(cfg.Wiring.Handlers, cfg.Wiring.Events, ev)
+		},
+		MaxData: cfg.Settings.Server.MaxEvent, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -352,9 +355,9 @@ func eventAt(ctx context.Context, c *client.Client, sequence int64) (*events.Eve
 func (e *env) followed(ctx context.Context, wait time.Duration, typ string,
 	publish func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error)) error {
 	p := e.printer()
-	sequence := int64(0) // not accepted yet
+	sequence, hint := int64(0), "" // not accepted yet
 	end, err := publish(func(rc api.Receipt) error {
-		sequence = rc.Sequence
+		sequence, hint = rc.Sequence, rc.Hint
 		return nil
 	}, func(kind string, body json.RawMessage) error { return p.Item(kind, body) })
 	switch {
@@ -367,7 +370,7 @@ func (e *env) followed(ctx context.Context, wait time.Duration, typ string,
 	case end.Dead:
 		return &exitError{code: exitFailed, err: errors.New("a run is dead")}
 	case !end.Matched:
-		return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matches %s", typ)}
+		return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matches %s%s", typ, asHint(hint))}
 	}
 	return nil
 }

@@ -109,11 +109,15 @@ func (e *env) explained(ev *events.Event, r explain.Report) error {
 	if err := e.printer().Report(ev, r); err != nil || r.Matched {
 		return err
 	}
-	err := fmt.Errorf("no handler matches %s", ev.Type)
-	if r.Hint != "" {
-		err = fmt.Errorf("%w; %s", err, r.Hint)
+	return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matches %s%s", ev.Type, asHint(r.Hint))}
+}
+
+// asHint is a hint after a message.
+func asHint(hint string) string {
+	if hint == "" {
+		return ""
 	}
-	return &exitError{code: exitNoHandler, err: err}
+	return "; " + hint
 }
 
 // printFaults prints faults and warnings, one object a line.

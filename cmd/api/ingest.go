@@ -19,7 +19,8 @@ import (
 const maxBatchEvents = 1000
 
 // postEvents accepts events: one (CloudEvents' binary or structured mode), a batch, or NDJSON. With ?wait=30s the answer to
-// a single event is NDJSON, and follows the runs and events that it causes.
+// a single event is NDJSON, and follows the runs and events that it causes. With ?matches=true, the receipt of a single event says whether a
+// handler is wired to it.
 func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	cause, err := s.publishing(r)
 	if err != nil {
@@ -111,6 +112,10 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 		if !rc.Duplicate {
 			status = http.StatusAccepted
 		}
+	}
+	if s.o.Matches != nil && !batch && r.URL.Query().Get("matches") == "true" {
+		ok, hint := s.o.Matches(evs[0])
+		answers[0].Matches, answers[0].Hint = &ok, hint
 	}
 	switch {
 	case wait > 0:

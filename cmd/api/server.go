@@ -39,6 +39,7 @@ type Options struct {
 	Handlers  Handlers
 	Schedules Schedules
 	Explain   func(*events.Event) explain.Report // what the wiring would do about an event
+	Matches   func(*events.Event) (bool, string) // see [explain.Matches]
 	Log       *slog.Logger
 	MaxData   int     // largest data of an event, in bytes
 	Daemon    *Daemon // nil: the server answers in process, see [Server.Handler]

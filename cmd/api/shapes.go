@@ -15,9 +15,13 @@ type Receipt struct {
 	Source    string `json:"source"`
 	Sequence  int64  `json:"seq,string"`
 	Duplicate bool   `json:"duplicate"`
+
+	// Of an event that was sent with ?matches=true.
+	Matches *bool  `json:"matches,omitempty"` // a handler is wired to it
+	Hint    string `json:"hint,omitempty"`    // without one, a type that may have been meant
 }
 
-// appendJSON appends the same JSON as events.MarshalJSON, much faster for usual ids and sources.
+// appendJSON appends the same JSON as events.MarshalJSON, without Matches and Hint, much faster for usual ids and sources.
 func (r Receipt) appendJSON(dst []byte) []byte {
 	dst = events.AppendJSONText(append(dst, `{"id":`...), r.ID)
 	dst = events.AppendJSONText(append(dst, `,"source":`...), r.Source)

@@ -48,6 +48,11 @@ func (d *Daemon) explain(e *events.Event) explain.Report {
 	return explain.Event(cfg.Wiring.Handlers, e, cfg.Secrets)
 }
 
+func (d *Daemon) matches(e *events.Event) (ok bool, hint string) {
+	w := d.current.Load().Wiring
+	return explain.Matches(w.Handlers, w.Events, e)
+}
+
 // settled waits until all runs that an event caused have ended, for the schedules that wait for their last slot. An event that is not
 // in the journal (any more) has caused none.
 func (d *Daemon) settled(ctx context.Context, source, id string) error {

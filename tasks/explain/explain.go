@@ -104,9 +104,26 @@ func Event(wired []*tasks.Handler, e *events.Event, secrets *expression.Secrets)
 	return r
 }
 
-// meant suggests a similar type that a handler is wired to and that can be published.
-func meant(wired []*tasks.Handler, typ string) string {
-	var known []string
+// Matches reports whether a handler is wired to an event. If none is, hint names a similar type that has a handler, or is declared.
+func Matches(wired []*tasks.Handler, declared []emitter.EventType, e *events.Event) (ok bool, hint string) {
+	for _, h := range wired {
+		for _, p := range h.On {
+			if p.Match(e.Type) && h.Takes(e) {
+				return true, ""
+			}
+		}
+	}
+	known := make([]string, len(declared))
+	for i, t := range declared {
+		if t.Type != e.Type {
+			known[i] = t.Type
+		}
+	}
+	return false, meant(wired, e.Type, known...)
+}
+
+// meant suggests a similar type that a handler is wired to and that can be published, or one of those that are known.
+func meant(wired []*tasks.Handler, typ string, known ...string) string {
 	for _, h := range wired {
 		for _, p := range h.On {
 			if literal, ok := p.Literal(); ok && !events.Reserved(literal) {

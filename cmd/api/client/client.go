@@ -176,13 +176,13 @@ func (c *Client) Ping(ctx context.Context) error {
 	return c.tell(ctx, http.MethodGet, "/readyz")
 }
 
-// Emit publishes one event.
+// Emit publishes one event. The receipt says whether a handler is wired to it.
 func (c *Client) Emit(ctx context.Context, e *events.Event) (api.Receipt, error) {
 	send, err := eventBody(e)
 	if err != nil {
 		return api.Receipt{}, err
 	}
-	return request[api.Receipt](ctx, c, http.MethodPost, "/v1/events", send)
+	return request[api.Receipt](ctx, c, http.MethodPost, "/v1/events?matches=true", send)
 }
 
 // set sets a parameter that is not empty.

@@ -33,7 +33,7 @@ func (c *Client) EmitWait(ctx context.Context, e *events.Event, wait time.Durati
 // follow sends a request that publishes one event, and follows the event.
 func (c *Client) follow(ctx context.Context, path string, send body, wait time.Duration, accepted func(api.Receipt) error,
 	each func(kind string, body json.RawMessage) error) (end api.End, err error) {
-	res, err := c.do(ctx, http.MethodPost, path+"?wait="+url.QueryEscape(wait.String()), send)
+	res, err := c.do(ctx, http.MethodPost, path+"?matches=true&wait="+url.QueryEscape(wait.String()), send)
 	if err != nil {
 		return end, err
 	}

@@ -1,0 +1,74 @@
+// Package input reads what people give as the data of an event: a text that is piped in, and fields as on the command lines of gh and httpie.
+package input
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A pipe may be open though nobody writes into it: some supervisors start programs with one. Patience is how long the first byte may take, and
+// longer is how long each next one.
+const (
+	Patience = 3 * time.Second
+	longer   = 30 * time.Second
+)
+
+// ErrIdle is the error of a pipe that neither gives data nor ends.
+var ErrIdle = errors.New("it is a pipe that is open, and nothing comes")
+
+// Piped reads f to its end if it is a pipe or a regular file, as the standard input of a program is where somebody redirects it. Anything else (a
+// terminal, /dev/null, a socket) gives nothing, and so does a closed one. It never waits for longer than a patient user: the error is [ErrIdle] then.
+func Piped(ctx context.Context, f *os.File, patience time.Duration) ([]byte, error) {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, nil //nolint:nilerr // it is closed
+	case info.Mode().IsRegular():
+		return io.ReadAll(f)
+	case info.Mode()&os.ModeNamedPipe == 0:
+		return nil, nil
+	}
+	var data []byte
+	part := make([]byte, 64<<10)
+	for {
+		if err := readable(ctx, int(f.Fd()), patience); err != nil {
+			return nil, err
+		}
+		n, err := f.Read(part)
+		data = append(data, part[:n]...)
+		if errors.Is(err, io.EOF) {
+			return data, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		patience = max(patience, longer)
+	}
+}
+
+// readable waits until a read of fd does not block.
+func readable(ctx context.Context, fd int, patience time.Duration) error {
+	const slice = 100 * time.Millisecond // in which ctx may end
+	for deadline := time.Now().Add(patience); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		left := min(time.Until(deadline), slice)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(max(left.Milliseconds(), 0)))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("poll: %w", err)
+		case n > 0:
+			return nil
+		case left <= 0:
+			return ErrIdle
+		}
+	}
+}
