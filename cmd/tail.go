@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -62,8 +63,9 @@ type tail struct {
 	patterns []events.Pattern
 	where    *expression.Expr
 	state    store.RunState
-	started  bool  // the place of the tail is known: after is valid
-	after    int64 // the last sequence that was printed or passed over
+	started  bool         // the place of the tail is known: after is valid
+	after    int64        // the last sequence that was printed or passed over
+	reasons  *api.Reasons // of stored runs
 }
 
 func runTail(ctx context.Context, o *tailOptions) error {
@@ -162,7 +164,10 @@ func (t *tail) query() client.StreamQuery {
 
 // readStore prints the events in the store from where the tail is.
 func (t *tail) readStore(ctx context.Context, path string) error {
-	err := readStore(path, func(s store.Store) error { return t.stored(ctx, s) })
+	err := readStore(path, func(s store.Store) error {
+		t.reasons = api.NewReasons(s, nil)
+		return t.stored(ctx, s)
+	})
 	if errors.Is(err, store.ErrNotFound) {
 		t.started = true // every event that comes is new
 	}
@@ -219,11 +224,12 @@ func (t *tail) storedRuns(ctx context.Context, s store.Store, e *events.Event) e
 	if err != nil {
 		return err
 	}
-	for _, r := range runs {
-		if t.state == 0 || r.State == t.state {
-			if err := t.p.Run(api.RunOf(r)); err != nil {
-				return &writeError{err}
-			}
+	if t.state != 0 {
+		runs = slices.DeleteFunc(runs, func(r store.Run) bool { return r.State != t.state })
+	}
+	for _, r := range t.reasons.Runs(ctx, runs) {
+		if err := t.p.Run(r); err != nil {
+			return &writeError{err}
 		}
 	}
 	return nil

@@ -146,6 +146,7 @@ type Run struct {
 	// Budget is the number of attempts that don't count: those before a dead run was last retried, uncounted ones, and a running one that was claimed
 	// ahead. 0 at first.
 	Budget int
+	Failed int    // the number of failed attempts; only [Runs.Runs], [Runs.ScanRuns] and [Runs.FindRun] count them
 	Error  string // of the last failed attempt; empty when it succeeded
 	Reason string // why it is in its state, if no failed attempt explains it: it was dropped or cancelled, or its handler is paused or not active
 	// Cancelling says that a running run was cancelled: its attempt is being ended, or evrun was killed before that. Reason then says by whom.
@@ -153,6 +154,9 @@ type Run struct {
 	StartedAt     time.Time // zero before the first attempt
 	FinishedAt    time.Time // zero while running
 	NextAttemptAt time.Time // set when retrying
+	// When is the text of the condition that was false, for a skipped run. It is empty if the condition is not known: the run is from before the store
+	// kept it, or there were too many others since.
+	When string
 	// Joined is set on a skipped run whose event another run of the handler has joined: the sequence of that run's event.
 	Joined int64
 }

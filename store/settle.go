@@ -48,6 +48,8 @@ type Settlement struct {
 	Ahead   bool // as in the Claim: the run's StartedAt becomes Started, and its Budget 0 again
 	Started time.Time
 	Joins   []int64 // as in Claim, when Attempt is 1 and not Claimed
+	// When is the text of the handler's condition; empty: it has none. It is kept with the run if the run is skipped.
+	When string
 	// Statement is the user statement that Effect runs, if any. Hold is how long it may take, if longer than [Options.StatementTimeout]: it then has
 	// its own transaction, and no other statement with a Hold begins until other writes have had the writer for as long.
 	Statement *Statement

@@ -72,6 +72,7 @@ func (w *worker) settle(t *queue.Task, s store.Settlement) { w.batch.add(t, s) }
 func (w *worker) settlement(t *queue.Task, out store.Outcome) store.Settlement {
 	return store.Settlement{
 		Event: t.Event, Handler: w.id, ID: t.ID, Attempt: t.Attempt, Claimed: t.Claimed, Ahead: t.Ahead, Started: t.Started, Outcome: out, Joins: t.Joins,
+		When: w.when,
 	}
 }
 

@@ -20,8 +20,8 @@ const bulkEvents = 100_000
 //	go test -run - -bench 'Bulk$/' -benchtime 5x ./tasks
 //
 // save has one inside handler. emit adds a second inside handler, of the event that the first one emits: the figures are those of the input events.
-// log adds a second handler of the same event, which writes to the daemon's log; outside one whose attempts are outside and do nothing. These two
-// are over when all runs are settled.
+// log adds a second handler of the same event, which writes to the daemon's log; outside one whose attempts are outside and do nothing. skip has one
+// handler alone, whose condition skips 99 of 100 events. These three are over when all runs are settled.
 func BenchmarkBulk(b *testing.B) {
 	for _, c := range []struct {
 		name     string
@@ -36,6 +36,11 @@ func BenchmarkBulk(b *testing.B) {
 		}},
 		{"log", func(b *testing.B) []*tasks.Handler {
 			return []*tasks.Handler{userInsert(b), handler(b, "say", "user.registered", "log", map[string]any{"message": "${ data.name } is new"})}
+		}},
+		{"skip", func(b *testing.B) []*tasks.Handler {
+			seldom := handler(b, "say", "user.registered", "log", map[string]any{"message": "${ data.name } is new"})
+			seldom.When = by(b, `data.plan == "pro" and data.email endsWith "00@example.com"`)
+			return []*tasks.Handler{seldom}
 		}},
 		{"outside", func(b *testing.B) []*tasks.Handler {
 			return []*tasks.Handler{userInsert(b), {Name: "nothing", On: on("user.registered"), Kind: "nothing", Concurrency: 4, Action: nothing{}}}

@@ -24,6 +24,7 @@ type worker struct {
 	h      *Handler
 	id     store.HandlerID
 	source string // the source of the events that it emits
+	when   string // the text of its condition; empty: none
 
 	queue   queue.Source
 	batch   batch // to be settled next
@@ -59,12 +60,16 @@ type worker struct {
 
 func newWorker(r *Runner, h *Handler) *worker {
 	h = h.WithDefaults()
-	return &worker{
+	w := &worker{
 		r: r, h: h, source: r.o.Emitter.Source("/handlers/" + h.Name),
 		pool: newPool(h.Concurrency), ahead: h.Concurrency,
 		claimed: make(chan claimed), answers: make(chan answer), changed: queue.NewHandOver(),
 		mark: make(chan struct{}), ask: make(chan chan workerStatus), ended: make(chan struct{}),
 	}
+	if h.When != nil {
+		w.when = h.When.String()
+	}
+	return w
 }
 
 // heldKeys is the MaxKeys of ordered handlers' queues; 0: the default. Only tests change it.

@@ -182,7 +182,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 	defer stop()
 	chain, err := s.o.Daemon.Runner.Follow(ctx, e, s.o.Daemon.Commits, func(l chain.Link) error {
 		if l.Run != nil {
-			return line("run", RunOf(*l.Run))
+			return line("run", s.reasons.Runs(ctx, []store.Run{*l.Run})[0])
 		}
 		return line("event", l.Event)
 	})

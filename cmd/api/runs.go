@@ -20,23 +20,36 @@ type Run struct {
 	Type          string     `json:"type"`
 	State         string     `json:"state"`
 	Attempt       int        `json:"attempt"`
+	Failed        int        `json:"failed_attempts,omitempty"`
 	Error         string     `json:"error,omitempty"`
-	Reason        string     `json:"reason,omitempty"` // why it is in its state, if that is not a failed attempt: it was dropped, or its handler is paused or not in the file
+	Reason        string     `json:"reason,omitempty"` // why it is in its state, if that is not a failed attempt: it was dropped, its condition was false, …
 	StartedAt     *time.Time `json:"started_at,omitempty"`
 	FinishedAt    *time.Time `json:"finished_at,omitempty"`
+	TookMS        *float64   `json:"took_ms,omitempty"` // the last attempt, if it has ended
 	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
 	// Joined is the id of the run that handled this event, too (debounce).
 	Joined string `json:"joined,omitempty"`
 }
 
-// RunOf returns the shape of a stored run.
+// RunOf returns the shape of a stored run. [Reasons.Runs] adds the reasons of skipped ones.
 func RunOf(r store.Run) Run {
-	return Run{
-		ID: r.ID, Handler: r.Handler, EventID: r.EventID, Sequence: r.Sequence, Type: r.Type, State: r.State.String(), Attempt: r.Attempt,
+	run := Run{
+		ID: r.ID, Handler: r.Handler, EventID: r.EventID, Sequence: r.Sequence, Type: r.Type, State: r.State.String(), Attempt: r.Attempt, Failed: r.Failed,
 		Error: r.Error, Reason: r.Reason, StartedAt: timeOf(r.StartedAt), FinishedAt: timeOf(r.FinishedAt), NextAttemptAt: timeOf(r.NextAttemptAt),
 		Joined: r.JoinedID(),
 	}
+	if run.Joined != "" {
+		run.Reason = "joined " + run.Joined
+	}
+	if run.StartedAt != nil && run.FinishedAt != nil {
+		ms := milliseconds(run.FinishedAt.Sub(*run.StartedAt))
+		run.TookMS = &ms
+	}
+	return run
 }
+
+// milliseconds is a duration with the precision of the store.
+func milliseconds(d time.Duration) float64 { return float64(max(0, d).Microseconds()) / 1000 }
 
 // Attempt is one failed attempt of a run.
 type Attempt struct {
@@ -52,9 +65,9 @@ type RunDetails struct {
 	Attempts []Attempt `json:"attempts"`
 }
 
-// RunDetailsOf returns the shape of a stored run and its attempts.
-func RunDetailsOf(r store.Run, attempts []store.Attempt) RunDetails {
-	return RunDetails{Run: RunOf(r), Attempts: shaped(attempts, func(a store.Attempt) Attempt {
+// RunDetailsOf returns the shape of a run with its stored attempts.
+func RunDetailsOf(r Run, attempts []store.Attempt) RunDetails {
+	return RunDetails{Run: r, Attempts: shaped(attempts, func(a store.Attempt) Attempt {
 		return Attempt{Attempt: a.Number, StartedAt: a.StartedAt.UTC(), FinishedAt: a.FinishedAt.UTC(), Error: a.Error}
 	})}
 }
@@ -112,7 +125,7 @@ func (s *Server) listRuns(r *http.Request) (any, error) {
 		return nil, err
 	}
 	s.begun(r.Context(), runs)
-	page := list("runs", shaped(runs, RunOf))
+	page := list("runs", s.reasons.Runs(r.Context(), runs))
 	if len(runs) == q.Limit {
 		page["next"] = runs[len(runs)-1].ID
 	}
@@ -127,7 +140,7 @@ func (s *Server) getRun(r *http.Request) (any, error) {
 	one := []store.Run{run}
 	s.begun(r.Context(), one)
 	attempts, err := s.o.Store.Attempts(r.Context(), store.AttemptQuery{Run: run.ID})
-	return RunDetailsOf(one[0], attempts), err
+	return RunDetailsOf(s.reasons.Runs(r.Context(), one)[0], attempts), err
 }
 
 // begun corrects runs of which the daemon knows more than the store.

@@ -40,6 +40,7 @@ type Options struct {
 	Schedules Schedules
 	Explain   func(*events.Event) explain.Report // what the wiring would do about an event
 	Matches   func(*events.Event) (bool, string) // see [explain.Matches]
+	Redact    func(string) string                // removes secrets from a text; nil: there are none
 	Log       *slog.Logger
 	MaxData   int     // largest data of an event, in bytes
 	Daemon    *Daemon // nil: the server answers in process, see [Server.Handler]
@@ -64,6 +65,7 @@ type Server struct {
 	lines       places // bodies of NDJSON
 	batches     places
 	streams     *stream.Streams // of a daemon
+	reasons     *Reasons
 }
 
 // route answers requests; its error becomes a [Problem].
@@ -87,11 +89,12 @@ func NewServer(o Options) *Server {
 		o:         o,
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: o.MaxStreams},
 		batches: places{what: "large batches", limit: largeBatches},
+		reasons: NewReasons(o.Store, o.Redact),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,
-			Run: func(r store.Run) any { return RunOf(r) }, WriteTimeout: writeTimeout})
+			Runs: s.reasons.shapes, WriteTimeout: writeTimeout})
 	}
 	mux := http.NewServeMux()
 	handle := func(pattern string, h route) {

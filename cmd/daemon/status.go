@@ -53,6 +53,9 @@ func (d *Daemon) matches(e *events.Event) (ok bool, hint string) {
 	return explain.Matches(w.Handlers, w.Events, e)
 }
 
+// redact removes the secrets of the wiring from a text.
+func (d *Daemon) redact(text string) string { return d.current.Load().Secrets.Redact(text) }
+
 // settled waits until all runs that an event caused have ended, for the schedules that wait for their last slot. An event that is not
 // in the journal (any more) has caused none.
 func (d *Daemon) settled(ctx context.Context, source, id string) error {

@@ -1,12 +1,14 @@
 package output
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
 
 	"evrun/cmd/api"
 	"evrun/events"
+	"evrun/tasks/fault"
 )
 
 // Run writes a run on one line.
@@ -14,12 +16,9 @@ func (p *Printer) Run(r api.Run) error {
 	if p.JSON {
 		return p.Object(map[string]any{"run": r})
 	}
-	why := ""
-	if r.Error != "" {
-		why = ": " + events.EscapeControl(r.Error)
-	}
-	if r.Joined != "" {
-		why = ": joined " + events.EscapeControl(r.Joined)
+	because := cmp.Or(r.Error, r.Reason)
+	if because != "" {
+		because = ": " + events.EscapeControl(because)
 	}
 	attempt := ""
 	if r.Attempt > 1 {
@@ -30,7 +29,7 @@ func (p *Printer) Run(r api.Run) error {
 		when = p.Clock(at)
 	}
 	return p.printf("%s  %s    %s %s%s%s\n", p.Paint(Dim, when), p.Paint(Dim, fmt.Sprintf("#%d", r.Sequence)),
-		r.Handler, p.Cell(State(r.State)), attempt, why)
+		r.Handler, p.Cell(State(r.State)), attempt, because)
 }
 
 // runTime is when a run finished or, while it goes on, when its last attempt started; zero before the first.
@@ -49,17 +48,29 @@ func Runs() []Column[api.Run] {
 	return []Column[api.Run]{
 		{Title: "RUN", Text: func(r api.Run) any { return r.ID }},
 		{Title: "STATE", Text: func(r api.Run) any { return State(r.State) }},
-		{Title: "ATTEMPT", Text: func(r api.Run) any { return r.Attempt }, Rank: 3},
-		{Title: "TYPE", Text: func(r api.Run) any { return orDash(r.Type) }, Rank: 2, Least: 12},
+		{Title: "FAILED", Text: func(r api.Run) any { return r.Failed }, Rank: 3},
+		{Title: "TOOK", Text: func(r api.Run) any { return orDash(took(r)) }, Rank: 2},
+		{Title: "TYPE", Text: func(r api.Run) any { return orDash(r.Type) }, Rank: 3, Least: 12},
 		{Title: "TIME", Text: func(r api.Run) any { return Ago(runTime(r)) }, Rank: 1},
-		{Title: "ERROR", Text: func(r api.Run) any {
-			text, _, _ := strings.Cut(r.Error, "\n")
-			if r.Reason != "" {
-				text = strings.TrimSuffix(r.Reason+": "+text, ": ")
-			}
-			return text
-		}, Rank: 1, Least: 16, Most: 101},
+		{Title: "REASON", Text: func(r api.Run) any { return why(r) }, Rank: 1, Least: 16, Most: 101},
 	}
+}
+
+// took is how long a run's last attempt took; empty while it has not ended.
+func took(r api.Run) string {
+	if r.TookMS == nil {
+		return ""
+	}
+	return Duration(time.Duration(*r.TookMS * float64(time.Millisecond)))
+}
+
+// why is the reason of a run's state, or its error, on one line.
+func why(r api.Run) string {
+	text, _, _ := strings.Cut(r.Error, "\n")
+	if r.Reason != "" {
+		text = strings.TrimSuffix(r.Reason+": "+text, ": ")
+	}
+	return text
 }
 
 // RunDetails writes a run with its event, which may be nil, and its failed attempts.
@@ -75,10 +86,13 @@ func (p *Printer) RunDetails(r api.RunDetails, ev *events.Event) error {
 	t.Field("handler", "%s", r.Handler)
 	t.Value("state", State(r.State))
 	t.Field("reason", "%s", r.Reason)
-	t.Field("joined", "%s", r.Joined)
 	t.Field("attempt", "%d", r.Attempt)
+	if r.Failed > 0 {
+		t.Field("failed", "%s", fault.Plural(r.Failed, "attempt"))
+	}
 	t.Value("started", r.StartedAt)
 	t.Value("finished", r.FinishedAt)
+	t.Field("took", "%s", took(r.Run))
 	t.Value("next attempt", r.NextAttemptAt)
 	if err := t.Flush(); err != nil {
 		return err

@@ -17,7 +17,7 @@ type runRows struct {
 }
 
 var insertRuns = insertRows("INSERT OR FAIL", "runs", []column{{name: "handler", shared: true}, {name: "finished_at", shared: true}, {name: "budget", shared: true},
-	{name: "attempt", literal: "1"}, {name: "sequence"}, {name: "state"}, {name: "started_at"}}, groupRows)
+	{name: "condition", shared: true}, {name: "attempt", literal: "1"}, {name: "sequence"}, {name: "state"}, {name: "started_at"}}, groupRows)
 
 // insertSettled inserts the rows of first attempts that have ended, with the outcomes they have or, as far as they depend on a user, as succeeded. It
 // marks those that are fenced off.
@@ -35,7 +35,7 @@ func (t *txn) insertSettled(list []store.Settlement, settled []store.Settled) er
 		return err
 	}
 	for i := 0; i < len(list); {
-		taken := r.nextFitting(len(list)-i, func(j int) bool { return list[i+j].Handler == list[i].Handler })
+		taken := r.nextFitting(len(list)-i, func(j int) bool { return list[i+j].Handler == list[i].Handler && list[i+j].When == list[i].When })
 		if taken == 1 {
 			ok, err := t.putRun(&list[i], settled[i].Outcome)
 			if err != nil {
@@ -48,7 +48,11 @@ func (t *txn) insertSettled(list []store.Settlement, settled []store.Settled) er
 			i++
 			continue
 		}
-		r.values = append(r.values[:0], int64(list[i].Handler), t.now, int64(0))
+		when, err := t.condition(&list[i])
+		if err != nil {
+			return err
+		}
+		r.values = append(r.values[:0], int64(list[i].Handler), t.now, int64(0), orNull(when))
 		for j := range list[i : i+taken] {
 			r.values = append(r.values, list[i+j].Event.Sequence, int64(settled[i+j].State), schema.Micros(list[i+j].Started))
 		}
@@ -173,7 +177,7 @@ func (t *txn) start(claims []store.Claim, started []bool) error {
 			i++
 			continue
 		}
-		r.values = append(r.values[:0], int64(claims[i].Handler), nil, budgetOf(&claims[i]))
+		r.values = append(r.values[:0], int64(claims[i].Handler), nil, budgetOf(&claims[i]), nil)
 		for j := range claims[i : i+taken] {
 			r.values = append(r.values, claims[i+j].Sequence, int64(store.Running), schema.Micros(claims[i+j].At))
 		}

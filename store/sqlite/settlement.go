@@ -22,7 +22,7 @@ func shapeOf(s *store.Settlement) shape {
 	switch {
 	case s.Attempt != 1 || s.Effect != nil:
 		return single
-	case s.Claimed && s.Insert == nil && plain:
+	case s.Claimed && s.Insert == nil && plain && (s.When == "" || s.Outcome.State == store.Succeeded):
 		return claimed
 	case !s.Claimed && len(s.Joins) == 0 && (s.Insert != nil || plain):
 		return first
@@ -150,12 +150,21 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 		n, err = t.w.stmt.settleAhead.Exec(sequence, handler, attempt, state, t.now, next, text, started)
 	case s.Claimed:
 		n, err = t.w.stmt.settleClaimed.Exec(sequence, handler, attempt, state, t.now, next, text)
+	case s.Attempt == 1 && next == nil && text == nil && s.When != "":
+		var when int64
+		if when, err = t.condition(s); err == nil {
+			n, err = t.w.stmt.insertWhen.Exec(sequence, handler, state, started, t.now, when)
+		}
+		return n == 1, err
 	case s.Attempt == 1 && next == nil && text == nil:
 		n, err = t.w.stmt.insertSettled.Exec(sequence, handler, state, started, t.now)
 	case s.Attempt == 1:
 		n, err = t.w.stmt.insertRun.Exec(sequence, handler, state, started, t.now, next, text)
 	default:
 		n, err = t.w.stmt.settleUnbegun.Exec(sequence, handler, attempt, state, t.now, next, text, started)
+	}
+	if err == nil && n == 1 && out.State == store.Skipped {
+		err = t.noteCondition(s)
 	}
 	return n == 1, err
 }
@@ -217,12 +226,16 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 		if err != nil {
 			return err
 		}
-		t.runs = append(t.runs, store.Run{
+		run := store.Run{
 			ID: id, Handler: name, HandlerID: s.Handler,
 			EventID: s.Event.ID, Sequence: s.Event.Sequence, Type: s.Event.Type, Chain: s.Event.Chain,
 			State: out.State, Attempt: s.Attempt, Error: out.Error, Reason: reason,
 			StartedAt: s.Started.UTC().Truncate(1000), FinishedAt: schema.Time(t.now), NextAttemptAt: out.NextAttemptAt,
-		})
+		}
+		if out.State == store.Skipped {
+			run.When = s.When
+		}
+		t.runs = append(t.runs, run)
 	}
 	return nil
 }

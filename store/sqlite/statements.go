@@ -11,7 +11,7 @@ type statements struct {
 	begin, commit, rollback      *conn.Stmt
 	savepoint, undo, release     *conn.Stmt
 	findEvent, changes, lastID   *conn.Stmt
-	insertSettled                *conn.Stmt
+	insertSettled, insertWhen    *conn.Stmt
 	insertRun                    *conn.Stmt
 	insertClaim, startRun        *conn.Stmt
 	settleClaimed, settleUnbegun *conn.Stmt
@@ -27,7 +27,8 @@ type statements struct {
 // orBegin ends the statements that insert a first attempt. A run that was cancelled before it had begun, and retried, has a row with attempt 0: it is
 // replaced. Any other row is left as it is.
 const orBegin = ` ON CONFLICT (sequence, handler) DO UPDATE SET state = excluded.state, attempt = 1, budget = excluded.budget,
-	started_at = excluded.started_at, finished_at = excluded.finished_at, next_attempt_at = excluded.next_attempt_at, error = excluded.error
+	started_at = excluded.started_at, finished_at = excluded.finished_at, next_attempt_at = excluded.next_attempt_at, error = excluded.error,
+	condition = excluded.condition
 	WHERE runs.state = 2 AND runs.attempt = 0`
 
 func (s *statements) prepare(c *conn.Conn) error {
@@ -46,6 +47,7 @@ func (s *statements) prepare(c *conn.Conn) error {
 		{&s.changes, `SELECT changes()`},
 		{&s.lastID, `SELECT last_insert_rowid()`},
 		{&s.insertSettled, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at) VALUES (?,?,?,1,?,?)` + orBegin},
+		{&s.insertWhen, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, condition) VALUES (?,?,?,1,?,?,?)` + orBegin},
 		{&s.insertRun, `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, next_attempt_at, error)
 			VALUES (?,?,?,1,?,?,?,?)` + orBegin},
 		{&s.insertClaim, `INSERT INTO runs (sequence, handler, state, attempt, started_at, budget) VALUES (?,?,1,1,?,?)` + orBegin},

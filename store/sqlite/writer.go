@@ -58,6 +58,8 @@ type writer struct {
 	emitted    []*events.Event
 	nextUser   int64 // behind the last inserted user's id
 
+	conditions conditions
+
 	user  *guard.Statements
 	clock func() time.Time // the clock for turns, not for stored times
 }
@@ -214,11 +216,13 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 		return nil, nil, fmt.Errorf("commit: %w (%w)", store.ErrBroken, err)
 	}
 	w.next, w.nextUser = t.next, t.nextUser
+	w.conditions.ended(true)
 	return t, nil, nil
 }
 
 // rollback ends t. SQLite may already have rolled back, for example after a full disk.
 func (w *writer) rollback(t *txn) error {
+	w.conditions.ended(false)
 	if _, err := w.stmt.rollback.Exec(); err != nil && conn.Aborts(err) {
 		return fmt.Errorf("rollback: %w (%w)", store.ErrBroken, err)
 	}

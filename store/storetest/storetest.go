@@ -62,6 +62,7 @@ func Run(t *testing.T, d Driver) {
 		{"an outside attempt is recorded before it is settled", claims},
 		{"a claim is given once", claimOnce},
 		{"many claimed runs are settled, each or not at all", manyClaimed},
+		{"a skipped run has the condition that was false, others have none", skippedBy},
 		{"many runs settled together are as if settled one by one", manySettled},
 		{"a claim made ahead doesn't count until it is settled", claimsAhead},
 		{"a claim made ahead is withdrawn if its attempt has not begun", withdrawn},

@@ -22,23 +22,38 @@ type Read struct {
 }
 
 // Why returns the parts of a condition that made it true or false in env. It splits the condition at and, or and not, and keeps only the parts that
-// decided. It returns none for a condition that can't be evaluated: Bool returns the error. It compiles each part again, so it is too slow to call
-// for every event.
-func (x *Expr) Why(env *Env) []Part {
-	verdict, err := x.Bool(env)
-	if err != nil {
-		return nil
+// decided. It returns none for a condition that can't be evaluated: Bool returns the error. It compiles each part, so it is too slow to call for every
+// event: see [Expr.Explained].
+func (x *Expr) Why(env *Env) []Part { return x.Explained().Why(env) }
+
+// Explained is a condition that is explained again and again: it compiles each of its parts once. Not safe for concurrent use.
+type Explained struct {
+	*Expr
+	root  ast.Node         // nil: it can't be parsed
+	parts map[string]*Expr // compiled so far
+}
+
+// Explained returns the condition for more than one call of Why.
+func (x *Expr) Explained() *Explained {
+	e := &Explained{Expr: x, parts: map[string]*Expr{}}
+	if tree, err := parse(x.src); err == nil {
+		e.root = tree.Node
 	}
-	tree, err := parse(x.src)
-	if err != nil {
+	return e
+}
+
+// Why is [Expr.Why].
+func (e *Explained) Why(env *Env) []Part {
+	verdict, err := e.Bool(env)
+	if err != nil || e.root == nil {
 		return nil
 	}
 	if env.budget == nil { // for all parts together
 		env.Within(&Budget{maxWork: maxWork, tooMuch: errTooMuch})
 		defer env.Within(nil)
 	}
-	w := &why{env: env}
-	w.explain(tree.Node, verdict)
+	w := &why{of: e, env: env}
+	w.explain(e.root, verdict)
 	return w.parts
 }
 
@@ -59,6 +74,7 @@ func (x *Expr) Constant() (v any, ok bool) {
 }
 
 type why struct {
+	of     *Explained
 	env    *Env
 	lets   strings.Builder // the declarations around the part
 	locals []string
@@ -120,9 +136,14 @@ func operandsOf(n *ast.BinaryNode) []ast.Node {
 }
 
 func (w *why) eval(node ast.Node) (any, error) {
-	x, err := compile(w.lets.String()+node.String(), HandlerWhen)
-	if err != nil {
-		return nil, err
+	text := w.lets.String() + node.String()
+	x := w.of.parts[text]
+	if x == nil {
+		var fault *Error
+		if x, fault = compile(text, HandlerWhen); fault != nil {
+			return nil, fault
+		}
+		w.of.parts[text] = x
 	}
 	return x.Eval(w.env)
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"sync"
 
@@ -15,7 +16,7 @@ const runsBytes = 1 << 20
 // subscribers.
 type runFeed struct {
 	commits *events.Feed[store.Commit]
-	shape   func(store.Run) any // what is sent of a run
+	shape   func(context.Context, []store.Run) []any // what is sent of runs
 	pump    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -42,7 +43,7 @@ type runBlock struct {
 	text []byte
 }
 
-func newRunFeed(commits *events.Feed[store.Commit], shape func(store.Run) any) *runFeed {
+func newRunFeed(commits *events.Feed[store.Commit], shape func(context.Context, []store.Run) []any) *runFeed {
 	return &runFeed{commits: commits, shape: shape, readers: map[*runReader]bool{}}
 }
 
@@ -109,12 +110,12 @@ func (f *runFeed) read(sub *events.Subscription[store.Commit]) {
 
 func (f *runFeed) blocksOf(runs []store.Run) []runBlock {
 	blocks := make([]runBlock, 0, len(runs))
-	for _, run := range runs {
-		text, err := events.MarshalJSON(f.shape(run))
+	for i, shape := range f.shape(context.Background(), runs) { // a look at the store, which bounds its time
+		text, err := events.MarshalJSON(shape)
 		if err != nil {
 			continue // can't happen: all of a run can be written in JSON
 		}
-		blocks = append(blocks, runBlock{run.Type, append(append([]byte("event: run\ndata: "), text...), "\n\n"...)})
+		blocks = append(blocks, runBlock{runs[i].Type, append(append([]byte("event: run\ndata: "), text...), "\n\n"...)})
 	}
 	return blocks
 }

@@ -34,8 +34,8 @@ type Options struct {
 	Journal      store.Journal
 	Bus          *events.Bus
 	Commits      *events.Feed[store.Commit]
-	Run          func(store.Run) any // what is sent of a run, in JSON
-	WriteTimeout time.Duration       // for one write; the reader can resume afterwards
+	Runs         func(context.Context, []store.Run) []any // what is sent of runs, in JSON
+	WriteTimeout time.Duration                            // for one write; the reader can resume afterwards
 }
 
 // Streams are the streams of one journal.
@@ -47,7 +47,7 @@ type Streams struct {
 
 // New makes Streams.
 func New(o Options) *Streams {
-	return &Streams{o: o, pages: newPages(o.Journal), runs: newRunFeed(o.Commits, o.Run)}
+	return &Streams{o: o, pages: newPages(o.Journal), runs: newRunFeed(o.Commits, o.Runs)}
 }
 
 // Query says what a stream sends.

@@ -44,7 +44,7 @@ func serve(t *testing.T, n int) *served {
 		}
 	}
 	s := &served{t: t, streams: New(Options{Journal: parts.Store, Bus: parts.Bus, Commits: parts.Commits,
-		Run: func(r store.Run) any { return r.ID }, WriteTimeout: time.Minute})}
+		Runs: func(context.Context, []store.Run) []any { return nil }, WriteTimeout: time.Minute})}
 	closing, end := context.WithCancel(context.Background())
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		after, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)

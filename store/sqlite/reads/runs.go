@@ -21,7 +21,8 @@ const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget,
 		WHEN r.state <= 2 AND h.paused = 1 THEN 'waits for its handler, which is paused'
 		WHEN r.state <= 2 AND h.disabled_at IS NOT NULL THEN 'waits for its handler, which is disabled in the wiring file'
 		WHEN r.state = 1 AND r.budget >= r.attempt THEN 'claimed; its attempt may not have begun' ELSE r.reason END,
-	r.state = 1 AND r.reason IS NOT NULL, r.joined, b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
+	r.state = 1 AND r.reason IS NOT NULL, r.joined, CASE WHEN r.state = 4 AND r.joined IS NULL THEN (SELECT text FROM conditions WHERE id = r.condition) END,
+	b.name, e.id, e.type, ifnull(e.chain, e.sequence)`
 
 const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN handlers b ON b.id = r.began_as
 	LEFT JOIN events e ON e.sequence = r.sequence `
@@ -29,14 +30,19 @@ const runTables = ` FROM runs r JOIN handlers h ON h.id = r.handler LEFT JOIN ha
 // hasID is a condition on r: the run of an event that began under a handler's name, as in a run's id.
 const hasID = `r.sequence = ? AND ifnull(r.began_as, r.handler) = (SELECT id FROM handlers WHERE name = ?)`
 
-// queryRuns reads runs; tail is the SQL from WHERE on.
+// failedAttempts counts a run's failed attempts. The runs that the engine reads do without.
+const failedAttempts = `CASE WHEN r.attempt > 1 OR r.state NOT IN (3, 4) THEN
+	(SELECT count(*) FROM attempts a WHERE a.sequence = r.sequence AND a.handler = r.handler) ELSE 0 END`
+
+// queryRuns reads runs for the engine; tail is the SQL from WHERE on.
 func (r *Reader) queryRuns(ctx context.Context, tail string, args ...any) ([]store.Run, error) {
-	return r.queryRunsOf(ctx, nil, math.MaxInt, tail, args...)
+	return r.queryRunsOf(ctx, nil, math.MaxInt, `0`, tail, args...)
 }
 
-// queryRunsOf reads at most limit runs on events of types that match one of the patterns; none: of all.
-func (r *Reader) queryRunsOf(ctx context.Context, patterns []events.Pattern, limit int, tail string, args ...any) ([]store.Run, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT `+runColumns+runTables+tail, args...)
+// queryRunsOf reads at most limit runs on events of types that match one of the patterns; none: of all. failed is the SQL for the number of failed
+// attempts.
+func (r *Reader) queryRunsOf(ctx context.Context, patterns []events.Pattern, limit int, failed, tail string, args ...any) ([]store.Run, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT `+runColumns+`, `+failed+runTables+tail, args...)
 	if err != nil {
 		return nil, conn.Translate(err)
 	}
@@ -48,10 +54,10 @@ func (r *Reader) queryRunsOf(ctx context.Context, patterns []events.Pattern, lim
 			started                       int64
 			finished, next, joined, chain sql.NullInt64
 			beganAs, reason               sql.NullString
-			text, id, typ                 sql.NullString
+			text, when, id, typ           sql.NullString
 		)
 		if err := rows.Scan(&run.Sequence, &run.HandlerID, &run.Handler, &run.State, &run.Attempt, &run.Budget, &started, &finished, &next, &text,
-			&reason, &run.Cancelling, &joined, &beganAs, &id, &typ, &chain); err != nil {
+			&reason, &run.Cancelling, &joined, &when, &beganAs, &id, &typ, &chain, &run.Failed); err != nil {
 			return nil, conn.Translate(err)
 		}
 		if run.ID = store.RunID(run.Sequence, run.Handler, r.id); beganAs.Valid {
@@ -59,6 +65,7 @@ func (r *Reader) queryRunsOf(ctx context.Context, patterns []events.Pattern, lim
 		}
 		run.Joined, run.Chain = joined.Int64, chain.Int64
 		run.EventID, run.Type, run.Error, run.Reason = id.String, typ.String, text.String, reason.String
+		run.When = when.String
 		if run.Attempt > 0 {
 			run.StartedAt = schema.Time(started)
 		}
@@ -117,7 +124,7 @@ func (r *Reader) FindRun(ctx context.Context, id string) (store.Run, error) {
 	if err != nil {
 		return store.Run{}, err
 	}
-	runs, err := r.queryRuns(ctx, `WHERE `+hasID, sequence, handler)
+	runs, err := r.queryRunsOf(ctx, nil, 1, failedAttempts, `WHERE `+hasID, sequence, handler)
 	if err != nil {
 		return store.Run{}, err
 	}
@@ -181,7 +188,7 @@ func (r *Reader) ScanRuns(ctx context.Context, q store.RunQuery, look int) (part
 		order = "ASC"
 	}
 	limit := orDefault(q.Limit, 1000)
-	part.Items, err = r.queryRunsOf(ctx, q.Patterns, limit, filter.where()+` ORDER BY r.sequence `+order+`, r.handler`, filter.args...)
+	part.Items, err = r.queryRunsOf(ctx, q.Patterns, limit, failedAttempts, filter.where()+` ORDER BY r.sequence `+order+`, r.handler`, filter.args...)
 	if err != nil {
 		return part, err
 	}

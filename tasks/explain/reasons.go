@@ -1,0 +1,125 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"evrun/events"
+	"evrun/tasks/expression"
+)
+
+// Reasons says of skipped runs which part of the condition was false, from the text of the condition and the event: the store keeps no more. It keeps
+// the last conditions compiled. The zero value is ready; it is safe for concurrent use.
+type Reasons struct {
+	Redact func(text string) string // removes secrets; nil: there are none
+
+	mu    sync.Mutex
+	known map[string]*condition // by text
+}
+
+// condition is a compiled condition, or why it can't be compiled any more.
+type condition struct {
+	expr *expression.Explained
+	err  error
+}
+
+const (
+	maxReasons = 256 // conditions that are kept compiled
+	maxParts   = 3   // parts that a reason names
+	maxText    = 120 // characters of a condition or a part in a reason
+	maxValue   = 60  // characters of a value
+)
+
+// Skipped says why a condition was false for an event; a nil event is one that is not known any more.
+func (r *Reasons) Skipped(when string, e *events.Event) string {
+	text := "when: " + shorten(when, maxText)
+	if e == nil {
+		return text + " was false"
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.condition(when)
+	parts, value, err := c.evaluate(e)
+	switch {
+	case err != nil:
+		text += " was false, and can't be evaluated any more: " + err.Error()
+	case value:
+		text += " was false, and is true today"
+	case len(parts) == 0:
+		text += " is false"
+	default:
+		text = "when: " + sentence(parts)
+	}
+	if r.Redact != nil {
+		text = r.Redact(text)
+	}
+	return text
+}
+
+func (r *Reasons) condition(when string) *condition {
+	c := r.known[when]
+	if c == nil {
+		if len(r.known) >= maxReasons || r.known == nil {
+			r.known = map[string]*condition{}
+		}
+		c = &condition{}
+		x, err := expression.Compile(when, expression.HandlerWhen)
+		if err != nil {
+			c.err = err
+		} else {
+			c.expr = x.Explained()
+		}
+		r.known[when] = c
+	}
+	return c
+}
+
+// evaluate returns the value of the condition, and the parts that decided it.
+func (c *condition) evaluate(e *events.Event) (parts []expression.Part, value bool, err error) {
+	if c.err != nil {
+		return nil, false, c.err
+	}
+	defer func() {
+		if p := recover(); p != nil { // as in the worker
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	env := expression.NewEnv(e)
+	if value, err = c.expr.Bool(env); err != nil || value {
+		return nil, value, err
+	}
+	return c.expr.Why(env), false, nil
+}
+
+// sentence is "data.total > 100 is false: data.total is 42; data.test is true".
+func sentence(parts []expression.Part) string {
+	var b strings.Builder
+	for i, part := range parts {
+		if i == maxParts && len(parts) > maxParts+1 {
+			fmt.Fprintf(&b, "; and %d more", len(parts)-maxParts)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "%s is %v", shorten(part.Text, maxText), part.Value)
+		for j, read := range part.Reads {
+			text, err := events.MarshalJSON(read.Value)
+			if err != nil {
+				text = []byte("?")
+			}
+			fmt.Fprintf(&b, "%s %s is %s", [2]string{":", ","}[min(j, 1)], read.Text, shorten(string(text), maxValue))
+		}
+	}
+	return b.String()
+}
+
+// shorten is a text of one line with at most so many characters.
+func shorten(text string, most int) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
