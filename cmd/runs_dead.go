@@ -1,11 +1,9 @@
 package cmd
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -153,7 +151,7 @@ func (o *runsOptions) selected(ctx context.Context, change runChange, ids []stri
 		return q, usage("say which runs to %s: their ids, --handler, --event or --all", change.name)
 	}
 	if everything && change.name == "drop" && !o.yes {
-		if err := o.confirm(ctx, "Drop all these runs for good? [y/N] "); err != nil {
+		if err := o.confirm(ctx, "Drop all these runs for good?", "this can't be undone", "nothing was dropped"); err != nil {
 			return q, err
 		}
 	}
@@ -165,26 +163,4 @@ func (o *runsOptions) selected(ctx context.Context, change runChange, ids []stri
 		return err
 	})
 	return q, err
-}
-
-// confirm asks a question at a terminal. Without one, --yes is needed.
-func (e *env) confirm(ctx context.Context, question string) error {
-	if f, ok := e.in.(*os.File); !ok || !isTerminal(f) {
-		return usage("this can't be undone: say --yes")
-	}
-	fmt.Fprint(e.err, question)
-	answer := make(chan string, 1)
-	go func() { // without an answer it ends with the process
-		line, _ := bufio.NewReader(e.in).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case a := <-answer:
-		if a == "y" || a == "yes" {
-			return nil
-		}
-		return &exitError{code: exitFailed, err: errors.New("nothing was dropped")}
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
