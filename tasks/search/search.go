@@ -96,10 +96,10 @@ func Events(ctx context.Context, s store.Journal, q Query) (Page[*events.Event],
 			return s.ScanEvents(ctx, sq, look)
 		},
 		move: func(to string) error { return moveEvents(&sq, to) },
-		is: func(found []*events.Event) ([]verdict, error) {
-			verdicts := make([]verdict, len(found))
-			for i, e := range found {
-				verdicts[i].ok, verdicts[i].err = q.Where.Bool(expression.NewEnv(e))
+		is: func(found []*events.Event, until time.Time) (verdicts []verdict, _ error) {
+			for i := 0; i < len(found) && (i == 0 || time.Now().Before(until)); i++ {
+				ok, err := q.Where.Bool(expression.NewEnv(found[i]))
+				verdicts = append(verdicts, verdict{ok, err})
 			}
 			return verdicts, nil
 		},
@@ -173,15 +173,17 @@ func Runs(ctx context.Context, s Source, q Query) (Page[store.Run], error) {
 			sq.Limit = limit
 			return s.ScanRuns(ctx, sq, look)
 		},
-		move:  func(to string) error { return moveRuns(&sq, to) },
-		is:    func(found []store.Run) ([]verdict, error) { return verdicts(ctx, s, q.Where, found) },
+		move: func(to string) error { return moveRuns(&sq, to) },
+		is: func(found []store.Run, until time.Time) ([]verdict, error) {
+			return verdicts(ctx, s, q.Where, found, until)
+		},
 		place: func(r store.Run) string { return r.ID },
 	}
 	return w.page()
 }
 
-// verdicts evaluates a condition for runs.
-func verdicts(ctx context.Context, s store.Journal, where *expression.Expr, found []store.Run) ([]verdict, error) {
+// verdicts evaluates a condition for runs, until a time.
+func verdicts(ctx context.Context, s store.Journal, where *expression.Expr, found []store.Run, until time.Time) (answers []verdict, err error) {
 	var sequences []int64
 	for i := range found {
 		sequences = append(sequences, found[i].Sequence)
@@ -194,8 +196,7 @@ func verdicts(ctx context.Context, s store.Journal, where *expression.Expr, foun
 	for _, e := range list {
 		of[e.Sequence] = e
 	}
-	answers := make([]verdict, len(found))
-	for i := range found {
+	for i := 0; i < len(found) && (i == 0 || time.Now().Before(until)); i++ {
 		r := &found[i]
 		e := of[r.Sequence]
 		if e == nil { // it was deleted
@@ -203,7 +204,8 @@ func verdicts(ctx context.Context, s store.Journal, where *expression.Expr, foun
 		}
 		env := expression.NewEnv(e)
 		env.SetRun(expression.Run{ID: r.ID, Handler: r.Handler, State: r.State.String(), Attempt: r.Attempt, Error: r.Error})
-		answers[i].ok, answers[i].err = where.Bool(env)
+		ok, err := where.Bool(env)
+		answers = append(answers, verdict{ok, err})
 	}
 	return answers, nil
 }

@@ -12,9 +12,9 @@ type walk[T any] struct {
 	q      *Query
 	passed int64 // sequences, with the pages before
 	scan   func(limit, look int) (store.Part[T], error)
-	move   func(to string) error        // has the next scan begin there
-	is     func([]T) ([]verdict, error) // evaluates the condition
-	place  func(T) string               // of an item
+	move   func(to string) error                   // has the next scan begin there
+	is     func([]T, time.Time) ([]verdict, error) // evaluates the condition: of all, or of the first ones until that time
+	place  func(T) string                          // of an item
 }
 
 // verdict says whether the condition is true of an item, or why that is not known.
@@ -51,7 +51,7 @@ func (w *walk[T]) page() (page Page[T], err error) {
 		if at = strconv.FormatInt(part.Reached, 10); len(part.Items) == want {
 			at = w.place(part.Items[want-1])
 		}
-		full, place, err := w.keep(&page, part.Items, limit)
+		full, place, err := w.keep(&page, part.Items, limit, begun.Add(StepTime))
 		switch {
 		case err != nil:
 			return page, err
@@ -79,8 +79,8 @@ func (w *walk[T]) page() (page Page[T], err error) {
 	}
 }
 
-// keep adds the items of which the condition is true. full says that the page is full, and its next one begins after place.
-func (w *walk[T]) keep(page *Page[T], items []T, limit int) (full bool, place string, err error) {
+// keep adds the items of which the condition is true. full says that the page is full, or the time is up, and the next page begins after place.
+func (w *walk[T]) keep(page *Page[T], items []T, limit int, until time.Time) (full bool, place string, err error) {
 	if w.q.Where == nil {
 		if room := limit - len(page.Items); len(items) > room {
 			page.Items = append(page.Items, items[:room]...)
@@ -89,7 +89,7 @@ func (w *walk[T]) keep(page *Page[T], items []T, limit int) (full bool, place st
 		page.Items = append(page.Items, items...)
 		return false, "", nil
 	}
-	verdicts, err := w.is(items)
+	verdicts, err := w.is(items, until)
 	if err != nil {
 		return false, "", err
 	}
@@ -105,6 +105,9 @@ func (w *walk[T]) keep(page *Page[T], items []T, limit int) (full bool, place st
 		if page.Items = append(page.Items, items[i]); len(page.Items) == limit {
 			return true, w.place(items[i]), nil
 		}
+	}
+	if n := len(verdicts); n < len(items) {
+		return true, w.place(items[n-1]), nil
 	}
 	return false, "", nil
 }
