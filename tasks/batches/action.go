@@ -1,0 +1,139 @@
+package batches
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/control"
+	"evrun/tasks/fault"
+	"evrun/tasks/search"
+)
+
+// Action is what a batch does to each page of its selection.
+type Action struct {
+	Name   string // "retry"
+	Events bool   // it is done to events, and not to runs
+	// Usual are the states of the selected runs where the selection names none, States those that it may name.
+	Usual, States []store.RunState
+	// Shrinks: between the preview and the batch, runs leave the selection by themselves, because they go on meanwhile. That is not a change of the
+	// selection. A run that comes into it is.
+	Shrinks bool
+	// To: the request must name a handler.
+	To bool
+	// Do does a page, all of it or nothing, and moves the batch by step in the same transaction. It returns how many things it changed.
+	Do func(ctx context.Context, w Work, page Page, step store.Step) (changed int, err error)
+}
+
+// Work is what an action knows about its batch.
+type Work struct {
+	Batch   string
+	By      string // the actor
+	To, Why string
+}
+
+// Page is a part of a selection: runs or events.
+type Page struct {
+	Runs   []store.Run
+	Events []*events.Event
+	Next   string // the cursor behind it; empty: this is the last page
+
+	Failed  int // see [Preview]
+	Failure error
+}
+
+// Len returns the number of things on the page.
+func (p *Page) Len() int { return len(p.Runs) + len(p.Events) }
+
+// key identifies a thing of the page.
+func (p *Page) key(i int) string {
+	if p.Events != nil {
+		return strconv.FormatInt(p.Events[i].Sequence, 10)
+	}
+	return p.Runs[i].ID
+}
+
+func (p *Page) add(from *Page, i int) {
+	if from.Events != nil {
+		p.Events = append(p.Events, from.Events[i])
+	} else {
+		p.Runs = append(p.Runs, from.Runs[i])
+	}
+}
+
+// endedBy leaves out the runs that ended after a time: they were retried meanwhile, or began after the batch.
+func (p *Page) endedBy(at time.Time) {
+	p.Runs = slices.DeleteFunc(p.Runs, func(r store.Run) bool { return r.State.Ended() && r.FinishedAt.After(at) })
+}
+
+// page reads a page of runs or events.
+func (a *Action) page(ctx context.Context, s store.Store, q search.Query) (Page, error) {
+	if a.Events {
+		found, err := search.Events(ctx, s, q)
+		return Page{Events: found.Items, Next: found.Next, Failed: found.Failed, Failure: found.Failure}, err
+	}
+	found, err := search.Runs(ctx, s, q)
+	return Page{Runs: found.Items, Next: found.Next, Failed: found.Failed, Failure: found.Failure}, err
+}
+
+// check checks what an action needs.
+func (a *Action) check(r *Request) error {
+	switch {
+	case a.To && r.To == "":
+		return wrong("to: the name of the handler that runs the events again")
+	case !a.To && r.To != "":
+		return wrong("to: %s has none", a.Name)
+	case r.Selection.Empty():
+		return wrong(`say which: type, handler, state, event, … or "all": true`)
+	}
+	return nil
+}
+
+// names lists the actions, for a message.
+func (b *Batches) names() string {
+	names := make([]string, len(b.o.Actions))
+	for i := range b.o.Actions {
+		names[i] = b.o.Actions[i].Name
+	}
+	return "must be one of " + fault.And(names)
+}
+
+// stateNames lists states, for a message.
+func stateNames(states []store.RunState) string {
+	names := make([]string, len(states))
+	for i, s := range states {
+		names[i] = s.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// OfRuns returns the actions on runs: retry, cancel and drop.
+func OfRuns(do control.Changing) []Action {
+	return []Action{
+		{Name: "retry", Usual: []store.RunState{store.Dead}, States: control.Retryable, Do: ofPage(do.Retry)},
+		{Name: "cancel", Usual: control.Cancellable, States: control.Cancellable, Shrinks: true, Do: ofPage(do.Cancel)},
+		{Name: "drop", Usual: []store.RunState{store.Dead}, States: control.Droppable, Do: ofPage(do.Drop)},
+	}
+}
+
+// ofPage makes a change of runs the change of a page. It changes only runs that are still in the state in which they were selected.
+func ofPage(do func(context.Context, store.Change) ([]store.Run, error)) func(context.Context, Work, Page, store.Step) (int, error) {
+	return func(ctx context.Context, w Work, page Page, step store.Step) (int, error) {
+		c := store.Change{By: w.By, Why: w.Why, Step: &step}
+		c.Query.Limit = len(page.Runs)
+		for i := range page.Runs {
+			r := &page.Runs[i]
+			c.Query.IDs = append(c.Query.IDs, r.ID)
+			if !slices.Contains(c.Query.States, r.State) {
+				c.Query.States = append(c.Query.States, r.State)
+			}
+			c.Query.Before = max(c.Query.Before, r.Sequence+1)
+		}
+		changed, err := do(ctx, c)
+		return len(changed), err
+	}
+}

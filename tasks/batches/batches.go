@@ -1,0 +1,262 @@
+// Package batches does an action to each run or event of a selection: it makes dead runs due again, cancels, drops, or runs recorded events again.
+//
+// First comes a look: [Batches.Preview] counts the selection exactly, shows a sample, and returns a fingerprint. [Batches.Run] then does the action,
+// and refuses with a [*ChangedError] if the fingerprint is not that of the selection any more. What is accepted or dies after Run has begun does not
+// belong to the selection.
+//
+// A batch goes from page to page, the oldest event first. The store does each page in one transaction, with the batch's cursor and counts
+// ([store.Step]). So a kill, a stop or a lost connection leaves a batch between two pages; Run continues it by its id, in the same process or in
+// another one, and nothing is done twice. Other writes get their turn between the pages.
+//
+//	preview, err := b.Preview(ctx, batches.Request{Action: "retry", Selection: batches.Selection{Handler: "save-user"}})
+//	batch, err := b.Run(ctx, batches.Request{Action: "retry", Selection: …, Fingerprint: preview.Fingerprint}, progress)
+//
+// Limits: [MaxRunning] batches at the same time in a process; a page has [PageSize] things; the memory of a batch is that of one page. The store
+// keeps the last batches ([store.MaxBatches]). No goroutines: a batch runs in its caller's.
+package batches
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/audit"
+	"evrun/tasks/emitter"
+)
+
+const (
+	// MaxRunning is how many batches run at the same time.
+	MaxRunning = 4
+	// PageSize is how many runs or events one transaction changes.
+	PageSize = 500
+	// SampleSize is how many things a preview shows.
+	SampleSize = 5
+)
+
+// The errors that callers branch on, beside the store's.
+var (
+	ErrBusy    = errors.New("too many batches are running: try again later")
+	ErrRunning = errors.New("the batch is running")
+	ErrEnded   = errors.New("the batch has ended")
+)
+
+// RequestError says what is wrong with a request.
+type RequestError struct{ Msg string }
+
+func (e *RequestError) Error() string { return e.Msg }
+
+func wrong(format string, args ...any) error { return &RequestError{fmt.Sprintf(format, args...)} }
+
+// ChangedError says that the selection is not the one that was looked at before.
+type ChangedError struct{ Now Preview }
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("the selection has changed since you looked at it: it has %d now; look again", e.Now.Count)
+}
+
+// Request asks for a batch.
+type Request struct {
+	Action    string
+	Selection Selection
+	To        string // the handler that events are run by again; for the action "replay"
+	Why       string // the reason, in the operator's words; may be empty
+	// Fingerprint is that of the preview; empty: whatever the selection is now.
+	Fingerprint string
+}
+
+// Preview is what an action would do now.
+type Preview struct {
+	Action      string
+	Count       int
+	Sample      Page   // the first ones
+	Fingerprint string // for Request
+	// Failed is how many were left out because the condition could not be evaluated; Failure is the first reason.
+	Failed  int
+	Failure error
+}
+
+// Options are the parts of Batches.
+type Options struct {
+	Store   store.Store
+	Emitter *emitter.Emitter
+	Actions []Action
+	// Redact replaces secrets in a text; nil: there are none.
+	Redact func(string) string
+}
+
+// Batches runs the batches of one store. Safe for concurrent use.
+type Batches struct {
+	o Options
+
+	mu      sync.Mutex
+	running map[string]bool // by id; a batch that has no id yet counts under its address
+}
+
+// New returns Batches.
+func New(o Options) *Batches { return &Batches{o: o, running: map[string]bool{}} }
+
+// action returns the action of a name.
+func (b *Batches) action(name string) (*Action, error) {
+	for i := range b.o.Actions {
+		if b.o.Actions[i].Name == name {
+			return &b.o.Actions[i], nil
+		}
+	}
+	return nil, wrong("action %q: %s", name, b.names())
+}
+
+// Running reports whether a batch runs in this process.
+func (b *Batches) Running(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.running[id]
+}
+
+// take takes a place for a batch until release.
+func (b *Batches) take(id string) (release func(), err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.running[id]:
+		return nil, ErrRunning
+	case len(b.running) >= MaxRunning:
+		return nil, ErrBusy
+	}
+	b.running[id] = true
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.running, id)
+	}, nil
+}
+
+// Preview counts what the action would be done to.
+func (b *Batches) Preview(ctx context.Context, r Request) (Preview, error) {
+	j, err := b.fresh(ctx, r)
+	if err != nil {
+		return Preview{}, err
+	}
+	return j.look(ctx)
+}
+
+// Run does the action to the whole selection. progress is called when the batch has begun, and after each page; its error, or the end of ctx, stops the
+// batch between two pages. The batch is returned as it is in the end; without an ID it has not begun, either because of the error or because there was
+// nothing to do. The errors are a [*RequestError], a [*ChangedError], [ErrBusy], those of ctx and progress, and the store's.
+func (b *Batches) Run(ctx context.Context, r Request, progress func(store.Batch) error) (store.Batch, error) {
+	id := newID()
+	release, err := b.take(id)
+	if err != nil {
+		return store.Batch{}, err
+	}
+	defer release()
+	j, err := b.fresh(ctx, r)
+	if err != nil {
+		return store.Batch{}, err
+	}
+	if err := j.agree(r.Fingerprint); err != nil {
+		return store.Batch{}, err
+	}
+	now, err := j.look(ctx)
+	switch {
+	case err != nil:
+		return store.Batch{}, err
+	case !j.agreed(now):
+		return store.Batch{}, &ChangedError{now}
+	}
+	batch := store.Batch{Action: r.Action, Total: now.Count, By: audit.From(ctx).String()}
+	if now.Count == 0 {
+		return batch, nil
+	}
+	batch.ID = id
+	if batch.Details, err = events.MarshalJSON(j.details); err != nil {
+		return store.Batch{}, err
+	}
+	started, err := j.audit(ctx, events.TypeAuditBatchStarted, batch, nil)
+	if err != nil {
+		return store.Batch{}, err
+	}
+	if j.batch, err = b.o.Store.StartBatch(ctx, batch, []*events.Event{started}); err != nil {
+		return store.Batch{}, err
+	}
+	err = j.run(ctx, progress)
+	return j.batch, err
+}
+
+// Resume continues a batch that was stopped or killed. Errors are as in Run, and [store.ErrNotFound], [ErrEnded] and [ErrRunning].
+func (b *Batches) Resume(ctx context.Context, id string, progress func(store.Batch) error) (store.Batch, error) {
+	release, err := b.take(id)
+	if err != nil {
+		return store.Batch{}, err
+	}
+	defer release()
+	batch, err := b.o.Store.Batch(ctx, id)
+	switch {
+	case err != nil:
+		return store.Batch{}, err
+	case !batch.EndedAt.IsZero():
+		return batch, ErrEnded
+	}
+	j, err := b.stored(batch)
+	if err != nil {
+		return batch, err
+	}
+	resumed, err := j.audit(ctx, events.TypeAuditBatchStarted, batch, map[string]any{"resumed": true})
+	if err != nil {
+		return batch, err
+	}
+	if _, err := b.o.Emitter.Accept(ctx, []*events.Event{resumed}); err != nil {
+		return batch, err
+	}
+	err = j.run(ctx, progress)
+	return j.batch, err
+}
+
+// details are what the store keeps of a request, to continue it.
+type details struct {
+	Selection Selection `json:"selection"`
+	To        string    `json:"to,omitempty"`
+	Why       string    `json:"why,omitempty"`
+	// Of the events up to Head, and of the runs that had not ended after At: what comes later does not belong to the selection.
+	Head int64     `json:"head"`
+	At   time.Time `json:"at"`
+}
+
+// fresh makes the job of a request.
+func (b *Batches) fresh(ctx context.Context, r Request) (*job, error) {
+	a, err := b.action(r.Action)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.check(&r); err != nil {
+		return nil, err
+	}
+	if b.o.Redact != nil && (b.o.Redact(r.Selection.Where) != r.Selection.Where || b.o.Redact(r.Why) != r.Why) {
+		return nil, wrong("the condition or the reason contains a secret of the wiring file: both are stored, and recorded in the audit trail")
+	}
+	head, err := b.o.Store.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{b: b, action: a, details: details{r.Selection, r.To, r.Why, head, time.Now().UTC()}}
+	j.query, err = j.details.Selection.query(a)
+	return j, err
+}
+
+// stored makes the job of a batch that has begun.
+func (b *Batches) stored(batch store.Batch) (*job, error) {
+	a, err := b.action(batch.Action)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{b: b, action: a, batch: batch}
+	if err := json.Unmarshal(batch.Details, &j.details); err != nil {
+		return nil, fmt.Errorf("batch %s: its selection: %w", batch.ID, err)
+	}
+	j.query, err = j.details.Selection.query(a)
+	return j, err
+}
