@@ -157,10 +157,7 @@ func Runs(ctx context.Context, s Source, q Query) (Page[store.Run], error) {
 	if err != nil {
 		return Page[store.Run]{}, err
 	}
-	sq := store.RunQuery{
-		Handler: q.Handler, States: q.States, Sequence: q.Event, Before: q.Before, Oldest: q.Oldest,
-		Patterns: q.Types, Source: q.Source, Since: q.Since, Until: q.Until, Chain: q.Chain,
-	}
+	sq := q.OfRuns()
 	if err := moveRuns(&sq, at); err != nil {
 		return Page[store.Run]{}, err
 	}
@@ -180,6 +177,14 @@ func Runs(ctx context.Context, s Source, q Query) (Page[store.Run], error) {
 		place: func(r store.Run) string { return r.ID },
 	}
 	return w.page()
+}
+
+// OfRuns is the query of runs for a store, without Where, Limit and After.
+func (q *Query) OfRuns() store.RunQuery {
+	return store.RunQuery{
+		Handler: q.Handler, States: q.States, Sequence: q.Event, Before: q.Before, Oldest: q.Oldest,
+		Patterns: q.Types, Source: q.Source, Since: q.Since, Until: q.Until, Chain: q.Chain,
+	}
 }
 
 // verdicts evaluates a condition for runs, until a time.

@@ -64,10 +64,10 @@ func (w *walk[T]) page() (page Page[T], err error) {
 			page.Next = at
 		}
 		if page.Next != "" {
-			if w.passed+left > 0 {
+			if w.passed > 0 {
 				page.Progress = float64(w.passed) / float64(w.passed+left)
+				page.Next += "~" + strconv.FormatInt(w.passed, 10)
 			}
-			page.Next += "~" + strconv.FormatInt(w.passed, 10)
 			return page, nil
 		}
 		if err := w.move(at); err != nil {
