@@ -148,7 +148,7 @@ func TestAnEventIsFoundByItsSourceToo(t *testing.T) {
 	for _, source := range []string{"/a", "/b"} {
 		d.call("POST", "/v1/events", "application/cloudevents+json", `{"type":"x.y","id":"1","source":"`+source+`"}`)
 	}
-	for query, want := range map[string]string{"": `"source":"/b"`, "?source=/a": `"source":"/a"`, "?source=/b": `"source":"/b"`} {
+	for query, want := range map[string]string{"?exact=true": `"source":"/b"`, "": `"source":"/a"`, "?source=/a": `"source":"/a"`, "?source=/b": `"source":"/b"`} {
 		res, body := d.call("GET", "/v1/events/1"+query, "", "")
 		if res.StatusCode != http.StatusOK || !strings.Contains(body, want) || res.Header.Get("Content-Type") != "application/cloudevents+json" {
 			t.Errorf("%q: %d %v %s", query, res.StatusCode, res.Header, body)

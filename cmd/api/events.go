@@ -11,26 +11,40 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/emitter"
+	"evrun/tasks/search"
 )
 
-// listEvents answers with a page of the journal: a JSON object, or NDJSON if Accept names it.
+// listEvents answers with a page of the journal, newest first unless the parameters say otherwise: a JSON object, or NDJSON if Accept names it, with
+// the page's info in a header.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
-	q, err := eventQuery(r)
+	sel, err := selectionOf(r)
 	if err != nil {
 		return err
 	}
-	evs, err := s.o.Store.Events(r.Context(), q)
+	q, err := sel.Events(r.Context(), s.o.Store)
+	if err == nil {
+		err = paged(r, &q)
+	}
 	if err != nil {
 		return err
 	}
-	before, between, after, contentType := `{"events":[`, ",", "]}\n", "application/json"
+	page, err := search.Events(r.Context(), s.o.Store, q)
+	if err != nil {
+		return err
+	}
+	info, err := events.MarshalJSON(infoOf(page))
+	if err != nil {
+		return err
+	}
+	before, between, after, contentType := `{"events":[`, ",", "],"+string(info[1:])+"\n", "application/json"
 	if r.Header.Get("Accept") == ndjson.Type {
 		before, between, after, contentType = "", "\n", "\n", ndjson.Type
+		w.Header().Set(PageHeader, string(info))
 	}
 	buffer := listTexts.Get().(*[]byte)
 	defer listTexts.Put(buffer)
 	text := append((*buffer)[:0], before...)
-	for i, e := range evs {
+	for i, e := range page.Items {
 		if i > 0 {
 			text = append(text, between...)
 		}
@@ -49,9 +63,10 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 // listTexts has buffers for the answers of listEvents: one who lists the journal asks for page after page.
 var listTexts = sync.Pool{New: func() any { return new([]byte) }}
 
-// getEvent answers with the event that has this id: from ?source=, or from the source that used the id last.
+// getEvent answers with an event, by its seq or its id; with ?exact=true or ?source= (an id is unique within its source), by its id alone.
 func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.findEvent(r.Context(), r.PathValue("id"), r.URL.Query().Get("source"))
+	p := parametersOf(r)
+	e, err := s.findEvent(r.Context(), r.PathValue("id"), p.Get("source"), p.yes("exact"))
 	if err != nil {
 		return err
 	}
@@ -64,13 +79,16 @@ func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-func (s *Server) findEvent(ctx context.Context, id, source string) (*events.Event, error) {
-	if source == "" {
-		return s.o.Store.Event(ctx, id)
+func (s *Server) findEvent(ctx context.Context, name, source string, exact bool) (*events.Event, error) {
+	switch {
+	case source == "" && exact:
+		return s.o.Store.Event(ctx, name)
+	case source == "":
+		return search.Event(ctx, s.o.Store, name)
 	}
-	found, err := s.o.Store.Events(ctx, store.EventQuery{ID: id, Source: source, Limit: 1})
+	found, err := s.o.Store.Events(ctx, store.EventQuery{ID: name, Source: source, Limit: 1})
 	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("event %q of the source %q: %w", id, source, store.ErrNotFound)
+		err = fmt.Errorf("event %q of the source %q: %w", name, source, store.ErrNotFound)
 	}
 	if err != nil {
 		return nil, err
@@ -78,11 +96,10 @@ func (s *Server) findEvent(ctx context.Context, id, source string) (*events.Even
 	return found[0], nil
 }
 
-// eventQuery reads the parameters that lists and streams of events share: type (patterns), after, before, chain (the seq of
-// its first event), since (RFC 3339), last and limit.
+// eventQuery reads where a stream begins, and what it has: type (patterns), after, since (RFC 3339), last and limit.
 func eventQuery(r *http.Request) (store.EventQuery, error) {
 	p := parametersOf(r)
-	q := store.EventQuery{After: p.number("after"), Before: p.number("before"), Chain: p.number("chain"), Limit: p.limit(), Last: p.yes("last")}
+	q := store.EventQuery{After: p.number("after"), Limit: p.limit(), Last: p.yes("last")}
 	for _, text := range p.Values["type"] {
 		pattern, err := emitter.ParsePattern(text)
 		if err != nil {

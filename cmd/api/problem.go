@@ -15,6 +15,7 @@ import (
 	"evrun/tasks/emitter"
 	"evrun/tasks/fault"
 	"evrun/tasks/schema"
+	"evrun/tasks/search"
 )
 
 // Problem is an error as clients see it: RFC 9457 problem details.
@@ -72,6 +73,8 @@ func problemOf(err error) *Problem {
 	var refused *emitter.RefusedError
 	var tooLarge *http.MaxBytesError
 	var state *control.StateError
+	var selection *search.SelectionError
+	var ambiguous *search.AmbiguousError
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -83,7 +86,9 @@ func problemOf(err error) *Problem {
 		return errDraining
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return problem(http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTimeout))
-	case errors.As(err, &state), errors.Is(err, store.ErrNotActive), errors.Is(err, control.ErrNoEdit):
+	case errors.As(err, &selection), errors.Is(err, search.ErrCursor):
+		return because(http.StatusBadRequest)
+	case errors.As(err, &state), errors.As(err, &ambiguous), errors.Is(err, store.ErrNotActive), errors.Is(err, control.ErrNoEdit):
 		return because(http.StatusConflict)
 	case errors.Is(err, store.ErrNotFound):
 		return because(http.StatusNotFound)

@@ -30,7 +30,7 @@ func (s *Server) editRun(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	changes := s.changes()
-	run, err := control.Find(r.Context(), s.o.Store, r.PathValue("id"))
+	run, err := s.run(r)
 	if err != nil {
 		return err
 	}

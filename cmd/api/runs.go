@@ -4,11 +4,11 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"evrun/store"
 	"evrun/tasks/control"
+	"evrun/tasks/search"
 )
 
 // Run is one handler on one event.
@@ -78,62 +78,41 @@ type Changed struct {
 	Dropped *int `json:"dropped,omitempty"`
 }
 
-// Runs are selected by ?handler=, ?event= (an id) and ?seq=, and in lists also by ?state= (several, or a list with commas).
-
 func (s *Server) changes() control.Runs {
 	return control.Runs{Store: s.o.Store, Emitter: s.o.Emitter, Do: s.o.Handlers}
 }
 
-// selection reads which runs are selected; some reports whether anything but their states narrows them down.
-func (s *Server) selection(r *http.Request) (q store.RunQuery, some bool, err error) {
-	p := parametersOf(r)
-	q.Handler, q.Sequence = p.Get("handler"), p.number("seq")
-	if id := p.Get("event"); id != "" {
-		e, err := s.o.Store.Event(r.Context(), id)
-		if err != nil {
-			return q, false, err
-		}
-		if q.Sequence != 0 && q.Sequence != e.Sequence {
-			p.wrong("event and seq are of two events")
-		}
-		q.Sequence = e.Sequence
+// listRuns answers with a page, newest event first unless the parameters say otherwise.
+func (s *Server) listRuns(r *http.Request) (any, error) {
+	sel, err := selectionOf(r)
+	if err != nil {
+		return nil, err
 	}
-	for _, list := range p.Values["state"] {
-		for name := range strings.SplitSeq(list, ",") {
-			state, ok := store.ParseRunState(name)
-			if !ok {
-				p.wrong("state: running, retrying, succeeded, skipped, dead or dropped")
-			}
-			q.States = append(q.States, state)
-		}
+	q, err := sel.Runs(r.Context(), s.o.Store)
+	if err == nil {
+		err = paged(r, &q)
 	}
-	return q, q.Handler != "" || q.Sequence != 0, p.err
+	if err != nil {
+		return nil, err
+	}
+	page, err := search.Runs(r.Context(), s.o.Store, q)
+	if err != nil {
+		return nil, err
+	}
+	s.begun(r.Context(), page.Items)
+	return struct {
+		Runs []Run `json:"runs"`
+		PageInfo
+	}{s.reasons.Runs(r.Context(), page.Items), infoOf(page)}, nil
 }
 
-// listRuns answers with a page, newest event first, and with the ?after= of the next page if there may be one.
-func (s *Server) listRuns(r *http.Request) (any, error) {
-	q, _, err := s.selection(r)
-	if err != nil {
-		return nil, err
-	}
-	p := parametersOf(r)
-	if q.Before, q.Limit, q.AfterID = p.number("before"), p.limit(), p.Get("after"); p.err != nil {
-		return nil, p.err
-	}
-	runs, err := s.o.Store.Runs(r.Context(), q)
-	if err != nil {
-		return nil, err
-	}
-	s.begun(r.Context(), runs)
-	page := list("runs", s.reasons.Runs(r.Context(), runs))
-	if len(runs) == q.Limit {
-		page["next"] = runs[len(runs)-1].ID
-	}
-	return page, nil
+// run finds the run that a request names.
+func (s *Server) run(r *http.Request) (store.Run, error) {
+	return search.Run(r.Context(), s.o.Store, r.PathValue("id"))
 }
 
 func (s *Server) getRun(r *http.Request) (any, error) {
-	run, err := s.o.Store.FindRun(r.Context(), r.PathValue("id"))
+	run, err := s.run(r)
 	if err != nil {
 		return nil, err
 	}
@@ -151,12 +130,19 @@ func (s *Server) begun(ctx context.Context, runs []store.Run) {
 }
 
 func (s *Server) retryRun(r *http.Request) (any, error) {
-	run, err := s.changes().Retry(r.Context(), r.PathValue("id"))
+	run, err := s.run(r)
+	if err == nil {
+		run, err = s.changes().Retry(r.Context(), run.ID)
+	}
 	return RunOf(run), err
 }
 
 func (s *Server) dropRun(w http.ResponseWriter, r *http.Request) error {
-	if err := s.changes().Drop(r.Context(), r.PathValue("id")); err != nil {
+	run, err := s.run(r)
+	if err == nil {
+		err = s.changes().Drop(r.Context(), run.ID)
+	}
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -183,17 +169,24 @@ func (s *Server) dropRuns(r *http.Request) (any, error) {
 
 // changeSelection reads a selection of runs to be changed. They must be in one of the states; all runs only with ?all=true.
 func (s *Server) changeSelection(r *http.Request, states ...store.RunState) (store.RunQuery, error) {
-	q, some, err := s.selection(r)
+	sel, err := selectionOf(r)
 	if err != nil {
-		return q, err
+		return store.RunQuery{}, err
+	}
+	q, err := sel.Runs(r.Context(), s.o.Store)
+	if err != nil {
+		return store.RunQuery{}, err
 	}
 	for _, state := range q.States {
 		if !slices.Contains(states, state) {
-			return q, problem(http.StatusBadRequest, "state: dead runs can be retried or dropped; running and retrying ones can be dropped while their handler is not wired")
+			return store.RunQuery{}, problem(http.StatusBadRequest, "state: dead runs can be retried or dropped; running and retrying ones can be dropped while their handler is not wired")
 		}
 	}
-	if !some && !parametersOf(r).yes("all") {
-		return q, problem(http.StatusBadRequest, "say which runs: handler, event or seq; or all=true")
+	if sel.States = nil; sel.All() && !parametersOf(r).yes("all") {
+		return store.RunQuery{}, problem(http.StatusBadRequest, "say which runs: handler, event, type, source, since, until or chain; or all=true")
 	}
-	return q, nil
+	if q.Where != nil {
+		return store.RunQuery{}, problem(http.StatusBadRequest, "where: not for this; list the runs, and name them")
+	}
+	return q.OfRuns(), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/store"
+	"evrun/tasks/search"
 )
 
 func TestRunsAreListedInPages(t *testing.T) {
@@ -39,7 +40,7 @@ func TestRunsAreListedInPages(t *testing.T) {
 	if len(seen) != 10 {
 		t.Errorf("%d runs", len(seen))
 	}
-	for query, n := range map[string]int{"handler=h": 5, "event=a.b3": 2, "seq=1&handler=h": 1, "state=dead,retrying": 10, "state=running&state=skipped": 0} {
+	for query, n := range map[string]int{"handler=h": 5, "event=a.b3": 2, "event=1&handler=h": 1, "event=%232&type=a.*": 2, "type=b.b": 0, "type=a.b3,a.b": 10, "state=dead,retrying": 10, "state=running&state=skipped": 0} {
 		_, body := d.call("GET", "/v1/runs?"+query, "", "")
 		var page struct{ Runs []api.Run }
 		if err := json.Unmarshal([]byte(body), &page); err != nil || len(page.Runs) != n || page.Runs == nil {
@@ -66,15 +67,15 @@ func TestManyDeadRunsAreRetriedAndDropped(t *testing.T) {
 	d.emit("a.b", n)
 	d.dead("h", 1, n)
 	d.dead("other", 1, n)
-	if got, err := d.RetryRuns(t.Context(), store.RunQuery{Handler: "h"}); got != n || err != nil {
+	if got, err := d.RetryRuns(t.Context(), search.Selection{Handler: "h"}); got != n || err != nil {
 		t.Fatalf("retried %d, %v", got, err)
 	}
 	d.dead("h", 2, n) // each once, though all of them die again
 	d.dead("other", 1, n)
-	if got, err := d.DropRuns(t.Context(), store.RunQuery{Handler: "h"}); got != n || err != nil {
+	if got, err := d.DropRuns(t.Context(), search.Selection{Handler: "h"}); got != n || err != nil {
 		t.Fatalf("dropped %d, %v", got, err)
 	}
-	if got, err := d.DropRuns(t.Context(), store.RunQuery{}); got != n || err != nil {
+	if got, err := d.DropRuns(t.Context(), search.Selection{}); got != n || err != nil {
 		t.Fatalf("dropped %d, %v", got, err)
 	}
 	if runs, err := d.store.Runs(t.Context(), store.RunQuery{State: store.Dead}); len(runs) > 0 || err != nil {
@@ -86,7 +87,7 @@ func TestSelectionToChangeMustBeSaid(t *testing.T) {
 	d := serve(t, dying("h"))
 	d.emit("a.b", 1)
 	id := d.dead("h", 1, 1)[0].ID
-	for _, query := range []string{"", "?state=dead", "?all=no", "?handler=h&state=skipped", "?event=nowhere", "?seq=1&event=a.b1"} {
+	for _, query := range []string{"", "?state=dead", "?all=no", "?handler=h&state=skipped", "?event=nowhere", "?event=1&where=true"} {
 		for method, path := range map[string]string{"POST": "/v1/runs/retry", "DELETE": "/v1/runs"} {
 			if res, body := d.call(method, path+query, "", ""); res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusNotFound {
 				t.Errorf("%s %s%s: %d %s", method, path, query, res.StatusCode, body)

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"evrun/cmd/api"
 	"evrun/cmd/daemon/daemontest"
 	"evrun/events"
-	"evrun/store"
+	"evrun/tasks/search"
 )
 
 // Each action of a request is recorded once, with the user whose process sent it, and handlers can subscribe to the records.
@@ -47,7 +48,7 @@ handlers: [{name: watch, on: evrun.audit.>, do: log, with: {message: "${ data.wh
 	var want strings.Builder
 	who := fmt.Sprintf(`"uid":%d`, os.Getuid())
 	fmt.Fprintf(&want, "schedule.fired %q\nschedule.paused\nschedule.resumed\nwiring.reloaded \"request\"\n", fired.ID)
-	evs, err := d.Events(ctx, store.EventQuery{Patterns: []events.Pattern{events.MustPattern("evrun.audit.>")}})
+	evs, _, err := d.Events(ctx, search.Selection{Types: []string{"evrun.audit.>"}}, api.Paging{Oldest: true})
 	try("list", err)
 	var got strings.Builder
 	for _, e := range evs {
@@ -66,7 +67,7 @@ handlers: [{name: watch, on: evrun.audit.>, do: log, with: {message: "${ data.wh
 		t.Errorf("got\n%swant\n%s", got.String(), want.String())
 	}
 	for runs := 0; runs < len(evs); {
-		page, err := d.Runs(ctx, store.RunQuery{Handler: "watch", States: []store.RunState{store.Succeeded}})
+		page, _, err := d.Runs(ctx, search.Selection{Handler: "watch", States: []string{"succeeded"}}, api.Paging{})
 		try("runs", err)
 		runs = len(page)
 	}

@@ -24,6 +24,7 @@ import (
 	"evrun/tasks/emitter"
 	"evrun/tasks/schedule"
 	"evrun/tasks/schedule/slots"
+	"evrun/tasks/search"
 )
 
 // inProcess is a client whose requests are answered in process, by the daemon's store.
@@ -67,10 +68,10 @@ func TestInProcessAnswersWhatAStoreCan(t *testing.T) {
 			t.Errorf("%q: %+v, %v", id, e, err)
 		}
 	}
-	page, err := c.Events(t.Context(), store.EventQuery{After: 1, Before: 6, Last: true, Limit: 2, Since: time.Now().Add(-time.Hour),
-		Patterns: []events.Pattern{events.MustPattern("a.*")}})
-	if err != nil || len(page) != 2 || page[0].Sequence != 4 || page[1].Sequence != 5 || string(page[1].Data) != `{ "n": 9007199254740993 }` {
-		t.Errorf("%v, %v", page, err)
+	sel := search.Selection{Types: []string{"a.*"}, Since: time.Now().Add(-time.Hour), Until: time.Now().Add(time.Hour), Where: "data.n > 1"}
+	page, info, err := c.Events(t.Context(), sel, api.Paging{Limit: 2, After: "6"})
+	if err != nil || len(page) != 2 || page[0].Sequence != 5 || page[1].Sequence != 4 || string(page[1].Data) != `{ "n": 9007199254740993 }` || info.Next == "" {
+		t.Errorf("%v, %+v, %v", page, info, err)
 	}
 	list, err := c.Handlers(t.Context())
 	if err != nil || len(list) != 1 || list[0].Name != "h" || list[0].State != control.StateNew {
@@ -112,7 +113,7 @@ func TestInProcessRefusesWhatNeedsADaemon(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if page, err := c.Events(t.Context(), store.EventQuery{}); err != nil || len(page) != 0 {
+	if page, _, err := c.Events(t.Context(), search.Selection{}, api.Paging{}); err != nil || len(page) != 0 {
 		t.Errorf("%d events were accepted, %v", len(page), err)
 	}
 }
@@ -176,10 +177,10 @@ type slowly struct {
 	reading chan struct{}
 }
 
-func (s slowly) Events(ctx context.Context, _ store.EventQuery) ([]*events.Event, error) {
+func (s slowly) ScanEvents(ctx context.Context, _ store.EventQuery, _ int) (store.Part[*events.Event], error) {
 	close(s.reading)
 	<-ctx.Done()
-	return nil, ctx.Err()
+	return store.Part[*events.Event]{}, ctx.Err()
 }
 
 func TestInProcessTheEndOfTheContextEndsARequest(t *testing.T) {
@@ -189,7 +190,7 @@ func TestInProcessTheEndOfTheContextEndsARequest(t *testing.T) {
 		<-s.reading
 		cancel()
 	}()
-	if _, err := stored(s, nil, nil).Events(ctx, store.EventQuery{}); !errors.Is(err, context.Canceled) {
+	if _, _, err := stored(s, nil, nil).Events(ctx, search.Selection{}, api.Paging{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

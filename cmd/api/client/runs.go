@@ -3,22 +3,21 @@ package client
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"evrun/cmd/api"
-	"evrun/store"
+	"evrun/tasks/search"
 )
 
-// Runs returns a page of runs, newest event first, by the query's Handler, States, Sequence, AfterID and Limit (at most 1,000; 0: 100).
-func (c *Client) Runs(ctx context.Context, q store.RunQuery) ([]api.Run, error) {
-	v := selectionQuery(q)
-	set(v, "after", q.AfterID)
-	setNumber(v, "limit", int64(q.Limit))
-	list, err := request[struct{ Runs []api.Run }](ctx, c, http.MethodGet, "/v1/runs?"+v.Encode(), body{})
-	return list.Runs, err
+// Runs returns a page of the selected runs.
+func (c *Client) Runs(ctx context.Context, sel search.Selection, p api.Paging) ([]api.Run, api.PageInfo, error) {
+	page, err := request[struct {
+		Runs []api.Run
+		api.PageInfo
+	}](ctx, c, http.MethodGet, "/v1/runs?"+selectionValues(sel, p).Encode(), body{})
+	return page.Runs, page.PageInfo, err
 }
 
-// Run returns one run, with its failed attempts. The error is a *[api.Problem] with status 404 if it does not exist.
+// Run returns one run by its id, which may be shortened (see [search.Run]), with its failed attempts. The error is a *[api.Problem] with status 404 if it does not exist.
 func (c *Client) Run(ctx context.Context, id string) (api.RunDetails, error) {
 	return request[api.RunDetails](ctx, c, http.MethodGet, "/v1/runs/"+segment(id), body{})
 }
@@ -35,18 +34,18 @@ func (c *Client) DropRun(ctx context.Context, id string) error {
 }
 
 // RetryRuns makes the dead runs of a handler, of an event, or all, due again now, and returns how many.
-func (c *Client) RetryRuns(ctx context.Context, q store.RunQuery) (int, error) {
-	return c.changeRuns(ctx, http.MethodPost, "/v1/runs/retry", q)
+func (c *Client) RetryRuns(ctx context.Context, sel search.Selection) (int, error) {
+	return c.changeRuns(ctx, http.MethodPost, "/v1/runs/retry", sel)
 }
 
 // DropRuns drops the dead runs of a handler, of an event, or all, and returns how many; or those in the states of the query.
-func (c *Client) DropRuns(ctx context.Context, q store.RunQuery) (int, error) {
-	return c.changeRuns(ctx, http.MethodDelete, "/v1/runs", q)
+func (c *Client) DropRuns(ctx context.Context, sel search.Selection) (int, error) {
+	return c.changeRuns(ctx, http.MethodDelete, "/v1/runs", sel)
 }
 
-func (c *Client) changeRuns(ctx context.Context, method, path string, q store.RunQuery) (n int, err error) {
-	v := selectionQuery(q)
-	if q.Handler == "" && q.Sequence == 0 {
+func (c *Client) changeRuns(ctx context.Context, method, path string, sel search.Selection) (n int, err error) {
+	v := selectionValues(sel, api.Paging{})
+	if sel.States = nil; sel.All() {
 		v.Set("all", "true")
 	}
 	changed, err := request[api.Changed](ctx, c, method, path+"?"+v.Encode(), body{})
@@ -56,14 +55,4 @@ func (c *Client) changeRuns(ctx context.Context, method, path string, q store.Ru
 		}
 	}
 	return n, err
-}
-
-func selectionQuery(q store.RunQuery) url.Values {
-	v := url.Values{}
-	set(v, "handler", q.Handler)
-	setNumber(v, "seq", q.Sequence)
-	for _, state := range q.States {
-		v.Add("state", state.String())
-	}
-	return v
 }

@@ -1,0 +1,72 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+
+	"evrun/events"
+	"evrun/tasks/search"
+)
+
+// Paging is which page of a list is wanted.
+type Paging struct {
+	After  string // the Next of the page before; empty: the first page
+	Limit  int    // at most 1,000; 0: 100
+	Oldest bool   // the oldest event first, instead of the newest
+}
+
+// PageInfo is what a page of events or runs says about the search: see [search.Page].
+type PageInfo struct {
+	Next     string  `json:"next,omitempty"` // the next page's ?after=; absent: this is the last one. A page may be empty, and yet have a next one
+	Scanned  int64   `json:"scanned"`
+	Progress float64 `json:"progress,omitempty"`
+	Failed   int     `json:"failed,omitempty"`
+	Failure  string  `json:"failure,omitempty"`
+}
+
+func infoOf[T any](p search.Page[T]) PageInfo {
+	info := PageInfo{Next: p.Next, Scanned: p.Scanned, Progress: p.Progress, Failed: p.Failed}
+	if p.Failure != nil {
+		info.Failure = p.Failure.Error()
+	}
+	return info
+}
+
+// PageHeader has the [PageInfo] of a page in NDJSON.
+const PageHeader = "Evrun-Page"
+
+// selectionOf reads the parameters that select events or runs: type and state (several, or lists with commas), handler, source, since, until, where,
+// event and chain.
+func selectionOf(r *http.Request) (search.Selection, error) {
+	p := parametersOf(r)
+	sel := search.Selection{
+		Types: p.Values["type"], Handler: p.Get("handler"), States: p.Values["state"], Source: p.Get("source"), Where: p.Get("where"),
+		Event: p.Get("event"), Chain: p.Get("chain"),
+	}
+	var ok bool
+	if text := p.Get("since"); text != "" {
+		if sel.Since, ok = events.ParseTime(text); !ok {
+			p.wrong("since: an RFC 3339 time, not " + strconv.Quote(text))
+		}
+	}
+	if text := p.Get("until"); text != "" {
+		if sel.Until, ok = events.ParseTime(text); !ok {
+			p.wrong("until: an RFC 3339 time, not " + strconv.Quote(text))
+		}
+	}
+	return sel, p.err
+}
+
+// paged adds the page that the parameters after, limit and order (newest, the default, or oldest) ask for.
+func paged(r *http.Request, q *search.Query) error {
+	p := parametersOf(r)
+	q.After, q.Limit = p.Get("after"), p.limit()
+	switch order := p.Get("order"); order {
+	case "oldest":
+		q.Oldest = true
+	case "", "newest":
+	default:
+		p.wrong("order: newest or oldest, not " + strconv.Quote(order))
+	}
+	return p.err
+}
