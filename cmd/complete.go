@@ -5,8 +5,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/store"
+	"evrun/tasks/search"
 )
 
 // complete registers the values that the shell suggests for a flag.
@@ -49,14 +51,17 @@ func (e *env) completeSchedules(c *cobra.Command, _ []string, _ string) ([]strin
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeRuns lists the newest runs that match a query.
-func (e *env) completeRuns(q store.RunQuery) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+// completeRuns lists the newest runs in one of these states (none: in any).
+func (e *env) completeRuns(states ...store.RunState) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var ids []string
 		if e.completing(c) {
-			q.Limit = 100
-			_ = e.look(c.Context(), func(to *client.Client) error { // without a store nothing is suggested
-				runs, err := to.Runs(c.Context(), q)
+			sel := search.Selection{States: search.StateNames(states...)}
+			if len(states) == 0 {
+				sel.States = nil
+			}
+			_ = e.look(c.Context(), func(client *client.Client) error { // without a store nothing is suggested
+				runs, _, err := client.Runs(c.Context(), sel, api.Paging{Limit: 100})
 				for _, r := range runs {
 					ids = append(ids, r.ID+"\t"+r.State+", "+r.Type)
 				}

@@ -4,25 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"time"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/cmd/output"
 	"evrun/events"
-	"evrun/store"
-	"evrun/tasks/emitter"
+	"evrun/tasks/search"
 )
 
 type eventsOptions struct {
 	*env
-	patterns []string
-	since    time.Duration
-	chain    string
-	limit    int
-	byID     bool
+	selection
+	byID bool
 }
 
 func newEventsCmd(e *env) *cobra.Command {
@@ -35,16 +31,15 @@ func newEventsCmd(e *env) *cobra.Command {
 		Use:   "list [PATTERN...]",
 		Short: "List events, newest first, of the types that match a pattern (user.*, order.>)",
 		Example: `  evrun events list 'user.*' --since 1h
+  evrun events list --type order.placed --where 'data.city == "Paris"' -n 20
   evrun events list --chain 3 -o json`,
 		RunE: func(c *cobra.Command, args []string) error {
-			o.patterns = args
+			o.Types = append(o.Types, args...)
 			return runEventsList(c.Context(), o)
 		},
 	}
-	f := list.Flags()
-	f.DurationVar(&o.since, "since", 0, "only events accepted in the last 10m, 2h, …")
-	f.StringVar(&o.chain, "chain", "", "only the chain that this event (its number or id) belongs to: the first one, and all that it caused")
-	limitFlag(list, &o.limit, 100)
+	o.eventFlags(list)
+	o.pageFlags(list, 100)
 	show := &cobra.Command{
 		Use:   "show SEQ|ID",
 		Short: "Show one event, with its data and its runs",
@@ -62,67 +57,32 @@ func newEventsCmd(e *env) *cobra.Command {
 }
 
 func runEventsList(ctx context.Context, o *eventsOptions) error {
-	q := store.EventQuery{Last: true}
-	for _, text := range o.patterns {
-		p, err := emitter.ParsePattern(text)
-		if err != nil {
-			return usage("%v", err)
-		}
-		q.Patterns = append(q.Patterns, p)
-	}
-	if err := checkLimit(o.limit); err != nil {
+	if err := o.read(o.CheckEvents); err != nil {
 		return err
 	}
-	switch {
-	case o.since < 0:
-		return usage("--since %v: not below 0", o.since)
-	case o.since > 0:
-		q.Since = time.Now().Add(-o.since)
-	}
 	return o.look(ctx, func(c *client.Client) error {
-		if o.chain != "" {
-			member, err := findEvent(ctx, c, o.chain)
-			if err != nil {
-				return err
-			}
-			q.Chain = member.Chain
-		}
 		if o.json() {
-			return pages(o.env, nil, o.limit, func(last *json.RawMessage, n int) ([]json.RawMessage, error) {
-				if q.Limit = n; last != nil {
-					var ev events.Event
-					if err := unmarshal(*last, &ev); err != nil {
-						return nil, err
-					}
-					q.Before = ev.Sequence
-				}
-				page, err := c.EventLines(ctx, q)
-				slices.Reverse(page)
-				return page, err
+			return listed(o.env, &o.selection, nil, func(p api.Paging) ([]json.RawMessage, api.PageInfo, error) {
+				return c.EventLines(ctx, o.Selection, p)
 			})
 		}
-		return pages(o.env, output.Events(), o.limit, func(last **events.Event, n int) ([]*events.Event, error) {
-			if q.Limit = n; last != nil {
-				q.Before = (*last).Sequence
-			}
-			page, err := c.Events(ctx, q)
-			slices.Reverse(page)
-			return page, err
+		return listed(o.env, &o.selection, output.Events(), func(p api.Paging) ([]*events.Event, api.PageInfo, error) {
+			return c.Events(ctx, o.Selection, p)
 		})
 	})
 }
 
 func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
 	return o.look(ctx, func(c *client.Client) error {
-		find := findEvent
+		find := c.Event
 		if o.byID {
-			find = func(ctx context.Context, c *client.Client, id string) (*events.Event, error) { return c.Event(ctx, id) }
+			find = c.EventByID
 		}
-		ev, err := find(ctx, c, name)
+		ev, err := find(ctx, name)
 		if err != nil {
 			return err
 		}
-		runs, err := c.Runs(ctx, store.RunQuery{Sequence: ev.Sequence, Limit: output.Page})
+		runs, _, err := c.Runs(ctx, search.Selection{Event: "#" + strconv.FormatInt(ev.Sequence, 10)}, api.Paging{Limit: output.Page})
 		if err != nil {
 			return err
 		}

@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"evrun/cmd/api"
 	"evrun/store/sqlite/sqlitetest"
 )
 
@@ -96,7 +98,7 @@ func emitLines(b *testing.B, bin, file string, n int) linesMeasure {
 		b.Fatalf("%v\n%s", err, text)
 	}
 	eventuallyTrue(b, "the last user is stored", func() (bool, string) {
-		users, err := d.client.Users(b.Context(), int64(n-1), 1)
+		users, _, err := d.client.Users(b.Context(), api.Paging{After: strconv.Itoa(n - 1), Limit: 1})
 		return len(users) == 1, fmt.Sprint(err)
 	})
 	took := time.Since(began)

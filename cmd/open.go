@@ -332,23 +332,14 @@ func named[S any](all []S, nameOf func(S) string, names []string) ([]S, error) {
 	return chosen, nil
 }
 
-// findEvent finds an event by its seq or id. A number is an id where no event has that seq.
-func findEvent(ctx context.Context, c *client.Client, name string) (*events.Event, error) {
-	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
-		if e, err := eventAt(ctx, c, n); e != nil || err != nil {
-			return e, err
-		}
-	}
-	return c.Event(ctx, name)
-}
-
 // eventAt is the event with a sequence, or nil.
 func eventAt(ctx context.Context, c *client.Client, sequence int64) (*events.Event, error) {
-	page, err := c.Events(ctx, store.EventQuery{After: sequence - 1, Before: sequence + 1})
-	if err != nil || len(page) == 0 {
-		return nil, err
+	ev, err := c.Event(ctx, "#"+strconv.FormatInt(sequence, 10))
+	var p *api.Problem
+	if errors.As(err, &p) && p.Status == http.StatusNotFound {
+		return nil, nil
 	}
-	return page[0], nil
+	return ev, err
 }
 
 // followed prints the events and runs that an event causes, while publish publishes and follows it.

@@ -82,15 +82,6 @@ func list[T any](e *env, columns []output.Column[T], rows []T, none string) erro
 	return output.List(e.printer(), columns, rows)
 }
 
-// pages prints at most limit rows (0: all) that come in pages: see [output.Pages].
-func pages[T any](e *env, columns []output.Column[T], limit int, next func(last *T, n int) ([]T, error)) error {
-	more, err := output.Pages(e.printer(), columns, limit, next)
-	if more {
-		e.note("there are more; -n 0 lists all")
-	}
-	return err
-}
-
 // limitFlag adds --limit, the number of rows of a list.
 func limitFlag(c *cobra.Command, limit *int, usual int) {
 	c.Flags().IntVarP(limit, "limit", "n", usual, "at most so many; 0: all")

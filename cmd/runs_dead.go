@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api/client"
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/search"
 )
 
 // runChange changes dead runs: one by its id, or many by a query.
@@ -19,7 +19,7 @@ type runChange struct {
 	name, done string // "retry", "retried"
 	states     []store.RunState
 	one        func(ctx context.Context, c *client.Client, id string) error
-	many       func(ctx context.Context, c *client.Client, q store.RunQuery) (int, error)
+	many       func(ctx context.Context, c *client.Client, sel search.Selection) (int, error)
 }
 
 func newRunsRetryCmd(e *env) *cobra.Command {
@@ -40,7 +40,9 @@ gives to others, and the history of its attempts. Without a daemon the runs wait
 			}
 			return e.printJSON(r)
 		},
-		many: func(ctx context.Context, c *client.Client, q store.RunQuery) (int, error) { return c.RetryRuns(ctx, q) },
+		many: func(ctx context.Context, c *client.Client, sel search.Selection) (int, error) {
+			return c.RetryRuns(ctx, sel)
+		},
 	})
 	return c
 }
@@ -65,7 +67,9 @@ Runs that wait for a handler that is no longer in the wiring file can be dropped
 			}
 			return e.printJSON(map[string]string{"dropped": id})
 		},
-		many: func(ctx context.Context, c *client.Client, q store.RunQuery) (int, error) { return c.DropRuns(ctx, q) },
+		many: func(ctx context.Context, c *client.Client, sel search.Selection) (int, error) {
+			return c.DropRuns(ctx, sel)
+		},
 	})
 	c.Flags().BoolVar(&o.yes, "yes", false, "with --all: don't ask")
 	return c
@@ -73,21 +77,14 @@ Runs that wait for a handler that is no longer in the wiring file can be dropped
 
 // changes makes c a command that changes dead runs.
 func (o *runsOptions) changes(c *cobra.Command, change runChange) {
-	o.selectionFlags(c)
-	names := make([]string, len(change.states))
-	for i, state := range change.states {
-		names[i] = state.String()
-	}
-	c.Flags().StringSliceVar(&o.states, "state", nil, "all runs in these states, unless something else narrows them down: "+strings.Join(names, ", "))
+	o.runFlags(o.env, c, change.states...)
 	c.Flags().BoolVar(&o.all, "all", false, "all dead runs")
-	complete(c, "state", names...)
-	c.ValidArgsFunction = o.completeRuns(store.RunQuery{States: change.states})
+	c.ValidArgsFunction = o.completeRuns(change.states...)
 	c.RunE = func(c *cobra.Command, ids []string) error { return runRunsChange(c.Context(), o, change, ids) }
 }
 
 func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []string) error {
-	q, err := o.selected(ctx, change, ids)
-	if err != nil {
+	if err := o.selected(ctx, change, ids); err != nil {
 		return err
 	}
 	cfg, err := o.settings()
@@ -97,7 +94,7 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 	done, failed, byID := 0, 0, len(ids) > 0
 	alone, err := o.ask(ctx, cfg, changesRuns, func(c *client.Client) error {
 		if !byID {
-			n, err := change.many(ctx, c, q)
+			n, err := change.many(ctx, c, o.Selection)
 			done += n
 			return err
 		}
@@ -133,34 +130,30 @@ func runRunsChange(ctx context.Context, o *runsOptions, change runChange, ids []
 	return err
 }
 
-// selected checks that run ids or flags, and not both, select runs, and makes a query of the flags. It asks before all runs are dropped.
-func (o *runsOptions) selected(ctx context.Context, change runChange, ids []string) (q store.RunQuery, err error) {
-	for _, name := range o.states {
+// selected checks that run ids or flags, and not both, select runs. It asks before all runs are dropped.
+func (o *runsOptions) selected(ctx context.Context, change runChange, ids []string) error {
+	if err := o.read(o.CheckRuns); err != nil {
+		return err
+	}
+	for _, name := range o.States {
 		if state, ok := store.ParseRunState(name); !ok || !slices.Contains(change.states, state) {
-			return q, usage("--state %s: only dead runs can be retried or dropped; running and retrying ones can be dropped while their handler is not wired", name)
+			return usage("--state %s: only dead runs can be retried or dropped; running and retrying ones can be dropped while their handler is not wired", name)
 		}
 	}
-	narrowed := o.handler != "" || o.event != ""
-	everything := o.all || len(o.states) > 0 && !narrowed
+	sel := o.Selection
+	sel.States = nil
+	narrowed := !sel.All()
+	everything := o.all || len(o.States) > 0 && !narrowed
 	switch {
 	case len(ids) > 0 && (narrowed || everything):
-		return q, usage("runs %s takes run ids or flags that select runs, not both", change.name)
+		return usage("runs %s takes run ids or flags that select runs, not both", change.name)
 	case narrowed && o.all:
-		return q, usage("--all goes without --handler and --event")
+		return usage("--all goes without flags that select runs")
 	case len(ids) == 0 && !narrowed && !everything:
-		return q, usage("say which runs to %s: their ids, --handler, --event or --all", change.name)
+		return usage("say which runs to %s: their ids, flags that select them, or --all", change.name)
 	}
 	if everything && change.name == "drop" && !o.yes {
-		if err := o.confirm(ctx, "Drop all these runs for good?", "this can't be undone", "nothing was dropped"); err != nil {
-			return q, err
-		}
+		return o.confirm(ctx, "Drop all these runs for good?", "this can't be undone", "nothing was dropped")
 	}
-	if o.event == "" { // no store is needed
-		return o.query(ctx, nil)
-	}
-	err = o.look(ctx, func(c *client.Client) (err error) {
-		q, err = o.query(ctx, c)
-		return err
-	})
-	return q, err
+	return nil
 }

@@ -56,27 +56,18 @@ Times are written 2026-03-29T02:30, 2026-03-29 (its midnight), with an offset (2
 	return c
 }
 
-// parseTime reads the time of a flag. Without an offset it is in zone.
-func parseTime(flag, text string, zone *time.Location) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, usage("%s %q: write a time like 2026-03-29T02:30 or 2026-03-29", flag, text)
-}
-
 // span reads the flags' times.
 func (o *simulateOptions) span(zone *time.Location) (during schedule.Span, down []schedule.Span, err error) {
-	during.From = time.Now().Truncate(time.Second)
+	now := time.Now()
+	during.From = now.Truncate(time.Second)
 	if o.from != "" {
-		if during.From, err = parseTime("--from", o.from, zone); err != nil {
+		if during.From, err = parseTime("--from", o.from, zone, now); err != nil {
 			return during, nil, err
 		}
 	}
 	during.To = during.From.AddDate(0, 0, 1)
 	if o.to != "" {
-		if during.To, err = parseTime("--to", o.to, zone); err != nil {
+		if during.To, err = parseTime("--to", o.to, zone, now); err != nil {
 			return during, nil, err
 		}
 	}
@@ -89,10 +80,10 @@ func (o *simulateOptions) span(zone *time.Location) (during schedule.Span, down 
 			return during, nil, usage("--down %q: write FROM/TO, such as 2026-12-24T20:00/2026-12-26T08:00", text)
 		}
 		var d schedule.Span
-		if d.From, err = parseTime("--down", from, zone); err != nil {
+		if d.From, err = parseTime("--down", from, zone, now); err != nil {
 			return during, nil, err
 		}
-		if d.To, err = parseTime("--down", to, zone); err != nil {
+		if d.To, err = parseTime("--down", to, zone, now); err != nil {
 			return during, nil, err
 		}
 		if !d.From.Before(d.To) {
@@ -135,24 +126,25 @@ func runSimulate(ctx context.Context, o *simulateOptions) error {
 	}
 	next, stop := iter.Pull(schedule.Simulate(entries, during, down))
 	defer stop()
-	readPage := func(_ *simulatedSlot, n int) (page []simulatedSlot, err error) {
+	readPage := func(_ string, n int) (page []simulatedSlot, more string, err error) {
 		for range n {
 			s, ok := next()
 			if !ok {
-				return page, nil
+				return page, "", nil
 			}
 			page = append(page, shapeSlot(s, zone))
 		}
-		return page, ctx.Err()
+		return page, "more", ctx.Err()
 	}
 	if o.output != "csv" {
-		return pages(o.env, simulatedColumns(), 0, readPage)
+		_, err := output.Pages(o.printer(), simulatedColumns(), "", 0, readPage)
+		return err
 	}
 	w := csv.NewWriter(o.out)
 	err = w.Write([]string{"slot", "published", "schedule", "type", "number", "remarks"})
 	for err == nil {
 		var page []simulatedSlot
-		if page, err = readPage(nil, output.Page); err != nil || len(page) == 0 {
+		if page, _, err = readPage("", output.Page); err != nil || len(page) == 0 {
 			break
 		}
 		for _, s := range page {

@@ -15,14 +15,14 @@ func newUsersCmd(e *env) *cobra.Command {
 		Use:   "users",
 		Short: "Show the stored users",
 	}
-	limit := 0
+	o := &selection{}
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the users, in the order they came",
 		Args:  noArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return runUsersList(c.Context(), e, limit) },
+		RunE:  func(c *cobra.Command, _ []string) error { return runUsersList(c.Context(), e, o) },
 	}
-	limitFlag(list, &limit, 0)
+	o.pageFlags(list, 0)
 	show := &cobra.Command{
 		Use:   "show EMAIL|ID",
 		Short: "Show one user",
@@ -37,18 +37,12 @@ func newUsersCmd(e *env) *cobra.Command {
 	return group(c, list, show)
 }
 
-func runUsersList(ctx context.Context, e *env, limit int) error {
-	if err := checkLimit(limit); err != nil {
+func runUsersList(ctx context.Context, e *env, o *selection) error {
+	if err := checkLimit(o.limit); err != nil {
 		return err
 	}
 	return e.look(ctx, func(c *client.Client) error {
-		return pages(e, output.Users(), limit, func(last *api.User, n int) ([]api.User, error) {
-			after := int64(0)
-			if last != nil {
-				after = last.ID
-			}
-			return c.Users(ctx, after, n)
-		})
+		return listed(e, o, output.Users(), func(p api.Paging) ([]api.User, api.PageInfo, error) { return c.Users(ctx, p) })
 	})
 }
 

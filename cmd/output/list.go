@@ -48,26 +48,29 @@ func part[T any](p *Printer, columns []Column[T], rows []T, titled bool) error {
 // Page is how many rows are read and aligned at a time.
 const Page = 1000
 
-// Pages lists at most limit rows (0: all) that are read page by page: next returns at most n rows after last (nil: from the first), and none at
-// the end. more reports whether there are more rows than limit.
-func Pages[T any](p *Printer, columns []Column[T], limit int, next func(last *T, n int) ([]T, error)) (more bool, err error) {
-	var last *T
+// Pages lists at most limit rows (0: all) that are read page by page. read returns at most n rows after a cursor (at first the given one), and the
+// cursor of the rows behind them; empty: there are none. A page may be empty, and yet not be the last one. rest is the cursor behind the last row
+// that was listed; empty: there is nothing more. With an error, it is where the failed page begins.
+func Pages[T any](p *Printer, columns []Column[T], after string, limit int, read func(after string, n int) (rows []T, next string, err error)) (rest string, err error) {
+	titled := true
 	for left := limit; ; {
 		n := Page
 		if limit > 0 {
-			n = min(Page, left+1) // one row more shows whether there are more
+			n = min(Page, left)
 		}
-		rows, err := next(last, n)
-		if err != nil || len(rows) == 0 && last != nil {
-			return false, err
+		rows, next, err := read(after, n)
+		if err != nil {
+			return after, err
 		}
-		if more = limit > 0 && len(rows) > left; more {
-			rows = rows[:left]
+		if len(rows) > 0 || titled && next == "" {
+			if err := part(p, columns, rows, titled); err != nil {
+				return after, err
+			}
+			titled = false
 		}
-		if err := part(p, columns, rows, last == nil); err != nil || more || len(rows) == 0 {
-			return more, err
+		if after = next; next == "" || len(rows) == left && limit > 0 {
+			return next, nil
 		}
 		left -= len(rows)
-		last = &rows[len(rows)-1]
 	}
 }

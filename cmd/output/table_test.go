@@ -3,6 +3,7 @@ package output
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,31 +106,39 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// Pages of a list are read until one is empty or the limit is reached; a row more than the limit is read, and not printed.
+// Pages of a list are read until there is none, or the limit is reached. A page may have few rows, or none.
 func TestPagesEndAtTheLimit(t *testing.T) {
 	columns := []Column[int]{{Title: "N", Text: func(n int) any { return n }}}
 	for _, x := range []struct {
-		stored, limit, printed int
-		more                   bool
-	}{{0, 0, 0, false}, {0, 3, 0, false}, {3, 3, 3, false}, {4, 3, 3, true}, {2500, 0, 2500, false}, {2500, 2500, 2500, false}, {2500, 1000, 1000, true}} {
+		stored, most, limit, printed int
+		rest                         string
+	}{
+		{0, 9, 0, 0, ""}, {0, 9, 3, 0, ""}, {3, 9, 3, 3, ""}, {4, 9, 3, 3, "3"}, {2500, 9999, 0, 2500, ""}, {2500, 9999, 2500, 2500, ""},
+		{2500, 9999, 1000, 1000, "1000"}, {20, 7, 0, 20, ""}, {20, 7, 9, 9, "9"},
+	} {
 		var b strings.Builder
-		more, err := Pages(&Printer{Out: &b}, columns, x.limit, func(last *int, n int) (page []int, err error) {
-			from := 0
-			if last != nil {
-				from = *last
+		empty := false
+		rest, err := Pages(&Printer{Out: &b}, columns, "", x.limit, func(after string, n int) (page []int, next string, err error) {
+			from, _ := strconv.Atoi(after)
+			if empty = !empty; empty && x.stored > from {
+				return nil, strconv.Itoa(from), nil
 			}
-			for i := from + 1; i <= min(x.stored, from+n); i++ {
+			for i := from + 1; i <= min(x.stored, from+n, from+x.most); i++ {
 				page = append(page, i)
 			}
-			return page, nil
+			if from+len(page) < x.stored {
+				next = strconv.Itoa(from + len(page))
+			}
+			return page, next, nil
 		})
 		lines := strings.Fields(b.String())
-		if err != nil || more != x.more || len(lines) != x.printed+1 || lines[0] != "N" || lines[x.printed] != fmt.Sprint(x.printed) && x.printed > 0 {
-			t.Errorf("%+v: %d lines, more %v, %v", x, len(lines), more, err)
+		if err != nil || rest != x.rest || len(lines) != x.printed+1 || lines[0] != "N" || lines[x.printed] != fmt.Sprint(x.printed) && x.printed > 0 {
+			t.Errorf("%+v: %d lines, rest %q, %v", x, len(lines), rest, err)
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := Pages(&Printer{Out: &strings.Builder{}}, columns, 0, func(*int, int) ([]int, error) { return nil, broken }); !errors.Is(err, broken) {
-		t.Errorf("%v", err)
+	rest, err := Pages(&Printer{Out: &strings.Builder{}}, columns, "7", 0, func(string, int) ([]int, string, error) { return nil, "", broken })
+	if !errors.Is(err, broken) || rest != "7" {
+		t.Errorf("%v at %q", err, rest)
 	}
 }
