@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -17,8 +18,8 @@ import (
 
 // Field is a new value of one field.
 type Field struct {
-	// Path names the field: keys and indexes of lists, separated by dots ("customer.name", "items.0.price"). A key that has dots itself is found
-	// where the object has it.
+	// Path names the field: keys and indexes of lists, separated by dots ("customer.name", "items.0.price"). A backslash before a dot makes it a part of
+	// a key; without one, a key with dots is found where the object has it.
 	Path  string          `json:"path"`
 	Value json.RawMessage `json:"value"`
 }
@@ -37,37 +38,37 @@ func Set(data json.RawMessage, fields []Field) (json.RawMessage, error) {
 			return nil, fmt.Errorf("the value of %s %w", f.Path, err)
 		}
 		var err error
-		if data, err = set(data, f.Path, f.Path, f.Value); err != nil {
+		if data, err = set(data, nil, split(f.Path), f.Value); err != nil {
 			return nil, err
 		}
 	}
 	return data, nil
 }
 
-// set sets the field at a path below data; whole is the path from the top.
-func set(data json.RawMessage, path, whole string, value json.RawMessage) (json.RawMessage, error) {
-	at := strings.TrimSuffix(strings.TrimSuffix(whole, path), ".")
+// set sets the field at a path below data, which is at a path itself.
+func set(data json.RawMessage, at, path []string, value json.RawMessage) (json.RawMessage, error) {
+	whole := strings.Join(slices.Concat(at, path), ".")
 	list, err := membersOf(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s can't be set: %s is %w", whole, name(at), err)
 	}
-	key, rest := list.split(path)
+	key, rest := list.first(path)
 	m := list.find(key)
 	switch {
 	case key == "":
 		return nil, fmt.Errorf("%q is not the path of a field: write keys separated by dots, such as customer.name", whole)
 	case m == nil && list.array:
 		return nil, fmt.Errorf("%s can't be set: %s is a list of %d, and has no element %q", whole, name(at), len(list.members), key)
-	case m == nil && rest == "":
+	case m == nil && len(rest) == 0:
 		return list.add(key, value)
 	case m == nil:
-		inner, err := set(json.RawMessage(`{}`), rest, whole, value)
+		inner, err := set(json.RawMessage(`{}`), append(slices.Clone(at), key), rest, value)
 		if err != nil {
 			return nil, err
 		}
 		return list.add(key, inner)
-	case rest != "":
-		if value, err = set(data[m.from:m.to], rest, whole, value); err != nil {
+	case len(rest) > 0:
+		if value, err = set(data[m.from:m.to], append(slices.Clone(at), key), rest, value); err != nil {
 			return nil, err
 		}
 	}
@@ -75,11 +76,29 @@ func set(data json.RawMessage, path, whole string, value json.RawMessage) (json.
 	return append(append(out, value...), data[m.to:]...), nil
 }
 
-func name(path string) string {
-	if path == "" {
+// split splits a path at its dots.
+func split(path string) (parts []string) {
+	var part strings.Builder
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '\\' && i+1 < len(path) && (path[i+1] == '.' || path[i+1] == '\\'):
+			i++
+			part.WriteByte(path[i])
+		case c == '.':
+			parts = append(parts, part.String())
+			part.Reset()
+		default:
+			part.WriteByte(c)
+		}
+	}
+	return append(parts, part.String())
+}
+
+func name(path []string) string {
+	if len(path) == 0 {
 		return "the data"
 	}
-	return path
+	return strings.Join(path, ".")
 }
 
 // members are the values of an object or a list, each with its place in the text.
@@ -157,15 +176,14 @@ func (l *members) find(key string) *member {
 	return nil
 }
 
-// split returns the first key of a path. A longer beginning of the path is the key if there is a member with that name.
-func (l *members) split(path string) (key, rest string) {
-	for end := len(path); end > 0; end = strings.LastIndexByte(path[:end], '.') {
-		if l.find(path[:end]) != nil {
-			return path[:end], strings.TrimPrefix(path[end:], ".")
+// first returns the first key of a path. A longer beginning of the path is the key if there is a member with that name.
+func (l *members) first(path []string) (key string, rest []string) {
+	for n := len(path); n > 1; n-- {
+		if key := strings.Join(path[:n], "."); l.find(key) != nil {
+			return key, path[n:]
 		}
 	}
-	key, rest, _ = strings.Cut(path, ".")
-	return key, rest
+	return path[0], path[1:]
 }
 
 func (l *members) add(key string, value json.RawMessage) (json.RawMessage, error) {
