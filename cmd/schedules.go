@@ -2,10 +2,8 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -98,62 +96,6 @@ func runSchedulesNext(ctx context.Context, e *env, names []string, n int, tz str
 	p := e.printer()
 	p.Zone = zone
 	return output.List(p, p.Slots(), slots[:min(n, len(slots))])
-}
-
-func newSchedulesFireCmd(e *env) *cobra.Command {
-	wait := time.Duration(0)
-	c := &cobra.Command{
-		Use:   "fire NAME",
-		Short: "Publish an extra event of a schedule now",
-		Long: `Publishes an extra event of a schedule now, paused or not. It is no slot: it has an id of its own and the attribute manual=true,
-its slot.time is now, and the next slot comes as before. Without a daemon the event waits in the store for "evrun serve".
-
-With --wait it follows every run and every event that this one causes, as "evrun emit --wait" does, with the same exit codes.`,
-		Example:           "  evrun schedules fire nightly --wait=5m",
-		Args:              namesOf("schedule", 1),
-		ValidArgsFunction: e.completeSchedules,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkWait(c, wait); err != nil {
-				return err
-			}
-			return runSchedulesFire(c.Context(), e, args[0], wait)
-		},
-	}
-	waitFlag(c, &wait)
-	return c
-}
-
-func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Duration) error {
-	cfg, err := e.settings()
-	if err != nil {
-		return err
-	}
-	if wait > 0 {
-		c, err := e.client(cfg)
-		if err != nil {
-			return err
-		}
-		return e.followed(ctx, wait, "the event of schedule "+name, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
-			return c.FireWait(ctx, name, wait, accepted, each)
-		})
-	}
-	var rc api.Receipt
-	alone, err := e.ask(ctx, cfg, publishes, func(c *client.Client) (err error) {
-		rc, err = c.Fire(ctx, name)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if e.json() {
-		err = e.printJSON(map[string]any{"receipt": rc})
-	} else {
-		_, err = fmt.Fprintf(e.out, "%s accepted as #%d\n", rc.ID, rc.Sequence)
-	}
-	if alone {
-		e.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
-	}
-	return err
 }
 
 func newSchedulesPauseCmd(e *env, paused bool) *cobra.Command {

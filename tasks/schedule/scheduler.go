@@ -316,7 +316,7 @@ func (s *Scheduler) publishDue(ctx context.Context) error {
 		accepted := s.now()
 		for i, rc := range receipts {
 			if rc.Duplicate {
-				s.o.Log.Error("an event of a schedule is in the journal already, and is not published again", "source", evs[i].Source, "id", evs[i].ID, "seq", rc.Sequence)
+				s.o.Log.Warn("an event of a schedule is in the journal already, and is not published again: its slot was backfilled, or its mark was lost", "source", evs[i].Source, "id", evs[i].ID, "seq", rc.Sequence)
 			}
 		}
 		for _, d := range batch {

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"evrun/events"
+	"evrun/tasks/audit"
+	"evrun/tasks/schedule"
+)
+
+// Backfill asks for the events of past slots of a schedule.
+type Backfill struct {
+	From   time.Time  `json:"from"` // inclusive
+	To     *time.Time `json:"to,omitempty"`
+	DryRun bool       `json:"dry_run,omitempty"` // only count, and show the first slots
+	// After and Recorded continue a backfill: they are those of the page before.
+	After    *time.Time `json:"after,omitempty"`
+	Recorded bool       `json:"recorded,omitempty"`
+}
+
+// Backfilled is a page of a backfill.
+type Backfilled struct {
+	Schedule string      `json:"schedule"`
+	From     time.Time   `json:"from"`
+	To       time.Time   `json:"to"`    // exclusive; now at the latest
+	Count    int64       `json:"count"` // slots in all
+	First    []time.Time `json:"first"` // the first of them
+	Done     int         `json:"done"`  // slots of this page
+	Fired    int         `json:"fired"` // of these, those whose event was accepted now
+	Known    int         `json:"known"` // of these, those whose event was in the journal already
+	Failed   int         `json:"failed"`
+	Failure  string      `json:"failure,omitempty"` // why the first of these can't be published
+	After    *time.Time  `json:"after,omitempty"`   // for the next page; none: this was the last one
+	Recorded bool        `json:"recorded"`          // in the audit trail
+}
+
+const (
+	backfillPage  = 500 // slots in one transaction
+	backfillFirst = 5   // that an answer shows
+)
+
+// backfillSchedule publishes a page of a schedule's past slots, or only counts them.
+func (s *Server) backfillSchedule(w http.ResponseWriter, r *http.Request) error {
+	var ask Backfill
+	if err := s.readJSON(w, r, &ask); err != nil {
+		return err
+	}
+	if ask.From.IsZero() {
+		return problem(http.StatusBadRequest, "from: the time of the first slot is missing")
+	}
+	if _, err := s.publishing(r); err != nil {
+		return err
+	}
+	st, err := s.o.Schedules.State(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return s.aboutSchedule(r, err)
+	}
+	now := time.Now()
+	during := schedule.Span{From: ask.From, To: now}
+	if ask.To != nil {
+		during.To = *ask.To
+	}
+	if !during.From.Before(during.To) {
+		return problem(http.StatusBadRequest, "to is not after from: only slots that have passed can be published again")
+	}
+	zone := st.Timing.Location()
+	b := st.Backfill(during, now)
+	done := Backfilled{Schedule: st.Name, From: during.From.In(zone), To: b.To().In(zone), Count: b.Count(), First: []time.Time{}, Recorded: ask.Recorded}
+	for _, slot := range b.First(backfillFirst) {
+		done.First = append(done.First, slot.In(zone))
+	}
+	if !ask.DryRun && done.Count > 0 {
+		if err := s.fireSlots(r, b, ask, &done); err != nil {
+			return err
+		}
+	}
+	return writeJSON(w, http.StatusOK, done)
+}
+
+// fireSlots publishes the next page of a backfill. The first page that publishes something is recorded in the audit trail.
+func (s *Server) fireSlots(r *http.Request, b schedule.Backfill, ask Backfill, done *Backfilled) error {
+	var after time.Time
+	if ask.After != nil {
+		after = *ask.After
+	}
+	page := b.Page(s.o.Emitter, after, backfillPage)
+	receipts, err := s.o.Emitter.Accept(r.Context(), page.Events)
+	if err != nil {
+		return err
+	}
+	for _, rc := range receipts {
+		if rc.Duplicate {
+			done.Known++
+		} else {
+			done.Fired++
+		}
+	}
+	if done.Done, done.Failed = page.Slots, page.Failed; page.Err != nil {
+		done.Failure = page.Err.Error()
+	}
+	if page.More {
+		done.After = &page.Last
+	}
+	if done.Recorded || done.Fired == 0 {
+		return nil
+	}
+	e, err := audit.Event(r.Context(), s.o.Emitter, events.TypeAuditScheduleBackfilled, map[string]any{
+		"schedule": done.Schedule, "from": done.From.UTC().Format(time.RFC3339Nano), "to": done.To.UTC().Format(time.RFC3339Nano), "count": done.Count,
+	})
+	if err == nil {
+		_, err = s.o.Emitter.Accept(r.Context(), []*events.Event{e})
+	}
+	done.Recorded = err == nil
+	return err
+}
