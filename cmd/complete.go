@@ -16,6 +16,14 @@ func complete(c *cobra.Command, flag string, values ...string) {
 	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // an error means that the flag does not exist
 }
 
+// completeFile suggests wiring files.
+func completeFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
 // completing sets the global flags, since no command runs while a shell completes. It reports whether they are valid.
 func (e *env) completing(c *cobra.Command) bool {
 	e.flags, e.quiet = c, true

@@ -43,7 +43,9 @@ func newEventsCmd(e *env) *cobra.Command {
 	show := &cobra.Command{
 		Use:   "show SEQ|ID",
 		Short: "Show one event, with its data and its runs",
-		Long:  "Shows one event, with its data and its runs. A number is the seq of an event; where no event has it, or with --id, it is an id.",
+		Example: `  evrun events show 41
+  evrun events show order-4711 --id`,
+		Long: "Shows one event, with its data and its runs. A number is the seq of an event; where no event has it, or with --id, it is an id.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage("events show takes one seq or id")

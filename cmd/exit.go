@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func (e *env) exit(ctx context.Context, err error) int {
 			fmt.Fprintf(e.err, "  hint: %s\n", hint)
 		}
 		if code == exitUsage && !e.started {
-			fmt.Fprintln(e.err, `  hint: "evrun --help" and "evrun COMMAND --help" list the commands and their flags`)
+			fmt.Fprintf(e.err, "  hint: \"%s --help\" says how to use it\n", cmp.Or(e.called, "evrun"))
 		}
 	}
 	return code

@@ -18,6 +18,19 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
+// fileArg takes the wiring file as an argument, in place of --config.
+func (e *env) fileArg(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) > 1:
+		return usage("%s takes one wiring file, not %d arguments", c.CommandPath(), len(args))
+	case len(args) == 1 && c.Flags().Changed("config"):
+		return usage("%s takes the wiring file as an argument or with --config, not both", c.CommandPath())
+	case len(args) == 1:
+		e.config = args[0]
+	}
+	return nil
+}
+
 // namesOf checks that the arguments are names of things: at least one, and at most so many (0: any number).
 func namesOf(thing string, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {

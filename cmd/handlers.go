@@ -30,8 +30,9 @@ States: active; paused; left (it is not in the file); new (no daemon has had it 
   evrun handlers forget old-name`,
 	}
 	list := &cobra.Command{
-		Use:   "list",
-		Short: "List the handlers, also those that have left the file",
+		Use:     "list",
+		Short:   "List the handlers, also those that have left the file",
+		Example: "  evrun handlers list",
 		Long: `Lists the handlers of the wiring file, and those that have left it and were not forgotten. WAITING counts the events that match a
 handler and have no run yet; after very many events it is an upper bound (≤).`,
 		Args: noArgs,
@@ -40,6 +41,7 @@ handler and have no run yet; after very many events it is an upper bound (≤).`
 	show := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "Show one handler, and what waits for it",
+		Example:           "  evrun handlers show announce",
 		Args:              namesOf("handler", 1),
 		ValidArgsFunction: e.completeHandlers(),
 		RunE:              func(c *cobra.Command, args []string) error { return runHandlersShow(c.Context(), e, args[0]) },

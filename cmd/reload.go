@@ -15,8 +15,9 @@ import (
 
 func newReloadCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "reload",
-		Short: "Have the daemon read its wiring file again",
+		Use:     "reload",
+		Short:   "Have the daemon read its wiring file again",
+		Example: "  evrun validate && evrun reload",
 		Long: `Has the daemon read its wiring file again, and prints what has changed. The file is checked whole first: one that is wrong
 changes nothing, and its errors are printed (exit 78).
 

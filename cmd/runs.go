@@ -36,8 +36,9 @@ func newRunsCmd(e *env) *cobra.Command {
 	o.pageFlags(list, 100)
 
 	show := &cobra.Command{
-		Use:   "show RUN",
-		Short: "Show one run, with its event and its failed attempts",
+		Use:     "show RUN",
+		Short:   "Show one run, with its event and its failed attempts",
+		Example: "  evrun runs show 42-save-user-k3f9x2q7",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage("runs show takes one run id, such as 42-save-user-k3f9x2q7")

@@ -20,14 +20,16 @@ func newSchedulesCmd(e *env) *cobra.Command {
 resumes them. "evrun simulate" prints all slots between two times.`,
 	}
 	list := &cobra.Command{
-		Use:   "list",
-		Short: "List the schedules, with the next slot of each",
-		Args:  noArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return runSchedulesList(c.Context(), e) },
+		Use:     "list",
+		Short:   "List the schedules, with the next slot of each",
+		Example: "  evrun schedules list",
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return runSchedulesList(c.Context(), e) },
 	}
 	show := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "Show one schedule, with its next slots",
+		Example:           "  evrun schedules show nightly",
 		Args:              namesOf("schedule", 1),
 		ValidArgsFunction: e.completeSchedules,
 		RunE:              func(c *cobra.Command, args []string) error { return runSchedulesShow(c.Context(), e, args[0]) },
@@ -100,15 +102,17 @@ func runSchedulesNext(ctx context.Context, e *env, names []string, n int, tz str
 
 func newSchedulesPauseCmd(e *env, paused bool) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "pause NAME...",
-		Short: "Keep schedules from publishing until they are resumed",
+		Use:     "pause NAME...",
+		Short:   "Keep schedules from publishing until they are resumed",
+		Example: "  evrun schedules pause nightly",
 		Long: `Keeps schedules from publishing until "evrun schedules resume", also over restarts. What passes meanwhile is treated as the
 schedule's missed says, when it is resumed.`,
 	}
 	if !paused {
 		c = &cobra.Command{
-			Use:   "resume NAME...",
-			Short: "Let paused schedules publish again",
+			Use:     "resume NAME...",
+			Short:   "Let paused schedules publish again",
+			Example: "  evrun schedules resume nightly",
 			Long: `Lets paused schedules publish again. What has passed meanwhile is treated as the schedule's missed says. A schedule that the
 wiring file pauses (paused: true) is resumed there.`,
 		}

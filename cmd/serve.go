@@ -17,16 +17,17 @@ import (
 
 func newServeCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "serve",
+		Use:   "serve [FILE]",
 		Short: "Run the daemon: publish the schedules' events and run the handlers",
 		Long: `Runs the daemon. It checks the whole wiring file before it opens anything, publishes the schedules' events and runs the
 handlers until it is stopped. The first Ctrl-C or SIGTERM lets what is in flight end (server.grace, 30 seconds); a second one,
 a second or more later, stops at once (exit 130). SIGHUP makes it read the wiring file again, or stops it when
 the terminal that it was started in is closed. If an attempt does not end within 10 seconds after the grace, the daemon ends without
 it: exit 1, and its run is tried again at the next start.`,
-		Example: "  evrun serve -c config.example.yaml",
-		Args:    noArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return e.serve(c.Context(), e.load, nil) },
+		Example:           "  evrun serve -c config.example.yaml",
+		Args:              e.fileArg,
+		ValidArgsFunction: completeFile,
+		RunE:              func(c *cobra.Command, _ []string) error { return e.serve(c.Context(), e.load, nil) },
 	}
 	f := c.Flags()
 	f.String("store", "", "the SQLite file (over the wiring file's store)")

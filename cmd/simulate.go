@@ -27,7 +27,7 @@ type simulateOptions struct {
 func newSimulateCmd(e *env) *cobra.Command {
 	o := &simulateOptions{env: e}
 	c := &cobra.Command{
-		Use:   "simulate",
+		Use:   "simulate [FILE]",
 		Short: "Print every slot of the schedules between two times",
 		Long: `Prints every slot of the wiring file's schedules from one time, inclusive, to another, exclusive, with what becomes of it: as if
 evrun ran all the time, and saw each schedule first at the beginning. It works on the file as it is, and needs no daemon.
@@ -42,9 +42,10 @@ Times are written 2026-03-29T02:30, 2026-03-29 (its midnight), with an offset (2
 		Example: `  evrun simulate --from 2026-03-28 --to 2026-03-30 --tz Europe/Paris
   evrun simulate --schedule nightly --from 2027-01-01 --to 2028-01-01 -o csv
   evrun simulate --from 2026-12-24 --to 2026-12-27 --down 2026-12-24T20:00/2026-12-26T08:00`,
-		Args:        noArgs,
-		Annotations: map[string]string{printsCSV: ""},
-		RunE:        func(c *cobra.Command, _ []string) error { return runSimulate(c.Context(), o) },
+		Args:              e.fileArg,
+		ValidArgsFunction: completeFile,
+		Annotations:       map[string]string{printsCSV: ""},
+		RunE:              func(c *cobra.Command, _ []string) error { return runSimulate(c.Context(), o) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.from, "from", "", "the beginning (default: now)")

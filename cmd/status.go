@@ -17,8 +17,9 @@ import (
 
 func newStatusCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "status",
-		Short: "Show the daemon's status",
+		Use:     "status",
+		Short:   "Show the daemon's status",
+		Example: "  evrun status",
 		Long: `Shows the daemon's status: what it runs, since when, the result of the last reload, and for each handler how far its place in the
 journal is behind the newest event (BEHIND; events that it does not run on count, too), its running attempts, the runs that wait for
 their next attempt, and the dead ones. Handlers that are paused, and those that have left the file with work to do, are named

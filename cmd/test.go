@@ -25,7 +25,7 @@ type testOptions struct {
 func newTestCmd(e *env) *cobra.Command {
 	o := &testOptions{env: e}
 	c := &cobra.Command{
-		Use:   "test",
+		Use:   "test [FILE]",
 		Short: "Run the wiring file's tests",
 		Long: `Runs the tests that the wiring file has under "tests": events come in, and the runs, users and events that follow are compared
 with what the test expects. Each test has a store of its own that is thrown away. What writes to evrun's own database runs for real;
@@ -34,8 +34,9 @@ handlers that act on the outside (log, notify, …) are replaced by the test's s
 Exit 1 when a test fails, 78 when the file is wrong.`,
 		Example: `  evrun test -c config.example.yaml
   evrun test --run 'sign-up' --junit report.xml`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runTest(c.Context(), o) },
+		Args:              e.fileArg,
+		ValidArgsFunction: completeFile,
+		RunE:              func(c *cobra.Command, _ []string) error { return runTest(c.Context(), o) },
 	}
 	c.Flags().StringVar(&o.run, "run", "", "only the tests whose name matches this regular expression")
 	c.Flags().StringVar(&o.junit, "junit", "", "write a JUnit XML report to this file, too")

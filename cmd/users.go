@@ -17,15 +17,17 @@ func newUsersCmd(e *env) *cobra.Command {
 	}
 	o := &selection{}
 	list := &cobra.Command{
-		Use:   "list",
-		Short: "List the users, in the order they came",
-		Args:  noArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return runUsersList(c.Context(), e, o) },
+		Use:     "list",
+		Short:   "List the users, in the order they came",
+		Example: "  evrun users list -n 20",
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return runUsersList(c.Context(), e, o) },
 	}
 	o.pageFlags(list, 0)
 	show := &cobra.Command{
-		Use:   "show EMAIL|ID",
-		Short: "Show one user",
+		Use:     "show EMAIL|ID",
+		Short:   "Show one user",
+		Example: "  evrun users show ada@example.com",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage("users show takes one e-mail address or id")

@@ -18,8 +18,10 @@ import (
 func newValidateCmd(e *env) *cobra.Command {
 	strict := false
 	c := &cobra.Command{
-		Use:   "validate",
+		Use:   "validate [FILE]",
 		Short: "Check the wiring file, and report all errors",
+		Example: `  evrun validate
+  evrun validate new.yaml --strict -o json`,
 		Long: `Checks the whole wiring file and reports all errors at once, each with file, line and column. It opens no store. Exit 78 when there
 is an error.
 
@@ -29,8 +31,9 @@ a condition that is always or never true. With --strict these are errors.
 
 If a daemon runs, the command compares: handlers that the file would remove while events or runs wait for them are named on stderr,
 with the count, and so are those that would return paused.`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runValidate(c.Context(), e, strict) },
+		Args:              e.fileArg,
+		ValidArgsFunction: completeFile,
+		RunE:              func(c *cobra.Command, _ []string) error { return runValidate(c.Context(), e, strict) },
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
 	return c

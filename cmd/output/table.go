@@ -141,7 +141,7 @@ func (t *Table) writeRecord(b *strings.Builder, widths []int) {
 		b.WriteString(name.Text + strings.Repeat(" ", widths[0]-runewidth.StringWidth(name.Text)))
 		lines := []string{value.Text}
 		if t.p.Width > 0 {
-			lines = wrap(value.Text, max(t.p.Width-widths[0]-gap, 2*narrowest))
+			lines = Wrap(value.Text, max(t.p.Width-widths[0]-gap, 2*narrowest))
 		}
 		indent := gap
 		for _, line := range lines {

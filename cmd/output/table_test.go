@@ -100,7 +100,7 @@ func TestWrap(t *testing.T) {
 		{"", 5, ""}, {"one two", 7, "one two"}, {"one two", 6, "one/two"}, {"one two", 3, "one/two"}, {"one  two", 4, "one/two"},
 		{"abcdefgh ij", 3, "abc/def/gh/ij"}, {"日本語", 4, "日本/語"}, {"日", 1, "日"}, {"  a b", 3, "  a/b"},
 	} {
-		if got := strings.Join(wrap(x.text, x.cells), "/"); got != x.want {
+		if got := strings.Join(Wrap(x.text, x.cells), "/"); got != x.want {
 			t.Errorf("%q in %d cells: %q, want %q", x.text, x.cells, got, x.want)
 		}
 	}

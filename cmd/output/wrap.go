@@ -6,8 +6,8 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// wrap breaks a text into lines of so many cells: between words where it can, inside of a word that is longer than a line.
-func wrap(text string, cells int) (lines []string) {
+// Wrap breaks a text into lines of so many cells: between words where it can, inside of a word that is longer than a line.
+func Wrap(text string, cells int) (lines []string) {
 	for runewidth.StringWidth(text) > cells {
 		line := runewidth.Truncate(text, cells, "")
 		if line == "" { // a wide character in one cell
