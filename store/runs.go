@@ -88,6 +88,9 @@ func (c *Change) Reason(done string) string {
 	return done
 }
 
+// Being begins the Reason of a run that is to be cancelled; without it, it is the Reason of the cancelled run.
+const Being = "being "
+
 // RunState is the state of a run.
 type RunState int8
 

@@ -49,13 +49,14 @@ func (w *worker) mayTake() int {
 // begin makes an attempt as soon as it is recorded, if it must be, and a slot is free.
 func (w *worker) begin(a *attempt) {
 	w.taken++
+	a.t.Scratch = a
 	switch {
 	case !w.records:
 		w.pool.expect(a)
 		w.pool.add(a)
-	case (a.t.Attempt == 1 || len(w.retries) == 0) && w.pool.reserve(a):
+	case (a.t.First() || len(w.retries) == 0) && w.pool.reserve(a):
 		w.claims = append(w.claims, a)
-	case a.t.Attempt == 1:
+	case a.t.First():
 		w.pool.expect(a)
 		a.t.Ahead = true
 		w.claims = append(w.claims, a)
@@ -150,6 +151,7 @@ func (w *worker) recorded(c claimed) {
 // finish lets the queue give another task for an attempt that is over.
 func (w *worker) finish(a *attempt) {
 	w.taken--
+	a.t.Scratch = nil
 	w.queue.End(a.t)
 }
 

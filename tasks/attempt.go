@@ -108,7 +108,11 @@ func (w *worker) make(work context.Context, a *attempt) {
 	if a.storeErr = w.readEvents(work, a.t, a.d); a.storeErr != nil {
 		return
 	}
-	ctx := work
+	ctx, end := context.WithCancelCause(work)
+	defer end(nil)
+	if !w.pool.begins(a, end) {
+		return
+	}
 	if w.h.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, w.h.Timeout, fmt.Errorf("no answer within the timeout of %v", w.h.Timeout))

@@ -128,6 +128,8 @@ func (w *worker) answered(a answer) {
 		switch out := a.out[i]; {
 		case out.Fenced:
 			w.r.o.Log.Debug("a late settlement was left out", "handler", w.h.Name, "seq", t.Seq, "attempt", t.Attempt)
+		case out.State == store.Cancelled:
+			w.r.o.Log.Info("run was cancelled", "handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "run", w.runID(t), "attempt", t.Attempt)
 		case out.State == store.Retrying || out.State == store.Dead:
 			w.log(t, out.Outcome)
 		}

@@ -68,5 +68,14 @@ func (r *Runner) byHand(ctx context.Context, c store.Change, do func(context.Con
 			m.w.changed.Give(runs)
 		}
 	}
+	r.wiring.Lock()
+	defer r.wiring.Unlock()
+	for name, left := range r.leaving {
+		for _, m := range left {
+			if runs := of[name]; len(runs) > 0 {
+				m.w.changed.Give(runs)
+			}
+		}
+	}
 	return runs, nil
 }

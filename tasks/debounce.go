@@ -51,7 +51,7 @@ func (w *worker) readEvents(ctx context.Context, t *queue.Task, d *Delivery) err
 	for {
 		var burst []*events.Event
 		var err error
-		if t.Attempt > 1 || t.Err != nil && t.Claimed { // else t knows the joined events
+		if !t.First() || t.Err != nil && t.Claimed { // else t knows the joined events
 			burst, err = Burst(ctx, w.r.o.Store, w.h.Debounce, w.id, t.Event)
 		} else {
 			burst, err = w.h.Debounce.events(ctx, w.r.o.Store, t.Joins, t.Event)

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -20,6 +21,11 @@ type attempt struct {
 	err      error // the handler's
 	cutShort bool  // the daemon's stop ended it
 	storeErr error // the store could not be read, so the action was not called
+
+	// The pool's mutex guards these.
+	end     context.CancelCauseFunc // of its context; nil: it has not begun
+	stopped error                   // why it was to end: its run is cancelled
+	unbegun bool                    // it was stopped before it had begun
 }
 
 // pool makes the attempts of a handler in goroutines of its own, at most size. It starts them when they are needed, and keeps them until close.
@@ -66,7 +72,7 @@ func (p *pool) reserve(a *attempt) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.busy + p.reserved
-	if a.t.Attempt == 1 {
+	if a.t.First() {
 		before += p.retries + p.expected + len(p.queue)
 	}
 	if a.reserved = before < p.size; a.reserved {
@@ -105,12 +111,20 @@ func (p *pool) add(list ...*attempt) (idle bool, before int) {
 	defer p.mu.Unlock()
 	idle, before = p.busy == 0 && len(p.next) == 0, len(p.queue)
 	for _, a := range list {
-		if a.reserved {
+		switch {
+		case a.reserved && a.stopped != nil:
+			p.reserved--
+			p.unbegun(a)
+		case a.reserved:
 			p.next = append(p.next, a)
-			continue
+		case a.stopped != nil:
+			p.expected--
+			p.bytes -= a.bytes
+			p.unbegun(a)
+		default:
+			p.expected--
+			p.queue = append(p.queue, a)
 		}
-		p.expected--
-		p.queue = append(p.queue, a)
 	}
 	p.wake()
 	return idle && before == 0, before
@@ -222,16 +236,21 @@ func (p *pool) run(slot int) {
 		p.mu.Lock()
 		p.slots[slot] = nil
 		p.busy--
-		if p.ended = append(p.ended, a); len(p.ended) == 1 && !p.closed {
-			select {
-			case p.anyEnded <- struct{}{}:
-			default:
-			}
-		}
+		p.over(a)
 	}
 	p.started--
 	p.exited.Broadcast()
 	p.mu.Unlock()
+}
+
+// over makes an attempt one of the results.
+func (p *pool) over(a *attempt) {
+	if p.ended = append(p.ended, a); len(p.ended) == 1 && !p.closed {
+		select {
+		case p.anyEnded <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // take returns the next attempt that can begin, or nil.

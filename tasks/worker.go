@@ -44,6 +44,7 @@ type worker struct {
 	late      bool       // the last claims were: see claimed.late
 	taken     int        // attempts that have not ended
 	unbegun   []*attempt // to be withdrawn
+	cancels   []cancelling
 	abandoned bool       // run waits for attempts no longer
 	results   []*attempt // the last results, whose memory is reused
 
@@ -79,7 +80,7 @@ var heldKeys = 0
 func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 	w.id, w.moved = known.ID, known.LowWater
 	o := queue.Options{
-		Journal: w.r.o.Store, Bus: w.r.o.Bus, Patterns: w.h.On, Interval: w.h.Rate.Interval(), Changed: w.changed, MaxKeys: heldKeys,
+		Journal: w.r.o.Store, Bus: w.r.o.Bus, Patterns: w.h.On, Interval: w.h.Rate.Interval(), Changed: w.changed, Cancelled: w.cancel, MaxKeys: heldKeys,
 	}
 	_, reads := w.h.Action.(Reading)
 	if _, w.records = w.h.Action.(Outside); w.records || reads {
@@ -118,6 +119,10 @@ func (w *worker) run(ctx, work context.Context) error {
 	defer timer.Stop()
 	for {
 		if ctx.Err() != nil || w.failure != nil {
+			if err := w.queue.TakeChanged(work); err != nil {
+				w.stuck(err)
+			}
+			w.endCancelled()
 			w.withdraw(work)
 			if w.flush(work); w.idle() {
 				break
@@ -127,6 +132,7 @@ func (w *worker) run(ctx, work context.Context) error {
 			continue
 		}
 		full := w.fill(ctx, work)
+		w.endCancelled()
 		w.claim(work)
 		w.flush(work)
 		live, d := w.queue.Wait()
@@ -290,6 +296,10 @@ func (w *worker) attempted(a *attempt) {
 		if a.t.Claimed {
 			w.end(a.t, w.cutShort(a.storeErr))
 		} // else the task is never done, so the mark doesn't pass it
+	case a.unbegun:
+		w.end(a.t, store.Outcome{State: store.Cancelled, Uncounted: true})
+	case a.stopped != nil && a.err != nil:
+		w.end(a.t, store.Outcome{State: store.Cancelled, Error: w.words(a.err)})
 	case a.cutShort:
 		w.end(a.t, w.cutShort(a.err))
 	case a.err != nil:

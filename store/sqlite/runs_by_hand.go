@@ -118,7 +118,7 @@ func (s *Store) Cancel(ctx context.Context, c store.Change) ([]store.Run, error)
 		r.State, r.Attempt, r.Budget = store.RunState(integer(row[0])), integer(row[1]), integer(row[2])
 		r.Reason, r.NextAttemptAt = reason, time.Time{}
 		if r.Cancelling = r.State == store.Running; r.Cancelling {
-			r.Reason = schema.Being + reason
+			r.Reason = store.Being + reason
 		} else {
 			r.FinishedAt = schema.Time(t.now)
 		}

@@ -145,6 +145,9 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 	var n int64
 	sequence, handler, attempt, started := s.Event.Sequence, int64(s.Handler), int64(s.Attempt), schema.Micros(s.Started)
 	state, next, text := int64(out.State), nextAttempt(out), orNull(out.Error)
+	if out.State == store.Cancelled {
+		text = nil // only the attempt has it
+	}
 	switch {
 	case s.Claimed && s.Ahead:
 		n, err = t.w.stmt.settleAhead.Exec(sequence, handler, attempt, state, t.now, next, text, started)

@@ -33,6 +33,7 @@ type bursts struct {
 	Bursts
 	open    map[string]*burst // by key: the bursts that events can still join
 	due     queued[*burst]    // all
+	in      map[int64]*burst  // by sequence: the burst of each event
 	waiting int               // events
 
 	// Events accepted up to seenAt have sequences up to seen.
@@ -51,7 +52,9 @@ type burst struct {
 	place     int // in the heap
 }
 
-func newBursts(b Bursts) *bursts { return &bursts{Bursts: b, open: map[string]*burst{}} }
+func newBursts(b Bursts) *bursts {
+	return &bursts{Bursts: b, open: map[string]*burst{}, in: map[int64]*burst{}}
+}
 
 // room reports whether another event can wait.
 func (b *bursts) room() bool { return b.waiting < maxGathered }
@@ -68,6 +71,7 @@ func (b *bursts) add(key string, e *events.Event, now time.Time) {
 	if u.last = e; len(e.Data) > maxParkedData {
 		u.last = nil
 	}
+	b.in[e.Sequence] = u
 	b.waiting++
 	if u.due = now.Add(b.Wait); u.due.Sub(u.first) > b.MaxWait {
 		u.due = u.first.Add(b.MaxWait)
@@ -93,13 +97,31 @@ func (b *bursts) next() (at time.Time, ok bool) {
 
 // take ends the burst that is due first, and returns its task.
 func (b *bursts) take() *Task {
-	u := heap.Pop(&b.due).(*burst)
-	if !u.full {
-		delete(b.open, u.key)
+	u := b.due[0]
+	b.remove(u)
+	for _, sequence := range u.sequences {
+		delete(b.in, sequence)
 	}
 	n := len(u.sequences) - 1
 	b.waiting -= n + 1
 	return &Task{Event: u.last, Seq: u.sequences[n], Joins: u.sequences[:n:n], Attempt: 1, gathered: true}
+}
+
+// remove removes a burst.
+func (b *bursts) remove(u *burst) {
+	heap.Remove(&b.due, u.place)
+	if !u.full {
+		delete(b.open, u.key)
+	}
+}
+
+// insert adds a burst that no more events can join.
+func (b *bursts) insert(u *burst) {
+	for _, sequence := range u.sequences {
+		b.in[sequence] = u
+	}
+	b.waiting += len(u.sequences)
+	heap.Push(&b.due, u)
 }
 
 // lowest returns the lowest waiting sequence.

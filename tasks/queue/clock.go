@@ -18,10 +18,10 @@ type retryClock struct {
 	all     bool            // it is never trimmed, because keyOrder bounds it
 }
 
-// add adds t, unless it is due after the horizon. Of two tasks of one run, it keeps the one with the later attempt.
+// add adds t, unless it is due after the horizon. Of two tasks of one run, it keeps the one that supersedes the other.
 func (c *retryClock) add(t *Task) {
 	if old := c.known[t.Seq]; old != nil {
-		if t.Attempt > old.Attempt {
+		if t.supersedes(old) {
 			t.place = old.place
 			c.items[t.place], c.known[t.Seq] = t, t
 			heap.Fix(&c.items, t.place)
@@ -69,9 +69,14 @@ func (c *retryClock) take(now func() time.Time) *Task {
 	if len(c.items) == 0 || c.items[0].due.After(now()) {
 		return nil
 	}
-	t := heap.Pop(&c.items).(*Task)
-	delete(c.known, t.Seq)
+	t := c.items[0]
+	c.remove(t)
 	return t
+}
+
+func (c *retryClock) remove(t *Task) {
+	heap.Remove(&c.items, t.place)
+	delete(c.known, t.Seq)
 }
 
 // next returns when to check again; ok is false if nothing waits.

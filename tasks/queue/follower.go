@@ -28,7 +28,7 @@ type follower struct {
 	patterns []events.Pattern
 	takes    func(e *events.Event) bool // says of an event with a target whether it is for this handler
 	skip     store.HandlerID            // leave out events for which this handler has a run...
-	start    int64                      // ...up to the journal's head at the start; later events go over the bus
+	start    int64                      // ...up to the journal's head at the start, or the last that was cancelled; later events go over the bus
 
 	buffer, limit int // followBuffer and followPage
 
@@ -36,7 +36,8 @@ type follower struct {
 	read  int64           // the journal was read up to here
 	batch []*events.Event // received or read, not yet returned. Others may share the slice
 	sub   *events.Subscription[[]*events.Event]
-	live  bool // the journal was read up to where the subscription begins
+	live  bool           // the journal was read up to where the subscription begins
+	left  map[int64]bool // see leaveOut
 }
 
 // newFollower returns a follower of the events after a sequence. head is the journal's head.
@@ -59,7 +60,7 @@ func (f *follower) poll(ctx context.Context) (*events.Event, error) {
 			e := f.batch[0]
 			f.batch = f.batch[1:]
 			f.after = e.Sequence
-			if e.Target == "" || f.takes(e) {
+			if (e.Target == "" || f.takes(e)) && !f.isLeft(e.Sequence) {
 				return e, nil
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"evrun/store"
 )
 
-// HandOver passes runs that were retried by hand to their queue. It never blocks, and no run is lost: the queue reads runs from the store if there
+// HandOver passes runs that people have retried or cancelled to their queue, in the order of the changes. It never blocks, and no run is lost: the queue reads runs from the store if there
 // are more than 8192, or if it has not yet begun or is ending. Safe for concurrent use.
 type HandOver struct {
 	mu   sync.Mutex
@@ -20,7 +20,7 @@ type HandOver struct {
 // NewHandOver returns a HandOver for one handler.
 func NewHandOver() *HandOver { return &HandOver{wake: make(chan struct{}, 1)} }
 
-// Give adds runs that the store has made due again.
+// Give adds runs that the store has changed: they are retrying, cancelled, or running and to be cancelled.
 func (h *HandOver) Give(runs []store.Run) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

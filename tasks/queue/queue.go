@@ -17,7 +17,7 @@
 //   - bursts (burst.go) collects the events that are to share a run
 //   - pace (pace.go) holds attempts to a rate
 //   - stored.go reads the stored runs at the start, and later those that had no room in memory
-//   - HandOver (handover.go) passes on the runs that a person retries
+//   - HandOver (handover.go) passes on the runs that people retry or cancel (by_hand.go)
 //
 // # Goroutines
 //
@@ -61,6 +61,8 @@ type Source interface {
 	Done(t *Task, out store.Settled)
 	// LowWater is the sequence up to which every event has a run, once these tasks are settled.
 	LowWater(settling []*Task) int64
+	// TakeChanged takes what people have changed. Next does it, too; a worker that takes no more tasks calls it alone.
+	TakeChanged(ctx context.Context) error
 	// Close ends the subscription to the bus.
 	Close()
 }
@@ -90,6 +92,8 @@ type Options struct {
 	Interval time.Duration
 	// Changed delivers the runs that people have retried or cancelled; nil: none.
 	Changed *HandOver
+	// Cancelled is called in TakeChanged and Next for a task with the worker whose run was cancelled, or is to be, with the run's reason. It must not call the queue.
+	Cancelled func(t *Task, reason string)
 	// Now is the clock. Default [time.Now].
 	Now func() time.Time
 	// MaxKeys is how many keys, and about how many stored runs, an ordered handler has in memory. Default 65536.
@@ -149,7 +153,7 @@ func Open(ctx context.Context, o Options, known store.Consumer) (*Queue, error) 
 // over, and new events.
 func (q *Queue) Next(ctx context.Context) (*Task, error) {
 	for {
-		if err := q.takeChanged(ctx); err != nil {
+		if err := q.TakeChanged(ctx); err != nil {
 			return nil, err
 		}
 		room := q.running < q.most()
@@ -256,7 +260,7 @@ func (q *Queue) admit(t *Task) bool {
 		q.await(t)
 		return false
 	}
-	if q.bursts != nil && t.Attempt == 1 && !t.gathered {
+	if q.bursts != nil && t.First() && !t.gathered {
 		return q.gather(t)
 	}
 	if q.o.OrderBy != nil && t.key == "" {
@@ -319,12 +323,18 @@ func (q *Queue) End(*Task) { q.running-- }
 
 // Done implements [Source]. A run that will be tried again keeps its place in the order of its key.
 func (q *Queue) Done(t *Task, out store.Settled) {
-	if !out.Fenced && out.State == store.Retrying {
+	if !out.Fenced && out.State == store.Retrying && !t.cancelled {
 		budget := t.Budget
 		if out.Uncounted {
 			budget++
 		}
 		t.follow(&Task{Seq: t.Seq, ID: t.ID, Attempt: t.Attempt + 1, Budget: budget, due: out.NextAttemptAt})
+	}
+	if !out.Fenced && out.State != store.Cancelled && t.next != nil && t.next.Attempt == t.Attempt {
+		t.next = nil // this was it
+	}
+	if out.Fenced && t.gathered && t.First() {
+		q.bursts.again(t.Joins, q.o.Now())
 	}
 	delete(q.active, t.Seq)
 	if errors.Is(t.Err, errUnbegun) {
@@ -356,7 +366,7 @@ func (q *Queue) LowWater(settling []*Task) int64 {
 		t.settling = true
 	}
 	for _, t := range q.active {
-		if t.Attempt == 1 && !t.settling { // later attempts have their row
+		if t.First() && !t.settling { // other attempts have their row
 			mark = min(mark, t.lowest()-1)
 		}
 	}

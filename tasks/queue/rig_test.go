@@ -77,15 +77,17 @@ type rig struct {
 	now     time.Time
 	inside  bool                    // attempts are recorded when they are settled, not when they begin
 	flying  map[int64]*Task         // attempts under way
-	settled map[int64]store.Outcome // attempts that the store has settled; the queue doesn't know it yet
+	settled map[int64]store.Settled // attempts that the store has settled; the queue doesn't know it yet
+	byHand  map[int64]bool          // runs that people have cancelled or retried
 	begun   map[int64]time.Time     // when an attempt began last
 	retried *HandOver
+	ending  []int64       // running attempts of runs that are to be cancelled
 	free    map[int64]int // attempts of runs that must not count: they were claimed ahead when a kill came
 }
 
 // newRig opens a queue on an empty store.
 func newRig(t *testing.T, o Options) *rig {
-	r := &rig{t: t, memory: memory{runs: map[int64]*store.Run{}}, begun: map[int64]time.Time{}, free: map[int64]int{}, bus: events.NewBus(), o: o, now: time.Unix(1e9, 0)}
+	r := &rig{t: t, memory: memory{runs: map[int64]*store.Run{}}, begun: map[int64]time.Time{}, byHand: map[int64]bool{}, free: map[int64]int{}, bus: events.NewBus(), o: o, now: time.Unix(1e9, 0)}
 	r.open()
 	return r
 }
@@ -93,12 +95,17 @@ func newRig(t *testing.T, o Options) *rig {
 // open is a start of the daemon: the queue only knows the store.
 func (r *rig) open() {
 	r.t.Helper()
-	r.flying, r.settled, r.retried = map[int64]*Task{}, map[int64]store.Outcome{}, NewHandOver()
+	r.flying, r.settled, r.retried = map[int64]*Task{}, map[int64]store.Settled{}, NewHandOver()
 	r.o.Journal, r.o.Bus, r.o.Changed = &r.memory, r.bus, r.retried
 	if r.o.Patterns == nil {
 		r.o.Patterns = []events.Pattern{events.MustPattern(">")}
 	}
 	r.o.Now = func() time.Time { return r.now }
+	r.o.Cancelled = func(t *Task, _ string) {
+		if run := r.runs[t.Seq]; run.Cancelling && t.Err == nil && r.flying[t.Seq] == t {
+			r.ending = append(r.ending, t.Seq)
+		}
+	}
 	q, err := Open(context.Background(), r.o, store.Consumer{ID: 1, LowWater: r.mark})
 	if err != nil {
 		r.t.Fatal(err)
@@ -121,7 +128,11 @@ func (r *rig) stop() {
 	r.q.Close()
 	for seq, t := range r.flying {
 		if _, over := r.settled[seq]; t.Ahead && t.Err == nil && !over {
-			delete(r.runs, seq)
+			if run := r.runs[seq]; run.Cancelling {
+				r.free[seq]++
+			} else {
+				delete(r.runs, seq)
+			}
 		}
 	}
 }
@@ -139,8 +150,11 @@ func (r *rig) work() {
 	r.t.Helper()
 	for {
 		t := r.next()
-		if t == nil {
+		if t == nil && len(r.ending) == 0 {
 			return
+		}
+		if r.endCancelled(); t == nil {
+			continue
 		}
 		if r.flying[t.Seq] != nil {
 			r.t.Fatalf("#%d was given twice at a time", t.Seq)
@@ -189,18 +203,37 @@ func (r *rig) next() *Task {
 // begin records an attempt.
 func (r *rig) begin(t *Task) {
 	r.t.Helper()
-	run := r.runs[t.Seq]
-	if run == nil && t.Attempt != 1 || run != nil && (t.Attempt != run.Attempt+1 || run.State != store.Retrying) {
-		r.t.Fatalf("attempt %d of %+v", t.Attempt, run)
-	}
 	r.q.Begin(t)
-	t.Ahead = r.o.Ahead != nil && t.Attempt == 1 && len(r.flying)-len(r.settled) >= r.o.Concurrency
+	if r.fenced(t) {
+		r.q.End(t)
+		r.q.Done(t, store.Settled{Fenced: true})
+		return
+	}
+	t.Ahead = r.o.Ahead != nil && t.First() && len(r.flying)-len(r.settled) >= r.o.Concurrency
 	r.begun[t.Seq] = r.now
 	r.flying[t.Seq] = t
 	if !r.inside {
 		r.record(t, store.Outcome{State: store.Running})
 		t.Claimed = true
 	}
+}
+
+// fenced reports whether the store refuses the claim or the settlement of an attempt. That only happens to runs that people have changed.
+func (r *rig) fenced(t *Task) bool {
+	r.t.Helper()
+	run, ok := r.runs[t.Seq], false
+	switch {
+	case run == nil:
+		ok = t.Attempt == 1
+	case t.Claimed:
+		ok = run.State == store.Running && run.Attempt == t.Attempt
+	default:
+		ok = run.State == store.Retrying && run.Attempt == t.Attempt-1
+	}
+	if !ok && !r.byHand[t.Seq] && (run == nil || !r.byHand[run.Joined]) {
+		r.t.Fatalf("attempt %d of %+v", t.Attempt, run)
+	}
+	return !ok
 }
 
 // record stores the state of a run and, at its first attempt, the skipped runs of the events that it joins.
@@ -213,7 +246,12 @@ func (r *rig) record(t *Task, out store.Outcome) {
 	r.runs[t.Seq] = run
 	for _, seq := range t.Joins {
 		if run := r.runs[seq]; !t.Recorded() && run != nil {
+			if r.byHand[seq] {
+				continue
+			}
 			r.t.Fatalf("#%d joins #%d, and was %+v", seq, t.Seq, run)
+		} else if t.Recorded() && r.byHand[seq] && run.Joined == 0 {
+			continue
 		}
 		r.runs[seq] = &store.Run{Sequence: seq, State: store.Skipped, Joined: t.Seq}
 	}
@@ -231,9 +269,16 @@ func (r *rig) end(seq int64, out store.Outcome) {
 func (r *rig) settle(seq int64, out store.Outcome) {
 	r.t.Helper()
 	t := r.flying[seq]
+	if r.fenced(t) {
+		r.settled[seq] = store.Settled{Fenced: true}
+		return
+	}
+	if run := r.runs[seq]; run != nil && run.Cancelling && out.State != store.Succeeded && out.State != store.Skipped {
+		out.State, out.NextAttemptAt = store.Cancelled, time.Time{}
+	}
 	mark := max(r.mark, r.q.LowWater([]*Task{t}))
 	r.record(t, out)
-	r.settled[seq] = out
+	r.settled[seq] = store.Settled{Outcome: out}
 	for s := r.mark + 1; s <= mark; s++ {
 		if r.runs[s] == nil {
 			r.t.Fatalf("the mark passes #%d, which has no run: %d to %d", s, r.mark, mark)
@@ -247,14 +292,46 @@ func (r *rig) answer(seq int64) {
 	t, out := r.flying[seq], r.settled[seq]
 	delete(r.flying, seq)
 	delete(r.settled, seq)
-	r.q.Done(t, store.Settled{Outcome: out})
+	r.q.Done(t, out)
 }
 
-// retry makes a dead run due again.
+// retry makes a dead, retrying or cancelled run due now.
 func (r *rig) retry(seq int64) {
 	run := r.runs[seq]
-	run.State, run.NextAttemptAt = store.Retrying, r.now
+	run.State, run.NextAttemptAt, r.byHand[seq] = store.Retrying, r.now, true
 	r.retried.Give([]store.Run{*run})
+}
+
+// cancel cancels a run, or an event that has none yet.
+func (r *rig) cancel(seq int64) {
+	run := r.runs[seq]
+	if run == nil {
+		run = &store.Run{Sequence: seq}
+		r.runs[seq] = run
+	}
+	if run.State == store.Running {
+		run.Cancelling = true
+	} else {
+		run.State, run.NextAttemptAt = store.Cancelled, time.Time{}
+	}
+	r.byHand[seq] = true
+	r.retried.Give([]store.Run{*run})
+}
+
+// endCancelled ends the attempts that the queue has named, like a worker. An attempt that was claimed ahead has not begun.
+func (r *rig) endCancelled() {
+	for _, seq := range r.ending {
+		t := r.flying[seq]
+		if _, over := r.settled[seq]; over || t == nil {
+			continue
+		}
+		r.q.End(t)
+		r.settle(seq, store.Outcome{State: store.Cancelled})
+		if t.Ahead && !r.settled[seq].Fenced {
+			r.runs[seq].Attempt--
+		}
+	}
+	r.ending = nil
 }
 
 // sequences returns the sequences of the running attempts.

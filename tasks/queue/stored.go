@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"evrun/events"
@@ -12,7 +11,7 @@ import (
 )
 
 // A stored run that waits for its next attempt comes into memory in one of three ways: it is read from the store, an attempt of it has failed here,
-// or it was retried by hand. Each time Queue.await makes sure that it is kept once: while an attempt of the run is running, the next attempt waits
+// or it was retried by hand (by_hand.go). Each time Queue.await makes sure that it is kept once: while an attempt of the run is running, the next attempt waits
 // for its end.
 
 // await makes a stored run wait for its next attempt. Of two tasks of one run it keeps the one with the later attempt; the other is an outdated state
@@ -26,7 +25,7 @@ func (q *Queue) await(t *Task) {
 }
 
 func retrying(run *store.Run) *Task {
-	return &Task{Seq: run.Sequence, ID: run.ID, Attempt: run.Attempt + 1, Budget: run.Budget, due: run.NextAttemptAt}
+	return &Task{Seq: run.Sequence, ID: run.ID, Attempt: run.Attempt + 1, Budget: run.Budget, due: run.NextAttemptAt, stored: true}
 }
 
 // readPending continues to read stored runs when memory has room again.
@@ -107,7 +106,9 @@ func (q *Queue) arrange(ctx context.Context, runs []store.Run) error {
 			err := q.keyOf(t) // its next attempt reports the error
 			t.Event, t.Scratch = nil, nil
 			if err == nil && q.active[t.Seq] == nil {
-				q.order.hold(t)
+				if q.order.hold(t); q.order.isDue(t) {
+					continue // it waits only for its key
+				}
 			}
 			q.await(t)
 		}
@@ -141,8 +142,11 @@ var (
 // repeating it gives at-least-once, and counting it as failed ends a command that kills the daemon each time. An attempt that was claimed ahead may not
 // have begun, and must not be counted: it is repeated before a new event begins, so that concurrency 1 keeps the journal's order.
 func (q *Queue) interrupt(run *store.Run, e *events.Event) {
-	if q.active[run.Sequence] != nil {
-		return // its attempt is running in this process
+	if t := q.active[run.Sequence]; t != nil { // its attempt is running in this process
+		if run.Cancelling && q.o.Cancelled != nil {
+			q.o.Cancelled(t, run.Reason)
+		}
+		return
 	}
 	t := &Task{Event: e, Seq: run.Sequence, ID: run.ID, Attempt: run.Attempt, Budget: run.Budget, Started: run.StartedAt, Claimed: true}
 	if q.o.OrderBy != nil {
@@ -156,38 +160,6 @@ func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 	}
 	q.active[t.Seq] = t
 	q.interrupted = append(q.interrupted, t)
-}
-
-// takeChanged takes the runs that were retried by hand. They come before all tasks that begin later.
-func (q *Queue) takeChanged(ctx context.Context) error {
-	if !q.o.Changed.waiting() {
-		return nil
-	}
-	runs, all := q.o.Changed.take()
-	runs = slices.DeleteFunc(runs, func(r store.Run) bool { return r.State != store.Retrying })
-	switch {
-	case q.o.OrderBy == nil && !all:
-		return q.reload(ctx)
-	case q.o.OrderBy == nil:
-		for i := range runs {
-			q.await(retrying(&runs[i]))
-		}
-		return nil
-	case !all:
-		q.forget(0)
-		return q.readOn(ctx)
-	}
-	known := slices.DeleteFunc(runs, func(run store.Run) bool { return run.Sequence > q.order.upTo })
-	if len(known) == 0 {
-		return nil
-	}
-	if err := q.arrange(ctx, known); err != nil {
-		return err
-	}
-	if q.order.stored > q.o.MaxKeys+q.o.MaxKeys/4 {
-		q.forget(q.order.lower())
-	}
-	return nil
 }
 
 // forget removes the runs of an ordered handler after a sequence from memory; readOn reads them again later.

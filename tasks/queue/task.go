@@ -33,12 +33,18 @@ type Task struct {
 	key      string // with an order
 	place    int    // in the retry clock
 	next     *Task  // the next attempt, if the run was retried before the end of this attempt was known here
+	stored   bool   // its run has a row: it waits for its next attempt
 	gathered bool   // it is the task of a burst that is over
 	settling bool   // LowWater's mark: it is among the tasks to be settled
+	// The run was cancelled after the attempt was given to the worker. It goes on only if it is retried by hand: then next is set again.
+	cancelled bool
 }
 
 // Recorded reports whether t's run has a row in the store.
-func (t *Task) Recorded() bool { return t.Attempt > 1 || t.Claimed }
+func (t *Task) Recorded() bool { return t.Claimed || !t.First() }
+
+// First reports whether t is the attempt that gives its run a row. A run that was cancelled before it had begun, and retried, has one already.
+func (t *Task) First() bool { return t.Attempt == 1 && !t.stored }
 
 // lowest returns the lowest sequence among t's events.
 func (t *Task) lowest() int64 {
@@ -50,7 +56,12 @@ func (t *Task) lowest() int64 {
 
 // follow keeps next, the run's next attempt, until t's attempt has ended.
 func (t *Task) follow(next *Task) {
-	if next.Attempt > t.Attempt && (t.next == nil || next.Attempt > t.next.Attempt) {
-		t.next = next
+	if (next.Attempt > t.Attempt || t.cancelled && next.Attempt == t.Attempt) && (t.next == nil || next.supersedes(t.next)) {
+		t.next, t.cancelled = next, false
 	}
+}
+
+// supersedes reports whether t is a later state of a run than o: a later attempt, or the same one that was retried by hand.
+func (t *Task) supersedes(o *Task) bool {
+	return t.Attempt > o.Attempt || t.Attempt == o.Attempt && t.due.Before(o.due)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 const runColumns = `r.sequence, r.handler, h.name, r.state, r.attempt, r.budget, r.started_at, r.finished_at, r.next_attempt_at, r.error,
-	CASE WHEN r.state = 1 AND r.reason IS NOT NULL THEN '` + schema.Being + `' || r.reason
+	CASE WHEN r.state = 1 AND r.reason IS NOT NULL THEN '` + store.Being + `' || r.reason
 		WHEN r.state = 3 AND r.reason IS NOT NULL THEN 'it had succeeded before it could be ' || r.reason
 		WHEN r.state <= 2 AND h.active = 0 THEN 'waits for its handler, which is not in the wiring file'
 		WHEN r.state <= 2 AND h.paused = 1 THEN 'waits for its handler, which is paused'

@@ -26,6 +26,3 @@ func InStates(states []store.RunState) string {
 	}
 	return "r.state IN (" + strings.Join(list, ", ") + ")"
 }
-
-// Being begins the reason of a running run that is to be cancelled.
-const Being = "being "
