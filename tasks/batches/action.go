@@ -25,7 +25,8 @@ type Action struct {
 	Shrinks bool
 	// To: the request must name a handler.
 	To bool
-	// Do does a page, all of it or nothing, and moves the batch by step in the same transaction. It returns how many things it changed.
+	// Do does a page, which is not empty: all of it or nothing. It moves the batch by step in the same transaction, and returns how many things it
+	// changed.
 	Do func(ctx context.Context, w Work, page Page, step store.Step) (changed int, err error)
 }
 

@@ -79,8 +79,8 @@ func (j *job) run(ctx context.Context, progress func(store.Batch) error) error {
 		if after = page.Next; after == "" {
 			after = cursorEnd
 		}
-		if page.Len() == 0 && after != cursorEnd {
-			continue // a search that has found nothing so far
+		if page.Len() == 0 {
+			continue // a part of the search that has found nothing
 		}
 		step := store.Step{Batch: j.batch.ID, From: j.batch.Cursor, To: after, Done: page.Len()}
 		changed, err := j.action.Do(ctx, Work{Batch: j.batch.ID, By: audit.From(ctx).String(), To: j.details.To, Why: j.details.Why}, page, step)
@@ -97,7 +97,7 @@ func (j *job) run(ctx context.Context, progress func(store.Batch) error) error {
 	if err != nil {
 		return err
 	}
-	if err := j.b.o.Store.EndBatch(ctx, j.batch.ID, cursorEnd, []*events.Event{ended}); err != nil {
+	if err := j.b.o.Store.EndBatch(ctx, j.batch.ID, j.batch.Cursor, []*events.Event{ended}); err != nil {
 		return err
 	}
 	stored, err := j.b.o.Store.Batch(ctx, j.batch.ID)
