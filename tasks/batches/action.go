@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"evrun/events"
@@ -88,8 +87,10 @@ func (a *Action) check(r *Request) error {
 		return wrong("to: the name of the handler that runs the events again")
 	case !a.To && r.To != "":
 		return wrong("to: %s has none", a.Name)
-	case r.Selection.Empty():
+	case r.Selection.All() && !r.All:
 		return wrong(`say which: type, handler, state, event, … or "all": true`)
+	case !r.Selection.All() && r.All:
+		return wrong("all: the selection says which; leave all out")
 	}
 	return nil
 }
@@ -101,15 +102,6 @@ func (b *Batches) names() string {
 		names[i] = b.o.Actions[i].Name
 	}
 	return "must be one of " + fault.And(names)
-}
-
-// stateNames lists states, for a message.
-func stateNames(states []store.RunState) string {
-	names := make([]string, len(states))
-	for i, s := range states {
-		names[i] = s.String()
-	}
-	return strings.Join(names, ", ")
 }
 
 // OfRuns returns the actions on runs: retry, cancel and drop.

@@ -8,7 +8,7 @@
 // ([store.Step]). So a kill, a stop or a lost connection leaves a batch between two pages; Run continues it by its id, in the same process or in
 // another one, and nothing is done twice. Other writes get their turn between the pages.
 //
-//	preview, err := b.Preview(ctx, batches.Request{Action: "retry", Selection: batches.Selection{Handler: "save-user"}})
+//	preview, err := b.Preview(ctx, batches.Request{Action: "retry", Selection: search.Selection{Handler: "save-user"}})
 //	batch, err := b.Run(ctx, batches.Request{Action: "retry", Selection: …, Fingerprint: preview.Fingerprint}, progress)
 //
 // Limits: [MaxRunning] batches at the same time in a process; a page has [PageSize] things; the memory of a batch is that of one page. The store
@@ -27,6 +27,7 @@ import (
 	"evrun/store"
 	"evrun/tasks/audit"
 	"evrun/tasks/emitter"
+	"evrun/tasks/search"
 )
 
 const (
@@ -61,12 +62,13 @@ func (e *ChangedError) Error() string {
 
 // Request asks for a batch.
 type Request struct {
-	Action    string
-	Selection Selection
-	To        string // the handler that events are run by again; for the action "replay"
-	Why       string // the reason, in the operator's words; may be empty
+	Action    string           `json:"action"`
+	Selection search.Selection `json:"selection"`
+	All       bool             `json:"all,omitempty"`    // nothing narrows the selection down, and that is meant
+	To        string           `json:"to,omitempty"`     // the handler that runs events again; for the action "replay"
+	Why       string           `json:"reason,omitempty"` // in the operator's words
 	// Fingerprint is that of the preview; empty: whatever the selection is now.
-	Fingerprint string
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // Preview is what an action would do now.
@@ -146,7 +148,7 @@ func (b *Batches) Preview(ctx context.Context, r Request) (Preview, error) {
 
 // Run does the action to the whole selection. progress is called when the batch has begun, and after each page; its error, or the end of ctx, stops the
 // batch between two pages. The batch is returned as it is in the end; without an ID it has not begun, either because of the error or because there was
-// nothing to do. The errors are a [*RequestError], a [*ChangedError], [ErrBusy], those of ctx and progress, and the store's.
+// nothing to do. The errors are a [*RequestError], a [*search.SelectionError], a [*ChangedError], [ErrBusy], those of ctx and progress, and the store's.
 func (b *Batches) Run(ctx context.Context, r Request, progress func(store.Batch) error) (store.Batch, error) {
 	id := newID()
 	release, err := b.take(id)
@@ -201,7 +203,7 @@ func (b *Batches) Resume(ctx context.Context, id string, progress func(store.Bat
 	case !batch.EndedAt.IsZero():
 		return batch, ErrEnded
 	}
-	j, err := b.stored(batch)
+	j, err := b.stored(ctx, batch)
 	if err != nil {
 		return batch, err
 	}
@@ -218,9 +220,9 @@ func (b *Batches) Resume(ctx context.Context, id string, progress func(store.Bat
 
 // details are what the store keeps of a request, to continue it.
 type details struct {
-	Selection Selection `json:"selection"`
-	To        string    `json:"to,omitempty"`
-	Why       string    `json:"why,omitempty"`
+	Selection search.Selection `json:"selection"`
+	To        string           `json:"to,omitempty"`
+	Why       string           `json:"reason,omitempty"`
 	// Of the events up to Head, and of the runs that had not ended after At: what comes later does not belong to the selection.
 	Head int64     `json:"head"`
 	At   time.Time `json:"at"`
@@ -243,12 +245,11 @@ func (b *Batches) fresh(ctx context.Context, r Request) (*job, error) {
 		return nil, err
 	}
 	j := &job{b: b, action: a, details: details{r.Selection, r.To, r.Why, head, time.Now().UTC()}}
-	j.query, err = j.details.Selection.query(a)
-	return j, err
+	return j, j.resolve(ctx)
 }
 
 // stored makes the job of a batch that has begun.
-func (b *Batches) stored(batch store.Batch) (*job, error) {
+func (b *Batches) stored(ctx context.Context, batch store.Batch) (*job, error) {
 	a, err := b.action(batch.Action)
 	if err != nil {
 		return nil, err
@@ -257,6 +258,5 @@ func (b *Batches) stored(batch store.Batch) (*job, error) {
 	if err := json.Unmarshal(batch.Details, &j.details); err != nil {
 		return nil, fmt.Errorf("batch %s: its selection: %w", batch.ID, err)
 	}
-	j.query, err = j.details.Selection.query(a)
-	return j, err
+	return j, j.resolve(ctx)
 }

@@ -17,6 +17,7 @@ import (
 	"evrun/tasks/audit"
 	"evrun/tasks/batches"
 	"evrun/tasks/emitter"
+	"evrun/tasks/search"
 	"evrun/tasks/taskstest"
 )
 
@@ -127,11 +128,11 @@ func (r *rig) told(typ string) (list []map[string]any) {
 
 func quiet(store.Batch) error { return nil }
 
-func retry(s batches.Selection) batches.Request {
+func retry(s search.Selection) batches.Request {
 	return batches.Request{Action: "retry", Selection: s}
 }
 
-var ofH = batches.Selection{Handler: "h"}
+var ofH = search.Selection{Handler: "h"}
 
 func TestABatchLooksFirstAndThenDoesEachRunOnce(t *testing.T) {
 	r := newRig(t)
@@ -220,7 +221,7 @@ func TestACancelTakesWhatIsLeftOfItsSelection(t *testing.T) {
 	if _, err := b.Run(t.Context(), retry(ofH), quiet); err != nil {
 		t.Fatal(err)
 	}
-	cancel := batches.Request{Action: "cancel", Selection: batches.Selection{Handler: "h", States: []string{"retrying"}}}
+	cancel := batches.Request{Action: "cancel", Selection: search.Selection{Handler: "h", States: []string{"retrying"}}}
 	preview, err := b.Preview(t.Context(), cancel)
 	if err != nil || preview.Count != 10 {
 		t.Fatal(preview.Count, err)

@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 
 	"evrun/events"
@@ -33,6 +34,27 @@ func newID() string {
 	var b [5]byte
 	rand.Read(b[:]) // documented never to fail
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
+}
+
+// resolve makes the search for the selection.
+func (j *job) resolve(ctx context.Context) (err error) {
+	if j.action.Events {
+		j.query, err = j.details.Selection.Events(ctx, j.b.o.Store)
+	} else {
+		j.query, err = j.details.Selection.Runs(ctx, j.b.o.Store)
+	}
+	if err != nil {
+		return err
+	}
+	for _, state := range j.query.States {
+		if !slices.Contains(j.action.States, state) {
+			return wrong("state: %s; to %s, it must be one of %s", state, j.action.Name, strings.Join(search.StateNames(j.action.States...), ", "))
+		}
+	}
+	if len(j.query.States) == 0 {
+		j.query.States = j.action.Usual
+	}
+	return nil
 }
 
 // look counts the selection and fingerprints it.

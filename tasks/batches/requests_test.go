@@ -8,6 +8,7 @@ import (
 
 	"evrun/store"
 	"evrun/tasks/batches"
+	"evrun/tasks/search"
 )
 
 func TestAWrongRequestSaysWhatIsWrong(t *testing.T) {
@@ -15,18 +16,18 @@ func TestAWrongRequestSaysWhatIsWrong(t *testing.T) {
 	r.dead(1, 1)
 	b := r.batches()
 	for want, request := range map[string]batches.Request{
-		`action "delete": must be one of retry, cancel and drop`:                 {Action: "delete", Selection: ofH},
-		`say which: type, handler, state, event, … or "all": true`:               {Action: "retry"},
-		`"running"; to retry, it must be one of dead, retrying, cancelled`:       {Action: "retry", Selection: batches.Selection{States: []string{"running"}}},
-		`"dead"; to cancel, it must be one of`:                                   {Action: "cancel", Selection: batches.Selection{States: []string{"dead"}}},
-		`"waiting"; to drop, it must be one of`:                                  {Action: "drop", Selection: batches.Selection{States: []string{"waiting"}}},
-		`event: "x" is not the seq of an event`:                                  {Action: "drop", Selection: batches.Selection{Event: "x"}},
-		`chain: "0" is not the seq of an event`:                                  {Action: "drop", Selection: batches.Selection{Chain: "0"}},
-		`type: pattern "a..b"`:                                                   {Action: "drop", Selection: batches.Selection{Types: []string{"a..b"}}},
-		`where: `:                                                                {Action: "drop", Selection: batches.Selection{Where: "data.x =="}},
-		`where: a run has no "stat"`:                                             {Action: "drop", Selection: batches.Selection{Where: `run.stat == "dead"`}},
-		`to: drop has none`:                                                      {Action: "drop", Selection: ofH, To: "h"},
-		`fingerprint "x": it is not that of a preview`:                           {Action: "drop", Selection: ofH, Fingerprint: "x"},
+		`action "delete": must be one of retry, cancel and drop`:                {Action: "delete", Selection: ofH},
+		`say which: type, handler, state, event, … or "all": true`:              {Action: "retry"},
+		`state: running; to retry, it must be one of dead, retrying, cancelled`: {Action: "retry", Selection: search.Selection{States: []string{"running"}}},
+		`state: dead; to cancel, it must be one of`:                             {Action: "cancel", Selection: search.Selection{States: []string{"dead"}}},
+		`state: waiting; to drop, it must be one of`:                            {Action: "drop", Selection: search.Selection{States: []string{"waiting"}}},
+		`"x": not found`:                               {Action: "drop", Selection: search.Selection{Event: "x"}},
+		`all: the selection says which`:                {Action: "drop", Selection: ofH, All: true},
+		`type: pattern "a..b"`:                         {Action: "drop", Selection: search.Selection{Types: []string{"a..b"}}},
+		`where: `:                                      {Action: "drop", Selection: search.Selection{Where: "data.x =="}},
+		`where: a run has no "stat"`:                   {Action: "drop", Selection: search.Selection{Where: `run.stat == "dead"`}},
+		`to: drop has none`:                            {Action: "drop", Selection: ofH, To: "h"},
+		`fingerprint "x": it is not that of a preview`: {Action: "drop", Selection: ofH, Fingerprint: "x"},
 		`the condition or the reason contains a secret of the wiring file: both`: {Action: "cancel", Selection: ofH, Why: "s3cret"},
 	} {
 		if strings.Contains(want, "secret") {
@@ -34,7 +35,8 @@ func TestAWrongRequestSaysWhatIsWrong(t *testing.T) {
 				Redact: func(text string) string { return strings.ReplaceAll(text, "s3cret", "[secret]") }})
 		}
 		_, err := b.Run(t.Context(), request, quiet)
-		if wrong := (*batches.RequestError)(nil); !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) {
+		wrong, selection := (*batches.RequestError)(nil), (*search.SelectionError)(nil)
+		if !errors.As(err, &wrong) && !errors.As(err, &selection) && !errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 		b = r.batches()
@@ -49,23 +51,25 @@ func TestABatchTakesOnlyWhatItsSelectionSays(t *testing.T) {
 	r.dead(1, 2000)
 	b := r.batches()
 	for _, test := range []struct {
-		selection batches.Selection
+		selection search.Selection
 		want      int
 	}{
-		{batches.Selection{Where: "data.n % 100 == 0"}, 20},
-		{batches.Selection{Where: `run.state == "dead" and data.n < 1000`}, 990}, // ten of them were changed
-		{batches.Selection{Event: "1500", Handler: "h"}, 0},                      // it was changed
-		{batches.Selection{Event: "1501"}, 1},
-		{batches.Selection{Chain: "1502"}, 1},
-		{batches.Selection{Types: []string{"b.*"}, All: true}, 0},
-		{batches.Selection{All: true}, 988},
-		{batches.Selection{All: true}, 0},
+		{search.Selection{Where: "data.n > 1000 and data.n <= 1500"}, 500}, // behind a full page comes one without runs
+		{search.Selection{Where: "data.n % 100 == 0"}, 15},
+		{search.Selection{Where: `run.state == "dead" and data.n < 1000`}, 990}, // ten of them were changed
+		{search.Selection{Event: "1500", Handler: "h"}, 0},                      // it was changed
+		{search.Selection{Event: "1511"}, 1},
+		{search.Selection{Chain: "1512"}, 1},
+		{search.Selection{Types: []string{"b.*"}}, 0},
+		{search.Selection{}, 493},
+		{search.Selection{}, 0},
 	} {
-		preview, err := b.Preview(t.Context(), retry(test.selection))
+		request := retry(test.selection)
+		request.All = test.selection.All()
+		preview, err := b.Preview(t.Context(), request)
 		if err != nil || preview.Count != test.want {
 			t.Errorf("%+v: %d, %v; want %d", test.selection, preview.Count, err, test.want)
 		}
-		request := retry(test.selection)
 		request.Fingerprint = preview.Fingerprint
 		done, err := b.Run(t.Context(), request, quiet)
 		if err != nil || done.Changed != test.want || (test.want > 0) != (done.ID != "") {
@@ -80,8 +84,8 @@ func TestAHostileCondition(t *testing.T) {
 	r := newRig(t)
 	r.dead(1, 1)
 	b := r.batches()
-	hostile := retry(batches.Selection{Where: `len(filter(1..100000, {any(1..100000, {# == data.n + 1000000})})) > 0`})
-	fails := retry(batches.Selection{Where: `data.n.x.y == 1`})
+	hostile := retry(search.Selection{Where: `len(filter(1..100000, {any(1..100000, {# == data.n + 1000000})})) > 0`})
+	fails := retry(search.Selection{Where: `data.n.x.y == 1`})
 	preview, err := b.Preview(t.Context(), fails)
 	if err != nil || preview.Count != 0 || preview.Failed != 1 || preview.Failure == nil {
 		t.Errorf("%d, %d failed: %v, %v", preview.Count, preview.Failed, preview.Failure, err)
