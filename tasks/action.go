@@ -11,7 +11,7 @@ import (
 
 // Action is a configured kind: an [Outside], a [Reading], an [Inside] or a [Computed].
 //
-// Optional methods declare further abilities and needs: [Opener], [Migrator], [Logging], [Stating], [Unbounded], and io.Closer, whose Close is
+// Optional methods declare further abilities and needs: [Opener], [Migrator], [Logging], [Stating], [Unbounded], [Printer], and io.Closer, whose Close is
 // called when all attempts have ended. Only the table of kinds compares the names of kinds.
 type Action any
 
@@ -91,6 +91,13 @@ type Unbounded interface {
 	Outside
 	// MayHang names what may hang, such as "a command".
 	MayHang() string
+}
+
+// Printer is an [Outside] whose attempts have an output, which [Delivery.Capture] keeps.
+type Printer interface {
+	Outside
+	// Prints names the output, such as "what the program prints".
+	Prints() string
 }
 
 // Opener is an [Action] that uses its surroundings. The runner calls Open once, when the handler begins and before its first attempt. Reading a

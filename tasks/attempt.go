@@ -119,6 +119,11 @@ func (w *worker) make(work context.Context, a *attempt) {
 		defer cancel()
 	}
 	w.r.attempts.know(a.d, w.r.o.Variables)
+	if _, prints := w.h.Action.(Printer); prints {
+		p := &printing{all: w.r.printings, keep: w.h.KeepOutput, handler: w.id, seq: a.t.Seq, run: a.d.RunID, attempt: a.t.Attempt, began: a.began}
+		a.d.printing = p
+		defer func() { a.output = p.end() }()
+	}
 	a.result, a.err = safely(func() (any, error) { return w.do(ctx, a.d) })
 	w.r.attempts.forget(a.d)
 	if a.err != nil && ctx.Err() != nil && errors.Is(a.err, ctx.Err()) {

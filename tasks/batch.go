@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // the store takes them get 2,000 accepted (two full transactions) for each batch that is settled: a worker with smaller batches falls behind them.
 const (
 	maxBatch      = 2048    // runs
-	maxBatchBytes = 1 << 20 // of the data of their events, and of the events that they emit
+	maxBatchBytes = 1 << 20 // of the data of their events, of the events that they emit, and of their outputs
 )
 
 // batch is tasks with their settlements.
@@ -32,7 +33,7 @@ func (b *batch) len() int { return len(b.tasks) }
 func (b *batch) full() bool { return b.len() >= maxBatch || b.bytes >= maxBatchBytes }
 
 func (b *batch) add(t *queue.Task, s store.Settlement) {
-	b.bytes += len(t.Event.Data)
+	b.bytes += len(t.Event.Data) + s.Output.Size()
 	for _, e := range s.Outcome.Emit {
 		b.bytes += len(e.Data)
 	}
@@ -124,6 +125,11 @@ func (w *worker) write(work context.Context, b store.SettleBatch) (out []store.S
 func (w *worker) answered(a answer) {
 	w.writing = false
 	done, rest := a.split(len(a.out))
+	level := slog.LevelDebug
+	if w.records { // what it does outside, evrun's tables don't show
+		level = slog.LevelInfo
+	}
+	logs := w.r.o.Log.Enabled(context.Background(), level)
 	for i, t := range done.tasks {
 		switch out := a.out[i]; {
 		case out.Fenced:
@@ -132,6 +138,9 @@ func (w *worker) answered(a answer) {
 			w.r.o.Log.Info("run was cancelled", "handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "run", w.runID(t), "attempt", t.Attempt)
 		case out.State == store.Retrying || out.State == store.Dead:
 			w.log(t, out.Outcome)
+		case logs && out.State == store.Succeeded:
+			w.r.o.Log.Log(context.Background(), level, "attempt succeeded", "handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type,
+				"attempt", t.Attempt, "took", took(t), "run", w.runID(t))
 		}
 		w.queue.Done(t, a.out[i])
 	}
@@ -178,8 +187,20 @@ func (w *worker) stuck(err error) {
 	}
 }
 
+// took is how long a task's attempt took, rounded for people.
+func took(t *queue.Task) time.Duration {
+	d := t.Took
+	if d == 0 { // within the store's transaction
+		d = time.Since(t.Started)
+	}
+	if d > time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
+}
+
 func (w *worker) log(t *queue.Task, out store.Outcome) {
-	args := []any{"handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "attempt", t.Attempt, "error", out.Error}
+	args := []any{"handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "attempt", t.Attempt, "took", took(t), "error", out.Error}
 	if out.State == store.Retrying {
 		w.r.o.Log.Warn("attempt failed", append(args, "next", out.NextAttemptAt.UTC().Format(time.RFC3339))...)
 		return

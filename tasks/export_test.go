@@ -14,3 +14,10 @@ func MaxHeldKeys(n int) (undo func()) {
 	heldKeys = n
 	return func() { heldKeys = 0 }
 }
+
+// SaveEvery sets how often the outputs of running attempts are saved; the returned function undoes it.
+func SaveEvery(d time.Duration) (undo func()) {
+	was := saveEvery
+	saveEvery = d
+	return func() { saveEvery = was }
+}

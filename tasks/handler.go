@@ -31,6 +31,9 @@ type Handler struct {
 	Was         string           // its previous name, whose mark and unsettled runs it takes over; empty: none
 	// Version changes when the handler's text in the wiring file changes: see [Runner.Replace]. Empty: the handler always counts as changed.
 	Version string
+	// KeepOutput is how many bytes of each stream of an attempt's output are kept, if the action has an output: see [Printer]; 0: [capture.Default],
+	// or [capture.None].
+	KeepOutput int
 	// Redact removes secrets from an error's text before it is stored, logged or published; nil: no secrets.
 	Redact func(text string) string
 }
@@ -69,6 +72,7 @@ type Delivery struct {
 	// MaxData limits a result that becomes the data of an event, in bytes of JSON; 0: [emitter.DefaultMaxEvent].
 	MaxData int
 
+	printing *printing // nil: its output is not kept
 	foreseen *foreseen // of an inside handler that emits
 
 	attempts  *attempts // nil: programs can't publish in the run's name

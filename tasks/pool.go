@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"evrun/store"
 	"evrun/tasks/queue"
 )
 
@@ -17,7 +18,10 @@ type attempt struct {
 	bytes    int  // of the event's data, counted while it waits
 	began    time.Time
 
+	took time.Duration
+
 	result   any
+	output   *store.Output
 	err      error // the handler's
 	cutShort bool  // the daemon's stop ended it
 	storeErr error // the store could not be read, so the action was not called
@@ -233,6 +237,7 @@ func (p *pool) run(slot int) {
 		a.began = time.Now()
 		p.mu.Unlock()
 		p.make(a)
+		a.took = time.Since(a.began)
 		p.mu.Lock()
 		p.slots[slot] = nil
 		p.busy--

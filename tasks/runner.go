@@ -43,12 +43,13 @@ type Options struct {
 // Each handler has a worker, one goroutine that owns all its state: its position in the journal, the running attempts, the runs that wait for a
 // retry. Workers share nothing, so a slow or stuck handler delays no other.
 type Runner struct {
-	o        Options
-	attempts attempts
-	ready    chan struct{}
-	wired    atomic.Pointer[wired]
-	lastCall chan struct{} // closed when Run stops waiting for attempts
-	failure  chan error    // the error of the first part that failed
+	o         Options
+	attempts  attempts
+	printings *printings
+	ready     chan struct{}
+	wired     atomic.Pointer[wired]
+	lastCall  chan struct{} // closed when Run stops waiting for attempts
+	failure   chan error    // the error of the first part that failed
 
 	// Set by Run before ready is closed.
 	running context.Context // ends when the runner is to stop
@@ -71,7 +72,7 @@ func NewRunner(o Options) *Runner {
 	if o.Grace <= 0 {
 		o.Grace = 30 * time.Second
 	}
-	r := &Runner{o: o, ready: make(chan struct{}), lastCall: make(chan struct{}), failure: make(chan error, 1), leaving: map[string][]*member{}}
+	r := &Runner{o: o, printings: newPrintings(), ready: make(chan struct{}), lastCall: make(chan struct{}), failure: make(chan error, 1), leaving: map[string][]*member{}}
 	w := &wired{handlers: o.Handlers, members: make(map[string]*member, len(o.Handlers))}
 	for _, h := range o.Handlers {
 		w.members[h.Name] = newMember(r, h)
@@ -186,11 +187,16 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	}
 	r.wiring.Unlock()
 	close(r.ready)
+	saving, stopSaving := context.WithCancel(context.WithoutCancel(ctx))
+	var saver sync.WaitGroup
+	saver.Go(func() { r.printings.save(saving, r.o.Store, r.o.Log) })
 	r.sweep(r.running)
 	r.wiring.Lock()
 	r.stopping = true
 	r.wiring.Unlock()
 	r.wg.Wait()
+	stopSaving()
+	saver.Wait()
 	close(allEnded)
 	interrupt(nil)
 	if !stop() {

@@ -290,22 +290,28 @@ func (w *worker) attempted(a *attempt) {
 	if a.t.Ahead || !w.records {
 		a.t.Started = a.began
 	}
+	a.t.Took = a.took
+	end := func(out store.Outcome) {
+		s := w.settlement(a.t, out)
+		s.Output = a.output
+		w.settle(a.t, s)
+	}
 	switch {
 	case a.storeErr != nil:
 		w.stuck(a.storeErr)
 		if a.t.Claimed {
-			w.end(a.t, w.cutShort(a.storeErr))
+			end(w.cutShort(a.storeErr))
 		} // else the task is never done, so the mark doesn't pass it
 	case a.unbegun:
 		w.end(a.t, store.Outcome{State: store.Cancelled, Uncounted: true})
 	case a.stopped != nil && a.err != nil:
 		w.end(a.t, store.Outcome{State: store.Cancelled, Error: w.words(a.err)})
 	case a.cutShort:
-		w.end(a.t, w.cutShort(a.err))
+		end(w.cutShort(a.err))
 	case a.err != nil:
-		w.end(a.t, w.failed(a.t, a.d, a.err))
+		end(w.failed(a.t, a.d, a.err))
 	default:
-		w.end(a.t, w.succeeded(a.t, a.d, a.result))
+		end(w.succeeded(a.t, a.d, a.result))
 	}
 }
 

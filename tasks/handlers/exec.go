@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"os/exec"
@@ -23,6 +22,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/capture"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/process"
@@ -81,38 +81,39 @@ func (c *command) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
 	e, err := c.run(ctx, cmd, stdin, d)
 	if err != nil {
 		return nil, c.notStarted(cmd, err)
 	}
-	if log := c.logger(); log.Enabled(ctx, slog.LevelDebug) {
-		log.Debug("command ended", "handler", d.Handler, "event", d.Event.ID, "status", e.State.String(), "took", time.Since(began),
-			"stdout", e.stdout.total, "stderr", e.stderr.total)
-	}
 	if err := c.failure(ctx, cmd, e); err != nil {
 		return nil, err
 	}
-	return c.result(&e.stdout)
+	return c.result(e.stdout)
 }
+
+// Prints implements [tasks.Printer].
+func (c *command) Prints() string { return "what the program prints" }
 
 // ending is how a command ended, with its output.
 type ending struct {
 	process.Ending
-	stdout, stderr output
+	stdout, stderr *capture.Stream
 }
 
 // run runs cmd; see [process.Run] for how it ends. The id of the run marks the processes that it starts.
 func (c *command) run(ctx context.Context, cmd *exec.Cmd, stdin []byte, d *tasks.Delivery) (*ending, error) {
-	e := &ending{}
+	output := d.Capture(c.secrets)
+	e := &ending{stdout: output.Stream("stdout"), stderr: output.Stream("stderr")}
 	end, err := process.Run(ctx, &process.Command{
-		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Stdin: stdin, Stdout: &e.stdout, Stderr: &e.stderr,
+		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Stdin: stdin, Stdout: e.stdout, Stderr: e.stderr,
 		Mark: "EVRUN_RUN_ID=" + d.RunID, Grace: c.KillAfter, Umask: c.umask, User: c.user, Leave: c.Leave,
 	})
 	if end == nil {
 		return nil, err
 	}
-	if e.Ending = *end; len(e.Left) > 0 {
+	e.Ending = *end
+	output.SetStatus(e.State.String())
+	if len(e.Left) > 0 {
 		c.logger().Warn("processes that a command started could not be ended", "handler", d.Handler, "pids", e.Left)
 	}
 	return e, err
@@ -308,9 +309,9 @@ func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
 	if code == 0 && !e.Stopped {
 		return nil
 	}
-	words := lastLines(c.secrets.Redact(e.stderr.text()))
+	words := lastLines(c.secrets.Redact(e.stderr.Text()))
 	if words == "" {
-		words = lastLines(c.secrets.Redact(e.stdout.text()))
+		words = lastLines(c.secrets.Redact(e.stdout.Text()))
 	}
 	switch {
 	case e.Stopped:
@@ -333,19 +334,19 @@ func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
 
 // result makes the run's result from the program's output. Output of another form than the file says is a permanent error: the
 // program has done its work, and must not run again.
-func (c *command) result(stdout *output) (any, error) {
+func (c *command) result(stdout *capture.Stream) (any, error) {
 	if c.Result == "none" || c.noResult && c.Result != "json" {
 		return nil, nil
 	}
-	text := stdout.text()
+	text := stdout.Text()
 	trimmed := strings.TrimSpace(text)
-	if c.Result == "json" || c.Result == "auto" && stdout.whole() && trimmed != "" && (trimmed[0] == '{' || trimmed[0] == '[') {
+	if c.Result == "json" || c.Result == "auto" && stdout.Whole() && trimmed != "" && (trimmed[0] == '{' || trimmed[0] == '[') {
 		v, err := events.ParseJSON([]byte(trimmed))
 		switch {
-		case err == nil && stdout.whole():
+		case err == nil && stdout.Whole():
 			return c.redactValue(v), nil
-		case c.Result == "json" && !stdout.whole():
-			return nil, c.fault(true, "result: stdout is %d bytes long, and only %d are kept; write the JSON to a file, and its name to stdout", stdout.total, keepOutput)
+		case c.Result == "json" && !stdout.Whole():
+			return nil, c.fault(true, "result: stdout is %d bytes long, and only %d are kept; write the JSON to a file, and its name to stdout", stdout.Total(), capture.Default)
 		case c.Result == "json":
 			return nil, c.fault(true, "result: stdout is not JSON: %v%s", err, lastLines(c.secrets.Redact(text)))
 		}

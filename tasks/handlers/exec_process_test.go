@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"evrun/tasks"
+	"evrun/tasks/capture"
 )
 
 // lifeline is a pipe that a script and all its processes hold open as descriptor 9: the pipe ends when all of them have ended.
@@ -203,7 +204,7 @@ func TestAHugeOutputFillsNoMemory(t *testing.T) {
 	if err != nil || !strings.HasPrefix(text, "first\n") || !strings.HasSuffix(text, "\nlast") || !strings.Contains(text, "bytes left out") {
 		t.Fatalf("%.100q, %v", text, err)
 	}
-	if len(text) > keepOutput+100 {
+	if len(text) > capture.Default+100 {
 		t.Errorf("%d bytes were kept", len(text))
 	}
 	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
@@ -213,12 +214,12 @@ func TestAHugeOutputFillsNoMemory(t *testing.T) {
 
 func TestOutputKeepsHeadAndTail(t *testing.T) {
 	var all []byte
-	for i := 0; len(all) < 3*keepOutput; i++ {
+	for i := 0; len(all) < 3*capture.Default; i++ {
 		all = fmt.Appendf(all, "line %d\n", i)
 	}
-	for _, size := range []int{0, 1, keepOutput/2 - 1, keepOutput / 2, keepOutput/2 + 1, keepOutput - 1, keepOutput, keepOutput + 1, keepOutput + 100, 2 * keepOutput, len(all)} {
+	for _, size := range []int{0, 1, capture.Default/2 - 1, capture.Default / 2, capture.Default/2 + 1, capture.Default - 1, capture.Default, capture.Default + 1, capture.Default + 100, 2 * capture.Default, len(all)} {
 		for _, chunk := range []int{7, 4096, 32 << 10, 100_000, len(all)} {
-			var o output
+			o := capture.New(0, nil).Stream("stdout")
 			for rest := all[:size]; len(rest) > 0; {
 				n := min(chunk, len(rest))
 				if wrote, err := o.Write(rest[:n]); wrote != n || err != nil {
@@ -226,11 +227,11 @@ func TestOutputKeepsHeadAndTail(t *testing.T) {
 				}
 				rest = rest[n:]
 			}
-			text := o.text()
-			if o.total != int64(size) || o.whole() != (size <= keepOutput) {
-				t.Errorf("%d bytes in pieces of %d: %d, whole: %v", size, chunk, o.total, o.whole())
+			text := o.Text()
+			if o.Total() != int64(size) || o.Whole() != (size <= capture.Default) {
+				t.Errorf("%d bytes in pieces of %d: %d, whole: %v", size, chunk, o.Total(), o.Whole())
 			}
-			if o.whole() {
+			if o.Whole() {
 				if text != string(all[:size]) {
 					t.Errorf("%d bytes in pieces of %d are not what was written", size, chunk)
 				}
@@ -239,7 +240,7 @@ func TestOutputKeepsHeadAndTail(t *testing.T) {
 			head, tail, _ := strings.Cut(text, "[… ")
 			note, tail, _ := strings.Cut(tail, " bytes left out …]\n")
 			if !bytes.HasPrefix(all, []byte(head)) || !bytes.HasSuffix(all[:size], []byte(tail)) || !strings.HasSuffix(head, "\n") || !strings.HasPrefix(tail, "line ") ||
-				note != fmt.Sprint(size-len(head)-len(tail)) || len(head) < keepOutput/2-20 || len(tail) < keepOutput/2-20 {
+				note != fmt.Sprint(size-len(head)-len(tail)) || len(head) < capture.Default/2-20 || len(tail) < capture.Default/2-20 {
 				t.Errorf("%d bytes in pieces of %d: %d, %s, %d", size, chunk, len(head), note, len(tail))
 			}
 		}

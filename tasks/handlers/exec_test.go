@@ -15,6 +15,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/capture"
 	"evrun/tasks/expression"
 )
 
@@ -234,7 +235,7 @@ func TestStdoutBecomesTheResult(t *testing.T) {
 	for out, want := range map[string]string{
 		"hello": "result: stdout is not JSON: ",
 		"":      "result: stdout is not JSON: ",
-		`"` + strings.Repeat("x", keepOutput) + `"`: "result: stdout is 65538 bytes long, and only 65536 are kept",
+		`"` + strings.Repeat("x", capture.Default) + `"`: "result: stdout is 65538 bytes long, and only 65536 are kept",
 	} {
 		_, err := runExec(t, t.TempDir(), with("command", argv("cat"), "stdin", "${ data.out }", "result", "json"), string(must(json.Marshal(map[string]any{"out": out}))))
 		if err == nil || !strings.HasPrefix(err.Error(), want) || !isPermanent(err) {

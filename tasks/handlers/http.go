@@ -15,6 +15,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/capture"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
@@ -42,6 +43,8 @@ const (
 	defaultTimeout = 30 * time.Second
 	maxAnswer      = 1 << 20 // of a body; the rest is cut off
 	maxRedirects   = 5
+	maxStatus      = 200     // of a status line, as far as it is kept
+	maxHeaders     = 8 << 10 // of the headers, as far as they are kept
 )
 
 func newHTTPRequest(deps Deps) *httpRequest {
@@ -129,7 +132,7 @@ func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	if err != nil {
 		return nil, h.explain(req, err)
 	}
-	result, err := h.exchange(req, cmp.Or(d.MaxData, emitter.DefaultMaxEvent))
+	result, err := h.exchange(req, cmp.Or(d.MaxData, emitter.DefaultMaxEvent), d.Capture(h.secrets))
 	if err != nil {
 		return nil, h.explain(req, timedOut(ctx, err))
 	}
@@ -244,18 +247,28 @@ func (h *httpRequest) body(d *tasks.Delivery, header http.Header) ([]byte, error
 	return text, nil
 }
 
-// exchange sends a request and reads the response. The result has at most room bytes.
-func (h *httpRequest) exchange(req *http.Request, room int) (any, error) {
+// Prints implements [tasks.Printer].
+func (h *httpRequest) Prints() string { return "what the server answers" }
+
+// exchange sends a request and reads the response, which output keeps. The result has at most room bytes.
+func (h *httpRequest) exchange(req *http.Request, room int, output *capture.Capture) (any, error) {
 	resp, err := h.send(req)
 	if err != nil {
 		return nil, requestError(err)
 	}
 	defer resp.Body.Close()
+	kept := io.Discard
+	if output.Keeps() {
+		output.SetStatus(fault.Clip(resp.Status, maxStatus))
+		output.SetHeaders(headerLines(resp.Header))
+		kept = output.Stream("body")
+	}
 	if h.noResult && h.expected(resp.StatusCode) {
-		n, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer+1))
+		n, err := io.Copy(kept, io.LimitReader(resp.Body, maxAnswer+1))
 		return nil, brokenOff(resp, n, err)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	_, _ = kept.Write(body) // never fails
 	if !h.expected(resp.StatusCode) {
 		return nil, statusError(resp, body, h.secrets) // even if its body is incomplete
 	}

@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -43,6 +45,32 @@ func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[s
 		result["body_base64"] = base64.StdEncoding.EncodeToString(body)
 	}
 	return result
+}
+
+// headerLines returns the headers of a response, one a line, and maxHeaders bytes of them at most.
+func headerLines(header http.Header) string {
+	names := make([]string, 0, 16)
+	for name := range header {
+		if name != "Set-Cookie" { // a secret that evrun does not use
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	lines := make([]byte, 0, 512)
+	left := 0
+	for _, name := range names {
+		for _, value := range header[name] {
+			if len(lines)+len(name)+len(value) > maxHeaders {
+				left++
+				continue
+			}
+			lines = append(append(append(append(lines, name...), ": "...), value...), '\n')
+		}
+	}
+	if left > 0 {
+		lines = fmt.Appendf(lines, "…: %d more headers, which are long\n", left)
+	}
+	return string(lines)
 }
 
 // fit makes a result fit into an event's data of room bytes: a request that succeeded must not fail because of the size of its

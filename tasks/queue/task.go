@@ -15,7 +15,8 @@ type Task struct {
 	Budget  int    // how many earlier attempts don't count
 	// Joins are, at the first attempt for a burst, the sequences of its other events, ascending. They have no run yet.
 	Joins   []int64
-	Started time.Time // when Next returned it, or when the interrupted attempt began
+	Started time.Time     // when Next returned it, or when the interrupted attempt began
+	Took    time.Duration // what the attempt took, if it ran in a goroutine of its own; the worker sets it
 	// Claimed says that the store has recorded the start of the attempt. The worker sets it; for an attempt that a kill interrupted, the queue does.
 	Claimed bool
 	// Ahead says that the start was recorded before the attempt could begin. The worker sets it; an attempt that a kill interrupted then may not have

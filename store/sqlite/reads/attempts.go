@@ -71,7 +71,7 @@ func stateOf(run *store.Run, attempt int, failed bool, stored store.RunState) st
 	switch {
 	case stored > store.Running || !failed:
 		return stored
-	case attempt == run.Attempt && run.State.Ended():
+	case attempt == run.Attempt && (run.State == store.Dead || run.State == store.Cancelled):
 		return run.State
 	}
 	return store.Retrying
