@@ -21,7 +21,7 @@ func newRunsCmd(e *env) *cobra.Command {
 	o := &runsOptions{env: e}
 	c := &cobra.Command{
 		Use:   "runs",
-		Short: "Show what the handlers did; retry or drop dead runs",
+		Short: "Show what the handlers did and printed; retry or drop dead runs",
 	}
 	list := &cobra.Command{
 		Use:   "list",
@@ -37,7 +37,7 @@ func newRunsCmd(e *env) *cobra.Command {
 
 	show := &cobra.Command{
 		Use:     "show RUN",
-		Short:   "Show one run, with its event and its failed attempts",
+		Short:   "Show one run, with its event and its attempts and what they printed",
 		Example: "  evrun runs show 42-save-user-k3f9x2q7",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -48,7 +48,7 @@ func newRunsCmd(e *env) *cobra.Command {
 		ValidArgsFunction: e.completeRuns(),
 		RunE:              func(c *cobra.Command, args []string) error { return runRunsShow(c.Context(), e, args[0]) },
 	}
-	return group(c, list, show, newRunsRetryCmd(e), newRunsDropCmd(e))
+	return group(c, list, show, newRunsLogsCmd(e), newRunsRetryCmd(e), newRunsDropCmd(e))
 }
 
 func runRunsList(ctx context.Context, o *runsOptions) error {

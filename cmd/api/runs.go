@@ -51,25 +51,20 @@ func RunOf(r store.Run) Run {
 // milliseconds is a duration with the precision of the store.
 func milliseconds(d time.Duration) float64 { return float64(max(0, d).Microseconds()) / 1000 }
 
-// Attempt is one failed attempt of a run.
-type Attempt struct {
-	Attempt    int       `json:"attempt"`
-	StartedAt  time.Time `json:"started_at"`
-	FinishedAt time.Time `json:"finished_at"`
-	Error      string    `json:"error"`
-}
-
-// RunDetails is a run with its failed attempts, oldest first.
+// RunDetails is a run with its attempts that failed, run, or left an output: the last 20, oldest first. Output is that of the last attempt.
 type RunDetails struct {
 	Run
+	Output   *Output   `json:"output,omitempty"`
 	Attempts []Attempt `json:"attempts"`
 }
 
 // RunDetailsOf returns the shape of a run with its stored attempts.
 func RunDetailsOf(r Run, attempts []store.Attempt) RunDetails {
-	return RunDetails{Run: r, Attempts: shaped(attempts, func(a store.Attempt) Attempt {
-		return Attempt{Attempt: a.Number, StartedAt: a.StartedAt.UTC(), FinishedAt: a.FinishedAt.UTC(), Error: a.Error}
-	})}
+	d := RunDetails{Run: r, Attempts: shaped(attempts, AttemptOf)}
+	if last := len(attempts) - 1; last >= 0 && attempts[last].Number == r.Attempt {
+		d.Output = d.Attempts[last].Output
+	}
+	return d
 }
 
 // Changed says how many runs were changed.
@@ -118,7 +113,7 @@ func (s *Server) getRun(r *http.Request) (any, error) {
 	}
 	one := []store.Run{run}
 	s.begun(r.Context(), one)
-	attempts, err := s.o.Store.Attempts(r.Context(), store.AttemptQuery{Run: run.ID})
+	attempts, err := s.attempts(r.Context(), store.AttemptQuery{Run: run.ID})
 	return RunDetailsOf(s.reasons.Runs(r.Context(), one)[0], attempts), err
 }
 

@@ -134,6 +134,7 @@ func (s *Server) routes() map[string]route {
 		"POST /v1/explain":                   s.explain,
 		"GET /v1/runs":                       inJSON(s.listRuns),
 		"GET /v1/runs/{id}":                  inJSON(s.getRun),
+		"GET /v1/runs/{id}/logs":             s.logs,
 		"POST /v1/runs/{id}/retry":           inJSON(s.retryRun),
 		"POST /v1/runs/{id}/edit":            s.editRun,
 		"DELETE /v1/runs/{id}":               s.dropRun,

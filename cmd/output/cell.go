@@ -18,7 +18,7 @@ func State(name string) Cell { return Cell{Text: name, Color: stateColors[name]}
 
 var stateColors = map[string]string{
 	"succeeded": Green, "active": Green,
-	"dead":     Red,
+	"dead": Red, "failed": Red,
 	"retrying": Yellow, "paused": Yellow, "left": Yellow,
 	"running": Cyan, "waiting": Cyan, "new": Cyan,
 	"skipped": Dim, "dropped": Dim, "cancelled": Dim, "disabled": Dim,

@@ -73,7 +73,7 @@ func why(r api.Run) string {
 	return text
 }
 
-// RunDetails writes a run with its event, which may be nil, and its failed attempts.
+// RunDetails writes a run with its event, which may be nil, and its attempts.
 func (p *Printer) RunDetails(r api.RunDetails, ev *events.Event) error {
 	if p.JSON {
 		return p.Object(struct {
@@ -103,16 +103,14 @@ func (p *Printer) RunDetails(r api.RunDetails, ev *events.Event) error {
 			return err
 		}
 	}
-	if len(r.Attempts) > 0 {
-		_ = p.printf("\nfailed attempts\n")
+	if len(r.Attempts) == 0 {
+		return nil
 	}
-	for _, a := range r.Attempts {
-		if err := p.printf("  %d  %s  after %s\n%s", a.Attempt, p.Clock(a.StartedAt), Duration(a.FinishedAt.Sub(a.StartedAt)),
-			indent(p.folded(a.Error), "     ")); err != nil {
-			return err
-		}
+	_ = p.printf("\nattempts\n")
+	if first := r.Attempts[0].Attempt; len(r.Attempts) == 20 && first > 1 { // the API gives no more
+		_ = p.printf("  (those before attempt %d: runs logs --attempt N)\n", first)
 	}
-	return nil
+	return p.Attempts(r.Attempts)
 }
 
 // folded is the first line of an error, unless the printer is verbose: a panic brings its stack.

@@ -1,0 +1,120 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/cmd/api/client"
+	"evrun/cmd/output"
+	"evrun/store"
+)
+
+type runsLogsOptions struct {
+	*env
+	follow  bool
+	attempt int
+	all     bool
+}
+
+func newRunsLogsCmd(e *env) *cobra.Command {
+	o := &runsLogsOptions{env: e}
+	c := &cobra.Command{
+		Use:   "logs RUN",
+		Short: "Print what a run printed",
+		Long: `Prints what the last attempt of a run printed, as its program did: its standard output on the standard output, its standard error on the
+standard error. Of an http handler it prints the body of the answer, and status and headers on the standard error. A long output has a note
+where its middle was left out (output: {keep: …} of the handler says how much is kept). Control characters are escaped.
+
+With -f it goes on while the run runs, and with each further attempt, until the run has ended. Lines arrive when they are complete. It then
+exits with 1 if the run has not succeeded.`,
+		Example: `  evrun runs logs 42-backup-k3f9x2q7
+  evrun runs logs 42-backup-k3f9x2q7 -f
+  evrun runs logs 42-backup-k3f9x2q7 --attempt 1 2>errors.txt`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("runs logs takes one run id, such as 42-save-user-k3f9x2q7")
+			}
+			return nil
+		},
+		ValidArgsFunction: e.completeRuns(),
+		RunE: func(c *cobra.Command, args []string) error {
+			return runRunsLogs(c.Context(), o, args[0], c.Flags().Changed("attempt"))
+		},
+	}
+	f := c.Flags()
+	f.BoolVarP(&o.follow, "follow", "f", false, "go on until the run has ended")
+	f.IntVar(&o.attempt, "attempt", 0, "what this attempt printed (default: the last one)")
+	f.BoolVar(&o.all, "all", false, "what all attempts printed, each behind a line on the standard error")
+	return c
+}
+
+func runRunsLogs(ctx context.Context, o *runsLogsOptions, id string, attempt bool) error {
+	q := client.LogQuery{Follow: o.follow}
+	switch {
+	case attempt && o.attempt < 1:
+		return usage("--attempt %d: attempts are counted from 1", o.attempt)
+	case attempt && (o.all || o.follow):
+		return usage("--attempt %d prints one attempt: leave out --all and --follow", o.attempt)
+	case attempt:
+		q.Attempt = strconv.Itoa(o.attempt)
+	case o.all:
+		q.Attempt = "all"
+	}
+	cfg, err := o.settings()
+	if err != nil {
+		return err
+	}
+	log := output.Log{Printer: o.printer(), Err: o.err, Heads: (o.all || o.follow) && !o.quiet}
+	var end *api.Run
+	printed := false
+	_, err = o.ask(ctx, cfg, readsStore, func(c *client.Client) error {
+		return c.Logs(ctx, id, q, func(line api.LogLine) error {
+			printed = printed || line.Output != nil
+			end = line.Run
+			return log.Line(line)
+		})
+	})
+	switch {
+	case errors.Is(err, api.ErrNoDaemon):
+		return &exitError{code: exitNoDaemon, err: fmt.Errorf("run %s has not ended, and no daemon is running that could go on with it; without -f, what is stored is printed", id)}
+	case err != nil:
+		return err
+	}
+	if !printed && !o.json() {
+		o.note("%s", nothingPrinted(end))
+	}
+	if !o.follow {
+		return nil
+	}
+	if !o.json() {
+		o.note("run %s: %s%s", end.ID, end.State, tookOf(end))
+	}
+	if end.State != store.Succeeded.String() && end.State != store.Skipped.String() {
+		return &exitError{code: exitFailed, err: fmt.Errorf("run %s is %s", end.ID, end.State), silent: true}
+	}
+	return nil
+}
+
+// nothingPrinted says why nothing is printed.
+func nothingPrinted(r *api.Run) string {
+	switch r.State {
+	case store.Skipped.String():
+		return "the run was skipped: it printed nothing"
+	case store.Running.String():
+		return "its attempt has printed nothing yet"
+	}
+	return "nothing is kept that it printed"
+}
+
+func tookOf(r *api.Run) string {
+	if r.StartedAt == nil || r.FinishedAt == nil {
+		return ""
+	}
+	return ", " + output.Duration(r.FinishedAt.Sub(*r.StartedAt).Round(time.Microsecond)) + " after its last attempt began"
+}
