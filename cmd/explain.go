@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"context"
+	"fmt"
 	"strings"
 
 	"evrun/cmd/api/client"
@@ -15,23 +17,30 @@ import (
 const noName = " "
 
 func newExplainCmd(e *env) *cobra.Command {
-	o, kind := eventFlags{}, ""
+	o, kind, stored := eventFlags{}, "", ""
 	c := &cobra.Command{
-		Use:   "explain TYPE",
-		Short: "Say what the handlers would do about an event, and why",
-		Long: `Says for each handler whether it would run on such an event: the pattern that matches, what "when" comes to and which part
-of it decided, the inputs as the kind would get them, and what would be emitted. It reads the wiring file alone: no daemon,
-no store, and nothing is sent. What is made with env() or file() is shown as [secret].
+		Use:   "explain TYPE | --event SEQ|ID",
+		Short: "Say what the handlers would do about an event, or did about a stored one, and why",
+		Long: `With --event it says for each handler what happened to an event of the journal: that it ran, with what result, or why it did not
+(the part of "when" that was false, what it waits for, its patterns, that it was wired later, …). It tells so from what is stored.
+
+With a type it says for each handler whether it would run on such an event: the pattern that matches, what "when" comes to and which part
+of it decided, the inputs as the kind would get them, and what would be emitted. For that it reads the wiring file alone: no
+daemon, no store, and nothing is sent. What is made with env() or file() is shown as [secret].
 
 With --kind NAME it describes a kind of handler and its inputs; --kind alone lists the kinds.
 
 An event that would be refused, as its data breaks the schema of its type, is refused here too (exit 2). Exit 0, also where a
 handler would skip the event or fail; 4 if no handler matches the type.`,
-		Example: `  evrun explain user.registered -d '{"name":"Ada","email":"ada@example.com"}'
+		Example: `  evrun explain --event 41
+  evrun explain user.registered -d '{"name":"Ada","email":"ada@example.com"}'
   evrun explain order.placed -d @order.json -o json
   evrun explain --kind user.insert`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
+			case c.Flags().Changed("event") && (len(args) > 0 || c.Flags().Changed("kind")):
+				return usage("--event explains a stored event, without a type and without --kind")
+			case c.Flags().Changed("event"):
 			case !c.Flags().Changed("kind") && len(args) != 1:
 				return usage("explain takes one event type, such as user.registered, not %d arguments", len(args))
 			case c.Flags().Changed("kind") && kind == noName && len(args) == 1:
@@ -44,6 +53,9 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("kind") {
 				return e.explainKind(strings.TrimSpace(kind))
+			}
+			if c.Flags().Changed("event") {
+				return e.explainStored(c.Context(), stored)
 			}
 			o.typ = args[0]
 			ev, err := o.event(c.Context(), c.Flags().Changed, e.in)
@@ -62,9 +74,22 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 		},
 	}
 	o.register(c.Flags())
+	c.Flags().StringVar(&stored, "event", "", "tell what happened to this event: its seq or its id")
 	c.Flags().StringVar(&kind, "kind", "", "describe this kind of handler; without a name: list the kinds")
 	c.Flags().Lookup("kind").NoOptDefVal = noName
 	return c
+}
+
+// explainStored tells what happened to an event of the journal. The daemon knows best what a run waits for; the store knows the rest.
+func (e *env) explainStored(ctx context.Context, name string) error {
+	told, err := asked(ctx, e, readsWiredStore, func(c *client.Client) (client.Accounts, error) { return c.ExplainEvent(ctx, name) })
+	if err != nil {
+		return err
+	}
+	if err := e.printer().Accounts(told.Event, told.Handlers); err != nil || told.Matched {
+		return err
+	}
+	return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matched %s", told.Event.Type)}
 }
 
 // explainKind describes a kind; with no name, it lists them.

@@ -137,12 +137,13 @@ type access struct {
 }
 
 var (
-	readsStore   = access{}
-	readsWiring  = access{wiring: true, absent: true}
-	wiringAlone  = access{wiring: true, storeless: true}
-	publishes    = access{wiring: true, write: true, create: true}
-	changesRuns  = access{write: true}
-	changesPlace = access{wiring: true, write: true, absent: true} // of handlers, in the journal
+	readsStore      = access{}
+	readsWiring     = access{wiring: true, absent: true}
+	readsWiredStore = access{wiring: true}
+	wiringAlone     = access{wiring: true, storeless: true}
+	publishes       = access{wiring: true, write: true, create: true}
+	changesRuns     = access{write: true}
+	changesPlace    = access{wiring: true, write: true, absent: true} // of handlers, in the journal
 )
 
 // keepAsking is how long a command goes on trying while the daemon starts or stops.

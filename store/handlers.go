@@ -55,6 +55,7 @@ type Consumer struct {
 	Name string
 	// LowWater: every event up to this sequence didn't match or has a run. Once the mark is stored, no new run is added for these events.
 	LowWater int64
+	Since    int64 // the journal's head when it was first registered: unless it began at the start, it has no runs on events up to here
 	State    HandlerState
 	// Paused handlers returned late with work to do. They start no runs until Resume, and keep their mark.
 	Paused   bool

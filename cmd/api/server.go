@@ -131,6 +131,7 @@ func (s *Server) routes() map[string]route {
 		"POST /v1/events":                    s.postEvents,
 		"GET /v1/events":                     s.listEvents,
 		"GET /v1/events/{id}":                s.getEvent,
+		"GET /v1/events/{id}/explain":        inJSON(s.explainEvent),
 		"POST /v1/explain":                   s.explain,
 		"GET /v1/runs":                       inJSON(s.listRuns),
 		"GET /v1/runs/{id}":                  inJSON(s.getRun),

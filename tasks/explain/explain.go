@@ -1,6 +1,8 @@
 // Package explain reports what the wired handlers would do with an event, without doing it: the pattern that matches, the value of `when` and the
 // reason, the kind's inputs, and the events that would be emitted. It opens nothing, sends nothing and writes nothing. It reads env() and file(), and
 // shows values made with them as [secret].
+//
+// It also explains what did happen: [Happened] from what the store has of an event, and [Reasons] why runs were skipped.
 package explain
 
 import (

@@ -1,0 +1,66 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"evrun/store"
+	"evrun/tasks/explain"
+)
+
+// Account is what happened to an event at one handler, and why.
+type Account struct {
+	Handler string   `json:"handler"`
+	State   string   `json:"state"` // the run's, "waiting", or why there is no run: see the constants of package explain
+	Why     string   `json:"why,omitempty"`
+	On      []string `json:"on"`
+	Run     *Run     `json:"run,omitempty"`
+}
+
+// explainEvent tells what happened to a stored event at each handler.
+func (s *Server) explainEvent(r *http.Request) (any, error) {
+	ctx := r.Context()
+	e, err := s.findEvent(ctx, r.PathValue("id"), r.URL.Query().Get("source"), false)
+	if err != nil {
+		return nil, err
+	}
+	told, err := explain.Happened(ctx, s.o.Store, e, s.o.Explain(e).Handlers)
+	if err != nil {
+		return nil, err
+	}
+	accounts := make([]Account, len(told))
+	for i, a := range told {
+		accounts[i] = Account{Handler: a.Handler, State: a.State, Why: a.Why, On: a.On}
+		if accounts[i].On == nil {
+			accounts[i].On = []string{}
+		}
+		if a.Run != nil {
+			accounts[i].tell(s.told(ctx, *a.Run))
+		}
+	}
+	return struct {
+		Event    any       `json:"event"`
+		Matched  bool      `json:"matched"`
+		Accounts []Account `json:"handlers"`
+	}{e, explain.MatchedAny(told), accounts}, nil
+}
+
+// told is the shape of a run, with what the daemon and the event say about it.
+func (s *Server) told(ctx context.Context, run store.Run) Run {
+	one := []store.Run{run}
+	s.begun(ctx, one)
+	return s.reasons.Runs(ctx, one)[0]
+}
+
+// tell gives an account its run.
+func (a *Account) tell(run Run) {
+	a.Run, a.State = &run, run.State
+	switch {
+	case run.Error != "" && run.Reason != "":
+		a.Why = run.Reason + ": " + run.Error
+	case run.Error != "":
+		a.Why = run.Error
+	default:
+		a.Why = run.Reason
+	}
+}
