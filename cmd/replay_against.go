@@ -1,0 +1,156 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"evrun/cmd/api"
+	"evrun/cmd/api/client"
+	"evrun/cmd/config"
+	"evrun/cmd/daemon"
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/compare"
+	"evrun/tasks/fault"
+)
+
+// comparedByDefault is how many of the newest events are compared.
+const comparedByDefault = 1000
+
+// runReplayAgainst compares what two wiring files would do with recorded events. It reads them from the store, whether or not a daemon runs.
+func runReplayAgainst(ctx context.Context, o *replayOptions) error {
+	if err := o.read(o.CheckEvents); err != nil {
+		return err
+	}
+	today, err := o.load()
+	if err != nil {
+		return err
+	}
+	edited, err := config.Load(o.against, o.configOptions())
+	if err != nil {
+		return err
+	}
+	before, after, err := o.sides(today, edited)
+	if err != nil {
+		return err
+	}
+	c := compare.New(before, after)
+	examples := map[string][]compare.Difference{}
+	err = o.inProcess(ctx, today, readsStore, func(from *client.Client) error {
+		return o.recorded(ctx, from, func(e *events.Event) error {
+			for _, d := range c.Event(e) {
+				switch {
+				case o.json():
+					if err := o.printJSON(d); err != nil {
+						return err
+					}
+				case len(examples[d.Handler]) < maxExamples:
+					examples[d.Handler] = append(examples[d.Handler], d)
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if o.json() {
+		o.note("%s compared, %d with differences", fault.Plural(c.Events, "event"), c.Differ)
+	} else if err := o.printer().Comparison(c, examples); err != nil {
+		return err
+	}
+	if !c.Same() {
+		return &exitError{code: exitFailed, err: errors.New("the wiring files differ"), silent: true}
+	}
+	return nil
+}
+
+// maxExamples is how many events are shown for each handler.
+const maxExamples = 3
+
+// sides are the handlers of both files: all, or the one that --handler names.
+func (o *replayOptions) sides(today, edited *config.Config) (before, after compare.Wiring, err error) {
+	side := func(cfg *config.Config) compare.Wiring {
+		em := daemon.NewEmitter(nil, cfg)
+		return compare.Wiring{Handlers: cfg.Wiring.Handlers, Secrets: cfg.Secrets, Refuses: func(e *events.Event) error {
+			return em.Stamp(&events.Event{Type: e.Type, ID: e.ID, Source: e.Source, Time: e.Time, DataContentType: e.DataContentType, Data: e.Data})
+		}}
+	}
+	before, after = side(today), side(edited)
+	if o.handler == "" {
+		return before, after, nil
+	}
+	only := func(w *compare.Wiring) bool {
+		for _, h := range w.Handlers {
+			if h.Name == o.handler || h.Was == o.handler {
+				w.Handlers = []*tasks.Handler{h}
+				return true
+			}
+		}
+		w.Handlers = nil
+		return false
+	}
+	was, is := only(&before), only(&after)
+	if !was && !is {
+		var names []string
+		for _, cfg := range []*config.Config{today, edited} {
+			for _, h := range cfg.Wiring.Handlers {
+				names = append(names, h.Name)
+			}
+		}
+		hint := fault.DidYouMean(o.handler, names)
+		return before, after, usage("neither file has a handler %q; %s", o.handler, hint)
+	}
+	return before, after, nil
+}
+
+// recorded reads the selected events, newest first.
+func (o *replayOptions) recorded(ctx context.Context, from *client.Client, each func(*events.Event) error) error {
+	names := o.events
+	for _, name := range names {
+		e, err := from.Event(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := each(e); err != nil {
+			return err
+		}
+	}
+	if len(names) > 0 {
+		return nil
+	}
+	p := progress{e: o.env}
+	defer p.clear()
+	left := o.limit
+	for page := (api.Paging{}); ; {
+		page.Limit = 1000
+		if o.limit > 0 {
+			page.Limit = min(left, page.Limit)
+		}
+		list, info, err := from.Events(ctx, o.Selection, page)
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if err := each(e); err != nil {
+				return err
+			}
+		}
+		if info.Failed > 0 {
+			o.note("--where could not be evaluated for %d of them, which are left out: %s", info.Failed, info.Failure)
+		}
+		p.show(len(list), info)
+		left -= len(list)
+		if page.After = info.Next; page.After == "" || o.limit > 0 && left <= 0 {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !o.quiet && o.terminal(o.err) {
+			p.shown = true
+			fmt.Fprintf(o.err, "\r\x1b[K%d events compared", o.limit-left)
+		}
+	}
+}
