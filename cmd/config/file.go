@@ -16,6 +16,7 @@ type fileKeys struct {
 	_ struct{} `owner:"the wiring file"`
 	settingsKeys
 	StrictTypes bool                             `key:"strict_types" other:"strict" doc:"Refuse events of types that are not declared under events. Default false."`
+	Defaults    defaultsKeys                     `key:"defaults" doc:"What every handler has unless it says otherwise."`
 	Events      later[map[eventType]eventOrNull] `key:"events" doc:"The declared types of events, each with a description and a schema of its data."`
 	Schedules   later[[]scheduleKeys]            `key:"schedules" other:"jobs,timers" doc:"Timers that publish events."`
 	Handlers    later[[]handlerKeys]             `key:"handlers" other:"tasks" doc:"What is done about events."`
@@ -60,7 +61,10 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	s.prepare(values)
 	var k fileKeys
 	s.note(d.decodeValue(root, values, &k, w))
-	w.strict = k.StrictTypes
+	w.strict, w.defaults = k.StrictTypes, k.Defaults
+	if _, defaults := lookup(root, "defaults"); defaults != nil {
+		w.defaultsVersion = " " + w.versionOf(defaults)
+	}
 	_, w.events = lookup(root, "events")
 	_, w.schedules = lookup(root, "schedules")
 	_, w.handlers = lookup(root, "handlers")
@@ -97,6 +101,9 @@ func kindSchemas() []any {
 		then := map[string]any{"properties": map[string]any{"with": map[string]any{"anyOf": []any{inputs, map[string]any{"type": "null"}}}}}
 		if inputs["required"] != nil {
 			then = map[string]any{"properties": map[string]any{"with": inputs}, "required": []any{"with"}}
+		}
+		if k.Prints == "" {
+			then["properties"].(map[string]any)["output"] = false
 		}
 		is := map[string]any{"properties": map[string]any{"do": map[string]any{"const": k.Name}}, "required": []any{"do"}}
 		list = append(list, map[string]any{"if": is, "then": then})

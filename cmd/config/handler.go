@@ -27,6 +27,7 @@ type handlerKeys struct {
 	OrderBy     condition       `key:"order_by" scope:"key" other:"key" doc:"An expression: events with one value of it run one after the other."`
 	Rate        rate            `key:"rate" doc:"So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. Others wait."`
 	Debounce    *debounceKeys   `key:"debounce" doc:"One run for a burst of events: the burst is over when no event has come for so long."`
+	Output      *outputKeys     `key:"output" other:"logs,capture" doc:"What is kept of what its attempts print (exec) or are answered (http): {keep: 16KiB}, or {keep: none}."`
 	Emit        []*emissionKeys `key:"emit,one" min:"1" scope:"emit" other:"emits,publish" doc:"What it emits on success: a type, or type, subject and data, or a list of these."`
 	OnDead      *emissionKeys   `key:"on_dead" scope:"on_dead" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
 	From        string          `key:"from" enum:"start,head,mark" doc:"Where a new handler begins: with the next event (head, the default), or at the journal's start. mark: with the next event, and when the handler returns to the file, always where it stopped."`
@@ -80,6 +81,7 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	faults := r.decode(n, &k, r)
 	r.unique(n, "handler", string(k.Name))
 	h := k.handler()
+	r.applyDefaults(n, &k, h)
 	r.notTwice(n, h.On)
 	r.checkEmissions(n, &k)
 	if order, _ := lookup(n, "order_by"); order != nil && debounce != nil {
@@ -89,6 +91,7 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 		h.Action = r.action(h.Kind, k.With, n)
 	}
 	r.checkTimeout(n, h)
+	r.checkOutput(n, h)
 	if len(r.faults) > before || broken(n) {
 		return nil
 	}
@@ -97,7 +100,7 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 
 func (k *handlerKeys) handler() *tasks.Handler {
 	h := &tasks.Handler{
-		Name: string(k.Name), When: k.When.Expr, Kind: string(k.Do), Retry: tasks.Retry{Attempts: k.Retry.Attempts, Backoff: k.Retry.Backoff, Max: k.Retry.Max},
+		Name: string(k.Name), When: k.When.Expr, Kind: string(k.Do),
 		Timeout: k.Timeout, Concurrency: k.Concurrency, OrderBy: k.OrderBy.Expr, Rate: k.Rate.Rate, FromStart: k.From == "start", FromMark: k.From == "mark",
 	}
 	for _, p := range k.On {

@@ -37,9 +37,13 @@ type wiringReader struct {
 
 	types  map[string]*declaredType // under events
 	strict bool                     // strict_types
-	bursts bool                     // the handler that is being read has a debounce
-	entry  *yaml.Node               // the handler that is being read; nil: none
-	data   *expression.Data         // the type of the data of the handler's events; nil: unknown
+
+	defaults        defaultsKeys
+	defaultsVersion string // a part of each handler's version; empty: there are no defaults
+
+	bursts bool             // the handler that is being read has a debounce
+	entry  *yaml.Node       // the handler that is being read; nil: none
+	data   *expression.Data // the type of the data of the handler's events; nil: unknown
 
 	knownHandlers  map[string]*tasks.Handler  // for tests
 	knownSchedules map[string]*schedule.Entry // for tests
@@ -66,7 +70,7 @@ func (r *wiringReader) read() Wiring {
 	if r.handlers != nil {
 		r.sequence(r.handlers, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if h := r.handler(n); h != nil {
-				h.Version, h.Redact = r.versionOf(n), r.secrets.Redact
+				h.Version, h.Redact = r.versionOf(n)+r.defaultsVersion, r.secrets.Redact
 				w.Handlers = append(w.Handlers, h)
 				r.places[h] = n
 			}

@@ -14,17 +14,21 @@ type kindShape struct {
 	Name    string         `json:"kind"`
 	Doc     string         `json:"doc"`
 	Inputs  []fields.Field `json:"inputs,omitempty"`
+	Output  string         `json:"output,omitempty"` // what its attempts print
 	Example string         `json:"example,omitempty"`
 }
 
 // Kind writes a kind of handler with its inputs and an example.
 func (p *Printer) Kind(k handlers.Kind) error {
 	if p.JSON {
-		return p.Object(kindShape{Name: k.Name, Doc: k.Doc, Inputs: k.Inputs, Example: exampleOf(k)})
+		return p.Object(kindShape{Name: k.Name, Doc: k.Doc, Inputs: k.Inputs, Output: k.Prints, Example: exampleOf(k)})
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n\n", p.Paint(Bold, k.Name), k.Doc)
 	p.explainInputs(&b, k.Inputs, "  ")
+	if k.Prints != "" {
+		fmt.Fprintf(&b, "\nOutput: %s is kept with each attempt, 64KiB of each stream unless output: {keep: …} says otherwise.\n", k.Prints)
+	}
 	fmt.Fprintf(&b, "\nExample:\n%s", exampleOf(k))
 	return p.printf("%s", b.String())
 }

@@ -55,6 +55,7 @@ type Kind struct {
 	Name   string
 	Doc    string
 	Inputs []fields.Field // in the order of explanation
+	Prints string         // what its attempts have as output: see [tasks.Printer]; empty: none
 
 	inputs reflect.Type // the struct that has them
 	make   func(Deps) tasks.Action
@@ -87,8 +88,13 @@ func (l *logged) Open(s tasks.Surroundings) { l.log = s.Log }
 func (l *logged) logger() *slog.Logger { return cmp.Or(l.log, slog.Default()) }
 
 func describe(name, doc string, construct func(Deps) tasks.Action) Kind {
-	inputs := reflect.TypeOf(construct(Deps{})).Elem()
-	return Kind{Name: name, Doc: doc, Inputs: fields.Of(inputs), inputs: inputs, make: construct}
+	action := construct(Deps{})
+	inputs := reflect.TypeOf(action).Elem()
+	k := Kind{Name: name, Doc: doc, Inputs: fields.Of(inputs), inputs: inputs, make: construct}
+	if p, ok := action.(tasks.Printer); ok {
+		k.Prints = p.Prints()
+	}
+	return k
 }
 
 // Kinds returns all kinds, in alphabetical order.
