@@ -18,7 +18,8 @@ import (
 type eventsOptions struct {
 	*env
 	selection
-	byID bool
+	byID   bool
+	noTree bool
 }
 
 func newEventsCmd(e *env) *cobra.Command {
@@ -42,10 +43,15 @@ func newEventsCmd(e *env) *cobra.Command {
 	o.pageFlags(list, 100)
 	show := &cobra.Command{
 		Use:   "show SEQ|ID",
-		Short: "Show one event, with its data and its runs",
+		Short: "Show one event, with its data, its runs, and its chain as a tree",
 		Example: `  evrun events show 41
   evrun events show order-4711 --id`,
-		Long: "Shows one event, with its data and its runs. A number is the seq of an event; where no event has it, or with --id, it is an id.",
+		Long: `Shows one event, with its data and its runs, and the whole chain that it belongs to: the first event, what each run on it published, and so
+on, with how long the runs took, how long they had waited, and failed attempts. A star marks the slowest path: the way to the run
+that ended last. Of many events or runs in one place, the first are shown, and the others counted.
+
+A number is the seq of an event; where no event has it, or with --id, it is an id. In JSON, the chain is a flat list of events in the
+order of their seq: each has its runs, the seq of its cause, and the id of the run that published it (by).`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage("events show takes one seq or id")
@@ -55,6 +61,7 @@ func newEventsCmd(e *env) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return runEventsShow(c.Context(), o, args[0]) },
 	}
 	show.Flags().BoolVar(&o.byID, "id", false, "it is an id, even if it is a number")
+	show.Flags().BoolVar(&o.noTree, "no-tree", false, "leave out the chain")
 	return group(c, list, show)
 }
 
@@ -88,14 +95,36 @@ func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
 		if err != nil {
 			return err
 		}
-		if o.json() {
-			return o.printJSON(map[string]any{"event": ev, "runs": runs})
+		var chain *api.Chain
+		if !o.noTree {
+			c, err := c.Chain(ctx, ev)
+			if err != nil {
+				return err
+			}
+			chain = &c
 		}
+		if o.json() {
+			return o.printJSON(struct {
+				Event *events.Event `json:"event"`
+				Runs  []api.Run     `json:"runs"`
+				Chain *api.Chain    `json:"chain,omitempty"`
+			}{ev, runs, chain})
+		}
+		p := o.printer()
 		fmt.Fprintf(o.out, "seq            %d\n", ev.Sequence)
-		if err := o.printer().EventDetails(ev, ""); err != nil || len(runs) == 0 {
+		if err := p.EventDetails(ev, ""); err != nil {
 			return err
 		}
+		if len(runs) > 0 {
+			fmt.Fprintln(o.out)
+			if err := output.List(p, output.Runs(), runs); err != nil {
+				return err
+			}
+		}
+		if chain == nil || len(chain.Events) < 2 {
+			return nil
+		}
 		fmt.Fprintln(o.out)
-		return output.List(o.printer(), output.Runs(), runs)
+		return p.Tree(chain, ev.Sequence)
 	})
 }

@@ -132,6 +132,7 @@ func (s *Server) routes() map[string]route {
 		"GET /v1/events":                     s.listEvents,
 		"GET /v1/events/{id}":                s.getEvent,
 		"GET /v1/events/{id}/explain":        inJSON(s.explainEvent),
+		"GET /v1/events/{id}/chain":          inJSON(s.getChain),
 		"POST /v1/explain":                   s.explain,
 		"GET /v1/runs":                       inJSON(s.listRuns),
 		"GET /v1/runs/{id}":                  inJSON(s.getRun),

@@ -61,8 +61,10 @@ func took(r api.Run) string {
 	if r.TookMS == nil {
 		return ""
 	}
-	return Duration(time.Duration(*r.TookMS * float64(time.Millisecond)))
+	return Duration(msDuration(*r.TookMS))
 }
+
+func msDuration(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 // why is the reason of a run's state, or its error, on one line.
 func why(r api.Run) string {

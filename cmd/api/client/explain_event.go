@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"evrun/cmd/api"
 	"evrun/events"
@@ -13,6 +14,11 @@ type Accounts struct {
 	Event    *events.Event `json:"event"`
 	Matched  bool          `json:"matched"` // a handler matched it, whatever came of it
 	Handlers []api.Account `json:"handlers"`
+}
+
+// Chain returns the chain that an event belongs to. The error is a *[api.Problem] with status 404 if the event does not exist.
+func (c *Client) Chain(ctx context.Context, e *events.Event) (api.Chain, error) {
+	return request[api.Chain](ctx, c, http.MethodGet, "/v1/events/%23"+strconv.FormatInt(e.Sequence, 10)+"/chain", body{})
 }
 
 // ExplainEvent tells what happened to a stored event, named by its seq or id, at each handler. The error is a *[api.Problem] with status 404 if it
