@@ -92,6 +92,9 @@ func (t *txn) accept(evs []*events.Event, each func(i int, rc store.Receipt) err
 			e.Sequence = t.next
 			t.events = append(t.events, e)
 			t.next++
+			if err := t.noteEvent(e); err != nil {
+				return err
+			}
 			if err := each(i, store.Receipt{Sequence: e.Sequence}); err != nil {
 				return err
 			}

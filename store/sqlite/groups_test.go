@@ -13,6 +13,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/sqlitetest"
 )
 
 // twin is one of two stores that get the same writes: the one takes those of a round into one transaction, and in groups of rows, the other one by one
@@ -58,6 +59,7 @@ func newTwin(t *testing.T, unattended bool) *twin {
 		}
 		d.outside.Close()
 		d.Close()
+		sqlitetest.CheckBlocks(t, d.path)
 	})
 	return d
 }

@@ -95,7 +95,7 @@ func (s *Store) Forget(ctx context.Context, name string, evs []*events.Event) er
 		if err := t.putHandler(row); err != nil {
 			return t.check(err)
 		}
-		if err := t.dropOpen(row.ID, `(state <= 2 OR state = 5)`, "dropped with its handler, which was forgotten"); err != nil {
+		if err := t.dropOpen(row.ID, `(state <= 2 OR state = 5 AND (state = 2 OR state > 4))`, "dropped with its handler, which was forgotten"); err != nil {
 			return t.check(err)
 		}
 		return t.emit(evs)

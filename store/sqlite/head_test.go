@@ -36,7 +36,7 @@ func TestSequencesGoOnWhenEventsAreDeleted(t *testing.T) {
 		"without the trigger, below a mark": {
 			before: `INSERT INTO handlers (name, low_water, active) VALUES ('h', 5, 1)`, between: `DROP TRIGGER events_head; DELETE FROM events`},
 		"without the trigger, below a run": {
-			before:  `INSERT INTO runs (sequence, handler, state, attempt, started_at) VALUES (5, 1, 3, 1, 0)`,
+			before:  `INSERT INTO runs (sequence, handler, state, attempt, started_at) VALUES (5, 1, 3, 1, 0); INSERT INTO blocks VALUES ('r:1:3', 0)`,
 			between: `DROP TRIGGER events_head; DELETE FROM events`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,6 +16,11 @@ func (t *txn) join(h store.HandlerID, sequence int64, others []int64, started ti
 		if err != nil {
 			return err
 		}
+		if n == 1 {
+			if err := t.noteRun(h, store.Skipped, other); err != nil {
+				return err
+			}
+		}
 		if n == 1 && t.wantRuns {
 			if err := t.tellJoined(h, other, sequence, started); err != nil {
 				return err

@@ -203,6 +203,9 @@ func (t *txn) takeOver(heir, was *handlerRow, step *reads.Takeover) error {
 	if err != nil {
 		return err
 	}
+	if err := t.noteTaken(heir.ID, was.ID); err != nil {
+		return err
+	}
 	for _, sequence := range step.Runs {
 		n, err := move.Exec(sequence, was.ID, heir.ID)
 		if err == nil && n == 1 {

@@ -60,6 +60,11 @@ func (t *txn) insertSettled(list []store.Settlement, settled []store.Settled) er
 		if err != nil {
 			return err
 		}
+		for j := range n {
+			if err := t.noteRun(list[i+j].Handler, settled[i+j].State, list[i+j].Event.Sequence); err != nil {
+				return err
+			}
+		}
 		if n < taken {
 			r.exists()
 		}
@@ -136,8 +141,15 @@ func (t *txn) settleClaimGroup(list []store.Settlement) (ok bool, err error) {
 			return false, err
 		}
 	}
-	_, err = t.w.stmt.release.Exec()
-	return n == int64(len(list)), err
+	if _, err = t.w.stmt.release.Exec(); err != nil || n != int64(len(list)) {
+		return false, err
+	}
+	for i := range list {
+		if err := t.noteRun(list[i].Handler, list[i].Outcome.State, list[i].Event.Sequence); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // Start implements [store.Runs].
@@ -187,6 +199,9 @@ func (t *txn) start(claims []store.Claim, started []bool) error {
 		}
 		for j := range n {
 			started[i+j] = true
+			if err := t.noteRun(claims[i+j].Handler, store.Running, claims[i+j].Sequence); err != nil {
+				return err
+			}
 		}
 		if n < taken {
 			r.exists()
@@ -208,7 +223,9 @@ func (t *txn) startOne(c *store.Claim) (ok bool, err error) {
 		return false, err
 	}
 	if c.Attempt == 1 {
-		err = t.join(c.Handler, c.Sequence, c.Joins, c.At)
+		if err = t.noteRun(c.Handler, store.Running, c.Sequence); err == nil {
+			err = t.join(c.Handler, c.Sequence, c.Joins, c.At)
+		}
 	}
 	return true, err
 }

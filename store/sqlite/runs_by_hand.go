@@ -110,9 +110,11 @@ func (s *Store) Cancel(ctx context.Context, c store.Change) ([]store.Run, error)
 			ok, err = t.changeRun(update, row[:], r.Sequence, int64(r.HandlerID), t.now, reason, number(c.Live[r.Handler]))
 		}
 		if !ok && err == nil && r.State == store.Waiting {
-			ok, err = t.changeRun(insert, row[:], r.Sequence, int64(r.HandlerID), t.now, reason)
+			if ok, err = t.changeRun(insert, row[:], r.Sequence, int64(r.HandlerID), t.now, reason); ok {
+				err = t.noteRun(r.HandlerID, store.Cancelled, r.Sequence)
+			}
 		}
-		if !ok {
+		if !ok || err != nil {
 			return false, err
 		}
 		r.State, r.Attempt, r.Budget = store.RunState(integer(row[0])), integer(row[1]), integer(row[2])

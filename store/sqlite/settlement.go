@@ -136,8 +136,10 @@ func (t *txn) effect(s *store.Settlement) (out store.Outcome, err error) {
 
 // correct gives a run that was written as succeeded its outcome.
 func (t *txn) correct(s *store.Settlement, out store.Outcome) error {
-	_, err := t.w.stmt.resettle.Exec(s.Event.Sequence, int64(s.Handler), int64(out.State), nextAttempt(out), orNull(out.Error))
-	return err
+	if _, err := t.w.stmt.resettle.Exec(s.Event.Sequence, int64(s.Handler), int64(out.State), nextAttempt(out), orNull(out.Error)); err != nil {
+		return err
+	}
+	return t.noteRun(s.Handler, out.State, s.Event.Sequence)
 }
 
 // putRun writes the run's row, unless this attempt is not the current one.
@@ -158,6 +160,9 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 		if when, err = t.condition(s); err == nil {
 			n, err = t.w.stmt.insertWhen.Exec(sequence, handler, state, started, t.now, when)
 		}
+		if err == nil && n == 1 {
+			err = t.noteRun(s.Handler, out.State, sequence)
+		}
 		return n == 1, err
 	case s.Attempt == 1 && next == nil && text == nil:
 		n, err = t.w.stmt.insertSettled.Exec(sequence, handler, state, started, t.now)
@@ -168,6 +173,9 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 	}
 	if err == nil && n == 1 && out.State == store.Skipped {
 		err = t.noteCondition(s)
+	}
+	if err == nil && n == 1 {
+		err = t.noteRun(s.Handler, out.State, sequence)
 	}
 	return n == 1, err
 }

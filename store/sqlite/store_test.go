@@ -12,6 +12,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
+	"evrun/store/sqlite/sqlitetest"
 	"evrun/store/storetest"
 )
 
@@ -39,6 +40,7 @@ func open(t testing.TB, path string, opt sqlite.Options) *sqlite.Store {
 		if err := s.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
+		sqlitetest.CheckBlocks(t, path) // whatever the test did
 	})
 	return s
 }

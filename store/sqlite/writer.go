@@ -51,6 +51,7 @@ type writer struct {
 	runRows   runRows
 	userRows  userRows
 	claimRows groups
+	blocks    blocks
 
 	outputRows outputRows
 	appended   []*events.Event // reused, as receipts and emitted
@@ -222,6 +223,7 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 
 // rollback ends t. SQLite may already have rolled back, for example after a full disk.
 func (w *writer) rollback(t *txn) error {
+	w.blocks.forget()
 	w.conditions.ended(false)
 	if _, err := w.stmt.rollback.Exec(); err != nil && conn.Aborts(err) {
 		return fmt.Errorf("rollback: %w (%w)", store.ErrBroken, err)

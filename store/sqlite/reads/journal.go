@@ -57,9 +57,9 @@ func (r *Reader) Events(ctx context.Context, q store.EventQuery) (found []*event
 	limit, left := orDefault(q.Limit, 1000), orDefault(q.MaxBytes, maxPageBytes)
 	for len(found) < limit && left > 0 {
 		q.Limit, q.MaxBytes = limit-len(found), left
-		part, err := r.ScanEvents(ctx, q, eventsStep)
+		part, err := r.scanEvents(ctx, q, eventsStep, q.Last) // what follows the journal reads it all
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read events: %w", err)
 		}
 		for _, e := range part.Items {
 			left -= len(e.Data)

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
-	"strings"
-	"time"
 
 	"evrun/events"
 	"evrun/store"
@@ -100,7 +98,8 @@ func (r *Reader) Counts(ctx context.Context) (map[string]store.Counts, error) {
 			SELECT handler, count(*) - count(next_attempt_at) AS running, count(next_attempt_at) AS retrying, 0 AS dead
 			FROM runs INDEXED BY runs_pending WHERE state <= 2 GROUP BY handler
 			UNION ALL
-			SELECT handler, 0, 0, count(*) FROM runs INDEXED BY runs_dead WHERE state = 5 GROUP BY handler
+			SELECT id, 0, 0, (SELECT count(*) FROM runs INDEXED BY runs_listed WHERE handler = id AND state = 5 AND (state = 2 OR state > 4)) AS dead
+			FROM handlers WHERE dead > 0
 		) JOIN handlers h ON h.id = handler GROUP BY handler`)
 	if err != nil {
 		return nil, fmt.Errorf("count runs: %w", conn.Translate(err))
@@ -132,150 +131,6 @@ func (r *Reader) FindRun(ctx context.Context, id string) (store.Run, error) {
 		return store.Run{}, fmt.Errorf("run %q: %w", id, store.ErrNotFound)
 	}
 	return runs[0], nil
-}
-
-// Runs implements [store.Runs].
-func (r *Reader) Runs(ctx context.Context, q store.RunQuery) (found []store.Run, err error) {
-	limit := orDefault(q.Limit, max(1000, len(q.IDs)))
-	for len(found) < limit {
-		q.Limit = limit - len(found)
-		part, err := r.ScanRuns(ctx, q, runsStep)
-		if err != nil {
-			return nil, err
-		}
-		if found = append(found, part.Items...); part.End || len(part.Items) == q.Limit {
-			break
-		}
-		q.Since, q.Until = time.Time{}, time.Time{} // they are behind
-		if q.AfterID = ""; q.Oldest {
-			q.After = part.Reached
-		} else {
-			q.Before = part.Reached
-		}
-	}
-	return found, nil
-}
-
-// runsStep is how many sequences Runs looks at in one query.
-const runsStep = 1 << 16
-
-// ScanRuns implements [store.Runs].
-func (r *Reader) ScanRuns(ctx context.Context, q store.RunQuery, look int) (part store.Part[store.Run], err error) {
-	filter, err := r.runFilter(&q)
-	if err != nil {
-		return part, err
-	}
-	// An index has these runs, or every run is wanted.
-	direct := q.ID != "" || len(q.IDs) > 0 || q.Sequence != 0 || q.Chain != 0 || len(filter.text) == 0 || onlyState(&q, store.Dead) || onlyState(&q, store.Dropped)
-	all, err := r.within(ctx, q.After, q.Before, q.Since, q.Until, !direct)
-	if err == nil {
-		err = r.afterRun(ctx, &q, &all, &filter)
-	}
-	if err != nil || all.empty() {
-		part.End = err == nil
-		return part, err
-	}
-	in := all
-	if !direct {
-		in = all.step(look, !q.Oldest)
-	}
-	filter.add("r.sequence >= ?", in.low)
-	if in.high < math.MaxInt64 {
-		filter.add("r.sequence <= ?", in.high)
-	}
-	order := "DESC"
-	if q.Oldest {
-		order = "ASC"
-	}
-	limit := orDefault(q.Limit, 1000)
-	part.Items, err = r.queryRunsOf(ctx, q.Patterns, limit, failedAttempts, filter.where()+` ORDER BY r.sequence `+order+`, r.handler`, filter.args...)
-	if err != nil {
-		return part, err
-	}
-	full := len(part.Items) == limit
-	part.Reached, part.End = in.end(!q.Oldest), in == all && !full
-	if full {
-		part.Reached = part.Items[limit-1].Sequence
-	}
-	if part.Looked = len(part.Items); !direct {
-		part.Passed, part.Left = all.progress(part.Reached, !q.Oldest)
-		part.Looked = int(part.Passed)
-	}
-	return part, nil
-}
-
-func onlyState(q *store.RunQuery, state store.RunState) bool {
-	return q.State == state || len(q.States) == 1 && q.States[0] == state
-}
-
-// afterRun leaves out what is not behind the run q.AfterID.
-func (r *Reader) afterRun(ctx context.Context, q *store.RunQuery, all *span, filter *condition) error {
-	if q.AfterID == "" {
-		return nil
-	}
-	sequence, handler, _, err := store.ParseRunID(q.AfterID)
-	if err != nil {
-		return err
-	}
-	less := "<"
-	if q.Oldest {
-		less, all.low = ">", max(all.low, sequence)
-	} else {
-		all.high = min(all.high, sequence)
-	}
-	// The run's present handler, which may differ from the one in its id; if the run was deleted, the handler of that name.
-	filter.add(`(r.sequence `+less+` ? OR r.handler > ifnull((SELECT r.handler FROM runs r WHERE `+hasID+`), (SELECT id FROM handlers WHERE name = ?)))`,
-		sequence, sequence, handler, handler)
-	return nil
-}
-
-// runFilter returns the conditions on r, h and e that are not about its place in the journal.
-func (r *Reader) runFilter(q *store.RunQuery) (c condition, err error) {
-	if q.ID != "" {
-		sequence, handler, storeID, err := store.ParseRunID(q.ID)
-		if err != nil {
-			return c, err
-		}
-		if storeID != r.id {
-			return c, fmt.Errorf("run %q: %w", q.ID, store.ErrNotFound)
-		}
-		c.add(hasID, sequence, handler)
-	}
-	if len(q.IDs) > 0 {
-		r.hasIDs(&c, q.IDs)
-	}
-	if q.Handler != "" {
-		c.add("h.name = ?", q.Handler)
-	}
-	if q.State != 0 {
-		// A literal, not a parameter: only then SQLite uses the partial indexes.
-		c.add(fmt.Sprintf("r.state = %d", q.State))
-	}
-	if len(q.States) > 0 {
-		c.add(schema.InStates(q.States))
-	}
-	if q.Sequence != 0 {
-		c.add("r.sequence = ?", q.Sequence)
-	}
-	ofEvent(&c, q.Patterns, q.Source, q.Chain, q.Holding)
-	return c, nil
-}
-
-// hasIDs adds the condition that r is one of the runs with these ids. An id that no run of this store can have matches none.
-func (r *Reader) hasIDs(c *condition, ids []string) {
-	var sequences, names []any
-	for _, id := range ids {
-		sequence, handler, storeID, err := store.ParseRunID(id)
-		if err == nil && storeID == r.id {
-			sequences, names = append(sequences, sequence), append(names, sequence, handler)
-		}
-	}
-	if len(names) == 0 {
-		c.add("0")
-		return
-	}
-	c.add("r.sequence IN (?"+strings.Repeat(", ?", len(sequences)-1)+")", sequences...) // which the primary key finds
-	c.add("(r.sequence, ifnull(b.name, h.name)) IN (VALUES (?, ?)"+strings.Repeat(", (?, ?)", len(sequences)-1)+")", names...)
 }
 
 // Joined implements [store.Runs].

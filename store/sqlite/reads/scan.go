@@ -112,37 +112,61 @@ func (r *Reader) accepted(ctx context.Context, in span, at time.Time) (int64, er
 }
 
 // ScanEvents implements [store.Journal].
-func (r *Reader) ScanEvents(ctx context.Context, q store.EventQuery, look int) (part store.Part[*events.Event], err error) {
+func (r *Reader) ScanEvents(ctx context.Context, q store.EventQuery, look int) (store.Part[*events.Event], error) {
+	part, err := r.scanEvents(ctx, q, look, true)
+	if err != nil {
+		return part, fmt.Errorf("read events: %w", err)
+	}
+	return part, nil
+}
+
+// scanEvents is ScanEvents; sifted says to look up where something may match, which costs a query and pays where that is rare.
+func (r *Reader) scanEvents(ctx context.Context, q store.EventQuery, look int, sifted bool) (part store.Part[*events.Event], err error) {
 	filter := eventFilter(&q)
 	// An index has these events, or each event of the journal is wanted: the rows that are read are those that are returned.
 	direct := q.Chain != 0 || q.ID != "" || q.Sequences != nil || len(filter.text) == 0
 	all, err := r.within(ctx, q.After, q.Before, q.Since, q.Until, !direct)
-	if err != nil {
-		return part, fmt.Errorf("read events: %w", err)
-	}
-	if all.empty() {
+	if err != nil || all.empty() {
 		part.End = true
-		return part, nil
+		return part, err
 	}
-	in := all
-	if !direct {
-		in = all.step(look, q.Last)
-	}
-	if q.Chain != 0 && in.low > q.Chain {
+	if q.Chain != 0 && all.low > q.Chain {
 		filter.add("e.chain = ?", q.Chain) // the index has the rest of the chain in order
 	}
+	limit, bytes := orDefault(q.Limit, 1000), orDefault(q.MaxBytes, maxPageBytes)
 	full := false
-	if part.Items, full, err = r.eventsIn(ctx, &q, in, filter); err != nil {
-		return part, fmt.Errorf("read events: %w", err)
+	read := func(in span) (bool, error) {
+		q.Limit, q.MaxBytes = limit-len(part.Items), bytes
+		found, full, err := r.eventsIn(ctx, &q, in, filter)
+		for _, e := range found {
+			bytes -= len(e.Data)
+		}
+		part.Items = append(part.Items, found...)
+		return full, err
 	}
-	part.Reached, part.End = in.end(q.Last), in == all && !full
+	if direct {
+		full, err = read(all)
+		part.Looked, part.Reached = len(part.Items), all.end(q.Last)
+	} else {
+		var s sieve
+		if sifted {
+			if s, err = r.sieveOf(ctx, q.Patterns, q.Source); err != nil {
+				return part, err
+			}
+		}
+		part.Looked, part.Reached, full, err = r.through(ctx, s, all, look, q.Last, read)
+	}
+	if err != nil {
+		return part, err
+	}
 	if full {
 		part.Reached = part.Items[len(part.Items)-1].Sequence
+		part.Looked = max(part.Looked, len(part.Items))
 	}
-	if part.Looked = len(part.Items); !direct {
+	if !direct {
 		part.Passed, part.Left = all.progress(part.Reached, q.Last)
-		part.Looked = int(part.Passed)
 	}
+	part.End = !full && part.Reached == all.end(q.Last)
 	return part, nil
 }
 

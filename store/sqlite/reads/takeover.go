@@ -99,8 +99,8 @@ func (r *Reader) toTake(ctx context.Context, handler, mark int64) ([]int64, erro
 	// No time limit: it runs at a start or a reload, and with a limit the heir might never start.
 	rows, err := r.db.DB.QueryContext(ctx, `
 		WITH open AS (
-			SELECT sequence FROM runs WHERE handler = ?1 AND state <= 2 UNION SELECT sequence FROM runs WHERE handler = ?1 AND state = 5
-			UNION SELECT sequence FROM runs INDEXED BY runs_cancelled WHERE handler = ?1 AND state = 7)
+			SELECT sequence FROM runs WHERE handler = ?1 AND state <= 2 UNION
+			SELECT sequence FROM runs INDEXED BY runs_listed WHERE handler = ?1 AND state IN (5, 7) AND (state = 2 OR state > 4))
 		SELECT sequence FROM open
 		UNION SELECT sequence FROM runs WHERE handler = ?1 AND joined IN (SELECT sequence FROM open)
 		UNION SELECT sequence FROM runs WHERE handler = ?1 AND sequence > ?2`, handler, mark)
