@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -44,6 +45,27 @@ func (e *env) completeHandlers(states ...string) cobra.CompletionFunc {
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeTypes lists the event types that handlers are wired to, schedules publish or the file declares.
+func (e *env) completeTypes(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	types := map[string]bool{}
+	if e.completing(c) {
+		if cfg, err := e.load(); err == nil {
+			for _, h := range cfg.Wiring.Handlers {
+				for _, p := range h.On {
+					types[p.String()] = true
+				}
+			}
+			for _, s := range cfg.Wiring.Schedules {
+				types[s.Type] = true
+			}
+			for _, t := range cfg.Wiring.Events {
+				types[t.Type] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(types)), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeSchedules lists the wired schedules.

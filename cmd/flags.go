@@ -18,6 +18,13 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
+// renamed keeps the name that a flag had before.
+func renamed(c *cobra.Command, before, now string) {
+	old := *c.Flags().Lookup(now)
+	old.Name, old.Shorthand, old.Hidden = before, "", true
+	c.Flags().AddFlag(&old)
+}
+
 // fileArg takes the wiring file as an argument, in place of --config.
 func (e *env) fileArg(c *cobra.Command, args []string) error {
 	switch {

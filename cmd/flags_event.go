@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -38,7 +39,7 @@ func (o *eventFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.id, "id", "", "the event's id (default: a new UUIDv7); with --ndjson the beginning of each line's")
 	f.StringVar(&o.source, "source", emitSource, "where it comes from")
 	f.StringVar(&o.subject, "subject", "", "what it is about")
-	f.StringVar(&o.time, "time", "", "when it happened, RFC 3339 (default: now)")
+	f.StringVar(&o.time, "time", "", "when it happened: 2026-12-24T18:00:00Z, 2026-12-24T18:00, 2026-12-24, or how long ago: 10m (default: now)")
 	f.StringArrayVar(&o.extensions, "ext", nil, "a CloudEvents extension attribute: name=value (may be repeated)")
 }
 
@@ -52,11 +53,10 @@ func (o *eventFlags) event(ctx context.Context, given func(flag string) bool, in
 		return nil, usage("--id is empty: leave it out for a new one")
 	}
 	if o.time != "" {
-		t, ok := events.ParseTime(o.time)
-		if !ok {
-			return nil, usage("--time %q: write it like 2026-12-24T18:00:00Z", o.time)
+		var err error
+		if e.Time, err = parseTime("--time", o.time, time.Local, time.Now()); err != nil {
+			return nil, err
 		}
-		e.Time = t
 	}
 	for _, text := range o.extensions {
 		name, value, ok := strings.Cut(text, "=")

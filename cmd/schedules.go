@@ -68,7 +68,8 @@ func newSchedulesNextCmd(e *env) *cobra.Command {
 			return runSchedulesNext(c.Context(), e, names, n, tz)
 		},
 	}
-	c.Flags().IntVarP(&n, "number", "n", n, "so many slots, of all schedules together")
+	c.Flags().IntVarP(&n, "limit", "n", n, "so many slots, of all schedules together")
+	renamed(c, "number", "limit")
 	zoneFlag(c, &tz)
 	return c
 }

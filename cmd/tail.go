@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,18 +16,18 @@ import (
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks/emitter"
-	"evrun/tasks/expression"
+	"evrun/tasks/search"
 )
 
 type tailOptions struct {
 	*env
 	patterns []string
 	last     int
-	since    time.Duration
+	since    string
 	noFollow bool
 	runs     bool
-	state    string
+	handler  string
+	states   []string
 	where    string
 }
 
@@ -37,61 +38,88 @@ func newTailCmd(e *env) *cobra.Command {
 		Short: "Follow events, and runs, as they happen",
 		Long: `Prints the last events and follows those that come, each once and in order, of the types that match a pattern (user.*,
 order.>). It goes on where it was when the daemon restarts, and reads the store when none runs. Events never have a gap; runs
-can, and then it says so ({"gap":…} with -o json).`,
+can, and then it says so ({"gap":…} with -o json).
+
+With --runs it prints runs too, each time that they change. --state and --handler select runs: with one of them alone, only runs are
+printed; with --runs, events too. --where is an expression on event and data, and selects events and the runs on them alike; one that
+names run (run.state, run.attempt, run.error, run.handler, run.id) selects runs alone.`,
 		Example: `  evrun tail
   evrun tail 'user.*' --runs
-  evrun tail --since 10m --where 'data.email endsWith "@example.com"' -o json | jq .event.data`,
+  evrun tail --state dead,retrying
+  evrun tail --runs --where 'data.total > 100'
+  evrun tail --since 1d --where 'data.email endsWith "@example.com"' -o json | jq .event.data`,
+		ValidArgsFunction: e.completeTypes,
 		RunE: func(c *cobra.Command, args []string) error {
-			o.patterns = args
+			o.patterns = append(o.patterns, args...)
 			return runTail(c.Context(), o)
 		},
 	}
 	f := c.Flags()
-	f.IntVarP(&o.last, "last", "n", 10, "begin with the last so many events")
-	f.DurationVar(&o.since, "since", 0, "begin with the events of the last 10m, 2h, …")
-	f.BoolVar(&o.noFollow, "no-follow", false, "print the stored events, and end")
+	f.IntVarP(&o.last, "limit", "n", 10, "begin with the last so many events")
+	renamed(c, "last", "limit")
+	f.StringSliceVar(&o.patterns, "type", nil, "only these types or patterns, as the arguments")
+	f.StringVar(&o.since, "since", "", "begin with the events accepted since then: 10m, 2h, 1d (ago), yesterday, 2026-11-25, 2026-11-25T10:00")
+	f.BoolVar(&o.noFollow, "no-follow", false, "print what is stored, and end")
 	f.BoolVar(&o.runs, "runs", false, "runs too, as they change")
-	f.StringVar(&o.state, "state", "", "only runs in this state (implies --runs): running, retrying, succeeded, skipped, dead")
-	f.StringVar(&o.where, "where", "", "only events for which this expression is true")
+	f.StringVar(&o.handler, "handler", "", "only runs of this handler")
+	f.StringSliceVar(&o.states, "state", nil, "only runs that come into these states: "+strings.Join(search.StateNames(), ", "))
+	f.StringVar(&o.where, "where", "", "only those for which this expression is true, such as 'data.total > 100'")
+	_ = c.RegisterFlagCompletionFunc("type", e.completeTypes) // an error means that the flag does not exist
+	_ = c.RegisterFlagCompletionFunc("handler", e.completeHandlers())
+	complete(c, "state", search.StateNames()...)
 	return c
 }
 
 // tail is a running tail.
 type tail struct {
 	*tailOptions
+	filter   tailFilter
 	p        *output.Printer
 	patterns []events.Pattern
-	where    *expression.Expr
-	state    store.RunState
+	from     time.Time
 	started  bool         // the place of the tail is known: after is valid
 	after    int64        // the last sequence that was printed or passed over
 	reasons  *api.Reasons // of stored runs
 }
 
-func runTail(ctx context.Context, o *tailOptions) error {
-	t := &tail{tailOptions: o, p: o.printer()}
-	for _, text := range o.patterns {
-		p, err := emitter.ParsePattern(text)
-		if err != nil {
-			return usage("%v", err)
-		}
-		t.patterns = append(t.patterns, p)
-	}
+// newTail checks the flags.
+func newTail(ctx context.Context, o *tailOptions) (*tail, error) {
+	t := &tail{tailOptions: o, p: o.printer(), filter: tailFilter{handler: o.handler}}
 	if o.last < 0 {
-		return usage("-n %d: not below 0", o.last)
+		return nil, usage("--limit %d: not below 0", o.last)
 	}
+	of := search.Selection{Types: o.patterns, States: o.states}
+	q, err := of.Runs(ctx, nil) // nothing in it needs a store
+	var wrong *search.SelectionError
+	if errors.As(err, &wrong) && wrong.Name == "type" {
+		return nil, usage("%v", wrong.Err)
+	}
+	if err != nil {
+		return nil, usage("--%v", err)
+	}
+	t.patterns, t.filter.states = q.Types, q.States
+	only := len(q.States) > 0 || o.handler != ""
+	t.filter.events, t.filter.runs = !only || o.runs, only || o.runs
 	if o.where != "" {
-		var err error
-		if t.where, err = expression.Compile(o.where, expression.HandlerWhen); err != nil {
-			return usage("--where: %v", err)
+		if err := t.filter.condition(o.where); err != nil {
+			return nil, usage("--where: %v", err)
 		}
 	}
-	if o.state != "" {
-		var ok bool
-		if t.state, ok = store.ParseRunState(o.state); !ok {
-			return usage("--state %q: must be running, retrying, succeeded, skipped or dead", o.state)
+	if o.since != "" {
+		if t.from, err = parseTime("--since", o.since, time.Local, time.Now()); err != nil {
+			return nil, err
 		}
-		o.runs = true
+	}
+	if slices.Contains(q.States, store.Waiting) {
+		o.note("a run that waits has no record yet, and can't be followed; evrun runs list --state waiting lists such runs")
+	}
+	return t, nil
+}
+
+func runTail(ctx context.Context, o *tailOptions) error {
+	t, err := newTail(ctx, o)
+	if err != nil {
+		return err
 	}
 	cfg, err := o.settings()
 	if err != nil {
@@ -115,12 +143,13 @@ const lookAgain = 250 * time.Millisecond
 func (t *tail) follow(ctx context.Context, c *client.Client, path string) error {
 	said := false
 	for {
+		t.filter.find = func(sequence int64) (*events.Event, error) { return eventAt(ctx, c, sequence) }
 		var out *writeError
 		err := c.Stream(ctx, t.query(), func() error {
 			if said {
 				t.note("a daemon runs: following it")
 			}
-			if said = false; t.started && t.runs {
+			if said = false; t.started && t.filter.runs {
 				// The stream resumes events, and their runs were read from the store. Changed runs of older events are missing.
 				return t.gap("no daemon was followed for a while: runs that changed meanwhile may be missing"+allRuns, nil)
 			}
@@ -155,10 +184,7 @@ func (t *tail) follow(ctx context.Context, c *client.Client, path string) error 
 }
 
 func (t *tail) query() client.StreamQuery {
-	q := client.StreamQuery{Patterns: t.tailOptions.patterns, Runs: t.runs, Resume: t.started, After: t.after, Last: t.last}
-	if t.since > 0 {
-		q.Since = time.Now().Add(-t.since)
-	}
+	q := client.StreamQuery{Patterns: t.tailOptions.patterns, Runs: t.filter.runs, Resume: t.started, After: t.after, Last: t.last, Since: t.from}
 	return q
 }
 
@@ -188,8 +214,8 @@ func (t *tail) stored(ctx context.Context, s store.Store) error {
 			}
 		}
 		q.After = t.after
-	case t.since > 0:
-		q.Since = time.Now().Add(-t.since)
+	case !t.from.IsZero():
+		q.Since = t.from
 	case t.last > 0:
 		q.Last, q.Limit = true, t.last
 	default:
@@ -204,7 +230,7 @@ func (t *tail) stored(ctx context.Context, s store.Store) error {
 			if err := t.event(e); err != nil {
 				return err
 			}
-			if !t.runs {
+			if !t.filter.runs {
 				continue
 			}
 			if err := t.storedRuns(ctx, s, e); err != nil {
@@ -224,9 +250,10 @@ func (t *tail) storedRuns(ctx context.Context, s store.Store, e *events.Event) e
 	if err != nil {
 		return err
 	}
-	if t.state != 0 {
-		runs = slices.DeleteFunc(runs, func(r store.Run) bool { return r.State != t.state })
-	}
+	t.filter.find = func(int64) (*events.Event, error) { return e, nil }
+	runs = slices.DeleteFunc(runs, func(r store.Run) bool {
+		return !t.wanted(tailRun{r.ID, r.Handler, r.Sequence, r.State.String(), r.Attempt, r.Error})
+	})
 	for _, r := range t.reasons.Runs(ctx, runs) {
 		if err := t.p.Run(r); err != nil {
 			return &writeError{err}
@@ -251,16 +278,12 @@ func (t *tail) item(kind string, body []byte) error {
 		}
 		return t.event(&e)
 	case "run":
-		if t.state != 0 {
-			var r struct {
-				State string `json:"state"`
-			}
-			if err := unmarshal(body, &r); err != nil {
-				return err
-			}
-			if r.State != t.state.String() {
-				return nil
-			}
+		var r tailRun
+		if err := unmarshal(body, &r); err != nil {
+			return err
+		}
+		if !t.wanted(r) {
+			return nil
 		}
 		if err := t.p.Item(kind, body); err != nil {
 			return &writeError{err}
@@ -309,19 +332,26 @@ func (t *tail) gap(reason string, after *int64) error {
 	return nil
 }
 
+// wanted reports whether a run is printed.
+func (t *tail) wanted(r tailRun) bool {
+	ok, err := t.filter.run(r)
+	if err != nil {
+		t.note("run %s: --where: %v", r.ID, err)
+	}
+	return ok
+}
+
 func (t *tail) event(e *events.Event) error {
 	if e.Sequence <= t.after && t.after > 0 {
 		return nil
 	}
 	t.after = e.Sequence
-	if t.where != nil {
-		ok, err := t.where.Bool(expression.NewEnv(e))
-		if err != nil {
-			t.note("event #%d: --where: %v", e.Sequence, err)
-		}
-		if !ok {
-			return nil
-		}
+	ok, err := t.filter.event(e)
+	if err != nil {
+		t.note("event #%d: --where: %v", e.Sequence, err)
+	}
+	if !ok {
+		return nil
 	}
 	if err := t.p.Event(e); err != nil {
 		return &writeError{err}

@@ -108,3 +108,41 @@ func TestATailOfTheStoreLeavesOlderEventsOut(t *testing.T) {
 		}
 	}
 }
+
+// A condition on data selects events, and the runs on them; one that names the run selects runs alone. The event of a run is read from the journal
+// where the tail began after it.
+func TestATailFiltersEventsAndRunsAlike(t *testing.T) {
+	t.Parallel()
+	d := daemontest.Start(t, `handlers:
+  - {name: all, on: a.b, do: log, with: {message: all}}
+  - {name: again, on: c.d, do: exec, with: {command: ["false"]}, timeout: 1m, retry: {attempts: 1000000, backoff: 20ms, max: 20ms}}
+`)
+	evrun(t, d.Dir, "emit", "a.b", "-F", "n:=9", "--wait", "-q").wait(t)
+	evrun(t, d.Dir, "emit", "c.d", "-F", "n:=9").wait(t)
+
+	both := evrun(t, d.Dir, "tail", "a.b", "-n", "1", "--runs", "--where", "data.n > 1", "-o", "json")
+	both.line(t, `"n":9`)
+	for _, n := range []string{"n:=1", "n:=2"} {
+		evrun(t, d.Dir, "emit", "a.b", "-F", n, "--wait", "-q").wait(t)
+	}
+	both.line(t, `"n":2`)
+	both.line(t, `"handler":"all"`)
+	both.interrupt(t)
+	for _, line := range both.rest() {
+		if !strings.Contains(line, `"handler":"all"`) {
+			t.Errorf("and then %q", line)
+		}
+	}
+
+	alone := evrun(t, d.Dir, "tail", "-n", "0", "--where", `run.state == "retrying" and run.attempt > 1 and data.n == 9`, "-o", "json")
+	alone.line(t, `"handler":"again"`)
+	alone.interrupt(t)
+	for _, line := range alone.rest() {
+		if !strings.Contains(line, `"state":"retrying"`) {
+			t.Errorf("and then %q", line)
+		}
+	}
+	if err := d.Stop(); err != nil {
+		t.Error(err)
+	}
+}
