@@ -48,7 +48,7 @@ Without -d, -f and -F, what is piped in, or redirected from a file, is the data.
 nothing comes for 3 seconds is an error, so that a supervisor's unused pipe holds nothing up (</dev/null: no data; -d -: wait). In
 the command of an exec handler, where standard input is the handler's own, only -d - reads it.
 
-With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead, 4 if no
+With --wait it follows every run and every event that this one causes, and prints each. Exit 1 if a run is dead or was cancelled, 4 if no
 handler matched, 124 if the time ran out.
 
 In the command of an exec handler, the event belongs to the handler's run: it is in the same chain, one hop further, and an

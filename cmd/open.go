@@ -361,6 +361,8 @@ func (e *env) followed(ctx context.Context, wait time.Duration, typ string,
 		return &exitError{code: exitTimeout, err: fmt.Errorf("not everything was done within %v; it goes on", wait)}
 	case end.Dead:
 		return &exitError{code: exitFailed, err: errors.New("a run is dead")}
+	case end.Cancelled:
+		return &exitError{code: exitFailed, err: errors.New("a run was cancelled")}
 	case !end.Matched:
 		return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matches %s%s", typ, asHint(hint))}
 	}

@@ -48,7 +48,7 @@ func newRunsCmd(e *env) *cobra.Command {
 		ValidArgsFunction: e.completeRuns(),
 		RunE:              func(c *cobra.Command, args []string) error { return runRunsShow(c.Context(), e, args[0]) },
 	}
-	return group(c, list, show, newRunsLogsCmd(e), newRunsRetryCmd(e), newRunsDropCmd(e))
+	return group(c, list, show, newRunsLogsCmd(e), newRunsCancelCmd(e), newRunsRetryCmd(e), newRunsDropCmd(e))
 }
 
 func runRunsList(ctx context.Context, o *runsOptions) error {

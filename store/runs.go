@@ -47,7 +47,7 @@ type Runs interface {
 	Retry(ctx context.Context, c Change) ([]Run, error)
 	// Cancel ends the selected runs as Cancelled: running, retrying and waiting ones, unless the query names states. A waiting one gets a row, with
 	// attempt 0. A running run of a handler that is in c.Live is only marked ([Run.Cancelling]), because its attempt may be under way: the settlement
-	// ends it, and the mark is kept if evrun is killed. It returns the changed and the marked runs. Waiting runs are selected by their ids, or by
+	// ends it, and the mark is kept if evrun is killed. A marked run is not changed again. It returns the changed and the marked runs. Waiting runs are selected by their ids, or by
 	// their handler and the state.
 	Cancel(ctx context.Context, c Change) ([]Run, error)
 	// Drop ends runs for good, as Dropped, and returns them. It selects dead runs, unless the query names states. Running and retrying runs are dropped

@@ -138,6 +138,7 @@ func (s *Server) routes() map[string]route {
 		"GET /v1/runs/{id}":                  inJSON(s.getRun),
 		"GET /v1/runs/{id}/logs":             s.logs,
 		"POST /v1/runs/{id}/retry":           inJSON(s.retryRun),
+		"POST /v1/runs/{id}/cancel":          inJSON(s.cancelRun),
 		"POST /v1/runs/{id}/edit":            s.editRun,
 		"DELETE /v1/runs/{id}":               s.dropRun,
 		"POST /v1/runs/retry":                inJSON(s.retryRuns),

@@ -32,9 +32,11 @@ func (r Receipt) appendJSON(dst []byte) []byte {
 
 // End closes the answer to an emit that waits.
 type End struct {
-	Matched bool `json:"matched"`           // a handler matched an event of the chain
-	Dead    bool `json:"dead"`              // a run is dead
-	Timeout bool `json:"timeout,omitempty"` // the time ran out before all runs had ended
+	Matched bool `json:"matched"` // a handler matched an event of the chain
+	Dead    bool `json:"dead"`    // a run is dead
+	// Cancelled says that a run was cancelled: the chain is no success.
+	Cancelled bool `json:"cancelled,omitempty"`
+	Timeout   bool `json:"timeout,omitempty"` // the time ran out before all runs had ended
 }
 
 func timeOf(t time.Time) *time.Time {

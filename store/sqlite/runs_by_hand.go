@@ -97,8 +97,9 @@ func (s *Store) Cancel(ctx context.Context, c store.Change) ([]store.Run, error)
 	stored := c.Query.Stored()
 	// ?5: the run's attempt may be under way, so it is only marked.
 	update := `UPDATE runs AS r SET state = CASE WHEN state = 1 AND ?5 THEN 1 ELSE 7 END,
-			finished_at = CASE WHEN state = 1 AND ?5 THEN finished_at ELSE ?3 END, next_attempt_at = NULL, reason = ?4
-		WHERE sequence = ?1 AND handler = ?2 AND state <= 2 AND ` + schema.InStates(stored) + ` RETURNING state, attempt, budget`
+			finished_at = CASE WHEN state = 1 AND ?5 THEN finished_at ELSE ?3 END, next_attempt_at = NULL, reason = ifnull(reason, ?4)
+		WHERE sequence = ?1 AND handler = ?2 AND state <= 2 AND (state = 2 OR reason IS NULL OR NOT ?5) AND ` + schema.InStates(stored) + `
+		RETURNING state, attempt, budget`
 	insert := `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, reason)
 		SELECT ?1, ?2, 7, 0, ?3, ?3, ?4 WHERE EXISTS (SELECT 1 FROM handlers WHERE id = ?2 AND low_water < ?1) ON CONFLICT DO NOTHING RETURNING 7, 0, 0`
 	reason := c.Reason("cancelled")

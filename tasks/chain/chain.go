@@ -36,13 +36,14 @@ type Link struct {
 // A run may still come while its handler is wired to the event's type, or is finishing its work after it left, and its low-water mark is before the
 // event. If the mark is at or past the event and there is no run, none will come, for example because the handler is newer than the event.
 type Chain struct {
-	in      Handlers
-	root    int64          // the sequence of its first event
-	part    map[int64]bool // the followed events of the chain; nil: all
-	last    int64          // the last event of the chain that was read
-	open    []*openEvent   // events with runs that have not ended
-	Matched bool           // a handler matched an event
-	Dead    bool           // a run is dead
+	in        Handlers
+	root      int64          // the sequence of its first event
+	part      map[int64]bool // the followed events of the chain; nil: all
+	last      int64          // the last event of the chain that was read
+	open      []*openEvent   // events with runs that have not ended
+	Matched   bool           // a handler matched an event
+	Dead      bool           // a run is dead
+	Cancelled bool           // a run was cancelled
 }
 
 type openEvent struct {
@@ -225,6 +226,7 @@ func (c *Chain) readEnded(ctx context.Context, o *openEvent, each func(Link) err
 			case o.waiting[run.Handler]:
 				delete(o.waiting, run.Handler)
 				c.Dead = c.Dead || run.State == store.Dead
+				c.Cancelled = c.Cancelled || run.State == store.Cancelled
 				if err := each(Link{Run: run}); err != nil {
 					return under, err
 				}

@@ -109,7 +109,7 @@ func (r Runs) one(ctx context.Context, id, why, done, typ string, states []store
 	switch {
 	case err != nil:
 		return store.Run{}, err
-	case run.State == store.Cancelled && typ == events.TypeAuditRunCancelled, run.State == store.Dropped && typ == events.TypeAuditRunDropped:
+	case (run.State == store.Cancelled || run.Cancelling) && typ == events.TypeAuditRunCancelled, run.State == store.Dropped && typ == events.TypeAuditRunDropped:
 		return run, nil
 	}
 	return run, &StateError{run, done}

@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api"
+	"evrun/cmd/api/client"
+	"evrun/store"
+)
+
+func newRunsCancelCmd(e *env) *cobra.Command {
+	reason, wait := "", 30*time.Second
+	c := &cobra.Command{
+		Use:   "cancel RUN...",
+		Short: "End runs that are not over",
+		Long: `Ends runs that are not over. A running attempt is stopped: a command and its children get SIGTERM, and SIGKILL after their grace
+period, a request is aborted. A run that waits, for its first attempt or the next one, ends at once, and never begins. What waits
+behind it goes on.
+
+A cancelled run is over: it is not tried again, on_dead and evrun.run.dead don't report it, and it emits nothing. "evrun runs retry"
+makes it due again. An attempt that succeeds before it is stopped has succeeded; so has a write to evrun's own database that was
+already on its way. For "evrun emit --wait", a cancelled run is over, and not a success (exit 1).
+
+The command waits until the runs are over, for --wait at most. Then it says so, with exit 124: they are cancelled when their
+attempts end. Without a daemon, runs that a kill has interrupted are cancelled at once.`,
+		Example: `  evrun runs cancel 42-backup
+  evrun runs cancel 42-backup 43-backup --reason "the disk is full"
+  evrun runs list --state running,retrying,waiting`,
+		Args: func(_ *cobra.Command, ids []string) error {
+			if len(ids) == 0 {
+				return usage("runs cancel takes the ids of runs, such as 42-save-user")
+			}
+			return nil
+		},
+		ValidArgsFunction: e.completeRuns(store.Running, store.Retrying),
+		RunE: func(c *cobra.Command, ids []string) error {
+			if wait < 0 || wait > api.MaxCancelWait {
+				return usage("--wait %v: must be 10m at most", wait)
+			}
+			return runRunsCancel(c.Context(), e, ids, reason, wait)
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why, in your words: the run's reason and the audit trail have it")
+	c.Flags().DurationVar(&wait, "wait", wait, "how long to wait for the ends of running attempts")
+	return c
+}
+
+func runRunsCancel(ctx context.Context, e *env, ids []string, reason string, wait time.Duration) error {
+	cfg, err := e.settings()
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(wait)
+	cancel := func(id string, wait time.Duration) (run api.Run, err error) {
+		_, err = e.ask(ctx, cfg, changesRuns, func(c *client.Client) (err error) {
+			run, err = c.CancelRun(ctx, id, reason, wait)
+			return err
+		})
+		return run, err
+	}
+	var ending []string
+	late := false
+	err = e.each("runs", ids, func(id string) error { // all of them first, and then the waiting
+		run, err := cancel(id, 0)
+		if err != nil {
+			return err
+		}
+		if run.State == store.Running.String() {
+			if late = wait == 0; !late {
+				ending = append(ending, run.ID)
+				return nil
+			}
+		}
+		return e.cancelled(run)
+	})
+	var some *exitError
+	if err != nil && (!errors.As(err, &some) || !some.silent) {
+		return err
+	}
+	ended := e.each("runs", ending, func(id string) error {
+		run, err := cancel(id, max(time.Millisecond, time.Until(deadline)))
+		if err != nil {
+			return err
+		}
+		late = late || run.State == store.Running.String()
+		return e.cancelled(run)
+	})
+	switch {
+	case ended != nil:
+		return ended
+	case late:
+		return &exitError{code: exitTimeout, err: fmt.Errorf("not all attempts have ended within %v; their runs are cancelled when they do", wait)}
+	}
+	return err
+}
+
+// cancelled prints what became of a run. The error says that it was over.
+func (e *env) cancelled(run api.Run) error {
+	words := "%s is cancelled\n"
+	switch run.State {
+	case store.Cancelled.String():
+	case store.Running.String():
+		words = "%s is being cancelled: its attempt still runs\n"
+	default:
+		return &api.Problem{Status: http.StatusConflict, Detail: fmt.Sprintf("run %s is %s: it was over before it could be cancelled", run.ID, run.State)}
+	}
+	if e.json() {
+		return e.printJSON(run)
+	}
+	_, err := fmt.Fprintf(e.out, words, run.ID)
+	return err
+}
