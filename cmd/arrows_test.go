@@ -13,7 +13,7 @@ import (
 )
 
 // shared are the files that every command may use. Of these, root.go alone knows the commands.
-var shared = []string{"root.go", "exit.go", "open.go", "output.go", "flags.go", "flags_event.go", "select.go", "confirm.go", "complete.go"}
+var shared = []string{"root.go", "exit.go", "open.go", "output.go", "flags.go", "flags_event.go", "select.go", "selected.go", "confirm.go", "complete.go"}
 
 // hollow imports every package as an empty package: only the names of this package matter here.
 type hollow struct{}

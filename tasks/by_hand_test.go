@@ -8,7 +8,9 @@ import (
 
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/batches"
 	"evrun/tasks/control"
+	"evrun/tasks/search"
 )
 
 // A dropped run is not handled again, though the handler's mark lies before it and evrun is killed.
@@ -37,7 +39,7 @@ func TestDroppedRunIsNotHandledAgain(t *testing.T) {
 	dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
 	id := d.settled(1)[0].ID
 	for range 2 {
-		if err := dead.Drop(t.Context(), id); err != nil {
+		if _, err := dead.Drop(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,17 +78,16 @@ func TestRunsOfAHandlerThatIsGoneCanBeDropped(t *testing.T) {
 	id := must(t, d, store.Retrying)[0].ID
 	dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
 	var notDead *control.StateError
-	if err := dead.Drop(t.Context(), id); !errors.As(err, &notDead) {
+	if _, err := dead.Drop(t.Context(), id); !errors.As(err, &notDead) {
 		t.Errorf("a run that will be retried is dropped: %v", err)
 	}
 	if _, err := d.runner.Replace(t.Context(), nil, tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := dead.DropAll(t.Context(), store.RunQuery{Handler: "h"}); n != 0 || err != nil {
+	if n, err := d.batch("drop", search.Selection{Handler: "h"}); n != 0 || err != nil {
 		t.Errorf("%d dropped, %v: it is not dead", n, err)
 	}
-	waiting := store.RunQuery{Handler: "h", States: []store.RunState{store.Running, store.Retrying}}
-	if n, err := dead.DropAll(t.Context(), waiting); n != 1 || err != nil {
+	if n, err := d.batch("drop", search.Selection{Handler: "h", States: []string{"running", "retrying"}}); n != 1 || err != nil {
 		t.Errorf("%d dropped, %v", n, err)
 	}
 	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{handler("2")}, tasks.Along{}); err != nil {
@@ -101,4 +102,9 @@ func TestRunsOfAHandlerThatIsGoneCanBeDropped(t *testing.T) {
 	}
 }
 
-func query(handler string) store.RunQuery { return store.RunQuery{Handler: handler} }
+// batch does an action on a selection, and returns how many runs it changed.
+func (d *daemon) batch(action string, sel search.Selection) (int, error) {
+	b := batches.New(batches.Options{Store: d.store, Emitter: d.emitter, Actions: batches.OfRuns(d.runner)})
+	done, err := b.Run(context.Background(), batches.Request{Action: action, Selection: sel}, func(store.Batch) error { return nil })
+	return done.Changed, err
+}

@@ -11,7 +11,7 @@ import (
 	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/chain"
-	"evrun/tasks/control"
+	"evrun/tasks/search"
 )
 
 // follow waits for the end of an event's chain, and returns how many runs ended.
@@ -105,8 +105,7 @@ func TestChainEndsWithDroppedRuns(t *testing.T) {
 		_, n := d.follow(e)
 		ended <- n
 	}()
-	dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
-	if n, err := dead.DropAll(t.Context(), query("dead")); n != 1 || err != nil {
+	if n, err := d.batch("drop", search.Selection{Handler: "dead"}); n != 1 || err != nil {
 		t.Fatalf("%d dropped, %v", n, err)
 	}
 	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{fails("dead", nil)}, tasks.Along{}); err != nil {

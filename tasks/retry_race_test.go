@@ -14,8 +14,8 @@ import (
 	"evrun/store/sqlite"
 	"evrun/store/storetest"
 	"evrun/tasks"
-	"evrun/tasks/control"
 	"evrun/tasks/expression"
+	"evrun/tasks/search"
 )
 
 // Several people at a time retry runs that die again: each accepted retry leads to an attempt, and in the end no run is pending.
@@ -45,9 +45,8 @@ func TestNoRetryIsLostWhileRunsDieAgain(t *testing.T) {
 			var people sync.WaitGroup
 			for range 3 {
 				people.Go(func() {
-					dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
 					for range rounds / 3 {
-						n, err := dead.RetryAll(context.Background(), store.RunQuery{Handler: "h"})
+						n, err := d.batch("retry", search.Selection{Handler: "h"})
 						if err != nil {
 							t.Error(err)
 						}
@@ -126,8 +125,7 @@ func TestManyRetriedRunsOfOneKeyRunInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	mended.Store(true)
-	dead := control.Runs{Store: d.store, Emitter: d.emitter, Do: d.runner}
-	if got, err := dead.RetryAll(t.Context(), store.RunQuery{Handler: "h"}); got != n || err != nil {
+	if got, err := d.batch("retry", search.Selection{Handler: "h"}); got != n || err != nil {
 		t.Fatalf("%d retried, %v", got, err)
 	}
 	deadline := time.Now().Add(2 * time.Minute)

@@ -31,6 +31,9 @@ type Problem struct {
 	// Faults are the faults of a wiring file, as evrun validate -o json prints them.
 	Faults json.RawMessage `json:"faults,omitempty"`
 
+	// Preview is a selection that has changed, as it is now.
+	Preview *BatchPreview `json:"preview,omitempty"`
+
 	cause error // in the process where it happened; else nil
 }
 

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"evrun/store"
@@ -67,12 +66,6 @@ func RunDetailsOf(r Run, attempts []store.Attempt) RunDetails {
 	return d
 }
 
-// Changed says how many runs were changed.
-type Changed struct {
-	Retried *int `json:"retried,omitempty"`
-	Dropped *int `json:"dropped,omitempty"`
-}
-
 func (s *Server) changes() control.Runs {
 	return control.Runs{Store: s.o.Store, Emitter: s.o.Emitter, Do: s.o.Handlers}
 }
@@ -132,56 +125,11 @@ func (s *Server) retryRun(r *http.Request) (any, error) {
 	return RunOf(run), err
 }
 
-func (s *Server) dropRun(w http.ResponseWriter, r *http.Request) error {
+// dropRun drops a run; dropping it again changes nothing.
+func (s *Server) dropRun(r *http.Request) (any, error) {
 	run, err := s.run(r)
 	if err == nil {
-		err = s.changes().Drop(r.Context(), run.ID)
+		run, err = s.changes().Drop(r.Context(), run.ID)
 	}
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-func (s *Server) retryRuns(r *http.Request) (any, error) {
-	q, err := s.changeSelection(r, store.Dead)
-	if err != nil {
-		return nil, err
-	}
-	n, err := s.changes().RetryAll(r.Context(), q)
-	return Changed{Retried: &n}, err
-}
-
-func (s *Server) dropRuns(r *http.Request) (any, error) {
-	q, err := s.changeSelection(r, store.Dead, store.Running, store.Retrying)
-	if err != nil {
-		return nil, err
-	}
-	n, err := s.changes().DropAll(r.Context(), q)
-	return Changed{Dropped: &n}, err
-}
-
-// changeSelection reads a selection of runs to be changed. They must be in one of the states; all runs only with ?all=true.
-func (s *Server) changeSelection(r *http.Request, states ...store.RunState) (store.RunQuery, error) {
-	sel, err := selectionOf(r)
-	if err != nil {
-		return store.RunQuery{}, err
-	}
-	q, err := sel.Runs(r.Context(), s.o.Store)
-	if err != nil {
-		return store.RunQuery{}, err
-	}
-	for _, state := range q.States {
-		if !slices.Contains(states, state) {
-			return store.RunQuery{}, problem(http.StatusBadRequest, "state: dead runs can be retried or dropped; running and retrying ones can be dropped while their handler is not wired")
-		}
-	}
-	if sel.States = nil; sel.All() && !parametersOf(r).yes("all") {
-		return store.RunQuery{}, problem(http.StatusBadRequest, "say which runs: handler, event, type, source, since, until or chain; or all=true")
-	}
-	if q.Where != nil {
-		return store.RunQuery{}, problem(http.StatusBadRequest, "where: not for this; list the runs, and name them")
-	}
-	return q.OfRuns(), nil
+	return RunOf(run), err
 }

@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"testing"
 
 	"evrun/cmd/api"
 	"evrun/store"
-	"evrun/tasks/search"
 )
 
 func TestRunsAreListedInPages(t *testing.T) {
@@ -60,60 +58,21 @@ func TestRunIsShownWithItsAttempts(t *testing.T) {
 	}
 }
 
-// There are more dead runs than one page has.
-func TestManyDeadRunsAreRetriedAndDropped(t *testing.T) {
-	const n = 550
-	d := serve(t, dying("h"), dying("other"))
-	d.emit("a.b", n)
-	d.dead("h", 1, n)
-	d.dead("other", 1, n)
-	if got, err := d.RetryRuns(t.Context(), search.Selection{Handler: "h"}); got != n || err != nil {
-		t.Fatalf("retried %d, %v", got, err)
-	}
-	d.dead("h", 2, n) // each once, though all of them die again
-	d.dead("other", 1, n)
-	if got, err := d.DropRuns(t.Context(), search.Selection{Handler: "h"}); got != n || err != nil {
-		t.Fatalf("dropped %d, %v", got, err)
-	}
-	if got, err := d.DropRuns(t.Context(), search.Selection{}); got != n || err != nil {
-		t.Fatalf("dropped %d, %v", got, err)
-	}
-	if runs, err := d.store.Runs(t.Context(), store.RunQuery{State: store.Dead}); len(runs) > 0 || err != nil {
-		t.Errorf("%d runs are left, %v", len(runs), err)
-	}
-}
-
-func TestSelectionToChangeMustBeSaid(t *testing.T) {
-	d := serve(t, dying("h"))
-	d.emit("a.b", 1)
-	id := d.dead("h", 1, 1)[0].ID
-	for _, query := range []string{"", "?state=dead", "?all=no", "?handler=h&state=skipped", "?event=nowhere", "?event=1&where=true"} {
-		for method, path := range map[string]string{"POST": "/v1/runs/retry", "DELETE": "/v1/runs"} {
-			if res, body := d.call(method, path+query, "", ""); res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusNotFound {
-				t.Errorf("%s %s%s: %d %s", method, path, query, res.StatusCode, body)
-			}
-		}
-	}
-	if r := d.dead("h", 1, 1)[0]; r.ID != id {
-		t.Errorf("the run is %+v", r)
-	}
-}
-
 func TestOnlyDeadRunsAreChanged(t *testing.T) {
 	d := serve(t, dying("h"))
 	d.emit("a.b", 1)
 	id := d.dead("h", 1, 1)[0].ID
-	if err := d.DropRun(t.Context(), id); err != nil {
+	if _, err := d.DropRun(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	var p *api.Problem
-	if err := d.DropRun(t.Context(), id); err != nil {
+	if _, err := d.DropRun(t.Context(), id); err != nil {
 		t.Errorf("dropped again: %v", err)
 	}
 	if _, err := d.RetryRun(t.Context(), id); !errors.As(err, &p) || p.Status != 409 {
 		t.Errorf("retried after it was dropped: %v", err)
 	}
-	if err := d.DropRun(t.Context(), "99-"+id[2:]); !errors.As(err, &p) || p.Status != 404 {
+	if _, err := d.DropRun(t.Context(), "99-"+id[2:]); !errors.As(err, &p) || p.Status != 404 {
 		t.Errorf("a run that never was is dropped: %v", err)
 	}
 	e, err := d.store.Event(t.Context(), "a.b0")
@@ -130,7 +89,7 @@ func TestOnlyDeadRunsAreChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := fmt.Sprintf("%d-waits-%s", e.Sequence, d.store.ID())
-	if err := d.DropRun(t.Context(), done); !errors.As(err, &p) || p.Status != 409 {
+	if _, err := d.DropRun(t.Context(), done); !errors.As(err, &p) || p.Status != 409 {
 		t.Errorf("a run that succeeded is dropped: %v", err)
 	}
 	if _, err := d.RetryRun(t.Context(), done); !errors.As(err, &p) || p.Status != 409 {

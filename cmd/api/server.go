@@ -28,6 +28,7 @@ import (
 	"evrun/cmd/api/stream"
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/batches"
 	"evrun/tasks/emitter"
 	"evrun/tasks/explain"
 )
@@ -64,6 +65,7 @@ type Server struct {
 	following   places // streams, and answers that follow an event
 	lines       places // bodies of NDJSON
 	batches     places
+	actions     *batches.Batches
 	streams     *stream.Streams // of a daemon
 	reasons     *Reasons
 }
@@ -91,6 +93,7 @@ func NewServer(o Options) *Server {
 		batches: places{what: "large batches", limit: largeBatches},
 		reasons: NewReasons(o.Store, o.Redact),
 	}
+	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: batches.OfRuns(o.Handlers)})
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,
@@ -140,9 +143,10 @@ func (s *Server) routes() map[string]route {
 		"POST /v1/runs/{id}/retry":           inJSON(s.retryRun),
 		"POST /v1/runs/{id}/cancel":          inJSON(s.cancelRun),
 		"POST /v1/runs/{id}/edit":            s.editRun,
-		"DELETE /v1/runs/{id}":               s.dropRun,
-		"POST /v1/runs/retry":                inJSON(s.retryRuns),
-		"DELETE /v1/runs":                    inJSON(s.dropRuns),
+		"POST /v1/runs/{id}/drop":            inJSON(s.dropRun),
+		"POST /v1/batches":                   s.postBatch,
+		"GET /v1/batches":                    inJSON(s.listBatches),
+		"GET /v1/batches/{id}":               inJSON(s.getBatch),
 		"GET /v1/schedules":                  inJSON(s.listSchedules),
 		"GET /v1/schedules/{name}":           inJSON(s.getSchedule),
 		"POST /v1/schedules/{name}/fire":     s.fireSchedule,

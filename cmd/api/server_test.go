@@ -76,6 +76,13 @@ func (f *faulty) Drop(ctx context.Context, c store.Change) ([]store.Run, error) 
 	return f.Store.Drop(ctx, c)
 }
 
+func (f *faulty) StartBatch(ctx context.Context, b store.Batch, evs []*events.Event) (store.Batch, error) {
+	if err := f.err(); err != nil {
+		return b, err
+	}
+	return f.Store.StartBatch(ctx, b, evs)
+}
+
 // daemon is a server on a unix socket, over a real store.
 type daemon struct {
 	*client.Client
@@ -233,7 +240,7 @@ func TestWhatHasNoRouteIsAProblemToo(t *testing.T) {
 		{"GET", "/nothing", 404, ""},
 		{"GET", "/v1/runs/x/y/z", 404, ""},
 		{"PUT", "/v1/events", 405, "GET, HEAD, POST"},
-		{"POST", "/v1/runs", 405, "DELETE, GET, HEAD"},
+		{"POST", "/v1/runs", 405, "GET, HEAD"},
 		{"GET", "/v1/runs/42-h-aaaaaaaa", 404, ""},
 		{"GET", "/v1/runs?state=gone", 400, ""},
 		{"GET", "/v1/events?type=a..b", 400, ""},
@@ -267,9 +274,8 @@ func TestStoreThatTakesNothingNowIsATemporaryProblem(t *testing.T) {
 			{"POST", "/v1/events", "application/cloudevents+json", `{"type":"x.y"}`},
 			{"POST", "/v1/events", "application/cloudevents-batch+json", `[{"type":"x.y"}]`},
 			{"POST", "/v1/runs/" + id + "/retry", "", ""},
-			{"DELETE", "/v1/runs/" + id, "", ""},
-			{"POST", "/v1/runs/retry?all=true", "", ""},
-			{"DELETE", "/v1/runs?handler=h", "", ""},
+			{"POST", "/v1/runs/" + id + "/drop", "", ""},
+			{"POST", "/v1/batches", "application/json", `{"action":"retry","all":true}`},
 		} {
 			res, body := d.call(x.method, x.path, x.contentType, x.body)
 			if res.StatusCode != fault.status || res.Header.Get("Retry-After") != fault.retry {

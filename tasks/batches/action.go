@@ -107,14 +107,14 @@ func (b *Batches) names() string {
 // OfRuns returns the actions on runs: retry, cancel and drop.
 func OfRuns(do control.Changing) []Action {
 	return []Action{
-		{Name: "retry", Usual: []store.RunState{store.Dead}, States: control.Retryable, Do: ofPage(do.Retry)},
-		{Name: "cancel", Usual: control.Cancellable, States: control.Cancellable, Shrinks: true, Do: ofPage(do.Cancel)},
-		{Name: "drop", Usual: []store.RunState{store.Dead}, States: control.Droppable, Do: ofPage(do.Drop)},
+		{Name: "retry", Usual: []store.RunState{store.Dead}, States: control.Retryable, Do: ofPage(do, control.Changing.Retry)},
+		{Name: "cancel", Usual: control.Cancellable, States: control.Cancellable, Shrinks: true, Do: ofPage(do, control.Changing.Cancel)},
+		{Name: "drop", Usual: []store.RunState{store.Dead}, States: control.Droppable, Do: ofPage(do, control.Changing.Drop)},
 	}
 }
 
 // ofPage makes a change of runs the change of a page. It changes only runs that are still in the state in which they were selected.
-func ofPage(do func(context.Context, store.Change) ([]store.Run, error)) func(context.Context, Work, Page, store.Step) (int, error) {
+func ofPage(runs control.Changing, do func(control.Changing, context.Context, store.Change) ([]store.Run, error)) func(context.Context, Work, Page, store.Step) (int, error) {
 	return func(ctx context.Context, w Work, page Page, step store.Step) (int, error) {
 		c := store.Change{By: w.By, Why: w.Why, Step: &step}
 		c.Query.Limit = len(page.Runs)
@@ -126,7 +126,7 @@ func ofPage(do func(context.Context, store.Change) ([]store.Run, error)) func(co
 			}
 			c.Query.Before = max(c.Query.Before, r.Sequence+1)
 		}
-		changed, err := do(ctx, c)
+		changed, err := do(runs, ctx, c)
 		return len(changed), err
 	}
 }

@@ -37,6 +37,8 @@ const (
 	PageSize = 500
 	// SampleSize is how many things a preview shows.
 	SampleSize = 5
+
+	maxDetails = 32 << 10 // bytes of the JSON of a selection: the store keeps it
 )
 
 // The errors that callers branch on, beside the store's.
@@ -177,6 +179,9 @@ func (b *Batches) Run(ctx context.Context, r Request, progress func(store.Batch)
 	batch.ID = id
 	if batch.Details, err = events.MarshalJSON(j.details); err != nil {
 		return store.Batch{}, err
+	}
+	if len(batch.Details) > maxDetails {
+		return store.Batch{}, wrong("selection: it has more than %d KiB", maxDetails>>10)
 	}
 	started, err := j.audit(ctx, events.TypeAuditBatchStarted, batch, nil)
 	if err != nil {

@@ -10,9 +10,6 @@ import (
 	"evrun/tasks/emitter"
 )
 
-// changePage is how many runs are changed in one write. Other writes get their turn in between.
-const changePage = 500
-
 // Changing changes runs: a [evrun/tasks.Runner], which also tells its workers, or a [evrun/tasks.Stored]. See [store.Runs].
 type Changing interface {
 	Retry(ctx context.Context, c store.Change) ([]store.Run, error)
@@ -21,8 +18,8 @@ type Changing interface {
 	Resend(ctx context.Context, c store.Change, with map[string]*events.Event) ([]store.Run, error)
 }
 
-// Runs retries, cancels and drops runs in the name of the context's actor: one by its id, which leaves an event in the audit trail, or a selection,
-// page by page.
+// Runs retries, cancels and drops runs in the name of the context's actor, one by its id: that leaves an event in the audit trail. Package batches does it to a
+// selection.
 type Runs struct {
 	Store   store.Store
 	Emitter *emitter.Emitter
@@ -79,10 +76,9 @@ func (r Runs) Cancel(ctx context.Context, id, why string) (store.Run, error) {
 	return r.one(ctx, id, why, "cancelled", events.TypeAuditRunCancelled, Cancellable, r.Do.Cancel)
 }
 
-// Drop drops one run; dropping it again changes nothing. Errors are as in Retry.
-func (r Runs) Drop(ctx context.Context, id string) error {
-	_, err := r.one(ctx, id, "", "dropped", events.TypeAuditRunDropped, Droppable, r.Do.Drop)
-	return err
+// Drop drops one run, and returns it; dropping it again changes nothing. Errors are as in Retry.
+func (r Runs) Drop(ctx context.Context, id string) (store.Run, error) {
+	return r.one(ctx, id, "", "dropped", events.TypeAuditRunDropped, Droppable, r.Do.Drop)
 }
 
 // one changes one run.
@@ -125,41 +121,4 @@ func Find(ctx context.Context, s store.Store, id string) (store.Run, error) {
 		return waiting, nil
 	}
 	return run, err
-}
-
-// RetryAll makes the runs of a selection due now, and returns their number: dead ones, unless the selection names other states. It begins with the oldest
-// event, so that no run begins before an older one of its key. A run that dies again meanwhile stays dead; so do runs on events that are accepted
-// meanwhile. After an error, some runs may have been retried.
-func (r Runs) RetryAll(ctx context.Context, q store.RunQuery) (int, error) {
-	q.Oldest = true
-	return r.pages(ctx, q, store.Dead, r.Do.Retry)
-}
-
-// DropAll drops the runs of a selection, page by page like RetryAll, and returns their number.
-func (r Runs) DropAll(ctx context.Context, q store.RunQuery) (int, error) {
-	return r.pages(ctx, q, store.Dead, r.Do.Drop)
-}
-
-// pages calls do with each page of a selection and returns the number of changed runs. Each page begins after the previous one, so that a run that dies
-// again meanwhile is not selected twice.
-func (r Runs) pages(ctx context.Context, q store.RunQuery, state store.RunState, do func(context.Context, store.Change) ([]store.Run, error)) (total int, err error) {
-	if q.State == 0 && len(q.States) == 0 {
-		q.State = state
-	}
-	head, err := r.Store.Head(ctx)
-	if err != nil {
-		return 0, err
-	}
-	q.Before, q.Limit = head+1, changePage
-	for {
-		page, err := r.Store.Runs(ctx, q)
-		if err != nil || len(page) == 0 {
-			return total, err
-		}
-		runs, err := do(ctx, store.Change{Query: q, By: audit.From(ctx).String()})
-		if total += len(runs); err != nil {
-			return total, err
-		}
-		q.AfterID = page[len(page)-1].ID
-	}
 }

@@ -29,30 +29,6 @@ func (c *Client) RetryRun(ctx context.Context, id string) (api.Run, error) {
 
 // DropRun drops a dead run, or one that waits for a handler that is not wired. Errors are as in RetryRun; a run that was
 // dropped before is not an error.
-func (c *Client) DropRun(ctx context.Context, id string) error {
-	return c.tell(ctx, http.MethodDelete, "/v1/runs/"+segment(id))
-}
-
-// RetryRuns makes the dead runs of a handler, of an event, or all, due again now, and returns how many.
-func (c *Client) RetryRuns(ctx context.Context, sel search.Selection) (int, error) {
-	return c.changeRuns(ctx, http.MethodPost, "/v1/runs/retry", sel)
-}
-
-// DropRuns drops the dead runs of a handler, of an event, or all, and returns how many; or those in the states of the query.
-func (c *Client) DropRuns(ctx context.Context, sel search.Selection) (int, error) {
-	return c.changeRuns(ctx, http.MethodDelete, "/v1/runs", sel)
-}
-
-func (c *Client) changeRuns(ctx context.Context, method, path string, sel search.Selection) (n int, err error) {
-	v := selectionValues(sel, api.Paging{})
-	if sel.States = nil; sel.All() {
-		v.Set("all", "true")
-	}
-	changed, err := request[api.Changed](ctx, c, method, path+"?"+v.Encode(), body{})
-	for _, count := range []*int{changed.Retried, changed.Dropped} {
-		if count != nil {
-			n = *count
-		}
-	}
-	return n, err
+func (c *Client) DropRun(ctx context.Context, id string) (api.Run, error) {
+	return request[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+segment(id)+"/drop", body{})
 }

@@ -1,0 +1,187 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"evrun/cmd/api/ndjson"
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/batches"
+)
+
+// BatchRequest asks for a look at a selection, for an action on it, or for the rest of a batch that was stopped.
+type BatchRequest struct {
+	batches.Request
+	DryRun bool   `json:"dry_run,omitempty"`
+	Resume string `json:"resume,omitempty"` // the id of the batch; the rest of the request is then empty
+}
+
+// BatchPreview answers a dry run.
+type BatchPreview struct {
+	Action      string          `json:"action"`
+	Count       int             `json:"count"`
+	Runs        []Run           `json:"runs,omitempty"`   // the first ones of the selection
+	Events      []*events.Event `json:"events,omitempty"` // likewise
+	Fingerprint string          `json:"fingerprint"`      // for the request that does it
+	// Failed is how many are left out because the condition could not be evaluated; Failure is the first reason.
+	Failed  int    `json:"failed,omitempty"`
+	Failure string `json:"failure,omitempty"`
+}
+
+// BatchPreviewOf returns the shape of a preview.
+func BatchPreviewOf(p batches.Preview) BatchPreview {
+	shape := BatchPreview{Action: p.Action, Count: p.Count, Runs: shaped(p.Sample.Runs, RunOf), Events: p.Sample.Events, Fingerprint: p.Fingerprint, Failed: p.Failed}
+	if p.Failure != nil {
+		shape.Failure = p.Failure.Error()
+	}
+	return shape
+}
+
+// The states of a batch.
+const (
+	BatchRunning = "running"
+	BatchStopped = "stopped" // between two pages, because its client left or evrun was stopped: it can be continued
+	BatchEnded   = "ended"
+)
+
+// Batch is an action on a selection.
+type Batch struct {
+	ID        string          `json:"id,omitempty"` // none: there was nothing to do
+	Action    string          `json:"action"`
+	State     string          `json:"state"`
+	Request   json.RawMessage `json:"request,omitempty"` // its selection, and what else it is about
+	By        string          `json:"by,omitempty"`
+	Total     int             `json:"total"`
+	Done      int             `json:"done"`
+	Changed   int             `json:"changed"`
+	LeftAlone int             `json:"left_alone"` // of those that are done: something else had happened to them
+	StartedAt *time.Time      `json:"started_at,omitempty"`
+	ChangedAt *time.Time      `json:"changed_at,omitempty"`
+	EndedAt   *time.Time      `json:"ended_at,omitempty"`
+	Problem   *Problem        `json:"problem,omitempty"` // why it was stopped; in the last line of an answer
+}
+
+// batchOf returns the shape of a batch.
+func (s *Server) batchOf(b store.Batch) Batch {
+	shape := Batch{
+		ID: b.ID, Action: b.Action, State: BatchStopped, By: b.By, Total: b.Total, Done: b.Done, Changed: b.Changed, LeftAlone: b.Done - b.Changed,
+		StartedAt: timeOf(b.StartedAt), ChangedAt: timeOf(b.ChangedAt), EndedAt: timeOf(b.EndedAt), Request: b.Details,
+	}
+	switch {
+	case !b.EndedAt.IsZero(), b.ID == "":
+		shape.State, shape.LeftAlone = BatchEnded, b.Total-b.Changed
+	case s.actions.Running(b.ID):
+		shape.State = BatchRunning
+	}
+	return shape
+}
+
+func (s *Server) listBatches(r *http.Request) (any, error) {
+	all, err := s.o.Store.Batches(r.Context())
+	return list("batches", shaped(all, s.batchOf)), err
+}
+
+func (s *Server) getBatch(r *http.Request) (any, error) {
+	b, err := s.o.Store.Batch(r.Context(), r.PathValue("id"))
+	return s.batchOf(b), err
+}
+
+// postBatch answers a dry run with a [BatchPreview], and any other request with lines of NDJSON: the batch, again and again while it runs. In the last
+// line it has ended, or has a problem. A client that leaves stops its batch.
+func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) error {
+	var request BatchRequest
+	if err := s.readJSON(w, r, &request); err != nil {
+		return err
+	}
+	ctx, cancel := s.untilClose(r.Context())
+	defer cancel()
+	if request.DryRun {
+		preview, err := s.actions.Preview(ctx, request.Request)
+		if err != nil {
+			return aboutBatch(err)
+		}
+		return writeJSON(w, http.StatusOK, BatchPreviewOf(preview))
+	}
+	if s.draining.Load() {
+		return errDraining
+	}
+	lines := &batchLines{w: w, server: s}
+	var done store.Batch
+	var err error
+	if request.Resume != "" {
+		done, err = s.actions.Resume(ctx, request.Resume, lines.progress)
+	} else {
+		done, err = s.actions.Run(ctx, request.Request, lines.progress)
+	}
+	if err != nil && !lines.begun {
+		return aboutBatch(err)
+	}
+	last := s.batchOf(done)
+	if err != nil {
+		last.State, last.Problem = BatchStopped, problemOf(aboutBatch(err))
+		if errors.Is(err, context.Canceled) {
+			last.Problem = errDraining
+		}
+	}
+	_ = lines.write(last) // the client may be gone
+	return nil
+}
+
+// batchLines writes the progress of a batch.
+type batchLines struct {
+	w      http.ResponseWriter
+	server *Server
+	begun  bool
+	last   time.Time
+}
+
+// showEvery is how often progress is written.
+const showEvery = 100 * time.Millisecond
+
+// progress writes a line, unless the last one was written just now. Its error stops the batch.
+func (l *batchLines) progress(b store.Batch) error {
+	if l.server.draining.Load() {
+		return errDraining
+	}
+	if now := time.Now(); now.Sub(l.last) >= showEvery {
+		l.last = now
+		return l.write(l.server.batchOf(b))
+	}
+	return nil
+}
+
+func (l *batchLines) write(b Batch) error {
+	if !l.begun {
+		l.begun = true
+		l.w.Header().Set("Content-Type", ndjson.Type)
+		l.w.WriteHeader(http.StatusOK)
+	}
+	if err := events.WriteJSON(l.w, b); err != nil {
+		return err
+	}
+	return http.NewResponseController(l.w).Flush()
+}
+
+// aboutBatch makes an error of a batch a problem; other errors stay as they are.
+func aboutBatch(err error) error {
+	var wrong *batches.RequestError
+	var changed *batches.ChangedError
+	switch {
+	case errors.As(err, &wrong):
+		return problem(http.StatusBadRequest, err.Error())
+	case errors.As(err, &changed):
+		p := problem(http.StatusConflict, err.Error())
+		now := BatchPreviewOf(changed.Now)
+		p.Preview = &now
+		return p
+	case errors.Is(err, batches.ErrBusy):
+		return problem(http.StatusTooManyRequests, err.Error())
+	case errors.Is(err, batches.ErrRunning), errors.Is(err, batches.ErrEnded), errors.Is(err, store.ErrBatchMoved):
+		return problem(http.StatusConflict, err.Error())
+	}
+	return err
+}

@@ -1,0 +1,49 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"evrun/cmd/api/client"
+	"evrun/tasks/control"
+)
+
+func newRunsRetryCmd(e *env) *cobra.Command {
+	o := &selected{env: e, name: "runs retry", action: "retry", done: "retried", thing: "run"}
+	c := &cobra.Command{
+		Use:   "retry RUN... | FLAGS | --all | --resume ID",
+		Short: "Make runs due again now",
+		Long: `Makes runs due again now: dead and cancelled ones get a new budget of attempts, retrying ones don't wait any longer. A run keeps its
+id, which is the idempotency key that its handler gives to others, and the history of its attempts. Without a daemon the runs wait for
+"evrun serve".
+
+Flags select dead runs, unless --state says otherwise. They are counted and the first ones shown, and on a terminal you are asked; then
+they are retried as one batch, the oldest event first. It can be interrupted at any time: --resume continues it, and no run is retried twice.`,
+		Example: `  evrun runs retry 42-save-user
+  evrun runs retry --handler save-user
+  evrun runs retry --type 'order.*' --since 1d --where 'run.error contains "refused"' --yes`,
+		ValidArgsFunction: e.completeRuns(control.Retryable...),
+		RunE: func(c *cobra.Command, ids []string) error {
+			byFlags, err := o.chosen(ids, o.CheckRuns)
+			switch {
+			case err != nil:
+				return err
+			case byFlags:
+				return o.run(c.Context())
+			}
+			return runRunsRetry(c.Context(), o, ids)
+		},
+	}
+	o.runFlags(e, c, control.Retryable...)
+	o.actFlags(c)
+	return c
+}
+
+func runRunsRetry(ctx context.Context, o *selected, ids []string) error {
+	alone, err := o.runsByID(ctx, ids, func(c *client.Client, id string) (any, error) { return c.RetryRun(ctx, id) })
+	if alone != "" {
+		o.note("no daemon is running: the runs wait in %s for evrun serve", alone)
+	}
+	return err
+}
