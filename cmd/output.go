@@ -137,16 +137,13 @@ func eventsOf(n int64, atMost bool) string {
 	return text
 }
 
-// newLogger makes a logger to stderr with the level and the format of the settings: auto is for people where they watch it on a terminal.
-func (e *env) newLogger(s config.Settings) *slog.Logger {
+// newLogger makes a logger with the level and the format of the settings.
+func newLogger(s config.Settings, w io.Writer) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: s.Log.Level}
-	switch {
-	case s.Log.Format == "json":
-		return slog.New(slog.NewJSONHandler(events.JSONWriter{W: e.err}, opt))
-	case s.Log.Format == "auto" && e.terminal(e.err):
-		return slog.New(output.LogHandler(e.err, s.Log.Level, e.colored(e.err)))
+	if s.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(events.JSONWriter{W: w}, opt))
 	}
-	return slog.New(slog.NewTextHandler(e.err, opt))
+	return slog.New(slog.NewTextHandler(w, opt))
 }
 
 // version is the module's version, or the commit it was built from.

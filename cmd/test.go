@@ -54,7 +54,7 @@ func runTest(ctx context.Context, o *testOptions) error {
 	}
 	log := slog.New(slog.DiscardHandler)
 	if o.verbose {
-		log = o.newLogger(cfg.Settings)
+		log = newLogger(cfg.Settings, o.err)
 	}
 	var results []wiringtest.Result
 	failed := 0

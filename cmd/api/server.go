@@ -93,7 +93,7 @@ func NewServer(o Options) *Server {
 		batches: places{what: "large batches", limit: largeBatches},
 		reasons: NewReasons(o.Store, o.Redact),
 	}
-	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: batches.OfRuns(o.Handlers)})
+	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), s.replayer().Action())})
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,
@@ -136,6 +136,7 @@ func (s *Server) routes() map[string]route {
 		"GET /v1/events/{id}":                s.getEvent,
 		"GET /v1/events/{id}/explain":        inJSON(s.explainEvent),
 		"GET /v1/events/{id}/chain":          inJSON(s.getChain),
+		"POST /v1/replay":                    s.replayEvents,
 		"POST /v1/explain":                   s.explain,
 		"GET /v1/runs":                       inJSON(s.listRuns),
 		"GET /v1/runs/{id}":                  inJSON(s.getRun),

@@ -2,6 +2,7 @@ package batches
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"time"
@@ -24,6 +25,9 @@ type Action struct {
 	Shrinks bool
 	// To: the request must name a handler.
 	To bool
+	// Prepare, if not nil, checks a request's To and Options, and may complete its selection. It is also called for a batch that is continued. It returns
+	// which events of the selection the action is done to; nil: all.
+	Prepare func(ctx context.Context, r *Request) (keep func(*events.Event) bool, err error)
 	// Do does a page, which is not empty: all of it or nothing. It moves the batch by step in the same transaction, and returns how many things it
 	// changed.
 	Do func(ctx context.Context, w Work, page Page, step store.Step) (changed int, err error)
@@ -34,6 +38,7 @@ type Work struct {
 	Batch   string
 	By      string // the actor
 	To, Why string
+	Options json.RawMessage
 }
 
 // Page is a part of a selection: runs or events.
@@ -87,6 +92,8 @@ func (a *Action) check(r *Request) error {
 		return wrong("to: the name of the handler that runs the events again")
 	case !a.To && r.To != "":
 		return wrong("to: %s has none", a.Name)
+	case a.Prepare == nil && r.Options != nil:
+		return wrong("options: %s has none", a.Name)
 	case r.Selection.All() && !r.All:
 		return wrong(`say which: type, handler, state, event, … or "all": true`)
 	case !r.Selection.All() && r.All:

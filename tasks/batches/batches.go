@@ -66,9 +66,10 @@ func (e *ChangedError) Error() string {
 type Request struct {
 	Action    string           `json:"action"`
 	Selection search.Selection `json:"selection"`
-	All       bool             `json:"all,omitempty"`    // nothing narrows the selection down, and that is meant
-	To        string           `json:"to,omitempty"`     // the handler that runs events again; for the action "replay"
-	Why       string           `json:"reason,omitempty"` // in the operator's words
+	All       bool             `json:"all,omitempty"`     // nothing narrows the selection down, and that is meant
+	To        string           `json:"to,omitempty"`      // the handler that runs events again; for the action "replay"
+	Why       string           `json:"reason,omitempty"`  // in the operator's words
+	Options   json.RawMessage  `json:"options,omitempty"` // of the action
 	// Fingerprint is that of the preview; empty: whatever the selection is now.
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
@@ -228,6 +229,7 @@ type details struct {
 	Selection search.Selection `json:"selection"`
 	To        string           `json:"to,omitempty"`
 	Why       string           `json:"reason,omitempty"`
+	Options   json.RawMessage  `json:"options,omitempty"`
 	// Of the events up to Head, and of the runs that had not ended after At: what comes later does not belong to the selection.
 	Head int64     `json:"head"`
 	At   time.Time `json:"at"`
@@ -249,7 +251,7 @@ func (b *Batches) fresh(ctx context.Context, r Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{b: b, action: a, details: details{r.Selection, r.To, r.Why, head, time.Now().UTC()}}
+	j := &job{b: b, action: a, details: details{r.Selection, r.To, r.Why, r.Options, head, time.Now().UTC()}}
 	return j, j.resolve(ctx)
 }
 

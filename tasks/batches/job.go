@@ -22,8 +22,9 @@ type job struct {
 	action  *Action
 	details details
 	query   search.Query
-	batch   store.Batch // as it is stored; of a job that runs
-	seen    fingerprint // that the request has; zero: none
+	batch   store.Batch              // as it is stored; of a job that runs
+	keep    func(*events.Event) bool // which events of the selection it is done to; nil: all
+	seen    fingerprint              // that the request has; zero: none
 }
 
 // cursorEnd is the cursor behind the last page.
@@ -38,6 +39,14 @@ func newID() string {
 
 // resolve makes the search for the selection.
 func (j *job) resolve(ctx context.Context) (err error) {
+	if j.action.Prepare != nil {
+		d := &j.details
+		r := Request{Action: j.action.Name, Selection: d.Selection, To: d.To, Why: d.Why, Options: d.Options}
+		if j.keep, err = j.action.Prepare(ctx, &r); err != nil {
+			return err
+		}
+		d.Selection, d.To = r.Selection, r.To
+	}
 	if j.action.Events {
 		j.query, err = j.details.Selection.Events(ctx, j.b.o.Store)
 	} else {
@@ -105,7 +114,7 @@ func (j *job) run(ctx context.Context, progress func(store.Batch) error) error {
 			continue // a part of the search that has found nothing
 		}
 		step := store.Step{Batch: j.batch.ID, From: j.batch.Cursor, To: after, Done: page.Len()}
-		changed, err := j.action.Do(ctx, Work{Batch: j.batch.ID, By: audit.From(ctx).String(), To: j.details.To, Why: j.details.Why}, page, step)
+		changed, err := j.action.Do(ctx, Work{Batch: j.batch.ID, By: audit.From(ctx).String(), To: j.details.To, Why: j.details.Why, Options: j.details.Options}, page, step)
 		if err != nil {
 			return err
 		}
@@ -138,6 +147,9 @@ func (j *job) page(ctx context.Context, after string) (Page, error) {
 	}
 	page, err := j.action.page(ctx, j.b.o.Store, q)
 	page.endedBy(j.details.At)
+	if j.keep != nil {
+		page.Events = slices.DeleteFunc(page.Events, func(e *events.Event) bool { return !j.keep(e) })
+	}
 	return page, err
 }
 
@@ -168,7 +180,7 @@ func (f fingerprint) String() string { return fmt.Sprintf("%d-%d-%s", f.count, f
 
 func newSum(a *Action, d *details) hash.Hash {
 	sum := sha256.New()
-	what, _ := events.MarshalJSON(details{Selection: d.Selection, To: d.To}) // of texts and numbers
+	what, _ := events.MarshalJSON(details{Selection: d.Selection, To: d.To, Options: d.Options}) // of texts and numbers
 	fmt.Fprintf(sum, "%s %s\n", a.Name, what)
 	return sum
 }
