@@ -187,8 +187,11 @@ func (c *Capture) written(limit int) *store.Output {
 	o := &store.Output{Status: c.status, Headers: c.headers}
 	for i := range c.opened {
 		if s := &c.streams[i]; s.total > 0 {
-			k := store.Stream{Name: s.name}
-			k.Head, k.Tail, k.Omitted = s.cut(limit)
+			k, most := store.Stream{Name: s.name}, limit
+			if s.total > int64(limit) {
+				most -= limit / 32 // room for the rest of the run's rows: two streams of 64 KiB grow a store by 128 KiB
+			}
+			k.Head, k.Tail, k.Omitted = s.cut(most)
 			o.Streams = append(o.Streams, k)
 		}
 	}

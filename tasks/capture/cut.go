@@ -23,9 +23,17 @@ func neatly(secrets *expression.Secrets, head, tail string, omitted int64) (stri
 	if i := strings.IndexByte(tail[:min(nearLineEnd, len(tail))], '\n'); i >= 0 {
 		tail = tail[i+1:]
 	}
-	head = head[:len(head)-secrets.Begun(head)]
-	tail = tail[secrets.Ended(tail):]
+	head = head[:len(head)-telling(secrets.Begun(head))]
+	tail = tail[telling(secrets.Ended(tail)):]
 	return head, tail, omitted + int64(whole-len(head)-len(tail))
+}
+
+// telling is the length of a part of a secret at a cut; 0 if it is so short that it tells nothing, and any text may have it.
+func telling(n int) int {
+	if n < 4 {
+		return 0
+	}
+	return n
 }
 
 // join puts a note of what was left out between two parts, on a line of its own.

@@ -158,13 +158,13 @@ func (f *Follower) Next(ctx context.Context, beat <-chan time.Time) ([]Piece, er
 func (f *Follower) take(pieces []Piece, s segment) []Piece {
 	l := f.line(s.stream)
 	if s.omitted > 0 {
-		begun := f.c.secrets.Begun(string(l.held))
+		begun := telling(f.c.secrets.Begun(string(l.held)))
 		pieces = f.give(pieces, l, len(l.held)-begun)
 		pieces = append(pieces, Piece{Stream: s.stream, Omitted: s.omitted + int64(begun)})
 		l.held, l.gap = nil, true
 	}
 	if l.held = append(l.held, s.text...); l.gap && len(l.held) > 0 {
-		if end := f.c.secrets.Ended(string(l.held)); end > 0 {
+		if end := telling(f.c.secrets.Ended(string(l.held))); end > 0 {
 			pieces = append(pieces, Piece{Stream: s.stream, Omitted: int64(end)})
 			l.held = l.held[end:]
 		}

@@ -8,13 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/capture"
 	"evrun/tasks/process"
 	"evrun/tasks/taskstest"
 )
@@ -23,10 +23,14 @@ import (
 // the same in as many goroutines: `go test -run - -bench 'HTTP|Exec$' ./tasks/handlers`. The bare loop and the engine take turns in one run. CPU
 // time is that of this process and its children, so for http it includes the server's.
 
-// BenchmarkHTTP posts events to a server in this process, with the kind's defaults.
+// BenchmarkHTTP posts events to a server in this process, with the kind's defaults, and without keeping the answers.
 func BenchmarkHTTP(b *testing.B) {
-	for _, n := range []int{4, 64} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		n, keep int
+	}{{"4", 4, 0}, {"64", 64, 0}, {"4-keep-none", 4, capture.None}, {"64-keep-none", 64, capture.None}} {
+		n := c.n
+		b.Run(c.name, func(b *testing.B) {
 			server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 			defer server.Close()
 			transport := &http.Transport{MaxIdleConns: n, MaxIdleConnsPerHost: n}
@@ -34,7 +38,7 @@ func BenchmarkHTTP(b *testing.B) {
 			client := http.Client{Transport: transport}
 			action := build[*httpRequest](b, "http", with("url", server.URL), Deps{})
 			defer action.transport.CloseIdleConnections()
-			besideBare(b, "http", action, n, 8000, nothing, func(data []byte) error {
+			besideBare(b, &tasks.Handler{Kind: "http", Action: action, Concurrency: n, KeepOutput: c.keep}, 8000, nothing, func(data []byte) error {
 				resp, err := client.Post(server.URL, "application/json", bytes.NewReader(data))
 				if err != nil {
 					return err
@@ -69,19 +73,19 @@ func BenchmarkExec(b *testing.B) {
 	}
 	b.Run("4", func(b *testing.B) {
 		action := build[tasks.Outside](b, "exec", with("command", argv("/bin/true")), Deps{})
-		besideBare(b, "exec", action, 4, 2000, reap, func([]byte) error { return exec.Command("/bin/true").Run() })
+		besideBare(b, &tasks.Handler{Kind: "exec", Action: action, Concurrency: 4}, 2000, reap, func([]byte) error { return exec.Command("/bin/true").Run() })
 	})
 }
 
 // besideBare measures rounds of n events of a handler, and as many calls of bare. n is a multiple of 1,000.
 // with starts what the handler needs and bare doesn't.
-func besideBare(b *testing.B, kind string, action tasks.Action, concurrency, n int, with func() (stop func()), bare func(data []byte) error) {
+func besideBare(b *testing.B, h *tasks.Handler, n int, with func() (stop func()), bare func(data []byte) error) {
 	b.Helper()
 	const chunk = 1000
+	h.Name, h.On = "h", []events.Pattern{events.MustPattern("user.registered")}
+	concurrency := h.Concurrency
 	d := taskstest.Start(b, taskstest.Options{Tasks: tasks.Options{
-		Handlers: []*tasks.Handler{{
-			Name: "h", On: []events.Pattern{events.MustPattern("user.registered")}, Kind: kind, Action: action, Concurrency: concurrency,
-		}},
+		Handlers:  []*tasks.Handler{h},
 		Variables: map[string]string{variableConfig: "/evrun.yaml"}, // each attempt has a token
 	}})
 	registered := func(i int) []byte {
