@@ -52,6 +52,7 @@ func TestGuarantees(t *testing.T) {
 		}},
 		{"6 After the last attempt a run is dead: listed, explained, retryable, and announced", []proof{
 			{"a run that fails until somebody mends its cause", deadRunIsKept},
+			{"many dead runs, over an interrupt and a kill", deadRunsAreRetriedOnce},
 		}},
 		{"6 An alert's own failure is announced once more, then logged", []proof{
 			{"an alert that fails", failedAlertReachesItsFallback},

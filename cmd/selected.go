@@ -93,6 +93,9 @@ func (o *selected) run(ctx context.Context) error {
 	if everything := o.all || o.Handler == "" && o.Event == "" && o.Where == "" && len(o.Types) == 0; o.final && everything && !o.yes && !o.dryRun && !asks {
 		return o.confirm(ctx, "", "this can't be undone", "") // says that it needs --yes
 	}
+	if o.quiet && !asks && !o.dryRun {
+		return o.batch(ctx, r) // nobody would see it
+	}
 	seen, err := asked(ctx, o.env, readsStore, func(c *client.Client) (api.BatchPreview, error) { return c.PreviewBatch(ctx, r) })
 	if err != nil {
 		return err

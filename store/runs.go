@@ -66,8 +66,11 @@ type Counts struct{ Running, Retrying, Dead int }
 // Change is what a person does to runs. At most Limit runs of the query are changed, in one transaction.
 type Change struct {
 	Query RunQuery
-	By    string // who does it, such as "ada (uid 1000)"
-	Why   string // in their words; empty: they gave none
+	// Runs are the selected runs, where the caller has just read them; nil: the query selects them. Each is changed if it is still in one of the
+	// query's states.
+	Runs []Run
+	By   string // who does it, such as "ada (uid 1000)"
+	Why  string // in their words; empty: they gave none
 	// Live are the names of the handlers whose running attempts this process may end: see [Runs.Cancel].
 	Live map[string]bool
 	// Events are accepted in the same transaction, if any run is changed or marked.
@@ -177,6 +180,7 @@ type RunQuery struct {
 	AfterID  string     // only runs after this one in the query's order; the run itself need not match
 	Oldest   bool       // oldest event first
 	Limit    int        // the maximum number; 0: 1,000
+	Bare     bool       // of ScanRuns: Failed is not needed
 
 	// Their events, as in [EventQuery]. A run whose event was deleted has none of these.
 

@@ -148,15 +148,18 @@ func integer(v driver.Value) int {
 
 // change changes the runs of a selection and returns those that were changed. The selection is read before the transaction, which checks each run again.
 func (s *Store) change(ctx context.Context, c change) ([]store.Run, error) {
-	runs, err := s.selected(ctx, c.Query)
-	if err != nil {
-		return nil, fmt.Errorf("%s runs: %w", c.name, err)
+	runs := c.Runs
+	if runs == nil {
+		var err error
+		if runs, err = s.selected(ctx, c.Query); err != nil {
+			return nil, fmt.Errorf("%s runs: %w", c.name, err)
+		}
 	}
 	if len(runs) == 0 && c.Step == nil {
 		return nil, nil
 	}
 	var done []store.Run
-	err = s.w.submit(ctx, newOp(len(runs)+len(c.Events)+len(c.more), payload(c.Events)+payload(c.more), func(t *txn) error {
+	err := s.w.submit(ctx, newOp(len(runs)+len(c.Events)+len(c.more), payload(c.Events)+payload(c.more), func(t *txn) error {
 		done = done[:0]
 		for _, r := range runs {
 			ok, err := c.one(t, &r)

@@ -67,6 +67,10 @@ func batchOfRuns(t *testing.T, d Driver) {
 		t.Errorf("a step of another page: %v", err)
 	}
 	equal(t, "dead", len(runs(t, s, store.RunQuery{State: store.Dead})), 1)
+	stale := runs(t, s, store.RunQuery{State: store.Dead})
+	equal(t, "retried, as they were read", len(must(s.Retry(ctx, store.Change{Query: store.RunQuery{State: store.Dead}, Runs: stale}))(t)), 1)
+	equal(t, "retried again", len(must(s.Retry(ctx, store.Change{Query: store.RunQuery{State: store.Dead}, Runs: stale}))(t)), 0)
+	settle(t, s, outside(e2, h.ID, 2, store.Dead))
 	equal(t, "left alone", len(must(s.Retry(ctx, store.Change{Query: page(e1), Step: &store.Step{Batch: "b", From: "1", To: "2", Done: 1}}))(t)), 0)
 	equal(t, "dropped", len(must(s.Drop(ctx, store.Change{Query: page(e2), Step: &store.Step{Batch: "b", From: "2", To: "3", Done: 1}}))(t)), 1)
 	b := must(s.Batch(ctx, "b"))(t)

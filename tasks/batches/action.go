@@ -123,15 +123,11 @@ func OfRuns(do control.Changing) []Action {
 // ofPage makes a change of runs the change of a page. It changes only runs that are still in the state in which they were selected.
 func ofPage(runs control.Changing, do func(control.Changing, context.Context, store.Change) ([]store.Run, error)) func(context.Context, Work, Page, store.Step) (int, error) {
 	return func(ctx context.Context, w Work, page Page, step store.Step) (int, error) {
-		c := store.Change{By: w.By, Why: w.Why, Step: &step}
-		c.Query.Limit = len(page.Runs)
+		c := store.Change{By: w.By, Why: w.Why, Runs: page.Runs, Step: &step}
 		for i := range page.Runs {
-			r := &page.Runs[i]
-			c.Query.IDs = append(c.Query.IDs, r.ID)
-			if !slices.Contains(c.Query.States, r.State) {
-				c.Query.States = append(c.Query.States, r.State)
+			if state := page.Runs[i].State; !slices.Contains(c.Query.States, state) {
+				c.Query.States = append(c.Query.States, state)
 			}
-			c.Query.Before = max(c.Query.Before, r.Sequence+1)
 		}
 		changed, err := do(runs, ctx, c)
 		return len(changed), err

@@ -23,7 +23,7 @@ import (
 
 // rig is a store with runs, and counts how often each run is changed.
 type rig struct {
-	*testing.T
+	testing.TB
 	store *sqlite.Store
 	id    store.HandlerID
 	em    *emitter.Emitter
@@ -32,14 +32,14 @@ type rig struct {
 	changed map[string]int
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	s, stop := taskstest.OpenStore(t, filepath.Join(t.TempDir(), "evrun.db"), sqlite.Options{})
 	t.Cleanup(stop)
 	known, err := s.Register(t.Context(), []store.Registration{{Name: "h", On: []events.Pattern{events.MustPattern("a.*")}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{T: t, store: s, id: known[0].ID, em: emitter.New(s, 0), changed: map[string]int{}}
+	return &rig{TB: t, store: s, id: known[0].ID, em: emitter.New(s, 0), changed: map[string]int{}}
 }
 
 // dead adds events whose runs are dead, with the numbers from first to last in their data.

@@ -71,7 +71,7 @@ func (j *job) look(ctx context.Context) (Preview, error) {
 	p := Preview{Action: j.action.Name}
 	sum := newSum(j.action, &j.details)
 	for after := ""; ; {
-		page, err := j.page(ctx, after)
+		page, err := j.page(ctx, after, p.Count >= SampleSize)
 		if err != nil {
 			return p, err
 		}
@@ -103,7 +103,7 @@ func (j *job) run(ctx context.Context, progress func(store.Batch) error) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		page, err := j.page(ctx, after)
+		page, err := j.page(ctx, after, true)
 		if err != nil {
 			return err
 		}
@@ -138,10 +138,10 @@ func (j *job) run(ctx context.Context, progress func(store.Batch) error) error {
 	return err
 }
 
-// page reads a page of the selection, without what does not belong to it any more.
-func (j *job) page(ctx context.Context, after string) (Page, error) {
+// page reads a page of the selection, without what does not belong to it any more. bare is as in [search.Query].
+func (j *job) page(ctx context.Context, after string, bare bool) (Page, error) {
 	q := j.query
-	q.After, q.Limit, q.Oldest = after, PageSize, true
+	q.After, q.Limit, q.Oldest, q.Bare = after, PageSize, true, bare
 	if q.Before == 0 || q.Before > j.details.Head+1 {
 		q.Before = j.details.Head + 1
 	}

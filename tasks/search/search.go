@@ -48,6 +48,7 @@ type Query struct {
 	Handler string           // of the run; empty: any
 	States  []store.RunState // the run is in one of these; none: any
 
+	Bare   bool   // the runs' Failed is not needed
 	Oldest bool   // oldest event first, instead of newest first
 	Limit  int    // of the page; 0: 100
 	After  string // the cursor of the page before; empty: the first page
@@ -183,7 +184,7 @@ func Runs(ctx context.Context, s Source, q Query) (Page[store.Run], error) {
 func (q *Query) OfRuns() store.RunQuery {
 	return store.RunQuery{
 		Handler: q.Handler, States: q.States, Sequence: q.Event, Before: q.Before, Oldest: q.Oldest,
-		Patterns: q.Types, Source: q.Source, Since: q.Since, Until: q.Until, Chain: q.Chain,
+		Patterns: q.Types, Source: q.Source, Since: q.Since, Until: q.Until, Chain: q.Chain, Bare: q.Bare,
 	}
 }
 

@@ -64,7 +64,11 @@ func (r *Reader) ScanRuns(ctx context.Context, q store.RunQuery, look int) (part
 			order = "ASC"
 		}
 		place.add(strings.Join(append([]string{"1"}, filter.text...), " AND "), filter.args...)
-		found, err := r.queryRunsOf(ctx, q.Patterns, limit-len(part.Items), failedAttempts, place.where()+` ORDER BY r.sequence `+order+`, r.handler`, place.args...)
+		failed := failedAttempts
+		if q.Bare {
+			failed = `0`
+		}
+		found, err := r.queryRunsOf(ctx, q.Patterns, limit-len(part.Items), failed, place.where()+` ORDER BY r.sequence `+order+`, r.handler`, place.args...)
 		part.Items = append(part.Items, found...)
 		return len(part.Items) == limit, err
 	}
