@@ -1,93 +1,126 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
-	"evrun/cmd/output"
-	"evrun/store"
-	"evrun/tasks/control"
-	"evrun/tasks/fault"
+	"evrun/cmd/api"
+	"evrun/cmd/api/client"
+	"evrun/events"
 )
 
+// redrawEvery is how often --watch asks for the status.
+const redrawEvery = 2 * time.Second
+
 func newStatusCmd(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use:     "status",
-		Short:   "Show the daemon's status",
-		Example: "  evrun status",
-		Long: `Shows the daemon's status: what it runs, since when, the result of the last reload, and for each handler how far its place in the
-journal is behind the newest event (BEHIND; events that it does not run on count, too), its running attempts, the runs that wait for
-their next attempt, and the dead ones. Handlers that are paused, and those that have left the file with work to do, are named
-("evrun handlers --help" says more). Exit 69 when no daemon runs.`,
+	watch := false
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show the daemon's status, what is wrong first",
+		Example: `  evrun status
+  evrun status --watch`,
+		Long: `Shows the daemon's status. First comes what needs attention, each with the command that shows more: a store that accepts nothing
+more, a refused wiring file, dead runs, handlers that fail, are paused, or left the file with work to do, slots that were left out.
+
+For each handler: the events that wait for it (WAITING; "≤" where not all were counted), its running attempts, the runs that wait
+for their next attempt, the dead ones, how many runs it ended in the last minute, its last result, and its last error. For each
+schedule: its next slot, the last one, and what came of it.
+
+With --watch the status is shown again every 2 seconds, on a terminal on one screen, else one after the other. It ends with Ctrl-C
+(exit 0). Exit 69 when no daemon runs.`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), e) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if watch {
+				return watchStatus(c.Context(), e)
+			}
+			return runStatus(c.Context(), e)
+		},
 	}
+	c.Flags().BoolVar(&watch, "watch", false, "show it again every 2 seconds")
+	return c
 }
 
 func runStatus(ctx context.Context, e *env) error {
-	cfg, err := e.settings()
+	daemon, err := e.daemon()
 	if err != nil {
 		return err
 	}
-	s, err := clientOf(cfg).Status(ctx)
+	s, err := daemon.Status(ctx)
 	if err != nil {
 		return err
 	}
-	if e.json() {
-		return e.printJSON(map[string]any{"status": s})
-	}
-	p := e.printer()
-	t := p.Table()
-	t.Field("evrun "+s.Version, "pid %d, up %s", s.PID, output.Duration(time.Since(s.StartedAt)))
-	t.Field("config", "%s, read %s", s.Config, p.Time(s.LoadedAt))
-	if r := s.Reload; r != nil && r.Error != "" {
-		first, more, _ := strings.Cut(r.Error, "\n")
-		if more != "" {
-			first += " …"
-		}
-		t.Field("reload", "refused at %s: %s", p.Time(r.At), first)
-	}
-	t.Field("store", "%s, %s, %s", s.Store, bytesOf(s.StoreSize), fault.Plural(int(s.Head), "event"))
-	if s.WAL.Held || s.WAL.Full {
-		wal := store.WAL{Held: s.WAL.Held, Holders: s.WAL.Holders}
-		what := "it can't be given back"
-		if s.WAL.Full {
-			what = "nothing more is accepted"
-		}
-		t.Field("wal", "%s of %s: %s%s", bytesOf(s.WAL.Bytes), bytesOf(s.WAL.Max), what, wal.Reason())
-	}
-	t.Field("socket", "%s", s.Socket)
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if len(s.Handlers) > 0 {
-		fmt.Fprintln(e.out)
-		t := p.Table("HANDLER", "BEHIND", "RUNNING", "RETRYING", "DEAD")
-		for _, h := range s.Handlers {
-			name := h.Name
-			switch {
-			case h.Replacing:
-				name += " (left; its running attempts go on)"
-			case h.State != control.StateActive:
-				name += " (" + output.HandlerState(h) + ": " + h.Unfinished().String() + ")"
-			}
-			t.Row(name, h.Behind, h.Running, h.Retrying, h.Dead)
-		}
-		if err := t.Flush(); err != nil {
-			return err
-		}
-	}
-	if len(s.Schedules) > 0 {
-		fmt.Fprintln(e.out)
-		return output.List(p, output.Schedules(), s.Schedules)
-	}
-	return nil
+	return e.printer().Status(s)
 }
 
-// bytesOf is a size in bytes with its unit.
-func bytesOf(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
+// daemon is a client of the daemon.
+func (e *env) daemon() (*client.Client, error) {
+	cfg, err := e.settings()
+	if err != nil {
+		return nil, err
+	}
+	return clientOf(cfg), nil
+}
+
+// watchStatus shows the status again and again. On a terminal it goes on while the daemon is restarted.
+func watchStatus(ctx context.Context, e *env) error {
+	daemon, err := e.daemon()
+	if err != nil {
+		return err
+	}
+	_, terminal := width(e.out)
+	ticker := time.NewTicker(redrawEvery)
+	defer ticker.Stop()
+	for first := true; ; first = false {
+		s, err := daemon.Status(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && (first || !terminal || !errors.Is(err, api.ErrNoDaemon)):
+			return err
+		case terminal:
+			err = e.redraw(s, err)
+		default:
+			if !first && !e.json() {
+				fmt.Fprintln(e.out)
+			}
+			err = e.printer().Status(s)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// redraw writes a status over the one before. It overwrites line by line, so that nothing flickers, and leaves out what the screen has no room for.
+func (e *env) redraw(s api.Status, failure error) error {
+	var text bytes.Buffer
+	p := e.printer()
+	p.Out = &text
+	if failure != nil {
+		fmt.Fprintln(&text, events.EscapeControl(failure.Error()))
+	} else if err := p.Status(s); err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
+	if f, ok := e.out.(*os.File); ok {
+		if _, height, err := term.GetSize(int(f.Fd())); err == nil && height > 2 && len(lines) > height-1 {
+			more := len(lines) - (height - 2)
+			lines = append(lines[:height-2], fmt.Sprintf("… %d more lines", more))
+		}
+	}
+	_, err := fmt.Fprintf(e.out, "\x1b[H%s\x1b[K\n\x1b[J", strings.Join(lines, "\x1b[K\n"))
+	return err
+}

@@ -130,6 +130,7 @@ func (w *worker) answered(a answer) {
 		level = slog.LevelInfo
 	}
 	logs := w.r.o.Log.Enabled(context.Background(), level)
+	now, ended, last := time.Now(), 0, store.RunState(0)
 	for i, t := range done.tasks {
 		switch out := a.out[i]; {
 		case out.Fenced:
@@ -137,13 +138,18 @@ func (w *worker) answered(a answer) {
 		case out.State == store.Cancelled:
 			w.r.o.Log.Info("run was cancelled", "handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "run", w.runID(t), "attempt", t.Attempt)
 		case out.State == store.Retrying || out.State == store.Dead:
+			w.recent.failed(now, out.Error)
 			w.log(t, out.Outcome)
 		case logs && out.State == store.Succeeded:
 			w.r.o.Log.Log(context.Background(), level, "attempt succeeded", "handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type,
 				"attempt", t.Attempt, "took", took(t), "run", w.runID(t))
 		}
+		if out := &a.out[i]; !out.Fenced && out.State != store.Retrying {
+			ended, last = ended+1, out.State
+		}
 		w.queue.Done(t, a.out[i])
 	}
+	w.recent.settled(now, ended, last)
 	if rest.len() > 0 {
 		w.refused(rest, a.err)
 		return

@@ -28,9 +28,11 @@ func (r *Runner) InFlight(ctx context.Context) []InFlight {
 	r.wiring.Unlock()
 	var all []InFlight
 	for _, m := range members {
+		ctx, cancel := context.WithTimeout(ctx, askWithin)
 		if s, ok := m.status(ctx); ok {
 			all = append(all, s.running...)
 		}
+		cancel()
 	}
 	slices.SortFunc(all, func(a, b InFlight) int { return a.Since.Compare(b.Since) })
 	return all

@@ -9,22 +9,33 @@ import (
 
 // Status returns the status of each wired handler, in the order of the file, followed by the handlers that have left with unfinished work.
 func (r *Runner) Status(ctx context.Context) ([]control.HandlerStatus, error) {
-	return r.statuses(ctx, false)
+	return r.statuses(ctx, false, r.askOne(ctx))
 }
 
 // HandlerStatuses is like Status, but with all handlers that have left, and with the number of each handler's waiting events.
 func (r *Runner) HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error) {
-	return r.statuses(ctx, true)
+	return r.statuses(ctx, true, r.askOne(ctx))
 }
 
-func (r *Runner) statuses(ctx context.Context, all bool) ([]control.HandlerStatus, error) {
+// askOne returns a function that asks a handler's worker.
+func (r *Runner) askOne(ctx context.Context) func(name string) (workerStatus, bool) {
+	now := r.wired.Load()
+	return func(name string) (workerStatus, bool) {
+		m := now.members[name]
+		if m == nil {
+			return workerStatus{}, false
+		}
+		ctx, cancel := context.WithTimeout(ctx, askWithin)
+		defer cancel()
+		return m.status(ctx)
+	}
+}
+
+func (r *Runner) statuses(ctx context.Context, all bool, ask func(name string) (workerStatus, bool)) ([]control.HandlerStatus, error) {
 	now := r.wired.Load()
 	list, err := control.Statuses(ctx, r.o.Store, controlled(now.handlers), all, func(name string) (control.Live, bool) {
-		if m := now.members[name]; m != nil {
-			s, ok := m.status(ctx)
-			return control.Live{LowWater: s.lowWater, Running: s.unfinished, Ahead: s.ahead}, ok
-		}
-		return control.Live{}, false
+		s, ok := ask(name)
+		return control.Live{LowWater: s.lowWater, Running: s.unfinished, Ahead: s.ahead}, ok
 	})
 	if err != nil {
 		return nil, err
@@ -49,10 +60,8 @@ func controlled(handlers []*Handler) []control.Wired {
 // askWithin is how long a worker may take to notice a question. One that writes to a log which nobody reads may never do so.
 const askWithin = time.Second
 
-// status asks a member's worker; ok is false if the worker has not begun, has ended or is stuck.
+// status asks a member's worker until ctx ends; ok is false if the worker has not begun, has ended or is stuck.
 func (m *member) status(ctx context.Context) (s workerStatus, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
 	select {
 	case <-m.begun:
 	default:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"evrun/events"
@@ -86,6 +87,8 @@ type member struct {
 	ended chan struct{} // closed when the worker has ended, and the action is closed
 	// inherits says that it must first take over from others. r.wiring guards it.
 	inherits bool
+	known    atomic.Pointer[workerStatus] // the last answer to an overview
+	recall   recall
 	// resumed has a token when a paused handler may continue.
 	resumed chan struct{}
 }

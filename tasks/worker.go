@@ -7,6 +7,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/control"
 	"evrun/tasks/queue"
 )
 
@@ -55,6 +56,7 @@ type worker struct {
 	changed *queue.HandOver // from Runner.Retry and Cancel
 	mark    chan struct{}   // from Runner.sweep
 	ask     chan chan workerStatus
+	recent  recent
 	ended   chan struct{} // closed when run returns
 	failure error
 }
@@ -322,11 +324,15 @@ type workerStatus struct {
 	// unfinished is the number of attempts that run, that begin as soon as they are recorded, or whose result was not taken yet.
 	unfinished int
 	ahead      int // attempts that are claimed and have not begun: the store counts their runs as running
+	rate       int // runs that ended in the last minute
+	recent     control.Recent
+	silent     bool // an older answer: the worker doesn't answer now
 }
 
 func (w *worker) status() workerStatus {
 	s := workerStatus{lowWater: w.lowWater(nil)}
 	s.running, s.ahead = w.pool.running()
 	s.unfinished = w.pool.unfinished()
+	s.rate, s.recent = w.recent.rate(time.Now()), w.recent.Recent
 	return s
 }

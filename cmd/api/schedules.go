@@ -26,6 +26,7 @@ type Schedule struct {
 	Waiting   bool       `json:"waiting,omitempty"`    // for the end of its last slot's runs
 	Since     time.Time  `json:"since"`                // when it was first seen, or its timing changed
 	Last      *time.Time `json:"last,omitempty"`       // the last slot that was published
+	LastRuns  *SlotRuns  `json:"last_runs,omitempty"`  // of the last slot; in the status of a daemon only
 	Next      *time.Time `json:"next,omitempty"`       // the next slot, paused or not
 	Upcoming  []Slot     `json:"upcoming,omitempty"`   // the next slots, as many as were asked for
 }
@@ -35,6 +36,12 @@ type Slot struct {
 	Slot   time.Time `json:"slot"`
 	Fire   time.Time `json:"fire"` // when it is published: later than the slot by its jitter
 	Number int64     `json:"number"`
+}
+
+// SlotRuns is what came of a slot.
+type SlotRuns struct {
+	Sequence int64          `json:"seq,string"` // of the slot's event
+	States   map[string]int `json:"states"`     // how many of its runs are in which state; none: no handler has run on it yet
 }
 
 // MaxUpcoming is how many of its next slots a schedule is listed with at most.

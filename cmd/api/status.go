@@ -20,6 +20,7 @@ type Status struct {
 	Socket    string    `json:"socket"`
 	Head      int64     `json:"head,string"` // the last sequence of the journal
 
+	Problems  []Trouble               `json:"problems"` // what needs somebody's attention, the worst first; empty: nothing
 	Handlers  []control.HandlerStatus `json:"handlers"`
 	Schedules []Schedule              `json:"schedules"`
 }

@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
+	"time"
 
 	"evrun/cmd/api"
 	"evrun/events"
@@ -11,6 +13,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/chain"
 	"evrun/tasks/explain"
+	"evrun/tasks/schedule"
 )
 
 // status is the answer to GET /v1/status.
@@ -31,7 +34,7 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	if s.Head, err = d.store.Head(ctx); err != nil {
 		return s, err
 	}
-	if s.Handlers, err = d.runner.Status(ctx); err != nil {
+	if s.Handlers, err = d.runner.Overview(ctx); err != nil {
 		return s, err
 	}
 	states, err := d.scheduler.States(ctx)
@@ -39,7 +42,71 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 		err = nil
 	}
 	s.Schedules = api.SchedulesOf(states, 0)
+	if err == nil {
+		err = d.lastSlots(ctx, states, s.Schedules)
+	}
+	if err != nil {
+		return s, err
+	}
+	missed, err := d.missedLately(ctx)
+	s.Troubles(missed)
 	return s, err
+}
+
+// The bounds of what a status looks up of schedules.
+const (
+	slotsWithin = 200 * time.Millisecond
+	missedLook  = 20_000 // events
+	missedSince = 24 * time.Hour
+)
+
+// lastSlots adds what came of the schedules' last slots, as far as there is time.
+func (d *Daemon) lastSlots(ctx context.Context, states []schedule.State, list []api.Schedule) error {
+	until := time.Now().Add(slotsWithin)
+	for i, st := range states {
+		if st.Last.IsZero() || time.Now().After(until) {
+			continue
+		}
+		slot, err := d.store.Events(ctx, store.EventQuery{ID: st.Last.UTC().Format(time.RFC3339Nano), Source: d.emitter.Source(st.Part()), Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(slot) == 0 { // pruned
+			continue
+		}
+		runs, err := d.store.Runs(ctx, store.RunQuery{Sequence: slot[0].Sequence})
+		if err != nil {
+			return err
+		}
+		list[i].LastRuns = &api.SlotRuns{Sequence: slot[0].Sequence, States: map[string]int{}}
+		for _, run := range runs {
+			list[i].LastRuns.States[run.State.String()]++
+		}
+	}
+	return nil
+}
+
+// missedLately counts the slots of each schedule that were left out within a day, as far as the end of the journal has them.
+func (d *Daemon) missedLately(ctx context.Context) (map[string]int, error) {
+	p, err := events.ParsePattern(events.TypeScheduleMissed)
+	if err != nil {
+		return nil, err
+	}
+	part, err := d.store.ScanEvents(ctx, store.EventQuery{Patterns: []events.Pattern{p}, Since: time.Now().Add(-missedSince), Last: true, Limit: 100}, missedLook)
+	if err != nil {
+		return nil, err
+	}
+	missed := map[string]int{}
+	for _, e := range part.Items {
+		var data struct {
+			Schedule string
+			Count    int
+		}
+		if json.Unmarshal(e.Data, &data) == nil {
+			missed[data.Schedule] += data.Count
+		}
+	}
+	return missed, nil
 }
 
 // explain is the answer to POST /v1/explain.

@@ -37,6 +37,30 @@ type HandlerStatus struct {
 	LeftAt    *time.Time `json:"left_at,omitempty"`
 	// LeftWith is the number of events that were waiting when it left.
 	LeftWith int64 `json:"left_with,omitempty"`
+
+	// Of the status of a running daemon only.
+
+	Rate   *int `json:"ended_last_minute,omitempty"` // runs that ended
+	Silent bool `json:"silent,omitempty"`            // its worker didn't answer in time: the numbers are older
+	Recent
+}
+
+// Recent is what came of a handler's last runs.
+type Recent struct {
+	Last      *Result  `json:"last,omitempty"`       // of the last run that ended
+	LastError *Failure `json:"last_error,omitempty"` // of the last attempt that failed
+}
+
+// Result is how a run ended.
+type Result struct {
+	State string    `json:"state"`
+	At    time.Time `json:"at"`
+}
+
+// Failure is why an attempt failed.
+type Failure struct {
+	Error string    `json:"error"` // the first line
+	At    time.Time `json:"at"`
 }
 
 // Unfinished returns the handler's waiting events and unsettled runs; for a handler that has left, as of that time.

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"evrun/store"
+	"evrun/tasks/control"
+	"evrun/tasks/fault"
+)
+
+// Trouble is something in a daemon's status that needs somebody's attention.
+type Trouble struct {
+	What string `json:"what"`           // one of the constants
+	Name string `json:"name,omitempty"` // of the handler or the schedule
+	Text string `json:"text"`           // what is wrong, in words
+	Do   string `json:"do,omitempty"`   // a command that shows more, or mends it
+}
+
+// What is wrong, in the order of a status.
+const (
+	TroubleStore    = "store"    // nothing more is accepted, or soon won't be
+	TroubleReload   = "reload"   // the wiring file was refused
+	TroubleDead     = "dead"     // dead runs
+	TroubleFailing  = "failing"  // the last attempts of a handler failed
+	TroubleSilent   = "silent"   // a handler's worker is stuck
+	TroublePaused   = "paused"   // a handler or a schedule is paused, and work waits
+	TroubleLeft     = "left"     // a handler left the file with work to do
+	TroubleMissed   = "missed"   // slots were left out
+	TroubleLastSlot = "schedule" // a run of a schedule's last slot is dead
+)
+
+var troubleOrder = []string{TroubleStore, TroubleReload, TroubleDead, TroubleFailing, TroubleSilent, TroublePaused, TroubleLeft, TroubleMissed, TroubleLastSlot}
+
+// Troubles sets Problems. missed are the schedules whose slots were left out lately, with how many.
+func (s *Status) Troubles(missed map[string]int) {
+	s.Problems = []Trouble{}
+	add := func(what, name, do, format string, args ...any) {
+		s.Problems = append(s.Problems, Trouble{What: what, Name: name, Text: fmt.Sprintf(format, args...), Do: do})
+	}
+	wal := store.WAL{Held: s.WAL.Held, Holders: s.WAL.Holders}
+	switch {
+	case s.WAL.Full:
+		add(TroubleStore, "", "", "nothing more is accepted: the write-ahead log is full%s", wal.Reason())
+	case s.WAL.Held:
+		add(TroubleStore, "", "", "the write-ahead log can't be given back%s", wal.Reason())
+	}
+	if s.Reload != nil && s.Reload.Error != "" {
+		first, _, _ := strings.Cut(s.Reload.Error, "\n")
+		add(TroubleReload, "", "evrun validate", "the wiring file was refused: %s", first)
+	}
+	for i := range s.Handlers {
+		s.handlerTroubles(&s.Handlers[i], add)
+	}
+	for name, n := range missed {
+		add(TroubleMissed, name, "evrun events list evrun.schedule.missed", "%s left out within a day", were(n, "slot"))
+	}
+	for _, sched := range s.Schedules {
+		if sched.Paused == "hand" {
+			add(TroublePaused, sched.Name, "evrun schedules resume "+sched.Name, "the schedule is paused")
+		}
+		if runs := sched.LastRuns; runs != nil && runs.States["dead"] > 0 {
+			add(TroubleLastSlot, sched.Name, fmt.Sprintf("evrun explain --event %d", runs.Sequence), "%s of its last slot dead", are(runs.States["dead"], "run"))
+		}
+	}
+	slices.SortStableFunc(s.Problems, func(a, b Trouble) int {
+		return cmp.Or(cmp.Compare(slices.Index(troubleOrder, a.What), slices.Index(troubleOrder, b.What)), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+func (s *Status) handlerTroubles(h *control.HandlerStatus, add func(what, name, do, format string, args ...any)) {
+	if h.Dead > 0 {
+		add(TroubleDead, h.Name, "evrun runs list --state dead --handler "+h.Name, "%s dead", are(h.Dead, "run"))
+	}
+	if failed := h.LastError; failed != nil && (h.Retrying > 0 || h.Last != nil && h.Last.State == "dead") && !failed.At.Before(endedWell(h)) {
+		retrying := ""
+		if h.Retrying > 0 {
+			retrying = "; " + are(h.Retrying, "run") + " retrying"
+		}
+		add(TroubleFailing, h.Name, "evrun runs list --state retrying,dead --handler "+h.Name, "it fails: %s%s", failed.Error, retrying)
+	}
+	if h.Silent {
+		add(TroubleSilent, h.Name, "", "its worker does not answer; its numbers are from before")
+	}
+	switch h.State {
+	case control.StateActive, control.StateNew:
+	case control.StateLeft:
+		add(TroubleLeft, h.Name, "evrun handlers show "+h.Name, "it left the file, and work waits for it")
+	default:
+		add(TroublePaused, h.Name, "evrun handlers resume "+h.Name, "the handler is %s", h.State)
+	}
+}
+
+// endedWell is when a handler's last run succeeded; zero if its last run did not.
+func endedWell(h *control.HandlerStatus) (at time.Time) {
+	if h.Last != nil && h.Last.State == "succeeded" {
+		at = h.Last.At
+	}
+	return at
+}
+
+func are(n int, thing string) string {
+	return fault.Plural(n, thing) + map[bool]string{true: " is", false: " are"}[n == 1]
+}
+func were(n int, thing string) string {
+	return fault.Plural(n, thing) + map[bool]string{true: " was", false: " were"}[n == 1]
+}

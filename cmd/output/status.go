@@ -1,0 +1,184 @@
+package output
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"evrun/cmd/api"
+	"evrun/store"
+	"evrun/tasks/control"
+	"evrun/tasks/fault"
+)
+
+// Status writes a daemon's status: first what is wrong, then the daemon, its handlers and its schedules.
+func (p *Printer) Status(s api.Status) error {
+	if p.JSON {
+		return p.Object(map[string]any{"status": s})
+	}
+	if err := p.troubles(s.Problems); err != nil {
+		return err
+	}
+	if err := p.daemon(s); err != nil {
+		return err
+	}
+	if len(s.Handlers) > 0 {
+		if err := p.printf("\n"); err != nil {
+			return err
+		}
+		if err := List(p, p.overview(), s.Handlers); err != nil {
+			return err
+		}
+	}
+	if len(s.Schedules) > 0 {
+		if err := p.printf("\n"); err != nil {
+			return err
+		}
+		return List(p, p.lastSlots(), s.Schedules)
+	}
+	return nil
+}
+
+// troubles writes what needs attention, each with the command that shows more.
+func (p *Printer) troubles(list []api.Trouble) error {
+	for _, t := range list {
+		color := Yellow
+		switch t.What {
+		case api.TroubleStore, api.TroubleReload, api.TroubleDead, api.TroubleFailing, api.TroubleLastSlot:
+			color = Red
+		}
+		text := t.Text
+		if t.Name != "" {
+			text = t.Name + ": " + text
+		}
+		do := ""
+		if t.Do != "" {
+			do = " (" + t.Do + ")"
+		}
+		mark := p.Paint(color, "!") + " "
+		if err := p.printf("%s", mark); err != nil {
+			return err
+		}
+		lines := []string{text + do}
+		if p.Width > 0 {
+			lines = Wrap(p.cell(text+do).Text, max(p.Width-2, narrowest))
+		} else {
+			lines[0] = p.cell(lines[0]).Text
+		}
+		if err := p.printf("%s\n", strings.Join(lines, "\n  ")); err != nil {
+			return err
+		}
+	}
+	if len(list) > 0 {
+		return p.printf("\n")
+	}
+	return nil
+}
+
+func (p *Printer) daemon(s api.Status) error {
+	t := p.Table()
+	t.Field("evrun "+s.Version, "pid %d, up %s", s.PID, Duration(time.Since(s.StartedAt)))
+	t.Field("config", "%s, read %s", s.Config, p.Time(s.LoadedAt))
+	if r := s.Reload; r != nil && r.Error != "" {
+		first, more, _ := strings.Cut(r.Error, "\n")
+		if more != "" {
+			first += " …"
+		}
+		t.Field("reload", "refused at %s: %s", p.Time(r.At), first)
+	}
+	t.Field("store", "%s, %s, %s", s.Store, bytesOf(s.StoreSize), fault.Plural(int(s.Head), "event"))
+	if s.WAL.Held || s.WAL.Full {
+		wal := store.WAL{Held: s.WAL.Held, Holders: s.WAL.Holders}
+		what := "it can't be given back"
+		if s.WAL.Full {
+			what = "nothing more is accepted"
+		}
+		t.Field("wal", "%s of %s: %s%s", bytesOf(s.WAL.Bytes), bytesOf(s.WAL.Max), what, wal.Reason())
+	}
+	t.Field("socket", "%s", s.Socket)
+	return t.Flush()
+}
+
+// bytesOf is a size in bytes with its unit.
+func bytesOf(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
+
+// overview are the columns of the handlers of a status.
+func (p *Printer) overview() []Column[control.HandlerStatus] {
+	return []Column[control.HandlerStatus]{
+		{Title: "HANDLER", Text: func(h control.HandlerStatus) any { return withState(h) }},
+		{Title: "WAITING", Text: func(h control.HandlerStatus) any { return waiting(h) }},
+		{Title: "RUNNING", Text: func(h control.HandlerStatus) any { return h.Running }, Rank: 3},
+		{Title: "RETRYING", Text: func(h control.HandlerStatus) any { return h.Retrying }, Rank: 3},
+		{Title: "DEAD", Text: func(h control.HandlerStatus) any { return h.Dead }, Rank: 1},
+		{Title: "PER MIN", Text: func(h control.HandlerStatus) any {
+			if h.Rate == nil {
+				return "-"
+			}
+			return *h.Rate
+		}, Rank: 2},
+		{Title: "LAST", Text: func(h control.HandlerStatus) any {
+			if h.Last == nil {
+				return Cell{Text: "-"}
+			}
+			return Cell{Text: h.Last.State + " " + p.Ago(h.Last.At), Color: State(h.Last.State).Color}
+		}, Rank: 2},
+		{Title: "LAST ERROR", Text: func(h control.HandlerStatus) any {
+			if h.LastError == nil {
+				return "-"
+			}
+			return p.Ago(h.LastError.At) + ": " + h.LastError.Error
+		}, Rank: 1, Least: 16, Most: 101},
+	}
+}
+
+// withState is a handler's name, with its state if that is not the usual one.
+func withState(h control.HandlerStatus) string {
+	switch {
+	case h.Replacing:
+		return h.Name + " (left; its running attempts go on)"
+	case h.State != control.StateActive:
+		return h.Name + " (" + HandlerState(h) + ": " + h.Unfinished().String() + ")"
+	}
+	return h.Name
+}
+
+// lastSlots are the columns of the schedules of a status.
+func (p *Printer) lastSlots() []Column[api.Schedule] {
+	return []Column[api.Schedule]{
+		{Title: "SCHEDULE", Text: func(s api.Schedule) any { return s.Name }},
+		{Title: "NEXT", Text: func(s api.Schedule) any { return next(s) }},
+		{Title: "LAST SLOT", Text: func(s api.Schedule) any {
+			if s.Last == nil {
+				return "-"
+			}
+			return Ago(*s.Last)
+		}, Rank: 1},
+		{Title: "ITS RUNS", Text: func(s api.Schedule) any { return slotRuns(s.LastRuns) }, Rank: 1},
+		{Title: "WHEN", Text: func(s api.Schedule) any { return s.When }, Rank: 2, Least: 12},
+		{Title: "EMITS", Text: func(s api.Schedule) any { return s.Emit }, Rank: 3, Least: 12},
+	}
+}
+
+// slotRuns is "2 succeeded, 1 dead", or the state alone if there is one run.
+func slotRuns(r *api.SlotRuns) any {
+	if r == nil || len(r.States) == 0 {
+		return Cell{Text: "-"}
+	}
+	var parts []string
+	n, color := 0, ""
+	for _, state := range slices.Sorted(maps.Keys(r.States)) {
+		n += r.States[state]
+		parts = append(parts, fmt.Sprintf("%d %s", r.States[state], state))
+		if color = State(state).Color; state == "dead" {
+			break
+		}
+	}
+	if n == 1 && len(r.States) == 1 {
+		_, parts[0], _ = strings.Cut(parts[0], " ")
+	}
+	return Cell{Text: strings.Join(parts, ", "), Color: color}
+}

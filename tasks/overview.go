@@ -1,0 +1,154 @@
+package tasks
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"evrun/store"
+	"evrun/tasks/control"
+	"evrun/tasks/emitter"
+)
+
+// The bounds of an overview: it must come at once, also when a worker is stuck, or many handlers have much to do.
+const (
+	askQuickly   = 100 * time.Millisecond // for all workers together
+	countWithin  = 200 * time.Millisecond // the counts of waiting events; beyond that, an upper bound is given
+	recallWithin = 200 * time.Millisecond // the last results from before the start; the others come with later overviews
+	recallLook   = 50_000                 // events behind the head that are looked at for a handler's last result
+)
+
+// Overview is like Status, with what is of interest at a glance: for each wired handler the number of the events that wait for it, how many runs it
+// ends in a minute, its last result and its last error. It returns soon even when workers are stuck: of such a one it has what was known before.
+func (r *Runner) Overview(ctx context.Context) ([]control.HandlerStatus, error) {
+	now := r.wired.Load()
+	live := r.askAll(ctx, now)
+	list, err := r.statuses(ctx, false, func(name string) (workerStatus, bool) {
+		s, ok := live[name]
+		return s, ok
+	})
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.o.Store.Handlers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	consumers := map[string]store.Consumer{}
+	for _, c := range known {
+		consumers[c.Name] = c
+	}
+	counting, recalling := time.Now().Add(countWithin), time.Now().Add(recallWithin)
+	for i := range list {
+		st := &list[i]
+		m, c := now.members[st.Name], consumers[st.Name]
+		if m == nil || c.ID == 0 {
+			continue
+		}
+		s, asked := live[st.Name]
+		if asked {
+			st.Rate, st.Silent = &s.rate, s.silent
+		}
+		if err := r.countWaiting(ctx, st, m, c, s, time.Now().Before(counting)); err != nil {
+			return nil, err
+		}
+		if recent := s.recent; recent.Last == nil || recent.LastError == nil {
+			if m.recall.from(ctx, r.o.Store, c, time.Now().Before(recalling)); recent.Last == nil {
+				st.Last = m.recall.Last
+			} else {
+				st.Last = recent.Last
+			}
+			if st.LastError = recent.LastError; st.LastError == nil {
+				st.LastError = m.recall.LastError
+			}
+		} else {
+			st.Last, st.LastError = recent.Last, recent.LastError
+		}
+	}
+	return list, ctx.Err()
+}
+
+// askAll asks the workers of all handlers at the same time. A worker that doesn't answer has its last answer, marked silent.
+func (r *Runner) askAll(ctx context.Context, at *wired) map[string]workerStatus {
+	ctx, cancel := context.WithTimeout(ctx, askQuickly)
+	defer cancel()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	answers := map[string]workerStatus{}
+	for name, m := range at.members {
+		wg.Go(func() {
+			s, ok := m.status(ctx)
+			if ok {
+				m.known.Store(&s)
+			} else if last := m.known.Load(); last != nil {
+				s, ok = *last, true
+				s.silent = true
+			}
+			if ok {
+				mu.Lock()
+				defer mu.Unlock()
+				answers[name] = s
+			}
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+// countWaiting sets the number of events that wait for a handler. Without time for a count, it is an upper bound: every event after the mark.
+func (r *Runner) countWaiting(ctx context.Context, st *control.HandlerStatus, m *member, c store.Consumer, s workerStatus, count bool) error {
+	if st.Waiting != nil {
+		return nil
+	}
+	c.On, c.LowWater = m.h.On, max(c.LowWater, s.lowWater)
+	waiting := st.Behind
+	if count && waiting > 0 {
+		b, err := r.o.Store.Backlog(ctx, c, 0)
+		if err != nil {
+			return err
+		}
+		waiting, st.AtMost = b.Waiting+int64(s.ahead), b.AtMost
+	} else {
+		st.AtMost = waiting > 0
+	}
+	st.Waiting = &waiting
+	return nil
+}
+
+// recall is what the store has of a handler's last runs, from before its worker began.
+type recall struct {
+	mu   sync.Mutex
+	done bool
+	control.Recent
+}
+
+// from reads the store, once, if there is time. What it doesn't find near the journal's end stays unknown.
+func (l *recall) from(ctx context.Context, s store.Store, c store.Consumer, now bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done || !now {
+		return
+	}
+	ended := store.RunQuery{Handler: c.Name, Limit: 1, States: []store.RunState{store.Succeeded, store.Skipped, store.Dead, store.Cancelled, store.Dropped}}
+	part, err := s.ScanRuns(ctx, ended, recallLook)
+	if err != nil {
+		return
+	}
+	if len(part.Items) > 0 {
+		l.Last = &control.Result{State: part.Items[0].State.String(), At: part.Items[0].FinishedAt}
+	}
+	failing, err := s.Runs(ctx, store.RunQuery{Handler: c.Name, Limit: 1, States: []store.RunState{store.Dead}})
+	if err != nil {
+		return
+	}
+	pending, err := s.Pending(ctx, c.ID, 10)
+	if err != nil {
+		return
+	}
+	for _, run := range append(failing, pending...) {
+		if run.Error != "" && !run.FinishedAt.IsZero() && (l.LastError == nil || run.FinishedAt.After(l.LastError.At)) {
+			l.LastError = &control.Failure{Error: emitter.Cut(firstLine(run.Error), maxStatusError), At: run.FinishedAt}
+		}
+	}
+	l.done = true
+}
