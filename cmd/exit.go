@@ -63,9 +63,9 @@ func (e *env) exit(ctx context.Context, err error) int {
 	default:
 		msg, violations := inWords(err)
 		text := events.EscapeControl(msg)
-		fmt.Fprintf(e.err, "evrun: %s\n%s", text, violations)
+		fmt.Fprintf(e.err, "%s\n%s", e.wrapped("evrun: "+text, ""), violations)
 		if hint := hintFor(err); hint != "" && !strings.Contains(text, hint) {
-			fmt.Fprintf(e.err, "  hint: %s\n", hint)
+			fmt.Fprintln(e.err, e.wrapped("  hint: "+hint, "  "))
 		}
 		if code == exitUsage && !e.started {
 			fmt.Fprintf(e.err, "  hint: \"%s --help\" says how to use it\n", cmp.Or(e.called, "evrun"))

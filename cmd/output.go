@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -21,8 +22,17 @@ import (
 // note prints a note for people on stderr, unless --quiet is given.
 func (e *env) note(format string, args ...any) {
 	if !e.quiet {
-		fmt.Fprintf(e.err, "evrun: "+format+"\n", args...)
+		fmt.Fprintln(e.err, e.wrapped("evrun: "+fmt.Sprintf(format, args...), ""))
 	}
+}
+
+// wrapped breaks a line for stderr between words, if a terminal shows it; the lines after the first are indented.
+func (e *env) wrapped(line, indent string) string {
+	cells, _ := width(e.err)
+	if cells <= 2*len(indent) {
+		return line
+	}
+	return strings.Join(output.Wrap(line, cells-len(indent)), "\n"+indent)
 }
 
 // colored reports whether w gets colours.
@@ -137,13 +147,21 @@ func eventsOf(n int64, atMost bool) string {
 	return text
 }
 
-// newLogger makes a logger with the level and the format of the settings.
-func newLogger(s config.Settings, w io.Writer) *slog.Logger {
-	opt := &slog.HandlerOptions{Level: s.Log.Level}
-	if s.Log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(events.JSONWriter{W: w}, opt))
+// newLogger makes a logger to stderr with the level and the format of the settings: auto is for people where they watch it on a terminal.
+func (e *env) newLogger(s config.Settings) *slog.Logger {
+	opt := &slog.HandlerOptions{Level: s.Log.Level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindTime {
+			a.Value = slog.TimeValue(a.Value.Time().UTC())
+		}
+		return a
+	}}
+	switch {
+	case s.Log.Format == "json":
+		return slog.New(slog.NewJSONHandler(events.JSONWriter{W: e.err}, opt))
+	case s.Log.Format == "auto" && e.terminal(e.err):
+		return slog.New(output.LogHandler(e.err, s.Log.Level, e.colored(e.err)))
 	}
-	return slog.New(slog.NewTextHandler(w, opt))
+	return slog.New(slog.NewTextHandler(e.err, opt))
 }
 
 // version is the module's version, or the commit it was built from.

@@ -17,6 +17,7 @@ func TestMain(m *testing.M) {
 		"evrun": func() {
 			profiled(func() int { return cmd.Main(exampleFile(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr) })
 		},
+		"tty":      runTTY,
 		proofName:  serveProof,
 		readerName: readStore,
 	})

@@ -33,7 +33,7 @@ it: exit 1, and its run is tried again at the next start.`,
 	f.String("store", "", "the SQLite file (over the wiring file's store)")
 	f.String("socket", "", "the control socket (over server.socket)")
 	f.String("log-level", "", "debug, info, warn or error (over log.level)")
-	f.String("log-format", "", "text or json (over log.format)")
+	f.String("log-format", "", "auto, text or json (over log.format)")
 	return c
 }
 
@@ -49,7 +49,7 @@ func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tu
 	if !e.visible {
 		alone = errors.Join(process.Hide(), alone)
 	}
-	log := newLogger(cfg.Settings, e.err)
+	log := e.newLogger(cfg.Settings)
 	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.load, Log: log, HangUps: hangUps, Version: version(), Reap: true, Tune: tune})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began

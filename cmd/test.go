@@ -54,7 +54,7 @@ func runTest(ctx context.Context, o *testOptions) error {
 	}
 	log := slog.New(slog.DiscardHandler)
 	if o.verbose {
-		log = newLogger(cfg.Settings, o.err)
+		log = o.newLogger(cfg.Settings)
 	}
 	var results []wiringtest.Result
 	failed := 0

@@ -95,7 +95,7 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	want := Settings{
 		Store:  StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), MaxWAL: 4 << 30, Synchronous: "full"},
 		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true},
-		Log:    LogSettings{Level: slog.LevelInfo, Format: "text"}, Grace: 30 * time.Second,
+		Log:    LogSettings{Level: slog.LevelInfo, Format: "auto"}, Grace: 30 * time.Second,
 	}
 	if c.Settings != want {
 		t.Errorf("settings\ngot  %+v\nwant %+v", c.Settings, want)

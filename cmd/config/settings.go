@@ -45,7 +45,7 @@ type ServerSettings struct {
 // LogSettings are the daemon's log.
 type LogSettings struct {
 	Level  slog.Level // default info
-	Format string     // "text" (default) or "json"
+	Format string     // "auto" (default), "text" or "json"
 }
 
 // Differing returns the names of the groups of settings in which s and another differ.

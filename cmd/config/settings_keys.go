@@ -41,7 +41,7 @@ type serverKeys struct {
 
 type logKeys struct {
 	Level  string `key:"level" flag:"log-level" enum:"debug,info,warn,error" default:"info" doc:"What is logged."`
-	Format string `key:"format" flag:"log-format" enum:"text,json" default:"text" doc:"How a line is written."`
+	Format string `key:"format" flag:"log-format" enum:"auto,text,json" default:"auto" doc:"How a line is written: text is key=value, and auto is text, or for people where a terminal shows it."`
 }
 
 // notBuilt is a key that does nothing yet. It is refused with the reason in its tag.

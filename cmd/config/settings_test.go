@@ -66,7 +66,7 @@ func TestSettingsAreLayered(t *testing.T) {
 			want := Settings{
 				Store:  StoreSettings{Path: filepath.Join(dir, "file.db"), MaxWAL: 4 << 30, Synchronous: "full"},
 				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true},
-				Log:    LogSettings{Level: slog.LevelWarn, Format: "text"}, Grace: 5 * time.Second,
+				Log:    LogSettings{Level: slog.LevelWarn, Format: "auto"}, Grace: 5 * time.Second,
 			}
 			test.want(&want)
 			if c.Settings != want {

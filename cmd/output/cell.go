@@ -5,12 +5,24 @@ import (
 	"time"
 
 	"evrun/events"
+	"evrun/store"
 )
 
 // Cell is a text with a colour. In a table it is as wide as its text.
 type Cell struct {
 	Text  string
 	Color string // one of the colours of [Printer.Paint]; empty: none
+}
+
+// RunID is the id of a run. On a terminal it is shortened to what every command takes: the part of the store is left out.
+type RunID string
+
+// runID is the id of a run as it is printed.
+func (p *Printer) runID(id string) string {
+	if sequence, handler, _, err := store.ParseRunID(id); err == nil && p.Terminal {
+		return fmt.Sprintf("%d-%s", sequence, handler)
+	}
+	return id
 }
 
 // State is a state of a run, of a handler or of a schedule, in its colour.
@@ -39,6 +51,8 @@ func (p *Printer) cell(v any) Cell {
 	switch v := v.(type) {
 	case Cell:
 		return Cell{Text: events.EscapeControl(v.Text), Color: v.Color}
+	case RunID:
+		return Cell{Text: events.EscapeControl(p.runID(string(v)))}
 	case Ago:
 		return Cell{Text: p.Ago(time.Time(v))}
 	case time.Duration:

@@ -46,7 +46,7 @@ func runTime(r api.Run) time.Time {
 // Runs are the columns of a list of runs.
 func Runs() []Column[api.Run] {
 	return []Column[api.Run]{
-		{Title: "RUN", Text: func(r api.Run) any { return r.ID }},
+		{Title: "RUN", Text: func(r api.Run) any { return RunID(r.ID) }},
 		{Title: "STATE", Text: func(r api.Run) any { return State(r.State) }},
 		{Title: "FAILED", Text: func(r api.Run) any { return r.Failed }, Rank: 3},
 		{Title: "TOOK", Text: func(r api.Run) any { return orDash(took(r)) }, Rank: 2},

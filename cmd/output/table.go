@@ -126,9 +126,11 @@ func (t *Table) writeRows(b *strings.Builder, widths, stay []int) {
 			}
 			cell := row[i]
 			cell.Text = clip(cell.Text, widths[i])
-			b.WriteString(strings.Repeat(" ", spaces))
-			b.WriteString(t.p.painted(cell))
-			spaces = widths[i] - runewidth.StringWidth(cell.Text) + gap
+			if cell.Text != "" { // so that no line ends with spaces
+				b.WriteString(strings.Repeat(" ", spaces) + t.p.painted(cell))
+				spaces = 0
+			}
+			spaces += widths[i] - runewidth.StringWidth(cell.Text) + gap
 		}
 		b.WriteByte('\n')
 	}

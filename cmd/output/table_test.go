@@ -21,7 +21,7 @@ func TestCellsAreEscapedAndAligned(t *testing.T) {
 	if want := "" +
 		"NAME         N   TEXT\n" +
 		"a\\u001b[31m  1   x\n" +
-		"日本         22  \n"; b.String() != want {
+		"日本         22\n"; b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
 }
