@@ -34,7 +34,14 @@ func EventsOf(ctx context.Context, from interface {
 	if len(sequences) == 0 {
 		return nil, nil
 	}
-	for q := (EventQuery{Sequences: sequences}); ; q.After = list[len(list)-1].Sequence {
+	return AllEvents(ctx, from, EventQuery{Sequences: sequences})
+}
+
+// AllEvents reads all events of a query, in order, page by page.
+func AllEvents(ctx context.Context, from interface {
+	Events(ctx context.Context, q EventQuery) ([]*events.Event, error)
+}, q EventQuery) (list []*events.Event, err error) {
+	for ; ; q.After = list[len(list)-1].Sequence {
 		page, err := from.Events(ctx, q)
 		if err != nil {
 			return nil, err
@@ -67,7 +74,7 @@ type EventQuery struct {
 	TakenBy    *Consumer        // not those that are for other handlers alone, see [Consumer.Takes]; nil: all
 	// Holding lists texts: an event whose data has no string that contains one of the texts of each list may be left out. Other events must not be.
 	Holding [][]string
-	// DataOnly says that the events need only their Sequence, Type, Data and DataContentType. The rest may be missing.
+	// DataOnly says that the events need only their Sequence and Data, and a DataContentType that says whether it is JSON. The rest may be missing.
 	DataOnly bool
 	// Last selects the last Limit events instead of the first; they still come in ascending order.
 	Last  bool

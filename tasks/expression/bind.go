@@ -102,6 +102,9 @@ func (x *Expr) usesResult() bool { return x.uses&(nameResult|nameFailure) != 0 }
 // UsesEvent reports whether the expression reads an attribute of the event.
 func (x *Expr) UsesEvent() bool { return x.uses&nameEvent != 0 }
 
+// UsesData reports whether the expression reads the event's data.
+func (x *Expr) UsesData() bool { return x.uses&nameData != 0 }
+
 // UsesResult reports whether the text depends on the handler's result.
 func (t *Template) UsesResult() bool {
 	return t != nil && slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.usesResult() })

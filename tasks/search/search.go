@@ -56,7 +56,7 @@ type Query struct {
 
 // The bounds of a page's step.
 const (
-	StepTime = 60 * time.Millisecond
+	StepTime = 50 * time.Millisecond
 	StepRows = 1 << 20
 )
 
@@ -190,13 +190,15 @@ func (q *Query) OfRuns() store.RunQuery {
 
 // verdicts evaluates a condition for runs, until a time.
 func verdicts(ctx context.Context, s store.Journal, where *expression.Expr, found []store.Run, until time.Time) (answers []verdict, err error) {
-	var sequences []int64
-	for i := range found {
-		sequences = append(sequences, found[i].Sequence)
-	}
-	list, err := store.EventsOf(ctx, s, sequences)
-	if err != nil {
-		return nil, err
+	var list []*events.Event
+	if where.UsesEvent() || where.UsesData() {
+		sq := store.EventQuery{DataOnly: !where.UsesEvent(), Sequences: []int64{}}
+		for i := range found {
+			sq.Sequences = append(sq.Sequences, found[i].Sequence)
+		}
+		if list, err = store.AllEvents(ctx, s, sq); err != nil {
+			return nil, err
+		}
 	}
 	of := make(map[int64]*events.Event, len(list))
 	for _, e := range list {

@@ -73,8 +73,11 @@ func (w *walk[T]) page() (page Page[T], err error) {
 		if err := w.move(at); err != nil {
 			return page, err
 		}
-		if time.Since(scanned) < scanTime {
+		switch took := time.Since(scanned); {
+		case took < scanTime/2:
 			look = min(2*look, StepRows)
+		case took > 2*scanTime:
+			look = max(look/2, firstLook/4)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"evrun/store/sqlite/schema"
 )
 
-// dataColumns are those that a query with DataOnly needs.
-const dataColumns = `e.sequence, e.type, e.datacontenttype, e.data`
+// dataColumns are those that a query with DataOnly needs: each column costs.
+const dataColumns = `e.sequence, e.data`
 
 const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,
 	e.correlationid, e.causationid, e.hops, e.extensions, e.chain, e.cause`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,12 +87,12 @@ func (r *Reader) within(ctx context.Context, after, before int64, since, until t
 		if err != nil {
 			return s, err
 		}
-		s.high = first - 1
+		s.high = min(s.high, first-1)
 	}
 	return s, nil
 }
 
-// accepted returns the sequence of the first event of a span that was accepted at or after a time, or the one after the span. It searches by
+// accepted returns the sequence of the first event of a span that was accepted at or after a time, or one after the span. It searches by
 // bisection: times grow with the sequences, except at clock steps, so they need no index.
 func (r *Reader) accepted(ctx context.Context, in span, at time.Time) (int64, error) {
 	for in.low <= in.high {
@@ -187,7 +188,8 @@ func (r *Reader) eventsIn(ctx context.Context, q *store.EventQuery, in span, fil
 	if q.Last {
 		order = "DESC"
 	}
-	if q.DataOnly {
+	exact := !slices.ContainsFunc(q.Patterns, func(p events.Pattern) bool { _, literal := p.Literal(); return !literal })
+	if q.DataOnly && exact {
 		columns, scan = dataColumns, scanData
 	}
 	rows, err := r.db.QueryContext(ctx, `SELECT `+columns+` FROM events e`+where.where()+` ORDER BY e.sequence `+order, where.args...)
@@ -200,7 +202,7 @@ func (r *Reader) eventsIn(ctx context.Context, q *store.EventQuery, in span, fil
 		if err != nil {
 			return nil, false, conn.Translate(err)
 		}
-		if !matches(q.Patterns, e.Type) { // SQL filters the types as far as GLOB can
+		if !exact && !matches(q.Patterns, e.Type) { // SQL filters the types as far as GLOB can
 			continue
 		}
 		found = append(found, e)
@@ -214,12 +216,15 @@ func (r *Reader) eventsIn(ctx context.Context, q *store.EventQuery, in span, fil
 // scanData reads dataColumns.
 func scanData(rows *readRows) (*events.Event, error) {
 	var e events.Event
-	var contentType, data any
-	if err := rows.Scan(&e.Sequence, &e.Type, &contentType, &data); err != nil {
+	var data any
+	if err := rows.Scan(&e.Sequence, &data); err != nil {
 		return nil, err
 	}
-	e.DataContentType, _ = contentType.(string)
-	setData(&e, data)
+	if setData(&e, data); e.Data != nil {
+		if _, text := data.(string); !text {
+			e.DataContentType = "application/octet-stream"
+		}
+	}
 	return &e, nil
 }
 
