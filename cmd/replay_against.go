@@ -78,12 +78,12 @@ func (o *replayOptions) sides(today, edited *config.Config) (before, after compa
 		}}
 	}
 	before, after = side(today), side(edited)
-	if o.handler == "" {
+	if o.to == "" {
 		return before, after, nil
 	}
 	only := func(w *compare.Wiring) bool {
 		for _, h := range w.Handlers {
-			if h.Name == o.handler || h.Was == o.handler {
+			if h.Name == o.to || h.Was == o.to {
 				w.Handlers = []*tasks.Handler{h}
 				return true
 			}
@@ -99,8 +99,8 @@ func (o *replayOptions) sides(today, edited *config.Config) (before, after compa
 				names = append(names, h.Name)
 			}
 		}
-		hint := fault.DidYouMean(o.handler, names)
-		return before, after, usage("neither file has a handler %q; %s", o.handler, hint)
+		hint := fault.DidYouMean(o.to, names)
+		return before, after, usage("neither file has a handler %q; %s", o.to, hint)
 	}
 	return before, after, nil
 }

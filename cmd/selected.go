@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,6 +33,10 @@ type selected struct {
 	thing      string // "run", "event"
 	final      bool   // it can't be undone, so all at once needs --yes where nobody can be asked
 	to, reason string // of [batches.Request]
+	options    json.RawMessage
+	careful    string // why it needs --yes where nobody can be asked, whatever is selected; empty: it doesn't
+	left       string // what happened to those that were not changed; empty: "left as they are"
+	access     access // without a daemon; zero: changesRuns
 
 	all, yes, dryRun bool
 	resume           string
@@ -87,11 +93,15 @@ func (o *selected) run(ctx context.Context) error {
 	if o.resume != "" {
 		return o.batch(ctx, api.BatchRequest{Resume: o.resume})
 	}
-	r := api.BatchRequest{Request: batches.Request{Action: o.action, Selection: o.Selection, All: o.Selection.All(), To: o.to, Why: o.reason}}
+	r := api.BatchRequest{Request: batches.Request{Action: o.action, Selection: o.Selection, All: o.Selection.All(), To: o.to, Why: o.reason,
+		Options: o.options}}
 	in, ok := o.in.(*os.File)
 	asks := !o.yes && ok && isTerminal(in)
 	if everything := o.all || o.Handler == "" && o.Event == "" && o.Where == "" && len(o.Types) == 0; o.final && everything && !o.yes && !o.dryRun && !asks {
 		return o.confirm(ctx, "", "this can't be undone", "") // says that it needs --yes
+	}
+	if o.careful != "" && !o.yes && !o.dryRun && !asks {
+		return o.confirm(ctx, "", o.careful, "")
 	}
 	if o.quiet && !asks && !o.dryRun {
 		return o.batch(ctx, r) // nobody would see it
@@ -162,7 +172,10 @@ func (o *selected) batch(ctx context.Context, r api.BatchRequest) error {
 	}
 	bar := o.bar()
 	var last api.Batch
-	alone, err := o.ask(ctx, cfg, changesRuns, func(c *client.Client) (err error) {
+	if o.access == (access{}) {
+		o.access = changesRuns
+	}
+	alone, err := o.ask(ctx, cfg, o.access, func(c *client.Client) (err error) {
 		last, err = c.RunBatch(ctx, r, bar.at)
 		return err
 	})
@@ -179,11 +192,11 @@ func (o *selected) batch(ctx context.Context, r api.BatchRequest) error {
 	} else {
 		left := ""
 		if last.LeftAlone > 0 {
-			left = fmt.Sprintf(", %d left as they are", last.LeftAlone)
+			left = fmt.Sprintf(", %d %s", last.LeftAlone, cmp.Or(o.left, "left as they are"))
 		}
 		_, err = fmt.Fprintf(o.out, "%d %s%s\n", last.Changed, o.done, left)
 	}
-	if alone && last.Changed > 0 && o.action == "retry" {
+	if alone && last.Changed > 0 && o.action != "drop" && o.action != "cancel" {
 		o.note("no daemon is running: the runs wait in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	return err

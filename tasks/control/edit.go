@@ -56,7 +56,7 @@ func (r Runs) Edit(ctx context.Context, run store.Run, edit Edit) (Edited, error
 	}
 	if len(edit.Set) > 0 {
 		if edit.Data == nil && !e.Of.IsJSON() {
-			return e, fmt.Errorf("run %s: the data of its event is %s, so it has no fields; give all of it", run.ID, e.Of.DataContentType)
+			return e, &emitter.RefusedError{Msg: fmt.Sprintf("run %s: the data of its event is %s, so it has no fields; give all of it", run.ID, e.Of.DataContentType)}
 		}
 		if data, err = payload.Set(data, edit.Set); err != nil {
 			return e, &emitter.RefusedError{Msg: fmt.Sprintf("run %s: %v", run.ID, err)}
