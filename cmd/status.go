@@ -57,7 +57,7 @@ func runStatus(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	return e.printer().Status(s)
+	return e.printer().Status(s, false)
 }
 
 // daemon is a client of the daemon.
@@ -91,7 +91,7 @@ func watchStatus(ctx context.Context, e *env) error {
 			if !first && !e.json() {
 				fmt.Fprintln(e.out)
 			}
-			err = e.printer().Status(s)
+			err = e.printer().Status(s, false)
 		}
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func (e *env) redraw(s api.Status, failure error) error {
 	p.Out = &text
 	if failure != nil {
 		fmt.Fprintln(&text, events.EscapeControl(failure.Error()))
-	} else if err := p.Status(s); err != nil {
+	} else if err := p.Status(s, true); err != nil {
 		return err
 	}
 	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")

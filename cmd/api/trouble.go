@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"evrun/store"
 	"evrun/tasks/control"
@@ -72,15 +71,15 @@ func (s *Status) Troubles(missed map[string]int) {
 }
 
 func (s *Status) handlerTroubles(h *control.HandlerStatus, add func(what, name, do, format string, args ...any)) {
-	if h.Dead > 0 {
-		add(TroubleDead, h.Name, "evrun runs list --state dead --handler "+h.Name, "%s dead", are(h.Dead, "run"))
+	failed := ""
+	if h.LastError != nil && (h.Last == nil || h.Last.State != "succeeded" || h.LastError.At.After(h.Last.At)) {
+		failed = ": " + h.LastError.Error
 	}
-	if failed := h.LastError; failed != nil && (h.Retrying > 0 || h.Last != nil && h.Last.State == "dead") && !failed.At.Before(endedWell(h)) {
-		retrying := ""
-		if h.Retrying > 0 {
-			retrying = "; " + are(h.Retrying, "run") + " retrying"
-		}
-		add(TroubleFailing, h.Name, "evrun runs list --state retrying,dead --handler "+h.Name, "it fails: %s%s", failed.Error, retrying)
+	if h.Dead > 0 {
+		add(TroubleDead, h.Name, "evrun runs list --state dead --handler "+h.Name, "%s dead%s", are(h.Dead, "run"), failed)
+	}
+	if h.Retrying > 0 && failed != "" {
+		add(TroubleFailing, h.Name, "evrun runs list --state retrying --handler "+h.Name, "%s retrying%s", are(h.Retrying, "run"), failed)
 	}
 	if h.Silent {
 		add(TroubleSilent, h.Name, "", "its worker does not answer; its numbers are from before")
@@ -92,14 +91,6 @@ func (s *Status) handlerTroubles(h *control.HandlerStatus, add func(what, name, 
 	default:
 		add(TroublePaused, h.Name, "evrun handlers resume "+h.Name, "the handler is %s", h.State)
 	}
-}
-
-// endedWell is when a handler's last run succeeded; zero if its last run did not.
-func endedWell(h *control.HandlerStatus) (at time.Time) {
-	if h.Last != nil && h.Last.State == "succeeded" {
-		at = h.Last.At
-	}
-	return at
 }
 
 func are(n int, thing string) string {

@@ -15,15 +15,15 @@ import (
 	"evrun/tasks/fault"
 )
 
-// Status writes a daemon's status: first what is wrong, then the daemon, its handlers and its schedules.
-func (p *Printer) Status(s api.Status) error {
+// Status writes a daemon's status: first what is wrong, then the daemon, its handlers and its schedules. With short, the daemon is one line.
+func (p *Printer) Status(s api.Status, short bool) error {
 	if p.JSON {
 		return p.Object(map[string]any{"status": s})
 	}
 	if err := p.troubles(s.Problems); err != nil {
 		return err
 	}
-	if err := p.daemon(s); err != nil {
+	if err := p.daemon(s, short); err != nil {
 		return err
 	}
 	if len(s.Handlers) > 0 {
@@ -79,9 +79,12 @@ func (p *Printer) troubles(list []api.Trouble) error {
 	return nil
 }
 
-func (p *Printer) daemon(s api.Status) error {
+func (p *Printer) daemon(s api.Status, short bool) error {
 	t := p.Table()
 	t.Field("evrun "+s.Version, "pid %d, up %s", s.PID, Duration(time.Since(s.StartedAt)))
+	if short {
+		return t.Flush()
+	}
 	t.Field("config", "%s, read %s", s.Config, p.Time(s.LoadedAt))
 	if r := s.Reload; r != nil && r.Error != "" {
 		first, more, _ := strings.Cut(r.Error, "\n")
@@ -113,7 +116,7 @@ func (p *Printer) overview() []Column[control.HandlerStatus] {
 		{Title: "WAITING", Text: func(h control.HandlerStatus) any { return waiting(h) }},
 		{Title: "RUNNING", Text: func(h control.HandlerStatus) any { return h.Running }, Rank: 3},
 		{Title: "RETRYING", Text: func(h control.HandlerStatus) any { return h.Retrying }, Rank: 3},
-		{Title: "DEAD", Text: func(h control.HandlerStatus) any { return h.Dead }, Rank: 1},
+		{Title: "DEAD", Text: func(h control.HandlerStatus) any { return h.Dead }, Rank: 2},
 		{Title: "PER MIN", Text: func(h control.HandlerStatus) any {
 			if h.Rate == nil {
 				return "-"
@@ -125,7 +128,7 @@ func (p *Printer) overview() []Column[control.HandlerStatus] {
 				return Cell{Text: "-"}
 			}
 			return Cell{Text: h.Last.State + " " + p.Ago(h.Last.At), Color: State(h.Last.State).Color}
-		}, Rank: 2},
+		}, Rank: 1},
 		{Title: "LAST ERROR", Text: func(h control.HandlerStatus) any {
 			if h.LastError == nil {
 				return "-"
