@@ -16,14 +16,16 @@ import (
 func newHandlersCmd(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "handlers",
-		Short: "Show the handlers and what waits for them; resume or forget one",
+		Short: "Show the handlers and what waits for them; pause, resume or forget one",
 		Long: `Shows the handlers and what waits for them, as the daemon has them, or as the wiring file and the store do where none runs.
 
 A handler keeps its place in the journal when it leaves the wiring file. If it returns within an hour, it goes on there. If it
 returns later and events or runs wait for it, it is paused until "evrun handlers resume", unless it is "from: mark" in the file.
 Another handler takes over its place and its runs with "was: NAME". "evrun handlers forget" gives both up.
 
-States: active; paused; left (it is not in the file); new (no daemon has had it yet).`,
+"evrun handlers pause" pauses one until it is resumed. "enabled: false" in the file disables it.
+
+States: active; paused; disabled; left (it is not in the file); new (no daemon has had it yet).`,
 		Example: `  evrun handlers list
   evrun handlers resume announce
   evrun handlers resume announce --from now
@@ -50,7 +52,7 @@ handler and have no run yet; after very many events it is an upper bound (≤).`
 	resume := &cobra.Command{
 		Use:   "resume NAME...",
 		Short: "Let paused handlers go on",
-		Long: `Lets paused handlers go on where they stopped: those that returned to the wiring file after more than an hour. With --from now they
+		Long: `Lets paused handlers go on where they stopped: those that somebody paused, or that returned to the wiring file after more than an hour. With --from now they
 begin with the next event: the events that wait are skipped, and the unsettled runs are dropped; the numbers are printed, and published
 as evrun.handler.skipped.`,
 		Example: `  evrun handlers resume announce
@@ -72,6 +74,33 @@ as evrun.handler.skipped.`,
 	}
 	resume.Flags().StringVar(&from, "from", "mark", "where to go on: mark (where they stopped), or now")
 	complete(resume, "from", "mark", "now")
+	reason := ""
+	pause := &cobra.Command{
+		Use:   "pause NAME...",
+		Short: "Have handlers begin nothing until they are resumed",
+		Long: `Pauses handlers until "evrun handlers resume", also over restarts, reloads and changes of the file. Running attempts end as ever;
+nothing new begins, and the events and the retries wait: they are counted, and not skipped. The pause goes on when a handler leaves the
+file and returns, and where another one takes its place with "was". "enabled: false" in the file has the same effect there.`,
+		Example: `  evrun handlers pause announce --reason "the mail server is down"
+  evrun handlers resume announce`,
+		Args:              namesOf("handler", 0),
+		ValidArgsFunction: e.completeHandlers(control.StateActive),
+		RunE: func(c *cobra.Command, names []string) error {
+			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
+				done, err := c.PauseHandler(ctx, name, reason)
+				words := name + " is paused"
+				switch {
+				case done.Paused:
+				case done.Pause == nil:
+					words += " already: it returned after more than an hour"
+				default:
+					words += " already, by " + done.Pause.By
+				}
+				return done, words, err
+			})
+		},
+	}
+	pause.Flags().StringVar(&reason, "reason", "", "why, in your words: lists and the audit trail have it")
 	forget := &cobra.Command{
 		Use:   "forget NAME...",
 		Short: "Give up the place and the runs of handlers that have left",
@@ -88,7 +117,7 @@ new handler.`,
 			})
 		},
 	}
-	return group(c, list, show, resume, forget)
+	return group(c, list, show, pause, resume, forget)
 }
 
 func runHandlersList(ctx context.Context, e *env) error {
@@ -108,7 +137,13 @@ func runHandlersShow(ctx context.Context, e *env, name string) error {
 		return err
 	}
 	switch h.State {
+	case control.StateDisabled:
+		e.note("remove \"enabled: false\" in the wiring file to continue it")
 	case control.StatePaused:
+		if h.Pause != nil {
+			e.note("\"evrun handlers resume %s\" continues it", h.Name)
+			break
+		}
 		e.note("it returned after more than an hour; \"evrun handlers resume %s\" continues it", h.Name)
 	case control.StateLeft:
 		e.note("it is not in the wiring file: put it back, write \"was: %s\" at the handler that takes over, or give it up with \"evrun handlers forget %s\"", h.Name, h.Name)

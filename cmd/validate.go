@@ -58,6 +58,11 @@ func runValidate(ctx context.Context, e *env, strict bool) error {
 	if err != nil {
 		return err
 	}
+	for _, h := range cfg.Wiring.Handlers {
+		if h.Disabled {
+			e.note("handler %s is disabled (enabled: false): its events wait", h.Name)
+		}
+	}
 	e.noteLeftBehind(ctx, cfg)
 	types, schedules, handlers := len(cfg.Wiring.Events), len(cfg.Wiring.Schedules), len(cfg.Wiring.Handlers)
 	if e.json() {

@@ -30,6 +30,9 @@ type Handlers interface {
 	Handlers(ctx context.Context, names ...string) ([]Consumer, error)
 	// Backlog counts a handler's pending work on events up to sequence upTo; 0 means the journal's head.
 	Backlog(ctx context.Context, c Consumer, upTo int64) (Backlog, error)
+	// Pause pauses a handler until Resume, also over restarts, and when it leaves and returns, and accepts evs in the same transaction. It returns false,
+	// and changes nothing, if the handler was paused already. [ErrNotFound] when no such handler is active. Attempts that run meanwhile may be settled.
+	Pause(ctx context.Context, name string, p Pause, evs []*events.Event) (bool, error)
 	// Resume ends a handler's pause, and accepts evs in the same transaction. With skipTo, the handler skips events up to that sequence, and its
 	// running and retrying runs are dropped. Resume returns false, and changes nothing, if the handler was not paused. [ErrNotFound] when no such
 	// handler is active.
@@ -47,6 +50,7 @@ type Registration struct {
 	Later     bool             // record the takeover only, see Register
 	FromStart bool
 	FromMark  bool
+	Disabled  bool // the wiring has it, but it must not run
 }
 
 // Consumer is a handler as the store knows it.
@@ -57,8 +61,10 @@ type Consumer struct {
 	LowWater int64
 	Since    int64 // the journal's head when it was first registered: unless it began at the start, it has no runs on events up to here
 	State    HandlerState
-	// Paused handlers returned late with work to do. They start no runs until Resume, and keep their mark.
+	// Paused handlers returned late with work to do, or somebody paused them: then Pause says who. They start no runs until Resume, and keep their mark.
 	Paused   bool
+	Pause    Pause
+	Disabled time.Time        // since when the wiring has it disabled; zero: it doesn't
 	On       []events.Pattern // nil: it left before the store recorded patterns
 	Left     time.Time        // when it left the wiring; zero: it is in the wiring, or left before the store recorded this
 	LeftHead int64            // the journal's head at that time
@@ -66,6 +72,13 @@ type Consumer struct {
 	Predecessors []Predecessor
 	// Register sets Took when it gave the handler the mark and the runs of another, and Inherits when a later call must do so.
 	Took, Inherits bool
+}
+
+// Pause says who paused a handler, and why. The zero value: the handler returned late.
+type Pause struct {
+	By  string    // such as "ada (uid 1000)"
+	Why string    // in their words; empty: they gave none
+	At  time.Time // the store sets it
 }
 
 // Predecessor is a handler that another one has taken over from.

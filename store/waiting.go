@@ -49,6 +49,8 @@ func WaitingRuns(ctx context.Context, s WaitingSource, c Consumer, q WaitingQuer
 		switch {
 		case c.State == Left:
 			runs[i].Reason = "waits for its handler, which is not in the wiring file"
+		case !c.Disabled.IsZero():
+			runs[i].Reason = "waits for its handler, which is disabled in the wiring file"
 		case c.Paused:
 			runs[i].Reason = "waits for its handler, which is paused"
 		}

@@ -175,6 +175,13 @@ func (p *pool) unfinished() int {
 	return p.busy + p.reserved + len(p.ended)
 }
 
+// beginning reports whether attempts with a reserved slot have yet to begin.
+func (p *pool) beginning() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reserved > 0
+}
+
 // running returns the running attempts, and the number of those in queue.
 func (p *pool) running() (list []InFlight, queued int) {
 	p.mu.Lock()

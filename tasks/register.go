@@ -79,6 +79,11 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiri
 		if err != nil { // the wiring has changed all the same
 			r.o.Log.Error("could not count what waits for a paused handler", "handler", c.Name, "error", err)
 		}
+		if !c.Pause.At.IsZero() {
+			r.o.Log.Warn("a handler is paused; evrun handlers resume "+c.Name+" continues it", "handler", c.Name, "by", c.Pause.By, "why", c.Pause.Why,
+				"since", c.Pause.At.Format(time.RFC3339), "waiting", u.Waiting, "retrying", u.Retrying)
+			continue
+		}
 		r.o.Log.Warn("a handler returned after more than an hour and is paused; evrun handlers resume "+c.Name+" continues it",
 			"handler", c.Name, "waiting", u.Waiting, "running", u.Running, "retrying", u.Retrying)
 	}

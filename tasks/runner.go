@@ -102,7 +102,7 @@ func (r *Runner) Matching(e *events.Event) []string {
 func registrations(handlers []*Handler) []store.Registration {
 	regs := make([]store.Registration, len(handlers))
 	for i, h := range handlers {
-		regs[i] = store.Registration{Name: h.Name, On: h.On, Was: h.Was, FromStart: h.FromStart, FromMark: h.FromMark}
+		regs[i] = store.Registration{Name: h.Name, On: h.On, Was: h.Was, FromStart: h.FromStart, FromMark: h.FromMark, Disabled: h.Disabled}
 	}
 	return regs
 }
@@ -129,7 +129,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	for i, h := range first.handlers {
 		m := first.members[h.Name]
 		opened = append(opened, m)
-		if registered.known[i].Paused {
+		if registered.known[i].Paused || h.Disabled {
 			paused = append(paused, m)
 			continue
 		}

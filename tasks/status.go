@@ -12,7 +12,7 @@ func (r *Runner) Status(ctx context.Context) ([]control.HandlerStatus, error) {
 	return r.statuses(ctx, false, r.askOne(ctx))
 }
 
-// HandlerStatuses is like Status, but with all handlers that have left, and with the number of each handler's waiting events.
+// HandlerStatuses is like Status, but with all handlers that have left.
 func (r *Runner) HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error) {
 	return r.statuses(ctx, true, r.askOne(ctx))
 }
@@ -52,7 +52,7 @@ func (r *Runner) statuses(ctx context.Context, all bool, ask func(name string) (
 func controlled(handlers []*Handler) []control.Wired {
 	list := make([]control.Wired, len(handlers))
 	for i, h := range handlers {
-		list[i] = control.Wired{Name: h.Name, Was: h.Was, Kind: h.Kind, On: h.On, FromMark: h.FromMark}
+		list[i] = control.Wired{Name: h.Name, Was: h.Was, Kind: h.Kind, On: h.On, FromMark: h.FromMark, Disabled: h.Disabled}
 	}
 	return list
 }

@@ -31,6 +31,14 @@ func (s *Stored) Resume(ctx context.Context, name string, fromNow bool) (control
 	return control.Resume(ctx, s.Store, s.Emitter, name, fromNow)
 }
 
+// Pause is like [Runner.Pause].
+func (s *Stored) Pause(ctx context.Context, name, why string) (*control.Pause, bool, error) {
+	if s.Store == nil {
+		return nil, false, store.ErrNotFound
+	}
+	return control.PauseHandler(ctx, s.Store, s.Emitter, name, why)
+}
+
 // Forget is like [Runner.Forget], and refuses every handler that is in the wiring, even if no daemon has run it.
 func (s *Stored) Forget(ctx context.Context, name string) (control.Skipped, error) {
 	switch {

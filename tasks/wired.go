@@ -233,8 +233,8 @@ func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error)
 		return false, context.Canceled // replaced before it began
 	}
 	known, err := r.inherit(ctx, m, at)
-	if err != nil || known.Paused {
-		return known.Paused, err
+	if err != nil || known.Paused || m.h.Disabled {
+		return true, err
 	}
 	r.openAction(m.h)
 	close(m.begun) // before the store is read: runs that are retried from now on are handed over
@@ -325,7 +325,7 @@ func (r *Runner) marks(ctx context.Context) (map[string]int64, error) {
 	}
 	marks := map[string]int64{}
 	for _, h := range known {
-		if h.State == store.Active && (begun[h.Name] || h.Paused) {
+		if h.State == store.Active && (begun[h.Name] || h.Paused || !h.Disabled.IsZero()) {
 			marks[h.Name] = h.LowWater
 		}
 	}

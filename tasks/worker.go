@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"evrun/events"
@@ -57,6 +58,7 @@ type worker struct {
 	mark    chan struct{}   // from Runner.sweep
 	ask     chan chan workerStatus
 	recent  recent
+	quiet   chan struct{} // closed when run stops, and no attempt begins any more
 	ended   chan struct{} // closed when run returns
 	failure error
 }
@@ -67,7 +69,7 @@ func newWorker(r *Runner, h *Handler) *worker {
 		r: r, h: h, source: r.o.Emitter.Source("/handlers/" + h.Name),
 		pool: newPool(h.Concurrency), ahead: h.Concurrency,
 		claimed: make(chan claimed), answers: make(chan answer), changed: queue.NewHandOver(),
-		mark: make(chan struct{}), ask: make(chan chan workerStatus), ended: make(chan struct{}),
+		mark: make(chan struct{}), ask: make(chan chan workerStatus), quiet: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if h.When != nil {
 		w.when = h.When.String()
@@ -119,6 +121,7 @@ func (w *worker) run(ctx, work context.Context) error {
 	defer w.queue.Close()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	quiet := sync.OnceFunc(func() { close(w.quiet) })
 	for {
 		if ctx.Err() != nil || w.failure != nil {
 			if err := w.queue.TakeChanged(work); err != nil {
@@ -126,10 +129,18 @@ func (w *worker) run(ctx, work context.Context) error {
 			}
 			w.endCancelled()
 			w.withdraw(work)
+			next := time.Hour
+			switch {
+			case w.claiming:
+			case w.pool.beginning():
+				next = time.Millisecond // nobody reports a beginning
+			default:
+				quiet()
+			}
 			if w.flush(work); w.idle() {
 				break
 			}
-			timer.Reset(time.Hour)
+			timer.Reset(next)
 			w.wait(work, nil, nil, timer.C)
 			continue
 		}

@@ -54,10 +54,14 @@ func (s *Server) aboutHandler(ctx context.Context, name string, err error) error
 		return nil
 	case errors.Is(err, store.ErrNotFound):
 		known, _ := s.o.Handlers.HandlerStatuses(ctx) // only for the hint
+		if slices.ContainsFunc(known, func(h control.HandlerStatus) bool { return h.Name == name && h.State == control.StateNew }) {
+			return problem(http.StatusConflict, "handler "+strconv.Quote(name)+" is in the wiring file, but no daemon has run it yet: nothing of it waits. "+
+				`With "enabled: false" in the file, it waits from its start`)
+		}
 		return noHandler(name, known)
 	case errors.Is(err, store.ErrActive):
 		return problem(http.StatusConflict, "handler "+strconv.Quote(name)+" is in the wiring file: remove it from there first")
-	case errors.Is(err, control.ErrLeaving), errors.Is(err, control.ErrHasLeft):
+	case errors.Is(err, control.ErrLeaving), errors.Is(err, control.ErrHasLeft), errors.Is(err, control.ErrDisabled):
 		return problem(http.StatusConflict, err.Error())
 	}
 	return err

@@ -12,10 +12,11 @@ import (
 	"evrun/tasks/schedule"
 )
 
-// Handlers lists the handlers, resumes paused ones, forgets those that left, and makes dead runs due again. With a daemon it is the
+// Handlers lists the handlers, pauses and resumes them, forgets those that left, and makes dead runs due again. With a daemon it is the
 // [tasks.Runner], without one a [tasks.Stored].
 type Handlers interface {
 	HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error)
+	Pause(ctx context.Context, name, why string) (*control.Pause, bool, error)
 	Resume(ctx context.Context, name string, fromNow bool) (control.Skipped, error)
 	Forget(ctx context.Context, name string) (control.Skipped, error)
 	control.Changing

@@ -156,6 +156,7 @@ func (s *Server) routes() map[string]route {
 		"POST /v1/schedules/{name}/resume":   inJSON(s.resumeSchedule),
 		"GET /v1/handlers":                   inJSON(s.listHandlers),
 		"GET /v1/handlers/{name}":            inJSON(s.getHandler),
+		"POST /v1/handlers/{name}/pause":     inJSON(s.pauseHandler),
 		"POST /v1/handlers/{name}/resume":    inJSON(s.resumeHandler),
 		"POST /v1/handlers/{name}/forget":    inJSON(s.forgetHandler),
 		"GET /v1/users":                      inJSON(s.listUsers),

@@ -31,6 +31,7 @@ type handlerKeys struct {
 	Emit        []*emissionKeys `key:"emit,one" min:"1" scope:"emit" other:"emits,publish" doc:"What it emits on success: a type, or type, subject and data, or a list of these."`
 	OnDead      *emissionKeys   `key:"on_dead" scope:"on_dead" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
 	From        string          `key:"from" enum:"start,head,mark" doc:"Where a new handler begins: with the next event (head, the default), or at the journal's start. mark: with the next event, and when the handler returns to the file, always where it stopped."`
+	Enabled     bool            `key:"enabled" default:"true" other:"active,disabled,paused" doc:"false: nothing of it begins, and its events and retries wait, until it is true or the key is gone."`
 	Was         *name           `key:"was" doc:"The name that it had before: it continues where that handler stopped, with its pending runs."`
 }
 
@@ -77,7 +78,7 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	debounce, _ := lookup(n, "debounce")
 	r.entry, r.data, r.bursts = n, r.dataOf(n), debounce != nil
 	defer func() { r.entry, r.data, r.bursts = nil, nil, false }()
-	var k handlerKeys
+	k := handlerKeys{Enabled: true}
 	faults := r.decode(n, &k, r)
 	r.unique(n, "handler", string(k.Name))
 	h := k.handler()
@@ -102,6 +103,7 @@ func (k *handlerKeys) handler() *tasks.Handler {
 	h := &tasks.Handler{
 		Name: string(k.Name), When: k.When.Expr, Kind: string(k.Do),
 		Timeout: k.Timeout, Concurrency: k.Concurrency, OrderBy: k.OrderBy.Expr, Rate: k.Rate.Rate, FromStart: k.From == "start", FromMark: k.From == "mark",
+		Disabled: !k.Enabled,
 	}
 	for _, p := range k.On {
 		h.On = append(h.On, p.Pattern)

@@ -53,6 +53,16 @@ func (p *Printer) Handler(h control.HandlerStatus) error {
 	t := p.Table()
 	t.Field("handler", "%s", h.Name)
 	t.Value("state", handlerState(h))
+	if by := h.Pause; by != nil {
+		text := "by " + by.By
+		if by.Since != nil {
+			text += ", " + p.Time(*by.Since)
+		}
+		if by.Why != "" {
+			text += ": " + by.Why
+		}
+		t.Field(h.State, "%s", text)
+	}
 	t.Field("does", "%s", h.Kind)
 	t.Field("on", "%s", orDash(strings.Join(h.On, ", ")))
 	t.Field("waiting", "%s", waiting(h))

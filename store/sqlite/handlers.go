@@ -9,6 +9,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
 )
 
 // The key in meta for the journal's head before the first event that was accepted while no handlers were registered.
@@ -45,6 +46,32 @@ func (t *txn) takeUnattended(head int64) (int64, error) {
 	return min(begin, head), err
 }
 
+// Pause implements [store.Handlers].
+func (s *Store) Pause(ctx context.Context, name string, p store.Pause, evs []*events.Event) (changed bool, err error) {
+	err = s.w.submit(ctx, newOp(1+len(evs), payload(evs), func(t *txn) error {
+		row, err := t.handler(name)
+		if err != nil {
+			return err
+		}
+		if !row.Active {
+			return fmt.Errorf("handler %q: %w", name, store.ErrNotFound)
+		}
+		if changed = !row.Paused; !changed {
+			return nil
+		}
+		row.Paused, row.changed = true, true
+		row.Pause = schema.Pause{PausedBy: p.By, PausedWhy: p.Why, PausedAt: t.now}
+		if err := t.putHandler(row); err != nil {
+			return t.check(err)
+		}
+		return t.emit(evs)
+	}))
+	if err != nil {
+		return false, fmt.Errorf("pause: %w", err)
+	}
+	return changed, nil
+}
+
 // Resume implements [store.Handlers].
 func (s *Store) Resume(ctx context.Context, name string, skipTo int64, evs []*events.Event) (paused bool, err error) {
 	err = s.w.submit(ctx, newOp(1+len(evs), payload(evs), func(t *txn) error {
@@ -58,7 +85,7 @@ func (s *Store) Resume(ctx context.Context, name string, skipTo int64, evs []*ev
 		if paused = row.Paused; !paused {
 			return nil
 		}
-		row.Paused, row.changed = false, true
+		row.Paused, row.Pause, row.changed = false, schema.Pause{}, true
 		if skipTo > row.LowWater {
 			row.LowWater = min(skipTo, t.next-1)
 		}
@@ -92,6 +119,7 @@ func (s *Store) Forget(ctx context.Context, name string, evs []*events.Event) er
 			return fmt.Errorf("handler %q: %w", name, store.ErrNotFound)
 		}
 		row.Left, row.Paused, row.LowWater, row.Heir, row.changed = false, false, 0, 0, true
+		row.Pause, row.DisabledAt = schema.Pause{}, 0
 		if err := t.putHandler(row); err != nil {
 			return t.check(err)
 		}

@@ -93,9 +93,20 @@ func (t *txn) activate(h store.Registration, row *handlerRow, head, begin int64,
 	if err != nil {
 		return nil, err
 	}
-	row.changed = !row.Active || row.Patterns != patterns || row.Paused && h.FromMark
-	row.Active, row.Left, row.Heir, row.Patterns, row.Paused = true, false, 0, patterns, row.Paused && !h.FromMark
+	disabled := int64(0)
+	if h.Disabled {
+		if disabled = row.DisabledAt; disabled == 0 {
+			disabled = t.now
+		}
+	}
+	row.changed = !row.Active || row.Patterns != patterns || row.Paused != stays(row, h) || row.DisabledAt != disabled
+	row.Active, row.Left, row.Heir, row.Patterns, row.Paused, row.DisabledAt = true, false, 0, patterns, stays(row, h), disabled
 	return row, t.putHandler(row)
+}
+
+// stays reports whether a handler stays paused: one that is from the mark only if somebody paused it.
+func stays(row *handlerRow, h store.Registration) bool {
+	return row.Paused && (!h.FromMark || row.PausedAt > 0)
 }
 
 // answer fills in the consumers that Register returns.
@@ -109,7 +120,7 @@ func (r *registering) answer(stored map[string]*handlerRow, took map[string]bool
 	r.consumers = make([]store.Consumer, len(r.handlers))
 	for i, h := range r.handlers {
 		row := stored[h.Name]
-		row.Paused = row.Paused && !h.FromMark
+		row.Paused = stays(row, h)
 		r.consumers[i] = row.Consumer()
 		r.consumers[i].Took, r.consumers[i].Inherits = took[h.Name], inherits[row.ID]
 	}
@@ -134,6 +145,10 @@ func (t *txn) handlerRows() (map[string]*handlerRow, error) {
 		h.LeftAt, h.Left = row[7].(int64)
 		h.Heir, _ = row[9].(int64)
 		h.Predecessors, _ = row[10].(string)
+		h.PausedBy, _ = row[11].(string)
+		h.PausedWhy, _ = row[12].(string)
+		h.PausedAt, _ = row[13].(int64)
+		h.DisabledAt, _ = row[14].(int64)
 		stored[h.Name] = h
 		return nil
 	})
@@ -148,10 +163,11 @@ func (t *txn) putHandler(h *handlerRow) error {
 	if !h.changed {
 		return nil
 	}
-	query := `INSERT INTO handlers (name, low_water, since, active, paused, patterns, left_at, left_head, heir, predecessors) VALUES (?,?,?,?,?,?,?,?,?,?)`
+	query := `INSERT INTO handlers (name, low_water, since, active, paused, patterns, left_at, left_head, heir, predecessors,
+		paused_by, paused_why, paused_at, disabled_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 	if h.ID != 0 {
 		query = `UPDATE handlers SET low_water = ?2, since = ?3, active = ?4, paused = ?5, patterns = ?6, left_at = ?7, left_head = ?8,
-			heir = ?9, predecessors = ?10 WHERE name = ?1`
+			heir = ?9, predecessors = ?10, paused_by = ?11, paused_why = ?12, paused_at = ?13, disabled_at = ?14 WHERE name = ?1`
 	}
 	put, err := t.w.prepared(query)
 	if err != nil {
@@ -162,7 +178,7 @@ func (t *txn) putHandler(h *handlerRow) error {
 		leftAt = h.LeftAt
 	}
 	id, err := put.Insert(h.Name, h.LowWater, h.Since, number(h.Active), number(h.Paused), orNull(h.Patterns), leftAt, h.LeftHead, orNull(h.Heir),
-		orNull(h.Predecessors))
+		orNull(h.Predecessors), orNull(h.PausedBy), orNull(h.PausedWhy), orNull(h.PausedAt), orNull(h.DisabledAt))
 	if h.ID == 0 {
 		h.ID = id
 	}
@@ -186,6 +202,9 @@ func (t *txn) takeOver(heir, was *handlerRow, step *reads.Takeover) error {
 		return err
 	}
 	heir.LowWater, heir.Paused, heir.changed = heir.MarkAfter(&was.Handler), heir.Paused || was.Paused, true
+	if heir.PausedAt == 0 {
+		heir.Pause = was.Pause
+	}
 	// A later handler of this name begins here at the earliest, so that ids of runs are never reused.
 	*was = handlerRow{changed: true, Handler: schema.Handler{
 		ID: was.ID, Name: was.Name, LowWater: t.next - 1, Since: was.Since, Patterns: was.Patterns, LeftHead: was.LeftHead,

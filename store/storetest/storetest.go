@@ -78,6 +78,8 @@ func Run(t *testing.T, d Driver) {
 		{"an uncounted attempt leaves the budget as it was", uncounted},
 		{"a dead run can be retried with a new budget", retry},
 		{"only dead runs are retried or dropped, unless others are asked for", retryOnlyDead},
+		{"a paused handler stays paused, whatever the wiring, until it is resumed", pause},
+		{"a disabled handler keeps its place, and says since when", disable},
 		{"a retrying run that is retried is due now, and keeps its budget", retryNow},
 		{"a waiting, retrying or interrupted run can be cancelled, and stays so", cancelStored},
 		{"a running run is marked, and its failed attempt ends it as cancelled", cancelRunning},

@@ -26,8 +26,37 @@ var ErrHasLeft = errors.New("it is not in the wiring file: put it back there fir
 // ErrLeaving is the error of the runner's Forget for a handler that has left and still has running attempts.
 var ErrLeaving = errors.New("it still has running attempts: try again when they have ended")
 
+// ErrDisabled is the error of [Resume] for a handler that the wiring disables.
+var ErrDisabled = errors.New("it is disabled in the wiring file: remove \"enabled: false\" there")
+
+// PauseHandler pauses a handler in the name of the context's actor, in the store: its worker must be told. why is the reason in the operator's words, or
+// empty. It returns the pause that the handler has now, and false if it was paused already. The errors are [store.ErrNotFound] and [ErrHasLeft].
+func PauseHandler(ctx context.Context, s store.Store, em *emitter.Emitter, name, why string) (*Pause, bool, error) {
+	c, err := lookUp(ctx, s, name)
+	if err != nil {
+		return nil, false, err
+	}
+	if c.State == store.Left {
+		return nil, false, fmt.Errorf("handler %q: %w", name, ErrHasLeft)
+	}
+	data := map[string]any{"handler": name}
+	if why != "" {
+		data["reason"] = why
+	}
+	e, err := audit.Event(ctx, em, events.TypeAuditHandlerPaused, data)
+	if err != nil {
+		return nil, false, err
+	}
+	paused, err := s.Pause(ctx, name, store.Pause{By: audit.From(ctx).String(), Why: why}, []*events.Event{e})
+	if err != nil {
+		return nil, false, err
+	}
+	c, err = lookUp(ctx, s, name)
+	return pauseOf(c.Pause), paused, err
+}
+
 // Resume lets a paused handler continue where it stopped, in the store: its worker must be told. With fromNow, the handler skips its waiting events and
-// its unsettled runs are dropped; the event evrun.handler.skipped has the numbers. The errors are [store.ErrNotFound] and [ErrHasLeft].
+// its unsettled runs are dropped; the event evrun.handler.skipped has the numbers. The errors are [store.ErrNotFound], [ErrHasLeft] and [ErrDisabled].
 func Resume(ctx context.Context, s store.Store, em *emitter.Emitter, name string, fromNow bool) (Skipped, error) {
 	var done Skipped
 	var head int64
@@ -38,6 +67,9 @@ func Resume(ctx context.Context, s store.Store, em *emitter.Emitter, name string
 	}
 	if c.State == store.Left {
 		return done, fmt.Errorf("handler %q: %w", name, ErrHasLeft)
+	}
+	if !c.Paused && !c.Disabled.IsZero() {
+		return done, fmt.Errorf("handler %q: %w", name, ErrDisabled)
 	}
 	if fromNow && c.Paused {
 		if head, err = s.Head(ctx); err != nil {

@@ -11,16 +11,17 @@ import (
 
 // The states of a handler in [HandlerStatus].
 const (
-	StateActive = "active"
-	StatePaused = "paused" // returned late, waits for [Resume]
-	StateLeft   = "left"   // not in the wiring, keeps its mark
-	StateNew    = "new"    // no daemon has run it yet
+	StateActive   = "active"
+	StatePaused   = "paused"   // returned late or paused by somebody, waits for [Resume]
+	StateDisabled = "disabled" // by the wiring
+	StateLeft     = "left"     // not in the wiring, keeps its mark
+	StateNew      = "new"      // no daemon has run it yet
 )
 
 // HandlerStatus is the state of a handler and its position in the journal.
 type HandlerStatus struct {
 	Name  string   `json:"name"`
-	State string   `json:"state"` // active, paused, left; without a daemon also new
+	State string   `json:"state"` // active, paused, disabled, left; without a daemon also new
 	Kind  string   `json:"do,omitempty"`
 	On    []string `json:"on"`
 	// Behind is the number of events of any type after the handler's low-water mark.
@@ -37,6 +38,8 @@ type HandlerStatus struct {
 	LeftAt    *time.Time `json:"left_at,omitempty"`
 	// LeftWith is the number of events that were waiting when it left.
 	LeftWith int64 `json:"left_with,omitempty"`
+	// Pause says who paused or disabled the handler; nil: nobody, or it returned late.
+	Pause *Pause `json:"pause,omitempty"`
 
 	// Of the status of a running daemon only.
 
@@ -63,6 +66,20 @@ type Failure struct {
 	At    time.Time `json:"at"`
 }
 
+// Pause says who paused a handler.
+type Pause struct {
+	By    string     `json:"by"` // such as "ada (uid 1000)", or "the wiring file"
+	Why   string     `json:"why,omitempty"`
+	Since *time.Time `json:"since,omitempty"`
+}
+
+func pauseOf(p store.Pause) *Pause {
+	if p.At.IsZero() {
+		return nil
+	}
+	return &Pause{By: p.By, Why: p.Why, Since: &p.At}
+}
+
 // Unfinished returns the handler's waiting events and unsettled runs; for a handler that has left, as of that time.
 func (s *HandlerStatus) Unfinished() Unfinished {
 	u := Unfinished{Name: s.Name, Waiting: s.LeftWith, AtMost: s.AtMost, Running: s.Running, Retrying: s.Retrying, Dead: s.Dead}
@@ -79,6 +96,7 @@ type Wired struct {
 	Kind     string
 	On       []events.Pattern
 	FromMark bool // it is not paused, however late it returns
+	Disabled bool // it must not run
 }
 
 // Live is what only the worker of a running handler knows.
@@ -89,8 +107,7 @@ type Live struct {
 }
 
 // Statuses joins a wiring with the counts of the store and of the running handlers: the status of each wired handler, in the order of the wiring,
-// followed by the handlers that have left, with all even those that have no unfinished work. all also counts the waiting events of all handlers. s is
-// nil if no store exists yet. live asks a handler's worker; it returns false if there is none.
+// followed by the handlers that have left, with all even those that have no unfinished work. s is nil if no store exists yet. live asks a handler's worker; it returns false if there is none.
 func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, live func(name string) (Live, bool)) ([]HandlerStatus, error) {
 	if s == nil {
 		list := make([]HandlerStatus, len(handlers))
@@ -122,15 +139,17 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, li
 		c := known[i]
 		known = slices.Delete(known, i, i+1)
 		c.On = h.On
+		l, ok := live(h.Name)
+		if ok {
+			c.LowWater = max(c.LowWater, l.LowWater) // so that a handler with nothing to do counts no events of others
+		}
 		st.count(counts[h.Name], head-c.LowWater)
-		if err := st.stand(ctx, s, c, h, all); err != nil {
+		if err := st.stand(ctx, s, c, h); err != nil {
 			return nil, err
 		}
-		if c, ok := live(h.Name); ok {
-			st.Behind, st.Running = max(0, head-c.LowWater), c.Running
-			if st.Waiting != nil {
-				*st.Waiting += int64(c.Ahead)
-			}
+		if ok {
+			st.Running = l.Running
+			*st.Waiting += int64(l.Ahead)
 		}
 		list = append(list, st)
 	}
@@ -174,9 +193,9 @@ func (st *HandlerStatus) count(n store.Counts, behind int64) {
 }
 
 // stand sets the state of a wired handler. For a handler that the store has as left, that is its state at the next start.
-func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consumer, h Wired, counted bool) error {
-	if st.State = StateActive; c.Paused && !h.FromMark {
-		st.State = StatePaused
+func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consumer, h Wired) error {
+	if st.State = StateActive; c.Paused && (!h.FromMark || !c.Pause.At.IsZero()) {
+		st.State, st.Pause = StatePaused, pauseOf(c.Pause)
 	}
 	if c.State == store.Left {
 		b, err := s.Backlog(ctx, c, 0)
@@ -187,10 +206,13 @@ func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consu
 			st.State = StatePaused
 		}
 	}
-	if counted || st.State == StatePaused {
-		return st.wait(ctx, s, c)
+	if h.Disabled {
+		st.State, st.Pause = StateDisabled, &Pause{By: "the wiring file"}
+		if !c.Disabled.IsZero() {
+			st.Pause.Since = &c.Disabled
+		}
 	}
-	return nil
+	return st.wait(ctx, s, c)
 }
 
 // wait counts the waiting events.

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"evrun/cmd/api"
 	"evrun/tasks/control"
@@ -17,6 +18,13 @@ func (c *Client) Handlers(ctx context.Context) ([]control.HandlerStatus, error) 
 // Handler returns one handler. The error is a *[api.Problem] with status 404 if it does not exist.
 func (c *Client) Handler(ctx context.Context, name string) (control.HandlerStatus, error) {
 	return request[control.HandlerStatus](ctx, c, http.MethodGet, "/v1/handlers/"+segment(name), body{})
+}
+
+// PauseHandler pauses a handler, for a reason in the operator's words, which may be empty.
+func (c *Client) PauseHandler(ctx context.Context, name, reason string) (api.PausedHandler, error) {
+	v := url.Values{}
+	set(v, "reason", reason)
+	return request[api.PausedHandler](ctx, c, http.MethodPost, "/v1/handlers/"+segment(name)+"/pause?"+v.Encode(), body{})
 }
 
 // ResumeHandler lets a paused handler go on; fromNow skips the events that wait for it.

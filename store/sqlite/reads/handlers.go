@@ -29,12 +29,14 @@ func (r *Reader) handlerRows(ctx context.Context, names ...string) ([]*schema.Ha
 	var list []*schema.Handler
 	for rows.Next() {
 		h := &schema.Handler{}
-		var patterns, predecessors sql.NullString
-		var left, heir sql.NullInt64
-		if err := rows.Scan(&h.Name, &h.ID, &h.LowWater, &h.Since, &h.Active, &h.Paused, &patterns, &left, &h.LeftHead, &heir, &predecessors); err != nil {
+		var patterns, predecessors, by, why sql.NullString
+		var left, heir, at, disabled sql.NullInt64
+		if err := rows.Scan(&h.Name, &h.ID, &h.LowWater, &h.Since, &h.Active, &h.Paused, &patterns, &left, &h.LeftHead, &heir, &predecessors,
+			&by, &why, &at, &disabled); err != nil {
 			return nil, conn.Translate(err)
 		}
 		h.Patterns, h.Left, h.LeftAt, h.Heir, h.Predecessors = patterns.String, left.Valid, left.Int64, heir.Int64, predecessors.String
+		h.Pause, h.DisabledAt = schema.Pause{PausedBy: by.String, PausedWhy: why.String, PausedAt: at.Int64}, disabled.Int64
 		list = append(list, h)
 	}
 	return list, conn.Translate(rows.Err())

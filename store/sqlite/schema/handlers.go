@@ -20,10 +20,19 @@ type Handler struct {
 	LeftHead        int64
 	Heir            int64  // 0: none
 	Predecessors    string // see [Handler.Succeed]
+	Pause                  // by whom, if it is Paused
+	DisabledAt      int64  // 0: it is not disabled
+}
+
+// Pause says who paused a handler; PausedAt is 0 if it returned late.
+type Pause struct {
+	PausedBy, PausedWhy string
+	PausedAt            int64
 }
 
 // HandlerColumns are the columns of a [Handler].
-const HandlerColumns = `name, id, low_water, since, active, paused, patterns, left_at, left_head, heir, predecessors`
+const HandlerColumns = `name, id, low_water, since, active, paused, patterns, left_at, left_head, heir, predecessors,
+	paused_by, paused_why, paused_at, disabled_at`
 
 // Forgotten reports whether the row is only kept because runs refer to it.
 func (h *Handler) Forgotten() bool { return !h.Active && !h.Left }
@@ -42,6 +51,12 @@ func (h *Handler) Consumer() store.Consumer {
 	_ = json.Unmarshal([]byte(h.Predecessors), &c.Predecessors) // Succeed wrote it; empty: none
 	if h.Left && h.LeftAt > 0 {
 		c.Left = Time(h.LeftAt)
+	}
+	if h.PausedAt > 0 {
+		c.Pause = store.Pause{By: h.PausedBy, Why: h.PausedWhy, At: Time(h.PausedAt)}
+	}
+	if h.DisabledAt > 0 {
+		c.Disabled = Time(h.DisabledAt)
 	}
 	return c
 }
