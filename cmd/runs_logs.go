@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +92,7 @@ func runRunsLogs(ctx context.Context, o *runsLogsOptions, id string, attempt boo
 		return nil
 	}
 	if !o.json() {
-		o.note("run %s: %s%s", end.ID, end.State, tookOf(end))
+		o.note("run %s: %s", end.ID, end.State)
 	}
 	if end.State != store.Succeeded.String() && end.State != store.Skipped.String() {
 		return &exitError{code: exitFailed, err: fmt.Errorf("run %s is %s", end.ID, end.State), silent: true}
@@ -108,13 +107,8 @@ func nothingPrinted(r *api.Run) string {
 		return "the run was skipped: it printed nothing"
 	case store.Running.String():
 		return "its attempt has printed nothing yet"
+	case store.Waiting.String():
+		return "the run has not begun"
 	}
 	return "nothing is kept that it printed"
-}
-
-func tookOf(r *api.Run) string {
-	if r.StartedAt == nil || r.FinishedAt == nil {
-		return ""
-	}
-	return ", " + output.Duration(r.FinishedAt.Sub(*r.StartedAt).Round(time.Microsecond)) + " after its last attempt began"
 }

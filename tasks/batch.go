@@ -136,7 +136,7 @@ func (w *worker) answered(a answer) {
 		case out.Fenced:
 			w.r.o.Log.Debug("a late settlement was left out", "handler", w.h.Name, "seq", t.Seq, "attempt", t.Attempt)
 		case out.State == store.Cancelled:
-			w.r.o.Log.Info("run was cancelled", "handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "run", w.runID(t), "attempt", t.Attempt)
+			w.r.o.Log.Info("run was cancelled", "handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "run", w.runID(t), "attempt", t.Attempt, "took", took(t))
 		case out.State == store.Retrying || out.State == store.Dead:
 			w.recent.failed(now, out.Error)
 			w.log(t, out.Outcome)

@@ -230,3 +230,19 @@ func TestTheLogHasALineForEachAttempt(t *testing.T) {
 		}
 	}
 }
+
+func TestACancelledAttemptKeepsItsOutput(t *testing.T) {
+	work := printer(func(ctx context.Context, _ *tasks.Delivery, _ io.Writer) error {
+		<-ctx.Done()
+		return errors.New("stopped")
+	})
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a.b"), Action: work})
+	run := store.RunID(1, "h", d.store.ID())
+	e := d.emit("a.b", "1")
+	follow(t, d, run)
+	d.cancel(e)
+	d.settled(1)
+	if story := d.story(run); len(story) != 1 || !strings.HasPrefix(story[0], "1 cancelled over attempt 1 of [secret]|") {
+		t.Errorf("got %q", story)
+	}
+}

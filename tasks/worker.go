@@ -318,7 +318,7 @@ func (w *worker) attempted(a *attempt) {
 	case a.unbegun:
 		w.end(a.t, store.Outcome{State: store.Cancelled, Uncounted: true})
 	case a.stopped != nil && a.err != nil:
-		w.end(a.t, store.Outcome{State: store.Cancelled, Error: w.words(a.err)})
+		end(store.Outcome{State: store.Cancelled, Error: w.words(a.err)})
 	case a.cutShort:
 		end(w.cutShort(a.err))
 	case a.err != nil:
