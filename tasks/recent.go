@@ -24,12 +24,12 @@ func (r *recent) settled(now time.Time, n int, last store.RunState) {
 	}
 	r.turn(now)
 	r.ended[r.second%60] += n
-	r.Last = &control.Result{State: last.String(), At: now.UTC()}
+	r.Last = &control.Result{State: last.String(), At: now.UTC().Truncate(time.Microsecond)}
 }
 
 // failed keeps the error of a failed attempt.
 func (r *recent) failed(now time.Time, text string) {
-	r.LastError = &control.Failure{Error: emitter.Cut(firstLine(text), maxStatusError), At: now.UTC()}
+	r.LastError = &control.Failure{Error: emitter.Cut(firstLine(text), maxStatusError), At: now.UTC().Truncate(time.Microsecond)}
 }
 
 func firstLine(text string) string {
