@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"evrun/events"
@@ -138,12 +139,12 @@ func (r *Reader) scanEvents(ctx context.Context, q store.EventQuery, look int, s
 	full := false
 	read := func(in span) (bool, error) {
 		q.Limit, q.MaxBytes = limit-len(part.Items), bytes
-		found, full, err := r.eventsIn(ctx, &q, in, filter)
+		found, full, err := r.eventsBeside(ctx, &q, in, filter)
 		for _, e := range found {
 			bytes -= len(e.Data)
 		}
 		part.Items = append(part.Items, found...)
-		return full, err
+		return full || bytes <= 0, err
 	}
 	if direct {
 		full, err = read(all)
@@ -169,6 +170,38 @@ func (r *Reader) scanEvents(ctx context.Context, q store.EventQuery, look int, s
 	}
 	part.End = !full && part.Reached == all.end(q.Last)
 	return part, nil
+}
+
+// besideFrom is how many sequences are worth a second connection.
+const besideFrom = 4096
+
+// eventsBeside is eventsIn. Where texts in the data leave most out, so that reading takes the time and not what is found, it reads the two halves of a
+// large span at the same time. Its goroutine has ended when it returns.
+func (r *Reader) eventsBeside(ctx context.Context, q *store.EventQuery, in span, filter condition) (found []*events.Event, full bool, err error) {
+	if len(q.Holding) == 0 || in.size() < besideFrom {
+		return r.eventsIn(ctx, q, in, filter)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	first := in.step(in.size()/2, q.Last)
+	var (
+		more     []*events.Event
+		moreFull bool
+		moreErr  error
+		beside   sync.WaitGroup
+	)
+	beside.Go(func() { more, moreFull, moreErr = r.eventsIn(ctx, q, in.behind(first, q.Last), filter) })
+	if found, full, err = r.eventsIn(ctx, q, first, filter); full || err != nil {
+		stop()
+	}
+	beside.Wait()
+	if full || err != nil {
+		return found, full, err
+	}
+	if room := orDefault(q.Limit, 1000) - len(found); len(more) > room {
+		more, moreFull = more[:room], true
+	}
+	return append(found, more...), moreFull || len(found)+len(more) == orDefault(q.Limit, 1000), moreErr
 }
 
 // eventsIn reads the events of a span that match, in the query's direction; full says that it ended at the query's Limit or MaxBytes.
