@@ -12,12 +12,14 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/store"
+	"evrun/tasks/control"
 )
 
 func newRunsCancelCmd(e *env) *cobra.Command {
-	reason, wait := "", 30*time.Second
+	wait := 30 * time.Second
+	o := &selected{env: e, name: "runs cancel", action: "cancel", done: "cancelled", thing: "run", final: true}
 	c := &cobra.Command{
-		Use:   "cancel RUN...",
+		Use:   "cancel RUN... | FLAGS | --all | --resume ID",
 		Short: "End runs that are not over",
 		Long: `Ends runs that are not over. A running attempt is stopped: a command and its children get SIGTERM, and SIGKILL after their grace
 period, a request is aborted. A run that waits, for its first attempt or the next one, ends at once, and never begins. What waits
@@ -28,25 +30,33 @@ makes it due again. An attempt that succeeds before it is stopped has succeeded;
 already on its way. For "evrun emit --wait", a cancelled run is over, and not a success (exit 1).
 
 The command waits until the runs are over, for --wait at most. Then it says so, with exit 124: they are cancelled when their
-attempts end. Without a daemon, runs that a kill has interrupted are cancelled at once.`,
+attempts end. Without a daemon, runs that a kill has interrupted are cancelled at once.
+
+Flags select running, retrying and waiting runs, unless --state says otherwise. They are counted and the first ones shown, and on a
+terminal you are asked; then they are cancelled as one batch, which does not wait for the ends of running attempts. It can be
+interrupted at any time: --resume continues it. Runs on events that are accepted meanwhile are not cancelled.`,
 		Example: `  evrun runs cancel 42-backup
   evrun runs cancel 42-backup 43-backup --reason "the disk is full"
-  evrun runs list --state running,retrying,waiting`,
-		Args: func(_ *cobra.Command, ids []string) error {
-			if len(ids) == 0 {
-				return usage("runs cancel takes the ids of runs, such as 42-save-user")
-			}
-			return nil
-		},
+  evrun runs cancel --handler mail --where 'data.campaign == "spring"' --reason "wrong text"`,
 		ValidArgsFunction: e.completeRuns(store.Running, store.Retrying),
 		RunE: func(c *cobra.Command, ids []string) error {
-			if wait < 0 || wait > api.MaxCancelWait {
+			byFlags, err := o.chosen(ids, o.CheckRuns)
+			switch {
+			case err != nil:
+				return err
+			case wait < 0 || wait > api.MaxCancelWait:
 				return usage("--wait %v: must be 10m at most", wait)
+			case byFlags && c.Flags().Changed("wait"):
+				return usage("--wait goes with the ids of runs")
+			case byFlags:
+				return o.run(c.Context())
 			}
-			return runRunsCancel(c.Context(), e, ids, reason, wait)
+			return runRunsCancel(c.Context(), e, ids, o.reason, wait)
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why, in your words: the run's reason and the audit trail have it")
+	o.runFlags(e, c, control.Cancellable...)
+	o.actFlags(c)
+	c.Flags().StringVar(&o.reason, "reason", "", "why, in your words: the run's reason and the audit trail have it")
 	c.Flags().DurationVar(&wait, "wait", wait, "how long to wait for the ends of running attempts")
 	return c
 }

@@ -70,6 +70,22 @@ func (p *Page) add(from *Page, i int) {
 	}
 }
 
+// join adds the page that comes next.
+func (p *Page) join(next *Page) {
+	p.Runs, p.Events, p.Next = append(p.Runs, next.Runs...), append(p.Events, next.Events...), next.Next
+	if p.Failed += next.Failed; p.Failure == nil {
+		p.Failure = next.Failure
+	}
+}
+
+// bytes is the size of the data of the page's events.
+func (p *Page) bytes() (n int) {
+	for _, e := range p.Events {
+		n += len(e.Data)
+	}
+	return n
+}
+
 // endedBy leaves out the runs that ended after a time: they were retried meanwhile, or began after the batch.
 func (p *Page) endedBy(at time.Time) {
 	p.Runs = slices.DeleteFunc(p.Runs, func(r store.Run) bool { return r.State.Ended() && r.FinishedAt.After(at) })
@@ -81,8 +97,7 @@ func (a *Action) page(ctx context.Context, s store.Store, q search.Query) (Page,
 		found, err := search.Events(ctx, s, q)
 		return Page{Events: found.Items, Next: found.Next, Failed: found.Failed, Failure: found.Failure}, err
 	}
-	found, err := search.Runs(ctx, s, q)
-	return Page{Runs: found.Items, Next: found.Next, Failed: found.Failed, Failure: found.Failure}, err
+	return runs(ctx, s, q)
 }
 
 // check checks what an action needs.

@@ -34,7 +34,7 @@ const (
 	// MaxRunning is how many batches run at the same time.
 	MaxRunning = 4
 	// PageSize is how many runs or events one transaction changes.
-	PageSize = 500
+	PageSize = 1000
 	// SampleSize is how many things a preview shows.
 	SampleSize = 5
 

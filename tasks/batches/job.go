@@ -9,6 +9,7 @@ import (
 	"hash"
 	"slices"
 	"strings"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
@@ -26,6 +27,12 @@ type job struct {
 	keep    func(*events.Event) bool // which events of the selection it is done to; nil: all
 	seen    fingerprint              // that the request has; zero: none
 }
+
+// A page is made of several of a search, whose steps are short: until it is full, or that much has come together, or that long has passed.
+const (
+	fillBytes = 1 << 20
+	fillTime  = 2 * time.Second
+)
 
 // cursorEnd is the cursor behind the last page.
 const cursorEnd = "end"
@@ -141,16 +148,26 @@ func (j *job) run(ctx context.Context, progress func(store.Batch) error) error {
 // page reads a page of the selection, without what does not belong to it any more. bare is as in [search.Query].
 func (j *job) page(ctx context.Context, after string, bare bool) (Page, error) {
 	q := j.query
-	q.After, q.Limit, q.Oldest, q.Bare = after, PageSize, true, bare
+	q.After, q.Oldest, q.Bare = after, true, bare
 	if q.Before == 0 || q.Before > j.details.Head+1 {
 		q.Before = j.details.Head + 1
 	}
-	page, err := j.action.page(ctx, j.b.o.Store, q)
-	page.endedBy(j.details.At)
-	if j.keep != nil {
-		page.Events = slices.DeleteFunc(page.Events, func(e *events.Event) bool { return !j.keep(e) })
+	var all Page
+	for began := time.Now(); ; {
+		q.Limit = PageSize - all.Len()
+		page, err := j.action.page(ctx, j.b.o.Store, q)
+		if err != nil {
+			return all, err
+		}
+		page.endedBy(j.details.At)
+		if j.keep != nil {
+			page.Events = slices.DeleteFunc(page.Events, func(e *events.Event) bool { return !j.keep(e) })
+		}
+		all.join(&page)
+		if q.After = all.Next; q.After == "" || all.Len() == PageSize || all.bytes() >= fillBytes || time.Since(began) >= fillTime {
+			return all, nil
+		}
 	}
-	return page, err
 }
 
 // audit makes the event that records the batch's start or end.
