@@ -11,6 +11,7 @@ import (
 
 func newRunsRetryCmd(e *env) *cobra.Command {
 	o := &selected{env: e, name: "runs retry", action: "retry", done: "retried", thing: "run"}
+	with := &retryWith{}
 	c := &cobra.Command{
 		Use:   "retry RUN... | FLAGS | --all | --resume ID",
 		Short: "Make runs due again now",
@@ -19,12 +20,22 @@ id, which is the idempotency key that its handler gives to others, and the histo
 "evrun serve".
 
 Flags select dead runs, unless --state says otherwise. They are counted and the first ones shown, and on a terminal you are asked; then
-they are retried as one batch, the oldest event first. It can be interrupted at any time: --resume continues it, and no run is retried twice.`,
+they are retried as one batch, the oldest event first. It can be interrupted at any time: --resume continues it, and no run is retried twice.
+
+With --with, -f or -F a run is sent again with other data: a new event, linked to the run's by replayof and for the run's handler alone, has all of
+the new data, or the old data with these fields changed (customer.name=Ada, items.0.price:=5). It must fit the schema of its type now. What changes
+is shown first, and on a terminal you are asked; elsewhere --yes is needed. In the same step the old run, which is dead, retrying or cancelled, ends as
+dropped, with the number of the new event as its reason: so it is sent again once.`,
 		Example: `  evrun runs retry 42-save-user
   evrun runs retry --handler save-user
+  evrun runs retry 42-save-user --with data.json
+  evrun runs retry --handler save-order --since 2026-11-24 --until 2026-11-25 -f currency=EUR
   evrun runs retry --type 'order.*' --since 1d --where 'run.error contains "refused"' --yes`,
 		ValidArgsFunction: e.completeRuns(control.Retryable...),
 		RunE: func(c *cobra.Command, ids []string) error {
+			if with.given() {
+				return runRunsEdit(c.Context(), o, with, ids)
+			}
 			byFlags, err := o.chosen(ids, o.CheckRuns)
 			switch {
 			case err != nil:
@@ -37,6 +48,7 @@ they are retried as one batch, the oldest event first. It can be interrupted at 
 	}
 	o.runFlags(e, c, control.Retryable...)
 	o.actFlags(c)
+	with.register(c)
 	return c
 }
 

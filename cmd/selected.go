@@ -34,9 +34,10 @@ type selected struct {
 	final      bool   // it can't be undone, so all at once needs --yes where nobody can be asked
 	to, reason string // of [batches.Request]
 	options    json.RawMessage
-	careful    string // why it needs --yes where nobody can be asked, whatever is selected; empty: it doesn't
-	left       string // what happened to those that were not changed; empty: "left as they are"
-	access     access // without a daemon; zero: changesRuns
+	careful    string                 // why it needs --yes where nobody can be asked, whatever is selected; empty: it doesn't
+	left       string                 // what happened to those that were not changed; empty: "left as they are"
+	access     access                 // without a daemon; zero: changesRuns
+	more       func(api.BatchPreview) // shows more of a look at the selection; nil: nothing
 
 	all, yes, dryRun bool
 	resume           string
@@ -161,6 +162,9 @@ func (o *selected) show(seen api.BatchPreview) {
 	}
 	if more := seen.Count - len(seen.Runs) - len(seen.Events); more > 0 {
 		fmt.Fprintf(o.err, "… and %d more\n", more)
+	}
+	if o.more != nil {
+		o.more(seen)
 	}
 }
 
