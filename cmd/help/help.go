@@ -166,7 +166,7 @@ func (p *page) flags(title string, flags *pflag.FlagSet) {
 
 // placeholders are the names of values by their types; a flag gives another one in back quotes.
 var placeholders = map[string]string{
-	"string": "TEXT", "strings": "TEXT,…", "stringSlice": "TEXT,…", "stringArray": "TEXT", "int": "N", "int64": "N", "duration": "DURATION", "bool": "",
+	"string": "TEXT", "strings": "LIST", "stringSlice": "LIST", "stringArray": "TEXT", "int": "N", "int64": "N", "duration": "DURATION", "bool": "",
 }
 
 func flagName(f *pflag.Flag) (name, about string) {
