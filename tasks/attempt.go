@@ -120,7 +120,7 @@ func (w *worker) make(work context.Context, a *attempt) {
 	}
 	w.r.attempts.know(a.d, w.r.o.Variables)
 	if _, prints := w.h.Action.(Printer); prints {
-		p := &printing{all: w.r.printings, keep: w.h.KeepOutput, handler: w.id, seq: a.t.Seq, run: a.d.RunID, attempt: a.t.Attempt, began: a.began}
+		p := &printing{all: w.r.printings, keep: w.h.KeepOutput, handler: w.id, seq: a.t.Seq, run: a.d.RunID, attempt: a.t.Attempt, began: a.began, looked: a.began}
 		a.d.printing = p
 		defer func() { a.output = p.end() }()
 	}

@@ -31,6 +31,7 @@ type printing struct {
 	run     string
 	attempt int
 	began   time.Time
+	looked  time.Time        // when save last looked at it, or began; save alone uses it
 	capture *capture.Capture // nil: its kind keeps none
 }
 
@@ -120,30 +121,30 @@ func (r *Runner) AwaitPrinting(run string) (begun <-chan struct{}, leave func())
 	}
 }
 
-// saveEvery is how old an attempt is when its output is saved for the first time, and how often it is saved if it has changed: so much of it a kill
-// of the daemon may cost.
-var saveEvery = 5 * time.Second // changed by tests only
+// saveEvery is how old an attempt is when its output is saved for the first time, and how often it is saved if it has changed: about so much of it a
+// kill of the daemon may cost.
+var saveEvery = 3 * time.Second // changed by tests only
 
 // maxSaved bounds the outputs of one write.
 const maxSaved = 1 << 20
 
 // save saves outputs until ctx ends, and then once more those of attempts that nobody waits for any more.
 func (l *printings) save(ctx context.Context, in store.Store, log *slog.Logger) {
-	ticker := time.NewTicker(l.every)
+	ticker := time.NewTicker(l.every / 3)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			l.saveOlder(ctx, l.every, in, log)
+			l.saveDue(ctx, l.every, in, log)
 		case <-ctx.Done():
-			l.saveOlder(context.WithoutCancel(ctx), 0, in, log)
+			l.saveDue(context.WithoutCancel(ctx), 0, in, log)
 			return
 		}
 	}
 }
 
-// saveOlder saves the outputs of attempts that run for longer than d, as far as they have changed.
-func (l *printings) saveOlder(ctx context.Context, d time.Duration, in store.Store, log *slog.Logger) {
+// saveDue saves the outputs of attempts that were not looked at for d, as far as they have changed.
+func (l *printings) saveDue(ctx context.Context, d time.Duration, in store.Store, log *slog.Logger) {
 	var list []store.Partial
 	size := 0
 	write := func() {
@@ -152,7 +153,7 @@ func (l *printings) saveOlder(ctx context.Context, d time.Duration, in store.Sto
 		}
 		list, size = nil, 0
 	}
-	for _, p := range l.older(d) {
+	for _, p := range l.due(d) {
 		o := p.capture.Unsaved()
 		if o == nil {
 			continue
@@ -167,12 +168,14 @@ func (l *printings) saveOlder(ctx context.Context, d time.Duration, in store.Sto
 	}
 }
 
-// older returns the attempts that run for longer than d.
-func (l *printings) older(d time.Duration) (list []*printing) {
+// due returns the attempts that were not looked at for d.
+func (l *printings) due(d time.Duration) (list []*printing) {
+	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range l.running {
-		if time.Since(p.began) >= d {
+		if now.Sub(p.looked) >= d {
+			p.looked = now
 			list = append(list, p)
 		}
 	}
