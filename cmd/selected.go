@@ -92,7 +92,7 @@ func (o *selected) chosen(ids []string, check func() error) (byFlags bool, err e
 // run does the action.
 func (o *selected) run(ctx context.Context) error {
 	if o.resume != "" {
-		return o.batch(ctx, api.BatchRequest{Resume: o.resume})
+		return o.batch(ctx, api.BatchRequest{Request: batches.Request{Action: o.action}, Resume: o.resume})
 	}
 	r := api.BatchRequest{Request: batches.Request{Action: o.action, Selection: o.Selection, All: o.Selection.All(), To: o.to, Why: o.reason,
 		Options: o.options}}

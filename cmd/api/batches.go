@@ -17,7 +17,7 @@ import (
 type BatchRequest struct {
 	batches.Request
 	DryRun bool   `json:"dry_run,omitempty"`
-	Resume string `json:"resume,omitempty"` // the id of the batch; the rest of the request is then empty
+	Resume string `json:"resume,omitempty"` // the id of the batch; the rest of the request is then empty, but for an action that must be the batch's
 }
 
 // BatchPreview answers a dry run.
@@ -113,7 +113,12 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) error {
 	var done store.Batch
 	var err error
 	if request.Resume != "" {
-		done, err = s.actions.Resume(ctx, request.Resume, lines.progress)
+		if done, err = s.o.Store.Batch(ctx, request.Resume); err == nil && request.Action != "" && request.Action != done.Action {
+			err = problem(http.StatusConflict, "batch "+done.ID+" is for another action: "+done.Action)
+		}
+		if err == nil {
+			done, err = s.actions.Resume(ctx, request.Resume, lines.progress)
+		}
 	} else {
 		done, err = s.actions.Run(ctx, request.Request, lines.progress)
 	}

@@ -119,6 +119,10 @@ func TestABatchStopsWhenItsClientLeaves(t *testing.T) {
 	if _, err := d.RunBatch(t.Context(), api.BatchRequest{Resume: batch.ID}, silent); !errors.As(err, &p) || p.Status != http.StatusConflict {
 		t.Errorf("resumed after its end: %v", err)
 	}
+	wrong := api.BatchRequest{Request: batches.Request{Action: "drop"}, Resume: batch.ID}
+	if _, err := d.RunBatch(t.Context(), wrong, silent); !errors.As(err, &p) || p.Status != http.StatusConflict || !strings.Contains(p.Detail, "another action: retry") {
+		t.Errorf("resumed by another action: %v", err)
+	}
 	if _, err := d.RunBatch(t.Context(), api.BatchRequest{Resume: "nonsense"}, silent); !errors.As(err, &p) || p.Status != http.StatusNotFound {
 		t.Errorf("resumed an unknown one: %v", err)
 	}
