@@ -62,7 +62,7 @@ func (s *Status) Troubles(missed map[string]int) {
 			add(TroublePaused, sched.Name, "evrun schedules resume "+sched.Name, "the schedule is paused")
 		}
 		if runs := sched.LastRuns; runs != nil && runs.States["dead"] > 0 {
-			add(TroubleLastSlot, sched.Name, fmt.Sprintf("evrun explain --event %d", runs.Sequence), "%s of its last slot dead", are(runs.States["dead"], "run"))
+			add(TroubleLastSlot, sched.Name, fmt.Sprintf("evrun explain --event %d", runs.Sequence), "of its last slot, %s dead", are(runs.States["dead"], "run"))
 		}
 	}
 	slices.SortStableFunc(s.Problems, func(a, b Trouble) int {
@@ -87,10 +87,23 @@ func (s *Status) handlerTroubles(h *control.HandlerStatus, add func(what, name, 
 	switch h.State {
 	case control.StateActive, control.StateNew:
 	case control.StateLeft:
-		add(TroubleLeft, h.Name, "evrun handlers show "+h.Name, "it left the file, and work waits for it")
+		add(TroubleLeft, h.Name, "evrun handlers show "+h.Name, "it left the file: %s", h.Unfinished())
+	case control.StatePaused:
+		add(TroublePaused, h.Name, "evrun handlers resume "+h.Name, "the handler is paused%s: %s", by(h.Pause), h.Unfinished())
 	default:
-		add(TroublePaused, h.Name, "evrun handlers resume "+h.Name, "the handler is %s", h.State)
+		add(TroublePaused, h.Name, "", "the handler is %s%s: %s", h.State, by(h.Pause), h.Unfinished())
 	}
+}
+
+// by says who paused a handler.
+func by(p *control.Pause) string {
+	switch {
+	case p == nil:
+		return ""
+	case p.Why != "":
+		return " by " + p.By + " (" + p.Why + ")"
+	}
+	return " by " + p.By
 }
 
 func are(n int, thing string) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"evrun/events"
 	"evrun/store"
@@ -139,6 +138,3 @@ func names(list []events.Pattern) []string {
 func MatchedAny(list []Account) bool {
 	return slices.ContainsFunc(list, func(a Account) bool { return a.State != NoMatch })
 }
-
-// OnText is an account's patterns in one text.
-func (a *Account) OnText() string { return strings.Join(a.On, ", ") }
