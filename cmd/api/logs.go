@@ -12,6 +12,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/search"
 )
 
 // LogLine is a line of a run's log: an attempt that begins or has ended, a part of what it printed, or the run, which ends the log.
@@ -69,7 +70,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 
 // findRun returns a run, or one that waits for its event's turn.
 func (s *Server) findRun(ctx context.Context, id string) (store.Run, error) {
-	run, err := s.o.Store.FindRun(ctx, id)
+	run, err := search.Run(ctx, s.o.Store, id)
 	if errors.Is(err, store.ErrNotFound) {
 		if waiting, werr := store.FindWaiting(ctx, s.o.Store, id); werr == nil {
 			return waiting, nil
