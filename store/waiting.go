@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"evrun/events"
 )
@@ -15,6 +16,14 @@ type WaitingQuery struct {
 	Sequences     []int64 // not nil: only these
 	Newest        bool    // the newest first, instead of the oldest
 	Limit         int     // the maximum number; 0: 1,000
+
+	// As in [EventQuery].
+
+	Types        []events.Pattern
+	Source       string
+	Since, Until time.Time
+	Chain        int64
+	Holding      [][]string
 }
 
 // WaitingSource is the part of a [Store] that waiting runs are read from.
@@ -30,15 +39,9 @@ func WaitingRuns(ctx context.Context, s WaitingSource, c Consumer, q WaitingQuer
 	if c.State == Forgotten || len(c.On) == 0 {
 		return nil, nil
 	}
-	evs, err := s.Events(ctx, EventQuery{
-		After: max(c.LowWater, q.After), Before: q.Before, Patterns: c.On, WithoutRun: c.ID, TakenBy: &c,
-		Sequences: q.Sequences, Last: q.Newest, Limit: q.Limit,
-	})
+	evs, err := q.events(ctx, s, &c)
 	if err != nil {
 		return nil, fmt.Errorf("read the runs that wait for handler %s: %w", c.Name, err)
-	}
-	if q.Newest {
-		slices.Reverse(evs)
 	}
 	runs := make([]Run, len(evs))
 	for i, e := range evs {
@@ -56,6 +59,38 @@ func WaitingRuns(ctx context.Context, s WaitingSource, c Consumer, q WaitingQuer
 		}
 	}
 	return runs, nil
+}
+
+// events reads the events of the query, in its order. The handler's patterns are the store's to look for, the query's own are checked here.
+func (q *WaitingQuery) events(ctx context.Context, s WaitingSource, c *Consumer) (evs []*events.Event, err error) {
+	eq := EventQuery{
+		After: max(c.LowWater, q.After), Before: q.Before, Patterns: c.On, WithoutRun: c.ID, TakenBy: c, Sequences: q.Sequences, Last: q.Newest,
+		Limit: q.Limit, Source: q.Source, Since: q.Since, Until: q.Until, Chain: q.Chain, Holding: q.Holding,
+	}
+	for {
+		page, err := s.Events(ctx, eq)
+		if err != nil || len(page) == 0 {
+			return evs, err
+		}
+		if q.Newest {
+			slices.Reverse(page)
+		}
+		for _, e := range page {
+			if len(q.Types) == 0 || slices.ContainsFunc(q.Types, func(p events.Pattern) bool { return p.Match(e.Type) }) {
+				if evs = append(evs, e); len(evs) == q.Limit {
+					return evs, nil
+				}
+			}
+		}
+		if len(q.Types) == 0 {
+			return evs, nil
+		}
+		if last := page[len(page)-1].Sequence; q.Newest {
+			eq.Before = last
+		} else {
+			eq.After = last
+		}
+	}
 }
 
 // FindWaiting returns the waiting run with this id, or [ErrNotFound].

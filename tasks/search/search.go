@@ -149,10 +149,12 @@ func moveEvents(sq *store.EventQuery, to string) error {
 // Source is what a search of runs reads.
 type Source interface {
 	store.Journal
+	Handlers(ctx context.Context, names ...string) ([]store.Consumer, error)
 	ScanRuns(ctx context.Context, q store.RunQuery, look int) (store.Part[store.Run], error)
 }
 
-// Runs returns a page of the selected runs, those of one event in the order of their handlers' numbers.
+// Runs returns a page of the selected runs, those of one event in the order of their handlers' numbers. Waiting ones are among them if States names that
+// state.
 func Runs(ctx context.Context, s Source, q Query) (Page[store.Run], error) {
 	at, passed, err := q.place()
 	if err != nil {
@@ -169,7 +171,7 @@ func Runs(ctx context.Context, s Source, q Query) (Page[store.Run], error) {
 		q: &q, passed: passed,
 		scan: func(limit, look int) (store.Part[store.Run], error) {
 			sq.Limit = limit
-			return s.ScanRuns(ctx, sq, look)
+			return scanRuns(ctx, s, sq, look)
 		},
 		move: func(to string) error { return moveRuns(&sq, to) },
 		is: func(found []store.Run, until time.Time) ([]verdict, error) {

@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -77,7 +78,7 @@ func (w *world) must(err error) {
 }
 
 func (w *world) register(a, b, c, was string) {
-	regs := []store.Registration{{Name: a}, {Name: b}, {Name: c, Was: was}}
+	regs := []store.Registration{{Name: a}, {Name: b, On: []events.Pattern{events.MustPattern("a.*")}}, {Name: c, Was: was}}
 	handlers, err := w.s.Register(w.t.Context(), regs, nil)
 	w.must(err)
 	w.handlers = handlers
@@ -131,7 +132,7 @@ func (w *world) append(n int) {
 		for _, rc := range receipts {
 			w.accepted[rc.Sequence] = time.UnixMicro(w.clock.Load()).UTC()
 		}
-		w.read()
+		w.events = append(w.events, evs...)
 	}
 }
 
@@ -193,6 +194,16 @@ func (w *world) read() {
 	}
 	w.runs, err = w.s.Runs(w.t.Context(), store.RunQuery{Oldest: true, Limit: 1 << 20})
 	w.must(err)
+	handlers, err := w.s.Handlers(w.t.Context())
+	w.must(err)
+	for _, c := range handlers {
+		waiting, err := store.WaitingRuns(w.t.Context(), w.s, c, store.WaitingQuery{Limit: 1 << 20})
+		w.must(err)
+		w.runs = append(w.runs, waiting...)
+	}
+	slices.SortStableFunc(w.runs, func(a, b store.Run) int {
+		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.HandlerID, b.HandlerID))
+	})
 }
 
 // query makes a random query, and what it means.
@@ -237,10 +248,16 @@ func (w *world) query(runs bool) (q search.Query, is func(e *events.Event, r *st
 		q.Handler = one(w, "h0", "h1", "h2", "h9", "none")
 		add(func(_ *events.Event, r *store.Run) bool { return r.Handler == q.Handler })
 	}
-	if runs && maybe() {
-		for range 1 + w.r.IntN(2) {
-			q.States = append(q.States, store.RunState(1+w.r.IntN(7)))
+	if runs {
+		if maybe() {
+			for range 1 + w.r.IntN(2) {
+				q.States = append(q.States, one(w, store.Waiting, store.Running, store.Retrying, store.Succeeded, store.Skipped, store.Dead, store.Dropped, store.Cancelled))
+			}
+		} else { // waiting ones only where they are asked for
+			add(func(_ *events.Event, r *store.Run) bool { return r.State != store.Waiting })
 		}
+	}
+	if len(q.States) > 0 {
 		add(func(_ *events.Event, r *store.Run) bool { return slices.Contains(q.States, r.State) })
 	}
 	if w.r.IntN(2) == 0 {
