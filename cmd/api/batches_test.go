@@ -89,7 +89,7 @@ func TestASelectionThatHasChangedIsAConflictWithTheNewCount(t *testing.T) {
 
 // A client that leaves stops its batch, which another one continues.
 func TestABatchStopsWhenItsClientLeaves(t *testing.T) {
-	const n = 3*batches.PageSize + 1
+	const n = batches.PageSize + 1
 	d := serve(t, dying("h"))
 	d.emit("a.b", n)
 	d.dead("h", 1, n)

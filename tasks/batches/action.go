@@ -3,6 +3,7 @@ package batches
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -138,6 +139,9 @@ func OfRuns(do control.Changing) []Action {
 // ofPage makes a change of runs the change of a page. It changes only runs that are still in the state in which they were selected.
 func ofPage(runs control.Changing, do func(control.Changing, context.Context, store.Change) ([]store.Run, error)) func(context.Context, Work, Page, store.Step) (int, error) {
 	return func(ctx context.Context, w Work, page Page, step store.Step) (int, error) {
+		if len(page.Runs) == 0 { // without runs, a change is of all that its query selects
+			return 0, errors.New("an empty page")
+		}
 		c := store.Change{By: w.By, Why: w.Why, Runs: page.Runs, Step: &step}
 		for i := range page.Runs {
 			if state := page.Runs[i].State; !slices.Contains(c.Query.States, state) {

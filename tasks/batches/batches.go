@@ -11,7 +11,7 @@
 //	preview, err := b.Preview(ctx, batches.Request{Action: "retry", Selection: search.Selection{Handler: "save-user"}})
 //	batch, err := b.Run(ctx, batches.Request{Action: "retry", Selection: …, Fingerprint: preview.Fingerprint}, progress)
 //
-// Limits: [MaxRunning] batches at the same time in a process; a page has [PageSize] things; the memory of a batch is that of one page. The store
+// Limits: [MaxRunning] batches at the same time in a process; a page has [PageSize] runs or [EventPageSize] events; the memory of a batch is that of one page. The store
 // keeps the last batches ([store.MaxBatches]). No goroutines: a batch runs in its caller's.
 package batches
 
@@ -33,8 +33,10 @@ import (
 const (
 	// MaxRunning is how many batches run at the same time.
 	MaxRunning = 4
-	// PageSize is how many runs or events one transaction changes.
-	PageSize = 1000
+	// PageSize is how many runs one transaction changes, and EventPageSize how many events it repeats. Under load a page waits for about two
+	// transactions of what the changed runs do, so smaller pages would take longer; larger ones would hold up other writes.
+	PageSize      = 2500
+	EventPageSize = 1000
 	// SampleSize is how many things a preview shows.
 	SampleSize = 5
 

@@ -135,15 +135,16 @@ func retry(s search.Selection) batches.Request {
 var ofH = search.Selection{Handler: "h"}
 
 func TestABatchLooksFirstAndThenDoesEachRunOnce(t *testing.T) {
+	const n = batches.PageSize + 234
 	r := newRig(t)
-	r.dead(1, 1234)
+	r.dead(1, n)
 	b := r.batches()
 	ada := audit.With(t.Context(), audit.Actor{UID: 1000, User: "ada"})
 	preview, err := b.Preview(ada, retry(ofH))
-	if err != nil || preview.Count != 1234 || len(preview.Sample.Runs) != 5 || preview.Sample.Runs[0].Sequence != 1 {
+	if err != nil || preview.Count != n || len(preview.Sample.Runs) != 5 || preview.Sample.Runs[0].Sequence != 1 {
 		t.Fatalf("preview of %d, %d shown, %v", preview.Count, len(preview.Sample.Runs), err)
 	}
-	if list, err := r.store.Batches(ada); len(list) != 0 || err != nil || r.counts().Dead != 1234 {
+	if list, err := r.store.Batches(ada); len(list) != 0 || err != nil || r.counts().Dead != n {
 		t.Errorf("a look has left %v, %v", list, err)
 	}
 	request := retry(ofH)
@@ -153,27 +154,27 @@ func TestABatchLooksFirstAndThenDoesEachRunOnce(t *testing.T) {
 		seen = append(seen, b)
 		return nil
 	})
-	if err != nil || done.EndedAt.IsZero() || done.Total != 1234 || done.Done != 1234 || done.Changed != 1234 || done.By != "ada (uid 1000)" {
+	if err != nil || done.EndedAt.IsZero() || done.Total != n || done.Done != n || done.Changed != n || done.By != "ada (uid 1000)" {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if len(seen) != 3 || seen[0].Done != 0 || seen[1].Done != batches.PageSize || seen[2].Done != 1234 {
+	if len(seen) != 3 || seen[0].Done != 0 || seen[1].Done != batches.PageSize || seen[2].Done != n {
 		t.Errorf("progress %+v", seen)
 	}
-	r.once(1234)
-	if got := r.counts(); got != (store.Counts{Retrying: 1234}) {
+	r.once(n)
+	if got := r.counts(); got != (store.Counts{Retrying: n}) {
 		t.Errorf("counts %+v", got)
 	}
-	if stored, err := r.store.Batch(ada, done.ID); err != nil || stored.Changed != 1234 {
+	if stored, err := r.store.Batch(ada, done.ID); err != nil || stored.Changed != n {
 		t.Errorf("stored %+v, %v", stored, err)
 	}
 	started, ended := r.told(events.TypeAuditBatchStarted), r.told(events.TypeAuditBatchEnded)
 	if len(started) != 1 || len(ended) != 1 || len(r.told(events.TypeAuditRunRetried)) != 0 {
 		t.Fatalf("audit trail: %v, %v", started, ended)
 	}
-	if s := started[0]; s["who"] != "ada (uid 1000)" || s["action"] != "retry" || s["total"] != 1234.0 || fmt.Sprint(s["selection"]) != "map[handler:h]" || s["batch"] != done.ID {
+	if s := started[0]; s["who"] != "ada (uid 1000)" || s["action"] != "retry" || s["total"] != float64(n) || fmt.Sprint(s["selection"]) != "map[handler:h]" || s["batch"] != done.ID {
 		t.Errorf("started: %v", s)
 	}
-	if e := ended[0]; e["changed"] != 1234.0 || e["batch"] != done.ID {
+	if e := ended[0]; e["changed"] != float64(n) || e["batch"] != done.ID {
 		t.Errorf("ended: %v", e)
 	}
 }
@@ -253,7 +254,7 @@ var errStop = errors.New("stop")
 
 // A batch is stopped at each of its borders, by its caller or by the end of its context, and continued by another process.
 func TestABatchThatIsStoppedAnywhereContinuesThere(t *testing.T) {
-	const pages, n = 4, 3*batches.PageSize + 7
+	const pages, n = 3, 2*batches.PageSize + 7
 	for stop := range pages + 1 {
 		for _, byContext := range []bool{false, true} {
 			t.Run(fmt.Sprintf("stopped after page %d, by its context: %v", stop, byContext), func(t *testing.T) {
@@ -304,7 +305,7 @@ func TestABatchThatIsStoppedAnywhereContinuesThere(t *testing.T) {
 // Two processes continue the same batch, and two batches have the same selection: nothing is done twice.
 func TestNothingIsDoneTwiceByBatchesAtTheSameTime(t *testing.T) {
 	r := newRig(t)
-	const n = 4*batches.PageSize + 1
+	const n = 2*batches.PageSize + 1
 	r.dead(1, n)
 	stopped, err := r.batches().Run(t.Context(), retry(ofH), func(store.Batch) error { return errStop })
 	if !errors.Is(err, errStop) {

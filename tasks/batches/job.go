@@ -152,9 +152,13 @@ func (j *job) page(ctx context.Context, after string, bare bool) (Page, error) {
 	if q.Before == 0 || q.Before > j.details.Head+1 {
 		q.Before = j.details.Head + 1
 	}
+	size := PageSize
+	if j.action.Events {
+		size = EventPageSize
+	}
 	var all Page
 	for began := time.Now(); ; {
-		q.Limit = PageSize - all.Len()
+		q.Limit = size - all.Len()
 		page, err := j.action.page(ctx, j.b.o.Store, q)
 		if err != nil {
 			return all, err
@@ -164,7 +168,7 @@ func (j *job) page(ctx context.Context, after string, bare bool) (Page, error) {
 			page.Events = slices.DeleteFunc(page.Events, func(e *events.Event) bool { return !j.keep(e) })
 		}
 		all.join(&page)
-		if q.After = all.Next; q.After == "" || all.Len() == PageSize || all.bytes() >= fillBytes || time.Since(began) >= fillTime {
+		if q.After = all.Next; q.After == "" || all.Len() == size || all.bytes() >= fillBytes || time.Since(began) >= fillTime {
 			return all, nil
 		}
 	}
