@@ -2,7 +2,9 @@ package cmd
 
 import (
 	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,6 +68,42 @@ func (e *env) completeTypes(c *cobra.Command, _ []string, _ string) ([]string, c
 		}
 	}
 	return slices.Sorted(maps.Keys(types)), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeFirst suggests what of does for the first argument, and nothing for others.
+func completeFirst(of cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return of(c, args, begun)
+	}
+}
+
+// completeTests lists the tests of the wiring file.
+func (e *env) completeTests(c *cobra.Command, _ []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+	if e.completing(c) {
+		if cfg, err := e.load(); err == nil {
+			for _, t := range cfg.Wiring.Tests {
+				names = append(names, t.Name)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// zoneTable has the names of time zones, one a line, in its third column.
+const zoneTable = "/usr/share/zoneinfo/zone1970.tab"
+
+// completeZones lists time zones, if the machine has a table of them.
+func completeZones(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
+	text, _ := os.ReadFile(zoneTable) // without it only UTC is suggested
+	for line := range strings.Lines(string(text)) {
+		if columns := strings.Split(strings.TrimSpace(line), "\t"); !strings.HasPrefix(line, "#") && len(columns) > 2 {
+			names = append(names, columns[2])
+		}
+	}
+	return append(names, "UTC"), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeSchedules lists the wired schedules.

@@ -77,6 +77,8 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 	c.Flags().StringVar(&stored, "event", "", "tell what happened to this event: its seq or its id")
 	c.Flags().StringVar(&kind, "kind", "", "describe this kind of handler; without a name: list the kinds")
 	c.Flags().Lookup("kind").NoOptDefVal = noName
+	c.ValidArgsFunction = completeFirst(e.completeTypes)
+	complete(c, "kind", handlers.Names()...)
 	return c
 }
 

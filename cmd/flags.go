@@ -65,6 +65,7 @@ func checkWait(c *cobra.Command, wait time.Duration) error {
 // zoneFlag adds --tz, the zone of printed times.
 func zoneFlag(c *cobra.Command, tz *string) {
 	c.Flags().StringVar(tz, "tz", "", "print times in this zone, such as Europe/Paris (default: each schedule's own)")
+	_ = c.RegisterFlagCompletionFunc("tz", completeZones) // an error means that the flag does not exist
 }
 
 // loadZone returns the zone that --tz names; nil: none.

@@ -34,6 +34,8 @@ it: exit 1, and its run is tried again at the next start.`,
 	f.String("socket", "", "the control socket (over server.socket)")
 	f.String("log-level", "", "debug, info, warn or error (over log.level)")
 	f.String("log-format", "", "auto, text or json (over log.format)")
+	complete(c, "log-level", "debug", "info", "warn", "error")
+	complete(c, "log-format", "auto", "text", "json")
 	return c
 }
 
