@@ -98,7 +98,8 @@ func (a *Action) page(ctx context.Context, s store.Store, q search.Query) (Page,
 		found, err := search.Events(ctx, s, q)
 		return Page{Events: found.Items, Next: found.Next, Failed: found.Failed, Failure: found.Failure}, err
 	}
-	return runs(ctx, s, q)
+	found, err := search.Runs(ctx, s, q)
+	return Page{Runs: found.Items, Next: found.Next, Failed: found.Failed, Failure: found.Failure}, err
 }
 
 // check checks what an action needs.

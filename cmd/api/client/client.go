@@ -23,7 +23,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -189,12 +188,5 @@ func (c *Client) Emit(ctx context.Context, e *events.Event) (api.Receipt, error)
 func set(v url.Values, name, value string) {
 	if value != "" {
 		v.Set(name, value)
-	}
-}
-
-// setNumber sets a parameter that is not 0.
-func setNumber(v url.Values, name string, n int64) {
-	if n != 0 {
-		v.Set(name, strconv.FormatInt(n, 10))
 	}
 }
