@@ -289,6 +289,7 @@ func FuzzDecodeEvent(f *testing.F) {
 	for _, s := range []string{
 		`{"type":"a","data":{"a":[1,2.5e-3,"\ud83d\ude00",null,true]},"ext":"x","n":-5,"b":true,"z":null}`,
 		`{"type":"a","datacontenttype":"text/plain","data":"\u009b\n"}`, `{"type":"a","datacontenttype":"image/png","data_base64":"iVBORw=="}`,
+		`{"type":"a","target":"save-\u0085<x>","replayof":"41","seq":"42"}`, `{"type":"a","target":null,"replayof":9223372036854775807}`,
 		`[{"type":"a"}, 1 ,[]]`, ` [ ] `, `{"type":"a","time":"2026-12-24T8:00:00,5+24:00"}`,
 		`{"type":"a","time":"0000-01-01T00:00:00+23:59"}`, "{\"type\":\"a\",\n\"data\":\n[\r1]}", `{"type":"a","datacontenttype":"x/y+JSON;a=b","data_base64":"e30="}`,
 	} {
