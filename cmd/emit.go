@@ -98,8 +98,8 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 	o.register(f)
 	f.BoolVar(&o.dry, "dry-run", false, "publish nothing: say which handlers would run, and with what")
 	waitFlag(c, &o.wait)
-	f.StringVar(&o.ndjson, "ndjson", "", "publish each line of this file; - is standard input")
-	f.StringVar(&o.rejects, "rejects", "", "with --ndjson: a file for the lines that are refused")
+	f.StringVar(&o.ndjson, "ndjson", "", "publish each line of this `FILE`; - is standard input")
+	f.StringVar(&o.rejects, "rejects", "", "with --ndjson: a `FILE` for the lines that are refused")
 	c.ValidArgsFunction = completeFirst(e.completeTypes)
 	f.IntVar(&o.fromLine, "from-line", 1, "with --ndjson: begin at this line")
 	return c

@@ -30,7 +30,7 @@ it: exit 1, and its run is tried again at the next start.`,
 		RunE:              func(c *cobra.Command, _ []string) error { return e.serve(c.Context(), e.load, nil) },
 	}
 	f := c.Flags()
-	f.String("store", "", "the SQLite file (over the wiring file's store)")
+	f.String("store", "", "the SQLite `FILE` (over the wiring file's store)")
 	f.String("socket", "", "the control socket (over server.socket)")
 	f.String("log-level", "", "debug, info, warn or error (over log.level)")
 	f.String("log-format", "", "auto, text or json (over log.format)")

@@ -40,7 +40,7 @@ Exit 1 when a test fails, 78 when the file is wrong.`,
 	}
 	c.Flags().StringVar(&o.run, "run", "", "only the tests whose name matches this regular expression")
 	_ = c.RegisterFlagCompletionFunc("run", e.completeTests) // an error means that the flag does not exist
-	c.Flags().StringVar(&o.junit, "junit", "", "write a JUnit XML report to this file, too")
+	c.Flags().StringVar(&o.junit, "junit", "", "write a JUnit XML report to this `FILE`, too")
 	return c
 }
 
