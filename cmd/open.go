@@ -232,6 +232,25 @@ func (e *env) look(ctx context.Context, do func(*client.Client) error) error {
 	return e.inProcess(ctx, cfg, readsStore, do)
 }
 
+// liveWithin is how long a daemon may take to say that it can be asked.
+const liveWithin = 2 * time.Second
+
+// live is look for what changes while it is read: it asks the daemon, which knows more of what runs and waits than its store. Where none can be asked,
+// the store answers.
+func (e *env) live(ctx context.Context, do func(*client.Client) error) error {
+	cfg, err := e.settings()
+	if err != nil {
+		return err
+	}
+	c := clientOf(cfg)
+	asked, cancel := context.WithTimeout(ctx, liveWithin)
+	defer cancel()
+	if c.Ping(asked) == nil {
+		return do(c)
+	}
+	return e.inProcess(ctx, cfg, readsStore, do)
+}
+
 // inProcess opens what a says while do runs, with a client that is answered by it in this process. It registers no handlers: the file
 // may be half edited, or another one. Those that the next daemon has see the events that do publishes, new ones too.
 func (e *env) inProcess(ctx context.Context, cfg *config.Config, a access, do func(*client.Client) error) error {

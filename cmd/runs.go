@@ -21,11 +21,14 @@ func newRunsCmd(e *env) *cobra.Command {
 	o := &runsOptions{env: e}
 	c := &cobra.Command{
 		Use:   "runs",
-		Short: "Show what the handlers did and printed; retry or drop dead runs",
+		Short: "Show what the handlers did and printed; cancel, retry or drop runs",
 	}
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List runs, newest event first",
+		Long: `Lists runs, newest event first. With --state waiting it lists the events that handlers have yet to handle, and what each waits for: another
+run of its key (order_by), a place (concurrency), its turn (rate), the end of its burst (debounce), earlier events, or its handler,
+which is paused, disabled, or not in the file. A running daemon is asked, because it knows that; else the store answers.`,
 		Example: `  evrun runs list --state dead
   evrun runs list --handler save-user --state running,retrying -n 0 -o json
   evrun runs list --type order.placed --since 1d --where 'run.error contains "refused"'`,
@@ -55,7 +58,7 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 	if err := o.read(o.CheckRuns); err != nil {
 		return err
 	}
-	return o.look(ctx, func(c *client.Client) error {
+	return o.live(ctx, func(c *client.Client) error {
 		return listed(o.env, &o.selection, output.Runs(), func(p api.Paging) ([]api.Run, api.PageInfo, error) {
 			return c.Runs(ctx, o.Selection, p)
 		})
@@ -63,7 +66,7 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 }
 
 func runRunsShow(ctx context.Context, e *env, id string) error {
-	return e.look(ctx, func(c *client.Client) error {
+	return e.live(ctx, func(c *client.Client) error {
 		r, err := c.Run(ctx, id)
 		if err != nil {
 			return err

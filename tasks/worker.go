@@ -58,6 +58,7 @@ type worker struct {
 	mark    chan struct{}   // from Runner.sweep
 	ask     chan chan workerStatus
 	recent  recent
+	inspect chan func()   // is called by its goroutine, from Runner.Waits
 	quiet   chan struct{} // closed when run stops, and no attempt begins any more
 	ended   chan struct{} // closed when run returns
 	failure error
@@ -69,7 +70,7 @@ func newWorker(r *Runner, h *Handler) *worker {
 		r: r, h: h, source: r.o.Emitter.Source("/handlers/" + h.Name),
 		pool: newPool(h.Concurrency), ahead: h.Concurrency,
 		claimed: make(chan claimed), answers: make(chan answer), changed: queue.NewHandOver(),
-		mark: make(chan struct{}), ask: make(chan chan workerStatus), quiet: make(chan struct{}), ended: make(chan struct{}),
+		mark: make(chan struct{}), ask: make(chan chan workerStatus), inspect: make(chan func()), quiet: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if h.When != nil {
 		w.when = h.When.String()
@@ -187,6 +188,8 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []
 	case <-w.changed.C():
 	case <-w.mark:
 		w.moveMark(work)
+	case look := <-w.inspect:
+		look()
 	case to := <-w.ask:
 		to <- w.status()
 	case <-timer:

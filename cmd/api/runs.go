@@ -106,14 +106,24 @@ func (s *Server) getRun(r *http.Request) (any, error) {
 	}
 	one := []store.Run{run}
 	s.begun(r.Context(), one)
-	attempts, err := s.attempts(r.Context(), store.AttemptQuery{Run: run.ID})
+	var attempts []store.Attempt
+	if run.State != store.Waiting {
+		attempts, err = s.attempts(r.Context(), store.AttemptQuery{Run: run.ID})
+	}
 	return RunDetailsOf(s.reasons.Runs(r.Context(), one)[0], attempts), err
 }
 
 // begun corrects runs of which the daemon knows more than the store.
 func (s *Server) begun(ctx context.Context, runs []store.Run) {
-	if s.o.Daemon != nil {
+	if s.o.Daemon == nil {
+		for i := range runs {
+			if runs[i].State == store.Waiting && runs[i].Reason == "" {
+				runs[i].Reason = "waits for the daemon"
+			}
+		}
+	} else {
 		s.o.Daemon.Runner.Begun(ctx, runs)
+		s.o.Daemon.Runner.Waits(ctx, runs)
 	}
 }
 

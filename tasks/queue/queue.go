@@ -16,6 +16,7 @@
 //   - keyOrder (order.go, refill.go) makes the events of one key run one after the other
 //   - bursts (burst.go) collects the events that are to share a run
 //   - pace (pace.go) holds attempts to a rate
+//   - waits.go says what tasks wait for
 //   - stored.go reads the stored runs at the start, and later those that had no room in memory
 //   - HandOver (handover.go) passes on the runs that people retry or cancel (by_hand.go)
 //
@@ -63,6 +64,9 @@ type Source interface {
 	LowWater(settling []*Task) int64
 	// TakeChanged takes what people have changed. Next does it, too; a worker that takes no more tasks calls it alone.
 	TakeChanged(ctx context.Context) error
+	// Waits says what tasks wait for, as far as it is known; After is the sequence of the last event that the source has come to.
+	Waits(sequences map[int64]bool) map[int64]Wait
+	After() int64
 	// Close ends the subscription to the bus.
 	Close()
 }
