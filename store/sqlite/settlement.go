@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"errors"
 
 	"evrun/store"
 	"evrun/store/sqlite/schema"
@@ -145,6 +146,7 @@ func (t *txn) correct(s *store.Settlement, out store.Outcome) error {
 // putRun writes the run's row, unless this attempt is not the current one.
 func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error) {
 	var n int64
+	inserted := false
 	sequence, handler, attempt, started := s.Event.Sequence, int64(s.Handler), int64(s.Attempt), schema.Micros(s.Started)
 	state, next, text := int64(out.State), nextAttempt(out), orNull(out.Error)
 	if out.State == store.Cancelled {
@@ -157,13 +159,10 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 		n, err = t.w.stmt.settleClaimed.Exec(sequence, handler, attempt, state, t.now, next, text)
 	case s.Attempt == 1 && next == nil && text == nil && s.When != "":
 		var when int64
+		inserted = true // with its condition
 		if when, err = t.condition(s); err == nil {
 			n, err = t.w.stmt.insertWhen.Exec(sequence, handler, state, started, t.now, when)
 		}
-		if err == nil && n == 1 {
-			err = t.noteRun(s.Handler, out.State, sequence)
-		}
-		return n == 1, err
 	case s.Attempt == 1 && next == nil && text == nil:
 		n, err = t.w.stmt.insertSettled.Exec(sequence, handler, state, started, t.now)
 	case s.Attempt == 1:
@@ -171,13 +170,13 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 	default:
 		n, err = t.w.stmt.settleUnbegun.Exec(sequence, handler, attempt, state, t.now, next, text, started)
 	}
-	if err == nil && n == 1 && out.State == store.Skipped {
+	if err != nil || n != 1 {
+		return false, err
+	}
+	if out.State == store.Skipped && !inserted {
 		err = t.noteCondition(s)
 	}
-	if err == nil && n == 1 {
-		err = t.noteRun(s.Handler, out.State, sequence)
-	}
-	return n == 1, err
+	return true, errors.Join(err, t.noteRun(s.Handler, out.State, sequence))
 }
 
 // orCancelled ends a run whose attempt has failed as cancelled, if it was marked. A cancelled attempt that has not begun is not counted.

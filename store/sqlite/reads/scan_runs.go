@@ -45,8 +45,7 @@ func (r *Reader) ScanRuns(ctx context.Context, q store.RunQuery, look int) (part
 	if err != nil {
 		return part, err
 	}
-	// An index has these runs, or every run is wanted.
-	direct := q.ID != "" || len(q.IDs) > 0 || q.Sequence != 0 || q.Chain != 0 || len(filter.text) == 0
+	direct := indexed(&q) || len(filter.text) == 0 // every run is wanted
 	states, some := statesOf(&q)
 	newest := !q.Oldest
 	all, err := r.within(ctx, q.After, q.Before, q.Since, q.Until, !direct)
@@ -107,6 +106,11 @@ func (r *Reader) ScanRuns(ctx context.Context, q store.RunQuery, look int) (part
 	}
 	part.End = !full && part.Reached == all.end(newest)
 	return part, nil
+}
+
+// indexed reports whether an index has the runs of a query.
+func indexed(q *store.RunQuery) bool {
+	return q.ID != "" || len(q.IDs) > 0 || q.Sequence != 0 || q.Chain != 0
 }
 
 // statesOf returns the states of a query's runs; none: any. some is false if there can be no run.
