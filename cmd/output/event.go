@@ -83,6 +83,10 @@ func (p *Printer) EventDetails(ev *events.Event, before string) error {
 		row("correlation", ev.CorrelationID)
 	}
 	row("cause", ev.CausationID)
+	row("target", ev.Target)
+	if ev.ReplayOf != 0 {
+		row("replay of", "#"+strconv.FormatInt(ev.ReplayOf, 10))
+	}
 	for _, name := range slices.Sorted(maps.Keys(ev.Extensions)) {
 		row(name, fmt.Sprint(ev.Extensions[name]))
 	}
