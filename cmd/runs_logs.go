@@ -32,12 +32,12 @@ where its middle was left out (output: {keep: …} of the handler says how much 
 
 With -f it goes on while the run runs, and with each further attempt, until the run has ended. Lines arrive when they are complete. It then
 exits with 1 if the run has not succeeded.`,
-		Example: `  evrun runs logs 42-backup-k3f9x2q7
-  evrun runs logs 42-backup-k3f9x2q7 -f
-  evrun runs logs 42-backup-k3f9x2q7 --attempt 1 2>errors.txt`,
+		Example: `  evrun runs logs 42-backup
+  evrun runs logs 42-backup -f
+  evrun runs logs 42-backup --attempt 1 2>errors.txt`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("runs logs takes one run id, such as 42-save-user-k3f9x2q7")
+				return usage("runs logs takes one run id, such as 42-save-user")
 			}
 			return nil
 		},

@@ -34,7 +34,7 @@ type Piece struct {
 // it goes on, with each attempt that begins, until the run has ended; a blank line now and then keeps the connection. A reader that is slow loses a part,
 // and a piece says how much.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
-	run, err := s.findRun(r.Context(), r.PathValue("id"))
+	run, err := s.run(r)
 	if err != nil {
 		return err
 	}
@@ -66,17 +66,6 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 		s.o.Log.Debug("a run's log ended early", "run", run.ID, "error", err)
 	}
 	return nil // without the run at its end the reader knows that the log is not complete
-}
-
-// findRun returns a run, or one that waits for its event's turn.
-func (s *Server) findRun(ctx context.Context, id string) (store.Run, error) {
-	run, err := search.Run(ctx, s.o.Store, id)
-	if errors.Is(err, store.ErrNotFound) {
-		if waiting, werr := store.FindWaiting(ctx, s.o.Store, id); werr == nil {
-			return waiting, nil
-		}
-	}
-	return run, err
 }
 
 // wantedAttempts reads which attempts of a run are asked for.
@@ -118,7 +107,7 @@ func (l *runLog) whole(ctx context.Context) error {
 	if err := l.stored(ctx, l.to); err != nil {
 		return err
 	}
-	run, err := l.s.findRun(ctx, l.id)
+	run, err := search.Run(ctx, l.s.o.Store, l.id)
 	if err != nil {
 		return err
 	}
@@ -232,7 +221,7 @@ func (l *runLog) follow(ctx context.Context) error {
 
 // past sends the attempts that have ended, and the run if it has.
 func (l *runLog) past(ctx context.Context) (ended bool, err error) {
-	run, err := l.s.findRun(ctx, l.id)
+	run, err := search.Run(ctx, l.s.o.Store, l.id)
 	if err != nil {
 		return false, err
 	}
