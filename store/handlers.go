@@ -70,6 +70,7 @@ type Consumer struct {
 	LeftHead int64            // the journal's head at that time
 	// Predecessors are the handlers that this one has taken over from, directly or not.
 	Predecessors []Predecessor
+	Heir         HandlerID // the handler that will take over from this one, once its attempts have ended; 0: none
 	// Register sets Took when it gave the handler the mark and the runs of another, and Inherits when a later call must do so.
 	Took, Inherits bool
 }

@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -63,6 +64,11 @@ func (r *Replayer) Handler(ctx context.Context, name string) (store.Consumer, er
 	known, err := r.Store.Handlers(ctx)
 	if err != nil {
 		return store.Consumer{}, err
+	}
+	for _, left := range known { // whoever is about to take over knows what was replayed through the other one
+		if i := slices.IndexFunc(known, func(c store.Consumer) bool { return left.Heir != 0 && c.ID == left.Heir }); i >= 0 {
+			known[i].Predecessors = slices.Concat([]store.Predecessor{{Name: left.Name, Head: math.MaxInt64}}, left.Predecessors, known[i].Predecessors)
+		}
 	}
 	active := func(c store.Consumer) bool { return c.State == store.Active && c.Name == name }
 	heir := func(c store.Consumer) bool {

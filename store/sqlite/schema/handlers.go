@@ -39,7 +39,8 @@ func (h *Handler) Forgotten() bool { return !h.Active && !h.Left }
 
 // Consumer is the handler as callers of the store see it.
 func (h *Handler) Consumer() store.Consumer {
-	c := store.Consumer{ID: store.HandlerID(h.ID), Name: h.Name, LowWater: h.LowWater, Since: max(0, h.Since), Paused: h.Paused, LeftHead: h.LeftHead, On: decodePatterns(h.Patterns)}
+	c := store.Consumer{ID: store.HandlerID(h.ID), Name: h.Name, LowWater: h.LowWater, Since: max(0, h.Since), Paused: h.Paused, LeftHead: h.LeftHead,
+		On: decodePatterns(h.Patterns), Heir: store.HandlerID(h.Heir)}
 	switch {
 	case h.Active:
 		c.State = store.Active
