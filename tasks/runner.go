@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -125,20 +124,10 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var opened, paused []*member
-	for i, h := range first.handlers {
-		m := first.members[h.Name]
-		opened = append(opened, m)
-		if registered.known[i].Paused || h.Disabled {
-			paused = append(paused, m)
-			continue
-		}
-		r.openAction(h)
-		if err := m.w.open(ctx, registered.known[i]); err != nil {
-			return fmt.Errorf("handler %s: %w", h.Name, err)
-		}
+	opened, paused, err := r.open(ctx, first, registered.known)
+	if err != nil {
+		return err
 	}
-
 	if r.o.Wired != nil {
 		if err := r.o.Wired(); err != nil {
 			return err
@@ -168,9 +157,6 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	})
 	for _, m := range opened {
-		if slices.Contains(paused, m) {
-			continue
-		}
 		ctx, stop := context.WithCancel(r.running)
 		m.stop = stop
 		close(m.begun)
@@ -208,6 +194,23 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	default:
 		return nil
 	}
+}
+
+// open opens the handlers of the first wiring, and returns them apart from those that begin nothing yet. known is what the store knows of each.
+func (r *Runner) open(ctx context.Context, first *wired, known []store.Consumer) (opened, paused []*member, err error) {
+	for i, h := range first.handlers {
+		m := first.members[h.Name]
+		if known[i].Paused || h.Disabled {
+			paused = append(paused, m)
+			continue
+		}
+		r.openAction(h)
+		if err := m.w.open(ctx, known[i]); err != nil {
+			return nil, nil, fmt.Errorf("handler %s: %w", h.Name, err)
+		}
+		opened = append(opened, m)
+	}
+	return opened, paused, nil
 }
 
 // sweepEvery is how often the marks of handlers without matching events are moved forward, so that a start doesn't read old events.

@@ -181,7 +181,7 @@ func (t *txn) putRun(s *store.Settlement, out store.Outcome) (ok bool, err error
 
 // orCancelled ends a run whose attempt has failed as cancelled, if it was marked. A cancelled attempt that has not begun is not counted.
 func (t *txn) orCancelled(s *store.Settlement, out store.Outcome) (store.Outcome, error) {
-	query := ``
+	var query string
 	switch {
 	case out.State == store.Cancelled && out.Uncounted:
 		query = `UPDATE runs SET attempt = attempt - 1 WHERE sequence = ? AND handler = ?`
