@@ -190,6 +190,11 @@ func TestNotifyGoesToTheLog(t *testing.T) {
 	if got, want := out.String(), "level=INFO msg=notification title=user.registered message=\"New user Ada\" handler=h event=e1\n"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	out.Reset()
+	n = buildLogging[tasks.Computed](t, "notify", map[string]any{"message": "hello"}, Deps{}, captured(&out))
+	if _, err := n.Compute(delivery(`{}`)); err != nil || out.String() != "level=INFO msg=notification message=hello handler=h event=e1\n" {
+		t.Errorf("%s%v", out.String(), err)
+	}
 }
 
 func TestAMissingValueIsAFaultThatNamesTheInput(t *testing.T) {

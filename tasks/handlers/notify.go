@@ -109,8 +109,12 @@ func (l *notifyLog) Compute(d *tasks.Delivery) (any, error) {
 		return nil, err
 	}
 	title, message = n.secrets.Redact(title), n.secrets.Redact(message)
-	n.logger().LogAttrs(context.Background(), slog.LevelInfo, "notification", slog.String("title", logText(title)), slog.String("message", logText(message)),
-		slog.String("handler", d.Handler), slog.String("event", d.Event.ID))
+	attrs := make([]slog.Attr, 0, 4)
+	if title != "" {
+		attrs = append(attrs, slog.String("title", logText(title)))
+	}
+	n.logger().LogAttrs(context.Background(), slog.LevelInfo, "notification", append(attrs, slog.String("message", logText(message)),
+		slog.String("handler", d.Handler), slog.String("event", d.Event.ID))...)
 	return map[string]any{"title": title, "message": message}, nil
 }
 
