@@ -72,7 +72,11 @@ func runReload(ctx context.Context, e *env) error {
 		fmt.Fprintf(&b, "handler %s left: %s; put it back within an hour, or write \"was: %s\" at the handler that takes over\n", u.Name, u, u.Name)
 	}
 	for _, u := range done.Paused {
-		fmt.Fprintf(&b, "handler %s is paused, since it was gone for over an hour: %s; \"evrun handlers resume %s\" continues it\n", u.Name, u, u.Name)
+		why := ", since it was gone for over an hour"
+		if u.Pause != nil {
+			why = " by " + u.Pause.By
+		}
+		fmt.Fprintf(&b, "handler %s is paused%s: %s; \"evrun handlers resume %s\" continues it\n", u.Name, why, u, u.Name)
 	}
 	for _, a := range done.Unknown {
 		fmt.Fprintf(&b, "handler %s: this store has never had a handler %s, which its was names: is it misspelt?\n", a.Handler, a.Was)

@@ -136,7 +136,7 @@ func (w *worker) answered(a answer) {
 		case out.Fenced:
 			w.r.o.Log.Debug("a late settlement was left out", "handler", w.h.Name, "seq", t.Seq, "attempt", t.Attempt)
 		case out.State == store.Cancelled:
-			w.r.o.Log.Info("run was cancelled", "handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "run", w.runID(t), "attempt", t.Attempt, "took", took(t))
+			w.logCancelled(t, out.Uncounted)
 		case out.State == store.Retrying || out.State == store.Dead:
 			w.recent.failed(now, out.Error)
 			w.log(t, out.Outcome)
@@ -203,6 +203,15 @@ func took(t *queue.Task) time.Duration {
 		return d.Round(time.Millisecond)
 	}
 	return d.Round(time.Microsecond)
+}
+
+// logCancelled tells of a cancelled run; unbegun: without the attempt that was to begin.
+func (w *worker) logCancelled(t *queue.Task, unbegun bool) {
+	args := []any{"handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "run", w.runID(t)}
+	if !unbegun {
+		args = append(args, "attempt", t.Attempt, "took", took(t))
+	}
+	w.r.o.Log.Info("run was cancelled", args...)
 }
 
 func (w *worker) log(t *queue.Task, out store.Outcome) {

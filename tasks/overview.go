@@ -13,7 +13,7 @@ import (
 // The bounds of an overview: it must come at once, also when a worker is stuck, or many handlers have much to do.
 const (
 	askQuickly   = 100 * time.Millisecond // for all workers together
-	countWithin  = 200 * time.Millisecond // the counts of waiting events; beyond that, an upper bound is given
+	countWithin  = 200 * time.Millisecond // the counts of waiting events begin; beyond that, an upper bound is given
 	recallWithin = 200 * time.Millisecond // the last results from before the start; the others come with later overviews
 	recallLook   = 50_000                 // events behind the head that are looked at for a handler's last result
 )
@@ -23,7 +23,7 @@ const (
 func (r *Runner) Overview(ctx context.Context) ([]control.HandlerStatus, error) {
 	now := r.wired.Load()
 	live := r.askAll(ctx, now)
-	list, err := r.statuses(ctx, false, func(name string) (workerStatus, bool) {
+	list, err := r.statuses(ctx, false, time.Now().Add(countWithin), func(name string) (workerStatus, bool) {
 		s, ok := live[name]
 		return s, ok
 	})
@@ -38,7 +38,7 @@ func (r *Runner) Overview(ctx context.Context) ([]control.HandlerStatus, error) 
 	for _, c := range known {
 		consumers[c.Name] = c
 	}
-	counting, recalling := time.Now().Add(countWithin), time.Now().Add(recallWithin)
+	recalling := time.Now().Add(recallWithin)
 	for i := range list {
 		st := &list[i]
 		m, c := now.members[st.Name], consumers[st.Name]
@@ -48,9 +48,6 @@ func (r *Runner) Overview(ctx context.Context) ([]control.HandlerStatus, error) 
 		s, asked := live[st.Name]
 		if asked {
 			st.Rate, st.Silent = &s.rate, s.silent
-		}
-		if err := r.countWaiting(ctx, st, m, c, s, time.Now().Before(counting)); err != nil {
-			return nil, err
 		}
 		if recent := s.recent; recent.Last == nil || recent.LastError == nil {
 			if m.recall.from(ctx, r.o.Store, c, time.Now().Before(recalling)); recent.Last == nil {
@@ -93,26 +90,6 @@ func (r *Runner) askAll(ctx context.Context, at *wired) map[string]workerStatus 
 	}
 	wg.Wait()
 	return answers
-}
-
-// countWaiting sets the number of events that wait for a handler. Without time for a count, it is an upper bound: every event after the mark.
-func (r *Runner) countWaiting(ctx context.Context, st *control.HandlerStatus, m *member, c store.Consumer, s workerStatus, count bool) error {
-	if st.Waiting != nil {
-		return nil
-	}
-	c.On, c.LowWater = m.h.On, max(c.LowWater, s.lowWater)
-	waiting := st.Behind
-	if count && waiting > 0 {
-		b, err := r.o.Store.Backlog(ctx, c, 0)
-		if err != nil {
-			return err
-		}
-		waiting, st.AtMost = b.Waiting+int64(s.ahead), b.AtMost
-	} else {
-		st.AtMost = waiting > 0
-	}
-	st.Waiting = &waiting
-	return nil
 }
 
 // recall is what the store has of a handler's last runs, from before its worker began.

@@ -231,6 +231,26 @@ func TestTheLogHasALineForEachAttempt(t *testing.T) {
 	}
 }
 
+// A run that is cancelled before its attempt has begun has a line, and it has no attempt that took ages.
+func TestTheLogOfARunThatHasNotBegun(t *testing.T) {
+	log, action := &logged{}, newHolder()
+	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ *sqlite.Store) {
+		o.Log = slog.New(slog.NewTextHandler(log, nil))
+	}, &tasks.Handler{Name: "h", On: on("a"), Action: action, Concurrency: 1})
+	first, second := d.emit("a", "1"), d.emit("a", "2")
+	<-action.begun
+	d.becomes(second, store.Running) // claimed ahead
+	d.cancel(second)
+	d.becomes(second, store.Cancelled)
+	action.release <- struct{}{}
+	d.becomes(first, store.Succeeded)
+	d.stop()
+	lines := slices.DeleteFunc(log.lines, func(line string) bool { return !strings.Contains(line, "run was cancelled") })
+	if len(lines) != 1 || strings.Contains(lines[0], "took=") || strings.Contains(lines[0], "attempt=") {
+		t.Errorf("%s", lines)
+	}
+}
+
 func TestACancelledAttemptKeepsItsOutput(t *testing.T) {
 	work := printer(func(ctx context.Context, _ *tasks.Delivery, _ io.Writer) error {
 		<-ctx.Done()

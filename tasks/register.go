@@ -72,6 +72,7 @@ func (r *Runner) register(ctx context.Context, handlers []*Handler, w store.Wiri
 		}
 		b, err := r.o.Store.Backlog(ctx, c, 0)
 		u := control.UnfinishedOf(c.Name, b)
+		u.Pause = control.PauseOf(c.Pause)
 		done.paused = append(done.paused, u)
 		if err == nil && j >= 0 && before[j].State == store.Left && !before[j].Paused {
 			err = r.tellPaused(ctx, u, before[j].Left)

@@ -9,12 +9,12 @@ import (
 
 // Status returns the status of each wired handler, in the order of the file, followed by the handlers that have left with unfinished work.
 func (r *Runner) Status(ctx context.Context) ([]control.HandlerStatus, error) {
-	return r.statuses(ctx, false, r.askOne(ctx))
+	return r.statuses(ctx, false, time.Time{}, r.askOne(ctx))
 }
 
 // HandlerStatuses is like Status, but with all handlers that have left.
 func (r *Runner) HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error) {
-	return r.statuses(ctx, true, r.askOne(ctx))
+	return r.statuses(ctx, true, time.Time{}, r.askOne(ctx))
 }
 
 // askOne returns a function that asks a handler's worker.
@@ -31,9 +31,9 @@ func (r *Runner) askOne(ctx context.Context) func(name string) (workerStatus, bo
 	}
 }
 
-func (r *Runner) statuses(ctx context.Context, all bool, ask func(name string) (workerStatus, bool)) ([]control.HandlerStatus, error) {
+func (r *Runner) statuses(ctx context.Context, all bool, countUntil time.Time, ask func(name string) (workerStatus, bool)) ([]control.HandlerStatus, error) {
 	now := r.wired.Load()
-	list, err := control.Statuses(ctx, r.o.Store, controlled(now.handlers), all, func(name string) (control.Live, bool) {
+	list, err := control.Statuses(ctx, r.o.Store, controlled(now.handlers), all, countUntil, func(name string) (control.Live, bool) {
 		s, ok := ask(name)
 		return control.Live{LowWater: s.lowWater, Running: s.unfinished, Ahead: s.ahead}, ok
 	})

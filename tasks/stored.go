@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
@@ -20,7 +21,7 @@ type Stored struct {
 
 // HandlerStatuses is like [Runner.HandlerStatuses].
 func (s *Stored) HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error) {
-	return control.Statuses(ctx, s.Store, controlled(s.Handlers), true, func(string) (control.Live, bool) { return control.Live{}, false })
+	return control.Statuses(ctx, s.Store, controlled(s.Handlers), true, time.Time{}, func(string) (control.Live, bool) { return control.Live{}, false })
 }
 
 // Resume is like [Runner.Resume].

@@ -52,7 +52,7 @@ func PauseHandler(ctx context.Context, s store.Store, em *emitter.Emitter, name,
 		return nil, false, err
 	}
 	c, err = lookUp(ctx, s, name)
-	return pauseOf(c.Pause), paused, err
+	return PauseOf(c.Pause), paused, err
 }
 
 // Resume lets a paused handler continue where it stopped, in the store: its worker must be told. With fromNow, the handler skips its waiting events and

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -73,7 +74,8 @@ type Pause struct {
 	Since *time.Time `json:"since,omitempty"`
 }
 
-func pauseOf(p store.Pause) *Pause {
+// PauseOf says who paused a handler; nil: nobody did.
+func PauseOf(p store.Pause) *Pause {
 	if p.At.IsZero() {
 		return nil
 	}
@@ -107,8 +109,10 @@ type Live struct {
 }
 
 // Statuses joins a wiring with the counts of the store and of the running handlers: the status of each wired handler, in the order of the wiring,
-// followed by the handlers that have left, with all even those that have no unfinished work. s is nil if no store exists yet. live asks a handler's worker; it returns false if there is none.
-func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, live func(name string) (Live, bool)) ([]HandlerStatus, error) {
+// followed by the handlers that have left, with all even those that have no unfinished work. s is nil if no store exists yet. live asks a handler's worker;
+// it returns false if there is none. No count of waiting events begins after countUntil, and none goes on for a second longer: then an upper bound is
+// given. Zero: each count may take as long as the store lets it.
+func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, countUntil time.Time, live func(name string) (Live, bool)) ([]HandlerStatus, error) {
 	if s == nil {
 		list := make([]HandlerStatus, len(handlers))
 		for i, h := range handlers {
@@ -144,7 +148,7 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, li
 			c.LowWater = max(c.LowWater, l.LowWater) // so that a handler with nothing to do counts no events of others
 		}
 		st.count(counts[h.Name], head-c.LowWater)
-		if err := st.stand(ctx, s, c, h); err != nil {
+		if err := st.stand(ctx, s, c, h, countUntil); err != nil {
 			return nil, err
 		}
 		if ok {
@@ -175,7 +179,7 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, li
 		if !all && b.Empty() {
 			continue
 		}
-		if err := st.wait(ctx, s, c); err != nil {
+		if err := st.wait(ctx, s, c, countUntil); err != nil {
 			return nil, err
 		}
 		list = append(list, st)
@@ -193,9 +197,9 @@ func (st *HandlerStatus) count(n store.Counts, behind int64) {
 }
 
 // stand sets the state of a wired handler. For a handler that the store has as left, that is its state at the next start.
-func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consumer, h Wired) error {
+func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consumer, h Wired, countUntil time.Time) error {
 	if st.State = StateActive; c.Paused && (!h.FromMark || !c.Pause.At.IsZero()) {
-		st.State, st.Pause = StatePaused, pauseOf(c.Pause)
+		st.State, st.Pause = StatePaused, PauseOf(c.Pause)
 	}
 	if c.State == store.Left {
 		b, err := s.Backlog(ctx, c, 0)
@@ -212,12 +216,23 @@ func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consu
 			st.Pause.Since = &c.Disabled
 		}
 	}
-	return st.wait(ctx, s, c)
+	return st.wait(ctx, s, c, countUntil)
 }
 
-// wait counts the waiting events.
-func (st *HandlerStatus) wait(ctx context.Context, s store.Store, c store.Consumer) error {
-	b, err := s.Backlog(ctx, c, 0)
+// wait counts the waiting events. Without time for it, every event after the mark may be one: a status must not fail when there is the most to see.
+func (st *HandlerStatus) wait(ctx context.Context, s store.Store, c store.Consumer, countUntil time.Time) error {
+	counting, cancel := ctx, context.CancelFunc(func() {})
+	if !countUntil.IsZero() {
+		counting, cancel = context.WithDeadline(ctx, countUntil.Add(time.Second))
+	}
+	defer cancel()
+	b, err := store.Backlog{}, error(store.ErrTimeout)
+	if countUntil.IsZero() || time.Now().Before(countUntil) {
+		b, err = s.Backlog(counting, c, 0)
+	}
+	if errors.Is(err, store.ErrTimeout) || counting.Err() != nil && ctx.Err() == nil {
+		b, err = store.Backlog{Waiting: st.Behind, AtMost: st.Behind > 0}, nil
+	}
 	st.Waiting, st.AtMost = &b.Waiting, st.AtMost || b.AtMost
 	return err
 }

@@ -15,6 +15,7 @@ type Unfinished struct {
 	Running  int    `json:"running"`
 	Retrying int    `json:"retrying"`
 	Dead     int    `json:"dead"`
+	Pause    *Pause `json:"pause,omitempty"` // who paused it; nil: nobody
 }
 
 // UnfinishedOf names the counts of a store.
