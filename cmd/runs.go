@@ -39,12 +39,14 @@ which is paused, disabled, or not in the file. A running daemon is asked, becaus
 	o.pageFlags(list, 100)
 
 	show := &cobra.Command{
-		Use:     "show RUN",
-		Short:   "Show one run, with its event and its attempts and what they printed",
-		Example: "  evrun runs show 42-save-user-k3f9x2q7",
+		Use:   "show RUN | HANDLER",
+		Short: "Show one run, with its event and its attempts and what they printed",
+		Long:  `Shows one run, with its event and its attempts and what they printed. The name of a handler stands for the run of its newest event.`,
+		Example: `  evrun runs show 42-save-user
+  evrun runs show save-user`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("runs show takes one run id, such as 42-save-user-k3f9x2q7")
+				return usage("runs show takes one run id, such as 42-save-user, or the name of a handler for its newest run")
 			}
 			return nil
 		},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,20 +25,21 @@ type runsLogsOptions struct {
 func newRunsLogsCmd(e *env) *cobra.Command {
 	o := &runsLogsOptions{env: e}
 	c := &cobra.Command{
-		Use:   "logs RUN",
+		Use:   "logs RUN | HANDLER",
 		Short: "Print what a run printed",
-		Long: `Prints what the last attempt of a run printed, as its program did: its standard output on the standard output, its standard error on the
+		Long: `Prints what the last attempt of a run printed. The name of a handler stands for the run of its newest event. It prints as the program did: its standard output on the standard output, its standard error on the
 standard error. Of an http handler it prints the body of the answer, and status and headers on the standard error. A long output has a note
 where its middle was left out (output: {keep: …} of the handler says how much is kept). Control characters are escaped.
 
 With -f it goes on while the run runs, and with each further attempt, until the run has ended. Lines arrive when they are complete. It then
 exits with 1 if the run has not succeeded.`,
-		Example: `  evrun runs logs 42-backup
+		Example: `  evrun runs logs backup
+  evrun runs logs 42-backup
   evrun runs logs 42-backup -f
   evrun runs logs 42-backup --attempt 1 2>errors.txt`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("runs logs takes one run id, such as 42-save-user")
+				return usage("runs logs takes one run id, such as 42-save-user, or the name of a handler for its newest run")
 			}
 			return nil
 		},
@@ -85,6 +87,9 @@ func runRunsLogs(ctx context.Context, o *runsLogsOptions, id string, attempt boo
 	case err != nil:
 		return err
 	}
+	if !o.json() && !ownID(id, end.ID) {
+		o.note("this is run %s, the newest of %s", end.ID, id)
+	}
 	if !printed && !o.json() {
 		o.note("%s", nothingPrinted(end))
 	}
@@ -98,6 +103,13 @@ func runRunsLogs(ctx context.Context, o *runsLogsOptions, id string, attempt boo
 		return &exitError{code: exitFailed, err: fmt.Errorf("run %s is %s", end.ID, end.State), silent: true}
 	}
 	return nil
+}
+
+// ownID reports whether a name is that of a run, not of its handler: it begins with the seq of the event.
+func ownID(name, id string) bool {
+	sequence, _, _ := strings.Cut(id, "-")
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(name, "#"), sequence)
+	return ok && (rest == "" || rest[0] == '-')
 }
 
 // nothingPrinted says why nothing is printed.

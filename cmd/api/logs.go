@@ -34,7 +34,7 @@ type Piece struct {
 // it goes on, with each attempt that begins, until the run has ended; a blank line now and then keeps the connection. A reader that is slow loses a part,
 // and a piece says how much.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
-	run, err := s.run(r)
+	run, err := search.Newest(r.Context(), s.o.Store, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func RunOf(r store.Run) Run {
 	if run.Joined != "" {
 		run.Reason = "joined " + run.Joined
 	}
-	if run.StartedAt != nil && run.FinishedAt != nil {
+	if run.StartedAt != nil && run.FinishedAt != nil && r.State != store.Dropped { // which ended when it was dropped, long after its last attempt
 		ms := milliseconds(run.FinishedAt.Sub(*run.StartedAt))
 		run.TookMS = &ms
 	}
@@ -62,6 +62,9 @@ func RunDetailsOf(r Run, attempts []store.Attempt) RunDetails {
 	d := RunDetails{Run: r, Attempts: shaped(attempts, AttemptOf)}
 	if last := len(attempts) - 1; last >= 0 && attempts[last].Number == r.Attempt {
 		d.Output = d.Attempts[last].Output
+		if took := d.Attempts[last].TookMS; took != nil { // the run's own time may end when somebody ended it
+			d.TookMS = took
+		}
 	}
 	return d
 }
@@ -100,7 +103,7 @@ func (s *Server) run(r *http.Request) (store.Run, error) {
 }
 
 func (s *Server) getRun(r *http.Request) (any, error) {
-	run, err := s.run(r)
+	run, err := search.Newest(r.Context(), s.o.Store, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}

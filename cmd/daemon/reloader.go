@@ -153,7 +153,7 @@ func (r *reloader) reload(ctx context.Context, because string) (api.Reloaded, er
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen = r.digest()
-	done := api.Reloaded{At: time.Now().UTC()}
+	done := api.Reloaded{At: time.Now().UTC().Truncate(time.Millisecond)}
 	cfg, err := r.d.o.Load()
 	if err == nil {
 		err = r.swap(ctx, cfg, &done)

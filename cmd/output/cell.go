@@ -55,6 +55,8 @@ func (p *Printer) cell(v any) Cell {
 		return Cell{Text: events.EscapeControl(p.runID(string(v)))}
 	case Ago:
 		return Cell{Text: p.Ago(time.Time(v))}
+	case Elapsed:
+		return Cell{Text: Duration(max(0, p.now().Sub(time.Time(v)))) + " so far"}
 	case time.Duration:
 		return Cell{Text: Duration(v)}
 	}
@@ -83,7 +85,7 @@ func timeOf(v any) (at time.Time, ok bool) {
 // whole reports whether a value says nothing if a part of it is missing: a time, a number, a state.
 func whole(v any) bool {
 	switch v.(type) {
-	case Cell, Ago, time.Time, *time.Time, time.Duration, int, int64, uint64, float64:
+	case Cell, Ago, Elapsed, time.Time, *time.Time, time.Duration, int, int64, uint64, float64:
 		return true
 	}
 	return false

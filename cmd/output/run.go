@@ -8,6 +8,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/events"
+	"evrun/store"
 	"evrun/tasks/fault"
 )
 
@@ -49,7 +50,7 @@ func Runs() []Column[api.Run] {
 		{Title: "RUN", Text: func(r api.Run) any { return RunID(r.ID) }},
 		{Title: "STATE", Text: func(r api.Run) any { return State(r.State) }},
 		{Title: "FAILED", Text: func(r api.Run) any { return r.Failed }, Rank: 3},
-		{Title: "TOOK", Text: func(r api.Run) any { return orDash(took(r)) }, Rank: 2},
+		{Title: "TOOK", Text: func(r api.Run) any { return tookOrElapsed(r) }, Rank: 2},
 		{Title: "TYPE", Text: func(r api.Run) any { return orDash(r.Type) }, Rank: 3, Least: 12},
 		{Title: "TIME", Text: func(r api.Run) any { return Ago(runTime(r)) }, Rank: 1},
 		{Title: "REASON", Text: func(r api.Run) any { return why(r) }, Rank: 1, Least: 16, Most: 101},
@@ -64,11 +65,23 @@ func took(r api.Run) string {
 	return Duration(msDuration(*r.TookMS))
 }
 
+// tookOrElapsed is how long a run's last attempt took, or how long it has been running.
+func tookOrElapsed(r api.Run) any {
+	if r.State == store.Running.String() && r.StartedAt != nil && r.FinishedAt == nil {
+		return Elapsed(*r.StartedAt)
+	}
+	return orDash(took(r))
+}
+
 func msDuration(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 // why is the reason of a run's state, or its error, on one line.
 func why(r api.Run) string {
-	text, _, _ := strings.Cut(r.Error, "\n")
+	text, rest, _ := strings.Cut(r.Error, "\n")
+	if strings.HasSuffix(text, ":") { // "exit code 3:", and then what the command said
+		next, _, _ := strings.Cut(strings.TrimSpace(rest), "\n")
+		text = strings.TrimSpace(text + " " + next)
+	}
 	if r.Reason != "" {
 		text = strings.TrimSuffix(r.Reason+": "+text, ": ")
 	}
@@ -94,7 +107,9 @@ func (p *Printer) RunDetails(r api.RunDetails, ev *events.Event) error {
 	}
 	t.Value("started", r.StartedAt)
 	t.Value("finished", r.FinishedAt)
-	t.Field("took", "%s", took(r.Run))
+	if text := tookOrElapsed(r.Run); text != "-" {
+		t.Value("took", text)
+	}
 	t.Value("next attempt", r.NextAttemptAt)
 	if err := t.Flush(); err != nil {
 		return err

@@ -16,6 +16,9 @@ import (
 // is compared with other times, such as the events of a list.
 type Ago time.Time
 
+// Elapsed is when something began that goes on; it is printed as the time since then: 12s so far.
+type Elapsed time.Time
+
 // zone is the zone of all times.
 func (p *Printer) zone() *time.Location {
 	switch {

@@ -35,6 +35,9 @@ func TestTimes(t *testing.T) {
 	if got := people.Clock(time.Time{}) + people.Ago(time.Time{}) + people.Time(time.Time{}); got != "---" {
 		t.Errorf("the zero time: %s", got)
 	}
+	if got := people.cell(Elapsed(now.Add(-90 * time.Second))).Text; got != "1m30s so far" {
+		t.Errorf("what goes on: %s", got)
+	}
 }
 
 func TestDurations(t *testing.T) {

@@ -90,7 +90,7 @@ func OpenReader(name string) (_ *Store, err error) {
 		}
 	}()
 	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
-		return nil, store.ErrNotFound
+		return nil, fmt.Errorf("%w; no daemon has run here yet: start evrun serve", store.ErrNotFound)
 	}
 	path, err := resolve(name)
 	if err != nil {

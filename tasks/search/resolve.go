@@ -91,7 +91,7 @@ func Run(ctx context.Context, s RunSource, name string) (store.Run, error) {
 	head, handler, _ := strings.Cut(short, "-")
 	sequence, err := strconv.ParseInt(head, 10, 64)
 	if err != nil || sequence < 1 {
-		return store.Run{}, fmt.Errorf("run %s: %w; a run is named by its event's seq and its handler, such as 168-announce", fault.Quote(name), store.ErrNotFound)
+		return store.Run{}, unnamed(ctx, s, name)
 	}
 	all, err := s.Runs(ctx, store.RunQuery{Sequence: sequence})
 	if err != nil {
@@ -118,6 +118,42 @@ func Run(ctx context.Context, s RunSource, name string) (store.Run, error) {
 		return store.Run{}, err
 	}
 	return store.Run{}, fmt.Errorf("run %s: %w; event #%d has no runs", fault.Quote(name), store.ErrNotFound, sequence)
+}
+
+// Newest finds a run as [Run] does, and the run of a handler's newest event by the handler's name alone. It is for what only reads: what is changed
+// is named in full.
+func Newest(ctx context.Context, s RunSource, name string) (store.Run, error) {
+	run, err := Run(ctx, s, name)
+	if !errors.Is(err, store.ErrNotFound) {
+		return run, err
+	}
+	switch newest, failed := s.Runs(ctx, store.RunQuery{Handler: name, Limit: 1}); {
+	case failed != nil:
+		return store.Run{}, failed
+	case name != "" && len(newest) > 0:
+		return newest[0], nil
+	}
+	return run, err
+}
+
+// unnamed says that no run has a name that begins with no seq, and what it is the name of.
+func unnamed(ctx context.Context, s RunSource, name string) error {
+	known, err := s.Handlers(ctx, name)
+	if err != nil {
+		return err
+	}
+	if name == "" || len(known) == 0 {
+		return fmt.Errorf("run %s: %w; a run is named by its event's seq and its handler, such as 168-announce", fault.Quote(name), store.ErrNotFound)
+	}
+	newest, err := s.Runs(ctx, store.RunQuery{Handler: name, Limit: 1})
+	switch {
+	case err != nil:
+		return err
+	case len(newest) == 0:
+		return fmt.Errorf("run %s: %w; this handler has had no runs", fault.Quote(name), store.ErrNotFound)
+	}
+	return fmt.Errorf("run %s: %w; this is a handler: its newest run is %s, and --handler %s selects its runs",
+		fault.Quote(name), store.ErrNotFound, shortID(&newest[0]), name)
 }
 
 // shortID is the id of a run without the part that names the database, as lists print it.
