@@ -35,7 +35,7 @@ func (s *Server) cancelRun(r *http.Request) (any, error) {
 			return s.ended(ctx, run, func(is func(store.Run) bool) bool { return commits(ctx, sub.C(), is) })
 		}
 	}
-	run, err = s.changes().Cancel(ctx, run.ID, r.URL.Query().Get("reason"))
+	run, err = s.changes().Cancel(r.Context(), run.ID, r.URL.Query().Get("reason"))
 	if err == nil && run.Cancelling {
 		run, err = ended(run)
 	}
