@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"context"
+	"errors"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -61,9 +63,20 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 		return err
 	}
 	return o.live(ctx, func(c *client.Client) error {
-		return listed(o.env, &o.selection, output.Runs(), func(p api.Paging) ([]api.Run, api.PageInfo, error) {
-			return c.Runs(ctx, o.Selection, p)
+		found := false
+		err := listed(o.env, &o.selection, output.Runs(), func(p api.Paging) ([]api.Run, api.PageInfo, error) {
+			runs, info, err := c.Runs(ctx, o.Selection, p)
+			found = found || len(runs) > 0
+			return runs, info, err
 		})
+		if err != nil || found || o.Handler == "" {
+			return err
+		}
+		var p *api.Problem
+		if _, err := c.Handler(ctx, o.Handler); errors.As(err, &p) && p.Status == http.StatusNotFound {
+			o.note("%s", p.Error())
+		}
+		return nil
 	})
 }
 

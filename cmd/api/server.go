@@ -235,7 +235,13 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) healthy(*http.Request) (any, error) { return map[string]string{"status": "ok"}, nil }
 
-func (s *Server) status(r *http.Request) (any, error) { return s.o.Daemon.Status(r.Context()) }
+func (s *Server) status(r *http.Request) (any, error) {
+	status, err := s.o.Daemon.Status(r.Context())
+	if err == nil && s.draining.Load() {
+		status.stopping()
+	}
+	return status, err
+}
 
 // readyWithin is how long the store's writer has to answer a question about readiness.
 const readyWithin = 2 * time.Second

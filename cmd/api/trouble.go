@@ -21,6 +21,7 @@ type Trouble struct {
 
 // What is wrong, in the order of a status.
 const (
+	TroubleStopping = "stopping" // the daemon is about to end
 	TroubleStore    = "store"    // nothing more is accepted, or soon won't be
 	TroubleReload   = "reload"   // the wiring file was refused
 	TroubleDead     = "dead"     // dead runs
@@ -32,7 +33,7 @@ const (
 	TroubleLastSlot = "schedule" // a run of a schedule's last slot is dead
 )
 
-var troubleOrder = []string{TroubleStore, TroubleReload, TroubleDead, TroubleFailing, TroubleSilent, TroublePaused, TroubleLeft, TroubleMissed, TroubleLastSlot}
+var troubleOrder = []string{TroubleStopping, TroubleStore, TroubleReload, TroubleDead, TroubleFailing, TroubleSilent, TroublePaused, TroubleLeft, TroubleMissed, TroubleLastSlot}
 
 // Troubles sets Problems. missed are the schedules whose slots were left out lately, with how many.
 func (s *Status) Troubles(missed map[string]int) {
@@ -68,6 +69,17 @@ func (s *Status) Troubles(missed map[string]int) {
 	slices.SortStableFunc(s.Problems, func(a, b Trouble) int {
 		return cmp.Or(cmp.Compare(slices.Index(troubleOrder, a.What), slices.Index(troubleOrder, b.What)), cmp.Compare(a.Name, b.Name))
 	})
+}
+
+// stopping says in Problems that the daemon is about to end. That the workers of handlers have ended is no trouble of theirs then.
+func (s *Status) stopping() {
+	running := 0
+	for i := range s.Handlers {
+		running += s.Handlers[i].Running
+	}
+	s.Problems = slices.DeleteFunc(s.Problems, func(t Trouble) bool { return t.What == TroubleSilent })
+	s.Problems = slices.Insert(s.Problems, 0, Trouble{What: TroubleStopping,
+		Text: "evrun is stopping: it takes nothing new, and waits for " + fault.Plural(running, "running attempt")})
 }
 
 func (s *Status) handlerTroubles(h *control.HandlerStatus, add func(what, name, do, format string, args ...any)) {
