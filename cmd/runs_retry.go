@@ -41,6 +41,9 @@ dropped, with the number of the new event as its reason: so it is sent again onc
 			case err != nil:
 				return err
 			case byFlags:
+				if err := o.continueEdit(c.Context()); err != nil {
+					return err
+				}
 				return o.run(c.Context())
 			}
 			return runRunsRetry(c.Context(), o, ids)

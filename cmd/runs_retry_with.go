@@ -99,7 +99,7 @@ func runRunsEdit(ctx context.Context, o *selected, w *retryWith, ids []string) e
 	if err != nil {
 		return err
 	}
-	o.done, o.left, o.access = "sent again", "left as they are (their data would not change, or not fit)", publishes
+	o.edits()
 	if len(ids) > 0 && o.Selection.All() && !o.all && o.resume == "" {
 		return o.editRuns(ctx, ids, edit)
 	}
@@ -109,7 +109,7 @@ func runRunsEdit(ctx context.Context, o *selected, w *retryWith, ids []string) e
 	if _, err := o.chosen(ids, o.CheckRuns); err != nil {
 		return err
 	}
-	if o.action, o.careful = "edit", "it runs the handlers with changed data"; o.options == nil {
+	if o.careful = "it runs the handlers with changed data"; o.options == nil {
 		if o.options, err = events.MarshalJSON(edit); err != nil {
 			return err
 		}
@@ -127,6 +127,23 @@ func runRunsEdit(ctx context.Context, o *selected, w *retryWith, ids []string) e
 		})
 	}
 	return o.run(ctx)
+}
+
+// edits makes the action the one that changes data.
+func (o *selected) edits() {
+	o.action, o.done, o.left, o.access = "edit", "sent again", "left as they are (their data would not change, or not fit)", publishes
+}
+
+// continueEdit makes the action the one of the batch that is continued: both are actions of this command.
+func (o *selected) continueEdit(ctx context.Context) error {
+	if o.resume == "" {
+		return nil
+	}
+	b, err := asked(ctx, o.env, readsStore, func(c *client.Client) (api.Batch, error) { return c.Batch(ctx, o.resume) })
+	if b.Action == "edit" {
+		o.edits()
+	}
+	return err
 }
 
 // editRuns sends single runs again: it shows what changes, asks, and does it.

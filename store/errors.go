@@ -33,6 +33,8 @@ var (
 	ErrReadOnly = errors.New("the store can't be written")
 	// ErrNewer: a newer evrun made this database.
 	ErrNewer = errors.New("the store was written by a newer evrun")
+	// ErrOlder: an older evrun wrote this database, and none of this version has opened it for writing since, which brings it up to date.
+	ErrOlder = errors.New("the store was written by an older evrun: evrun serve brings it up to date")
 	// ErrNotStore: the file is not a database, or not one of evrun.
 	ErrNotStore = errors.New("not an evrun database")
 )

@@ -164,3 +164,20 @@ func TestHandlersOfAnOlderStore(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOldStoreIsReadOnceItIsUpToDate(t *testing.T) {
+	path := oldStore(t, 10, ``)
+	if _, err := OpenReader(path); !errors.Is(err, store.ErrOlder) {
+		t.Errorf("before: %v", err)
+	}
+	w, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	s, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}

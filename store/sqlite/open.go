@@ -82,7 +82,7 @@ func Open(name string, opt Options) (_ *Store, err error) {
 }
 
 // OpenReader opens an existing database for reading, while another process may write to it. Methods that write return [store.ErrReadOnly]. If the
-// file does not exist, the error is [store.ErrNotFound].
+// file does not exist, the error is [store.ErrNotFound]; if this version must migrate it first, [store.ErrOlder].
 func OpenReader(name string) (_ *Store, err error) {
 	defer func() {
 		if err != nil {

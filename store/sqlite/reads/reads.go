@@ -73,6 +73,9 @@ func (r *Reader) check() error {
 	if err := schema.CheckVersion(application, version, false); err != nil {
 		return err
 	}
+	if version < schema.NewestVersion() {
+		return store.ErrOlder
+	}
 	if err := r.db.QueryRow(`SELECT value FROM meta WHERE key = 'id'`).Scan(&r.id); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrNotStore, conn.Translate(err))
 	}

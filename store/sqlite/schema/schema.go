@@ -116,13 +116,14 @@ func CheckVersion(application, version int, empty bool) error {
 	if application != ApplicationID {
 		return fmt.Errorf("%w: the file is another program's database", store.ErrNotStore)
 	}
-	if newest := newestVersion(); version > newest {
+	if newest := NewestVersion(); version > newest {
 		return fmt.Errorf("%w: its schema has version %d, this evrun knows up to %d", store.ErrNewer, version, newest)
 	}
 	return nil
 }
 
-func newestVersion() int {
+// NewestVersion is the version that [Migrate] brings a file to.
+func NewestVersion() int {
 	files, _ := fs.Glob(Migrations, "migrations/*.sql") // the pattern is right
 	return len(files)
 }
