@@ -68,7 +68,7 @@ func (r *Runner) waits(ctx context.Context, m *member, runs []*store.Run) {
 		}
 		run.Reason = m.w.reason(w, found)
 		if w.For == queue.Backoff {
-			run.NextAttemptAt = w.Until
+			run.NextAttemptAt = w.Until.Truncate(time.Microsecond) // as stored
 		}
 		if w.For == queue.Unread && i < mostCounted {
 			known := store.Consumer{ID: m.w.id, Name: m.h.Name, On: m.h.On, LowWater: found.after}

@@ -261,6 +261,9 @@ func (r *Runner) inherit(ctx context.Context, m *member, at *wired) (store.Consu
 	known := list[slices.Index(at.handlers, m.h)]
 	if known.Took {
 		r.tellTook(m.h, known)
+		if known.Paused { // it was not yet, when the wiring changed
+			r.o.Log.Warn("a handler is paused; evrun handlers resume "+known.Name+" continues it", "handler", known.Name, "by", known.Pause.By, "why", known.Pause.Why)
+		}
 	}
 	return known, nil
 }

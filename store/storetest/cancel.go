@@ -29,6 +29,8 @@ func cancelStored(t *testing.T, d Driver) {
 	appendAll(t, s, evs...)
 	settle(t, s, outside(evs[0], h.ID, 1, store.Retrying), outside(evs[1], h.ID, 1, store.Dead), outside(evs[2], h.ID, 1, store.Succeeded))
 	must(s.Start(ctx, []store.Claim{{Handler: h.ID, Sequence: 4, Attempt: 1, At: at}}))(t)
+	must("", s.KeepOutputs(ctx, []store.Partial{{Handler: h.ID, Sequence: 4, Attempt: 1, Started: at,
+		Output: &store.Output{Streams: []store.Stream{{Name: "stdout", Head: "half"}}}}}))(t)
 	head := must(s.Head(ctx))(t)
 	c := byAda(store.RunQuery{Handler: "h"})
 	c.Events = []*events.Event{event("audit", "audit")}
@@ -49,6 +51,11 @@ func cancelStored(t *testing.T, d Driver) {
 		r.EventID, r.Type, r.Chain = got[sequence].EventID, got[sequence].Type, got[sequence].Chain
 		equal(t, "returned", got[sequence].State, r.State)
 		equal(t, "returned reason", got[sequence].Reason, r.Reason)
+	}
+	for sequence, state := range map[int64]store.RunState{1: store.Retrying, 4: store.Cancelled} { // it had failed; a kill had interrupted it
+		list := must(s.Attempts(ctx, store.AttemptQuery{Run: store.RunID(sequence, "h", s.ID())}))(t)
+		equal(t, "attempts", len(list), 1)
+		equal(t, "attempt's state", list[0].State, state)
 	}
 	equal(t, "pending", len(must(s.Pending(ctx, h.ID, 10))(t)), 0)
 	equal(t, "left to handle, but for the event", len(must(s.Events(ctx, store.EventQuery{WithoutRun: h.ID}))(t)), 1)

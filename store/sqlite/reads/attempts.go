@@ -52,10 +52,11 @@ func (r *Reader) Attempts(ctx context.Context, q store.AttemptQuery) ([]store.At
 		if err := rows.Scan(&a.Number, &started, &finished, &failed, &state, &layout, &text); err != nil {
 			return nil, conn.Translate(err)
 		}
-		a.StartedAt, a.Error, a.State = schema.Time(started), failed.String, stateOf(&run, a.Number, failed.Valid, store.RunState(state.Int64))
+		a.StartedAt, a.Error = schema.Time(started), failed.String
 		if finished.Valid {
 			a.FinishedAt = schema.Time(finished.Int64)
 		}
+		a.State = stateOf(&run, &a, failed.Valid, store.RunState(state.Int64))
 		if layout.Valid {
 			if a.Output, err = schema.DecodeOutput(layout.String, text.String); err != nil {
 				return nil, fmt.Errorf("attempt %d of run %s: %w", a.Number, run.ID, err)
@@ -67,12 +68,17 @@ func (r *Reader) Attempts(ctx context.Context, q store.AttemptQuery) ([]store.At
 }
 
 // stateOf returns the state that an attempt gave to its run. stored is the one with its output, which may be from before the attempt's end.
-func stateOf(run *store.Run, attempt int, failed bool, stored store.RunState) store.RunState {
+func stateOf(run *store.Run, a *store.Attempt, failed bool, stored store.RunState) store.RunState {
+	last := a.Number == run.Attempt
 	switch {
-	case stored > store.Running || !failed:
+	case stored > store.Running:
 		return stored
-	case attempt == run.Attempt && (run.State == store.Dead || run.State == store.Cancelled):
+	case !failed && last && run.State == store.Cancelled: // evrun was killed while it ran
+		return store.Cancelled
+	case !failed:
+		return stored
+	case last && (run.State == store.Dead || run.State == store.Cancelled && a.FinishedAt.Equal(run.FinishedAt)):
 		return run.State
 	}
-	return store.Retrying
+	return store.Retrying // also of a run that was cancelled while it waited for the next one
 }
