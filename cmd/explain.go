@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"evrun/cmd/api/client"
@@ -69,6 +70,9 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 			})
 			if err != nil {
 				return e.refused(err)
+			}
+			if _, err := strconv.ParseInt(strings.TrimPrefix(o.typ, "#"), 10, 64); err == nil {
+				e.note("%s is taken as a type here; what happened to that event: evrun explain --event %s", o.typ, o.typ)
 			}
 			return e.explained(ev, report)
 		},

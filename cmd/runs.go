@@ -34,7 +34,12 @@ which is paused, disabled, or not in the file. A running daemon is asked, becaus
 		Example: `  evrun runs list --state dead
   evrun runs list --handler save-user --state running,retrying -n 0 -o json
   evrun runs list --type order.placed --since 1d --where 'run.error contains "refused"'`,
-		Args: noArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("runs list takes no arguments, and got %q: flags select runs, such as --handler NAME, --state dead or --event 41", args[0])
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, _ []string) error { return runRunsList(c.Context(), o) },
 	}
 	o.runFlags(e, list)
@@ -47,7 +52,7 @@ which is paused, disabled, or not in the file. A running daemon is asked, becaus
 		Example: `  evrun runs show 42-save-user
   evrun runs show save-user`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			if len(args) != 1 || args[0] == "" {
 				return usage("runs show takes one run id, such as 42-save-user, or the name of a handler for its newest run")
 			}
 			return nil

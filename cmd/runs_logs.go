@@ -38,7 +38,7 @@ exits with 1 if the run has not succeeded.`,
   evrun runs logs 42-backup -f
   evrun runs logs 42-backup --attempt 1 2>errors.txt`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			if len(args) != 1 || args[0] == "" {
 				return usage("runs logs takes one run id, such as 42-save-user, or the name of a handler for its newest run")
 			}
 			return nil

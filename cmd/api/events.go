@@ -84,7 +84,7 @@ func (s *Server) findEvent(ctx context.Context, name, source string, exact bool)
 	case source == "" && exact:
 		return s.o.Store.Event(ctx, name)
 	case source == "":
-		return search.Event(ctx, s.o.Store, name)
+		return search.EventOf(ctx, s.o.Store, name)
 	}
 	found, err := s.o.Store.Events(ctx, store.EventQuery{ID: name, Source: source, Limit: 1})
 	if err == nil && len(found) == 0 {

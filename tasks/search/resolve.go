@@ -43,6 +43,19 @@ func Event(ctx context.Context, j store.Journal, name string) (*events.Event, er
 	return nil, fmt.Errorf("event %s: %w; it was deleted", name, store.ErrNotFound)
 }
 
+// EventOf finds an event as [Event] does, and by the name of one of its runs, for what only reads.
+func EventOf(ctx context.Context, s RunSource, name string) (*events.Event, error) {
+	e, err := Event(ctx, s, name)
+	if !errors.Is(err, store.ErrNotFound) || !strings.Contains(name, "-") {
+		return e, err
+	}
+	run, none := Run(ctx, s, name)
+	if none != nil {
+		return nil, err
+	}
+	return Event(ctx, s, "#"+strconv.FormatInt(run.Sequence, 10))
+}
+
 func first(found []*events.Event) *events.Event {
 	if len(found) == 0 {
 		return nil
