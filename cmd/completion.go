@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/cli"
 	"evrun/tasks/fault"
 )
 
@@ -19,7 +20,7 @@ var shells = map[string]func(root *cobra.Command, w io.Writer) error{
 	"powershell": func(root *cobra.Command, w io.Writer) error { return root.GenPowerShellCompletionWithDesc(w) },
 }
 
-func newCompletionCmd(e *env) *cobra.Command {
+func newCompletionCmd(e *cli.Env) *cobra.Command {
 	names := slices.Sorted(maps.Keys(shells))
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
@@ -33,15 +34,15 @@ time zones and files, as the daemon, the store and the wiring file have them.`,
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || shells[args[0]] == nil {
-				return usage("completion takes the name of a shell: %s", fault.Or(names))
+				return cli.Usage("completion takes the name of a shell: %s", fault.Or(names))
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if e.json() {
-				return usage("completion prints a script, and has no -o json")
+			if e.JSON() {
+				return cli.Usage("completion prints a script, and has no -o json")
 			}
-			if err := shells[args[0]](c.Root(), e.out); err != nil {
+			if err := shells[args[0]](c.Root(), e.Out); err != nil {
 				return fmt.Errorf("completion: %w", err)
 			}
 			return nil

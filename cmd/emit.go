@@ -12,6 +12,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/tasks/emitter"
@@ -19,8 +20,8 @@ import (
 )
 
 type emitOptions struct {
-	*env
-	eventFlags
+	*cli.Env
+	cli.EventFlags
 	wait time.Duration
 	dry  bool
 
@@ -29,8 +30,8 @@ type emitOptions struct {
 	fromLine int
 }
 
-func newEmitCmd(e *env) *cobra.Command {
-	o := &emitOptions{env: e}
+func newEmitCmd(e *cli.Env) *cobra.Command {
+	o := &emitOptions{Env: e}
 	c := &cobra.Command{
 		Use:   "emit TYPE | emit --ndjson FILE",
 		Short: "Publish an event, or many",
@@ -74,10 +75,10 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 		Args: func(c *cobra.Command, args []string) error {
 			lines := c.Flags().Changed("ndjson")
 			if lines && len(args) > 0 {
-				return usage("emit --ndjson takes no event type: each line has its own")
+				return cli.Usage("emit --ndjson takes no event type: each line has its own")
 			}
 			if !lines && len(args) != 1 {
-				return usage("emit takes one event type, such as user.registered, not %d arguments", len(args))
+				return cli.Usage("emit takes one event type, such as user.registered, not %d arguments", len(args))
 			}
 			return nil
 		},
@@ -87,31 +88,31 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 			}
 			for _, name := range []string{"rejects", "from-line"} {
 				if c.Flags().Changed(name) {
-					return usage("--%s goes with --ndjson", name)
+					return cli.Usage("--%s goes with --ndjson", name)
 				}
 			}
-			o.typ = args[0]
-			return o.refused(runEmit(c.Context(), o))
+			o.Type = args[0]
+			return o.Refused(runEmit(c.Context(), o))
 		},
 	}
 	f := c.Flags()
-	o.register(f)
+	o.Register(f)
 	f.BoolVar(&o.dry, "dry-run", false, "publish nothing: say which handlers would run, and with what")
-	waitFlag(c, &o.wait)
+	cli.WaitFlag(c, &o.wait)
 	f.StringVar(&o.ndjson, "ndjson", "", "publish each line of this `FILE`; - is standard input")
 	f.StringVar(&o.rejects, "rejects", "", "with --ndjson: a `FILE` for the lines that are refused")
-	c.ValidArgsFunction = completeFirst(e.completeTypes)
+	c.ValidArgsFunction = cli.CompleteFirst(e.CompleteTypes)
 	f.IntVar(&o.fromLine, "from-line", 1, "with --ndjson: begin at this line")
 	return c
 }
 
 func runEmit(ctx context.Context, o *emitOptions) error {
 	debug.SetGCPercent(400) // a collection takes longer than the rest of a process that lives for milliseconds
-	e, err := o.event(ctx, o.flags.Flags().Changed, o.in)
+	e, err := o.Event(ctx, o.Command.Flags().Changed, o.In)
 	if err != nil {
 		return err
 	}
-	cfg, err := o.settings()
+	cfg, err := o.Settings()
 	if err != nil {
 		return err
 	}
@@ -122,20 +123,20 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 	if o.dry {
 		return o.dryRun(ctx, cfg, e)
 	}
-	if err := checkWait(o.flags, o.wait); err != nil {
+	if err := cli.CheckWait(o.Command, o.wait); err != nil {
 		return err
 	}
 	if o.wait > 0 {
-		c, err := o.client(cfg)
+		c, err := o.Client(cfg)
 		if err != nil {
 			return err
 		}
 		return o.emitAndWait(ctx, c, e)
 	}
-	how := publishes
-	how.again = true // the event keeps its id
+	how := cli.Publishes
+	how.Again = true // the event keeps its id
 	var rc api.Receipt
-	alone, err := o.ask(ctx, cfg, how, func(c *client.Client) (err error) {
+	alone, err := o.Ask(ctx, cfg, how, func(c *client.Client) (err error) {
 		rc, err = c.Emit(ctx, e)
 		return err
 	})
@@ -146,10 +147,10 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 		return err
 	}
 	if rc.Matches != nil && !*rc.Matches && !rc.Duplicate {
-		o.note("no handler matches %s: it runs nothing%s", e.Type, asHint(rc.Hint))
+		o.Note("no handler matches %s: it runs nothing%s", e.Type, cli.AsHint(rc.Hint))
 	}
 	if alone {
-		o.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
+		o.Note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	return nil
 }
@@ -157,7 +158,7 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 // accepted prints the acknowledgement.
 func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
 	e.Sequence = rc.Sequence
-	if o.json() {
+	if o.JSON() {
 		extra := ""
 		switch {
 		case rc.Duplicate:
@@ -165,21 +166,21 @@ func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
 		case rc.Matches != nil && !*rc.Matches:
 			extra = `,"matches":false`
 		}
-		return o.printer().EventObject(e, extra)
+		return o.Printer().EventObject(e, extra)
 	}
 	if rc.Duplicate {
-		_, err := fmt.Fprintf(o.out, "%s was accepted before, as #%d\n", events.EscapeControl(e.ID), rc.Sequence)
+		_, err := fmt.Fprintf(o.Out, "%s was accepted before, as #%d\n", events.EscapeControl(e.ID), rc.Sequence)
 		return err
 	}
-	_, err := fmt.Fprintf(o.out, "%s accepted as #%d\n", events.EscapeControl(e.ID), rc.Sequence)
+	_, err := fmt.Fprintf(o.Out, "%s accepted as #%d\n", events.EscapeControl(e.ID), rc.Sequence)
 	return err
 }
 
 func (o *emitOptions) emitAndWait(ctx context.Context, c *client.Client, e *events.Event) error {
-	return o.followed(ctx, o.wait, e.Type, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
+	return o.Followed(ctx, o.wait, e.Type, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
 		return c.EmitWait(ctx, e, o.wait, func(rc api.Receipt) error {
 			if rc.Duplicate {
-				o.note("the event was accepted before, as #%d: it runs nothing", rc.Sequence)
+				o.Note("the event was accepted before, as #%d: it runs nothing", rc.Sequence)
 				return errors.Join(accepted(rc), o.accepted(e, rc))
 			}
 			return accepted(rc)
@@ -190,15 +191,15 @@ func (o *emitOptions) emitAndWait(ctx context.Context, c *client.Client, e *even
 // dryRun prints what the daemon would do about e or, without a daemon, what the wiring file says.
 func (o *emitOptions) dryRun(ctx context.Context, cfg *config.Config, e *events.Event) error {
 	var report explain.Report
-	alone, err := o.ask(ctx, cfg, wiringAlone, func(c *client.Client) (err error) {
+	alone, err := o.Ask(ctx, cfg, cli.WiringAlone, func(c *client.Client) (err error) {
 		report, err = c.Explain(ctx, e)
 		return err
 	})
 	if alone {
-		o.note("no daemon is running: this is what the wiring file says")
+		o.Note("no daemon is running: this is what the wiring file says")
 	}
 	if err != nil {
 		return err
 	}
-	return o.explained(e, report)
+	return o.Explained(e, report)
 }

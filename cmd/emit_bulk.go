@@ -11,6 +11,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/events"
 )
@@ -34,27 +35,28 @@ var notWithLines = []string{"data", "field", "json-field", "subject", "time", "e
 // runBulk publishes the lines of a file, or of standard input.
 func runBulk(ctx context.Context, o *emitOptions) error {
 	for _, name := range notWithLines {
-		if o.flags.Flags().Changed(name) {
-			return usage("--%s is for one event, and does not go with --ndjson", name)
+		if o.Command.Flags().Changed(name) {
+			return cli.Usage("--%s is for one event, and does not go with --ndjson", name)
 		}
 	}
 	if o.fromLine < 1 {
-		return usage("--from-line %d: lines count from 1", o.fromLine)
+		return cli.Usage("--from-line %d: lines count from 1", o.fromLine)
 	}
-	if o.flags.Flags().Changed("id") && o.id == "" {
-		return usage("--id is empty: leave it out for new ids")
+	if o.Command.Flags().Changed("id") && o.ID == "" {
+		return cli.Usage("--id is empty: leave it out for new ids")
 	}
-	cfg, err := o.settings()
+	cfg, err := o.Settings()
 	if err != nil {
 		return err
 	}
-	b := &bulk{emitOptions: o, name: o.ndjson, notes: o.err, rejects: rejects{path: o.rejects}}
+	b := &bulk{emitOptions: o, name: o.ndjson, rejects: rejects{path: o.rejects}}
 	in, size, err := b.open()
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	read, done := b.progress(in, size)
+	read, notes, done := o.ReadBar(in, size)
+	b.notes = notes
 	began := time.Now()
 	next, waits, err := b.send(ctx, cfg, read)
 	took := time.Since(began)
@@ -63,17 +65,17 @@ func runBulk(ctx context.Context, o *emitOptions) error {
 		err = cerr
 	}
 	if more := b.refused - shownRefusals; more > 0 {
-		fmt.Fprintf(o.err, "%s: %d more lines were refused\n", events.EscapeControl(b.name), more)
+		fmt.Fprintf(o.Err, "%s: %d more lines were refused\n", events.EscapeControl(b.name), more)
 	}
 	b.summary(took)
 	if waits && b.accepted > 0 {
-		o.note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
+		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	switch {
 	case err != nil:
 		return b.broken(ctx, next, err)
 	case b.refused > 0:
-		return &exitError{code: exitRefused, err: fmt.Errorf("%s: %d of %d lines were refused", b.name, b.refused, b.refused+b.accepted+b.duplicates)}
+		return &cli.ExitError{Code: cli.ExitRefused, Err: fmt.Errorf("%s: %d of %d lines were refused", b.name, b.refused, b.refused+b.accepted+b.duplicates)}
 	}
 	return nil
 }
@@ -82,20 +84,20 @@ func runBulk(ctx context.Context, o *emitOptions) error {
 func (b *bulk) open() (in io.ReadCloser, size int64, err error) {
 	if b.ndjson == "-" {
 		b.name = "standard input"
-		return io.NopCloser(b.in), 0, nil
+		return io.NopCloser(b.In), 0, nil
 	}
 	f, err := os.Open(b.ndjson)
 	if err != nil {
-		return nil, 0, usage("--ndjson: %v", err)
+		return nil, 0, cli.Usage("--ndjson: %v", err)
 	}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
 	case info.IsDir():
-		err = usage("--ndjson %s: it is a directory", b.ndjson)
+		err = cli.Usage("--ndjson %s: it is a directory", b.ndjson)
 	case b.emitOptions.rejects != "":
 		if to, serr := os.Stat(b.emitOptions.rejects); serr == nil && os.SameFile(info, to) {
-			err = usage("--rejects %s is the file that is read", b.emitOptions.rejects)
+			err = cli.Usage("--rejects %s is the file that is read", b.emitOptions.rejects)
 		}
 	}
 	if err != nil {
@@ -111,14 +113,14 @@ func (b *bulk) open() (in io.ReadCloser, size int64, err error) {
 // send sends the lines to the daemon or, without a daemon, writes them to the store.
 func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next int, waits bool, err error) {
 	o := client.LinesOptions{
-		LineDefaults: api.LineDefaults{Source: b.source, ID: b.id, First: b.fromLine}, MaxData: cfg.Settings.Server.MaxEvent,
+		LineDefaults: api.LineDefaults{Source: b.Source, ID: b.ID, First: b.fromLine}, MaxData: cfg.Settings.Server.MaxEvent,
 		Answered: b.answered,
 	}
 	if b.rejects.path != "" {
 		o.TooLong = b.rejects.long
 	}
 	next = b.fromLine
-	waits, err = b.ask(ctx, cfg, publishes, func(c *client.Client) (err error) {
+	waits, err = b.Ask(ctx, cfg, cli.Publishes, func(c *client.Client) (err error) {
 		next, err = c.EmitLines(ctx, in, o)
 		return err
 	})
@@ -143,8 +145,8 @@ func (b *bulk) answered(a client.LineAnswer) error {
 	default:
 		b.accepted++
 	}
-	if b.json() {
-		_, err := b.out.Write(events.EscapeJSON(append(a.JSON, '\n')))
+	if b.JSON() {
+		_, err := b.Out.Write(events.EscapeJSON(append(a.JSON, '\n')))
 		return err
 	}
 	return nil
@@ -155,34 +157,34 @@ func (b *bulk) summary(took time.Duration) {
 	if s := took.Seconds(); s > 0 {
 		rate = fmt.Sprintf(", %.0f events/s", float64(b.accepted+b.duplicates)/s)
 	}
-	b.note("%s: %d accepted, %d duplicates, %d refused in %.2f s%s", events.EscapeControl(b.name), b.accepted, b.duplicates, b.refused, took.Seconds(), rate)
+	b.Note("%s: %d accepted, %d duplicates, %d refused in %.2f s%s", events.EscapeControl(b.name), b.accepted, b.duplicates, b.refused, took.Seconds(), rate)
 }
 
 // broken reports which lines are acknowledged, and how to continue.
 func (b *bulk) broken(ctx context.Context, next int, err error) error {
 	var p *api.Problem
-	code := exitFailed
+	code := cli.ExitFailed
 	switch {
 	case errors.Is(err, api.ErrNoDaemon), next == b.fromLine && !errors.Is(err, client.ErrBroke) && !errors.Is(err, client.ErrStopped):
 		return err // nothing was sent, or nothing accepted
 	case errors.Is(err, client.ErrStopped):
-		code = exitInterrupted
+		code = cli.ExitInterrupted
 	case errors.Is(err, client.ErrBroke):
-		code = exitNoDaemon
+		code = cli.ExitNoDaemon
 	case errors.As(err, &p):
-		code = b.code(ctx, err)
+		code = b.Code(ctx, err)
 	}
 	up := fmt.Sprintf("lines %d to %d are acknowledged", b.fromLine, next-1)
 	if next == b.fromLine {
 		up = "no line is acknowledged"
 	}
-	fmt.Fprintf(b.err, "evrun: %s: %v; %s, and line %d is the first that is not\n", events.EscapeControl(b.name), events.EscapeControl(err.Error()), up, next)
+	fmt.Fprintf(b.Err, "evrun: %s: %v; %s, and line %d is the first that is not\n", events.EscapeControl(b.name), events.EscapeControl(err.Error()), up, next)
 	again := "lines that have an id, or with --id, are not accepted twice"
 	if p != nil {
 		again = "nothing from that line on was accepted"
 	}
-	fmt.Fprintf(b.err, "  hint: go on with --from-line %d; %s\n", next, again)
-	return &exitError{code: code, err: err, silent: true}
+	fmt.Fprintf(b.Err, "  hint: go on with --from-line %d; %s\n", next, again)
+	return &cli.ExitError{Code: code, Err: err, Silent: true}
 }
 
 // rejects is the file of the refused lines. It is made for the first of them; an existing file is appended to.

@@ -10,20 +10,21 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/tasks/search"
 )
 
 type eventsOptions struct {
-	*env
-	selection
+	*cli.Env
+	cli.SelectionFlags
 	byID   bool
 	noTree bool
 }
 
-func newEventsCmd(e *env) *cobra.Command {
-	o := &eventsOptions{env: e}
+func newEventsCmd(e *cli.Env) *cobra.Command {
+	o := &eventsOptions{Env: e}
 	c := &cobra.Command{
 		Use:   "events",
 		Short: "Show the accepted events",
@@ -39,8 +40,8 @@ func newEventsCmd(e *env) *cobra.Command {
 			return runEventsList(c.Context(), o)
 		},
 	}
-	o.eventFlags(list)
-	o.pageFlags(list, 100)
+	o.AddEventFlags(list)
+	o.AddPageFlags(list, 100)
 	show := &cobra.Command{
 		Use:   "show SEQ|ID",
 		Short: "Show one event, with its data, its runs, and its chain as a tree",
@@ -54,7 +55,7 @@ A number is the seq of an event; where no event has it, or with --id, it is an i
 order of their seq: each has its runs, the seq of its cause, and the id of the run that published it (by).`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("events show takes one seq or id")
+				return cli.Usage("events show takes one seq or id")
 			}
 			return nil
 		},
@@ -62,27 +63,27 @@ order of their seq: each has its runs, the seq of its cause, and the id of the r
 	}
 	show.Flags().BoolVar(&o.byID, "id", false, "it is an id, even if it is a number")
 	show.Flags().BoolVar(&o.noTree, "no-tree", false, "leave out the chain")
-	return group(c, list, show)
+	return cli.Group(c, list, show)
 }
 
 func runEventsList(ctx context.Context, o *eventsOptions) error {
-	if err := o.read(o.CheckEvents); err != nil {
+	if err := o.ReadFlags(o.CheckEvents); err != nil {
 		return err
 	}
-	return o.look(ctx, func(c *client.Client) error {
-		if o.json() {
-			return listed(o.env, &o.selection, nil, func(p api.Paging) ([]json.RawMessage, api.PageInfo, error) {
+	return o.Look(ctx, func(c *client.Client) error {
+		if o.JSON() {
+			return cli.ListPages(o.Env, &o.SelectionFlags, nil, func(p api.Paging) ([]json.RawMessage, api.PageInfo, error) {
 				return c.EventLines(ctx, o.Selection, p)
 			})
 		}
-		return listed(o.env, &o.selection, output.Events(), func(p api.Paging) ([]*events.Event, api.PageInfo, error) {
+		return cli.ListPages(o.Env, &o.SelectionFlags, output.Events(), func(p api.Paging) ([]*events.Event, api.PageInfo, error) {
 			return c.Events(ctx, o.Selection, p)
 		})
 	})
 }
 
 func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
-	return o.look(ctx, func(c *client.Client) error {
+	return o.Look(ctx, func(c *client.Client) error {
 		find := c.Event
 		if o.byID {
 			find = c.EventByID
@@ -103,20 +104,20 @@ func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
 			}
 			chain = &c
 		}
-		if o.json() {
-			return o.printJSON(struct {
+		if o.JSON() {
+			return o.PrintJSON(struct {
 				Event *events.Event `json:"event"`
 				Runs  []api.Run     `json:"runs"`
 				Chain *api.Chain    `json:"chain,omitempty"`
 			}{ev, runs, chain})
 		}
-		p := o.printer()
-		fmt.Fprintf(o.out, "seq            %d\n", ev.Sequence)
+		p := o.Printer()
+		fmt.Fprintf(o.Out, "seq            %d\n", ev.Sequence)
 		if err := p.EventDetails(ev, ""); err != nil {
 			return err
 		}
 		if len(runs) > 0 {
-			fmt.Fprintln(o.out)
+			fmt.Fprintln(o.Out)
 			if err := output.List(p, output.Runs(), runs); err != nil {
 				return err
 			}
@@ -124,7 +125,7 @@ func runEventsShow(ctx context.Context, o *eventsOptions, name string) error {
 		if chain == nil || len(chain.Events) < 2 {
 			return nil
 		}
-		fmt.Fprintln(o.out)
+		fmt.Fprintln(o.Out)
 		return p.Tree(chain, ev.Sequence)
 	})
 }

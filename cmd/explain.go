@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/tasks/explain"
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
@@ -17,8 +18,8 @@ import (
 // noName is the value of --kind without a name.
 const noName = " "
 
-func newExplainCmd(e *env) *cobra.Command {
-	o, kind, stored := eventFlags{}, "", ""
+func newExplainCmd(e *cli.Env) *cobra.Command {
+	o, kind, stored := cli.EventFlags{}, "", ""
 	c := &cobra.Command{
 		Use:   "explain TYPE | --event SEQ|ID",
 		Short: "Say what the handlers would do about an event, or did about a stored one, and why",
@@ -40,76 +41,76 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case c.Flags().Changed("event") && (len(args) > 0 || c.Flags().Changed("kind")):
-				return usage("--event explains a stored event, without a type and without --kind")
+				return cli.Usage("--event explains a stored event, without a type and without --kind")
 			case c.Flags().Changed("event"):
 			case !c.Flags().Changed("kind") && len(args) != 1:
-				return usage("explain takes one event type, such as user.registered, not %d arguments", len(args))
+				return cli.Usage("explain takes one event type, such as user.registered, not %d arguments", len(args))
 			case c.Flags().Changed("kind") && kind == noName && len(args) == 1:
 				kind = args[0] // pflag parses --kind NAME as a flag without a value, and an argument
 			case c.Flags().Changed("kind") && len(args) > 0:
-				return usage("--kind describes a kind of handler, without an event type")
+				return cli.Usage("--kind describes a kind of handler, without an event type")
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("kind") {
-				return e.explainKind(strings.TrimSpace(kind))
+				return explainKind(e, strings.TrimSpace(kind))
 			}
 			if c.Flags().Changed("event") {
-				return e.explainStored(c.Context(), stored)
+				return explainStored(c.Context(), e, stored)
 			}
-			o.typ = args[0]
-			ev, err := o.event(c.Context(), c.Flags().Changed, e.in)
+			o.Type = args[0]
+			ev, err := o.Event(c.Context(), c.Flags().Changed, e.In)
 			if err != nil {
 				return err
 			}
 			var report explain.Report
-			err = e.inProcess(c.Context(), nil, wiringAlone, func(to *client.Client) (err error) {
+			err = e.InProcess(c.Context(), nil, cli.WiringAlone, func(to *client.Client) (err error) {
 				report, err = to.Explain(c.Context(), ev)
 				return err
 			})
 			if err != nil {
-				return e.refused(err)
+				return e.Refused(err)
 			}
-			if _, err := strconv.ParseInt(strings.TrimPrefix(o.typ, "#"), 10, 64); err == nil {
-				e.note("%s is taken as a type here; what happened to that event: evrun explain --event %s", o.typ, o.typ)
+			if _, err := strconv.ParseInt(strings.TrimPrefix(o.Type, "#"), 10, 64); err == nil {
+				e.Note("%s is taken as a type here; what happened to that event: evrun explain --event %s", o.Type, o.Type)
 			}
-			return e.explained(ev, report)
+			return e.Explained(ev, report)
 		},
 	}
-	o.register(c.Flags())
+	o.Register(c.Flags())
 	c.Flags().StringVar(&stored, "event", "", "tell what happened to this event: its seq or its id")
 	c.Flags().StringVar(&kind, "kind", "", "describe this kind of handler; without a name: list the kinds")
 	c.Flags().Lookup("kind").NoOptDefVal = noName
-	c.ValidArgsFunction = completeFirst(e.completeTypes)
-	complete(c, "kind", handlers.Names()...)
+	c.ValidArgsFunction = cli.CompleteFirst(e.CompleteTypes)
+	cli.CompleteFlag(c, "kind", handlers.Names()...)
 	return c
 }
 
 // explainStored tells what happened to an event of the journal. The daemon knows best what a run waits for; the store knows the rest.
-func (e *env) explainStored(ctx context.Context, name string) error {
-	told, err := asked(ctx, e, readsWiredStore, func(c *client.Client) (client.Accounts, error) { return c.ExplainEvent(ctx, name) })
+func explainStored(ctx context.Context, e *cli.Env, name string) error {
+	told, err := cli.Asked(ctx, e, cli.ReadsWiredStore, func(c *client.Client) (client.Accounts, error) { return c.ExplainEvent(ctx, name) })
 	if err != nil {
 		return err
 	}
-	if err := e.printer().Accounts(told.Event, told.Handlers); err != nil || told.Matched {
+	if err := e.Printer().Accounts(told.Event, told.Handlers); err != nil || told.Matched {
 		return err
 	}
-	return &exitError{code: exitNoHandler, err: fmt.Errorf("no handler matched %s", told.Event.Type)}
+	return &cli.ExitError{Code: cli.ExitNoHandler, Err: fmt.Errorf("no handler matched %s", told.Event.Type)}
 }
 
 // explainKind describes a kind; with no name, it lists them.
-func (e *env) explainKind(name string) error {
+func explainKind(e *cli.Env, name string) error {
 	if name == "" {
-		return e.printer().Kinds(handlers.Kinds())
+		return e.Printer().Kinds(handlers.Kinds())
 	}
 	if k, ok := handlers.Lookup(name); ok {
-		return e.printer().Kind(k)
+		return e.Printer().Kind(k)
 	}
 	names := handlers.Names()
 	hint := ":"
 	if text := fault.DidYouMean(name, names); text != "" {
 		hint = "; " + text
 	}
-	return usage("unknown kind %q%s there are %s", name, hint, strings.Join(names, ", "))
+	return cli.Usage("unknown kind %q%s there are %s", name, hint, strings.Join(names, ", "))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
 	"evrun/cmd/stopping"
@@ -19,8 +20,8 @@ func ServeWith(args []string, in io.Reader, out, errOut io.Writer, visible bool,
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, release := stopping.Context(exitAtOnce)
 	defer release()
-	e := &env{in: in, out: out, err: errOut, visible: visible}
-	root := newRootCmd(e)
+	e := &cli.Env{In: in, Out: out, Err: errOut}
+	root := newRootCmd(e, nil)
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -30,15 +31,16 @@ func ServeWith(args []string, in io.Reader, out, errOut io.Writer, visible bool,
 		panic(err)
 	}
 	serve.RunE = func(c *cobra.Command, _ []string) error {
-		return e.serve(c.Context(), func() (*config.Config, error) {
-			cfg, err := e.load()
+		return runServe(c.Context(), e, serving{tune: tune, visible: visible, load: func() (*config.Config, error) {
+			cfg, err := e.Load()
 			if err == nil {
 				mend(cfg)
 			}
 			return cfg, err
-		}, tune)
+		}})
 	}
-	return e.exit(ctx, root.ExecuteContext(ctx))
+	c, err := root.ExecuteContextC(ctx)
+	return e.Exit(ctx, c, err)
 }
 
 // Commands returns the names of all runnable commands: "emit", "runs list", …
@@ -52,6 +54,6 @@ func Commands() (names []string) {
 			names = append(names, strings.TrimPrefix(c.CommandPath(), "evrun "))
 		}
 	}
-	walk(newRootCmd(&env{}))
+	walk(newRootCmd(&cli.Env{}, nil))
 	return names
 }

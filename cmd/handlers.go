@@ -8,12 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/output"
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
 
-func newHandlersCmd(e *env) *cobra.Command {
+func newHandlersCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "handlers",
 		Short: "Show the handlers and what waits for them; pause, resume or forget one",
@@ -37,15 +38,15 @@ States: active; paused; disabled; left (it is not in the file); new (no daemon h
 		Example: "  evrun handlers list",
 		Long: `Lists the handlers of the wiring file, and those that have left it and were not forgotten. WAITING counts the events that match a
 handler and have no run yet; after very many events it is an upper bound (≤).`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runHandlersList(c.Context(), e) },
 	}
 	show := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "Show one handler, and what waits for it",
 		Example:           "  evrun handlers show announce",
-		Args:              namesOf("handler", 1),
-		ValidArgsFunction: e.completeHandlers(),
+		Args:              cli.NamesOf("handler", 1),
+		ValidArgsFunction: e.CompleteHandlers(),
 		RunE:              func(c *cobra.Command, args []string) error { return runHandlersShow(c.Context(), e, args[0]) },
 	}
 	from := ""
@@ -57,13 +58,13 @@ begin with the next event: the events that wait are skipped, and the unsettled r
 as evrun.handler.skipped.`,
 		Example: `  evrun handlers resume announce
   evrun handlers resume announce --from now`,
-		Args:              namesOf("handler", 0),
-		ValidArgsFunction: e.completeHandlers(control.StatePaused),
+		Args:              cli.NamesOf("handler", 0),
+		ValidArgsFunction: e.CompleteHandlers(control.StatePaused),
 		RunE: func(c *cobra.Command, names []string) error {
 			if from != "mark" && from != "now" {
-				return usage("--from %q: must be mark or now", from)
+				return cli.Usage("--from %q: must be mark or now", from)
 			}
-			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
+			return changeHandlers(c.Context(), e, names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
 				done, err := c.ResumeHandler(ctx, name, from == "now")
 				if !done.Resumed {
 					return done, name + " is not paused", err
@@ -73,7 +74,7 @@ as evrun.handler.skipped.`,
 		},
 	}
 	resume.Flags().StringVar(&from, "from", "mark", "where to go on: mark (where they stopped), or now")
-	complete(resume, "from", "mark", "now")
+	cli.CompleteFlag(resume, "from", "mark", "now")
 	reason := ""
 	pause := &cobra.Command{
 		Use:   "pause NAME...",
@@ -83,10 +84,10 @@ nothing new begins, and the events and the retries wait: they are counted, and n
 file and returns, and where another one takes its place with "was". "enabled: false" in the file has the same effect there.`,
 		Example: `  evrun handlers pause announce --reason "the mail server is down"
   evrun handlers resume announce`,
-		Args:              namesOf("handler", 0),
-		ValidArgsFunction: e.completeHandlers(control.StateActive),
+		Args:              cli.NamesOf("handler", 0),
+		ValidArgsFunction: e.CompleteHandlers(control.StateActive),
 		RunE: func(c *cobra.Command, names []string) error {
-			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
+			return changeHandlers(c.Context(), e, names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
 				done, err := c.PauseHandler(ctx, name, reason)
 				words := name + " is paused"
 				switch {
@@ -108,69 +109,69 @@ file and returns, and where another one takes its place with "was". "enabled: fa
 numbers of events and runs that are left out are printed, and published as evrun.handler.skipped. If the name returns later, it is a
 new handler.`,
 		Example:           `  evrun handlers forget old-name`,
-		Args:              namesOf("handler", 0),
-		ValidArgsFunction: e.completeHandlers(control.StateLeft),
+		Args:              cli.NamesOf("handler", 0),
+		ValidArgsFunction: e.CompleteHandlers(control.StateLeft),
 		RunE: func(c *cobra.Command, names []string) error {
-			return e.changeHandlers(c.Context(), names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
+			return changeHandlers(c.Context(), e, names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
 				done, err := c.ForgetHandler(ctx, name)
 				return done, name + " forgotten" + skippedWords(done.Skipped), err
 			})
 		},
 	}
-	return group(c, list, show, pause, resume, forget)
+	return cli.Group(c, list, show, pause, resume, forget)
 }
 
-func runHandlersList(ctx context.Context, e *env) error {
-	all, err := e.handlers(ctx)
+func runHandlersList(ctx context.Context, e *cli.Env) error {
+	all, err := e.Handlers(ctx)
 	if err != nil {
 		return err
 	}
-	return list(e, output.Handlers(), all, "no handler is wired")
+	return cli.List(e, output.Handlers(), all, "no handler is wired")
 }
 
-func runHandlersShow(ctx context.Context, e *env, name string) error {
-	h, err := asked(ctx, e, readsWiring, func(c *client.Client) (control.HandlerStatus, error) { return c.Handler(ctx, name) })
+func runHandlersShow(ctx context.Context, e *cli.Env, name string) error {
+	h, err := cli.Asked(ctx, e, cli.ReadsWiring, func(c *client.Client) (control.HandlerStatus, error) { return c.Handler(ctx, name) })
 	if err != nil {
 		return err
 	}
-	if err := e.printer().Handler(h); err != nil || e.json() {
+	if err := e.Printer().Handler(h); err != nil || e.JSON() {
 		return err
 	}
 	switch h.State {
 	case control.StateDisabled:
-		e.note("remove \"enabled: false\" in the wiring file to continue it")
+		e.Note("remove \"enabled: false\" in the wiring file to continue it")
 	case control.StatePaused:
 		if h.Pause != nil {
-			e.note("\"evrun handlers resume %s\" continues it", h.Name)
+			e.Note("\"evrun handlers resume %s\" continues it", h.Name)
 			break
 		}
-		e.note("it returned after more than an hour; \"evrun handlers resume %s\" continues it", h.Name)
+		e.Note("it returned after more than an hour; \"evrun handlers resume %s\" continues it", h.Name)
 	case control.StateLeft:
-		e.note("it is not in the wiring file: put it back, write \"was: %s\" at the handler that takes over, or give it up with \"evrun handlers forget %s\"", h.Name, h.Name)
+		e.Note("it is not in the wiring file: put it back, write \"was: %s\" at the handler that takes over, or give it up with \"evrun handlers forget %s\"", h.Name, h.Name)
 	}
 	return nil
 }
 
 // changeHandlers changes several handlers, and prints for each the answer of change, as JSON or in words.
-func (e *env) changeHandlers(ctx context.Context, names []string, change func(context.Context, *client.Client, string) (any, string, error)) error {
-	cfg, err := e.settings()
+func changeHandlers(ctx context.Context, e *cli.Env, names []string, change func(context.Context, *client.Client, string) (any, string, error)) error {
+	cfg, err := e.Settings()
 	if err != nil {
 		return err
 	}
-	return e.each("handlers", names, func(name string) error {
+	return e.Each("handlers", names, func(name string) error {
 		var done any
 		var words string
-		_, err := e.ask(ctx, cfg, changesPlace, func(c *client.Client) (err error) {
+		_, err := e.Ask(ctx, cfg, cli.ChangesPlace, func(c *client.Client) (err error) {
 			done, words, err = change(ctx, c, name)
 			return err
 		})
 		switch {
 		case err != nil:
 			return err
-		case e.json():
-			return e.printJSON(done)
+		case e.JSON():
+			return e.PrintJSON(done)
 		}
-		_, err = fmt.Fprintln(e.out, words)
+		_, err = fmt.Fprintln(e.Out, words)
 		return err
 	})
 }
@@ -188,4 +189,13 @@ func skippedWords(s control.Skipped) string {
 		return ""
 	}
 	return ": " + strings.Join(parts, ", ")
+}
+
+// eventsOf is a number of events in words; with atMost it is an upper bound.
+func eventsOf(n int64, atMost bool) string {
+	text := fault.Plural(int(n), "event")
+	if atMost {
+		text = "at most " + text
+	}
+	return text
 }

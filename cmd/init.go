@@ -13,13 +13,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/cli"
 	"evrun/events"
 )
 
 // schemaFile is the JSON Schema that init writes beside a wiring file, for editors.
 const schemaFile = "evrun.schema.json"
 
-func newInitCmd(e *env) *cobra.Command {
+// newInitCmd makes the command that writes example.
+func newInitCmd(e *cli.Env, example []byte) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [DIRECTORY]",
 		Short: "Write a first wiring file: the demo",
@@ -31,28 +33,28 @@ it anew after an update). Files that already exist are not changed.`,
   evrun init -c /etc/evrun/jobs.yaml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usage("init takes one directory, not %d arguments", len(args))
+				return cli.Usage("init takes one directory, not %d arguments", len(args))
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			path := e.config
+			path := e.Config
 			if len(args) == 1 {
 				if c.Flags().Changed("config") {
-					return usage("init takes a directory or --config, not both")
+					return cli.Usage("init takes a directory or --config, not both")
 				}
 				path = filepath.Join(args[0], "evrun.yaml")
 			}
-			return e.runInit(path)
+			return runInit(e, path, example)
 		},
 	}
 }
 
-func (e *env) runInit(path string) error {
+func runInit(e *cli.Env, path string, example []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a directory as mkdir makes it; the store's own files are the user's alone
 		return err
 	}
-	wiring := append([]byte("# yaml-language-server: $schema="+schemaFile+"\n\n"), e.example...)
+	wiring := append([]byte("# yaml-language-server: $schema="+schemaFile+"\n\n"), example...)
 	err := create(path, wiring)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s already exists, and was left as it is; name another file with -c, or another directory", events.EscapeControl(path))
@@ -61,24 +63,24 @@ func (e *env) runInit(path string) error {
 		return err
 	}
 	var schema bytes.Buffer
-	if err := writeSchema(&schema, "2020-12"); err != nil {
+	if err := cli.WriteSchema(&schema, "2020-12"); err != nil {
 		return err
 	}
 	beside := filepath.Join(filepath.Dir(path), schemaFile)
 	switch err := create(beside, schema.Bytes()); {
 	case errors.Is(err, fs.ErrExist):
-		e.note("%s already exists, and was left as it is", events.EscapeControl(beside))
+		e.Note("%s already exists, and was left as it is", events.EscapeControl(beside))
 	case err != nil:
 		return err
 	}
-	if e.json() {
-		return e.printJSON(map[string]any{"written": map[string]any{"config": path, "schema": beside}})
+	if e.JSON() {
+		return e.PrintJSON(map[string]any{"written": map[string]any{"config": path, "schema": beside}})
 	}
 	flag := ""
 	if path != "evrun.yaml" {
 		flag = " -c " + shellWord(path)
 	}
-	_, err = fmt.Fprintf(e.out, `%s is written. Next:
+	_, err = fmt.Fprintf(e.Out, `%s is written. Next:
   evrun serve%[2]s    runs it; then, in another terminal:
   evrun tail%[2]s     shows what happens
   evrun emit%[2]s user.registered -f name=Ada -f email=ada@example.com --wait

@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/cli"
 	"evrun/tasks"
 )
 
-func newReloadCmd(e *env) *cobra.Command {
+func newReloadCmd(e *cli.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "reload",
 		Short:   "Have the daemon read its wiring file again",
@@ -29,30 +30,30 @@ settings (store, server, log) need a restart, and are named.
 
 The daemon reloads by itself once a changed file has been quiet for a second (unless server.watch is false), and at a SIGHUP. Each
 reload publishes evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runReload(c.Context(), e) },
 	}
 }
 
-func runReload(ctx context.Context, e *env) error {
-	cfg, err := e.settings()
+func runReload(ctx context.Context, e *cli.Env) error {
+	cfg, err := e.Settings()
 	if err != nil {
 		return err
 	}
-	done, err := clientOf(cfg).Reload(ctx)
+	done, err := cli.ClientOf(cfg).Reload(ctx)
 	var p *api.Problem
 	if errors.As(err, &p) && p.Status == http.StatusUnprocessableEntity {
 		// Read here, the same file gives errors with their source lines, unless only the daemon can see the error.
-		if _, here := e.load(); here != nil {
+		if _, here := e.Load(); here != nil {
 			return here
 		}
-		return &exitError{code: exitConfig, err: err}
+		return &cli.ExitError{Code: cli.ExitConfig, Err: err}
 	}
 	if err != nil {
 		return err
 	}
-	if e.json() {
-		return e.printJSON(map[string]any{"reloaded": done})
+	if e.JSON() {
+		return e.PrintJSON(map[string]any{"reloaded": done})
 	}
 	var b strings.Builder
 	for _, part := range []struct {
@@ -87,6 +88,6 @@ func runReload(ctx context.Context, e *env) error {
 	if done.None() {
 		b.WriteString("nothing has changed\n")
 	}
-	_, err = fmt.Fprint(e.out, b.String())
+	_, err = fmt.Fprint(e.Out, b.String())
 	return err
 }

@@ -10,21 +10,22 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/events"
 	"evrun/tasks/replay"
 )
 
 type replayOptions struct {
-	selected
+	cli.Batch
 	events  []string // seqs or ids
 	against string
 	again   bool
 	wait    time.Duration
 }
 
-func newReplayCmd(e *env) *cobra.Command {
-	o := &replayOptions{selected: selected{env: e, name: "replay", action: "replay", done: "replayed", thing: "event",
-		careful: "it runs the handler again", left: "replayed before (--again repeats them)"}}
+func newReplayCmd(e *cli.Env) *cobra.Command {
+	o := &replayOptions{Batch: cli.Batch{Env: e, Name: "replay", Action: "replay", Done: "replayed", Thing: "event",
+		Careful: "it runs the handler again", Left: "replayed before (--again repeats them)"}}
 	c := &cobra.Command{
 		Use:   "replay EVENT... | FLAGS --handler NAME",
 		Short: "Run recorded events through one handler again, or compare with a changed file",
@@ -50,15 +51,15 @@ both, and how attempts are repeated is not compared. First come the counts of ea
 			return runReplay(c, o)
 		},
 	}
-	o.eventFlags(c)
-	o.actFlags(c)
+	o.AddEventFlags(c)
+	o.AddBatchFlags(c)
 	f := c.Flags()
-	f.StringVar(&o.to, "handler", "", "the `NAME` of the handler that runs the events again")
+	f.StringVar(&o.To, "handler", "", "the `NAME` of the handler that runs the events again")
 	f.BoolVar(&o.again, "again", false, "replay also what was replayed before")
 	f.StringVar(&o.against, "against", "", "compare with this wiring `FILE` instead; nothing is replayed")
-	limitFlag(c, &o.limit, comparedByDefault)
-	waitFlag(c, &o.wait)
-	_ = c.RegisterFlagCompletionFunc("handler", e.completeHandlers()) // an error means that the flag does not exist
+	cli.LimitFlag(c, &o.Limit, comparedByDefault)
+	cli.WaitFlag(c, &o.wait)
+	_ = c.RegisterFlagCompletionFunc("handler", e.CompleteHandlers()) // an error means that the flag does not exist
 	_ = c.MarkFlagFilename("against", "yaml", "yml")
 	return c
 }
@@ -66,63 +67,63 @@ both, and how attempts are repeated is not compared. First come the counts of ea
 func runReplay(c *cobra.Command, o *replayOptions) error {
 	given := c.Flags().Changed
 	switch {
-	case o.against != "" && (o.again || o.yes || o.all || o.resume != "" || given("wait")):
-		return usage("--against compares, and replays nothing: --again, --yes, --all, --resume and --wait don't go with it")
+	case o.against != "" && (o.again || o.Yes || o.Everything || o.Resume != "" || given("wait")):
+		return cli.Usage("--against compares, and replays nothing: --again, --yes, --all, --resume and --wait don't go with it")
 	case o.against != "" && len(o.events) > 0 && !o.Selection.All():
-		return usage("replay takes events or flags that select some, not both")
+		return cli.Usage("replay takes events or flags that select some, not both")
 	case o.against != "":
 		return runReplayAgainst(c.Context(), o)
 	case given("limit"):
-		return usage("-n goes with --against; --since, --until and --where select what is replayed")
-	case o.to == "" && o.resume == "":
-		return usage("say which handler is to run the events again: --handler NAME")
+		return cli.Usage("-n goes with --against; --since, --until and --where select what is replayed")
+	case o.To == "" && o.Resume == "":
+		return cli.Usage("say which handler is to run the events again: --handler NAME")
 	case len(o.events) > replay.MaxEvents:
-		return usage("%d events: %d at a time, or flags that select them", len(o.events), replay.MaxEvents)
+		return cli.Usage("%d events: %d at a time, or flags that select them", len(o.events), replay.MaxEvents)
 	}
-	if err := checkWait(c, o.wait); err != nil {
+	if err := cli.CheckWait(c, o.wait); err != nil {
 		return err
 	}
-	if len(o.events) > 0 && o.Selection.All() && !o.all && o.resume == "" {
+	if len(o.events) > 0 && o.Selection.All() && !o.Everything && o.Resume == "" {
 		return runReplayEvents(c.Context(), o)
 	}
-	if _, err := o.chosen(o.events, o.CheckEvents); err != nil {
+	if _, err := o.Chosen(o.events, o.CheckEvents); err != nil {
 		return err
 	}
 	if o.wait > 0 {
-		return usage("--wait follows one event, given by its seq or id")
+		return cli.Usage("--wait follows one event, given by its seq or id")
 	}
 	if o.again {
-		o.options = json.RawMessage(`{"again":true}`)
+		o.Options = json.RawMessage(`{"again":true}`)
 	}
-	return o.run(c.Context())
+	return o.Run(c.Context())
 }
 
 // runReplayEvents replays single events.
 func runReplayEvents(ctx context.Context, o *replayOptions) error {
-	ask := api.ReplayRequest{Events: o.events, To: o.to, Again: o.again, DryRun: o.dryRun}
-	cfg, err := o.settings()
+	ask := api.ReplayRequest{Events: o.events, To: o.To, Again: o.again, DryRun: o.DryRun}
+	cfg, err := o.Settings()
 	if err != nil {
 		return err
 	}
-	if o.wait > 0 && !o.dryRun {
+	if o.wait > 0 && !o.DryRun {
 		if len(o.events) > 1 {
-			return usage("--wait follows one event")
+			return cli.Usage("--wait follows one event")
 		}
-		c, err := o.client(cfg)
+		c, err := o.Client(cfg)
 		if err != nil {
 			return err
 		}
-		return o.followed(ctx, o.wait, "the replay of "+o.events[0], func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
+		return o.Followed(ctx, o.wait, "the replay of "+o.events[0], func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
 			return c.ReplayWait(ctx, ask, o.wait, func(rc api.Receipt) error {
 				if rc.Duplicate {
-					o.note("%s was replayed before, as #%d; --again repeats it", events.EscapeControl(o.events[0]), rc.Sequence)
+					o.Note("%s was replayed before, as #%d; --again repeats it", events.EscapeControl(o.events[0]), rc.Sequence)
 				}
 				return accepted(rc)
 			}, each)
 		})
 	}
 	var done []api.Replayed
-	alone, err := o.ask(ctx, cfg, changesRuns, func(c *client.Client) (err error) {
+	alone, err := o.Ask(ctx, cfg, cli.ChangesRuns, func(c *client.Client) (err error) {
 		done, err = c.Replay(ctx, ask)
 		return err
 	})
@@ -135,22 +136,22 @@ func runReplayEvents(ctx context.Context, o *replayOptions) error {
 		switch {
 		case d.Duplicate:
 			text = fmt.Sprintf("#%d was replayed before, as #%d; --again repeats it", d.ReplayOf, d.Sequence)
-		case o.dryRun:
+		case o.DryRun:
 			text = fmt.Sprintf("#%d %s would be replayed through %s", d.ReplayOf, events.EscapeControl(d.Type), events.EscapeControl(d.Handler))
 		default:
 			fresh++
 		}
-		if o.json() {
-			err = o.printJSON(d)
+		if o.JSON() {
+			err = o.PrintJSON(d)
 		} else {
-			_, err = fmt.Fprintln(o.out, text)
+			_, err = fmt.Fprintln(o.Out, text)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if alone && fresh > 0 {
-		o.note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
+		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	return nil
 }

@@ -3,10 +3,10 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
 	"evrun/events"
@@ -20,14 +20,14 @@ const comparedByDefault = 1000
 
 // runReplayAgainst compares what two wiring files would do with recorded events. It reads them from the store, whether or not a daemon runs.
 func runReplayAgainst(ctx context.Context, o *replayOptions) error {
-	if err := o.read(o.CheckEvents); err != nil {
+	if err := o.ReadFlags(o.CheckEvents); err != nil {
 		return err
 	}
-	today, err := o.load()
+	today, err := o.Load()
 	if err != nil {
 		return err
 	}
-	edited, err := config.Load(o.against, o.configOptions())
+	edited, err := config.Load(o.against, o.ConfigOptions())
 	if err != nil {
 		return err
 	}
@@ -37,12 +37,12 @@ func runReplayAgainst(ctx context.Context, o *replayOptions) error {
 	}
 	c := compare.New(before, after)
 	examples := map[string][]compare.Difference{}
-	err = o.inProcess(ctx, today, readsStore, func(from *client.Client) error {
+	err = o.InProcess(ctx, today, cli.ReadsStore, func(from *client.Client) error {
 		return o.recorded(ctx, from, func(e *events.Event) error {
 			for _, d := range c.Event(e) {
 				switch {
-				case o.json():
-					if err := o.printJSON(d); err != nil {
+				case o.JSON():
+					if err := o.PrintJSON(d); err != nil {
 						return err
 					}
 				case len(examples[d.Handler]) < maxExamples:
@@ -55,13 +55,13 @@ func runReplayAgainst(ctx context.Context, o *replayOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.json() {
-		o.note("%s compared, %d with differences", fault.Plural(c.Events, "event"), c.Differ)
-	} else if err := o.printer().Comparison(c, examples); err != nil {
+	if o.JSON() {
+		o.Note("%s compared, %d with differences", fault.Plural(c.Events, "event"), c.Differ)
+	} else if err := o.Printer().Comparison(c, examples); err != nil {
 		return err
 	}
 	if !c.Same() {
-		return &exitError{code: exitFailed, err: errors.New("the wiring files differ"), silent: true}
+		return &cli.ExitError{Code: cli.ExitFailed, Err: errors.New("the wiring files differ"), Silent: true}
 	}
 	return nil
 }
@@ -78,12 +78,12 @@ func (o *replayOptions) sides(today, edited *config.Config) (before, after compa
 		}}
 	}
 	before, after = side(today), side(edited)
-	if o.to == "" {
+	if o.To == "" {
 		return before, after, nil
 	}
 	only := func(w *compare.Wiring) bool {
 		for _, h := range w.Handlers {
-			if h.Name == o.to || h.Was == o.to {
+			if h.Name == o.To || h.Was == o.To {
 				w.Handlers = []*tasks.Handler{h}
 				return true
 			}
@@ -99,8 +99,8 @@ func (o *replayOptions) sides(today, edited *config.Config) (before, after compa
 				names = append(names, h.Name)
 			}
 		}
-		hint := fault.DidYouMean(o.to, names)
-		return before, after, usage("neither file has a handler %q; %s", o.to, hint)
+		hint := fault.DidYouMean(o.To, names)
+		return before, after, cli.Usage("neither file has a handler %q; %s", o.To, hint)
 	}
 	return before, after, nil
 }
@@ -120,12 +120,12 @@ func (o *replayOptions) recorded(ctx context.Context, from *client.Client, each 
 	if len(names) > 0 {
 		return nil
 	}
-	p := progress{e: o.env}
-	defer p.clear()
-	left := o.limit
+	p := o.Progress()
+	defer p.Clear()
+	left := o.Limit
 	for page := (api.Paging{}); ; {
 		page.Limit = 1000
-		if o.limit > 0 {
+		if o.Limit > 0 {
 			page.Limit = min(left, page.Limit)
 		}
 		list, info, err := from.Events(ctx, o.Selection, page)
@@ -138,19 +138,16 @@ func (o *replayOptions) recorded(ctx context.Context, from *client.Client, each 
 			}
 		}
 		if info.Failed > 0 {
-			o.note("--where could not be evaluated for %d of them, which are left out: %s", info.Failed, info.Failure)
+			o.Note("--where could not be evaluated for %d of them, which are left out: %s", info.Failed, info.Failure)
 		}
-		p.show(len(list), info)
+		p.Show(len(list), info)
 		left -= len(list)
-		if page.After = info.Next; page.After == "" || o.limit > 0 && left <= 0 {
+		if page.After = info.Next; page.After == "" || o.Limit > 0 && left <= 0 {
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !o.quiet && o.terminal(o.err) {
-			p.shown = true
-			fmt.Fprintf(o.err, "\r\x1b[K%d events compared", o.limit-left)
-		}
+		p.Say("%d events compared", o.Limit-left)
 	}
 }

@@ -9,18 +9,19 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/output"
 )
 
 type runsOptions struct {
-	*env
-	selection
+	*cli.Env
+	cli.SelectionFlags
 	all bool
 	yes bool
 }
 
-func newRunsCmd(e *env) *cobra.Command {
-	o := &runsOptions{env: e}
+func newRunsCmd(e *cli.Env) *cobra.Command {
+	o := &runsOptions{Env: e}
 	c := &cobra.Command{
 		Use:   "runs",
 		Short: "Show what the handlers did and printed; cancel, retry or drop runs",
@@ -36,14 +37,14 @@ which is paused, disabled, or not in the file. A running daemon is asked, becaus
   evrun runs list --type order.placed --since 1d --where 'run.error contains "refused"'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("runs list takes no arguments, and got %q: flags select runs, such as --handler NAME, --state dead or --event 41", args[0])
+				return cli.Usage("runs list takes no arguments, and got %q: flags select runs, such as --handler NAME, --state dead or --event 41", args[0])
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return runRunsList(c.Context(), o) },
 	}
-	o.runFlags(e, list)
-	o.pageFlags(list, 100)
+	o.AddRunFlags(e, list)
+	o.AddPageFlags(list, 100)
 
 	show := &cobra.Command{
 		Use:   "show RUN | HANDLER",
@@ -53,23 +54,23 @@ which is paused, disabled, or not in the file. A running daemon is asked, becaus
   evrun runs show save-user`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
-				return usage("runs show takes one run id, such as 42-save-user, or the name of a handler for its newest run")
+				return cli.Usage("runs show takes one run id, such as 42-save-user, or the name of a handler for its newest run")
 			}
 			return nil
 		},
-		ValidArgsFunction: e.completeRuns(),
+		ValidArgsFunction: e.CompleteRuns(),
 		RunE:              func(c *cobra.Command, args []string) error { return runRunsShow(c.Context(), e, args[0]) },
 	}
-	return group(c, list, show, newRunsLogsCmd(e), newRunsCancelCmd(e), newRunsRetryCmd(e), newRunsDropCmd(e))
+	return cli.Group(c, list, show, newRunsLogsCmd(e), newRunsCancelCmd(e), newRunsRetryCmd(e), newRunsDropCmd(e))
 }
 
 func runRunsList(ctx context.Context, o *runsOptions) error {
-	if err := o.read(o.CheckRuns); err != nil {
+	if err := o.ReadFlags(o.CheckRuns); err != nil {
 		return err
 	}
-	return o.live(ctx, func(c *client.Client) error {
+	return o.Live(ctx, func(c *client.Client) error {
 		found := false
-		err := listed(o.env, &o.selection, output.Runs(), func(p api.Paging) ([]api.Run, api.PageInfo, error) {
+		err := cli.ListPages(o.Env, &o.SelectionFlags, output.Runs(), func(p api.Paging) ([]api.Run, api.PageInfo, error) {
 			runs, info, err := c.Runs(ctx, o.Selection, p)
 			found = found || len(runs) > 0
 			return runs, info, err
@@ -79,22 +80,22 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 		}
 		var p *api.Problem
 		if _, err := c.Handler(ctx, o.Handler); errors.As(err, &p) && p.Status == http.StatusNotFound {
-			o.note("%s", p.Error())
+			o.Note("%s", p.Error())
 		}
 		return nil
 	})
 }
 
-func runRunsShow(ctx context.Context, e *env, id string) error {
-	return e.live(ctx, func(c *client.Client) error {
+func runRunsShow(ctx context.Context, e *cli.Env, id string) error {
+	return e.Live(ctx, func(c *client.Client) error {
 		r, err := c.Run(ctx, id)
 		if err != nil {
 			return err
 		}
-		ev, err := eventAt(ctx, c, r.Sequence)
+		ev, err := cli.EventAt(ctx, c, r.Sequence)
 		if err != nil {
 			return err
 		}
-		return e.printer().RunDetails(r, ev)
+		return e.Printer().RunDetails(r, ev)
 	})
 }

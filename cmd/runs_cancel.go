@@ -11,13 +11,14 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/store"
 	"evrun/tasks/control"
 )
 
-func newRunsCancelCmd(e *env) *cobra.Command {
+func newRunsCancelCmd(e *cli.Env) *cobra.Command {
 	wait := 30 * time.Second
-	o := &selected{env: e, name: "runs cancel", action: "cancel", done: "cancelled", thing: "run", final: true}
+	o := &cli.Batch{Env: e, Name: "runs cancel", Action: "cancel", Done: "cancelled", Thing: "run", Final: true}
 	c := &cobra.Command{
 		Use:   "cancel RUN... | FLAGS | --all | --resume ID",
 		Short: "End runs that are not over",
@@ -38,37 +39,37 @@ interrupted at any time: --resume continues it. Runs on events that are accepted
 		Example: `  evrun runs cancel 42-backup
   evrun runs cancel 42-backup 43-backup --reason "the disk is full"
   evrun runs cancel --handler mail --where 'data.campaign == "spring"' --reason "wrong text"`,
-		ValidArgsFunction: e.completeRuns(store.Running, store.Retrying),
+		ValidArgsFunction: e.CompleteRuns(store.Running, store.Retrying),
 		RunE: func(c *cobra.Command, ids []string) error {
-			byFlags, err := o.chosen(ids, o.CheckRuns)
+			byFlags, err := o.Chosen(ids, o.CheckRuns)
 			switch {
 			case err != nil:
 				return err
 			case wait < 0 || wait > api.MaxCancelWait:
-				return usage("--wait %v: must be 10m at most", wait)
+				return cli.Usage("--wait %v: must be 10m at most", wait)
 			case byFlags && c.Flags().Changed("wait"):
-				return usage("--wait goes with the ids of runs")
+				return cli.Usage("--wait goes with the ids of runs")
 			case byFlags:
-				return o.run(c.Context())
+				return o.Run(c.Context())
 			}
-			return runRunsCancel(c.Context(), e, ids, o.reason, wait)
+			return runRunsCancel(c.Context(), e, ids, o.Reason, wait)
 		},
 	}
-	o.runFlags(e, c, control.Cancellable...)
-	o.actFlags(c)
-	c.Flags().StringVar(&o.reason, "reason", "", "why, in your words: the run's reason and the audit trail have it")
+	o.AddRunFlags(e, c, control.Cancellable...)
+	o.AddBatchFlags(c)
+	c.Flags().StringVar(&o.Reason, "reason", "", "why, in your words: the run's reason and the audit trail have it")
 	c.Flags().DurationVar(&wait, "wait", wait, "how long to wait for the ends of running attempts")
 	return c
 }
 
-func runRunsCancel(ctx context.Context, e *env, ids []string, reason string, wait time.Duration) error {
-	cfg, err := e.settings()
+func runRunsCancel(ctx context.Context, e *cli.Env, ids []string, reason string, wait time.Duration) error {
+	cfg, err := e.Settings()
 	if err != nil {
 		return err
 	}
 	deadline := time.Now().Add(wait)
 	cancel := func(id string, wait time.Duration) (run api.Run, err error) {
-		_, err = e.ask(ctx, cfg, changesRuns, func(c *client.Client) (err error) {
+		_, err = e.Ask(ctx, cfg, cli.ChangesRuns, func(c *client.Client) (err error) {
 			run, err = c.CancelRun(ctx, id, reason, wait)
 			return err
 		})
@@ -76,7 +77,7 @@ func runRunsCancel(ctx context.Context, e *env, ids []string, reason string, wai
 	}
 	var ending []string
 	late := false
-	err = e.each("runs", ids, func(id string) error { // all of them first, and then the waiting
+	err = e.Each("runs", ids, func(id string) error { // all of them first, and then the waiting
 		run, err := cancel(id, 0)
 		if err != nil {
 			return err
@@ -87,31 +88,31 @@ func runRunsCancel(ctx context.Context, e *env, ids []string, reason string, wai
 				return nil
 			}
 		}
-		return e.cancelled(run)
+		return printCancelled(e, run)
 	})
-	var some *exitError
-	if err != nil && (!errors.As(err, &some) || !some.silent) {
+	var some *cli.ExitError
+	if err != nil && (!errors.As(err, &some) || !some.Silent) {
 		return err
 	}
-	ended := e.each("runs", ending, func(id string) error {
+	ended := e.Each("runs", ending, func(id string) error {
 		run, err := cancel(id, max(time.Millisecond, time.Until(deadline)))
 		if err != nil {
 			return err
 		}
 		late = late || run.State == store.Running.String()
-		return e.cancelled(run)
+		return printCancelled(e, run)
 	})
 	switch {
 	case ended != nil:
 		return ended
 	case late:
-		return &exitError{code: exitTimeout, err: fmt.Errorf("not all attempts have ended within %v; their runs are cancelled when they do", wait)}
+		return &cli.ExitError{Code: cli.ExitTimeout, Err: fmt.Errorf("not all attempts have ended within %v; their runs are cancelled when they do", wait)}
 	}
 	return err
 }
 
-// cancelled prints what became of a run. The error says that it was over.
-func (e *env) cancelled(run api.Run) error {
+// printCancelled prints what became of a run. The error says that it was over.
+func printCancelled(e *cli.Env, run api.Run) error {
 	words := "%s is cancelled\n"
 	switch run.State {
 	case store.Cancelled.String():
@@ -120,9 +121,9 @@ func (e *env) cancelled(run api.Run) error {
 	default:
 		return &api.Problem{Status: http.StatusConflict, Detail: fmt.Sprintf("run %s is %s: it was over before it could be cancelled", run.ID, run.State)}
 	}
-	if e.json() {
-		return e.printJSON(run)
+	if e.JSON() {
+		return e.PrintJSON(run)
 	}
-	_, err := fmt.Fprintf(e.out, words, run.ID)
+	_, err := fmt.Fprintf(e.Out, words, run.ID)
 	return err
 }

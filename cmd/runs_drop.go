@@ -6,11 +6,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/tasks/control"
 )
 
-func newRunsDropCmd(e *env) *cobra.Command {
-	o := &selected{env: e, name: "runs drop", action: "drop", done: "dropped", thing: "run", final: true}
+func newRunsDropCmd(e *cli.Env) *cobra.Command {
+	o := &cli.Batch{Env: e, Name: "runs drop", Action: "drop", Done: "dropped", Thing: "run", Final: true}
 	c := &cobra.Command{
 		Use:   "drop RUN... | FLAGS | --all | --resume ID",
 		Short: "Give up dead runs",
@@ -22,25 +23,25 @@ needs a terminal or --yes. It can be interrupted at any time: --resume continues
 		Example: `  evrun runs drop 42-save-user
   evrun runs drop --handler old-name --state dead,running,retrying
   evrun runs drop --all --yes`,
-		ValidArgsFunction: e.completeRuns(control.Droppable...),
+		ValidArgsFunction: e.CompleteRuns(control.Droppable...),
 		RunE: func(c *cobra.Command, ids []string) error {
-			byFlags, err := o.chosen(ids, o.CheckRuns)
+			byFlags, err := o.Chosen(ids, o.CheckRuns)
 			switch {
 			case err != nil:
 				return err
 			case byFlags:
-				return o.run(c.Context())
+				return o.Run(c.Context())
 			}
 			return runRunsDrop(c.Context(), o, ids)
 		},
 	}
-	o.runFlags(e, c, control.Droppable...)
-	o.actFlags(c)
+	o.AddRunFlags(e, c, control.Droppable...)
+	o.AddBatchFlags(c)
 	return c
 }
 
-func runRunsDrop(ctx context.Context, o *selected, ids []string) error {
-	_, err := o.runsByID(ctx, ids, func(c *client.Client, id string) (any, error) {
+func runRunsDrop(ctx context.Context, o *cli.Batch, ids []string) error {
+	_, err := o.RunsByID(ctx, ids, func(c *client.Client, id string) (any, error) {
 		run, err := c.DropRun(ctx, id)
 		return map[string]string{"dropped": run.ID}, err
 	})

@@ -11,19 +11,20 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/output"
 	"evrun/store"
 )
 
 type runsLogsOptions struct {
-	*env
+	*cli.Env
 	follow  bool
 	attempt int
 	all     bool
 }
 
-func newRunsLogsCmd(e *env) *cobra.Command {
-	o := &runsLogsOptions{env: e}
+func newRunsLogsCmd(e *cli.Env) *cobra.Command {
+	o := &runsLogsOptions{Env: e}
 	c := &cobra.Command{
 		Use:   "logs RUN | HANDLER",
 		Short: "Print what a run printed",
@@ -39,11 +40,11 @@ exits with 1 if the run has not succeeded.`,
   evrun runs logs 42-backup --attempt 1 2>errors.txt`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
-				return usage("runs logs takes one run id, such as 42-save-user, or the name of a handler for its newest run")
+				return cli.Usage("runs logs takes one run id, such as 42-save-user, or the name of a handler for its newest run")
 			}
 			return nil
 		},
-		ValidArgsFunction: e.completeRuns(),
+		ValidArgsFunction: e.CompleteRuns(),
 		RunE: func(c *cobra.Command, args []string) error {
 			return runRunsLogs(c.Context(), o, args[0], c.Flags().Changed("attempt"))
 		},
@@ -59,22 +60,22 @@ func runRunsLogs(ctx context.Context, o *runsLogsOptions, id string, attempt boo
 	q := client.LogQuery{Follow: o.follow}
 	switch {
 	case attempt && o.attempt < 1:
-		return usage("--attempt %d: attempts are counted from 1", o.attempt)
+		return cli.Usage("--attempt %d: attempts are counted from 1", o.attempt)
 	case attempt && (o.all || o.follow):
-		return usage("--attempt %d prints one attempt: leave out --all and --follow", o.attempt)
+		return cli.Usage("--attempt %d prints one attempt: leave out --all and --follow", o.attempt)
 	case attempt:
 		q.Attempt = strconv.Itoa(o.attempt)
 	case o.all:
 		q.Attempt = "all"
 	}
-	cfg, err := o.settings()
+	cfg, err := o.Settings()
 	if err != nil {
 		return err
 	}
-	log := output.Log{Printer: o.printer(), Err: o.err, Heads: (o.all || o.follow) && !o.quiet}
+	log := output.Log{Printer: o.Printer(), Err: o.Err, Heads: (o.all || o.follow) && !o.Quiet}
 	var end *api.Run
 	printed := false
-	_, err = o.ask(ctx, cfg, readsStore, func(c *client.Client) error {
+	_, err = o.Ask(ctx, cfg, cli.ReadsStore, func(c *client.Client) error {
 		return c.Logs(ctx, id, q, func(line api.LogLine) error {
 			printed = printed || line.Output != nil
 			end = line.Run
@@ -83,24 +84,24 @@ func runRunsLogs(ctx context.Context, o *runsLogsOptions, id string, attempt boo
 	})
 	switch {
 	case errors.Is(err, api.ErrNoDaemon):
-		return &exitError{code: exitNoDaemon, err: fmt.Errorf("run %s has not ended, and no daemon is running that could go on with it; without -f, what is stored is printed", id)}
+		return &cli.ExitError{Code: cli.ExitNoDaemon, Err: fmt.Errorf("run %s has not ended, and no daemon is running that could go on with it; without -f, what is stored is printed", id)}
 	case err != nil:
 		return err
 	}
-	if !o.json() && !ownID(id, end.ID) {
-		o.note("this is run %s, the newest of %s", end.ID, id)
+	if !o.JSON() && !ownID(id, end.ID) {
+		o.Note("this is run %s, the newest of %s", end.ID, id)
 	}
-	if !printed && !o.json() {
-		o.note("%s", nothingPrinted(end))
+	if !printed && !o.JSON() {
+		o.Note("%s", nothingPrinted(end))
 	}
 	if !o.follow {
 		return nil
 	}
-	if !o.json() {
-		o.note("run %s: %s", end.ID, end.State)
+	if !o.JSON() {
+		o.Note("run %s: %s", end.ID, end.State)
 	}
 	if end.State != store.Succeeded.String() && end.State != store.Skipped.String() {
-		return &exitError{code: exitFailed, err: fmt.Errorf("run %s is %s", end.ID, end.State), silent: true}
+		return &cli.ExitError{Code: cli.ExitFailed, Err: fmt.Errorf("run %s is %s", end.ID, end.State), Silent: true}
 	}
 	return nil
 }

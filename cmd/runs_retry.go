@@ -6,12 +6,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/tasks/control"
 )
 
-func newRunsRetryCmd(e *env) *cobra.Command {
-	o := &selected{env: e, name: "runs retry", action: "retry", done: "retried", thing: "run"}
-	with := &retryWith{}
+func newRunsRetryCmd(e *cli.Env) *cobra.Command {
+	o := &cli.Batch{Env: e, Name: "runs retry", Action: "retry", Done: "retried", Thing: "run"}
+	with := &cli.EditFlags{}
 	c := &cobra.Command{
 		Use:   "retry RUN... | FLAGS | --all | --resume ID",
 		Short: "Make runs due again now",
@@ -31,34 +32,34 @@ dropped, with the number of the new event as its reason: so it is sent again onc
   evrun runs retry 42-save-user --with data.json
   evrun runs retry --handler save-order --since 2026-11-24 --until 2026-11-25 -f currency=EUR
   evrun runs retry --type 'order.*' --since 1d --where 'run.error contains "refused"' --yes`,
-		ValidArgsFunction: e.completeRuns(control.Retryable...),
+		ValidArgsFunction: e.CompleteRuns(control.Retryable...),
 		RunE: func(c *cobra.Command, ids []string) error {
-			if with.given() {
+			if with.Given() {
 				return runRunsEdit(c.Context(), o, with, ids)
 			}
-			byFlags, err := o.chosen(ids, o.CheckRuns)
+			byFlags, err := o.Chosen(ids, o.CheckRuns)
 			switch {
 			case err != nil:
 				return err
 			case byFlags:
-				if err := o.continueEdit(c.Context()); err != nil {
+				if err := continueEdit(c.Context(), o); err != nil {
 					return err
 				}
-				return o.run(c.Context())
+				return o.Run(c.Context())
 			}
 			return runRunsRetry(c.Context(), o, ids)
 		},
 	}
-	o.runFlags(e, c, control.Retryable...)
-	o.actFlags(c)
-	with.register(c)
+	o.AddRunFlags(e, c, control.Retryable...)
+	o.AddBatchFlags(c)
+	with.Register(c)
 	return c
 }
 
-func runRunsRetry(ctx context.Context, o *selected, ids []string) error {
-	alone, err := o.runsByID(ctx, ids, func(c *client.Client, id string) (any, error) { return c.RetryRun(ctx, id) })
+func runRunsRetry(ctx context.Context, o *cli.Batch, ids []string) error {
+	alone, err := o.RunsByID(ctx, ids, func(c *client.Client, id string) (any, error) { return c.RetryRun(ctx, id) })
 	if alone != "" {
-		o.note("no daemon is running: the runs wait in %s for evrun serve", alone)
+		o.Note("no daemon is running: the runs wait in %s for evrun serve", alone)
 	}
 	return err
 }

@@ -2,185 +2,108 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"strings"
-
-	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/events"
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
 	"evrun/tasks/payload"
 )
 
-// retryWith are the flags that change the data of runs.
-type retryWith struct {
-	file               string
-	fields, jsonFields []string
-}
-
-func (w *retryWith) register(c *cobra.Command) {
-	f := c.Flags()
-	f.StringVar(&w.file, "with", "", "send again with this data: a JSON `FILE`, or - for standard input")
-	f.StringArrayVarP(&w.fields, "field", "f", nil, "send again with this field changed, to a text: key=text (may be repeated)")
-	f.StringArrayVarP(&w.jsonFields, "json-field", "F", nil, "send again with this field changed, to JSON: key:=json (may be repeated)")
-	_ = c.MarkFlagFilename("with", "json") // an error means that the flag does not exist
-}
-
-func (w *retryWith) given() bool { return w.file != "" || len(w.fields)+len(w.jsonFields) > 0 }
-
-// edit reads the flags.
-func (w *retryWith) edit(in io.Reader) (e control.Edit, err error) {
-	if w.file != "" {
-		from, data := "--with", []byte(nil)
-		if w.file == "-" {
-			from = "standard input"
-			data, err = io.ReadAll(in)
-		} else {
-			data, err = os.ReadFile(strings.TrimPrefix(w.file, "@"))
-		}
-		if err != nil {
-			return e, usage("--with: %v", err)
-		}
-		if e.Data = trimData(data); checkJSON(e.Data) != nil {
-			return e, usage("%s %v", from, checkJSON(e.Data))
-		}
-	}
-	for _, text := range w.fields {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || key == "" {
-			return e, usage("-f %q: write key=text", text)
-		}
-		e.Set = addField(e.Set, key, events.AppendJSONText(nil, value))
-	}
-	for _, text := range w.jsonFields {
-		key, value, ok := strings.Cut(text, ":=")
-		if !ok || key == "" {
-			return e, usage("-F %q: write key:=json", text)
-		}
-		if err := checkJSON([]byte(value)); err != nil {
-			return e, usage("-F %q: the value %v", text, err)
-		}
-		e.Set = addField(e.Set, key, json.RawMessage(value))
-	}
-	return e, nil
-}
-
-// addField adds a field. A key that comes twice, or ends in [], has a list, as in emit.
-func addField(list []payload.Field, key string, value json.RawMessage) []payload.Field {
-	path, element := strings.CutSuffix(key, "[]")
-	for i := range list {
-		if list[i].Path != path {
-			continue
-		}
-		before := list[i].Value
-		if before[0] == '[' && element {
-			before = before[1 : len(before)-1]
-		}
-		list[i].Value = append(append(append(append(json.RawMessage{'['}, before...), ','), value...), ']')
-		return list
-	}
-	if element {
-		value = append(append(json.RawMessage{'['}, value...), ']')
-	}
-	return append(list, payload.Field{Path: path, Value: value})
-}
-
 // runRunsEdit sends runs again with changed data: those with these ids, or those that the flags select.
-func runRunsEdit(ctx context.Context, o *selected, w *retryWith, ids []string) error {
-	edit, err := w.edit(o.in)
+func runRunsEdit(ctx context.Context, o *cli.Batch, w *cli.EditFlags, ids []string) error {
+	edit, err := w.Edit(o.In)
 	if err != nil {
 		return err
 	}
-	o.edits()
-	if len(ids) > 0 && o.Selection.All() && !o.all && o.resume == "" {
-		return o.editRuns(ctx, ids, edit)
+	edits(o)
+	if len(ids) > 0 && o.Selection.All() && !o.Everything && o.Resume == "" {
+		return runRunsEditByID(ctx, o, ids, edit)
 	}
-	if o.resume != "" {
-		return usage("--resume continues with the data that was given before: leave --with, -f and -F out")
+	if o.Resume != "" {
+		return cli.Usage("--resume continues with the data that was given before: leave --with, -f and -F out")
 	}
-	if _, err := o.chosen(ids, o.CheckRuns); err != nil {
+	if _, err := o.Chosen(ids, o.CheckRuns); err != nil {
 		return err
 	}
-	if o.careful = "it runs the handlers with changed data"; o.options == nil {
-		if o.options, err = events.MarshalJSON(edit); err != nil {
+	if o.Careful = "it runs the handlers with changed data"; o.Options == nil {
+		if o.Options, err = events.MarshalJSON(edit); err != nil {
 			return err
 		}
 	}
-	o.more = func(seen api.BatchPreview) {
-		_, _ = asked(ctx, o.env, readsWiring, func(c *client.Client) (bool, error) { // only for the eyes
+	o.More = func(seen api.BatchPreview) {
+		_, _ = cli.Asked(ctx, o.Env, cli.ReadsWiring, func(c *client.Client) (bool, error) { // only for the eyes
 			for _, run := range seen.Runs {
 				if edited, err := c.EditRun(ctx, run.ID, edit, true); err == nil {
-					o.showEdit(o.err, edited)
+					showEdit(o.Env, o.Err, edited)
 				} else {
-					fmt.Fprintf(o.err, "%s: %s\n", events.EscapeControl(run.ID), events.EscapeControl(err.Error()))
+					fmt.Fprintf(o.Err, "%s: %s\n", events.EscapeControl(run.ID), events.EscapeControl(err.Error()))
 				}
 			}
 			return true, nil
 		})
 	}
-	return o.run(ctx)
+	return o.Run(ctx)
 }
 
 // edits makes the action the one that changes data.
-func (o *selected) edits() {
-	o.action, o.done, o.left, o.access = "edit", "sent again", "left as they are (their data would not change, or not fit)", publishes
+func edits(o *cli.Batch) {
+	o.Action, o.Done, o.Left, o.Access = "edit", "sent again", "left as they are (their data would not change, or not fit)", cli.Publishes
 }
 
 // continueEdit makes the action the one of the batch that is continued: both are actions of this command.
-func (o *selected) continueEdit(ctx context.Context) error {
-	if o.resume == "" {
+func continueEdit(ctx context.Context, o *cli.Batch) error {
+	if o.Resume == "" {
 		return nil
 	}
-	b, err := asked(ctx, o.env, readsStore, func(c *client.Client) (api.Batch, error) { return c.Batch(ctx, o.resume) })
+	b, err := cli.Asked(ctx, o.Env, cli.ReadsStore, func(c *client.Client) (api.Batch, error) { return c.Batch(ctx, o.Resume) })
 	if b.Action == "edit" {
-		o.edits()
+		edits(o)
 	}
 	return err
 }
 
-// editRuns sends single runs again: it shows what changes, asks, and does it.
-func (o *selected) editRuns(ctx context.Context, ids []string, edit control.Edit) error {
-	cfg, err := o.settings()
+// runRunsEditByID sends single runs again: it shows what changes, asks, and does it.
+func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit control.Edit) error {
+	cfg, err := o.Settings()
 	if err != nil {
 		return err
 	}
-	to, failed := o.err, 0
-	if o.dryRun {
-		to = o.out
+	to, failed := o.Err, 0
+	if o.DryRun {
+		to = o.Out
 	}
 	var done []api.EditedRun
-	alone, err := o.ask(ctx, cfg, publishes, func(c *client.Client) error {
+	alone, err := o.Ask(ctx, cfg, cli.Publishes, func(c *client.Client) error {
 		var can []string
 		for _, id := range ids {
 			edited, err := c.EditRun(ctx, id, edit, true)
 			switch {
 			case cantEdit(err):
 				failed++
-				fmt.Fprintf(o.err, "evrun: %s\n", events.EscapeControl(err.Error()))
+				fmt.Fprintf(o.Err, "evrun: %s\n", events.EscapeControl(err.Error()))
 				continue
 			case err != nil:
 				return err
 			}
-			if can = append(can, edited.Run.ID); !o.json() {
-				o.showEdit(to, edited)
-			} else if o.dryRun {
+			if can = append(can, edited.Run.ID); !o.JSON() {
+				showEdit(o.Env, to, edited)
+			} else if o.DryRun {
 				done = append(done, edited)
 			}
 		}
-		if o.dryRun || len(can) == 0 {
+		if o.DryRun || len(can) == 0 {
 			return nil
 		}
-		if !o.yes {
+		if !o.Yes {
 			question := fmt.Sprintf("Send %s again with this data?", fault.Plural(len(can), "run"))
-			if err := o.confirm(ctx, question, "it runs the handler with changed data", "nothing was sent again"); err != nil {
+			if err := o.Confirm(ctx, question, "it runs the handler with changed data", "nothing was sent again"); err != nil {
 				return err
 			}
 		}
@@ -189,7 +112,7 @@ func (o *selected) editRuns(ctx context.Context, ids []string, edit control.Edit
 			switch {
 			case cantEdit(err): // something happened to it meanwhile
 				failed++
-				fmt.Fprintf(o.err, "evrun: %s\n", events.EscapeControl(err.Error()))
+				fmt.Fprintf(o.Err, "evrun: %s\n", events.EscapeControl(err.Error()))
 			case err != nil:
 				return err
 			default:
@@ -202,20 +125,20 @@ func (o *selected) editRuns(ctx context.Context, ids []string, edit control.Edit
 		return err
 	}
 	for _, edited := range done {
-		if o.json() {
-			err = o.printJSON(edited)
+		if o.JSON() {
+			err = o.PrintJSON(edited)
 		} else {
-			_, err = fmt.Fprintf(o.out, "%s sent again as #%d\n", edited.Run.ID, edited.After.Sequence)
+			_, err = fmt.Fprintf(o.Out, "%s sent again as #%d\n", edited.Run.ID, edited.After.Sequence)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if alone && len(done) > 0 && !o.dryRun {
-		o.note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
+	if alone && len(done) > 0 && !o.DryRun {
+		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	if failed > 0 {
-		return &exitError{code: exitFailed, err: errors.New("some runs were left as they are"), silent: true}
+		return &cli.ExitError{Code: cli.ExitFailed, Err: errors.New("some runs were left as they are"), Silent: true}
 	}
 	return nil
 }
@@ -223,12 +146,12 @@ func (o *selected) editRuns(ctx context.Context, ids []string, edit control.Edit
 // cantEdit reports whether an error concerns only the run that was to be edited.
 func cantEdit(err error) bool {
 	var p *api.Problem
-	return isAboutOne(err) || errors.As(err, &p) && (p.Status == http.StatusBadRequest || p.Status == http.StatusUnprocessableEntity)
+	return cli.IsAboutOne(err) || errors.As(err, &p) && (p.Status == http.StatusBadRequest || p.Status == http.StatusUnprocessableEntity)
 }
 
 // showEdit shows what changes in a run's data.
-func (o *selected) showEdit(to io.Writer, edited api.EditedRun) {
-	p := o.printer()
-	p.Out, p.Color = to, o.colored(to)
+func showEdit(e *cli.Env, to io.Writer, edited api.EditedRun) {
+	p := e.Printer()
+	p.Out, p.Color = to, e.Colored(to)
 	_ = p.Diff(edited.Run.ID, payload.Diff(edited.Before.Data, edited.After.Data, 1)) // only for the eyes
 }

@@ -9,10 +9,11 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/output"
 )
 
-func newSchedulesCmd(e *env) *cobra.Command {
+func newSchedulesCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "schedules",
 		Short: "Show the schedules and their next slots; fire, pause or resume one",
@@ -23,67 +24,67 @@ resumes them. "evrun simulate" prints all slots between two times.`,
 		Use:     "list",
 		Short:   "List the schedules, with the next slot of each",
 		Example: "  evrun schedules list",
-		Args:    noArgs,
+		Args:    cli.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return runSchedulesList(c.Context(), e) },
 	}
 	show := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "Show one schedule, with its next slots",
 		Example:           "  evrun schedules show nightly",
-		Args:              namesOf("schedule", 1),
-		ValidArgsFunction: e.completeSchedules,
+		Args:              cli.NamesOf("schedule", 1),
+		ValidArgsFunction: e.CompleteSchedules,
 		RunE:              func(c *cobra.Command, args []string) error { return runSchedulesShow(c.Context(), e, args[0]) },
 	}
-	return group(c, list, show, newSchedulesNextCmd(e), newSchedulesFireCmd(e), newSchedulesPauseCmd(e, true), newSchedulesPauseCmd(e, false))
+	return cli.Group(c, list, show, newSchedulesNextCmd(e), newSchedulesFireCmd(e), newSchedulesPauseCmd(e, true), newSchedulesPauseCmd(e, false))
 }
 
-func runSchedulesList(ctx context.Context, e *env) error {
-	all, err := e.schedules(ctx, 0)
+func runSchedulesList(ctx context.Context, e *cli.Env) error {
+	all, err := e.Schedules(ctx, 0)
 	if err != nil {
 		return err
 	}
-	return list(e, output.Schedules(), all, "no schedule is wired")
+	return cli.List(e, output.Schedules(), all, "no schedule is wired")
 }
 
-func runSchedulesShow(ctx context.Context, e *env, name string) error {
-	s, err := asked(ctx, e, readsWiring, func(c *client.Client) (api.Schedule, error) { return c.Schedule(ctx, name, 5) })
+func runSchedulesShow(ctx context.Context, e *cli.Env, name string) error {
+	s, err := cli.Asked(ctx, e, cli.ReadsWiring, func(c *client.Client) (api.Schedule, error) { return c.Schedule(ctx, name, 5) })
 	if err != nil {
 		return err
 	}
-	return e.printer().Schedule(s)
+	return e.Printer().Schedule(s)
 }
 
-func newSchedulesNextCmd(e *env) *cobra.Command {
+func newSchedulesNextCmd(e *cli.Env) *cobra.Command {
 	n, tz := 5, ""
 	c := &cobra.Command{
 		Use:   "next [NAME...]",
 		Short: "Print the next slots, of all schedules or of some",
 		Example: `  evrun schedules next
   evrun schedules next nightly -n 3 --tz Asia/Tokyo`,
-		ValidArgsFunction: e.completeSchedules,
+		ValidArgsFunction: e.CompleteSchedules,
 		RunE: func(c *cobra.Command, names []string) error {
 			if n < 1 || n > api.MaxUpcoming {
-				return usage("-n %d: 1 to %d", n, api.MaxUpcoming)
+				return cli.Usage("-n %d: 1 to %d", n, api.MaxUpcoming)
 			}
 			return runSchedulesNext(c.Context(), e, names, n, tz)
 		},
 	}
 	c.Flags().IntVarP(&n, "limit", "n", n, "so many slots, of all schedules together")
-	renamed(c, "number", "limit")
-	zoneFlag(c, &tz)
+	cli.RenamedFlag(c, "number", "limit")
+	cli.ZoneFlag(c, &tz)
 	return c
 }
 
-func runSchedulesNext(ctx context.Context, e *env, names []string, n int, tz string) error {
-	zone, err := loadZone(tz)
+func runSchedulesNext(ctx context.Context, e *cli.Env, names []string, n int, tz string) error {
+	zone, err := cli.LoadZone(tz)
 	if err != nil {
 		return err
 	}
-	all, err := e.schedules(ctx, n)
+	all, err := e.Schedules(ctx, n)
 	if err != nil {
 		return err
 	}
-	if all, err = named(all, func(s api.Schedule) string { return s.Name }, names); err != nil {
+	if all, err = cli.Named(all, func(s api.Schedule) string { return s.Name }, names); err != nil {
 		return err
 	}
 	var slots []output.Slot
@@ -96,12 +97,12 @@ func runSchedulesNext(ctx context.Context, e *env, names []string, n int, tz str
 		}
 	}
 	slices.SortStableFunc(slots, func(a, b output.Slot) int { return a.Slot.Slot.Compare(b.Slot.Slot) })
-	p := e.printer()
+	p := e.Printer()
 	p.Zone = zone
 	return output.List(p, p.Slots(), slots[:min(n, len(slots))])
 }
 
-func newSchedulesPauseCmd(e *env, paused bool) *cobra.Command {
+func newSchedulesPauseCmd(e *cli.Env, paused bool) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "pause NAME...",
 		Short:   "Keep schedules from publishing until they are resumed",
@@ -118,28 +119,28 @@ schedule's missed says, when it is resumed.`,
 wiring file pauses (paused: true) is resumed there.`,
 		}
 	}
-	c.Args = namesOf("schedule", 0)
-	c.ValidArgsFunction = e.completeSchedules
+	c.Args = cli.NamesOf("schedule", 0)
+	c.ValidArgsFunction = e.CompleteSchedules
 	c.RunE = func(c *cobra.Command, names []string) error { return runSchedulesPause(c.Context(), e, names, paused) }
 	return c
 }
 
-func runSchedulesPause(ctx context.Context, e *env, names []string, paused bool) error {
-	cfg, err := e.settings()
+func runSchedulesPause(ctx context.Context, e *cli.Env, names []string, paused bool) error {
+	cfg, err := e.Settings()
 	if err != nil {
 		return err
 	}
-	return e.each("schedules", names, func(name string) error {
+	return e.Each("schedules", names, func(name string) error {
 		var done api.Paused
-		_, err := e.ask(ctx, cfg, publishes, func(c *client.Client) (err error) {
+		_, err := e.Ask(ctx, cfg, cli.Publishes, func(c *client.Client) (err error) {
 			done, err = c.SetPaused(ctx, name, paused)
 			return err
 		})
 		switch {
 		case err != nil:
 			return err
-		case e.json():
-			return e.printJSON(done)
+		case e.JSON():
+			return e.PrintJSON(done)
 		}
 		word := "resumed"
 		switch {
@@ -150,7 +151,7 @@ func runSchedulesPause(ctx context.Context, e *env, names []string, paused bool)
 		case !done.Changed:
 			word = "is not paused"
 		}
-		_, err = fmt.Fprintf(e.out, "%s %s\n", name, word)
+		_, err = fmt.Fprintf(e.Out, "%s %s\n", name, word)
 		return err
 	})
 }

@@ -11,19 +11,20 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/events"
 	"evrun/tasks/fault"
 )
 
 type fireOptions struct {
-	*env
+	*cli.Env
 	wait        time.Duration
 	from, to    string
 	dryRun, yes bool
 }
 
-func newSchedulesFireCmd(e *env) *cobra.Command {
-	o := &fireOptions{env: e}
+func newSchedulesFireCmd(e *cli.Env) *cobra.Command {
+	o := &fireOptions{Env: e}
 	c := &cobra.Command{
 		Use:   "fire NAME",
 		Short: "Publish an extra event of a schedule now, or its past slots",
@@ -40,25 +41,25 @@ time, so that other events get their turn. slot.number is 0 for slots from befor
 		Example: `  evrun schedules fire nightly --wait=5m
   evrun schedules fire nightly --from 2026-11-24 --to 2026-11-26 --dry-run
   evrun schedules fire report --from 7d --yes`,
-		Args:              namesOf("schedule", 1),
-		ValidArgsFunction: e.completeSchedules,
+		Args:              cli.NamesOf("schedule", 1),
+		ValidArgsFunction: e.CompleteSchedules,
 		RunE: func(c *cobra.Command, args []string) error {
 			given := c.Flags().Changed
 			switch {
 			case given("from") && given("wait"):
-				return usage("--wait follows one event, and --from publishes many")
+				return cli.Usage("--wait follows one event, and --from publishes many")
 			case given("from"):
 				return runSchedulesBackfill(c.Context(), o, args[0])
 			case given("to"), o.dryRun, o.yes:
-				return usage("--to, --dry-run and --yes go with --from, which publishes past slots")
+				return cli.Usage("--to, --dry-run and --yes go with --from, which publishes past slots")
 			}
-			if err := checkWait(c, o.wait); err != nil {
+			if err := cli.CheckWait(c, o.wait); err != nil {
 				return err
 			}
 			return runSchedulesFire(c.Context(), e, args[0], o.wait)
 		},
 	}
-	waitFlag(c, &o.wait)
+	cli.WaitFlag(c, &o.wait)
 	f := c.Flags()
 	f.StringVar(&o.from, "from", "", "publish the slots since then: 2026-11-24, 2026-11-24T10:00, 2d (ago), yesterday")
 	f.StringVar(&o.to, "to", "", "with --from: the slots before then (default: now)")
@@ -67,35 +68,35 @@ time, so that other events get their turn. slot.number is 0 for slots from befor
 	return c
 }
 
-func runSchedulesFire(ctx context.Context, e *env, name string, wait time.Duration) error {
-	cfg, err := e.settings()
+func runSchedulesFire(ctx context.Context, e *cli.Env, name string, wait time.Duration) error {
+	cfg, err := e.Settings()
 	if err != nil {
 		return err
 	}
 	if wait > 0 {
-		c, err := e.client(cfg)
+		c, err := e.Client(cfg)
 		if err != nil {
 			return err
 		}
-		return e.followed(ctx, wait, "the event of schedule "+name, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
+		return e.Followed(ctx, wait, "the event of schedule "+name, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
 			return c.FireWait(ctx, name, wait, accepted, each)
 		})
 	}
 	var rc api.Receipt
-	alone, err := e.ask(ctx, cfg, publishes, func(c *client.Client) (err error) {
+	alone, err := e.Ask(ctx, cfg, cli.Publishes, func(c *client.Client) (err error) {
 		rc, err = c.Fire(ctx, name)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if e.json() {
-		err = e.printJSON(map[string]any{"receipt": rc})
+	if e.JSON() {
+		err = e.PrintJSON(map[string]any{"receipt": rc})
 	} else {
-		_, err = fmt.Fprintf(e.out, "%s accepted as #%d\n", rc.ID, rc.Sequence)
+		_, err = fmt.Fprintf(e.Out, "%s accepted as #%d\n", rc.ID, rc.Sequence)
 	}
 	if alone {
-		e.note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
+		e.Note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	return err
 }
@@ -116,38 +117,38 @@ type backfilled struct {
 // runSchedulesBackfill publishes past slots of a schedule.
 func runSchedulesBackfill(ctx context.Context, o *fireOptions, name string) error {
 	now := time.Now()
-	from, err := parseTime("--from", o.from, time.Local, now)
+	from, err := cli.ParseTime("--from", o.from, time.Local, now)
 	if err != nil {
 		return err
 	}
 	request := api.Backfill{From: from}
 	if o.to != "" {
-		to, err := parseTime("--to", o.to, time.Local, now)
+		to, err := cli.ParseTime("--to", o.to, time.Local, now)
 		if err != nil {
 			return err
 		}
 		if !from.Before(to) {
-			return usage("--to %s is not after --from %s", to.Format(time.RFC3339), from.Format(time.RFC3339))
+			return cli.Usage("--to %s is not after --from %s", to.Format(time.RFC3339), from.Format(time.RFC3339))
 		}
 		request.To = &to
 	}
 	if !from.Before(now) {
-		return usage("--from %s lies ahead: only slots that have passed are published again; the others come by themselves", from.Format(time.RFC3339))
+		return cli.Usage("--from %s lies ahead: only slots that have passed are published again; the others come by themselves", from.Format(time.RFC3339))
 	}
-	cfg, err := o.settings()
+	cfg, err := o.Settings()
 	if err != nil {
 		return err
 	}
 	var done backfilled
-	alone, err := o.ask(ctx, cfg, publishes, func(c *client.Client) error { return o.backfill(ctx, c, name, request, &done) })
+	alone, err := o.Ask(ctx, cfg, cli.Publishes, func(c *client.Client) error { return o.backfill(ctx, c, name, request, &done) })
 	if err != nil {
 		if done.Fired+done.Known > 0 {
-			o.note("%d of %d slots published, and %d that were published before; the same command goes on", done.Fired, done.Count, done.Known)
+			o.Note("%d of %d slots published, and %d that were published before; the same command goes on", done.Fired, done.Count, done.Known)
 		}
 		return err
 	}
-	if o.json() {
-		if err := o.printJSON(done); err != nil {
+	if o.JSON() {
+		if err := o.PrintJSON(done); err != nil {
 			return err
 		}
 	} else if !o.dryRun && done.Count > 0 {
@@ -155,15 +156,15 @@ func runSchedulesBackfill(ctx context.Context, o *fireOptions, name string) erro
 		if done.Known > 0 {
 			text += fmt.Sprintf(", %d published before", done.Known)
 		}
-		if _, err := fmt.Fprintln(o.out, text); err != nil {
+		if _, err := fmt.Fprintln(o.Out, text); err != nil {
 			return err
 		}
 	}
 	if alone && done.Fired > 0 {
-		o.note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
+		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	if done.Failed > 0 {
-		return &exitError{code: exitFailed, err: fmt.Errorf("%s can't be published: %s", fault.Plural(done.Failed, "slot"), done.Failure)}
+		return &cli.ExitError{Code: cli.ExitFailed, Err: fmt.Errorf("%s can't be published: %s", fault.Plural(done.Failed, "slot"), done.Failure)}
 	}
 	return nil
 }
@@ -176,11 +177,11 @@ func (o *fireOptions) backfill(ctx context.Context, c *client.Client, name strin
 		return err
 	}
 	*done = backfilled{Schedule: page.Schedule, From: page.From, To: page.To, Count: page.Count, First: page.First}
-	to := o.err
+	to := o.Err
 	if o.dryRun {
-		to = o.out
+		to = o.Out
 	}
-	if !o.json() && (o.dryRun || !o.quiet || !o.yes) {
+	if !o.JSON() && (o.dryRun || !o.Quiet || !o.yes) {
 		if _, err := fmt.Fprint(to, o.slots(page)); err != nil {
 			return err
 		}
@@ -189,12 +190,12 @@ func (o *fireOptions) backfill(ctx context.Context, c *client.Client, name strin
 		return nil
 	}
 	if !o.yes {
-		if err := o.confirm(ctx, "Publish those that were not published before?", "it publishes "+fault.Plural(int(page.Count), "slot"), "nothing was published"); err != nil {
+		if err := o.Confirm(ctx, "Publish those that were not published before?", "it publishes "+fault.Plural(int(page.Count), "slot"), "nothing was published"); err != nil {
 			return err
 		}
 	}
 	request.DryRun, request.To = false, &page.To
-	shows := o.terminal(o.err) && !o.quiet
+	shows := o.Shows()
 	for total := 0; ; {
 		if page, err = c.Backfill(ctx, name, request); err != nil {
 			return err
@@ -206,12 +207,12 @@ func (o *fireOptions) backfill(ctx context.Context, c *client.Client, name strin
 		}
 		if page.After == nil {
 			if shows && total > page.Done {
-				fmt.Fprint(o.err, "\r\x1b[K")
+				fmt.Fprint(o.Err, "\r\x1b[K")
 			}
 			return nil
 		}
 		if request.After, request.Recorded = page.After, page.Recorded; shows {
-			fmt.Fprintf(o.err, "\r\x1b[K%d of %d slots", total, done.Count)
+			fmt.Fprintf(o.Err, "\r\x1b[K%d of %d slots", total, done.Count)
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -221,7 +222,7 @@ func (o *fireOptions) backfill(ctx context.Context, c *client.Client, name strin
 
 // slots describes the slots of a backfill.
 func (o *fireOptions) slots(page api.Backfilled) string {
-	p := o.printer()
+	p := o.Printer()
 	if p.Zone = page.From.Location(); page.Count == 0 {
 		return fmt.Sprintf("%s has no slot from %s to %s\n", page.Schedule, p.Slot(page.From), p.Slot(page.To))
 	}

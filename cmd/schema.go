@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
 )
 
-func newSchemaCmd(e *env) *cobra.Command {
+func newSchemaCmd(e *cli.Env) *cobra.Command {
 	draft, keys := "", false
 	c := &cobra.Command{
 		Use:   "schema",
@@ -28,23 +29,23 @@ Draft 2020-12 is the default; --draft 7 prints draft-07, for editors that know n
   # yaml-language-server: $schema=evrun.schema.json`,
 		Example: `  evrun schema > evrun.schema.json
   evrun schema --draft 7 > evrun.schema.json`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if _, ok := fields.Drafts[draft]; !ok {
-				return usage("--draft must be %s, not %q", fault.Or(drafts()), draft)
+				return cli.Usage("--draft must be %s, not %q", fault.Or(drafts()), draft)
 			}
 			if keys {
-				return e.printer().Keys(config.Keys())
+				return e.Printer().Keys(config.Keys())
 			}
-			if e.json() {
-				return e.printJSON(config.JSONSchema(draft))
+			if e.JSON() {
+				return e.PrintJSON(config.JSONSchema(draft))
 			}
-			return writeSchema(e.out, draft)
+			return cli.WriteSchema(e.Out, draft)
 		},
 	}
 	c.Flags().StringVar(&draft, "draft", "2020-12", "the `DRAFT` of JSON Schema: "+fault.Or(drafts()))
 	c.Flags().BoolVar(&keys, "keys", false, "print the keys with their types, defaults and docs, for people")
-	complete(c, "draft", drafts()...)
+	cli.CompleteFlag(c, "draft", drafts()...)
 	return c
 }
 

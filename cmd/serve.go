@@ -9,13 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
 	"evrun/cmd/output"
 	"evrun/tasks/process"
 )
 
-func newServeCmd(e *env) *cobra.Command {
+func newServeCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve [FILE]",
 		Short: "Run the daemon: publish the schedules' events and run the handlers",
@@ -25,34 +26,40 @@ a second or more later, stops at once (exit 130). SIGHUP makes it read the wirin
 the terminal that it was started in is closed. If an attempt does not end within 10 seconds after the grace, the daemon ends without
 it: exit 1, and its run is tried again at the next start.`,
 		Example:           "  evrun serve -c config.example.yaml",
-		Args:              e.fileArg,
-		ValidArgsFunction: completeFile,
-		RunE:              func(c *cobra.Command, _ []string) error { return e.serve(c.Context(), e.load, nil) },
+		Args:              e.FileArg,
+		ValidArgsFunction: cli.CompleteFile,
+		RunE:              func(c *cobra.Command, _ []string) error { return runServe(c.Context(), e, serving{load: e.Load}) },
 	}
 	f := c.Flags()
 	f.String("store", "", "the SQLite `FILE` (over the wiring file's store)")
 	f.String("socket", "", "the control socket (over server.socket)")
 	f.String("log-level", "", "debug, info, warn or error (over log.level)")
 	f.String("log-format", "", "auto, text or json (over log.format)")
-	complete(c, "log-level", "debug", "info", "warn", "error")
-	complete(c, "log-format", "auto", "text", "json")
+	cli.CompleteFlag(c, "log-level", "debug", "info", "warn", "error")
+	cli.CompleteFlag(c, "log-format", "auto", "text", "json")
 	return c
 }
 
-// serve runs the daemon on the wiring file that load reads.
-func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tune func(*daemon.StoreOptions)) error {
+// serving says how to serve; all but load is for tests.
+type serving struct {
+	load    func() (*config.Config, error)
+	tune    func(*daemon.StoreOptions) // nil: the store is opened as the file says
+	visible bool                       // other processes of this user can read evrun's memory, and trace it
+}
+
+func runServe(ctx context.Context, e *cli.Env, s serving) error {
 	hangUps := daemon.ListenToHangUps()
 	defer hangUps.Stop()
-	cfg, err := load()
+	cfg, err := s.load()
 	if err != nil {
 		return err
 	}
 	alone := process.Adopt()
-	if !e.visible {
+	if !s.visible {
 		alone = errors.Join(process.Hide(), alone)
 	}
-	log := e.newLogger(cfg.Settings)
-	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.load, Log: log, HangUps: hangUps, Version: version(), Reap: true, Tune: tune})
+	log := e.NewLogger(cfg.Settings)
+	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.Load, Log: log, HangUps: hangUps, Version: cli.Version(), Reap: true, Tune: s.tune})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
 	}
@@ -62,7 +69,7 @@ func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tu
 	if alone != nil {
 		log.Warn("commands can read evrun's memory, or leave processes behind", "error", alone)
 	}
-	err = d.Run(ctx, func() { e.announce(cfg) })
+	err = d.Run(ctx, func() { announce(e, cfg) })
 	process.KillAll() // attempts that did not end after their grace
 	if cerr := d.Close(); err == nil {
 		err = cerr
@@ -77,7 +84,7 @@ func (e *env) serve(ctx context.Context, load func() (*config.Config, error), tu
 const announced = 50
 
 // announce prints the handlers and schedules that run.
-func (e *env) announce(cfg *config.Config) {
+func announce(e *cli.Env, cfg *config.Config) {
 	type scheduled struct {
 		Name   string     `json:"name"`
 		Emits  string     `json:"emits"`
@@ -108,16 +115,16 @@ func (e *env) announce(cfg *config.Config) {
 		}
 		handlers = append(handlers, line)
 	}
-	if e.json() {
-		_ = e.printJSON(map[string]any{"serving": map[string]any{
+	if e.JSON() {
+		_ = e.PrintJSON(map[string]any{"serving": map[string]any{
 			"config": cfg.Path, "store": cfg.Settings.Store.Path, "socket": cfg.Settings.Server.Socket,
 			"handlers": handlers, "schedules": schedules,
 		}})
 		return
 	}
-	p := e.printer()
+	p := e.Printer()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s runs %s\n", p.Paint(output.Bold, "evrun "+version()), cfg.Path)
+	fmt.Fprintf(&b, "%s runs %s\n", p.Paint(output.Bold, "evrun "+cli.Version()), cfg.Path)
 	fmt.Fprintf(&b, "  store     %s\n", cfg.Settings.Store.Path)
 	fmt.Fprintf(&b, "  socket    %s\n", cfg.Settings.Server.Socket)
 	for i, h := range handlers {
@@ -140,5 +147,5 @@ func (e *env) announce(cfg *config.Config) {
 		}
 		fmt.Fprintf(&b, "  schedule  %s: emits %s %s, %s\n", p.Paint(output.Cyan, s.Name), s.Emits, s.When, next)
 	}
-	_, _ = fmt.Fprint(e.out, b.String()) // the daemon runs even if its output is closed
+	_, _ = fmt.Fprint(e.Out, b.String()) // the daemon runs even if its output is closed
 }

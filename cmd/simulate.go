@@ -12,20 +12,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/cli"
 	"evrun/cmd/output"
 	"evrun/tasks/schedule"
 )
 
 type simulateOptions struct {
-	*env
+	*cli.Env
 	from, to  string
 	tz        string
 	schedules []string
 	down      []string
 }
 
-func newSimulateCmd(e *env) *cobra.Command {
-	o := &simulateOptions{env: e}
+func newSimulateCmd(e *cli.Env) *cobra.Command {
+	o := &simulateOptions{Env: e}
 	c := &cobra.Command{
 		Use:   "simulate [FILE]",
 		Short: "Print every slot of the schedules between two times",
@@ -42,9 +43,9 @@ Times are written 2026-03-29T02:30, 2026-03-29 (its midnight), with an offset (2
 		Example: `  evrun simulate --from 2026-03-28 --to 2026-03-30 --tz Europe/Paris
   evrun simulate --schedule nightly --from 2027-01-01 --to 2028-01-01 -o csv
   evrun simulate --from 2026-12-24 --to 2026-12-27 --down 2026-12-24T20:00/2026-12-26T08:00`,
-		Args:              e.fileArg,
-		ValidArgsFunction: completeFile,
-		Annotations:       map[string]string{printsCSV: ""},
+		Args:              e.FileArg,
+		ValidArgsFunction: cli.CompleteFile,
+		Annotations:       map[string]string{cli.PrintsCSV: ""},
 		RunE:              func(c *cobra.Command, _ []string) error { return runSimulate(c.Context(), o) },
 	}
 	f := c.Flags()
@@ -52,8 +53,8 @@ Times are written 2026-03-29T02:30, 2026-03-29 (its midnight), with an offset (2
 	f.StringVar(&o.to, "to", "", "the end (default: a day after the beginning)")
 	f.StringSliceVar(&o.schedules, "schedule", nil, "only this schedule (may be repeated)")
 	f.StringArrayVar(&o.down, "down", nil, "FROM/TO: evrun does not run meanwhile (may be repeated)")
-	zoneFlag(c, &o.tz)
-	_ = c.RegisterFlagCompletionFunc("schedule", e.completeSchedules) // an error means that the flag does not exist
+	cli.ZoneFlag(c, &o.tz)
+	_ = c.RegisterFlagCompletionFunc("schedule", e.CompleteSchedules) // an error means that the flag does not exist
 	return c
 }
 
@@ -62,47 +63,47 @@ func (o *simulateOptions) span(zone *time.Location) (during schedule.Span, down 
 	now := time.Now()
 	during.From = now.Truncate(time.Second)
 	if o.from != "" {
-		if during.From, err = parseTime("--from", o.from, zone, now); err != nil {
+		if during.From, err = cli.ParseTime("--from", o.from, zone, now); err != nil {
 			return during, nil, err
 		}
 	}
 	during.To = during.From.AddDate(0, 0, 1)
 	if o.to != "" {
-		if during.To, err = parseTime("--to", o.to, zone, now); err != nil {
+		if during.To, err = cli.ParseTime("--to", o.to, zone, now); err != nil {
 			return during, nil, err
 		}
 	}
 	if !during.From.Before(during.To) {
-		return during, nil, usage("--to %s is not after --from %s", during.To.Format(time.RFC3339), during.From.Format(time.RFC3339))
+		return during, nil, cli.Usage("--to %s is not after --from %s", during.To.Format(time.RFC3339), during.From.Format(time.RFC3339))
 	}
 	for _, text := range o.down {
 		from, to, ok := strings.Cut(text, "/")
 		if !ok {
-			return during, nil, usage("--down %q: write FROM/TO, such as 2026-12-24T20:00/2026-12-26T08:00", text)
+			return during, nil, cli.Usage("--down %q: write FROM/TO, such as 2026-12-24T20:00/2026-12-26T08:00", text)
 		}
 		var d schedule.Span
-		if d.From, err = parseTime("--down", from, zone, now); err != nil {
+		if d.From, err = cli.ParseTime("--down", from, zone, now); err != nil {
 			return during, nil, err
 		}
-		if d.To, err = parseTime("--down", to, zone, now); err != nil {
+		if d.To, err = cli.ParseTime("--down", to, zone, now); err != nil {
 			return during, nil, err
 		}
 		if !d.From.Before(d.To) {
-			return during, nil, usage("--down %q: its end is not after its beginning", text)
+			return during, nil, cli.Usage("--down %q: its end is not after its beginning", text)
 		}
 		down = append(down, d)
 	}
 	slices.SortFunc(down, func(a, b schedule.Span) int { return a.From.Compare(b.From) })
 	for i := 1; i < len(down); i++ {
 		if !down[i-1].To.Before(down[i].From) {
-			return during, nil, usage("--down: the times overlap")
+			return during, nil, cli.Usage("--down: the times overlap")
 		}
 	}
 	return during, down, nil
 }
 
 func runSimulate(ctx context.Context, o *simulateOptions) error {
-	zone, err := loadZone(o.tz)
+	zone, err := cli.LoadZone(o.tz)
 	if err != nil {
 		return err
 	}
@@ -114,16 +115,16 @@ func runSimulate(ctx context.Context, o *simulateOptions) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := o.load()
+	cfg, err := o.Load()
 	if err != nil {
 		return err
 	}
-	entries, err := named(cfg.Wiring.Schedules, func(s *schedule.Entry) string { return s.Name }, o.schedules)
+	entries, err := cli.Named(cfg.Wiring.Schedules, func(s *schedule.Entry) string { return s.Name }, o.schedules)
 	if err != nil {
 		return err
 	}
 	if len(entries) == 0 {
-		o.note("no schedule is wired")
+		o.Note("no schedule is wired")
 	}
 	next, stop := iter.Pull(schedule.Simulate(entries, during, down))
 	defer stop()
@@ -137,11 +138,11 @@ func runSimulate(ctx context.Context, o *simulateOptions) error {
 		}
 		return page, "more", ctx.Err()
 	}
-	if o.output != "csv" {
-		_, err := output.Pages(o.printer(), simulatedColumns(), "", 0, readPage)
+	if o.Output != "csv" {
+		_, err := output.Pages(o.Printer(), simulatedColumns(), "", 0, readPage)
 		return err
 	}
-	w := csv.NewWriter(o.out)
+	w := csv.NewWriter(o.Out)
 	err = w.Write([]string{"slot", "published", "schedule", "type", "number", "remarks"})
 	for err == nil {
 		var page []simulatedSlot

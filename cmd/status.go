@@ -14,13 +14,14 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/events"
 )
 
 // redrawEvery is how often --watch asks for the status.
 const redrawEvery = 2 * time.Second
 
-func newStatusCmd(e *env) *cobra.Command {
+func newStatusCmd(e *cli.Env) *cobra.Command {
 	watch := false
 	c := &cobra.Command{
 		Use:   "status",
@@ -36,7 +37,7 @@ schedule: its next slot, the last one, and what came of it.
 
 With --watch the status is shown again every 2 seconds, on a terminal on one screen, else one after the other. It ends with Ctrl-C
 (exit 0). Exit 69 when no daemon runs.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if watch {
 				return watchStatus(c.Context(), e)
@@ -48,8 +49,8 @@ With --watch the status is shown again every 2 seconds, on a terminal on one scr
 	return c
 }
 
-func runStatus(ctx context.Context, e *env) error {
-	daemon, err := e.daemon()
+func runStatus(ctx context.Context, e *cli.Env) error {
+	daemon, err := daemonOf(e)
 	if err != nil {
 		return err
 	}
@@ -57,25 +58,25 @@ func runStatus(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	return e.printer().Status(s, false)
+	return e.Printer().Status(s, false)
 }
 
-// daemon is a client of the daemon.
-func (e *env) daemon() (*client.Client, error) {
-	cfg, err := e.settings()
+// daemonOf is a client of the daemon.
+func daemonOf(e *cli.Env) (*client.Client, error) {
+	cfg, err := e.Settings()
 	if err != nil {
 		return nil, err
 	}
-	return clientOf(cfg), nil
+	return cli.ClientOf(cfg), nil
 }
 
 // watchStatus shows the status again and again. On a terminal it goes on while the daemon is restarted.
-func watchStatus(ctx context.Context, e *env) error {
-	daemon, err := e.daemon()
+func watchStatus(ctx context.Context, e *cli.Env) error {
+	daemon, err := daemonOf(e)
 	if err != nil {
 		return err
 	}
-	_, terminal := width(e.out)
+	_, terminal := cli.Width(e.Out)
 	ticker := time.NewTicker(redrawEvery)
 	defer ticker.Stop()
 	for first := true; ; first = false {
@@ -86,12 +87,12 @@ func watchStatus(ctx context.Context, e *env) error {
 		case err != nil && (first || !terminal || !errors.Is(err, api.ErrNoDaemon)):
 			return err
 		case terminal:
-			err = e.redraw(s, err)
+			err = redraw(e, s, err)
 		default:
-			if !first && !e.json() {
-				fmt.Fprintln(e.out)
+			if !first && !e.JSON() {
+				fmt.Fprintln(e.Out)
 			}
-			err = e.printer().Status(s, false)
+			err = e.Printer().Status(s, false)
 		}
 		if err != nil {
 			return err
@@ -105,9 +106,9 @@ func watchStatus(ctx context.Context, e *env) error {
 }
 
 // redraw writes a status over the one before. It overwrites line by line, so that nothing flickers, and leaves out what the screen has no room for.
-func (e *env) redraw(s api.Status, failure error) error {
+func redraw(e *cli.Env, s api.Status, failure error) error {
 	var text bytes.Buffer
-	p := e.printer()
+	p := e.Printer()
 	p.Out = &text
 	if failure != nil {
 		fmt.Fprintln(&text, events.EscapeControl(failure.Error()))
@@ -115,12 +116,12 @@ func (e *env) redraw(s api.Status, failure error) error {
 		return err
 	}
 	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
-	if f, ok := e.out.(*os.File); ok {
+	if f, ok := e.Out.(*os.File); ok {
 		if _, height, err := term.GetSize(int(f.Fd())); err == nil && height > 2 && len(lines) > height-1 {
 			more := len(lines) - (height - 2)
 			lines = append(lines[:height-2], fmt.Sprintf("… %d more lines", more))
 		}
 	}
-	_, err := fmt.Fprintf(e.out, "\x1b[H%s\x1b[K\n\x1b[J", strings.Join(lines, "\x1b[K\n"))
+	_, err := fmt.Fprintf(e.Out, "\x1b[H%s\x1b[K\n\x1b[J", strings.Join(lines, "\x1b[K\n"))
 	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/store"
@@ -20,7 +21,7 @@ import (
 )
 
 type tailOptions struct {
-	*env
+	*cli.Env
 	patterns []string
 	last     int
 	since    string
@@ -31,8 +32,8 @@ type tailOptions struct {
 	where    string
 }
 
-func newTailCmd(e *env) *cobra.Command {
-	o := &tailOptions{env: e}
+func newTailCmd(e *cli.Env) *cobra.Command {
+	o := &tailOptions{Env: e}
 	c := &cobra.Command{
 		Use:   "tail [PATTERN...]",
 		Short: "Follow events, and runs, as they happen",
@@ -48,7 +49,7 @@ names run (run.state, run.attempt, run.error, run.handler, run.id) selects runs 
   evrun tail --state dead,retrying
   evrun tail --runs --where 'data.total > 100'
   evrun tail --since 1d --where 'data.email endsWith "@example.com"' -o json | jq .event.data`,
-		ValidArgsFunction: e.completeTypes,
+		ValidArgsFunction: e.CompleteTypes,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.patterns = append(o.patterns, args...)
 			return runTail(c.Context(), o)
@@ -56,7 +57,7 @@ names run (run.state, run.attempt, run.error, run.handler, run.id) selects runs 
 	}
 	f := c.Flags()
 	f.IntVarP(&o.last, "limit", "n", 10, "begin with the last so many events")
-	renamed(c, "last", "limit")
+	cli.RenamedFlag(c, "last", "limit")
 	f.StringSliceVar(&o.patterns, "type", nil, "only these types or patterns, as the arguments")
 	f.StringVar(&o.since, "since", "", "begin with the events accepted since then: 10m, 2h, 1d (ago), yesterday, 2026-11-25, 2026-11-25T10:00")
 	f.BoolVar(&o.noFollow, "no-follow", false, "print what is stored, and end")
@@ -64,9 +65,9 @@ names run (run.state, run.attempt, run.error, run.handler, run.id) selects runs 
 	f.StringVar(&o.handler, "handler", "", "only runs of this handler")
 	f.StringSliceVar(&o.states, "state", nil, "only runs that come into these states: "+strings.Join(search.StateNames(), ", "))
 	f.StringVar(&o.where, "where", "", "only those for which this expression is true, such as 'data.total > 100'")
-	_ = c.RegisterFlagCompletionFunc("type", e.completeTypes) // an error means that the flag does not exist
-	_ = c.RegisterFlagCompletionFunc("handler", e.completeHandlers())
-	complete(c, "state", search.StateNames()...)
+	_ = c.RegisterFlagCompletionFunc("type", e.CompleteTypes) // an error means that the flag does not exist
+	_ = c.RegisterFlagCompletionFunc("handler", e.CompleteHandlers())
+	cli.CompleteFlag(c, "state", search.StateNames()...)
 	return c
 }
 
@@ -84,34 +85,34 @@ type tail struct {
 
 // newTail checks the flags.
 func newTail(ctx context.Context, o *tailOptions) (*tail, error) {
-	t := &tail{tailOptions: o, p: o.printer(), filter: tailFilter{handler: o.handler}}
+	t := &tail{tailOptions: o, p: o.Printer(), filter: tailFilter{handler: o.handler}}
 	if o.last < 0 {
-		return nil, usage("--limit %d: not below 0", o.last)
+		return nil, cli.Usage("--limit %d: not below 0", o.last)
 	}
 	of := search.Selection{Types: o.patterns, States: o.states}
 	q, err := of.Runs(ctx, nil) // nothing in it needs a store
 	var wrong *search.SelectionError
 	if errors.As(err, &wrong) && wrong.Name == "type" {
-		return nil, usage("%v", wrong.Err)
+		return nil, cli.Usage("%v", wrong.Err)
 	}
 	if err != nil {
-		return nil, usage("--%v", err)
+		return nil, cli.Usage("--%v", err)
 	}
 	t.patterns, t.filter.states = q.Types, q.States
 	only := len(q.States) > 0 || o.handler != ""
 	t.filter.events, t.filter.runs = !only || o.runs, only || o.runs
 	if o.where != "" {
 		if err := t.filter.condition(o.where); err != nil {
-			return nil, usage("--where: %v", err)
+			return nil, cli.Usage("--where: %v", err)
 		}
 	}
 	if o.since != "" {
-		if t.from, err = parseTime("--since", o.since, time.Local, time.Now()); err != nil {
+		if t.from, err = cli.ParseTime("--since", o.since, time.Local, time.Now()); err != nil {
 			return nil, err
 		}
 	}
 	if slices.Contains(q.States, store.Waiting) {
-		o.note("a run that waits has no record yet, and can't be followed; evrun runs list --state waiting lists such runs")
+		o.Note("a run that waits has no record yet, and can't be followed; evrun runs list --state waiting lists such runs")
 	}
 	return t, nil
 }
@@ -121,19 +122,19 @@ func runTail(ctx context.Context, o *tailOptions) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := o.settings()
+	cfg, err := o.Settings()
 	if err != nil {
 		return err
 	}
 	if o.noFollow {
 		err := t.readStore(ctx, cfg.Settings.Store.Path)
 		if errors.Is(err, store.ErrNotFound) {
-			o.note("there is no store yet at %s", cfg.Settings.Store.Path)
+			o.Note("there is no store yet at %s", cfg.Settings.Store.Path)
 			return nil
 		}
 		return err
 	}
-	return t.follow(ctx, clientOf(cfg), cfg.Settings.Store.Path)
+	return t.follow(ctx, cli.ClientOf(cfg), cfg.Settings.Store.Path)
 }
 
 // lookAgain is how often a tail without a daemon reads the store, and tries to connect.
@@ -143,11 +144,11 @@ const lookAgain = 250 * time.Millisecond
 func (t *tail) follow(ctx context.Context, c *client.Client, path string) error {
 	said := false
 	for {
-		t.filter.find = func(sequence int64) (*events.Event, error) { return eventAt(ctx, c, sequence) }
+		t.filter.find = func(sequence int64) (*events.Event, error) { return cli.EventAt(ctx, c, sequence) }
 		var out *writeError
 		err := c.Stream(ctx, t.query(), func() error {
 			if said {
-				t.note("a daemon runs: following it")
+				t.Note("a daemon runs: following it")
 			}
 			if said = false; t.started && t.filter.runs {
 				// The stream resumes events, and their runs were read from the store. Changed runs of older events are missing.
@@ -166,7 +167,7 @@ func (t *tail) follow(ctx context.Context, c *client.Client, path string) error 
 			return err
 		}
 		if !said {
-			t.note("no daemon is running: reading %s until there is one", path)
+			t.Note("no daemon is running: reading %s until there is one", path)
 			said = true
 		}
 		if err := t.readStore(ctx, path); err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -190,7 +191,7 @@ func (t *tail) query() client.StreamQuery {
 
 // readStore prints the events in the store from where the tail is.
 func (t *tail) readStore(ctx context.Context, path string) error {
-	err := readStore(path, func(s store.Store) error {
+	err := cli.ReadStore(path, func(s store.Store) error {
 		t.reasons = api.NewReasons(s, nil)
 		return t.stored(ctx, s)
 	})
@@ -317,16 +318,16 @@ const allRuns = "; evrun runs list has them all"
 
 // gap reports that runs may be missing or, with after, that the numbers of events begin again after it.
 func (t *tail) gap(reason string, after *int64) error {
-	t.note("gap: %s", events.EscapeControl(reason))
+	t.Note("gap: %s", events.EscapeControl(reason))
 	what := map[string]string{"reason": reason}
 	if after != nil {
 		t.after = *after
 		what["after"] = strconv.FormatInt(*after, 10)
 	}
-	if !t.json() {
+	if !t.JSON() {
 		return nil
 	}
-	if err := t.printJSON(map[string]any{"gap": what}); err != nil {
+	if err := t.PrintJSON(map[string]any{"gap": what}); err != nil {
 		return &writeError{err}
 	}
 	return nil
@@ -336,7 +337,7 @@ func (t *tail) gap(reason string, after *int64) error {
 func (t *tail) wanted(r tailRun) bool {
 	ok, err := t.filter.run(r)
 	if err != nil {
-		t.note("run %s: --where: %v", r.ID, err)
+		t.Note("run %s: --where: %v", r.ID, err)
 	}
 	return ok
 }
@@ -348,13 +349,21 @@ func (t *tail) event(e *events.Event) error {
 	t.after = e.Sequence
 	ok, err := t.filter.event(e)
 	if err != nil {
-		t.note("event #%d: --where: %v", e.Sequence, err)
+		t.Note("event #%d: --where: %v", e.Sequence, err)
 	}
 	if !ok {
 		return nil
 	}
 	if err := t.p.Event(e); err != nil {
 		return &writeError{err}
+	}
+	return nil
+}
+
+// unmarshal decodes a part of the daemon's stream.
+func unmarshal(body []byte, v any) error {
+	if err := events.DecodeJSON(body, v); err != nil {
+		return fmt.Errorf("the daemon's answer: %w", err)
 	}
 	return nil
 }

@@ -11,19 +11,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/cli"
 	"evrun/cmd/output"
 	"evrun/cmd/wiringtest"
 	"evrun/events"
 )
 
 type testOptions struct {
-	*env
+	*cli.Env
 	run   string
 	junit string
 }
 
-func newTestCmd(e *env) *cobra.Command {
-	o := &testOptions{env: e}
+func newTestCmd(e *cli.Env) *cobra.Command {
+	o := &testOptions{Env: e}
 	c := &cobra.Command{
 		Use:   "test [FILE]",
 		Short: "Run the wiring file's tests",
@@ -34,12 +35,12 @@ handlers that act on the outside (log, notify, …) are replaced by the test's s
 Exit 1 when a test fails, 78 when the file is wrong.`,
 		Example: `  evrun test -c config.example.yaml
   evrun test --run 'sign-up' --junit report.xml`,
-		Args:              e.fileArg,
-		ValidArgsFunction: completeFile,
+		Args:              e.FileArg,
+		ValidArgsFunction: cli.CompleteFile,
 		RunE:              func(c *cobra.Command, _ []string) error { return runTest(c.Context(), o) },
 	}
 	c.Flags().StringVar(&o.run, "run", "", "only the tests whose name matches this regular expression")
-	_ = c.RegisterFlagCompletionFunc("run", e.completeTests) // an error means that the flag does not exist
+	_ = c.RegisterFlagCompletionFunc("run", e.CompleteTests) // an error means that the flag does not exist
 	c.Flags().StringVar(&o.junit, "junit", "", "write a JUnit XML report to this `FILE`, too")
 	return c
 }
@@ -47,15 +48,15 @@ Exit 1 when a test fails, 78 when the file is wrong.`,
 func runTest(ctx context.Context, o *testOptions) error {
 	only, err := regexp.Compile(o.run)
 	if err != nil {
-		return usage("--run %q: %v", o.run, err)
+		return cli.Usage("--run %q: %v", o.run, err)
 	}
-	cfg, err := o.load()
+	cfg, err := o.Load()
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.DiscardHandler)
-	if o.verbose {
-		log = o.newLogger(cfg.Settings)
+	if o.Verbose {
+		log = o.NewLogger(cfg.Settings)
 	}
 	var results []wiringtest.Result
 	failed := 0
@@ -85,29 +86,29 @@ func runTest(ctx context.Context, o *testOptions) error {
 	}
 	switch {
 	case len(cfg.Wiring.Tests) == 0:
-		o.note("%s has no tests", cfg.Path)
+		o.Note("%s has no tests", cfg.Path)
 		return nil
 	case len(results) == 0:
-		return usage("--run %q: no test has such a name", o.run)
+		return cli.Usage("--run %q: no test has such a name", o.run)
 	}
-	if !o.json() {
+	if !o.JSON() {
 		summary := fmt.Sprintf("%d passed", len(results)-failed)
 		if failed > 0 {
 			summary += fmt.Sprintf(", %d failed", failed)
 		}
-		if _, err := fmt.Fprintln(o.out, summary); err != nil {
+		if _, err := fmt.Fprintln(o.Out, summary); err != nil {
 			return err
 		}
 	}
 	if failed > 0 {
-		return &exitError{code: exitFailed, err: errors.New("a test failed"), silent: true}
+		return &cli.ExitError{Code: cli.ExitFailed, Err: errors.New("a test failed"), Silent: true}
 	}
 	return nil
 }
 
 // result prints the result of a test.
 func (o *testOptions) result(r wiringtest.Result) error {
-	if o.json() {
+	if o.JSON() {
 		shape := map[string]any{"name": r.Name, "place": r.Place, "ok": r.OK(), "seconds": r.Duration.Seconds()}
 		if r.Err != nil {
 			shape["error"] = r.Err.Error()
@@ -115,9 +116,9 @@ func (o *testOptions) result(r wiringtest.Result) error {
 		if r.Differences != nil {
 			shape["differences"] = r.Differences
 		}
-		return o.printJSON(map[string]any{"test": shape})
+		return o.PrintJSON(map[string]any{"test": shape})
 	}
-	p := o.printer()
+	p := o.Printer()
 	var b strings.Builder
 	verdict := p.Paint(output.Green, "ok  ")
 	if !r.OK() {
@@ -132,6 +133,6 @@ func (o *testOptions) result(r wiringtest.Result) error {
 		fmt.Fprintf(&b, "        expected  %s\n", p.Paint(output.Green, events.EscapeControl(d.Expected)))
 		fmt.Fprintf(&b, "        got       %s\n", p.Paint(output.Red, events.EscapeControl(d.Got)))
 	}
-	_, err := o.out.Write([]byte(b.String()))
+	_, err := o.Out.Write([]byte(b.String()))
 	return err
 }

@@ -7,53 +7,54 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/cli"
 	"evrun/cmd/output"
 )
 
-func newUsersCmd(e *env) *cobra.Command {
+func newUsersCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "users",
 		Short: "Show the stored users",
 	}
-	o := &selection{}
+	o := &cli.SelectionFlags{}
 	list := &cobra.Command{
 		Use:     "list",
 		Short:   "List the users, in the order they came",
 		Example: "  evrun users list -n 20",
-		Args:    noArgs,
+		Args:    cli.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return runUsersList(c.Context(), e, o) },
 	}
-	o.pageFlags(list, 0)
+	o.AddPageFlags(list, 0)
 	show := &cobra.Command{
 		Use:     "show EMAIL|ID",
 		Short:   "Show one user",
 		Example: "  evrun users show ada@example.com",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("users show takes one e-mail address or id")
+				return cli.Usage("users show takes one e-mail address or id")
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error { return runUsersShow(c.Context(), e, args[0]) },
 	}
-	return group(c, list, show)
+	return cli.Group(c, list, show)
 }
 
-func runUsersList(ctx context.Context, e *env, o *selection) error {
-	if err := checkLimit(o.limit); err != nil {
+func runUsersList(ctx context.Context, e *cli.Env, o *cli.SelectionFlags) error {
+	if err := cli.CheckLimit(o.Limit); err != nil {
 		return err
 	}
-	return e.look(ctx, func(c *client.Client) error {
-		return listed(e, o, output.Users(), func(p api.Paging) ([]api.User, api.PageInfo, error) { return c.Users(ctx, p) })
+	return e.Look(ctx, func(c *client.Client) error {
+		return cli.ListPages(e, o, output.Users(), func(p api.Paging) ([]api.User, api.PageInfo, error) { return c.Users(ctx, p) })
 	})
 }
 
-func runUsersShow(ctx context.Context, e *env, key string) error {
-	return e.look(ctx, func(c *client.Client) error {
+func runUsersShow(ctx context.Context, e *cli.Env, key string) error {
+	return e.Look(ctx, func(c *client.Client) error {
 		u, err := c.User(ctx, key)
 		if err != nil {
 			return err
 		}
-		return e.printer().User(u)
+		return e.Printer().User(u)
 	})
 }

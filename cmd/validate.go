@@ -9,13 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/store"
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
 
-func newValidateCmd(e *env) *cobra.Command {
+func newValidateCmd(e *cli.Env) *cobra.Command {
 	strict := false
 	c := &cobra.Command{
 		Use:   "validate [FILE]",
@@ -31,51 +32,51 @@ a condition that is always or never true. With --strict these are errors.
 
 If a daemon runs, the command compares: handlers that the file would remove while events or runs wait for them are named on stderr,
 with the count, and so are those that would return paused.`,
-		Args:              e.fileArg,
-		ValidArgsFunction: completeFile,
+		Args:              e.FileArg,
+		ValidArgsFunction: cli.CompleteFile,
 		RunE:              func(c *cobra.Command, _ []string) error { return runValidate(c.Context(), e, strict) },
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
 	return c
 }
 
-func runValidate(ctx context.Context, e *env, strict bool) error {
-	cfg, err := e.load()
+func runValidate(ctx context.Context, e *cli.Env, strict bool) error {
+	cfg, err := e.Load()
 	var faults *config.Errors
 	if err == nil && strict && len(cfg.Warnings) > 0 {
-		faults = &config.Errors{Path: e.config, Faults: cfg.Warnings}
+		faults = &config.Errors{Path: e.Config, Faults: cfg.Warnings}
 		for i := range faults.Faults {
 			faults.Faults[i].Warning = false
 		}
 		err = faults
 	}
-	if errors.As(err, &faults) && e.json() {
-		if err := e.printFaults(faults.Faults); err != nil {
+	if errors.As(err, &faults) && e.JSON() {
+		if err := printFaults(e, faults.Faults); err != nil {
 			return err
 		}
-		return &exitError{code: exitConfig, err: err, silent: true}
+		return &cli.ExitError{Code: cli.ExitConfig, Err: err, Silent: true}
 	}
 	if err != nil {
 		return err
 	}
 	for _, h := range cfg.Wiring.Handlers {
 		if h.Disabled {
-			e.note("handler %s is disabled (enabled: false): its events wait", h.Name)
+			e.Note("handler %s is disabled (enabled: false): its events wait", h.Name)
 		}
 	}
-	e.noteLeftBehind(ctx, cfg)
+	noteLeftBehind(ctx, e, cfg)
 	types, schedules, handlers := len(cfg.Wiring.Events), len(cfg.Wiring.Schedules), len(cfg.Wiring.Handlers)
-	if e.json() {
-		if err := e.printFaults(cfg.Warnings); err != nil {
+	if e.JSON() {
+		if err := printFaults(e, cfg.Warnings); err != nil {
 			return err
 		}
-		return e.printJSON(map[string]any{"valid": true, "path": cfg.Path, "events": types, "schedules": schedules, "handlers": handlers,
+		return e.PrintJSON(map[string]any{"valid": true, "path": cfg.Path, "events": types, "schedules": schedules, "handlers": handlers,
 			"warnings": len(cfg.Warnings)})
 	}
 	if len(cfg.Warnings) > 0 {
-		fmt.Fprintln(e.err, strings.TrimSuffix((&config.Errors{Path: e.config, Faults: cfg.Warnings}).Pretty(e.colored(e.err)), "\n"))
+		fmt.Fprintln(e.Err, strings.TrimSuffix((&config.Errors{Path: e.Config, Faults: cfg.Warnings}).Pretty(e.Colored(e.Err)), "\n"))
 	}
-	_, err = fmt.Fprintf(e.out, "%s is valid: %s, %s, %s, %s\n", cfg.Path,
+	_, err = fmt.Fprintf(e.Out, "%s is valid: %s, %s, %s, %s\n", cfg.Path,
 		fault.Plural(types, "event type"), fault.Plural(schedules, "schedule"), fault.Plural(handlers, "handler"), fault.Plural(len(cfg.Wiring.Tests), "test"))
 	return err
 }
@@ -84,15 +85,15 @@ func runValidate(ctx context.Context, e *env, strict bool) error {
 const askFor = 3 * time.Second
 
 // noteLeftBehind names the handlers with unfinished work that the daemon would leave or pause with this file. Without a daemon it does nothing.
-func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
+func noteLeftBehind(ctx context.Context, e *cli.Env, cfg *config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	// The file may name a socket that the daemon has after its restart.
-	running, err := e.running(func() (*config.Config, error) { return cfg, nil })
+	running, err := e.Running(func() (*config.Config, error) { return cfg, nil })
 	if err != nil {
 		return
 	}
-	list, err := clientOf(running).Handlers(ctx)
+	list, err := cli.ClientOf(running).Handlers(ctx)
 	if err != nil {
 		return
 	}
@@ -108,9 +109,19 @@ func (e *env) noteLeftBehind(ctx context.Context, cfg *config.Config) {
 		switch {
 		case u.Waiting == 0 && u.Running+u.Retrying == 0:
 		case h.State != control.StateLeft && !stays[h.Name]:
-			e.note("handler %s is not in this file and would leave: %s; put it back within an hour, or write \"was: %s\" at the handler that takes over", h.Name, u, h.Name)
+			e.Note("handler %s is not in this file and would leave: %s; put it back within an hour, or write \"was: %s\" at the handler that takes over", h.Name, u, h.Name)
 		case h.State == control.StateLeft && stays[h.Name] && !fromMark[h.Name] && (h.LeftAt == nil || time.Since(*h.LeftAt) > store.ReturnWithin):
-			e.note("handler %s left over an hour ago and would return paused: %s; write \"from: mark\" to let it go on", h.Name, u)
+			e.Note("handler %s left over an hour ago and would return paused: %s; write \"from: mark\" to let it go on", h.Name, u)
 		}
 	}
+}
+
+// printFaults prints faults and warnings, one object a line.
+func printFaults(e *cli.Env, list []config.Fault) error {
+	for _, f := range list {
+		if err := e.PrintJSON(map[string]any{"fault": f}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package cmd
+package cli
 
 import (
 	"bytes"
@@ -21,9 +21,9 @@ import (
 	"evrun/tasks/emitter"
 )
 
-// eventFlags describe an event.
-type eventFlags struct {
-	typ, data, id, source, subject, time string
+// EventFlags describe an event.
+type EventFlags struct {
+	Type, data, ID, Source, subject, time string
 
 	fields, jsonFields []string // of the data: key=text, and key:=json; see [input.Fields]
 	extensions         []string // name=value
@@ -32,36 +32,36 @@ type eventFlags struct {
 // emitSource is the source of events that people emit, unless they name one.
 const emitSource = "/evrun/emit"
 
-func (o *eventFlags) register(f *pflag.FlagSet) {
+func (o *EventFlags) Register(f *pflag.FlagSet) {
 	f.StringVarP(&o.data, "data", "d", "", "the data: JSON, @FILE, or - for standard input (default: what is piped in)")
 	f.StringArrayVarP(&o.fields, "field", "f", nil, "a field of the data, as text: key=text; a.b is nested, a key that comes twice makes a list")
 	f.StringArrayVarP(&o.jsonFields, "json-field", "F", nil, "a field of the data, as JSON: key:=json")
-	f.StringVar(&o.id, "id", "", "the event's id (default: a new UUIDv7); with --ndjson the beginning of each line's")
-	f.StringVar(&o.source, "source", emitSource, "where it comes from")
+	f.StringVar(&o.ID, "id", "", "the event's id (default: a new UUIDv7); with --ndjson the beginning of each line's")
+	f.StringVar(&o.Source, "source", emitSource, "where it comes from")
 	f.StringVar(&o.subject, "subject", "", "what it is about")
 	f.StringVar(&o.time, "time", "", "when it happened: 2026-12-24T18:00:00Z, 2026-12-24T18:00, 2026-12-24, or how long ago: 10m (default: now)")
 	f.StringArrayVar(&o.extensions, "ext", nil, "a CloudEvents extension attribute: name=value (may be repeated)")
 }
 
-// event makes the event that the flags describe. given reports whether a flag was given, in is the standard input.
-func (o *eventFlags) event(ctx context.Context, given func(flag string) bool, in io.Reader) (*events.Event, error) {
-	if err := events.CheckType(o.typ); err != nil {
-		return nil, usage("%v", err)
+// Event makes the event that the flags describe. given reports whether a flag was given, in is the standard input.
+func (o *EventFlags) Event(ctx context.Context, given func(flag string) bool, in io.Reader) (*events.Event, error) {
+	if err := events.CheckType(o.Type); err != nil {
+		return nil, Usage("%v", err)
 	}
-	e := &events.Event{Type: o.typ, ID: o.id, Source: o.source, Subject: o.subject}
-	if given("id") && o.id == "" {
-		return nil, usage("--id is empty: leave it out for a new one")
+	e := &events.Event{Type: o.Type, ID: o.ID, Source: o.Source, Subject: o.subject}
+	if given("id") && o.ID == "" {
+		return nil, Usage("--id is empty: leave it out for a new one")
 	}
 	if o.time != "" {
 		var err error
-		if e.Time, err = parseTime("--time", o.time, time.Local, time.Now()); err != nil {
+		if e.Time, err = ParseTime("--time", o.time, time.Local, time.Now()); err != nil {
 			return nil, err
 		}
 	}
 	for _, text := range o.extensions {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || !extensionName().MatchString(name) || attributeNames[name] {
-			return nil, usage("--ext %q: write name=value, where the name has lower-case letters and digits, and is no attribute of its own", text)
+			return nil, Usage("--ext %q: write name=value, where the name has lower-case letters and digits, and is no attribute of its own", text)
 		}
 		if e.Extensions == nil {
 			e.Extensions = map[string]any{}
@@ -84,7 +84,7 @@ var (
 )
 
 // payload returns the data that -d gives, with the fields of -f and -F added.
-func (o *eventFlags) payload(ctx context.Context, given bool, in io.Reader) ([]byte, error) {
+func (o *EventFlags) payload(ctx context.Context, given bool, in io.Reader) ([]byte, error) {
 	if !given && len(o.fields) == 0 && len(o.jsonFields) == 0 {
 		return piped(ctx, in)
 	}
@@ -100,27 +100,27 @@ func (o *eventFlags) payload(ctx context.Context, given bool, in io.Reader) ([]b
 	}
 	all, err := input.NewFields(data)
 	if err != nil {
-		return nil, usage("%s is %v, so -f and -F can't add fields to it", from, err)
+		return nil, Usage("%s is %v, so -f and -F can't add fields to it", from, err)
 	}
 	for _, text := range o.fields {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok || key == "" {
-			return nil, usage("-f %q: write key=text", text)
+			return nil, Usage("-f %q: write key=text", text)
 		}
 		if err := all.Set(key, events.AppendJSONText(nil, value)); err != nil {
-			return nil, usage("-f %q: %v", text, err)
+			return nil, Usage("-f %q: %v", text, err)
 		}
 	}
 	for _, text := range o.jsonFields {
 		key, value, ok := strings.Cut(text, ":=")
 		if !ok || key == "" {
-			return nil, usage("-F %q: write key:=json", text)
+			return nil, Usage("-F %q: write key:=json", text)
 		}
 		if err := checkJSON([]byte(value)); err != nil {
-			return nil, usage("-F %q: the value %v", text, err)
+			return nil, Usage("-F %q: the value %v", text, err)
 		}
 		if err := all.Set(key, json.RawMessage(value)); err != nil {
-			return nil, usage("-F %q: %v", text, err)
+			return nil, Usage("-F %q: %v", text, err)
 		}
 	}
 	return emitter.MarshalData(all.Object())
@@ -136,7 +136,7 @@ func piped(ctx context.Context, in io.Reader) ([]byte, error) {
 	data, err := input.Piped(ctx, f, input.Patience)
 	switch {
 	case errors.Is(err, input.ErrIdle):
-		return nil, usage("standard input: %v; -d - waits for it, and </dev/null is no data", err)
+		return nil, Usage("standard input: %v; -d - waits for it, and </dev/null is no data", err)
 	case err != nil && ctx.Err() == nil:
 		return nil, fmt.Errorf("read standard input: %w", err)
 	case err != nil:
@@ -146,13 +146,13 @@ func piped(ctx context.Context, in io.Reader) ([]byte, error) {
 		return nil, nil
 	}
 	if err := checkJSON(data); err != nil {
-		return nil, usage("standard input %v; without -d, what is piped in is the data (</dev/null: no data)", err)
+		return nil, Usage("standard input %v; without -d, what is piped in is the data (</dev/null: no data)", err)
 	}
 	return data, nil
 }
 
 // raw reads the data that -d names, and checks that it is JSON if -d was given. from names its origin, for messages.
-func (o *eventFlags) raw(given bool, in io.Reader) (data []byte, from string, err error) {
+func (o *EventFlags) raw(given bool, in io.Reader) (data []byte, from string, err error) {
 	data, from = []byte(o.data), "--data"
 	switch file, isFile := strings.CutPrefix(o.data, "@"); {
 	case o.data == "-":
@@ -163,13 +163,13 @@ func (o *eventFlags) raw(given bool, in io.Reader) (data []byte, from string, er
 	case isFile:
 		from = file
 		if data, err = os.ReadFile(file); err != nil {
-			return nil, from, usage("--data: %v", err)
+			return nil, from, Usage("--data: %v", err)
 		}
 	}
 	data = trimData(data)
 	if given {
 		if err := checkJSON(data); err != nil {
-			return nil, from, usage("%s %v", from, err)
+			return nil, from, Usage("%s %v", from, err)
 		}
 	}
 	return data, from, nil

@@ -1,7 +1,6 @@
-package cmd
+package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+
+	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
@@ -23,91 +24,92 @@ import (
 
 // The exit codes, as the help text of the root command lists them.
 const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitRefused     = 3
-	exitNoHandler   = 4
-	exitNoDaemon    = 69
-	exitTryAgain    = 75
-	exitConfig      = 78
-	exitTimeout     = 124
-	exitInterrupted = 130
+	ExitFailed      = 1
+	ExitUsage       = 2
+	ExitRefused     = 3
+	ExitNoHandler   = 4
+	ExitNoDaemon    = 69
+	ExitTryAgain    = 75
+	ExitConfig      = 78
+	ExitTimeout     = 124
+	ExitInterrupted = 130
 )
 
-// exitError is an error with its own exit code. A silent one was printed already.
-type exitError struct {
-	code   int
-	err    error
-	silent bool
+// ExitError is an error with its own exit code. A silent one was printed already.
+type ExitError struct {
+	Code   int
+	Err    error
+	Silent bool
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
+func (e *ExitError) Error() string { return e.Err.Error() }
+func (e *ExitError) Unwrap() error { return e.Err }
 
-func usage(format string, args ...any) error {
-	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+// Usage is an error about the command line.
+func Usage(format string, args ...any) error {
+	return &ExitError{Code: ExitUsage, Err: fmt.Errorf(format, args...)}
 }
 
-// exit prints err for people and returns the exit code for programs: the only place that knows both.
-func (e *env) exit(ctx context.Context, err error) int {
+// Exit prints the error of the command c for people and returns the exit code for programs: the only place that knows both.
+func (e *Env) Exit(ctx context.Context, c *cobra.Command, err error) int {
 	if err == nil {
 		return 0
 	}
-	code := e.code(ctx, err)
-	var ex *exitError
+	code := e.Code(ctx, err)
+	var ex *ExitError
 	var faults *config.Errors
 	switch {
-	case code == 0 || code == exitInterrupted || errors.As(err, &ex) && ex.silent:
+	case code == 0 || code == ExitInterrupted || errors.As(err, &ex) && ex.Silent:
 	case errors.As(err, &faults):
-		fmt.Fprint(e.err, faults.Pretty(e.colored(e.err)))
+		fmt.Fprint(e.Err, faults.Pretty(e.Colored(e.Err)))
 	default:
 		msg, violations := inWords(err)
 		text := events.EscapeControl(msg)
-		fmt.Fprintf(e.err, "%s\n%s", e.wrapped("evrun: "+text, ""), violations)
+		fmt.Fprintf(e.Err, "%s\n%s", e.wrapped("evrun: "+text, ""), violations)
 		if hint := hintFor(err); hint != "" && !strings.Contains(text, hint) {
-			fmt.Fprintln(e.err, e.wrapped("  hint: "+hint, "  "))
+			fmt.Fprintln(e.Err, e.wrapped("  hint: "+hint, "  "))
 		}
-		if code == exitUsage && !e.started {
-			fmt.Fprintf(e.err, "  hint: \"%s --help\" says how to use it\n", cmp.Or(e.called, "evrun"))
+		if code == ExitUsage && !e.started {
+			fmt.Fprintf(e.Err, "  hint: \"%s --help\" says how to use it\n", c.CommandPath())
 		}
 	}
 	return code
 }
 
-func (e *env) code(ctx context.Context, err error) int {
-	var ex *exitError
+func (e *Env) Code(ctx context.Context, err error) int {
+	var ex *ExitError
 	var faults *config.Errors
 	var p *api.Problem
 	var refused *emitter.RefusedError
 	var unreachable *client.ConnectError
 	switch {
 	case errors.As(err, &ex):
-		return ex.code
+		return ex.Code
 	case !e.started:
-		return exitUsage
+		return ExitUsage
 	case errors.Is(err, syscall.EPIPE):
 		return 0 // the reader has read all that it wants
 	case errors.Is(context.Cause(ctx), stopping.ErrInterrupted) && errors.Is(err, context.Canceled):
-		return exitInterrupted
+		return ExitInterrupted
 	case errors.As(err, &faults):
-		return exitConfig
+		return ExitConfig
 	case errors.As(err, &refused):
-		return exitUsage
+		return ExitUsage
 	case errors.Is(err, api.ErrNoDaemon), errors.As(err, &unreachable):
-		return exitNoDaemon
+		return ExitNoDaemon
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrLocked):
-		return exitTryAgain
+		return ExitTryAgain
 	case errors.Is(err, store.ErrBroken): // of a store in this process: no daemon will start again and have it back
-		return exitFailed
+		return ExitFailed
 	case errors.As(err, &p):
 		switch p.Status {
 		case http.StatusServiceUnavailable, http.StatusInsufficientStorage, http.StatusTooManyRequests:
-			return exitTryAgain
+			return ExitTryAgain
 		case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-			return exitUsage
+			return ExitUsage
 		}
 	}
-	return exitFailed
+	return ExitFailed
 }
 
 // inWords returns an error for people: the message, and a line for each violation of a schema.
@@ -175,15 +177,15 @@ func hintFor(err error) string {
 	return ""
 }
 
-// refused returns err. With -o json it also prints the violations of a refused event as an object on stdout.
-func (e *env) refused(err error) error {
+// Refused returns err. With -o json it also prints the violations of a refused event as an object on stdout.
+func (e *Env) Refused(err error) error {
 	list, more, headline := violationsOf(err)
-	if len(list) == 0 || !e.json() {
+	if len(list) == 0 || !e.JSON() {
 		return err
 	}
 	what := map[string]any{"detail": headline, "violations": list}
 	if more > 0 {
 		what["more_violations"] = more
 	}
-	return errors.Join(err, e.printJSON(map[string]any{"refused": what}))
+	return errors.Join(err, e.PrintJSON(map[string]any{"refused": what}))
 }

@@ -1,4 +1,4 @@
-package cmd
+package cli
 
 import (
 	"maps"
@@ -14,13 +14,13 @@ import (
 	"evrun/tasks/search"
 )
 
-// complete registers the values that the shell suggests for a flag.
-func complete(c *cobra.Command, flag string, values ...string) {
+// CompleteFlag registers the values that the shell suggests for a flag.
+func CompleteFlag(c *cobra.Command, flag string, values ...string) {
 	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // an error means that the flag does not exist
 }
 
-// completeFile suggests wiring files.
-func completeFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// CompleteFile suggests wiring files.
+func CompleteFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -28,17 +28,17 @@ func completeFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 }
 
 // completing sets the global flags, since no command runs while a shell completes. It reports whether they are valid.
-func (e *env) completing(c *cobra.Command) bool {
-	e.flags, e.quiet = c, true
+func (e *Env) completing(c *cobra.Command) bool {
+	e.Command, e.Quiet = c, true
 	return e.checkGlobal() == nil
 }
 
-// completeHandlers lists the handlers in one of these states (none: in any), as the daemon or the store knows them.
-func (e *env) completeHandlers(states ...string) cobra.CompletionFunc {
+// CompleteHandlers lists the handlers in one of these states (none: in any), as the daemon or the store knows them.
+func (e *Env) CompleteHandlers(states ...string) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		if e.completing(c) {
-			list, _ := e.handlers(c.Context()) // without any nothing is suggested
+			list, _ := e.Handlers(c.Context()) // without any nothing is suggested
 			for _, h := range list {
 				if len(states) == 0 || slices.Contains(states, h.State) {
 					names = append(names, h.Name+"\t"+h.State)
@@ -49,11 +49,11 @@ func (e *env) completeHandlers(states ...string) cobra.CompletionFunc {
 	}
 }
 
-// completeTypes lists the event types that handlers are wired to, schedules publish or the file declares.
-func (e *env) completeTypes(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+// CompleteTypes lists the event types that handlers are wired to, schedules publish or the file declares.
+func (e *Env) CompleteTypes(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	types := map[string]bool{}
 	if e.completing(c) {
-		if cfg, err := e.load(); err == nil {
+		if cfg, err := e.Load(); err == nil {
 			for _, h := range cfg.Wiring.Handlers {
 				for _, p := range h.On {
 					types[p.String()] = true
@@ -70,8 +70,8 @@ func (e *env) completeTypes(c *cobra.Command, _ []string, _ string) ([]string, c
 	return slices.Sorted(maps.Keys(types)), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeFirst suggests what of does for the first argument, and nothing for others.
-func completeFirst(of cobra.CompletionFunc) cobra.CompletionFunc {
+// CompleteFirst suggests what of does for the first argument, and nothing for others.
+func CompleteFirst(of cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -80,10 +80,10 @@ func completeFirst(of cobra.CompletionFunc) cobra.CompletionFunc {
 	}
 }
 
-// completeTests lists the tests of the wiring file.
-func (e *env) completeTests(c *cobra.Command, _ []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+// CompleteTests lists the tests of the wiring file.
+func (e *Env) CompleteTests(c *cobra.Command, _ []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 	if e.completing(c) {
-		if cfg, err := e.load(); err == nil {
+		if cfg, err := e.Load(); err == nil {
 			for _, t := range cfg.Wiring.Tests {
 				names = append(names, t.Name)
 			}
@@ -106,11 +106,11 @@ func completeZones(*cobra.Command, []string, string) (names []string, _ cobra.Sh
 	return append(names, "UTC"), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeSchedules lists the wired schedules.
-func (e *env) completeSchedules(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+// CompleteSchedules lists the wired schedules.
+func (e *Env) CompleteSchedules(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	if e.completing(c) {
-		if cfg, err := e.load(); err == nil {
+		if cfg, err := e.Load(); err == nil {
 			for _, s := range cfg.Wiring.Schedules {
 				names = append(names, s.Name+"\t"+s.Timing.Describe())
 			}
@@ -119,8 +119,8 @@ func (e *env) completeSchedules(c *cobra.Command, _ []string, _ string) ([]strin
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeRuns lists the newest runs in one of these states (none: in any).
-func (e *env) completeRuns(states ...store.RunState) cobra.CompletionFunc {
+// CompleteRuns lists the newest runs in one of these states (none: in any).
+func (e *Env) CompleteRuns(states ...store.RunState) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var ids []string
 		if e.completing(c) {
@@ -128,7 +128,7 @@ func (e *env) completeRuns(states ...store.RunState) cobra.CompletionFunc {
 			if len(states) == 0 {
 				sel.States = nil
 			}
-			_ = e.look(c.Context(), func(client *client.Client) error { // without a store nothing is suggested
+			_ = e.Look(c.Context(), func(client *client.Client) error { // without a store nothing is suggested
 				runs, _, err := client.Runs(c.Context(), sel, api.Paging{Limit: 100})
 				for _, r := range runs {
 					ids = append(ids, r.ID+"\t"+r.State+", "+r.Type)

@@ -1,4 +1,4 @@
-package cmd
+package cli
 
 import (
 	"testing"
@@ -16,7 +16,7 @@ func TestTimesOfFlags(t *testing.T) {
 		"2026-11-25T10:00:00Z": "2026-11-25T10:00:00Z",
 		"":                     "", "-1d": "", "5": "", "1x": "", "2026-13-01": "", "25.11.2026": "",
 	} {
-		got, err := parseTime("--since", text, zone, now)
+		got, err := ParseTime("--since", text, zone, now)
 		if want == "" && err == nil || want != "" && (err != nil || got.Format(time.RFC3339) != want) {
 			t.Errorf("%q: %v (%v), want %q", text, got, err, want)
 		}
