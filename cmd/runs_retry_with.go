@@ -54,7 +54,7 @@ func runRunsEdit(ctx context.Context, o *cli.Batch, w *cli.EditFlags, ids []stri
 
 // edits makes the action the one that changes data.
 func edits(o *cli.Batch) {
-	o.Action, o.Done, o.Left, o.Access = "edit", "sent again", "left as they are (their data would not change, or not fit)", cli.Publishes
+	o.Action, o.Done, o.Left, o.Access = "edit", "sent again", "left as they are (their data would not change or not fit, or their handler has left)", cli.Publishes
 }
 
 // continueEdit makes the action the one of the batch that is continued: both are actions of this command.

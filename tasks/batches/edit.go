@@ -13,7 +13,7 @@ import (
 )
 
 // OfEdits returns the action "edit": each run ends, and an event with changed data, for its handler alone, takes its place. The options are a
-// [control.Edit]. Runs that can't be edited, because the data would not change or not fit the schema of its type, stay as they are.
+// [control.Edit]. Runs that can't be edited stay as they are: the data would not change, or not fit the schema of its type, or their handler has left.
 func OfEdits(runs control.Runs) Action {
 	return Action{Name: "edit", Usual: []store.RunState{store.Dead}, States: control.Retryable,
 		Prepare: func(_ context.Context, r *Request) (func(*events.Event) bool, error) {
@@ -25,8 +25,19 @@ func OfEdits(runs control.Runs) Action {
 			if err != nil {
 				return 0, err
 			}
+			known, err := runs.Store.Handlers(ctx)
+			if err != nil {
+				return 0, err
+			}
+			active := map[string]bool{}
+			for _, c := range known {
+				active[c.Name] = c.State == store.Active
+			}
 			var edited []control.Edited
 			for _, run := range page.Runs {
+				if !active[run.Handler] {
+					continue // no event can be for it
+				}
 				e, err := runs.Edit(ctx, run, edit)
 				switch {
 				case cantEdit(err):
