@@ -95,7 +95,9 @@ func Run(ctx context.Context, s RunSource, name string) (store.Run, error) {
 	for _, id := range []string{short, short + "-" + s.ID()} {
 		run, err := s.FindRun(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
-			run, err = store.FindWaiting(ctx, s, id)
+			if run, err = store.FindWaiting(ctx, s, id); errors.Is(err, store.ErrNotFound) {
+				run, err = s.FindRun(ctx, id) // it may have begun between the two
+			}
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			return run, err
