@@ -239,7 +239,13 @@ func TestTheLogOfARunThatHasNotBegun(t *testing.T) {
 	}, &tasks.Handler{Name: "h", On: on("a"), Action: action, Concurrency: 1})
 	first, second := d.emit("a", "1"), d.emit("a", "2")
 	<-action.begun
-	d.becomes(second, store.Running) // claimed ahead
+	for deadline := time.Now().Add(hang); ; wait(time.Millisecond) { // until it is claimed ahead
+		if _, err := d.store.FindRun(t.Context(), d.idOf(second)); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 	d.cancel(second)
 	d.becomes(second, store.Cancelled)
 	action.release <- struct{}{}
