@@ -67,12 +67,8 @@ both, and how attempts are repeated is not compared. First come the counts of ea
 func runReplay(c *cobra.Command, o *replayOptions) error {
 	given := c.Flags().Changed
 	switch {
-	case o.against != "" && (o.again || o.Yes || o.Everything || o.Resume != "" || given("wait")):
-		return cli.Usage("--against compares, and replays nothing: --again, --yes, --all, --resume and --wait don't go with it")
-	case o.against != "" && len(o.events) > 0 && !o.Selection.All():
-		return cli.Usage("replay takes events or flags that select some, not both")
 	case o.against != "":
-		return runReplayAgainst(c.Context(), o)
+		return runReplayAgainst(c.Context(), o, given("wait"))
 	case given("limit"):
 		return cli.Usage("-n goes with --against; --since, --until and --where select what is replayed")
 	case o.To == "" && o.Resume == "":

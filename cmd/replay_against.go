@@ -19,7 +19,13 @@ import (
 const comparedByDefault = 1000
 
 // runReplayAgainst compares what two wiring files would do with recorded events. It reads them from the store, whether or not a daemon runs.
-func runReplayAgainst(ctx context.Context, o *replayOptions) error {
+func runReplayAgainst(ctx context.Context, o *replayOptions, waits bool) error {
+	switch {
+	case waits, o.again, o.Yes, o.Everything, o.Resume != "":
+		return cli.Usage("--against compares, and replays nothing: --again, --yes, --all, --resume and --wait don't go with it")
+	case len(o.events) > 0 && !o.Selection.All():
+		return cli.Usage("replay takes events or flags that select some, not both")
+	}
 	if err := o.ReadFlags(o.CheckEvents); err != nil {
 		return err
 	}

@@ -16,8 +16,6 @@ import (
 type runsOptions struct {
 	*cli.Env
 	cli.SelectionFlags
-	all bool
-	yes bool
 }
 
 func newRunsCmd(e *cli.Env) *cobra.Command {

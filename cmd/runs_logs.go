@@ -56,17 +56,26 @@ exits with 1 if the run has not succeeded.`,
 	return c
 }
 
-func runRunsLogs(ctx context.Context, o *runsLogsOptions, id string, attempt bool) error {
-	q := client.LogQuery{Follow: o.follow}
+// query asks for what the flags say; attempt reports whether --attempt is given.
+func (o *runsLogsOptions) query(attempt bool) (q client.LogQuery, err error) {
+	q.Follow = o.follow
 	switch {
 	case attempt && o.attempt < 1:
-		return cli.Usage("--attempt %d: attempts are counted from 1", o.attempt)
+		return q, cli.Usage("--attempt %d: attempts are counted from 1", o.attempt)
 	case attempt && (o.all || o.follow):
-		return cli.Usage("--attempt %d prints one attempt: leave out --all and --follow", o.attempt)
+		return q, cli.Usage("--attempt %d prints one attempt: leave out --all and --follow", o.attempt)
 	case attempt:
 		q.Attempt = strconv.Itoa(o.attempt)
 	case o.all:
 		q.Attempt = "all"
+	}
+	return q, nil
+}
+
+func runRunsLogs(ctx context.Context, o *runsLogsOptions, id string, attempt bool) error {
+	q, err := o.query(attempt)
+	if err != nil {
+		return err
 	}
 	cfg, err := o.Settings()
 	if err != nil {

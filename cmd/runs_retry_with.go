@@ -124,21 +124,29 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 	if err != nil {
 		return err
 	}
-	for _, edited := range done {
-		if o.JSON() {
-			err = o.PrintJSON(edited)
-		} else {
-			_, err = fmt.Fprintf(o.Out, "%s sent again as #%d\n", edited.Run.ID, edited.After.Sequence)
-		}
-		if err != nil {
-			return err
-		}
+	if err := printEdited(o.Env, done); err != nil {
+		return err
 	}
 	if alone && len(done) > 0 && !o.DryRun {
 		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	if failed > 0 {
 		return &cli.ExitError{Code: cli.ExitFailed, Err: errors.New("some runs were left as they are"), Silent: true}
+	}
+	return nil
+}
+
+// printEdited prints which runs were sent again.
+func printEdited(e *cli.Env, done []api.EditedRun) (err error) {
+	for _, edited := range done {
+		if e.JSON() {
+			err = e.PrintJSON(edited)
+		} else {
+			_, err = fmt.Fprintf(e.Out, "%s sent again as #%d\n", edited.Run.ID, edited.After.Sequence)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -96,11 +96,8 @@ func (o *Batch) Run(ctx context.Context) error {
 		Options: o.Options}}
 	in, ok := o.In.(*os.File)
 	asks := !o.Yes && ok && isTerminal(in)
-	if everything := o.Everything || o.Handler == "" && o.Event == "" && o.Where == "" && len(o.Types) == 0; o.Final && everything && !o.Yes && !o.DryRun && !asks {
-		return o.Confirm(ctx, "", "this can't be undone", "") // says that it needs --yes
-	}
-	if o.Careful != "" && !o.Yes && !o.DryRun && !asks {
-		return o.Confirm(ctx, "", o.Careful, "")
+	if why := o.needsYes(); why != "" && !asks {
+		return o.Confirm(ctx, "", why, "") // says that it needs --yes
 	}
 	if o.Quiet && !asks && !o.DryRun {
 		return o.send(ctx, r) // nobody would see it
@@ -109,10 +106,10 @@ func (o *Batch) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.DryRun {
+		return o.preview(seen)
+	}
 	for {
-		if o.DryRun {
-			return o.preview(seen)
-		}
 		o.show(seen)
 		if asks && seen.Count > 0 {
 			question := fmt.Sprintf("%s: %s?", strings.ToUpper(o.Action[:1])+o.Action[1:], fault.Plural(seen.Count, o.Thing))
@@ -129,6 +126,18 @@ func (o *Batch) Run(ctx context.Context) error {
 		o.Note("the selection has changed meanwhile")
 		seen = *p.Preview
 	}
+}
+
+// needsYes says why the action needs --yes where nobody can be asked; empty: it doesn't.
+func (o *Batch) needsYes() string {
+	everything := o.Everything || o.Handler == "" && o.Event == "" && o.Where == "" && len(o.Types) == 0
+	switch {
+	case o.Yes, o.DryRun:
+		return ""
+	case o.Final && everything:
+		return "this can't be undone"
+	}
+	return o.Careful
 }
 
 // preview prints a look at the selection.
