@@ -23,7 +23,7 @@ func runRunsEdit(ctx context.Context, o *cli.Batch, w *cli.EditFlags, ids []stri
 		return err
 	}
 	edits(o)
-	if len(ids) > 0 && o.Selection.All() && !o.Everything && o.Resume == "" {
+	if len(ids) > 0 && o.All() && !o.Everything && o.Resume == "" {
 		return runRunsEditByID(ctx, o, ids, edit)
 	}
 	if o.Resume != "" {
@@ -101,11 +101,8 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 		if o.DryRun || len(can) == 0 {
 			return nil
 		}
-		if !o.Yes {
-			question := fmt.Sprintf("Send %s again with this data?", fault.Plural(len(can), "run"))
-			if err := o.Confirm(ctx, question, "it runs the handler with changed data", "nothing was sent again"); err != nil {
-				return err
-			}
+		if err := confirmEdits(ctx, o, len(can)); err != nil {
+			return err
 		}
 		for _, id := range can {
 			edited, err := c.EditRun(ctx, id, edit, false)
@@ -134,6 +131,15 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 		return &cli.ExitError{Code: cli.ExitFailed, Err: errors.New("some runs were left as they are"), Silent: true}
 	}
 	return nil
+}
+
+// confirmEdits asks whether so many runs are to be sent again, unless --yes says so.
+func confirmEdits(ctx context.Context, o *cli.Batch, n int) error {
+	if o.Yes {
+		return nil
+	}
+	question := fmt.Sprintf("Send %s again with this data?", fault.Plural(n, "run"))
+	return o.Confirm(ctx, question, "it runs the handler with changed data", "nothing was sent again")
 }
 
 // printEdited prints which runs were sent again.

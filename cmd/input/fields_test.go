@@ -42,7 +42,7 @@ func TestFields(t *testing.T) {
 			}
 			continue
 		}
-		got, err := json.Marshal(f.Object()) //nolint:forbidigo // no text for people
+		got, err := json.Marshal(f.Object())
 		if err != nil || string(got) != x.want {
 			t.Errorf("%s with %s: %s (%v), want %s", x.data, x.fields, got, err, x.want)
 		}

@@ -226,7 +226,7 @@ func (st *HandlerStatus) wait(ctx context.Context, s store.Store, c store.Consum
 		counting, cancel = context.WithDeadline(ctx, countUntil.Add(time.Second))
 	}
 	defer cancel()
-	b, err := store.Backlog{}, error(store.ErrTimeout)
+	b, err := store.Backlog{}, store.ErrTimeout
 	if countUntil.IsZero() || time.Now().Before(countUntil) {
 		b, err = s.Backlog(counting, c, 0)
 	}
