@@ -73,9 +73,9 @@ func (o *Batch) Chosen(ids []string, check func() error) (byFlags bool, err erro
 	rest := o.Selection
 	rest.States = nil
 	narrowed := !rest.All() // --all goes with --state
-	flags := !o.Selection.All() || o.Everything || o.Resume != ""
+	flags := !o.All() || o.Everything || o.Resume != ""
 	switch {
-	case o.Resume != "" && (!o.Selection.All() || o.Everything || len(ids) > 0):
+	case o.Resume != "" && (!o.All() || o.Everything || len(ids) > 0):
 		return true, Usage("--resume continues what was selected before: it goes alone")
 	case len(ids) > 0 && (flags || o.DryRun):
 		return true, Usage("%s takes ids or flags that select %ss, not both", o.Name, o.Thing)
@@ -92,7 +92,7 @@ func (o *Batch) Run(ctx context.Context) error {
 	if o.Resume != "" {
 		return o.send(ctx, api.BatchRequest{Request: batches.Request{Action: o.Action}, Resume: o.Resume})
 	}
-	r := api.BatchRequest{Request: batches.Request{Action: o.Action, Selection: o.Selection, All: o.Selection.All(), To: o.To, Why: o.Reason,
+	r := api.BatchRequest{Request: batches.Request{Action: o.Action, Selection: o.Selection, All: o.All(), To: o.To, Why: o.Reason,
 		Options: o.Options}}
 	in, ok := o.In.(*os.File)
 	asks := !o.Yes && ok && isTerminal(in)
