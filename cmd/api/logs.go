@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -193,6 +194,10 @@ func (l *runLog) follow(ctx context.Context) error {
 	runner, commits := l.s.o.Daemon.Runner, l.s.o.Daemon.Commits
 	changes := commits.Subscribe(64)
 	defer func() { changes.Unsubscribe() }()
+	// A transaction decides when it begins whether its commit names the runs: those that were open at the subscription have ended after the ping.
+	if err := l.s.o.Store.Ping(ctx); err != nil {
+		return err
+	}
 	beat := time.NewTicker(followBeat)
 	defer beat.Stop()
 	for {
@@ -211,7 +216,7 @@ func (l *runLog) follow(ctx context.Context) error {
 		leave()
 		if errors.Is(err, events.ErrLagged) {
 			changes = commits.Subscribe(64)
-			err = changes.Err()
+			err = cmp.Or(changes.Err(), l.s.o.Store.Ping(ctx))
 		}
 		if err != nil || ended {
 			return err
