@@ -57,7 +57,8 @@ func (o *Batch) completeStopped(c *cobra.Command, _ []string, _ string) ([]strin
 	if o.completing(c) {
 		list, _ := Asked(c.Context(), o.Env, ReadsStore, func(c *client.Client) ([]api.Batch, error) { return c.Batches(o.Command.Context()) })
 		for _, b := range list {
-			if b.Action == o.Action && b.State == api.BatchStopped {
+			mine := b.Action == o.Action || b.Action == "edit" && o.Action == "retry" // runs retry continues both
+			if mine && b.State == api.BatchStopped {
 				ids = append(ids, fmt.Sprintf("%s\t%d of %d done", b.ID, b.Done, b.Total))
 			}
 		}

@@ -146,7 +146,7 @@ func (e *Env) InProcess(ctx context.Context, cfg *config.Config, a Access, do fu
 		case a.absent:
 			return answer(nil)
 		case a.write:
-			return fmt.Errorf("store %s: %w", path, store.ErrNotFound)
+			return fmt.Errorf("store %s: %w; no daemon has run here yet: start evrun serve", path, store.ErrNotFound)
 		}
 	}
 	if a.write {

@@ -65,10 +65,9 @@ func (r *Replayer) Handler(ctx context.Context, name string) (store.Consumer, er
 	if err != nil {
 		return store.Consumer{}, err
 	}
-	for _, left := range known { // whoever is about to take over knows what was replayed through the other one
-		if i := slices.IndexFunc(known, func(c store.Consumer) bool { return left.Heir != 0 && c.ID == left.Heir }); i >= 0 {
-			known[i].Predecessors = slices.Concat([]store.Predecessor{{Name: left.Name, Head: math.MaxInt64}}, left.Predecessors, known[i].Predecessors)
-		}
+	registered := slices.Clone(known)
+	for i, c := range registered {
+		known[i].Predecessors = former(registered, c, len(known))
 	}
 	active := func(c store.Consumer) bool { return c.State == store.Active && c.Name == name }
 	heir := func(c store.Consumer) bool {
@@ -93,6 +92,18 @@ func (r *Replayer) Handler(ctx context.Context, name string) (store.Consumer, er
 		hint = "; " + near
 	}
 	return store.Consumer{}, fmt.Errorf("handler %q: %w%s", name, store.ErrNotFound, hint)
+}
+
+// former returns the former names of a handler, and those of the handlers from which it is about to take over: what was replayed through one of them
+// was replayed through it. most is the longest line of handlers that take over from each other.
+func former(known []store.Consumer, c store.Consumer, most int) []store.Predecessor {
+	names := c.Predecessors
+	for _, left := range known {
+		if left.Heir == c.ID && most > 0 {
+			names = slices.Concat([]store.Predecessor{{Name: left.Name, Head: math.MaxInt64}}, former(known, left, most-1), names)
+		}
+	}
+	return names
 }
 
 // Matches reports whether a handler gets events of a type.

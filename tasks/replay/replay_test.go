@@ -118,6 +118,25 @@ func TestAReplayRunsOneHandlerOnce(t *testing.T) {
 	}
 }
 
+// Two takeovers may wait at the same time, whatever the order of the names.
+func TestAHandlerKnowsWhatItsPredecessorsPredecessorReplayed(t *testing.T) {
+	for _, names := range [][3]string{{"z", "b", "c"}, {"a", "b", "c"}, {"b", "z", "a"}} {
+		s := start(t, "", handler(names[0], ""))
+		e := s.orders(1)[0]
+		s.runs(names[0], 1)
+		s.replay(names[0], false, e)
+		for i := 1; i < 3; i++ {
+			wired := []store.Registration{{Name: names[i], Was: names[i-1], Later: true, On: []events.Pattern{events.MustPattern("order.*")}}}
+			if _, err := s.Store.Register(t.Context(), wired, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if again := s.replay(names[2], false, e)[0]; !again.Duplicate {
+			t.Errorf("%v: replayed twice: %+v", names, again.Event)
+		}
+	}
+}
+
 func refusing(t *testing.T) *schema.Schema {
 	t.Helper()
 	s, faults := schema.Compile(map[string]any{"type": "string"})
