@@ -170,7 +170,7 @@ func TestAHandlerThatIsMissingOverOneRestartMissesNothing(t *testing.T) {
 	d.stop()
 	d = start(t, file)
 	d.emitNumbered(11, 50)
-	status, err := d.runner.Status(t.Context())
+	status, err := d.runner.Overview(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestAHandlerThatReturnsLateIsPausedUntilItIsResumed(t *testing.T) {
 		t.Errorf("paused %+v", done.Paused)
 	}
 	d.emitNumbered(7, 8)
-	status, err := d.runner.Status(t.Context())
+	status, err := d.runner.Overview(t.Context())
 	if err != nil || len(status) != 1 || status[0].State != control.StatePaused || *status[0].Waiting != 5 {
 		t.Errorf("status %+v, %v", status, err)
 	}
@@ -281,7 +281,7 @@ func TestAResumptionFromNowSaysWhatItLeavesOut(t *testing.T) {
 	d.stop()
 	for range 2 {
 		d = startWith(t, file, sqlite.Options{Options: store.Options{Now: clock.Now}}, counting("a", "1", c))
-		if status, err := d.runner.Status(t.Context()); err != nil || status[0].State != control.StatePaused {
+		if status, err := d.runner.Overview(t.Context()); err != nil || status[0].State != control.StatePaused {
 			t.Errorf("status %+v, %v", status, err)
 		}
 		if told := d.told(events.TypeHandlerPaused); len(told) != 1 {

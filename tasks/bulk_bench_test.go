@@ -80,4 +80,4 @@ func bulk(b *testing.B, d *daemon, reached func(n int)) {
 }
 
 // allSettled waits until every handler has settled its runs on all events.
-func (d *daemon) allSettled(int) { taskstest.AllSettled(d.t, d.runner) }
+func (d *daemon) allSettled(int) { taskstest.AllSettled(d.t, d.store) }

@@ -275,7 +275,7 @@ func (h *orderHistory) agree(want, got []int64) bool {
 		return false
 	}
 	// Nor is any attempt between its beginning and its gate.
-	status, err := h.d.runner.Status(context.Background())
+	status, err := h.d.runner.HandlerStatuses(context.Background())
 	return err == nil && status[0].Running == len(got) && slices.Equal(got, h.g.now())
 }
 

@@ -18,8 +18,9 @@ const (
 	recallLook   = 50_000                 // events behind the head that are looked at for a handler's last result
 )
 
-// Overview is like Status, with what is of interest at a glance: for each wired handler the number of the events that wait for it, how many runs it
-// ends in a minute, its last result and its last error. It returns soon even when workers are stuck: of such a one it has what was known before.
+// Overview returns the status of each wired handler, in the order of the file, followed by the handlers that have left with unfinished work. Each wired one
+// has what is of interest at a glance: the number of the events that wait for it, how many runs it ends in a minute, its last result and its last error.
+// Overview returns soon even when workers are stuck: of such a one it has what was known before.
 func (r *Runner) Overview(ctx context.Context) ([]control.HandlerStatus, error) {
 	now := r.wired.Load()
 	live := r.askAll(ctx, now)

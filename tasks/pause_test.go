@@ -30,7 +30,7 @@ func (d *daemon) resumeHandler() {
 // stateOf returns the status of h.
 func (d *daemon) stateOf() control.HandlerStatus {
 	d.t.Helper()
-	list, err := d.runner.Status(context.Background())
+	list, err := d.runner.HandlerStatuses(context.Background())
 	if err != nil || len(list) != 1 {
 		d.t.Fatalf("%+v, %v", list, err)
 	}

@@ -88,7 +88,7 @@ func (d *daemon) caughtUp(n int) {
 	d.t.Helper()
 	deadline := time.Now().Add(hang)
 	for {
-		status, err := d.runner.Status(context.Background())
+		status, err := d.runner.HandlerStatuses(context.Background())
 		if err != nil {
 			d.t.Fatal(err)
 		}
@@ -257,7 +257,7 @@ func TestAHandlerGoesAndComesBack(t *testing.T) {
 	if _, err := d.runner.Replace(t.Context(), []*tasks.Handler{second}, tasks.Along{}); err != nil {
 		t.Fatal(err)
 	}
-	status, err := d.runner.Status(t.Context())
+	status, err := d.runner.HandlerStatuses(t.Context())
 	if err != nil || len(status) != 1 || !status[0].Replacing {
 		t.Errorf("status %+v %v", status, err)
 	}

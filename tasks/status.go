@@ -7,20 +7,10 @@ import (
 	"evrun/tasks/control"
 )
 
-// Status returns the status of each wired handler, in the order of the file, followed by the handlers that have left with unfinished work.
-func (r *Runner) Status(ctx context.Context) ([]control.HandlerStatus, error) {
-	return r.statuses(ctx, false, time.Time{}, r.askOne(ctx))
-}
-
-// HandlerStatuses is like Status, but with all handlers that have left.
+// HandlerStatuses returns the status of each wired handler, in the order of the file, followed by all handlers that have left.
 func (r *Runner) HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error) {
-	return r.statuses(ctx, true, time.Time{}, r.askOne(ctx))
-}
-
-// askOne returns a function that asks a handler's worker.
-func (r *Runner) askOne(ctx context.Context) func(name string) (workerStatus, bool) {
 	now := r.wired.Load()
-	return func(name string) (workerStatus, bool) {
+	return r.statuses(ctx, true, time.Time{}, func(name string) (workerStatus, bool) {
 		m := now.members[name]
 		if m == nil {
 			return workerStatus{}, false
@@ -28,7 +18,7 @@ func (r *Runner) askOne(ctx context.Context) func(name string) (workerStatus, bo
 		ctx, cancel := context.WithTimeout(ctx, askWithin)
 		defer cancel()
 		return m.status(ctx)
-	}
+	})
 }
 
 func (r *Runner) statuses(ctx context.Context, all bool, countUntil time.Time, ask func(name string) (workerStatus, bool)) ([]control.HandlerStatus, error) {

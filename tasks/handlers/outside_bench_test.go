@@ -115,7 +115,7 @@ func besideBare(b *testing.B, h *tasks.Handler, n int, with func() (stop func())
 				b.Fatal(err)
 			}
 		}
-		taskstest.AllSettled(b, d.Runner)
+		taskstest.AllSettled(b, d.Store)
 	}
 	var inBare, inEngine spent
 	bareLoop() // opens connections

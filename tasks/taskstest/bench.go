@@ -8,8 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"evrun/tasks"
-	"evrun/tasks/control"
+	"evrun/store"
 )
 
 // Rates are the results of a benchmark's rounds, such as events a second.
@@ -34,15 +33,20 @@ func ProcessorTime(t testing.TB) (total time.Duration) {
 	return total
 }
 
-// AllSettled waits until every handler has settled its runs on all events. It looks every 20 ms: a look costs the store a count of the pending runs.
-func AllSettled(t testing.TB, r *tasks.Runner) {
+// AllSettled waits until every handler has settled its runs on all events, of which the last one is for each of them: their stored marks have reached
+// it. A look, every 20 ms, costs the store hardly anything.
+func AllSettled(t testing.TB, s store.Store) {
 	t.Helper()
 	for ticker := time.Tick(20 * time.Millisecond); ; <-ticker {
-		list, err := r.Status(t.Context())
+		head, err := s.Head(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.ContainsFunc(list, func(h control.HandlerStatus) bool { return h.Behind > 0 }) {
+		list, err := s.Handlers(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(list, func(c store.Consumer) bool { return c.LowWater < head }) {
 			return
 		}
 	}
