@@ -1,10 +1,8 @@
 package api
 
 import (
-	"context"
 	"net/http"
 
-	"evrun/store"
 	"evrun/tasks/explain"
 )
 
@@ -43,13 +41,6 @@ func (s *Server) explainEvent(r *http.Request) (any, error) {
 		Matched  bool      `json:"matched"`
 		Accounts []Account `json:"handlers"`
 	}{e, explain.MatchedAny(told), accounts}, nil
-}
-
-// told is the shape of a run, with what the daemon and the event say about it.
-func (s *Server) told(ctx context.Context, run store.Run) Run {
-	one := []store.Run{run}
-	s.begun(ctx, one)
-	return s.reasons.Runs(ctx, one)[0]
 }
 
 // tell gives an account its run.

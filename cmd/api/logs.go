@@ -116,9 +116,7 @@ func (l *runLog) whole(ctx context.Context) error {
 }
 
 func (l *runLog) end(ctx context.Context, run store.Run) error {
-	one := []store.Run{run}
-	l.s.begun(ctx, one)
-	shape := l.s.reasons.Runs(ctx, one)[0]
+	shape := l.s.told(ctx, run)
 	return l.send(LogLine{Run: &shape})
 }
 

@@ -107,13 +107,19 @@ func (s *Server) getRun(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	one := []store.Run{run}
-	s.begun(r.Context(), one)
+	shape := s.told(r.Context(), run)
 	var attempts []store.Attempt
 	if run.State != store.Waiting {
 		attempts, err = s.attempts(r.Context(), store.AttemptQuery{Run: run.ID})
 	}
-	return RunDetailsOf(s.reasons.Runs(r.Context(), one)[0], attempts), err
+	return RunDetailsOf(shape, attempts), err
+}
+
+// told is the shape of a run, with what the daemon and the event say about it.
+func (s *Server) told(ctx context.Context, run store.Run) Run {
+	one := []store.Run{run}
+	s.begun(ctx, one)
+	return s.reasons.Runs(ctx, one)[0]
 }
 
 // begun corrects runs of which the daemon knows more than the store.
