@@ -1,23 +1,17 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
 
 	"evrun/cmd/api"
-	"evrun/events"
 )
 
 // PreviewBatch looks at what an action would do.
 func (c *Client) PreviewBatch(ctx context.Context, r api.BatchRequest) (api.BatchPreview, error) {
 	r.DryRun = true
-	send, err := jsonBody(r)
-	if err != nil {
-		return api.BatchPreview{}, err
-	}
-	return request[api.BatchPreview](ctx, c, http.MethodPost, "/v1/batches", send)
+	return post[api.BatchPreview](ctx, c, "/v1/batches", r)
 }
 
 // RunBatch does an action on a selection, or what is left of a batch, and returns it as it was last seen: without an ID, there was nothing to do, or it
@@ -62,9 +56,4 @@ func (c *Client) Batch(ctx context.Context, id string) (api.Batch, error) {
 func (c *Client) Batches(ctx context.Context) ([]api.Batch, error) {
 	list, err := request[struct{ Batches []api.Batch }](ctx, c, http.MethodGet, "/v1/batches", body{})
 	return list.Batches, err
-}
-
-func jsonBody(v any) (body, error) {
-	text, err := events.MarshalJSON(v)
-	return body{"application/json", bytes.NewReader(text)}, err
 }

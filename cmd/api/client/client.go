@@ -147,6 +147,15 @@ func request[T any](ctx context.Context, c *Client, method, path string, send bo
 	return answer, nil
 }
 
+// post sends a value in JSON and decodes the answer.
+func post[T any](ctx context.Context, c *Client, path string, v any) (answer T, _ error) {
+	send, err := jsonBody(v)
+	if err != nil {
+		return answer, err
+	}
+	return request[T](ctx, c, http.MethodPost, path, send)
+}
+
 // tell sends a request whose answer is not read.
 func (c *Client) tell(ctx context.Context, method, path string) error {
 	res, err := c.do(ctx, method, path, body{})
@@ -160,6 +169,12 @@ func (c *Client) tell(ctx context.Context, method, path string) error {
 func eventBody(e *events.Event) (body, error) {
 	text, err := e.MarshalJSON()
 	return body{"application/cloudevents+json", bytes.NewReader(text)}, err
+}
+
+// jsonBody is a value in JSON.
+func jsonBody(v any) (body, error) {
+	text, err := events.MarshalJSON(v)
+	return body{"application/json", bytes.NewReader(text)}, err
 }
 
 // segment makes a name one segment of a path.

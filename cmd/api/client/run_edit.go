@@ -1,25 +1,18 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"net/http"
 
 	"evrun/cmd/api"
-	"evrun/events"
 	"evrun/tasks/control"
 )
 
 // EditRun ends a dead, retrying or cancelled run, and publishes an event with changed data for its handler alone. A dry run only shows that event. The
 // error is a *[api.Problem], with the violations if the data doesn't fit the schema of its type.
 func (c *Client) EditRun(ctx context.Context, id string, edit control.Edit, dryRun bool) (api.EditedRun, error) {
-	text, err := events.MarshalJSON(edit)
-	if err != nil {
-		return api.EditedRun{}, err
-	}
 	path := "/v1/runs/" + segment(id) + "/edit"
 	if dryRun {
 		path += "?dry_run=true"
 	}
-	return request[api.EditedRun](ctx, c, http.MethodPost, path, body{"application/json", bytes.NewReader(text)})
+	return post[api.EditedRun](ctx, c, path, edit)
 }
