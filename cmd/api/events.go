@@ -107,11 +107,6 @@ func eventQuery(r *http.Request) (store.EventQuery, error) {
 		}
 		q.Patterns = append(q.Patterns, pattern)
 	}
-	if text := p.Get("since"); text != "" {
-		var ok bool
-		if q.Since, ok = events.ParseTime(text); !ok {
-			p.wrong("since: an RFC 3339 time, not " + strconv.Quote(text))
-		}
-	}
+	q.Since = p.time("since")
 	return q, p.err
 }

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
+
+	"evrun/events"
 )
 
 // parameters reads the parameters of a request. err is the first one that is wrong.
@@ -32,6 +35,19 @@ func (p *parameters) number(name string) int64 {
 		return 0
 	}
 	return n
+}
+
+// time reads a time; the zero time if it is absent.
+func (p *parameters) time(name string) time.Time {
+	text := p.Get(name)
+	if text == "" {
+		return time.Time{}
+	}
+	t, ok := events.ParseTime(text)
+	if !ok {
+		p.wrong(name + ": an RFC 3339 time, not " + strconv.Quote(text))
+	}
+	return t
 }
 
 // yes reports whether a switch is on.

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"evrun/events"
 	"evrun/tasks/search"
 )
 
@@ -41,18 +40,7 @@ func selectionOf(r *http.Request) (search.Selection, error) {
 	p := parametersOf(r)
 	sel := search.Selection{
 		Types: p.Values["type"], Handler: p.Get("handler"), States: p.Values["state"], Source: p.Get("source"), Where: p.Get("where"),
-		Event: p.Get("event"), Chain: p.Get("chain"),
-	}
-	var ok bool
-	if text := p.Get("since"); text != "" {
-		if sel.Since, ok = events.ParseTime(text); !ok {
-			p.wrong("since: an RFC 3339 time, not " + strconv.Quote(text))
-		}
-	}
-	if text := p.Get("until"); text != "" {
-		if sel.Until, ok = events.ParseTime(text); !ok {
-			p.wrong("until: an RFC 3339 time, not " + strconv.Quote(text))
-		}
+		Event: p.Get("event"), Chain: p.Get("chain"), Since: p.time("since"), Until: p.time("until"),
 	}
 	return sel, p.err
 }
