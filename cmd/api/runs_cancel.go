@@ -23,21 +23,15 @@ func (s *Server) cancelRun(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := s.untilClose(r.Context())
-	defer cancel()
-	ended := func(run store.Run) (store.Run, error) { return run, nil }
+	var feed <-chan store.Commit // nil: nobody waits
 	if s.o.Daemon != nil && wait > 0 {
 		sub := s.o.Daemon.Commits.Subscribe(64) // before the change, to miss none
 		defer sub.Unsubscribe()
-		ended = func(run store.Run) (store.Run, error) {
-			ctx, cancel := context.WithTimeout(ctx, wait)
-			defer cancel()
-			return s.ended(ctx, run, func(is func(store.Run) bool) bool { return commits(ctx, sub.C(), is) })
-		}
+		feed = sub.C()
 	}
 	run, err = s.changes().Cancel(r.Context(), run.ID, r.URL.Query().Get("reason"))
-	if err == nil && run.Cancelling {
-		run, err = ended(run)
+	if err == nil && run.Cancelling && feed != nil {
+		run, err = s.ended(r.Context(), run.ID, feed, wait)
 	}
 	return s.reasons.Runs(r.Context(), []store.Run{run})[0], err
 }
@@ -54,21 +48,22 @@ func cancelWait(r *http.Request) (time.Duration, error) {
 	return wait, nil
 }
 
-// ended waits until a run has ended, or ctx. next returns when a commit has changed a run, or after a while; false: there are no more.
-func (s *Server) ended(ctx context.Context, run store.Run, next func(is func(store.Run) bool) bool) (store.Run, error) {
+// ended returns a run that is being cancelled when it has ended, or as it is after so long, or when ctx ends or the server closes.
+func (s *Server) ended(ctx context.Context, id string, feed <-chan store.Commit, wait time.Duration) (store.Run, error) {
+	ctx, cancel := s.untilClose(ctx)
+	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, wait)
+	defer stop()
 	for {
-		found, err := search.Run(context.WithoutCancel(ctx), s.o.Store, run.ID)
-		if err != nil || !found.Cancelling {
-			return found, err
-		}
-		if !next(func(r store.Run) bool { return r.ID == run.ID && r.State.Ended() }) {
-			return found, nil
+		run, err := search.Run(context.WithoutCancel(ctx), s.o.Store, id)
+		if err != nil || !run.Cancelling || !mayHaveEnded(ctx, feed, id) {
+			return run, err
 		}
 	}
 }
 
-// commits returns true when a commit has changed such a run, or after a second, because commits may have been missed; false when ctx has ended.
-func commits(ctx context.Context, feed <-chan store.Commit, is func(store.Run) bool) bool {
+// mayHaveEnded returns true when a commit has ended a run, or after a second, because commits may have been missed; false when ctx has ended.
+func mayHaveEnded(ctx context.Context, feed <-chan store.Commit, id string) bool {
 	again := time.NewTimer(time.Second)
 	defer again.Stop()
 	for {
@@ -77,8 +72,8 @@ func commits(ctx context.Context, feed <-chan store.Commit, is func(store.Run) b
 			if !ok {
 				feed = nil // they came too fast: look again and again
 			}
-			for _, run := range c.Runs {
-				if is(run) {
+			for i := range c.Runs {
+				if c.Runs[i].ID == id && c.Runs[i].State.Ended() {
 					return true
 				}
 			}
