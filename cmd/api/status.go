@@ -3,6 +3,7 @@ package api
 import (
 	"time"
 
+	"evrun/store"
 	"evrun/tasks/control"
 )
 
@@ -33,3 +34,6 @@ type WAL struct {
 	Full    bool     `json:"full,omitempty"`    // it is at its limit: nothing is accepted
 	Holders []string `json:"holders,omitempty"` // who may hold it
 }
+
+// Reason says who holds the log: see [store.WAL.Reason].
+func (w WAL) Reason() string { return store.WAL{Held: w.Held, Holders: w.Holders}.Reason() }

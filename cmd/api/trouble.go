@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"evrun/store"
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
@@ -41,12 +40,11 @@ func (s *Status) Troubles(missed map[string]int) {
 	add := func(what, name, do, format string, args ...any) {
 		s.Problems = append(s.Problems, Trouble{What: what, Name: name, Text: fmt.Sprintf(format, args...), Do: do})
 	}
-	wal := store.WAL{Held: s.WAL.Held, Holders: s.WAL.Holders}
 	switch {
 	case s.WAL.Full:
-		add(TroubleStore, "", "", "nothing more is accepted: the write-ahead log is full%s", wal.Reason())
+		add(TroubleStore, "", "", "nothing more is accepted: the write-ahead log is full%s", s.WAL.Reason())
 	case s.WAL.Held:
-		add(TroubleStore, "", "", "the write-ahead log can't be given back%s", wal.Reason())
+		add(TroubleStore, "", "", "the write-ahead log can't be given back%s", s.WAL.Reason())
 	}
 	if s.Reload != nil && s.Reload.Error != "" {
 		first, _, _ := strings.Cut(s.Reload.Error, "\n")

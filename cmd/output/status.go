@@ -10,7 +10,6 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"evrun/cmd/api"
-	"evrun/store"
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
@@ -95,12 +94,11 @@ func (p *Printer) daemon(s api.Status, short bool) error {
 	}
 	t.Field("store", "%s, %s, %s", s.Store, bytesOf(s.StoreSize), fault.Plural(int(s.Head), "event"))
 	if s.WAL.Held || s.WAL.Full {
-		wal := store.WAL{Held: s.WAL.Held, Holders: s.WAL.Holders}
 		what := "it can't be given back"
 		if s.WAL.Full {
 			what = "nothing more is accepted"
 		}
-		t.Field("wal", "%s of %s: %s%s", bytesOf(s.WAL.Bytes), bytesOf(s.WAL.Max), what, wal.Reason())
+		t.Field("wal", "%s of %s: %s%s", bytesOf(s.WAL.Bytes), bytesOf(s.WAL.Max), what, s.WAL.Reason())
 	}
 	t.Field("socket", "%s", s.Socket)
 	return t.Flush()
