@@ -88,15 +88,11 @@ func (p *Printer) aboutRun(r *api.Run) string {
 	return strings.Join(parts, ", ")
 }
 
-// wrapped writes a text in lines that fit the terminal. Each begins with before; an empty text is no line.
+// wrapped writes a text in lines that fit the terminal, each after before. Of an empty text it writes nothing.
 func (p *Printer) wrapped(before, text string) error {
 	if text == "" {
 		return nil
 	}
-	text = events.EscapeControl(text)
-	lines := []string{text}
-	if p.Width > 0 {
-		lines = Wrap(text, max(p.Width-len(before), narrowest))
-	}
+	lines := p.lines(events.EscapeControl(text), len(before), narrowest)
 	return p.printf("%s%s\n", before, strings.Join(lines, "\n"+before))
 }

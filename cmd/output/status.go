@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"evrun/cmd/api"
+	"evrun/events"
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
@@ -58,17 +59,8 @@ func (p *Printer) troubles(list []api.Trouble) error {
 		if t.Do != "" {
 			do = " (" + t.Do + ")"
 		}
-		mark := p.Paint(color, "!") + " "
-		if err := p.printf("%s", mark); err != nil {
-			return err
-		}
-		lines := []string{text + do}
-		if p.Width > 0 {
-			lines = Wrap(p.cell(text+do).Text, max(p.Width-2, narrowest))
-		} else {
-			lines[0] = p.cell(lines[0]).Text
-		}
-		if err := p.printf("%s\n", strings.Join(lines, "\n  ")); err != nil {
+		lines := p.lines(events.EscapeControl(text+do), 2, narrowest)
+		if err := p.printf("%s %s\n", p.Paint(color, "!"), strings.Join(lines, "\n  ")); err != nil {
 			return err
 		}
 	}

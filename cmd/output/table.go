@@ -141,12 +141,8 @@ func (t *Table) writeRecord(b *strings.Builder, widths []int) {
 	for _, row := range t.rows {
 		name, value := row[0], row[1]
 		b.WriteString(name.Text + strings.Repeat(" ", widths[0]-runewidth.StringWidth(name.Text)))
-		lines := []string{value.Text}
-		if t.p.Width > 0 {
-			lines = Wrap(value.Text, max(t.p.Width-widths[0]-gap, 2*narrowest))
-		}
 		indent := gap
-		for _, line := range lines {
+		for _, line := range t.p.lines(value.Text, widths[0]+gap, 2*narrowest) {
 			fmt.Fprintf(b, "%s%s\n", strings.Repeat(" ", indent), t.p.painted(Cell{Text: line, Color: value.Color}))
 			indent = widths[0] + gap
 		}
