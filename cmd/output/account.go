@@ -70,11 +70,8 @@ func (p *Printer) account(a api.Account) error {
 // aboutRun is how long a run took, how often it has failed, and when that was.
 func (p *Printer) aboutRun(r *api.Run) string {
 	var parts []string
-	switch {
-	case r.Failed > 1:
+	if r.Failed > 1 || r.Failed == 1 && r.Attempt > 1 {
 		parts = append(parts, fmt.Sprintf("after %s that failed", fault.Plural(r.Failed, "attempt")))
-	case r.Failed == 1 && r.Attempt > 1:
-		parts = append(parts, "after 1 attempt that failed")
 	}
 	if text := took(*r); text != "" {
 		parts = append(parts, "took "+text)

@@ -12,7 +12,7 @@ import (
 // Attempts writes attempts with their outputs. Of a long output it writes the first and the last lines, unless the printer is verbose.
 func (p *Printer) Attempts(list []api.Attempt) error {
 	for _, a := range list {
-		if err := p.printf("  %d  %s  %s%s", a.Attempt, p.attemptTime(a), p.Cell(State(a.State)), "\n"); err != nil {
+		if err := p.printf("  %d  %s  %s\n", a.Attempt, p.attemptTime(a), p.Cell(State(a.State))); err != nil {
 			return err
 		}
 		text := ""
@@ -137,10 +137,6 @@ func (l *Log) head(a *api.Attempt) error {
 }
 
 func (l *Log) piece(piece *api.Piece) error {
-	to := l.Out
-	if piece.Stream == "stderr" {
-		to = l.Err
-	}
 	if l.open == nil {
 		l.open = map[string]bool{}
 	}
@@ -166,19 +162,23 @@ func (l *Log) piece(piece *api.Piece) error {
 		}
 		l.open[piece.Stream] = !whole
 	}
-	_, err := io.WriteString(to, b.String())
+	_, err := io.WriteString(l.to(piece.Stream), b.String())
 	return err
+}
+
+// to is where a stream goes.
+func (l *Log) to(stream string) io.Writer {
+	if stream == "stderr" {
+		return l.Err
+	}
+	return l.Out
 }
 
 // close ends the lines that have no end.
 func (l *Log) close() error {
 	for stream, open := range l.open {
-		to := l.Out
-		if stream == "stderr" {
-			to = l.Err
-		}
 		if open {
-			if _, err := io.WriteString(to, "\n"); err != nil {
+			if _, err := io.WriteString(l.to(stream), "\n"); err != nil {
 				return err
 			}
 		}
