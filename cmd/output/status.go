@@ -1,7 +1,6 @@
 package output
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -156,22 +155,20 @@ func (p *Printer) lastSlots() []Column[api.Schedule] {
 	}
 }
 
-// slotRuns is "2 succeeded, 1 dead", or the state alone if there is one run.
+// slotRuns is "1 dead, 2 succeeded", or the state alone if there is one run; red if a run is dead.
 func slotRuns(r *api.SlotRuns) any {
 	if r == nil || len(r.States) == 0 {
 		return Cell{Text: "-"}
 	}
-	var parts []string
-	n, color := 0, ""
+	cell := Cell{Text: counted(r.States)}
 	for _, state := range slices.Sorted(maps.Keys(r.States)) {
-		n += r.States[state]
-		parts = append(parts, fmt.Sprintf("%d %s", r.States[state], state))
-		if color = State(state).Color; state == "dead" {
-			break
+		cell.Color = State(state).Color
+		if len(r.States) == 1 && r.States[state] == 1 {
+			cell.Text = state
 		}
 	}
-	if n == 1 && len(r.States) == 1 {
-		_, parts[0], _ = strings.Cut(parts[0], " ")
+	if r.States["dead"] > 0 {
+		cell.Color = Red
 	}
-	return Cell{Text: strings.Join(parts, ", "), Color: color}
+	return cell
 }

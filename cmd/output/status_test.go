@@ -1,0 +1,25 @@
+package output
+
+import (
+	"testing"
+
+	"evrun/cmd/api"
+)
+
+func TestTheRunsOfASlotAreAllCounted(t *testing.T) {
+	for _, x := range []struct {
+		states map[string]int
+		want   Cell
+	}{
+		{nil, Cell{Text: "-"}},
+		{map[string]int{"succeeded": 1}, Cell{"succeeded", Green}},
+		{map[string]int{"dead": 1}, Cell{"dead", Red}},
+		{map[string]int{"succeeded": 2}, Cell{"2 succeeded", Green}},
+		{map[string]int{"dead": 1, "succeeded": 2}, Cell{"1 dead, 2 succeeded", Red}},
+		{map[string]int{"cancelled": 1, "dead": 1, "retrying": 1, "skipped": 3}, Cell{"1 cancelled, 1 dead, 1 retrying, 3 skipped", Red}},
+	} {
+		if got := slotRuns(&api.SlotRuns{States: x.states}); got != x.want {
+			t.Errorf("%v: %v, want %v", x.states, got, x.want)
+		}
+	}
+}
