@@ -195,7 +195,8 @@ func (o *fireOptions) backfill(ctx context.Context, c *client.Client, name strin
 		}
 	}
 	request.DryRun, request.To = false, &page.To
-	shows := o.Shows()
+	p := o.Progress()
+	defer p.Clear()
 	for total := 0; ; {
 		if page, err = c.Backfill(ctx, name, request); err != nil {
 			return err
@@ -206,14 +207,10 @@ func (o *fireOptions) backfill(ctx context.Context, c *client.Client, name strin
 			done.Failure = page.Failure
 		}
 		if page.After == nil {
-			if shows && total > page.Done {
-				fmt.Fprint(o.Err, "\r\x1b[K")
-			}
 			return nil
 		}
-		if request.After, request.Recorded = page.After, page.Recorded; shows {
-			fmt.Fprintf(o.Err, "\r\x1b[K%d of %d slots", total, done.Count)
-		}
+		request.After, request.Recorded = page.After, page.Recorded
+		p.Say("%d of %d slots", total, done.Count)
 		if err := ctx.Err(); err != nil {
 			return err
 		}

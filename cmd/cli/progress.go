@@ -15,7 +15,7 @@ import (
 // Shows reports whether there is a terminal to show progress on.
 func (e *Env) Shows() bool { return !e.Quiet && e.terminal(e.Err) }
 
-// Progress shows on a terminal how far a search has come, while it finds nothing for long.
+// Progress shows on a terminal how far a search has come, while it finds nothing for long, or anything else that takes its time.
 type Progress struct {
 	e       *Env
 	since   time.Time // of the last row
@@ -23,7 +23,7 @@ type Progress struct {
 	shown   bool
 }
 
-// Progress makes one for a search that begins.
+// Progress makes one for what begins.
 func (e *Env) Progress() *Progress { return &Progress{e: e} }
 
 // patience is how long a search may find nothing before it says how far it has come.
@@ -42,7 +42,7 @@ func (p *Progress) Show(rows int, info api.PageInfo) {
 	}
 }
 
-// Say shows how far the search has come, in words.
+// Say shows in words how far it has come.
 func (p *Progress) Say(format string, args ...any) {
 	if p.e.Shows() {
 		p.shown = true
