@@ -79,7 +79,7 @@ func runReplay(c *cobra.Command, o *replayOptions) error {
 	if err := cli.CheckWait(c, o.wait); err != nil {
 		return err
 	}
-	if len(o.events) > 0 && o.All() && !o.Everything && o.Resume == "" {
+	if len(o.events) > 0 && !o.ByFlags() {
 		return runReplayEvents(c.Context(), o)
 	}
 	if _, err := o.Chosen(o.events, o.CheckEvents); err != nil {

@@ -23,7 +23,7 @@ func runReplayAgainst(ctx context.Context, o *replayOptions, waits bool) error {
 	switch {
 	case waits, o.again, o.Yes, o.Everything, o.Resume != "":
 		return cli.Usage("--against compares, and replays nothing: --again, --yes, --all, --resume and --wait don't go with it")
-	case len(o.events) > 0 && !o.All():
+	case len(o.events) > 0 && o.ByFlags():
 		return cli.Usage("replay takes events or flags that select some, not both")
 	}
 	if err := o.ReadFlags(o.CheckEvents); err != nil {

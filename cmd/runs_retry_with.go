@@ -23,7 +23,7 @@ func runRunsEdit(ctx context.Context, o *cli.Batch, w *cli.EditFlags, ids []stri
 		return err
 	}
 	edits(o)
-	if len(ids) > 0 && o.All() && !o.Everything && o.Resume == "" {
+	if len(ids) > 0 && !o.ByFlags() {
 		return runRunsEditByID(ctx, o, ids, edit)
 	}
 	if o.Resume != "" {

@@ -66,6 +66,11 @@ func (o *Batch) completeStopped(c *cobra.Command, _ []string, _ string) ([]strin
 	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
+// ByFlags reports whether flags select something, or what to continue. It may be asked before the flags are read.
+func (o *Batch) ByFlags() bool {
+	return !o.All() || o.since != "" || o.until != "" || o.Everything || o.Resume != ""
+}
+
 // Chosen checks that either ids or flags select, and reports which.
 func (o *Batch) Chosen(ids []string, check func() error) (byFlags bool, err error) {
 	if err := o.ReadFlags(check); err != nil {
@@ -74,7 +79,7 @@ func (o *Batch) Chosen(ids []string, check func() error) (byFlags bool, err erro
 	rest := o.Selection
 	rest.States = nil
 	narrowed := !rest.All() // --all goes with --state
-	flags := !o.All() || o.Everything || o.Resume != ""
+	flags := o.ByFlags()
 	switch {
 	case o.Resume != "" && (!o.All() || o.Everything || len(ids) > 0):
 		return true, Usage("--resume continues what was selected before: it goes alone")
