@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"evrun/events"
 	"evrun/tasks/control"
 	"evrun/tasks/payload"
 )
@@ -44,28 +43,16 @@ func (w *EditFlags) Edit(in io.Reader) (e control.Edit, err error) {
 		if err != nil {
 			return e, Usage("--with: %v", err)
 		}
-		if e.Data = trimData(data); checkJSON(e.Data) != nil {
-			return e, Usage("%s %v", from, checkJSON(e.Data))
+		e.Data = trimData(data)
+		if err := checkJSON(e.Data); err != nil {
+			return e, Usage("%s %v", from, err)
 		}
 	}
-	for _, text := range w.fields {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || key == "" {
-			return e, Usage("-f %q: write key=text", text)
-		}
-		e.Set = addField(e.Set, key, events.AppendJSONText(nil, value))
-	}
-	for _, text := range w.jsonFields {
-		key, value, ok := strings.Cut(text, ":=")
-		if !ok || key == "" {
-			return e, Usage("-F %q: write key:=json", text)
-		}
-		if err := checkJSON([]byte(value)); err != nil {
-			return e, Usage("-F %q: the value %v", text, err)
-		}
-		e.Set = addField(e.Set, key, json.RawMessage(value))
-	}
-	return e, nil
+	err = eachField(w.fields, w.jsonFields, func(key string, value json.RawMessage) error {
+		e.Set = addField(e.Set, key, value)
+		return nil
+	})
+	return e, err
 }
 
 // addField adds a field. A key that comes twice, or ends in [], has a list, as in emit.

@@ -102,28 +102,36 @@ func (o *EventFlags) payload(ctx context.Context, given bool, in io.Reader) ([]b
 	if err != nil {
 		return nil, Usage("%s is %v, so -f and -F can't add fields to it", from, err)
 	}
-	for _, text := range o.fields {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || key == "" {
-			return nil, Usage("-f %q: write key=text", text)
-		}
-		if err := all.Set(key, events.AppendJSONText(nil, value)); err != nil {
-			return nil, Usage("-f %q: %v", text, err)
-		}
-	}
-	for _, text := range o.jsonFields {
-		key, value, ok := strings.Cut(text, ":=")
-		if !ok || key == "" {
-			return nil, Usage("-F %q: write key:=json", text)
-		}
-		if err := checkJSON([]byte(value)); err != nil {
-			return nil, Usage("-F %q: the value %v", text, err)
-		}
-		if err := all.Set(key, json.RawMessage(value)); err != nil {
-			return nil, Usage("-F %q: %v", text, err)
-		}
+	if err := eachField(o.fields, o.jsonFields, all.Set); err != nil {
+		return nil, err
 	}
 	return emitter.MarshalData(all.Object())
+}
+
+// eachField calls set for the fields of -f, and then for those of -F.
+func eachField(texts, inJSON []string, set func(key string, value json.RawMessage) error) error {
+	for _, text := range texts {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return Usage("-f %q: write key=text", text)
+		}
+		if err := set(key, events.AppendJSONText(nil, value)); err != nil {
+			return Usage("-f %q: %v", text, err)
+		}
+	}
+	for _, text := range inJSON {
+		key, value, ok := strings.Cut(text, ":=")
+		if !ok || key == "" {
+			return Usage("-F %q: write key:=json", text)
+		}
+		if err := checkJSON([]byte(value)); err != nil {
+			return Usage("-F %q: the value %v", text, err)
+		}
+		if err := set(key, json.RawMessage(value)); err != nil {
+			return Usage("-F %q: %v", text, err)
+		}
+	}
+	return nil
 }
 
 // piped reads the data of an event that is described without data, where somebody redirects the standard input. The standard input of a command

@@ -12,8 +12,8 @@ import (
 	"evrun/tasks/fault"
 )
 
-// Shows reports whether there is a terminal to show progress on.
-func (e *Env) Shows() bool { return !e.Quiet && e.terminal(e.Err) }
+// shows reports whether there is a terminal to show progress on.
+func (e *Env) shows() bool { return !e.Quiet && e.terminal(e.Err) }
 
 // Progress shows on a terminal how far a search has come, while it finds nothing for long, or anything else that takes its time.
 type Progress struct {
@@ -44,7 +44,7 @@ func (p *Progress) Show(rows int, info api.PageInfo) {
 
 // Say shows in words how far it has come.
 func (p *Progress) Say(format string, args ...any) {
-	if p.e.Shows() {
+	if p.e.shows() {
 		p.shown = true
 		fmt.Fprintf(p.e.Err, "\r\x1b[K"+format, args...)
 	}
@@ -65,7 +65,7 @@ type batchBar struct {
 }
 
 func (e *Env) batchBar() *batchBar {
-	if !e.Shows() {
+	if !e.shows() {
 		return &batchBar{}
 	}
 	return &batchBar{p: mpb.New(mpb.WithOutput(e.Err), mpb.WithWidth(64))}
@@ -97,7 +97,7 @@ func (b *batchBar) end() {
 
 // ReadBar shows on a terminal how much of in was read; size 0 is not known, and shows nothing. notes writes above the bar, and done removes it.
 func (e *Env) ReadBar(in io.Reader, size int64) (read io.Reader, notes io.Writer, done func()) {
-	if size == 0 || !e.Shows() {
+	if size == 0 || !e.shows() {
 		return in, e.Err, func() {}
 	}
 	p := mpb.New(mpb.WithOutput(e.Err), mpb.WithWidth(64))
