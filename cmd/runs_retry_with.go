@@ -87,7 +87,7 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 			switch {
 			case cantEdit(err):
 				failed++
-				fmt.Fprintf(o.Err, "evrun: %s\n", events.EscapeControl(err.Error()))
+				o.LeftOne(err)
 				continue
 			case err != nil:
 				return err
@@ -109,7 +109,7 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 			switch {
 			case cantEdit(err): // something happened to it meanwhile
 				failed++
-				fmt.Fprintf(o.Err, "evrun: %s\n", events.EscapeControl(err.Error()))
+				o.LeftOne(err)
 			case err != nil:
 				return err
 			default:
@@ -128,7 +128,7 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
 	}
 	if failed > 0 {
-		return &cli.ExitError{Code: cli.ExitFailed, Err: errors.New("some runs were left as they are"), Silent: true}
+		return cli.SomeLeft("runs")
 	}
 	return nil
 }

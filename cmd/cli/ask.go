@@ -99,15 +99,25 @@ func (e *Env) Each(things string, names []string, do func(name string) error) er
 		switch err := do(name); {
 		case IsAboutOne(err):
 			failed = true
-			fmt.Fprintf(e.Err, "evrun: %s\n", events.EscapeControl(err.Error()))
+			e.LeftOne(err)
 		case err != nil:
 			return err
 		}
 	}
 	if failed {
-		return &ExitError{Code: ExitFailed, Err: fmt.Errorf("some %s were left as they are", things), Silent: true}
+		return SomeLeft(things)
 	}
 	return nil
+}
+
+// LeftOne prints why one thing was left as it is. The command goes on, and fails at its end with [SomeLeft].
+func (e *Env) LeftOne(err error) {
+	fmt.Fprintf(e.Err, "evrun: %s\n", events.EscapeControl(err.Error()))
+}
+
+// SomeLeft is the error of a command that has printed with [Env.LeftOne] what it left.
+func SomeLeft(things string) error {
+	return &ExitError{Code: ExitFailed, Err: fmt.Errorf("some %s were left as they are", things), Silent: true}
 }
 
 // IsAboutOne reports whether an error concerns only the thing that was asked for: it does not exist, or is not in the state for it.

@@ -266,7 +266,7 @@ func (o *Batch) RunsByID(ctx context.Context, ids []string, do func(c *client.Cl
 			switch {
 			case IsAboutOne(err):
 				failed++
-				fmt.Fprintf(o.Err, "evrun: %s\n", events.EscapeControl(err.Error()))
+				o.LeftOne(err)
 				continue
 			case err != nil:
 				return err
@@ -286,7 +286,7 @@ func (o *Batch) RunsByID(ctx context.Context, ids []string, do func(c *client.Cl
 		fmt.Fprintf(o.Out, "%d %s\n", done, o.Done)
 	}
 	if failed > 0 {
-		err = &ExitError{Code: ExitFailed, Err: errors.New("some runs were left as they are"), Silent: true}
+		err = SomeLeft("runs")
 	}
 	if waits && done > 0 {
 		alone = cfg.Settings.Store.Path
