@@ -253,7 +253,7 @@ func (t *tail) storedRuns(ctx context.Context, s store.Store, e *events.Event) e
 	}
 	t.filter.find = func(int64) (*events.Event, error) { return e, nil }
 	runs = slices.DeleteFunc(runs, func(r store.Run) bool {
-		return !t.wanted(tailRun{r.ID, r.Handler, r.Sequence, r.State.String(), r.Attempt, r.Error})
+		return !t.wanted(api.RunOf(r))
 	})
 	for _, r := range t.reasons.Runs(ctx, runs) {
 		if err := t.p.Run(r); err != nil {
@@ -279,14 +279,14 @@ func (t *tail) item(kind string, body []byte) error {
 		}
 		return t.event(&e)
 	case "run":
-		var r tailRun
+		var r api.Run
 		if err := unmarshal(body, &r); err != nil {
 			return err
 		}
 		if !t.wanted(r) {
 			return nil
 		}
-		if err := t.p.Item(kind, body); err != nil {
+		if err := t.p.Run(r); err != nil {
 			return &writeError{err}
 		}
 	case "head": // the place of the stream: it can be resumed from there
@@ -334,7 +334,7 @@ func (t *tail) gap(reason string, after *int64) error {
 }
 
 // wanted reports whether a run is printed.
-func (t *tail) wanted(r tailRun) bool {
+func (t *tail) wanted(r api.Run) bool {
 	ok, err := t.filter.run(r)
 	if err != nil {
 		t.Note("run %s: --where: %v", r.ID, err)

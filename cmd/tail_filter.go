@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"evrun/cmd/api"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/expression"
@@ -42,18 +43,8 @@ func (f *tailFilter) event(e *events.Event) (bool, error) {
 	return f.onEvents.Bool(expression.NewEnv(e))
 }
 
-// tailRun is what a filter reads of a run.
-type tailRun struct {
-	ID       string `json:"id"`
-	Handler  string `json:"handler"`
-	Sequence int64  `json:"seq,string"`
-	State    string `json:"state"`
-	Attempt  int    `json:"attempt"`
-	Error    string `json:"error"`
-}
-
 // run reports whether a run is printed.
-func (f *tailFilter) run(r tailRun) (bool, error) {
+func (f *tailFilter) run(r api.Run) (bool, error) {
 	state, _ := store.ParseRunState(r.State)
 	if !f.runs || f.handler != "" && r.Handler != f.handler || len(f.states) > 0 && !slices.Contains(f.states, state) {
 		return false, nil
