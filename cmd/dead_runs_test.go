@@ -71,14 +71,14 @@ func deadRunsAreRetriedOnce(t *testing.T) {
 	}
 
 	// The command is interrupted in the middle, then the daemon is killed there.
-	c, text := retrying(t, dir, "--handler", "pay", "--yes", "-q")
-	id := midway(t, l, c, n/4)
+	c, text := begun(t, dir, "runs", "retry", "--handler", "pay", "--yes", "-q")
+	id := midway(t, l, n/4)
 	if err := c.Process.Signal(os.Interrupt); err != nil {
 		t.Error(err)
 	}
 	stopped(t, c, text, 130, id)
-	c, text = retrying(t, dir, "--resume", id)
-	midway(t, l, c, n/2)
+	c, text = begun(t, dir, "runs", "retry", "--resume", id)
+	midway(t, l, n/2)
 	d.kill(t)
 	stopped(t, c, text, 69, id)
 	done := l.number(t, `SELECT done FROM batches WHERE id = ?`, id)
@@ -149,20 +149,8 @@ func emitting(t *testing.T, d *daemon) func() (p50, p99 time.Duration) {
 	}
 }
 
-// retrying starts evrun runs retry.
-func retrying(t *testing.T, dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
-	t.Helper()
-	c, text := exec.Command(self(t, dir, "evrun"), append([]string{"runs", "retry"}, args...)...), new(bytes.Buffer)
-	c.Dir, c.Stdout, c.Stderr = dir, text, text
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Process.Kill() })
-	return c, text
-}
-
 // midway waits until so many runs of the batch that began last are done, and returns its id.
-func midway(t *testing.T, l *ledger, c *exec.Cmd, done int) (id string) {
+func midway(t *testing.T, l *ledger, done int) (id string) {
 	t.Helper()
 	eventuallyTrue(t, "the batch has come that far", func() (bool, string) {
 		err := l.db.QueryRow(`SELECT id FROM batches WHERE action = 'retry' AND done >= ? AND started_at = (SELECT max(started_at) FROM batches) AND total > 0
