@@ -45,7 +45,7 @@ sending it again is safe, and runs nothing. Without a daemon the event is writte
 In the key of a field, a.b is the member b of the object a (a\.b is a name with a dot), and a key that comes twice makes a list:
 -f tag=new -f tag=paid. One value alone is a list with tag[]=new. A field replaces what -d has under its key.
 
-Without -d, -f and -F, what is piped in, or redirected from a file, is the data. An empty input is no data; a pipe that stays open while
+Without -d, -f and -F, what is piped in, or redirected from a file, is the data. An empty input means no data; a pipe that stays open while
 nothing comes for 3 seconds is an error, so that a supervisor's unused pipe holds nothing up (</dev/null: no data; -d -: wait). In
 the command of an exec handler, where standard input is the handler's own, only -d - reads it.
 

@@ -24,7 +24,7 @@ func newExplainCmd(e *cli.Env) *cobra.Command {
 		Use:   "explain TYPE | --event SEQ|ID",
 		Short: "Say what the handlers would do about an event, or did about a stored one, and why",
 		Long: `With --event it says for each handler what happened to an event of the journal: that it ran, with what result, or why it did not
-(the part of "when" that was false, what it waits for, its patterns, that it was wired later, …). It tells so from what is stored.
+(the part of "when" that was false, what it waits for, its patterns, that it was wired later, …), as far as the store knows it.
 
 With a type it says for each handler whether it would run on such an event: the pattern that matches, what "when" comes to and which part
 of it decided, the inputs as the kind would get them, and what would be emitted. For that it reads the wiring file alone: no
@@ -79,7 +79,7 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 		},
 	}
 	o.Register(c.Flags())
-	c.Flags().StringVar(&stored, "event", "", "tell what happened to this event: its seq or its id")
+	c.Flags().StringVar(&stored, "event", "", "say what happened to this event: its seq or its id")
 	c.Flags().StringVar(&kind, "kind", "", "describe this kind of handler; without a name: list the kinds")
 	c.Flags().Lookup("kind").NoOptDefVal = noName
 	c.ValidArgsFunction = cli.CompleteFirst(e.CompleteTypes)
@@ -87,7 +87,7 @@ handler would skip the event or fail; 4 if no handler matches the type.`,
 	return c
 }
 
-// explainStored tells what happened to an event of the journal. The daemon knows best what a run waits for; the store knows the rest.
+// explainStored says what happened to an event of the journal. The daemon knows best what a run waits for; the store knows the rest.
 func explainStored(ctx context.Context, e *cli.Env, name string) error {
 	told, err := cli.Asked(ctx, e, cli.ReadsWiredStore, func(c *client.Client) (client.Accounts, error) { return c.ExplainEvent(ctx, name) })
 	if err != nil {

@@ -28,7 +28,7 @@ func newSchedulesFireCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fire NAME",
 		Short: "Publish an extra event of a schedule now, or its past slots",
-		Long: `Publishes an extra event of a schedule now, paused or not. It is no slot: it has an id of its own and the attribute manual=true,
+		Long: `Publishes an extra event of a schedule now, paused or not. It is not a slot: it has an id of its own and the attribute manual=true,
 its slot.time is now, and the next slot comes as before. Without a daemon the event waits in the store for "evrun serve".
 
 With --wait it follows every run and every event that this one causes, as "evrun emit --wait" does, with the same exit codes.

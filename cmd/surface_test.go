@@ -102,7 +102,7 @@ func TestTheSurfaceOfEveryCommand(t *testing.T) {
 		code, _, stderr := ended(t, d.Dir, out, args...)
 		out.Close()
 		if checked("into a closed pipe", code, stderr); strings.Contains(stderr, "pipe") {
-			t.Errorf("%s tells of the closed pipe: %s", name, stderr)
+			t.Errorf("%s reports the closed pipe: %s", name, stderr)
 		}
 
 		if !x.noJSON {
@@ -113,7 +113,7 @@ func TestTheSurfaceOfEveryCommand(t *testing.T) {
 				if err := dec.Decode(&object); errors.Is(err, io.EOF) {
 					break
 				} else if err != nil {
-					t.Errorf("%s prints no JSON: %v: %s", name, err, stdout)
+					t.Errorf("%s prints invalid JSON: %v: %s", name, err, stdout)
 					break
 				}
 			}

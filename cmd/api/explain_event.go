@@ -15,7 +15,7 @@ type Account struct {
 	Run     *Run     `json:"run,omitempty"`
 }
 
-// explainEvent tells what happened to a stored event at each handler.
+// explainEvent answers with what happened to a stored event at each handler.
 func (s *Server) explainEvent(r *http.Request) (any, error) {
 	ctx := r.Context()
 	e, err := s.findEvent(ctx, r.PathValue("id"), r.URL.Query().Get("source"), false)

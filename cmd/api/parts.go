@@ -12,7 +12,7 @@ import (
 	"evrun/tasks/schedule"
 )
 
-// Handlers lists the handlers, pauses and resumes them, forgets those that left, and makes dead runs due again. With a daemon it is the
+// Handlers lists the handlers, pauses and resumes them, forgets those that left, and changes runs. With a daemon it is the
 // [tasks.Runner], without one a [tasks.Stored].
 type Handlers interface {
 	HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error)

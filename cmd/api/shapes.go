@@ -34,7 +34,7 @@ func (r Receipt) appendJSON(dst []byte) []byte {
 type End struct {
 	Matched bool `json:"matched"` // a handler matched an event of the chain
 	Dead    bool `json:"dead"`    // a run is dead
-	// Cancelled says that a run was cancelled: the chain is no success.
+	// Cancelled says that a run was cancelled: the chain did not succeed.
 	Cancelled bool `json:"cancelled,omitempty"`
 	Timeout   bool `json:"timeout,omitempty"` // the time ran out before all runs had ended
 }

@@ -69,7 +69,7 @@ func (s *Status) Troubles(missed map[string]int) {
 	})
 }
 
-// stopping says in Problems that the daemon is about to end. That the workers of handlers have ended is no trouble of theirs then.
+// stopping says in Problems that the daemon is about to end. A worker that does not answer has ended then, which is not reported as a problem.
 func (s *Status) stopping() {
 	running := 0
 	for i := range s.Handlers {

@@ -61,7 +61,7 @@ func (o *EventFlags) Event(ctx context.Context, given func(flag string) bool, in
 	for _, text := range o.extensions {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || !extensionName().MatchString(name) || attributeNames[name] {
-			return nil, Usage("--ext %q: write name=value, where the name has lower-case letters and digits, and is no attribute of its own", text)
+			return nil, Usage("--ext %q: write name=value, where the name has lower-case letters and digits, and is not an attribute of its own", text)
 		}
 		if e.Extensions == nil {
 			e.Extensions = map[string]any{}
@@ -144,7 +144,7 @@ func piped(ctx context.Context, in io.Reader) ([]byte, error) {
 	data, err := input.Piped(ctx, f, input.Patience)
 	switch {
 	case errors.Is(err, input.ErrIdle):
-		return nil, Usage("standard input: %v; -d - waits for it, and </dev/null is no data", err)
+		return nil, Usage("standard input: %v; -d - waits for it, and </dev/null means no data", err)
 	case err != nil && ctx.Err() == nil:
 		return nil, fmt.Errorf("read standard input: %w", err)
 	case err != nil:

@@ -110,7 +110,7 @@ var runToken = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(
 // errIssuerGone: an event that belongs to a run can't be accepted without the daemon that knows the run.
 var errIssuerGone = &ExitError{Code: ExitNoDaemon, Err: errors.New("the daemon that runs this command is gone, and the event belongs to the command's run; the run is tried again when evrun serve is back")}
 
-// ReadStore opens a store for reading while do runs. The error is [store.ErrNotFound] where there is no file.
+// ReadStore opens a store for reading while do runs. If the file does not exist, the error is [store.ErrNotFound].
 func ReadStore(path string, do func(store.Store) error) error {
 	s, err := sqlite.OpenReader(path)
 	if err != nil {

@@ -74,7 +74,7 @@ func (r *reloader) run(ctx context.Context) error {
 	}
 }
 
-// byNobody returns a context for what nobody known asks for: neither a signal nor a file says who it was.
+// byNobody returns a context for an action of an unknown user: neither a signal nor a changed file says who it was.
 func byNobody(ctx context.Context) context.Context { return audit.With(ctx, audit.Actor{UID: -1}) }
 
 // asked is the reload that a request asks for.

@@ -23,7 +23,7 @@ const (
 var ErrIdle = errors.New("it is a pipe that is open, and nothing comes")
 
 // Piped reads f to its end if it is a pipe or a regular file, as the standard input of a program is where somebody redirects it. Anything else (a
-// terminal, /dev/null, a socket) gives nothing, and so does a closed one. It never waits for longer than a patient user: the error is [ErrIdle] then.
+// terminal, /dev/null, a socket) gives nothing, and so does a closed one. The error is [ErrIdle] if the first byte takes longer than patience.
 func Piped(ctx context.Context, f *os.File, patience time.Duration) ([]byte, error) {
 	info, err := f.Stat()
 	switch {

@@ -189,7 +189,8 @@ func counted(numbers map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// children are a node's: of an event its runs, and the events that its runs published nobody knows which; of a run its events.
+// children are the nodes below a node: of a run the events that it published; of an event its runs, and the events of which only the cause is known, not
+// the run that published them.
 func (t *tree) children(n node) (list []node) {
 	published := ""
 	if n.run != nil {

@@ -6,7 +6,7 @@
 //
 //	c := client.New(socket, wiringFile, store)
 //	receipt, err := c.Emit(ctx, event)
-//	page, err := c.Events(ctx, store.EventQuery{Last: true})
+//	page, info, err := c.Events(ctx, search.Selection{Types: []string{"order.*"}}, api.Paging{Limit: 20})
 //
 // Goroutines: a request in process has one, which its answer's Close waits for. [Client.EmitLines] has one that sends; it ends once its read
 // has returned.

@@ -21,7 +21,7 @@ func (c *Client) Chain(ctx context.Context, e *events.Event) (api.Chain, error) 
 	return request[api.Chain](ctx, c, http.MethodGet, "/v1/events/%23"+strconv.FormatInt(e.Sequence, 10)+"/chain", body{})
 }
 
-// ExplainEvent tells what happened to a stored event, named by its seq or id, at each handler. The error is a *[api.Problem] with status 404 if it
+// ExplainEvent returns what happened to a stored event, named by its seq or id, at each handler. The error is a *[api.Problem] with status 404 if it
 // does not exist.
 func (c *Client) ExplainEvent(ctx context.Context, name string) (Accounts, error) {
 	return request[Accounts](ctx, c, http.MethodGet, "/v1/events/"+segment(name)+"/explain", body{})

@@ -17,12 +17,14 @@ func (c *Client) Runs(ctx context.Context, sel search.Selection, p api.Paging) (
 	return page.Runs, page.PageInfo, err
 }
 
-// Run returns one run by its id, which may be shortened (see [search.Run]), with its failed attempts. The error is a *[api.Problem] with status 404 if it does not exist.
+// Run returns one run by its id, which may be shortened, or the newest run of a handler by its name (see [search.Newest]), with its last attempts. The
+// error is a *[api.Problem] with status 404 if it does not exist.
 func (c *Client) Run(ctx context.Context, id string) (api.RunDetails, error) {
 	return request[api.RunDetails](ctx, c, http.MethodGet, "/v1/runs/"+segment(id), body{})
 }
 
-// RetryRun makes a dead run due again now. The error is a *[api.Problem] with status 404 if it does not exist, and 409 if it isn't dead.
+// RetryRun makes a dead, retrying or cancelled run due again now. The error is a *[api.Problem] with status 404 if it does not exist, and 409 if it is in
+// another state.
 func (c *Client) RetryRun(ctx context.Context, id string) (api.Run, error) {
 	return request[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+segment(id)+"/retry", body{})
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// UID returns the user of the process at the other end. It is not known on a connection that is no Unix socket, and on systems that don't say it.
+// UID returns the user of the process at the other end. It is not known where the connection is not a Unix socket.
 func UID(c net.Conn) (uid int, known bool) {
 	s, ok := c.(syscall.Conn)
 	if !ok {
