@@ -28,7 +28,10 @@ type Handlers interface {
 	Register(ctx context.Context, handlers []Registration, evs []*events.Event) ([]Consumer, error)
 	// Handlers returns the handlers of these names that were ever registered, in the order of their names; no names: all.
 	Handlers(ctx context.Context, names ...string) ([]Consumer, error)
-	// Backlog counts a handler's pending work on events up to sequence upTo; 0 means the journal's head.
+	// CountWaiting counts the events up to sequence upTo (0: the journal's head) that are for a handler and have no run of it. With atMost, n is an
+	// upper bound: see [Backlog].
+	CountWaiting(ctx context.Context, c Consumer, upTo int64) (n int64, atMost bool, err error)
+	// Backlog is CountWaiting with the handler's runs. [Runs].Counts counts those of all handlers at once.
 	Backlog(ctx context.Context, c Consumer, upTo int64) (Backlog, error)
 	// Pause pauses a handler until Resume, also over restarts, and when it leaves and returns, and accepts evs in the same transaction. It returns false,
 	// and changes nothing, if the handler was paused already. [ErrNotFound] when no such handler is active. Attempts that run meanwhile may be settled.

@@ -72,10 +72,10 @@ func (r *Runner) waits(ctx context.Context, m *member, runs []*store.Run) {
 		}
 		if w.For == queue.Unread && i < mostCounted {
 			known := store.Consumer{ID: m.w.id, Name: m.h.Name, On: m.h.On, LowWater: found.after}
-			if b, err := r.o.Store.Backlog(ctx, known, run.Sequence-1); err == nil && b.Waiting > 0 {
-				run.Reason = "behind " + fault.Plural(int(b.Waiting), "earlier event")
-				if b.AtMost {
-					run.Reason = fmt.Sprintf("behind at most %d earlier events", b.Waiting)
+			if n, atMost, err := r.o.Store.CountWaiting(ctx, known, run.Sequence-1); err == nil && n > 0 {
+				run.Reason = "behind " + fault.Plural(int(n), "earlier event")
+				if atMost {
+					run.Reason = fmt.Sprintf("behind at most %d earlier events", n)
 				}
 			}
 		}

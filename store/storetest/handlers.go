@@ -223,6 +223,8 @@ func backlog(t *testing.T, d Driver) {
 	equal(t, "patterns", fmt.Sprint(known.On), "[a.* x]")
 	equal(t, "all", must(s.Backlog(ctx, known, 0))(t), store.Backlog{Waiting: 3, Counts: store.Counts{Dead: 1}})
 	equal(t, "some", must(s.Backlog(ctx, known, 3))(t).Waiting, 2)
+	n, atMost, err := s.CountWaiting(ctx, known, 3)
+	equal(t, "some, without their runs", fmt.Sprint(n, atMost, err), "2 false <nil>")
 	known.On = nil
 	b := must(s.Backlog(ctx, known, 0))(t)
 	equal(t, "of unknown types", b.Waiting, 5)

@@ -171,12 +171,10 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, co
 		if c.State == store.Active { // without a daemon: it leaves when one starts
 			upTo = 0
 		}
-		b, err := s.Backlog(ctx, c, upTo)
-		if err != nil {
+		if st.LeftWith, st.AtMost, err = s.CountWaiting(ctx, c, upTo); err != nil {
 			return nil, err
 		}
-		st.LeftWith, st.AtMost = b.Waiting, b.AtMost
-		if !all && b.Empty() {
+		if !all && st.Unfinished().nothing() {
 			continue
 		}
 		if err := st.wait(ctx, s, c, countUntil); err != nil {
@@ -201,14 +199,9 @@ func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consu
 	if st.State = StateActive; c.Paused && (!h.FromMark || !c.Pause.At.IsZero()) {
 		st.State, st.Pause = StatePaused, PauseOf(c.Pause)
 	}
-	if c.State == store.Left {
-		b, err := s.Backlog(ctx, c, 0)
-		if err != nil {
-			return err
-		}
-		if !b.Empty() && !h.FromMark && time.Since(c.Left) > store.ReturnWithin {
-			st.State = StatePaused
-		}
+	err := st.wait(ctx, s, c, countUntil)
+	if c.State == store.Left && err == nil && !st.Unfinished().nothing() && !h.FromMark && time.Since(c.Left) > store.ReturnWithin {
+		st.State = StatePaused
 	}
 	if h.Disabled {
 		st.State, st.Pause = StateDisabled, &Pause{By: "the wiring file"}
@@ -216,7 +209,7 @@ func (st *HandlerStatus) stand(ctx context.Context, s store.Store, c store.Consu
 			st.Pause.Since = &c.Disabled
 		}
 	}
-	return st.wait(ctx, s, c, countUntil)
+	return err
 }
 
 // wait counts the waiting events. Without time for it, every event after the mark may be one: a status must not fail when there is the most to see.
@@ -226,14 +219,14 @@ func (st *HandlerStatus) wait(ctx context.Context, s store.Store, c store.Consum
 		counting, cancel = context.WithDeadline(ctx, countUntil.Add(time.Second))
 	}
 	defer cancel()
-	b, err := store.Backlog{}, store.ErrTimeout
+	n, atMost, err := int64(0), false, store.ErrTimeout
 	if countUntil.IsZero() || time.Now().Before(countUntil) {
-		b, err = s.Backlog(counting, c, 0)
+		n, atMost, err = s.CountWaiting(counting, c, 0)
 	}
 	if errors.Is(err, store.ErrTimeout) || counting.Err() != nil && ctx.Err() == nil {
-		b, err = store.Backlog{Waiting: st.Behind, AtMost: st.Behind > 0}, nil
+		n, atMost, err = st.Behind, st.Behind > 0, nil
 	}
-	st.Waiting, st.AtMost = &b.Waiting, st.AtMost || b.AtMost
+	st.Waiting, st.AtMost = &n, st.AtMost || atMost
 	return err
 }
 

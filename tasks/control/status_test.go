@@ -20,8 +20,9 @@ func (b behind) Counts(context.Context) (map[string]store.Counts, error) { retur
 func (b behind) Handlers(context.Context, ...string) ([]store.Consumer, error) {
 	return []store.Consumer{{ID: 1, Name: "a"}, {ID: 2, Name: "b"}}, nil
 }
-func (b behind) Backlog(ctx context.Context, _ store.Consumer, _ int64) (store.Backlog, error) {
-	return b.count(ctx)
+func (b behind) CountWaiting(ctx context.Context, _ store.Consumer, _ int64) (int64, bool, error) {
+	counted, err := b.count(ctx)
+	return counted.Waiting, counted.AtMost, err
 }
 
 // A status has an upper bound of the events for whose count there was no time, and does not fail.

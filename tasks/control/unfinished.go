@@ -23,6 +23,9 @@ func UnfinishedOf(name string, b store.Backlog) Unfinished {
 	return Unfinished{Name: name, Waiting: b.Waiting, AtMost: b.AtMost, Running: b.Running, Retrying: b.Retrying, Dead: b.Dead}
 }
 
+// nothing reports whether nothing waits or runs. Dead runs don't count.
+func (u Unfinished) nothing() bool { return u.Waiting == 0 && u.Running == 0 && u.Retrying == 0 }
+
 // String returns a phrase such as "7 events wait, 2 runs are not settled".
 func (u Unfinished) String() string {
 	text := ""

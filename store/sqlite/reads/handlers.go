@@ -55,37 +55,43 @@ func (r *Reader) Handlers(ctx context.Context, names ...string) ([]store.Consume
 	return list, nil
 }
 
-// maxCounted is how many events of the journal Backlog checks; it counts all later events as waiting.
+// maxCounted is how many events of the journal CountWaiting checks; it counts all later events as waiting.
 const maxCounted = 100_000
 
 // Backlog implements [store.Handlers].
 func (r *Reader) Backlog(ctx context.Context, c store.Consumer, upTo int64) (store.Backlog, error) {
-	b, err := r.backlog(ctx, c, upTo)
+	counts, err := r.Counts(ctx)
 	if err != nil {
-		return b, fmt.Errorf("count the backlog of handler %s: %w", c.Name, err)
+		return store.Backlog{}, fmt.Errorf("count the backlog of handler %s: %w", c.Name, err)
 	}
-	return b, nil
+	b := store.Backlog{Counts: counts[c.Name]}
+	b.Waiting, b.AtMost, err = r.CountWaiting(ctx, c, upTo)
+	return b, err
 }
 
-func (r *Reader) backlog(ctx context.Context, c store.Consumer, upTo int64) (b store.Backlog, err error) {
+// CountWaiting implements [store.Handlers].
+func (r *Reader) CountWaiting(ctx context.Context, c store.Consumer, upTo int64) (n int64, atMost bool, err error) {
+	n, atMost, err = r.countWaiting(ctx, c, upTo)
+	if err != nil {
+		return 0, false, fmt.Errorf("count the backlog of handler %s: %w", c.Name, err)
+	}
+	return n, atMost, nil
+}
+
+func (r *Reader) countWaiting(ctx context.Context, c store.Consumer, upTo int64) (n int64, atMost bool, err error) {
 	head, err := r.Head(ctx)
 	if err != nil {
-		return b, err
+		return 0, false, err
 	}
 	if upTo == 0 || upTo > head {
 		upTo = head
 	}
-	counts, err := r.Counts(ctx)
-	if err != nil {
-		return b, err
+	if upTo <= c.LowWater {
+		return 0, false, nil
 	}
-	b.Counts = counts[c.Name]
 	looked := min(upTo, c.LowWater+maxCounted)
-	b.Waiting = max(0, upTo-looked)
-	if b.AtMost = b.Waiting > 0 || len(c.On) == 0; looked <= c.LowWater {
-		b.AtMost = false
-		return b, nil
-	}
+	n = upTo - looked
+	atMost = n > 0 || len(c.On) == 0
 	condition, args := typeCondition(c.On)
 	if condition == "" {
 		condition = "1"
@@ -95,21 +101,20 @@ func (r *Reader) backlog(ctx context.Context, c store.Consumer, upTo int64) (b s
 		AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?) AND `+condition+` AND `+target+` GROUP BY e.type`,
 		slices.Concat([]any{c.LowWater, looked, int64(c.ID)}, args, targets)...)
 	if err != nil {
-		return b, conn.Translate(err)
+		return 0, false, conn.Translate(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var typ string
-		var n int64
-		if err := rows.Scan(&typ, &n); err != nil {
-			return b, conn.Translate(err)
+		var of int64
+		if err := rows.Scan(&typ, &of); err != nil {
+			return 0, false, conn.Translate(err)
 		}
 		if matches(c.On, typ) {
-			b.Waiting += n
+			n += of
 		}
 	}
-	b.AtMost = b.AtMost && b.Waiting > 0
-	return b, conn.Translate(rows.Err())
+	return n, atMost && n > 0, conn.Translate(rows.Err())
 }
 
 // targetCondition returns [store.Consumer.Takes] as a condition on e.

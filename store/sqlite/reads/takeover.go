@@ -35,7 +35,7 @@ func PlanRegister(ctx context.Context, r *Reader, handlers []store.Registration)
 	for _, h := range handlers {
 		row := p.find(h.Name)
 		if row != nil && row.Left && !h.FromMark {
-			b, err := r.backlog(ctx, row.Consumer(), 0)
+			b, err := r.Backlog(ctx, row.Consumer(), 0)
 			if err != nil {
 				return p.plan, err
 			}
