@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -31,36 +32,20 @@ func (r *Runner) Overview(ctx context.Context) ([]control.HandlerStatus, error) 
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.o.Store.Handlers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	consumers := map[string]store.Consumer{}
-	for _, c := range known {
-		consumers[c.Name] = c
-	}
 	recalling := time.Now().Add(recallWithin)
 	for i := range list {
 		st := &list[i]
-		m, c := now.members[st.Name], consumers[st.Name]
-		if m == nil || c.ID == 0 {
+		m := now.members[st.Name]
+		if m == nil {
 			continue
 		}
 		s, asked := live[st.Name]
 		if asked {
 			st.Rate, st.Silent = &s.rate, s.silent
 		}
-		if recent := s.recent; recent.Last == nil || recent.LastError == nil {
-			if m.recall.from(ctx, r.o.Store, c, time.Now().Before(recalling)); recent.Last == nil {
-				st.Last = m.recall.Last
-			} else {
-				st.Last = recent.Last
-			}
-			if st.LastError = recent.LastError; st.LastError == nil {
-				st.LastError = m.recall.LastError
-			}
-		} else {
-			st.Last, st.LastError = recent.Last, recent.LastError
+		if st.Recent = s.recent; st.Last == nil || st.LastError == nil {
+			before := m.recall.from(ctx, r.o.Store, st.Name, time.Now().Before(recalling))
+			st.Last, st.LastError = cmp.Or(st.Last, before.Last), cmp.Or(st.LastError, before.LastError)
 		}
 	}
 	return list, ctx.Err()
@@ -95,38 +80,47 @@ func (r *Runner) askAll(ctx context.Context, at *wired) map[string]workerStatus 
 
 // recall is what the store has of a handler's last runs, from before its worker began.
 type recall struct {
-	mu   sync.Mutex
-	done bool
-	control.Recent
+	mu    sync.Mutex
+	done  bool
+	known control.Recent
 }
 
-// from reads the store, once, if there is time. What it doesn't find near the journal's end stays unknown.
-func (l *recall) from(ctx context.Context, s store.Store, c store.Consumer, now bool) {
+// from returns it. It reads the store, once, if there is time. What it doesn't find near the journal's end stays unknown.
+func (l *recall) from(ctx context.Context, s store.Store, handler string, now bool) control.Recent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.done || !now {
-		return
+	if !l.done && now {
+		l.done = l.read(ctx, s, handler) == nil
 	}
-	ended := store.RunQuery{Handler: c.Name, Limit: 1, States: []store.RunState{store.Succeeded, store.Skipped, store.Dead, store.Cancelled, store.Dropped}}
+	return l.known
+}
+
+// read reads the store. l.mu is held.
+func (l *recall) read(ctx context.Context, s store.Store, handler string) error {
+	ended := store.RunQuery{Handler: handler, Limit: 1, States: []store.RunState{store.Succeeded, store.Skipped, store.Dead, store.Cancelled, store.Dropped}}
 	part, err := s.ScanRuns(ctx, ended, recallLook)
 	if err != nil {
-		return
+		return err
 	}
 	if len(part.Items) > 0 {
-		l.Last = &control.Result{State: part.Items[0].State.String(), At: part.Items[0].FinishedAt}
+		l.known.Last = &control.Result{State: part.Items[0].State.String(), At: part.Items[0].FinishedAt}
 	}
-	failing, err := s.Runs(ctx, store.RunQuery{Handler: c.Name, Limit: 1, States: []store.RunState{store.Dead}})
+	failing, err := s.Runs(ctx, store.RunQuery{Handler: handler, Limit: 1, States: []store.RunState{store.Dead}})
 	if err != nil {
-		return
+		return err
 	}
-	pending, err := s.Pending(ctx, c.ID, 10)
+	consumers, err := s.Handlers(ctx, handler)
+	if err != nil || len(consumers) == 0 {
+		return err
+	}
+	pending, err := s.Pending(ctx, consumers[0].ID, 10)
 	if err != nil {
-		return
+		return err
 	}
 	for _, run := range append(failing, pending...) {
-		if run.Error != "" && !run.FinishedAt.IsZero() && (l.LastError == nil || run.FinishedAt.After(l.LastError.At)) {
-			l.LastError = &control.Failure{Error: emitter.Cut(firstLine(run.Error), maxStatusError), At: run.FinishedAt}
+		if run.Error != "" && !run.FinishedAt.IsZero() && (l.known.LastError == nil || run.FinishedAt.After(l.known.LastError.At)) {
+			l.known.LastError = &control.Failure{Error: emitter.Cut(firstLine(run.Error), maxStatusError), At: run.FinishedAt}
 		}
 	}
-	l.done = true
+	return nil
 }
