@@ -34,11 +34,7 @@ func (r *Runner) Resend(ctx context.Context, c store.Change, with map[string]*ev
 func (r *Runner) live() map[string]bool {
 	live := map[string]bool{}
 	for name, m := range r.wired.Load().members {
-		select {
-		case <-m.begun:
-			live[name] = true
-		default:
-		}
+		live[name] = m.hasBegun()
 	}
 	r.wiring.Lock()
 	defer r.wiring.Unlock()
@@ -63,18 +59,9 @@ func (r *Runner) byHand(ctx context.Context, c store.Change, do func(context.Con
 		of[run.Handler] = append(of[run.Handler], run)
 	}
 	// After the commit: a worker that begins later than this reads the store.
-	for name, m := range r.wired.Load().members {
-		if runs := of[name]; len(runs) > 0 {
+	for _, m := range r.members() {
+		if runs := of[m.h.Name]; len(runs) > 0 {
 			m.w.changed.Give(runs)
-		}
-	}
-	r.wiring.Lock()
-	defer r.wiring.Unlock()
-	for name, left := range r.leaving {
-		for _, m := range left {
-			if runs := of[name]; len(runs) > 0 {
-				m.w.changed.Give(runs)
-			}
 		}
 	}
 	return runs, nil

@@ -17,17 +17,8 @@ type InFlight struct {
 
 // InFlight returns the running attempts, oldest first. A stop waits for them.
 func (r *Runner) InFlight(ctx context.Context) []InFlight {
-	r.wiring.Lock()
-	var members []*member
-	for _, m := range r.wired.Load().members {
-		members = append(members, m)
-	}
-	for _, left := range r.leaving {
-		members = append(members, left...)
-	}
-	r.wiring.Unlock()
 	var all []InFlight
-	for _, m := range members {
+	for _, m := range r.members() {
 		ctx, cancel := context.WithTimeout(ctx, askWithin)
 		if s, ok := m.status(ctx); ok {
 			all = append(all, s.running...)
@@ -40,8 +31,7 @@ func (r *Runner) InFlight(ctx context.Context) []InFlight {
 
 // Begun corrects stored runs that were claimed ahead and whose attempts have begun since: only the runner knows that, and when.
 func (r *Runner) Begun(ctx context.Context, runs []store.Run) {
-	ahead := func(run store.Run) bool { return run.State == store.Running && run.Budget >= run.Attempt }
-	if !slices.ContainsFunc(runs, ahead) {
+	if !slices.ContainsFunc(runs, func(run store.Run) bool { return claimedAhead(&run) }) {
 		return
 	}
 	begun := map[string]time.Time{}
@@ -49,8 +39,13 @@ func (r *Runner) Begun(ctx context.Context, runs []store.Run) {
 		begun[a.RunID] = a.Since.Truncate(time.Microsecond) // as stored
 	}
 	for i := range runs {
-		if since, ok := begun[runs[i].ID]; ok && ahead(runs[i]) {
+		if since, ok := begun[runs[i].ID]; ok && claimedAhead(&runs[i]) {
 			runs[i].StartedAt, runs[i].Reason = since, ""
 		}
 	}
+}
+
+// claimedAhead reports whether the store has a run as running whose attempt was claimed before it could begin. The attempt may have begun since.
+func claimedAhead(run *store.Run) bool {
+	return run.State == store.Running && run.Budget >= run.Attempt
 }

@@ -50,19 +50,24 @@ func controlled(handlers []*Handler) []control.Wired {
 // askWithin is how long a worker may take to notice a question. One that writes to a log which nobody reads may never do so.
 const askWithin = time.Second
 
-// status asks a member's worker until ctx ends; ok is false if the worker has not begun, has ended or is stuck.
+// status asks a member's worker; ok is false if the worker doesn't answer: see look.
 func (m *member) status(ctx context.Context) (s workerStatus, ok bool) {
-	select {
-	case <-m.begun:
-	default:
-		return s, false
+	ok = m.look(ctx, func() { s = m.w.status() })
+	return s, ok
+}
+
+// look has the member's worker call f, and returns after it. It returns false if the worker has not begun, has ended, or doesn't notice before ctx ends.
+func (m *member) look(ctx context.Context, f func()) bool {
+	if !m.hasBegun() {
+		return false
 	}
-	answer := make(chan workerStatus, 1)
+	done := make(chan struct{})
 	select {
-	case m.w.ask <- answer:
-		return <-answer, true
+	case m.w.inspect <- func() { f(); close(done) }:
+		<-done
+		return true
 	case <-m.w.ended:
 	case <-ctx.Done():
 	}
-	return s, false
+	return false
 }

@@ -17,7 +17,7 @@ func (r *Runner) Waits(ctx context.Context, runs []store.Run) {
 	of := map[string][]*store.Run{}
 	for i := range runs {
 		run := &runs[i]
-		ahead := run.State == store.Running && run.Budget >= run.Attempt && !run.Cancelling && !run.StartedAt.IsZero() && run.Reason != ""
+		ahead := claimedAhead(run) && !run.Cancelling && !run.StartedAt.IsZero() && run.Reason != ""
 		if ahead || run.Reason == "" && (run.State == store.Waiting || run.State == store.Retrying) {
 			of[run.Handler] = append(of[run.Handler], run)
 		}
@@ -37,31 +37,24 @@ const mostCounted = 20
 func (r *Runner) waits(ctx context.Context, m *member, runs []*store.Run) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	answer := make(chan queued, 1)
 	sequences := make(map[int64]bool, len(runs))
 	for _, run := range runs {
 		sequences[run.Sequence] = true
 	}
-	select {
-	case <-m.begun:
-	default:
+	if !m.hasBegun() {
 		for _, run := range runs {
 			run.Reason = "waits until the attempts of the handler's version before the reload have ended"
 		}
 		return
 	}
-	select {
-	case m.w.inspect <- func() { answer <- m.w.queued(sequences) }:
-	case <-m.w.ended:
-		return
-	case <-ctx.Done():
+	var found queued
+	if !m.look(ctx, func() { found = m.w.queued(sequences) }) {
 		return
 	}
-	found := <-answer
 	for i, run := range runs {
 		w := found.waits[run.Sequence]
 		if run.State == store.Running {
-			if w.For != queue.Given || m.h.Name != run.Handler {
+			if w.For != queue.Given {
 				continue
 			}
 			run.State, run.Attempt, run.StartedAt = store.Waiting, 0, time.Time{}

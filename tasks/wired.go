@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -95,6 +96,27 @@ type member struct {
 
 func newMember(r *Runner, h *Handler) *member {
 	return &member{h: h, w: newWorker(r, h), stop: func() {}, begun: make(chan struct{}), ended: make(chan struct{}), resumed: make(chan struct{}, 1)}
+}
+
+// hasBegun reports whether the member's worker has begun to read the store.
+func (m *member) hasBegun() bool {
+	select {
+	case <-m.begun:
+		return true
+	default:
+		return false
+	}
+}
+
+// members returns the members of the wired handlers, and of those that have left and have not ended.
+func (r *Runner) members() []*member {
+	r.wiring.Lock()
+	defer r.wiring.Unlock()
+	list := slices.Collect(maps.Values(r.wired.Load().members))
+	for _, left := range r.leaving {
+		list = append(list, left...)
+	}
+	return list
 }
 
 // sameHandler reports whether a handler is unchanged and needs no replacement.
@@ -316,11 +338,7 @@ func (r *Runner) awaits(name string, e *events.Event) bool {
 func (r *Runner) marks(ctx context.Context) (map[string]int64, error) {
 	begun := map[string]bool{}
 	for name, m := range r.wired.Load().members {
-		select {
-		case <-m.begun:
-			begun[name] = true
-		default:
-		}
+		begun[name] = m.hasBegun()
 	}
 	known, err := r.o.Store.Handlers(ctx)
 	if err != nil {

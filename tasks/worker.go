@@ -56,9 +56,8 @@ type worker struct {
 	answers chan answer
 	changed *queue.HandOver // from Runner.Retry and Cancel
 	mark    chan struct{}   // from Runner.sweep
-	ask     chan chan workerStatus
 	recent  recent
-	inspect chan func()   // is called by its goroutine, from Runner.Waits
+	inspect chan func()   // its goroutine calls it: see member.look
 	quiet   chan struct{} // closed when run stops, and no attempt begins any more
 	ended   chan struct{} // closed when run returns
 	failure error
@@ -70,7 +69,7 @@ func newWorker(r *Runner, h *Handler) *worker {
 		r: r, h: h, source: r.o.Emitter.Source("/handlers/" + h.Name),
 		pool: newPool(h.Concurrency), ahead: h.Concurrency,
 		claimed: make(chan claimed), answers: make(chan answer), changed: queue.NewHandOver(),
-		mark: make(chan struct{}), ask: make(chan chan workerStatus), inspect: make(chan func()), quiet: make(chan struct{}), ended: make(chan struct{}),
+		mark: make(chan struct{}), inspect: make(chan func()), quiet: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if h.When != nil {
 		w.when = h.When.String()
@@ -190,8 +189,6 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []
 		w.moveMark(work)
 	case look := <-w.inspect:
 		look()
-	case to := <-w.ask:
-		to <- w.status()
 	case <-timer:
 	case <-lastCall:
 		w.abandon()
