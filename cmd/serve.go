@@ -13,6 +13,7 @@ import (
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
 	"evrun/cmd/output"
+	"evrun/events"
 	"evrun/tasks/process"
 )
 
@@ -109,11 +110,7 @@ func announce(e *cli.Env, cfg *config.Config) {
 	}
 	var handlers []handling
 	for _, h := range cfg.Wiring.Handlers {
-		line := handling{Name: h.Name, Kind: h.Kind}
-		for _, p := range h.On {
-			line.On = append(line.On, p.String())
-		}
-		handlers = append(handlers, line)
+		handlers = append(handlers, handling{Name: h.Name, Kind: h.Kind, On: events.PatternTexts(h.On)})
 	}
 	if e.JSON() {
 		_ = e.PrintJSON(map[string]any{"serving": map[string]any{

@@ -77,6 +77,15 @@ func CheckType(s string) error {
 // String gives the pattern as it was written.
 func (p Pattern) String() string { return p.text }
 
+// PatternTexts returns the texts of patterns.
+func PatternTexts(list []Pattern) []string {
+	texts := make([]string, len(list))
+	for i, p := range list {
+		texts[i] = p.text
+	}
+	return texts
+}
+
 // Literal gives the one type that the pattern matches; false when it has wildcards.
 func (p Pattern) Literal() (typ string, ok bool) {
 	if p.wild || p.text == "" {

@@ -39,8 +39,8 @@ type Handler struct {
 	Redact func(text string) string
 }
 
-// matches reports whether an event goes to the handler.
-func (h *Handler) matches(e *events.Event) bool {
+// Matches reports whether an event goes to the handler.
+func (h *Handler) Matches(e *events.Event) bool {
 	return h.Takes(e) && slices.ContainsFunc(h.On, func(p events.Pattern) bool { return p.Match(e.Type) })
 }
 

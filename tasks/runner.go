@@ -90,7 +90,7 @@ func (r *Runner) Handlers() []*Handler { return r.wired.Load().handlers }
 func (r *Runner) Matching(e *events.Event) []string {
 	var names []string
 	for _, h := range r.Handlers() {
-		if h.matches(e) {
+		if h.Matches(e) {
 			names = append(names, h.Name)
 		}
 	}

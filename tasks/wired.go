@@ -327,7 +327,7 @@ func (r *Runner) Follow(ctx context.Context, root *events.Event, commits *events
 // awaits reports whether a run of this handler on an event may still come: the event goes to the handler, or did and the handler is still finishing
 // its work.
 func (r *Runner) awaits(name string, e *events.Event) bool {
-	if m := r.wired.Load().members[name]; m != nil && m.h.matches(e) {
+	if m := r.wired.Load().members[name]; m != nil && m.h.Matches(e) {
 		return true
 	}
 	return r.replacing(name)

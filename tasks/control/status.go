@@ -161,7 +161,7 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, co
 		if c.State == store.Forgotten {
 			continue
 		}
-		st := HandlerStatus{Name: c.Name, State: StateLeft, On: patternNames(c.On)}
+		st := HandlerStatus{Name: c.Name, State: StateLeft, On: events.PatternTexts(c.On)}
 		if !c.Left.IsZero() {
 			at := c.Left.UTC()
 			st.LeftAt = &at
@@ -187,7 +187,7 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, co
 
 // newStatus is the status of a handler that the store does not know.
 func newStatus(h Wired) HandlerStatus {
-	return HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: patternNames(h.On)}
+	return HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: events.PatternTexts(h.On)}
 }
 
 func (st *HandlerStatus) count(n store.Counts, behind int64) {
@@ -228,12 +228,4 @@ func (st *HandlerStatus) wait(ctx context.Context, s store.Store, c store.Consum
 	}
 	st.Waiting, st.AtMost = &n, st.AtMost || atMost
 	return err
-}
-
-func patternNames(list []events.Pattern) []string {
-	names := make([]string, len(list))
-	for i, p := range list {
-		names[i] = p.String()
-	}
-	return names
 }

@@ -8,6 +8,7 @@ package explain
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"evrun/events"
@@ -109,10 +110,8 @@ func Event(wired []*tasks.Handler, e *events.Event, secrets *expression.Secrets)
 // Matches reports whether a handler is wired to an event. If none is, hint names a similar type that has a handler, or is declared.
 func Matches(wired []*tasks.Handler, declared []emitter.EventType, e *events.Event) (ok bool, hint string) {
 	for _, h := range wired {
-		for _, p := range h.On {
-			if p.Match(e.Type) && h.Takes(e) {
-				return true, ""
-			}
+		if h.Matches(e) {
+			return true, ""
 		}
 	}
 	known := make([]string, len(declared))
@@ -144,16 +143,12 @@ type explainer struct {
 
 func (x *explainer) handler() Handler {
 	h := x.h
-	out := Handler{Name: h.Name, Kind: h.Kind}
-	for _, p := range h.On {
-		out.On = append(out.On, p.String())
-		if !out.Matches && p.Match(x.d.Event.Type) && h.Takes(x.d.Event) {
-			out.Matches, out.Pattern = true, p.String()
-		}
-	}
-	if !out.Matches {
+	out := Handler{Name: h.Name, Kind: h.Kind, On: events.PatternTexts(h.On)}
+	if !h.Matches(x.d.Event) {
 		return out
 	}
+	out.Matches = true
+	out.Pattern = out.On[slices.IndexFunc(h.On, func(p events.Pattern) bool { return p.Match(x.d.Event.Type) })]
 	out.Policy = &Policy{Attempts: h.Retry.Attempts, Backoff: h.Retry.Backoff.String(), Max: h.Retry.Max.String(), Concurrency: h.Concurrency}
 	if h.Timeout > 0 {
 		out.Policy.Timeout = h.Timeout.String()

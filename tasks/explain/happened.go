@@ -77,7 +77,7 @@ func Happened(ctx context.Context, s Source, e *events.Event, wired []Handler) (
 		if told[c.Name] || c.State == store.Forgotten && !hasRun {
 			continue
 		}
-		if err := tell(c.Name, &c, names(c.On)); err != nil {
+		if err := tell(c.Name, &c, events.PatternTexts(c.On)); err != nil {
 			return nil, err
 		}
 	}
@@ -124,14 +124,6 @@ func repeats(e *events.Event) string {
 		return ""
 	}
 	return fmt.Sprintf(", as a replay of #%d", e.ReplayOf)
-}
-
-func names(list []events.Pattern) []string {
-	texts := make([]string, len(list))
-	for i, p := range list {
-		texts[i] = p.String()
-	}
-	return texts
 }
 
 // MatchedAny reports whether a handler matched the event, whatever came of it.

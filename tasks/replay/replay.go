@@ -51,11 +51,7 @@ type NotMatchingError struct {
 }
 
 func (e *NotMatchingError) Error() string {
-	on := make([]string, len(e.Handler.On))
-	for i, p := range e.Handler.On {
-		on[i] = p.String()
-	}
-	return fmt.Sprintf("event #%d is a %s, and handler %s runs on %s", e.Event.Sequence, e.Event.Type, e.Handler.Name, fault.Or(on))
+	return fmt.Sprintf("event #%d is a %s, and handler %s runs on %s", e.Event.Sequence, e.Event.Type, e.Handler.Name, fault.Or(events.PatternTexts(e.Handler.On)))
 }
 
 // Handler returns the active handler of a name, or the one that has taken over from it. The error is [store.ErrNotFound], or [store.ErrNotActive] for
@@ -227,9 +223,7 @@ func (r *Replayer) prepare(ctx context.Context, ask *batches.Request) (keep func
 		return nil, err
 	}
 	if ask.To = c.Name; len(ask.Selection.Types) == 0 {
-		for _, p := range c.On {
-			ask.Selection.Types = append(ask.Selection.Types, p.String())
-		}
+		ask.Selection.Types = events.PatternTexts(c.On)
 	}
 	return func(e *events.Event) bool { return e.ReplayOf == 0 && Matches(c, e.Type) }, nil
 }

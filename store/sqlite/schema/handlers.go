@@ -85,11 +85,7 @@ func (h *Handler) Succeed(was *Handler, head int64) error {
 
 // EncodePatterns is the text of a handler's patterns in its row.
 func EncodePatterns(list []events.Pattern) (string, error) {
-	names := make([]string, len(list))
-	for i, p := range list {
-		names[i] = p.String()
-	}
-	text, err := events.MarshalJSON(names)
+	text, err := events.MarshalJSON(events.PatternTexts(list))
 	return string(text), err
 }
 
