@@ -12,16 +12,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"evrun/cmd/api/apitest"
 )
 
 // folder makes a directory with a short path (a socket's path is limited), and a wiring file in it.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "evrun")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := apitest.Dir(t)
 	if err := os.WriteFile(filepath.Join(dir, "evrun.yaml"), []byte("handlers: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

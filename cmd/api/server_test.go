@@ -9,10 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/apitest"
 	"evrun/cmd/api/client"
 	"evrun/events"
 	"evrun/store"
@@ -117,26 +115,7 @@ func serveWith(t *testing.T, options func(*api.Options), handlers ...*tasks.Hand
 			Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }}}
 	options(&o)
 	d.server = api.NewServer(o)
-	// The path of a socket is short; that of a test's own directory may not be.
-	dir, err := os.MkdirTemp("", "evrun")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.socket = filepath.Join(dir, "s")
-	l, err := net.Listen("unix", d.socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = d.server.Serve(l)
-	}()
-	d.close = sync.OnceFunc(func() {
-		if err := d.server.Close(context.Background()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
+	d.socket, d.close = apitest.Serve(t, d.server)
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", d.socket) }}
 	d.Client, d.http = client.New(d.socket), &http.Client{Transport: transport}
 	t.Cleanup(func() {
@@ -145,9 +124,7 @@ func serveWith(t *testing.T, options func(*api.Options), handlers ...*tasks.Hand
 		d.server.Drain()
 		_ = parts.StopRunner()
 		d.close()
-		<-served
 		_ = parts.Stop()
-		os.RemoveAll(dir)
 	})
 	return d
 }

@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"os"
-	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/apitest"
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
@@ -58,42 +55,17 @@ func serve(t *testing.T) *daemon {
 	}})
 	d.server = api.NewServer(api.Options{Store: d.store, Emitter: parts.Emitter, Handlers: parts.Runner, Log: slog.New(slog.DiscardHandler), MaxData: 1000,
 		Daemon: &api.Daemon{Runner: parts.Runner, Bus: parts.Bus, Commits: parts.Commits}})
-	l, socket := socketOf(t)
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = d.server.Serve(l)
-	}()
-	d.close = sync.OnceFunc(func() {
-		if err := d.server.Close(context.Background()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
+	socket, closed := apitest.Serve(t, d.server)
+	d.close = closed
 	d.Client = New(socket)
 	t.Cleanup(func() {
 		d.CloseIdleConnections()
 		d.server.Drain()
 		_ = parts.StopRunner()
 		d.close()
-		<-served
 		_ = parts.Stop()
 	})
 	return d
-}
-
-// socketOf listens on a socket in a directory with a short path: that of a test's own directory may be too long.
-func socketOf(t *testing.T) (l net.Listener, path string) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "evrun")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	path = filepath.Join(dir, "s")
-	if l, err = net.Listen("unix", path); err != nil {
-		t.Fatal(err)
-	}
-	return l, path
 }
 
 // dying is a handler that fails for good.
@@ -110,7 +82,7 @@ func (dies) Do(context.Context, *tasks.Delivery) (any, error) {
 // listen makes a daemon that reads the head of one request and a little more, answers, and ends.
 func listen(t *testing.T, answer func(io.Writer)) *Client {
 	t.Helper()
-	l, socket := socketOf(t)
+	l, socket := apitest.Listen(t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

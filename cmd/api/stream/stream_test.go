@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"evrun/cmd/api/apitest"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/taskstest"
@@ -53,16 +52,8 @@ func serve(t *testing.T, n int) *served {
 		}
 		_ = s.streams.Serve(closing, w, Query{After: after}) // most of their readers never read
 	}))
-	// The path of a socket is short; that of a test's own directory may not be.
-	dir, err := os.MkdirTemp("", "evrun")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.socket = filepath.Join(dir, "s")
-	l, err := net.Listen("unix", s.socket)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, socket := apitest.Listen(t)
+	s.socket = socket
 	server.Listener.Close()
 	server.Listener = l
 	server.Start()
@@ -71,7 +62,6 @@ func serve(t *testing.T, n int) *served {
 		server.CloseClientConnections()
 		server.Close()
 		s.streams.Wait()
-		os.RemoveAll(dir)
 	})
 	return s
 }

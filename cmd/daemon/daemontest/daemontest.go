@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"evrun/cmd/api/apitest"
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
@@ -27,12 +28,7 @@ type Daemon struct {
 // Start returns when the daemon's API answers.
 func Start(t testing.TB, wiring string) *Daemon {
 	t.Helper()
-	// The path of a socket is short; that of t.TempDir may not be.
-	dir, err := os.MkdirTemp("", "evrun")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := apitest.Dir(t)
 	d := &Daemon{Dir: dir, Config: filepath.Join(dir, "evrun.yaml")}
 	d.Write(t, wiring)
 	load := func() (*config.Config, error) {
