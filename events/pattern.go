@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -114,6 +115,11 @@ func (p Pattern) Match(typ string) bool {
 		}
 		pattern, typ = patternRest, typRest
 	}
+}
+
+// Selects reports whether one of the patterns selects a type; no patterns select every type.
+func Selects(patterns []Pattern, typ string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p Pattern) bool { return p.Match(typ) })
 }
 
 // checkTokens finds the first thing wrong with a pattern or, without wildcards, with a type.

@@ -76,7 +76,7 @@ func (q *WaitingQuery) events(ctx context.Context, s WaitingSource, c *Consumer)
 			slices.Reverse(page)
 		}
 		for _, e := range page {
-			if len(q.Types) == 0 || slices.ContainsFunc(q.Types, func(p events.Pattern) bool { return p.Match(e.Type) }) {
+			if events.Selects(q.Types, e.Type) {
 				if evs = append(evs, e); len(evs) == q.Limit {
 					return evs, nil
 				}

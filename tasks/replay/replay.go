@@ -102,11 +102,6 @@ func former(known []store.Consumer, c store.Consumer, most int) []store.Predeces
 	return names
 }
 
-// Matches reports whether a handler gets events of a type.
-func Matches(c store.Consumer, typ string) bool {
-	return len(c.On) == 0 || slices.ContainsFunc(c.On, func(p events.Pattern) bool { return p.Match(typ) })
-}
-
 // idOf is the id of the event that repeats another one for a handler; tag tells deliberate repetitions from the first.
 func idOf(sequence int64, handler, tag string) string {
 	id := strconv.FormatInt(sequence, 10) + "-" + handler
@@ -126,7 +121,7 @@ func (r *Replayer) Events(ctx context.Context, handler string, of []*events.Even
 	list := make([]Replay, len(of))
 	var fresh []*events.Event
 	for i, e := range of {
-		if !Matches(c, e.Type) {
+		if !events.Selects(c.On, e.Type) {
 			return nil, &NotMatchingError{c, e}
 		}
 		list[i].Of = e
@@ -225,7 +220,7 @@ func (r *Replayer) prepare(ctx context.Context, ask *batches.Request) (keep func
 	if ask.To = c.Name; len(ask.Selection.Types) == 0 {
 		ask.Selection.Types = events.PatternTexts(c.On)
 	}
-	return func(e *events.Event) bool { return e.ReplayOf == 0 && Matches(c, e.Type) }, nil
+	return func(e *events.Event) bool { return e.ReplayOf == 0 && events.Selects(c.On, e.Type) }, nil
 }
 
 func optionsOf(text json.RawMessage) (o Options, err error) {

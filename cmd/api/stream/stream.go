@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -220,7 +219,7 @@ func (st *stream) writeRuns(blocks []runBlock) error {
 	const chunk = 32 << 10
 	st.out.buf = st.out.buf[:0]
 	for _, b := range blocks {
-		if len(st.patterns) > 0 && !slices.ContainsFunc(st.patterns, func(p events.Pattern) bool { return p.Match(b.typ) }) {
+		if !events.Selects(st.patterns, b.typ) {
 			continue
 		}
 		if st.out.buf = append(st.out.buf, b.text...); len(st.out.buf) >= chunk {

@@ -41,6 +41,9 @@ func (r *Reader) sieveOf(ctx context.Context, patterns []events.Pattern, source 
 
 // typeKeys returns the keys of all types that match a pattern; none: any type may.
 func (r *Reader) typeKeys(ctx context.Context, patterns []events.Pattern) ([]string, error) {
+	if len(patterns) == 0 {
+		return nil, nil
+	}
 	keys := []string{schema.AnyType}
 	for _, p := range patterns {
 		if typ, ok := p.Literal(); ok {
@@ -76,9 +79,6 @@ func (r *Reader) typeKeys(ctx context.Context, patterns []events.Pattern) ([]str
 		if rows.Close(); names == maxTypeNames {
 			return nil, nil
 		}
-	}
-	if len(patterns) == 0 {
-		return nil, nil
 	}
 	return keys, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
@@ -92,7 +93,7 @@ func (r *Reader) countWaiting(ctx context.Context, c store.Consumer, upTo int64)
 	looked := min(upTo, c.LowWater+maxCounted)
 	n = upTo - looked
 	atMost = n > 0 || len(c.On) == 0
-	condition, args := typeCondition(c.On)
+	condition, args := typeCondition(narrowing(c.On))
 	if condition == "" {
 		condition = "1"
 	}
@@ -110,7 +111,7 @@ func (r *Reader) countWaiting(ctx context.Context, c store.Consumer, upTo int64)
 		if err := rows.Scan(&typ, &of); err != nil {
 			return 0, false, conn.Translate(err)
 		}
-		if matches(c.On, typ) {
+		if events.Selects(c.On, typ) {
 			n += of
 		}
 	}

@@ -90,20 +90,18 @@ func orDefault(n, usual int) int {
 	return n
 }
 
-// matches reports whether a type matches one of the patterns; none: any does. A run whose event was deleted has no type, and matches > alone.
-func matches(patterns []events.Pattern, typ string) bool {
-	for _, p := range patterns {
-		if p.String() == ">" || p.Match(typ) {
-			return true
-		}
+// narrowing returns the patterns, or none if one of them is >: that leaves nothing out, not even a run whose event was deleted, which has no type.
+func narrowing(patterns []events.Pattern) []events.Pattern {
+	if slices.ContainsFunc(patterns, func(p events.Pattern) bool { return p.String() == ">" }) {
+		return nil
 	}
-	return len(patterns) == 0
+	return patterns
 }
 
 // maxPageBytes is the default of EventQuery.MaxBytes.
 const maxPageBytes = 4 << 20
 
-// typeCondition returns a condition that is true for every type that matches one of the patterns, and for few others.
+// typeCondition returns a condition that is true for every type that matches one of the patterns, and for few others; empty: there are no patterns.
 func typeCondition(patterns []events.Pattern) (condition string, values []any) {
 	escape := strings.NewReplacer("[", "[[]", "?", "[?]", "*", "*", ">", "*")
 	var parts []string
@@ -112,9 +110,6 @@ func typeCondition(patterns []events.Pattern) (condition string, values []any) {
 			parts = append(parts, "e.type = ?")
 			values = append(values, typ)
 			continue
-		}
-		if p.String() == ">" {
-			return "", nil
 		}
 		parts = append(parts, "e.type GLOB ?")
 		values = append(values, escape.Replace(p.String()))

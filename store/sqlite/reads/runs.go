@@ -73,7 +73,7 @@ func (r *Reader) queryRunsOf(ctx context.Context, patterns []events.Pattern, lim
 		if next.Valid {
 			run.NextAttemptAt = schema.Time(next.Int64)
 		}
-		if matches(patterns, run.Type) { // SQL filters the types as far as GLOB can
+		if events.Selects(patterns, run.Type) { // SQL filters the types as far as GLOB can
 			runs = append(runs, run)
 		}
 	}

@@ -124,6 +124,7 @@ func (r *Reader) ScanEvents(ctx context.Context, q store.EventQuery, look int) (
 
 // scanEvents is ScanEvents; sifted says to look up where something may match, which costs a query and pays where that is rare.
 func (r *Reader) scanEvents(ctx context.Context, q store.EventQuery, look int, sifted bool) (part store.Part[*events.Event], err error) {
+	q.Patterns = narrowing(q.Patterns)
 	filter := eventFilter(&q)
 	// An index has these events, or each event of the journal is wanted: the rows that are read are those that are returned.
 	direct := q.Chain != 0 || q.ID != "" || q.Sequences != nil || len(filter.text) == 0
@@ -235,7 +236,7 @@ func (r *Reader) eventsIn(ctx context.Context, q *store.EventQuery, in span, fil
 		if err != nil {
 			return nil, false, conn.Translate(err)
 		}
-		if !exact && !matches(q.Patterns, e.Type) { // SQL filters the types as far as GLOB can
+		if !exact && !events.Selects(q.Patterns, e.Type) { // SQL filters the types as far as GLOB can
 			continue
 		}
 		found = append(found, e)

@@ -41,6 +41,7 @@ const runsStep = 1 << 16
 
 // ScanRuns implements [store.Runs].
 func (r *Reader) ScanRuns(ctx context.Context, q store.RunQuery, look int) (part store.Part[store.Run], err error) {
+	q.Patterns = narrowing(q.Patterns)
 	filter, err := r.runFilter(&q)
 	if err != nil {
 		return part, err
