@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"evrun/tasks/payload"
 )
 
 // Fields is an object that fields are put into. Each has a key as gh and httpie take it:
@@ -51,9 +53,9 @@ func objectOf(data []byte) (branch, error) {
 // Set puts a value at a key.
 func (f *Fields) Set(key string, value json.RawMessage) error {
 	key, element := strings.CutSuffix(key, "[]")
-	path, err := split(key)
-	if err != nil {
-		return err
+	path := payload.SplitPath(key)
+	if slices.Contains(path, "") {
+		return errors.New(`a name is empty; write \. for a dot in a name`)
 	}
 	at := f.top
 	for i, name := range path[:len(path)-1] {
@@ -63,6 +65,7 @@ func (f *Fields) Set(key string, value json.RawMessage) error {
 			switch old := at[name].(type) {
 			case nil:
 			case json.RawMessage: // from the data
+				var err error
 				if next, err = objectOf(old); err != nil {
 					return fmt.Errorf("%s is not an object", strings.Join(path[:i+1], "."))
 				}
@@ -88,27 +91,6 @@ func (f *Fields) Set(key string, value json.RawMessage) error {
 		}
 	}
 	return nil
-}
-
-// split splits a key at its dots.
-func split(key string) (path []string, err error) {
-	var part strings.Builder
-	for i := 0; i < len(key); i++ {
-		switch c := key[i]; {
-		case c == '\\' && i+1 < len(key) && (key[i+1] == '.' || key[i+1] == '\\'):
-			i++
-			part.WriteByte(key[i])
-		case c == '.':
-			path = append(path, part.String())
-			part.Reset()
-		default:
-			part.WriteByte(c)
-		}
-	}
-	if path = append(path, part.String()); slices.Contains(path, "") {
-		return nil, errors.New(`a name is empty; write \. for a dot in a name`)
-	}
-	return path, nil
 }
 
 // Object is the object with all fields, to be written as JSON.

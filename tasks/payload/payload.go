@@ -38,7 +38,7 @@ func Set(data json.RawMessage, fields []Field) (json.RawMessage, error) {
 			return nil, fmt.Errorf("the value of %s %w", f.Path, err)
 		}
 		var err error
-		if data, err = set(data, nil, split(f.Path), f.Value); err != nil {
+		if data, err = set(data, nil, SplitPath(f.Path), f.Value); err != nil {
 			return nil, err
 		}
 	}
@@ -76,8 +76,8 @@ func set(data json.RawMessage, at, path []string, value json.RawMessage) (json.R
 	return append(append(out, value...), data[m.to:]...), nil
 }
 
-// split splits a path at its dots.
-func split(path string) (parts []string) {
+// SplitPath splits a path at its dots. A backslash makes a dot, or another backslash, a part of a key.
+func SplitPath(path string) (parts []string) {
 	var part strings.Builder
 	for i := 0; i < len(path); i++ {
 		switch c := path[i]; {
