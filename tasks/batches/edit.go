@@ -33,12 +33,16 @@ func OfEdits(runs control.Runs) Action {
 			for _, c := range known {
 				active[c.Name] = c.State == store.Active
 			}
+			of, err := eventsOf(ctx, runs.Store, page.Runs)
+			if err != nil {
+				return 0, err
+			}
 			var edited []control.Edited
 			for _, run := range page.Runs {
 				if !active[run.Handler] {
 					continue // no event can be for it
 				}
-				e, err := runs.Edit(ctx, run, edit)
+				e, err := runs.EditOf(of[run.Sequence], run, edit)
 				switch {
 				case cantEdit(err):
 				case err != nil:
@@ -50,6 +54,20 @@ func OfEdits(runs control.Runs) Action {
 			changed, err := runs.Resend(ctx, store.Change{By: w.By, Why: w.Why, Step: &step}, edited...)
 			return len(changed), err
 		}}
+}
+
+// eventsOf reads the events of runs, by their sequences, as far as they are stored.
+func eventsOf(ctx context.Context, s store.Store, runs []store.Run) (map[int64]*events.Event, error) {
+	sequences := make([]int64, len(runs))
+	for i := range runs {
+		sequences[i] = runs[i].Sequence
+	}
+	found, err := store.EventsOf(ctx, s, sequences)
+	of := make(map[int64]*events.Event, len(found))
+	for _, e := range found {
+		of[e.Sequence] = e
+	}
+	return of, err
 }
 
 func editOf(options json.RawMessage) (edit control.Edit, err error) {

@@ -34,18 +34,27 @@ type Edited struct {
 // Edit makes the event that goes in the place of a run's: it is linked to it, and has other data, which must fit the schema of its type now. Nothing is
 // written. Errors are a [*StateError], [ErrNoEdit], an [*emitter.RefusedError], or the store's.
 func (r Runs) Edit(ctx context.Context, run store.Run, edit Edit) (Edited, error) {
-	e := Edited{Run: run}
-	if !slices.Contains(Retryable, run.State) {
-		return e, &StateError{run, "edited"}
-	}
 	found, err := store.EventsOf(ctx, r.Store, []int64{run.Sequence})
-	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("the event #%d of run %s: %w", run.Sequence, run.ID, store.ErrNotFound)
-	}
 	if err != nil {
-		return e, err
+		return Edited{Run: run}, err
 	}
-	e.Of = found[0]
+	var of *events.Event
+	if len(found) > 0 {
+		of = found[0]
+	}
+	return r.EditOf(of, run, edit)
+}
+
+// EditOf is [Runs.Edit] for a caller that has read the run's event; nil: it was deleted.
+func (r Runs) EditOf(of *events.Event, run store.Run, edit Edit) (Edited, error) {
+	e := Edited{Run: run, Of: of}
+	switch {
+	case !slices.Contains(Retryable, run.State):
+		return e, &StateError{run, "edited"}
+	case of == nil:
+		return e, fmt.Errorf("the event #%d of run %s: %w", run.Sequence, run.ID, store.ErrNotFound)
+	}
+	var err error
 	data := e.Of.Data
 	if edit.Data != nil {
 		var line bytes.Buffer
