@@ -148,7 +148,8 @@ func (b *Batches) Preview(ctx context.Context, r Request) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	return j.look(ctx)
+	p, _, err := j.look(ctx)
+	return p, err
 }
 
 // Run does the action to the whole selection. progress is called when the batch has begun, and after each page; its error, or the end of ctx, stops the
@@ -168,11 +169,11 @@ func (b *Batches) Run(ctx context.Context, r Request, progress func(store.Batch)
 	if err := j.agree(r.Fingerprint); err != nil {
 		return store.Batch{}, err
 	}
-	now, err := j.look(ctx)
+	now, f, err := j.look(ctx)
 	switch {
 	case err != nil:
 		return store.Batch{}, err
-	case !j.agreed(now):
+	case !j.agreed(f):
 		return store.Batch{}, &ChangedError{now}
 	}
 	batch := store.Batch{Action: r.Action, Total: now.Count, By: audit.From(ctx).String()}

@@ -74,13 +74,13 @@ func (j *job) resolve(ctx context.Context) (err error) {
 }
 
 // look counts the selection and fingerprints it.
-func (j *job) look(ctx context.Context) (Preview, error) {
-	p := Preview{Action: j.action.Name}
+func (j *job) look(ctx context.Context) (p Preview, f fingerprint, err error) {
+	p.Action = j.action.Name
 	sum := newSum(j.action, &j.details)
 	for after := ""; ; {
 		page, err := j.page(ctx, after, p.Count >= SampleSize)
 		if err != nil {
-			return p, err
+			return p, f, err
 		}
 		for i := range page.Len() {
 			if !j.action.Shrinks {
@@ -97,8 +97,9 @@ func (j *job) look(ctx context.Context) (Preview, error) {
 			break
 		}
 	}
-	p.Fingerprint = fingerprint{p.Count, j.details.Head, encode(sum)}.String()
-	return p, nil
+	f = fingerprint{p.Count, j.details.Head, encode(sum)}
+	p.Fingerprint = f.String()
+	return p, f, nil
 }
 
 // run does the pages from the batch's cursor on.
@@ -106,6 +107,7 @@ func (j *job) run(ctx context.Context, progress func(store.Batch) error) error {
 	if err := progress(j.batch); err != nil {
 		return err
 	}
+	w := Work{Batch: j.batch.ID, By: audit.From(ctx).String(), To: j.details.To, Why: j.details.Why, Options: j.details.Options}
 	for after := j.batch.Cursor; after != cursorEnd; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -121,7 +123,7 @@ func (j *job) run(ctx context.Context, progress func(store.Batch) error) error {
 			continue // a part of the search that has found nothing
 		}
 		step := store.Step{Batch: j.batch.ID, From: j.batch.Cursor, To: after, Done: page.Len()}
-		changed, err := j.action.Do(ctx, Work{Batch: j.batch.ID, By: audit.From(ctx).String(), To: j.details.To, Why: j.details.Why, Options: j.details.Options}, page, step)
+		changed, err := j.action.Do(ctx, w, page, step)
 		if err != nil {
 			return err
 		}
@@ -227,8 +229,6 @@ func (j *job) agree(text string) error {
 }
 
 // agreed reports whether the selection is the one that the request means.
-func (j *job) agreed(now Preview) bool {
-	_, rest, _ := strings.Cut(now.Fingerprint, "-")
-	_, sum, _ := strings.Cut(rest, "-")
-	return j.seen.sum == "" || sum == j.seen.sum && (now.Count == j.seen.count || j.action.Shrinks && now.Count < j.seen.count)
+func (j *job) agreed(now fingerprint) bool {
+	return j.seen.sum == "" || now.sum == j.seen.sum && (now.count == j.seen.count || j.action.Shrinks && now.count < j.seen.count)
 }
