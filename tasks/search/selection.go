@@ -44,16 +44,8 @@ func (e *SelectionError) Unwrap() error { return e.Err }
 
 // CheckEvents returns what is wrong with a selection of events, as far as no store is needed to know. It is a [*SelectionError].
 func (s *Selection) CheckEvents() error {
-	_, err := s.parse(expression.SelectEvents)
-	switch {
-	case err != nil:
-		return err
-	case s.Handler != "":
-		return &SelectionError{"handler", fmt.Errorf("events have none; runs have")}
-	case len(s.States) > 0:
-		return &SelectionError{"state", fmt.Errorf("events have none; runs have")}
-	}
-	return nil
+	_, err := s.parseEvents()
+	return err
 }
 
 // CheckRuns is [Selection.CheckEvents] for runs.
@@ -64,10 +56,10 @@ func (s *Selection) CheckRuns() error {
 
 // Events makes the query of a selection of events. The error is a [*SelectionError], one of [Event] or the store's.
 func (s *Selection) Events(ctx context.Context, j store.Journal) (Query, error) {
-	if err := s.CheckEvents(); err != nil {
-		return Query{}, err
+	q, err := s.parseEvents()
+	if err != nil {
+		return q, err
 	}
-	q, _ := s.parse(expression.SelectEvents)
 	return q, s.resolve(ctx, j, &q)
 }
 
@@ -78,6 +70,20 @@ func (s *Selection) Runs(ctx context.Context, j store.Journal) (Query, error) {
 		return q, err
 	}
 	return q, s.resolve(ctx, j, &q)
+}
+
+// parseEvents is parse for a selection of events.
+func (s *Selection) parseEvents() (Query, error) {
+	q, err := s.parse(expression.SelectEvents)
+	switch {
+	case err != nil:
+		return q, err
+	case s.Handler != "":
+		return q, &SelectionError{"handler", fmt.Errorf("events have none; runs have")}
+	case len(s.States) > 0:
+		return q, &SelectionError{"state", fmt.Errorf("events have none; runs have")}
+	}
+	return q, nil
 }
 
 // parse makes the query of everything but the names of events.
