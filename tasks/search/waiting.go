@@ -11,11 +11,8 @@ import (
 // scanRuns is a step of a search of runs, with waiting ones if the query asks for these. A waiting run has no row: it is an event that a handler has
 // yet to handle, and they are few in the long run. So each step reads the first of each handler, and merges them with the rows.
 func scanRuns(ctx context.Context, s Source, q store.RunQuery, look int) (store.Part[store.Run], error) {
-	if !slices.Contains(q.States, store.Waiting) {
-		return s.ScanRuns(ctx, q, look)
-	}
-	part, err := s.ScanRuns(ctx, q, look) // none, if no other state is asked for
-	if err != nil {
+	part, err := s.ScanRuns(ctx, q, look) // none, if only waiting ones are asked for
+	if err != nil || !slices.Contains(q.States, store.Waiting) {
 		return part, err
 	}
 	waiting, err := waitingRuns(ctx, s, &q)
@@ -48,11 +45,7 @@ func inOrder(q *store.RunQuery, a int64, aHandler store.HandlerID, b int64, bHan
 
 // waitingRuns returns the first waiting runs of each handler, at most the query's Limit of each.
 func waitingRuns(ctx context.Context, s Source, q *store.RunQuery) (all []store.Run, err error) {
-	var names []string
-	if q.Handler != "" {
-		names = []string{q.Handler}
-	}
-	handlers, err := s.Handlers(ctx, names...)
+	handlers, err := s.Handlers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -67,12 +60,9 @@ func waitingRuns(ctx context.Context, s Source, q *store.RunQuery) (all []store.
 		if err != nil {
 			return nil, err
 		}
-		known, err := s.Handlers(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if after = sequence; len(known) > 0 {
-			handler = known[0].ID
+		after = sequence
+		if i := slices.IndexFunc(handlers, func(c store.Consumer) bool { return c.Name == name }); i >= 0 {
+			handler = handlers[i].ID
 		}
 		if q.Oldest {
 			w.After = max(w.After, sequence-1)
@@ -82,6 +72,9 @@ func waitingRuns(ctx context.Context, s Source, q *store.RunQuery) (all []store.
 		w.Limit++ // one may be before the place
 	}
 	for _, c := range handlers {
+		if q.Handler != "" && c.Name != q.Handler {
+			continue
+		}
 		runs, err := store.WaitingRuns(ctx, s, c, w)
 		if err != nil {
 			return nil, err
