@@ -116,15 +116,11 @@ func (p *pool) add(list ...*attempt) (idle bool, before int) {
 	idle, before = p.busy == 0 && len(p.next) == 0, len(p.queue)
 	for _, a := range list {
 		switch {
-		case a.reserved && a.stopped != nil:
-			p.reserved--
+		case a.stopped != nil:
+			p.release(a)
 			p.unbegun(a)
 		case a.reserved:
 			p.next = append(p.next, a)
-		case a.stopped != nil:
-			p.expected--
-			p.bytes -= a.bytes
-			p.unbegun(a)
 		default:
 			p.expected--
 			p.queue = append(p.queue, a)
@@ -137,14 +133,19 @@ func (p *pool) add(list ...*attempt) (idle bool, before int) {
 // giveUp forgets an attempt that has a reserved slot or is expected, and will not be made.
 func (p *pool) giveUp(a *attempt) {
 	p.mu.Lock()
+	p.release(a)
+	p.wake()
+	p.mu.Unlock()
+}
+
+// release gives back what reserve or expect has kept for an attempt.
+func (p *pool) release(a *attempt) {
 	if a.reserved {
 		p.reserved--
 	} else {
 		p.expected--
 		p.bytes -= a.bytes
 	}
-	p.wake()
-	p.mu.Unlock()
 }
 
 // drain empties queue and returns its attempts. Those that come into it later don't begin either; another drain returns them.

@@ -118,10 +118,7 @@ func (o *keyOrder) drop(key string, sequence int64) {
 	parked := len(k.waiting)
 	k.waiting, k.due = slices.DeleteFunc(k.waiting, of), slices.DeleteFunc(k.due, of)
 	o.parked -= parked - len(k.waiting)
-	if i, known := slices.BinarySearch(k.runs, sequence); known {
-		k.runs = slices.Delete(k.runs, i, i+1)
-		o.stored--
-	}
+	o.unhold(k, sequence)
 	if k.running == sequence {
 		if i := slices.IndexFunc(o.ready, of); i >= 0 {
 			if !o.ready[i].Recorded() {

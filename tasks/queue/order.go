@@ -135,11 +135,16 @@ func insertTask(list []*Task, t *Task) []*Task {
 // release removes a finished run from its key, and gives the key to the next task.
 func (o *keyOrder) release(t *Task) {
 	if k := o.keys[t.key]; k != nil {
-		if i, known := slices.BinarySearch(k.runs, t.Seq); known {
-			k.runs = slices.Delete(k.runs, i, i+1)
-			o.stored--
-		}
+		o.unhold(k, t.Seq)
 		o.pass(t, k)
+	}
+}
+
+// unhold removes a stored run, if it is one, from those of its key k.
+func (o *keyOrder) unhold(k *heldKey, sequence int64) {
+	if i, known := slices.BinarySearch(k.runs, sequence); known {
+		k.runs = slices.Delete(k.runs, i, i+1)
+		o.stored--
 	}
 }
 
