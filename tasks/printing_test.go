@@ -33,6 +33,15 @@ func (p printer) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	return nil, err
 }
 
+// What a printer does after it has printed.
+var (
+	nothingMore printer = func(context.Context, *tasks.Delivery, io.Writer) error { return nil }
+	untilItEnds printer = func(ctx context.Context, _ *tasks.Delivery, _ io.Writer) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+)
+
 var secret = sync.OnceValue(func() *expression.Secrets {
 	s := &expression.Secrets{}
 	s.Add("s3cr3t")
@@ -78,7 +87,7 @@ func TestEveryAttemptKeepsItsOutput(t *testing.T) {
 		return nil
 	})
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a.b"), Action: work, Timeout: 50 * time.Millisecond, Retry: tasks.Retry{Attempts: 9, Backoff: 1, Max: 1}},
-		&tasks.Handler{Name: "none", On: on("a.b"), Action: printer(func(context.Context, *tasks.Delivery, io.Writer) error { return nil }), KeepOutput: capture.None})
+		&tasks.Handler{Name: "none", On: on("a.b"), Action: nothingMore, KeepOutput: capture.None})
 	e := d.emit("a.b", "1")
 	d.settled(2)
 	story := d.story(store.RunID(e.Sequence, "h", d.store.ID()))
@@ -148,29 +157,21 @@ func TestARunningAttemptIsFollowedToItsEnd(t *testing.T) {
 }
 
 func TestAStoppedAttemptKeepsItsOutput(t *testing.T) {
-	work := printer(func(ctx context.Context, _ *tasks.Delivery, _ io.Writer) error {
-		<-ctx.Done()
-		return ctx.Err()
-	})
 	file := path(t)
-	d := start(t, file, &tasks.Handler{Name: "h", On: on("a.b"), Action: work})
+	d := start(t, file, &tasks.Handler{Name: "h", On: on("a.b"), Action: untilItEnds})
 	run := store.RunID(1, "h", d.store.ID())
 	d.emit("a.b", "1")
 	follow(t, d, run)
 	d.stop()
-	d = start(t, file, &tasks.Handler{Name: "h", On: on("a.b"), Action: printer(func(context.Context, *tasks.Delivery, io.Writer) error { return nil })})
+	d = start(t, file, &tasks.Handler{Name: "h", On: on("a.b"), Action: nothingMore})
 	d.settled(1)
 	d.wantStory(run, "1 retrying over attempt 1 of [secret]|evrun is stopping: context canceled", "2 succeeded over attempt 2 of [secret]|")
 }
 
 func TestAKilledAttemptLeavesWhatItHadPrinted(t *testing.T) {
 	defer tasks.SaveEvery(time.Millisecond)()
-	work := printer(func(ctx context.Context, _ *tasks.Delivery, _ io.Writer) error {
-		<-ctx.Done()
-		return ctx.Err()
-	})
 	file := path(t)
-	d := start(t, file, &tasks.Handler{Name: "h", On: on("a.b"), Action: work})
+	d := start(t, file, &tasks.Handler{Name: "h", On: on("a.b"), Action: untilItEnds})
 	run := store.RunID(1, "h", d.store.ID())
 	d.emit("a.b", "1")
 	follow(t, d, run)
@@ -179,7 +180,7 @@ func TestAKilledAttemptLeavesWhatItHadPrinted(t *testing.T) {
 	}
 	d.wantStory(run, "1 running  attempt 1 of [secret]|")
 	d.kill()
-	d = start(t, file, &tasks.Handler{Name: "h", On: on("a.b"), Action: printer(func(context.Context, *tasks.Delivery, io.Writer) error { return nil })})
+	d = start(t, file, &tasks.Handler{Name: "h", On: on("a.b"), Action: nothingMore})
 	d.settled(1)
 	story := d.story(run)
 	if len(story) != 2 || !strings.HasPrefix(story[0], "1 retrying  attempt 1 of [secret]|") || story[1] != "2 succeeded over attempt 2 of [secret]|" {
