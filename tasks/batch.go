@@ -205,7 +205,7 @@ func took(t *queue.Task) time.Duration {
 	return d.Round(time.Microsecond)
 }
 
-// logCancelled tells of a cancelled run; unbegun: without the attempt that was to begin.
+// logCancelled logs a cancelled run. With unbegun, the line has no attempt, because it never began.
 func (w *worker) logCancelled(t *queue.Task, unbegun bool) {
 	args := []any{"handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "run", w.runID(t)}
 	if !unbegun {

@@ -50,7 +50,7 @@ func (h *Handler) Takes(e *events.Event) bool {
 	return e.Target == "" || e.Target == h.Name || e.Target == h.Was
 }
 
-// Retry says how failed attempts are repeated: after Backoff, doubled each time up to Max, with full jitter.
+// Retry says how failed attempts are repeated: after Backoff, doubled each time up to Max, less a random part of at most half.
 type Retry struct {
 	Attempts     int           // total number; default 5
 	Backoff, Max time.Duration // default 1s and 1m

@@ -9,7 +9,7 @@ import (
 	"evrun/tasks/control"
 )
 
-// Pause pauses a handler until Resume, also over restarts and reloads: its running attempts end as ever, and nothing new begins once Pause has returned.
+// Pause pauses a handler until Resume, also over restarts and reloads: its running attempts finish, and nothing new begins once Pause has returned.
 // Its events and retries wait. It returns the pause that the handler has now, and false if it was paused already. Errors are those of
 // [control.PauseHandler], and [ErrStopping].
 //

@@ -40,9 +40,9 @@ func (r Retry) withDefaults() Retry {
 	return r
 }
 
-// delay returns how long to wait after failed attempt n (from 1): exponential backoff of which a random half or less is taken away ("equal jitter" of
-// Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), but at least as long as the error asks for. With full jitter, all
-// attempts of a run may pass within moments, and none outlasts the cause of the failure.
+// delay returns how long to wait after failed attempt n (from 1): exponential backoff, of which a random part, at most half, is taken away ("equal
+// jitter" of Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), but at least as long as the error asks for. Full jitter could
+// make all attempts of a run follow each other within moments, before the cause of the failure has passed.
 func (r Retry) delay(n int, err error) time.Duration {
 	ceiling := r.Max
 	if shift := n - 1; shift < 62 && r.Backoff<<shift>>shift == r.Backoff {

@@ -78,7 +78,7 @@ func (r *Runner) waits(ctx context.Context, m *member, runs []*store.Run) {
 // queued is a worker's answer about waiting tasks.
 type queued struct {
 	waits   map[int64]queue.Wait
-	after   int64      // the last event that its queue has come to
+	after   int64      // the last event that its queue has taken from the journal
 	running []InFlight // attempts
 }
 

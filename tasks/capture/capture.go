@@ -5,13 +5,13 @@
 //	out := c.Stream("stdout")
 //	io.Copy(out, program)
 //	c.SetStatus("exit status 0")
-//	output := c.Output() // to be stored; nil: there is nothing to keep
+//	output := c.End() // to be stored; nil: there is nothing to keep
 //
-// Who writes never waits for who follows, and needs memory for what is kept alone. A [Follower] has a bound of its own; one that is slow loses a part in
-// the middle, and learns how much.
+// A writer never waits for followers, and a capture holds only what is kept. A [Follower] has a bound of its own: a slow one loses the oldest of what it
+// has not read, and learns how much.
 //
-// Secrets are removed before anything leaves the package. A part of one can't be recognized by itself, so a text that is cut ends before a secret that
-// may begin at the cut, and goes on behind one that may end there; a follower gets whole lines, and the beginning of a secret only with its end.
+// Secrets are removed before anything leaves the package. A part of a secret can't be recognized by itself. So where a text is cut, a possible beginning of
+// a secret before the cut is left out, and a possible end after it. A follower gets whole lines, and the beginning of a secret only with its end.
 package capture
 
 import (

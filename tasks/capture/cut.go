@@ -12,8 +12,8 @@ import (
 // nearLineEnd is how far from a cut the end of a line is looked for.
 const nearLineEnd = 4 << 10
 
-// neatly cuts a text, of which omitted bytes were left out between head and tail, at the ends of lines, if they are near, and so that no
-// part of a secret stays at the cut.
+// neatly shortens head and tail, between which omitted bytes were left out. If a line ends near the cut, head ends and tail begins there. No part of a
+// secret stays at the cut. The new number of omitted bytes is returned, too.
 func neatly(secrets *expression.Secrets, head, tail string, omitted int64) (string, string, int64) {
 	whole := len(head) + len(tail)
 	from := max(len(head)-nearLineEnd, 0)
@@ -28,7 +28,7 @@ func neatly(secrets *expression.Secrets, head, tail string, omitted int64) (stri
 	return head, tail, omitted + int64(whole-len(head)-len(tail))
 }
 
-// telling is the length of a part of a secret at a cut; 0 if it is so short that it tells nothing, and any text may have it.
+// telling returns the length of a part of a secret at a cut, or 0 if it is too short to reveal anything: any text may have it.
 func telling(n int) int {
 	if n < 4 {
 		return 0

@@ -9,9 +9,9 @@ import (
 	"evrun/store"
 )
 
-// TakeChanged implements [Source]: it takes the runs that people have retried or cancelled, in the order of their changes. Retried runs come before all tasks that begin later.
-// What waits for a cancelled run goes on at once. If there were more than the handover holds, the stored runs are read again; events that were cancelled
-// before they had a run may then still be given to the worker, and the store refuses their attempts.
+// TakeChanged implements [Source]: it takes the runs that people have retried or cancelled, in the order of the changes. Retried runs come before all
+// tasks that begin later. Tasks that wait for a cancelled run go on at once. If there were more runs than the handover holds, the stored runs are read
+// again; events that were cancelled before they had a run may then still be given to the worker, and the store refuses their attempts.
 func (q *Queue) TakeChanged(ctx context.Context) error {
 	if !q.o.Changed.waiting() {
 		return nil
@@ -65,7 +65,7 @@ func (q *Queue) retried(ctx context.Context, runs []store.Run) error {
 	return nil
 }
 
-// cancelled forgets runs that have ended, and has the worker end the attempts of those that it has: the running ones of them end with their attempts.
+// cancelled forgets runs that have ended, and names to the worker those that it has: a running one ends when its attempt has returned.
 func (q *Queue) cancelled(ctx context.Context, runs []store.Run) error {
 	var waiting []store.Run
 	for i := range runs {
@@ -160,8 +160,8 @@ func (b *bursts) again(sequences []int64, now time.Time) {
 	}
 }
 
-// leaveOut has poll leave out an event that was cancelled, and so has a run: by reading the journal without events that have one, as far as it is not yet
-// read, else by its sequence. The sequences are at most as many as events are in memory.
+// leaveOut has poll leave out an event that was cancelled, and so has a run. Where the journal has not been read yet, events with a run are left out when
+// it is read; otherwise the sequence is remembered. No more sequences are remembered than there are events in memory.
 func (f *follower) leaveOut(sequence int64) {
 	switch {
 	case sequence == math.MaxInt64:

@@ -7,8 +7,8 @@ import (
 	"evrun/store"
 )
 
-// HandOver passes runs that people have retried or cancelled to their queue, in the order of the changes. It never blocks, and no run is lost: the queue reads runs from the store if there
-// are more than 8192, or if it has not yet begun or is ending. Safe for concurrent use.
+// HandOver passes runs that people have retried or cancelled to their queue, in the order of the changes. It never blocks, and no run is lost: the queue
+// reads runs from the store if there are more than 8192, or if it has not yet begun or is ending. Safe for concurrent use.
 type HandOver struct {
 	mu   sync.Mutex
 	runs []store.Run

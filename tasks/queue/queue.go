@@ -64,7 +64,7 @@ type Source interface {
 	LowWater(settling []*Task) int64
 	// TakeChanged takes what people have changed. Next does it, too; a worker that takes no more tasks calls it alone.
 	TakeChanged(ctx context.Context) error
-	// Waits says what tasks wait for, as far as it is known; After is the sequence of the last event that the source has come to.
+	// Waits says what tasks wait for, as far as it is known; After is the sequence of the last event that the source has taken from the journal.
 	Waits(sequences map[int64]bool) map[int64]Wait
 	After() int64
 	// Close ends the subscription to the bus.
@@ -96,7 +96,8 @@ type Options struct {
 	Interval time.Duration
 	// Changed delivers the runs that people have retried or cancelled; nil: none.
 	Changed *HandOver
-	// Cancelled is called in TakeChanged and Next for a task with the worker whose run was cancelled, or is to be, with the run's reason. It must not call the queue.
+	// Cancelled is called in TakeChanged and Next, with the run's reason, for a task that the worker has and whose run was cancelled or is being cancelled.
+	// It must not call the queue.
 	Cancelled func(t *Task, reason string)
 	// Now is the clock. Default [time.Now].
 	Now func() time.Time

@@ -11,10 +11,10 @@ import (
 )
 
 // A stored run that waits for its next attempt comes into memory in one of three ways: it is read from the store, an attempt of it has failed here,
-// or it was retried by hand (by_hand.go). Each time Queue.await makes sure that it is kept once: while an attempt of the run is running, the next attempt waits
-// for its end.
+// or it was retried by hand (by_hand.go). Each time Queue.await makes sure that it is kept once: while an attempt of the run is running, the next attempt
+// waits for its end.
 
-// await makes a stored run wait for its next attempt. Of two tasks of one run it keeps the one with the later attempt; the other is an outdated state
+// await makes a stored run wait for its next attempt. Of two tasks of one run it keeps the later one (see Task.supersedes); the other is an outdated state
 // of the run.
 func (q *Queue) await(t *Task) {
 	if a := q.active[t.Seq]; a != nil {

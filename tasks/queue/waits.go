@@ -21,7 +21,7 @@ const (
 	Burst                // its burst goes on
 	Rate                 // the next attempt of the handler may begin later
 	Place                // as many attempts as may are running
-	Unread               // the queue has not come to its event
+	Unread               // the queue has not taken its event from the journal yet
 )
 
 // Waits implements [Source].
@@ -52,7 +52,7 @@ func (q *Queue) Waits(sequences map[int64]bool) map[int64]Wait {
 	return waits
 }
 
-// After is the sequence of the last event that the queue has come to.
+// After implements [Source].
 func (q *Queue) After() int64 { return q.follower.after }
 
 // waits finds the tasks that wait for their keys.
