@@ -150,7 +150,7 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 		o.Note("no handler matches %s: it runs nothing%s", e.Type, cli.AsHint(rc.Hint))
 	}
 	if alone {
-		o.Note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
+		o.NoteWaiting("the event waits", cfg)
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func runBulk(ctx context.Context, o *emitOptions) error {
 	}
 	b.summary(took)
 	if waits && b.accepted > 0 {
-		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
+		o.NoteWaiting("the events wait", cfg)
 	}
 	switch {
 	case err != nil:

@@ -147,7 +147,7 @@ func runReplayEvents(ctx context.Context, o *replayOptions) error {
 		}
 	}
 	if alone && fresh > 0 {
-		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
+		o.NoteWaiting("the events wait", cfg)
 	}
 	return nil
 }

@@ -41,9 +41,8 @@ needs a terminal or --yes. It can be interrupted at any time: --resume continues
 }
 
 func runRunsDrop(ctx context.Context, o *cli.Batch, ids []string) error {
-	_, err := o.RunsByID(ctx, ids, func(c *client.Client, id string) (any, error) {
+	return o.RunsByID(ctx, ids, func(c *client.Client, id string) (any, error) {
 		run, err := c.DropRun(ctx, id)
 		return map[string]string{"dropped": run.ID}, err
 	})
-	return err
 }

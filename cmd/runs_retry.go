@@ -57,9 +57,5 @@ dropped, with the number of the new event as its reason: so it is sent again onc
 }
 
 func runRunsRetry(ctx context.Context, o *cli.Batch, ids []string) error {
-	alone, err := o.RunsByID(ctx, ids, func(c *client.Client, id string) (any, error) { return c.RetryRun(ctx, id) })
-	if alone != "" {
-		o.Note("no daemon is running: the runs wait in %s for evrun serve", alone)
-	}
-	return err
+	return o.RunsByID(ctx, ids, func(c *client.Client, id string) (any, error) { return c.RetryRun(ctx, id) })
 }

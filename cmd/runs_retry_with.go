@@ -125,7 +125,7 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 		return err
 	}
 	if alone && len(done) > 0 && !o.DryRun {
-		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
+		o.NoteWaiting("the events wait", cfg)
 	}
 	if failed > 0 {
 		return cli.SomeLeft("runs")

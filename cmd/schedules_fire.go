@@ -96,7 +96,7 @@ func runSchedulesFire(ctx context.Context, e *cli.Env, name string, wait time.Du
 		_, err = fmt.Fprintf(e.Out, "%s accepted as #%d\n", rc.ID, rc.Sequence)
 	}
 	if alone {
-		e.Note("no daemon is running: the event waits in %s for evrun serve", cfg.Settings.Store.Path)
+		e.NoteWaiting("the event waits", cfg)
 	}
 	return err
 }
@@ -161,7 +161,7 @@ func runSchedulesBackfill(ctx context.Context, o *fireOptions, name string) erro
 		}
 	}
 	if alone && done.Fired > 0 {
-		o.Note("no daemon is running: the events wait in %s for evrun serve", cfg.Settings.Store.Path)
+		o.NoteWaiting("the events wait", cfg)
 	}
 	if done.Failed > 0 {
 		return &cli.ExitError{Code: cli.ExitFailed, Err: fmt.Errorf("%s can't be published: %s", fault.Plural(done.Failed, "slot"), done.Failure)}

@@ -15,6 +15,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/config"
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/tasks/batches"
@@ -213,10 +214,15 @@ func (o *Batch) send(ctx context.Context, r api.BatchRequest) error {
 		}
 		_, err = fmt.Fprintf(o.Out, "%d %s%s\n", last.Changed, o.Done, left)
 	}
-	if alone && last.Changed > 0 && o.Action != "drop" && o.Action != "cancel" {
-		o.Note("no daemon is running: the runs wait in %s for evrun serve", cfg.Settings.Store.Path)
-	}
+	o.changed(alone, last.Changed, cfg)
 	return err
+}
+
+// changed notes that the runs that were changed wait, if no daemon runs. Those that are over wait for nothing.
+func (o *Batch) changed(alone bool, n int, cfg *config.Config) {
+	if alone && n > 0 && o.Action != "drop" && o.Action != "cancel" {
+		o.NoteWaiting("the runs wait", cfg)
+	}
 }
 
 // findOut is how long a command that was stopped asks how far its batch came.
@@ -253,14 +259,14 @@ func isProblem(err error) bool {
 	return errors.As(err, &p)
 }
 
-// RunsByID does the action to runs one after the other, and prints each (JSON) or their number. It returns the path of the store if no daemon runs.
-func (o *Batch) RunsByID(ctx context.Context, ids []string, do func(c *client.Client, id string) (any, error)) (alone string, _ error) {
+// RunsByID does the action to runs one after the other, and prints each (JSON) or their number.
+func (o *Batch) RunsByID(ctx context.Context, ids []string, do func(c *client.Client, id string) (any, error)) error {
 	cfg, err := o.Settings()
 	if err != nil {
-		return "", err
+		return err
 	}
 	done, failed := 0, 0
-	waits, err := o.Ask(ctx, cfg, ChangesRuns, func(c *client.Client) error {
+	alone, err := o.Ask(ctx, cfg, ChangesRuns, func(c *client.Client) error {
 		for ; len(ids) > 0; ids = ids[1:] { // a second call continues where the first one stopped
 			changed, err := do(c, ids[0])
 			switch {
@@ -280,16 +286,14 @@ func (o *Batch) RunsByID(ctx context.Context, ids []string, do func(c *client.Cl
 		return nil
 	})
 	if err != nil {
-		return "", err
+		return err
 	}
 	if !o.JSON() {
 		fmt.Fprintf(o.Out, "%d %s\n", done, o.Done)
 	}
+	o.changed(alone, done, cfg)
 	if failed > 0 {
-		err = SomeLeft("runs")
+		return SomeLeft("runs")
 	}
-	if waits && done > 0 {
-		alone = cfg.Settings.Store.Path
-	}
-	return alone, err
+	return nil
 }
