@@ -126,8 +126,11 @@ func (o *replayOptions) recorded(ctx context.Context, from *client.Client, each 
 	if len(names) > 0 {
 		return nil
 	}
-	p := o.Progress()
-	defer p.Clear()
+	out, p := cli.LeftOut{}, o.Progress()
+	defer func() {
+		p.Clear()
+		out.Note(o.Env)
+	}()
 	left := o.Limit
 	for page := (api.Paging{}); ; {
 		page.Limit = 1000
@@ -143,9 +146,7 @@ func (o *replayOptions) recorded(ctx context.Context, from *client.Client, each 
 				return err
 			}
 		}
-		if info.Failed > 0 {
-			o.Note("--where could not be evaluated for %d of them, which are left out: %s", info.Failed, info.Failure)
-		}
+		out.Add(info)
 		p.Show(len(list), info)
 		left -= len(list)
 		if page.After = info.Next; page.After == "" || o.Limit > 0 && left <= 0 {

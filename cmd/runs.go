@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -76,9 +74,8 @@ func runRunsList(ctx context.Context, o *runsOptions) error {
 		if err != nil || found || o.Handler == "" {
 			return err
 		}
-		var p *api.Problem
-		if _, err := c.Handler(ctx, o.Handler); errors.As(err, &p) && p.Status == http.StatusNotFound {
-			o.Note("%s", p.Error())
+		if _, err := c.Handler(ctx, o.Handler); cli.IsNotFound(err) {
+			o.Note("%v", err)
 		}
 		return nil
 	})

@@ -126,6 +126,12 @@ func IsAboutOne(err error) bool {
 	return errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusConflict)
 }
 
+// IsNotFound reports whether what was asked for does not exist.
+func IsNotFound(err error) bool {
+	var p *api.Problem
+	return errors.As(err, &p) && p.Status == http.StatusNotFound
+}
+
 // Look calls do with a client that the store answers in this process, whether or not a daemon runs: a list is read although the daemon is
 // busy, stopping, or another user's.
 func (e *Env) Look(ctx context.Context, do func(*client.Client) error) error {
@@ -192,8 +198,7 @@ func Named[S any](all []S, nameOf func(S) string, names []string) ([]S, error) {
 // EventAt is the event with a sequence, or nil.
 func EventAt(ctx context.Context, c *client.Client, sequence int64) (*events.Event, error) {
 	ev, err := c.Event(ctx, "#"+strconv.FormatInt(sequence, 10))
-	var p *api.Problem
-	if errors.As(err, &p) && p.Status == http.StatusNotFound {
+	if IsNotFound(err) {
 		return nil, nil
 	}
 	return ev, err

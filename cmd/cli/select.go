@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -70,20 +71,15 @@ func (o *SelectionFlags) ReadFlags(check func() error) (err error) {
 
 // ListPages lists what the flags select, page by page. On a terminal it shows how far a long search has come.
 func ListPages[T any](e *Env, o *SelectionFlags, columns []output.Column[T], read func(api.Paging) ([]T, api.PageInfo, error)) error {
-	p := e.Progress()
-	failed, failure := 0, ""
+	p, out := e.Progress(), LeftOut{}
 	rest, err := output.Pages(e.Printer(), columns, o.after, o.Limit, func(after string, n int) ([]T, string, error) {
 		rows, info, err := read(api.Paging{After: after, Limit: n})
-		if failed += info.Failed; failure == "" {
-			failure = info.Failure
-		}
+		out.Add(info)
 		p.Show(len(rows), info)
 		return rows, info.Next, err
 	})
 	p.Clear()
-	if failed > 0 {
-		e.Note("--where could not be evaluated for %d of them, which are left out: %s", failed, failure)
-	}
+	out.Note(e)
 	switch {
 	case err != nil && rest != "" && e.Command.Context().Err() != nil:
 		e.Note("stopped; --after %s goes on from here", rest)
@@ -91,4 +87,23 @@ func ListPages[T any](e *Env, o *SelectionFlags, columns []output.Column[T], rea
 		e.Note("there are more; -n 0 lists all, --after %s goes on from here", rest)
 	}
 	return err
+}
+
+// LeftOut is what a search left out, page by page, because --where could not be evaluated.
+type LeftOut struct {
+	n   int
+	why string // of the first
+}
+
+// Add counts a page.
+func (l *LeftOut) Add(info api.PageInfo) {
+	l.n += info.Failed
+	l.why = cmp.Or(l.why, info.Failure)
+}
+
+// Note says how many there are, if there are any.
+func (l *LeftOut) Note(e *Env) {
+	if l.n > 0 {
+		e.Note("--where could not be evaluated for %d of them, which are left out: %s", l.n, l.why)
+	}
 }
