@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/against"
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/cmd/cli"
@@ -57,7 +58,7 @@ both, and how attempts are repeated is not compared. First come the counts of ea
 	f.StringVar(&o.To, "handler", "", "the `NAME` of the handler that runs the events again")
 	f.BoolVar(&o.again, "again", false, "replay also what was replayed before")
 	f.StringVar(&o.against, "against", "", "compare with this wiring `FILE` instead; nothing is replayed")
-	cli.LimitFlag(c, &o.Limit, comparedByDefault)
+	cli.LimitFlag(c, &o.Limit, against.Default)
 	cli.WaitFlag(c, &o.wait)
 	_ = c.RegisterFlagCompletionFunc("handler", e.CompleteHandlers()) // an error means that the flag does not exist
 	_ = c.MarkFlagFilename("against", "yaml", "yml")
@@ -68,7 +69,8 @@ func runReplay(c *cobra.Command, o *replayOptions) error {
 	given := c.Flags().Changed
 	switch {
 	case o.against != "":
-		return runReplayAgainst(c.Context(), o, given("wait"))
+		compared := &against.Options{Batch: &o.Batch, Events: o.events, File: o.against, Replays: o.again || given("wait")}
+		return compared.Run(c.Context())
 	case given("limit"):
 		return cli.Usage("-n goes with --against; --since, --until and --where select what is replayed")
 	case o.To == "" && o.Resume == "":

@@ -7,6 +7,7 @@ import (
 
 	"evrun/cmd/api/client"
 	"evrun/cmd/cli"
+	"evrun/cmd/edit"
 	"evrun/tasks/control"
 )
 
@@ -35,14 +36,14 @@ dropped, with the number of the new event as its reason: so it is sent again onc
 		ValidArgsFunction: e.CompleteRuns(control.Retryable...),
 		RunE: func(c *cobra.Command, ids []string) error {
 			if with.Given() {
-				return runRunsEdit(c.Context(), o, with, ids)
+				return edit.Run(c.Context(), o, with, ids)
 			}
 			byFlags, err := o.Chosen(ids, o.CheckRuns)
 			switch {
 			case err != nil:
 				return err
 			case byFlags:
-				if err := continueEdit(c.Context(), o); err != nil {
+				if err := edit.Continue(c.Context(), o); err != nil {
 					return err
 				}
 				return o.Run(c.Context())

@@ -1,4 +1,6 @@
-package cmd
+// Package against compares what two wiring files would do with recorded events, for `evrun replay --against FILE`: it reads the events, has
+// tasks/compare judge each, and prints the counts and some examples, or each difference.
+package against
 
 import (
 	"context"
@@ -15,15 +17,23 @@ import (
 	"evrun/tasks/fault"
 )
 
-// comparedByDefault is how many of the newest events are compared.
-const comparedByDefault = 1000
+// Default is how many of the newest events are compared.
+const Default = 1000
 
-// runReplayAgainst compares what two wiring files would do with recorded events. It reads them from the store, whether or not a daemon runs.
-func runReplayAgainst(ctx context.Context, o *replayOptions, waits bool) error {
+// Options say what is compared.
+type Options struct {
+	*cli.Batch          // with the flags that select events
+	Events     []string // the seqs or ids of single ones
+	File       string   // the other wiring file
+	Replays    bool     // a flag was given that replays
+}
+
+// Run compares what two wiring files would do with recorded events. It reads them from the store, whether or not a daemon runs.
+func (o *Options) Run(ctx context.Context) error {
 	switch {
-	case waits, o.again, o.Yes, o.Everything, o.Resume != "":
+	case o.Replays, o.Yes, o.Everything, o.Resume != "":
 		return cli.Usage("--against compares, and replays nothing: --again, --yes, --all, --resume and --wait don't go with it")
-	case len(o.events) > 0 && o.ByFlags():
+	case len(o.Events) > 0 && o.ByFlags():
 		return cli.Usage("replay takes events or flags that select some, not both")
 	}
 	if err := o.ReadFlags(o.CheckEvents); err != nil {
@@ -33,7 +43,7 @@ func runReplayAgainst(ctx context.Context, o *replayOptions, waits bool) error {
 	if err != nil {
 		return err
 	}
-	edited, err := config.Load(o.against, o.ConfigOptions())
+	edited, err := config.Load(o.File, o.ConfigOptions())
 	if err != nil {
 		return err
 	}
@@ -76,7 +86,7 @@ func runReplayAgainst(ctx context.Context, o *replayOptions, waits bool) error {
 const maxExamples = 3
 
 // sides are the handlers of both files: all, or the one that --handler names.
-func (o *replayOptions) sides(today, edited *config.Config) (before, after compare.Wiring, err error) {
+func (o *Options) sides(today, edited *config.Config) (before, after compare.Wiring, err error) {
 	side := func(cfg *config.Config) compare.Wiring {
 		em := daemon.NewEmitter(nil, cfg)
 		return compare.Wiring{Handlers: cfg.Wiring.Handlers, Secrets: cfg.Secrets, Refuses: func(e *events.Event) error {
@@ -112,8 +122,8 @@ func (o *replayOptions) sides(today, edited *config.Config) (before, after compa
 }
 
 // recorded reads the selected events, newest first.
-func (o *replayOptions) recorded(ctx context.Context, from *client.Client, each func(*events.Event) error) error {
-	names := o.events
+func (o *Options) recorded(ctx context.Context, from *client.Client, each func(*events.Event) error) error {
+	names := o.Events
 	for _, name := range names {
 		e, err := from.Event(ctx, name)
 		if err != nil {

@@ -1,4 +1,6 @@
-package cmd
+// Package edit sends runs again with changed data, for `evrun runs retry --with`: it shows what changes, asks, and does it, for single runs or for a
+// selection as one batch.
+package edit
 
 import (
 	"context"
@@ -16,15 +18,15 @@ import (
 	"evrun/tasks/payload"
 )
 
-// runRunsEdit sends runs again with changed data: those with these ids, or those that the flags select.
-func runRunsEdit(ctx context.Context, o *cli.Batch, w *cli.EditFlags, ids []string) error {
+// Run sends runs again with changed data: those with these ids, or those that the flags select.
+func Run(ctx context.Context, o *cli.Batch, w *cli.EditFlags, ids []string) error {
 	edit, err := w.Edit(o.In)
 	if err != nil {
 		return err
 	}
 	edits(o)
 	if len(ids) > 0 && !o.ByFlags() {
-		return runRunsEditByID(ctx, o, ids, edit)
+		return byID(ctx, o, ids, edit)
 	}
 	if o.Resume != "" {
 		return cli.Usage("--resume continues with the data that was given before: leave --with, -f and -F out")
@@ -41,7 +43,7 @@ func runRunsEdit(ctx context.Context, o *cli.Batch, w *cli.EditFlags, ids []stri
 		_, _ = cli.Asked(ctx, o.Env, cli.ReadsWiring, func(c *client.Client) (bool, error) { // only for the eyes
 			for _, run := range seen.Runs {
 				if edited, err := c.EditRun(ctx, run.ID, edit, true); err == nil {
-					showEdit(o.Env, o.Err, edited)
+					show(o.Env, o.Err, edited)
 				} else {
 					fmt.Fprintf(o.Err, "%s: %s\n", events.EscapeControl(run.ID), events.EscapeControl(err.Error()))
 				}
@@ -57,8 +59,8 @@ func edits(o *cli.Batch) {
 	o.Action, o.Done, o.Left, o.Access = "edit", "sent again", "left as they are (their data would not change or not fit, or their handler has left)", cli.Publishes
 }
 
-// continueEdit makes the action the one of the batch that is continued: both are actions of this command.
-func continueEdit(ctx context.Context, o *cli.Batch) error {
+// Continue makes the action the one of the batch that is continued: both are actions of that command.
+func Continue(ctx context.Context, o *cli.Batch) error {
 	if o.Resume == "" {
 		return nil
 	}
@@ -69,8 +71,8 @@ func continueEdit(ctx context.Context, o *cli.Batch) error {
 	return err
 }
 
-// runRunsEditByID sends single runs again: it shows what changes, asks, and does it.
-func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit control.Edit) error {
+// byID sends single runs again: it shows what changes, asks, and does it.
+func byID(ctx context.Context, o *cli.Batch, ids []string, edit control.Edit) error {
 	cfg, err := o.Settings()
 	if err != nil {
 		return err
@@ -93,7 +95,7 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 				return err
 			}
 			if can = append(can, edited.Run.ID); !o.JSON() {
-				showEdit(o.Env, to, edited)
+				show(o.Env, to, edited)
 			} else if o.DryRun {
 				done = append(done, edited)
 			}
@@ -101,7 +103,7 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 		if o.DryRun || len(can) == 0 {
 			return nil
 		}
-		if err := confirmEdits(ctx, o, len(can)); err != nil {
+		if err := confirm(ctx, o, len(can)); err != nil {
 			return err
 		}
 		for _, id := range can {
@@ -121,7 +123,7 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 	if err != nil {
 		return err
 	}
-	if err := printEdited(o.Env, done); err != nil {
+	if err := printDone(o.Env, done); err != nil {
 		return err
 	}
 	if alone && len(done) > 0 && !o.DryRun {
@@ -133,8 +135,8 @@ func runRunsEditByID(ctx context.Context, o *cli.Batch, ids []string, edit contr
 	return nil
 }
 
-// confirmEdits asks whether so many runs are to be sent again, unless --yes says so.
-func confirmEdits(ctx context.Context, o *cli.Batch, n int) error {
+// confirm asks whether so many runs are to be sent again, unless --yes says so.
+func confirm(ctx context.Context, o *cli.Batch, n int) error {
 	if o.Yes {
 		return nil
 	}
@@ -142,8 +144,8 @@ func confirmEdits(ctx context.Context, o *cli.Batch, n int) error {
 	return o.Confirm(ctx, question, "it runs the handler with changed data", "nothing was sent again")
 }
 
-// printEdited prints which runs were sent again.
-func printEdited(e *cli.Env, done []api.EditedRun) (err error) {
+// printDone prints which runs were sent again.
+func printDone(e *cli.Env, done []api.EditedRun) (err error) {
 	for _, edited := range done {
 		if e.JSON() {
 			err = e.PrintJSON(edited)
@@ -163,8 +165,8 @@ func cantEdit(err error) bool {
 	return cli.IsAboutOne(err) || errors.As(err, &p) && (p.Status == http.StatusBadRequest || p.Status == http.StatusUnprocessableEntity)
 }
 
-// showEdit shows what changes in a run's data.
-func showEdit(e *cli.Env, to io.Writer, edited api.EditedRun) {
+// show shows what changes in a run's data.
+func show(e *cli.Env, to io.Writer, edited api.EditedRun) {
 	p := e.Printer()
 	p.Out, p.Color = to, e.Colored(to)
 	_ = p.Diff(edited.Run.ID, payload.Diff(edited.Before.Data, edited.After.Data, 1)) // only for the eyes
