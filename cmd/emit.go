@@ -12,6 +12,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/bulk"
 	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/events"
@@ -25,9 +26,7 @@ type emitOptions struct {
 	wait time.Duration
 	dry  bool
 
-	ndjson   string
-	rejects  string
-	fromLine int
+	bulk bulk.Emit
 }
 
 func newEmitCmd(e *cli.Env) *cobra.Command {
@@ -83,13 +82,11 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return runBulk(c.Context(), o)
-			}
-			for _, name := range []string{"rejects", "from-line"} {
-				if c.Flags().Changed(name) {
-					return cli.Usage("--%s goes with --ndjson", name)
-				}
+			switch many, err := o.bulk.Given(c); {
+			case err != nil:
+				return err
+			case many:
+				return o.bulk.Run(c.Context(), e, &o.EventFlags)
 			}
 			o.Type = args[0]
 			return o.Refused(runEmit(c.Context(), o))
@@ -99,10 +96,8 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 	o.Register(f)
 	f.BoolVar(&o.dry, "dry-run", false, "publish nothing: say which handlers would run, and with what")
 	cli.WaitFlag(c, &o.wait)
-	f.StringVar(&o.ndjson, "ndjson", "", "publish each line of this `FILE`; - is standard input")
-	f.StringVar(&o.rejects, "rejects", "", "with --ndjson: a `FILE` for the lines that are refused")
+	o.bulk.Flags(c)
 	c.ValidArgsFunction = cli.CompleteFirst(e.CompleteTypes)
-	f.IntVar(&o.fromLine, "from-line", 1, "with --ndjson: begin at this line")
 	return c
 }
 

@@ -1,8 +1,8 @@
 // Package cli is what the commands of evrun stand on: the streams and the global flags of the process (env.go), the daemon or, where none runs, the
 // store in this process (ask.go, open.go), errors with their exit codes (exit.go), notes and printing (output.go, progress.go, confirm.go), the flags
 // that several commands have (flags.go, flags_event.go, flags_edit.go, select.go), actions on a selection (batch.go), the shell's completion
-// (complete.go), and commands of commands (group.go). Package cmd, which has the commands, is its only caller. How evrun prints things is package
-// cmd/output. A command that asks for one thing is:
+// (complete.go), and commands of commands (group.go). Its callers are package cmd, which has the commands, and packages with the work of one
+// command, such as cmd/bulk. How evrun prints things is package cmd/output. A command that asks for one thing is:
 //
 //	func runUsersShow(ctx context.Context, e *cli.Env, key string) error {
 //		u, err := cli.Asked(ctx, e, cli.ReadsStore, func(c *client.Client) (api.User, error) { return c.User(ctx, key) })

@@ -1,4 +1,5 @@
-package cmd
+// Package bulk publishes many events from a file: it sends their lines, names those that are refused, and keeps them for another try.
+package bulk
 
 import (
 	"context"
@@ -6,8 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
@@ -19,9 +21,38 @@ import (
 // shownRefusals is how many refused lines are shown; the others are counted.
 const shownRefusals = 20
 
-// bulk is a running emit of NDJSON.
-type bulk struct {
-	*emitOptions
+// Emit is an emit of NDJSON, as its flags describe it.
+type Emit struct {
+	NDJSON, Rejects string // paths; NDJSON may be "-", for standard input
+	FromLine        int
+}
+
+// Flags adds the flags of bulk to those of emit.
+func (o *Emit) Flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.NDJSON, "ndjson", "", "publish each line of this `FILE`; - is standard input")
+	f.StringVar(&o.Rejects, "rejects", "", "with --ndjson: a `FILE` for the lines that are refused")
+	f.IntVar(&o.FromLine, "from-line", 1, "with --ndjson: begin at this line")
+}
+
+// Given reports whether the flags ask for many events, and refuses those that go only with them.
+func (o *Emit) Given(c *cobra.Command) (bool, error) {
+	if c.Flags().Changed("ndjson") {
+		return true, nil
+	}
+	for _, name := range []string{"rejects", "from-line"} {
+		if c.Flags().Changed(name) {
+			return false, cli.Usage("--%s goes with --ndjson", name)
+		}
+	}
+	return false, nil
+}
+
+// emitting is a running emit.
+type emitting struct {
+	*cli.Env
+	*Emit
+	event   *cli.EventFlags
 	name    string    // of the input, for people
 	notes   io.Writer // above the progress bar
 	rejects rejects
@@ -32,30 +63,30 @@ type bulk struct {
 // notWithLines are emit's flags for one event.
 var notWithLines = []string{"data", "field", "json-field", "subject", "time", "ext", "wait", "dry-run"}
 
-// runBulk publishes the lines of a file, or of standard input.
-func runBulk(ctx context.Context, o *emitOptions) error {
+// Run publishes the lines of a file, or of standard input. event has what they share.
+func (o *Emit) Run(ctx context.Context, e *cli.Env, event *cli.EventFlags) error {
 	for _, name := range notWithLines {
-		if o.Command.Flags().Changed(name) {
+		if e.Command.Flags().Changed(name) {
 			return cli.Usage("--%s is for one event, and does not go with --ndjson", name)
 		}
 	}
-	if o.fromLine < 1 {
-		return cli.Usage("--from-line %d: lines count from 1", o.fromLine)
+	if o.FromLine < 1 {
+		return cli.Usage("--from-line %d: lines count from 1", o.FromLine)
 	}
-	if o.Command.Flags().Changed("id") && o.ID == "" {
+	if e.Command.Flags().Changed("id") && event.ID == "" {
 		return cli.Usage("--id is empty: leave it out for new ids")
 	}
-	cfg, err := o.Settings()
+	cfg, err := e.Settings()
 	if err != nil {
 		return err
 	}
-	b := &bulk{emitOptions: o, name: o.ndjson, rejects: rejects{path: o.rejects}}
+	b := &emitting{Env: e, Emit: o, event: event, name: o.NDJSON, rejects: rejects{path: o.Rejects}}
 	in, size, err := b.open()
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	read, notes, done := o.ReadBar(in, size)
+	read, notes, done := e.ReadBar(in, size)
 	b.notes = notes
 	began := time.Now()
 	next, waits, err := b.send(ctx, cfg, read)
@@ -65,11 +96,11 @@ func runBulk(ctx context.Context, o *emitOptions) error {
 		err = cerr
 	}
 	if more := b.refused - shownRefusals; more > 0 {
-		fmt.Fprintf(o.Err, "%s: %d more lines were refused\n", events.EscapeControl(b.name), more)
+		fmt.Fprintf(e.Err, "%s: %d more lines were refused\n", events.EscapeControl(b.name), more)
 	}
 	b.summary(took)
 	if waits && b.accepted > 0 {
-		o.NoteWaiting("the events wait", cfg)
+		e.NoteWaiting("the events wait", cfg)
 	}
 	switch {
 	case err != nil:
@@ -81,12 +112,12 @@ func runBulk(ctx context.Context, o *emitOptions) error {
 }
 
 // open opens the input; size is 0 where it isn't known.
-func (b *bulk) open() (in io.ReadCloser, size int64, err error) {
-	if b.ndjson == "-" {
+func (b *emitting) open() (in io.ReadCloser, size int64, err error) {
+	if b.NDJSON == "-" {
 		b.name = "standard input"
 		return io.NopCloser(b.In), 0, nil
 	}
-	f, err := os.Open(b.ndjson)
+	f, err := os.Open(b.NDJSON)
 	if err != nil {
 		return nil, 0, cli.Usage("--ndjson: %v", err)
 	}
@@ -94,10 +125,10 @@ func (b *bulk) open() (in io.ReadCloser, size int64, err error) {
 	switch {
 	case err != nil:
 	case info.IsDir():
-		err = cli.Usage("--ndjson %s: it is a directory", b.ndjson)
-	case b.emitOptions.rejects != "":
-		if to, serr := os.Stat(b.emitOptions.rejects); serr == nil && os.SameFile(info, to) {
-			err = cli.Usage("--rejects %s is the file that is read", b.emitOptions.rejects)
+		err = cli.Usage("--ndjson %s: it is a directory", b.NDJSON)
+	case b.Rejects != "":
+		if to, serr := os.Stat(b.Rejects); serr == nil && os.SameFile(info, to) {
+			err = cli.Usage("--rejects %s is the file that is read", b.Rejects)
 		}
 	}
 	if err != nil {
@@ -111,15 +142,15 @@ func (b *bulk) open() (in io.ReadCloser, size int64, err error) {
 }
 
 // send sends the lines to the daemon or, without a daemon, writes them to the store.
-func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next int, waits bool, err error) {
+func (b *emitting) send(ctx context.Context, cfg *config.Config, in io.Reader) (next int, waits bool, err error) {
 	o := client.LinesOptions{
-		LineDefaults: api.LineDefaults{Source: b.Source, ID: b.ID, First: b.fromLine}, MaxData: cfg.Settings.Server.MaxEvent,
+		LineDefaults: api.LineDefaults{Source: b.event.Source, ID: b.event.ID, First: b.FromLine}, MaxData: cfg.Settings.Server.MaxEvent,
 		Answered: b.answered,
 	}
 	if b.rejects.path != "" {
 		o.TooLong = b.rejects.long
 	}
-	next = b.fromLine
+	next = b.FromLine
 	waits, err = b.Ask(ctx, cfg, cli.Publishes, func(c *client.Client) (err error) {
 		next, err = c.EmitLines(ctx, in, o)
 		return err
@@ -128,7 +159,7 @@ func (b *bulk) send(ctx context.Context, cfg *config.Config, in io.Reader) (next
 }
 
 // answered counts and prints the result of a line.
-func (b *bulk) answered(a client.LineAnswer) error {
+func (b *emitting) answered(a client.LineAnswer) error {
 	switch {
 	case a.Problem != nil:
 		b.refused++
@@ -152,7 +183,7 @@ func (b *bulk) answered(a client.LineAnswer) error {
 	return nil
 }
 
-func (b *bulk) summary(took time.Duration) {
+func (b *emitting) summary(took time.Duration) {
 	rate := ""
 	if s := took.Seconds(); s > 0 {
 		rate = fmt.Sprintf(", %.0f events/s", float64(b.accepted+b.duplicates)/s)
@@ -161,11 +192,11 @@ func (b *bulk) summary(took time.Duration) {
 }
 
 // broken reports which lines are acknowledged, and how to continue.
-func (b *bulk) broken(ctx context.Context, next int, err error) error {
+func (b *emitting) broken(ctx context.Context, next int, err error) error {
 	var p *api.Problem
 	code := cli.ExitFailed
 	switch {
-	case errors.Is(err, api.ErrNoDaemon), next == b.fromLine && !errors.Is(err, client.ErrBroke) && !errors.Is(err, client.ErrStopped):
+	case errors.Is(err, api.ErrNoDaemon), next == b.FromLine && !errors.Is(err, client.ErrBroke) && !errors.Is(err, client.ErrStopped):
 		return err // nothing was sent, or nothing accepted
 	case errors.Is(err, client.ErrStopped):
 		code = cli.ExitInterrupted
@@ -174,8 +205,8 @@ func (b *bulk) broken(ctx context.Context, next int, err error) error {
 	case errors.As(err, &p):
 		code = b.Code(ctx, err)
 	}
-	up := fmt.Sprintf("lines %d to %d are acknowledged", b.fromLine, next-1)
-	if next == b.fromLine {
+	up := fmt.Sprintf("lines %d to %d are acknowledged", b.FromLine, next-1)
+	if next == b.FromLine {
 		up = "no line is acknowledged"
 	}
 	fmt.Fprintf(b.Err, "evrun: %s: %v; %s, and line %d is the first that is not\n", events.EscapeControl(b.name), events.EscapeControl(err.Error()), up, next)
@@ -185,58 +216,4 @@ func (b *bulk) broken(ctx context.Context, next int, err error) error {
 	}
 	fmt.Fprintf(b.Err, "  hint: go on with --from-line %d; %s\n", next, again)
 	return &cli.ExitError{Code: code, Err: err, Silent: true}
-}
-
-// rejects is the file of the refused lines. It is made for the first of them; an existing file is appended to.
-type rejects struct {
-	path string // empty: refused lines are not kept
-
-	mu sync.Mutex
-	f  *os.File
-}
-
-func (r *rejects) put(line []byte) error {
-	if r.path == "" {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.write(append(line, '\n'))
-}
-
-// write must be called with mu locked.
-func (r *rejects) write(text []byte) (err error) {
-	if r.f == nil {
-		if r.f, err = os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
-			return fmt.Errorf("--rejects: %w", err)
-		}
-	}
-	if _, err := r.f.Write(text); err != nil {
-		return fmt.Errorf("--rejects: %w", err)
-	}
-	return nil
-}
-
-func (r *rejects) close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.f == nil {
-		return nil
-	}
-	return r.f.Close()
-}
-
-// long returns a writer for a line that is too long for memory; other lines wait until it is closed.
-func (r *rejects) long() io.WriteCloser {
-	r.mu.Lock()
-	return (*longReject)(r)
-}
-
-type longReject rejects
-
-func (l *longReject) Write(part []byte) (int, error) { return len(part), (*rejects)(l).write(part) }
-
-func (l *longReject) Close() error {
-	l.mu.Unlock()
-	return nil
 }
