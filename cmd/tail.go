@@ -1,39 +1,17 @@
 package cmd
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"evrun/cmd/api"
-	"evrun/cmd/api/client"
 	"evrun/cmd/cli"
-	"evrun/cmd/output"
-	"evrun/events"
-	"evrun/store"
+	"evrun/cmd/follow"
 	"evrun/tasks/search"
 )
 
-type tailOptions struct {
-	*cli.Env
-	patterns []string
-	last     int
-	since    string
-	noFollow bool
-	runs     bool
-	handler  string
-	states   []string
-	where    string
-}
-
 func newTailCmd(e *cli.Env) *cobra.Command {
-	o := &tailOptions{Env: e}
+	var o follow.Options
 	c := &cobra.Command{
 		Use:   "tail [PATTERN...]",
 		Short: "Follow events, and runs, as they happen",
@@ -51,319 +29,22 @@ names run (run.state, run.attempt, run.error, run.handler, run.id) selects runs 
   evrun tail --since 1d --where 'data.email endsWith "@example.com"' -o json | jq .event.data`,
 		ValidArgsFunction: e.CompleteTypes,
 		RunE: func(c *cobra.Command, args []string) error {
-			o.patterns = append(o.patterns, args...)
-			return runTail(c.Context(), o)
+			o.Patterns = append(o.Patterns, args...)
+			return follow.Run(c.Context(), e, o)
 		},
 	}
 	f := c.Flags()
-	f.IntVarP(&o.last, "limit", "n", 10, "begin with the last so many events")
+	f.IntVarP(&o.Last, "limit", "n", 10, "begin with the last so many events")
 	cli.RenamedFlag(c, "last", "limit")
-	f.StringSliceVar(&o.patterns, "type", nil, "only these types or patterns, as the arguments")
-	f.StringVar(&o.since, "since", "", "begin with the events accepted since then: 10m, 2h, 1d (ago), yesterday, 2026-11-25, 2026-11-25T10:00")
-	f.BoolVar(&o.noFollow, "no-follow", false, "print what is stored, and end")
-	f.BoolVar(&o.runs, "runs", false, "runs too, as they change")
-	f.StringVar(&o.handler, "handler", "", "only runs of this handler")
-	f.StringSliceVar(&o.states, "state", nil, "only runs that come into these states: "+strings.Join(search.StateNames(), ", "))
-	f.StringVar(&o.where, "where", "", "only those for which this expression is true, such as 'data.total > 100'")
+	f.StringSliceVar(&o.Patterns, "type", nil, "only these types or patterns, as the arguments")
+	f.StringVar(&o.Since, "since", "", "begin with the events accepted since then: 10m, 2h, 1d (ago), yesterday, 2026-11-25, 2026-11-25T10:00")
+	f.BoolVar(&o.NoFollow, "no-follow", false, "print what is stored, and end")
+	f.BoolVar(&o.Runs, "runs", false, "runs too, as they change")
+	f.StringVar(&o.Handler, "handler", "", "only runs of this handler")
+	f.StringSliceVar(&o.States, "state", nil, "only runs that come into these states: "+strings.Join(search.StateNames(), ", "))
+	f.StringVar(&o.Where, "where", "", "only those for which this expression is true, such as 'data.total > 100'")
 	_ = c.RegisterFlagCompletionFunc("type", e.CompleteTypes) // an error means that the flag does not exist
 	_ = c.RegisterFlagCompletionFunc("handler", e.CompleteHandlers())
 	cli.CompleteFlag(c, "state", search.StateNames()...)
 	return c
-}
-
-// tail is a running tail.
-type tail struct {
-	*tailOptions
-	filter   tailFilter
-	p        *output.Printer
-	patterns []events.Pattern
-	from     time.Time
-	started  bool         // the place of the tail is known: after is valid
-	after    int64        // the last sequence that was printed or passed over
-	reasons  *api.Reasons // of stored runs
-}
-
-// newTail checks the flags.
-func newTail(ctx context.Context, o *tailOptions) (*tail, error) {
-	t := &tail{tailOptions: o, p: o.Printer(), filter: tailFilter{handler: o.handler}}
-	if o.last < 0 {
-		return nil, cli.Usage("--limit %d: not below 0", o.last)
-	}
-	of := search.Selection{Types: o.patterns, States: o.states}
-	q, err := of.Runs(ctx, nil) // nothing in it needs a store
-	var wrong *search.SelectionError
-	if errors.As(err, &wrong) && wrong.Name == "type" {
-		return nil, cli.Usage("%v", wrong.Err)
-	}
-	if err != nil {
-		return nil, cli.Usage("--%v", err)
-	}
-	t.patterns, t.filter.states = q.Types, q.States
-	only := len(q.States) > 0 || o.handler != ""
-	t.filter.events, t.filter.runs = !only || o.runs, only || o.runs
-	if o.where != "" {
-		if err := t.filter.condition(o.where); err != nil {
-			return nil, cli.Usage("--where: %v", err)
-		}
-	}
-	if o.since != "" {
-		if t.from, err = cli.ParseTime("--since", o.since, time.Local, time.Now()); err != nil {
-			return nil, err
-		}
-	}
-	if slices.Contains(q.States, store.Waiting) {
-		o.Note("a run that waits has no record yet, and can't be followed; evrun runs list --state waiting lists such runs")
-	}
-	return t, nil
-}
-
-func runTail(ctx context.Context, o *tailOptions) error {
-	t, err := newTail(ctx, o)
-	if err != nil {
-		return err
-	}
-	cfg, err := o.Settings()
-	if err != nil {
-		return err
-	}
-	if o.noFollow {
-		err := t.readStore(ctx, cfg.Settings.Store.Path)
-		if errors.Is(err, store.ErrNotFound) {
-			o.Note("there is no store yet at %s", cfg.Settings.Store.Path)
-			return nil
-		}
-		return err
-	}
-	return t.follow(ctx, cli.ClientOf(cfg), cfg.Settings.Store.Path)
-}
-
-// lookAgain is how often a tail without a daemon reads the store, and tries to connect.
-const lookAgain = 250 * time.Millisecond
-
-// follow streams from the daemon, and reads the store while none runs. It returns when ctx ends or the output breaks.
-func (t *tail) follow(ctx context.Context, c *client.Client, path string) error {
-	said := false
-	for {
-		t.filter.find = func(sequence int64) (*events.Event, error) { return cli.EventAt(ctx, c, sequence) }
-		var out *writeError
-		err := c.Stream(ctx, t.query(), func() error {
-			if said {
-				t.Note("a daemon runs: following it")
-			}
-			if said = false; t.started && t.filter.runs {
-				// The stream resumes events, and their runs were read from the store. Changed runs of older events are missing.
-				return t.gap("no daemon was followed for a while: runs that changed meanwhile may be missing"+allRuns, nil)
-			}
-			return nil
-		}, t.item)
-		var p *api.Problem
-		var refused *client.ConnectError
-		switch {
-		case ctx.Err() != nil:
-			return context.Canceled
-		case errors.As(err, &out):
-			return out.err
-		case errors.As(err, &p) && p.Status < 500, errors.As(err, &refused):
-			return err
-		}
-		if !said {
-			t.Note("no daemon is running: reading %s until there is one", path)
-			said = true
-		}
-		if err := t.readStore(ctx, path); err != nil && !errors.Is(err, store.ErrNotFound) {
-			if ctx.Err() != nil {
-				return context.Canceled
-			}
-			return err
-		}
-		select {
-		case <-time.After(lookAgain):
-		case <-ctx.Done():
-			return context.Canceled
-		}
-	}
-}
-
-func (t *tail) query() client.StreamQuery {
-	q := client.StreamQuery{Patterns: t.tailOptions.patterns, Runs: t.filter.runs, Resume: t.started, After: t.after, Last: t.last, Since: t.from}
-	return q
-}
-
-// readStore prints the events in the store from where the tail is.
-func (t *tail) readStore(ctx context.Context, path string) error {
-	err := cli.ReadStore(path, func(s store.Store) error {
-		t.reasons = api.NewReasons(s, nil)
-		return t.stored(ctx, s)
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		t.started = true // every event that comes is new
-	}
-	return err
-}
-
-func (t *tail) stored(ctx context.Context, s store.Store) error {
-	head, err := s.Head(ctx)
-	if err != nil {
-		return err
-	}
-	q := store.EventQuery{Patterns: t.patterns}
-	switch {
-	case t.started:
-		if head < t.after {
-			if err := t.gap(fmt.Sprintf("the journal ends with #%d, before #%d: the store is another one, or an older state of it", head, t.after), &head); err != nil {
-				return err
-			}
-		}
-		q.After = t.after
-	case !t.from.IsZero():
-		q.Since = t.from
-	case t.last > 0:
-		q.Last, q.Limit = true, t.last
-	default:
-		q.After = head
-	}
-	for {
-		page, err := s.Events(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, e := range page {
-			if err := t.event(e); err != nil {
-				return err
-			}
-			if !t.filter.runs {
-				continue
-			}
-			if err := t.storedRuns(ctx, s, e); err != nil {
-				return err
-			}
-		}
-		if len(page) == 0 || q.Last {
-			t.started, t.after = true, max(t.after, head) // nothing else up to head matches, or was asked for
-			return nil
-		}
-		q = store.EventQuery{Patterns: t.patterns, After: t.after}
-	}
-}
-
-func (t *tail) storedRuns(ctx context.Context, s store.Store, e *events.Event) error {
-	runs, err := s.Runs(ctx, store.RunQuery{Sequence: e.Sequence})
-	if err != nil {
-		return err
-	}
-	t.filter.find = func(int64) (*events.Event, error) { return e, nil }
-	runs = slices.DeleteFunc(runs, func(r store.Run) bool {
-		return !t.wanted(api.RunOf(r))
-	})
-	for _, r := range t.reasons.Runs(ctx, runs) {
-		if err := t.p.Run(r); err != nil {
-			return &writeError{err}
-		}
-	}
-	return nil
-}
-
-// writeError is an error of the standard output: its reader is gone.
-type writeError struct{ err error }
-
-func (e *writeError) Error() string { return e.err.Error() }
-func (e *writeError) Unwrap() error { return e.err }
-
-// item prints an event or a run of the stream, or notes its place or a gap.
-func (t *tail) item(kind string, body []byte) error {
-	switch kind {
-	case "event":
-		var e events.Event
-		if err := e.UnmarshalJSON(body); err != nil {
-			return fmt.Errorf("the daemon's answer: %w", err)
-		}
-		return t.event(&e)
-	case "run":
-		var r api.Run
-		if err := unmarshal(body, &r); err != nil {
-			return err
-		}
-		if !t.wanted(r) {
-			return nil
-		}
-		if err := t.p.Run(r); err != nil {
-			return &writeError{err}
-		}
-	case "head": // the place of the stream: it can be resumed from there
-		var h struct {
-			Sequence int64 `json:"seq,string"`
-		}
-		if err := unmarshal(body, &h); err != nil {
-			return err
-		}
-		t.after, t.started = h.Sequence, true
-	case "gap":
-		var g struct {
-			Reason string `json:"reason"`
-			After  *int64 `json:"after,string"`
-		}
-		if err := unmarshal(body, &g); err != nil {
-			return err
-		}
-		if g.After == nil {
-			g.Reason += allRuns
-		}
-		return t.gap(g.Reason, g.After)
-	}
-	return nil
-}
-
-// allRuns is the hint about the runs that are missing in a gap.
-const allRuns = "; evrun runs list has them all"
-
-// gap reports that runs may be missing or, with after, that the numbers of events begin again after it.
-func (t *tail) gap(reason string, after *int64) error {
-	t.Note("gap: %s", events.EscapeControl(reason))
-	what := map[string]string{"reason": reason}
-	if after != nil {
-		t.after = *after
-		what["after"] = strconv.FormatInt(*after, 10)
-	}
-	if !t.JSON() {
-		return nil
-	}
-	if err := t.PrintJSON(map[string]any{"gap": what}); err != nil {
-		return &writeError{err}
-	}
-	return nil
-}
-
-// wanted reports whether a run is printed.
-func (t *tail) wanted(r api.Run) bool {
-	ok, err := t.filter.run(r)
-	if err != nil {
-		t.Note("run %s: --where: %v", r.ID, err)
-	}
-	return ok
-}
-
-func (t *tail) event(e *events.Event) error {
-	if e.Sequence <= t.after && t.after > 0 {
-		return nil
-	}
-	t.after = e.Sequence
-	ok, err := t.filter.event(e)
-	if err != nil {
-		t.Note("event #%d: --where: %v", e.Sequence, err)
-	}
-	if !ok {
-		return nil
-	}
-	if err := t.p.Event(e); err != nil {
-		return &writeError{err}
-	}
-	return nil
-}
-
-// unmarshal decodes a part of the daemon's stream.
-func unmarshal(body []byte, v any) error {
-	if err := events.DecodeJSON(body, v); err != nil {
-		return fmt.Errorf("the daemon's answer: %w", err)
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package cmd
+package follow
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"evrun/tasks/expression"
 )
 
-// tailFilter decides what a tail prints. A condition that names "run" is about runs alone; any other is about an event, and about the runs on it.
-type tailFilter struct {
+// filter decides what a tail prints. A condition that names "run" is about runs alone; any other is about an event, and about the runs on it.
+type filter struct {
 	events, runs bool // print them
 	handler      string
 	states       []store.RunState
@@ -22,7 +22,7 @@ type tailFilter struct {
 }
 
 // condition sets the condition. The error says what is wrong with its text.
-func (f *tailFilter) condition(text string) (err error) {
+func (f *filter) condition(text string) (err error) {
 	if f.onRuns, err = expression.Compile(text, expression.SelectRuns); err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (f *tailFilter) condition(text string) (err error) {
 }
 
 // event reports whether an event is printed. It keeps the event for its runs.
-func (f *tailFilter) event(e *events.Event) (bool, error) {
+func (f *filter) event(e *events.Event) (bool, error) {
 	if f.runs && f.onRuns != nil {
 		f.recent.add(e)
 	}
@@ -44,7 +44,7 @@ func (f *tailFilter) event(e *events.Event) (bool, error) {
 }
 
 // run reports whether a run is printed.
-func (f *tailFilter) run(r api.Run) (bool, error) {
+func (f *filter) run(r api.Run) (bool, error) {
 	state, _ := store.ParseRunState(r.State)
 	if !f.runs || f.handler != "" && r.Handler != f.handler || len(f.states) > 0 && !slices.Contains(f.states, state) {
 		return false, nil
