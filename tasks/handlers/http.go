@@ -10,8 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
-	"time"
 
 	"evrun/events"
 	"evrun/tasks"
@@ -19,6 +17,7 @@ import (
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
+	"evrun/tasks/outgoing"
 )
 
 // httpRequest is the kind http. Its result is the answer: status, headers and body.
@@ -30,58 +29,38 @@ type httpRequest struct {
 	Expect       []*expression.Template          `key:"expect" default:"2xx" doc:"The statuses that mean success: 200, 2xx, 200-204, or a list of such."`
 	AllowPrivate bool                            `key:"allow_private" doc:"Whether a host that isn't written out in url may have a private address, such as 127.0.0.1 or 10.0.0.7."`
 
-	expect    []statusRange
-	secrets   *expression.Secrets
-	guard     *guard
-	transport *http.Transport
-	constant  *http.Request // without headers and body, if url is constant
-	noResult  bool          // nobody reads it
+	expect   []statusRange
+	secrets  *expression.Secrets
+	way      *outgoing.Way
+	constant *http.Request // without headers and body, if url is constant
+	noResult bool          // nobody reads it
 }
 
-// Limits of a request. A handler's own timeout counts in place of defaultTimeout.
+// Limits of what is kept of an answer.
 const (
-	defaultTimeout = 30 * time.Second
-	maxAnswer      = 1 << 20 // of a body; the rest is cut off
-	maxRedirects   = 5
-	maxStatus      = 200     // of a status line, as far as it is kept
-	maxHeaders     = 8 << 10 // of the headers, as far as they are kept
+	maxStatus  = 200     // of a status line
+	maxHeaders = 8 << 10 // of the headers
 )
 
 func newHTTPRequest(deps Deps) *httpRequest {
-	g := newGuard()
-	return &httpRequest{secrets: deps.Secrets, guard: g, transport: newTransport(g)}
+	return &httpRequest{secrets: deps.Secrets, way: outgoing.NewWay(false)}
 }
 
 // Open implements [tasks.Opener]. Each attempt that can run at a time keeps a connection: with fewer, attempts would open new ones.
 func (h *httpRequest) Open(s tasks.Surroundings) {
 	h.noResult = s.ResultUnused
-	h.transport.MaxIdleConnsPerHost = max(h.transport.MaxIdleConnsPerHost, s.Concurrency)
-	h.transport.MaxIdleConns = max(h.transport.MaxIdleConns, s.Concurrency)
-}
-
-// newTransport makes the transport that the requests of one handler share. It uses no proxy: that of the environment belongs to
-// the user, not to the daemon, and would hide the address from the guard.
-func newTransport(g *guard) *http.Transport {
-	return &http.Transport{
-		DialContext:            g.DialContext,
-		ForceAttemptHTTP2:      true,
-		TLSHandshakeTimeout:    10 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		MaxIdleConns:           16,
-		MaxIdleConnsPerHost:    4,
-		IdleConnTimeout:        30 * time.Second,
-		MaxResponseHeaderBytes: 256 << 10,
-	}
+	h.way.Transport.MaxIdleConnsPerHost = max(h.way.Transport.MaxIdleConnsPerHost, s.Concurrency)
+	h.way.Transport.MaxIdleConns = max(h.way.Transport.MaxIdleConns, s.Concurrency)
 }
 
 // check checks the constant parts of the inputs.
 func (h *httpRequest) check() []*fault.Fault {
 	var faults []*fault.Fault
-	if err := checkURL(h.URL); err != nil {
+	if err := outgoing.CheckURL(h.URL); err != nil {
 		faults = append(faults, &fault.Fault{Path: []any{"url"}, Message: err.Error()})
 	}
-	_, literal := literalHost(h.URL)
-	h.guard.open = literal || h.AllowPrivate
+	_, literal := outgoing.LiteralHost(h.URL)
+	h.way.Guard.Open = literal || h.AllowPrivate
 	h.constant = nil
 	if _, constant := h.URL.Constant(); constant && len(faults) == 0 {
 		h.constant, _ = h.bare(nil) // an error of it is that of each attempt
@@ -126,7 +105,7 @@ func (h *httpRequest) check() []*fault.Fault {
 // Do sends the request and reads the response. Temporary statuses (408, 425, 429, 5xx) and network errors lead to another attempt;
 // errors of the request itself are permanent.
 func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
-	ctx, cancel := withDefaultTimeout(ctx)
+	ctx, cancel := outgoing.WithTimeout(ctx)
 	defer cancel()
 	req, err := h.request(ctx, d)
 	if err != nil {
@@ -134,28 +113,9 @@ func (h *httpRequest) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	}
 	result, err := h.exchange(req, cmp.Or(d.MaxData, emitter.DefaultMaxEvent), d.Capture(h.secrets))
 	if err != nil {
-		return nil, h.explain(req, timedOut(ctx, err))
+		return nil, h.explain(req, outgoing.TimedOut(ctx, err))
 	}
 	return result, nil
-}
-
-// errNoAnswer is the cause when defaultTimeout ends an attempt. The runner reports the handler's own timeout.
-var errNoAnswer = fmt.Errorf("no answer within %v, the timeout of a handler that names none", defaultTimeout)
-
-// withDefaultTimeout adds defaultTimeout to a context without a deadline.
-func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeoutCause(ctx, defaultTimeout, errNoAnswer)
-}
-
-// timedOut puts errNoAnswer before an error that it caused.
-func timedOut(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errNoAnswer) && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", errNoAnswer, err)
-	}
-	return err
 }
 
 // request makes the request of one attempt.
@@ -196,7 +156,7 @@ var ownAgent = []string{"evrun"}
 
 // bare makes a request without headers and body.
 func (h *httpRequest) bare(env *expression.Env) (*http.Request, error) {
-	u, err := buildURL(h.URL, env)
+	u, err := outgoing.BuildURL(h.URL, env)
 	if err != nil {
 		return nil, tasks.Permanent(fmt.Errorf("url: %w", err))
 	}
@@ -211,7 +171,7 @@ func (h *httpRequest) template() *expression.Template { return h.URL }
 
 // address implements addressed.
 func (h *httpRequest) address(env *expression.Env) (string, error) {
-	u, err := buildURL(h.URL, env)
+	u, err := outgoing.BuildURL(h.URL, env)
 	if err != nil {
 		return "", err
 	}
@@ -252,9 +212,9 @@ func (h *httpRequest) Prints() string { return "what the server answers" }
 
 // exchange sends a request and reads the response, which output keeps. The result has at most room bytes.
 func (h *httpRequest) exchange(req *http.Request, room int, output *capture.Capture) (any, error) {
-	resp, err := h.send(req)
+	resp, err := h.way.Send(req, h.expected)
 	if err != nil {
-		return nil, requestError(err)
+		return nil, outgoing.RequestError(err)
 	}
 	defer resp.Body.Close()
 	kept := io.Discard
@@ -264,43 +224,18 @@ func (h *httpRequest) exchange(req *http.Request, room int, output *capture.Capt
 		kept = output.Stream("body")
 	}
 	if h.noResult && h.expected(resp.StatusCode) {
-		n, err := io.Copy(kept, io.LimitReader(resp.Body, maxAnswer+1))
+		n, err := io.Copy(kept, io.LimitReader(resp.Body, outgoing.MaxAnswer+1))
 		return nil, brokenOff(resp, n, err)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, outgoing.MaxAnswer+1))
 	_, _ = kept.Write(body) // never fails
 	if !h.expected(resp.StatusCode) {
-		return nil, statusError(resp, body, h.secrets) // even if its body is incomplete
+		return nil, outgoing.StatusError(resp, body, h.secrets) // even if its body is incomplete
 	}
 	if err != nil {
 		return nil, brokenOff(resp, int64(len(body)), err)
 	}
 	return fit(answer(resp, body, h.secrets), room)
-}
-
-// send sends a request and follows redirects. An [http.Client] copies the headers of each request in case it is redirected, so it gets
-// only the requests that are. The others need nothing else of it: the timeout is the context's, there are no cookies, and a url has no user.
-func (h *httpRequest) send(req *http.Request) (*http.Response, error) {
-	resp, err := h.transport.RoundTrip(req)
-	if err != nil || resp.StatusCode/100 != 3 || h.expected(resp.StatusCode) {
-		return resp, err
-	}
-	client := http.Client{Transport: &answered{resp, h.transport}, CheckRedirect: h.redirect}
-	return client.Do(req)
-}
-
-// answered is a transport whose first request has its response already.
-type answered struct {
-	first *http.Response
-	next  http.RoundTripper
-}
-
-func (a *answered) RoundTrip(req *http.Request) (*http.Response, error) {
-	if resp := a.first; resp != nil {
-		a.first = nil
-		return resp, nil
-	}
-	return a.next.RoundTrip(req)
 }
 
 // brokenOff explains an error at reading the body of a response.
@@ -311,32 +246,10 @@ func brokenOff(resp *http.Response, read int64, err error) error {
 	return err
 }
 
-// redirect follows a redirect, unless its status is an expected one.
-func (h *httpRequest) redirect(next *http.Request, via []*http.Request) error {
-	if h.expected(next.Response.StatusCode) {
-		return http.ErrUseLastResponse
-	}
-	return sameHost(next, via)
-}
-
-// sameHost follows a redirect only to the same host, never from https to http, and only if the method stays: after a 303, and
-// often after a 301 or 302, a POST would become a GET without its body. A redirect that is not followed is the response.
-func sameHost(next *http.Request, via []*http.Request) error {
-	last := via[len(via)-1]
-	upgrade := last.URL.Scheme == "http" && next.URL.Scheme == "https" && portOf(last.URL) == "80" && portOf(next.URL) == "443"
-	same := next.URL.Scheme == last.URL.Scheme && portOf(last.URL) == portOf(next.URL)
-	switch {
-	case len(via) > maxRedirects, next.Method != via[0].Method, !upgrade && !same,
-		!strings.EqualFold(next.URL.Hostname(), last.URL.Hostname()), next.URL.User != nil:
-		return http.ErrUseLastResponse
-	}
-	return nil
-}
-
 // explain adds which request failed, without path and query, which may contain tokens.
 func (h *httpRequest) explain(req *http.Request, err error) error {
 	if req != nil {
 		err = fmt.Errorf("%s %s://%s: %w", req.Method, req.URL.Scheme, req.URL.Host, err)
 	}
-	return redact(h.secrets, err)
+	return outgoing.Redacted(h.secrets, err)
 }

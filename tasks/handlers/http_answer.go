@@ -11,6 +11,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks/expression"
+	"evrun/tasks/outgoing"
 )
 
 // answer makes the kind's result from a response.
@@ -22,8 +23,8 @@ func answer(resp *http.Response, body []byte, secrets *expression.Secrets) map[s
 		}
 	}
 	result := map[string]any{"status": resp.StatusCode, "headers": headers, "body": nil}
-	if len(body) > maxAnswer {
-		body = body[:maxAnswer]
+	if len(body) > outgoing.MaxAnswer {
+		body = body[:outgoing.MaxAnswer]
 		for i := 0; i < utf8.UTFMax-1 && !utf8.Valid(body[len(body)-min(len(body), utf8.UTFMax):]) && len(body) > 0; i++ {
 			body = body[:len(body)-1]
 		}

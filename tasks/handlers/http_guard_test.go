@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"evrun/tasks/outgoing"
 )
 
 // errStub is what a stubbed dial returns.
@@ -16,11 +18,11 @@ var errStub = errors.New("stubbed")
 
 // stub sets a guard's resolver, which only knows these names, with an answer for each query (the last one is repeated), and a dialer that never sends
 // anything. It returns the addresses that would have been dialled.
-func stub(g *guard, names map[string][]string) (dials func() []string) {
+func stub(g *outgoing.Guard, names map[string][]string) (dials func() []string) {
 	var mu sync.Mutex
 	var list []string
 	asked := map[string]int{}
-	g.resolve = func(_ context.Context, _, host string) ([]netip.Addr, error) {
+	g.Resolve = func(_ context.Context, _, host string) ([]netip.Addr, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		host = strings.ToLower(host)
@@ -36,7 +38,7 @@ func stub(g *guard, names map[string][]string) (dials func() []string) {
 		}
 		return addrs, nil
 	}
-	g.dial = func(_ context.Context, _, address string) (net.Conn, error) {
+	g.Dial = func(_ context.Context, _, address string) (net.Conn, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		list = append(list, address)
@@ -46,28 +48,6 @@ func stub(g *guard, names map[string][]string) (dials func() []string) {
 		mu.Lock()
 		defer mu.Unlock()
 		return list
-	}
-}
-
-func TestOnlyPublicAddressesArePublic(t *testing.T) {
-	for _, a := range []string{"8.8.8.8", "1.1.1.1", "93.184.215.14", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "2606:4700::1111", "2a00:1450:4001::64", "::ffff:8.8.8.8"} {
-		if !public(netip.MustParseAddr(a)) {
-			t.Errorf("%s is taken for private", a)
-		}
-	}
-	for _, a := range []string{
-		"0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.0.9", "169.254.169.254", "169.254.170.2",
-		"172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1", "198.51.100.7", "203.0.113.5",
-		"224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "168.63.129.16",
-		"::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1",
-		"100::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "4000::1",
-	} {
-		if public(netip.MustParseAddr(a)) {
-			t.Errorf("%s is taken for public", a)
-		}
-	}
-	if public(netip.Addr{}) {
-		t.Error("no address is taken for public")
 	}
 }
 
@@ -230,7 +210,7 @@ func TestNoRequestLeavesForWhereTheFileDidNotSay(t *testing.T) {
 		{"http://loopback.test/${ data.v }", "x", "127.0.0.1:80"},
 	} {
 		h := request(t, map[string]any{"url": test.url}, Deps{})
-		dials := stub(h.guard, names)
+		dials := stub(h.way.Guard, names)
 		_, err := h.Do(context.Background(), delivery(fmt.Sprintf(`{"v":%s}`, quoteJSON(test.v))))
 		if got := strings.Join(dials(), " "); got != test.dials {
 			t.Errorf("%s with %q: dialled %q, want %q (%v)", test.url, test.v, got, test.dials, err)
@@ -255,10 +235,10 @@ func quoteJSON(s string) string {
 
 func TestANameIsCheckedAgainAtEachConnection(t *testing.T) {
 	h := request(t, map[string]any{"url": "${ data.v }"}, Deps{})
-	dials := stub(h.guard, names)
+	dials := stub(h.way.Guard, names)
 	for i, want := range []bool{false, true, true} {
 		_, err := h.Do(context.Background(), delivery(`{"v":"http://rebinding.test/"}`))
-		var private *privateError
+		var private *outgoing.PrivateError
 		if errors.As(err, &private) != want {
 			t.Errorf("request %d: %v", i+1, err)
 		}
@@ -273,7 +253,7 @@ func TestAllowPrivateOpensTheGuard(t *testing.T) {
 		"http://loopback.test/": "127.0.0.1:80", "http://10.0.0.1:8080/": "10.0.0.1:8080", "http://mixed.test/": "93.184.215.14:80 127.0.0.1:80", "http://127.1/": "",
 	} {
 		h := request(t, map[string]any{"url": "${ data.v }", "allow_private": true}, Deps{})
-		dials := stub(h.guard, names)
+		dials := stub(h.way.Guard, names)
 		_, err := h.Do(context.Background(), delivery(`{"v":"`+url+`"}`))
 		if got := strings.Join(dials(), " "); got != want {
 			t.Errorf("%s: dialled %q, want %q (%v)", url, got, want, err)
@@ -285,10 +265,10 @@ func TestARefusalSaysWhatToDo(t *testing.T) {
 	for url, want := range map[string]string{
 		"http://loopback.test/x": "POST http://loopback.test: loopback.test is 127.0.0.1, which is not a public address: write the host out in the wiring file, or say allow_private: true",
 		"http://[::1]:80/x":      "POST http://[::1]:80: ::1 is not a public address: write the host out in the wiring file, or say allow_private: true",
-		"http://a:hunter2@x/":    "url: " + errUserinfo.Error(),
+		"http://a:hunter2@x/":    "url: " + outgoing.ErrUserinfo.Error(),
 	} {
 		h := request(t, map[string]any{"url": "${ data.v }"}, Deps{})
-		stub(h.guard, names)
+		stub(h.way.Guard, names)
 		_, err := h.Do(context.Background(), delivery(`{"v":"`+url+`"}`))
 		if err == nil || err.Error() != want || !isPermanentError(err) {
 			t.Errorf("%v, want %s", err, want)
@@ -318,7 +298,7 @@ func TestValuesAreEscapedWhereTheyStand(t *testing.T) {
 func TestAValueCanNotAddAHeader(t *testing.T) {
 	for _, v := range []string{"x\r\nX-Evil: 1", "x\n", "\r", "x\x00", "x\x7f", "\x1b[31m"} {
 		h := request(t, map[string]any{"url": "http://public.test/", "headers": map[string]any{"X-A": "${ data.v }"}}, Deps{})
-		dials := stub(h.guard, names)
+		dials := stub(h.way.Guard, names)
 		_, err := h.Do(context.Background(), delivery(`{"v":`+quoteJSON(v)+`}`))
 		if err == nil || !isPermanentError(err) || !strings.HasPrefix(err.Error(), "headers.X-A: a header can't have a ") || dials() != nil {
 			t.Errorf("%q: %v, dialled %v", v, err, dials())

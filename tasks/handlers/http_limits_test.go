@@ -16,6 +16,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/outgoing"
 )
 
 func TestHTTPCutsAnEndlessAnswer(t *testing.T) {
@@ -35,7 +36,7 @@ func TestHTTPCutsAnEndlessAnswer(t *testing.T) {
 	}
 	r := result.(map[string]any)
 	body := r["body"].(string)
-	if r["truncated"] != true || len(body) > maxAnswer || len(body) < maxAnswer-3 || strings.Contains(body, "\ufffd") {
+	if r["truncated"] != true || len(body) > outgoing.MaxAnswer || len(body) < outgoing.MaxAnswer-3 || strings.Contains(body, "\ufffd") {
 		t.Errorf("truncated: %v, %d bytes, ends with %q", r["truncated"], len(body), body[len(body)-3:])
 	}
 }
@@ -58,11 +59,11 @@ func TestHTTPTimesOut(t *testing.T) {
 }
 
 // mute gives a guard connections to a server that never answers.
-func mute(g *guard) {
-	g.resolve = func(context.Context, string, string) ([]netip.Addr, error) {
+func mute(g *outgoing.Guard) {
+	g.Resolve = func(context.Context, string, string) ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("93.184.215.14")}, nil
 	}
-	g.dial = func(context.Context, string, string) (net.Conn, error) {
+	g.Dial = func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		go func() {
 			io.Copy(io.Discard, theirs)
@@ -75,13 +76,13 @@ func mute(g *guard) {
 func TestAnAttemptEndsWithoutATimeoutOfItsHandlerToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := request(t, map[string]any{"url": "http://public.test/"}, Deps{})
-		mute(h.guard)
+		mute(h.way.Guard)
 		n := notifier(t, map[string]any{"url": "smtp://mail.test/?from=a@b.c&to=b@b.c", "message": "m"}, Deps{})
-		mute(n.open.guard)
+		mute(n.open.Guard)
 		for _, action := range []tasks.Outside{h, n} {
 			begun := time.Now()
 			_, err := action.Do(context.Background(), delivery(`{}`))
-			if took := time.Since(begun); took != defaultTimeout || !errors.Is(err, errNoAnswer) || isPermanentError(err) {
+			if took := time.Since(begun); took != outgoing.DefaultTimeout || !errors.Is(err, outgoing.ErrNoAnswer) || isPermanentError(err) {
 				t.Errorf("%T: %v after %v", action, err, took)
 			}
 			// The handler's timeout replaces it; net/http reports the cause itself, for the other kinds the runner does.
@@ -89,7 +90,7 @@ func TestAnAttemptEndsWithoutATimeoutOfItsHandlerToo(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(context.Background(), time.Hour, cause)
 			begun = time.Now()
 			_, err = action.Do(ctx, delivery(`{}`))
-			if took := time.Since(begun); took != time.Hour || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, cause) || errors.Is(err, errNoAnswer) {
+			if took := time.Since(begun); took != time.Hour || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, cause) || errors.Is(err, outgoing.ErrNoAnswer) {
 				t.Errorf("%T: %v after %v", action, err, took)
 			}
 			cancel()

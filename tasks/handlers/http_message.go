@@ -1,18 +1,16 @@
 package handlers
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"evrun/events"
-	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
+	"evrun/tasks/outgoing"
 )
 
 // setEventHeaders sets an event's attributes as headers (CloudEvents HTTP binding, binary mode).
@@ -100,7 +98,7 @@ func checkHeaderName(name, canonical string) (msg, hint string) {
 		return "the header has no name", ""
 	}
 	for _, r := range name {
-		if !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r) {
+		if !outgoing.Alphanumeric(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r) {
 			return fmt.Sprintf("%s is not a valid header: it has a %q in its name", fault.Quote(name), r), ""
 		}
 	}
@@ -157,107 +155,3 @@ func (h *httpRequest) expected(status int) bool {
 func isJSON(contentType string) bool {
 	return contentType != "" && (&events.Event{DataContentType: contentType}).IsJSON()
 }
-
-// statusError makes an error of a response with an unexpected status, with the beginning of its body. Secrets are removed before
-// the body is cut: a part of a secret would not be recognised.
-func statusError(resp *http.Response, body []byte, secrets *expression.Secrets) error {
-	text := resp.Status
-	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
-		text += fmt.Sprintf(", a redirect to %s that is not followed", fault.Quote(to.Scheme+"://"+to.Host+to.EscapedPath()))
-	} else if said := beginning(secrets.Redact(string(body))); said != "" {
-		text += ": " + fault.Quote(said)
-	}
-	return classify(resp, errors.New(text))
-}
-
-// beginning returns the first kilobyte of a text, on one line.
-func beginning(text string) string {
-	return strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), 1000)], "")), " ")
-}
-
-// classify marks the error of a response: as permanent, or with the delay that the server asks for.
-func classify(resp *http.Response, err error) error {
-	if !worthARetry(resp.StatusCode) {
-		return tasks.Permanent(err)
-	}
-	if after := retryAfter(resp.Header); after > 0 {
-		return tasks.RetryAfter(after, err)
-	}
-	return err
-}
-
-// worthARetry reports whether a status is temporary.
-func worthARetry(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return true
-	}
-	return status >= 500
-}
-
-// maxRetryAfter is the longest delay that a server can ask for, should its date be wrong.
-const maxRetryAfter = time.Hour
-
-// retryAfter reads Retry-After: seconds, or a date, which is compared with the server's own.
-func retryAfter(header http.Header) time.Duration {
-	value := strings.TrimSpace(header.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
-	if strings.Trim(value, "0123456789") == "" {
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n > int64(maxRetryAfter/time.Second) {
-			return maxRetryAfter
-		}
-		return time.Duration(n) * time.Second
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	now, err := http.ParseTime(header.Get("Date"))
-	if err != nil {
-		now = time.Now()
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
-}
-
-func portOf(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "https":
-		return "443"
-	}
-	return "80"
-}
-
-// requestError removes the url, which may contain tokens, from an error of an http.Client. An error of the guard is permanent.
-func requestError(err error) error {
-	var refused *privateError
-	var e *url.Error
-	switch {
-	case errors.As(err, &refused):
-		return tasks.Permanent(refused)
-	case errors.As(err, &e):
-		return e.Err
-	}
-	return err
-}
-
-// redact removes secrets from the text of an error. errors.Is and errors.As still see the original.
-func redact(secrets *expression.Secrets, err error) error {
-	text := err.Error()
-	if clean := secrets.Redact(text); clean != text {
-		return &redactedError{clean, err}
-	}
-	return err
-}
-
-type redactedError struct {
-	text string
-	err  error
-}
-
-func (e *redactedError) Error() string { return e.text }
-func (e *redactedError) Unwrap() error { return e.err }

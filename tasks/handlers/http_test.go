@@ -16,13 +16,14 @@ import (
 	"time"
 
 	"evrun/tasks"
+	"evrun/tasks/outgoing"
 )
 
 // request builds an http action whose idle connections end with the test.
 func request(t testing.TB, with map[string]any, deps Deps) *httpRequest {
 	t.Helper()
 	h := build[*httpRequest](t, "http", with, deps)
-	t.Cleanup(h.transport.CloseIdleConnections)
+	t.Cleanup(h.way.Transport.CloseIdleConnections)
 	return h
 }
 
@@ -252,8 +253,8 @@ func TestHTTPTakesNoProxyFromTheEnvironment(t *testing.T) {
 		t.Setenv(name, proxy.URL)
 	}
 	h := request(t, map[string]any{"url": "http://example.com/"}, Deps{})
-	dials := stub(h.guard, nil)
-	if _, err := h.Do(context.Background(), delivery(`{}`)); err == nil || got() != nil || h.transport.Proxy != nil {
+	dials := stub(h.way.Guard, nil)
+	if _, err := h.Do(context.Background(), delivery(`{}`)); err == nil || got() != nil || h.way.Transport.Proxy != nil {
 		t.Errorf("%v, %v", err, dials())
 	}
 }
@@ -272,10 +273,10 @@ func TestWrongHTTPInputsAreExplained(t *testing.T) {
 		{map[string]any{"url": "http:///x"}, []toldFault{{path: "url", msg: "it has no host"}}},
 		{map[string]any{"url": "http://example.com/a b"}, []toldFault{{path: "url", msg: "it has a ' ' in it"}}},
 		{map[string]any{"url": "http://127.1/x"}, []toldFault{{path: "url", msg: `"127.1" is not a valid host: an address has four decimal numbers`}}},
-		{map[string]any{"url": "http://user:hunter2@example.com/${ data.x }"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
-		{map[string]any{"url": "http://user:${ env('SECRET') }@example.com/"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
-		{map[string]any{"url": "https://${ data.user }:${ data.password }@${ data.host }"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
-		{map[string]any{"url": "http://us%er:hunter2@example.com/"}, []toldFault{{path: "url", msg: errUserinfo.Error()}}},
+		{map[string]any{"url": "http://user:hunter2@example.com/${ data.x }"}, []toldFault{{path: "url", msg: outgoing.ErrUserinfo.Error()}}},
+		{map[string]any{"url": "http://user:${ env('SECRET') }@example.com/"}, []toldFault{{path: "url", msg: outgoing.ErrUserinfo.Error()}}},
+		{map[string]any{"url": "https://${ data.user }:${ data.password }@${ data.host }"}, []toldFault{{path: "url", msg: outgoing.ErrUserinfo.Error()}}},
+		{map[string]any{"url": "http://us%er:hunter2@example.com/"}, []toldFault{{path: "url", msg: outgoing.ErrUserinfo.Error()}}},
 		{map[string]any{"url": "http://example.com:99999999999/"}, nil},
 		{map[string]any{"url": "http://a", "method": "post"}, []toldFault{{path: "method", msg: `"method" must be GET, HEAD, POST, PUT, PATCH or DELETE, not "post"`, hint: `did you mean "POST"?`}}},
 		{map[string]any{"url": "http://a", "method": "GET", "body": "x"}, []toldFault{{path: "body", key: true, msg: "GET has no body", hint: "leave it out, or choose another method"}}},

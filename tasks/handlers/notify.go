@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
+	"evrun/tasks/notification"
+	"evrun/tasks/outgoing"
 )
 
 // notify is the kind notify. Its result is the title and the message.
@@ -21,23 +22,11 @@ type notify struct {
 	logged
 	secrets *expression.Secrets
 	// open connects to hosts that the file or the environment names, guarded to those that an event names.
-	open, guarded *way
-}
-
-// way is a guard with its connections.
-type way struct {
-	guard     *guard
-	transport *http.Transport
-}
-
-func newWay(open bool) *way {
-	g := newGuard()
-	g.open = open
-	return &way{g, newTransport(g)}
+	open, guarded *outgoing.Way
 }
 
 func newNotify(deps Deps) *notify {
-	return &notify{secrets: deps.Secrets, open: newWay(true), guarded: newWay(false)}
+	return &notify{secrets: deps.Secrets, open: outgoing.NewWay(true), guarded: outgoing.NewWay(false)}
 }
 
 // check checks the constant part of the url. It sends nothing.
@@ -47,9 +36,9 @@ func (n *notify) check() []*fault.Fault {
 	}
 	var err error
 	if text, constant := n.URL.Constant(); constant {
-		_, err = openService(text, &serviceClient{offline: true})
+		_, err = notification.Open(text)
 	} else if scheme, _, ok := strings.Cut(n.URL.Prefix(), "://"); ok {
-		_, _, err = lookupService(scheme)
+		_, _, err = notification.Lookup(scheme)
 	}
 	if err == nil {
 		return nil
@@ -84,8 +73,13 @@ func (n *notify) Do(ctx context.Context, d *tasks.Delivery) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.send(ctx, d, title, message); err != nil {
-		return nil, redact(n.secrets, err)
+	text, way, err := n.target(d)
+	if err != nil {
+		return nil, outgoing.Redacted(n.secrets, tasks.Permanent(fmt.Errorf("url: %w", err)))
+	}
+	m := notification.Message{RunID: d.RunID, Title: title, Text: message}
+	if err := notification.Send(ctx, way, text, m, n.secrets, n.logger()); err != nil {
+		return nil, outgoing.Redacted(n.secrets, err)
 	}
 	return map[string]any{"title": n.secrets.Redact(title), "message": n.secrets.Redact(message)}, nil
 }
@@ -116,44 +110,4 @@ func (l *notifyLog) Compute(d *tasks.Delivery) (any, error) {
 	n.logger().LogAttrs(context.Background(), slog.LevelInfo, "notification", append(attrs, slog.String("message", logText(message)),
 		slog.String("handler", d.Handler), slog.String("event", d.Event.ID))...)
 	return map[string]any{"title": title, "message": message}, nil
-}
-
-// send notifies the service of the url. Errors of the network or the service may be temporary. A wrong url is permanent, and so is a
-// request that the service calls wrong.
-func (n *notify) send(ctx context.Context, d *tasks.Delivery, title, message string) error {
-	text, way, err := n.target(d)
-	if err != nil {
-		return tasks.Permanent(fmt.Errorf("url: %w", err))
-	}
-	ctx, cancel := withDefaultTimeout(ctx)
-	defer cancel()
-	client := &serviceClient{ctx: ctx, transport: way.transport, secrets: partsOf(text, false).With(n.secrets)}
-	if strings.HasPrefix(strings.ToLower(text), "generic") {
-		client.key = d.RunID
-	}
-	service, err := openService(text, client)
-	switch {
-	case err != nil:
-	case service.mail != nil:
-		err = sendMail(ctx, way.guard, service.mail, mail{id: d.RunID, title: title, text: message}, n.logger())
-	default:
-		err = service.send(title, message)
-	}
-	switch failure := client.failure; {
-	case err == nil && failure == nil:
-		return nil
-	case failure != nil:
-		err = redact(partsOf(text, false), failure)
-	case service == nil:
-		return tasks.Permanent(fmt.Errorf("url: %w", err))
-	case service.mail != nil:
-		err = redact(partsOf(text, false), err)
-	default:
-		err = redact(partsOf(text, true), err)
-		if !client.asked() {
-			err = tasks.Permanent(err)
-		}
-	}
-	scheme, _, _ := strings.Cut(text, ":")
-	return fmt.Errorf("%s: %w", scheme, timedOut(ctx, err))
 }

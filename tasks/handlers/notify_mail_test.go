@@ -152,7 +152,7 @@ func TestNotifySendsAMail(t *testing.T) {
 func TestAMailHasASubjectInAnyCase(t *testing.T) {
 	server := newMailServer(t, nil)
 	for _, test := range []struct{ query, title, want string }{
-		{"", "", "Notification"}, {"&subject=Alarm", "", "Alarm"}, {"&subject=Alarm", "Fire", "Fire"}, {"", strings.Repeat("x", 5000), strings.Repeat("x", maxSubject) + "…"},
+		{"", "", "Notification"}, {"&subject=Alarm", "", "Alarm"}, {"&subject=Alarm", "Fire", "Fire"}, {"", strings.Repeat("x", 5000), strings.Repeat("x", 200) + "…"},
 	} {
 		with := map[string]any{"url": "smtp://" + server.address + "/?from=a@b.c&to=b@b.c" + test.query, "message": "m"}
 		if test.title != "" {
@@ -261,8 +261,8 @@ func TestAMailGoesByTLS(t *testing.T) {
 func TestAPasswordDoesNotGoOutInTheClear(t *testing.T) {
 	n := notifier(t, map[string]any{"url": "smtp://ada:hunter2@mail.test:2525/?from=a@b.c&to=b@b.c", "message": "m"}, Deps{})
 	server := newMailServer(t, nil)
-	stub(n.open.guard, map[string][]string{"mail.test": {"127.0.0.1"}})
-	n.open.guard.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+	stub(n.open.Guard, map[string][]string{"mail.test": {"127.0.0.1"}})
+	n.open.Guard.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, server.address)
 	}
 	_, err := n.Do(context.Background(), delivery(`{}`))

@@ -18,6 +18,8 @@ import (
 
 	"evrun/store"
 	"evrun/tasks/expression"
+	"evrun/tasks/notification"
+	"evrun/tasks/outgoing"
 )
 
 // notifier builds a notify action whose idle connections end with the test.
@@ -25,8 +27,8 @@ func notifier(t testing.TB, with map[string]any, deps Deps) *notify {
 	t.Helper()
 	n := build[*notify](t, "notify", with, deps)
 	t.Cleanup(func() {
-		n.open.transport.CloseIdleConnections()
-		n.guarded.transport.CloseIdleConnections()
+		n.open.Transport.CloseIdleConnections()
+		n.guarded.Transport.CloseIdleConnections()
 	})
 	return n
 }
@@ -97,7 +99,7 @@ var serviceURLs = map[string]string{
 }
 
 func TestEveryServiceSendsTitleAndMessageByOurClient(t *testing.T) {
-	if got, want := slices.Sorted(maps.Keys(serviceURLs)), slices.Sorted(maps.Keys(services)); !slices.Equal(got, want) {
+	if got, want := slices.Sorted(maps.Keys(serviceURLs)), notification.Names(); !slices.Equal(got, want) {
 		t.Fatalf("urls for %v, services %v", got, want)
 	}
 	for name, url := range serviceURLs {
@@ -113,7 +115,7 @@ func TestEveryServiceSendsTitleAndMessageByOurClient(t *testing.T) {
 		dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, hostPort(server))
 		}
-		n.open.transport.DialContext, n.open.transport.DialTLSContext = dial, dial
+		n.open.Transport.DialContext, n.open.Transport.DialTLSContext = dial, dial
 		if name == "smtp" {
 			continue
 		}
@@ -144,7 +146,7 @@ func TestAServiceThatFailsIsTriedAgainByTheRunnerOnly(t *testing.T) {
 			dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, hostPort(server))
 			}
-			n.open.transport.DialContext, n.open.transport.DialTLSContext = dial, dial
+			n.open.Transport.DialContext, n.open.Transport.DialTLSContext = dial, dial
 			_, err := n.Do(context.Background(), delivery(`{}`))
 			if err == nil || isPermanentError(err) != permanent || !strings.HasPrefix(err.Error(), name+": "+fmt.Sprint(status)) {
 				t.Errorf("%s, %d: %v, permanent: %v", name, status, err, isPermanentError(err))
@@ -280,9 +282,9 @@ func TestAnEventCanNotChooseAPrivateHostToNotify(t *testing.T) {
 		{`generic+http://${ "127.0.0.1:1" }/${ data.v }`, "x", false},
 	} {
 		n := notifier(t, map[string]any{"message": "m", "url": test.url}, Deps{})
-		open, guarded := stub(n.open.guard, names), stub(n.guarded.guard, names)
+		open, guarded := stub(n.open.Guard, names), stub(n.guarded.Guard, names)
 		_, err := n.Do(context.Background(), delivery(`{"v":`+quoteJSON(test.v)+`}`))
-		var private *privateError
+		var private *outgoing.PrivateError
 		switch {
 		case guarded() != nil:
 			t.Errorf("%s with %q: dialled %v", test.url, test.v, guarded())

@@ -37,7 +37,7 @@ func BenchmarkHTTP(b *testing.B) {
 			defer transport.CloseIdleConnections()
 			client := http.Client{Transport: transport}
 			action := build[*httpRequest](b, "http", with("url", server.URL), Deps{})
-			defer action.transport.CloseIdleConnections()
+			defer action.way.Transport.CloseIdleConnections()
 			besideBare(b, &tasks.Handler{Kind: "http", Action: action, Concurrency: n, KeepOutput: c.keep}, 8000, nothing, func(data []byte) error {
 				resp, err := client.Post(server.URL, "application/json", bytes.NewReader(data))
 				if err != nil {

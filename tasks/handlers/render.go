@@ -12,6 +12,7 @@ import (
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
+	"evrun/tasks/outgoing"
 )
 
 // Render evaluates the inputs of a configured kind as an attempt would. Inputs that can't be evaluated are missing, and the error
@@ -157,4 +158,10 @@ func EmittedTypes(action tasks.Action) []*expression.Template {
 		return e.types()
 	}
 	return nil
+}
+
+// EventLeads reports whether an event can choose the scheme, the host or the port of an action's url.
+func EventLeads(action tasks.Action) bool {
+	a, ok := action.(addressed)
+	return ok && a.template() != nil && slices.ContainsFunc(a.template().OfEvent("x"), func(before string) bool { return outgoing.PlaceIn(before) <= outgoing.InHost })
 }

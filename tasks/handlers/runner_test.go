@@ -93,7 +93,7 @@ func TestARunIsDeadAfterOnePermanentAnswer(t *testing.T) {
 func TestARefusedTargetIsDeadAtOnce(t *testing.T) {
 	h := request(t, map[string]any{"url": "${ event.source }"}, Deps{})
 	h2 := request(t, map[string]any{"url": `http://${ "metadata.test" }/`}, Deps{})
-	dials := stub(h2.guard, names)
+	dials := stub(h2.way.Guard, names)
 	for _, action := range []tasks.Action{h, h2} {
 		if r := run(t, action); r.State != store.Dead || r.Attempt != 1 {
 			t.Errorf("%+v", r)

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"evrun/tasks/notification"
+	"evrun/tasks/outgoing"
 )
 
 // FuzzAValueStaysInItsPlace: no value of an event in a url changes the rest of the url.
@@ -22,7 +25,7 @@ func FuzzAValueStaysInItsPlace(f *testing.F) {
 		d.Event.Subject = v
 		for _, url := range []string{"http://public.test/a/${ event.subject }/b?c=${ event.subject }", "http://public.test?c=${ event.subject }#x"} {
 			h := request(t, map[string]any{"url": url}, Deps{})
-			u, err := buildURL(h.URL, d.Env)
+			u, err := outgoing.BuildURL(h.URL, d.Env)
 			if err != nil {
 				continue
 			}
@@ -31,7 +34,7 @@ func FuzzAValueStaysInItsPlace(f *testing.F) {
 			}
 		}
 		h := request(t, map[string]any{"url": "${ event.subject }://public.test/"}, Deps{})
-		if u, err := buildURL(h.URL, d.Env); err == nil && u.Host != "public.test" {
+		if u, err := outgoing.BuildURL(h.URL, d.Env); err == nil && u.Host != "public.test" {
 			t.Errorf("the scheme %q makes %s", v, u)
 		}
 		for _, place := range []string{"ntfy://public.test/%s", "ntfy://%s/topic", "ntfy://public.test/topic?tags=%s", "ntfy://public.test/topic?click=%s", "ntfy://u:%s@public.test/t"} {
@@ -70,11 +73,11 @@ func shape(v reflect.Value) (lengths []int) {
 // configOf returns the configuration that a service makes from a url, or nothing if it can't.
 func configOf(t *testing.T, text string) (reflect.Value, error) {
 	t.Helper()
-	s, err := openService(text, &serviceClient{offline: true})
+	s, err := notification.Open(text)
 	if err != nil || s == nil {
 		return reflect.Value{}, err
 	}
-	return reflect.ValueOf(s.library).Elem().FieldByName("Config").Elem(), nil
+	return reflect.ValueOf(s.Library).Elem().FieldByName("Config").Elem(), nil
 }
 
 // Each parameter of each service: an event's value adds no elements to a list, and stays one text.
@@ -149,7 +152,7 @@ func TestAValueThatWouldLeaveItsPlaceIsRefused(t *testing.T) {
 		{"smtp://127.0.0.1:1/?from=a@b.c&to=a@b.c&subject=${ data.v }", "one, two", ""},
 	} {
 		n := notifier(t, map[string]any{"message": "m", "url": test.url}, Deps{})
-		open, guarded := stub(n.open.guard, names), stub(n.guarded.guard, names)
+		open, guarded := stub(n.open.Guard, names), stub(n.guarded.Guard, names)
 		_, err := n.Do(context.Background(), delivery(`{"v":`+quoteJSON(test.v)+`}`))
 		switch {
 		case test.want == "":
@@ -172,7 +175,7 @@ func TestAValueThatWouldLeaveItsPlaceIsRefused(t *testing.T) {
 func TestAValueInTheSchemeOfARequestChoosesNoHost(t *testing.T) {
 	for _, v := range []string{"http://evil.test/?", "https://evil.test#", "http:", "h/", ""} {
 		h := request(t, map[string]any{"url": "${ data.v }://public.test/x"}, Deps{})
-		dials := stub(h.guard, names)
+		dials := stub(h.way.Guard, names)
 		if _, err := h.Do(context.Background(), delivery(`{"v":`+quoteJSON(v)+`}`)); err == nil || !isPermanentError(err) || dials() != nil {
 			t.Errorf("%q: %v, dialled %v", v, err, dials())
 		}

@@ -1,4 +1,4 @@
-package handlers
+package notification
 
 import (
 	"context"
@@ -21,18 +21,13 @@ import (
 	gosmtp "github.com/wneessen/go-mail/smtp"
 
 	"evrun/tasks"
+	"evrun/tasks/outgoing"
 )
-
-// mail is a notification to send by mail.
-type mail struct {
-	id          string // the run's: mail systems recognize a repeated message by it
-	title, text string
-}
 
 // sendMail sends a mail in one transaction for all recipients. shoutrrr reads the url and go-mail does the rest, because shoutrrr
 // waits for a connected server without a timeout, keeps the connection after an error, and sends a mail to each recipient, so that a
 // retry would repeat the mails that were sent. A 5xx of the server is permanent.
-func sendMail(ctx context.Context, g *guard, config *smtp.Config, m mail, log *slog.Logger) error {
+func sendMail(ctx context.Context, g *outgoing.Guard, config *smtp.Config, m Message, log *slog.Logger) error {
 	c := config.Clone()
 	c.FixEmailTags()
 	message, to, err := m.message(&c)
@@ -42,7 +37,7 @@ func sendMail(ctx context.Context, g *guard, config *smtp.Config, m mail, log *s
 	options := append(clientOptions(&c), gomail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
 		conn, err := g.DialContext(dialing, network, address)
 		if err != nil {
-			return nil, requestError(err)
+			return nil, outgoing.RequestError(err)
 		}
 		context.AfterFunc(ctx, func() { conn.Close() }) // go-mail uses the context only while it dials
 		if implicitTLS(&c) {
@@ -156,7 +151,7 @@ func transact(session *gosmtp.Client, message *gomail.Msg, to []*netmail.Address
 const maxSubject = 200
 
 // message makes the mail. Line breaks in title, text and names do not end a line of the header.
-func (m mail) message(c *smtp.Config) (message *gomail.Msg, to []*netmail.Address, err error) {
+func (m Message) message(c *smtp.Config) (message *gomail.Msg, to []*netmail.Address, err error) {
 	from, err := netmail.ParseAddress(c.FromAddress)
 	if err != nil {
 		return nil, nil, errors.New("from is not a valid mail address")
@@ -171,7 +166,7 @@ func (m mail) message(c *smtp.Config) (message *gomail.Msg, to []*netmail.Addres
 		}
 		to = append(to, address)
 	}
-	subject := strings.Join(strings.Fields(m.title), " ")
+	subject := strings.Join(strings.Fields(m.Title), " ")
 	if r := []rune(subject); len(r) > maxSubject {
 		subject = string(r[:maxSubject]) + "…"
 	}
@@ -185,13 +180,13 @@ func (m mail) message(c *smtp.Config) (message *gomail.Msg, to []*netmail.Addres
 	message.FromMailAddress(from)
 	message.ToMailAddress(to...)
 	message.Subject(subject)
-	message.SetMessageIDWithValue(url.PathEscape(m.id) + "@" + domain)
+	message.SetMessageIDWithValue(url.PathEscape(m.RunID) + "@" + domain)
 	message.SetGenHeader("Auto-Submitted", "auto-generated")
 	contentType := gomail.TypeTextPlain
 	if c.UseHTML {
 		contentType = gomail.TypeTextHTML
 	}
-	message.SetBodyString(contentType, m.text+"\n")
+	message.SetBodyString(contentType, m.Text+"\n")
 	return message, to, nil
 }
 

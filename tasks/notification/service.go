@@ -1,17 +1,15 @@
-package handlers
+// Package notification sends a notification to the service that a url names, as shoutrrr writes urls: chat, mail, push, webhook.
+//
+// All requests go out by a [outgoing.Way], end with their context, and are made once: whoever calls [Send] tries again.
+package notification
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/discord"
@@ -42,8 +40,8 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/specialized/notifiarr"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 
-	"evrun/tasks/expression"
 	"evrun/tasks/fault"
+	"evrun/tasks/outgoing"
 )
 
 // services are the services of shoutrrr that send all requests by our HTTP client, which ends with its context, uses no proxy,
@@ -82,21 +80,21 @@ var services = map[string]struct {
 	"zulip":      {make: func() types.Service { return &zulip.Service{} }},
 }
 
-// service is a service configured by its url.
-type service struct {
+// Service is a service configured by its url.
+type Service struct {
 	name     string
-	library  types.Service
+	Library  types.Service
 	untitled bool
 	mail     *smtp.Config // nil: not a mail server
 }
 
-// lookupService finds the service of a scheme: its name, or name+https for a service that accepts the url of a webhook.
-func lookupService(scheme string) (name, custom string, err error) {
+// Lookup finds the service of a scheme: its name, or name+https for a service that accepts the url of a webhook.
+func Lookup(scheme string) (name, custom string, err error) {
 	name, custom, _ = strings.Cut(strings.ToLower(scheme), "+")
 	if _, ok := services[name]; ok {
 		return name, custom, nil
 	}
-	known := slices.Sorted(maps.Keys(services))
+	known := Names()
 	hint := fault.DidYouMean(name, known)
 	switch {
 	case name == "http" || name == "https":
@@ -111,15 +109,22 @@ func lookupService(scheme string) (name, custom string, err error) {
 	return "", "", &fault.Fault{Message: "unknown service " + fault.Quote(name), Hint: hint}
 }
 
-// openService makes the service of a url, which sends by client. This alone may send requests. Errors show nothing of the url but
+// Names returns the names of all services, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(services)) }
+
+// Open makes the service of a url and sends nothing: nil without an error is one that asks its server first. Errors show nothing of
+// the url but its scheme.
+func Open(text string) (*Service, error) { return open(text, &client{offline: true}) }
+
+// open makes the service of a url, which sends by this client. This alone may send requests. Errors show nothing of the url but
 // its scheme.
-func openService(text string, client *serviceClient) (s *service, err error) {
+func open(text string, by *client) (s *Service, err error) {
 	u, parseErr := url.Parse(text)
 	scheme, _, ok := strings.Cut(text, ":")
 	if !ok {
 		return nil, fault.New("it names no service").Hinting("such as slack://…, telegram://…, smtp://… or generic://…")
 	}
-	name, custom, err := lookupService(scheme)
+	name, custom, err := Lookup(scheme)
 	switch {
 	case err != nil:
 		return nil, err
@@ -138,25 +143,25 @@ func openService(text string, client *serviceClient) (s *service, err error) {
 			return nil, fault.New("the service %s takes no url of a webhook", name).Hinting("begin it with %s://", name)
 		}
 		if u, err = c.GetServiceURLFromCustom(u); err != nil {
-			return nil, &fault.Fault{Message: redact(partsOf(text, true), err).Error()}
+			return nil, &fault.Fault{Message: outgoing.Redacted(partsOf(text, true), err).Error()}
 		}
 	} else {
 		u.Scheme = name
 	}
 	setter, ok := library.(types.HTTPClientSetter)
 	if ok {
-		setter.SetHTTPClient(client) // some send requests while they are made,
+		setter.SetHTTPClient(by) // some send requests while they are made,
 	}
 	if err := library.Initialize(u, nil); err != nil {
-		if client.asked() && client.offline {
+		if by.asked() && by.offline {
 			return nil, nil
 		}
-		return nil, &fault.Fault{Message: redact(partsOf(text, true), err).Error()}
+		return nil, &fault.Fault{Message: outgoing.Redacted(partsOf(text, true), err).Error()}
 	}
 	if ok {
-		setter.SetHTTPClient(client) // and some forget the client
+		setter.SetHTTPClient(by) // and some forget the client
 	}
-	s = &service{name: name, library: library, untitled: services[name].untitled}
+	s = &Service{name: name, Library: library, untitled: services[name].untitled}
 	if !ok && name != "smtp" {
 		return nil, fmt.Errorf("%s has no client of ours", name)
 	}
@@ -173,13 +178,13 @@ func openService(text string, client *serviceClient) (s *service, err error) {
 	return s, nil
 }
 
-// sleepless skips the pauses of a service that retries by itself: the runner retries, and serviceClient refuses the others.
+// sleepless skips the pauses of a service that retries by itself: the runner retries, and client refuses the others.
 type sleepless struct{}
 
 func (sleepless) Sleep(time.Duration) {}
 
 // send sends the notification by the library.
-func (s *service) send(title, message string) (err error) {
+func (s *Service) send(title, message string) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = errors.New("the notification can't be made")
@@ -192,101 +197,5 @@ func (s *service) send(title, message string) (err error) {
 	case title != "":
 		params.SetTitle(title)
 	}
-	return s.library.Send(message, &params)
-}
-
-// serviceClient is the HTTP client of one attempt. It records how the last request failed: the library's errors say less, and some
-// of its services ignore a 503. After a failure of the service or the network it refuses further requests: the runner retries.
-type serviceClient struct {
-	ctx       context.Context
-	transport *http.Transport
-	key       string // the idempotency key, for webhooks that get one request
-	offline   bool   // refuse all requests
-	secrets   *expression.Secrets
-
-	mu       sync.Mutex
-	requests int
-	failure  error // of the last request; nil: success
-	ended    bool  // refuse further requests
-}
-
-var errOffline = errors.New("nothing is sent while a file is checked")
-
-func (c *serviceClient) asked() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.requests > 0
-}
-
-// Do implements types.HTTPClient.
-func (c *serviceClient) Do(req *http.Request) (*http.Response, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.requests++
-	switch {
-	case c.offline:
-		return nil, errOffline
-	case c.ended:
-		return nil, c.failure
-	}
-	req = req.Clone(c.ctx)
-	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", "evrun")
-	}
-	if c.key != "" {
-		req.Header.Set("Idempotency-Key", c.key)
-	}
-	client := http.Client{Transport: c.transport, CheckRedirect: sameHost}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, c.failed(requestError(err), true)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	resp.Body.Close()
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	switch {
-	case resp.StatusCode < 300 && err == nil:
-		c.failure = nil
-	case resp.StatusCode >= 300:
-		_ = c.failed(statusError(resp, body, c.secrets), worthARetry(resp.StatusCode))
-	default:
-		return nil, c.failed(err, true)
-	}
-	return resp, nil
-}
-
-func (c *serviceClient) failed(err error, end bool) error {
-	c.failure, c.ended = err, end
-	return err
-}
-
-// partsOf returns the parts of a service's url as secrets, because any may be a token: with host, the host too.
-func partsOf(text string, host bool) *expression.Secrets {
-	var parts expression.Secrets
-	u, err := url.Parse(text)
-	if err != nil {
-		return &parts
-	}
-	parts.Add(text)
-	add := func(s string) {
-		parts.Add(s)
-		parts.Add(url.QueryEscape(s))
-		parts.Add(url.PathEscape(s))
-	}
-	password, _ := u.User.Password()
-	add(password)
-	add(u.User.Username())
-	add(u.Fragment)
-	for segment := range strings.SplitSeq(u.Path, "/") {
-		add(segment)
-	}
-	for _, values := range u.Query() {
-		for _, v := range values {
-			add(v)
-		}
-	}
-	if host {
-		add(u.Hostname())
-	}
-	return &parts
+	return s.Library.Send(message, &params)
 }

@@ -1,14 +1,12 @@
-package handlers
+package outgoing
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
-	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 )
@@ -17,20 +15,20 @@ import (
 // a host only. So a value can't change where a request goes, except for the part that the file leaves to it. A ${ … } at the
 // beginning of a url is not escaped: it is a url itself.
 
-// buildURL evaluates a url. Its errors are permanent, and show at most the host.
-func buildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
+// BuildURL evaluates a url. Its errors are permanent, and show at most the host.
+func BuildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
 	var inPath []int // where values of the path begin
 	text, err := t.Expand(env, func(p expression.Piece) (string, error) {
-		switch placeIn(p.Before) {
-		case inAuthority:
+		switch PlaceIn(p.Before) {
+		case InHost:
 			return p.Value, checkHostPart(p.Value)
-		case inPathOf:
+		case InPath:
 			inPath = append(inPath, len(p.Before))
 			return url.PathEscape(p.Value), nil
-		case inQuery:
+		case InQuery:
 			return url.QueryEscape(p.Value), nil
 		}
-		return p.Value, checkScheme(p)
+		return p.Value, CheckScheme(p)
 	})
 	if err != nil {
 		return nil, err
@@ -40,24 +38,24 @@ func buildURL(t *expression.Template, env *expression.Env) (*url.URL, error) {
 		return nil, err
 	}
 	for _, at := range inPath {
-		if err := checkSegment(text, at); err != nil {
+		if err := CheckSegment(text, at); err != nil {
 			return nil, err
 		}
 	}
-	if host, ok := literalHost(t); ok && !strings.EqualFold(u.Host, host) {
+	if host, ok := LiteralHost(t); ok && !strings.EqualFold(u.Host, host) {
 		return nil, fmt.Errorf("it leads to %s, but the file says %s", fault.Quote(u.Host), host)
 	}
 	return u, nil
 }
 
-// checkScheme checks a value in the place of a scheme. It may be a whole url only if the file does not continue with a host.
-func checkScheme(p expression.Piece) error {
+// CheckScheme checks a value in the place of a scheme. It may be a whole url only if the file does not continue with a host.
+func CheckScheme(p expression.Piece) error {
 	alone := p.Before == "" && !strings.HasPrefix(p.After, ":")
 	if alone || !p.OfEvent {
 		return nil
 	}
 	for _, r := range p.Value {
-		if !isAlphanumeric(r) && r != '+' {
+		if !Alphanumeric(r) && r != '+' {
 			return fmt.Errorf("the value %s can't be in a scheme: it has a %q in it", fault.Quote(p.Value), r)
 		}
 	}
@@ -67,54 +65,50 @@ func checkScheme(p expression.Piece) error {
 	return nil
 }
 
-// EventLeads reports whether an event can choose the scheme, the host or the port of an action's url.
-func EventLeads(action tasks.Action) bool {
-	a, ok := action.(addressed)
-	return ok && a.template() != nil && slices.ContainsFunc(a.template().OfEvent("x"), func(before string) bool { return placeIn(before) <= inAuthority })
-}
-
-type place int
+// Place is a part of a url.
+type Place int
 
 const (
-	inNothing   place = iota // before the host: the scheme at most
-	inAuthority              // host and port
-	inPathOf
-	inQuery // or the fragment
+	InScheme Place = iota // before the host: the scheme at most
+	InHost                // host and port
+	InPath
+	InQuery // or the fragment
 )
 
-// placeIn returns the part of a url in which the text so far ends.
-func placeIn(before string) place {
+// PlaceIn returns the part of a url in which the text so far ends.
+func PlaceIn(before string) Place {
 	_, rest, ok := strings.Cut(before, "://")
 	if !ok {
-		return inNothing
+		return InScheme
 	}
 	switch i := strings.IndexAny(rest, `/?#\`); {
 	case i < 0:
-		return inAuthority
+		return InHost
 	case strings.ContainsAny(rest[i:], "?#"):
-		return inQuery
+		return InQuery
 	}
-	return inPathOf
+	return InPath
 }
 
 // checkHostPart accepts the characters of hosts and ports only, so that a value can't end the host. Names beyond ASCII must be
 // written as xn--….
 func checkHostPart(value string) error {
 	for _, r := range value {
-		if !isAlphanumeric(r) && !strings.ContainsRune("-._:[]", r) {
+		if !Alphanumeric(r) && !strings.ContainsRune("-._:[]", r) {
 			return fmt.Errorf("the value %s can't be in a host: it has a %q in it", fault.Quote(value), r)
 		}
 	}
 	return nil
 }
 
-func isAlphanumeric(r rune) bool {
+// Alphanumeric reports whether r is a letter or a digit of ASCII.
+func Alphanumeric(r rune) bool {
 	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }
 
-// checkSegment checks the segment of the path that has a value at this place. An empty segment probably means a missing value, and
+// CheckSegment checks the segment of the path that has a value at this place. An empty segment probably means a missing value, and
 // "DELETE /users/" is not "DELETE /users/7"; dots would lead to another path.
-func checkSegment(text string, at int) error {
+func CheckSegment(text string, at int) error {
 	start := strings.LastIndexByte(text[:at], '/') + 1
 	segment := text[start:]
 	if i := strings.IndexAny(segment, "/?#"); i >= 0 {
@@ -146,7 +140,7 @@ func parseURL(text string) (*url.URL, error) {
 			err = e.Err
 		}
 		if strings.Contains(text, "@") {
-			err = errUserinfo // the library's error may show it
+			err = ErrUserinfo // the library's error may show it
 		}
 		return nil, err
 	}
@@ -156,7 +150,7 @@ func parseURL(text string) (*url.URL, error) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, fmt.Errorf("the scheme must be http or https, not %s", fault.Quote(u.Scheme))
 	case u.User != nil:
-		return nil, errUserinfo
+		return nil, ErrUserinfo
 	case u.Hostname() == "":
 		return nil, errors.New("it has no host")
 	}
@@ -165,8 +159,8 @@ func parseURL(text string) (*url.URL, error) {
 
 var errNoScheme = errors.New("it must begin with http:// or https://")
 
-// errUserinfo refuses user:password@ in a url.
-var errUserinfo = errors.New(
+// ErrUserinfo refuses user:password@ in a url.
+var ErrUserinfo = errors.New(
 	`it has a user name or a password in it: put them in headers, as in Authorization: 'Basic ${ toBase64("user:" + env("PASSWORD")) }'`)
 
 // checkHost refuses hosts that are an address to some programs and a name to others: 127.1, 2130706433, 0x7f.1, 0177.0.0.1. A name
@@ -188,15 +182,15 @@ func checkHost(u *url.URL) error {
 		}
 	}
 	for _, r := range host {
-		if r < 0x80 && !isAlphanumeric(r) && !strings.ContainsRune("-._", r) {
+		if r < 0x80 && !Alphanumeric(r) && !strings.ContainsRune("-._", r) {
 			return fmt.Errorf("%s is not a valid host: it has a %q in it", fault.Quote(host), r)
 		}
 	}
 	return nil
 }
 
-// literalHost returns the host and port of a url if they are constant.
-func literalHost(t *expression.Template) (string, bool) {
+// LiteralHost returns the host and port of a url if they are constant.
+func LiteralHost(t *expression.Template) (string, bool) {
 	base, ok := literalBase(t)
 	if !ok {
 		return "", false
@@ -222,15 +216,15 @@ func literalBase(t *expression.Template) (string, bool) {
 	return scheme + "://" + rest[:i], true
 }
 
-// checkURL checks the constant beginning of a url.
-func checkURL(t *expression.Template) error {
+// CheckURL checks the constant beginning of a url.
+func CheckURL(t *expression.Template) error {
 	prefix := t.Prefix()
 	_, rest, _ := strings.Cut(t.Outline("x"), "://")
 	if end := strings.IndexAny(rest, `/?#\`); end >= 0 {
 		rest = rest[:end]
 	}
 	if strings.Contains(rest, "@") {
-		return errUserinfo // for all values
+		return ErrUserinfo // for all values
 	}
 	if _, constant := t.Constant(); constant {
 		_, err := parseURL(prefix)

@@ -1,4 +1,4 @@
-package handlers
+package outgoing
 
 import (
 	"context"
@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// guard connects to hosts and refuses addresses that senders of events must not reach: the machine itself, its networks, and the
+// Guard connects to hosts and refuses addresses that senders of events must not reach: the machine itself, its networks, and the
 // metadata services of clouds. It resolves a name, checks every address, and connects to one that it checked, so a name server can't
 // give another address in between.
-type guard struct {
-	open bool // private addresses may be reached
-	// resolve and dial use the network, except in tests.
-	resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+type Guard struct {
+	Open bool // private addresses may be reached
+	// Resolve and Dial use the network, except in tests.
+	Resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Timeouts: dialTimeout for resolving a name, and for the last of its addresses; firstDialTimeout for those before it.
@@ -25,13 +25,13 @@ const (
 	firstDialTimeout = 3 * time.Second
 )
 
-func newGuard() *guard {
+func newGuard() *Guard {
 	dialer := net.Dialer{KeepAlive: 30 * time.Second}
-	return &guard{resolve: net.DefaultResolver.LookupNetIP, dial: dialer.DialContext}
+	return &Guard{Resolve: net.DefaultResolver.LookupNetIP, Dial: dialer.DialContext}
 }
 
-// DialContext connects to a host and port. A refusal is a *privateError.
-func (g *guard) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+// DialContext connects to a host and port. A refusal is a *PrivateError.
+func (g *Guard) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -42,8 +42,8 @@ func (g *guard) DialContext(ctx context.Context, network, address string) (net.C
 	}
 	// One private address refuses the name: no honest name has both kinds.
 	for _, a := range addrs {
-		if !g.open && !public(a) {
-			return nil, &privateError{host: host, addr: a}
+		if !g.Open && !public(a) {
+			return nil, &PrivateError{host: host, addr: a}
 		}
 	}
 	var failures []error
@@ -60,23 +60,23 @@ func (g *guard) DialContext(ctx context.Context, network, address string) (net.C
 	return nil, errors.Join(failures...)
 }
 
-func (g *guard) connect(ctx context.Context, network, address string, last bool) (net.Conn, error) {
+func (g *Guard) connect(ctx context.Context, network, address string, last bool) (net.Conn, error) {
 	timeout := firstDialTimeout
 	if last {
 		timeout = dialTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return g.dial(ctx, network, address)
+	return g.Dial(ctx, network, address)
 }
 
-func (g *guard) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+func (g *Guard) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	addrs, err := g.resolve(ctx, "ip", host)
+	addrs, err := g.Resolve(ctx, "ip", host)
 	if err != nil {
 		return nil, err
 	}
@@ -86,13 +86,13 @@ func (g *guard) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	return addrs, nil
 }
 
-// privateError is an address that the guard refuses.
-type privateError struct {
+// PrivateError is an address that the guard refuses.
+type PrivateError struct {
 	host string
 	addr netip.Addr
 }
 
-func (e *privateError) Error() string {
+func (e *PrivateError) Error() string {
 	what := e.addr.String()
 	if e.host != what {
 		what = fmt.Sprintf("%s is %s, which", e.host, what)
