@@ -81,7 +81,16 @@ Write a wiring file with "evrun init", start the daemon with "evrun serve", publ
 	section("Stepping in", newReplayCmd(e), newHandlersCmd(e), newSchedulesCmd(e), newReloadCmd(e))
 	section("The wiring file", newInitCmd(e, example), newValidateCmd(e), newTestCmd(e), newSimulateCmd(e), newSchemaCmd(e))
 	root.SetHelpCommand(newHelpCmd())
-	return cli.Group(root, newVersionCmd(e), newCompletionCmd(e))
+	cli.Group(root, newVersionCmd(e), newCompletionCmd(e))
+	version := root.Flags().Bool("version", false, "print the version")
+	alone := root.RunE
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if *version {
+			return e.PrintVersion()
+		}
+		return alone(c, args)
+	}
+	return root
 }
 
 func newHelpCmd() *cobra.Command {

@@ -1,26 +1,20 @@
 package cmd
 
 import (
-	"fmt"
-	"runtime"
+	"github.com/spf13/cobra"
 
 	"evrun/cmd/cli"
-
-	"github.com/spf13/cobra"
 )
 
 func newVersionCmd(e *cli.Env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		Example: "  evrun version",
-		Args:    cli.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if e.JSON() {
-				return e.PrintJSON(map[string]string{"version": cli.Version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
-			}
-			_, err := fmt.Fprintf(e.Out, "evrun %s (%s, %s/%s)\n", cli.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		},
+		Use:   "version",
+		Short: "Print the version",
+		Long: `Prints the version of this evrun, the commit that it was built from with its date, and the version of Go. "evrun --version" does the
+same. "evrun status" prints the version of the daemon.`,
+		Example: `  evrun version
+  evrun --version -o json`,
+		Args: cli.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return e.PrintVersion() },
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -66,7 +65,7 @@ func (e *Env) PrintJSON(v any) error {
 
 // Printer prints to the standard output as the flags say.
 func (e *Env) Printer() *output.Printer {
-	p := &output.Printer{Out: e.Out, JSON: e.JSON(), Color: e.Colored(e.Out), Verbose: e.Verbose}
+	p := &output.Printer{Out: e.Out, JSON: e.JSON(), Color: e.Colored(e.Out), Verbose: e.Verbose, Version: Version()}
 	p.Width, p.Terminal = Width(e.Out)
 	return p
 }
@@ -126,23 +125,6 @@ func (e *Env) NewLogger(s config.Settings) *slog.Logger {
 		return slog.New(output.LogHandler(e.Err, s.Log.Level, e.Colored(e.Err)))
 	}
 	return slog.New(slog.NewTextHandler(e.Err, opt))
-}
-
-// Version is the module's version, or the commit it was built from.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return s.Value[:12]
-		}
-	}
-	return "devel"
 }
 
 // WriteSchema writes the JSON Schema of the wiring file, to be read by people too.

@@ -20,6 +20,7 @@ type Printer struct {
 	JSON     bool           // one object a line
 	Color    bool           // with a terminal's colours
 	Verbose  bool           // errors with all their lines
+	Version  string         // of the command; a daemon of another one is pointed out
 	Terminal bool           // times are for people
 	Width    int            // of the terminal, in cells; 0: unbounded
 	Zone     *time.Location // of the times; nil: on a terminal the machine's, else UTC

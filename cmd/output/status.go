@@ -71,7 +71,11 @@ func (p *Printer) troubles(list []api.Trouble) error {
 
 func (p *Printer) daemon(s api.Status, short bool) error {
 	t := p.Table()
-	t.Field("evrun "+s.Version, "pid %d, up %s", s.PID, Duration(time.Since(s.StartedAt)))
+	other := ""
+	if p.Version != "" && p.Version != s.Version {
+		other = ", another version than this command's, " + p.Version
+	}
+	t.Field("evrun "+s.Version, "pid %d, up %s%s", s.PID, Duration(time.Since(s.StartedAt)), other)
 	if short {
 		return t.Flush()
 	}

@@ -1,6 +1,8 @@
 package output
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 
 	"evrun/cmd/api"
@@ -20,6 +22,19 @@ func TestTheRunsOfASlotAreAllCounted(t *testing.T) {
 	} {
 		if got := slotRuns(&api.SlotRuns{States: x.states}); got != x.want {
 			t.Errorf("%v: %v, want %v", x.states, got, x.want)
+		}
+	}
+}
+
+// After an update the old daemon still runs: the status says so.
+func TestADaemonOfAnotherVersionIsPointedOut(t *testing.T) {
+	for version, said := range map[string]bool{"1.2.0": false, "1.3.0": true} {
+		var out bytes.Buffer
+		if err := (&Printer{Out: &out, Version: version}).Status(api.Status{Version: "1.2.0"}, true); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "another version") != said {
+			t.Errorf("evrun %s prints %s", version, &out)
 		}
 	}
 }
