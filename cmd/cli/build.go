@@ -38,7 +38,7 @@ func ThisBuild() Build {
 		b.Commit, b.Date, b.Modified = noted["vcs.revision"], noted["vcs.time"], noted["vcs.modified"] == "true"
 	}
 	if v := info.Main.Version; v != "(devel)" {
-		b.Version = cmp.Or(b.Version, v)
+		b.Version = cmp.Or(b.Version, strings.TrimPrefix(v, "v")) // as releases name it
 	}
 	b.Version = cmp.Or(b.Version, shortened(b.Commit), "devel")
 	return b

@@ -84,7 +84,7 @@ func read(path string, o Options, wiring bool) (*Config, error) {
 	f, err := files.OpenRegular(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fail("no such file", `name the wiring file with -c FILE, or write one with "evrun init"`)
+		return nil, &Errors{Path: path, Faults: []Fault{missing(path, o)}}
 	case errors.Is(err, fs.ErrPermission):
 		return fail("the file can't be read: permission denied", "the user that runs evrun must be able to read it")
 	case errors.Is(err, files.ErrNotRegular):
