@@ -54,6 +54,9 @@ func serveProof() {
 			if text := os.Getenv(proofFault); text != "" {
 				armFault(opt, text)
 			}
+			if file := os.Getenv(proofClock); file != "" {
+				opt.Now = movedClock(file)
+			}
 		})
 	})
 }
