@@ -97,12 +97,8 @@ func Events(ctx context.Context, s store.Journal, q Query) (Page[*events.Event],
 			return s.ScanEvents(ctx, sq, look)
 		},
 		move: func(to string) error { return moveEvents(&sq, to) },
-		is: func(found []*events.Event, until time.Time) (verdicts []verdict, _ error) {
-			for i := 0; i < len(found) && (i == 0 || time.Now().Before(until)); i++ {
-				ok, err := q.Where.Bool(expression.NewEnv(found[i]))
-				verdicts = append(verdicts, verdict{ok, err})
-			}
-			return verdicts, nil
+		check: func(found []*events.Event) (func(int) (bool, error), error) {
+			return func(i int) (bool, error) { return q.Where.Bool(expression.NewEnv(found[i])) }, nil
 		},
 		place: func(e *events.Event) string { return strconv.FormatInt(e.Sequence, 10) },
 	}
@@ -173,10 +169,8 @@ func Runs(ctx context.Context, s Source, q Query) (Page[store.Run], error) {
 			sq.Limit = limit
 			return scanRuns(ctx, s, sq, look)
 		},
-		move: func(to string) error { return moveRuns(&sq, to) },
-		is: func(found []store.Run, until time.Time) ([]verdict, error) {
-			return verdicts(ctx, s, q.Where, found, until)
-		},
+		move:  func(to string) error { return moveRuns(&sq, to) },
+		check: func(found []store.Run) (func(int) (bool, error), error) { return checkRuns(ctx, s, q.Where, found) },
 		place: func(r store.Run) string { return r.ID },
 	}
 	return w.page()
@@ -190,23 +184,23 @@ func (q *Query) OfRuns() store.RunQuery {
 	}
 }
 
-// verdicts evaluates a condition for runs, until a time.
-func verdicts(ctx context.Context, s store.Journal, where *expression.Expr, found []store.Run, until time.Time) (answers []verdict, err error) {
-	var list []*events.Event
+// checkRuns reads the events of runs, as far as a condition uses them, and returns what evaluates it for one of the runs.
+func checkRuns(ctx context.Context, s store.Journal, where *expression.Expr, found []store.Run) (func(i int) (bool, error), error) {
+	of := map[int64]*events.Event{}
 	if where.UsesEvent() || where.UsesData() {
 		sq := store.EventQuery{DataOnly: !where.UsesEvent(), Sequences: []int64{}}
 		for i := range found {
 			sq.Sequences = append(sq.Sequences, found[i].Sequence)
 		}
-		if list, err = store.AllEvents(ctx, s, sq); err != nil {
+		list, err := store.AllEvents(ctx, s, sq)
+		if err != nil {
 			return nil, err
 		}
+		for _, e := range list {
+			of[e.Sequence] = e
+		}
 	}
-	of := make(map[int64]*events.Event, len(list))
-	for _, e := range list {
-		of[e.Sequence] = e
-	}
-	for i := 0; i < len(found) && (i == 0 || time.Now().Before(until)); i++ {
+	return func(i int) (bool, error) {
 		r := &found[i]
 		e := of[r.Sequence]
 		if e == nil { // it was deleted
@@ -214,10 +208,8 @@ func verdicts(ctx context.Context, s store.Journal, where *expression.Expr, foun
 		}
 		env := expression.NewEnv(e)
 		env.SetRun(expression.Run{ID: r.ID, Handler: r.Handler, State: r.State.String(), Attempt: r.Attempt, Error: r.Error})
-		ok, err := where.Bool(env)
-		answers = append(answers, verdict{ok, err})
-	}
-	return answers, nil
+		return where.Bool(env)
+	}, nil
 }
 
 // moveRuns has a query begin at a place: after a run, or after all runs on an event, in the query's order.

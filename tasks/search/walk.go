@@ -12,15 +12,9 @@ type walk[T any] struct {
 	q      *Query
 	passed int64 // sequences, with the pages before
 	scan   func(limit, look int) (store.Part[T], error)
-	move   func(to string) error                   // has the next scan begin there
-	is     func([]T, time.Time) ([]verdict, error) // evaluates the condition: of all, or of the first ones until that time
-	place  func(T) string                          // of an item
-}
-
-// verdict says whether the condition is true of an item, or why that is not known.
-type verdict struct {
-	ok  bool
-	err error
+	move   func(to string) error                        // has the next scan begin there
+	check  func([]T) (func(i int) (bool, error), error) // reads what the condition needs of items, and returns what evaluates it for one of them
+	place  func(T) string                               // of an item
 }
 
 const (
@@ -51,7 +45,7 @@ func (w *walk[T]) page() (page Page[T], err error) {
 		if at = strconv.FormatInt(part.Reached, 10); len(part.Items) == want {
 			at = w.place(part.Items[want-1])
 		}
-		full, place, err := w.keep(&page, part.Items, limit, begun.Add(StepTime))
+		full, place, err := w.keep(&page, part.Items, limit, scanned, begun.Add(StepTime))
 		switch {
 		case err != nil:
 			return page, err
@@ -83,7 +77,10 @@ func (w *walk[T]) page() (page Page[T], err error) {
 }
 
 // keep adds the items of which the condition is true. full says that the page is full, or the time is up, and the next page begins after place.
-func (w *walk[T]) keep(page *Page[T], items []T, limit int, until time.Time) (full bool, place string, err error) {
+//
+// What was read is evaluated at least as long as reading took, also when the time is up: on a slow disk, a page that ended after its first item
+// would read the others again for each of them.
+func (w *walk[T]) keep(page *Page[T], items []T, limit int, read, until time.Time) (full bool, place string, err error) {
 	if w.q.Where == nil {
 		if room := limit - len(page.Items); len(items) > room {
 			page.Items = append(page.Items, items[:room]...)
@@ -92,25 +89,30 @@ func (w *walk[T]) keep(page *Page[T], items []T, limit int, until time.Time) (fu
 		page.Items = append(page.Items, items...)
 		return false, "", nil
 	}
-	verdicts, err := w.is(items, until)
+	is, err := w.check(items)
 	if err != nil {
 		return false, "", err
 	}
-	for i, v := range verdicts {
-		if v.err != nil {
+	now := time.Now()
+	if least := now.Add(now.Sub(read)); least.After(until) {
+		until = least
+	}
+	for i := range items {
+		if i > 0 && !time.Now().Before(until) {
+			return true, w.place(items[i-1]), nil
+		}
+		ok, err := is(i)
+		if err != nil {
 			if page.Failed++; page.Failure == nil {
-				page.Failure = v.err
+				page.Failure = err
 			}
 		}
-		if !v.ok {
+		if !ok {
 			continue
 		}
 		if page.Items = append(page.Items, items[i]); len(page.Items) == limit {
 			return true, w.place(items[i]), nil
 		}
-	}
-	if n := len(verdicts); n < len(items) {
-		return true, w.place(items[n-1]), nil
 	}
 	return false, "", nil
 }
