@@ -15,7 +15,7 @@
 // # Settings and wiring
 //
 // The settings (store, server, log) come from the defaults, the file, the environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the
-// key's path in capitals with _ for its dots) and the flags; the later of these wins. Viper layers them. The wiring (strict_types,
+// key's path in capitals with _ for its dots) and the flags; the later of these wins. Viper layers them. The wiring (strict_types, env,
 // events, schedules, handlers, tests) comes from the file alone and never passes through Viper, which lower-cases keys and splits
 // them at dots.
 //

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"evrun/cmd/config/yaml"
+	"evrun/tasks/expression"
 	"evrun/tasks/fields"
 	"evrun/tasks/handlers"
 )
@@ -17,6 +18,8 @@ type fileKeys struct {
 	settingsKeys
 	StrictTypes bool                             `key:"strict_types" other:"strict" doc:"Refuse events of types that are not declared under events. Default false."`
 	Defaults    defaultsKeys                     `key:"defaults" doc:"What every handler has unless it says otherwise."`
+	Env         map[string]*expression.Template  `key:"env" scope:"env" other:"environment,variables" doc:"Environment variables of all programs of exec, where a handler's own env has no other value. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in them."`
+	PassEnv     []string                         `key:"pass_env" other:"passenv,env_passthrough" doc:"Names of variables of evrun's own environment that all programs of exec get, as far as they are set: [LANG, TZ, HTTP_PROXY]. Without it they get PATH and HOME."`
 	Events      later[map[eventType]eventOrNull] `key:"events" doc:"The declared types of events, each with a description and a schema of its data."`
 	Schedules   later[[]scheduleKeys]            `key:"schedules" other:"jobs,timers" doc:"Timers that publish events."`
 	Handlers    later[[]handlerKeys]             `key:"handlers" other:"tasks" doc:"What is done about events."`
@@ -62,6 +65,15 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	var k fileKeys
 	s.note(d.decodeValue(root, values, &k, w))
 	w.strict, w.defaults = k.StrictTypes, k.Defaults
+	w.environment = handlers.Environment{Env: k.Env, Pass: k.PassEnv}
+	for _, f := range w.environment.Check() {
+		d.report(root, f)
+	}
+	for _, key := range []string{"env", "pass_env"} {
+		if _, n := lookup(root, key); n != nil {
+			w.environmentVersion += " " + w.versionOf(n)
+		}
+	}
 	if _, defaults := lookup(root, "defaults"); defaults != nil {
 		w.defaultsVersion = " " + w.versionOf(defaults)
 	}

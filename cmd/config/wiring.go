@@ -12,6 +12,7 @@ import (
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
+	"evrun/tasks/handlers"
 	"evrun/tasks/schedule"
 )
 
@@ -40,6 +41,9 @@ type wiringReader struct {
 
 	defaults        defaultsKeys
 	defaultsVersion string // a part of each handler's version; empty: there are no defaults
+
+	environment        handlers.Environment
+	environmentVersion string // a part of the version of each handler that runs programs
 
 	bursts bool             // the handler that is being read has a debounce
 	entry  *yaml.Node       // the handler that is being read; nil: none
@@ -71,6 +75,9 @@ func (r *wiringReader) read() Wiring {
 		r.sequence(r.handlers, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			if h := r.handler(n); h != nil {
 				h.Version, h.Redact = r.versionOf(n)+r.defaultsVersion, r.secrets.Redact
+				if handlers.RunsPrograms(h.Action) {
+					h.Version += r.environmentVersion
+				}
 				w.Handlers = append(w.Handlers, h)
 				r.places[h] = n
 			}
@@ -132,6 +139,8 @@ func (r *wiringReader) ScopeOf(word string) expression.Scope {
 		return expression.HandlerWhen.WithData(r.data).Condition()
 	case "key":
 		return expression.HandlerWhen.WithData(r.data)
+	case "env":
+		return r.scope(expression.Environment)
 	case "emit":
 		return r.scope(expression.HandlerEmit)
 	case "on_dead":

@@ -27,6 +27,7 @@ var (
 	HandlerWith   = Scope{names: nameEvent | nameData | nameEnv | nameFile}                              // with
 	HandlerEmit   = Scope{names: nameEvent | nameData | nameResult | nameEnv | nameFile, counted: true}  // a handler's emit
 	HandlerOnDead = Scope{names: nameEvent | nameData | nameFailure | nameEnv | nameFile, counted: true} // a handler's on_dead
+	Environment   = Scope{names: nameEnv | nameFile}                                                     // the file's env
 	ScheduleData  = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                           // a schedule's data
 	allNames      = []nameSet{nameEvent, nameData, nameEvents, nameResult, nameSlot, namePrevious,       // in order of suggestion
 		nameError, nameAttempts, nameHandler, nameRunID, nameRun, nameEnv, nameFile}
@@ -120,9 +121,9 @@ func (n nameSet) where() string {
 	case nameSlot, namePrevious:
 		return fmt.Sprintf("%q is known in a schedule's data only", n)
 	case nameEvent, nameData:
-		return fmt.Sprintf("%q is known in handlers only: a schedule has no event yet", n)
+		return fmt.Sprintf("%q is known in handlers only: there is no event here", n)
 	default:
-		return fmt.Sprintf("%s() is known in with, emit and a schedule's data only", n)
+		return fmt.Sprintf("%s() is known in env, with, emit and a schedule's data only", n)
 	}
 }
 

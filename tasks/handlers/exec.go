@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -34,7 +33,8 @@ type command struct {
 	Command   []*expression.Template          `key:"command" doc:"The program and its arguments, each an element of the list; no shell looks at them. A program without a slash is looked up in PATH, one with a slash is relative to the wiring file's directory, and is refused when others can write it, as the wiring file is. An argument that begins with a ${ … } must not turn out to begin with a hyphen, unless a \"--\" stands before it."`
 	Shell     string                          `key:"shell" doc:"In place of command: a script for /bin/sh. It is constant; values reach it by env or on stdin."`
 	Stdin     *expression.Value               `key:"stdin" doc:"What the program reads: a text as it is, anything else as JSON. Left out, it is the event as CloudEvents JSON, on one line."`
-	Env       map[string]*expression.Template `key:"env" doc:"Environment variables. Beside them there are PATH, HOME and evrun's own (EVRUN_RUN_ID, EVRUN_ATTEMPT, EVRUN_HANDLER, EVRUN_EVENT_ID, EVRUN_EVENT_TYPE, EVRUN_EVENT_SOURCE, EVRUN_EVENT_SUBJECT, EVRUN_EVENT_TIME and EVRUN_EVENT_SEQ), and none of the daemon's. With EVRUN_CONFIG, EVRUN_DAEMON (the daemon's address) and EVRUN_RUN_TOKEN \"evrun emit\" finds this daemon, and its event belongs to the run: it is in the same chain, one hop further. The token is a secret of the attempt: an event that comes after the attempt's end is refused, unless leave is true. Other programs send it as the header Evrun-Run-Token. An EVRUN_CONFIG in env, or -c, leads to another daemon, where the event begins a chain of its own."`
+	Env       map[string]*expression.Template `key:"env" doc:"Environment variables. Beside them there are PATH, HOME and evrun's own (EVRUN_RUN_ID, EVRUN_ATTEMPT, EVRUN_HANDLER, EVRUN_EVENT_ID, EVRUN_EVENT_TYPE, EVRUN_EVENT_SOURCE, EVRUN_EVENT_SUBJECT, EVRUN_EVENT_TIME and EVRUN_EVENT_SEQ), and of the daemon's none but those that pass_env names. The file's env stands for all programs, and gives way to this one. With EVRUN_CONFIG, EVRUN_DAEMON (the daemon's address) and EVRUN_RUN_TOKEN \"evrun emit\" finds this daemon, and its event belongs to the run: it is in the same chain, one hop further. The token is a secret of the attempt: an event that comes after the attempt's end is refused, unless leave is true. Other programs send it as the header Evrun-Run-Token. An EVRUN_CONFIG in env, or -c, leads to another daemon, where the event begins a chain of its own."`
+	PassEnv   []string                        `key:"pass_env" doc:"Names of variables of evrun's own environment that the program gets, as far as they are set: [LANG, TZ, HTTP_PROXY]. Those of the file's pass_env come before them."`
 	Dir       string                          `key:"dir" doc:"The working directory, relative to that of the wiring file, which is the default."`
 	KillAfter time.Duration                   `key:"kill_after" min:"0s" default:"5s" doc:"How long the program and its children have between SIGTERM, at the timeout, and SIGKILL."`
 	Permanent []*expression.Template          `key:"permanent_exit_codes" default:"126-127" doc:"Exit codes after which the run is dead at once: numbers, or ranges such as 64-78. By default those of a program that does not exist (127) or can't be run (126). After any other but 0, it is tried again."`
@@ -148,53 +148,6 @@ func (c *command) path(p string) string {
 		return p
 	}
 	return filepath.Join(c.dir, p)
-}
-
-// defaultPath is the PATH of commands if the daemon has none.
-const defaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
-
-// ownVariables are the variables that evrun sets.
-var ownVariables = []string{"EVRUN_RUN_ID", "EVRUN_ATTEMPT", "EVRUN_HANDLER", "EVRUN_EVENT_ID", "EVRUN_EVENT_TYPE",
-	"EVRUN_EVENT_SOURCE", "EVRUN_EVENT_SUBJECT", "EVRUN_EVENT_TIME", "EVRUN_EVENT_SEQ"}
-
-// variableConfig names the daemon's wiring file to evrun's commands.
-const variableConfig = "EVRUN_CONFIG"
-
-// environment returns the whole environment of the program.
-func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
-	own := d.Variables()
-	env := make(map[string]string, len(c.Env)+len(ownVariables)+len(own)+2)
-	env["PATH"] = defaultPath
-	for _, name := range []string{"PATH", "HOME"} {
-		if v, ok := os.LookupEnv(name); ok {
-			env[name] = v
-		}
-	}
-	if c.user != nil {
-		if delete(env, "HOME"); c.user.Home != "" {
-			env["HOME"] = c.user.Home
-		}
-	}
-	if config, ok := own[variableConfig]; ok {
-		env[variableConfig] = config // evrun emit finds this daemon, unless env says otherwise
-		delete(own, variableConfig)
-	}
-	for name, t := range c.Env {
-		v, err := t.Text(d.Env)
-		if err != nil {
-			return nil, fmt.Errorf("env.%s: %w", name, err)
-		}
-		if strings.ContainsRune(v, 0) {
-			return nil, c.fault(true, "env.%s: %s has a NUL byte in it, which no variable can hold; pass it on stdin", name, c.excerpt(v))
-		}
-		env[name] = v
-	}
-	for i, v := range []string{d.RunID, strconv.Itoa(d.Attempt), d.Handler, d.Event.ID, d.Event.Type,
-		d.Event.Source, d.Event.Subject, d.Event.Time.UTC().Format(time.RFC3339Nano), strconv.FormatInt(d.Event.Sequence, 10)} {
-		env[ownVariables[i]] = v
-	}
-	maps.Copy(env, own)
-	return env, nil
 }
 
 // stdin returns the input of the program.

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"evrun/store/files"
 	"evrun/tasks/expression"
@@ -42,14 +40,8 @@ func (c *command) check() []*fault.Fault {
 			add("", i, false, []any{in.name}, "there is a NUL byte in it")
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
-		switch {
-		case slices.Contains(ownVariables, name), name == process.LeaveVariable:
-			add("choose another name", 0, true, []any{"env", name}, "%s is set by evrun", name)
-		case !variableName().MatchString(name):
-			add("it has letters, digits and _, and begins with no digit", 0, true, []any{"env", name}, "%q is not a valid variable name", name)
-		}
-	}
+	faults = append(faults, checkVariables(slices.Sorted(maps.Keys(c.Env)), false)...)
+	faults = append(faults, checkPassed(c.PassEnv)...)
 	var err error
 	if c.umask, err = umask(c.Umask); err != nil {
 		add(`in octal digits, such as "022"`, 0, false, []any{"umask"}, "%q is not a valid umask", c.Umask)
@@ -80,8 +72,6 @@ func umask(text string) (int, error) {
 	n, err := strconv.ParseUint(text, 8, 9)
 	return int(n), err
 }
-
-var variableName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
 
 // unescape returns the text of a constant input, where "$${" stands for "${".
 func unescape(s string) string { return strings.ReplaceAll(s, "$${", "${") }

@@ -33,7 +33,7 @@ var table = sync.OnceValue(func() []Kind {
 	return []Kind{
 		describe("emit", "Emits events of your choice, in the transaction that settles the run.",
 			func(Deps) tasks.Action { return &emit{} }),
-		describe("exec", "Runs a program in a process group of its own, with the event on stdin and nothing of the daemon's environment but PATH and HOME.",
+		describe("exec", "Runs a program in a process group of its own, with the event on stdin and nothing of the daemon's environment but PATH, HOME and what pass_env names.",
 			func(deps Deps) tasks.Action {
 				return &command{dir: deps.BaseDir, secrets: deps.Secrets, note: deps.Note}
 			}),
@@ -75,6 +75,8 @@ type Deps struct {
 	Data *expression.Data
 	// Events says that the inputs' expressions have the events of a burst: the handler has a debounce.
 	Events bool
+	// Environment is that of all programs; its names were checked.
+	Environment Environment
 	// Note is called for each check of a file that EVRUN_TRUST_FILES turned off. May be nil.
 	Note func(text string)
 }
@@ -148,6 +150,9 @@ func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*fault.
 	}
 	if len(faults) > 0 {
 		return nil, faults
+	}
+	if e, ok := action.(environed); ok {
+		e.inherit(deps.Environment)
 	}
 	if c, ok := action.(chooser); ok {
 		action = c.choose()
