@@ -32,7 +32,7 @@ type emitOptions struct {
 func newEmitCmd(e *cli.Env) *cobra.Command {
 	o := &emitOptions{Env: e}
 	c := &cobra.Command{
-		Use:   "emit TYPE | emit --ndjson FILE",
+		Use:   "emit TYPE | emit --ndjson FILE | emit TYPE --csv FILE",
 		Short: "Publish an event, or many",
 		Long: `Publishes one event, and prints its id and number once it is on disk. A note on stderr says so when no handler matches, and
 names the type that may have been meant.
@@ -63,32 +63,35 @@ With --ndjson it publishes each line of a file, or of standard input (-), in the
 little as {"type":"order.placed","data":{}}. Lines that are refused are named, and kept in --rejects FILE (which is added to);
 the others go on, and the exit code is 3. When it is stopped or the daemon goes away, it says which lines are acknowledged and
 how to go on with --from-line. Sending lines again is safe when they have ids: their own, or with --id BATCH those that it makes
-of the line's number (BATCH-12, from the same --source); without, each sending is a new event.`,
+of the line's number (BATCH-12, from the same --source); without, each sending is a new event.
+
+With --csv it does the same with the rows of a CSV file in UTF-8, as events of TYPE. The header names the fields of the data, as -f
+does: a.b is nested, and columns with the same name tag[] make a list. A cell is text, unless the schema that the wiring file declares
+for TYPE has a number, a boolean, a list or an object there, or the header says so: total:= has JSON. An empty cell is left out.
+The columns @id, @source, @subject and @time are attributes of the event. Rows are named by their first line, and --rejects FILE gets
+the header and the refused rows as they are, to be corrected and sent again.`,
 		Example: `  evrun emit user.registered -d '{"name":"Ada","email":"ada@example.com"}' --wait
   evrun emit user.registered -f name=Ada -f email=ada@example.com -F age:=36
   evrun emit order.placed -d @order.json --id order-4711
   evrun emit order.placed -d @order.json --dry-run
   curl -s https://example.com/order | evrun emit order.placed
   evrun emit order.placed -f customer.name=Ada -f tag=new -f tag=paid -F total:=120
-  evrun emit --ndjson users.ndjson --id import-2026-11 --rejects bad.ndjson`,
+  evrun emit --ndjson users.ndjson --id import-2026-11 --rejects bad.ndjson
+  evrun emit order.placed --csv orders.csv --comma ';' --id orders-2026-11 --rejects bad.csv`,
 		Args: func(c *cobra.Command, args []string) error {
-			lines := c.Flags().Changed("ndjson")
-			if lines && len(args) > 0 {
-				return cli.Usage("emit --ndjson takes no event type: each line has its own")
+			many, err := o.bulk.Given(c, args)
+			if err == nil && !many && len(args) != 1 {
+				err = cli.Usage("emit takes one event type, such as user.registered, not %d arguments", len(args))
 			}
-			if !lines && len(args) != 1 {
-				return cli.Usage("emit takes one event type, such as user.registered, not %d arguments", len(args))
-			}
-			return nil
+			return err
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			switch many, err := o.bulk.Given(c); {
-			case err != nil:
-				return err
-			case many:
+			if len(args) > 0 {
+				o.Type = args[0]
+			}
+			if many, _ := o.bulk.Given(c, args); many { // Args has the error
 				return o.bulk.Run(c.Context(), e, &o.EventFlags)
 			}
-			o.Type = args[0]
 			return o.Refused(runEmit(c.Context(), o))
 		},
 	}

@@ -2,6 +2,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,31 +22,52 @@ import (
 // shownRefusals is how many refused lines are shown; the others are counted.
 const shownRefusals = 20
 
-// Emit is an emit of NDJSON, as its flags describe it.
+// Emit is an emit of many events, as its flags describe it.
 type Emit struct {
-	NDJSON, Rejects string // paths; NDJSON may be "-", for standard input
-	FromLine        int
+	NDJSON, CSV string // the path of the input, or "-" for standard input; one of them
+	Comma       string
+	Rejects     string // a path
+	FromLine    int
 }
 
 // Flags adds the flags of bulk to those of emit.
 func (o *Emit) Flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.NDJSON, "ndjson", "", "publish each line of this `FILE`; - is standard input")
-	f.StringVar(&o.Rejects, "rejects", "", "with --ndjson: a `FILE` for the lines that are refused")
-	f.IntVar(&o.FromLine, "from-line", 1, "with --ndjson: begin at this line")
+	f.StringVar(&o.CSV, "csv", "", "publish each row of this `FILE`, as an event of TYPE; - is standard input")
+	CommaFlag(c, &o.Comma)
+	f.StringVar(&o.Rejects, "rejects", "", "with --ndjson or --csv: a `FILE` for the lines that are refused")
+	f.IntVar(&o.FromLine, "from-line", 1, "with --ndjson or --csv: begin at this line")
 }
 
-// Given reports whether the flags ask for many events, and refuses those that go only with them.
-func (o *Emit) Given(c *cobra.Command) (bool, error) {
-	if c.Flags().Changed("ndjson") {
-		return true, nil
+// Given reports whether the flags ask for many events, and checks them and the arguments that go with them.
+func (o *Emit) Given(c *cobra.Command, args []string) (bool, error) {
+	lines, rows := c.Flags().Changed("ndjson"), c.Flags().Changed("csv")
+	switch {
+	case lines && rows:
+		return true, cli.Usage("--ndjson and --csv: give one of them")
+	case lines && len(args) > 0:
+		return true, cli.Usage("emit --ndjson takes no event type: each line has its own")
+	case rows && len(args) != 1:
+		return true, cli.Usage("emit --csv takes the type of its events: emit TYPE --csv FILE")
 	}
 	for _, name := range []string{"rejects", "from-line"} {
-		if c.Flags().Changed(name) {
-			return false, cli.Usage("--%s goes with --ndjson", name)
+		if c.Flags().Changed(name) && !lines && !rows {
+			return false, cli.Usage("--%s goes with --ndjson or --csv", name)
 		}
 	}
-	return false, nil
+	if c.Flags().Changed("comma") && !rows {
+		return false, cli.Usage("--comma goes with --csv")
+	}
+	return lines || rows, nil
+}
+
+// flag is the one that names the input.
+func (o *Emit) flag() string {
+	if o.CSV != "" {
+		return "--csv"
+	}
+	return "--ndjson"
 }
 
 // emitting is a running emit.
@@ -67,7 +89,7 @@ var notWithLines = []string{"data", "field", "json-field", "subject", "time", "e
 func (o *Emit) Run(ctx context.Context, e *cli.Env, event *cli.EventFlags) error {
 	for _, name := range notWithLines {
 		if e.Command.Flags().Changed(name) {
-			return cli.Usage("--%s is for one event, and does not go with --ndjson", name)
+			return cli.Usage("--%s is for one event, and does not go with %s", name, o.flag())
 		}
 	}
 	if o.FromLine < 1 {
@@ -80,7 +102,7 @@ func (o *Emit) Run(ctx context.Context, e *cli.Env, event *cli.EventFlags) error
 	if err != nil {
 		return err
 	}
-	b := &emitting{Env: e, Emit: o, event: event, name: o.NDJSON, rejects: rejects{path: o.Rejects}}
+	b := &emitting{Env: e, Emit: o, event: event, name: cmp.Or(o.CSV, o.NDJSON), rejects: rejects{path: o.Rejects}}
 	in, size, err := b.open()
 	if err != nil {
 		return err
@@ -113,19 +135,19 @@ func (o *Emit) Run(ctx context.Context, e *cli.Env, event *cli.EventFlags) error
 
 // open opens the input; size is 0 where it isn't known.
 func (b *emitting) open() (in io.ReadCloser, size int64, err error) {
-	if b.NDJSON == "-" {
+	if b.name == "-" {
 		b.name = "standard input"
 		return io.NopCloser(b.In), 0, nil
 	}
-	f, err := os.Open(b.NDJSON)
+	f, err := os.Open(b.name)
 	if err != nil {
-		return nil, 0, cli.Usage("--ndjson: %v", err)
+		return nil, 0, cli.Usage("%s: %v", b.flag(), err)
 	}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
 	case info.IsDir():
-		err = cli.Usage("--ndjson %s: it is a directory", b.NDJSON)
+		err = cli.Usage("%s %s: it is a directory", b.flag(), b.name)
 	case b.Rejects != "":
 		if to, serr := os.Stat(b.Rejects); serr == nil && os.SameFile(info, to) {
 			err = cli.Usage("--rejects %s is the file that is read", b.Rejects)
@@ -151,7 +173,18 @@ func (b *emitting) send(ctx context.Context, cfg *config.Config, in io.Reader) (
 		o.TooLong = b.rejects.long
 	}
 	next = b.FromLine
+	var rows *csvRows
+	if b.CSV != "" {
+		if rows, err = b.rows(in, o.MaxData); err != nil {
+			return next, false, err
+		}
+		b.rejects.head = rows.table.Header()
+	}
 	waits, err = b.Ask(ctx, cfg, cli.Publishes, func(c *client.Client) (err error) {
+		if rows != nil {
+			next, err = c.SendLines(ctx, rows, o)
+			return err
+		}
 		next, err = c.EmitLines(ctx, in, o)
 		return err
 	})

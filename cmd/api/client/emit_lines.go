@@ -27,7 +27,7 @@ type LinesOptions struct {
 // LineAnswer is the answer to a line.
 type LineAnswer struct {
 	Number    int
-	Text      []byte // the line; nil if it was too long. Like JSON, it is valid during the call only.
+	Text      []byte // the line, or its Original; nil if it was too long. Like JSON, it is valid during the call only.
 	JSON      []byte // the answer as it was received: a [Receipt] or a [Problem]
 	Duplicate bool
 	Problem   *api.Problem // why it was refused; nil if it was accepted
@@ -36,14 +36,58 @@ type LineAnswer struct {
 // ErrStopped: the context ended, so the remaining lines were not sent.
 var ErrStopped = errors.New("stopped before the end")
 
-// EmitLines publishes NDJSON, an event a line. It reads answers while it sends, and has at most a few chunks of lines in memory. It
+// Lines gives the lines that are sent.
+type Lines interface {
+	// Next returns the next line, valid until the next call, or [io.EOF].
+	Next() (Line, error)
+	// Waiting reports whether Next may return without waiting for more input.
+	Waiting() bool
+}
+
+// Line is a line to send.
+type Line struct {
+	Number   int          // in the file, from 1; greater than the one before. Numbers that are left out are blank lines
+	Text     []byte       // NDJSON, without its line end
+	Original []byte       // what the file has for it, if it isn't NDJSON
+	Refused  *api.Problem // why it can't be sent: its answer, when its turn comes
+}
+
+// ndjsonLines are the lines of an input that is NDJSON itself.
+type ndjsonLines struct {
+	*ndjson.Reader
+	o      *LinesOptions
+	number int
+}
+
+// Next implements [Lines].
+func (l *ndjsonLines) Next() (Line, error) {
+	if l.number++; l.number == max(l.o.First, 1) {
+		l.Spill = l.o.TooLong
+	}
+	text, tooLong, err := l.Reader.Next()
+	line := Line{Number: l.number, Text: text}
+	if tooLong {
+		line.Refused = api.LineTooLong(ndjson.MaxLine(l.o.MaxData))
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("read line %d: %w", l.number, err)
+	}
+	return line, err
+}
+
+// EmitLines is [Client.SendLines] for an input that is NDJSON.
+func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (next int, err error) {
+	return c.SendLines(ctx, &ndjsonLines{Reader: ndjson.NewReader(in, ndjson.MaxLine(o.MaxData)), o: &o}, o)
+}
+
+// SendLines publishes lines, an event each. It reads answers while it sends, and has at most a few chunks of lines in memory. It
 // returns the number of the first line without an answer: the lines before it were accepted or refused. After an error, later
 // lines may have been accepted.
 //
 // Errors: [api.ErrNoDaemon] before anything was sent, [ErrBroke], a *[api.Problem] if the daemon can't accept more now,
-// [ErrStopped], and those of reading and of Answered. When ctx ends, EmitLines waits up to stopGrace for the answers to the lines
-// that were sent. It does not wait for a read from in.
-func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (next int, err error) {
+// [ErrStopped], and those of reading and of Answered. When ctx ends, SendLines waits up to stopGrace for the answers to the lines
+// that were sent. It does not wait for a read of in.
+func (c *Client) SendLines(ctx context.Context, in Lines, o LinesOptions) (next int, err error) {
 	conn, err := c.openLines(ctx, o.LineDefaults)
 	if err != nil {
 		return max(o.First, 1), err
@@ -61,14 +105,56 @@ const (
 type sentChunk struct {
 	first   int // the number of its first line
 	text    []byte
-	wanted  bool  // it has a line that will be answered
-	tooLong []int // lines that were not sent, in order: they are blank in text, so that the numbers of later lines stay
+	wanted  bool          // it has a line that will be answered
+	refused []refusedLine // lines in whose place notJSON was sent, in order
+
+	// The originals of the lines that are answered, one after the other; empty if they are NDJSON.
+	originals []byte
+	lengths   []int
 }
 
-// stopGrace is how long EmitLines waits for answers after its context has ended.
+// notJSON is sent for a line that is refused here: the server refuses it when its turn comes, so that the answers are in order and
+// memory is bounded, however many there are.
+const notJSON = '!'
+
+// refusedLine is a line that is refused here.
+type refusedLine struct {
+	number  int
+	problem *api.Problem
+}
+
+// add adds a line.
+func (c *sentChunk) add(l Line) {
+	switch {
+	case l.Refused != nil:
+		c.wanted = true
+		c.refused = append(c.refused, refusedLine{l.Number, l.Refused})
+		c.text = append(c.text, notJSON)
+	case !ndjson.Blank(l.Text):
+		c.wanted = true
+		c.text = append(c.text, l.Text...)
+	default:
+		l.Original = nil
+	}
+	c.text = append(c.text, '\n')
+	if l.Original != nil {
+		c.originals, c.lengths = append(c.originals, l.Original...), append(c.lengths, len(l.Original))
+	}
+}
+
+// original returns the original of the next line that is answered; nil: it has none.
+func (c *sentChunk) original() (text []byte) {
+	if len(c.lengths) > 0 {
+		text, c.originals = c.originals[:c.lengths[0]:c.lengths[0]], c.originals[c.lengths[0]:]
+		c.lengths = c.lengths[1:]
+	}
+	return text
+}
+
+// stopGrace is how long SendLines waits for answers after its context has ended.
 const stopGrace = 5 * time.Second
 
-func emitLines(ctx context.Context, conn *lineConn, in io.Reader, o LinesOptions) (int, error) {
+func emitLines(ctx context.Context, conn *lineConn, in Lines, o LinesOptions) (int, error) {
 	defer conn.abort()
 	done := make(chan struct{})
 	defer close(done)
@@ -107,12 +193,12 @@ func emitLines(ctx context.Context, conn *lineConn, in io.Reader, o LinesOptions
 }
 
 // sendLines reads lines and sends them, until their end or done. Each chunk goes to sent before it goes to conn.
-func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentChunk, done <-chan struct{}) error {
-	lines := ndjson.NewReader(in, ndjson.MaxLine(o.MaxData))
-	c := &sentChunk{first: max(o.First, 1)}
-	send := func(number int, last bool) error {
+func sendLines(conn *lineConn, in Lines, o LinesOptions, sent chan<- *sentChunk, done <-chan struct{}) error {
+	number := max(o.First, 1) // of the next line of c
+	c := &sentChunk{first: number}
+	send := func() error {
 		text := c.text
-		if c.wanted || last && len(c.tooLong) > 0 {
+		if c.wanted {
 			select {
 			case sent <- c:
 			case <-done:
@@ -127,31 +213,25 @@ func sendLines(conn *lineConn, in io.Reader, o LinesOptions, sent chan<- *sentCh
 		}
 		return conn.send(text)
 	}
-	for number := 1; ; number++ {
-		if number == c.first {
-			lines.Spill = o.TooLong
-		}
-		text, tooLong, err := lines.Next()
+	for {
+		line, err := in.Next()
 		if errors.Is(err, io.EOF) {
-			return send(number, true)
+			return send()
 		}
 		if err != nil {
-			_ = send(number, true) // the lines before it are complete
-			return fmt.Errorf("read line %d: %w", number, err)
+			_ = send() // the lines before it are complete
+			return err
 		}
-		if number < c.first {
+		if line.Number < number {
 			continue
 		}
-		switch {
-		case tooLong:
-			c.tooLong = append(c.tooLong, number)
-		case !ndjson.Blank(text):
-			c.wanted = true
-			c.text = append(c.text, text...)
+		for ; number < line.Number; number++ {
+			c.text = append(c.text, '\n')
 		}
-		c.text = append(c.text, '\n')
-		if len(c.text) >= sentChunkBytes || !lines.Waiting() {
-			if err := send(number+1, false); err != nil {
+		number++
+		c.add(line)
+		if len(c.text)+len(c.originals) >= sentChunkBytes || !in.Waiting() {
+			if err := send(); err != nil {
 				return err
 			}
 		}
@@ -211,64 +291,55 @@ func (a *answered) take(text []byte) error {
 	if x.Problem != nil && x.Problem.Status >= 500 {
 		return x.Problem // nothing from this line on was accepted
 	}
-	var ok bool
-	var err error
-	if x.Text, ok, err = a.awaited(); err != nil {
-		return err
-	}
+	text, ok := a.awaited()
 	if !ok {
 		return errors.New("the daemon sent more answers than it got lines")
 	}
-	x.Number = a.line - 1
+	x.Number, x.Text = a.line-1, text
+	if err := a.refuse(&x); err != nil {
+		return err
+	}
+	if original := a.chunk.original(); original != nil {
+		x.Text = original
+	}
 	a.next = a.line
 	return a.o.Answered(x)
 }
 
 // awaited returns the next line that needs an answer; ok is false at the end.
-func (a *answered) awaited() (text []byte, ok bool, err error) {
+func (a *answered) awaited() (text []byte, ok bool) {
 	for {
 		if a.chunk == nil || len(a.chunk.text) == 0 {
-			if err := a.refuseTooLong(); err != nil {
-				return nil, false, err
-			}
 			if a.chunk, ok = <-a.sent; !ok {
 				a.chunk = nil
-				return nil, false, nil
+				return nil, false
 			}
 			a.line = a.chunk.first
 		}
 		text, a.chunk.text, _ = bytes.Cut(a.chunk.text, []byte("\n"))
 		a.line++
 		if !ndjson.Blank(text) {
-			return text, true, a.refuseTooLong()
+			return text, true
 		}
 	}
 }
 
-// refuseTooLong reports the lines that were too long to be sent, up to the last one that was answered.
-func (a *answered) refuseTooLong() error {
-	for a.chunk != nil && len(a.chunk.tooLong) > 0 && a.chunk.tooLong[0] < a.line {
-		p := api.LineTooLong(ndjson.MaxLine(a.o.MaxData))
-		p.Line = a.chunk.tooLong[0]
-		a.chunk.tooLong = a.chunk.tooLong[1:]
-		text, err := events.MarshalJSON(p)
-		if err != nil {
-			return err
-		}
-		a.next = p.Line + 1
-		if err := a.o.Answered(LineAnswer{Number: p.Line, JSON: text, Problem: p}); err != nil {
-			return err
-		}
+// refuse replaces the answer to a line in whose place notJSON was sent.
+func (a *answered) refuse(x *LineAnswer) (err error) {
+	if len(a.chunk.refused) == 0 || a.chunk.refused[0].number != x.Number {
+		return nil
 	}
-	return nil
+	p := *a.chunk.refused[0].problem
+	p.Line = x.Number
+	a.chunk.refused = a.chunk.refused[1:]
+	x.Problem, x.Text, x.Duplicate = &p, nil, false
+	x.JSON, err = events.MarshalJSON(&p)
+	return err
 }
 
 // rest checks that no line lacks its answer.
 func (a *answered) rest() error {
-	switch _, ok, err := a.awaited(); {
-	case err != nil:
-		return err
-	case ok:
+	if _, ok := a.awaited(); ok {
 		return ErrBroke
 	}
 	return nil
