@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"evrun/events"
@@ -156,7 +155,7 @@ func traced(t *testing.T, dir string, env []string, flags ...string) (d *tracedD
 		default: // the test failed: a killed strace would let its child live on
 			if text, err := os.ReadFile(filepath.Join(dir, "evrun.db.lock")); err == nil {
 				if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-					_ = syscall.Kill(pid, syscall.SIGKILL)
+					killProcess(pid)
 				}
 			}
 		}
@@ -192,7 +191,11 @@ func (d *tracedDaemon) pid(t *testing.T) int {
 // interrupt stops the daemon; strace ends with it, and with its exit code.
 func (d *tracedDaemon) interrupt(t *testing.T) {
 	t.Helper()
-	if err := syscall.Kill(d.pid(t), syscall.SIGINT); err != nil {
+	p, err := os.FindProcess(d.pid(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	if code := d.code(t); code != 0 {

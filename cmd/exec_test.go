@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/store/storetest"
@@ -23,7 +21,7 @@ import (
 func execFolder(t *testing.T, grace, script string) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := unix.Mkfifo(filepath.Join(dir, "lifeline"), 0o600); err != nil {
+	if err := mkfifo(filepath.Join(dir, "lifeline")); err != nil {
 		t.Fatal(err)
 	}
 	wiring := `
@@ -178,7 +176,7 @@ func TestADeployedDaemonGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = syscall.Kill(n, syscall.SIGKILL) }()
+	defer killProcess(n)
 	eventuallyTrue(t, "the run has succeeded", func() (bool, string) {
 		r := oneRun(t, dir)
 		return r.State == store.Succeeded, fmt.Sprintf("%+v", r)

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"evrun/store/sqlite"
@@ -34,7 +33,7 @@ func armFault(opt *sqlite.Options, text string) {
 // faultAt ends the process like a crash: nothing is flushed, no deferred call runs, and other goroutines stop almost at once.
 func faultAt(point string) {
 	if point == faultPoint && faultLeft.Add(-1) == 0 {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		killProcess(os.Getpid())
 		select {}
 	}
 }

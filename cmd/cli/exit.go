@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -87,7 +86,7 @@ func (e *Env) Code(ctx context.Context, err error) int {
 		return ex.Code
 	case !e.started:
 		return ExitUsage
-	case errors.Is(err, syscall.EPIPE):
+	case brokenPipe(err):
 		return 0 // the reader has read all that it wants
 	case errors.Is(context.Cause(ctx), stopping.ErrInterrupted) && errors.Is(err, context.Canceled):
 		return ExitInterrupted

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"evrun/cmd/api/client"
@@ -28,6 +27,7 @@ import (
 //
 // The note is a file in a directory that only its user can write to (see addressDirs), so that no other user can lead a command to a daemon
 // of theirs. A note that was left behind does no harm: it is used only while a daemon that runs this very file answers at its address.
+// Where files have no owners (Windows) there are no notes: the file alone says where its daemon is.
 type Address struct {
 	Config   string `json:"config"` // the wiring file, absolute
 	Socket   string `json:"socket"`
@@ -177,7 +177,7 @@ func addressIn(dir string, uid int, config string) *Address {
 
 // readAddress reads a note in a directory that can be trusted; nil: the file is not a note of this user.
 func readAddress(path string, uid int) *Address {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := files.OpenUnfollowed(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil
 	}
@@ -199,8 +199,8 @@ func readAddress(path string, uid int) *Address {
 func Recall(config string) *Address {
 	users := []int{os.Getuid()}
 	if info, err := os.Stat(config); err == nil {
-		if sys, ok := info.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != users[0] {
-			users = append(users, int(sys.Uid))
+		if uid, known := files.Owner(info); known && uid != users[0] {
+			users = append(users, uid)
 		}
 	}
 	for _, uid := range users {
@@ -219,7 +219,7 @@ func listening(socket string) bool {
 	if err == nil {
 		c.Close()
 	}
-	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED)
+	return !client.Nobody(err)
 }
 
 // Answers reports whether a daemon answers at the address, and runs the file that it was noted for.

@@ -4,8 +4,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // HangUps are the SIGHUPs of this process. It distinguishes those that ask for a reload from the one of a terminal that closes. They are
@@ -37,13 +35,3 @@ func (h *HangUps) signals() <-chan os.Signal {
 
 // closed reports whether the terminal that the daemon was started in is gone.
 func (h *HangUps) closed() bool { return h.terminal && !hasTerminal() }
-
-// hasTerminal reports whether this process has a controlling terminal. The system takes it away before it sends SIGHUP.
-func hasTerminal() bool {
-	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	_ = unix.Close(fd)
-	return true
-}

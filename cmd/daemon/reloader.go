@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"evrun/cmd/api"
@@ -105,20 +104,12 @@ func (r *reloader) look() string {
 	var b strings.Builder
 	for _, path := range r.files() {
 		if info, err := os.Stat(path); err == nil {
-			fmt.Fprintf(&b, "%d %d %d\n", info.Size(), info.ModTime().UnixNano(), inode(info))
+			fmt.Fprintf(&b, "%d %d %d\n", info.Size(), info.ModTime().UnixNano(), files.Inode(info))
 		} else {
 			fmt.Fprintln(&b, "gone")
 		}
 	}
 	return b.String()
-}
-
-// inode distinguishes a file from another one that replaced it.
-func inode(info os.FileInfo) uint64 {
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		return sys.Ino
-	}
-	return 0
 }
 
 // files returns the paths of the files that the wiring is read from.

@@ -9,11 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 )
 
@@ -151,7 +149,7 @@ func vacate(path string) error {
 			c.Close()
 			return fmt.Errorf("socket %s belongs to a running daemon; set server.socket to another path, or stop that one", path)
 		}
-		if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
+		if !client.Nobody(err) {
 			return fmt.Errorf("socket: %w", err)
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -167,11 +165,7 @@ func listen(server config.ServerSettings) (*net.UnixListener, error) {
 	if err := vacate(path); err != nil {
 		return nil, err
 	}
-	// On Linux the file has the mode that the descriptor was given before: at no moment can others connect. The umask, which
-	// commands inherit, is left alone.
-	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
-	}}
+	private := net.ListenConfig{Control: makePrivate}
 	l, err := private.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
@@ -180,21 +174,4 @@ func listen(server config.ServerSettings) (*net.UnixListener, error) {
 		return nil, errors.Join(fmt.Errorf("socket: %w", err), l.Close())
 	}
 	return l.(*net.UnixListener), nil
-}
-
-// letIn gives the socket, which only its user can open, first the group and then the mode of the settings.
-func letIn(server config.ServerSettings) error {
-	if server.SocketGroup != "" {
-		gid, err := config.LookupGroup(server.SocketGroup)
-		if err == nil {
-			err = os.Lchown(server.Socket, -1, gid)
-		}
-		if err != nil {
-			return fmt.Errorf("its socket_group: %w", err)
-		}
-	}
-	if info, err := os.Lstat(server.Socket); err == nil && info.Mode().Perm() == server.SocketMode {
-		return nil
-	}
-	return os.Chmod(server.Socket, server.SocketMode)
 }

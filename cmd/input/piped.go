@@ -4,12 +4,9 @@ package input
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A pipe may be open though nobody writes into it: some supervisors start programs with one. Patience is how long the first byte may take, and
@@ -37,7 +34,7 @@ func Piped(ctx context.Context, f *os.File, patience time.Duration) ([]byte, err
 	var data []byte
 	part := make([]byte, 64<<10)
 	for {
-		if err := readable(ctx, int(f.Fd()), patience); err != nil {
+		if err := readable(ctx, f, patience); err != nil {
 			return nil, err
 		}
 		n, err := f.Read(part)
@@ -52,20 +49,19 @@ func Piped(ctx context.Context, f *os.File, patience time.Duration) ([]byte, err
 	}
 }
 
-// readable waits until a read of fd does not block.
-func readable(ctx context.Context, fd int, patience time.Duration) error {
+// readable waits until a read of f does not block.
+func readable(ctx context.Context, f *os.File, patience time.Duration) error {
 	const slice = 100 * time.Millisecond // in which ctx may end
 	for deadline := time.Now().Add(patience); ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		left := min(time.Until(deadline), slice)
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(max(left.Milliseconds(), 0)))
+		ready, err := poll(f, max(left, 0))
 		switch {
-		case errors.Is(err, unix.EINTR):
 		case err != nil:
-			return fmt.Errorf("poll: %w", err)
-		case n > 0:
+			return err
+		case ready:
 			return nil
 		case left <= 0:
 			return ErrIdle

@@ -3,6 +3,7 @@
 // evrun's own files (the store with its WAL, shared memory and lock, the notes of daemons' addresses) are private: regular,
 // mode 0600, with one link, and owned by root, by the user that runs evrun or, if that is root, by the owner of their directory.
 // An open mode is corrected; all else is refused with an [*Error].
+// Windows has access lists in place of modes and owners. They are not read: there, the rights of the directory protect the files in it.
 //
 // A file that decides what is run (the wiring file, the schemas that it names) must not be writable by others, nor may the
 // directories that it is in, unless they are sticky. For root it must be root's as well, and not writable by a group. A file
@@ -78,8 +79,8 @@ func Private(path string, mend bool) (note string, err error) {
 // OpenPrivate opens one of evrun's own files for reading and writing, and creates it empty where it does not exist. It follows no
 // symbolic link. The note is as in [Private].
 func OpenPrivate(path string) (f *os.File, note string, err error) {
-	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
-	if errors.Is(err, syscall.ELOOP) {
+	f, err = OpenUnfollowed(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, errLink) {
 		return nil, "", &Error{path, "it is a symbolic link, which evrun does not follow here", "remove the link"}
 	}
 	if err != nil {
@@ -106,23 +107,23 @@ func private(path string, info fs.FileInfo, mend bool, chmod func() error) (note
 	if !info.Mode().IsRegular() {
 		return "", &Error{path, "it is " + Kind(info) + ", not a regular file", "move it away, or name another file"}
 	}
-	sys, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
+	sys, known := ownerOf(info)
+	if !known {
 		return "", nil
 	}
-	if sys.Nlink > 1 { // 0: it was removed meanwhile, which the process that opened it notices
-		return "", &Error{path, fmt.Sprintf("it has %d names (hard links); under each another evrun could write to it", sys.Nlink),
+	if sys.links > 1 { // 0: it was removed meanwhile, which the process that opened it notices
+		return "", &Error{path, fmt.Sprintf("it has %d names (hard links); under each another evrun could write to it", sys.links),
 			fmt.Sprintf("remove the others; find -samefile %s lists them", path)}
 	}
-	if owner := int(sys.Uid); !ours(owner, filepath.Dir(path)) {
+	if !ours(sys.uid, filepath.Dir(path)) {
 		if !overridden() {
-			return "", &Error{path, fmt.Sprintf("it belongs to another user (uid %d)", owner),
+			return "", &Error{path, fmt.Sprintf("it belongs to another user (uid %d)", sys.uid),
 				fmt.Sprintf("run evrun as that user, or give the file to uid %d (chown); %s=1 turns this check off", os.Geteuid(), Variable)}
 		}
-		note = fmt.Sprintf("%s belongs to another user (uid %d), and is used because of %s=1", path, owner, Variable)
+		note = fmt.Sprintf("%s belongs to another user (uid %d), and is used because of %s=1", path, sys.uid, Variable)
 	}
 	mode := info.Mode().Perm()
-	if !mend || mode&^0o600 == 0 || os.Geteuid() != 0 && int(sys.Uid) != os.Geteuid() {
+	if !mend || mode&^0o600 == 0 || os.Geteuid() != 0 && sys.uid != os.Geteuid() {
 		return note, nil
 	}
 	if err := chmod(); err != nil {
@@ -146,8 +147,14 @@ func ours(owner int, dir string) bool {
 
 // OwnedBy reports whether what info describes belongs to a user.
 func OwnedBy(info fs.FileInfo, uid int) bool {
-	sys, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(sys.Uid) == uid
+	o, known := ownerOf(info)
+	return known && o.uid == uid
+}
+
+// Owner returns the user that what info describes belongs to.
+func Owner(info fs.FileInfo) (uid int, known bool) {
+	o, known := ownerOf(info)
+	return o.uid, known
 }
 
 // Kind says in words what kind of file info describes.
@@ -183,7 +190,7 @@ func OpenRegular(path string) (*os.File, error) {
 	if err := check(os.Stat(path)); err != nil { // first: to open a device can do things
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, err
 	}

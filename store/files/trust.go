@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // Trusted checks a file that decides what is run, the directory that its path names, and, where that is a link, the directory that
@@ -53,8 +52,8 @@ func trusted(path string, commands bool) (note string, err error) {
 // writable says who else can change a file or a directory, and what to do about it; empty: nobody. In a sticky directory nobody
 // can replace what belongs to another user.
 func writable(path string, info fs.FileInfo, root bool) (msg, hint string) {
-	sys, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
+	o, known := ownerOf(info)
+	if !known {
 		return "", ""
 	}
 	what, sticky := "file", false
@@ -63,13 +62,13 @@ func writable(path string, info fs.FileInfo, root bool) (msg, hint string) {
 	}
 	mode := info.Mode().Perm()
 	switch {
-	case root && sys.Uid != 0:
-		return fmt.Sprintf("the %s belongs to another user (uid %d), who would run commands as root", what, sys.Uid),
+	case root && o.uid != 0:
+		return fmt.Sprintf("the %s belongs to another user (uid %d), who would run commands as root", what, o.uid),
 			"run evrun as that user, or give it to root: chown root " + path
 	case mode&0o002 != 0 && !sticky:
 		return fmt.Sprintf("the %s can be written by every user (mode %#o)", what, mode), "chmod o-w " + path
-	case root && mode&0o020 != 0 && sys.Gid != 0 && !sticky:
-		return fmt.Sprintf("the %s can be written by its group (gid %d, mode %#o), which would run commands as root", what, sys.Gid, mode),
+	case root && mode&0o020 != 0 && o.gid != 0 && !sticky:
+		return fmt.Sprintf("the %s can be written by its group (gid %d, mode %#o), which would run commands as root", what, o.gid, mode),
 			"chmod g-w " + path
 	}
 	return "", ""

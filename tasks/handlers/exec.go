@@ -17,8 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/capture"
@@ -274,7 +272,7 @@ func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
 		if status.Signal() == syscall.SIGKILL {
 			hint = ", which evrun did not send (was memory short?)"
 		}
-		return c.fault(false, "ended by %s%s%s", unix.SignalName(status.Signal()), hint, words)
+		return c.fault(false, "ended by %s%s%s", process.SignalName(status.Signal()), hint, words)
 	case code == exitNotFound && carriageReturn(cmd.Path): // env looked for the interpreter
 		return c.fault(c.permanent[code], "exit code 127: %s%s", crlfWords, words)
 	case code == exitNotFound:

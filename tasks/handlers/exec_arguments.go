@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,9 @@ func (c *command) check() []*fault.Fault {
 	faults = append(faults, checkVariables(slices.Sorted(maps.Keys(c.Env)), false)...)
 	faults = append(faults, checkPassed(c.PassEnv)...)
 	var err error
+	if runtime.GOOS == "windows" {
+		faults = append(faults, c.notOnWindows()...)
+	}
 	if c.umask, err = umask(c.Umask); err != nil {
 		add(`in octal digits, such as "022"`, 0, false, []any{"umask"}, "%q is not a valid umask", c.Umask)
 	}
@@ -60,6 +64,17 @@ func (c *command) check() []*fault.Fault {
 		for code := first; code <= last; code++ {
 			c.permanent[code] = true
 		}
+	}
+	return faults
+}
+
+// notOnWindows refuses the keys that can't have an effect there.
+func (c *command) notOnWindows() (faults []*fault.Fault) {
+	if c.Shell != "" {
+		faults = append(faults, &fault.Fault{Path: []any{"shell"}, Message: "Windows has no /bin/sh", Hint: "write command: [program, argument, …]"})
+	}
+	if c.Umask != "" {
+		faults = append(faults, &fault.Fault{Path: []any{"umask"}, Message: "Windows has no umask", Hint: "leave it out"})
 	}
 	return faults
 }

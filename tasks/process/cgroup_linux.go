@@ -209,6 +209,9 @@ func (c *cgroup) hold(attr *syscall.SysProcAttr) {
 	}
 }
 
+// add does nothing: the command was started in c.
+func (*cgroup) add(*os.Process) {}
+
 // populated reports whether c or a cgroup below it has running processes.
 func (c *cgroup) populated() bool {
 	if c == nil {

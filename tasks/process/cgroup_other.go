@@ -1,10 +1,13 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package process
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
-// cgroup exists on Linux only.
+// cgroup exists on Linux, and as a job object on Windows.
 type cgroup struct{}
 
 func takeCgroup(string) *cgroup { return nil }
@@ -12,6 +15,7 @@ func takeCgroup(string) *cgroup { return nil }
 func removeCgroups() {}
 
 func (*cgroup) hold(*syscall.SysProcAttr) {}
+func (*cgroup) add(*os.Process)           {}
 func (*cgroup) gone(error) bool           { return false }
 func (*cgroup) give()                     {}
 func (*cgroup) kill()                     {}

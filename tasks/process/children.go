@@ -4,8 +4,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // spawning is held for reading while a command starts, until its process id is in own, and for writing while children are reaped
@@ -27,7 +25,7 @@ func start(path string, args []string, attr *os.ProcAttr, umask int) (*os.Proces
 	} else {
 		spawning.Lock()
 		defer spawning.Unlock()
-		defer unix.Umask(unix.Umask(umask))
+		defer setUmask(umask)()
 	}
 	p, err := os.StartProcess(path, args, attr)
 	if err != nil {
@@ -69,6 +67,3 @@ func KillAll() {
 		signalGroup(pid, syscall.SIGKILL)
 	}
 }
-
-// signalGroup signals a whole process group. It ignores errors: the group may have ended, or a part of it may belong to another user.
-func signalGroup(group int, s syscall.Signal) { _ = syscall.Kill(-group, s) }

@@ -11,6 +11,9 @@
 // another daemon starts (at, systemd-run, docker). If this process may create cgroups (v2, delegated to it), each command
 // has one, and only the latter escapes.
 //
+// On Windows each command has a job object, which ends with it and with this process. Only what the command starts before it is in
+// its job, in its first moments, escapes. SIGTERM is CTRL_BREAK there, which reaches commands only where evrun has a console.
+//
 // Elsewhere only the group ends with the command, and only when this process is alive to end it.
 //
 // Children, umask and subreaper belong to the whole process, so this package's state is global: after Adopt, the exit codes of
@@ -23,12 +26,8 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // linger is how long processes that a command leaves behind may keep its output open after the command has ended.
@@ -172,14 +171,16 @@ func (c *Command) launch(in *cgroup) (_ *launched, err error) {
 		return nil, err
 	}
 	attr := &os.ProcAttr{
-		Dir: c.Dir, Env: c.Env, Files: theirs[:], Sys: &syscall.SysProcAttr{Setpgid: true, Credential: c.User.credential()},
+		Dir: c.Dir, Env: withSystem(c.Env), Files: theirs[:], Sys: grouped(c.User),
 	}
 	if c.Leave {
-		attr.Env = append(slices.Clip(c.Env), leaveMark)
+		attr.Env = append(slices.Clip(attr.Env), leaveMark)
 	}
 	tie(attr.Sys)
 	in.hold(attr.Sys)
-	l.leader, err = start(c.Path, c.Args, attr, c.Umask)
+	if l.leader, err = start(c.Path, c.Args, attr, c.Umask); err == nil {
+		in.add(l.leader)
+	}
 	return l, err
 }
 
@@ -218,21 +219,5 @@ func wait(d time.Duration, first <-chan struct{}, or ...<-chan struct{}) {
 	case <-first:
 	case <-second:
 	case <-t.C:
-	}
-}
-
-// keepDescriptors runs closeOnExec once: Go opens all later descriptors as close-on-exec.
-var keepDescriptors = sync.OnceFunc(closeOnExec)
-
-// closeOnExec marks the descriptors that this process was started with, so that commands inherit only their own three.
-func closeOnExec() {
-	open, err := os.ReadDir("/dev/fd")
-	if err != nil {
-		return
-	}
-	for _, d := range open {
-		if fd, err := strconv.Atoi(d.Name()); err == nil && fd > 2 {
-			unix.CloseOnExec(fd)
-		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // User is the user that a command runs as.
@@ -68,12 +67,4 @@ func number(text string) uint32 {
 		return noNumber
 	}
 	return uint32(n)
-}
-
-// credential returns the user for the system; nil: no change.
-func (u *User) credential() *syscall.Credential {
-	if u == nil {
-		return nil
-	}
-	return &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
 }

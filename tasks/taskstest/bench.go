@@ -1,10 +1,7 @@
-//go:build unix
-
 package taskstest
 
 import (
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,19 +15,6 @@ type Rates []float64
 func (r Rates) Median() float64 {
 	sorted := slices.Sorted(slices.Values(r))
 	return sorted[len(sorted)/2]
-}
-
-// ProcessorTime is what this process has used, and its children that have ended.
-func ProcessorTime(t testing.TB) (total time.Duration) {
-	t.Helper()
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(who, &u); err != nil {
-			t.Fatal(err)
-		}
-		total += time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	return total
 }
 
 // AllSettled waits until every handler has settled its runs on all events, of which the last one is for each of them: their stored marks have reached

@@ -24,9 +24,9 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"syscall"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/peer"
 	"evrun/events"
 )
 
@@ -79,7 +79,7 @@ func (c *Client) do(ctx context.Context, method, path string, send body, header 
 	var refused *ConnectError
 	res, err := c.http.Do(req)
 	switch {
-	case nobody(err):
+	case Nobody(err):
 		return nil, api.ErrNoDaemon
 	case errors.As(err, &refused):
 		return nil, refused // without the request
@@ -114,9 +114,9 @@ func (c *Client) accept(res *http.Response) error {
 	return nil
 }
 
-// nobody reports whether an error means that no process listens on the socket.
-func nobody(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+// Nobody reports whether an error of dialling means that no process listens on the socket.
+func Nobody(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, peer.ErrRefused)
 }
 
 // problemIn reads an answer that isn't 2xx.

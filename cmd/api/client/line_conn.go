@@ -62,7 +62,7 @@ func (c *Client) openLines(ctx context.Context, d api.LineDefaults) (*lineConn, 
 // the rest can't be sent.
 func (c *Client) dialLines(ctx context.Context, path string) (*lineConn, error) {
 	conn, err := c.dial(ctx)
-	if nobody(err) {
+	if Nobody(err) {
 		return nil, api.ErrNoDaemon
 	}
 	if err != nil {

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"evrun/store"
 	"evrun/store/files"
 )
@@ -25,9 +23,9 @@ func Acquire(path string) (l *Lock, note string, err error) {
 	if err != nil {
 		return nil, "", translateFile(err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := lockFile(f); err != nil {
 		defer f.Close()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
+		if !errors.Is(err, errHeld) {
 			return nil, "", fmt.Errorf("lock %s: %w", path, err)
 		}
 		var text [20]byte
@@ -47,9 +45,9 @@ func Acquire(path string) (l *Lock, note string, err error) {
 // translateFile gives an error of opening a file as one of the store's.
 func translateFile(err error) error {
 	switch {
-	case errors.Is(err, os.ErrPermission), errors.Is(err, unix.EROFS):
+	case errors.Is(err, os.ErrPermission), errors.Is(err, errReadOnly):
 		return fmt.Errorf("%w: %w", store.ErrReadOnly, err)
-	case errors.Is(err, unix.ENOSPC):
+	case errors.Is(err, errFull):
 		return fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
 	return err

@@ -28,6 +28,7 @@ func Identify(path string) (list Opened, err error) {
 		if err != nil {
 			return nil, err
 		}
+		_ = os.SameFile(info, info) // on Windows, this is when it learns which file it is
 		list = append(list, openedFile{path + suffix, info})
 	}
 	return list, nil
