@@ -24,6 +24,7 @@ var surface = map[string]struct {
 	noJSON bool // it prints a text for programs
 }{
 	"completion":       {args: []string{"bash"}, noJSON: true},
+	"demo":             {args: []string{"--pause", "0s"}},
 	"emit":             {args: []string{"order.placed", "-f", "a=b"}},
 	"events list":      {},
 	"events show":      {args: []string{"1"}},
