@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"time"
 
 	"evrun/cmd/config/yaml"
 	"evrun/events"
@@ -217,6 +218,11 @@ func (l *warner) handlerAlone(h *tasks.Handler) {
 	if handlers.EventLeads(h.Action) {
 		l.warn(h, "with", "", fmt.Sprintf("%q sends to where the event says: who publishes it chooses the service or the host", h.Name),
 			"write them out, or take them from env()")
+	}
+	for _, f := range handlers.Doubts(h.Action, time.Now()) {
+		_, with := lookup(l.places[h], "with")
+		at, _, _ := follow(with, f.Path)
+		l.at(at, f.Message, f.Hint)
 	}
 	if h.When == nil {
 		return

@@ -20,6 +20,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"evrun/store"
 	"evrun/tasks"
@@ -173,4 +174,17 @@ type chosen interface {
 // checker is a kind with rules about several inputs. It is called if each input is valid by itself.
 type checker interface {
 	check() []*fault.Fault
+}
+
+// doubtful is a kind with files that may be wrong at a time, such as certificates.
+type doubtful interface {
+	Doubts(at time.Time) []*fault.Fault
+}
+
+// Doubts returns what is no fault of an action's inputs, and yet wrong with the files that they name, at a time. Paths begin in the inputs.
+func Doubts(action tasks.Action, at time.Time) []*fault.Fault {
+	if d, ok := action.(doubtful); ok {
+		return d.Doubts(at)
+	}
+	return nil
 }

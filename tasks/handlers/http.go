@@ -28,7 +28,11 @@ type httpRequest struct {
 	Body         *expression.Value               `key:"body" doc:"What to send: a text as it is, anything else as JSON. Left out, POST, PUT and PATCH send the event: its data, and its attributes as ce- headers (CloudEvents binary mode)."`
 	Expect       []*expression.Template          `key:"expect" default:"2xx" doc:"The statuses that mean success: 200, 2xx, 200-204, or a list of such."`
 	AllowPrivate bool                            `key:"allow_private" doc:"Whether a host that isn't written out in url may have a private address, such as 127.0.0.1 or 10.0.0.7."`
+	Follow       bool                            `key:"follow" doc:"Follow redirects to other hosts, too, ten at most, and those after which a POST becomes a GET. Another host gets none of the handler's own headers but Accept and Content ones, nor its client certificate, and must have a public address unless allow_private is true. By default only redirects on the same host that keep the method are followed."`
+	Socket       string                          `key:"socket" doc:"A unix socket that requests go to, relative to the wiring file, such as /run/docker.sock. The url's host is only what the server is told."`
+	outgoing.Route
 
+	dir      string // the wiring file's directory
 	expect   []statusRange
 	secrets  *expression.Secrets
 	way      *outgoing.Way
@@ -43,14 +47,20 @@ const (
 )
 
 func newHTTPRequest(deps Deps) *httpRequest {
-	return &httpRequest{secrets: deps.Secrets, way: outgoing.NewWay(false)}
+	return &httpRequest{dir: deps.BaseDir, secrets: deps.Secrets, way: outgoing.NewWay(false)}
 }
 
 // Open implements [tasks.Opener]. Each attempt that can run at a time keeps a connection: with fewer, attempts would open new ones.
 func (h *httpRequest) Open(s tasks.Surroundings) {
 	h.noResult = s.ResultUnused
-	h.way.Transport.MaxIdleConnsPerHost = max(h.way.Transport.MaxIdleConnsPerHost, s.Concurrency)
-	h.way.Transport.MaxIdleConns = max(h.way.Transport.MaxIdleConns, s.Concurrency)
+	h.way.Log = s.Log
+	h.way.Keep(s.Concurrency)
+}
+
+// Close closes the connections that are kept.
+func (h *httpRequest) Close() error {
+	h.way.Close()
+	return nil
 }
 
 // check checks the constant parts of the inputs.
@@ -59,8 +69,7 @@ func (h *httpRequest) check() []*fault.Fault {
 	if err := outgoing.CheckURL(h.URL); err != nil {
 		faults = append(faults, &fault.Fault{Path: []any{"url"}, Message: err.Error()})
 	}
-	_, literal := outgoing.LiteralHost(h.URL)
-	h.way.Guard.Open = literal || h.AllowPrivate
+	faults = append(faults, h.checkWay()...)
 	h.constant = nil
 	if _, constant := h.URL.Constant(); constant && len(faults) == 0 {
 		h.constant, _ = h.bare(nil) // an error of it is that of each attempt
@@ -101,6 +110,36 @@ func (h *httpRequest) check() []*fault.Fault {
 	}
 	return faults
 }
+
+// checkWay checks how requests reach their server.
+func (h *httpRequest) checkWay() []*fault.Fault {
+	_, literal := outgoing.LiteralHost(h.URL)
+	h.way.Guard.Open = literal || h.AllowPrivate
+	h.way.Follow, h.way.AllowPrivate = h.Follow, h.AllowPrivate
+	faults := h.Route.Load(h.dir, h.secrets)
+	socket, wrong := outgoing.Path("socket", h.Socket, h.dir)
+	switch {
+	case wrong != nil:
+		faults = append(faults, wrong)
+	case socket == "":
+	case h.Proxied():
+		faults = append(faults, &fault.Fault{Path: []any{"socket"}, Key: true, Message: "a socket is reached without a proxy", Hint: "keep one of them"})
+	case len(socket) > maxSocketPath:
+		faults = append(faults, &fault.Fault{Path: []any{"socket"}, Message: fmt.Sprintf("the path has %d bytes, and a socket's can have %d", len(socket), maxSocketPath), Hint: "move it, or link to it from a shorter path"})
+	}
+	if h.Proxied() && !h.way.Guard.Open {
+		faults = append(faults, &fault.Fault{Path: []any{"proxy"}, Key: true, Message: "behind a proxy, evrun can't see whether the host of an event has a public address",
+			Hint: "write the host out in url, or say allow_private: true if any may be asked"})
+	}
+	if len(faults) == 0 {
+		h.Through(socket)
+		h.way.Use(&h.Route)
+	}
+	return faults
+}
+
+// maxSocketPath is how long the path of a unix socket can be on Linux.
+const maxSocketPath = 107
 
 // Do sends the request and reads the response. Temporary statuses (408, 425, 429, 5xx) and network errors lead to another attempt;
 // errors of the request itself are permanent.
@@ -230,7 +269,7 @@ func (h *httpRequest) exchange(req *http.Request, room int, output *capture.Capt
 	body, err := io.ReadAll(io.LimitReader(resp.Body, outgoing.MaxAnswer+1))
 	_, _ = kept.Write(body) // never fails
 	if !h.expected(resp.StatusCode) {
-		return nil, outgoing.StatusError(resp, body, h.secrets) // even if its body is incomplete
+		return nil, h.way.StatusError(resp, body, h.secrets) // even if its body is incomplete
 	}
 	if err != nil {
 		return nil, brokenOff(resp, int64(len(body)), err)

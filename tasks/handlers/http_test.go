@@ -23,7 +23,7 @@ import (
 func request(t testing.TB, with map[string]any, deps Deps) *httpRequest {
 	t.Helper()
 	h := build[*httpRequest](t, "http", with, deps)
-	t.Cleanup(h.way.Transport.CloseIdleConnections)
+	t.Cleanup(h.way.Close)
 	return h
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"evrun/tasks"
@@ -19,20 +20,45 @@ type notify struct {
 	Title   *expression.Template `key:"title" doc:"A heading for the message; the subject of a mail."`
 	URL     *expression.Template `key:"url" example:"https://example.com" doc:"The service to notify, as shoutrrr writes it: slack://…, telegram://…, smtp://…, generic://…. An event's value in it stays one value: one with a comma for a list, or a slash for the path, is refused. Left out, the notification goes to the daemon's log."`
 
+	outgoing.Route
+
 	logged
+	dir     string // the wiring file's directory
 	secrets *expression.Secrets
 	// open connects to hosts that the file or the environment names, guarded to those that an event names.
 	open, guarded *outgoing.Way
 }
 
 func newNotify(deps Deps) *notify {
-	return &notify{secrets: deps.Secrets, open: outgoing.NewWay(true), guarded: outgoing.NewWay(false)}
+	return &notify{dir: deps.BaseDir, secrets: deps.Secrets, open: outgoing.NewWay(true), guarded: outgoing.NewWay(false)}
 }
 
-// check checks the constant part of the url. It sends nothing.
+// Open implements [tasks.Opener].
+func (n *notify) Open(s tasks.Surroundings) {
+	n.logged.Open(s)
+	n.open.Log, n.guarded.Log = s.Log, s.Log
+}
+
+// Close closes the connections that are kept.
+func (n *notify) Close() error {
+	n.open.Close()
+	n.guarded.Close()
+	return nil
+}
+
+// check checks the constant part of the url, and how requests reach it. It sends nothing.
 func (n *notify) check() []*fault.Fault {
+	faults := n.Route.Load(n.dir, n.secrets)
+	refuse := func(key bool, input, hint, format string, args ...any) {
+		faults = append(faults, &fault.Fault{Path: []any{input}, Key: key, Message: fmt.Sprintf(format, args...), Hint: hint})
+	}
 	if n.URL == nil {
-		return nil
+		for name, given := range map[string]bool{"proxy": n.Proxy != nil, "ca": n.CA != "", "cert": n.Cert != ""} {
+			if given {
+				refuse(true, name, "give it a url, or leave "+name+" out", "%s has no effect on a notification in the log", name)
+			}
+		}
+		return faults
 	}
 	var err error
 	if text, constant := n.URL.Constant(); constant {
@@ -40,10 +66,26 @@ func (n *notify) check() []*fault.Fault {
 	} else if scheme, _, ok := strings.Cut(n.URL.Prefix(), "://"); ok {
 		_, _, err = notification.Lookup(scheme)
 	}
-	if err == nil {
-		return nil
+	switch {
+	case err != nil:
+		faults = append(faults, fault.Of(err).Within("url"))
+	case !n.Proxied():
+	case strings.HasPrefix(strings.ToLower(n.URL.Prefix()), "smtp:"):
+		refuse(true, "proxy", "leave it out", "a mail is not sent through a proxy")
+	case slices.ContainsFunc(n.URL.OfEvent("x"), leads):
+		refuse(true, "proxy", "write the host out, or take it from env()", "behind a proxy, evrun can't see whether the host of an event has a public address")
 	}
-	return []*fault.Fault{fault.Of(err).Within("url")}
+	if len(faults) == 0 {
+		n.open.Use(&n.Route)
+		n.guarded.Use(&n.Route)
+	}
+	return faults
+}
+
+// leads reports whether a value of an event after this text of a url has a part in the host.
+func leads(before string) bool {
+	at := outgoing.PlaceIn(before)
+	return at != outgoing.InPath && (at != outgoing.InQuery || namesHost(before))
 }
 
 // choose returns n, or the action for a notification without a url.

@@ -26,10 +26,7 @@ import (
 func notifier(t testing.TB, with map[string]any, deps Deps) *notify {
 	t.Helper()
 	n := build[*notify](t, "notify", with, deps)
-	t.Cleanup(func() {
-		n.open.Transport.CloseIdleConnections()
-		n.guarded.Transport.CloseIdleConnections()
-	})
+	t.Cleanup(func() { _ = n.Close() })
 	return n
 }
 

@@ -23,7 +23,7 @@ func (n *notify) target(d *tasks.Delivery) (string, *outgoing.Way, error) {
 	var inPath []int // where values of events begin
 	text, err := n.URL.Expand(d.Env, func(p expression.Piece) (string, error) {
 		at := outgoing.PlaceIn(p.Before)
-		if p.OfEvent && at != outgoing.InPath && (at != outgoing.InQuery || namesHost(p.Before)) {
+		if p.OfEvent && leads(p.Before) {
 			way = n.guarded
 		}
 		if p.OfEvent {

@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -72,6 +73,11 @@ func (r *renderer) object(v reflect.Value, path []any) map[string]any {
 	out := map[string]any{}
 	inputs := fields.Of(v.Type())
 	for f, field := range v.Fields() {
+		if f.Anonymous && field.Kind() == reflect.Struct { // its inputs are those of the struct around it
+			maps.Copy(out, r.object(field, path))
+			inputs = inputs[len(fields.Of(f.Type)):]
+			continue
+		}
 		if _, ok := f.Tag.Lookup("key"); !ok {
 			continue
 		}

@@ -17,11 +17,11 @@ import (
 // client is the HTTP client of one attempt. It records how the last request failed: the library's errors say less, and some
 // of its services ignore a 503. After a failure of the service or the network it refuses further requests: the runner retries.
 type client struct {
-	ctx       context.Context
-	transport *http.Transport
-	key       string // the idempotency key, for webhooks that get one request
-	offline   bool   // refuse all requests
-	secrets   *expression.Secrets
+	ctx     context.Context
+	way     *outgoing.Way
+	key     string // the idempotency key, for webhooks that get one request
+	offline bool   // refuse all requests
+	secrets *expression.Secrets
 
 	mu       sync.Mutex
 	requests int
@@ -55,8 +55,7 @@ func (c *client) Do(req *http.Request) (*http.Response, error) {
 	if c.key != "" {
 		req.Header.Set("Idempotency-Key", c.key)
 	}
-	client := http.Client{Transport: c.transport, CheckRedirect: outgoing.SameHost}
-	resp, err := client.Do(req)
+	resp, err := c.way.Client().Do(req)
 	if err != nil {
 		return nil, c.failed(outgoing.RequestError(err), true)
 	}

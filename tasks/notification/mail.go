@@ -27,21 +27,21 @@ import (
 // sendMail sends a mail in one transaction for all recipients. shoutrrr reads the url and go-mail does the rest, because shoutrrr
 // waits for a connected server without a timeout, keeps the connection after an error, and sends a mail to each recipient, so that a
 // retry would repeat the mails that were sent. A 5xx of the server is permanent.
-func sendMail(ctx context.Context, g *outgoing.Guard, config *smtp.Config, m Message, log *slog.Logger) error {
+func sendMail(ctx context.Context, way *outgoing.Way, config *smtp.Config, m Message, log *slog.Logger) error {
 	c := config.Clone()
 	c.FixEmailTags()
 	message, to, err := m.message(&c)
 	if err != nil {
 		return tasks.Permanent(err)
 	}
-	options := append(clientOptions(&c), gomail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
-		conn, err := g.DialContext(dialing, network, address)
+	options := append(clientOptions(&c, way), gomail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
+		conn, err := way.Guard.DialContext(dialing, network, address)
 		if err != nil {
 			return nil, outgoing.RequestError(err)
 		}
 		context.AfterFunc(ctx, func() { conn.Close() }) // go-mail uses the context only while it dials
 		if implicitTLS(&c) {
-			conn = tls.Client(conn, tlsConfig(&c))
+			conn = tls.Client(conn, tlsConfig(&c, way))
 		}
 		return conn, nil
 	}))
@@ -68,12 +68,14 @@ func implicitTLS(c *smtp.Config) bool {
 	return c.Encryption == smtp.EncMethods.ImplicitTLS || c.Encryption == smtp.EncMethods.Auto && c.Port == smtp.ImplicitTLSPort
 }
 
-func tlsConfig(c *smtp.Config) *tls.Config {
-	return &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.SkipTLSVerify}
+func tlsConfig(c *smtp.Config, way *outgoing.Way) *tls.Config {
+	config := way.TLS()
+	config.ServerName, config.InsecureSkipVerify = c.Host, c.SkipTLSVerify
+	return config
 }
 
 // clientOptions translates the settings of a url for go-mail.
-func clientOptions(c *smtp.Config) []gomail.Option {
+func clientOptions(c *smtp.Config, way *outgoing.Way) []gomail.Option {
 	policy := gomail.TLSOpportunistic
 	switch {
 	case implicitTLS(c), !c.UseStartTLS, c.Encryption == smtp.EncMethods.None:
@@ -88,7 +90,7 @@ func clientOptions(c *smtp.Config) []gomail.Option {
 			name = "localhost"
 		}
 	}
-	options := []gomail.Option{gomail.WithPort(int(c.Port)), gomail.WithHELO(name), gomail.WithTLSPolicy(policy), gomail.WithTLSConfig(tlsConfig(c)),
+	options := []gomail.Option{gomail.WithPort(int(c.Port)), gomail.WithHELO(name), gomail.WithTLSPolicy(policy), gomail.WithTLSConfig(tlsConfig(c, way)),
 		gomail.WithTimeout(1000 * time.Hour)} // the context ends it before
 	if addresses := c.FromAddress + strings.Join(c.ToAddresses, ""); !strings.ContainsFunc(addresses, func(r rune) bool { return r > unicode.MaxASCII }) {
 		options = append(options, gomail.WithoutSMTPUTF8()) // not every server between here and there has it

@@ -22,7 +22,7 @@ type Message struct {
 func Send(ctx context.Context, way *outgoing.Way, url string, m Message, secrets *expression.Secrets, log *slog.Logger) error {
 	ctx, cancel := outgoing.WithTimeout(ctx)
 	defer cancel()
-	by := &client{ctx: ctx, transport: way.Transport, secrets: partsOf(url, false).With(secrets)}
+	by := &client{ctx: ctx, way: way, secrets: partsOf(url, false).With(secrets)}
 	if strings.HasPrefix(strings.ToLower(url), "generic") {
 		by.key = m.RunID
 	}
@@ -30,7 +30,7 @@ func Send(ctx context.Context, way *outgoing.Way, url string, m Message, secrets
 	switch {
 	case err != nil:
 	case service.mail != nil:
-		err = sendMail(ctx, way.Guard, service.mail, m, log)
+		err = sendMail(ctx, way, service.mail, m, log)
 	default:
 		err = service.send(m.Title, m.Text)
 	}

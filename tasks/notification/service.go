@@ -44,7 +44,7 @@ import (
 	"evrun/tasks/outgoing"
 )
 
-// services are the services of shoutrrr that send all requests by our HTTP client, which ends with its context, uses no proxy,
+// services are the services of shoutrrr that send all requests by our HTTP client, which ends with its context, uses no proxy but that of the file,
 // follows no redirect to another host, and obeys the guard. sendMail replaces the client of smtp. MQTT is left out, because its
 // client keeps its own connections and goroutines, and so is logger, because a notification without a url goes to the log.
 var services = map[string]struct {

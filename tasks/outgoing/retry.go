@@ -1,6 +1,7 @@
 package outgoing
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,13 +18,30 @@ import (
 // StatusError makes an error of a response with an unexpected status, with the beginning of its body. Secrets are removed before
 // the body is cut: a part of a secret would not be recognised.
 func StatusError(resp *http.Response, body []byte, secrets *expression.Secrets) error {
-	text := resp.Status
-	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
-		text += fmt.Sprintf(", a redirect to %s that is not followed", fault.Quote(to.Scheme+"://"+to.Host+to.EscapedPath()))
-	} else if said := beginning(secrets.Redact(string(body))); said != "" {
+	words, _ := redirectWords(resp)
+	return statusError(resp, words, body, secrets)
+}
+
+// StatusError is StatusError that says why a redirect was not followed, and what follows it.
+func (w *Way) StatusError(resp *http.Response, body []byte, secrets *expression.Secrets) error {
+	return statusError(resp, w.redirectWords(resp), body, secrets)
+}
+
+func statusError(resp *http.Response, redirect string, body []byte, secrets *expression.Secrets) error {
+	text := resp.Status + redirect
+	if said := beginning(secrets.Redact(string(body))); said != "" && redirect == "" {
 		text += ": " + fault.Quote(said)
 	}
 	return classify(resp, errors.New(text))
+}
+
+// redirectWords says where a redirect leads that was not followed; ok is false, and the words empty, for another answer.
+func redirectWords(resp *http.Response) (words string, ok bool) {
+	to, err := resp.Location()
+	if err != nil || resp.StatusCode >= 400 {
+		return "", false
+	}
+	return fmt.Sprintf(", a redirect to %s that is not followed", fault.Quote(to.Scheme+"://"+to.Host+to.EscapedPath())), true
 }
 
 // beginning returns the first kilobyte of a text, on one line.
@@ -88,15 +106,21 @@ func portOf(u *url.URL) string {
 	return "80"
 }
 
-// RequestError removes the url, which may contain tokens, from an error of an http.Client. An error of the guard is permanent.
+// RequestError removes the url, which may contain tokens, from an error of an http.Client. An error of the guard, or of the proxy's url, is permanent.
 func RequestError(err error) error {
 	var refused *PrivateError
+	var proxy *proxyError
 	var e *url.Error
 	switch {
 	case errors.As(err, &refused):
 		return tasks.Permanent(refused)
+	case errors.As(err, &proxy):
+		return tasks.Permanent(proxy)
 	case errors.As(err, &e):
-		return e.Err
+		err = e.Err
+	}
+	if unknown, ok := errors.AsType[x509.UnknownAuthorityError](err); ok && unknown.Cert != nil {
+		return fmt.Errorf("%w; if the server is yours, name the certificate of its authority with ca", err)
 	}
 	return err
 }
