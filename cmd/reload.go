@@ -82,6 +82,9 @@ func runReload(ctx context.Context, e *cli.Env) error {
 	for _, a := range done.Unknown {
 		fmt.Fprintf(&b, "handler %s: this store has never had a handler %s, which its was names: is it misspelt?\n", a.Handler, a.Was)
 	}
+	for _, name := range done.Settings {
+		fmt.Fprintf(&b, "setting %s changed\n", name)
+	}
 	for _, name := range done.Restart {
 		fmt.Fprintf(&b, "setting %s changed: it needs a restart\n", name)
 	}

@@ -26,6 +26,7 @@ type Store interface {
 	Schedules
 	Statements
 	Batches
+	Retention
 
 	// Ping waits for its turn in the writer's queue, and writes nothing. Unlike a write, it ends with its context.
 	Ping(ctx context.Context) error

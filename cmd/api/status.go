@@ -5,6 +5,7 @@ import (
 
 	"evrun/store"
 	"evrun/tasks/control"
+	"evrun/tasks/retention"
 )
 
 // Status is what GET /v1/status answers.
@@ -20,6 +21,9 @@ type Status struct {
 	WAL       WAL       `json:"wal"`
 	Socket    string    `json:"socket"`
 	Head      int64     `json:"head,string"` // the last sequence of the journal
+
+	Retention retention.Status `json:"retention"`
+	Space     retention.Space  `json:"space"`
 
 	Problems  []Trouble               `json:"problems"` // what needs somebody's attention, the worst first; empty: nothing
 	Handlers  []control.HandlerStatus `json:"handlers"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
@@ -20,19 +21,20 @@ type Trouble struct {
 
 // What is wrong, in the order of a status.
 const (
-	TroubleStopping = "stopping" // the daemon is about to end
-	TroubleStore    = "store"    // nothing more is accepted, or soon won't be
-	TroubleReload   = "reload"   // the wiring file was refused
-	TroubleDead     = "dead"     // dead runs
-	TroubleFailing  = "failing"  // the last attempts of a handler failed
-	TroubleSilent   = "silent"   // a handler's worker is stuck
-	TroublePaused   = "paused"   // a handler or a schedule is paused, and work waits
-	TroubleLeft     = "left"     // a handler left the file with work to do
-	TroubleMissed   = "missed"   // slots were left out
-	TroubleLastSlot = "schedule" // a run of a schedule's last slot is dead
+	TroubleStopping = "stopping"  // the daemon is about to end
+	TroubleStore    = "store"     // nothing more is accepted, or soon won't be
+	TroubleReload   = "reload"    // the wiring file was refused
+	TroubleDead     = "dead"      // dead runs
+	TroubleFailing  = "failing"   // the last attempts of a handler failed
+	TroubleSilent   = "silent"    // a handler's worker is stuck
+	TroublePaused   = "paused"    // a handler or a schedule is paused, and work waits
+	TroubleLeft     = "left"      // a handler left the file with work to do
+	TroubleMissed   = "missed"    // slots were left out
+	TroubleLastSlot = "schedule"  // a run of a schedule's last slot is dead
+	TroublePruning  = "retention" // the store will be pruned, can't be, or stays too large
 )
 
-var troubleOrder = []string{TroubleStopping, TroubleStore, TroubleReload, TroubleDead, TroubleFailing, TroubleSilent, TroublePaused, TroubleLeft, TroubleMissed, TroubleLastSlot}
+var troubleOrder = []string{TroubleStopping, TroubleStore, TroubleReload, TroubleDead, TroubleFailing, TroubleSilent, TroublePaused, TroubleLeft, TroubleMissed, TroubleLastSlot, TroublePruning}
 
 // Troubles sets Problems. missed are the schedules whose slots were left out lately, with how many.
 func (s *Status) Troubles(missed map[string]int) {
@@ -64,9 +66,27 @@ func (s *Status) Troubles(missed map[string]int) {
 			add(TroubleLastSlot, sched.Name, fmt.Sprintf("evrun explain --event %d", runs.Sequence), "of its last slot, %s dead", are(runs.States["dead"], "run"))
 		}
 	}
+	s.pruningTroubles(add)
 	slices.SortStableFunc(s.Problems, func(a, b Trouble) int {
 		return cmp.Or(cmp.Compare(slices.Index(troubleOrder, a.What), slices.Index(troubleOrder, b.What)), cmp.Compare(a.Name, b.Name))
 	})
+}
+
+func (s *Status) pruningTroubles(add func(what, name, do, format string, args ...any)) {
+	r := &s.Retention
+	if r.BeginsAt != nil {
+		add(TroublePruning, "", "", "from %s on, what retention does not keep (events: %s) is pruned; an older evrun made this store, and deleted nothing",
+			r.BeginsAt.Format(time.RFC3339), r.Events)
+	}
+	if r.Error != "" {
+		add(TroublePruning, "", "", "pruning failed: %s", r.Error)
+	}
+	if r.Over > 0 {
+		add(TroublePruning, "", "", "the store is larger than retention.size, and what is left in it can't be pruned")
+	}
+	for _, l := range r.Lost {
+		add(TroublePruning, l.Handler, "", "it left the wiring file; events and runs that it never finished were pruned: %d and %d", l.Events, l.Runs)
+	}
 }
 
 // stopping says in Problems that the daemon is about to end. A worker that does not answer has ended then, which is not reported as a problem.

@@ -20,10 +20,18 @@ import (
 
 // Settings are the settings that the daemon and its clients need before the wiring.
 type Settings struct {
-	Store  StoreSettings
-	Server ServerSettings
-	Log    LogSettings
-	Grace  time.Duration // server.grace: how long a stop waits for running attempts; default 30s
+	Store     StoreSettings
+	Server    ServerSettings
+	Log       LogSettings
+	Grace     time.Duration // server.grace: how long a stop waits for running attempts; default 30s
+	Retention RetentionSettings
+}
+
+// RetentionSettings are how long, and how much, the store keeps; 0: off. A reload applies them.
+type RetentionSettings struct {
+	Events time.Duration // retention.events; default 30 days
+	Size   int64         // retention.size, in bytes; default off
+	Dedupe time.Duration // retention.dedupe; default 30 days
 }
 
 // StoreSettings are the settings of the store.
@@ -48,7 +56,7 @@ type LogSettings struct {
 	Format string     // "auto" (default), "text" or "json"
 }
 
-// Differing returns the names of the groups of settings in which s and another differ.
+// Differing returns the names of the groups of settings in which s and another differ, of those that only a restart applies.
 func (s Settings) Differing(other Settings) []string {
 	var names []string
 	for _, d := range []struct {
@@ -73,11 +81,8 @@ type setting struct {
 	refused             string // why a setting that does nothing yet is refused
 }
 
-// settings are the leaves of settingsKeys, and retention.events, for which the environment may have a variable.
-var settings = func() []setting {
-	list := leaves("", reflect.TypeFor[settingsKeys]())
-	return append(list, setting{key: "retention.events", refused: list[len(list)-1].refused})
-}()
+// settings are the leaves of settingsKeys.
+var settings = leaves("", reflect.TypeFor[settingsKeys]())
 
 func leaves(prefix string, t reflect.Type) (list []setting) {
 	for f := range t.Fields() {
@@ -223,6 +228,7 @@ func (r *settingsReader) settings(k *settingsKeys, origins map[string]string) Se
 			MaxEvent: int(k.Server.MaxEvent), Watch: k.Server.Watch,
 		},
 		Log: LogSettings{Format: k.Log.Format}, Grace: k.Server.Grace,
+		Retention: RetentionSettings{Events: time.Duration(k.Retention.Events), Size: int64(k.Retention.Size), Dedupe: time.Duration(k.Retention.Dedupe)},
 	}
 	_ = s.Log.Level.UnmarshalText([]byte(k.Log.Level)) // one of its enum, or empty after a fault
 	if n := len(s.Server.Socket); n > maxSocket {

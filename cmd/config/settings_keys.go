@@ -17,10 +17,10 @@ import (
 
 // settingsKeys are the settings' own keys at the top of a file. A flag tag names the flag that overrides a setting.
 type settingsKeys struct {
-	Store     storeKeys  `key:"store" other:"database,db" doc:"The SQLite file with journal, runs and users; relative to this file. Default evrun.db."`
-	Server    serverKeys `key:"server" doc:"How the daemon is reached."`
-	Log       logKeys    `key:"log" other:"logging" doc:"The daemon's log."`
-	Retention notBuilt   `key:"retention,hidden" refused:"retention is not built yet: nothing is deleted from the store" hint:"leave retention out"`
+	Store     storeKeys     `key:"store" other:"database,db" doc:"The SQLite file with journal, runs and users; relative to this file. Default evrun.db."`
+	Server    serverKeys    `key:"server" doc:"How the daemon is reached."`
+	Log       logKeys       `key:"log" other:"logging" doc:"The daemon's log."`
+	Retention retentionKeys `key:"retention" doc:"How long events are kept, with their runs. Dead and waiting runs keep theirs."`
 }
 
 type storeKeys struct {
@@ -42,6 +42,51 @@ type serverKeys struct {
 type logKeys struct {
 	Level  string `key:"level" flag:"log-level" enum:"debug,info,warn,error" default:"info" doc:"What is logged."`
 	Format string `key:"format" flag:"log-format" enum:"auto,text,json" default:"auto" doc:"How a line is written: text is key=value, and auto is text, or for people where a terminal shows it."`
+}
+
+type retentionKeys struct {
+	Events keepFor  `key:"events" default:"30d" other:"age,max_age" doc:"Events that are older are deleted, with all that they caused, once all of it is settled. off: age is no reason."`
+	Size   keepSize `key:"size" min:"16MiB" max:"1048576GiB" default:"off" other:"max_size" doc:"The oldest settled events are deleted while the store uses more of its file: 512MiB, 10GiB. off: no bound."`
+	Dedupe keepFor  `key:"dedupe" default:"30d" doc:"How long the source and id of a deleted event are still known, so that it is not accepted again. off: no longer than the event."`
+}
+
+// off turns a part of retention off.
+const off = "off"
+
+// keepFor is a duration, or 0 for off.
+type keepFor time.Duration
+
+func (k *keepFor) DecodeField(value any, at *fields.At) {
+	text, ok := at.Scalar(value)
+	if !ok || text == off {
+		*k = 0
+		return
+	}
+	d, f := fields.ParseDuration(text)
+	switch {
+	case f != nil:
+		at.Refuse(f)
+	case d < time.Second:
+		at.Refuse(fault.New("%s is too short: it must be 1s or more", fault.Quote(text)).Hinting("write off to turn it off"))
+	}
+	*k = keepFor(d)
+}
+
+func (*keepFor) FieldShape() fields.Shape {
+	return fields.Shape{Words: "duration", Schema: map[string]any{"type": []any{"string", "boolean"}, "pattern": `^(off|[0-9.]+[a-zµ].*)$`}}
+}
+
+// keepSize is a size, or 0 for off.
+type keepSize size
+
+func (k *keepSize) DecodeField(value any, at *fields.At) {
+	if text, ok := at.Scalar(value); ok && text != off {
+		(*size)(k).DecodeField(value, at)
+	}
+}
+
+func (*keepSize) FieldShape() fields.Shape {
+	return fields.Shape{Words: "size", Schema: map[string]any{"type": []any{"string", "boolean"}, "pattern": `^(off|[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+)$`}}
 }
 
 // notBuilt is a key that does nothing yet. It is refused with the reason in its tag.

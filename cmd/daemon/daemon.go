@@ -35,6 +35,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/emitter"
 	"evrun/tasks/process"
+	"evrun/tasks/retention"
 	"evrun/tasks/schedule"
 )
 
@@ -61,6 +62,7 @@ type Daemon struct {
 	emitter   *emitter.Emitter
 	runner    *tasks.Runner
 	scheduler *schedule.Scheduler
+	keeper    *retention.Keeper
 	reloader  *reloader
 	stop      context.CancelFunc // ends the context of Run
 	server    *api.Server
@@ -105,6 +107,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Store: d.store, Emitter: d.emitter, Entries: cfg.Wiring.Schedules, Log: d.log, Settled: d.settled,
 		Observe: metrics.slotAccepted,
 	})
+	d.keeper = retention.New(retention.Options{Store: d.store, Policy: retention.Policy(cfg.Settings.Retention), Log: d.log})
 	d.reloader = newReloader(d)
 	d.server = api.NewServer(api.Options{
 		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Matches: d.matches, Redact: d.redact,

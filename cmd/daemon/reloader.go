@@ -20,6 +20,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/audit"
 	"evrun/tasks/emitter"
+	"evrun/tasks/retention"
 )
 
 // lookEvery is how often the reloader checks whether the wiring file has changed. A changed file is read when it has been unchanged for
@@ -169,6 +170,9 @@ func (r *reloader) reload(ctx context.Context, because string) (api.Reloaded, er
 	if len(done.Restart) > 0 {
 		data["restart"] = done.Restart
 	}
+	if len(done.Settings) > 0 {
+		data["settings"] = done.Settings
+	}
 	if len(done.Left) > 0 {
 		data["left"] = done.Left
 	}
@@ -206,7 +210,13 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 	done.Events = tasks.Compare(was.Wiring.Events, cfg.Wiring.Events, func(t emitter.EventType) string { return t.Type },
 		func(a, b emitter.EventType) bool { return a.Version == b.Version })
 	done.Restart = was.Settings.Differing(cfg.Settings)
+	kept := cfg.Settings.Retention
+	if kept != was.Settings.Retention {
+		done.Settings = append(done.Settings, "retention")
+		r.d.keeper.Set(retention.Policy(kept))
+	}
 	cfg.Settings = was.Settings
+	cfg.Settings.Retention = kept
 	r.d.current.Store(cfg)
 	r.d.loaded.Store(&done.At)
 	return nil

@@ -54,8 +54,8 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	ctx, d.stop = context.WithCancel(ctx)
 	defer d.stop()
 	d.warn(d.cfg)
-	ps := &parts{failed: make(chan *part, 7)}
-	var reaper, scheduler, server, reloading, keeping *part
+	ps := &parts{failed: make(chan *part, 8)}
+	var reaper, scheduler, server, reloading, keeping, pruning *part
 	if d.o.Reap {
 		reaper = ps.start("reaper", process.Reap)
 	}
@@ -67,6 +67,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 		server = ps.start("API", func(context.Context) error { return d.server.Serve(d.socket) })
 		keeping = ps.start("socket", d.keepSocket)
 		reloading = ps.start("watch", d.reloader.run)
+		pruning = ps.start("retention", d.keeper.Run)
 		ready()
 	case <-runner.done:
 	case <-ctx.Done():
@@ -84,6 +85,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	}
 	keeping.end()
 	reloading.end()
+	pruning.end()
 	scheduler.end()
 	runner.stop()
 	d.await(runner)

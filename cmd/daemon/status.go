@@ -13,6 +13,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/chain"
 	"evrun/tasks/explain"
+	"evrun/tasks/retention"
 	"evrun/tasks/schedule"
 )
 
@@ -32,6 +33,12 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	s.WAL = api.WAL{Bytes: wal.Bytes, Max: wal.Max, Held: wal.Held, Full: wal.Full, Holders: wal.Holders}
 	var err error
 	if s.Head, err = d.store.Head(ctx); err != nil {
+		return s, err
+	}
+	if s.Retention, err = d.keeper.Status(ctx); err != nil {
+		return s, err
+	}
+	if s.Space, err = retention.SpaceOf(ctx, d.store); err != nil {
 		return s, err
 	}
 	if s.Handlers, err = d.runner.Overview(ctx); err != nil {

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -95,8 +96,37 @@ func (p *Printer) daemon(s api.Status, short bool) error {
 		}
 		t.Field("wal", "%s of %s: %s%s", bytesOf(s.WAL.Bytes), bytesOf(s.WAL.Max), what, s.WAL.Reason())
 	}
+	t.Field("retention", "%s", p.retention(&s))
 	t.Field("socket", "%s", s.Socket)
 	return t.Flush()
+}
+
+// retention says what is kept, and what was pruned.
+func (p *Printer) retention(s *api.Status) string {
+	r := &s.Retention
+	if r.Events == "off" && r.Size == 0 {
+		return "off: nothing is pruned"
+	}
+	var kept []string
+	if r.Events != "off" {
+		kept = append(kept, r.Events)
+	}
+	if r.Size > 0 {
+		kept = append(kept, bytesOf(r.Size))
+	}
+	text := strings.Join(kept, ", ")
+	switch {
+	case r.BeginsAt != nil:
+		text += ", from " + p.Time(*r.BeginsAt) + " on: an older evrun made this store, and pruned nothing"
+	case r.LastAt == nil:
+		text += ", nothing pruned yet"
+	default:
+		text += fmt.Sprintf(", %s pruned, last %s", fault.Plural(int(r.Pruned.Events), "event"), p.Ago(*r.LastAt))
+	}
+	if s.Space.OldestAt != nil {
+		text += ", oldest event of " + p.Time(*s.Space.OldestAt)
+	}
+	return text
 }
 
 // bytesOf is a size in bytes with its unit.

@@ -78,7 +78,7 @@ func (t *txn) emit(evs []*events.Event) error {
 	})
 }
 
-// accept inserts the events whose (source, id) is not known, and calls each with every event's receipt, in order. A duplicate takes no sequence.
+// accept inserts the events whose (source, id) is not known, neither from the journal nor from what was pruned, and calls each with every event's receipt, in order. A duplicate takes no sequence.
 func (t *txn) accept(evs []*events.Event, each func(i int, rc store.Receipt) error) error {
 	for i := 0; i < len(evs); {
 		taken, inserted, err := t.insertEvents(evs[i:])
@@ -107,7 +107,11 @@ func (t *txn) accept(evs []*events.Event, each func(i int, rc store.Receipt) err
 			continue
 		}
 		var known [1]driver.Value
-		if err := t.w.stmt.findEvent.QueryRow(known[:], evs[i].ID, evs[i].Source); err != nil {
+		err = t.w.stmt.findEvent.QueryRow(known[:], evs[i].ID, evs[i].Source)
+		if conn.NoRows(err) {
+			known[0], err = t.w.pruned.Sequence(t.w.prepared, evs[i])
+		}
+		if err != nil {
 			return fmt.Errorf("event %s: %w", evs[i].ID, t.check(err))
 		}
 		if err := each(i, store.Receipt{Sequence: known[0].(int64), Duplicate: true}); err != nil {
@@ -170,6 +174,15 @@ const (
 func (t *txn) insertEvents(evs []*events.Event) (taken, inserted int, err error) {
 	r := &t.w.eventRows
 	taken = r.nextFitting(len(evs), func(i int) bool { return textSize(evs[i]) <= maxGroupedEvent })
+	pruned, err := t.w.pruned.Any(t.w.prepared, evs[:taken])
+	if pruned && taken > 1 {
+		r.exists()
+		taken = 1
+		pruned, err = t.w.pruned.Any(t.w.prepared, evs[:1])
+	}
+	if pruned || err != nil {
+		return taken, 0, err
+	}
 	var columns eventColumnSet
 	for i, e := range evs[:taken] {
 		set, err := r.rows[i].fill(e, evs[0])

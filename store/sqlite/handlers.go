@@ -12,9 +12,6 @@ import (
 	"evrun/store/sqlite/schema"
 )
 
-// The key in meta for the journal's head before the first event that was accepted while no handlers were registered.
-const unattendedKey = "unattended"
-
 // noteUnattended records the journal's head before the first event that is accepted while no handlers are registered.
 func (t *txn) noteUnattended(sequence int64) error {
 	if !t.w.opt.Unattended || t.noted {
@@ -25,7 +22,7 @@ func (t *txn) noteUnattended(sequence int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = note.Exec(unattendedKey, strconv.FormatInt(sequence-1, 10))
+	_, err = note.Exec(schema.UnattendedKey, strconv.FormatInt(sequence-1, 10))
 	return err
 }
 
@@ -39,7 +36,7 @@ func (t *txn) takeUnattended(head int64) (int64, error) {
 	err = take.Query(func(row []driver.Value) error {
 		begin, err = strconv.ParseInt(row[0].(string), 10, 64)
 		return err
-	}, unattendedKey)
+	}, schema.UnattendedKey)
 	if conn.NoRows(err) {
 		return head, nil
 	}

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"evrun/store"
 	"evrun/store/files"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/disk"
+	"evrun/store/sqlite/prune"
 	"evrun/store/sqlite/reads"
 	"evrun/store/sqlite/schema"
 )
@@ -78,6 +80,7 @@ func Open(name string, opt Options) (_ *Store, err error) {
 	if s.Reader, err = reads.Open(path, w.id, opt.MaxData); err != nil {
 		return nil, err
 	}
+	s.Pruner = prune.New(prune.Options{Path: path, Write: w.beside, Generation: w.generation.Load, Now: opt.Now, Keys: &w.pruned})
 	return s, nil
 }
 
@@ -106,7 +109,7 @@ func OpenReader(name string) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Reader: r}, nil
+	return &Store{Reader: r, Pruner: prune.New(prune.Options{Path: path, Now: time.Now})}, nil
 }
 
 // resolve returns the path of the store's file, see [files.Resolve]. It reports errors that SQLite's own messages would not explain.

@@ -29,6 +29,7 @@ type registering struct {
 
 // register updates the table to match the wiring. It may run again after a rollback.
 func (t *txn) register(r *registering) error {
+	t.reopened = true
 	stored, err := t.handlerRows()
 	if err != nil {
 		return err
@@ -139,16 +140,7 @@ func (t *txn) handlerRows() (map[string]*handlerRow, error) {
 	}
 	stored := map[string]*handlerRow{}
 	err = list.Query(func(row []driver.Value) error {
-		h := &handlerRow{Handler: schema.Handler{Name: row[0].(string), ID: row[1].(int64), LowWater: row[2].(int64), Since: row[3].(int64),
-			Active: row[4].(int64) == 1, Paused: row[5].(int64) == 1, LeftHead: row[8].(int64)}}
-		h.Patterns, _ = row[6].(string)
-		h.LeftAt, h.Left = row[7].(int64)
-		h.Heir, _ = row[9].(int64)
-		h.Predecessors, _ = row[10].(string)
-		h.PausedBy, _ = row[11].(string)
-		h.PausedWhy, _ = row[12].(string)
-		h.PausedAt, _ = row[13].(int64)
-		h.DisabledAt, _ = row[14].(int64)
+		h := &handlerRow{Handler: *schema.ScanHandler(row)}
 		stored[h.Name] = h
 		return nil
 	})

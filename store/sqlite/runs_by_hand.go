@@ -43,6 +43,7 @@ func (s *Store) Retry(ctx context.Context, c store.Change) ([]store.Run, error) 
 		var row [2]driver.Value
 		ok, err := t.changeRun(update, row[:], r.Sequence, int64(r.HandlerID), t.now)
 		if ok {
+			t.reopened = true
 			r.Attempt, r.Budget = integer(row[0]), integer(row[1])
 			r.State, r.NextAttemptAt, r.Reason = store.Retrying, schema.Time(t.now), ""
 		}

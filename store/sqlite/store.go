@@ -34,12 +34,14 @@ import (
 
 	"evrun/store"
 	"evrun/store/sqlite/disk"
+	"evrun/store/sqlite/prune"
 	"evrun/store/sqlite/reads"
 )
 
 // Store is a store in one file. See [store.Store] for the promises of its methods.
 type Store struct {
 	*reads.Reader // the methods that only read
+	*prune.Pruner // what keeps the store from growing
 
 	w       *writer // nil when opened for reading
 	lock    *disk.Lock
@@ -81,7 +83,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Close implements [store.Store].
 func (s *Store) Close() error {
-	errs := []error{s.Reader.Close()}
+	errs := []error{s.Reader.Close(), s.Pruner.Close()}
 	if s.w != nil {
 		if s.keepWAL.Load() {
 			errs = append(errs, s.w.conn.KeepWAL())

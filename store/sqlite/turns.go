@@ -21,36 +21,46 @@ const (
 	shared              // user statements, shared with all writes
 	alone               // a user statement that must be repeated
 	holding             // a user statement that may take long, or migrations
+	beside              // pruning: its transactions are short, and need not survive a power cut
 )
 
 // turns holds the writes that wait for their own transaction.
 type turns struct {
-	next, holds []*op
-	yieldUntil  time.Time // before, no hold begins
+	next, holds, pruning []*op
+	yieldUntil           time.Time // before, no hold begins
 }
 
 func (q *turns) add(o *op) {
-	if o.turn == holding {
+	switch o.turn {
+	case holding:
 		q.holds = append(q.holds, o)
-	} else {
+	case beside:
+		q.pruning = append(q.pruning, o)
+	default:
 		q.next = append(q.next, o)
 	}
 }
 
 // ready reports whether take would return a write. A stopping writer does not wait between holds.
 func (q *turns) ready(now time.Time, stopping bool) bool {
-	return len(q.next) > 0 || len(q.holds) > 0 && (stopping || !now.Before(q.yieldUntil))
+	return len(q.next)+len(q.pruning) > 0 || q.mayHold(now, stopping)
+}
+
+func (q *turns) mayHold(now time.Time, stopping bool) bool {
+	return len(q.holds) > 0 && (stopping || !now.Before(q.yieldUntil))
 }
 
 // take returns the write whose turn it is, or nil.
 func (q *turns) take(now time.Time, stopping bool) (o *op) {
 	switch {
-	case !q.ready(now, stopping):
-		return nil
 	case len(q.next) > 0:
 		o, q.next = q.next[0], q.next[1:]
-	default:
+	case q.mayHold(now, stopping):
 		o, q.holds = q.holds[0], q.holds[1:]
+	case len(q.pruning) > 0:
+		o, q.pruning = q.pruning[0], q.pruning[1:]
+	default:
+		return nil
 	}
 	o.declined = false
 	return o

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/guard"
+	"evrun/store/sqlite/prune"
 	"evrun/store/sqlite/schema"
 	"evrun/store/sqlite/wal"
 )
@@ -60,6 +62,9 @@ type writer struct {
 	nextUser   int64 // behind the last inserted user's id
 
 	conditions conditions
+
+	generation atomic.Int64 // see [prune.Options]
+	pruned     prune.Keys
 
 	user  *guard.Statements
 	clock func() time.Time // the clock for turns, not for stored times
@@ -111,7 +116,7 @@ func (w *writer) load() error {
 		return fmt.Errorf("the last user's id: %w", err)
 	}
 	w.nextUser = row[0].(int64) + 1
-	return nil
+	return w.pruned.Load(w.prepared)
 }
 
 // write commits the batch and answers its callers; alone says that it is a turn. It returns an error only if the store is broken.
@@ -120,7 +125,16 @@ func (w *writer) write(batch []*op, alone bool) error {
 		answer(batch, err)
 		return nil
 	}
-	t, culprit, err := w.try(batch, alone)
+	var (
+		t       *txn
+		culprit *op
+		err     error
+	)
+	if batch[0].turn == beside {
+		t, culprit, err = w.unsynced(batch)
+	} else {
+		t, culprit, err = w.try(batch, alone)
+	}
 	switch {
 	case err == nil:
 		w.at(AfterCommit)
@@ -218,6 +232,9 @@ func (w *writer) try(batch []*op, alone bool) (t *txn, culprit *op, err error) {
 	}
 	w.next, w.nextUser = t.next, t.nextUser
 	w.conditions.ended(true)
+	if t.reopened {
+		w.generation.Add(1)
+	}
 	return t, nil, nil
 }
 
@@ -252,6 +269,7 @@ type txn struct {
 	marks    map[store.HandlerID]int64
 	noted    bool          // see noteUnattended
 	defined  bool          // the schema was changed
+	reopened bool          // marks may have fallen, or ended runs have begun again
 	failed   error         // an error of the whole transaction that could not be returned where it occurred
 	doom     error         // the known result of the running effect's user statement; nil: not known
 	hold     time.Duration // how long that statement may take; 0: the store's StatementTimeout

@@ -110,6 +110,12 @@ func Run(t *testing.T, d Driver) {
 		{"runs are changed together with the step of their batch", batchOfRuns},
 		{"a step of a batch is done once", batchRace},
 		{"old batches are deleted", batchesAreFew},
+		{"a chain is pruned whole, with its runs, when all of it is old", prunedWhole},
+		{"what a run or a handler needs is not pruned, and holds up nothing behind it", prunedUnlessNeeded},
+		{"a handler that has left keeps nothing, and what it loses is counted", prunedOfLeft},
+		{"a pruned event is known until its key is forgotten", prunedAndKnown},
+		{"much is pruned in parts, and its space is free", prunedInPart},
+		{"pruning is announced once", prunedAfterAnnouncement},
 		{"writes after the end are refused", closed},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, d) })

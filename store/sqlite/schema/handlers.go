@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"database/sql/driver"
 	"encoding/json"
 	"slices"
 
@@ -33,6 +34,25 @@ type Pause struct {
 // HandlerColumns are the columns of a [Handler].
 const HandlerColumns = `name, id, low_water, since, active, paused, patterns, left_at, left_head, heir, predecessors,
 	paused_by, paused_why, paused_at, disabled_at`
+
+// ScanHandler reads a row with the HandlerColumns.
+func ScanHandler(row []driver.Value) *Handler {
+	number := func(i int) int64 {
+		n, _ := row[i].(int64)
+		return n
+	}
+	text := func(i int) string {
+		s, _ := row[i].(string)
+		return s
+	}
+	_, left := row[7].(int64)
+	return &Handler{Name: text(0), ID: number(1), LowWater: number(2), Since: number(3), Active: number(4) == 1, Paused: number(5) == 1,
+		Patterns: text(6), Left: left, LeftAt: number(7), LeftHead: number(8), Heir: number(9), Predecessors: text(10),
+		Pause: Pause{PausedBy: text(11), PausedWhy: text(12), PausedAt: number(13)}, DisabledAt: number(14)}
+}
+
+// UnattendedKey is the key in meta for the journal's head before the first event that was accepted while no handlers were registered.
+const UnattendedKey = "unattended"
 
 // Forgotten reports whether the row is only kept because runs refer to it.
 func (h *Handler) Forgotten() bool { return !h.Active && !h.Left }

@@ -1,0 +1,258 @@
+package prune
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"slices"
+	"time"
+
+	"evrun/store"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
+)
+
+// deletion is what one transaction deletes.
+type deletion struct {
+	prepare Prepare
+	l       *look
+	now     int64
+	head    int64
+	did     store.Pruned
+	keys    int64
+	lost    map[*handler]store.Lost
+}
+
+// delete deletes the chains of a look, a few in each transaction, and notes how far it went.
+func (p *Pruner) delete(ctx context.Context, l *look, generation int64) error {
+	if len(l.going) == 0 && !l.advances() {
+		return nil
+	}
+	for rest := l.going; ; {
+		done := 0
+		took, err := p.write(ctx, func(w Prepare) (err error) {
+			if generation != p.generation() {
+				return errMoved
+			}
+			d := &deletion{prepare: w, l: l, now: l.now, lost: map[*handler]store.Lost{}}
+			if done, err = d.chains(rest); err != nil {
+				return err
+			}
+			return d.note(done == len(rest) && l.advances())
+		})
+		if err != nil {
+			return err
+		}
+		if rest = rest[done:]; len(rest) == 0 {
+			return nil
+		}
+		if err := pause(ctx, restFactor*took); err != nil {
+			return err
+		}
+	}
+}
+
+// write runs do in a transaction of the writer, and returns how long it took.
+func (p *Pruner) write(ctx context.Context, do func(Prepare) error) (took time.Duration, err error) {
+	err = p.o.Write(ctx, func(w Prepare) error {
+		begun := time.Now()
+		defer func() { took = time.Since(begun) }()
+		return do(w)
+	})
+	return took, err
+}
+
+// pause waits, so that others have the writer.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// advances reports whether the look continues where the journal was looked at before.
+func (l *look) advances() bool { return !l.q.Look && l.q.After <= l.scanned && l.reached > l.scanned }
+
+// chains deletes chains while there is time, and returns how many.
+func (d *deletion) chains(list []*chain) (done int, err error) {
+	if err := one(d.prepare, `SELECT `+schema.JournalHead, &d.head); err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	for done < len(list) {
+		n, goes := 1, false
+		if list[done].large {
+			goes, err = d.large(list[done], begun)
+		} else {
+			n, err = d.some(list[done:])
+			goes = true
+		}
+		if err != nil {
+			return 0, err
+		}
+		if !goes {
+			return done, nil
+		}
+		for _, c := range list[done : done+n] {
+			d.did.Add(c.Pruned)
+			for h, n := range c.lost {
+				sum := d.lost[h]
+				d.lost[h] = store.Lost{Events: sum.Events + n.Events, Runs: sum.Runs + n.Runs}
+			}
+		}
+		if done += n; time.Since(begun) > holdFor {
+			break
+		}
+	}
+	return done, nil
+}
+
+// some deletes the first of the chains, and returns how many.
+func (d *deletion) some(list []*chain) (n int, err error) {
+	var evs []*event
+	for bytes := int64(0); n < len(list) && !list[n].large; n++ {
+		if n > 0 && (len(evs)+len(list[n].events) > maxUnits || bytes+list[n].Bytes > maxBytes) {
+			break
+		}
+		evs = append(evs, list[n].events...)
+		bytes += list[n].Bytes
+	}
+	slices.SortFunc(evs, func(a, b *event) int { return cmp.Compare(a.sequence, b.sequence) })
+	for i := 0; i < len(evs); {
+		last := i
+		for last+1 < len(evs) && d.l.follows(evs[last], evs[last+1]) {
+			last++
+		}
+		if err := d.sequences(evs[i].sequence, evs[last].sequence); err != nil {
+			return 0, err
+		}
+		i = last + 1
+	}
+	return n, d.keep(evs)
+}
+
+// follows reports whether nothing is between two events but sequences that have neither event nor run.
+func (l *look) follows(a, b *event) bool {
+	return b.sequence == a.sequence+1 || b.sequence <= l.known && b.place == a.place+1
+}
+
+// large deletes events of a large chain, the last ones first, while there is time. gone says that all of them are.
+func (d *deletion) large(c *chain, begun time.Time) (gone bool, err error) {
+	list, err := d.prepare(`SELECT ` + eventColumns + ` FROM events e INDEXED BY events_chain WHERE e.chain = ? AND e.sequence > ? ORDER BY e.sequence DESC LIMIT ?`)
+	if err != nil {
+		return false, err
+	}
+	for {
+		var page []*event
+		err := list.Query(func(row []driver.Value) error {
+			page = append(page, scan(row))
+			return nil
+		}, c.events[0].chain, c.key, int64(maxUnits))
+		if err != nil && !conn.NoRows(err) {
+			return false, err
+		}
+		if gone = len(page) == 0; gone {
+			page = c.events[:1]
+		}
+		for _, e := range page {
+			if err := d.sequences(e.sequence, e.sequence); err != nil {
+				return false, err
+			}
+		}
+		if err := d.keep(page); err != nil || gone || time.Since(begun) > holdFor {
+			return gone, err
+		}
+	}
+}
+
+// sequences deletes the events from one sequence to another, with all that hangs on them.
+func (d *deletion) sequences(first, last int64) error {
+	for _, query := range []string{
+		`DELETE FROM attempts WHERE sequence BETWEEN ? AND ?`,
+		`DELETE FROM run_outputs WHERE sequence BETWEEN ? AND ?`,
+		`DELETE FROM runs WHERE sequence BETWEEN ? AND ?`,
+		`DELETE FROM events WHERE sequence BETWEEN ? AND ?`,
+	} {
+		if err := d.exec(query, first, last); err != nil {
+			return err
+		}
+	}
+	for block := first >> schema.BlockShift; block <= last>>schema.BlockShift; block++ {
+		if block >= d.head>>schema.BlockShift { // the writer knows what it noted for this one
+			return nil
+		}
+		low, high := block<<schema.BlockShift, (block+1)<<schema.BlockShift-1
+		if err := d.exec(`DELETE FROM blocks WHERE block = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE sequence BETWEEN ?2 AND ?3)
+			AND NOT EXISTS (SELECT 1 FROM runs WHERE sequence BETWEEN ?2 AND ?3)`, block, low, high); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep keeps the keys of deleted events.
+func (d *deletion) keep(list []*event) error {
+	if !d.l.q.Keys {
+		return nil
+	}
+	insert, err := d.prepare(`INSERT OR REPLACE INTO pruned_keys (key, sequence, pruned_at) VALUES (?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if e.bare {
+			continue
+		}
+		n, err := insert.Exec(keyOf(e.id, e.source), e.sequence, d.now/1e6)
+		if err != nil {
+			return err
+		}
+		d.keys += n
+	}
+	d.l.p.o.Keys.some = true
+	return nil
+}
+
+// note stores what the transaction has deleted and, with scanned, how far the journal was looked at.
+func (d *deletion) note(scanned bool) error {
+	for h, n := range d.lost {
+		if err := d.exec(`INSERT INTO pruning_lost (handler, events, runs) VALUES (?1, ?2, ?3)
+			ON CONFLICT (handler) DO UPDATE SET events = events + ?2, runs = runs + ?3`, int64(h.ID), n.Events, n.Runs); err != nil {
+			return err
+		}
+	}
+	if scanned {
+		if err := d.exec(`UPDATE pruning SET scanned = max(scanned, ?)`, d.l.reached); err != nil {
+			return err
+		}
+	}
+	if d.did == (store.Pruned{}) && d.keys == 0 {
+		return nil
+	}
+	return d.exec(`UPDATE pruning SET chains = chains + ?, events = events + ?, runs = runs + ?, bytes = bytes + ?, keys = keys + ?, pruned_at = ?`,
+		d.did.Chains, d.did.Events, d.did.Runs, d.did.Bytes, d.keys, d.now)
+}
+
+func (d *deletion) exec(query string, args ...driver.Value) error {
+	st, err := d.prepare(query)
+	if err == nil {
+		_, err = st.Exec(args...)
+	}
+	return err
+}
+
+// one reads a number.
+func one(w Prepare, query string, n *int64, args ...driver.Value) error {
+	st, err := w(query)
+	if err != nil {
+		return err
+	}
+	var row [1]driver.Value
+	err = st.QueryRow(row[:], args...)
+	*n, _ = row[0].(int64)
+	return err
+}
