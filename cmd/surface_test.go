@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,6 +55,8 @@ var surface = map[string]struct {
 	"status":           {},
 	"tail":             {args: []string{"--no-follow", "--runs"}},
 	"test":             {},
+	"users export":     {},
+	"users import":     {args: []string{"users.ndjson"}},
 	"users list":       {},
 	"users show":       {args: []string{"1"}},
 	"validate":         {},
@@ -77,6 +80,9 @@ func TestTheSurfaceOfEveryCommand(t *testing.T) {
 	evrun(t, d.Dir, "emit", "user.registered", "-f", "name=Ada", "-f", "email=ada@example.com", "--wait", "-q").wait(t)
 	if code, _, stderr := ended(t, d.Dir, nil, "emit", "order.placed", "--wait", "-q"); code != 1 {
 		t.Fatalf("no run is dead: exit code %d: %s", code, stderr)
+	}
+	if err := os.WriteFile(filepath.Join(d.Dir, "users.ndjson"), []byte(`{"email":"alan@example.com"}`), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	for _, name := range cmd.Commands() {
 		if name == "serve" {

@@ -14,7 +14,7 @@ import (
 func newUsersCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "users",
-		Short: "Show the stored users",
+		Short: "Show the stored users, import and export them",
 	}
 	o := &cli.SelectionFlags{}
 	list := &cobra.Command{
@@ -37,7 +37,7 @@ func newUsersCmd(e *cli.Env) *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error { return runUsersShow(c.Context(), e, args[0]) },
 	}
-	return cli.Group(c, list, show)
+	return cli.Group(c, list, show, newUsersImportCmd(e), newUsersExportCmd(e))
 }
 
 func runUsersList(ctx context.Context, e *cli.Env, o *cli.SelectionFlags) error {

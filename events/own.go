@@ -39,6 +39,7 @@ const (
 	TypeAuditSchedulePaused     = "evrun.audit.schedule.paused"
 	TypeAuditScheduleResumed    = "evrun.audit.schedule.resumed"
 	TypeAuditWiringReloaded     = "evrun.audit.wiring.reloaded"
+	TypeAuditUsersImported      = "evrun.audit.users.imported"
 )
 
 // OwnType is a type of event that evrun itself publishes.
@@ -70,6 +71,7 @@ var ownTypes = []OwnType{
 	{TypeAuditSchedulePaused, "Somebody paused a schedule."},
 	{TypeAuditScheduleResumed, "Somebody let a paused schedule continue."},
 	{TypeAuditWiringReloaded, "Somebody had the wiring file read again, and it has taken effect."},
+	{TypeAuditUsersImported, "Somebody imported users; says how many."},
 }
 
 // OwnTypes lists all types under [ReservedPrefix]. The caller must not change the list.

@@ -160,6 +160,7 @@ func (s *Server) routes() map[string]route {
 		"POST /v1/handlers/{name}/resume":    inJSON(s.resumeHandler),
 		"POST /v1/handlers/{name}/forget":    inJSON(s.forgetHandler),
 		"GET /v1/users":                      inJSON(s.listUsers),
+		"POST /v1/users":                     s.importUsers,
 		"GET /v1/users/{key}":                inJSON(s.getUser),
 		"GET /healthz":                       inJSON(s.healthy),
 	}

@@ -10,10 +10,8 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
-	"evrun/cmd/api/ndjson"
 	"evrun/cmd/cli"
 	"evrun/cmd/table"
-	"evrun/events"
 	"evrun/tasks/expression"
 )
 
@@ -41,32 +39,27 @@ func comma(text string) (rune, error) {
 // csvRows are the rows of a CSV as lines of NDJSON, each with the number of its first line.
 type csvRows struct{ table *table.Reader }
 
-// rows reads the header of a CSV. The cells of members that the type's schema in the wiring file knows as numbers and the like are read as these.
-func (b *emitting) rows(in io.Reader, maxData int) (*csvRows, error) {
-	if err := events.CheckType(b.event.Type); err != nil {
-		return nil, cli.Usage("%v", err)
-	}
-	o := table.Options{
-		MaxRow: ndjson.MaxLine(maxData), Attributes: []string{"id", "source", "subject", "time"},
-		Begin: string(append(events.AppendJSONText([]byte(`{"type":`), b.event.Type), ',')), End: "}",
-	}
-	var err error
-	if o.Comma, err = comma(b.Comma); err != nil {
+// rows reads the header of a CSV whose rows have at most so many bytes.
+func (b *sending) rows(in io.Reader, maxRow int) (*csvRows, error) {
+	o, err := b.table()
+	if err != nil {
 		return nil, err
 	}
-	if o.Kind, err = kinds(b.Env, b.event.Type); err != nil {
-		return nil, err
-	}
+	o.MaxRow = maxRow
 	t, err := table.NewReader(in, o)
 	var wrong *table.HeaderError
-	if errors.As(err, &wrong) {
+	switch {
+	case errors.As(err, &wrong):
 		return nil, cli.Usage("%s: %v", b.name, err)
+	case err != nil:
+		return nil, err
 	}
-	return &csvRows{t}, err
+	b.rejects.head = t.Header()
+	return &csvRows{t}, nil
 }
 
 // kinds returns what the declared schema of a type says of its members; nil: nothing.
-func kinds(e *cli.Env, typ string) (func(path []string) expression.Kind, error) {
+func kinds(e *cli.Env, typ string) (func(path []string) (expression.Kind, error), error) {
 	cfg, err := e.Load()
 	if err != nil {
 		return nil, err
@@ -74,16 +67,16 @@ func kinds(e *cli.Env, typ string) (func(path []string) expression.Kind, error) 
 	for _, t := range cfg.Wiring.Events {
 		if t.Type == typ && t.Schema != nil {
 			known := t.Schema.Type()
-			return func(path []string) expression.Kind {
+			return func(path []string) (expression.Kind, error) {
 				at := known
 				for _, name := range path {
 					if field := at.Fields[name]; field != nil {
 						at = field
 					} else if at = at.Elem; at == nil {
-						return expression.KindAny
+						return expression.KindAny, nil
 					}
 				}
-				return at.Kind
+				return at.Kind, nil
 			}, nil
 		}
 	}

@@ -4,23 +4,16 @@ package bulk
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/cmd/cli"
-	"evrun/cmd/config"
+	"evrun/cmd/table"
 	"evrun/events"
 )
-
-// shownRefusals is how many refused lines are shown; the others are counted.
-const shownRefusals = 20
 
 // Emit is an emit of many events, as its flags describe it.
 type Emit struct {
@@ -70,18 +63,6 @@ func (o *Emit) flag() string {
 	return "--ndjson"
 }
 
-// emitting is a running emit.
-type emitting struct {
-	*cli.Env
-	*Emit
-	event   *cli.EventFlags
-	name    string    // of the input, for people
-	notes   io.Writer // above the progress bar
-	rejects rejects
-
-	accepted, duplicates, refused int
-}
-
 // notWithLines are emit's flags for one event.
 var notWithLines = []string{"data", "field", "json-field", "subject", "time", "ext", "wait", "dry-run"}
 
@@ -92,161 +73,41 @@ func (o *Emit) Run(ctx context.Context, e *cli.Env, event *cli.EventFlags) error
 			return cli.Usage("--%s is for one event, and does not go with %s", name, o.flag())
 		}
 	}
-	if o.FromLine < 1 {
-		return cli.Usage("--from-line %d: lines count from 1", o.FromLine)
-	}
 	if e.Command.Flags().Changed("id") && event.ID == "" {
 		return cli.Usage("--id is empty: leave it out for new ids")
 	}
-	cfg, err := e.Settings()
-	if err != nil {
-		return err
-	}
-	b := &emitting{Env: e, Emit: o, event: event, name: cmp.Or(o.CSV, o.NDJSON), rejects: rejects{path: o.Rejects}}
-	in, size, err := b.open()
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	read, notes, done := e.ReadBar(in, size)
-	b.notes = notes
-	began := time.Now()
-	next, waits, err := b.send(ctx, cfg, read)
-	took := time.Since(began)
-	done()
-	if cerr := b.rejects.close(); err == nil {
-		err = cerr
-	}
-	if more := b.refused - shownRefusals; more > 0 {
-		fmt.Fprintf(e.Err, "%s: %d more lines were refused\n", events.EscapeControl(b.name), more)
-	}
-	b.summary(took)
-	if waits && b.accepted > 0 {
-		e.NoteWaiting("the events wait", cfg)
-	}
-	switch {
-	case err != nil:
-		return b.broken(ctx, next, err)
-	case b.refused > 0:
-		return &cli.ExitError{Code: cli.ExitRefused, Err: fmt.Errorf("%s: %d of %d lines were refused", b.name, b.refused, b.refused+b.accepted+b.duplicates)}
-	}
-	return nil
-}
-
-// open opens the input; size is 0 where it isn't known.
-func (b *emitting) open() (in io.ReadCloser, size int64, err error) {
-	if b.name == "-" {
-		b.name = "standard input"
-		return io.NopCloser(b.In), 0, nil
-	}
-	f, err := os.Open(b.name)
-	if err != nil {
-		return nil, 0, cli.Usage("%s: %v", b.flag(), err)
-	}
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-	case info.IsDir():
-		err = cli.Usage("%s %s: it is a directory", b.flag(), b.name)
-	case b.Rejects != "":
-		if to, serr := os.Stat(b.Rejects); serr == nil && os.SameFile(info, to) {
-			err = cli.Usage("--rejects %s is the file that is read", b.Rejects)
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	if info.Mode().IsRegular() {
-		size = info.Size()
-	}
-	return f, size, nil
-}
-
-// send sends the lines to the daemon or, without a daemon, writes them to the store.
-func (b *emitting) send(ctx context.Context, cfg *config.Config, in io.Reader) (next int, waits bool, err error) {
-	o := client.LinesOptions{
-		LineDefaults: api.LineDefaults{Source: b.event.Source, ID: b.event.ID, First: b.FromLine}, MaxData: cfg.Settings.Server.MaxEvent,
-		Answered: b.answered,
-	}
-	if b.rejects.path != "" {
-		o.TooLong = b.rejects.long
-	}
-	next = b.FromLine
-	var rows *csvRows
-	if b.CSV != "" {
-		if rows, err = b.rows(in, o.MaxData); err != nil {
-			return next, false, err
-		}
-		b.rejects.head = rows.table.Header()
-	}
-	waits, err = b.Ask(ctx, cfg, cli.Publishes, func(c *client.Client) (err error) {
-		if rows != nil {
-			next, err = c.SendLines(ctx, rows, o)
-			return err
-		}
-		next, err = c.EmitLines(ctx, in, o)
-		return err
-	})
-	return next, waits, err
-}
-
-// answered counts and prints the result of a line.
-func (b *emitting) answered(a client.LineAnswer) error {
-	switch {
-	case a.Problem != nil:
-		b.refused++
-		if b.refused <= shownRefusals {
-			fmt.Fprintf(b.notes, "%s:%d: %s\n", events.EscapeControl(b.name), a.Number, events.EscapeControl(a.Problem.Error()))
-		}
-		if a.Text != nil {
-			if err := b.rejects.put(a.Text); err != nil {
-				return err
+	accepted, duplicates := 0, 0
+	s := &sending{
+		Env: e, from: o.flag() + " ", name: cmp.Or(o.CSV, o.NDJSON), access: cli.Publishes, waits: "the events wait",
+		lines: client.LinesOptions{LineDefaults: api.LineDefaults{Source: event.Source, ID: event.ID, First: o.FromLine}},
+		taken: func(a client.LineAnswer) {
+			if a.Duplicate {
+				duplicates++
+			} else {
+				accepted++
 			}
-		}
-	case a.Duplicate:
-		b.duplicates++
-	default:
-		b.accepted++
+		},
+		counts: func() (string, string, bool) {
+			return fmt.Sprintf("%d accepted, %d duplicates", accepted, duplicates), "events", accepted > 0
+		},
+		again:   "lines that have an id, or with --id, are not accepted twice",
+		rejects: rejects{path: o.Rejects},
 	}
-	if b.JSON() {
-		_, err := b.Out.Write(events.EscapeJSON(append(a.JSON, '\n')))
-		return err
+	if o.CSV != "" {
+		s.table = func() (table.Options, error) { return o.table(e, event.Type) }
 	}
-	return nil
+	return s.run(ctx)
 }
 
-func (b *emitting) summary(took time.Duration) {
-	rate := ""
-	if s := took.Seconds(); s > 0 {
-		rate = fmt.Sprintf(", %.0f events/s", float64(b.accepted+b.duplicates)/s)
+// table says how a CSV's rows are events. The cells of members that the type's schema in the wiring file knows as numbers and the like are read as these.
+func (o *Emit) table(e *cli.Env, typ string) (t table.Options, err error) {
+	if err := events.CheckType(typ); err != nil {
+		return t, cli.Usage("%v", err)
 	}
-	b.Note("%s: %d accepted, %d duplicates, %d refused in %.2f s%s", events.EscapeControl(b.name), b.accepted, b.duplicates, b.refused, took.Seconds(), rate)
-}
-
-// broken reports which lines are acknowledged, and how to continue.
-func (b *emitting) broken(ctx context.Context, next int, err error) error {
-	var p *api.Problem
-	code := cli.ExitFailed
-	switch {
-	case errors.Is(err, api.ErrNoDaemon), next == b.FromLine && !errors.Is(err, client.ErrBroke) && !errors.Is(err, client.ErrStopped):
-		return err // nothing was sent, or nothing accepted
-	case errors.Is(err, client.ErrStopped):
-		code = cli.ExitInterrupted
-	case errors.Is(err, client.ErrBroke):
-		code = cli.ExitNoDaemon
-	case errors.As(err, &p):
-		code = b.Code(ctx, err)
+	t.Attributes = []string{"id", "source", "subject", "time"}
+	t.Begin, t.End = string(append(events.AppendJSONText([]byte(`{"type":`), typ), ',')), "}"
+	if t.Comma, err = comma(o.Comma); err == nil {
+		t.Kind, err = kinds(e, typ)
 	}
-	up := fmt.Sprintf("lines %d to %d are acknowledged", b.FromLine, next-1)
-	if next == b.FromLine {
-		up = "no line is acknowledged"
-	}
-	fmt.Fprintf(b.Err, "evrun: %s: %v; %s, and line %d is the first that is not\n", events.EscapeControl(b.name), events.EscapeControl(err.Error()), up, next)
-	again := "lines that have an id, or with --id, are not accepted twice"
-	if p != nil {
-		again = "nothing from that line on was accepted"
-	}
-	fmt.Fprintf(b.Err, "  hint: go on with --from-line %d; %s\n", next, again)
-	return &cli.ExitError{Code: code, Err: err, Silent: true}
+	return t, err
 }

@@ -101,13 +101,17 @@ func (c *columns) add(i int, name string, o Options) error {
 		at = at.members[k]
 	}
 	at.cells, at.list, at.stated = append(at.cells, i), element, stated
-	switch {
-	case stated:
+	if o.Kind != nil {
+		if element {
+			parts = append(parts, "")
+		}
+		var err error
+		if at.kind, err = o.Kind(parts); err != nil {
+			return err
+		}
+	}
+	if stated {
 		at.kind = expression.KindMap // any JSON
-	case o.Kind != nil && !element:
-		at.kind = o.Kind(parts)
-	case o.Kind != nil:
-		at.kind = o.Kind(append(parts, ""))
 	}
 	return nil
 }

@@ -35,8 +35,8 @@ import (
 type Options struct {
 	Comma  rune // 0: a comma
 	MaxRow int  // bytes of a row
-	// Kind returns the kind of a member; nil: all are text.
-	Kind func(path []string) expression.Kind
+	// Kind returns the kind of a member, or why there can't be one; nil: all are text. The elements of a list have the list's path and "".
+	Kind func(path []string) (expression.Kind, error)
 	// Attributes are the names that columns with an @ may have.
 	Attributes []string
 	// Begin and End enclose the members in a row's JSON, after its attributes; empty: the members are the object.

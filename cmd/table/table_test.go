@@ -14,8 +14,8 @@ import (
 )
 
 // kinds are those of a schema.
-func kinds(path []string) expression.Kind {
-	return map[string]expression.Kind{"n": expression.KindNumber, "o.n": expression.KindNumber, "b": expression.KindBool, "l": expression.KindList, "t.": expression.KindNumber}[strings.Join(path, ".")]
+func kinds(path []string) (expression.Kind, error) {
+	return map[string]expression.Kind{"n": expression.KindNumber, "o.n": expression.KindNumber, "b": expression.KindBool, "l": expression.KindList, "t.": expression.KindNumber}[strings.Join(path, ".")], nil
 }
 
 // read reads a table; a row is "line JSON" or "line! why".

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -138,8 +139,12 @@ func (t *txn) insertUserGroup(list []store.Settlement, indices []int) (n int, er
 // insertUser inserts one user, and does what is said about an e-mail address that already exists. An error concerns the whole transaction.
 func (t *txn) insertUser(in *store.UserInsert) (u userRow, err error) {
 	u = userRow{User: in.User}
-	u.CreatedAt = schema.Time(t.now)
-	id, err := t.w.stmt.insertUser.Insert(u.Name, u.Email, textOrNull(u.Attributes), t.now, u.EventID)
+	created := t.now
+	if !u.CreatedAt.IsZero() {
+		created = schema.Micros(u.CreatedAt)
+	}
+	u.CreatedAt = schema.Time(created)
+	id, err := t.w.stmt.insertUser.Insert(u.Name, u.Email, textOrNull(u.Attributes), created, u.EventID)
 	switch {
 	case err == nil:
 		u.ID, u.new = id, true
@@ -168,6 +173,29 @@ func (t *txn) insertUser(in *store.UserInsert) (u userRow, err error) {
 		}
 	}
 	return u, nil
+}
+
+// ImportUsers implements [store.Users].
+func (s *Store) ImportUsers(ctx context.Context, users []store.User, on store.OnConflict) (done []store.Imported, err error) {
+	size := 0
+	for i := range users {
+		size += userSize(&users[i])
+	}
+	err = s.w.submit(ctx, newOp(1+len(users), size, func(t *txn) error {
+		done = make([]store.Imported, 0, len(users))
+		for i := range users {
+			u, err := t.insertUser(&store.UserInsert{User: users[i], On: on})
+			if err != nil {
+				return err
+			}
+			done = append(done, store.Imported{User: u.User, New: u.new, Updated: u.was != nil, Err: u.err})
+		}
+		return nil
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("import users: %w", err)
+	}
+	return done, nil
 }
 
 func (t *txn) findUser(email string) (u store.User, err error) {

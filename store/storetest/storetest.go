@@ -93,6 +93,7 @@ func Run(t *testing.T, d Driver) {
 		{"unsettled leaves out what has a run", unsettled},
 		{"users are found by e-mail address, id, and listed in order", users},
 		{"a known e-mail address is a conflict, ignored, or updated", userConflicts},
+		{"users are imported one after the other, each once", usersImport},
 		{"a statement's values arrive and come back exactly, and as data only", statementValues},
 		{"a statement's rows come in order, up to a bound", statementRows},
 		{"a statement and its run commit together", statementWithItsRun},

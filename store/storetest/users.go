@@ -69,3 +69,33 @@ func userConflicts(t *testing.T, d Driver) {
 	equal(t, "update: attributes", string(stored.Attributes), `{"a":1}`)
 	equal(t, "count", must(s.CountUsers(ctx))(t), 1)
 }
+
+func usersImport(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
+	h := register(t, s, "h")[0].ID
+	ada, _ := insertUser(t, s, h, "1", store.User{Name: "Ada", Email: "ada@example.com"}, store.Fail)
+	then := time.Date(2020, 1, 2, 3, 4, 5, 6000, time.UTC)
+	list := []store.User{
+		{Name: "Alan", Email: "alan@example.com", CreatedAt: then, EventID: "e", Attributes: []byte(`{"a":1}`)},
+		{Name: "Countess", Email: "ADA@example.com", Attributes: []byte(`{"b":1}`), CreatedAt: then},
+		{Name: "Alan again", Email: "alan@example.com"},
+	}
+	done := must(s.ImportUsers(ctx, list, store.Ignore))(t)
+	equal(t, "new", done[0].New, true)
+	equal(t, "kept", done[1].New || done[1].Updated || done[2].New || done[2].Updated, false)
+	equal(t, "kept as it was", done[1].User.Name, "Ada")
+	alan := must(s.User(ctx, "alan@example.com"))(t)
+	equal(t, "created then", alan.CreatedAt, then)
+	equal(t, "event", alan.EventID, "e")
+	equal(t, "attributes", string(alan.Attributes), `{"a":1}`)
+	done = must(s.ImportUsers(ctx, list[1:2], store.Update))(t)
+	equal(t, "updated", done[0].Updated, true)
+	got := must(s.User(ctx, "ada@example.com"))(t)
+	equal(t, "name", got.Name, "Countess")
+	equal(t, "created", got.CreatedAt, ada.CreatedAt)
+	done = must(s.ImportUsers(ctx, list, store.Fail))(t)
+	if !errors.Is(done[0].Err, store.ErrConflict) || !errors.Is(done[2].Err, store.ErrConflict) {
+		t.Errorf("fail: %+v", done)
+	}
+	equal(t, "count", must(s.CountUsers(ctx))(t), 2)
+}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"strconv"
 	"time"
 
 	"evrun/cmd/api"
@@ -17,6 +19,8 @@ import (
 type LinesOptions struct {
 	api.LineDefaults     // lines before First are not sent
 	MaxData          int // the daemon's largest data of an event, in bytes
+	// Users: the lines are users, as POST /v1/users takes them; Update replaces those that are stored already.
+	Users, Update bool
 	// TooLong opens a writer for the text of a line that is too long to be sent; nil: the text is discarded. It is called from another
 	// goroutine.
 	TooLong func() io.WriteCloser
@@ -28,13 +32,25 @@ type LinesOptions struct {
 type LineAnswer struct {
 	Number    int
 	Text      []byte // the line, or its Original; nil if it was too long. Like JSON, it is valid during the call only.
-	JSON      []byte // the answer as it was received: a [Receipt] or a [Problem]
+	JSON      []byte // the answer as it was received: an [api.Receipt], [api.ImportedUser] or [api.Problem]
 	Duplicate bool
 	Problem   *api.Problem // why it was refused; nil if it was accepted
 }
 
 // ErrStopped: the context ended, so the remaining lines were not sent.
 var ErrStopped = errors.New("stopped before the end")
+
+// path is where the lines are sent to.
+func (o *LinesOptions) path() string {
+	line := strconv.Itoa(max(o.First, 1))
+	switch {
+	case !o.Users:
+		return "/v1/events?" + url.Values{"source": {o.Source}, "id": {o.ID}, "line": {line}}.Encode()
+	case o.Update:
+		return "/v1/users?on=update&line=" + line
+	}
+	return "/v1/users?line=" + line
+}
 
 // Lines gives the lines that are sent.
 type Lines interface {
@@ -88,7 +104,7 @@ func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (n
 // [ErrStopped], and those of reading and of Answered. When ctx ends, SendLines waits up to stopGrace for the answers to the lines
 // that were sent. It does not wait for a read of in.
 func (c *Client) SendLines(ctx context.Context, in Lines, o LinesOptions) (next int, err error) {
-	conn, err := c.openLines(ctx, o.LineDefaults)
+	conn, err := c.openLines(ctx, o.path())
 	if err != nil {
 		return max(o.First, 1), err
 	}

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
-	"strconv"
 	"sync"
 
 	"evrun/cmd/api"
@@ -50,8 +48,7 @@ func (c *lineConn) end() {
 }
 
 // openLines begins a POST of NDJSON whose answers are read while it is sent.
-func (c *Client) openLines(ctx context.Context, d api.LineDefaults) (*lineConn, error) {
-	path := "/v1/events?" + url.Values{"source": {d.Source}, "id": {d.ID}, "line": {strconv.Itoa(max(d.First, 1))}}.Encode()
+func (c *Client) openLines(ctx context.Context, path string) (*lineConn, error) {
 	if c.dial == nil {
 		return c.pipeLines(ctx, path), nil
 	}
