@@ -12,6 +12,7 @@ import (
 	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
+	"evrun/cmd/daemon/supervisor"
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/tasks/process"
@@ -49,6 +50,7 @@ type serving struct {
 }
 
 func runServe(ctx context.Context, e *cli.Env, s serving) error {
+	manager := supervisor.Take()
 	hangUps := daemon.ListenToHangUps()
 	defer hangUps.Stop()
 	cfg, err := s.load()
@@ -60,7 +62,7 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 		alone = errors.Join(process.Hide(), alone)
 	}
 	log := e.NewLogger(cfg.Settings)
-	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.Load, Log: log, HangUps: hangUps, Version: cli.Version(), Reap: true, Tune: s.tune})
+	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.Load, Log: log, HangUps: hangUps, Version: cli.Version(), Manager: manager, Reap: true, Tune: s.tune})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
 	}

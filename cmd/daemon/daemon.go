@@ -28,6 +28,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
+	"evrun/cmd/daemon/supervisor"
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
@@ -45,6 +46,7 @@ type Options struct {
 	Log     *slog.Logger                   // default: nothing is logged
 	HangUps *HangUps                       // the SIGHUPs that ask for a reload; default: none
 	Version string                         // of evrun, for its status
+	Manager *supervisor.Supervisor         // the service manager that started this process; default: none
 	Reap    bool                           // reap every child of this process, with those that [process.Adopt] brings back
 	Tune    func(*StoreOptions)            // changes how the store is opened; default: it does not
 }

@@ -141,11 +141,19 @@ func (r *reloader) digest() (sum [sha256.Size]byte) {
 }
 
 // reload reads the wiring file again, because of a request, a signal or a changed file. Its error is an *[api.Problem] where the file is wrong.
-func (r *reloader) reload(ctx context.Context, because string) (api.Reloaded, error) {
+func (r *reloader) reload(ctx context.Context, because string) (done api.Reloaded, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.d.untold("the supervisor can't be told of a reload", r.d.o.Manager.Reloading())
+	defer func() {
+		status := r.d.serves()
+		if err != nil {
+			status += "; its last reload failed"
+		}
+		r.d.untold("the supervisor can't be told of the end of a reload", r.d.o.Manager.Ready(status))
+	}()
 	r.seen = r.digest()
-	done := api.Reloaded{At: time.Now().UTC().Truncate(time.Millisecond)}
+	done = api.Reloaded{At: time.Now().UTC().Truncate(time.Millisecond)}
 	cfg, err := r.d.o.Load()
 	if err == nil {
 		err = r.swap(ctx, cfg, &done)

@@ -54,8 +54,8 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	ctx, d.stop = context.WithCancel(ctx)
 	defer d.stop()
 	d.warn(d.cfg)
-	ps := &parts{failed: make(chan *part, 8)}
-	var reaper, scheduler, server, reloading, keeping, pruning *part
+	ps := &parts{failed: make(chan *part, 9)}
+	var reaper, scheduler, server, reloading, keeping, pruning, watching *part
 	if d.o.Reap {
 		reaper = ps.start("reaper", process.Reap)
 	}
@@ -68,7 +68,9 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 		keeping = ps.start("socket", d.keepSocket)
 		reloading = ps.start("watch", d.reloader.run)
 		pruning = ps.start("retention", d.keeper.Run)
+		watching = ps.start("watchdog", func(ctx context.Context) error { return d.o.Manager.Watch(ctx, d.store.Ping, d.untold) })
 		ready()
+		d.untold("the supervisor can't be told that evrun is ready", d.o.Manager.Ready(d.serves()))
 	case <-runner.done:
 	case <-ctx.Done():
 	}
@@ -80,6 +82,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	case first = <-ps.failed:
 		d.log.Error("a part failed; stopping", "part", first.name, "error", first.err)
 	}
+	d.tellStop("stopping")
 	if server != nil {
 		d.server.Drain()
 	}
@@ -98,6 +101,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	server.end()
 	d.commits.Close()
 	d.bus.Close()
+	watching.end()
 	writer.end()
 	reaper.end()
 	ps.running.Wait()
@@ -142,8 +146,27 @@ func (d *Daemon) await(runner *part) {
 		}
 		if len(runs) > 0 {
 			d.log.Info("stopping: waiting for what is in flight", "runs", strings.Join(runs, ", "))
+			d.tellStop(fmt.Sprintf("stopping: waits for %d runs, such as %s", len(all), runs[0]))
 		}
 		next.Reset(logEvery)
+	}
+}
+
+// serves says in a line what the daemon does, for its supervisor.
+func (d *Daemon) serves() string {
+	cfg := d.current.Load()
+	return fmt.Sprintf("%d handlers and %d schedules of %s", len(cfg.Wiring.Handlers), len(cfg.Wiring.Schedules), cfg.Path)
+}
+
+// tellStop tells the supervisor that the daemon stops, and asks it to wait until the next call and for the end of the rest.
+func (d *Daemon) tellStop(status string) {
+	d.untold("the supervisor can't be told that evrun stops", d.o.Manager.Stopping(status, 3*logEvery))
+}
+
+// untold logs what a supervisor was not told. A nil error logs nothing.
+func (d *Daemon) untold(msg string, err error) {
+	if err != nil {
+		d.log.Warn(msg, "error", err)
 	}
 }
 

@@ -26,7 +26,7 @@ type Daemon struct {
 }
 
 // Start returns when the daemon's API answers.
-func Start(t testing.TB, wiring string) *Daemon {
+func Start(t testing.TB, wiring string, options ...func(*daemon.Options)) *Daemon {
 	t.Helper()
 	dir := apitest.Dir(t)
 	d := &Daemon{Dir: dir, Config: filepath.Join(dir, "evrun.yaml")}
@@ -38,7 +38,11 @@ func Start(t testing.TB, wiring string) *Daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	running, err := daemon.New(t.Context(), cfg, daemon.Options{Load: load})
+	o := daemon.Options{Load: load}
+	for _, set := range options {
+		set(&o)
+	}
+	running, err := daemon.New(t.Context(), cfg, o)
 	if err != nil {
 		t.Fatal(err)
 	}
