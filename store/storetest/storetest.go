@@ -117,6 +117,7 @@ func Run(t *testing.T, d Driver) {
 		{"a pruned event is known until its key is forgotten", prunedAndKnown},
 		{"much is pruned in parts, and its space is free", prunedInPart},
 		{"pruning is announced once", prunedAfterAnnouncement},
+		{"pruning leaves what a naive model says", prunedAsTheModelSays},
 		{"writes after the end are refused", closed},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, d) })
