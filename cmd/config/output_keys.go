@@ -27,7 +27,7 @@ type kept int
 
 func (k *kept) DecodeField(value any, at *fields.At) {
 	word, _ := value.(string)
-	switch _, wrong := parseSize(word); {
+	switch _, wrong := fields.ParseSize(word); {
 	case word == "none":
 		*k = capture.None
 		return

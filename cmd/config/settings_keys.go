@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
@@ -199,51 +197,5 @@ func LookupGroup(name string) (gid int, err error) {
 	return strconv.Atoi(g.Gid)
 }
 
-// size is a number of bytes. Its bounds are in the tags min and max.
-type size int64
-
-var (
-	sizeParts = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,12})(?:\.([0-9]{1,3}))? ?([A-Za-z]+)$`) })
-	sizeUnits = map[string]float64{"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
-)
-
-func (s *size) DecodeField(value any, at *fields.At) {
-	text, ok := at.Scalar(value)
-	if !ok {
-		return
-	}
-	bytes, f := parseSize(text)
-	if f != nil {
-		at.Refuse(f)
-		return
-	}
-	least, _ := parseSize(at.Tag.Get("min"))
-	most, _ := parseSize(at.Tag.Get("max"))
-	if bytes < least || bytes > most {
-		at.Refuse(fault.New("%s is out of bounds", fault.Quote(text)).Hinting("from %s to %s", at.Tag.Get("min"), at.Tag.Get("max")))
-		return
-	}
-	*s = size(bytes)
-}
-
-func (*size) FieldShape() fields.Shape {
-	return fields.Shape{Words: "size", Schema: map[string]any{"type": "string", "pattern": `^[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+$`}}
-}
-
-// parseSize reads a size: 512KiB, 1MiB, 1.5MB.
-func parseSize(s string) (bytes float64, wrong *fault.Fault) {
-	const example = "write it with its unit: 512KiB, 1MiB or 2MB"
-	m := sizeParts().FindStringSubmatch(s)
-	switch {
-	case fields.IsNumber(s):
-		return 0, fault.New("a size needs a unit").Hinting("write %sB, if bytes are meant, or such as 1MiB", fault.Clip(s, 60))
-	case m == nil || len(s) > 64:
-		return 0, fault.New("%s is not a valid size", fault.Quote(s)).Hinting(example)
-	}
-	unit, ok := sizeUnits[strings.ToLower(m[3])]
-	if !ok {
-		return 0, fault.New("%s is not a valid unit of size", fault.Quote(m[3])).Hinting(example)
-	}
-	number, _ := strconv.ParseFloat(m[1]+"."+m[2]+"0", 64)
-	return number * unit, nil
-}
+// size is a number of bytes: 512KiB, 1MiB.
+type size = fields.Size

@@ -116,7 +116,7 @@ func (h *httpRequest) checkWay() []*fault.Fault {
 	_, literal := outgoing.LiteralHost(h.URL)
 	h.way.Guard.Open = literal || h.AllowPrivate
 	h.way.Follow, h.way.AllowPrivate = h.Follow, h.AllowPrivate
-	faults := h.Route.Load(h.dir, h.secrets)
+	faults := h.Load(h.dir, h.secrets)
 	socket, wrong := outgoing.Path("socket", h.Socket, h.dir)
 	switch {
 	case wrong != nil:

@@ -48,7 +48,7 @@ func (n *notify) Close() error {
 
 // check checks the constant part of the url, and how requests reach it. It sends nothing.
 func (n *notify) check() []*fault.Fault {
-	faults := n.Route.Load(n.dir, n.secrets)
+	faults := n.Load(n.dir, n.secrets)
 	refuse := func(key bool, input, hint, format string, args ...any) {
 		faults = append(faults, &fault.Fault{Path: []any{input}, Key: key, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
