@@ -94,9 +94,12 @@ func TestAStoreOfThePast(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "mended"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := newClock(t, made.Add(90*24*time.Hour))
+	const day = 24 * time.Hour
+	begin := made.Add(90 * day)
+	c := newClock(t, begin)
 	d := serve(t, dir, []string{c.env()})
 	d.ready(t)
+	first := d
 	l.hasAll(t, "runs", runs, `sequence, handler, state, attempt, error, reason, joined`)
 	for table, columns := range oldTables {
 		l.hasAll(t, table, before[table], columns)
@@ -112,7 +115,43 @@ func TestAStoreOfThePast(t *testing.T) {
 	for table, columns := range oldTables {
 		l.hasAll(t, table, before[table], columns)
 	}
+	eventuallyTrue(t, "the status announces that the store will be pruned", func() (bool, string) {
+		out, code := run(t, dir, "status")
+		return code == 0 && strings.Contains(out, "prun"), out
+	})
+	d.kill(t) // the announcement is stored
+	c.set(t, begin.Add(day-time.Minute))
+	d = serve(t, dir, []string{c.env()})
+	d.ready(t)
+	publish(t, d, "job.late", "a-day-later", "{}")
+	l.eventually(t, 4, `SELECT count(*) FROM users WHERE name = 'late'`)
+	for table, columns := range oldTables {
+		l.hasAll(t, table, before[table], columns)
+	}
 	d.stop(t)
+	for _, want := range []string{"level=WARN msg=\"an older evrun made this store", "prune --dry-run"} {
+		if n := strings.Count(first.log.String(), want); n != 1 {
+			t.Errorf("the first log says %q %d times:\n%s", want, n, first.log)
+		}
+	}
+
+	c.set(t, begin.Add(day+time.Minute))
+	d = serve(t, dir, []string{c.env()})
+	d.ready(t)
+	for _, typ := range []string{"user.registered", "user.created", "job.print", "job.bulk", "job.flurry", "job.text", "job.unhandled", "job.renamed", "job.left", "tick", "tock"} {
+		l.eventually(t, 0, `SELECT count(*) FROM events WHERE accepted_at < ? AND type = ? AND id <> 'clash'`, begin.Add(-30*day).UnixMicro(), typ)
+	}
+	// What is kept: for dead runs, for one that waits for its next attempt, for a handler that is paused, and for one that the file disables.
+	for id, want := range map[string]int64{"clash": 1, "far-%": 2, "paused-%": 3, "disabled-%": 3} {
+		l.eventually(t, want, `SELECT count(*) FROM events WHERE id LIKE ?`, id)
+	}
+	l.eventually(t, 4, `SELECT count(*) FROM runs WHERE state = 5 AND handler = (SELECT id FROM handlers WHERE name = 'fail')`)
+	for _, table := range []string{"users", "sign_ups"} {
+		l.hasAll(t, table, before[table], oldTables[table])
+	}
+	l.eventually(t, 1, `SELECT count(*) FROM pruning_lost l JOIN handlers h ON h.id = l.handler WHERE h.name = 'leaver' AND l.events > 0`)
+	d.stop(t)
+	l.orphans(t)
 	l.whole(t)
 }
 

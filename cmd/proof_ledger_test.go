@@ -264,3 +264,15 @@ func (l *ledger) acted(t *testing.T, handler string) {
 		t.Errorf("%s has %d succeeded runs (%v)", handler, n, err)
 	}
 }
+
+// orphans checks that what is left of a journal belongs together, also right after a kill: nothing hangs on what was pruned.
+func (l *ledger) orphans(t *testing.T) {
+	t.Helper()
+	l.none(t, "runs without an event", `SELECT r.sequence, r.handler, r.state FROM runs r WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.sequence = r.sequence)`)
+	l.none(t, "attempts without a run", `SELECT a.sequence, a.handler FROM attempts a WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = a.sequence AND r.handler = a.handler)`)
+	l.none(t, "outputs without a run", `SELECT o.sequence, o.handler FROM run_outputs o WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = o.sequence AND r.handler = o.handler)`)
+	l.none(t, "events without the first one of their chain", `SELECT e.sequence, e.chain, e.type FROM events e WHERE e.chain IS NOT NULL AND NOT EXISTS (SELECT 1 FROM events r WHERE r.sequence = e.chain)`)
+	l.none(t, "events that no search finds", `SELECT e.sequence, e.type FROM events e WHERE NOT EXISTS (SELECT 1 FROM blocks b WHERE b.what IN ('t:' || e.type, 't:') AND b.block = e.sequence >> 10)`)
+	l.none(t, "runs that no search finds", `SELECT r.sequence, r.handler FROM runs r WHERE NOT EXISTS (SELECT 1 FROM blocks b
+		WHERE b.what = 'r:' || r.handler || ':' || CASE r.state WHEN 3 THEN 3 WHEN 4 THEN 4 ELSE 0 END AND b.block = r.sequence >> 10)`)
+}

@@ -45,6 +45,7 @@ func (s *soak) wire(t *testing.T) {
 	wireAt(t, s.dir, fmt.Sprintf(`
 log: {level: warn}
 server: {grace: 2s}
+retention: {events: %[7]v, dedupe: %[7]v}
 schedules:
   - {name: backup, every: %[1]v, missed: last, emit: soak.backup, data: {n: "${ slot.unix }"}}
   - {name: tick, every: 1s, missed: skip, emit: soak.tick}
@@ -71,7 +72,7 @@ handlers:
   - {name: hang, on: soak.hang, do: exec, with: {shell: sleep 3600}, timeout: 300ms, retry: {attempts: 1}}
   - {name: http, on: soak.http, do: http, with: {url: "%[5]s/?event=${ event.id }"}, retry: {attempts: 20, backoff: 50ms, max: 500ms}, timeout: 20s}
   - {name: alert, on: evrun.run.dead, do: notify, with: {message: "${ data.run } is dead"}}%[6]s
-`, (s.day/4).Round(time.Millisecond), s.wiring.effect, was, filepath.Join(s.elsewhere, effectsFile), s.load.hooks.URL, extra))
+`, (s.day/4).Round(time.Millisecond), s.wiring.effect, was, filepath.Join(s.elsewhere, effectsFile), s.load.hooks.URL, extra, s.day.Round(time.Millisecond)))
 }
 
 // reload has the daemon read the file that was written.

@@ -189,6 +189,7 @@ func (s *soak) end(t *testing.T) {
 	})
 	s.harvest(t)
 	s.account(t)
+	s.ledger.orphans(t)
 	for _, f := range s.followers {
 		f.complete(t, s.load.all())
 	}

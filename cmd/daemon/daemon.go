@@ -87,7 +87,8 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	if d.store, err = openStore(ctx, cfg, d.storeOptions()); err != nil {
+	opt := d.storeOptions()
+	if d.store, err = openStore(ctx, cfg, opt); err != nil {
 		return nil, err
 	}
 	d.endLeftovers(ctx)
@@ -109,7 +110,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Store: d.store, Emitter: d.emitter, Entries: cfg.Wiring.Schedules, Log: d.log, Settled: d.settled,
 		Observe: metrics.slotAccepted,
 	})
-	d.keeper = retention.New(retention.Options{Store: d.store, Policy: retention.Policy(cfg.Settings.Retention), Log: d.log})
+	d.keeper = retention.New(retention.Options{Store: d.store, Policy: retention.Policy(cfg.Settings.Retention), Log: d.log, Now: opt.Now})
 	d.reloader = newReloader(d)
 	d.server = api.NewServer(api.Options{
 		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Matches: d.matches, Redact: d.redact,
