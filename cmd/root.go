@@ -81,7 +81,7 @@ Write a wiring file with "evrun init", start the daemon with "evrun serve", publ
 	section("Stepping in", newReplayCmd(e), newHandlersCmd(e), newSchedulesCmd(e), newReloadCmd(e))
 	section("The wiring file", newInitCmd(e, example), newDemoCmd(e), newValidateCmd(e), newTestCmd(e), newSimulateCmd(e), newSchemaCmd(e))
 	root.SetHelpCommand(newHelpCmd())
-	cli.Group(root, newVersionCmd(e), newCompletionCmd(e))
+	cli.Group(root, newServiceCmd(e), newVersionCmd(e), newCompletionCmd(e))
 	version := root.Flags().Bool("version", false, "print the version")
 	alone := root.RunE
 	root.RunE = func(c *cobra.Command, args []string) error {
