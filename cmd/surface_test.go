@@ -36,6 +36,7 @@ var surface = map[string]struct {
 	"handlers resume":   {args: []string{"save-user"}, once: true},
 	"handlers show":     {args: []string{"save-user"}},
 	"init":              {args: []string{"fresh"}, once: true},
+	"prune":             {},
 	"reload":            {},
 	"replay":            {args: []string{"--handler", "save-user", "1"}},
 	"runs cancel":       {args: []string{"2-fail"}, once: true},

@@ -31,6 +31,7 @@ const (
 	TypeAuditEventsReplayed     = "evrun.audit.events.replayed"
 	TypeAuditBatchStarted       = "evrun.audit.batch.started"
 	TypeAuditBatchEnded         = "evrun.audit.batch.ended"
+	TypeAuditEventsPruned       = "evrun.audit.events.pruned"
 	TypeAuditHandlerPaused      = "evrun.audit.handler.paused"
 	TypeAuditHandlerResumed     = "evrun.audit.handler.resumed"
 	TypeAuditHandlerForgotten   = "evrun.audit.handler.forgotten"
@@ -61,6 +62,7 @@ var ownTypes = []OwnType{
 	{TypeAuditRunCancelled, "Somebody cancelled runs."},
 	{TypeAuditRunDropped, "Somebody gave runs up."},
 	{TypeAuditEventsReplayed, "Somebody ran recorded events through a handler again."},
+	{TypeAuditEventsPruned, "Somebody deleted what the settings of retention do not keep; says how much."},
 	{TypeAuditBatchStarted, "Somebody started an action on a selection, or continued a stopped one; says which."},
 	{TypeAuditBatchEnded, "An action on a selection has ended; says how many runs or events it changed."},
 	{TypeAuditHandlerPaused, "Somebody paused a handler."},

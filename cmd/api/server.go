@@ -31,6 +31,7 @@ import (
 	"evrun/tasks/batches"
 	"evrun/tasks/emitter"
 	"evrun/tasks/explain"
+	"evrun/tasks/retention"
 )
 
 // Options are the parts of a Server.
@@ -43,8 +44,9 @@ type Options struct {
 	Matches   func(*events.Event) (bool, string) // see [explain.Matches]
 	Redact    func(string) string                // removes secrets from a text; nil: there are none
 	Log       *slog.Logger
-	MaxData   int     // largest data of an event, in bytes
-	Daemon    *Daemon // nil: the server answers in process, see [Server.Handler]
+	Retention func() retention.Policy // what is kept
+	MaxData   int                     // largest data of an event, in bytes
+	Daemon    *Daemon                 // nil: the server answers in process, see [Server.Handler]
 
 	// The rest may be left out.
 
@@ -162,6 +164,7 @@ func (s *Server) routes() map[string]route {
 		"GET /v1/users":                      inJSON(s.listUsers),
 		"POST /v1/users":                     s.importUsers,
 		"GET /v1/users/{key}":                inJSON(s.getUser),
+		"POST /v1/prune":                     inJSON(s.prune),
 		"GET /healthz":                       inJSON(s.healthy),
 	}
 }

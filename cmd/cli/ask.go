@@ -37,6 +37,7 @@ var (
 	WiringAlone     = Access{wiring: true, storeless: true}
 	Publishes       = Access{wiring: true, write: true, create: true}
 	ChangesRuns     = Access{write: true}
+	Prunes          = Access{write: true, Again: true}
 	ImportsUsers    = Access{write: true, create: true}
 	ChangesPlace    = Access{wiring: true, write: true, absent: true} // of handlers, in the journal
 )

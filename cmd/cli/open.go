@@ -19,6 +19,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/explain"
 	"evrun/tasks/process"
+	"evrun/tasks/retention"
 	"evrun/tasks/schedule"
 )
 
@@ -166,7 +167,8 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 		Matches: func(ev *events.Event) (bool, string) {
 			return explain.Matches(cfg.Wiring.Handlers, cfg.Wiring.Events, ev)
 		},
-		MaxData: cfg.Settings.Server.MaxEvent, Log: slog.New(slog.DiscardHandler),
+		Retention: func() retention.Policy { return retention.Policy(cfg.Settings.Retention) },
+		MaxData:   cfg.Settings.Server.MaxEvent, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

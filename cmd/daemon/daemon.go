@@ -114,7 +114,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	d.reloader = newReloader(d)
 	d.server = api.NewServer(api.Options{
 		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Matches: d.matches, Redact: d.redact,
-		Log:     d.log,
+		Log: d.log, Retention: d.keeper.Policy,
 		MaxData: cfg.Settings.Server.MaxEvent,
 		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: metrics.handler()},
 	})

@@ -169,7 +169,7 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 	}
 	r.last = &done
 	r.seen = r.digest() // it may name other schema files now
-	r.d.log.Info("the wiring was reloaded", "handlers", done.Handlers, "schedules", done.Schedules, "events", done.Events)
+	r.d.log.Info("the wiring was reloaded", "handlers", done.Handlers, "schedules", done.Schedules, "events", done.Events, "settings", done.Settings)
 	if len(done.Restart) > 0 {
 		r.d.log.Warn("some settings have changed that only a restart applies", "settings", done.Restart)
 	}

@@ -129,7 +129,7 @@ func (k *Keeper) round(ctx context.Context, p Policy) (wait time.Duration, err e
 	if err := k.sweep(ctx, p, state.Keys); err != nil {
 		return roundAtMost, err
 	}
-	return wait, k.giveBack(ctx)
+	return wait, giveBack(ctx, k.o.Store)
 }
 
 // announce says that an old store will be pruned.
@@ -244,13 +244,13 @@ const (
 )
 
 // giveBack returns free space to the file system, if there is much.
-func (k *Keeper) giveBack(ctx context.Context) error {
-	size, err := k.o.Store.Sizes(ctx)
+func giveBack(ctx context.Context, s store.Retention) error {
+	size, err := s.Sizes(ctx)
 	if err != nil || !size.Shrinks || size.Free < freeAlways || size.Free < size.File/freeMost {
 		return err
 	}
 	for pages := (size.Free - size.File/freeLeast) / size.Page; pages > 0; {
-		n, err := k.o.Store.GiveBack(ctx, min(pages, giveBackAt))
+		n, err := s.GiveBack(ctx, min(pages, giveBackAt))
 		if err != nil || n == 0 {
 			return err
 		}

@@ -1,0 +1,50 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/audit"
+	"evrun/tasks/retention"
+)
+
+// Pruned is what POST /v1/prune did or, for a dry run, would do.
+type Pruned struct {
+	DryRun bool `json:"dry_run,omitempty"`
+	retention.Report
+	Space retention.Space `json:"space"` // afterwards
+}
+
+// prune prunes the store by the settings; with ?dry_run=true, it only says what would go. With ?now=true, a store of an older version is pruned before its
+// pruning was announced for a day.
+func (s *Server) prune(r *http.Request) (any, error) {
+	ctx, v := r.Context(), r.URL.Query()
+	done := Pruned{DryRun: v.Get("dry_run") == "true"}
+	var err error
+	done.Report, err = retention.Once(ctx, s.o.Store, s.o.Retention(), done.DryRun, v.Get("now") == "true", time.Now())
+	var early *retention.TooEarlyError
+	switch {
+	case errors.Is(err, retention.ErrOff):
+		return nil, problem(http.StatusConflict, err.Error()+"; the settings retention.events and retention.size turn it on")
+	case errors.As(err, &early):
+		return nil, problem(http.StatusConflict, err.Error()+"; --now (now=true) does not wait, --dry-run says what would go")
+	case done.Pruned != store.Pruned{} && !done.DryRun: // also what went before an error
+		err = errors.Join(err, s.auditPruned(r, &done))
+	}
+	if err != nil {
+		return nil, err
+	}
+	done.Space, err = retention.SpaceOf(ctx, s.o.Store)
+	return done, err
+}
+
+func (s *Server) auditPruned(r *http.Request, done *Pruned) error {
+	e, err := audit.Event(r.Context(), s.o.Emitter, events.TypeAuditEventsPruned, map[string]any{"events": done.Events, "chains": done.Chains, "runs": done.Runs})
+	if err == nil {
+		_, err = s.o.Emitter.Accept(r.Context(), []*events.Event{e})
+	}
+	return err
+}
