@@ -48,6 +48,10 @@ func (b *Bus) Publish(evs []*Event) {
 		}
 		b.found = b.router.Match(evs[i].Type, b.found[:0])
 		for _, w := range b.found {
+			if w.tally != nil {
+				w.tally.Add(int64(next - i))
+				continue
+			}
 			if len(w.more) == 0 {
 				b.touched = append(b.touched, w)
 			}
@@ -102,11 +106,46 @@ func (b *Bus) Subscribe(limit int, patterns ...Pattern) *Subscription[[]*Event] 
 	return s
 }
 
+// Tally counts the published events whose type matches some patterns, whether or not anybody reads them.
+type Tally struct {
+	From int64 // the head when it began: it counts the events after this one
+	n    atomic.Int64
+	end  func()
+}
+
+// Count begins a tally; Stop ends it. Each commit costs it an addition for each run of events of a type.
+func (b *Bus) Count(patterns ...Pattern) *Tally {
+	patterns = slices.Clone(patterns)
+	t := &Tally{}
+	w := &waiting{tally: &t.n}
+	b.feed.mu.Lock()
+	defer b.feed.mu.Unlock()
+	t.From = b.head.Load()
+	for _, p := range patterns {
+		b.router.Add(p, w)
+	}
+	t.end = func() {
+		b.feed.mu.Lock()
+		defer b.feed.mu.Unlock()
+		for _, p := range patterns {
+			b.router.Remove(p, w)
+		}
+	}
+	return t
+}
+
+// Count is how many events there were.
+func (t *Tally) Count() int64 { return t.n.Load() }
+
+// Stop ends the tally. Its count stays.
+func (t *Tally) Stop() { t.end() }
+
 // Close ends all subscriptions with [ErrBusClosed]; later subscriptions have ended from the start. Events published later are dropped.
 func (b *Bus) Close() { b.feed.Close() }
 
 // waiting fills the channel of one subscription. The bus's lock guards it.
 type waiting struct {
+	tally       *atomic.Int64 // not nil: it is a [Tally], and the rest is not used
 	sub         *Subscription[[]*Event]
 	limit, room int // how many events may wait, and how many bytes
 	bytes       int // of the batch that was sent last

@@ -320,3 +320,20 @@ func TestManyLagAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A tally counts what matches, once, whether or not anybody reads it.
+func TestATally(t *testing.T) {
+	b := NewBus()
+	b.Publish([]*Event{{Type: "user.registered", Sequence: 1}})
+	tally := b.Count(MustPattern("user.*"), MustPattern("user.registered"))
+	sub := b.Subscribe(1, MustPattern("user.*"))
+	b.Publish([]*Event{{Type: "user.registered", Sequence: 2}, {Type: "order.placed", Sequence: 3}, {Type: "user.registered", Sequence: 4}, {Type: "user.deleted", Sequence: 5}})
+	if tally.From != 1 || tally.Count() != 3 || sub.Err() == nil {
+		t.Errorf("%d events after #%d; the reader: %v", tally.Count(), tally.From, sub.Err())
+	}
+	tally.Stop()
+	b.Publish([]*Event{{Type: "user.registered", Sequence: 6}})
+	if tally.Count() != 3 {
+		t.Errorf("a stopped tally counts: %d", tally.Count())
+	}
+}

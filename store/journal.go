@@ -25,6 +25,8 @@ type Journal interface {
 	Event(ctx context.Context, id string) (*events.Event, error)
 	// Head is the sequence of the last accepted event, whether or not it is still stored; 0 before the first.
 	Head(ctx context.Context) (int64, error)
+	// AcceptedAt returns when the first stored event with at least this sequence was accepted, or [ErrNotFound].
+	AcceptedAt(ctx context.Context, sequence int64) (time.Time, error)
 }
 
 // EventsOf reads the stored events with these sequences, in order, page by page.

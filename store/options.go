@@ -12,11 +12,22 @@ type Commit struct {
 	Runs   []Run // changed runs, when a reader wants them (see Options.WantRuns)
 }
 
+// Written is what one transaction has written, and how long that took.
+type Written struct {
+	Events int // new ones
+	Known  int // events that were known already
+	Runs   int // settlements and claims
+	Took   time.Duration
+	Err    error // nothing was written
+}
+
 // Options for opening a store.
 type Options struct {
 	// OnCommit is called after each commit that accepted events or changed runs, by whoever committed: one call at a time. It must not block or write
 	// to the store, and may keep the slices. Default: nothing.
 	OnCommit func(Commit)
+	// Wrote is called after each transaction, committed or not, by whoever wrote: one call at a time. It must not block. Default: nothing.
+	Wrote func(Written)
 	// WantRuns reports whether anybody reads Commit.Runs now; nil: nobody.
 	WantRuns func() bool
 	// StatementTimeout is how long one user statement may take, and all user statements of one transaction together. Default 50ms.

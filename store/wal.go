@@ -8,6 +8,8 @@ type WAL struct {
 	Max   int64 // its bound
 	Full  bool  // the log is at its bound: writes get [ErrFull]
 	Held  bool  // a reader has been open so long that the log's space can't be freed
+	// Begun is how often it began anew since the store was opened, because all of it was in the database.
+	Begun int64
 	// Holders are the processes that may have the log open, such as "process 4711 (sqlite3)"; empty: unknown.
 	Holders []string
 }

@@ -114,6 +114,7 @@ func (t *txn) accept(evs []*events.Event, each func(i int, rc store.Receipt) err
 		if err != nil {
 			return fmt.Errorf("event %s: %w", evs[i].ID, t.check(err))
 		}
+		t.known++
 		if err := each(i, store.Receipt{Sequence: known[0].(int64), Duplicate: true}); err != nil {
 			return err
 		}

@@ -125,6 +125,7 @@ func (w *writer) write(batch []*op, alone bool) error {
 		answer(batch, err)
 		return nil
 	}
+	began := time.Now()
 	var (
 		t       *txn
 		culprit *op
@@ -135,6 +136,7 @@ func (w *writer) write(batch []*op, alone bool) error {
 	} else {
 		t, culprit, err = w.try(batch, alone)
 	}
+	w.wrote(batch, t, time.Since(began), err)
 	switch {
 	case err == nil:
 		w.at(AfterCommit)
@@ -172,6 +174,23 @@ func (w *writer) write(batch []*op, alone bool) error {
 		answer(batch, err)
 		return nil
 	}
+}
+
+// wrote reports a transaction.
+func (w *writer) wrote(batch []*op, t *txn, took time.Duration, err error) {
+	if w.opt.Wrote == nil {
+		return
+	}
+	done := store.Written{Took: took, Err: err}
+	if err == nil {
+		done.Events, done.Known = len(t.events), t.known
+		for _, o := range batch {
+			if o.append == nil {
+				done.Runs += o.weight
+			}
+		}
+	}
+	w.opt.Wrote(done)
 }
 
 func (w *writer) at(p Point) {
@@ -265,6 +284,7 @@ type txn struct {
 	nextUser int64
 	events   []*events.Event
 	runs     []store.Run
+	known    int // events that were duplicates
 	wantRuns bool
 	marks    map[store.HandlerID]int64
 	noted    bool          // see noteUnattended

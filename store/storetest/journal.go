@@ -201,6 +201,20 @@ func selection(t *testing.T, d Driver) {
 	}
 }
 
+func acceptedAt(t *testing.T, d Driver) {
+	now := time.UnixMicro(1_700_000_000_000_000).UTC()
+	s := d.Open(t, store.Options{Now: func() time.Time { return now }})
+	appendAll(t, s, event("a", "0"))
+	now = now.Add(time.Hour)
+	appendAll(t, s, event("a", "1"))
+	for seq, want := range map[int64]time.Time{0: now.Add(-time.Hour), 1: now.Add(-time.Hour), 2: now} {
+		equal(t, "accepted", must(s.AcceptedAt(ctx, seq))(t), want)
+	}
+	if _, err := s.AcceptedAt(ctx, 3); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("of none: %v", err)
+	}
+}
+
 func chains(t *testing.T, d Driver) {
 	var last store.Commit
 	s := d.Open(t, store.Options{WantRuns: func() bool { return true }, OnCommit: func(c store.Commit) { last = c }})

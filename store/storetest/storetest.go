@@ -35,6 +35,7 @@ func Run(t *testing.T, d Driver) {
 		{"duplicates among many events are told exactly, and take no sequence", manyDuplicates},
 		{"concurrent appends of one event are accepted once", duplicateRace},
 		{"events are selected by type, time, chain and place", selection},
+		{"it is known when an event was accepted", acceptedAt},
 		{"an event begins a chain, or belongs to the one that it says", chains},
 		{"a page with much data ends early and skips nothing", largePages},
 		{"commits are published in order, before the write returns", publication},

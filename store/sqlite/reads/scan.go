@@ -113,6 +113,19 @@ func (r *Reader) accepted(ctx context.Context, in span, at time.Time) (int64, er
 	return in.low, nil
 }
 
+// AcceptedAt implements [store.Journal].
+func (r *Reader) AcceptedAt(ctx context.Context, sequence int64) (time.Time, error) {
+	var accepted int64
+	err := r.db.QueryRowContext(ctx, `SELECT accepted_at FROM events WHERE sequence >= ? ORDER BY sequence LIMIT 1`, sequence).Scan(&accepted)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, fmt.Errorf("event #%d: %w", sequence, store.ErrNotFound)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("event #%d: %w", sequence, conn.Translate(err))
+	}
+	return schema.Time(accepted), nil
+}
+
 // ScanEvents implements [store.Journal].
 func (r *Reader) ScanEvents(ctx context.Context, q store.EventQuery, look int) (store.Part[*events.Event], error) {
 	part, err := r.scanEvents(ctx, q, look, true)

@@ -4,6 +4,7 @@ package wal
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -29,6 +30,9 @@ type Log struct {
 	held  int // how often in a row its space could not be freed
 	told  bool
 	warn  func(note string)
+
+	salt  uint32 // of the log's header, which SQLite increments when the log begins anew; 0: none seen
+	begun int64
 }
 
 // New returns the log of the database at path, bounded to max bytes. warn gets notes for people.
@@ -62,6 +66,11 @@ func (l *Log) Tend(ctx context.Context) {
 	}
 }
 
+const (
+	saltAt    = 16      // of sqlite.org/fileformat2.html, 4.1
+	mostBegun = 100_000 // a larger step is another log's: a new file begins with a random number
+)
+
 // Size is the size of the log, in bytes.
 func (l *Log) Size() int64 {
 	info, err := os.Lstat(l.path + "-wal")
@@ -80,7 +89,8 @@ func (l *Log) Look(ctx context.Context) {
 		l.held++
 	}
 	s.Bytes = l.Size()
-	s.Full = s.Bytes >= l.max
+	l.countBegun()
+	s.Full, s.Begun = s.Bytes >= l.max, l.begun
 	if s.Held = l.held >= HeldAfter || s.Full && l.held > 0; s.Held {
 		s.Holders = disk.Holders(l.path)
 	}
@@ -97,6 +107,24 @@ func (l *Log) Look(ctx context.Context) {
 		l.warn("the write-ahead log's space was given back")
 		l.told = false
 	}
+}
+
+// countBegun counts how often the log began anew since the last look.
+func (l *Log) countBegun() {
+	f, err := os.Open(l.path + "-wal")
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	var salt [4]byte
+	if _, err := f.ReadAt(salt[:], saltAt); err != nil {
+		return // it is empty
+	}
+	now := binary.BigEndian.Uint32(salt[:])
+	if more := now - l.salt; l.salt != 0 && more < mostBegun {
+		l.begun += int64(more)
+	}
+	l.salt = now
 }
 
 // giveBack copies the log into the database and empties its file. It returns false while a reader is open.
