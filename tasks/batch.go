@@ -147,9 +147,11 @@ func (w *worker) answered(a answer) {
 		if out := &a.out[i]; !out.Fenced && out.State != store.Retrying {
 			ended, last = ended+1, out.State
 		}
+		w.Settled(t, &a.out[i])
 		w.queue.Done(t, a.out[i])
 	}
 	w.recent.settled(now, ended, last)
+	w.Add()
 	if rest.len() > 0 {
 		w.refused(rest, a.err)
 		return

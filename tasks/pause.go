@@ -51,7 +51,7 @@ func (r *Runner) pause(ctx context.Context, name, why string) (p *control.Pause,
 	next := &wired{handlers: now.handlers, members: maps.Clone(now.members)}
 	next.members[name] = fresh
 	r.wired.Store(next)
-	old.stop()
+	old.retire()
 	r.leaving[name] = append(r.leaving[name], old)
 	r.begin(fresh, slices.Clone(r.leaving[name]))
 	return p, true, old, nil

@@ -195,6 +195,23 @@ func (p *pool) running() (list []InFlight, queued int) {
 	return list, len(p.queue)
 }
 
+// runningFirst returns the sequences of the running attempts that are the first of their runs.
+func (p *pool) runningFirst() map[int64]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var first map[int64]bool
+	for _, a := range p.slots {
+		if a == nil || !a.t.First() {
+			continue
+		}
+		if first == nil {
+			first = make(map[int64]bool, len(p.slots))
+		}
+		first[a.t.Seq] = true
+	}
+	return first
+}
+
 // close ends the goroutines, and waits for those that don't run an attempt. The others end with it; its result is dropped.
 func (p *pool) close() {
 	p.mu.Lock()

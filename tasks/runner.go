@@ -11,7 +11,9 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/meter"
 	"evrun/tasks/emitter"
+	"evrun/tasks/measure"
 )
 
 // Options are the parts and settings of a Runner. Fields without a default are required.
@@ -32,6 +34,8 @@ type Options struct {
 	// Variables are the environment variables with which programs that attempts run find this daemon. Nil: programs can't publish events in the name
 	// of their run. See [Delivery.Variables].
 	Variables map[string]string
+	// Accepted knows when events were accepted. Nil: the metrics do not say how long events wait.
+	Accepted *meter.Clock
 	// Run calls Wired once the wiring, with its migrations, is in the store, and before the first attempt. Its error ends Run. Nil: not called.
 	Wired func() error
 }
@@ -45,6 +49,10 @@ type Runner struct {
 	o         Options
 	attempts  attempts
 	printings *printings
+	measures  measure.Handlers
+	scrapes   sync.Mutex     // held while Measures runs
+	stored    measure.Stored // by scrapes
+	head      int64          // the journal's, when Run began
 	ready     chan struct{}
 	wired     atomic.Pointer[wired]
 	lastCall  chan struct{} // closed when Run stops waiting for attempts
@@ -116,8 +124,12 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	}()
 	first := r.wired.Load()
+	if r.head, err = r.o.Store.Head(ctx); err != nil {
+		return err
+	}
 	w := store.Wiring{Handlers: registrations(first.handlers)}
 	for _, h := range first.handlers {
+		first.members[h.Name].w.From(r.head)
 		w.Migrations = append(w.Migrations, migration(h)...)
 	}
 	registered, err := r.register(ctx, first.handlers, w)

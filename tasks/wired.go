@@ -15,6 +15,7 @@ import (
 	"evrun/store"
 	"evrun/tasks/chain"
 	"evrun/tasks/control"
+	"evrun/tasks/measure"
 )
 
 // ErrStopping is the error of [Runner.Replace] while the runner stops.
@@ -90,6 +91,7 @@ type member struct {
 	inherits bool
 	known    atomic.Pointer[workerStatus] // the last answer to an overview
 	recall   recall
+	backlog  measure.Backlog // Runner.scrapes guards it
 	// resumed has a token when a paused handler may continue.
 	resumed chan struct{}
 }
@@ -106,6 +108,12 @@ func (m *member) hasBegun() bool {
 	default:
 		return false
 	}
+}
+
+// retire ends a member that is wired no more, when its attempts have ended.
+func (m *member) retire() {
+	m.stop()
+	m.w.Stop()
 }
 
 // members returns the members of the wired handlers, and of those that have left and have not ended.
@@ -187,7 +195,10 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) 
 	r.wired.Store(next)
 	for name, m := range was.members {
 		if next.members[name] != m {
-			m.stop()
+			m.retire()
+			if next.members[name] == nil {
+				r.measures.Forget(name)
+			}
 			r.leaving[name] = append(r.leaving[name], m)
 		}
 	}

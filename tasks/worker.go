@@ -9,6 +9,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/control"
+	"evrun/tasks/measure"
 	"evrun/tasks/queue"
 )
 
@@ -57,6 +58,7 @@ type worker struct {
 	changed *queue.HandOver // from Runner.Retry and Cancel
 	mark    chan struct{}   // from Runner.sweep
 	recent  recent
+	measure.Worker
 	inspect chan func()   // its goroutine calls it: see member.look
 	quiet   chan struct{} // closed when run stops, and no attempt begins any more
 	ended   chan struct{} // closed when run returns
@@ -74,6 +76,7 @@ func newWorker(r *Runner, h *Handler) *worker {
 	if h.When != nil {
 		w.when = h.When.String()
 	}
+	w.Worker = measure.NewWorker(r.measures.Of(h.Name), r.o.Accepted, r.o.Bus.Count(h.On...), r.head)
 	return w
 }
 
@@ -337,11 +340,13 @@ type workerStatus struct {
 	ahead      int // attempts that are claimed and have not begun: the store counts their runs as running
 	rate       int // runs that ended in the last minute
 	recent     control.Recent
+	pending    measure.Pending
 	silent     bool // an older answer: the worker doesn't answer now
 }
 
 func (w *worker) status() workerStatus {
-	s := workerStatus{lowWater: w.lowWater(nil)}
+	s := workerStatus{pending: w.Pending(w.queue, w.pool.runningFirst(), func() int64 { return w.lowWater(nil) })}
+	s.lowWater = s.pending.Mark
 	s.running, s.ahead = w.pool.running()
 	s.unfinished = w.pool.unfinished()
 	s.rate, s.recent = w.recent.rate(time.Now()), w.recent.Recent

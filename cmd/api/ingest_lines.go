@@ -148,6 +148,7 @@ func (g *ingest) decode(body io.Reader) error {
 		a := lineAnswer{line: number, bytes: len(text)}
 		if tooLong {
 			a.problem = LineTooLong(longest)
+			g.emitter.Refused().Add(emitter.TooLarge, 1)
 		} else {
 			a.event, a.problem = g.event(number, text)
 		}
@@ -165,6 +166,7 @@ func LineTooLong(max int) *Problem {
 func (g *ingest) event(number int, text []byte) (*events.Event, *Problem) {
 	e, err := g.decoder.Decode(text)
 	if err != nil {
+		g.emitter.Refused().Add(emitter.Invalid, 1)
 		return nil, problem(http.StatusBadRequest, err.Error())
 	}
 	g.defaults.apply(e, number)
@@ -272,6 +274,7 @@ func (c *lineChunk) accept(ctx context.Context, g *ingest) error {
 		return nil
 	}
 	if err := g.refuse(); err != nil {
+		g.emitter.Refused().Add(emitter.Stopping, len(c.evs))
 		return err
 	}
 	receipts, err := g.emitter.Accept(ctx, c.evs)

@@ -133,7 +133,7 @@ func NewServer(o Options) *Server {
 // routes returns the routes that need no daemon.
 func (s *Server) routes() map[string]route {
 	return map[string]route{
-		"POST /v1/events":                    s.postEvents,
+		"POST /v1/events":                    s.counted(s.postEvents),
 		"GET /v1/events":                     s.listEvents,
 		"GET /v1/events/{id}":                s.getEvent,
 		"GET /v1/events/{id}/explain":        inJSON(s.explainEvent),
@@ -193,6 +193,9 @@ func (s *Server) Serve(l net.Listener) error {
 
 // Drain refuses new events from now on, but for those of running attempts. All other routes go on.
 func (s *Server) Drain() { s.draining.Store(true) }
+
+// Draining reports whether it was called.
+func (s *Server) Draining() bool { return s.draining.Load() }
 
 // untilClose returns a context that ends with ctx, or when the server closes. The caller must call cancel.
 func (s *Server) untilClose(ctx context.Context) (_ context.Context, cancel context.CancelFunc) {

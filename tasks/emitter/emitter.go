@@ -30,6 +30,7 @@ type Emitter struct {
 	maxData int
 	types   atomic.Pointer[declared] // nil: none
 	now     func() time.Time
+	refused Refusals
 }
 
 // New makes an emitter for events of at most maxData bytes of data; 0: [DefaultMaxEvent].
@@ -96,6 +97,7 @@ func (em *Emitter) EmitFor(ctx context.Context, cause *events.Event, evs ...*eve
 			if errors.As(err, &refused) && len(evs) > 1 {
 				refused.Event = i + 1
 			}
+			em.refused.count(err, len(evs)-1) // with it, as none is accepted
 			return nil, err
 		}
 	}
@@ -104,7 +106,11 @@ func (em *Emitter) EmitFor(ctx context.Context, cause *events.Event, evs ...*eve
 
 // Accept is Emit for events that have passed Check.
 func (em *Emitter) Accept(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
-	return em.journal.Append(ctx, evs)
+	receipts, err := em.journal.Append(ctx, evs)
+	if err != nil {
+		em.refused.count(err, len(evs))
+	}
+	return receipts, err
 }
 
 // Check stamps and checks an event from outside, as Emit does. It replaces the event's chain attributes: the event begins a chain.
@@ -112,6 +118,14 @@ func (em *Emitter) Check(e *events.Event) error { return em.CheckFor(e, nil) }
 
 // CheckFor is Check for an event that a run on the event cause publishes, and that belongs to cause's chain; nil: no run.
 func (em *Emitter) CheckFor(e, cause *events.Event) error {
+	err := em.checkFor(e, cause)
+	if err != nil {
+		em.refused.count(err, 1)
+	}
+	return err
+}
+
+func (em *Emitter) checkFor(e, cause *events.Event) error {
 	if events.Reserved(e.Type) {
 		return refused("type %q: types under %s are evrun's own; choose another name", e.Type, events.ReservedPrefix)
 	}

@@ -32,6 +32,9 @@ type follower struct {
 
 	buffer, limit int // followBuffer and followPage
 
+	began      int64 // start, at first
+	passedOver int64 // events after it that poll left out
+
 	after int64           // the last returned sequence
 	read  int64           // the journal was read up to here
 	batch []*events.Event // received or read, not yet returned. Others may share the slice
@@ -42,7 +45,7 @@ type follower struct {
 
 // newFollower returns a follower of the events after a sequence. head is the journal's head.
 func newFollower(journal Journal, bus *events.Bus, after, head int64, patterns []events.Pattern) follower {
-	return follower{journal: journal, bus: bus, after: after, read: after, start: head, patterns: patterns, takes: func(*events.Event) bool { return true },
+	return follower{journal: journal, bus: bus, after: after, read: after, start: head, began: head, patterns: patterns, takes: func(*events.Event) bool { return true },
 		buffer: followBuffer, limit: followPage}
 }
 
@@ -62,6 +65,9 @@ func (f *follower) poll(ctx context.Context) (*events.Event, error) {
 			f.after = e.Sequence
 			if (e.Target == "" || f.takes(e)) && !f.isLeft(e.Sequence) {
 				return e, nil
+			}
+			if e.Sequence > f.began {
+				f.passedOver++
 			}
 		}
 		if !f.live {

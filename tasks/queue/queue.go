@@ -64,6 +64,10 @@ type Source interface {
 	LowWater(settling []*Task) int64
 	// TakeChanged takes what people have changed. Next does it, too; a worker that takes no more tasks calls it alone.
 	TakeChanged(ctx context.Context) error
+	// Waiting returns the lowest sequence that waits and has no run; 0: there is none. running are first attempts that don't count. It may return a
+	// sequence before the first that waits, while the journal was not read so far. left is how many events that were accepted since Open were not for the
+	// handler, though its patterns matched.
+	Waiting(running map[int64]bool) (first, left int64)
 	// Waits says what tasks wait for, as far as it is known; After is the sequence of the last event that the source has taken from the journal.
 	Waits(sequences map[int64]bool) map[int64]Wait
 	After() int64

@@ -1,6 +1,9 @@
 package queue
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Wait is what a task waits for.
 type Wait struct {
@@ -50,6 +53,29 @@ func (q *Queue) Waits(sequences map[int64]bool) map[int64]Wait {
 		}
 	}
 	return waits
+}
+
+// Waiting implements [Source].
+func (q *Queue) Waiting(running map[int64]bool) (first, left int64) {
+	low := q.order.lowest()
+	if q.bursts != nil {
+		low = min(low, q.bursts.lowest())
+	}
+	for seq, t := range q.active {
+		if t.First() && !running[seq] {
+			low = min(low, t.lowest())
+		}
+	}
+	if len(q.follower.batch) > 0 {
+		low = min(low, q.follower.batch[0].Sequence)
+	}
+	if low != math.MaxInt64 {
+		return low, q.follower.passedOver
+	}
+	if _, ok := q.follower.idle(); ok {
+		return 0, q.follower.passedOver
+	}
+	return q.follower.read + 1, q.follower.passedOver
 }
 
 // After implements [Source].

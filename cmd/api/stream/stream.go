@@ -15,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"evrun/events"
@@ -42,6 +44,8 @@ type Streams struct {
 	o     Options
 	pages *pages
 	runs  *runFeed
+
+	gaps, cutOff atomic.Int64
 }
 
 // New makes Streams.
@@ -68,6 +72,7 @@ func (s *Streams) Serve(ctx context.Context, w http.ResponseWriter, q Query) err
 	w.WriteHeader(http.StatusOK)
 	err := st.out.head(q.After)
 	if err == nil && q.Gap != "" {
+		s.gaps.Add(1)
 		err = st.out.gap(map[string]string{"reason": q.Gap, "after": strconv.FormatInt(q.After, 10)})
 	}
 	switch {
@@ -77,11 +82,20 @@ func (s *Streams) Serve(ctx context.Context, w http.ResponseWriter, q Query) err
 	default:
 		err = st.events(ctx)
 	}
+	if errors.Is(err, errSlowest) || errors.Is(err, os.ErrDeadlineExceeded) {
+		s.cutOff.Add(1)
+	}
 	if err != nil {
 		return fmt.Errorf("after #%d: %w", st.after, err)
 	}
 	return nil
 }
+
+// Gaps is how often a stream told its reader that it has missed something.
+func (s *Streams) Gaps() int64 { return s.gaps.Load() }
+
+// CutOff is how many readers were cut off because they read too slowly.
+func (s *Streams) CutOff() int64 { return s.cutOff.Load() }
 
 // Wait waits for the goroutine, once all streams have ended.
 func (s *Streams) Wait() { s.runs.pump.Wait() }
@@ -193,6 +207,7 @@ func (st *stream) runsToo(ctx context.Context) error {
 			}
 		}
 		if lost {
+			st.s.gaps.Add(1)
 			if err := st.out.gap(map[string]string{"reason": "runs changed faster than they were read"}); err != nil {
 				return err
 			}

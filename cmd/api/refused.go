@@ -1,0 +1,50 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"evrun/tasks/emitter"
+)
+
+// counted counts the events that are refused before they come to the emitter, which counts the others: a body that can't be read counts as one event.
+func (s *Server) counted(next route) route {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := next(w, r)
+		var p *Problem
+		var tooLarge *http.MaxBytesError
+		switch {
+		case errors.As(err, &tooLarge):
+			s.o.Emitter.Refused().Add(emitter.TooLarge, 1)
+		case errors.As(err, &p):
+			s.o.Emitter.Refused().Add(whyRefused(p.Status), 1)
+		}
+		return err
+	}
+}
+
+// whyRefused is the reason of a problem that the server itself has with a request.
+func whyRefused(status int) emitter.Reason {
+	switch status {
+	case http.StatusServiceUnavailable:
+		return emitter.Stopping
+	case http.StatusTooManyRequests:
+		return emitter.Busy
+	case http.StatusRequestEntityTooLarge:
+		return emitter.TooLarge
+	}
+	return emitter.Invalid
+}
+
+// Load is how much of the server its clients use.
+type Load struct {
+	Connections int64
+	Streams     int64 // and answers that follow an event
+	Gaps        int64 // how often a stream told its reader that it has missed changes of runs
+	CutOff      int64 // how many readers of streams were cut off, because they were too slow
+}
+
+// Load returns it. Only the server of a daemon has a load.
+func (s *Server) Load() Load {
+	return Load{Connections: s.connections.Load(), Streams: s.following.taken.Load(), Gaps: s.streams.Gaps(), CutOff: s.streams.CutOff()}
+}
