@@ -62,7 +62,7 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 		alone = errors.Join(process.Hide(), alone)
 	}
 	log := e.NewLogger(cfg.Settings)
-	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.Load, Log: log, HangUps: hangUps, Version: cli.Version(), Manager: manager, Reap: true, Tune: s.tune})
+	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.Load, Log: log, HangUps: hangUps, Version: cli.Version(), Revision: cli.ThisBuild().Commit, Manager: manager, Reap: true, Tune: s.tune})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
 	}

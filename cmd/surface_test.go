@@ -37,6 +37,8 @@ var surface = map[string]struct {
 	"handlers show":     {args: []string{"save-user"}},
 	"init":              {args: []string{"fresh"}, once: true},
 	"prune":             {},
+	"metrics alerts":    {},
+	"metrics dashboard": {},
 	"reload":            {},
 	"replay":            {args: []string{"--handler", "save-user", "1"}},
 	"runs cancel":       {args: []string{"2-fail"}, once: true},

@@ -29,8 +29,10 @@ import (
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon/supervisor"
+	"evrun/cmd/metrics"
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/meter"
 	"evrun/store/sqlite"
 	"evrun/store/sqlite/database"
 	"evrun/tasks"
@@ -42,13 +44,14 @@ import (
 
 // Options are the parts of a daemon that are not in its wiring file.
 type Options struct {
-	Load    func() (*config.Config, error) // reads the wiring file again, for a reload
-	Log     *slog.Logger                   // default: nothing is logged
-	HangUps *HangUps                       // the SIGHUPs that ask for a reload; default: none
-	Version string                         // of evrun, for its status
-	Manager *supervisor.Supervisor         // the service manager that started this process; default: none
-	Reap    bool                           // reap every child of this process, with those that [process.Adopt] brings back
-	Tune    func(*StoreOptions)            // changes how the store is opened; default: it does not
+	Load     func() (*config.Config, error) // reads the wiring file again, for a reload
+	Log      *slog.Logger                   // default: nothing is logged
+	HangUps  *HangUps                       // the SIGHUPs that ask for a reload; default: none
+	Version  string                         // of evrun, for its status
+	Revision string                         // the commit that it was built from
+	Manager  *supervisor.Supervisor         // the service manager that started this process; default: none
+	Reap     bool                           // reap every child of this process, with those that [process.Adopt] brings back
+	Tune     func(*StoreOptions)            // changes how the store is opened; default: it does not
 }
 
 // Daemon is the daemon of one wiring file. Its methods are called in the order New, Run, Close.
@@ -71,6 +74,8 @@ type Daemon struct {
 	socket    *socket
 	address   notes // noted while the socket is open
 	started   time.Time
+	accepted  meter.Clock
+	metrics   *metrics.Metrics
 }
 
 // New opens the store of a wiring file, and checks that the control socket can be opened. It starts no goroutine. Its error is
@@ -79,7 +84,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Daemon{o: o, cfg: cfg, log: o.Log, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now()}
+	d := &Daemon{o: o, cfg: cfg, log: o.Log, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now(), metrics: metrics.New()}
 	d.current.Store(cfg)
 	d.loaded.Store(&d.started)
 	defer func() {
@@ -97,18 +102,17 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	}
 	d.address = notes{Address: addressOf(cfg)}
 	d.emitter = NewEmitter(d.store, cfg)
-	metrics := newMetrics()
-	metrics.watch(d.store.WAL)
 	d.runner = tasks.NewRunner(tasks.Options{
 		Store: d.store, Bus: d.bus, Emitter: d.emitter, Handlers: cfg.Wiring.Handlers, Log: d.log, Grace: cfg.Settings.Grace,
 		OpenDatabase: database.Open,
 		Variables:    d.address.variables(),
 		Wired:        d.open,
-		Unannounced:  metrics.unannounced,
+		Unannounced:  d.metrics.Unannounced,
+		Accepted:     &d.accepted,
 	})
 	d.scheduler = schedule.NewScheduler(schedule.Options{
 		Store: d.store, Emitter: d.emitter, Entries: cfg.Wiring.Schedules, Log: d.log, Settled: d.settled,
-		Observe: metrics.slotAccepted,
+		Observe: d.metrics.SlotAccepted,
 	})
 	d.keeper = retention.New(retention.Options{Store: d.store, Policy: retention.Policy(cfg.Settings.Retention), Log: d.log, Now: opt.Now})
 	d.reloader = newReloader(d)
@@ -116,8 +120,9 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Matches: d.matches, Redact: d.redact,
 		Log: d.log, Retention: d.keeper.Policy,
 		MaxData: cfg.Settings.Server.MaxEvent,
-		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: metrics.handler()},
+		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
 	})
+	d.watch(d.metrics)
 	return d, nil
 }
 
@@ -137,8 +142,10 @@ func (d *Daemon) storeOptions() StoreOptions {
 	opt.Options = store.Options{
 		MaxData:  d.cfg.Settings.Server.MaxEvent,
 		Warn:     func(note string) { d.log.Warn("store: " + note) },
+		Wrote:    d.metrics.Wrote,
 		WantRuns: func() bool { return d.commits.Subscribers() > 0 },
 		OnCommit: func(c store.Commit) {
+			d.noteAccepted(c) // first: a worker may be quick
 			d.bus.Publish(c.Events)
 			if d.commits.Subscribers() > 0 {
 				d.commits.Publish(c)

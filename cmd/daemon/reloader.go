@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"evrun/cmd/api"
@@ -38,6 +39,9 @@ type reloader struct {
 	mu   sync.Mutex // one reload at a time
 	seen [sha256.Size]byte
 	last *api.Reloaded // nil: none yet
+
+	wrong atomic.Bool               // the file was refused when it was last read
+	read  atomic.Pointer[time.Time] // when a right one was; nil: at the start
 }
 
 func newReloader(d *Daemon) *reloader {
@@ -163,7 +167,10 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 		return done, &api.Problem{Status: http.StatusServiceUnavailable, Title: "Service Unavailable", Detail: "evrun is stopping"}
 	case err != nil:
 		return done, r.rejected(ctx, done, err)
-	case done.None():
+	}
+	r.wrong.Store(false)
+	r.read.Store(&done.At)
+	if done.None() {
 		r.d.log.Info("the wiring file was read again: nothing has changed")
 		return done, nil
 	}
@@ -192,6 +199,14 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 	e, err = audit.Event(ctx, r.d.emitter, events.TypeAuditWiringReloaded, map[string]any{"path": cfg.Path, "because": because})
 	r.publish(ctx, e, err)
 	return done, nil
+}
+
+// lastRead reports whether the file was right when it was last read, and when a right one was.
+func (r *reloader) lastRead() (ok bool, at time.Time) {
+	if read := r.read.Load(); read != nil {
+		return !r.wrong.Load(), *read
+	}
+	return !r.wrong.Load(), r.d.started
 }
 
 // lastOne returns the last reload that changed the wiring or was refused; nil: there was none.
@@ -234,6 +249,7 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) error {
 	done.Error = err.Error()
 	r.last = &done
+	r.wrong.Store(true)
 	p := &api.Problem{Status: http.StatusUnprocessableEntity, Title: "Unprocessable Entity", Detail: done.Error}
 	lines := []string{done.Error}
 	var faults *config.Errors
