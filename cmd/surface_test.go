@@ -35,6 +35,7 @@ var surface = map[string]struct {
 	"handlers pause":    {args: []string{"save-user"}, once: true},
 	"handlers resume":   {args: []string{"save-user"}, once: true},
 	"handlers show":     {args: []string{"save-user"}},
+	"import crontab":    {args: []string{"jobs.cron", "--tz", "UTC"}},
 	"init":              {args: []string{"fresh"}, once: true},
 	"prune":             {},
 	"metrics alerts":    {},
@@ -87,6 +88,9 @@ func TestTheSurfaceOfEveryCommand(t *testing.T) {
 		t.Fatalf("no run is dead: exit code %d: %s", code, stderr)
 	}
 	if err := os.WriteFile(filepath.Join(d.Dir, "users.ndjson"), []byte(`{"email":"alan@example.com"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(d.Dir, "jobs.cron"), []byte("0 2 * * * true\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range cmd.Commands() {

@@ -1,0 +1,175 @@
+// Package crontab makes a wiring file of a crontab: the work of `evrun import crontab`. Each line becomes a schedule and a handler that runs its
+// command as cron does: with the same shell, environment and standard input, once for a slot, no matter how long it takes. Whatever a wiring file
+// can't have is left out and reported with its line; nothing is dropped silently.
+//
+//	r, err := crontab.Convert(text, crontab.Options{Zone: "Europe/Paris", Me: "root", Check: check})
+//	os.Stdout.Write(r.Wiring)
+//	for _, l := range r.Left { … }
+//
+// The days of the month and of the week are an alternative where both are restricted, as in cron: package slots has that rule too.
+package crontab
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"evrun/events"
+)
+
+// maxText is how large a crontab may be, in bytes.
+const maxText = 128 << 10
+
+// Options say how a crontab is read.
+type Options struct {
+	Source string                   // what the comment at the top calls it; empty: standard input
+	System bool                     // lines have a user before the command
+	Zone   string                   // of the schedules; empty: UTC
+	Me     string                   // the user that evrun will run as: commands of this user need no user key
+	Home   func(user string) string // the directory where the commands of a user begin; nil or empty: it is not known
+	// Check returns the faults of a wiring file by their lines, from 1. Line 0 is a fault of no line. nil: there are none.
+	Check func(wiring []byte) (map[int]string, error)
+}
+
+// Left is something that was not carried over.
+type Left struct {
+	Line   int    `json:"line"` // in the crontab, from 1
+	Text   string `json:"text"`
+	Reason string `json:"reason"`
+}
+
+// Result is a wiring file, which is valid.
+type Result struct {
+	Wiring    []byte
+	Schedules int
+	Left      []Left // by lines
+}
+
+// variable is an assignment in a crontab.
+type variable struct{ name, value string }
+
+// entry is a line that runs something.
+type entry struct {
+	line        int
+	text        string // as it is in the crontab
+	description string
+	name        string
+	cron        string
+	zone        string
+	jitter      string
+	user        string // empty: evrun's own
+	shell       string // the program
+	command     string
+	stdin       string
+	dir         string // empty: not known
+	env         []variable
+	hints       []string // for the comment above it
+}
+
+// Convert makes a wiring file of the text of a crontab. Lines whose schedule or handler does not pass o.Check are left out as well. The error says why there is
+// no valid file at all.
+func Convert(text []byte, o Options) (*Result, error) {
+	if len(text) > maxText {
+		return nil, fmt.Errorf("a crontab may have %d KiB", maxText>>10)
+	}
+	r := &reader{o: o, zone: cmp.Or(o.Zone, "UTC"), names: map[string]bool{}}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		r.line(n, string(bytes.TrimRight(line, "\r\n")))
+	}
+	for {
+		wiring, places := write(r.entries, r.left, o)
+		if o.Check == nil {
+			return &Result{wiring, len(r.entries), r.left}, nil
+		}
+		faults, err := o.Check(wiring)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(faults) == 0:
+			return &Result{wiring, len(r.entries), r.left}, nil
+		case !r.drop(places, faults):
+			return nil, errors.New("no valid wiring file can be made of it: " + first(faults))
+		}
+	}
+}
+
+// drop leaves out the entries that have faults. It returns false if no fault is in any.
+func (r *reader) drop(places []place, faults map[int]string) bool {
+	wrong := map[int]string{} // by the line in the crontab
+	for line, why := range faults {
+		for _, p := range places {
+			if p.from <= line && line < p.to {
+				wrong[p.entry] = why
+			}
+		}
+	}
+	r.entries = slices.DeleteFunc(r.entries, func(e *entry) bool {
+		why, is := wrong[e.line]
+		if is {
+			r.leave(e.line, e.text, why)
+		}
+		return is
+	})
+	slices.SortStableFunc(r.left, func(a, b Left) int { return a.Line - b.Line })
+	return len(wrong) > 0
+}
+
+func first(faults map[int]string) string {
+	line := -1
+	for l := range faults {
+		if line < 0 || l < line {
+			line = l
+		}
+	}
+	return faults[line]
+}
+
+// IsSystem reports whether a crontab looks like one with a column for the user: its path is one of the system's, a line has root there, which is no
+// command, or each line has the name of a user.
+func IsSystem(path string, text []byte, isUser func(string) bool) bool {
+	if path == "/etc/crontab" || strings.HasPrefix(path, "/etc/cron.d/") {
+		return true
+	}
+	seen, all := false, true
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if _, is := assignment(line); is {
+			continue
+		}
+		_, rest, ok := timing(line)
+		if !ok {
+			continue
+		}
+		user, command := word(rest)
+		if command != "" && user == "root" {
+			return true
+		}
+		seen, all = true, all && command != "" && isUser(user)
+	}
+	return seen && all
+}
+
+// printable reports whether a line has only what a wiring file can have.
+func printable(line string) bool {
+	return utf8.ValidString(line) && strings.IndexFunc(line, func(c rune) bool { return c != '\t' && (unicode.IsControl(c) || c == utf8.RuneError) }) < 0
+}
+
+// quoted is a text as a YAML scalar in double quotes, which JSON's are.
+func quoted(text string) string {
+	b, err := events.MarshalJSON(text)
+	if err != nil {
+		return `""`
+	}
+	return string(bytes.TrimSpace(b))
+}

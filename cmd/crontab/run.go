@@ -1,0 +1,160 @@
+package crontab
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"evrun/cmd/cli"
+	"evrun/cmd/config"
+	"evrun/tasks/fault"
+)
+
+// Request is what `evrun import crontab` is asked to do.
+type Request struct {
+	Path   string // - is standard input
+	System *bool  // nil: see IsSystem
+	Zone   string // empty: the machine's
+	To     string // the file to write; empty: standard output
+}
+
+// Run converts a crontab, writes the wiring file, and reports what was not carried over. Then its exit code is [cli.ExitRefused].
+func Run(e *cli.Env, q Request) error {
+	if _, err := cli.LoadZone(q.Zone); err != nil {
+		return err
+	}
+	text, err := read(e, q.Path)
+	if err != nil {
+		return err
+	}
+	o := Options{Source: q.Path, Zone: q.Zone, Home: home, Check: func(wiring []byte) (map[int]string, error) { return check(e, wiring) }}
+	if q.Path == "-" {
+		o.Source = ""
+	}
+	if me, err := user.Current(); err == nil {
+		o.Me = me.Username
+	}
+	if q.System != nil {
+		o.System = *q.System
+	} else if o.System = IsSystem(q.Path, text, isUser); o.System {
+		e.Note("read as a system crontab, with a user before each command; --system=false reads it as a user's")
+	}
+	if o.Zone == "" {
+		if o.Zone = localZone(); o.Zone == "" {
+			o.Zone = "UTC"
+			e.Note("the machine's time zone has no name that is known: the schedules have UTC; --tz names another")
+		}
+	}
+	r, err := Convert(text, o)
+	if err != nil {
+		return err
+	}
+	if err := deliver(e, q.To, r); err != nil {
+		return err
+	}
+	for _, l := range r.Left {
+		e.Note("line %d: %s: %s", l.Line, fault.Quote(l.Text), l.Reason)
+	}
+	e.Note("%s carried over", fault.Plural(r.Schedules, "schedule"))
+	if len(r.Left) > 0 {
+		return &cli.ExitError{Code: cli.ExitRefused, Err: fmt.Errorf("%s of the crontab not carried over", fault.Plural(len(r.Left), "line"))}
+	}
+	return nil
+}
+
+func read(e *cli.Env, path string) ([]byte, error) {
+	in := e.In
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	return io.ReadAll(io.LimitReader(in, maxText+1)) // Convert refuses what is longer
+}
+
+// deliver prints the wiring file, or writes it to a new file.
+func deliver(e *cli.Env, to string, r *Result) error {
+	if to != "" {
+		f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // as init writes one
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(r.Wiring)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	switch {
+	case e.JSON():
+		left := append([]Left{}, r.Left...)
+		what := map[string]any{"schedules": r.Schedules, "left": left}
+		if to != "" {
+			what["config"] = to
+		} else {
+			what["wiring"] = string(r.Wiring)
+		}
+		return e.PrintJSON(map[string]any{"imported": what})
+	case to == "":
+		_, err := e.Out.Write(r.Wiring)
+		return err
+	}
+	return nil
+}
+
+// check validates a wiring file as `evrun validate` does.
+func check(e *cli.Env, wiring []byte) (map[int]string, error) {
+	dir, err := os.MkdirTemp("", "evrun-import-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "evrun.yaml")
+	if err := os.WriteFile(path, wiring, 0o600); err != nil {
+		return nil, err
+	}
+	_, err = config.Load(path, e.ConfigOptions())
+	var faults *config.Errors
+	if err == nil || !errors.As(err, &faults) {
+		return nil, err
+	}
+	lines := map[int]string{}
+	for i := range faults.Faults {
+		lines[faults.Faults[i].Line] = faults.Faults[i].Message
+	}
+	return lines, nil
+}
+
+func isUser(name string) bool {
+	_, err := user.Lookup(name)
+	return err == nil
+}
+
+func home(of string) string {
+	u, err := user.Lookup(of)
+	if err != nil {
+		return ""
+	}
+	return u.HomeDir
+}
+
+// localZone is the IANA name of the machine's time zone; empty: it is not known.
+func localZone() string {
+	if tz := strings.TrimPrefix(os.Getenv("TZ"), ":"); tz != "" {
+		return tz
+	}
+	target, err := filepath.EvalSymlinks("/etc/localtime")
+	if err != nil {
+		return ""
+	}
+	if _, name, ok := strings.Cut(target, "/zoneinfo/"); ok {
+		return name
+	}
+	return ""
+}

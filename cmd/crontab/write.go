@@ -1,0 +1,147 @@
+package crontab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"evrun/events"
+)
+
+// place is where an entry stands in the wiring file: lines from 1, without to.
+type place struct{ entry, from, to int }
+
+// writer writes a wiring file, and notes the places of entries.
+type writer struct {
+	strings.Builder
+	lines  int
+	places []place
+}
+
+func (w *writer) line(format string, args ...any) {
+	fmt.Fprintf(w, format+"\n", args...)
+	w.lines++
+}
+
+// each writes a part of every entry.
+func (w *writer) each(entries []*entry, part func(*entry)) {
+	for _, e := range entries {
+		from := w.lines + 1
+		part(e)
+		w.places = append(w.places, place{e.line, from, w.lines + 1})
+	}
+}
+
+// write writes the file. The variables that all entries share are the environment of all commands.
+func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
+	w := &writer{}
+	source := "standard input"
+	if o.Source != "" {
+		source = o.Source
+	}
+	w.line("# Made of the crontab %s by \"evrun import crontab\". Look at it with \"evrun schedules next -c FILE\", and run it with \"evrun serve FILE\".", comment(source))
+	w.line("# As in cron, a command that fails is not tried again (retry), and a slot that passes while evrun is stopped is left out (missed).")
+	for i, l := range left {
+		if i == 0 {
+			w.line("#\n# These lines were not carried over:")
+			w.lines++
+		}
+		w.line("#   %d: %s", l.Line, comment(l.Text))
+		w.line("#      %s", comment(l.Reason))
+	}
+	w.line("")
+	shared := sharedEnv(entries)
+	if len(shared) > 0 {
+		w.line("env:")
+		for _, v := range shared {
+			w.line("  %s: %s", v.name, quoted(escaped(v.value)))
+		}
+		w.line("")
+	}
+	if slices.ContainsFunc(entries, func(e *entry) bool { return e.description != "" }) {
+		w.line("events:")
+		w.each(entries, func(e *entry) {
+			if e.description != "" {
+				w.line("  schedule.%s: {description: %s}", e.name, quoted(e.description))
+			}
+		})
+		w.line("")
+	}
+	if len(entries) == 0 {
+		w.line("schedules: []\nhandlers: []")
+		return []byte(w.String()), nil
+	}
+	w.line("schedules:")
+	w.each(entries, w.schedule)
+	w.line("")
+	w.line("handlers:")
+	w.each(entries, func(e *entry) { w.handler(e, shared) })
+	return []byte(w.String()), w.places
+}
+
+func (w *writer) schedule(e *entry) {
+	w.line("  - name: %s", e.name)
+	w.line("    cron: %s", quoted(e.cron))
+	w.line("    timezone: %s", quoted(e.zone))
+	if e.jitter != "" {
+		w.line("    jitter: %s", e.jitter)
+	}
+	w.line("    missed: skip")
+	w.line("    emit: schedule.%s", e.name)
+}
+
+func (w *writer) handler(e *entry, shared []variable) {
+	for _, h := range e.hints {
+		w.line("  # %s", h)
+	}
+	w.line("  - name: %s", e.name)
+	w.line("    on: schedule.%s", e.name)
+	w.line("    do: exec")
+	w.line("    with:")
+	if e.shell == "/bin/sh" {
+		w.line("      shell: %s", quoted(escaped(e.command)))
+	} else {
+		w.line("      command: [%s, -c, %s]", quoted(escaped(e.shell)), quoted(escaped(e.command)))
+	}
+	w.line("      stdin: %s", quoted(escaped(e.stdin)))
+	if e.dir != "" {
+		w.line("      dir: %s", quoted(escaped(e.dir)))
+	}
+	if e.user != "" {
+		w.line("      user: %s", quoted(e.user))
+	}
+	if len(shared) == 0 && len(e.env) > 0 {
+		w.line("      env:")
+		for _, v := range e.env {
+			w.line("        %s: %s", v.name, quoted(escaped(v.value)))
+		}
+	}
+	w.line("    timeout: 24h")
+	w.line("    retry: {attempts: 1}")
+}
+
+// sharedEnv returns the variables of the entries if all have the same.
+func sharedEnv(entries []*entry) []variable {
+	for _, e := range entries {
+		if !slices.Equal(e.env, entries[0].env) {
+			return nil
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return entries[0].env
+}
+
+// escaped writes a text so that no part of it is an expression.
+func escaped(text string) string { return strings.ReplaceAll(text, "${", "$${") }
+
+// comment is a text for a comment: on one line, and without characters that YAML refuses.
+func comment(text string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '\u2028' || c == '\u2029' || c == '\u0085' || c == '\ufeff' || c == '\ufffe' || c == '\uffff' {
+			return '?'
+		}
+		return c
+	}, strings.ReplaceAll(events.EscapeControl(strings.ToValidUTF8(text, "?")), "\n", " "))
+}
