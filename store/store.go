@@ -27,6 +27,7 @@ type Store interface {
 	Statements
 	Batches
 	Retention
+	Backups
 
 	// Ping waits for its turn in the writer's queue, and writes nothing. Unlike a write, it ends with its context.
 	Ping(ctx context.Context) error

@@ -123,10 +123,12 @@ func (w *writer) run(ctx context.Context) error {
 		}
 		if o := w.turns.take(w.clock(), stopping); o != nil {
 			begun := w.clock()
-			if err := w.write([]*op{o}, true); err != nil {
+			if o.turn == outside {
+				o.done <- o.do(nil)
+			} else if err := w.write([]*op{o}, true); err != nil {
 				return err
 			}
-			if o.turn == holding {
+			if o.turn >= holding {
 				now := w.clock()
 				w.turns.yieldUntil = now.Add(now.Sub(begun))
 			}

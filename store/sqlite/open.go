@@ -73,7 +73,7 @@ func Open(name string, opt Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{w: w, lock: l}
+	s := &Store{path: path, w: w, lock: l}
 	if s.files, err = disk.Identify(path); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func OpenReader(name string) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Reader: r, Pruner: prune.New(prune.Options{Path: path, Now: time.Now})}, nil
+	return &Store{path: path, Reader: r, Pruner: prune.New(prune.Options{Path: path, Now: time.Now})}, nil
 }
 
 // resolve returns the path of the store's file, see [files.Resolve]. It reports errors that SQLite's own messages would not explain.

@@ -14,7 +14,7 @@
 //
 // This package writes. What only reads is package reads, whose Reader the store embeds; a write that begins with a query (Retry, Drop, Rewire) asks it
 // first, and checks again in its transaction. Both know the tables from package schema. Other packages below: conn (a connection below
-// database/sql), disk (the files and their lock), wal (its bound).
+// database/sql), disk (the files and their lock), wal (its bound), copies (backups of the file).
 //
 // Package cmd and its daemon open stores; all others know [store.Store]. The goroutine that calls Store.Run is the writer's; it owns two more, which
 // watch the files (watch.go) and keep the log's bound (package wal).
@@ -43,10 +43,14 @@ type Store struct {
 	*reads.Reader // the methods that only read
 	*prune.Pruner // what keeps the store from growing
 
+	path    string
 	w       *writer // nil when opened for reading
 	lock    *disk.Lock
 	files   disk.Opened
 	keepWAL atomic.Bool // at the end, see watch
+
+	backups sync.RWMutex // held for reading while a backup is made
+	ending  sync.Mutex   // held by the backup that ends after the writer has
 }
 
 var _ store.Store = (*Store)(nil)
@@ -83,6 +87,8 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Close implements [store.Store].
 func (s *Store) Close() error {
+	s.backups.Lock() // they have noticed the writer's end, and must give its connection back
+	defer s.backups.Unlock()
 	errs := []error{s.Reader.Close(), s.Pruner.Close()}
 	if s.w != nil {
 		if s.keepWAL.Load() {

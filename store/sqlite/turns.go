@@ -8,7 +8,7 @@ import "time"
 // repeated, waits for such a turn at once.
 //
 // A statement that may hold the writer for longer (Settlement.Hold) also has its own turn, and afterwards all others have the writer for as long as
-// it was held.
+// it was held. So has a step of a backup, which is no transaction.
 
 // shareOfOthers divides the time for user statements in a transaction if others wait: for an event in the transaction, or for the next turn.
 const shareOfOthers = 5
@@ -22,6 +22,7 @@ const (
 	alone               // a user statement that must be repeated
 	holding             // a user statement that may take long, or migrations
 	beside              // pruning: its transactions are short, and need not survive a power cut
+	outside             // not a write: it uses the connection between two transactions
 )
 
 // turns holds the writes that wait for their own transaction.
@@ -32,7 +33,7 @@ type turns struct {
 
 func (q *turns) add(o *op) {
 	switch o.turn {
-	case holding:
+	case holding, outside:
 		q.holds = append(q.holds, o)
 	case beside:
 		q.pruning = append(q.pruning, o)

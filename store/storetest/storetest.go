@@ -120,6 +120,8 @@ func Run(t *testing.T, d Driver) {
 		{"pruning is announced once", prunedAfterAnnouncement},
 		{"pruning leaves what a naive model says", prunedAsTheModelSays},
 		{"writes after the end are refused", closed},
+		{"a backup is made beside writes, and ends at one of them", backupsBesideWrites},
+		{"a backup ends with its context, and leaves the store as it was", backupsEnd},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, d) })
 	}

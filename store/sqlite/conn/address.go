@@ -38,6 +38,12 @@ func User(path string, create bool) string {
 	return address(path, q)
 }
 
+// Target is the address of an empty file that a database is copied to, or of a complete copy, for the one process that knows it. Nothing guards the file
+// against a crash, and whoever has it written syncs it. The database leaves the WAL mode: the file is all there is of it.
+func Target(path string) string {
+	return address(path, url.Values{"mode": {"rw"}, "_pragma": {"locking_mode(EXCLUSIVE)", "journal_mode(OFF)", "synchronous(OFF)", "cache_size(-2048)"}})
+}
+
 // values are the parameters of all addresses.
 func values() url.Values {
 	return url.Values{

@@ -15,6 +15,9 @@ var ownSuffixes = []string{"", "-wal", "-shm"}
 // store has none: SQLite writes its content into the database, whoever created it.
 var checkedSuffixes = append(ownSuffixes[:len(ownSuffixes):len(ownSuffixes)], "-journal")
 
+// Suffixes are those of the names of all files that a store may have.
+var Suffixes = append(checkedSuffixes[:len(checkedSuffixes):len(checkedSuffixes)], ".lock")
+
 // CheckPrivate says why one of a store's files can't be trusted.
 func CheckPrivate(path string) error {
 	for _, suffix := range checkedSuffixes {
