@@ -24,6 +24,7 @@ var surface = map[string]struct {
 	once   bool // a second time it may have nothing to do, and fail (exit 1)
 	noJSON bool // it prints a text for programs
 }{
+	"backup":            {args: []string{"--force", "backup.db"}},
 	"completion":        {args: []string{"bash"}, noJSON: true},
 	"demo":              {args: []string{"--pause", "0s"}},
 	"emit":              {args: []string{"order.placed", "-f", "a=b"}},
@@ -42,6 +43,7 @@ var surface = map[string]struct {
 	"metrics dashboard": {},
 	"reload":            {},
 	"replay":            {args: []string{"--handler", "save-user", "1"}},
+	"restore":           {args: []string{"backup.db", "--yes", "-c", "other.yaml"}},
 	"runs cancel":       {args: []string{"2-fail"}, once: true},
 	"runs drop":         {args: []string{"2-fail"}, once: true},
 	"runs list":         {},
@@ -91,6 +93,9 @@ func TestTheSurfaceOfEveryCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(d.Dir, "jobs.cron"), []byte("0 2 * * * true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(d.Dir, "other.yaml"), []byte("store: other.db\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range cmd.Commands() {

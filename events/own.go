@@ -41,6 +41,7 @@ const (
 	TypeAuditScheduleResumed    = "evrun.audit.schedule.resumed"
 	TypeAuditWiringReloaded     = "evrun.audit.wiring.reloaded"
 	TypeAuditUsersImported      = "evrun.audit.users.imported"
+	TypeAuditStoreRestored      = "evrun.audit.store.restored"
 )
 
 // OwnType is a type of event that evrun itself publishes.
@@ -74,6 +75,7 @@ var ownTypes = []OwnType{
 	{TypeAuditScheduleResumed, "Somebody let a paused schedule continue."},
 	{TypeAuditWiringReloaded, "Somebody had the wiring file read again, and it has taken effect."},
 	{TypeAuditUsersImported, "Somebody imported users; says how many."},
+	{TypeAuditStoreRestored, "Somebody put a backup in the store's place; says what is lost. It is the first event after the backup's."},
 }
 
 // OwnTypes lists all types under [ReservedPrefix]. The caller must not change the list.

@@ -67,6 +67,7 @@ type Server struct {
 	following   places // streams, and answers that follow an event
 	lines       places // bodies of NDJSON
 	batches     places
+	backups     places
 	actions     *batches.Batches
 	streams     *stream.Streams // of a daemon
 	reasons     *Reasons
@@ -93,6 +94,7 @@ func NewServer(o Options) *Server {
 		o:         o,
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: o.MaxStreams},
 		batches: places{what: "large batches", limit: largeBatches},
+		backups: places{what: "backups", limit: backupsAtOnce},
 		reasons: NewReasons(o.Store, o.Redact),
 	}
 	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action())})
@@ -175,6 +177,7 @@ func (s *Server) daemonRoutes() map[string]route {
 		"GET /v1/stream":  s.stream,
 		"GET /v1/status":  inJSON(s.status),
 		"POST /v1/reload": inJSON(s.reload),
+		"POST /v1/backup": s.backup,
 		"GET /metrics":    s.metrics,
 		"GET /readyz":     inJSON(s.readiness),
 	}

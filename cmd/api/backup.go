@@ -1,0 +1,100 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/tasks/audit"
+)
+
+// BackupRequest asks a daemon to copy its store to a file that the client has made. The file contains Proof and nothing else, which shows that both see
+// the same file, and that it was made for this.
+type BackupRequest struct {
+	Path  string `json:"path"`
+	Proof string `json:"proof"`
+}
+
+// BackupStep is a line of the answer: how far the copy is, and in the last line its end or a problem.
+type BackupStep struct {
+	Done     int64    `json:"done_bytes,omitempty"`
+	All      int64    `json:"bytes,omitempty"`
+	Complete bool     `json:"complete,omitempty"`
+	Sequence int64    `json:"seq,string,omitempty"` // of the last event in a complete copy
+	Problem  *Problem `json:"problem,omitempty"`
+}
+
+const (
+	backupsAtOnce = 2
+	backupReports = 200 * time.Millisecond
+)
+
+// backup copies the store to a file of the client's. The daemon writes only to files of those who could write to its own: its user, and root.
+func (s *Server) backup(w http.ResponseWriter, r *http.Request) error {
+	var ask BackupRequest
+	if err := s.readJSON(w, r, &ask); err != nil {
+		return err
+	}
+	release, err := s.backups.take()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if uid := audit.From(r.Context()).UID; uid != 0 && uid != os.Geteuid() {
+		return problem(http.StatusForbidden, fmt.Sprintf("the daemon writes backups for its own user (uid %d) and for root only", os.Geteuid()))
+	}
+	if err := ask.take(); err != nil {
+		return problem(http.StatusForbidden, "the daemon can't write the file of the backup: "+err.Error())
+	}
+	ctx, cancel := s.untilClose(r.Context())
+	defer cancel()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	control := http.NewResponseController(w)
+	line := func(step BackupStep) {
+		if err := errors.Join(events.WriteJSON(w, step), control.Flush()); err != nil {
+			cancel() // the client is gone
+		}
+	}
+	next := time.Now()
+	sequence, err := s.o.Store.Backup(ctx, ask.Path, func(done, all int64) {
+		if now := time.Now(); !now.Before(next) {
+			next = now.Add(backupReports)
+			line(BackupStep{Done: done, All: all})
+		}
+	})
+	switch {
+	case errors.Is(err, context.Canceled) && r.Context().Err() == nil:
+		line(BackupStep{Problem: errDraining})
+	case errors.Is(err, store.ErrFull):
+		line(BackupStep{Problem: problem(http.StatusInsufficientStorage, "no space is left for the backup")})
+	case err != nil:
+		line(BackupStep{Problem: problemOf(err)})
+	default:
+		line(BackupStep{Complete: true, Sequence: sequence})
+	}
+	return nil
+}
+
+// take checks that the file is the client's, and empties it.
+func (b *BackupRequest) take() error {
+	info, err := os.Lstat(b.Path)
+	switch {
+	case err != nil:
+		return err
+	case b.Proof == "" || !info.Mode().IsRegular() || info.Size() != int64(len(b.Proof)):
+		return fmt.Errorf("%s is not the file that the client has made", b.Path)
+	}
+	text, err := os.ReadFile(b.Path)
+	if err == nil && string(text) != b.Proof {
+		err = fmt.Errorf("%s is not the file that the client has made", b.Path)
+	}
+	if err != nil {
+		return err
+	}
+	return os.Truncate(b.Path, 0)
+}
