@@ -191,6 +191,9 @@ func prunedAndKnown(t *testing.T, d Driver) {
 		}
 	}
 	equal(t, "young keys", forget(at.Add(time.Hour)), 0)
+	for i, rc := range appendAll(t, s, numbered(n)...) {
+		equal(t, fmt.Sprint("event ", i+1, ", once more"), rc, store.Receipt{Sequence: int64(i + 1), Duplicate: true})
+	}
 	equal(t, "old keys", forget(at.Add(time.Hour+time.Second)), n)
 	equal(t, "keys", must(s.Pruning(ctx))(t).Keys, 0)
 	equal(t, "accepted again", appendAll(t, s, event("a.b", "1"))[0].Duplicate, false)

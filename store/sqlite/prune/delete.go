@@ -207,13 +207,14 @@ func (d *deletion) keep(list []*event) error {
 		if e.bare {
 			continue
 		}
-		n, err := insert.Exec(keyOf(e.id, e.source), e.sequence, d.now/1e6)
+		key := keyOf(e.id, e.source)
+		d.l.p.o.Keys.add(key)
+		n, err := insert.Exec(key, e.sequence, d.now/1e6)
 		if err != nil {
 			return err
 		}
 		d.keys += n
 	}
-	d.l.p.o.Keys.some = true
 	return nil
 }
 
