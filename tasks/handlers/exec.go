@@ -38,6 +38,8 @@ type command struct {
 	Permanent []*expression.Template          `key:"permanent_exit_codes" default:"126-127" doc:"Exit codes after which the run is dead at once: numbers, or ranges such as 64-78. By default those of a program that does not exist (127) or can't be run (126). After any other but 0, it is tried again."`
 	Result    string                          `key:"result" enum:"auto,json,text,none" default:"auto" doc:"What the run's result is: stdout as JSON, as text, or none. auto takes a JSON object or list as JSON, and all else as text. At most 64 KiB of it are kept: the first and the last 32."`
 
+	Limits limitKeys `key:"limits" hint:"write limits: {memory: 512MiB, cpu: 60s, files: 256}" doc:"Limits of the program and, each by itself, of the processes that it starts. On Linux."`
+
 	Umask string `key:"umask" doc:"The umask of the program: octal digits in quotes, such as \"022\". Left out, it is the one that evrun was started with."`
 	User  string `key:"user" doc:"The user that the program runs as, with that user's groups and HOME; user:group names another primary group. For an evrun that runs as root."`
 	Leave bool   `key:"leave" doc:"Processes that the program started go on when it ends, also when evrun ends: for a script that starts a daemon (EVRUN_LEAVE is set then). An event that they publish with \"evrun emit\" after the attempt's end begins a chain of its own, so a loop through it is not cut off. By default all these processes end with the program, with SIGTERM, and SIGKILL after kill_after: its process group, and those that left the group (setsid) but still have the variable EVRUN_RUN_ID. A process escapes if another daemon starts it (at, systemd-run), or if it leaves the group and drops the variable (env -i setsid) or hides it (ssh-agent); the latter two do not escape where evrun may make cgroups (systemd: Delegate=yes)."`
@@ -105,6 +107,7 @@ func (c *command) run(ctx context.Context, cmd *exec.Cmd, stdin []byte, d *tasks
 	end, err := process.Run(ctx, &process.Command{
 		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Stdin: stdin, Stdout: e.stdout, Stderr: e.stderr,
 		Mark: "EVRUN_RUN_ID=" + d.RunID, Grace: c.KillAfter, Umask: c.umask, User: c.user, Leave: c.Leave,
+		Limits: c.Limits.limits(),
 	})
 	if end == nil {
 		return nil, err
@@ -264,9 +267,15 @@ func (c *command) failure(ctx context.Context, cmd *exec.Cmd, e *ending) error {
 	if words == "" {
 		words = lastLines(c.secrets.Redact(e.stdout.Text()))
 	}
+	limits := c.Limits.limits()
+	if text := limits.String(); text != "" {
+		words = " (under the limits " + text + ")" + words
+	}
 	switch {
 	case e.Stopped:
 		return c.fault(false, "%v: it was stopped (%v)%s", context.Cause(ctx), e.State, words)
+	case limits.UsedUp(e.State):
+		return c.fault(false, "killed: more than cpu %v%s", limits.CPU, words)
 	case status.Signaled():
 		hint := ""
 		if status.Signal() == syscall.SIGKILL {

@@ -55,6 +55,13 @@ func (c *command) check() []*fault.Fault {
 			add("", 0, false, []any{"user"}, "%v", err)
 		}
 	}
+	if err := c.Limits.limits().Check(c.user); err != nil {
+		path, hint := []any{"limits"}, "leave limits out"
+		if c.Limits.Processes > 0 {
+			path, hint = []any{"limits", "processes"}, "give the handler a user, or leave processes out"
+		}
+		add(hint, 0, true, path, "%v", err)
+	}
 	for i, t := range c.Permanent {
 		first, last, ok := exitCodes(t)
 		if !ok {

@@ -40,3 +40,14 @@ func BenchmarkBareStart(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRunLimited: what limits cost, beside BenchmarkRun.
+func BenchmarkRunLimited(b *testing.B) {
+	c := Command{Path: "/bin/true", Args: []string{"true"}, Stdout: io.Discard, Stderr: io.Discard, Umask: Inherited, Mark: markOf("1-bench"), Grace: time.Hour}
+	c.Env, c.Limits = []string{c.Mark}, Limits{Files: 64}
+	for b.Loop() {
+		if _, err := Run(b.Context(), &c); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -45,6 +45,7 @@ type Command struct {
 	Umask          int           // Inherited: this process's
 	User           *User         // nil: this process's
 	Leave          bool          // processes that outlive the command are not ended
+	Limits         Limits
 }
 
 // Inherited is the Umask of a command that keeps the umask of this process.
@@ -178,7 +179,12 @@ func (c *Command) launch(in *cgroup) (_ *launched, err error) {
 	}
 	tie(attr.Sys)
 	in.hold(attr.Sys)
-	if l.leader, err = start(c.Path, c.Args, attr, c.Umask); err == nil {
+	if c.Limits != (Limits{}) {
+		l.leader, err = c.limited(attr)
+	} else {
+		l.leader, err = start(c.Path, c.Args, attr, c.Umask)
+	}
+	if err == nil {
 		in.add(l.leader)
 	}
 	return l, err
