@@ -1,7 +1,7 @@
 package daemon
 
 import (
-	"os"
+	"context"
 	"time"
 
 	"evrun/cmd/metrics"
@@ -14,7 +14,7 @@ func (d *Daemon) watch(m *metrics.Metrics) {
 	m.Watch(metrics.Sources{
 		Version: d.o.Version, Revision: d.o.Revision,
 		Handlers: d.runner.Measures, Schedules: d.scheduler.States, Refused: d.emitter.Refused(), Server: d.server.Load, Accepting: d.accepting,
-		Reloaded: d.reloader.lastRead, WAL: d.store.WAL, Space: d.space,
+		Reloaded: d.reloader.lastRead, WAL: d.store.WAL, Space: d.space, Retention: d.keeper.Status,
 	})
 }
 
@@ -29,13 +29,12 @@ func (d *Daemon) accepting() bool {
 }
 
 // space is what the store takes on the disk.
-func (d *Daemon) space() metrics.Space {
-	s := metrics.Space{File: -1, DiskFree: -1}
-	path := d.cfg.Settings.Store.Path
-	if info, err := os.Stat(path); err == nil {
-		s.File = info.Size()
+func (d *Daemon) space(ctx context.Context) metrics.Space {
+	s := metrics.Space{DiskFree: -1}
+	if sizes, err := d.store.Sizes(ctx); err == nil {
+		s.Sizes = &sizes
 	}
-	if free, ok := files.DiskFree(path); ok {
+	if free, ok := files.DiskFree(d.cfg.Settings.Store.Path); ok {
 		s.DiskFree = free
 	}
 	return s

@@ -83,6 +83,12 @@ var Alerts = []Alert{
 		Description: "It is at more than half of its bound (store.wal_max), where nothing is accepted any more. A program reads the store for long: `evrun status` names it.",
 	},
 	{
+		Name: "EvrunRetentionBehind", For: "6h", Severity: "warning",
+		Expr:        `evrun_retention_failing == 1 or evrun_retention_over_bytes > 0`,
+		Summary:     "evrun's store on {{ $labels.instance }} is not pruned as retention says",
+		Description: "For 6 hours rounds of pruning have failed, or the store was above `retention.size`. `evrun status` has the error, `evrun prune --dry-run` says what is kept and why: most often dead runs, until they are retried or dropped.",
+	},
+	{
 		Name: "EvrunReloadFailing", For: "10m", Severity: "warning",
 		Expr:        `evrun_config_last_reload_successful == 0`,
 		Summary:     "evrun's wiring file on {{ $labels.instance }} is wrong",

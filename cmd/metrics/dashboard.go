@@ -73,6 +73,16 @@ var dashboard = []row{
 			{"{{instance}}", `rate(evrun_store_commit_writes_sum{}[RATE]) / rate(evrun_store_commit_writes_count{}[RATE])`},
 		}, 0},
 		{"Size of the store", "", "timeseries", "bytes", []line{{"file {{instance}}", `evrun_store_file_bytes{}`}, {"free on the disk {{instance}}", `evrun_store_disk_free_bytes{}`}}, 0},
+		{"Retention", "What was deleted, per hour; what is above retention.size; free pages of the file.", "timeseries", "bytes", []line{
+			{"deleted {{instance}}", `increase(evrun_retention_pruned_bytes_total{}[1h])`}, {"above the bound {{instance}}", `evrun_retention_over_bytes{}`}, {"free pages {{instance}}", `evrun_store_free_bytes{}`},
+		}, 0},
+		{"Deleted events", "Per hour; keys that are kept; events that handlers which have left never saw; rounds that failed (1).", "timeseries", "short", []line{
+			{"deleted {{instance}}", `increase(evrun_retention_pruned_events_total{}[1h])`}, {"keys {{instance}}", `evrun_retention_keys{}`},
+			{"lost {{instance}}", `evrun_retention_lost_events{} > 0`}, {"failing {{instance}}", `evrun_retention_failing{} > 0`},
+		}, 0},
+		{"Oldest event, last deletion", "How long ago.", "timeseries", "s", []line{
+			{"oldest {{instance}}", `time() - evrun_store_oldest_event_timestamp_seconds{}`}, {"last deletion {{instance}}", `time() - evrun_retention_last_pruned_timestamp_seconds{}`},
+		}, 0},
 		{"Write-ahead log", "At its bound nothing is accepted. Held: another program reads the store for long.", "timeseries", "bytes", []line{
 			{"log {{instance}}", `evrun_store_wal_bytes{}`}, {"bound {{instance}}", `evrun_store_wal_max_bytes{}`},
 			{"held or full {{instance}}", `(evrun_store_wal_held{} or evrun_store_wal_full{}) > 0`},

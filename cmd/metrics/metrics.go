@@ -30,6 +30,7 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/emitter"
+	"evrun/tasks/retention"
 	"evrun/tasks/schedule"
 )
 
@@ -43,11 +44,15 @@ type Sources struct {
 	Accepting         func() bool // the daemon is neither starting nor stopping
 	Reloaded          func() (ok bool, at time.Time)
 	WAL               func() store.WAL
-	Space             func() Space
+	Space             func(context.Context) Space
+	Retention         func(context.Context) (retention.Status, error)
 }
 
-// Space is what the store takes on the disk; -1: not known.
-type Space struct{ File, DiskFree int64 }
+// Space is what the store takes on the disk. Nil and -1: not known.
+type Space struct {
+	Sizes    *store.Sizes
+	DiskFree int64
+}
 
 // Metrics are the metrics of one daemon. Its methods are safe for concurrent use.
 type Metrics struct {
@@ -117,6 +122,7 @@ type collector struct {
 
 	mu        sync.Mutex // one scrape at a time
 	schedules []schedule.State
+	pruning   *retention.Status // nil: not known yet
 }
 
 // Describe implements [prometheus.Collector].
@@ -158,13 +164,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(writeErrors, float64(c.m.full.Load()), "full")
 	send(writeErrors, float64(c.m.busy.Load()), "busy")
 	send(writeErrors, float64(c.m.other.Load()), "other")
-	space := c.s.Space()
-	if space.File >= 0 {
-		send(storeBytes, float64(space.File))
-	}
-	if space.DiskFree >= 0 {
-		send(diskFree, float64(space.DiskFree))
-	}
+	c.store(ctx, send)
 	send(walBytes, float64(wal.Bytes))
 	send(walMax, float64(wal.Max))
 	send(walHeld, yes(wal.Held))
@@ -172,6 +172,41 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(walCheckpoint, float64(wal.Begun))
 
 	c.slots(ctx, send)
+}
+
+// store sends the sizes of the store, and what was pruned.
+func (c *collector) store(ctx context.Context, send func(*metric, float64, ...string)) {
+	space := c.s.Space(ctx)
+	if s := space.Sizes; s != nil {
+		send(storeBytes, float64(s.File))
+		send(freeBytes, float64(s.Free))
+		if s.Oldest > 0 {
+			send(oldestEvent, unix(s.OldestAt))
+		}
+	}
+	if space.DiskFree >= 0 {
+		send(diskFree, float64(space.DiskFree))
+	}
+	if s, err := c.s.Retention(ctx); err == nil {
+		c.pruning = &s
+	}
+	p := c.pruning
+	if p == nil {
+		return
+	}
+	send(prunedEvents, float64(p.Pruned.Events))
+	send(prunedBytes, float64(p.Pruned.Bytes))
+	if p.LastAt != nil {
+		send(prunedAt, unix(*p.LastAt))
+	}
+	send(overBytes, float64(p.Over))
+	send(pruneFailed, yes(p.Error != ""))
+	send(keptKeys, float64(p.Keys))
+	var lost int64
+	for _, l := range p.Lost {
+		lost += l.Events
+	}
+	send(lostEvents, float64(lost))
 }
 
 // handler sends the metrics of a handler.

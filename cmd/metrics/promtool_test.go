@@ -62,19 +62,20 @@ func TestPromtool(t *testing.T) {
 	check(dir, nil, "check", "rules", "alerts.yaml", "dashboard.yaml")
 }
 
-// fires has, for each alert, series with which it fires after an hour, and with which it does not. A series is "name{labels} values", an interval of a
+// fires has, for each alert, series with which it fires after an hour (or as long as it takes), and with which it does not. A series is "name{labels} values", an interval of a
 // minute apart.
 var fires = map[string]struct{ bad, good []string }{
-	"EvrunDown":          {[]string{`up{job="evrun",instance="a"} 1 0x70`}, []string{`up{job="evrun",instance="a"} 1x70`, `evrun_build_info{job="evrun",instance="a"} 1x70`}},
-	"EvrunNotReady":      {[]string{`evrun_ready{job="evrun",instance="a"} 0x70`}, []string{`evrun_ready{job="evrun",instance="a"} 1x70`}},
-	"EvrunDeadRuns":      {[]string{`evrun_handler_runs{job="evrun",instance="a",handler="h",state="dead"} 3x70`}, []string{`evrun_handler_runs{job="evrun",instance="a",handler="h",state="dead"} 0x70`, `evrun_handler_runs{job="evrun",instance="a",handler="h",state="retrying"} 5x70`}},
-	"EvrunBacklogOld":    {[]string{`evrun_handler_backlog_oldest_seconds{job="evrun",instance="a",handler="h"} 0+60x70`, `evrun_handler_paused{job="evrun",instance="a",handler="h"} 0x70`}, []string{`evrun_handler_backlog_oldest_seconds{job="evrun",instance="a",handler="h"} 0+60x70`, `evrun_handler_paused{job="evrun",instance="a",handler="h"} 1x70`}},
-	"EvrunHandlerPaused": {[]string{`evrun_handler_backlog_events{job="evrun",instance="a",handler="h"} 2x70`, `evrun_handler_paused{job="evrun",instance="a",handler="h"} 1x70`}, []string{`evrun_handler_backlog_events{job="evrun",instance="a",handler="h"} 2x70`, `evrun_handler_paused{job="evrun",instance="a",handler="h"} 0x70`}},
-	"EvrunRefusesEvents": {[]string{`evrun_events_refused_total{job="evrun",instance="a",reason="full"} 0+1x70`}, []string{`evrun_events_refused_total{job="evrun",instance="a",reason="stopping"} 0+1x70`, `evrun_events_refused_total{job="evrun",instance="a",reason="full"} 7x70`}},
-	"EvrunScheduleLate":  {[]string{`evrun_schedule_next_slot_timestamp_seconds{job="evrun",instance="a",schedule="s"} 60x70`}, []string{`evrun_schedule_next_slot_timestamp_seconds{job="evrun",instance="a",schedule="s"} 30+60x70`}},
-	"EvrunDiskFullSoon":  {[]string{`evrun_store_disk_free_bytes{job="evrun",instance="a"} 10000000-100000x70`}, []string{`evrun_store_disk_free_bytes{job="evrun",instance="a"} 10000000-10x70`}},
-	"EvrunLogLarge":      {[]string{`evrun_store_wal_bytes{job="evrun",instance="a"} 700x70`, `evrun_store_wal_max_bytes{job="evrun",instance="a"} 1000x70`}, []string{`evrun_store_wal_bytes{job="evrun",instance="a"} 300x70`, `evrun_store_wal_max_bytes{job="evrun",instance="a"} 1000x70`}},
-	"EvrunReloadFailing": {[]string{`evrun_config_last_reload_successful{job="evrun",instance="a"} 0x70`}, []string{`evrun_config_last_reload_successful{job="evrun",instance="a"} 1x70`}},
+	"EvrunDown":            {[]string{`up{job="evrun",instance="a"} 1 0x70`}, []string{`up{job="evrun",instance="a"} 1x70`, `evrun_build_info{job="evrun",instance="a"} 1x70`}},
+	"EvrunNotReady":        {[]string{`evrun_ready{job="evrun",instance="a"} 0x70`}, []string{`evrun_ready{job="evrun",instance="a"} 1x70`}},
+	"EvrunDeadRuns":        {[]string{`evrun_handler_runs{job="evrun",instance="a",handler="h",state="dead"} 3x70`}, []string{`evrun_handler_runs{job="evrun",instance="a",handler="h",state="dead"} 0x70`, `evrun_handler_runs{job="evrun",instance="a",handler="h",state="retrying"} 5x70`}},
+	"EvrunBacklogOld":      {[]string{`evrun_handler_backlog_oldest_seconds{job="evrun",instance="a",handler="h"} 0+60x70`, `evrun_handler_paused{job="evrun",instance="a",handler="h"} 0x70`}, []string{`evrun_handler_backlog_oldest_seconds{job="evrun",instance="a",handler="h"} 0+60x70`, `evrun_handler_paused{job="evrun",instance="a",handler="h"} 1x70`}},
+	"EvrunHandlerPaused":   {[]string{`evrun_handler_backlog_events{job="evrun",instance="a",handler="h"} 2x70`, `evrun_handler_paused{job="evrun",instance="a",handler="h"} 1x70`}, []string{`evrun_handler_backlog_events{job="evrun",instance="a",handler="h"} 2x70`, `evrun_handler_paused{job="evrun",instance="a",handler="h"} 0x70`}},
+	"EvrunRefusesEvents":   {[]string{`evrun_events_refused_total{job="evrun",instance="a",reason="full"} 0+1x70`}, []string{`evrun_events_refused_total{job="evrun",instance="a",reason="stopping"} 0+1x70`, `evrun_events_refused_total{job="evrun",instance="a",reason="full"} 7x70`}},
+	"EvrunScheduleLate":    {[]string{`evrun_schedule_next_slot_timestamp_seconds{job="evrun",instance="a",schedule="s"} 60x70`}, []string{`evrun_schedule_next_slot_timestamp_seconds{job="evrun",instance="a",schedule="s"} 30+60x70`}},
+	"EvrunDiskFullSoon":    {[]string{`evrun_store_disk_free_bytes{job="evrun",instance="a"} 10000000-100000x70`}, []string{`evrun_store_disk_free_bytes{job="evrun",instance="a"} 10000000-10x70`}},
+	"EvrunLogLarge":        {[]string{`evrun_store_wal_bytes{job="evrun",instance="a"} 700x70`, `evrun_store_wal_max_bytes{job="evrun",instance="a"} 1000x70`}, []string{`evrun_store_wal_bytes{job="evrun",instance="a"} 300x70`, `evrun_store_wal_max_bytes{job="evrun",instance="a"} 1000x70`}},
+	"EvrunRetentionBehind": {[]string{`evrun_retention_over_bytes{job="evrun",instance="a"} 5x400`}, []string{`evrun_retention_over_bytes{job="evrun",instance="a"} 0x400`, `evrun_retention_failing{job="evrun",instance="a"} 0x400`}},
+	"EvrunReloadFailing":   {[]string{`evrun_config_last_reload_successful{job="evrun",instance="a"} 0x70`}, []string{`evrun_config_last_reload_successful{job="evrun",instance="a"} 1x70`}},
 	"EvrunStuck": {
 		[]string{`evrun_store_commit_duration_seconds_count{job="evrun",instance="a"} 5x70`, `evrun_handler_backlog_events{job="evrun",instance="a",handler="h"} 2x70`, `evrun_handler_runs{job="evrun",instance="a",handler="h",state="running"} 0x70`},
 		[]string{`evrun_store_commit_duration_seconds_count{job="evrun",instance="a"} 5x70`, `evrun_handler_backlog_events{job="evrun",instance="a",handler="h"} 2x70`, `evrun_handler_runs{job="evrun",instance="a",handler="h",state="running"} 1x70`},
@@ -97,6 +98,10 @@ func TestEachAlertFiresAndIsSilent(t *testing.T) {
 	type object = map[string]any
 	var tests []object
 	for _, name := range names {
+		at := "65m"
+		if name == "EvrunRetentionBehind" {
+			at = "365m"
+		}
 		series := func(lines []string) (list []object) {
 			for _, line := range lines {
 				i := strings.Index(line, "} ") + 1
@@ -110,7 +115,7 @@ func TestEachAlertFiresAndIsSilent(t *testing.T) {
 			if n > 0 {
 				found = []object{{"labels": "{}", "value": n}}
 			}
-			return []object{{"expr": `count(ALERTS{alertname="` + name + `",alertstate="firing"})`, "eval_time": "65m", "exp_samples": found}}
+			return []object{{"expr": `count(ALERTS{alertname="` + name + `",alertstate="firing"})`, "eval_time": at, "exp_samples": found}}
 		}
 		tests = append(tests,
 			object{"name": name + " fires", "interval": "1m", "input_series": series(fires[name].bad), "promql_expr_test": firing(1)},

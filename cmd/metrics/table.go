@@ -99,12 +99,25 @@ var (
 	writeErrors = declare(counter, "evrun_store_write_failures_total",
 		"Transactions that failed and wrote nothing, by reason: full (no space), busy (another program holds the store), other (an error of a write itself, such as a refused event).", "reason")
 	storeBytes    = declare(gauge, "evrun_store_file_bytes", "The size of the store's file, without its log.")
+	freeBytes     = declare(gauge, "evrun_store_free_bytes", "Unused pages of the store's file: new data goes there first, and the file does not grow.")
+	oldestEvent   = declare(gauge, "evrun_store_oldest_event_timestamp_seconds", "When the oldest event that is kept was accepted, in seconds since 1970. Absent while there is none.")
 	diskFree      = declare(gauge, "evrun_store_disk_free_bytes", "What is free for evrun on the file system of the store. Without space nothing is accepted. Not on all systems.")
 	walBytes      = declare(gauge, "evrun_store_wal_bytes", "The size of the store's write-ahead log. It stays at a few megabytes, unless something reads the store for long.")
 	walMax        = declare(gauge, "evrun_store_wal_max_bytes", "The bound of the log (store.wal_max). At the bound, nothing is accepted.")
 	walHeld       = declare(gauge, "evrun_store_wal_held", "1 while another program reads the store for so long that the log's space can't be used again. evrun status names the program.")
 	walFull       = declare(gauge, "evrun_store_wal_full", "1 while the log is at its bound (store.wal_max), and nothing is accepted.")
 	walCheckpoint = declare(counter, "evrun_store_wal_checkpoints_total", "How often all of the log was in the store's file, and the log began anew. None for long, while events come: something holds the log.")
+)
+
+// Retention.
+var (
+	prunedEvents = declare(counter, "evrun_retention_pruned_events_total", "Events that were deleted because they were older than retention.events allows, or to keep to retention.size. It counts since the store was made.")
+	prunedBytes  = declare(counter, "evrun_retention_pruned_bytes_total", "What the deleted events and their runs took, as far as known. The file gets smaller later, if at all.")
+	prunedAt     = declare(gauge, "evrun_retention_last_pruned_timestamp_seconds", "When something was last deleted, in seconds since 1970. Absent if nothing ever was.")
+	overBytes    = declare(gauge, "evrun_retention_over_bytes", "How far the store is above retention.size. Not 0 for long: dead, waiting or young runs keep what should go, and evrun prune --dry-run says which.")
+	pruneFailed  = declare(gauge, "evrun_retention_failing", "1 if the last round of pruning ended with an error, which evrun status shows.")
+	keptKeys     = declare(gauge, "evrun_retention_keys", "Deleted events of which the source and id are kept (retention.dedupe), so that they are not accepted again.")
+	lostEvents   = declare(gauge, "evrun_retention_lost_events", "Deleted events that waited for handlers which have left the wiring file, and were never seen by them.")
 )
 
 // Schedules.
