@@ -27,6 +27,7 @@ var surface = map[string]struct {
 	"backup":            {args: []string{"--force", "backup.db"}},
 	"completion":        {args: []string{"bash"}, noJSON: true},
 	"demo":              {args: []string{"--pause", "0s"}},
+	"doctor":            {},
 	"emit":              {args: []string{"order.placed", "-f", "a=b"}},
 	"events list":       {},
 	"events show":       {args: []string{"1"}},

@@ -28,12 +28,17 @@ const faultsShown = 3
 // about twice as long. Nobody else may use the file. A copy in WAL mode leaves it. Errors: [store.ErrNotStore], [store.ErrNewer], and
 // [ErrDamaged].
 func Check(ctx context.Context, path string, full bool) (store.Contents, error) {
-	return look(ctx, path, conn.Target(path), func(db *sql.DB) error { return Integrity(ctx, db, full) })
+	return look(ctx, path, conn.Target(path), func(db *sql.DB) error { return integrity(ctx, db, full) })
 }
 
 // Look says what the store at a resolved path has, whoever uses it.
 func Look(ctx context.Context, path string) (store.Contents, error) {
 	return look(ctx, path, conn.Reader(path), func(*sql.DB) error { return nil })
+}
+
+// Inspect is [Look], and reads the whole store, with full its indexes, too. The write-ahead log grows meanwhile.
+func Inspect(ctx context.Context, path string, full bool) (store.Contents, error) {
+	return look(ctx, path, conn.Reader(path), func(db *sql.DB) error { return integrity(ctx, db, full) })
 }
 
 func look(ctx context.Context, path, address string, check func(*sql.DB) error) (c store.Contents, err error) {
@@ -108,8 +113,8 @@ func SkipTo(path string, sequence int64) error {
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value`, sequence)), c.Close())
 }
 
-// Integrity checks the pages of a database, with full also its indexes. The error is an [ErrDamaged] that names the first faults.
-func Integrity(ctx context.Context, db *sql.DB, full bool) error {
+// integrity checks the pages of a database, with full also its indexes. The error is an [ErrDamaged] that names the first faults.
+func integrity(ctx context.Context, db *sql.DB, full bool) error {
 	check := "quick_check"
 	if full {
 		check = "integrity_check"
