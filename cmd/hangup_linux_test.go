@@ -106,3 +106,54 @@ func TestAClosedTerminalStopsTheDaemon(t *testing.T) {
 		})
 	}
 }
+
+// TestADaemonThatOutlivesItsTerminal: nohup and setsid keep a daemon running. Where SIGHUP is not ignored, it reloads.
+func TestADaemonThatOutlivesItsTerminal(t *testing.T) {
+	t.Parallel()
+	for name, x := range map[string]struct {
+		script  string
+		reloads bool
+	}{
+		"nohup":  {"trap '' HUP; exec %s serve", false},
+		"setsid": {"setsid %s serve & wait", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := wired(t, "handlers: []\nserver: {watch: false}\n")
+			outer, inner := openTerminal(t)
+			c := exec.Command("sh", "-c", fmt.Sprintf(x.script, self(t, dir, proofName)))
+			c.Dir, c.Stdin, c.Stdout = dir, inner, inner
+			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			d := serveWith(t, dir, c)
+			ready := func() (bool, string) {
+				err := d.client.Ping(t.Context())
+				return err == nil, fmt.Sprint(err)
+			}
+			eventuallyTrue(t, "the daemon is ready", ready)
+			status, err := d.client.Status(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			inner.Close()
+			outer.Close()
+			wireAt(t, dir, "handlers: [{name: h, on: a, do: log, with: {message: x}}]\nserver: {watch: false}\n")
+			if err := syscall.Kill(status.PID, syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+			if x.reloads {
+				eventuallyTrue(t, "the daemon reloads", func() (bool, string) {
+					s, err := d.client.Status(t.Context())
+					return err == nil && len(s.Handlers) == 1, fmt.Sprintf("%+v %v", s.Handlers, err)
+				})
+			} else if ok, why := ready(); !ok {
+				t.Error(why)
+			}
+			if err := syscall.Kill(status.PID, syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			<-d.ended
+			if text := d.log.String(); strings.Contains(text, "was closed") || !strings.Contains(text, "msg=stopped") {
+				t.Errorf("it says\n%s", text)
+			}
+		})
+	}
+}

@@ -58,6 +58,12 @@ func (r *reloader) run(ctx context.Context) error {
 		defer ticker.Stop()
 		looks = ticker.C
 	}
+	var terminal <-chan time.Time // nil: there is none
+	if h := r.d.o.HangUps; h != nil && h.terminal {
+		ticker := time.NewTicker(lookForTerminal)
+		defer ticker.Stop()
+		terminal = ticker.C
+	}
 	files := quiet{} // they may have changed since they were read
 	for {
 		select {
@@ -68,6 +74,10 @@ func (r *reloader) run(ctx context.Context) error {
 				return nil
 			}
 			_, _ = r.reload(byNobody(ctx), "signal") // its error is logged
+		case <-terminal:
+			if !r.d.o.HangUps.look() {
+				terminal = nil
+			}
 		case <-looks:
 			if files.look(r.look(), time.Now()) && r.changed() {
 				_, _ = r.reload(byNobody(ctx), "file")
