@@ -142,14 +142,27 @@ func (l *look) window() (list []*event, err error) {
 	if upTo == 0 {
 		upTo = 1<<63 - 1
 	}
-	n := 0
+	future := l.now + wrongClock.Microseconds()
+	n, before := 0, int64(0) // when the event before was accepted
+	err = l.p.query(`SELECT accepted_at FROM events WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1`, func(row []driver.Value) error {
+		before, _ = row[0].(int64)
+		return nil
+	}, l.q.After)
+	if err != nil {
+		return nil, err
+	}
 	err = l.p.query(`SELECT `+eventColumns+` FROM events e WHERE e.sequence > ? AND e.sequence <= ? ORDER BY e.sequence LIMIT ?`, func(row []driver.Value) error {
 		if n++; l.end {
 			return nil
 		}
 		e := scan(row)
-		if e.accepted >= l.until && e.accepted < l.now+wrongClock.Microseconds() {
-			l.end, l.next = true, schema.Time(e.accepted)
+		accepted := e.accepted
+		if before > accepted && before < future { // the clock was set back: the event is not older than those before it
+			accepted = before
+		}
+		before = accepted
+		if accepted >= l.until && accepted < future {
+			l.end, l.next = true, schema.Time(accepted)
 			return nil
 		}
 		list = append(list, e)
