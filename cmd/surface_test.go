@@ -29,6 +29,7 @@ var surface = map[string]struct {
 	"demo":              {args: []string{"--pause", "0s"}},
 	"doctor":            {},
 	"emit":              {args: []string{"order.placed", "-f", "a=b"}},
+	"erase":             {args: []string{"--subject", "nobody@example.com", "--yes"}},
 	"events list":       {},
 	"events show":       {args: []string{"1"}},
 	"explain":           {args: []string{"user.registered", "-f", "name=Ada", "-f", "email=ada@example.com"}},

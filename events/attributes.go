@@ -18,6 +18,7 @@ const (
 	attrHops
 	attrTarget
 	attrReplayOf
+	attrErasedAt
 	attrData
 	attrDataBase64
 	attrCount
@@ -55,6 +56,8 @@ func attributeNumber(name string) int {
 		return attrTarget
 	case "replayof":
 		return attrReplayOf
+	case "erased_at":
+		return attrErasedAt
 	case "data":
 		return attrData
 	case "data_base64":

@@ -273,6 +273,12 @@ func (d *decoder) set(a int, text []byte) (msg string) {
 		}
 	case attrDataSchema:
 		e.DataSchema = string(text)
+	case attrErasedAt:
+		t, ok := parseTime(text)
+		if !ok {
+			return "must be a time: the name is evrun's own"
+		}
+		e.ErasedAt = t
 	case attrTarget:
 		e.Target = string(text)
 	case attrCorrelationID:

@@ -38,6 +38,8 @@ type Event struct {
 	// that has taken over from the target gets what was accepted before. ReplayOf is the Sequence of the event that this one repeats; 0: none.
 	Target   string
 	ReplayOf int64
+	// ErasedAt is when Data, Subject and Extensions were erased; zero: they are as the sender gave them.
+	ErasedAt time.Time
 	// CorrelationID and CausationID come from the sender and don't affect processing. The default of CorrelationID is the event's id. An event that a
 	// run emits has the CorrelationID of the run's event, and that event's ID as its CausationID.
 	CorrelationID string

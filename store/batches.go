@@ -52,4 +52,5 @@ type Step struct {
 	Batch    string
 	From, To string
 	Done     int // the number of things in the page
+	Changed  int // how many of them were changed; only for [Erasing.Erase], which can't tell
 }

@@ -13,6 +13,8 @@ var (
 	ErrNotActive = errors.New("no such handler is active")
 	// ErrClash: the journal has another event with the (source, id) of one that evrun makes itself.
 	ErrClash = errors.New("the journal already has another event with this source and id")
+	// ErrErased: the event's data was erased.
+	ErrErased = errors.New("its data was erased")
 	// ErrStatement: a user statement fails, and would fail again with the same values.
 	ErrStatement = errors.New("the statement failed")
 	// ErrTimeout: a user statement was stopped because it took too long; nothing of it was written.

@@ -28,6 +28,7 @@ type Store interface {
 	Batches
 	Retention
 	Backups
+	Erasing
 
 	// Ping waits for its turn in the writer's queue, and writes nothing. Unlike a write, it ends with its context.
 	Ping(ctx context.Context) error

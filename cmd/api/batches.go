@@ -27,6 +27,7 @@ type BatchPreview struct {
 	Runs        []Run           `json:"runs,omitempty"`   // the first ones of the selection
 	Events      []*events.Event `json:"events,omitempty"` // likewise
 	Fingerprint string          `json:"fingerprint"`      // for the request that does it
+	More        int             `json:"more,omitempty"`   // what else would be changed: to erase, the events that carry copies
 	// Failed is how many are left out because the condition could not be evaluated; Failure is the first reason.
 	Failed  int    `json:"failed,omitempty"`
 	Failure string `json:"failure,omitempty"`
@@ -34,7 +35,7 @@ type BatchPreview struct {
 
 // BatchPreviewOf returns the shape of a preview.
 func BatchPreviewOf(p batches.Preview) BatchPreview {
-	shape := BatchPreview{Action: p.Action, Count: p.Count, Runs: shaped(p.Sample.Runs, RunOf), Events: p.Sample.Events, Fingerprint: p.Fingerprint, Failed: p.Failed}
+	shape := BatchPreview{Action: p.Action, Count: p.Count, Runs: shaped(p.Sample.Runs, RunOf), Events: p.Sample.Events, Fingerprint: p.Fingerprint, More: p.More, Failed: p.Failed}
 	if p.Failure != nil {
 		shape.Failure = p.Failure.Error()
 	}

@@ -91,7 +91,7 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTimeout))
 	case errors.As(err, &selection), errors.Is(err, search.ErrCursor):
 		return because(http.StatusBadRequest)
-	case errors.As(err, &state), errors.As(err, &ambiguous), errors.Is(err, store.ErrNotActive), errors.Is(err, control.ErrNoEdit):
+	case errors.As(err, &state), errors.As(err, &ambiguous), errors.Is(err, store.ErrNotActive), errors.Is(err, store.ErrErased), errors.Is(err, control.ErrNoEdit):
 		return because(http.StatusConflict)
 	case errors.Is(err, store.ErrNotFound):
 		return because(http.StatusNotFound)

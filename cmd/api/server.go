@@ -30,6 +30,7 @@ import (
 	"evrun/store"
 	"evrun/tasks/batches"
 	"evrun/tasks/emitter"
+	"evrun/tasks/erase"
 	"evrun/tasks/explain"
 	"evrun/tasks/retention"
 )
@@ -97,7 +98,7 @@ func NewServer(o Options) *Server {
 		backups: places{what: "backups", limit: backupsAtOnce},
 		reasons: NewReasons(o.Store, o.Redact),
 	}
-	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action())})
+	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action(), erase.Action(o.Store))})
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,

@@ -35,6 +35,7 @@ type Batch struct {
 	Options    json.RawMessage
 	Careful    string                 // why it needs --yes where nobody can be asked, whatever is selected; empty: it doesn't
 	Left       string                 // what happened to those that were not changed; empty: "left as they are"
+	Again      string                 // how to do the rest of a batch that was stopped; empty: with --resume
 	Access     Access                 // without a daemon; zero: [ChangesRuns]
 	More       func(api.BatchPreview) // shows more of a look at the selection; nil: nothing
 
@@ -220,7 +221,7 @@ func (o *Batch) send(ctx context.Context, r api.BatchRequest) error {
 
 // changed notes that the runs that were changed wait, if no daemon runs. Those that are over wait for nothing.
 func (o *Batch) changed(alone bool, n int, cfg *config.Config) {
-	if alone && n > 0 && o.Action != "drop" && o.Action != "cancel" {
+	if alone && n > 0 && o.Action != "drop" && o.Action != "cancel" && o.Action != "erase" {
 		o.NoteWaiting("the runs wait", cfg)
 	}
 }
@@ -250,7 +251,7 @@ func (o *Batch) stopped(ctx context.Context, last api.Batch, err error) error {
 		why = err.Error()
 	}
 	fmt.Fprintf(o.Err, "evrun: %s: %s%d of %s are done, %d %s\n", events.EscapeControl(why), about, last.Done, fault.Plural(last.Total, o.Thing), last.Changed, o.Done)
-	fmt.Fprintf(o.Err, "  hint: evrun %s --resume %s does the rest\n", o.Name, last.ID)
+	fmt.Fprintf(o.Err, "  hint: %s\n", cmp.Or(o.Again, fmt.Sprintf("evrun %s --resume %s does the rest", o.Name, last.ID)))
 	return &ExitError{Code: code, Err: err, Silent: true}
 }
 

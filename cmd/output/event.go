@@ -19,8 +19,11 @@ func (p *Printer) Event(ev *events.Event) error {
 		return p.EventObject(ev, "")
 	}
 	data := ""
-	if len(ev.Data) > 0 {
+	switch {
+	case len(ev.Data) > 0:
 		data = "  " + events.EscapeControl(string(ev.Data))
+	case !ev.ErasedAt.IsZero():
+		data = "  (erased)"
 	}
 	subject := ""
 	if ev.Subject != "" {

@@ -26,6 +26,14 @@ type Action struct {
 	Shrinks bool
 	// To: the request must name a handler.
 	To bool
+	// Private: the selection is about a person. Neither the batch nor the audit trail has it, so a batch that was stopped can't be continued; the
+	// same request does what is left.
+	Private bool
+	// Size is how many things a page has; 0: [PageSize] or [EventPageSize].
+	Size int
+	// More, if not nil, counts for a look what else would be changed with a page. Finish is called after the last page, and if there was none.
+	More   func(ctx context.Context, page Page) (int, error)
+	Finish func(ctx context.Context) error
 	// Prepare, if not nil, checks a request's To and Options, and may complete its selection. It is also called for a batch that is continued. It returns
 	// which events of the selection the action is done to; nil: all.
 	Prepare func(ctx context.Context, r *Request) (keep func(*events.Event) bool, err error)

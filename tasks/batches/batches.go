@@ -82,6 +82,7 @@ type Preview struct {
 	Count       int
 	Sample      Page   // the first ones
 	Fingerprint string // for Request
+	More        int    // what else would be changed, see [Action.More]
 	// Failed is how many were left out because the condition could not be evaluated; Failure is the first reason.
 	Failed  int
 	Failure error
@@ -178,11 +179,16 @@ func (b *Batches) Run(ctx context.Context, r Request, progress func(store.Batch)
 	}
 	batch := store.Batch{Action: r.Action, Total: now.Count, By: audit.From(ctx).String()}
 	if now.Count == 0 {
-		return batch, nil
+		if j.action.Finish != nil {
+			err = j.action.Finish(ctx)
+		}
+		return batch, err
 	}
 	batch.ID = id
-	if batch.Details, err = events.MarshalJSON(j.details); err != nil {
-		return store.Batch{}, err
+	if batch.Details = []byte("{}"); !j.action.Private {
+		if batch.Details, err = events.MarshalJSON(j.details); err != nil {
+			return store.Batch{}, err
+		}
 	}
 	if len(batch.Details) > maxDetails {
 		return store.Batch{}, wrong("selection: it has more than %d KiB", maxDetails>>10)
@@ -263,6 +269,9 @@ func (b *Batches) stored(ctx context.Context, batch store.Batch) (*job, error) {
 	a, err := b.action(batch.Action)
 	if err != nil {
 		return nil, err
+	}
+	if a.Private {
+		return nil, wrong("to %s can't be continued: its selection is not stored; select again, what was done is not done twice", a.Name)
 	}
 	j := &job{b: b, action: a, batch: batch}
 	if err := json.Unmarshal(batch.Details, &j.details); err != nil {

@@ -1,6 +1,7 @@
 package batches
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -93,6 +94,13 @@ func (j *job) look(ctx context.Context) (p Preview, f fingerprint, err error) {
 		if p.Failed += page.Failed; p.Failure == nil {
 			p.Failure = page.Failure
 		}
+		if j.action.More != nil && page.Len() > 0 {
+			more, err := j.action.More(ctx, page)
+			if err != nil {
+				return p, f, err
+			}
+			p.More += more
+		}
 		if after = page.Next; after == "" {
 			break
 		}
@@ -132,6 +140,11 @@ func (j *job) run(ctx context.Context, progress func(store.Batch) error) error {
 			return err
 		}
 	}
+	if j.action.Finish != nil {
+		if err := j.action.Finish(ctx); err != nil {
+			return err
+		}
+	}
 	ctx = context.WithoutCancel(ctx) // everything is done
 	ended, err := j.audit(ctx, events.TypeAuditBatchEnded, j.batch, map[string]any{"changed": j.batch.Changed})
 	if err != nil {
@@ -158,6 +171,7 @@ func (j *job) page(ctx context.Context, after string, bare bool) (Page, error) {
 	if j.action.Events {
 		size = EventPageSize
 	}
+	size = cmp.Or(j.action.Size, size)
 	var all Page
 	for began := time.Now(); ; {
 		q.Limit = size - all.Len()
@@ -178,7 +192,10 @@ func (j *job) page(ctx context.Context, after string, bare bool) (Page, error) {
 
 // audit makes the event that records the batch's start or end.
 func (j *job) audit(ctx context.Context, typ string, batch store.Batch, more map[string]any) (*events.Event, error) {
-	data := map[string]any{"batch": batch.ID, "action": batch.Action, "selection": j.details.Selection, "total": batch.Total}
+	data := map[string]any{"batch": batch.ID, "action": batch.Action, "total": batch.Total}
+	if !j.action.Private {
+		data["selection"] = j.details.Selection
+	}
 	if j.details.To != "" {
 		data["to"] = j.details.To
 	}

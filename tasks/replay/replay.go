@@ -124,6 +124,9 @@ func (r *Replayer) Events(ctx context.Context, handler string, of []*events.Even
 		if !events.Selects(c.On, e.Type) {
 			return nil, &NotMatchingError{c, e}
 		}
+		if !e.ErasedAt.IsZero() {
+			return nil, fmt.Errorf("event #%d can't be replayed: %w", e.Sequence, store.ErrErased)
+		}
 		list[i].Of = e
 		known, err := r.known(ctx, c, e.Sequence)
 		if err != nil {
@@ -220,7 +223,9 @@ func (r *Replayer) prepare(ctx context.Context, ask *batches.Request) (keep func
 	if ask.To = c.Name; len(ask.Selection.Types) == 0 {
 		ask.Selection.Types = events.PatternTexts(c.On)
 	}
-	return func(e *events.Event) bool { return e.ReplayOf == 0 && events.Selects(c.On, e.Type) }, nil
+	return func(e *events.Event) bool {
+		return e.ReplayOf == 0 && e.ErasedAt.IsZero() && events.Selects(c.On, e.Type)
+	}, nil
 }
 
 func optionsOf(text json.RawMessage) (o Options, err error) {

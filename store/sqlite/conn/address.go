@@ -1,6 +1,9 @@
 package conn
 
-import "net/url"
+import (
+	"net/url"
+	"strings"
+)
 
 // Writer is the address of the store at path for the connection that writes. It creates the file where there is none. Transactions are
 // durable at each commit if synchronous is "FULL".
@@ -18,6 +21,11 @@ func Writer(path, synchronous string) string {
 	// The driver takes twice as much memory for a page: 16 MiB here are 30 MB of the process, and save nothing that the system's cache does not.
 	q.Add("_pragma", "cache_size(-8192)")
 	return address(path, q)
+}
+
+// Pages is [Writer] for a connection that writes the file's pages themselves, as they are. Nothing else must run on it.
+func Pages(path string) string {
+	return strings.Replace(Writer(path, "NORMAL"), "_defensive=1", "_defensive=0", 1)
 }
 
 // Reader is the address of the store at path for a connection that only reads.

@@ -12,6 +12,7 @@ import (
 const (
 	TargetKey   = "@target"
 	replayOfKey = "@replayof"
+	erasedKey   = "@erased" // when its data was erased, in microseconds
 )
 
 // EncodeExtensions returns the value of the column extensions: a JSON object, or nil if the event has none.
@@ -28,6 +29,22 @@ func EncodeExtensions(e *events.Event) (any, error) {
 	}
 	text, err := events.MarshalJSON(m)
 	return string(text), err
+}
+
+// ErasedExtensions returns the column extensions of an event whose data is erased, from what it was.
+func ErasedExtensions(text string, now int64) (string, error) {
+	var e events.Event
+	if text != "" {
+		if err := DecodeExtensions(&e, text); err != nil {
+			return "", err
+		}
+	}
+	m := map[string]any{erasedKey: now}
+	if e.Target != "" || e.ReplayOf != 0 {
+		m[TargetKey], m[replayOfKey] = e.Target, e.ReplayOf
+	}
+	out, err := events.MarshalJSON(m)
+	return string(out), err
 }
 
 // DecodeExtensions sets the attributes of e that EncodeExtensions has encoded. The values of extensions are string, bool or int64.
@@ -49,8 +66,12 @@ func DecodeExtensions(e *events.Event, text string) error {
 	}
 	e.Target, _ = m[TargetKey].(string)
 	e.ReplayOf, _ = m[replayOfKey].(int64)
+	if us, ok := m[erasedKey].(int64); ok {
+		e.ErasedAt = Time(us)
+	}
 	delete(m, TargetKey)
 	delete(m, replayOfKey)
+	delete(m, erasedKey)
 	for _, name := range [...]string{"target", "replayof"} { // of a sender, from before evrun had attributes of these names
 		if v, ok := m[name]; ok {
 			m["sender"+name] = v

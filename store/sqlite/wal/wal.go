@@ -40,6 +40,9 @@ func New(path string, max int64, warn func(note string)) *Log {
 	return &Log{path: path, max: max, warn: warn}
 }
 
+// Path is the database's.
+func (l *Log) Path() string { return l.path }
+
 // State returns the state at the last check, nil before the first.
 func (l *Log) State() *store.WAL { return l.state.Load() }
 
@@ -83,7 +86,7 @@ func (l *Log) Size() int64 {
 // Look checks the log once.
 func (l *Log) Look(ctx context.Context) {
 	s := store.WAL{Bytes: l.Size(), Max: l.max}
-	if s.Bytes < l.max/TendFrom || l.giveBack(ctx) {
+	if s.Bytes < l.max/TendFrom || l.GiveBack(ctx) {
 		l.held = 0
 	} else if ctx.Err() == nil {
 		l.held++
@@ -127,8 +130,8 @@ func (l *Log) countBegun() {
 	l.salt = now
 }
 
-// giveBack copies the log into the database and empties its file. It returns false while a reader is open.
-func (l *Log) giveBack(ctx context.Context) bool {
+// GiveBack copies the log into the database and empties its file. It returns false while a reader is open.
+func (l *Log) GiveBack(ctx context.Context) bool {
 	db, err := sql.Open("sqlite", conn.Writer(l.path, "FULL"))
 	if err != nil {
 		return false

@@ -1,0 +1,86 @@
+// Package erase empties events in a store's transactions, and overwrites what the database's file has in unused places: see [store.Erasing].
+//
+// SQLite leaves copies. What is deleted stays in its page, and in free pages, until something else is written there; PRAGMA secure_delete overwrites
+// these. But where a page was split or grew into a tree, older copies lie in the unused part of a page that is in use, and nothing of SQLite but VACUUM
+// finds them; VACUUM needs as much space again, and holds the writer for seconds. So pages.go looks at each page by itself, through sqlite_dbpage, and
+// writes zeros over its unused part, in transactions of milliseconds.
+//
+// No goroutines.
+package erase
+
+import (
+	"database/sql/driver"
+
+	"evrun/store"
+	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/schema"
+)
+
+// Prepare returns a statement of the writer's connection, compiled at its first use.
+type Prepare func(query string) (*conn.Stmt, error)
+
+// exec runs a statement, and adds the number of rows that it has changed.
+func (w Prepare) exec(n *int, query string, args ...driver.Value) error {
+	st, err := w(query)
+	if err != nil {
+		return err
+	}
+	changed, err := st.Exec(args...)
+	*n += int(changed)
+	return err
+}
+
+// one reads a row; ok is false if there is none.
+func (w Prepare) one(row []driver.Value, query string, args ...driver.Value) (ok bool, err error) {
+	st, err := w(query)
+	if err != nil {
+		return false, err
+	}
+	if err = st.QueryRow(row, args...); conn.NoRows(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Events empties events.
+func Events(w Prepare, sequences []int64, now int64) (done store.Erased, err error) {
+	for _, sequence := range sequences {
+		if err := event(w, sequence, now, &done); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+func event(w Prepare, sequence, now int64, done *store.Erased) error {
+	var row [3]driver.Value
+	ok, err := w.one(row[:], `SELECT id, subject, extensions FROM events WHERE sequence = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE sequence = ?1 AND state <= 2)`, sequence)
+	if !ok || err != nil {
+		return err
+	}
+	text, _ := row[2].(string)
+	extensions, err := schema.ErasedExtensions(text, now)
+	if err != nil {
+		return err
+	}
+	attempts := 0
+	for _, x := range []struct {
+		n     *int
+		query string
+		args  []driver.Value
+	}{
+		{&done.Events, `UPDATE events SET subject = NULL, datacontenttype = NULL, dataschema = NULL, data = NULL, correlationid = NULL, causationid = NULL, extensions = ?2
+			WHERE sequence = ?1`, []driver.Value{sequence, extensions}},
+		{&done.Runs, `UPDATE runs SET error = NULL, state = CASE WHEN state IN (5, 7) THEN 6 ELSE state END,
+			reason = CASE state WHEN 5 THEN 'its event was erased; it was dead' WHEN 7 THEN 'its event was erased; it was cancelled' ELSE iif(reason IS NULL, NULL, 'its event was erased') END
+			WHERE sequence = ?1`, []driver.Value{sequence}},
+		{&attempts, `UPDATE attempts SET error = 'erased' WHERE sequence = ?1`, []driver.Value{sequence}},
+		{&done.Outputs, `DELETE FROM run_outputs WHERE sequence = ?1`, []driver.Value{sequence}},
+		{&done.Users, `DELETE FROM users WHERE event_id = ?1 OR email = ?2`, []driver.Value{row[0], row[1]}},
+	} {
+		if err := w.exec(x.n, x.query, x.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
