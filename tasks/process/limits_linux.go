@@ -72,7 +72,7 @@ func (c *Command) limited(attr *os.ProcAttr) (*os.Process, error) {
 	}
 	var report [4]byte
 	if _, err := io.ReadFull(ours, report[:]); err != nil {
-		return p, nil //nolint:nilerr // it is closed by the start of the program
+		return p, nil // it was closed by the start of the program
 	}
 	_, _ = release(p, nil)
 	return nil, &os.PathError{Op: "exec", Path: c.Path, Err: syscall.Errno(binary.LittleEndian.Uint32(report[:]))}
