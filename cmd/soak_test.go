@@ -195,7 +195,6 @@ func (s *soak) end(t *testing.T) {
 	}
 	s.lastBackup(t)
 	s.steady(t)
-	s.d.stop(t)
 	s.ledger.whole(t)
 	names := make([]string, 0, len(s.did))
 	for name, n := range s.did {
