@@ -11,8 +11,12 @@ import (
 
 // Erase implements [store.Erasing].
 func (s *Store) Erase(ctx context.Context, sequences []int64, step *store.Step) (done store.Erased, err error) {
-	err = s.w.submit(ctx, newOp(1+len(sequences), 0, func(t *txn) error {
-		if done, err = erase.Events(t.w.prepared, sequences, t.now); err != nil {
+	users, err := s.UsersOf(ctx, sequences) // beside the writer: no index has their events
+	if err != nil {
+		return done, err
+	}
+	err = s.w.submit(ctx, newOp(1+len(sequences), 0, func(t *txn) (err error) {
+		if done, err = erase.Events(t.w.prepared, sequences, users, t.now); err != nil {
 			return t.check(err)
 		}
 		changed := 0

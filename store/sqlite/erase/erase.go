@@ -42,23 +42,23 @@ func (w Prepare) one(row []driver.Value, query string, args ...driver.Value) (ok
 	return err == nil, err
 }
 
-// Events empties events.
-func Events(w Prepare, sequences []int64, now int64) (done store.Erased, err error) {
+// Events empties events, and deletes the users of each.
+func Events(w Prepare, sequences []int64, users map[int64][]int64, now int64) (done store.Erased, err error) {
 	for _, sequence := range sequences {
-		if err := event(w, sequence, now, &done); err != nil {
+		if err := event(w, sequence, users[sequence], now, &done); err != nil {
 			return done, err
 		}
 	}
 	return done, nil
 }
 
-func event(w Prepare, sequence, now int64, done *store.Erased) error {
-	var row [3]driver.Value
-	ok, err := w.one(row[:], `SELECT id, subject, extensions FROM events WHERE sequence = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE sequence = ?1 AND state <= 2)`, sequence)
+func event(w Prepare, sequence int64, users []int64, now int64, done *store.Erased) error {
+	var row [1]driver.Value
+	ok, err := w.one(row[:], `SELECT extensions FROM events WHERE sequence = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE sequence = ?1 AND state <= 2)`, sequence)
 	if !ok || err != nil {
 		return err
 	}
-	text, _ := row[2].(string)
+	text, _ := row[0].(string)
 	extensions, err := schema.ErasedExtensions(text, now)
 	if err != nil {
 		return err
@@ -76,9 +76,13 @@ func event(w Prepare, sequence, now int64, done *store.Erased) error {
 			WHERE sequence = ?1`, []driver.Value{sequence}},
 		{&attempts, `UPDATE attempts SET error = 'erased' WHERE sequence = ?1`, []driver.Value{sequence}},
 		{&done.Outputs, `DELETE FROM run_outputs WHERE sequence = ?1`, []driver.Value{sequence}},
-		{&done.Users, `DELETE FROM users WHERE event_id = ?1 OR email = ?2`, []driver.Value{row[0], row[1]}},
 	} {
 		if err := w.exec(x.n, x.query, x.args...); err != nil {
+			return err
+		}
+	}
+	for _, id := range users {
+		if err := w.exec(&done.Users, `DELETE FROM users WHERE id = ?`, id); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
@@ -68,4 +69,28 @@ func (r *Reader) ListUsers(ctx context.Context, after int64, limit int) ([]store
 func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
 	err = r.db.QueryRowContext(ctx, `SELECT count(*) FROM users`).Scan(&n)
 	return n, conn.Translate(err)
+}
+
+// UsersOf returns the ids of the users that each of these events has inserted, or whose e-mail address is its subject. It reads all users.
+func (r *Reader) UsersOf(ctx context.Context, sequences []int64) (map[int64][]int64, error) {
+	list, err := events.MarshalJSON(sequences)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.db.QueryContext(ctx, `WITH chosen AS MATERIALIZED (SELECT sequence, id, subject FROM events WHERE sequence IN (SELECT value FROM json_each(?)))
+		SELECT c.sequence, u.id FROM users u JOIN chosen c ON c.id = u.event_id
+		UNION SELECT c.sequence, u.id FROM chosen c CROSS JOIN users u ON u.email = c.subject`, string(list))
+	if err != nil {
+		return nil, fmt.Errorf("find the users of events: %w", conn.Translate(err))
+	}
+	defer rows.Close()
+	found := map[int64][]int64{}
+	for rows.Next() {
+		var sequence, id int64
+		if err := rows.Scan(&sequence, &id); err != nil {
+			return nil, conn.Translate(err)
+		}
+		found[sequence] = append(found[sequence], id)
+	}
+	return found, conn.Translate(rows.Err())
 }
