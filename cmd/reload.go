@@ -25,8 +25,8 @@ changes nothing, and its errors are printed (exit 78).
 Running work finishes with the old wiring, and a changed handler takes its next event with the new one. A new handler begins with
 the next event, unless it is "from: start". A removed one keeps its place in the journal, and is named with what waits for it
 ("evrun handlers --help" says more). A schedule whose timing has changed begins anew. Tables that handlers need (migrate) are made in
-the transaction that changes the wiring; if that takes longer than 1 s, the reload is undone, and a restart is needed. Changed
-settings (store, server, log) need a restart, and are named.
+the transaction that changes the wiring; if that takes longer than 1 s, the reload is undone, and a restart is needed. A
+changed retention acts at once; the other settings (store, server, log) need a restart. Both are named.
 
 The daemon reloads by itself once a changed file has been quiet for a second (unless server.watch is false), and at a SIGHUP. Each
 reload publishes evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,

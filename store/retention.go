@@ -9,7 +9,7 @@ import (
 //
 // What goes is a chain: an event and everything that it caused. It goes whole, and only when nobody needs any of it: all of its events are older than the
 // bound, their runs have succeeded, were skipped, cancelled or dropped, and every handler of the wiring has seen them. A handler that left the wiring
-// more than [ReturnWithin] ago keeps nothing: what it loses is counted ([Lost]). Users stay.
+// more than [ReturnWithin] ago keeps nothing: what it loses is counted ([Lost]). Users stay. Actions on selections that ended before the bound go, too.
 type Retention interface {
 	// Prune is a step through the journal: it looks at the next events after the query's After, and deletes the chains that begin there and that nobody
 	// needs, in small transactions between other writes. A step that is interrupted has deleted some of these chains, each of them whole, unless it has

@@ -227,6 +227,9 @@ func (d *deletion) note(scanned bool) error {
 		}
 	}
 	if scanned {
+		if err := d.exec(`DELETE FROM batches WHERE ended_at < ?`, d.l.until); err != nil {
+			return err
+		}
 		if err := d.exec(`UPDATE pruning SET scanned = max(scanned, ?)`, d.l.reached); err != nil {
 			return err
 		}
