@@ -1,4 +1,4 @@
 package api
 
 // Connections is how many connections are open.
-func (s *Server) Connections() int { return int(s.connections.Load()) }
+func (s *Server) Connections() int { return int(s.connections.Open()) }

@@ -3,12 +3,12 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"time"
 
+	"evrun/cmd/api/cloudevents"
 	"evrun/cmd/api/ndjson"
 	"evrun/events"
 	"evrun/store"
@@ -46,13 +46,13 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	var evs []*events.Event
 	switch {
 	case batch:
-		evs, err = decodeBatch(body)
+		evs, err = cloudevents.Batch(body, maxBatchEvents)
 	case mediaType == "application/cloudevents+json":
 		evs = []*events.Event{new(events.Event)}
 		err = evs[0].UnmarshalJSON(body)
 	case len(r.Header["Ce-Type"]) > 0:
 		evs = make([]*events.Event, 1)
-		evs[0], err = decodeBinary(r.Header, body)
+		evs[0], err = cloudevents.Binary(r.Header, body)
 	default:
 		return problem(http.StatusUnsupportedMediaType,
 			"send application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson, or the event's attributes as Ce- headers")
@@ -129,21 +129,6 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 
 func receiptOf(e *events.Event, rc store.Receipt) Receipt {
 	return Receipt{ID: e.ID, Source: e.Source, Sequence: rc.Sequence, Duplicate: rc.Duplicate}
-}
-
-func decodeBatch(body []byte) ([]*events.Event, error) {
-	raw, err := events.Elements(body, maxBatchEvents)
-	if err != nil {
-		return nil, fmt.Errorf("a batch is a JSON array of at most %d events: %w", maxBatchEvents, err)
-	}
-	evs := make([]*events.Event, len(raw))
-	for i, text := range raw {
-		evs[i] = new(events.Event)
-		if err := evs[i].UnmarshalJSON(text); err != nil {
-			return nil, fmt.Errorf("event %d of the batch: %w", i+1, err)
-		}
-	}
-	return evs, nil
 }
 
 // waitFor reads how long the answer follows the event.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"evrun/cmd/api/limits"
 	"evrun/cmd/api/ndjson"
 	"evrun/events"
 	"evrun/store"
@@ -34,12 +35,12 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 	if err := out.EnableFullDuplex(); err != nil { // answers are sent while lines are received
 		return err
 	}
-	body := &timedLines{body: r.Body, control: out}
-	stop := context.AfterFunc(s.closing, body.interrupt) // a client that sends nothing must not delay a stop
+	body := &limits.Lines{Body: r.Body, Control: out}
+	stop := context.AfterFunc(s.closing, body.Interrupt) // a client that sends nothing must not delay a stop
 	defer stop()
 	w.Header().Set("Content-Type", ndjson.Type)
 	w.Header().Set("Connection", "close") // after an interrupted read it can't be used for another request
-	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: body.interrupt, late: body.late, refuse: func() error {
+	ing := ingest{emitter: s.o.Emitter, maxData: s.o.MaxData, defaults: d, interrupt: body.Interrupt, late: body.Late, refuse: func() error {
 		if s.draining.Load() && r.Header.Get(RunTokenHeader) == "" {
 			return errDraining
 		}
@@ -124,7 +125,7 @@ func (g *ingest) run(ctx context.Context, body io.Reader, out io.Writer, flush f
 		// The client is gone, or the server is closing.
 		p := *errDraining
 		if g.late != nil && g.late(err) {
-			p = *problem(http.StatusRequestTimeout, fmt.Sprintf("a line was not complete within %v", bodyTimeout))
+			p = *problem(http.StatusRequestTimeout, fmt.Sprintf("a line was not complete within %v", limits.BodyTimeout))
 		}
 		_ = events.WriteJSON(out, &p)
 	}

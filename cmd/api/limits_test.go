@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"evrun/cmd/api/limits"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/emitter"
@@ -99,7 +100,7 @@ func TestABodyThatStaysHalfSentEnds(t *testing.T) {
 				began := time.Now()
 				fmt.Fprintf(c, "POST /v1/events HTTP/1.1\r\nHost: evrun\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n%s", contentType, x.body)
 				answer, _ := io.ReadAll(c)
-				if took := time.Since(began); took < bodyTimeout || took > 2*bodyTimeout {
+				if took := time.Since(began); took < limits.BodyTimeout || took > 2*limits.BodyTimeout {
 					t.Errorf("it took %v", took)
 				}
 				if !strings.Contains(string(answer), x.answer) {
@@ -137,7 +138,7 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 				began := time.Now()
 				answer, err := io.ReadAll(c)
 				// Newer versions of net/http linger for half a second more, so that the answer is not cut off.
-				if took := time.Since(began); took > 2*restTimeout || err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+x.status+" ") {
+				if took := time.Since(began); took > 2*limits.RestTimeout || err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+x.status+" ") {
 					t.Errorf("after %v: %q, %v", took, answer, err)
 				}
 			})
@@ -164,7 +165,7 @@ func TestLinesMayComeAtTheirLeisure(t *testing.T) {
 		for range 3 {
 			time.Sleep(24 * time.Hour)
 			io.WriteString(c, line[:5])
-			time.Sleep(bodyTimeout / 2)
+			time.Sleep(limits.BodyTimeout / 2)
 			io.WriteString(c, line[5:])
 		}
 		if n := <-answered; n != 3 {
@@ -202,7 +203,7 @@ func TestAReaderThatDoesNotReadIsLetGo(t *testing.T) {
 			c := l.dial()
 			fmt.Fprintf(c, "%s\r\nHost: evrun\r\n\r\n", request)
 			c.Read(make([]byte, 1)) // the answer has begun
-			time.Sleep(writeTimeout + time.Second)
+			time.Sleep(limits.WriteTimeout + time.Second)
 			synctest.Wait()
 			if _, err := io.Copy(io.Discard, c); err != nil {
 				t.Errorf("%s: %v", request, err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 
+	"evrun/cmd/api/limits"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -88,7 +89,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, tasks.ErrStopping):
 		return errDraining
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return problem(http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTimeout))
+		return problem(http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", limits.BodyTimeout))
 	case errors.As(err, &selection), errors.Is(err, search.ErrCursor):
 		return because(http.StatusBadRequest)
 	case errors.As(err, &state), errors.As(err, &ambiguous), errors.Is(err, store.ErrNotActive), errors.Is(err, store.ErrErased), errors.Is(err, control.ErrNoEdit):

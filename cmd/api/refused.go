@@ -46,5 +46,5 @@ type Load struct {
 
 // Load returns it. Only the server of a daemon has a load.
 func (s *Server) Load() Load {
-	return Load{Connections: s.connections.Load(), Streams: s.following.taken.Load(), Gaps: s.streams.Gaps(), CutOff: s.streams.CutOff()}
+	return Load{Connections: s.connections.Open(), Streams: s.following.taken.Load(), Gaps: s.streams.Gaps(), CutOff: s.streams.CutOff()}
 }

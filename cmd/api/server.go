@@ -5,9 +5,10 @@
 // some routes need the parts of a running [Daemon]. A resource (runs.go, users.go, …) has its shapes and its routes in one file, and the
 // methods that ask for it in the file with the same name in package client. An error is answered as a [Problem].
 //
-// Parts with a job of their own: package stream sends the journal to many readers, package ndjson reads lines.
+// Parts with a job of their own: package stream sends the journal to many readers, package ndjson reads lines, package cloudevents
+// decodes binary mode and batches, and package limits bounds connections and times.
 //
-// Limits: connections, streams (package stream) and bodies of NDJSON at the same time, and the time of each body and write, are
+// Limits: connections (package limits), streams (package stream) and bodies of NDJSON at the same time, and the time of each body and write, are
 // bounded, so that no client keeps others waiting. In process there are no deadlines.
 //
 // Goroutines: one for each connection (net/http). A body of NDJSON has one more, ingest.answer; package stream has one of its own. All
@@ -25,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"evrun/cmd/api/limits"
 	"evrun/cmd/api/stream"
 	"evrun/events"
 	"evrun/store"
@@ -64,7 +66,7 @@ type Server struct {
 	closing  context.Context // ends when the server closes
 	close    context.CancelFunc
 
-	connections atomic.Int64
+	connections limits.Connections
 	following   places // streams, and answers that follow an event
 	lines       places // bodies of NDJSON
 	batches     places
@@ -92,7 +94,7 @@ func inJSON(of func(*http.Request) (any, error)) route {
 func NewServer(o Options) *Server {
 	o.MaxConnections, o.MaxStreams = cmp.Or(o.MaxConnections, defaultConnections), cmp.Or(o.MaxStreams, defaultStreams)
 	s := &Server{
-		o:         o,
+		o: o, connections: limits.Connections{Most: o.MaxConnections},
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: o.MaxStreams},
 		batches: places{what: "large batches", limit: largeBatches},
 		backups: places{what: "backups", limit: backupsAtOnce},
@@ -102,7 +104,7 @@ func NewServer(o Options) *Server {
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,
-			Runs: s.reasons.shapes, WriteTimeout: writeTimeout})
+			Runs: s.reasons.shapes, WriteTimeout: limits.WriteTimeout})
 	}
 	mux := http.NewServeMux()
 	handle := func(pattern string, h route) {
@@ -123,7 +125,7 @@ func NewServer(o Options) *Server {
 	}
 	s.handler = routed(mux)
 	s.http = &http.Server{
-		Handler:           s.patient(s.handler),
+		Handler:           limits.Patient(s.handler, s.crowded),
 		ConnContext:       ofConnection,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -189,7 +191,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 
 // Serve answers requests on l until Close.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(&counted{Listener: l, server: s}); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(s.connections.Listener(l)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

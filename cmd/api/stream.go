@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"evrun/cmd/api/limits"
 	"evrun/cmd/api/stream"
 	"evrun/store"
 )
@@ -28,9 +29,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := s.untilClose(r.Context())
 	defer cancel()
-	if timed, ok := w.(*timedWriter); ok {
-		w = timed.ResponseWriter // a stream sets its own deadlines, which may be shorter
-	}
+	w = limits.Untimed(w) // a stream sets its own deadlines, which may be shorter
 	err = s.streams.Serve(ctx, w, stream.Query{Patterns: q.Patterns, After: after, Gap: gap, Runs: r.URL.Query().Get("runs") == "1"})
 	if err != nil && ctx.Err() == nil {
 		s.o.Log.Debug("a stream ended", "error", err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 
+	"evrun/cmd/api/limits"
 	"evrun/cmd/api/ndjson"
 	"evrun/events"
 	"evrun/store"
@@ -53,8 +54,8 @@ func (s *Server) importUsers(w http.ResponseWriter, r *http.Request) error {
 	if err := out.EnableFullDuplex(); err != nil { // answers are sent while lines are received
 		return err
 	}
-	body := &timedLines{body: r.Body, control: out}
-	stop := context.AfterFunc(s.closing, body.interrupt)
+	body := &limits.Lines{Body: r.Body, Control: out}
+	stop := context.AfterFunc(s.closing, body.Interrupt)
 	defer stop()
 	w.Header().Set("Content-Type", ndjson.Type)
 	w.Header().Set("Connection", "close")

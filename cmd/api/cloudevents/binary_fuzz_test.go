@@ -1,4 +1,4 @@
-package api
+package cloudevents
 
 import (
 	"net/http"
@@ -17,7 +17,7 @@ func FuzzBinaryMode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, value string, body []byte) {
 		h := http.Header{"Ce-Specversion": {"1.0"}, "Ce-Id": {"1"}, "Ce-Source": {"/test"}, "Ce-Type": {"a.b"}, "Content-Type": {"text/plain"}}
 		h[http.CanonicalHeaderKey("ce-"+name)] = []string{value}
-		e, err := decodeBinary(h, body)
+		e, err := Binary(h, body)
 		if err != nil {
 			if err.Error() == "" || !utf8.ValidString(err.Error()) {
 				t.Fatalf("the error is %q", err)

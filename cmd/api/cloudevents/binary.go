@@ -1,4 +1,4 @@
-package api
+package cloudevents
 
 import (
 	"errors"
@@ -18,9 +18,9 @@ var notInBinaryMode = map[string]string{
 	"data_base64":     "the data is the body",
 }
 
-// decodeBinary reads an event in CloudEvents' binary mode (HTTP binding 1.0, 3.1): attributes in Ce- headers, data in the body. The
+// Binary reads an event in CloudEvents' binary mode (HTTP binding 1.0, 3.1): attributes in Ce- headers, data in the body. The
 // attributes go through the JSON decoder, so that both modes have the same rules.
-func decodeBinary(h http.Header, body []byte) (*events.Event, error) {
+func Binary(h http.Header, body []byte) (*events.Event, error) {
 	attributes := map[string]string{}
 	for name, values := range h {
 		attribute, ok := strings.CutPrefix(strings.ToLower(name), "ce-")
