@@ -8,6 +8,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/rows"
 	"evrun/store/sqlite/schema"
 )
 
@@ -278,11 +279,11 @@ func textSize(e *events.Event) int {
 	return n
 }
 
-// eventInsert returns a statement for rows that need these columns, and the columns that it has.
-func (t *txn) eventInsert(columns eventColumnSet, rows int) (*conn.Stmt, eventColumnSet, error) {
+// eventInsert returns a statement for n rows that need these columns, and the columns that it has.
+func (t *txn) eventInsert(columns eventColumnSet, n int) (*conn.Stmt, eventColumnSet, error) {
 	r := &t.w.eventRows
 	key := func() eventColumnSet {
-		if rows > 1 {
+		if n > 1 {
 			return columns | (allEventColumns + 1)
 		}
 		return columns
@@ -295,21 +296,21 @@ func (t *txn) eventInsert(columns eventColumnSet, rows int) (*conn.Stmt, eventCo
 			return r.inserts[key()], columns, nil
 		}
 	}
-	list := []column{{name: "sequence", counts: true}, {name: "accepted_at", shared: true}}
+	list := []rows.Column{{Name: "sequence", Counts: true}, {Name: "accepted_at", Shared: true}}
 	for i, name := range someEventColumns[:colData] {
 		if columns&(1<<i) == 0 {
-			list = append(list, column{name: name, shared: true})
+			list = append(list, rows.Column{Name: name, Shared: true})
 		}
 	}
-	list = append(list, column{name: "id"}, column{name: "time"})
+	list = append(list, rows.Column{Name: "id"}, rows.Column{Name: "time"})
 	for i, name := range someEventColumns {
 		if columns&(1<<i) != 0 {
-			list = append(list, column{name: name})
+			list = append(list, rows.Column{Name: name})
 		}
 	}
-	query := insertRows("INSERT OR FAIL", "events", list, rows)
-	if rows == 1 {
-		query = insertRows("INSERT", "events", list, 1) + " ON CONFLICT (id, source) DO NOTHING"
+	query := rows.Insert("INSERT OR FAIL", "events", list, n)
+	if n == 1 {
+		query = rows.Insert("INSERT", "events", list, 1) + " ON CONFLICT (id, source) DO NOTHING"
 	}
 	st, err := t.w.conn.Prepare(query)
 	if err != nil {

@@ -30,7 +30,7 @@ func (s *Store) Backup(ctx context.Context, path string, report func(done, all i
 			err = fmt.Errorf("backup: %w", err)
 		}
 	}()
-	if s.w != nil && !distant(filepath.Dir(path)) {
+	if s.w != nil && !disk.Distant(filepath.Dir(path)) {
 		sequence, err := s.copyBeside(ctx, path, report)
 		if !errors.Is(err, errRestarts) {
 			return sequence, err
@@ -99,7 +99,7 @@ func Backup(ctx context.Context, name, path string, report func(done, all int64)
 			err = fmt.Errorf("backup of %s: %w", name, err)
 		}
 	}()
-	from, err := resolve(name)
+	from, err := disk.Resolve(name)
 	if err != nil {
 		return 0, err
 	}

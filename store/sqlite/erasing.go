@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"evrun/store"
 	"evrun/store/sqlite/erase"
@@ -31,32 +30,10 @@ func (s *Store) Erase(ctx context.Context, sequences []int64, step *store.Step) 
 	return done, nil
 }
 
-// scrubPages is how many unused pages Scrub gives back in one transaction, scrubTries how often it tries to empty the log.
-const (
-	scrubPages = 256
-	scrubTries = 50
-)
-
 // Scrub implements [store.Erasing].
-func (s *Store) Scrub(ctx context.Context) (err error) {
-	for given := int64(1); err == nil && given > 0; {
-		given, err = s.GiveBack(ctx, scrubPages)
-	}
-	if err == nil {
-		err = erase.Pages(ctx, s.w.wal.Path())
-	}
-	if err != nil {
+func (s *Store) Scrub(ctx context.Context) error {
+	if err := erase.Scrub(ctx, s, s.w.wal); err != nil {
 		return fmt.Errorf("scrub the store: %w", err)
 	}
-	for range scrubTries {
-		if s.w.wal.GiveBack(ctx) {
-			return nil
-		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return fmt.Errorf("empty the write-ahead log: %w: another program reads the store", store.ErrBusy)
+	return nil
 }

@@ -3,9 +3,6 @@ package sqlite
 import (
 	"database/sql/driver"
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
@@ -62,44 +59,4 @@ func (t *txn) insertGroup(insert *conn.Stmt, values []driver.Value) (n int, err 
 		return 0, t.check(err)
 	}
 	return int(row[0].(int64)), nil
-}
-
-// column is a column of an INSERT of several rows.
-type column struct {
-	name    string
-	shared  bool   // all rows have the same value
-	counts  bool   // each row has the value of the row before and one more
-	literal string // the value is not a parameter
-}
-
-// insertRows is the text of a statement that inserts rows. Its parameters are first those of the shared and counting columns, once, and then those of the
-// other ones, for each row; columns must be in that order, too.
-func insertRows(verb, table string, columns []column, rows int) string {
-	var b strings.Builder
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.name
-	}
-	fmt.Fprintf(&b, "%s INTO %s (%s) VALUES ", verb, table, strings.Join(names, ", "))
-	for row := range rows {
-		if row > 0 {
-			b.WriteByte(',')
-		}
-		for i, c := range columns {
-			b.WriteByte("(,"[min(i, 1)])
-			if c.literal != "" {
-				b.WriteString(c.literal)
-				continue
-			}
-			b.WriteByte('?')
-			if rows > 1 && (c.shared || c.counts) {
-				b.WriteString(strconv.Itoa(i + 1))
-			}
-			if c.counts && row > 0 {
-				fmt.Fprintf(&b, "+%d", row)
-			}
-		}
-		b.WriteByte(')')
-	}
-	return b.String()
 }

@@ -29,7 +29,7 @@ func Open(name string, opt Options) (_ *Store, err error) {
 		}
 	}()
 	opt = opt.withDefaults()
-	path, err := resolve(name)
+	path, err := disk.Resolve(name)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func OpenReader(name string) (_ *Store, err error) {
 	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w; no daemon has run here yet: start evrun serve", store.ErrNotFound)
 	}
-	path, err := resolve(name)
+	path, err := disk.Resolve(name)
 	if err != nil {
 		return nil, err
 	}
@@ -110,36 +110,4 @@ func OpenReader(name string) (_ *Store, err error) {
 		return nil, err
 	}
 	return &Store{path: path, Reader: r, Pruner: prune.New(prune.Options{Path: path, Now: time.Now})}, nil
-}
-
-// resolve returns the path of the store's file, see [files.Resolve]. It reports errors that SQLite's own messages would not explain.
-func resolve(path string) (string, error) {
-	if info, err := os.Stat(filepath.Dir(path)); err != nil {
-		return "", fmt.Errorf("its directory: %w", err)
-	} else if !info.IsDir() {
-		return "", fmt.Errorf("%s is not a directory", filepath.Dir(path))
-	}
-	path, err := files.Resolve(path)
-	if err != nil {
-		return "", err
-	}
-	return path, checkFile(path)
-}
-
-func checkFile(path string) error {
-	if err := refuseNetwork(filepath.Dir(path)); err != nil {
-		return err
-	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.IsDir():
-		return fmt.Errorf("%w: it is a directory", store.ErrNotStore)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: it is not a regular file", store.ErrNotStore)
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"evrun/store"
+	"evrun/store/sqlite/rows"
 	"evrun/store/sqlite/schema"
 )
 
@@ -17,8 +18,8 @@ type outputRows struct {
 }
 
 // insertOutputs replaces rows: [Store.KeepOutputs] may have written what the attempts had printed before they ended.
-var insertOutputs = insertRows("INSERT OR REPLACE", "run_outputs", []column{{name: "handler", shared: true}, {name: "finished_at", shared: true},
-	{name: "attempt", literal: "1"}, {name: "sequence"}, {name: "state"}, {name: "started_at"}, {name: "layout"}, {name: "text"}}, groupRows)
+var insertOutputs = rows.Insert("INSERT OR REPLACE", "run_outputs", []rows.Column{{Name: "handler", Shared: true}, {Name: "finished_at", Shared: true},
+	{Name: "attempt", Literal: "1"}, {Name: "sequence"}, {Name: "state"}, {Name: "started_at"}, {Name: "layout"}, {Name: "text"}}, groupRows)
 
 // putOutputs stores the outputs of first attempts that are not fenced off.
 func (t *txn) putOutputs(list []store.Settlement, settled []store.Settled) error {

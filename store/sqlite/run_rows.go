@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"evrun/store"
+	"evrun/store/sqlite/rows"
 	"evrun/store/sqlite/schema"
 )
 
@@ -16,8 +17,8 @@ type runRows struct {
 	values []driver.Value // reused
 }
 
-var insertRuns = insertRows("INSERT OR FAIL", "runs", []column{{name: "handler", shared: true}, {name: "finished_at", shared: true}, {name: "budget", shared: true},
-	{name: "condition", shared: true}, {name: "attempt", literal: "1"}, {name: "sequence"}, {name: "state"}, {name: "started_at"}}, groupRows)
+var insertRuns = rows.Insert("INSERT OR FAIL", "runs", []rows.Column{{Name: "handler", Shared: true}, {Name: "finished_at", Shared: true}, {Name: "budget", Shared: true},
+	{Name: "condition", Shared: true}, {Name: "attempt", Literal: "1"}, {Name: "sequence"}, {Name: "state"}, {Name: "started_at"}}, groupRows)
 
 // insertSettled inserts the rows of first attempts that have ended, with the outcomes they have or, as far as they depend on a user, as succeeded. It
 // marks those that are fenced off.

@@ -8,6 +8,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
+	"evrun/store/sqlite/rows"
 	"evrun/store/sqlite/schema"
 )
 
@@ -25,11 +26,11 @@ const maxGroupedUser = 4096 // bytes, as maxGroupedEvent
 // them, SQLite would keep a journal of the pages that it changes, even with OR FAIL, because an id might turn out not to be an integer; and the
 // index of e-mail addresses, which come in no order, changes many pages.
 var insertGroupOfUsers = [2]string{
-	insertRows("INSERT OR FAIL", "users", userInsertColumns[:4], groupRows),
-	insertRows("INSERT OR FAIL", "users", userInsertColumns, groupRows),
+	rows.Insert("INSERT OR FAIL", "users", userInsertColumns[:4], groupRows),
+	rows.Insert("INSERT OR FAIL", "users", userInsertColumns, groupRows),
 }
 
-var userInsertColumns = []column{{name: "created_at", shared: true}, {name: "name"}, {name: "email"}, {name: "event_id"}, {name: "attributes"}}
+var userInsertColumns = []rows.Column{{Name: "created_at", Shared: true}, {Name: "name"}, {Name: "email"}, {Name: "event_id"}, {Name: "attributes"}}
 
 // userRow is what became of a user to insert.
 type userRow struct {

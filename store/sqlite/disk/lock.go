@@ -1,5 +1,5 @@
-// Package disk guards the files of a store: one process writes to them (the lock), other users can't read them, and their replacement
-// is noticed. It opens none of them that exists but the lock: closing another descriptor of a database can drop SQLite's locks.
+// Package disk guards the files of a store: they are on a local disk, one process writes to them (the lock), other users can't read them, and their
+// replacement is noticed. It opens none of them that exists but the lock: closing another descriptor of a database can drop SQLite's locks.
 package disk
 
 import (

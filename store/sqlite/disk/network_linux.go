@@ -1,4 +1,4 @@
-package sqlite
+package disk
 
 import (
 	"fmt"
@@ -26,8 +26,8 @@ func refuseNetwork(dir string) error {
 	return nil
 }
 
-// distant reports whether writing to files of a directory may take any time: it is on a network, or a program answers for it.
-func distant(dir string) bool {
+// Distant reports whether writing to files of a directory may take any time: it is on a network, or a program answers for it.
+func Distant(dir string) bool {
 	var fs unix.Statfs_t
 	return statfs(dir, &fs) == nil && (networks[uint32(fs.Type)] != "" || fs.Type == unix.FUSE_SUPER_MAGIC)
 }

@@ -1,7 +1,7 @@
 //go:build !linux
 
-package sqlite
+package disk
 
 func refuseNetwork(string) error { return nil }
 
-func distant(string) bool { return false }
+func Distant(string) bool { return false }
