@@ -26,7 +26,8 @@ type Keeper struct {
 
 	mu     sync.Mutex
 	policy Policy
-	next   time.Time // the next round
+	end    context.CancelFunc // ends the round that goes on; nil: none began yet
+	next   time.Time          // the next round
 	kept   []store.Kept
 	over   int64 // bytes beyond the policy's Size that could not go
 	failed error // of the last round
@@ -47,10 +48,12 @@ func New(o Options) *Keeper {
 	return &Keeper{o: o, policy: o.Policy, changed: make(chan struct{}, 1)}
 }
 
-// Set changes the policy, from now on.
+// Set changes the policy, from now on: a round that goes on ends, since the new policy may keep what it prunes.
 func (k *Keeper) Set(p Policy) {
 	k.mu.Lock()
-	k.policy = p
+	if k.policy = p; k.end != nil {
+		k.end()
+	}
 	k.mu.Unlock()
 	select {
 	case k.changed <- struct{}{}:
@@ -78,10 +81,13 @@ const (
 // Run prunes, round by round, until ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
 	for {
-		wait, err := k.round(ctx, k.Policy())
+		round, p := k.begin(ctx)
+		wait, err := k.round(round, p)
 		switch {
 		case ctx.Err() != nil, errors.Is(err, store.ErrClosed):
 			return nil
+		case round.Err() != nil: // by Set
+			continue
 		case err != nil && k.failed == nil:
 			k.o.Log.Warn("pruning failed; it is tried again every minute", "error", err)
 		case err == nil && k.failed != nil:
@@ -101,6 +107,17 @@ func (k *Keeper) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// begin begins a round by the current policy. Its context ends at the next one, and when the policy changes.
+func (k *Keeper) begin(ctx context.Context) (context.Context, Policy) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.end != nil {
+		k.end()
+	}
+	ctx, k.end = context.WithCancel(ctx)
+	return ctx, k.policy
 }
 
 // round does what is due, and returns how long the next round can wait.

@@ -73,6 +73,9 @@ func (r *Report) keep(k store.Kept) {
 // steps prunes from a place in the journal on, step by step, until there is nothing more, or at least q.Bytes went.
 func steps(ctx context.Context, s store.Retention, q store.PruneQuery, r *Report) (last store.PruneStep, err error) {
 	for !last.End {
+		if err := ctx.Err(); err != nil {
+			return last, err
+		}
 		if last, err = s.Prune(ctx, q); err != nil {
 			return last, err
 		}
