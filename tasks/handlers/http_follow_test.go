@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -150,5 +152,28 @@ func TestAnotherHostGetsNoClientCertificate(t *testing.T) {
 	to = friendly.URL + "/end"
 	if _, err := h.Do(context.Background(), delivery(`{}`)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A private server that the file names is not reached where another host leads to it, nor does it get the certificate then.
+func TestAnotherHostCanNotLeadBackIntoThePrivateNetwork(t *testing.T) {
+	var away, back string
+	home, gotHome := redirecting(t, 307, &away)
+	other, gotOther := redirecting(t, 307, &back)
+	away, back = "http://public.test:"+other[strings.LastIndexByte(other, ':')+1:], home+"/end"
+	h := request(t, map[string]any{"url": home, "follow": true}, Deps{})
+	h.way.Guard.Resolve = func(context.Context, string, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("93.184.216.34")}, nil
+	}
+	dial := h.way.Guard.Dial
+	h.way.Guard.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dial(ctx, network, strings.Replace(address, "93.184.216.34", "127.0.0.1", 1))
+	}
+	_, err := h.Do(context.Background(), delivery(`{}`))
+	if err == nil || !strings.Contains(err.Error(), "127.0.0.1 is not a public address") || !isPermanentError(err) {
+		t.Errorf("got %v", err)
+	}
+	if here, there := len(gotHome()), len(gotOther()); here != 1 || there != 1 {
+		t.Errorf("%d requests, %d at the other host", here, there)
 	}
 }

@@ -35,7 +35,8 @@ func (w *Way) Send(req *http.Request, expected func(status int) bool) (*http.Res
 	return client.Do(req)
 }
 
-// answered is a transport whose first request has its response already. Requests to other hosts go away.
+// answered is a transport whose first request has its response already. Requests to other hosts go away, and so do those after them: another host
+// chose where they lead.
 type answered struct {
 	first *http.Response
 	from  *url.URL
@@ -49,7 +50,7 @@ func (a *answered) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	if !sameOrigin(a.from, req.URL) {
-		return a.way.away().RoundTrip(req)
+		a.next = a.way.away()
 	}
 	return a.next.RoundTrip(req)
 }
@@ -72,7 +73,7 @@ func sameOrigin(from, to *url.URL) bool {
 }
 
 // follow follows a redirect to any host, with the method that RFC 9110 says. What went to another host once keeps no header that may be a secret,
-// not even where it is led back: the other host chose the url.
+// not even where it is led back: see [answered].
 func (w *Way) follow(next *http.Request, via []*http.Request) error {
 	if w.stops(next.URL, via) != "" {
 		return http.ErrUseLastResponse
