@@ -67,7 +67,7 @@ func (c *command) inherit(e Environment) {
 // secretName matches the names of variables that usually have secrets: their values are removed from what evrun stores and logs. The others,
 // such as LANG, are not: a word of everyday use would vanish from each output.
 var secretName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|_KEY$|^KEY$|_PAT$|AUTH`)
+	return regexp.MustCompile(`(?i)TOKEN|SECRET|PASSW|PASSPHRASE|PASS$|PWD$|CREDENTIAL|_KEY$|^KEY$|_PAT$|AUTH|_DSN$`)
 })
 
 // defaultPath is the PATH of commands if the daemon has none.

@@ -55,8 +55,10 @@ func TestPassedVariablesAreThoseOfEvrunAndTheirSecretsStaySecret(t *testing.T) {
 	t.Setenv("LC_TIME", "de_DE")
 	t.Setenv("HTTPS_PROXY", "http://ada:hunter2hunter2@proxy.test:3128")
 	t.Setenv("GITHUB_TOKEN", "ghp_0123456789")
-	got := environmentOf(t, Environment{Pass: []string{"LC_TIME", "HTTPS_PROXY"}}, map[string]any{"pass_env": []any{"GITHUB_TOKEN", "NOT_SET_AT_ALL"}}, new(expression.Secrets))
-	for _, want := range []string{"\nLC_TIME=de_DE\n", "\nHTTPS_PROXY=http://ada:[secret]@proxy.test:3128\n", "\nGITHUB_TOKEN=[secret]\n"} {
+	t.Setenv("DB_PASS", "tr0ub4dor")
+	t.Setenv("MYSQL_PWD", "c0rrecth0rse")
+	got := environmentOf(t, Environment{Pass: []string{"LC_TIME", "HTTPS_PROXY"}}, map[string]any{"pass_env": []any{"GITHUB_TOKEN", "DB_PASS", "MYSQL_PWD", "NOT_SET_AT_ALL"}}, new(expression.Secrets))
+	for _, want := range []string{"\nLC_TIME=de_DE\n", "\nHTTPS_PROXY=http://ada:[secret]@proxy.test:3128\n", "\nGITHUB_TOKEN=[secret]\n", "\nDB_PASS=[secret]\n", "\nMYSQL_PWD=[secret]\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %s", want, got)
 		}
