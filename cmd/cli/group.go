@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"evrun/tasks/fault"
 )
 
 // aliases are names that people try. They are not in the help.
@@ -43,7 +46,8 @@ func UnknownCommand(c *cobra.Command, args []string) error {
 		}
 	}
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		return Usage("unknown command %q; did you mean %q?", args[0], strings.TrimSpace(path+" "+near[0]))
+		meant := cmp.Or(fault.Closest(args[0], near), near[0]) // they are in the order of the alphabet
+		return Usage("unknown command %q; did you mean %q?", args[0], strings.TrimSpace(path+" "+meant))
 	}
 	return Usage("unknown command %q", args[0])
 }
