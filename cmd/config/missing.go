@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,11 +17,16 @@ import (
 // missing is the fault of a wiring file that does not exist. It says who named the file, and which files in its directory look like wiring files.
 // Other directories, such as its parents, are not searched: which file runs would depend on more than what a user sees.
 func missing(path string, o Options) Fault {
-	f := Fault{File: path, Message: "no such file", Hint: `write one with "evrun init", or name another one with -c FILE or EVRUN_CONFIG`}
+	f := Fault{File: path, Message: "no such file"}
 	byFlag := o.Flags != nil && o.Flags.Changed("config")
 	if getenv := o.Getenv; getenv != nil && !byFlag && getenv("EVRUN_CONFIG") == path {
 		f.Message += "; EVRUN_CONFIG names it"
 	}
+	write := "evrun init"
+	if byFlag {
+		write += " -c " + path
+	}
+	f.Hint = fmt.Sprintf("write one with %q, or name another one with -c FILE or EVRUN_CONFIG", write)
 	if found := lookalikes(filepath.Dir(path)); len(found) > 0 {
 		for i, name := range found {
 			found[i] = filepath.Join(filepath.Dir(path), name)

@@ -62,6 +62,10 @@ func (k *keepFor) DecodeField(value any, at *fields.At) {
 	}
 	d, f := fields.ParseDuration(text)
 	switch {
+	case text != "" && strings.Trim(text, "0") == "":
+		at.Refuse(fault.New("%s is too short: it must be 1s or more", fault.Quote(text)).Hinting("write off to turn it off"))
+	case text != "" && strings.Trim(text, "0123456789") == "":
+		at.Refuse(fault.New("a duration needs a unit").Hinting("write %sd, if days are meant", text))
 	case f != nil:
 		at.Refuse(f)
 	case d < time.Second:
@@ -78,7 +82,11 @@ func (*keepFor) FieldShape() fields.Shape {
 type keepSize size
 
 func (k *keepSize) DecodeField(value any, at *fields.At) {
-	if text, ok := at.Scalar(value); ok && text != off {
+	switch text, ok := at.Scalar(value); {
+	case !ok || text == off:
+	case text != "" && strings.Trim(text, "0") == "":
+		at.Refuse(fault.New("%s is no size", fault.Quote(text)).Hinting("write off to turn it off"))
+	default:
 		(*size)(k).DecodeField(value, at)
 	}
 }
