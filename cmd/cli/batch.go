@@ -73,7 +73,7 @@ func (o *Batch) ByFlags() bool {
 	return !o.All() || o.since != "" || o.until != "" || o.Everything || o.Resume != ""
 }
 
-// Chosen checks that either ids or flags select, and reports which.
+// Chosen checks that either ids or flags select, and reports which. The ids are nil for a command that takes none.
 func (o *Batch) Chosen(ids []string, check func() error) (byFlags bool, err error) {
 	if err := o.ReadFlags(check); err != nil {
 		return false, err
@@ -90,7 +90,11 @@ func (o *Batch) Chosen(ids []string, check func() error) (byFlags bool, err erro
 	case narrowed && o.Everything:
 		return true, Usage("--all goes without flags that select %ss", o.Thing)
 	case len(ids) == 0 && !flags:
-		return true, Usage("say which %ss: their ids, flags that select them, or --all", o.Thing)
+		by := "their ids, flags that select them"
+		if ids == nil { // it takes none
+			by = "flags that select them"
+		}
+		return true, Usage("say which %ss: %s, or --all", o.Thing, by)
 	}
 	return flags, nil
 }
