@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -17,13 +18,21 @@ import (
 	"github.com/prometheus/common/model"
 
 	"evrun/events"
+	"evrun/store/files"
 )
 
 // Replace writes a scrape to a file that others read at any time: they see the old one or the new one, and never a part.
 func Replace(path string, text []byte) (err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return &files.Error{Path: path, Msg: "it is " + files.Kind(info) + ", not a regular file", Hint: "name a file, such as evrun.prom in the collector's directory"}
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".evrun-metrics-*")
 	if err != nil {
-		return err
+		var why *fs.PathError
+		if errors.As(err, &why) { // its path is that of the temporary file
+			err = why.Err
+		}
+		return fmt.Errorf("%s: a file can't be made beside it, to replace it: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
