@@ -24,7 +24,12 @@ if it can write the file; else evrun itself reads the store, and the log grows u
 		Example: `  evrun backup evrun-before-upgrade.db
   evrun backup --keep 7 /var/backups/evrun
   evrun backup - | zstd > evrun.db.zst`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return cli.Usage("backup takes a file, a directory, or - for standard output")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			o.To = args[0]
 			switch {

@@ -23,7 +23,12 @@ streams go on with their Last-Event-ID, and no new run has the id of a lost one;
 is evrun.audit.store.restored.`,
 		Example: `  evrun restore /var/backups/evrun/evrun-20261127T020000Z.db
   evrun restore evrun-before-upgrade.db --yes`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return cli.Usage("restore takes the file of one backup")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			o.From = args[0]
 			return o.Run(c.Context())

@@ -196,10 +196,17 @@ func (o *Options) target(cfg *config.Config, now time.Time) (*target, error) {
 		name := strings.TrimSuffix(filepath.Base(cfg.Settings.Store.Path), ".db")
 		t.like = filepath.Join(path, name+"-*.db")
 		t.final = filepath.Join(path, name+"-"+now.UTC().Format(stamp)+".db")
+	case o.Keep > 0 && errors.Is(err, os.ErrNotExist):
+		return nil, cli.Usage("--keep goes with a directory, and %s does not exist: make it first", o.To)
 	case o.Keep > 0:
 		return nil, cli.Usage("--keep goes with a directory, and %s is not one", o.To)
-	case strings.HasSuffix(o.To, "/"):
-		return nil, fmt.Errorf("%s: %w", o.To, os.ErrNotExist)
+	}
+	dir := filepath.Dir(t.final)
+	if strings.HasSuffix(o.To, "/") {
+		dir = path
+	}
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil, &files.Error{Path: dir, Msg: "no such directory", Hint: "make it first (mkdir -p)"}
 	}
 	t.part = filepath.Join(filepath.Dir(t.final), "."+filepath.Base(t.final)+".part")
 	return t, o.refuse(cfg, t.final)

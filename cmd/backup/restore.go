@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -236,7 +237,7 @@ func (r *restoring) prepare(ctx context.Context, has store.Contents) error {
 
 // record accepts the event that says what happened.
 func (r *restoring) record(ctx context.Context, s *sqlite.Store) error {
-	data := map[string]any{"file": r.from, "seq": r.made.Sequence}
+	data := map[string]any{"file": r.from, "seq": strconv.FormatInt(r.made.Sequence, 10)}
 	if r.made.Lost != nil {
 		data["lost"] = *r.made.Lost
 	}

@@ -46,7 +46,9 @@ func look(ctx context.Context, path, address string, check func(*sql.DB) error) 
 	if err != nil {
 		return c, err
 	}
-	c.Bytes = info.Size()
+	if c.Bytes = info.Size(); c.Bytes == 0 {
+		return c, fmt.Errorf("%w: the file is empty", store.ErrNotStore)
+	}
 	if err := conn.OFDLocking(); err != nil {
 		return c, err
 	}
@@ -131,7 +133,8 @@ func integrity(ctx context.Context, db *sql.DB, full bool) error {
 			return conn.Translate(err)
 		}
 		if fault != "ok" {
-			faults = append(faults, fault)
+			fault = strings.TrimPrefix(fault, "*** in database main ***\n")
+			faults = append(faults, strings.ReplaceAll(fault, "\n", "; "))
 		}
 	}
 	if err := rows.Err(); err != nil {
