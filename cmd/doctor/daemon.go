@@ -62,7 +62,7 @@ func (x *examination) socket(ctx context.Context) {
 
 // running is what a daemon says.
 func (x *examination) running(s *api.Status) {
-	x.add("daemon", OK, "", "it runs since %s, process %d", x.within(s.StartedAt), s.PID)
+	x.add("daemon", OK, "", "it was started %s, process %d", x.within(s.StartedAt), s.PID)
 	if own := cli.Version(); s.Version != own {
 		x.add("version", Warning, "restart the daemon to have it run the installed version", "the daemon is evrun %s, this is evrun %s", s.Version, own)
 	} else {
