@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"evrun/store/storetest"
 )
 
@@ -80,9 +78,9 @@ func TestAWeekOfABusyDaemon(t *testing.T) {
 func newSoak(t *testing.T, length time.Duration, rate int) *soak {
 	t.Helper()
 	s := &soak{dir: t.TempDir(), elsewhere: t.TempDir(), length: length, day: length / 7, did: map[string]int{}, effects: map[string]int{}, erased: map[int]bool{}}
-	if err := unix.Mount("tmpfs", s.dir, "tmpfs", 0, "mode=0700,size=1g"); err == nil {
+	if unmount, err := mountTmpfs(s.dir, "1g"); err == nil {
 		s.disk = true
-		t.Cleanup(func() { _ = unix.Unmount(s.dir, unix.MNT_DETACH) })
+		t.Cleanup(unmount)
 	} else {
 		t.Logf("NOT PROVEN HERE: a full disk (a tmpfs can't be mounted: %v)", err)
 	}

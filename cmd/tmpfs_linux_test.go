@@ -18,9 +18,9 @@ const fullDiskInside = "EVRUN_PROOF_NAMESPACE"
 func tmpfs(t *testing.T, size string) (dir string, ok bool) {
 	t.Helper()
 	dir = t.TempDir()
-	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+size)
+	unmount, err := mountTmpfs(dir, size)
 	if err == nil {
-		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+		t.Cleanup(unmount)
 		return dir, true
 	}
 	if os.Getenv(fullDiskInside) != "" {
@@ -45,4 +45,12 @@ func tmpfs(t *testing.T, size string) (dir string, ok bool) {
 		t.Skip("see above")
 	}
 	return "", false
+}
+
+// mountTmpfs mounts a small disk at a directory.
+func mountTmpfs(dir, size string) (unmount func(), err error) {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+size); err != nil {
+		return nil, err
+	}
+	return func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }, nil
 }

@@ -13,3 +13,6 @@ func tmpfs(t *testing.T, _ string) (dir string, ok bool) {
 	unable(t, "tmpfs", errors.ErrUnsupported)
 	return "", false
 }
+
+// mountTmpfs fails.
+func mountTmpfs(string, string) (unmount func(), err error) { return nil, errors.ErrUnsupported }
