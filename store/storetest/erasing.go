@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
@@ -46,6 +47,35 @@ func erasing(t *testing.T, d Driver) {
 	if err := s.Scrub(ctx); err != nil {
 		t.Errorf("scrub: %v", err)
 	}
+}
+
+// erasingSameID: a user has the id of its event, but not its source. A user of an event with the same id, of another source, stays, also when that event
+// was pruned.
+func erasingSameID(t *testing.T, d Driver) {
+	clock := newClock()
+	s := d.Open(t, store.Options{Now: clock.Now})
+	h := wire(t, s, "h")[0]
+	insert := func(source, name string) *events.Event {
+		e := event("a.b", "1")
+		e.Source, e.Data = source, []byte(fmt.Sprintf(`{"login":%q}`, name))
+		appendAll(t, s, e)
+		settle(t, s, store.Settlement{Event: e, Handler: h.ID, Attempt: 1, Started: at, Insert: &store.UserInsert{
+			User: store.User{Name: name, Email: name + "@example.com", EventID: e.ID}, Then: stored}})
+		clock.pass(time.Hour)
+		return e
+	}
+	for _, source := range []string{"/crm", "/shop"} {
+		insert(source, source[1:]+"-before")
+	}
+	mark(t, s, h, 2)
+	pruneAll(t, s, store.PruneQuery{Until: clock.Now()})
+	crm, shop := insert("/crm2", "crm"), insert("/shop2", "shop")
+	mark(t, s, h, shop.Sequence)
+	equal(t, "erased", must(s.Erase(ctx, []int64{crm.Sequence}, nil))(t).Users, 1)
+	equal(t, "users", must(s.CountUsers(ctx))(t), 3)
+	equal(t, "that of the other event", must(s.User(ctx, "shop@example.com"))(t).Name, "shop")
+	equal(t, "erased", must(s.Erase(ctx, []int64{shop.Sequence}, nil))(t).Users, 1)
+	equal(t, "those of pruned events", must(s.User(ctx, "crm-before@example.com"))(t).Name, "crm-before")
 }
 
 // erasingOpen: an event with a run that has not ended is left as it is, and a step moves with the events that it erases.

@@ -96,6 +96,7 @@ func Run(t *testing.T, d Driver) {
 		{"a known e-mail address is a conflict, ignored, or updated", userConflicts},
 		{"users are imported one after the other, each once", usersImport},
 		{"the data of an event is erased, and what it left in runs and users", erasing},
+		{"the users of another event with the same id stay", erasingSameID},
 		{"an event with a run that goes on is not erased", erasingOpen},
 		{"what carries copies of an event's data is found", erasingCopies},
 		{"a statement's values arrive and come back exactly, and as data only", statementValues},

@@ -71,14 +71,19 @@ func (r *Reader) CountUsers(ctx context.Context) (n int64, err error) {
 	return n, conn.Translate(err)
 }
 
-// UsersOf returns the ids of the users that each of these events has inserted, or whose e-mail address is its subject. It reads all users.
+// UsersOf returns the ids of the users that each of these events has inserted, or whose e-mail address is its subject. It reads all users. A user has the
+// id of its event, which events of other sources may have, too: then it is the event whose run ended when the user was inserted, or whose data has the
+// address.
 func (r *Reader) UsersOf(ctx context.Context, sequences []int64) (map[int64][]int64, error) {
 	list, err := events.MarshalJSON(sequences)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := r.db.QueryContext(ctx, `WITH chosen AS MATERIALIZED (SELECT sequence, id, subject FROM events WHERE sequence IN (SELECT value FROM json_each(?)))
-		SELECT c.sequence, u.id FROM users u JOIN chosen c ON c.id = u.event_id
+		SELECT c.sequence, u.id FROM users u JOIN chosen c ON c.id = u.event_id JOIN events e ON e.sequence = c.sequence
+			WHERE u.created_at >= e.accepted_at AND NOT EXISTS (SELECT 1 FROM events o WHERE o.id = c.id AND o.sequence <> c.sequence)
+			OR EXISTS (SELECT 1 FROM runs r WHERE r.sequence = c.sequence AND r.finished_at = u.created_at)
+			OR instr(lower(CAST(e.data AS TEXT)), lower(u.email)) > 0
 		UNION SELECT c.sequence, u.id FROM chosen c CROSS JOIN users u ON u.email = c.subject`, string(list))
 	if err != nil {
 		return nil, fmt.Errorf("find the users of events: %w", conn.Translate(err))
