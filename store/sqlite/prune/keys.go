@@ -97,10 +97,14 @@ func (k *Keys) add(key []byte) {
 		k.filter.Store(new(filter))
 	}
 	k.some = true
+	k.mu.Lock() // the new filter does not take the old one's place in between, without the key
+	defer k.mu.Unlock()
 	if f := k.filter.Load(); f != nil {
 		f.add(key)
 	}
-	k.found(key)
+	if k.next != nil {
+		k.next.add(key)
+	}
 }
 
 // rebuild begins a new filter.
