@@ -262,6 +262,10 @@ func (r *restoring) swap(now time.Time) error {
 	if err := syncFile(r.part); err != nil {
 		return err
 	}
+	if r.old != nil {
+		// A restore that is killed before the rename then leaves no store without its log. If it can't be, both are kept all the same.
+		_ = copies.Fold(r.path)
+	}
 	if r.was != nil {
 		aside, err := unused(r.path + ".before-restore-" + now.UTC().Format(stamp))
 		if err != nil {

@@ -115,6 +115,18 @@ func SkipTo(path string, sequence int64) error {
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value`, sequence)), c.Close())
 }
 
+// Fold writes the write-ahead log of a database that nobody uses into its file, which then is all there is of it.
+func Fold(path string) error {
+	if err := conn.OFDLocking(); err != nil {
+		return err
+	}
+	c, err := conn.Open(conn.Writer(path, "FULL"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`), c.Close())
+}
+
 // integrity checks the pages of a database, with full also its indexes. The error is an [ErrDamaged] that names the first faults.
 func integrity(ctx context.Context, db *sql.DB, full bool) error {
 	check := "quick_check"

@@ -46,7 +46,7 @@ func (c *Copy) Step(n int32) (more bool, err error) {
 	before := c.pages
 	c.all = c.b.PageCount()
 	c.pages = c.all - c.b.Remaining()
-	if c.pages < before {
+	if c.pages <= before { // each step copies a page, unless it begins again
 		c.restarts++
 	}
 	return more, nil
