@@ -18,6 +18,12 @@ const (
 	restFactor = 4
 )
 
+// mostPages is how many pages a file can have so that the first byte of a page of a value, which begins with the number of the next one, is no kind of page of
+// a tree.
+const mostPages = indexInterior << 24
+
+var errTooLarge = errors.New("it has 128 GiB or more, too much to tell its pages apart: stop evrun, and VACUUM it with sqlite3")
+
 // Pages writes zeros over the unused parts of all pages of the database at path but the first, which has the schema. It has a connection of its own,
 // since that of the writer is in SQLite's defensive mode, and its transactions leave room for those of others.
 //
@@ -67,6 +73,9 @@ func some(c *conn.Conn, w Prepare, before int64) (_ int64, err error) {
 	p := pages{w: w}
 	if err := p.read(); err != nil {
 		return before, err
+	}
+	if p.count >= mostPages {
+		return before, errTooLarge
 	}
 	if before == 0 || before > p.count {
 		before = p.count + 1
@@ -149,7 +158,7 @@ func (p *pages) scrub(number int64) error {
 		clear(data)
 	case trunk:
 		clear(data[min(keep, len(data)):])
-	case isTree(data[0]): // the first bytes of all others are the number of a page, which is below 2^25
+	case isTree(data[0]): // the first bytes of all others are the number of a page, which is below mostPages
 		if err := p.tree(data); err != nil {
 			return err
 		}
