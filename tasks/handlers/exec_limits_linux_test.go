@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"evrun/tasks/expression"
@@ -37,6 +38,14 @@ func TestACommandHasItsLimitsFromItsFirstInstructionOn(t *testing.T) {
 		}
 	}
 	// Without a limit, what evrun was started with stays.
+	var open syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &open); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &open)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: open.Max / 2, Max: open.Max}); err != nil {
+		t.Fatal(err)
+	}
 	before, err := limited(t, map[string]any{}, `ulimit -Sn; ulimit -Hn; ulimit -d`, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +53,20 @@ func TestACommandHasItsLimitsFromItsFirstInstructionOn(t *testing.T) {
 	after, err := limited(t, map[string]any{"cpu": "9s"}, `ulimit -Sn; ulimit -Hn; ulimit -d`, nil)
 	if err != nil || before != after {
 		t.Errorf("%q without limits, %q with one of cpu: %v", before, after, err)
+	}
+}
+
+// What sets the limits is a program in Go, which needs memory for what it passes on.
+func TestMuchIsPassedOnUnderALimitOfMemory(t *testing.T) {
+	words := []any{"/bin/true"}
+	for range 14 {
+		words = append(words, strings.Repeat("a", 120_000))
+	}
+	c := build[*command](t, "exec", map[string]any{"command": words, "limits": map[string]any{"memory": "1MiB"}}, Deps{})
+	for range 10 {
+		if _, err := c.Do(context.Background(), delivery(`{}`)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

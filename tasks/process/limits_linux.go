@@ -3,9 +3,11 @@ package process
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -40,17 +42,18 @@ func (l Limits) UsedUp(state *os.ProcessState) bool {
 
 // rlimits returns the limits of the kernel. Memory is RLIMIT_DATA, and not RLIMIT_AS: programs in Go, Java and JavaScript reserve many times the
 // addresses that they ever use.
-func (l Limits) rlimits(grace time.Duration) (list []limit.Rlimit) {
+func (l Limits) rlimits(grace time.Duration) string {
+	var list strings.Builder // as [limit.Name] has it
 	add := func(resource int, n, more uint64) {
 		if n > 0 {
-			list = append(list, limit.Rlimit{Resource: resource, Soft: n, Hard: n + more})
+			fmt.Fprintf(&list, "%d=%d:%d,", resource, n, n+more)
 		}
 	}
 	add(unix.RLIMIT_CPU, uint64(l.CPU/time.Second), max(1, uint64(grace/time.Second)))
 	add(unix.RLIMIT_NOFILE, uint64(l.Files), 0)
 	add(unix.RLIMIT_NPROC, uint64(l.Processes), 0)
-	add(unix.RLIMIT_DATA, uint64(l.Memory), 0) // last: the process that sets them has a heap of its own
-	return list
+	add(unix.RLIMIT_DATA, uint64(l.Memory), 0)
+	return list.String()
 }
 
 // itself is this program.
@@ -64,7 +67,7 @@ func (c *Command) limited(attr *os.ProcAttr) (*os.Process, error) {
 	}
 	defer ours.Close()
 	attr.Files = append(slices.Clip(attr.Files), theirs) // [limit.Report]
-	args := slices.Concat([]string{limit.Name, limit.Encode(c.Limits.rlimits(c.Grace)), c.Path}, c.Args)
+	args := slices.Concat([]string{limit.Name, c.Limits.rlimits(c.Grace), c.Path}, c.Args)
 	p, err := start(itself, args, attr, c.Umask)
 	_ = theirs.Close()
 	if err != nil {

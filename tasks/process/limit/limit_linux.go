@@ -1,66 +1,121 @@
 package limit
 
 import (
-	"encoding/binary"
-	"errors"
-	"os"
-	"strconv"
-	"strings"
+	"runtime"
 	"syscall"
+	"unsafe"
 )
 
-// Rlimit is a limit of one resource of the kernel, such as [syscall.RLIMIT_CPU].
-type Rlimit struct {
-	Resource   int
-	Soft, Hard uint64
-}
-
-// Encode writes limits as an argument.
-func Encode(limits []Rlimit) string {
-	var b strings.Builder
-	for _, l := range limits {
-		b.WriteString(strconv.Itoa(l.Resource) + "=" + strconv.FormatUint(l.Soft, 10) + ":" + strconv.FormatUint(l.Hard, 10) + ",")
-	}
-	return b.String()
-}
-
 func init() {
-	if len(os.Args) > 3 && os.Args[0] == Name {
-		become(os.Args[1], os.Args[2], os.Args[3:])
+	if args := arguments(); len(args) > 3 {
+		become(args[1], args[2], args[3:])
 	}
+}
+
+// arguments returns the arguments of a process that is to set limits, each with its NUL; nil for any other process.
+func arguments() (list [][]byte) {
+	fd, err := syscall.Open("/proc/self/cmdline", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer syscall.Close(fd)
+	const begin = Name + "\x00"
+	text := make([]byte, 512)
+	for n := 0; ; {
+		more, err := syscall.Read(fd, text[n:])
+		if err == syscall.EINTR {
+			continue
+		}
+		if n += max(more, 0); err != nil || n < len(begin) || string(text[:len(begin)]) != begin {
+			return nil
+		}
+		if more == 0 {
+			text = text[:n]
+			break
+		}
+		if n == len(text) {
+			text = append(text, make([]byte, n)...)
+		}
+	}
+	from := 0
+	for i, c := range text {
+		if c == 0 {
+			list = append(list, text[from:i+1])
+			from = i + 1
+		}
+	}
+	return list
+}
+
+// rlimit is a limit of one resource of the kernel.
+type rlimit struct {
+	resource uintptr
+	syscall.Rlimit
 }
 
 // become executes a program under limits. It does not return.
-func become(limits, path string, args []string) {
+//
+// Under the limits Go may neither allocate nor start a thread, which counts as a process: where it can't, it ends the process. So all that the program
+// is given is made before, one processor leaves Go no reason for another thread, and the system calls are made past its scheduler.
+func become(limits, path []byte, args [][]byte) {
 	syscall.CloseOnExec(Report)
-	err := set(limits)
-	if err == nil {
-		err = syscall.Exec(path, args, os.Environ())
+	// Go has raised the soft limit of open files for itself. Exec sets it back, also where it fails, as this one does.
+	_ = syscall.Exec("", nil, nil)
+	list, err := parse(limits)
+	env, envErr := syscall.SlicePtrFromStrings(syscall.Environ())
+	if err == nil && envErr != nil {
+		err = envErr
+	}
+	argv := make([]*byte, len(args)+1)
+	for i, arg := range args {
+		argv[i] = &arg[0]
 	}
 	number := syscall.EINVAL
-	errors.As(err, &number)
-	_, _ = syscall.Write(Report, binary.LittleEndian.AppendUint32(nil, uint32(number)))
-	os.Exit(1)
+	if err == nil {
+		runtime.GOMAXPROCS(1)
+		number = execute(list, &path[0], &argv[0], &env[0])
+	}
+	report := [4]byte{byte(number), byte(number >> 8), byte(number >> 16), byte(number >> 24)}
+	syscall.RawSyscall(syscall.SYS_WRITE, Report, uintptr(unsafe.Pointer(&report[0])), uintptr(len(report)))
+	for {
+		syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 1, 0, 0)
+	}
 }
 
-// set sets the limits. One that was lower before stays so.
-func set(limits string) error {
-	for l := range strings.SplitSeq(strings.TrimSuffix(limits, ","), ",") {
-		name, values, _ := strings.Cut(l, "=")
-		soft, hard, _ := strings.Cut(values, ":")
-		resource, err1 := strconv.Atoi(name)
-		cur, err2 := strconv.ParseUint(soft, 10, 64)
-		most, err3 := strconv.ParseUint(hard, 10, 64)
-		if err := errors.Join(err1, err2, err3); err != nil {
-			return err
-		}
-		var before syscall.Rlimit
-		if err := syscall.Getrlimit(resource, &before); err != nil {
-			return err
-		}
-		if err := syscall.Setrlimit(resource, &syscall.Rlimit{Cur: min(cur, before.Max), Max: min(most, before.Max)}); err != nil {
-			return err
+// execute sets the limits and executes the program. It returns why it can't.
+func execute(limits []rlimit, path *byte, argv, env **byte) syscall.Errno {
+	for i := range limits {
+		l := &limits[i]
+		if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, 0, l.resource, uintptr(unsafe.Pointer(&l.Rlimit)), 0, 0, 0); errno != 0 {
+			return errno
 		}
 	}
-	return nil
+	_, _, errno := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(argv)), uintptr(unsafe.Pointer(env)))
+	return errno
+}
+
+// parse reads limits. One that was lower before stays so.
+func parse(text []byte) (list []rlimit, err error) {
+	var numbers []uint64
+	n, digits := uint64(0), 0
+	for _, c := range text {
+		switch {
+		case '0' <= c && c <= '9':
+			n, digits = 10*n+uint64(c-'0'), digits+1
+		case digits > 0:
+			numbers, n, digits = append(numbers, n), 0, 0
+		}
+	}
+	if len(numbers)%3 != 0 {
+		return nil, syscall.EINVAL
+	}
+	for ; len(numbers) > 0; numbers = numbers[3:] {
+		l := rlimit{resource: uintptr(numbers[0])}
+		if err := syscall.Getrlimit(int(l.resource), &l.Rlimit); err != nil {
+			return nil, err
+		}
+		l.Cur, l.Max = min(numbers[1], l.Max), min(numbers[2], l.Max)
+		list = append(list, l)
+	}
+	return list, nil
 }
