@@ -15,8 +15,8 @@ import (
 
 // sample is what a soak's daemon uses at a moment.
 type sample struct {
-	at                                                 time.Duration
-	file, wal, memory, fds, goroutines, children, disk float64
+	at                                           time.Duration
+	file, wal, memory, fds, goroutines, children float64
 }
 
 // sampled are the measures that must be steady: how much each may grow over the second half of a soak, as a part of its mean and in all.

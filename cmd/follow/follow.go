@@ -148,7 +148,7 @@ func (t *tail) follow(ctx context.Context, c *client.Client, path string) error 
 }
 
 func (t *tail) query() client.StreamQuery {
-	q := client.StreamQuery{Patterns: t.Options.Patterns, Runs: t.filter.runs, Resume: t.started, After: t.after, Last: t.Last, Since: t.from}
+	q := client.StreamQuery{Patterns: t.Patterns, Runs: t.filter.runs, Resume: t.started, After: t.after, Last: t.Last, Since: t.from}
 	return q
 }
 

@@ -60,18 +60,7 @@ func newColumns(names []string, o Options) (*columns, error) {
 func (c *columns) add(i int, name string, o Options) error {
 	path, stated := strings.CutSuffix(name, ":=")
 	if attribute, ok := strings.CutPrefix(path, "@"); ok {
-		switch known := slices.ContainsFunc(c.attributes, func(m *member) bool { return m.name == attribute }); {
-		case !slices.Contains(o.Attributes, attribute) && len(o.Attributes) == 0:
-			return errors.New(`the file has no attributes; write \@ for an @ at the beginning of a name`)
-		case !slices.Contains(o.Attributes, attribute):
-			return fmt.Errorf(`attributes are @%s; write \@ for an @ at the beginning of a name`, strings.Join(o.Attributes, ", @"))
-		case known:
-			return errors.New("there are two such columns")
-		case stated:
-			return errors.New("an attribute is text, and can't be :=")
-		}
-		c.attributes = append(c.attributes, newMember(attribute, i))
-		return nil
+		return c.addAttribute(i, attribute, stated, o.Attributes)
 	}
 	if strings.HasPrefix(path, `\@`) {
 		path = path[1:]
@@ -81,6 +70,43 @@ func (c *columns) add(i int, name string, o Options) error {
 	if slices.Contains(parts, "") {
 		return errors.New(`a name is empty; write \. for a dot in a name`)
 	}
+	at, err := c.place(parts, element, stated)
+	if err != nil {
+		return err
+	}
+	at.cells, at.list, at.stated = append(at.cells, i), element, stated
+	if o.Kind != nil {
+		if element {
+			parts = append(parts, "")
+		}
+		if at.kind, err = o.Kind(parts); err != nil {
+			return err
+		}
+	}
+	if stated {
+		at.kind = expression.KindMap // any JSON
+	}
+	return nil
+}
+
+// addAttribute adds a column of an attribute, which must be one of known.
+func (c *columns) addAttribute(i int, name string, stated bool, known []string) error {
+	switch {
+	case len(known) == 0:
+		return errors.New(`the file has no attributes; write \@ for an @ at the beginning of a name`)
+	case !slices.Contains(known, name):
+		return fmt.Errorf(`attributes are @%s; write \@ for an @ at the beginning of a name`, strings.Join(known, ", @"))
+	case slices.ContainsFunc(c.attributes, func(m *member) bool { return m.name == name }):
+		return errors.New("there are two such columns")
+	case stated:
+		return errors.New("an attribute is text, and can't be :=")
+	}
+	c.attributes = append(c.attributes, newMember(name, i))
+	return nil
+}
+
+// place returns the member at a path, and makes it if there is none.
+func (c *columns) place(parts []string, element, stated bool) (*member, error) {
 	at := c.data
 	for n, part := range parts {
 		last := n == len(parts)-1
@@ -90,30 +116,17 @@ func (c *columns) add(i int, name string, o Options) error {
 			at.members = append(at.members, newMember(part))
 			k = len(at.members) - 1
 		case last && len(at.members[k].members) > 0:
-			return errors.New("another column is a member of it")
+			return nil, errors.New("another column is a member of it")
 		case !last && len(at.members[k].cells) > 0:
-			return fmt.Errorf("column %d has a value for %s, which can't have members", at.members[k].cells[0]+1, strings.Join(parts[:n+1], "."))
+			return nil, fmt.Errorf("column %d has a value for %s, which can't have members", at.members[k].cells[0]+1, strings.Join(parts[:n+1], "."))
 		case last && (!element || !at.members[k].list):
-			return fmt.Errorf("column %d has the same name; name[] makes a list of several columns", at.members[k].cells[0]+1)
+			return nil, fmt.Errorf("column %d has the same name; name[] makes a list of several columns", at.members[k].cells[0]+1)
 		case last && at.members[k].stated != stated:
-			return errors.New("the columns of a list are all := or none")
+			return nil, errors.New("the columns of a list are all := or none")
 		}
 		at = at.members[k]
 	}
-	at.cells, at.list, at.stated = append(at.cells, i), element, stated
-	if o.Kind != nil {
-		if element {
-			parts = append(parts, "")
-		}
-		var err error
-		if at.kind, err = o.Kind(parts); err != nil {
-			return err
-		}
-	}
-	if stated {
-		at.kind = expression.KindMap // any JSON
-	}
-	return nil
+	return at, nil
 }
 
 func newMember(name string, cells ...int) *member {

@@ -136,11 +136,11 @@ func (r *Reader) Next() (Row, error) {
 		row.Wrong = notUTF8
 		return row, nil
 	}
-	if r.json, err = r.columns.append(r.json[:0], cells); err != nil {
+	if r.json, err = r.columns.append(r.json[:0], cells); err == nil {
+		row.JSON = r.json
+	} else {
 		row.Wrong = err.Error()
-		return row, nil
 	}
-	row.JSON = r.json
 	return row, nil
 }
 

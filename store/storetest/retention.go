@@ -18,7 +18,7 @@ func pruneAll(t testing.TB, s store.Store, q store.PruneQuery) (all store.PruneS
 		if err != nil {
 			t.Fatal(err)
 		}
-		all.Pruned.Add(step.Pruned)
+		all.Add(step.Pruned)
 		all.Kept, all.Lost = append(all.Kept, step.Kept...), append(all.Lost, step.Lost...)
 		all.End, all.Next, q.After = step.End, step.Next, step.Reached
 	}
@@ -219,7 +219,7 @@ func prunedInPart(t *testing.T, d Driver) {
 	equal(t, "at least one", got.Chains, 1)
 	equal(t, "reached", got.Reached, 1)
 	equal(t, "end", got.End, false)
-	equal(t, "all", pruneAll(t, s, store.PruneQuery{Until: clock.Now()}).Pruned.Events, 2000+5000)
+	equal(t, "all", pruneAll(t, s, store.PruneQuery{Until: clock.Now()}).Events, 2000+5000)
 	equal(t, "left", left(t, s), "[7002]")
 	after := must(s.Sizes(ctx))(t)
 	equal(t, "the file", after.File, size.File)

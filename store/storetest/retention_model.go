@@ -18,7 +18,6 @@ type world struct {
 	s        store.Store
 	clock    *clock
 	accepted map[int64]time.Time
-	names    []string
 	n        int
 }
 

@@ -84,7 +84,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		round, p := k.begin(ctx)
 		wait, err := k.round(round, p)
 		switch {
-		case ctx.Err() != nil, errors.Is(err, store.ErrClosed):
+		case over(ctx, err):
 			return nil
 		case round.Err() != nil: // by Set
 			continue
@@ -101,12 +101,16 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-t.C:
 		case <-k.changed:
 		case <-ctx.Done():
-		}
-		t.Stop()
-		if ctx.Err() != nil {
+			t.Stop()
 			return nil
 		}
+		t.Stop()
 	}
+}
+
+// over reports whether a round was the last one: the keeper or the store ends, which is no failure.
+func over(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, store.ErrClosed)
 }
 
 // begin begins a round by the current policy. Its context ends at the next one, and when the policy changes.
@@ -225,7 +229,7 @@ func (k *Keeper) revisit(ctx context.Context, p Policy, scanned int64) error {
 	k.kept = r.Kept
 	k.mu.Unlock()
 	r.Kept = nil
-	k.unlogged.Pruned.Add(r.Pruned)
+	k.unlogged.Add(r.Pruned)
 	for _, l := range r.Lost {
 		k.unlogged.lose(l)
 	}

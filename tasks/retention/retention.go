@@ -38,7 +38,7 @@ type Report struct {
 }
 
 func (r *Report) add(step *store.PruneStep) {
-	r.Pruned.Add(step.Pruned)
+	r.Add(step.Pruned)
 	for _, l := range step.Lost {
 		r.lose(l)
 	}

@@ -84,11 +84,12 @@ func made(t *testing.T, path, pragmas string, seed uint64) *sql.DB {
 func contents(t *testing.T, db *sql.DB) string {
 	t.Helper()
 	sum := sha256.New()
-	for _, query := range []string{`SELECT id, text FROM a ORDER BY id`, `SELECT k || n, text FROM b ORDER BY k, n`, `SELECT id, text FROM a INDEXED BY a_text ORDER BY text, id`} {
+	add := func(query string) {
 		rows, err := db.Query(query)
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer rows.Close()
 		for rows.Next() {
 			var k, v string
 			if err := rows.Scan(&k, &v); err != nil {
@@ -99,6 +100,9 @@ func contents(t *testing.T, db *sql.DB) string {
 		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, query := range []string{`SELECT id, text FROM a ORDER BY id`, `SELECT k || n, text FROM b ORDER BY k, n`, `SELECT id, text FROM a INDEXED BY a_text ORDER BY text, id`} {
+		add(query)
 	}
 	return fmt.Sprintf("%x", sum.Sum(nil))
 }

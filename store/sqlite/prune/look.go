@@ -175,6 +175,23 @@ func (l *look) window() (list []*event, err error) {
 	return list, err
 }
 
+// behind returns the later events of the chains that begin in a window, and the end of the part of the window whose chains can be read in this step. late is
+// a chain that has too many events to read.
+func (l *look) behind(window []*event) (more []*event, last int64, late *chain, err error) {
+	last = window[len(window)-1].sequence
+	if more, err = l.members(window[0].sequence, last, last); err != nil || len(more) <= maxMembers {
+		return more, last, nil, err
+	}
+	l.end, l.next = false, time.Time{}
+	key := more[len(more)-1].chain
+	if more[0].chain == key {
+		l.reached = key
+		return nil, key, &chain{key: key, large: true, lost: map[*handler]store.Lost{}}, nil
+	}
+	l.reached = key - 1 // it is the first one of the next step
+	return slices.DeleteFunc(more, func(e *event) bool { return e.chain >= key }), key - 1, nil, nil
+}
+
 // chains returns the chains that begin in a window, in order, with all of their events and runs.
 func (l *look) chains(window []*event) (list []*chain, err error) {
 	byKey := map[int64]*chain{}
@@ -188,24 +205,9 @@ func (l *look) chains(window []*event) (list []*chain, err error) {
 		c.events = append(c.events, e)
 		l.events[e.sequence] = e
 	}
-	last := window[len(window)-1].sequence
-	first := window[0].sequence
-	more, err := l.members(first, last, last)
+	more, last, late, err := l.behind(window)
 	if err != nil {
 		return nil, err
-	}
-	var late *chain // one that has too many events to read
-	if len(more) > maxMembers {
-		key := more[len(more)-1].chain
-		if more[0].chain != key { // it is the first one of the next step
-			last, l.reached = key-1, key-1
-			more = slices.DeleteFunc(more, func(e *event) bool { return e.chain >= key })
-		} else {
-			last, l.reached = key, key
-			more = nil
-			late = &chain{key: key, large: true, lost: map[*handler]store.Lost{}}
-		}
-		l.end, l.next = false, time.Time{}
 	}
 	for _, e := range window {
 		l.events[e.sequence] = e
@@ -219,18 +221,15 @@ func (l *look) chains(window []*event) (list []*chain, err error) {
 		case e.chain == e.sequence || byKey[e.chain] != nil:
 			add(e)
 		default: // its chain began before: it was kept, or what began it is gone
-			begins, err := l.begins(e)
+			rest, begins, err := l.orphaned(e, last)
 			if err != nil {
 				return nil, err
 			}
-			if begins {
-				add(e)
-				rest, err := l.members(e.chain, e.chain, last)
-				if err != nil {
-					return nil, err
-				}
-				more = append(more, rest...)
+			if !begins {
+				continue
 			}
+			add(e)
+			more = append(more, rest...)
 		}
 	}
 	for _, e := range more {
@@ -239,10 +238,7 @@ func (l *look) chains(window []*event) (list []*chain, err error) {
 		}
 	}
 	l.known = last
-	if err := l.runs(l.events, `sequence > ? AND sequence <= ?`, l.q.After, last); err != nil {
-		return nil, err
-	}
-	if err := l.runs(l.events, listed, sequencesOf(more)); err != nil {
+	if err := l.runsOf(more, last); err != nil {
 		return nil, err
 	}
 	for sequence, e := range l.events {
@@ -257,6 +253,23 @@ func (l *look) chains(window []*event) (list []*chain, err error) {
 	}
 	slices.SortFunc(list, func(a, b *chain) int { return cmp.Compare(a.key, b.key) })
 	return list, nil
+}
+
+// orphaned looks at an event whose chain began before the window. If it now is what begins the chain, the rest are the chain's later events.
+func (l *look) orphaned(e *event, last int64) (rest []*event, begins bool, err error) {
+	if begins, err = l.begins(e); err != nil || !begins {
+		return nil, false, err
+	}
+	rest, err = l.members(e.chain, e.chain, last)
+	return rest, true, err
+}
+
+// runsOf reads the runs of a window up to its end, and of the events behind it.
+func (l *look) runsOf(more []*event, last int64) error {
+	if err := l.runs(l.events, `sequence > ? AND sequence <= ?`, l.q.After, last); err != nil {
+		return err
+	}
+	return l.runs(l.events, listed, sequencesOf(more))
 }
 
 // sort numbers the events of the look.
