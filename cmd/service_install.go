@@ -31,6 +31,9 @@ enable-linger" has it run always).`,
   evrun service install --print | less`,
 		Args: cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if o.Own && c.Flags().Changed("user-account") {
+				return cli.Usage("--user runs as you: --user-account goes without it")
+			}
 			cfg, err := e.Load()
 			if err != nil {
 				return err

@@ -86,8 +86,12 @@ func TestTheUnitFollowsTheFile(t *testing.T) {
 			t.Errorf("no %s in\n%s", line, text)
 		}
 	}
+	text, err = service.Unit(settings("/tmp/try/evrun.yaml", "/tmp/try/evrun.db", "/tmp/try/evrun.sock"), service.Options{Name: "evrun", Account: "ada", Program: "/usr/bin/evrun"})
+	if err != nil || !strings.Contains(text, "\nPrivateTmp=no\n") { // the service must see its own file
+		t.Errorf("%v\n%s", err, text)
+	}
 	text, err = service.Unit(packaged, service.Options{Name: "evrun", Account: "evrun", Program: "/usr/bin/evrun"})
-	if err != nil || strings.Contains(text, "\nReadWritePaths") || !strings.Contains(text, "\nProtectHome=yes\n") {
+	if err != nil || strings.Contains(text, "\nReadWritePaths") || !strings.Contains(text, "\nProtectHome=yes\n") || !strings.Contains(text, "\nPrivateTmp=yes\n") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -180,7 +184,7 @@ func TestAServiceThatDoesNotStartSaysWhereToLook(t *testing.T) {
 		t.Error(err)
 	}
 	var none *service.NotRunningError
-	if _, err := (service.Host{Root: t.TempDir()}).Install(t.Context(), packaged, service.Options{Name: "evrun"}, true); !errors.As(err, &none) {
+	if _, err := (service.Host{Root: t.TempDir()}).Install(t.Context(), packaged, service.Options{Name: "evrun", Account: "root"}, true); !errors.As(err, &none) {
 		t.Error(err)
 	}
 }

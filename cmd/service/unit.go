@@ -13,6 +13,7 @@ import (
 	"text/template"
 	"time"
 
+	"evrun/cmd/cli"
 	"evrun/cmd/config"
 )
 
@@ -21,7 +22,10 @@ var unitText string
 
 var unitTemplate = template.Must(template.New("unit").Parse(unitText))
 
-var unitName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+var (
+	unitName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	accountName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`)
+)
 
 // stopsAfter is what a stop may take beyond the grace of the wiring file: evrun gives up attempts that do not end, and closes the store.
 const stopsAfter = 30 * time.Second
@@ -39,18 +43,21 @@ type unit struct {
 	Name, User, Program, Config string
 	Own                         bool
 	StopSeconds                 int
-	ProtectHome                 string
+	ProtectHome, PrivateTmp     string
 	Writable                    []string
 }
 
 // Unit returns the text of the unit for a wiring file.
 func Unit(cfg *config.Config, o Options) (string, error) {
 	if !unitName.MatchString(o.Name) {
-		return "", fmt.Errorf("%q can't be the name of a unit: it has letters, digits, and -_.", o.Name)
+		return "", cli.Usage("--name: %q can't be the name of a unit: it has letters, digits, and -_.", o.Name)
+	}
+	if !o.Own && !accountName.MatchString(o.Account) {
+		return "", cli.Usage("--user-account: %q can't be an account: write its name, such as evrun", o.Account)
 	}
 	u := unit{
 		Name: o.Name, User: o.Account, Own: o.Own, Program: quoted(o.Program), Config: quoted(cfg.Path),
-		StopSeconds: int((cfg.Settings.Grace + stopsAfter).Seconds()), ProtectHome: "yes",
+		StopSeconds: int((cfg.Settings.Grace + stopsAfter).Seconds()), ProtectHome: "yes", PrivateTmp: "yes",
 	}
 	for _, path := range []string{cfg.Settings.Store.Path, cfg.Settings.Server.Socket} {
 		dir := filepath.Dir(path)
@@ -61,6 +68,9 @@ func Unit(cfg *config.Config, o Options) (string, error) {
 	for _, path := range []string{cfg.Path, cfg.Settings.Store.Path, cfg.Settings.Server.Socket, o.Program} {
 		if isIn(path, "/home") || isIn(path, "/root") || isIn(path, "/run/user") {
 			u.ProtectHome = "read-only"
+		}
+		if isIn(path, "/tmp") || isIn(path, "/var/tmp") {
+			u.PrivateTmp = "no" // it would not see them
 		}
 	}
 	var b strings.Builder
