@@ -18,6 +18,7 @@ import (
 	"evrun/cmd/cli"
 	"evrun/cmd/table"
 	"evrun/events"
+	"evrun/tasks/fault"
 	"evrun/tasks/users"
 )
 
@@ -177,7 +178,7 @@ func (o *UserExport) writer(e *cli.Env) (write func(*api.User) error, flush func
 	return write, func() error {
 		w.Flush()
 		if formulas > 0 && !o.Spreadsheet {
-			e.Note("%d cells begin with =, +, - or @: a spreadsheet would take them as formulas; --spreadsheet writes a ' before them", formulas)
+			e.Note("%s that a spreadsheet would take as formulas, beginning with =, +, - or @: --spreadsheet writes a ' before them", fault.Plural(formulas, "cell"))
 		}
 		return w.Error()
 	}, w.Write(users.Members)
