@@ -28,15 +28,12 @@ func Replace(path string, text []byte) (err error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".evrun-metrics-*")
 	if err != nil {
-		var why *fs.PathError
-		if errors.As(err, &why) { // its path is that of the temporary file
-			err = why.Err
-		}
-		return fmt.Errorf("%s: a file can't be made beside it, to replace it: %w", path, err)
+		return fmt.Errorf("%s: a file can't be made beside it, to replace it: %w", path, reason(err))
 	}
 	defer func() {
 		if err != nil {
 			os.Remove(f.Name())
+			err = fmt.Errorf("%s is as it was: %w", path, reason(err))
 		}
 	}()
 	_, werr := f.Write(text)
@@ -44,6 +41,15 @@ func Replace(path string, text []byte) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// reason is an error without the path of the temporary file.
+func reason(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }
 
 // sample is a line of a scrape in JSON.
