@@ -249,8 +249,12 @@ func (o *Options) refuse(cfg *config.Config, path string) error {
 // open makes the file that the backup is until it is complete, or takes the one that a killed backup has left.
 func (t *target) open() (err error) {
 	t.sweep()
-	if t.lock, _, err = disk.Acquire(t.part); errors.Is(err, store.ErrLocked) {
+	t.lock, _, err = disk.Acquire(t.part)
+	switch {
+	case errors.Is(err, store.ErrLocked):
 		return &cli.ExitError{Code: cli.ExitTryAgain, Err: fmt.Errorf("another backup to %s is being made", t.final)}
+	case errors.Is(err, store.ErrReadOnly): // its text is about the store
+		return &files.Error{Path: filepath.Dir(t.part), Msg: "evrun can't write a file there", Hint: "name a directory that it may write to"}
 	}
 	return err
 }

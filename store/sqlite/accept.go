@@ -79,7 +79,8 @@ func (t *txn) emit(evs []*events.Event) error {
 	})
 }
 
-// accept inserts the events whose (source, id) is not known, neither from the journal nor from what was pruned, and calls each with every event's receipt, in order. A duplicate takes no sequence.
+// accept inserts the events whose (source, id) is not known, neither from the journal nor from what was pruned, and calls each with every event's receipt,
+// in order. A duplicate takes no sequence.
 func (t *txn) accept(evs []*events.Event, each func(i int, rc store.Receipt) error) error {
 	for i := 0; i < len(evs); {
 		taken, inserted, err := t.insertEvents(evs[i:])

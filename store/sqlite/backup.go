@@ -91,8 +91,8 @@ func (w *writer) outside(ctx context.Context, do func() error) error {
 	return w.submit(ctx, o)
 }
 
-// Backup copies the database at name, which another process may be writing to, as [store.Backups] says. It reads one snapshot until the end, so that the write-ahead log grows meanwhile. The
-// schema may be of an older evrun.
+// Backup copies the database at name, which another process may be writing to, as [store.Backups] says. It reads one snapshot until the end, so that the
+// write-ahead log grows meanwhile. The schema may be of an older evrun.
 func Backup(ctx context.Context, name, path string, report func(done, all int64)) (sequence int64, err error) {
 	defer func() {
 		if err != nil {
