@@ -164,7 +164,7 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 		if err != nil {
 			status += "; its last reload failed"
 		}
-		r.d.untold("the supervisor can't be told of the end of a reload", r.d.o.Manager.Ready(status))
+		r.d.untold("the supervisor can't be told of the end of a reload", r.d.o.Manager.Ready(status, r.d.longestHold()))
 	}()
 	r.seen = r.digest()
 	done = api.Reloaded{At: time.Now().UTC().Truncate(time.Millisecond)}

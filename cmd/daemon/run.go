@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"evrun/cmd/config"
+	"evrun/tasks"
 	"evrun/tasks/process"
 )
 
@@ -70,7 +71,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 		pruning = ps.start("retention", d.keeper.Run)
 		watching = ps.start("watchdog", func(ctx context.Context) error { return d.o.Manager.Watch(ctx, d.store.Ping, d.untold) })
 		ready()
-		d.untold("the supervisor can't be told that evrun is ready", d.o.Manager.Ready(d.serves()))
+		d.untold("the supervisor can't be told that evrun is ready", d.o.Manager.Ready(d.serves(), d.longestHold()))
 	case <-runner.done:
 	case <-ctx.Done():
 	}
@@ -156,6 +157,17 @@ func (d *Daemon) await(runner *part) {
 func (d *Daemon) serves() string {
 	cfg := d.current.Load()
 	return fmt.Sprintf("%d handlers and %d schedules of %s", len(cfg.Wiring.Handlers), len(cfg.Wiring.Schedules), cfg.Path)
+}
+
+// longestHold is how long a handler's statement may hold the writer, where that is longer than usual.
+func (d *Daemon) longestHold() (longest time.Duration) {
+	for _, h := range d.current.Load().Wiring.Handlers {
+		if stating, ok := h.Action.(tasks.Stating); ok {
+			_, hold := stating.UserStatement()
+			longest = max(longest, hold)
+		}
+	}
+	return longest
 }
 
 // tellStop tells the supervisor that the daemon stops, and asks it to wait until the next call and for the end of the rest.

@@ -24,7 +24,7 @@ import (
 // Supervisor is the service manager that started this process. A nil one is told nothing. Safe for concurrent use.
 type Supervisor struct {
 	socket   string
-	watchdog time.Duration // it wants to hear from us once in this time; 0: it doesn't
+	watchdog time.Duration // it wants to hear from us once in this time, or in the one that Ready asked for; 0: it doesn't
 
 	mu       sync.Mutex
 	stopping bool // nothing after it is news
@@ -49,8 +49,15 @@ func Take() *Supervisor {
 	return s
 }
 
-// Ready reports that the daemon serves, also after a reload.
-func (s *Supervisor) Ready(status string) error { return s.report(false, "READY=1", "STATUS="+status) }
+// Ready reports that the daemon serves, also after a reload. The watchdog has patience with statements that may hold the store for so long, twice where
+// they are repeated.
+func (s *Supervisor) Ready(status string, hold time.Duration) error {
+	lines := []string{"READY=1", "STATUS=" + status}
+	if s != nil && s.watchdog > 0 {
+		lines = append(lines, fmt.Sprintf("WATCHDOG_USEC=%d", (s.watchdog+2*hold).Microseconds()))
+	}
+	return s.report(false, lines...)
+}
 
 // Reloading reports that a reload has begun. Ready ends it.
 func (s *Supervisor) Reloading() error {

@@ -158,6 +158,24 @@ func TestTheWatchdogIsFedByTheWriter(t *testing.T) {
 	await(t, messages, "STOPPING=1")
 }
 
+// TestTheWatchdogHasPatienceWithWhatMayHoldTheStore: the wiring says for how long, and the manager is told at each reload.
+func TestTheWatchdogHasPatienceWithWhatMayHoldTheStore(t *testing.T) {
+	messages := listen(t, "60000000")
+	manager := supervisor.Take()
+	d := daemontest.Start(t, "handlers: [{name: tidy, on: a.b, do: sql, with: {statement: DELETE FROM x, migrate: [CREATE TABLE x (a INTEGER)], hold: 2m}}]\n", func(o *daemon.Options) { o.Manager = manager })
+	if m := await(t, messages, "READY=1"); !strings.HasSuffix(m, "\nWATCHDOG_USEC=300000000") {
+		t.Errorf("%q", m)
+	}
+	d.Write(t, "handlers: []\n")
+	if _, err := d.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, messages, "RELOADING=1")
+	if m := await(t, messages, "READY=1"); !strings.HasSuffix(m, "\nWATCHDOG_USEC=60000000") {
+		t.Errorf("%q", m)
+	}
+}
+
 // TestWithoutAManagerNothingIsSent.
 func TestWithoutAManagerNothingIsSent(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
@@ -170,7 +188,7 @@ func TestWithoutAManagerNothingIsSent(t *testing.T) {
 	if err := s.Watch(ctx, nil, nil); err != nil {
 		t.Error(err)
 	}
-	for _, err := range []error{s.Ready(""), s.Reloading(), s.Stopping("", 0)} {
+	for _, err := range []error{s.Ready("", time.Hour), s.Reloading(), s.Stopping("", 0)} {
 		if err != nil {
 			t.Error(err)
 		}
@@ -180,7 +198,7 @@ func TestWithoutAManagerNothingIsSent(t *testing.T) {
 // TestAManagerThatIsGoneIsAnError, and does not hold the daemon up.
 func TestAManagerThatIsGoneIsAnError(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "none"))
-	if err := supervisor.Take().Ready("x"); err == nil {
+	if err := supervisor.Take().Ready("x", 0); err == nil {
 		t.Error("it was told")
 	}
 }
