@@ -17,6 +17,8 @@ type Options struct {
 	Policy Policy
 	Log    *slog.Logger
 	Now    func() time.Time // default: time.Now
+	// Elapsed is the time that has passed since some moment, by a clock that nobody sets. Default with a Now of its own: jumps of the clock go unnoticed.
+	Elapsed func() time.Duration
 }
 
 // Keeper prunes a store by a policy. Its methods are safe for concurrent use.
@@ -38,14 +40,19 @@ type Keeper struct {
 	key       []byte // where the keys are looked at next
 	unlogged  Report
 	logged    time.Time
+	jumps     jumps
 }
 
 // New returns a keeper. Run makes it prune.
 func New(o Options) *Keeper {
 	if o.Now == nil {
 		o.Now = time.Now
+		if o.Elapsed == nil {
+			begun := time.Now()
+			o.Elapsed = func() time.Duration { return time.Since(begun) }
+		}
 	}
-	return &Keeper{o: o, policy: o.Policy, changed: make(chan struct{}, 1)}
+	return &Keeper{o: o, policy: o.Policy, changed: make(chan struct{}, 1), jumps: jumps{elapsed: o.Elapsed}}
 }
 
 // Set changes the policy, from now on: a round that goes on ends, since the new policy may keep what it prunes.
@@ -126,6 +133,13 @@ func (k *Keeper) begin(ctx context.Context) (context.Context, Policy) {
 
 // round does what is due, and returns how long the next round can wait.
 func (k *Keeper) round(ctx context.Context, p Policy) (wait time.Duration, err error) {
+	jump, rest := k.jumps.look(k.o.Now())
+	if jump != 0 {
+		k.o.Log.Warn("the clock has moved by more than a day at once: nothing is pruned for an hour", "moved", jump.Round(time.Second))
+	}
+	if rest > 0 {
+		return min(rest, roundAtMost), nil
+	}
 	state, err := k.o.Store.Pruning(ctx)
 	if err != nil {
 		return roundAtMost, err
