@@ -79,9 +79,10 @@ func (o *Options) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Progress().Say("checking the copy")
+	p := o.Progress()
+	p.Say("checking the copy")
 	has, err := copies.Check(ctx, t.part, false)
-	o.Progress().Clear()
+	p.Clear()
 	switch {
 	case err != nil:
 		return fmt.Errorf("the copy, which was removed: %w", err)

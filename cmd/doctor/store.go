@@ -39,9 +39,10 @@ func (x *examination) store(ctx context.Context) {
 	if !x.private(path) {
 		return
 	}
-	x.Progress().Say("reading the store")
+	p := x.Progress()
+	p.Say("reading the store")
 	has, err := copies.Inspect(ctx, path, x.Full)
-	x.Progress().Clear()
+	p.Clear()
 	switch {
 	case ctx.Err() != nil:
 		return
