@@ -38,7 +38,7 @@ func (s *Size) DecodeField(value any, at *At) {
 }
 
 // FieldShape describes a size.
-func (*Size) FieldShape() Shape {
+func (Size) FieldShape() Shape {
 	return Shape{Words: "size", Schema: map[string]any{"type": "string", "pattern": `^[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+$`}}
 }
 

@@ -76,9 +76,9 @@ func become(limits, path []byte, args [][]byte) {
 		number = execute(list, &path[0], &argv[0], &env[0])
 	}
 	report := [4]byte{byte(number), byte(number >> 8), byte(number >> 16), byte(number >> 24)}
-	syscall.RawSyscall(syscall.SYS_WRITE, Report, uintptr(unsafe.Pointer(&report[0])), uintptr(len(report)))
+	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, Report, uintptr(unsafe.Pointer(&report[0])), uintptr(len(report)))
 	for {
-		syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 1, 0, 0)
+		_, _, _ = syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 1, 0, 0)
 	}
 }
 
