@@ -140,6 +140,9 @@ func (s *soak) mistake(t *testing.T) {
 		t.Errorf("reload of a file with a mistake: exit %d, %s", code, out)
 	}
 	s.reload(t)
+	if out, code := run(t, s.dir, "status"); code != 0 || strings.Contains(out, "exce") {
+		t.Errorf("the status once the mistake is mended: exit %d, %s", code, out)
+	}
 }
 
 // mend retries the dead runs whose next attempt succeeds, and drops the others.

@@ -181,6 +181,9 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 	r.wrong.Store(false)
 	r.read.Store(&done.At)
 	if done.None() {
+		if r.last != nil && r.last.Error != "" { // the mistake is mended: the file is again as it was before
+			r.last = &done
+		}
 		r.d.log.Info("the wiring file was read again: nothing has changed")
 		return done, nil
 	}
