@@ -77,6 +77,9 @@ func (p *Printer) EventDetails(ev *events.Event, before string) error {
 	row("type", ev.Type)
 	row("subject", ev.Subject)
 	row("time", p.Time(ev.Time))
+	if !ev.ErasedAt.IsZero() {
+		row("erased", p.Time(ev.ErasedAt))
+	}
 	row("content type", ev.DataContentType)
 	row("schema", ev.DataSchema)
 	if ev.Chain != ev.Sequence {
