@@ -41,11 +41,11 @@ const maxResident = 150 << 20
 // The daemon's peak memory stays under 150 MB. After a kill and a restart, its memory again stays under 150 MB, and the time until it is ready, which
 // is logged, doesn't grow with the backlog: under 2 s with 1,000,000 events.
 //
-// EVRUN_BACKLOG is how many events; 20,000, and 100,000 in .ci/run.
+// EVRUN_BACKLOG is how many events; 20,000, and 50,000 in .ci/run.
 func backlogCostsNoMemory(t *testing.T) {
 	proof(t)
 	t.Parallel()
-	n := storetest.Size(t, "EVRUN_BACKLOG", 20_000, 100_000)
+	n := storetest.Size(t, "EVRUN_BACKLOG", 20_000, 50_000)
 	dir := wired(t, "log: {level: error}\nserver: {grace: 100ms}\nhandlers: []\n")
 	env := []string{proofHandlers + "=backlog"}
 	d := serve(t, dir, env)

@@ -16,13 +16,13 @@ import (
 // names the first (or with 1, if it had the store but not the socket). Some of the winners are killed, so that the next two find an old socket and
 // old locks.
 //
-// EVRUN_DAEMON_PAIRS is how often; 5, and 100 in .ci/run.
+// EVRUN_DAEMON_PAIRS is how often; 5, and 25 in .ci/run.
 func twoDaemonsStartedAtOnce(t *testing.T) {
 	proof(t)
 	t.Parallel()
 	dir := wired(t, "log: {level: error}\nhandlers: []\n")
 	accepted := int64(0)
-	for n := range storetest.Size(t, "EVRUN_DAEMON_PAIRS", 5, 100) {
+	for n := range storetest.Size(t, "EVRUN_DAEMON_PAIRS", 5, 25) {
 		pair := []*daemon{serve(t, dir, nil), serve(t, dir, nil)}
 		var winner, loser *daemon
 		within(t, patience, "one of the two gives in", func() (bool, string) {
@@ -59,12 +59,12 @@ func twoDaemonsStartedAtOnce(t *testing.T) {
 // manyProcessesEmit runs 50 series of emit processes at the same time: with a daemon, and without one, when all of them want the store's lock. Every
 // emit is acknowledged, none reports a locked database, and every event is in the journal and handled once.
 //
-// EVRUN_EMITS is how many each of the 50 emits; 1, and 20 in .ci/run (200 takes minutes).
+// EVRUN_EMITS is how many each of the 50 emits; 1, and 5 in .ci/run (200 takes minutes).
 func manyProcessesEmit(t *testing.T) {
 	proof(t)
 	t.Parallel()
 	const people = 50
-	each := storetest.Size(t, "EVRUN_EMITS", 1, 20)
+	each := storetest.Size(t, "EVRUN_EMITS", 1, 5)
 	for _, beside := range []bool{true, false} {
 		t.Run(map[bool]string{true: "beside-a-daemon", false: "without-a-daemon"}[beside], func(t *testing.T) {
 			dir := wired(t, `

@@ -34,11 +34,11 @@ func init() {
 // the daemon in the middle. Each time each run gets exactly one attempt more. The time of the command, and how long events that are published
 // meanwhile wait for their acknowledgement, are logged: under 10 s for 100,000 runs.
 //
-// EVRUN_DEAD is how many runs; 10,000, and 100,000 in .ci/run.
+// EVRUN_DEAD is how many runs; 10,000, and 20,000 in .ci/run.
 func deadRunsAreRetriedOnce(t *testing.T) {
 	proof(t)
 	t.Parallel()
-	n := storetest.Size(t, "EVRUN_DEAD", 10_000, 100_000)
+	n := storetest.Size(t, "EVRUN_DEAD", 10_000, 20_000)
 	dir := wired(t, "log: {level: error, format: json}\nserver: {grace: 5s}\nhandlers: []\n")
 	deadRuns(t, filepath.Join(dir, "evrun.db"), n)
 	env := []string{proofHandlers + "=dead"}

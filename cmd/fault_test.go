@@ -63,11 +63,11 @@ func init() {
 // acknowledgements, at the 1st, 2nd, … time that it gets there under load, and checks after each crash, and at the end, what killedDaemonLosesNothing
 // does. Random kills seldom hit the short ones of these points.
 //
-// EVRUN_FAULTS is how often at each point; 1, and 6 in .ci/run.
+// EVRUN_FAULTS is how often at each point; 1, and 2 in .ci/run.
 func crashAtEveryPoint(t *testing.T) {
 	proof(t)
 	t.Parallel()
-	times := storetest.Size(t, "EVRUN_FAULTS", 1, 6)
+	times := storetest.Size(t, "EVRUN_FAULTS", 1, 2)
 	for _, point := range []string{
 		string(sqlite.BeforeBegin), "in the effect", string(sqlite.BeforeCommit), string(sqlite.AfterCommit), string(sqlite.BeforeAnswers),
 		"attempt recorded", "action done",

@@ -15,11 +15,11 @@ import (
 // A daemon with schedules that are due several times a second is killed at random. Each slot from the first to the last is
 // there exactly once, on time or made up for; so are the runs of a handler on them.
 //
-// EVRUN_SLOT_KILLS is how many kills; 5, and 100 in .ci/run.
+// EVRUN_SLOT_KILLS is how many kills; 5, and 40 in .ci/run.
 func killedDaemonPublishesEachSlotOnce(t *testing.T) {
 	proof(t)
 	t.Parallel()
-	kills := storetest.Size(t, "EVRUN_SLOT_KILLS", 5, 100)
+	kills := storetest.Size(t, "EVRUN_SLOT_KILLS", 5, 40)
 	const handlers = `
 log: {level: error}
 handlers:

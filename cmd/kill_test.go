@@ -158,11 +158,11 @@ func (e *emitters) take(t *testing.T) map[string]int64 {
 // outside effect's attempt was recorded before. At the end: accepted = succeeded + dead for each handler, every outside
 // handler has acted at least once for each success, and SQLite finds the file whole.
 //
-// EVRUN_KILLS is how many kills; 5, and 100 in .ci/run.
+// EVRUN_KILLS is how many kills; 5, and 40 in .ci/run.
 func killedDaemonLosesNothing(t *testing.T) {
 	proof(t)
 	t.Parallel()
-	kills := storetest.Size(t, "EVRUN_KILLS", 5, 100)
+	kills := storetest.Size(t, "EVRUN_KILLS", 5, 40)
 	dir := wired(t, loadWiring)
 	env := []string{proofHandlers + "=load"}
 	d := serve(t, dir, env)
