@@ -212,7 +212,10 @@ func checkZone(loc *time.Location) *fault.Fault {
 	return nil
 }
 
-var zones sync.Map // name → *time.Location
+var (
+	zonesMu sync.Mutex
+	zones   = map[string]*time.Location{} // by name
+)
 
 // LoadZone returns the zone of an IANA name; "" is UTC. A zone is loaded once and shared: 10,000 schedules in Paris hold
 // one Paris. Its error is a [*fault.Fault], whose path begins at the schedule. The zones come from the machine or, where that has none, from time/tzdata if
@@ -221,8 +224,10 @@ func LoadZone(name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
 	}
-	if loc, ok := zones.Load(name); ok {
-		return loc.(*time.Location), nil
+	zonesMu.Lock()
+	defer zonesMu.Unlock()
+	if loc, ok := zones[name]; ok {
+		return loc, nil
 	}
 	const hint = "an IANA name such as Europe/Paris or America/New_York"
 	if strings.EqualFold(name, "local") {
@@ -235,6 +240,6 @@ func LoadZone(name string) (*time.Location, error) {
 	if loc.String() == "UTC" {
 		loc = time.UTC
 	}
-	shared, _ := zones.LoadOrStore(name, loc)
-	return shared.(*time.Location), nil
+	zones[name] = loc
+	return loc, nil
 }
