@@ -15,8 +15,8 @@ import (
 
 // sample is what a soak's daemon uses at a moment.
 type sample struct {
-	at                                           time.Duration
-	file, wal, memory, fds, goroutines, children float64
+	at                                                 time.Duration
+	file, used, wal, memory, fds, goroutines, children float64
 }
 
 // sampled are the measures that must be steady: how much each may grow over the second half of a soak, as a part of its mean and in all.
@@ -26,7 +26,8 @@ var sampled = []struct {
 	part float64
 	most float64
 }{
-	{"bytes of the store's file", func(s *sample) float64 { return s.file }, 0.05, 1 << 20},
+	{"bytes in use of the store's file", func(s *sample) float64 { return s.used }, 0.05, 1 << 20},
+	{"bytes of the store's file", func(s *sample) float64 { return s.file }, 0.05, 16 << 20}, // the free pages that are never given back
 	{"bytes of the write-ahead log", func(s *sample) float64 { return s.wal }, 0.1, 8 << 20},
 	{"bytes of memory", func(s *sample) float64 { return s.memory }, 0.1, 16 << 20},
 	{"descriptors", func(s *sample) float64 { return s.fds }, 0.1, 4},
@@ -34,7 +35,7 @@ var sampled = []struct {
 	{"child processes", func(s *sample) float64 { return s.children }, 0.1, 3},
 }
 
-var goroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)`)
+var gauges = regexp.MustCompile(`(?m)^(go_goroutines|evrun_store_file_bytes|evrun_store_free_bytes) (\S+)`)
 
 // look takes a sample; ok is false while the daemon doesn't answer.
 func (s *soak) look() (m sample, ok bool) {
@@ -46,11 +47,14 @@ func (s *soak) look() (m sample, ok bool) {
 	var text bytes.Buffer
 	_, err = text.ReadFrom(res.Body)
 	res.Body.Close()
-	found := goroutines.FindStringSubmatch(text.String())
-	if err != nil || found == nil {
+	is := map[string]float64{}
+	for _, gauge := range gauges.FindAllStringSubmatch(text.String(), -1) {
+		is[gauge[1]], _ = strconv.ParseFloat(gauge[2], 64)
+	}
+	if err != nil || len(is) < 3 {
 		return m, false
 	}
-	m.goroutines, _ = strconv.ParseFloat(found[1], 64)
+	m.goroutines, m.used = is["go_goroutines"], is["evrun_store_file_bytes"]-is["evrun_store_free_bytes"]
 	proc := fmt.Sprintf("/proc/%d/", s.d.cmd.Process.Pid)
 	status, err := os.ReadFile(proc + "status")
 	fds, err2 := os.ReadDir(proc + "fd")
