@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"evrun/cmd/api/client"
 	"evrun/events"
 )
 
@@ -192,4 +194,42 @@ func TestAClockThatStepsPrunesNothingEarly(t *testing.T) {
 	left()
 	d.stop(t)
 	l.orphans(t)
+}
+
+// TestAStreamFromBeforeWhatWasPrunedSaysSo: a reader that resumes where events were pruned is told of the gap, and gets what is left; one that resumes behind
+// them is told nothing.
+func TestAStreamFromBeforeWhatWasPrunedSaysSo(t *testing.T) {
+	proof(t)
+	t.Parallel()
+	dir := wired(t, fmt.Sprintf(retentionWiring, "1s"))
+	d := serve(t, dir, nil)
+	d.ready(t)
+	l := openLedger(t, dir)
+	publish(t, d, "a.fail", "dead", "{}") // 1
+	for i := range 5 {
+		publish(t, d, "a.b", fmt.Sprint(i), "{}")
+	}
+	l.eventually(t, 5, `SELECT count(*) FROM users`)
+	l.pruned(t, "a.saved")
+	l.pruned(t, "a.b")
+	last := publish(t, d, "a.slow", "last", "{}").Sequence
+	for after, want := range map[int64]string{0: "gap event event", 1: "gap event", last - 1: "event"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []string
+		err := d.client.Stream(ctx, client.StreamQuery{Patterns: []string{"a.fail", "a.slow"}, Resume: true, After: after}, func() error { return nil }, func(kind string, body []byte) error {
+			switch {
+			case kind == "gap" || kind == "event":
+				got = append(got, kind)
+			}
+			if strings.Contains(string(body), `"last"`) {
+				cancel()
+			}
+			return nil
+		})
+		cancel()
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("after #%d: %s (%v), want %s", after, text, err, want)
+		}
+	}
+	d.kill(t)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // stream sends server-sent events, see package stream. It begins after the Last-Event-ID header, or by `after`, `since` or `last`, else with
-// the next event. With ?runs=1 it sends changed runs, too. If the journal ends before the requested position, a "gap" says so.
+// the next event. With ?runs=1 it sends changed runs, too. If the journal ends before the requested position, or events after it were pruned, a "gap" says so.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 	release, err := s.following.take()
 	if err != nil {
@@ -48,6 +48,13 @@ func (s *Server) begin(r *http.Request, q store.EventQuery) (after int64, gap st
 	case id != "":
 		if after, err = strconv.ParseInt(id, 10, 64); err != nil || after < 0 {
 			return 0, "", problem(http.StatusBadRequest, "Last-Event-ID: the seq of an event, not "+strconv.Quote(id))
+		}
+		state, err := s.o.Store.Pruning(r.Context())
+		if err != nil {
+			return 0, "", err
+		}
+		if after < state.Scanned && state.Total.Events > 0 {
+			gap = fmt.Sprintf("events up to #%d have been pruned since: of those after #%d, only what could not go is left", state.Scanned, after)
 		}
 	case q.Last: // the last events, then new ones
 		after, err = s.before(r.Context(), q, head)
