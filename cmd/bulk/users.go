@@ -136,7 +136,7 @@ func (o *UserExport) Run(ctx context.Context, e *cli.Env) error {
 		}
 	})
 	if err == nil {
-		e.Note("%d users exported", n)
+		e.Note("%s exported", fault.Plural(n, "user"))
 	}
 	return err
 }
