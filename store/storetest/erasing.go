@@ -9,6 +9,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/storetest/pruning"
 )
 
 // erasing: what an event carried is gone, with its runs' texts and its users; the rest is as it was.
@@ -61,14 +62,14 @@ func erasingSameID(t *testing.T, d Driver) {
 		appendAll(t, s, e)
 		settle(t, s, store.Settlement{Event: e, Handler: h.ID, Attempt: 1, Started: at, Insert: &store.UserInsert{
 			User: store.User{Name: name, Email: name + "@example.com", EventID: e.ID}, Then: stored}})
-		clock.pass(time.Hour)
+		clock.Pass(time.Hour)
 		return e
 	}
 	for _, source := range []string{"/crm", "/shop"} {
 		insert(source, source[1:]+"-before")
 	}
 	mark(t, s, h, 2)
-	pruneAll(t, s, store.PruneQuery{Until: clock.Now()})
+	pruning.All(t, s, store.PruneQuery{Until: clock.Now()})
 	crm, shop := insert("/crm2", "crm"), insert("/shop2", "shop")
 	mark(t, s, h, shop.Sequence)
 	equal(t, "erased", must(s.Erase(ctx, []int64{crm.Sequence}, nil))(t).Users, 1)

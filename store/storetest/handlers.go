@@ -4,29 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"evrun/events"
 	"evrun/store"
 )
-
-// clock is a clock that the test moves.
-type clock struct{ now atomic.Pointer[time.Time] }
-
-func newClock() *clock {
-	c := &clock{}
-	c.now.Store(&at)
-	return c
-}
-
-func (c *clock) Now() time.Time { return *c.now.Load() }
-
-func (c *clock) pass(d time.Duration) {
-	now := c.Now().Add(d)
-	c.now.Store(&now)
-}
 
 var ab = []events.Pattern{events.MustPattern("a.b")}
 
@@ -79,7 +62,7 @@ func returning(t *testing.T, d Driver) {
 	equal(t, "on", fmt.Sprint(left.On), "[a.b]")
 	appendAll(t, s, evs[1:]...)
 	equal(t, "waiting", waiting(t, s, "h").Waiting, 3)
-	clock.pass(store.ReturnWithin)
+	clock.Pass(store.ReturnWithin)
 	back := wire(t, s, "h", "other")
 	equal(t, "id", back[0].ID, first[0].ID)
 	equal(t, "mark", back[0].LowWater, 0)
@@ -96,7 +79,7 @@ func returningLate(t *testing.T, d Driver) {
 	wire(t, s, "h")
 	appendAll(t, s, numbered(2)...)
 	wire(t, s)
-	clock.pass(store.ReturnWithin + time.Second)
+	clock.Pass(store.ReturnWithin + time.Second)
 	back := wire(t, s, "h")[0]
 	equal(t, "paused", back.Paused, true)
 	equal(t, "mark", back.LowWater, 0)
@@ -121,7 +104,7 @@ func returningLateUnpaused(t *testing.T, d Driver) {
 	appendAll(t, s, e)
 	settle(t, s, outside(e, idle.ID, 1, store.Succeeded), outside(e, retries.ID, 1, store.Retrying))
 	wire(t, s)
-	clock.pass(30 * 24 * time.Hour)
+	clock.Pass(30 * 24 * time.Hour)
 	back := must(s.Register(ctx, []store.Registration{
 		{Name: "idle", On: ab}, {Name: "marked", On: ab, FromMark: true}, {Name: "behind", On: ab}, {Name: "retries", On: ab},
 	}, nil))(t)
@@ -143,7 +126,7 @@ func resumption(t *testing.T, d Driver) {
 	settle(t, s, outside(evs[0], h.ID, 1, store.Dead), outside(evs[1], h.ID, 1, store.Retrying))
 	equal(t, "not paused", must(s.Resume(ctx, "h", 3, []*events.Event{event("b.c", "none")}))(t), false)
 	wire(t, s)
-	clock.pass(2 * store.ReturnWithin)
+	clock.Pass(2 * store.ReturnWithin)
 	wire(t, s, "h")
 	b := waiting(t, s, "h")
 	equal(t, "waiting", b.Waiting, 1)
@@ -205,7 +188,7 @@ func heldRuns(t *testing.T, d Driver) {
 	equal(t, "active", reasons(), `["running: " "retrying: " "dead: "]`)
 	wire(t, s)
 	equal(t, "left", reasons(), `["running: waits for its handler, which is not in the wiring file" "retrying: waits for its handler, which is not in the wiring file" "dead: "]`)
-	clock.pass(2 * store.ReturnWithin)
+	clock.Pass(2 * store.ReturnWithin)
 	wire(t, s, "h")
 	equal(t, "paused", reasons(), `["running: waits for its handler, which is paused" "retrying: waits for its handler, which is paused" "dead: "]`)
 	must(s.Resume(ctx, "h", 0, nil))(t)

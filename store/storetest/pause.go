@@ -52,7 +52,7 @@ func disable(t *testing.T, d Driver) {
 	off := []store.Registration{{Name: "h", Disabled: true, On: []events.Pattern{events.MustPattern(">")}}}
 	at := must(s.Register(ctx, off, nil))(t)[0].Disabled
 	equal(t, "disabled", at.IsZero(), false)
-	clock.pass(time.Minute)
+	clock.Pass(time.Minute)
 	equal(t, "since the first time", must(s.Register(ctx, off, nil))(t)[0].Disabled, at)
 	e := event("a.b", "1")
 	appendAll(t, s, e)

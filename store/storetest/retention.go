@@ -8,36 +8,8 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/storetest/pruning"
 )
-
-// pruneAll prunes everything that was accepted before a time, and returns what went.
-func pruneAll(t testing.TB, s store.Store, q store.PruneQuery) (all store.PruneStep) {
-	t.Helper()
-	for !all.End {
-		step, err := s.Prune(ctx, q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Add(step.Pruned)
-		all.Kept, all.Lost = append(all.Kept, step.Kept...), append(all.Lost, step.Lost...)
-		all.End, all.Next, q.After = step.End, step.Next, step.Reached
-	}
-	return all
-}
-
-// left are the sequences of the events that are stored.
-func left(t testing.TB, s store.Store) string {
-	t.Helper()
-	all, err := store.AllEvents(ctx, s, store.EventQuery{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := make([]int64, len(all))
-	for i, e := range all {
-		list[i] = e.Sequence
-	}
-	return fmt.Sprint(list)
-}
 
 // caused is an event of a chain.
 func caused(id string, by *events.Event) *events.Event {
@@ -58,14 +30,14 @@ func prunedWhole(t *testing.T, d Driver) {
 	failed.Output = printed(1)
 	settle(t, s, emitting, failed, outside(evs[1], h.ID, 2, store.Cancelled), outside(evs[2], h.ID, 1, store.Skipped), outside(evs[3], h.ID, 1, store.Succeeded))
 	mark(t, s, h, 5)
-	clock.pass(time.Hour)
+	clock.Pass(time.Hour)
 	appendAll(t, s, caused("late", evs[3])) // 6
-	clock.pass(time.Hour)
-	look := pruneAll(t, s, store.PruneQuery{Until: at.Add(time.Minute), Look: true})
-	equal(t, "left after a look", left(t, s), "[1 2 3 4 5 6]")
-	got := pruneAll(t, s, store.PruneQuery{Until: at.Add(time.Minute)})
+	clock.Pass(time.Hour)
+	look := pruning.All(t, s, store.PruneQuery{Until: at.Add(time.Minute), Look: true})
+	equal(t, "left after a look", pruning.Left(t, s), "[1 2 3 4 5 6]")
+	got := pruning.All(t, s, store.PruneQuery{Until: at.Add(time.Minute)})
 	equal(t, "as the look said", fmt.Sprint(got), fmt.Sprint(look))
-	equal(t, "left", left(t, s), "[4 6]")
+	equal(t, "left", pruning.Left(t, s), "[4 6]")
 	equal(t, "chains", got.Chains, 3)
 	equal(t, "events", got.Events, 4)
 	equal(t, "runs", got.Runs, 3)
@@ -73,8 +45,8 @@ func prunedWhole(t *testing.T, d Driver) {
 	equal(t, "runs that are left", len(runs(t, s, store.RunQuery{})), 1)
 	equal(t, "next", got.Next, at.Add(time.Hour))
 	equal(t, "in all", must(s.Pruning(ctx))(t).Total, got.Pruned)
-	equal(t, "the rest", pruneAll(t, s, store.PruneQuery{Until: at.Add(2 * time.Hour)}).Chains, 1)
-	equal(t, "left", left(t, s), "[]")
+	equal(t, "the rest", pruning.All(t, s, store.PruneQuery{Until: at.Add(2 * time.Hour)}).Chains, 1)
+	equal(t, "left", pruning.Left(t, s), "[]")
 	next := event("a.b", "next")
 	appendAll(t, s, next)
 	equal(t, "the next sequence", next.Sequence, 7)
@@ -101,21 +73,21 @@ func prunedUnlessNeeded(t *testing.T, d Driver) {
 	settle(t, s, burst)
 	mark(t, s, h, 5)
 	appendAll(t, s, event("a.b", "8"))
-	clock.pass(time.Hour)
+	clock.Pass(time.Hour)
 	q := store.PruneQuery{Until: clock.Now()}
-	got := pruneAll(t, s, q)
-	equal(t, "left", left(t, s), "[2 3 4 6 7 8]")
+	got := pruning.All(t, s, q)
+	equal(t, "left", pruning.Left(t, s), "[2 3 4 6 7 8]")
 	equal(t, "kept", fmt.Sprint(got.Kept), "[{dead h 3 3 2} {retrying h 1 1 3} {running h 1 1 4} {waiting h 1 1 8}]")
 	equal(t, "scanned", must(s.Pruning(ctx))(t).Scanned, 8)
 
 	must(s.Drop(ctx, store.Change{Query: store.RunQuery{Sequence: 2}}))(t)
-	equal(t, "once it is dropped", pruneAll(t, s, q).Events, 1)
+	equal(t, "once it is dropped", pruning.All(t, s, q).Events, 1)
 	must(s.Drop(ctx, store.Change{Query: store.RunQuery{Sequence: 7}}))(t)
-	equal(t, "and what its burst has joined", pruneAll(t, s, q).Events, 2)
+	equal(t, "and what its burst has joined", pruning.All(t, s, q).Events, 2)
 	settle(t, s, outside(evs[2], h.ID, 2, store.Succeeded))
 	q.After = 3
-	equal(t, "not before the place", pruneAll(t, s, q).Events, 0)
-	equal(t, "left", left(t, s), "[3 4 8]")
+	equal(t, "not before the place", pruning.All(t, s, q).Events, 0)
+	equal(t, "left", pruning.Left(t, s), "[3 4 8]")
 }
 
 func prunedOfLeft(t *testing.T, d Driver) {
@@ -133,16 +105,16 @@ func prunedOfLeft(t *testing.T, d Driver) {
 	mark(t, s, h[0], 3)
 	mark(t, s, h[1], 3)
 	wire(t, s, "stays")
-	clock.pass(time.Hour)
+	clock.Pass(time.Hour)
 	q := store.PruneQuery{Until: clock.Now()}
-	equal(t, "within the hour in which it may return", pruneAll(t, s, q).Events, 1)
-	clock.pass(time.Second)
-	got := pruneAll(t, s, q)
-	equal(t, "left", left(t, s), "[4]")
+	equal(t, "within the hour in which it may return", pruning.All(t, s, q).Events, 1)
+	clock.Pass(time.Second)
+	got := pruning.All(t, s, q)
+	equal(t, "left", pruning.Left(t, s), "[4]")
 	equal(t, "lost", fmt.Sprint(got.Lost), "[{gone 0 2}]")
 	settle(t, s, outside(evs[3], h[1].ID, 1, store.Succeeded))
 	mark(t, s, h[1], 4)
-	pruneAll(t, s, q)
+	pruning.All(t, s, q)
 	equal(t, "lost in all", fmt.Sprint(must(s.Pruning(ctx))(t).Lost), "[{gone 1 2}]")
 	equal(t, "fenced off", settle(t, s, outside(evs[1], h[0].ID, 2, store.Succeeded))[0].Fenced, true)
 	back := wire(t, s, "gone", "stays")[0]
@@ -157,9 +129,9 @@ func prunedAndKnown(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{Now: clock.Now})
 	const n = 100
 	appendAll(t, s, numbered(n)...)
-	clock.pass(time.Hour)
-	pruneAll(t, s, store.PruneQuery{Until: clock.Now(), Keys: true})
-	equal(t, "left", left(t, s), "[]")
+	clock.Pass(time.Hour)
+	pruning.All(t, s, store.PruneQuery{Until: clock.Now(), Keys: true})
+	equal(t, "left", pruning.Left(t, s), "[]")
 	equal(t, "keys", must(s.Pruning(ctx))(t).Keys, n)
 	fresh := numbered(2 * n)
 	for i, rc := range appendAll(t, s, fresh...) {
@@ -176,7 +148,7 @@ func prunedAndKnown(t *testing.T, d Driver) {
 		t.Errorf("emitted again: %v", err)
 	}
 
-	clock.pass(time.Hour)
+	clock.Pass(time.Hour)
 	forget := func(before time.Time) (sum int64) {
 		t.Helper()
 		for after := []byte(nil); ; {
@@ -210,7 +182,7 @@ func prunedInPart(t *testing.T, d Driver) {
 		many[i] = caused(fmt.Sprint("child ", i), root)
 	}
 	appendAll(t, s, many...)
-	clock.pass(time.Hour)
+	clock.Pass(time.Hour)
 	appendAll(t, s, event("a.b", "young"))
 	size := must(s.Sizes(ctx))(t)
 	equal(t, "oldest", size.Oldest, 1)
@@ -219,8 +191,8 @@ func prunedInPart(t *testing.T, d Driver) {
 	equal(t, "at least one", got.Chains, 1)
 	equal(t, "reached", got.Reached, 1)
 	equal(t, "end", got.End, false)
-	equal(t, "all", pruneAll(t, s, store.PruneQuery{Until: clock.Now()}).Events, 2000+5000)
-	equal(t, "left", left(t, s), "[7002]")
+	equal(t, "all", pruning.All(t, s, store.PruneQuery{Until: clock.Now()}).Events, 2000+5000)
+	equal(t, "left", pruning.Left(t, s), "[7002]")
 	after := must(s.Sizes(ctx))(t)
 	equal(t, "the file", after.File, size.File)
 	if after.Free < size.File/2 {
@@ -241,6 +213,10 @@ func prunedAfterAnnouncement(t *testing.T, d Driver) {
 			t.Fatal(err)
 		}
 		equal(t, "announced", must(s.Pruning(ctx))(t).Announced, at)
-		clock.pass(time.Hour)
+		clock.Pass(time.Hour)
 	}
+}
+
+func prunedAsTheModelSays(t *testing.T, d Driver) {
+	pruning.Check(t, Size(t, "EVRUN_PRUNING_WORLDS", 4, 200), d.Open)
 }

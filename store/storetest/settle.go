@@ -104,17 +104,6 @@ func clash(t *testing.T, d Driver) {
 	equal(t, "the good one alone", settle(t, s, good)[0].State, store.Succeeded)
 }
 
-func outside(e *events.Event, h store.HandlerID, attempt int, state store.RunState) store.Settlement {
-	s := store.Settlement{Event: e, Handler: h, Attempt: attempt, Started: at, Outcome: store.Outcome{State: state}}
-	if state == store.Retrying || state == store.Dead {
-		s.Outcome.Error = fmt.Sprintf("attempt %d failed", attempt)
-	}
-	if state == store.Retrying {
-		s.Outcome.NextAttemptAt = at.Add(time.Minute)
-	}
-	return s
-}
-
 func fencing(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	h := register(t, s, "save")[0]

@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/storetest/steps"
 )
 
 // Driver is the driver under test.
@@ -133,12 +133,14 @@ func Run(t *testing.T, d Driver) {
 
 var ctx = context.Background()
 
-// at is a time that every store can keep exactly.
-var at = time.Date(2026, 3, 29, 1, 2, 3, 456789000, time.UTC)
+var (
+	at       = steps.At
+	event    = steps.Event
+	outside  = steps.Outside
+	newClock = steps.NewClock
+)
 
-func event(typ, id string) *events.Event {
-	return &events.Event{ID: id, Source: "/test", Type: typ, Time: at, CorrelationID: id, Data: []byte(`{"n":9007199254740993}`)}
-}
+func must[T any](v T, err error) func(*testing.T) T { return steps.Must(v, err) }
 
 func appendAll(t *testing.T, s store.Store, evs ...*events.Event) []store.Receipt {
 	t.Helper()
@@ -147,16 +149,6 @@ func appendAll(t *testing.T, s store.Store, evs ...*events.Event) []store.Receip
 		t.Fatal(err)
 	}
 	return receipts
-}
-
-func must[T any](v T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 }
 
 func equal[T comparable](t *testing.T, what string, got, want T) {

@@ -137,7 +137,7 @@ func takingOverAPause(t *testing.T, d Driver) {
 	wire(t, s, "one", "gone")
 	appendAll(t, s, numbered(2)...)
 	wire(t, s)
-	clock.pass(2 * store.ReturnWithin)
+	clock.Pass(2 * store.ReturnWithin)
 	equal(t, "paused", wire(t, s, "one")[0].Paused, true)
 	got := must(s.Register(ctx, []store.Registration{{Name: "two", On: ab, Was: "one"}, {Name: "new", On: ab, Was: "gone"}}, nil))(t)
 	equal(t, "the heir of a paused one", got[0].Paused, true)

@@ -1,6 +1,8 @@
-package storetest
+// Package pruning checks what a store prunes against a naive model, which looks at everything each time.
+package pruning
 
 import (
+	"context"
 	"fmt"
 	"math/rand"
 	"slices"
@@ -9,24 +11,27 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/storetest/steps"
 )
+
+var ctx = context.Background()
 
 // world is a store with random chains, runs and marks, and what a naive model says about its pruning.
 type world struct {
 	t        *testing.T
 	r        *rand.Rand
 	s        store.Store
-	clock    *clock
+	clock    *steps.Clock
 	accepted map[int64]time.Time
 	n        int
 }
 
-// prunedAsTheModelSays prunes random stores, and compares what is left with the model, which looks at everything each time.
-func prunedAsTheModelSays(t *testing.T, d Driver) {
-	for seed := range int64(Size(t, "EVRUN_PRUNING_WORLDS", 4, 200)) {
+// Check prunes so many random stores, and compares what is left with the model.
+func Check(t *testing.T, worlds int, open func(*testing.T, store.Options) store.Store) {
+	for seed := range int64(worlds) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			w := &world{t: t, r: rand.New(rand.NewSource(seed)), clock: newClock(), accepted: map[int64]time.Time{}}
-			w.s = d.Open(t, store.Options{Now: w.clock.Now})
+			w := &world{t: t, r: rand.New(rand.NewSource(seed)), clock: steps.NewClock(), accepted: map[int64]time.Time{}}
+			w.s = open(t, store.Options{Now: w.clock.Now})
 			w.rewire()
 			for range 12 {
 				w.live()
@@ -45,31 +50,31 @@ func (w *world) rewire() {
 			regs = append(regs, store.Registration{Name: name, On: on, FromMark: true, FromStart: w.r.Intn(4) == 0, Disabled: w.r.Intn(6) == 0})
 		}
 	}
-	must(w.s.Register(ctx, regs, nil))(w.t)
+	steps.Must(w.s.Register(ctx, regs, nil))(w.t)
 }
 
 // live lets time pass, events come, and handlers handle some of them.
 func (w *world) live() {
-	all := must(store.AllEvents(ctx, w.s, store.EventQuery{}))(w.t)
+	all := steps.Must(store.AllEvents(ctx, w.s, store.EventQuery{}))(w.t)
 	for range w.r.Intn(6) {
 		group := make([]*events.Event, 1+w.r.Intn(20))
 		for i := range group {
 			w.n++
-			e := event([]string{"a.b", "b.c", "x.y"}[w.r.Intn(3)], fmt.Sprint(w.n))
+			e := steps.Event([]string{"a.b", "b.c", "x.y"}[w.r.Intn(3)], fmt.Sprint(w.n))
 			if len(all) > 0 && w.r.Intn(3) > 0 {
 				by := all[len(all)-1-w.r.Intn(min(len(all), 20))]
 				e.Chain, e.Cause = by.Chain, by.Sequence
 			}
 			group[i] = e
 		}
-		w.clock.pass(time.Duration(w.r.Intn(600)) * time.Second)
-		appendAll(w.t, w.s, group...)
+		w.clock.Pass(time.Duration(w.r.Intn(600)) * time.Second)
+		steps.Must(w.s.Append(ctx, group))(w.t)
 		for _, e := range group {
 			w.accepted[e.Sequence] = w.clock.Now()
 		}
 		all = append(all, group...)
 	}
-	for _, h := range must(w.s.Handlers(ctx))(w.t) {
+	for _, h := range steps.Must(w.s.Handlers(ctx))(w.t) {
 		if h.State == store.Active {
 			w.handle(h, all)
 		}
@@ -78,13 +83,13 @@ func (w *world) live() {
 		w.rewire()
 	}
 	if w.r.Intn(4) == 0 {
-		w.clock.pass(2 * time.Hour)
+		w.clock.Pass(2 * time.Hour)
 	}
 	if w.r.Intn(2) == 0 {
-		must(w.s.Drop(ctx, store.Change{Query: store.RunQuery{States: []store.RunState{store.Dead}, Limit: w.r.Intn(5) + 1, Oldest: true}}))(w.t)
+		steps.Must(w.s.Drop(ctx, store.Change{Query: store.RunQuery{States: []store.RunState{store.Dead}, Limit: w.r.Intn(5) + 1, Oldest: true}}))(w.t)
 	}
 	if w.r.Intn(2) == 0 {
-		must(w.s.Retry(ctx, store.Change{Query: store.RunQuery{States: []store.RunState{store.Dead, store.Cancelled}, Limit: w.r.Intn(5) + 1}}))(w.t)
+		steps.Must(w.s.Retry(ctx, store.Change{Query: store.RunQuery{States: []store.RunState{store.Dead, store.Cancelled}, Limit: w.r.Intn(5) + 1}}))(w.t)
 	}
 }
 
@@ -103,21 +108,21 @@ func (w *world) handle(h store.Consumer, all []*events.Event) {
 		if w.r.Intn(25) == 0 {
 			break // the rest waits
 		}
-		x := outside(e, h.ID, 1, state)
+		x := steps.Outside(e, h.ID, 1, state)
 		if next := i + 1; w.r.Intn(6) == 0 && next < len(all) && events.Selects(h.On, all[next].Type) {
 			x.Joins = []int64{all[next].Sequence}
 		}
 		list = append(list, x)
 		upTo = e.Sequence
 	}
-	for _, p := range must(w.s.Pending(ctx, h.ID, 1000))(w.t) {
+	for _, p := range steps.Must(w.s.Pending(ctx, h.ID, 1000))(w.t) {
 		if i := slices.IndexFunc(all, func(e *events.Event) bool { return e.Sequence == p.Sequence }); i >= 0 && w.r.Intn(2) == 0 {
-			list = append(list, outside(all[i], h.ID, p.Attempt+1, store.Succeeded))
+			list = append(list, steps.Outside(all[i], h.ID, p.Attempt+1, store.Succeeded))
 		}
 	}
-	settle(w.t, w.s, list...)
+	steps.Must(w.s.Settle(ctx, store.SettleBatch{Settlements: list}))(w.t)
 	if w.r.Intn(3) > 0 {
-		mark(w.t, w.s, h, upTo)
+		steps.Must(w.s.Settle(ctx, store.SettleBatch{Marks: []store.Mark{{Handler: h.ID, LowWater: upTo}}}))(w.t)
 	}
 }
 
@@ -127,17 +132,21 @@ func (w *world) prune() {
 	until := w.clock.Now().Add(-time.Duration(w.r.Intn(90)) * time.Minute)
 	want := w.model(until)
 	q := store.PruneQuery{Until: until, Keys: w.r.Intn(2) == 0}
-	look := pruneAll(w.t, w.s, store.PruneQuery{Until: until, Look: true, Keys: q.Keys})
+	look := All(w.t, w.s, store.PruneQuery{Until: until, Look: true, Keys: q.Keys})
 	var got store.Pruned
 	for end := false; !end; {
 		q.Bytes = int64(w.r.Intn(4000))
-		step := must(w.s.Prune(ctx, q))(w.t)
+		step := steps.Must(w.s.Prune(ctx, q))(w.t)
 		got.Add(step.Pruned)
 		q.After, end = step.Reached, step.End
 	}
-	equal(w.t, "left", left(w.t, w.s), fmt.Sprint(want))
-	equal(w.t, "what the look said", got, look.Pruned)
-	for _, run := range runs(w.t, w.s, store.RunQuery{Limit: 10000}) {
+	if left := Left(w.t, w.s); left != fmt.Sprint(want) {
+		w.t.Errorf("left: got %v, want %v", left, want)
+	}
+	if got != look.Pruned {
+		w.t.Errorf("what the look said: got %v, want %v", got, look.Pruned)
+	}
+	for _, run := range steps.Must(w.s.Runs(ctx, store.RunQuery{Limit: 10000}))(w.t) {
 		if !slices.Contains(want, run.Sequence) {
 			w.t.Errorf("the run %s has no event", run.ID)
 		}
@@ -146,12 +155,12 @@ func (w *world) prune() {
 
 // model returns the sequences of the events that must be left.
 func (w *world) model(until time.Time) (keep []int64) {
-	all := must(store.AllEvents(ctx, w.s, store.EventQuery{}))(w.t)
+	all := steps.Must(store.AllEvents(ctx, w.s, store.EventQuery{}))(w.t)
 	byEvent := map[int64][]store.Run{}
-	for _, run := range runs(w.t, w.s, store.RunQuery{Limit: 10000}) {
+	for _, run := range steps.Must(w.s.Runs(ctx, store.RunQuery{Limit: 10000}))(w.t) {
 		byEvent[run.Sequence] = append(byEvent[run.Sequence], run)
 	}
-	handlers := must(w.s.Handlers(ctx))(w.t)
+	handlers := steps.Must(w.s.Handlers(ctx))(w.t)
 	keeps := func(id store.HandlerID) bool {
 		i := slices.IndexFunc(handlers, func(h store.Consumer) bool { return h.ID == id })
 		return handlers[i].State == store.Active || w.clock.Now().Sub(handlers[i].Left) <= store.ReturnWithin
@@ -183,4 +192,33 @@ func (w *world) model(until time.Time) (keep []int64) {
 		}
 	}
 	return keep
+}
+
+// All prunes everything that was accepted before a time, and returns what went.
+func All(t testing.TB, s store.Store, q store.PruneQuery) (all store.PruneStep) {
+	t.Helper()
+	for !all.End {
+		step, err := s.Prune(ctx, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Add(step.Pruned)
+		all.Kept, all.Lost = append(all.Kept, step.Kept...), append(all.Lost, step.Lost...)
+		all.End, all.Next, q.After = step.End, step.Next, step.Reached
+	}
+	return all
+}
+
+// Left returns the sequences of the events that are stored, as a text.
+func Left(t testing.TB, s store.Store) string {
+	t.Helper()
+	all, err := store.AllEvents(ctx, s, store.EventQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := make([]int64, len(all))
+	for i, e := range all {
+		list[i] = e.Sequence
+	}
+	return fmt.Sprint(list)
 }
