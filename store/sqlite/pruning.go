@@ -6,11 +6,11 @@ import (
 	"fmt"
 
 	"evrun/store"
-	"evrun/store/sqlite/prune"
+	"evrun/store/sqlite/conn"
 )
 
 // beside runs do in a transaction of its own, between those of others, and waits for its commit: package prune deletes in it.
-func (w *writer) beside(ctx context.Context, do func(prune.Prepare) error) error {
+func (w *writer) beside(ctx context.Context, do func(conn.Prepare) error) error {
 	o := newOp(0, 0, func(t *txn) error { return t.check(do(t.w.prepared)) })
 	o.turn = beside
 	return w.submit(ctx, o)

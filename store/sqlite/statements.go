@@ -85,12 +85,5 @@ func (s *statements) prepare(c *conn.Conn) error {
 
 // prepared returns a rarely used statement, compiled at its first use.
 func (w *writer) prepared(query string) (*conn.Stmt, error) {
-	if st, ok := w.seldom[query]; ok {
-		return st, nil
-	}
-	st, err := w.conn.Prepare(query)
-	if err == nil {
-		w.seldom[query] = st
-	}
-	return st, err
+	return w.conn.Prepared(query)
 }

@@ -47,7 +47,6 @@ type writer struct {
 	wal     *wal.Log
 	next    int64 // the next event's sequence
 	names   map[store.HandlerID]string
-	seldom  map[string]*conn.Stmt
 
 	eventRows eventRows
 	runRows   runRows
@@ -74,7 +73,7 @@ type writer struct {
 func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 	w := &writer{
 		conn: c, opt: opt, ops: make(chan *op, 256), stopped: make(chan struct{}), wake: make(chan struct{}, 1), lost: make(chan struct{}),
-		wal: wal.New(path, opt.MaxWAL, opt.Warn), names: map[store.HandlerID]string{}, seldom: map[string]*conn.Stmt{}, clock: time.Now,
+		wal: wal.New(path, opt.MaxWAL, opt.Warn), names: map[store.HandlerID]string{}, clock: time.Now,
 		eventRows: eventRows{inserts: map[eventColumnSet]*conn.Stmt{}},
 	}
 	w.mu.Lock() // for run

@@ -17,8 +17,9 @@ import (
 
 // Conn is one connection to a database. Not safe for concurrent use.
 type Conn struct {
-	c     driver.Conn
-	stmts []*Stmt
+	c        driver.Conn
+	stmts    []*Stmt
+	prepared map[string]*Stmt // those of Prepared
 }
 
 // OFDLocking has SQLite take locks of open files, where the system has them. It must be called before a database is opened by other
@@ -41,7 +42,7 @@ func Open(address string) (*Conn, error) {
 	if err != nil {
 		return nil, Translate(err)
 	}
-	return &Conn{c: c}, nil
+	return &Conn{c: c, prepared: map[string]*Stmt{}}, nil
 }
 
 // Raw is the driver's connection. It still belongs to c.

@@ -89,7 +89,7 @@ func TestALogIsFoldedIntoItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer left.Close()
-	if n, err := number(left, `SELECT x FROM t`); n != 42 || err != nil {
+	if n, err := conn.Prepare(left.Prepared).Number(`SELECT x FROM t`); n != 42 || err != nil {
 		t.Errorf("the file alone has %d, %v", n, err)
 	}
 }

@@ -2,7 +2,6 @@ package copies
 
 import (
 	"context"
-	"database/sql/driver"
 
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
@@ -21,10 +20,11 @@ func Snapshot(ctx context.Context, from, to string, report func(done, all int64)
 	if err := c.Exec(`BEGIN`); err != nil {
 		return 0, err
 	}
-	if _, err := version(c); err != nil {
+	read := conn.Prepare(c.Prepared)
+	if err := checkVersion(read); err != nil {
 		return 0, err
 	}
-	if sequence, err = number(c, `SELECT `+schema.JournalHead); err != nil {
+	if sequence, err = read.Number(`SELECT ` + schema.JournalHead); err != nil {
 		return 0, err
 	}
 	b, err := Begin(c, to)
@@ -43,30 +43,15 @@ func Snapshot(ctx context.Context, from, to string, report func(done, all int64)
 	return sequence, err
 }
 
-// version returns the version of a store's tables. It refuses a file that is no store, or a newer evrun's.
-func version(c *conn.Conn) (int, error) {
-	application, err := number(c, `PRAGMA application_id`)
+// checkVersion refuses a file that is not a store, or is a newer evrun's.
+func checkVersion(read conn.Prepare) error {
+	application, err := read.Number(`PRAGMA application_id`)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	v, err := number(c, `PRAGMA user_version`)
+	version, err := read.Number(`PRAGMA user_version`)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return int(v), schema.CheckVersion(int(application), int(v), false)
-}
-
-// number reads one number.
-func number(c *conn.Conn, query string) (int64, error) {
-	st, err := c.PrepareOnce(query)
-	if err != nil {
-		return 0, err
-	}
-	defer st.Close()
-	var row [1]driver.Value
-	if err := st.QueryRow(row[:]); err != nil {
-		return 0, err
-	}
-	n, _ := row[0].(int64) // NULL: 0
-	return n, nil
+	return schema.CheckVersion(int(application), int(version), false)
 }

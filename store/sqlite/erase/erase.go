@@ -16,34 +16,8 @@ import (
 	"evrun/store/sqlite/schema"
 )
 
-// Prepare returns a statement of the writer's connection, compiled at its first use.
-type Prepare func(query string) (*conn.Stmt, error)
-
-// exec runs a statement, and adds the number of rows that it has changed.
-func (w Prepare) exec(n *int, query string, args ...driver.Value) error {
-	st, err := w(query)
-	if err != nil {
-		return err
-	}
-	changed, err := st.Exec(args...)
-	*n += int(changed)
-	return err
-}
-
-// one reads a row; ok is false if there is none.
-func (w Prepare) one(row []driver.Value, query string, args ...driver.Value) (ok bool, err error) {
-	st, err := w(query)
-	if err != nil {
-		return false, err
-	}
-	if err = st.QueryRow(row, args...); conn.NoRows(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // Events empties events, and deletes the users of each.
-func Events(w Prepare, sequences []int64, users map[int64][]int64, now int64) (done store.Erased, err error) {
+func Events(w conn.Prepare, sequences []int64, users map[int64][]int64, now int64) (done store.Erased, err error) {
 	for _, sequence := range sequences {
 		if err := event(w, sequence, users[sequence], now, &done); err != nil {
 			return done, err
@@ -52,10 +26,12 @@ func Events(w Prepare, sequences []int64, users map[int64][]int64, now int64) (d
 	return done, nil
 }
 
-func event(w Prepare, sequence int64, users []int64, now int64, done *store.Erased) error {
+func event(w conn.Prepare, sequence int64, users []int64, now int64, done *store.Erased) error {
 	var row [1]driver.Value
-	ok, err := w.one(row[:], `SELECT extensions FROM events WHERE sequence = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE sequence = ?1 AND state <= 2)`, sequence)
-	if !ok || err != nil {
+	err := w.QueryRow(row[:], `SELECT extensions FROM events WHERE sequence = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE sequence = ?1 AND state <= 2)`, sequence)
+	if conn.NoRows(err) {
+		return nil // it does not exist, or a run has not ended
+	} else if err != nil {
 		return err
 	}
 	text, _ := row[0].(string)
@@ -65,7 +41,7 @@ func event(w Prepare, sequence int64, users []int64, now int64, done *store.Eras
 	}
 	attempts := 0
 	for _, x := range []struct {
-		n     *int
+		n     *int // the rows that were changed are added to it
 		query string
 		args  []driver.Value
 	}{
@@ -77,14 +53,18 @@ func event(w Prepare, sequence int64, users []int64, now int64, done *store.Eras
 		{&attempts, `UPDATE attempts SET error = 'erased' WHERE sequence = ?1`, []driver.Value{sequence}},
 		{&done.Outputs, `DELETE FROM run_outputs WHERE sequence = ?1`, []driver.Value{sequence}},
 	} {
-		if err := w.exec(x.n, x.query, x.args...); err != nil {
+		n, err := w.Exec(x.query, x.args...)
+		if err != nil {
 			return err
 		}
+		*x.n += int(n)
 	}
 	for _, id := range users {
-		if err := w.exec(&done.Users, `DELETE FROM users WHERE id = ?`, id); err != nil {
+		n, err := w.Exec(`DELETE FROM users WHERE id = ?`, id)
+		if err != nil {
 			return err
 		}
+		done.Users += int(n)
 	}
 	return nil
 }

@@ -35,16 +35,9 @@ func Pages(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	stmts := map[string]*conn.Stmt{}
-	w := Prepare(func(query string) (_ *conn.Stmt, err error) {
-		if stmts[query] == nil {
-			stmts[query], err = c.Prepare(query)
-		}
-		return stmts[query], err
-	})
 	for before := int64(0); before != 1; {
 		began := time.Now()
-		if before, err = some(c, w, before); err != nil {
+		if before, err = some(c, before); err != nil {
 			return err
 		}
 		rest := time.NewTimer(restFactor * time.Since(began))
@@ -59,7 +52,7 @@ func Pages(ctx context.Context, path string) (err error) {
 }
 
 // some does the pages before a number (0: of all) while there is time, and returns where the next ones end; 1: that was all.
-func some(c *conn.Conn, w Prepare, before int64) (_ int64, err error) {
+func some(c *conn.Conn, before int64) (_ int64, err error) {
 	if err := c.Exec(`BEGIN IMMEDIATE`); err != nil {
 		return before, err
 	}
@@ -70,7 +63,7 @@ func some(c *conn.Conn, w Prepare, before int64) (_ int64, err error) {
 		}
 		err = errors.Join(err, c.Exec(end))
 	}()
-	p := pages{w: w}
+	p := pages{w: c.Prepared}
 	if err := p.read(); err != nil {
 		return before, err
 	}
@@ -94,7 +87,7 @@ func some(c *conn.Conn, w Prepare, before int64) (_ int64, err error) {
 
 // pages is the file as a transaction sees it.
 type pages struct {
-	w      Prepare
+	w      conn.Prepare
 	count  int64
 	size   int            // of a page
 	usable int            // of it: SQLite may reserve bytes at the end
@@ -114,11 +107,9 @@ func (p *pages) read() error {
 	}
 	p.usable = p.size - int(first[20])
 	p.vacuum = binary.BigEndian.Uint32(first[52:]) != 0
-	var count [1]driver.Value
-	if _, err := p.w.one(count[:], `PRAGMA page_count`); err != nil {
+	if p.count, err = p.w.Number(`PRAGMA page_count`); err != nil {
 		return err
 	}
-	p.count = count[0].(int64)
 	p.free, p.trunks = map[int64]bool{}, map[int64]int{}
 	for next := int64(binary.BigEndian.Uint32(first[32:])); next != 0 && p.trunks[next] == 0; {
 		trunk, err := p.page(next)
@@ -138,10 +129,14 @@ func (p *pages) read() error {
 // page reads a page; nil: there is none.
 func (p *pages) page(number int64) ([]byte, error) {
 	var row [1]driver.Value
-	ok, err := p.w.one(row[:], `SELECT data FROM sqlite_dbpage WHERE pgno = ?`, number)
-	data, _ := row[0].([]byte)
-	if !ok || p.size != 0 && len(data) != p.size {
+	if err := p.w.QueryRow(row[:], `SELECT data FROM sqlite_dbpage WHERE pgno = ?`, number); conn.NoRows(err) {
+		return nil, nil
+	} else if err != nil {
 		return nil, err
+	}
+	data, _ := row[0].([]byte)
+	if p.size != 0 && len(data) != p.size {
+		return nil, nil
 	}
 	return slices.Clone(data), nil
 }
@@ -170,8 +165,8 @@ func (p *pages) write(number int64, was, data []byte) error {
 	if bytes.Equal(was, data) {
 		return nil
 	}
-	n := 0
-	return p.w.exec(&n, `UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1`, number, data)
+	_, err := p.w.Exec(`UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1`, number, data)
+	return err
 }
 
 // special reports whether a page is one that only SQLite uses: a pointer map, or that of the locks.

@@ -14,7 +14,7 @@ import (
 
 // deletion is what one transaction deletes.
 type deletion struct {
-	prepare Prepare
+	prepare conn.Prepare
 	l       *look
 	now     int64
 	head    int64
@@ -30,7 +30,7 @@ func (p *Pruner) delete(ctx context.Context, l *look, generation int64) error {
 	}
 	for rest := l.going; ; {
 		done := 0
-		took, err := p.write(ctx, func(w Prepare) (err error) {
+		took, err := p.write(ctx, func(w conn.Prepare) (err error) {
 			if generation != p.generation() {
 				return errMoved
 			}
@@ -53,8 +53,8 @@ func (p *Pruner) delete(ctx context.Context, l *look, generation int64) error {
 }
 
 // write runs do in a transaction of the writer, and returns how long it took.
-func (p *Pruner) write(ctx context.Context, do func(Prepare) error) (took time.Duration, err error) {
-	err = p.o.Write(ctx, func(w Prepare) error {
+func (p *Pruner) write(ctx context.Context, do func(conn.Prepare) error) (took time.Duration, err error) {
+	err = p.o.Write(ctx, func(w conn.Prepare) error {
 		begun := time.Now()
 		defer func() { took = time.Since(begun) }()
 		return do(w)
@@ -79,7 +79,7 @@ func (l *look) advances() bool { return !l.q.Look && l.q.After <= l.scanned && l
 
 // chains deletes chains while there is time, and returns how many.
 func (d *deletion) chains(list []*chain) (done int, err error) {
-	if err := one(d.prepare, `SELECT `+schema.JournalHead, &d.head); err != nil {
+	if d.head, err = d.prepare.Number(`SELECT ` + schema.JournalHead); err != nil {
 		return 0, err
 	}
 	begun := time.Now()
@@ -242,21 +242,6 @@ func (d *deletion) note(scanned bool) error {
 }
 
 func (d *deletion) exec(query string, args ...driver.Value) error {
-	st, err := d.prepare(query)
-	if err == nil {
-		_, err = st.Exec(args...)
-	}
-	return err
-}
-
-// one reads a number.
-func one(w Prepare, query string, n *int64, args ...driver.Value) error {
-	st, err := w(query)
-	if err != nil {
-		return err
-	}
-	var row [1]driver.Value
-	err = st.QueryRow(row[:], args...)
-	*n, _ = row[0].(int64)
+	_, err := d.prepare.Exec(query, args...)
 	return err
 }

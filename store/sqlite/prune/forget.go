@@ -5,6 +5,8 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"time"
+
+	"evrun/store/sqlite/conn"
 )
 
 const (
@@ -15,7 +17,7 @@ const (
 // ForgetKeys implements [store.Retention].
 func (p *Pruner) ForgetKeys(ctx context.Context, after []byte, before time.Time) (next []byte, forgotten int64, err error) {
 	if len(after) == 0 && p.o.Write != nil { // within a transaction: what was pruned before is committed, and is read below
-		if _, err := p.write(ctx, func(Prepare) error { p.o.Keys.rebuild(); return nil }); err != nil {
+		if _, err := p.write(ctx, func(conn.Prepare) error { p.o.Keys.rebuild(); return nil }); err != nil {
 			return nil, 0, fmt.Errorf("forget keys of pruned events: %w", err)
 		}
 	}
@@ -41,14 +43,14 @@ func (p *Pruner) ForgetKeys(ctx context.Context, after []byte, before time.Time)
 	for err == nil && len(gone) > 0 {
 		some := gone[:min(len(gone), keysDelete)]
 		var took time.Duration
-		took, err = p.write(ctx, func(w Prepare) error {
-			d := &deletion{prepare: w}
+		took, err = p.write(ctx, func(w conn.Prepare) error {
 			for _, key := range some {
-				if err := d.exec(`DELETE FROM pruned_keys WHERE key = ? AND pruned_at < ?`, key, before.Unix()); err != nil {
+				if _, err := w.Exec(`DELETE FROM pruned_keys WHERE key = ? AND pruned_at < ?`, key, before.Unix()); err != nil {
 					return err
 				}
 			}
-			return d.exec(`UPDATE pruning SET keys = keys - ?`, int64(len(some)))
+			_, err := w.Exec(`UPDATE pruning SET keys = keys - ?`, int64(len(some)))
+			return err
 		})
 		if err == nil {
 			forgotten += int64(len(some))

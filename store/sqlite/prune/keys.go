@@ -2,12 +2,11 @@ package prune
 
 import (
 	"crypto/sha256"
+	"database/sql/driver"
 	"encoding/binary"
 	"strings"
 	"sync"
 	"sync/atomic"
-
-	"database/sql/driver"
 
 	"evrun/events"
 	"evrun/store/sqlite/conn"
@@ -84,9 +83,8 @@ type Keys struct {
 }
 
 // Load looks whether there are keys.
-func (k *Keys) Load(w Prepare) error {
-	var n int64
-	err := one(w, `SELECT EXISTS (SELECT 1 FROM pruned_keys)`, &n)
+func (k *Keys) Load(w conn.Prepare) error {
+	n, err := w.Number(`SELECT EXISTS (SELECT 1 FROM pruned_keys)`)
 	k.some = n != 0
 	return err
 }
@@ -152,7 +150,7 @@ const together = 32
 var anyOf = `SELECT EXISTS (SELECT 1 FROM pruned_keys WHERE key IN (?` + strings.Repeat(`, ?`, together-1) + `))`
 
 // Any reports whether one of these events was pruned.
-func (k *Keys) Any(w Prepare, evs []*events.Event) (bool, error) {
+func (k *Keys) Any(w conn.Prepare, evs []*events.Event) (bool, error) {
 	if !k.some {
 		return false, nil
 	}
@@ -167,8 +165,7 @@ func (k *Keys) Any(w Prepare, evs []*events.Event) (bool, error) {
 		for len(keys) < together {
 			keys = append(keys, keys[0])
 		}
-		var found int64
-		if err := one(w, anyOf, &found, keys...); found != 0 || err != nil {
+		if found, err := w.Number(anyOf, keys...); found != 0 || err != nil {
 			return found != 0, err
 		}
 		keys = keys[:0]
@@ -177,12 +174,12 @@ func (k *Keys) Any(w Prepare, evs []*events.Event) (bool, error) {
 }
 
 // Sequence returns the sequence of an event that was pruned; 0: it is not known.
-func (k *Keys) Sequence(w Prepare, e *events.Event) (sequence int64, err error) {
+func (k *Keys) Sequence(w conn.Prepare, e *events.Event) (sequence int64, err error) {
 	key := k.may(e)
 	if key == nil {
 		return 0, nil
 	}
-	err = one(w, `SELECT sequence FROM pruned_keys WHERE key = ?`, &sequence, key)
+	sequence, err = w.Number(`SELECT sequence FROM pruned_keys WHERE key = ?`, key)
 	if conn.NoRows(err) {
 		return 0, nil
 	}

@@ -36,15 +36,12 @@ type Options struct {
 	Path string
 	// Write runs do in a transaction of the writer, and waits for its commit. do may be called again after a rollback. nil: the store was opened for
 	// reading.
-	Write func(ctx context.Context, do func(Prepare) error) error
+	Write func(ctx context.Context, do func(conn.Prepare) error) error
 	// Generation changes whenever marks of handlers may have fallen, or runs that had ended have begun again.
 	Generation func() int64
 	Now        func() time.Time
 	Keys       *Keys // the writer's
 }
-
-// Prepare returns a statement of the writer's connection, compiled at its first use.
-type Prepare func(query string) (*conn.Stmt, error)
 
 // Pruner implements [store.Retention].
 type Pruner struct {
@@ -53,12 +50,11 @@ type Pruner struct {
 
 	mu    sync.Mutex // guards the read connection
 	reads *conn.Conn // nil: not opened yet
-	stmts map[string]*conn.Stmt
 }
 
 // New returns a pruner. It opens its connection when it first looks.
 func New(o Options) *Pruner {
-	return &Pruner{o: o, turn: make(chan struct{}, 1), stmts: map[string]*conn.Stmt{}}
+	return &Pruner{o: o, turn: make(chan struct{}, 1)}
 }
 
 // Close closes the connection. No method may be running.
@@ -138,13 +134,9 @@ func (p *Pruner) reading(do func() error) (err error) {
 
 // query runs a query on the read connection, within reading. It is no error if there are no rows.
 func (p *Pruner) query(query string, each func(row []driver.Value) error, args ...driver.Value) error {
-	st, ok := p.stmts[query]
-	if !ok {
-		var err error
-		if st, err = p.reads.Prepare(query); err != nil {
-			return err
-		}
-		p.stmts[query] = st
+	st, err := p.reads.Prepared(query)
+	if err != nil {
+		return err
 	}
 	if err := st.Query(each, args...); !conn.NoRows(err) {
 		return err

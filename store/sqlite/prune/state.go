@@ -51,8 +51,9 @@ func (p *Pruner) AnnouncePruning(ctx context.Context) error {
 	if p.o.Write == nil {
 		return store.ErrReadOnly
 	}
-	_, err := p.write(ctx, func(w Prepare) error {
-		return (&deletion{prepare: w}).exec(`UPDATE pruning SET announced_at = ? WHERE announced_at IS NULL`, p.now())
+	_, err := p.write(ctx, func(w conn.Prepare) error {
+		_, err := w.Exec(`UPDATE pruning SET announced_at = ? WHERE announced_at IS NULL`, p.now())
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("announce pruning: %w", err)
@@ -89,12 +90,12 @@ func (p *Pruner) Sizes(context.Context) (s store.Sizes, err error) {
 
 // GiveBack implements [store.Retention].
 func (p *Pruner) GiveBack(ctx context.Context, pages int64) (given int64, err error) {
-	_, err = p.write(ctx, func(w Prepare) error {
-		var before, after, vacuum int64
-		if err := one(w, `PRAGMA auto_vacuum`, &vacuum); err != nil || vacuum == 0 {
+	_, err = p.write(ctx, func(w conn.Prepare) error {
+		if vacuum, err := w.Number(`PRAGMA auto_vacuum`); err != nil || vacuum == 0 {
 			return err
 		}
-		if err := one(w, `PRAGMA freelist_count`, &before); err != nil || before == 0 {
+		before, err := w.Number(`PRAGMA freelist_count`)
+		if err != nil || before == 0 {
 			return err
 		}
 		vacuuming, err := w(fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, pages))
@@ -105,7 +106,7 @@ func (p *Pruner) GiveBack(ctx context.Context, pages int64) (given int64, err er
 		if err := vacuuming.Query(func([]driver.Value) error { return nil }); err != nil && !conn.NoRows(err) {
 			return err
 		}
-		err = one(w, `PRAGMA freelist_count`, &after)
+		after, err := w.Number(`PRAGMA freelist_count`)
 		given = before - after
 		return err
 	})

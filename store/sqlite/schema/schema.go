@@ -4,7 +4,6 @@ package schema
 
 import (
 	"crypto/rand"
-	"database/sql/driver"
 	"embed"
 	"encoding/base32"
 	"fmt"
@@ -34,15 +33,8 @@ func Migrate(c *conn.Conn) error {
 		return err
 	}
 	pragma := func(name string) (int, error) {
-		st, err := c.Prepare(name)
-		if err != nil {
-			return 0, err
-		}
-		row := make([]driver.Value, 1)
-		if err := st.QueryRow(row); err != nil {
-			return 0, err
-		}
-		return int(row[0].(int64)), nil
+		n, err := conn.Prepare(c.Prepared).Number(name)
+		return int(n), err
 	}
 	if err := c.Exec(`BEGIN IMMEDIATE`); err != nil {
 		return err
