@@ -8,6 +8,7 @@ import (
 
 	"evrun/cmd/cli"
 	"evrun/cmd/metrics"
+	"evrun/store/files"
 )
 
 func newMetricsCmd(e *cli.Env) *cobra.Command {
@@ -40,7 +41,7 @@ func runMetrics(ctx context.Context, e *cli.Env, to string) error {
 	case err != nil:
 		return err
 	case to != "":
-		return metrics.Replace(to, text)
+		return files.Replace(to, text) // which a collector, another user, reads
 	case e.JSON():
 		return metrics.WriteJSON(e.Out, text)
 	}

@@ -1,4 +1,4 @@
-// Package metrics is the answer to GET /metrics, and what is made of it: the Grafana dashboard, the alerts, the file for a collector.
+// Package metrics is the answer to GET /metrics, and what is made of it: its lines in JSON, the Grafana dashboard, the alerts.
 //
 // A [Metrics] is a Prometheus registry. The parts of the daemon keep plain numbers (package store/meter, tasks/measure, the emitter, the server) and
 // know nothing of Prometheus; a scrape reads them. Only what the writer and the scheduler report goes into histograms of the client library, once for

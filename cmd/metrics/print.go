@@ -2,14 +2,10 @@ package metrics
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -18,39 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"evrun/events"
-	"evrun/store/files"
 )
-
-// Replace writes a scrape to a file that others read at any time: they see the old one or the new one, and never a part.
-func Replace(path string, text []byte) (err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return &files.Error{Path: path, Msg: "it is " + files.Kind(info) + ", not a regular file", Hint: "name a file, such as evrun.prom in the collector's directory"}
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".evrun-metrics-*")
-	if err != nil {
-		return fmt.Errorf("%s: a file can't be made beside it, to replace it: %w", path, reason(err))
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-			err = fmt.Errorf("%s is as it was: %w", path, reason(err))
-		}
-	}()
-	_, werr := f.Write(text)
-	if err := errors.Join(werr, f.Chmod(0o644), f.Close()); err != nil { // the collector is another user
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// reason is an error without the path of the temporary file.
-func reason(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		return at.Err
-	}
-	return err
-}
 
 // sample is a line of a scrape in JSON.
 type sample struct {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"evrun/cmd/config"
+	"evrun/store/files"
 )
 
 // mark begins the units that this package wrote.
@@ -63,7 +64,7 @@ func (h Host) Install(ctx context.Context, cfg *config.Config, o Options, start 
 	if err := os.MkdirAll(h.Root+filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	if err := write(h.Root+path, text); err != nil {
+	if err := files.Replace(h.Root+path, []byte(text)); err != nil {
 		return nil, err
 	}
 	if err := h.systemctl(ctx, o, "daemon-reload"); err != nil {
@@ -160,18 +161,4 @@ func (h Host) run(ctx context.Context, name string, args ...string) error {
 		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
 	}
 	return nil
-}
-
-// write replaces a file by one with this text, at once.
-func write(path, text string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".evrun-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // unless it is renamed by then
-	_, err = f.WriteString(text)
-	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

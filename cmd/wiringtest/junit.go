@@ -2,14 +2,13 @@ package wiringtest
 
 import (
 	"encoding/xml"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"evrun/events"
+	"evrun/store/files"
 )
 
 // The elements of a JUnit report, as far as its readers agree on them.
@@ -38,7 +37,7 @@ type (
 )
 
 // WriteJUnit writes the results of a wiring file's tests as a JUnit report: whole, or not at all.
-func WriteJUnit(path, wiring string, results []Result) (err error) {
+func WriteJUnit(path, wiring string, results []Result) error {
 	suite := junitSuite{Name: wiring, Tests: len(results)}
 	var total time.Duration
 	for _, r := range results {
@@ -64,20 +63,7 @@ func WriteJUnit(path, wiring string, results []Result) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".junit-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, werr := f.Write(append(append([]byte(xml.Header), text...), '\n'))
-	if err := errors.Join(werr, f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return files.Replace(path, append(append([]byte(xml.Header), text...), '\n'))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }

@@ -1,4 +1,4 @@
-// Package files says which files evrun trusts, and keeps its own private. It imports nothing of evrun's.
+// Package files says which files evrun trusts, keeps its own private, and replaces files whole. It imports nothing of evrun's.
 //
 // evrun's own files (the store with its WAL, shared memory and lock, the notes of daemons' addresses) are private: regular,
 // mode 0600, with one link, and owned by root, by the user that runs evrun or, if that is root, by the owner of their directory.
