@@ -27,7 +27,7 @@ const pageSize = 200
 func Action(s store.Store) batches.Action {
 	return batches.Action{
 		Name: "erase", Events: true, Private: true, Size: pageSize,
-		Finish:  func(ctx context.Context) error { return s.Scrub(ctx) },
+		Finish:  s.Scrub,
 		Prepare: func(context.Context, *batches.Request) (func(*events.Event) bool, error) { return erasable, nil },
 		More: func(ctx context.Context, page batches.Page) (int, error) {
 			all, err := s.Copies(ctx, sequencesOf(page))
@@ -65,7 +65,7 @@ func do(ctx context.Context, s store.Store, page batches.Page, step store.Step) 
 	}
 	var copies []int64
 	for i := len(all) - 1; i >= 0; i-- { // the last ones first
-		if c := all[i]; !open[c.Sequence] && !slices.Contains(selected, c.Sequence) {
+		if c := all[i]; !open[c.Sequence] && c.From != 0 {
 			copies = append(copies, c.Sequence)
 		}
 	}
@@ -84,10 +84,10 @@ func do(ctx context.Context, s store.Store, page batches.Page, step store.Step) 
 
 // openOf returns the events that are left alone: those with runs that have not ended or wait, and those that these have their data from.
 func openOf(ctx context.Context, s store.Store, all []store.Copy) (map[int64]bool, error) {
-	open, from := map[int64]bool{}, map[int64]int64{}
+	open := map[int64]bool{}
 	sequences := make([]int64, len(all))
 	for i, c := range all {
-		sequences[i], from[c.Sequence] = c.Sequence, c.From
+		sequences[i] = c.Sequence
 		if c.Open {
 			open[c.Sequence] = true
 		}
@@ -108,8 +108,8 @@ func openOf(ctx context.Context, s store.Store, all []store.Copy) (map[int64]boo
 		}
 	}
 	for i := len(all) - 1; i >= 0; i-- {
-		if c := all[i]; open[c.Sequence] && from[c.Sequence] != 0 {
-			open[from[c.Sequence]] = true
+		if c := all[i]; open[c.Sequence] && c.From != 0 {
+			open[c.From] = true
 		}
 	}
 	return open, nil
