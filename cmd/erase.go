@@ -35,7 +35,8 @@ a burst (debounce with collect: all) printed and published goes with the burst's
 
 An event is left alone while a run on it, or on what carries its data, has not ended or waits for its handler: cancel it, or wait, and erase again. The selection
 is counted first, and on a terminal you are asked; elsewhere --yes is needed. It is not stored: the audit trail says who erased how many events, and not
-whose. When it is interrupted, the same command does the rest.`,
+whose. When it is interrupted, the same command does the rest. If --where could not be evaluated for some events that still have their data,
+these stay, and the exit code is 1.`,
 		Example: `  evrun erase --subject ada@example.com --dry-run
   evrun erase --where 'data.email == "ada@example.com"' --yes`,
 		Args: cli.NoArgs,

@@ -59,7 +59,8 @@ type Batch struct {
 	Total     int             `json:"total"`
 	Done      int             `json:"done"`
 	Changed   int             `json:"changed"`
-	LeftAlone int             `json:"left_alone"` // of those that are done: something else had happened to them
+	LeftAlone int             `json:"left_alone"`       // of those that are done: something else had happened to them
+	Failed    int             `json:"failed,omitempty"` // left out, because the condition could not be evaluated for them
 	StartedAt *time.Time      `json:"started_at,omitempty"`
 	ChangedAt *time.Time      `json:"changed_at,omitempty"`
 	EndedAt   *time.Time      `json:"ended_at,omitempty"`
@@ -69,7 +70,7 @@ type Batch struct {
 // batchOf returns the shape of a batch.
 func (s *Server) batchOf(b store.Batch) Batch {
 	shape := Batch{
-		ID: b.ID, Action: b.Action, State: BatchStopped, By: b.By, Total: b.Total, Done: b.Done, Changed: b.Changed, LeftAlone: b.Done - b.Changed,
+		ID: b.ID, Action: b.Action, State: BatchStopped, By: b.By, Total: b.Total, Done: b.Done, Changed: b.Changed, LeftAlone: b.Done - b.Changed, Failed: batches.Failed(b),
 		StartedAt: timeOf(b.StartedAt), ChangedAt: timeOf(b.ChangedAt), EndedAt: timeOf(b.EndedAt), Request: b.Details,
 	}
 	switch {

@@ -211,6 +211,9 @@ func (o *Batch) send(ctx context.Context, r api.BatchRequest) error {
 		if last.ID != "" {
 			what["batch"] = last.ID
 		}
+		if last.Failed > 0 {
+			what["failed"] = last.Failed
+		}
 		err = o.PrintJSON(what)
 	} else {
 		left := ""
@@ -220,6 +223,9 @@ func (o *Batch) send(ctx context.Context, r api.BatchRequest) error {
 		_, err = fmt.Fprintf(o.Out, "%d %s%s\n", last.Changed, o.Done, left)
 	}
 	o.changed(alone, last.Changed, cfg)
+	if err == nil && last.Failed > 0 {
+		err = &ExitError{Code: ExitFailed, Err: fmt.Errorf("this may not be all: --where could not be evaluated for %s, left out", fault.Plural(last.Failed, o.Thing))}
+	}
 	return err
 }
 

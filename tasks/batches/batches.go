@@ -178,6 +178,9 @@ func (b *Batches) Run(ctx context.Context, r Request, progress func(store.Batch)
 		return store.Batch{}, &ChangedError{now}
 	}
 	batch := store.Batch{Action: r.Action, Total: now.Count, By: audit.From(ctx).String()}
+	if batch.Details, err = j.kept(now.Failed); err != nil {
+		return store.Batch{}, err
+	}
 	if now.Count == 0 {
 		if j.action.Finish != nil {
 			err = j.action.Finish(ctx)
@@ -185,14 +188,6 @@ func (b *Batches) Run(ctx context.Context, r Request, progress func(store.Batch)
 		return batch, err
 	}
 	batch.ID = id
-	if batch.Details = []byte("{}"); !j.action.Private {
-		if batch.Details, err = events.MarshalJSON(j.details); err != nil {
-			return store.Batch{}, err
-		}
-	}
-	if len(batch.Details) > maxDetails {
-		return store.Batch{}, wrong("selection: it has more than %d KiB", maxDetails>>10)
-	}
 	started, err := j.audit(ctx, events.TypeAuditBatchStarted, batch, nil)
 	if err != nil {
 		return store.Batch{}, err
@@ -239,9 +234,35 @@ type details struct {
 	To        string           `json:"to,omitempty"`
 	Why       string           `json:"reason,omitempty"`
 	Options   json.RawMessage  `json:"options,omitempty"`
+	leftOut
 	// Of the events up to Head, and of the runs that had not ended after At: what comes later does not belong to the selection.
 	Head int64     `json:"head"`
 	At   time.Time `json:"at"`
+}
+
+// leftOut is what the store keeps of any batch, also of one whose selection is private.
+type leftOut struct {
+	Failed int `json:"failed,omitempty"` // see [Failed]
+}
+
+// Failed returns how many things a batch left out, because the condition could not be evaluated for them when it began.
+func Failed(b store.Batch) int {
+	var out leftOut
+	_ = json.Unmarshal(b.Details, &out) // of this package
+	return out.Failed
+}
+
+// kept is what the store keeps of the job.
+func (j *job) kept(failed int) (text []byte, err error) {
+	if j.details.Failed = failed; j.action.Private {
+		text, err = events.MarshalJSON(j.details.leftOut)
+	} else {
+		text, err = events.MarshalJSON(j.details)
+	}
+	if err == nil && len(text) > maxDetails {
+		err = wrong("selection: it has more than %d KiB", maxDetails>>10)
+	}
+	return text, err
 }
 
 // fresh makes the job of a request.
@@ -260,7 +281,7 @@ func (b *Batches) fresh(ctx context.Context, r Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{b: b, action: a, details: details{r.Selection, r.To, r.Why, r.Options, head, time.Now().UTC()}}
+	j := &job{b: b, action: a, details: details{Selection: r.Selection, To: r.To, Why: r.Why, Options: r.Options, Head: head, At: time.Now().UTC()}}
 	return j, j.resolve(ctx)
 }
 

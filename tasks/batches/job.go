@@ -24,9 +24,8 @@ type job struct {
 	action  *Action
 	details details
 	query   search.Query
-	batch   store.Batch              // as it is stored; of a job that runs
-	keep    func(*events.Event) bool // which events of the selection it is done to; nil: all
-	seen    fingerprint              // that the request has; zero: none
+	batch   store.Batch // as it is stored; of a job that runs
+	seen    fingerprint // that the request has; zero: none
 }
 
 // A page is made of several of a search, whose steps are short: until it is full, or that much has come together, or that long has passed.
@@ -47,10 +46,11 @@ func newID() string {
 
 // resolve makes the search for the selection.
 func (j *job) resolve(ctx context.Context) (err error) {
+	var keep func(*events.Event) bool
 	if j.action.Prepare != nil {
 		d := &j.details
 		r := Request{Action: j.action.Name, Selection: d.Selection, To: d.To, Why: d.Why, Options: d.Options}
-		if j.keep, err = j.action.Prepare(ctx, &r); err != nil {
+		if keep, err = j.action.Prepare(ctx, &r); err != nil {
 			return err
 		}
 		d.Selection, d.To = r.Selection, r.To
@@ -63,6 +63,7 @@ func (j *job) resolve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	j.query.Keep = keep
 	for _, state := range j.query.States {
 		if !slices.Contains(j.action.States, state) {
 			return wrong("state: %s; to %s, it must be one of %s", state, j.action.Name, strings.Join(search.StateNames(j.action.States...), ", "))
@@ -180,9 +181,6 @@ func (j *job) page(ctx context.Context, after string, bare bool) (Page, error) {
 			return all, err
 		}
 		page.endedBy(j.details.At)
-		if j.keep != nil {
-			page.Events = slices.DeleteFunc(page.Events, func(e *events.Event) bool { return !j.keep(e) })
-		}
 		all.join(&page)
 		if q.After = all.Next; q.After == "" || all.Len() == size || all.bytes() >= fillBytes || time.Since(began) >= fillTime {
 			return all, nil

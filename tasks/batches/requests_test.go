@@ -90,6 +90,18 @@ func TestAHostileCondition(t *testing.T) {
 	if err != nil || preview.Count != 0 || preview.Failed != 1 || preview.Failure == nil {
 		t.Errorf("%d, %d failed: %v, %v", preview.Count, preview.Failed, preview.Failure, err)
 	}
+	if done, err := b.Run(t.Context(), fails, quiet); err != nil || done.ID != "" || batches.Failed(done) != 1 {
+		t.Errorf("a batch with nothing but a run that it left out: %+v, %v", done, err)
+	}
+	r.dead(2, 2)
+	stop := errors.New("stop")
+	stopped, err := b.Run(t.Context(), retry(search.Selection{Where: `data.n == 2 || data.n.x.y == 1`}), func(store.Batch) error { return stop })
+	if !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	if done, err := b.Resume(t.Context(), stopped.ID, quiet); err != nil || done.Changed != 1 || batches.Failed(done) != 1 {
+		t.Errorf("a batch that left out a run, and is continued: %+v, %v", done, err)
+	}
 	preview, err = b.Preview(t.Context(), hostile)
 	if err != nil || preview.Count != 0 || preview.Failed != 1 || preview.Failure == nil {
 		t.Errorf("%d, %d failed: %v, %v", preview.Count, preview.Failed, preview.Failure, err)

@@ -44,6 +44,8 @@ type Query struct {
 	Event        int64            // the event's sequence; 0: any
 	Before       int64            // the event's sequence is smaller; 0: no bound
 	Where        *expression.Expr // is true of it; nil: always. Compile it for [expression.SelectEvents] or [expression.SelectRuns]
+	// Keep, of events alone, reports whether an event can be selected at all; nil: each. Where is not evaluated for the others, so they are not in Failed.
+	Keep func(*events.Event) bool
 
 	Handler string           // of the run; empty: any
 	States  []store.RunState // the run is in one of these; none: any
@@ -88,10 +90,10 @@ func Events(ctx context.Context, s store.Journal, q Query) (Page[*events.Event],
 		return Page[*events.Event]{}, err
 	}
 	if q.Where != nil {
-		sq.Holding, sq.DataOnly = q.Where.Texts(), !q.Where.UsesEvent()
+		sq.Holding, sq.DataOnly = q.Where.Texts(), !q.Where.UsesEvent() && q.Keep == nil
 	}
 	w := walk[*events.Event]{
-		q: &q, passed: passed,
+		q: &q, passed: passed, want: q.Keep,
 		scan: func(limit, look int) (store.Part[*events.Event], error) {
 			sq.Limit = limit
 			return s.ScanEvents(ctx, sq, look)

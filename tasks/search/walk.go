@@ -1,6 +1,7 @@
 package search
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 // walk makes a page of the store's steps.
 type walk[T any] struct {
 	q      *Query
-	passed int64 // sequences, with the pages before
+	passed int64        // sequences, with the pages before
+	want   func(T) bool // nil: all
 	scan   func(limit, look int) (store.Part[T], error)
 	move   func(to string) error                        // has the next scan begin there
 	check  func([]T) (func(i int) (bool, error), error) // reads what the condition needs of items, and returns what evaluates it for one of them
@@ -45,7 +47,11 @@ func (w *walk[T]) page() (page Page[T], err error) {
 		if at = strconv.FormatInt(part.Reached, 10); len(part.Items) == want {
 			at = w.place(part.Items[want-1])
 		}
-		full, place, err := w.keep(&page, part.Items, limit, scanned, begun.Add(StepTime))
+		items := part.Items
+		if w.want != nil {
+			items = slices.DeleteFunc(items, func(item T) bool { return !w.want(item) })
+		}
+		full, place, err := w.keep(&page, items, limit, scanned, begun.Add(StepTime))
 		switch {
 		case err != nil:
 			return page, err
