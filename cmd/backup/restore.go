@@ -223,16 +223,7 @@ func (r *restoring) prepare(ctx context.Context, has store.Contents) error {
 	if err := copies.SkipTo(r.part, r.lastGiven(has)); err != nil {
 		return err
 	}
-	s, err := sqlite.Open(r.part, sqlite.Options{Options: store.Options{Unattended: true}})
-	if err != nil {
-		return err
-	}
-	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(writing) }()
-	err = r.record(ctx, s)
-	stop()
-	return errors.Join(err, <-ended, s.Close())
+	return sqlite.With(ctx, r.part, sqlite.Options{Options: store.Options{Unattended: true}}, func(s *sqlite.Store) error { return r.record(ctx, s) })
 }
 
 // record accepts the event that says what happened.

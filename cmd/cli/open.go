@@ -173,18 +173,9 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 }
 
 // withStore opens the store for writing while do runs.
-func (e *Env) withStore(ctx context.Context, cfg *config.Config, do func(store.Store) error) (err error) {
-	s, err := sqlite.Open(cfg.Settings.Store.Path, sqlite.Options{
+func (e *Env) withStore(ctx context.Context, cfg *config.Config, do func(store.Store) error) error {
+	return sqlite.With(ctx, cfg.Settings.Store.Path, sqlite.Options{
 		Options:     store.Options{Unattended: true, MaxData: cfg.Settings.Server.MaxEvent, Warn: func(note string) { e.Note("store: %s", note) }},
 		Synchronous: cfg.Settings.Store.Synchronous, MaxWAL: cfg.Settings.Store.MaxWAL,
-	})
-	if err != nil {
-		return err
-	}
-	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(writing) }()
-	err = do(s)
-	stop()
-	return errors.Join(err, <-ended, s.Close())
+	}, func(s *sqlite.Store) error { return do(s) })
 }

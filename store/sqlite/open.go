@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -82,6 +83,20 @@ func Open(name string, opt Options) (_ *Store, err error) {
 	}
 	s.Pruner = prune.New(prune.Options{Path: path, Write: w.beside, Generation: w.generation.Load, Now: opt.Now, Keys: &w.pruned})
 	return s, nil
+}
+
+// With opens a store as [Open] does, runs it while do uses it, and closes it. The store goes on until do returns, even if ctx ends before.
+func With(ctx context.Context, name string, opt Options, do func(*Store) error) error {
+	s, err := Open(name, opt)
+	if err != nil {
+		return err
+	}
+	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(writing) }()
+	err = do(s)
+	stop()
+	return errors.Join(err, <-ended, s.Close())
 }
 
 // OpenReader opens an existing database for reading, while another process may write to it. Methods that write return [store.ErrReadOnly]. If the
