@@ -38,15 +38,15 @@ type reloader struct {
 
 	mu   sync.Mutex // one reload at a time
 	seen [sha256.Size]byte
-	last *api.Reloaded // nil: none yet
 
-	wrong atomic.Bool               // the file was refused when it was last read
-	read  atomic.Pointer[time.Time] // when a right one was; nil: at the start
+	last atomic.Pointer[api.Reloaded] // that changed the wiring or was refused; nil: none yet
+	read atomic.Pointer[time.Time]    // when a right file was last read
 }
 
 func newReloader(d *Daemon) *reloader {
 	r := &reloader{d: d}
 	r.seen = r.digest()
+	r.read.Store(&d.started)
 	return r
 }
 
@@ -178,16 +178,15 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 	case err != nil:
 		return done, r.rejected(ctx, done, err)
 	}
-	r.wrong.Store(false)
 	r.read.Store(&done.At)
 	if done.None() {
-		if r.last != nil && r.last.Error != "" { // the mistake is mended: the file is again as it was before
-			r.last = &done
+		if r.refused() { // the mistake is mended: the file is again as it was before
+			r.last.Store(&done)
 		}
 		r.d.log.Info("the wiring file was read again: nothing has changed")
 		return done, nil
 	}
-	r.last = &done
+	r.last.Store(&done)
 	r.seen = r.digest() // it may name other schema files now
 	r.d.log.Info("the wiring was reloaded", "handlers", done.Handlers, "schedules", done.Schedules, "events", done.Events, "settings", done.Settings)
 	if len(done.Restart) > 0 {
@@ -215,18 +214,12 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 }
 
 // lastRead reports whether the file was right when it was last read, and when a right one was.
-func (r *reloader) lastRead() (ok bool, at time.Time) {
-	if read := r.read.Load(); read != nil {
-		return !r.wrong.Load(), *read
-	}
-	return !r.wrong.Load(), r.d.started
-}
+func (r *reloader) lastRead() (ok bool, at time.Time) { return !r.refused(), *r.read.Load() }
 
-// lastOne returns the last reload that changed the wiring or was refused; nil: there was none.
-func (r *reloader) lastOne() *api.Reloaded {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.last
+// refused reports whether the file was refused when it was last read.
+func (r *reloader) refused() bool {
+	last := r.last.Load()
+	return last != nil && last.Error != ""
 }
 
 // swap replaces the running wiring by the one of cfg: all of it, or nothing. Handlers, the tables that they need, and schedules are stored in
@@ -261,8 +254,7 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 // rejected reports a refused file in the log and by an event, and returns the answer to the request.
 func (r *reloader) rejected(ctx context.Context, done api.Reloaded, err error) error {
 	done.Error = err.Error()
-	r.last = &done
-	r.wrong.Store(true)
+	r.last.Store(&done)
 	p := &api.Problem{Status: http.StatusUnprocessableEntity, Title: "Unprocessable Entity", Detail: done.Error}
 	lines := []string{done.Error}
 	var faults *config.Errors

@@ -21,7 +21,7 @@ import (
 func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	cfg := d.current.Load()
 	s := api.Status{
-		Version: d.o.Version, PID: os.Getpid(), StartedAt: d.started.UTC().Truncate(time.Millisecond), Config: cfg.Path, LoadedAt: d.loaded.Load().UTC().Truncate(time.Millisecond), Reload: d.reloader.lastOne(),
+		Version: d.o.Version, PID: os.Getpid(), StartedAt: d.started.UTC().Truncate(time.Millisecond), Config: cfg.Path, LoadedAt: d.loaded.Load().UTC().Truncate(time.Millisecond), Reload: d.reloader.last.Load(),
 		Store: cfg.Settings.Store.Path, Socket: cfg.Settings.Server.Socket,
 	}
 	for _, suffix := range []string{"", "-wal"} {
