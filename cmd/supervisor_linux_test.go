@@ -37,7 +37,7 @@ handlers:
 	for strings.HasPrefix(m, "WATCHDOG=1") {
 		m = next()
 	}
-	if !strings.HasPrefix(m, "READY=1\nSTATUS=1 handlers") {
+	if !strings.HasPrefix(m, "READY=1\nSTATUS=1 handler and ") {
 		t.Fatalf("%q", m)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "evrun.db")); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"evrun/cmd/config"
 	"evrun/tasks"
+	"evrun/tasks/fault"
 	"evrun/tasks/process"
 )
 
@@ -147,7 +148,7 @@ func (d *Daemon) await(runner *part) {
 		}
 		if len(runs) > 0 {
 			d.log.Info("stopping: waiting for what is in flight", "runs", strings.Join(runs, ", "))
-			d.tellStop(fmt.Sprintf("stopping: waits for %d runs, such as %s", len(all), runs[0]))
+			d.tellStop(fmt.Sprintf("stopping: waits for %s, such as %s", fault.Plural(len(all), "run"), runs[0]))
 		}
 		next.Reset(logEvery)
 	}
@@ -156,7 +157,7 @@ func (d *Daemon) await(runner *part) {
 // serves says in a line what the daemon does, for its supervisor.
 func (d *Daemon) serves() string {
 	cfg := d.current.Load()
-	return fmt.Sprintf("%d handlers and %d schedules of %s", len(cfg.Wiring.Handlers), len(cfg.Wiring.Schedules), cfg.Path)
+	return fmt.Sprintf("%s and %s of %s", fault.Plural(len(cfg.Wiring.Handlers), "handler"), fault.Plural(len(cfg.Wiring.Schedules), "schedule"), cfg.Path)
 }
 
 // longestHold is how long a handler's statement may hold the writer, where that is longer than usual.

@@ -3,7 +3,7 @@
 //
 //	s := supervisor.Take()
 //	go s.Watch(ctx, store.Ping, warn)
-//	err := s.Ready("12 handlers")
+//	err := s.Ready("12 handlers", 0)
 //
 // The protocol is a line NAME=VALUE for each fact, in a datagram to the socket that NOTIFY_SOCKET names; a library for it would be larger.
 // No method but Watch blocks for longer than a second: where nobody reads the socket, they return an error.
@@ -49,8 +49,8 @@ func Take() *Supervisor {
 	return s
 }
 
-// Ready reports that the daemon serves, also after a reload. The watchdog has patience with statements that may hold the store for so long, twice where
-// they are repeated.
+// Ready reports that the daemon serves, also after a reload. hold is how long a statement may hold the store: the watchdog waits longer by twice this
+// time, because a statement may be repeated.
 func (s *Supervisor) Ready(status string, hold time.Duration) error {
 	lines := []string{"READY=1", "STATUS=" + status}
 	if s != nil && s.watchdog > 0 {

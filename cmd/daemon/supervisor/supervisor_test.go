@@ -45,7 +45,7 @@ func listen(t *testing.T, watchdog string) <-chan string {
 	return messages
 }
 
-// await returns the next message that begins with a line, and how many were for the watchdog before it.
+// await returns the next message that begins with a line. Those for the watchdog may come before it.
 func await(t *testing.T, messages <-chan string, line string) string {
 	t.Helper()
 	for m := range messages {
@@ -87,7 +87,7 @@ func TestTheManagerIsToldHowTheDaemonIs(t *testing.T) {
 	}
 	const wiring = "handlers: [{name: note, on: a.b, do: log, with: {message: x}}]\n"
 	d := daemontest.Start(t, wiring, func(o *daemon.Options) { o.Manager = manager })
-	if m := await(t, messages, "READY=1"); !strings.Contains(m, "STATUS=1 handlers and 0 schedules of "+d.Config) {
+	if m := await(t, messages, "READY=1"); !strings.Contains(m, "STATUS=1 handler and 0 schedules of "+d.Config) {
 		t.Errorf("%q", m)
 	}
 	d.Write(t, "handlers: nonsense\n")
