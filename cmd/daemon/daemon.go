@@ -122,7 +122,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		MaxData: cfg.Settings.Server.MaxEvent,
 		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
 	})
-	d.watch(d.metrics)
+	d.watch()
 	return d, nil
 }
 

@@ -99,20 +99,19 @@ var Alerts = []Alert{
 // WriteAlerts writes the rules as a file for Prometheus' rule_files, or in JSON, one a line. job is the name of the job that scrapes evrun.
 func WriteAlerts(w io.Writer, job string, asJSON bool) error {
 	var b strings.Builder
-	b.WriteString("# Alerts for evrun, written by: evrun metrics alerts\ngroups:\n  - name: evrun\n    rules:\n")
+	if !asJSON {
+		b.WriteString("# Alerts for evrun, written by: evrun metrics alerts\ngroups:\n  - name: evrun\n    rules:\n")
+	}
 	for _, a := range Alerts {
 		a.Expr = strings.ReplaceAll(a.Expr, "JOB", job)
 		if asJSON {
-			if err := events.WriteJSON(w, a); err != nil {
+			if err := events.WriteJSON(&b, a); err != nil {
 				return err
 			}
 			continue
 		}
 		fmt.Fprintf(&b, "      - alert: %s\n        expr: %s\n        for: %s\n        labels: {severity: %s}\n        annotations:\n          summary: %s\n          description: %s\n",
 			a.Name, quoted(a.Expr), a.For, a.Severity, quoted(a.Summary), quoted(a.Description))
-	}
-	if asJSON {
-		return nil
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

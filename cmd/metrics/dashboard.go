@@ -103,7 +103,7 @@ var dashboard = []row{
 	}},
 }
 
-// expr is an expression with its selectors.
+// text is the expression with its selectors.
 func (l line) text() string {
 	const chosen = `job=~"$job",instance=~"$instance"`
 	return strings.NewReplacer("{h}", "{"+chosen+`,handler=~"$handler"}`, "{h,", "{"+chosen+`,handler=~"$handler",`, "{}", "{"+chosen+"}", "{,", "{"+chosen+",",
