@@ -62,11 +62,10 @@ func (b *Backlog) oldest(ctx context.Context, s store.Store, c store.Consumer, p
 // find returns the first event that waits for a handler that has not begun, or the first that may.
 func (b *Backlog) find(ctx context.Context, s store.Store, c store.Consumer, mark int64, until time.Time) int64 {
 	if b.first == 0 || b.mark != mark {
-		b.mark, b.first = mark, mark+1
 		if time.Now().After(until) {
-			b.mark = -1 // the next time
-			return b.first
+			return mark + 1
 		}
+		b.mark, b.first = mark, mark+1
 		ctx, cancel := context.WithTimeout(ctx, lookWithin)
 		defer cancel()
 		if runs, err := store.WaitingRuns(ctx, s, c, store.WaitingQuery{After: mark, Limit: 1}); err == nil && len(runs) > 0 {
