@@ -85,12 +85,7 @@ func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 	own := d.Variables()
 	env := make(map[string]string, len(c.Env)+len(ownVariables)+len(own)+2)
 	env["PATH"] = defaultPath
-	for _, name := range inherited {
-		if v, ok := os.LookupEnv(name); ok {
-			env[name] = v
-		}
-	}
-	for _, name := range c.PassEnv {
+	for _, name := range slices.Concat(inherited, c.PassEnv) {
 		if v, ok := os.LookupEnv(name); ok {
 			env[name] = v
 		}

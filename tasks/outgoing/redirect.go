@@ -1,6 +1,7 @@
 package outgoing
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,8 +36,8 @@ func (w *Way) Send(req *http.Request, expected func(status int) bool) (*http.Res
 	return client.Do(req)
 }
 
-// answered is a transport whose first request has its response already. Requests to other hosts go away, and so do those after them: another host
-// chose where they lead.
+// answered is a transport whose first request has its response already. Requests to other hosts have the transport of [Way.away], and so do all
+// requests after them: another host chose where they lead.
 type answered struct {
 	first *http.Response
 	from  *url.URL
@@ -111,7 +112,7 @@ func (w *Way) stops(to *url.URL, via []*http.Request) string {
 	from := via[len(via)-1].URL
 	switch other := !sameOrigin(via[0].URL, to); {
 	case len(via) > maxAway:
-		return "it would be one more than 10"
+		return fmt.Sprintf("it would be one more than %d", maxAway)
 	case to.Scheme != "http" && to.Scheme != "https", to.Hostname() == "":
 		return "it leads away from http"
 	case to.User != nil:

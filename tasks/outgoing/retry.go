@@ -22,7 +22,7 @@ func StatusError(resp *http.Response, body []byte, secrets *expression.Secrets) 
 	return statusError(resp, words, body, secrets)
 }
 
-// StatusError is StatusError that says why a redirect was not followed, and what follows it.
+// StatusError is the function StatusError, whose error also says why a redirect was not followed, or which input follows it.
 func (w *Way) StatusError(resp *http.Response, body []byte, secrets *expression.Secrets) error {
 	return statusError(resp, w.redirectWords(resp), body, secrets)
 }

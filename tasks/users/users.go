@@ -46,7 +46,6 @@ func Decode(text []byte) (u store.User, err error) {
 	if json.Unmarshal(text, &members) != nil || members == nil {
 		return u, errors.New("it is not a JSON object")
 	}
-	var created *time.Time
 	for name, value := range members {
 		switch name {
 		case "id":
@@ -57,6 +56,7 @@ func Decode(text []byte) (u store.User, err error) {
 		case "event_id":
 			err = decode(name, value, &u.EventID)
 		case "created_at":
+			var created *time.Time // nil: null
 			if json.Unmarshal(value, &created) != nil {
 				err = fmt.Errorf("created_at: %s is not a time such as 2026-11-27T04:05:06Z", fault.Quote(string(value)))
 			} else if created != nil {
