@@ -27,7 +27,7 @@ const pageSize = 200
 func Action(s store.Store) batches.Action {
 	return batches.Action{
 		Name: "erase", Events: true, Private: true, Size: pageSize,
-		Finish:  s.Scrub,
+		Finish:  func(ctx context.Context) error { return s.Scrub(ctx) }, // s is nil where no store is needed, so s.Scrub would panic
 		Prepare: func(context.Context, *batches.Request) (func(*events.Event) bool, error) { return erasable, nil },
 		More: func(ctx context.Context, page batches.Page) (int, error) {
 			all, err := s.Copies(ctx, sequencesOf(page))
