@@ -2,7 +2,6 @@ package cmd_test
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -18,32 +17,12 @@ import (
 	"evrun/store/storetest"
 )
 
-// stored returns all events and runs of a store up to a sequence, as one text.
-func stored(t *testing.T, path string, upTo int64) string {
+// stored returns the events and runs of a store up to a sequence, each sorted.
+func stored(t *testing.T, dir string, upTo int64) (evs, runs []string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var all strings.Builder
-	rows, err := db.Query(`SELECT 'event ' || sequence || ' ' || id || ' ' || type || ' ' || accepted_at || ' ' || ifnull(data, '') FROM events WHERE sequence <= ?1
-		UNION ALL SELECT 'run ' || sequence || ' ' || handler || ' ' || state FROM runs WHERE sequence <= ?1 ORDER BY 1`, upTo)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var row string
-		if err := rows.Scan(&row); err != nil {
-			t.Fatal(err)
-		}
-		all.WriteString(row + "\n")
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all.String()
+	l := openLedger(t, dir)
+	where := fmt.Sprint(` WHERE sequence <= `, upTo)
+	return l.keeps(t, oldTables["events"], `events`+where), l.keeps(t, `sequence, handler, state`, `runs`+where)
 }
 
 const backedUpWiring = "handlers: [{name: note, on: order.placed, do: log, with: {message: noted}}]\n"
@@ -86,7 +65,7 @@ func TestABackupUnderLoadRestoresEqual(t *testing.T) {
 			if i%3 == 2 {
 				signal = os.Kill
 			}
-			<-time.After(time.Duration(i*7) * time.Millisecond)
+			pauseFor(t.Context(), time.Duration(i*7)*time.Millisecond)
 			_ = c.Process.Signal(signal) // it may have ended
 		}
 		err := c.Wait()
@@ -103,7 +82,7 @@ func TestABackupUnderLoadRestoresEqual(t *testing.T) {
 	for _, n := range accepted {
 		total += n
 	}
-	if got := strings.Count(stored(t, filepath.Join(d.Dir, "evrun.db"), 1<<62), "event "); got != total {
+	if got := openLedger(t, d.Dir).number(t, `SELECT count(*) FROM events`); got != int64(total) {
 		t.Errorf("%d events were accepted, %d are stored", total, got)
 	}
 	complete, err := filepath.Glob(filepath.Join(d.Dir, "backup*.db"))
@@ -111,10 +90,7 @@ func TestABackupUnderLoadRestoresEqual(t *testing.T) {
 		t.Fatal(complete, err)
 	}
 	for _, backup := range complete {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "evrun.yaml"), []byte(backedUpWiring), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		dir := wired(t, backedUpWiring)
 		code, out, stderr := ended(t, dir, nil, "restore", backup, "-o", "json")
 		if code != 0 {
 			t.Errorf("restore %s: exit code %d: %s", backup, code, stderr)
@@ -126,22 +102,11 @@ func TestABackupUnderLoadRestoresEqual(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &restored); err != nil {
 			t.Fatal(err)
 		}
-		has := stored(t, filepath.Join(dir, "evrun.db"), restored.Sequence)
-		all := stored(t, filepath.Join(d.Dir, "evrun.db"), restored.Sequence)
-		lines := map[string]bool{}
-		for line := range strings.Lines(all) {
-			lines[line] = true
-		}
-		n := int64(0)
-		for line := range strings.Lines(has) {
-			if strings.HasPrefix(line, "event ") {
-				n++
-			}
-			if !lines[line] { // a run that had ended stays so
-				t.Errorf("%s has %q, which the store never had", filepath.Base(backup), line)
-			}
-		}
-		if n != restored.Sequence {
+		evs, runs := stored(t, dir, restored.Sequence)
+		allEvents, allRuns := stored(t, d.Dir, restored.Sequence)
+		report(t, filepath.Base(backup)+" has events that the store never had", missing(evs, allEvents))
+		report(t, filepath.Base(backup)+" has runs that the store never had", missing(runs, allRuns)) // a run that had ended stays so
+		if n := int64(len(evs)); n != restored.Sequence {
 			t.Errorf("%s ends with #%d, and has %d events", filepath.Base(backup), restored.Sequence, n)
 		}
 	}

@@ -163,17 +163,27 @@ func (l *ledger) hasAll(t *testing.T, table string, rows []string, columns strin
 	if len(rows) == 0 {
 		t.Fatalf("the old store has no %s", table)
 	}
-	now := l.keeps(t, columns, table)
-	lost := 0
+	report(t, table+" has lost", missing(rows, l.keeps(t, columns, table)))
+}
+
+// missing returns the rows that others, which are sorted, don't have.
+func missing(rows, others []string) (list []string) {
 	for _, row := range rows {
-		if _, ok := slices.BinarySearch(now, row); !ok {
-			if lost++; lost <= 5 {
-				t.Errorf("%s has no %s any more", table, row)
-			}
+		if _, ok := slices.BinarySearch(others, row); !ok {
+			list = append(list, row)
 		}
 	}
-	if lost > 5 {
-		t.Errorf("and %d more", lost-5)
+	return list
+}
+
+// report says for some rows what is wrong, and counts the rest.
+func report(t *testing.T, wrong string, rows []string) {
+	t.Helper()
+	for _, row := range rows[:min(5, len(rows))] {
+		t.Errorf("%s: %s", wrong, row)
+	}
+	if rest := len(rows) - 5; rest > 0 {
+		t.Errorf("%s: %d more", wrong, rest)
 	}
 }
 

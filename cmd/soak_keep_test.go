@@ -129,22 +129,9 @@ func (s *soak) lastBackup(t *testing.T) {
 		}
 		stored, copied := s.ledger.keeps(t, c.columns, c.table+where), backup.keeps(t, c.columns, c.table+young)
 		all := backup.keeps(t, c.columns, c.table+where)
-		differing := 0
-		for _, row := range stored {
-			if _, ok := slices.BinarySearch(all, row); !ok {
-				if differing++; differing <= 3 {
-					t.Errorf("%s: the backup does not have %s", c.table, row)
-				}
-			}
-		}
-		for _, row := range copied {
-			if _, ok := slices.BinarySearch(stored, row); !ok {
-				if differing++; differing <= 3 {
-					t.Errorf("%s: only the backup has %s", c.table, row)
-				}
-			}
-		}
-		t.Logf("%s: %d rows, %d in the backup, %d of them young; %d differ", c.table, len(stored), len(all), len(copied), differing)
+		report(t, c.table+": the backup does not have", missing(stored, all))
+		report(t, c.table+": only the backup has", missing(copied, stored))
+		t.Logf("%s: %d rows, %d in the backup, %d of them young", c.table, len(stored), len(all), len(copied))
 	}
 	again := t.TempDir()
 	wireAt(t, again, "handlers: []\n")
