@@ -32,15 +32,21 @@ handlers:
   - {name: slow, on: a.slow, do: exec, with: {shell: "until test -e released; do sleep 0.02; done"}, timeout: 5m}
 `
 
+// forgetful starts the daemon of a proof, whose events are old after a second.
+func forgetful(t *testing.T) (dir string, d *daemon, l *ledger) {
+	t.Helper()
+	proof(t)
+	t.Parallel()
+	dir = wired(t, fmt.Sprintf(retentionWiring, "1s"))
+	d = serve(t, dir, nil)
+	d.ready(t)
+	return dir, d, openLedger(t, dir)
+}
+
 // TestPrunedEventsAreStillKnown sends events again that were pruned: single ones, many at once among new ones, after a restart, and without a daemon. Nothing runs
 // again, and each has the sequence that it had.
 func TestPrunedEventsAreStillKnown(t *testing.T) {
-	proof(t)
-	t.Parallel()
-	dir := wired(t, fmt.Sprintf(retentionWiring, "1s"))
-	d := serve(t, dir, nil)
-	d.ready(t)
-	l := openLedger(t, dir)
+	dir, d, l := forgetful(t)
 	const n = 300
 	seq := map[string]int64{}
 	for i := range n {
@@ -94,12 +100,7 @@ func TestPrunedEventsAreStillKnown(t *testing.T) {
 
 // TestWhatIsNotOverIsNotPruned: an attempt that takes longer than retention, and a dead run, keep their chains, over a kill, too; once they are over, all goes.
 func TestWhatIsNotOverIsNotPruned(t *testing.T) {
-	proof(t)
-	t.Parallel()
-	dir := wired(t, fmt.Sprintf(retentionWiring, "1s"))
-	d := serve(t, dir, nil)
-	d.ready(t)
-	l := openLedger(t, dir)
+	dir, d, l := forgetful(t)
 	publish(t, d, "a.slow", "slow", "{}")
 	publish(t, d, "a.fail", "dead", "{}")
 	l.eventually(t, 1, `SELECT count(*) FROM runs WHERE state = 5`)
@@ -199,12 +200,7 @@ func TestAClockThatStepsPrunesNothingEarly(t *testing.T) {
 // TestAStreamFromBeforeWhatWasPrunedSaysSo: a reader that resumes where events were pruned is told of the gap, and gets what is left; one that resumes behind
 // them is told nothing.
 func TestAStreamFromBeforeWhatWasPrunedSaysSo(t *testing.T) {
-	proof(t)
-	t.Parallel()
-	dir := wired(t, fmt.Sprintf(retentionWiring, "1s"))
-	d := serve(t, dir, nil)
-	d.ready(t)
-	l := openLedger(t, dir)
+	_, d, l := forgetful(t)
 	publish(t, d, "a.fail", "dead", "{}") // 1
 	for i := range 5 {
 		publish(t, d, "a.b", fmt.Sprint(i), "{}")
@@ -217,8 +213,7 @@ func TestAStreamFromBeforeWhatWasPrunedSaysSo(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var got []string
 		err := d.client.Stream(ctx, client.StreamQuery{Patterns: []string{"a.fail", "a.slow"}, Resume: true, After: after}, func() error { return nil }, func(kind string, body []byte) error {
-			switch {
-			case kind == "gap" || kind == "event":
+			if kind == "gap" || kind == "event" {
 				got = append(got, kind)
 			}
 			if strings.Contains(string(body), `"last"`) {
