@@ -34,7 +34,7 @@ func (d *Daemon) space(ctx context.Context) metrics.Space {
 	if sizes, err := d.store.Sizes(ctx); err == nil {
 		s.Sizes = &sizes
 	}
-	if free, ok := files.DiskFree(d.cfg.Settings.Store.Path); ok {
+	if free, _, known := files.Space(d.cfg.Settings.Store.Path); known {
 		s.DiskFree = free
 	}
 	return s

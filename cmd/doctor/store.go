@@ -140,7 +140,7 @@ func (x *examination) space(ctx context.Context, s *sqlite.Store, path string, h
 	level, hint := OK, ""
 	text := "the store has " + size(sizes.File) + ", " + size(sizes.Free) + " of it unused; the log " + size(sizes.WAL)
 	more := "make room, or keep less (retention)"
-	if free, all, known := disk.Space(path); known {
+	if free, all, known := files.Space(path); known {
 		text += "; " + size(free) + " of " + size(all) + " are free"
 		grown := has.Last.Sub(has.First)
 		steady := x.cfg.Settings.Retention.Events > 0 && grown >= x.cfg.Settings.Retention.Events

@@ -2,11 +2,11 @@ package files
 
 import "golang.org/x/sys/unix"
 
-// DiskFree returns how many bytes this user can still write to the file system of a file; ok is false if that is not known.
-func DiskFree(path string) (free int64, ok bool) {
+// Space is how many bytes of the file system of a path are free for this user, and how many it has.
+func Space(path string) (free, all int64, known bool) {
 	var fs unix.Statfs_t
 	if unix.Statfs(path, &fs) != nil {
-		return 0, false
+		return 0, 0, false
 	}
-	return int64(fs.Bavail) * fs.Bsize, true
+	return int64(fs.Bavail) * fs.Bsize, int64(fs.Blocks) * fs.Bsize, true
 }

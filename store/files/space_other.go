@@ -2,5 +2,5 @@
 
 package files
 
-// DiskFree returns how many bytes this user can still write to the file system of a file; ok is false if that is not known.
-func DiskFree(string) (free int64, ok bool) { return 0, false }
+// Space is how many bytes of the file system of a path are free for this user, and how many it has.
+func Space(string) (free, all int64, known bool) { return 0, 0, false }
