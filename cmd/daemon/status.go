@@ -10,6 +10,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/files"
 	"evrun/tasks"
 	"evrun/tasks/chain"
 	"evrun/tasks/explain"
@@ -24,11 +25,7 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 		Version: d.o.Version, PID: os.Getpid(), StartedAt: d.started.UTC().Truncate(time.Millisecond), Config: cfg.Path, LoadedAt: d.loaded.Load().UTC().Truncate(time.Millisecond), Reload: d.reloader.last.Load(),
 		Store: cfg.Settings.Store.Path, Socket: cfg.Settings.Server.Socket,
 	}
-	for _, suffix := range []string{"", "-wal"} {
-		if info, err := os.Stat(s.Store + suffix); err == nil {
-			s.StoreSize += info.Size()
-		}
-	}
+	s.StoreSize = files.Size(s.Store) + files.Size(s.Store+"-wal")
 	wal := d.store.WAL()
 	s.WAL = api.WAL{Bytes: wal.Bytes, Max: wal.Max, Held: wal.Held, Full: wal.Full, Holders: wal.Holders}
 	var err error

@@ -157,6 +157,15 @@ func Owner(info fs.FileInfo) (uid int, known bool) {
 	return o.uid, known
 }
 
+// Size is the size of a file in bytes; 0: there is none.
+func Size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // Kind says in words what kind of file info describes.
 func Kind(info fs.FileInfo) string {
 	switch mode := info.Mode(); {

@@ -20,7 +20,7 @@ type deletion struct {
 	head    int64
 	did     store.Pruned
 	keys    int64
-	lost    map[*handler]store.Lost
+	lost    losses
 }
 
 // delete deletes the chains of a look, a few in each transaction, and notes how far it went.
@@ -34,7 +34,7 @@ func (p *Pruner) delete(ctx context.Context, l *look, generation int64) error {
 			if generation != p.generation() {
 				return errMoved
 			}
-			d := &deletion{prepare: w, l: l, now: l.now, lost: map[*handler]store.Lost{}}
+			d := &deletion{prepare: w, l: l, now: l.now, lost: losses{}}
 			if done, err = d.chains(rest); err != nil {
 				return err
 			}
@@ -99,10 +99,7 @@ func (d *deletion) chains(list []*chain) (done int, err error) {
 		}
 		for _, c := range list[done : done+n] {
 			d.did.Add(c.Pruned)
-			for h, n := range c.lost {
-				sum := d.lost[h]
-				d.lost[h] = store.Lost{Events: sum.Events + n.Events, Runs: sum.Runs + n.Runs}
-			}
+			d.lost.addAll(c.lost)
 		}
 		if done += n; time.Since(begun) > holdFor {
 			break

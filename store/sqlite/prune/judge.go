@@ -21,10 +21,7 @@ func (l *look) judge(c *chain) error {
 	}
 	l.going = append(l.going, c)
 	l.pruned.Add(c.Pruned)
-	for h, n := range c.lost {
-		sum := l.lost[h]
-		l.lost[h] = store.Lost{Handler: h.Name, Events: sum.Events + n.Events, Runs: sum.Runs + n.Runs}
-	}
+	l.lost.addAll(c.lost)
 	return nil
 }
 
@@ -63,7 +60,7 @@ func (l *look) neededBy(c *chain, list []*event) (reason store.KeepReason, by *h
 		if l.needs.start >= 0 && e.sequence > l.needs.start && !e.bare {
 			return store.KeptStart, nil, nil
 		}
-		if h := l.needs.waiting(e, func(h *handler) { c.loses(h, 1, 0) }); h != nil {
+		if h := l.needs.waiting(e, func(h *handler) { c.lost.add(h, 1, 0) }); h != nil {
 			return store.KeptWaiting, h, nil
 		}
 		for i := range e.runs {
@@ -75,7 +72,7 @@ func (l *look) neededBy(c *chain, list []*event) (reason store.KeepReason, by *h
 			}
 			lost := func(h *handler) {
 				if r.joined == 0 {
-					c.loses(h, 0, 1)
+					c.lost.add(h, 0, 1)
 				}
 			}
 			if reason, by := l.needs.unfinished(&r, lost); reason != "" {
@@ -102,11 +99,6 @@ func (l *look) stateOf(sequence, handler int64) (state store.RunState, err error
 		return nil
 	}, sequence, handler)
 	return state, err
-}
-
-func (c *chain) loses(h *handler, events, runs int64) {
-	n := c.lost[h]
-	c.lost[h] = store.Lost{Events: n.Events + events, Runs: n.Runs + runs}
 }
 
 // keep counts a chain that is kept. Of a large one, the first events are counted.

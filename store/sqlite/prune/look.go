@@ -39,7 +39,21 @@ type chain struct {
 	events []*event
 	large  bool // events has only the first one
 	store.Pruned
-	lost map[*handler]store.Lost
+	lost losses
+}
+
+// losses are what handlers that have left lose.
+type losses map[*handler]store.Lost
+
+func (l losses) add(h *handler, events, runs int64) {
+	sum := l[h]
+	l[h] = store.Lost{Handler: h.Name, Events: sum.Events + events, Runs: sum.Runs + runs}
+}
+
+func (l losses) addAll(more losses) {
+	for h, n := range more {
+		l.add(h, n.Events, n.Runs)
+	}
 }
 
 // look is what one step looks at.
@@ -55,7 +69,7 @@ type look struct {
 	sorted  []*event
 	going   []*chain
 	pruned  store.Pruned
-	lost    map[*handler]store.Lost
+	lost    losses
 	kept    map[keptFor]store.Kept
 	reached int64
 	known   int64 // up to here, all events and runs of the journal from the query's After on are in events
@@ -79,7 +93,7 @@ const (
 
 // look looks at the next events.
 func (p *Pruner) look(q store.PruneQuery) (*look, error) {
-	l := &look{p: p, q: q, until: schema.Micros(q.Until), now: p.now(), events: map[int64]*event{}, lost: map[*handler]store.Lost{},
+	l := &look{p: p, q: q, until: schema.Micros(q.Until), now: p.now(), events: map[int64]*event{}, lost: losses{},
 		kept: map[keptFor]store.Kept{}, reached: q.After}
 	err := p.query(`SELECT scanned FROM pruning`, func(row []driver.Value) error {
 		l.scanned, _ = row[0].(int64)
@@ -186,7 +200,7 @@ func (l *look) behind(window []*event) (more []*event, last int64, late *chain, 
 	key := more[len(more)-1].chain
 	if more[0].chain == key {
 		l.reached = key
-		return nil, key, &chain{key: key, large: true, lost: map[*handler]store.Lost{}}, nil
+		return nil, key, &chain{key: key, large: true, lost: losses{}}, nil
 	}
 	l.reached = key - 1 // it is the first one of the next step
 	return slices.DeleteFunc(more, func(e *event) bool { return e.chain >= key }), key - 1, nil, nil
@@ -198,7 +212,7 @@ func (l *look) chains(window []*event) (list []*chain, err error) {
 	add := func(e *event) {
 		c := byKey[e.chain]
 		if c == nil {
-			c = &chain{key: e.sequence, lost: map[*handler]store.Lost{}}
+			c = &chain{key: e.sequence, lost: losses{}}
 			byKey[e.chain] = c
 			list = append(list, c)
 		}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"os"
 
 	"evrun/store"
+	"evrun/store/files"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
 )
@@ -84,7 +84,7 @@ func (p *Pruner) Sizes(context.Context) (s store.Sizes, err error) {
 	if err != nil {
 		return s, fmt.Errorf("read the store's sizes: %w", err)
 	}
-	s.WAL = fileSize(p.o.Path + "-wal")
+	s.WAL = files.Size(p.o.Path + "-wal")
 	return s, nil
 }
 
@@ -114,13 +114,4 @@ func (p *Pruner) GiveBack(ctx context.Context, pages int64) (given int64, err er
 		return 0, fmt.Errorf("give free pages back: %w", err)
 	}
 	return given, nil
-}
-
-// fileSize is the size of a file; 0 if there is none.
-func fileSize(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"evrun/store"
+	"evrun/store/files"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/disk"
 )
@@ -75,13 +76,7 @@ const (
 )
 
 // Size is the size of the log, in bytes.
-func (l *Log) Size() int64 {
-	info, err := os.Lstat(l.path + "-wal")
-	if err != nil {
-		return 0
-	}
-	return info.Size()
-}
+func (l *Log) Size() int64 { return files.Size(l.path + "-wal") }
 
 // Look checks the log once.
 func (l *Log) Look(ctx context.Context) {
