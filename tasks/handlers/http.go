@@ -35,6 +35,7 @@ type httpRequest struct {
 	dir      string // the wiring file's directory
 	expect   []statusRange
 	secrets  *expression.Secrets
+	note     func(text string) // see [Deps.Note]
 	way      *outgoing.Way
 	constant *http.Request // without headers and body, if url is constant
 	noResult bool          // nobody reads it
@@ -47,7 +48,7 @@ const (
 )
 
 func newHTTPRequest(deps Deps) *httpRequest {
-	return &httpRequest{dir: deps.BaseDir, secrets: deps.Secrets, way: outgoing.NewWay(false)}
+	return &httpRequest{dir: deps.BaseDir, secrets: deps.Secrets, note: deps.Note, way: outgoing.NewWay(false)}
 }
 
 // Open implements [tasks.Opener]. Each attempt that can run at a time keeps a connection: with fewer, attempts would open new ones.
@@ -116,7 +117,7 @@ func (h *httpRequest) checkWay() []*fault.Fault {
 	_, literal := outgoing.LiteralHost(h.URL)
 	h.way.Guard.Open = literal || h.AllowPrivate
 	h.way.Follow, h.way.AllowPrivate = h.Follow, h.AllowPrivate
-	faults := h.Load(h.dir, h.secrets)
+	faults := h.Load(h.dir, h.secrets, h.note)
 	socket, wrong := outgoing.Path("socket", h.Socket, h.dir)
 	switch {
 	case wrong != nil:

@@ -236,6 +236,26 @@ func TestWrongCertificatesAreFoundWhenTheFileIsRead(t *testing.T) {
 	}
 }
 
+func TestACertificateThatIsUsedUncheckedIsNoted(t *testing.T) {
+	a := newAuthority(t, "ours")
+	dir := t.TempDir()
+	put(t, dir, map[string][]byte{"ca.pem": a.pem()})
+	if err := os.Chmod(filepath.Join(dir, "ca.pem"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("EVRUN_TRUST_FILES", "1")
+	for kind, with := range map[string]map[string]any{
+		"http":   {"url": "https://example.com", "ca": "ca.pem"},
+		"notify": {"url": "generic+https://example.com/hook", "message": "m", "ca": "ca.pem"},
+	} {
+		var notes []string
+		_, faults := Build(kind, with, Deps{BaseDir: dir, Note: func(text string) { notes = append(notes, text) }})
+		if len(faults) > 0 || len(notes) != 1 || !strings.Contains(notes[0], "ca.pem: the file can be written by every user") {
+			t.Errorf("%s: %v, %q", kind, faults, notes)
+		}
+	}
+}
+
 func TestWhatIsWrongWithCertificatesAtATimeIsADoubt(t *testing.T) {
 	a := newAuthority(t, "ours")
 	dir := t.TempDir()

@@ -25,12 +25,13 @@ type notify struct {
 	logged
 	dir     string // the wiring file's directory
 	secrets *expression.Secrets
+	note    func(text string) // see [Deps.Note]
 	// open connects to hosts that the file or the environment names, guarded to those that an event names.
 	open, guarded *outgoing.Way
 }
 
 func newNotify(deps Deps) *notify {
-	return &notify{dir: deps.BaseDir, secrets: deps.Secrets, open: outgoing.NewWay(true), guarded: outgoing.NewWay(false)}
+	return &notify{dir: deps.BaseDir, secrets: deps.Secrets, note: deps.Note, open: outgoing.NewWay(true), guarded: outgoing.NewWay(false)}
 }
 
 // Open implements [tasks.Opener].
@@ -48,7 +49,7 @@ func (n *notify) Close() error {
 
 // check checks the constant part of the url, and how requests reach it. It sends nothing.
 func (n *notify) check() []*fault.Fault {
-	faults := n.Load(n.dir, n.secrets)
+	faults := n.Load(n.dir, n.secrets, n.note)
 	refuse := func(key bool, input, hint, format string, args ...any) {
 		faults = append(faults, &fault.Fault{Path: []any{input}, Key: key, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}

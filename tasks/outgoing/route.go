@@ -30,8 +30,8 @@ type Route struct {
 // fromEnvironment is the proxy of evrun's environment.
 const fromEnvironment = "environment"
 
-// Load checks the inputs, and reads the files. Relative paths begin at dir.
-func (r *Route) Load(dir string, secrets *expression.Secrets) []*fault.Fault {
+// Load checks the inputs, and reads the files. Relative paths begin at dir. note is called for each check of a file that was turned off; nil: not called.
+func (r *Route) Load(dir string, secrets *expression.Secrets, note func(text string)) []*fault.Fault {
 	faults := r.readProxy(secrets)
 	paths := map[string]string{"ca": r.CA, "cert": r.Cert, "key": r.Key}
 	for _, name := range []string{"ca", "cert", "key"} {
@@ -51,7 +51,7 @@ func (r *Route) Load(dir string, secrets *expression.Secrets) []*fault.Fault {
 		paths["key"] = paths["cert"]
 	}
 	t := &trust{ca: paths["ca"], cert: paths["cert"], key: paths["key"], ownKey: r.Key != ""}
-	if wrong := t.read(); wrong != nil {
+	if wrong := t.read(note); wrong != nil {
 		return append(faults, wrong)
 	}
 	r.trust = t

@@ -40,7 +40,7 @@ func (t *trust) now(log *slog.Logger) *tls.Config {
 	if same(t.seen, t.look()) {
 		return t.config
 	}
-	switch wrong := t.load(); {
+	switch wrong := t.load(func(note string) { log.Warn(note) }); {
 	case wrong == nil:
 		t.failed = ""
 	case wrong.Message != t.failed:
@@ -51,10 +51,10 @@ func (t *trust) now(log *slog.Logger) *tls.Config {
 }
 
 // read reads the files for the first time.
-func (t *trust) read() *fault.Fault {
+func (t *trust) read(note func(text string)) *fault.Fault {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.load()
+	return t.load(note)
 }
 
 func (t *trust) file(input string) string {
@@ -83,12 +83,12 @@ func same(before, now [3]fs.FileInfo) bool {
 }
 
 // load reads the files. After a fault, nothing of t has changed but what was seen.
-func (t *trust) load() *fault.Fault {
+func (t *trust) load(note func(text string)) *fault.Fault {
 	t.seen = t.look() // before they are read: a change meanwhile is seen the next time
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	var authorities []*x509.Certificate
 	if t.ca != "" {
-		text, wrong := readPEM("ca", t.ca)
+		text, wrong := readPEM("ca", t.ca, note)
 		if wrong != nil {
 			return wrong
 		}
@@ -102,7 +102,7 @@ func (t *trust) load() *fault.Fault {
 	}
 	var own *x509.Certificate
 	if t.cert != "" {
-		pair, wrong := t.pair()
+		pair, wrong := t.pair(note)
 		if wrong != nil {
 			return wrong
 		}
@@ -114,8 +114,8 @@ func (t *trust) load() *fault.Fault {
 }
 
 // pair reads the client certificate and its key.
-func (t *trust) pair() (*tls.Certificate, *fault.Fault) {
-	cert, wrong := readPEM("cert", t.cert)
+func (t *trust) pair(note func(text string)) (*tls.Certificate, *fault.Fault) {
+	cert, wrong := readPEM("cert", t.cert, note)
 	if wrong != nil {
 		return nil, wrong
 	}
@@ -125,7 +125,7 @@ func (t *trust) pair() (*tls.Certificate, *fault.Fault) {
 	key, input := cert, "cert"
 	if t.ownKey {
 		input = "key"
-		if key, wrong = readPEM(input, t.key); wrong != nil {
+		if key, wrong = readPEM(input, t.key, note); wrong != nil {
 			return nil, wrong
 		}
 	}
@@ -155,8 +155,8 @@ func (t *trust) pair() (*tls.Certificate, *fault.Fault) {
 // maxPEM bounds a file of certificates: that of all public authorities has 220 KiB.
 const maxPEM = 4 << 20
 
-// readPEM reads a file, which nobody else may change: who can chooses whom evrun trusts.
-func readPEM(input, path string) ([]byte, *fault.Fault) {
+// readPEM reads a file, which nobody else may change: who can chooses whom evrun trusts. A check of that which was turned off is passed to note.
+func readPEM(input, path string, note func(text string)) ([]byte, *fault.Fault) {
 	refuse := func(err error) *fault.Fault {
 		hint := ""
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
@@ -175,8 +175,12 @@ func readPEM(input, path string) ([]byte, *fault.Fault) {
 		return nil, refuse(err)
 	}
 	defer f.Close()
-	if _, err := files.Trusted(path, true); err != nil {
+	unchecked, err := files.Trusted(path, true)
+	if err != nil {
 		return nil, refuse(err)
+	}
+	if unchecked != "" && note != nil {
+		note(unchecked)
 	}
 	info, err := f.Stat()
 	if err != nil {
