@@ -43,7 +43,7 @@ type logKeys struct {
 }
 
 type retentionKeys struct {
-	Events keepFor  `key:"events" default:"30d" other:"age,max_age" doc:"Events that are older are deleted, with all that they caused, once all of it is settled. off: age is no reason."`
+	Events keepFor  `key:"events" default:"30d" other:"age,max_age" doc:"Events that are older are deleted, with all that they caused, once all of it is settled. off: no event is deleted because of its age."`
 	Size   keepSize `key:"size" min:"16MiB" max:"1048576GiB" default:"off" other:"max_size" doc:"The oldest settled events are deleted while the store uses more of its file: 512MiB, 10GiB. off: no bound."`
 	Dedupe keepFor  `key:"dedupe" default:"30d" doc:"How long the source and id of a deleted event are still known, so that it is not accepted again. off: no longer than the event."`
 }
@@ -85,7 +85,7 @@ func (k *keepSize) DecodeField(value any, at *fields.At) {
 	switch text, ok := at.Scalar(value); {
 	case !ok || text == off:
 	case text != "" && strings.Trim(text, "0") == "":
-		at.Refuse(fault.New("%s is no size", fault.Quote(text)).Hinting("write off to turn it off"))
+		at.Refuse(fault.New("%s is not a valid size", fault.Quote(text)).Hinting("write off to turn it off"))
 	default:
 		(*size)(k).DecodeField(value, at)
 	}

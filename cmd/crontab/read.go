@@ -70,7 +70,7 @@ func (r *reader) assign(n int, text string, v variable) {
 		r.shell = v.value
 	case "CRON_TZ":
 		if _, err := slots.LoadZone(v.value); err != nil || v.value == "" {
-			r.leave(n, text, "there is no such time zone; the lines below have "+r.zone)
+			r.leave(n, text, "no such time zone; the lines below have "+r.zone)
 			return
 		}
 		r.zone = v.value
@@ -83,7 +83,7 @@ func (r *reader) assign(n int, text string, v variable) {
 		r.delay = minutes
 	case "MAILTO", "MAILFROM":
 		if v.value != "" {
-			r.leave(n, text, "nothing is mailed: evrun runs logs shows what a command printed; wire evrun.run.dead to a notify with an smtp:// url to be told of failures")
+			r.leave(n, text, "evrun sends no mail by itself: evrun runs logs shows what a command printed; wire evrun.run.dead to a notify with an smtp:// url for a mail about failures")
 		}
 	default:
 		if strings.HasPrefix(v.name, "EVRUN_") || strings.Contains(v.value, "$${") {
@@ -133,7 +133,7 @@ func (r *reader) entry(n int, text string) {
 	e.command, e.stdin = split(rest)
 	switch {
 	case e.command == "":
-		r.leave(n, text, "there is no command")
+		r.leave(n, text, "the command is missing")
 		return
 	case strings.Contains(e.command+e.stdin, "$${"):
 		r.leave(n, text, `a wiring file has no way to write "$${" in a command`)

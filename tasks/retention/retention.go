@@ -19,7 +19,7 @@ import (
 
 // Policy is how long, and how much, is kept.
 type Policy struct {
-	Events time.Duration // chains that are older go; 0: age is no reason
+	Events time.Duration // chains that are older go; 0: no chain goes because of its age
 	Size   int64         // the oldest go until the store uses no more bytes; 0: no bound
 	Dedupe time.Duration // how long the keys of pruned events are kept; 0: not
 }

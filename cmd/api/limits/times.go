@@ -65,7 +65,7 @@ func Untimed(w http.ResponseWriter) http.ResponseWriter {
 // Unwrap is for [http.ResponseController].
 func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Lines limits the time of each line of NDJSON, from its first byte on. Between lines there is no limit.
+// Lines limits the time of each line of NDJSON, from its first byte on. The time between two lines is not limited.
 type Lines struct {
 	Body    io.Reader
 	Control *http.ResponseController
