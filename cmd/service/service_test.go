@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -133,8 +134,8 @@ func TestAServiceComesAndGoes(t *testing.T) {
 		t.Errorf("%v, %v", left, err)
 	}
 	install := []string{"systemctl daemon-reload", "systemctl enable evrun.service", "systemctl restart evrun.service"}
-	want := append(append(append([]string{}, install...), install...), "systemctl disable --now evrun.service", "systemctl daemon-reload")
-	if strings.Join(asked, "\n") != strings.Join(want, "\n") {
+	want := slices.Concat(install, install, []string{"systemctl disable --now evrun.service", "systemctl daemon-reload"})
+	if !slices.Equal(asked, want) {
 		t.Errorf("%q", asked)
 	}
 	if _, err := h.Uninstall(t.Context(), o); err == nil || !strings.Contains(err.Error(), "there is no unit") {
@@ -176,7 +177,6 @@ func TestAnotherUnitIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestAServiceThatDoesNotStartSaysWhereToLook.
 func TestAServiceThatDoesNotStartSaysWhereToLook(t *testing.T) {
 	var asked []string
 	_, err := host(t, &asked, "restart").Install(t.Context(), packaged, service.Options{Name: "evrun", Account: "root"}, true)

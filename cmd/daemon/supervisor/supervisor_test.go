@@ -176,7 +176,6 @@ func TestTheWatchdogHasPatienceWithWhatMayHoldTheStore(t *testing.T) {
 	}
 }
 
-// TestWithoutAManagerNothingIsSent.
 func TestWithoutAManagerNothingIsSent(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	s := supervisor.Take()
