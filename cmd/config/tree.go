@@ -113,36 +113,8 @@ func describe(n *yaml.Node) string {
 // broken reports whether a part of the tree was refused.
 func broken(n *yaml.Node) bool { return n.Broken || slices.ContainsFunc(n.Content, broken) }
 
-// follow follows a path of keys and indexes as far as possible. It returns the last node, its key if it is the value of a mapping, and whether it
-// followed the whole path.
-func follow(n *yaml.Node, path []any) (node, name *yaml.Node, whole bool) {
-	for _, step := range path {
-		switch step := step.(type) {
-		case int:
-			if n.Kind != yaml.Sequence || step < 0 || step >= len(n.Content) {
-				return n, name, false
-			}
-			n, name = n.Content[step], nil
-		case string:
-			k, v := lookup(n, step)
-			if k == nil {
-				return n, name, false
-			}
-			n, name = v, k
-		}
-	}
-	return n, name, true
-}
+// follow is [yaml.Node.Follow].
+func follow(n *yaml.Node, path []any) (node, name *yaml.Node, whole bool) { return n.Follow(path) }
 
-// lookup finds a key of a mapping and its value.
-func lookup(n *yaml.Node, name string) (k, v *yaml.Node) {
-	if n.Kind != yaml.Mapping {
-		return nil, nil
-	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if n.Content[i].Value == name {
-			return n.Content[i], n.Content[i+1]
-		}
-	}
-	return nil, nil
-}
+// lookup is [yaml.Node.Lookup].
+func lookup(n *yaml.Node, name string) (key, value *yaml.Node) { return n.Lookup(name) }

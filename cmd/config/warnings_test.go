@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"evrun/store/sqlite"
-	"evrun/tasks/expression"
 )
 
 func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
@@ -121,18 +120,6 @@ func TestTheExampleHasNoWarnings(t *testing.T) {
 	c, err := Load(filepath.Join("..", "..", "config.example.yaml"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
 	if err != nil || len(c.Warnings) > 0 {
 		t.Errorf("%v, %v", c.Warnings, err)
-	}
-}
-
-func TestAnAlwaysTrueConditionEndsNoRound(t *testing.T) {
-	for src, want := range map[string]bool{"true": true, "1 == 1": true, "false": false, "data.x": false} {
-		x, err := expression.Compile(src, expression.HandlerWhen)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if always(x) != want {
-			t.Errorf("%s: %v", src, !want)
-		}
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"time"
 
+	"evrun/cmd/config/warnings"
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/store"
@@ -14,6 +16,7 @@ import (
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
 	"evrun/tasks/schedule"
+	"evrun/tasks/schema"
 )
 
 // Wiring is the compiled wiring: event types, schedules, handlers and tests.
@@ -127,6 +130,28 @@ func publishable(typ string) *fault.Fault {
 		return patternFault("the event type", err)
 	}
 	return nil
+}
+
+// warnings returns the probable mistakes in a wiring without faults, in the order of the file.
+func (r *wiringReader) warnings(w Wiring) []Fault {
+	collector := *r.document
+	collector.faults = nil
+	for _, found := range warnings.Find(&warnings.File{
+		Events: w.Events, Schedules: w.Schedules, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.events, Now: time.Now(),
+		Place: func(entry any) *yaml.Node { return r.places[entry] },
+		Declared: func(typ string) (*schema.Schema, bool) {
+			if t := r.types[typ]; t != nil {
+				return t.schema, true
+			}
+			return nil, false
+		},
+	}) {
+		collector.fault(found.Start, found.End, found.Message, found.Hint)
+	}
+	for i := range collector.faults {
+		collector.faults[i].Warning = true
+	}
+	return collector.sorted()
 }
 
 // line returns the line number of a node.

@@ -1,4 +1,4 @@
-package config
+package warnings
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 )
 
 // cycles finds handlers that cause each other endlessly. A handler with a condition may end a cycle, so such cycles are not reported.
-func (l *warner) cycles() {
-	c := &cycleSearch{warner: l, state: map[any]visit{}}
-	for _, h := range l.wiring.Handlers {
+func (f *finder) cycles() {
+	c := &cycleSearch{finder: f, state: map[any]visit{}}
+	for _, h := range f.Handlers {
 		c.visit(h)
 	}
 }
@@ -28,7 +28,7 @@ const (
 // cycleSearch is a depth-first search over handlers, the types that they emit and the patterns that match these. A node that
 // leads back to one on the current path closes a cycle. Each node is visited once.
 type cycleSearch struct {
-	*warner
+	*finder
 	state map[any]visit // of *tasks.Handler, type (string) and events.Pattern
 	path  []any         // of *tasks.Handler, emitted and events.Pattern
 }
@@ -79,7 +79,7 @@ func (c *cycleSearch) warnOf(path []any, back any) {
 	cycle := path[start+1:] // it ends with its first node
 	first := -1             // its first handler in the file
 	for i, node := range cycle {
-		if h, ok := node.(*tasks.Handler); ok && (first < 0 || c.places[h].Start < c.places[cycle[first]].Start) {
+		if h, ok := node.(*tasks.Handler); ok && (first < 0 || c.Place(h).Start < c.Place(cycle[first]).Start) {
 			first = i
 		}
 	}

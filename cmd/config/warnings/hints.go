@@ -1,4 +1,4 @@
-package config
+package warnings
 
 import (
 	"slices"
@@ -15,7 +15,7 @@ const maxHintSteps = 100_000
 
 // meant returns a hint to the closest known type that could replace typ; if there is none, it returns otherwise. For a file with more than 200 types
 // it suggests nothing.
-func (l *warner) meant(typ string, known []string, fit func(typ string) bool, otherwise string) string {
+func (f *finder) meant(typ string, known []string, fit func(typ string) bool, otherwise string) string {
 	for known = slices.Clone(known); len(known) <= 200; {
 		word := fault.Closest(typ, known)
 		if word == "" {
@@ -30,12 +30,13 @@ func (l *warner) meant(typ string, known []string, fit func(typ string) bool, ot
 }
 
 // canEmit reports whether the schedule or handler of e could emit typ instead: the type is allowed, and causes no cycle of events.
-func (l *warner) canEmit(e emitted, typ string) bool {
-	if events.Reserved(typ) || l.strict && l.types[typ] == nil {
+func (f *finder) canEmit(e emitted, typ string) bool {
+	schema, declared := f.Declared(typ)
+	if events.Reserved(typ) || f.StrictTypes && !declared {
 		return false
 	}
-	if t := l.types[typ]; t != nil && t.schema != nil && e.known {
-		if violations, _ := t.schema.Check(e.data); len(violations) > 0 {
+	if schema != nil && e.known {
+		if violations, _ := schema.Check(e.data); len(violations) > 0 {
 			return false
 		}
 	}
@@ -45,11 +46,11 @@ func (l *warner) canEmit(e emitted, typ string) bool {
 	}
 	own, _ := emittedBy(h)
 	return !slices.ContainsFunc(own, func(o emitted) bool { return o.typ == typ }) &&
-		!l.causes([]string{typ}, func(_ string, caused *tasks.Handler) bool { return caused == h })
+		!f.causes([]string{typ}, func(_ string, caused *tasks.Handler) bool { return caused == h })
 }
 
 // canRunOn reports whether h could also be wired to typ: it is not yet wired to it, and does not cause it.
-func (l *warner) canRunOn(h *tasks.Handler, typ string) bool {
+func (f *finder) canRunOn(h *tasks.Handler, typ string) bool {
 	if slices.ContainsFunc(h.On, func(p events.Pattern) bool { return p.Match(typ) }) {
 		return false
 	}
@@ -58,12 +59,12 @@ func (l *warner) canRunOn(h *tasks.Handler, typ string) bool {
 	for _, e := range own {
 		types = append(types, e.typ)
 	}
-	return !l.causes(types, func(caused string, _ *tasks.Handler) bool { return caused == typ })
+	return !f.causes(types, func(caused string, _ *tasks.Handler) bool { return caused == typ })
 }
 
 // causes reports whether an event of these types, or an event that it causes, meets a condition. The condition gets a type and a handler that is
 // wired to it, or nil for the type alone. Computed types are not followed.
-func (l *warner) causes(types []string, found func(typ string, h *tasks.Handler) bool) bool {
+func (f *finder) causes(types []string, found func(typ string, h *tasks.Handler) bool) bool {
 	seen := map[any]bool{}
 	for types = slices.Clone(types); len(types) > 0; {
 		typ := types[len(types)-1]
@@ -74,13 +75,13 @@ func (l *warner) causes(types []string, found func(typ string, h *tasks.Handler)
 		if seen[typ] = true; found(typ, nil) {
 			return true
 		}
-		for _, p := range l.router.Match(typ, nil) {
+		for _, p := range f.router.Match(typ, nil) {
 			if seen[p] {
 				continue
 			}
 			seen[p] = true
-			for _, h := range l.on[p] {
-				if l.hintSteps++; l.hintSteps > maxHintSteps || found(typ, h) {
+			for _, h := range f.on[p] {
+				if f.hintSteps++; f.hintSteps > maxHintSteps || found(typ, h) {
 					return true
 				}
 				if seen[h] {

@@ -1,0 +1,55 @@
+package warnings
+
+import (
+	"fmt"
+
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/handlers"
+)
+
+// always reports whether a condition is always true.
+func always(when *expression.Expr) bool {
+	v, ok := when.Constant()
+	return ok && v == true
+}
+
+// handlersAlone checks each handler by itself.
+func (f *finder) handlersAlone() {
+	for _, h := range f.Handlers {
+		f.handlerAlone(h)
+	}
+}
+
+// handlerAlone checks one handler by itself.
+func (f *finder) handlerAlone(h *tasks.Handler) {
+	if u, ok := h.Action.(tasks.Unbounded); ok && h.Timeout <= 0 {
+		f.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: %s that hangs keeps its place forever", h.Name, u.MayHang()), "give the handler a timeout, such as timeout: 1m")
+	}
+	if stating, ok := h.Action.(tasks.Stating); ok {
+		if _, hold := stating.UserStatement(); hold > 0 {
+			f.warn(h, "with", hold.String(), fmt.Sprintf("%q may hold the store for %v: meanwhile nobody else's event is accepted", h.Name, hold),
+				"make its statement do less for one event, if it can; or give it a dsn of its own")
+		}
+	}
+	if handlers.EventLeads(h.Action) {
+		f.warn(h, "with", "", fmt.Sprintf("%q sends to where the event says: who publishes it chooses the service or the host", h.Name),
+			"write them out, or take them from env()")
+	}
+	for _, d := range handlers.Doubts(h.Action, f.Now) {
+		_, with := f.Place(h).Lookup("with")
+		at, _, _ := with.Follow(d.Path)
+		f.at(at, d.Message, d.Hint)
+	}
+	if h.When == nil {
+		return
+	}
+	switch v, ok := h.When.Constant(); {
+	case ok && v == true:
+		f.warn(h, "when", h.When.String(), "this condition is always true", "leave it out, or look at event or data")
+	case ok && v == false:
+		f.warn(h, "when", h.When.String(), "this condition is never true: the handler runs on nothing", "look at event or data")
+	case ok:
+		f.warn(h, "when", h.When.String(), "this condition is neither true nor false: each run would be dead", `compare it with something: data.x == "y"`)
+	}
+}

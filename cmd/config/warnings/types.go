@@ -1,0 +1,135 @@
+package warnings
+
+import (
+	"fmt"
+
+	"evrun/events"
+	"evrun/tasks"
+	"evrun/tasks/expression"
+	"evrun/tasks/fault"
+	"evrun/tasks/handlers"
+)
+
+// emitted is a type that a schedule or a handler emits, with the key that names it.
+type emitted struct {
+	typ          string
+	entry        any // the schedule or the handler
+	field, whose string
+	data         any // if it is known
+	known        bool
+}
+
+// emitted lists the constant emitted types. open reports whether others are computed.
+func (f *finder) emitted() (list []emitted, open bool) {
+	for _, s := range f.Schedules {
+		e := emitted{typ: s.Type, entry: s, field: "emit", whose: fmt.Sprintf("the schedule %q", s.Name), known: s.Data == nil}
+		if s.Data != nil { // without, the event has none
+			e.data, e.known = s.Data.Constant()
+		}
+		list = append(list, e)
+	}
+	for _, h := range f.Handlers {
+		types, computed := emittedBy(h)
+		open = open || computed
+		for _, t := range types {
+			t.entry, t.whose = h, fmt.Sprintf("the handler %q", h.Name)
+			list = append(list, t)
+		}
+	}
+	return list, open
+}
+
+// emittedBy lists the constant types that one handler emits.
+func emittedBy(h *tasks.Handler) (list []emitted, computed bool) {
+	add := func(field string, t *expression.Template, data *expression.Value) {
+		typ, ok := t.Constant()
+		if !ok {
+			computed = true
+			return
+		}
+		e := emitted{typ: typ, field: field}
+		if data != nil {
+			e.data, e.known = data.Constant()
+		}
+		list = append(list, e)
+	}
+	for _, t := range handlers.EmittedTypes(h.Action) {
+		add("with", t, nil)
+	}
+	for i := range h.Emit {
+		add("emit", h.Emit[i].Type, h.Emit[i].Data)
+	}
+	if h.OnDead != nil {
+		add("on_dead", h.OnDead.Type, h.OnDead.Data)
+	}
+	return list, computed
+}
+
+// unhandled finds types that are declared or emitted and that no handler is wired to. Each is reported once, where it is first
+// emitted.
+func (f *finder) unhandled() {
+	var wired []string
+	for _, h := range f.Handlers {
+		for _, p := range h.On {
+			if typ, ok := p.Literal(); ok {
+				wired = append(wired, typ)
+			}
+		}
+	}
+	known := map[string]bool{}
+	lost := func(typ string, fit func(typ string) bool) (hint string, ok bool) {
+		if f.full() || known[typ] || len(f.router.Match(typ, nil)) > 0 {
+			return "", false
+		}
+		known[typ] = true
+		return f.meant(typ, wired, fit, "wire a handler to it, if something is to be done about it"), true
+	}
+	list, _ := f.emitted()
+	for _, e := range list {
+		if hint, ok := lost(e.typ, func(typ string) bool { return f.canEmit(e, typ) }); ok {
+			f.warn(e.entry, e.field, e.typ, fmt.Sprintf("no handler is wired to %s, which %s emits", fault.Quote(e.typ), e.whose), hint)
+		}
+	}
+	for _, t := range f.Events {
+		if hint, ok := lost(t.Type, func(typ string) bool { return !f.declared(typ) && !events.Reserved(typ) }); ok {
+			name, _ := f.Types.Lookup(t.Type)
+			f.at(name, "no handler is wired to "+fault.Quote(t.Type), hint)
+		}
+	}
+}
+
+// unreachable finds patterns that no known type matches. Events come from outside, too, so it looks only at a file that declares
+// its types: there, an undeclared type is probably misspelt or forgotten.
+func (f *finder) unreachable() {
+	list, open := f.emitted()
+	if len(f.Events) == 0 || open {
+		return
+	}
+	var known []string
+	for _, t := range f.Events {
+		known = append(known, t.Type)
+	}
+	for _, e := range list {
+		known = append(known, e.typ)
+	}
+	for _, t := range events.OwnTypes() {
+		known = append(known, t.Type)
+	}
+	reached := map[events.Pattern]bool{}
+	for _, typ := range known {
+		for _, p := range f.router.Match(typ, nil) {
+			reached[p] = true
+		}
+	}
+	for _, h := range f.Handlers {
+		for _, p := range h.On {
+			if f.full() {
+				return
+			}
+			if !reached[p] {
+				f.warn(h, "on", p.String(), fmt.Sprintf("no known type matches %s: none under events, and none that a schedule or a handler emits", fault.Quote(p.String())),
+					f.meant(p.String(), known, func(typ string) bool { return f.canRunOn(h, typ) }, "declare the type under events, if it comes from outside"))
+			}
+		}
+	}
+}
