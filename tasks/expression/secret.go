@@ -4,7 +4,15 @@ import (
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
+
+	"evrun/tasks/expression/secrets"
 )
+
+// Secrets is the set that records what env() and file() give: see [secrets.Set].
+type Secrets = secrets.Set
+
+// Masked replaces a secret, and a whole input that uses one.
+const Masked = secrets.Masked
 
 // secret describes an expression that uses env() or file().
 type secret struct {

@@ -1,11 +1,11 @@
-package expression
+package secrets
 
 import "strings"
 
-// A text that is a part of a longer one may begin or end inside a secret, which [Secrets.Redact] then can't recognize.
+// A text that is a part of a longer one may begin or end inside a secret, which [Set.Redact] then can't recognize.
 
 // Begun returns how many bytes at the end of a text are the beginning of a secret, if the rest of it follows; the most, if it could be several.
-func (s *Secrets) Begun(text string) int {
+func (s *Set) Begun(text string) int {
 	return s.longest(func(spelling string) int {
 		for n := min(len(spelling)-1, len(text)); n > 0; n-- {
 			if strings.HasSuffix(text, spelling[:n]) {
@@ -17,7 +17,7 @@ func (s *Secrets) Begun(text string) int {
 }
 
 // Ended returns how many bytes at the beginning of a text are the end of a secret, if the rest of it precedes; the most, if it could be several.
-func (s *Secrets) Ended(text string) int {
+func (s *Set) Ended(text string) int {
 	return s.longest(func(spelling string) int {
 		for n := min(len(spelling)-1, len(text)); n > 0; n-- {
 			if strings.HasPrefix(text, spelling[len(spelling)-n:]) {
@@ -28,7 +28,7 @@ func (s *Secrets) Ended(text string) int {
 	})
 }
 
-func (s *Secrets) longest(of func(spelling string) int) (most int) {
+func (s *Set) longest(of func(spelling string) int) (most int) {
 	if s == nil {
 		return 0
 	}

@@ -1,4 +1,5 @@
-package expression
+// Package secrets removes secrets from texts: the values of env() and file(), and texts that expressions made only from these.
+package secrets
 
 import (
 	"bytes"
@@ -17,15 +18,14 @@ import (
 	"evrun/events"
 )
 
-// Secrets is the set of the values of env() and file(), and of texts that expressions made only from these. Its zero value is empty and ready; it is
-// safe for concurrent use, and a nil *Secrets is an empty set that stays empty.
+// Set is a set of secrets. Its zero value is empty and ready; it is safe for concurrent use, and a nil *Set is an empty set that stays empty.
 //
 // A value is recognized literally, without the white space around it, and encoded for JSON, quotes, a url, HTML and base64: alone, or as a part of an
 // encoded text, as the password in Basic authentication. Another value made from a secret, such as a hash, is recognized if an expression made it.
 // Values shorter than 4 bytes are not recognized, nor are those shorter than about 8 in the base64 of a longer text: they would match unrelated
 // texts.
-type Secrets struct {
-	more *Secrets // redacted too; nil: none
+type Set struct {
+	more *Set // redacted too; nil: none
 
 	mu       sync.Mutex
 	known    map[string]bool
@@ -53,7 +53,7 @@ const Masked = "[secret]"
 const fragment = "[secret\x00]"
 
 // Add records a value. Values shorter than 4 bytes, and white space, are not.
-func (s *Secrets) Add(value string) {
+func (s *Set) Add(value string) {
 	if s == nil || len(strings.TrimSpace(value)) < minSecret {
 		return
 	}
@@ -70,7 +70,7 @@ func (s *Secrets) Add(value string) {
 }
 
 // ready returns the replacer for all values; nil if there are none.
-func (s *Secrets) ready() *replacer {
+func (s *Set) ready() *replacer {
 	if !s.missing.Load() {
 		return s.replacer.Load()
 	}
@@ -149,7 +149,7 @@ func lowerHex(escaped string) string {
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
 // Redact replaces every recorded value in text by "[secret]", encoded values included.
-func (s *Secrets) Redact(text string) string {
+func (s *Set) Redact(text string) string {
 	if s == nil || len(text) < minSecret {
 		return text
 	}
@@ -186,14 +186,14 @@ func (r *replacer) cut(text string) string {
 }
 
 // Plus returns a set with one value more than s. Values that are later added to s are in it, too.
-func (s *Secrets) Plus(value string) *Secrets {
-	plus := &Secrets{more: s}
+func (s *Set) Plus(value string) *Set {
+	plus := &Set{more: s}
 	plus.Add(value)
 	return plus
 }
 
 // With adds the present values of another set, and returns s.
-func (s *Secrets) With(other *Secrets) *Secrets {
+func (s *Set) With(other *Set) *Set {
 	if other != nil {
 		other.mu.Lock()
 		defer other.mu.Unlock()
@@ -229,7 +229,7 @@ func wholeBase64(text string) string {
 }
 
 // RedactValue is Redact for all texts of a tree of JSON, keys too. It copies the tree.
-func (s *Secrets) RedactValue(v any) any {
+func (s *Set) RedactValue(v any) any {
 	switch v := v.(type) {
 	case string:
 		return s.Redact(v)
