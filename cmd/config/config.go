@@ -134,8 +134,8 @@ func cause(err error) string {
 // check reads the text of a wiring file.
 func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error) {
 	c := &Config{Path: abs, Dir: filepath.Dir(abs), Source: src, Secrets: new(expression.Secrets)}
-	d := newDocument(path, bytes.TrimPrefix(src, []byte("\ufeff")))
-	root := d.root()
+	d := newDocument(path, c.Dir, bytes.TrimPrefix(src, []byte("\ufeff")))
+	root := d.root(d.texts[0])
 	if root == nil {
 		return nil, d.err()
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,35 +15,89 @@ import (
 // maxFaults is how many faults are reported. In a file with more, most have the same cause.
 const maxFaults = 100
 
-// document is a wiring file and the faults found in it so far.
+// document is a wiring file and the faults found in it so far. It can have several texts: an offset counts through all of them, so that it names a
+// text and a place in it.
 type document struct {
-	name   string // the file's name in messages
-	source *yaml.Text
+	name   string // the wiring file's name in messages
+	texts  []text // in the order of their offsets; the first is the wiring file's own
 	faults []Fault
 }
 
-func newDocument(name string, src []byte) *document {
-	return &document{name: name, source: yaml.NewText(string(src))}
+// text is one text of a document.
+type text struct {
+	name string // the file's name in messages
+	dir  string // the file's directory, absolute
+	*yaml.Text
 }
 
-// root parses the file and returns its mapping; nil after a fault.
-func (d *document) root() *yaml.Node {
-	src := d.source.Source
+// newDocument returns a document with the text of the wiring file.
+func newDocument(name, dir string, src []byte) *document {
+	d := &document{name: name}
+	d.add(name, dir, src)
+	return d
+}
+
+// add adds the text of a file.
+func (d *document) add(name, dir string, src []byte) text {
+	t := text{name, dir, yaml.NewText(string(src))}
+	if len(d.texts) > 0 {
+		last := d.texts[len(d.texts)-1]
+		t.Base = last.Base + len(last.Source) + 1 // a missing value can stand at the end
+	}
+	d.texts = append(d.texts, t)
+	return t
+}
+
+// textAt returns the text that an offset is in.
+func (d *document) textAt(offset int) text {
+	i, found := slices.BinarySearchFunc(d.texts, offset, func(t text, offset int) int { return cmp.Compare(t.Base, offset) })
+	if !found {
+		i--
+	}
+	return d.texts[max(i, 0)]
+}
+
+// dirOf returns the directory of the file that a node is in. Relative paths in the node are relative to it.
+func (d *document) dirOf(n *yaml.Node) string { return d.textAt(n.Start).dir }
+
+// line returns the line number of a node.
+func (d *document) line(n *yaml.Node) int {
+	t := d.textAt(n.Start)
+	return t.Line(n.Start-t.Base) + 1
+}
+
+// placeOf returns the place of a node, file:line.
+func (d *document) placeOf(n *yaml.Node) string {
+	return fmt.Sprintf("%s:%d", d.textAt(n.Start).name, d.line(n))
+}
+
+// lineFrom says on which line a node is, for a message about another node: "on line 3", or "on line 3 of FILE" in another file.
+func (d *document) lineFrom(other, n *yaml.Node) string {
+	line := fmt.Sprintf("on line %d", d.line(n))
+	if t := d.textAt(n.Start); t.Base != d.textAt(other.Start).Base {
+		line += " of " + t.name
+	}
+	return line
+}
+
+// root parses a text and returns its mapping; nil after a fault.
+func (d *document) root(t text) *yaml.Node {
+	src := t.Source
 	if strings.HasPrefix(src, "\xff\xfe") || strings.HasPrefix(src, "\xfe\xff") {
-		d.fault(0, 2, "the file is UTF-16", "save it as UTF-8")
+		d.fault(t.Base, t.Base+2, "the file is UTF-16", "save it as UTF-8")
 		return nil
 	}
-	root, faults := yaml.Parse(d.source)
+	root, faults := yaml.Parse(t.Text)
 	for _, f := range faults {
-		d.fault(f.Offset, f.Offset+1, f.Message, f.Hint)
+		d.fault(t.Base+f.Offset, t.Base+f.Offset+1, f.Message, f.Hint)
 	}
 	const needs = "a wiring file has handlers, schedules, or both"
 	switch {
 	case root == nil && len(faults) > 0:
 	case root == nil && strings.TrimSpace(src) == "":
-		d.beside(d.name, "the file is empty", needs)
+		d.beside(t.name, "the file is empty", needs)
 	case root == nil:
-		d.fault(0, 1, "the file has nothing but comments in it", needs)
+		d.fault(t.Base, t.Base+1, "the file has nothing but comments in it", needs)
 	case root.Kind == yaml.Mapping:
 		return root
 	case !root.Broken:
@@ -63,10 +118,11 @@ func (d *document) fault(start, end int, msg, hint string) {
 	if d.full() {
 		return
 	}
-	line := d.source.Line(start)
-	text, from := d.source.LineText(line)
+	t := d.textAt(start)
+	line := t.Line(start - t.Base)
+	source, from := t.LineText(line)
 	d.faults = append(d.faults, Fault{
-		File: d.name, Line: line + 1, Column: 1 + utf8.RuneCountInString(d.source.Source[from:start]), Message: msg, Hint: hint, SourceLine: text,
+		File: t.name, Line: line + 1, Column: 1 + utf8.RuneCountInString(t.Source[from:start-t.Base]), Message: msg, Hint: hint, SourceLine: source,
 		offset: start, width: end - start,
 	})
 	if d.full() {
@@ -96,8 +152,8 @@ func (d *document) inside(n *yaml.Node, offset int, msg, hint string) {
 	}
 	start := n.Source(offset)
 	end := start + 1
-	if isWord(d.source.Source[start]) {
-		for end < len(d.source.Source) && isWord(d.source.Source[end]) {
+	if t := d.textAt(start); isWord(t.Source[start-t.Base]) {
+		for end-t.Base < len(t.Source) && isWord(t.Source[end-t.Base]) {
 			end++
 		}
 	}
@@ -108,7 +164,7 @@ func isWord(c byte) bool { return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 
 
 // beside records a fault without a line: of a variable, a flag, or the whole file.
 func (d *document) beside(what, msg, hint string) {
-	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, offset: len(d.source.Source) + 1})
+	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, offset: math.MaxInt})
 }
 
 // err returns the faults as an error, in the order of the file; nil for none.

@@ -198,7 +198,7 @@ func (r *wiringReader) checkWas(handlers []*tasks.Handler) {
 			r.at(n, fmt.Sprintf("%q is the handler's own name, not a former one", h.Was), "")
 		case r.names["handler "+h.Was] != nil:
 			r.at(n, fmt.Sprintf("handler %q is in the file, so that %q can't go on where it stopped", h.Was, h.Name),
-				fmt.Sprintf("it is on line %d; two handlers swap their names in two steps, with a third name in between", r.line(r.names["handler "+h.Was])))
+				"it is "+r.lineFrom(n, r.names["handler "+h.Was])+"; two handlers swap their names in two steps, with a third name in between")
 		case taken:
 			r.at(n, fmt.Sprintf("handler %q goes on where %q stopped already", heir, h.Was), "only one handler can take over from another")
 		}
@@ -217,7 +217,7 @@ func (r *wiringReader) action(kind string, inputs map[string]any, n *yaml.Node) 
 		return nil
 	}
 	action, faults := handlers.Build(kind, inputs, handlers.Deps{
-		BaseDir: r.dir, ParseStatement: r.parse, Secrets: r.secrets, Data: r.data, Events: r.bursts, Environment: r.environment, Note: func(text string) { r.notes = append(r.notes, text) },
+		BaseDir: r.dirOf(n), ParseStatement: r.parse, Secrets: r.secrets, Data: r.data, Events: r.bursts, Environment: r.environment, Note: func(text string) { r.notes = append(r.notes, text) },
 	})
 	for _, f := range faults {
 		if with == nil {

@@ -65,8 +65,8 @@ func tree(t testing.TB, path string) (any, bool) {
 
 func treeOf(src []byte) (any, bool) {
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
-	d := newDocument("", src)
-	root, faults := yaml.Parse(d.source)
+	d := newDocument("", "", src)
+	root, faults := yaml.Parse(d.texts[0].Text)
 	if root == nil || len(faults) > 0 {
 		return nil, false
 	}

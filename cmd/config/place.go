@@ -66,7 +66,7 @@ func (r *wiringReader) unique(n *yaml.Node, kind, name string) {
 	switch first := r.names[kind+" "+name]; {
 	case name == "":
 	case first != nil:
-		r.at(at, fmt.Sprintf("two %ss are named %s", kind, fault.Quote(name)), fmt.Sprintf("the first is on line %d", r.line(first)))
+		r.at(at, fmt.Sprintf("two %ss are named %s", kind, fault.Quote(name)), "the first is "+r.lineFrom(at, first))
 	default:
 		r.names[kind+" "+name] = at
 	}

@@ -71,8 +71,6 @@ func (w Want) Place(path ...any) string {
 	return w.doc.placeOf(n)
 }
 
-func (d *document) placeOf(n *yaml.Node) string { return fmt.Sprintf("%s:%d", d.name, d.line(n)) }
-
 // wiringTests reads the tests. The handlers and schedules must have been read.
 func (r *wiringReader) wiringTests(n *yaml.Node, w *Wiring) []*Test {
 	r.knownHandlers, r.knownSchedules = map[string]*tasks.Handler{}, map[string]*schedule.Entry{}

@@ -120,7 +120,7 @@ func (r *wiringReader) schema(n *yaml.Node) *schema.Schema {
 func (r *wiringReader) schemaFile(n *yaml.Node, name string, version *string) *schema.Schema {
 	path := name
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(r.dir, path)
+		path = filepath.Join(r.dirOf(n), path)
 	}
 	r.files = append(r.files, path)
 	text, err := readSchema(path)

@@ -154,9 +154,6 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 	return collector.sorted()
 }
 
-// line returns the line number of a node.
-func (d *document) line(n *yaml.Node) int { return d.source.Line(n.Start) + 1 }
-
 // ScopeOf returns the scope for the word in a key's scope tag.
 func (r *wiringReader) ScopeOf(word string) expression.Scope {
 	switch word {

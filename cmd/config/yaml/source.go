@@ -12,7 +12,10 @@ import (
 // Text is a source with the places of its lines. It must not be used by two goroutines at a time.
 type Text struct {
 	Source string
-	lines  []int // where each begins
+	// Base is added to the offsets of the text's nodes, so that one offset can name a text and a place in it, as in go/token. It is set before the
+	// text is parsed.
+	Base  int
+	lines []int // where each begins
 
 	// The place of the last call of offset. The next place is usually after it on the same line.
 	lastLine, lastColumn, lastOffset int
@@ -122,7 +125,7 @@ func (t *Text) noColon(key, value *Node) bool {
 	if value.Kind != Scalar || value.Style != Plain || value.Value != "" || value.Broken {
 		return false
 	}
-	at := t.space(key.End())
+	at := t.space(key.end())
 	return at < len(t.Source) && (t.Source[at] == ',' || t.Source[at] == '}')
 }
 
@@ -134,20 +137,23 @@ func cutColon(s string) (before, after string, ok bool) {
 	return s, "", false
 }
 
-// Source gives the offset in the source of the byte at an offset in the Value of a scalar.
+// start is Start as an offset in the text.
+func (n *Node) start() int { return n.Start - n.text.Base }
+
+// Source gives the place, counted as Start, of the byte at an offset in the Value of a scalar.
 //
 // Folding, indentation and line ends change only blanks. All other bytes have the same order in the source, so it counts them.
 func (n *Node) Source(offset int) int {
 	if n.Kind != Scalar {
 		return n.Start
 	}
-	return min(n.place(offset), max(n.Start, n.End()-1))
+	return n.text.Base + min(n.place(offset), max(n.start(), n.end()-1))
 }
 
 func (n *Node) place(offset int) int {
 	offset = max(0, min(offset, len(n.Value)))
 	before := strings.TrimRight(n.Value[:offset], blanks)
-	at := n.body()
+	src, at := n.text.Source, n.body()
 	for want := solid(before); want > 0; {
 		next, got := n.step(at)
 		if got > want || next == at { // in the middle of an escape
@@ -164,25 +170,28 @@ func (n *Node) place(offset int) int {
 			at = next
 		}
 	}
-	for i := len(before); i < offset && at < len(n.src) && n.src[at] == n.Value[i] && n.src[at] != '\n'; i++ {
+	for i := len(before); i < offset && at < len(src) && src[at] == n.Value[i] && src[at] != '\n'; i++ {
 		at++
 	}
 	return at
 }
 
-// End gives the offset behind the last byte of a scalar, and behind the first of a list or a mapping.
-func (n *Node) End() int {
+// End gives the place, counted as Start, behind the last byte of a scalar, and behind the first of a list or a mapping.
+func (n *Node) End() int { return n.text.Base + n.end() }
+
+func (n *Node) end() int {
 	if n.Kind != Scalar {
-		return n.Start + 1
+		return n.start() + 1
 	}
+	src := n.text.Source
 	at := n.place(len(strings.TrimRight(n.Value, blanks)))
 	for n.Style == SingleQuoted || n.Style == DoubleQuoted {
-		if at >= len(n.src) || n.src[at] == n.src[n.Start] {
-			return min(at+1, len(n.src))
+		if at >= len(src) || src[at] == src[n.start()] {
+			return min(at+1, len(src))
 		}
 		at, _ = n.step(at)
 	}
-	return max(n.Start, at)
+	return max(n.start(), at)
 }
 
 const blanks = " \t\r\n"
@@ -200,29 +209,31 @@ func solid(s string) int {
 
 // body gives where the text of a scalar begins.
 func (n *Node) body() int {
+	src, start := n.text.Source, n.start()
 	switch n.Style {
 	case SingleQuoted, DoubleQuoted:
-		return n.Start + 1
+		return start + 1
 	case Literal, Folded:
-		if end := strings.IndexByte(n.src[n.Start:], '\n'); end >= 0 {
-			return n.Start + end + 1
+		if end := strings.IndexByte(src[start:], '\n'); end >= 0 {
+			return start + end + 1
 		}
-		return len(n.src)
+		return len(src)
 	}
-	return n.Start
+	return start
 }
 
 // step steps over the source of one character of a scalar, and returns the number of the character's bytes that are not blanks.
 func (n *Node) step(at int) (next, bytes int) {
+	src := n.text.Source
 	switch {
-	case at >= len(n.src):
+	case at >= len(src):
 		return at, 0
-	case n.Style == SingleQuoted && n.src[at] == '\'' && at+1 < len(n.src) && n.src[at+1] == '\'':
+	case n.Style == SingleQuoted && src[at] == '\'' && at+1 < len(src) && src[at+1] == '\'':
 		return at + 2, 1
-	case n.Style == DoubleQuoted && n.src[at] == '\\' && at+1 < len(n.src):
-		return escape(n.src, at)
+	case n.Style == DoubleQuoted && src[at] == '\\' && at+1 < len(src):
+		return escape(src, at)
 	}
-	return at + 1, solid(n.src[at : at+1])
+	return at + 1, solid(src[at : at+1])
 }
 
 // escape is step for the escapes of double quotes.

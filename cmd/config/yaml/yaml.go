@@ -54,13 +54,13 @@ type Node struct {
 	Broken bool
 	// Value is a scalar's text without quotes, escapes and indentation; also empty for a missing value.
 	Value string
-	// Start is the byte offset of the node in the source, after its anchor; for a missing value, where it could be.
+	// Start is the byte offset of the node in its text plus [Text.Base], after its anchor; for a missing value, where it could be.
 	Start int
 	// Content is a sequence's items, or a mapping's keys and values in turn. Keys are scalars, each present once. Merged keys
 	// follow the mapping's own.
 	Content []*Node
 
-	src string // the whole text
+	text *Text // that it is in
 }
 
 // Null reports whether the node is missing or written as null.
@@ -76,7 +76,7 @@ func (n *Node) Null() bool {
 }
 
 // Parse reads a text. The root is nil for one without content and for one with a syntax error. The offsets of the faults are
-// offsets in the text.
+// offsets in the text, without its Base.
 func Parse(text *Text) (root *Node, faults []*fault.Fault) {
 	if f := badCharacter(text.Source); f != nil {
 		return nil, []*fault.Fault{f}
@@ -210,7 +210,7 @@ func (b *builder) node(n *yaml.Node) *Node {
 	}
 	made := &b.room[0]
 	b.room = b.room[1:]
-	made.Start, made.src = b.offset(n.Line, n.Column), b.Source
+	made.Start, made.text = b.Base+b.offset(n.Line, n.Column), b.Text
 	before := b.values
 	b.values++
 	if n.Anchor != "" {
@@ -218,8 +218,8 @@ func (b *builder) node(n *yaml.Node) *Node {
 	}
 	leftOut := n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value == "" && n.Tag == "!!null" && n.Anchor == ""
 	if !leftOut {
-		value, tag := b.properties(made.Start)
-		if made.Start = value; tag >= 0 {
+		value, tag := b.properties(made.start())
+		if made.Start = b.Base + value; tag >= 0 {
 			b.refuse(tag, "tags (!name) are not supported", "leave it out; quote a text that begins with !")
 			made.Broken = true
 		}
@@ -265,7 +265,7 @@ func (b *builder) alias(n *yaml.Node) *Node {
 	target := b.anchored[n.Alias]
 	if target.node == nil {
 		b.refuse(at, "the alias *"+n.Value+" stands inside the value that it stands for", "a value can't contain itself")
-		return &Node{Broken: true, Start: at, src: b.Source}
+		return &Node{Broken: true, Start: b.Base + at, text: b.Text}
 	}
 	b.values += target.size
 	b.aliased += target.size
@@ -274,7 +274,7 @@ func (b *builder) alias(n *yaml.Node) *Node {
 		b.refuse(at, fmt.Sprintf("too many aliases: with this one they stand for %d of the file's %d values", b.aliased, b.values), "write fewer aliases of aliases")
 	}
 	if b.stopped { // so that the sizes stop growing
-		return &Node{Broken: true, Start: at, src: b.Source}
+		return &Node{Broken: true, Start: b.Base + at, text: b.Text}
 	}
 	return target.node
 }
@@ -290,26 +290,26 @@ func (b *builder) mapping(made *Node, n *yaml.Node) {
 		case key.Broken:
 			made.Broken = true
 		case key.Kind != Scalar:
-			b.refuse(key.Start, "a list or a mapping can't be a key", "")
+			b.refuse(key.start(), "a list or a mapping can't be a key", "")
 			made.Broken = true
 		case first != nil:
-			b.refuse(key.Start, "the key "+fault.Quote(key.Value)+" is here twice", fmt.Sprintf("the first is on line %d", b.Line(first.Start)+1))
+			b.refuse(key.start(), "the key "+fault.Quote(key.Value)+" is here twice", fmt.Sprintf("the first is on line %d", b.Line(first.start())+1))
 		case key.Style == Plain && key.Value == "":
-			b.refuse(key.Start, "a colon without a key before it", "quote a text that begins with a colon")
+			b.refuse(key.start(), "a colon without a key before it", "quote a text that begins with a colon")
 			made.Broken = true
 		case key.Style == Plain && oddity(key.Value) != nil:
 			odd := oddity(key.Value)
-			b.refuse(key.Source(odd.Offset), odd.Message, odd.Hint)
+			b.refuse(key.Source(odd.Offset)-b.Base, odd.Message, odd.Hint)
 			made.Broken = true
 		case b.noColon(key, value):
 			hint := "write {key: value}"
-			if made.Start > 0 && b.Source[made.Start-1] == '{' {
+			if at := made.start(); at > 0 && b.Source[at-1] == '{' {
 				hint = `quote a text that has {{ in it: "{{ … }}"; evrun's own expressions are ${ … }`
 			}
 			if name, rest, ok := cutColon(key.Value); ok && key.Style == Plain {
 				hint = "write a space after the colon: " + name + ": " + fault.Clip(rest, 60)
 			}
-			b.refuse(key.Start, "the key "+fault.Quote(key.Value)+" has no value", hint)
+			b.refuse(key.start(), "the key "+fault.Quote(key.Value)+" has no value", hint)
 			made.Broken = true
 		default:
 			if seen[key.Value] = key; key.Value == "<<" && key.Style == Plain {
@@ -333,7 +333,7 @@ func (b *builder) merge(made, key, value *Node, seen map[string]*Node) {
 	for _, m := range from {
 		if m.Kind != Mapping || m.Broken {
 			if !m.Broken {
-				b.refuse(key.Start, "a merge key (<<) takes a mapping, or a list of mappings", "write <<: *name, where &name stands before the mapping")
+				b.refuse(key.start(), "a merge key (<<) takes a mapping, or a list of mappings", "write <<: *name, where &name stands before the mapping")
 			}
 			made.Broken = true
 			continue

@@ -1,6 +1,7 @@
 package yaml
 
 import (
+	"reflect"
 	"testing"
 	"unicode/utf8"
 )
@@ -90,4 +91,39 @@ func FuzzParse(f *testing.F) {
 			reproduces(t, src, root)
 		}
 	})
+}
+
+// A text with a base has the same tree, with all places moved by the base.
+func TestABaseMovesAllPlaces(t *testing.T) {
+	const base = 1000
+	var same func(src string, a, b *Node)
+	same = func(src string, a, b *Node) {
+		if b.Start != a.Start+base || b.End() != a.End()+base || b.Value != a.Value || len(b.Content) != len(a.Content) {
+			t.Fatalf("%q: %q at %d to %d became %q at %d to %d", src, a.Value, a.Start, a.End(), b.Value, b.Start, b.End())
+		}
+		for i := range a.Value {
+			if b.Source(i) != a.Source(i)+base {
+				t.Fatalf("%q: byte %d of %q stood at %d and now stands at %d", src, i, a.Value, a.Source(i), b.Source(i))
+			}
+		}
+		for i := range a.Content {
+			same(src, a.Content[i], b.Content[i])
+		}
+	}
+	for _, src := range taken {
+		root, _ := Parse(NewText(src))
+		moved := NewText(src)
+		moved.Base = base
+		if other, _ := Parse(moved); root != nil {
+			same(src, root, other)
+		}
+	}
+	for _, test := range refused {
+		_, faults := Parse(NewText(test.src))
+		moved := NewText(test.src)
+		moved.Base = base
+		if _, others := Parse(moved); !reflect.DeepEqual(faults, others) {
+			t.Errorf("%q: faults became %v", test.src, others)
+		}
+	}
 }
