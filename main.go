@@ -10,6 +10,6 @@ import (
 )
 
 //go:embed config.example.yaml
-var example []byte
+var demo []byte
 
-func main() { os.Exit(cmd.Main(example, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() { os.Exit(cmd.Main(demo, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

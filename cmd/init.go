@@ -10,8 +10,8 @@ import (
 	"evrun/cmd/starter"
 )
 
-// newInitCmd makes the command that writes an example; full is the one of that name.
-func newInitCmd(e *cli.Env, full []byte) *cobra.Command {
+// newInitCmd makes the command that writes an example; demo is the one of that name.
+func newInitCmd(e *cli.Env, demo []byte) *cobra.Command {
 	var example string
 	var list strings.Builder
 	for _, x := range starter.Examples {
@@ -46,7 +46,7 @@ check while you type ("evrun schema" prints it anew after an update). Files that
 			if err != nil {
 				return err
 			}
-			return starter.Write(e, path, x, full)
+			return starter.Write(e, path, x, demo)
 		},
 	}
 	c.Flags().StringVar(&example, "example", starter.Examples[0].Name, "which one: `NAME` of the list above")

@@ -17,16 +17,16 @@ import (
 	"evrun/tasks/process"
 )
 
-// Main runs evrun with these arguments and returns its exit code. example is the wiring file that init writes. The first interrupt ends
+// Main runs evrun with these arguments and returns its exit code. demo is the example of init that lies beside main. The first interrupt ends
 // the command's context; another one, a second or more later, ends the process at once, with 130.
-func Main(example []byte, args []string, in io.Reader, out, errOut io.Writer) int {
+func Main(demo []byte, args []string, in io.Reader, out, errOut io.Writer) int {
 	// A reader that goes away (evrun tail | head) is an error of Write, and does not kill. The signal is caught and not ignored,
 	// since the commands that the daemon starts would inherit an ignored one.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, release := stopping.Context(exitAtOnce)
 	defer release()
 	e := &cli.Env{In: in, Out: out, Err: errOut}
-	root := newRootCmd(e, example)
+	root := newRootCmd(e, demo)
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -41,8 +41,8 @@ func exitAtOnce() {
 	os.Exit(cli.ExitInterrupted)
 }
 
-// newRootCmd makes the tree of commands. init writes example.
-func newRootCmd(e *cli.Env, example []byte) *cobra.Command {
+// newRootCmd makes the tree of commands. init writes demo as one of its examples.
+func newRootCmd(e *cli.Env, demo []byte) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "evrun",
 		Short: "Turns events into work: schedules, people and programs publish them, handlers run on them",
@@ -79,7 +79,7 @@ Write a wiring file with "evrun init", start the daemon with "evrun serve", publ
 	section("Every day", newServeCmd(e), newEmitCmd(e), newTailCmd(e), newStatusCmd(e), newMetricsCmd(e))
 	section("What happened, and why", newEventsCmd(e), newRunsCmd(e), newExplainCmd(e), newUsersCmd(e))
 	section("Stepping in", newReplayCmd(e), newHandlersCmd(e), newSchedulesCmd(e), newReloadCmd(e), newPruneCmd(e), newEraseCmd(e))
-	section("The wiring file", newInitCmd(e, example), newDemoCmd(e), newImportCmd(e), newValidateCmd(e), newTestCmd(e), newSimulateCmd(e), newSchemaCmd(e))
+	section("The wiring file", newInitCmd(e, demo), newDemoCmd(e), newImportCmd(e), newValidateCmd(e), newTestCmd(e), newSimulateCmd(e), newSchemaCmd(e))
 	section("The store", newBackupCmd(e), newRestoreCmd(e), newDoctorCmd(e))
 	root.SetHelpCommand(newHelpCmd())
 	cli.Group(root, newServiceCmd(e), newVersionCmd(e), newCompletionCmd(e))

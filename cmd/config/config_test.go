@@ -137,9 +137,12 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	}
 }
 
-func TestTheShippedExampleIsRight(t *testing.T) {
-	if _, err := Load("../../config.example.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err != nil {
-		t.Error(err)
+func TestTheShippedExamplesAreRight(t *testing.T) {
+	for _, path := range []string{"../../config.example.yaml", "../starter/full.yaml"} {
+		c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+		if err != nil || len(c.Warnings) > 0 {
+			t.Errorf("%s: %v, %v", path, err, c)
+		}
 	}
 }
 

@@ -81,7 +81,7 @@ func TestTheSchemaTakesGoodFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	design := write(t, design)
-	for _, path := range append(paths, "../../config.example.yaml", design) {
+	for _, path := range append(paths, "../../config.example.yaml", "../starter/full.yaml", design) {
 		v, ok := tree(t, path)
 		if !ok {
 			t.Fatal(path)

@@ -63,7 +63,7 @@ func FuzzLoad(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, path := range append(paths, "../../config.example.yaml") {
+	for _, path := range append(paths, "../../config.example.yaml", "../starter/full.yaml") {
 		src, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)

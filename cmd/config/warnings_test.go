@@ -1,7 +1,6 @@
 package config
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -113,13 +112,6 @@ func TestACommandWithoutATimeoutIsAWarning(t *testing.T) {
 		if len(c.Warnings) != want || want > 0 && (c.Warnings[0].Line != 2 || !strings.Contains(c.Warnings[0].Message, `"h" has no timeout: a command that hangs`)) {
 			t.Errorf("%q: %+v", timeout, c.Warnings)
 		}
-	}
-}
-
-func TestTheExampleHasNoWarnings(t *testing.T) {
-	c, err := Load(filepath.Join("..", "..", "config.example.yaml"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
-	if err != nil || len(c.Warnings) > 0 {
-		t.Errorf("%v, %v", c.Warnings, err)
 	}
 }
 

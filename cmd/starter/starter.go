@@ -1,5 +1,5 @@
 // Package starter writes the wiring files that people begin with: the work of `evrun init`. Each example is a file of this directory that runs as it
-// is, and whose tests pass; the one named full is the demo, which main embeds.
+// is, and whose tests pass; the one named demo is config.example.yaml, which main embeds, and full explains each key.
 package starter
 
 import (
@@ -38,7 +38,8 @@ var Examples = []Example{
 	{"backup", "a nightly command with retries, and an alert when it fails", "emit backup.due --wait"},
 	{"webhook", "events by HTTP: in with a POST to the socket, out to a URL", "emit order.placed -F order:=1002 -F total:=30"},
 	{"import", "many records from a file into a table, each once", `emit contact.listed -f name=Ada -f email=ada@example.com --wait`},
-	{"full", "the demo, with an explanation of each key", "emit user.registered -f name=Ada -f email=ada@example.com --wait"},
+	{"demo", "the demo of the README: declared types, conditions, a daily report, an alert", "emit user.registered -f name=Ada -f email=ada@example.com --wait"},
+	{"full", "each key, explained", "emit user.registered -f name=Ada -f email=ada@example.com --wait"},
 }
 
 // Names are the names of all examples.
@@ -59,17 +60,17 @@ func Find(name string) (Example, error) {
 	return Example{}, cli.Usage("there is no example %s; write --example %s%s", fault.Quote(name), fault.Or(Names()), cli.AsHint(fault.DidYouMean(name, Names())))
 }
 
-// text is the file of an example; full is the one of that name.
-func (x Example) text(full []byte) ([]byte, error) {
-	if x.Name == "full" {
-		return full, nil
+// text is the file of an example; demo is the one of that name.
+func (x Example) text(demo []byte) ([]byte, error) {
+	if x.Name == "demo" {
+		return demo, nil
 	}
 	return files.ReadFile(x.Name + ".yaml")
 }
 
 // Write writes an example to path, with its schema beside it, and prints what can be done next. It changes no file that exists.
-func Write(e *cli.Env, path string, x Example, full []byte) error {
-	text, err := x.text(full)
+func Write(e *cli.Env, path string, x Example, demo []byte) error {
+	text, err := x.text(demo)
 	if err != nil {
 		return err
 	}

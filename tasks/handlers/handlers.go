@@ -10,7 +10,7 @@
 //
 //	func (l *logMessage) Compute(d *tasks.Delivery) (any, error) { … }
 //
-// A new kind is one file with such a struct, its test, one line in the table, and one block in config.example.yaml.
+// A new kind is one file with such a struct, its test, one line in the table, and one block in cmd/starter/full.yaml.
 package handlers
 
 import (
