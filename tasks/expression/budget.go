@@ -143,19 +143,6 @@ func (c scale) seldom(v any, sum, most int) int {
 			}
 		}
 		return sum
-	case map[any]any:
-		sum += c.dict
-		for key, e := range v {
-			if sum = c.of(e, c.of(key, sum, most), most); sum > most {
-				break
-			}
-		}
-		return sum
-	case [][2]any:
-		for i := 0; i < len(v) && sum <= most; i++ {
-			sum = c.of(v[i][1], c.of(v[i][0], sum, most), most)
-		}
-		return sum
 	case []string:
 		for _, e := range v {
 			sum += c.text(len(e))

@@ -297,14 +297,6 @@ func listOf(v any) ([]any, bool) {
 		return anys(l), true
 	case []float64:
 		return anys(l), true
-	case [2]any: // a part of the result of toPairs
-		return l[:], true
-	case [][2]any:
-		list := make([]any, len(l))
-		for i := range l {
-			list[i] = l[i][:]
-		}
-		return list, true
 	}
 	return nil, false
 }

@@ -50,8 +50,15 @@ var functions = []function{
 	{"trim", trim, []any{new(func(string) string), new(func(string, string) string)}},
 	{"uniq", uniq, []any{new(func([]any) []any), new(func([]string) []any), new(func([]int) []any)}},
 	{"flatten", flatten, []any{new(func(any) any)}},
+	{"keys", keys, ofMaps},
+	{"values", values, ofMaps},
+	{"toPairs", toPairs, ofMaps},
+	{"fromPairs", fromPairs, []any{new(func([]any) map[string]any), new(func([]string) map[string]any)}},
 	{"median", median, []any{new(func(...any) any)}},
 }
+
+// ofMaps are the types of a function that makes a list of a map.
+var ofMaps = []any{new(func(map[string]any) []any), new(func(map[any][]any) []any)}
 
 // public has the names of functions.
 var public = func() map[string]bool {

@@ -154,7 +154,7 @@ var makes = map[string]bool{
 var looks = map[string]bool{
 	"len": true, "int": true, "float": true, "string": true, "trimPrefix": true, "trimSuffix": true, "upper": true, "lower": true, "split": true,
 	"splitAfter": true, "indexOf": true, "lastIndexOf": true, "hasPrefix": true, "hasSuffix": true, "max": true, "min": true, "mean": true,
-	"sum": true, "toBase64": true, "fromBase64": true, "duration": true, "keys": true, "values": true, "toPairs": true, "fromPairs": true,
+	"sum": true, "toBase64": true, "fromBase64": true, "duration": true,
 	"reverse": true, "concat": true,
 }
 

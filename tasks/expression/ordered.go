@@ -1,0 +1,96 @@
+package expression
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"evrun/tasks/expression/guide"
+)
+
+// Functions returns all functions that an expression can call, by subject.
+func Functions() []guide.Function { return guide.Functions() }
+
+// Functions that replace expr-lang's where their results would be in the order of Go's maps: the same event must always give the same value.
+
+// pair is a key of a map, its text, and its value.
+type pair struct {
+	key, value any
+	text       string
+}
+
+// pairsOf returns the pairs of a map of any type of the language, in the order of their keys.
+func pairsOf(b *Budget, function string, v any) ([]pair, error) {
+	if err := b.read(v, 2); err != nil { // it sorts
+		return nil, err
+	}
+	var pairs []pair
+	add := func(key, value any) {
+		text, _ := textOf(key)
+		pairs = append(pairs, pair{key, value, text})
+	}
+	switch m := v.(type) {
+	case map[string]any:
+		for key, value := range m {
+			add(key, value)
+		}
+	case map[any][]any:
+		for key, value := range m {
+			add(key, value)
+		}
+	default:
+		return nil, &functionError{msg: function + " needs a map, and there is " + describe(v)}
+	}
+	slices.SortFunc(pairs, func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(describe(a.key), describe(b.key)))
+	})
+	return pairs, nil
+}
+
+func keys(b *Budget, args []any) (any, error) {
+	return listOfPairs(b, "keys", args[0], func(p pair) any { return p.key })
+}
+
+func values(b *Budget, args []any) (any, error) {
+	return listOfPairs(b, "values", args[0], func(p pair) any { return p.value })
+}
+
+func toPairs(b *Budget, args []any) (any, error) {
+	return listOfPairs(b, "toPairs", args[0], func(p pair) any { return []any{p.key, p.value} })
+}
+
+func listOfPairs(b *Budget, function string, v any, of func(pair) any) (any, error) {
+	pairs, err := pairsOf(b, function, v)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]any, len(pairs))
+	for i, p := range pairs {
+		list[i] = of(p)
+	}
+	return list, nil
+}
+
+// fromPairs is expr-lang's, but its keys are texts, as those of all maps that can be written as JSON.
+func fromPairs(b *Budget, args []any) (any, error) {
+	list, ok := listOf(args[0])
+	if !ok {
+		return nil, &functionError{msg: "fromPairs needs a list, and there is " + describe(args[0])}
+	}
+	if err := b.read(list, 1); err != nil {
+		return nil, err
+	}
+	m := make(map[string]any, len(list))
+	for i, v := range list {
+		p, ok := listOf(v)
+		if !ok || len(p) != 2 {
+			return nil, &functionError{msg: fmt.Sprintf("fromPairs: element %d is %s, not [key, value]", i, describe(v))}
+		}
+		key, msg := textOf(p[0])
+		if msg != "" {
+			return nil, &functionError{msg: fmt.Sprintf("fromPairs: the key of element %d %s", i, msg)}
+		}
+		m[key] = p[1]
+	}
+	return m, nil
+}
