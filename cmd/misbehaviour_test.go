@@ -15,6 +15,7 @@ import (
 	"evrun/store"
 	"evrun/store/storetest"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 )
 
@@ -46,7 +47,7 @@ func init() {
 		if err != nil {
 			panic(err)
 		}
-		result := []tasks.Emission{{Type: typ}}
+		result := []emission.Entry{{Type: typ}}
 		user := func(d *tasks.Delivery) *store.User {
 			return &store.User{Name: d.Handler, Email: uuid.NewString() + "@example.com", EventID: d.Event.ID}
 		}

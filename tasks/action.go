@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"evrun/store"
-	"evrun/tasks/expression"
 )
 
 // Action is a configured kind: an [Outside], a [Reading], an [Inside] or a [Computed].
@@ -64,13 +63,6 @@ func Stubbed(a Action) bool {
 		return true
 	}
 	return false
-}
-
-// Result is a result that is decoded and encoded only when needed. AppendJSON encodes it.
-type Result interface {
-	// Value returns the result for expressions. b bounds the work, and may be nil.
-	Value(b *expression.Budget) (any, error)
-	AppendJSON(dst []byte) ([]byte, error)
 }
 
 // Stating is an [Inside] whose effects run a user statement. hold is how long the statement may take; 0: the default for all statements.

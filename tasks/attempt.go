@@ -8,7 +8,9 @@ import (
 	"runtime/debug"
 	"time"
 
+	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/emission"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/queue"
@@ -65,7 +67,7 @@ func keyOf(by *expression.Expr, what string, d *Delivery) (key string, err error
 func (w *worker) inside(t *queue.Task, d *Delivery, action Inside) store.Settlement {
 	effect, err := safely(func() (Effect, error) { return action.Prepare(d) })
 	if err == nil {
-		err = w.foresee(d)
+		d.foreseen, err = safely(func() (*emission.Foreseen, error) { return w.events.Foresee(d.run()) })
 	}
 	if err != nil {
 		return w.settlement(t, w.failed(t, d, err))
@@ -75,7 +77,7 @@ func (w *worker) inside(t *queue.Task, d *Delivery, action Inside) store.Settlem
 		s.Statement, s.Hold = stating.UserStatement()
 	}
 	outcome := func(call func() (any, error)) store.Outcome {
-		defer d.within()()
+		defer d.foreseen.Within(d.Env)()
 		result, err := safely(call)
 		if err != nil {
 			return w.failed(t, d, err)
@@ -101,6 +103,15 @@ func (w *worker) computed(t *queue.Task, d *Delivery, action Computed) store.Out
 		return w.failed(t, d, err)
 	}
 	return w.succeeded(t, d, result)
+}
+
+// succeeded returns the outcome of a successful attempt, with its events. If the events can't be made, the attempt has failed.
+func (w *worker) succeeded(t *queue.Task, d *Delivery, result any) store.Outcome {
+	evs, err := safely(func() ([]*events.Event, error) { return w.events.Follows(d.run(), d.foreseen, result) })
+	if err != nil {
+		return w.failed(t, d, err)
+	}
+	return store.Outcome{State: store.Succeeded, Emit: evs}
 }
 
 // make makes an attempt outside the writer's transaction. It runs in a goroutine of the pool.

@@ -16,6 +16,7 @@ import (
 	"evrun/store/storetest"
 	"evrun/tasks"
 	"evrun/tasks/control"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 )
 
@@ -276,7 +277,7 @@ func TestRandomCancels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h.Name, h.On = "h", on("x")
 			h.Retry = tasks.Retry{Attempts: 100, Backoff: time.Millisecond, Max: 2 * time.Millisecond}
-			h.Emit = []tasks.Emission{{Type: done}}
+			h.Emit = []emission.Entry{{Type: done}}
 			d := start(t, path(t), h)
 			var people sync.WaitGroup
 			for range 3 {

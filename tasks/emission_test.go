@@ -11,6 +11,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
@@ -26,9 +27,9 @@ const tooMuch = "more than 100,000 steps, the most that may be done with a handl
 	"emit less, or the result as it is, and compute in a handler of that event"
 
 // emitting compiles a handler's emit.
-func emitting(t testing.TB, data any) []tasks.Emission {
+func emitting(t testing.TB, data any) []emission.Entry {
 	t.Helper()
-	em := tasks.Emission{}
+	em := emission.Entry{}
 	var err error
 	if em.Type, err = expression.CompileTemplate("b", expression.HandlerEmit); err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func emitting(t testing.TB, data any) []tasks.Emission {
 			t.Fatal(faults)
 		}
 	}
-	return []tasks.Emission{em}
+	return []emission.Entry{em}
 }
 
 // In the writer's transaction work is counted and limited, so a handler with a costly emit only harms itself. The effect is undone, and the error
@@ -181,7 +182,7 @@ func TestFilesAreReadBeforeTheTransaction(t *testing.T) {
 	if err := os.WriteFile(file, []byte("a note"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	em := tasks.Emission{}
+	em := emission.Entry{}
 	var err error
 	scope := expression.HandlerEmit.In(dir, nil)
 	if em.Type, err = expression.CompileTemplate("b", scope); err != nil {
@@ -191,7 +192,7 @@ func TestFilesAreReadBeforeTheTransaction(t *testing.T) {
 	if em.Data, faults = expression.CompileValue(`${ file("note.txt") } for ${ result.id }: ${ file("note.txt") + result.id }`, scope); len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Emit: []tasks.Emission{em}, Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Emit: []emission.Entry{em}, Action: insideFunc(func(*tasks.Delivery) (tasks.Effect, error) {
 		return tasks.Effect{Write: func(store.Tx) (any, error) { return map[string]any{"id": "x"}, os.Remove(file) }}, nil
 	})})
 	d.emit("a", "1")
@@ -221,7 +222,7 @@ func TestOnDeadOfAnEffectIsBounded(t *testing.T) {
 		"that is evrun's own": {fails, nil, "no"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Kind: "sql", Action: test.action, OnDead: emission(t, "gave.up", test.data)})
+			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Kind: "sql", Action: test.action, OnDead: onDeadEntry(t, "gave.up", test.data)})
 			d.emit("a", "1")
 			if run := d.settled(1)[0]; run.State != store.Dead || run.Error != test.err {
 				t.Errorf("%v: %s", run.State, run.Error)
@@ -243,7 +244,7 @@ func TestOnDeadOfAnEffectIsBounded(t *testing.T) {
 // An emit that uses up the budget leaves on_dead a full one.
 func TestOnDeadHasItsOwnBudget(t *testing.T) {
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: emitting(t, fmt.Sprintf(heavy, "result.id")),
-		OnDead: emission(t, "gave.up", map[string]any{"why": "${ error }"})})
+		OnDead: onDeadEntry(t, "gave.up", map[string]any{"why": "${ error }"})})
 	d.emit("a", "1")
 	run := d.settled(1)[0]
 	if got := d.ofType("gave.up"); run.State != store.Dead || len(got) != 1 || !strings.Contains(string(got[0].Data), "100,000 steps") || users(t, d) != 0 {
@@ -270,7 +271,7 @@ func TestAHandlerThatEmitsWhatBreaksTheSchemaIsDeadAtOnce(t *testing.T) {
 			if len(faults) > 0 {
 				t.Fatal(faults)
 			}
-			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: []tasks.Emission{{Type: typ, Data: data}}})
+			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: []emission.Entry{{Type: typ, Data: data}}})
 			d.emitter.Declare([]emitter.EventType{{Type: "user.registered", Schema: s}, {Type: "a"}}, true)
 			d.emit("a", "1")
 			run := d.settled(1)[0]

@@ -7,6 +7,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 )
 
@@ -24,8 +25,8 @@ type Handler struct {
 	OrderBy     *expression.Expr // events with one key run one after the other, retries included; nil: no order
 	Rate        Rate             // how often attempts may begin; zero: no limit
 	Debounce    *Debounce        // one run for each burst of events; nil: one for each event. Not with OrderBy
-	Emit        []Emission       // accepted in the transaction that settles the run as succeeded
-	OnDead      *Emission        // accepted in the transaction that settles the run as dead; nil: evrun.run.dead alone
+	Emit        []emission.Entry // accepted in the transaction that settles the run as succeeded
+	OnDead      *emission.Entry  // accepted in the transaction that settles the run as dead; nil: evrun.run.dead alone
 	FromStart   bool             // a new handler begins at the journal's start, not at its head
 	FromMark    bool             // a handler that returns to the wiring continues at its mark, however long it was absent
 	Was         string           // its previous name, whose mark and unsettled runs it takes over; empty: none
@@ -56,13 +57,6 @@ type Retry struct {
 	Backoff, Max time.Duration // default 1s and 1m
 }
 
-// Emission is an event that a handler emits.
-type Emission struct {
-	Type    *expression.Template
-	Subject *expression.Template // nil: none
-	Data    *expression.Value    // nil: the handler's result or, in OnDead, the failure
-}
-
 // Delivery is a kind's view of one attempt: one event at one handler.
 type Delivery struct {
 	Event   *events.Event
@@ -73,13 +67,15 @@ type Delivery struct {
 	// MaxData limits a result that becomes the data of an event, in bytes of JSON; 0: [emitter.DefaultMaxEvent].
 	MaxData int
 
-	printing *printing // nil: its output is not kept
-	foreseen *foreseen // of an inside handler that emits
+	printing *printing          // nil: its output is not kept
+	foreseen *emission.Foreseen // of an inside handler that emits
 
 	attempts  *attempts // nil: programs can't publish in the run's name
 	variables map[string]string
 	token     string // empty: not asked for
 }
+
+func (d *Delivery) run() emission.Run { return emission.Run{ID: d.RunID, Event: d.Event, Env: d.Env} }
 
 // Permanent marks an error that no further attempt can fix: the run is dead at once.
 func Permanent(err error) error { return &permanentError{err} }
@@ -103,6 +99,7 @@ func (e *retryAfterError) Unwrap() error { return e.err }
 // isPermanent reports whether a retry is useless.
 func isPermanent(err error) bool {
 	var p *permanentError
+	var r *emission.RefusedError
 	var x *expression.Error
-	return errors.As(err, &p) || errors.As(err, &x) || errors.Is(err, store.ErrConflict)
+	return errors.As(err, &p) || errors.As(err, &r) || errors.As(err, &x) || errors.Is(err, store.ErrConflict)
 }

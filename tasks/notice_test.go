@@ -14,6 +14,7 @@ import (
 	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/chain"
+	"evrun/tasks/emission"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 )
@@ -26,9 +27,9 @@ func failsWith(text string) tasks.Action {
 func TestNoticesAreShortenedToFit(t *testing.T) {
 	const most = 1024
 	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s *sqlite.Store) { o.Emitter = emitter.New(s, most) },
-		&tasks.Handler{Name: "known", On: on("large.>"), Action: failsWith("no luck: " + strings.Repeat("<é\n", 10_000)), OnDead: emission(t, "known.lost", nil)},
+		&tasks.Handler{Name: "known", On: on("large.>"), Action: failsWith("no luck: " + strings.Repeat("<é\n", 10_000)), OnDead: onDeadEntry(t, "known.lost", nil)},
 		&tasks.Handler{Name: "told", On: on("large.>"), Action: failsWith("no luck"),
-			OnDead: emission(t, "told.lost", map[string]any{"again": "${ data }", "more": "${ data }", "error": "${ error }"})})
+			OnDead: onDeadEntry(t, "told.lost", map[string]any{"again": "${ data }", "more": "${ data }", "error": "${ error }"})})
 	for typ, e := range map[string]*events.Event{
 		"large.data": {Data: []byte(`"` + strings.Repeat("x", most-2) + `"`)},
 		"large.attributes": {Data: []byte(`"` + strings.Repeat("x", most-2) + `"`), Subject: strings.Repeat("s", events.MaxSubjectLen),
@@ -74,7 +75,7 @@ func TestNoticesAreShortenedToFit(t *testing.T) {
 // A dead run on the last event of the longest chain is reported like any other.
 func TestNoticesComeAtTheEndOfAChain(t *testing.T) {
 	d := start(t, path(t), &tasks.Handler{Name: "loop", On: on("a"), Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, nil }),
-		Emit: emits(t, "a"), OnDead: emission(t, "loop.cut", nil)},
+		Emit: emits(t, "a"), OnDead: onDeadEntry(t, "loop.cut", nil)},
 		&tasks.Handler{Name: "alert", On: on("evrun.run.dead"), Action: saveUser},
 		&tasks.Handler{Name: "told", On: on("loop.cut"), Action: saveUser})
 	d.emit("a", "1")
@@ -127,12 +128,12 @@ func TestAFailedAlertIsAnnouncedOnce(t *testing.T) {
 // A handler of all events that always fails causes only notices and notices of these notices.
 func TestAHandlerOfEverythingThatFailsComesToAnEnd(t *testing.T) {
 	for name, c := range map[string]struct {
-		onDead          *tasks.Emission
+		onDead          *emission.Entry
 		notices, unsaid int
 	}{
-		"alone":        {nil, 2, 1},                          // a; 1; 2
-		"with on_dead": {emission(t, "all.lost", nil), 6, 4}, // a; 1 1; 2 2 2 2
-		"of its own":   {emission(t, "a", "${ error }"), 6, 4},
+		"alone":        {nil, 2, 1},                             // a; 1; 2
+		"with on_dead": {onDeadEntry(t, "all.lost", nil), 6, 4}, // a; 1 1; 2 2 2 2
+		"of its own":   {onDeadEntry(t, "a", "${ error }"), 6, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var unsaid atomic.Int64
@@ -153,7 +154,7 @@ func TestAHandlerOfEverythingThatFailsComesToAnEnd(t *testing.T) {
 
 // A sender's "level" is an extension like any other, and never suppresses a notice.
 func TestASendersLevelDecidesNothing(t *testing.T) {
-	d := start(t, path(t), &tasks.Handler{Name: "work", On: on("a"), Action: failsWith("no"), OnDead: emission(t, "lost", nil)})
+	d := start(t, path(t), &tasks.Handler{Name: "work", On: on("a"), Action: failsWith("no"), OnDead: onDeadEntry(t, "lost", nil)})
 	e := &events.Event{Type: "a", Source: "/evrun/aaaaaaaa/handlers/work", Extensions: map[string]any{"level": int64(2)}}
 	if _, err := d.emitter.Emit(t.Context(), e); err != nil {
 		t.Fatal(err)

@@ -15,14 +15,15 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 )
 
-// emission compiles an on_dead.
-func emission(t *testing.T, typ string, data any) *tasks.Emission {
+// onDeadEntry compiles an on_dead.
+func onDeadEntry(t *testing.T, typ string, data any) *emission.Entry {
 	t.Helper()
-	em := &tasks.Emission{}
+	em := &emission.Entry{}
 	var err error
 	if em.Type, err = expression.CompileTemplate(typ, expression.HandlerOnDead); err != nil {
 		t.Fatal(err)
@@ -57,7 +58,7 @@ func TestOnDeadComesOnceAfterTheLastAttempt(t *testing.T) {
 		}}, nil
 	})} {
 		t.Run(name, func(t *testing.T) {
-			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Kind: "sql", Action: action, OnDead: emission(t, "h.gave-up", nil)})
+			d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Kind: "sql", Action: action, OnDead: onDeadEntry(t, "h.gave-up", nil)})
 			const n = 50
 			for i := range n {
 				d.emit("a", fmt.Sprint(i))
@@ -94,7 +95,7 @@ func TestOnDeadComesOnceAfterTheLastAttempt(t *testing.T) {
 }
 
 func TestOnDeadSaysWhatItIsTold(t *testing.T) {
-	em := emission(t, "gave-up.${ handler }", map[string]any{"text": "${ data.id }: ${ error } (${ attempts })", "run": "${ run_id }"})
+	em := onDeadEntry(t, "gave-up.${ handler }", map[string]any{"text": "${ data.id }: ${ error } (${ attempts })", "run": "${ run_id }"})
 	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: failing, OnDead: em})
 	d.emit("a", "one")
 	r := d.settled(1)[0]
@@ -106,9 +107,9 @@ func TestOnDeadSaysWhatItIsTold(t *testing.T) {
 
 // If the event of on_dead can't be made, the run is dead all the same, and its error says so.
 func TestOnDeadThatCannotBeMadeIsPartOfTheError(t *testing.T) {
-	for name, em := range map[string]*tasks.Emission{
-		"type: data.none is nil": emission(t, "x.${ data.none }", nil),
-		"is evrun's own":         emission(t, "evrun.${ data.id }", nil),
+	for name, em := range map[string]*emission.Entry{
+		"type: data.none is nil": onDeadEntry(t, "x.${ data.none }", nil),
+		"is evrun's own":         onDeadEntry(t, "evrun.${ data.id }", nil),
 	} {
 		d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: failing, OnDead: em})
 		d.emit("a", "1")
@@ -122,7 +123,7 @@ func TestOnDeadThatCannotBeMadeIsPartOfTheError(t *testing.T) {
 }
 
 func TestOnDeadThatCausesItselfIsCutOff(t *testing.T) {
-	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: failing, OnDead: emission(t, "a", nil), Retry: tasks.Retry{Attempts: 1}})
+	d := start(t, path(t), &tasks.Handler{Name: "h", On: on("a"), Action: failing, OnDead: onDeadEntry(t, "a", nil), Retry: tasks.Retry{Attempts: 1}})
 	d.dies(d.emit("a", "1"))
 	if a, dead := len(d.ofType("a")), len(d.ofType("evrun.run.dead")); a != 3 || dead != 2 {
 		t.Errorf("%d events, %d reported", a, dead)
@@ -154,7 +155,7 @@ func TestARunWhoseResultCannotBeStoredIsDead(t *testing.T) {
 			}
 			return false
 		}}
-	}, &tasks.Handler{Name: "h", On: on("a"), OnDead: emission(t, "h.gave-up", nil),
+	}, &tasks.Handler{Name: "h", On: on("a"), OnDead: onDeadEntry(t, "h.gave-up", nil),
 		Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, nil })})
 	for _, id := range []string{"fine", "result", "all"} {
 		d.emit("a", id)

@@ -10,16 +10,17 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/chain"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 )
 
-func emits(t testing.TB, typ string) []tasks.Emission {
+func emits(t testing.TB, typ string) []emission.Entry {
 	t.Helper()
 	template, err := expression.CompileTemplate(typ, expression.HandlerEmit)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []tasks.Emission{{Type: template}}
+	return []emission.Entry{{Type: template}}
 }
 
 // A sender's hops and chain are replaced: they neither suppress alerts nor make an emitting handler fail.

@@ -15,6 +15,7 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/chain"
+	"evrun/tasks/emission"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 )
@@ -38,7 +39,7 @@ func TestEmittedEventIsHandledAndLinked(t *testing.T) {
 	typ, _ := expression.CompileTemplate("user.created", expression.HandlerEmit)
 	got := make(chan *events.Event, 1)
 	d := start(t, path(t),
-		&tasks.Handler{Name: "save", On: on("user.registered"), Action: saveUser, Emit: []tasks.Emission{{Type: typ}}},
+		&tasks.Handler{Name: "save", On: on("user.registered"), Action: saveUser, Emit: []emission.Entry{{Type: typ}}},
 		&tasks.Handler{Name: "announce", On: on("user.created"), Action: outsideFunc(func(_ context.Context, d *tasks.Delivery) (any, error) {
 			got <- d.Event
 			return nil, nil
@@ -60,7 +61,7 @@ func TestEmittedEventIsHandledAndLinked(t *testing.T) {
 func TestFollowReportsTheWholeChain(t *testing.T) {
 	typ, _ := expression.CompileTemplate("b", expression.HandlerEmit)
 	d := start(t, path(t),
-		&tasks.Handler{Name: "one", On: on("a"), Action: saveUser, Emit: []tasks.Emission{{Type: typ}}},
+		&tasks.Handler{Name: "one", On: on("a"), Action: saveUser, Emit: []emission.Entry{{Type: typ}}},
 		&tasks.Handler{Name: "two", On: on("b"), Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, nil })},
 		&tasks.Handler{Name: "three", On: on("b"), Action: outsideFunc(func(context.Context, *tasks.Delivery) (any, error) {
 			return nil, tasks.Permanent(errors.New("no"))
@@ -302,7 +303,7 @@ func TestDeadRunIsRetriedWithItsKeyAndHistory(t *testing.T) {
 
 func TestLoopOfEventsEndsWithAReason(t *testing.T) {
 	typ, _ := expression.CompileTemplate("a", expression.HandlerEmit)
-	d := start(t, path(t), &tasks.Handler{Name: "loop", On: on("a"), Action: saveUser, Emit: []tasks.Emission{{Type: typ}}})
+	d := start(t, path(t), &tasks.Handler{Name: "loop", On: on("a"), Action: saveUser, Emit: []emission.Entry{{Type: typ}}})
 	d.emit("a", "1")
 	runs := d.settled(events.MaxHops + 1)
 	last := runs[len(runs)-1]

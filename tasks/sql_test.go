@@ -15,6 +15,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/handlers"
@@ -100,7 +101,7 @@ func TestSQLEffectRunAndEventAreOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Emit = []tasks.Emission{{Type: emit}}
+	h.Emit = []emission.Entry{{Type: emit}}
 	d := start(t, at, h)
 	commits := d.commits.Subscribe(1000).C()
 	for id, n := range map[string]string{"good": "2", "null": "0", "bad-event": "5"} {
@@ -261,7 +262,7 @@ func TestAReadIsSettledOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Emit = []tasks.Emission{{Type: emit}}
+	h.Emit = []emission.Entry{{Type: emit}}
 	d := start(t, at, h)
 	for i := range 20 {
 		d.emit("user.registered", fmt.Sprint(i))

@@ -9,6 +9,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/control"
+	"evrun/tasks/emission"
 	"evrun/tasks/measure"
 	"evrun/tasks/queue"
 )
@@ -26,8 +27,8 @@ type worker struct {
 	r      *Runner
 	h      *Handler
 	id     store.HandlerID
-	source string // the source of the events that it emits
-	when   string // the text of its condition; empty: none
+	events emission.Maker // of the events that it emits
+	when   string         // the text of its condition; empty: none
 
 	queue   queue.Source
 	batch   batch // to be settled next
@@ -68,8 +69,9 @@ type worker struct {
 func newWorker(r *Runner, h *Handler) *worker {
 	h = h.WithDefaults()
 	w := &worker{
-		r: r, h: h, source: r.o.Emitter.Source("/handlers/" + h.Name),
-		pool: newPool(h.Concurrency), ahead: h.Concurrency,
+		r: r, h: h,
+		events: emission.Maker{Emitter: r.o.Emitter, Source: r.o.Emitter.Source("/handlers/" + h.Name), Emit: h.Emit, OnDead: h.OnDead},
+		pool:   newPool(h.Concurrency), ahead: h.Concurrency,
 		claimed: make(chan claimed), answers: make(chan answer), changed: queue.NewHandOver(),
 		mark: make(chan struct{}), inspect: make(chan func()), quiet: make(chan struct{}), ended: make(chan struct{}),
 	}

@@ -7,6 +7,7 @@ import (
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
@@ -126,8 +127,8 @@ func (k *handlerKeys) handler() *tasks.Handler {
 	return h
 }
 
-func (k *emissionKeys) emission() tasks.Emission {
-	return tasks.Emission{Type: k.Type.Template, Subject: k.Subject, Data: k.Data}
+func (k *emissionKeys) emission() emission.Entry {
+	return emission.Entry{Type: k.Type.Template, Subject: k.Subject, Data: k.Data}
 }
 
 // notTwice refuses a pattern that is in the list twice.

@@ -13,6 +13,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
@@ -275,7 +276,7 @@ func (x *explainer) emissions(out *Handler) {
 	}
 }
 
-func (x *explainer) emission(em tasks.Emission) Emission {
+func (x *explainer) emission(em emission.Entry) Emission {
 	var e Emission
 	text := func(name string, t *expression.Template) string {
 		if t == nil {

@@ -9,6 +9,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 	"evrun/tasks/handlers"
 )
@@ -104,7 +105,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	secrets := new(expression.Secrets)
 	h := handler(t, "emit", map[string]any{"type": "b", "data": map[string]any{"token": `${ env("EXPLAIN_TOKEN") }`}}, secrets)
 	scope := expression.HandlerEmit.In("", secrets)
-	h.Emit = []tasks.Emission{{
+	h.Emit = []emission.Entry{{
 		Type:    compiled(expression.CompileTemplate("c", scope))(t),
 		Subject: compiled(expression.CompileTemplate(`of ${ env("EXPLAIN_TOKEN") }`, scope))(t),
 		Data:    compiled(expression.CompileValue(map[string]any{"t": `${ env("EXPLAIN_TOKEN") }`}, scope))(t),
@@ -129,7 +130,7 @@ func TestWhatIsMadeOfASecretIsNotShown(t *testing.T) {
 		h := handler(t, "http", map[string]any{
 			"url": "https://example.com/", "headers": map[string]any{"Authorization": expr, "X-Plain": "${ data.name }"}, "body": map[string]any{"a": []any{expr, "x"}},
 		}, secrets)
-		h.Emit = []tasks.Emission{{
+		h.Emit = []emission.Entry{{
 			Type: compiled(expression.CompileTemplate("c", expression.HandlerEmit))(t),
 			Data: compiled(expression.CompileValue(map[string]any{"t": expr, "n": "${ data.name }"}, expression.HandlerEmit.In("", secrets)))(t),
 		}}
@@ -154,7 +155,7 @@ func TestWhatDependsOnTheResultIsUnknown(t *testing.T) {
 	text := func(s string) *expression.Template {
 		return compiled(expression.CompileTemplate(s, expression.HandlerEmit))(t)
 	}
-	h.Emit = []tasks.Emission{
+	h.Emit = []emission.Entry{
 		{Type: text("a"), Data: compileValue(map[string]any{"n": "${ data.n }"})},
 		{Type: text("t.${ result.events }"), Subject: text("${ data.none }"), Data: compileValue("${ result }")},
 		{Type: text("b")},
@@ -176,7 +177,7 @@ func TestControlsAreExplained(t *testing.T) {
 	scope := expression.HandlerOnDead.WithEvents()
 	h.Rate = tasks.Rate{Count: 10, Per: time.Minute}
 	h.Debounce = &tasks.Debounce{Wait: 2 * time.Second, By: compiled(expression.Compile("data.k", expression.HandlerWhen))(t), All: true}
-	h.OnDead = &tasks.Emission{
+	h.OnDead = &emission.Entry{
 		Type:    compiled(expression.CompileTemplate("h.dead", scope))(t),
 		Subject: compiled(expression.CompileTemplate("${ len(events) } of ${ data.k }", scope))(t),
 		Data:    compiled(expression.CompileValue(map[string]any{"why": "${ error }"}, scope))(t),

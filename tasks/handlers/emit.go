@@ -5,6 +5,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 )
@@ -72,7 +73,7 @@ func (e *emit) Compute(d *tasks.Delivery) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tasks.WithEvents{Events: evs, Result: map[string]any{"events": len(evs)}}, nil
+	return &emission.WithEvents{Events: evs, Result: map[string]any{"events": len(evs)}}, nil
 }
 
 // list returns the events to emit.
@@ -83,9 +84,9 @@ func (e *emit) list() []emitInput {
 	return []emitInput{{Type: e.Type, Subject: e.Subject, Data: e.Data}}
 }
 
-func (e *emit) drafts(d *tasks.Delivery, masked bool) ([]tasks.Draft, error) {
+func (e *emit) drafts(d *tasks.Delivery, masked bool) ([]emission.Draft, error) {
 	list := e.list()
-	evs := make([]tasks.Draft, len(list))
+	evs := make([]emission.Draft, len(list))
 	for i := range list {
 		var err error
 		if evs[i], err = list[i].eval(d, masked); err != nil {
@@ -106,7 +107,7 @@ func (e *emit) types() []*expression.Template {
 	return types
 }
 
-func (e *emitInput) eval(d *tasks.Delivery, masked bool) (ev tasks.Draft, err error) {
+func (e *emitInput) eval(d *tasks.Delivery, masked bool) (ev emission.Draft, err error) {
 	text, value := (*expression.Template).Text, (*expression.Value).Eval
 	if masked {
 		text, value = (*expression.Template).Shown, (*expression.Value).Shown

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/fault"
 )
 
@@ -23,27 +24,27 @@ func TestATypeThatIsWrittenOutHasToBeGood(t *testing.T) {
 func TestEmitGivesOneEvent(t *testing.T) {
 	for _, test := range []struct {
 		with  map[string]any
-		event tasks.Draft
+		event emission.Draft
 	}{
-		{map[string]any{"type": "a.${ data.kind }"}, tasks.Draft{Type: "a.x", Data: json.RawMessage(`{"kind":"x","n":1}`)}},
+		{map[string]any{"type": "a.${ data.kind }"}, emission.Draft{Type: "a.x", Data: json.RawMessage(`{"kind":"x","n":1}`)}},
 		{map[string]any{"type": "a", "subject": "s/${ data.n }", "data": map[string]any{"m": "${ data.n + 1 }"}},
-			tasks.Draft{Type: "a", Subject: "s/1", Data: map[string]any{"m": 2}}},
-		{map[string]any{"type": "a", "data": nil}, tasks.Draft{Type: "a"}},
-		{map[string]any{"type": "a", "data": "${ data.kind }"}, tasks.Draft{Type: "a", Data: "x"}},
+			emission.Draft{Type: "a", Subject: "s/1", Data: map[string]any{"m": 2}}},
+		{map[string]any{"type": "a", "data": nil}, emission.Draft{Type: "a"}},
+		{map[string]any{"type": "a", "data": "${ data.kind }"}, emission.Draft{Type: "a", Data: "x"}},
 	} {
 		got := emitOnce(t, test.with, delivery(`{"kind":"x","n":1}`))
-		if want := (&tasks.WithEvents{Events: []tasks.Draft{test.event}, Result: map[string]any{"events": 1}}); !reflect.DeepEqual(got, want) {
+		if want := (&emission.WithEvents{Events: []emission.Draft{test.event}, Result: map[string]any{"events": 1}}); !reflect.DeepEqual(got, want) {
 			t.Errorf("%v: %+v, want %+v", test.with, got, want)
 		}
 	}
 
 	d := delivery("")
-	if got := emitOnce(t, map[string]any{"type": "a"}, d); got.(*tasks.WithEvents).Events[0].Data != nil {
+	if got := emitOnce(t, map[string]any{"type": "a"}, d); got.(*emission.WithEvents).Events[0].Data != nil {
 		t.Errorf("data of an event without: %+v", got)
 	}
 	d = delivery("plain")
 	d.Event.DataContentType = "text/plain"
-	if got := emitOnce(t, map[string]any{"type": "a"}, d); got.(*tasks.WithEvents).Events[0].Data != "plain" {
+	if got := emitOnce(t, map[string]any{"type": "a"}, d); got.(*emission.WithEvents).Events[0].Data != "plain" {
 		t.Errorf("data of a text event: %+v", got)
 	}
 }
@@ -53,8 +54,8 @@ func TestEmitGivesManyEvents(t *testing.T) {
 		map[string]any{"type": "a", "data": int64(1)},
 		map[string]any{"type": "b", "data": []any{"${ data.n }"}, "subject": "s"},
 	}}
-	want := &tasks.WithEvents{
-		Events: []tasks.Draft{{Type: "a", Data: int64(1)}, {Type: "b", Subject: "s", Data: []any{2}}},
+	want := &emission.WithEvents{
+		Events: []emission.Draft{{Type: "a", Data: int64(1)}, {Type: "b", Subject: "s", Data: []any{2}}},
 		Result: map[string]any{"events": 2},
 	}
 	if got := emitOnce(t, with, delivery(`{"n":2}`)); !reflect.DeepEqual(got, want) {

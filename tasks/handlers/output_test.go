@@ -13,6 +13,7 @@ import (
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/capture"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 	"evrun/tasks/taskstest"
 )
@@ -82,7 +83,7 @@ func TestACommandsOutputIsKept(t *testing.T) {
 		"a quiet success keeps nothing": {tasks.Handler{Action: shell("true")}, nil},
 		"a success": {tasks.Handler{Action: shell("echo out; echo err >&2")},
 			[]string{"succeeded\nexit status 0\nstdout: out\nstderr: err\n"}},
-		"a success whose result is emitted": {tasks.Handler{Action: shell("echo out"), Emit: []tasks.Emission{{Type: must(expression.CompileTemplate("x.y", expression.HandlerEmit))}}},
+		"a success whose result is emitted": {tasks.Handler{Action: shell("echo out"), Emit: []emission.Entry{{Type: must(expression.CompileTemplate("x.y", expression.HandlerEmit))}}},
 			[]string{"succeeded\nexit status 0\nstdout: out\n"}},
 		"every failure": {tasks.Handler{Action: shell("echo $EVRUN_ATTEMPT; exit $EVRUN_ATTEMPT"), Retry: tasks.Retry{Attempts: 2, Backoff: 1, Max: 1}},
 			[]string{"retrying\nexit status 1\nstdout: 1\n", "dead\nexit status 2\nstdout: 2\n"}},
@@ -165,7 +166,7 @@ func TestAnAnswerIsKept(t *testing.T) {
 	}{
 		"a success": {answer(200, "a", `{"id":7}`), tasks.Handler{},
 			"succeeded\n200 OK\nContent-Length: 8\nContent-Type: text/plain; charset=utf-8\nX-Header: a\nbody: {\"id\":7}"},
-		"a success whose result is emitted": {answer(202, "a", "taken"), tasks.Handler{Emit: []tasks.Emission{{Type: must(expression.CompileTemplate("x.y", expression.HandlerEmit))}}},
+		"a success whose result is emitted": {answer(202, "a", "taken"), tasks.Handler{Emit: []emission.Entry{{Type: must(expression.CompileTemplate("x.y", expression.HandlerEmit))}}},
 			"succeeded\n202 Accepted\nContent-Length: 5\nContent-Type: text/plain; charset=utf-8\nX-Header: a\nbody: taken"},
 		"a refusal, with secrets": {answer(422, "the s3cr3t-value", "no s3cr3t-value"), tasks.Handler{},
 			"dead\n422 Unprocessable Entity\nContent-Length: 15\nContent-Type: text/plain; charset=utf-8\nX-Header: the [secret]\nbody: no [secret]"},

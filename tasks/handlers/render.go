@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
@@ -146,12 +147,12 @@ func (r *renderer) keep(v any, err error) func(path []any) (any, bool) {
 // emitting is a kind that emits events itself, in addition to its handler's emit.
 type emitting interface {
 	// drafts evaluates the events; masked as Show does.
-	drafts(d *tasks.Delivery, masked bool) ([]tasks.Draft, error)
+	drafts(d *tasks.Delivery, masked bool) ([]emission.Draft, error)
 	types() []*expression.Template
 }
 
 // Drafts evaluates the events that the kind itself would emit, masked as by Show; nil for most kinds.
-func Drafts(action tasks.Action, d *tasks.Delivery) ([]tasks.Draft, error) {
+func Drafts(action tasks.Action, d *tasks.Delivery) ([]emission.Draft, error) {
 	if e, ok := action.(emitting); ok {
 		return e.drafts(d, true)
 	}

@@ -13,6 +13,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/expression"
 	"evrun/tasks/taskstest"
 )
@@ -140,7 +141,7 @@ func TestAnEventOfAHandlerHasTheResultOfItsAttempt(t *testing.T) {
 			}}},
 			Tasks: tasks.Options{Handlers: []*tasks.Handler{{
 				Name: "h", On: []events.Pattern{events.MustPattern("asked")}, Kind: kind, Action: build[tasks.Outside](t, kind, test.with, Deps{}),
-				Emit: []tasks.Emission{{Type: typ}},
+				Emit: []emission.Entry{{Type: typ}},
 			}}},
 		})
 		if _, err := d.Emitter.Emit(context.Background(), &events.Event{Type: "asked", Source: "/test"}); err != nil {

@@ -64,7 +64,7 @@ type insertedUser struct {
 	decoded    bool
 }
 
-// Value implements [tasks.Result].
+// Value implements emission.Result.
 func (u *insertedUser) Value(b *expression.Budget) (any, error) {
 	if !u.decoded && len(u.Attributes) > 0 {
 		if err := b.Spend(len(u.Attributes) / 8); err != nil {
@@ -81,7 +81,7 @@ func (u *insertedUser) Value(b *expression.Budget) (any, error) {
 	}, nil
 }
 
-// AppendJSON implements [tasks.Result].
+// AppendJSON implements emission.Result.
 func (u *insertedUser) AppendJSON(dst []byte) ([]byte, error) {
 	attributes := u.Attributes
 	if len(attributes) == 0 {

@@ -11,6 +11,7 @@ import (
 
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/emission"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 )
@@ -63,7 +64,7 @@ func insert(t *testing.T, tx *fakeUsers, onConflict, data string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := result.(tasks.Result).Value(nil)
+	value, err := result.(emission.Result).Value(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
