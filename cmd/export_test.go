@@ -57,3 +57,16 @@ func Commands() (names []string) {
 	walk(newRootCmd(&cli.Env{}, nil))
 	return names
 }
+
+// Understands says whether these are the name of a command and flags that it has.
+func Understands(args []string) error {
+	c, rest, err := newRootCmd(&cli.Env{}, nil).Find(args)
+	if err != nil {
+		return err
+	}
+	if c.HasSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+		return cli.UnknownCommand(c, rest)
+	}
+	c.InitDefaultHelpFlag()
+	return c.ParseFlags(rest)
+}

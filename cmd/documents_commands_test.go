@@ -1,0 +1,194 @@
+package cmd_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"evrun/cmd"
+)
+
+// TestDocumentsNameCommandsThatExist looks at the commands that documents name without their output: those of evrun must exist, with their flags, and a
+// "go test" must have something to run.
+func TestDocumentsNameCommandsThatExist(t *testing.T) {
+	t.Parallel()
+	var files []string
+	for _, pattern := range []string{"../README.md", "../.github/*.md", "../.github/docs/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	n := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lang, shown := "", false
+		for i, line := range strings.Split(string(text), "\n") {
+			if m := fence.FindStringSubmatch(line); m != nil {
+				lang, shown = m[2], !shown
+				continue
+			}
+			var commands []string
+			switch {
+			case shown && lang == "sh":
+				commands = []string{line}
+			case !shown:
+				for _, m := range span.FindAllStringSubmatch(line, -1) {
+					commands = append(commands, m[1])
+				}
+			}
+			for _, command := range commands {
+				n++
+				if wrong := wrongCommand(command); wrong != "" {
+					t.Errorf("%s:%d: %s: %s", file, i+1, command, wrong)
+				}
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no document names a command")
+	}
+}
+
+var span = regexp.MustCompile("`([^`]+)`")
+
+// wrongCommand says what is wrong with a command in a document; empty: nothing, or it is none of ours.
+func wrongCommand(command string) string {
+	command, _, _ = strings.Cut(command, " # ")
+	for part := range strings.SplitSeq(command, "&&") {
+		words := wordsOf(part)
+		for len(words) > 0 && strings.Contains(words[0], "=") { // a variable
+			words = words[1:]
+		}
+		if len(words) < 2 {
+			continue
+		}
+		var err error
+		switch {
+		case words[0] == "evrun" || words[0] == "./evrun":
+			err = cmd.Understands(placeless(words[1:]))
+		case words[0] == "go" && words[1] == "run" && len(words) > 3 && words[2] == ".":
+			err = cmd.Understands(placeless(words[3:]))
+		case words[0] == "go" && words[1] == "test":
+			err = wrongTest(words[2:])
+		}
+		if err != nil {
+			return err.Error()
+		}
+	}
+	return ""
+}
+
+// placeless leaves out the marks of words that a reader chooses or leaves out, up to the end of the command: [--keep N], FILE|DIR, ….
+func placeless(words []string) []string {
+	var kept []string
+	for _, word := range words {
+		if word == "|" || word == ">" || word == "<" || word == "…" {
+			break
+		}
+		if word = strings.Trim(word, "[]…"); word != "" {
+			kept = append(kept, word)
+		}
+	}
+	return kept
+}
+
+// wordsOf splits a command as a shell does, without its variables.
+func wordsOf(command string) (words []string) {
+	for _, m := range shellWord.FindAllString(command, -1) {
+		words = append(words, strings.NewReplacer(`'`, "", `"`, "").Replace(m))
+	}
+	return words
+}
+
+var shellWord = regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"])+`)
+
+type nothingLike string
+
+func (m nothingLike) Error() string { return string(m) }
+
+// wrongTest looks for what a "go test" would run.
+func wrongTest(args []string) error {
+	flags := flag.NewFlagSet("go test", flag.ContinueOnError)
+	run, bench := flags.String("run", "", ""), flags.String("bench", "", "")
+	for _, name := range []string{"benchtime", "timeout", "count", "fuzz", "fuzztime"} {
+		flags.String(name, "", "")
+	}
+	for _, name := range []string{"v", "race", "benchmem", "update", "short"} {
+		flags.Bool(name, false, "")
+	}
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	for i := 1; i < flags.NArg(); i++ { // flags after the package are the tests' own, as -update
+		if strings.HasPrefix(flags.Arg(i), "-") && flags.Lookup(strings.TrimLeft(flags.Arg(i), "-")) == nil {
+			return nothingLike("no flag " + flags.Arg(i))
+		}
+	}
+	dir := flags.Arg(0)
+	if strings.Contains(dir, "...") || dir == "" {
+		return nil
+	}
+	files, err := filepath.Glob(filepath.Join("..", dir, "*_test.go"))
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		text.Write(source)
+	}
+	for prefix, pattern := range map[string]string{"Test": *run, "Benchmark": *bench} {
+		if pattern == "" || pattern == "-" || pattern == "^$" {
+			continue
+		}
+		first, _, _ := strings.Cut(pattern, "/")
+		named, err := regexp.Compile(first)
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, m := range regexp.MustCompile(`(?m)^func (`+prefix+`\w*)\(`).FindAllStringSubmatch(text.String(), -1) {
+			found = found || named.MatchString(m[1])
+		}
+		if !found {
+			return nothingLike("nothing in " + dir + " is named " + pattern)
+		}
+	}
+	return nil
+}
+
+// A wrong command in a document is found.
+func TestWrongCommandsAreFound(t *testing.T) {
+	for command, right := range map[string]bool{
+		"evrun runs list --state dead":           true,
+		"evrun runs lists":                       false,
+		"evrun runs list --stat dead":            false,
+		"evrun emit TYPE [--wait=30s]":           true,
+		"evrun frobnicate":                       false,
+		"./evrun serve -c x.yaml":                true,
+		"go run . serve -c config.example.yaml":  true,
+		"go run . serv -c config.example.yaml":   false,
+		"go test ./...":                          true,
+		"go test -run TestGuarantees -v ./cmd":   true,
+		"go test -run TestGarantees -v ./cmd":    false,
+		"go test -run - -bench 'Bulk$/' ./tasks": true,
+		"go test -run - -bench 'Bluk$/' ./tasks": false,
+		"X=1 evrun runs lists":                   false,
+		"curl http://evrun":                      true,
+	} {
+		if wrong := wrongCommand(command); (wrong == "") != right {
+			t.Errorf("%s: %q", command, wrong)
+		}
+	}
+}

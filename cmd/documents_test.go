@@ -1,0 +1,330 @@
+package cmd_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// TestDocuments runs the commands that .github/docs shows, on a terminal of 120 columns, and compares their output.
+//
+// Blocks are written for readers, with three rules:
+//
+//   - A block of `console` is a terminal. A line that begins with "$ " is a command, what follows is its output. A line "…" stands for any lines.
+//     Times, durations, ids and directories may differ: see [alike].
+//   - A block whose language is followed by a name, as in ```yaml evrun.yaml, is that file; one that begins with #! can be run.
+//   - Each document begins in an empty directory. The comment <!-- a new directory --> begins another one.
+//
+// "evrun serve" and "evrun tail" go on beside the commands after them, as in a terminal of their own, until the directory ends or the same command
+// is given again. With -update, the outputs are written anew.
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../.github/docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(text, []byte("```console")) {
+			continue
+		}
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			d := &documentRun{t: t, file: file}
+			defer d.leave()
+			renewed := d.run(string(text))
+			if *update && renewed != string(text) {
+				if err := os.WriteFile(file, []byte(renewed), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// documentRun runs the blocks of a document, one after the other.
+type documentRun struct {
+	t      *testing.T
+	file   string
+	dir    string
+	beside map[string]*besideRun // by their commands
+}
+
+var fence = regexp.MustCompile("^( *)```([a-z]*) ?([^ `]*)$")
+
+// run runs all blocks, and returns the document with the outputs that there were.
+func (d *documentRun) run(text string) string {
+	var renewed, block strings.Builder
+	lang, name, begun := "", "", 0
+	for i, line := range strings.SplitAfter(text, "\n") {
+		m := fence.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		switch {
+		case begun == 0 && m != nil:
+			lang, name, begun = m[2], m[3], i+1
+			block.Reset()
+		case m != nil:
+			if got := d.block(begun, lang, name, block.String()); *update {
+				renewed.WriteString(got)
+			} else {
+				renewed.WriteString(block.String())
+			}
+			begun = 0
+		case begun > 0:
+			block.WriteString(line)
+			continue
+		case strings.HasPrefix(line, "<!-- a new directory -->"):
+			d.leave()
+		}
+		renewed.WriteString(line)
+	}
+	return renewed.String()
+}
+
+func (d *documentRun) block(line int, lang, name, text string) string {
+	if d.dir == "" {
+		d.dir, d.beside = d.t.TempDir(), map[string]*besideRun{}
+	}
+	switch {
+	case lang == "console":
+		return d.console(line, text)
+	case name != "":
+		mode := os.FileMode(0o644)
+		if strings.HasPrefix(text, "#!") {
+			mode = 0o755
+		}
+		path := filepath.Join(d.dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), mode)); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	return text
+}
+
+// console runs the commands of a block, and returns the block with their outputs.
+func (d *documentRun) console(line int, text string) string {
+	var renewed strings.Builder
+	lines := strings.SplitAfter(text, "\n")
+	for i := 0; i < len(lines); {
+		command, ok := strings.CutPrefix(strings.TrimSuffix(lines[i], "\n"), "$ ")
+		if !ok {
+			if lines[i] != "" {
+				d.t.Fatalf("%s:%d: output before a command", d.file, line+1+i)
+			}
+			break
+		}
+		renewed.WriteString(lines[i])
+		at := line + 1 + i
+		for i++; strings.HasSuffix(command, "\\"); i++ { // it goes on
+			command += "\n" + strings.TrimSuffix(lines[i], "\n")
+			renewed.WriteString(lines[i])
+		}
+		from := i
+		for i < len(lines) && !strings.HasPrefix(lines[i], "$ ") {
+			i++
+		}
+		want := strings.Join(lines[from:i], "")
+		got, same := d.command(command, want)
+		if !same && !*update {
+			d.t.Errorf("%s:%d: $ %s\n-- the document says\n%s-- it was\n%s", d.file, at, command, want, got)
+		}
+		if same {
+			got = want
+		}
+		renewed.WriteString(got)
+	}
+	return renewed.String()
+}
+
+// command runs a command. It returns its output, and whether that is the expected one.
+func (d *documentRun) command(command, want string) (got string, same bool) {
+	if staysBeside.MatchString(command) {
+		if before := d.beside[command]; before != nil {
+			before.stop()
+		}
+		b := d.start(command)
+		d.beside[command] = b
+		for deadline := time.Now().Add(patience); ; <-time.After(20 * time.Millisecond) {
+			if got = b.text(); d.alike(want, got) && (want != "" || got != "") {
+				return got, true
+			}
+			if time.Now().After(deadline) || *update && time.Since(b.begun) > 6*time.Second {
+				return got, false
+			}
+		}
+	}
+	b := d.start(command)
+	select {
+	case <-b.done:
+	case <-time.After(patience):
+		d.t.Errorf("%s: $ %s: it does not end", d.file, command)
+		b.stop()
+	}
+	got = b.text()
+	return got, d.alike(want, got)
+}
+
+var staysBeside = regexp.MustCompile(`^evrun (-c \S+ )?(serve|tail\b[^|]*$)`)
+
+// besideRun is a command on a terminal of its own.
+type besideRun struct {
+	command  *exec.Cmd
+	terminal *os.File
+	begun    time.Time
+	done     chan struct{} // closed when the command has ended and all of its output is there
+
+	mu     sync.Mutex
+	output bytes.Buffer
+}
+
+func (d *documentRun) start(command string) *besideRun {
+	c := exec.Command("sh", "-c", command)
+	if staysBeside.MatchString(command) {
+		c.Args[2] = "exec " + command
+	}
+	c.Dir = d.dir
+	c.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "TZ=UTC", "HOME="+d.dir, "PS1=")
+	terminal, err := pty.StartWithSize(c, &pty.Winsize{Rows: 50, Cols: 120})
+	if err != nil {
+		unable(d.t, "terminals", err)
+	}
+	b := &besideRun{command: c, terminal: terminal, begun: time.Now(), done: make(chan struct{})}
+	go func() {
+		defer close(b.done)
+		_, _ = io.Copy(b, terminal) // Linux ends it with EIO
+		_ = c.Wait()
+	}()
+	return b
+}
+
+func (b *besideRun) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.output.Write(p)
+}
+
+// text is what stands on the terminal: a line that was written over is there as it is now.
+func (b *besideRun) text() string {
+	b.mu.Lock()
+	text := b.output.String()
+	b.mu.Unlock()
+	var lines strings.Builder
+	for line := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
+		line = line[strings.LastIndexByte(line, '\r')+1:]
+		lines.WriteString(strings.TrimRight(controls.ReplaceAllString(line, ""), " \n") + "\n")
+	}
+	return lines.String()
+}
+
+// controls are the sequences that move a cursor, or paint.
+var controls = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+
+func (b *besideRun) stop() {
+	_ = b.command.Process.Signal(syscall.SIGTERM)
+	<-b.done
+	b.terminal.Close()
+}
+
+// leave stops what goes on in the directory.
+func (d *documentRun) leave() {
+	for _, b := range d.beside {
+		b.stop()
+	}
+	d.dir, d.beside = "", nil
+}
+
+// alike compares an output with the expected one, apart from what is never the same twice.
+func (d *documentRun) alike(want, got string) bool {
+	return likeLines(d.lines(want), d.lines(got))
+}
+
+// lines are the lines of an output with words in place of what differs from time to time.
+func (d *documentRun) lines(text string) []string {
+	text = strings.ReplaceAll(text, d.dir, "/srv/evrun")
+	for _, v := range varying {
+		text = v.pattern.ReplaceAllString(text, v.word)
+	}
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = strings.Join(strings.Fields(line), " ")
+	}
+	return lines
+}
+
+// varying are the parts of an output that are not the same twice. Those before go first.
+var varying = []struct {
+	pattern *regexp.Regexp
+	word    string
+}{
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d| [A-Z]{3,4}\b)?`), "TIME"},
+	{regexp.MustCompile(`(([A-Z][a-z]{2} )?[A-Z][a-z]{2} \d\d? )?\d\d:\d\d:\d\d(\.\d+)?`), "TIME"},
+	{regexp.MustCompile(`(\d+-[a-z][a-z0-9-]*)-[a-z2-7]{8}\b`), "$1-RUN"},
+	{regexp.MustCompile(`/evrun/[A-Z0-9]{10,}`), "/evrun/STORE"},
+	{regexp.MustCompile(`\b(\d+(\.\d+)?(ns|µs|us|ms|s|m|h|d|w)\b)+( ago)?|\bnow\b`), "AGE"},
+	{regexp.MustCompile(`\b\d+(\.\d+)? (events|rows|users)/s`), "RATE"},
+	{regexp.MustCompile(`\b1[78]\d{8}\b`), "UNIX"},
+	{regexp.MustCompile(`\b(pid|PID) \d+`), "PID"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d`), "DAY"},
+	{regexp.MustCompile(`evrun (devel\S*|v\d\S*)`), "evrun VERSION"},
+	{regexp.MustCompile(`\b\d+(\.\d+)? [kMGKi]*B\b`), "SIZE"},
+}
+
+// likeLines compares lines. An expected line "…" stands for any lines, also for none.
+func likeLines(want, got []string) bool {
+	for i, line := range want {
+		if line == "…" {
+			for skip := range len(got) - i + 1 {
+				if likeLines(want[i+1:], got[i+skip:]) {
+					return true
+				}
+			}
+			return false
+		}
+		if i >= len(got) || got[i] != line {
+			return false
+		}
+	}
+	return len(got) == len(want)
+}
+
+// A document's comparison fails where an output is another one.
+func TestDocumentsAreCompared(t *testing.T) {
+	t.Parallel()
+	d := &documentRun{t: t, dir: "/tmp/x"}
+	for _, test := range []struct {
+		want, got string
+		same      bool
+	}{
+		{"a\n", "a\n", true},
+		{"a\n", "b\n", false},
+		{"a\n", "a\nb\n", false},
+		{"a\nb\n", "a\n", false},
+		{"a\n…\n", "a\nb\nc\n", true},
+		{"…\nc\n", "a\nb\nc\n", true},
+		{"…\nd\n", "a\nb\nc\n", false},
+		{"a\n…\nc\n", "a\nc\n", true},
+		{"took 3ms, at 10:00:01\n", "took 1.2s, at 11:12:13.004\n", true},
+		{"7-backup-6pxi2obe  succeeded\n", "7-backup-abcdefgh succeeded\n", true},
+		{"7-backup-6pxi2obe  succeeded\n", "8-backup-abcdefgh succeeded\n", false},
+		{"/srv/evrun/evrun.db\n", "/tmp/x/evrun.db\n", true},
+		{"12 events\n", "13 events\n", false},
+	} {
+		if got := d.alike(test.want, test.got); got != test.same {
+			t.Errorf("%q and %q: %v", test.want, test.got, got)
+		}
+	}
+}
