@@ -231,7 +231,7 @@ func TestAMigrationThatFailsStopsTheStart(t *testing.T) {
 	}()
 	h := sqlHandler(t, map[string]any{"statement": "SELECT 1", "migrate": []any{"CREATE TABLE t (x)", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN DELETE FROM runs; END"}})
 	err = tasks.NewRunner(tasks.Options{Store: s, Bus: bus, Emitter: emitter.New(s, 0), Handlers: []*tasks.Handler{h}, Log: slog.New(slog.DiscardHandler)}).Run(ctx)
-	want := `handler sign-up: migrate: the statement failed: "runs" is evrun's own table: it can be read, not written, in the trigger or view "tr"`
+	want := `handler sign-up: migrate: the statement failed: "runs" is evrun's own: it can be read, not written, in the trigger or view "tr"`
 	if err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}

@@ -83,8 +83,11 @@ func newWriter(c *conn.Conn, path string, opt Options) (*writer, error) {
 	if err := w.load(); err != nil {
 		return nil, err
 	}
-	var err error
-	w.user, err = guard.New(c, schema.OwnTables(), guard.MaxValue(opt.MaxData))
+	own, err := schema.Own(c)
+	if err != nil {
+		return nil, err
+	}
+	w.user, err = guard.New(c, own, guard.MaxValue(opt.MaxData))
 	return w, err
 }
 

@@ -26,7 +26,7 @@ type sql struct {
 	Params    map[string]*expression.Value `key:"params" doc:"A map of the parameters' values by their names. A list or a map is stored as JSON."`
 	Migrate   []string                     `key:"migrate" doc:"Statements that make your own tables. Each runs once, at a start or a reload, where they have 1 s in all; with dsn they run with the first event after each start, so write IF NOT EXISTS."`
 	Hold      time.Duration                `key:"hold" min:"0s" doc:"How long the statement may take, where that is more than 50ms. Nobody else can write to the store meanwhile, so that evrun emit waits. It runs by itself, and then not again until the store was free for as long."`
-	DSN       string                       `key:"dsn" doc:"Another SQLite file to run on, relative to this file's directory. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written."`
+	DSN       string                       `key:"dsn" doc:"Another SQLite file to run on, relative to this file's directory. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written. Their times are microseconds since 1970; in the views events_view and runs_view they are texts such as 2026-12-24T18:00:00.000Z."`
 
 	dir        string
 	parse      store.StatementParser

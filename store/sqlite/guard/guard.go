@@ -193,7 +193,7 @@ func (g *guard) write(table string) string {
 	g.bound.tighten(g.schema.written[strings.ToLower(table)])
 	switch {
 	case g.owns(table):
-		return fmt.Sprintf("%q is evrun's own table: it can be read, not written", table)
+		return fmt.Sprintf("%q is evrun's own: it can be read, not written", table)
 	case g.rules == rows && strings.HasPrefix(strings.ToLower(table), "sqlite_"):
 		return fmt.Sprintf("%q is SQLite's own table: it can be read, not written", table)
 	}
@@ -202,7 +202,7 @@ func (g *guard) write(table string) string {
 
 func (g *guard) change(table string) string {
 	if g.owns(table) {
-		return fmt.Sprintf("%q is evrun's own table: nothing can be changed about it", table)
+		return fmt.Sprintf("%q is evrun's own: nothing can be changed about it", table)
 	}
 	return ""
 }
@@ -211,7 +211,7 @@ func (g *guard) change(table string) string {
 func (g *guard) name(table string) string {
 	switch {
 	case g.owns(table):
-		return fmt.Sprintf("%q is the name of a table of evrun's own; choose another name", table)
+		return fmt.Sprintf("%q is a name of evrun's own; choose another name", table)
 	case g.own != nil && strings.HasPrefix(strings.ToLower(table), "evrun_"):
 		return fmt.Sprintf("%q begins with evrun_, which is reserved for evrun; choose another name", table)
 	}

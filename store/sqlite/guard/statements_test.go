@@ -80,12 +80,12 @@ func TestARefusedStatementSaysWhy(t *testing.T) {
 	u.must(t, `CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT NOT NULL UNIQUE, c CHECK (c > 0))`, `INSERT INTO t VALUES (1, 'x', 1)`,
 		`CREATE TABLE u (x)`, `CREATE TRIGGER tr AFTER INSERT ON u BEGIN DELETE FROM events; END`)
 	for text, want := range map[string]string{
-		`DELETE FROM Events`:                              `"events" is evrun's own table: it can be read, not written`,
-		`INSERT INTO u VALUES (1)`:                        `"events" is evrun's own table: it can be read, not written, in the trigger or view "tr"`,
-		`DROP TABLE runs`:                                 `"runs" is evrun's own table: nothing can be changed about it`,
-		`CREATE TABLE users (x)`:                          `"users" is the name of a table of evrun's own; choose another name`,
+		`DELETE FROM Events`:                              `"events" is evrun's own: it can be read, not written`,
+		`INSERT INTO u VALUES (1)`:                        `"events" is evrun's own: it can be read, not written, in the trigger or view "tr"`,
+		`DROP TABLE runs`:                                 `"runs" is evrun's own: nothing can be changed about it`,
+		`CREATE TABLE users (x)`:                          `"users" is a name of evrun's own; choose another name`,
 		`CREATE TABLE Evrun_x (x)`:                        `"Evrun_x" begins with evrun_, which is reserved for evrun; choose another name`,
-		`CREATE INDEX i ON users (name)`:                  `"users" is evrun's own table: nothing can be changed about it`,
+		`CREATE INDEX i ON users (name)`:                  `"users" is evrun's own: nothing can be changed about it`,
 		`SELECT * FROM pragma_table_info('t')`:            `PRAGMA table_info is not allowed`,
 		`SELECT load_extension('x')`:                      `the function load_extension is not allowed`,
 		`SELECT * FROM nowhere`:                           `no such table: nowhere (migrate makes tables at start)`,

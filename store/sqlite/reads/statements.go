@@ -60,7 +60,11 @@ func (r *userReads) exec(ctx context.Context, s *store.Statement, args []any) (s
 		if err != nil {
 			return store.Result{}, err
 		}
-		if u, err = guard.New(c, schema.OwnTables(), r.value); err != nil {
+		own, err := schema.Own(c)
+		if err != nil {
+			return store.Result{}, errors.Join(err, c.Close())
+		}
+		if u, err = guard.New(c, own, r.value); err != nil {
 			return store.Result{}, errors.Join(err, c.Close())
 		}
 	}

@@ -8,10 +8,8 @@ import (
 	"encoding/base32"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 
 	"evrun/store"
 	"evrun/store/sqlite/conn"
@@ -72,7 +70,11 @@ func Migrate(c *conn.Conn) error {
 		if err != nil {
 			return err
 		}
-		if err := c.Exec(string(script)); err != nil {
+		text, err := freeViews(c, string(script))
+		if err != nil {
+			return err
+		}
+		if err := c.Exec(text); err != nil {
 			return fmt.Errorf("migration %s: %w", name, err)
 		}
 		version = n
@@ -125,20 +127,3 @@ func newStoreID() string {
 	rand.Read(b[:]) // documented never to fail
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
 }
-
-// OwnTables are the tables that the migrations create, in lower case.
-var OwnTables = sync.OnceValue(func() map[string]bool {
-	created := regexp.MustCompile(`(?i)\bCREATE TABLE (?:IF NOT EXISTS )?(\w+)`)
-	names := map[string]bool{}
-	files, _ := fs.Glob(Migrations, "migrations/*.sql") // the pattern is right
-	for _, name := range files {
-		script, err := Migrations.ReadFile(name)
-		if err != nil {
-			panic(err) // embedded
-		}
-		for _, m := range created.FindAllStringSubmatch(string(script), -1) {
-			names[strings.ToLower(m[1])] = true
-		}
-	}
-	return names
-})
