@@ -2,16 +2,19 @@ package expression
 
 import "slices"
 
-// Parts of the events that a handler emits are known before it runs. Bind evaluates the parts that need neither its result nor its failure, so that
-// the writer's transaction need not.
+// Parts of the events that a handler emits are known before it runs. Bind evaluates the parts that need neither its result nor its failure, nor an
+// element of a list, so that the writer's transaction need not.
 
-// Bind returns a constant template if the text doesn't depend on the handler's result. Otherwise it prepares everything else that the template needs:
+// nameLater are the names without a value when Bind is called.
+const nameLater = nameResult | nameFailure | nameItem | nameIndex
+
+// Bind returns a constant template if the text doesn't depend on a name of nameLater. Otherwise it prepares everything else that the template needs:
 // it decodes the data, and reads the files into b, which may be nil.
 func (t *Template) Bind(env *Env, b *Budget) (*Template, error) {
 	if t == nil || t.text != nil {
 		return t, nil
 	}
-	if t.UsesResult() {
+	if t.uses(nameLater) {
 		return t, t.ready(env, b)
 	}
 	text, err := t.Text(env)
@@ -34,7 +37,7 @@ func (v *Value) Bind(env *Env, b *Budget) (*Value, error) {
 }
 
 func (n *node) bind(env *Env, b *Budget) (node, error) {
-	if !n.usesResult() {
+	if !n.uses(nameLater) {
 		v, err := n.eval(env)
 		return node{constant: v}, err
 	}
@@ -68,7 +71,7 @@ func (t *Template) ready(env *Env, b *Budget) error {
 		if p.expr == nil {
 			continue
 		}
-		for name := p.expr.uses &^ (nameResult | nameFailure); name != 0; name &= name - 1 {
+		for name := p.expr.uses &^ nameLater; name != 0; name &= name - 1 {
 			_, _ = env.value(name & -name) // an error is kept until the evaluation
 		}
 		if p.expr.secret == nil || b == nil {
@@ -96,8 +99,8 @@ func (x *secret) fetch(b *Budget) error {
 	return nil
 }
 
-// usesResult reports whether the expression uses the handler's result or its failure.
-func (x *Expr) usesResult() bool { return x.uses&(nameResult|nameFailure) != 0 }
+// UsesResult reports whether the expression uses the handler's result or its failure.
+func (x *Expr) UsesResult() bool { return x.uses&(nameResult|nameFailure) != 0 }
 
 // UsesEvent reports whether the expression reads an attribute of the event.
 func (x *Expr) UsesEvent() bool { return x.uses&nameEvent != 0 }
@@ -106,15 +109,23 @@ func (x *Expr) UsesEvent() bool { return x.uses&nameEvent != 0 }
 func (x *Expr) UsesData() bool { return x.uses&nameData != 0 }
 
 // UsesResult reports whether the text depends on the handler's result.
-func (t *Template) UsesResult() bool {
-	return t != nil && slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.usesResult() })
+func (t *Template) UsesResult() bool { return t.uses(nameResult | nameFailure) }
+
+// UsesItem reports whether the text depends on the element of a list, or its index.
+func (t *Template) UsesItem() bool { return t.uses(nameItem | nameIndex) }
+
+func (t *Template) uses(names nameSet) bool {
+	return t != nil && slices.ContainsFunc(t.parts, func(p part) bool { return p.expr != nil && p.expr.uses&names != 0 })
 }
 
 // UsesResult reports whether a template of the tree depends on the handler's result.
-func (v *Value) UsesResult() bool { return v != nil && v.root.usesResult() }
+func (v *Value) UsesResult() bool { return v != nil && v.root.uses(nameResult|nameFailure) }
 
-func (n *node) usesResult() bool {
-	return n.template != nil && n.template.UsesResult() ||
-		slices.ContainsFunc(n.list, func(e node) bool { return e.usesResult() }) ||
-		slices.ContainsFunc(n.entries, func(e entry) bool { return e.node.usesResult() })
+// UsesItem reports whether a template of the tree depends on the element of a list, or its index.
+func (v *Value) UsesItem() bool { return v != nil && v.root.uses(nameItem|nameIndex) }
+
+func (n *node) uses(names nameSet) bool {
+	return n.template.uses(names) ||
+		slices.ContainsFunc(n.list, func(e node) bool { return e.uses(names) }) ||
+		slices.ContainsFunc(n.entries, func(e entry) bool { return e.node.uses(names) })
 }

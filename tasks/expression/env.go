@@ -31,6 +31,8 @@ type seldom struct {
 	list    []any // the burst, as expressions see it
 	failure Failure
 	run     *Run
+	item    any
+	index   int
 }
 
 // Run is a run, for an expression that selects runs.
@@ -83,6 +85,9 @@ func (env *Env) SetEvents(burst []*events.Event) {
 // SetFailure sets `error`, `attempts`, `handler` and `run_id`.
 func (env *Env) SetFailure(f Failure) { env.has().failure = f }
 
+// SetItem sets `item` and `index`: an element of a list, and its place from 0.
+func (env *Env) SetItem(item any, index int) { env.has().item, env.seldom.index = item, index }
+
 // SetRun sets `run`.
 func (env *Env) SetRun(r Run) { env.has().run = &r }
 
@@ -130,6 +135,10 @@ func (env *Env) value(name nameSet) (any, error) {
 		return failure.RunID, nil
 	case nameRun:
 		return env.seldom.run.asMap(), nil
+	case nameItem:
+		return env.seldom.item, nil
+	case nameIndex:
+		return env.seldom.index, nil
 	}
 	return nil, nil
 }

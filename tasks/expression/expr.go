@@ -85,6 +85,7 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 	if fault != nil {
 		return nil, fault
 	}
+	s.renameLocals(&tree.Node, names.locals)
 	x = &Expr{src: src, uses: names.used &^ nameFunctions}
 	if names.used&nameFunctions != 0 {
 		x.secret = newSecret(s, names.files, &tree.Node)

@@ -1,18 +1,28 @@
 package expression
 
 import (
+	"strings"
+
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
 )
 
 // Scoper must be implemented by the context of a decoding with templates and values. It returns the scope for the word in a field's scope tag. A
-// [Scope] returns itself for all words.
+// [Scope] returns itself for all words; for those that end with [Each], with the element of a list.
 type Scoper interface {
 	ScopeOf(word string) Scope
 }
 
+// Each ends the word for the scope of an event that has a for_each.
+const Each = " each"
+
 // ScopeOf returns the scope itself.
-func (s Scope) ScopeOf(string) Scope { return s }
+func (s Scope) ScopeOf(word string) Scope {
+	if strings.HasSuffix(word, Each) {
+		return s.WithItem()
+	}
+	return s
+}
 
 // DecodeField compiles a text; a number or a truth value is taken as a text.
 func (t *Template) DecodeField(value any, at *fields.At) {

@@ -20,6 +20,8 @@ type names struct {
 	Handler  any     `expr:"handler"`
 	RunID    any     `expr:"run_id"`
 	Run      any     `expr:"run"`
+	Item     any     `expr:"item"`
+	Index    any     `expr:"index"`
 	Limits   *Budget `expr:"$limits"`
 }
 
@@ -79,6 +81,10 @@ func (n *names) field(name nameSet) *any {
 		return &n.RunID
 	case nameRun:
 		return &n.Run
+	case nameItem:
+		return &n.Item
+	case nameIndex:
+		return &n.Index
 	}
 	return &n.Data
 }

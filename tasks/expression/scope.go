@@ -18,18 +18,19 @@ type Scope struct {
 	secrets   *Secrets
 	data      *Data // nil: nothing is known of it
 	condition bool  // the value must be true or false
+	list      bool  // the value must be a list
 	counted   bool  // it may be evaluated in the writer's transaction, so all its work is counted
 }
 
 // The scopes of the wiring file.
 var (
-	HandlerWhen   = Scope{names: nameEvent | nameData}                                                   // when, order_by, debounce
-	HandlerWith   = Scope{names: nameEvent | nameData | nameEnv | nameFile}                              // with
-	HandlerEmit   = Scope{names: nameEvent | nameData | nameResult | nameEnv | nameFile, counted: true}  // a handler's emit
-	HandlerOnDead = Scope{names: nameEvent | nameData | nameFailure | nameEnv | nameFile, counted: true} // a handler's on_dead
-	Environment   = Scope{names: nameEnv | nameFile}                                                     // the file's env
-	ScheduleData  = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                           // a schedule's data
-	allNames      = []nameSet{nameEvent, nameData, nameEvents, nameResult, nameSlot, namePrevious,       // in order of suggestion
+	HandlerWhen   = Scope{names: nameEvent | nameData}                                                                  // when, order_by, debounce
+	HandlerWith   = Scope{names: nameEvent | nameData | nameEnv | nameFile}                                             // with
+	HandlerEmit   = Scope{names: nameEvent | nameData | nameResult | nameEnv | nameFile, counted: true}                 // a handler's emit
+	HandlerOnDead = Scope{names: nameEvent | nameData | nameFailure | nameEnv | nameFile, counted: true}                // a handler's on_dead
+	Environment   = Scope{names: nameEnv | nameFile}                                                                    // the file's env
+	ScheduleData  = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                                          // a schedule's data
+	allNames      = []nameSet{nameEvent, nameData, nameItem, nameIndex, nameEvents, nameResult, nameSlot, namePrevious, // in order of suggestion
 		nameError, nameAttempts, nameHandler, nameRunID, nameRun, nameEnv, nameFile}
 )
 
@@ -45,6 +46,12 @@ func (s Scope) WithEvents() Scope {
 	return s
 }
 
+// WithItem returns the scope for an event that is emitted for each element of a list, which also has the element and its index.
+func (s Scope) WithItem() Scope {
+	s.names |= nameItem | nameIndex
+	return s
+}
+
 // In returns the scope with a base directory for file(), and a set that records the values of env() and file(). Without In, file() is relative to the
 // working directory, and nothing is recorded; secrets may be nil.
 func (s Scope) In(dir string, secrets *Secrets) Scope {
@@ -53,7 +60,7 @@ func (s Scope) In(dir string, secrets *Secrets) Scope {
 }
 
 // nameSet is a set of the names that expressions may use.
-type nameSet uint16
+type nameSet uint32
 
 const (
 	nameEvent nameSet = 1 << iota
@@ -69,6 +76,8 @@ const (
 	nameEnv
 	nameFile
 	nameRun
+	nameItem
+	nameIndex
 
 	nameFailure   = nameError | nameAttempts | nameHandler | nameRunID
 	nameFunctions = nameEnv | nameFile
@@ -103,6 +112,10 @@ func (n nameSet) String() string {
 		return "file"
 	case nameRun:
 		return "run"
+	case nameItem:
+		return "item"
+	case nameIndex:
+		return "index"
 	}
 	return "?"
 }
@@ -116,6 +129,8 @@ func (n nameSet) where() string {
 		return fmt.Sprintf("%q is known in a handler's on_dead only", n)
 	case nameRun:
 		return `"run" is known where runs are selected only`
+	case nameItem, nameIndex:
+		return fmt.Sprintf("%q is known in an event with for_each only", n)
 	case nameResult:
 		return `"result" is known in a handler's emit only`
 	case nameSlot, namePrevious:

@@ -115,9 +115,12 @@ func (s Scope) checkTypes(src string, tree *parser.Tree, config *conf.Config) *E
 		}
 		return e
 	}
+	words := func() string { return wholeNumber().ReplaceAllString(plainTypes.Replace(t.String()), "number") }
+	if s.list {
+		return s.notList(src, t, words())
+	}
 	if kind := t.Kind(); s.condition && kind != reflect.Bool && kind != reflect.Interface {
-		what := wholeNumber().ReplaceAllString(plainTypes.Replace(t.String()), "number")
-		e := &Error{Offset: -1, Msg: fmt.Sprintf("this is a %s, and a condition must be true or false", what), Hint: "compare it with something"}
+		e := &Error{Offset: -1, Msg: fmt.Sprintf("this is a %s, and a condition must be true or false", words()), Hint: "compare it with something"}
 		if kind == reflect.String {
 			e.Hint = fmt.Sprintf(`compare it: %s != ""`, brief(src))
 		}
