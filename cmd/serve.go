@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +92,7 @@ func announce(e *cli.Env, cfg *config.Config) {
 	type scheduled struct {
 		Name   string     `json:"name"`
 		Emits  string     `json:"emits"`
+		Do     string     `json:"do,omitempty"`
 		When   string     `json:"when"`
 		Next   *time.Time `json:"next,omitempty"`
 		Paused bool       `json:"paused,omitempty"`
@@ -103,7 +105,7 @@ func announce(e *cli.Env, cfg *config.Config) {
 	var schedules []scheduled
 	now := time.Now()
 	for _, s := range cfg.Wiring.Schedules {
-		line := scheduled{Name: s.Name, Emits: s.Type, When: s.Timing.Describe(), Paused: s.Paused}
+		line := scheduled{Name: s.Name, Emits: s.Type, Do: s.Do, When: s.Timing.Describe(), Paused: s.Paused}
 		if next, ok := s.Timing.Next(now); ok {
 			next = next.In(s.Timing.Location())
 			line.Next = &next
@@ -126,9 +128,14 @@ func announce(e *cli.Env, cfg *config.Config) {
 	fmt.Fprintf(&b, "%s runs %s\n", p.Paint(output.Bold, "evrun "+cli.Version()), cfg.Path)
 	fmt.Fprintf(&b, "  store     %s\n", cfg.Settings.Store.Path)
 	fmt.Fprintf(&b, "  socket    %s\n", cfg.Settings.Server.Socket)
-	for i, h := range handlers {
+	jobs := map[string]bool{}
+	for _, s := range schedules {
+		jobs[s.Name] = s.Do != ""
+	}
+	own := slices.DeleteFunc(slices.Clone(handlers), func(h handling) bool { return jobs[h.Name] }) // named with its schedule
+	for i, h := range own {
 		if i == announced {
-			fmt.Fprintf(&b, "  and %d handlers more (evrun status)\n", len(handlers)-i)
+			fmt.Fprintf(&b, "  and %d handlers more (evrun status)\n", len(own)-i)
 			break
 		}
 		fmt.Fprintf(&b, "  handler   %s: on %s do %s\n", p.Paint(output.Cyan, h.Name), strings.Join(h.On, ", "), h.Kind)
@@ -144,7 +151,11 @@ func announce(e *cli.Env, cfg *config.Config) {
 		} else if s.Next != nil {
 			next = "next " + p.Time(*s.Next)
 		}
-		fmt.Fprintf(&b, "  schedule  %s: emits %s %s, %s\n", p.Paint(output.Cyan, s.Name), s.Emits, s.When, next)
+		does := "emits " + s.Emits
+		if s.Do != "" {
+			does = "do " + s.Do
+		}
+		fmt.Fprintf(&b, "  schedule  %s: %s %s, %s\n", p.Paint(output.Cyan, s.Name), does, s.When, next)
 	}
 	_, _ = fmt.Fprint(e.Out, b.String()) // the daemon runs even if its output is closed
 }

@@ -16,7 +16,8 @@ import (
 type Schedule struct {
 	Name      string     `json:"name"`
 	Emit      string     `json:"emit"`
-	When      string     `json:"when"` // in words
+	Do        string     `json:"do,omitempty"` // the kind of its own handler, which has its name
+	When      string     `json:"when"`         // in words
 	Timezone  string     `json:"timezone"`
 	Missed    string     `json:"missed"` // skip, last or all
 	Grace     string     `json:"grace"`
@@ -51,7 +52,7 @@ const MaxUpcoming = 1000
 func ScheduleOf(st schedule.State, n int) Schedule {
 	zone := st.Timing.Location()
 	s := Schedule{
-		Name: st.Name, Emit: st.Type, When: st.Timing.Describe(), Timezone: zone.String(),
+		Name: st.Name, Emit: st.Type, Do: st.Do, When: st.Timing.Describe(), Timezone: zone.String(),
 		Missed: string(st.MissedPolicy()), Grace: st.GraceTime().String(), Overlap: string(st.OverlapPolicy()),
 		Waiting: st.Waiting, Since: st.Since.In(zone),
 	}

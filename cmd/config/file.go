@@ -21,7 +21,7 @@ type fileKeys struct {
 	Env         map[string]*expression.Template  `key:"env" scope:"env" other:"environment,variables" doc:"Environment variables of all programs of exec, where a handler's own env has no other value. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in them."`
 	PassEnv     []string                         `key:"pass_env" other:"passenv,env_passthrough" doc:"Names of variables of evrun's own environment that all programs of exec get, as far as they are set: [LANG, TZ, HTTP_PROXY]. Without it they get PATH and HOME."`
 	Events      later[map[eventType]eventOrNull] `key:"events" doc:"The declared types of events, each with a description and a schema of its data."`
-	Schedules   later[[]scheduleKeys]            `key:"schedules" other:"jobs,timers" doc:"Timers that publish events."`
+	Schedules   later[[]scheduleItem]            `key:"schedules" other:"jobs,timers" doc:"Timers that publish events, or do something themselves."`
 	Handlers    later[[]handlerKeys]             `key:"handlers" other:"tasks" doc:"What is done about events."`
 	Tests       later[[]testKeys]                `key:"tests" doc:"What the wiring must do, for evrun test."`
 }

@@ -16,24 +16,29 @@ import (
 
 // handlerKeys are the keys of a handler.
 type handlerKeys struct {
-	_           struct{}        `owner:"a handler"`
-	Name        name            `key:"name,required" other:"id" doc:"Its runs are named after it."`
-	On          []pattern       `key:"on,required" min:"1" other:"trigger,triggers,event,topic" doc:"The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list."`
+	_    struct{}  `owner:"a handler"`
+	Name name      `key:"name,required" other:"id" doc:"Its runs are named after it."`
+	On   []pattern `key:"on,required" min:"1" other:"trigger,triggers,event,topic" doc:"The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list."`
+	Do   kind      `key:"do,required" other:"action,run,kind,uses" doc:"What it does."`
+	workKeys
+	OrderBy  condition     `key:"order_by" scope:"key" other:"key" doc:"An expression: events with one value of it run one after the other."`
+	Debounce *debounceKeys `key:"debounce" doc:"One run for a burst of events: the burst is over when no event has come for so long."`
+	From     string        `key:"from" enum:"start,head,mark" doc:"Where a new handler begins: with the next event (head, the default), or at the journal's start. mark: with the next event, and when the handler returns to the file, always where it stopped."`
+	Enabled  bool          `key:"enabled" default:"true" other:"active,disabled,paused" doc:"false: nothing of it begins, and its events and retries wait, until it is true or the key is gone."`
+	Was      *name         `key:"was" doc:"The name that it had before: it continues where that handler stopped, with its pending runs."`
+}
+
+// workKeys say how a handler, or a schedule with do, does what it does.
+type workKeys struct {
 	When        condition       `key:"when" scope:"when" other:"if,condition,filter,where" doc:"An expression: false skips the run. It sees event and data."`
-	Do          kind            `key:"do,required" other:"action,run,kind,uses" doc:"What it does."`
 	With        map[string]any  `key:"with,null" hint:"write with: {name: value}" other:"input,inputs,args,params,options" doc:"The inputs of what it does."`
 	Retry       retryKeys       `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" other:"retries" doc:"How failed attempts are repeated."`
 	Timeout     time.Duration   `key:"timeout" doc:"Of one attempt."`
 	Concurrency int             `key:"concurrency" min:"1" max:"10000" other:"parallel,workers" doc:"Attempts at a time. 1: one by one, in order."`
-	OrderBy     condition       `key:"order_by" scope:"key" other:"key" doc:"An expression: events with one value of it run one after the other."`
 	Rate        rate            `key:"rate" doc:"So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. Others wait."`
-	Debounce    *debounceKeys   `key:"debounce" doc:"One run for a burst of events: the burst is over when no event has come for so long."`
 	Output      *outputKeys     `key:"output" other:"logs,capture" doc:"What is kept of what its attempts print (exec) or are answered (http): {keep: 16KiB}, or {keep: none}."`
 	Emit        []*emissionKeys `key:"emit,one" min:"1" scope:"emit" other:"emits,publish" doc:"What it emits on success: a type, or type, subject and data, or a list of these."`
 	OnDead      *emissionKeys   `key:"on_dead" scope:"on_dead" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
-	From        string          `key:"from" enum:"start,head,mark" doc:"Where a new handler begins: with the next event (head, the default), or at the journal's start. mark: with the next event, and when the handler returns to the file, always where it stopped."`
-	Enabled     bool            `key:"enabled" default:"true" other:"active,disabled,paused" doc:"false: nothing of it begins, and its events and retries wait, until it is true or the key is gone."`
-	Was         *name           `key:"was" doc:"The name that it had before: it continues where that handler stopped, with its pending runs."`
 }
 
 type retryKeys struct {
@@ -83,35 +88,45 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	faults := r.decode(n, &k, r)
 	r.unique(n, "handler", string(k.Name))
 	h := k.handler()
-	r.applyDefaults(n, &k, h)
 	r.notTwice(n, h.On)
-	r.checkEmissions(n, &k)
 	if order, _ := lookup(n, "order_by"); order != nil && debounce != nil {
 		r.at(order, `"order_by" and "debounce" don't go together`, "debounce has a key of its own: {wait: 2s, by: …}; with concurrency: 1 its runs come one after the other")
 	}
-	if _, with := lookup(n, "with"); h.Kind != "" && (with != nil || onlyKnown(n, faults)) {
-		h.Action = r.action(h.Kind, k.With, n)
-	}
-	r.checkTimeout(n, h)
-	r.checkOutput(n, h)
+	r.work(n, &k.workKeys, h, faults)
 	if len(r.faults) > before || broken(n) {
 		return nil
 	}
 	return h
 }
 
-func (k *handlerKeys) handler() *tasks.Handler {
-	h := &tasks.Handler{
-		Name: string(k.Name), When: k.When.Expr, Kind: string(k.Do),
-		Timeout: k.Timeout, Concurrency: k.Concurrency, OrderBy: k.OrderBy.Expr, Rate: k.Rate.Rate, FromStart: k.From == "start", FromMark: k.From == "mark",
-		Disabled: !k.Enabled,
+// work checks what the handler or the schedule at n does, and completes h by it.
+func (r *wiringReader) work(n *yaml.Node, k *workKeys, h *tasks.Handler, faults []*fault.Fault) {
+	r.applyDefaults(n, k, h)
+	r.checkEmissions(n, k)
+	if _, with := lookup(n, "with"); h.Kind != "" && (with != nil || onlyKnown(n, faults)) {
+		h.Action = r.action(h.Kind, k.With, n)
 	}
+	r.checkTimeout(n, h)
+	r.checkOutput(n, h)
+}
+
+func (k *handlerKeys) handler() *tasks.Handler {
+	h := k.workKeys.handler(k.Name, k.Do)
+	h.OrderBy, h.FromStart, h.FromMark, h.Disabled = k.OrderBy.Expr, k.From == "start", k.From == "mark", !k.Enabled
 	for _, p := range k.On {
 		h.On = append(h.On, p.Pattern)
 	}
 	if d := k.Debounce; d != nil {
 		h.Debounce = &tasks.Debounce{Wait: d.Wait, By: d.By.Expr, All: d.Collect == "all", MaxWait: d.MaxWait}
 	}
+	if k.Was != nil {
+		h.Was = string(*k.Was)
+	}
+	return h
+}
+
+func (k *workKeys) handler(name name, do kind) *tasks.Handler {
+	h := &tasks.Handler{Name: string(name), When: k.When.Expr, Kind: string(do), Timeout: k.Timeout, Concurrency: k.Concurrency, Rate: k.Rate.Rate}
 	for _, e := range k.Emit {
 		if e != nil {
 			h.Emit = append(h.Emit, e.emission())
@@ -120,9 +135,6 @@ func (k *handlerKeys) handler() *tasks.Handler {
 	if k.OnDead != nil {
 		e := k.OnDead.emission()
 		h.OnDead = &e
-	}
-	if k.Was != nil {
-		h.Was = string(*k.Was)
 	}
 	return h
 }
@@ -143,7 +155,7 @@ func (r *wiringReader) notTwice(n *yaml.Node, on []events.Pattern) {
 }
 
 // checkEmissions checks constant data of types that have a schema.
-func (r *wiringReader) checkEmissions(n *yaml.Node, k *handlerKeys) {
+func (r *wiringReader) checkEmissions(n *yaml.Node, k *workKeys) {
 	check := func(e *emissionKeys, path ...any) {
 		if e != nil && e.Data != nil && e.Type.Template != nil { // else a fault has been reported
 			at, _, _ := follow(n, path)
@@ -186,25 +198,31 @@ func (r *wiringReader) checkTimeout(n *yaml.Node, h *tasks.Handler) {
 	}
 }
 
-// checkWas finds former names that nothing can be taken over from: names of handlers in the file, and names that another handler already takes over.
-func (r *wiringReader) checkWas(handlers []*tasks.Handler) {
-	heirs := map[string]string{}
-	for _, h := range handlers {
-		if h.Was == "" {
+// checkWas finds former names that nothing can be taken over from: names in the file, and names that another handler (or schedule) already takes over.
+func (r *wiringReader) checkWas(what string, heirs []heir) {
+	taken := map[string]string{}
+	for _, h := range heirs {
+		if h.was == "" || what == "handler" && h.was == h.name && isJob(h.node) { // its schedule has the fault
 			continue
 		}
-		_, n := lookup(r.places[h], "was")
-		switch heir, taken := heirs[h.Was]; {
-		case h.Was == h.Name:
-			r.at(n, fmt.Sprintf("%q is the handler's own name, not a former one", h.Was), "")
-		case r.names["handler "+h.Was] != nil:
-			r.at(n, fmt.Sprintf("handler %q is in the file, so that %q can't go on where it stopped", h.Was, h.Name),
-				"it is "+r.lineFrom(n, r.names["handler "+h.Was])+"; two handlers swap their names in two steps, with a third name in between")
-		case taken:
-			r.at(n, fmt.Sprintf("handler %q goes on where %q stopped already", heir, h.Was), "only one handler can take over from another")
+		_, n := lookup(h.node, "was")
+		switch first, again := taken[h.was]; {
+		case h.was == h.name:
+			r.at(n, fmt.Sprintf("%q is the %s's own name, not a former one", h.was, what), "")
+		case r.names[what+" "+h.was] != nil:
+			r.at(n, fmt.Sprintf("%s %q is in the file, so that %q can't go on where it stopped", what, h.was, h.name),
+				fmt.Sprintf("it is %s; two %ss swap their names in two steps, with a third name in between", r.lineFrom(n, r.names[what+" "+h.was]), what))
+		case again:
+			r.at(n, fmt.Sprintf("%s %q goes on where %q stopped already", what, first, h.was), fmt.Sprintf("only one %s can take over from another", what))
 		}
-		heirs[h.Was] = h.Name
+		taken[h.was] = h.name
 	}
+}
+
+// heir is a handler or a schedule that may have had another name.
+type heir struct {
+	name, was string
+	node      *yaml.Node
 }
 
 // action makes the action of the handler at n from its inputs.

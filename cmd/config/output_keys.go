@@ -59,7 +59,7 @@ func (k retryKeys) over(defaults retryKeys) retryKeys {
 }
 
 // applyDefaults gives a handler the defaults of the file, as far as it has no keys of its own.
-func (r *wiringReader) applyDefaults(n *yaml.Node, k *handlerKeys, h *tasks.Handler) {
+func (r *wiringReader) applyDefaults(n *yaml.Node, k *workKeys, h *tasks.Handler) {
 	retry := k.Retry.over(r.defaults.Retry)
 	h.Retry = tasks.Retry{Attempts: retry.Attempts, Backoff: retry.Backoff, Max: retry.Max}
 	if _, own := lookup(n, "retry"); own != nil && retry.Max > 0 && retry.Max < retry.Backoff && (k.Retry.Max == 0 || k.Retry.Backoff == 0) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"evrun/cmd/config/yaml"
+	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/schedule"
@@ -13,9 +14,8 @@ import (
 
 const maxGrace = 24 * time.Hour
 
-// scheduleKeys are the keys of a schedule.
-type scheduleKeys struct {
-	_         struct{}             `owner:"a schedule"`
+// slotKeys are the keys of each schedule: when its slots are, and the event of a slot.
+type slotKeys struct {
 	Name      name                 `key:"name,required" other:"id" doc:"Its events are named after it."`
 	Every     time.Duration        `key:"every" other:"interval" doc:"Whole multiples of this: 5s, 10m, 1d."`
 	Cron      string               `key:"cron" doc:"Five fields, or six with seconds first: 0 9 * * MON-FRI."`
@@ -30,20 +30,37 @@ type scheduleKeys struct {
 	MaxMissed int                  `key:"max_missed" min:"1" max:"100000" doc:"With missed: all, how many at most, the newest. Default 1000."`
 	Overlap   string               `key:"overlap" enum:"allow,skip,queue" doc:"What happens to a slot while runs of the slot before go on. Default allow."`
 	Paused    bool                 `key:"paused" doc:"No slots for now."`
-	Emit      eventType            `key:"emit,required" other:"type,emits,publish" doc:"The type of the event that it publishes."`
 	Subject   *expression.Template `key:"subject" scope:"slot" doc:"What the event is about. ${ … } sees slot."`
 	Data      *expression.Value    `key:"data" scope:"slot" other:"payload" doc:"The data of the event. ${ … } in its texts sees slot.time, slot.unix and slot.number."`
 	From      instant              `key:"from" other:"start" doc:"No slots before this time."`
 	Until     instant              `key:"until" other:"end" doc:"No slots after this time."`
 	Limit     int                  `key:"limit" min:"1" max:"9007199254740992" doc:"So many slots, then no more."`
 	Jitter    time.Duration        `key:"jitter" doc:"Publishes up to so much later, to spread load."`
+	Was       *name                `key:"was" doc:"The name that it had before: it continues where that schedule stopped, so that a new name neither loses nor repeats a slot."`
+}
+
+// scheduleKeys are the keys of a schedule that publishes an event.
+type scheduleKeys struct {
+	_ struct{} `owner:"a schedule"`
+	slotKeys
+	Emit eventType `key:"emit,required" other:"type,emits,publish" doc:"The type of the event that it publishes; in its place, do says what the schedule itself does."`
+	Do   kind      `key:"do" other:"action,run,kind,uses" doc:"In place of emit: what it does at each slot. It is its own handler then, and the type of its event is schedule.NAME."` // jobKeys has it
+
+	When        misplaced `key:"when,hidden" refused:"\"when\" goes with do only" hint:"leave it out: a handler of the event can have a when"`
+	With        misplaced `key:"with,hidden" refused:"\"with\" goes with do only" hint:"leave it out; what the event says is under data"`
+	Retry       misplaced `key:"retry,hidden" refused:"\"retry\" goes with do only" hint:"leave it out: a handler of the event can have a retry"`
+	Timeout     misplaced `key:"timeout,hidden" refused:"\"timeout\" goes with do only" hint:"leave it out: a handler of the event can have a timeout"`
+	Concurrency misplaced `key:"concurrency,hidden" refused:"\"concurrency\" goes with do only" hint:"leave it out; overlap: queue publishes a slot when the runs of the slot before have ended"`
+	OnDead      misplaced `key:"on_dead,hidden" refused:"\"on_dead\" goes with do only" hint:"leave it out: a handler of the event can have an on_dead"`
 }
 
 // timings are the keys from which the slots are computed. If one of them is wrong, they are not checked together.
 var timings = []string{"every", "cron", "daily", "weekly", "monthly", "at", "dst", "from", "until", "limit", "jitter"}
 
 // ExtendSchema adds that a schedule has a timing.
-func (*scheduleKeys) ExtendSchema(s map[string]any) {
+func (*scheduleKeys) ExtendSchema(s map[string]any) { needsTiming(s) }
+
+func needsTiming(s map[string]any) {
 	var one []any
 	for _, key := range timings[:6] {
 		one = append(one, map[string]any{"required": []any{key}})
@@ -51,15 +68,26 @@ func (*scheduleKeys) ExtendSchema(s map[string]any) {
 	s["anyOf"] = one
 }
 
-// schedule reads one schedule; nil after a fault.
-func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
+// schedule reads one schedule, and its handler if it has a do; nil after a fault.
+func (r *wiringReader) schedule(n *yaml.Node) (*schedule.Entry, *tasks.Handler) {
+	if isJob(n) {
+		return r.job(n)
+	}
 	before := len(r.faults)
 	var k scheduleKeys
 	faults := r.decode(n, &k, r)
+	return r.slots(n, &k.slotKeys, string(k.Emit), faults, before), nil
+}
+
+// slots checks what a schedule publishes, and when; nil if there are more faults than before. faults are those of its keys.
+func (r *wiringReader) slots(n *yaml.Node, k *slotKeys, typ string, faults []*fault.Fault, before int) *schedule.Entry {
 	r.unique(n, "schedule", string(k.Name))
 	s := &schedule.Entry{
-		Name: string(k.Name), Type: string(k.Emit), Subject: k.Subject, Data: k.Data, Grace: k.Grace, Missed: schedule.Missed(k.Missed),
+		Name: string(k.Name), Type: typ, Subject: k.Subject, Data: k.Data, Grace: k.Grace, Missed: schedule.Missed(k.Missed),
 		MaxMissed: k.MaxMissed, Overlap: schedule.Overlap(k.Overlap), Paused: k.Paused,
+	}
+	if k.Was != nil {
+		s.Was = string(*k.Was)
 	}
 	if k.Grace > maxGrace {
 		r.report(n, fault.At([]any{"grace"}, "grace: %s is more than a day", k.Grace).Hinting("a slot that is later counts as missed: see the key missed"))
@@ -72,7 +100,7 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 			r.report(n, fault.Of(err))
 		}
 	}
-	if r.entries(n, &k, faults) {
+	if r.entries(n, k, faults) {
 		var err error
 		if s.Timing, err = slots.New(s.Name, spec); err != nil {
 			if f := fault.Of(err); len(f.Path) > 0 || onlyKnown(n, faults) {
@@ -81,7 +109,7 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 		}
 	}
 	if len(r.faults) == before {
-		r.checkSchedule(n, zone, &k)
+		r.checkSchedule(n, zone, k)
 		r.checkData(n, s.Type, s.Data)
 	}
 	if len(r.faults) > before || broken(n) {
@@ -90,7 +118,7 @@ func (r *wiringReader) schedule(n *yaml.Node) *schedule.Entry {
 	return s
 }
 
-func (k *scheduleKeys) spec() slots.Spec {
+func (k *slotKeys) spec() slots.Spec {
 	spec := slots.Spec{
 		Every: k.Every, Cron: k.Cron, Daily: k.Daily, Weekly: k.Weekly, Monthly: k.Monthly, DST: slots.DST(k.DST),
 		From: k.From.Time, Until: k.Until.Time, Limit: int64(k.Limit), Jitter: k.Jitter,
@@ -102,7 +130,7 @@ func (k *scheduleKeys) spec() slots.Spec {
 }
 
 // entries checks each entry of daily, weekly and monthly separately, to find all wrong ones. It reports whether the timing has no fault so far.
-func (r *wiringReader) entries(n *yaml.Node, k *scheduleKeys, faults []*fault.Fault) bool {
+func (r *wiringReader) entries(n *yaml.Node, k *slotKeys, faults []*fault.Fault) bool {
 	wrong := func(key string) bool {
 		return slices.ContainsFunc(faults, func(f *fault.Fault) bool { return len(f.Path) > 0 && f.Path[0] == key })
 	}
@@ -132,7 +160,7 @@ func (r *wiringReader) entries(n *yaml.Node, k *scheduleKeys, faults []*fault.Fa
 }
 
 // checkSchedule finds keys that have no effect.
-func (r *wiringReader) checkSchedule(n, zone *yaml.Node, k *scheduleKeys) {
+func (r *wiringReader) checkSchedule(n, zone *yaml.Node, k *slotKeys) {
 	switch {
 	case zone == nil:
 	case k.Every > 0:

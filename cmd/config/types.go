@@ -236,12 +236,14 @@ func (r *wiringReader) emittedTypes(with *yaml.Node) {
 	}
 }
 
-// patternsOf returns the patterns of the handler at n, wrong ones too; nil for no handler.
+// patternsOf returns the patterns of the handler, or the schedule with do, at n, wrong ones too; nil for no handler.
 func patternsOf(n *yaml.Node) []*yaml.Node {
 	if n == nil {
 		return nil
 	}
 	switch _, on := lookup(n, "on"); {
+	case on == nil && isJob(n):
+		return []*yaml.Node{jobType(n)}
 	case on == nil:
 		return nil
 	case on.Kind == yaml.Sequence:

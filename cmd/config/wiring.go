@@ -65,28 +65,44 @@ func (r *wiringReader) read() Wiring {
 	if r.events != nil {
 		w.Events = r.eventTypes(r.events)
 	}
+	w.Events = r.jobTypes(w.Events)
+	var heirs, scheduleHeirs []heir
+	handle := func(n *yaml.Node, h *tasks.Handler, version string) {
+		if h == nil {
+			return
+		}
+		h.Version, h.Redact = version+r.defaultsVersion, r.secrets.Redact
+		if handlers.RunsPrograms(h.Action) {
+			h.Version += r.environmentVersion
+		}
+		w.Handlers = append(w.Handlers, h)
+		r.places[h] = n
+		heirs = append(heirs, heir{h.Name, h.Was, n})
+	}
 	if r.schedules != nil {
 		r.sequence(r.schedules, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
-			if s := r.schedule(n); s != nil {
-				s.Version = r.versionOf(n)
-				w.Schedules = append(w.Schedules, s)
-				r.places[s] = n
+			s, h := r.schedule(n)
+			if s == nil {
+				return
 			}
+			timed, done := n, n
+			if h != nil {
+				timed, done = only(n, isSlotKey), only(n, func(key string) bool { return key == "name" || key == "was" || !isSlotKey(key) })
+			}
+			s.Version = r.versionOf(timed)
+			w.Schedules = append(w.Schedules, s)
+			r.places[s] = n
+			scheduleHeirs = append(scheduleHeirs, heir{s.Name, s.Was, n})
+			handle(n, h, r.versionOf(done))
 		})
+		r.checkWas("schedule", scheduleHeirs)
 	}
 	if r.handlers != nil {
 		r.sequence(r.handlers, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
-			if h := r.handler(n); h != nil {
-				h.Version, h.Redact = r.versionOf(n)+r.defaultsVersion, r.secrets.Redact
-				if handlers.RunsPrograms(h.Action) {
-					h.Version += r.environmentVersion
-				}
-				w.Handlers = append(w.Handlers, h)
-				r.places[h] = n
-			}
+			handle(n, r.handler(n), r.versionOf(n))
 		})
-		r.checkWas(w.Handlers)
 	}
+	r.checkWas("handler", heirs)
 	if r.tests != nil {
 		w.Tests = r.wiringTests(r.tests, &w)
 	}

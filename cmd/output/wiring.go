@@ -115,6 +115,9 @@ func (p *Printer) Schedule(s api.Schedule) error {
 	t.Field("schedule", "%s", s.Name)
 	t.Field("when", "%s", s.When)
 	t.Field("emits", "%s", s.Emit)
+	if s.Do != "" {
+		t.Field("does", "%s", s.Do)
+	}
 	if s.Paused != "" {
 		t.Value("state", next(s))
 	} else if s.Waiting {

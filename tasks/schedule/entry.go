@@ -24,6 +24,7 @@ const (
 // Entry is a wired schedule: its timing, and the event that it publishes.
 type Entry struct {
 	Name      string
+	Was       string // its former name, whose mark it takes over; "": none
 	Timing    *slots.Timing
 	Missed    Missed        // "": MissedLast
 	Grace     time.Duration // how late a slot may be and still be on time; 0: DefaultGrace
@@ -33,11 +34,20 @@ type Entry struct {
 	Type      string        // of the event
 	Subject   *expression.Template
 	Data      *expression.Value // nil: none
+	Do        string            // the kind of the handler that has the schedule's name and belongs to it; "": none
 	Version   string            // equal for entries that are written alike; "": equal to no other
 }
 
 // Part names the schedule among evrun's parts, for [emitter.Emitter.Own] and [emitter.Emitter.Source].
 func (e *Entry) Part() string { return "/schedules/" + e.Name }
+
+// parts names the schedule as Part does, and as it was before: its last slot may have been published under its former name.
+func (e *Entry) parts() []string {
+	if e.Was == "" {
+		return []string{e.Part()}
+	}
+	return []string{e.Part(), "/schedules/" + e.Was}
+}
 
 // slotID is the id of a slot's event.
 func slotID(slot time.Time) string { return slot.UTC().Format(time.RFC3339Nano) }

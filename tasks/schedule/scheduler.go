@@ -195,18 +195,22 @@ func (s *Scheduler) take(ctx context.Context, entries []*Entry) (timers []*timer
 	return timers, fresh, gone, nil
 }
 
-// takeUp returns the mark that a schedule continues from: its own, or now if it is new or has another timing. changed reports
-// whether the store has another.
+// takeUp returns the mark that a schedule continues from: its own, that of its former name, or now if it is new or has another timing. changed
+// reports whether the store has another.
 func (e *Entry) takeUp(marks map[string]store.ScheduleMark, now time.Time) (mark store.ScheduleMark, changed bool) {
-	timing := e.Timing.Fingerprint()
+	timing, renamed := e.Timing.Fingerprint(), false
 	mark, known := marks[e.Name]
+	if former, ok := marks[e.Was]; ok && !known && e.Was != "" {
+		mark, known = former, true
+		mark.Name, renamed = e.Name, true
+	}
 	switch {
 	case !known:
 		mark = store.ScheduleMark{Name: e.Name, Since: now, Slot: now}
 	case mark.Timing != timing && mark.Timing != "":
 		mark.Since, mark.Slot = now, now
 	}
-	changed = !known || mark.Timing != timing
+	changed = !known || renamed || mark.Timing != timing
 	mark.Timing = timing
 	return mark, changed
 }
@@ -259,8 +263,10 @@ func (s *Scheduler) look(ctx context.Context, t *timer, slot time.Time) {
 	ctx, t.watch = context.WithCancel(ctx)
 	t.busy = true
 	go func() {
-		if err := s.o.Settled(ctx, s.o.Emitter.Source(t.Part()), slotID(slot)); err != nil && ctx.Err() == nil {
-			s.o.Log.Warn("it can't be seen whether a slot's runs have ended: the next one does not wait", "schedule", t.Name, "error", err)
+		for _, part := range t.parts() {
+			if err := s.o.Settled(ctx, s.o.Emitter.Source(part), slotID(slot)); err != nil && ctx.Err() == nil {
+				s.o.Log.Warn("it can't be seen whether a slot's runs have ended: the next one does not wait", "schedule", t.Name, "error", err)
+			}
 		}
 		select {
 		case s.settled <- t:

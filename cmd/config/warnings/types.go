@@ -126,10 +126,15 @@ func (f *finder) unreachable() {
 			if f.full() {
 				return
 			}
-			if !reached[p] {
+			if !reached[p] && !formerJob(h, p) {
 				f.warn(h, "on", p.String(), fmt.Sprintf("no known type matches %s: none under events, and none that a schedule or a handler emits", fault.Quote(p.String())),
 					f.meant(p.String(), known, func(typ string) bool { return f.canRunOn(h, typ) }, "declare the type under events, if it comes from outside"))
 			}
 		}
 	}
+}
+
+// formerJob reports whether a pattern is the type of a schedule with do before it was renamed.
+func formerJob(h *tasks.Handler, p events.Pattern) bool {
+	return h.Was != "" && p.String() == "schedule."+h.Was
 }
