@@ -33,6 +33,7 @@ var surface = map[string]struct {
 	"events list":       {},
 	"events show":       {args: []string{"1"}},
 	"explain":           {args: []string{"user.registered", "-f", "name=Ada", "-f", "email=ada@example.com"}},
+	"fmt":               {},
 	"handlers forget":   {args: []string{"nobody"}, once: true},
 	"handlers list":     {},
 	"handlers pause":    {args: []string{"save-user"}, once: true},

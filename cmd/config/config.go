@@ -27,7 +27,6 @@ package config
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -39,8 +38,6 @@ import (
 	"evrun/store/files"
 	"evrun/tasks/expression"
 )
-
-const maxFile = 1 << 20 // bytes
 
 // Config is a wiring file that was read and checked.
 type Config struct {
@@ -81,18 +78,10 @@ func read(path string, o Options, wiring bool) (*Config, error) {
 	if err != nil {
 		return fail(cause(err), "")
 	}
-	f, err := files.OpenRegular(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, &Errors{Path: path, Faults: []Fault{missing(path, o)}}
-	case errors.Is(err, fs.ErrPermission):
-		return fail("the file can't be read: permission denied", "the user that runs evrun must be able to read it")
-	case errors.Is(err, files.ErrNotRegular):
-		return fail(err.Error(), "name the wiring file with -c FILE")
-	case err != nil:
-		return fail("the file can't be read: "+cause(err), "")
+	src, err := Text(path, o)
+	if err != nil {
+		return nil, err
 	}
-	defer f.Close()
 	note, err := files.Trusted(path, wiring)
 	var untrusted *files.Error
 	switch {
@@ -102,18 +91,6 @@ func read(path string, o Options, wiring bool) (*Config, error) {
 		return fail(untrusted.Error(), untrusted.Hint)
 	case err != nil:
 		return fail("the file can't be read: "+cause(err), "")
-	}
-	var text bytes.Buffer
-	if info, err := f.Stat(); err == nil {
-		text.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
-	}
-	_, err = text.ReadFrom(io.LimitReader(f, maxFile+1))
-	src := text.Bytes()
-	switch {
-	case err != nil:
-		return fail("the file can't be read: "+cause(err), "")
-	case len(src) > maxFile:
-		return fail("the file is over 1 MiB", "is this a wiring file?")
 	}
 	cfg, err := check(path, abs, src, o, wiring)
 	if err == nil && note != "" {
@@ -134,7 +111,7 @@ func cause(err error) string {
 // check reads the text of a wiring file.
 func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error) {
 	c := &Config{Path: abs, Dir: filepath.Dir(abs), Source: src, Secrets: new(expression.Secrets)}
-	d := newDocument(path, c.Dir, bytes.TrimPrefix(src, []byte("\ufeff")))
+	d := newDocument(path, c.Dir, bytes.TrimPrefix(src, []byte(byteOrderMark)))
 	root := d.root(d.texts[0])
 	if root == nil {
 		return nil, d.err()

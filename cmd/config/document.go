@@ -21,6 +21,7 @@ type document struct {
 	name   string // the wiring file's name in messages
 	texts  []text // in the order of their offsets; the first is the wiring file's own
 	faults []Fault
+	bare   bool // the last parsed text has no value in it
 }
 
 // text is one text of a document.
@@ -91,6 +92,7 @@ func (d *document) root(t text) *yaml.Node {
 	for _, f := range faults {
 		d.fault(t.Base+f.Offset, t.Base+f.Offset+1, f.Message, f.Hint)
 	}
+	d.bare = root == nil && len(faults) == 0
 	const needs = "a wiring file has handlers, schedules, or both"
 	switch {
 	case root == nil && len(faults) > 0:

@@ -18,7 +18,15 @@ const maxCompared = 2000
 // Diff compares two texts, JSON with one value a line and keys in their order. Of what is the same, only so many lines around a difference are
 // returned; a Line with the text "…" stands for the others.
 func Diff(before, after []byte, context int) []Line {
-	a, b := lines(before), lines(after)
+	return diff(lines(before), lines(after), context)
+}
+
+// DiffTexts is [Diff] for any texts: their lines are compared as they are.
+func DiffTexts(before, after string, context int) []Line {
+	return diff(split(before), split(after), context)
+}
+
+func diff(a, b []string, context int) []Line {
 	var all []Line
 	if len(a) > maxCompared || len(b) > maxCompared {
 		all = append(marked('-', a), marked('+', b)...)
@@ -50,10 +58,14 @@ func lines(text []byte) []string {
 	if json.Indent(&indented, text, "", "  ") == nil {
 		text = indented.Bytes()
 	}
-	if len(text) == 0 {
+	return split(string(text))
+}
+
+func split(text string) []string {
+	if text == "" {
 		return nil
 	}
-	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
 func marked(mark byte, list []string) []Line {
