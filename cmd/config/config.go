@@ -14,7 +14,7 @@
 //
 // # Settings and wiring
 //
-// The settings (store, server, log) come from the defaults, the file, the environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the
+// The settings (store, server, log, retention, timezone) come from the defaults, the file, the environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the
 // key's path in capitals with _ for its dots) and the flags; the later of these wins. Viper layers them. The wiring (strict_types, env,
 // events, schedules, handlers, tests) comes from the file alone and never passes through Viper, which lower-cases keys and splits
 // them at dots.
@@ -37,6 +37,7 @@ import (
 	"evrun/store"
 	"evrun/store/files"
 	"evrun/tasks/expression"
+	"evrun/tasks/schedule/slots"
 )
 
 // Config is a wiring file that was read and checked.
@@ -123,6 +124,7 @@ func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error
 	c.Settings = s.settle()
 	if wiring {
 		w.parse = o.ParseStatement
+		w.zone, _ = slots.LoadZone(c.Settings.Timezone) // it was checked
 		c.Wiring, c.Files, c.Notes = w.read(), w.files, w.notes
 	}
 	if err := d.err(); err != nil {

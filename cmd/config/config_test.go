@@ -97,6 +97,7 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true},
 		Log:    LogSettings{Level: slog.LevelInfo, Format: "auto"}, Grace: 30 * time.Second,
 		Retention: RetentionSettings{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour},
+		Timezone:  "UTC",
 	}
 	if c.Settings != want {
 		t.Errorf("settings\ngot  %+v\nwant %+v", c.Settings, want)

@@ -107,6 +107,7 @@ var unseen = map[string][]string{
 	"a service's url":          {"notify-url"},
 	"an SQL statement":         {"sql-create", "sql-forbidden", "sql-interpolated", "sql-second-line", "sql-two-statements"},
 	"a file beside it":         {"schema-file"},
+	"the zones of the machine": {"settings-timezone*"},
 }
 
 // TestTheSchemaRefusesBadFiles: an editor underlines every fault in the structure of a file. Exactly the files that the schema accepts must be listed

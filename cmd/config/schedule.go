@@ -23,7 +23,7 @@ type slotKeys struct {
 	Weekly    []string             `key:"weekly" min:"1" doc:"Days and times: MON-FRI 09:00."`
 	Monthly   []string             `key:"monthly" min:"1" doc:"Days of the month and times: 1 09:00, last 18:00."`
 	At        []instant            `key:"at" min:"1" doc:"Once: 2026-12-24T18:00:00Z."`
-	Timezone  string               `key:"timezone" other:"tz,zone" doc:"For cron, daily, weekly and monthly: Europe/Paris. Default UTC."`
+	Timezone  string               `key:"timezone" other:"tz,zone" doc:"For cron, daily, weekly and monthly: Europe/Paris. Default: the timezone of the file."`
 	DST       string               `key:"dst" enum:"once,rhythm" doc:"What a change of the clocks does to cron: once is as people expect it, rhythm keeps the distance of the slots."`
 	Missed    string               `key:"missed" enum:"skip,last,all" default:"last" doc:"What a start does about slots that passed meanwhile."`
 	Grace     time.Duration        `key:"grace" doc:"How late a slot may be and still be on time. Default 1m."`
@@ -93,6 +93,7 @@ func (r *wiringReader) slots(n *yaml.Node, k *slotKeys, typ string, faults []*fa
 		r.report(n, fault.At([]any{"grace"}, "grace: %s is more than a day", k.Grace).Hinting("a slot that is later counts as missed: see the key missed"))
 	}
 	spec := k.spec()
+	spec.Zone = r.zone
 	_, zone := lookup(n, "timezone")
 	if k.Timezone != "" {
 		var err error

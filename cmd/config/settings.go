@@ -25,6 +25,7 @@ type Settings struct {
 	Log       LogSettings
 	Grace     time.Duration // server.grace: how long a stop waits for running attempts; default 30s
 	Retention RetentionSettings
+	Timezone  string // the zone of schedules that name none; default UTC. A reload applies it
 }
 
 // RetentionSettings are how long, and how much, the store keeps; 0: off. A reload applies them.
@@ -147,7 +148,7 @@ func (r *settingsReader) prepare(values map[string]any) {
 func (r *settingsReader) node(s *setting) *yaml.Node {
 	group, key, _ := strings.Cut(s.key, ".")
 	_, n := lookup(r.root, group)
-	if n == nil || n.Kind == yaml.Scalar && s.key == "store.path" {
+	if n == nil || key == "" || n.Kind == yaml.Scalar && s.key == "store.path" {
 		return n
 	}
 	_, n = lookup(n, key)
@@ -229,6 +230,7 @@ func (r *settingsReader) settings(k *settingsKeys, origins map[string]string) Se
 		},
 		Log: LogSettings{Format: k.Log.Format}, Grace: k.Server.Grace,
 		Retention: RetentionSettings{Events: time.Duration(k.Retention.Events), Size: int64(k.Retention.Size), Dedupe: time.Duration(k.Retention.Dedupe)},
+		Timezone:  string(k.Timezone),
 	}
 	_ = s.Log.Level.UnmarshalText([]byte(k.Log.Level)) // one of its enum, or empty after a fault
 	if n := len(s.Server.Socket); n > maxSocket {

@@ -11,6 +11,7 @@ import (
 
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
+	"evrun/tasks/schedule/slots"
 )
 
 // settingsKeys are the settings' own keys at the top of a file. A flag tag names the flag that overrides a setting.
@@ -19,6 +20,7 @@ type settingsKeys struct {
 	Server    serverKeys    `key:"server" doc:"How the daemon is reached."`
 	Log       logKeys       `key:"log" other:"logging" doc:"The daemon's log."`
 	Retention retentionKeys `key:"retention" doc:"How long events are kept, with their runs. Dead and waiting runs keep theirs."`
+	Timezone  zoneName      `key:"timezone" default:"UTC" other:"tz,zone,time_zone" doc:"Whose clock schedules follow that name no zone of their own: Europe/Paris."`
 }
 
 type storeKeys struct {
@@ -93,6 +95,31 @@ func (k *keepSize) DecodeField(value any, at *fields.At) {
 
 func (*keepSize) FieldShape() fields.Shape {
 	return fields.Shape{Words: "size", Schema: map[string]any{"type": []any{"string", "boolean"}, "pattern": `^(off|[0-9]{1,12}(\.[0-9]{1,3})? ?[A-Za-z]+)$`}}
+}
+
+// zoneName is the name of a time zone.
+type zoneName string
+
+func (z *zoneName) DecodeField(value any, at *fields.At) {
+	text, ok := at.Scalar(value)
+	if !ok {
+		return
+	}
+	if text == "" {
+		at.Fail("leave it out for UTC", "is empty")
+		return
+	}
+	if _, err := slots.LoadZone(text); err != nil {
+		f := *fault.Of(err)
+		f.Path = nil
+		at.Add(&f)
+		return
+	}
+	*z = zoneName(text)
+}
+
+func (*zoneName) FieldShape() fields.Shape {
+	return fields.Shape{Words: "text", Schema: map[string]any{"type": "string", "minLength": 1}}
 }
 
 // notBuilt is a key that does nothing yet. It is refused with the reason in its tag.

@@ -14,7 +14,7 @@ import (
 )
 
 func TestSettingsAreLayered(t *testing.T) {
-	path := write(t, "store: file.db\nserver: {socket: file.sock, max_event: 2MiB, grace: 5s}\nlog: {level: warn}\nretention: {events: 7d}\n")
+	path := write(t, "store: file.db\nserver: {socket: file.sock, max_event: 2MiB, grace: 5s}\nlog: {level: warn}\nretention: {events: 7d}\ntimezone: Europe/Paris\n")
 	const day = 24 * time.Hour
 	dir := filepath.Dir(path)
 	wd, err := os.Getwd()
@@ -51,10 +51,11 @@ func TestSettingsAreLayered(t *testing.T) {
 		"flags that were not given don't count": {noEnv, flags(), func(*Settings) {}},
 		"the environment over the file": {env("EVRUN_STORE", "env.db", "EVRUN_STORE_SYNCHRONOUS", "normal", "EVRUN_LOG_LEVEL", "error", "EVRUN_LOG_FORMAT", "json", "EVRUN_SERVER_GRACE", "1m",
 			"EVRUN_SERVER_SOCKET", "/tmp/x.sock", "EVRUN_SERVER_MAX_EVENT", "1KiB", "EVRUN_RETENTION_EVENTS", "off", "EVRUN_RETENTION_SIZE", "10GiB",
-			"EVRUN_RETENTION_DEDUPE", "1d12h"), nil, func(s *Settings) {
+			"EVRUN_RETENTION_DEDUPE", "1d12h", "EVRUN_TIMEZONE", "Asia/Tokyo"), nil, func(s *Settings) {
 			s.Store.Path, s.Store.Synchronous, s.Log.Level, s.Log.Format = filepath.Join(dir, "env.db"), "normal", slog.LevelError, "json"
 			s.Grace, s.Server.Socket, s.Server.MaxEvent = time.Minute, "/tmp/x.sock", 1024
 			s.Retention = RetentionSettings{Size: 10 << 30, Dedupe: 36 * time.Hour}
+			s.Timezone = "Asia/Tokyo"
 		}},
 		"flags over the environment": {env("EVRUN_STORE", "env.db", "EVRUN_LOG_LEVEL", "nonsense"), flags("--store=flag.db", "--log-level=debug"), func(s *Settings) {
 			s.Store.Path, s.Log.Level = filepath.Join(wd, "flag.db"), slog.LevelDebug
@@ -71,6 +72,7 @@ func TestSettingsAreLayered(t *testing.T) {
 				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true},
 				Log:    LogSettings{Level: slog.LevelWarn, Format: "auto"}, Grace: 5 * time.Second,
 				Retention: RetentionSettings{Events: 7 * day, Dedupe: 30 * day},
+				Timezone:  "Europe/Paris",
 			}
 			test.want(&want)
 			if c.Settings != want {
@@ -79,10 +81,10 @@ func TestSettingsAreLayered(t *testing.T) {
 		}
 	}
 
-	_, err = Load(path, Options{Getenv: env("EVRUN_RETENTION_EVENTS", "30", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT", "EVRUN_SERVER_WATCH", "FALSE"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
+	_, err = Load(path, Options{Getenv: env("EVRUN_RETENTION_EVENTS", "30", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT", "EVRUN_SERVER_WATCH", "FALSE", "EVRUN_TIMEZONE", "Mars"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
 	text := err.Error()
 	for _, want := range []string{
-		"--store: the path is empty", "EVRUN_RETENTION_EVENTS: a duration needs a unit",
+		`EVRUN_TIMEZONE: unknown time zone "Mars"`, "--store: the path is empty", "EVRUN_RETENTION_EVENTS: a duration needs a unit",
 		"EVRUN_LOG_FORMAT: $FORMAT is not replaced by anything here", "EVRUN_SERVER_GRACE: a duration needs a unit", `EVRUN_SERVER_WATCH: it must be true or false, not the text "FALSE" (write false)`, "--socket: the socket's path has 108 bytes",
 		`--log-level: it must be debug, info, warn or error, not "loud"`,
 	} {

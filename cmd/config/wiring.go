@@ -41,6 +41,7 @@ type wiringReader struct {
 
 	types  map[string]*declaredType // under events
 	strict bool                     // strict_types
+	zone   *time.Location           // of schedules that name none
 
 	defaults        defaultsKeys
 	defaultsVersion string // a part of each handler's version; empty: there are no defaults
@@ -89,7 +90,7 @@ func (r *wiringReader) read() Wiring {
 			if h != nil {
 				timed, done = only(n, isSlotKey), only(n, func(key string) bool { return key == "name" || key == "was" || !isSlotKey(key) })
 			}
-			s.Version = r.versionOf(timed)
+			s.Version = r.versionOf(timed) + " " + s.Timing.Location().String()
 			w.Schedules = append(w.Schedules, s)
 			r.places[s] = n
 			scheduleHeirs = append(scheduleHeirs, heir{s.Name, s.Was, n})

@@ -244,8 +244,12 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 		done.Settings = append(done.Settings, "retention")
 		r.d.keeper.Set(retention.Policy(kept))
 	}
+	zone := cfg.Settings.Timezone
+	if zone != was.Settings.Timezone {
+		done.Settings = append(done.Settings, "timezone")
+	}
 	cfg.Settings = was.Settings
-	cfg.Settings.Retention = kept
+	cfg.Settings.Retention, cfg.Settings.Timezone = kept, zone
 	r.d.current.Store(cfg)
 	r.d.loaded.Store(&done.At)
 	return nil

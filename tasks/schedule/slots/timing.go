@@ -81,7 +81,7 @@ type Spec struct {
 	// At holds instants, once each, in any order. Doubles are one slot.
 	At []time.Time
 
-	// Zone is whose clock Cron, Daily, Weekly and Monthly follow; nil: UTC.
+	// Zone is whose clock Cron, Daily, Weekly and Monthly follow, and in which Describe writes times; nil: UTC.
 	Zone *time.Location
 	// DST says how slots of Cron, Daily, Weekly and Monthly pass a change of the clock; "": as the package comment says.
 	DST DST
@@ -94,6 +94,8 @@ type Spec struct {
 	Limit int64
 	// Jitter delays each slot's publishing by less than this, by an amount that is the slot's own: see [Timing.Fire].
 	Jitter time.Duration
+
+	listed bool // At was given; its times are in the series
 }
 
 // DST says what happens to wall-clock slots when the clocks change.
@@ -159,7 +161,7 @@ func (s *Timing) compile() *fault.Fault {
 		if err != nil {
 			return err
 		}
-		s.series, spec.At = at, nil
+		s.series, spec.At, spec.listed = at, nil, true
 	case spec.Cron != "":
 		entry, err := parseCron(spec.Cron)
 		if err != nil {
@@ -195,8 +197,7 @@ func (spec *Spec) checkKind() *fault.Fault {
 			set = append(set, kind.field)
 		}
 	}
-	realTime := spec.Every != 0 || len(spec.At) > 0
-	switch {
+	switch realTime := spec.realTime(); {
 	case len(set) == 0:
 		return fault.New("no timing is given").Hinting("give one of every, cron, daily, weekly, monthly, at")
 	case len(set) > 1 && (realTime || spec.Cron != ""):
@@ -211,6 +212,9 @@ func (spec *Spec) checkKind() *fault.Fault {
 	}
 	return nil
 }
+
+// realTime reports whether the slots are the same in each zone.
+func (spec *Spec) realTime() bool { return spec.Every != 0 || spec.listed || len(spec.At) > 0 }
 
 // bound checks from, until, limit and jitter, and works the limit into until.
 func (s *Timing) bound() *fault.Fault {
@@ -335,8 +339,12 @@ func (s *Timing) Jitter() time.Duration { return s.spec.Jitter }
 func (s *Timing) Fingerprint() string {
 	spec := &s.spec
 	at, _ := s.series.(list)
+	zone := s.loc
+	if spec.realTime() {
+		zone = time.UTC
+	}
 	text := fmt.Sprintf("every %s cron %q daily %q weekly %q monthly %q at %v zone %s dst %s from %s until %s", spec.Every, spec.Cron,
-		spec.Daily, spec.Weekly, spec.Monthly, []time.Time(at), s.loc, spec.DST, spec.From.UTC(), spec.Until.UTC())
+		spec.Daily, spec.Weekly, spec.Monthly, []time.Time(at), zone, spec.DST, spec.From.UTC(), spec.Until.UTC())
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
 }
 
