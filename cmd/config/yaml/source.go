@@ -194,6 +194,20 @@ func (n *Node) end() int {
 	return max(n.start(), at)
 }
 
+// Comment returns the comment that stands behind a scalar on its last line, with its #, and where it begins; empty for none.
+func (n *Node) Comment() (at int, comment string) {
+	src := n.text.Source
+	at = n.end()
+	for at < len(src) && (src[at] == ' ' || src[at] == '\t') {
+		at++
+	}
+	if at >= len(src) || src[at] != '#' || at > 0 && strings.IndexByte(blanks, src[at-1]) < 0 {
+		return 0, ""
+	}
+	line, _, _ := strings.Cut(src[at:], "\n")
+	return n.text.Base + at, strings.TrimRight(line, blanks)
+}
+
 const blanks = " \t\r\n"
 
 // solid counts the bytes that are not blanks.

@@ -28,6 +28,9 @@ func parseCron(text string) (entry, *fault.Fault) {
 	if len(words) == 0 {
 		return entry{}, fault.New("cron is empty").Hinting(fiveFields)
 	}
+	if strings.HasPrefix(words[0].text, "cron(") {
+		return entry{}, fault.New("cron(…) is of AWS").Hinting("write the five fields without cron( ) and without the year at the end")
+	}
 	if first := words[0]; strings.ContainsAny(first.text, "=@") {
 		named, err := parseNamed(words)
 		if err != nil {
@@ -36,12 +39,7 @@ func parseCron(text string) (entry, *fault.Fault) {
 		words = split(named)
 	}
 	if n := len(words); n != 5 && n != 6 {
-		err := fault.New("cron has %d fields, not five or six", n).Hinting(fiveFields)
-		if n > 6 {
-			err.Offset = words[6].offset
-			err.Hint = "there is no field for the year: use from and until"
-		}
-		return entry{}, err
+		return entry{}, wrongNumber(words)
 	}
 
 	second := word{text: "0"}
@@ -53,7 +51,7 @@ func parseCron(text string) (entry, *fault.Fault) {
 	for i, w := range []word{second, words[0], words[1], words[3], words[2], words[4]} {
 		var err *fault.Fault
 		if sets[i], err = cronFields[i].parse(w, &d); err != nil {
-			return entry{}, err
+			return entry{}, withYear(err, second, words)
 		}
 	}
 	d.months, d.dom, d.dow = uint16(sets[3]), uint32(sets[4]), uint8(sets[5])
@@ -261,6 +259,9 @@ func (f *cronField) value(text string) (n int, msg, hint string) {
 	limit := f.max
 	if f.dow {
 		limit = 7 // Sunday again
+	}
+	if hint = f.jenkins(text); hint != "" {
+		return 0, fmt.Sprintf("%q, a moment that Jenkins chooses, is not a valid value", text), hint
 	}
 	hint = fmt.Sprintf("%d to %d", f.min, limit)
 	if f.names != nil {

@@ -25,6 +25,15 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		{"cron 0 9 * *", 0, 0, "cron: cron has 4 fields, not five or six; minute, hour, day of month, month, day of week; or six with seconds first"},
 		{"cron 0 0 9 * * MON 2027", 0, 14, "cron: cron has 7 fields, not five or six; there is no field for the year: use from and until"},
 		{"cron every single day at nine", 0, 0, `cron: minute "every": "every" is not a valid value; 0 to 59`},
+		// Crons of other tools.
+		{"cron 0 0 9 ? * MON *", 0, 14, "cron: cron has 7 fields, not five or six; there is no field for the year: leave this * out"},
+		{"cron 0 9 ? * MON *", 0, 4, `cron: hour "?": ? is for the two day fields; six fields begin with the second, and have no year at the end: write 0 9 ? * MON`},
+		{"cron 0 9 1 * ? 2027", 0, 8, `cron: month "?": ? is for the two day fields; six fields begin with the second, and have no year at the end: write 0 9 1 * ?`},
+		{"cron rate(5 minutes)", 0, 0, "cron: rate(…) is of AWS, and no cron; write every: 5m in place of cron"},
+		{"cron rate(1 day)", 0, 0, "cron: rate(…) is of AWS, and no cron; write every: 1d in place of cron"},
+		{"cron cron(0 9 * * ? *)", 0, 0, "cron: cron(…) is of AWS; write the five fields without cron( ) and without the year at the end"},
+		{"cron H/15 * * * *", 0, 0, `cron: minute "H/15": "H", a moment that Jenkins chooses, is not a valid value; write * before a step, and else 0; jitter: 5m beside cron spreads load`},
+		{"cron 0 H(0-7) * * *", 0, 2, `cron: hour "H(0-7)": "H(0", a moment that Jenkins chooses, is not a valid value; write * before a step, and else 0; jitter: 1h beside cron spreads load`},
 		// Names in place of fields.
 		{"cron @every 5m", 0, 0, "cron: @every is not a cron expression; write it as every: 5m"},
 		{"cron @every", 0, 0, "cron: @every is not a cron expression; write it as every: 5m"},
@@ -55,7 +64,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		{"cron *-5 9 * * *", 0, 0, `cron: minute "*-5": "*" is not a valid value; 0 to 59`},
 		{"cron ** 9 * * *", 0, 0, `cron: minute "**": "**" is not a valid value; 0 to 59`},
 		{"cron 99999999999999999999 9 * * *", 0, 0, `cron: minute "99999999999999999999": 99999999999999999999 is above 59; 0 to 59`},
-		{"cron H 9 * * *", 0, 0, `cron: minute "H": "H" is not a valid value; 0 to 59`},
+		{"cron H 9 * * *", 0, 0, `cron: minute "H": "H", a moment that Jenkins chooses, is not a valid value; write * before a step, and else 0; jitter: 5m beside cron spreads load`},
 		{"cron ٣ 9 * * *", 0, 0, `cron: minute "٣": "٣" is not a valid value; 0 to 59`},
 		// Lists and steps.
 		{"cron 1,,2 9 * * *", 0, 2, `cron: minute "1,,2": an item of the list is missing`},

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"evrun/store/sqlite"
+)
+
+// TestWarnedFiles compares the warnings of each file in testdata/warned with its golden text. Beside it is the file of somebody who has followed the
+// hints: it has no warning, and no fault.
+func TestWarnedFiles(t *testing.T) {
+	paths, err := filepath.Glob("testdata/warned/*.yaml")
+	if err != nil || len(paths) < 6 {
+		t.Fatalf("%d files, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, ".fixed.yaml") {
+			continue
+		}
+		base := strings.TrimSuffix(path, ".yaml")
+		t.Run(filepath.Base(base), func(t *testing.T) {
+			c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := (&Errors{Faults: c.Warnings}).Pretty(false)
+			if *update {
+				if err := os.WriteFile(base+".warn", []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(base + ".warn")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+			cleanly(t, base+".fixed.yaml")
+		})
+	}
+}
+
+// TestFollowedHints loads the files of testdata/followed: each is the file of the same name in testdata/bad, changed as the hints there say.
+func TestFollowedHints(t *testing.T) {
+	paths, err := filepath.Glob("testdata/followed/*.yaml")
+	if err != nil || len(paths) < 1 {
+		t.Fatalf("%d files, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
+			if _, err := os.Stat(filepath.Join("testdata/bad", filepath.Base(path))); err != nil {
+				t.Error(err)
+			}
+			cleanly(t, path)
+		})
+	}
+}
+
+// cleanly loads a file that has no fault and no warning left.
+func cleanly(t *testing.T, path string) {
+	t.Helper()
+	c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	if err != nil {
+		t.Fatalf("who follows the hints meets\n%v", err)
+	}
+	if len(c.Warnings) > 0 {
+		t.Errorf("who follows the hints is warned of\n%s", (&Errors{Faults: c.Warnings}).Pretty(false))
+	}
+}

@@ -1,0 +1,143 @@
+package warnings
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"evrun/cmd/config/yaml"
+	"evrun/tasks/fault"
+	"evrun/tasks/handlers"
+)
+
+// text is a text of the file that is written freely: a message, an argument, a value of data.
+type text struct {
+	*yaml.Node
+	key string // the innermost key whose value it is in
+	top string // the input, or the key of the entry, that it is in
+	use handlers.Use
+}
+
+// textChecks are all checks of a text.
+var textChecks = []func(*finder, text){
+	(*finder).comment, (*finder).number, (*finder).braces, (*finder).variable,
+}
+
+// texts checks each text of schedules and handlers that is written freely. Names, types, times and expressions are not.
+func (f *finder) texts() {
+	for _, s := range f.Schedules {
+		for _, key := range [...]string{"subject", "data"} {
+			if _, v := f.Place(s).Lookup(key); v != nil {
+				f.textsIn(v, key, handlers.Rendered)
+			}
+		}
+	}
+	for _, h := range f.Handlers {
+		n := f.Place(h)
+		if _, with := n.Lookup("with"); with != nil && with.Kind == yaml.Mapping {
+			uses := handlers.Uses(h.Action)
+			for i := 0; i < len(with.Content); i += 2 {
+				key := with.Content[i].Value
+				f.textsIn(with.Content[i+1], key, uses[key])
+			}
+		}
+		for _, key := range [...]string{"emit", "on_dead"} {
+			if _, v := n.Lookup(key); v != nil {
+				f.emissionTexts(v)
+			}
+		}
+	}
+}
+
+// emissionTexts checks what an emitted event has. Its type is no text.
+func (f *finder) emissionTexts(n *yaml.Node) {
+	switch n.Kind {
+	case yaml.Sequence:
+		for _, item := range n.Content {
+			f.emissionTexts(item)
+		}
+	case yaml.Mapping:
+		for _, key := range [...]string{"subject", "data"} {
+			if _, v := n.Lookup(key); v != nil {
+				f.textsIn(v, key, handlers.Rendered)
+			}
+		}
+	}
+}
+
+func (f *finder) textsIn(n *yaml.Node, key string, use handlers.Use) { f.textsUnder(n, key, key, use) }
+
+func (f *finder) textsUnder(n *yaml.Node, top, key string, use handlers.Use) {
+	if f.full() {
+		return
+	}
+	switch n.Kind {
+	case yaml.Scalar:
+		for _, check := range textChecks {
+			check(f, text{n, key, top, use})
+		}
+	case yaml.Mapping:
+		for i := 0; i < len(n.Content); i += 2 {
+			f.textsUnder(n.Content[i+1], top, n.Content[i].Value, use)
+		}
+	default:
+		for _, item := range n.Content {
+			f.textsUnder(item, top, key, use)
+		}
+	}
+}
+
+// comment warns of a text that a comment seems to cut, as in `message: Ticket #5 is open`: one space before the #, and none behind it. People
+// write comments with two spaces or a space behind the #.
+func (f *finder) comment(t text) {
+	if t.Style != yaml.Plain || strings.Contains(t.Value, "\n") {
+		return
+	}
+	at, rest := t.Comment()
+	if len(rest) < 2 || at != t.End()+1 || strings.ContainsAny(rest[1:2], " \t#!-=") || t.Value == "" {
+		return
+	}
+	if v := t.Value; v[0] >= '0' && v[0] <= '9' || v == "true" || v == "false" {
+		return // attempts: 3 #three
+	}
+	f.between(at, at+len(rest), fmt.Sprintf("the text ends before this: a space and a # begin a comment, so it is %s", fault.Quote(t.Value)),
+		fmt.Sprintf("quote the whole text; if this is a comment, write a space behind its #: # %s", fault.Clip(rest[1:], 40)))
+}
+
+// number warns of a number whose text is lost: a version 1.10 is the number 1.1, and 007 is 7. In texts, such as a command's arguments, numbers
+// stay as they are written.
+func (f *finder) number(t text) {
+	if t.Style != yaml.Plain || len(t.Value) < 2 || t.Value[0] < '0' || t.Value[0] > '9' || !inData(t) {
+		return
+	}
+	v := t.Value
+	switch {
+	case leadingZero().MatchString(v):
+		f.at(t.Node, fmt.Sprintf("%s is a number, so that its zeros in front are lost", v), fmt.Sprintf("write '%s' for the text, or %s for the number", v, withoutZeros(v)))
+	case version().MatchString(v) && versionKey().MatchString(t.key):
+		f.at(t.Node, fmt.Sprintf("%s is a number, so that it is equal to %s", v, strings.TrimRight(strings.TrimRight(v, "0"), ".")), fmt.Sprintf("write '%s'", v))
+	}
+}
+
+// inData reports whether a number stays a number where it is written. In most inputs it is a text.
+func inData(t text) bool {
+	switch t.top {
+	case "data", "events", "params", "json", "attributes", "fields":
+		return t.use == handlers.Rendered
+	}
+	return false
+}
+
+func withoutZeros(v string) string {
+	if v = strings.TrimLeft(v, "0"); v == "" {
+		return "0"
+	}
+	return v
+}
+
+var (
+	leadingZero = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^0[0-9]+$`) })
+	version     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+\.[0-9]*0$`) })
+	versionKey  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)version|release|^tag$`) })
+)
