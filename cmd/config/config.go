@@ -1,9 +1,21 @@
 // Package config reads the wiring file: settings and wiring, checked whole before anything is opened.
 //
-// All faults are reported at once, each with file, line, column, the source line and a hint: see [Errors]. A syntax error prevents the other checks,
-// so it is reported alone. A file may have 1 MiB; its author is trusted with the work that it makes.
+// All faults are reported at once, each with file, line, column, the source line and a hint: see [Errors]. A syntax error prevents the other checks
+// of its file. A file may have 1 MiB; its author is trusted with the work that it makes.
 //
-// Anchors, aliases and merge keys work everywhere. A fault in an aliased value is reported at its anchor. Top-level keys that begin with x- are
+// # Included files
+//
+// A file includes others: include: [conf.d/*.yaml, team/more.yaml]. They may have events, schedules, handlers and tests, and include further ones; all other
+// keys are the wiring file's. The wiring is that of the wiring file, then that of its included files, in the order of the entries of include and,
+// for a pattern, of the files' names; an included file is followed by those that it includes. This is the order of lists, and of nothing else:
+// handlers of one event do not wait for each other. A name is given once in all files. An entry that moves from one file to another
+// unchanged is the same entry: its version is that of its text.
+//
+// A pattern matches what [evrun/cmd/config/include] says, and may match nothing. The same file twice, also under two names, is a fault, as is a cycle.
+// There may be 1,000 included files, 10 levels deep, with 16 MiB in all. Files that change while they are read are read again, so that a wiring is
+// made of files of one time.
+//
+// Anchors, aliases and merge keys work everywhere, within one file. A fault in an aliased value is reported at its anchor. Top-level keys that begin with x- are
 // ignored, so that a file can keep its anchors there.
 //
 //	cfg, err := config.Load("evrun.yaml", config.Options{Flags: cmd.Flags()})
@@ -19,13 +31,12 @@
 // events, schedules, handlers, tests) comes from the file alone and never passes through Viper, which lower-cases keys and splits
 // them at dots.
 //
-// Relative paths in the file and in the environment are relative to the file's directory, so that a command means the same in any
+// Relative paths in a file are relative to its directory, and those in the environment to that of the wiring file, so that a command means the same in any
 // directory. Those in flags are relative to the working directory. The file's directory is that of the path as given: for a
 // symbolic link, its own.
 package config
 
 import (
-	"bytes"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -33,25 +44,26 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"evrun/cmd/config/include"
 	"evrun/cmd/config/yaml"
 	"evrun/store"
-	"evrun/store/files"
 	"evrun/tasks/expression"
 	"evrun/tasks/schedule/slots"
 )
 
 // Config is a wiring file that was read and checked.
 type Config struct {
-	Path, Dir string // absolute; Dir is the directory of the file
-	Source    []byte
+	Path, Dir string // of the wiring file; absolute
 	Settings  Settings
 	Wiring    Wiring
 	// Warnings are probable mistakes, in the order of the file. The file can be used with them.
 	Warnings []Fault
 	// Notes name the checks of files that were left out.
 	Notes []string
-	// Files are the other files that were read: schemas.
-	Files []string
+	// Included are the files that the wiring file includes, and those that these include, as absolute paths in the order of their entries in the wiring.
+	Included []string
+	// Inputs are all files that were read: these, and the schemas.
+	Inputs *include.Inputs
 	// Secrets has the values of env() and file(). They must not appear in logs and errors.
 	Secrets *expression.Secrets
 }
@@ -71,33 +83,29 @@ func Load(path string, o Options) (*Config, error) { return read(path, o, true) 
 // is an [*Errors].
 func LoadSettings(path string, o Options) (*Config, error) { return read(path, o, false) }
 
-func read(path string, o Options, wiring bool) (*Config, error) {
-	fail := func(msg, hint string) (*Config, error) {
-		return nil, &Errors{Path: path, Faults: []Fault{{File: path, Message: msg, Hint: hint}}}
-	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return fail(cause(err), "")
-	}
-	src, err := Text(path, o)
-	if err != nil {
-		return nil, err
-	}
-	note, err := files.Trusted(path, wiring)
-	var untrusted *files.Error
-	switch {
-	case errors.As(err, &untrusted) && untrusted.Path == abs:
-		return fail(untrusted.Msg, untrusted.Hint)
-	case errors.As(err, &untrusted):
-		return fail(untrusted.Error(), untrusted.Hint)
-	case err != nil:
-		return fail("the file can't be read: "+cause(err), "")
-	}
-	cfg, err := check(path, abs, src, o, wiring)
-	if err == nil && note != "" {
-		cfg.Notes = append(cfg.Notes, note)
+// readings is how often the files are read if they change meanwhile, so that all of them are as they were at one time.
+const readings = 5
+
+func read(path string, o Options, wiring bool) (cfg *Config, err error) {
+	for range readings {
+		in := new(include.Inputs)
+		if cfg, err = readOnce(path, o, wiring, in); !in.Changed() {
+			break
+		}
 	}
 	return cfg, err
+}
+
+func readOnce(path string, o Options, wiring bool, in *include.Inputs) (*Config, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, unusable(path, err, o, in)
+	}
+	file, err := in.Read(path, wiring)
+	if err != nil {
+		return nil, unusable(path, err, o, in)
+	}
+	return check(path, abs, file, o, wiring, in)
 }
 
 // cause is the system's message, without the operation and the path.
@@ -109,27 +117,37 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// check reads the text of a wiring file.
-func check(path, abs string, src []byte, o Options, wiring bool) (*Config, error) {
-	c := &Config{Path: abs, Dir: filepath.Dir(abs), Source: src, Secrets: new(expression.Secrets)}
-	d := newDocument(path, c.Dir, bytes.TrimPrefix(src, []byte(byteOrderMark)))
+// check reads the text of a wiring file, and the files that it names.
+func check(path, abs string, file include.File, o Options, wiring bool, in *include.Inputs) (*Config, error) {
+	c := &Config{Path: abs, Dir: filepath.Dir(abs), Secrets: new(expression.Secrets), Inputs: in}
+	d := newDocument(path, c.Dir, withoutMark(file.Text))
+	fail := func() error {
+		err := d.err()
+		if faults, ok := errors.AsType[*Errors](err); ok {
+			faults.Inputs = in
+		}
+		return err
+	}
 	root := d.root(d.texts[0])
 	if root == nil {
-		return nil, d.err()
+		return nil, fail()
 	}
 	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") && (wiring || isSetting(name)) })
 	s := settingsReader{document: d, root: root, dir: c.Dir, o: o, wrong: map[string]bool{}}
-	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, places: map[any]*yaml.Node{}}
+	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, places: map[any]*yaml.Node{}, inputs: in}
 	d.top(root, &s, &w)
 	c.Settings = s.settle()
 	if wiring {
 		w.parse = o.ParseStatement
 		w.zone, _ = slots.LoadZone(c.Settings.Timezone) // it was checked
-		c.Wiring, c.Files, c.Notes = w.read(), w.files, w.notes
+		c.Included = w.include(root, file.Info)
+		c.Wiring = w.read()
 	}
-	if err := d.err(); err != nil {
+	w.note(file.Note)
+	if err := fail(); err != nil {
 		return nil, err
 	}
+	c.Notes = w.notes
 	if wiring {
 		c.Warnings = w.warnings(c.Wiring)
 	}

@@ -89,8 +89,8 @@ handlers:
 
 func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	c := load(t, design)
-	if c.Dir != filepath.Dir(c.Path) || !filepath.IsAbs(c.Path) || string(c.Source) != design {
-		t.Errorf("path %q, folder %q, %d bytes", c.Path, c.Dir, len(c.Source))
+	if c.Dir != filepath.Dir(c.Path) || !filepath.IsAbs(c.Path) {
+		t.Errorf("path %q, folder %q", c.Path, c.Dir)
 	}
 	want := Settings{
 		Store:  StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), MaxWAL: 4 << 30, Synchronous: "full"},

@@ -94,8 +94,8 @@ func (d *document) root(t text) *yaml.Node {
 	}
 	d.bare = root == nil && len(faults) == 0
 	const needs = "a wiring file has handlers, schedules, or both"
-	switch {
-	case root == nil && len(faults) > 0:
+	switch included := t.Base > 0; {
+	case root == nil && (len(faults) > 0 || included): // an included file may be empty
 	case root == nil && strings.TrimSpace(src) == "":
 		d.beside(t.name, "the file is empty", needs)
 	case root == nil:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"evrun/cmd/config/include"
 	"evrun/events"
 	"evrun/tasks/fault"
 )
@@ -16,6 +17,7 @@ import (
 type Errors struct {
 	Path   string
 	Faults []Fault
+	Inputs *include.Inputs // what was read; nil for warnings
 }
 
 // Fault is a fault with its place in the file.

@@ -42,7 +42,7 @@ func TestBadFiles(t *testing.T) {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}
 			for i := range e.Faults {
-				if i > 0 && (e.Faults[i].Line < e.Faults[i-1].Line || e.Faults[i].Line == e.Faults[i-1].Line && e.Faults[i].Column < e.Faults[i-1].Column) {
+				if i > 0 && e.Faults[i].File == e.Faults[i-1].File && (e.Faults[i].Line < e.Faults[i-1].Line || e.Faults[i].Line == e.Faults[i-1].Line && e.Faults[i].Column < e.Faults[i-1].Column) {
 					t.Errorf("fault %d stands before the one above it", i)
 				}
 			}

@@ -16,14 +16,25 @@ import (
 type fileKeys struct {
 	_ struct{} `owner:"the wiring file"`
 	settingsKeys
-	StrictTypes bool                             `key:"strict_types" other:"strict" doc:"Refuse events of types that are not declared under events. Default false."`
-	Defaults    defaultsKeys                     `key:"defaults" doc:"What every handler has unless it says otherwise."`
-	Env         map[string]*expression.Template  `key:"env" scope:"env" other:"environment,variables" doc:"Environment variables of all programs of exec, where a handler's own env has no other value. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in them."`
-	PassEnv     []string                         `key:"pass_env" other:"passenv,env_passthrough" doc:"Names of variables of evrun's own environment that all programs of exec get, as far as they are set: [LANG, TZ, HTTP_PROXY]. Without it they get PATH and HOME."`
-	Events      later[map[eventType]eventOrNull] `key:"events" doc:"The declared types of events, each with a description and a schema of its data."`
-	Schedules   later[[]scheduleItem]            `key:"schedules" other:"jobs,timers" doc:"Timers that publish events, or do something themselves."`
-	Handlers    later[[]handlerKeys]             `key:"handlers" other:"tasks" doc:"What is done about events."`
-	Tests       later[[]testKeys]                `key:"tests" doc:"What the wiring must do, for evrun test."`
+	StrictTypes bool                            `key:"strict_types" other:"strict" doc:"Refuse events of types that are not declared under events. Default false."`
+	Defaults    defaultsKeys                    `key:"defaults" doc:"What every handler has unless it says otherwise."`
+	Env         map[string]*expression.Template `key:"env" scope:"env" other:"environment,variables" doc:"Environment variables of all programs of exec, where a handler's own env has no other value. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in them."`
+	PassEnv     []string                        `key:"pass_env" other:"passenv,env_passthrough" doc:"Names of variables of evrun's own environment that all programs of exec get, as far as they are set: [LANG, TZ, HTTP_PROXY]. Without it they get PATH and HOME."`
+	wiringKeys
+}
+
+// wiringKeys are those of them that an included file can have, too.
+type wiringKeys struct {
+	Include   []includePattern                 `key:"include,one" hint:"write include: conf.d/*.yaml, or a list" other:"includes,import,imports,files" doc:"Other files with events, schedules, handlers and tests, relative to this file: team/more.yaml, or a pattern, whose files are read in the order of their names: conf.d/*.yaml. A pattern may match no file. An included file can include others."`
+	Events    later[map[eventType]eventOrNull] `key:"events" doc:"The declared types of events, each with a description and a schema of its data."`
+	Schedules later[[]scheduleItem]            `key:"schedules" other:"jobs,timers" doc:"Timers that publish events, or do something themselves."`
+	Handlers  later[[]handlerKeys]             `key:"handlers" other:"tasks" doc:"What is done about events."`
+	Tests     later[[]testKeys]                `key:"tests" doc:"What the wiring must do, for evrun test."`
+}
+
+// isLater reports whether a key's value is decoded later.
+func isLater(name string) bool {
+	return slices.Contains([]string{"events", "schedules", "handlers", "tests"}, name)
 }
 
 // later is a key whose value, a T, is decoded later.
@@ -54,10 +65,8 @@ func (*eventOrNull) FieldShape() fields.Shape {
 func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	values := map[string]any{}
 	for i := 0; i < len(root.Content); i += 2 {
-		switch name, n := root.Content[i].Value, root.Content[i+1]; name {
-		case "events", "schedules", "handlers", "tests":
-			values[name] = fields.Unread{}
-		default:
+		name, n := root.Content[i].Value, root.Content[i+1]
+		if values[name] = (fields.Unread{}); !isLater(name) {
 			values[name] = d.value(n)
 		}
 	}
@@ -77,10 +86,7 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	if _, defaults := lookup(root, "defaults"); defaults != nil {
 		w.defaultsVersion = " " + w.versionOf(defaults)
 	}
-	_, w.events = lookup(root, "events")
-	_, w.schedules = lookup(root, "schedules")
-	_, w.handlers = lookup(root, "handlers")
-	_, w.tests = lookup(root, "tests")
+	w.parts = []part{partOf(root, w.dir)}
 }
 
 // isSetting reports whether a top-level key is a setting.

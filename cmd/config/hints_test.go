@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"evrun/cmd/config/include"
 	"evrun/store/sqlite"
 )
 
@@ -110,14 +111,14 @@ func TestWhoFollowsAHintMeetsNoFaultThere(t *testing.T) {
 		}
 		for i, f := range e.Faults {
 			proposed := proposal.FindStringSubmatch(f.Hint)
-			if proposed == nil {
+			if proposed == nil || f.File != path {
 				continue
 			}
 			tried++
 			better := false
 			var then *Errors
 			for _, text := range []string{string(src[:f.offset]) + proposed[1] + string(src[f.offset+f.width:]), followed(string(src), &e.Faults[i], proposed[1])} {
-				_, err := check(path, path, []byte(text), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true)
+				_, err := check(path, path, include.File{Text: []byte(text)}, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true, new(include.Inputs))
 				better = better || !errors.As(err, &then) || !slices.ContainsFunc(then.Faults, func(g Fault) bool {
 					return g.Line == f.Line && g.offset >= f.offset && g.offset <= f.offset+len(proposed[1])
 				})

@@ -107,22 +107,21 @@ func jobType(n *yaml.Node) *yaml.Node {
 
 // jobTypes makes the types of schedules with do known, for handlers and schedules that name them. Under strict_types it adds them to the declared ones.
 func (r *wiringReader) jobTypes(declared []emitter.EventType) []emitter.EventType {
-	if r.schedules == nil || r.schedules.Kind != yaml.Sequence {
-		return declared
-	}
-	for _, n := range r.schedules.Content {
-		if !isJob(n) {
-			continue
+	r.each(func(p part) *yaml.Node { return p.schedules }, func(schedules *yaml.Node) {
+		for _, n := range schedules.Content {
+			if schedules.Kind != yaml.Sequence || !isJob(n) {
+				continue
+			}
+			typ := jobType(n).Value
+			if r.types[typ] != nil || events.CheckType(typ) != nil {
+				continue
+			}
+			r.types[typ] = &declaredType{}
+			if r.strict {
+				declared = append(declared, emitter.EventType{Type: typ})
+			}
 		}
-		typ := jobType(n).Value
-		if r.types[typ] != nil || events.CheckType(typ) != nil {
-			continue
-		}
-		r.types[typ] = &declaredType{}
-		if r.strict {
-			declared = append(declared, emitter.EventType{Type: typ})
-		}
-	}
+	})
 	return declared
 }
 

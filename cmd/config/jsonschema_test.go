@@ -106,7 +106,7 @@ var unseen = map[string][]string{
 	"a schema within the file": {"schema-constant-data", "schema-dialect", "schema-dynamic", "schema-format", "schema-keyword*", "schema-openapi", "schema-pattern", "schema-ref-*"},
 	"a service's url":          {"notify-url"},
 	"an SQL statement":         {"sql-create", "sql-forbidden", "sql-interpolated", "sql-second-line", "sql-two-statements"},
-	"a file beside it":         {"schema-file"},
+	"a file beside it":         {"schema-file", "include-cycle", "include-names", "include-syntax"},
 	"the zones of the machine": {"settings-timezone*"},
 }
 

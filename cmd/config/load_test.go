@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"evrun/cmd/config/include"
 	"evrun/store/sqlite"
 )
 
@@ -84,7 +85,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(design))
 	wiring := wiringSchemas(f)["2020-12"]
 	f.Fuzz(func(t *testing.T, src []byte) {
-		c, err := check("evrun.yaml", "/etc/evrun.yaml", src, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true)
+		c, err := check("evrun.yaml", "/etc/evrun.yaml", include.File{Text: src}, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true, new(include.Inputs))
 		if (c == nil) == (err == nil) {
 			t.Fatalf("%v and %v", c, err)
 		}

@@ -181,7 +181,10 @@ func (*handlerRef) FieldShape() fields.Shape { return new(name).FieldShape() }
 func (*scheduleRef) FieldShape() fields.Shape { return new(name).FieldShape() }
 
 // named reports whether the file has a schedule or handler with this name, even a faulty one.
-func (r *wiringReader) named(kind, name string) bool { return r.names[kind+" "+name] != nil }
+// It may be in a file that could not be read.
+func (r *wiringReader) named(kind, name string) bool {
+	return r.names[kind+" "+name] != nil || r.incomplete
+}
 
 // unknownName is the fault of a name that no schedule or handler has.
 func unknownName[E any](kind, name string, known map[string]E) *fault.Fault {

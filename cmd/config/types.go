@@ -1,11 +1,9 @@
 package config
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"path/filepath"
@@ -25,6 +23,7 @@ import (
 
 // declaredType is a type under events, with the type of its data for handlers.
 type declaredType struct {
+	name   *yaml.Node
 	schema *schema.Schema   // nil: any data
 	known  *expression.Type // nil: nothing
 	data   *expression.Data
@@ -73,7 +72,11 @@ func (r *wiringReader) eventTypes(n *yaml.Node) []emitter.EventType {
 		if f := publishable(t.Type); f != nil {
 			r.report(n.Content[i], f)
 		}
-		r.types[t.Type] = &declaredType{}
+		if first := r.types[t.Type]; first != nil { // in another file
+			r.at(n.Content[i], fmt.Sprintf("the event type %s is declared twice", fault.Quote(t.Type)), "leave one of them out: the first is "+r.lineFrom(n.Content[i], first.name))
+			continue
+		}
+		r.types[t.Type] = &declaredType{name: n.Content[i]}
 		if v := n.Content[i+1]; !v.Null() {
 			r.eventType(v, &t)
 		}
@@ -118,25 +121,8 @@ func (r *wiringReader) schema(n *yaml.Node) *schema.Schema {
 
 // schemaFile compiles a schema in its own file, whose text becomes a part of version.
 func (r *wiringReader) schemaFile(n *yaml.Node, name string, version *string) *schema.Schema {
-	path := name
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(r.dirOf(n), path)
-	}
-	r.files = append(r.files, path)
-	text, err := readSchema(path)
-	if err == nil { // the schema decides which events are accepted
-		var note string
-		if note, err = files.Trusted(path, true); note != "" {
-			r.notes = append(r.notes, note)
-		}
-	}
-	var untrusted *files.Error
-	switch {
-	case errors.As(err, &untrusted):
-		r.at(n, untrusted.Error(), untrusted.Hint)
-		return nil
-	case err != nil:
-		r.at(n, fmt.Sprintf("the schema %s can't be read: %s", fault.Quote(name), cause(err)), "its path is relative to this file's directory")
+	text, ok := r.fileBeside(n, "the schema", name)
+	if !ok {
 		return nil
 	}
 	*version += fmt.Sprintf(" %x", sha256.Sum256(text))
@@ -156,25 +142,30 @@ func (r *wiringReader) schemaFile(n *yaml.Node, name string, version *string) *s
 	return s
 }
 
-func readSchema(path string) ([]byte, error) {
-	f, err := files.OpenRegular(path)
+// fileBeside reads a file that the value at n names, relative to the file that n is in. The reload watches it: what it says is a part of the wiring.
+// After a fault it returns false. what is the file's part in messages: "the schema".
+func (r *wiringReader) fileBeside(n *yaml.Node, what, name string) ([]byte, bool) {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(r.dirOf(n), path)
+	}
+	file, err := r.inputs.Read(path, true)
+	var untrusted *files.Error
 	switch {
+	case errors.As(err, &untrusted):
+		r.at(n, untrusted.Error(), untrusted.Hint)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errors.New("no such file")
+		r.at(n, fmt.Sprintf("%s %s can't be read: no such file", what, fault.Quote(name)), "its path is relative to this file's directory")
 	case err != nil:
-		return nil, err
+		r.at(n, fmt.Sprintf("%s %s can't be read: %s", what, fault.Quote(name), cause(err)), "its path is relative to this file's directory")
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = errors.New("it is over 1 MiB")
-	}
-	return bytes.TrimPrefix(text, []byte("\ufeff")), err
+	r.note(file.Note)
+	return withoutMark(file.Text), err == nil
 }
 
 // undeclared returns the fault of an undeclared type under strict_types; nil for a type that may be published.
 func (r *wiringReader) undeclared(typ string) *fault.Fault {
-	if !r.strict || r.types[typ] != nil {
+	if !r.strict || r.types[typ] != nil || r.incomplete {
 		return nil
 	}
 	hint := "declare it under events"

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"evrun/cmd/config/include"
 	"evrun/cmd/config/warnings"
 	"evrun/cmd/config/yaml"
 	"evrun/events"
@@ -32,7 +33,7 @@ type Wiring struct {
 type wiringReader struct {
 	versioned []byte // room for versionOf
 	*document
-	dir     string
+	dir     string // of the file that is being read
 	secrets *expression.Secrets
 	notes   []string // see Config.Notes
 	parse   store.StatementParser
@@ -56,16 +57,15 @@ type wiringReader struct {
 	knownHandlers  map[string]*tasks.Handler  // for tests
 	knownSchedules map[string]*schedule.Entry // for tests
 
-	files []string // that were read
-
-	events, schedules, handlers, tests *yaml.Node
+	inputs     *include.Inputs
+	parts      []part // the wiring file's, then those of the files that it includes, in their order
+	incomplete bool   // a file could not be read: what it may have can't be missed elsewhere
+	doubts     []doubt
 }
 
 func (r *wiringReader) read() Wiring {
 	w := Wiring{StrictTypes: r.strict}
-	if r.events != nil {
-		w.Events = r.eventTypes(r.events)
-	}
+	r.each(func(p part) *yaml.Node { return p.events }, func(n *yaml.Node) { w.Events = append(w.Events, r.eventTypes(n)...) })
 	w.Events = r.jobTypes(w.Events)
 	var heirs, scheduleHeirs []heir
 	handle := func(n *yaml.Node, h *tasks.Handler, version string) {
@@ -80,8 +80,8 @@ func (r *wiringReader) read() Wiring {
 		r.places[h] = n
 		heirs = append(heirs, heir{h.Name, h.Was, n})
 	}
-	if r.schedules != nil {
-		r.sequence(r.schedules, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
+	r.each(func(p part) *yaml.Node { return p.schedules }, func(n *yaml.Node) {
+		r.sequence(n, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			s, h := r.schedule(n)
 			if s == nil {
 				return
@@ -96,18 +96,26 @@ func (r *wiringReader) read() Wiring {
 			scheduleHeirs = append(scheduleHeirs, heir{s.Name, s.Was, n})
 			handle(n, h, r.versionOf(done))
 		})
-		r.checkWas("schedule", scheduleHeirs)
-	}
-	if r.handlers != nil {
-		r.sequence(r.handlers, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
+	})
+	r.checkWas("schedule", scheduleHeirs)
+	r.each(func(p part) *yaml.Node { return p.handlers }, func(n *yaml.Node) {
+		r.sequence(n, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			handle(n, r.handler(n), r.versionOf(n))
 		})
-	}
+	})
 	r.checkWas("handler", heirs)
-	if r.tests != nil {
-		w.Tests = r.wiringTests(r.tests, &w)
-	}
+	r.each(func(p part) *yaml.Node { return p.tests }, func(n *yaml.Node) { w.Tests = append(w.Tests, r.wiringTests(n, &w)...) })
 	return w
+}
+
+// each reads the value of one key of each file that has it: first the wiring file, then those that it includes, in their order.
+func (r *wiringReader) each(of func(part) *yaml.Node, read func(*yaml.Node)) {
+	for _, p := range r.parts {
+		if n := of(p); n != nil {
+			r.dir = p.dir
+			read(n)
+		}
+	}
 }
 
 // versionOf returns a hash of a value's source text, without comments and layout.
@@ -149,12 +157,19 @@ func publishable(typ string) *fault.Fault {
 	return nil
 }
 
+// declared returns the types under events in all files, as one mapping.
+func (r *wiringReader) declared() *yaml.Node {
+	all := &yaml.Node{Kind: yaml.Mapping}
+	r.each(func(p part) *yaml.Node { return p.events }, func(n *yaml.Node) { all.Content = append(all.Content, n.Content...) })
+	return all
+}
+
 // warnings returns the probable mistakes in a wiring without faults, in the order of the file.
 func (r *wiringReader) warnings(w Wiring) []Fault {
 	collector := *r.document
 	collector.faults = nil
 	for _, found := range warnings.Find(&warnings.File{
-		Events: w.Events, Schedules: w.Schedules, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.events, Now: time.Now(),
+		Events: w.Events, Schedules: w.Schedules, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(),
 		Place: func(entry any) *yaml.Node { return r.places[entry] },
 		Declared: func(typ string) (*schema.Schema, bool) {
 			if t := r.types[typ]; t != nil {
@@ -164,6 +179,9 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 		},
 	}) {
 		collector.fault(found.Start, found.End, found.Message, found.Hint)
+	}
+	for _, doubt := range r.doubts {
+		collector.at(doubt.at, doubt.msg, doubt.hint)
 	}
 	for i := range collector.faults {
 		collector.faults[i].Warning = true

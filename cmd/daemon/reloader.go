@@ -2,22 +2,17 @@ package daemon
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"evrun/cmd/api"
 	"evrun/cmd/config"
+	"evrun/cmd/config/include"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/files"
 	"evrun/tasks"
 	"evrun/tasks/audit"
 	"evrun/tasks/emitter"
@@ -36,16 +31,15 @@ const (
 type reloader struct {
 	d *Daemon
 
-	mu   sync.Mutex // one reload at a time
-	seen [sha256.Size]byte
+	mu     sync.Mutex // one reload at a time
+	inputs *include.Inputs
 
 	last atomic.Pointer[api.Reloaded] // that changed the wiring or was refused; nil: none yet
 	read atomic.Pointer[time.Time]    // when a right file was last read
 }
 
 func newReloader(d *Daemon) *reloader {
-	r := &reloader{d: d}
-	r.seen = r.digest()
+	r := &reloader{d: d, inputs: d.current.Load().Inputs}
 	r.read.Store(&d.started)
 	return r
 }
@@ -113,45 +107,19 @@ func (q *quiet) look(now string, at time.Time) bool {
 	return false
 }
 
-// look returns size, time and inode of the files of the wiring, after symbolic links. Files are polled and not watched by inotify: the store is
+// look describes the files of the wiring, and what the patterns of its include match. Files are polled and not watched by inotify: the store is
 // often in the same directory, and each of its writes would wake the reloader.
 func (r *reloader) look() string {
-	var b strings.Builder
-	for _, path := range r.files() {
-		if info, err := os.Stat(path); err == nil {
-			fmt.Fprintf(&b, "%d %d %d\n", info.Size(), info.ModTime().UnixNano(), files.Inode(info))
-		} else {
-			fmt.Fprintln(&b, "gone")
-		}
-	}
-	return b.String()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inputs.Look(time.Now())
 }
 
-// files returns the paths of the files that the wiring is read from.
-func (r *reloader) files() []string {
-	cfg := r.d.current.Load()
-	return append([]string{cfg.Path}, cfg.Files...)
-}
-
-// changed reports whether the files have changed since the last reload.
+// changed reports whether the files have changed since they were read.
 func (r *reloader) changed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.digest() != r.seen
-}
-
-// digest is a hash of the files that the wiring is read from. A missing file counts as empty.
-func (r *reloader) digest() (sum [sha256.Size]byte) {
-	h := sha256.New()
-	for _, path := range r.files() {
-		if f, err := files.OpenRegular(path); err == nil {
-			_, _ = io.Copy(h, io.LimitReader(f, 2<<20)) // Load reports a file that can't be read
-			f.Close()
-		}
-		h.Write([]byte{0})
-	}
-	h.Sum(sum[:0])
-	return sum
+	return r.inputs.Changed()
 }
 
 // reload reads the wiring file again, because of a request, a signal or a changed file. Its error is an *[api.Problem] where the file is wrong.
@@ -166,10 +134,12 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 		}
 		r.d.untold("the supervisor can't be told of the end of a reload", r.d.o.Manager.Ready(status, r.d.longestHold()))
 	}()
-	r.seen = r.digest()
 	done = api.Reloaded{At: time.Now().UTC().Truncate(time.Millisecond)}
 	cfg, err := r.d.o.Load()
-	if err == nil {
+	if faults, ok := errors.AsType[*config.Errors](err); ok { // the files that must be mended, or more of them
+		r.inputs = faults.Inputs
+	} else if err == nil {
+		r.inputs = cfg.Inputs
 		err = r.swap(ctx, cfg, &done)
 	}
 	switch {
@@ -187,7 +157,6 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 		return done, nil
 	}
 	r.last.Store(&done)
-	r.seen = r.digest() // it may name other schema files now
 	r.d.log.Info("the wiring was reloaded", "handlers", done.Handlers, "schedules", done.Schedules, "events", done.Events, "settings", done.Settings)
 	if len(done.Restart) > 0 {
 		r.d.log.Warn("some settings have changed that only a restart applies", "settings", done.Restart)

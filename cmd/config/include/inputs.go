@@ -1,0 +1,162 @@
+package include
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"evrun/store/files"
+)
+
+// MaxFile is the largest file that is read, in bytes.
+const MaxFile = 1 << 20
+
+// ErrLarge is the error of a file over [MaxFile].
+var ErrLarge = errors.New("the file is over 1 MiB")
+
+// Inputs are the files that a wiring was read from, and the patterns that may match others later. The zero value has none. The methods that add some must not
+// run at the same time as others.
+type Inputs struct {
+	files    []input
+	patterns []expansion
+}
+
+// input is a file, with a hash of its text or of the reason why it could not be read.
+type input struct {
+	path     string
+	commands bool
+	sum      [sha256.Size]byte
+}
+
+// expansion is a pattern with its matches, or the reason why they are not known.
+type expansion struct{ dir, pattern, matches string }
+
+// File is a file that has been read.
+type File struct {
+	Text []byte
+	Info fs.FileInfo // for [os.SameFile]
+	Note string      // of a check that was left out: see [files.Trusted]
+}
+
+// Read reads a file that decides what is run: commands is as in [files.Trusted], whose *[files.Error] is the error of a file that is not to be trusted.
+// A file that can't be read is one of the inputs, too: it may be there later.
+func (in *Inputs) Read(path string, commands bool) (File, error) {
+	file, err := read(path, commands)
+	in.files = append(in.files, input{absolute(path), commands, sum(file.Text, err)})
+	return file, err
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+func read(path string, commands bool) (File, error) {
+	return readAs(path, func() (string, error) { return files.Trusted(path, commands) })
+}
+
+// Text reads a file that need not be trusted.
+func Text(path string) ([]byte, error) {
+	file, err := readAs(path, func() (string, error) { return "", nil })
+	return file.Text, err
+}
+
+func readAs(path string, trusted func() (note string, err error)) (file File, err error) {
+	f, err := files.OpenRegular(path)
+	if err != nil {
+		return file, err
+	}
+	defer f.Close()
+	if file.Note, err = trusted(); err != nil {
+		return file, err
+	}
+	if file.Info, err = f.Stat(); err != nil {
+		return file, err
+	}
+	file.Text, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err == nil && len(file.Text) > MaxFile {
+		err = ErrLarge
+	}
+	return file, err
+}
+
+func sum(text []byte, err error) [sha256.Size]byte {
+	if err != nil {
+		return sha256.Sum256([]byte("error: " + err.Error()))
+	}
+	return sha256.Sum256(text)
+}
+
+// Expand lists the files that a pattern with wildcards matches. The pattern is relative to dir, or absolute.
+func (in *Inputs) Expand(dir, pattern string) ([]string, error) {
+	found, err := expand(dir, pattern)
+	in.patterns = append(in.patterns, expansion{dir, pattern, joined(found, err)})
+	return found, err
+}
+
+func joined(found []string, err error) string {
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return strings.Join(found, "\x00")
+}
+
+// Files returns the absolute paths of the files, in the order in which they were read.
+func (in *Inputs) Files() []string {
+	var paths []string
+	for _, f := range in.files {
+		paths = append(paths, f.path)
+	}
+	return paths
+}
+
+// Changed reads everything again, and reports whether a file has another text than when it was read, or a pattern other matches.
+func (in *Inputs) Changed() bool {
+	return slices.ContainsFunc(in.files, func(f input) bool {
+		file, err := read(f.path, f.commands)
+		return sum(file.Text, err) != f.sum
+	}) || slices.ContainsFunc(in.patterns, func(p expansion) bool { return joined(expand(p.dir, p.pattern)) != p.matches })
+}
+
+// young is how long a file's time of change can stay the same although the file changes again: the clocks of some file systems have steps of two seconds.
+const young = 2 * time.Second
+
+// Look describes the inputs without reading files: their sizes, times, modes and inodes, after symbolic links, and what the patterns match.
+// While nothing changes, the description is the same. It is also another one after a change when the file is no longer young: a
+// second change could have had the same time.
+func (in *Inputs) Look(now time.Time) string {
+	var b strings.Builder
+	dirs := map[string]bool{}
+	look := func(path string) {
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			fmt.Fprintln(&b, "gone")
+		case info.IsDir():
+			fmt.Fprintln(&b, info.Mode())
+		default:
+			at := info.ModTime()
+			fmt.Fprintln(&b, info.Size(), at.UnixNano(), files.Inode(info), info.Mode(), now.Sub(at) < young)
+		}
+	}
+	for _, f := range in.files {
+		look(f.path)
+		if dir := filepath.Dir(f.path); !dirs[dir] { // its mode decides whether the file is trusted
+			dirs[dir] = true
+			look(dir)
+		}
+	}
+	for _, p := range in.patterns {
+		fmt.Fprintln(&b, joined(expand(p.dir, p.pattern)))
+	}
+	return b.String()
+}
