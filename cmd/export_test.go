@@ -70,3 +70,6 @@ func Understands(args []string) error {
 	c.InitDefaultHelpFlag()
 	return c.ParseFlags(rest)
 }
+
+// Root returns the tree of commands.
+func Root() *cobra.Command { return newRootCmd(&cli.Env{}, nil) }

@@ -3,9 +3,11 @@
 package cmd
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -53,9 +55,7 @@ Write a wiring file with "evrun init", start the daemon with "evrun serve", publ
 		Example: `  evrun init && evrun serve
   evrun emit user.registered -f name=Ada -f email=ada@example.com --wait
   evrun runs list --state dead`,
-		Annotations: map[string]string{help.After: `Exit codes: 0 done, 1 it failed, wholly or in part (with --wait: a run is dead or cancelled), 2 usage, 3 some lines were refused, 4 no handler matched (with
---wait, --dry-run, and explain), 69 no daemon reachable, 75 the daemon can't take it now (try again), 78 the wiring file is wrong,
-124 --wait ran out of time, 130 interrupted.`},
+		Annotations:       map[string]string{help.After: "Exit codes: " + exitCodes() + "."},
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return e.Begin(c) },
@@ -92,6 +92,15 @@ Write a wiring file with "evrun init", start the daemon with "evrun serve", publ
 		return alone(c, args)
 	}
 	return root
+}
+
+// exitCodes lists the exit codes in a sentence.
+func exitCodes() string {
+	texts := make([]string, len(cli.ExitCodes))
+	for i, c := range cli.ExitCodes {
+		texts[i] = fmt.Sprintf("%d %s", c.Code, c.Doc)
+	}
+	return strings.Join(texts, ", ")
 }
 
 func newHelpCmd() *cobra.Command {

@@ -107,21 +107,16 @@ func NewServer(o Options) *Server {
 			Runs: s.reasons.shapes, WriteTimeout: limits.WriteTimeout})
 	}
 	mux := http.NewServeMux()
-	handle := func(pattern string, h route) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	for _, r := range Routes {
+		h := r.of(s)
+		if r.Daemon && o.Daemon == nil {
+			h = func(http.ResponseWriter, *http.Request) error { return errNeedsDaemon }
+		}
+		mux.HandleFunc(r.Pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := h(w, r); err != nil {
 				s.answer(w, r, err)
 			}
 		})
-	}
-	for pattern, h := range s.routes() {
-		handle(pattern, h)
-	}
-	for pattern, h := range s.daemonRoutes() {
-		if o.Daemon == nil {
-			h = func(http.ResponseWriter, *http.Request) error { return errNeedsDaemon }
-		}
-		handle(pattern, h)
 	}
 	s.handler = routed(mux)
 	s.http = &http.Server{
@@ -133,57 +128,6 @@ func NewServer(o Options) *Server {
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return s
-}
-
-// routes returns the routes that need no daemon.
-func (s *Server) routes() map[string]route {
-	return map[string]route{
-		"POST /v1/events":                    s.counted(s.postEvents),
-		"GET /v1/events":                     s.listEvents,
-		"GET /v1/events/{id}":                s.getEvent,
-		"GET /v1/events/{id}/explain":        inJSON(s.explainEvent),
-		"GET /v1/events/{id}/chain":          inJSON(s.getChain),
-		"POST /v1/replay":                    s.replayEvents,
-		"POST /v1/explain":                   s.explain,
-		"GET /v1/runs":                       inJSON(s.listRuns),
-		"GET /v1/runs/{id}":                  inJSON(s.getRun),
-		"GET /v1/runs/{id}/logs":             s.logs,
-		"POST /v1/runs/{id}/retry":           inJSON(s.retryRun),
-		"POST /v1/runs/{id}/cancel":          inJSON(s.cancelRun),
-		"POST /v1/runs/{id}/edit":            s.editRun,
-		"POST /v1/runs/{id}/drop":            inJSON(s.dropRun),
-		"POST /v1/batches":                   s.postBatch,
-		"GET /v1/batches":                    inJSON(s.listBatches),
-		"GET /v1/batches/{id}":               inJSON(s.getBatch),
-		"GET /v1/schedules":                  inJSON(s.listSchedules),
-		"GET /v1/schedules/{name}":           inJSON(s.getSchedule),
-		"POST /v1/schedules/{name}/fire":     s.fireSchedule,
-		"POST /v1/schedules/{name}/backfill": s.backfillSchedule,
-		"POST /v1/schedules/{name}/pause":    inJSON(s.pauseSchedule),
-		"POST /v1/schedules/{name}/resume":   inJSON(s.resumeSchedule),
-		"GET /v1/handlers":                   inJSON(s.listHandlers),
-		"GET /v1/handlers/{name}":            inJSON(s.getHandler),
-		"POST /v1/handlers/{name}/pause":     inJSON(s.pauseHandler),
-		"POST /v1/handlers/{name}/resume":    inJSON(s.resumeHandler),
-		"POST /v1/handlers/{name}/forget":    inJSON(s.forgetHandler),
-		"GET /v1/users":                      inJSON(s.listUsers),
-		"POST /v1/users":                     s.importUsers,
-		"GET /v1/users/{key}":                inJSON(s.getUser),
-		"POST /v1/prune":                     inJSON(s.prune),
-		"GET /healthz":                       inJSON(s.healthy),
-	}
-}
-
-// daemonRoutes returns the routes that need a daemon.
-func (s *Server) daemonRoutes() map[string]route {
-	return map[string]route{
-		"GET /v1/stream":  s.stream,
-		"GET /v1/status":  inJSON(s.status),
-		"POST /v1/reload": inJSON(s.reload),
-		"POST /v1/backup": s.backup,
-		"GET /metrics":    s.metrics,
-		"GET /readyz":     inJSON(s.readiness),
-	}
 }
 
 // Handler answers requests without the limits of connections and times: those of a client in this process.

@@ -21,7 +21,7 @@ import (
 	"evrun/tasks/schema"
 )
 
-// The exit codes, as the help text of the root command lists them.
+// The exit codes other than 0: see [ExitCodes].
 const (
 	ExitFailed      = 1
 	ExitUsage       = 2
@@ -33,6 +33,26 @@ const (
 	ExitTimeout     = 124
 	ExitInterrupted = 130
 )
+
+// ExitCode is an exit code and what it means.
+type ExitCode struct {
+	Code int
+	Doc  string
+}
+
+// ExitCodes are all of them, as the help of the root command and the reference list them.
+var ExitCodes = []ExitCode{
+	{0, "done"},
+	{ExitFailed, "it failed, wholly or in part (with --wait: a run is dead or cancelled)"},
+	{ExitUsage, "usage"},
+	{ExitRefused, "some lines were refused"},
+	{ExitNoHandler, "no handler matched (with --wait, --dry-run, and explain)"},
+	{ExitNoDaemon, "no daemon reachable"},
+	{ExitTryAgain, "the daemon can't take it now (try again)"},
+	{ExitConfig, "the wiring file is wrong"},
+	{ExitTimeout, "--wait ran out of time"},
+	{ExitInterrupted, "interrupted"},
+}
 
 // ExitError is an error with its own exit code. A silent one was printed already.
 type ExitError struct {

@@ -132,7 +132,7 @@ func check(path, abs string, file include.File, o Options, wiring bool, in *incl
 	if root == nil {
 		return nil, fail()
 	}
-	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") && (wiring || isSetting(name)) })
+	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") && (wiring || IsSetting(name)) })
 	s := settingsReader{document: d, root: root, dir: c.Dir, o: o, wrong: map[string]bool{}}
 	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, places: map[any]*yaml.Node{}, inputs: in}
 	d.top(root, &s, &w)

@@ -89,8 +89,8 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	w.parts = []part{partOf(root, w.dir)}
 }
 
-// isSetting reports whether a top-level key is a setting.
-func isSetting(name string) bool {
+// IsSetting reports whether a top-level key is a setting.
+func IsSetting(name string) bool {
 	return slices.ContainsFunc(settings, func(s setting) bool {
 		group, _, _ := strings.Cut(s.key, ".")
 		return group == name

@@ -28,21 +28,6 @@ func Expressions() (list []string) {
 	return list
 }
 
-// Rows is the README's table.
-func Rows() string {
-	var b strings.Builder
-	for _, m := range table {
-		name := "`" + m.Name + "`"
-		if len(m.Labels) > 0 {
-			name = "`" + m.Name + "{" + strings.Join(m.Labels, ",") + "}`"
-		}
-		first, _, _ := strings.Cut(m.Help, ". ")
-		first, _, _ = strings.Cut(first, ": ")
-		b.WriteString("| " + name + " | " + strings.TrimSuffix(first, ".") + " |\n")
-	}
-	return b.String()
-}
-
 // AlertNames are the alerts' names.
 func AlertNames() []string {
 	names := map[string]bool{}

@@ -67,7 +67,7 @@ type Metrics struct {
 
 // New makes metrics without sources: the store needs [Metrics.Wrote] before there are any.
 func New() *Metrics {
-	of := func(m *metric, buckets ...float64) prometheus.Histogram {
+	of := func(m *Metric, buckets ...float64) prometheus.Histogram {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: m.Name, Help: m.Help, Buckets: buckets})
 	}
 	m := &Metrics{
@@ -127,7 +127,7 @@ type collector struct {
 
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range table {
+	for _, m := range All() {
 		if m != commitTime && m != commitSize && m != lateness {
 			ch <- m.desc
 		}
@@ -139,7 +139,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ctx := context.Background() // the parts bound their time
-	send := func(m *metric, v float64, labels ...string) { ch <- m.value(v, labels...) }
+	send := func(m *Metric, v float64, labels ...string) { ch <- m.value(v, labels...) }
 	wal := c.s.WAL()
 	send(buildInfo, 1, c.s.Version, c.s.Revision, runtime.Version())
 	send(ready, yes(c.s.Accepting() && !wal.Full && !c.m.noSpace.Load()))
@@ -175,7 +175,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // store sends the sizes of the store, and what was pruned.
-func (c *collector) store(ctx context.Context, send func(*metric, float64, ...string)) {
+func (c *collector) store(ctx context.Context, send func(*Metric, float64, ...string)) {
 	space := c.s.Space(ctx)
 	if s := space.Sizes; s != nil {
 		send(storeBytes, float64(s.File))
@@ -235,7 +235,7 @@ func handler(h tasks.Measures, ch chan<- prometheus.Metric) {
 const slotsWithin = 200 * time.Millisecond
 
 // slots sends the metrics of the schedules. A scheduler that is stuck has its last ones, whose next slots are then late.
-func (c *collector) slots(ctx context.Context, send func(*metric, float64, ...string)) {
+func (c *collector) slots(ctx context.Context, send func(*Metric, float64, ...string)) {
 	ctx, cancel := context.WithTimeout(ctx, slotsWithin)
 	defer cancel()
 	if list, err := c.s.Schedules(ctx); err == nil {

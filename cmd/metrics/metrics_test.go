@@ -3,7 +3,6 @@ package metrics_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -147,17 +146,6 @@ func TestAScrape(t *testing.T) {
 	eventually(t, d, "\nevrun_config_last_reload_successful 0\n")
 	if err := d.Stop(); err != nil {
 		t.Error(err)
-	}
-}
-
-// The README's table has all metrics.
-func TestREADMEHasAllMetrics(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if rows := metrics.Rows(); !bytes.Contains(text, []byte(rows)) {
-		t.Errorf("README.md must have this table:\n%s", rows)
 	}
 }
 

@@ -10,35 +10,38 @@ import (
 const (
 	counter   = prometheus.CounterValue
 	gauge     = prometheus.GaugeValue
-	histogram = prometheus.UntypedValue // as far as [metric.value] is concerned: see [metric.times]
+	histogram = prometheus.UntypedValue // as far as [Metric.value] is concerned: see [Metric.times]
 )
 
-// metric is one of evrun's own metrics. The variables below are all of them: the scrape, the README's table and the names in the dashboard and in the
+// Metric is one of evrun's own metrics. The variables below are all of them: the scrape, the reference and the names in the dashboard and in the
 // alerts are held to these by tests.
-type metric struct {
+type Metric struct {
 	Name   string
 	Help   string
 	Labels []string
-	kind   prometheus.ValueType
+	Kind   prometheus.ValueType // untyped: a histogram
 	desc   *prometheus.Desc
 }
 
 // table has all metrics, in the order of their declaration.
-var table []*metric
+var table []*Metric
 
-func declare(kind prometheus.ValueType, name, help string, labels ...string) *metric {
-	m := &metric{Name: name, Help: help, Labels: labels, kind: kind, desc: prometheus.NewDesc(name, help, labels, nil)}
+func declare(kind prometheus.ValueType, name, help string, labels ...string) *Metric {
+	m := &Metric{Name: name, Help: help, Labels: labels, Kind: kind, desc: prometheus.NewDesc(name, help, labels, nil)}
 	table = append(table, m)
 	return m
 }
 
+// All returns all metrics, in the order of their declaration.
+func All() []*Metric { return table }
+
 // value is a value of a counter or a gauge.
-func (m *metric) value(v float64, labels ...string) prometheus.Metric {
-	return prometheus.MustNewConstMetric(m.desc, m.kind, v, labels...)
+func (m *Metric) value(v float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(m.desc, m.Kind, v, labels...)
 }
 
 // times is the value of a histogram.
-func (m *metric) times(h *meter.Histogram, labels ...string) prometheus.Metric {
+func (m *Metric) times(h *meter.Histogram, labels ...string) prometheus.Metric {
 	count, sum, atMost := h.Read()
 	return prometheus.MustNewConstHistogram(m.desc, count, sum, atMost, labels...)
 }
