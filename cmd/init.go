@@ -24,7 +24,7 @@ func newInitCmd(e *cli.Env, demo []byte) *cobra.Command {
 ` + list.String() + `
 
 Beside it comes ` + starter.Schema + `, and the first line of the wiring file points editors at it, so that they complete and
-check while you type ("evrun schema" prints it anew after an update). Files that already exist are not changed.`,
+check while you type ("evrun schema --draft 7" prints it anew after an update). Files that already exist are not changed.`,
 		Example: `  evrun init
   evrun init /srv/jobs --example backup
   evrun init -c /etc/evrun/jobs.yaml`,

@@ -17,18 +17,18 @@ func newSchemaCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the wiring file, for editors",
-		Long: `Prints the JSON Schema (2020-12) of the wiring file: every key and every kind of handler with its inputs, each with a description.
-Editors complete and check with it while you type. "evrun validate" also checks expressions, patterns and times.
+		Long: `Prints the JSON Schema of the wiring file: every key and every kind of handler with its inputs, each with a description. Editors complete
+and check with it while you type. "evrun validate" also checks expressions, patterns and times.
 
-Draft 2020-12 is the default; --draft 7 prints draft-07, for editors that know no later one.
+Draft 2020-12 is the default; --draft 7 prints draft-07, which all editors know. The schemas differ in nothing else.
 
 --keys prints the same as a reference for people; "evrun explain --kind" does so for the inputs of each kind.
 
-"evrun init" writes it beside a new wiring file. Most editors read a first line like this one, with the path of the schema:
+"evrun init" writes the one in draft-07 beside a new wiring file. Most editors read a first line like this one, with the path of the schema:
 
   # yaml-language-server: $schema=evrun.schema.json`,
-		Example: `  evrun schema > evrun.schema.json
-  evrun schema --draft 7 > evrun.schema.json`,
+		Example: `  evrun schema --draft 7 >evrun.schema.json
+  evrun schema --keys`,
 		Args: cli.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if _, ok := fields.Drafts[draft]; !ok {

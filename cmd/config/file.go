@@ -97,34 +97,5 @@ func IsSetting(name string) bool {
 	})
 }
 
-// JSONSchema returns the JSON Schema of a wiring file in a draft of [fields.Drafts], for editors. It comes from the tags that Load reads. It
-// describes the structure of a file; only Load checks the expressions, patterns and times in it.
-func JSONSchema(draft string) map[string]any {
-	file := fields.Schema(reflect.TypeFor[fileKeys]())
-	file["$schema"] = fields.Drafts[draft]
-	file["title"] = "evrun's wiring file"
-	file["patternProperties"] = map[string]any{"^x-": true}
-	return file
-}
-
 // Keys returns the keys of a wiring file, for people.
 func Keys() []fields.Field { return fields.Of(reflect.TypeFor[fileKeys]()) }
-
-// kindSchemas returns schemas for the kinds and their inputs.
-func kindSchemas() []any {
-	var list, names []any
-	for _, k := range handlers.Kinds() {
-		names = append(names, map[string]any{"const": k.Name, "description": k.Doc})
-		inputs := k.Schema()
-		then := map[string]any{"properties": map[string]any{"with": map[string]any{"anyOf": []any{inputs, map[string]any{"type": "null"}}}}}
-		if inputs["required"] != nil {
-			then = map[string]any{"properties": map[string]any{"with": inputs}, "required": []any{"with"}}
-		}
-		if k.Prints == "" {
-			then["properties"].(map[string]any)["output"] = false
-		}
-		is := map[string]any{"properties": map[string]any{"do": map[string]any{"const": k.Name}}, "required": []any{"do"}}
-		list = append(list, map[string]any{"if": is, "then": then})
-	}
-	return append([]any{map[string]any{"properties": map[string]any{"do": map[string]any{"oneOf": names}}}}, list...)
-}

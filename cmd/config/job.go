@@ -43,7 +43,7 @@ type scheduleItem struct{}
 func (*scheduleItem) DecodeField(any, *fields.At) {}
 
 func (*scheduleItem) FieldShape() fields.Shape {
-	return fields.Shape{Words: "map", Details: func() (map[string]any, []fields.Field) {
+	return fields.Shape{Words: "map", Tree: true, Details: func() (map[string]any, []fields.Field) {
 		plain, job := reflect.TypeFor[scheduleKeys](), reflect.TypeFor[jobKeys]()
 		keys := fields.Of(plain)
 		for _, f := range fields.Of(job) {

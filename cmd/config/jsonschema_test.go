@@ -98,7 +98,7 @@ func TestTheSchemaTakesGoodFiles(t *testing.T) {
 var unseen = map[string][]string{
 	"an expression":            {"handler-when-[^l]*", "handler-when-lines", "handler-order-by*", "handler-debounce-by*", "handler-debounce-template", "handler-events-*", "handler-on-dead-result", "handler-on-dead-template", "handler-with-template", "sql-expression", "schedule-data", "typed-*", "yaml-folded-error"},
 	"a pattern or a type":      {"handler-on-patterns", "handler-emit-type"},
-	"a time or its zone":       {"schedule-cron-[^n]*", "schedule-cron-name", "schedule-monthly", "schedule-weekly", "schedule-zone-[^n]*"},
+	"a time or its zone":       {"schedule-cron-[^n]*", "schedule-cron-name", "cron-foreign", "schedule-monthly", "schedule-weekly", "schedule-zone-[^n]*"},
 	"a size or a duration":     {"settings-grace-long", "settings-grace-zero", "settings-max-event-bounds", "settings-max-event-unit", "output-bounds", "schedule-every-short", "schedule-grace"},
 	"two keys together":        {"settings-socket-group"},
 	"a path":                   {"settings-socket-long", "settings-store-folder", "settings-store-memory", "settings-store-nul", "settings-store-postgres", "sql-dsn"},
@@ -107,7 +107,7 @@ var unseen = map[string][]string{
 	"a service's url":          {"notify-url"},
 	"an SQL statement":         {"sql-create", "sql-forbidden", "sql-interpolated", "sql-second-line", "sql-two-statements"},
 	"a file beside it":         {"schema-file", "include-cycle", "include-names", "include-syntax"},
-	"the zones of the machine": {"settings-timezone*"},
+	"the zones of the machine": {"settings-timezone", "settings-timezone-shell"},
 }
 
 // TestTheSchemaRefusesBadFiles: an editor underlines every fault in the structure of a file. Exactly the files that the schema accepts must be listed

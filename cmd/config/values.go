@@ -169,9 +169,7 @@ func (t *computedType) DecodeField(value any, at *fields.At) {
 }
 
 func (*computedType) FieldShape() fields.Shape {
-	s := fields.ScalarSchema()
-	s["not"] = map[string]any{"pattern": `^evrun\.|^$`}
-	return fields.Shape{Words: "text", Schema: s}
+	return fields.Shape{Words: "text", Schema: map[string]any{"type": "string", "minLength": 1, "not": map[string]any{"pattern": `^evrun\.`}}}
 }
 
 // eventType is a constant type of an event.

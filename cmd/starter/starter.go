@@ -85,7 +85,7 @@ func Write(e *cli.Env, path string, x Example, demo []byte) error {
 		return err
 	}
 	var schema bytes.Buffer
-	if err := cli.WriteSchema(&schema, "2020-12"); err != nil {
+	if err := cli.WriteSchema(&schema, "7"); err != nil {
 		return err
 	}
 	beside := filepath.Join(filepath.Dir(path), Schema)

@@ -49,16 +49,35 @@ func (f *field) schema() map[string]any {
 	if f.Default != "" {
 		described["description"] = f.Doc + " Default " + f.Default + "."
 	}
+	if f.Default != "" {
+		described["default"] = f.defaultValue()
+	}
+	if f.Example != "" {
+		described["examples"] = []any{f.Example}
+	}
 	for k, v := range s {
 		described[k] = v
 	}
 	return described
 }
 
+// defaultValue is the default as a value of the file.
+func (f *field) defaultValue() any {
+	switch f.typ.Kind() {
+	case reflect.Bool:
+		return f.Default == "true"
+	case reflect.Int:
+		if n, err := strconv.Atoi(f.Default); err == nil {
+			return n
+		}
+	}
+	return f.Default
+}
+
 // scalarSchema is the schema of the value without its doc.
 func (f *field) scalarSchema() map[string]any {
 	if f.tag.Get("enum") != "" {
-		return map[string]any{"enum": values(f.Enum)}
+		return map[string]any{"type": "string", "enum": values(f.Enum)}
 	}
 	return f.valueSchema(f.typ)
 }
