@@ -11,7 +11,7 @@ import (
 func commands(s Sources) (string, error) {
 	var p page
 	p.heading(1, "Commands")
-	p.line("Everything that evrun can do on the command line: what each command is for, its flags, and an example. `evrun COMMAND --help` prints the same.")
+	p.line("Everything that evrun can do on the command line: what each command is for, its flags, and an example. Each command prints its own with `--help`.")
 	p.line("")
 	p.line("Every command reads `evrun.yaml` in the current directory, unless `-c FILE` or `EVRUN_CONFIG` names another wiring file. Results go to stdout, notes and progress")
 	p.line("to stderr; `-o json` prints [JSON](json.md), one object a line. [Exit codes](exit-codes.md) say how it ended.")
