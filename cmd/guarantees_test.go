@@ -43,6 +43,7 @@ func TestGuarantees(t *testing.T) {
 		{"4 The effect, the run's state and the events it emits commit in one transaction, or none of them do", []proof{
 			{"a crash at every point", crashAtEveryPoint},
 			{"a panic at every point", panicsAreOneRunsEnd},
+			{"a for_each over kills", forEachOverKills},
 		}},
 		{"5 The attempt is recorded before it starts; every attempt has the same idempotency key", []proof{
 			{"exec over kills", commandDiesWithItsDaemon},

@@ -10,14 +10,16 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks/emission"
 	"evrun/tasks/queue"
 )
 
 // The bounds of a batch: how much a worker settles at once, and so how much it prepares ahead of the store. Two callers that append events as fast as
 // the store takes them get 2,000 accepted (two full transactions) for each batch that is settled: a worker with smaller batches falls behind them.
 const (
-	maxBatch      = 2048    // runs
-	maxBatchBytes = 1 << 20 // of the data of their events, of the events that they emit, and of their outputs
+	maxBatch       = 2048         // runs
+	maxBatchBytes  = 1 << 20      // of the data of their events, of the events that they emit, and of their outputs
+	maxBatchEvents = 2 * maxBatch // that they emit. One run may emit emission.MaxEvents
 )
 
 // batch is tasks with their settlements.
@@ -25,18 +27,22 @@ type batch struct {
 	tasks       []*queue.Task
 	settlements []store.Settlement
 	bytes       int // not counted after a split
+	events      int // that they emit, as far as it is known; not counted after a split
 }
 
 func (b *batch) len() int { return len(b.tasks) }
 
 // full reports whether no more runs fit.
-func (b *batch) full() bool { return b.len() >= maxBatch || b.bytes >= maxBatchBytes }
+func (b *batch) full() bool {
+	return b.len() >= maxBatch || b.bytes >= maxBatchBytes || b.events >= maxBatchEvents
+}
 
 func (b *batch) add(t *queue.Task, s store.Settlement) {
 	b.bytes += len(t.Event.Data) + s.Output.Size()
 	for _, e := range s.Outcome.Emit {
 		b.bytes += len(e.Data)
 	}
+	b.events += len(s.Outcome.Emit)
 	b.tasks, b.settlements = append(b.tasks, t), append(b.settlements, s)
 }
 
@@ -45,9 +51,38 @@ func (b *batch) split(n int) (first, rest batch) {
 	return batch{tasks: b.tasks[:n:n], settlements: b.settlements[:n:n]}, batch{tasks: b.tasks[n:], settlements: b.settlements[n:]}
 }
 
+// expect counts the events of a for_each that the last settlement will emit. Where only its result tells how many, and statements have a bound on their
+// time, these are a part of what one run may emit.
+func (b *batch) expect(f *emission.Foreseen, action Action) {
+	events, bytes, unknown := f.Events()
+	b.events, b.bytes = b.events+events, b.bytes+bytes
+	if !unknown {
+		return
+	}
+	if _, ok := action.(Stating); ok {
+		b.events += emission.MaxEvents / 16
+	} else {
+		b.events += emission.MaxEvents
+	}
+}
+
+// part returns how many tasks, from the first on, emit so few events that one transaction can take them.
+func (b *batch) part() int {
+	if b.events < 2*maxBatchEvents {
+		return b.len()
+	}
+	n := 0
+	for i := range b.settlements {
+		if n += len(b.settlements[i].Outcome.Emit); n > maxBatchEvents && i > 0 {
+			return i
+		}
+	}
+	return b.len()
+}
+
 // before puts b before others.
 func (b *batch) before(others batch) batch {
-	return batch{append(b.tasks, others.tasks...), append(b.settlements, others.settlements...), others.bytes}
+	return batch{append(b.tasks, others.tasks...), append(b.settlements, others.settlements...), others.bytes, others.events}
 }
 
 // reuse empties b and keeps its memory.
@@ -86,6 +121,10 @@ func (w *worker) flush(work context.Context) {
 	if w.batch, w.spare = w.spare, (batch{}); w.singly > 0 {
 		b, w.batch = b.split(1)
 		w.singly--
+	} else if n := b.part(); n < b.len() {
+		events := b.events
+		b, w.batch = b.split(n)
+		w.batch.events = events
 	}
 	w.moving = w.lowWater(b.tasks)
 	w.writing = true

@@ -289,6 +289,7 @@ func (w *worker) attempt(work context.Context, t *queue.Task, d *Delivery) {
 	case Inside:
 		if w.giveEvents(work, t, d) {
 			w.settle(t, w.inside(t, d, action))
+			w.batch.expect(d.foreseen, w.h.Action)
 		}
 		w.queue.End(t)
 	case Computed:

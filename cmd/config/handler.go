@@ -30,15 +30,15 @@ type handlerKeys struct {
 
 // workKeys say how a handler, or a schedule with do, does what it does.
 type workKeys struct {
-	When        condition       `key:"when" scope:"when" other:"if,condition,filter,where" doc:"An expression: false skips the run. It sees event and data."`
-	With        map[string]any  `key:"with,null" hint:"write with: {name: value}" other:"input,inputs,args,params,options" doc:"The inputs of what it does."`
-	Retry       retryKeys       `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" other:"retries" doc:"How failed attempts are repeated."`
-	Timeout     time.Duration   `key:"timeout" doc:"Of one attempt."`
-	Concurrency int             `key:"concurrency" min:"1" max:"10000" other:"parallel,workers" doc:"Attempts at a time. 1: one by one, in order."`
-	Rate        rate            `key:"rate" doc:"So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. Others wait."`
-	Output      *outputKeys     `key:"output" other:"logs,capture" doc:"What is kept of what its attempts print (exec) or are answered (http): {keep: 16KiB}, or {keep: none}."`
-	Emit        []*emissionKeys `key:"emit,one" min:"1" scope:"emit" other:"emits,publish" doc:"What it emits on success: a type, or type, subject and data, or a list of these."`
-	OnDead      *emissionKeys   `key:"on_dead" scope:"on_dead" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
+	When        condition      `key:"when" scope:"when" other:"if,condition,filter,where" doc:"An expression: false skips the run. It sees event and data."`
+	With        map[string]any `key:"with,null" hint:"write with: {name: value}" other:"input,inputs,args,params,options" doc:"The inputs of what it does."`
+	Retry       retryKeys      `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" other:"retries" doc:"How failed attempts are repeated."`
+	Timeout     time.Duration  `key:"timeout" doc:"Of one attempt."`
+	Concurrency int            `key:"concurrency" min:"1" max:"10000" other:"parallel,workers" doc:"Attempts at a time. 1: one by one, in order."`
+	Rate        rate           `key:"rate" doc:"So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. Others wait."`
+	Output      *outputKeys    `key:"output" other:"logs,capture" doc:"What is kept of what its attempts print (exec) or are answered (http): {keep: 16KiB}, or {keep: none}."`
+	Emit        []*emitKeys    `key:"emit,one" min:"1" scope:"emit" other:"emits,publish" doc:"What it emits on success: a type, or type, subject, data and for_each, or a list of these."`
+	OnDead      *emissionKeys  `key:"on_dead" scope:"on_dead" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
 }
 
 type retryKeys struct {
@@ -58,6 +58,17 @@ type emissionKeys struct {
 	Type    computedType         `key:"type,required,short" doc:"The type of the event to emit."`
 	Subject *expression.Template `key:"subject" doc:"What the event is about."`
 	Data    *expression.Value    `key:"data" other:"payload" doc:"The data of the event. Without it, it is the handler's result, and in on_dead what went wrong. ${ … } sees event, data and result, in on_dead error, attempts, handler and run_id."`
+}
+
+// emitKeys are the keys of an entry of a handler's emit.
+type emitKeys struct {
+	emissionKeys
+	ForEach *expression.List `key:"for_each" other:"foreach,each,loop,items" doc:"An expression for a list, such as data.items or result.rows: one event for each element, at most 1000 in a run. Their data is the element, unless it is given; type, subject and data have the element as item, and its place from 0 as index."`
+}
+
+// ScopeFor implements [fields.Scoped].
+func (*emitKeys) ScopeFor(scope string, given map[string]any) string {
+	return emission.ScopeFor(scope, given)
 }
 
 // ExtendSchema adds the kinds, the inputs of each kind, and the rule that debounce replaces order_by.
@@ -129,7 +140,9 @@ func (k *workKeys) handler(name name, do kind) *tasks.Handler {
 	h := &tasks.Handler{Name: string(name), When: k.When.Expr, Kind: string(do), Timeout: k.Timeout, Concurrency: k.Concurrency, Rate: k.Rate.Rate}
 	for _, e := range k.Emit {
 		if e != nil {
-			h.Emit = append(h.Emit, e.emission())
+			entry := e.emission()
+			entry.ForEach = e.ForEach
+			h.Emit = append(h.Emit, entry)
 		}
 	}
 	if k.OnDead != nil {
@@ -164,7 +177,9 @@ func (r *wiringReader) checkEmissions(n *yaml.Node, k *workKeys) {
 		}
 	}
 	for i, e := range k.Emit {
-		check(e, "emit", i)
+		if e != nil {
+			check(&e.emissionKeys, "emit", i)
+		}
 	}
 	check(k.OnDead, "on_dead")
 }

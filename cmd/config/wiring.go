@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"evrun/cmd/config/include"
@@ -191,6 +192,9 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 
 // ScopeOf returns the scope for the word in a key's scope tag.
 func (r *wiringReader) ScopeOf(word string) expression.Scope {
+	if word, each := strings.CutSuffix(word, expression.Each); each {
+		return r.ScopeOf(word).WithItem()
+	}
 	switch word {
 	case "when":
 		return expression.HandlerWhen.WithData(r.data).Condition()

@@ -84,13 +84,20 @@ func (p *Printer) explainHandler(b *strings.Builder, h explain.Handler) {
 		retry += "; at most " + h.Policy.Rate
 	}
 	line(b, "retry", "%s; %d at a time", retry, h.Policy.Concurrency)
-	for _, em := range h.Emits {
+	for i, em := range h.Emits {
+		if i == maxEmits && len(h.Emits) > i+1 {
+			line(b, "emits", "… and %d more", len(h.Emits)-i)
+			break
+		}
 		line(b, "emits", "%s", describeEmission(em, "of the handler's result"))
 	}
 	if h.OnDead != nil {
 		line(b, "on_dead", "%s", describeEmission(*h.OnDead, "of what went wrong"))
 	}
 }
+
+// maxEmits is how many events of one run a report for people lists.
+const maxEmits = 20
 
 // explainPart writes what decided a condition, without what its text and verdict already say.
 func explainPart(b *strings.Builder, whole string, part expression.Part) {
@@ -124,6 +131,9 @@ func describeDebounce(d explain.Debounce) string {
 
 func describeEmission(em explain.Emission, unknown string) string {
 	s := em.Type
+	if em.Empty {
+		return s + "  for no element: the list of for_each is empty"
+	}
 	if em.Subject != "" {
 		s += " about " + em.Subject
 	}
@@ -132,6 +142,9 @@ func describeEmission(em explain.Emission, unknown string) string {
 	}
 	if len(em.Unknown) > 0 {
 		s += fmt.Sprintf("  (%s: %s)", strings.Join(em.Unknown, ", "), unknown)
+	}
+	if em.ForEach != "" && em.Index == nil {
+		s += "  for each element of " + brief(em.ForEach)
 	}
 	if em.Error != "" {
 		s += "  can't be made: " + em.Error

@@ -53,7 +53,8 @@ type settling struct {
 
 func (st *settling) weight() (n int) {
 	for i := range st.b.Settlements[st.from:] {
-		n += 1 + len(st.b.Settlements[st.from+i].Joins)
+		s := &st.b.Settlements[st.from+i]
+		n += max(1, len(s.Outcome.Emit)) + len(s.Joins)
 	}
 	return n
 }

@@ -4,7 +4,8 @@
 // evaluated, encoded, stamped and checked against its schema beforehand ([Maker.Foresee]). The rest is done inside the transaction, where nobody else
 // can write, so its work is bounded: see maxEffectWork.
 //
-// An event's id is its run's id with a name that is unique among the events of the run, so that it can only be accepted once.
+// An event's id is its run's id with a name that is unique among the events of the run, and the same at each attempt, so that it can only be accepted
+// once. With a for_each, which makes an event for each element of a list, the name is the number of the entry and that of the element.
 package emission
 
 import (
@@ -59,6 +60,7 @@ type Foreseen struct {
 type foreseenEvent struct {
 	Entry
 	made *events.Event // nil: a part of it depends on the result
+	each *foreseenList // nil: the entry has no for_each
 }
 
 // Foresee evaluates the parts of the handler's emit and on_dead that are known before the effect runs; nil if the handler has neither.
@@ -72,6 +74,12 @@ func (m *Maker) Foresee(run Run) (*Foreseen, error) {
 		e := &f.emit[i]
 		if e.Entry, err = m.Emit[i].bind(run.Env, f.budget); err != nil {
 			return nil, fmt.Errorf("emit: %w", err)
+		}
+		if e.ForEach != nil {
+			if e.each, err = m.foreseeList(run, &e.Entry, i+1, f.budget); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if e.Data == nil || e.usesResult() {
 			continue
@@ -105,15 +113,16 @@ func (f *Foreseen) Within(env *expression.Env) (leave func()) {
 // code encodes. f may be nil: nothing was foreseen.
 func (m *Maker) Follows(run Run, f *Foreseen, result any) (evs []*events.Event, err error) {
 	var own []Draft
+	counted := false
 	if e, ok := result.(*WithEvents); ok {
-		own, result = e.Events, e.Result
+		own, result, counted = e.Events, e.Result, e.ForEach
 	}
 	if len(own) == 0 && len(m.Emit) == 0 {
 		return nil, nil
 	}
 	evs = make([]*events.Event, 0, len(own)+len(m.Emit))
-	add := func(what Draft) error {
-		e, err := m.child(run, strconv.Itoa(len(evs)+1), what)
+	add := func(name string, what Draft) error {
+		e, err := m.child(run, name, what)
 		if err != nil {
 			return &RefusedError{fmt.Errorf("emit: %w", err)}
 		}
@@ -121,7 +130,12 @@ func (m *Maker) Follows(run Run, f *Foreseen, result any) (evs []*events.Event, 
 		return nil
 	}
 	for _, what := range own {
-		if err := add(what); err != nil {
+		if err := add(strconv.Itoa(len(evs)+1), what); err != nil {
+			return nil, err
+		}
+	}
+	if counted {
+		if err := m.bounded(evs); err != nil {
 			return nil, err
 		}
 	}
@@ -130,6 +144,12 @@ func (m *Maker) Follows(run Run, f *Foreseen, result any) (evs []*events.Event, 
 	}
 	for i := range m.Emit {
 		en := &m.Emit[i]
+		if en.ForEach != nil {
+			if evs, err = m.list(run, f, i, len(own), evs); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if f != nil {
 			if made := f.emit[i].made; made != nil && len(own) == 0 {
 				evs = append(evs, made)
@@ -141,7 +161,7 @@ func (m *Maker) Follows(run Run, f *Foreseen, result any) (evs []*events.Event, 
 		if err != nil {
 			return nil, fmt.Errorf("emit: %w", err)
 		}
-		if err := add(what); err != nil {
+		if err := add(strconv.Itoa(len(own)+i+1), what); err != nil {
 			return nil, err
 		}
 	}

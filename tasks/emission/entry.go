@@ -2,6 +2,7 @@ package emission
 
 import (
 	"fmt"
+	"strings"
 
 	"evrun/tasks/expression"
 )
@@ -10,7 +11,8 @@ import (
 type Entry struct {
 	Type    *expression.Template
 	Subject *expression.Template // nil: none
-	Data    *expression.Value    // nil: the handler's result or, in on_dead, the failure
+	Data    *expression.Value    // nil: the handler's result or, in on_dead, the failure; with ForEach, the element
+	ForEach *expression.List     // one event for each element of the list; nil: one event
 }
 
 // Draft is the part of an event that a kind or an [Entry] decides; the runner fills in the rest. Data is any value that marshals to JSON.
@@ -22,8 +24,9 @@ type Draft struct {
 
 // WithEvents is a result with events, which are accepted in the transaction that settles the run. Result is the handler's own result.
 type WithEvents struct {
-	Events []Draft
-	Result any
+	Events  []Draft
+	ForEach bool // a list decides how many events there are
+	Result  any
 }
 
 // bind evaluates the parts of an entry that depend neither on the result nor on the failure.
@@ -37,10 +40,15 @@ func (en *Entry) bind(env *expression.Env, b *expression.Budget) (bound Entry, e
 	if bound.Data, err = en.Data.Bind(env, b); err != nil {
 		return bound, fmt.Errorf("data: %w", err)
 	}
+	bound.ForEach = en.ForEach
 	return bound, nil
 }
 
 func (en *Entry) usesResult() bool {
+	return en.ForEach != nil && en.ForEach.UsesResult() || en.partUsesResult()
+}
+
+func (en *Entry) partUsesResult() bool {
 	return en.Type.UsesResult() || en.Subject.UsesResult() || en.Data.UsesResult()
 }
 
@@ -61,4 +69,12 @@ func (en *Entry) draft(env *expression.Env, data any) (what Draft, err error) {
 		}
 	}
 	return what, nil
+}
+
+// ScopeFor returns the word for the scope of an event's keys, from the word for the scope around it and its keys: see [fields.Scoped].
+func ScopeFor(scope string, given map[string]any) string {
+	if given["for_each"] == nil {
+		return strings.TrimSuffix(scope, expression.Each)
+	}
+	return strings.TrimSuffix(scope, expression.Each) + expression.Each
 }

@@ -89,7 +89,12 @@ type Emission struct {
 	Data    any    `json:"data,omitempty"`
 	// Unknown lists the parts that depend on the handler's result or failure, which is not yet known: "type", "subject", "data".
 	Unknown []string `json:"unknown,omitempty"`
-	Error   string   `json:"error,omitempty"`
+	// ForEach is the expression of a list, if the entry makes an event for each element: then Index is the element's place, from 0. Without an Index,
+	// the list is empty or not known.
+	ForEach string `json:"for_each,omitempty"`
+	Index   *int   `json:"index,omitempty"`
+	Empty   bool   `json:"empty,omitempty"` // the list is
+	Error   string `json:"error,omitempty"`
 }
 
 // Event explains what all handlers would do about e. secrets, which may be nil, removes the values of env() and file().
@@ -262,27 +267,64 @@ func prepare(action tasks.Inside, d *tasks.Delivery) (err error) {
 // emissions returns the events of a success (the kind's own, then those of the handler's emit) and the on_dead event of a dead run.
 func (x *explainer) emissions(out *Handler) {
 	own, err := handlers.Drafts(x.h.Action, x.d)
-	if err == nil {
+	types := handlers.EmittedTypes(x.h.Action)
+	switch {
+	case err != nil && out.Errors == nil: // a for_each can't be evaluated, or an event of it
+		out.Would = "fail"
+		out.Errors = []string{x.message(err)}
+	case err == nil && len(own) == 0 && len(types) > 0:
+		out.Emits = append(out.Emits, Emission{Type: types[0].String(), Empty: true})
+	case err == nil:
 		for _, e := range own {
 			out.Emits = append(out.Emits, Emission{Type: e.Type, Subject: e.Subject, Data: x.data(e.Data)})
 		}
 	}
 	for _, em := range x.h.Emit {
-		out.Emits = append(out.Emits, x.emission(em))
+		if em.ForEach != nil {
+			out.Emits = append(out.Emits, x.list(em)...)
+		} else {
+			out.Emits = append(out.Emits, x.emission(em, false))
+		}
 	}
 	if x.h.OnDead != nil {
-		em := x.emission(*x.h.OnDead)
+		em := x.emission(*x.h.OnDead, false)
 		out.OnDead = &em
 	}
 }
 
-func (x *explainer) emission(em emission.Entry) Emission {
+// list returns the events of an entry with a for_each; one in place of all, if the list is empty, secret or not known.
+func (x *explainer) list(em emission.Entry) (list []Emission) {
+	if em.ForEach.UsesResult() || em.ForEach.UsesSecret() {
+		e := x.emission(em, true)
+		e.ForEach = em.ForEach.String()
+		return []Emission{e}
+	}
+	err := emission.ForEach(x.d.Env, em.ForEach, 0, func(i int, item any) error {
+		e := x.emission(em, false)
+		if em.Data == nil {
+			e.Unknown, e.Data = slices.DeleteFunc(e.Unknown, func(part string) bool { return part == "data" }), x.data(item)
+		}
+		e.ForEach, e.Index = em.ForEach.String(), &i
+		list = append(list, e)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return []Emission{{Type: em.Type.String(), ForEach: em.ForEach.String(), Error: x.message(err)}}
+	case list == nil:
+		return []Emission{{Type: em.Type.String(), ForEach: em.ForEach.String(), Empty: true}}
+	}
+	return list
+}
+
+// emission explains an entry; with listed, nothing is known of the element.
+func (x *explainer) emission(em emission.Entry, listed bool) Emission {
 	var e Emission
 	text := func(name string, t *expression.Template) string {
 		if t == nil {
 			return ""
 		}
-		if t.UsesResult() {
+		if t.UsesResult() || listed && t.UsesItem() {
 			e.Unknown = append(e.Unknown, name)
 			return t.String()
 		}
@@ -295,7 +337,7 @@ func (x *explainer) emission(em emission.Entry) Emission {
 	}
 	e.Type = text("type", em.Type)
 	e.Subject = text("subject", em.Subject)
-	if em.Data == nil || em.Data.UsesResult() {
+	if em.Data == nil || em.Data.UsesResult() || listed && em.Data.UsesItem() {
 		e.Unknown = append(e.Unknown, "data")
 		return e
 	}

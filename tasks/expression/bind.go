@@ -71,15 +71,24 @@ func (t *Template) ready(env *Env, b *Budget) error {
 		if p.expr == nil {
 			continue
 		}
-		for name := p.expr.uses &^ nameLater; name != 0; name &= name - 1 {
-			_, _ = env.value(name & -name) // an error is kept until the evaluation
+		if err := p.expr.Ready(env, b); err != nil {
+			return within(err, p.offset)
 		}
-		if p.expr.secret == nil || b == nil {
-			continue
-		}
-		if err := p.expr.secret.fetch(b); err != nil {
-			return within(p.expr.evalError(err), p.offset)
-		}
+	}
+	return nil
+}
+
+// Ready prepares everything that the expression reads, except for the names of nameLater: it decodes the data, and reads the files into b, which may be
+// nil.
+func (x *Expr) Ready(env *Env, b *Budget) error {
+	for name := x.uses &^ nameLater; name != 0; name &= name - 1 {
+		_, _ = env.value(name & -name) // an error is kept until the evaluation
+	}
+	if x.secret == nil || b == nil {
+		return nil
+	}
+	if err := x.secret.fetch(b); err != nil {
+		return x.evalError(err)
 	}
 	return nil
 }

@@ -64,12 +64,15 @@ func (l *List) Elements(env *Env) ([]any, error) {
 	}
 	src := brief(l.src)
 	if v == nil {
-		return nil, &Error{Offset: -1, Msg: src + " is nil", Hint: fmt.Sprintf("write %s ?? [] if there may be none", src)}
+		return nil, &Error{Offset: -1, Msg: src + " is nil", Hint: fmt.Sprintf("write '%s ?? []', with the quotes, if there may be none", src)}
 	}
 	e := &Error{Offset: -1, Msg: fmt.Sprintf("%s is %s, and a list is needed", src, describe(v)), Hint: listHint(reflect.TypeOf(v).Kind(), src)}
 	l.secret.hide(e, l.src)
 	return nil, e
 }
+
+// UsesSecret reports whether the list uses env() or file().
+func (l *List) UsesSecret() bool { return l.secret != nil }
 
 // notList returns the fault of an expression whose type is known, and not that of a list; nil for none.
 func (s Scope) notList(src string, t reflect.Type, words string) *Error {

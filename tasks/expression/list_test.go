@@ -49,7 +49,7 @@ func TestTheElementsOfAList(t *testing.T) {
 		}
 	}
 	for src, want := range map[string]string{
-		`data.missing`: "data.missing is nil; write data.missing ?? [] if there may be none",
+		`data.missing`: "data.missing is nil; write 'data.missing ?? []', with the quotes, if there may be none",
 		`data.map`:     "data.map is a map of 2 keys, and a list is needed; toPairs(data.map) is a list: item[0] is a key and item[1] its value",
 		`data.text`:    `data.text is the string "x", and a list is needed`,
 		`data.n`:       "data.n is the number 12345678901234567890, and a list is needed",

@@ -94,6 +94,29 @@ func (v *Value) Constant() (any, bool) { return v.root.constant, v.root.isConsta
 // Eval returns the tree with its templates evaluated. Calls share the constant parts: don't change them.
 func (v *Value) Eval(env *Env) (any, error) { return v.root.eval(env) }
 
+// Written returns the tree with its templates as they are written.
+func (v *Value) Written() any { return v.root.written() }
+
+func (n *node) written() any {
+	switch {
+	case n.template != nil:
+		return n.template.src
+	case n.list != nil:
+		list := make([]any, len(n.list))
+		for i := range n.list {
+			list[i] = n.list[i].written()
+		}
+		return list
+	case n.entries != nil:
+		m := make(map[string]any, len(n.entries))
+		for i := range n.entries {
+			m[n.entries[i].key] = n.entries[i].node.written()
+		}
+		return m
+	}
+	return n.constant
+}
+
 func (n *node) eval(env *Env) (any, error) {
 	switch {
 	case n.template != nil:

@@ -202,6 +202,10 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 		return
 	}
 	meant := d.unknown(o, owner, given, at)
+	if s, ok := v.Addr().Interface().(Scoped); ok {
+		scoped := *at
+		scoped.Scope, at = s.ScopeFor(at.Scope, given), &scoped
+	}
 	for _, f := range o.fields {
 		value, ok := given[f.Name]
 		switch {

@@ -99,6 +99,12 @@ type Checker interface {
 	CheckFields(given map[string]any, at *At)
 }
 
+// Scoped is a struct of which some keys decide what others may use. ScopeFor returns the scope for the keys that have no scope tag, from the scope
+// around the struct and the keys that were written.
+type Scoped interface {
+	ScopeFor(scope string, given map[string]any) string
+}
+
 // SchemaExtender is a struct that adds rules over several keys to its JSON Schema.
 type SchemaExtender interface {
 	ExtendSchema(schema map[string]any)

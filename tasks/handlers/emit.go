@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"fmt"
+	"slices"
 
 	"evrun/events"
 	"evrun/tasks"
@@ -14,8 +15,9 @@ import (
 type emit struct {
 	Type    *expression.Template `key:"type" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
 	Subject *expression.Template `key:"subject" doc:"What the event is about."`
-	Data    *expression.Value    `key:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
-	Events  []emitInput          `key:"events" doc:"Several events to emit, in place of one: each with its type, subject and data."`
+	Data    *expression.Value    `key:"data" doc:"The event's data. Left out, it is the data of the event that is handled; with for_each, the element."`
+	ForEach *expression.List     `key:"for_each" other:"foreach,each,loop,items" example:"data.items" doc:"An expression for a list: one event for each element, at most 1000 in a run. The expressions in type, subject and data have the element as item, and its place from 0 as index."`
+	Events  []emitInput          `key:"events" doc:"Several events to emit, in place of one: each with its type, subject, data and for_each."`
 }
 
 // emitInput is one of several events to emit.
@@ -23,7 +25,18 @@ type emitInput struct {
 	_       struct{}             `owner:"an event"`
 	Type    *expression.Template `key:"type,required" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
 	Subject *expression.Template `key:"subject" doc:"What the event is about."`
-	Data    *expression.Value    `key:"data" doc:"The event's data. Left out, it is the data of the event that is handled."`
+	Data    *expression.Value    `key:"data" doc:"The event's data. Left out, it is the data of the event that is handled; with for_each, the element."`
+	ForEach *expression.List     `key:"for_each" other:"foreach,each,loop,items" doc:"An expression for a list: one event for each element. The expressions in type, subject and data have the element as item, and its place from 0 as index."`
+}
+
+// ScopeFor implements [fields.Scoped].
+func (*emit) ScopeFor(scope string, given map[string]any) string {
+	return emission.ScopeFor(scope, given)
+}
+
+// ScopeFor implements [fields.Scoped].
+func (*emitInput) ScopeFor(scope string, given map[string]any) string {
+	return emission.ScopeFor(scope, given)
 }
 
 // check accepts one event or a list of at least one. Constant types must be valid.
@@ -43,7 +56,7 @@ func (e *emit) check() []*fault.Fault {
 	for _, in := range []struct {
 		name  string
 		given bool
-	}{{"type", e.Type != nil}, {"subject", e.Subject != nil}, {"data", e.Data != nil}} {
+	}{{"type", e.Type != nil}, {"subject", e.Subject != nil}, {"data", e.Data != nil}, {"for_each", e.ForEach != nil}} {
 		if in.given {
 			faults = append(faults, &fault.Fault{Path: []any{in.name}, Key: true, Message: fmt.Sprintf("%s can't stand beside events", in.name),
 				Hint: "move it into the list"})
@@ -73,7 +86,8 @@ func (e *emit) Compute(d *tasks.Delivery) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &emission.WithEvents{Events: evs, Result: map[string]any{"events": len(evs)}}, nil
+	forEach := slices.ContainsFunc(e.list(), func(in emitInput) bool { return in.ForEach != nil })
+	return &emission.WithEvents{Events: evs, ForEach: forEach, Result: map[string]any{"events": len(evs)}}, nil
 }
 
 // list returns the events to emit.
@@ -81,15 +95,15 @@ func (e *emit) list() []emitInput {
 	if e.Events != nil {
 		return e.Events
 	}
-	return []emitInput{{Type: e.Type, Subject: e.Subject, Data: e.Data}}
+	return []emitInput{{Type: e.Type, Subject: e.Subject, Data: e.Data, ForEach: e.ForEach}}
 }
 
 func (e *emit) drafts(d *tasks.Delivery, masked bool) ([]emission.Draft, error) {
 	list := e.list()
-	evs := make([]emission.Draft, len(list))
+	evs := make([]emission.Draft, 0, len(list))
 	for i := range list {
 		var err error
-		if evs[i], err = list[i].eval(d, masked); err != nil {
+		if evs, err = list[i].add(d, masked, evs); err != nil {
 			if e.Events != nil {
 				err = fmt.Errorf("events[%d].%w", i, err)
 			}
@@ -107,7 +121,25 @@ func (e *emit) types() []*expression.Template {
 	return types
 }
 
-func (e *emitInput) eval(d *tasks.Delivery, masked bool) (ev emission.Draft, err error) {
+// add adds the event or, with a for_each, those of all elements.
+func (e *emitInput) add(d *tasks.Delivery, masked bool, evs []emission.Draft) ([]emission.Draft, error) {
+	if e.ForEach == nil {
+		ev, err := e.eval(d, masked, ownData(d.Event))
+		return append(evs, ev), err
+	}
+	if masked && e.ForEach.UsesSecret() {
+		return append(evs, emission.Draft{Type: e.Type.String(), Data: expression.Masked}), nil
+	}
+	err := emission.ForEach(d.Env, e.ForEach, len(evs), func(_ int, item any) error {
+		ev, err := e.eval(d, masked, item)
+		evs = append(evs, ev)
+		return err
+	})
+	return evs, err
+}
+
+// eval evaluates an event. data is the default for its data.
+func (e *emitInput) eval(d *tasks.Delivery, masked bool, data any) (ev emission.Draft, err error) {
 	text, value := (*expression.Template).Text, (*expression.Value).Eval
 	if masked {
 		text, value = (*expression.Template).Shown, (*expression.Value).Shown
@@ -121,7 +153,7 @@ func (e *emitInput) eval(d *tasks.Delivery, masked bool) (ev emission.Draft, err
 		}
 	}
 	if e.Data == nil {
-		ev.Data = ownData(d.Event)
+		ev.Data = data
 		return ev, nil
 	}
 	if ev.Data, err = value(e.Data, d.Env); err != nil {

@@ -156,7 +156,7 @@ func TestWrongInputsAreExplained(t *testing.T) {
 		{"emit", map[string]any{"events": []any{}}, []toldFault{{path: "events", msg: "the list is empty", hint: "list the events to emit"}}},
 		{"emit", map[string]any{"events": "x"}, []toldFault{{path: "events", msg: `"events" must be a list, not the text "x"`}}},
 		{"emit", map[string]any{"events": []any{"x", map[string]any{"tpye": "a"}, map[string]any{"type": "${"}}}, []toldFault{
-			{path: "events[0]", msg: `an event must be a mapping of keys, not the text "x"`, hint: "its keys are type, subject and data"},
+			{path: "events[0]", msg: `an event must be a mapping of keys, not the text "x"`, hint: "its keys are type, subject, data and for_each"},
 			{path: "events[1].tpye", msg: `unknown key "tpye" in an event`, hint: `did you mean "type"?`, key: true},
 			{path: "events[2].type", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`},
 		}},

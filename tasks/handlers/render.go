@@ -96,12 +96,20 @@ func (r *renderer) object(v reflect.Value, path []any) map[string]any {
 
 func (r *renderer) input(field reflect.Value, path []any) (any, bool) {
 	switch v := field.Interface().(type) {
+	case *expression.List:
+		return v.String(), true
 	case *expression.Template:
+		if v.UsesItem() { // it has many values
+			return v.String(), true
+		}
 		if r.masked {
 			return r.keep(v.Shown(r.env))(path)
 		}
 		return r.keep(v.Text(r.env))(path)
 	case *expression.Value:
+		if v.UsesItem() {
+			return v.Written(), true
+		}
 		if r.masked {
 			return r.keep(v.Shown(r.env))(path)
 		}
