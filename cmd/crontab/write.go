@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"evrun/events"
+	"evrun/tasks/schedule/slots"
 )
 
 // place is where an entry stands in the wiring file: lines from 1, without to.
@@ -81,7 +82,12 @@ func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
 
 func (w *writer) schedule(e *entry) {
 	w.line("  - name: %s", e.name)
-	w.line("    cron: %s", quoted(e.cron))
+	if monthly, weekly, either := slots.Calendar(e.cron); either {
+		w.line("    monthly: %s", quoted(monthly))
+		w.line("    weekly: %s", quoted(weekly))
+	} else {
+		w.line("    cron: %s", quoted(e.cron))
+	}
 	w.line("    timezone: %s", quoted(e.zone))
 	if e.jitter != "" {
 		w.line("    jitter: %s", e.jitter)

@@ -3,6 +3,7 @@ package warnings
 import (
 	"fmt"
 
+	"evrun/cmd/config/yaml"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/handlers"
@@ -39,7 +40,11 @@ func (f *finder) handlerAlone(h *tasks.Handler) {
 	for _, d := range handlers.Doubts(h.Action, f.Now) {
 		_, with := f.Place(h).Lookup("with")
 		at, _, _ := with.Follow(d.Path)
-		f.at(at, d.Message, d.Hint)
+		if d.Offset > 0 && at.Kind == yaml.Scalar {
+			f.within(at, d.Offset, d.Offset+1, d.Message, d.Hint)
+		} else {
+			f.at(at, d.Message, d.Hint)
+		}
 	}
 	if h.When == nil {
 		return

@@ -45,7 +45,7 @@ const Max = 100
 // checks are all checks of a file.
 var checks = []func(*finder){
 	(*finder).unhandled, (*finder).unreachable, (*finder).cycles, (*finder).handlersAlone, (*finder).senderSequences,
-	(*finder).texts, (*finder).schedulesAlone,
+	(*finder).texts, (*finder).schedulesAlone, (*finder).microseconds,
 }
 
 // finder collects the warnings of a file.

@@ -24,7 +24,7 @@ func Doubt(cron string) *fault.Fault {
 func doubt(e *entry, words, fields []word) *fault.Fault {
 	switch {
 	case e.days[0].either && !everyDay(e.days[0]):
-		return eitherDay(e, words, fields)
+		return eitherDay(words, fields)
 	case len(words) == 6 && words[0].text == "*" && (e.times.minute != 1<<60-1 || e.times.hour != allHours):
 		words[0].text = "0"
 		return &fault.Fault{Offset: words[0].offset, Message: "six fields begin with the second: this one has a slot in each second of its minutes",
@@ -42,11 +42,14 @@ func doubt(e *entry, words, fields []word) *fault.Fault {
 func everyDay(d days) bool { return d.dom == allDoms || d.dow == allDows }
 
 // eitherDay explains a cron that restricts both fields of days.
-func eitherDay(e *entry, words, fields []word) *fault.Fault {
+func eitherDay(words, fields []word) *fault.Fault {
 	dom, dow := fields[2], fields[4]
 	f := &fault.Fault{Offset: dom.offset, Message: fmt.Sprintf("a day counts if it is one of the days of the month (%s) or one of the days of the week (%s): either, as in crontab(5)",
 		dom.text, dow.text)}
-	calendar := asCalendar(e, dom.text)
+	calendar := ""
+	if monthly, weekly, ok := Calendar(joined(words)); ok {
+		calendar = fmt.Sprintf("if either is meant, write monthly: %q and weekly: %q in place of cron", monthly, weekly)
+	}
 	if strings.ContainsAny(dow.text, "#,-/") {
 		if f.Hint = calendar; calendar == "" {
 			f.Hint = "if either is meant, make two schedules of it, each with * in the other field; a day that is both has two slots then"
@@ -61,12 +64,18 @@ func eitherDay(e *entry, words, fields []word) *fault.Fault {
 	return f
 }
 
-// asCalendar writes a cron with one time of the day as monthly and weekly, which say aloud that either counts; empty if they can't.
-func asCalendar(e *entry, dom string) string {
-	d := e.days[0]
+// Calendar writes a cron whose day matches by its day of the month or its day of the week as entries of monthly and weekly, which say aloud that
+// either counts. It is false for any other cron, and for one whose days they can't say: it has one time of the day, in each month.
+func Calendar(cron string) (monthly, weekly string, ok bool) {
+	words := split(cron)
+	e, err := parseCron(cron)
+	if err != nil || len(words) < 5 || !e.days[0].either {
+		return "", "", false
+	}
+	d, dom := e.days[0], words[len(words)-3].text
 	if e.times.second != 1 || bits.OnesCount64(e.times.minute) != 1 || bits.OnesCount32(e.times.hour) != 1 || d.months != allMonths || d.dow == 0 ||
-		strings.Trim(dom, "0123456789,") != "" || d.dom>>29 != 0 {
-		return "" // monthly has the month's last day in place of a 29th, 30th or 31st that is missing
+		strings.Trim(dom, "0123456789,") != "" || d.dom>>29 != 0 || d.nth != [7]uint8{} {
+		return "", "", false // monthly has the month's last day in place of a 29th, 30th or 31st that is missing
 	}
 	var names []string
 	for day := range 7 {
@@ -74,8 +83,8 @@ func asCalendar(e *entry, dom string) string {
 			names = append(names, strings.ToUpper(dayNames[day][:3]))
 		}
 	}
-	at := fmt.Sprintf("%02d:%02d", bits.TrailingZeros32(e.times.hour), bits.TrailingZeros64(e.times.minute))
-	return fmt.Sprintf("if either is meant, write monthly: \"%s %s\" and weekly: \"%s %s\" in place of cron", dom, at, strings.Join(names, ","), at)
+	at := fmt.Sprintf(" %02d:%02d", bits.TrailingZeros32(e.times.hour), bits.TrailingZeros64(e.times.minute))
+	return dom + at, strings.Join(names, ",") + at, true
 }
 
 // nth names the week of a month in which a range of days lies, #1 if it is none of those.

@@ -37,7 +37,11 @@ func TestDoubtsOfCrons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calendar, err := slots.New("", slots.Spec{Monthly: []string{"13 09:00"}, Weekly: []string{"FRI 09:00"}})
+	monthly, weekly, ok := slots.Calendar("0 9 13 * FRI")
+	if !ok {
+		t.Fatal("none")
+	}
+	calendar, err := slots.New("", slots.Spec{Monthly: []string{monthly}, Weekly: []string{weekly}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func (f *cronField) jenkins(text string) string {
 		return ""
 	}
 	if spread := map[string]string{"second": "10s", "minute": "5m", "hour": "1h"}[f.name]; spread != "" {
-		return fmt.Sprintf("write * before a step, and else 0; jitter: %s beside cron spreads load", spread)
+		return fmt.Sprintf("write * before a step, and else 0, all in quotes; jitter: %s beside cron spreads load", spread)
 	}
 	return "write * or a day of your choice; jitter: 1h beside cron spreads load"
 }
