@@ -21,6 +21,8 @@ var keyExamples = map[string]string{
   user.registered:
     description: Somebody signed up.
     schema: {type: object, required: [name, email], properties: {email: {type: string, format: email}}}
+handlers:
+  - {name: save-user, on: user.registered, do: user.insert, with: {name: "${ data.name }", email: "${ data.email }"}}
 `,
 	"schedules": `schedules:
   - name: nightly

@@ -1,0 +1,70 @@
+package cmd_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"evrun/cmd/config"
+	"evrun/store/sqlite"
+)
+
+// Each block of `yaml` in .github/docs is a wiring file, and has neither errors nor warnings. What another tool reads is in blocks of another language, such
+// as `text`.
+func TestDocumentsHaveValidWiring(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../.github/docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lang, begun := "", 0
+		var block strings.Builder
+		for i, line := range strings.Split(string(text), "\n") {
+			m := fence.FindStringSubmatch(line)
+			switch {
+			case m == nil:
+				block.WriteString(line + "\n")
+				continue
+			case begun == 0:
+				lang, begun = m[2], i+1
+			default:
+				if lang == "yaml" {
+					n++
+					wiringIsValid(t, file, begun, block.String())
+				}
+				begun = 0
+			}
+			block.Reset()
+		}
+	}
+	if n < 10 {
+		t.Errorf("there are %d blocks", n)
+	}
+}
+
+// wiringIsValid loads a block, beside the programs that it names.
+func wiringIsValid(t *testing.T, file string, line int, text string) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "evrun.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path, config.Options{Getenv: func(string) string { return "" }, ParseStatement: sqlite.ParseStatement})
+	if err != nil {
+		t.Errorf("%s:%d: %v", file, line, err)
+		return
+	}
+	for _, w := range c.Warnings {
+		if !strings.Contains(w.Message, "no such file") { // a script that the reader has
+			t.Errorf("%s:%d: a warning: %s", file, line, w.String())
+		}
+	}
+}
