@@ -3,6 +3,8 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +25,8 @@ func newFmtCmd(e *cli.Env) *cobra.Command {
 		Use:   "fmt [FILE…]",
 		Short: "Lay out wiring files in one way",
 		Long: `Lays out wiring files in one way: indentation by two spaces, one space after a colon, a comma and a dash, at most one blank line in a
-row, comments in their columns. Names each file that it changes. Without a FILE it takes the wiring file. - reads a text from stdin and prints
-it formatted.
+row, comments in their columns. Names each file that it changes. Without a FILE it takes the wiring file and the files that it includes.
+- reads a text from stdin and prints it formatted.
 
 Only blanks and line ends change: quotes, comments, anchors, the order of keys and the line breaks in [ ] and { } stay as you wrote them, and
 the texts below | and > keep their bytes. So a reload after it changes nothing.
@@ -45,7 +47,7 @@ change. An error in the YAML of one file leaves all of them as they are (exit 78
 
 func runFmt(e *cli.Env, o formatting, paths []string) error {
 	if len(paths) == 0 {
-		paths = []string{e.Config}
+		paths = append([]string{e.Config}, included(e)...)
 	} else if e.Command.Flags().Changed("config") {
 		return cli.Usage("fmt takes wiring files as arguments or with --config, not both")
 	}
@@ -73,6 +75,25 @@ func runFmt(e *cli.Env, o formatting, paths []string) error {
 		return &cli.ExitError{Code: cli.ExitFailed, Err: fmt.Errorf("%s not formatted: \"evrun fmt\" does it", fault.Plural(differ, "file"))}
 	}
 	return nil
+}
+
+// included are the files that the wiring file includes, by their paths from here.
+func included(e *cli.Env) (paths []string) {
+	cfg, err := e.Load()
+	if err != nil {
+		if _, bad := formatOne(e, e.Config); bad == nil {
+			e.Note("%s has errors (evrun validate): files that it includes are left as they are, unless they are named", e.Config)
+		}
+		return nil
+	}
+	here, err := os.Getwd()
+	for _, path := range cfg.Included {
+		if from, ferr := filepath.Rel(here, path); err == nil && ferr == nil && filepath.IsLocal(from) {
+			path = from
+		}
+		paths = append(paths, path)
+	}
+	return paths
 }
 
 // formatted is a text before and after.

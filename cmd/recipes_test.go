@@ -1,0 +1,83 @@
+package cmd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestRecipes runs each recipe of .github/docs/recipes.md: its files are valid, without a warning, and formatted, and it has tests, which pass.
+func TestRecipes(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../.github/docs/recipes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	introduction, rest, _ := strings.Cut(string(text), "\n## ")
+	for recipe := range strings.SplitSeq(rest, "\n## ") {
+		title, _, _ := strings.Cut(recipe, "\n")
+		if anchor := anchorOf(title); !strings.Contains(introduction, "(#"+anchor+")") {
+			t.Errorf("the table has no line for %s (#%s)", title, anchor)
+		}
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			dir, tests := t.TempDir(), false
+			var wiring []string
+			for name, text := range namedBlocks(t, recipe) {
+				mode := os.FileMode(0o600)
+				if strings.HasPrefix(text, "#!") {
+					mode = 0o700
+				}
+				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), mode); err != nil {
+					t.Fatal(err)
+				}
+				if strings.HasSuffix(name, ".yaml") {
+					wiring, tests = append(wiring, name), tests || strings.Contains(text, "\ntests:")
+				}
+			}
+			if !tests {
+				t.Error("it has no tests")
+			}
+			for _, args := range [][]string{{"validate", "--strict"}, append([]string{"fmt", "--diff", "--check"}, wiring...), {"test"}} {
+				c := exec.Command(link(t, dir), args...)
+				c.Dir, c.Env = dir, append(os.Environ(), "NTFY_TOPIC=none", "SMTP_PASSWORD=none", "CRM_TOKEN=none")
+				if out, err := c.CombinedOutput(); err != nil {
+					t.Errorf("evrun %s: %v\n%s", args[0], err, out)
+				}
+			}
+		})
+	}
+}
+
+// anchorOf is the anchor that GitHub gives to a heading.
+func anchorOf(title string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.NewReplacer(",", "", ".", "").Replace(title), " ", "-"))
+}
+
+// namedBlocks returns the blocks of a document that are files, as ```yaml evrun.yaml is one.
+func namedBlocks(t *testing.T, text string) map[string]string {
+	t.Helper()
+	blocks := map[string]string{}
+	name, inside := "", false
+	for line := range strings.Lines(text) {
+		m := fence.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		switch {
+		case m != nil && inside:
+			inside = false
+		case m != nil:
+			name, inside = m[3], true
+			if _, twice := blocks[name]; twice || name == "" {
+				t.Errorf("a block of %s is without a name, or there are two: %q", m[2], name)
+			}
+		case inside:
+			blocks[name] += line
+		}
+	}
+	return blocks
+}
