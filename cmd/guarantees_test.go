@@ -39,6 +39,7 @@ func TestGuarantees(t *testing.T) {
 		}},
 		{"3 Editing, renaming, removing or reloading never skips an accepted event silently", []proof{
 			{"a handler that is renamed, removed and put back", editedHandlerSkipsNothing},
+			{"included files that change under load", includedFilesChangeUnderLoad},
 		}},
 		{"4 The effect, the run's state and the events it emits commit in one transaction, or none of them do", []proof{
 			{"a crash at every point", crashAtEveryPoint},
