@@ -8,7 +8,7 @@ import (
 
 // Event is a fact: CloudEvents 1.0 attributes, its number in the journal, and its place in a chain of causes.
 //
-// evrun sets Sequence, Chain, Cause and Hops and replaces a sender's values. In JSON, in headers and in expressions Sequence is "seq"; CloudEvents'
+// evrun sets Sequence, Chain, Cause, Hops and AcceptedAt and replaces a sender's values. In JSON, in headers and in expressions Sequence is "seq"; CloudEvents'
 // "sequence" is the sender's own order, an extension like any other. Target and ReplayOf are evrun's own, too; a sender's event that has them is refused.
 //
 // Nobody may change a published Event: all subscribers share it.
@@ -38,6 +38,8 @@ type Event struct {
 	// that has taken over from the target gets what was accepted before. ReplayOf is the Sequence of the event that this one repeats; 0: none.
 	Target   string
 	ReplayOf int64
+	// AcceptedAt is when the journal accepted the event, in UTC, with microseconds; zero until then. It is not written to JSON.
+	AcceptedAt time.Time
 	// ErasedAt is when Data, Subject and Extensions were erased; zero: they are as the sender gave them.
 	ErasedAt time.Time
 	// CorrelationID and CausationID come from the sender and don't affect processing. The default of CorrelationID is the event's id. An event that a

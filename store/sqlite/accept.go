@@ -91,7 +91,7 @@ func (t *txn) accept(evs []*events.Event, each func(i int, rc store.Receipt) err
 			if isRoot(e) {
 				e.Chain = t.next
 			}
-			e.Sequence = t.next
+			e.Sequence, e.AcceptedAt = t.next, schema.Time(t.now)
 			t.events = append(t.events, e)
 			t.next++
 			if err := t.noteEvent(e); err != nil {

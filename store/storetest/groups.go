@@ -61,6 +61,10 @@ func manyDuplicates(t *testing.T, d Driver) {
 			equal(t, fmt.Sprint("receipt ", i, " of round ", round), got, want[i])
 			if !got.Duplicate {
 				equal(t, "the event's sequence", evs[i].Sequence, got.Sequence)
+				if evs[i].AcceptedAt.IsZero() {
+					t.Errorf("receipt %d of round %d: the event does not say when it was accepted", i, round)
+				}
+				stored[key{evs[i].Source, evs[i].ID}].AcceptedAt = evs[i].AcceptedAt
 			}
 		}
 	}

@@ -132,7 +132,7 @@ func (em *Emitter) checkFor(e, cause *events.Event) error {
 	if e.Target != "" {
 		return refused("attribute target: the name is evrun's own, for events that it repeats for one handler (evrun replay); choose another name for your attribute, or put it into data")
 	}
-	e.Chain, e.Cause, e.Hops, e.ReplayOf, e.ErasedAt = 0, 0, 0, 0, time.Time{}
+	e.Chain, e.Cause, e.Hops, e.ReplayOf, e.AcceptedAt, e.ErasedAt = 0, 0, 0, 0, time.Time{}, time.Time{}
 	if cause != nil {
 		join(e, cause)
 	}

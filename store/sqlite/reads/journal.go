@@ -17,20 +17,20 @@ import (
 const dataColumns = `e.sequence, e.data`
 
 const eventColumns = `e.sequence, e.id, e.source, e.type, e.time, e.subject, e.datacontenttype, e.dataschema, e.data,
-	e.correlationid, e.causationid, e.hops, e.extensions, e.chain, e.cause`
+	e.correlationid, e.causationid, e.hops, e.extensions, e.chain, e.cause, e.accepted_at`
 
 func scanEvent(rows *readRows) (*events.Event, error) {
 	var (
-		e  events.Event
-		us int64
+		e            events.Event
+		us, accepted int64
 		// as returned by the driver, NULL or not: sql.NullString and the like would convert each value again
 		subject, contentType, dataSchema, correlation, parent, extensions, chain, cause, data any
 	)
 	if err := rows.Scan(&e.Sequence, &e.ID, &e.Source, &e.Type, &us, &subject, &contentType, &dataSchema, &data,
-		&correlation, &parent, &e.Hops, &extensions, &chain, &cause); err != nil {
+		&correlation, &parent, &e.Hops, &extensions, &chain, &cause, &accepted); err != nil {
 		return nil, err
 	}
-	e.Time = schema.Time(us)
+	e.Time, e.AcceptedAt = schema.Time(us), schema.Time(accepted)
 	e.Subject, _ = subject.(string)
 	e.DataContentType, _ = contentType.(string)
 	e.DataSchema, _ = dataSchema.(string)
