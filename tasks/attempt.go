@@ -25,6 +25,7 @@ func (w *worker) delivery(t *queue.Task) *Delivery {
 		Event: t.Event, Env: expression.NewEnv(t.Event), Handler: w.h.Name,
 		RunID: w.runID(t), Attempt: t.Attempt, MaxData: w.r.o.Emitter.MaxData(),
 	}
+	d.Env.In(d.RunID, d.Handler, d.Attempt)
 	t.Scratch = d
 	return d
 }

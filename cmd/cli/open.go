@@ -159,11 +159,15 @@ func (e *Env) InProcess(ctx context.Context, cfg *config.Config, a Access, do fu
 // serverOf answers by a store that no daemon of this process has; nil: by the wiring alone.
 func serverOf(s store.Store, cfg *config.Config) *api.Server {
 	em := daemon.NewEmitter(s, cfg)
+	id := "nostore"
+	if s != nil {
+		id = s.ID()
+	}
 	return api.NewServer(api.Options{
 		Store: s, Emitter: em,
 		Handlers:  &tasks.Stored{Store: s, Emitter: em, Handlers: cfg.Wiring.Handlers},
 		Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: cfg.Wiring.Schedules},
-		Explain:   func(ev *events.Event) explain.Report { return explain.Event(cfg.Wiring.Handlers, ev, cfg.Secrets) },
+		Explain:   func(ev *events.Event) explain.Report { return explain.Event(cfg.Wiring.Handlers, ev, id, cfg.Secrets) },
 		Matches: func(ev *events.Event) (bool, string) {
 			return explain.Matches(cfg.Wiring.Handlers, cfg.Wiring.Events, ev)
 		},

@@ -360,6 +360,7 @@ func (b *bench) rendered(ctx context.Context, r store.Run, e *events.Event) (any
 			continue
 		}
 		env := expression.NewEnv(e)
+		env.In(r.ID, r.Handler, r.Attempt)
 		if h.Debounce != nil {
 			burst, err := tasks.Burst(ctx, b.store, h.Debounce, r.HandlerID, e)
 			if err != nil {

@@ -118,7 +118,7 @@ func (c *Comparison) Event(e *events.Event) []Difference {
 	c.Events++
 	was, is := map[*Handler]*explain.Handler{}, map[*Handler]*explain.Handler{}
 	take := func(w Wiring, rows map[string]*Handler, to map[*Handler]*explain.Handler, counts func(*Handler) *Counts) {
-		for _, h := range explain.Event(w.Handlers, e, w.Secrets).Handlers {
+		for _, h := range explain.Event(w.Handlers, e, "compare", w.Secrets).Handlers {
 			row := rows[h.Name]
 			to[row] = &h
 			counts(row).add(&h)

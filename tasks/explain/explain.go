@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"evrun/events"
+	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/emission"
 	"evrun/tasks/emitter"
@@ -98,11 +99,15 @@ type Emission struct {
 }
 
 // Event explains what all handlers would do about e. secrets, which may be nil, removes the values of env() and file().
-func Event(wired []*tasks.Handler, e *events.Event, secrets *expression.Secrets) Report {
+//
+// The runs are named as those in the store with that id. An event that is only tried has no number, so its runs are named as if that were 0, and now() is the
+// event's time.
+func Event(wired []*tasks.Handler, e *events.Event, storeID string, secrets *expression.Secrets) Report {
 	r := Report{Type: e.Type, Handlers: []Handler{}}
 	for _, h := range wired {
 		x := explainer{h: h.WithDefaults(), secrets: secrets}
-		x.d = &tasks.Delivery{Event: e, Env: expression.NewEnv(e), Handler: h.Name, Attempt: 1}
+		x.d = &tasks.Delivery{Event: e, Env: expression.NewEnv(e), Handler: h.Name, RunID: store.RunID(e.Sequence, h.Name, storeID), Attempt: 1}
+		x.d.Env.In(x.d.RunID, x.d.Handler, x.d.Attempt)
 		explained := x.handler()
 		r.Matched = r.Matched || explained.Matches
 		r.Handlers = append(r.Handlers, explained)

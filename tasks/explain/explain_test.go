@@ -35,7 +35,7 @@ func compiled[T, E any](v T, wrong E) func(*testing.T) T {
 }
 
 func explainOne(h *tasks.Handler, data string, secrets *expression.Secrets) Handler {
-	return Event([]*tasks.Handler{h}, &events.Event{ID: "e", Source: "/t", Type: "a.b", Data: json.RawMessage(data)}, secrets).Handlers[0]
+	return Event([]*tasks.Handler{h}, &events.Event{ID: "e", Source: "/t", Type: "a.b", Data: json.RawMessage(data)}, "store", secrets).Handlers[0]
 }
 
 func TestAMatchingHandlerIsExplainedWhole(t *testing.T) {
@@ -200,7 +200,7 @@ func TestControlsAreExplained(t *testing.T) {
 
 func TestATypeThatNothingMatchesGetsAHint(t *testing.T) {
 	h := handler(t, "log", map[string]any{"message": "x"}, nil)
-	if r := Event([]*tasks.Handler{h}, &events.Event{Type: "x.z"}, nil); r.Matched || r.Hint != `did you mean "x.y"?` || r.Handlers[0].Would != "" {
+	if r := Event([]*tasks.Handler{h}, &events.Event{Type: "x.z"}, "store", nil); r.Matched || r.Hint != `did you mean "x.y"?` || r.Handlers[0].Would != "" {
 		t.Errorf("%+v", r)
 	}
 }

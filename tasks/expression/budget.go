@@ -60,6 +60,9 @@ func (b *Budget) SpendOn(v any) error {
 }
 
 func (b *Budget) spend(n int) error {
+	if b == nil {
+		return nil
+	}
 	if n < 0 || n > b.maxWork-b.work {
 		b.work = b.maxWork + 1
 		return b.tooMuch

@@ -18,6 +18,11 @@
 // nil is an error that names what was nil, unless `?.` asks for it. What an evaluation returns may share memory with the
 // event's decoded data: don't change it.
 //
+// # Runs
+//
+// The same run always gives the same values, at each attempt: now() is when the event was accepted, and uuid() follows from the run's id and the place of the
+// text ([Scope.At], [Env.In]). [Functions] has all functions.
+//
 // # Limits
 //
 // An evaluation that would take more than about 64 MiB, or more than 20 million steps (a few seconds), ends with an error;
@@ -30,5 +35,5 @@
 //
 // What env() and file() give is taken for a secret, and so is a text that an expression makes of nothing else. Their names
 // are written out: a computed one doesn't compile. A file must be there when the expression is compiled, relative to the
-// directory of [Scope.In]; it is read at each evaluation. See [Secrets].
+// directory of [Scope.In]; it is read at each evaluation. See [Secrets]. A hash of a secret and of data of the event is not a secret: a signature is sent to others.
 package expression

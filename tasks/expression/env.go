@@ -23,6 +23,9 @@ type Env struct {
 	result, previous any
 	seldom           *seldom // nil: nothing in it was set
 	budget           *Budget // nil: each evaluation has its own budget
+
+	id, handler string // of [Env.In]
+	attempt     int
 }
 
 // seldom holds values that few environments have.
@@ -88,7 +91,7 @@ func (env *Env) SetFailure(f Failure) { env.has().failure = f }
 // SetItem sets `item` and `index`: an element of a list, and its place from 0.
 func (env *Env) SetItem(item any, index int) { env.has().item, env.seldom.index = item, index }
 
-// SetRun sets `run`.
+// SetRun sets `run` to a run that is selected.
 func (env *Env) SetRun(r Run) { env.has().run = &r }
 
 func (env *Env) has() *seldom {
@@ -117,6 +120,8 @@ func (env *Env) value(name nameSet) (any, error) {
 		return env.slotAsMap(), nil
 	case namePrevious:
 		return env.previous, nil
+	case nameRun:
+		return env.run(), nil
 	}
 	if env.seldom == nil {
 		return nil, nil
@@ -133,8 +138,6 @@ func (env *Env) value(name nameSet) (any, error) {
 		return failure.Handler, nil
 	case nameRunID:
 		return failure.RunID, nil
-	case nameRun:
-		return env.seldom.run.asMap(), nil
 	case nameItem:
 		return env.seldom.item, nil
 	case nameIndex:
@@ -144,9 +147,6 @@ func (env *Env) value(name nameSet) (any, error) {
 }
 
 func (r *Run) asMap() any {
-	if r == nil {
-		return nil
-	}
 	return map[string]any{"id": r.ID, "handler": r.Handler, "state": r.State, "attempt": r.Attempt, "error": r.Error}
 }
 

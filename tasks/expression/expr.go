@@ -24,6 +24,7 @@ type Expr struct {
 	uses    nameSet     // without env and file
 	regroup bool        // groupBy returns maps with keys of any type
 	secret  *secret     // nil: it uses neither env() nor file()
+	place   string      // of [Scope.At]
 }
 
 // maxSource bounds the length of an expression: the parser's recursion follows its nesting.
@@ -54,10 +55,10 @@ func lockLanguage() *conf.Config {
 	return language.config
 }
 
-// newLanguage makes a language without the clock, and without limits.
+// newLanguage makes a language with our now() in place of the clock, and without limits.
 func newLanguage(env any) *conf.Config {
 	config := conf.New(env)
-	config.Disabled["now"] = true
+	config.Disabled["now"] = false // ours takes its place
 	delete(config.Builtins, "now")
 	config.Functions = functionTable()
 	return config
@@ -86,8 +87,11 @@ func compile(src string, s Scope) (x *Expr, fault *Error) {
 		return nil, fault
 	}
 	s.renameLocals(&tree.Node, names.locals)
-	x = &Expr{src: src, uses: names.used &^ nameFunctions}
-	if names.used&nameFunctions != 0 {
+	x = &Expr{src: src, uses: names.used &^ nameSources, place: s.place}
+	if x.uses&nameUUID != 0 && s.names&nameIndex != 0 {
+		x.uses |= nameIndex // another one for each element
+	}
+	if names.used&nameSources != 0 {
 		x.secret = newSecret(s, names.files, &tree.Node)
 	}
 	x.path = pathOf(src, tree.Node)
@@ -136,7 +140,7 @@ func (x *Expr) Eval(env *Env) (any, error) {
 		}
 		return v, nil
 	}
-	v, err := run(x.program, x.uses, env)
+	v, err := run(x, env)
 	if err != nil {
 		return nil, x.evalError(err)
 	}

@@ -30,7 +30,7 @@ func (t *Template) DecodeField(value any, at *fields.At) {
 	if !ok {
 		return
 	}
-	compiled, err := CompileTemplate(text, at.Context.(Scoper).ScopeOf(at.Scope))
+	compiled, err := CompileTemplate(text, at.Context.(Scoper).ScopeOf(at.Scope).below(at.Place()))
 	if err != nil {
 		at.Add(fault.Of(err))
 		return
@@ -45,7 +45,7 @@ func (*Template) FieldShape() fields.Shape {
 
 // DecodeField compiles a tree with expressions in its texts.
 func (v *Value) DecodeField(value any, at *fields.At) {
-	compiled, faults := CompileValue(value, at.Context.(Scoper).ScopeOf(at.Scope))
+	compiled, faults := CompileValue(value, at.Context.(Scoper).ScopeOf(at.Scope).below(at.Place()))
 	for _, f := range faults {
 		at.Add(f)
 	}

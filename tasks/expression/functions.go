@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/conf"
@@ -40,6 +41,14 @@ func (e *functionError) Unwrap() error { return e.err }
 var functions = []function{
 	{"env", func(_ *Budget, args []any) (any, error) { return args[0].(*source).env() }, []any{new(func(string) string)}},
 	{"file", func(b *Budget, args []any) (any, error) { return args[0].(*source).file(b) }, []any{new(func(string) string)}},
+	{"now", nil, []any{new(func() time.Time)}}, // limiter makes a name of it
+	{"uuid", func(b *Budget, args []any) (any, error) { return args[0].(*identities).uuid(b) }, []any{new(func() string)}},
+	{"sprintf", sprintf, []any{new(func(string, ...any) string)}},
+	{"strftime", strftime, []any{new(func(any, string) string), new(func(any, string, string) string)}},
+	{"round", round, []any{new(func(float64) float64), new(func(float64, int) float64)}},
+	{"urlencode", urlencode, []any{new(func(any) string)}},
+	{"sha256", sha256, []any{new(func(string) string)}},
+	{"hmac", hmac, []any{new(func(string, string, string) string), new(func(string, string, string, string) string)}},
 	{"fromJSON", fromJSON, []any{new(func(string) any)}},
 	{"toJSON", toJSON, []any{new(func(any) string)}},
 	{"join", join, []any{

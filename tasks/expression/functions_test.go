@@ -10,16 +10,13 @@ import (
 	"github.com/expr-lang/expr/builtin"
 )
 
-// notCallable are expr-lang's functions that the language doesn't have.
-var notCallable = []string{"now"}
-
 func TestTheTableHasEachFunction(t *testing.T) {
 	var described []string
 	for _, f := range Functions() {
 		described = append(described, f.Name)
 	}
 	for _, name := range builtin.Names {
-		if !slices.Contains(notCallable, name) && !slices.Contains(described, name) {
+		if !slices.Contains(described, name) {
 			t.Errorf("%s() is not described", name)
 		}
 	}
@@ -29,7 +26,7 @@ func TestTheTableHasEachFunction(t *testing.T) {
 		}
 	}
 	for i, name := range described {
-		if _, known := builtin.Index[name]; !known && !public[name] || slices.Contains(notCallable, name) {
+		if _, known := builtin.Index[name]; !known && !public[name] {
 			t.Errorf("%s() is described, and does not exist", name)
 		}
 		if slices.Contains(described[:i], name) {
@@ -61,7 +58,9 @@ func TestTheExamplesOfFunctionsGiveTheirResults(t *testing.T) {
 			t.Errorf("%s: %v", f.Example, err)
 			continue
 		}
-		if got, err := x.Text(adaEnv()); err != nil || got != f.Result {
+		env := adaEnv()
+		env.In("42-save-user-k3f9x2q7", "save-user", 1)
+		if got, err := x.Text(env); err != nil || got != f.Result {
 			t.Errorf("%s = %s, %v; the table says %s", f.Example, got, err, f.Result)
 		}
 	}
@@ -86,7 +85,9 @@ func TestMapsAreListedInTheOrderOfTheirKeys(t *testing.T) {
 			continue
 		}
 		for range 20 {
-			if got, err := x.Text(adaEnv()); err != nil || got != want {
+			env := adaEnv()
+			env.In("42-save-user-k3f9x2q7", "save-user", 1)
+			if got, err := x.Text(env); err != nil || got != want {
 				t.Fatalf("%s = %s, %v; want %s", src, got, err, want)
 			}
 		}

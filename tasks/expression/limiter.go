@@ -81,11 +81,18 @@ func (l *limiter) Visit(node *ast.Node) {
 func (l *limiter) call(node *ast.Node, n *ast.CallNode) {
 	switch callee := n.Callee.(type) {
 	case *ast.IdentifierNode:
-		if !public[callee.Value] || len(n.Arguments) == 0 {
+		switch {
+		case callee.Value == "now":
+			*node = at(n, &ast.IdentifierNode{Value: "$now"})
+			return
+		case callee.Value == "uuid":
+			*node = call(n, ours("uuid"), at(n, &ast.IdentifierNode{Value: "$identities"}))
+			return
+		case !public[callee.Value] || len(n.Arguments) == 0:
 			return
 		}
 		arguments := n.Arguments
-		if name, ok := arguments[0].(*ast.StringNode); ok && nameOf(callee.Value)&nameFunctions != 0 { // nothing else passes nameCheck
+		if name, ok := arguments[0].(*ast.StringNode); ok && nameOf(callee.Value)&nameSources != 0 { // nothing else passes nameCheck
 			arguments = []ast.Node{at(name, &ast.ConstantNode{Value: &source{l.scope, name.Value}})}
 		}
 		made := call(n, ours(callee.Value), arguments...)
@@ -147,7 +154,7 @@ var makes = map[string]bool{
 	"filter": true, "map": true, "groupBy": true, "sortBy": true, "reduce": true, "concat": true, "flatten": true, "sort": true,
 	"reverse": true, "uniq": true, "keys": true, "values": true, "toPairs": true, "fromPairs": true, "split": true,
 	"splitAfter": true, "join": true, "replace": true, "repeat": true, "upper": true, "lower": true, "toJSON": true, "fromJSON": true,
-	"toBase64": true, "fromBase64": true, "string": true, "file": true,
+	"toBase64": true, "fromBase64": true, "string": true, "file": true, "sprintf": true, "strftime": true, "urlencode": true,
 }
 
 // looks has expr-lang's functions, other than loops, that read all of their first argument.

@@ -2,27 +2,31 @@ package expression
 
 import (
 	"sync"
+	"time"
 
 	"github.com/expr-lang/expr/vm"
 )
 
 // names holds the values of our names for the virtual machine. It is a struct, because a field is read without hashing. Its fields are the language's
-// names; Limits is for the calls that limiter adds, and users can't name it.
+// names; those that begin with $ are for what limiter makes of calls, and users can't name them.
 type names struct {
-	Event    any     `expr:"event"`
-	Data     any     `expr:"data"`
-	Events   any     `expr:"events"`
-	Result   any     `expr:"result"`
-	Slot     any     `expr:"slot"`
-	Previous any     `expr:"previous"`
-	Error    any     `expr:"error"`
-	Attempts any     `expr:"attempts"`
-	Handler  any     `expr:"handler"`
-	RunID    any     `expr:"run_id"`
-	Run      any     `expr:"run"`
-	Item     any     `expr:"item"`
-	Index    any     `expr:"index"`
-	Limits   *Budget `expr:"$limits"`
+	Event    any `expr:"event"`
+	Data     any `expr:"data"`
+	Events   any `expr:"events"`
+	Result   any `expr:"result"`
+	Slot     any `expr:"slot"`
+	Previous any `expr:"previous"`
+	Error    any `expr:"error"`
+	Attempts any `expr:"attempts"`
+	Handler  any `expr:"handler"`
+	RunID    any `expr:"run_id"`
+	Run      any `expr:"run"`
+	Item     any `expr:"item"`
+	Index    any `expr:"index"`
+
+	Limits     *Budget     `expr:"$limits"`
+	Now        time.Time   `expr:"$now"`
+	Identities *identities `expr:"$identities"`
 }
 
 // machine is a virtual machine with the memory for one evaluation. Machines are pooled, because making one costs more than most evaluations.
@@ -38,8 +42,8 @@ var machines = sync.Pool{New: func() any {
 	return m
 }}
 
-// run evaluates a program that uses those names.
-func run(program *vm.Program, uses nameSet, env *Env) (v any, err error) {
+// run evaluates the program of x.
+func run(x *Expr, env *Env) (v any, err error) {
 	m := machines.Get().(*machine)
 	defer func() {
 		m.names = names{}
@@ -49,13 +53,16 @@ func run(program *vm.Program, uses nameSet, env *Env) (v any, err error) {
 		m.own = Budget{maxWork: maxWork, tooMuch: errTooMuch}
 		m.names.Limits = &m.own
 	}
-	for ; uses != 0; uses &= uses - 1 {
+	if x.uses&nameStable != 0 {
+		m.names.Now, m.names.Identities = env.now(), env.identities(x)
+	}
+	for uses := x.uses &^ nameStable; uses != 0; uses &= uses - 1 {
 		name := uses & -uses // the lowest remaining name
 		if *m.names.field(name), err = env.value(name); err != nil {
 			return nil, err
 		}
 	}
-	return m.vm.Run(program, &m.names)
+	return m.vm.Run(x.program, &m.names)
 }
 
 // field returns the field for the value of a name.

@@ -92,6 +92,8 @@ func (p *path) begin(env *Env) (cur any, rest []step, err error) {
 		switch key := rest[0].key; {
 		case p.root == nameEvent && env.event != nil:
 			return eventAttribute(env.event, key), rest[1:], nil
+		case p.root == nameRun && env.id != "":
+			return env.runField(key), rest[1:], nil
 		case p.root == nameSlot && env.slot != nil:
 			return slotField(env.slot, key), rest[1:], nil
 		case p.root == nameData && env.event != nil && !env.decoded:

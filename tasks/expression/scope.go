@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,24 +20,25 @@ type Scope struct {
 	data      *Data // nil: nothing is known of it
 	condition bool  // the value must be true or false
 	list      bool  // the value must be a list
-	counted   bool  // it may be evaluated in the writer's transaction, so all its work is counted
+	place     string
+	counted   bool // it may be evaluated in the writer's transaction, so all its work is counted
 }
 
 // The scopes of the wiring file.
 var (
-	HandlerWhen   = Scope{names: nameEvent | nameData}                                                                  // when, order_by, debounce
-	HandlerWith   = Scope{names: nameEvent | nameData | nameEnv | nameFile}                                             // with
-	HandlerEmit   = Scope{names: nameEvent | nameData | nameResult | nameEnv | nameFile, counted: true}                 // a handler's emit
-	HandlerOnDead = Scope{names: nameEvent | nameData | nameFailure | nameEnv | nameFile, counted: true}                // a handler's on_dead
-	Environment   = Scope{names: nameEnv | nameFile}                                                                    // the file's env
-	ScheduleData  = Scope{names: nameSlot | namePrevious | nameEnv | nameFile}                                          // a schedule's data
+	HandlerWhen   = Scope{names: nameEvent | nameData | nameNow}                                                        // when, order_by, debounce
+	HandlerWith   = Scope{names: nameAttempt}                                                                           // with
+	HandlerEmit   = Scope{names: nameAttempt | nameResult, counted: true}                                               // a handler's emit
+	HandlerOnDead = Scope{names: nameAttempt | nameFailure, counted: true}                                              // a handler's on_dead
+	Environment   = Scope{names: nameSources}                                                                           // the file's env
+	ScheduleData  = Scope{names: nameSlot | namePrevious | nameSources | nameUUID}                                      // a schedule's data
 	allNames      = []nameSet{nameEvent, nameData, nameItem, nameIndex, nameEvents, nameResult, nameSlot, namePrevious, // in order of suggestion
-		nameError, nameAttempts, nameHandler, nameRunID, nameRun, nameEnv, nameFile}
+		nameError, nameAttempts, nameHandler, nameRunID, nameRun, nameEnv, nameFile, nameNow, nameUUID}
 )
 
 // The scopes of --where.
 var (
-	SelectEvents = HandlerWhen
+	SelectEvents = Scope{names: nameEvent | nameData}
 	SelectRuns   = Scope{names: nameEvent | nameData | nameRun}
 )
 
@@ -78,9 +80,14 @@ const (
 	nameRun
 	nameItem
 	nameIndex
+	nameNow
+	nameUUID
 
 	nameFailure   = nameError | nameAttempts | nameHandler | nameRunID
-	nameFunctions = nameEnv | nameFile
+	nameSources   = nameEnv | nameFile
+	nameStable    = nameNow | nameUUID
+	nameFunctions = nameSources | nameStable
+	nameAttempt   = nameEvent | nameData | nameRun | nameFunctions
 )
 
 // String gives the name of a set of one.
@@ -116,19 +123,33 @@ func (n nameSet) String() string {
 		return "item"
 	case nameIndex:
 		return "index"
+	case nameNow:
+		return "now"
+	case nameUUID:
+		return "uuid"
 	}
 	return "?"
 }
 
-// where returns a hint to the fields of the file in which a name is known.
-func (n nameSet) where() string {
+// where returns a hint to the fields of the file in which a name is known that this scope doesn't have.
+func (n nameSet) where(s Scope) string {
 	switch n {
 	case nameEvents:
 		return `"events" is known in with, emit and on_dead of a handler with a debounce only`
 	case nameError, nameAttempts, nameHandler, nameRunID:
 		return fmt.Sprintf("%q is known in a handler's on_dead only", n)
 	case nameRun:
-		return `"run" is known where runs are selected only`
+		return `"run" is known in with, emit and on_dead, and where runs are selected`
+	case nameUUID:
+		return "uuid() is known in with, emit, on_dead and a schedule's data only"
+	case nameNow:
+		switch {
+		case s.names&nameSlot != 0:
+			return "the same slot must always give the same event: use slot.time"
+		case s.names&nameEvent != 0:
+			return "--since and --until select by time, as in --since 1h"
+		}
+		return "now() is known in handlers only: there is no event here"
 	case nameItem, nameIndex:
 		return fmt.Sprintf("%q is known in an event with for_each only", n)
 	case nameResult:
@@ -217,7 +238,11 @@ func (c *nameCheck) pattern(n *ast.BinaryNode) {
 // event. A file must exist.
 func (c *nameCheck) call(n *ast.CallNode) {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
-	if !ok || nameOf(callee.Value)&nameFunctions == 0 || slices.Contains(c.locals, callee.Value) {
+	if !ok || slices.Contains(c.locals, callee.Value) {
+		return
+	}
+	c.literals(callee.Value, n)
+	if nameOf(callee.Value)&nameSources == 0 {
 		return
 	}
 	if len(n.Arguments) != 1 {
@@ -245,16 +270,17 @@ func (c *nameCheck) call(n *ast.CallNode) {
 func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	name, called := nameOf(n.Value), c.called[n]
 	_, isBuiltin := builtin.Index[n.Value]
+	isBuiltin = isBuiltin || public[n.Value]
 	switch {
 	case slices.Contains(c.locals, n.Value):
-	case n.Value == "now":
-		c.fault(n, `"now" does not exist: the same event must always give the same value`, "use event.time or slot.time")
 	case name == 0 && isBuiltin && !called:
 		c.fault(n, fmt.Sprintf("%q is a function", n.Value), fmt.Sprintf("write %s(…)", n.Value))
 	case name == 0 && !isBuiltin:
 		c.fault(n, fmt.Sprintf("unknown name %q", n.Value), c.suggest(n.Value))
 	case name != 0 && c.scope.names&name == 0:
-		c.fault(n, fmt.Sprintf("unknown name %q", n.Value), name.where())
+		c.fault(n, fmt.Sprintf("unknown name %q", n.Value), name.where(c.scope))
+	case name&nameStable != 0 && !called:
+		c.fault(n, fmt.Sprintf("%q is a function", n.Value), fmt.Sprintf("write %s()", n.Value))
 	case name&nameFunctions != 0 && !called:
 		c.fault(n, fmt.Sprintf("%q is a function", n.Value), fmt.Sprintf(`write %s("…")`, n.Value))
 	case name != 0 && name&nameFunctions == 0 && called:
@@ -272,9 +298,9 @@ func (c *nameCheck) suggest(word string) string {
 		}
 	}
 	known = append(known, c.locals...)
-	for _, b := range builtin.Names {
-		if b != "now" {
-			known = append(known, b)
+	for _, f := range Functions() {
+		if nameOf(f.Name) == 0 {
+			known = append(known, f.Name)
 		}
 	}
 	return fault.DidYouMean(word, known)
@@ -300,8 +326,12 @@ func (c *nameCheck) member(n *ast.MemberNode) {
 			c.fault(n.Property, fmt.Sprintf("a slot has no %q", key.Value), fault.DidYouMean(key.Value, slotFields))
 		}
 	case nameRun:
-		if !slices.Contains(runFields, key.Value) {
-			c.fault(n.Property, fmt.Sprintf("a run has no %q", key.Value), fault.DidYouMean(key.Value, runFields))
+		fields, hint := runFields, ""
+		if c.scope.names&nameSources != 0 { // a handler's own run, which has not ended
+			fields, hint = ownRunFields, "it has "+strings.Join(ownRunFields, ", ")
+		}
+		if !slices.Contains(fields, key.Value) {
+			c.fault(n.Property, fmt.Sprintf("a run has no %q", key.Value), cmp.Or(fault.DidYouMean(key.Value, fields), hint))
 		}
 	}
 }

@@ -49,7 +49,7 @@ func compileTemplate(src string, s Scope) (*Template, *Error) {
 			if fault != nil {
 				return nil, fault
 			}
-			x, fault := compile(src[i+2:end], s)
+			x, fault := compile(src[i+2:end], s.below(len(t.parts)))
 			if fault != nil {
 				return nil, within(fault, i+2)
 			}

@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -46,7 +47,7 @@ type valueCompiler struct {
 func (c *valueCompiler) compile(v any, path []any) node {
 	switch v := v.(type) {
 	case string:
-		t, err := compileTemplate(v, c.scope)
+		t, err := compileTemplate(v, c.scope.below(fmt.Sprintf("%#v", path)))
 		if err != nil {
 			c.faults = append(c.faults, fault.Of(err).Within(path...))
 			return node{}

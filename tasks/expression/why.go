@@ -161,6 +161,10 @@ func (w *why) reads(node ast.Node) []Read {
 				found = append(found, n)
 			}
 			return
+		case *ast.CallNode:
+			if callee, ok := n.Callee.(*ast.IdentifierNode); ok && nameOf(callee.Value) == nameNow {
+				found = append(found, n)
+			}
 		case *ast.MemberNode:
 			if i := slices.Index(found, n.Node); i >= 0 && pathOf("", n) != nil {
 				found = slices.Delete(found, i, i+1)

@@ -71,6 +71,9 @@ type At struct {
 // Key returns the name of the value's key; for an item, that of its list.
 func (at *At) Key() string { return at.key }
 
+// Place is the value's path as a text, for telling values apart.
+func (at *At) Place() string { return fmt.Sprintf("%#v", at.path) }
+
 // Add notes a fault, whose path begins at this value.
 func (at *At) Add(f *fault.Fault) { at.d.faults = append(at.d.faults, f.Within(at.path...)) }
 

@@ -141,7 +141,7 @@ func Build(kind string, with map[string]any, deps Deps) (tasks.Action, []*fault.
 		return nil, []*fault.Fault{{Message: fmt.Sprintf("unknown kind %q", kind), Hint: fault.DidYouMean(kind, Names())}}
 	}
 	action := k.make(deps)
-	scope := expression.HandlerWith.In(deps.BaseDir, deps.Secrets).WithData(deps.Data)
+	scope := expression.HandlerWith.In(deps.BaseDir, deps.Secrets).WithData(deps.Data).At("with")
 	if deps.Events {
 		scope = scope.WithEvents()
 	}

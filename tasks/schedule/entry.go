@@ -60,6 +60,7 @@ func (e *Entry) Event(timing *slots.Timing, slot, previous time.Time) (*events.E
 		env.SetPrevious(slotOf(timing, previous).Map())
 	}
 	ev := &events.Event{ID: slotID(slot), Type: e.Type, Time: slot.UTC()}
+	env.In(e.Part()+"/"+ev.ID, "", 0)
 	return ev, e.fill(ev, env)
 }
 
@@ -75,6 +76,7 @@ func (e *Entry) manual(em *emitter.Emitter, timing *slots.Timing, now, previous 
 		env.SetPrevious(slotOf(timing, previous).Map())
 	}
 	ev := &events.Event{ID: events.NewID(), Type: e.Type, Time: now, Extensions: map[string]any{"manual": true}}
+	env.In(e.Part()+"/"+ev.ID, "", 0)
 	if err := e.fill(ev, env); err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ var groups = []group{
 	{"Conditions on lists", conditions},
 	{"Maps", maps},
 	{"Encodings", encodings},
-	{"Environment", environment},
+	{"Environment and run", environment},
 	{"Bits", bits},
 }
 
@@ -65,6 +65,9 @@ var texts = []Function{
 		Doc: "As split, but each part keeps its separator.", Example: `splitAfter("a,b", ",")`, Result: `["a,","b"]`},
 	{Name: "join", Signatures: []string{"join(list)", "join(list, separator)"}, Doc: "The text of a list's elements, with the separator between them.",
 		Example: `join(["a", "b", 3], ", ")`, Result: `a, b, 3`},
+	{Name: "sprintf", Signatures: []string{"sprintf(format, value, …)"},
+		Doc:     "The format with the values in place of its verbs: %s a text, %d a whole number, %.2f a number with two places, %05d with zeros, %-10s in a column, %x in hexadecimal, %q in quotes.",
+		Example: `sprintf("%s owes %.2f EUR (%03d)", "Ada", 12.5, 7)`, Result: `Ada owes 12.50 EUR (007)`},
 	{Name: "string", Signatures: []string{"string(value)"}, Doc: "The value as a text.", Example: `string(42) + "!"`, Result: `42!`},
 	{Name: "len", Signatures: []string{"len(text)", "len(list)", "len(map)"}, Doc: "The number of characters, elements or keys.", Example: `len("früh")`, Result: `4`},
 }
@@ -72,7 +75,8 @@ var texts = []Function{
 var numbers = []Function{
 	{Name: "int", Signatures: []string{"int(number)", "int(text)"}, Doc: "The whole number of a text, or of a number without its fraction.", Example: `int("42") + 1`, Result: `43`},
 	{Name: "float", Signatures: []string{"float(number)", "float(text)"}, Doc: "The number of a text, as a fraction.", Example: `float("2.5") * 2`, Result: `5`},
-	{Name: "round", Signatures: []string{"round(number)"}, Doc: "The nearest whole number; halves are rounded away from zero.", Example: `round(2.5)`, Result: `3`},
+	{Name: "round", Signatures: []string{"round(number)", "round(number, places)"},
+		Doc: "The number with so many places after the decimal point, or none; halves are rounded away from zero.", Example: `round(2.675, 2)`, Result: `2.68`},
 	{Name: "floor", Signatures: []string{"floor(number)"}, Doc: "The greatest whole number that is not greater.", Example: `floor(-2.5)`, Result: `-3`},
 	{Name: "ceil", Signatures: []string{"ceil(number)"}, Doc: "The least whole number that is not less.", Example: `ceil(2.1)`, Result: `3`},
 	{Name: "abs", Signatures: []string{"abs(number)"}, Doc: "The number without its sign.", Example: `abs(-5)`, Result: `5`},
@@ -86,6 +90,12 @@ var numbers = []Function{
 }
 
 var times = []Function{
+	{Name: "now", Signatures: []string{"now()"},
+		Doc:     "When evrun accepted the event, in UTC: the same at every attempt and for every handler, however late it runs; a schedule has slot.time in its place.",
+		Example: `now().Year()`, Result: `2026`},
+	{Name: "strftime", Signatures: []string{"strftime(time, layout)", "strftime(time, layout, zone)"},
+		Doc:     "A time as text, by the letters of strftime, in its own zone or another; the time is now(), event.time, any text such as 2026-12-24T18:00:00Z, or seconds since 1970.",
+		Example: `strftime("2026-12-24T18:00:00Z", "%d.%m.%Y %H:%M", "Europe/Paris")`, Result: `24.12.2026 19:00`},
 	{Name: "date", Signatures: []string{"date(text)", "date(text, layout)", "date(text, layout, zone)", "date(timezone(zone), text)"},
 		Doc:     "The time that a text says, in RFC 3339, as 2026-12-24 or in Go's layout; it has methods such as Year(), Weekday(), Unix(), Add(), Sub() and Format().",
 		Example: `date("2026-12-24T18:00:00Z").Weekday().String()`, Result: `Thursday`},
@@ -148,6 +158,12 @@ var encodings = []Function{
 		Example: `toJSON("a")`, Result: `"a"`},
 	{Name: "fromJSON", Signatures: []string{"fromJSON(text)"}, Doc: "The value of a JSON text; its numbers stay exact.", Example: `fromJSON("{\"n\": 5}").n`, Result: `5`},
 	{Name: "toBase64", Signatures: []string{"toBase64(text)"}, Doc: "The text in base64.", Example: `toBase64("ada:pass")`, Result: `YWRhOnBhc3M=`},
+	{Name: "urlencode", Signatures: []string{"urlencode(value)"}, Doc: "The text for a part of a url's path or query: all but letters, digits and -_.~ is written as %XX.",
+		Example: `urlencode("a b&c/d")`, Result: `a%20b%26c%2Fd`},
+	{Name: "sha256", Signatures: []string{"sha256(text)"}, Doc: "The SHA-256 of the text, in hexadecimal.", Example: `sha256("ada")[0:16]`, Result: `fdee430d40bd57de`},
+	{Name: "hmac", Signatures: []string{"hmac(algorithm, key, text)", `hmac(algorithm, key, text, "base64")`},
+		Doc:     "The signature of the text by a key, such as env(\"SECRET\"), in hexadecimal or base64; the algorithm is sha256, sha1, sha384 or sha512.",
+		Example: `hmac("sha256", "key", "The quick brown fox jumps over the lazy dog")[0:16]`, Result: `f7bc83f430538424`},
 	{Name: "fromBase64", Signatures: []string{"fromBase64(text)"}, Doc: "The text of base64.", Example: `fromBase64("YWRh")`, Result: `ada`},
 }
 
@@ -157,6 +173,9 @@ var environment = []Function{
 	{Name: "file", Signatures: []string{`file("PATH")`},
 		Doc:     "The text of a file of at most 1 MiB without its final line end, relative to the wiring file; it counts as a secret, as env() does.",
 		Example: `file("greeting.txt")`, Result: `Hello`},
+	{Name: "uuid", Signatures: []string{"uuid()"},
+		Doc:     "An identifier that is made of the run and the place in the file: another one at each place, and the same at every attempt of a run.",
+		Example: `uuid()`, Result: `86e55040-f7f9-8f29-8dea-a4ee9745a072`},
 }
 
 var bits = []Function{

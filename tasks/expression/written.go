@@ -1,0 +1,223 @@
+package expression
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/vm/runtime"
+
+	"evrun/tasks/expression/format"
+	"evrun/tasks/fault"
+)
+
+// Functions that write values as texts, or round them. Package format has what they do; these count the work beforehand.
+
+func sprintf(b *Budget, args []any) (any, error) {
+	layout, err := text("sprintf", args[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := b.spend(20*len(args) + len(layout)/4); err != nil {
+		return nil, err
+	}
+	if err := b.read(args[1:], 1); err != nil {
+		return nil, err
+	}
+	pieces, err := format.ParseFormat(layout)
+	if err == nil {
+		var s string
+		if s, err = format.Printf(pieces, args[1:], textOf); err == nil {
+			return s, nil
+		}
+	}
+	return nil, &functionError{msg: "sprintf: " + err.Error(), hint: hintOfPrintf(args[1:])}
+}
+
+// hintOfPrintf says what to do about a value that is missing or a text; empty: nothing is known.
+func hintOfPrintf(values []any) string {
+	for _, v := range values {
+		switch v.(type) {
+		case nil:
+			return `a value that may be nil needs a default: (data?.name ?? "")`
+		case string:
+			return `%s writes a text, and int() and float() make a number of one`
+		}
+	}
+	return ""
+}
+
+// strftime takes a time, a text that is one, or seconds since 1970.
+func strftime(b *Budget, args []any) (any, error) {
+	layout, err := text("strftime", args[1])
+	if err != nil {
+		return nil, err
+	}
+	if err := b.spend(200 + len(layout)/2); err != nil {
+		return nil, err
+	}
+	t, ok := timeOf(args[0])
+	if !ok {
+		return nil, &functionError{msg: "strftime needs a time, not " + describe(args[0]), hint: "a time is written as 2026-12-24T18:00:00Z or 2026-12-24, or is a number of seconds since 1970"}
+	}
+	if err := format.CheckLayout(layout); err != nil {
+		return nil, &functionError{msg: err.Error()}
+	}
+	if len(args) == 3 {
+		if t, err = inZone(b, t, args[2]); err != nil {
+			return nil, err
+		}
+	}
+	return format.Time(t, layout), nil
+}
+
+// timeOf reads a time; seconds are since 1970, in UTC.
+func timeOf(v any) (time.Time, bool) {
+	switch v := v.(type) {
+	case time.Time:
+		return v, true
+	case string:
+		return format.ParseTime(v)
+	case int:
+		return time.Unix(int64(v), 0).UTC(), v >= minUnix && v <= maxUnix
+	case float64:
+		if !(v >= minUnix && v <= maxUnix) {
+			return time.Time{}, false
+		}
+		return time.UnixMicro(int64(v * 1e6)).UTC(), true
+	}
+	return time.Time{}, false
+}
+
+// The seconds of years with four digits.
+const (
+	minUnix = -62135596800
+	maxUnix = 253402300799
+)
+
+func inZone(b *Budget, t time.Time, zone any) (time.Time, error) {
+	name, err := text("strftime", zone)
+	if err == nil {
+		err = b.spend(2000) // it reads a file
+	}
+	if err != nil {
+		return t, err
+	}
+	in, err := time.LoadLocation(name)
+	if err != nil {
+		return t, &functionError{msg: "unknown time zone " + fault.Quote(name), hint: "use a name such as Europe/Paris, or UTC"}
+	}
+	return t.In(in), nil
+}
+
+func round(b *Budget, args []any) (any, error) {
+	places := 0
+	if len(args) == 2 {
+		places = runtime.ToInt(args[1])
+	}
+	rounded, ok := format.Round(args[0], places)
+	if !ok {
+		return nil, &functionError{msg: "round needs a number, not " + describe(args[0])}
+	}
+	return rounded, b.spend(20)
+}
+
+func urlencode(b *Budget, args []any) (any, error) {
+	s, msg := textOf(args[0])
+	if msg != "" {
+		return nil, &functionError{msg: "urlencode: the value " + msg, hint: "?? gives it a default"}
+	}
+	if err := b.spend(1 + len(s)/16); err != nil {
+		return nil, err
+	}
+	return format.Escape(s), nil
+}
+
+func sha256(b *Budget, args []any) (any, error) {
+	s, err := text("sha256", args[0])
+	if err == nil {
+		err = b.spend(10 + len(s)/32)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return format.SHA256(s), nil
+}
+
+func hmac(b *Budget, args []any) (any, error) {
+	var s [4]string
+	s[3] = "hex"
+	for i := range args {
+		var err error
+		if s[i], err = text("hmac", args[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.spend(40 + (len(s[1])+len(s[2]))/16); err != nil {
+		return nil, err
+	}
+	hash := format.Hash(s[0])
+	switch {
+	case hash == nil:
+		return nil, wrongName("hmac has no algorithm", s[0], format.Algorithms)
+	case !slices.Contains(format.Encodings, s[3]):
+		return nil, wrongName("hmac has no encoding", s[3], format.Encodings)
+	case s[1] == "":
+		return nil, &functionError{msg: "the key of hmac is empty", plain: true}
+	}
+	return format.HMAC(hash, s[1], s[2], s[3]), nil
+}
+
+func wrongName(msg, name string, known []string) *functionError {
+	return &functionError{msg: msg + " " + fault.Quote(name), hint: "there are " + strings.Join(known, ", ")}
+}
+
+// literals checks the literal arguments of a call when an expression is compiled: the payload can't choose these.
+func (c *nameCheck) literals(function string, n *ast.CallNode) {
+	arg := func(i int) (string, bool) {
+		if i >= len(n.Arguments) {
+			return "", false
+		}
+		s, ok := n.Arguments[i].(*ast.StringNode)
+		if !ok {
+			return "", false
+		}
+		return s.Value, true
+	}
+	wrong := func(i int, err error) {
+		e := (*functionError)(nil)
+		if errors.As(err, &e) {
+			c.fault(n.Arguments[i], e.msg, e.hint)
+		} else if err != nil {
+			c.fault(n.Arguments[i], err.Error(), "")
+		}
+	}
+	switch function {
+	case "sprintf":
+		if layout, ok := arg(0); ok {
+			pieces, err := format.ParseFormat(layout)
+			if verbs, values := format.Verbs(pieces), len(n.Arguments)-1; err == nil && verbs != values {
+				err = fmt.Errorf("the format has %s for %s", fault.Plural(verbs, "verb"), fault.Plural(values, "value"))
+			}
+			wrong(0, err)
+		}
+	case "strftime":
+		if layout, ok := arg(1); ok {
+			wrong(1, format.CheckLayout(layout))
+		}
+		if zone, ok := arg(2); ok {
+			_, err := inZone(nil, time.Time{}, zone)
+			wrong(2, err)
+		}
+	case "hmac":
+		if name, ok := arg(0); ok && format.Hash(name) == nil {
+			wrong(0, wrongName("hmac has no algorithm", name, format.Algorithms))
+		}
+		if name, ok := arg(3); ok && !slices.Contains(format.Encodings, name) {
+			wrong(3, wrongName("hmac has no encoding", name, format.Encodings))
+		}
+	}
+}
