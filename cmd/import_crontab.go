@@ -13,10 +13,10 @@ func newImportCrontabCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "crontab FILE",
 		Short: "Make a wiring file of a crontab",
-		Long: `Prints a wiring file that does what a crontab does: a schedule for each line, and a handler that runs its command with the same shell,
-variables and standard input. The file is valid. Comments become descriptions. FILE may be - for standard input.
+		Long: `Prints a wiring file that does what a crontab does: a schedule for each line that runs its command with the same shell,
+variables and standard input, and a handler on evrun.started for each @reboot. The file is valid. Comments become descriptions. FILE may be - for standard input.
 
-Lines that can't be carried over (@reboot, MAILTO, times that cron doesn't know …) are reported on stderr and in a comment at
+Lines that can't be carried over (MAILTO, times that cron doesn't know …) are reported on stderr and in a comment at
 the top, each with the reason; then the exit code is 3. A crontab of the system has a user before each command: it is
 recognised by its path or by these names, unless --system says so. Only an evrun that runs as root runs commands as another user.`,
 		Example: `  crontab -l | evrun import crontab - >evrun.yaml

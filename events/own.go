@@ -10,6 +10,7 @@ const ReservedPrefix = "evrun."
 
 // The types of evrun's own events.
 const (
+	TypeStarted        = "evrun.started"
 	TypeRunDead        = "evrun.run.dead"
 	TypeScheduleMissed = "evrun.schedule.missed"
 	TypeHandlerLeft    = "evrun.handler.left"
@@ -52,6 +53,7 @@ type OwnType struct {
 }
 
 var ownTypes = []OwnType{
+	{TypeStarted, "evrun was started; says whether the machine was, too. Only where a handler is wired to evrun's own events.", dataOfStarted},
 	{TypeRunDead, "A run failed for the last time.", dataOfRunDead},
 	{TypeScheduleMissed, "Slots of a schedule were left out.", dataOfMissed},
 	{TypeHandlerLeft, "A handler left the wiring file while events or runs were waiting for it; says how many.", dataOfUnfinished},

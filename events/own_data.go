@@ -10,6 +10,11 @@ type Member struct {
 
 // The data of evrun's own events: see [OwnType.Data].
 var (
+	dataOfStarted = []Member{
+		{Name: "version", Type: "text", Doc: "The version of evrun."},
+		{Name: "reboot", Type: "true/false", Doc: "true: the first start of evrun since the machine was started. Where boot is missing, it is true at each start."},
+		{Name: "boot", Type: "text", Doc: "The machine's id of this start of it. Linux has one.", Some: true},
+	}
 	dataOfRunDead = []Member{
 		{Name: "run", Type: "text", Doc: "The id of the run, for evrun runs show."},
 		{Name: "handler", Type: "text", Doc: "The name of the handler."},

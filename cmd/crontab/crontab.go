@@ -1,5 +1,6 @@
-// Package crontab makes a wiring file of a crontab: the work of `evrun import crontab`. Each line becomes a schedule and a handler that runs its
-// command as cron does: with the same shell, environment and standard input, once for a slot, no matter how long it takes. Whatever a wiring file
+// Package crontab makes a wiring file of a crontab: the work of `evrun import crontab`. Each line becomes a schedule that runs its
+// command as cron does: with the same shell, environment and standard input, once for a slot, no matter how long it takes. A line with @reboot becomes a
+// handler on evrun.started. Whatever a wiring file
 // can't have is left out and reported with its line; nothing is dropped silently.
 //
 //	r, err := crontab.Convert(text, crontab.Options{Zone: "Europe/Paris", Me: "root", Check: check})
@@ -47,6 +48,7 @@ type Left struct {
 type Result struct {
 	Wiring    []byte
 	Schedules int
+	Handlers  int    // of lines with @reboot
 	Left      []Left // by lines
 }
 
@@ -60,6 +62,7 @@ type entry struct {
 	description string
 	name        string
 	cron        string
+	reboot      bool // it has no schedule, and runs when the machine was started
 	zone        string
 	jitter      string
 	user        string // empty: evrun's own
@@ -87,18 +90,30 @@ func Convert(text []byte, o Options) (*Result, error) {
 	for {
 		wiring, places := write(r.entries, r.left, o)
 		if o.Check == nil {
-			return &Result{wiring, len(r.entries), r.left}, nil
+			return r.result(wiring), nil
 		}
 		faults, err := o.Check(wiring)
 		switch {
 		case err != nil:
 			return nil, err
 		case len(faults) == 0:
-			return &Result{wiring, len(r.entries), r.left}, nil
+			return r.result(wiring), nil
 		case !r.drop(places, faults):
 			return nil, errors.New("no valid wiring file can be made of it: " + first(faults))
 		}
 	}
+}
+
+func (r *reader) result(wiring []byte) *Result {
+	result := &Result{Wiring: wiring, Left: r.left}
+	for _, e := range r.entries {
+		if e.reboot {
+			result.Handlers++
+		} else {
+			result.Schedules++
+		}
+	}
+	return result
 }
 
 // drop leaves out the entries that have faults. It returns false if no fault is in any.

@@ -115,10 +115,8 @@ func (r *reader) entry(n int, text string) {
 		e.jitter = fmt.Sprintf("%dm", r.delay)
 	}
 	if cron == "@reboot" {
-		r.leave(n, text, "evrun has no event for a start of the machine: have what starts evrun do it")
-		return
-	}
-	if _, err := slots.New("x", slots.Spec{Cron: cron}); err != nil {
+		e.reboot = true
+	} else if _, err := slots.New("x", slots.Spec{Cron: cron}); err != nil {
 		r.leave(n, text, err.Error())
 		return
 	}

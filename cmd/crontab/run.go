@@ -59,7 +59,11 @@ func Run(e *cli.Env, q Request) error {
 	for _, l := range r.Left {
 		e.Note("line %d: %s: %s", l.Line, fault.Quote(l.Text), l.Reason)
 	}
-	e.Note("%s carried over", fault.Plural(r.Schedules, "schedule"))
+	carried := fault.Plural(r.Schedules, "schedule")
+	if r.Handlers > 0 {
+		carried += " and " + fault.Plural(r.Handlers, "handler")
+	}
+	e.Note("%s carried over", carried)
 	if len(r.Left) > 0 {
 		return &cli.ExitError{Code: cli.ExitRefused, Err: fmt.Errorf("%s of the crontab not carried over", fault.Plural(len(r.Left), "line"))}
 	}
@@ -94,7 +98,7 @@ func deliver(e *cli.Env, to string, r *Result) error {
 	switch {
 	case e.JSON():
 		left := append([]Left{}, r.Left...)
-		what := map[string]any{"schedules": r.Schedules, "left": left}
+		what := map[string]any{"schedules": r.Schedules, "handlers": r.Handlers, "left": left}
 		if to != "" {
 			what["config"] = to
 		} else {

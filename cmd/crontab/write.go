@@ -59,49 +59,73 @@ func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
 		}
 		w.line("")
 	}
-	if slices.ContainsFunc(entries, func(e *entry) bool { return e.description != "" }) {
+	zone := sharedZone(entries)
+	if zone != "" {
+		w.line("timezone: %s\n", quoted(zone))
+		w.lines++
+	}
+	if slices.ContainsFunc(entries, func(e *entry) bool { return e.description != "" && !e.reboot }) {
 		w.line("events:")
 		w.each(entries, func(e *entry) {
-			if e.description != "" {
+			if e.description != "" && !e.reboot {
 				w.line("  schedule.%s: {description: %s}", e.name, quoted(e.description))
 			}
 		})
 		w.line("")
 	}
-	if len(entries) == 0 {
-		w.line("schedules: []\nhandlers: []")
-		return []byte(w.String()), nil
+	var timed, started []*entry
+	for _, e := range entries {
+		if e.reboot {
+			started = append(started, e)
+		} else {
+			timed = append(timed, e)
+		}
 	}
-	w.line("schedules:")
-	w.each(entries, w.schedule)
-	w.line("")
-	w.line("handlers:")
-	w.each(entries, func(e *entry) { w.handler(e, shared) })
+	if len(timed) == 0 {
+		w.line("schedules: []")
+	} else {
+		w.line("schedules:")
+	}
+	w.each(timed, func(e *entry) {
+		w.hints(e)
+		w.line("  - name: %s", e.name)
+		if monthly, weekly, either := slots.Calendar(e.cron); either {
+			w.line("    monthly: %s", quoted(monthly))
+			w.line("    weekly: %s", quoted(weekly))
+		} else {
+			w.line("    cron: %s", quoted(e.cron))
+		}
+		if zone == "" {
+			w.line("    timezone: %s", quoted(e.zone))
+		}
+		if e.jitter != "" {
+			w.line("    jitter: %s", e.jitter)
+		}
+		w.line("    missed: skip")
+		w.work(e, shared)
+	})
+	if len(started) > 0 {
+		w.line("\nhandlers:")
+		w.lines++
+	}
+	w.each(started, func(e *entry) {
+		w.hints(e)
+		w.line("  - name: %s", e.name)
+		w.line("    on: %s", events.TypeStarted)
+		w.line("    when: data.reboot")
+		w.work(e, shared)
+	})
 	return []byte(w.String()), w.places
 }
 
-func (w *writer) schedule(e *entry) {
-	w.line("  - name: %s", e.name)
-	if monthly, weekly, either := slots.Calendar(e.cron); either {
-		w.line("    monthly: %s", quoted(monthly))
-		w.line("    weekly: %s", quoted(weekly))
-	} else {
-		w.line("    cron: %s", quoted(e.cron))
-	}
-	w.line("    timezone: %s", quoted(e.zone))
-	if e.jitter != "" {
-		w.line("    jitter: %s", e.jitter)
-	}
-	w.line("    missed: skip")
-	w.line("    emit: schedule.%s", e.name)
-}
-
-func (w *writer) handler(e *entry, shared []variable) {
+func (w *writer) hints(e *entry) {
 	for _, h := range e.hints {
 		w.line("  # %s", h)
 	}
-	w.line("  - name: %s", e.name)
-	w.line("    on: schedule.%s", e.name)
+}
+
+// work writes what is the same in a schedule and in a handler.
+func (w *writer) work(e *entry, shared []variable) {
 	w.line("    do: exec")
 	w.line("    with:")
 	if e.shell == "/bin/sh" {
@@ -124,6 +148,19 @@ func (w *writer) handler(e *entry, shared []variable) {
 	}
 	w.line("    timeout: 24h")
 	w.line("    retry: {attempts: 1}")
+}
+
+// sharedZone returns the zone of the schedules if all have the same.
+func sharedZone(entries []*entry) (zone string) {
+	for _, e := range entries {
+		if !e.reboot && zone == "" {
+			zone = e.zone
+		}
+		if !e.reboot && e.zone != zone {
+			return ""
+		}
+	}
+	return zone
 }
 
 // sharedEnv returns the variables of the entries if all have the same.

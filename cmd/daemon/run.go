@@ -65,6 +65,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	runner := ps.start("runner", d.runner.Run)
 	select {
 	case <-d.runner.Ready():
+		d.publishStart(ctx)
 		scheduler = ps.start("scheduler", d.scheduler.Run)
 		server = ps.start("API", func(context.Context) error { return d.server.Serve(d.socket) })
 		keeping = ps.start("socket", d.keepSocket)

@@ -94,7 +94,7 @@ func parseNamed(words []word) (string, *fault.Fault) {
 		}
 		return fail("@every is not a cron expression", hint)
 	case name == "@reboot":
-		return fail("@reboot is not a valid time", "have what starts evrun do it")
+		return fail("@reboot is not a valid time", "wire a handler to evrun.started: on: evrun.started, when: data.reboot")
 	}
 	fields, ok := descriptors[name]
 	if !ok {

@@ -37,7 +37,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		// Names in place of fields.
 		{"cron @every 5m", 0, 0, "cron: @every is not a cron expression; write it as every: 5m"},
 		{"cron @every", 0, 0, "cron: @every is not a cron expression; write it as every: 5m"},
-		{"cron @reboot", 0, 0, "cron: @reboot is not a valid time; have what starts evrun do it"},
+		{"cron @reboot", 0, 0, "cron: @reboot is not a valid time; wire a handler to evrun.started: on: evrun.started, when: data.reboot"},
 		{"cron @fortnightly", 0, 0, `cron: unknown name "@fortnightly"; @yearly, @monthly, @weekly, @daily or @hourly`},
 		{"cron @", 0, 0, `cron: unknown name "@"; @yearly, @monthly, @weekly, @daily or @hourly`},
 		{"cron @daily 5", 0, 7, `cron: "5" is left over after @daily`},
