@@ -226,4 +226,5 @@ var memberDocs = map[string]string{
 	"Schedule.since":           "When it was first seen, or its times changed",
 	"Slot.slot":                "The time of the slot",
 	"Slot.number":              "How many slots the schedule has had up to it",
+	"Emission.index":           "With for_each: which element of the list, from 0",
 }
