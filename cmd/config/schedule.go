@@ -19,7 +19,7 @@ type slotKeys struct {
 	Name      name                 `key:"name,required" other:"id" doc:"Its events are named after it."`
 	Every     time.Duration        `key:"every" other:"interval" doc:"Whole multiples of this: 5s, 10m, 1d."`
 	Cron      string               `key:"cron" doc:"Five fields, or six with seconds first: 0 9 * * MON-FRI."`
-	Daily     []string             `key:"daily" min:"1" doc:"Times of the day: \"09:00\"."`
+	Daily     []string             `key:"daily" hint:"write a time of the day in quotes: \"08:00\"" min:"1" doc:"Times of the day: \"09:00\"."`
 	Weekly    []string             `key:"weekly" min:"1" doc:"Days and times: MON-FRI 09:00."`
 	Monthly   []string             `key:"monthly" min:"1" doc:"Days of the month and times: 1 09:00, last 18:00."`
 	At        []instant            `key:"at" min:"1" doc:"Once: 2026-12-24T18:00:00Z."`

@@ -141,7 +141,7 @@ func (at *At) Text(value any) (string, bool) {
 	}
 	hint := ""
 	if text, ok := at.Written(value); ok {
-		hint = "quote it: " + fault.Quote(text)
+		hint = cmp.Or(at.hint, "quote it: "+fault.Quote(text))
 	}
 	at.Fail(hint, "must be a text, not %s", at.describe(value))
 	return "", false
