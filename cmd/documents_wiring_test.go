@@ -20,6 +20,9 @@ func TestDocumentsHaveValidWiring(t *testing.T) {
 	}
 	n := 0
 	for _, file := range files {
+		if filepath.Base(file) == "recipes.md" { // some have several files: TestRecipes has them together
+			continue
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
