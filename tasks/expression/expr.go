@@ -14,6 +14,8 @@ import (
 	"github.com/expr-lang/expr/optimizer"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
+
+	"evrun/tasks/expression/guide"
 )
 
 // Expr is a compiled expression. It is safe for concurrent use.
@@ -64,7 +66,15 @@ func newLanguage(env any) *conf.Config {
 	return config
 }
 
-func compile(src string, s Scope) (x *Expr, fault *Error) {
+func compile(src string, s Scope) (*Expr, *Error) {
+	x, fault := compileOnce(src, s)
+	if fault != nil {
+		return nil, s.explained(src, fault)
+	}
+	return x, nil
+}
+
+func compileOnce(src string, s Scope) (x *Expr, fault *Error) {
 	defer func() {
 		if r := recover(); r != nil { // a defect of the parser or the compiler must not stop the daemon
 			x, fault = nil, &Error{Offset: -1, Msg: fmt.Sprintf("this expression can't be compiled: %v", r)}
@@ -161,7 +171,11 @@ func (x *Expr) Bool(env *Env) (bool, error) {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		return false, &Error{Msg: fmt.Sprintf("%s is not true or false: it gave %s", brief(x.src), describe(v))}
+		e := &Error{Msg: fmt.Sprintf("%s is not true or false: it gave %s", brief(x.src), describe(v))}
+		if len(x.src) <= maxCorrected {
+			x.suggest(e, guide.NotBool(x.src, kindOf(v)))
+		}
+		return false, e
 	}
 	return b, nil
 }
@@ -190,6 +204,7 @@ func (x *Expr) evalError(err error) *Error {
 		e.Msg, e.Hint, e.Err = function.msg, function.hint, function.err
 	} else {
 		e.Msg = brief(x.src) + ": " + runMessage(fe.Message)
+		x.meant(e, runMessage(fe.Message))
 	}
 	if function == nil || !function.plain {
 		x.secret.hide(e, x.src)

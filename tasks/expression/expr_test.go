@@ -123,7 +123,7 @@ func TestAFaultInTheTextIsFoundAtCompileTime(t *testing.T) {
 		{`data.x > 3 and evnt.type == "a"`, HandlerWhen, 15, `unknown name "evnt"; did you mean "event"?`},
 		{`"früh" + dat`, HandlerWhen, 10, `unknown name "dat"; did you mean "data"?`},
 		{`zzz`, HandlerWhen, 0, `unknown name "zzz"`},
-		{`upcase(data.x)`, HandlerWhen, 0, `unknown name "upcase"`},
+		{`upcase(data.x)`, HandlerWhen, 0, `unknown name "upcase"; write upper(data.x)`},
 		{`uper(data.x)`, HandlerWhen, 0, `unknown name "uper"; did you mean "upper"?`},
 		{`upper`, HandlerWhen, 0, `"upper" is a function; write upper(…)`},
 		{`result.id`, HandlerWhen, 0, `unknown name "result"; "result" is known in a handler's emit only`},
@@ -147,12 +147,12 @@ func TestAFaultInTheTextIsFoundAtCompileTime(t *testing.T) {
 		{`$env`, HandlerWith, 0, `unknown name "$env"; did you mean "env"?`},
 		{`$limits`, HandlerWith, 0, `unknown name "$limits"`},
 		{`$step(1)`, HandlerWith, 0, `unknown name "$step"`},
-		{`data.x = 3`, HandlerWhen, 7, `unexpected "="; "==" compares`},
+		{`data.x = 3`, HandlerWhen, 7, `unexpected "="; write data.x == 3`},
 		{`data.x >`, HandlerWhen, 7, `the expression ends too early`},
 		{`data.x )`, HandlerWhen, 7, `unexpected ")"`},
 		{`data.x == "abc`, HandlerWhen, 14, `the text is not closed; it needs the same quote at its end`},
 		{`upper(1)`, HandlerWhen, 6, "cannot use int as argument (type string) to call upper"},
-		{`upper(data.x) > 3`, HandlerWhen, 14, "invalid operation: > (mismatched types string and int)"},
+		{`upper(data.x) > 3`, HandlerWhen, 14, `">" can't take a text and a number; write int(upper(data.x)) > 3`},
 		{`let data = 1; data`, HandlerWhen, 4, "cannot redeclare data"},
 		{``, HandlerWhen, 0, "the expression is empty"},
 		{"  ", HandlerWhen, 0, "the expression is empty"},
@@ -180,10 +180,10 @@ func TestAFaultWhileRunningNamesItsPart(t *testing.T) {
 		{`data.tags.x`, `data.tags is a list of 2 elements, so it has no "x"`},
 		{`data.tags[2]`, `data.tags has 2 elements, and no [2]`},
 		{`data.tags[2] == "x"`, `data.tags[2] == "x": index out of range: 2 (array length is 2)`},
-		{`data.age contains "3"`, `data.age contains "3": a string is needed, not int`},
-		{`data.name + 3`, `data.name + 3: invalid operation: string + int`},
+		{`data.age contains "3"`, `data.age contains "3": "contains" can't take a number and a text; write string(data.age) contains "3"`},
+		{`data.name + 3`, `data.name + 3: "+" can't take a text and a number; write data.name + string(3)`},
 		{`fromJSON("{")`, `fromJSON: the text is not valid JSON: ends in the middle (at byte 1)`},
-		{`join(data.items.sku)`, `join(data.items.sku): invalid operation: int(string)`},
+		{`join(data.items.sku)`, `join(data.items.sku): a text or a list has no such name`},
 		{`env("EVRUN_NOT_SET")`, `environment variable EVRUN_NOT_SET is not set`},
 		{`join([nil])`, `join: element 0 is nil, so it can't be written into a text`},
 	} {
@@ -202,10 +202,10 @@ func TestAFaultWhileRunningNamesItsPart(t *testing.T) {
 
 func TestAConditionHasToBeTrueOrFalse(t *testing.T) {
 	for src, want := range map[string]string{
-		`event.tenant`: `event.tenant is not true or false: it gave the string "acme"`,
-		`data.none`:    `data.none is not true or false: it gave nil`,
-		`data.tags`:    `data.tags is not true or false: it gave a list of 2 elements`,
-		`data.age + 1`: `data.age + 1 is not true or false: it gave the number 37`,
+		`event.tenant`: `event.tenant is not true or false: it gave the string "acme"; write event.tenant != ""`,
+		`data.none`:    `data.none is not true or false: it gave nil; write (data?.none ?? false)`,
+		`data.tags`:    `data.tags is not true or false: it gave a list of 2 elements; write len(data.tags) > 0`,
+		`data.age + 1`: `data.age + 1 is not true or false: it gave the number 37; write data.age + 1 != 0`,
 	} {
 		x, err := Compile(src, HandlerWhen)
 		if err != nil {

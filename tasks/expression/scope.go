@@ -9,6 +9,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
 
+	"evrun/tasks/expression/guide"
 	"evrun/tasks/fault"
 )
 
@@ -237,6 +238,13 @@ func (c *nameCheck) pattern(n *ast.BinaryNode) {
 // call accepts only literal names in env() and file(): the payload could choose a computed name, and a wrong one would only be found at the first
 // event. A file must exist.
 func (c *nameCheck) call(n *ast.CallNode) {
+	if m, ok := n.Callee.(*ast.MemberNode); ok {
+		if name, ok := m.Property.(*ast.StringNode); ok && !guide.IsMethod(name.Value) {
+			c.fault(m.Property, fmt.Sprintf("texts, numbers, lists and maps have no methods, so there is no %s()", name.Value),
+				"functions take the value, as in upper(data.name); only times and durations have methods")
+		}
+		return
+	}
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok || slices.Contains(c.locals, callee.Value) {
 		return

@@ -22,9 +22,9 @@ func TestWhatIsKnownOfTheDataIsChecked(t *testing.T) {
 		`data?.names ?? 5`:            `data has no "names": its schema allows no such key; did you mean "name"?`,
 		`let d = data; d["names"]`:    `d has no "names": its schema allows no such key; did you mean "name"?`,
 		`any(data.items, .prize > 5)`: `# has no "prize": its schema allows no such key; did you mean "price"?`,
-		`data.open.n startsWith "x"`:  `invalid operation: startsWith (mismatched types number and string)`,
+		`data.open.n startsWith "x"`:  `"startsWith" can't take a number and a text; write string(data.open.n) startsWith "x"`,
 		`data.name.first`:             `this is a string, so it has no "first"`,
-		`data.name + data.age`:        `invalid operation: + (mismatched types string and number)`,
+		`data.name + data.age`:        `"+" can't take a text and a number; write data.name + string(data.age)`,
 		`names`:                       `unknown name "names"; did you mean "data"?`,
 	} {
 		_, err := Compile(src, HandlerWhen.WithData(data))
