@@ -7,24 +7,19 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"evrun/cmd"
+	"evrun/cmd/config"
+	"evrun/store/sqlite"
 )
 
 // TestDocumentsNameCommandsThatExist looks at the commands that documents name without their output: those of evrun must exist, with their flags, and a
 // "go test" must have something to run.
 func TestDocumentsNameCommandsThatExist(t *testing.T) {
 	t.Parallel()
-	var files []string
-	for _, pattern := range []string{"../README.md", "../.github/*.md", "../.github/docs/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, found...)
-	}
 	n := 0
-	for _, file := range files {
+	for _, file := range documents(t) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -57,6 +52,17 @@ func TestDocumentsNameCommandsThatExist(t *testing.T) {
 	}
 }
 
+func documents(t *testing.T) (files []string) {
+	for _, pattern := range []string{"../README.md", "../.github/*.md", "../.github/docs/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	return files
+}
+
 var span = regexp.MustCompile("`([^`]+)`")
 
 // wrongCommand says what is wrong with a command in a document; empty: nothing, or it is none of ours.
@@ -72,6 +78,7 @@ func wrongCommand(command string) string {
 		}
 		var err error
 		switch {
+		case words[1] == "COMMAND": // any
 		case words[0] == "evrun" || words[0] == "./evrun":
 			err = cmd.Understands(placeless(words[1:]))
 		case words[0] == "go" && words[1] == "run" && len(words) > 3 && words[2] == ".":
@@ -79,7 +86,7 @@ func wrongCommand(command string) string {
 		case words[0] == "go" && words[1] == "test":
 			err = wrongTest(words[2:])
 		}
-		if err != nil {
+		if err != nil && !strings.HasPrefix(err.Error(), "flag needs an argument") { // a flag may be named without one
 			return err.Error()
 		}
 	}
@@ -166,6 +173,89 @@ func wrongTest(args []string) error {
 		}
 	}
 	return nil
+}
+
+// The entries in the README's first table are schedules and handlers that can be used as they are.
+func TestTheFirstTableHasWorkingEntries(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(text), "| You want | Write this |")
+	table, _, end := strings.Cut(table, "\n\n")
+	if !ok || !end {
+		t.Fatal("there is no such table")
+	}
+	lists := map[bool]string{true: "\nhandlers:\n", false: "schedules:\n"}
+	n := 0
+	for _, m := range span.FindAllStringSubmatch(table, -1) {
+		lists[strings.Contains(m[1], " on: ")] += "  - " + m[1] + "\n"
+		n++
+	}
+	file := filepath.Join(t.TempDir(), "evrun.yaml")
+	if err := os.WriteFile(file, []byte(lists[false]+lists[true]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(file, config.Options{ParseStatement: sqlite.ParseStatement})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(cfg.Wiring.Schedules) + strings.Count(lists[true], " on: "); got != n || n < 8 {
+		t.Errorf("%d of %d entries", got, n)
+	}
+}
+
+// TestDocumentsLinkToWhatExists follows the links of documents to files of this repository, and to headings in them.
+func TestDocumentsLinkToWhatExists(t *testing.T) {
+	t.Parallel()
+	for _, file := range documents(t) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range inlineLink.FindAllStringSubmatch(string(text), -1) {
+			target, heading, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			path := file
+			if target != "" {
+				path = filepath.Join(filepath.Dir(file), target)
+			}
+			linked, err := os.ReadFile(path)
+			if info, statErr := os.Stat(path); statErr == nil && info.IsDir() && heading == "" {
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s links to %s: %v", file, m[1], err)
+				continue
+			}
+			if heading != "" && !headings(string(linked))[heading] {
+				t.Errorf("%s links to %s, and %s has no such heading", file, m[1], path)
+			}
+		}
+	}
+}
+
+var inlineLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+// headings are the names of a document's headings in links, as GitHub makes them.
+func headings(text string) map[string]bool {
+	names := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		name := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, m[1])
+		names[name] = true
+	}
+	return names
 }
 
 // A wrong command in a document is found.

@@ -22,8 +22,7 @@ func (s *Server) explainEvent(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := s.o.Explain(e)
-	told, err := explain.Happened(ctx, s.o.Store, e, report.Handlers)
+	told, err := explain.Happened(ctx, s.o.Store, e, s.o.Explain(e).Handlers)
 	if err != nil {
 		return nil, err
 	}
@@ -40,9 +39,8 @@ func (s *Server) explainEvent(r *http.Request) (any, error) {
 	return struct {
 		Event    any       `json:"event"`
 		Matched  bool      `json:"matched"`
-		Final    bool      `json:"final,omitempty"`
 		Accounts []Account `json:"handlers"`
-	}{e, explain.MatchedAny(told), report.Final, accounts}, nil
+	}{e, explain.MatchedAny(told), accounts}, nil
 }
 
 // tell gives an account its run.

@@ -153,9 +153,7 @@ func publishable(typ string) *fault.Fault {
 			Hinting("choose a name that begins otherwise; handlers can be wired to evrun's own types")
 	}
 	if err := events.CheckType(typ); err != nil {
-		f := patternFault("the event type", err)
-		f.Hint, _, _ = strings.Cut(f.Hint, "; several patterns") // an event has one type
-		return f
+		return patternFault("the event type", err)
 	}
 	return nil
 }
