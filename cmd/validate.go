@@ -23,8 +23,8 @@ func newValidateCmd(e *cli.Env) *cobra.Command {
 		Short: "Check the wiring file, and report all errors",
 		Example: `  evrun validate
   evrun validate new.yaml --strict -o json`,
-		Long: `Checks the whole wiring file and reports all errors at once, each with file, line and column. It opens no store. Exit 78 when there
-is an error.
+		Long: `Checks the whole wiring file and the files that it includes, and reports all errors at once, each with file, line and column. It
+opens no store. Exit 78 when there is an error.
 
 Without errors it warns of probable mistakes: a type that no handler is wired to; a handler that nothing
 known reaches (where the file declares its types); events that cause each other without an end; a command without a timeout;
@@ -71,12 +71,16 @@ func runValidate(ctx context.Context, e *cli.Env, strict bool) error {
 			return err
 		}
 		return e.PrintJSON(map[string]any{"valid": true, "path": cfg.Path, "events": types, "schedules": schedules, "handlers": handlers,
-			"warnings": len(cfg.Warnings)})
+			"warnings": len(cfg.Warnings), "included": len(cfg.Included)})
 	}
 	if len(cfg.Warnings) > 0 {
 		fmt.Fprintln(e.Err, strings.TrimSuffix((&config.Errors{Path: e.Config, Faults: cfg.Warnings}).Pretty(e.Colored(e.Err)), "\n"))
 	}
-	_, err = fmt.Fprintf(e.Out, "%s is valid: %s, %s, %s, %s\n", cfg.Path,
+	path := cfg.Path
+	if n := len(cfg.Included); n > 0 {
+		path += ", with " + fault.Plural(n, "included file") + ","
+	}
+	_, err = fmt.Fprintf(e.Out, "%s is valid: %s, %s, %s, %s\n", path,
 		fault.Plural(types, "event type"), fault.Plural(schedules, "schedule"), fault.Plural(handlers, "handler"), fault.Plural(len(cfg.Wiring.Tests), "test"))
 	return err
 }

@@ -68,6 +68,15 @@ type Config struct {
 	Secrets *expression.Secrets
 }
 
+// Places returns the paths of the files that the wiring is made of, and of the directories in which more may appear.
+func (c *Config) Places() []string {
+	places := []string{c.Path}
+	if c.Inputs != nil {
+		places = append(places, c.Inputs.Places()...)
+	}
+	return places
+}
+
 // Options for loading a file. The zero value is usable.
 type Options struct {
 	Flags  *pflag.FlagSet      // the flags store, socket, log-level and log-format override settings if given; may be nil

@@ -143,7 +143,11 @@ func (x *examination) file() {
 	for _, w := range cfg.Warnings {
 		x.add("file", Warning, w.Hint, "%s: %s", w.Place(), w.Message)
 	}
-	x.add("file", OK, "", "%s: %s, %s", cfg.Path, fault.Plural(len(cfg.Wiring.Handlers), "handler"), fault.Plural(len(cfg.Wiring.Schedules), "schedule"))
+	included := ""
+	if n := len(cfg.Included); n > 0 {
+		included = ", in it and " + fault.Plural(n, "included file")
+	}
+	x.add("file", OK, "", "%s: %s, %s%s", cfg.Path, fault.Plural(len(cfg.Wiring.Handlers), "handler"), fault.Plural(len(cfg.Wiring.Schedules), "schedule"), included)
 }
 
 // within says how long until or since a time.

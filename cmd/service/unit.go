@@ -65,7 +65,7 @@ func Unit(cfg *config.Config, o Options) (string, error) {
 			u.Writable = append(u.Writable, quoted(dir))
 		}
 	}
-	for _, path := range []string{cfg.Path, cfg.Settings.Store.Path, cfg.Settings.Server.Socket, o.Program} {
+	for _, path := range append(cfg.Places(), cfg.Settings.Store.Path, cfg.Settings.Server.Socket, o.Program) {
 		if isIn(path, "/home") || isIn(path, "/root") || isIn(path, "/run/user") {
 			u.ProtectHome = "read-only"
 		}

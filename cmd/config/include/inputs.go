@@ -119,6 +119,15 @@ func (in *Inputs) Files() []string {
 	return paths
 }
 
+// Places returns the paths of the files, and of the directories in which patterns look for more.
+func (in *Inputs) Places() []string {
+	places := in.Files()
+	for _, p := range in.patterns {
+		places = append(places, root(p.dir, p.pattern))
+	}
+	return places
+}
+
 // Changed reads everything again, and reports whether a file has another text than when it was read, or a pattern other matches.
 func (in *Inputs) Changed() bool {
 	return slices.ContainsFunc(in.files, func(f input) bool {

@@ -79,6 +79,18 @@ func begin(dir, pattern string) (string, []string) {
 	return dir, strings.FieldsFunc(pattern, func(r rune) bool { return r == '/' })
 }
 
+// root returns the directory above the first wildcard of a pattern.
+func root(dir, pattern string) string {
+	dir, elements := begin(dir, pattern)
+	for _, element := range elements {
+		if Wild(element) {
+			break
+		}
+		dir = filepath.Join(dir, element)
+	}
+	return dir
+}
+
 // step lists what one element of a pattern matches in a directory: files for the last element, otherwise directories.
 func step(dir, element string, last bool) ([]string, error) {
 	if !Wild(element) {
