@@ -117,6 +117,7 @@ func (r *wiringReader) work(n *yaml.Node, k *workKeys, h *tasks.Handler, faults 
 	if _, with := lookup(n, "with"); h.Kind != "" && (with != nil || onlyKnown(n, faults)) {
 		h.Action = r.action(h.Kind, k.With, n)
 	}
+	r.applyTimeout(n, h)
 	r.checkTimeout(n, h)
 	r.checkOutput(n, h)
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"time"
 
 	"evrun/cmd/config/yaml"
 	"evrun/tasks"
@@ -15,6 +16,8 @@ import (
 type defaultsKeys struct {
 	Retry  retryKeys   `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" other:"retries" doc:"How failed attempts are repeated. A handler's own retry may have some of its keys."`
 	Output *outputKeys `key:"output" doc:"What is kept of the output of handlers that have one (exec, http)."`
+
+	Timeout time.Duration `key:"timeout" doc:"Of one attempt of the handlers that act on the outside: exec, http, and notify with a url."`
 }
 
 // outputKeys say what is kept of what attempts print.
@@ -71,6 +74,16 @@ func (r *wiringReader) applyDefaults(n *yaml.Node, k *workKeys, h *tasks.Handler
 	}
 	if output != nil {
 		h.KeepOutput = int(output.Keep)
+	}
+}
+
+// applyTimeout gives a handler that acts on the outside the timeout of the file, if it has none of its own. Others have their own bounds.
+func (r *wiringReader) applyTimeout(n *yaml.Node, h *tasks.Handler) {
+	if _, own := lookup(n, "timeout"); own != nil {
+		return
+	}
+	if _, outside := h.Action.(tasks.Outside); outside {
+		h.Timeout = r.defaults.Timeout
 	}
 }
 

@@ -38,3 +38,29 @@ func TestDefaultsAreWhatAHandlerDoesNotSay(t *testing.T) {
 		}
 	}
 }
+
+// The file's timeout is that of handlers that act on the outside and have none of their own. With it, nobody warns of a command without one.
+func TestTheDefaultOfTimeout(t *testing.T) {
+	c := load(t, `defaults: {timeout: 15m}
+handlers:
+  - {name: command, on: a.b, do: exec, with: {command: ["true"]}}
+  - {name: own, on: a.b, do: exec, with: {command: ["true"]}, timeout: 1m}
+  - {name: request, on: a.b, do: http, with: {url: "http://127.0.0.1"}}
+  - {name: tell, on: a.b, do: notify, with: {message: x, url: "generic+http://127.0.0.1"}}
+  - {name: inside, on: a.b, do: user.insert, with: {name: x, email: y}}
+  - {name: read, on: a.b, do: sql, with: {statement: SELECT 1}}
+  - {name: note, on: a.b, do: log, with: {message: x}}
+schedules:
+  - {name: job, every: 1h, do: exec, with: {command: ["true"]}}
+`)
+	want := map[string]time.Duration{"command": 15 * time.Minute, "own": time.Minute, "request": 15 * time.Minute, "tell": 15 * time.Minute, "job": 15 * time.Minute}
+	for _, h := range c.Wiring.Handlers {
+		if h.Timeout != want[h.Name] {
+			t.Errorf("%s: %v", h.Name, h.Timeout)
+		}
+		delete(want, h.Name)
+	}
+	if len(want) > 0 || len(c.Warnings) > 0 {
+		t.Errorf("%v, %+v", want, c.Warnings)
+	}
+}
