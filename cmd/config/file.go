@@ -74,6 +74,7 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	var k fileKeys
 	s.note(d.decodeValue(root, values, &k, w))
 	w.strict, w.defaults = k.StrictTypes, k.Defaults
+	_, w.variables = lookup(root, "env")
 	w.environment = handlers.Environment{Env: k.Env, Pass: k.PassEnv}
 	for _, f := range w.environment.Check() {
 		d.report(root, f)

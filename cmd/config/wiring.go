@@ -48,6 +48,7 @@ type wiringReader struct {
 	defaults        defaultsKeys
 	defaultsVersion string // a part of each handler's version; empty: there are no defaults
 
+	variables          *yaml.Node // env of the file; nil for none
 	environment        handlers.Environment
 	environmentVersion string // a part of the version of each handler that runs programs
 
@@ -170,7 +171,7 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 	collector := *r.document
 	collector.faults = nil
 	for _, found := range warnings.Find(&warnings.File{
-		Events: w.Events, Schedules: w.Schedules, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(),
+		Events: w.Events, Schedules: w.Schedules, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(), Env: r.variables,
 		Place: func(entry any) *yaml.Node { return r.places[entry] },
 		Declared: func(typ string) (*schema.Schema, bool) {
 			if t := r.types[typ]; t != nil {

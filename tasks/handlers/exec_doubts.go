@@ -12,14 +12,16 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"evrun/tasks/fault"
 )
 
-// Doubts implements doubtful: it looks at the program, as far as it can be seen now, at the directory, and for what only a shell would replace. A
+// Seen has what Doubts found out about programs: a message and a hint, both empty for nothing.
+type Seen map[string][2]string
+
+// doubts looks at the program, as far as it can be seen now, at the directory, and for what only a shell would replace. A
 // program that is installed later is found then, so these are no faults.
-func (c *command) Doubts(time.Time) (doubts []*fault.Fault) {
+func (c *command) doubts(seen Seen) (doubts []*fault.Fault) {
 	add := func(path []any, offset int, msg, hint string) {
 		doubts = append(doubts, &fault.Fault{Path: path, Offset: offset, Message: msg, Hint: hint})
 	}
@@ -37,8 +39,16 @@ func (c *command) Doubts(time.Time) (doubts []*fault.Fault) {
 		}
 		return doubts
 	}
-	if msg, hint := c.doubtProgram(); msg != "" {
-		add([]any{"command", 0}, 0, msg, hint)
+	path, _ := c.searchPath()
+	name, _ := c.Command[0].Constant()
+	known := path + "\x00" + c.dir + "\x00" + name
+	doubt, ok := seen[known]
+	if !ok {
+		doubt[0], doubt[1] = c.doubtProgram(name)
+		seen[known] = doubt
+	}
+	if doubt[0] != "" {
+		add([]any{"command", 0}, 0, doubt[0], doubt[1])
 	}
 	return append(doubts, c.doubtArguments()...)
 }
@@ -65,8 +75,7 @@ func exists(path string) bool {
 var builtins = []string{"cd", "source", ".", "export", "alias", "set", "unset", "eval", "exec", "ulimit", "umask", "if", "for", "while"}
 
 // doubtProgram says what would keep the program from starting now; empty: nothing.
-func (c *command) doubtProgram() (msg, hint string) {
-	name, _ := c.Command[0].Constant()
+func (c *command) doubtProgram(name string) (msg, hint string) {
 	if strings.HasPrefix(name, "~") {
 		return "~ is not replaced by anything here: no shell looks at this", "write the path out"
 	}

@@ -277,7 +277,7 @@ func TestWhatIsWrongWithCertificatesAtATimeIsADoubt(t *testing.T) {
 		{open, time.Now().Add(-30 * 24 * time.Hour), "… key: everybody can read the private key"},
 	} {
 		var got strings.Builder
-		for _, f := range Doubts(test.h, test.at) {
+		for _, f := range Doubts(test.h, test.at, nil) {
 			got.WriteString(fault.Path(f.Path) + ": " + f.Message + "\n")
 		}
 		for part := range strings.SplitSeq(test.want, "… ") {

@@ -28,10 +28,11 @@ func Uses(action tasks.Action) map[string]Use {
 	return nil
 }
 
-func (*command) uses() map[string]Use {
-	return map[string]Use{"command": Argument, "shell": Code, "dir": Constant, "user": Constant, "umask": Constant, "result": Constant}
-}
+func (*command) uses() map[string]Use { return commandUses }
 
-func (*sql) uses() map[string]Use {
-	return map[string]Use{"statement": Code, "migrate": Code, "dsn": Constant}
-}
+func (*sql) uses() map[string]Use { return sqlUses }
+
+var (
+	commandUses = map[string]Use{"command": Argument, "shell": Code, "dir": Constant, "user": Constant, "umask": Constant, "result": Constant}
+	sqlUses     = map[string]Use{"statement": Code, "migrate": Code, "dsn": Constant}
+)

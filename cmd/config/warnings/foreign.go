@@ -22,8 +22,11 @@ func (f *finder) braces(t text) {
 			continue
 		}
 		inner := strings.TrimLeft(strings.TrimSpace(t.Value[m[2]:m[3]]), ".")
-		own := ownName().MatchString(inner)
-		hint := "evrun's expressions are ${ … }, such as ${ data.name }"
+		own, example := ownName().MatchString(inner), "data.name"
+		if t.slot {
+			own, example = own && strings.HasPrefix(inner, "slot."), "slot.time"
+		}
+		hint := "evrun's expressions are ${ … }, such as ${ " + example + " }"
 		switch {
 		case own && t.use == handlers.Code:
 			hint = "no expression can stand here: values come in by env: or params:"

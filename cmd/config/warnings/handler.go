@@ -17,13 +17,14 @@ func always(when *expression.Expr) bool {
 
 // handlersAlone checks each handler by itself.
 func (f *finder) handlersAlone() {
+	seen := handlers.Seen{}
 	for _, h := range f.Handlers {
-		f.handlerAlone(h)
+		f.handlerAlone(h, seen)
 	}
 }
 
 // handlerAlone checks one handler by itself.
-func (f *finder) handlerAlone(h *tasks.Handler) {
+func (f *finder) handlerAlone(h *tasks.Handler, seen handlers.Seen) {
 	if u, ok := h.Action.(tasks.Unbounded); ok && h.Timeout <= 0 {
 		f.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: %s that hangs keeps its place forever", h.Name, u.MayHang()), "give the handler a timeout, such as timeout: 1m")
 	}
@@ -37,7 +38,7 @@ func (f *finder) handlerAlone(h *tasks.Handler) {
 		f.warn(h, "with", "", fmt.Sprintf("%q sends to where the event says: who publishes it chooses the service or the host", h.Name),
 			"write them out, or take them from env()")
 	}
-	for _, d := range handlers.Doubts(h.Action, f.Now) {
+	for _, d := range handlers.Doubts(h.Action, f.Now, seen) {
 		_, with := f.Place(h).Lookup("with")
 		at, _, _ := with.Follow(d.Path)
 		if d.Offset > 0 && at.Kind == yaml.Scalar {

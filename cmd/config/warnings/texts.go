@@ -14,9 +14,10 @@ import (
 // text is a text of the file that is written freely: a message, an argument, a value of data.
 type text struct {
 	*yaml.Node
-	key string // the innermost key whose value it is in
-	top string // the input, or the key of the entry, that it is in
-	use handlers.Use
+	key  string // the innermost key whose value it is in
+	top  string // the input, or the key of the entry, that it is in
+	use  handlers.Use
+	slot bool // it belongs to a schedule: its expressions see the slot, and no event
 }
 
 // textChecks are all checks of a text.
@@ -26,10 +27,13 @@ var textChecks = []func(*finder, text){
 
 // texts checks each text of schedules and handlers that is written freely. Names, types, times and expressions are not.
 func (f *finder) texts() {
+	if f.Env != nil {
+		f.textsIn(f.Env, "env", handlers.Rendered)
+	}
 	for _, s := range f.Schedules {
 		for _, key := range [...]string{"subject", "data"} {
 			if _, v := f.Place(s).Lookup(key); v != nil {
-				f.textsIn(v, key, handlers.Rendered)
+				f.textsUnder(text{v, key, key, handlers.Rendered, true})
 			}
 		}
 	}
@@ -66,24 +70,30 @@ func (f *finder) emissionTexts(n *yaml.Node) {
 	}
 }
 
-func (f *finder) textsIn(n *yaml.Node, key string, use handlers.Use) { f.textsUnder(n, key, key, use) }
+func (f *finder) textsIn(n *yaml.Node, key string, use handlers.Use) {
+	f.textsUnder(text{Node: n, key: key, top: key, use: use})
+}
 
-func (f *finder) textsUnder(n *yaml.Node, top, key string, use handlers.Use) {
+// textsUnder checks all texts of a tree.
+func (f *finder) textsUnder(t text) {
 	if f.full() {
 		return
 	}
+	n := t.Node
 	switch n.Kind {
 	case yaml.Scalar:
 		for _, check := range textChecks {
-			check(f, text{n, key, top, use})
+			check(f, t)
 		}
 	case yaml.Mapping:
 		for i := 0; i < len(n.Content); i += 2 {
-			f.textsUnder(n.Content[i+1], top, n.Content[i].Value, use)
+			t.key, t.Node = n.Content[i].Value, n.Content[i+1]
+			f.textsUnder(t)
 		}
 	default:
 		for _, item := range n.Content {
-			f.textsUnder(item, top, key, use)
+			t.Node = item
+			f.textsUnder(t)
 		}
 	}
 }

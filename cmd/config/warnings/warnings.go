@@ -30,6 +30,7 @@ type File struct {
 	Declared func(typ string) (s *schema.Schema, ok bool) // the schema of a declared type, nil for none
 	Place    func(entry any) *yaml.Node                   // of a *schedule.Entry or a *tasks.Handler
 	Types    *yaml.Node                                   // the mapping of events; nil for none
+	Env      *yaml.Node                                   // the mapping of the file's env; nil for none
 	Now      time.Time
 }
 
