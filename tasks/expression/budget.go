@@ -1,9 +1,10 @@
 package expression
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
+
+	"evrun/tasks/expression/size"
 )
 
 // Budget bounds the work of evaluations by counting it. It reads no clock, so that the same event always gives the same value, even on a busy
@@ -74,7 +75,7 @@ func (b *Budget) spend(n int) error {
 // charge counts the memory of v and everything in it. A nested list that repeats one list is cheap in memory, but large when it is written out.
 func (b *Budget) charge(v any) error {
 	before := b.bytes
-	b.bytes = weigh(v, before)
+	b.bytes = size.Bytes(v, before, maxBytes)
 	if b.bytes > maxBytes {
 		return errTooBig
 	}
@@ -91,77 +92,7 @@ func (b *Budget) read(v any, times int) error {
 }
 
 // size returns the work of reading v. It stops when that is too much.
-func (b *Budget) size(v any) int { return lookCost.of(v, 0, b.Left()) }
-
-// weigh adds v's size in bytes to sum, and stops when that is too much.
-func weigh(v any, sum int) int { return weights.of(v, sum, maxBytes) }
-
-// scale has the units that the parts of a value count.
-type scale struct {
-	value, list, dict, key int  // each value; a list and a dict without their content
-	number                 int  // in a list of numbers
-	shift                  uint // of a text: 2^shift bytes count 1
-}
-
-var (
-	lookCost = scale{value: 1, list: 1, dict: 1, key: 1, number: 1, shift: 6}
-	weights  = scale{value: 16, list: 16, dict: 48, key: 16, number: 8}
-)
-
-// of adds the units of v to sum, and may stop when that is more than most.
-func (c scale) of(v any, sum, most int) int {
-	switch v := v.(type) {
-	case string:
-		return sum + c.text(len(v))
-	case []any:
-		sum += c.list
-		for i := 0; i < len(v) && sum <= most; i++ {
-			sum = c.of(v[i], sum, most)
-		}
-	case map[string]any:
-		sum += c.dict
-		for key, e := range v {
-			if sum = c.of(e, sum+c.key+len(key)>>c.shift, most); sum > most {
-				break
-			}
-		}
-	case nil, bool, int, float64, json.Number:
-		return sum + c.value
-	default:
-		return c.seldom(v, sum, most)
-	}
-	return sum
-}
-
-func (c scale) text(n int) int { return c.value + n>>c.shift }
-
-// seldom is for values that only functions of the language make.
-func (c scale) seldom(v any, sum, most int) int {
-	switch v := v.(type) {
-	case map[any][]any:
-		sum += c.dict
-		for key, list := range v {
-			if sum = c.of(list, c.of(key, sum, most), most); sum > most {
-				break
-			}
-		}
-		return sum
-	case []string:
-		for _, e := range v {
-			sum += c.text(len(e))
-		}
-		return sum + c.list
-	case []int:
-		return sum + c.list + c.number*len(v)
-	case []float64:
-		return sum + c.list + c.number*len(v)
-	case []byte:
-		return sum + c.text(len(v))
-	case json.RawMessage:
-		return sum + c.text(len(v))
-	}
-	return sum + c.value
-}
+func (b *Budget) size(v any) int { return size.Work(v, 0, b.Left()) }
 
 // thousands writes 20000000 as 20,000,000.
 func thousands(n int) string {

@@ -2,14 +2,14 @@ package expression
 
 import (
 	"fmt"
-	"regexp"
-	regex "regexp/syntax"
 	"strings"
 
 	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/vm/runtime"
 
 	"evrun/events"
+	"evrun/tasks/expression/format"
+	"evrun/tasks/expression/regex"
 )
 
 // Functions that replace expr-lang's where the work does not follow from the length of one operand, or must be counted beforehand.
@@ -44,53 +44,7 @@ func rangeOf(b *Budget, args []any) (any, error) {
 	return runtime.MakeRange(from, to), nil
 }
 
-const (
-	maxPattern       = 1000 // bytes of a computed regular expression
-	maxPatternWeight = 5000 // instructions of its program
-)
-
-// pattern is a compiled regular expression.
-type pattern struct {
-	re     *regexp.Regexp
-	weight int // approximate number of instructions per byte
-}
-
-// compilePattern compiles a regular expression of limited length.
-func compilePattern(text string, most int) (*pattern, error) {
-	if len(text) > most {
-		return nil, &functionError{msg: fmt.Sprintf("the regular expression has %d bytes, and the maximum is %d", len(text), most)}
-	}
-	parsed, err := regex.Parse(text, regex.Perl)
-	if err != nil {
-		return nil, &functionError{msg: err.Error()}
-	}
-	weight := PatternWeight(parsed)
-	if weight > maxPatternWeight {
-		return nil, &functionError{msg: "the regular expression is too large: its repetitions are too many"}
-	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, &functionError{msg: err.Error()}
-	}
-	return &pattern{re, weight}, nil
-}
-
-// PatternWeight returns the approximate number of instructions that a regular expression compiles to.
-func PatternWeight(re *regex.Regexp) int {
-	n := 1
-	for _, sub := range re.Sub {
-		n += PatternWeight(sub)
-	}
-	switch re.Op {
-	case regex.OpLiteral:
-		n = len(re.Rune)
-	case regex.OpCharClass:
-		n += len(re.Rune) / 16
-	case regex.OpRepeat:
-		n *= max(re.Min, re.Max, 1)
-	}
-	return n
-}
+const maxPattern = 1000 // bytes of a computed regular expression
 
 // matches is the operator. Matching takes time proportional to the length of the text times that of the pattern; compiling a pattern of the payload
 // takes time, too.
@@ -102,7 +56,7 @@ func matches(b *Budget, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, ok := args[1].(*pattern)
+	p, ok := args[1].(*regex.Pattern)
 	if !ok {
 		src, err := text("matches", args[1])
 		if err != nil {
@@ -112,17 +66,17 @@ func matches(b *Budget, args []any) (any, error) {
 		if err := b.spend(20*len(src) + 5000*(strings.Count(src, `\p`)+strings.Count(src, `\P`))); err != nil {
 			return nil, err
 		}
-		if p, err = compilePattern(src, maxPattern); err != nil {
-			return nil, err
+		if p, err = regex.Compile(src, maxPattern); err != nil {
+			return nil, &functionError{msg: err.Error()}
 		}
-		if err := b.spend(16 * p.weight); err != nil {
+		if err := b.spend(16 * p.Weight); err != nil {
 			return nil, err
 		}
 	}
-	if err := b.spend((len(s) + 8) * (p.weight + 8) / 2); err != nil {
+	if err := b.spend((len(s) + 8) * (p.Weight + 8) / 2); err != nil {
 		return nil, err
 	}
-	return p.re.MatchString(s), nil
+	return p.MatchString(s), nil
 }
 
 // fromJSON keeps numbers exact, as they are in data.
@@ -191,14 +145,14 @@ func join(b *Budget, args []any) (any, error) {
 	case []any:
 		parts = make([]string, 0, len(list))
 		for i, v := range list {
-			s, msg := textOf(v)
+			s, msg := format.Text(v)
 			if msg != "" {
 				return nil, &functionError{msg: fmt.Sprintf("join: element %d %s", i, msg)}
 			}
 			parts = append(parts, s)
 		}
 	default:
-		return nil, &functionError{msg: "join needs a list, and there is " + describe(list)}
+		return nil, &functionError{msg: "join needs a list, and there is " + format.Describe(list)}
 	}
 	glue := ""
 	if len(args) == 2 {
@@ -315,7 +269,7 @@ const maxUniq = 10_000
 func uniq(b *Budget, args []any) (any, error) {
 	list, ok := listOf(args[0])
 	if !ok {
-		return nil, &functionError{msg: "uniq needs a list, and there is " + describe(args[0])}
+		return nil, &functionError{msg: "uniq needs a list, and there is " + format.Describe(args[0])}
 	}
 	if len(list) > maxUniq {
 		return nil, &functionError{msg: fmt.Sprintf("uniq takes at most %d elements, and there are %d", maxUniq, len(list))}
@@ -336,7 +290,7 @@ func uniq(b *Budget, args []any) (any, error) {
 func flatten(b *Budget, args []any) (any, error) {
 	list, ok := listOf(args[0])
 	if !ok {
-		return nil, &functionError{msg: "flatten needs a list, and there is " + describe(args[0])}
+		return nil, &functionError{msg: "flatten needs a list, and there is " + format.Describe(args[0])}
 	}
 	if err := b.read(list, 2); err != nil {
 		return nil, err

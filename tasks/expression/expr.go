@@ -15,6 +15,7 @@ import (
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 
+	"evrun/tasks/expression/format"
 	"evrun/tasks/expression/guide"
 )
 
@@ -155,7 +156,7 @@ func (x *Expr) Eval(env *Env) (any, error) {
 		return nil, x.evalError(err)
 	}
 	if x.regroup {
-		v = stringKeys(v)
+		v = format.StringKeys(v)
 	}
 	if x.secret != nil && x.uses == 0 {
 		x.secret.gave(v)
@@ -171,7 +172,7 @@ func (x *Expr) Bool(env *Env) (bool, error) {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		e := &Error{Msg: fmt.Sprintf("%s is not true or false: it gave %s", brief(x.src), describe(v))}
+		e := &Error{Msg: fmt.Sprintf("%s is not true or false: it gave %s", brief(x.src), format.Describe(v))}
 		if len(x.src) <= maxCorrected {
 			x.suggest(e, guide.NotBool(x.src, kindOf(v)))
 		}

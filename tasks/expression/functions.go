@@ -15,6 +15,7 @@ import (
 	"github.com/expr-lang/expr/conf"
 
 	"evrun/store/files"
+	"evrun/tasks/expression/format"
 )
 
 // function is a function that we add to the language, or that replaces one of the language.
@@ -193,7 +194,7 @@ func readText(f *os.File) (string, error) {
 func text(function string, v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", &functionError{msg: fmt.Sprintf("%s needs a text, not %s", function, describe(v))}
+		return "", &functionError{msg: fmt.Sprintf("%s needs a text, not %s", function, format.Describe(v))}
 	}
 	return s, nil
 }

@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	"github.com/expr-lang/expr/ast"
+
+	"evrun/tasks/expression/regex"
 )
 
 // limiter rewrites an expression so that all it does is counted, whatever a payload has in it ([Budget]): each turn of a loop calls $stepN by the
@@ -185,7 +187,7 @@ func times(operand ast.Node, n int) ast.Node {
 func matchCall(n *ast.BinaryNode) ast.Node {
 	right := n.Right
 	if text, ok := right.(*ast.StringNode); ok {
-		if p, err := compilePattern(text.Value, maxSource); err == nil { // otherwise nameCheck has reported it
+		if p, err := regex.Compile(text.Value, maxSource); err == nil { // otherwise nameCheck has reported it
 			right = at(right, &ast.ConstantNode{Value: p})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 
 	"evrun/events"
+	"evrun/tasks/expression/format"
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
 )
@@ -66,7 +67,7 @@ func (l *List) Elements(env *Env) ([]any, error) {
 	if v == nil {
 		return nil, &Error{Offset: -1, Msg: src + " is nil", Hint: fmt.Sprintf("write '%s ?? []', with the quotes, if there may be none", src)}
 	}
-	e := &Error{Offset: -1, Msg: fmt.Sprintf("%s is %s, and a list is needed", src, describe(v)), Hint: listHint(reflect.TypeOf(v).Kind(), src)}
+	e := &Error{Offset: -1, Msg: fmt.Sprintf("%s is %s, and a list is needed", src, format.Describe(v)), Hint: listHint(reflect.TypeOf(v).Kind(), src)}
 	l.secret.hide(e, l.src)
 	return nil, e
 }

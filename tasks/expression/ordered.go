@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"evrun/tasks/expression/format"
 	"evrun/tasks/expression/guide"
 )
 
@@ -26,7 +27,7 @@ func pairsOf(b *Budget, function string, v any) ([]pair, error) {
 	}
 	var pairs []pair
 	add := func(key, value any) {
-		text, _ := textOf(key)
+		text, _ := format.Text(key)
 		pairs = append(pairs, pair{key, value, text})
 	}
 	switch m := v.(type) {
@@ -39,10 +40,10 @@ func pairsOf(b *Budget, function string, v any) ([]pair, error) {
 			add(key, value)
 		}
 	default:
-		return nil, &functionError{msg: function + " needs a map, and there is " + describe(v)}
+		return nil, &functionError{msg: function + " needs a map, and there is " + format.Describe(v)}
 	}
 	slices.SortFunc(pairs, func(a, b pair) int {
-		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(describe(a.key), describe(b.key)))
+		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(format.Describe(a.key), format.Describe(b.key)))
 	})
 	return pairs, nil
 }
@@ -75,7 +76,7 @@ func listOfPairs(b *Budget, function string, v any, of func(pair) any) (any, err
 func fromPairs(b *Budget, args []any) (any, error) {
 	list, ok := listOf(args[0])
 	if !ok {
-		return nil, &functionError{msg: "fromPairs needs a list, and there is " + describe(args[0])}
+		return nil, &functionError{msg: "fromPairs needs a list, and there is " + format.Describe(args[0])}
 	}
 	if err := b.read(list, 1); err != nil {
 		return nil, err
@@ -84,9 +85,9 @@ func fromPairs(b *Budget, args []any) (any, error) {
 	for i, v := range list {
 		p, ok := listOf(v)
 		if !ok || len(p) != 2 {
-			return nil, &functionError{msg: fmt.Sprintf("fromPairs: element %d is %s, not [key, value]", i, describe(v))}
+			return nil, &functionError{msg: fmt.Sprintf("fromPairs: element %d is %s, not [key, value]", i, format.Describe(v))}
 		}
-		key, msg := textOf(p[0])
+		key, msg := format.Text(p[0])
 		if msg != "" {
 			return nil, &functionError{msg: fmt.Sprintf("fromPairs: the key of element %d %s", i, msg)}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm/runtime"
 
+	"evrun/tasks/expression/format"
 	"evrun/tasks/fault"
 )
 
@@ -126,7 +127,7 @@ func member(v any, s *step) (_ any, msg, hint string) {
 	}
 	next, err := fetch(v, s)
 	if err != nil {
-		return nil, fmt.Sprintf(" is %s, so it has no %s", describe(v), what), ""
+		return nil, fmt.Sprintf(" is %s, so it has no %s", format.Describe(v), what), ""
 	}
 	return next, "", ""
 }

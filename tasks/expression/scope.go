@@ -10,6 +10,7 @@ import (
 	"github.com/expr-lang/expr/builtin"
 
 	"evrun/tasks/expression/guide"
+	"evrun/tasks/expression/regex"
 	"evrun/tasks/fault"
 )
 
@@ -226,7 +227,7 @@ func (c *nameCheck) pattern(n *ast.BinaryNode) {
 	if !ok || n.Operator != "matches" {
 		return
 	}
-	if _, err := compilePattern(text.Value, maxSource); err != nil {
+	if _, err := regex.Compile(text.Value, maxSource); err != nil {
 		hint := ""
 		if strings.Contains(err.Error(), "invalid or unsupported Perl syntax") {
 			hint = "patterns are Go's (RE2): they have no look-ahead and no look-behind"

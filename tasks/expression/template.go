@@ -3,6 +3,8 @@ package expression
 import (
 	"fmt"
 	"strings"
+
+	"evrun/tasks/expression/format"
 )
 
 // Template is a string with expressions in it, each in ${ … }; $${ stands for a literal ${. It is safe for concurrent use.
@@ -207,7 +209,7 @@ func (p *part) appendText(b []byte, v any, env *Env) ([]byte, error) {
 	if err := env.budget.SpendOn(v); err != nil {
 		return b, within(err, p.offset)
 	}
-	b, msg := appendText(b, v)
+	b, msg := format.Append(b, v)
 	if msg == "" {
 		return b, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"evrun/events"
+	"evrun/tasks/expression/format"
 )
 
 func TestATemplateGivesAValueOrAText(t *testing.T) {
@@ -272,11 +273,11 @@ func TestNumbersAreDescribedAsTheyAre(t *testing.T) {
 		"the number 0.1": 0.1, "true": true, "a list of 1 element": []string{"a"}, "a map of 2 keys": map[string]int{"a": 1, "b": 2},
 		"the duration 1s": time.Second, "the number +Inf": math.Inf(1), "a function": func() {},
 	} {
-		if got := describe(v); got != want {
+		if got := format.Describe(v); got != want {
 			t.Errorf("%v: %s, want %s", v, got, want)
 		}
 	}
-	if got := describe(strings.Repeat("é", 100)); utf8.RuneCountInString(got) > 80 {
+	if got := format.Describe(strings.Repeat("é", 100)); utf8.RuneCountInString(got) > 80 {
 		t.Error(got)
 	}
 }

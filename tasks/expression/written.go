@@ -30,7 +30,7 @@ func sprintf(b *Budget, args []any) (any, error) {
 	pieces, err := format.ParseFormat(layout)
 	if err == nil {
 		var s string
-		if s, err = format.Printf(pieces, args[1:], textOf); err == nil {
+		if s, err = format.Printf(pieces, args[1:], format.Text); err == nil {
 			return s, nil
 		}
 	}
@@ -61,7 +61,7 @@ func strftime(b *Budget, args []any) (any, error) {
 	}
 	t, ok := timeOf(args[0])
 	if !ok {
-		return nil, &functionError{msg: "strftime needs a time, not " + describe(args[0]), hint: "a time is written as 2026-12-24T18:00:00Z or 2026-12-24, or is a number of seconds since 1970"}
+		return nil, &functionError{msg: "strftime needs a time, not " + format.Describe(args[0]), hint: "a time is written as 2026-12-24T18:00:00Z or 2026-12-24, or is a number of seconds since 1970"}
 	}
 	if err := format.CheckLayout(layout); err != nil {
 		return nil, &functionError{msg: err.Error()}
@@ -120,13 +120,13 @@ func round(b *Budget, args []any) (any, error) {
 	}
 	rounded, ok := format.Round(args[0], places)
 	if !ok {
-		return nil, &functionError{msg: "round needs a number, not " + describe(args[0])}
+		return nil, &functionError{msg: "round needs a number, not " + format.Describe(args[0])}
 	}
 	return rounded, b.spend(20)
 }
 
 func urlencode(b *Budget, args []any) (any, error) {
-	s, msg := textOf(args[0])
+	s, msg := format.Text(args[0])
 	if msg != "" {
 		return nil, &functionError{msg: "urlencode: the value " + msg, hint: "?? gives it a default"}
 	}

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"evrun/tasks/expression"
+	"evrun/tasks/expression/regex"
 	"evrun/tasks/fault"
 )
 
@@ -257,7 +257,7 @@ func (in *inspector) pattern(text string, at []any, key bool) {
 	case err != nil:
 		report(at, "", "%s is not a valid regular expression: %v", brief(text), err)
 	default:
-		in.full(at, expression.PatternWeight(parsed)/20)
+		in.full(at, regex.Weight(parsed)/20)
 	}
 }
 

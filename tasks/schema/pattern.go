@@ -8,7 +8,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"evrun/tasks/expression"
+	"evrun/tasks/expression/regex"
 )
 
 // pattern is a regular expression of a schema.
@@ -42,7 +42,7 @@ func weigh(text string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	weight := expression.PatternWeight(parsed)
+	weight := regex.Weight(parsed)
 	if weight > maxPatternWeight {
 		return 0, errors.New("its repetitions make it too large")
 	}

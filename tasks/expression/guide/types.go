@@ -177,14 +177,26 @@ func binary(n *ast.BinaryNode, left, right string) ast.Node {
 		return both(n, orElse(n.Left, right), nil)
 	case right == "nil":
 		return both(n, nil, orElse(n.Right, left))
-	case compares[op] && left == "string":
+	}
+	return comparison(n, left, right)
+}
+
+// comparison converts a text for a comparison or a computation.
+func comparison(n *ast.BinaryNode, left, right string) ast.Node {
+	if computes[n.Operator] {
+		if left == "string" {
+			right = "int"
+		} else {
+			left = "int"
+		}
+	} else if !compares[n.Operator] {
+		return nil
+	}
+	switch {
+	case left == "string":
 		return both(n, converted(n.Left, right), nil)
-	case compares[op] && right == "string":
+	case right == "string":
 		return both(n, nil, converted(n.Right, left))
-	case computes[op] && left == "string":
-		return both(n, converted(n.Left, "int"), nil)
-	case computes[op] && right == "string":
-		return both(n, nil, converted(n.Right, "int"))
 	}
 	return nil
 }

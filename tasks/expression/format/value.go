@@ -1,4 +1,4 @@
-package expression
+package format
 
 import (
 	"encoding/json"
@@ -12,9 +12,9 @@ import (
 	"evrun/tasks/fault"
 )
 
-// appendText appends v in the form of a template's text: strings unchanged, numbers exactly, lists and maps as compact JSON. If v can't be written,
+// Append appends v in the form of a template's text: strings unchanged, numbers exactly, lists and maps as compact JSON. If v can't be written,
 // msg says why, as the end of a sentence.
-func appendText(b []byte, v any) (_ []byte, msg string) {
+func Append(b []byte, v any) (_ []byte, msg string) {
 	switch v := v.(type) {
 	case string:
 		return append(b, v...), ""
@@ -46,12 +46,12 @@ func appendText(b []byte, v any) (_ []byte, msg string) {
 	return append(b, out...), ""
 }
 
-// textOf is appendText for one value.
-func textOf(v any) (_, msg string) {
+// Text is Append for one value.
+func Text(v any) (_, msg string) {
 	if s, ok := v.(string); ok {
 		return s, ""
 	}
-	b, msg := appendText(nil, v)
+	b, msg := Append(nil, v)
 	return string(b), msg
 }
 
@@ -67,8 +67,8 @@ func appendFloat(b []byte, f float64) (_ []byte, msg string) {
 	return strconv.AppendFloat(b, f, format, -1, 64), ""
 }
 
-// describe names a value in a message: `the string "abc"`, `the number 3`, `a list of 2 elements`, `nil`.
-func describe(v any) string {
+// Describe names a value in a message: `the string "abc"`, `the number 3`, `a list of 2 elements`, `nil`.
+func Describe(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "nil"
@@ -98,29 +98,29 @@ func describe(v any) string {
 	return "a value of another kind"
 }
 
-// stringKeys converts maps of groupBy, nested ones included, to maps with string keys.
-func stringKeys(v any) any {
+// StringKeys converts maps of groupBy, nested ones included, to maps with string keys.
+func StringKeys(v any) any {
 	switch v := v.(type) {
 	case map[any][]any:
 		m := make(map[string]any, len(v))
 		for key, list := range v {
-			s, msg := textOf(key)
+			s, msg := Text(key)
 			if msg != "" {
 				s = fmt.Sprint(key)
 			}
-			m[s] = stringKeys(list)
+			m[s] = StringKeys(list)
 		}
 		return m
 	case map[string]any:
 		m := make(map[string]any, len(v))
 		for key, e := range v {
-			m[key] = stringKeys(e)
+			m[key] = StringKeys(e)
 		}
 		return m
 	case []any:
 		list := make([]any, len(v))
 		for i, e := range v {
-			list[i] = stringKeys(e)
+			list[i] = StringKeys(e)
 		}
 		return list
 	}
