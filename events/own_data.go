@@ -116,7 +116,7 @@ var (
 	dataOfRestored = audited(
 		Member{Name: "file", Type: "text", Doc: "The backup."},
 		Member{Name: "seq", Type: "text", Doc: "The number of the last event in it, in decimal digits."},
-		Member{Name: "lost", Type: "map", Doc: "What the store had and the backup hasn't, as far as it is known.", Some: true})
+		Member{Name: "lost", Type: "number", Doc: "How many events the store had accepted since, if that is known.", Some: true})
 )
 
 var (
