@@ -28,8 +28,11 @@ the next event, unless it is "from: start". A removed one keeps its place in the
 the transaction that changes the wiring; if that takes longer than 1 s, the reload is undone, and a restart is needed. A
 changed retention acts at once; the other settings (store, server, log) need a restart. Both are named.
 
-The daemon reloads by itself once a changed file has been quiet for a second (unless server.watch is false), and at a SIGHUP. Each
-reload publishes evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,
+The daemon reloads by itself once a changed file has been quiet for a second (unless server.watch is false), and at a SIGHUP. It
+watches the wiring file, the files that it includes, and what the patterns of include match: a file that appears or disappears is a
+change as well. An entry that moves from one file to another unchanged is the same one.
+
+Each reload publishes evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,
 		Args: cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runReload(c.Context(), e) },
 	}

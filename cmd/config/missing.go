@@ -44,7 +44,7 @@ const (
 	suggested = 3        // files that are suggested
 )
 
-// lookalikes returns the names of YAML files of a directory that have handlers or schedules at their top; first those named *.example.yaml.
+// lookalikes returns the names of YAML files of a directory that have handlers, schedules or include at their top; first those named *.example.yaml.
 func lookalikes(dir string) (found []string) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -81,7 +81,7 @@ func looksLikeWiring(path string) bool {
 	defer f.Close()
 	text, _ := io.ReadAll(io.LimitReader(f, head)) // as far as it can be read
 	for line := range bytes.Lines(text) {
-		if bytes.HasPrefix(line, []byte("handlers:")) || bytes.HasPrefix(line, []byte("schedules:")) {
+		if bytes.HasPrefix(line, []byte("handlers:")) || bytes.HasPrefix(line, []byte("schedules:")) || bytes.HasPrefix(line, []byte("include:")) {
 			return true
 		}
 	}

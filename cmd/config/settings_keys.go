@@ -34,7 +34,7 @@ type serverKeys struct {
 	SocketMode  socketMode    `key:"socket_mode" doc:"The socket's mode, in octal digits: who can write to it can connect. Default 0600, or 0660 with a socket_group."`
 	SocketGroup group         `key:"socket_group" doc:"The socket's group, by name or number. Default that of evrun's user."`
 	MaxEvent    size          `key:"max_event" min:"1KiB" max:"64MiB" default:"1MiB" other:"max_size" doc:"How much data an event may have: 512KiB, 1MiB, up to 64MiB."`
-	Watch       bool          `key:"watch" default:"true" doc:"Read this file again when it changes."`
+	Watch       bool          `key:"watch" default:"true" doc:"Read this file again when it changes, or a file that it includes or names: also one that appears where a pattern of include looks, or disappears."`
 	Grace       time.Duration `key:"grace" default:"30s" doc:"How long a stop waits for running attempts."`
 	Listen      notBuilt      `key:"listen,hidden" refused:"TCP is not built yet" hint:"leave listen out: the socket serves everything"`
 }
