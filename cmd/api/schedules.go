@@ -28,8 +28,15 @@ type Schedule struct {
 	Since     time.Time  `json:"since"`                // when it was first seen, or its timing changed
 	Last      *time.Time `json:"last,omitempty"`       // the last slot that was published
 	LastRuns  *SlotRuns  `json:"last_runs,omitempty"`  // of the last slot; in the status of a daemon only
+	Except    *Except    `json:"except,omitempty"`     // the next time without slots
 	Next      *time.Time `json:"next,omitempty"`       // the next slot, paused or not
 	Upcoming  []Slot     `json:"upcoming,omitempty"`   // the next slots, as many as were asked for
+}
+
+// Except is a time without slots.
+type Except struct {
+	From time.Time `json:"from"` // when it begins
+	To   time.Time `json:"to"`   // exclusive
 }
 
 // Slot is one of the next slots of a schedule.
@@ -68,6 +75,9 @@ func ScheduleOf(st schedule.State, n int) Schedule {
 	if !st.Last.IsZero() {
 		last := st.Last.In(zone)
 		s.Last = &last
+	}
+	if off, ok := st.Timing.Excepted(time.Now()); ok {
+		s.Except = &Except{From: off.From.In(zone), To: off.To.In(zone)}
 	}
 	for i, o := range st.Upcoming(max(n, 1)) {
 		slot := Slot{Slot: o.Slot.In(zone), Fire: o.Fire.In(zone), Number: o.Number}

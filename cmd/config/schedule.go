@@ -35,6 +35,7 @@ type slotKeys struct {
 	From      instant              `key:"from" other:"start" doc:"No slots before this time."`
 	Until     instant              `key:"until" other:"end" doc:"No slots after this time."`
 	Limit     int                  `key:"limit" min:"1" max:"9007199254740992" doc:"So many slots, then no more."`
+	Except    []string             `key:"except" min:"1" other:"skip,holidays,exclude" doc:"Times without slots: days in the schedule's zone, 2026-12-25 or 2026-12-24..2026-12-31, and the events of an iCalendar file, holidays.ics."`
 	Jitter    time.Duration        `key:"jitter" doc:"Publishes up to so much later, to spread load."`
 	Was       *name                `key:"was" doc:"The name that it had before: it continues where that schedule stopped, so that a new name neither loses nor repeats a slot."`
 }
@@ -101,6 +102,9 @@ func (r *wiringReader) slots(n *yaml.Node, k *slotKeys, typ string, faults []*fa
 			r.report(n, fault.Of(err))
 		}
 	}
+	if spec.Zone != nil {
+		spec.Except, s.Version = r.except(n, k.Except, spec.Zone)
+	}
 	if r.entries(n, k, faults) {
 		var err error
 		if s.Timing, err = slots.New(s.Name, spec); err != nil {
@@ -163,7 +167,7 @@ func (r *wiringReader) entries(n *yaml.Node, k *slotKeys, faults []*fault.Fault)
 // checkSchedule finds keys that have no effect.
 func (r *wiringReader) checkSchedule(n, zone *yaml.Node, k *slotKeys) {
 	switch {
-	case zone == nil:
+	case zone == nil || len(k.Except) > 0: // the days are those of the zone
 	case k.Every > 0:
 		r.at(zone, "every takes no notice of a time zone", "leave timezone out, or write daily, weekly, monthly or cron in place of every: they follow a zone's clock")
 	case len(k.At) > 0:

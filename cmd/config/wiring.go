@@ -92,7 +92,7 @@ func (r *wiringReader) read() Wiring {
 			if h != nil {
 				timed, done = only(n, isSlotKey), only(n, func(key string) bool { return key == "name" || key == "was" || !isSlotKey(key) })
 			}
-			s.Version = r.versionOf(timed) + " " + s.Timing.Location().String()
+			s.Version += " " + r.versionOf(timed) + " " + s.Timing.Location().String()
 			w.Schedules = append(w.Schedules, s)
 			r.places[s] = n
 			scheduleHeirs = append(scheduleHeirs, heir{s.Name, s.Was, n})

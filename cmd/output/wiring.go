@@ -129,6 +129,9 @@ func (p *Printer) Schedule(s api.Schedule) error {
 	}
 	t.Field("missed", "%s (on time for %s)", missed, fault.ShortDuration(s.Grace))
 	t.Field("overlap", "%s", s.Overlap)
+	if off := s.Except; off != nil {
+		t.Field("except", "next from %s to %s", p.Slot(off.From), p.Slot(off.To))
+	}
 	t.Value("last", s.Last)
 	if err := t.Flush(); err != nil || len(s.Upcoming) == 0 {
 		return err

@@ -150,6 +150,7 @@ func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, e
 // published meanwhile.
 func (s *Scheduler) Replace(ctx context.Context, entries []*Entry, remember func(fresh []store.ScheduleMark, gone []string) error) (changes tasks.Changes, err error) {
 	err = s.do(ctx, func(ctx context.Context) error {
+		s.passExcepted(ctx, 0)
 		timers, fresh, gone, err := s.take(ctx, entries)
 		if err != nil {
 			return err

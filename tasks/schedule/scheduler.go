@@ -108,7 +108,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			s.o.Log.Warn("the alarm did not stop", "error", err)
 		}
 	}()
+	defer s.passExcepted(context.WithoutCancel(ctx), 0)
 	for ctx.Err() == nil {
+		s.passExcepted(watching, passEvery)
 		err := s.publishDue(watching)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):

@@ -10,7 +10,7 @@ func (s *Timing) Count(from, to time.Time) int64 {
 	if !from.Before(to) {
 		return 0
 	}
-	return s.series.count(from, to)
+	return s.fired.count(from, to)
 }
 
 // Nth returns the n-th slot after a time, from 1: Nth(t, 1) is Next(t). It is false when there are fewer, or n < 1.
@@ -20,7 +20,7 @@ func (s *Timing) Nth(after time.Time, n int64) (slot time.Time, ok bool) {
 	if n < 1 {
 		return time.Time{}, false
 	}
-	slot, ok = s.series.nth(Later(after, s.from.Add(-1)), n)
+	slot, ok = s.fired.nth(Later(after, s.from.Add(-1)), n)
 	if !ok || !slot.Before(s.until) {
 		return time.Time{}, false
 	}

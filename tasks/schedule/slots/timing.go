@@ -94,6 +94,8 @@ type Spec struct {
 	Limit int64
 	// Jitter delays each slot's publishing by less than this, by an amount that is the slot's own: see [Timing.Fire].
 	Jitter time.Duration
+	// Except are times without slots, in any order. What would be a slot there is none: it is not counted, and never missed.
+	Except []Span
 
 	listed bool // At was given; its times are in the series
 }
@@ -113,6 +115,7 @@ type Timing struct {
 	spec    Spec
 	loc     *time.Location
 	series  series
+	fired   series    // without what is excepted
 	from    time.Time // the first instant that may be a slot
 	until   time.Time // the first that may not, any more
 	base    time.Time // slots are numbered from the first that is after it
@@ -240,6 +243,9 @@ func (s *Timing) bound() *fault.Fault {
 	if spec.Jitter < 0 {
 		return fault.At([]any{"jitter"}, "%s is negative", spec.Jitter)
 	}
+	if f := s.except(); f != nil {
+		return f
+	}
 	if _, ok := s.Next(earliest.Add(-1)); !ok {
 		return s.barren()
 	}
@@ -266,7 +272,7 @@ func (s *Timing) countFrom(base time.Time) {
 	if s.spec.Limit == 0 {
 		return
 	}
-	if last, ok := s.series.nth(Later(base, s.from.Add(-1)), s.spec.Limit); ok && last.Before(s.until) {
+	if last, ok := s.fired.nth(Later(base, s.from.Add(-1)), s.spec.Limit); ok && last.Before(s.until) {
 		s.until = last.Add(1)
 	}
 }
@@ -285,7 +291,7 @@ func (s *Timing) CountedFrom(t time.Time) *Timing {
 // Next returns the first slot that is strictly after a time, or false when there is none. The slot is nominal: without
 // jitter.
 func (s *Timing) Next(after time.Time) (slot time.Time, ok bool) {
-	slot, ok = s.series.next(Later(after, s.from.Add(-1)))
+	slot, ok = s.fired.next(Later(after, s.from.Add(-1)))
 	if !ok || !slot.Before(s.until) {
 		return time.Time{}, false
 	}
@@ -334,8 +340,8 @@ func mix(x uint64) uint64 {
 // Jitter is [Spec.Jitter].
 func (s *Timing) Jitter() time.Duration { return s.spec.Jitter }
 
-// Fingerprint returns a text that two timings share only if they have the same slots by the same spec. Limit and jitter don't
-// count.
+// Fingerprint returns a text that two timings share only if they have the same slots by the same spec. Limit, jitter and what is excepted
+// don't count.
 func (s *Timing) Fingerprint() string {
 	spec := &s.spec
 	at, _ := s.series.(list)
