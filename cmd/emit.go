@@ -34,8 +34,8 @@ func newEmitCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "emit TYPE | emit --ndjson FILE | emit TYPE --csv FILE",
 		Short: "Publish an event, or many",
-		Long: `Publishes one event, and prints its id and number once it is on disk. A note on stderr says so when no handler matches, and
-names the type that may have been meant.
+		Long: `Publishes one event, and prints its id and number once it is on disk. A note on stderr says so when no handler matches and
+the type is not declared as final, and names the type that may have been meant.
 
 Its data is what -d gives, with the fields of -f and -F added. Data that breaks the schema of the type is refused, with all
 violations (exit 2). The same --id from the same --source is accepted once:

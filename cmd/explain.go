@@ -33,7 +33,7 @@ daemon, no store, and nothing is sent. What is made with env() or file() is show
 With --kind NAME it describes a kind of handler and its inputs; --kind alone lists the kinds.
 
 An event that would be refused, as its data breaks the schema of its type, is refused here too (exit 2). Exit 0, also where a
-handler would skip the event or fail; 4 if no handler matches the type.`,
+handler would skip the event or fail; 4 if no handler matches the type, and it is not declared as final.`,
 		Example: `  evrun explain --event 41
   evrun explain user.registered -d '{"name":"Ada","email":"ada@example.com"}'
   evrun explain order.placed -d @order.json -o json
@@ -93,7 +93,7 @@ func explainStored(ctx context.Context, e *cli.Env, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := e.Printer().Accounts(told.Event, told.Handlers); err != nil || told.Matched {
+	if err := e.Printer().Accounts(told.Event, told.Handlers); err != nil || told.Matched || told.Final {
 		return err
 	}
 	return &cli.ExitError{Code: cli.ExitNoHandler, Err: fmt.Errorf("no handler matched %s", told.Event.Type)}

@@ -26,7 +26,7 @@ func newValidateCmd(e *cli.Env) *cobra.Command {
 		Long: `Checks the whole wiring file and the files that it includes, and reports all errors at once, each with file, line and column. It
 opens no store. Exit 78 when there is an error.
 
-Without errors it warns of probable mistakes: a type that no handler is wired to; a handler that nothing
+Without errors it warns of probable mistakes: a type that is not final and no handler is wired to; a handler that nothing
 known reaches (where the file declares its types); events that cause each other without an end; a command without a timeout;
 a condition that is always or never true. With --strict these are errors.
 

@@ -22,7 +22,8 @@ func (s *Server) explainEvent(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	told, err := explain.Happened(ctx, s.o.Store, e, s.o.Explain(e).Handlers)
+	report := s.o.Explain(e)
+	told, err := explain.Happened(ctx, s.o.Store, e, report.Handlers)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +40,9 @@ func (s *Server) explainEvent(r *http.Request) (any, error) {
 	return struct {
 		Event    any       `json:"event"`
 		Matched  bool      `json:"matched"`
+		Final    bool      `json:"final,omitempty"`
 		Accounts []Account `json:"handlers"`
-	}{e, explain.MatchedAny(told), accounts}, nil
+	}{e, explain.MatchedAny(told), report.Final, accounts}, nil
 }
 
 // tell gives an account its run.

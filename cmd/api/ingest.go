@@ -174,6 +174,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil // without an end the client knows that the answer is not complete
 	}
-	_ = line("end", End{Matched: chain.Matched, Dead: chain.Dead, Cancelled: chain.Cancelled, Timeout: err != nil})
+	matched := chain.Matched || s.o.Explain(e).Final // then there is nothing to wait for
+	_ = line("end", End{Matched: matched, Dead: chain.Dead, Cancelled: chain.Cancelled, Timeout: err != nil})
 	return nil
 }

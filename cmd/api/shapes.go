@@ -17,7 +17,7 @@ type Receipt struct {
 	Duplicate bool   `json:"duplicate"`
 
 	// Of an event that was sent with ?matches=true.
-	Matches *bool  `json:"matches,omitempty"` // a handler is wired to it
+	Matches *bool  `json:"matches,omitempty"` // a handler is wired to it, or its type is final
 	Hint    string `json:"hint,omitempty"`    // without one, a type that may have been meant
 }
 

@@ -167,7 +167,9 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 		Store: s, Emitter: em,
 		Handlers:  &tasks.Stored{Store: s, Emitter: em, Handlers: cfg.Wiring.Handlers},
 		Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: cfg.Wiring.Schedules},
-		Explain:   func(ev *events.Event) explain.Report { return explain.Event(cfg.Wiring.Handlers, ev, id, cfg.Secrets) },
+		Explain: func(ev *events.Event) explain.Report {
+			return explain.Event(cfg.Wiring.Handlers, ev, id, cfg.Secrets).Among(cfg.Wiring.Events)
+		},
 		Matches: func(ev *events.Event) (bool, string) {
 			return explain.Matches(cfg.Wiring.Handlers, cfg.Wiring.Events, ev)
 		},

@@ -96,7 +96,7 @@ func List[T any](e *Env, columns []output.Column[T], rows []T, none string) erro
 
 // Explained prints what the handlers would do about an event. It fails if none matches.
 func (e *Env) Explained(ev *events.Event, r explain.Report) error {
-	if err := e.Printer().Report(ev, r); err != nil || r.Matched {
+	if err := e.Printer().Report(ev, r); err != nil || r.Matched || r.Final {
 		return err
 	}
 	return &ExitError{Code: ExitNoHandler, Err: fmt.Errorf("no handler matches %s%s", ev.Type, AsHint(r.Hint))}

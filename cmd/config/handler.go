@@ -31,7 +31,7 @@ type handlerKeys struct {
 // workKeys say how a handler, or a schedule with do, does what it does.
 type workKeys struct {
 	When        condition      `key:"when" scope:"when" other:"if,condition,filter,where" doc:"An expression: false skips the run. It sees event and data."`
-	With        map[string]any `key:"with,null" hint:"write with: {name: value}" other:"input,inputs,args,params,options" doc:"The inputs of what it does."`
+	With        map[string]any `key:"with,null" hint:"write the names of its inputs and their values: evrun explain --kind lists them" other:"input,inputs,args,params,options" doc:"The inputs of what it does."`
 	Retry       retryKeys      `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" other:"retries" doc:"How failed attempts are repeated."`
 	Timeout     time.Duration  `key:"timeout" doc:"Of one attempt."`
 	Concurrency int            `key:"concurrency" min:"1" max:"10000" other:"parallel,workers" doc:"Attempts at a time. 1: one by one, in order."`

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/expression"
@@ -39,17 +40,32 @@ func (d *document) decodeValue(n *yaml.Node, value, into, context any) []*fault.
 func (d *document) report(n *yaml.Node, f *fault.Fault) {
 	at, name, whole := follow(n, f.Path)
 	switch {
+	case f.Key && whole && name != nil && at.Null() && uncommented(at) != "":
+		d.at(name, f.Message, uncommented(at))
 	case f.Key && whole && name != nil:
 		d.at(name, f.Message, f.Hint)
 	case f.Key && whole: // the dash of an item
 		d.fault(at.Start-1, at.Start, f.Message, f.Hint)
 	case at.Kind == yaml.Mapping:
 		d.head(at, f.Message, f.Hint)
+	case at.Kind == yaml.Scalar && inside(f) && at.Style == yaml.SingleQuoted:
+		d.inside(at, f.Offset, f.Message, envInQuotes.Replace(f.Hint))
 	case at.Kind == yaml.Scalar && inside(f):
 		d.inside(at, f.Offset, f.Message, f.Hint)
 	default:
 		d.at(at, f.Message, f.Hint)
 	}
+}
+
+// envInQuotes writes the name in env('NAME') in other quotes, for a text that is in single quotes itself.
+var envInQuotes = strings.NewReplacer("env('", `env("`, "')", `")`)
+
+// uncommented is the hint for a value that is missing because it begins with a #, as in channel: #general; empty for any other.
+func uncommented(n *yaml.Node) string {
+	if _, text := n.Comment(); len(text) > 1 && text[1] != ' ' {
+		return "a # begins a comment: quote a text that begins with it, such as '" + fault.Clip(strings.ReplaceAll(text, "'", "''"), 60) + "'"
+	}
+	return ""
 }
 
 // inside reports whether a fault concerns a word in a text, not the whole text.

@@ -59,7 +59,7 @@ func parseRate(s string) (rate tasks.Rate, wrong *fault.Fault) {
 	case err != nil || count > maxRate:
 		return rate, fault.New("its number can be %d at most", maxRate)
 	case count < 1:
-		return rate, fault.New("its number must be 1 or more").Hinting("to stop the handler, write when: false, or remove it")
+		return rate, fault.New("its number must be 1 or more").Hinting("to stop the handler, write enabled: false, or remove it")
 	case m[1][0] == '0' || strings.Contains(s, " "):
 		return rate, fault.New("%s is not a valid rate", fault.Quote(s)).Hinting("write %d/%s", count, m[2])
 	}

@@ -18,11 +18,11 @@ const maxGrace = 24 * time.Hour
 type slotKeys struct {
 	Name      name                 `key:"name,required" other:"id" doc:"Its events are named after it."`
 	Every     time.Duration        `key:"every" other:"interval" doc:"Whole multiples of this: 5s, 10m, 1d."`
-	Cron      string               `key:"cron" doc:"Five fields, or six with seconds first: 0 9 * * MON-FRI."`
-	Daily     []string             `key:"daily" min:"1" doc:"Times of the day: \"09:00\"."`
-	Weekly    []string             `key:"weekly" min:"1" doc:"Days and times: MON-FRI 09:00."`
-	Monthly   []string             `key:"monthly" min:"1" doc:"Days of the month and times: 1 09:00, last 18:00."`
-	At        []instant            `key:"at" min:"1" doc:"Once: 2026-12-24T18:00:00Z."`
+	Cron      string               `key:"cron" hint:"write five fields in quotes: \"0 9 * * MON-FRI\"" doc:"Five fields, or six with seconds first: 0 9 * * MON-FRI."`
+	Daily     []string             `key:"daily" hint:"write a time of the day in quotes: \"08:00\"" min:"1" doc:"Times of the day: \"09:00\"."`
+	Weekly    []string             `key:"weekly" hint:"write days and a time in quotes: \"MON-FRI 09:00\"" min:"1" doc:"Days and times: MON-FRI 09:00."`
+	Monthly   []string             `key:"monthly" hint:"write days of the month and a time in quotes: \"1,15 09:00\"" min:"1" doc:"Days of the month and times: 1 09:00, last 18:00."`
+	At        []instant            `key:"at" hint:"write a time: 2026-12-24T18:00:00Z" min:"1" doc:"Once: 2026-12-24T18:00:00Z."`
 	Timezone  string               `key:"timezone" other:"tz,zone" doc:"For cron, daily, weekly and monthly: Europe/Paris. Default: the timezone of the file."`
 	DST       string               `key:"dst" enum:"once,rhythm" doc:"What a change of the clocks does to cron: once is as people expect it, rhythm keeps the distance of the slots."`
 	Missed    string               `key:"missed" enum:"skip,last,all" default:"last" doc:"What a start does about slots that passed meanwhile."`

@@ -20,7 +20,7 @@ type testKeys struct {
 	Clock  *instant              `key:"clock" doc:"What time it is. Default 2026-01-01T00:00:00Z."`
 	Users  []userKeys            `key:"users" hint:"begin each with a dash: - {name: …, email: …}" doc:"The users that exist before."`
 	Given  []givenItem           `key:"given,required" min:"1" hint:"begin each with a dash: - {type: user.registered, data: {…}}" doc:"The events that come in: [{type: user.registered, data: {…}}]. Each comes when all that the one before caused has ended; those in a list of their own come together."`
-	Stubs  map[string][]stubKeys `key:"stubs,one" min:"1" hint:"write call-api: {fail: no answer}" doc:"How outside handlers end, by their names: one outcome, or a list for one attempt after the other."`
+	Stubs  map[string][]stubKeys `key:"stubs,one" min:"1" hint:"write a mapping of handlers: {NAME: {fail: no answer}}, with a handler's name" doc:"How outside handlers end, by their names: one outcome, or a list for one attempt after the other."`
 	Expect expectKeys            `key:"expect,required" doc:"What must come of it: runs, users, events. What is left out is not looked at."`
 }
 

@@ -35,6 +35,7 @@ type eventKeys struct {
 	Description string       `key:"description" doc:"What such an event says."`
 	Schema      inlineSchema `key:"schema" doc:"A JSON Schema (2020-12) of the data: an event that breaks it is refused."`
 	SchemaFile  filePath     `key:"schema_file" doc:"A file with the JSON Schema of the data; relative to this file."`
+	Final       bool         `key:"final" other:"unhandled,terminal" doc:"No handler is wired to the type, and that is fine: nothing warns of it."`
 }
 
 // inlineSchema is a schema within the file. eventTypes compiles it, because faults need its place.
@@ -92,7 +93,7 @@ func (r *wiringReader) eventType(n *yaml.Node, t *emitter.EventType) {
 	t.Version = r.versionOf(n)
 	var k eventKeys
 	r.decode(n, &k, r)
-	t.Description = k.Description
+	t.Description, t.Final = k.Description, k.Final
 	if _, schema := lookup(n, "schema"); schema != nil && !schema.Null() {
 		t.Schema = r.schema(schema)
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -47,7 +48,7 @@ func TestWarnedFiles(t *testing.T) {
 // TestFollowedHints loads the files of testdata/followed: each is the file of the same name in testdata/bad, changed as the hints there say.
 func TestFollowedHints(t *testing.T) {
 	paths, err := filepath.Glob("testdata/followed/*.yaml")
-	if err != nil || len(paths) < 1 {
+	if err != nil || len(paths) < 10 {
 		t.Fatalf("%d files, %v", len(paths), err)
 	}
 	for _, path := range paths {
@@ -80,3 +81,33 @@ func inPlace(t *testing.T, text string) string {
 	}
 	return strings.ReplaceAll(text, dir, "DIR")
 }
+
+// TestNoFalseAlarms: the files that people are given, and those that other tests and importers make, have none of the warnings about texts, programs,
+// schedules and statements.
+func TestNoFalseAlarms(t *testing.T) {
+	n := 0
+	for _, pattern := range []string{"../../config.example.yaml", "../starter/*.yaml", "../crontab/testdata/*.yaml", "../testdata/*/*.yaml", "../../.github/docs/recipes/*.yaml"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+			if err != nil {
+				continue // a part of a file, or one that says who may write it
+			}
+			n++
+			for _, w := range c.Warnings {
+				if !ofTypes.MatchString(w.Message) && !strings.HasPrefix(w.Message, "there is no ") { // of the machine that it is for
+					t.Error(w.String())
+				}
+			}
+		}
+	}
+	if n < 15 {
+		t.Errorf("only %d files were read", n)
+	}
+}
+
+// ofTypes matches the warnings about types and handlers, which such files may have on purpose.
+var ofTypes = regexp.MustCompile(`no handler is wired|no known type matches|has no timeout|without an end|may hold the store|sends to where the event says`)

@@ -43,7 +43,7 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 		"a handler of everything handles all": {"events: {x.y: }\nschedules:\n- {name: s, every: 5s, emit: a.b}\nhandlers:\n- {name: h, on: '>'" + log + "}\n", nil},
 		"a declared type that nobody handles": {
 			"events:\n  a.b:\n  c.d:\nhandlers:\n- {name: h, on: a.b" + log + "}\n",
-			[]string{`3:3: warning: no handler is wired to "c.d" (wire a handler to it, if something is to be done about it)`},
+			[]string{`3:3: warning: no handler is wired to "c.d" (wire a handler to it, if something is to be done about it; else declare it as final: true)`},
 		},
 		"a handler that nothing reaches, where types are declared": {
 			"events: {user.registered: }\nhandlers:\n- {name: h, on: [user.registered, user.registred]" + log + "}\n- {name: i, on: x.>" + log + "}\n- {name: j, on: evrun.run.dead" + log + "}\n",

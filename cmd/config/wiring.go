@@ -154,7 +154,9 @@ func publishable(typ string) *fault.Fault {
 			Hinting("choose a name that begins otherwise; handlers can be wired to evrun's own types")
 	}
 	if err := events.CheckType(typ); err != nil {
-		return patternFault("the event type", err)
+		f := patternFault("the event type", err)
+		f.Hint, _, _ = strings.Cut(f.Hint, "; several patterns") // an event has one type
+		return f
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func (d *Daemon) missedLately(ctx context.Context) (map[string]int, error) {
 // explain is the answer to POST /v1/explain.
 func (d *Daemon) explain(e *events.Event) explain.Report {
 	cfg := d.current.Load()
-	return explain.Event(cfg.Wiring.Handlers, e, d.store.ID(), cfg.Secrets)
+	return explain.Event(cfg.Wiring.Handlers, e, d.store.ID(), cfg.Secrets).Among(cfg.Wiring.Events)
 }
 
 func (d *Daemon) matches(e *events.Event) (ok bool, hint string) {

@@ -26,6 +26,9 @@ func (p *Printer) Report(ev *events.Event, r explain.Report) error {
 	for _, h := range r.Handlers {
 		p.explainHandler(&b, h)
 	}
+	if r.Final && !r.Matched {
+		b.WriteString("  no handler is wired to it: its type is final\n")
+	}
 	return p.printf("%s", b.String())
 }
 
@@ -84,6 +87,10 @@ func (p *Printer) explainHandler(b *strings.Builder, h explain.Handler) {
 		retry += "; at most " + h.Policy.Rate
 	}
 	line(b, "retry", "%s; %d at a time", retry, h.Policy.Concurrency)
+	explainEmits(b, h)
+}
+
+func explainEmits(b *strings.Builder, h explain.Handler) {
 	for i, em := range h.Emits {
 		if i == maxEmits && len(h.Emits) > i+1 {
 			line(b, "emits", "… and %d more", len(h.Emits)-i)

@@ -16,6 +16,7 @@ type EventType struct {
 	Type        string
 	Description string
 	Schema      *schema.Schema // of its data; nil: any data
+	Final       bool           // no handler is wired to it, and that is as it should be
 	Version     string         // changes when its text in the wiring file changes
 }
 

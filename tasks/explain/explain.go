@@ -24,7 +24,8 @@ import (
 // Report is what would happen to an event.
 type Report struct {
 	Type     string    `json:"type"`
-	Matched  bool      `json:"matched"` // a handler is wired to the type
+	Matched  bool      `json:"matched"`         // a handler is wired to the type
+	Final    bool      `json:"final,omitempty"` // the type is final: it needs no handler
 	Hint     string    `json:"hint,omitempty"`
 	Handlers []Handler `json:"handlers"` // all of them, in the order of the file
 }
@@ -90,12 +91,10 @@ type Emission struct {
 	Data    any    `json:"data,omitempty"`
 	// Unknown lists the parts that depend on the handler's result or failure, which is not yet known: "type", "subject", "data".
 	Unknown []string `json:"unknown,omitempty"`
-	// ForEach is the expression of a list, if the entry makes an event for each element: then Index is the element's place, from 0. Without an Index,
-	// the list is empty or not known.
-	ForEach string `json:"for_each,omitempty"`
-	Index   *int   `json:"index,omitempty"`
-	Empty   bool   `json:"empty,omitempty"` // the list is
-	Error   string `json:"error,omitempty"`
+	ForEach string   `json:"for_each,omitempty"` // the list of an entry that makes an event for each element
+	Index   *int     `json:"index,omitempty"`    // the element's place, from 0; nil: the list is empty, or not known
+	Empty   bool     `json:"empty,omitempty"`    // the list is
+	Error   string   `json:"error,omitempty"`
 }
 
 // Event explains what all handlers would do about e. secrets, which may be nil, removes the values of env() and file().
@@ -118,7 +117,13 @@ func Event(wired []*tasks.Handler, e *events.Event, storeID string, secrets *exp
 	return r
 }
 
-// Matches reports whether a handler is wired to an event. If none is, hint names a similar type that has a handler, or is declared.
+// Among returns the report with what the declared types say.
+func (r Report) Among(declared []emitter.EventType) Report {
+	r.Final = slices.ContainsFunc(declared, func(t emitter.EventType) bool { return t.Type == r.Type && t.Final })
+	return r
+}
+
+// Matches reports whether a handler is wired to an event, or its type is final. If neither, hint names a similar type that has a handler, or is declared.
 func Matches(wired []*tasks.Handler, declared []emitter.EventType, e *events.Event) (ok bool, hint string) {
 	for _, h := range wired {
 		if h.Matches(e) {
@@ -129,6 +134,8 @@ func Matches(wired []*tasks.Handler, declared []emitter.EventType, e *events.Eve
 	for i, t := range declared {
 		if t.Type != e.Type {
 			known[i] = t.Type
+		} else if t.Final {
+			return true, ""
 		}
 	}
 	return false, meant(wired, e.Type, known...)

@@ -300,6 +300,9 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 
 // suggest searches the scope's names first, then declared names, then the language's functions.
 func (c *nameCheck) suggest(word string) string {
+	if c.scope.names&nameEnv != 0 && strings.ToUpper(word) == word && len(word) > 1 { // ${HOME}
+		return fmt.Sprintf("a variable of the environment is env('%s')", word)
+	}
 	var known []string
 	for _, n := range allNames {
 		if c.scope.names&n != 0 {

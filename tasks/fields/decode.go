@@ -141,7 +141,7 @@ func (at *At) Text(value any) (string, bool) {
 	}
 	hint := ""
 	if text, ok := at.Written(value); ok {
-		hint = "quote it: " + fault.Quote(text)
+		hint = cmp.Or(at.hint, "quote it: "+fault.Quote(text))
 	}
 	at.Fail(hint, "must be a text, not %s", at.describe(value))
 	return "", false
@@ -213,7 +213,11 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 		value, ok := given[f.Name]
 		switch {
 		case ok && value == nil && !f.null:
-			at.step(f.Name).Add(&fault.Fault{Key: true, Message: fmt.Sprintf("%q has no value", f.Name), Hint: "give it one, or leave the key out"})
+			hint := "give it one, or leave the key out"
+			if f.Required {
+				hint = "give it one: " + why(f)
+			}
+			at.step(f.Name).Add(&fault.Fault{Key: true, Message: fmt.Sprintf("%q has no value", f.Name), Hint: hint})
 		case ok:
 			d.field(v, f, value, at.step(f.Name))
 		case f.Required && (slices.Contains(meant, f.Name) || d.Partial != nil && d.Partial(at.path)):
@@ -324,9 +328,9 @@ func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
 		return
 	}
 	if len(list) == 0 && f.items {
-		hint := "leave it out, or give it an item"
+		hint := cmp.Or(at.hint, "leave it out, or give it an item")
 		if f.Required {
-			hint = "give it an item"
+			hint = cmp.Or(at.hint, "give it an item")
 		}
 		at.Fail(hint, "is an empty list")
 	}
@@ -340,7 +344,11 @@ func (d *decoder) list(v reflect.Value, value any, at *At, f *field) {
 			at.step(i).Add(&fault.Fault{Key: true, Message: fmt.Sprintf("an item of %q is empty", at.key), Hint: "leave its dash out"})
 			continue
 		}
-		d.value(v.Index(i), item, at.step(i), &field{})
+		inner := at.step(i)
+		if v.Type().Elem().Kind() == reflect.String {
+			inner.hint = at.hint // it says how a text is written
+		}
+		d.value(v.Index(i), item, inner, &field{})
 	}
 }
 

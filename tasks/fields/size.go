@@ -1,6 +1,7 @@
 package fields
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -23,13 +24,16 @@ func (s *Size) DecodeField(value any, at *At) {
 	if !ok {
 		return
 	}
+	least, _ := ParseSize(at.Tag.Get("min"))
+	most, _ := ParseSize(at.Tag.Get("max"))
 	bytes, f := ParseSize(text)
 	if f != nil {
+		if n, err := strconv.ParseFloat(text, 64); err == nil && (n < least || n > most) { // as bytes it would be out of bounds
+			f.Hint = fmt.Sprintf("write it with its unit, from %s to %s", at.Tag.Get("min"), at.Tag.Get("max"))
+		}
 		at.Refuse(f)
 		return
 	}
-	least, _ := ParseSize(at.Tag.Get("min"))
-	most, _ := ParseSize(at.Tag.Get("max"))
 	if bytes < least || bytes > most {
 		at.Refuse(fault.New("%s is out of bounds", fault.Quote(text)).Hinting("from %s to %s", at.Tag.Get("min"), at.Tag.Get("max")))
 		return

@@ -13,6 +13,7 @@ import (
 type Accounts struct {
 	Event    *events.Event `json:"event"`
 	Matched  bool          `json:"matched"` // a handler matched it, whatever came of it
+	Final    bool          `json:"final"`   // its type needs no handler
 	Handlers []api.Account `json:"handlers"`
 }
 

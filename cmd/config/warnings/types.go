@@ -65,7 +65,22 @@ func emittedBy(h *tasks.Handler) (list []emitted, computed bool) {
 	return list, computed
 }
 
-// unhandled finds types that are declared or emitted and that no handler is wired to. Each is reported once, where it is first
+// final finds handlers that are wired to a type that is declared to have none.
+func (f *finder) final() {
+	final := map[string]bool{}
+	for _, t := range f.Events {
+		final[t.Type] = t.Final
+	}
+	for _, h := range f.Handlers {
+		for _, p := range h.On {
+			if typ, ok := p.Literal(); ok && final[typ] {
+				f.warn(h, "on", typ, fmt.Sprintf("%s is declared as final, and the handler %q is wired to it", fault.Quote(typ), h.Name), "leave final out under events")
+			}
+		}
+	}
+}
+
+// unhandled finds types that are declared or emitted, are not final, and that no handler is wired to. Each is reported once, where it is first
 // emitted.
 func (f *finder) unhandled() {
 	var wired []string
@@ -77,12 +92,22 @@ func (f *finder) unhandled() {
 		}
 	}
 	known := map[string]bool{}
+	for _, t := range f.Events {
+		if t.Final {
+			known[t.Type] = true // nobody is missing
+			wired = append(wired, t.Type)
+		}
+	}
+	otherwise := "wire a handler to it, if something is to be done about it"
+	if len(f.Events) > 0 { // else a first declared type would make others suspicious: see unreachable
+		otherwise += "; else declare it as final: true"
+	}
 	lost := func(typ string, fit func(typ string) bool) (hint string, ok bool) {
 		if f.full() || known[typ] || len(f.router.Match(typ, nil)) > 0 {
 			return "", false
 		}
 		known[typ] = true
-		return f.meant(typ, wired, fit, "wire a handler to it, if something is to be done about it"), true
+		return f.meant(typ, wired, fit, otherwise), true
 	}
 	list, _ := f.emitted()
 	for _, e := range list {

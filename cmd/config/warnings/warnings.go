@@ -45,7 +45,7 @@ const Max = 100
 
 // checks are all checks of a file.
 var checks = []func(*finder){
-	(*finder).unhandled, (*finder).unreachable, (*finder).cycles, (*finder).handlersAlone, (*finder).senderSequences,
+	(*finder).unhandled, (*finder).final, (*finder).unreachable, (*finder).cycles, (*finder).handlersAlone, (*finder).senderSequences,
 	(*finder).texts, (*finder).schedulesAlone, (*finder).microseconds,
 }
 

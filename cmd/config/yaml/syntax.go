@@ -196,6 +196,9 @@ func (e *syntaxError) stray() *fault.Fault {
 	return e.fault(e.at, "a value is expected here, not "+e.Source[e.at:e.at+1], "quote a text that begins with it")
 }
 
+// cutByComment matches a comment that seems to be a part of a text in brackets.
+var cutByComment = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^\s#] #[^\s#].*[\]}]`) })
+
 // between makes the fault of a place behind an open bracket.
 func (e *syntaxError) between(open int) *fault.Fault {
 	closing := "]"
@@ -206,7 +209,11 @@ func (e *syntaxError) between(open int) *fault.Fault {
 	depth := e.space(first) - first
 	switch c := e.byte(e.at); {
 	case e.ended(e.at), e.start > open && e.indent <= depth && c != ']' && c != '}':
-		return e.fault(open, "this "+e.Source[open:open+1]+" is never closed", "end it with "+closing+"; lines that go on inside of it are indented further than its key")
+		hint := "end it with " + closing + "; lines that go on inside of it are indented further than its key"
+		if line, _, _ := strings.Cut(e.Source[open:], "\n"); cutByComment().MatchString(line) {
+			hint = "a # behind a space begins a comment, so that the " + closing + " is in it: quote the text that has the #"
+		}
+		return e.fault(open, "this "+e.Source[open:open+1]+" is never closed", hint)
 	case c == ']' || c == '}':
 		if closing[0] == c {
 			return e.fault(e.at, "a value is expected here, not "+string(c), "quote a text that begins with it")

@@ -304,7 +304,7 @@ func (b *builder) mapping(made *Node, n *yaml.Node) {
 		case b.noColon(key, value):
 			hint := "write {key: value}"
 			if at := made.start(); at > 0 && b.Source[at-1] == '{' {
-				hint = `quote a text that has {{ in it: "{{ … }}"; evrun's own expressions are ${ … }`
+				hint = fmt.Sprintf(`evrun's expressions are ${ … }: write "${ %s }"`, fault.Clip(key.Value, 60))
 			}
 			if name, rest, ok := cutColon(key.Value); ok && key.Style == Plain {
 				hint = "write a space after the colon: " + name + ": " + fault.Clip(rest, 60)

@@ -86,7 +86,11 @@ func parseNamed(words []word) (string, *fault.Fault) {
 	}
 	switch {
 	case strings.HasPrefix(name, "tz=") || strings.HasPrefix(name, "cron_tz="):
-		return fail("a time zone doesn't belong in a cron", "write it as timezone: "+first.text[strings.Index(first.text, "=")+1:])
+		zone := first.text[strings.Index(first.text, "=")+1:]
+		if _, err := LoadZone(zone); err != nil {
+			return fail("a time zone doesn't belong in a cron", "write the zone as timezone: Europe/Paris, by its IANA name")
+		}
+		return fail("a time zone doesn't belong in a cron", "write it as timezone: "+zone)
 	case name == "@every":
 		hint := "write it as every: 5m"
 		if len(words) == 2 {

@@ -43,7 +43,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		{"cron @daily 5", 0, 7, `cron: "5" is left over after @daily`},
 		{"cron CRON_TZ=Europe/Paris 0 9 * * *", 0, 0, "cron: a time zone doesn't belong in a cron; write it as timezone: Europe/Paris"},
 		{"cron CRON_TZ=UTC", 0, 0, "cron: a time zone doesn't belong in a cron; write it as timezone: UTC"},
-		{"cron TZ=0", 0, 0, "cron: a time zone doesn't belong in a cron; write it as timezone: 0"},
+		{"cron TZ=0", 0, 0, "cron: a time zone doesn't belong in a cron; write the zone as timezone: Europe/Paris, by its IANA name"},
 		{"cron tz=UTC 0 9 * * *", 0, 0, "cron: a time zone doesn't belong in a cron; write it as timezone: UTC"},
 		// Values.
 		{"cron 60 9 * * *", 0, 0, `cron: minute "60": 60 is above 59; 0 to 59`},
