@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,15 +33,20 @@ States: active; paused; disabled; left (it is not in the file); new (no daemon h
   evrun handlers resume announce --from now
   evrun handlers forget old-name`,
 	}
+	listing := handlersListing{Env: e}
 	list := &cobra.Command{
-		Use:     "list",
-		Short:   "List the handlers, also those that have left the file",
-		Example: "  evrun handlers list",
+		Use:   "list [NAME...]",
+		Short: "List the handlers, also those that have left the file",
+		Example: `  evrun handlers list
+  evrun handlers list --label team=billing --state paused`,
 		Long: `Lists the handlers of the wiring file, and those that have left it and were not forgotten. WAITING counts the events that match a
 handler and have no run yet; after very many events it is an upper bound (≤).`,
-		Args: cli.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runHandlersList(c.Context(), e) },
+		ValidArgsFunction: e.CompleteHandlers(),
+		RunE:              func(c *cobra.Command, names []string) error { return listing.run(c.Context(), names) },
 	}
+	e.LabelFlag(list, &listing.labels, "only handlers with this label")
+	list.Flags().StringSliceVar(&listing.states, "state", nil, "only handlers in these states: "+strings.Join(handlerStates, ", "))
+	cli.CompleteFlag(list, "state", handlerStates...)
 	show := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "Show one handler, and what waits for it",
@@ -49,20 +55,24 @@ handler and have no run yet; after very many events it is an upper bound (≤).`
 		ValidArgsFunction: e.CompleteHandlers(),
 		RunE:              func(c *cobra.Command, args []string) error { return runHandlersShow(c.Context(), e, args[0]) },
 	}
-	from := ""
+	from, labels := "", []string(nil)
 	resume := &cobra.Command{
-		Use:   "resume NAME...",
+		Use:   "resume NAME... | --label LABEL",
 		Short: "Let paused handlers go on",
 		Long: `Lets paused handlers go on where they stopped: those that somebody paused, or that returned to the wiring file after more than an hour. With --from now they
 begin with the next event: the events that wait are skipped, and the unsettled runs are dropped; the numbers are printed, and published
 as evrun.handler.skipped.`,
 		Example: `  evrun handlers resume announce
   evrun handlers resume announce --from now`,
-		Args:              cli.NamesOf("handler", 0),
+		Args:              namesOrLabels,
 		ValidArgsFunction: e.CompleteHandlers(control.StatePaused),
 		RunE: func(c *cobra.Command, names []string) error {
 			if from != "mark" && from != "now" {
 				return cli.Usage("--from %q: must be mark or now", from)
+			}
+			names, err := labeledHandlers(c.Context(), e, names, labels)
+			if err != nil {
+				return err
 			}
 			return changeHandlers(c.Context(), e, names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
 				done, err := c.ResumeHandler(ctx, name, from == "now")
@@ -75,18 +85,23 @@ as evrun.handler.skipped.`,
 	}
 	resume.Flags().StringVar(&from, "from", "mark", "where to go on: mark (where they stopped), or now")
 	cli.CompleteFlag(resume, "from", "mark", "now")
+	e.LabelFlag(resume, &labels, "the handlers with this label")
 	reason := ""
 	pause := &cobra.Command{
-		Use:   "pause NAME...",
+		Use:   "pause NAME... | --label LABEL",
 		Short: "Have handlers begin nothing until they are resumed",
 		Long: `Pauses handlers until "evrun handlers resume", also over restarts, reloads and changes of the file. Running attempts end as ever;
 nothing new begins, and the events and the retries wait: they are counted, and not skipped. The pause goes on when a handler leaves the
 file and returns, and where another one takes its place with "was". "enabled: false" in the file has the same effect there.`,
 		Example: `  evrun handlers pause announce --reason "the mail server is down"
   evrun handlers resume announce`,
-		Args:              cli.NamesOf("handler", 0),
+		Args:              namesOrLabels,
 		ValidArgsFunction: e.CompleteHandlers(control.StateActive),
 		RunE: func(c *cobra.Command, names []string) error {
+			names, err := labeledHandlers(c.Context(), e, names, labels)
+			if err != nil {
+				return err
+			}
 			return changeHandlers(c.Context(), e, names, func(ctx context.Context, c *client.Client, name string) (any, string, error) {
 				done, err := c.PauseHandler(ctx, name, reason)
 				words := name + " is paused"
@@ -102,6 +117,7 @@ file and returns, and where another one takes its place with "was". "enabled: fa
 		},
 	}
 	pause.Flags().StringVar(&reason, "reason", "", "why, in your words: lists and the audit trail have it")
+	e.LabelFlag(pause, &labels, "the handlers with this label")
 	forget := &cobra.Command{
 		Use:   "forget NAME...",
 		Short: "Give up the place and the runs of handlers that have left",
@@ -121,12 +137,72 @@ new handler.`,
 	return cli.Group(c, list, show, pause, resume, forget)
 }
 
-func runHandlersList(ctx context.Context, e *cli.Env) error {
-	all, err := e.Handlers(ctx)
+var handlerStates = []string{control.StateActive, control.StatePaused, control.StateDisabled, control.StateLeft, control.StateNew}
+
+// handlersListing is what handlers list lists.
+type handlersListing struct {
+	*cli.Env
+	labels, states []string
+}
+
+func (o *handlersListing) run(ctx context.Context, names []string) error {
+	for _, state := range o.states {
+		if !slices.Contains(handlerStates, state) {
+			return cli.Usage("--state %s: must be %s", state, fault.Or(handlerStates))
+		}
+	}
+	all, err := o.Handlers(ctx)
 	if err != nil {
 		return err
 	}
-	return cli.List(e, output.Handlers(), all, "no handler is wired")
+	if all, err = cli.Named("handler", all, func(h control.HandlerStatus) string { return h.Name }, names); err != nil {
+		return err
+	}
+	none := "no handler is wired"
+	if len(all) > 0 {
+		none = "no such handler"
+	}
+	if all, err = cli.ByLabels(all, o.labels, &none); err != nil {
+		return err
+	}
+	columns := output.Handlers()
+	if slices.ContainsFunc(all, func(h control.HandlerStatus) bool { return len(h.Labels) > 0 }) {
+		columns = append(columns, output.Labels[control.HandlerStatus]())
+	}
+	if len(o.states) > 0 {
+		all = slices.DeleteFunc(slices.Clone(all), func(h control.HandlerStatus) bool { return !slices.Contains(o.states, h.State) })
+	}
+	return cli.List(o.Env, columns, all, none)
+}
+
+// labeledHandlers adds the handlers that have labels to names.
+func labeledHandlers(ctx context.Context, e *cli.Env, names, labels []string) ([]string, error) {
+	if len(labels) == 0 {
+		return names, nil
+	}
+	all, err := e.Handlers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hint := ""
+	chosen, err := cli.ByLabels(all, labels, &hint)
+	if err == nil && len(chosen) == 0 {
+		err = cli.Usage("--label: %s", hint)
+	}
+	for _, h := range chosen {
+		if !slices.Contains(names, h.Name) && h.State != control.StateLeft {
+			names = append(names, h.Name)
+		}
+	}
+	return names, err
+}
+
+// namesOrLabels checks that the arguments are names of handlers, or that there is a --label in their place.
+func namesOrLabels(c *cobra.Command, names []string) error {
+	if c.Flags().Changed("label") {
+		return nil
+	}
+	return cli.NamesOf("handler", 0)(c, names)
 }
 
 func runHandlersShow(ctx context.Context, e *cli.Env, name string) error {

@@ -20,13 +20,16 @@ func newSchedulesCmd(e *cli.Env) *cobra.Command {
 		Long: `Shows the schedules and their next slots, as the daemon has them, or the wiring file where none runs; and fires, pauses and
 resumes them. "evrun simulate" prints all slots between two times.`,
 	}
+	var labels []string
 	list := &cobra.Command{
-		Use:     "list",
-		Short:   "List the schedules, with the next slot of each",
-		Example: "  evrun schedules list",
-		Args:    cli.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return runSchedulesList(c.Context(), e) },
+		Use:   "list [NAME...]",
+		Short: "List the schedules, with the next slot of each",
+		Example: `  evrun schedules list
+  evrun schedules list --label team=billing`,
+		ValidArgsFunction: e.CompleteSchedules,
+		RunE:              func(c *cobra.Command, names []string) error { return runSchedulesList(c.Context(), e, names, labels) },
 	}
+	e.LabelFlag(list, &labels, "only schedules with this label")
 	show := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "Show one schedule, with its next slots",
@@ -38,12 +41,26 @@ resumes them. "evrun simulate" prints all slots between two times.`,
 	return cli.Group(c, list, show, newSchedulesNextCmd(e), newSchedulesFireCmd(e), newSchedulesPauseCmd(e, true), newSchedulesPauseCmd(e, false))
 }
 
-func runSchedulesList(ctx context.Context, e *cli.Env) error {
+func runSchedulesList(ctx context.Context, e *cli.Env, names, labels []string) error {
 	all, err := e.Schedules(ctx, 0)
 	if err != nil {
 		return err
 	}
-	return cli.List(e, output.Schedules(), all, "no schedule is wired")
+	if all, err = cli.Named("schedule", all, func(s api.Schedule) string { return s.Name }, names); err != nil {
+		return err
+	}
+	none := "no schedule is wired"
+	if len(all) > 0 {
+		none = "no such schedule"
+	}
+	if all, err = cli.ByLabels(all, labels, &none); err != nil {
+		return err
+	}
+	columns := output.Schedules()
+	if slices.ContainsFunc(all, func(s api.Schedule) bool { return len(s.Labels) > 0 }) {
+		columns = append(columns, output.Labels[api.Schedule]())
+	}
+	return cli.List(e, columns, all, none)
 }
 
 func runSchedulesShow(ctx context.Context, e *cli.Env, name string) error {
@@ -84,7 +101,7 @@ func runSchedulesNext(ctx context.Context, e *cli.Env, names []string, n int, tz
 	if err != nil {
 		return err
 	}
-	if all, err = cli.Named(all, func(s api.Schedule) string { return s.Name }, names); err != nil {
+	if all, err = cli.Named("schedule", all, func(s api.Schedule) string { return s.Name }, names); err != nil {
 		return err
 	}
 	var slots []output.Slot

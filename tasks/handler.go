@@ -30,7 +30,9 @@ type Handler struct {
 	FromStart   bool             // a new handler begins at the journal's start, not at its head
 	FromMark    bool             // a handler that returns to the wiring continues at its mark, however long it was absent
 	Was         string           // its previous name, whose mark and unsettled runs it takes over; empty: none
-	Disabled    bool             // it must not run: its events and its retries wait
+	Description string           // for people; empty: none
+	Labels      map[string]string
+	Disabled    bool // it must not run: its events and its retries wait
 	// Version changes when the handler's text in the wiring file changes: see [Runner.Replace]. Empty: the handler always counts as changed.
 	Version string
 	// KeepOutput is how many bytes of each stream of an attempt's output are kept, if the action has an output: see [Printer]; 0: [capture.Default],
@@ -39,6 +41,9 @@ type Handler struct {
 	// Redact removes secrets from an error's text before it is stored, logged or published; nil: no secrets.
 	Redact func(text string) string
 }
+
+// LabelsOf implements [control.Labeled].
+func (h *Handler) LabelsOf() map[string]string { return h.Labels }
 
 // Matches reports whether an event goes to the handler.
 func (h *Handler) Matches(e *events.Event) bool {

@@ -42,7 +42,8 @@ func (r *Runner) statuses(ctx context.Context, all bool, countUntil time.Time, a
 func controlled(handlers []*Handler) []control.Wired {
 	list := make([]control.Wired, len(handlers))
 	for i, h := range handlers {
-		list[i] = control.Wired{Name: h.Name, Was: h.Was, Kind: h.Kind, On: h.On, FromMark: h.FromMark, Disabled: h.Disabled}
+		list[i] = control.Wired{Name: h.Name, Was: h.Was, Kind: h.Kind, On: h.On, FromMark: h.FromMark, Disabled: h.Disabled,
+			Description: h.Description, Labels: h.Labels}
 	}
 	return list
 }

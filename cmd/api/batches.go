@@ -99,6 +99,9 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) error {
 	if err := s.readJSON(w, r, &request); err != nil {
 		return err
 	}
+	if hint := s.labeled(&request.Selection); hint != "" {
+		return problem(http.StatusBadRequest, "label: "+hint)
+	}
 	ctx, cancel := s.untilClose(r.Context())
 	defer cancel()
 	if request.DryRun {

@@ -27,7 +27,11 @@ type Forgotten struct {
 
 func (s *Server) listHandlers(r *http.Request) (any, error) {
 	statuses, err := s.o.Handlers.HandlerStatuses(r.Context())
-	return list("handlers", statuses), err
+	if err != nil {
+		return nil, err
+	}
+	chosen, hint := control.ByLabels(statuses, labelsOf(r))
+	return labeledList("handlers", chosen, hint), nil
 }
 
 func (s *Server) getHandler(r *http.Request) (any, error) {

@@ -79,6 +79,7 @@ func (s *Server) listRuns(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	hint := s.labeled(&sel)
 	q, err := sel.Runs(r.Context(), s.o.Store)
 	if err == nil {
 		err = paged(r, &q)
@@ -91,10 +92,12 @@ func (s *Server) listRuns(r *http.Request) (any, error) {
 		return nil, err
 	}
 	s.begun(r.Context(), page.Items)
+	info := infoOf(page)
+	info.Hint = hint
 	return struct {
 		Runs []Run `json:"runs"`
 		PageInfo
-	}{s.reasons.Runs(r.Context(), page.Items), infoOf(page)}, nil
+	}{s.reasons.Runs(r.Context(), page.Items), info}, nil
 }
 
 // run finds the run that a request names.

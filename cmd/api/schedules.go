@@ -9,28 +9,31 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/audit"
+	"evrun/tasks/control"
 	"evrun/tasks/schedule"
 )
 
 // Schedule is a schedule and its state.
 type Schedule struct {
-	Name      string     `json:"name"`
-	Emit      string     `json:"emit"`
-	Do        string     `json:"do,omitempty"` // the kind of its own handler, which has its name
-	When      string     `json:"when"`         // in words
-	Timezone  string     `json:"timezone"`
-	Missed    string     `json:"missed"` // skip, last or all
-	Grace     string     `json:"grace"`
-	MaxMissed int        `json:"max_missed,omitempty"` // with missed: all
-	Overlap   string     `json:"overlap"`              // allow, skip or queue
-	Paused    string     `json:"paused,omitempty"`     // "file", or "hand": with evrun schedules pause
-	Waiting   bool       `json:"waiting,omitempty"`    // for the end of its last slot's runs
-	Since     time.Time  `json:"since"`                // when it was first seen, or its timing changed
-	Last      *time.Time `json:"last,omitempty"`       // the last slot that was published
-	LastRuns  *SlotRuns  `json:"last_runs,omitempty"`  // of the last slot; in the status of a daemon only
-	Except    *Except    `json:"except,omitempty"`     // the next time without slots
-	Next      *time.Time `json:"next,omitempty"`       // the next slot, paused or not
-	Upcoming  []Slot     `json:"upcoming,omitempty"`   // the next slots, as many as were asked for
+	Name        string            `json:"name"`
+	Emit        string            `json:"emit"`
+	Do          string            `json:"do,omitempty"` // the kind of its own handler, which has its name
+	Description string            `json:"description,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	When        string            `json:"when"` // in words
+	Timezone    string            `json:"timezone"`
+	Missed      string            `json:"missed"` // skip, last or all
+	Grace       string            `json:"grace"`
+	MaxMissed   int               `json:"max_missed,omitempty"` // with missed: all
+	Overlap     string            `json:"overlap"`              // allow, skip or queue
+	Paused      string            `json:"paused,omitempty"`     // "file", or "hand": with evrun schedules pause
+	Waiting     bool              `json:"waiting,omitempty"`    // for the end of its last slot's runs
+	Since       time.Time         `json:"since"`                // when it was first seen, or its timing changed
+	Last        *time.Time        `json:"last,omitempty"`       // the last slot that was published
+	LastRuns    *SlotRuns         `json:"last_runs,omitempty"`  // of the last slot; in the status of a daemon only
+	Except      *Except           `json:"except,omitempty"`     // the next time without slots
+	Next        *time.Time        `json:"next,omitempty"`       // the next slot, paused or not
+	Upcoming    []Slot            `json:"upcoming,omitempty"`   // the next slots, as many as were asked for
 }
 
 // Except is a time without slots.
@@ -46,6 +49,9 @@ type Slot struct {
 	Number int64     `json:"number"`
 }
 
+// LabelsOf implements [control.Labeled].
+func (s Schedule) LabelsOf() map[string]string { return s.Labels }
+
 // SlotRuns is what came of a slot.
 type SlotRuns struct {
 	Sequence int64          `json:"seq,string"` // of the slot's event
@@ -59,7 +65,7 @@ const MaxUpcoming = 1000
 func ScheduleOf(st schedule.State, n int) Schedule {
 	zone := st.Timing.Location()
 	s := Schedule{
-		Name: st.Name, Emit: st.Type, Do: st.Do, When: st.Timing.Describe(), Timezone: zone.String(),
+		Name: st.Name, Description: st.Description, Labels: st.Labels, Emit: st.Type, Do: st.Do, When: st.Timing.Describe(), Timezone: zone.String(),
 		Missed: string(st.MissedPolicy()), Grace: st.GraceTime().String(), Overlap: string(st.OverlapPolicy()),
 		Waiting: st.Waiting, Since: st.Since.In(zone),
 	}
@@ -102,7 +108,11 @@ func (s *Server) listSchedules(r *http.Request) (any, error) {
 		return nil, err
 	}
 	states, err := s.o.Schedules.States(r.Context())
-	return list("schedules", SchedulesOf(states, n)), err
+	if err != nil {
+		return nil, err
+	}
+	chosen, hint := control.ByLabels(SchedulesOf(states, n), labelsOf(r))
+	return labeledList("schedules", chosen, hint), nil
 }
 
 func (s *Server) getSchedule(r *http.Request) (any, error) {

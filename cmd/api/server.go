@@ -30,6 +30,7 @@ import (
 	"evrun/cmd/api/stream"
 	"evrun/events"
 	"evrun/store"
+	"evrun/tasks"
 	"evrun/tasks/batches"
 	"evrun/tasks/emitter"
 	"evrun/tasks/erase"
@@ -45,6 +46,7 @@ type Options struct {
 	Schedules Schedules
 	Explain   func(*events.Event) explain.Report // what the wiring would do about an event
 	Matches   func(*events.Event) (bool, string) // see [explain.Matches]
+	Wired     func() []*tasks.Handler            // by the wiring
 	Redact    func(string) string                // removes secrets from a text; nil: there are none
 	Log       *slog.Logger
 	Retention func() retention.Policy // what is kept

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -54,6 +55,18 @@ func list[T any](name string, items []T) map[string]any {
 	}
 	return map[string]any{name: items}
 }
+
+// labeledList is list for what has some labels; hint says why it is empty.
+func labeledList[T any](name string, items []T, hint string) map[string]any {
+	answer := list(name, items)
+	if hint != "" {
+		answer["hint"] = hint
+	}
+	return answer
+}
+
+// labelsOf reads the parameter label: KEY=VALUE, or KEY; several must all match.
+func labelsOf(r *http.Request) []string { return r.URL.Query()["label"] }
 
 // shaped converts each item of a list.
 func shaped[T, Shape any](list []T, of func(T) Shape) []Shape {

@@ -173,8 +173,8 @@ func (e *Env) Schedules(ctx context.Context, n int) ([]api.Schedule, error) {
 	return Asked(ctx, e, ReadsWiring, func(c *client.Client) ([]api.Schedule, error) { return c.Schedules(ctx, n) })
 }
 
-// Named returns the schedules with these names; no names: all.
-func Named[S any](all []S, nameOf func(S) string, names []string) ([]S, error) {
+// Named returns the things (schedules, handlers) with these names; no names: all.
+func Named[S any](thing string, all []S, nameOf func(S) string, names []string) ([]S, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -190,7 +190,7 @@ func Named[S any](all []S, nameOf func(S) string, names []string) ([]S, error) {
 			if hint != "" {
 				hint = "; " + hint
 			}
-			return nil, fmt.Errorf("there is no schedule %q%s", name, hint)
+			return nil, fmt.Errorf("there is no %s %q%s", thing, name, hint)
 		}
 		chosen = append(chosen, all[i])
 	}

@@ -170,6 +170,7 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 		Explain: func(ev *events.Event) explain.Report {
 			return explain.Event(cfg.Wiring.Handlers, ev, id, cfg.Secrets).Among(cfg.Wiring.Events)
 		},
+		Wired: func() []*tasks.Handler { return cfg.Wiring.Handlers },
 		Matches: func(ev *events.Event) (bool, string) {
 			return explain.Matches(cfg.Wiring.Handlers, cfg.Wiring.Events, ev)
 		},

@@ -39,6 +39,7 @@ func (o *SelectionFlags) AddRunFlags(e *Env, c *cobra.Command, states ...store.R
 	names := search.StateNames(states...)
 	c.Flags().StringVar(&o.Handler, "handler", "", "only runs of this handler")
 	c.Flags().StringSliceVar(&o.States, "state", nil, "only runs in these states: "+strings.Join(names, ", "))
+	e.LabelFlag(c, &o.Labels, "only runs of handlers with this label")
 	_ = c.RegisterFlagCompletionFunc("handler", e.CompleteHandlers()) // an error means that the flag does not exist
 	CompleteFlag(c, "state", names...)
 }
@@ -66,20 +67,27 @@ func (o *SelectionFlags) ReadFlags(check func() error) (err error) {
 	if err := check(); err != nil {
 		return Usage("--%v", err)
 	}
+	if err := CheckLabels(o.Labels); err != nil {
+		return err
+	}
 	return CheckLimit(o.Limit)
 }
 
 // ListPages lists what the flags select, page by page. On a terminal it shows how far a long search has come.
 func ListPages[T any](e *Env, o *SelectionFlags, columns []output.Column[T], read func(api.Paging) ([]T, api.PageInfo, error)) error {
-	p, out := e.Progress(), LeftOut{}
+	p, out, hint := e.Progress(), LeftOut{}, ""
 	rest, err := output.Pages(e.Printer(), columns, o.after, o.Limit, func(after string, n int) ([]T, string, error) {
 		rows, info, err := read(api.Paging{After: after, Limit: n})
 		out.Add(info)
 		p.Show(len(rows), info)
+		hint = info.Hint
 		return rows, info.Next, err
 	})
 	p.Clear()
 	out.Note(e)
+	if hint != "" {
+		e.Note("%s", hint)
+	}
 	switch {
 	case err != nil && rest != "" && e.Command.Context().Err() != nil:
 		e.Note("stopped; --after %s goes on from here", rest)

@@ -21,6 +21,7 @@ type handlerKeys struct {
 	On   []pattern `key:"on,required" min:"1" other:"trigger,triggers,event,topic" doc:"The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list."`
 	Do   kind      `key:"do,required" other:"action,run,kind,uses" doc:"What it does."`
 	workKeys
+	aboutKeys
 	OrderBy  condition     `key:"order_by" scope:"key" other:"key" doc:"An expression: events with one value of it run one after the other."`
 	Debounce *debounceKeys `key:"debounce" doc:"One run for a burst of events: the burst is over when no event has come for so long."`
 	From     string        `key:"from" enum:"start,head,mark" doc:"Where a new handler begins: with the next event (head, the default), or at the journal's start. mark: with the next event, and when the handler returns to the file, always where it stopped."`
@@ -124,6 +125,7 @@ func (r *wiringReader) work(n *yaml.Node, k *workKeys, h *tasks.Handler, faults 
 
 func (k *handlerKeys) handler() *tasks.Handler {
 	h := k.workKeys.handler(k.Name, k.Do)
+	h.Description, h.Labels = string(k.Description), k.Labels
 	h.OrderBy, h.FromStart, h.FromMark, h.Disabled = k.OrderBy.Expr, k.From == "start", k.From == "mark", !k.Enabled
 	for _, p := range k.On {
 		h.On = append(h.On, p.Pattern)

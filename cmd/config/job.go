@@ -135,6 +135,7 @@ func (r *wiringReader) job(n *yaml.Node) (*schedule.Entry, *tasks.Handler) {
 	typ := jobPrefix + string(k.Name)
 	s := r.slots(n, &k.slotKeys, typ, faults, before)
 	h := k.handler(k.Name, k.Do)
+	h.Description, h.Labels = string(k.Description), k.Labels
 	if s != nil {
 		r.unique(n, "handler", h.Name)
 		h.On = r.jobPatterns(n, typ, s.Was)

@@ -36,8 +36,9 @@ type slotKeys struct {
 	Until     instant              `key:"until" other:"end" doc:"No slots after this time."`
 	Limit     int                  `key:"limit" min:"1" max:"9007199254740992" doc:"So many slots, then no more."`
 	Except    []string             `key:"except" min:"1" other:"skip,holidays,exclude" doc:"Times without slots: days in the schedule's zone, 2026-12-25 or 2026-12-24..2026-12-31, and the events of an iCalendar file, holidays.ics."`
-	Jitter    time.Duration        `key:"jitter" doc:"Publishes up to so much later, to spread load."`
-	Was       *name                `key:"was" doc:"The name that it had before: it continues where that schedule stopped, so that a new name neither loses nor repeats a slot."`
+	aboutKeys
+	Jitter time.Duration `key:"jitter" doc:"Publishes up to so much later, to spread load."`
+	Was    *name         `key:"was" doc:"The name that it had before: it continues where that schedule stopped, so that a new name neither loses nor repeats a slot."`
 }
 
 // scheduleKeys are the keys of a schedule that publishes an event.
@@ -87,6 +88,7 @@ func (r *wiringReader) slots(n *yaml.Node, k *slotKeys, typ string, faults []*fa
 		Name: string(k.Name), Type: typ, Subject: k.Subject, Data: k.Data, Grace: k.Grace, Missed: schedule.Missed(k.Missed),
 		MaxMissed: k.MaxMissed, Overlap: schedule.Overlap(k.Overlap), Paused: k.Paused,
 	}
+	s.Description, s.Labels = string(k.Description), k.Labels
 	if k.Was != nil {
 		s.Was = string(*k.Was)
 	}

@@ -88,9 +88,10 @@ func (r *wiringReader) read() Wiring {
 			if s == nil {
 				return
 			}
-			timed, done := n, n
+			timed := effective(n)
+			done := timed
 			if h != nil {
-				timed, done = only(n, isSlotKey), only(n, func(key string) bool { return key == "name" || key == "was" || !isSlotKey(key) })
+				timed, done = only(done, isSlotKey), only(done, func(key string) bool { return key == "name" || key == "was" || !isSlotKey(key) })
 			}
 			s.Version += " " + r.versionOf(timed) + " " + s.Timing.Location().String()
 			w.Schedules = append(w.Schedules, s)
@@ -102,7 +103,7 @@ func (r *wiringReader) read() Wiring {
 	r.checkWas("schedule", scheduleHeirs)
 	r.each(func(p part) *yaml.Node { return p.handlers }, func(n *yaml.Node) {
 		r.sequence(n, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
-			handle(n, r.handler(n), r.versionOf(n))
+			handle(n, r.handler(n), r.versionOf(effective(n)))
 		})
 	})
 	r.checkWas("handler", heirs)

@@ -119,6 +119,8 @@ func (d *Daemon) explain(e *events.Event) explain.Report {
 	return explain.Event(cfg.Wiring.Handlers, e, d.store.ID(), cfg.Secrets).Among(cfg.Wiring.Events)
 }
 
+func (d *Daemon) wired() []*tasks.Handler { return d.current.Load().Wiring.Handlers }
+
 func (d *Daemon) matches(e *events.Event) (ok bool, hint string) {
 	w := d.current.Load().Wiring
 	return explain.Matches(w.Handlers, w.Events, e)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"evrun/events"
+	"evrun/tasks/control"
 	"evrun/tasks/emitter"
 	"evrun/tasks/explain"
 	"evrun/tasks/expression"
@@ -44,6 +45,12 @@ func (p *Printer) explainHandler(b *strings.Builder, h explain.Handler) {
 	if !h.Matches {
 		line(b, "on", "%s", strings.Join(h.On, ", "))
 		return
+	}
+	if h.About != "" {
+		line(b, "about", "%s", brief(strings.ReplaceAll(h.About, "\n", " ")))
+	}
+	if len(h.Labels) > 0 {
+		line(b, "labels", "%s", strings.Join(control.LabelTexts(h.Labels), ", "))
 	}
 	line(b, "on", "%s matches; do %s", h.Pattern, h.Kind)
 	if w := h.When; w != nil {

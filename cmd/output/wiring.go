@@ -23,6 +23,11 @@ func Handlers() []Column[control.HandlerStatus] {
 	}
 }
 
+// Labels is the column of labels.
+func Labels[T control.Labeled]() Column[T] {
+	return Column[T]{Title: "LABELS", Text: func(one T) any { return orDash(strings.Join(control.LabelTexts(one.LabelsOf()), ", ")) }, Rank: 2, Least: 12, Most: 61}
+}
+
 // HandlerState is a handler's state in words.
 func HandlerState(h control.HandlerStatus) string {
 	if h.State == control.StateLeft && h.LeftAt != nil {
@@ -63,6 +68,7 @@ func (p *Printer) Handler(h control.HandlerStatus) error {
 		}
 		t.Field(h.State, "%s", text)
 	}
+	about(t, h.Description, h.Labels)
 	t.Field("does", "%s", h.Kind)
 	t.Field("on", "%s", orDash(strings.Join(h.On, ", ")))
 	t.Field("waiting", "%s", waiting(h))
@@ -74,6 +80,16 @@ func (p *Printer) Handler(h control.HandlerStatus) error {
 	t.Field("retrying", "%d", h.Retrying)
 	t.Field("dead", "%d", h.Dead)
 	return t.Flush()
+}
+
+// about writes what the wiring file says of a handler or a schedule.
+func about(t *Table, description string, labels map[string]string) {
+	if description != "" {
+		t.Field("about", "%s", description)
+	}
+	if len(labels) > 0 {
+		t.Field("labels", "%s", strings.Join(control.LabelTexts(labels), ", "))
+	}
 }
 
 // Schedules are the columns of a list of schedules.
@@ -113,6 +129,7 @@ func (p *Printer) Schedule(s api.Schedule) error {
 	}
 	t := p.Table()
 	t.Field("schedule", "%s", s.Name)
+	about(t, s.Description, s.Labels)
 	t.Field("when", "%s", s.When)
 	t.Field("emits", "%s", s.Emit)
 	if s.Do != "" {

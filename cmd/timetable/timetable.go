@@ -43,7 +43,7 @@ func Print(ctx context.Context, e *cli.Env, o Options) error {
 	if err != nil {
 		return err
 	}
-	entries, err := cli.Named(cfg.Wiring.Schedules, func(s *schedule.Entry) string { return s.Name }, o.Schedules)
+	entries, err := cli.Named("schedule", cfg.Wiring.Schedules, func(s *schedule.Entry) string { return s.Name }, o.Schedules)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ type HandlerStatus struct {
 	State string   `json:"state"` // active, paused, disabled, left; without a daemon also new
 	Kind  string   `json:"do,omitempty"`
 	On    []string `json:"on"`
+	// Description and Labels are those of the wiring file.
+	Description string            `json:"description,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
 	// Behind is the number of events of any type after the handler's low-water mark.
 	Behind int64 `json:"behind"`
 	// Waiting is the number of the handler's events without a run, or with one whose first attempt is only claimed ahead; nil: not counted. With AtMost
@@ -99,6 +102,9 @@ type Wired struct {
 	On       []events.Pattern
 	FromMark bool // it is not paused, however late it returns
 	Disabled bool // it must not run
+
+	Description string
+	Labels      map[string]string
 }
 
 // Live is what only the worker of a running handler knows.
@@ -187,7 +193,7 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, co
 
 // newStatus is the status of a handler that the store does not know.
 func newStatus(h Wired) HandlerStatus {
-	return HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: events.PatternTexts(h.On)}
+	return HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: events.PatternTexts(h.On), Description: h.Description, Labels: h.Labels}
 }
 
 func (st *HandlerStatus) count(n store.Counts, behind int64) {

@@ -32,11 +32,13 @@ type Report struct {
 
 // Handler is what one handler would do.
 type Handler struct {
-	Name    string   `json:"handler"`
-	Kind    string   `json:"do"`
-	On      []string `json:"on"`
-	Matches bool     `json:"matches"`           // a pattern does, and the event is not for another handler alone
-	Pattern string   `json:"pattern,omitempty"` // the pattern of On that matches
+	Name    string            `json:"handler"`
+	Kind    string            `json:"do"`
+	On      []string          `json:"on"`
+	About   string            `json:"description,omitempty"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Matches bool              `json:"matches"`           // a pattern does, and the event is not for another handler alone
+	Pattern string            `json:"pattern,omitempty"` // the pattern of On that matches
 
 	When     *When          `json:"when,omitempty"`
 	Would    string         `json:"would,omitempty"` // "run", "skip" or "fail"; empty if no pattern matches
@@ -161,7 +163,7 @@ type explainer struct {
 
 func (x *explainer) handler() Handler {
 	h := x.h
-	out := Handler{Name: h.Name, Kind: h.Kind, On: events.PatternTexts(h.On)}
+	out := Handler{Name: h.Name, About: h.Description, Labels: h.Labels, Kind: h.Kind, On: events.PatternTexts(h.On)}
 	if !h.Matches(x.d.Event) {
 		return out
 	}

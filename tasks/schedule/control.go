@@ -165,6 +165,7 @@ func (s *Scheduler) Replace(ctx context.Context, entries []*Entry, remember func
 		for _, t := range timers {
 			old := was[t.Name]
 			if old != nil && same(old.Entry, t.Entry) {
+				old.Entry = t.Entry // its description and labels may have changed
 				s.timers[t.Name] = old
 				delete(was, t.Name)
 				continue

@@ -23,19 +23,21 @@ const (
 
 // Entry is a wired schedule: its timing, and the event that it publishes.
 type Entry struct {
-	Name      string
-	Was       string // its former name, whose mark it takes over; "": none
-	Timing    *slots.Timing
-	Missed    Missed        // "": MissedLast
-	Grace     time.Duration // how late a slot may be and still be on time; 0: DefaultGrace
-	MaxMissed int           // of MissedAll; 0: DefaultMaxMissed
-	Overlap   Overlap       // "": OverlapAllow
-	Paused    bool          // no slot is published until another wiring says otherwise
-	Type      string        // of the event
-	Subject   *expression.Template
-	Data      *expression.Value // nil: none
-	Do        string            // the kind of the handler that has the schedule's name and belongs to it; "": none
-	Version   string            // equal for entries that are written alike; "": equal to no other
+	Name        string
+	Was         string // its former name, whose mark it takes over; "": none
+	Timing      *slots.Timing
+	Missed      Missed        // "": MissedLast
+	Grace       time.Duration // how late a slot may be and still be on time; 0: DefaultGrace
+	MaxMissed   int           // of MissedAll; 0: DefaultMaxMissed
+	Overlap     Overlap       // "": OverlapAllow
+	Paused      bool          // no slot is published until another wiring says otherwise
+	Type        string        // of the event
+	Subject     *expression.Template
+	Data        *expression.Value // nil: none
+	Do          string            // the kind of the handler that has the schedule's name and belongs to it; "": none
+	Description string
+	Labels      map[string]string
+	Version     string // equal for entries that are written alike; "": equal to no other
 }
 
 // Part names the schedule among evrun's parts, for [emitter.Emitter.Own] and [emitter.Emitter.Source].

@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,8 +48,9 @@ type Query struct {
 	// Keep, of events alone, reports whether an event can be selected at all; nil: each. Where is not evaluated for the others, so they are not in Failed.
 	Keep func(*events.Event) bool
 
-	Handler string           // of the run; empty: any
-	States  []store.RunState // the run is in one of these; none: any
+	Handler  string           // of the run; empty: any
+	Handlers []string         // the run is of one of these; none: any
+	States   []store.RunState // the run is in one of these; none: any
 
 	Bare   bool   // the runs' Failed is not needed
 	Oldest bool   // oldest event first, instead of newest first
@@ -172,10 +174,19 @@ func Runs(ctx context.Context, s Source, q Query) (Page[store.Run], error) {
 			return scanRuns(ctx, s, sq, look)
 		},
 		move:  func(to string) error { return moveRuns(&sq, to) },
+		want:  q.ofHandlers(),
 		check: func(found []store.Run) (func(int) (bool, error), error) { return checkRuns(ctx, s, q.Where, found) },
 		place: func(r store.Run) string { return r.ID },
 	}
 	return w.page()
+}
+
+// ofHandlers reports whether a run is of one of the Handlers; nil: each is.
+func (q *Query) ofHandlers() func(store.Run) bool {
+	if len(q.Handlers) == 0 {
+		return nil
+	}
+	return func(r store.Run) bool { return slices.Contains(q.Handlers, r.Handler) }
 }
 
 // OfRuns is the query of runs for a store, without Where, Limit and After.

@@ -16,20 +16,23 @@ import (
 // Selection is a query as people and programs write it: in flags, in the parameters of lists, and in the JSON of a batch. Types and States may have
 // several in one text, with commas.
 type Selection struct {
-	Types   []string  `json:"type,omitempty"`
-	Handler string    `json:"handler,omitempty"`
-	States  []string  `json:"state,omitempty"`
-	Source  string    `json:"source,omitempty"`
-	Since   time.Time `json:"since,omitzero"`
-	Until   time.Time `json:"until,omitzero"`
-	Where   string    `json:"where,omitempty"`
-	Event   string    `json:"event,omitempty"` // as [Event] resolves it
-	Chain   string    `json:"chain,omitempty"` // any event of the chain, as [Event] resolves it
+	Types   []string `json:"type,omitempty"`
+	Handler string   `json:"handler,omitempty"`
+	// Handlers are those that have the Labels, which must be replaced by them before a query is made: only the wiring knows labels.
+	Handlers []string  `json:"handlers,omitempty"`
+	Labels   []string  `json:"label,omitempty"`
+	States   []string  `json:"state,omitempty"`
+	Source   string    `json:"source,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	Until    time.Time `json:"until,omitzero"`
+	Where    string    `json:"where,omitempty"`
+	Event    string    `json:"event,omitempty"` // as [Event] resolves it
+	Chain    string    `json:"chain,omitempty"` // any event of the chain, as [Event] resolves it
 }
 
 // All reports whether nothing narrows the selection down.
 func (s *Selection) All() bool {
-	return len(s.Types) == 0 && s.Handler == "" && len(s.States) == 0 && s.Source == "" && s.Since.IsZero() && s.Until.IsZero() &&
+	return len(s.Types) == 0 && s.Handler == "" && len(s.Handlers) == 0 && len(s.Labels) == 0 && len(s.States) == 0 && s.Source == "" && s.Since.IsZero() && s.Until.IsZero() &&
 		s.Where == "" && s.Event == "" && s.Chain == ""
 }
 
@@ -66,6 +69,9 @@ func (s *Selection) Events(ctx context.Context, j store.Journal) (Query, error) 
 // Runs is [Selection.Events] for runs.
 func (s *Selection) Runs(ctx context.Context, j store.Journal) (Query, error) {
 	q, err := s.parse(expression.SelectRuns)
+	if err == nil && len(s.Labels) > 0 {
+		err = &SelectionError{"label", fmt.Errorf("nothing here knows labels; name handlers")}
+	}
 	if err != nil {
 		return q, err
 	}
@@ -80,6 +86,8 @@ func (s *Selection) parseEvents() (Query, error) {
 		return q, err
 	case s.Handler != "":
 		return q, &SelectionError{"handler", fmt.Errorf("events have none; runs have")}
+	case len(s.Handlers)+len(s.Labels) > 0:
+		return q, &SelectionError{"label", fmt.Errorf("events have none; handlers have, and so have their runs")}
 	case len(s.States) > 0:
 		return q, &SelectionError{"state", fmt.Errorf("events have none; runs have")}
 	}
@@ -88,7 +96,7 @@ func (s *Selection) parseEvents() (Query, error) {
 
 // parse makes the query of everything but the names of events.
 func (s *Selection) parse(scope expression.Scope) (q Query, err error) {
-	q = Query{Handler: s.Handler, Source: s.Source, Since: s.Since, Until: s.Until}
+	q = Query{Handler: s.Handler, Handlers: s.Handlers, Source: s.Source, Since: s.Since, Until: s.Until}
 	for _, text := range split(s.Types) {
 		p, err := emitter.ParsePattern(text)
 		if err != nil {

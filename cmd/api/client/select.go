@@ -15,7 +15,7 @@ func selectionValues(sel search.Selection, p api.Paging) url.Values {
 	for _, list := range []struct {
 		name  string
 		texts []string
-	}{{"type", sel.Types}, {"state", sel.States}} {
+	}{{"type", sel.Types}, {"state", sel.States}, {"label", sel.Labels}} {
 		for _, text := range list.texts {
 			v.Add(list.name, text)
 		}

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"evrun/tasks/control"
+)
+
+// LabelFlag adds --label, which selects things by the labels that they have in the wiring file.
+func (e *Env) LabelFlag(c *cobra.Command, labels *[]string, doc string) {
+	c.Flags().StringArrayVar(labels, "label", nil, doc+": KEY=VALUE, or KEY with any value (may be repeated: all of them)")
+	_ = c.RegisterFlagCompletionFunc("label", e.completeLabels) // an error means that the flag does not exist
+}
+
+// completeLabels lists the labels of the wiring file.
+func (e *Env) completeLabels(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	known := map[string]bool{}
+	if e.completing(c) {
+		if cfg, err := e.Load(); err == nil {
+			add := func(labels map[string]string) {
+				for key, value := range labels {
+					known[key], known[key+"="+value] = true, true
+				}
+			}
+			for _, h := range cfg.Wiring.Handlers {
+				add(h.Labels)
+			}
+			for _, s := range cfg.Wiring.Schedules {
+				add(s.Labels)
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(known)), cobra.ShellCompDirectiveNoFileComp
+}
+
+// CheckLabels refuses a --label without a key.
+func CheckLabels(labels []string) error {
+	for _, label := range labels {
+		if key, _, _ := strings.Cut(label, "="); strings.TrimSpace(key) == "" {
+			return Usage("--label %q: write KEY=VALUE or KEY", label)
+		}
+	}
+	return nil
+}
+
+// ByLabels returns the things that have all of the labels. If none has, none gets the reason.
+func ByLabels[T control.Labeled](all []T, labels []string, none *string) ([]T, error) {
+	if err := CheckLabels(labels); err != nil {
+		return nil, err
+	}
+	chosen, hint := control.ByLabels(all, labels)
+	if hint != "" {
+		*none = hint
+	}
+	return chosen, nil
+}
