@@ -19,6 +19,7 @@ func expressions(Sources) (string, error) {
 		{"`result`", "`emit` of a handler", "What the kind returned: see [kinds.md](kinds.md)"},
 		{"`error`, `attempts`, `handler`, `run_id`", "`on_dead`", "Why the run is dead, and after how many attempts"},
 		{"`slot`, `previous`", "schedules", "`slot.time`, `slot.unix` and `slot.number`; `previous` is the slot that was published before, nil at first"},
+		{"`run.id`, `run.attempt`, `run.handler`", "`with`, `emit`, `on_dead`", "The run: its id is the same at every attempt, and `run.attempt` counts from 1"},
 		{"`run.state`, `run.error`, `run.attempt`", "`--where` on runs", "The run; `event` and `data` are those of its event"},
 	})
 	p.heading(2, "Operators")
