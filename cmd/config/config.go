@@ -45,6 +45,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"evrun/cmd/config/include"
+	"evrun/cmd/config/report"
 	"evrun/cmd/config/yaml"
 	"evrun/store"
 	"evrun/tasks/expression"
@@ -76,6 +77,12 @@ func (c *Config) Places() []string {
 	}
 	return places
 }
+
+// The faults of a wiring file.
+type (
+	Errors = report.Errors
+	Fault  = report.Fault
+)
 
 // Options for loading a file. The zero value is usable.
 type Options struct {

@@ -125,7 +125,7 @@ func (d *document) fault(start, end int, msg, hint string) {
 	source, from := t.LineText(line)
 	d.faults = append(d.faults, Fault{
 		File: t.name, Line: line + 1, Column: 1 + utf8.RuneCountInString(t.Source[from:start-t.Base]), Message: msg, Hint: hint, SourceLine: source,
-		offset: start, width: end - start,
+		Offset: start, Width: end - start,
 	})
 	if d.full() {
 		d.faults[maxFaults-1].Message, d.faults[maxFaults-1].Hint = "too many errors: the rest isn't shown", ""
@@ -166,7 +166,7 @@ func isWord(c byte) bool { return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 
 
 // beside records a fault without a line: of a variable, a flag, or the whole file.
 func (d *document) beside(what, msg, hint string) {
-	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, offset: math.MaxInt})
+	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, Offset: math.MaxInt})
 }
 
 // err returns the faults as an error, in the order of the file; nil for none.
@@ -179,8 +179,8 @@ func (d *document) err() error {
 
 // sorted returns the faults in the order of the file, without duplicates: an aliased value is read once for each alias.
 func (d *document) sorted() []Fault {
-	slices.SortStableFunc(d.faults, func(a, b Fault) int { return cmp.Compare(a.offset, b.offset) })
-	return slices.CompactFunc(d.faults, func(a, b Fault) bool { return a.offset == b.offset && a.Message == b.Message })
+	slices.SortStableFunc(d.faults, func(a, b Fault) int { return cmp.Compare(a.Offset, b.Offset) })
+	return slices.CompactFunc(d.faults, func(a, b Fault) bool { return a.Offset == b.Offset && a.Message == b.Message })
 }
 
 // sequence reads the items of a list. what is the list's name in messages, such as schedules.

@@ -1,13 +1,11 @@
 package config
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"evrun/store/sqlite"
 	"evrun/tasks/fault"
@@ -79,35 +77,5 @@ func TestColorsOnlyWhereWanted(t *testing.T) {
 	}
 	if s := e.Pretty(true); !strings.Contains(s, "\x1b[1;31m") || strings.Contains(s, "\x1b[31m.db") {
 		t.Errorf("no color, or the file's own, in %q", s)
-	}
-}
-
-func TestAFaultHasItsSeverityInJSON(t *testing.T) {
-	for f, want := range map[*Fault]string{{Message: "m"}: `{"severity":"error","file":"","message":"m"}`, {Message: "m", Warning: true}: `{"severity":"warning","file":"","message":"m"}`} {
-		if got, err := json.Marshal(f); err != nil || string(got) != want {
-			t.Errorf("%s, %v", got, err)
-		}
-	}
-}
-
-func TestErrorsAndWarningsAreCounted(t *testing.T) {
-	e := &Errors{Faults: []Fault{{File: "f", Message: "m"}, {File: "f", Message: "w", Warning: true}, {File: "f", Message: "n"}}}
-	if s := e.Pretty(false); !strings.HasSuffix(s, "2 errors, 1 warning\n") || !strings.Contains(s, "f: warning: w") {
-		t.Error(s)
-	}
-}
-
-func TestTheMarkStandsInTerminalCells(t *testing.T) {
-	for line, want := range map[string]string{
-		`日本: x`:              "      ^", // two cells a character
-		"e\u0301te\u0301: x": "     ^",  // no cell for a combining mark
-		"\tkey: x":           "      ^", // a tab is shown as a space
-	} {
-		at := strings.IndexByte(line, 'x')
-		f := Fault{Line: 1, Column: 1 + utf8.RuneCountInString(line[:at]), SourceLine: line, width: 1}
-		text, before, width := f.excerpt()
-		if got := strings.Repeat(" ", before) + strings.Repeat("^", width); got != want {
-			t.Errorf("%s:\ngot  %q\nwant %q", text, got, want)
-		}
 	}
 }

@@ -74,7 +74,7 @@ var proposal = regexp.MustCompile(`did you mean "([^"]*)"\?`)
 
 // followed is a file with the word at a fault's place replaced, which may be the whole of a dotted word.
 func followed(text string, f *Fault, word string) string {
-	start, end := f.offset, f.offset+f.width
+	start, end := f.Offset, f.Offset+f.Width
 	for start > 0 && strings.Contains("._-", text[start-1:start]) || start > 0 && isWord(text[start-1]) {
 		start--
 	}
@@ -117,10 +117,10 @@ func TestWhoFollowsAHintMeetsNoFaultThere(t *testing.T) {
 			tried++
 			better := false
 			var then *Errors
-			for _, text := range []string{string(src[:f.offset]) + proposed[1] + string(src[f.offset+f.width:]), followed(string(src), &e.Faults[i], proposed[1])} {
+			for _, text := range []string{string(src[:f.Offset]) + proposed[1] + string(src[f.Offset+f.Width:]), followed(string(src), &e.Faults[i], proposed[1])} {
 				_, err := check(path, path, include.File{Text: []byte(text)}, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true, new(include.Inputs))
 				better = better || !errors.As(err, &then) || !slices.ContainsFunc(then.Faults, func(g Fault) bool {
-					return g.Line == f.Line && g.offset >= f.offset && g.offset <= f.offset+len(proposed[1])
+					return g.Line == f.Line && g.Offset >= f.Offset && g.Offset <= f.Offset+len(proposed[1])
 				})
 			}
 			if !better {

@@ -27,9 +27,9 @@ var literalNot = []string{"env", "include-missing", "schema-file-missing", "yaml
 
 // edits are the ways to follow such a hint at a fault: in place of the faulty text, of the whole value, of the word there, or of the key with its value.
 func edits(src string, f *Fault, text string) (list []string) {
-	start, end := f.offset, f.offset+f.width
+	start, end := f.Offset, f.Offset+f.Width
 	list = append(list, src[:start]+text+src[end:])
-	if f.width == 1 || !strings.ContainsAny(src[start:end], " ") { // a scalar around it
+	if f.Width == 1 || !strings.ContainsAny(src[start:end], " ") { // a scalar around it
 		from, to := start, end
 		for from > 0 && !strings.ContainsAny(src[from-1:from], "\n[]{},") && !strings.HasSuffix(src[:from], ": ") && !strings.HasSuffix(src[:from], "- ") {
 			from--
@@ -107,7 +107,7 @@ func TestLiteralHints(t *testing.T) {
 					break
 				}
 			}
-			if text == "" || f.Line == 0 || f.offset+f.width > len(src) || prose.MatchString(text) {
+			if text == "" || f.Line == 0 || f.Offset+f.Width > len(src) || prose.MatchString(text) {
 				continue
 			}
 			tried++

@@ -1,4 +1,6 @@
-package config
+// Package report has the faults of a wiring file with their places, and how people see them: on a line, or with the source line and a mark below the
+// faulty text.
+package report
 
 import (
 	"fmt"
@@ -30,7 +32,7 @@ type Fault struct {
 	SourceLine string `json:"source,omitempty"`
 	Warning    bool   `json:"-"` // the file can still be used: "severity" in JSON
 
-	offset, width int // in the source, in bytes
+	Offset, Width int `json:"-"` // of the faulty text, in bytes; the offset counts through all texts of the wiring
 }
 
 // MarshalJSON adds "severity": "error" or "warning".
@@ -161,7 +163,7 @@ func (f *Fault) excerpt() (text string, before, width int) {
 		_, size := utf8.DecodeRuneInString(line[at:])
 		at += size
 	}
-	end := min(at+max(f.width, 1), len(line))
+	end := min(at+max(f.Width, 1), len(line))
 	for end < len(line) && !utf8.RuneStart(line[end]) {
 		end++
 	}
