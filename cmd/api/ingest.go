@@ -174,7 +174,10 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil // without an end the client knows that the answer is not complete
 	}
-	matched := chain.Matched || s.o.Explain(e).Final // then there is nothing to wait for
+	matched := chain.Matched
+	if !matched && s.o.Matches != nil {
+		matched, _ = s.o.Matches(e) // its type is final: there is nothing to wait for
+	}
 	_ = line("end", End{Matched: matched, Dead: chain.Dead, Cancelled: chain.Cancelled, Timeout: err != nil})
 	return nil
 }
