@@ -8,7 +8,8 @@
 //	cal, err := ical.Parse(text)
 //	spans, err := cal.Spans(paris, until)
 //
-// github.com/teambition/rrule-go (v1.8.2) would follow rules, too, but can't be bounded: it looks for a day that never comes until the year 9999.
+// github.com/teambition/rrule-go (v1.8.2, of January 2023) follows rules, too, but bounds no work: it looks for a day that never comes until the year
+// 9999, which took 85 ms for each rule, and a file of this size may have ten thousand.
 package ical
 
 import (
