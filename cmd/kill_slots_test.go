@@ -13,7 +13,7 @@ import (
 )
 
 // A daemon with schedules that are due several times a second is killed at random. Each slot from the first to the last is
-// there exactly once, on time or made up for; so are the runs of a handler on them.
+// there exactly once, on time or made up for; so are the runs of a handler on them, and the user that a schedule with do stores for each of its slots.
 //
 // EVRUN_SLOT_KILLS is how many kills; 5, and 40 in .ci/run.
 func killedDaemonPublishesEachSlotOnce(t *testing.T) {
@@ -25,11 +25,12 @@ log: {level: error}
 handlers:
   - {name: note, on: "slot.>", do: log, with: {message: "${ event.id }"}}
 `
+	const inserts = `do: user.insert, with: {name: Slot, email: "slot-${ strftime(event.time, '%s') }@example.com"}}`
 	dir := wired(t, handlers+`
 schedules:
   - {name: fast, every: 100ms, missed: all, max_missed: 100000, emit: slot.fast}
   - {name: third, every: 300ms, missed: all, max_missed: 100000, jitter: 200ms, emit: slot.third}
-  - {name: second, cron: "* * * * * *", missed: all, max_missed: 100000, emit: slot.second}
+  - {name: second, cron: "* * * * * *", missed: all, max_missed: 100000, `+inserts+`
 `)
 	for range kills {
 		d := serve(t, dir, nil)
@@ -44,11 +45,11 @@ schedules:
 		for _, e := range journal(t, dir) {
 			types[e.Type]++
 		}
-		return min(types["slot.fast"], types["slot.third"], types["slot.second"]) > 2, fmt.Sprint(types)
+		return min(types["slot.fast"], types["slot.third"], types["schedule.second"]) > 2, fmt.Sprint(types)
 	})
 	d.stop(t)
-	// No further slots, and a run for each published one.
-	wireAt(t, dir, handlers)
+	// No further slots, and a run for each published one. What had a schedule with do is a handler by itself now.
+	wireAt(t, dir, handlers+"  - {name: second, on: schedule.second, "+inserts+"\n")
 	d = serve(t, dir, nil)
 	d.ready(t)
 	all := journal(t, dir)
@@ -57,6 +58,9 @@ schedules:
 		n := l.number(t, `SELECT count(*) FROM runs WHERE state = 3`)
 		return n == int64(len(all)), fmt.Sprintf("%d runs on %d slots", n, len(all))
 	})
+	if users, slots := l.number(t, `SELECT count(*) FROM users`), l.number(t, `SELECT count(*) FROM events WHERE type = 'schedule.second'`); users != slots || slots == 0 {
+		t.Errorf("%d users of %d slots", users, slots)
+	}
 	d.stop(t)
 
 	slots := map[string][]time.Time{}
@@ -64,7 +68,7 @@ schedules:
 		slots[e.Type] = append(slots[e.Type], e.Time)
 	}
 	total := 0
-	for typ, every := range map[string]time.Duration{"slot.fast": 100 * time.Millisecond, "slot.third": 300 * time.Millisecond, "slot.second": time.Second} {
+	for typ, every := range map[string]time.Duration{"slot.fast": 100 * time.Millisecond, "slot.third": 300 * time.Millisecond, "schedule.second": time.Second} {
 		list := slots[typ]
 		total += len(list)
 		if len(list) < kills/20 {
