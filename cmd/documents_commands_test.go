@@ -182,26 +182,29 @@ func TestTheFirstTableHasWorkingEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, ok := strings.Cut(string(text), "| You want | Write this |")
+	_, table, ok := strings.Cut(string(text), "| You want | Write this | under |")
 	table, _, end := strings.Cut(table, "\n\n")
 	if !ok || !end {
 		t.Fatal("there is no such table")
 	}
-	lists := map[bool]string{true: "\nhandlers:\n", false: "schedules:\n"}
+	lists := map[string]string{"schedules:": "schedules:\n", "handlers:": "handlers:\n"}
 	n := 0
-	for _, m := range span.FindAllStringSubmatch(table, -1) {
-		lists[strings.Contains(m[1], " on: ")] += "  - " + m[1] + "\n"
-		n++
+	for line := range strings.Lines(table) {
+		if m := span.FindAllStringSubmatch(line, -1); len(m) == 2 {
+			lists[m[1][1]] += "  - " + m[0][1] + "\n"
+			n++
+		}
 	}
 	file := filepath.Join(t.TempDir(), "evrun.yaml")
-	if err := os.WriteFile(file, []byte(lists[false]+lists[true]), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(lists["schedules:"]+lists["handlers:"]), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(file, config.Options{ParseStatement: sqlite.ParseStatement})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := len(cfg.Wiring.Schedules) + strings.Count(lists[true], " on: "); got != n || n < 8 {
+	jobs := strings.Count(lists["schedules:"], " do: ")
+	if got := len(cfg.Wiring.Schedules) + len(cfg.Wiring.Handlers) - jobs; got != n || n < 8 {
 		t.Errorf("%d of %d entries", got, n)
 	}
 }
