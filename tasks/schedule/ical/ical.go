@@ -24,7 +24,7 @@ import (
 const MaxSize = 1 << 20
 
 const (
-	maxDays  = 5_000_000 // that all rules look at
+	maxWork  = 5_000_000 // days that all rules look at, and what costs as much
 	maxTimes = 100_000   // of all events
 )
 
@@ -186,8 +186,16 @@ func (cal *Calendar) Spans(zone *time.Location, until time.Time) ([]slots.Span, 
 type expansion struct {
 	zone  *time.Location
 	until time.Time
-	days  int // that rules have looked at
+	work  int
 	spans []slots.Span
+}
+
+// spend takes work. line is that of the event or the rule that makes it.
+func (x *expansion) spend(n, line int) error {
+	if x.work += n; x.work > maxWork {
+		return wrong(line, "the rules and the changes of the file are too much work")
+	}
+	return nil
 }
 
 func (x *expansion) add(e *event, moved []moment) error {
@@ -196,6 +204,9 @@ func (x *expansion) add(e *event, moved []moment) error {
 	leave := e.without
 	if e.instead.wall.IsZero() {
 		leave = append(leave[:len(leave):len(leave)], moved...)
+	}
+	if err := x.spend(4*len(leave), e.line); err != nil { // many events may share one uid
+		return err
 	}
 	for _, m := range leave {
 		if m.date {

@@ -127,6 +127,28 @@ func TestWhatCannotBeFollowedIsRefused(t *testing.T) {
 	}
 }
 
+// Many events that share a uid with many changes, and rules with long lists, are refused before they take long.
+func TestTheWorkOfACalendarIsBounded(t *testing.T) {
+	var shared []string
+	for i := range 3000 {
+		at := fmt.Sprintf("20260101T%02d%02d%02d", i/3600, i/60%60, i%60)
+		shared = append(shared, vevent("DTSTART;TZID=Europe/Paris:"+at), vevent("DTSTART:20270101T000000", "RECURRENCE-ID:"+at))
+	}
+	days := strings.TrimSuffix(strings.Repeat("366,", 400), ",")
+	for name, text := range map[string]string{
+		"one uid":    calendar(shared...),
+		"long lists": calendar(vevent("DTSTART;VALUE=DATE:00020101", "RRULE:FREQ=DAILY;BYYEARDAY="+days), vevent("DTSTART;VALUE=DATE:00020101", "RRULE:FREQ=DAILY;BYYEARDAY="+days)),
+	} {
+		cal, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cal.Spans(time.UTC, time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC)); err == nil || !strings.Contains(err.Error(), "too much work") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // FuzzParse: any text is read or refused, and its spans are ordered in themselves.
 func FuzzParse(f *testing.F) {
 	for _, rule := range []string{"RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3", "RRULE:FREQ=MONTHLY;BYSETPOS=-1;BYDAY=MO,TU", "RDATE;VALUE=PERIOD:20260901T100000Z/PT3H", "EXDATE:20260701"} {

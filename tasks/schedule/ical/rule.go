@@ -131,12 +131,12 @@ func (r *rule) each(x *expansion, e *event, found func(wall time.Time) error) er
 	clock := e.start.wall.Sub(start)
 	one := r.completed(start)
 	end := x.until.Add(2 * day) // a zone is a day away at most
-	n := 0
+	n, each := 0, 1+one.terms()/64
 	for first := one.period(start); first.Before(end); first = one.after(first) {
-		set := one.days(first)
-		if x.days += int(one.next(first).Sub(first) / day); x.days > maxDays {
-			return wrong(r.line, "the rules of the file are too much work")
+		if err := x.spend(each*int(one.next(first).Sub(first)/day), r.line); err != nil {
+			return err
 		}
+		set := one.days(first)
 		for _, d := range one.chosen(set) {
 			if d.Before(start) {
 				continue
@@ -151,6 +151,11 @@ func (r *rule) each(x *expansion, e *event, found func(wall time.Time) error) er
 		}
 	}
 	return nil
+}
+
+// terms is how many numbers each day is compared with.
+func (r *rule) terms() int {
+	return len(r.months) + len(r.monthDays) + len(r.yearDays) + len(r.weeks) + len(r.weekdays) + len(r.positions)
 }
 
 // completed adds what follows from the start: a rule without days has the start's.
