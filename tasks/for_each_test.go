@@ -3,6 +3,7 @@ package tasks_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -155,6 +156,36 @@ func TestTheEventsOfAForEachAreBounded(t *testing.T) {
 			}
 			if got := d.outline("x"); len(got) != 1 || !strings.Contains(got[0], "evrun.run.dead") {
 				t.Errorf("events %.200q", got)
+			}
+		})
+	}
+}
+
+// Data that a list repeats is not encoded for each element before it is refused: that would be 1000 times the largest event.
+func TestTooMuchDataIsRefusedBeforeItIsMade(t *testing.T) {
+	action, faults := handlers.Build("emit", map[string]any{"type": "y", "for_each": "1..1000", "data": "${ data.long }"}, handlers.Deps{})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	outside := outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, nil })
+	for name, h := range map[string]*tasks.Handler{
+		"the kind emit": {Kind: "emit", Action: action},
+		"a handler":     {Action: outside, Emit: []emission.Entry{forEach(t, map[string]any{"type": "y", "for_each": "1..1000", "data": "${ data.long }"})}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.Name, h.On = "h", on("x")
+			d := start(t, path(t), h)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			if _, err := d.emitter.Emit(t.Context(), &events.Event{Type: "x", ID: "e", Source: "/test", Data: []byte(`{"long": "` + strings.Repeat("x", 900<<10) + `"}`)}); err != nil {
+				t.Fatal(err)
+			}
+			if run := d.settled(1)[0]; run.State != store.Dead || !strings.Contains(run.Error, "bytes of data together") {
+				t.Error(run.State, run.Error)
+			}
+			runtime.ReadMemStats(&after)
+			if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 100 {
+				t.Errorf("%d MiB were allocated", mib)
 			}
 		})
 	}

@@ -129,14 +129,15 @@ func (m *Maker) Follows(run Run, f *Foreseen, result any) (evs []*events.Event, 
 		evs = append(evs, e)
 		return nil
 	}
+	sum := bound{most: m.mostData()}
 	for _, what := range own {
 		if err := add(strconv.Itoa(len(evs)+1), what); err != nil {
 			return nil, err
 		}
-	}
-	if counted {
-		if err := m.bounded(evs); err != nil {
-			return nil, err
+		if counted {
+			if err := sum.add(evs[len(evs)-1]); err != nil {
+				return nil, fmt.Errorf("emit: for_each: %w", err)
+			}
 		}
 	}
 	if err := m.giveResult(run, result); err != nil {

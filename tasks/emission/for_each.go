@@ -120,7 +120,7 @@ func (m *Maker) list(run Run, f *Foreseen, i, own int, evs []*events.Event) (_ [
 
 // make adds an event for each element. The ids of the events have the number of the entry and that of the element.
 func (m *Maker) make(run Run, en *Entry, elements []any, number int, evs []*events.Event) ([]*events.Event, error) {
-	before, prefix := len(evs), strconv.Itoa(number)+"."
+	before, prefix, sum := len(evs), strconv.Itoa(number)+".", bound{most: m.mostData()}
 	err := forEach(run.Env, elements, before, func(i int, item any) error {
 		what, err := en.draft(run.Env, item)
 		if err != nil {
@@ -131,21 +131,22 @@ func (m *Maker) make(run Run, en *Entry, elements []any, number int, evs []*even
 			return &RefusedError{err}
 		}
 		evs = append(evs, e)
-		return nil
+		return sum.add(e)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("emit: %w", err)
 	}
-	return evs, m.bounded(evs[before:])
+	return evs, nil
 }
 
-// bounded refuses events that have too much data together.
-func (m *Maker) bounded(evs []*events.Event) error {
-	most, sum := max(maxData, m.Emitter.MaxData()), 0
-	for _, e := range evs {
-		if sum += len(e.Data); sum > most {
-			return &RefusedError{fmt.Errorf("emit: for_each: the events have more than %d bytes of data together; emit less for each element", most)}
-		}
+// bound refuses events that have too much data together. Each is added as soon as it is made: all of them could be a thousand times the most.
+type bound struct{ most, sum int }
+
+func (m *Maker) mostData() int { return max(maxData, m.Emitter.MaxData()) }
+
+func (b *bound) add(e *events.Event) error {
+	if b.sum += len(e.Data); b.sum > b.most {
+		return &RefusedError{fmt.Errorf("the events have more than %d bytes of data together; emit less for each element", b.most)}
 	}
 	return nil
 }
