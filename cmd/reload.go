@@ -30,7 +30,7 @@ changed retention acts at once; the other settings (store, server, log) need a r
 
 The daemon reloads by itself once a changed file has been quiet for a second (unless server.watch is false), and at a SIGHUP. It
 watches the wiring file, the files that it includes, and what the patterns of include match: a file that appears or disappears is a
-change as well. An entry that moves from one file to another unchanged is the same one.
+change as well. An entry that moves unchanged from one file to another of the same directory is the same one.
 
 Each reload publishes evrun.config.reloaded or evrun.config.rejected, and "evrun status" shows the last one.`,
 		Args: cli.NoArgs,

@@ -108,6 +108,7 @@ func TestIncludedFilesFollowInTheOrderOfTheirEntriesAndNames(t *testing.T) {
 	}
 }
 
+// Of the same directory: in another one, its relative paths are those of other files.
 func TestAHandlerThatMovesToAnotherFileKeepsItsVersion(t *testing.T) {
 	const one, two = "- {name: a, on: x, do: exec, with: {command: [./run.sh]}, timeout: 1m}\n", "- {name: b, on: x, do: log, with: {message: x}} # here\n"
 	const schedule = "- {name: s, every: 1h, emit: x}\n"
@@ -117,11 +118,18 @@ func TestAHandlerThatMovesToAnotherFileKeepsItsVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	after, err := loadFiles(filesOf(t, map[string]string{
-		"evrun.yaml":    settings + "include: conf.d/*\n",
-		"conf.d/1.yaml": "handlers:\n" + one, "conf.d/2.yaml": "events: {x: {description: D}}\nhandlers:\n" + two, "conf.d/3.yaml": "schedules:\n" + schedule,
+		"evrun.yaml": settings + "include: '[0-9].yaml'\n",
+		"1.yaml":     "handlers:\n" + one, "2.yaml": "events: {x: {description: D}}\nhandlers:\n" + two, "3.yaml": "schedules:\n" + schedule,
 	}))
 	if err != nil {
 		t.Fatal(err)
+	}
+	below, err := loadFiles(filesOf(t, map[string]string{"evrun.yaml": settings + "include: conf.d/*\n", "conf.d/1.yaml": "handlers:\n" + one + "schedules:\n" + schedule}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if below.Wiring.Handlers[0].Version == before.Wiring.Handlers[0].Version || below.Wiring.Schedules[0].Version == before.Wiring.Schedules[0].Version {
+		t.Error("./run.sh is another file in conf.d, and the version is the same")
 	}
 	for i, h := range before.Wiring.Handlers {
 		if moved := after.Wiring.Handlers[i]; moved.Name != h.Name || moved.Version != h.Version || moved.Retry.Attempts != 3 {

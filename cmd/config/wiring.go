@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (r *wiringReader) read() Wiring {
 		if h == nil {
 			return
 		}
-		h.Version, h.Redact = version+r.defaultsVersion, r.secrets.Redact
+		h.Version, h.Redact = version+r.defaultsVersion+r.dirVersion(), r.secrets.Redact
 		if handlers.RunsPrograms(h.Action) {
 			h.Version += r.environmentVersion
 		}
@@ -93,7 +94,7 @@ func (r *wiringReader) read() Wiring {
 			if h != nil {
 				timed, done = only(done, isSlotKey), only(done, func(key string) bool { return key == "name" || key == "was" || !isSlotKey(key) })
 			}
-			s.Version += " " + r.versionOf(timed) + " " + s.Timing.Location().String()
+			s.Version += " " + r.versionOf(timed) + " " + s.Timing.Location().String() + r.dirVersion()
 			w.Schedules = append(w.Schedules, s)
 			r.places[s] = n
 			scheduleHeirs = append(scheduleHeirs, heir{s.Name, s.Was, n})
@@ -119,6 +120,15 @@ func (r *wiringReader) each(of func(part) *yaml.Node, read func(*yaml.Node)) {
 			read(n)
 		}
 	}
+}
+
+// dirVersion is the part of a version for the directory of the file that is read: in another one, relative paths are those of other files.
+func (r *wiringReader) dirVersion() string {
+	dir, err := filepath.Rel(r.parts[0].dir, r.dir)
+	if err != nil {
+		dir = r.dir
+	}
+	return " in " + dir
 }
 
 // versionOf returns a hash of a value's source text, without comments and layout.
