@@ -192,7 +192,11 @@ func (i *includer) file(n *yaml.Node, path, name string, by *source) {
 	if !filepath.IsAbs(name) {
 		s.name = filepath.Join(filepath.Dir(by.name), name)
 	}
-	file, err := i.inputs.Read(path, true)
+	read := func(path string) (include.File, error) { return i.inputs.Read(path, true) }
+	if include.Wild(n.Value) {
+		read = i.inputs.ReadFound
+	}
+	file, err := read(path)
 	if err != nil {
 		msg, hint := unreadable(path, err)
 		if strings.Contains(name, "{") && errors.Is(err, fs.ErrNotExist) {

@@ -31,6 +31,38 @@ func Trusted(path string, commands bool) (note string, err error) {
 	return "", nil
 }
 
+// TrustedFind checks a file that was found by a pattern, and not named, after [Trusted]: in a directory that every user can write, which is sticky then,
+// it must be root's or that of the user that runs evrun. The note is as in Trusted.
+func TrustedFind(path string) (note string, err error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.Stat(filepath.Dir(abs))
+	if err != nil {
+		return "", err
+	}
+	if dir.Mode().Perm()&0o002 == 0 || readOnly(abs) {
+		return "", nil
+	}
+	for _, look := range []func(string) (fs.FileInfo, error){os.Lstat, os.Stat} { // who has made the link decides, too
+		info, err := look(abs)
+		if err != nil {
+			return "", err
+		}
+		o, known := ownerOf(info)
+		if !known || o.uid == 0 || o.uid == os.Geteuid() {
+			continue
+		}
+		msg := fmt.Sprintf("the file belongs to another user (uid %d), in a directory that every user can write", o.uid)
+		if overridden() {
+			return fmt.Sprintf("%s: %s; it is used because of %s=1", path, msg, Variable), nil
+		}
+		return "", &Error{abs, msg, "include files of a directory that only you can write, or name this one; " + Variable + "=1 turns this check off"}
+	}
+	return "", nil
+}
+
 // TrustedDir checks the directory of a store, by the same rule.
 func TrustedDir(dir string) (note string, err error) { return trusted(dir, true) }
 

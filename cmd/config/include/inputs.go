@@ -32,6 +32,7 @@ type Inputs struct {
 type input struct {
 	path     string
 	commands bool
+	found    bool // by a pattern
 	sum      [sha256.Size]byte
 }
 
@@ -48,8 +49,15 @@ type File struct {
 // Read reads a file that decides what is run: commands is as in [files.Trusted], whose *[files.Error] is the error of a file that is not to be trusted.
 // A file that can't be read is one of the inputs, too: it may be there later.
 func (in *Inputs) Read(path string, commands bool) (File, error) {
-	file, err := read(path, commands)
-	in.files = append(in.files, input{absolute(path), commands, sum(file.Text, err)})
+	return in.read(path, commands, false)
+}
+
+// ReadFound is Read for a file that a pattern matches: see [files.TrustedFind].
+func (in *Inputs) ReadFound(path string) (File, error) { return in.read(path, true, true) }
+
+func (in *Inputs) read(path string, commands, found bool) (File, error) {
+	file, err := read(path, commands, found)
+	in.files = append(in.files, input{absolute(path), commands, found, sum(file.Text, err)})
 	return file, err
 }
 
@@ -60,8 +68,14 @@ func absolute(path string) string {
 	return path
 }
 
-func read(path string, commands bool) (File, error) {
-	return readAs(path, func() (string, error) { return files.Trusted(path, commands) })
+func read(path string, commands, found bool) (File, error) {
+	return readAs(path, func() (string, error) {
+		note, err := files.Trusted(path, commands)
+		if found && note == "" && err == nil {
+			note, err = files.TrustedFind(path)
+		}
+		return note, err
+	})
 }
 
 // Text reads a file that need not be trusted.
@@ -131,7 +145,7 @@ func (in *Inputs) Places() []string {
 // Changed reads everything again, and reports whether a file has another text than when it was read, or a pattern other matches.
 func (in *Inputs) Changed() bool {
 	return slices.ContainsFunc(in.files, func(f input) bool {
-		file, err := read(f.path, f.commands)
+		file, err := read(f.path, f.commands, f.found)
 		return sum(file.Text, err) != f.sum
 	}) || slices.ContainsFunc(in.patterns, func(p expansion) bool { return joined(expand(p.dir, p.pattern)) != p.matches })
 }
