@@ -56,8 +56,8 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	ctx, d.stop = context.WithCancel(ctx)
 	defer d.stop()
 	d.warn(d.cfg)
-	ps := &parts{failed: make(chan *part, 9)}
-	var reaper, scheduler, server, reloading, keeping, pruning, watching *part
+	ps := &parts{failed: make(chan *part, 10)}
+	var reaper, starting, scheduler, server, reloading, keeping, pruning, watching *part
 	if d.o.Reap {
 		reaper = ps.start("reaper", process.Reap)
 	}
@@ -65,7 +65,9 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	runner := ps.start("runner", d.runner.Run)
 	select {
 	case <-d.runner.Ready():
-		d.publishStart(ctx)
+		if !d.publishStart(ctx) {
+			starting = ps.start("start", d.publishStartLater)
+		}
 		scheduler = ps.start("scheduler", d.scheduler.Run)
 		server = ps.start("API", func(context.Context) error { return d.server.Serve(d.socket) })
 		keeping = ps.start("socket", d.keepSocket)
@@ -92,6 +94,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	keeping.end()
 	reloading.end()
 	pruning.end()
+	starting.end()
 	scheduler.end()
 	runner.stop()
 	d.await(runner)

@@ -2,11 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"evrun/events"
+	"evrun/store"
 	"evrun/tasks"
 )
 
@@ -19,22 +22,60 @@ const bootFile = "/proc/sys/kernel/random/boot_id"
 // The event of the first start since the machine started has the id boot-ID. That the journal has this event already is how a later start knows that
 // only evrun was started again. It is known as long as the store remembers the ids of events (retention.dedupe). Where the machine has no such id, each
 // start counts as one of the machine.
-func (d *Daemon) publishStart(ctx context.Context) {
+//
+// While the store has no space the event waits, and nothing else does: it is missing then where it should be first, but a handler for it is not left out.
+// publishStart reports whether there is nothing more to do.
+func (d *Daemon) publishStart(ctx context.Context) bool {
 	if !slices.ContainsFunc(d.cfg.Wiring.Handlers, wantsStart) {
-		return
+		return true
 	}
+	err := d.tryStart(ctx)
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrBusy):
+		d.log.Warn("the event of the start can't be published now; trying again", "error", err)
+		return false
+	}
+	d.log.Error("the event of the start can't be published", "error", err)
+	return true
+}
+
+// startEvery is the time between two tries to publish the event of the start.
+const startEvery = time.Second
+
+// publishStartLater tries to publish the event of the start until it is, or ctx ends.
+func (d *Daemon) publishStartLater(ctx context.Context) error {
+	ticker := time.NewTicker(startEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if d.publishStart(ctx) {
+				return nil
+			}
+		case <-ctx.Done():
+			d.log.Error("the event of the start was not published")
+			return nil
+		}
+	}
+}
+
+func (d *Daemon) tryStart(ctx context.Context) error {
 	data := map[string]any{"version": d.o.Version, "reboot": true}
 	id, err := os.ReadFile(bootFile)
 	boot := strings.TrimSpace(string(id))
 	if err != nil || boot == "" {
-		d.startedAs(ctx, "", data)
-		return
+		_, err := d.startedAs(ctx, "", data)
+		return err
 	}
 	data["boot"] = boot
-	if known := d.startedAs(ctx, "boot-"+boot, data); known {
+	known, err := d.startedAs(ctx, "boot-"+boot, data)
+	if err == nil && known {
 		data["reboot"] = false
-		d.startedAs(ctx, "", data)
+		_, err = d.startedAs(ctx, "", data)
 	}
+	return err
 }
 
 func wantsStart(h *tasks.Handler) bool {
@@ -42,14 +83,11 @@ func wantsStart(h *tasks.Handler) bool {
 }
 
 // startedAs publishes the event with an id, empty for a new one. It reports whether the journal had an event with this id.
-func (d *Daemon) startedAs(ctx context.Context, id string, data map[string]any) (known bool) {
+func (d *Daemon) startedAs(ctx context.Context, id string, data map[string]any) (known bool, err error) {
 	e, err := d.emitter.Notice(events.TypeStarted, id, data)
-	if err == nil {
-		receipts, failed := d.emitter.Accept(ctx, []*events.Event{e})
-		if err = failed; err == nil {
-			return receipts[0].Duplicate
-		}
+	if err != nil {
+		return false, err
 	}
-	d.log.Error("the event of the start can't be published", "error", err)
-	return false
+	receipts, err := d.emitter.Accept(ctx, []*events.Event{e})
+	return err == nil && receipts[0].Duplicate, err
 }
