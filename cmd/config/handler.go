@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"evrun/cmd/config/jsonschema"
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/tasks"
@@ -19,7 +21,7 @@ type handlerKeys struct {
 	_    struct{}  `owner:"a handler"`
 	Name name      `key:"name,required" other:"id" doc:"Its runs are named after it."`
 	On   []pattern `key:"on,required" min:"1" other:"trigger,triggers,event,topic" doc:"The types of event that it runs on: a type, a pattern (user.* is one token, order.> the rest), or a list."`
-	Do   kind      `key:"do,required" other:"action,run,kind,uses" doc:"What it does."`
+	Do   kind      `key:"do,required" other:"action,run,kind,uses" doc:"What it does. The main input of a kind can stand behind it: exec ./backup.sh is exec with: {command: ./backup.sh}."`
 	workKeys
 	aboutKeys
 	OrderBy  condition     `key:"order_by" scope:"key" other:"key" doc:"An expression: events with one value of it run one after the other."`
@@ -74,7 +76,7 @@ func (*emitKeys) ScopeFor(scope string, given map[string]any) string {
 
 // ExtendSchema adds the kinds, the inputs of each kind, and the rule that debounce replaces order_by.
 func (*handlerKeys) ExtendSchema(s map[string]any) {
-	s["allOf"] = kindSchemas()
+	s["allOf"] = jsonschema.Kinds()
 	s["not"] = map[string]any{"required": []any{"debounce", "order_by"}}
 }
 
@@ -243,6 +245,22 @@ type heir struct {
 	node      *yaml.Node
 }
 
+// leftOut explains a fault in the default of an input that is left out.
+func leftOut(kind string, with *yaml.Node, f *fault.Fault) {
+	k, _ := handlers.Lookup(kind)
+	i := slices.IndexFunc(k.Inputs, func(in fields.Field) bool { return len(f.Path) == 1 && f.Path[0] == in.Name && in.Default != "" })
+	if i < 0 {
+		return
+	}
+	if with != nil {
+		if given, _ := lookup(with, k.Inputs[i].Name); given != nil {
+			return
+		}
+	}
+	f.Message = fmt.Sprintf("%q is left out, so it is %s: %s", k.Inputs[i].Name, k.Inputs[i].Default, f.Message)
+	f.Hint = "give it another value under with"
+}
+
 // action makes the action of the handler at n from its inputs.
 func (r *wiringReader) action(kind string, inputs map[string]any, n *yaml.Node) tasks.Action {
 	_, do := lookup(n, "do")
@@ -257,6 +275,7 @@ func (r *wiringReader) action(kind string, inputs map[string]any, n *yaml.Node) 
 		BaseDir: r.dirOf(n), ParseStatement: r.parse, Secrets: r.secrets, Data: r.data, Events: r.bursts, Environment: r.environment, Note: r.note,
 	})
 	for _, f := range faults {
+		leftOut(kind, with, f)
 		if with == nil {
 			r.at(do, f.Message, f.Hint)
 		} else if at, _, _ := follow(with, f.Path); at == with { // an input is missing, or the inputs contradict each other

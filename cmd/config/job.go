@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"evrun/cmd/config/jsonschema"
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/tasks"
@@ -22,7 +23,7 @@ import (
 type jobKeys struct {
 	_ struct{} `owner:"a schedule with do"`
 	slotKeys
-	Do kind `key:"do,required" other:"action,run,kind,uses" doc:"What it does at each slot: the schedule is its own handler. The type of its event is schedule.NAME."`
+	Do kind `key:"do,required" other:"action,run,kind,uses" doc:"What it does at each slot: the schedule is its own handler. The type of its event is schedule.NAME. The main input of a kind can stand behind it: exec ./backup.sh."`
 	workKeys
 
 	On       misplaced `key:"on,hidden" refused:"a schedule with do has no \"on\": it runs at its own slots" hint:"leave it out; what runs on other events is a handler"`
@@ -33,7 +34,7 @@ type jobKeys struct {
 
 // ExtendSchema adds what a handler and a schedule have over several keys.
 func (*jobKeys) ExtendSchema(s map[string]any) {
-	s["allOf"] = kindSchemas()
+	s["allOf"] = jsonschema.Kinds()
 	needsTiming(s)
 }
 

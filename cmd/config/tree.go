@@ -46,7 +46,7 @@ func (d *document) value(n *yaml.Node) any {
 // scalar returns the value of a scalar in YAML 1.2's core schema: nil, a bool, an int64, a uint64, a float64 or a string.
 func scalar(n *yaml.Node) any {
 	s := n.Value
-	if n.Style != yaml.Plain {
+	if n.IsText() {
 		return s
 	}
 	if n.Null() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"evrun/cmd/config/include"
+	"evrun/cmd/config/shorthand"
 	"evrun/cmd/config/warnings"
 	"evrun/cmd/config/yaml"
 	"evrun/events"
@@ -85,6 +86,7 @@ func (r *wiringReader) read() Wiring {
 	}
 	r.each(func(p part) *yaml.Node { return p.schedules }, func(n *yaml.Node) {
 		r.sequence(n, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
+			n = shorthand.Expand(n, r.fault)
 			s, h := r.schedule(n)
 			if s == nil {
 				return
@@ -104,6 +106,7 @@ func (r *wiringReader) read() Wiring {
 	r.checkWas("schedule", scheduleHeirs)
 	r.each(func(p part) *yaml.Node { return p.handlers }, func(n *yaml.Node) {
 		r.sequence(n, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
+			n = shorthand.Expand(n, r.fault)
 			handle(n, r.handler(n), r.versionOf(effective(n)))
 		})
 	})

@@ -14,6 +14,7 @@ type kindShape struct {
 	Name    string         `json:"kind"`
 	Doc     string         `json:"doc"`
 	Inputs  []fields.Field `json:"inputs,omitempty"`
+	Main    string         `json:"main,omitempty"`   // the input that can stand behind the kind
 	Output  string         `json:"output,omitempty"` // what its attempts print
 	Example string         `json:"example,omitempty"`
 }
@@ -21,13 +22,16 @@ type kindShape struct {
 // Kind writes a kind of handler with its inputs and an example.
 func (p *Printer) Kind(k handlers.Kind) error {
 	if p.JSON {
-		return p.Object(kindShape{Name: k.Name, Doc: k.Doc, Inputs: k.Inputs, Output: k.Prints, Example: exampleOf(k)})
+		return p.Object(kindShape{Name: k.Name, Doc: k.Doc, Inputs: k.Inputs, Main: k.Main, Output: k.Prints, Example: exampleOf(k)})
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n\n", p.Paint(Bold, k.Name), k.Doc)
 	p.explainInputs(&b, k.Inputs, "  ")
 	if k.Prints != "" {
 		fmt.Fprintf(&b, "\nOutput: %s is kept with each attempt, 64KiB of each stream unless output: {keep: …} says otherwise.\n", k.Prints)
+	}
+	if k.Main != "" {
+		fmt.Fprintf(&b, "\nMain input: %s. It can stand behind the kind, in place of under with.\n", k.Main)
 	}
 	fmt.Fprintf(&b, "\nExample:\n%s", exampleOf(k))
 	return p.printf("%s", b.String())
@@ -72,20 +76,21 @@ func (p *Printer) explainInputs(b *strings.Builder, inputs []fields.Field, inden
 	}
 }
 
-// exampleOf is a handler of the kind with the inputs that it needs, or with its first where it needs none in particular.
+// exampleOf is a handler of the kind with the inputs that it needs.
 func exampleOf(k handlers.Kind) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "  - name: my-%s\n    on: some.event\n    do: %s\n", strings.ReplaceAll(k.Name, ".", "-"), k.Name)
-	someNeeded := slices.ContainsFunc(k.Inputs, func(in fields.Field) bool { return in.Required })
-	needed := 0
-	for i, in := range k.Inputs {
-		if !in.Required && (i > 0 || someNeeded) {
-			continue
+	do, inputs := k.Name, k.Inputs
+	if i := slices.IndexFunc(inputs, func(in fields.Field) bool { return in.Name == k.Main }); i >= 0 {
+		do += " " + strings.Trim(placeholder(inputs[i]), `"`)
+		inputs = slices.Delete(slices.Clone(inputs), i, i+1)
+	}
+	fmt.Fprintf(&b, "  - name: my-%s\n    on: some.event\n    do: %s\n", strings.ReplaceAll(k.Name, ".", "-"), do)
+	heading := "    with:\n"
+	for _, in := range inputs {
+		if in.Required {
+			fmt.Fprintf(&b, "%s      %s: %s\n", heading, in.Name, placeholder(in))
+			heading = ""
 		}
-		if needed++; needed == 1 {
-			b.WriteString("    with:\n")
-		}
-		fmt.Fprintf(&b, "      %s: %s\n", in.Name, placeholder(in))
 	}
 	return b.String()
 }

@@ -149,40 +149,35 @@ var kindTexts = map[string]struct{ result, example string }{
       events:
         - {type: invoice.due, subject: "${ data.id }", data: {order: "${ data.id }"}}
         - {type: parcel.due}
-  - {name: invoice, on: invoice.due, do: log, with: {message: "an invoice for ${ data.order }"}}
-  - {name: parcel, on: parcel.due, do: log, with: {message: "a parcel for ${ data.id }"}}
+  - {name: invoice, on: invoice.due, do: "log an invoice for ${ data.order }"}
+  - {name: parcel, on: parcel.due, do: "log a parcel for ${ data.id }"}
 `},
 	"exec": {"Its result is what the program printed on stdout: a map or a list if it is JSON, else a text (`result` chooses).", `handlers:
   - name: resize
     on: photo.uploaded
-    do: exec
+    do: exec convert -- ${ data.path } -resize 800x800 ${ data.path }.small.jpg
     with:
-      command: [convert, "--", "${ data.path }", -resize, 800x800, "${ data.path }.small.jpg"]
       limits: {memory: 512MiB, cpu: 60s}
     timeout: 2m
 `},
 	"http": {"Its result is the answer: `status`, `headers` and `body` (decoded where it is JSON).", `handlers:
   - name: tell-crm
     on: user.created
-    do: http
+    do: http https://crm.example.com/users/${ data.id }
     with:
-      url: https://crm.example.com/users/${ data.id }
       method: PUT
       headers: {Authorization: 'Bearer ${ env("CRM_TOKEN") }'}
       body: {name: "${ data.name }", email: "${ data.email }"}
       expect: [2xx, 409]
 `},
 	"log": {"Its result is nothing.", `handlers:
-  - {name: note, on: "order.>", do: log, with: {level: info, message: "${ event.type } ${ event.subject ?? \"\" }"}}
+  - {name: note, on: "order.>", do: "log ${ event.type } ${ event.subject ?? '' }"}
 `},
 	"notify": {"Its result is nothing.", `handlers:
   - name: alert
     on: evrun.run.dead
-    do: notify
-    with:
-      url: ${ env("SLACK_URL") }
-      title: A run is dead
-      message: "${ data.handler }: ${ data.error }"
+    do: notify ${ data.handler } failed ${ data.attempts } times
+    with: {url: '${ env("SLACK_URL") }', title: A run is dead}
 `},
 	"sql": {"Its result has `rows` (each a map of its columns), `row` (the first of them) and `changes` (how many rows were written).", `handlers:
   - name: count-sign-ups
@@ -197,13 +192,13 @@ var kindTexts = map[string]struct{ result, example string }{
         RETURNING day, number
       params: {at: "${ event.time }"}
     emit: {type: sign-ups.counted, data: "${ result.row }"}
-  - {name: tell, on: sign-ups.counted, do: log, with: {message: "${ data.number } on ${ data.day }"}}
+  - {name: tell, on: sign-ups.counted, do: "log ${ data.number } on ${ data.day }"}
 `},
 	"user.insert": {"Its result is the user, as [JSON](json.md#user).", `handlers:
   - name: save-user
     on: user.registered
     do: user.insert
-    with: {name: "${ data.name }", email: "${ data.email }", attributes: {plan: "${ data.plan }"}, on_conflict: ignore}
+    with: {attributes: {plan: "${ data.plan }"}, on_conflict: ignore}
 `},
 }
 
@@ -211,7 +206,7 @@ var kindTexts = map[string]struct{ result, example string }{
 func kinds(Sources) (string, error) {
 	var p page
 	p.heading(1, "Kinds of handlers")
-	p.line("What a handler can do: `do` names one of these kinds, and `with` has its inputs. `evrun explain --kind` lists them, and `evrun explain --kind NAME` prints one.\n")
+	p.line("What a handler can do: `do` names one of these kinds, and `with` has its inputs. The main input can stand behind the kind: `do: exec ./backup.sh`. `evrun explain --kind` lists them, and `evrun explain --kind NAME` prints one.\n")
 	p.line("`user.insert` and `sql` on evrun's own database happen exactly once: their writes commit together with the record of the run. `exec`, `http` and `notify` act outside, where")
 	p.line("an attempt may happen more than once after a crash: every attempt of a run has the same id, for the other side to recognize (see [guarantees.md](guarantees.md)).")
 	known := map[string]bool{}
@@ -224,6 +219,9 @@ func kinds(Sources) (string, error) {
 		p.heading(2, k.Name)
 		p.line("%s %s\n", k.Doc, text.result)
 		p.table([]string{"input", "type", "default", "what it is"}, keyRows("", k.Inputs))
+		if k.Main != "" {
+			p.line("\n`%s` is its main input, which can stand behind the kind: `do: %s TEXT` is `do: %s` with `%s: TEXT`.", k.Main, k.Name, k.Name, k.Main)
+		}
 		if k.Prints != "" {
 			p.line("\n%s is kept with each attempt, 64 KiB of each stream unless the handler's `output` says otherwise; `evrun runs logs RUN` prints it.", strings.ToUpper(k.Prints[:1])+k.Prints[1:])
 		}

@@ -77,6 +77,9 @@ func compileTemplate(src string, s Scope) (*Template, *Error) {
 	return t, nil
 }
 
+// EndOf finds the } that closes the ${ at an offset of a template's text.
+func EndOf(src string, start int) (int, *Error) { return endOfExpression(src, start) }
+
 // endOfExpression finds the } that closes the ${ at start: braces nest, and those in strings and comments don't count.
 func endOfExpression(src string, start int) (int, *Error) {
 	depth := 0

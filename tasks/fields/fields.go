@@ -11,8 +11,9 @@
 // # Tags
 //
 //   - key: the key's name, then options. required: the key can't be left out. null: the key may have no value. one: a list of
-//     structs may be written as its only item. short: a scalar in place of the mapping is the value of this key. hidden: the key is
-//     known, but neither listed nor in the schema.
+//     structs may be written as its only item. short: a scalar in place of the mapping is the value of this key; of the inputs
+//     of a kind, it is the main one. words: a text in place of the list is a line of words, which is split before it is decoded.
+//     hidden: the key is known, but neither listed nor in the schema.
 //   - doc: a sentence about the key. It is the hint where a required key is missing.
 //   - enum: the words that a text can be, with commas between them.
 //   - default: the value of a key that is left out. It is decoded as a text in the file is.
@@ -54,6 +55,8 @@ type Field struct {
 	Doc      string   `json:"doc"`
 	Example  string   `json:"-"`                // a value for examples
 	Fields   []Field  `json:"inputs,omitempty"` // of the struct, or of each item of a list of structs
+	Short    bool     `json:"-"`                // a scalar in place of the mapping is its value
+	Words    bool     `json:"-"`                // a text in place of the list is split into words
 }
 
 // Type is a type that decodes itself and describes its values. The methods have pointer receivers. A field has the type, or a pointer to it that
@@ -125,11 +128,11 @@ type object struct {
 
 type field struct {
 	Field
-	index                           []int
-	null, one, short, hidden, items bool
-	other                           []string
-	tag                             reflect.StructTag
-	typ                             reflect.Type
+	index                    []int
+	null, one, hidden, items bool
+	other                    []string
+	tag                      reflect.StructTag
+	typ                      reflect.Type
 }
 
 // Of returns the keys of a struct, in the order of its fields.
@@ -171,7 +174,7 @@ func readObject(t reflect.Type) *object {
 		}
 		for _, read := range found {
 			read.index = append([]int{i}, read.index...)
-			if read.short {
+			if read.Short {
 				o.short = read
 			}
 			o.fields = append(o.fields, read)
@@ -195,7 +198,9 @@ func readField(t reflect.Type, f reflect.StructField, tag string) *field {
 		case "one":
 			read.one = true
 		case "short":
-			read.short = true
+			read.Short = true
+		case "words":
+			read.Words = true
 		case "hidden":
 			read.hidden = true
 		default:

@@ -13,7 +13,7 @@ import (
 
 // emit is the kind emit: one event, or the list in events. Its result is {events: how many}.
 type emit struct {
-	Type    *expression.Template `key:"type" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
+	Type    *expression.Template `key:"type,short" example:"something.happened" doc:"The type of the event to emit, as dot-separated words."`
 	Subject *expression.Template `key:"subject" doc:"What the event is about."`
 	Data    *expression.Value    `key:"data" doc:"The event's data. Left out, it is the data of the event that is handled; with for_each, the element."`
 	ForEach *expression.List     `key:"for_each" other:"foreach,each,loop,items" example:"data.items" doc:"An expression for a list: one event for each element, at most 1000 in a run. The expressions in type, subject and data have the element as item, and its place from 0 as index."`

@@ -28,7 +28,7 @@ import (
 // command is the kind exec. It runs a program that the wiring file chooses. The event is on its stdin, and in the command line only
 // where the file puts it (see exec_arguments.go). Package process ends it.
 type command struct {
-	Command   []*expression.Template          `key:"command" doc:"The program and its arguments, each an element of the list; no shell looks at them. A program without a slash is looked up in PATH, one with a slash is relative to the wiring file's directory, and is refused when others can write it, as the wiring file is. An argument that begins with a ${ … } must not turn out to begin with a hyphen, unless a \"--\" stands before it."`
+	Command   []*expression.Template          `key:"command,short,words" example:"./backup.sh" doc:"The program and its arguments, as a list, or as a text that is split at blanks; no shell looks at them. In a text, '…' and \"…\" group what has blanks in it, also a path, and each ${ … } stays a part of one argument. A program without a slash is looked up in PATH, one with a slash is relative to the wiring file's directory, and is refused when others can write it, as the wiring file is. An argument that begins with a ${ … } must not turn out to begin with a hyphen, unless a \"--\" stands before it."`
 	Shell     string                          `key:"shell" hint:"write the script itself, such as shell: echo hi, in place of command" doc:"In place of command: a script for /bin/sh. It is constant; values reach it by env or on stdin."`
 	Stdin     *expression.Value               `key:"stdin" doc:"What the program reads: a text as it is, anything else as JSON. Left out, it is the event as CloudEvents JSON, on one line."`
 	Env       map[string]*expression.Template `key:"env" doc:"Environment variables. Beside them there are PATH, HOME and evrun's own (EVRUN_RUN_ID, EVRUN_ATTEMPT, EVRUN_HANDLER, EVRUN_EVENT_ID, EVRUN_EVENT_TYPE, EVRUN_EVENT_SOURCE, EVRUN_EVENT_SUBJECT, EVRUN_EVENT_TIME and EVRUN_EVENT_SEQ), and of the daemon's none but those that pass_env names. The file's env stands for all programs, and gives way to this one. With EVRUN_CONFIG, EVRUN_DAEMON (the daemon's address) and EVRUN_RUN_TOKEN \"evrun emit\" finds this daemon, and its event belongs to the run: it is in the same chain, one hop further. The token is a secret of the attempt: an event that comes after the attempt's end is refused, unless leave is true. Other programs send it as the header Evrun-Run-Token. An EVRUN_CONFIG in env, or -c, leads to another daemon, where the event begins a chain of its own."`
@@ -228,6 +228,8 @@ func (c *command) notStarted(cmd *exec.Cmd, err error) error {
 	switch {
 	case errors.Is(err, syscall.E2BIG):
 		return c.fault(true, "start %s: its arguments and variables are too long for the system; pass what is long on stdin", cmd.Path)
+	case missing != nil && c.spaced() != "":
+		return c.fault(c.permanent[exitNotFound], "there is no program %s; a path with blanks (%q) is one element of the list, or in quotes in a text", cmd.Path, c.spaced())
 	case missing != nil:
 		return c.fault(c.permanent[exitNotFound], "there is no program %s", cmd.Path)
 	case errors.Is(err, fs.ErrNotExist) && carriageReturn(cmd.Path):

@@ -96,6 +96,9 @@ func (c *command) doubtProgram(name string) (msg, hint string) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if spaced := c.spaced(); spaced != "" {
+			return "there is no program " + path, fmt.Sprintf("a path with blanks is one element of the list, [%q], or in quotes in a text", spaced)
+		}
 		return "there is no program " + path, "make it, or correct the path, which is relative to the wiring file's directory unless it begins with /"
 	case err != nil:
 		return "", "" // another user may be able to see it
@@ -107,6 +110,22 @@ func (c *command) doubtProgram(name string) (msg, hint string) {
 		return path + " is not executable", "chmod +x " + path
 	}
 	return doubtScript(path)
+}
+
+// spaced returns the path of a program that the first elements of the command are when blanks stand between them; empty for none.
+func (c *command) spaced() string {
+	name, _ := c.Command[0].Constant()
+	for _, t := range c.Command[1:] {
+		text, ok := t.Constant()
+		if !ok {
+			break
+		}
+		name += " " + text
+		if info, err := os.Stat(c.path(name)); err == nil && info.Mode().IsRegular() {
+			return name
+		}
+	}
+	return ""
 }
 
 // searchPath returns the PATH of the program, if it is known before there is an event.

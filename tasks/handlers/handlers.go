@@ -4,7 +4,7 @@
 // a [tasks.Computed]:
 //
 //	type logMessage struct {
-//		Message *expression.Template `key:"message,required" doc:"What to write."`
+//		Message *expression.Template `key:"message,required,short" doc:"What to write."`
 //		Level   string               `key:"level" enum:"debug,info,warn,error" default:"info" doc:"How loud."`
 //	}
 //
@@ -56,6 +56,7 @@ type Kind struct {
 	Name   string
 	Doc    string
 	Inputs []fields.Field // in the order of explanation
+	Main   string         // the input that can stand behind the kind, as in "exec ./backup.sh"; empty: none
 	Prints string         // what its attempts have as output: see [tasks.Printer]; empty: none
 
 	inputs reflect.Type // the struct that has them
@@ -94,6 +95,11 @@ func describe(name, doc string, construct func(Deps) tasks.Action) Kind {
 	action := construct(Deps{})
 	inputs := reflect.TypeOf(action).Elem()
 	k := Kind{Name: name, Doc: doc, Inputs: fields.Of(inputs), inputs: inputs, make: construct}
+	for _, in := range k.Inputs {
+		if in.Short {
+			k.Main = in.Name
+		}
+	}
 	if p, ok := action.(tasks.Printer); ok {
 		k.Prints = p.Prints()
 	}

@@ -88,7 +88,7 @@ func TestEveryKindIsDescribed(t *testing.T) {
 		t.Error("found a kind that isn't there")
 	}
 	user, _ := Lookup("user.insert")
-	if want := (fields.Field{Name: "email", Type: "text", Required: true, Doc: user.Inputs[1].Doc}); !reflect.DeepEqual(user.Inputs[1], want) {
+	if want := (fields.Field{Name: "email", Type: "text", Default: "${ data.email }", Doc: user.Inputs[1].Doc}); !reflect.DeepEqual(user.Inputs[1], want) {
 		t.Errorf("email is %+v", user.Inputs[1])
 	}
 	if in := user.Inputs[3]; in.Default != "fail" || !slices.Equal(in.Enum, []string{"fail", "ignore", "update"}) {
@@ -120,10 +120,7 @@ func TestWrongInputsAreExplained(t *testing.T) {
 	}{
 		{"user.isnert", nil, []toldFault{{msg: `unknown kind "user.isnert"`, hint: `did you mean "user.insert"?`}}},
 		{"teleport", nil, []toldFault{{msg: `unknown kind "teleport"`}}},
-		{"user.insert", nil, []toldFault{
-			{msg: `user.insert needs "name"`, hint: "the user's name"},
-			{msg: `user.insert needs "email"`, hint: "the user's e-mail address"},
-		}},
+		{"http", nil, []toldFault{{msg: `http needs "url"`, hint: "where to"}}},
 		{"user.insert", map[string]any{"naem": "x", "name": "x", "email": "x"}, []toldFault{{path: "naem", msg: `unknown key "naem" in user.insert`, hint: `leave it out: "name" is given already`, key: true}}},
 		{"user.insert", map[string]any{"colour": "x", "name": "x", "email": "x"}, []toldFault{
 			{path: "colour", msg: `unknown key "colour" in user.insert`, hint: "its keys are name, email, attributes and on_conflict", key: true},
@@ -213,8 +210,11 @@ func TestAMissingValueIsAFaultThatNamesTheInput(t *testing.T) {
 				with[in.Name] = "a@b.c"
 			}
 		}
-		if test.kind == "emit" {
+		switch test.kind {
+		case "emit":
 			with["type"] = "t"
+		case "user.insert":
+			with["name"], with["email"] = "a", "a@b.c"
 		}
 		with[test.input] = "${ data.x }"
 		var err error

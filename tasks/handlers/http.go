@@ -22,7 +22,7 @@ import (
 
 // httpRequest is the kind http. Its result is the answer: status, headers and body.
 type httpRequest struct {
-	URL          *expression.Template            `key:"url,required" example:"https://example.com" doc:"Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."`
+	URL          *expression.Template            `key:"url,required,short" example:"https://example.com" doc:"Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."`
 	Method       string                          `key:"method" enum:"GET,HEAD,POST,PUT,PATCH,DELETE" default:"POST" doc:"The method of the request."`
 	Headers      map[string]*expression.Template `key:"headers" doc:"Further headers of the request."`
 	Body         *expression.Value               `key:"body" doc:"What to send: a text as it is, anything else as JSON. Left out, POST, PUT and PATCH send the event: its data, and its attributes as ce- headers (CloudEvents binary mode)."`

@@ -13,7 +13,7 @@ import (
 // logMessage is the kind log. Its result is the message. The slog handler escapes control characters. The log is the daemon's own, so an attempt needs
 // no record before it writes its line.
 type logMessage struct {
-	Message *expression.Template `key:"message,required" doc:"What to write. A line has 64 KiB of it at most."`
+	Message *expression.Template `key:"message,required,short" doc:"What to write. A line has 64 KiB of it at most."`
 	Level   string               `key:"level" enum:"debug,info,warn,error" default:"info" doc:"How urgent it is; the daemon's own log level decides what is shown."`
 
 	logged

@@ -16,7 +16,7 @@ import (
 
 // notify is the kind notify. Its result is the title and the message.
 type notify struct {
-	Message *expression.Template `key:"message,required" doc:"The text of the notification."`
+	Message *expression.Template `key:"message,required,short" doc:"The text of the notification."`
 	Title   *expression.Template `key:"title" doc:"A heading for the message; the subject of a mail."`
 	URL     *expression.Template `key:"url" example:"https://example.com" doc:"The service to notify, as shoutrrr writes it: slack://…, telegram://…, smtp://…, generic://…. An event's value in it stays one value: one with a comma for a list, or a slash for the path, is refused. Left out, the notification goes to the daemon's log."`
 

@@ -22,7 +22,7 @@ import (
 // Its result has changes, the number of rows inserted, updated or deleted; rows, what the statement returned, each row a map
 // of its columns; and row, the first of them or nil. A whole number, a text and a NULL come back as such, bytes as base64.
 type sql struct {
-	Statement string                       `key:"statement,required" doc:"One SQL statement. Values come in as parameters, written :name."`
+	Statement string                       `key:"statement,required,short" example:"SELECT count(*) AS users FROM users" doc:"One SQL statement. Values come in as parameters, written :name."`
 	Params    map[string]*expression.Value `key:"params" doc:"A map of the parameters' values by their names. A list or a map is stored as JSON."`
 	Migrate   []string                     `key:"migrate" doc:"Statements that make your own tables. Each runs once, at a start or a reload, where they have 1 s in all; with dsn they run with the first event after each start, so write IF NOT EXISTS."`
 	Hold      time.Duration                `key:"hold" min:"0s" doc:"How long the statement may take, where that is more than 50ms. Nobody else can write to the store meanwhile, so that evrun emit waits. It runs by itself, and then not again until the store was free for as long."`

@@ -18,8 +18,8 @@ import (
 
 // userInsert is the kind user.insert. Its result is the user: id, name, email, attributes, created_at, event_id.
 type userInsert struct {
-	Name       *expression.Template `key:"name,required" doc:"The user's name."`
-	Email      *expression.Template `key:"email,required" doc:"The user's e-mail address. No two users have the same, whatever the case of its letters."`
+	Name       *expression.Template `key:"name" default:"${ data.name }" doc:"The user's name."`
+	Email      *expression.Template `key:"email" default:"${ data.email }" doc:"The user's e-mail address. No two users have the same, whatever the case of its letters."`
 	Attributes *expression.Value    `key:"attributes" doc:"A map of anything else that is known of the user, kept as JSON."`
 	OnConflict string               `key:"on_conflict" enum:"fail,ignore,update" default:"fail" doc:"What to do when the e-mail address already exists: fail makes the run dead, ignore keeps the stored user, update replaces its name and attributes."`
 }

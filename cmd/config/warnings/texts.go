@@ -22,7 +22,7 @@ type text struct {
 
 // textChecks are all checks of a text.
 var textChecks = []func(*finder, text){
-	(*finder).comment, (*finder).number, (*finder).braces, (*finder).variable,
+	(*finder).comment, (*finder).number, (*finder).braces, (*finder).variable, (*finder).quotes,
 }
 
 // texts checks each text of schedules and handlers that is written freely. Names, types, times and expressions are not.
@@ -113,6 +113,15 @@ func (f *finder) comment(t text) {
 	}
 	f.between(at, at+len(rest), fmt.Sprintf("the text ends before this: a space and a # begin a comment, so it is %s", fault.Quote(t.Value)),
 		fmt.Sprintf("quote the whole text; if this is a comment, write a space behind its #: # %s", fault.Clip(rest[1:], 40)))
+}
+
+// quotes warns of a text behind a kind that is in quotes as a whole, as in do: notify "x is down": they are a part of it.
+func (f *finder) quotes(t text) {
+	v := t.Value
+	if t.use != handlers.Rendered || !t.IsPart() || len(v) < 2 || v[0] != v[len(v)-1] || v[0] != '"' && v[0] != '\'' || strings.IndexByte(v[1:len(v)-1], v[0]) >= 0 {
+		return
+	}
+	f.at(t.Node, "these quotes are a part of the text", "leave them out; quotes for YAML stand around the whole value of do")
 }
 
 // number warns of a number whose text is lost: a version 1.10 is the number 1.1, and 007 is 7. In texts, such as a command's arguments, numbers

@@ -147,6 +147,9 @@ func (n *Node) Source(offset int) int {
 	if n.Kind != Scalar {
 		return n.Start
 	}
+	if n.part != nil {
+		return n.part.source(offset)
+	}
 	return n.text.Base + min(n.place(offset), max(n.start(), n.end()-1))
 }
 
@@ -182,6 +185,9 @@ func (n *Node) End() int { return n.text.Base + n.end() }
 func (n *Node) end() int {
 	if n.Kind != Scalar {
 		return n.start() + 1
+	}
+	if n.part != nil {
+		return n.part.of.Source(n.part.end-1) + 1 - n.text.Base
 	}
 	src := n.text.Source
 	at := n.place(len(strings.TrimRight(n.Value, blanks)))

@@ -61,11 +61,12 @@ type Node struct {
 	Content []*Node
 
 	text *Text // that it is in
+	part *part // nil: it is a node of its own
 }
 
 // Null reports whether the node is missing or written as null.
 func (n *Node) Null() bool {
-	if n.Kind != Scalar || n.Style != Plain {
+	if n.Kind != Scalar || n.IsText() {
 		return false
 	}
 	switch n.Value {
