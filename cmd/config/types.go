@@ -250,6 +250,9 @@ func (r *wiringReader) dataOf(n *yaml.Node) *expression.Data {
 	var first *declaredType
 	for _, item := range patternsOf(n) {
 		t := r.types[item.Value]
+		if t == nil {
+			t = r.own(item.Value)
+		}
 		if t == nil || t.known == nil || events.CheckType(item.Value) != nil || first != nil && !reflect.DeepEqual(first.known, t.known) {
 			return nil
 		}
@@ -264,4 +267,18 @@ func (r *wiringReader) dataOf(n *yaml.Node) *expression.Data {
 		first.data = expression.NewData(first.known)
 	}
 	return first.data
+}
+
+// own returns the type of the data of one of evrun's own events; nil for another type.
+func (r *wiringReader) own(typ string) *declaredType {
+	if !events.Own(typ) {
+		return nil
+	}
+	if r.ownTypes[typ] == nil {
+		if r.ownTypes == nil {
+			r.ownTypes = map[string]*declaredType{}
+		}
+		r.ownTypes[typ] = &declaredType{known: emitter.OwnData(typ)}
+	}
+	return r.ownTypes[typ]
 }

@@ -43,9 +43,10 @@ type wiringReader struct {
 	places  map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings
 	names   map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
 
-	types  map[string]*declaredType // under events
-	strict bool                     // strict_types
-	zone   *time.Location           // of schedules that name none
+	types    map[string]*declaredType // under events
+	ownTypes map[string]*declaredType // evrun's own, as far as handlers are wired to them
+	strict   bool                     // strict_types
+	zone     *time.Location           // of schedules that name none
 
 	defaults        defaultsKeys
 	defaultsVersion string // a part of each handler's version; empty: there are no defaults
