@@ -103,6 +103,23 @@ func TestARenamedHandlerGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// Reading the file again before the old handler had ended its attempt killed the daemon.
+func TestARenamedHandlerThatWaitsForTheOldOneMayBeReadAgain(t *testing.T) {
+	c := newTally()
+	old, begun, release := stuck("tell", "1", c)
+	d := start(t, path(t), old)
+	d.emitNumbered(1, 10)
+	<-begun
+	for range 2 {
+		renamed := counting("announce", "2", c) // another one each time, as a file that is read again has
+		renamed.Was = "tell"
+		d.replace(renamed)
+	}
+	close(release)
+	d.settled(10)
+	c.once(t, 10)
+}
+
 // A run keeps its id when another handler takes it over: it is the idempotency key.
 func TestARenamedHandlerKeepsTheIdempotencyKeysOfItsRuns(t *testing.T) {
 	failed, ids := make(chan string, 10), make(chan string, 10)

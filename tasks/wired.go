@@ -177,7 +177,7 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) 
 		}
 		next.members[h.Name] = m
 	}
-	w := store.Wiring{Within: migrateWithin, Handlers: takingLater(handlers, nil), Marks: along.Marks, Gone: along.Gone}
+	w := store.Wiring{Within: migrateWithin, Handlers: takingLater(handlers, ""), Marks: along.Marks, Gone: along.Gone}
 	for _, m := range fresh {
 		w.Migrations = append(w.Migrations, migration(m.h)...)
 	}
@@ -213,12 +213,12 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) 
 	return Replaced{Changes: changes, Left: registered.left, Paused: registered.paused, Unknown: registered.unknown}, nil
 }
 
-// takingLater returns registrations in which only the handler but can take over from others now. The predecessors of the rest may still have running
-// attempts.
-func takingLater(handlers []*Handler, but *Handler) []store.Registration {
+// takingLater returns registrations in which only the handler with the name but can take over from others now. The predecessors of the rest may still have
+// running attempts.
+func takingLater(handlers []*Handler, but string) []store.Registration {
 	regs := registrations(handlers)
 	for i, h := range handlers {
-		regs[i].Later = h != but
+		regs[i].Later = h.Name != but
 	}
 	return regs
 }
@@ -286,12 +286,13 @@ func (r *Runner) inherit(ctx context.Context, m *member, at *wired) (store.Consu
 		}
 		return list[0], nil
 	}
-	list, err := r.o.Store.Register(ctx, takingLater(at.handlers, m.h), nil)
+	list, err := r.o.Store.Register(ctx, takingLater(at.handlers, m.h.Name), nil)
 	if err != nil {
 		return store.Consumer{}, err
 	}
 	m.inherits = false
-	known := list[slices.Index(at.handlers, m.h)]
+	// By its name: a later wiring that leaves the handler as it is has a Handler of its own for it.
+	known := list[slices.IndexFunc(at.handlers, func(h *Handler) bool { return h.Name == m.h.Name })]
 	if known.Took {
 		r.tellTook(m.h, known)
 		if known.Paused { // it was not yet, when the wiring changed
