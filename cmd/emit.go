@@ -63,13 +63,14 @@ With --ndjson it publishes each line of a file, or of standard input (-), in the
 little as {"type":"order.placed","data":{}}. Lines that are refused are named, and kept in --rejects FILE (which is added to);
 the others go on, and the exit code is 3. When it is stopped or the daemon goes away, it says which lines are acknowledged and
 how to go on with --from-line. Sending lines again is safe when they have ids: their own, or with --id BATCH those that it makes
-of the line's number (BATCH-12, from the same --source); without, each sending is a new event.
+of the line's number (BATCH-12, from the same --source); without, each sending is a new event. The corrected lines of a --rejects
+file have other numbers: send that file with another --id (BATCH-2), or its lines pass for others, which were accepted.
 
 With --csv it does the same with the rows of a CSV file in UTF-8, as events of TYPE. The header names the fields of the data, as -f
 does: a.b is nested, and columns with the same name tag[] make a list. A cell is text, unless the schema that the wiring file declares
 for TYPE has a number, a boolean, a list or an object there, or the header says so: total:= has JSON. An empty cell is left out.
 The columns @id, @source, @subject and @time are attributes of the event. Rows are named by their first line, and --rejects FILE gets
-the header and the refused rows as they are, to be corrected and sent again.`,
+the header and the refused rows as they are, to be corrected and sent with another --id.`,
 		Example: `  evrun emit user.registered -d '{"name":"Ada","email":"ada@example.com"}' --wait
   evrun emit user.registered -f name=Ada -f email=ada@example.com -F age:=36
   evrun emit order.placed -d @order.json --id order-4711

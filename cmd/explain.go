@@ -96,7 +96,7 @@ func explainStored(ctx context.Context, e *cli.Env, name string) error {
 	if err := e.Printer().Accounts(told.Event, told.Handlers); err != nil || told.Matched || told.Final {
 		return err
 	}
-	return &cli.ExitError{Code: cli.ExitNoHandler, Err: fmt.Errorf("no handler matched %s", told.Event.Type)}
+	return &cli.ExitError{Code: cli.ExitNoHandler, Err: fmt.Errorf("no handler matched %s%s", told.Event.Type, cli.AsHint(told.Hint))}
 }
 
 // explainKind describes a kind; with no name, it lists them.

@@ -23,9 +23,9 @@ changes belong in a drop-in (systemctl edit evrun), and its comments say what co
 run, it is printed, too, and the exit code is 1.
 
 A service of the system runs as an account of its own, evrun, which is made if it does not exist. The account must be able to read the
-wiring file and to write where the store is: "store: /var/lib/evrun/evrun.db" and "socket: /run/evrun/evrun.sock" need nothing more,
-since systemd makes both directories. A service of your own (--user) runs as you, and from your login to your logout ("loginctl
-enable-linger" has it run always).`,
+wiring file and its directory, and to write where the store is. That is not checked here, where the account may not exist yet. In the wiring file,
+"store: /var/lib/evrun/evrun.db" and "server: {socket: /run/evrun/evrun.sock}" need nothing more, since systemd makes both directories. A service
+of your own (--user) runs as you, and from your login to your logout ("loginctl enable-linger" has it run always).`,
 		Example: `  sudo evrun service install -c /etc/evrun/evrun.yaml
   evrun service install --user
   evrun service install --print | less`,

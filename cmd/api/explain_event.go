@@ -41,8 +41,9 @@ func (s *Server) explainEvent(r *http.Request) (any, error) {
 		Event    any       `json:"event"`
 		Matched  bool      `json:"matched"`
 		Final    bool      `json:"final,omitempty"`
+		Hint     string    `json:"hint,omitempty"`
 		Accounts []Account `json:"handlers"`
-	}{e, explain.MatchedAny(told), report.Final, accounts}, nil
+	}{e, explain.MatchedAny(told), report.Final, report.Hint, accounts}, nil
 }
 
 // tell gives an account its run.

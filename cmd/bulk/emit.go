@@ -88,15 +88,40 @@ func (o *Emit) Run(ctx context.Context, e *cli.Env, event *cli.EventFlags) error
 			}
 		},
 		counts: func() (string, string, bool) {
-			return fmt.Sprintf("%d accepted, %d duplicates", accepted, duplicates), "events", accepted > 0
+			text := fmt.Sprintf("%d accepted, %d duplicates", accepted, duplicates)
+			if duplicates > 0 && event.ID != "" {
+				text += " (already accepted under this --id)"
+			}
+			return text, "events", accepted > 0
 		},
 		again:   "lines that have an id, or with --id, are not accepted twice",
+		mend:    o.mend(event.ID),
 		rejects: rejects{path: o.Rejects},
 	}
 	if o.CSV != "" {
 		s.table = func() (table.Options, error) { return o.table(e, event.Type) }
 	}
 	return s.run(ctx)
+}
+
+// mend says under which --id corrected lines are sent: ids are made of line numbers, and a file of refused lines has other ones.
+func (o *Emit) mend(id string) string {
+	switch {
+	case id == "":
+		return ""
+	case o.Rejects == "":
+		return "correct the refused lines where they are, and send the file again with the same --id: what was accepted is not accepted twice"
+	}
+	return fmt.Sprintf("send the corrected %s with another --id, such as --id %s: ids are made of line numbers, and under this one its lines would pass for others, "+
+		"which were accepted", o.Rejects, nextID(id))
+}
+
+// nextID is a batch's id for its second sending, X-2, or for the one after that. The digits of a date at its end are left alone.
+func nextID(id string) string {
+	if last := len(id) - 1; last > 0 && id[last-1] == '-' && id[last] >= '2' && id[last] < '9' {
+		return id[:last] + string(id[last]+1)
+	}
+	return id + "-2"
 }
 
 // table says how a CSV's rows are events. The cells of members that the type's schema in the wiring file knows as numbers and the like are read as these.

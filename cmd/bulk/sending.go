@@ -31,6 +31,7 @@ type sending struct {
 	taken  func(client.LineAnswer)       // counts a line that was not refused
 	counts func() (text, things string, any bool)
 	again  string    // why sending lines again is safe
+	mend   string    // how to send refused lines when they are corrected; empty: nothing to say
 	waits  string    // what waits if no daemon runs; empty: nothing
 	notes  io.Writer // above the progress bar
 
@@ -71,6 +72,9 @@ func (b *sending) run(ctx context.Context) error {
 	case err != nil:
 		return b.broken(ctx, next, err)
 	case b.refused > 0:
+		if b.mend != "" {
+			b.Note("%s", events.EscapeControl(b.mend))
+		}
 		return &cli.ExitError{Code: cli.ExitRefused, Err: fmt.Errorf("%s: %d of %d lines were refused", b.name, b.refused, b.refused+b.sent)}
 	}
 	return nil

@@ -137,21 +137,21 @@ func (p *Printer) overview() []Column[control.HandlerStatus] {
 	return []Column[control.HandlerStatus]{
 		{Title: "HANDLER", Text: func(h control.HandlerStatus) any { return withState(h) }},
 		{Title: "WAITING", Text: func(h control.HandlerStatus) any { return waiting(h) }},
-		{Title: "RUNNING", Text: func(h control.HandlerStatus) any { return h.Running }, Rank: 3},
-		{Title: "RETRYING", Text: func(h control.HandlerStatus) any { return h.Retrying }, Rank: 3},
-		{Title: "DEAD", Text: func(h control.HandlerStatus) any { return h.Dead }, Rank: 2},
+		{Title: "RUNNING", Text: func(h control.HandlerStatus) any { return h.Running }, Rank: 2},
+		{Title: "RETRYING", Text: func(h control.HandlerStatus) any { return h.Retrying }, Rank: 2},
+		{Title: "DEAD", Text: func(h control.HandlerStatus) any { return h.Dead }, Rank: 1},
 		{Title: "PER MIN", Text: func(h control.HandlerStatus) any {
 			if h.Rate == nil {
 				return "-"
 			}
 			return *h.Rate
-		}, Rank: 2},
+		}, Rank: 4},
 		{Title: "LAST", Text: func(h control.HandlerStatus) any {
 			if h.Last == nil {
 				return Cell{Text: "-"}
 			}
 			return Cell{Text: h.Last.State + " " + p.Ago(h.Last.At), Color: State(h.Last.State).Color}
-		}, Rank: 1},
+		}, Rank: 3},
 		{Title: "LAST ERROR", Text: func(h control.HandlerStatus) any {
 			if h.LastError == nil {
 				return "-"

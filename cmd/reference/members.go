@@ -81,6 +81,7 @@ var memberDocs = map[string]string{
 	"Chain.more":               "The chain is longer than what is listed",
 	"Chain.events":             "The events of the chain, in the order of their seq",
 	"Report.hint":              "A type that may have been meant",
+	"Accounts.hint":            "A type that may have been meant, where no handler is wired to this one",
 	"Accounts.handlers":        "What happened at each handler",
 	"User.id":                  "The user's number",
 	"User.name":                "The name",

@@ -12,8 +12,9 @@ import (
 // Accounts is what happened to a stored event at each handler.
 type Accounts struct {
 	Event    *events.Event `json:"event"`
-	Matched  bool          `json:"matched"` // a handler matched it, whatever came of it
-	Final    bool          `json:"final"`   // its type needs no handler
+	Matched  bool          `json:"matched"`        // a handler matched it, whatever came of it
+	Final    bool          `json:"final"`          // its type needs no handler
+	Hint     string        `json:"hint,omitempty"` // a type that may have been meant
 	Handlers []api.Account `json:"handlers"`
 }
 
