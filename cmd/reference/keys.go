@@ -176,7 +176,7 @@ var kindTexts = map[string]struct{ result, example string }{
 	"notify": {"Its result is nothing.", `handlers:
   - name: alert
     on: evrun.run.dead
-    do: notify ${ data.handler } failed ${ data.attempts } times
+    do: notify ${ data.handler } failed ${ data.attempt } times
     with: {url: '${ env("SLACK_URL") }', title: A run is dead}
 `},
 	"sql": {"Its result has `rows` (each a map of its columns), `row` (the first of them) and `changes` (how many rows were written).", `handlers:
