@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"evrun/events"
+	"evrun/store"
 	"evrun/tasks/audit"
 	"evrun/tasks/schedule"
 )
@@ -85,6 +87,9 @@ func (s *Server) fireSlots(r *http.Request, b schedule.Backfill, ask Backfill, d
 		after = *ask.After
 	}
 	page := b.Page(s.o.Emitter, after, backfillPage)
+	if err := s.withoutFormer(r.Context(), b, &page, done); err != nil {
+		return err
+	}
 	receipts, err := s.o.Emitter.Accept(r.Context(), page.Events)
 	if err != nil {
 		return err
@@ -113,4 +118,26 @@ func (s *Server) fireSlots(r *http.Request, b schedule.Backfill, ask Backfill, d
 	}
 	done.Recorded = err == nil
 	return err
+}
+
+// withoutFormer takes the slots out of a page that were published under the schedule's former name: their events have another source.
+func (s *Server) withoutFormer(ctx context.Context, b schedule.Backfill, page *schedule.BackfillPage, done *Backfilled) error {
+	former := b.Former()
+	if former == "" {
+		return nil
+	}
+	var rest []*events.Event
+	for _, e := range page.Events {
+		was, err := s.o.Store.Events(ctx, store.EventQuery{Source: s.o.Emitter.Source(former), ID: e.ID, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(was) == 0 {
+			rest = append(rest, e)
+		} else {
+			done.Known++
+		}
+	}
+	page.Events = rest
+	return nil
 }

@@ -39,6 +39,14 @@ func (b Backfill) First(n int) []time.Time {
 
 func (b Backfill) before() time.Time { return b.span.From.Add(-1) }
 
+// Former names the schedule as [Entry.Part] does, by the name that it had before; empty: none. What was published under it is published.
+func (b Backfill) Former() string {
+	if b.entry.Was == "" {
+		return ""
+	}
+	return partOf(b.entry.Was)
+}
+
 // BackfillPage is a part of a backfill.
 type BackfillPage struct {
 	Events []*events.Event // for [emitter.Emitter.Accept]

@@ -41,14 +41,16 @@ type Entry struct {
 }
 
 // Part names the schedule among evrun's parts, for [emitter.Emitter.Own] and [emitter.Emitter.Source].
-func (e *Entry) Part() string { return "/schedules/" + e.Name }
+func (e *Entry) Part() string { return partOf(e.Name) }
+
+func partOf(name string) string { return "/schedules/" + name }
 
 // parts names the schedule as Part does, and as it was before: its last slot may have been published under its former name.
 func (e *Entry) parts() []string {
 	if e.Was == "" {
 		return []string{e.Part()}
 	}
-	return []string{e.Part(), "/schedules/" + e.Was}
+	return []string{e.Part(), partOf(e.Was)}
 }
 
 // slotID is the id of a slot's event.
