@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/file"
+
+	"evrun/tasks/expression/guide"
 )
 
 // Error is a fault in an expression's text, or in its evaluation. The same event leads to the same error again, unless Err is an external cause, such
@@ -62,10 +64,24 @@ func compileError(src string, err error) *Error {
 		e.Msg, e.Hint = "the text is not closed", `it needs the same quote at its end`
 	case fe.Message == `unexpected token Operator("=")`:
 		e.Msg, e.Hint = `unexpected "="`, `"==" compares`
+		if strings.HasPrefix(src[e.Offset:], "=>") {
+			e.Msg, e.Hint = `unexpected "=>"`, "# is the element of a list, as in map(data.items, #.price)"
+		}
 	case strings.HasPrefix(fe.Message, "unexpected token "):
 		e.Msg = "unexpected " + tokenText(strings.TrimPrefix(fe.Message, "unexpected token "))
+		e.Hint = hintsOfWords[strings.ToLower(strings.Trim(strings.TrimPrefix(e.Msg, "unexpected "), `"`))]
+	default:
+		if what, hint := guide.Argument(e.Msg); what != "" {
+			e.Msg, e.Hint = what, hint
+		}
 	}
 	return e
+}
+
+// hintsOfWords are for operators of other languages.
+var hintsOfWords = map[string]string{
+	"like":    `texts are compared with contains, startsWith and endsWith, and with matches, which takes a regular expression`,
+	"between": "compare with both ends: data.n >= 1 and data.n <= 3",
 }
 
 // tokenText makes `"x"` of expr-lang's `Identifier("x")`.

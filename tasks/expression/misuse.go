@@ -1,6 +1,8 @@
 package expression
 
 import (
+	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"evrun/tasks/expression/guide"
@@ -15,15 +17,24 @@ func (s Scope) explained(src string, fault *Error) *Error {
 	if len(src) > maxCorrected {
 		return fault
 	}
+	if space := len(src) - len(strings.TrimLeft(src, " \t\r\n")); space > 0 && fault.Offset >= space { // as in ${ data.name }
+		moved := *fault
+		moved.Offset -= space
+		better := *s.explained(src[space:], &moved)
+		better.Offset += space
+		return &better
+	}
+	src = strings.TrimRight(src, " \t\r\n")
 	better, current, original := *fault, fault, src
 	for range 3 {
 		next := guide.Corrected(src)
 		if next == src {
-			what, instead := guide.Mismatch(src, utf8.RuneCountInString(src[:max(0, min(current.Offset, len(src)))]), current.Msg)
+			what, instead := guide.Mismatch(src, utf8.RuneCountInString(src[:max(0, min(current.Offset, len(src)))]), current.Msg, s.condition)
 			if what != "" && current == fault {
 				better.Msg = what
 			}
 			if next = instead; next == "" {
+				s.member(original, fault, &better)
 				return &better
 			}
 		}
@@ -41,6 +52,27 @@ func (s Scope) explained(src string, fault *Error) *Error {
 	return &better
 }
 
+// dashed is a key with dashes, which are read as minus signs: data.user-name.
+var dashed = regexp.MustCompile(`\.(\w+(?:-[A-Za-z_]\w*)+)`)
+
+// member completes the fault of an unknown name that is one of the data, such as email in place of data.email.
+func (s Scope) member(src string, fault, better *Error) {
+	name, ok := strings.CutPrefix(fault.Msg, `unknown name "`)
+	if name = strings.TrimSuffix(name, `"`); !ok || better.Hint != "" || fault.Offset < 0 || !strings.HasPrefix(src[fault.Offset:], name) || strings.HasPrefix(name, "$") {
+		return
+	}
+	if rest := src[fault.Offset+len(name):]; rest != "" && strings.IndexByte("([.?", rest[0]) >= 0 {
+		return
+	}
+	instead := src[:fault.Offset] + "data." + src[fault.Offset:]
+	if strings.HasSuffix(src[:fault.Offset], "-") {
+		instead = dashed.ReplaceAllString(src, `["$1"]`)
+	}
+	if _, fault := compileOnce(instead, s); fault == nil {
+		better.Hint = "write " + instead
+	}
+}
+
 // anywhere is the scope for corrections of expressions that compile, whose own scope is not known.
 var anywhere = Scope{names: 1<<32 - 1}
 
@@ -54,7 +86,7 @@ func (x *Expr) meant(e *Error, message string) {
 		x.suggest(e, guide.Corrected(x.src))
 		return
 	}
-	what, instead := guide.Mismatch(x.src, utf8.RuneCountInString(x.src[:min(e.Offset, len(x.src))]), message)
+	what, instead := guide.Mismatch(x.src, utf8.RuneCountInString(x.src[:min(e.Offset, len(x.src))]), message, true)
 	if what != "" {
 		e.Msg = brief(x.src) + ": " + what
 	}

@@ -91,6 +91,20 @@ func TestMisuseIsExplained(t *testing.T) {
 		{src: `parseInt(data.name) > 1`, typed: `int(data.name) > 1`},
 		{src: `JSON.parse(data.email).x == 1`, typed: `fromJSON(data.email).x == 1`, untyped: `fromJSON(data.email).x == 1`},
 		{src: `Math.round(data.n) == 1`, typed: `round(data.n) == 1`},
+		{src: `email == "x"`, typed: `data.email == "x"`},
+		{src: `payload.email == "x"`, typed: `data.email == "x"`},
+		{src: `event.data.email == "x"`, typed: `data.email == "x"`},
+		{src: `$.email == "x"`, typed: `data.email == "x"`},
+		{src: `process.env.HOME == "x"`, typed: `env("HOME") == "x"`},
+		{src: `os.environ["HOME"] == "x"`, typed: `env("HOME") == "x"`},
+		{src: `data.name | lower == "x"`, typed: `data.name | lower() == "x"`},
+		{src: `(data.missing | default("x")) == "x"`, untyped: `(data.missing ?? "x") == "x"`},
+		{src: `true if data.ok else false`, typed: `data.ok ? true : false`},
+		{src: `coalesce(data.name, "x") == "x"`, typed: `(data.name ?? "x") == "x"`},
+		{src: `data.name.slice(1) == "2"`, typed: `data.name[1:] == "2"`},
+		{src: `startsWith(data.name, "x")`, typed: `data.name startsWith "x"`},
+		{src: `now().format("%Y") == "2026"`, typed: `strftime(now(), "%Y") == "2026"`},
+		{src: `  data.name + 5 == ""`, typed: `data.name + string(5) == ""`, atRunTime: true},
 	} {
 		for _, typed := range []bool{true, false} {
 			scope, want, atRunTime := HandlerWith.Condition(), test.untyped, test.atRunTime
@@ -146,6 +160,26 @@ func TestNoHintIsBetterThanAWrongOne(t *testing.T) {
 		var e *Error
 		if _, err := Compile(src, HandlerWhen); !errors.As(err, &e) || strings.HasPrefix(e.Hint, "write data") {
 			t.Errorf("%.50s: %v", src, err)
+		}
+	}
+}
+
+// A value that is not a condition may have a default; spaces around it, as ${ … } has them, change nothing.
+func TestMisuseInTextsIsExplained(t *testing.T) {
+	for src, want := range map[string]string{
+		`${ data.name or "none" }`:  `"or" needs true or false on both sides, not a value and a text; write data?.name ?? "none"`,
+		`${data.name || "none"}`:    `"||" needs true or false on both sides, not a value and a text; write data?.name ?? "none"`,
+		`${ "a" + 5 }`:              `"+" can't take a text and a number; write "a" + string(5)`,
+		`${ data.user-name }`:       `unknown name "name"; write data["user-name"]`,
+		`${HOME:-/root}`:            "if a shell's variable is meant, write $${ in place of ${",
+		`${#list[@]}`:               "if a shell's variable is meant, write $${ in place of ${",
+		`${ data.n // 2 }`:          `"//" begins a comment`,
+		`${ $HOME }`:                `env('HOME')`,
+		`${ map(data.a, x => {}) }`: `# is the element of a list`,
+	} {
+		_, err := CompileTemplate(src, HandlerWith)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", src, err, want)
 		}
 	}
 }

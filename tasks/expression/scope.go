@@ -283,7 +283,7 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	switch {
 	case slices.Contains(c.locals, n.Value):
 	case name == 0 && isBuiltin && !called:
-		c.fault(n, fmt.Sprintf("%q is a function", n.Value), fmt.Sprintf("write %s(…)", n.Value))
+		c.fault(n, fmt.Sprintf("%q is a function", n.Value), guide.Calls(n.Value))
 	case name == 0 && !isBuiltin:
 		c.fault(n, fmt.Sprintf("unknown name %q", n.Value), c.suggest(n.Value))
 	case name != 0 && c.scope.names&name == 0:
@@ -301,7 +301,7 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 // suggest searches the scope's names first, then declared names, then the language's functions.
 func (c *nameCheck) suggest(word string) string {
 	if c.scope.names&nameEnv != 0 && strings.ToUpper(word) == word && len(word) > 1 { // ${HOME}
-		return fmt.Sprintf("a variable of the environment is env('%s')", word)
+		return fmt.Sprintf("a variable of the environment is env('%s')", strings.TrimPrefix(word, "$"))
 	}
 	var known []string
 	for _, n := range allNames {
@@ -329,7 +329,7 @@ func (c *nameCheck) member(n *ast.MemberNode) {
 	case nameEvent:
 		switch {
 		case key.Value == "data":
-			c.fault(n.Property, `the event has no attribute "data"`, `write "data" alone`)
+			c.fault(n.Property, `the event has no attribute "data"`, `its data is "data", without "event."`)
 		case strings.Trim(key.Value, "abcdefghijklmnopqrstuvwxyz0123456789") != "" || key.Value == "":
 			c.fault(n.Property, fmt.Sprintf("the event has no attribute %q", key.Value), fault.DidYouMean(key.Value, eventAttributes))
 		}

@@ -2,6 +2,7 @@ package expression
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"evrun/tasks/expression/format"
@@ -53,6 +54,9 @@ func compileTemplate(src string, s Scope) (*Template, *Error) {
 			}
 			x, fault := compile(src[i+2:end], s.below(len(t.parts)))
 			if fault != nil {
+				if fault.Hint == "" && ofShell.MatchString(src[i+2:end]) {
+					fault.Hint = `if a shell's variable is meant, write $${ in place of ${`
+				}
 				return nil, within(fault, i+2)
 			}
 			if literal.Len() > 0 {
@@ -80,9 +84,12 @@ func compileTemplate(src string, s Scope) (*Template, *Error) {
 // EndOf finds the } that closes the ${ at an offset of a template's text.
 func EndOf(src string, start int) (int, *Error) { return endOfExpression(src, start) }
 
+// ofShell are the parameters of a shell: ${HOME:-/root}, ${#list[@]}, ${1}.
+var ofShell = regexp.MustCompile(`^[#!]?\w+(\[[@*]\])?(:?[-=?+]|[%#/^,]|$)`)
+
 // endOfExpression finds the } that closes the ${ at start: braces nest, and those in strings and comments don't count.
 func endOfExpression(src string, start int) (int, *Error) {
-	depth := 0
+	depth, hint := 0, `close it with "}", or write "$${" for a plain "${"`
 	for i := start + 2; i < len(src); i++ {
 		switch c := src[i]; c {
 		case '{':
@@ -102,6 +109,7 @@ func endOfExpression(src string, start int) (int, *Error) {
 		case '/':
 			switch {
 			case strings.HasPrefix(src[i:], "//"):
+				hint = `"//" begins a comment, which goes to the end of the line`
 				if n := strings.IndexByte(src[i:], '\n'); n >= 0 {
 					i += n
 				} else {
@@ -116,7 +124,7 @@ func endOfExpression(src string, start int) (int, *Error) {
 			}
 		}
 	}
-	return 0, &Error{Offset: start, Msg: `"${" is not closed`, Hint: `close it with "}", or write "$${" for a plain "${"`}
+	return 0, &Error{Offset: start, Msg: `"${" is not closed`, Hint: hint}
 }
 
 // endOfText finds the quote that ends the text at start; -1 when there is none. Between backquotes, two of them are one.

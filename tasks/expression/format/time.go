@@ -37,12 +37,8 @@ func CheckLayout(layout string) error {
 		}
 		rest = after[1:]
 	}
-	if layout != "" && !strings.Contains(layout, "%") {
-		for _, goes := range []string{"2006", "15:04", "Jan", "Mon"} {
-			if strings.Contains(layout, goes) {
-				return fmt.Errorf("the layout has no %%: strftime writes %%Y-%%m-%%d %%H:%%M:%%S")
-			}
-		}
+	if layout != "" && !strings.Contains(layout, "%") { // Go's 2006-01-02, or YYYY-MM-DD
+		return fmt.Errorf("the layout has no %%: strftime writes %%Y-%%m-%%d %%H:%%M:%%S")
 	}
 	return nil
 }

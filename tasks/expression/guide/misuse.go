@@ -18,6 +18,7 @@ func corrected(src string, lists bool) string {
 	if lists {
 		masked = containsCall.ReplaceAllString(masked, "$3 in $1")
 	}
+	masked = filtered.ReplaceAllStringFunc(masked, asPipe)
 	for range 4 { // a call of a method may be the receiver of another
 		before := masked
 		for _, r := range rewrites {
@@ -29,6 +30,7 @@ func corrected(src string, lists bool) string {
 			break
 		}
 	}
+	masked = strings.ReplaceAll(masked, "\x03", "|")
 	return strings.TrimSpace(placeholder.ReplaceAllStringFunc(masked, func(p string) string {
 		var i int
 		_, _ = fmt.Sscanf(p, "\x01%d\x02", &i)
@@ -43,7 +45,7 @@ var (
 
 // mask replaces the texts in quotes.
 func mask(src string) (masked string, texts []string) {
-	masked = quoted.ReplaceAllStringFunc(strings.NewReplacer("\x01", "", "\x02", "").Replace(src), func(text string) string {
+	masked = quoted.ReplaceAllStringFunc(strings.NewReplacer("\x01", "", "\x02", "", "\x03", "").Replace(src), func(text string) string {
 		texts = append(texts, text)
 		return fmt.Sprintf("\x01%d\x02", len(texts)-1)
 	})
@@ -65,7 +67,16 @@ var rewrites = []rewrite{
 	rule(`^\s*\$?\{+\s*(.*?)\s*\}+\s*$`, `$1`), // ${ … } and {{ … }} around all of it
 	rule(`\$\{\s*([^{}]*?)\s*\}`, `$1`),
 	rule(`\{\{\s*([^{}]*?)\s*\}\}`, `$1`),
+	rule(`(^|[^\w$])\$\.(\w)`, `${1}data.$2`),
 	rule(`\$(\w)`, `$1`),
+	rule(`\b(?:process\.env\.|os\.environ\.)(\w+)`, `env("$1")`),
+	rule(`\bos\.(?:environ\[|getenv\()(\x01\d+\x02)[\])]`, `env($1)`),
+	rule(`\bevent\.data\b`, `data`),
+	rule(`(^|[^.\w])(?:payload|body|input|inputs|trigger|message|msg)\??\.(\w)`, `${1}data.$2`),
+	rule(`\?:`, `??`),
+	rule(`^([^{}]+?)\s+if\s+([^{}]+?)\s+else\s+([^{}]+)$`, `$2 ? $1 : $3`), // Python's
+	rule(`^\s*if\s+(.+?)\s+then\s+(.+?)\s+else\s+(.+)$`, `$1 ? $2 : $3`),
+	rule(`\b(?:coalesce|ifnull|IFNULL|COALESCE|nvl|default)\(([^(),]+),\s*([^(),]+)\)`, `($1 ?? $2)`),
 	rule(`!==|<>`, `!=`),
 	rule(`===`, `==`),
 	rule(`\s*(?:~=|=~)\s*`, ` matches `),
@@ -94,11 +105,18 @@ var rewrites = []rewrite{
 	rule(`\b(toUpper|toUpperCase|uppercase|upcase|strtoupper)\(`, `upper(`),
 	rule(`\b(md5|sha1|hash)\(`, `sha256(`),
 	rule(`\b(urlquery|encodeURIComponent|urlEncode|quote)\(`, `urlencode(`),
-	rule(`\b(format|printf)\(`, `sprintf(`),
+	rule(`(^|[^.\w])(?:format|printf)\(`, `${1}sprintf(`),
 	rule(`\b(uuid4|uuidv4|newUUID)\(`, `uuid(`),
 	rule(`\bMath\.(\w+)\(`, `$1(`),
-	rule(`\bJSON\.parse\(`, `fromJSON(`),
-	rule(`\bJSON\.stringify\(`, `toJSON(`),
+	rule(`\b(?:JSON\.parse|json\.loads)\(`, `fromJSON(`),
+	rule(`\b(?:JSON\.stringify|json\.dumps)\(`, `toJSON(`),
+	rule(`\b(base64|btoa|b64encode)\(`, `toBase64(`),
+	rule(`\b(atob|b64decode)\(`, `fromBase64(`),
+	rule(`\b(hasPrefix|startsWith|startswith)\((`+path+`),\s*([^(),]+)\)`, `$2 startsWith $3`),
+	rule(`\b(hasSuffix|endsWith|endswith)\((`+path+`),\s*([^(),]+)\)`, `$2 endsWith $3`),
+	rule(`\b(?:match|matches|regex|test)\((`+path+`),\s*([^(),]+)\)`, `$1 matches $2`),
+	rule(`\breplaceAll\(`, `replace(`),
+	rule(`\b(?:Date|datetime)\.now\(\)|\bnew Date\(\)|\b(?:today|time|timestamp|utcnow)\(\)`, `now()`),
 	rule(`\b(exists|has|defined|isset|notNull)\((`+path+`)\)`, `$2 != nil`),
 	rule(`\b(isNull|is_null)\((`+path+`)\)`, `$2 == nil`),
 	rule(`\b(isEmpty|empty|is_empty)\((`+path+`)\)`, `len($2) == 0`),
@@ -122,6 +140,7 @@ var renamed = map[string]string{
 	"tolowercase": "lower", "tolower": "lower", "downcase": "lower", "touppercase": "upper", "toupper": "upper", "upcase": "upper", "strip": "trim",
 	"length": "len", "size": "len", "tostring": "string", "str": "string", "toint": "int", "tofloat": "float", "replaceall": "replace", "some": "any",
 	"every": "all", "indexof": "indexOf", "index": "indexOf", "lastindexof": "lastIndexOf", "tojson": "toJSON", "isempty": "len", "strftime": "strftime",
+	"format": "strftime", // of a time: that of a text has other arguments
 }
 
 // asFunction rewrites the call of a method.
@@ -136,8 +155,9 @@ func asFunction(call string) string {
 		return receiver + " " + op + " " + args
 	}
 	switch key {
-	case "substring", "substr", "slice":
-		return receiver + "[" + strings.Replace(args, ",", ":", 1) + "]"
+	case "substring", "slice":
+		from, to, _ := strings.Cut(args, ",")
+		return receiver + "[" + from + ":" + to + "]"
 	case "isempty":
 		return "len(" + receiver + ") == 0"
 	}
@@ -154,6 +174,32 @@ func asFunction(call string) string {
 		args = ", " + args
 	}
 	return name + "(" + receiver + args + ")"
+}
+
+// filtered is a filter of a template language: data.name | upper, data.name | default("x").
+var filtered = regexp.MustCompile(`\s*\|\s*([A-Za-z]\w*)\b(?:\(([^()]*)\))?`)
+
+// pipes are the names of filters whose functions have other names here, in lower case.
+var pipes = map[string]string{"length": "len", "size": "len", "tojson": "toJSON", "json": "toJSON", "urlencode": "urlencode", "b64encode": "toBase64", "base64": "toBase64",
+	"strip": "trim", "lowercase": "lower", "uppercase": "upper", "downcase": "lower", "upcase": "upper"}
+
+// asPipe rewrites a filter; or's single | stays.
+func asPipe(filter string) string {
+	m := filtered.FindStringSubmatch(filter)
+	key := strings.ToLower(m[1])
+	if key == "default" && m[2] != "" {
+		return " ?? " + m[2]
+	}
+	name := pipes[key]
+	for _, f := range Functions() {
+		if name == "" && strings.ToLower(f.Name) == key {
+			name = f.Name
+		}
+	}
+	if name == "" {
+		return filter
+	}
+	return " \x03 " + name + "(" + m[2] + ")"
 }
 
 var arrow = regexp.MustCompile(`\(?\b([A-Za-z_]\w*)\)?\s*=>\s*([^,()]*)`)

@@ -12,7 +12,8 @@ import (
 
 // Mismatch explains that an operator can't take its values. message is expr-lang's, with plain names of types, about the operator at the rune at; it may be
 // an error of the check, or of an evaluation. what is a clearer message, and instead an expression that is probably meant, as in [Corrected]; both may be empty.
-func Mismatch(src string, at int, message string) (what, instead string) {
+// condition: the expression's value must be true or false.
+func Mismatch(src string, at int, message string, condition bool) (what, instead string) {
 	defer func() {
 		if recover() != nil { // a defect of the parser must not stop the daemon
 			what, instead = "", ""
@@ -35,7 +36,11 @@ func Mismatch(src string, at int, message string) (what, instead string) {
 		case *ast.BinaryNode:
 			found = true
 			what = describe(n.Operator, left, right)
-			if fixed := binary(n, left, right); fixed != nil {
+			fixed := binary(n, left, right)
+			if !condition && isPath(n.Left) && (n.Operator == "or" || n.Operator == "||") { // JavaScript's default
+				fixed = written("%s ?? %s", optional(n.Left), n.Right)
+			}
+			if fixed != nil {
 				*node, instead = fixed, "fixed"
 			}
 		case *ast.UnaryNode:
@@ -200,6 +205,8 @@ func comparison(n *ast.BinaryNode, left, right string) ast.Node {
 	}
 	return nil
 }
+
+func isPath(n ast.Node) bool { return plainPath.MatchString(n.String()) }
 
 func isText(n ast.Node) bool { _, ok := n.(*ast.StringNode); return ok }
 

@@ -1,0 +1,44 @@
+package guide
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var (
+	argument    = regexp.MustCompile(`^cannot use (\S+) as argument \(type (\S+)\) to call (\w+)`)
+	tooFew      = regexp.MustCompile(`^(not enough|too many) arguments to call (\w+)`)
+	undefinedAt = regexp.MustCompile(`^type string\[\w+\] is undefined`)
+)
+
+// Argument explains a message of expr-lang's check about the arguments of a function, or about an element of a text; what is empty for all others.
+func Argument(message string) (what, hint string) {
+	if m := argument.FindStringSubmatch(message); m != nil {
+		have, want := article(m[1]), article(m[2])
+		if m[2] == "int" || have == want {
+			want = "a whole number"
+		}
+		return fmt.Sprintf("%s needs %s here, not %s", m[3], want, have), Calls(m[3])
+	}
+	if m := tooFew.FindStringSubmatch(message); m != nil {
+		if m[1] == "not enough" { // expr-lang also says so of a call whose first argument has another type
+			return m[2] + " needs other arguments", Calls(m[2])
+		}
+		return m[2] + " has too many arguments", Calls(m[2])
+	}
+	if undefinedAt.MatchString(message) {
+		return "a text has no elements", "a part of a text has a beginning and an end: data.name[0:1] is its first character"
+	}
+	return "", ""
+}
+
+// Calls says how a function is called; empty: there is no such function.
+func Calls(name string) string {
+	for _, f := range Functions() {
+		if f.Name == name {
+			return "it is called as " + strings.Join(f.Signatures, " or ")
+		}
+	}
+	return ""
+}
