@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"strings"
@@ -51,7 +52,7 @@ func daysOf(text string, zone *time.Location) (slots.Span, *fault.Fault) {
 		part = strings.TrimSpace(part)
 		var err error
 		if days[i], err = time.Parse(time.DateOnly, part); err != nil {
-			return slots.Span{}, fault.New("%s is not a valid day", fault.Quote(part)).Hinting(form)
+			return slots.Span{}, fault.New("%s is not a valid day", fault.Quote(part)).Hinting("%s", cmp.Or(dayMeant(part), form))
 		}
 	}
 	if days[1].Before(days[0]) {
@@ -60,8 +61,25 @@ func daysOf(text string, zone *time.Location) (slots.Span, *fault.Fault) {
 	return slots.Days(zone, days[0], days[1]), nil
 }
 
+// dayMeant says how a day is written that is in another form; empty: it isn't known.
+func dayMeant(text string) string {
+	for _, layout := range []string{"20060102", "2006/1/2", "2.1.2006", "2006-1-2", time.RFC3339} {
+		if day, err := time.Parse(layout, text); err == nil {
+			return "write " + day.Format(time.DateOnly)
+		}
+	}
+	if !strings.ContainsAny(text, "0123456789/.") {
+		return "days of the week belong in weekly or cron, such as weekly: MON-FRI 09:00"
+	}
+	return ""
+}
+
 // calendar returns the times of the events of an iCalendar file, and a hash of it.
 func (r *wiringReader) calendar(n *yaml.Node, name string, zone *time.Location) (spans []slots.Span, version string) {
+	if strings.Contains(name, "://") {
+		r.at(n, `"except": only files can be read`, "fetch it first, and name the file")
+		return nil, ""
+	}
 	text, ok := r.fileBeside(n, "the calendar", name)
 	if !ok {
 		return nil, ""

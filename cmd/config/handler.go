@@ -29,6 +29,10 @@ type handlerKeys struct {
 	From     string        `key:"from" enum:"start,head,mark" doc:"Where a new handler begins: with the next event (head, the default), or at the journal's start. mark: with the next event, and when the handler returns to the file, always where it stopped."`
 	Enabled  bool          `key:"enabled" default:"true" other:"active,disabled,paused" doc:"false: nothing of it begins, and its events and retries wait, until it is true or the key is gone."`
 	Was      *name         `key:"was" doc:"The name that it had before: it continues where that handler stopped, with its pending runs."`
+
+	ForEach misplaced `key:"for_each,hidden" refused:"\"for_each\" belongs in emit" hint:"write emit: {type: …, for_each: data.items}"`
+	Final   misplaced `key:"final,hidden" refused:"\"final\" belongs to a type under events" hint:"write events: {NAME: {final: true}} at the top of the file"`
+	Command misplaced `key:"command,hidden" refused:"\"command\" is an input, and belongs in with" hint:"write do: exec, and with: {command: […]}"`
 }
 
 // workKeys say how a handler, or a schedule with do, does what it does.

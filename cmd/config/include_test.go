@@ -287,7 +287,7 @@ func TestTestsAndWarningsNameTheirFile(t *testing.T) {
 	}
 	file := filepath.Join(filepath.Dir(path), "tests/a.yaml")
 	want := strings.ReplaceAll(`F:3 F:5 F:8 F:8
-F:1:10: warning: no handler is wired to "gone" (wire a handler to it, if something is to be done about it; else declare it as final: true)
+F:1:10: warning: no handler is wired to "gone" (wire a handler to it, if something must happen then; else declare it as final: true)
 F:10:55: warning: this condition is always true (leave it out, or look at event or data)`, "F", file)
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

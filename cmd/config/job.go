@@ -23,7 +23,7 @@ import (
 type jobKeys struct {
 	_ struct{} `owner:"a schedule with do"`
 	slotKeys
-	Do kind `key:"do,required" other:"action,run,kind,uses" doc:"What it does at each slot: the schedule is its own handler. The type of its event is schedule.NAME. The main input of a kind can stand behind it: exec ./backup.sh."`
+	Do kind `key:"do,required" other:"action,run,kind,uses" doc:"What it does at each slot, as its own handler. The type of its event is schedule.NAME. The main input of a kind can stand behind it: exec ./backup.sh."`
 	workKeys
 
 	On       misplaced `key:"on,hidden" refused:"a schedule with do has no \"on\": it runs at its own slots" hint:"leave it out; what runs on other events is a handler"`

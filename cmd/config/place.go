@@ -82,7 +82,11 @@ func (r *wiringReader) unique(n *yaml.Node, kind, name string) {
 	switch first := r.names[kind+" "+name]; {
 	case name == "":
 	case first != nil:
-		r.at(at, fmt.Sprintf("two %ss are named %s", kind, fault.Quote(name)), "the first is "+r.lineFrom(at, first))
+		hint := "the first is " + r.lineFrom(at, first)
+		if kind == "handler" && r.names["schedule "+name] == first {
+			hint += ", a schedule with do: it is its own handler"
+		}
+		r.at(at, fmt.Sprintf("two %ss are named %s", kind, fault.Quote(name)), hint)
 	default:
 		r.names[kind+" "+name] = at
 	}

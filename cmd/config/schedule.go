@@ -23,7 +23,7 @@ type slotKeys struct {
 	Weekly    []string             `key:"weekly" hint:"write days and a time in quotes: \"MON-FRI 09:00\"" min:"1" doc:"Days and times: MON-FRI 09:00."`
 	Monthly   []string             `key:"monthly" hint:"write days of the month and a time in quotes: \"1,15 09:00\"" min:"1" doc:"Days of the month and times: 1 09:00, last 18:00."`
 	At        []instant            `key:"at" hint:"write a time: 2026-12-24T18:00:00Z" min:"1" doc:"Once: 2026-12-24T18:00:00Z."`
-	Timezone  string               `key:"timezone" other:"tz,zone" doc:"For cron, daily, weekly and monthly: Europe/Paris. Default: the timezone of the file."`
+	Timezone  string               `key:"timezone" hint:"write an IANA name such as Europe/Paris" other:"tz,zone" doc:"For cron, daily, weekly and monthly: Europe/Paris. Default: the timezone of the file."`
 	DST       string               `key:"dst" enum:"once,rhythm" doc:"What a change of the clocks does to cron: once is as people expect it, rhythm keeps the distance of the slots."`
 	Missed    string               `key:"missed" enum:"skip,last,all" default:"last" doc:"What a start does about slots that passed meanwhile."`
 	Grace     time.Duration        `key:"grace" doc:"How late a slot may be and still be on time. Default 1m."`
@@ -35,7 +35,7 @@ type slotKeys struct {
 	From      instant              `key:"from" other:"start" doc:"No slots before this time."`
 	Until     instant              `key:"until" other:"end" doc:"No slots after this time."`
 	Limit     int                  `key:"limit" min:"1" max:"9007199254740992" doc:"So many slots, then no more."`
-	Except    []string             `key:"except" min:"1" other:"skip,holidays,exclude" doc:"Times without slots: days in the schedule's zone, 2026-12-25 or 2026-12-24..2026-12-31, and the events of an iCalendar file, holidays.ics."`
+	Except    []string             `key:"except" hint:"a day is 2026-12-25, and a range of days 2026-12-24..2026-12-31" min:"1" other:"skip,holidays,exclude" doc:"Times without slots: days in the schedule's zone, 2026-12-25 or 2026-12-24..2026-12-31, and the events of an iCalendar file, holidays.ics."`
 	aboutKeys
 	Jitter time.Duration `key:"jitter" doc:"Publishes up to so much later, to spread load."`
 	Was    *name         `key:"was" doc:"The name that it had before: it continues where that schedule stopped, so that a new name neither loses nor repeats a slot."`
@@ -53,6 +53,7 @@ type scheduleKeys struct {
 	Retry       misplaced `key:"retry,hidden" refused:"\"retry\" goes with do only" hint:"leave it out: a handler of the event can have a retry"`
 	Timeout     misplaced `key:"timeout,hidden" refused:"\"timeout\" goes with do only" hint:"leave it out: a handler of the event can have a timeout"`
 	Concurrency misplaced `key:"concurrency,hidden" refused:"\"concurrency\" goes with do only" hint:"leave it out; overlap: queue publishes a slot when the runs of the slot before have ended"`
+	Command     misplaced `key:"command,hidden" refused:"\"command\" is an input, and belongs in with" hint:"write do: exec, and with: {command: […]}"`
 	OnDead      misplaced `key:"on_dead,hidden" refused:"\"on_dead\" goes with do only" hint:"leave it out: a handler of the event can have an on_dead"`
 }
 

@@ -113,6 +113,8 @@ func (k *kind) DecodeField(value any, at *fields.At) {
 		hint := "there are " + fault.And(handlers.Names())
 		if word := fields.Closest(s, handlers.Names()); word != "" {
 			hint = fault.Suggest(word)
+		} else if strings.Contains(s, "/") {
+			hint = "write exec " + fault.Clip(s, 60)
 		}
 		at.Add(fault.New("unknown kind %s", fault.Quote(s)).Hinting("%s", hint))
 		return

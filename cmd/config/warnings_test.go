@@ -19,9 +19,9 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 		"an ordinary file": {"schedules:\n- {name: s, every: 5s, emit: a.b}\nhandlers:\n- {name: h, on: a.*" + log + "}\n- {name: i, on: from.outside" + log + "}\n", nil},
 		"an emitted type that nobody handles": {
 			"schedules:\n- {name: s, every: 5s, emit: a.b}\nhandlers:\n- {name: h, on: b.a" + log + ", emit: [c.d, {type: a.b}]}\n- {name: i, on: b.a, do: emit, with: {type: q.r}}\n",
-			[]string{`2:30: warning: no handler is wired to "a.b", which the schedule "s" emits (wire a handler to it, if something is to be done about it)`,
-				`4:58: warning: no handler is wired to "c.d", which the handler "h" emits (wire a handler to it, if something is to be done about it)`,
-				`5:45: warning: no handler is wired to "q.r", which the handler "i" emits (wire a handler to it, if something is to be done about it)`},
+			[]string{`2:30: warning: no handler is wired to "a.b", which the schedule "s" emits (wire a handler to it, if something must happen then)`,
+				`4:58: warning: no handler is wired to "c.d", which the handler "h" emits (wire a handler to it, if something must happen then)`,
+				`5:45: warning: no handler is wired to "q.r", which the handler "i" emits (wire a handler to it, if something must happen then)`},
 		},
 		"the old name of an event's number": {
 			"handlers:\n- {name: h, on: a, when: event.sequence > 2, do: log, with: {message: '${ event.sequence } of ${ event[\"sequence\"] }'}}\n" +
@@ -31,7 +31,7 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 		},
 		"an on_dead that nobody handles": {
 			"handlers:\n- {name: h, on: a" + log + ", on_dead: h.dead}\n",
-			[]string{`2:58: warning: no handler is wired to "h.dead", which the handler "h" emits (wire a handler to it, if something is to be done about it)`},
+			[]string{`2:58: warning: no handler is wired to "h.dead", which the handler "h" emits (wire a handler to it, if something must happen then)`},
 		},
 		"a round that goes on with dead runs only": {
 			"handlers:\n- {name: h, on: a" + log + ", emit: b, on_dead: a}\n- {name: i, on: b" + log + ", on_dead: {type: a}}\n", nil,
@@ -43,7 +43,7 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 		"a handler of everything handles all": {"events: {x.y: }\nschedules:\n- {name: s, every: 5s, emit: a.b}\nhandlers:\n- {name: h, on: '>'" + log + "}\n", nil},
 		"a declared type that nobody handles": {
 			"events:\n  a.b:\n  c.d:\nhandlers:\n- {name: h, on: a.b" + log + "}\n",
-			[]string{`3:3: warning: no handler is wired to "c.d" (wire a handler to it, if something is to be done about it; else declare it as final: true)`},
+			[]string{`3:3: warning: no handler is wired to "c.d" (wire a handler to it, if something must happen then; else declare it as final: true)`},
 		},
 		"a handler that nothing reaches, where types are declared": {
 			"events: {user.registered: }\nhandlers:\n- {name: h, on: [user.registered, user.registred]" + log + "}\n- {name: i, on: x.>" + log + "}\n- {name: j, on: evrun.run.dead" + log + "}\n",

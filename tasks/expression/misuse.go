@@ -1,7 +1,6 @@
 package expression
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -52,24 +51,12 @@ func (s Scope) explained(src string, fault *Error) *Error {
 	return &better
 }
 
-// dashed is a key with dashes, which are read as minus signs: data.user-name.
-var dashed = regexp.MustCompile(`\.(\w+(?:-[A-Za-z_]\w*)+)`)
-
 // member completes the fault of an unknown name that is one of the data, such as email in place of data.email.
 func (s Scope) member(src string, fault, better *Error) {
-	name, ok := strings.CutPrefix(fault.Msg, `unknown name "`)
-	if name = strings.TrimSuffix(name, `"`); !ok || better.Hint != "" || fault.Offset < 0 || !strings.HasPrefix(src[fault.Offset:], name) || strings.HasPrefix(name, "$") {
-		return
-	}
-	if rest := src[fault.Offset+len(name):]; rest != "" && strings.IndexByte("([.?", rest[0]) >= 0 {
-		return
-	}
-	instead := src[:fault.Offset] + "data." + src[fault.Offset:]
-	if strings.HasSuffix(src[:fault.Offset], "-") {
-		instead = dashed.ReplaceAllString(src, `["$1"]`)
-	}
-	if _, fault := compileOnce(instead, s); fault == nil {
-		better.Hint = "write " + instead
+	if instead := guide.Member(src, fault.Offset, fault.Msg); instead != "" && better.Hint == "" {
+		if _, fault := compileOnce(instead, s); fault == nil {
+			better.Hint = "write " + instead
+		}
 	}
 }
 

@@ -59,7 +59,7 @@ func strftime(b *Budget, args []any) (any, error) {
 	if err := b.spend(200 + len(layout)/2); err != nil {
 		return nil, err
 	}
-	t, ok := timeOf(args[0])
+	t, ok := format.TimeOf(args[0])
 	if !ok {
 		return nil, &functionError{msg: "strftime needs a time, not " + format.Describe(args[0]), hint: "a time is written as 2026-12-24T18:00:00Z or 2026-12-24, or is a number of seconds since 1970"}
 	}
@@ -73,30 +73,6 @@ func strftime(b *Budget, args []any) (any, error) {
 	}
 	return format.Time(t, layout), nil
 }
-
-// timeOf reads a time; seconds are since 1970, in UTC.
-func timeOf(v any) (time.Time, bool) {
-	switch v := v.(type) {
-	case time.Time:
-		return v, true
-	case string:
-		return format.ParseTime(v)
-	case int:
-		return time.Unix(int64(v), 0).UTC(), v >= minUnix && v <= maxUnix
-	case float64:
-		if !(v >= minUnix && v <= maxUnix) {
-			return time.Time{}, false
-		}
-		return time.UnixMicro(int64(v * 1e6)).UTC(), true
-	}
-	return time.Time{}, false
-}
-
-// The seconds of years with four digits.
-const (
-	minUnix = -62135596800
-	maxUnix = 253402300799
-)
 
 func inZone(b *Budget, t time.Time, zone any) (time.Time, error) {
 	name, err := text("strftime", zone)

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -90,7 +91,7 @@ func (c *command) doubtProgram(name string) (msg, hint string) {
 		if slices.Contains(builtins, name) {
 			return fmt.Sprintf("%q is a word of shells, and no program", name), "use shell: in place of command; another directory is the input dir"
 		}
-		return fmt.Sprintf("there is no program %q in PATH (%s)", name, path), "install it, or write its path"
+		return fmt.Sprintf("there is no program %q in PATH (%s)", name, path), cmp.Or(asWords(name), "install it, or write its path")
 	}
 	path := c.path(name)
 	info, err := os.Stat(path)
@@ -99,7 +100,7 @@ func (c *command) doubtProgram(name string) (msg, hint string) {
 		if spaced := c.spaced(); spaced != "" {
 			return "there is no program " + path, fmt.Sprintf("a path with blanks is one element of the list, [%q], or in quotes in a text", spaced)
 		}
-		return "there is no program " + path, "make it, or correct the path, which is relative to the wiring file's directory unless it begins with /"
+		return "there is no program " + path, cmp.Or(asWords(name), "make it, or correct the path, which is relative to the wiring file's directory unless it begins with /")
 	case err != nil:
 		return "", "" // another user may be able to see it
 	case info.IsDir():
@@ -126,6 +127,15 @@ func (c *command) spaced() string {
 		}
 	}
 	return ""
+}
+
+// asWords says how a command with arguments is written; empty: the name has none.
+func asWords(name string) string {
+	words := strings.Fields(name)
+	if len(words) < 2 || len(name) > 80 || strings.ContainsAny(name, `"',[]{}`) {
+		return ""
+	}
+	return fmt.Sprintf("write the program and each argument as an item of its own: [%s]; or use shell: in place of command", strings.Join(words, ", "))
 }
 
 // searchPath returns the PATH of the program, if it is known before there is an event.

@@ -139,7 +139,7 @@ func TestWrongInputsAreExplained(t *testing.T) {
 		}},
 		{"user.insert", map[string]any{"name": "${ result.x }", "email": "x", "attributes": map[string]any{"a": []any{"${ x }", "${}"}}}, []toldFault{
 			{path: "name", msg: `unknown name "result"`, hint: `"result" is known in a handler's emit only`, offset: 3},
-			{path: "attributes.a[0]", msg: `unknown name "x"`, offset: 3},
+			{path: "attributes.a[0]", msg: `unknown name "x"`, hint: "write data.x", offset: 3},
 			{path: "attributes.a[1]", msg: "the expression is empty", offset: 2},
 		}},
 		{"log", map[string]any{"message": map[string]any{}, "level": "loud"}, []toldFault{

@@ -70,7 +70,7 @@ func TestWrongInputsOfEveryType(t *testing.T) {
 		{map[string]any{"loud": "yes"}, []toldFault{{path: "loud", msg: `"loud" must be true or false, not the text "yes"`, hint: "write true"}}},
 		{map[string]any{"args": map[string]any{}}, []toldFault{{path: "args", msg: `"args" must be a text or a list, not a mapping`}}},
 		{map[string]any{"args": []any{"a", nil, "${ x }"}}, []toldFault{
-			{path: "args[1]", msg: `an item of "args" is empty`, hint: "leave its dash out", key: true}, {path: "args[2]", msg: `unknown name "x"`, offset: 3},
+			{path: "args[1]", msg: `an item of "args" is empty`, hint: "leave its dash out", key: true}, {path: "args[2]", msg: `unknown name "x"`, hint: "write data.x", offset: 3},
 		}},
 		{map[string]any{"args": "${"}, []toldFault{{path: "args", msg: `"${" is not closed`, hint: `close it with "}", or write "$${" for a plain "${"`}}},
 		{map[string]any{"header": []any{}}, []toldFault{{path: "header", msg: `"header" must be a mapping, not a list`}}},

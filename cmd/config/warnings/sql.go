@@ -18,7 +18,7 @@ var timeColumns = map[string][]string{
 	"events_view": {"time", "accepted_at", "erased_at"}, "runs_view": {"started_at", "finished_at", "next_attempt_at"}, // texts with a T
 }
 
-// microseconds warns of a statement that compares a time of evrun's tables with a text: one is always smaller than the other.
+// microseconds warns of a statement that compares a time of evrun's tables with a text or with seconds: one is always smaller than the other.
 func (f *finder) microseconds() {
 	for _, h := range f.Handlers {
 		if handlers.Uses(h.Action)["statement"] != handlers.Code {
@@ -33,6 +33,8 @@ func (f *finder) microseconds() {
 			msg := fmt.Sprintf("%s of %s is a number, microseconds since 1970, which is smaller than any text", c.column, c.table)
 			hint := fmt.Sprintf("write %s", c.instead)
 			switch {
+			case c.seconds:
+				msg = fmt.Sprintf("%s of %s has microseconds since 1970, and unixepoch() has seconds", c.column, c.table)
 			case c.view():
 				msg = fmt.Sprintf("%s of %s is a text with a T, such as 2026-12-24T18:00:00.000Z, and this one has a space in its place", c.column, c.table)
 			case (c.table == "events" || c.table == "runs") && !strings.Contains(c.instead, "now"):
@@ -47,6 +49,7 @@ func (f *finder) microseconds() {
 type comparison struct {
 	start, end             int
 	table, column, instead string // instead is what it should be compared with
+	seconds                bool   // it is compared with seconds, not with a text
 }
 
 func (c *comparison) view() bool { return strings.HasSuffix(c.table, "_view") }
@@ -60,6 +63,9 @@ var (
 	// column OP text, where the text is a literal or a function that returns one.
 	columnAndText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?i)(?:\b(\w+)\.)?\b(\w+)\s*(?:<=|>=|<>|!=|==|=|<|>|\bBETWEEN\b)\s*(` + aText + `)(?:\s+AND\s+(` + aText + `))?`)
+	})
+	columnAndSeconds = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)(?:\b(\w+)\.)?\b(\w+)\s*(?:<=|>=|<>|!=|==|=|<|>|\bBETWEEN\b)\s*(\bunixepoch\s*\([^()]*\))`)
 	})
 	textAndColumn = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?i)(` + aText + `)\s*(?:<=|>=|<>|!=|==|=|<|>)\s*(?:(\w+)\.)?(\w+)\b`)
@@ -94,7 +100,7 @@ func comparisons(statement string) (found []comparison) {
 		name := strings.ToLower(part(column))
 		for alias, table := range aliases {
 			if q := strings.ToLower(part(qualifier)); slices.Contains(timeColumns[table], name) && (q == alias || q == "" && all && alias == table) {
-				c := comparison{m[0], m[1], table, name, ""}
+				c := comparison{start: m[0], end: m[1], table: table, column: name}
 				if c.instead = instead(part(value), c.view()); c.instead == "" {
 					return
 				}
@@ -108,6 +114,15 @@ func comparisons(statement string) (found []comparison) {
 	}
 	for _, m := range columnAndText().FindAllStringSubmatchIndex(text, -1) {
 		add(m, 1, 2, 3)
+	}
+	texts := len(found)
+	for _, m := range columnAndSeconds().FindAllStringSubmatchIndex(text, -1) {
+		if !strings.HasPrefix(strings.TrimLeft(text[m[1]:], " \t\n)"), "*") {
+			add(m, 1, 2, 3)
+		}
+	}
+	for i := range found[texts:] {
+		found[texts+i].seconds = true
 	}
 	for _, m := range textAndColumn().FindAllStringSubmatchIndex(text, -1) {
 		add(m, 2, 3, 1)

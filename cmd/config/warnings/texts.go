@@ -30,6 +30,7 @@ func (f *finder) texts() {
 	if f.Env != nil {
 		f.textsIn(f.Env, "env", handlers.Rendered)
 	}
+	f.descriptions()
 	for _, s := range f.Schedules {
 		for _, key := range [...]string{"subject", "data"} {
 			if _, v := f.Place(s).Lookup(key); v != nil {
@@ -50,6 +51,26 @@ func (f *finder) texts() {
 			if _, v := n.Lookup(key); v != nil {
 				f.emissionTexts(v)
 			}
+		}
+	}
+}
+
+// descriptions looks for comments that cut a description.
+func (f *finder) descriptions() {
+	check := func(n *yaml.Node) {
+		if _, v := n.Lookup("description"); v != nil && v.Kind == yaml.Scalar && !f.full() {
+			f.comment(text{Node: v})
+		}
+	}
+	for _, s := range f.Schedules {
+		check(f.Place(s))
+	}
+	for _, h := range f.Handlers {
+		check(f.Place(h))
+	}
+	if f.Types != nil && f.Types.Kind == yaml.Mapping {
+		for i := 1; i < len(f.Types.Content); i += 2 {
+			check(f.Types.Content[i])
 		}
 	}
 }

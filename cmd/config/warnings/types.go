@@ -98,7 +98,7 @@ func (f *finder) unhandled() {
 			wired = append(wired, t.Type)
 		}
 	}
-	otherwise := "wire a handler to it, if something is to be done about it"
+	otherwise := "wire a handler to it, if something must happen then"
 	if len(f.Events) > 0 { // else a first declared type would make others suspicious: see unreachable
 		otherwise += "; else declare it as final: true"
 	}

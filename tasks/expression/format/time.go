@@ -64,3 +64,27 @@ func ParseTime(text string) (time.Time, bool) {
 	}
 	return time.Time{}, false
 }
+
+// TimeOf reads a time; seconds are since 1970, in UTC.
+func TimeOf(v any) (time.Time, bool) {
+	switch v := v.(type) {
+	case time.Time:
+		return v, true
+	case string:
+		return ParseTime(v)
+	case int:
+		return time.Unix(int64(v), 0).UTC(), v >= minUnix && v <= maxUnix
+	case float64:
+		if !(v >= minUnix && v <= maxUnix) {
+			return time.Time{}, false
+		}
+		return time.UnixMicro(int64(v * 1e6)).UTC(), true
+	}
+	return time.Time{}, false
+}
+
+// The seconds of years with four digits.
+const (
+	minUnix = -62135596800
+	maxUnix = 253402300799
+)

@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -196,7 +197,7 @@ func (f *cronField) item(item string, d *days) (set uint64, msg, hint string) {
 	span, stepText, stepped := strings.Cut(item, "/")
 	low, high, msg, hint := f.span(span, stepped)
 	if msg != "" {
-		return 0, msg, hint
+		return 0, msg, cmp.Or(f.jenkins(item), hint)
 	}
 	size := f.max - f.min + 1
 	if f.dow && low == 7 { // Sunday; at a range's end 7 stays after Saturday

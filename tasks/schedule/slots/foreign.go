@@ -37,13 +37,21 @@ func awsRate(words []word) (n string, unit byte, ok bool) {
 	return "", 0, false
 }
 
-// jenkins explains Jenkins' H, a moment that differs by job, which spreads load: here, jitter does.
-func (f *cronField) jenkins(text string) string {
-	if text != "H" && !strings.HasPrefix(text, "H(") {
+// jenkins explains an item of a list with Jenkins' H, a moment that differs by job, which spreads load: here, jitter does.
+func (f *cronField) jenkins(item string) string {
+	span, step, stepped := strings.Cut(item, "/")
+	if span != "H" && !strings.HasPrefix(span, "H(") {
 		return ""
 	}
+	instead := strconv.Itoa(f.min)
+	if stepped {
+		instead = "*/" + step
+		if inner, ok := strings.CutPrefix(span, "H("); ok {
+			instead = strings.TrimSuffix(inner, ")") + "/" + step
+		}
+	}
 	if spread := map[string]string{"second": "10s", "minute": "5m", "hour": "1h"}[f.name]; spread != "" {
-		return fmt.Sprintf("write * before a step, and else 0, all in quotes; jitter: %s beside cron spreads load", spread)
+		return fmt.Sprintf("write %s in its place; jitter: %s beside cron spreads load", instead, spread)
 	}
 	return "write * or a day of your choice; jitter: 1h beside cron spreads load"
 }

@@ -32,8 +32,8 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		{"cron rate(5 minutes)", 0, 0, "cron: rate(…) is of AWS, and no cron; write every: 5m in place of cron"},
 		{"cron rate(1 day)", 0, 0, "cron: rate(…) is of AWS, and no cron; write every: 1d in place of cron"},
 		{"cron cron(0 9 * * ? *)", 0, 0, "cron: cron(…) is of AWS; write the five fields without cron( ) and without the year at the end"},
-		{"cron H/15 * * * *", 0, 0, `cron: minute "H/15": "H", a moment that Jenkins chooses, is not a valid value; write * before a step, and else 0, all in quotes; jitter: 5m beside cron spreads load`},
-		{"cron 0 H(0-7) * * *", 0, 2, `cron: hour "H(0-7)": "H(0", a moment that Jenkins chooses, is not a valid value; write * before a step, and else 0, all in quotes; jitter: 1h beside cron spreads load`},
+		{"cron H/15 * * * *", 0, 0, `cron: minute "H/15": "H", a moment that Jenkins chooses, is not a valid value; write */15 in its place; jitter: 5m beside cron spreads load`},
+		{"cron 0 H(0-7) * * *", 0, 2, `cron: hour "H(0-7)": "H(0", a moment that Jenkins chooses, is not a valid value; write 0 in its place; jitter: 1h beside cron spreads load`},
 		// Names in place of fields.
 		{"cron @every 5m", 0, 0, "cron: @every is not a cron expression; write it as every: 5m"},
 		{"cron @every", 0, 0, "cron: @every is not a cron expression; write it as every: 5m"},
@@ -64,7 +64,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		{"cron *-5 9 * * *", 0, 0, `cron: minute "*-5": "*" is not a valid value; 0 to 59`},
 		{"cron ** 9 * * *", 0, 0, `cron: minute "**": "**" is not a valid value; 0 to 59`},
 		{"cron 99999999999999999999 9 * * *", 0, 0, `cron: minute "99999999999999999999": 99999999999999999999 is above 59; 0 to 59`},
-		{"cron H 9 * * *", 0, 0, `cron: minute "H": "H", a moment that Jenkins chooses, is not a valid value; write * before a step, and else 0, all in quotes; jitter: 5m beside cron spreads load`},
+		{"cron H 9 * * *", 0, 0, `cron: minute "H": "H", a moment that Jenkins chooses, is not a valid value; write 0 in its place; jitter: 5m beside cron spreads load`},
 		{"cron ٣ 9 * * *", 0, 0, `cron: minute "٣": "٣" is not a valid value; 0 to 59`},
 		// Lists and steps.
 		{"cron 1,,2 9 * * *", 0, 2, `cron: minute "1,,2": an item of the list is missing`},

@@ -235,11 +235,38 @@ func LoadZone(name string) (*time.Location, error) {
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fault.At([]any{"timezone"}, "unknown time zone %q", name).Hinting(hint)
+		f := fault.At([]any{"timezone"}, "unknown time zone %q", name).Hinting(hint)
+		if meant := zoneMeant(name); meant != "" {
+			f.Hint = "write " + meant
+		}
+		return nil, f
 	}
 	if loc.String() == "UTC" {
 		loc = time.UTC
 	}
 	zones[name] = loc
 	return loc, nil
+}
+
+// areas begin most of the names of zones.
+var areas = []string{"", "Europe/", "America/", "Asia/", "Africa/", "Australia/", "Pacific/", "Atlantic/", "Indian/"}
+
+// zoneMeant returns the zone of a city whose name is in another case, or whose area is missing or misspelt; empty: there is none.
+func zoneMeant(name string) string {
+	city := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
+	if city == "" || len(city) > 40 || strings.Trim(city, "abcdefghijklmnopqrstuvwxyz_ -") != "" {
+		return ""
+	}
+	letters := []byte(strings.ReplaceAll(city, " ", "_"))
+	for i, c := range letters {
+		if c >= 'a' && c <= 'z' && (i == 0 || letters[i-1] == '_' || letters[i-1] == '-') {
+			letters[i] -= 'a' - 'A'
+		}
+	}
+	for _, area := range areas {
+		if _, err := time.LoadLocation(area + string(letters)); err == nil {
+			return area + string(letters)
+		}
+	}
+	return ""
 }

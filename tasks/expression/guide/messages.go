@@ -42,3 +42,22 @@ func Calls(name string) string {
 	}
 	return ""
 }
+
+// dashed is a key with dashes, which are read as minus signs: data.user-name.
+var dashed = regexp.MustCompile(`\.(\w+(?:-[A-Za-z_]\w*)+)`)
+
+// Member returns an expression in which the unknown name at a byte is one of the data: data.email in place of email, and data["user-name"] in place of
+// data.user-name. It is empty for all other messages, and for names with members or arguments.
+func Member(src string, at int, message string) string {
+	name, ok := strings.CutPrefix(message, `unknown name "`)
+	if name = strings.TrimSuffix(name, `"`); !ok || at < 0 || at > len(src) || !strings.HasPrefix(src[at:], name) || strings.HasPrefix(name, "$") {
+		return ""
+	}
+	if rest := src[at+len(name):]; rest != "" && strings.IndexByte("([.?", rest[0]) >= 0 {
+		return ""
+	}
+	if strings.HasSuffix(src[:at], "-") {
+		return dashed.ReplaceAllString(src, `["$1"]`)
+	}
+	return src[:at] + "data." + src[at:]
+}
