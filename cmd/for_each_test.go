@@ -26,11 +26,11 @@ handlers:
 // forEachOverKills kills a daemon at random moments under load. For each accepted event there is each event of the lists exactly once, in order, and in
 // the journal of the same transaction: side by side.
 //
-// EVRUN_KILLS is how many kills; 5, and 40 in .ci/run.
+// EVRUN_KILLS is how many kills; 5, and 15 in .ci/run.
 func forEachOverKills(t *testing.T) {
 	proof(t)
 	t.Parallel()
-	kills := storetest.Size(t, "EVRUN_KILLS", 5, 40)
+	kills := storetest.Size(t, "EVRUN_KILLS", 5, 15)
 	dir := wired(t, forEachWiring)
 	d := serve(t, dir, nil)
 	d.ready(t)

@@ -20,11 +20,11 @@ import (
 // On a large journal, the first page of every list looks at little of it, whatever type, source, handler or state is asked for. The test prints how
 // long each list and search takes, the first page and until it has what it wants, with a warm cache:
 //
-//	EVRUN_JOURNAL=5000000 go test -timeout 30m -run TestALargeJournal -v ./tasks/search # 20,000 events; 500,000 with EVRUN_PROOFS=long
+//	EVRUN_JOURNAL=5000000 go test -timeout 30m -run TestALargeJournal -v ./tasks/search # 20,000 events; 200,000 with EVRUN_PROOFS=long
 //
 // EVRUN_JOURNAL_FILE keeps the store there, and uses it again.
 func TestALargeJournalIsSearchedFast(t *testing.T) {
-	n := storetest.Size(t, "EVRUN_JOURNAL", 20_000, 500_000)
+	n := storetest.Size(t, "EVRUN_JOURNAL", 20_000, 200_000)
 	path := cmp.Or(os.Getenv("EVRUN_JOURNAL_FILE"), filepath.Join(t.TempDir(), "evrun.db"))
 	if _, err := os.Stat(path); err != nil {
 		t.Logf("the migration of %d events took %v", n, sqlitetest.LargeJournal(t, path, n).Round(time.Millisecond))
