@@ -84,6 +84,11 @@ func (r *wiringReader) calendar(n *yaml.Node, name string, zone *time.Location) 
 	if !ok {
 		return nil, ""
 	}
+	key := calendarKey{sha256.Sum256(text), zone.String()}
+	version = fmt.Sprintf(" %x", key.sum)
+	if known, ok := r.calendars[key]; ok {
+		return known, version
+	}
 	cal, err := ical.Parse(string(text))
 	if err == nil {
 		spans, err = cal.Spans(zone, time.Now().AddDate(calendarYears, 0, 0))
@@ -92,5 +97,15 @@ func (r *wiringReader) calendar(n *yaml.Node, name string, zone *time.Location) 
 		r.at(n, fmt.Sprintf("the calendar %s, %v", fault.Quote(name), err), "leave this event out of the file, or write its days here, such as 2026-12-24..2026-12-31")
 		return nil, ""
 	}
-	return spans, fmt.Sprintf(" %x", sha256.Sum256(text))
+	if r.calendars == nil {
+		r.calendars = map[calendarKey][]slots.Span{}
+	}
+	r.calendars[key] = spans
+	return spans, version
+}
+
+// calendarKey is a calendar in a zone. Many schedules may name the same one.
+type calendarKey struct {
+	sum  [sha256.Size]byte
+	zone string
 }

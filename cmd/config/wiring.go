@@ -20,6 +20,7 @@ import (
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
 	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/slots"
 	"evrun/tasks/schema"
 )
 
@@ -45,8 +46,10 @@ type wiringReader struct {
 
 	types    map[string]*declaredType // under events
 	ownTypes map[string]*declaredType // evrun's own, as far as handlers are wired to them
-	strict   bool                     // strict_types
-	zone     *time.Location           // of schedules that name none
+
+	calendars map[calendarKey][]slots.Span // that were read
+	strict    bool                         // strict_types
+	zone      *time.Location               // of schedules that name none
 
 	defaults        defaultsKeys
 	defaultsVersion string // a part of each handler's version; empty: there are no defaults

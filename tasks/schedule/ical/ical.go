@@ -160,6 +160,9 @@ func (cal *Calendar) add(e *event) error {
 		return wrong(e.line, "the event's DTEND doesn't fit its DTSTART")
 	}
 	if !e.instead.wall.IsZero() {
+		if e.uid == "" {
+			return wrong(e.line, "the event has a RECURRENCE-ID and no UID: nobody knows which event it changes")
+		}
 		cal.moved[e.uid] = append(cal.moved[e.uid], e.instead)
 	}
 	if !e.cancelled {

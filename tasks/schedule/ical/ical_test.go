@@ -100,6 +100,7 @@ func TestWhatCannotBeFollowedIsRefused(t *testing.T) {
 		calendar(vevent("DTSTART:20260101T000000Z", "RRULE:FREQ=DAILY;INTERVAL=0")):  "must be a number from 1",
 		calendar(vevent("DTSTART:20260101T000000Z", "RRULE:COUNT=3")):                "has no FREQ",
 		calendar(vevent("DTSTART;VALUE=DATE:20260102", "DTEND;VALUE=DATE:20260101")): "doesn't fit",
+		calendar(vevent("DTSTART:20260101T000000Z", "RECURRENCE-ID:20260108T000000Z")): "line 3: the event has a RECURRENCE-ID and no UID",
 		"BEGIN:VCALENDAR\nEND:VEVENT":                                                "ends nothing",
 		strings.Repeat("x", MaxSize+1):                                               "over 1 MiB",
 	} {
@@ -132,7 +133,7 @@ func TestTheWorkOfACalendarIsBounded(t *testing.T) {
 	var shared []string
 	for i := range 3000 {
 		at := fmt.Sprintf("20260101T%02d%02d%02d", i/3600, i/60%60, i%60)
-		shared = append(shared, vevent("DTSTART;TZID=Europe/Paris:"+at), vevent("DTSTART:20270101T000000", "RECURRENCE-ID:"+at))
+		shared = append(shared, vevent("UID:a", "DTSTART;TZID=Europe/Paris:"+at), vevent("UID:a", "DTSTART:20270101T000000", "RECURRENCE-ID:"+at))
 	}
 	days := strings.TrimSuffix(strings.Repeat("366,", 400), ",")
 	for name, text := range map[string]string{
