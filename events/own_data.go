@@ -12,7 +12,7 @@ type Member struct {
 var (
 	dataOfStarted = []Member{
 		{Name: "version", Type: "text", Doc: "The version of evrun."},
-		{Name: "reboot", Type: "true/false", Doc: "true: the first start of evrun since the machine was started. Where boot is missing, it is true at each start."},
+		{Name: "reboot", Type: "true/false", Doc: "true: the first start of evrun since the machine was started, unless that was longer ago than retention.events and dedupe together. Where boot is missing, it is true at each start."},
 		{Name: "boot", Type: "text", Doc: "The machine's id of this start of it. Linux has one.", Some: true},
 	}
 	dataOfRunDead = []Member{

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -20,8 +22,8 @@ const bootFile = "/proc/sys/kernel/random/boot_id"
 // own events (evrun.started, evrun.*, evrun.>): without one, the journal gets no event for each restart.
 //
 // The event of the first start since the machine started has the id boot-ID. That the journal has this event already is how a later start knows that
-// only evrun was started again. It is known as long as the store remembers the ids of events (retention.dedupe). Where the machine has no such id, each
-// start counts as one of the machine.
+// only evrun was started again. Once the machine runs for so long that the store may have forgotten the id (see forgets), no start counts as one of the
+// machine. Where the machine has no such id, each start does.
 //
 // While the store has no space the event waits, and nothing else does: it is missing then where it should be first, but a handler for it is not left out.
 // publishStart reports whether there is nothing more to do.
@@ -70,12 +72,37 @@ func (d *Daemon) tryStart(ctx context.Context) error {
 		return err
 	}
 	data["boot"] = boot
+	if after := forgets(d.cfg.Settings.Retention); after > 0 {
+		if text, err := os.ReadFile(uptimeFile); err == nil && longUp(string(text), after) {
+			data["reboot"] = false
+			_, err := d.startedAs(ctx, "", data)
+			return err
+		}
+	}
 	known, err := d.startedAs(ctx, "boot-"+boot, data)
 	if err == nil && known {
 		data["reboot"] = false
 		_, err = d.startedAs(ctx, "", data)
 	}
 	return err
+}
+
+// forgets is how long after its acceptance the store may forget the id of an event; 0: never because of its age.
+func forgets(r config.RetentionSettings) time.Duration {
+	if r.Events == 0 && r.Size == 0 {
+		return 0
+	}
+	return r.Events + r.Dedupe
+}
+
+// uptimeFile has how many seconds the machine runs, with decimals, and another number. Only Linux has it.
+const uptimeFile = "/proc/uptime"
+
+// longUp reports whether an uptime, as in uptimeFile, is longer than a duration. An unknown uptime is not.
+func longUp(text string, than time.Duration) bool {
+	first, _, _ := strings.Cut(text, " ")
+	up, err := strconv.ParseFloat(first, 64)
+	return err == nil && up > than.Seconds()
 }
 
 func wantsStart(h *tasks.Handler) bool {

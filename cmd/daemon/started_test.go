@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"evrun/cmd/config"
 	"evrun/events"
@@ -45,4 +46,24 @@ func TestTheEventOfTheStartWaitsForSpace(t *testing.T) {
 			t.Errorf("%v, %v", j.accepted, err)
 		}
 	})
+}
+
+// A machine that runs for longer than ids are remembered has not just been started.
+func TestAMachineThatRunsForLongWasNotJustStarted(t *testing.T) {
+	for _, test := range []struct {
+		uptime    string
+		retention config.RetentionSettings
+		long      bool
+	}{
+		{"5184001.52 9000000.00\n", config.RetentionSettings{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour}, true},
+		{"5183999.52 9000000.00\n", config.RetentionSettings{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour}, false},
+		{"7200.00 1.00\n", config.RetentionSettings{Size: 1 << 30, Dedupe: time.Hour}, true},
+		{"9999999.00 1.00\n", config.RetentionSettings{Dedupe: time.Hour}, false},
+		{"soon\n", config.RetentionSettings{Events: time.Hour}, false},
+	} {
+		after := forgets(test.retention)
+		if got := after > 0 && longUp(test.uptime, after); got != test.long {
+			t.Errorf("%q, %+v: %v", test.uptime, test.retention, got)
+		}
+	}
 }
