@@ -26,7 +26,7 @@ func newFmtCmd(e *cli.Env) *cobra.Command {
 		Short: "Lay out wiring files in one way",
 		Long: `Lays out wiring files in one way: indentation by two spaces, one space after a colon, a comma and a dash, at most one blank line in a
 row, comments in their columns. Names each file that it changes. Without a FILE it takes the wiring file and the files that it includes.
-- reads a text from stdin and prints it formatted.
+With - in place of FILE it reads a text from stdin and prints it formatted.
 
 Only blanks and line ends change: quotes, comments, anchors, the order of keys and the line breaks in [ ] and { } stay as you wrote them, and
 the texts below | and > keep their bytes. So a reload after it changes nothing.

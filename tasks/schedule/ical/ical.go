@@ -171,9 +171,6 @@ func (cal *Calendar) add(e *event) error {
 	return nil
 }
 
-// Events returns how many events there are.
-func (cal *Calendar) Events() int { return len(cal.events) }
-
 // Spans returns the times of all events that begin before a time, as the clock of a zone shows them. The spans are in no order, and may overlap.
 func (cal *Calendar) Spans(zone *time.Location, until time.Time) ([]slots.Span, error) {
 	x := expansion{zone: zone, until: until}
