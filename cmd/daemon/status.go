@@ -53,7 +53,7 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 		return s, err
 	}
 	missed, err := d.missedLately(ctx)
-	s.Troubles(missed)
+	troubles(&s, missed)
 	return s, err
 }
 

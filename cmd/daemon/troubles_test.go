@@ -1,4 +1,4 @@
-package api
+package daemon
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"evrun/cmd/api"
 	"evrun/tasks/control"
 )
 
@@ -16,9 +17,9 @@ func TestTroubles(t *testing.T) {
 	failed := func(state string) control.Recent {
 		return control.Recent{Last: &control.Result{State: state, At: ago(time.Minute)}, LastError: &control.Failure{Error: "exit code 3", At: ago(time.Hour)}}
 	}
-	s := Status{
-		WAL:    WAL{Full: true},
-		Reload: &Reloaded{Error: "evrun.yaml:3: unknown key\nmore"},
+	s := api.Status{
+		WAL:    api.WAL{Full: true},
+		Reload: &api.Reloaded{Error: "evrun.yaml:3: unknown key\nmore"},
 		Handlers: []control.HandlerStatus{
 			{Name: "well", State: control.StateActive, Recent: failed("succeeded")},
 			{Name: "was-dead", State: control.StateActive, Dead: 1, Recent: failed("succeeded")},
@@ -30,9 +31,9 @@ func TestTroubles(t *testing.T) {
 			{Name: "gone", State: control.StateLeft, LeftWith: 2},
 			{Name: "new", State: control.StateNew},
 		},
-		Schedules: []Schedule{{Name: "well"}, {Name: "failed", LastRuns: &SlotRuns{Sequence: 7, States: map[string]int{"dead": 1, "succeeded": 1}}}, {Name: "held", Paused: "hand"}},
+		Schedules: []api.Schedule{{Name: "well"}, {Name: "failed", LastRuns: &api.SlotRuns{Sequence: 7, States: map[string]int{"dead": 1, "succeeded": 1}}}, {Name: "held", Paused: "hand"}},
 	}
-	s.Troubles(map[string]int{"late": 2})
+	troubles(&s, map[string]int{"late": 2})
 	var got []string
 	for _, p := range s.Problems {
 		got = append(got, strings.TrimSuffix(fmt.Sprintf("%s %s: %s | %s", p.What, p.Name, p.Text, p.Do), " | "))
@@ -54,10 +55,10 @@ func TestTroubles(t *testing.T) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if s = (Status{}); s.Problems != nil {
+	if s = (api.Status{}); s.Problems != nil {
 		t.Error(s.Problems)
 	}
-	if s.Troubles(nil); len(s.Problems) != 0 || s.Problems == nil {
+	if troubles(&s, nil); len(s.Problems) != 0 || s.Problems == nil {
 		t.Errorf("%+v", s.Problems)
 	}
 }
