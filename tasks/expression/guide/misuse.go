@@ -103,7 +103,7 @@ var rewrites = []rewrite{
 	rule(`\bparseFloat\(`, `float(`),
 	rule(`\b(toLower|toLowerCase|lowercase|downcase|strtolower)\(`, `lower(`),
 	rule(`\b(toUpper|toUpperCase|uppercase|upcase|strtoupper)\(`, `upper(`),
-	rule(`\b(md5|sha1|hash)\(`, `sha256(`),
+	rule(`\bhash\(`, `sha256(`),
 	rule(`\b(urlquery|encodeURIComponent|urlEncode|quote)\(`, `urlencode(`),
 	rule(`(^|[^.\w])(?:format|printf)\(`, `${1}sprintf(`),
 	rule(`\b(uuid4|uuidv4|newUUID)\(`, `uuid(`),

@@ -56,8 +56,12 @@ func eitherDay(words, fields []word) *fault.Fault {
 		}
 		return f
 	}
-	fields[2].text, fields[4].text = "*", dow.text+nth(dom.text)
+	week := nth(dom.text)
+	fields[2].text, fields[4].text = "*", dow.text+week
 	f.Hint = fmt.Sprintf("for one such day of the week in a month write %s", joined(words))
+	if week == "" {
+		f.Hint = fmt.Sprintf("no cron says that it must be both: write %s, and let the handler's when look at the day in event.time", joined(words))
+	}
 	if calendar != "" {
 		f.Hint += "; " + calendar
 	}
@@ -87,9 +91,11 @@ func Calendar(cron string) (monthly, weekly string, ok bool) {
 	return dom + at, strings.Join(names, ",") + at, true
 }
 
-// nth names the week of a month in which a range of days lies, #1 if it is none of those.
+// nth names the week of a month in which a range of days lies; empty: it is none of those.
 func nth(dom string) string {
 	switch dom {
+	case "1", "1-7":
+		return "#1"
 	case "8-14":
 		return "#2"
 	case "15-21":
@@ -99,7 +105,7 @@ func nth(dom string) string {
 	case "L", "25-31":
 		return "#L"
 	}
-	return "#1"
+	return ""
 }
 
 func joined(words []word) string {
