@@ -30,22 +30,25 @@ type handlerKeys struct {
 	Enabled  bool          `key:"enabled" default:"true" other:"active,disabled,paused" doc:"false: nothing of it begins, and its events and retries wait, until it is true or the key is gone."`
 	Was      *name         `key:"was" doc:"The name that it had before: it continues where that handler stopped, with its pending runs."`
 
-	ForEach misplaced `key:"for_each,hidden" refused:"\"for_each\" belongs in emit" hint:"write emit: {type: …, for_each: data.items}"`
-	Final   misplaced `key:"final,hidden" refused:"\"final\" belongs to a type under events" hint:"write events: {NAME: {final: true}} at the top of the file"`
-	Command misplaced `key:"command,hidden" refused:"\"command\" is an input, and belongs in with" hint:"write do: exec, and with: {command: […]}"`
+	ForEach  misplaced `key:"for_each,hidden" refused:"\"for_each\" belongs in emit" hint:"write emit: {type: …, for_each: data.items}"`
+	Final    misplaced `key:"final,hidden" refused:"\"final\" belongs to a type under events" hint:"write events: {NAME: {final: true}} at the top of the file"`
+	Schedule misplaced `key:"schedule,hidden" refused:"a handler has no \"schedule\"" hint:"a time goes under schedules: - {name: …, cron: …, do: …} is a schedule that needs no handler"`
+	Cron     misplaced `key:"cron,hidden" refused:"a handler has no \"cron\"" hint:"a time goes under schedules: - {name: …, cron: …, do: …} is a schedule that needs no handler"`
+	Every    misplaced `key:"every,hidden" refused:"a handler has no \"every\"" hint:"a time goes under schedules: - {name: …, every: …, do: …} is a schedule that needs no handler"`
+	Daily    misplaced `key:"daily,hidden" refused:"a handler has no \"daily\"" hint:"a time goes under schedules: - {name: …, daily: …, do: …} is a schedule that needs no handler"`
 }
 
 // workKeys say how a handler, or a schedule with do, does what it does.
 type workKeys struct {
 	When        condition      `key:"when" scope:"when" other:"if,condition,filter,where" doc:"An expression: false skips the run. It sees event and data."`
 	With        map[string]any `key:"with,null" hint:"write the names of its inputs and their values: evrun explain --kind lists them" other:"input,inputs,args,params,options" doc:"The inputs of what it does."`
-	Retry       retryKeys      `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" other:"retries" doc:"How failed attempts are repeated."`
+	Retry       retryKeys      `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" number:"write retry: {attempts: %d}" other:"retries" doc:"How failed attempts are repeated."`
 	Timeout     time.Duration  `key:"timeout" doc:"Of one attempt."`
 	Concurrency int            `key:"concurrency" min:"1" max:"10000" other:"parallel,workers" doc:"Attempts at a time. 1: one by one, in order."`
 	Rate        rate           `key:"rate" doc:"So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. Others wait."`
 	Output      *outputKeys    `key:"output" other:"logs,capture" doc:"What is kept of what its attempts print (exec) or are answered (http): {keep: 16KiB}, or {keep: none}."`
 	Emit        []*emitKeys    `key:"emit,one" min:"1" scope:"emit" other:"emits,publish" doc:"What it emits on success: a type, or type, subject, data and for_each, or a list of these."`
-	OnDead      *emissionKeys  `key:"on_dead" scope:"on_dead" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
+	OnDead      *emissionKeys  `key:"on_dead" scope:"on_dead" other:"on_failure,on_error,on_fail,onfail,on_failed,onfailure,onerror,failure" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
 }
 
 type retryKeys struct {

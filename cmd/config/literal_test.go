@@ -23,7 +23,7 @@ var literalHints = []*regexp.Regexp{
 var prose = regexp.MustCompile(`(?i)(^|[ (])(a|an|the|each|it|its|such as|for|tokens|date,|one|any|whole|or|five|days|fewer)( |$)|<<`)
 
 // literalNot are files in which what a hint says to write needs more than one place of the file, or uncovers another fault.
-var literalNot = []string{"env", "include-missing", "schema-file-missing", "yaml-no-space-after-colon", "yaml-percent", "yaml-mustache"}
+var literalNot = []string{"env", "include-missing", "schema-file-missing", "yaml-no-space-after-colon", "yaml-percent", "yaml-mustache", "yaml-expression-in-brackets"}
 
 // edits are the ways to follow such a hint at a fault: in place of the faulty text, of the whole value, of the word there, or of the key with its value.
 func edits(src string, f *Fault, text string) (list []string) {

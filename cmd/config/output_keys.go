@@ -14,7 +14,7 @@ import (
 
 // defaultsKeys are what every handler has unless it says otherwise.
 type defaultsKeys struct {
-	Retry  retryKeys   `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" other:"retries" doc:"How failed attempts are repeated. A handler's own retry may have some of its keys."`
+	Retry  retryKeys   `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" number:"write retry: {attempts: %d}" other:"retries" doc:"How failed attempts are repeated. A handler's own retry may have some of its keys."`
 	Output *outputKeys `key:"output" doc:"What is kept of the output of handlers that have one (exec, http)."`
 
 	Timeout time.Duration `key:"timeout" doc:"Of one attempt of the handlers that act on the outside: exec, http, and notify with a url."`

@@ -139,6 +139,9 @@ func (n nameSet) where(s Scope) string {
 	case nameEvents:
 		return `"events" is known in with, emit and on_dead of a handler with a debounce only`
 	case nameError, nameAttempts, nameHandler, nameRunID:
+		if member := guide.OfDeadRun[n.String()]; s.names&nameData != 0 {
+			return fmt.Sprintf("%q is known in a handler's on_dead only; in a handler on evrun.run.dead it is data.%s", n, member)
+		}
 		return fmt.Sprintf("%q is known in a handler's on_dead only", n)
 	case nameRun:
 		return `"run" is known in with, emit and on_dead, and where runs are selected`
@@ -285,7 +288,7 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	case name == 0 && isBuiltin && !called:
 		c.fault(n, fmt.Sprintf("%q is a function", n.Value), guide.Calls(n.Value))
 	case name == 0 && !isBuiltin:
-		c.fault(n, fmt.Sprintf("unknown name %q", n.Value), c.suggest(n.Value))
+		c.fault(n, fmt.Sprintf("unknown name %q", n.Value), c.suggest(n.Value, called))
 	case name != 0 && c.scope.names&name == 0:
 		c.fault(n, fmt.Sprintf("unknown name %q", n.Value), name.where(c.scope))
 	case name&nameStable != 0 && !called:
@@ -298,8 +301,8 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	c.used |= name
 }
 
-// suggest searches the scope's names first, then declared names, then the language's functions.
-func (c *nameCheck) suggest(word string) string {
+// suggest searches the scope's names first, then declared names, then a member of the data, and for what is called the language's functions.
+func (c *nameCheck) suggest(word string, called bool) string {
 	if c.scope.names&nameEnv != 0 && strings.ToUpper(word) == word && len(word) > 1 { // ${HOME}
 		return fmt.Sprintf("a variable of the environment is env('%s')", strings.TrimPrefix(word, "$"))
 	}
@@ -310,6 +313,9 @@ func (c *nameCheck) suggest(word string) string {
 		}
 	}
 	known = append(known, c.locals...)
+	if !called && fault.Closest(word, known) == "" && c.scope.names&nameData != 0 && word[0] != '$' && c.scope.data.mayHave(word) {
+		return "write data." + word
+	}
 	for _, f := range Functions() {
 		if nameOf(f.Name) == 0 {
 			known = append(known, f.Name)

@@ -45,6 +45,12 @@ const (
 type Data struct {
 	mu     sync.Mutex
 	config *conf.Config // only for checks: the program that runs is compiled without types
+	whole  *Type
+}
+
+// mayHave reports whether the data can have a member of this name. d may be nil.
+func (d *Data) mayHave(name string) bool {
+	return d == nil || d.whole == nil || !d.whole.Closed || d.whole.Fields[name] != nil
 }
 
 // NewData makes a Data of a type.
@@ -55,7 +61,7 @@ func NewData(t *Type) *Data {
 			env[n.String()] = types.Any
 		}
 	}
-	return &Data{config: newLanguage(env)}
+	return &Data{config: newLanguage(env), whole: t}
 }
 
 // native returns expr-lang's type. Every number becomes a whole number: each operator that takes a fraction also takes a whole number, but not vice

@@ -201,10 +201,11 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 			d.value(v.FieldByIndex(o.short.index), value, &inner, o.short)
 			return
 		}
-		at.Add(fault.New("%s must be a mapping of keys, not %s", owner, at.describe(value)).Hinting("%s", cmp.Or(at.hint, listKeys(o.names()))))
+		at.Add(fault.New("%s must be a mapping of keys, not %s", owner, at.describe(value)).Hinting("%s", cmp.Or(numbered(at.Tag, value), at.hint, listKeys(o.names()))))
 		return
 	}
-	meant := d.unknown(o, owner, given, at)
+	guide, _ := v.Addr().Interface().(Guide)
+	meant := d.unknown(o, owner, given, guide, at)
 	if s, ok := v.Addr().Interface().(Scoped); ok {
 		scoped := *at
 		scoped.Scope, at = s.ScopeFor(at.Scope, given), &scoped
@@ -238,7 +239,7 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 }
 
 // unknown reports the keys that the struct doesn't have. It returns the keys that were probably meant: these are not reported as missing.
-func (d *decoder) unknown(o *object, owner string, given map[string]any, at *At) (meant []string) {
+func (d *decoder) unknown(o *object, owner string, given map[string]any, guide Guide, at *At) (meant []string) {
 	var names []string
 	for name := range given {
 		if !slices.ContainsFunc(o.fields, func(f *field) bool { return f.Name == name }) {
@@ -250,15 +251,24 @@ func (d *decoder) unknown(o *object, owner string, given map[string]any, at *At)
 		if d.full() {
 			break
 		}
-		word := o.suggest(name)
-		meant = append(meant, word)
-		f := &fault.Fault{Key: true, Message: fmt.Sprintf("unknown key %s in %s", fault.Quote(name), owner), Hint: fault.Suggest(word)}
-		if _, taken := given[word]; taken {
-			f.Hint = fmt.Sprintf("leave it out: %q is given already", word)
-		} else if word == "" {
-			f.Hint = listKeys(o.names())
+		word, hint := o.suggest(name), ""
+		if guide != nil {
+			hint = guide.HintUnknown(name, given)
 		}
-		at.step(name).Add(f)
+		if hint = cmp.Or(hint, o.below(name)); hint == "" {
+			meant = append(meant, word)
+		}
+		_, taken := given[word]
+		switch {
+		case hint != "":
+		case taken:
+			hint = fmt.Sprintf("leave it out: %q is given already", word)
+		case word == "":
+			hint = listKeys(o.names())
+		default:
+			hint = cmp.Or(o.reshaped(word, given[name]), fault.Suggest(word))
+		}
+		at.step(name).Add(&fault.Fault{Key: true, Message: fmt.Sprintf("unknown key %s in %s", fault.Quote(name), owner), Hint: hint})
 	}
 	return meant
 }

@@ -20,6 +20,7 @@
 //   - min, max: the bounds of a number or of a type that decodes itself. min:"0s" lets a duration be zero; min:"1" refuses an empty list.
 //   - example: a value for examples.
 //   - hint: what to do about a value of the wrong shape.
+//   - number: the hint for a number in place of a mapping, with %d for it.
 //   - other: words that other tools use for this key, with commas between them. They become hints.
 //   - scope: a word for the types that decode themselves, see [At.Scope].
 //   - owner, on a blank field: what the struct is called in messages, such as "a handler". Without it, a message names the key.
@@ -100,6 +101,11 @@ func (s *Shape) fields() []Field {
 // were written.
 type Checker interface {
 	CheckFields(given map[string]any, at *At)
+}
+
+// Guide is a struct that knows where a key belongs that it doesn't have. HintUnknown returns a hint, empty for none; given has the keys that were written.
+type Guide interface {
+	HintUnknown(name string, given map[string]any) string
 }
 
 // Scoped is a struct of which some keys decide what others may use. ScopeFor returns the scope for the keys that have no scope tag, from the scope

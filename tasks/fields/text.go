@@ -1,7 +1,10 @@
 package fields
 
 import (
+	"cmp"
 	"fmt"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,6 +49,51 @@ func listKeys(names []string) string {
 		return "its only key is " + names[0]
 	}
 	return "its keys are " + fault.And(names)
+}
+
+// numbered is the hint of the tag number, for a number in place of a mapping; empty for none.
+func numbered(tag reflect.StructTag, value any) string {
+	n, ok := value.(int64)
+	if text := tag.Get("number"); text != "" && ok && n > 0 && n <= 1000 {
+		return fmt.Sprintf(text, n)
+	}
+	return ""
+}
+
+// reshaped is the hint to a key whose value must have another shape than the one that was written, as in retries: 3; empty for others.
+func (o *object) reshaped(word string, value any) string {
+	for _, f := range o.fields {
+		if f.Name == word && f.tag.Get("number") != "" {
+			if _, mapping := value.(map[string]any); !mapping {
+				return cmp.Or(numbered(f.tag, value), f.tag.Get("hint"))
+			}
+		}
+	}
+	return ""
+}
+
+// below is the hint to a key that is one of a mapping in this struct, as socket is in server; empty for none, and for a key that the struct has under
+// another word.
+func (o *object) below(name string) string {
+	for _, f := range o.fields {
+		if !f.hidden && slices.Contains(f.other, strings.ToLower(name)) {
+			return ""
+		}
+	}
+	for _, f := range o.fields {
+		if inner := structOf(f.typ); inner != nil && !f.hidden && f.typ.Kind() != reflect.Slice {
+			for _, below := range objectOf(inner).fields {
+				switch {
+				case below.Name != name:
+				case below.tag.Get("refused") != "":
+					return below.tag.Get("refused") + ": " + below.tag.Get("hint")
+				default:
+					return fmt.Sprintf("it belongs below %s:, as in %s: {%s: …}", f.Name, f.Name, name)
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // why makes a hint from a key's doc: its first sentence, in lower case and without the full stop.

@@ -220,7 +220,7 @@ func (e *syntaxError) between(open int) *fault.Fault {
 		}
 		return e.fault(e.at, "this closes a bracket that is not the one open here", fmt.Sprintf("the %c on line %d wants a %s", e.Source[open], e.Line(open)+1, closing))
 	case (c == '{' || c == '[') && e.byte(e.at-1) == '$':
-		return e.fault(e.at-1, "a text with ${ … } must be quoted inside of [ ] and { }", `write "${ … }"`)
+		return e.fault(e.at-1, "a text with ${ … } must be quoted inside of [ ] and { }", "write "+quotedIn(e.Source, open, e.at-1))
 	case c == ',':
 		return e.fault(e.at, "a comma with nothing before it", "")
 	}

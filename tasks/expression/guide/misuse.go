@@ -223,3 +223,6 @@ var methods = func() map[string]bool {
 
 // IsMethod reports whether some value has the method.
 func IsMethod(name string) bool { return methods[name] }
+
+// OfDeadRun are the members of the data of evrun.run.dead that have what on_dead knows by these names.
+var OfDeadRun = map[string]string{"error": "error", "attempts": "attempt", "handler": "handler", "run_id": "run"}

@@ -13,7 +13,7 @@ func wrongNumber(words []word) *fault.Fault {
 	err := fault.New("cron has %d fields, not five or six", len(words)).Hinting(fiveFields)
 	if len(words) > 6 {
 		err.Offset = words[6].offset
-		err.Hint = "there is no field for the year: use from and until"
+		err.Hint = "there is no field for the year: " + inYears(words[6].text)
 		if words[6].text == "*" && len(words) == 7 {
 			err.Hint = "there is no field for the year: leave this * out"
 		}
@@ -22,6 +22,20 @@ func wrongNumber(words []word) *fault.Fault {
 		err.Message, err.Hint = "rate(…) is of AWS, and no cron", fmt.Sprintf("write every: %s%c in place of cron", n, unit)
 	}
 	return err
+}
+
+// inYears says how a schedule is bounded to the years of Quartz's seventh field, such as 2027 or 2027-2029.
+func inYears(text string) string {
+	first, last, ok := strings.Cut(text, "-")
+	if !ok {
+		last = first
+	}
+	for _, year := range []*string{&first, &last} {
+		if n, err := strconv.ParseUint(*year, 10, 16); err != nil || n < 1970 || n > 2199 {
+			*year = "2027"
+		}
+	}
+	return fmt.Sprintf("leave it out, and write from: %s-01-01T00:00:00Z and until: %s-12-31T23:59:59Z beside the cron", first, last)
 }
 
 // awsRate reads the rate(5 minutes) of AWS.

@@ -23,7 +23,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		// The number of fields.
 		{"cron  ", 0, 0, "cron: cron is empty; minute, hour, day of month, month, day of week; or six with seconds first"},
 		{"cron 0 9 * *", 0, 0, "cron: cron has 4 fields, not five or six; minute, hour, day of month, month, day of week; or six with seconds first"},
-		{"cron 0 0 9 * * MON 2027", 0, 14, "cron: cron has 7 fields, not five or six; there is no field for the year: use from and until"},
+		{"cron 0 0 9 * * MON 2027", 0, 14, "cron: cron has 7 fields, not five or six; there is no field for the year: leave it out, and write from: 2027-01-01T00:00:00Z and until: 2027-12-31T23:59:59Z beside the cron"},
 		{"cron every single day at nine", 0, 0, `cron: minute "every": "every" is not a valid value; 0 to 59`},
 		// Crons of other tools.
 		{"cron 0 0 9 ? * MON *", 0, 14, "cron: cron has 7 fields, not five or six; there is no field for the year: leave this * out"},
