@@ -53,7 +53,7 @@ func (s Scope) explained(src string, fault *Error) *Error {
 
 // member completes the fault of an unknown name that is one of the data, such as email in place of data.email.
 func (s Scope) member(src string, fault, better *Error) {
-	if instead := guide.Member(src, fault.Offset, fault.Msg); instead != "" && better.Hint == "" {
+	if instead := guide.Member(src, fault.Offset, fault.Msg); instead != "" && (better.Hint == "" || len(better.Hint) > 11 && better.Hint[:11] == "write data.") {
 		if _, fault := compileOnce(instead, s); fault == nil {
 			better.Hint = "write " + instead
 		}
