@@ -18,7 +18,7 @@ type fileKeys struct {
 	settingsKeys
 	StrictTypes bool                            `key:"strict_types" other:"strict" doc:"Refuse events of types that are not declared under events. Default false."`
 	Defaults    defaultsKeys                    `key:"defaults" doc:"What every handler has unless it says otherwise."`
-	Env         map[string]*expression.Template `key:"env" scope:"env" other:"environment,enviroment,variables" doc:"Environment variables of all programs of exec, where a handler's own env has no other value. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in them."`
+	Env         map[string]*expression.Template `key:"env" scope:"env" other:"environment,variables" doc:"Environment variables of all programs of exec, where a handler's own env has no other value. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in them."`
 	PassEnv     []string                        `key:"pass_env" other:"passenv,env_passthrough" doc:"Names of variables of evrun's own environment that all programs of exec get, as far as they are set: [LANG, TZ, HTTP_PROXY]. Without it they get PATH and HOME."`
 	wiringKeys
 }
