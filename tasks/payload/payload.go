@@ -24,8 +24,8 @@ type Field struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// Set gives fields their values, one after the other. A missing field is added, with the objects around it; a list doesn't grow. No data counts as an
-// empty object.
+// Set gives fields their values, one after the other. A missing field is added, with the objects around it; a list doesn't grow. Spaces around
+// a value are left out. No data counts as an empty object.
 func Set(data json.RawMessage, fields []Field) (json.RawMessage, error) {
 	for _, f := range fields {
 		if len(bytes.TrimSpace(data)) == 0 {
@@ -38,7 +38,7 @@ func Set(data json.RawMessage, fields []Field) (json.RawMessage, error) {
 			return nil, fmt.Errorf("the value of %s %w", f.Path, err)
 		}
 		var err error
-		if data, err = set(data, nil, SplitPath(f.Path), f.Value); err != nil {
+		if data, err = set(data, nil, SplitPath(f.Path), bytes.TrimSpace(f.Value)); err != nil {
 			return nil, err
 		}
 	}

@@ -49,6 +49,7 @@ func FuzzSet(f *testing.F) {
 	f.Add([]byte(`{"a":{"b":[1,{"c":2}]},"x":" \n"}`), "a.b.1.c", []byte(`"y"`))
 	f.Add([]byte(`{"a.b":1}`), "a.b", []byte(`{}`))
 	f.Add([]byte(" { \"a\" : [ ] } "), "a.b", []byte(`1`))
+	f.Add([]byte(`{}`), "a.b", []byte(" 1 "))
 	f.Fuzz(func(t *testing.T, data []byte, path string, value []byte) {
 		if events.CheckJSON(data) != nil {
 			return
