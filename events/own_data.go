@@ -1,11 +1,13 @@
 package events
 
+import "slices"
+
 // Member is a member of the data of an event.
 type Member struct {
 	Name string
 	Type string // as a reader of JSON calls it: text, number, true/false, time, list, map
 	Doc  string
-	Some bool // it is there only where it says something
+	Some bool // it is left out where it says nothing
 }
 
 // The data of evrun's own events: see [OwnType.Data].
@@ -17,7 +19,7 @@ var (
 	}
 	dataOfRunDead = []Member{
 		{Name: "run", Type: "text", Doc: "The id of the run, for evrun runs show."},
-		{Name: "handler", Type: "text", Doc: "The name of the handler."},
+		nameOfHandler,
 		{Name: "event", Type: "text", Doc: "The id of the event that the run was for."},
 		{Name: "type", Type: "text", Doc: "The type of that event."},
 		{Name: "seq", Type: "text", Doc: "The number of that event in the journal, in decimal digits."},
@@ -26,7 +28,7 @@ var (
 		{Name: "level", Type: "number", Doc: "1; or 2 when the run handled an event of level 1, such as an alert that failed."},
 	}
 	dataOfMissed = []Member{
-		{Name: "schedule", Type: "text", Doc: "The name of the schedule."},
+		nameOfSchedule,
 		{Name: "type", Type: "text", Doc: "The type of event that it publishes."},
 		{Name: "reason", Type: "text", Doc: "Why the slots were left out, in words."},
 		{Name: "count", Type: "number", Doc: "How many slots."},
@@ -36,17 +38,17 @@ var (
 		{Name: "error", Type: "text", Doc: "What went wrong, if something did.", Some: true},
 	}
 	dataOfUnfinished = []Member{
-		{Name: "handler", Type: "text", Doc: "The name of the handler."},
+		nameOfHandler,
 		{Name: "waiting", Type: "number", Doc: "How many events wait for their first attempt."},
 		{Name: "at_most", Type: "true/false", Doc: "true: waiting is an upper bound.", Some: true},
 		{Name: "running", Type: "number", Doc: "How many runs are in an attempt."},
 		{Name: "retrying", Type: "number", Doc: "How many runs wait for their next attempt."},
 		{Name: "dead", Type: "number", Doc: "How many runs are dead."},
 	}
-	dataOfReturned = append(dataOfUnfinished[:len(dataOfUnfinished):len(dataOfUnfinished)],
+	dataOfReturned = append(slices.Clip(dataOfUnfinished),
 		Member{Name: "left_at", Type: "time", Doc: "When it had left the wiring file.", Some: true})
 	dataOfSkipped = []Member{
-		{Name: "handler", Type: "text", Doc: "The name of the handler."},
+		nameOfHandler,
 		{Name: "events", Type: "number", Doc: "How many events won't be handled."},
 		{Name: "at_most", Type: "true/false", Doc: "true: events is an upper bound.", Some: true},
 		{Name: "runs", Type: "number", Doc: "How many runs were dropped."},
@@ -55,7 +57,7 @@ var (
 	}
 	changes        = "What changed: added, removed and changed, each a list of names."
 	dataOfReloaded = []Member{
-		{Name: "path", Type: "text", Doc: "The wiring file."},
+		pathOfFile,
 		{Name: "handlers", Type: "map", Doc: changes},
 		{Name: "schedules", Type: "map", Doc: changes},
 		{Name: "events", Type: "map", Doc: changes},
@@ -65,16 +67,16 @@ var (
 		{Name: "paused", Type: "list of maps", Doc: "Handlers that returned late, and wait for evrun handlers resume.", Some: true},
 	}
 	dataOfRejected = []Member{
-		{Name: "path", Type: "text", Doc: "The wiring file."},
+		pathOfFile,
 		{Name: "errors", Type: "list of texts", Doc: "What is wrong with it, each with its line and column."},
 	}
 )
 
 // The data of the events of the audit trail, each with who did it.
 var (
-	dataOfRun    = audited(Member{Name: "run", Type: "text", Doc: "The id of the run."}, countOfRuns, reasonGiven)
+	dataOfRun    = audited(idOfRun, countOfRuns, reasonGiven)
 	dataOfEdited = audited(
-		Member{Name: "run", Type: "text", Doc: "The id of the run."}, countOfRuns,
+		idOfRun, countOfRuns,
 		Member{Name: "event", Type: "text", Doc: "The id of the event with the changed data."},
 		Member{Name: "source", Type: "text", Doc: "The source of that event."})
 	dataOfReplayed = audited(nameOfHandler,
@@ -92,8 +94,8 @@ var (
 		Member{Name: "selection", Type: "map", Doc: "What is selected, as flags and parameters name it; not of an erasure.", Some: true},
 		Member{Name: "to", Type: "text", Doc: "The handler that events are replayed to.", Some: true},
 		reasonGiven)
-	dataOfBatchStart  = append(dataOfBatch[:len(dataOfBatch):len(dataOfBatch)], Member{Name: "resumed", Type: "true/false", Doc: "true: it goes on where it was stopped.", Some: true})
-	dataOfBatchEnd    = append(dataOfBatch[:len(dataOfBatch):len(dataOfBatch)], Member{Name: "changed", Type: "number", Doc: "How many it changed."})
+	dataOfBatchStart  = append(slices.Clip(dataOfBatch), Member{Name: "resumed", Type: "true/false", Doc: "true: it goes on where it was stopped.", Some: true})
+	dataOfBatchEnd    = append(slices.Clip(dataOfBatch), Member{Name: "changed", Type: "number", Doc: "How many it changed."})
 	dataOfHandlerHeld = audited(nameOfHandler, reasonGiven)
 	dataOfHandlerSkip = audited(nameOfHandler,
 		Member{Name: "skipped_events", Type: "number", Doc: "How many events won't be handled.", Some: true},
@@ -106,7 +108,7 @@ var (
 		Member{Name: "to", Type: "time", Doc: "Where they end, exclusive."},
 		Member{Name: "count", Type: "number", Doc: "How many slots there are."})
 	dataOfRead = audited(
-		Member{Name: "path", Type: "text", Doc: "The wiring file."},
+		pathOfFile,
 		Member{Name: "because", Type: "text", Doc: "Why it was read: request (evrun reload), signal (SIGHUP) or file (it has changed)."})
 	dataOfImported = audited(
 		Member{Name: "inserted", Type: "number", Doc: "How many users are new."},
@@ -119,9 +121,12 @@ var (
 		Member{Name: "lost", Type: "number", Doc: "How many events the store had accepted since, if that is known.", Some: true})
 )
 
+// Members that several events have.
 var (
 	nameOfHandler  = Member{Name: "handler", Type: "text", Doc: "The name of the handler."}
 	nameOfSchedule = Member{Name: "schedule", Type: "text", Doc: "The name of the schedule."}
+	pathOfFile     = Member{Name: "path", Type: "text", Doc: "The wiring file."}
+	idOfRun        = Member{Name: "run", Type: "text", Doc: "The id of the run."}
 	countOfRuns    = Member{Name: "count", Type: "number", Doc: "How many runs."}
 	reasonGiven    = Member{Name: "reason", Type: "text", Doc: "The reason that was given with --reason.", Some: true}
 )
