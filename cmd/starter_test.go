@@ -51,7 +51,8 @@ func TestTheExamplesOfInitDoWhatTheySay(t *testing.T) {
 					continue
 				}
 				tried++
-				c := exec.Command("sh", "-c", strings.ReplaceAll(command, "evrun ", self(t, dir, "evrun")+" "))
+				command = strings.NewReplacer("evrun ", self(t, dir, "evrun")+" ", "curl ", "curl --fail --silent --show-error ").Replace(command)
+				c := exec.Command("sh", "-c", command)
 				c.Dir = dir
 				if out, err := c.CombinedOutput(); err != nil {
 					t.Errorf("%s: %v\n%s", command, err, out)
