@@ -15,10 +15,10 @@ import (
 	"evrun/store/files"
 )
 
-// MaxFile is the largest file that is read, in bytes.
-const MaxFile = 1 << 20
+// maxFile is the largest file that is read, in bytes.
+const maxFile = 1 << 20
 
-// ErrLarge is the error of a file over [MaxFile].
+// ErrLarge is the error of a file over 1 MiB, which is not read.
 var ErrLarge = errors.New("the file is over 1 MiB")
 
 // Inputs are the files that a wiring was read from, and the patterns that may match others later. The zero value has none. The methods that add some must not
@@ -96,8 +96,8 @@ func readAs(path string, trusted func() (note string, err error)) (file File, er
 	if file.Info, err = f.Stat(); err != nil {
 		return file, err
 	}
-	file.Text, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err == nil && len(file.Text) > MaxFile {
+	file.Text, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(file.Text) > maxFile {
 		err = ErrLarge
 	}
 	return file, err

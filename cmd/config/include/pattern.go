@@ -12,7 +12,6 @@
 package include
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,7 @@ import (
 
 // Bounds of an expansion. A pattern of a directory with more entries would take noticeable time at each look for changes.
 const (
-	MaxMatches = 1000
+	maxMatches = 1000
 	maxEntries = 10_000
 )
 
@@ -61,8 +60,8 @@ func expand(dir, pattern string) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			if next = append(next, found...); len(next) > MaxMatches {
-				return nil, fmt.Errorf("it matches over %d files or directories", MaxMatches)
+			if next = append(next, found...); len(next) > maxMatches {
+				return nil, fmt.Errorf("it matches over %d files or directories", maxMatches)
 			}
 		}
 		places = next
@@ -138,7 +137,7 @@ func entries(dir string) ([]string, error) {
 	case len(names) > maxEntries:
 		return nil, fmt.Errorf("the directory %s has over %d entries", dir, maxEntries)
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(a, b) })
+	slices.Sort(names)
 	return names, nil
 }
 
