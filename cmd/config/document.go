@@ -21,7 +21,6 @@ type document struct {
 	name   string // the wiring file's name in messages
 	texts  []text // in the order of their offsets; the first is the wiring file's own
 	faults []Fault
-	bare   bool // the last parsed text has no value in it
 }
 
 // text is one text of a document.
@@ -81,10 +80,23 @@ func (d *document) lineFrom(other, n *yaml.Node) string {
 	return line
 }
 
-// root parses a text and returns its mapping; nil after a fault.
+// root parses the text of the wiring file and returns its mapping; nil after a fault.
 func (d *document) root(t text) *yaml.Node {
-	src := t.Source
-	if strings.HasPrefix(src, "\xff\xfe") || strings.HasPrefix(src, "\xfe\xff") {
+	root := d.mapping(t)
+	const needs = "a wiring file has handlers, schedules, or both"
+	switch {
+	case root != nil || len(d.faults) > 0:
+	case strings.TrimSpace(t.Source) == "":
+		d.beside(t.name, "the file is empty", needs)
+	default:
+		d.fault(t.Base, t.Base+1, "the file has nothing but comments in it", needs)
+	}
+	return root
+}
+
+// mapping parses a text and returns its mapping; nil after a fault, and for a text without content.
+func (d *document) mapping(t text) *yaml.Node {
+	if strings.HasPrefix(t.Source, "\xff\xfe") || strings.HasPrefix(t.Source, "\xfe\xff") {
 		d.fault(t.Base, t.Base+2, "the file is UTF-16", "save it as UTF-8")
 		return nil
 	}
@@ -92,14 +104,8 @@ func (d *document) root(t text) *yaml.Node {
 	for _, f := range faults {
 		d.fault(t.Base+f.Offset, t.Base+f.Offset+1, f.Message, f.Hint)
 	}
-	d.bare = root == nil && len(faults) == 0
-	const needs = "a wiring file has handlers, schedules, or both"
-	switch included := t.Base > 0; {
-	case root == nil && (len(faults) > 0 || included): // an included file may be empty
-	case root == nil && strings.TrimSpace(src) == "":
-		d.beside(t.name, "the file is empty", needs)
+	switch {
 	case root == nil:
-		d.fault(t.Base, t.Base+1, "the file has nothing but comments in it", needs)
 	case root.Kind == yaml.Mapping:
 		return root
 	case !root.Broken:

@@ -225,7 +225,7 @@ func (i *includer) file(n *yaml.Node, path, name string, by *source) {
 	i.sources = append(i.sources, s)
 	s.text = i.add(s.name, s.dir, withoutMark(file.Text))
 	before := len(i.faults)
-	root := i.root(s.text)
+	root := i.mapping(s.text) // it may be empty
 	if root == nil {
 		i.incomplete = i.incomplete || len(i.faults) > before
 		return

@@ -47,9 +47,7 @@ func unusable(path string, err error, o Options, in *include.Inputs) error {
 // right. The error is an [*Errors].
 func CheckSyntax(name string, src []byte) error {
 	d := newDocument(name, "", withoutMark(src))
-	if d.root(d.texts[0]) == nil && d.bare {
-		return nil
-	}
+	d.mapping(d.texts[0])
 	return d.err()
 }
 
