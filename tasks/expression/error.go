@@ -68,28 +68,13 @@ func compileError(src string, err error) *Error {
 			e.Msg, e.Hint = `unexpected "=>"`, "# is the element of a list, as in map(data.items, #.price)"
 		}
 	case strings.HasPrefix(fe.Message, "unexpected token "):
-		e.Msg = "unexpected " + tokenText(strings.TrimPrefix(fe.Message, "unexpected token "))
-		e.Hint = hintsOfWords[strings.ToLower(strings.Trim(strings.TrimPrefix(e.Msg, "unexpected "), `"`))]
+		e.Msg, e.Hint = guide.Unexpected(strings.TrimPrefix(fe.Message, "unexpected token "))
 	default:
 		if what, hint := guide.Argument(e.Msg); what != "" {
 			e.Msg, e.Hint = what, hint
 		}
 	}
 	return e
-}
-
-// hintsOfWords are for operators of other languages.
-var hintsOfWords = map[string]string{
-	"like":    `texts are compared with contains, startsWith and endsWith, and with matches, which takes a regular expression`,
-	"between": "compare with both ends: data.n >= 1 and data.n <= 3",
-}
-
-// tokenText makes `"x"` of expr-lang's `Identifier("x")`.
-func tokenText(token string) string {
-	if _, rest, ok := strings.Cut(token, "("); ok && strings.HasSuffix(rest, ")") {
-		return strings.TrimSuffix(rest, ")")
-	}
-	return token
 }
 
 // plainTypes replaces the names of Go's types by the language's.

@@ -174,7 +174,7 @@ func (x *Expr) Bool(env *Env) (bool, error) {
 	if !ok {
 		e := &Error{Msg: fmt.Sprintf("%s is not true or false: it gave %s", brief(x.src), format.Describe(v))}
 		if len(x.src) <= maxCorrected {
-			x.suggest(e, guide.NotBool(x.src, kindOf(v)))
+			x.suggest(e, guide.NotBool(x.src, format.Kind(v)))
 		}
 		return false, e
 	}

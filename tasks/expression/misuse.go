@@ -80,23 +80,6 @@ func (x *Expr) meant(e *Error, message string) {
 	x.suggest(e, instead)
 }
 
-// kindOf names the type of a value, as messages of expr-lang do.
-func kindOf(v any) string {
-	switch v.(type) {
-	case nil:
-		return "nil"
-	case string:
-		return "string"
-	case int, int64, float64:
-		return "number"
-	case []any:
-		return "list"
-	case map[string]any:
-		return "map"
-	}
-	return ""
-}
-
 func (x *Expr) suggest(e *Error, instead string) {
 	if instead == "" || instead == x.src {
 		return

@@ -98,6 +98,23 @@ func Describe(v any) string {
 	return "a value of another kind"
 }
 
+// Kind names the type of a value, as messages of expr-lang do; empty: any other.
+func Kind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "nil"
+	case string:
+		return "string"
+	case int, int64, float64:
+		return "number"
+	case []any:
+		return "list"
+	case map[string]any:
+		return "map"
+	}
+	return ""
+}
+
 // StringKeys converts maps of groupBy, nested ones included, to maps with string keys.
 func StringKeys(v any) any {
 	switch v := v.(type) {

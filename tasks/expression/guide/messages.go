@@ -33,6 +33,20 @@ func Argument(message string) (what, hint string) {
 	return "", ""
 }
 
+// Unexpected explains a token at which the parser of expr-lang stopped, such as Identifier("x").
+func Unexpected(token string) (what, hint string) {
+	if _, inner, ok := strings.Cut(token, "("); ok && strings.HasSuffix(inner, ")") {
+		token = strings.TrimSuffix(inner, ")")
+	}
+	return "unexpected " + token, hintsOfWords[strings.ToLower(strings.Trim(token, `"`))]
+}
+
+// hintsOfWords are for operators of other languages.
+var hintsOfWords = map[string]string{
+	"like":    `texts are compared with contains, startsWith and endsWith, and with matches, which takes a regular expression`,
+	"between": "compare with both ends: data.n >= 1 and data.n <= 3",
+}
+
 // Calls says how a function is called; empty: there is no such function.
 func Calls(name string) string {
 	for _, f := range Functions() {
