@@ -255,6 +255,15 @@ func listOf(v any) ([]any, bool) {
 	return nil, false
 }
 
+// list returns the argument of a function that must be a list.
+func elements(function string, v any) ([]any, error) {
+	l, ok := listOf(v)
+	if !ok {
+		return nil, &functionError{msg: function + " needs a list, and there is " + format.Describe(v)}
+	}
+	return l, nil
+}
+
 func anys[E any](list []E) []any {
 	out := make([]any, len(list))
 	for i, v := range list {
@@ -267,9 +276,9 @@ func anys[E any](list []E) []any {
 const maxUniq = 10_000
 
 func uniq(b *Budget, args []any) (any, error) {
-	list, ok := listOf(args[0])
-	if !ok {
-		return nil, &functionError{msg: "uniq needs a list, and there is " + format.Describe(args[0])}
+	list, err := elements("uniq", args[0])
+	if err != nil {
+		return nil, err
 	}
 	if len(list) > maxUniq {
 		return nil, &functionError{msg: fmt.Sprintf("uniq takes at most %d elements, and there are %d", maxUniq, len(list))}
@@ -288,9 +297,9 @@ func uniq(b *Budget, args []any) (any, error) {
 
 // flatten is expr-lang's, without a copy of all for each level.
 func flatten(b *Budget, args []any) (any, error) {
-	list, ok := listOf(args[0])
-	if !ok {
-		return nil, &functionError{msg: "flatten needs a list, and there is " + format.Describe(args[0])}
+	list, err := elements("flatten", args[0])
+	if err != nil {
+		return nil, err
 	}
 	if err := b.read(list, 2); err != nil {
 		return nil, err

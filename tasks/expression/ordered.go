@@ -74,9 +74,9 @@ func listOfPairs(b *Budget, function string, v any, of func(pair) any) (any, err
 
 // fromPairs is expr-lang's, but its keys are texts, as those of all maps that can be written as JSON.
 func fromPairs(b *Budget, args []any) (any, error) {
-	list, ok := listOf(args[0])
-	if !ok {
-		return nil, &functionError{msg: "fromPairs needs a list, and there is " + format.Describe(args[0])}
+	list, err := elements("fromPairs", args[0])
+	if err != nil {
+		return nil, err
 	}
 	if err := b.read(list, 1); err != nil {
 		return nil, err

@@ -1,8 +1,8 @@
 package expression
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -135,20 +135,21 @@ func hmac(b *Budget, args []any) (any, error) {
 	if err := b.spend(40 + (len(s[1])+len(s[2]))/16); err != nil {
 		return nil, err
 	}
-	hash := format.Hash(s[0])
-	switch {
-	case hash == nil:
-		return nil, wrongName("hmac has no algorithm", s[0], format.Algorithms)
-	case !slices.Contains(format.Encodings, s[3]):
-		return nil, wrongName("hmac has no encoding", s[3], format.Encodings)
-	case s[1] == "":
+	if err := cmp.Or(ofHMAC("algorithm", s[0], format.Algorithms), ofHMAC("encoding", s[3], format.Encodings)); err != nil {
+		return nil, err
+	}
+	if s[1] == "" {
 		return nil, &functionError{msg: "the key of hmac is empty", plain: true}
 	}
-	return format.HMAC(hash, s[1], s[2], s[3]), nil
+	return format.HMAC(format.Hash(s[0]), s[1], s[2], s[3]), nil
 }
 
-func wrongName(msg, name string, known []string) *functionError {
-	return &functionError{msg: msg + " " + fault.Quote(name), hint: "there are " + strings.Join(known, ", ")}
+// ofHMAC refuses the name of an algorithm or of an encoding that is not known.
+func ofHMAC(what, name string, known []string) error {
+	if slices.Contains(known, name) {
+		return nil
+	}
+	return &functionError{msg: "hmac has no " + what + " " + fault.Quote(name), hint: "there are " + strings.Join(known, ", ")}
 }
 
 // literals checks the literal arguments of a call when an expression is compiled: the payload can't choose these.
@@ -175,8 +176,8 @@ func (c *nameCheck) literals(function string, n *ast.CallNode) {
 	case "sprintf":
 		if layout, ok := arg(0); ok {
 			pieces, err := format.ParseFormat(layout)
-			if verbs, values := format.Verbs(pieces), len(n.Arguments)-1; err == nil && verbs != values {
-				err = fmt.Errorf("the format has %s for %s", fault.Plural(verbs, "verb"), fault.Plural(values, "value"))
+			if err == nil {
+				err = format.Fits(pieces, len(n.Arguments)-1)
 			}
 			wrong(0, err)
 		}
@@ -189,11 +190,11 @@ func (c *nameCheck) literals(function string, n *ast.CallNode) {
 			wrong(2, err)
 		}
 	case "hmac":
-		if name, ok := arg(0); ok && format.Hash(name) == nil {
-			wrong(0, wrongName("hmac has no algorithm", name, format.Algorithms))
+		if name, ok := arg(0); ok {
+			wrong(0, ofHMAC("algorithm", name, format.Algorithms))
 		}
-		if name, ok := arg(3); ok && !slices.Contains(format.Encodings, name) {
-			wrong(3, wrongName("hmac has no encoding", name, format.Encodings))
+		if name, ok := arg(3); ok {
+			wrong(3, ofHMAC("encoding", name, format.Encodings))
 		}
 	}
 }

@@ -50,14 +50,18 @@ func ParseFormat(format string) ([]Piece, error) {
 	return pieces, nil
 }
 
-// Verbs returns how many arguments the pieces take.
-func Verbs(pieces []Piece) (n int) {
+// Fits returns an error unless the pieces take so many values.
+func Fits(pieces []Piece, values int) error {
+	verbs := 0
 	for _, p := range pieces {
 		if p.Verb != 0 {
-			n++
+			verbs++
 		}
 	}
-	return n
+	if verbs != values {
+		return fmt.Errorf("the format has %s for %s", fault.Plural(verbs, "verb"), fault.Plural(values, "value"))
+	}
+	return nil
 }
 
 // verbLength returns the length of the flags, width, precision and verb that follow a %.
@@ -91,8 +95,8 @@ func verbLength(rest string) (int, error) {
 
 // Printf writes the pieces with their arguments. text gives the text of an argument for %s, %v and %q; what says why there is none.
 func Printf(pieces []Piece, args []any, text func(any) (s, what string)) (string, error) {
-	if n := Verbs(pieces); n != len(args) {
-		return "", fmt.Errorf("the format has %s for %s", fault.Plural(n, "verb"), fault.Plural(len(args), "value"))
+	if err := Fits(pieces, len(args)); err != nil {
+		return "", err
 	}
 	var b strings.Builder
 	next := 0
