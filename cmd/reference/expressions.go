@@ -14,12 +14,11 @@ func expressions(Sources) (string, error) {
 		{"`event`", "handlers", "The attributes: `event.type`, `event.id`, `event.source`, `event.subject`, `event.time`, `event.seq`, and extensions by their names"},
 		{"`data`", "handlers", "The event's data. `data.user.name`, `data[\"a-b\"]`, `data.items[0]`; `data?.user?.name` is nil where something is missing"},
 		{"`events`", "`with` of a handler with `debounce: {collect: all}`", "All events of the burst, each with its attributes and `data`"},
-		{"`run`", "`with` of a handler", "`run.id`, the same at every attempt, and `run.attempt`, from 1"},
+		{"`run.id`, `run.attempt`, `run.handler`", "`with`, `emit`, `on_dead`", "The run: its id is the same at every attempt, and `run.attempt` counts from 1"},
 		{"`item`, `index`", "`for_each`", "The element of the list, and its place, from 0"},
 		{"`result`", "`emit` of a handler", "What the kind returned: see [kinds.md](kinds.md)"},
 		{"`error`, `attempts`, `handler`, `run_id`", "`on_dead`", "Why the run is dead, and after how many attempts"},
 		{"`slot`, `previous`", "schedules", "`slot.time`, `slot.unix` and `slot.number`; `previous` is the slot that was published before, nil at first"},
-		{"`run.id`, `run.attempt`, `run.handler`", "`with`, `emit`, `on_dead`", "The run: its id is the same at every attempt, and `run.attempt` counts from 1"},
 		{"`run.state`, `run.error`, `run.attempt`", "`--where` on runs", "The run; `event` and `data` are those of its event"},
 	})
 	p.heading(2, "Operators")

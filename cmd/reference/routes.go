@@ -22,6 +22,7 @@ var (
 		"since: RFC 3339, inclusive", "until: RFC 3339, exclusive", "where: a condition, such as data.total > 100", "event: one event, by its seq or id", "chain: the chain of an event",
 	}
 	paging    = []string{"after: the next of the page before", "limit: 100 unless given, 1,000 at most", "order: newest (the default) or oldest"}
+	labeled   = "label: KEY=VALUE or KEY: only what has this label, and of runs those whose handler has it; several must all match"
 	following = "wait: 30s: the answer is NDJSON, and follows what the event causes; its last line is an [end](json.md#end)"
 	receipt   = "a [receipt](json.md#receipt)"
 	run       = "a [run](json.md#run)"
@@ -47,7 +48,7 @@ var routeDocs = []struct {
 		{"POST /v1/replay", "Runs events through one handler again.", []string{following + "; for one event"}, "a [replay request](json.md#replay-request)", "`{\"replayed\": […]}` of [replayed](json.md#replayed)", ""},
 	}},
 	{"Runs", []routeDoc{
-		{"GET /v1/runs", "A page of the runs, by their events.", slices.Concat(selecting, paging), "", "`{\"runs\": […]}` with a [page info](json.md#page-info)", ""},
+		{"GET /v1/runs", "A page of the runs, by their events.", slices.Concat(selecting, []string{labeled}, paging), "", "`{\"runs\": […]}` with a [page info](json.md#page-info)", ""},
 		{"GET /v1/runs/{id}", "One run, by its id or a beginning of it; with a handler's name, its newest run.", nil, "", "[run details](json.md#run-details)", ""},
 		{"GET /v1/runs/{id}/logs", "What its attempts printed, as NDJSON.", []string{"attempt: a number, or all; the last one unless given", "follow: 1: goes on until the run has ended"}, "", "[log lines](json.md#log-line)", ""},
 		{"POST /v1/runs/{id}/retry", "Makes a dead, cancelled or retrying run due now.", nil, "", run, ""},
@@ -61,13 +62,13 @@ var routeDocs = []struct {
 		{"GET /v1/batches/{id}", "One batch.", nil, "", "a [batch](json.md#batch)", ""},
 	}},
 	{"Schedules and handlers", []routeDoc{
-		{"GET /v1/schedules", "The schedules, with their next slots.", []string{"next: how many of the next slots"}, "", "`{\"schedules\": […]}` of [schedule](json.md#schedule)", ""},
+		{"GET /v1/schedules", "The schedules, with their next slots.", []string{"next: how many of the next slots", labeled}, "", "`{\"schedules\": […]}` of [schedule](json.md#schedule)", ""},
 		{"GET /v1/schedules/{name}", "One schedule.", []string{"next: how many of the next slots; 5 unless given"}, "", "a [schedule](json.md#schedule)", ""},
 		{"POST /v1/schedules/{name}/fire", "Publishes an extra event of it.", []string{following}, "", receipt, "202"},
 		{"POST /v1/schedules/{name}/backfill", "Publishes the slots between two times that were not published, a page of them.", nil, "a [backfill](json.md#backfill)", "[backfilled](json.md#backfilled)", ""},
 		{"POST /v1/schedules/{name}/pause", "Pauses it, across restarts.", nil, "", "[paused](json.md#paused)", ""},
 		{"POST /v1/schedules/{name}/resume", "Ends the pause.", nil, "", "[paused](json.md#paused)", ""},
-		{"GET /v1/handlers", "The handlers, with what waits for them.", nil, "", "`{\"handlers\": […]}` of [handler status](json.md#handler-status)", ""},
+		{"GET /v1/handlers", "The handlers, with what waits for them.", []string{labeled}, "", "`{\"handlers\": […]}` of [handler status](json.md#handler-status)", ""},
 		{"GET /v1/handlers/{name}", "One handler.", nil, "", "a [handler status](json.md#handler-status)", ""},
 		{"POST /v1/handlers/{name}/pause", "Lets running attempts end, and begins nothing until it is resumed, also after a restart.", []string{reason}, "", "a [paused handler](json.md#paused-handler)", ""},
 		{"POST /v1/handlers/{name}/resume", "Lets it go on.", []string{"from: mark (where it stopped, the default), or now: what waits is skipped"}, "", "[resumed](json.md#resumed)", ""},
