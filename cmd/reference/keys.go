@@ -75,7 +75,7 @@ func wiring(Sources) (string, error) {
 		p.line("%s%s", key.Doc, about(key))
 		if len(key.Fields) > 0 {
 			p.line("")
-			p.table([]string{"key", "type", "default", "what it does"}, keyRows(prefixOf(key, ""), key.Fields))
+			p.table([]string{"key", "type", "default", "what it does"}, keyRows(strings.TrimLeft(inside(key, ""), "[]."), key.Fields))
 		}
 		if example := keyExamples[key.Name]; example != "" {
 			p.line("")
@@ -106,20 +106,19 @@ func typeOf(f fields.Field) string {
 	return f.Type
 }
 
-// prefixOf is what stands before the keys within a key.
-func prefixOf(f fields.Field, before string) string {
+// inside is what stands before the keys within a key of this name, which is empty at the top.
+func inside(f fields.Field, name string) string {
 	switch {
 	case strings.HasPrefix(f.Type, "list"):
-		return before + "[]."
+		name += "[]"
 	case strings.HasPrefix(f.Type, "map of"):
-		return before + "NAME."
+		name += ".NAME"
 	}
-	return before
+	return name + "."
 }
 
 // keyRows are the rows of keys, and of those within them.
 func keyRows(prefix string, list []fields.Field) (rows [][]string) {
-	prefix = strings.TrimPrefix(prefix, "[].")
 	for _, f := range list {
 		fallback := quoted(f.Default)
 		if f.Required {
@@ -127,13 +126,7 @@ func keyRows(prefix string, list []fields.Field) (rows [][]string) {
 		}
 		rows = append(rows, []string{quoted(prefix + f.Name), typeOf(f), fallback, f.Doc})
 		if len(f.Fields) > 0 {
-			inner := prefix + f.Name + "."
-			if strings.HasPrefix(f.Type, "list") {
-				inner = prefix + f.Name + "[]."
-			} else if strings.HasPrefix(f.Type, "map of") {
-				inner = prefix + f.Name + ".NAME."
-			}
-			rows = append(rows, keyRows(inner, f.Fields)...)
+			rows = append(rows, keyRows(inside(f, prefix+f.Name), f.Fields)...)
 		}
 	}
 	return rows
