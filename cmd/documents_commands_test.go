@@ -2,15 +2,16 @@ package cmd_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"unicode"
 
 	"evrun/cmd"
 	"evrun/cmd/config"
+	"evrun/cmd/reference"
 	"evrun/store/sqlite"
 )
 
@@ -117,10 +118,6 @@ func wordsOf(command string) (words []string) {
 
 var shellWord = regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"])+`)
 
-type nothingLike string
-
-func (m nothingLike) Error() string { return string(m) }
-
 // wrongTest looks for what a "go test" would run.
 func wrongTest(args []string) error {
 	flags := flag.NewFlagSet("go test", flag.ContinueOnError)
@@ -136,7 +133,7 @@ func wrongTest(args []string) error {
 	}
 	for i := 1; i < flags.NArg(); i++ { // flags after the package are the tests' own, as -update
 		if strings.HasPrefix(flags.Arg(i), "-") && flags.Lookup(strings.TrimLeft(flags.Arg(i), "-")) == nil {
-			return nothingLike("no flag " + flags.Arg(i))
+			return fmt.Errorf("no flag %s", flags.Arg(i))
 		}
 	}
 	dir := flags.Arg(0)
@@ -169,7 +166,7 @@ func wrongTest(args []string) error {
 			found = found || named.MatchString(m[1])
 		}
 		if !found {
-			return nothingLike("nothing in " + dir + " is named " + pattern)
+			return fmt.Errorf("nothing in %s is named %s", dir, pattern)
 		}
 	}
 	return nil
@@ -234,7 +231,7 @@ func TestDocumentsLinkToWhatExists(t *testing.T) {
 				t.Errorf("%s links to %s: %v", file, m[1], err)
 				continue
 			}
-			if heading != "" && !headings(string(linked))[heading] {
+			if heading != "" && !headings(string(linked))["#"+heading] {
 				t.Errorf("%s links to %s, and %s has no such heading", file, m[1], path)
 			}
 		}
@@ -243,22 +240,13 @@ func TestDocumentsLinkToWhatExists(t *testing.T) {
 
 var inlineLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
-// headings are the names of a document's headings in links, as GitHub makes them.
+// headings are the addresses of a document's headings.
 func headings(text string) map[string]bool {
-	names := map[string]bool{}
+	anchors := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
-		name := strings.Map(func(r rune) rune {
-			switch {
-			case r == ' ':
-				return '-'
-			case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
-				return unicode.ToLower(r)
-			}
-			return -1
-		}, m[1])
-		names[name] = true
+		anchors[reference.Anchor(m[1])] = true
 	}
-	return names
+	return anchors
 }
 
 // A wrong command in a document is found.

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"evrun/cmd/reference"
 )
 
 // provenElsewhere are the recipes that evrun test can't test: by their titles, the scripts that do.
@@ -21,8 +23,8 @@ func TestRecipes(t *testing.T) {
 	introduction, rest, _ := strings.Cut(string(text), "\n## ")
 	for recipe := range strings.SplitSeq(rest, "\n## ") {
 		title, _, _ := strings.Cut(recipe, "\n")
-		if anchor := anchorOf(title); !strings.Contains(introduction, "(#"+anchor+")") {
-			t.Errorf("the table has no line for %s (#%s)", title, anchor)
+		if anchor := reference.Anchor(title); !strings.Contains(introduction, "("+anchor+")") {
+			t.Errorf("the table has no line for %s (%s)", title, anchor)
 		}
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -62,11 +64,6 @@ func TestRecipes(t *testing.T) {
 			}
 		})
 	}
-}
-
-// anchorOf is the anchor that GitHub gives to a heading.
-func anchorOf(title string) string {
-	return strings.ToLower(strings.ReplaceAll(strings.NewReplacer(",", "", ".", "").Replace(title), " ", "-"))
 }
 
 // namedBlocks returns the blocks of a document that are files, as ```yaml evrun.yaml is one.

@@ -42,7 +42,7 @@ func (p *page) list(root *cobra.Command, group string) {
 			continue
 		}
 		each(c, func(c *cobra.Command) {
-			rows = append(rows, []string{fmt.Sprintf("[`%s`](%s)", c.CommandPath(), anchor(c.CommandPath())), c.Short})
+			rows = append(rows, []string{fmt.Sprintf("[`%s`](%s)", c.CommandPath(), Anchor(c.CommandPath())), c.Short})
 		})
 	}
 	p.table([]string{"command", "what it does"}, rows)

@@ -29,7 +29,7 @@ func ownEvents(Sources) (string, error) {
 	p.line("")
 	var rows [][]string
 	for _, own := range events.OwnTypes() {
-		rows = append(rows, []string{fmt.Sprintf("[`%s`](%s)", own.Type, anchor(own.Type)), own.Doc})
+		rows = append(rows, []string{fmt.Sprintf("[`%s`](%s)", own.Type, Anchor(own.Type)), own.Doc})
 	}
 	p.table([]string{"type", "when"}, rows)
 	for _, own := range events.OwnTypes() {

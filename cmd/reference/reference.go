@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -99,16 +100,15 @@ func quoted(text string) string {
 	return "`" + text + "`"
 }
 
-// anchor is the address of a heading within a page, as GitHub makes it.
-func anchor(heading string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(heading) {
+// Anchor is the address of a heading within a page, as GitHub makes it.
+func Anchor(heading string) string {
+	return "#" + strings.Map(func(r rune) rune {
 		switch {
 		case r == ' ':
-			b.WriteByte('-')
-		case r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r > 0x7f:
-			b.WriteRune(r)
+			return '-'
+		case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+			return unicode.ToLower(r)
 		}
-	}
-	return "#" + b.String()
+		return -1
+	}, heading)
 }

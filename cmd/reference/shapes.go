@@ -222,7 +222,7 @@ func (w *shapeWriter) words(t reflect.Type) string {
 			w.done[t] = true
 			w.within = append(w.within, t)
 		}
-		return fmt.Sprintf("[%s](%s)", nameOf(t), anchor(nameOf(t)))
+		return fmt.Sprintf("[%s](%s)", nameOf(t), Anchor(nameOf(t)))
 	case reflect.String:
 		return "text"
 	case reflect.Bool:
