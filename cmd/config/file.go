@@ -87,7 +87,7 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	if _, defaults := lookup(root, "defaults"); defaults != nil {
 		w.defaultsVersion = " " + w.versionOf(defaults)
 	}
-	w.parts = []part{partOf(root, w.dir)}
+	w.parts = []*yaml.Node{root}
 }
 
 // IsSetting reports whether a top-level key is a setting.

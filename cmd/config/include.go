@@ -65,21 +65,6 @@ func includeFault(s string) *fault.Fault {
 	return nil
 }
 
-// part is the wiring in one text: values are nil for the keys that it does not have.
-type part struct {
-	dir                                string // of the file
-	events, schedules, handlers, tests *yaml.Node
-}
-
-func partOf(root *yaml.Node, dir string) part {
-	p := part{dir: dir}
-	_, p.events = lookup(root, "events")
-	_, p.schedules = lookup(root, "schedules")
-	_, p.handlers = lookup(root, "handlers")
-	_, p.tests = lookup(root, "tests")
-	return p
-}
-
 // source is a file that is being read, or has been read.
 type source struct {
 	text
@@ -232,7 +217,7 @@ func (i *includer) file(n *yaml.Node, path, name string, by *source) {
 	}
 	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") })
 	i.keys(root)
-	i.parts = append(i.parts, partOf(root, s.dir))
+	i.parts = append(i.parts, root)
 	i.entries(root, s)
 }
 

@@ -108,7 +108,7 @@ func jobType(n *yaml.Node) *yaml.Node {
 
 // jobTypes makes the types of schedules with do known, for handlers and schedules that name them. Under strict_types it adds them to the declared ones.
 func (r *wiringReader) jobTypes(declared []emitter.EventType) []emitter.EventType {
-	r.each(func(p part) *yaml.Node { return p.schedules }, func(schedules *yaml.Node) {
+	r.each("schedules", func(schedules *yaml.Node) {
 		for _, n := range schedules.Content {
 			if schedules.Kind != yaml.Sequence || !isJob(n) {
 				continue

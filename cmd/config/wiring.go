@@ -66,14 +66,14 @@ type wiringReader struct {
 	knownSchedules map[string]*schedule.Entry // for tests
 
 	inputs     *include.Inputs
-	parts      []part // the wiring file's, then those of the files that it includes, in their order
-	incomplete bool   // a file could not be read: what it may have can't be missed elsewhere
+	parts      []*yaml.Node // the mapping of the wiring file, then those of the files that it includes, in their order
+	incomplete bool         // a file could not be read: what it may have can't be missed elsewhere
 	doubts     []doubt
 }
 
 func (r *wiringReader) read() Wiring {
 	w := Wiring{StrictTypes: r.strict}
-	r.each(func(p part) *yaml.Node { return p.events }, func(n *yaml.Node) { w.Events = append(w.Events, r.eventTypes(n)...) })
+	r.each("events", func(n *yaml.Node) { w.Events = append(w.Events, r.eventTypes(n)...) })
 	w.Events = r.jobTypes(w.Events)
 	var heirs, scheduleHeirs []heir
 	handle := func(n *yaml.Node, h *tasks.Handler, version string) {
@@ -88,7 +88,7 @@ func (r *wiringReader) read() Wiring {
 		r.places[h] = n
 		heirs = append(heirs, heir{h.Name, h.Was, n})
 	}
-	r.each(func(p part) *yaml.Node { return p.schedules }, func(n *yaml.Node) {
+	r.each("schedules", func(n *yaml.Node) {
 		r.sequence(n, "schedules", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			n = shorthand.Expand(n, r.fault)
 			s, h := r.schedule(n)
@@ -108,22 +108,22 @@ func (r *wiringReader) read() Wiring {
 		})
 	})
 	r.checkWas("schedule", scheduleHeirs)
-	r.each(func(p part) *yaml.Node { return p.handlers }, func(n *yaml.Node) {
+	r.each("handlers", func(n *yaml.Node) {
 		r.sequence(n, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			n = shorthand.Expand(n, r.fault)
 			handle(n, r.handler(n), r.versionOf(effective(n)))
 		})
 	})
 	r.checkWas("handler", heirs)
-	r.each(func(p part) *yaml.Node { return p.tests }, func(n *yaml.Node) { w.Tests = append(w.Tests, r.wiringTests(n, &w)...) })
+	r.each("tests", func(n *yaml.Node) { w.Tests = append(w.Tests, r.wiringTests(n, &w)...) })
 	return w
 }
 
 // each reads the value of one key of each file that has it: first the wiring file, then those that it includes, in their order.
-func (r *wiringReader) each(of func(part) *yaml.Node, read func(*yaml.Node)) {
-	for _, p := range r.parts {
-		if n := of(p); n != nil {
-			r.dir = p.dir
+func (r *wiringReader) each(key string, read func(*yaml.Node)) {
+	for _, root := range r.parts {
+		if _, n := lookup(root, key); n != nil {
+			r.dir = r.dirOf(n)
 			read(n)
 		}
 	}
@@ -131,7 +131,7 @@ func (r *wiringReader) each(of func(part) *yaml.Node, read func(*yaml.Node)) {
 
 // dirVersion is the part of a version for the directory of the file that is read: in another one, relative paths are those of other files.
 func (r *wiringReader) dirVersion() string {
-	dir, err := filepath.Rel(r.parts[0].dir, r.dir)
+	dir, err := filepath.Rel(r.texts[0].dir, r.dir)
 	if err != nil {
 		dir = r.dir
 	}
@@ -182,7 +182,7 @@ func publishable(typ string) *fault.Fault {
 // declared returns the types under events in all files, as one mapping.
 func (r *wiringReader) declared() *yaml.Node {
 	all := &yaml.Node{Kind: yaml.Mapping}
-	r.each(func(p part) *yaml.Node { return p.events }, func(n *yaml.Node) { all.Content = append(all.Content, n.Content...) })
+	r.each("events", func(n *yaml.Node) { all.Content = append(all.Content, n.Content...) })
 	return all
 }
 
