@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"evrun/cmd/config/include"
+	"evrun/cmd/config/warnings"
 	"evrun/cmd/config/yaml"
 	"evrun/store/files"
 	"evrun/tasks/fault"
@@ -141,7 +142,10 @@ func (i *includer) entry(n *yaml.Node, pattern string, s *source) {
 	}
 	if len(paths) == 0 {
 		if why := include.Near(s.dir, pattern); why != "" {
-			i.doubts = append(i.doubts, doubt{n, "no file matches " + fault.Quote(pattern) + ": " + why, "patterns are relative to this file's directory: * is any text without a slash"})
+			i.doubts = append(i.doubts, warnings.Warning{
+				Start: n.Start, End: n.End(), Message: "no file matches " + fault.Quote(pattern) + ": " + why,
+				Hint: "patterns are relative to this file's directory: * is any text without a slash",
+			})
 		}
 	}
 	for _, path := range paths {
@@ -301,10 +305,4 @@ func (r *wiringReader) note(text string) {
 	if text != "" && !slices.Contains(r.notes, text) {
 		r.notes = append(r.notes, text)
 	}
-}
-
-// doubt is a probable mistake that was seen while the files were read.
-type doubt struct {
-	at        *yaml.Node
-	msg, hint string
 }

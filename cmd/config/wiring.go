@@ -66,9 +66,9 @@ type wiringReader struct {
 	knownSchedules map[string]*schedule.Entry // for tests
 
 	inputs     *include.Inputs
-	parts      []*yaml.Node // the mapping of the wiring file, then those of the files that it includes, in their order
-	incomplete bool         // a file could not be read: what it may have can't be missed elsewhere
-	doubts     []doubt
+	parts      []*yaml.Node       // the mapping of the wiring file, then those of the files that it includes, in their order
+	incomplete bool               // a file could not be read: what it may have can't be missed elsewhere
+	doubts     []warnings.Warning // of the entries of include
 }
 
 func (r *wiringReader) read() Wiring {
@@ -190,7 +190,7 @@ func (r *wiringReader) declared() *yaml.Node {
 func (r *wiringReader) warnings(w Wiring) []Fault {
 	collector := *r.document
 	collector.faults = nil
-	for _, found := range warnings.Find(&warnings.File{
+	found := warnings.Find(&warnings.File{
 		Events: w.Events, Schedules: w.Schedules, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(), Env: r.variables,
 		Place: func(entry any) *yaml.Node { return r.places[entry] },
 		Declared: func(typ string) (*schema.Schema, bool) {
@@ -199,11 +199,9 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 			}
 			return nil, false
 		},
-	}) {
-		collector.fault(found.Start, found.End, found.Message, found.Hint)
-	}
-	for _, doubt := range r.doubts {
-		collector.at(doubt.at, doubt.msg, doubt.hint)
+	})
+	for _, f := range append(found, r.doubts...) {
+		collector.fault(f.Start, f.End, f.Message, f.Hint)
 	}
 	for i := range collector.faults {
 		collector.faults[i].Warning = true
