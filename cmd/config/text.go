@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"path/filepath"
 
 	"evrun/cmd/config/include"
 	"evrun/store/files"
@@ -21,26 +20,18 @@ func Text(path string, o Options) ([]byte, error) {
 
 // unusable returns the fault of a wiring file that can't be read.
 func unusable(path string, err error, o Options, in *include.Inputs) error {
-	fail := func(msg, hint string) error {
-		return &Errors{Path: path, Faults: []Fault{{File: path, Message: msg, Hint: hint}}, Inputs: in}
-	}
-	var untrusted *files.Error
-	abs, _ := filepath.Abs(path) // for an error with it
+	f := Fault{File: path}
+	f.Message, f.Hint = unreadable(path, err)
+	_, untrusted := errors.AsType[*files.Error](err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Errors{Path: path, Faults: []Fault{missing(path, o)}, Inputs: in}
-	case errors.Is(err, fs.ErrPermission):
-		return fail("the file can't be read: permission denied", "the user that runs evrun must be able to read it")
+		f = missing(path, o)
 	case errors.Is(err, files.ErrNotRegular):
-		return fail(err.Error(), "name the wiring file with -c FILE")
-	case errors.As(err, &untrusted) && untrusted.Path == abs:
-		return fail(untrusted.Msg, untrusted.Hint)
-	case errors.As(err, &untrusted):
-		return fail(untrusted.Error(), untrusted.Hint)
-	case errors.Is(err, include.ErrLarge):
-		return fail(err.Error(), "is this a wiring file?")
+		f.Hint = "name the wiring file with -c FILE"
+	case !untrusted && !errors.Is(err, include.ErrLarge):
+		f.Message = "the file can't be read: " + f.Message
 	}
-	return fail("the file can't be read: "+cause(err), "")
+	return &Errors{Path: path, Faults: []Fault{f}, Inputs: in}
 }
 
 // CheckSyntax checks that a text is YAML as a wiring file may have it, and looks at no key. name is its name in messages. A text without content is
