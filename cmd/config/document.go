@@ -145,11 +145,7 @@ func (d *document) at(n *yaml.Node, msg, hint string) {
 
 // head records a fault of a whole mapping, at its first key.
 func (d *document) head(n *yaml.Node, msg, hint string) {
-	end := n.Start + 1
-	if len(n.Content) > 0 && n.Content[0].Start == n.Start {
-		end = n.Content[0].End()
-	}
-	d.fault(n.Start, end, msg, hint)
+	d.fault(n.Start, n.HeadEnd(), msg, hint)
 }
 
 // inside records a fault at a word in a scalar's text, by its byte offset; -1: the whole text.

@@ -86,24 +86,15 @@ func (f *finder) between(start, end int, msg, hint string) {
 	}
 }
 
-// warn records a warning at a key of a schedule or a handler, or at the item with this text in the key's list.
+// warn records a warning at a key of a schedule or a handler, or at the item with this text in the key's list; without the key, at the first one.
 func (f *finder) warn(entry any, field, item, msg, hint string) {
 	n := f.Place(entry)
 	name, value := n.Lookup(field)
 	if name == nil {
-		f.head(n, msg, hint)
+		f.between(n.Start, n.HeadEnd(), msg, hint)
 		return
 	}
 	f.at(scalarOf(value, item, name), msg, hint)
-}
-
-// head records a warning of a whole mapping, at its first key.
-func (f *finder) head(n *yaml.Node, msg, hint string) {
-	end := n.Start + 1
-	if len(n.Content) > 0 && n.Content[0].Start == n.Start {
-		end = n.Content[0].End()
-	}
-	f.between(n.Start, end, msg, hint)
 }
 
 // declared reports whether a type is declared under events.

@@ -27,8 +27,7 @@ func (n *Node) Part(start, end int, at []int) *Node {
 	for i, offset := range at {
 		value[i] = n.Value[offset]
 	}
-	made := &Node{Style: n.Style, Value: string(value), Start: n.Source(start), text: n.text, part: &part{n, at, end}}
-	return made
+	return &Node{Style: n.Style, Value: string(value), Start: n.Source(start), text: n.text, part: &part{n, at, end}}
 }
 
 // Named makes a scalar with another text, which has the place of n.

@@ -182,6 +182,14 @@ func (n *Node) place(offset int) int {
 // End gives the place, counted as Start, behind the last byte of a scalar, and behind the first of a list or a mapping.
 func (n *Node) End() int { return n.text.Base + n.end() }
 
+// HeadEnd gives the place, counted as Start, behind the first key of a mapping that begins with it, and otherwise behind the first byte.
+func (n *Node) HeadEnd() int {
+	if len(n.Content) > 0 && n.Content[0].Start == n.Start {
+		return n.Content[0].End()
+	}
+	return n.Start + 1
+}
+
 func (n *Node) end() int {
 	if n.Kind != Scalar {
 		return n.start() + 1
