@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/checker"
@@ -28,6 +29,8 @@ type Expr struct {
 	regroup bool        // groupBy returns maps with keys of any type
 	secret  *secret     // nil: it uses neither env() nor file()
 	place   string      // of [Scope.At]
+
+	advice atomic.Pointer[advice] // the last one; nil: none
 }
 
 // maxSource bounds the length of an expression: the parser's recursion follows its nesting.
@@ -100,7 +103,7 @@ func compileOnce(src string, s Scope) (x *Expr, fault *Error) {
 	s.renameLocals(&tree.Node, names.locals)
 	x = &Expr{src: src, uses: names.used &^ nameSources, place: s.place}
 	if x.uses&nameUUID != 0 && s.names&nameIndex != 0 {
-		x.uses |= nameIndex // another one for each element
+		x.uses |= nameIndex // a different value for each element
 	}
 	if names.used&nameSources != 0 {
 		x.secret = newSecret(s, names.files, &tree.Node)
@@ -173,9 +176,8 @@ func (x *Expr) Bool(env *Env) (bool, error) {
 	b, ok := v.(bool)
 	if !ok {
 		e := &Error{Msg: fmt.Sprintf("%s is not true or false: it gave %s", brief(x.src), format.Describe(v))}
-		if len(x.src) <= maxCorrected {
-			x.suggest(e, guide.NotBool(x.src, format.Kind(v)))
-		}
+		kind := format.Kind(v)
+		x.advise(e, -1, kind, func() (what, instead string) { return "", guide.NotBool(x.src, kind) })
 		return false, e
 	}
 	return b, nil

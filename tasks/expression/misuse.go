@@ -53,7 +53,7 @@ func (s Scope) explained(src string, fault *Error) *Error {
 
 // member completes the fault of an unknown name that is one of the data, such as email in place of data.email.
 func (s Scope) member(src string, fault, better *Error) {
-	if instead := guide.Member(src, fault.Offset, fault.Msg); instead != "" && (better.Hint == "" || len(better.Hint) > 11 && better.Hint[:11] == "write data.") {
+	if instead := guide.Member(src, fault.Offset, fault.Msg); instead != "" && (better.Hint == "" || strings.HasPrefix(better.Hint, "write data.")) {
 		if _, fault := compileOnce(instead, s); fault == nil {
 			better.Hint = "write " + instead
 		}
@@ -65,26 +65,45 @@ var anywhere = Scope{names: 1<<32 - 1}
 
 // meant completes the error of an evaluation in the same way.
 func (x *Expr) meant(e *Error, message string) {
-	if len(x.src) > maxCorrected || e.Offset < 0 {
+	if e.Offset < 0 {
 		return
 	}
-	if message == "invalid operation: int(string)" { // what the machine says of a name after a text or a list
-		e.Msg = brief(x.src) + ": a text or a list has no such name"
-		x.suggest(e, guide.Corrected(x.src))
-		return
-	}
-	what, instead := guide.Mismatch(x.src, utf8.RuneCountInString(x.src[:min(e.Offset, len(x.src))]), message, true)
-	if what != "" {
-		e.Msg = brief(x.src) + ": " + what
-	}
-	x.suggest(e, instead)
+	x.advise(e, e.Offset, message, func() (what, instead string) {
+		if message == "invalid operation: int(string)" { // what the machine says of a name after a text or a list
+			return "a text or a list has no such name", guide.Corrected(x.src)
+		}
+		return guide.Mismatch(x.src, utf8.RuneCountInString(x.src[:min(e.Offset, len(x.src))]), message, true)
+	})
 }
 
-func (x *Expr) suggest(e *Error, instead string) {
-	if instead == "" || instead == x.src {
+// advice is what is said about an expression whose evaluation failed with a message at an offset.
+type advice struct {
+	offset     int
+	message    string
+	what, hint string
+}
+
+// advise completes an error with what find returns for the message: a clearer one, and an expression that is probably meant. The last advice is kept,
+// because a search may fail alike at each of a million events, and to parse and to compile take longer than an evaluation.
+func (x *Expr) advise(e *Error, offset int, message string, find func() (what, instead string)) {
+	if len(x.src) > maxCorrected {
 		return
 	}
-	if _, fault := compileOnce(instead, anywhere); fault == nil {
-		e.Hint = "write " + instead
+	a := x.advice.Load()
+	if a == nil || a.offset != offset || a.message != message {
+		a = &advice{offset: offset, message: message}
+		instead := ""
+		if a.what, instead = find(); instead != "" && instead != x.src {
+			if _, fault := compileOnce(instead, anywhere); fault == nil {
+				a.hint = "write " + instead
+			}
+		}
+		x.advice.Store(a)
+	}
+	if a.what != "" {
+		e.Msg = brief(x.src) + ": " + a.what
+	}
+	if a.hint != "" {
+		e.Hint = a.hint
 	}
 }

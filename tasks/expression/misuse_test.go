@@ -3,6 +3,7 @@ package expression
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -180,6 +181,27 @@ func TestMisuseInTextsIsExplained(t *testing.T) {
 		_, err := CompileTemplate(src, HandlerWith)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", src, err, want)
+		}
+	}
+}
+
+// An expression keeps the last hint that was found for it, and gives it for the same mistake alone.
+func TestEachFailureOfAnExpressionHasItsOwnHint(t *testing.T) {
+	x, err := Compile(`data.ok or data.n > 3 or data.n`, HandlerWhen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, test := range []struct{ data, want string }{
+		{`{"ok": false, "n": "5"}`, `"write data.ok or int(data.n) > 3 or data.n"`},
+		{`{"ok": false, "n": "6"}`, `"write data.ok or int(data.n) > 3 or data.n"`},
+		{`{"ok": false, "n": 2}`, `"write data.ok or data.n > 3 or data.n != 0"`},
+		{`{"ok": "yes", "n": 2}`, `"write data.ok != \"\" or data.n > 3 or data.n"`},
+		{`{"ok": false, "n": "5"}`, `"write data.ok or int(data.n) > 3 or data.n"`},
+	} {
+		var fault *Error
+		_, err := x.Bool(NewEnv(&events.Event{Data: []byte(test.data)}))
+		if !errors.As(err, &fault) || fmt.Sprintf("%q", fault.Hint) != test.want {
+			t.Errorf("%d: %v, want the hint %s", i, err, test.want)
 		}
 	}
 }
