@@ -102,10 +102,18 @@ func OpenPrivate(path string) (f *os.File, note string, err error) {
 	return f, note, nil
 }
 
+// regular returns an [*Error] with this hint for what is not a regular file.
+func regular(path string, info fs.FileInfo, hint string) error {
+	if info.Mode().IsRegular() {
+		return nil
+	}
+	return &Error{path, "it is " + Kind(info) + ", not a regular file", hint}
+}
+
 // private applies the rule of [Private] to a file's info.
 func private(path string, info fs.FileInfo, mend bool, chmod func() error) (note string, err error) {
-	if !info.Mode().IsRegular() {
-		return "", &Error{path, "it is " + Kind(info) + ", not a regular file", "move it away, or name another file"}
+	if err := regular(path, info, "move it away, or name another file"); err != nil {
+		return "", err
 	}
 	sys, known := ownerOf(info)
 	if !known {
@@ -157,7 +165,7 @@ func Owner(info fs.FileInfo) (uid int, known bool) {
 	return o.uid, known
 }
 
-// Size is the size of a file in bytes; 0: there is none.
+// Size is the size of a file in bytes; 0 for one that can't be found.
 func Size(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {

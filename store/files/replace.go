@@ -11,8 +11,10 @@ import (
 // Replace writes a file, with mode 0644, that others read at any time: they see the old text or the new one, and never a part, also after a power
 // failure. An error leaves the file as it was, and names it. What is not a regular file is refused with an [*Error].
 func Replace(path string, text []byte) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return &Error{Path: path, Msg: "it is " + Kind(info) + ", not a regular file", Hint: "name a file"}
+	if info, err := os.Stat(path); err == nil {
+		if err := regular(path, info, "name a file"); err != nil {
+			return err
+		}
 	}
 	return replace(path, text, func(f *os.File) error { return f.Chmod(0o644) })
 }
@@ -27,8 +29,8 @@ func Rewrite(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return &Error{Path: path, Msg: "it is " + Kind(info) + ", not a regular file", Hint: "name a file"}
+	if err := regular(path, info, "name a file"); err != nil {
+		return err
 	}
 	return replace(path, text, func(f *os.File) error {
 		made, err := f.Stat()
@@ -66,8 +68,10 @@ func replace(path string, text []byte, prepare func(*os.File) error) (err error)
 
 // reason is an error without the path of the temporary file.
 func reason(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return at.Err
+	}
+	if at, ok := errors.AsType[*os.LinkError](err); ok { // of a rename
 		return at.Err
 	}
 	return err
