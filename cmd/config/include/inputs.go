@@ -47,7 +47,7 @@ type File struct {
 }
 
 // Read reads a file that decides what is run: commands is as in [files.Trusted], whose *[files.Error] is the error of a file that is not to be trusted.
-// A file that can't be read is one of the inputs, too: it may be there later.
+// A file that can't be read is one of the inputs, too: it may exist later.
 func (in *Inputs) Read(path string, commands bool) (File, error) {
 	return in.read(path, commands, false)
 }
@@ -57,7 +57,9 @@ func (in *Inputs) ReadFound(path string) (File, error) { return in.read(path, tr
 
 func (in *Inputs) read(path string, commands, found bool) (File, error) {
 	file, err := read(path, commands, found)
-	in.files = append(in.files, input{absolute(path), commands, found, sum(file.Text, err)})
+	if i := (input{absolute(path), commands, found, sum(file.Text, err)}); !slices.Contains(in.files, i) { // many schedules may name one calendar
+		in.files = append(in.files, i)
+	}
 	return file, err
 }
 
@@ -154,8 +156,8 @@ func (in *Inputs) Changed() bool {
 const young = 2 * time.Second
 
 // Look describes the inputs without reading files: their sizes, times, modes and inodes, after symbolic links, and what the patterns match.
-// While nothing changes, the description is the same. It is also another one after a change when the file is no longer young: a
-// second change could have had the same time.
+// While nothing changes, the description is the same. After a change of a file it changes once more, when the file is no longer young: a second change
+// could have had the same time.
 func (in *Inputs) Look(now time.Time) string {
 	var b strings.Builder
 	dirs := map[string]bool{}

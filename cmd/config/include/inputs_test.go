@@ -125,6 +125,21 @@ func TestAYoungFileIsLookedAtAgain(t *testing.T) {
 	}
 }
 
+// A file that is read again is one input, unless it has changed meanwhile: then the readings are not of one time.
+func TestAFileThatIsReadTwiceIsOneInput(t *testing.T) {
+	path := write(t, t.TempDir(), "holidays.ics", "1")
+	in := new(Inputs)
+	for _, text := range []string{"1", "1", "2"} {
+		write(t, filepath.Dir(path), "holidays.ics", text)
+		if _, err := in.Read(path, true); err != nil {
+			t.Fatal(err)
+		}
+		if changed := text == "2"; in.Changed() != changed || len(in.Files()) == 1 == changed {
+			t.Errorf("%s: %v, %v", text, in.Changed(), in.Files())
+		}
+	}
+}
+
 func TestPatterns(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "[odd]*dir")
 	for _, name := range []string{"a.yaml", "b.yaml", "b[1].yaml", ".c.yaml", "x/a.yaml", "y/a.yaml", ".z/a.yaml", "y/.a.yaml", "#d.yaml"} {
