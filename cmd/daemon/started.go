@@ -15,7 +15,7 @@ import (
 	"evrun/tasks"
 )
 
-// bootFile has an id that is another one after each start of the machine. Only Linux has it.
+// bootFile has an id that changes with each start of the machine. Only Linux has it.
 const bootFile = "/proc/sys/kernel/random/boot_id"
 
 // publishStart publishes evrun.started, once for a start of the daemon and before the schedules publish anything. It is for handlers that are wired to evrun's
@@ -25,7 +25,7 @@ const bootFile = "/proc/sys/kernel/random/boot_id"
 // only evrun was started again. Once the machine runs for so long that the store may have forgotten the id (see forgets), no start counts as one of the
 // machine. Where the machine has no such id, each start does.
 //
-// While the store has no space the event waits, and nothing else does: it is missing then where it should be first, but a handler for it is not left out.
+// While the store has no space, the event waits and nothing else does: it is not the first event then, but its handlers run.
 // publishStart reports whether there is nothing more to do.
 func (d *Daemon) publishStart(ctx context.Context) bool {
 	if !slices.ContainsFunc(d.cfg.Wiring.Handlers, wantsStart) {
@@ -66,25 +66,28 @@ func (d *Daemon) publishStartLater(ctx context.Context) error {
 func (d *Daemon) tryStart(ctx context.Context) error {
 	data := map[string]any{"version": d.o.Version, "reboot": true}
 	id, err := os.ReadFile(bootFile)
-	boot := strings.TrimSpace(string(id))
-	if err != nil || boot == "" {
-		_, err := d.startedAs(ctx, "", data)
-		return err
-	}
-	data["boot"] = boot
-	if after := forgets(d.cfg.Settings.Retention); after > 0 {
-		if text, err := os.ReadFile(uptimeFile); err == nil && longUp(string(text), after) {
-			data["reboot"] = false
-			_, err := d.startedAs(ctx, "", data)
-			return err
+	if boot := strings.TrimSpace(string(id)); err == nil && boot != "" {
+		data["boot"] = boot
+		if !forgotten(d.cfg.Settings.Retention) {
+			known, err := d.startedAs(ctx, "boot-"+boot, data)
+			if err != nil || !known {
+				return err
+			}
 		}
-	}
-	known, err := d.startedAs(ctx, "boot-"+boot, data)
-	if err == nil && known {
 		data["reboot"] = false
-		_, err = d.startedAs(ctx, "", data)
 	}
+	_, err = d.startedAs(ctx, "", data)
 	return err
+}
+
+// forgotten reports whether the machine runs for so long that the store may have forgotten the id of its first event.
+func forgotten(r config.RetentionSettings) bool {
+	after := forgets(r)
+	if after == 0 {
+		return false
+	}
+	text, err := os.ReadFile(uptimeFile)
+	return err == nil && longUp(string(text), after)
 }
 
 // forgets is how long after its acceptance the store may forget the id of an event; 0: never because of its age.
