@@ -135,11 +135,11 @@ var operators = map[string]string{
 	"matches": "matches", "match": "matches", "equals": "==",
 }
 
-// functions are the methods that are functions with another name here.
+// renamed are the methods that are functions with another name here.
 var renamed = map[string]string{
 	"tolowercase": "lower", "tolower": "lower", "downcase": "lower", "touppercase": "upper", "toupper": "upper", "upcase": "upper", "strip": "trim",
 	"length": "len", "size": "len", "tostring": "string", "str": "string", "toint": "int", "tofloat": "float", "replaceall": "replace", "some": "any",
-	"every": "all", "indexof": "indexOf", "index": "indexOf", "lastindexof": "lastIndexOf", "tojson": "toJSON", "isempty": "len", "strftime": "strftime",
+	"every": "all", "index": "indexOf",
 	"format": "strftime", // of a time: that of a text has other arguments
 }
 
@@ -161,12 +161,7 @@ func asFunction(call string) string {
 	case "isempty":
 		return "len(" + receiver + ") == 0"
 	}
-	name := renamed[key]
-	for _, f := range Functions() {
-		if name == "" && strings.ToLower(f.Name) == key {
-			name = f.Name
-		}
-	}
+	name := functionOf(key, renamed)
 	if name == "" {
 		return call
 	}
@@ -176,11 +171,24 @@ func asFunction(call string) string {
 	return name + "(" + receiver + args + ")"
 }
 
+// functionOf returns the function that a word in lower case is: one of those that are renamed, or that has its name but for the case; empty: none.
+func functionOf(word string, renamed map[string]string) string {
+	if name := renamed[word]; name != "" {
+		return name
+	}
+	for _, f := range Functions() {
+		if strings.ToLower(f.Name) == word {
+			return f.Name
+		}
+	}
+	return ""
+}
+
 // filtered is a filter of a template language: data.name | upper, data.name | default("x").
 var filtered = regexp.MustCompile(`\s*\|\s*([A-Za-z]\w*)\b(?:\(([^()]*)\))?`)
 
 // pipes are the names of filters whose functions have other names here, in lower case.
-var pipes = map[string]string{"length": "len", "size": "len", "tojson": "toJSON", "json": "toJSON", "urlencode": "urlencode", "b64encode": "toBase64", "base64": "toBase64",
+var pipes = map[string]string{"length": "len", "size": "len", "json": "toJSON", "b64encode": "toBase64", "base64": "toBase64",
 	"strip": "trim", "lowercase": "lower", "uppercase": "upper", "downcase": "lower", "upcase": "upper"}
 
 // asPipe rewrites a filter; or's single | stays.
@@ -190,12 +198,7 @@ func asPipe(filter string) string {
 	if key == "default" && m[2] != "" {
 		return " ?? " + m[2]
 	}
-	name := pipes[key]
-	for _, f := range Functions() {
-		if name == "" && strings.ToLower(f.Name) == key {
-			name = f.Name
-		}
-	}
+	name := functionOf(key, pipes)
 	if name == "" {
 		return filter
 	}
