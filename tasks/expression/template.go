@@ -2,10 +2,10 @@ package expression
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"evrun/tasks/expression/format"
+	"evrun/tasks/expression/guide"
 )
 
 // Template is a string with expressions in it, each in ${ … }; $${ stands for a literal ${. It is safe for concurrent use.
@@ -54,7 +54,7 @@ func compileTemplate(src string, s Scope) (*Template, *Error) {
 			}
 			x, fault := compile(src[i+2:end], s.below(len(t.parts)))
 			if fault != nil {
-				if fault.Hint == "" && ofShell.MatchString(src[i+2:end]) {
+				if fault.Hint == "" && guide.OfShell(src[i+2:end]) {
 					fault.Hint = `if a shell's variable is meant, write $${ in place of ${`
 				}
 				return nil, within(fault, i+2)
@@ -83,9 +83,6 @@ func compileTemplate(src string, s Scope) (*Template, *Error) {
 
 // EndOf finds the } that closes the ${ at an offset of a template's text.
 func EndOf(src string, start int) (int, *Error) { return endOfExpression(src, start) }
-
-// ofShell are the parameters of a shell: ${HOME:-/root}, ${#list[@]}, ${1}.
-var ofShell = regexp.MustCompile(`^[#!]?\w+(\[[@*]\])?(:?[-=?+]|[%#/^,]|$)`)
 
 // endOfExpression finds the } that closes the ${ at start: braces nest, and those in strings and comments don't count.
 func endOfExpression(src string, start int) (int, *Error) {

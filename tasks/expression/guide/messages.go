@@ -2,32 +2,31 @@ package guide
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
 var (
-	argument    = regexp.MustCompile(`^cannot use (\S+) as argument \(type (\S+)\) to call (\w+)`)
-	tooFew      = regexp.MustCompile(`^(not enough|too many) arguments to call (\w+)`)
-	undefinedAt = regexp.MustCompile(`^type string\[\w+\] is undefined`)
+	argument    = pattern(`^cannot use (\S+) as argument \(type (\S+)\) to call (\w+)`)
+	tooFew      = pattern(`^(not enough|too many) arguments to call (\w+)`)
+	undefinedAt = pattern(`^type string\[\w+\] is undefined`)
 )
 
 // Argument explains a message of expr-lang's check about the arguments of a function, or about an element of a text; what is empty for all others.
 func Argument(message string) (what, hint string) {
-	if m := argument.FindStringSubmatch(message); m != nil {
+	if m := argument().FindStringSubmatch(message); m != nil {
 		have, want := article(m[1]), article(m[2])
 		if m[2] == "int" || have == want {
 			want = "a whole number"
 		}
 		return fmt.Sprintf("%s needs %s here, not %s", m[3], want, have), Calls(m[3])
 	}
-	if m := tooFew.FindStringSubmatch(message); m != nil {
+	if m := tooFew().FindStringSubmatch(message); m != nil {
 		if m[1] == "not enough" { // expr-lang also says so of a call whose first argument has another type
 			return m[2] + " needs other arguments", Calls(m[2])
 		}
 		return m[2] + " has too many arguments", Calls(m[2])
 	}
-	if undefinedAt.MatchString(message) {
+	if undefinedAt().MatchString(message) {
 		return "a text has no elements", "a part of a text has a beginning and an end: data.name[0:1] is its first character"
 	}
 	return "", ""
@@ -58,7 +57,7 @@ func Calls(name string) string {
 }
 
 // dashed is a key with dashes, which are read as minus signs: data.user-name.
-var dashed = regexp.MustCompile(`\.(\w+(?:-[A-Za-z_]\w*)+)`)
+var dashed = pattern(`\.(\w+(?:-[A-Za-z_]\w*)+)`)
 
 // Member returns an expression in which the unknown name at a byte is one of the data: data.email in place of email, and data["user-name"] in place of
 // data.user-name. It is empty for all other messages, and for names with members or arguments.
@@ -71,7 +70,7 @@ func Member(src string, at int, message string) string {
 		return ""
 	}
 	if strings.HasSuffix(src[:at], "-") {
-		return dashed.ReplaceAllString(src, `["$1"]`)
+		return dashed().ReplaceAllString(src, `["$1"]`)
 	}
 	return src[:at] + "data." + src[at:]
 }

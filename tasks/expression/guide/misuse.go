@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Corrected rewrites an expression that is written in another language's way, such as JavaScript's, Python's or SQL's. It looks at the text alone, so the
@@ -16,22 +17,22 @@ func ForLists(src string) string { return corrected(src, true) }
 func corrected(src string, lists bool) string {
 	masked, texts := mask(src)
 	if lists {
-		masked = containsCall.ReplaceAllString(masked, "$3 in $1")
+		masked = containsCall().ReplaceAllString(masked, "$3 in $1")
 	}
-	masked = filtered.ReplaceAllStringFunc(masked, asPipe)
+	masked = filtered().ReplaceAllStringFunc(masked, asPipe)
 	for range 4 { // a call of a method may be the receiver of another
 		before := masked
 		for _, r := range rewrites {
-			masked = r.from.ReplaceAllString(masked, r.to)
+			masked = r.from().ReplaceAllString(masked, r.to)
 		}
-		masked = methodCall.ReplaceAllStringFunc(masked, asFunction)
-		masked = arrow.ReplaceAllStringFunc(masked, asPredicate)
+		masked = methodCall().ReplaceAllStringFunc(masked, asFunction)
+		masked = arrow().ReplaceAllStringFunc(masked, asPredicate)
 		if masked == before {
 			break
 		}
 	}
 	masked = strings.ReplaceAll(masked, "\x03", "|")
-	return strings.TrimSpace(placeholder.ReplaceAllStringFunc(masked, func(p string) string {
+	return strings.TrimSpace(placeholder().ReplaceAllStringFunc(masked, func(p string) string {
 		var i int
 		_, _ = fmt.Sscanf(p, "\x01%d\x02", &i)
 		return texts[i]
@@ -39,13 +40,13 @@ func corrected(src string, lists bool) string {
 }
 
 var (
-	quoted      = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
-	placeholder = regexp.MustCompile(`\x01\d+\x02`)
+	quoted      = pattern(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
+	placeholder = pattern(`\x01\d+\x02`)
 )
 
 // mask replaces the texts in quotes.
 func mask(src string) (masked string, texts []string) {
-	masked = quoted.ReplaceAllStringFunc(strings.NewReplacer("\x01", "", "\x02", "", "\x03", "").Replace(src), func(text string) string {
+	masked = quoted().ReplaceAllStringFunc(strings.NewReplacer("\x01", "", "\x02", "", "\x03", "").Replace(src), func(text string) string {
 		texts = append(texts, text)
 		return fmt.Sprintf("\x01%d\x02", len(texts)-1)
 	})
@@ -55,12 +56,17 @@ func mask(src string) (masked string, texts []string) {
 // path is what has a method: data.items[0].name, #, upper(data.name), or a text.
 const path = `(?:\x01\d+\x02|#?\w*\([^()]*\)|#|[A-Za-z_]\w*)(?:\??\.\w+|\[[^\[\]]*\])*?`
 
+// pattern returns a regular expression that is compiled at its first use: most commands explain nothing.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
+
 type rewrite struct {
-	from *regexp.Regexp
+	from func() *regexp.Regexp
 	to   string
 }
 
-func rule(from, to string) rewrite { return rewrite{regexp.MustCompile(from), to} }
+func rule(from, to string) rewrite { return rewrite{pattern(from), to} }
 
 // rewrites are applied in order.
 var rewrites = []rewrite{
@@ -125,9 +131,9 @@ var rewrites = []rewrite{
 	rule(`\b(event|slot)\.time\.([A-Z]\w*)\(`, `date($1.time).$2(`), // they are texts
 }
 
-var containsCall = regexp.MustCompile(`(` + path + `)\??\.(contains|includes|has)\(([^()]*)\)`)
+var containsCall = pattern(`(` + path + `)\??\.(contains|includes|has)\(([^()]*)\)`)
 
-var methodCall = regexp.MustCompile(`(` + path + `)\??\.(\w+)\(([^()]*)\)`)
+var methodCall = pattern(`(` + path + `)\??\.(\w+)\(([^()]*)\)`)
 
 // operators are the methods that are operators here, in lower case without underscores.
 var operators = map[string]string{
@@ -145,7 +151,7 @@ var renamed = map[string]string{
 
 // asFunction rewrites the call of a method.
 func asFunction(call string) string {
-	m := methodCall.FindStringSubmatch(call)
+	m := methodCall().FindStringSubmatch(call)
 	receiver, method, args := m[1], m[2], strings.TrimSpace(m[3])
 	if IsMethod(method) {
 		return call
@@ -185,7 +191,7 @@ func functionOf(word string, renamed map[string]string) string {
 }
 
 // filtered is a filter of a template language: data.name | upper, data.name | default("x").
-var filtered = regexp.MustCompile(`\s*\|\s*([A-Za-z]\w*)\b(?:\(([^()]*)\))?`)
+var filtered = pattern(`\s*\|\s*([A-Za-z]\w*)\b(?:\(([^()]*)\))?`)
 
 // pipes are the names of filters whose functions have other names here, in lower case.
 var pipes = map[string]string{"length": "len", "size": "len", "json": "toJSON", "b64encode": "toBase64", "base64": "toBase64",
@@ -193,7 +199,7 @@ var pipes = map[string]string{"length": "len", "size": "len", "json": "toJSON", 
 
 // asPipe rewrites a filter; or's single | stays.
 func asPipe(filter string) string {
-	m := filtered.FindStringSubmatch(filter)
+	m := filtered().FindStringSubmatch(filter)
 	key := strings.ToLower(m[1])
 	if key == "default" && m[2] != "" {
 		return " ?? " + m[2]
@@ -205,11 +211,11 @@ func asPipe(filter string) string {
 	return " \x03 " + name + "(" + m[2] + ")"
 }
 
-var arrow = regexp.MustCompile(`\(?\b([A-Za-z_]\w*)\)?\s*=>\s*([^,()]*)`)
+var arrow = pattern(`\(?\b([A-Za-z_]\w*)\)?\s*=>\s*([^,()]*)`)
 
 // asPredicate rewrites x => x.price > 3: the element is #.
 func asPredicate(function string) string {
-	m := arrow.FindStringSubmatch(function)
+	m := arrow().FindStringSubmatch(function)
 	return regexp.MustCompile(`\b`+m[1]+`\b`).ReplaceAllString(m[2], "#")
 }
 
@@ -229,3 +235,9 @@ func IsMethod(name string) bool { return methods[name] }
 
 // OfDeadRun are the members of the data of evrun.run.dead that have what on_dead knows by these names.
 var OfDeadRun = map[string]string{"error": "error", "attempts": "attempt", "handler": "handler", "run_id": "run"}
+
+// ofShell are the parameters of a shell: ${HOME:-/root}, ${#list[@]}, ${1}.
+var ofShell = pattern(`^[#!]?\w+(\[[@*]\])?(:?[-=?+]|[%#/^,]|$)`)
+
+// OfShell reports whether the text between ${ and } may be a parameter of a shell.
+func OfShell(text string) bool { return ofShell().MatchString(text) }

@@ -2,7 +2,6 @@ package guide
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -89,27 +88,27 @@ type visit func(*ast.Node)
 func (f visit) Visit(node *ast.Node) { f(node) }
 
 var (
-	mismatched = regexp.MustCompile(`mismatched types? (\S+?)(?: and (\S+?))?\)`)
-	invalid    = regexp.MustCompile(`invalid operation: (\S+) \S+ (\S+)$`)
-	needed     = regexp.MustCompile(`a bool is needed, not (\S+)$`)
-	undefined  = regexp.MustCompile(`operator "in" not defined on (\S+)$`)
-	noText     = regexp.MustCompile(`a string is needed, not (\S+)$`)
+	mismatched = pattern(`mismatched types? (\S+?)(?: and (\S+?))?\)`)
+	invalid    = pattern(`invalid operation: (\S+) \S+ (\S+)$`)
+	needed     = pattern(`a bool is needed, not (\S+)$`)
+	undefined  = pattern(`operator "in" not defined on (\S+)$`)
+	noText     = pattern(`a string is needed, not (\S+)$`)
 )
 
 func typesIn(message string) (left, right string, ok bool) {
-	if m := mismatched.FindStringSubmatch(message); m != nil {
+	if m := mismatched().FindStringSubmatch(message); m != nil {
 		return m[1], m[2], true
 	}
-	if m := invalid.FindStringSubmatch(message); m != nil {
+	if m := invalid().FindStringSubmatch(message); m != nil {
 		return m[1], m[2], true
 	}
-	if m := needed.FindStringSubmatch(message); m != nil {
+	if m := needed().FindStringSubmatch(message); m != nil {
 		return m[1], "", true
 	}
-	if m := undefined.FindStringSubmatch(message); m != nil {
+	if m := undefined().FindStringSubmatch(message); m != nil {
 		return "string", m[1], true
 	}
-	if m := noText.FindStringSubmatch(message); m != nil {
+	if m := noText().FindStringSubmatch(message); m != nil {
 		return m[1], "string", true
 	}
 	return "", "", false
@@ -206,7 +205,7 @@ func comparison(n *ast.BinaryNode, left, right string) ast.Node {
 	return nil
 }
 
-func isPath(n ast.Node) bool { return plainPath.MatchString(n.String()) }
+func isPath(n ast.Node) bool { return plainPath().MatchString(n.String()) }
 
 func isText(n ast.Node) bool { _, ok := n.(*ast.StringNode); return ok }
 
@@ -300,12 +299,12 @@ func converted(n ast.Node, other string) ast.Node {
 	return nil
 }
 
-var plainPath = regexp.MustCompile(`^[A-Za-z_]\w*(\.\w+)+$`)
+var plainPath = pattern(`^[A-Za-z_]\w*(\.\w+)+$`)
 
 // optional reads on where there may be nothing: data?.total.
 func optional(n ast.Node) string {
 	text := n.String()
-	if plainPath.MatchString(text) {
+	if plainPath().MatchString(text) {
 		return strings.ReplaceAll(text, ".", "?.")
 	}
 	return text

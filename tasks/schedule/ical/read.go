@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"evrun/tasks/fault"
@@ -156,11 +157,13 @@ func (p property) period(text string) (one period, err error) {
 	return one, err
 }
 
-var durations = regexp.MustCompile(`^\+?P(?:(\d{1,4})W|(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})S)?)?)$`)
+var durations = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\+?P(?:(\d{1,4})W|(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})S)?)?)$`)
+})
 
 // duration reads P1DT2H, P2W.
 func (p property) duration(text string) (d time.Duration, err error) {
-	m := durations.FindStringSubmatch(text)
+	m := durations().FindStringSubmatch(text)
 	if m == nil {
 		return 0, wrong(p.line, "%s is not a valid duration", fault.Quote(clip(text)))
 	}
