@@ -127,7 +127,7 @@ func (e *entry) split(k handlers.Kind, in fields.Field) {
 	if text == nil || text.Kind != yaml.Scalar || text.Broken || text.Null() {
 		return
 	}
-	words, f := Words(text.Value)
+	words, f := wordsOf(text.Value)
 	with = clone(with)
 	switch {
 	case f != nil:

@@ -10,21 +10,21 @@ import (
 	"evrun/tasks/fault"
 )
 
-// Word is a word of a line, which stands there from start to end.
-type Word struct {
+// word is a word of a line, which stands there from start to end.
+type word struct {
 	start, end int
 	at         []int // the offsets of its bytes: all of them but quotes
 }
 
-// Fault is a fault in a line, from its Offset to end.
-type Fault struct {
+// lineFault is a fault in a line, from its Offset to end.
+type lineFault struct {
 	fault.Fault
 	end int
 }
 
-// Words splits a line at blanks. "…" and '…' group what has blanks or signs of a shell in it, also within a word, and have no escapes. Each ${ … } is a
+// wordsOf splits a line at blanks. "…" and '…' group what has blanks or signs of a shell in it, also within a word, and have no escapes. Each ${ … } is a
 // part of one word, whatever stands in it and whatever its value has in it. What only a shell would understand is a fault.
-func Words(line string) ([]Word, *Fault) {
+func wordsOf(line string) ([]word, *lineFault) {
 	s := &splitter{line: line, quoted: -1}
 	for s.i < len(line) {
 		if f := s.step(); f != nil {
@@ -41,19 +41,19 @@ func Words(line string) ([]Word, *Fault) {
 type splitter struct {
 	line   string
 	i      int
-	words  []Word
-	word   *Word // nil between words
-	quoted int   // where the open quote is; -1: there is none
+	words  []word
+	word   *word // nil between words
+	quoted int   // where the open quote is; -1: no quote is open
 }
 
-func (s *splitter) fault(start, end int, msg, hint string) *Fault {
-	return &Fault{fault.Fault{Offset: start, Message: msg, Hint: hint}, end}
+func (s *splitter) fault(start, end int, msg, hint string) *lineFault {
+	return &lineFault{fault.Fault{Offset: start, Message: msg, Hint: hint}, end}
 }
 
 // take takes bytes of the line up to an offset into the word.
 func (s *splitter) take(end int) {
 	if s.word == nil {
-		s.word = &Word{start: s.i}
+		s.word = &word{start: s.i}
 	}
 	for ; s.i < end; s.i++ {
 		s.word.at = append(s.word.at, s.i)
@@ -68,7 +68,7 @@ func (s *splitter) endWord() {
 }
 
 // step steps over a byte of the line, or over an expression.
-func (s *splitter) step() *Fault {
+func (s *splitter) step() *lineFault {
 	c, rest := s.line[s.i], s.line[s.i:]
 	switch {
 	case strings.HasPrefix(rest, "$${"):
@@ -101,7 +101,7 @@ func (s *splitter) step() *Fault {
 }
 
 // shell finds what only a shell would understand at the beginning of the rest of the line.
-func (s *splitter) shell(rest string) *Fault {
+func (s *splitter) shell(rest string) *lineFault {
 	first := s.word == nil
 	if m := assignment().FindString(rest); first && len(s.words) == 0 && m != "" {
 		name := m[:len(m)-1]

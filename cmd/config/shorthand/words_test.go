@@ -28,7 +28,7 @@ func TestWords(t *testing.T) {
 		{`git reset HEAD~1 --a=~ 5$ x=y C:\x #1`, []string{"git", "reset", "HEAD~1", "--a=~", "5$", "x=y", `C:\x`, "#1"}},
 		{"env A=1 ./a.sh {a,b} [c] !d", []string{"env", "A=1", "./a.sh", "{a,b}", "[c]", "!d"}},
 	} {
-		words, f := Words(test.line)
+		words, f := wordsOf(test.line)
 		if f != nil {
 			t.Errorf("%q: %v", test.line, f.Message)
 			continue
@@ -78,7 +78,7 @@ func TestWhatOnlyAShellWouldUnderstand(t *testing.T) {
 		"./a.sh '${ data.x'":  "'",
 		"./a.sh 'a' \"b\" |c": "|",
 	} {
-		_, f := Words(line)
+		_, f := wordsOf(line)
 		if f == nil {
 			t.Errorf("%q: no fault", line)
 		} else if got := line[f.Offset:f.end]; got != want || f.Hint == "" {
@@ -90,7 +90,7 @@ func TestWhatOnlyAShellWouldUnderstand(t *testing.T) {
 func FuzzWords(f *testing.F) {
 	f.Add(`./a.sh 'one two' "${ data.x }" | \ $HOME`)
 	f.Fuzz(func(t *testing.T, line string) {
-		words, fault := Words(line)
+		words, fault := wordsOf(line)
 		if fault != nil && (fault.Offset < 0 || fault.end > len(line) || fault.Offset >= fault.end) {
 			t.Errorf("%q: a fault from %d to %d", line, fault.Offset, fault.end)
 		}
