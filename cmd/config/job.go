@@ -94,14 +94,11 @@ func isJob(n *yaml.Node) bool {
 	return do != nil || emit == nil && with != nil
 }
 
-// jobPrefix begins the types of the events of schedules with do.
-const jobPrefix = "schedule."
-
 // jobType returns the type of the events of the schedule with do at n, as if the file had it.
 func jobType(n *yaml.Node) *yaml.Node {
-	typ := yaml.Node{Kind: yaml.Scalar, Value: jobPrefix}
+	typ := yaml.Node{Kind: yaml.Scalar, Value: schedule.DoPrefix}
 	if _, named := lookup(n, "name"); named != nil && named.Kind == yaml.Scalar {
-		typ.Start, typ.Value = named.Start, jobPrefix+named.Value
+		typ.Start, typ.Value = named.Start, schedule.DoPrefix+named.Value
 	}
 	return &typ
 }
@@ -133,7 +130,7 @@ func (r *wiringReader) job(n *yaml.Node) (*schedule.Entry, *tasks.Handler) {
 	defer func() { r.entry, r.data = nil, nil }()
 	var k jobKeys
 	faults := r.decode(n, &k, r)
-	typ := jobPrefix + string(k.Name)
+	typ := schedule.DoPrefix + string(k.Name)
 	s := r.slots(n, &k.slotKeys, typ, faults, before)
 	h := k.handler(k.Name, k.Do)
 	h.Description, h.Labels = string(k.Description), k.Labels
@@ -158,7 +155,7 @@ func (r *wiringReader) jobPatterns(n *yaml.Node, typ, was string) (on []events.P
 		return nil
 	}
 	on = append(on, own)
-	if former, err := events.ParsePattern(jobPrefix + was); was != "" && err == nil {
+	if former, err := events.ParsePattern(schedule.DoPrefix + was); was != "" && err == nil {
 		on = append(on, former)
 	}
 	return on

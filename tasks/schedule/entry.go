@@ -40,6 +40,9 @@ type Entry struct {
 	Version     string // equal for entries that are written alike; "": equal to no other
 }
 
+// DoPrefix begins the types of the events of schedules with Do: schedule.NAME.
+const DoPrefix = "schedule."
+
 // Part names the schedule among evrun's parts, for [emitter.Emitter.Own] and [emitter.Emitter.Source].
 func (e *Entry) Part() string { return partOf(e.Name) }
 

@@ -8,6 +8,7 @@ import (
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
+	"evrun/tasks/schedule"
 )
 
 // emitted is a type that a schedule or a handler emits, with the key that names it.
@@ -161,5 +162,5 @@ func (f *finder) unreachable() {
 
 // formerJob reports whether a pattern is the type of a schedule with do before it was renamed.
 func formerJob(h *tasks.Handler, p events.Pattern) bool {
-	return h.Was != "" && p.String() == "schedule."+h.Was
+	return h.Was != "" && p.String() == schedule.DoPrefix+h.Was
 }
