@@ -48,8 +48,6 @@ func (f *field) schema() map[string]any {
 	described := map[string]any{"description": f.Doc}
 	if f.Default != "" {
 		described["description"] = f.Doc + " Default " + f.Default + "."
-	}
-	if f.Default != "" {
 		described["default"] = f.defaultValue()
 	}
 	if f.Example != "" {
