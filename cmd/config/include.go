@@ -268,6 +268,7 @@ func (i *includer) keys(root *yaml.Node) {
 	i.decodeValue(root, values, new(includedKeys), i.wiringReader)
 }
 
+// named matches the key with a name.
 func named(name string) func(fields.Field) bool {
 	return func(f fields.Field) bool { return f.Name == name }
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"evrun/tasks/fields"
 	"evrun/tasks/handlers"
 )
 
@@ -25,7 +24,7 @@ func asInput(name string, given map[string]any) string {
 	if name == "command" && word != "exec" {
 		return "write do: exec, and with: {command: […]}"
 	}
-	if !ok || !slices.ContainsFunc(kind.Inputs, func(f fields.Field) bool { return f.Name == name }) {
+	if !ok || !slices.ContainsFunc(kind.Inputs, named(name)) {
 		return ""
 	}
 	if with, written := given["with"]; written && with == nil {

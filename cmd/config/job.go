@@ -48,7 +48,7 @@ func (*scheduleItem) FieldShape() fields.Shape {
 		plain, job := reflect.TypeFor[scheduleKeys](), reflect.TypeFor[jobKeys]()
 		keys := fields.Of(plain)
 		for _, f := range fields.Of(job) {
-			i := slices.IndexFunc(keys, func(known fields.Field) bool { return known.Name == f.Name })
+			i := slices.IndexFunc(keys, named(f.Name))
 			switch {
 			case i < 0:
 				f.Doc, f.Required = "With do: "+f.Doc, false
