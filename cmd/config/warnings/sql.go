@@ -2,6 +2,7 @@ package warnings
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,28 +56,32 @@ type comparison struct {
 func (c *comparison) view() bool { return strings.HasSuffix(c.table, "_view") }
 
 var (
-	lineComment = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/`) })
-	// A table after FROM or JOIN, or in a list, with an alias.
+	sqlComment = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s)--[^\n]*|/\*.*?\*/`) })
+	// A table after FROM, JOIN, UPDATE or INTO, with its alias if it has one.
 	fromTable = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?i)\b(?:FROM|JOIN|UPDATE|INTO)\s+"?(\w+)"?(?:\s+(?:AS\s+)?"?(\w+)"?)?`)
 	})
 	// column OP text, where the text is a literal or a function that returns one.
 	columnAndText = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)(?:\b(\w+)\.)?\b(\w+)\s*(?:<=|>=|<>|!=|==|=|<|>|\bBETWEEN\b)\s*(` + aText + `)(?:\s+AND\s+(` + aText + `))?`)
+		return regexp.MustCompile(`(?i)` + aColumn + `\s*(?:` + compares + `|\bBETWEEN\b)\s*(` + aText + `)(?:\s+AND\s+(` + aText + `))?`)
 	})
 	columnAndSeconds = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)(?:\b(\w+)\.)?\b(\w+)\s*(?:<=|>=|<>|!=|==|=|<|>|\bBETWEEN\b)\s*(\bunixepoch\s*\([^()]*\))`)
+		return regexp.MustCompile(`(?i)` + aColumn + `\s*(?:` + compares + `|\bBETWEEN\b)\s*(\bunixepoch\s*\([^()]*\))`)
 	})
 	textAndColumn = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)(` + aText + `)\s*(?:<=|>=|<>|!=|==|=|<|>)\s*(?:(\w+)\.)?(\w+)\b`)
+		return regexp.MustCompile(`(?i)(` + aText + `)\s*(?:` + compares + `)\s*(?:(\w+)\.)?(\w+)\b`)
 	})
 )
 
-const aText = `'[0-9]{4}-[^']*'|\b(?:datetime|date|strftime)\s*\([^()]*\)|\bCURRENT_(?:TIMESTAMP|DATE)\b`
+const (
+	aText    = `'[0-9]{4}-[^']*'|\b(?:datetime|date|strftime)\s*\([^()]*\)|\bCURRENT_(?:TIMESTAMP|DATE)\b`
+	aColumn  = `(?:\b(\w+)\.)?\b(\w+)`
+	compares = `<=|>=|<>|!=|==|=|<|>`
+)
 
 // comparisons finds the comparisons of times with texts. A column without its table's name counts if all tables of the statement are evrun's.
 func comparisons(statement string) (found []comparison) {
-	text := lineComment().ReplaceAllStringFunc(statement, func(s string) string { return strings.Repeat(" ", len(s)) })
+	text := sqlComment().ReplaceAllStringFunc(statement, func(s string) string { return strings.Repeat(" ", len(s)) })
 	aliases, all := map[string]string{}, true
 	for _, m := range fromTable().FindAllStringSubmatch(text, -1) {
 		table := strings.ToLower(m[1])
@@ -98,7 +103,8 @@ func comparisons(statement string) (found []comparison) {
 			return text[m[2*i]:m[2*i+1]]
 		}
 		name := strings.ToLower(part(column))
-		for alias, table := range aliases {
+		for _, alias := range slices.Sorted(maps.Keys(aliases)) { // in one order: a column may be in several tables
+			table := aliases[alias]
 			if q := strings.ToLower(part(qualifier)); slices.Contains(timeColumns[table], name) && (q == alias || q == "" && all && alias == table) {
 				c := comparison{start: m[0], end: m[1], table: table, column: name}
 				if c.instead = instead(part(value), c.view()); c.instead == "" {
