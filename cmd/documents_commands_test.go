@@ -25,25 +25,21 @@ func TestDocumentsNameCommandsThatExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lang, shown := "", false
-		for i, line := range strings.Split(string(text), "\n") {
-			if m := fence.FindStringSubmatch(line); m != nil {
-				lang, shown = m[2], !shown
-				continue
+		check := func(line int, command string) {
+			n++
+			if wrong := wrongCommand(command); wrong != "" {
+				t.Errorf("%s:%d: %s: %s", file, line, command, wrong)
 			}
-			var commands []string
+		}
+		for _, p := range passages(t, string(text)) {
 			switch {
-			case shown && lang == "sh":
-				commands = []string{line}
-			case !shown:
-				for _, m := range span.FindAllStringSubmatch(line, -1) {
-					commands = append(commands, m[1])
+			case p.lang == "sh":
+				for i, command := range strings.Split(strings.TrimSuffix(p.text, "\n"), "\n") {
+					check(p.line+1+i, command)
 				}
-			}
-			for _, command := range commands {
-				n++
-				if wrong := wrongCommand(command); wrong != "" {
-					t.Errorf("%s:%d: %s: %s", file, i+1, command, wrong)
+			case !p.block:
+				for _, m := range span.FindAllStringSubmatch(p.text, -1) {
+					check(p.line, m[1])
 				}
 			}
 		}
@@ -51,17 +47,6 @@ func TestDocumentsNameCommandsThatExist(t *testing.T) {
 	if n == 0 {
 		t.Error("no document names a command")
 	}
-}
-
-func documents(t *testing.T) (files []string) {
-	for _, pattern := range []string{"../README.md", "../.github/*.md", "../.github/docs/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, found...)
-	}
-	return files
 }
 
 var span = regexp.MustCompile("`([^`]+)`")

@@ -22,9 +22,9 @@ func TestPicture(t *testing.T) {
 	}
 	d := &documentRun{t: t, file: file, columns: pictureColumns}
 	defer d.leave()
-	d.block(0, "yaml", "evrun.yaml", string(wiring))
-	d.block(0, "sh", "welcome.sh", "#!/bin/sh\necho Welcome, $1!\n")
-	d.block(0, "sh", "backup.sh", "#!/bin/sh\necho the disk is full >&2\nexit 100\n")
+	d.block(passage{name: "evrun.yaml", text: string(wiring)})
+	d.block(passage{name: "welcome.sh", text: "#!/bin/sh\necho Welcome, $1!\n"})
+	d.block(passage{name: "backup.sh", text: "#!/bin/sh\necho the disk is full >&2\nexit 100\n"})
 	if got, ready := d.command("evrun serve", "evrun devel runs /srv/evrun/evrun.yaml\n…"); !ready {
 		t.Fatalf("the daemon does not answer: %s", got)
 	}

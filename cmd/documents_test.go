@@ -70,54 +70,38 @@ type documentRun struct {
 	beside  map[string]*besideRun // by their commands
 }
 
-var fence = regexp.MustCompile("^( *)```([a-z]*) ?([^ `]*)$")
-
 // run runs all blocks, and returns the document with the outputs that there were.
 func (d *documentRun) run(text string) string {
-	var renewed, block strings.Builder
-	lang, name, begun := "", "", 0
-	for i, line := range strings.SplitAfter(text, "\n") {
-		m := fence.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+	var renewed strings.Builder
+	for _, p := range passages(d.t, text) {
 		switch {
-		case begun == 0 && m != nil:
-			lang, name, begun = m[2], m[3], i+1
-			block.Reset()
-		case m != nil:
-			if got := d.block(begun, lang, name, block.String()); *update {
-				renewed.WriteString(got)
-			} else {
-				renewed.WriteString(block.String())
+		case p.block:
+			got := d.block(p)
+			if !*update {
+				got = p.text
 			}
-			begun = 0
-		case begun > 0:
-			block.WriteString(line)
+			renewed.WriteString(p.open + got + p.end)
 			continue
-		case strings.HasPrefix(line, "<!-- a new directory -->"):
+		case strings.HasPrefix(p.text, "<!-- a new directory -->"):
 			d.leave()
 		}
-		renewed.WriteString(line)
+		renewed.WriteString(p.text)
 	}
 	return renewed.String()
 }
 
-func (d *documentRun) block(line int, lang, name, text string) string {
+// block runs a block or writes its file, and returns its text with the outputs that there were.
+func (d *documentRun) block(p passage) string {
 	if d.dir == "" {
 		d.dir, d.beside = shortDir(d.t), map[string]*besideRun{}
 	}
 	switch {
-	case lang == "console":
-		return d.console(line, text)
-	case name != "":
-		mode := os.FileMode(0o644)
-		if strings.HasPrefix(text, "#!") {
-			mode = 0o755
-		}
-		path := filepath.Join(d.dir, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), mode)); err != nil {
-			d.t.Fatal(err)
-		}
+	case p.lang == "console":
+		return d.console(p.line, p.text)
+	case p.name != "":
+		writeBlock(d.t, d.dir, p.name, p.text)
 	}
-	return text
+	return p.text
 }
 
 // shortDir is a directory whose path has as many letters as that in the documents, /srv/evrun, where /tmp is writable: what a table has room for

@@ -24,24 +24,11 @@ func TestDocumentsHaveValidWiring(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lang, name, begun := "", "", 0
-		var block strings.Builder
-		for i, line := range strings.Split(string(text), "\n") {
-			m := fence.FindStringSubmatch(line)
-			switch {
-			case m == nil:
-				block.WriteString(line + "\n")
-				continue
-			case begun == 0:
-				lang, name, begun = m[2], m[3], i+1
-			default:
-				if lang == "yaml" && name == "" {
-					n++
-					wiringIsValid(t, file, begun, block.String())
-				}
-				begun = 0
+		for _, p := range passages(t, string(text)) {
+			if p.lang == "yaml" && p.name == "" {
+				n++
+				wiringIsValid(t, file, p.line, p.text)
 			}
-			block.Reset()
 		}
 	}
 	if n < 10 {

@@ -3,7 +3,6 @@ package cmd_test
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -31,17 +30,7 @@ func TestRecipes(t *testing.T) {
 			dir, tests := t.TempDir(), false
 			var wiring []string
 			for name, text := range namedBlocks(t, recipe) {
-				mode := os.FileMode(0o600)
-				if strings.HasPrefix(text, "#!") {
-					mode = 0o700
-				}
-				path := filepath.Join(dir, name)
-				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, []byte(text), mode); err != nil {
-					t.Fatal(err)
-				}
+				writeBlock(t, dir, name, text)
 				if strings.HasSuffix(name, ".yaml") {
 					wiring, tests = append(wiring, name), tests || strings.Contains(text, "\ntests:")
 				}
@@ -70,20 +59,14 @@ func TestRecipes(t *testing.T) {
 func namedBlocks(t *testing.T, text string) map[string]string {
 	t.Helper()
 	blocks := map[string]string{}
-	name, inside := "", false
-	for line := range strings.Lines(text) {
-		m := fence.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
-		switch {
-		case m != nil && inside:
-			inside = false
-		case m != nil:
-			name, inside = m[3], true
-			if _, twice := blocks[name]; twice || name == "" {
-				t.Errorf("a block of %s is without a name, or there are two: %q", m[2], name)
-			}
-		case inside:
-			blocks[name] += line
+	for _, p := range passages(t, text) {
+		if !p.block {
+			continue
 		}
+		if _, twice := blocks[p.name]; twice || p.name == "" {
+			t.Errorf("a block of %s is without a name, or there are two: %q", p.lang, p.name)
+		}
+		blocks[p.name] = p.text
 	}
 	return blocks
 }
