@@ -89,7 +89,7 @@ func (c *command) doubtProgram(name string) (msg, hint string) {
 			return "", ""
 		}
 		if slices.Contains(builtins, name) {
-			return fmt.Sprintf("%q is a word of shells, and no program", name), "use shell: in place of command; another directory is the input dir"
+			return fmt.Sprintf("%q is a word of shells, not a program", name), "use shell: in place of command; another directory is the input dir"
 		}
 		return fmt.Sprintf("there is no program %q in PATH (%s)", name, path), cmp.Or(asWords(name), "install it, or write its path")
 	}
@@ -189,10 +189,10 @@ func doubtInterpreter(path string, words []string) (msg, hint string) {
 	return "", ""
 }
 
-// shells are programs that replace $NAME in their arguments, or have another in charge of that.
+// shells are programs that replace $NAME in their arguments, or pass these to a program that does.
 var shells = []string{"ssh", "su", "sudo", "doas", "runuser", "docker", "podman", "kubectl", "envsubst", "xargs", "make", "awk", "gawk", "mawk", "perl", "tmux", "screen", "at", "systemd-run", "eval"}
 
-// doubtArguments finds what only a shell would replace in arguments of programs that are none.
+// doubtArguments finds what only a shell would replace in the arguments of a program that is not a shell.
 func (c *command) doubtArguments() (doubts []*fault.Fault) {
 	for _, t := range c.Command {
 		name, _ := t.Constant()

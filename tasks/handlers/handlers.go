@@ -187,8 +187,8 @@ type doubtful interface {
 	Doubts(at time.Time) []*fault.Fault
 }
 
-// Doubts returns what is no fault of an action's inputs, and yet wrong with the files that they name, at a time. Paths begin in the inputs. seen keeps what
-// is known of programs from one call to the next.
+// Doubts returns what is wrong, at a time, with the files that an action's valid inputs name. Paths begin in the inputs. seen keeps the results for programs
+// from one call to the next.
 func Doubts(action tasks.Action, at time.Time, seen Seen) []*fault.Fault {
 	if c, ok := action.(*command); ok {
 		return c.doubts(seen)

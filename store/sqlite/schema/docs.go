@@ -80,7 +80,7 @@ var Tables = []Table{
 		"next_attempt_at": "When the next attempt is due; NULL: there is none.",
 		"error":           "Why the last failed attempt failed.",
 		"joined":          "With debounce: the sequence of the event whose run handled this one, too.",
-		"began_as":        "The handler under whose name the run began, before another one took it over; NULL: its own.",
+		"began_as":        "The handler under whose name the run began, before another handler took it over; NULL: its own.",
 		"reason":          "Why the run is in its state, where that is not a failed attempt.",
 		"condition":       "The when that the handler had: conditions.id.",
 	}},

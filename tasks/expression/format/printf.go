@@ -93,7 +93,7 @@ func verbLength(rest string) (int, error) {
 	return i + 1, nil
 }
 
-// Printf writes the pieces with their arguments. text gives the text of an argument for %s, %v and %q; what says why there is none.
+// Printf writes the pieces with their arguments. text gives the text of an argument for %s, %v and %q; or, in what, why it has none.
 func Printf(pieces []Piece, args []any, text func(any) (s, what string)) (string, error) {
 	if err := Fits(pieces, len(args)); err != nil {
 		return "", err

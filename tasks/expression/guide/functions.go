@@ -174,7 +174,7 @@ var environment = []Function{
 		Doc:     "The text of a file of at most 1 MiB without its final line end, relative to the wiring file; it counts as a secret, as env() does.",
 		Example: `file("greeting.txt")`, Result: `Hello`},
 	{Name: "uuid", Signatures: []string{"uuid()"},
-		Doc:     "An identifier that is made of the run and the place in the file: another one at each place, and the same at every attempt of a run.",
+		Doc:     "An identifier that is made of the run and the place in the file: a different one at each place, and the same at every attempt of a run.",
 		Example: `uuid()`, Result: `86e55040-f7f9-8f29-8dea-a4ee9745a072`},
 }
 

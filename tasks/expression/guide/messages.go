@@ -46,7 +46,7 @@ var hintsOfWords = map[string]string{
 	"between": "compare with both ends: data.n >= 1 and data.n <= 3",
 }
 
-// Calls says how a function is called; empty: there is no such function.
+// Calls says how a function is called; empty: it is unknown.
 func Calls(name string) string {
 	for _, f := range Functions() {
 		if f.Name == name {

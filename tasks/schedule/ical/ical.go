@@ -255,7 +255,7 @@ func (x *expansion) add(e *event, moved []moment) error {
 	}
 	return e.rule.each(x, e, func(wall time.Time) error {
 		if wall.Equal(e.start.wall) {
-			return nil // it is there
+			return nil // it was put first
 		}
 		return put(moment{wall, e.start.date, e.start.zone}, moment{})
 	})

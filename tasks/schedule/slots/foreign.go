@@ -19,7 +19,7 @@ func wrongNumber(words []word) *fault.Fault {
 		}
 	}
 	if n, unit, ok := awsRate(words); ok {
-		err.Message, err.Hint = "rate(…) is of AWS, and no cron", fmt.Sprintf("write every: %s%c in place of cron", n, unit)
+		err.Message, err.Hint = "rate(…) is of AWS, not a cron", fmt.Sprintf("write every: %s%c in place of cron", n, unit)
 	}
 	return err
 }

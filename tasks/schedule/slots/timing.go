@@ -94,7 +94,7 @@ type Spec struct {
 	Limit int64
 	// Jitter delays each slot's publishing by less than this, by an amount that is the slot's own: see [Timing.Fire].
 	Jitter time.Duration
-	// Except are times without slots, in any order. What would be a slot there is none: it is not counted, and never missed.
+	// Except are times without slots, in any order. A time in them at which a slot would be is not counted, and never missed.
 	Except []Span
 
 	listed bool // At was given; its times are in the series

@@ -251,7 +251,7 @@ func LoadZone(name string) (*time.Location, error) {
 // areas begin most of the names of zones.
 var areas = []string{"", "Europe/", "America/", "Asia/", "Africa/", "Australia/", "Pacific/", "Atlantic/", "Indian/"}
 
-// zoneMeant returns the zone of a city whose name is in another case, or whose area is missing or misspelt; empty: there is none.
+// zoneMeant returns the zone of a city whose name is in another case, or whose area is missing or misspelt; empty: none is known.
 func zoneMeant(name string) string {
 	city := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
 	if city == "" || len(city) > 40 || strings.Trim(city, "abcdefghijklmnopqrstuvwxyz_ -") != "" {
