@@ -140,7 +140,7 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 
 func TestTheShippedExamplesAreRight(t *testing.T) {
 	for _, path := range []string{"../../config.example.yaml", "../starter/full.yaml"} {
-		c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+		c, err := loadFiles(path)
 		if err != nil || len(c.Warnings) > 0 {
 			t.Errorf("%s: %v, %v", path, err, c)
 		}

@@ -88,6 +88,15 @@ func followed(text string, f *Fault, word string) string {
 // without one), or the faulty word is in another file or only a part of the underlined text.
 var otherFaultsComeIntoView = []string{"handler-do-unknown", "mixed-ten-places", "tests-of-a-wrong-handler", "schedule-unknown", "schema-file", "yaml-unclosed-bracket", "notify-url"}
 
+// faultsOf returns the faults of a wiring file at path that has another text.
+func faultsOf(path, text string) []Fault {
+	_, err := check(path, path, include.File{Text: []byte(text)}, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true, new(include.Inputs))
+	if e, ok := errors.AsType[*Errors](err); ok {
+		return e.Faults
+	}
+	return nil
+}
+
 // TestWhoFollowsAHintMeetsNoFaultThere applies the hints in testdata/bad, one after the other: each fault disappears, and its line has no new one.
 func TestWhoFollowsAHintMeetsNoFaultThere(t *testing.T) {
 	paths, err := filepath.Glob("testdata/bad/*.yaml")
@@ -116,15 +125,15 @@ func TestWhoFollowsAHintMeetsNoFaultThere(t *testing.T) {
 			}
 			tried++
 			better := false
-			var then *Errors
+			var then []Fault
 			for _, text := range []string{string(src[:f.Offset]) + proposed[1] + string(src[f.Offset+f.Width:]), followed(string(src), &e.Faults[i], proposed[1])} {
-				_, err := check(path, path, include.File{Text: []byte(text)}, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true, new(include.Inputs))
-				better = better || !errors.As(err, &then) || !slices.ContainsFunc(then.Faults, func(g Fault) bool {
+				then = faultsOf(path, text)
+				better = better || !slices.ContainsFunc(then, func(g Fault) bool {
 					return g.Line == f.Line && g.Offset >= f.Offset && g.Offset <= f.Offset+len(proposed[1])
 				})
 			}
 			if !better {
-				t.Errorf("%s: %s\nthen %v", path, f.String(), then)
+				t.Errorf("%s: %s\nthen %v", path, f.String(), &Errors{Faults: then})
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,17 +14,11 @@ import (
 	"evrun/tasks/expression"
 )
 
-// tree writes files below a new directory, and returns the path of evrun.yaml in it. A text that begins with "-> " is a symbolic link.
+// filesOf writes files below a new directory, and returns the path of evrun.yaml in it. A text that begins with "-> " is a symbolic link.
 func filesOf(t *testing.T, texts map[string]string) (path string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range slices.Sorted(func(yield func(string) bool) {
-		for name := range texts {
-			if !yield(name) {
-				return
-			}
-		}
-	}) {
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		place := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 			t.Fatal(err)
@@ -99,11 +94,9 @@ func TestIncludedFilesFollowInTheOrderOfTheirEntriesAndNames(t *testing.T) {
 	if got := strings.Join(included, " "); got != "z.yaml conf.d/sub/deep.yaml conf.d/100-c.yaml conf.d/20-b.yaml conf.d/empty.yaml conf.d/off.yaml teams/blue/evrun.yaml teams/red/evrun.yaml a.yml" {
 		t.Errorf("included %s", got)
 	}
-	if len(c.Warnings) > 0 {
-		for _, w := range c.Warnings {
-			if !strings.HasPrefix(w.Message, "no handler") {
-				t.Errorf("%s", w.String())
-			}
+	for _, w := range c.Warnings {
+		if !strings.HasPrefix(w.Message, "no handler") {
+			t.Errorf("%s", w.String())
 		}
 	}
 }

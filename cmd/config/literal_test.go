@@ -1,16 +1,12 @@
 package config
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"evrun/cmd/config/include"
-	"evrun/store/sqlite"
 )
 
 // The hints that can be followed letter by letter, and what they say to write.
@@ -89,15 +85,7 @@ func TestLiteralHints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		faultsOf := func(text string) []Fault {
-			_, err := check(path, path, include.File{Text: []byte(text)}, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true, new(include.Inputs))
-			var e *Errors
-			if errors.As(err, &e) {
-				return e.Faults
-			}
-			return nil
-		}
-		before := faultsOf(string(src))
+		before := faultsOf(path, string(src))
 		for i := range before {
 			f := &before[i]
 			text := ""
@@ -116,7 +104,7 @@ func TestLiteralHints(t *testing.T) {
 			}
 			var then []Fault
 			if !slices.ContainsFunc(edits(string(src), f, text), func(edited string) bool {
-				then = faultsOf(edited)
+				then = faultsOf(path, edited)
 				return !slices.ContainsFunc(then, fresh)
 			}) {
 				t.Errorf("%s\nwritten: %s\nthen %v", f.String(), text, &Errors{Faults: then})

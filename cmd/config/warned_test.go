@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"evrun/store/sqlite"
 )
 
 // TestWarnedFiles compares the warnings of each file in testdata/warned with its golden text. Beside it is the file of somebody who has followed the
@@ -23,7 +21,7 @@ func TestWarnedFiles(t *testing.T) {
 		}
 		base := strings.TrimSuffix(path, ".yaml")
 		t.Run(filepath.Base(base), func(t *testing.T) {
-			c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+			c, err := loadFiles(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +62,7 @@ func TestFollowedHints(t *testing.T) {
 // cleanly loads a file that has no fault and no warning left.
 func cleanly(t *testing.T, path string) {
 	t.Helper()
-	c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	c, err := loadFiles(path)
 	if err != nil {
 		t.Fatalf("who follows the hints meets\n%v", err)
 	}
@@ -92,7 +90,7 @@ func TestNoFalseAlarms(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range paths {
-			c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+			c, err := loadFiles(path)
 			if err != nil {
 				continue // a part of a file, or one that says who may write it
 			}
