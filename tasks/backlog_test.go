@@ -108,7 +108,7 @@ func TestARenamedHandlerThatWaitsForTheOldOneMayBeReadAgain(t *testing.T) {
 	d.emitNumbered(1, 10)
 	<-begun
 	for range 2 {
-		renamed := counting("announce", "2", c) // another one each time, as a file that is read again has
+		renamed := counting("announce", "2", c) // a new one each time, as a file that is read again has
 		renamed.Was = "tell"
 		d.replace(renamed)
 	}

@@ -67,7 +67,6 @@ func (e *Entry) Event(timing *slots.Timing, slot, previous time.Time) (*events.E
 		env.SetPrevious(slotOf(timing, previous).Map())
 	}
 	ev := &events.Event{ID: slotID(slot), Type: e.Type, Time: slot.UTC()}
-	env.In(e.Part()+"/"+ev.ID, "", 0)
 	return ev, e.fill(ev, env)
 }
 
@@ -83,15 +82,15 @@ func (e *Entry) manual(em *emitter.Emitter, timing *slots.Timing, now, previous 
 		env.SetPrevious(slotOf(timing, previous).Map())
 	}
 	ev := &events.Event{ID: events.NewID(), Type: e.Type, Time: now, Extensions: map[string]any{"manual": true}}
-	env.In(e.Part()+"/"+ev.ID, "", 0)
 	if err := e.fill(ev, env); err != nil {
 		return nil, err
 	}
 	return ev, em.Own(e.Part(), ev)
 }
 
-// fill evaluates subject and data.
+// fill evaluates subject and data. The event must have its id: uuid() follows from it.
 func (e *Entry) fill(ev *events.Event, env *expression.Env) (err error) {
+	env.In(e.Part()+"/"+ev.ID, "", 0)
 	if e.Subject != nil {
 		if ev.Subject, err = e.Subject.Text(env); err != nil {
 			return fmt.Errorf("subject: %w", err)
