@@ -53,8 +53,11 @@ func run(x *Expr, env *Env) (v any, err error) {
 		m.own = Budget{maxWork: maxWork, tooMuch: errTooMuch}
 		m.names.Limits = &m.own
 	}
-	if x.uses&nameStable != 0 {
-		m.names.Now, m.names.Identities = env.now(), env.identities(x)
+	if x.uses&nameNow != 0 {
+		m.names.Now = env.now()
+	}
+	if x.uses&nameUUID != 0 {
+		m.names.Identities = env.identities(x)
 	}
 	for uses := x.uses &^ nameStable; uses != 0; uses &= uses - 1 {
 		name := uses & -uses // the lowest remaining name
