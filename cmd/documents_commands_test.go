@@ -167,7 +167,7 @@ func TestTheFirstTableHasWorkingEntries(t *testing.T) {
 	_, table, ok := strings.Cut(string(text), "| You want | Write this | under |")
 	table, _, end := strings.Cut(table, "\n\n")
 	if !ok || !end {
-		t.Fatal("there is no such table")
+		t.Fatal("no such table")
 	}
 	lists := map[string]string{"schedules:": "schedules:\n", "handlers:": "handlers:\n"}
 	n := 0

@@ -28,7 +28,7 @@ import (
 //   - A block of `console` is a terminal. A line that begins with "$ " is a command, what follows is its output. A line "…" stands for any lines.
 //     Times, durations, ids and directories may differ: see [alike].
 //   - A block whose language is followed by a name, as in ```yaml evrun.yaml, is that file; one that begins with #! can be run.
-//   - Each document begins in an empty directory. The comment <!-- a new directory --> begins another one.
+//   - Each document begins in an empty directory. The comment <!-- a new directory --> changes to a new one.
 //
 // "evrun serve" and "evrun tail" go on beside the commands after them, as in a terminal of their own, until the directory ends or the same command
 // is given again. With -update, the outputs of a document are written anew if one of them differs.
@@ -70,7 +70,7 @@ type documentRun struct {
 	beside  map[string]*besideRun // by their commands
 }
 
-// run runs all blocks, and returns the document with the outputs that there were.
+// run runs all blocks, and returns the document with the actual outputs.
 func (d *documentRun) run(text string) string {
 	var renewed strings.Builder
 	for _, p := range passages(d.t, text) {
@@ -90,7 +90,7 @@ func (d *documentRun) run(text string) string {
 	return renewed.String()
 }
 
-// block runs a block or writes its file, and returns its text with the outputs that there were.
+// block runs a block or writes its file, and returns its text with the actual outputs.
 func (d *documentRun) block(p passage) string {
 	if d.dir == "" {
 		d.dir, d.beside = shortDir(d.t), map[string]*besideRun{}
@@ -236,7 +236,7 @@ func (b *besideRun) text() string {
 	return lines.String()
 }
 
-// painted is what stands on the terminal: a line that was written over is there as it is now.
+// painted is what stands on the terminal: of a line that was written over, the last text.
 func (b *besideRun) painted() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -347,7 +347,7 @@ func likeLine(want, got string) bool {
 	return want == got
 }
 
-// A document's comparison fails where an output is another one.
+// The comparison fails where an output differs.
 func TestDocumentsAreCompared(t *testing.T) {
 	t.Parallel()
 	d := &documentRun{t: t, dir: "/tmp/x"}

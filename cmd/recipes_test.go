@@ -55,7 +55,7 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// namedBlocks returns the blocks of a document that are files, as ```yaml evrun.yaml is one.
+// namedBlocks returns the blocks of a document, which are files, as ```yaml evrun.yaml is.
 func namedBlocks(t *testing.T, text string) map[string]string {
 	t.Helper()
 	blocks := map[string]string{}

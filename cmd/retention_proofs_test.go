@@ -197,8 +197,8 @@ func TestAClockThatStepsPrunesNothingEarly(t *testing.T) {
 	l.orphans(t)
 }
 
-// TestAStreamFromBeforeWhatWasPrunedSaysSo: a reader that resumes where events were pruned is told of the gap, and gets what is left; one that resumes behind
-// them is told nothing.
+// TestAStreamFromBeforeWhatWasPrunedSaysSo: a reader that resumes before pruned events gets a gap, and the events that are left; one that resumes behind
+// them gets no gap.
 func TestAStreamFromBeforeWhatWasPrunedSaysSo(t *testing.T) {
 	_, d, l := forgetful(t)
 	publish(t, d, "a.fail", "dead", "{}") // 1

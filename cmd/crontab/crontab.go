@@ -1,7 +1,7 @@
 // Package crontab makes a wiring file of a crontab: the work of `evrun import crontab`. Each line becomes a schedule that runs its
-// command as cron does: with the same shell, environment and standard input, once for a slot, no matter how long it takes. A line with @reboot becomes a
-// handler on evrun.started. Whatever a wiring file
-// can't have is left out and reported with its line; nothing is dropped silently.
+// command as cron does: with the same shell, environment and standard input, once for a slot, no matter how long it takes. A line with
+// @reboot becomes a handler on evrun.started. Whatever a wiring file can't have is left out and reported with its line; nothing is
+// dropped silently.
 //
 //	r, err := crontab.Convert(text, crontab.Options{Zone: "Europe/Paris", Me: "root", Check: check})
 //	os.Stdout.Write(r.Wiring)
