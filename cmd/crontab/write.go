@@ -59,20 +59,6 @@ func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
 		}
 		w.line("")
 	}
-	zone := sharedZone(entries)
-	if zone != "" {
-		w.line("timezone: %s\n", quoted(zone))
-		w.lines++
-	}
-	if slices.ContainsFunc(entries, func(e *entry) bool { return e.description != "" && !e.reboot }) {
-		w.line("events:")
-		w.each(entries, func(e *entry) {
-			if e.description != "" && !e.reboot {
-				w.line("  schedule.%s: {description: %s}", e.name, quoted(e.description))
-			}
-		})
-		w.line("")
-	}
 	var timed, started []*entry
 	for _, e := range entries {
 		if e.reboot {
@@ -80,6 +66,20 @@ func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
 		} else {
 			timed = append(timed, e)
 		}
+	}
+	zone := sharedZone(timed)
+	if zone != "" {
+		w.line("timezone: %s\n", quoted(zone))
+		w.lines++
+	}
+	if slices.ContainsFunc(timed, func(e *entry) bool { return e.description != "" }) {
+		w.line("events:")
+		w.each(timed, func(e *entry) {
+			if e.description != "" {
+				w.line("  schedule.%s: {description: %s}", e.name, quoted(e.description))
+			}
+		})
+		w.line("")
 	}
 	if len(timed) == 0 {
 		w.line("schedules: []")
@@ -151,16 +151,11 @@ func (w *writer) work(e *entry, shared []variable) {
 }
 
 // sharedZone returns the zone of the schedules if all have the same.
-func sharedZone(entries []*entry) (zone string) {
-	for _, e := range entries {
-		if !e.reboot && zone == "" {
-			zone = e.zone
-		}
-		if !e.reboot && e.zone != zone {
-			return ""
-		}
+func sharedZone(timed []*entry) string {
+	if len(timed) == 0 || slices.ContainsFunc(timed, func(e *entry) bool { return e.zone != timed[0].zone }) {
+		return ""
 	}
-	return zone
+	return timed[0].zone
 }
 
 // sharedEnv returns the variables of the entries if all have the same.
