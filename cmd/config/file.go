@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/expression"
@@ -100,3 +101,19 @@ func IsSetting(name string) bool {
 
 // Keys returns the keys of a wiring file, for people.
 func Keys() []fields.Field { return fields.Of(reflect.TypeFor[fileKeys]()) }
+
+// keyNames returns a function for the names of the keys of T. They are read once: a key describes all that is below it.
+func keyNames[T any]() func() map[string]bool {
+	return sync.OnceValue(func() map[string]bool {
+		names := map[string]bool{}
+		for _, f := range fields.Of(reflect.TypeFor[T]()) {
+			names[f.Name] = true
+		}
+		return names
+	})
+}
+
+// named matches the key with a name.
+func named(name string) func(fields.Field) bool {
+	return func(f fields.Field) bool { return f.Name == name }
+}

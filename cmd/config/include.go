@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -255,7 +254,7 @@ func (i *includer) keys(root *yaml.Node) {
 		switch {
 		case isLater(key.Value):
 			values[key.Value] = fields.Unread{}
-		case !slices.ContainsFunc(fields.Of(reflect.TypeFor[includedKeys]()), named(key.Value)) && slices.ContainsFunc(Keys(), named(key.Value)):
+		case !includedNames()[key.Value] && fileNames()[key.Value]:
 			hint := "move it to " + i.name
 			if has, _ := lookup(i.main, key.Value); has != nil {
 				hint = fmt.Sprintf("leave it out: %s has it on line %d", i.name, i.line(has))
@@ -268,10 +267,7 @@ func (i *includer) keys(root *yaml.Node) {
 	i.decodeValue(root, values, new(includedKeys), i.wiringReader)
 }
 
-// named matches the key with a name.
-func named(name string) func(fields.Field) bool {
-	return func(f fields.Field) bool { return f.Name == name }
-}
+var includedNames, fileNames = keyNames[includedKeys](), keyNames[fileKeys]()
 
 // unreadable says why a file can't be read, and what to do.
 func unreadable(path string, err error) (msg, hint string) {

@@ -3,7 +3,6 @@ package config
 import (
 	"reflect"
 	"slices"
-	"sync"
 
 	"evrun/cmd/config/jsonschema"
 	"evrun/cmd/config/yaml"
@@ -75,13 +74,7 @@ func (*misplaced) FieldShape() fields.Shape { return fields.Shape{Words: "nothin
 // isSlotKey reports whether a key says when a schedule has its slots and what their events are.
 func isSlotKey(key string) bool { return slotNames()[key] }
 
-var slotNames = sync.OnceValue(func() map[string]bool {
-	names := map[string]bool{}
-	for _, f := range fields.Of(reflect.TypeFor[slotKeys]()) {
-		names[f.Name] = true
-	}
-	return names
-})
+var slotNames = keyNames[slotKeys]()
 
 // isJob reports whether the schedule at n is meant to have a do.
 func isJob(n *yaml.Node) bool {
