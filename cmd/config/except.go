@@ -19,7 +19,7 @@ const calendarYears = 10
 // except returns the times without slots of the schedule at n: days in a zone, and the events of calendars. version is what its calendars say.
 func (r *wiringReader) except(n *yaml.Node, items []string, zone *time.Location) (spans []slots.Span, version string) {
 	for i, item := range items {
-		at, _, _ := follow(n, []any{"except", i})
+		at, _, _ := n.Follow([]any{"except", i})
 		if strings.HasSuffix(strings.ToLower(item), ".ics") {
 			more, sum := r.calendar(at, item, zone)
 			spans, version = append(spans, more...), version+sum

@@ -75,17 +75,17 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 	var k fileKeys
 	s.note(d.decodeValue(root, values, &k, w))
 	w.strict, w.defaults = k.StrictTypes, k.Defaults
-	_, w.variables = lookup(root, "env")
+	_, w.variables = root.Lookup("env")
 	w.environment = handlers.Environment{Env: k.Env, Pass: k.PassEnv}
 	for _, f := range w.environment.Check() {
 		d.report(root, f)
 	}
 	for _, key := range []string{"env", "pass_env"} {
-		if _, n := lookup(root, key); n != nil {
+		if _, n := root.Lookup(key); n != nil {
 			w.environmentVersion += " " + w.versionOf(n)
 		}
 	}
-	if _, defaults := lookup(root, "defaults"); defaults != nil {
+	if _, defaults := root.Lookup("defaults"); defaults != nil {
 		w.defaultsVersion = " " + w.versionOf(defaults)
 	}
 	w.parts = []*yaml.Node{root}

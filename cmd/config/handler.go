@@ -102,7 +102,7 @@ func (k *debounceKeys) CheckFields(_ map[string]any, at *fields.At) {
 // handler reads one handler; nil after a fault.
 func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	before := len(r.faults)
-	debounce, _ := lookup(n, "debounce")
+	debounce, _ := n.Lookup("debounce")
 	r.entry, r.data, r.bursts = n, r.dataOf(n), debounce != nil
 	defer func() { r.entry, r.data, r.bursts = nil, nil, false }()
 	k := handlerKeys{Enabled: true}
@@ -110,7 +110,7 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 	r.unique(n, "handler", string(k.Name))
 	h := k.handler()
 	r.notTwice(n, h.On)
-	if order, _ := lookup(n, "order_by"); order != nil && debounce != nil {
+	if order, _ := n.Lookup("order_by"); order != nil && debounce != nil {
 		r.at(order, `"order_by" and "debounce" don't go together`, "debounce has a key of its own: {wait: 2s, by: …}; with concurrency: 1 its runs come one after the other")
 	}
 	r.work(n, &k.workKeys, h, faults)
@@ -124,7 +124,7 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 func (r *wiringReader) work(n *yaml.Node, k *workKeys, h *tasks.Handler, faults []*fault.Fault) {
 	r.applyDefaults(n, k, h)
 	r.checkEmissions(n, k)
-	if _, with := lookup(n, "with"); h.Kind != "" && (with != nil || onlyKnown(n, faults)) {
+	if _, with := n.Lookup("with"); h.Kind != "" && (with != nil || onlyKnown(n, faults)) {
 		h.Action = r.action(h.Kind, k.With, n)
 	}
 	r.applyTimeout(n, h)
@@ -183,7 +183,7 @@ func (r *wiringReader) notTwice(n *yaml.Node, on []events.Pattern) {
 func (r *wiringReader) checkEmissions(n *yaml.Node, k *workKeys) {
 	check := func(e *emissionKeys, path ...any) {
 		if e != nil && e.Data != nil && e.Type.Template != nil { // else a fault has been reported
-			at, _, _ := follow(n, path)
+			at, _, _ := n.Follow(path)
 			typ, _ := e.Type.Constant()
 			r.checkData(at, typ, e.Data)
 		}
@@ -202,7 +202,7 @@ const unstopped = 50 * time.Millisecond
 // checkTimeout refuses a timeout that could not be enforced: an attempt within evrun's own transaction has its own bound, and neither it nor a line of
 // the log is stopped earlier.
 func (r *wiringReader) checkTimeout(n *yaml.Node, h *tasks.Handler) {
-	_, timeout := lookup(n, "timeout")
+	_, timeout := n.Lookup("timeout")
 	switch h.Action.(type) {
 	case nil, tasks.Outside, tasks.Reading:
 		return
@@ -232,7 +232,7 @@ func (r *wiringReader) checkWas(what string, heirs []heir) {
 		if h.was == "" || what == "handler" && h.was == h.name && isJob(h.node) { // its schedule has the fault
 			continue
 		}
-		_, n := lookup(h.node, "was")
+		_, n := h.node.Lookup("was")
 		switch first, again := taken[h.was]; {
 		case h.was == h.name:
 			r.at(n, fmt.Sprintf("%q is the %s's own name, not a former one", h.was, what), "")
@@ -260,7 +260,7 @@ func leftOut(kind string, with *yaml.Node, f *fault.Fault) {
 		return
 	}
 	if with != nil {
-		if given, _ := lookup(with, k.Inputs[i].Name); given != nil {
+		if given, _ := with.Lookup(k.Inputs[i].Name); given != nil {
 			return
 		}
 	}
@@ -270,8 +270,8 @@ func leftOut(kind string, with *yaml.Node, f *fault.Fault) {
 
 // action makes the action of the handler at n from its inputs.
 func (r *wiringReader) action(kind string, inputs map[string]any, n *yaml.Node) tasks.Action {
-	_, do := lookup(n, "do")
-	key, with := lookup(n, "with")
+	_, do := n.Lookup("do")
+	key, with := n.Lookup("with")
 	switch {
 	case with == nil || with.Null():
 		with = nil
@@ -285,7 +285,7 @@ func (r *wiringReader) action(kind string, inputs map[string]any, n *yaml.Node) 
 		leftOut(kind, with, f)
 		if with == nil {
 			r.at(do, f.Message, f.Hint)
-		} else if at, _, _ := follow(with, f.Path); at == with { // an input is missing, or the inputs contradict each other
+		} else if at, _, _ := with.Follow(f.Path); at == with { // an input is missing, or the inputs contradict each other
 			r.at(key, f.Message, f.Hint)
 		} else {
 			r.report(with, f)

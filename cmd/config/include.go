@@ -110,7 +110,7 @@ func (r *wiringReader) include(root *yaml.Node, info fs.FileInfo) (paths []strin
 
 // entries reads what a file's key include names.
 func (i *includer) entries(root *yaml.Node, s *source) {
-	_, list := lookup(root, "include")
+	_, list := root.Lookup("include")
 	if list == nil {
 		return
 	}
@@ -256,7 +256,7 @@ func (i *includer) keys(root *yaml.Node) {
 			values[key.Value] = fields.Unread{}
 		case !includedNames()[key.Value] && fileNames()[key.Value]:
 			hint := "move it to " + i.name
-			if has, _ := lookup(i.main, key.Value); has != nil {
+			if has, _ := i.main.Lookup(key.Value); has != nil {
 				hint = fmt.Sprintf("leave it out: %s has it on line %d", i.name, i.line(has))
 			}
 			i.at(key, fmt.Sprintf("%q can't be in an included file: it is for the whole wiring", key.Value), hint)

@@ -81,16 +81,16 @@ func isJob(n *yaml.Node) bool {
 	if n.Kind != yaml.Mapping {
 		return false
 	}
-	do, _ := lookup(n, "do")
-	emit, _ := lookup(n, "emit")
-	with, _ := lookup(n, "with")
+	do, _ := n.Lookup("do")
+	emit, _ := n.Lookup("emit")
+	with, _ := n.Lookup("with")
 	return do != nil || emit == nil && with != nil
 }
 
 // jobType returns the type of the events of the schedule with do at n, as if the file had it.
 func jobType(n *yaml.Node) *yaml.Node {
 	typ := yaml.Node{Kind: yaml.Scalar, Value: schedule.DoPrefix}
-	if _, named := lookup(n, "name"); named != nil && named.Kind == yaml.Scalar {
+	if _, named := n.Lookup("name"); named != nil && named.Kind == yaml.Scalar {
 		typ.Start, typ.Value = named.Start, schedule.DoPrefix+named.Value
 	}
 	return &typ
@@ -143,7 +143,7 @@ func (r *wiringReader) job(n *yaml.Node) (*schedule.Entry, *tasks.Handler) {
 func (r *wiringReader) jobPatterns(n *yaml.Node, typ, was string) (on []events.Pattern) {
 	own, err := events.ParsePattern(typ)
 	if err != nil {
-		_, at := lookup(n, "name")
+		_, at := n.Lookup("name")
 		r.at(at, "the name can't be a part of the type of its events, "+fault.Quote(typ), "a type has no empty part between two dots, and does not end with a dot")
 		return nil
 	}

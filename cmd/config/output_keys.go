@@ -65,7 +65,7 @@ func (k retryKeys) over(defaults retryKeys) retryKeys {
 func (r *wiringReader) applyDefaults(n *yaml.Node, k *workKeys, h *tasks.Handler) {
 	retry := k.Retry.over(r.defaults.Retry)
 	h.Retry = tasks.Retry{Attempts: retry.Attempts, Backoff: retry.Backoff, Max: retry.Max}
-	if _, own := lookup(n, "retry"); own != nil && retry.Max > 0 && retry.Max < retry.Backoff && (k.Retry.Max == 0 || k.Retry.Backoff == 0) {
+	if _, own := n.Lookup("retry"); own != nil && retry.Max > 0 && retry.Max < retry.Backoff && (k.Retry.Max == 0 || k.Retry.Backoff == 0) {
 		r.at(own, fmt.Sprintf("with the file's defaults, the longest wait (%s) is shorter than the first (%s)", retry.Max, retry.Backoff), "give it both backoff and max")
 	}
 	output := k.Output
@@ -79,7 +79,7 @@ func (r *wiringReader) applyDefaults(n *yaml.Node, k *workKeys, h *tasks.Handler
 
 // applyTimeout gives a handler that acts on the outside the timeout of the file, if it has none of its own. Others have their own bounds.
 func (r *wiringReader) applyTimeout(n *yaml.Node, h *tasks.Handler) {
-	if _, own := lookup(n, "timeout"); own != nil {
+	if _, own := n.Lookup("timeout"); own != nil {
 		return
 	}
 	if _, outside := h.Action.(tasks.Outside); outside {
@@ -89,7 +89,7 @@ func (r *wiringReader) applyTimeout(n *yaml.Node, h *tasks.Handler) {
 
 // checkOutput refuses an output for a kind that has none.
 func (r *wiringReader) checkOutput(n *yaml.Node, h *tasks.Handler) {
-	key, output := lookup(n, "output")
+	key, output := n.Lookup("output")
 	if _, prints := h.Action.(tasks.Printer); output == nil || h.Action == nil || prints {
 		return
 	}

@@ -22,11 +22,11 @@ func (d *document) decodeValue(n *yaml.Node, value, into, context any) []*fault.
 	faults := fields.Decode(into, value, fields.Options{
 		Context: context,
 		Written: func(path []any) (string, bool) {
-			at, _, whole := follow(n, path)
+			at, _, whole := n.Follow(path)
 			return at.Value, whole && at.Kind == yaml.Scalar
 		},
 		Partial: func(path []any) bool {
-			at, _, _ := follow(n, path)
+			at, _, _ := n.Follow(path)
 			return at.Broken
 		},
 	})
@@ -38,7 +38,7 @@ func (d *document) decodeValue(n *yaml.Node, value, into, context any) []*fault.
 
 // report records a fault at the place that its path leads to from n.
 func (d *document) report(n *yaml.Node, f *fault.Fault) {
-	at, name, whole := follow(n, f.Path)
+	at, name, whole := n.Follow(f.Path)
 	switch {
 	case f.Key && whole && name != nil && at.Null() && uncommented(at) != "":
 		d.at(name, f.Message, uncommented(at))
@@ -78,7 +78,7 @@ func inside(f *fault.Fault) bool {
 
 // unique records a fault if another item of this sort has the same name. An invalid name is empty.
 func (r *wiringReader) unique(n *yaml.Node, kind, name string) {
-	_, at := lookup(n, "name")
+	_, at := n.Lookup("name")
 	switch first := r.names[kind+" "+name]; {
 	case name == "":
 	case first != nil:

@@ -98,7 +98,7 @@ func (r *wiringReader) slots(n *yaml.Node, k *slotKeys, typ string, faults []*fa
 	}
 	spec := k.spec()
 	spec.Zone = r.zone
-	_, zone := lookup(n, "timezone")
+	_, zone := n.Lookup("timezone")
 	if k.Timezone != "" {
 		var err error
 		if spec.Zone, err = slots.LoadZone(k.Timezone); err != nil {
@@ -176,14 +176,14 @@ func (r *wiringReader) checkSchedule(n, zone *yaml.Node, k *slotKeys) {
 	case len(k.At) > 0:
 		r.at(zone, "at takes no notice of a time zone", "leave timezone out: each time has an offset of its own")
 	}
-	if most, _ := lookup(n, "max_missed"); most != nil && k.Missed != string(schedule.MissedAll) {
+	if most, _ := n.Lookup("max_missed"); most != nil && k.Missed != string(schedule.MissedAll) {
 		r.at(most, `"max_missed" goes with missed: all only`, "")
 	}
 }
 
 // timingFault records a fault in the timing of the schedule at n.
 func (r *wiringReader) timingFault(n *yaml.Node, f *fault.Fault) {
-	if at, _, whole := follow(n, f.Path); whole && !f.Key && at.Kind == yaml.Scalar && f.Path[0] == "cron" { // each fault is one of its words
+	if at, _, whole := n.Follow(f.Path); whole && !f.Key && at.Kind == yaml.Scalar && f.Path[0] == "cron" { // each fault is one of its words
 		r.inside(at, f.Offset, f.Message, f.Hint)
 		return
 	}

@@ -147,11 +147,11 @@ func (r *settingsReader) prepare(values map[string]any) {
 // node returns the value of a setting in the file; nil for none.
 func (r *settingsReader) node(s *setting) *yaml.Node {
 	group, key, _ := strings.Cut(s.key, ".")
-	_, n := lookup(r.root, group)
+	_, n := r.root.Lookup(group)
 	if n == nil || key == "" || n.Kind == yaml.Scalar && s.key == "store.path" {
 		return n
 	}
-	_, n = lookup(n, key)
+	_, n = n.Lookup(key)
 	return n
 }
 

@@ -64,7 +64,7 @@ type Want struct {
 
 // Place returns the place, file:line, of the part at a path. If the path leads nowhere, it returns the place of the last part on the path.
 func (w Want) Place(path ...any) string {
-	n, name, _ := follow(w.node, path)
+	n, name, _ := w.node.Follow(path)
 	if name != nil {
 		n = name
 	}
@@ -96,19 +96,19 @@ func (r *wiringReader) wiringTest(n *yaml.Node) *Test {
 	}
 	r.testName(n, t.Name)
 	r.stubs(n, &k, t)
-	_, given := lookup(n, "given")
+	_, given := n.Lookup("given")
 	for i := range k.Given {
-		at, _, _ := follow(given, []any{i})
+		at, _, _ := given.Follow([]any{i})
 		t.Given = append(t.Given, r.given(at, &k.Given[i], t.Clock))
 	}
-	_, users := lookup(n, "users")
+	_, users := n.Lookup("users")
 	t.Users = r.wants(users)
-	_, expect := lookup(n, "expect")
+	_, expect := n.Lookup("expect")
 	for key, to := range map[string]**Wants{"runs": &t.Runs, "users": &t.ExpectedUsers, "events": &t.Events} {
 		if expect == nil {
 			continue
 		}
-		if _, list := lookup(expect, key); list != nil {
+		if _, list := expect.Lookup(key); list != nil {
 			*to = &Wants{Place: r.placeOf(list), List: r.wants(list)}
 		}
 	}
@@ -117,7 +117,7 @@ func (r *wiringReader) wiringTest(n *yaml.Node) *Test {
 
 // testName checks a test's name.
 func (r *wiringReader) testName(n *yaml.Node, name string) {
-	_, at := lookup(n, "name")
+	_, at := n.Lookup("name")
 	if at == nil || at.Kind != yaml.Scalar || at.Null() {
 		return
 	}
@@ -130,7 +130,7 @@ func (r *wiringReader) testName(n *yaml.Node, name string) {
 
 // stubs takes the outcomes of outside handlers.
 func (r *wiringReader) stubs(n *yaml.Node, k *testKeys, t *Test) {
-	_, stubs := lookup(n, "stubs")
+	_, stubs := n.Lookup("stubs")
 	for i := 0; stubs != nil && stubs.Kind == yaml.Mapping && i < len(stubs.Content) && !r.full(); i += 2 {
 		key := stubs.Content[i]
 		if h := r.knownHandlers[key.Value]; h != nil {
@@ -153,7 +153,7 @@ func (r *wiringReader) given(n *yaml.Node, item *givenItem, clock time.Time) Giv
 	}
 	g := Given{Place: r.placeOf(n), Together: []Given{}}
 	for i := range item.together {
-		at, _, _ := follow(n, []any{i})
+		at, _, _ := n.Follow([]any{i})
 		g.Together = append(g.Together, r.givenEvent(at, &item.together[i], clock))
 	}
 	return g
@@ -167,8 +167,8 @@ func (r *wiringReader) givenEvent(n *yaml.Node, k *givenKeys, clock time.Time) G
 	if g.Schedule == nil {
 		return g
 	}
-	_, scheduled := lookup(n, "schedule")
-	_, slot := lookup(n, "at")
+	_, scheduled := n.Lookup("schedule")
+	_, slot := n.Lookup("at")
 	at, place := g.At, slot
 	if slot == nil {
 		at, place = clock, scheduled

@@ -112,9 +112,3 @@ func describe(n *yaml.Node) string {
 
 // broken reports whether a part of the tree was refused.
 func broken(n *yaml.Node) bool { return n.Broken || slices.ContainsFunc(n.Content, broken) }
-
-// follow is [yaml.Node.Follow].
-func follow(n *yaml.Node, path []any) (node, name *yaml.Node, whole bool) { return n.Follow(path) }
-
-// lookup is [yaml.Node.Lookup].
-func lookup(n *yaml.Node, name string) (key, value *yaml.Node) { return n.Lookup(name) }

@@ -94,11 +94,11 @@ func (r *wiringReader) eventType(n *yaml.Node, t *emitter.EventType) {
 	var k eventKeys
 	r.decode(n, &k, r)
 	t.Description, t.Final = k.Description, k.Final
-	if _, schema := lookup(n, "schema"); schema != nil && !schema.Null() {
+	if _, schema := n.Lookup("schema"); schema != nil && !schema.Null() {
 		t.Schema = r.schema(schema)
 	}
 	if k.SchemaFile != "" {
-		_, file := lookup(n, "schema_file")
+		_, file := n.Lookup("schema_file")
 		t.Schema = r.schemaFile(file, string(k.SchemaFile), &t.Version)
 	}
 }
@@ -193,7 +193,7 @@ func (r *wiringReader) checkData(n *yaml.Node, typ string, v *expression.Value) 
 		return
 	}
 	var data any
-	_, at := lookup(n, "data")
+	_, at := n.Lookup("data")
 	if at == nil {
 		at = n
 	} else if v == nil {
@@ -216,11 +216,11 @@ func (r *wiringReader) checkData(n *yaml.Node, typ string, v *expression.Value) 
 // emittedTypes checks the types in the inputs of the kind emit.
 func (r *wiringReader) emittedTypes(with *yaml.Node) {
 	inputs := []*yaml.Node{with}
-	if _, list := lookup(with, "events"); list != nil {
+	if _, list := with.Lookup("events"); list != nil {
 		inputs = append(inputs, list.Content...)
 	}
 	for _, n := range inputs {
-		if _, typ := lookup(n, "type"); typ != nil && !strings.Contains(typ.Value, "${") {
+		if _, typ := n.Lookup("type"); typ != nil && !strings.Contains(typ.Value, "${") {
 			if f := r.undeclared(typ.Value); f != nil {
 				r.report(typ, f)
 			}
@@ -233,7 +233,7 @@ func patternsOf(n *yaml.Node) []*yaml.Node {
 	if n == nil {
 		return nil
 	}
-	switch _, on := lookup(n, "on"); {
+	switch _, on := n.Lookup("on"); {
 	case on == nil && isJob(n):
 		return []*yaml.Node{jobType(n)}
 	case on == nil:

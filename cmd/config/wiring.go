@@ -122,7 +122,7 @@ func (r *wiringReader) read() Wiring {
 // each reads the value of one key of each file that has it: first the wiring file, then those that it includes, in their order.
 func (r *wiringReader) each(key string, read func(*yaml.Node)) {
 	for _, root := range r.parts {
-		if _, n := lookup(root, key); n != nil {
+		if _, n := root.Lookup(key); n != nil {
 			r.dir = r.dirOf(n)
 			read(n)
 		}
