@@ -113,13 +113,17 @@ func (c *command) doubtProgram(name string) (msg, hint string) {
 	return doubtScript(path)
 }
 
-// spaced returns the path of a program that the first elements of the command are when blanks stand between them; empty for none.
+// spaced returns the path of a program that the first elements of the command are when blanks stand between them; empty for none, and for a script.
 func (c *command) spaced() string {
-	name, _ := c.Command[0].Constant()
-	for _, t := range c.Command[1:] {
+	name := ""
+	for i, t := range c.Command {
 		text, ok := t.Constant()
 		if !ok {
 			break
+		}
+		if i == 0 {
+			name = text
+			continue
 		}
 		name += " " + text
 		if info, err := os.Stat(c.path(name)); err == nil && info.Mode().IsRegular() {

@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"context"
+	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,6 +117,14 @@ func TestAProgramThatIsMissingIsReportedUnderLimitsToo(t *testing.T) {
 				t.Errorf("%s under %v: %v", test.program, limits, err)
 			}
 		}
+	}
+}
+
+// A container may have evrun and no shell.
+func TestAMissingShellIsReported(t *testing.T) {
+	c := build[*command](t, "exec", map[string]any{"shell": "true"}, Deps{})
+	if err := c.notStarted(exec.Command("/none/sh"), fs.ErrNotExist); !isPermanentError(err) || err.Error() != "there is no program /none/sh" {
+		t.Error(err)
 	}
 }
 
