@@ -12,7 +12,7 @@ import (
 	"evrun/tasks/fields"
 )
 
-// aboutKeys say what a handler or a schedule is for. They change nothing that it does, so its version doesn't have them.
+// aboutKeys say what a handler or a schedule is for. They change nothing that it does, so its version does not depend on them.
 type aboutKeys struct {
 	Description description `key:"description" other:"summary,comment,note,doc" doc:"What it is for, in a sentence or a few."`
 	Labels      labels      `key:"labels" other:"label,tags,tag" hint:"write labels: {team: billing}" doc:"Short texts by name, such as {team: billing}, to select it and its runs by: --label team=billing, or --label team."`
@@ -34,7 +34,7 @@ func effective(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// The bounds of descriptions and labels, in characters. They are shown in lists, and are no place for data.
+// The bounds of descriptions and labels, in characters. They are shown in lists, and not meant for data.
 const (
 	maxDescription = 1000
 	maxLabels      = 16

@@ -173,7 +173,7 @@ func (i *includer) missing(n *yaml.Node, msg, hint string) {
 	i.at(n, msg, hint)
 }
 
-// file reads a file that an entry of another one names. The name is the path as it is written, or as a pattern matched it.
+// file reads a file that an entry of another file names. The name is the path as it is written, or as a pattern matched it.
 func (i *includer) file(n *yaml.Node, path, name string, by *source) {
 	s := &source{by: by, at: n, place: path}
 	s.name, s.dir = name, filepath.Dir(path)
@@ -188,7 +188,7 @@ func (i *includer) file(n *yaml.Node, path, name string, by *source) {
 	if err != nil {
 		msg, hint := unreadable(path, err)
 		if strings.Contains(name, "{") && errors.Is(err, fs.ErrNotExist) {
-			hint = "braces are no wildcards: name each file"
+			hint = "braces are not wildcards: name each file"
 		}
 		i.missing(n, fmt.Sprintf("%s can't be included: %s", fault.Quote(name), msg), hint)
 		return

@@ -52,7 +52,7 @@ type wiringReader struct {
 	zone      *time.Location               // of schedules that name none
 
 	defaults        defaultsKeys
-	defaultsVersion string // a part of each handler's version; empty: there are no defaults
+	defaultsVersion string // a part of each handler's version; empty without defaults
 
 	variables          *yaml.Node // env of the file; nil for none
 	environment        handlers.Environment
@@ -129,7 +129,7 @@ func (r *wiringReader) each(key string, read func(*yaml.Node)) {
 	}
 }
 
-// dirVersion is the part of a version for the directory of the file that is read: in another one, relative paths are those of other files.
+// dirVersion is the part of a version for the directory of the file that is read: in another directory, a relative path names another file.
 func (r *wiringReader) dirVersion() string {
 	dir, err := filepath.Rel(r.texts[0].dir, r.dir)
 	if err != nil {

@@ -13,7 +13,7 @@ type HangUps struct {
 	c        chan os.Signal
 	terminal bool        // the daemon was started in one, and has not outlived it
 	has      func() bool // whether there is a terminal now
-	gone     bool        // the last look found that there is none
+	gone     bool        // the last look found none
 }
 
 // lookForTerminal is how often a daemon that was started in a terminal looks whether it is still there.

@@ -52,7 +52,7 @@ func (r *reloader) run(ctx context.Context) error {
 		defer ticker.Stop()
 		looks = ticker.C
 	}
-	var terminal <-chan time.Time // nil: there is none
+	var terminal <-chan time.Time // nil: none
 	if h := r.d.o.HangUps; h != nil && h.terminal {
 		ticker := time.NewTicker(lookForTerminal)
 		defer ticker.Stop()
@@ -126,13 +126,13 @@ func (r *reloader) changed() bool {
 func (r *reloader) reload(ctx context.Context, because string) (done api.Reloaded, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.d.untold("the supervisor can't be told of a reload", r.d.o.Manager.Reloading())
+	r.d.untold("a reload can't be reported to the supervisor", r.d.o.Manager.Reloading())
 	defer func() {
 		status := r.d.serves()
 		if err != nil {
 			status += "; its last reload failed"
 		}
-		r.d.untold("the supervisor can't be told of the end of a reload", r.d.o.Manager.Ready(status, r.d.longestHold()))
+		r.d.untold("the end of a reload can't be reported to the supervisor", r.d.o.Manager.Ready(status, r.d.longestHold()))
 	}()
 	done = api.Reloaded{At: time.Now().UTC().Truncate(time.Millisecond)}
 	cfg, err := r.d.o.Load()

@@ -13,7 +13,7 @@ import (
 // maxHintSteps bounds how many handlers the hints of a file check. After that they suggest nothing.
 const maxHintSteps = 100_000
 
-// meant returns a hint to the closest known type that could replace typ; if there is none, it returns otherwise. For a file with more than 200 types
+// meant returns a hint to the closest known type that could replace typ; without one, it returns otherwise. For a file with more than 200 types
 // it suggests nothing.
 func (f *finder) meant(typ string, known []string, fit func(typ string) bool, otherwise string) string {
 	for known = slices.Clone(known); len(known) <= 200; {

@@ -75,7 +75,7 @@ func (f *finder) descriptions() {
 	}
 }
 
-// emissionTexts checks what an emitted event has. Its type is no text.
+// emissionTexts checks what an emitted event has. Its type is not such a text.
 func (f *finder) emissionTexts(n *yaml.Node) {
 	switch n.Kind {
 	case yaml.Sequence:

@@ -103,7 +103,7 @@ func (f *finder) declared(typ string) bool {
 	return ok
 }
 
-// scalarOf finds the scalar with this text in a tree; if there is none, it returns other.
+// scalarOf finds the scalar with this text in a tree; without one, it returns other.
 func scalarOf(n *yaml.Node, text string, other *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.Scalar {
 		if n.Value == text {
