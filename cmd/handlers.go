@@ -155,20 +155,11 @@ func (o *handlersListing) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	if all, err = cli.Named("handler", all, func(h control.HandlerStatus) string { return h.Name }, names); err != nil {
+	all, none, err := cli.Wired("handler", all, func(h control.HandlerStatus) string { return h.Name }, names, o.labels)
+	if err != nil {
 		return err
 	}
-	none := "no handler is wired"
-	if len(all) > 0 {
-		none = "no such handler"
-	}
-	if all, err = cli.ByLabels(all, o.labels, &none); err != nil {
-		return err
-	}
-	columns := output.Handlers()
-	if slices.ContainsFunc(all, func(h control.HandlerStatus) bool { return len(h.Labels) > 0 }) {
-		columns = append(columns, output.Labels[control.HandlerStatus]())
-	}
+	columns := output.WithLabels(output.Handlers(), all)
 	if len(o.states) > 0 {
 		all = slices.DeleteFunc(slices.Clone(all), func(h control.HandlerStatus) bool { return !slices.Contains(o.states, h.State) })
 	}
@@ -184,8 +175,7 @@ func labeledHandlers(ctx context.Context, e *cli.Env, names, labels []string) ([
 	if err != nil {
 		return nil, err
 	}
-	hint := ""
-	chosen, err := cli.ByLabels(all, labels, &hint)
+	chosen, hint, err := cli.ByLabels(all, labels)
 	if err == nil && len(chosen) == 0 {
 		err = cli.Usage("--label: %s", hint)
 	}

@@ -46,21 +46,11 @@ func runSchedulesList(ctx context.Context, e *cli.Env, names, labels []string) e
 	if err != nil {
 		return err
 	}
-	if all, err = cli.Named("schedule", all, func(s api.Schedule) string { return s.Name }, names); err != nil {
+	all, none, err := cli.Wired("schedule", all, func(s api.Schedule) string { return s.Name }, names, labels)
+	if err != nil {
 		return err
 	}
-	none := "no schedule is wired"
-	if len(all) > 0 {
-		none = "no such schedule"
-	}
-	if all, err = cli.ByLabels(all, labels, &none); err != nil {
-		return err
-	}
-	columns := output.Schedules()
-	if slices.ContainsFunc(all, func(s api.Schedule) bool { return len(s.Labels) > 0 }) {
-		columns = append(columns, output.Labels[api.Schedule]())
-	}
-	return cli.List(e, columns, all, none)
+	return cli.List(e, output.WithLabels(output.Schedules(), all), all, none)
 }
 
 func runSchedulesShow(ctx context.Context, e *cli.Env, name string) error {

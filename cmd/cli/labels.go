@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -47,14 +48,25 @@ func CheckLabels(labels []string) error {
 	return nil
 }
 
-// ByLabels returns the things that have all of the labels. If none has, none gets the reason.
-func ByLabels[T control.Labeled](all []T, labels []string, none *string) ([]T, error) {
+// ByLabels returns the things that have all of the labels. If none has, hint says why.
+func ByLabels[T control.Labeled](all []T, labels []string) (chosen []T, hint string, err error) {
 	if err := CheckLabels(labels); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	chosen, hint := control.ByLabels(all, labels)
-	if hint != "" {
-		*none = hint
+	chosen, hint = control.ByLabels(all, labels)
+	return chosen, hint, nil
+}
+
+// Wired returns the things (schedules, handlers) with these names, all without a name, that have all of the labels. none is what a list
+// without any says.
+func Wired[T control.Labeled](thing string, all []T, nameOf func(T) string, names, labels []string) (chosen []T, none string, err error) {
+	none = "no " + thing + " is wired"
+	if len(all) > 0 {
+		none = "no such " + thing
 	}
-	return chosen, nil
+	if all, err = Named(thing, all, nameOf, names); err != nil {
+		return nil, "", err
+	}
+	chosen, hint, err := ByLabels(all, labels)
+	return chosen, cmp.Or(hint, none), err
 }

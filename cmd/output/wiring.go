@@ -2,6 +2,7 @@ package output
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,9 +24,14 @@ func Handlers() []Column[control.HandlerStatus] {
 	}
 }
 
-// Labels is the column of labels.
-func Labels[T control.Labeled]() Column[T] {
-	return Column[T]{Title: "LABELS", Text: func(one T) any { return orDash(strings.Join(control.LabelTexts(one.LabelsOf()), ", ")) }, Rank: 2, Least: 12, Most: 61}
+// WithLabels adds the column of labels, if any of the rows has some.
+func WithLabels[T control.Labeled](columns []Column[T], rows []T) []Column[T] {
+	if !slices.ContainsFunc(rows, func(row T) bool { return len(row.LabelsOf()) > 0 }) {
+		return columns
+	}
+	return append(columns, Column[T]{
+		Title: "LABELS", Text: func(row T) any { return orDash(strings.Join(control.LabelTexts(row.LabelsOf()), ", ")) }, Rank: 2, Least: 12, Most: 61,
+	})
 }
 
 // HandlerState is a handler's state in words.
