@@ -16,6 +16,9 @@ func (s *Scheduler) passExcepted(ctx context.Context, behind time.Duration) {
 	now := s.now().UTC()
 	var marks []store.ScheduleMark
 	for _, t := range s.timers {
+		if now.Sub(t.mark.Slot) < behind {
+			continue // its slots need no look
+		}
 		if slot, ok := t.timing.Passed(t.mark.Slot, now); ok && slot.Sub(t.mark.Slot) >= behind {
 			mark := t.mark
 			mark.Slot = slot
