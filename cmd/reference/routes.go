@@ -18,9 +18,10 @@ type routeDoc struct {
 
 var (
 	selecting = []string{
-		"type: a type or a pattern; several, or with commas", "handler: of runs, by this handler", "state: of runs, in these states", "source: events of this source",
+		"type: a type or a pattern; several, or with commas", "source: events of this source",
 		"since: RFC 3339, inclusive", "until: RFC 3339, exclusive", "where: a condition, such as data.total > 100", "event: one event, by its seq or id", "chain: the chain of an event",
 	}
+	ofRuns    = []string{"handler: runs of this handler", "state: runs in these states", labeled}
 	paging    = []string{"after: the next of the page before", "limit: 100 unless given, 1,000 at most", "order: newest (the default) or oldest"}
 	labeled   = "label: KEY=VALUE or KEY: only what has this label, and of runs those whose handler has it; several must all match"
 	following = "wait: 30s: the answer is NDJSON, and follows what the event causes; its last line is an [end](json.md#end)"
@@ -48,7 +49,7 @@ var routeDocs = []struct {
 		{"POST /v1/replay", "Runs events through one handler again.", []string{following + "; for one event"}, "a [replay request](json.md#replay-request)", "`{\"replayed\": […]}` of [replayed](json.md#replayed)", ""},
 	}},
 	{"Runs", []routeDoc{
-		{"GET /v1/runs", "A page of the runs, by their events.", slices.Concat(selecting, []string{labeled}, paging), "", "`{\"runs\": […]}` with a [page info](json.md#page-info)", ""},
+		{"GET /v1/runs", "A page of the runs, by their events.", slices.Concat(selecting, ofRuns, paging), "", "`{\"runs\": […]}` with a [page info](json.md#page-info)", ""},
 		{"GET /v1/runs/{id}", "One run, by its id or a beginning of it; with a handler's name, its newest run.", nil, "", "[run details](json.md#run-details)", ""},
 		{"GET /v1/runs/{id}/logs", "What its attempts printed, as NDJSON.", []string{"attempt: a number, or all; the last one unless given", "follow: 1: goes on until the run has ended"}, "", "[log lines](json.md#log-line)", ""},
 		{"POST /v1/runs/{id}/retry", "Makes a dead, cancelled or retrying run due now.", nil, "", run, ""},
