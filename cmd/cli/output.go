@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"evrun/cmd/config"
+	"evrun/cmd/config/settings"
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/tasks/explain"
@@ -111,7 +112,7 @@ func AsHint(hint string) string {
 }
 
 // NewLogger makes a logger to stderr with the level and the format of the settings: auto is for people where they watch it on a terminal.
-func (e *Env) NewLogger(s config.Settings) *slog.Logger {
+func (e *Env) NewLogger(s settings.Settings) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: s.Log.Level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Value.Kind() == slog.KindTime {
 			a.Value = slog.TimeValue(a.Value.Time().UTC())

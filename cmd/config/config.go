@@ -46,6 +46,7 @@ import (
 
 	"evrun/cmd/config/include"
 	"evrun/cmd/config/report"
+	"evrun/cmd/config/settings"
 	"evrun/cmd/config/yaml"
 	"evrun/store"
 	"evrun/tasks/expression"
@@ -55,7 +56,7 @@ import (
 // Config is a wiring file that was read and checked.
 type Config struct {
 	Path, Dir string // of the wiring file; absolute
-	Settings  Settings
+	Settings  settings.Settings
 	Wiring    Wiring
 	// Warnings are probable mistakes, in the order of the file. The file can be used with them.
 	Warnings []Fault
@@ -148,11 +149,11 @@ func check(path, abs string, file include.File, o Options, wiring bool, in *incl
 	if root == nil {
 		return nil, fail()
 	}
-	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") && (wiring || IsSetting(name)) })
-	s := settingsReader{document: d, root: root, dir: c.Dir, o: o, wrong: map[string]bool{}}
+	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") && (wiring || settings.Is(name)) })
+	s := settings.NewReader(settings.Options{Report: placed{d}, Root: root, Dir: c.Dir, Flags: o.Flags, Getenv: o.Getenv})
 	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, places: map[any]*yaml.Node{}, inputs: in}
-	d.top(root, &s, &w)
-	c.Settings = s.settle()
+	d.top(root, s, &w)
+	c.Settings = s.Settle()
 	if wiring {
 		w.parse = o.ParseStatement
 		w.zone, _ = slots.LoadZone(c.Settings.Timezone) // it was checked

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"evrun/cmd/config/settings"
 	"evrun/events"
 	"evrun/store/sqlite"
 	"evrun/tasks"
@@ -92,11 +93,11 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	if c.Dir != filepath.Dir(c.Path) || !filepath.IsAbs(c.Path) {
 		t.Errorf("path %q, folder %q", c.Path, c.Dir)
 	}
-	want := Settings{
-		Store:  StoreSettings{Path: filepath.Join(c.Dir, "evrun.db"), MaxWAL: 4 << 30, Synchronous: "full"},
-		Server: ServerSettings{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true},
-		Log:    LogSettings{Level: slog.LevelInfo, Format: "auto"}, Grace: 30 * time.Second,
-		Retention: RetentionSettings{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour},
+	want := settings.Settings{
+		Store:  settings.Store{Path: filepath.Join(c.Dir, "evrun.db"), MaxWAL: 4 << 30, Synchronous: "full"},
+		Server: settings.Server{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true},
+		Log:    settings.Log{Level: slog.LevelInfo, Format: "auto"}, Grace: 30 * time.Second,
+		Retention: settings.Retention{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour},
 		Timezone:  "UTC",
 	}
 	if c.Settings != want {
@@ -285,12 +286,12 @@ func TestDurationsAndSizes(t *testing.T) {
 			t.Errorf("%q: %v, %v; want %v", text, k.Value, faults, want)
 		}
 	}
-	for text, want := range map[string]size{
+	for text, want := range map[string]fields.Size{
 		"1MiB": 1 << 20, "512KiB": 512 << 10, "1.5MB": 1_500_000, "2048B": 2048, "1 MiB": 1 << 20, "2kb": 2000,
 		"1024": 0, "": 0, "1Mi": 0, "B": 0, "-1MiB": 0, "1B": 0, "1GiB": 0, "999999999999GiB": 0,
 	} {
 		var k struct {
-			Value size `key:"value" min:"1KiB" max:"64MiB" doc:"D."`
+			Value fields.Size `key:"value" min:"1KiB" max:"64MiB" doc:"D."`
 		}
 		faults := fields.Decode(&k, map[string]any{"value": text}, fields.Options{})
 		if (faults == nil) != (want > 0) || faults == nil && k.Value != want {

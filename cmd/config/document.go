@@ -171,6 +171,13 @@ func (d *document) beside(what, msg, hint string) {
 	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, Offset: math.MaxInt})
 }
 
+// placed records the faults of settings.
+type placed struct{ d *document }
+
+func (p placed) At(n *yaml.Node, msg, hint string) { p.d.at(n, msg, hint) }
+func (p placed) Beside(what, msg, hint string)     { p.d.beside(what, msg, hint) }
+func (p placed) Whole(msg, hint string)            { p.d.fault(0, 1, msg, hint) }
+
 // err returns the faults as an error, in the order of the file; nil for none.
 func (d *document) err() error {
 	if len(d.faults) == 0 {

@@ -3,9 +3,9 @@ package config
 import (
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 
+	"evrun/cmd/config/settings"
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/expression"
 	"evrun/tasks/fields"
@@ -16,7 +16,7 @@ import (
 // events, and a test needs the handlers.
 type fileKeys struct {
 	_ struct{} `owner:"the wiring file"`
-	settingsKeys
+	settings.Keys
 	StrictTypes bool                            `key:"strict_types" other:"strict" doc:"Refuse events of types that are not declared under events. Default false."`
 	Defaults    defaultsKeys                    `key:"defaults" doc:"What every handler has unless it says otherwise."`
 	Env         map[string]*expression.Template `key:"env" scope:"env" other:"environment,variables" doc:"Environment variables of all programs of exec, where a handler's own env has no other value. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in them."`
@@ -63,7 +63,7 @@ func (*eventOrNull) FieldShape() fields.Shape {
 }
 
 // top reads the keys at the top of the file. It leaves the values of the wiring undecoded.
-func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
+func (d *document) top(root *yaml.Node, s *settings.Reader, w *wiringReader) {
 	values := map[string]any{}
 	for i := 0; i < len(root.Content); i += 2 {
 		name, n := root.Content[i].Value, root.Content[i+1]
@@ -71,9 +71,9 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 			values[name] = d.value(n)
 		}
 	}
-	s.prepare(values)
+	s.Prepare(values)
 	var k fileKeys
-	s.note(d.decodeValue(root, values, &k, w))
+	s.Note(d.decodeValue(root, values, &k, w))
 	w.strict, w.defaults = k.StrictTypes, k.Defaults
 	_, w.variables = root.Lookup("env")
 	w.environment = handlers.Environment{Env: k.Env, Pass: k.PassEnv}
@@ -89,14 +89,6 @@ func (d *document) top(root *yaml.Node, s *settingsReader, w *wiringReader) {
 		w.defaultsVersion = " " + w.versionOf(defaults)
 	}
 	w.parts = []*yaml.Node{root}
-}
-
-// IsSetting reports whether a top-level key is a setting.
-func IsSetting(name string) bool {
-	return slices.ContainsFunc(settings, func(s setting) bool {
-		group, _, _ := strings.Cut(s.key, ".")
-		return group == name
-	})
 }
 
 // Keys returns the keys of a wiring file, for people.

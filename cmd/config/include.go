@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"evrun/cmd/config/include"
+	"evrun/cmd/config/settings"
 	"evrun/cmd/config/warnings"
 	"evrun/cmd/config/yaml"
 	"evrun/store/files"
@@ -52,7 +53,7 @@ func (*includePattern) FieldShape() fields.Shape {
 // includeFault returns what is wrong with an entry of include in itself; nil for nothing.
 func includeFault(s string) *fault.Fault {
 	msg, hint := include.Check(s)
-	switch part := unexpanded().FindString(s); {
+	switch part := settings.Unexpanded().FindString(s); {
 	case strings.TrimSpace(s) == "":
 		return fault.New("the path is empty").Hinting("name a file or a pattern: conf.d/*.yaml")
 	case part != "":

@@ -38,7 +38,7 @@ func (k *kept) DecodeField(value any, at *fields.At) {
 		at.Refuse(fault.New("%s is neither a size nor none", fault.Quote(word)).Hinting("write it with its unit: 16KiB, or write none"))
 		return
 	}
-	var bytes size
+	var bytes fields.Size
 	bytes.DecodeField(value, at)
 	*k = kept(bytes)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"evrun/cmd/config/settings"
 	"evrun/store/sqlite"
 )
 
@@ -45,19 +46,19 @@ func TestSettingsAreLayered(t *testing.T) {
 	for name, test := range map[string]struct {
 		env   func(string) string
 		flags *pflag.FlagSet
-		want  func(s *Settings)
+		want  func(s *settings.Settings)
 	}{
-		"the file over the defaults":            {noEnv, nil, func(*Settings) {}},
-		"flags that were not given don't count": {noEnv, flags(), func(*Settings) {}},
+		"the file over the defaults":            {noEnv, nil, func(*settings.Settings) {}},
+		"flags that were not given don't count": {noEnv, flags(), func(*settings.Settings) {}},
 		"the environment over the file": {env("EVRUN_STORE", "env.db", "EVRUN_STORE_SYNCHRONOUS", "normal", "EVRUN_LOG_LEVEL", "error", "EVRUN_LOG_FORMAT", "json", "EVRUN_SERVER_GRACE", "1m",
 			"EVRUN_SERVER_SOCKET", "/tmp/x.sock", "EVRUN_SERVER_MAX_EVENT", "1KiB", "EVRUN_RETENTION_EVENTS", "off", "EVRUN_RETENTION_SIZE", "10GiB",
-			"EVRUN_RETENTION_DEDUPE", "1d12h", "EVRUN_TIMEZONE", "Asia/Tokyo"), nil, func(s *Settings) {
+			"EVRUN_RETENTION_DEDUPE", "1d12h", "EVRUN_TIMEZONE", "Asia/Tokyo"), nil, func(s *settings.Settings) {
 			s.Store.Path, s.Store.Synchronous, s.Log.Level, s.Log.Format = filepath.Join(dir, "env.db"), "normal", slog.LevelError, "json"
 			s.Grace, s.Server.Socket, s.Server.MaxEvent = time.Minute, "/tmp/x.sock", 1024
-			s.Retention = RetentionSettings{Size: 10 << 30, Dedupe: 36 * time.Hour}
+			s.Retention = settings.Retention{Size: 10 << 30, Dedupe: 36 * time.Hour}
 			s.Timezone = "Asia/Tokyo"
 		}},
-		"flags over the environment": {env("EVRUN_STORE", "env.db", "EVRUN_LOG_LEVEL", "nonsense"), flags("--store=flag.db", "--log-level=debug"), func(s *Settings) {
+		"flags over the environment": {env("EVRUN_STORE", "env.db", "EVRUN_LOG_LEVEL", "nonsense"), flags("--store=flag.db", "--log-level=debug"), func(s *settings.Settings) {
 			s.Store.Path, s.Log.Level = filepath.Join(wd, "flag.db"), slog.LevelDebug
 		}},
 	} {
@@ -67,11 +68,11 @@ func TestSettingsAreLayered(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			want := Settings{
-				Store:  StoreSettings{Path: filepath.Join(dir, "file.db"), MaxWAL: 4 << 30, Synchronous: "full"},
-				Server: ServerSettings{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true},
-				Log:    LogSettings{Level: slog.LevelWarn, Format: "auto"}, Grace: 5 * time.Second,
-				Retention: RetentionSettings{Events: 7 * day, Dedupe: 30 * day},
+			want := settings.Settings{
+				Store:  settings.Store{Path: filepath.Join(dir, "file.db"), MaxWAL: 4 << 30, Synchronous: "full"},
+				Server: settings.Server{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true},
+				Log:    settings.Log{Level: slog.LevelWarn, Format: "auto"}, Grace: 5 * time.Second,
+				Retention: settings.Retention{Events: 7 * day, Dedupe: 30 * day},
 				Timezone:  "Europe/Paris",
 			}
 			test.want(&want)

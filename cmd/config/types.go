@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"evrun/cmd/config/settings"
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/store/files"
@@ -31,11 +32,11 @@ type declaredType struct {
 
 // eventKeys are the keys of an event type.
 type eventKeys struct {
-	_           struct{}     `owner:"an event type"`
-	Description string       `key:"description" doc:"What such an event says."`
-	Schema      inlineSchema `key:"schema" doc:"A JSON Schema (2020-12) of the data: an event that breaks it is refused."`
-	SchemaFile  filePath     `key:"schema_file" doc:"A file with the JSON Schema of the data; relative to this file."`
-	Final       bool         `key:"final" other:"unhandled,terminal" doc:"No handler is wired to the type, and that is fine: nothing warns of it."`
+	_           struct{}          `owner:"an event type"`
+	Description string            `key:"description" doc:"What such an event says."`
+	Schema      inlineSchema      `key:"schema" doc:"A JSON Schema (2020-12) of the data: an event that breaks it is refused."`
+	SchemaFile  settings.FilePath `key:"schema_file" doc:"A file with the JSON Schema of the data; relative to this file."`
+	Final       bool              `key:"final" other:"unhandled,terminal" doc:"No handler is wired to the type, and that is fine: nothing warns of it."`
 }
 
 // inlineSchema is a schema within the file. eventTypes compiles it, because faults need its place.

@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"evrun/cmd/api/client"
-	"evrun/cmd/config"
+	"evrun/cmd/config/settings"
 )
 
 // socket is the daemon's control socket: a listener that is made again under the same path when its file is removed. Open connections
 // stay open. Safe for concurrent use.
 type socket struct {
-	config.ServerSettings
+	settings.Server
 
 	mu     sync.Mutex
 	l      *net.UnixListener
@@ -27,8 +27,8 @@ type socket struct {
 }
 
 // openSocket opens the control socket.
-func openSocket(server config.ServerSettings) (*socket, error) {
-	s := &socket{ServerSettings: server}
+func openSocket(server settings.Server) (*socket, error) {
+	s := &socket{Server: server}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func openSocket(server config.ServerSettings) (*socket, error) {
 }
 
 func (s *socket) listen() error {
-	l, err := listen(s.ServerSettings)
+	l, err := listen(s.Server)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func vacate(path string) error {
 }
 
 // listen opens the control socket.
-func listen(server config.ServerSettings) (*net.UnixListener, error) {
+func listen(server settings.Server) (*net.UnixListener, error) {
 	path := server.Socket
 	if err := vacate(path); err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"evrun/cmd/config"
+	"evrun/cmd/config/settings"
 )
 
 // makePrivate gives a socket the mode 0600 before it has a file. On Linux the file then has it from the beginning: at no moment can others
@@ -19,9 +19,9 @@ func makePrivate(_, _ string, c syscall.RawConn) error {
 }
 
 // letIn gives the socket, which only its user can open, first the group and then the mode of the settings.
-func letIn(server config.ServerSettings) error {
+func letIn(server settings.Server) error {
 	if server.SocketGroup != "" {
-		gid, err := config.LookupGroup(server.SocketGroup)
+		gid, err := settings.LookupGroup(server.SocketGroup)
 		if err == nil {
 			err = os.Lchown(server.Socket, -1, gid)
 		}

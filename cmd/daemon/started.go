@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"evrun/cmd/config"
+	"evrun/cmd/config/settings"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -81,7 +81,7 @@ func (d *Daemon) tryStart(ctx context.Context) error {
 }
 
 // forgotten reports whether the machine runs for so long that the store may have forgotten the id of its first event.
-func forgotten(r config.RetentionSettings) bool {
+func forgotten(r settings.Retention) bool {
 	after := forgets(r)
 	if after == 0 {
 		return false
@@ -91,7 +91,7 @@ func forgotten(r config.RetentionSettings) bool {
 }
 
 // forgets is how long after its acceptance the store may forget the id of an event; 0: never because of its age.
-func forgets(r config.RetentionSettings) time.Duration {
+func forgets(r settings.Retention) time.Duration {
 	if r.Events == 0 && r.Size == 0 {
 		return 0
 	}

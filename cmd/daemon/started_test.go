@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"evrun/cmd/config"
+	"evrun/cmd/config/settings"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -52,14 +53,14 @@ func TestTheEventOfTheStartWaitsForSpace(t *testing.T) {
 func TestAMachineThatRunsForLongWasNotJustStarted(t *testing.T) {
 	for _, test := range []struct {
 		uptime    string
-		retention config.RetentionSettings
+		retention settings.Retention
 		long      bool
 	}{
-		{"5184001.52 9000000.00\n", config.RetentionSettings{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour}, true},
-		{"5183999.52 9000000.00\n", config.RetentionSettings{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour}, false},
-		{"7200.00 1.00\n", config.RetentionSettings{Size: 1 << 30, Dedupe: time.Hour}, true},
-		{"9999999.00 1.00\n", config.RetentionSettings{Dedupe: time.Hour}, false},
-		{"soon\n", config.RetentionSettings{Events: time.Hour}, false},
+		{"5184001.52 9000000.00\n", settings.Retention{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour}, true},
+		{"5183999.52 9000000.00\n", settings.Retention{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour}, false},
+		{"7200.00 1.00\n", settings.Retention{Size: 1 << 30, Dedupe: time.Hour}, true},
+		{"9999999.00 1.00\n", settings.Retention{Dedupe: time.Hour}, false},
+		{"soon\n", settings.Retention{Events: time.Hour}, false},
 	} {
 		after := forgets(test.retention)
 		if got := after > 0 && longUp(test.uptime, after); got != test.long {

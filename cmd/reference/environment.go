@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"evrun/cmd/config"
+	"evrun/cmd/config/settings"
 	"evrun/tasks/fields"
 )
 
@@ -18,7 +19,7 @@ func environment(Sources) (string, error) {
 	p.heading(2, "Settings")
 	var rows [][]string
 	for _, key := range config.Keys() {
-		if config.IsSetting(key.Name) {
+		if settings.Is(key.Name) {
 			rows = append(rows, settingRows("", key)...)
 		}
 	}

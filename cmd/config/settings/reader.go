@@ -1,4 +1,6 @@
-package config
+// Package settings has the settings of a wiring file: their keys, and how defaults, file, environment and flags are layered.
+// See package config. No goroutines.
+package settings
 
 import (
 	"fmt"
@@ -7,10 +9,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
 	"evrun/cmd/config/yaml"
@@ -20,30 +24,30 @@ import (
 
 // Settings are the settings that the daemon and its clients need before the wiring.
 type Settings struct {
-	Store     StoreSettings
-	Server    ServerSettings
-	Log       LogSettings
+	Store     Store
+	Server    Server
+	Log       Log
 	Grace     time.Duration // server.grace: how long a stop waits for running attempts; default 30s
-	Retention RetentionSettings
+	Retention Retention
 	Timezone  string // the zone of schedules that name none; default UTC. A reload applies it
 }
 
-// RetentionSettings are how long, and how much, the store keeps; 0: off. A reload applies them.
-type RetentionSettings struct {
+// Retention are how long, and how much, the store keeps; 0: off. A reload applies them.
+type Retention struct {
 	Events time.Duration // retention.events; default 30 days
 	Size   int64         // retention.size, in bytes; default off
 	Dedupe time.Duration // retention.dedupe; default 30 days
 }
 
-// StoreSettings are the settings of the store.
-type StoreSettings struct {
+// Store are the settings of the store.
+type Store struct {
 	Path        string // absolute; default evrun.db beside the file
 	MaxWAL      int64  // store.wal_max: the bound of the write-ahead log, in bytes; default 4 GiB
 	Synchronous string // "full" (default): an acknowledged event survives a power cut; "normal": the last ones may not
 }
 
-// ServerSettings are the settings of the control socket and the daemon.
-type ServerSettings struct {
+// Server are the settings of the control socket and the daemon.
+type Server struct {
 	Socket      string      // absolute; default evrun.sock beside the file
 	SocketMode  os.FileMode // default 0600, or 0660 with a SocketGroup
 	SocketGroup string      // a group's name or number; default: the group of evrun's user
@@ -51,8 +55,8 @@ type ServerSettings struct {
 	Watch       bool        // read the wiring file again when it changes; default true
 }
 
-// LogSettings are the daemon's log.
-type LogSettings struct {
+// Log are the daemon's log.
+type Log struct {
 	Level  slog.Level // default info
 	Format string     // "auto" (default), "text" or "json"
 }
@@ -82,8 +86,8 @@ type setting struct {
 	refused             string // why a setting that does nothing yet is refused
 }
 
-// settings are the leaves of settingsKeys.
-var settings = leaves("", reflect.TypeFor[settingsKeys]())
+// settings are the leaves of Keys.
+var settings = leaves("", reflect.TypeFor[Keys]())
 
 func leaves(prefix string, t reflect.Type) (list []setting) {
 	for f := range t.Fields() {
@@ -97,6 +101,14 @@ func leaves(prefix string, t reflect.Type) (list []setting) {
 	return list
 }
 
+// Is reports whether a top-level key is a setting.
+func Is(name string) bool {
+	return slices.ContainsFunc(settings, func(s setting) bool {
+		group, _, _ := strings.Cut(s.key, ".")
+		return group == name
+	})
+}
+
 // name returns the setting's name in messages and variables: "store" for store.path.
 func (s *setting) name() string { return strings.TrimSuffix(s.key, ".path") }
 
@@ -105,34 +117,50 @@ func (s *setting) environment() string {
 	return "EVRUN_" + strings.ToUpper(strings.ReplaceAll(s.name(), ".", "_"))
 }
 
-// unexpanded matches texts that only a shell replaces: $NAME, ${NAME}, $(command), and ~ before a path.
-var unexpanded = sync.OnceValue(func() *regexp.Regexp {
+// Unexpanded matches texts that only a shell replaces: $NAME, ${NAME}, $(command), and ~ before a path.
+var Unexpanded = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*|\{[^}]*\}?|\([^)]*\)?)|^~`)
 })
 
-// settingsReader reads the settings of a file, and overrides them by the environment and the flags.
-type settingsReader struct {
-	*document
-	root  *yaml.Node
-	dir   string
+// Report records faults at their places.
+type Report interface {
+	At(n *yaml.Node, msg, hint string) // of a node
+	Beside(what, msg, hint string)     // of a variable or a flag
+	Whole(msg, hint string)            // of the file
+}
+
+// Options are where a [Reader] reads.
+type Options struct {
+	Report Report
+	Root   *yaml.Node          // the file's mapping
+	Dir    string              // the file's directory, absolute
+	Flags  *pflag.FlagSet      // may be nil
+	Getenv func(string) string // nil: os.Getenv
+}
+
+// Reader reads the settings of a file, and overrides them by the environment and the flags.
+type Reader struct {
 	o     Options
 	wrong map[string]bool // the keys of the wrong settings in the file
 }
 
-// prepare reports values that only a shell would expand, and removes them.
-func (r *settingsReader) prepare(values map[string]any) {
+// NewReader makes a reader.
+func NewReader(o Options) *Reader { return &Reader{o: o, wrong: map[string]bool{}} }
+
+// Prepare reports values that only a shell would expand, and removes them.
+func (r *Reader) Prepare(values map[string]any) {
 	for i := range settings {
 		s := &settings[i]
 		n := r.node(s)
 		if n == nil || n.Kind != yaml.Scalar {
 			continue
 		}
-		part := unexpanded().FindString(n.Value)
+		part := Unexpanded().FindString(n.Value)
 		if part == "" {
 			continue
 		}
 		name := s.name()[strings.LastIndexByte(s.name(), '.')+1:]
-		r.at(n, fmt.Sprintf("%q: %s is not replaced by anything here", name, fault.Clip(part, 60)),
+		r.o.Report.At(n, fmt.Sprintf("%q: %s is not replaced by anything here", name, fault.Clip(part, 60)),
 			fmt.Sprintf("write out what it stands for, or leave %s out and set %s in the environment", name, s.environment()))
 		r.wrong[s.key] = true
 		group, key, _ := strings.Cut(s.key, ".")
@@ -145,9 +173,9 @@ func (r *settingsReader) prepare(values map[string]any) {
 }
 
 // node returns the value of a setting in the file; nil for none.
-func (r *settingsReader) node(s *setting) *yaml.Node {
+func (r *Reader) node(s *setting) *yaml.Node {
 	group, key, _ := strings.Cut(s.key, ".")
-	_, n := r.root.Lookup(group)
+	_, n := r.o.Root.Lookup(group)
 	if n == nil || key == "" || n.Kind == yaml.Scalar && s.key == "store.path" {
 		return n
 	}
@@ -155,8 +183,8 @@ func (r *settingsReader) node(s *setting) *yaml.Node {
 	return n
 }
 
-// note records which settings of the file are wrong: they count as missing.
-func (r *settingsReader) note(faults []*fault.Fault) {
+// Note records which settings of the file are wrong: they count as missing.
+func (r *Reader) Note(faults []*fault.Fault) {
 	for _, f := range faults {
 		key := fault.Path(f.Path)
 		if key == "store" {
@@ -166,8 +194,8 @@ func (r *settingsReader) note(faults []*fault.Fault) {
 	}
 }
 
-// settle merges the layers: defaults, file, environment, flags. Each overrides those before it.
-func (r *settingsReader) settle() Settings {
+// Settle merges the layers: defaults, file, environment, flags. Each overrides those before it.
+func (r *Reader) Settle() Settings {
 	getenv := r.o.Getenv
 	if getenv == nil {
 		getenv = os.Getenv
@@ -179,7 +207,7 @@ func (r *settingsReader) settle() Settings {
 		s := &settings[i]
 		if s.refused != "" {
 			if name := s.environment(); getenv(name) != "" {
-				r.beside(name, s.refused, "unset it")
+				r.o.Report.Beside(name, s.refused, "unset it")
 			}
 			continue
 		}
@@ -203,33 +231,33 @@ func (r *settingsReader) settle() Settings {
 	for i := range settings {
 		s := &settings[i]
 		text := v.GetString(s.key)
-		switch part := unexpanded().FindString(text); {
+		switch part := Unexpanded().FindString(text); {
 		case text == "" && origins[s.key] == "":
 		case part != "" && origins[s.key] != "":
-			r.beside(origins[s.key], fault.Clip(part, 60)+" is not replaced by anything here", "write out what it stands for")
+			r.o.Report.Beside(origins[s.key], fault.Clip(part, 60)+" is not replaced by anything here", "write out what it stands for")
 		default:
 			put(merged, s.key, text)
 		}
 	}
-	var k settingsKeys
+	var k Keys
 	for _, f := range fields.Decode(&k, merged, fields.Options{Owner: "the settings", Texts: true, Unnamed: true}) {
 		if origin := origins[fault.Path(f.Path)]; origin != "" { // the fault of the file is already recorded
-			r.beside(origin, f.Message, f.Hint)
+			r.o.Report.Beside(origin, f.Message, f.Hint)
 		}
 	}
 	return r.settings(&k, origins)
 }
 
 // settings returns the merged settings, with absolute paths.
-func (r *settingsReader) settings(k *settingsKeys, origins map[string]string) Settings {
+func (r *Reader) settings(k *Keys, origins map[string]string) Settings {
 	s := Settings{
-		Store: StoreSettings{Path: r.place(string(k.Store.Path), origins["store.path"]), MaxWAL: int64(k.Store.MaxWAL), Synchronous: k.Store.Synchronous},
-		Server: ServerSettings{
+		Store: Store{Path: r.place(string(k.Store.Path), origins["store.path"]), MaxWAL: int64(k.Store.MaxWAL), Synchronous: k.Store.Synchronous},
+		Server: Server{
 			Socket: r.place(string(k.Server.Socket), origins["server.socket"]), SocketMode: os.FileMode(k.Server.SocketMode), SocketGroup: string(k.Server.SocketGroup),
 			MaxEvent: int(k.Server.MaxEvent), Watch: k.Server.Watch,
 		},
-		Log: LogSettings{Format: k.Log.Format}, Grace: k.Server.Grace,
-		Retention: RetentionSettings{Events: time.Duration(k.Retention.Events), Size: int64(k.Retention.Size), Dedupe: time.Duration(k.Retention.Dedupe)},
+		Log: Log{Format: k.Log.Format}, Grace: k.Server.Grace,
+		Retention: Retention{Events: time.Duration(k.Retention.Events), Size: int64(k.Retention.Size), Dedupe: time.Duration(k.Retention.Dedupe)},
 		Timezone:  string(k.Timezone),
 	}
 	_ = s.Log.Level.UnmarshalText([]byte(k.Log.Level)) // one of its enum, or empty after a fault
@@ -250,25 +278,25 @@ func (r *settingsReader) settings(k *settingsKeys, origins map[string]string) Se
 }
 
 // complain records a fault of a setting at the place where it was set.
-func (r *settingsReader) complain(key string, origins map[string]string, msg, hint string) {
+func (r *Reader) complain(key string, origins map[string]string, msg, hint string) {
 	n := r.node(&setting{key: key})
 	switch {
 	case origins[key] != "":
-		r.beside(origins[key], msg, hint)
+		r.o.Report.Beside(origins[key], msg, hint)
 	case n != nil:
-		r.at(n, msg, hint)
+		r.o.Report.At(n, msg, hint)
 	default:
-		r.fault(0, 1, msg, hint)
+		r.o.Report.Whole(msg, hint)
 	}
 }
 
 // place makes a path absolute. A flag's path is relative to the working directory, all others to the file's directory.
-func (r *settingsReader) place(path, origin string) string {
+func (r *Reader) place(path, origin string) string {
 	if path == "" {
 		return ""
 	}
 	if !filepath.IsAbs(path) && !strings.HasPrefix(origin, "--") {
-		path = filepath.Join(r.dir, path)
+		path = filepath.Join(r.o.Dir, path)
 	}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs

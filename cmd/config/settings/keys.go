@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 	"evrun/tasks/schedule/slots"
 )
 
-// settingsKeys are the settings' own keys at the top of a file. A flag tag names the flag that overrides a setting.
-type settingsKeys struct {
+// Keys are the settings' own keys at the top of a file. A flag tag names the flag that overrides a setting.
+type Keys struct {
 	Store     storeKeys     `key:"store" other:"database,db" doc:"The SQLite file with journal, runs and users; relative to this file. Default evrun.db."`
 	Server    serverKeys    `key:"server" doc:"How the daemon is reached."`
 	Log       logKeys       `key:"log" other:"logging" doc:"The daemon's log."`
@@ -30,7 +30,7 @@ type storeKeys struct {
 }
 
 type serverKeys struct {
-	Socket      filePath      `key:"socket" flag:"socket" default:"evrun.sock" doc:"The control socket that emit and tail talk to; relative to this file."`
+	Socket      FilePath      `key:"socket" flag:"socket" default:"evrun.sock" doc:"The control socket that emit and tail talk to; relative to this file."`
 	SocketMode  socketMode    `key:"socket_mode" doc:"The socket's mode, in octal digits: who can write to it can connect. Default 0600, or 0660 with a socket_group."`
 	SocketGroup group         `key:"socket_group" doc:"The socket's group, by name or number. Default that of evrun's user."`
 	MaxEvent    size          `key:"max_event" min:"1KiB" max:"64MiB" default:"1MiB" other:"max_size" doc:"How much data an event may have: 512KiB, 1MiB, up to 64MiB."`
@@ -131,10 +131,10 @@ func (*notBuilt) DecodeField(_ any, at *fields.At) {
 
 func (*notBuilt) FieldShape() fields.Shape { return fields.Shape{Words: "nothing", Null: true} }
 
-// filePath is the path of a file.
-type filePath string
+// FilePath is the path of a file.
+type FilePath string
 
-func (p *filePath) DecodeField(value any, at *fields.At) {
+func (p *FilePath) DecodeField(value any, at *fields.At) {
 	text, ok := at.Text(value)
 	if !ok {
 		return
@@ -143,11 +143,11 @@ func (p *filePath) DecodeField(value any, at *fields.At) {
 		at.Refuse(f)
 		return
 	}
-	*p = filePath(text)
+	*p = FilePath(text)
 }
 
-func (*filePath) FieldShape() fields.Shape {
-	return fields.Shape{Words: "path", Schema: map[string]any{"type": "string", "minLength": 1, "not": map[string]any{"pattern": unexpanded().String()}}}
+func (*FilePath) FieldShape() fields.Shape {
+	return fields.Shape{Words: "path", Schema: map[string]any{"type": "string", "minLength": 1, "not": map[string]any{"pattern": Unexpanded().String()}}}
 }
 
 func badPath(text string) *fault.Fault {
@@ -174,11 +174,11 @@ func (p *storePath) DecodeField(value any, at *fields.At) {
 	case text == ":memory:", strings.HasPrefix(text, "file:"), strings.Contains(text, "://"):
 		at.Refuse(fault.New("%s is not a file path", fault.Quote(text)).Hinting("name a file: evrun.db"))
 	default:
-		(*filePath)(p).DecodeField(text, at)
+		(*FilePath)(p).DecodeField(text, at)
 	}
 }
 
-func (*storePath) FieldShape() fields.Shape { return new(filePath).FieldShape() }
+func (*storePath) FieldShape() fields.Shape { return new(FilePath).FieldShape() }
 
 // socketMode is the mode of the socket: who can write to it can connect.
 type socketMode os.FileMode
