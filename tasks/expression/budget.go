@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"evrun/tasks/expression/functions"
 	"evrun/tasks/expression/size"
 )
 
@@ -12,27 +13,24 @@ import (
 type Budget struct {
 	work, bytes int // spent
 	maxWork     int
-	tooMuch     *functionError
+	tooMuch     *functions.Error
 	files       map[source]string // the texts for file() where no file may be read
 }
 
 // One unit of work takes about 20 to 200 ns: a node of a loop's body, a value of a list that is read, 64 bytes of a text.
 const (
-	maxWork     = 20_000_000 // a few seconds
-	maxElements = 2 << 20    // the lists that the virtual machine makes
-	maxBytes    = 64 << 20   // all texts, lists and maps that an evaluation makes
+	maxWork = 20_000_000 // a few seconds
 )
 
 var (
-	errTooBig  = &functionError{msg: fmt.Sprintf("the expression takes too much memory: its values would be larger than %d MiB", maxBytes>>20), plain: true}
-	errTooMuch = &functionError{msg: fmt.Sprintf("the expression takes more than %s steps", thousands(maxWork)),
-		hint: "nested loops, and long lists or texts of the payload in loops, take most", plain: true}
+	errTooMuch = &functions.Error{Msg: fmt.Sprintf("the expression takes more than %s steps", thousands(maxWork)),
+		Hint: "nested loops, and long lists or texts of the payload in loops, take most", Plain: true}
 )
 
 // NewBudget returns a budget for several evaluations together, in units of work. An evaluation that exceeds it ends with an error that contains the
 // given origin of the budget and hint.
 func NewBudget(work int, where, hint string) *Budget {
-	return &Budget{maxWork: work, tooMuch: &functionError{msg: fmt.Sprintf("it takes more than %s steps, the most that %s", thousands(work), where), hint: hint, plain: true}}
+	return &Budget{maxWork: work, tooMuch: &functions.Error{Msg: fmt.Sprintf("it takes more than %s steps, the most that %s", thousands(work), where), Hint: hint, Plain: true}}
 }
 
 // Renew resets the budget to its full size.
@@ -46,8 +44,8 @@ func (b *Budget) Spend(n int) error {
 	if b == nil {
 		return nil
 	}
-	if err := b.spend(n); err != nil {
-		return &Error{Offset: -1, Msg: b.tooMuch.msg, Hint: b.tooMuch.hint}
+	if err := b.Take(n); err != nil {
+		return &Error{Offset: -1, Msg: b.tooMuch.Msg, Hint: b.tooMuch.Hint}
 	}
 	return nil
 }
@@ -60,7 +58,8 @@ func (b *Budget) SpendOn(v any) error {
 	return b.Spend(b.size(v))
 }
 
-func (b *Budget) spend(n int) error {
+// Take is Spend with an error without a place, for functions.
+func (b *Budget) Take(n int) error {
 	if b == nil {
 		return nil
 	}
@@ -75,20 +74,20 @@ func (b *Budget) spend(n int) error {
 // charge counts the memory of v and everything in it. A nested list that repeats one list is cheap in memory, but large when it is written out.
 func (b *Budget) charge(v any) error {
 	before := b.bytes
-	b.bytes = size.Bytes(v, before, maxBytes)
-	if b.bytes > maxBytes {
-		return errTooBig
+	b.bytes = size.Bytes(v, before, functions.MaxBytes)
+	if b.bytes > functions.MaxBytes {
+		return functions.ErrTooBig
 	}
-	return b.spend((b.bytes - before) / 16)
+	return b.Take((b.bytes - before) / 16)
 }
 
-// read counts the work of reading all of v so many times.
-func (b *Budget) read(v any, times int) error {
+// Read counts the work of reading all of v so many times.
+func (b *Budget) Read(v any, times int) error {
 	n := b.size(v)
 	if n > b.maxWork/times {
-		return b.spend(-1)
+		return b.Take(-1)
 	}
-	return b.spend(n * times)
+	return b.Take(n * times)
 }
 
 // size returns the work of reading v. It stops when that is too much.

@@ -68,7 +68,7 @@ func TestWorkIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	env.Within(nil)
-	if _, err := x.Eval(env); err == nil || !strings.Contains(err.Error(), errTooMuch.msg) {
+	if _, err := x.Eval(env); err == nil || !strings.Contains(err.Error(), errTooMuch.Msg) {
 		t.Errorf("without a budget of others: %v", err)
 	}
 }

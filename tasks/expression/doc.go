@@ -37,3 +37,8 @@
 // are written out: a computed one doesn't compile. A file must be there when the expression is compiled, relative to the
 // directory of [Scope.In]; it is read at each evaluation. See [Secrets]. A hash of a secret and of data of the event is not a secret: a signature is sent to others.
 package expression
+
+import "evrun/tasks/expression/guide"
+
+// Functions returns all functions that an expression can call, by subject.
+func Functions() []guide.Function { return guide.Functions() }

@@ -17,6 +17,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"evrun/tasks/expression/format"
+	"evrun/tasks/expression/functions"
 	"evrun/tasks/expression/guide"
 )
 
@@ -202,14 +203,14 @@ func (x *Expr) evalError(err error) *Error {
 		return e
 	}
 	// The machine also wraps Go's run-time errors, but callers need only errors of functions.
-	function := (*functionError)(nil)
+	function := (*functions.Error)(nil)
 	if errors.As(fe.Prev, &function) {
-		e.Msg, e.Hint, e.Err = function.msg, function.hint, function.err
+		e.Msg, e.Hint, e.Err = function.Msg, function.Hint, function.Err
 	} else {
 		e.Msg = brief(x.src) + ": " + runMessage(fe.Message)
 		x.meant(e, runMessage(fe.Message))
 	}
-	if function == nil || !function.plain {
+	if function == nil || !function.Plain {
 		x.secret.hide(e, x.src)
 	}
 	return e
@@ -249,7 +250,7 @@ func runMessage(msg string) string {
 		}
 	}
 	if msg == "memory budget exceeded" {
-		return errTooBig.msg
+		return functions.ErrTooBig.Msg
 	}
 	return plainTypes.Replace(strings.TrimPrefix(msg, "runtime error: "))
 }

@@ -15,56 +15,46 @@ import (
 	"github.com/expr-lang/expr/conf"
 
 	"evrun/store/files"
-	"evrun/tasks/expression/format"
+	"evrun/tasks/expression/functions"
 )
 
 // function is a function that we add to the language, or that replaces one of the language.
 type function struct {
 	name  string
-	call  func(b *Budget, args []any) (any, error)
+	call  func(b functions.Budget, args []any) (any, error)
 	types []any // pointers to the func types that it may be called as; none: not checked
 }
 
 // within calls f with the budget that limiter passes as its first argument.
 func (f function) within(args ...any) (any, error) { return f.call(args[0].(*Budget), args[1:]) }
 
-// functionError is the error of a function, for the user.
-type functionError struct {
-	msg, hint string
-	err       error
-	plain     bool // it contains no part of a value
-}
-
-func (e *functionError) Error() string { return e.msg }
-func (e *functionError) Unwrap() error { return e.err }
-
-// functions are the functions of the language. The parser knows env() and file() in all scopes; nameCheck refuses them where a scope lacks them.
-var functions = []function{
-	{"env", func(_ *Budget, args []any) (any, error) { return args[0].(*source).env() }, []any{new(func(string) string)}},
-	{"file", func(b *Budget, args []any) (any, error) { return args[0].(*source).file(b) }, []any{new(func(string) string)}},
+// ourFunctions are the functions of the language. The parser knows env() and file() in all scopes; nameCheck refuses them where a scope lacks them.
+var ourFunctions = []function{
+	{"env", func(_ functions.Budget, args []any) (any, error) { return args[0].(*source).env() }, []any{new(func(string) string)}},
+	{"file", func(b functions.Budget, args []any) (any, error) { return args[0].(*source).file(b.(*Budget)) }, []any{new(func(string) string)}},
 	{"now", nil, []any{new(func() time.Time)}}, // limiter makes a name of it
-	{"uuid", func(b *Budget, args []any) (any, error) { return args[0].(*identities).uuid(b) }, []any{new(func() string)}},
-	{"sprintf", sprintf, []any{new(func(string, ...any) string)}},
-	{"strftime", strftime, []any{new(func(any, string) string), new(func(any, string, string) string)}},
-	{"round", round, []any{new(func(float64) float64), new(func(float64, int) float64)}},
-	{"urlencode", urlencode, []any{new(func(any) string)}},
-	{"sha256", sha256, []any{new(func(string) string)}},
-	{"hmac", hmac, []any{new(func(string, string, string) string), new(func(string, string, string, string) string)}},
-	{"fromJSON", fromJSON, []any{new(func(string) any)}},
-	{"toJSON", toJSON, []any{new(func(any) string)}},
-	{"join", join, []any{
+	{"uuid", func(b functions.Budget, args []any) (any, error) { return args[0].(*identities).uuid(b) }, []any{new(func() string)}},
+	{"sprintf", functions.Sprintf, []any{new(func(string, ...any) string)}},
+	{"strftime", functions.Strftime, []any{new(func(any, string) string), new(func(any, string, string) string)}},
+	{"round", functions.Round, []any{new(func(float64) float64), new(func(float64, int) float64)}},
+	{"urlencode", functions.URLEncode, []any{new(func(any) string)}},
+	{"sha256", functions.SHA256, []any{new(func(string) string)}},
+	{"hmac", functions.HMAC, []any{new(func(string, string, string) string), new(func(string, string, string, string) string)}},
+	{"fromJSON", functions.FromJSON, []any{new(func(string) any)}},
+	{"toJSON", functions.ToJSON, []any{new(func(any) string)}},
+	{"join", functions.Join, []any{
 		new(func([]any, string) string), new(func([]any) string), new(func([]string, string) string), new(func([]string) string),
 	}},
-	{"replace", replace, []any{new(func(string, string, string) string), new(func(string, string, string, int) string)}},
-	{"repeat", repeat, []any{new(func(string, int) string)}},
-	{"trim", trim, []any{new(func(string) string), new(func(string, string) string)}},
-	{"uniq", uniq, []any{new(func([]any) []any), new(func([]string) []any), new(func([]int) []any)}},
-	{"flatten", flatten, []any{new(func(any) any)}},
-	{"keys", keys, ofMaps},
-	{"values", values, ofMaps},
-	{"toPairs", toPairs, ofMaps},
-	{"fromPairs", fromPairs, []any{new(func([]any) map[string]any), new(func([]string) map[string]any)}},
-	{"median", median, []any{new(func(...any) any)}},
+	{"replace", functions.Replace, []any{new(func(string, string, string) string), new(func(string, string, string, int) string)}},
+	{"repeat", functions.Repeat, []any{new(func(string, int) string)}},
+	{"trim", functions.Trim, []any{new(func(string) string), new(func(string, string) string)}},
+	{"uniq", functions.Uniq, []any{new(func([]any) []any), new(func([]string) []any), new(func([]int) []any)}},
+	{"flatten", functions.Flatten, []any{new(func(any) any)}},
+	{"keys", functions.Keys, ofMaps},
+	{"values", functions.Values, ofMaps},
+	{"toPairs", functions.ToPairs, ofMaps},
+	{"fromPairs", functions.FromPairs, []any{new(func([]any) map[string]any), new(func([]string) map[string]any)}},
+	{"median", functions.Median, []any{new(func(...any) any)}},
 }
 
 // ofMaps are the types of a function that makes a list of a map.
@@ -73,7 +63,7 @@ var ofMaps = []any{new(func(map[string]any) []any), new(func(map[any][]any) []an
 // public has the names of functions.
 var public = func() map[string]bool {
 	names := map[string]bool{}
-	for _, f := range functions {
+	for _, f := range ourFunctions {
 		names[f.name] = true
 	}
 	return names
@@ -82,7 +72,7 @@ var public = func() map[string]bool {
 // functionTable has all functions, for the compiler, which only reads it.
 var functionTable = sync.OnceValue(func() conf.FunctionsTable {
 	config := conf.CreateNew()
-	for _, f := range functions {
+	for _, f := range ourFunctions {
 		expr.Function(f.name, nil, f.types...)(config) // for the check of types: limiter replaces it by the other
 		expr.Function(ours(f.name), f.within)(config)
 	}
@@ -97,11 +87,11 @@ func ours(name string) string { return "$" + name + "()" }
 
 // counted are the functions that limiter adds calls of.
 var counted = append([]function{
-	{chargeFunction, func(b *Budget, args []any) (any, error) { return args[0], b.charge(args[0]) }, nil},
-	{readFunction, func(b *Budget, args []any) (any, error) { return args[0], b.read(args[0], args[1].(int)) }, nil},
-	{rangeFunction, rangeOf, nil},
-	{inFunction, in, nil},
-	{matchFunction, matches, nil},
+	{chargeFunction, func(b functions.Budget, args []any) (any, error) { return args[0], b.(*Budget).charge(args[0]) }, nil},
+	{readFunction, func(b functions.Budget, args []any) (any, error) { return args[0], b.Read(args[0], args[1].(int)) }, nil},
+	{rangeFunction, functions.Range, nil},
+	{inFunction, functions.In, nil},
+	{matchFunction, functions.Matches, nil},
 }, steps[:]...)
 
 // source replaces the literal name in a call of env() or file() when an expression is compiled.
@@ -114,7 +104,7 @@ type source struct {
 func (s *source) env() (any, error) {
 	v, ok := os.LookupEnv(s.name)
 	if !ok {
-		return nil, &functionError{msg: fmt.Sprintf("environment variable %s is not set", s.name), plain: true}
+		return nil, &functions.Error{Msg: fmt.Sprintf("environment variable %s is not set", s.name), Plain: true}
 	}
 	s.scope.secrets.Add(v)
 	return v, nil
@@ -159,7 +149,7 @@ func fileError(name, path string, err error) error {
 	if errors.As(err, &pe) {
 		err = pe.Err
 	}
-	return &functionError{msg: fmt.Sprintf("file(%q): %s: %v", name, path, err), err: err, plain: true}
+	return &functions.Error{Msg: fmt.Sprintf("file(%q): %s: %v", name, path, err), Err: err, Plain: true}
 }
 
 // open opens a file by its name, relative to the scope's directory.
@@ -188,13 +178,4 @@ func readText(f *os.File) (string, error) {
 		return "", errLargeFile
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
-}
-
-// text is an argument that must be a string.
-func text(function string, v any) (string, error) {
-	s, ok := v.(string)
-	if !ok {
-		return "", &functionError{msg: fmt.Sprintf("%s needs a text, not %s", function, format.Describe(v))}
-	}
-	return s, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"evrun/tasks/expression/format"
+	"evrun/tasks/expression/functions"
 )
 
 // What now() and uuid() give follows from the run, or from the slot, so it is the same at every attempt.
@@ -71,9 +72,9 @@ func (env *Env) identities(x *Expr) *identities {
 }
 
 // uuid is the function of limiter's calls.
-func (i *identities) uuid(b *Budget) (any, error) {
+func (i *identities) uuid(b functions.Budget) (any, error) {
 	i.n++
-	return format.UUID(i.seed, i.place, i.n), b.spend(20)
+	return format.UUID(i.seed, i.place, i.n), b.Take(20)
 }
 
 // At returns the scope for the text at a place of the wiring file, such as "with.url": uuid() gives another value at each place.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 
+	"evrun/tasks/expression/functions"
 	"evrun/tasks/expression/regex"
 )
 
@@ -28,7 +29,7 @@ func stepFunction(work int) string { return steps[min(bits.Len(uint(work-1)), le
 // steps counts 1, 2, 4, … : the size of a loop's body, which is no larger than its source.
 var steps = func() (list [16]function) {
 	for i := range list {
-		list[i] = function{fmt.Sprintf("$step%d", i), func(b *Budget, _ []any) (any, error) { return nil, b.spend(1 << i) }, nil}
+		list[i] = function{fmt.Sprintf("$step%d", i), func(b functions.Budget, _ []any) (any, error) { return nil, b.Take(1 << i) }, nil}
 	}
 	return list
 }()

@@ -10,6 +10,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks/expression/format"
+	"evrun/tasks/expression/functions"
 	"evrun/tasks/fault"
 	"evrun/tasks/fields"
 )
@@ -59,7 +60,7 @@ func (l *List) Elements(env *Env) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, ok := listOf(v)
+	list, ok := functions.ListOf(v)
 	if ok {
 		return list, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/expr-lang/expr/vm"
+
+	"evrun/tasks/expression/functions"
 )
 
 // names holds the values of our names for the virtual machine. It is a struct, because a field is read without hashing. Its fields are the language's
@@ -38,7 +40,7 @@ type machine struct {
 
 var machines = sync.Pool{New: func() any {
 	m := &machine{}
-	m.vm.MemoryBudget = maxElements
+	m.vm.MemoryBudget = functions.MaxElements
 	return m
 }}
 

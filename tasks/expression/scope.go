@@ -2,6 +2,7 @@ package expression
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
 
+	"evrun/tasks/expression/functions"
 	"evrun/tasks/expression/guide"
 	"evrun/tasks/expression/regex"
 	"evrun/tasks/fault"
@@ -279,6 +281,22 @@ func (c *nameCheck) call(n *ast.CallNode) {
 	}
 }
 
+// literals checks the literal arguments of a call of a function: the payload can't choose these.
+func (c *nameCheck) literals(function string, n *ast.CallNode) {
+	for i := range n.Arguments {
+		text, ok := n.Arguments[i].(*ast.StringNode)
+		if !ok {
+			continue
+		}
+		err := functions.Check(function, i, text.Value, len(n.Arguments))
+		if e, ok := errors.AsType[*functions.Error](err); ok {
+			c.fault(text, e.Msg, e.Hint)
+		} else if err != nil {
+			c.fault(text, err.Error(), "")
+		}
+	}
+}
+
 func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	name, called := nameOf(n.Value), c.called[n]
 	_, isBuiltin := builtin.Index[n.Value]
@@ -316,7 +334,7 @@ func (c *nameCheck) suggest(word string, called bool) string {
 	if !called && fault.Closest(word, known) == "" && c.scope.names&nameData != 0 && word[0] != '$' && c.scope.data.mayHave(word) {
 		return "write data." + word
 	}
-	for _, f := range Functions() {
+	for _, f := range guide.Functions() {
 		if nameOf(f.Name) == 0 {
 			known = append(known, f.Name)
 		}

@@ -1,4 +1,4 @@
-package expression
+package functions
 
 import (
 	"cmp"
@@ -6,13 +6,7 @@ import (
 	"slices"
 
 	"evrun/tasks/expression/format"
-	"evrun/tasks/expression/guide"
 )
-
-// Functions returns all functions that an expression can call, by subject.
-func Functions() []guide.Function { return guide.Functions() }
-
-// Functions that replace expr-lang's where their results would be in the order of Go's maps: the same event must always give the same value.
 
 // pair is a key of a map, its text, and its value.
 type pair struct {
@@ -21,8 +15,8 @@ type pair struct {
 }
 
 // pairsOf returns the pairs of a map of any type of the language, in the order of their keys.
-func pairsOf(b *Budget, function string, v any) ([]pair, error) {
-	if err := b.read(v, 2); err != nil { // it sorts
+func pairsOf(b Budget, function string, v any) ([]pair, error) {
+	if err := b.Read(v, 2); err != nil { // it sorts
 		return nil, err
 	}
 	var pairs []pair
@@ -40,7 +34,7 @@ func pairsOf(b *Budget, function string, v any) ([]pair, error) {
 			add(key, value)
 		}
 	default:
-		return nil, &functionError{msg: function + " needs a map, and there is " + format.Describe(v)}
+		return nil, &Error{Msg: function + " needs a map, and there is " + format.Describe(v)}
 	}
 	slices.SortFunc(pairs, func(a, b pair) int {
 		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(format.Describe(a.key), format.Describe(b.key)))
@@ -48,19 +42,22 @@ func pairsOf(b *Budget, function string, v any) ([]pair, error) {
 	return pairs, nil
 }
 
-func keys(b *Budget, args []any) (any, error) {
+// Keys are those of a map, in order.
+func Keys(b Budget, args []any) (any, error) {
 	return listOfPairs(b, "keys", args[0], func(p pair) any { return p.key })
 }
 
-func values(b *Budget, args []any) (any, error) {
+// Values are those of a map, in the order of its keys.
+func Values(b Budget, args []any) (any, error) {
 	return listOfPairs(b, "values", args[0], func(p pair) any { return p.value })
 }
 
-func toPairs(b *Budget, args []any) (any, error) {
+// ToPairs makes a list of [key, value].
+func ToPairs(b Budget, args []any) (any, error) {
 	return listOfPairs(b, "toPairs", args[0], func(p pair) any { return []any{p.key, p.value} })
 }
 
-func listOfPairs(b *Budget, function string, v any, of func(pair) any) (any, error) {
+func listOfPairs(b Budget, function string, v any, of func(pair) any) (any, error) {
 	pairs, err := pairsOf(b, function, v)
 	if err != nil {
 		return nil, err
@@ -72,24 +69,24 @@ func listOfPairs(b *Budget, function string, v any, of func(pair) any) (any, err
 	return list, nil
 }
 
-// fromPairs is expr-lang's, but its keys are texts, as those of all maps that can be written as JSON.
-func fromPairs(b *Budget, args []any) (any, error) {
+// FromPairs is expr-lang's, but its keys are texts, as those of all maps that can be written as JSON.
+func FromPairs(b Budget, args []any) (any, error) {
 	list, err := elements("fromPairs", args[0])
 	if err != nil {
 		return nil, err
 	}
-	if err := b.read(list, 1); err != nil {
+	if err := b.Read(list, 1); err != nil {
 		return nil, err
 	}
 	m := make(map[string]any, len(list))
 	for i, v := range list {
-		p, ok := listOf(v)
+		p, ok := ListOf(v)
 		if !ok || len(p) != 2 {
-			return nil, &functionError{msg: fmt.Sprintf("fromPairs: element %d is %s, not [key, value]", i, format.Describe(v))}
+			return nil, &Error{Msg: fmt.Sprintf("fromPairs: element %d is %s, not [key, value]", i, format.Describe(v))}
 		}
 		key, msg := format.Text(p[0])
 		if msg != "" {
-			return nil, &functionError{msg: fmt.Sprintf("fromPairs: the key of element %d %s", i, msg)}
+			return nil, &Error{Msg: fmt.Sprintf("fromPairs: the key of element %d %s", i, msg)}
 		}
 		m[key] = p[1]
 	}
