@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"evrun/cmd/api/access"
 	"evrun/cmd/api/limits"
 	"evrun/cmd/api/stream"
 	"evrun/events"
@@ -55,14 +56,16 @@ type Options struct {
 
 	// The rest may be left out.
 
-	MaxConnections int // at the same time; more are answered with 503. Default 1,000
-	MaxStreams     int // at the same time, with the answers that follow an event, and as many bodies of NDJSON; more are answered with 429. Default 200
+	Tokens         *access.Tokens // that are valid by TCP; nil: nobody gets in there
+	MaxConnections int            // at the same time; more are answered with 503. Default 1,000
+	MaxStreams     int            // at the same time, with the answers that follow an event, and as many bodies of NDJSON; more are answered with 429. Default 200
 }
 
 // Server answers the HTTP API.
 type Server struct {
 	o        Options
 	handler  http.Handler
+	gated    http.Handler // for requests by TCP: they pass the gate first
 	http     *http.Server
 	draining atomic.Bool
 	closing  context.Context // ends when the server closes
@@ -121,6 +124,7 @@ func NewServer(o Options) *Server {
 		})
 	}
 	s.handler = routed(mux)
+	s.gated = s.gate(mux)
 	s.http = &http.Server{
 		Handler:           limits.Patient(s.handler, s.crowded),
 		ConnContext:       ofConnection,
