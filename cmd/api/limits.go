@@ -14,8 +14,9 @@ import (
 
 // How much of the daemon clients may use at the same time. How long they may let it wait is in package limits.
 const (
-	defaultConnections = 1000
-	defaultStreams     = 200
+	defaultConnections = 3000
+	defaultStreams     = 1500
+	mostLines          = 200 // bodies of NDJSON
 
 	largeBatches = 32 // bodies of more than 1 MiB that are being read
 )

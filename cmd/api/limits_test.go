@@ -120,7 +120,7 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 		request string
 		status  string
 	}{
-		"a body of lines too many": {defaultStreams, lines, lines, "429"},
+		"a body of lines too many": {mostLines, lines, lines, "429"},
 		"a connection too many":    {defaultConnections, "", lines, "503"},
 		"a route that is none":     {0, "", strings.Replace(lines, "/v1/events", "/v1/nothing", 1), "404"},
 	} {

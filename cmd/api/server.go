@@ -57,8 +57,8 @@ type Options struct {
 	// The rest may be left out.
 
 	Tokens         *access.Tokens // that are valid by TCP; nil: nobody gets in there
-	MaxConnections int            // at the same time; more are answered with 503. Default 1,000
-	MaxStreams     int            // at the same time, with the answers that follow an event, and as many bodies of NDJSON; more are answered with 429. Default 200
+	MaxConnections int            // at the same time; more are answered with 503. Default 3,000
+	MaxStreams     int            // at the same time, with the answers that follow an event, and as many bodies of NDJSON, of which there are 200 at most; more are answered with 429. Default 1,500
 }
 
 // Server answers the HTTP API.
@@ -100,7 +100,7 @@ func NewServer(o Options) *Server {
 	o.MaxConnections, o.MaxStreams = cmp.Or(o.MaxConnections, defaultConnections), cmp.Or(o.MaxStreams, defaultStreams)
 	s := &Server{
 		o: o, connections: limits.Connections{Most: o.MaxConnections},
-		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: o.MaxStreams},
+		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: min(o.MaxStreams, mostLines)},
 		batches: places{what: "large batches", limit: largeBatches},
 		backups: places{what: "backups", limit: backupsAtOnce},
 		reasons: NewReasons(o.Store, o.Redact),
