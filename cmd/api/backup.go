@@ -8,26 +8,11 @@ import (
 	"os"
 	"time"
 
+	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/audit"
 )
-
-// BackupRequest asks a daemon to copy its store to a file that the client has made. The file contains Proof and nothing else, which shows that both see
-// the same file, and that it was made for this.
-type BackupRequest struct {
-	Path  string `json:"path"`
-	Proof string `json:"proof"`
-}
-
-// BackupStep is a line of the answer: how far the copy is, and in the last line its end or a problem.
-type BackupStep struct {
-	Done     int64    `json:"done_bytes,omitempty"`
-	All      int64    `json:"bytes,omitempty"`
-	Complete bool     `json:"complete,omitempty"`
-	Sequence int64    `json:"seq,string,omitempty"` // of the last event in a complete copy
-	Problem  *Problem `json:"problem,omitempty"`
-}
 
 const (
 	backupsAtOnce = 2
@@ -48,7 +33,7 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) error {
 	if uid := audit.From(r.Context()).UID; uid != 0 && uid != os.Geteuid() {
 		return problem(http.StatusForbidden, fmt.Sprintf("the daemon writes backups for its own user (uid %d) and for root only", os.Geteuid()))
 	}
-	if err := ask.take(); err != nil {
+	if err := (backupFile{ask}).take(); err != nil {
 		return problem(http.StatusForbidden, "the daemon can't write the file of the backup: "+err.Error())
 	}
 	ctx, cancel := s.untilClose(r.Context())
@@ -73,15 +58,18 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, store.ErrFull):
 		line(BackupStep{Problem: problem(http.StatusInsufficientStorage, "no space is left for the backup")})
 	case err != nil:
-		line(BackupStep{Problem: problemOf(err)})
+		line(BackupStep{Problem: shape.ProblemOf(err)})
 	default:
 		line(BackupStep{Complete: true, Sequence: sequence})
 	}
 	return nil
 }
 
+// backupFile is what is asked for.
+type backupFile struct{ BackupRequest }
+
 // take checks that the file is the client's, and empties it.
-func (b *BackupRequest) take() error {
+func (b backupFile) take() error {
 	info, err := os.Lstat(b.Path)
 	switch {
 	case err != nil:

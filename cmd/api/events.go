@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"evrun/cmd/api/ndjson"
+	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/emitter"
@@ -32,7 +33,7 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	info, err := events.MarshalJSON(infoOf(page))
+	info, err := events.MarshalJSON(shape.PageInfoOf(page))
 	if err != nil {
 		return err
 	}

@@ -6,15 +6,6 @@ import (
 	"evrun/tasks/explain"
 )
 
-// Account is what happened to an event at one handler, and why.
-type Account struct {
-	Handler string   `json:"handler"`
-	State   string   `json:"state"` // the run's, "waiting", or why there is no run: see the constants of package explain
-	Why     string   `json:"why,omitempty"`
-	On      []string `json:"on"`
-	Run     *Run     `json:"run,omitempty"`
-}
-
 // explainEvent answers with what happened to a stored event at each handler.
 func (s *Server) explainEvent(r *http.Request) (any, error) {
 	ctx := r.Context()
@@ -34,7 +25,7 @@ func (s *Server) explainEvent(r *http.Request) (any, error) {
 			accounts[i].On = []string{}
 		}
 		if a.Run != nil {
-			accounts[i].tell(s.told(ctx, *a.Run))
+			accounts[i].Tell(s.told(ctx, *a.Run))
 		}
 	}
 	return struct {
@@ -44,17 +35,4 @@ func (s *Server) explainEvent(r *http.Request) (any, error) {
 		Hint     string    `json:"hint,omitempty"`
 		Accounts []Account `json:"handlers"`
 	}{e, explain.MatchedAny(told), report.Final, report.Hint, accounts}, nil
-}
-
-// tell gives an account its run.
-func (a *Account) tell(run Run) {
-	a.Run, a.State = &run, run.State
-	switch {
-	case run.Error != "" && run.Reason != "":
-		a.Why = run.Reason + ": " + run.Error
-	case run.Error != "":
-		a.Why = run.Error
-	default:
-		a.Why = run.Reason
-	}
 }

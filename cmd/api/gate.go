@@ -17,7 +17,7 @@ func (s *Server) gate(mux *http.ServeMux) http.Handler {
 		tokens = access.NewTokens()
 	}
 	gate := access.New(access.Options{Tokens: tokens, Refuse: func(w http.ResponseWriter, status int, detail string) {
-		problem(status, detail).write(w)
+		problem(status, detail).Write(w)
 	}})
 	return gate.Handler(mux, rules, s.handler)
 }

@@ -7,23 +7,10 @@ import (
 	"slices"
 	"strconv"
 
+	"evrun/cmd/api/shape"
 	"evrun/store"
 	"evrun/tasks/control"
 )
-
-// Resumed answers a request to resume a handler.
-type Resumed struct {
-	Name    string `json:"name"`
-	Resumed bool   `json:"resumed"` // false: it was not paused
-	control.Skipped
-}
-
-// Forgotten answers a request to forget a handler.
-type Forgotten struct {
-	Name      string `json:"name"`
-	Forgotten bool   `json:"forgotten"`
-	control.Skipped
-}
 
 func (s *Server) listHandlers(r *http.Request) (any, error) {
 	statuses, err := s.o.Handlers.HandlerStatuses(r.Context())
@@ -48,7 +35,7 @@ func (s *Server) getHandler(r *http.Request) (any, error) {
 }
 
 func noHandler(name string, known []control.HandlerStatus) error {
-	return unknown("handler", name, shaped(known, func(h control.HandlerStatus) string { return h.Name }))
+	return unknown("handler", name, shape.Each(known, func(h control.HandlerStatus) string { return h.Name }))
 }
 
 // aboutHandler makes an error of one handler a problem; other errors stay as they are.

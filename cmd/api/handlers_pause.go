@@ -3,16 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
-
-	"evrun/tasks/control"
 )
-
-// PausedHandler answers a request to pause a handler.
-type PausedHandler struct {
-	Name   string         `json:"name"`
-	Paused bool           `json:"paused"`          // false: it was paused already
-	Pause  *control.Pause `json:"pause,omitempty"` // who has paused it; nil: it returned late
-}
 
 // pauseHandler pauses a handler, for ?reason= in the operator's words.
 func (s *Server) pauseHandler(r *http.Request) (any, error) {

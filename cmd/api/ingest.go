@@ -9,14 +9,12 @@ import (
 	"time"
 
 	"evrun/cmd/api/cloudevents"
+	"evrun/cmd/api/ingest"
 	"evrun/cmd/api/ndjson"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/chain"
 )
-
-// maxBatchEvents is the largest number of events in a batch, or in a chunk of NDJSON.
-const maxBatchEvents = 1000
 
 // postEvents accepts events: one (CloudEvents' binary or structured mode), a batch, or NDJSON. With ?wait=30s the answer to
 // a single event is NDJSON, and follows the runs and events that it causes. With ?matches=true, the receipt of a single event says whether a
@@ -46,7 +44,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	var evs []*events.Event
 	switch {
 	case batch:
-		evs, err = cloudevents.Batch(body, maxBatchEvents)
+		evs, err = cloudevents.Batch(body, ingest.MaxEvents)
 	case mediaType == "application/cloudevents+json":
 		evs = []*events.Event{new(events.Event)}
 		err = evs[0].UnmarshalJSON(body)
@@ -108,7 +106,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 	answers := make([]Receipt, len(evs))
 	status := http.StatusOK
 	for i, rc := range receipts {
-		answers[i] = receiptOf(evs[i], rc)
+		answers[i] = ingest.ReceiptOf(evs[i], rc)
 		if !rc.Duplicate {
 			status = http.StatusAccepted
 		}
@@ -125,10 +123,6 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 	default:
 		return writeJSON(w, status, answers[0])
 	}
-}
-
-func receiptOf(e *events.Event, rc store.Receipt) Receipt {
-	return Receipt{ID: e.ID, Source: e.Source, Sequence: rc.Sequence, Duplicate: rc.Duplicate}
 }
 
 // waitFor reads how long the answer follows the event.

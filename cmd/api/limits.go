@@ -33,7 +33,7 @@ func ofConnection(ctx context.Context, c net.Conn) context.Context {
 
 // crowded refuses a request of a connection beyond the limit.
 func (s *Server) crowded(w http.ResponseWriter) {
-	problem(http.StatusServiceUnavailable, fmt.Sprintf("more than %d connections at the same time: try again later", s.o.MaxConnections)).write(w)
+	problem(http.StatusServiceUnavailable, fmt.Sprintf("more than %d connections at the same time: try again later", s.o.MaxConnections)).Write(w)
 }
 
 // places limit how many requests do the same thing at the same time.

@@ -10,26 +10,12 @@ import (
 	"time"
 
 	"evrun/cmd/api/ndjson"
+	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/search"
 )
-
-// LogLine is a line of a run's log: an attempt that begins or has ended, a part of what it printed, or the run, which ends the log.
-type LogLine struct {
-	Attempt *Attempt `json:"attempt,omitempty"` // its Output has no streams: they come as pieces
-	Output  *Piece   `json:"output,omitempty"`
-	Run     *Run     `json:"run,omitempty"`
-}
-
-// Piece is a part of what an attempt printed.
-type Piece struct {
-	Attempt int    `json:"attempt"`
-	Stream  string `json:"stream"`
-	Text    string `json:"text"`
-	Omitted int64  `json:"omitted,omitempty"` // bytes that were left out before Text
-}
 
 // logs sends the log of a run as NDJSON, a [LogLine] each: that of its last attempt, of one (?attempt=N), or of all (?attempt=all). With ?follow=1
 // it goes on, with each attempt that begins, until the run has ended; a blank line now and then keeps the connection. A reader that is slow loses a part,
@@ -143,7 +129,7 @@ func (l *runLog) stored(ctx context.Context, upTo int) error {
 
 // attempt sends an attempt and what it printed, unless that was sent while it ran.
 func (l *runLog) attempt(a store.Attempt) error {
-	shape := AttemptOf(a)
+	shape := shape.AttemptOf(a)
 	output := shape.Output
 	if output != nil {
 		shape.Output = &Output{Status: output.Status, Headers: output.Headers}

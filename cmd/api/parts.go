@@ -46,5 +46,4 @@ type Daemon struct {
 var ErrNoDaemon = errors.New("no daemon is running")
 
 // errNeedsDaemon refuses, in process, the routes that need a daemon.
-var errNeedsDaemon = &Problem{Status: http.StatusNotImplemented, Title: http.StatusText(http.StatusNotImplemented),
-	Detail: ErrNoDaemon.Error(), cause: ErrNoDaemon}
+var errNeedsDaemon = problem(http.StatusNotImplemented, ErrNoDaemon.Error()).Because(ErrNoDaemon)

@@ -11,13 +11,6 @@ import (
 	"evrun/tasks/retention"
 )
 
-// Pruned is what POST /v1/prune did or, for a dry run, would do.
-type Pruned struct {
-	DryRun bool `json:"dry_run,omitempty"`
-	retention.Report
-	Space retention.Space `json:"space"` // afterwards
-}
-
 // prune prunes the store by the settings; with ?dry_run=true, it only says what would go. With ?now=true, a store of an older version is pruned before its
 // pruning was announced for a day.
 func (s *Server) prune(r *http.Request) (any, error) {

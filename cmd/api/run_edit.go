@@ -6,16 +6,9 @@ import (
 	"net/http"
 
 	"evrun/cmd/api/ndjson"
-	"evrun/events"
+	"evrun/cmd/api/shape"
 	"evrun/tasks/control"
 )
-
-// EditedRun answers a request to run a handler again with changed data.
-type EditedRun struct {
-	Run    Run           `json:"run"`    // as it is now: dropped, unless the request was a dry run
-	Before *events.Event `json:"before"` // the run's event
-	After  *events.Event `json:"after"`  // the event in its place; without a seq in a dry run
-}
 
 // editRun ends a run and accepts an event with changed data for its handler. With ?dry_run=true it only checks, and shows the event.
 func (s *Server) editRun(w http.ResponseWriter, r *http.Request) error {
@@ -43,7 +36,7 @@ func (s *Server) editRun(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return writeJSON(w, http.StatusOK, EditedRun{RunOf(edited.Run), edited.Of, edited.Again})
+	return writeJSON(w, http.StatusOK, EditedRun{Run: shape.RunOf(edited.Run), Before: edited.Of, After: edited.Again})
 }
 
 // readJSON reads a body that must be one JSON object, with known members only.

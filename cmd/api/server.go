@@ -1,17 +1,17 @@
-// Package api is evrun's HTTP API: the server, and the JSON shapes that its client (package client) knows, too.
+// Package api is evrun's HTTP API: the server, and what its client (package client) knows of it.
 //
 // A [Server] answers requests on the daemon's socket. Without a daemon, a command makes one over the opened store and asks it in its own
 // process ([Server.Handler]), so each action is written once. [Handlers] and [Schedules] have an implementation for each of the two;
-// some routes need the parts of a running [Daemon]. A resource (runs.go, users.go, …) has its shapes and its routes in one file, and the
-// methods that ask for it in the file with the same name in package client. An error is answered as a [Problem].
+// some routes need the parts of a running [Daemon]. A resource (runs.go, users.go, …) has its routes in one file, its JSON shapes in the file with the
+// same name in package shape, and the methods that ask for it in that of package client. An error is answered as a [Problem].
 //
-// Parts with a job of their own: package stream sends the journal to many readers, package ndjson reads lines, package cloudevents
-// decodes binary mode and batches, and package limits bounds connections and times.
+// Parts with a job of their own: package ingest accepts lines, package stream sends the journal to many readers, package ndjson reads lines,
+// package cloudevents decodes binary mode and batches, and package limits bounds connections and times.
 //
 // Limits: connections (package limits), streams (package stream) and bodies of NDJSON at the same time, and the time of each body and write, are
 // bounded, so that no client keeps others waiting. In process there are no deadlines.
 //
-// Goroutines: one for each connection (net/http). A body of NDJSON has one more, ingest.answer; package stream has one of its own. All
+// Goroutines: one for each connection (net/http). A body of NDJSON has one more (package ingest); package stream has one of its own. All
 // of the server's have ended when [Server.Close] returns.
 package api
 
@@ -28,6 +28,7 @@ import (
 
 	"evrun/cmd/api/access"
 	"evrun/cmd/api/limits"
+	"evrun/cmd/api/shape"
 	"evrun/cmd/api/stream"
 	"evrun/events"
 	"evrun/store"
@@ -103,13 +104,13 @@ func NewServer(o Options) *Server {
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: min(o.MaxStreams, mostLines)},
 		batches: places{what: "large batches", limit: largeBatches},
 		backups: places{what: "backups", limit: backupsAtOnce},
-		reasons: NewReasons(o.Store, o.Redact),
+		reasons: shape.NewReasons(o.Store, o.Redact),
 	}
 	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action(), erase.Action(o.Store))})
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,
-			Runs: s.reasons.shapes, WriteTimeout: limits.WriteTimeout})
+			Runs: s.reasons.Any, WriteTimeout: limits.WriteTimeout})
 	}
 	mux := http.NewServeMux()
 	for _, r := range Routes {
@@ -177,12 +178,12 @@ func (s *Server) Close(ctx context.Context) error {
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
-	p := problemOf(err)
+	p := shape.ProblemOf(err)
 	stopping := p.Status == http.StatusServiceUnavailable && s.draining.Load()               // expected
 	if p.Status >= http.StatusInternalServerError && !stopping && r.Context().Err() == nil { // else the client is gone
 		s.o.Log.Warn("request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "error", err)
 	}
-	p.write(w)
+	p.Write(w)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {
@@ -201,7 +202,7 @@ func (s *Server) healthy(*http.Request) (any, error) { return map[string]string{
 func (s *Server) status(r *http.Request) (any, error) {
 	status, err := s.o.Daemon.Status(r.Context())
 	if err == nil && s.draining.Load() {
-		status.stopping()
+		status.Stopping()
 	}
 	return status, err
 }
@@ -228,4 +229,4 @@ func (s *Server) readiness(r *http.Request) (any, error) {
 	return map[string]string{"status": "ready"}, err
 }
 
-var errDraining = problem(http.StatusServiceUnavailable, "evrun is stopping: try again when it is back")
+var errDraining = shape.ErrDraining

@@ -1,52 +1,81 @@
 package api
 
 import (
+	"evrun/cmd/api/ingest"
+	"evrun/cmd/api/shape"
 	"net/http"
-	"strconv"
-	"time"
-
-	"evrun/events"
 )
 
-// The JSON shapes of several routes. Those of one resource are in its file; package events writes events.
+// The JSON shapes, which are in package shape so that the parts of the server can use them. Package events writes events.
+type (
+	Account       = shape.Account
+	Attempt       = shape.Attempt
+	Backfill      = shape.Backfill
+	Backfilled    = shape.Backfilled
+	BackupRequest = shape.BackupRequest
+	BackupStep    = shape.BackupStep
+	Batch         = shape.Batch
+	BatchPreview  = shape.BatchPreview
+	BatchRequest  = shape.BatchRequest
+	Chain         = shape.Chain
+	ChainEvent    = shape.ChainEvent
+	ChainRun      = shape.ChainRun
+	EditedRun     = shape.EditedRun
+	End           = shape.End
+	Except        = shape.Except
+	Forgotten     = shape.Forgotten
+	ImportedUser  = shape.ImportedUser
+	LogLine       = shape.LogLine
+	NamedStream   = shape.NamedStream
+	Output        = shape.Output
+	PageInfo      = shape.PageInfo
+	Paused        = shape.Paused
+	PausedHandler = shape.PausedHandler
+	Piece         = shape.Piece
+	Problem       = shape.Problem
+	ProblemWriter = shape.ProblemWriter
+	Pruned        = shape.Pruned
+	Reasons       = shape.Reasons
+	Receipt       = shape.Receipt
+	Reloaded      = shape.Reloaded
+	ReplayRequest = shape.ReplayRequest
+	Replayed      = shape.Replayed
+	Resumed       = shape.Resumed
+	Run           = shape.Run
+	RunDetails    = shape.RunDetails
+	Schedule      = shape.Schedule
+	Slot          = shape.Slot
+	SlotRuns      = shape.SlotRuns
+	Status        = shape.Status
+	Stream        = shape.Stream
+	Trouble       = shape.Trouble
+	User          = shape.User
+	WAL           = shape.WAL
+)
 
-// Receipt answers an accepted event.
-type Receipt struct {
-	ID        string `json:"id"`
-	Source    string `json:"source"`
-	Sequence  int64  `json:"seq,string"`
-	Duplicate bool   `json:"duplicate"`
+// LineDefaults are the attributes of lines that don't have them.
+type LineDefaults = ingest.Defaults
 
-	// Of an event that was sent with ?matches=true.
-	Matches *bool  `json:"matches,omitempty"` // a handler is wired to it, or its type is final
-	Hint    string `json:"hint,omitempty"`    // without one, a type that may have been meant
-}
+// The constants of shapes.
+const (
+	BatchRunning = shape.BatchRunning
+	BatchStopped = shape.BatchStopped
+	BatchEnded   = shape.BatchEnded
 
-// appendJSON appends the same JSON as events.MarshalJSON, without Matches and Hint, much faster for usual ids and sources.
-func (r Receipt) appendJSON(dst []byte) []byte {
-	dst = events.AppendJSONText(append(dst, `{"id":`...), r.ID)
-	dst = events.AppendJSONText(append(dst, `,"source":`...), r.Source)
-	dst = strconv.AppendInt(append(dst, `,"seq":"`...), r.Sequence, 10)
-	dst = strconv.AppendBool(append(dst, `","duplicate":`...), r.Duplicate)
-	return append(dst, '}')
-}
+	TroubleStopping = shape.TroubleStopping
+	TroubleStore    = shape.TroubleStore
+	TroubleReload   = shape.TroubleReload
+	TroubleDead     = shape.TroubleDead
+	TroubleFailing  = shape.TroubleFailing
+	TroubleSilent   = shape.TroubleSilent
+	TroublePaused   = shape.TroublePaused
+	TroubleLeft     = shape.TroubleLeft
+	TroubleMissed   = shape.TroubleMissed
+	TroubleLastSlot = shape.TroubleLastSlot
+	TroublePruning  = shape.TroublePruning
 
-// End closes the answer to an emit that waits.
-type End struct {
-	Matched bool `json:"matched"` // a handler matched an event of the chain
-	Dead    bool `json:"dead"`    // a run is dead
-	// Cancelled says that a run was cancelled: the chain did not succeed.
-	Cancelled bool `json:"cancelled,omitempty"`
-	Timeout   bool `json:"timeout,omitempty"` // the time ran out before all runs had ended
-}
-
-func timeOf(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
-}
+	MaxUpcoming = shape.MaxUpcoming
+)
 
 // list is an answer with a list under a name.
 func list[T any](name string, items []T) map[string]any {
@@ -67,12 +96,3 @@ func labeledList[T any](name string, items []T, hint string) map[string]any {
 
 // labelsOf reads the parameter label: KEY=VALUE, or KEY; several must all match.
 func labelsOf(r *http.Request) []string { return r.URL.Query()["label"] }
-
-// shaped converts each item of a list.
-func shaped[T, Shape any](list []T, of func(T) Shape) []Shape {
-	out := make([]Shape, len(list))
-	for i, item := range list {
-		out[i] = of(item)
-	}
-	return out
-}

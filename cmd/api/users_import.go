@@ -9,18 +9,12 @@ import (
 
 	"evrun/cmd/api/limits"
 	"evrun/cmd/api/ndjson"
+	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/audit"
 	"evrun/tasks/users"
 )
-
-// ImportedUser answers a line of an import.
-type ImportedUser struct {
-	UserID int64  `json:"user_id"`
-	Email  string `json:"email"`
-	Result string `json:"result"` // inserted, updated, or kept: the e-mail address already existed
-}
 
 // The pages of an import: so many lines, or bytes, are one transaction.
 const (
@@ -98,7 +92,7 @@ func (m *userImport) run(ctx context.Context, body io.Reader, number int) error 
 			return errors.Join(m.store(ctx), err)
 		case !tooLong && ndjson.Blank(text):
 		case tooLong:
-			m.add(number, LineTooLong(longest))
+			m.add(number, shape.LineTooLong(longest))
 		default:
 			u, err := users.Decode(text)
 			if err != nil {
@@ -142,7 +136,7 @@ func (m *userImport) store(ctx context.Context) error {
 		done, err = m.server.o.Store.ImportUsers(ctx, m.users, m.on)
 	}
 	if err != nil {
-		p := *problemOf(err)
+		p := *shape.ProblemOf(err)
 		p.Line = m.first
 		return &p
 	}
@@ -175,7 +169,7 @@ func (m *userImport) refused() error {
 func answerOf(u store.Imported) (answer any, result string) {
 	switch {
 	case u.Err != nil:
-		return problemOf(u.Err), "refused"
+		return shape.ProblemOf(u.Err), "refused"
 	case u.New:
 		result = "inserted"
 	case u.Updated:
@@ -183,7 +177,7 @@ func answerOf(u store.Imported) (answer any, result string) {
 	default:
 		result = "kept"
 	}
-	return ImportedUser{u.User.ID, u.User.Email, result}, result
+	return ImportedUser{UserID: u.User.ID, Email: u.User.Email, Result: result}, result
 }
 
 // audit records what was stored, if anything was.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store/sqlite"
 	"evrun/tasks/emitter"
@@ -90,7 +91,7 @@ func TestAnEventThatBreaksItsSchemaIsAnsweredWith422AndAllViolations(t *testing.
 }
 
 func TestManyViolationsAreCounted(t *testing.T) {
-	p := problemOf(&emitter.RefusedError{Msg: "it doesn't fit", Violations: make([]schema.Violation, 20), More: 7})
+	p := shape.ProblemOf(&emitter.RefusedError{Msg: "it doesn't fit", Violations: make([]schema.Violation, 20), More: 7})
 	if p.Status != 422 || p.More != 7 || len(p.Violations) != 20 || !strings.HasSuffix(p.Error(), "; and 7 more") {
 		t.Errorf("%+v", p)
 	}

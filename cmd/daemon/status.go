@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/files"
@@ -45,7 +46,7 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	if errors.Is(err, tasks.ErrStopping) { // the rest is of interest all the more
 		err = nil
 	}
-	s.Schedules = api.SchedulesOf(states, 0)
+	s.Schedules = shape.SchedulesOf(states, 0)
 	if err == nil {
 		err = d.lastSlots(ctx, states, s.Schedules)
 	}

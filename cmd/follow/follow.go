@@ -13,6 +13,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/api/shape"
 	"evrun/cmd/cli"
 	"evrun/cmd/output"
 	"evrun/events"
@@ -155,7 +156,7 @@ func (t *tail) query() client.StreamQuery {
 // readStore prints the events in the store from where the tail is.
 func (t *tail) readStore(ctx context.Context, path string) error {
 	err := cli.ReadStore(path, func(s store.Store) error {
-		t.reasons = api.NewReasons(s, nil)
+		t.reasons = shape.NewReasons(s, nil)
 		return t.stored(ctx, s)
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -216,7 +217,7 @@ func (t *tail) storedRuns(ctx context.Context, s store.Store, e *events.Event) e
 	}
 	t.filter.find = func(int64) (*events.Event, error) { return e, nil }
 	runs = slices.DeleteFunc(runs, func(r store.Run) bool {
-		return !t.wanted(api.RunOf(r))
+		return !t.wanted(shape.RunOf(r))
 	})
 	for _, r := range t.reasons.Runs(ctx, runs) {
 		if err := t.p.Run(r); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/ndjson"
+	"evrun/cmd/api/shape"
 	"evrun/events"
 )
 
@@ -83,7 +84,7 @@ func (l *ndjsonLines) Next() (Line, error) {
 	text, tooLong, err := l.Reader.Next()
 	line := Line{Number: l.number, Text: text}
 	if tooLong {
-		line.Refused = api.LineTooLong(ndjson.MaxLine(l.o.MaxData))
+		line.Refused = shape.LineTooLong(ndjson.MaxLine(l.o.MaxData))
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("read line %d: %w", l.number, err)

@@ -1,4 +1,4 @@
-package api
+package shape
 
 import (
 	"testing"
@@ -17,7 +17,7 @@ func TestReceiptIsWrittenAsAllJSONIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.appendJSON(nil); string(got) != string(want) {
+		if got := r.AppendJSON(nil); string(got) != string(want) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package api
+package ingest
 
 import (
 	"bytes"
@@ -39,8 +39,8 @@ func BenchmarkIngestLines(b *testing.B) {
 	em := emitter.New(&nullJournal{}, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		g := ingest{emitter: em, maxData: emitter.DefaultMaxEvent, refuse: func() error { return nil }, interrupt: func() {}}
-		g.run(b.Context(), bytes.NewReader(body.Bytes()), io.Discard, func() error { return nil })
+		g := Lines{Emitter: em, MaxData: emitter.DefaultMaxEvent, Refuse: func() error { return nil }, Interrupt: func() {}}
+		g.Run(b.Context(), bytes.NewReader(body.Bytes()), io.Discard, func() error { return nil })
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/line")
 }

@@ -1,4 +1,4 @@
-package api
+package shape
 
 import (
 	"context"
@@ -29,7 +29,7 @@ const (
 // Runs returns the shapes of stored runs, with their reasons. It reads the events of all skipped ones with one query, or with a few if they have
 // much data. A reason that can't be made is not an error.
 func (r *Reasons) Runs(ctx context.Context, runs []store.Run) []Run {
-	out := shaped(runs, RunOf)
+	out := Each(runs, RunOf)
 	of := map[int64][]int{} // runs by event
 	q := store.EventQuery{Limit: maxReasons}
 	for i := range runs {
@@ -64,7 +64,7 @@ func (r *Reasons) Runs(ctx context.Context, runs []store.Run) []Run {
 	return out
 }
 
-// shapes is Runs for streams.
-func (r *Reasons) shapes(ctx context.Context, runs []store.Run) []any {
-	return shaped(r.Runs(ctx, runs), func(run Run) any { return run })
+// Any is Runs for streams.
+func (r *Reasons) Any(ctx context.Context, runs []store.Run) []any {
+	return Each(r.Runs(ctx, runs), func(run Run) any { return run })
 }

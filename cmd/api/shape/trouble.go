@@ -1,4 +1,4 @@
-package api
+package shape
 
 import (
 	"slices"
@@ -29,8 +29,8 @@ const (
 	TroublePruning  = "retention" // the store will be pruned, can't be, or stays too large
 )
 
-// stopping says in Problems that the daemon is about to end. A worker that does not answer has ended then, which is not reported as a problem.
-func (s *Status) stopping() {
+// Stopping says in Problems that the daemon is about to end. A worker that does not answer has ended then, which is not reported as a problem.
+func (s *Status) Stopping() {
 	running := 0
 	for i := range s.Handlers {
 		running += s.Handlers[i].Running

@@ -1,4 +1,4 @@
-package api
+package shape
 
 import (
 	"maps"
@@ -26,9 +26,9 @@ func AttemptOf(a store.Attempt) Attempt {
 	if a.State == store.Retrying || a.State == store.Dead {
 		state = "failed"
 	}
-	shape := Attempt{Attempt: a.Number, State: state, StartedAt: a.StartedAt.UTC(), FinishedAt: timeOf(a.FinishedAt), Error: a.Error, Output: OutputOf(a.Output)}
+	shape := Attempt{Attempt: a.Number, State: state, StartedAt: a.StartedAt.UTC(), FinishedAt: TimeOf(a.FinishedAt), Error: a.Error, Output: OutputOf(a.Output)}
 	if shape.FinishedAt != nil {
-		ms := milliseconds(a.FinishedAt.Sub(a.StartedAt))
+		ms := Milliseconds(a.FinishedAt.Sub(a.StartedAt))
 		shape.TookMS = &ms
 	}
 	return shape

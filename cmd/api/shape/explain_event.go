@@ -1,0 +1,23 @@
+package shape
+
+// Account is what happened to an event at one handler, and why.
+type Account struct {
+	Handler string   `json:"handler"`
+	State   string   `json:"state"` // the run's, "waiting", or why there is no run: see the constants of package explain
+	Why     string   `json:"why,omitempty"`
+	On      []string `json:"on"`
+	Run     *Run     `json:"run,omitempty"`
+}
+
+// Tell gives an account its run.
+func (a *Account) Tell(run Run) {
+	a.Run, a.State = &run, run.State
+	switch {
+	case run.Error != "" && run.Reason != "":
+		a.Why = run.Reason + ": " + run.Error
+	case run.Error != "":
+		a.Why = run.Error
+	default:
+		a.Why = run.Reason
+	}
+}
