@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 
+	"evrun/cmd/api/cloudevents"
 	"evrun/cmd/api/ndjson"
 	"evrun/cmd/api/shape"
 	"evrun/events"
@@ -15,8 +16,8 @@ import (
 	"evrun/tasks/search"
 )
 
-// listEvents answers with a page of the journal, newest first unless the parameters say otherwise: a JSON object, or NDJSON if Accept names it, with
-// the page's info in a header.
+// listEvents answers with a page of the journal, newest first unless the parameters say otherwise: a JSON object or, if Accept names it, NDJSON or a
+// batch of CloudEvents, with the page's info in a header.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	sel, err := selectionOf(r)
 	if err != nil {
@@ -38,8 +39,12 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	before, between, after, contentType := `{"events":[`, ",", "],"+string(info[1:])+"\n", "application/json"
-	if r.Header.Get("Accept") == ndjson.Type {
-		before, between, after, contentType = "", "\n", "\n", ndjson.Type
+	switch accept := r.Header.Get("Accept"); accept {
+	case ndjson.Type:
+		before, between, after, contentType = "", "\n", "\n", accept
+		w.Header().Set(PageHeader, string(info))
+	case cloudevents.BatchType:
+		before, after, contentType = "[", "]\n", accept
 		w.Header().Set(PageHeader, string(info))
 	}
 	buffer := listTexts.Get().(*[]byte)

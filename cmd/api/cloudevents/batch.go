@@ -7,6 +7,12 @@ import (
 	"evrun/events"
 )
 
+// The media types of CloudEvents in JSON.
+const (
+	Type      = "application/cloudevents+json"
+	BatchType = "application/cloudevents-batch+json"
+)
+
 // Batch reads a JSON array of at most so many events.
 func Batch(body []byte, most int) ([]*events.Event, error) {
 	raw, err := events.Elements(body, most)

@@ -1,0 +1,62 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// clients is where the programs are that test evrun with the libraries of others. .ci/run installs these libraries.
+const clients = "../.ci/clients"
+
+// clientsWiring is that of their daemon.
+const clientsWiring = "store: evrun.db\nserver: {socket: evrun.sock}\n"
+
+// node runs one of the programs in JavaScript against a daemon.
+func node(t *testing.T, script, address string, env ...string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(clients, "node_modules", ".package-lock.json")); err != nil {
+		unable(t, "node", fmt.Errorf("npm ci --prefix .ci/clients hasn't been run: %w", err))
+	}
+	c := exec.Command("node", script, address)
+	c.Dir, c.Env = clients, append(os.Environ(), env...)
+	if text, err := c.CombinedOutput(); err != nil {
+		t.Errorf("node %s: %v\n%s", script, err, text)
+	} else {
+		t.Logf("%s", text)
+	}
+}
+
+// goClient builds the program in Go, a module of its own, from modules that were downloaded before.
+func goClient(t *testing.T) (bin string) {
+	t.Helper()
+	bin = filepath.Join(t.TempDir(), "client")
+	c := exec.Command("go", "build", "-o", bin, ".")
+	c.Dir, c.Env = filepath.Join(clients, "go"), append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly")
+	if text, err := c.CombinedOutput(); err != nil {
+		unable(t, "cloudevents", fmt.Errorf("go -C .ci/clients/go mod download hasn't been run: %w\n%s", err, text))
+	}
+	return bin
+}
+
+// The CloudEvents SDKs send events in every mode to the real daemon, and read them back.
+func TestTheCloudEventsSDKsSendAndRead(t *testing.T) {
+	proof(t)
+	address := func(t *testing.T) string {
+		dir := wired(t, clientsWiring)
+		d := serve(t, dir, nil)
+		d.ready(t)
+		t.Cleanup(func() { d.stop(t) })
+		return "unix:" + filepath.Join(dir, "evrun.sock")
+	}
+	t.Run("go", func(t *testing.T) {
+		if text, err := exec.Command(goClient(t), address(t)).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, text)
+		} else {
+			t.Logf("%s", text)
+		}
+	})
+	t.Run("javascript", func(t *testing.T) { node(t, "cloudevents.mjs", address(t)) })
+}
