@@ -19,6 +19,8 @@ func expressions(Sources) (string, error) {
 		{"`result`", "`emit` of a handler", "What the kind returned: see [kinds.md](kinds.md)"},
 		{"`error`, `attempts`, `handler`, `run_id`", "`on_dead`", "Why the run is dead, and after how many attempts"},
 		{"`slot`, `previous`", "schedules", "`slot.time`, `slot.unix` and `slot.number`; `previous` is the slot that was published before, nil at first"},
+		{"`body`", "hooks", "The request's body: of JSON or a form its value, `body.repository.name`; else a text, and nil if it is empty"},
+		{"`raw`, `method`, `name`", "hooks", "The body as it came, the method of HTTP, and the hook's name; the functions `header` and `query` give the rest of the request"},
 		{"`run.state`, `run.error`, `run.attempt`", "`--where` on runs", "The run; `event` and `data` are those of its event"},
 	})
 	p.heading(2, "Operators")

@@ -23,6 +23,11 @@
 // The same run always gives the same values, at each attempt: now() is when the event was accepted, and uuid() follows from the run's id and the place of the
 // text ([Scope.At], [Env.In]). [Functions] has all functions.
 //
+// # Requests
+//
+// A hook's expressions see a request ([NewRequestEnv]), of which body, raw, method and name are values, and header() and query() functions. All other scopes
+// leave these words to their users.
+//
 // # Limits
 //
 // An evaluation that would take more than about 64 MiB, or more than 20 million steps (a few seconds), ends with an error;

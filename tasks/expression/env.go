@@ -36,6 +36,7 @@ type seldom struct {
 	run     *Run
 	item    any
 	index   int
+	request *Request
 }
 
 // Run is a run, for an expression that selects runs.
@@ -125,6 +126,9 @@ func (env *Env) value(name nameSet) (any, error) {
 	}
 	if env.seldom == nil {
 		return nil, nil
+	}
+	if name&nameRequest != 0 {
+		return env.request().value(name), nil
 	}
 	failure := &env.seldom.failure
 	switch name {

@@ -30,6 +30,7 @@ type Expr struct {
 	regroup bool        // groupBy returns maps with keys of any type
 	secret  *secret     // nil: it uses neither env() nor file()
 	place   string      // of [Scope.At]
+	headers []string    // that it reads
 
 	advice atomic.Pointer[advice] // the last one; nil: none
 }
@@ -91,6 +92,9 @@ func compileOnce(src string, s Scope) (x *Expr, fault *Error) {
 	case len(src) > maxSource:
 		return nil, &Error{Offset: maxSource, Msg: fmt.Sprintf("the expression is longer than %d KiB", maxSource>>10)}
 	}
+	if s.ofRequest() {
+		s.data = requestTypes()
+	}
 	config := lockLanguage()
 	defer language.Unlock()
 	tree, err := parser.ParseWithConfig(src, config)
@@ -102,7 +106,7 @@ func compileOnce(src string, s Scope) (x *Expr, fault *Error) {
 		return nil, fault
 	}
 	s.renameLocals(&tree.Node, names.locals)
-	x = &Expr{src: src, uses: names.used &^ nameSources, place: s.place}
+	x = &Expr{src: src, uses: names.used &^ nameSources, place: s.place, headers: names.headers}
 	if x.uses&nameUUID != 0 && s.names&nameIndex != 0 {
 		x.uses |= nameIndex // a different value for each element
 	}

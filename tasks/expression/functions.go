@@ -34,6 +34,8 @@ var ourFunctions = []function{
 	{"file", func(b functions.Budget, args []any) (any, error) { return args[0].(*source).file(b.(*Budget)) }, []any{new(func(string) string)}},
 	{"now", nil, []any{new(func() time.Time)}}, // limiter makes a name of it
 	{"uuid", func(b functions.Budget, args []any) (any, error) { return args[0].(*identities).uuid(b) }, []any{new(func() string)}},
+	{"header", func(_ functions.Budget, args []any) (any, error) { return args[0].(*Request).header(args[1]), nil }, []any{new(func(string) string)}},
+	{"query", func(_ functions.Budget, args []any) (any, error) { return args[0].(*Request).query(args[1]), nil }, []any{new(func(string) string)}},
 	{"sprintf", functions.Sprintf, []any{new(func(string, ...any) string)}},
 	{"strftime", functions.Strftime, []any{new(func(any, string) string), new(func(any, string, string) string)}},
 	{"round", functions.Round, []any{new(func(float64) float64), new(func(float64, int) float64)}},

@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,13 +54,16 @@ func TestTheExamplesOfFunctionsGiveTheirResults(t *testing.T) {
 		if f.Group == "" || len(f.Signatures) == 0 || !strings.HasSuffix(f.Doc, ".") || strings.Contains(f.Doc, ". ") {
 			t.Errorf("%s: a group, signatures and one sentence are needed: %+v", f.Name, f)
 		}
-		x, err := CompileTemplate("${ "+f.Example+" }", HandlerWith.In(dir, nil))
+		scope, env := HandlerWith.In(dir, nil), adaEnv()
+		env.In("42-save-user-k3f9x2q7", "save-user", 1)
+		if f.Group == "Requests to hooks" {
+			scope, env = HookRequest, NewRequestEnv(&Request{Header: http.Header{"X-Github-Event": {"push"}}})
+		}
+		x, err := CompileTemplate("${ "+f.Example+" }", scope)
 		if err != nil {
 			t.Errorf("%s: %v", f.Example, err)
 			continue
 		}
-		env := adaEnv()
-		env.In("42-save-user-k3f9x2q7", "save-user", 1)
 		if got, err := x.Text(env); err != nil || got != f.Result {
 			t.Errorf("%s = %s, %v; the table says %s", f.Example, got, err, f.Result)
 		}

@@ -91,6 +91,9 @@ func (l *limiter) call(node *ast.Node, n *ast.CallNode) {
 		case callee.Value == "uuid":
 			*node = call(n, ours("uuid"), at(n, &ast.IdentifierNode{Value: "$identities"}))
 			return
+		case nameOf(callee.Value)&nameParts != 0:
+			*node = call(n, ours(callee.Value), append([]ast.Node{at(n, &ast.IdentifierNode{Value: "$request"})}, n.Arguments...)...)
+			return
 		case !public[callee.Value] || len(n.Arguments) == 0:
 			return
 		}

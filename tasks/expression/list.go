@@ -96,7 +96,7 @@ func listHint(kind reflect.Kind, src string) string {
 // a file of an older evrun may have them.
 func (s Scope) renameLocals(root *ast.Node, locals []string) {
 	newer := func(name string) bool {
-		return slices.Contains(locals, name) && (nameItem|nameIndex)&^s.names&nameOf(name) != 0
+		return slices.Contains(locals, name) && (nameItem|nameIndex|nameRequest)&^s.names&nameOf(name) != 0
 	}
 	if !slices.ContainsFunc(locals, newer) {
 		return

@@ -25,10 +25,15 @@ type names struct {
 	Run      any `expr:"run"`
 	Item     any `expr:"item"`
 	Index    any `expr:"index"`
+	Body     any `expr:"body"`
+	Raw      any `expr:"raw"`
+	Method   any `expr:"method"`
+	Name     any `expr:"name"`
 
 	Limits     *Budget     `expr:"$limits"`
 	Now        time.Time   `expr:"$now"`
 	Identities *identities `expr:"$identities"`
+	Request    *Request    `expr:"$request"`
 }
 
 // machine is a virtual machine with the memory for one evaluation. Machines are pooled, because making one costs more than most evaluations.
@@ -61,7 +66,10 @@ func run(x *Expr, env *Env) (v any, err error) {
 	if x.uses&nameUUID != 0 {
 		m.names.Identities = env.identities(x)
 	}
-	for uses := x.uses &^ nameStable; uses != 0; uses &= uses - 1 {
+	if x.uses&nameParts != 0 {
+		m.names.Request = env.request()
+	}
+	for uses := x.uses &^ (nameStable | nameParts); uses != 0; uses &= uses - 1 {
 		name := uses & -uses // the lowest remaining name
 		if *m.names.field(name), err = env.value(name); err != nil {
 			return nil, err
@@ -97,6 +105,14 @@ func (n *names) field(name nameSet) *any {
 		return &n.Item
 	case nameIndex:
 		return &n.Index
+	case nameBody:
+		return &n.Body
+	case nameRaw:
+		return &n.Raw
+	case nameMethod:
+		return &n.Method
+	case nameName:
+		return &n.Name
 	}
 	return &n.Data
 }

@@ -36,8 +36,10 @@ var (
 	HandlerOnDead = Scope{names: nameAttempt | nameFailure, counted: true}                                              // a handler's on_dead
 	Environment   = Scope{names: nameSources}                                                                           // the file's env
 	ScheduleData  = Scope{names: nameSlot | namePrevious | nameSources | nameUUID}                                      // a schedule's data
+	HookRequest   = Scope{names: nameRequest, counted: true}                                                            // a hook's type, id, when, …
+	HookChallenge = Scope{names: nameRequest | nameSources, counted: true}                                              // a hook's challenge
 	allNames      = []nameSet{nameEvent, nameData, nameItem, nameIndex, nameEvents, nameResult, nameSlot, namePrevious, // in order of suggestion
-		nameError, nameAttempts, nameHandler, nameRunID, nameRun, nameEnv, nameFile, nameNow, nameUUID}
+		nameError, nameAttempts, nameHandler, nameRunID, nameRun, nameBody, nameRaw, nameMethod, nameName, nameHeader, nameQuery, nameEnv, nameFile, nameNow, nameUUID}
 )
 
 // The scopes of --where.
@@ -65,78 +67,14 @@ func (s Scope) In(dir string, secrets *Secrets) Scope {
 	return s
 }
 
-// nameSet is a set of the names that expressions may use.
-type nameSet uint32
-
-const (
-	nameEvent nameSet = 1 << iota
-	nameData
-	nameEvents
-	nameResult
-	nameSlot
-	namePrevious
-	nameError
-	nameAttempts
-	nameHandler
-	nameRunID
-	nameEnv
-	nameFile
-	nameRun
-	nameItem
-	nameIndex
-	nameNow
-	nameUUID
-
-	nameFailure   = nameError | nameAttempts | nameHandler | nameRunID
-	nameSources   = nameEnv | nameFile
-	nameStable    = nameNow | nameUUID
-	nameFunctions = nameSources | nameStable
-	nameAttempt   = nameEvent | nameData | nameRun | nameFunctions
-)
-
-// String gives the name of a set of one.
-func (n nameSet) String() string {
-	switch n {
-	case nameEvent:
-		return "event"
-	case nameData:
-		return "data"
-	case nameEvents:
-		return "events"
-	case nameResult:
-		return "result"
-	case nameSlot:
-		return "slot"
-	case namePrevious:
-		return "previous"
-	case nameError:
-		return "error"
-	case nameAttempts:
-		return "attempts"
-	case nameHandler:
-		return "handler"
-	case nameRunID:
-		return "run_id"
-	case nameEnv:
-		return "env"
-	case nameFile:
-		return "file"
-	case nameRun:
-		return "run"
-	case nameItem:
-		return "item"
-	case nameIndex:
-		return "index"
-	case nameNow:
-		return "now"
-	case nameUUID:
-		return "uuid"
-	}
-	return "?"
-}
-
 // where returns a hint to the fields of the file in which a name is known that this scope doesn't have.
 func (n nameSet) where(s Scope) string {
+	switch {
+	case n&nameParts != 0:
+		return fmt.Sprintf("%s() is known in hooks only; what is needed later must be in the hook's data", n)
+	case s.ofRequest():
+		return n.inHook()
+	}
 	switch n {
 	case nameEvents:
 		return `"events" is known in with, emit and on_dead of a handler with a debounce only`
@@ -170,25 +108,16 @@ func (n nameSet) where(s Scope) string {
 	}
 }
 
-// nameOf returns the set of one of our names; 0 for any other name.
-func nameOf(s string) nameSet {
-	for _, n := range allNames {
-		if n.String() == s {
-			return n
-		}
-	}
-	return 0
-}
-
 // nameCheck walks an expression first: it refuses names that the scope doesn't have, and collects the names that are used.
 type nameCheck struct {
-	src    string
-	scope  Scope
-	locals []string          // declared with let
-	called map[ast.Node]bool // identifiers in the place of a function
-	used   nameSet
-	files  []string // the names that file() is called with
-	err    *Error
+	src     string
+	scope   Scope
+	locals  []string          // declared with let
+	called  map[ast.Node]bool // identifiers in the place of a function
+	used    nameSet
+	files   []string // the names that file() is called with
+	headers []string // and header()
+	err     *Error
 }
 
 func checkNames(src string, root *ast.Node, scope Scope) (*nameCheck, *Error) {
@@ -256,7 +185,7 @@ func (c *nameCheck) call(n *ast.CallNode) {
 		return
 	}
 	c.literals(callee.Value, n)
-	if nameOf(callee.Value)&nameSources == 0 {
+	if c.part(callee.Value, n) || nameOf(callee.Value)&nameSources == 0 {
 		return
 	}
 	if len(n.Arguments) != 1 {
@@ -301,6 +230,9 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	name, called := nameOf(n.Value), c.called[n]
 	_, isBuiltin := builtin.Index[n.Value]
 	isBuiltin = isBuiltin || public[n.Value]
+	if name&nameRequest&^c.scope.names != 0 && (name&nameParts == 0 || !called) { // a word that people use for their data
+		name, isBuiltin = 0, false
+	}
 	switch {
 	case slices.Contains(c.locals, n.Value):
 	case name == 0 && isBuiltin && !called:
@@ -334,6 +266,9 @@ func (c *nameCheck) suggest(word string, called bool) string {
 	if !called && fault.Closest(word, known) == "" && c.scope.names&nameData != 0 && word[0] != '$' && c.scope.data.mayHave(word) {
 		return "write data." + word
 	}
+	if !called && fault.Closest(word, known) == "" && c.scope.ofRequest() && word[0] != '$' {
+		return "write body." + word
+	}
 	for _, f := range guide.Functions() {
 		if nameOf(f.Name) == 0 {
 			known = append(known, f.Name)
@@ -356,6 +291,10 @@ func (c *nameCheck) member(n *ast.MemberNode) {
 			c.fault(n.Property, `the event has no attribute "data"`, `its data is "data", without "event."`)
 		case strings.Trim(key.Value, "abcdefghijklmnopqrstuvwxyz0123456789") != "" || key.Value == "":
 			c.fault(n.Property, fmt.Sprintf("the event has no attribute %q", key.Value), fault.DidYouMean(key.Value, eventAttributes))
+		}
+	case nameMethod, nameName, nameRaw:
+		if c.scope.ofRequest() {
+			c.fault(n.Property, fmt.Sprintf("%s is a text, so it has no %q", root.Value, key.Value), "")
 		}
 	case nameSlot:
 		if !slices.Contains(slotFields, key.Value) {

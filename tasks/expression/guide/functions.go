@@ -36,6 +36,7 @@ var groups = []group{
 	{"Maps", maps},
 	{"Encodings", encodings},
 	{"Environment and run", environment},
+	{"Requests to hooks", requests},
 	{"Bits", bits},
 }
 
@@ -176,6 +177,12 @@ var environment = []Function{
 	{Name: "uuid", Signatures: []string{"uuid()"},
 		Doc:     "An identifier that is made of the run and the place in the file: a different one at each place, and the same at every attempt of a run.",
 		Example: `uuid()`, Result: `86e55040-f7f9-8f29-8dea-a4ee9745a072`},
+}
+
+var requests = []Function{
+	{Name: "header", Signatures: []string{`header("NAME")`}, Doc: "The header of the request, whatever the case of its name, the first one if there are several; nil without one.",
+		Example: `header("X-GitHub-Event")`, Result: `push`},
+	{Name: "query", Signatures: []string{`query("NAME")`}, Doc: "The parameter of the request's url, the first one if there are several; nil without one.", Example: `query("page") ?? "1"`, Result: `1`},
 }
 
 var bits = []Function{
