@@ -29,6 +29,7 @@ type Store interface {
 	Retention
 	Backups
 	Erasing
+	Tokens
 
 	// Ping waits for its turn in the writer's queue, and writes nothing. Unlike a write, it ends with its context.
 	Ping(ctx context.Context) error

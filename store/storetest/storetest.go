@@ -112,6 +112,8 @@ func Run(t *testing.T, d Driver) {
 		{"an event for a handler that is not active is refused", targetsAreActive},
 		{"a handler gets the events that are for its predecessors", targetsOfPredecessors},
 		{"slots and marks are accepted together", slots},
+		{"a token is made and revoked with its event, and its name is given once", tokens},
+		{"there are so many tokens at most", tokensAreBounded},
 		{"a batch moves from one place to the next, in the transaction that does what lies between", batchSteps},
 		{"runs are changed together with the step of their batch", batchOfRuns},
 		{"a step of a batch is done once", batchRace},

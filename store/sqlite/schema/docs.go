@@ -131,6 +131,7 @@ var Tables = []Table{
 	}},
 	{Name: "batches", Doc: "Actions on selections, and how far each is: see evrun runs retry --resume."},
 	{Name: "blocks", Doc: "In which blocks of the journal types, sources and states occur, for lists of rare ones."},
+	{Name: "evrun_tokens", Doc: "The tokens that were made by command, as hashes: see evrun token."},
 	{Name: "meta", Doc: "The id of the store, and the like."},
 	{Name: "pruned_keys", Doc: "The source and id of deleted events, as hashes (retention.dedupe)."},
 	{Name: "pruning", Doc: "What was pruned so far."},
