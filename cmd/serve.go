@@ -36,6 +36,7 @@ it: exit 1, and its run is tried again at the next start.`,
 	f := c.Flags()
 	f.String("store", "", "the SQLite `FILE` (over the wiring file's store)")
 	f.String("socket", "", "the control socket (over server.socket)")
+	f.String("listen", "", "the TCP `ADDRESS`, such as 127.0.0.1:7770 (over server.listen)")
 	f.String("log-level", "", "debug, info, warn or error (over log.level)")
 	f.String("log-format", "", "auto, text or json (over log.format)")
 	cli.CompleteFlag(c, "log-level", "debug", "info", "warn", "error")

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -95,12 +96,12 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	}
 	want := settings.Settings{
 		Store:  settings.Store{Path: filepath.Join(c.Dir, "evrun.db"), MaxWAL: 4 << 30, Synchronous: "full"},
-		Server: settings.Server{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true},
+		Server: settings.Server{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true, MaxConnections: 1000, MaxStreams: 200},
 		Log:    settings.Log{Level: slog.LevelInfo, Format: "auto"}, Grace: 30 * time.Second,
 		Retention: settings.Retention{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour},
 		Timezone:  "UTC",
 	}
-	if c.Settings != want {
+	if !reflect.DeepEqual(c.Settings, want) {
 		t.Errorf("settings\ngot  %+v\nwant %+v", c.Settings, want)
 	}
 	if w := c.Wiring; len(w.Events) != 1 || len(w.Schedules) != 1 || len(w.Handlers) != 2 || len(w.Handlers[0].Emit) != 1 {

@@ -100,7 +100,7 @@ var unseen = map[string][]string{
 	"a pattern or a type":      {"handler-on-patterns", "handler-emit-type"},
 	"a time or its zone":       {"schedule-cron-[^n]*", "schedule-cron-name", "cron-foreign", "schedule-monthly", "schedule-weekly", "schedule-zone-[^n]*"},
 	"a size or a duration":     {"settings-grace-long", "settings-grace-zero", "settings-max-event-bounds", "settings-max-event-unit", "output-bounds", "schedule-every-short", "schedule-grace"},
-	"two keys together":        {"settings-socket-group"},
+	"two keys together":        {"settings-socket-group", "settings-max-streams", "settings-tls-[^kw]*", "settings-tls-key-alone"},
 	"a line of words":          {"short-words", "short-places"},
 	"a path":                   {"settings-socket-long", "settings-store-folder", "settings-store-memory", "settings-store-nul", "settings-store-postgres", "sql-dsn"},
 	"several values together":  {"handler-debounce-max", "handler-retry-order", "output-retry-of-both", "handler-timeout-short", "name-duplicate", "schedule-bounds", "schedule-dst", "schedule-zone-not-followed", "schedule-two-timings", "strict-emit", "strict-no-events", "strict-on-dead", "strict-schedule", "schedule-max-missed", "tests-names", "tests-no-slot", "tests-stub-inside"},
@@ -108,6 +108,7 @@ var unseen = map[string][]string{
 	"a service's url":          {"notify-url"},
 	"an SQL statement":         {"sql-create", "sql-forbidden", "sql-interpolated", "sql-second-line", "sql-two-statements"},
 	"a file beside it":         {"schema-file", "include-cycle", "include-names", "include-syntax"},
+	"an address":               {"settings-listen-all", "settings-listen-host", "settings-listen-name", "settings-listen-open", "settings-listen-port"},
 	"the zones of the machine": {"settings-timezone", "settings-timezone-shell"},
 }
 

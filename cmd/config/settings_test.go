@@ -2,8 +2,10 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +17,7 @@ import (
 )
 
 func TestSettingsAreLayered(t *testing.T) {
-	path := write(t, "store: file.db\nserver: {socket: file.sock, max_event: 2MiB, grace: 5s}\nlog: {level: warn}\nretention: {events: 7d}\ntimezone: Europe/Paris\n")
+	path := write(t, "store: file.db\nserver: {socket: file.sock, max_event: 2MiB, grace: 5s, hosts: [File.example], trusted_proxies: fd00::/8, insecure: true}\nlog: {level: warn}\nretention: {events: 7d}\ntimezone: Europe/Paris\n")
 	const day = 24 * time.Hour
 	dir := filepath.Dir(path)
 	wd, err := os.Getwd()
@@ -52,11 +54,16 @@ func TestSettingsAreLayered(t *testing.T) {
 		"flags that were not given don't count": {noEnv, flags(), func(*settings.Settings) {}},
 		"the environment over the file": {env("EVRUN_STORE", "env.db", "EVRUN_STORE_SYNCHRONOUS", "normal", "EVRUN_LOG_LEVEL", "error", "EVRUN_LOG_FORMAT", "json", "EVRUN_SERVER_GRACE", "1m",
 			"EVRUN_SERVER_SOCKET", "/tmp/x.sock", "EVRUN_SERVER_MAX_EVENT", "1KiB", "EVRUN_RETENTION_EVENTS", "off", "EVRUN_RETENTION_SIZE", "10GiB",
+			"EVRUN_SERVER_LISTEN", ":7770", "EVRUN_SERVER_TLS_CERT", "a.pem", "EVRUN_SERVER_TLS_KEY", "/b.pem", "EVRUN_SERVER_INSECURE", "false", "EVRUN_SERVER_HOSTS", "A.example, b.example,", "EVRUN_SERVER_TRUSTED_PROXIES", "10.0.0.1,::ffff:10.0.0.2",
+			"EVRUN_SERVER_MAX_CONNECTIONS", "50",
 			"EVRUN_RETENTION_DEDUPE", "1d12h", "EVRUN_TIMEZONE", "Asia/Tokyo"), nil, func(s *settings.Settings) {
 			s.Store.Path, s.Store.Synchronous, s.Log.Level, s.Log.Format = filepath.Join(dir, "env.db"), "normal", slog.LevelError, "json"
 			s.Grace, s.Server.Socket, s.Server.MaxEvent = time.Minute, "/tmp/x.sock", 1024
 			s.Retention = settings.Retention{Size: 10 << 30, Dedupe: 36 * time.Hour}
 			s.Timezone = "Asia/Tokyo"
+			s.Server.Listen, s.Server.TLS = ":7770", settings.TLS{Cert: filepath.Join(dir, "a.pem"), Key: "/b.pem"}
+			s.Server.Hosts, s.Server.TrustedProxies = []string{"a.example", "b.example"}, []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("10.0.0.2/32")}
+			s.Server.MaxConnections, s.Server.MaxStreams, s.Server.Insecure = 50, 50, false
 		}},
 		"flags over the environment": {env("EVRUN_STORE", "env.db", "EVRUN_LOG_LEVEL", "nonsense"), flags("--store=flag.db", "--log-level=debug"), func(s *settings.Settings) {
 			s.Store.Path, s.Log.Level = filepath.Join(wd, "flag.db"), slog.LevelDebug
@@ -69,24 +76,26 @@ func TestSettingsAreLayered(t *testing.T) {
 				continue
 			}
 			want := settings.Settings{
-				Store:  settings.Store{Path: filepath.Join(dir, "file.db"), MaxWAL: 4 << 30, Synchronous: "full"},
-				Server: settings.Server{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true},
-				Log:    settings.Log{Level: slog.LevelWarn, Format: "auto"}, Grace: 5 * time.Second,
+				Store: settings.Store{Path: filepath.Join(dir, "file.db"), MaxWAL: 4 << 30, Synchronous: "full"},
+				Server: settings.Server{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true, MaxConnections: 1000, MaxStreams: 200, Insecure: true,
+					Hosts: []string{"file.example"}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("fd00::/8")}},
+				Log: settings.Log{Level: slog.LevelWarn, Format: "auto"}, Grace: 5 * time.Second,
 				Retention: settings.Retention{Events: 7 * day, Dedupe: 30 * day},
 				Timezone:  "Europe/Paris",
 			}
 			test.want(&want)
-			if c.Settings != want {
+			if !reflect.DeepEqual(c.Settings, want) {
 				t.Errorf("%s:\ngot  %+v\nwant %+v", name, c.Settings, want)
 			}
 		}
 	}
 
-	_, err = Load(path, Options{Getenv: env("EVRUN_RETENTION_EVENTS", "30", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT", "EVRUN_SERVER_WATCH", "FALSE", "EVRUN_TIMEZONE", "Mars"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
+	_, err = Load(path, Options{Getenv: env("EVRUN_RETENTION_EVENTS", "30", "EVRUN_SERVER_GRACE", "5", "EVRUN_LOG_FORMAT", "$FORMAT", "EVRUN_SERVER_WATCH", "FALSE", "EVRUN_TIMEZONE", "Mars", "EVRUN_SERVER_LISTEN", "0.0.0.0:80", "EVRUN_SERVER_HOSTS", "a.example,$HOST", "EVRUN_SERVER_INSECURE", "false", "EVRUN_SERVER_TRUSTED_PROXIES", "10.0.0.0/8,x"), Flags: flags("--store=", "--log-level=loud", "--socket=/"+strings.Repeat("x", 107))})
 	text := err.Error()
 	for _, want := range []string{
 		`EVRUN_TIMEZONE: unknown time zone "Mars"`, "--store: the path is empty", "EVRUN_RETENTION_EVENTS: a duration needs a unit",
 		"EVRUN_LOG_FORMAT: $FORMAT is not replaced by anything here", "EVRUN_SERVER_GRACE: a duration needs a unit", `EVRUN_SERVER_WATCH: it must be true or false, not the text "FALSE" (write false)`, "--socket: the socket's path has 108 bytes",
+		`EVRUN_SERVER_LISTEN: other machines can reach 0.0.0.0:80`, `EVRUN_SERVER_HOSTS: $HOST is not replaced`, `EVRUN_SERVER_TRUSTED_PROXIES: "x" is not a valid network`,
 		`--log-level: it must be debug, info, warn or error, not "loud"`,
 	} {
 		if !strings.Contains(text, want) {

@@ -36,7 +36,20 @@ type serverKeys struct {
 	MaxEvent    size          `key:"max_event" min:"1KiB" max:"64MiB" default:"1MiB" other:"max_size" doc:"How much data an event may have: 512KiB, 1MiB, up to 64MiB."`
 	Watch       bool          `key:"watch" default:"true" doc:"Read this file again when it changes, or a file that it includes or names: also one that appears where a pattern of include looks, or disappears."`
 	Grace       time.Duration `key:"grace" default:"30s" doc:"How long a stop waits for running attempts."`
-	Listen      notBuilt      `key:"listen,hidden" refused:"TCP is not built yet" hint:"leave listen out: the socket serves everything"`
+
+	Listen         listenAddress `key:"listen" flag:"listen" other:"address,http,bind" doc:"The TCP port for the HTTP API, hooks and metrics, as address and port: 127.0.0.1:7770. Without it there is no TCP port. An address that other machines reach needs tls, or insecure: true."`
+	TLS            tlsKeys       `key:"tls" other:"ssl,https" doc:"The certificate of the TCP port."`
+	Insecure       bool          `key:"insecure" default:"false" doc:"Other machines may reach the TCP port without TLS: a proxy on the way has it, or the network is private."`
+	Hosts          []hostName    `key:"hosts" other:"host,allowed_hosts,domains" doc:"More names that clients call the TCP port by: [evrun.example.com]. Its own address, localhost, 127.0.0.1 and ::1 are known."`
+	TrustedProxies []Network     `key:"trusted_proxies" other:"proxies,trust_proxy" doc:"Addresses or networks of proxies, whose X-Forwarded-For says who sent a request: [10.0.0.0/8]."`
+	MaxConnections int           `key:"max_connections" min:"10" max:"100000" default:"1000" doc:"How many connections may be open at the same time, on the socket and by TCP each."`
+	MaxStreams     int           `key:"max_streams" min:"1" max:"100000" default:"200" doc:"How many streams of events may be open at the same time, and how many bodies of NDJSON."`
+}
+
+type tlsKeys struct {
+	Cert     FilePath `key:"cert" other:"certificate,cert_file,crt" doc:"The certificate with those between it and the root, in PEM; relative to this file. It is read again when it changes."`
+	Key      FilePath `key:"key" other:"key_file,private_key" doc:"The private key of the certificate, in PEM; relative to this file."`
+	ClientCA FilePath `key:"client_ca" other:"ca,client_ca_file" doc:"Certificates, in PEM, of who signs those of clients: then each client needs one, and its token as well."`
 }
 
 type logKeys struct {
@@ -121,15 +134,6 @@ func (z *zoneName) DecodeField(value any, at *fields.At) {
 func (*zoneName) FieldShape() fields.Shape {
 	return fields.Shape{Words: "text", Schema: map[string]any{"type": "string", "minLength": 1}}
 }
-
-// notBuilt is a key that does nothing yet. It is refused with the reason in its tag.
-type notBuilt struct{}
-
-func (*notBuilt) DecodeField(_ any, at *fields.At) {
-	at.Add(&fault.Fault{Message: at.Tag.Get("refused"), Hint: at.Tag.Get("hint")})
-}
-
-func (*notBuilt) FieldShape() fields.Shape { return fields.Shape{Words: "nothing", Null: true} }
 
 // FilePath is the path of a file.
 type FilePath string

@@ -1,10 +1,8 @@
-// Package settings has the settings of a wiring file: their keys, and how defaults, file, environment and flags are layered.
-// See package config. No goroutines.
 package settings
 
 import (
 	"fmt"
-	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -22,68 +20,13 @@ import (
 	"evrun/tasks/fields"
 )
 
-// Settings are the settings that the daemon and its clients need before the wiring.
-type Settings struct {
-	Store     Store
-	Server    Server
-	Log       Log
-	Grace     time.Duration // server.grace: how long a stop waits for running attempts; default 30s
-	Retention Retention
-	Timezone  string // the zone of schedules that name none; default UTC. A reload applies it
-}
-
-// Retention are how long, and how much, the store keeps; 0: off. A reload applies them.
-type Retention struct {
-	Events time.Duration // retention.events; default 30 days
-	Size   int64         // retention.size, in bytes; default off
-	Dedupe time.Duration // retention.dedupe; default 30 days
-}
-
-// Store are the settings of the store.
-type Store struct {
-	Path        string // absolute; default evrun.db beside the file
-	MaxWAL      int64  // store.wal_max: the bound of the write-ahead log, in bytes; default 4 GiB
-	Synchronous string // "full" (default): an acknowledged event survives a power cut; "normal": the last ones may not
-}
-
-// Server are the settings of the control socket and the daemon.
-type Server struct {
-	Socket      string      // absolute; default evrun.sock beside the file
-	SocketMode  os.FileMode // default 0600, or 0660 with a SocketGroup
-	SocketGroup string      // a group's name or number; default: the group of evrun's user
-	MaxEvent    int         // the largest data of an event, in bytes; default 1 MiB
-	Watch       bool        // read the wiring file again when it changes; default true
-}
-
-// Log are the daemon's log.
-type Log struct {
-	Level  slog.Level // default info
-	Format string     // "auto" (default), "text" or "json"
-}
-
-// Differing returns the names of the groups of settings in which s and another differ, of those that only a restart applies.
-func (s Settings) Differing(other Settings) []string {
-	var names []string
-	for _, d := range []struct {
-		name string
-		same bool
-	}{
-		{"store", s.Store == other.Store}, {"server", s.Server == other.Server && s.Grace == other.Grace}, {"log", s.Log == other.Log},
-	} {
-		if !d.same {
-			names = append(names, d.name)
-		}
-	}
-	return names
-}
-
 // maxSocket is how long the path of a unix socket can be on Linux; elsewhere it is a few bytes less.
 const maxSocket = 107
 
 // setting is one setting, as Viper knows it.
 type setting struct {
 	key, flag, fallback string
-	refused             string // why a setting that does nothing yet is refused
+	list                bool // of texts; a variable has them with commas between them
 }
 
 // settings are the leaves of Keys.
@@ -92,11 +35,11 @@ var settings = leaves("", reflect.TypeFor[Keys]())
 func leaves(prefix string, t reflect.Type) (list []setting) {
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("key"), ",")
-		if f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[notBuilt]() {
+		if f.Type.Kind() == reflect.Struct {
 			list = append(list, leaves(prefix+name+".", f.Type)...)
 			continue
 		}
-		list = append(list, setting{key: prefix + name, flag: f.Tag.Get("flag"), fallback: f.Tag.Get("default"), refused: f.Tag.Get("refused")})
+		list = append(list, setting{key: prefix + name, flag: f.Tag.Get("flag"), fallback: f.Tag.Get("default"), list: f.Type.Kind() == reflect.Slice})
 	}
 	return list
 }
@@ -115,6 +58,24 @@ func (s *setting) name() string { return strings.TrimSuffix(s.key, ".path") }
 // environment returns the variable that overrides a setting.
 func (s *setting) environment() string {
 	return "EVRUN_" + strings.ToUpper(strings.ReplaceAll(s.name(), ".", "_"))
+}
+
+// split returns the items of a list that is a text: those of a variable or a flag have commas between them. Anything else stays as it is.
+func (s *setting) split(value any) any {
+	text, ok := value.(string)
+	if !s.list || !ok {
+		return value
+	}
+	var list []any
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	if list == nil {
+		return nil
+	}
+	return list
 }
 
 // Unexpanded matches texts that only a shell replaces: $NAME, ${NAME}, $(command), and ~ before a path.
@@ -151,46 +112,82 @@ func NewReader(o Options) *Reader { return &Reader{o: o, wrong: map[string]bool{
 func (r *Reader) Prepare(values map[string]any) {
 	for i := range settings {
 		s := &settings[i]
-		n := r.node(s)
-		if n == nil || n.Kind != yaml.Scalar {
-			continue
-		}
-		part := Unexpanded().FindString(n.Value)
-		if part == "" {
-			continue
-		}
-		name := s.name()[strings.LastIndexByte(s.name(), '.')+1:]
-		r.o.Report.At(n, fmt.Sprintf("%q: %s is not replaced by anything here", name, fault.Clip(part, 60)),
-			fmt.Sprintf("write out what it stands for, or leave %s out and set %s in the environment", name, s.environment()))
-		r.wrong[s.key] = true
-		group, key, _ := strings.Cut(s.key, ".")
-		if inner, ok := values[group].(map[string]any); ok {
-			inner[key] = fields.Unread{}
-		} else {
-			values[group] = fields.Unread{}
+		for _, n := range r.scalars(s) {
+			part := Unexpanded().FindString(n.Value)
+			if part == "" {
+				continue
+			}
+			name := s.name()[strings.LastIndexByte(s.name(), '.')+1:]
+			r.o.Report.At(n, fmt.Sprintf("%q: %s is not replaced by anything here", name, fault.Clip(part, 60)),
+				fmt.Sprintf("write out what it stands for, or leave %s out and set %s in the environment", name, s.environment()))
+			r.wrong[s.key] = true
+			put(values, s.key, fields.Unread{})
+			break
 		}
 	}
 }
 
 // node returns the value of a setting in the file; nil for none.
 func (r *Reader) node(s *setting) *yaml.Node {
-	group, key, _ := strings.Cut(s.key, ".")
-	_, n := r.o.Root.Lookup(group)
-	if n == nil || key == "" || n.Kind == yaml.Scalar && s.key == "store.path" {
-		return n
+	n := r.o.Root
+	for key := range strings.SplitSeq(s.key, ".") {
+		if n != r.o.Root && n.Kind == yaml.Scalar && s.key == "store.path" {
+			break
+		}
+		if _, n = n.Lookup(key); n == nil {
+			break
+		}
 	}
-	_, n = n.Lookup(key)
 	return n
+}
+
+// scalars returns the value of a setting in the file, or the items of its list.
+func (r *Reader) scalars(s *setting) []*yaml.Node {
+	n := r.node(s)
+	switch {
+	case n == nil:
+	case n.Kind == yaml.Scalar:
+		return []*yaml.Node{n}
+	case n.Kind == yaml.Sequence && s.list:
+		return slices.DeleteFunc(slices.Clone(n.Content), func(item *yaml.Node) bool { return item.Kind != yaml.Scalar })
+	}
+	return nil
+}
+
+// texts returns the value of a setting in the file: a text, a list of texts, or nil.
+func (r *Reader) texts(s *setting) any {
+	nodes := r.scalars(s)
+	switch {
+	case len(nodes) == 0:
+		return nil
+	case !s.list:
+		return nodes[0].Value
+	}
+	list := make([]any, 0, len(nodes))
+	for _, n := range nodes {
+		list = append(list, n.Value)
+	}
+	return list
+}
+
+// keyOf is the key of the setting that a path leads to, or into.
+func keyOf(path []any) string {
+	for i, step := range path {
+		if _, item := step.(int); item {
+			path = path[:i]
+			break
+		}
+	}
+	if key := fault.Path(path); key != "store" {
+		return key
+	}
+	return "store.path"
 }
 
 // Note records which settings of the file are wrong: they count as missing.
 func (r *Reader) Note(faults []*fault.Fault) {
 	for _, f := range faults {
-		key := fault.Path(f.Path)
-		if key == "store" {
-			key = "store.path"
-		}
-		r.wrong[key] = true
+		r.wrong[keyOf(f.Path)] = true
 	}
 }
 
@@ -205,18 +202,12 @@ func (r *Reader) Settle() Settings {
 	file, environment := map[string]any{}, map[string]any{}
 	for i := range settings {
 		s := &settings[i]
-		if s.refused != "" {
-			if name := s.environment(); getenv(name) != "" {
-				r.o.Report.Beside(name, s.refused, "unset it")
-			}
-			continue
-		}
 		v.SetDefault(s.key, s.fallback)
-		if n := r.node(s); n != nil && n.Kind == yaml.Scalar && !r.wrong[s.key] {
-			put(file, s.key, n.Value)
+		if value := r.texts(s); value != nil && !r.wrong[s.key] {
+			put(file, s.key, value)
 		}
 		if text := getenv(s.environment()); text != "" {
-			put(environment, s.key, text)
+			put(environment, s.key, s.split(text))
 			origins[s.key] = s.environment()
 		}
 		if r.o.Flags != nil && s.flag != "" && r.o.Flags.Changed(s.flag) {
@@ -230,18 +221,18 @@ func (r *Reader) Settle() Settings {
 	merged := map[string]any{}
 	for i := range settings {
 		s := &settings[i]
-		text := v.GetString(s.key)
-		switch part := Unexpanded().FindString(text); {
-		case text == "" && origins[s.key] == "":
-		case part != "" && origins[s.key] != "":
-			r.o.Report.Beside(origins[s.key], fault.Clip(part, 60)+" is not replaced by anything here", "write out what it stands for")
+		value, origin := s.split(v.Get(s.key)), origins[s.key]
+		switch part := Unexpanded().FindString(fmt.Sprint(value)); {
+		case (value == "" || value == nil) && origin == "":
+		case part != "" && origin != "":
+			r.o.Report.Beside(origin, fault.Clip(part, 60)+" is not replaced by anything here", "write out what it stands for")
 		default:
-			put(merged, s.key, text)
+			put(merged, s.key, value)
 		}
 	}
 	var k Keys
 	for _, f := range fields.Decode(&k, merged, fields.Options{Owner: "the settings", Texts: true, Unnamed: true}) {
-		if origin := origins[fault.Path(f.Path)]; origin != "" { // the fault of the file is already recorded
+		if origin := origins[keyOf(f.Path)]; origin != "" { // the fault of the file is already recorded
 			r.o.Report.Beside(origin, f.Message, f.Hint)
 		}
 	}
@@ -255,26 +246,43 @@ func (r *Reader) settings(k *Keys, origins map[string]string) Settings {
 		Server: Server{
 			Socket: r.place(string(k.Server.Socket), origins["server.socket"]), SocketMode: os.FileMode(k.Server.SocketMode), SocketGroup: string(k.Server.SocketGroup),
 			MaxEvent: int(k.Server.MaxEvent), Watch: k.Server.Watch,
+			Listen: string(k.Server.Listen), Insecure: k.Server.Insecure, MaxConnections: k.Server.MaxConnections, MaxStreams: k.Server.MaxStreams,
+			TLS: TLS{
+				Cert: r.place(string(k.Server.TLS.Cert), origins["server.tls.cert"]), Key: r.place(string(k.Server.TLS.Key), origins["server.tls.key"]),
+				ClientCA: r.place(string(k.Server.TLS.ClientCA), origins["server.tls.client_ca"]),
+			},
 		},
 		Log: Log{Format: k.Log.Format}, Grace: k.Server.Grace,
 		Retention: Retention{Events: time.Duration(k.Retention.Events), Size: int64(k.Retention.Size), Dedupe: time.Duration(k.Retention.Dedupe)},
 		Timezone:  string(k.Timezone),
 	}
+	for _, host := range k.Server.Hosts {
+		s.Server.Hosts = append(s.Server.Hosts, string(host))
+	}
+	for _, network := range k.Server.TrustedProxies {
+		s.Server.TrustedProxies = append(s.Server.TrustedProxies, netip.Prefix(network))
+	}
 	_ = s.Log.Level.UnmarshalText([]byte(k.Log.Level)) // one of its enum, or empty after a fault
-	if n := len(s.Server.Socket); n > maxSocket {
+	r.checkSocket(&s.Server, origins)
+	r.checkTCP(&s.Server, origins)
+	return s
+}
+
+// checkSocket checks what the settings of the socket are together, and gives the mode its default.
+func (r *Reader) checkSocket(s *Server, origins map[string]string) {
+	if n := len(s.Socket); n > maxSocket {
 		r.complain("server.socket", origins, fmt.Sprintf("the socket's path has %d bytes; the system takes %d at most", n, maxSocket),
 			"set server.socket to a shorter path, such as /tmp/evrun.sock")
 	}
-	switch mode := &s.Server.SocketMode; {
-	case *mode == 0 && s.Server.SocketGroup == "":
+	switch mode := &s.SocketMode; {
+	case *mode == 0 && s.SocketGroup == "":
 		*mode = 0o600
 	case *mode == 0:
 		*mode = 0o660
-	case s.Server.SocketGroup != "" && *mode&0o060 != 0o060:
-		r.complain("server.socket_mode", origins, fmt.Sprintf("the mode %#o does not let the socket_group %s in", *mode, fault.Clip(s.Server.SocketGroup, 60)),
+	case s.SocketGroup != "" && *mode&0o060 != 0o060:
+		r.complain("server.socket_mode", origins, fmt.Sprintf("the mode %#o does not let the socket_group %s in", *mode, fault.Clip(s.SocketGroup, 60)),
 			`write socket_mode: "0660", or leave socket_group out`)
 	}
-	return s
 }
 
 // complain records a fault of a setting at the place where it was set.
@@ -304,17 +312,21 @@ func (r *Reader) place(path, origin string) string {
 	return path
 }
 
-// put sets a dotted key in nested maps.
-func put(m map[string]any, dotted, text string) {
-	group, key, more := strings.Cut(dotted, ".")
+// put sets a dotted key in nested maps. What is in place of a map on the way is replaced by the value, and then decoded no more.
+func put(m map[string]any, dotted string, value any) {
+	group, rest, more := strings.Cut(dotted, ".")
 	if !more {
-		m[group] = text
+		m[group] = value
 		return
 	}
-	inner, _ := m[group].(map[string]any)
+	inner, ok := m[group].(map[string]any)
+	if !ok && m[group] != nil {
+		m[group] = value
+		return
+	}
 	if inner == nil {
 		inner = map[string]any{}
 		m[group] = inner
 	}
-	inner[key] = text
+	put(inner, rest, value)
 }
