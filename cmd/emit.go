@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"evrun/events"
 	"evrun/tasks/emitter"
 	"evrun/tasks/explain"
+	"evrun/tasks/trace"
 )
 
 type emitOptions struct {
@@ -66,6 +68,9 @@ how to go on with --from-line. Sending lines again is safe when they have ids: t
 of the line's number (BATCH-12, from the same --source); without, each sending is a new event. The corrected lines of a --rejects
 file have other numbers: send that file with another --id (BATCH-2), or its lines pass for others, which were accepted.
 
+An event joins the trace of the environment (TRACEPARENT and TRACESTATE, as W3C Trace Context has them), unless it has a traceparent of
+its own (--ext, or in its line). A value that is not valid is left out: it is no reason to refuse an event.
+
 With --csv it does the same with the rows of a CSV file in UTF-8, as events of TYPE. The header names the fields of the data, as -f
 does: a.b is nested, and columns with the same name tag[] make a list. A cell is text, unless the schema that the wiring file declares
 for TYPE has a number, a boolean, a list or an object there, or the header says so: total:= has JSON. An empty cell is left out.
@@ -111,6 +116,10 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 	if err != nil {
 		return err
 	}
+	if !trace.Clean(e) {
+		o.Note("the traceparent of --ext is not valid, such as 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01: the event goes without it")
+	}
+	trace.OfEnvironment(os.Getenv).Give(e)
 	cfg, err := o.Settings()
 	if err != nil {
 		return err

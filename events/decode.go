@@ -301,26 +301,39 @@ func (d *decoder) extension(name string, at int, v value) error {
 	} else if _, twice := d.event.Extensions[name]; twice {
 		return &DecodeError{name, int64(at), "is given twice"}
 	}
-	var x any
-	switch c := v.text[0]; c {
-	case 'n': // null: x stays nil until decode removes it; until then it detects names that are given twice
-	case 't', 'f':
-		x = c == 't'
-	case '"':
-		text, msg := v.string()
-		if msg != "" {
-			return &DecodeError{name, int64(v.at), msg}
-		}
-		x = string(text)
-	default:
-		n, err := strconv.ParseInt(string(v.text), 10, 64)
-		if err != nil {
-			return &DecodeError{name, int64(v.at), "must be a string, a boolean or a whole number of 32 bits: other values belong in data"}
-		}
-		x = n
+	x, msg := extensionValue(v)
+	if msg != "" && name != attributeTraceParent && name != attributeTraceState {
+		return &DecodeError{name, int64(v.at), msg}
 	}
 	d.event.Extensions[name] = x
 	return nil
+}
+
+// The attributes of a trace context (W3C Trace Context): no value of theirs is worth refusing an event. What is not text is left out.
+const (
+	attributeTraceParent = "traceparent"
+	attributeTraceState  = "tracestate"
+)
+
+// extensionValue reads the value of an extension. null is nil, until decode removes it; until then it detects names that are given twice.
+func extensionValue(v value) (x any, msg string) {
+	switch c := v.text[0]; c {
+	case 'n':
+		return nil, ""
+	case 't', 'f':
+		return c == 't', ""
+	case '"':
+		text, msg := v.string()
+		if msg != "" {
+			return nil, msg
+		}
+		return string(text), ""
+	}
+	n, err := strconv.ParseInt(string(v.text), 10, 64)
+	if err != nil {
+		return nil, "must be a string, a boolean or a whole number of 32 bits: other values belong in data"
+	}
+	return n, ""
 }
 
 // payload sets Data from data or data_base64. It needs the content type.

@@ -14,6 +14,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/chain"
+	"evrun/tasks/trace"
 )
 
 // postEvents accepts events: one (CloudEvents' binary or structured mode), a batch, or NDJSON. With ?wait=30s the answer to
@@ -57,6 +58,9 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		return problem(http.StatusBadRequest, err.Error())
+	}
+	for _, e := range evs {
+		trace.FromRequest(r.Header, e)
 	}
 	wait, err := waitFor(r, len(evs))
 	if err != nil {

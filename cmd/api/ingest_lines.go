@@ -10,6 +10,7 @@ import (
 	"evrun/cmd/api/ndjson"
 	"evrun/events"
 	"evrun/tasks/emitter"
+	"evrun/tasks/trace"
 )
 
 // ingestLines accepts NDJSON, an event a line. Each line is answered by one, in the same order: a receipt, or a problem with the
@@ -35,7 +36,7 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 	defer stop()
 	w.Header().Set("Content-Type", ndjson.Type)
 	w.Header().Set("Connection", "close") // after an interrupted read it can't be used for another request
-	lines := ingest.Lines{Emitter: s.o.Emitter, MaxData: s.o.MaxData, Defaults: d, Interrupt: body.Interrupt, Late: body.Late, Refuse: func() error {
+	lines := ingest.Lines{Emitter: s.o.Emitter, MaxData: s.o.MaxData, Defaults: d, Trace: trace.OfRequest(r.Header), Interrupt: body.Interrupt, Late: body.Late, Refuse: func() error {
 		if s.draining.Load() && r.Header.Get(RunTokenHeader) == "" {
 			return errDraining
 		}

@@ -11,6 +11,7 @@ import (
 	"evrun/tasks/audit"
 	"evrun/tasks/control"
 	"evrun/tasks/schedule"
+	"evrun/tasks/trace"
 )
 
 func (s *Server) listSchedules(r *http.Request) (any, error) {
@@ -85,6 +86,7 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.aboutSchedule(r, err)
 	}
+	trace.FromRequest(r.Header, e)
 	if cause != nil {
 		if err := s.o.Emitter.Join(e, cause); err != nil {
 			return err

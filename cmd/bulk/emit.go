@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 	"evrun/cmd/cli"
 	"evrun/cmd/table"
 	"evrun/events"
+	"evrun/tasks/trace"
 )
 
 // Emit is an emit of many events, as its flags describe it.
@@ -79,7 +81,7 @@ func (o *Emit) Run(ctx context.Context, e *cli.Env, event *cli.EventFlags) error
 	accepted, duplicates := 0, 0
 	s := &sending{
 		Env: e, from: o.flag() + " ", name: cmp.Or(o.CSV, o.NDJSON), access: cli.Publishes, waits: "the events wait",
-		lines: client.LinesOptions{LineDefaults: api.LineDefaults{Source: event.Source, ID: event.ID, First: o.FromLine}},
+		lines: client.LinesOptions{LineDefaults: api.LineDefaults{Source: event.Source, ID: event.ID, First: o.FromLine}, Trace: trace.OfEnvironment(os.Getenv)},
 		taken: func(a client.LineAnswer) {
 			if a.Duplicate {
 				duplicates++

@@ -11,6 +11,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/events"
+	"evrun/tasks/trace"
 )
 
 // Event writes an event on one line.
@@ -92,6 +93,9 @@ func (p *Printer) EventDetails(ev *events.Event, before string) error {
 	row("target", ev.Target)
 	if ev.ReplayOf != 0 {
 		row("replay of", "#"+strconv.FormatInt(ev.ReplayOf, 10))
+	}
+	if c, ok := trace.Of(ev); ok {
+		row("trace", c.TraceID.String())
 	}
 	for _, name := range slices.Sorted(maps.Keys(ev.Extensions)) {
 		row(name, fmt.Sprint(ev.Extensions[name]))

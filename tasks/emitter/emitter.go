@@ -18,6 +18,7 @@ import (
 	"evrun/store"
 	"evrun/tasks/expression"
 	"evrun/tasks/schema"
+	"evrun/tasks/trace"
 )
 
 // DefaultMaxEvent is the default limit of an event's data, in bytes: 1 MiB.
@@ -162,9 +163,10 @@ func (em *Emitter) stampWithin(e *events.Event, b *expression.Budget) error {
 	return em.fit(e, b)
 }
 
-// fill fills in missing attributes.
+// fill fills in missing attributes, and removes a trace context that is not valid.
 func (em *Emitter) fill(e *events.Event) {
 	e.Sequence = 0
+	trace.Clean(e)
 	if e.ID == "" {
 		e.ID = events.NewID()
 	}
@@ -216,6 +218,9 @@ func join(e, cause *events.Event) {
 	}
 	if e.CausationID == "" {
 		e.CausationID = cause.ID
+	}
+	if c, ok := trace.Of(cause); ok {
+		c.Give(e)
 	}
 }
 

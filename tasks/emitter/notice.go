@@ -42,8 +42,11 @@ func (em *Emitter) level(e *events.Event) int {
 // OfDead completes a notice of a dead run on the event cause, with the level of DeadLevel. If data is too large, instead replaces it, shortened. b bounds
 // the work, and may be nil.
 func (em *Emitter) OfDead(e, cause *events.Event, level int, data any, instead map[string]any, b *expression.Budget) error {
+	if e.Extensions == nil {
+		e.Extensions = make(map[string]any, 1)
+	}
+	e.Extensions[levelAttribute] = int64(level)
 	join(e, cause)
-	e.Extensions = map[string]any{levelAttribute: int64(level)}
 	return em.notice(e, data, instead, b)
 }
 

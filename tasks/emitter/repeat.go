@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"evrun/events"
+	"evrun/tasks/trace"
 )
 
 // The parts of evrun that repeat events, in their sources: see [Emitter.Source].
@@ -37,6 +38,6 @@ func (em *Emitter) Correct(of *events.Event, handler, id string, data json.RawMe
 func repeated(of *events.Event, handler string) *events.Event {
 	return &events.Event{
 		Type: of.Type, Subject: of.Subject, Time: of.Time, DataContentType: of.DataContentType, DataSchema: of.DataSchema, Data: of.Data,
-		Target: handler, ReplayOf: of.Sequence, CorrelationID: of.CorrelationID, CausationID: of.ID, Extensions: of.Extensions,
+		Target: handler, ReplayOf: of.Sequence, CorrelationID: of.CorrelationID, CausationID: of.ID, Extensions: trace.Without(of.Extensions),
 	}
 }

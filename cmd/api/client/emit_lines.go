@@ -14,12 +14,14 @@ import (
 	"evrun/cmd/api/ndjson"
 	"evrun/cmd/api/shape"
 	"evrun/events"
+	"evrun/tasks/trace"
 )
 
 // LinesOptions say how lines are sent, and who gets the answers.
 type LinesOptions struct {
-	api.LineDefaults     // lines before First are not sent
-	MaxData          int // the daemon's largest data of an event, in bytes
+	api.LineDefaults               // lines before First are not sent
+	MaxData          int           // the daemon's largest data of an event, in bytes
+	Trace            trace.Context // of events without one
 	// Users: the lines are users, as POST /v1/users takes them; Update replaces those that are stored already.
 	Users, Update bool
 	// TooLong opens a writer for the text of a line that is too long to be sent; nil: the text is discarded. It is called from another
@@ -105,7 +107,7 @@ func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (n
 // [ErrStopped], and those of reading and of Answered. When ctx ends, SendLines waits up to stopGrace for the answers to the lines
 // that were sent. It does not wait for a read of in.
 func (c *Client) SendLines(ctx context.Context, in Lines, o LinesOptions) (next int, err error) {
-	conn, err := c.openLines(ctx, o.path())
+	conn, err := c.openLines(ctx, o.path(), o.Trace.Headers()...)
 	if err != nil {
 		return max(o.First, 1), err
 	}

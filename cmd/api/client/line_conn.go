@@ -48,16 +48,16 @@ func (c *lineConn) end() {
 }
 
 // openLines begins a POST of NDJSON whose answers are read while it is sent.
-func (c *Client) openLines(ctx context.Context, path string) (*lineConn, error) {
+func (c *Client) openLines(ctx context.Context, path string, headers ...string) (*lineConn, error) {
 	if c.dial == nil {
-		return c.pipeLines(ctx, path), nil
+		return c.pipeLines(ctx, path, headers), nil
 	}
-	return c.dialLines(ctx, path)
+	return c.dialLines(ctx, path, headers)
 }
 
 // dialLines sends lines over a connection of their own, since [http.Transport] discards the answers that have arrived when
 // the rest can't be sent.
-func (c *Client) dialLines(ctx context.Context, path string) (*lineConn, error) {
+func (c *Client) dialLines(ctx context.Context, path string, headers []string) (*lineConn, error) {
 	conn, err := c.dial(ctx)
 	if Nobody(err) {
 		return nil, api.ErrNoDaemon
@@ -68,6 +68,9 @@ func (c *Client) dialLines(ctx context.Context, path string) (*lineConn, error) 
 	var head bytes.Buffer
 	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: evrun\r\n", path)
 	header := http.Header{"Content-Type": {ndjson.Type}, "Transfer-Encoding": {"chunked"}, "Connection": {"close"}}
+	for i := 0; i < len(headers); i += 2 {
+		header.Set(headers[i], headers[i+1])
+	}
 	c.joining(header)
 	_ = header.Write(&head) // a write to a buffer can't fail
 	head.WriteString("\r\n")
@@ -89,13 +92,13 @@ func (c *Client) dialLines(ctx context.Context, path string) (*lineConn, error) 
 }
 
 // pipeLines sends lines to a server in this process. The end of ctx does not end it, but abort does.
-func (c *Client) pipeLines(ctx context.Context, path string) *lineConn {
+func (c *Client) pipeLines(ctx context.Context, path string, headers []string) *lineConn {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	lines, w := io.Pipe()
 	return &lineConn{
 		w: w,
 		answers: func() (io.ReadCloser, error) {
-			res, err := c.do(ctx, http.MethodPost, path, body{ndjson.Type, lines})
+			res, err := c.do(ctx, http.MethodPost, path, body{ndjson.Type, lines}, headers...)
 			if err != nil {
 				return nil, err
 			}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"evrun/events"
+	"evrun/tasks/trace"
 )
 
 // notInBinaryMode lists the attributes that have no Ce- header, each with where binary mode has it.
@@ -30,10 +31,17 @@ func Binary(h http.Header, body []byte) (*events.Event, error) {
 		if where, ok := notInBinaryMode[attribute]; ok {
 			return nil, fmt.Errorf("header %s: %s", strings.ToLower(name), where)
 		}
+		traced := attribute == trace.AttributeParent || attribute == trace.AttributeState // no value of theirs is worth refusing an event
 		if _, twice := attributes[attribute]; twice || len(values) > 1 {
+			if traced {
+				continue
+			}
 			return nil, fmt.Errorf("header %s: given twice", strings.ToLower(name))
 		}
 		text, ok := decodeAttribute(values[0])
+		if !ok && traced {
+			continue
+		}
 		if !ok {
 			return nil, fmt.Errorf("header %s: its percent-encoding is not valid UTF-8", strings.ToLower(name))
 		}

@@ -19,6 +19,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/emitter"
+	"evrun/tasks/trace"
 )
 
 // Defaults are the attributes of lines that don't have them.
@@ -47,6 +48,7 @@ type Lines struct {
 	Emitter   *emitter.Emitter
 	MaxData   int
 	Defaults  Defaults
+	Trace     trace.Context    // of events without one
 	Refuse    func() error     // its error refuses all lines from here on; called before each write
 	Interrupt func()           // ends the read of the body
 	Late      func(error) bool // reports whether a read of the body failed because a line was too slow; nil: never
@@ -123,6 +125,7 @@ func (g *Lines) event(number int, text []byte) (*events.Event, *shape.Problem) {
 		return nil, shape.NewProblem(http.StatusBadRequest, err.Error())
 	}
 	g.Defaults.Apply(e, number)
+	g.Trace.Give(e)
 	var cause *events.Event
 	if g.Cause != nil {
 		if cause, err = g.Cause(); err != nil {
