@@ -23,6 +23,7 @@
 //   - number: the hint for a number in place of a mapping, with %d for it.
 //   - other: words that other tools use for this key, with commas between them. They become hints.
 //   - scope: a word for the types that decode themselves, see [At.Scope].
+//   - masked: the value is never shown to people, even where it is written out in the file.
 //   - owner, on a blank field: what the struct is called in messages, such as "a handler". Without it, a message names the key.
 //
 // A field can be a string, a bool, an int, a [time.Duration], a struct or a pointer to one, a slice of these or a map with string

@@ -9,7 +9,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"slices"
+	"time"
 
 	"evrun/events"
 	"evrun/tasks"
@@ -18,6 +18,7 @@ import (
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/outgoing"
+	"evrun/tasks/signature"
 )
 
 // httpRequest is the kind http. Its result is the answer: status, headers and body.
@@ -30,6 +31,7 @@ type httpRequest struct {
 	AllowPrivate bool                            `key:"allow_private" doc:"Whether a host that isn't written out in url may have a private address, such as 127.0.0.1 or 10.0.0.7."`
 	Follow       bool                            `key:"follow" doc:"Follow redirects to other hosts, too, ten at most, and those after which a POST becomes a GET. Another host gets none of the handler's own headers but Accept and Content ones, nor its client certificate, and must have a public address unless allow_private is true. By default only redirects on the same host that keep the method are followed."`
 	Socket       string                          `key:"socket" doc:"A unix socket that requests go to, relative to the wiring file, such as /run/docker.sock. The url's host is only what the server is told."`
+	Sign         *signature.Sign                 `key:"sign" doc:"Signs the request, so that its receiver can see that it is evrun's. The id of standard-webhooks is the run's, and so the same at each attempt; its time is that of the attempt. A redirect to another host, or that drops the body, has no signature."`
 	outgoing.Route
 
 	dir      string // the wiring file's directory
@@ -71,28 +73,13 @@ func (h *httpRequest) check() []*fault.Fault {
 		faults = append(faults, &fault.Fault{Path: []any{"url"}, Message: err.Error()})
 	}
 	faults = append(faults, h.checkWay()...)
+	faults = append(faults, h.checkHeaders()...)
 	h.constant = nil
 	if _, constant := h.URL.Constant(); constant && len(faults) == 0 {
 		h.constant, _ = h.bare(nil) // an error of it is that of each attempt
 	}
 	if h.Body != nil && (h.Method == http.MethodGet || h.Method == http.MethodHead) {
 		faults = append(faults, &fault.Fault{Path: []any{"body"}, Key: true, Message: h.Method + " has no body", Hint: "leave it out, or choose another method"})
-	}
-	seen := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(h.Headers)) {
-		canonical := http.CanonicalHeaderKey(name)
-		msg, hint := checkHeaderName(name, canonical)
-		if other, twice := seen[canonical]; twice && msg == "" {
-			msg = fmt.Sprintf("the header is given twice: also as %s", other)
-		}
-		seen[canonical] = name
-		if msg != "" {
-			faults = append(faults, &fault.Fault{Path: []any{"headers", name}, Key: true, Message: msg, Hint: hint})
-		} else if value, constant := h.Headers[name].Constant(); constant {
-			if err := checkHeaderValue(value); err != nil {
-				faults = append(faults, &fault.Fault{Path: []any{"headers", name}, Message: err.Error()})
-			}
-		}
 	}
 	h.expect = nil
 	for i, t := range h.Expect {
@@ -183,6 +170,13 @@ func (h *httpRequest) request(ctx context.Context, d *tasks.Delivery) (req *http
 		header.Set(name, value)
 	}
 	header["Idempotency-Key"] = []string{d.RunID}
+	if h.Sign != nil {
+		signed, err := h.Sign.Headers(d.RunID, body, time.Now())
+		if err != nil {
+			return nil, fmt.Errorf("sign: %w", err)
+		}
+		maps.Copy(header, signed)
+	}
 	req.Header = header
 	if req.Body = http.NoBody; len(body) > 0 {
 		req.ContentLength = int64(len(body))

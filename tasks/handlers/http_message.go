@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,6 +108,41 @@ func checkHeaderName(name, canonical string) (msg, hint string) {
 		return fmt.Sprintf("the header %s can't be set", canonical), hint
 	}
 	return "", ""
+}
+
+// checkHeaders checks the constant parts of the headers, and takes note of those of the signature.
+func (h *httpRequest) checkHeaders() (faults []*fault.Fault) {
+	var signed []string
+	if h.Sign != nil {
+		h.Sign.Hide(h.secrets)
+		signed = h.Sign.Names()
+		for i, name := range signed {
+			if hint, own := ownHeaders[name]; own {
+				faults = append(faults, fault.At([]any{"sign", []string{"header", "timestamp"}[i]}, "the header %s can't be set", name).Hinting("%s", hint))
+			}
+		}
+	}
+	h.way.Signed = signed
+	seen := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(h.Headers)) {
+		canonical := http.CanonicalHeaderKey(name)
+		msg, hint := checkHeaderName(name, canonical)
+		if msg == "" && slices.Contains(signed, canonical) {
+			msg, hint = fmt.Sprintf("the header %s can't be set", canonical), "it is the signature's: see sign"
+		}
+		if other, twice := seen[canonical]; twice && msg == "" {
+			msg = fmt.Sprintf("the header is given twice: also as %s", other)
+		}
+		seen[canonical] = name
+		if msg != "" {
+			faults = append(faults, &fault.Fault{Path: []any{"headers", name}, Key: true, Message: msg, Hint: hint})
+		} else if value, constant := h.Headers[name].Constant(); constant {
+			if err := checkHeaderValue(value); err != nil {
+				faults = append(faults, &fault.Fault{Path: []any{"headers", name}, Message: err.Error()})
+			}
+		}
+	}
+	return faults
 }
 
 // checkHeaderValue refuses characters that would end the header and begin another.

@@ -87,6 +87,10 @@ func (r *renderer) object(v reflect.Value, path []any) map[string]any {
 		if field.IsZero() && in.Default == "" && field.Kind() != reflect.Bool && !in.Required {
 			continue
 		}
+		if r.masked && f.Tag.Get("masked") != "" {
+			out[in.Name] = expression.Masked
+			continue
+		}
 		if value, ok := r.input(field, append(slices.Clip(path), in.Name)); ok {
 			out[in.Name] = value
 		}
@@ -138,6 +142,10 @@ func (r *renderer) input(field reflect.Value, path []any) (any, bool) {
 		return list, true
 	case reflect.Struct:
 		return r.object(field, path), true
+	case reflect.Pointer:
+		if field.Type().Elem().Kind() == reflect.Struct {
+			return r.object(field.Elem(), path), true
+		}
 	}
 	return field.Interface(), true
 }

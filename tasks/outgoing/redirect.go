@@ -81,7 +81,9 @@ func (w *Way) follow(next *http.Request, via []*http.Request) error {
 	}
 	next.Header.Del("Referer") // its query may have a token
 	if next.Method != via[0].Method {
-		removeHeaders(next.Header, func(name string) bool { return strings.HasPrefix(name, "Content-") || strings.HasPrefix(name, "Ce-") })
+		removeHeaders(next.Header, func(name string) bool {
+			return strings.HasPrefix(name, "Content-") || strings.HasPrefix(name, "Ce-") || slices.Contains(w.Signed, name)
+		})
 	}
 	elsewhere := func(r *http.Request) bool { return !sameOrigin(via[0].URL, r.URL) }
 	if elsewhere(next) || slices.ContainsFunc(via, elsewhere) {

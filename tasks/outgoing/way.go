@@ -31,6 +31,8 @@ type Way struct {
 	Log       *slog.Logger    // nil: [slog.Default]
 	// Follow follows redirects to other hosts, too. Those have private addresses only with AllowPrivate.
 	Follow, AllowPrivate bool
+	// Signed are the headers that sign a request and its body. A redirect that drops the body drops them, too.
+	Signed []string
 
 	route *Route // nil: straight ahead, and by the system's certificates
 	idle  int    // how many connections are kept

@@ -17,6 +17,8 @@ import (
 type Verify struct {
 	Scheme string `key:"scheme,required,short" enum:"standard-webhooks,hmac-sha256,hmac-sha1,hmac-sha512,stripe,slack,token,basic,none" doc:"How the sender shows who it is. none: anybody may send."`
 	keysOfBoth
+	Header    string        `key:"header" doc:"The header with the signature or the token. An HMAC needs it; stripe and slack have one by default, and a token is in Authorization."`
+	Prefix    string        `key:"prefix" doc:"What is before the signature or the token in its header, such as sha256=. Default none, and Bearer for a token in Authorization."`
 	Query     string        `key:"query" doc:"For token: the parameter of the query that is the secret, in place of a header. Urls are often logged: prefer a header."`
 	Tolerance time.Duration `key:"tolerance" doc:"How far the time in a signature may be from now, before or after it, for standard-webhooks, stripe, slack and an HMAC with timestamp. Default 5m."`
 }
@@ -25,13 +27,13 @@ type Verify struct {
 type Sign struct {
 	Scheme string `key:"scheme,required" enum:"standard-webhooks,hmac-sha256,hmac-sha1,hmac-sha512,stripe,slack" doc:"How the receiver sees that evrun sent the request."`
 	keysOfBoth
+	Header string `key:"header" doc:"The header of the signature. An HMAC needs it; stripe and slack have one by default."`
+	Prefix string `key:"prefix" doc:"What is before an HMAC in its header, such as sha256=. Default none."`
 }
 
 // keysOfBoth are the keys of verify and sign.
 type keysOfBoth struct {
-	Secret    []*expression.Template `key:"secret" scope:"env" min:"1" other:"secrets,key,password" hint:"write '${ file(\"hook.secret\") }' or '${ env(\"HOOK_SECRET\") }'" doc:"What sender and receiver share: a text, or a list of them while one replaces another. For standard-webhooks whsec_…, or a key of ed25519: whpk_… to verify, whsk_… to sign. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in it."`
-	Header    string                 `key:"header" doc:"The header with the signature or the token. An HMAC needs it. Default for token Authorization."`
-	Prefix    string                 `key:"prefix" doc:"What is before the signature or the token in its header, such as sha256=. Default none, and Bearer for a token in Authorization."`
+	Secret    []*expression.Template `key:"secret" scope:"env" masked:"true" min:"1" other:"secrets,key,password" hint:"write '${ file(\"hook.secret\") }' or '${ env(\"HOOK_SECRET\") }'" doc:"What sender and receiver share: a text, or a list of them while one replaces another. For standard-webhooks whsec_…, or a key of ed25519: whpk_… to verify, whsk_… to sign. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in it."`
 	Encoding  string                 `key:"encoding" enum:"hex,base64" doc:"How an HMAC is written. Default hex."`
 	Timestamp string                 `key:"timestamp" doc:"The header with the time, if the sender of an HMAC signs it as TIME:BODY, as Grafana can; for slack, another one than X-Slack-Request-Timestamp."`
 
@@ -43,12 +45,12 @@ type keysOfBoth struct {
 
 // CheckFields checks the keys together.
 func (v *Verify) CheckFields(given map[string]any, at *fields.At) {
-	v.check(Options{Scheme: v.Scheme, Query: v.Query, Tolerance: v.Tolerance}, given, at)
+	v.check(Options{Scheme: v.Scheme, Header: v.Header, Prefix: v.Prefix, Query: v.Query, Tolerance: v.Tolerance}, given, at)
 }
 
 // CheckFields checks the keys together.
 func (s *Sign) CheckFields(given map[string]any, at *fields.At) {
-	s.check(Options{Scheme: s.Scheme, Signs: true}, given, at)
+	s.check(Options{Scheme: s.Scheme, Header: s.Header, Prefix: s.Prefix, Signs: true}, given, at)
 }
 
 func (k *keysOfBoth) check(o Options, given map[string]any, at *fields.At) {
@@ -56,7 +58,7 @@ func (k *keysOfBoth) check(o Options, given map[string]any, at *fields.At) {
 		return
 	}
 	_, prefixed := given["prefix"]
-	o.Header, o.Prefix, o.NoPrefix, o.Encoding, o.Timestamp = k.Header, k.Prefix, prefixed && k.Prefix == "", k.Encoding, k.Timestamp
+	o.NoPrefix, o.Encoding, o.Timestamp = prefixed && o.Prefix == "", k.Encoding, k.Timestamp
 	k.options = o
 	o.Secrets = make([]string, len(k.Secret))
 	if f := o.check(); f != nil {
@@ -133,6 +135,20 @@ func (v *Verify) Verify(r Request, now time.Time) error {
 		return err
 	}
 	return s.Verify(r, now)
+}
+
+// Names returns the names of the headers that sign a request.
+func (s *Sign) Names() []string {
+	switch o := s.options; o.Scheme {
+	case StandardWebhooks:
+		return []string{webhookID, webhookTimestamp, webhookSignature}
+	case Stripe:
+		return []string{or(o.Header, stripeHeader)}
+	case Slack:
+		return []string{or(o.Header, slackHeader), or(o.Timestamp, slackTimestamp)}
+	default:
+		return []string{or(o.Header, ""), or(o.Timestamp, "")}
+	}
 }
 
 // Headers returns the headers that sign a request: see [Scheme.Sign]. An error is a [*SecretError].

@@ -129,7 +129,7 @@ func (o *Options) checkSecret(secret string) *fault.Fault {
 	case wrong != nil:
 		return wrong
 	case o.Signs && key.public != nil && key.private == nil:
-		return fault.New("this is a public key, and only the private one signs").Hinting("whsk_…")
+		return fault.New("this is a public key, and only the private one signs").Hinting("sign with it: whsk_…")
 	case !o.Signs && key.private != nil:
 		return fault.New("this is a private key, which only the sender should have").Hinting("verify with the public one: whpk_…")
 	case o.Signs && key.public == nil && len(key.secret) < minSigning:

@@ -78,9 +78,9 @@ func (o *Options) method() method {
 	case StandardWebhooks:
 		return newStandard(o.Secrets, tolerance)
 	case Stripe:
-		return &stripe{header: or(o.Header, "Stripe-Signature"), secrets: keys(o.Secrets), tolerance: tolerance}
+		return &stripe{header: or(o.Header, stripeHeader), secrets: keys(o.Secrets), tolerance: tolerance}
 	case Slack:
-		return &hmacs{header: or(o.Header, "X-Slack-Signature"), prefix: "v0=", timestamp: or(o.Timestamp, "X-Slack-Request-Timestamp"), before: "v0:",
+		return &hmacs{header: or(o.Header, slackHeader), prefix: "v0=", timestamp: or(o.Timestamp, slackTimestamp), before: "v0:",
 			hash: hashes[HMACSHA256], secrets: keys(o.Secrets), tolerance: tolerance}
 	case Token:
 		return newToken(o)
@@ -92,6 +92,13 @@ func (o *Options) method() method {
 	return &hmacs{header: http.CanonicalHeaderKey(o.Header), prefix: o.Prefix, timestamp: http.CanonicalHeaderKey(o.Timestamp), base64: o.Encoding == "base64",
 		hash: hashes[o.Scheme], secrets: keys(o.Secrets), tolerance: tolerance}
 }
+
+// The headers of schemes that can have others.
+const (
+	stripeHeader   = "Stripe-Signature"
+	slackHeader    = "X-Slack-Signature"
+	slackTimestamp = "X-Slack-Request-Timestamp"
+)
 
 // or returns a header's canonical name.
 func or(name, otherwise string) string {

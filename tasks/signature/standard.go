@@ -215,7 +215,9 @@ func message(id, written string, body []byte) []byte {
 	return append(signed, body...)
 }
 
+// sign puts no dot into the id: it ends there in what is signed.
 func (s *standard) sign(id string, body []byte, now time.Time, header http.Header) {
+	id = strings.ReplaceAll(id, ".", "~")
 	written := strconv.FormatInt(now.Unix(), 10)
 	signed := message(id, written, body)
 	var signatures []string
