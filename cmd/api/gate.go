@@ -2,8 +2,11 @@ package api
 
 import (
 	"net/http"
+	"net/netip"
+	"time"
 
 	"evrun/cmd/api/access"
+	"evrun/cmd/api/limits"
 )
 
 // gate is what requests by TCP must pass before s.handler answers them.
@@ -12,12 +15,14 @@ func (s *Server) gate(mux *http.ServeMux) http.Handler {
 	for _, r := range Routes {
 		rules[r.Pattern] = access.Rule{Right: r.Right, Local: r.Local}
 	}
-	tokens := s.o.Tokens
-	if tokens == nil {
-		tokens = access.NewTokens()
-	}
-	gate := access.New(access.Options{Tokens: tokens, Refuse: func(w http.ResponseWriter, status int, detail string) {
-		problem(status, detail).Write(w)
-	}})
+	gate := access.New(access.Options{
+		Tokens: s.o.Tokens, Hosts: s.o.Hosts, Log: s.o.Log,
+		Client: func(r *http.Request) netip.Addr { return limits.ClientIP(r, s.o.TrustedProxies) },
+		Refuse: func(w http.ResponseWriter, status int, detail string, retry time.Duration) {
+			p := problem(status, detail)
+			p.RetryAfter = int((retry + time.Second - 1) / time.Second)
+			p.Write(w)
+		},
+	})
 	return gate.Handler(mux, rules, s.handler)
 }

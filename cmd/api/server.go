@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -58,6 +59,8 @@ type Options struct {
 	// The rest may be left out.
 
 	Tokens         *access.Tokens // that are valid by TCP; nil: nobody gets in there
+	Hosts          []string       // names of this server, for requests by TCP: see [access.Hosts]
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For says who sent a request
 	MaxConnections int            // at the same time; more are answered with 503. Default 3,000
 	MaxStreams     int            // at the same time, with the answers that follow an event, and as many bodies of NDJSON, of which there are 200 at most; more are answered with 429. Default 1,500
 }
@@ -99,6 +102,9 @@ func inJSON(of func(*http.Request) (any, error)) route {
 // NewServer makes a server; Serve starts it.
 func NewServer(o Options) *Server {
 	o.MaxConnections, o.MaxStreams = cmp.Or(o.MaxConnections, defaultConnections), cmp.Or(o.MaxStreams, defaultStreams)
+	if o.Tokens == nil {
+		o.Tokens = access.NewTokens()
+	}
 	s := &Server{
 		o: o, connections: limits.Connections{Most: o.MaxConnections},
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: min(o.MaxStreams, mostLines)},

@@ -29,3 +29,10 @@ func (b *bucket) take(n int, now time.Time) (retry time.Duration, ok bool) {
 	b.full = b.full.Add(time.Duration(n) * b.interval)
 	return 0, true
 }
+
+// idle reports whether the bucket is full, as a new one is.
+func (b *bucket) idle(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.full.After(now)
+}

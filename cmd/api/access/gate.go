@@ -7,12 +7,28 @@
 //	gate := access.New(access.Options{Tokens: tokens, Refuse: refuse})
 //	handler := gate.Handler(mux, rules, mux)
 //
+// # What is checked, in this order
+//
+//   - The Host, against web pages whose name leads to this machine (DNS rebinding): see [Hosts]. Routes that are open to all are exempt.
+//   - Origin and Sec-Fetch-Site, against web pages that have a browser send requests: see [http.CrossOriginProtection].
+//   - The token: exactly one header Authorization: Bearer TOKEN. One in the URL is refused, because URLs are written to logs.
+//   - The route's right.
+//   - The content type: an HTML form can't send what the API reads.
+//
+// Tokens are compared by their SHA-256. Wrong ones are counted for each address ([Failures]); a valid token passes whatever was sent before.
+//
 // No goroutines.
 package access
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"evrun/tasks/audit"
 )
@@ -26,56 +42,155 @@ type Rule struct {
 // Options are the parts of a Gate.
 type Options struct {
 	Tokens *Tokens
-	Refuse func(w http.ResponseWriter, status int, detail string) // writes an answer
+	Refuse func(w http.ResponseWriter, status int, detail string, retry time.Duration) // writes an answer; retry: when to try again, if not zero
+	Log    *slog.Logger
+
+	Hosts  []string                         // names of this server, beside those of [Hosts]
+	Client func(r *http.Request) netip.Addr // the address of who sends a request
 }
 
 // Gate checks requests by TCP.
 type Gate struct {
-	o Options
+	o        Options
+	hosts    Hosts
+	origins  *http.CrossOriginProtection
+	failures Failures
 }
 
 // New makes a gate.
-func New(o Options) *Gate { return &Gate{o: o} }
+func New(o Options) *Gate {
+	return &Gate{o: o, hosts: HostsOf(o.Hosts), origins: http.NewCrossOriginProtection()}
+}
+
+// refusal is why a request does not pass.
+type refusal struct {
+	why       Reason
+	status    int
+	detail    string
+	challenge string        // for WWW-Authenticate
+	retry     time.Duration // when to try again
+}
 
 // Handler lets requests pass to next, which runs the routes of mux. rules are those of the patterns of mux.
 func (g *Gate) Handler(mux *http.ServeMux, rules map[string]Rule, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protect(w.Header())
 		_, pattern := mux.Handler(r)
 		rule, routed := rules[pattern]
-		who := anonymous
-		if rule.Right != Open {
-			who = g.o.Tokens.of(bearer(r.Header))
-		}
-		switch {
-		case who == nil, who == anonymous && rule.Right != Open:
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			g.o.Refuse(w, http.StatusUnauthorized, "this needs a token: Authorization: Bearer …")
-			return
-		case !routed: // the answer says so
-		case rule.Local:
-			g.o.Refuse(w, http.StatusForbidden, "this is for clients of the socket only")
-			return
-		case !who.May(rule.Right):
-			g.o.Refuse(w, http.StatusForbidden, "the token "+who.name+" does not have the right "+string(rule.Right))
+		h, no := g.check(r, rule, routed)
+		if no != nil {
+			g.refuse(w, r, h, no)
 			return
 		}
-		ctx := with(r.Context(), who)
-		if who != anonymous {
-			ctx = audit.With(ctx, audit.Actor{UID: -1, Token: who.name})
+		if h == nil {
+			next.ServeHTTP(w, r.WithContext(with(r.Context(), anonymous)))
+			return
 		}
+		ctx, cancel := context.WithCancel(with(audit.With(r.Context(), audit.Actor{UID: -1, Token: h.Name}), h.identity))
+		defer cancel()
+		control := http.NewResponseController(w)
+		defer context.AfterFunc(h.valid, func() { // the token is revoked: its request ends
+			cancel()
+			_ = control.SetReadDeadline(time.Unix(1, 0))
+		})()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-// bearer returns the token of a request; empty if there is none, or no valid one.
-func bearer(h http.Header) string {
-	values := h["Authorization"]
-	if len(values) != 1 {
-		return ""
+// check returns the holder of the request's token, nil where none is needed, or why the request is refused.
+func (g *Gate) check(r *http.Request, rule Rule, routed bool) (*holder, *refusal) {
+	if rule.Right != Open && !g.hosts.Know(r) {
+		return nil, &refusal{why: WrongHost, status: http.StatusMisdirectedRequest,
+			detail: "this server is not known as " + strconv.Quote(clip(r.Host)) + "; if it should be, add the name to server.hosts"}
 	}
-	scheme, token, ok := strings.Cut(values[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return ""
+	if err := g.origins.Check(r); err != nil {
+		return nil, &refusal{why: ForeignOrigin, status: http.StatusForbidden, detail: "a web page of another origin can't send this: " + err.Error()}
 	}
-	return token
+	if rule.Right == Open {
+		return nil, nil
+	}
+	h, no := g.signIn(r)
+	switch {
+	case no != nil:
+		return nil, no
+	case !routed: // the answer says so
+		return h, nil
+	case rule.Local:
+		return h, &refusal{why: NoRight, status: http.StatusForbidden, detail: "this is for clients of the socket only: it is about files of that machine"}
+	case !h.identity.May(rule.Right):
+		return h, &refusal{why: NoRight, status: http.StatusForbidden, challenge: `Bearer realm="evrun", error="insufficient_scope", scope="` + string(rule.Right) + `"`,
+			detail: "the token " + h.Name + " does not have the right " + string(rule.Right) + "; it has: " + h.Rights.String()}
+	case byForm(r):
+		return h, &refusal{why: FormPost, status: http.StatusUnsupportedMediaType,
+			detail: "Content-Type: a form can't be sent here; send JSON, and say so: Content-Type: application/json"}
+	}
+	return h, nil
+}
+
+// signIn returns the holder of the request's token.
+func (g *Gate) signIn(r *http.Request) (*holder, *refusal) {
+	if inURL(r) {
+		return nil, &refusal{why: NoToken, status: http.StatusBadRequest, detail: "a token in the URL is refused, because URLs are written to logs; send the header Authorization: Bearer TOKEN"}
+	}
+	token, given := Bearer(r.Header)
+	if !given {
+		return nil, &refusal{why: NoToken, status: http.StatusUnauthorized, challenge: `Bearer realm="evrun"`, detail: "a token is needed: send the header Authorization: Bearer TOKEN"}
+	}
+	if h := g.o.Tokens.of(token); h != nil {
+		return h, nil
+	}
+	if retry, ok := g.failures.Note(g.o.Client(r), time.Now()); !ok {
+		return nil, &refusal{why: TooMany, status: http.StatusTooManyRequests, retry: retry, detail: "too many wrong tokens came from this address: try again later, or send a valid token"}
+	}
+	return nil, &refusal{why: WrongToken, status: http.StatusUnauthorized, challenge: `Bearer realm="evrun", error="invalid_token"`,
+		detail: "the token is not valid: it is unknown, revoked or expired, or the header is not Authorization: Bearer TOKEN"}
+}
+
+// refuse answers a request that does not pass. What is logged has nothing of the token, and no query.
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, h *holder, no *refusal) {
+	g.o.Tokens.denied.add(no.why)
+	if no.why != NoToken && no.why != TooMany && g.failures.mayLog(time.Now()) {
+		token := ""
+		if h != nil {
+			token = h.Name
+		}
+		g.o.Log.Warn("a request was refused", "reason", string(no.why), "method", clip(r.Method), "path", clip(r.URL.Path), "from", g.o.Client(r).String(), "token", token)
+	}
+	if no.challenge != "" {
+		w.Header().Set("WWW-Authenticate", no.challenge)
+	}
+	g.o.Refuse(w, no.status, no.detail, no.retry)
+}
+
+// protect has browsers neither guess types, nor keep answers, nor show them in frames of other pages.
+func protect(h http.Header) {
+	for _, x := range [...][2]string{
+		{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}, {"X-Frame-Options", "DENY"},
+		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"}, {"Referrer-Policy", "no-referrer"}, {"Cross-Origin-Resource-Policy", "same-origin"},
+	} {
+		h.Set(x[0], x[1])
+	}
+}
+
+// byForm reports whether the body is of a type that HTML forms can send. The header of an event in CloudEvents' binary mode, whose data may have any
+// type, can't be sent by a form.
+func byForm(r *http.Request) bool {
+	if len(r.Header["Ce-Type"]) > 0 {
+		return false
+	}
+	for _, value := range r.Header["Content-Type"] {
+		media, _, _ := strings.Cut(value, ";")
+		if slices.Contains([]string{"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}, strings.ToLower(strings.TrimSpace(media))) {
+			return true
+		}
+	}
+	return false
+}
+
+// clip bounds a text of a stranger in answers and logs.
+func clip(text string) string {
+	if len(text) > 100 {
+		return text[:100] + "…"
+	}
+	return text
 }

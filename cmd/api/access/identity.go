@@ -9,7 +9,8 @@ import (
 type Identity struct {
 	name   string
 	rights Rights
-	rate   *bucket         // nil: no limit
+	rate   *bucket // nil: no limit
+	denied *Denied
 	over   <-chan struct{} // closed when the token is no longer valid; nil: never
 }
 
@@ -57,5 +58,8 @@ func (i *Identity) TakeEvents(n int) (retry time.Duration, ok bool) {
 	if i.rate == nil {
 		return 0, true
 	}
-	return i.rate.take(n, time.Now())
+	if retry, ok = i.rate.take(n, time.Now()); !ok {
+		i.denied.add(RateLimit)
+	}
+	return retry, ok
 }

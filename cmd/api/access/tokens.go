@@ -1,36 +1,132 @@
 package access
 
 import (
+	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"evrun/tasks"
 )
 
-// Hash is the SHA-256 of a token. Only hashes are stored.
+// Prefix begins each token that evrun makes, so that people and scanners of secrets recognise it.
+const Prefix = "evr_"
+
+// Hash is the SHA-256 of a token. Only hashes are stored: a token has more random bits than can be guessed, so it needs no slow hash.
 type Hash [sha256.Size]byte
 
 // HashOf returns the hash of a token.
 func HashOf(token string) Hash { return sha256.Sum256([]byte(token)) }
 
+// NewSecret makes a token. It has 130 random bits.
+func NewSecret() string { return Prefix + rand.Text() }
+
+// Source says where a token is kept.
+type Source string
+
+// The sources of tokens.
+const (
+	Owner  Source = "owner"  // the file evrun.token beside the store
+	File   Source = "file"   // server.tokens of the wiring file
+	Stored Source = "stored" // made by command, and kept in the store
+)
+
+// Token is a token without its secret.
+type Token struct {
+	Name    string
+	Hash    Hash
+	Rights  Rights
+	Rate    tasks.Rate // of its events; zero: no limit
+	Expires time.Time  // zero: never
+}
+
+func (t Token) equal(other Token) bool {
+	return t.Name == other.Name && t.Hash == other.Hash && t.Rate == other.Rate && t.Expires.Equal(other.Expires) && slices.Equal(t.Rights.texts, other.Rights.texts)
+}
+
 // Tokens are the valid tokens of a daemon. Safe for concurrent use.
 type Tokens struct {
 	mu     sync.RWMutex
-	byHash map[Hash]*Identity
+	byHash map[Hash]*holder // by mu
+	denied Denied
+}
+
+// holder is a token in use.
+type holder struct {
+	Token
+	source   Source
+	identity *Identity
+	valid    context.Context // ends when the token is revoked, changed or expired
+	end      context.CancelFunc
+	used     atomic.Int64 // when it last let a request in, in Unix seconds; 0: not yet
 }
 
 // NewTokens returns tokens without any.
-func NewTokens() *Tokens { return &Tokens{byHash: map[Hash]*Identity{}} }
+func NewTokens() *Tokens { return &Tokens{byHash: map[Hash]*holder{}} }
 
-// of returns the identity of a token; nil for one that is not valid. An attacker can't choose the hash of a guess, so the time of the look-up says
-// nothing about a token.
-func (t *Tokens) of(token string) *Identity {
-	sum := HashOf(token)
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	for hash, i := range t.byHash {
-		if subtle.ConstantTimeCompare(hash[:], sum[:]) == 1 {
-			return i
+// Denied counts the requests that were refused.
+func (t *Tokens) Denied() *Denied { return &t.denied }
+
+// Set replaces all tokens of a source. The requests of tokens that are gone, or that allow something else from now on, end at once.
+func (t *Tokens) Set(source Source, tokens []Token) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for hash, h := range t.byHash {
+		if h.source == source && !slices.ContainsFunc(tokens, h.equal) {
+			h.end()
+			delete(t.byHash, hash)
 		}
 	}
-	return nil
+	for _, token := range tokens {
+		if t.byHash[token.Hash] == nil {
+			t.byHash[token.Hash] = t.hold(source, token)
+		}
+	}
+}
+
+func (t *Tokens) hold(source Source, token Token) *holder {
+	h := &holder{Token: token, source: source}
+	if token.Expires.IsZero() {
+		h.valid, h.end = context.WithCancel(context.Background())
+	} else {
+		h.valid, h.end = context.WithDeadline(context.Background(), token.Expires)
+	}
+	h.identity = &Identity{name: token.Name, rights: token.Rights, over: h.valid.Done(), denied: &t.denied}
+	if interval := token.Rate.Interval(); interval > 0 {
+		h.identity.rate = &bucket{interval: interval, burst: burstOf(token.Rate)}
+	}
+	return h
+}
+
+// burstOf is how many events come at once after a pause: those of a second, or one.
+func burstOf(r tasks.Rate) int { return max(1, int(int64(r.Count)*int64(time.Second)/int64(r.Per))) }
+
+// LastUsed is when a token last let a request in, since the start of the daemon; zero: not since then.
+func (t *Tokens) LastUsed(hash Hash) time.Time {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if h := t.byHash[hash]; h != nil {
+		if at := h.used.Load(); at > 0 {
+			return time.Unix(at, 0)
+		}
+	}
+	return time.Time{}
+}
+
+// of returns the holder of a token; nil if it is not valid now. The time of the look-up says nothing of use: who sends a guess can't choose its hash.
+func (t *Tokens) of(token string) *holder {
+	sum := HashOf(token)
+	t.mu.RLock()
+	h := t.byHash[sum]
+	t.mu.RUnlock()
+	now := time.Now()
+	if h == nil || subtle.ConstantTimeCompare(h.Hash[:], sum[:]) != 1 || h.valid.Err() != nil || !h.Expires.IsZero() && !now.Before(h.Expires) {
+		return nil
+	}
+	h.used.Store(now.Unix())
+	return h
 }

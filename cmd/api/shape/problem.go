@@ -28,6 +28,8 @@ type Problem struct {
 	// Violations are the places where the event's data breaks the schema of its type; More is how many were left out.
 	Violations []schema.Violation `json:"violations,omitempty"`
 	More       int                `json:"more_violations,omitempty"`
+	// RetryAfter is in how many seconds the request can succeed, if that is known; the header Retry-After of the answer says it, too.
+	RetryAfter int `json:"retry_after,omitempty"`
 	// Faults are the faults of a wiring file, as evrun validate -o json prints them.
 	Faults json.RawMessage `json:"faults,omitempty"`
 
@@ -131,7 +133,7 @@ type ProblemWriter interface{ WriteProblem(p *Problem) }
 func (p *Problem) Write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", strconv.Itoa(max(p.RetryAfter, 1)))
 		w.Header().Set("Connection", "close") // the answer does not wait for the body, and the connection ends soon
 	}
 	if own, ok := w.(ProblemWriter); ok {

@@ -1,0 +1,83 @@
+package access
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// The bounds of wrong tokens: so many from one address at once, then one in each interval.
+const (
+	failuresAtOnce = 20
+	failureEvery   = 3 * time.Second
+	failureSenders = 10_000 // addresses that are remembered; further ones share one limit
+	sweepEvery     = 10 * time.Second
+
+	logsAtOnce = 20 // lines of the log about refused requests
+	logEvery   = time.Second
+)
+
+// Failures limits the wrong tokens of each address. Addresses of IPv6 count by their network of 64 bits, since each sender has so many of them. The zero
+// value can be used. Safe for concurrent use; its memory is bounded.
+type Failures struct {
+	mu     sync.Mutex
+	of     map[netip.Prefix]*bucket // by mu
+	others *bucket                  // by mu: of the senders that found no place
+	swept  time.Time                // by mu: when senders without failures were last forgotten
+	logs   *bucket                  // by mu
+}
+
+// Note notes a wrong token. ok is false, and retry the time to wait, if too many came from the address.
+func (f *Failures) Note(from netip.Addr, now time.Time) (retry time.Duration, ok bool) {
+	return f.bucketOf(network(from), now).take(1, now)
+}
+
+func (f *Failures) bucketOf(sender netip.Prefix, now time.Time) *bucket {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if b := f.of[sender]; b != nil {
+		return b
+	}
+	if len(f.of) >= failureSenders && now.Sub(f.swept) >= sweepEvery {
+		f.swept = now
+		for known, b := range f.of {
+			if b.idle(now) {
+				delete(f.of, known)
+			}
+		}
+	}
+	if len(f.of) >= failureSenders {
+		if f.others == nil {
+			f.others = &bucket{interval: failureEvery, burst: failuresAtOnce}
+		}
+		return f.others
+	}
+	if f.of == nil {
+		f.of = map[netip.Prefix]*bucket{}
+	}
+	b := &bucket{interval: failureEvery, burst: failuresAtOnce}
+	f.of[sender] = b
+	return b
+}
+
+// mayLog reports whether a line about a refused request is logged: strangers must not fill the log.
+func (f *Failures) mayLog(now time.Time) bool {
+	f.mu.Lock()
+	if f.logs == nil {
+		f.logs = &bucket{interval: logEvery, burst: logsAtOnce}
+	}
+	logs := f.logs
+	f.mu.Unlock()
+	_, ok := logs.take(1, now)
+	return ok
+}
+
+// network is what counts as one sender.
+func network(at netip.Addr) netip.Prefix {
+	bits := 32
+	if at = at.Unmap(); at.Is6() {
+		bits = 64
+	}
+	p, _ := at.WithZone("").Prefix(bits) // the zero prefix for an unknown address
+	return p
+}
