@@ -2,40 +2,43 @@ package api
 
 import (
 	"context"
-	"errors"
-	"io"
-	"mime"
 	"net/http"
+	"strings"
 	"time"
 
+	"evrun/cmd/api/access"
 	"evrun/cmd/api/cloudevents"
+	"evrun/cmd/api/coding"
 	"evrun/cmd/api/ingest"
 	"evrun/cmd/api/ndjson"
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks/chain"
 	"evrun/tasks/trace"
 )
 
 // postEvents accepts events: one (CloudEvents' binary or structured mode), a batch, or NDJSON. With ?wait=30s the answer to
 // a single event is NDJSON, and follows the runs and events that it causes. With ?matches=true, the receipt of a single event says whether a
-// handler is wired to it.
+// handler is wired to it. The header Idempotency-Key is the id of an event without one; in a batch, and of a line, it is the id's beginning.
 func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	cause, err := s.publishing(r)
 	if err != nil {
 		return err
 	}
 	tellEnded(w, r, cause)
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil && r.Header.Get("Content-Type") != "" {
-		return problem(http.StatusUnsupportedMediaType, "Content-Type: "+err.Error())
+	contentType, err := ingest.ContentTypeOf(r.Header)
+	if err != nil {
+		return err
 	}
-	if mediaType == ndjson.Type {
+	mode, err := contentType.ModeOf(r.Header)
+	if err != nil {
+		w.Header().Set("Accept", ingest.Accepted)
+		return err
+	}
+	if mode == ingest.NDJSON {
 		return s.ingestLines(w, r)
 	}
-	batch := mediaType == "application/cloudevents-batch+json"
 	limit := int64(ndjson.MaxLine(s.o.MaxData))
-	if batch {
+	if mode == ingest.Batch {
 		limit = 32 << 20
 	}
 	body, err := s.readEvents(w, r, limit)
@@ -43,24 +46,71 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var evs []*events.Event
-	switch {
-	case batch:
+	switch mode {
+	case ingest.Batch:
 		evs, err = cloudevents.Batch(body, ingest.MaxEvents)
-	case mediaType == "application/cloudevents+json":
+	case ingest.Structured:
 		evs = []*events.Event{new(events.Event)}
 		err = evs[0].UnmarshalJSON(body)
-	case len(r.Header["Ce-Type"]) > 0:
+	default:
 		evs = make([]*events.Event, 1)
 		evs[0], err = cloudevents.Binary(r.Header, body)
-	default:
-		return problem(http.StatusUnsupportedMediaType,
-			"send application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson, or the event's attributes as Ce- headers")
 	}
 	if err != nil {
 		return problem(http.StatusBadRequest, err.Error())
 	}
+	return s.accept(w, r, cause, evs, mode == ingest.Batch)
+}
+
+// postData accepts one event of the type in the path, whose data is the body: any JSON. Its attributes are parameters.
+func (s *Server) postData(w http.ResponseWriter, r *http.Request) error {
+	cause, err := s.publishing(r)
+	if err != nil {
+		return err
+	}
+	tellEnded(w, r, cause)
+	contentType, err := ingest.ContentTypeOf(r.Header)
+	if err == nil {
+		err = contentType.UTF8()
+	}
+	if err != nil {
+		return err
+	}
+	if name := ingest.Attributed(r.Header); name != "" {
+		return problem(http.StatusBadRequest, "header "+strings.ToLower(name)+": the attributes are parameters here, such as ?id=4711; an event with Ce- headers goes to POST /v1/events")
+	}
+	body, err := s.readEvents(w, r, int64(s.o.MaxData))
+	if err != nil {
+		return err
+	}
+	e, err := ingest.Plain(r.PathValue("type"), contentType.Media, contentType.Text, body)
+	if err != nil {
+		w.Header().Set("Accept", "application/json")
+		return err
+	}
+	p := parametersOf(r)
+	e.ID, e.Source, e.Subject, e.Time = p.Get("id"), p.Get("source"), p.Get("subject"), p.time("time")
+	e.DataSchema, e.CorrelationID, e.CausationID = p.Get("dataschema"), p.Get("correlationid"), p.Get("causationid")
+	if p.err != nil {
+		return p.err
+	}
+	if err := ingest.Extensions(e, p.Values["ext"]); err != nil {
+		return err
+	}
+	return s.accept(w, r, cause, []*events.Event{e}, false)
+}
+
+// accept publishes the events of a request, all or none, and answers it.
+func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Event, evs []*events.Event, batch bool) error {
 	for _, e := range evs {
 		trace.FromRequest(r.Header, e)
+	}
+	key, err := ingest.IdempotencyKey(r.Header)
+	if err != nil {
+		return err
+	}
+	if key != "" {
+		ingest.Identify(evs, key, batch)
 	}
 	wait, err := waitFor(r, len(evs))
 	if err != nil {
@@ -69,22 +119,34 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	if len(evs) == 0 {
 		return writeJSON(w, http.StatusOK, []Receipt{})
 	}
+	who := access.From(r.Context())
+	if (wait > 0 || r.URL.Query().Get("matches") != "") && !who.May(access.Read) {
+		return problem(http.StatusForbidden, "wait, matches: the token "+who.Name()+" does not have the right read")
+	}
+	if err := ingest.Permit(who, evs...); err != nil {
+		return err
+	}
 	emit := func(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
 		return s.o.Emitter.EmitFor(ctx, cause, evs...)
 	}
 	return s.publish(w, r, emit, evs, batch, wait)
 }
 
-// readEvents reads a body. Only largeBatches of those that are large, or may be, are read at the same time.
+// readEvents reads a body, of at most limit bytes when it is decompressed. Only largeBatches of those that are large, or may be, are read at the same time.
 func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if limit > 4<<20 && (r.ContentLength < 0 || r.ContentLength > 1<<20) {
+	body, err := coding.Open(w, r)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if limit > 4<<20 && (body.Compressed() || r.ContentLength < 0 || r.ContentLength > 1<<20) {
 		release, err := s.batches.take()
 		if err != nil {
 			return nil, err
 		}
 		defer release()
 	}
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	return body.ReadAll(limit)
 }
 
 // publish has events accepted and answers with their receipts. With a wait, it then follows the runs and events that the event causes.
@@ -127,55 +189,4 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 	default:
 		return writeJSON(w, status, answers[0])
 	}
-}
-
-// waitFor reads how long the answer follows the event.
-func waitFor(r *http.Request, n int) (time.Duration, error) {
-	text := r.URL.Query().Get("wait")
-	if text == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		return 0, problem(http.StatusBadRequest, "wait: a duration such as 30s, not "+text)
-	}
-	if n != 1 {
-		return 0, problem(http.StatusBadRequest, "wait: only one event can be waited for")
-	}
-	return d, nil
-}
-
-// follow answers with NDJSON: the receipt; the event, its runs and the events that they cause, as they happen; and an end.
-func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event, rc Receipt, wait time.Duration) error {
-	w.Header().Set("Content-Type", ndjson.Type)
-	w.WriteHeader(http.StatusAccepted)
-	flush := http.NewResponseController(w)
-	line := func(name string, v any) error {
-		if err := events.WriteJSON(w, map[string]any{name: v}); err != nil {
-			return err
-		}
-		return flush.Flush()
-	}
-	if err := line("receipt", rc); err != nil || rc.Duplicate {
-		return nil // a duplicate causes nothing; or the client is gone
-	}
-	ctx, cancel := s.untilClose(r.Context())
-	defer cancel()
-	ctx, stop := context.WithTimeout(ctx, wait)
-	defer stop()
-	chain, err := s.o.Daemon.Runner.Follow(ctx, e, s.o.Daemon.Commits, func(l chain.Link) error {
-		if l.Run != nil {
-			return line("run", s.reasons.Runs(ctx, []store.Run{*l.Run})[0])
-		}
-		return line("event", l.Event)
-	})
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil // without an end the client knows that the answer is not complete
-	}
-	matched := chain.Matched
-	if !matched && s.o.Matches != nil {
-		matched, _ = s.o.Matches(e) // its type is final: there is nothing to wait for
-	}
-	_ = line("end", End{Matched: matched, Dead: chain.Dead, Cancelled: chain.Cancelled, Timeout: err != nil})
-	return nil
 }

@@ -81,15 +81,19 @@ func TestOwnSourcesAreRefusedOnEveryWay(t *testing.T) {
 	own := "/evrun/" + d.store.ID() + "/schedules/nightly"
 	e := fmt.Sprintf(`{"specversion":"1.0","id":"2026-12-24T18:00:00Z","source":%q,"type":"a.b"}`, own)
 	good := `{"specversion":"1.0","id":"good","source":"/evrun/aaaaaaaa/schedules/nightly","type":"a.b"}`
-	for _, send := range []struct{ contentType, query, body string }{
+	for _, send := range []struct{ contentType, query, body string }{ // query: what follows /v1/events
 		{"application/cloudevents+json", "", e},
 		{"application/cloudevents-batch+json", "", "[" + good + "," + e + "]"},
 		{"application/x-ndjson", "", e + "\n" + good},
 		{"application/x-ndjson", "?source=" + own, `{"type":"a.b"}`},
 		{"application/json", "", "{}"},
+		{"application/json", "/a.b?source=" + own, "{}"},
 	} {
-		_, body := d.call(http.MethodPost, "/v1/events"+send.query, send.contentType, send.body,
-			"Ce-Specversion", "1.0", "Ce-Id", "2026-12-24T18:00:00Z", "Ce-Source", own, "Ce-Type", "a.b")
+		var headers []string
+		if send.contentType == "application/json" && send.query == "" { // binary mode
+			headers = []string{"Ce-Specversion", "1.0", "Ce-Id", "2026-12-24T18:00:00Z", "Ce-Source", own, "Ce-Type", "a.b"}
+		}
+		_, body := d.call(http.MethodPost, "/v1/events"+send.query, send.contentType, send.body, headers...)
 		if !strings.Contains(body, `"status":422`) && !strings.Contains(body, `"status":400`) || !strings.Contains(body, "are this evrun's own") {
 			t.Errorf("%s%s: %s", send.contentType, send.query, body)
 		}

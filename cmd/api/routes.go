@@ -32,6 +32,7 @@ func answers(method func(*Server, *http.Request) (any, error)) func(*Server) rou
 // Routes are all routes.
 var Routes = []Route{
 	{"POST /v1/events", access.Emit, false, false, func(s *Server) route { return s.counted(s.postEvents) }},
+	{"POST /v1/events/{type}", access.Emit, false, false, func(s *Server) route { return s.counted(s.postData) }},
 	{"GET /v1/events", access.Read, false, false, does((*Server).listEvents)},
 	{"GET /v1/events/{id}", access.Read, false, false, does((*Server).getEvent)},
 	{"GET /v1/events/{id}/explain", access.Read, false, false, answers((*Server).explainEvent)},

@@ -134,6 +134,7 @@ var memberDocs = map[string]string{
 	"Problem.title":            "What the status means",
 	"Problem.detail":           "What is wrong, in words",
 	"Problem.violations":       "Where the data breaks the schema of its type",
+	"Problem.retry_after":      "In how many seconds the request can succeed, if that is known",
 	"Problem.more_violations":  "How many of these were left out",
 	"Problem.faults":           "The faults of a wiring file",
 	"Fault.source":             "The line of the file",

@@ -30,6 +30,9 @@ var (
 	reason    = "reason: in your words, for the audit trail"
 )
 
+// encoded is what holds for all bodies with events.
+const encoded = "`Content-Encoding: gzip` is understood. The header `Idempotency-Key` is the id of an event without one; in a batch, and of a line, `KEY-3` is that of the third"
+
 // routeDocs are all routes, by subject.
 var routeDocs = []struct {
 	title  string
@@ -37,8 +40,11 @@ var routeDocs = []struct {
 }{
 	{"Events", []routeDoc{
 		{"POST /v1/events", "Accepts events. They are on disk when the answer comes.", []string{following, "matches: true: the receipt says whether a handler is wired to the event", "source, id, line: of NDJSON: the source and the beginning of the id of lines without them, and the number of the first line"},
-			"A CloudEvent: `application/cloudevents+json`, a batch of 1,000 at most (`application/cloudevents-batch+json`), the attributes as `ce-` headers with the data as the body, or `application/x-ndjson`, an event a line",
+			"A CloudEvent: `application/cloudevents+json`, a batch of 1,000 at most (`application/cloudevents-batch+json`), the attributes as `ce-` headers with the data as the body, or `application/x-ndjson`, an event a line. " + encoded,
 			receipt + ", a list of them, or a line for each line: a receipt, or a [problem](json.md#problem) with its `line`", "202; 200 if all were known"},
+		{"POST /v1/events/{type}", "Accepts one event whose data is the body: any JSON, as `curl --json` sends it. An empty body is an event without data.", []string{following, "matches: as above",
+			"id, source, subject, time, dataschema, correlationid, causationid: the attributes of the event", "ext: NAME=VALUE: an extension attribute; several"},
+			"the data, `application/json` or a type that ends in `+json`. " + encoded, receipt, "202; 200 if it was known"},
 		{"GET /v1/events", "A page of the journal. With `Accept: application/x-ndjson` an event a line, with `Accept: application/cloudevents-batch+json` a batch; the page's info is then in the header `Evrun-Page`.", slices.Concat(selecting, paging), "", "`{\"events\": […]}` with a [page info](json.md#page-info)", ""},
 		{"GET /v1/events/{id}", "One event, by its seq or its id.", []string{"exact: true: the name is an id, also if it looks like a seq", "source: the id of this source"}, "", "an [event](json.md#event)", ""},
 		{"GET /v1/events/{id}/explain", "What happened to it at each handler, and why.", []string{"source: as above"}, "", "`{\"event\", \"matched\", \"handlers\"}`: see [accounts](json.md#accounts)", ""},
@@ -96,12 +102,13 @@ func routes(Sources) (string, error) {
 	var p page
 	p.heading(1, "HTTP API")
 	p.line("The requests that a daemon answers on its unix socket, and that all commands use: publish events and read, follow and change what is stored, from any language.\n")
-	p.code("sh", `curl --unix-socket evrun.sock http://evrun/v1/events -H 'Ce-Specversion: 1.0' -H 'Ce-Type: user.registered' -H 'Ce-Source: /shop' -H 'Ce-Id: 4711' \
+	p.code("sh", `curl --unix-socket evrun.sock http://evrun/v1/events/user.registered --json '{"name":"Ada","email":"ada@example.com"}'
+curl --unix-socket evrun.sock http://evrun/v1/events -H 'Ce-Specversion: 1.0' -H 'Ce-Type: user.registered' -H 'Ce-Source: /shop' -H 'Ce-Id: 4711' \
   -H 'Content-Type: application/json' -d '{"name":"Ada","email":"ada@example.com"}'
 curl --unix-socket evrun.sock 'http://evrun/v1/runs?state=dead&limit=10'
 curl --unix-socket evrun.sock -N 'http://evrun/v1/stream?type=user.*'`)
 	p.line("\nAnswers are JSON with the shapes of [json.md](json.md). An error is a [problem](json.md#problem) (RFC 9457): 400 for a wrong request, 404 for what does not exist, 409 where its state")
-	p.line("forbids it, 422 for data that breaks the schema of its type, 429 and 503 when there is too much at once or evrun is stopping, 507 for a full disk; the last three mean: try again.")
+	p.line("forbids it, 413 for a body, or data, that is too large, 415 for a body that can't be read as what it is, 422 for data that breaks the schema of its type, 429 and 503 when there is too much at once or evrun is stopping, 507 for a full disk; the last three mean: try again.")
 	p.line("Who may use the socket is in [operations.md](operations.md#file-permissions).")
 	patterns := map[string]bool{}
 	for _, r := range api.Routes {

@@ -1,7 +1,6 @@
 package cloudevents
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -55,11 +54,7 @@ func Binary(h http.Header, body []byte) (*events.Event, error) {
 	if err := e.UnmarshalJSON(text); err != nil {
 		return nil, err
 	}
-	contentTypes := h["Content-Type"]
-	if len(contentTypes) > 1 {
-		return nil, errors.New("header content-type: given twice")
-	}
-	if len(contentTypes) == 1 && contentTypes[0] != "application/json" {
+	if contentTypes := h["Content-Type"]; len(contentTypes) == 1 && contentTypes[0] != "application/json" {
 		e.DataContentType = contentTypes[0]
 	}
 	if len(body) > 0 {

@@ -1,4 +1,6 @@
-// Package ingest accepts the events of a body of NDJSON: lines are decoded while earlier ones are committed, and each is answered in its turn.
+// Package ingest reads what the requests that publish events say: in which mode the events come ([ContentType.ModeOf]), plain JSON, idempotency keys,
+// and which events a token may publish. [Lines] accepts a body of NDJSON: lines are decoded while earlier ones are committed, and each is answered in its
+// turn.
 //
 // Goroutines: [Lines.Run] has one, which has ended when it returns. Memory: a chunk of decoded lines waits while another is committed, each of at most
 // [MaxEvents] events and about 1 MiB.
@@ -13,6 +15,7 @@ import (
 	"strconv"
 	"sync"
 
+	"evrun/cmd/api/access"
 	"evrun/cmd/api/limits"
 	"evrun/cmd/api/ndjson"
 	"evrun/cmd/api/shape"
@@ -52,6 +55,8 @@ type Lines struct {
 	Refuse    func() error     // its error refuses all lines from here on; called before each write
 	Interrupt func()           // ends the read of the body
 	Late      func(error) bool // reports whether a read of the body failed because a line was too slow; nil: never
+	Used      func(bytes int)  // is called for each line that has an event, between reads of the body; nil: nobody wants to know
+	Who       *access.Identity // whose events they are
 	// Cause returns the event whose run publishes a line, or an error if that run has ended.
 	Cause func() (*events.Event, error)
 
@@ -81,9 +86,12 @@ func (g *Lines) Run(ctx context.Context, body io.Reader, out io.Writer, flush fu
 	g.mu.Unlock()
 	<-done
 	if err != nil && !failed {
-		// The client is gone, or the server is closing.
+		// The client is gone, or the server is closing, or the body isn't what it should be.
 		p := *shape.ErrDraining
-		if g.Late != nil && g.Late(err) {
+		var wrong *shape.Problem
+		if errors.As(err, &wrong) {
+			p = *wrong
+		} else if g.Late != nil && g.Late(err) {
 			p = *shape.NewProblem(http.StatusRequestTimeout, fmt.Sprintf("a line was not complete within %v", limits.BodyTimeout))
 		}
 		_ = events.WriteJSON(out, &p)
@@ -111,6 +119,9 @@ func (g *Lines) decode(body io.Reader) error {
 			g.Emitter.Refused().Add(emitter.TooLarge, 1)
 		} else {
 			a.event, a.problem = g.event(number, text)
+			if g.Used != nil && a.event != nil {
+				g.Used(len(text) + 1)
+			}
 		}
 		if !g.put(a) {
 			return nil
@@ -131,6 +142,11 @@ func (g *Lines) event(number int, text []byte) (*events.Event, *shape.Problem) {
 		if cause, err = g.Cause(); err != nil {
 			return nil, shape.ProblemOf(err)
 		}
+	}
+	if err := Permit(g.Who, e); err != nil {
+		p := shape.ProblemOf(err)
+		g.Emitter.Refused().Add(whyNotPermitted(p.Status), 1)
+		return nil, p
 	}
 	if err := g.Emitter.CheckFor(e, cause); err != nil {
 		return nil, shape.ProblemOf(err)

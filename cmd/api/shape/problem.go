@@ -92,7 +92,7 @@ func ProblemOf(err error) *Problem {
 	case errors.As(err, &refused):
 		return refusal(refused, err)
 	case errors.As(err, &tooLarge):
-		return because(http.StatusRequestEntityTooLarge)
+		return NewProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit))
 	case errors.Is(err, tasks.ErrStopping):
 		return ErrDraining
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -1,0 +1,40 @@
+package ingest
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"evrun/cmd/api/access"
+	"evrun/cmd/api/shape"
+	"evrun/events"
+	"evrun/tasks/emitter"
+)
+
+// Permit refuses events that a request may not publish, all of them if it is one, or not now: those of a token have its types and its rate.
+func Permit(who *access.Identity, evs ...*events.Event) error {
+	for i, e := range evs {
+		if !who.MayEmit(e.Type) {
+			p := shape.NewProblem(http.StatusForbidden, fmt.Sprintf("the token %s may not publish events of the type %q", who.Name(), e.Type))
+			if len(evs) > 1 {
+				p.Event = i + 1
+			}
+			return p
+		}
+	}
+	if retry, ok := who.TakeEvents(len(evs)); !ok {
+		p := shape.NewProblem(http.StatusTooManyRequests, fmt.Sprintf("the token %s has published more events than its rate allows: try again in %v", who.Name(), retry.Round(time.Millisecond)))
+		p.RetryAfter = int(math.Ceil(retry.Seconds()))
+		return p
+	}
+	return nil
+}
+
+// whyNotPermitted is the reason for which a line is counted as refused.
+func whyNotPermitted(status int) emitter.Reason {
+	if status == http.StatusTooManyRequests {
+		return emitter.Busy
+	}
+	return emitter.Invalid
+}
