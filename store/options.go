@@ -10,6 +10,14 @@ import (
 type Commit struct {
 	Events []*events.Event
 	Runs   []Run // changed runs, when a reader wants them (see Options.WantRuns)
+	// Attempts says which of Runs have changed because an attempt was made and has ended.
+	Attempts []Attempted
+}
+
+// Attempted is an attempt that has ended: the place of its run in [Commit.Runs], and the run's event.
+type Attempted struct {
+	Run   int
+	Event *events.Event
 }
 
 // Written is what one transaction has written, and how long that took.

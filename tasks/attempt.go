@@ -23,7 +23,7 @@ func (w *worker) delivery(t *queue.Task) *Delivery {
 	}
 	d := &Delivery{
 		Event: t.Event, Env: expression.NewEnv(t.Event), Handler: w.h.Name,
-		RunID: w.runID(t), Attempt: t.Attempt, MaxData: w.r.o.Emitter.MaxData(),
+		RunID: w.runID(t), Attempt: t.Attempt, MaxData: w.r.o.Emitter.MaxData(), tracer: w.r.o.Tracer,
 	}
 	d.Env.In(d.RunID, d.Handler, d.Attempt)
 	t.Scratch = d
@@ -130,7 +130,7 @@ func (w *worker) make(work context.Context, a *attempt) {
 		ctx, cancel = context.WithTimeoutCause(ctx, w.h.Timeout, fmt.Errorf("no answer within the timeout of %v", w.h.Timeout))
 		defer cancel()
 	}
-	w.r.attempts.know(a.d, w.r.o.Variables)
+	w.r.attempts.know(a.d)
 	if _, prints := w.h.Action.(Printer); prints {
 		p := &printing{all: w.r.printings, keep: w.h.KeepOutput, handler: w.id, seq: a.t.Seq, run: a.d.RunID, attempt: a.t.Attempt, began: a.began, looked: a.began}
 		a.d.printing = p

@@ -14,8 +14,9 @@ const VariableRunToken = "EVRUN_RUN_TOKEN"
 
 // attempts holds the running attempts whose programs can publish events in the name of their run. Each attempt has its own secret.
 type attempts struct {
-	mu    sync.Mutex
-	event map[string]*events.Event // the event of each attempt, by its secret
+	variables map[string]string // of programs, but for the secret; nil: no program can publish
+	mu        sync.Mutex
+	event     map[string]*events.Event // by the secret of each attempt its event, with the trace context of the attempt
 }
 
 func (a *attempts) begin(e *events.Event) (token string) {
@@ -35,7 +36,7 @@ func (a *attempts) end(token string) {
 	delete(a.event, token)
 }
 
-// Attempt returns the event of an attempt by the attempt's secret. It returns nil once the attempt has ended: the run may be settled then, and nobody
+// Attempt returns the event of an attempt by the attempt's secret, with the trace context of the attempt. It returns nil once the attempt has ended: the run may be settled then, and nobody
 // waits for further events of it.
 func (r *Runner) Attempt(token string) (e *events.Event, ok bool) {
 	r.attempts.mu.Lock()
@@ -52,17 +53,17 @@ func (d *Delivery) Variables() map[string]string {
 		return nil
 	}
 	if d.token == "" {
-		d.token = d.attempts.begin(d.Event)
+		d.token = d.attempts.begin(d.Trace().Instead(d.Event))
 	}
-	variables := maps.Clone(d.variables)
+	variables := maps.Clone(d.attempts.variables)
 	variables[VariableRunToken] = d.token
 	return variables
 }
 
-// know allows the attempt's programs to publish until forget; nil: it allows none.
-func (a *attempts) know(d *Delivery, variables map[string]string) {
-	if variables != nil {
-		d.attempts, d.variables = a, variables
+// know allows the attempt's programs to publish until forget.
+func (a *attempts) know(d *Delivery) {
+	if a.variables != nil {
+		d.attempts = a
 	}
 }
 

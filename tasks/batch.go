@@ -257,6 +257,9 @@ func (w *worker) logCancelled(t *queue.Task, unbegun bool) {
 
 func (w *worker) log(t *queue.Task, out store.Outcome) {
 	args := []any{"handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type, "attempt", t.Attempt, "took", took(t), "error", out.Error}
+	if id, ok := w.r.o.Tracer.TraceOf(t.Event); ok {
+		args = append(args, "trace_id", id)
+	}
 	if out.State == store.Retrying {
 		w.r.o.Log.Warn("attempt failed", append(args, "next", out.NextAttemptAt.UTC().Format(time.RFC3339))...)
 		return

@@ -9,6 +9,7 @@ import (
 	"evrun/store"
 	"evrun/tasks/emission"
 	"evrun/tasks/expression"
+	"evrun/tasks/trace"
 )
 
 // Handler is one compiled entry of the wiring: its events, condition, action and retry policy.
@@ -75,12 +76,17 @@ type Delivery struct {
 	printing *printing          // nil: its output is not kept
 	foreseen *emission.Foreseen // of an inside handler that emits
 
-	attempts  *attempts // nil: programs can't publish in the run's name
-	variables map[string]string
-	token     string // empty: not asked for
+	tracer   *trace.Tracer
+	attempts *attempts // nil: programs can't publish in the run's name
+	token    string    // empty: not asked for
 }
 
-func (d *Delivery) run() emission.Run { return emission.Run{ID: d.RunID, Event: d.Event, Env: d.Env} }
+// Trace returns the trace context for what the attempt asks others to do; the zero value if there is none.
+func (d *Delivery) Trace() trace.Context { return d.tracer.Attempt(d.Event, d.RunID, d.Attempt) }
+
+func (d *Delivery) run() emission.Run {
+	return emission.Run{ID: d.RunID, Event: d.Event, Env: d.Env, Attempt: d.Attempt, Tracer: d.tracer}
+}
 
 // Permanent marks an error that no further attempt can fix: the run is dead at once.
 func Permanent(err error) error { return &permanentError{err} }

@@ -14,6 +14,7 @@ import (
 	"evrun/store/meter"
 	"evrun/tasks/emitter"
 	"evrun/tasks/measure"
+	"evrun/tasks/trace"
 )
 
 // Options are the parts and settings of a Runner. Fields without a default are required.
@@ -34,6 +35,8 @@ type Options struct {
 	// Variables are the environment variables with which programs that attempts run find this daemon. Nil: programs can't publish events in the name
 	// of their run. See [Delivery.Variables].
 	Variables map[string]string
+	// Tracer knows the spans of events and attempts. Nil: there are none, and what a run hands on has the trace context of its event.
+	Tracer *trace.Tracer
 	// Accepted knows when events were accepted. Nil: the metrics do not say how long events wait.
 	Accepted *meter.Clock
 	// Run calls Wired once the wiring, with its migrations, is in the store, and before the first attempt. Its error ends Run. Nil: not called.
@@ -79,7 +82,7 @@ func NewRunner(o Options) *Runner {
 	if o.Grace <= 0 {
 		o.Grace = 30 * time.Second
 	}
-	r := &Runner{o: o, printings: newPrintings(), ready: make(chan struct{}), lastCall: make(chan struct{}), failure: make(chan error, 1), leaving: map[string][]*member{}}
+	r := &Runner{o: o, attempts: attempts{variables: o.Variables}, printings: newPrintings(), ready: make(chan struct{}), lastCall: make(chan struct{}), failure: make(chan error, 1), leaving: map[string][]*member{}}
 	w := &wired{handlers: o.Handlers, members: make(map[string]*member, len(o.Handlers))}
 	for _, h := range o.Handlers {
 		w.members[h.Name] = newMember(r, h)

@@ -28,6 +28,7 @@ func environment(Sources) (string, error) {
 	p.table([]string{"variable", "what it does"}, [][]string{
 		{"`EVRUN_CONFIG`", "The wiring file that commands read, in place of `evrun.yaml`; `-c` wins"},
 		{"`EVRUN_TRUST_FILES`", "`1` turns the checks of owners and modes of files off, and says so on stderr each time"},
+		{"`TRACEPARENT`, `TRACESTATE`", "The trace context (W3C Trace Context) of the events that `evrun emit` publishes; a `traceparent` of the event itself wins"},
 		{"`NO_COLOR`", "Not empty: no colours on a terminal; `--color` wins"},
 		{"`COLUMNS`", "How wide a line may be where the terminal does not say"},
 	})
@@ -41,6 +42,7 @@ func environment(Sources) (string, error) {
 		{"`EVRUN_CONFIG`, `EVRUN_DAEMON`", "With these, `evrun emit` in the program finds this daemon"},
 		{"`EVRUN_RUN_TOKEN`", "A secret of the attempt: what `evrun emit` publishes with it belongs to the run. Other programs send it as the header `Evrun-Run-Token`"},
 		{"`EVRUN_LEAVE`", "Set with `leave: true`"},
+		{"`TRACEPARENT`, `TRACESTATE`", "The trace context of the attempt, if there is one; `env` and `pass_env` win"},
 	})
 	return p.String(), nil
 }

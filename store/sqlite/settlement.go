@@ -245,6 +245,9 @@ func (t *txn) finish(s *store.Settlement, out store.Outcome) error {
 		if out.State == store.Skipped {
 			run.When = s.When
 		}
+		if out.State != store.Skipped && (out.State != store.Cancelled || !out.Uncounted) {
+			t.attempts = append(t.attempts, store.Attempted{Run: len(t.runs), Event: s.Event})
+		}
 		t.runs = append(t.runs, run)
 	}
 	return nil

@@ -274,7 +274,7 @@ func (w *writer) rollback(t *txn) error {
 
 func (w *writer) publish(t *txn) {
 	if w.opt.OnCommit != nil && (len(t.events) > 0 || len(t.runs) > 0) {
-		w.opt.OnCommit(store.Commit{Events: t.events, Runs: t.runs})
+		w.opt.OnCommit(store.Commit{Events: t.events, Runs: t.runs, Attempts: t.attempts})
 	}
 }
 
@@ -286,6 +286,7 @@ type txn struct {
 	nextUser int64
 	events   []*events.Event
 	runs     []store.Run
+	attempts []store.Attempted
 	known    int // events that were duplicates
 	wantRuns bool
 	marks    map[store.HandlerID]int64

@@ -230,7 +230,10 @@ func chains(t *testing.T, d Driver) {
 	settle(t, s, store.Settlement{Event: root, Handler: h.ID, Attempt: 1, Started: at, Outcome: store.Outcome{State: store.Succeeded, Emit: []*events.Event{child}}})
 	equal(t, "the committed run's chain", last.Runs[0].Chain, root.Sequence)
 	equal(t, "the committed child's chain", last.Events[0].Chain, root.Sequence)
+	equal(t, "the number of attempts that ended", len(last.Attempts), 1)
+	equal(t, "the attempt that ended", last.Attempts[0], store.Attempted{Run: 0, Event: root})
 	settle(t, s, store.Settlement{Event: child, Handler: h.ID, Attempt: 1, Started: at, Outcome: store.Outcome{State: store.Skipped}})
+	equal(t, "attempts of a skipped run", len(last.Attempts), 0)
 	for _, want := range []*events.Event{root, other, child} {
 		got := must(s.Event(ctx, want.ID))(t)
 		equal(t, "the stored chain of "+want.ID, got.Chain, want.Chain)

@@ -15,6 +15,7 @@ import (
 	"evrun/events"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
+	"evrun/tasks/trace"
 )
 
 // maxEffectWork bounds the work of evaluations, encoding and schemas in the transaction that settles a run, to about 10 ms. It is enough for a
@@ -36,9 +37,11 @@ type Maker struct {
 
 // Run is the run whose events are made.
 type Run struct {
-	ID    string
-	Event *events.Event
-	Env   *expression.Env
+	ID      string
+	Event   *events.Event
+	Env     *expression.Env
+	Attempt int
+	Tracer  *trace.Tracer // nil: its events have the trace context of Event
 }
 
 // Result is a result that is decoded and encoded only when needed. AppendJSON encodes it.
@@ -199,7 +202,9 @@ func (m *Maker) child(run Run, name string, what Draft) (*events.Event, error) {
 
 // event makes an event of a run, without its data.
 func (run *Run) event(name, source string, what Draft) *events.Event {
-	return &events.Event{ID: run.ID + "." + name, Source: source, Type: what.Type, Subject: what.Subject}
+	e := &events.Event{ID: run.ID + "." + name, Source: source, Type: what.Type, Subject: what.Subject}
+	run.Tracer.Attempt(run.Event, run.ID, run.Attempt).Give(e)
+	return e
 }
 
 // errReserved refuses an event of a handler with a type of evrun's own.

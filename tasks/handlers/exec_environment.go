@@ -16,6 +16,7 @@ import (
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/process"
+	"evrun/tasks/trace"
 )
 
 // Environment is what a wiring file says about the environment of all programs.
@@ -114,7 +115,20 @@ func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 		env[ownVariables[i]] = v
 	}
 	maps.Copy(env, own)
+	setTrace(env, d)
 	return env, nil
+}
+
+// setTrace sets the variables with the trace context of an attempt, unless the wiring file has another one.
+func setTrace(env map[string]string, d *tasks.Delivery) {
+	c := d.Trace()
+	if _, other := env[trace.VariableParent]; other || !c.Valid() {
+		return
+	}
+	env[trace.VariableParent] = c.Parent()
+	if delete(env, trace.VariableState); c.State != "" {
+		env[trace.VariableState] = c.State
+	}
 }
 
 // inherited are the variables of evrun's own environment that each program gets.

@@ -25,7 +25,7 @@ import (
 type httpRequest struct {
 	URL          *expression.Template            `key:"url,required,short" example:"https://example.com" doc:"Where to. Values in its path and query are escaped; a value can't change the host. A url that is one expression is taken as it is."`
 	Method       string                          `key:"method" enum:"GET,HEAD,POST,PUT,PATCH,DELETE" default:"POST" doc:"The method of the request."`
-	Headers      map[string]*expression.Template `key:"headers" doc:"Further headers of the request."`
+	Headers      map[string]*expression.Template `key:"headers" doc:"Further headers of the request. A traceparent here replaces that of the run."`
 	Body         *expression.Value               `key:"body" doc:"What to send: a text as it is, anything else as JSON. Left out, POST, PUT and PATCH send the event: its data, and its attributes as ce- headers (CloudEvents binary mode)."`
 	Expect       []*expression.Template          `key:"expect" default:"2xx" doc:"The statuses that mean success: 200, 2xx, 200-204, or a list of such."`
 	AllowPrivate bool                            `key:"allow_private" doc:"Whether a host that isn't written out in url may have a private address, such as 127.0.0.1 or 10.0.0.7."`
@@ -169,6 +169,7 @@ func (h *httpRequest) request(ctx context.Context, d *tasks.Delivery) (req *http
 		}
 		header.Set(name, value)
 	}
+	d.Trace().SetIn(header)
 	header["Idempotency-Key"] = []string{d.RunID}
 	if h.Sign != nil {
 		signed, err := h.Sign.Headers(d.RunID, body, time.Now())

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"encoding/hex"
+	"net/http"
 	"strings"
 )
 
@@ -34,15 +35,15 @@ func (c Context) Valid() bool { return c.TraceID != TraceID{} && c.SpanID != Spa
 // Sampled reports whether the sender may have recorded its span.
 func (c Context) Sampled() bool { return c.Flags&Sampled != 0 }
 
-// Headers returns the names and values of the headers of a request with this context, one after the other; none if there is no context.
-func (c Context) Headers() []string {
-	if !c.Valid() {
-		return nil
+// SetIn sets the context in the headers of a request, unless they have a traceparent.
+func (c Context) SetIn(h http.Header) {
+	if _, other := h["Traceparent"]; other || !c.Valid() {
+		return
 	}
-	if c.State == "" {
-		return []string{"Traceparent", c.Parent()}
+	h["Traceparent"] = []string{c.Parent()}
+	if delete(h, "Tracestate"); c.State != "" {
+		h["Tracestate"] = []string{c.State}
 	}
-	return []string{"Traceparent", c.Parent(), "Tracestate", c.State}
 }
 
 // lenParent is the length of a traceparent of version 00, and of the part of a later version that has the same meaning.

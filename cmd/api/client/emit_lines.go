@@ -107,7 +107,7 @@ func (c *Client) EmitLines(ctx context.Context, in io.Reader, o LinesOptions) (n
 // [ErrStopped], and those of reading and of Answered. When ctx ends, SendLines waits up to stopGrace for the answers to the lines
 // that were sent. It does not wait for a read of in.
 func (c *Client) SendLines(ctx context.Context, in Lines, o LinesOptions) (next int, err error) {
-	conn, err := c.openLines(ctx, o.path(), o.Trace.Headers()...)
+	conn, err := c.openLines(ctx, o.path(), o.Trace)
 	if err != nil {
 		return max(o.First, 1), err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/ndjson"
+	"evrun/tasks/trace"
 )
 
 // lineConn carries lines to a server, and its answers back.
@@ -48,16 +49,16 @@ func (c *lineConn) end() {
 }
 
 // openLines begins a POST of NDJSON whose answers are read while it is sent.
-func (c *Client) openLines(ctx context.Context, path string, headers ...string) (*lineConn, error) {
+func (c *Client) openLines(ctx context.Context, path string, from trace.Context) (*lineConn, error) {
 	if c.dial == nil {
-		return c.pipeLines(ctx, path, headers), nil
+		return c.pipeLines(ctx, path, from), nil
 	}
-	return c.dialLines(ctx, path, headers)
+	return c.dialLines(ctx, path, from)
 }
 
 // dialLines sends lines over a connection of their own, since [http.Transport] discards the answers that have arrived when
 // the rest can't be sent.
-func (c *Client) dialLines(ctx context.Context, path string, headers []string) (*lineConn, error) {
+func (c *Client) dialLines(ctx context.Context, path string, from trace.Context) (*lineConn, error) {
 	conn, err := c.dial(ctx)
 	if Nobody(err) {
 		return nil, api.ErrNoDaemon
@@ -68,9 +69,7 @@ func (c *Client) dialLines(ctx context.Context, path string, headers []string) (
 	var head bytes.Buffer
 	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: evrun\r\n", path)
 	header := http.Header{"Content-Type": {ndjson.Type}, "Transfer-Encoding": {"chunked"}, "Connection": {"close"}}
-	for i := 0; i < len(headers); i += 2 {
-		header.Set(headers[i], headers[i+1])
-	}
+	from.SetIn(header)
 	c.joining(header)
 	_ = header.Write(&head) // a write to a buffer can't fail
 	head.WriteString("\r\n")
@@ -92,13 +91,13 @@ func (c *Client) dialLines(ctx context.Context, path string, headers []string) (
 }
 
 // pipeLines sends lines to a server in this process. The end of ctx does not end it, but abort does.
-func (c *Client) pipeLines(ctx context.Context, path string, headers []string) *lineConn {
+func (c *Client) pipeLines(ctx context.Context, path string, from trace.Context) *lineConn {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	lines, w := io.Pipe()
 	return &lineConn{
 		w: w,
 		answers: func() (io.ReadCloser, error) {
-			res, err := c.do(ctx, http.MethodPost, path, body{ndjson.Type, lines}, headers...)
+			res, err := c.do(ctx, http.MethodPost, path, body{ndjson.Type, lines}, traced(from)...)
 			if err != nil {
 				return nil, err
 			}
@@ -125,4 +124,14 @@ func (b *chunkedBody) Close() error {
 	}
 	_, err := io.WriteString(b.conn, "\r\n")
 	return err
+}
+
+// traced are the headers of a request with a trace context, each name with its value.
+func traced(from trace.Context) (headers []string) {
+	h := http.Header{}
+	from.SetIn(h)
+	for name, values := range h {
+		headers = append(headers, name, values[0])
+	}
+	return headers
 }
