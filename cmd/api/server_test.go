@@ -250,6 +250,8 @@ func TestStoreThatTakesNothingNowIsATemporaryProblem(t *testing.T) {
 		for _, x := range []struct{ method, path, contentType, body string }{
 			{"POST", "/v1/events", "application/cloudevents+json", `{"type":"x.y"}`},
 			{"POST", "/v1/events", "application/cloudevents-batch+json", `[{"type":"x.y"}]`},
+			{"POST", "/v1/events/x.y", "application/json", `{}`},
+			{"POST", "/v1/events/x.y?wait=1m", "application/json", `{}`},
 			{"POST", "/v1/runs/" + id + "/retry", "", ""},
 			{"POST", "/v1/runs/" + id + "/drop", "", ""},
 			{"POST", "/v1/batches", "application/json", `{"action":"retry","all":true}`},
@@ -269,7 +271,9 @@ func TestStoreThatTakesNothingNowIsATemporaryProblem(t *testing.T) {
 		t.Errorf("%d events are accepted, %v", head, err)
 	}
 	d.server.Drain()
-	if res, _ := d.call("POST", "/v1/events", "application/cloudevents+json", `{"type":"x.y"}`); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
-		t.Errorf("while it stops: %d %v", res.StatusCode, res.Header)
+	for path, contentType := range map[string]string{"/v1/events": "application/cloudevents+json", "/v1/events/x.y": "application/json"} {
+		if res, _ := d.call("POST", path, contentType, `{"type":"x.y"}`); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+			t.Errorf("%s while it stops: %d %v", path, res.StatusCode, res.Header)
+		}
 	}
 }

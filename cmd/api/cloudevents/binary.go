@@ -1,6 +1,7 @@
 package cloudevents
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -52,7 +53,7 @@ func Binary(h http.Header, body []byte) (*events.Event, error) {
 	}
 	e := new(events.Event)
 	if err := e.UnmarshalJSON(text); err != nil {
-		return nil, err
+		return nil, ofHeader(err)
 	}
 	if contentTypes := h["Content-Type"]; len(contentTypes) == 1 && contentTypes[0] != "application/json" {
 		e.DataContentType = contentTypes[0]
@@ -61,6 +62,15 @@ func Binary(h http.Header, body []byte) (*events.Event, error) {
 		e.Data = body
 	}
 	return e, nil
+}
+
+// ofHeader is the error of an attribute whose place is a header, and not a byte of JSON.
+func ofHeader(err error) error {
+	var wrong *events.DecodeError
+	if errors.As(err, &wrong) && wrong.Attribute != "" {
+		return fmt.Errorf("header ce-%s: %s", wrong.Attribute, wrong.Msg)
+	}
+	return err
 }
 
 // decodeAttribute decodes a header's value as the HTTP binding (3.1.3.2) and its older versions encode it: as a quoted string, then
