@@ -13,6 +13,7 @@ import (
 	"evrun/cmd/cli"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
+	"evrun/cmd/daemon/sockets"
 	"evrun/cmd/daemon/supervisor"
 	"evrun/cmd/output"
 	"evrun/events"
@@ -53,6 +54,10 @@ type serving struct {
 
 func runServe(ctx context.Context, e *cli.Env, s serving) error {
 	manager := supervisor.Take()
+	passed, err := sockets.Take()
+	if err != nil {
+		return err
+	}
 	hangUps := daemon.ListenToHangUps()
 	defer hangUps.Stop()
 	cfg, err := s.load()
@@ -64,7 +69,7 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 		alone = errors.Join(process.Hide(), alone)
 	}
 	log := e.NewLogger(cfg.Settings)
-	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.Load, Log: log, HangUps: hangUps, Version: cli.Version(), Revision: cli.ThisBuild().Commit, Manager: manager, Reap: true, Tune: s.tune})
+	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.Load, Log: log, HangUps: hangUps, Passed: passed, Version: cli.Version(), Revision: cli.ThisBuild().Commit, Manager: manager, Reap: true, Tune: s.tune})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
 	}
@@ -74,7 +79,7 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 	if alone != nil {
 		log.Warn("commands can read evrun's memory, or leave processes behind", "error", alone)
 	}
-	err = d.Run(ctx, func() { announce(e, cfg) })
+	err = d.Run(ctx, func() { announce(e, cfg, d.Listening()) })
 	process.KillAll() // attempts that did not end after their grace
 	if cerr := d.Close(); err == nil {
 		err = cerr
@@ -88,8 +93,8 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 // announced is how many handlers and how many schedules the start names.
 const announced = 50
 
-// announce prints the handlers and schedules that run.
-func announce(e *cli.Env, cfg *config.Config) {
+// announce prints the handlers and schedules that run. listening is the URL of the TCP port; empty: there is none.
+func announce(e *cli.Env, cfg *config.Config, listening string) {
 	type scheduled struct {
 		Name   string     `json:"name"`
 		Emits  string     `json:"emits"`
@@ -118,10 +123,14 @@ func announce(e *cli.Env, cfg *config.Config) {
 		handlers = append(handlers, handling{Name: h.Name, Kind: h.Kind, On: events.PatternTexts(h.On)})
 	}
 	if e.JSON() {
-		_ = e.PrintJSON(map[string]any{"serving": map[string]any{
+		serving := map[string]any{
 			"config": cfg.Path, "store": cfg.Settings.Store.Path, "socket": cfg.Settings.Server.Socket,
 			"handlers": handlers, "schedules": schedules,
-		}})
+		}
+		if listening != "" {
+			serving["url"] = listening
+		}
+		_ = e.PrintJSON(map[string]any{"serving": serving})
 		return
 	}
 	p := e.Printer()
@@ -129,6 +138,9 @@ func announce(e *cli.Env, cfg *config.Config) {
 	fmt.Fprintf(&b, "%s runs %s\n", p.Paint(output.Bold, "evrun "+cli.Version()), cfg.Path)
 	fmt.Fprintf(&b, "  store     %s\n", cfg.Settings.Store.Path)
 	fmt.Fprintf(&b, "  socket    %s\n", cfg.Settings.Server.Socket)
+	if listening != "" {
+		fmt.Fprintf(&b, "  tcp       %s\n", listening)
+	}
 	jobs := map[string]bool{}
 	for _, s := range schedules {
 		jobs[s.Name] = s.Do != ""

@@ -60,8 +60,8 @@ type Options struct {
 
 	Tokens         *access.Tokens // that are valid by TCP; nil: nobody gets in there
 	Hosts          []string       // names of this server, for requests by TCP: see [access.Hosts]
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For says who sent a request
-	MaxConnections int            // at the same time; more are answered with 503. Default 3,000
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For says who sent a request; they may have all connections of TCP
+	MaxConnections int            // at the same time, on the socket and by TCP each; more are answered with 503. Default 3,000
 	MaxStreams     int            // at the same time, with the answers that follow an event, and as many bodies of NDJSON, of which there are 200 at most; more are answered with 429. Default 1,500
 }
 
@@ -70,14 +70,17 @@ type Server struct {
 	o        Options
 	handler  http.Handler
 	gated    http.Handler // for requests by TCP: they pass the gate first
-	http     *http.Server
+	http     *http.Server // of the socket
+	tcp      *http.Server // beside it: strangers take none of its connections
 	draining atomic.Bool
 	closing  context.Context // ends when the server closes
 	close    context.CancelFunc
 
-	connections limits.Connections
-	following   places // streams, and answers that follow an event
-	lines       places // bodies of NDJSON
+	connections limits.Connections // of the socket
+	strangers   limits.Connections // of TCP
+	silent      silent             // of TCP
+	following   places             // streams, and answers that follow an event
+	lines       places             // bodies of NDJSON
 	batches     places
 	backups     places
 	actions     *batches.Batches
@@ -107,6 +110,7 @@ func NewServer(o Options) *Server {
 	}
 	s := &Server{
 		o: o, connections: limits.Connections{Most: o.MaxConnections},
+		strangers: limits.Connections{Most: o.MaxConnections, Share: max(o.MaxConnections/4, 10), Exempt: o.TrustedProxies},
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: min(o.MaxStreams, mostLines)},
 		batches: places{what: "large batches", limit: largeBatches},
 		backups: places{what: "backups", limit: backupsAtOnce},
@@ -132,27 +136,13 @@ func NewServer(o Options) *Server {
 	}
 	s.handler = routed(mux)
 	s.gated = s.gate(mux)
-	s.http = &http.Server{
-		Handler:           limits.Patient(s.handler, s.crowded),
-		ConnContext:       ofConnection,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-	}
+	s.http, s.tcp = s.serverOf(s.handler, ofSocket), s.serverOf(s.gated, ofTCP)
+	s.silent.conns, s.tcp.ConnState = map[net.Conn]bool{}, s.silent.note
 	return s
 }
 
 // Handler answers requests without the limits of connections and times: those of a client in this process.
 func (s *Server) Handler() http.Handler { return s.handler }
-
-// Serve answers requests on l until Close.
-func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(s.connections.Listener(l)); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
 
 // Drain refuses new events from now on, but for those of running attempts. All other routes go on.
 func (s *Server) Drain() { s.draining.Store(true) }
@@ -173,10 +163,7 @@ func (s *Server) untilClose(ctx context.Context) (_ context.Context, cancel cont
 // Close ends the streams, waits for the answers that are being written, and closes the server.
 func (s *Server) Close(ctx context.Context) error {
 	s.close()
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = s.http.Close()
-	}
+	err := s.shut(ctx)
 	if s.streams != nil {
 		s.streams.Wait()
 	}

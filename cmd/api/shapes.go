@@ -51,6 +51,7 @@ type (
 	Trouble       = shape.Trouble
 	User          = shape.User
 	WAL           = shape.WAL
+	Port          = shape.Port
 )
 
 // LineDefaults are the attributes of lines that don't have them.
@@ -72,6 +73,7 @@ const (
 	TroubleLeft     = shape.TroubleLeft
 	TroubleMissed   = shape.TroubleMissed
 	TroubleLastSlot = shape.TroubleLastSlot
+	TroubleTLS      = shape.TroubleTLS
 	TroublePruning  = shape.TroublePruning
 
 	MaxUpcoming = shape.MaxUpcoming

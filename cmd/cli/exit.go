@@ -13,6 +13,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
+	"evrun/cmd/daemon/sockets"
 	"evrun/cmd/stopping"
 	"evrun/events"
 	"evrun/store"
@@ -101,6 +102,7 @@ func (e *Env) Code(ctx context.Context, err error) int {
 	var p *api.Problem
 	var refused *emitter.RefusedError
 	var unreachable *client.ConnectError
+	var listening *sockets.Error
 	switch {
 	case errors.As(err, &ex):
 		return ex.Code
@@ -110,7 +112,7 @@ func (e *Env) Code(ctx context.Context, err error) int {
 		return 0 // the reader has read all that it wants
 	case errors.Is(context.Cause(ctx), stopping.ErrInterrupted) && errors.Is(err, context.Canceled):
 		return ExitInterrupted
-	case errors.As(err, &faults):
+	case errors.As(err, &faults), errors.As(err, &listening) && listening.File:
 		return ExitConfig
 	case errors.As(err, &refused):
 		return ExitUsage
@@ -170,12 +172,15 @@ func violationsOf(err error) (list []schema.Violation, more int, headline string
 func hintFor(err error) string {
 	var p *api.Problem
 	var untrusted *files.Error
+	var listening *sockets.Error
 	var unreachable *client.ConnectError
 	switch {
 	case errors.As(err, &unreachable):
 		return unreachable.Hint
 	case errors.As(err, &untrusted):
 		return untrusted.Hint
+	case errors.As(err, &listening):
+		return listening.Hint
 	case errors.Is(err, api.ErrNoDaemon):
 		return `start it with "evrun serve"`
 	case errors.Is(err, store.ErrLocked):

@@ -96,7 +96,7 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	}
 	want := settings.Settings{
 		Store:  settings.Store{Path: filepath.Join(c.Dir, "evrun.db"), MaxWAL: 4 << 30, Synchronous: "full"},
-		Server: settings.Server{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true, MaxConnections: 1000, MaxStreams: 200},
+		Server: settings.Server{Socket: filepath.Join(c.Dir, "evrun.sock"), SocketMode: 0o600, MaxEvent: 1 << 20, Watch: true, MaxConnections: 3000, MaxStreams: 1500},
 		Log:    settings.Log{Level: slog.LevelInfo, Format: "auto"}, Grace: 30 * time.Second,
 		Retention: settings.Retention{Events: 30 * 24 * time.Hour, Dedupe: 30 * 24 * time.Hour},
 		Timezone:  "UTC",

@@ -77,7 +77,7 @@ func TestSettingsAreLayered(t *testing.T) {
 			}
 			want := settings.Settings{
 				Store: settings.Store{Path: filepath.Join(dir, "file.db"), MaxWAL: 4 << 30, Synchronous: "full"},
-				Server: settings.Server{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true, MaxConnections: 1000, MaxStreams: 200, Insecure: true,
+				Server: settings.Server{Socket: filepath.Join(dir, "file.sock"), SocketMode: 0o600, MaxEvent: 2 << 20, Watch: true, MaxConnections: 3000, MaxStreams: 1500, Insecure: true,
 					Hosts: []string{"file.example"}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("fd00::/8")}},
 				Log: settings.Log{Level: slog.LevelWarn, Format: "auto"}, Grace: 5 * time.Second,
 				Retention: settings.Retention{Events: 7 * day, Dedupe: 30 * day},

@@ -28,6 +28,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
+	"evrun/cmd/daemon/sockets"
 	"evrun/cmd/daemon/supervisor"
 	"evrun/cmd/metrics"
 	"evrun/events"
@@ -44,6 +45,7 @@ import (
 
 // Options are the parts of a daemon that are not in its wiring file.
 type Options struct {
+	Passed   *sockets.Passed                // sockets that the service manager opened; nil: none
 	Load     func() (*config.Config, error) // reads the wiring file again, for a reload
 	Log      *slog.Logger                   // default: nothing is logged
 	HangUps  *HangUps                       // the SIGHUPs that ask for a reload; default: none
@@ -72,7 +74,10 @@ type Daemon struct {
 	stop      context.CancelFunc // ends the context of Run
 	server    *api.Server
 	socket    *socket
-	address   notes // noted while the socket is open
+	control   *net.UnixListener    // the one that was passed for it; nil: none
+	tcp       net.Listener         // nil: there is no TCP port
+	cert      *sockets.Certificate // of the TCP port; nil: it has no TLS
+	address   notes                // noted while the socket is open
 	started   time.Time
 	accepted  meter.Clock
 	metrics   *metrics.Metrics
@@ -92,12 +97,26 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 			err = errors.Join(err, d.Close())
 		}
 	}()
+	server := cfg.Settings.Server
+	if d.control, err = o.Passed.Control(server); err != nil {
+		return nil, err
+	}
+	if server.TLS.On() {
+		if d.cert, err = sockets.LoadCertificate(server.TLS, d.log); err != nil {
+			return nil, err
+		}
+	}
 	opt := d.storeOptions()
-	if d.store, err = openStore(ctx, cfg, opt); err != nil {
+	if d.store, err = openStore(ctx, cfg, opt, d.control == nil); err != nil {
 		return nil, err
 	}
 	d.endLeftovers(ctx)
-	if err = vacate(cfg.Settings.Server.Socket); err != nil {
+	if d.control == nil {
+		if err = vacate(server.Socket); err != nil {
+			return nil, err
+		}
+	}
+	if d.tcp, err = sockets.Listen(ctx, server, o.Passed); err != nil {
 		return nil, err
 	}
 	d.address = notes{Address: addressOf(cfg)}
@@ -119,8 +138,8 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	d.server = api.NewServer(api.Options{
 		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Matches: d.matches, Wired: d.wired, Redact: d.redact,
 		Log: d.log, Retention: d.keeper.Policy,
-		MaxData: cfg.Settings.Server.MaxEvent,
-		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
+		MaxData: server.MaxEvent, MaxConnections: d.connections(), MaxStreams: server.MaxStreams, TrustedProxies: server.TrustedProxies, Hosts: hostsOf(server),
+		Daemon: &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
 	})
 	d.watch()
 	return d, nil
@@ -172,15 +191,16 @@ func (d *Daemon) endLeftovers(ctx context.Context) {
 // openStoreFor is how long a start waits for a command without a daemon that is writing to the store.
 const openStoreFor = 3 * time.Second
 
-func openStore(ctx context.Context, cfg *config.Config, opt StoreOptions) (*sqlite.Store, error) {
+// openStore opens the store. With ask, the process that answers at the socket is a daemon that has it, and keeps it.
+func openStore(ctx context.Context, cfg *config.Config, opt StoreOptions, ask bool) (*sqlite.Store, error) {
 	deadline := time.Now().Add(openStoreFor)
 	for {
 		s, err := sqlite.Open(cfg.Settings.Store.Path, opt)
 		if err == nil || !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
 			return s, err
 		}
-		if client.New(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path).Ping(ctx) == nil {
-			return nil, err // a daemon has it, and keeps it
+		if ask && client.New(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path).Ping(ctx) == nil {
+			return nil, err
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
@@ -201,6 +221,9 @@ func (d *Daemon) Close() error {
 			errs = append(errs, err)
 		}
 	}
+	if d.tcp != nil {
+		_ = d.tcp.Close() // Run has closed it, if it ran
+	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
 	}
@@ -209,9 +232,22 @@ func (d *Daemon) Close() error {
 
 // open opens the control socket.
 func (d *Daemon) open() (err error) {
-	if d.socket, err = openSocket(d.cfg.Settings.Server); err != nil {
+	if d.socket, err = openSocket(d.cfg.Settings.Server, d.control); err != nil {
 		return err
 	}
 	d.address.remember()
 	return nil
+}
+
+// connections is how many connections each of socket and TCP port can have.
+func (d *Daemon) connections() int {
+	wanted := d.cfg.Settings.Server.MaxConnections
+	if d.tcp == nil {
+		return wanted
+	}
+	most := sockets.Connections(wanted)
+	if most < wanted {
+		d.log.Warn("this process may open too few files for server.max_connections; raise the limit (ulimit -n, LimitNOFILE= of the unit)", "max_connections", wanted, "possible", most)
+	}
+	return most
 }

@@ -56,8 +56,8 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	ctx, d.stop = context.WithCancel(ctx)
 	defer d.stop()
 	d.warn(d.cfg)
-	ps := &parts{failed: make(chan *part, 10)}
-	var reaper, starting, scheduler, server, reloading, keeping, pruning, watching *part
+	ps := &parts{failed: make(chan *part, 20)}
+	var reaper, starting, scheduler, server, tcp, reloading, keeping, pruning, watching *part
 	if d.o.Reap {
 		reaper = ps.start("reaper", process.Reap)
 	}
@@ -70,6 +70,10 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 		}
 		scheduler = ps.start("scheduler", d.scheduler.Run)
 		server = ps.start("API", func(context.Context) error { return d.server.Serve(d.socket) })
+		if d.tcp != nil {
+			d.listening()
+			tcp = ps.start("TCP port", func(context.Context) error { return d.server.ServeTCP(d.tcp, d.cert.Config()) })
+		}
 		keeping = ps.start("socket", d.keepSocket)
 		reloading = ps.start("watch", d.reloader.run)
 		pruning = ps.start("retention", d.keeper.Run)
@@ -105,6 +109,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 		err = d.server.Close(closing)
 	}
 	server.end()
+	tcp.end()
 	d.commits.Close()
 	d.bus.Close()
 	watching.end()

@@ -19,6 +19,7 @@ import (
 // stay open. Safe for concurrent use.
 type socket struct {
 	settings.Server
+	passed bool // the service manager made it, and its file
 
 	mu     sync.Mutex
 	l      *net.UnixListener
@@ -26,9 +27,17 @@ type socket struct {
 	closed bool
 }
 
-// openSocket opens the control socket.
-func openSocket(server settings.Server) (*socket, error) {
-	s := &socket{Server: server}
+// openSocket opens the control socket, or takes the one that the service manager passed; nil: none.
+func openSocket(server settings.Server, passed *net.UnixListener) (*socket, error) {
+	s := &socket{Server: server, passed: passed != nil, l: passed}
+	if s.passed {
+		file, err := os.Lstat(s.Socket)
+		if err != nil {
+			return nil, fmt.Errorf("socket: %w", err)
+		}
+		s.file = file
+		return s, nil
+	}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -69,7 +78,7 @@ func (s *socket) current() *net.UnixListener {
 // Addr implements [net.Listener].
 func (s *socket) Addr() net.Addr { return s.current().Addr() }
 
-// Close implements [net.Listener]. It removes the socket's file, if that is still the one that was made.
+// Close implements [net.Listener]. It removes the socket's file, if that is still the one that was made here.
 func (s *socket) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +87,7 @@ func (s *socket) Close() error {
 	}
 	s.closed = true
 	var err error
-	if s.exists() {
+	if s.exists() && !s.passed {
 		err = os.Remove(s.Socket)
 	}
 	return errors.Join(err, s.l.Close())
@@ -96,6 +105,9 @@ func (s *socket) mend() (again bool, err error) {
 	defer s.mu.Unlock()
 	if s.closed || s.exists() {
 		return false, nil
+	}
+	if s.passed {
+		return false, errors.New("the service manager made it: restart its .socket unit")
 	}
 	old := s.l
 	if err := s.listen(); err != nil {

@@ -13,7 +13,7 @@ import (
 	"evrun/tasks/retention"
 )
 
-var troubleOrder = []string{api.TroubleStopping, api.TroubleStore, api.TroubleReload, api.TroubleDead, api.TroubleFailing, api.TroubleSilent, api.TroublePaused, api.TroubleLeft, api.TroubleMissed, api.TroubleLastSlot, api.TroublePruning}
+var troubleOrder = []string{api.TroubleStopping, api.TroubleStore, api.TroubleReload, api.TroubleTLS, api.TroubleDead, api.TroubleFailing, api.TroubleSilent, api.TroublePaused, api.TroubleLeft, api.TroubleMissed, api.TroubleLastSlot, api.TroublePruning}
 
 // troubles sets the problems of a status. missed are the schedules whose slots were left out lately, with how many.
 func troubles(s *api.Status, missed map[string]int) {
@@ -30,6 +30,9 @@ func troubles(s *api.Status, missed map[string]int) {
 	if s.Reload != nil && s.Reload.Error != "" {
 		first, _, _ := strings.Cut(s.Reload.Error, "\n")
 		add(api.TroubleReload, "", "evrun validate", "the wiring file was refused: %s", first)
+	}
+	if s.TCP != nil && s.TCP.Problem != "" {
+		add(api.TroubleTLS, "", "", "the certificate of %s: %s", s.TCP.URL, s.TCP.Problem)
 	}
 	for i := range s.Handlers {
 		handlerTroubles(&s.Handlers[i], add)

@@ -77,6 +77,8 @@ func (x *examination) running(s *api.Status) {
 			level, check = Error, "store"
 		case api.TroubleReload:
 			level, check = Error, "reload"
+		case api.TroubleTLS:
+			check = "tls"
 		case api.TroubleDead:
 			check = "runs"
 		case api.TroubleStopping:

@@ -48,7 +48,7 @@ func (p *Printer) troubles(list []api.Trouble) error {
 	for _, t := range list {
 		color := Yellow
 		switch t.What {
-		case api.TroubleStore, api.TroubleReload, api.TroubleDead, api.TroubleFailing, api.TroubleLastSlot:
+		case api.TroubleStore, api.TroubleReload, api.TroubleTLS, api.TroubleDead, api.TroubleFailing, api.TroubleLastSlot:
 			color = Red
 		}
 		text := t.Text
@@ -98,6 +98,13 @@ func (p *Printer) daemon(s api.Status, short bool) error {
 	}
 	t.Field("retention", "%s", p.retention(&s))
 	t.Field("socket", "%s", s.Socket)
+	if s.TCP != nil {
+		until := ""
+		if s.TCP.Expires != nil {
+			until = ", certificate until " + p.Time(*s.TCP.Expires)
+		}
+		t.Field("tcp", "%s, %s%s", s.TCP.URL, fault.Plural(int(s.TCP.Connections), "connection"), until)
+	}
 	return t.Flush()
 }
 

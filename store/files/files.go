@@ -165,6 +165,12 @@ func Owner(info fs.FileInfo) (uid int, known bool) {
 	return o.uid, known
 }
 
+// Group returns the group that what info describes belongs to.
+func Group(info fs.FileInfo) (gid int, known bool) {
+	o, known := ownerOf(info)
+	return o.gid, known
+}
+
 // Size is the size of a file in bytes; 0 for one that can't be found.
 func Size(path string) int64 {
 	info, err := os.Stat(path)

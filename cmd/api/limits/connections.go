@@ -4,8 +4,10 @@ package limits
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +19,15 @@ const refusable = 100
 // Connections counts the open connections of a server, and bounds them.
 type Connections struct {
 	Most int // more are refused
+	// Share is how many of them one address can have, or one network of IPv6 (/64), so that it can't take all; 0: any number. Exempt are addresses
+	// from which many people come. Addresses of this machine are exempt.
+	Share  int
+	Exempt []netip.Prefix
+
 	open atomic.Int64
+
+	mu   sync.Mutex
+	from map[netip.Addr]int // by mu: open connections of each address that has a share
 }
 
 // Open is how many are open.
@@ -37,13 +47,62 @@ func (l *counted) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		n, limit := l.all.open.Add(1), int64(l.all.Most)
-		conn := &connection{Conn: c, beyond: n > limit, closed: sync.OnceFunc(func() { l.all.open.Add(-1) })}
-		if n <= limit+refusable {
+		if conn := l.all.take(c); conn != nil {
 			return conn, nil
 		}
-		_ = conn.Close()
+		_ = c.Close()
 	}
+}
+
+// take counts a connection. It returns nil for one that is closed without an answer.
+func (c *Connections) take(conn net.Conn) *connection {
+	from := c.sharer(conn)
+	n, of := c.open.Add(1), c.count(from, 1)
+	limit, share := int64(c.Most), c.Share
+	taken := &connection{Conn: conn, beyond: n > limit || share > 0 && of > share, closed: sync.OnceFunc(func() {
+		c.open.Add(-1)
+		c.count(from, -1)
+	})}
+	if n > limit+refusable || share > 0 && of > share+refusable/10 {
+		taken.closed()
+		return nil
+	}
+	return taken
+}
+
+// sharer is the address that a connection counts for; not valid for one that has no share.
+func (c *Connections) sharer(conn net.Conn) netip.Addr {
+	if c.Share == 0 {
+		return netip.Addr{}
+	}
+	peer, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+	from := plain(peer.Addr())
+	if !from.IsValid() || from.IsLoopback() || Within(from, c.Exempt) {
+		return netip.Addr{}
+	}
+	if from.Is6() {
+		network, _ := from.Prefix(64)
+		from = network.Addr()
+	}
+	return from
+}
+
+// count adds to the connections of an address, and returns how many it has.
+func (c *Connections) count(from netip.Addr, n int) int {
+	if !from.IsValid() {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.from == nil {
+		c.from = map[netip.Addr]int{}
+	}
+	c.from[from] += n
+	of := c.from[from]
+	if of == 0 {
+		delete(c.from, from)
+	}
+	return of
 }
 
 type connection struct {
@@ -59,8 +118,11 @@ func (c *connection) Close() error {
 
 type beyondKey struct{}
 
-// Mark marks the requests of a connection beyond the limit. It returns the connection that the listener accepted.
+// Mark marks the requests of a connection beyond the limit. It returns the connection that the listener accepted, without TLS.
 func Mark(ctx context.Context, c net.Conn) (context.Context, net.Conn) {
+	if encrypted, ok := c.(*tls.Conn); ok {
+		c = encrypted.NetConn()
+	}
 	counted, ok := c.(*connection)
 	if !ok {
 		return ctx, c

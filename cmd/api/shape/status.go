@@ -20,7 +20,8 @@ type Status struct {
 	StoreSize int64     `json:"store_bytes"` // with the write-ahead log
 	WAL       WAL       `json:"wal"`
 	Socket    string    `json:"socket"`
-	Head      int64     `json:"head,string"` // the last sequence of the journal
+	TCP       *Port     `json:"tcp,omitempty"` // absent: there is none
+	Head      int64     `json:"head,string"`   // the last sequence of the journal
 
 	Retention retention.Status `json:"retention"`
 	Space     retention.Space  `json:"space"`
@@ -28,6 +29,14 @@ type Status struct {
 	Problems  []Trouble               `json:"problems"` // what needs somebody's attention, the worst first; empty: nothing
 	Handlers  []control.HandlerStatus `json:"handlers"`
 	Schedules []Schedule              `json:"schedules"`
+}
+
+// Port is the daemon's TCP port.
+type Port struct {
+	URL         string     `json:"url"`               // with the address that it listens on
+	Connections int64      `json:"connections"`       // that are open
+	Expires     *time.Time `json:"expires,omitempty"` // when its certificate does, or one between it and the root; absent: it has no TLS
+	Problem     string     `json:"problem,omitempty"` // of the certificate
 }
 
 // WAL is the state of the store's write-ahead log.

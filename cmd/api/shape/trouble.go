@@ -26,6 +26,7 @@ const (
 	TroubleLeft     = "left"      // a handler left the file with work to do
 	TroubleMissed   = "missed"    // slots were left out
 	TroubleLastSlot = "schedule"  // a run of a schedule's last slot is dead
+	TroubleTLS      = "tls"       // the certificate of the TCP port expires soon, or its changed files can't be used
 	TroublePruning  = "retention" // the store will be pruned, can't be, or stays too large
 )
 

@@ -1,0 +1,71 @@
+package daemon
+
+import (
+	"cmp"
+	"net"
+	"time"
+
+	"evrun/cmd/api"
+	"evrun/cmd/config/settings"
+	"evrun/cmd/daemon/sockets"
+	"evrun/tasks/fault"
+)
+
+// Listening is the URL of the TCP port; empty: there is none.
+func (d *Daemon) Listening() string {
+	if d.tcp == nil {
+		return ""
+	}
+	if d.cert != nil {
+		return "https://" + d.tcp.Addr().String()
+	}
+	return "http://" + d.tcp.Addr().String()
+}
+
+// hostsOf are the names that clients call the daemon by: those of the settings, and the one that it listens on.
+func hostsOf(server settings.Server) []string {
+	host, _, err := net.SplitHostPort(server.Listen)
+	if err != nil || host == "" {
+		return server.Hosts
+	}
+	return append([]string{host}, server.Hosts...)
+}
+
+// listening logs where the daemon listens for TCP.
+func (d *Daemon) listening() {
+	d.log.Info("listening for TCP", "url", d.Listening())
+	if d.cert == nil && !sockets.Local(d.tcp.Addr()) {
+		d.log.Warn("other machines can reach the TCP port, and it has no TLS (insecure: true): tokens and events are sent as they are", "url", d.Listening())
+	}
+	if p := d.port(); p != nil && p.Problem != "" {
+		d.log.Warn("the TCP port's certificate: " + p.Problem)
+	}
+}
+
+// expiresSoon is how long before its end a certificate is reported: what renews it has tried for weeks by then.
+const expiresSoon = 14 * 24 * time.Hour
+
+// port is what a status says of the TCP port; nil: there is none.
+func (d *Daemon) port() *api.Port {
+	if d.tcp == nil {
+		return nil
+	}
+	p := &api.Port{URL: d.Listening(), Connections: d.server.Strangers()}
+	if d.cert != nil {
+		expires, problem := d.cert.State()
+		p.Expires = &expires
+		p.Problem = cmp.Or(problem, ending(expires, time.Now()))
+	}
+	return p
+}
+
+// ending says that a certificate has expired or soon will; empty: neither.
+func ending(expires, now time.Time) string {
+	switch left := expires.Sub(now); {
+	case left <= 0:
+		return "it expired on " + expires.UTC().Format(time.RFC3339) + ": clients refuse it"
+	case left < expiresSoon:
+		return "it expires in " + fault.Plural(int(left.Hours()/24), "day") + ", on " + expires.UTC().Format(time.RFC3339)
+	}
+	return ""
+}
