@@ -3,7 +3,6 @@ package api
 import (
 	"evrun/cmd/api/ingest"
 	"evrun/cmd/api/shape"
-	"net/http"
 )
 
 // The JSON shapes, which are in package shape so that the parts of the server can use them. Package events writes events.
@@ -79,22 +78,10 @@ const (
 	MaxUpcoming = shape.MaxUpcoming
 )
 
-// list is an answer with a list under a name.
-func list[T any](name string, items []T) map[string]any {
+// listed is a list that JSON shows as one, also if it is empty.
+func listed[T any](items []T) []T {
 	if items == nil {
-		items = []T{}
+		return []T{}
 	}
-	return map[string]any{name: items}
+	return items
 }
-
-// labeledList is list for what has some labels; hint says why it is empty.
-func labeledList[T any](name string, items []T, hint string) map[string]any {
-	answer := list(name, items)
-	if hint != "" {
-		answer["hint"] = hint
-	}
-	return answer
-}
-
-// labelsOf reads the parameter label: KEY=VALUE, or KEY; several must all match.
-func labelsOf(r *http.Request) []string { return r.URL.Query()["label"] }

@@ -164,7 +164,7 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 		id = s.ID()
 	}
 	return api.NewServer(api.Options{
-		Store: s, Emitter: em,
+		Store: s, Emitter: em, Version: Version(),
 		Handlers:  &tasks.Stored{Store: s, Emitter: em, Handlers: cfg.Wiring.Handlers},
 		Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: cfg.Wiring.Schedules},
 		Explain: func(ev *events.Event) explain.Report {

@@ -139,7 +139,8 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Matches: d.matches, Wired: d.wired, Redact: d.redact,
 		Log: d.log, Retention: d.keeper.Policy,
 		MaxData: server.MaxEvent, MaxConnections: d.connections(), MaxStreams: server.MaxStreams, TrustedProxies: server.TrustedProxies, Hosts: hostsOf(server),
-		Daemon: &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
+		Version: d.o.Version,
+		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
 	})
 	d.watch()
 	return d, nil
