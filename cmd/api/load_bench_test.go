@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"evrun/cmd/api/access"
-	"evrun/cmd/api/limits"
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
@@ -31,18 +30,19 @@ import (
 // loadToken is the token of the benchmarks. Each request passes the gate.
 const loadToken = "evr_benchmark"
 
-// listenTCP answers requests on a loopback port, until the benchmark ends.
-func listenTCP(b *testing.B, h http.Handler, connContext func(context.Context, net.Conn) context.Context) (address string) {
+// loopback listens on a loopback port, and has serve answer there until the benchmark ends.
+func loopback(b *testing.B, serve func(net.Listener) error, closes func() error) (address string) {
 	b.Helper()
 	l, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := &http.Server{Handler: h, ConnContext: connContext, ReadHeaderTimeout: 10 * time.Second}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(l) })
+	serving.Go(func() { _ = serve(l) })
 	b.Cleanup(func() {
-		_ = server.Close()
+		if err := closes(); err != nil {
+			b.Error(err)
+		}
 		serving.Wait()
 	})
 	return l.Addr().String()
@@ -58,8 +58,7 @@ func apiOnTCP(b *testing.B, o Options) (address string) {
 	o.Log, o.MaxData, o.Tokens = quiet(), emitter.DefaultMaxEvent, access.NewTokens()
 	o.Tokens.Set(access.Owner, []access.Token{{Name: "owner", Hash: access.HashOf(loadToken), Rights: r}})
 	s := NewServer(o)
-	b.Cleanup(s.close)
-	return listenTCP(b, limits.Patient(s.gated, s.crowded), ofConnection)
+	return loopback(b, func(l net.Listener) error { return s.ServeTCP(l, nil) }, func() error { return s.Close(context.Background()) })
 }
 
 // connect opens a connection of a lean client: what it costs is not the server's.
@@ -107,7 +106,7 @@ func loadEvent(dst []byte, i int) []byte {
 	return fmt.Appendf(dst, `{"specversion":"1.0","type":"user.registered","source":"/bench","id":"e-%d","data":{"name":"Ada Lovelace","email":"user-%d@example.com","plan":"pro"}}`, i, i)
 }
 
-// BenchmarkLoadInBulk measures how fast events come in by TCP as NDJSON (one connection) and in batches of 1,000 (two connections), each
+// BenchmarkLoadInBulk measures how fast events come in by TCP as NDJSON (one connection) and in batches of 1,000 (four connections), each
 // round beside the same events that two goroutines of this process emit. With "save", a handler inserts a user for each, and a round is
 // over when the last one is stored, as in BenchmarkBulk of package tasks; with "accept", nothing is wired.
 //
@@ -146,7 +145,7 @@ func loadInBulk(b *testing.B, d *taskstest.Daemon, address string, saves bool) {
 		return n / time.Since(began).Seconds()
 	}
 	inProcess := func(base int) {
-		twoSend(func(c int) {
+		send(2, func(c int) {
 			evs := make([]*events.Event, chunk)
 			for i := range evs {
 				id := base + c*chunk + i
@@ -175,14 +174,14 @@ func loadInBulk(b *testing.B, d *taskstest.Daemon, address string, saves bool) {
 	b.ReportMetric(ofBatches.Median(), "batched-of-bulk")
 }
 
-// twoSend calls send for the numbers below n, from two goroutines.
-func twoSend(send func(int), n int) {
+// send calls one for the numbers below n, from so many goroutines.
+func send(goroutines int, one func(int), n int) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range 2 {
+	for range goroutines {
 		wg.Go(func() {
 			for c := next.Add(1) - 1; c < int64(n); c = next.Add(1) - 1 {
-				send(int(c))
+				one(int(c))
 			}
 		})
 	}
@@ -235,19 +234,22 @@ func sendLines(b *testing.B, address string, text []byte, n int) {
 	}
 }
 
-// sendBatches sends batches, two at a time.
+// batchConnections is how many batches are on their way at the same time.
+const batchConnections = 4
+
+// sendBatches sends batches.
 func sendBatches(b *testing.B, address string, bodies [][]byte) {
 	b.Helper()
 	type conn struct {
 		c  net.Conn
 		in *bufio.Reader
 	}
-	free := make(chan conn, 2)
-	for range 2 {
+	free := make(chan conn, batchConnections)
+	for range batchConnections {
 		c, in := connect(b, address)
 		free <- conn{c, in}
 	}
-	twoSend(func(i int) {
+	send(batchConnections, func(i int) {
 		to := <-free
 		defer func() { free <- to }()
 		_, _ = to.c.Write(head("/v1/events", "application/cloudevents-batch+json", len(bodies[i])))
@@ -284,7 +286,8 @@ func usersReach(b *testing.B, s store.Store, n int) {
 // The metrics are medians of the rounds; "of-bare" is the median of the rounds' ratios.
 func BenchmarkLoadOfSingles(b *testing.B) {
 	bareStore, _ := taskstest.OpenStore(b, filepath.Join(b.TempDir(), "bare.db"), sqlite.Options{})
-	bare := listenTCP(b, bareHandler(bareStore), nil)
+	server := &http.Server{Handler: bareHandler(bareStore), ReadHeaderTimeout: 10 * time.Second}
+	bare := loopback(b, server.Serve, server.Close)
 	for _, mode := range []struct {
 		name    string
 		request func(dst []byte, i int) []byte
