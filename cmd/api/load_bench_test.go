@@ -77,8 +77,8 @@ func head(path, contentType string, length int) []byte {
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", path, loadToken, contentType, length)
 }
 
-// answer reads an answer with a known length, and returns its status.
-func answer(in *bufio.Reader) (status int, err error) {
+// statusOf reads an answer with a known length, and returns its status.
+func statusOf(in *bufio.Reader) (status int, err error) {
 	length := 0
 	for first := true; ; first = false {
 		line, err := in.ReadSlice('\n')
@@ -382,7 +382,7 @@ func singles(b *testing.B, address string, n int, request func(dst []byte, i int
 					b.Error(err)
 					return
 				}
-				if status, err := answer(in); status != http.StatusAccepted || err != nil {
+				if status, err := statusOf(in); status != http.StatusAccepted || err != nil {
 					b.Error(status, err)
 					return
 				}
