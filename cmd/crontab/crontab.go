@@ -20,7 +20,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"evrun/events"
+	"evrun/cmd/foreign"
 )
 
 // maxText is how large a crontab may be, in bytes.
@@ -38,11 +38,7 @@ type Options struct {
 }
 
 // Left is something that was not carried over.
-type Left struct {
-	Line   int    `json:"line"` // in the crontab, from 1
-	Text   string `json:"text"`
-	Reason string `json:"reason"`
-}
+type Left = foreign.Left
 
 // Result is a wiring file, which is valid.
 type Result struct {
@@ -99,7 +95,7 @@ func Convert(text []byte, o Options) (*Result, error) {
 		case len(faults) == 0:
 			return r.result(wiring), nil
 		case !r.drop(places, faults):
-			return nil, errors.New("no valid wiring file can be made of it: " + first(faults))
+			return nil, errors.New("no valid wiring file can be made of it: " + foreign.First(faults))
 		}
 	}
 }
@@ -137,16 +133,6 @@ func (r *reader) drop(places []place, faults map[int]string) bool {
 	return len(wrong) > 0
 }
 
-func first(faults map[int]string) string {
-	line := -1
-	for l := range faults {
-		if line < 0 || l < line {
-			line = l
-		}
-	}
-	return faults[line]
-}
-
 // IsSystem reports whether a crontab looks like one with a column for the user: its path is one of the system's, a line has root there, which is no
 // command, or each line has the name of a user.
 func IsSystem(path string, text []byte, isUser func(string) bool) bool {
@@ -178,13 +164,4 @@ func IsSystem(path string, text []byte, isUser func(string) bool) bool {
 // printable reports whether a line has only what a wiring file can have.
 func printable(line string) bool {
 	return utf8.ValidString(line) && strings.IndexFunc(line, func(c rune) bool { return c != '\t' && (unicode.IsControl(c) || c == utf8.RuneError) }) < 0
-}
-
-// quoted is a text as a YAML scalar in double quotes, which JSON's are.
-func quoted(text string) string {
-	b, err := events.MarshalJSON(text)
-	if err != nil {
-		return `""`
-	}
-	return string(bytes.TrimSpace(b))
 }

@@ -28,7 +28,7 @@ type reader struct {
 }
 
 func (r *reader) leave(line int, text, reason string) {
-	r.left = append(r.left, Left{line, text, reason})
+	r.left = append(r.left, Left{Line: line, Text: text, Reason: reason})
 }
 
 // line reads a line of the crontab.

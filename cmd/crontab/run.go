@@ -1,16 +1,14 @@
 package crontab
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strings"
 
 	"evrun/cmd/cli"
-	"evrun/cmd/config"
+	"evrun/cmd/foreign"
 	"evrun/tasks/fault"
 )
 
@@ -27,11 +25,11 @@ func Run(e *cli.Env, q Request) error {
 	if _, err := cli.LoadZone(q.Zone); err != nil {
 		return err
 	}
-	text, err := read(e, q.Path)
+	text, err := foreign.Read(e, q.Path, maxText) // Convert refuses what is longer
 	if err != nil {
 		return err
 	}
-	o := Options{Source: q.Path, Zone: q.Zone, Home: home, Check: func(wiring []byte) (map[int]string, error) { return check(e, wiring) }}
+	o := Options{Source: q.Path, Zone: q.Zone, Home: home, Check: func(wiring []byte) (map[int]string, error) { return foreign.Check(e, wiring) }}
 	if q.Path == "-" {
 		o.Source = ""
 	}
@@ -53,7 +51,7 @@ func Run(e *cli.Env, q Request) error {
 	if err != nil {
 		return err
 	}
-	if err := deliver(e, q.To, r); err != nil {
+	if err := foreign.Deliver(e, r.Wiring, q.To, 0o644, map[string]any{"schedules": r.Schedules, "handlers": r.Handlers}, r.Left); err != nil {
 		return err
 	}
 	for _, l := range r.Left {
@@ -68,71 +66,6 @@ func Run(e *cli.Env, q Request) error {
 		return &cli.ExitError{Code: cli.ExitRefused, Err: fmt.Errorf("%s of the crontab not carried over", fault.Plural(len(r.Left), "line"))}
 	}
 	return nil
-}
-
-func read(e *cli.Env, path string) ([]byte, error) {
-	in := e.In
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
-	}
-	return io.ReadAll(io.LimitReader(in, maxText+1)) // Convert refuses what is longer
-}
-
-// deliver prints the wiring file, or writes it to a new file.
-func deliver(e *cli.Env, to string, r *Result) error {
-	if to != "" {
-		f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // as init writes one
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(r.Wiring)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return err
-		}
-	}
-	switch {
-	case e.JSON():
-		left := append([]Left{}, r.Left...)
-		what := map[string]any{"schedules": r.Schedules, "handlers": r.Handlers, "left": left}
-		if to != "" {
-			what["config"] = to
-		} else {
-			what["wiring"] = string(r.Wiring)
-		}
-		return e.PrintJSON(map[string]any{"imported": what})
-	case to == "":
-		_, err := e.Out.Write(r.Wiring)
-		return err
-	}
-	return nil
-}
-
-// check validates a wiring file as `evrun validate` does.
-func check(e *cli.Env, wiring []byte) (map[int]string, error) {
-	dir, err := os.MkdirTemp("", "evrun-import-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "evrun.yaml")
-	if err := os.WriteFile(path, wiring, 0o600); err != nil {
-		return nil, err
-	}
-	_, err = config.Load(path, e.ConfigOptions())
-	var faults *config.Errors
-	if err == nil || !errors.As(err, &faults) {
-		return nil, err
-	}
-	lines := map[int]string{}
-	for i := range faults.Faults {
-		lines[faults.Faults[i].Line] = faults.Faults[i].Message
-	}
-	return lines, nil
 }
 
 func isUser(name string) bool {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"evrun/cmd/foreign"
 	"evrun/events"
 	"evrun/tasks/schedule/slots"
 )
@@ -40,22 +41,22 @@ func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
 	if o.Source != "" {
 		source = o.Source
 	}
-	w.line("# Made of the crontab %s by \"evrun import crontab\". Look at it with \"evrun schedules next -c FILE\", and run it with \"evrun serve FILE\".", comment(source))
+	w.line("# Made of the crontab %s by \"evrun import crontab\". Look at it with \"evrun schedules next -c FILE\", and run it with \"evrun serve FILE\".", foreign.Comment(source))
 	w.line("# As in cron, a command that fails is not tried again (retry), and a slot that passes while evrun is stopped is left out (missed).")
 	for i, l := range left {
 		if i == 0 {
 			w.line("#\n# These lines were not carried over:")
 			w.lines++
 		}
-		w.line("#   %d: %s", l.Line, comment(l.Text))
-		w.line("#      %s", comment(l.Reason))
+		w.line("#   %d: %s", l.Line, foreign.Comment(l.Text))
+		w.line("#      %s", foreign.Comment(l.Reason))
 	}
 	w.line("")
 	shared := sharedEnv(entries)
 	if len(shared) > 0 {
 		w.line("env:")
 		for _, v := range shared {
-			w.line("  %s: %s", v.name, quoted(escaped(v.value)))
+			w.line("  %s: %s", v.name, foreign.Quoted(foreign.Escaped(v.value)))
 		}
 		w.line("")
 	}
@@ -69,14 +70,14 @@ func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
 	}
 	zone := sharedZone(timed)
 	if zone != "" {
-		w.line("timezone: %s\n", quoted(zone))
+		w.line("timezone: %s\n", foreign.Quoted(zone))
 		w.lines++
 	}
 	if slices.ContainsFunc(timed, func(e *entry) bool { return e.description != "" }) {
 		w.line("events:")
 		w.each(timed, func(e *entry) {
 			if e.description != "" {
-				w.line("  schedule.%s: {description: %s}", e.name, quoted(e.description))
+				w.line("  schedule.%s: {description: %s}", e.name, foreign.Quoted(e.description))
 			}
 		})
 		w.line("")
@@ -90,13 +91,13 @@ func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
 		w.hints(e)
 		w.line("  - name: %s", e.name)
 		if monthly, weekly, either := slots.Calendar(e.cron); either {
-			w.line("    monthly: %s", quoted(monthly))
-			w.line("    weekly: %s", quoted(weekly))
+			w.line("    monthly: %s", foreign.Quoted(monthly))
+			w.line("    weekly: %s", foreign.Quoted(weekly))
 		} else {
-			w.line("    cron: %s", quoted(e.cron))
+			w.line("    cron: %s", foreign.Quoted(e.cron))
 		}
 		if zone == "" {
-			w.line("    timezone: %s", quoted(e.zone))
+			w.line("    timezone: %s", foreign.Quoted(e.zone))
 		}
 		if e.jitter != "" {
 			w.line("    jitter: %s", e.jitter)
@@ -129,21 +130,21 @@ func (w *writer) work(e *entry, shared []variable) {
 	w.line("    do: exec")
 	w.line("    with:")
 	if e.shell == "/bin/sh" {
-		w.line("      shell: %s", quoted(escaped(e.command)))
+		w.line("      shell: %s", foreign.Quoted(foreign.Escaped(e.command)))
 	} else {
-		w.line("      command: [%s, -c, %s]", quoted(escaped(e.shell)), quoted(escaped(e.command)))
+		w.line("      command: [%s, -c, %s]", foreign.Quoted(foreign.Escaped(e.shell)), foreign.Quoted(foreign.Escaped(e.command)))
 	}
-	w.line("      stdin: %s", quoted(escaped(e.stdin)))
+	w.line("      stdin: %s", foreign.Quoted(foreign.Escaped(e.stdin)))
 	if e.dir != "" {
-		w.line("      dir: %s", quoted(escaped(e.dir)))
+		w.line("      dir: %s", foreign.Quoted(foreign.Escaped(e.dir)))
 	}
 	if e.user != "" {
-		w.line("      user: %s", quoted(e.user))
+		w.line("      user: %s", foreign.Quoted(e.user))
 	}
 	if len(shared) == 0 && len(e.env) > 0 {
 		w.line("      env:")
 		for _, v := range e.env {
-			w.line("        %s: %s", v.name, quoted(escaped(v.value)))
+			w.line("        %s: %s", v.name, foreign.Quoted(foreign.Escaped(v.value)))
 		}
 	}
 	w.line("    timeout: 24h")
@@ -169,17 +170,4 @@ func sharedEnv(entries []*entry) []variable {
 		return nil
 	}
 	return entries[0].env
-}
-
-// escaped writes a text so that no part of it is an expression.
-func escaped(text string) string { return strings.ReplaceAll(text, "${", "$${") }
-
-// comment is a text for a comment: on one line, and without characters that YAML refuses.
-func comment(text string) string {
-	return strings.Map(func(c rune) rune {
-		if c == '\u2028' || c == '\u2029' || c == '\u0085' || c == '\ufeff' || c == '\ufffe' || c == '\uffff' {
-			return '?'
-		}
-		return c
-	}, strings.ReplaceAll(events.EscapeControl(strings.ToValidUTF8(text, "?")), "\n", " "))
 }
