@@ -15,9 +15,9 @@ const (
 )
 
 // getChain answers with the chain that an event belongs to.
-func (s *Server) getChain(r *http.Request, q eventName) (*Chain, error) {
+func (s *Server) getChain(r *http.Request) (any, error) {
 	ctx := r.Context()
-	e, err := s.findEvent(ctx, r.PathValue("id"), q.Source, q.Exact)
+	e, err := s.findEvent(ctx, r.PathValue("id"), r.URL.Query().Get("source"), parametersOf(r).yes("exact"))
 	if err != nil {
 		return nil, err
 	}

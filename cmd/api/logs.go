@@ -17,22 +17,17 @@ import (
 	"evrun/tasks/search"
 )
 
-type logsQuery struct {
-	Attempt string `key:"attempt" doc:"A number, or all; the last attempt unless given."`
-	Follow  bool   `key:"follow" doc:"Go on until the run has ended."`
-}
-
 // logs sends the log of a run as NDJSON, a [LogLine] each: that of its last attempt, of one (?attempt=N), or of all (?attempt=all). With ?follow=1
 // it goes on, with each attempt that begins, until the run has ended; a blank line now and then keeps the connection. A reader that is slow loses a part,
 // and a piece says how much.
-func (s *Server) logs(w http.ResponseWriter, r *http.Request, q logsQuery) error {
+func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	run, err := search.Newest(r.Context(), s.o.Store, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	follow := q.Follow
+	follow := parametersOf(r).yes("follow")
 	l := &runLog{s: s, w: w, flush: http.NewResponseController(w), id: run.ID}
-	if l.from, l.to, err = wantedAttempts(q, run); err != nil {
+	if l.from, l.to, err = wantedAttempts(r, run, follow); err != nil {
 		return err
 	}
 	switch {
@@ -61,21 +56,23 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request, q logsQuery) error
 }
 
 // wantedAttempts reads which attempts of a run are asked for.
-func wantedAttempts(q logsQuery, run store.Run) (from, to int, err error) {
-	switch q.Attempt {
+func wantedAttempts(r *http.Request, run store.Run, follow bool) (from, to int, err error) {
+	p := parametersOf(r)
+	which := p.Get("attempt")
+	switch which {
 	case "":
 		return max(run.Attempt, 1), run.Attempt, nil
 	case "all":
 		return 1, run.Attempt, nil
 	}
-	n, err := strconv.Atoi(q.Attempt)
+	n := int(p.number("attempt"))
 	switch {
-	case err != nil || n < 0:
-		return 0, 0, problem(http.StatusBadRequest, "attempt: must be a number or all, not "+strconv.Quote(q.Attempt))
-	case q.Follow:
+	case p.err != nil:
+		return 0, 0, p.err
+	case follow:
 		return 0, 0, problem(http.StatusBadRequest, "follow: the run is followed, not one attempt: leave attempt out, or say all")
 	case n < 1 || n > run.Attempt:
-		return 0, 0, problem(http.StatusNotFound, "run "+run.ID+" has no attempt "+q.Attempt+": it has had "+strconv.Itoa(run.Attempt))
+		return 0, 0, problem(http.StatusNotFound, "run "+run.ID+" has no attempt "+which+": it has had "+strconv.Itoa(run.Attempt))
 	}
 	return n, n, nil
 }

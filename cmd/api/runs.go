@@ -14,38 +14,31 @@ func (s *Server) changes() control.Runs {
 	return control.Runs{Store: s.o.Store, Emitter: s.o.Emitter, Do: s.o.Handlers}
 }
 
-// runsQuery selects a page of runs.
-type runsQuery struct {
-	selecting
-	Handler string   `key:"handler" doc:"Runs of this handler."`
-	States  []string `key:"state" doc:"Runs in these states; several, or with commas: waiting, running, retrying, succeeded, skipped, cancelled, dropped or dead."`
-	labeled
-	paging
-}
-
-func (q runsQuery) selection() search.Selection {
-	sel := q.selecting.selection()
-	sel.Handler, sel.States, sel.Labels = q.Handler, q.States, q.Labels
-	return sel
-}
-
 // listRuns answers with a page, newest event first unless the parameters say otherwise.
-func (s *Server) listRuns(r *http.Request, asked runsQuery) (list shape.RunList, err error) {
-	sel := asked.selection()
+func (s *Server) listRuns(r *http.Request) (any, error) {
+	sel, err := selectionOf(r)
+	if err != nil {
+		return nil, err
+	}
 	hint := s.labeled(&sel)
 	q, err := sel.Runs(r.Context(), s.o.Store)
-	if err != nil {
-		return list, err
+	if err == nil {
+		err = paged(r, &q)
 	}
-	asked.page(&q)
+	if err != nil {
+		return nil, err
+	}
 	page, err := search.Runs(r.Context(), s.o.Store, q)
 	if err != nil {
-		return list, err
+		return nil, err
 	}
 	s.begun(r.Context(), page.Items)
-	list.Runs, list.PageInfo = s.reasons.Runs(r.Context(), page.Items), shape.PageInfoOf(page)
-	list.Hint = hint
-	return list, nil
+	info := shape.PageInfoOf(page)
+	info.Hint = hint
+	return struct {
+		Runs []Run `json:"runs"`
+		PageInfo
+	}{s.reasons.Runs(r.Context(), page.Items), info}, nil
 }
 
 // run finds the run that a request names.
@@ -53,10 +46,10 @@ func (s *Server) run(r *http.Request) (store.Run, error) {
 	return search.Run(r.Context(), s.o.Store, r.PathValue("id"))
 }
 
-func (s *Server) getRun(r *http.Request, _ none) (RunDetails, error) {
+func (s *Server) getRun(r *http.Request) (any, error) {
 	run, err := search.Newest(r.Context(), s.o.Store, r.PathValue("id"))
 	if err != nil {
-		return RunDetails{}, err
+		return nil, err
 	}
 	told := s.told(r.Context(), run)
 	var attempts []store.Attempt
@@ -87,7 +80,7 @@ func (s *Server) begun(ctx context.Context, runs []store.Run) {
 	}
 }
 
-func (s *Server) retryRun(r *http.Request, _ none) (Run, error) {
+func (s *Server) retryRun(r *http.Request) (any, error) {
 	run, err := s.run(r)
 	if err == nil {
 		run, err = s.changes().Retry(r.Context(), run.ID)
@@ -96,7 +89,7 @@ func (s *Server) retryRun(r *http.Request, _ none) (Run, error) {
 }
 
 // dropRun drops a run; dropping it again changes nothing.
-func (s *Server) dropRun(r *http.Request, _ none) (Run, error) {
+func (s *Server) dropRun(r *http.Request) (any, error) {
 	run, err := s.run(r)
 	if err == nil {
 		run, err = s.changes().Drop(r.Context(), run.ID)

@@ -14,31 +14,38 @@ import (
 	"evrun/tasks/trace"
 )
 
-type schedulesQuery struct {
-	Next int `key:"next" min:"0" doc:"How many of the next slots; 1,000 at most."`
-	labeled
-}
-
-func (s *Server) listSchedules(r *http.Request, q schedulesQuery) (list shape.ScheduleList, err error) {
+func (s *Server) listSchedules(r *http.Request) (any, error) {
+	n, err := upcoming(r, 0)
+	if err != nil {
+		return nil, err
+	}
 	states, err := s.o.Schedules.States(r.Context())
 	if err != nil {
-		return list, err
+		return nil, err
 	}
-	list.Schedules, list.Hint = control.ByLabels(shape.SchedulesOf(states, min(q.Next, MaxUpcoming)), q.Labels)
-	list.Schedules = listed(list.Schedules)
-	return list, nil
+	chosen, hint := control.ByLabels(shape.SchedulesOf(states, n), labelsOf(r))
+	return labeledList("schedules", chosen, hint), nil
 }
 
-type scheduleQuery struct {
-	Next int `key:"next" min:"0" default:"5" doc:"How many of the next slots; 1,000 at most."`
-}
-
-func (s *Server) getSchedule(r *http.Request, q scheduleQuery) (Schedule, error) {
+func (s *Server) getSchedule(r *http.Request) (any, error) {
+	n, err := upcoming(r, 5)
+	if err != nil {
+		return nil, err
+	}
 	st, err := s.o.Schedules.State(r.Context(), r.PathValue("name"))
 	if err != nil {
-		return Schedule{}, s.aboutSchedule(r, err)
+		return nil, s.aboutSchedule(r, err)
 	}
-	return shape.ScheduleOf(st, min(q.Next, MaxUpcoming)), nil
+	return shape.ScheduleOf(st, n), nil
+}
+
+// upcoming reads how many of the next slots are wanted.
+func upcoming(r *http.Request, usual int) (int, error) {
+	p := parametersOf(r)
+	if p.Get("next") == "" {
+		return usual, nil
+	}
+	return int(min(p.number("next"), MaxUpcoming)), p.err
 }
 
 // aboutSchedule makes an error about one schedule a problem.
@@ -54,23 +61,27 @@ func (s *Server) aboutSchedule(r *http.Request, err error) error {
 	}
 }
 
-func (s *Server) pauseSchedule(r *http.Request, _ none) (Paused, error) {
+func (s *Server) pauseSchedule(r *http.Request) (any, error) {
 	changed, err := s.o.Schedules.Pause(r.Context(), r.PathValue("name"))
 	return Paused{Name: r.PathValue("name"), Paused: true, Changed: changed}, s.aboutSchedule(r, err)
 }
 
-func (s *Server) resumeSchedule(r *http.Request, _ none) (Paused, error) {
+func (s *Server) resumeSchedule(r *http.Request) (any, error) {
 	changed, err := s.o.Schedules.Resume(r.Context(), r.PathValue("name"))
 	return Paused{Name: r.PathValue("name"), Changed: changed}, s.aboutSchedule(r, err)
 }
 
 // fireSchedule publishes an extra event of a schedule. The answer is that of POST /v1/events to one event.
-func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request, q following) error {
+func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 	cause, err := s.publishing(r)
 	if err != nil {
 		return err
 	}
 	tellEnded(w, r, cause)
+	wait, err := waitFor(r, 1)
+	if err != nil {
+		return err
+	}
 	e, err := s.o.Schedules.Manual(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return s.aboutSchedule(r, err)
@@ -92,5 +103,5 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request, q followin
 		}
 		return receipts[:len(evs)], nil
 	}
-	return s.publish(w, r, accept, []*events.Event{e}, false, q)
+	return s.publish(w, r, accept, []*events.Event{e}, false, wait)
 }

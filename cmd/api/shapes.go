@@ -3,6 +3,7 @@ package api
 import (
 	"evrun/cmd/api/ingest"
 	"evrun/cmd/api/shape"
+	"net/http"
 )
 
 // The JSON shapes, which are in package shape so that the parts of the server can use them. Package events writes events.
@@ -27,6 +28,7 @@ type (
 	LogLine       = shape.LogLine
 	NamedStream   = shape.NamedStream
 	Output        = shape.Output
+	NewToken      = shape.NewToken
 	PageInfo      = shape.PageInfo
 	Paused        = shape.Paused
 	PausedHandler = shape.PausedHandler
@@ -40,6 +42,7 @@ type (
 	ReplayRequest = shape.ReplayRequest
 	Replayed      = shape.Replayed
 	Resumed       = shape.Resumed
+	RevokedToken  = shape.RevokedToken
 	Run           = shape.Run
 	RunDetails    = shape.RunDetails
 	Schedule      = shape.Schedule
@@ -47,6 +50,8 @@ type (
 	SlotRuns      = shape.SlotRuns
 	Status        = shape.Status
 	Stream        = shape.Stream
+	Token         = shape.Token
+	TokenRequest  = shape.TokenRequest
 	Trouble       = shape.Trouble
 	User          = shape.User
 	WAL           = shape.WAL
@@ -78,10 +83,22 @@ const (
 	MaxUpcoming = shape.MaxUpcoming
 )
 
-// listed is a list that JSON shows as one, also if it is empty.
-func listed[T any](items []T) []T {
+// list is an answer with a list under a name.
+func list[T any](name string, items []T) map[string]any {
 	if items == nil {
-		return []T{}
+		items = []T{}
 	}
-	return items
+	return map[string]any{name: items}
 }
+
+// labeledList is list for what has some labels; hint says why it is empty.
+func labeledList[T any](name string, items []T, hint string) map[string]any {
+	answer := list(name, items)
+	if hint != "" {
+		answer["hint"] = hint
+	}
+	return answer
+}
+
+// labelsOf reads the parameter label: KEY=VALUE, or KEY; several must all match.
+func labelsOf(r *http.Request) []string { return r.URL.Query()["label"] }
