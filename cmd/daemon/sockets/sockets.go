@@ -85,14 +85,14 @@ func same(passed net.Addr, listen string) bool {
 		return false
 	}
 	want, err := netip.ParseAddr(host)
-	have := at.AddrPort().Addr()
+	have := at.AddrPort().Addr().Unmap()
 	switch {
-	case host == "" || err == nil && want.IsUnspecified():
+	case host == "" || err == nil && want.Unmap().IsUnspecified():
 		return have.IsUnspecified()
 	case err != nil:
 		return true
 	}
-	return have.Unmap() == want.Unmap()
+	return have == want.Unmap()
 }
 
 // explained is the error of the system, with what to do.
