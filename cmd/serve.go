@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/tasks/process"
+	"evrun/tasks/trace/otlp"
 )
 
 func newServeCmd(e *cli.Env) *cobra.Command {
@@ -28,7 +30,9 @@ func newServeCmd(e *cli.Env) *cobra.Command {
 handlers until it is stopped. The first Ctrl-C or SIGTERM lets what is in flight end (server.grace, 30 seconds); a second one,
 a second or more later, stops at once (exit 130). SIGHUP makes it read the wiring file again, or stops it when
 the terminal that it was started in is closed. If an attempt does not end within 10 seconds after the grace, the daemon ends without
-it: exit 1, and its run is tried again at the next start.`,
+it: exit 1, and its run is tried again at the next start.
+
+With OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 it sends spans of events and attempts to an OpenTelemetry collector.`,
 		Example:           "  evrun serve -c config.example.yaml",
 		Args:              e.FileArg,
 		ValidArgsFunction: cli.CompleteFile,
@@ -69,7 +73,8 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 		alone = errors.Join(process.Hide(), alone)
 	}
 	log := e.NewLogger(cfg.Settings)
-	d, err := daemon.New(ctx, cfg, daemon.Options{Load: e.Load, Log: log, HangUps: hangUps, Passed: passed, Version: cli.Version(), Revision: cli.ThisBuild().Commit, Manager: manager, Reap: true, Tune: s.tune})
+	spans, faults := otlp.FromEnvironment(os.Getenv)
+	d, err := daemon.New(ctx, cfg, daemon.Options{Spans: spans, SpanFaults: faults, Load: e.Load, Log: log, HangUps: hangUps, Passed: passed, Version: cli.Version(), Revision: cli.ThisBuild().Commit, Manager: manager, Reap: true, Tune: s.tune})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped before it began
 	}

@@ -89,9 +89,8 @@ func TestEventsWithoutATrace(t *testing.T) {
 	root = d.emit("a", "1")
 	d.settled(1)
 	e := d.event(root.Sequence + 1)
-	own, _, _ := tr.Event(root)
-	child, parent, _ := tr.Event(e)
-	if child.TraceID != own.TraceID || parent.SpanID != tr.SpanOfAttempt(store.RunID(root.Sequence, "h", d.store.ID()), 1) {
+	parent, _ := trace.Of(e)
+	if own := tr.Event(root.Sequence, root.Chain, trace.Context{}); parent.TraceID != own.TraceID || parent != tr.Attempt(root, store.RunID(root.Sequence, "h", d.store.ID()), 1) {
 		t.Errorf("with spans: %+v", e)
 	}
 }

@@ -76,6 +76,7 @@ const (
 	TroublePaused   = shape.TroublePaused
 	TroubleLeft     = shape.TroubleLeft
 	TroubleMissed   = shape.TroubleMissed
+	TroubleSpans    = shape.TroubleSpans
 	TroubleLastSlot = shape.TroubleLastSlot
 	TroubleTLS      = shape.TroubleTLS
 	TroublePruning  = shape.TroublePruning

@@ -42,6 +42,7 @@ import (
 	"evrun/tasks/process"
 	"evrun/tasks/retention"
 	"evrun/tasks/schedule"
+	"evrun/tasks/trace/otlp"
 )
 
 // Options are the parts of a daemon that are not in its wiring file.
@@ -55,6 +56,9 @@ type Options struct {
 	Manager  *supervisor.Supervisor         // the service manager that started this process; default: none
 	Reap     bool                           // reap every child of this process, with those that [process.Adopt] brings back
 	Tune     func(*StoreOptions)            // changes how the store is opened; default: it does not
+	// Spans say where spans go; nil: there are none. SpanFaults are what is wrong with the variables that they come from.
+	Spans      *otlp.Settings
+	SpanFaults []otlp.Fault
 }
 
 // Daemon is the daemon of one wiring file. Its methods are called in the order New, Run, Close.
@@ -83,6 +87,7 @@ type Daemon struct {
 	started   time.Time
 	accepted  meter.Clock
 	metrics   *metrics.Metrics
+	spans     *otlp.Exporter // nil: none are wanted
 }
 
 // New opens the store of a wiring file, and checks that the control socket can be opened. It starts no goroutine. Its error is
@@ -112,6 +117,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	if d.store, err = openStore(ctx, cfg, opt, d.control == nil); err != nil {
 		return nil, err
 	}
+	d.makeSpans()
 	d.endLeftovers(ctx)
 	if d.control == nil {
 		if err = vacate(server.Socket); err != nil {
@@ -126,6 +132,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	d.runner = tasks.NewRunner(tasks.Options{
 		Store: d.store, Bus: d.bus, Emitter: d.emitter, Handlers: cfg.Wiring.Handlers, Log: d.log, Grace: cfg.Settings.Grace,
 		OpenDatabase: database.Open,
+		Tracer:       d.tracer(),
 		Variables:    d.address.variables(),
 		Wired:        d.open,
 		Unannounced:  d.metrics.Unannounced,
@@ -167,10 +174,14 @@ func (d *Daemon) storeOptions() StoreOptions {
 		MaxData:  d.cfg.Settings.Server.MaxEvent,
 		Warn:     func(note string) { d.log.Warn("store: " + note) },
 		Wrote:    d.metrics.Wrote,
-		WantRuns: func() bool { return d.commits.Subscribers() > 0 },
+		WantRuns: func() bool { return d.spans != nil || d.commits.Subscribers() > 0 },
 		OnCommit: func(c store.Commit) {
 			d.noteAccepted(c) // first: a worker may be quick
 			d.bus.Publish(c.Events)
+			if d.spans != nil {
+				d.spans.Observe(c)
+			}
+			c.Attempts = nil // its events are not kept while readers are slow
 			if d.commits.Subscribers() > 0 {
 				d.commits.Publish(c)
 			}

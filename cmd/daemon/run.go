@@ -56,11 +56,13 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	ctx, d.stop = context.WithCancel(ctx)
 	defer d.stop()
 	d.warn(d.cfg)
+	d.warnOfSpans()
 	ps := &parts{failed: make(chan *part, 20)}
 	var reaper, starting, scheduler, server, tcp, reloading, keeping, pruning, watching *part
 	if d.o.Reap {
 		reaper = ps.start("reaper", process.Reap)
 	}
+	sending := ps.start("spans", d.sendSpans)
 	writer := ps.start("store", d.store.Run)
 	runner := ps.start("runner", d.runner.Run)
 	select {
@@ -114,6 +116,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	d.bus.Close()
 	watching.end()
 	writer.end()
+	sending.end() // after the last commit
 	reaper.end()
 	ps.running.Wait()
 	if first == nil {

@@ -55,6 +55,7 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	}
 	missed, err := d.missedLately(ctx)
 	troubles(&s, missed)
+	d.spanTroubles(&s)
 	return s, err
 }
 

@@ -13,7 +13,7 @@ import (
 	"evrun/tasks/retention"
 )
 
-var troubleOrder = []string{api.TroubleStopping, api.TroubleStore, api.TroubleReload, api.TroubleTLS, api.TroubleDead, api.TroubleFailing, api.TroubleSilent, api.TroublePaused, api.TroubleLeft, api.TroubleMissed, api.TroubleLastSlot, api.TroublePruning}
+var troubleOrder = []string{api.TroubleStopping, api.TroubleStore, api.TroubleReload, api.TroubleTLS, api.TroubleDead, api.TroubleFailing, api.TroubleSilent, api.TroublePaused, api.TroubleLeft, api.TroubleMissed, api.TroubleLastSlot, api.TroublePruning, api.TroubleSpans}
 
 // troubles sets the problems of a status. missed are the schedules whose slots were left out lately, with how many.
 func troubles(s *api.Status, missed map[string]int) {

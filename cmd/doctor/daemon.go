@@ -81,6 +81,8 @@ func (x *examination) running(s *api.Status) {
 			check = "tls"
 		case api.TroubleDead:
 			check = "runs"
+		case api.TroubleSpans:
+			check = "spans"
 		case api.TroubleStopping:
 			check = "daemon"
 		case api.TroubleMissed, api.TroubleLastSlot:

@@ -22,7 +22,7 @@ import (
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	Check string `json:"check"` // file, store, integrity, space, retention, clock, socket, daemon, version, reload, runs, handlers, service
+	Check string `json:"check"` // file, store, integrity, space, retention, clock, socket, daemon, version, reload, runs, handlers, spans, service
 	Level Level  `json:"level"`
 	Text  string `json:"text"`
 	Hint  string `json:"hint,omitempty"` // what to do
@@ -52,6 +52,7 @@ func Run(ctx context.Context, o Options) error {
 	x.store(ctx)
 	x.clock()
 	x.service()
+	x.spans(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -93,6 +93,9 @@ var dashboard = []row{
 			{"heap {{instance}}", `go_memstats_heap_inuse_bytes{} * on (job, instance) group_left () evrun_build_info{}`},
 		}, 0},
 		{"Processor", "Seconds per second.", "timeseries", "short", []line{{"{{instance}}", `rate(process_cpu_seconds_total{}[RATE]) * on (job, instance) group_left () evrun_build_info{}`}}, 0},
+		{"Spans", "Per second, to the collector; lost ones by reason.", "timeseries", "ops", []line{
+			{"sent {{instance}}", `rate(evrun_spans_sent_total{}[RATE])`}, {"lost: {{reason}}", `sum by (reason) (rate(evrun_spans_lost_total{}[RATE]))`},
+		}, 0},
 	}},
 	{"Schedules", []panel{
 		{"Published after its time by", "99 of 100 slots are published sooner.", "timeseries", "s", []line{{"all", `histogram_quantile(0.99, sum by (le) (rate(evrun_schedule_lateness_seconds_bucket{}[RATE])))`}}, 0},

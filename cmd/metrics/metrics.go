@@ -32,6 +32,7 @@ import (
 	"evrun/tasks/emitter"
 	"evrun/tasks/retention"
 	"evrun/tasks/schedule"
+	"evrun/tasks/trace/otlp"
 )
 
 // Sources are what a scrape reads. All are required, and called by one scrape at a time.
@@ -46,6 +47,7 @@ type Sources struct {
 	WAL               func() store.WAL
 	Space             func(context.Context) Space
 	Retention         func(context.Context) (retention.Status, error)
+	Spans             func() otlp.Counts
 }
 
 // Space is what the store takes on the disk. Nil and -1: not known.
@@ -172,6 +174,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(walCheckpoint, float64(wal.Begun))
 
 	c.slots(ctx, send)
+
+	s := c.s.Spans()
+	send(spansSent, float64(s.Sent))
+	send(spansLost, float64(s.Full), "queue_full")
+	send(spansLost, float64(s.Unsent), "not_sent")
+	send(spansLost, float64(s.Rejected), "rejected")
 }
 
 // store sends the sizes of the store, and what was pruned.

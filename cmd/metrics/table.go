@@ -132,3 +132,11 @@ var (
 		"When the next slot is due, in seconds since 1970. In the past: it is late. Absent while the schedule is paused, has ended, or waits for the runs of its last slot.", "schedule")
 	schedulePaused = declare(gauge, "evrun_schedule_paused", "1 while the schedule is paused by hand or by the wiring file.", "schedule")
 )
+
+// Spans.
+var (
+	spansSent = declare(counter, "evrun_spans_sent_total", "Spans that the collector has taken. 0 if none is configured (OTEL_EXPORTER_OTLP_ENDPOINT).")
+	spansLost = declare(counter, "evrun_spans_lost_total",
+		"Spans that the collector has not got, by reason: queue_full (more came than could be sent), not_sent (it could not be reached, or refused the request), "+
+			"rejected (it refused some of a request). The events and runs themselves are not affected.", "reason")
+)

@@ -7,6 +7,7 @@ import (
 	"evrun/cmd/config"
 	"evrun/cmd/config/settings"
 	"evrun/tasks/fields"
+	"evrun/tasks/trace/otlp"
 )
 
 // environment is the page of environment variables.
@@ -32,6 +33,13 @@ func environment(Sources) (string, error) {
 		{"`NO_COLOR`", "Not empty: no colours on a terminal; `--color` wins"},
 		{"`COLUMNS`", "How wide a line may be where the terminal does not say"},
 	})
+	p.heading(2, "Spans")
+	p.line("`evrun serve` sends spans to a collector by OpenTelemetry's variables: [Tracing](tracing.md). Of two names, the one with `TRACES` wins.\n")
+	rows = nil
+	for _, v := range otlp.Variables() {
+		rows = append(rows, []string{v.Names, quoted(v.Default), v.Doc})
+	}
+	p.table([]string{"variable", "default", "what it does"}, rows)
 	p.heading(2, "Programs that exec runs")
 	p.table([]string{"variable", "what it has"}, [][]string{
 		{"`PATH`, `HOME`", "Those of evrun; with `user`, that user's `HOME`"},
@@ -42,7 +50,7 @@ func environment(Sources) (string, error) {
 		{"`EVRUN_CONFIG`, `EVRUN_DAEMON`", "With these, `evrun emit` in the program finds this daemon"},
 		{"`EVRUN_RUN_TOKEN`", "A secret of the attempt: what `evrun emit` publishes with it belongs to the run. Other programs send it as the header `Evrun-Run-Token`"},
 		{"`EVRUN_LEAVE`", "Set with `leave: true`"},
-		{"`TRACEPARENT`, `TRACESTATE`", "The trace context of the attempt, if there is one; `env` and `pass_env` win"},
+		{"`TRACEPARENT`, `TRACESTATE`", "The trace context of the attempt, if there is one ([Tracing](tracing.md)); `env` and `pass_env` win"},
 	})
 	return p.String(), nil
 }

@@ -183,27 +183,30 @@ func TestWithoutATracerAContextPassesUnchanged(t *testing.T) {
 func TestIdsStayTheSame(t *testing.T) {
 	root := &events.Event{Sequence: 7, Chain: 7}
 	one, again := NewTracer("abcdefgh", Sampler{Ratio: 1}), NewTracer("abcdefgh", Sampler{Ratio: 1})
-	a, _, has := one.Event(root)
-	b, _, _ := again.Event(root)
-	if a != b || has || !a.Valid() || !a.Sampled() {
+	spanOf := func(t *Tracer, e *events.Event) Context {
+		sender, _ := Of(e)
+		return t.Event(e.Sequence, e.Chain, sender)
+	}
+	a, b := spanOf(one, root), spanOf(again, root)
+	if a != b || !a.Valid() || !a.Sampled() {
 		t.Errorf("%+v, %+v", a, b)
 	}
 	if c := one.Attempt(root, "7-a-abcdefgh", 1); c.TraceID != a.TraceID || c.SpanID == a.SpanID || c != again.Attempt(root, "7-a-abcdefgh", 1) {
 		t.Errorf("%+v", c)
 	}
-	if one.SpanOfAttempt("7-a-abcdefgh", 1) == one.SpanOfAttempt("7-a-abcdefgh", 2) {
+	if one.Attempt(root, "7-a-abcdefgh", 1) == one.Attempt(root, "7-a-abcdefgh", 2) {
 		t.Error("two attempts have one span")
 	}
 	child := &events.Event{Sequence: 9, Chain: 7, Cause: 7}
-	if c, _, _ := one.Event(child); c.TraceID != a.TraceID || c.SpanID == a.SpanID {
+	if c := spanOf(one, child); c.TraceID != a.TraceID || c.SpanID == a.SpanID {
 		t.Errorf("the child's is %+v", c)
 	}
-	if c, _, _ := NewTracer("other", Sampler{Ratio: 1}).Event(root); c.TraceID == a.TraceID {
+	if c := spanOf(NewTracer("other", Sampler{Ratio: 1}), root); c.TraceID == a.TraceID {
 		t.Error("two stores share a trace")
 	}
 	sent := &events.Event{Sequence: 10, Chain: 10, Extensions: map[string]any{"traceparent": parent}}
-	if c, sender, has := one.Event(sent); !has || sender.SpanID.String() != span || c.TraceID.String() != id || c.SpanID == sender.SpanID {
-		t.Errorf("%+v of %+v", c, sender)
+	if c := spanOf(one, sent); c.TraceID.String() != id || c.SpanID.String() == span {
+		t.Errorf("%+v", c)
 	}
 }
 
@@ -222,7 +225,8 @@ func TestSamplers(t *testing.T) {
 	} {
 		tr := NewTracer("x", c.s)
 		of := func(e *events.Event) bool {
-			own, _, _ := tr.Event(e)
+			sender, _ := Of(e)
+			own := tr.Event(e.Sequence, e.Chain, sender)
 			if a := tr.Attempt(e, "r", 1); a.Sampled() != own.Sampled() {
 				t.Errorf("%s: an event and its attempt differ", name)
 			}
@@ -234,7 +238,7 @@ func TestSamplers(t *testing.T) {
 	}
 	half, n := NewTracer("x", Sampler{Ratio: .5}), 0
 	for i := range 1000 {
-		if own, _, _ := half.Event(&events.Event{Sequence: int64(i), Chain: int64(i)}); own.Sampled() {
+		if own := half.Event(int64(i), int64(i), Context{}); own.Sampled() {
 			n++
 		}
 	}

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"strconv"
 
 	"evrun/events"
@@ -24,39 +25,39 @@ type Sampler struct {
 	Always bool
 }
 
-// samples decides on a span whose event has this context, or none.
-func (s Sampler) samples(id TraceID, sender Context, has bool) bool {
-	if has && !s.Always {
+// samples decides on a span whose sender has this context, or none.
+func (s Sampler) samples(id TraceID, sender Context) bool {
+	if sender.Valid() && !s.Always {
 		return sender.Sampled()
 	}
 	if s.Ratio >= 1 {
 		return true
 	}
-	var n uint64
-	for _, b := range id[8:] {
-		n = n<<8 | uint64(b)
-	}
-	return float64(n>>1) < s.Ratio*(1<<63)
+	return float64(binary.BigEndian.Uint64(id[8:])>>1) < s.Ratio*(1<<63)
 }
 
-// Event returns the context of an accepted event's own span, and that of its sender, which is its parent; has is false if it has none.
-func (t *Tracer) Event(e *events.Event) (own, sender Context, has bool) {
-	sender, has = Of(e)
-	own = Context{TraceID: t.traceOf(e, sender, has), SpanID: t.spanOfEvent(e.Sequence), State: sender.State}
-	own.Flags = t.flags(own.TraceID, sender, has)
-	return own, sender, has
+// Event returns the context of an accepted event's own span. sender is what [Of] gives: the parent.
+func (t *Tracer) Event(sequence, chain int64, sender Context) Context {
+	own := t.inTrace(chain, sender)
+	t.digest(own.SpanID[:], "event", strconv.FormatInt(sequence, 10), 0)
+	return own
 }
 
-// Attempt returns the context of an attempt's own span, which its events, its command or its request get. run is the run's id. Without a tracer, it is
-// the context of the event; the zero value if it has none.
+// AttemptOf returns the context of an attempt's own span. run is the run's id, sender what [Of] gives of its event.
+func (t *Tracer) AttemptOf(chain int64, sender Context, run string, attempt int) Context {
+	own := t.inTrace(chain, sender)
+	t.digest(own.SpanID[:], "attempt", run, attempt)
+	return own
+}
+
+// Attempt is AttemptOf for what the attempt hands on to its events, its command or its request. Without a tracer, it is the context of the event; the
+// zero value if it has none.
 func (t *Tracer) Attempt(e *events.Event, run string, attempt int) Context {
-	sender, has := Of(e)
+	sender, _ := Of(e)
 	if t == nil {
 		return sender
 	}
-	own := Context{TraceID: t.traceOf(e, sender, has), SpanID: t.SpanOfAttempt(run, attempt), State: sender.State}
-	own.Flags = t.flags(own.TraceID, sender, has)
-	return own
+	return t.AttemptOf(e.Chain, sender, run, attempt)
 }
 
 // TraceOf returns the id of the trace that an event belongs to; ok is false if it has none, which only happens without a tracer.
@@ -65,27 +66,18 @@ func (t *Tracer) TraceOf(e *events.Event) (id TraceID, ok bool) {
 	if t == nil {
 		return sender.TraceID, has
 	}
-	return t.traceOf(e, sender, has), true
+	return t.inTrace(e.Chain, sender).TraceID, true
 }
 
-func (t *Tracer) traceOf(e *events.Event, sender Context, has bool) (id TraceID) {
-	if has {
-		return sender.TraceID
+// inTrace returns a context without a span: the trace of the sender, or that of the chain.
+func (t *Tracer) inTrace(chain int64, sender Context) (c Context) {
+	if c = sender; !sender.Valid() {
+		t.digest(c.TraceID[:], "trace", strconv.FormatInt(chain, 10), 0)
 	}
-	t.digest(id[:], "trace", strconv.FormatInt(e.Chain, 10), 0)
-	return id
-}
-
-// spanOfEvent returns the id of an event's span.
-func (t *Tracer) spanOfEvent(sequence int64) (id SpanID) {
-	t.digest(id[:], "event", strconv.FormatInt(sequence, 10), 0)
-	return id
-}
-
-// SpanOfAttempt returns the id of an attempt's span.
-func (t *Tracer) SpanOfAttempt(run string, attempt int) (id SpanID) {
-	t.digest(id[:], "attempt", run, attempt)
-	return id
+	if c.Flags &^= Sampled; t.sampler.samples(c.TraceID, sender) {
+		c.Flags |= Sampled
+	}
+	return c
 }
 
 // digest fills an id.
@@ -96,14 +88,4 @@ func (t *Tracer) digest(id []byte, what, name string, n int) {
 	text = append(append(text, name...), ' ')
 	sum := sha256.Sum256(strconv.AppendInt(text, int64(n), 10))
 	copy(id, sum[:])
-}
-
-func (t *Tracer) flags(id TraceID, sender Context, has bool) (flags byte) {
-	if has {
-		flags = sender.Flags & Random
-	}
-	if t.sampler.samples(id, sender, has) {
-		flags |= Sampled
-	}
-	return flags
 }

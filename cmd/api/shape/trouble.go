@@ -28,6 +28,7 @@ const (
 	TroubleLastSlot = "schedule"  // a run of a schedule's last slot is dead
 	TroubleTLS      = "tls"       // the certificate of the TCP port expires soon, or its changed files can't be used
 	TroublePruning  = "retention" // the store will be pruned, can't be, or stays too large
+	TroubleSpans    = "spans"     // spans can't be sent, or an environment variable about them is wrong
 )
 
 // Stopping says in Problems that the daemon is about to end. A worker that does not answer has ended then, which is not reported as a problem.
