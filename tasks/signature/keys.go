@@ -137,6 +137,15 @@ func (v *Verify) Verify(r Request, now time.Time) error {
 	return s.Verify(r, now)
 }
 
+// ID returns the id that a verified request's signature covers, which is the same at each attempt of its sender; empty for schemes without one. No other
+// header will do: whoever sends a request again could change it.
+func (v *Verify) ID(header http.Header) string {
+	if v.Scheme != StandardWebhooks {
+		return ""
+	}
+	return header.Get(standardHeaders(header)[0])
+}
+
 // Names returns the names of the headers that sign a request.
 func (s *Sign) Names() []string {
 	switch o := s.options; o.Scheme {

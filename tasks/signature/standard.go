@@ -94,10 +94,7 @@ func parseStandardKey(secret string) (standardKey, *fault.Fault) {
 }
 
 func (s *standard) verify(r Request, now time.Time) *Refusal {
-	names := [3]string{webhookID, webhookTimestamp, webhookSignature}
-	if r.Header[webhookSignature] == nil && r.Header[svixSignature] != nil {
-		names = [3]string{svixID, svixTimestamp, svixSignature}
-	}
+	names := standardHeaders(r.Header)
 	var values [3]string
 	for _, i := range []int{2, 0, 1} {
 		var refusal *Refusal
@@ -125,6 +122,14 @@ func (s *standard) verify(r Request, now time.Time) *Refusal {
 		return s.mismatch(names[2], signatures)
 	}
 	return checkTime(at, now, s.tolerance)
+}
+
+// standardHeaders are the names that the id, the time and the signatures of a request have.
+func standardHeaders(header http.Header) [3]string {
+	if header[webhookSignature] == nil && header[svixSignature] != nil {
+		return [3]string{svixID, svixTimestamp, svixSignature}
+	}
+	return [3]string{webhookID, webhookTimestamp, webhookSignature}
 }
 
 // holdsTime reports whether an id may have the time and the beginning of the body of a signed request in it. "ID.TIME.BODY" is signed, so whoever can

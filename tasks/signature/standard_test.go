@@ -2,6 +2,7 @@ package signature
 
 import (
 	"encoding/base64"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -156,5 +157,22 @@ func TestAPartOfTheBodyCanNotBecomeTheID(t *testing.T) {
 	forged.Header.Set("webhook-timestamp", "1900000000")
 	if refusal, _ := s.Verify(forged, later).(*Refusal); refusal == nil || refusal.Reason != Malformed {
 		t.Errorf("%v", refusal)
+	}
+}
+
+// A request that was recorded can't be sent again as another one, by the header of the id that was not signed.
+func TestTheIDIsTheOneThatWasSigned(t *testing.T) {
+	v := &Verify{Scheme: StandardWebhooks}
+	for want, h := range map[string]http.Header{
+		"a":    header("webhook-id", "a", "webhook-signature", "x", "svix-id", "b", "svix-signature", "y"),
+		"b":    header("webhook-id", "a", "svix-id", "b", "svix-signature", "y"),
+		"none": header("webhook-id", "none"),
+	} {
+		if id := v.ID(h); id != want {
+			t.Errorf("%v: %s", h, id)
+		}
+	}
+	if id := (&Verify{Scheme: Stripe}).ID(header("webhook-id", "a")); id != "" {
+		t.Error(id)
 	}
 }
