@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"evrun/cmd/api/client"
+	"evrun/cmd/api/shape"
 	"evrun/cmd/cli"
 	"evrun/tasks/explain"
 	"evrun/tasks/fault"
@@ -89,7 +90,7 @@ handler would skip the event or fail; 4 if no handler matches the type, and it i
 
 // explainStored says what happened to an event of the journal. The daemon knows best what a run waits for; the store knows the rest.
 func explainStored(ctx context.Context, e *cli.Env, name string) error {
-	told, err := cli.Asked(ctx, e, cli.ReadsWiredStore, func(c *client.Client) (client.Accounts, error) { return c.ExplainEvent(ctx, name) })
+	told, err := cli.Asked(ctx, e, cli.ReadsWiredStore, func(c *client.Client) (shape.Accounts, error) { return c.ExplainEvent(ctx, name) })
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 // The reference under .github/docs is what the code says.
 func TestReference(t *testing.T) {
 	docs := filepath.Join("..", ".github", "docs")
-	pages, err := reference.Pages(reference.Sources{
+	sources := reference.Sources{
 		Root: cmd.Root(), Dir: "..", Tables: describedTables(t),
 		Help: func(command string) string {
 			var out bytes.Buffer
@@ -28,8 +28,13 @@ func TestReference(t *testing.T) {
 			}
 			return out.String()
 		},
-	})
+	}
+	pages, err := reference.Pages(sources)
 	if err != nil {
+		t.Fatal(err)
+	}
+	descriptions := filepath.Join("..", "..", "cmd", "api", "openapi", "descriptions.json")
+	if pages[descriptions], err = reference.Descriptions(sources); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(docs, 0o755); err != nil {
@@ -48,7 +53,7 @@ func TestReference(t *testing.T) {
 			t.Error(err)
 		}
 		if string(had) != text {
-			t.Errorf(".github/docs/%s is not what the code says: go test ./cmd -run TestReference -update\n%s", file, firstDifference(string(had), text))
+			t.Errorf("%s is not what the code says: go test ./cmd -run TestReference -update\n%s", path, firstDifference(string(had), text))
 		}
 	}
 }

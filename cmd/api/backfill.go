@@ -17,20 +17,16 @@ const (
 )
 
 // backfillSchedule publishes a page of a schedule's past slots, or only counts them.
-func (s *Server) backfillSchedule(w http.ResponseWriter, r *http.Request) error {
-	var ask Backfill
-	if err := s.readJSON(w, r, &ask); err != nil {
-		return err
-	}
+func (s *Server) backfillSchedule(r *http.Request, ask Backfill, _ none) (done Backfilled, err error) {
 	if ask.From.IsZero() {
-		return problem(http.StatusBadRequest, "from: the time of the first slot is missing")
+		return done, problem(http.StatusBadRequest, "from: the time of the first slot is missing")
 	}
 	if _, err := s.publishing(r); err != nil {
-		return err
+		return done, err
 	}
 	st, err := s.o.Schedules.State(r.Context(), r.PathValue("name"))
 	if err != nil {
-		return s.aboutSchedule(r, err)
+		return done, s.aboutSchedule(r, err)
 	}
 	now := time.Now()
 	during := schedule.Span{From: ask.From, To: now}
@@ -38,20 +34,20 @@ func (s *Server) backfillSchedule(w http.ResponseWriter, r *http.Request) error 
 		during.To = *ask.To
 	}
 	if !during.From.Before(during.To) {
-		return problem(http.StatusBadRequest, "to is not after from: only slots that have passed can be published again")
+		return done, problem(http.StatusBadRequest, "to is not after from: only slots that have passed can be published again")
 	}
 	zone := st.Timing.Location()
 	b := st.Backfill(during, now)
-	done := Backfilled{Schedule: st.Name, From: during.From.In(zone), To: b.To().In(zone), Count: b.Count(), First: []time.Time{}, Recorded: ask.Recorded}
+	done = Backfilled{Schedule: st.Name, From: during.From.In(zone), To: b.To().In(zone), Count: b.Count(), First: []time.Time{}, Recorded: ask.Recorded}
 	for _, slot := range b.First(backfillFirst) {
 		done.First = append(done.First, slot.In(zone))
 	}
 	if !ask.DryRun && done.Count > 0 {
 		if err := s.fireSlots(r, b, ask, &done); err != nil {
-			return err
+			return done, err
 		}
 	}
-	return writeJSON(w, http.StatusOK, done)
+	return done, nil
 }
 
 // fireSlots publishes the next page of a backfill. The first page that publishes something is recorded in the audit trail.

@@ -20,11 +20,7 @@ const (
 )
 
 // backup copies the store to a file of the client's. The daemon writes only to files of those who could write to its own: its user, and root.
-func (s *Server) backup(w http.ResponseWriter, r *http.Request) error {
-	var ask BackupRequest
-	if err := s.readJSON(w, r, &ask); err != nil {
-		return err
-	}
+func (s *Server) backup(w http.ResponseWriter, r *http.Request, ask BackupRequest, _ none) error {
 	release, err := s.backups.take()
 	if err != nil {
 		return err

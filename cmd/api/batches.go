@@ -28,23 +28,19 @@ func (s *Server) batchOf(b store.Batch) Batch {
 	return shape
 }
 
-func (s *Server) listBatches(r *http.Request) (any, error) {
+func (s *Server) listBatches(r *http.Request, _ none) (shape.BatchList, error) {
 	all, err := s.o.Store.Batches(r.Context())
-	return list("batches", shape.Each(all, s.batchOf)), err
+	return shape.BatchList{Batches: shape.Each(all, s.batchOf)}, err
 }
 
-func (s *Server) getBatch(r *http.Request) (any, error) {
+func (s *Server) getBatch(r *http.Request, _ none) (Batch, error) {
 	b, err := s.o.Store.Batch(r.Context(), r.PathValue("id"))
 	return s.batchOf(b), err
 }
 
 // postBatch answers a dry run with a [BatchPreview], and any other request with lines of NDJSON: the batch, again and again while it runs. In the last
 // line it has ended, or has a problem. A client that leaves stops its batch.
-func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) error {
-	var request BatchRequest
-	if err := s.readJSON(w, r, &request); err != nil {
-		return err
-	}
+func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, request BatchRequest, _ none) error {
 	if hint := s.labeled(&request.Selection); hint != "" {
 		return problem(http.StatusBadRequest, "label: "+hint)
 	}

@@ -15,9 +15,9 @@ const (
 )
 
 // getChain answers with the chain that an event belongs to.
-func (s *Server) getChain(r *http.Request) (any, error) {
+func (s *Server) getChain(r *http.Request, q eventName) (*Chain, error) {
 	ctx := r.Context()
-	e, err := s.findEvent(ctx, r.PathValue("id"), r.URL.Query().Get("source"), parametersOf(r).yes("exact"))
+	e, err := s.findEvent(ctx, r.PathValue("id"), q.Source, q.Exact)
 	if err != nil {
 		return nil, err
 	}

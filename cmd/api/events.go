@@ -12,24 +12,30 @@ import (
 	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
-	"evrun/tasks/emitter"
 	"evrun/tasks/search"
 )
 
+// eventsQuery selects a page of events.
+type eventsQuery struct {
+	selecting
+	paging
+}
+
+// eventName says how the name of an event in the path is meant.
+type eventName struct {
+	Exact  bool   `key:"exact" doc:"The name is an id, also if it looks like a seq."`
+	Source string `key:"source" doc:"The name is the id of an event of this source."`
+}
+
 // listEvents answers with a page of the journal, newest first unless the parameters say otherwise: a JSON object or, if Accept names it, NDJSON or a
 // batch of CloudEvents, with the page's info in a header.
-func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
-	sel, err := selectionOf(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, asked eventsQuery) error {
+	sel := asked.selection()
 	q, err := sel.Events(r.Context(), s.o.Store)
-	if err == nil {
-		err = paged(r, &q)
-	}
 	if err != nil {
 		return err
 	}
+	asked.page(&q)
 	page, err := search.Events(r.Context(), s.o.Store, q)
 	if err != nil {
 		return err
@@ -70,9 +76,8 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 var listTexts = sync.Pool{New: func() any { return new([]byte) }}
 
 // getEvent answers with an event, by its seq or its id; with ?exact=true or ?source= (an id is unique within its source), by its id alone.
-func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
-	p := parametersOf(r)
-	e, err := s.findEvent(r.Context(), r.PathValue("id"), p.Get("source"), p.yes("exact"))
+func (s *Server) getEvent(w http.ResponseWriter, r *http.Request, q eventName) error {
+	e, err := s.findEvent(r.Context(), r.PathValue("id"), q.Source, q.Exact)
 	if err != nil {
 		return err
 	}
@@ -100,19 +105,4 @@ func (s *Server) findEvent(ctx context.Context, name, source string, exact bool)
 		return nil, err
 	}
 	return found[0], nil
-}
-
-// eventQuery reads where a stream begins, and what it has: type (patterns), after, since (RFC 3339), last and limit.
-func eventQuery(r *http.Request) (store.EventQuery, error) {
-	p := parametersOf(r)
-	q := store.EventQuery{After: p.number("after"), Limit: p.limit(), Last: p.yes("last")}
-	for _, text := range p.Values["type"] {
-		pattern, err := emitter.ParsePattern(text)
-		if err != nil {
-			p.wrong("type: " + err.Error())
-		}
-		q.Patterns = append(q.Patterns, pattern)
-	}
-	q.Since = p.time("since")
-	return q, p.err
 }

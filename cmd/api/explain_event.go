@@ -3,23 +3,28 @@ package api
 import (
 	"net/http"
 
+	"evrun/cmd/api/shape"
 	"evrun/tasks/explain"
 )
 
+type sourceQuery struct {
+	Source string `key:"source" doc:"The name is the id of an event of this source."`
+}
+
 // explainEvent answers with what happened to a stored event at each handler.
-func (s *Server) explainEvent(r *http.Request) (any, error) {
+func (s *Server) explainEvent(r *http.Request, q sourceQuery) (told shape.Accounts, err error) {
 	ctx := r.Context()
-	e, err := s.findEvent(ctx, r.PathValue("id"), r.URL.Query().Get("source"), false)
+	e, err := s.findEvent(ctx, r.PathValue("id"), q.Source, false)
 	if err != nil {
-		return nil, err
+		return told, err
 	}
 	report := s.o.Explain(e)
-	told, err := explain.Happened(ctx, s.o.Store, e, report.Handlers)
+	happened, err := explain.Happened(ctx, s.o.Store, e, report.Handlers)
 	if err != nil {
-		return nil, err
+		return told, err
 	}
-	accounts := make([]Account, len(told))
-	for i, a := range told {
+	accounts := make([]Account, len(happened))
+	for i, a := range happened {
 		accounts[i] = Account{Handler: a.Handler, State: a.State, Why: a.Why, On: a.On}
 		if accounts[i].On == nil {
 			accounts[i].On = []string{}
@@ -28,11 +33,5 @@ func (s *Server) explainEvent(r *http.Request) (any, error) {
 			accounts[i].Tell(s.told(ctx, *a.Run))
 		}
 	}
-	return struct {
-		Event    any       `json:"event"`
-		Matched  bool      `json:"matched"`
-		Final    bool      `json:"final,omitempty"`
-		Hint     string    `json:"hint,omitempty"`
-		Accounts []Account `json:"handlers"`
-	}{e, explain.MatchedAny(told), report.Final, report.Hint, accounts}, nil
+	return shape.Accounts{Event: e, Matched: explain.MatchedAny(happened), Final: report.Final, Hint: report.Hint, Handlers: accounts}, nil
 }

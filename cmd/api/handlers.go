@@ -12,24 +12,25 @@ import (
 	"evrun/tasks/control"
 )
 
-func (s *Server) listHandlers(r *http.Request) (any, error) {
+func (s *Server) listHandlers(r *http.Request, q labeled) (list shape.HandlerList, err error) {
 	statuses, err := s.o.Handlers.HandlerStatuses(r.Context())
 	if err != nil {
-		return nil, err
+		return list, err
 	}
-	chosen, hint := control.ByLabels(statuses, labelsOf(r))
-	return labeledList("handlers", chosen, hint), nil
+	list.Handlers, list.Hint = control.ByLabels(statuses, q.Labels)
+	list.Handlers = listed(list.Handlers)
+	return list, nil
 }
 
-func (s *Server) getHandler(r *http.Request) (any, error) {
+func (s *Server) getHandler(r *http.Request, _ none) (status control.HandlerStatus, err error) {
 	statuses, err := s.o.Handlers.HandlerStatuses(r.Context())
 	if err != nil {
-		return nil, err
+		return status, err
 	}
 	name := r.PathValue("name")
 	i := slices.IndexFunc(statuses, func(h control.HandlerStatus) bool { return h.Name == name })
 	if i < 0 {
-		return nil, noHandler(name, statuses)
+		return status, noHandler(name, statuses)
 	}
 	return statuses[i], nil
 }
@@ -58,17 +59,18 @@ func (s *Server) aboutHandler(ctx context.Context, name string, err error) error
 	return err
 }
 
+type resumeQuery struct {
+	From string `key:"from" enum:"mark,now" default:"mark" doc:"Where it goes on: at its mark, where it stopped, or now; what waits is then skipped."`
+}
+
 // resumeHandler lets a paused handler go on; with ?from=now it skips the events that wait for it.
-func (s *Server) resumeHandler(r *http.Request) (any, error) {
-	name, from := r.PathValue("name"), r.URL.Query().Get("from")
-	if from != "" && from != "mark" && from != "now" {
-		return nil, problem(http.StatusBadRequest, "from: mark or now")
-	}
-	done, err := s.o.Handlers.Resume(context.WithoutCancel(r.Context()), name, from == "now")
+func (s *Server) resumeHandler(r *http.Request, q resumeQuery) (Resumed, error) {
+	name := r.PathValue("name")
+	done, err := s.o.Handlers.Resume(context.WithoutCancel(r.Context()), name, q.From == "now")
 	return Resumed{Name: name, Resumed: done.Done, Skipped: done}, s.aboutHandler(r.Context(), name, err)
 }
 
-func (s *Server) forgetHandler(r *http.Request) (any, error) {
+func (s *Server) forgetHandler(r *http.Request, _ none) (Forgotten, error) {
 	name := r.PathValue("name")
 	done, err := s.o.Handlers.Forget(context.WithoutCancel(r.Context()), name)
 	return Forgotten{Name: name, Forgotten: true, Skipped: done}, s.aboutHandler(r.Context(), name, err)

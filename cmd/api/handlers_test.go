@@ -23,7 +23,7 @@ func TestHandlersAreListedAndChanged(t *testing.T) {
 		{"GET", "/v1/handlers/none", http.StatusNotFound, `there is no handler \"none\"`},
 		{"POST", "/v1/handlers/h/resume", http.StatusOK, `{"name":"h","resumed":false,"skipped_events":0,"dropped_runs":0}`},
 		{"POST", "/v1/handlers/h/resume?from=now", http.StatusOK, `{"name":"h","resumed":false,"skipped_events":0,"dropped_runs":0}`},
-		{"POST", "/v1/handlers/h/resume?from=start", http.StatusBadRequest, `from: mark or now`},
+		{"POST", "/v1/handlers/h/resume?from=start", http.StatusBadRequest, `from: must be mark or now`},
 		{"POST", "/v1/handlers/none/resume", http.StatusNotFound, `there is no handler \"none\"`},
 		{"POST", "/v1/handlers/h/forget", http.StatusConflict, `handler \"h\" is in the wiring file`},
 		{"POST", "/v1/handlers/none/forget", http.StatusNotFound, `there is no handler \"none\"`},

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,15 +12,51 @@ import (
 	"evrun/cmd/api/coding"
 	"evrun/cmd/api/ingest"
 	"evrun/cmd/api/ndjson"
+	"evrun/cmd/api/query"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/trace"
 )
 
+// following are the parameters of a request that publishes an event.
+type following struct {
+	Wait    time.Duration `key:"wait" doc:"The answer is NDJSON, and follows what the event causes for so long. For one event; needs the right read, too." example:"30s"`
+	Matches bool          `key:"matches" doc:"The receipt says whether a handler is wired to the event. For one event; needs the right read, too."`
+}
+
+// check refuses to wait for other numbers of events than one.
+func (q following) check(n int) error {
+	if q.Wait > 0 && n != 1 {
+		return problem(http.StatusBadRequest, "wait: only one event can be waited for")
+	}
+	return nil
+}
+
+// ingestQuery has the parameters of bodies of events, and of lines.
+type ingestQuery struct {
+	following
+	Source string `key:"source" doc:"Of NDJSON: the source of lines without one."`
+	ID     string `key:"id" doc:"Of NDJSON: the beginning of the ids of lines without one, which end with the number of the line."`
+	Line   int    `key:"line" min:"0" doc:"Of NDJSON: the number of the first line; 1 unless given."`
+}
+
+// plainQuery has the attributes of an event whose body is its data.
+type plainQuery struct {
+	following
+	ID            string     `key:"id" doc:"The id."`
+	Source        string     `key:"source" doc:"Where the event comes from."`
+	Subject       string     `key:"subject" doc:"What it is about."`
+	Time          query.Time `key:"time" doc:"When it happened, in RFC 3339."`
+	DataSchema    string     `key:"dataschema" doc:"A URI of a schema of the data."`
+	CorrelationID string     `key:"correlationid" doc:"The id of the first event of its chain."`
+	CausationID   string     `key:"causationid" doc:"The id of the event before it."`
+	Extensions    []string   `key:"ext" doc:"NAME=VALUE: an extension attribute; several." example:"region=eu"`
+}
+
 // postEvents accepts events: one (CloudEvents' binary or structured mode), a batch, or NDJSON. With ?wait=30s the answer to
 // a single event is NDJSON, and follows the runs and events that it causes. With ?matches=true, the receipt of a single event says whether a
 // handler is wired to it. The header Idempotency-Key is the id of an event without one; in a batch, and of a line, it is the id's beginning.
-func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) postEvents(w http.ResponseWriter, r *http.Request, q ingestQuery) error {
 	cause, err := s.publishing(r)
 	if err != nil {
 		return err
@@ -35,7 +72,10 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if mode == ingest.NDJSON {
-		return s.ingestLines(w, r)
+		return s.ingestLines(w, r, q)
+	}
+	if q.Source != "" || q.ID != "" || q.Line != 0 {
+		return problem(http.StatusBadRequest, "source, id and line are for the lines of "+ndjson.Type)
 	}
 	limit := int64(ndjson.MaxLine(s.o.MaxData))
 	if mode == ingest.Batch {
@@ -59,11 +99,11 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return problem(http.StatusBadRequest, err.Error())
 	}
-	return s.accept(w, r, cause, evs, mode == ingest.Batch)
+	return s.accept(w, r, cause, evs, mode == ingest.Batch, q.following)
 }
 
 // postData accepts one event of the type in the path, whose data is the body: any JSON. Its attributes are parameters.
-func (s *Server) postData(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) postData(w http.ResponseWriter, r *http.Request, q plainQuery) error {
 	cause, err := s.publishing(r)
 	if err != nil {
 		return err
@@ -88,20 +128,16 @@ func (s *Server) postData(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Accept", "application/json")
 		return err
 	}
-	p := parametersOf(r)
-	e.ID, e.Source, e.Subject, e.Time = p.Get("id"), p.Get("source"), p.Get("subject"), p.time("time")
-	e.DataSchema, e.CorrelationID, e.CausationID = p.Get("dataschema"), p.Get("correlationid"), p.Get("causationid")
-	if p.err != nil {
-		return p.err
-	}
-	if err := ingest.Extensions(e, p.Values["ext"]); err != nil {
+	e.ID, e.Source, e.Subject, e.Time = q.ID, q.Source, q.Subject, q.Time.Time
+	e.DataSchema, e.CorrelationID, e.CausationID = q.DataSchema, q.CorrelationID, q.CausationID
+	if err := ingest.Extensions(e, q.Extensions); err != nil {
 		return err
 	}
-	return s.accept(w, r, cause, []*events.Event{e}, false)
+	return s.accept(w, r, cause, []*events.Event{e}, false, q.following)
 }
 
 // accept publishes the events of a request, all or none, and answers it.
-func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Event, evs []*events.Event, batch bool) error {
+func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Event, evs []*events.Event, batch bool, q following) error {
 	for _, e := range evs {
 		trace.FromRequest(r.Header, e)
 	}
@@ -112,15 +148,14 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Ev
 	if key != "" {
 		ingest.Identify(evs, key, batch)
 	}
-	wait, err := waitFor(r, len(evs))
-	if err != nil {
+	if err := q.check(len(evs)); err != nil {
 		return err
 	}
 	if len(evs) == 0 {
 		return writeJSON(w, http.StatusOK, []Receipt{})
 	}
 	who := access.From(r.Context())
-	if (wait > 0 || r.URL.Query().Get("matches") != "") && !who.May(access.Read) {
+	if (q.Wait > 0 || q.Matches) && !who.May(access.Read) {
 		return problem(http.StatusForbidden, "wait, matches: the token "+who.Name()+" does not have the right read")
 	}
 	if err := ingest.Permit(who, evs...); err != nil {
@@ -129,7 +164,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Ev
 	emit := func(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
 		return s.o.Emitter.EmitFor(ctx, cause, evs...)
 	}
-	return s.publish(w, r, emit, evs, batch, wait)
+	return s.publish(w, r, emit, evs, batch, q)
 }
 
 // readEvents reads a body, of at most limit bytes when it is decompressed. Only largeBatches of those that are large, or may be, are read at the same time.
@@ -151,7 +186,8 @@ func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, limit int64)
 
 // publish has events accepted and answers with their receipts. With a wait, it then follows the runs and events that the event causes.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(context.Context, []*events.Event) ([]store.Receipt, error),
-	evs []*events.Event, batch bool, wait time.Duration) error {
+	evs []*events.Event, batch bool, q following) error {
+	wait := q.Wait
 	if wait > 0 && s.o.Daemon == nil {
 		return errNeedsDaemon
 	}
@@ -177,16 +213,38 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 			status = http.StatusAccepted
 		}
 	}
-	if s.o.Matches != nil && !batch && r.URL.Query().Get("matches") == "true" {
+	if s.o.Matches != nil && !batch && q.Matches {
 		ok, hint := s.o.Matches(evs[0])
 		answers[0].Matches, answers[0].Hint = &ok, hint
 	}
 	switch {
 	case wait > 0:
 		return s.follow(w, r, evs[0], answers[0], wait)
-	case batch:
-		return writeJSON(w, status, answers)
-	default:
+	case answers[0].Matches != nil:
 		return writeJSON(w, status, answers[0])
 	}
+	return writeReceipts(w, status, answers, batch)
+}
+
+// writeReceipts is writeJSON for receipts without Matches, much faster.
+func writeReceipts(w http.ResponseWriter, status int, answers []Receipt, batch bool) error {
+	text := make([]byte, 0, 16+128*len(answers))
+	if batch {
+		text = append(text, '[')
+	}
+	for i, a := range answers {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = a.AppendJSON(text)
+	}
+	if batch {
+		text = append(text, ']')
+	}
+	text = events.EscapeJSON(append(text, '\n'))
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	_, err := w.Write(text)
+	return err
 }

@@ -12,22 +12,6 @@ import (
 	"evrun/tasks/chain"
 )
 
-// waitFor reads how long the answer follows the event.
-func waitFor(r *http.Request, n int) (time.Duration, error) {
-	text := r.URL.Query().Get("wait")
-	if text == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		return 0, problem(http.StatusBadRequest, "wait: a duration such as 30s, not "+text)
-	}
-	if n != 1 {
-		return 0, problem(http.StatusBadRequest, "wait: only one event can be waited for")
-	}
-	return d, nil
-}
-
 // follow answers with NDJSON: the receipt; the event, its runs and the events that they cause, as they happen; and an end.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event, rc Receipt, wait time.Duration) error {
 	w.Header().Set("Content-Type", ndjson.Type)

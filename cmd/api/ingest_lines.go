@@ -19,8 +19,11 @@ import (
 // number of the line. A line that is refused (4xx) does not stop the others. A failure of the daemon (5xx) is the last answer, and
 // nothing from its line on was accepted. ?source= and ?id= are for lines without one (see [LineDefaults]), ?line= is the number
 // of the body's first line. The header Idempotency-Key is what ?id= is, if that isn't given.
-func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
-	d, err := lineDefaults(r)
+func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request, q ingestQuery) error {
+	if q.Wait > 0 || q.Matches {
+		return problem(http.StatusBadRequest, "wait and matches are for one event, and not for lines")
+	}
+	d, err := lineDefaults(r, q)
 	if err != nil {
 		return err
 	}
@@ -58,12 +61,8 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request) error {
 // uselessLines is how many bytes of blank lines, and of those that are too long, may come out of a compressed body.
 const uselessLines = 16 << 20
 
-func lineDefaults(r *http.Request) (LineDefaults, error) {
-	p := parametersOf(r)
-	d := LineDefaults{Source: p.Get("source"), ID: p.Get("id"), First: max(int(p.number("line")), 1)}
-	if p.err != nil {
-		return d, p.err
-	}
+func lineDefaults(r *http.Request, q ingestQuery) (LineDefaults, error) {
+	d := LineDefaults{Source: q.Source, ID: q.ID, First: max(q.Line, 1)}
 	if d.ID == "" {
 		var err error
 		if d.ID, err = ingest.IdempotencyKey(r.Header); err != nil {

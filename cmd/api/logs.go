@@ -17,17 +17,22 @@ import (
 	"evrun/tasks/search"
 )
 
+type logsQuery struct {
+	Attempt string `key:"attempt" doc:"A number, or all; the last attempt unless given."`
+	Follow  bool   `key:"follow" doc:"Go on until the run has ended."`
+}
+
 // logs sends the log of a run as NDJSON, a [LogLine] each: that of its last attempt, of one (?attempt=N), or of all (?attempt=all). With ?follow=1
 // it goes on, with each attempt that begins, until the run has ended; a blank line now and then keeps the connection. A reader that is slow loses a part,
 // and a piece says how much.
-func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) logs(w http.ResponseWriter, r *http.Request, q logsQuery) error {
 	run, err := search.Newest(r.Context(), s.o.Store, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	follow := parametersOf(r).yes("follow")
+	follow := q.Follow
 	l := &runLog{s: s, w: w, flush: http.NewResponseController(w), id: run.ID}
-	if l.from, l.to, err = wantedAttempts(r, run, follow); err != nil {
+	if l.from, l.to, err = wantedAttempts(q, run); err != nil {
 		return err
 	}
 	switch {
@@ -56,23 +61,21 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 }
 
 // wantedAttempts reads which attempts of a run are asked for.
-func wantedAttempts(r *http.Request, run store.Run, follow bool) (from, to int, err error) {
-	p := parametersOf(r)
-	which := p.Get("attempt")
-	switch which {
+func wantedAttempts(q logsQuery, run store.Run) (from, to int, err error) {
+	switch q.Attempt {
 	case "":
 		return max(run.Attempt, 1), run.Attempt, nil
 	case "all":
 		return 1, run.Attempt, nil
 	}
-	n := int(p.number("attempt"))
+	n, err := strconv.Atoi(q.Attempt)
 	switch {
-	case p.err != nil:
-		return 0, 0, p.err
-	case follow:
+	case err != nil || n < 0:
+		return 0, 0, problem(http.StatusBadRequest, "attempt: must be a number or all, not "+strconv.Quote(q.Attempt))
+	case q.Follow:
 		return 0, 0, problem(http.StatusBadRequest, "follow: the run is followed, not one attempt: leave attempt out, or say all")
 	case n < 1 || n > run.Attempt:
-		return 0, 0, problem(http.StatusNotFound, "run "+run.ID+" has no attempt "+which+": it has had "+strconv.Itoa(run.Attempt))
+		return 0, 0, problem(http.StatusNotFound, "run "+run.ID+" has no attempt "+q.Attempt+": it has had "+strconv.Itoa(run.Attempt))
 	}
 	return n, n, nil
 }

@@ -83,7 +83,7 @@ func TestWhatIsNotPlainJSONIsRefusedWithAHint(t *testing.T) {
 		{"a.b", "application/json", `"` + strings.Repeat("x", 1000) + `"`, 413, "1000", nil},
 		{"a..b", "application/json", "{}", 400, "type", nil},
 		{"evrun.run.dead", "application/json", "{}", 400, "evrun's own", nil},
-		{"a.b?time=now", "application/json", "{}", 400, "time: an RFC 3339 time", nil},
+		{"a.b?time=now", "application/json", "{}", 400, "time: must be an RFC 3339 time", nil},
 		{"a.b?source=a%20b", "application/json", "{}", 400, "source", nil},
 		{"a.b?ext=a", "application/json", "{}", 400, "NAME=VALUE", nil},
 		{"a.b?ext=a=1&ext=a=2", "application/json", "{}", 400, "given twice", nil},

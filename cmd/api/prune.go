@@ -11,24 +11,28 @@ import (
 	"evrun/tasks/retention"
 )
 
+type pruneQuery struct {
+	DryRun bool `key:"dry_run" doc:"Only say what would go."`
+	Now    bool `key:"now" doc:"Do not announce the pruning of a store of an older version for a day first."`
+}
+
 // prune prunes the store by the settings; with ?dry_run=true, it only says what would go. With ?now=true, a store of an older version is pruned before its
 // pruning was announced for a day.
-func (s *Server) prune(r *http.Request) (any, error) {
-	ctx, v := r.Context(), r.URL.Query()
-	done := Pruned{DryRun: v.Get("dry_run") == "true"}
-	var err error
-	done.Report, err = retention.Once(ctx, s.o.Store, s.o.Retention(), done.DryRun, v.Get("now") == "true", time.Now())
+func (s *Server) prune(r *http.Request, q pruneQuery) (done Pruned, err error) {
+	ctx := r.Context()
+	done.DryRun = q.DryRun
+	done.Report, err = retention.Once(ctx, s.o.Store, s.o.Retention(), done.DryRun, q.Now, time.Now())
 	var early *retention.TooEarlyError
 	switch {
 	case errors.Is(err, retention.ErrOff):
-		return nil, problem(http.StatusConflict, err.Error()+"; the settings retention.events and retention.size turn it on")
+		return done, problem(http.StatusConflict, err.Error()+"; the settings retention.events and retention.size turn it on")
 	case errors.As(err, &early):
-		return nil, problem(http.StatusConflict, err.Error()+"; --now (now=true) does not wait, --dry-run says what would go")
+		return done, problem(http.StatusConflict, err.Error()+"; --now (now=true) does not wait, --dry-run says what would go")
 	case done.Pruned != store.Pruned{} && !done.DryRun: // also what went before an error
 		err = errors.Join(err, s.auditPruned(r, &done))
 	}
 	if err != nil {
-		return nil, err
+		return done, err
 	}
 	done.Space, err = retention.SpaceOf(ctx, s.o.Store)
 	return done, err

@@ -8,6 +8,12 @@ import (
 )
 
 // counted counts the events that are refused before they come to the emitter, which counts the others: a body that can't be read counts as one event.
+func counted(e endpoint) endpoint {
+	of := e.of
+	e.of = func(s *Server) route { return s.counted(of(s)) }
+	return e
+}
+
 func (s *Server) counted(next route) route {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := next(w, r)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/audit"
@@ -18,11 +19,7 @@ func (s *Server) replayer() *replay.Replayer {
 }
 
 // replayEvents repeats events for one handler, and answers with a list; with ?wait=, for one event, as POST /v1/events does.
-func (s *Server) replayEvents(w http.ResponseWriter, r *http.Request) error {
-	var ask ReplayRequest
-	if err := s.readJSON(w, r, &ask); err != nil {
-		return err
-	}
+func (s *Server) replayEvents(w http.ResponseWriter, r *http.Request, ask ReplayRequest, q following) error {
 	switch {
 	case len(ask.Events) == 0 || len(ask.Events) > replay.MaxEvents:
 		return problem(http.StatusBadRequest, fmt.Sprintf("events: a list of 1 to %d seqs or ids", replay.MaxEvents))
@@ -32,17 +29,17 @@ func (s *Server) replayEvents(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.publishing(r); err != nil {
 		return err
 	}
-	wait, err := waitFor(r, len(ask.Events))
-	if err != nil {
+	if err := q.check(len(ask.Events)); err != nil {
 		return err
 	}
 	of := make([]*events.Event, len(ask.Events))
 	for i, name := range ask.Events {
+		var err error
 		if of[i], err = search.Event(r.Context(), s.o.Store, name); err != nil {
 			return err
 		}
 	}
-	if wait > 0 && !ask.DryRun {
+	if q.Wait > 0 && !ask.DryRun {
 		accept := func(_ context.Context, evs []*events.Event) ([]store.Receipt, error) {
 			done, err := s.replay(r, ask, of)
 			if err != nil {
@@ -51,7 +48,7 @@ func (s *Server) replayEvents(w http.ResponseWriter, r *http.Request) error {
 			evs[0] = done[0].Event
 			return []store.Receipt{done[0].Receipt}, nil
 		}
-		return s.publish(w, r, accept, of[:1:1], false, wait)
+		return s.publish(w, r, accept, of[:1:1], false, q)
 	}
 	done, err := s.replay(r, ask, of)
 	if err != nil {
@@ -62,7 +59,7 @@ func (s *Server) replayEvents(w http.ResponseWriter, r *http.Request) error {
 		answers[i] = Replayed{ReplayOf: d.Of.Sequence, Type: d.Of.Type, Handler: d.Event.Target, ID: d.Event.ID, Source: d.Event.Source,
 			Sequence: d.Sequence, Duplicate: d.Duplicate}
 	}
-	return writeJSON(w, http.StatusOK, list("replayed", answers))
+	return writeJSON(w, http.StatusOK, shape.ReplayedList{Replayed: answers})
 }
 
 // replay repeats events, and records it in the audit trail.

@@ -2,76 +2,131 @@ package api
 
 import (
 	"net/http"
+	"reflect"
+	"slices"
+	"strings"
 
 	"evrun/cmd/api/access"
+	"evrun/cmd/api/openapi"
 )
 
-// Route is a route of the API. The reference of HTTP describes each of [Routes].
+// Route is a route of the API, as it declares itself. From the declaration come its right at the gate, its part of the description (package openapi)
+// and of the reference, and with its endpoint the decoding of what it takes.
 type Route struct {
-	Pattern string       // as [http.ServeMux] takes it
-	Right   access.Right // what a token must have; without one, it is refused by TCP
-	Daemon  bool         // only a running daemon can answer it
-	Local   bool         // only for clients of the socket
-	of      func(*Server) route
+	Pattern  string       // as [http.ServeMux] takes it
+	Right    access.Right // what a token must have; without one, it is refused by TCP
+	Daemon   bool         // only a running daemon can answer it
+	Local    bool         // only for clients of the socket
+	Doc      string       // what it does, in sentences; the first one is its title
+	Named    string       // what the part of the path in braces is
+	Headers  []openapi.Header
+	Bodies   []openapi.Content // that it takes; nil: what the endpoint decodes
+	Optional bool              // the body may be missing
+	Answers  []openapi.Answer  // nil: 200 with what the endpoint returns
+	Refuses  []int             // the statuses of problems of its own, beside those that follow from the rest of the declaration
+	endpoint
 }
 
-// does is a route that writes its own answer.
-func does(method func(*Server, http.ResponseWriter, *http.Request) error) func(*Server) route {
-	return func(s *Server) route {
-		return func(w http.ResponseWriter, r *http.Request) error { return method(s, w, r) }
-	}
+// Group is a part of the routes, with a title.
+type Group struct {
+	Title  string
+	Routes []Route
 }
 
-// answers is a route whose answer is a value in JSON.
-func answers(method func(*Server, *http.Request) (any, error)) func(*Server) route {
-	return func(s *Server) route {
-		return inJSON(func(r *http.Request) (any, error) { return method(s, r) })
-	}
+// Groups are all routes, by subject.
+var Groups = []Group{
+	{"Events", eventRoutes}, {"Runs", runRoutes}, {"Actions on a selection", batchRoutes}, {"Schedules and handlers", wiredRoutes},
+	{"Users", userRoutes}, {"The daemon", daemonRoutes},
 }
 
 // Routes are all routes.
-var Routes = []Route{
-	{"POST /v1/events", access.Emit, false, false, func(s *Server) route { return s.counted(s.postEvents) }},
-	{"POST /v1/events/{type}", access.Emit, false, false, func(s *Server) route { return s.counted(s.postData) }},
-	{"GET /v1/events", access.Read, false, false, does((*Server).listEvents)},
-	{"GET /v1/events/{id}", access.Read, false, false, does((*Server).getEvent)},
-	{"GET /v1/events/{id}/explain", access.Read, false, false, answers((*Server).explainEvent)},
-	{"GET /v1/events/{id}/chain", access.Read, false, false, answers((*Server).getChain)},
-	{"POST /v1/replay", access.Operate, false, false, does((*Server).replayEvents)},
-	{"POST /v1/explain", access.Read, false, false, does((*Server).explain)},
-	{"GET /v1/runs", access.Read, false, false, answers((*Server).listRuns)},
-	{"GET /v1/runs/{id}", access.Read, false, false, answers((*Server).getRun)},
-	{"GET /v1/runs/{id}/logs", access.Read, false, false, does((*Server).logs)},
-	{"POST /v1/runs/{id}/retry", access.Operate, false, false, answers((*Server).retryRun)},
-	{"POST /v1/runs/{id}/cancel", access.Operate, false, false, answers((*Server).cancelRun)},
-	{"POST /v1/runs/{id}/edit", access.Operate, false, false, does((*Server).editRun)},
-	{"POST /v1/runs/{id}/drop", access.Operate, false, false, answers((*Server).dropRun)},
-	{"POST /v1/batches", access.Operate, false, false, does((*Server).postBatch)},
-	{"GET /v1/batches", access.Read, false, false, answers((*Server).listBatches)},
-	{"GET /v1/batches/{id}", access.Read, false, false, answers((*Server).getBatch)},
-	{"GET /v1/schedules", access.Read, false, false, answers((*Server).listSchedules)},
-	{"GET /v1/schedules/{name}", access.Read, false, false, answers((*Server).getSchedule)},
-	{"POST /v1/schedules/{name}/fire", access.Operate, false, false, does((*Server).fireSchedule)},
-	{"POST /v1/schedules/{name}/backfill", access.Operate, false, false, does((*Server).backfillSchedule)},
-	{"POST /v1/schedules/{name}/pause", access.Operate, false, false, answers((*Server).pauseSchedule)},
-	{"POST /v1/schedules/{name}/resume", access.Operate, false, false, answers((*Server).resumeSchedule)},
-	{"GET /v1/handlers", access.Read, false, false, answers((*Server).listHandlers)},
-	{"GET /v1/handlers/{name}", access.Read, false, false, answers((*Server).getHandler)},
-	{"POST /v1/handlers/{name}/pause", access.Operate, false, false, answers((*Server).pauseHandler)},
-	{"POST /v1/handlers/{name}/resume", access.Operate, false, false, answers((*Server).resumeHandler)},
-	{"POST /v1/handlers/{name}/forget", access.Operate, false, false, answers((*Server).forgetHandler)},
-	{"GET /v1/users", access.Read, false, false, answers((*Server).listUsers)},
-	{"POST /v1/users", access.Operate, false, false, does((*Server).importUsers)},
-	{"GET /v1/users/{key}", access.Read, false, false, answers((*Server).getUser)},
-	{"GET /v1/tokens", access.Admin, false, false, answers((*Server).listTokens)},
-	{"POST /v1/tokens", access.Admin, false, false, does((*Server).createToken)},
-	{"POST /v1/tokens/{name}/revoke", access.Admin, false, false, answers((*Server).revokeToken)},
-	{"POST /v1/prune", access.Admin, false, false, answers((*Server).prune)},
-	{"GET /healthz", access.Open, false, false, answers((*Server).healthy)},
-	{"GET /v1/stream", access.Read, true, false, does((*Server).stream)},
-	{"GET /v1/status", access.Read, true, false, answers((*Server).status)},
-	{"POST /v1/reload", access.Operate, true, false, answers((*Server).reload)},
-	{"POST /v1/backup", access.Admin, true, true, does((*Server).backup)},
-	{"GET /metrics", access.Read, true, false, does((*Server).metrics)},
-	{"GET /readyz", access.Open, true, false, answers((*Server).readiness)},
+var Routes = func() (all []Route) {
+	for _, g := range Groups {
+		all = append(all, g.Routes...)
+	}
+	return all
+}()
+
+// answer is an answer in JSON.
+func answer[T any](status int, doc string) openapi.Answer {
+	return openapi.Answer{Status: status, Doc: doc, Contents: []openapi.Content{{Type: openapi.JSON, Of: openapi.Of[T]()}}}
+}
+
+// Operations are the routes as their description has them.
+func Operations() (list []openapi.Operation) {
+	for _, g := range Groups {
+		for _, r := range g.Routes {
+			o := r.Operation()
+			o.Tag = g.Title
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// Operation is the route as the description of the API has it.
+func (r *Route) Operation() openapi.Operation {
+	o := openapi.Operation{Pattern: r.Pattern, Doc: r.Doc, Query: r.query, Headers: r.Headers, Bodies: r.Bodies, Optional: r.Optional, Answers: slices.Clone(r.Answers), Path: map[string]string{}, Extra: map[string]any{}}
+	if r.Right != access.Open {
+		o.Security = []string{string(r.Right)}
+	}
+	if r.Daemon {
+		o.Extra["x-daemon"] = true
+	}
+	if r.Local {
+		o.Extra["x-local"] = true
+	}
+	if _, name, ok := strings.Cut(r.Pattern, "{"); ok {
+		name, _, _ = strings.Cut(name, "}")
+		o.Path[name] = r.Named
+	}
+	if o.Bodies == nil && r.body != nil {
+		o.Bodies = []openapi.Content{{Type: openapi.JSON, Of: []reflect.Type{r.body}}}
+	}
+	if o.Answers == nil && r.answer != nil {
+		o.Answers = []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{{Type: openapi.JSON, Of: []reflect.Type{r.answer}}}}}
+	}
+	for _, status := range r.refusals() {
+		o.Answers = append(o.Answers, openapi.Answer{Status: status, Doc: refusals[status], Contents: []openapi.Content{{Type: openapi.Problem, Of: openapi.Of[Problem]()}}})
+	}
+	return o
+}
+
+// refusals are the statuses of problems, and what they mean here.
+var refusals = map[int]string{
+	http.StatusBadRequest:            "The request is wrong; a parameter that is unknown or malformed is named.",
+	http.StatusUnauthorized:          "By TCP: there is no token, or it is not valid.",
+	http.StatusForbidden:             "By TCP: the token does not have the right. For an attempt's token: the attempt has ended.",
+	http.StatusNotFound:              "It does not exist.",
+	http.StatusConflict:              "The state of it forbids this.",
+	http.StatusRequestTimeout:        "The body did not come in time.",
+	http.StatusRequestEntityTooLarge: "The body, or the data of an event, is too large.",
+	http.StatusUnsupportedMediaType:  "The body is of another media type.",
+	http.StatusUnprocessableEntity:   "The data breaks the schema of its type: violations says where. Or the wiring file is wrong: faults says where.",
+	http.StatusTooManyRequests:       "Too much at once: try again after Retry-After.",
+	http.StatusNotImplemented:        "This needs a running daemon.",
+	http.StatusServiceUnavailable:    "evrun is stopping, or the store is busy: try again after Retry-After.",
+	http.StatusInsufficientStorage:   "The disk is full.",
+}
+
+// refusals are the statuses of the problems that the route can have, in order.
+func (r *Route) refusals() []int {
+	list := append([]int{http.StatusBadRequest}, r.Refuses...)
+	if r.Right != access.Open {
+		list = append(list, http.StatusUnauthorized, http.StatusForbidden)
+	}
+	if strings.Contains(r.Pattern, "{") {
+		list = append(list, http.StatusNotFound)
+	}
+	if r.body != nil || r.Bodies != nil {
+		list = append(list, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	if strings.HasPrefix(r.Pattern, "POST ") {
+		list = append(list, http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInsufficientStorage)
+	}
+	if r.Daemon {
+		list = append(list, http.StatusNotImplemented)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }

@@ -14,31 +14,38 @@ func (s *Server) changes() control.Runs {
 	return control.Runs{Store: s.o.Store, Emitter: s.o.Emitter, Do: s.o.Handlers}
 }
 
+// runsQuery selects a page of runs.
+type runsQuery struct {
+	selecting
+	Handler string   `key:"handler" doc:"Runs of this handler."`
+	States  []string `key:"state" doc:"Runs in these states; several, or with commas: waiting, running, retrying, succeeded, skipped, cancelled, dropped or dead."`
+	labeled
+	paging
+}
+
+func (q runsQuery) selection() search.Selection {
+	sel := q.selecting.selection()
+	sel.Handler, sel.States, sel.Labels = q.Handler, q.States, q.Labels
+	return sel
+}
+
 // listRuns answers with a page, newest event first unless the parameters say otherwise.
-func (s *Server) listRuns(r *http.Request) (any, error) {
-	sel, err := selectionOf(r)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) listRuns(r *http.Request, asked runsQuery) (list shape.RunList, err error) {
+	sel := asked.selection()
 	hint := s.labeled(&sel)
 	q, err := sel.Runs(r.Context(), s.o.Store)
-	if err == nil {
-		err = paged(r, &q)
-	}
 	if err != nil {
-		return nil, err
+		return list, err
 	}
+	asked.page(&q)
 	page, err := search.Runs(r.Context(), s.o.Store, q)
 	if err != nil {
-		return nil, err
+		return list, err
 	}
 	s.begun(r.Context(), page.Items)
-	info := shape.PageInfoOf(page)
-	info.Hint = hint
-	return struct {
-		Runs []Run `json:"runs"`
-		PageInfo
-	}{s.reasons.Runs(r.Context(), page.Items), info}, nil
+	list.Runs, list.PageInfo = s.reasons.Runs(r.Context(), page.Items), shape.PageInfoOf(page)
+	list.Hint = hint
+	return list, nil
 }
 
 // run finds the run that a request names.
@@ -46,10 +53,10 @@ func (s *Server) run(r *http.Request) (store.Run, error) {
 	return search.Run(r.Context(), s.o.Store, r.PathValue("id"))
 }
 
-func (s *Server) getRun(r *http.Request) (any, error) {
+func (s *Server) getRun(r *http.Request, _ none) (RunDetails, error) {
 	run, err := search.Newest(r.Context(), s.o.Store, r.PathValue("id"))
 	if err != nil {
-		return nil, err
+		return RunDetails{}, err
 	}
 	told := s.told(r.Context(), run)
 	var attempts []store.Attempt
@@ -80,7 +87,7 @@ func (s *Server) begun(ctx context.Context, runs []store.Run) {
 	}
 }
 
-func (s *Server) retryRun(r *http.Request) (any, error) {
+func (s *Server) retryRun(r *http.Request, _ none) (Run, error) {
 	run, err := s.run(r)
 	if err == nil {
 		run, err = s.changes().Retry(r.Context(), run.ID)
@@ -89,7 +96,7 @@ func (s *Server) retryRun(r *http.Request) (any, error) {
 }
 
 // dropRun drops a run; dropping it again changes nothing.
-func (s *Server) dropRun(r *http.Request) (any, error) {
+func (s *Server) dropRun(r *http.Request, _ none) (Run, error) {
 	run, err := s.run(r)
 	if err == nil {
 		run, err = s.changes().Drop(r.Context(), run.ID)

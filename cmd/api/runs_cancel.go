@@ -12,40 +12,32 @@ import (
 // MaxCancelWait is how long a request to cancel a run may wait for the end of its attempt.
 const MaxCancelWait = 10 * time.Minute
 
+type cancelQuery struct {
+	because
+	Wait time.Duration `key:"wait" min:"0s" doc:"Wait so long for the end of the attempt, 10m at most." example:"30s"`
+}
+
 // cancelRun cancels a run, for ?reason= in the operator's words. With ?wait= (a duration) it waits for the end of a running attempt; the answer is the
 // run as it is then. If the attempt still runs, the run is running, and its reason says by whom it is being cancelled.
-func (s *Server) cancelRun(r *http.Request) (any, error) {
-	wait, err := cancelWait(r)
-	if err != nil {
-		return nil, err
+func (s *Server) cancelRun(r *http.Request, q cancelQuery) (Run, error) {
+	if q.Wait > MaxCancelWait {
+		return Run{}, problem(http.StatusBadRequest, "wait: can be 10m at most")
 	}
 	run, err := s.run(r)
 	if err != nil {
-		return nil, err
+		return Run{}, err
 	}
 	var feed <-chan store.Commit // nil: nobody waits
-	if s.o.Daemon != nil && wait > 0 {
+	if s.o.Daemon != nil && q.Wait > 0 {
 		sub := s.o.Daemon.Commits.Subscribe(64) // before the change, to miss none
 		defer sub.Unsubscribe()
 		feed = sub.C()
 	}
-	run, err = s.changes().Cancel(r.Context(), run.ID, r.URL.Query().Get("reason"))
+	run, err = s.changes().Cancel(r.Context(), run.ID, q.Reason)
 	if err == nil && run.Cancelling && feed != nil {
-		run, err = s.ended(r.Context(), run.ID, feed, wait)
+		run, err = s.ended(r.Context(), run.ID, feed, q.Wait)
 	}
 	return s.reasons.Runs(r.Context(), []store.Run{run})[0], err
-}
-
-func cancelWait(r *http.Request) (time.Duration, error) {
-	text := r.URL.Query().Get("wait")
-	if text == "" {
-		return 0, nil
-	}
-	wait, err := time.ParseDuration(text)
-	if err != nil || wait < 0 || wait > MaxCancelWait {
-		return 0, problem(http.StatusBadRequest, "wait: a duration such as 30s, 10m at most")
-	}
-	return wait, nil
 }
 
 // ended returns a run that is being cancelled when it has ended, or as it is after so long, or when ctx ends or the server closes.

@@ -14,38 +14,31 @@ import (
 	"evrun/tasks/trace"
 )
 
-func (s *Server) listSchedules(r *http.Request) (any, error) {
-	n, err := upcoming(r, 0)
-	if err != nil {
-		return nil, err
-	}
+type schedulesQuery struct {
+	Next int `key:"next" min:"0" doc:"How many of the next slots; 1,000 at most."`
+	labeled
+}
+
+func (s *Server) listSchedules(r *http.Request, q schedulesQuery) (list shape.ScheduleList, err error) {
 	states, err := s.o.Schedules.States(r.Context())
 	if err != nil {
-		return nil, err
+		return list, err
 	}
-	chosen, hint := control.ByLabels(shape.SchedulesOf(states, n), labelsOf(r))
-	return labeledList("schedules", chosen, hint), nil
+	list.Schedules, list.Hint = control.ByLabels(shape.SchedulesOf(states, min(q.Next, MaxUpcoming)), q.Labels)
+	list.Schedules = listed(list.Schedules)
+	return list, nil
 }
 
-func (s *Server) getSchedule(r *http.Request) (any, error) {
-	n, err := upcoming(r, 5)
-	if err != nil {
-		return nil, err
-	}
+type scheduleQuery struct {
+	Next int `key:"next" min:"0" default:"5" doc:"How many of the next slots; 1,000 at most."`
+}
+
+func (s *Server) getSchedule(r *http.Request, q scheduleQuery) (Schedule, error) {
 	st, err := s.o.Schedules.State(r.Context(), r.PathValue("name"))
 	if err != nil {
-		return nil, s.aboutSchedule(r, err)
+		return Schedule{}, s.aboutSchedule(r, err)
 	}
-	return shape.ScheduleOf(st, n), nil
-}
-
-// upcoming reads how many of the next slots are wanted.
-func upcoming(r *http.Request, usual int) (int, error) {
-	p := parametersOf(r)
-	if p.Get("next") == "" {
-		return usual, nil
-	}
-	return int(min(p.number("next"), MaxUpcoming)), p.err
+	return shape.ScheduleOf(st, min(q.Next, MaxUpcoming)), nil
 }
 
 // aboutSchedule makes an error about one schedule a problem.
@@ -61,27 +54,23 @@ func (s *Server) aboutSchedule(r *http.Request, err error) error {
 	}
 }
 
-func (s *Server) pauseSchedule(r *http.Request) (any, error) {
+func (s *Server) pauseSchedule(r *http.Request, _ none) (Paused, error) {
 	changed, err := s.o.Schedules.Pause(r.Context(), r.PathValue("name"))
 	return Paused{Name: r.PathValue("name"), Paused: true, Changed: changed}, s.aboutSchedule(r, err)
 }
 
-func (s *Server) resumeSchedule(r *http.Request) (any, error) {
+func (s *Server) resumeSchedule(r *http.Request, _ none) (Paused, error) {
 	changed, err := s.o.Schedules.Resume(r.Context(), r.PathValue("name"))
 	return Paused{Name: r.PathValue("name"), Changed: changed}, s.aboutSchedule(r, err)
 }
 
 // fireSchedule publishes an extra event of a schedule. The answer is that of POST /v1/events to one event.
-func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request, q following) error {
 	cause, err := s.publishing(r)
 	if err != nil {
 		return err
 	}
 	tellEnded(w, r, cause)
-	wait, err := waitFor(r, 1)
-	if err != nil {
-		return err
-	}
 	e, err := s.o.Schedules.Manual(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return s.aboutSchedule(r, err)
@@ -103,5 +92,5 @@ func (s *Server) fireSchedule(w http.ResponseWriter, r *http.Request) error {
 		}
 		return receipts[:len(evs)], nil
 	}
-	return s.publish(w, r, accept, []*events.Event{e}, false, wait)
+	return s.publish(w, r, accept, []*events.Event{e}, false, q)
 }

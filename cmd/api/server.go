@@ -24,7 +24,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +58,7 @@ type Options struct {
 
 	// The rest may be left out.
 
+	Version        string         // of evrun, for the description of the API
 	Tokens         *access.Tokens // that are valid by TCP; nil: nobody gets in there
 	Hosts          []string       // names of this server, for requests by TCP: see [access.Hosts]
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For says who sent a request; they may have all connections of TCP
@@ -84,25 +84,14 @@ type Server struct {
 	lines       places             // bodies of NDJSON
 	batches     places
 	backups     places
-	loading     sync.Mutex // see LoadTokens
 	actions     *batches.Batches
 	streams     *stream.Streams // of a daemon
 	reasons     *Reasons
+	description func() map[string]any // see describe
 }
 
 // route answers requests; its error becomes a [Problem].
 type route func(http.ResponseWriter, *http.Request) error
-
-// inJSON is the route whose answer is a value in JSON, with status 200.
-func inJSON(of func(*http.Request) (any, error)) route {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		v, err := of(r)
-		if err != nil {
-			return err
-		}
-		return writeJSON(w, http.StatusOK, v)
-	}
-}
 
 // NewServer makes a server; Serve starts it.
 func NewServer(o Options) *Server {
@@ -119,6 +108,7 @@ func NewServer(o Options) *Server {
 		reasons: shape.NewReasons(o.Store, o.Redact),
 	}
 	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action(), erase.Action(o.Store))})
+	s.description = description(o.Version)
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,
@@ -187,14 +177,16 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return events.WriteJSON(w, v)
 }
 
-func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request, _ none) error {
 	s.o.Daemon.Metrics.ServeHTTP(w, r)
 	return nil
 }
 
-func (s *Server) healthy(*http.Request) (any, error) { return map[string]string{"status": "ok"}, nil }
+func (s *Server) healthy(*http.Request, none) (shape.Health, error) {
+	return shape.Health{Status: "ok"}, nil
+}
 
-func (s *Server) status(r *http.Request) (any, error) {
+func (s *Server) status(r *http.Request, _ none) (Status, error) {
 	status, err := s.o.Daemon.Status(r.Context())
 	if err == nil && s.draining.Load() {
 		status.Stopping()
@@ -206,22 +198,22 @@ func (s *Server) status(r *http.Request) (any, error) {
 const readyWithin = 2 * time.Second
 
 // readiness reports whether events are accepted. It asks the store's writer, in whose queue an event would wait.
-func (s *Server) readiness(r *http.Request) (any, error) {
+func (s *Server) readiness(r *http.Request, _ none) (ready shape.Health, err error) {
 	select {
 	case <-s.o.Daemon.Runner.Ready():
 	default:
-		return nil, problem(http.StatusServiceUnavailable, "starting")
+		return ready, problem(http.StatusServiceUnavailable, "starting")
 	}
 	if s.draining.Load() {
-		return nil, errDraining
+		return ready, errDraining
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
-	err := s.o.Store.Ping(ctx)
+	err = s.o.Store.Ping(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = problem(http.StatusServiceUnavailable, fmt.Sprintf("the store's writer has not answered for %v: a statement or the disk holds it", readyWithin))
 	}
-	return map[string]string{"status": "ready"}, err
+	return shape.Health{Status: "ready"}, err
 }
 
 var errDraining = shape.ErrDraining

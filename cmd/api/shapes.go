@@ -3,7 +3,6 @@ package api
 import (
 	"evrun/cmd/api/ingest"
 	"evrun/cmd/api/shape"
-	"net/http"
 )
 
 // The JSON shapes, which are in package shape so that the parts of the server can use them. Package events writes events.
@@ -28,7 +27,6 @@ type (
 	LogLine       = shape.LogLine
 	NamedStream   = shape.NamedStream
 	Output        = shape.Output
-	NewToken      = shape.NewToken
 	PageInfo      = shape.PageInfo
 	Paused        = shape.Paused
 	PausedHandler = shape.PausedHandler
@@ -42,7 +40,6 @@ type (
 	ReplayRequest = shape.ReplayRequest
 	Replayed      = shape.Replayed
 	Resumed       = shape.Resumed
-	RevokedToken  = shape.RevokedToken
 	Run           = shape.Run
 	RunDetails    = shape.RunDetails
 	Schedule      = shape.Schedule
@@ -50,8 +47,6 @@ type (
 	SlotRuns      = shape.SlotRuns
 	Status        = shape.Status
 	Stream        = shape.Stream
-	Token         = shape.Token
-	TokenRequest  = shape.TokenRequest
 	Trouble       = shape.Trouble
 	User          = shape.User
 	WAL           = shape.WAL
@@ -84,22 +79,10 @@ const (
 	MaxUpcoming = shape.MaxUpcoming
 )
 
-// list is an answer with a list under a name.
-func list[T any](name string, items []T) map[string]any {
+// listed is a list that JSON shows as one, also if it is empty.
+func listed[T any](items []T) []T {
 	if items == nil {
-		items = []T{}
+		return []T{}
 	}
-	return map[string]any{name: items}
+	return items
 }
-
-// labeledList is list for what has some labels; hint says why it is empty.
-func labeledList[T any](name string, items []T, hint string) map[string]any {
-	answer := list(name, items)
-	if hint != "" {
-		answer["hint"] = hint
-	}
-	return answer
-}
-
-// labelsOf reads the parameter label: KEY=VALUE, or KEY; several must all match.
-func labelsOf(r *http.Request) []string { return r.URL.Query()["label"] }

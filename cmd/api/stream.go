@@ -7,30 +7,55 @@ import (
 	"strconv"
 
 	"evrun/cmd/api/limits"
+	"evrun/cmd/api/query"
 	"evrun/cmd/api/stream"
 	"evrun/store"
+	"evrun/tasks/emitter"
 )
+
+// streamQuery says what a stream has, and where it begins.
+type streamQuery struct {
+	Types []string   `key:"type" doc:"A type or a pattern of events; several." example:"user.*"`
+	After query.Seq  `key:"after" doc:"Begin after this seq."`
+	Since query.Time `key:"since" doc:"Begin with the first event from this time on, in RFC 3339."`
+	Last  bool       `key:"last" doc:"Begin with the last events, as many as limit says."`
+	Limit int        `key:"limit" min:"1" default:"100" doc:"With last: how many; more than 1,000 are 1,000."`
+	Runs  bool       `key:"runs" doc:"Changed runs, too."`
+}
+
+// events is the query of a stream's events.
+func (q streamQuery) events() (store.EventQuery, error) {
+	out := store.EventQuery{After: q.After.Number, Since: q.Since.Time, Last: q.Last, Limit: min(q.Limit, maxPage)}
+	for _, text := range q.Types {
+		pattern, err := emitter.ParsePattern(text)
+		if err != nil {
+			return out, problem(http.StatusBadRequest, "type: "+err.Error())
+		}
+		out.Patterns = append(out.Patterns, pattern)
+	}
+	return out, nil
+}
 
 // stream sends server-sent events, see package stream. It begins after the Last-Event-ID header, or by `after`, `since` or `last`, else with
 // the next event. With ?runs=1 it sends changed runs, too. If the journal ends before the requested position, or events after it were pruned, a "gap" says so.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, asked streamQuery) error {
 	release, err := s.following.take()
 	if err != nil {
 		return err
 	}
 	defer release()
-	q, err := eventQuery(r)
+	q, err := asked.events()
 	if err != nil {
 		return err
 	}
-	after, gap, err := s.begin(r, q)
+	after, gap, err := s.begin(r, asked, q)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := s.untilClose(r.Context())
 	defer cancel()
 	w = limits.Untimed(w) // a stream sets its own deadlines, which may be shorter
-	err = s.streams.Serve(ctx, w, stream.Query{Patterns: q.Patterns, After: after, Gap: gap, Runs: r.URL.Query().Get("runs") == "1"})
+	err = s.streams.Serve(ctx, w, stream.Query{Patterns: q.Patterns, After: after, Gap: gap, Runs: asked.Runs})
 	if err != nil && ctx.Err() == nil {
 		s.o.Log.Debug("a stream ended", "error", err)
 	}
@@ -38,7 +63,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 }
 
 // begin reads where a stream begins; gap is the reason if it can't begin at the requested position.
-func (s *Server) begin(r *http.Request, q store.EventQuery) (after int64, gap string, err error) {
+func (s *Server) begin(r *http.Request, asked streamQuery, q store.EventQuery) (after int64, gap string, err error) {
 	head, err := s.o.Store.Head(r.Context())
 	if err != nil {
 		return 0, "", err
@@ -60,7 +85,7 @@ func (s *Server) begin(r *http.Request, q store.EventQuery) (after int64, gap st
 		after, err = s.before(r.Context(), q, head)
 	case !q.Since.IsZero():
 		after, err = s.before(r.Context(), store.EventQuery{Since: q.Since, Limit: 1}, head)
-	case r.URL.Query().Get("after") != "":
+	case asked.After.Given:
 		after = q.After
 	}
 	if err == nil && after > head {

@@ -6,27 +6,25 @@ import (
 	"strconv"
 )
 
-// listUsers answers with a page of the users, in the order they came.
-func (s *Server) listUsers(r *http.Request) (any, error) {
-	p := parametersOf(r)
-	after, limit := p.number("after"), p.limit()
-	if p.err != nil {
-		return nil, p.err
-	}
-	users, err := s.o.Store.ListUsers(r.Context(), after, limit+1)
-	var info PageInfo
-	if len(users) > limit {
-		users = users[:limit]
-		info.Next = strconv.FormatInt(users[limit-1].ID, 10)
-	}
-	info.Scanned = int64(len(users))
-	return struct {
-		Users []User `json:"users"`
-		PageInfo
-	}{shape.Each(users, shape.UserOf), info}, err
+type usersQuery struct {
+	After int `key:"after" min:"0" doc:"The next of the page before."`
+	sized
 }
 
-func (s *Server) getUser(r *http.Request) (any, error) {
+// listUsers answers with a page of the users, in the order they came.
+func (s *Server) listUsers(r *http.Request, q usersQuery) (list shape.UserList, err error) {
+	limit := min(q.Limit, maxPage)
+	users, err := s.o.Store.ListUsers(r.Context(), int64(q.After), limit+1)
+	if len(users) > limit {
+		users = users[:limit]
+		list.Next = strconv.FormatInt(users[limit-1].ID, 10)
+	}
+	list.Scanned = int64(len(users))
+	list.Users = shape.Each(users, shape.UserOf)
+	return list, err
+}
+
+func (s *Server) getUser(r *http.Request, _ none) (User, error) {
 	u, err := s.o.Store.User(r.Context(), r.PathValue("key"))
 	return shape.UserOf(u), err
 }

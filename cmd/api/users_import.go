@@ -22,22 +22,22 @@ const (
 	importBytes = 1 << 20
 )
 
+type importQuery struct {
+	On   string `key:"on" enum:"ignore,update" default:"ignore" doc:"What happens to a user whose address exists: ignore keeps it, update replaces name and attributes."`
+	Line int    `key:"line" min:"0" doc:"The number of the first line; 1 unless given."`
+}
+
 // importUsers stores users, one a line of NDJSON. Each line is answered by one, in the same order: an [ImportedUser], or a problem with the number of
 // the line. A line that is refused does not stop the others; a failure of the store is the last answer, and nothing from its line on was stored.
 // ?on=update replaces name and attributes where the e-mail address already exists, ?line= is the number of the first line. No events are published
 // but that of the audit trail, at the end.
-func (s *Server) importUsers(w http.ResponseWriter, r *http.Request) error {
-	p := parametersOf(r)
-	number, on := max(int(p.number("line")), 1), store.Ignore
-	switch p.Get("on") {
-	case "", "ignore":
-	case "update":
-		on = store.Update
-	default:
-		return problem(http.StatusBadRequest, "on: must be ignore or update")
+func (s *Server) importUsers(w http.ResponseWriter, r *http.Request, q importQuery) error {
+	if err := sentAs(r, ndjson.Type); err != nil {
+		return err
 	}
-	if p.err != nil {
-		return p.err
+	on := store.Ignore
+	if q.On == "update" {
+		on = store.Update
 	}
 	release, err := s.lines.take()
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Server) importUsers(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", ndjson.Type)
 	w.Header().Set("Connection", "close")
 	m := &userImport{server: s, on: on, out: w, flush: out.Flush, count: map[string]int{}}
-	if err := m.run(r.Context(), body, number); err != nil {
+	if err := m.run(r.Context(), body, max(q.Line, 1)); err != nil {
 		last := errDraining // the client is gone, or the server is closing
 		var failed *Problem
 		if errors.As(err, &failed) {

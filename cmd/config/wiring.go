@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"evrun/cmd/api/access"
 	"evrun/cmd/config/include"
 	"evrun/cmd/config/shorthand"
 	"evrun/cmd/config/warnings"
@@ -32,7 +31,6 @@ type Wiring struct {
 	Schedules   []*schedule.Entry
 	Handlers    []*tasks.Handler
 	Tests       []*Test
-	Tokens      []access.Token // server.tokens
 }
 
 // wiringReader reads the wiring's part of a file.
@@ -51,8 +49,7 @@ type wiringReader struct {
 
 	calendars map[calendarKey][]slots.Span // that were read
 	strict    bool                         // strict_types
-	tokens    []access.Token
-	zone      *time.Location // of schedules that name none
+	zone      *time.Location               // of schedules that name none
 
 	defaults        defaultsKeys
 	defaultsVersion string // a part of each handler's version; empty without defaults
@@ -75,7 +72,7 @@ type wiringReader struct {
 }
 
 func (r *wiringReader) read() Wiring {
-	w := Wiring{StrictTypes: r.strict, Tokens: r.tokens}
+	w := Wiring{StrictTypes: r.strict}
 	r.each("events", func(n *yaml.Node) { w.Events = append(w.Events, r.eventTypes(n)...) })
 	w.Events = r.jobTypes(w.Events)
 	var heirs, scheduleHeirs []heir

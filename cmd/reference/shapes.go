@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"evrun/cmd/api"
-	"evrun/cmd/api/client"
+	"evrun/cmd/api/openapi"
+	"evrun/cmd/api/shape"
 	"evrun/cmd/config"
 	"evrun/events"
 	"evrun/tasks/explain"
@@ -30,7 +32,7 @@ var shown = []struct {
 	{reflect.TypeFor[api.LogLine](), "`evrun runs logs`, `GET /v1/runs/{id}/logs`"},
 	{reflect.TypeFor[api.Chain](), "`evrun events show`, `GET /v1/events/{id}/chain`"},
 	{reflect.TypeFor[explain.Report](), "`evrun explain TYPE`, `evrun emit --dry-run`, `POST /v1/explain`"},
-	{reflect.TypeFor[client.Accounts](), "`evrun explain --event 7`, `GET /v1/events/{id}/explain`"},
+	{reflect.TypeFor[shape.Accounts](), "`evrun explain --event 7`, `GET /v1/events/{id}/explain`"},
 	{reflect.TypeFor[api.User](), "`evrun users list`, `GET /v1/users`"},
 	{reflect.TypeFor[api.ImportedUser](), "`POST /v1/users`, a line for each user"},
 	{reflect.TypeFor[api.Status](), "`evrun status`, `GET /v1/status`"},
@@ -49,10 +51,6 @@ var shown = []struct {
 	{reflect.TypeFor[api.Forgotten](), "`evrun handlers forget`, `POST /v1/handlers/{name}/forget`"},
 	{reflect.TypeFor[api.Paused](), "`evrun schedules pause`, `POST /v1/schedules/{name}/pause` and `resume`"},
 	{reflect.TypeFor[api.Pruned](), "`evrun prune`, `POST /v1/prune`"},
-	{reflect.TypeFor[api.Token](), "`evrun token list`, `GET /v1/tokens`"},
-	{reflect.TypeFor[api.TokenRequest](), "The body of `POST /v1/tokens`"},
-	{reflect.TypeFor[api.NewToken](), "`evrun token create`, `POST /v1/tokens`"},
-	{reflect.TypeFor[api.RevokedToken](), "`evrun token revoke`, `POST /v1/tokens/{name}/revoke`"},
 	{reflect.TypeFor[api.BackupRequest](), "The body of `POST /v1/backup`"},
 	{reflect.TypeFor[api.BackupStep](), "`POST /v1/backup`, a line now and then"},
 	{reflect.TypeFor[api.End](), "The last line of an answer that follows an event (`?wait=`)"},
@@ -61,29 +59,27 @@ var shown = []struct {
 	{reflect.TypeFor[config.Fault](), "`evrun validate`, a fault of the wiring file each"},
 }
 
-// eventMembers are those of an event, which writes itself.
-var eventMembers = [][]string{
-	{"`specversion`", "text", "`1.0`, the version of CloudEvents"},
-	{"`id`", "text", "The id; with `source`, it is unique"},
-	{"`source`", "text", "Where the event comes from"},
-	{"`type`", "text", "The type: `user.registered`"},
-	{"`subject`", "text", "What it is about. May be missing, as the following ones"},
-	{"`time`", "time", "When it happened, as its sender says; of a schedule, the slot"},
-	{"`datacontenttype`", "text", "The media type of the data; JSON if it is missing"},
-	{"`dataschema`", "text", "A URI of a schema, as the sender gave it"},
-	{"`seq`", "text", "The event's number in the journal, in decimal digits: it is larger than some JSON libraries can read as a number"},
-	{"`chain`", "text", "The `seq` of the first event of its chain"},
-	{"`hops`", "number", "How many steps it is from that event"},
-	{"`target`", "text", "The one handler that it is for, of a replayed or edited event"},
-	{"`replayof`", "text", "The `seq` of the event that it repeats"},
-	{"`correlationid`, `causationid`", "text", "The id of the first event of the chain, and of the one before it, unless the sender gave others"},
-	{"`erased_at`", "time", "When its data was erased"},
-	{"any other name", "text, number, true/false", "An extension of the sender's"},
-	{"`data`, `data_base64`", "any, text", "The data: JSON as it came, a text, or bytes in base64"},
-}
-
 // shapes is the page of the JSON shapes.
 func shapes(s Sources) (string, error) {
+	w, err := describedShapes(s)
+	return w.String(), err
+}
+
+// Descriptions are the texts of types and members for the description of the API: see package openapi, which embeds them.
+func Descriptions(s Sources) (string, error) {
+	w, err := describedShapes(s)
+	if err != nil {
+		return "", err
+	}
+	texts := map[string]map[string]string{}
+	for _, t := range openapi.Types(api.Operations()) {
+		texts[t.String()] = w.texts[t.String()]
+	}
+	out, err := json.MarshalIndent(texts, "", " ") //nolint:forbidigo // a file for people, too
+	return string(out) + "\n", err
+}
+
+func describedShapes(s Sources) (*shapeWriter, error) {
 	var p page
 	p.heading(1, "JSON")
 	p.line("The shapes of what commands print with `-o json` and of what the [HTTP API](http.md) takes and answers. Names are stable: a new version may add members, and no version")
@@ -96,14 +92,23 @@ func shapes(s Sources) (string, error) {
  "time":"2026-11-27T01:18:41.010135Z","seq":"7","chain":"7","correlationid":"01a21a95-4971-7c73-9afb-10001f33fe02",
  "data":{"name":"Ada","email":"ada@example.com"}}`)
 	p.line("")
-	p.table([]string{"member", "type", "what it is"}, eventMembers)
-	w := shapeWriter{page: &p, comments: comments{dir: s.Dir}, done: map[reflect.Type]bool{}, used: map[string]bool{}}
+	var members [][]string
+	for _, m := range openapi.EventMembers {
+		names := "`" + strings.Join(m.Names, "`, `") + "`"
+		if m.Schema == nil && len(m.Names) == 1 {
+			names = m.Names[0]
+		}
+		members = append(members, []string{names, m.Type, m.Doc})
+	}
+	p.table([]string{"member", "type", "what it is"}, members)
+	w := &shapeWriter{page: &p, texts: map[string]map[string]string{}, comments: comments{dir: s.Dir}, done: map[reflect.Type]bool{}, used: map[string]bool{}}
 	for _, shape := range shown {
 		w.done[shape.typ] = true
 	}
 	for _, shape := range shown {
 		w.shape(shape.typ, "In: "+shape.where+".")
 	}
+	w.ofRoutes()
 	for len(w.within) > 0 {
 		t := w.within[0]
 		w.within = w.within[1:]
@@ -117,7 +122,31 @@ func shapes(s Sources) (string, error) {
 			w.err = fmt.Errorf("members.go of cmd/reference describes %s, which does not exist or has a comment", name)
 		}
 	}
-	return p.String(), w.err
+	return w, w.err
+}
+
+// ofRoutes writes the shapes of routes that have no entry in shown.
+func (w *shapeWriter) ofRoutes() {
+	where := map[reflect.Type][]string{}
+	for _, o := range api.Operations() {
+		contents := o.Bodies
+		for _, a := range o.Answers {
+			contents = append(contents, a.Contents...)
+		}
+		for _, c := range contents {
+			for _, t := range c.Of {
+				if pattern := quoted(o.Pattern); !slices.Contains(where[t], pattern) {
+					where[t] = append(where[t], pattern)
+				}
+			}
+		}
+	}
+	for _, t := range openapi.Types(api.Operations()) {
+		if where[t] != nil && !w.done[t] {
+			w.done[t] = true
+			w.shape(t, "In: "+strings.Join(where[t], ", ")+".")
+		}
+	}
 }
 
 type shapeWriter struct {
@@ -126,7 +155,8 @@ type shapeWriter struct {
 	done    map[reflect.Type]bool
 	within  []reflect.Type // shapes of members, whose turn has not come
 	missing []string
-	used    map[string]bool // the names in memberDocs
+	used    map[string]bool              // the names in memberDocs
+	texts   map[string]map[string]string // of types, by their members; of the type itself under ""
 	err     error
 }
 
@@ -137,6 +167,7 @@ func (w *shapeWriter) shape(t reflect.Type, where string) {
 		w.err = err
 		return
 	}
+	w.text(t, "", doc)
 	w.line("%s", strings.TrimSpace(doc+" "+where))
 	w.line("")
 	rows := w.members(t)
@@ -190,12 +221,23 @@ func (w *shapeWriter) members(t reflect.Type) (rows [][]string) {
 		if doc == "" {
 			w.missing = append(w.missing, t.String()+" "+name)
 		}
+		w.text(t, name, doc)
 		if strings.Contains(options, "omit") {
 			doc += " (may be missing)"
 		}
 		rows = append(rows, []string{quoted(name), typ, doc})
 	}
 	return rows
+}
+
+func (w *shapeWriter) text(t reflect.Type, member, doc string) {
+	if doc == "" {
+		return
+	}
+	if w.texts[t.String()] == nil {
+		w.texts[t.String()] = map[string]string{}
+	}
+	w.texts[t.String()][member] = doc
 }
 
 // known is an entry of memberDocs.

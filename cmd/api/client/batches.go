@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 )
 
 // PreviewBatch looks at what an action would do.
@@ -54,6 +55,6 @@ func (c *Client) Batch(ctx context.Context, id string) (api.Batch, error) {
 
 // Batches returns the batches that are stored, the latest first.
 func (c *Client) Batches(ctx context.Context) ([]api.Batch, error) {
-	list, err := request[struct{ Batches []api.Batch }](ctx, c, http.MethodGet, "/v1/batches", body{})
+	list, err := request[shape.BatchList](ctx, c, http.MethodGet, "/v1/batches", body{})
 	return list.Batches, err
 }

@@ -6,17 +6,9 @@ import (
 	"strconv"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 	"evrun/events"
 )
-
-// Accounts is what happened to a stored event at each handler.
-type Accounts struct {
-	Event    *events.Event `json:"event"`
-	Matched  bool          `json:"matched"`        // a handler matched it, whatever came of it
-	Final    bool          `json:"final"`          // its type needs no handler
-	Hint     string        `json:"hint,omitempty"` // a type that may have been meant
-	Handlers []api.Account `json:"handlers"`
-}
 
 // Chain returns the chain that an event belongs to. The error is a *[api.Problem] with status 404 if the event does not exist.
 func (c *Client) Chain(ctx context.Context, e *events.Event) (api.Chain, error) {
@@ -25,6 +17,6 @@ func (c *Client) Chain(ctx context.Context, e *events.Event) (api.Chain, error) 
 
 // ExplainEvent returns what happened to a stored event, named by its seq or id, at each handler. The error is a *[api.Problem] with status 404 if it
 // does not exist.
-func (c *Client) ExplainEvent(ctx context.Context, name string) (Accounts, error) {
-	return request[Accounts](ctx, c, http.MethodGet, "/v1/events/"+segment(name)+"/explain", body{})
+func (c *Client) ExplainEvent(ctx context.Context, name string) (shape.Accounts, error) {
+	return request[shape.Accounts](ctx, c, http.MethodGet, "/v1/events/"+segment(name)+"/explain", body{})
 }

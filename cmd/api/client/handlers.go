@@ -6,12 +6,13 @@ import (
 	"net/url"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 	"evrun/tasks/control"
 )
 
 // Handlers lists the wired handlers, and those that have left.
 func (c *Client) Handlers(ctx context.Context) ([]control.HandlerStatus, error) {
-	list, err := request[struct{ Handlers []control.HandlerStatus }](ctx, c, http.MethodGet, "/v1/handlers", body{})
+	list, err := request[shape.HandlerList](ctx, c, http.MethodGet, "/v1/handlers", body{})
 	return list.Handlers, err
 }
 

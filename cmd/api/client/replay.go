@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 )
 
 // Replay runs single events by a handler again, or says in a dry run what it would do.
 func (c *Client) Replay(ctx context.Context, ask api.ReplayRequest) ([]api.Replayed, error) {
-	list, err := post[struct{ Replayed []api.Replayed }](ctx, c, "/v1/replay", ask)
+	list, err := post[shape.ReplayedList](ctx, c, "/v1/replay", ask)
 	return list.Replayed, err
 }
 

@@ -5,15 +5,13 @@ import (
 	"net/http"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 	"evrun/tasks/search"
 )
 
 // Runs returns a page of the selected runs.
 func (c *Client) Runs(ctx context.Context, sel search.Selection, p api.Paging) ([]api.Run, api.PageInfo, error) {
-	page, err := request[struct {
-		Runs []api.Run
-		api.PageInfo
-	}](ctx, c, http.MethodGet, "/v1/runs?"+selectionValues(sel, p).Encode(), body{})
+	page, err := request[shape.RunList](ctx, c, http.MethodGet, "/v1/runs?"+selectionValues(sel, p).Encode(), body{})
 	return page.Runs, page.PageInfo, err
 }
 

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 )
 
 // Schedules returns the schedules, each with its next n slots.
 func (c *Client) Schedules(ctx context.Context, n int) ([]api.Schedule, error) {
-	list, err := request[struct{ Schedules []api.Schedule }](ctx, c, http.MethodGet, "/v1/schedules?next="+strconv.Itoa(n), body{})
+	list, err := request[shape.ScheduleList](ctx, c, http.MethodGet, "/v1/schedules?next="+strconv.Itoa(n), body{})
 	return list.Schedules, err
 }
 

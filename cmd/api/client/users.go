@@ -5,15 +5,13 @@ import (
 	"net/http"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 	"evrun/tasks/search"
 )
 
 // Users returns a page of the users, in order of id.
 func (c *Client) Users(ctx context.Context, p api.Paging) ([]api.User, api.PageInfo, error) {
-	page, err := request[struct {
-		Users []api.User
-		api.PageInfo
-	}](ctx, c, http.MethodGet, "/v1/users?"+selectionValues(search.Selection{}, p).Encode(), body{})
+	page, err := request[shape.UserList](ctx, c, http.MethodGet, "/v1/users?"+selectionValues(search.Selection{}, p).Encode(), body{})
 	return page.Users, page.PageInfo, err
 }
 

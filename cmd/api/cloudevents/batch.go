@@ -20,9 +20,9 @@ func Batch(body []byte, most int) ([]*events.Event, error) {
 		return nil, fmt.Errorf("a batch is a JSON array of at most %d events: %w", most, err)
 	}
 	evs := make([]*events.Event, len(raw))
+	var decoder events.Decoder
 	for i, text := range raw {
-		evs[i] = new(events.Event)
-		if err := evs[i].UnmarshalJSON(text); err != nil {
+		if evs[i], err = decoder.Decode(text); err != nil {
 			return nil, fmt.Errorf("event %d of the batch: %w", i+1, err)
 		}
 	}

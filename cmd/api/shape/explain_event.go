@@ -1,5 +1,16 @@
 package shape
 
+import "evrun/events"
+
+// Accounts is what happened to a stored event at each handler.
+type Accounts struct {
+	Event    *events.Event `json:"event"`
+	Matched  bool          `json:"matched"`        // a handler matched it, whatever came of it
+	Final    bool          `json:"final"`          // its type needs no handler
+	Hint     string        `json:"hint,omitempty"` // a type that may have been meant
+	Handlers []Account     `json:"handlers"`
+}
+
 // Account is what happened to an event at one handler, and why.
 type Account struct {
 	Handler string   `json:"handler"`
