@@ -11,6 +11,7 @@ import (
 
 	"evrun/cmd/api/client"
 	"evrun/events"
+	"evrun/tasks/search"
 )
 
 // pruned prunes until no event of a type is left.
@@ -212,7 +213,7 @@ func TestAStreamFromBeforeWhatWasPrunedSaysSo(t *testing.T) {
 	for after, want := range map[int64]string{0: "gap event event", 1: "gap event", last - 1: "event"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		var got []string
-		err := d.client.Stream(ctx, client.StreamQuery{Patterns: []string{"a.fail", "a.slow"}, Resume: true, After: after}, func() error { return nil }, func(kind string, body []byte) error {
+		err := d.client.Stream(ctx, client.StreamQuery{Selection: search.Selection{Types: []string{"a.fail", "a.slow"}}, Resume: true, After: after}, func() error { return nil }, func(kind string, body []byte) error {
 			if kind == "gap" || kind == "event" {
 				got = append(got, kind)
 			}

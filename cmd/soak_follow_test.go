@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"evrun/cmd/api/client"
+	"evrun/tasks/search"
 )
 
 // follower reads the journal of a soak as it grows: each event once, in order, from the first one that it saw.
@@ -79,7 +80,7 @@ func (s *soak) stream(ctx context.Context, f *follower) {
 	for ctx.Err() == nil {
 		part, cancel := context.WithTimeout(ctx, rand.N(s.day/5)+100*time.Millisecond)
 		after := f.reached()
-		err := c.Stream(part, client.StreamQuery{Patterns: []string{"soak.>"}, Resume: after > 0, After: after}, func() error { return nil }, func(kind string, body []byte) error {
+		err := c.Stream(part, client.StreamQuery{Selection: search.Selection{Types: []string{"soak.>"}}, Resume: after > 0, After: after}, func() error { return nil }, func(kind string, body []byte) error {
 			switch kind {
 			case "event":
 				f.take(body)

@@ -40,6 +40,7 @@ names run (run.state, run.attempt, run.error, run.handler, run.id) selects runs 
 	f.StringVar(&o.Since, "since", "", "begin with the events accepted since then: 10m, 2h, 1d (ago), yesterday, 2026-11-25, 2026-11-25T10:00")
 	f.BoolVar(&o.NoFollow, "no-follow", false, "print what is stored, and end")
 	f.BoolVar(&o.Runs, "runs", false, "runs too, as they change")
+	f.StringVar(&o.Source, "source", "", "only events of this source, and their runs")
 	f.StringVar(&o.Handler, "handler", "", "only runs of this handler")
 	f.StringSliceVar(&o.States, "state", nil, "only runs that come into these states: "+strings.Join(search.StateNames(), ", "))
 	f.StringVar(&o.Where, "where", "", "only those for which this expression is true, such as 'data.total > 100'")

@@ -103,10 +103,10 @@ var eventRoutes = []Route{
 	},
 	{
 		Pattern: "GET /v1/stream", Right: access.Read, Daemon: true, endpoint: writes((*Server).stream),
-		Doc: "Server-sent events: the journal as it grows. Begins behind `Last-Event-ID`, at after, since or last, else with the next event; a `head` block comes first, " +
-			"and its id is where the stream can be resumed. A `gap` block says that something is missing.",
+		Doc: "Server-sent events: the journal as it grows, and how runs change; see [streams](streams.md). Begins behind `Last-Event-ID`, at after, since or last, " +
+			"else with the next event; a `head` block comes first, and its id is where the stream can be resumed. A `gap` block says that something is missing.",
 		Headers: []openapi.Header{{Name: "Last-Event-ID", Doc: "The id of the last block that was read: the stream goes on after it."}},
-		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{{Type: "text/event-stream", Of: openapi.Of[shape.StreamItem](), Lines: true, Doc: "Blocks event, run, head and gap, each with JSON."}}}},
+		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{{Type: "text/event-stream", Of: openapi.Of[shape.StreamItem](), Lines: true, Doc: "Blocks event, run, head, gap and failed, each with JSON."}}}},
 		Refuses: []int{http.StatusTooManyRequests},
 	},
 	{

@@ -111,6 +111,7 @@ func serveWith(t *testing.T, options func(*api.Options), handlers ...*tasks.Hand
 	})
 	d.runner = parts.Runner
 	o := api.Options{Store: d.store, Emitter: parts.Emitter, Handlers: parts.Runner, Log: slog.New(slog.DiscardHandler), MaxData: 1000,
+		Wired: func() []*tasks.Handler { return handlers },
 		Daemon: &api.Daemon{Runner: parts.Runner, Bus: parts.Bus, Commits: parts.Commits,
 			Status: func(context.Context) (api.Status, error) { return api.Status{}, nil }}}
 	options(&o)

@@ -24,6 +24,7 @@ import (
 // Options say what is printed. The zero value follows all events that come.
 type Options struct {
 	Patterns []string // of types; none: all
+	Source   string   // of the event; empty: any
 	Last     int      // begin with the last so many events
 	Since    string   // begin with the events accepted since then, instead
 	NoFollow bool     // print what is stored, and end
@@ -41,6 +42,7 @@ type tail struct {
 	p        *output.Printer
 	patterns []events.Pattern
 	from     time.Time
+	of       search.Selection
 	started  bool         // the place of the tail is known: after is valid
 	after    int64        // the last sequence that was printed or passed over
 	reasons  *api.Reasons // of stored runs
@@ -52,11 +54,11 @@ func newTail(ctx context.Context, e *cli.Env, o Options) (*tail, error) {
 	if o.Last < 0 {
 		return nil, cli.Usage("--limit %d: not below 0", o.Last)
 	}
-	of := search.Selection{Types: o.Patterns, States: o.States}
-	q, err := of.Runs(ctx, nil) // nothing in it needs a store
+	t.of = search.Selection{Types: o.Patterns, Source: o.Source, Handler: o.Handler, States: o.States, Where: o.Where}
+	q, err := t.of.Runs(ctx, nil) // nothing in it needs a store
 	var wrong *search.SelectionError
 	if errors.As(err, &wrong) && wrong.Name == "type" {
-		return nil, cli.Usage("%v", wrong.Err)
+		return nil, cli.Usage("%v", wrong.Err) // it may be an argument
 	}
 	if err != nil {
 		return nil, cli.Usage("--%v", err)
@@ -73,6 +75,7 @@ func newTail(ctx context.Context, e *cli.Env, o Options) (*tail, error) {
 		if t.from, err = cli.ParseTime("--since", o.Since, time.Local, time.Now()); err != nil {
 			return nil, err
 		}
+		t.of.Since = t.from
 	}
 	if slices.Contains(q.States, store.Waiting) {
 		e.Note("a run that waits has no record yet, and can't be followed; evrun runs list --state waiting lists such runs")
@@ -108,7 +111,6 @@ const lookAgain = 250 * time.Millisecond
 func (t *tail) follow(ctx context.Context, c *client.Client, path string) error {
 	said := false
 	for {
-		t.filter.find = func(sequence int64) (*events.Event, error) { return cli.EventAt(ctx, c, sequence) }
 		var out *writeError
 		err := c.Stream(ctx, t.query(), func() error {
 			if said {
@@ -149,8 +151,7 @@ func (t *tail) follow(ctx context.Context, c *client.Client, path string) error 
 }
 
 func (t *tail) query() client.StreamQuery {
-	q := client.StreamQuery{Patterns: t.Patterns, Runs: t.filter.runs, Resume: t.started, After: t.after, Last: t.Last, Since: t.from}
-	return q
+	return client.StreamQuery{Selection: t.of, Runs: t.Runs, Resume: t.started, After: t.after, Last: t.Last}
 }
 
 // readStore prints the events in the store from where the tail is.
@@ -170,7 +171,7 @@ func (t *tail) stored(ctx context.Context, s store.Store) error {
 	if err != nil {
 		return err
 	}
-	q := store.EventQuery{Patterns: t.patterns}
+	q := store.EventQuery{Patterns: t.patterns, Source: t.Source}
 	switch {
 	case t.started:
 		if head < t.after {
@@ -192,7 +193,7 @@ func (t *tail) stored(ctx context.Context, s store.Store) error {
 			return err
 		}
 		for _, e := range page {
-			if err := t.event(e); err != nil {
+			if err := t.event(e, t.filter.event); err != nil {
 				return err
 			}
 			if !t.filter.runs {
@@ -206,7 +207,7 @@ func (t *tail) stored(ctx context.Context, s store.Store) error {
 			t.started, t.after = true, max(t.after, head) // nothing else up to head matches, or was asked for
 			return nil
 		}
-		q = store.EventQuery{Patterns: t.patterns, After: t.after}
+		q = store.EventQuery{Patterns: t.patterns, Source: t.Source, After: t.after}
 	}
 }
 
@@ -215,9 +216,12 @@ func (t *tail) storedRuns(ctx context.Context, s store.Store, e *events.Event) e
 	if err != nil {
 		return err
 	}
-	t.filter.find = func(int64) (*events.Event, error) { return e, nil }
 	runs = slices.DeleteFunc(runs, func(r store.Run) bool {
-		return !t.wanted(shape.RunOf(r))
+		ok, err := t.filter.run(shape.RunOf(r), e)
+		if err != nil {
+			t.Note("run %s: --where: %v", r.ID, err)
+		}
+		return !ok
 	})
 	for _, r := range t.reasons.Runs(ctx, runs) {
 		if err := t.p.Run(r); err != nil {
@@ -233,7 +237,7 @@ type writeError struct{ err error }
 func (e *writeError) Error() string { return e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
-// item prints an event or a run of the stream, or notes its place or a gap.
+// item prints an event or a run of the stream, or notes its place, a gap, or that the condition could not be evaluated.
 func (t *tail) item(kind string, body []byte) error {
 	switch kind {
 	case "event":
@@ -241,14 +245,11 @@ func (t *tail) item(kind string, body []byte) error {
 		if err := e.UnmarshalJSON(body); err != nil {
 			return fmt.Errorf("the daemon's answer: %w", err)
 		}
-		return t.event(&e)
+		return t.event(&e, nil)
 	case "run":
 		var r api.Run
 		if err := unmarshal(body, &r); err != nil {
 			return err
-		}
-		if !t.wanted(r) {
-			return nil
 		}
 		if err := t.p.Run(r); err != nil {
 			return &writeError{err}
@@ -261,6 +262,19 @@ func (t *tail) item(kind string, body []byte) error {
 			return err
 		}
 		t.after, t.started = h.Sequence, true
+	case "failed":
+		var f struct {
+			Failed  int    `json:"failed"`
+			Failure string `json:"failure"`
+		}
+		if err := unmarshal(body, &f); err != nil {
+			return err
+		}
+		others := ""
+		if f.Failed > 1 {
+			others = fmt.Sprintf(", and %d others", f.Failed-1)
+		}
+		t.Note("--where: %s%s", events.EscapeControl(f.Failure), others)
 	case "gap":
 		var g struct {
 			Reason string `json:"reason"`
@@ -297,26 +311,20 @@ func (t *tail) gap(reason string, after *int64) error {
 	return nil
 }
 
-// wanted reports whether a run is printed.
-func (t *tail) wanted(r api.Run) bool {
-	ok, err := t.filter.run(r)
-	if err != nil {
-		t.Note("run %s: --where: %v", r.ID, err)
-	}
-	return ok
-}
-
-func (t *tail) event(e *events.Event) error {
+// event prints an event unless it was printed before; is decides about it, and may be nil.
+func (t *tail) event(e *events.Event, is func(*events.Event) (bool, error)) error {
 	if e.Sequence <= t.after && t.after > 0 {
 		return nil
 	}
 	t.after = e.Sequence
-	ok, err := t.filter.event(e)
-	if err != nil {
-		t.Note("event #%d: --where: %v", e.Sequence, err)
-	}
-	if !ok {
-		return nil
+	if is != nil {
+		ok, err := is(e)
+		if err != nil {
+			t.Note("event #%d: --where: %v", e.Sequence, err)
+		}
+		if !ok {
+			return nil
+		}
 	}
 	if err := t.p.Event(e); err != nil {
 		return &writeError{err}

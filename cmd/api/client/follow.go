@@ -14,6 +14,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/events"
+	"evrun/tasks/search"
 )
 
 // ErrBroke: the daemon's answer is not complete. An event that was acknowledged stays accepted.
@@ -67,29 +68,30 @@ func (c *Client) follow(ctx context.Context, path string, send body, wait time.D
 	}
 }
 
-// StreamQuery selects what is streamed, and where the stream begins: after a sequence if Resume, else by Last and Since.
+// StreamQuery selects what is streamed, as a list does, and where the stream begins: after a sequence if Resume, else by Last and the selection's Since.
 type StreamQuery struct {
-	Patterns []string
-	Runs     bool
-	Resume   bool
-	After    int64
-	Last     int // begin with the last so many events
-	Since    time.Time
+	search.Selection
+	Runs   bool // changed runs too, where nothing in the selection is about runs alone
+	Resume bool
+	After  int64
+	Last   int // begin with the last so many events
 }
 
 // Stream follows the daemon's events, and runs, until the connection ends. ready is called once the daemon has answered. each gets a
-// kind and JSON: "event", "run", "gap", or "head", which comes first and has the seq after which the stream can be resumed.
+// kind and JSON: "event", "run", "gap", "failed", or "head", which comes first and has the seq after which the stream can be resumed.
 func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func() error, each func(kind string, body []byte) error) error {
-	v := url.Values{"type": q.Patterns}
+	since := q.Since
+	q.Since = time.Time{}
+	v := selectionValues(q.Selection, api.Paging{})
 	var header []string
 	if q.Runs {
-		v.Set("runs", "1")
+		v.Set("runs", "true")
 	}
 	switch {
 	case q.Resume:
 		header = []string{"Last-Event-ID", strconv.FormatInt(q.After, 10)}
-	case !q.Since.IsZero():
-		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
+	case !since.IsZero():
+		v.Set("since", since.UTC().Format(time.RFC3339Nano))
 	case q.Last > 0:
 		v.Set("last", "1")
 		v.Set("limit", strconv.Itoa(q.Last))

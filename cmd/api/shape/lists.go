@@ -66,6 +66,8 @@ type StreamItem struct {
 	Run   *Run          `json:"run,omitempty"`
 	Head  *StreamHead   `json:"head,omitempty"` // comes first
 	Gap   *StreamGap    `json:"gap,omitempty"`  // something is missing
+
+	Failed *StreamFailed `json:"failed,omitempty"` // a condition could not be evaluated
 }
 
 // NewUser is a user as an import takes it.
@@ -78,6 +80,12 @@ type NewUser struct {
 // StreamHead is the position of a stream: its block's id is where the stream can be resumed.
 type StreamHead struct {
 	Sequence int64 `json:"seq,string"`
+}
+
+// StreamFailed says of how many events or runs a stream's condition could not be evaluated, so that they were left out.
+type StreamFailed struct {
+	Failed  int    `json:"failed"`
+	Failure string `json:"failure"` // the first reason
 }
 
 // StreamGap says that something is missing from a stream.

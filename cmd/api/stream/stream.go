@@ -1,13 +1,17 @@
 // Package stream sends the journal, and the changes of runs, as server-sent events to any number of readers at the same time, with bounded
 // memory. The HTTP API calls it for GET /v1/stream, in the goroutine of the request.
 //
-// A stream first sends a "head", and repeats it while it is idle: its id is the stream's position, so a reader whose connection breaks
-// before the first event can resume. Then come an "event" for each accepted event, with its seq as its id, and if asked for a "run"
-// whenever a run changes. A reader that falls behind is served from the journal, so no event is missing. Runs can be missing: a "gap"
-// says so. Streams that need the same events share pages of the journal (pages.go), which are read and encoded once. When all that is being
-// written would hold too much memory, the slowest reader is cut off: it can resume.
+// A stream first sends a "head", and repeats it when it has sent nothing for a while: its id is the stream's position, so a reader whose connection
+// breaks resumes there, and nothing is read again that its filter leaves out. Then come an "event" for each accepted event that its [Filter] selects,
+// with its seq as its id, and if asked for a "run" whenever a run changes. A reader that falls behind is served from the journal, so no event is
+// missing. Runs can be missing: a "gap" says so. A condition that can't be evaluated for an event leaves it out: a "failed" says so.
 //
-// Goroutines: one, runFeed.read, while a stream wants runs; it ends with the last of them. [Streams.Wait] waits for it.
+// Streams with the same filter share all work and memory. At the end of the journal each distinct filter has a line (line.go), to which new events
+// are passed on (live.go): one that the filter leaves out wakes nobody. Behind it, streams share pages of the journal (pages.go). Conditions are
+// evaluated one at a time, with bounded work (gate.go). When all that is being written would hold too much memory, the slowest reader is cut off: it
+// can resume (writes.go).
+//
+// Goroutines: those of live, while there are streams at the end of the journal. [Streams.Wait] waits for them.
 package stream
 
 import (
@@ -24,7 +28,7 @@ import (
 	"evrun/store"
 )
 
-// keepAlive is how often an idle stream sends its head.
+// keepAlive is how long a stream sends nothing before it sends its head.
 const keepAlive = 15 * time.Second
 
 // errSlowest ends the stream with the slowest reader when memory is short.
@@ -41,46 +45,41 @@ type Options struct {
 
 // Streams are the streams of one journal.
 type Streams struct {
-	o     Options
-	pages *pages
-	runs  *runFeed
+	o      Options
+	pages  *pages
+	live   *live
+	writes *writes
 
 	gaps, cutOff atomic.Int64
 }
 
 // New makes Streams.
 func New(o Options) *Streams {
-	return &Streams{o: o, pages: newPages(o.Journal), runs: newRunFeed(o.Commits, o.Runs)}
+	g := newGate()
+	return &Streams{o: o, pages: newPages(o.Journal, g), live: newLive(&o, g), writes: newWrites()}
 }
 
 // Query says what a stream sends.
 type Query struct {
-	Patterns []events.Pattern // of the events, and of the events of runs; none: all
-	After    int64            // the first event is the next one after this seq
-	Gap      string           // if not empty, the reason why the stream can't begin where its reader wanted
-	Runs     bool             // send changed runs, too
+	Filter Filter
+	After  int64  // the first event is the next one after this seq
+	Head   int64  // what the journal ended with when the stream was asked for
+	Gap    string // if not empty, the reason why the stream can't begin where its reader wanted
 }
 
 // Serve answers with a stream until ctx ends or the reader is gone, and returns why. It sets its own deadlines: w must not set others.
 func (s *Streams) Serve(ctx context.Context, w http.ResponseWriter, q Query) error {
-	st := &stream{s: s, out: &sse{w: w, flush: http.NewResponseController(w), timeout: s.o.WriteTimeout}, patterns: q.Patterns, after: q.After}
-	for _, p := range q.Patterns {
-		st.key += p.String() + " "
-	}
+	st := &stream{s: s, out: &sse{w: w, flush: http.NewResponseController(w), timeout: s.o.WriteTimeout}, filter: &q.Filter, key: q.Filter.key(),
+		reader: newReader(), after: q.After, head: q.Head}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
-	err := st.out.head(q.After)
+	err := st.out.head(q.After, retry)
 	if err == nil && q.Gap != "" {
-		s.gaps.Add(1)
-		err = st.out.gap(map[string]string{"reason": q.Gap, "after": strconv.FormatInt(q.After, 10)})
+		err = st.gap(map[string]string{"reason": q.Gap, "after": strconv.FormatInt(q.After, 10)})
 	}
-	switch {
-	case err != nil:
-	case q.Runs:
-		err = st.runsToo(ctx)
-	default:
-		err = st.events(ctx)
+	if err == nil {
+		err = st.follow(ctx)
 	}
 	if errors.Is(err, errSlowest) || errors.Is(err, os.ErrDeadlineExceeded) {
 		s.cutOff.Add(1)
@@ -97,200 +96,141 @@ func (s *Streams) Gaps() int64 { return s.gaps.Load() }
 // CutOff is how many readers were cut off because they read too slowly.
 func (s *Streams) CutOff() int64 { return s.cutOff.Load() }
 
-// Wait waits for the goroutine, once all streams have ended.
-func (s *Streams) Wait() { s.runs.pump.Wait() }
+// Wait waits for the goroutines, once all streams have ended.
+func (s *Streams) Wait() { s.live.pump.Wait() }
 
 // stream is the state of one stream.
 type stream struct {
-	s        *Streams
-	out      *sse
-	patterns []events.Pattern
-	key      string // for patterns
-	after    int64  // everything up to here was sent
+	s      *Streams
+	out    *sse
+	filter *Filter
+	key    string // of filter
+	reader *reader
+	near   bool  // the end of the journal, or all that a line has not, was sent
+	joined bool  // the reader is in a line
+	after  int64 // everything up to here was sent
+	head   int64 // what the journal ended with at the beginning
+	late   int   // pages of the journal that were read in a row while the line went on
 }
 
-// look returns the next page to send; nil: there is none now.
-func (st *stream) look(ctx context.Context) (*streamPage, error) {
-	head := st.s.o.Bus.Head()
-	page, err := st.s.pages.next(ctx, st.patterns, pageKey{st.key, st.after})
-	if err == nil && page == nil {
-		st.after = max(st.after, head) // all events up to head were looked at, and none matched
-	}
-	return page, err
-}
+// mostLate is how many pages a stream reads until it leaves its line, which would work in vain. A stream of runs stays, since only lines have runs.
+const mostLate = 4
 
-// write sends a page. It returns false if there is no room for another write: the caller then waits, and reads the page again.
-func (st *stream) write(page *streamPage) (bool, error) {
-	if err := st.out.arm(); err != nil {
-		return false, err
-	}
-	w := st.s.pages.begin(page, st.out.end)
-	if w == nil {
-		return false, nil
-	}
-	err := st.out.write(page.beyond(st.after))
-	if slow := st.s.pages.done(w); slow != nil {
-		return false, slow
-	}
-	if err == nil {
-		st.after = page.last()
-	}
-	return true, err
-}
-
-// next sends the next page, if there is one. After waiting for room, more is true too.
-func (st *stream) next(ctx context.Context) (more bool, err error) {
-	page, err := st.look(ctx)
-	if err != nil || page == nil {
-		return false, err
-	}
-	written, err := st.write(page)
-	if err == nil && !written {
-		st.s.pages.room(ctx) // the page is not in use here, so memory can be freed
-		err = ctx.Err()
-	}
-	return true, err
-}
-
-// events follows the journal. The subscription only wakes it, and holds at most one event (of 64 KiB), however slow the reader is.
-func (st *stream) events(ctx context.Context) error {
-	beat := time.NewTicker(keepAlive)
+// follow sends what there is, and waits for more.
+func (st *stream) follow(ctx context.Context) error {
+	defer func() { st.s.live.leave(st.reader) }()
+	beat := time.NewTimer(keepAlive)
 	defer beat.Stop()
-	var sub *events.Subscription[[]*events.Event]
-	unsubscribe := func() {
-		if sub != nil {
-			sub.Unsubscribe()
-			sub = nil
-		}
-	}
-	defer unsubscribe()
+	st.near = st.filter.Runs || st.after >= st.head // the journal need not be looked at
 	for {
-		more, err := st.next(ctx)
-		switch {
-		case err != nil:
-			return err
-		case more:
-			unsubscribe()
-			continue
-		case sub == nil: // events that were committed before the subscription are found by another look
-			sub = st.s.o.Bus.Subscribe(1, st.patterns...)
-			continue
-		}
-		select {
-		case _, ok := <-sub.C():
-			if !ok && !errors.Is(sub.Err(), events.ErrLagged) {
-				return sub.Err()
-			}
-			unsubscribe()
-		case <-beat.C:
-			if err := st.out.head(st.after); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// runsToo follows the journal and the changed runs. An event is sent before its runs.
-func (st *stream) runsToo(ctx context.Context) error {
-	runs := st.s.runs.subscribe()
-	defer runs.unsubscribe()
-	beat := time.NewTicker(keepAlive)
-	defer beat.Stop()
-	for {
-		blocks, lost, closed := runs.take()
-		for more := true; more; {
-			var err error
-			if more, err = st.next(ctx); err != nil {
-				return err
-			}
-		}
-		if lost {
-			st.s.gaps.Add(1)
-			if err := st.out.gap(map[string]string{"reason": "runs changed faster than they were read"}); err != nil {
-				return err
-			}
-		}
-		if err := st.writeRuns(blocks); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if closed {
-			return events.ErrBusClosed
+		wait, err := st.advance(ctx)
+		if err != nil {
+			return err
 		}
-		select {
-		case <-runs.wake:
-		case <-beat.C:
-			if err := st.out.head(st.after); err != nil {
+		if time.Since(st.out.wrote) >= keepAlive {
+			if err := st.out.head(st.after, ""); err != nil {
 				return err
 			}
-		case <-ctx.Done():
-			return ctx.Err()
 		}
-	}
-}
-
-func (st *stream) writeRuns(blocks []runBlock) error {
-	const chunk = 32 << 10
-	st.out.buf = st.out.buf[:0]
-	for _, b := range blocks {
-		if !events.Selects(st.patterns, b.typ) {
+		if !wait {
 			continue
 		}
-		if st.out.buf = append(st.out.buf, b.text...); len(st.out.buf) >= chunk {
-			if err := st.out.send(); err != nil {
-				return err
-			}
+		beat.Reset(keepAlive - time.Since(st.out.wrote))
+		select {
+		case <-st.reader.wake:
+		case <-beat.C:
+		case <-ctx.Done():
 		}
 	}
-	return st.out.send()
 }
 
-// sse writes server-sent events.
-type sse struct {
-	w       http.ResponseWriter
-	flush   *http.ResponseController
-	timeout time.Duration // of one write
-	buf     []byte
+// advance sends what is next; wait: there is nothing now.
+func (st *stream) advance(ctx context.Context) (wait bool, err error) {
+	switch {
+	case st.joined:
+		return st.step(ctx)
+	case st.near:
+		st.joined, st.late = true, 0
+		return false, st.s.live.join(st.reader, st.filter, st.key, st.head)
+	default:
+		st.near, err = st.history(ctx)
+		return false, err
+	}
 }
 
-// head sends the stream's position. The block has data, since clients ignore the id of a block without.
-func (o *sse) head(after int64) error {
-	o.buf = fmt.Appendf(o.buf[:0], "id: %d\nevent: head\ndata: {\"seq\":\"%[1]d\"}\n\n", after)
-	return o.send()
-}
-
-func (o *sse) gap(why map[string]string) error {
-	text, err := events.MarshalJSON(why)
+// step sends what is next in the line, or in the journal if the line doesn't have it any more.
+func (st *stream) step(ctx context.Context) (wait bool, err error) {
+	p, now, status, err := st.s.live.next(st.reader, st.after)
 	if err != nil {
-		return err
+		return false, err
 	}
-	o.buf = append(append(append(o.buf[:0], "event: gap\ndata: "...), text...), "\n\n"...)
-	return o.send()
+	st.after = now
+	switch status {
+	case idle:
+		st.late = 0
+		return true, nil
+	case sends:
+		st.late = 0
+		return false, st.write(ctx, &p)
+	case missed:
+		return false, st.gap(map[string]string{"reason": "runs changed faster than they were read"})
+	}
+	if st.late++; st.late > mostLate && !st.filter.Runs {
+		st.s.live.leave(st.reader)
+		st.joined, st.near = false, false
+	}
+	_, err = st.history(ctx)
+	return false, err
 }
 
-// send writes the buffer.
-func (o *sse) send() error {
-	if len(o.buf) == 0 {
-		return nil
+// history sends the next page of the journal. end: it had nothing more.
+func (st *stream) history(ctx context.Context) (end bool, err error) {
+	head := st.s.o.Bus.Head()
+	page, err := st.s.pages.next(ctx, st.filter, pageKey{st.key, st.after})
+	if err != nil {
+		return false, err
 	}
-	if err := o.arm(); err != nil {
-		return err
+	if text, _ := page.chunk.beyond(st.after); len(text) > 0 {
+		return page.end, st.write(ctx, &part{chunk: &page.chunk, size: page.chunk.size(), text: text, after: page.through})
 	}
-	err := o.write(o.buf)
-	o.buf = o.buf[:0]
-	return err
+	if page.end && page.through <= st.after { // it was read just now
+		st.after = max(st.after, head)
+	}
+	st.after = max(st.after, page.through)
+	return page.end, nil
 }
 
-// arm sets the deadline of the next write.
-func (o *sse) arm() error { return o.flush.SetWriteDeadline(time.Now().Add(o.timeout)) }
-
-// end cuts a write off, from another goroutine.
-func (o *sse) end() { _ = o.flush.SetWriteDeadline(time.Unix(1, 0)) }
-
-func (o *sse) write(text []byte) error {
-	if _, err := o.w.Write(text); err != nil {
+// write sends a part. If there is no room for another write it waits, and the caller comes again.
+func (st *stream) write(ctx context.Context, p *part) error {
+	if err := st.out.arm(); err != nil {
 		return err
 	}
-	return o.flush.Flush()
+	w := st.s.writes.begin(p.chunk, p.size, st.out.end)
+	if w == nil {
+		p.text, p.chunk = nil, nil // so that memory can be freed
+		st.s.writes.room(ctx)
+		return ctx.Err()
+	}
+	err := st.out.write(p.text)
+	if slow := st.s.writes.done(w); slow != nil {
+		return slow
+	}
+	switch {
+	case err != nil:
+		return err
+	case p.runs:
+		st.s.live.passed(st.reader, p.after)
+	default:
+		st.after = p.after
+	}
+	return nil
+}
+
+// gap reports that something is missing.
+func (st *stream) gap(why map[string]string) error {
+	st.s.gaps.Add(1)
+	return st.out.send(jsonBlock("gap", why))
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,7 +49,11 @@ func serve(t *testing.T, n int) *served {
 		if err != nil {
 			t.Error(err)
 		}
-		_ = s.streams.Serve(closing, w, Query{After: after}) // most of their readers never read
+		head, err := parts.Store.Head(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		_ = s.streams.Serve(closing, w, Query{Filter: Filter{Events: true}, After: after, Head: head}) // most of their readers never read
 	}))
 	l, socket := apitest.Listen(t)
 	s.socket = socket
@@ -114,13 +117,23 @@ func (s *served) eventually(what string, holds func() bool) {
 
 // writing is how many streams are in the middle of a write.
 func (s *served) writing() int {
-	s.streams.pages.mu.Lock()
-	defer s.streams.pages.mu.Unlock()
-	return len(s.streams.pages.writes)
+	s.streams.writes.mu.Lock()
+	defer s.streams.writes.mu.Unlock()
+	return len(s.streams.writes.begun)
 }
 
-// buffered is how many bytes are held for streams.
-func (s *served) buffered() int { return s.streams.pages.buffered() + s.streams.runs.buffered() }
+// buffered is how many bytes are held for streams, at most: a chunk that is written and kept counts twice.
+func (s *served) buffered() int {
+	s.streams.writes.mu.Lock()
+	n := s.streams.writes.bytes
+	s.streams.writes.mu.Unlock()
+	s.streams.pages.mu.Lock()
+	n += s.streams.pages.kept
+	s.streams.pages.mu.Unlock()
+	s.streams.live.mu.Lock()
+	defer s.streams.live.mu.Unlock()
+	return n + s.streams.live.kept + s.streams.live.queued
+}
 
 func TestStreamsThatNeverReadShareTheirMemory(t *testing.T) {
 	s := serve(t, 20)
@@ -140,7 +153,7 @@ func TestStreamsThatNeverReadShareTheirMemory(t *testing.T) {
 func TestTheSlowestStreamsEndWhenMemoryIsShort(t *testing.T) {
 	s := serve(t, 60)
 	const limit = 1 << 20
-	s.streams.pages.limit, s.streams.pages.slow = limit, 20*time.Millisecond
+	s.streams.writes.limit, s.streams.writes.slow = limit, 20*time.Millisecond
 	var first net.Conn
 	for i := range 15 {
 		c := s.open(4 * i) // each is elsewhere
@@ -153,33 +166,10 @@ func TestTheSlowestStreamsEndWhenMemoryIsShort(t *testing.T) {
 	for last := 0; last < 60; {
 		last = s.read(last, 60)
 	}
-	if got := s.buffered(); got > limit+16<<20+1<<20 {
+	if got := s.buffered(); got > limit+recentBytes+1<<20 {
 		t.Errorf("%d bytes are held", got)
 	}
 	if _, err := io.Copy(io.Discard, first); err != nil { // it has ended
 		t.Error(err)
 	}
-}
-
-// buffered returns how many bytes are in memory for streams.
-func (p *pages) buffered() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := p.kept
-	for page := range p.writers {
-		if !slices.Contains(p.recent, page) {
-			n += cap(page.text)
-		}
-	}
-	return n
-}
-
-// buffered returns how many bytes wait for readers. A block that several readers wait for counts several times.
-func (f *runFeed) buffered() (n int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for r := range f.readers {
-		n += r.bytes + r.taken
-	}
-	return n
 }
