@@ -28,7 +28,7 @@ func newEraseCmd(e *cli.Env) *cobra.Command {
 edited copies. Of an event go its data, subject, extensions, correlationid and causationid; of its runs the errors, the reasons and what was printed. Users go that
 these events inserted, or whose e-mail address is the subject of one of them. Dead and cancelled runs are dropped, since nothing is left to repeat.
 
-What stays: seq, id, source, type and times, so that the event is still known as accepted, with erased_at. An id or a source that names a person stays, too. What
+What stays: seq, id, source, type and times, so that the event is still known as accepted, with erasedat. An id or a source that names a person stays, too. What
 caused a selected event stays as it is, unless it is selected itself. The data is overwritten in the store's file, its unused space and its log.
 Copies elsewhere stay: backups, files of --rejects, tables of your own, what handlers have sent, and text of earlier conditions in the audit trail. What a run on
 a burst (debounce with collect: all) printed and published goes with the burst's last event, which has that run: select that one, too.

@@ -56,7 +56,7 @@ func attributeNumber(name string) int {
 		return attrTarget
 	case "replayof":
 		return attrReplayOf
-	case "erased_at":
+	case "erasedat":
 		return attrErasedAt
 	case "data":
 		return attrData

@@ -15,6 +15,27 @@ import (
 	"pgregory.net/rapid"
 )
 
+// Readers that hold to CloudEvents refuse an event with an attribute whose name has anything but letters and digits.
+func TestTheNamesOfWrittenAttributesAreThoseOfCloudEvents(t *testing.T) {
+	now := time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC)
+	e := Event{Sequence: 2, ID: "1", Source: "/s", Type: "a.b", Subject: "s", Time: now, DataContentType: "image/png", DataSchema: "urn:a:b", Data: []byte("\xff"), Chain: 1, Hops: 1,
+		Cause: 1, Target: "h", ReplayOf: 1, AcceptedAt: now, ErasedAt: now, CorrelationID: "c", CausationID: "d", Extensions: map[string]any{"x": "y"}}
+	for i, v := 0, reflect.ValueOf(e); i < v.NumField(); i++ {
+		if v.Type().Field(i).IsExported() && v.Field(i).IsZero() {
+			t.Errorf("%s has no value", v.Type().Field(i).Name)
+		}
+	}
+	var attributes map[string]any
+	if err := json.Unmarshal([]byte(encode(t, &e)), &attributes); err != nil {
+		t.Fatal(err)
+	}
+	for name := range attributes {
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" && name != "data_base64" {
+			t.Errorf("%q is not the name of an attribute", name)
+		}
+	}
+}
+
 func decode(t *testing.T, text string) *Event {
 	t.Helper()
 	var e Event

@@ -57,7 +57,7 @@ func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	dst = appendAttribute(dst, `,"correlationid":`, e.CorrelationID)
 	dst = appendAttribute(dst, `,"causationid":`, e.CausationID)
 	if !e.ErasedAt.IsZero() {
-		dst = append(dst, `,"erased_at":"`...)
+		dst = append(dst, `,"erasedat":"`...)
 		dst = append(e.ErasedAt.UTC().AppendFormat(dst, time.RFC3339Nano), '"')
 	}
 	dst, err := e.appendExtensions(dst)
