@@ -97,8 +97,8 @@ func (s *silent) close() {
 	}
 }
 
-// Strangers is how many connections by TCP are open.
-func (s *Server) Strangers() int64 { return s.strangers.Open() }
+// Strangers is how many connections by TCP are open, and how many were refused because there were too many.
+func (s *Server) Strangers() (open, refused int64) { return s.strangers.Open(), s.strangers.Refused() }
 
 func serve(server *http.Server, l net.Listener) error {
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -150,8 +150,8 @@ func check(path, abs string, file include.File, o Options, wiring bool, in *incl
 		return nil, fail()
 	}
 	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") && (wiring || settings.Is(name)) })
-	s := settings.NewReader(settings.Options{Report: placed{d}, Root: root, Dir: c.Dir, Flags: o.Flags, Getenv: o.Getenv})
 	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, places: map[any]*yaml.Node{}, inputs: in}
+	s := settings.NewReader(settings.Options{Report: placed{d, &w.doubts}, Root: root, Dir: c.Dir, Flags: o.Flags, Getenv: o.Getenv})
 	d.top(root, s, &w)
 	c.Settings = s.Settle()
 	if wiring {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"evrun/cmd/config/warnings"
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/fault"
 )
@@ -171,12 +172,18 @@ func (d *document) beside(what, msg, hint string) {
 	d.faults = append(d.faults, Fault{File: what, Message: msg, Hint: hint, Offset: math.MaxInt})
 }
 
-// placed records the faults of settings.
-type placed struct{ d *document }
+// placed records the faults of settings, and what is probably a mistake in them.
+type placed struct {
+	d      *document
+	doubts *[]warnings.Warning
+}
 
 func (p placed) At(n *yaml.Node, msg, hint string) { p.d.at(n, msg, hint) }
 func (p placed) Beside(what, msg, hint string)     { p.d.beside(what, msg, hint) }
-func (p placed) Whole(msg, hint string)            { p.d.fault(0, 1, msg, hint) }
+func (p placed) Doubt(n *yaml.Node, msg, hint string) {
+	*p.doubts = append(*p.doubts, warnings.Warning{Start: n.Start, End: n.HeadEnd(), Message: msg, Hint: hint})
+}
+func (p placed) Whole(msg, hint string) { p.d.fault(0, 1, msg, hint) }
 
 // err returns the faults as an error, in the order of the file; nil for none.
 func (d *document) err() error {

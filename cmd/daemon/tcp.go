@@ -8,7 +8,6 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/config/settings"
 	"evrun/cmd/daemon/sockets"
-	"evrun/tasks/fault"
 )
 
 // Listening is the URL of the TCP port; empty: there is none.
@@ -42,30 +41,17 @@ func (d *Daemon) listening() {
 	}
 }
 
-// expiresSoon is how long before its end a certificate is reported: what renews it has tried for weeks by then.
-const expiresSoon = 14 * 24 * time.Hour
-
 // port is what a status says of the TCP port; nil: there is none.
 func (d *Daemon) port() *api.Port {
 	if d.tcp == nil {
 		return nil
 	}
-	p := &api.Port{URL: d.Listening(), Connections: d.server.Strangers()}
+	p := &api.Port{URL: d.Listening()}
+	p.Connections, p.Refused = d.server.Strangers()
 	if d.cert != nil {
 		expires, problem := d.cert.State()
 		p.Expires = &expires
-		p.Problem = cmp.Or(problem, ending(expires, time.Now()))
+		p.Problem = cmp.Or(problem, sockets.Ending(expires, time.Now()))
 	}
 	return p
-}
-
-// ending says that a certificate has expired or soon will; empty: neither.
-func ending(expires, now time.Time) string {
-	switch left := expires.Sub(now); {
-	case left <= 0:
-		return "it expired on " + expires.UTC().Format(time.RFC3339) + ": clients refuse it"
-	case left < expiresSoon:
-		return "it expires in " + fault.Plural(int(left.Hours()/24), "day") + ", on " + expires.UTC().Format(time.RFC3339)
-	}
-	return ""
 }

@@ -22,7 +22,7 @@ import (
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	Check string `json:"check"` // file, store, integrity, space, retention, clock, socket, daemon, version, reload, runs, handlers, spans, service
+	Check string `json:"check"` // file, store, integrity, space, retention, clock, socket, tcp, tls, daemon, version, reload, runs, handlers, spans, service
 	Level Level  `json:"level"`
 	Text  string `json:"text"`
 	Hint  string `json:"hint,omitempty"` // what to do
@@ -49,6 +49,7 @@ func Run(ctx context.Context, o Options) error {
 	x := &examination{Options: o, now: time.Now()}
 	x.file()
 	x.socket(ctx)
+	x.port(ctx)
 	x.store(ctx)
 	x.clock()
 	x.service()

@@ -83,6 +83,18 @@ var Alerts = []Alert{
 		Description: "It is at more than half of its bound (store.wal_max), where nothing is accepted any more. A program reads the store for long: `evrun status` names it.",
 	},
 	{
+		Name: "EvrunCertificateExpires", For: "1h", Severity: "warning",
+		Expr:        `evrun_tls_certificate_expires_timestamp_seconds - time() < 7 * 24 * 3600`,
+		Summary:     "the certificate of evrun's TCP port on {{ $labels.instance }} expires in {{ $value | humanizeDuration }}",
+		Description: "What renews it has not done so, or evrun can't read what it wrote: `evrun status` says which. A new pair of files takes effect with the next connection, without a restart.",
+	},
+	{
+		Name: "EvrunConnectionsRefused", For: "5m", Severity: "warning",
+		Expr:        `increase(evrun_tcp_connections_refused_total[10m]) > 0`,
+		Summary:     "{{ $value | humanize }} connections to evrun's TCP port on {{ $labels.instance }} were refused in 10 minutes",
+		Description: "There were more than server.max_connections, or more than a quarter of them came from one address. The socket is not concerned. Behind a proxy, name it in server.trusted_proxies.",
+	},
+	{
 		Name: "EvrunRetentionBehind", For: "6h", Severity: "warning",
 		Expr:        `evrun_retention_failing == 1 or evrun_retention_over_bytes > 0`,
 		Summary:     "evrun's store on {{ $labels.instance }} is not pruned as retention says",

@@ -42,7 +42,8 @@ var dashboard = []row{
 		}, 0},
 		{"Refused", "By reason. The sender was given the whole one.", "timeseries", "ops", []line{{"{{reason}}", `sum by (reason) (rate(evrun_events_refused_total{}[RATE]))`}}, 0},
 		{"Readers", "Streams of the journal and of runs, and connections.", "timeseries", "short", []line{
-			{"streams {{instance}}", `evrun_stream_readers{}`}, {"connections {{instance}}", `evrun_connections{}`},
+			{"streams {{instance}}", `evrun_stream_readers{}`}, {"connections {{instance}}", `evrun_connections{}`}, {"TCP {{instance}}", `evrun_tcp_connections{}`},
+			{"TCP, refused {{instance}}", `rate(evrun_tcp_connections_refused_total{}[5m])`},
 		}, 0},
 		{"Slow readers", "Gaps: a stream missed changes of runs. Cut off: its connection was closed.", "timeseries", "short", []line{
 			{"gaps", `sum(increase(evrun_stream_gaps_total{}[RATE]))`}, {"cut off", `sum(increase(evrun_stream_readers_cut_off_total{}[RATE]))`},

@@ -42,7 +42,8 @@ type Sources struct {
 	Schedules         func(context.Context) ([]schedule.State, error)
 	Refused           *emitter.Refusals
 	Server            func() api.Load
-	Accepting         func() bool // the daemon is neither starting nor stopping
+	Port              func() *api.Port // the TCP port; nil: there is none
+	Accepting         func() bool      // the daemon is neither starting nor stopping
 	Reloaded          func() (ok bool, at time.Time)
 	WAL               func() store.WAL
 	Space             func(context.Context) Space
@@ -154,6 +155,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.s.Refused.Each(func(why emitter.Reason, n int64) { send(refused, float64(n), why.String()) })
 	load := c.s.Server()
 	send(connections, float64(load.Connections))
+	if port := c.s.Port(); port != nil {
+		send(tcpConnections, float64(port.Connections))
+		send(tcpRefused, float64(port.Refused))
+		if port.Expires != nil {
+			send(certificateExpires, unix(*port.Expires))
+		}
+	}
 	send(streams, float64(load.Streams))
 	send(gaps, float64(load.Gaps))
 	send(cutOff, float64(load.CutOff))

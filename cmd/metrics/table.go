@@ -64,10 +64,14 @@ var (
 	refused = declare(counter, "evrun_events_refused_total",
 		"Events that were refused, by the reason that their sender was given: invalid (malformed, or a type or attribute that is not allowed), schema (the data breaks "+
 			"the schema of the type), too_large, full (no space), busy (too many senders), stopping, unavailable (the store can't be written). A refused event is not stored.", "reason")
-	connections = declare(gauge, "evrun_connections", "Open connections to the socket.")
-	streams     = declare(gauge, "evrun_stream_readers", "Readers that follow the journal, such as evrun tail, and answers that follow an event, such as evrun emit --wait.")
-	gaps        = declare(counter, "evrun_stream_gaps_total", "How often a reader was told that it has missed changes of runs, because they came faster than it read. It misses no events.")
-	cutOff      = declare(counter, "evrun_stream_readers_cut_off_total", "Readers whose connection was closed because they read too slowly. They can go on where they were.")
+	connections        = declare(gauge, "evrun_connections", "Open connections to the socket.")
+	tcpConnections     = declare(gauge, "evrun_tcp_connections", "Open connections to the TCP port. Absent without one (server.listen).")
+	tcpRefused         = declare(counter, "evrun_tcp_connections_refused_total", "Connections to the TCP port that were refused or closed, because there were too many, in all or from one address (server.max_connections).")
+	certificateExpires = declare(gauge, "evrun_tls_certificate_expires_timestamp_seconds",
+		"When the certificate of the TCP port expires, or one between it and the root, in seconds since 1970. Absent without one (server.tls).")
+	streams = declare(gauge, "evrun_stream_readers", "Readers that follow the journal, such as evrun tail, and answers that follow an event, such as evrun emit --wait.")
+	gaps    = declare(counter, "evrun_stream_gaps_total", "How often a reader was told that it has missed changes of runs, because they came faster than it read. It misses no events.")
+	cutOff  = declare(counter, "evrun_stream_readers_cut_off_total", "Readers whose connection was closed because they read too slowly. They can go on where they were.")
 )
 
 // Handlers.

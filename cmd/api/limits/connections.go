@@ -24,7 +24,7 @@ type Connections struct {
 	Share  int
 	Exempt []netip.Prefix
 
-	open atomic.Int64
+	open, refused atomic.Int64
 
 	mu   sync.Mutex
 	from map[netip.Addr]int // by mu: open connections of each address that has a share
@@ -32,6 +32,9 @@ type Connections struct {
 
 // Open is how many are open.
 func (c *Connections) Open() int64 { return c.open.Load() }
+
+// Refused is how many were refused because there were too many.
+func (c *Connections) Refused() int64 { return c.refused.Load() }
 
 // Listener counts the connections of a listener.
 func (c *Connections) Listener(l net.Listener) net.Listener { return &counted{Listener: l, all: c} }
@@ -63,6 +66,9 @@ func (c *Connections) take(conn net.Conn) *connection {
 		c.open.Add(-1)
 		c.count(from, -1)
 	})}
+	if taken.beyond {
+		c.refused.Add(1)
+	}
 	if n > limit+refusable || share > 0 && of > share+refusable/10 {
 		taken.closed()
 		return nil

@@ -35,6 +35,7 @@ type Status struct {
 type Port struct {
 	URL         string     `json:"url"`               // with the address that it listens on
 	Connections int64      `json:"connections"`       // that are open
+	Refused     int64      `json:"refused"`           // connections since the start, because there were too many
 	Expires     *time.Time `json:"expires,omitempty"` // when its certificate does, or one between it and the root; absent: it has no TLS
 	Problem     string     `json:"problem,omitempty"` // of the certificate
 }

@@ -85,9 +85,10 @@ var Unexpanded = sync.OnceValue(func() *regexp.Regexp {
 
 // Report records faults at their places.
 type Report interface {
-	At(n *yaml.Node, msg, hint string) // of a node
-	Beside(what, msg, hint string)     // of a variable or a flag
-	Whole(msg, hint string)            // of the file
+	At(n *yaml.Node, msg, hint string)    // of a node
+	Beside(what, msg, hint string)        // of a variable or a flag
+	Doubt(n *yaml.Node, msg, hint string) // a probable mistake of a node
+	Whole(msg, hint string)               // of the file
 }
 
 // Options are where a [Reader] reads.

@@ -163,6 +163,29 @@ func (r *Reader) checkTCP(s *Server, origins map[string]string) {
 			"add tls: {cert: FILE, key: FILE}, or listen on 127.0.0.1; insecure: true says that a proxy or the network protects it")
 	}
 	r.checkStreams(s, origins)
+	r.checkIdle(s)
+}
+
+// checkIdle reports keys of the file that have no effect. They are no faults: a flag or a variable of the daemon alone may give the port, and commands
+// read the file without it.
+func (r *Reader) checkIdle(s *Server) {
+	idle := []string{"server.tls", "server.insecure", "server.hosts", "server.trusted_proxies", "server.tokens"}
+	msg, hint := "%s has no effect: there is no TCP port", "add listen: 127.0.0.1:7770 to server, or leave %s out; serve --listen and EVRUN_SERVER_LISTEN give it a port as well"
+	host, _, _ := net.SplitHostPort(s.Listen)
+	switch {
+	case r.wrong["server.listen"]:
+		return
+	case s.Listen != "" && (!Loopback(host) || !s.Insecure):
+		return
+	case s.Listen != "":
+		idle, msg, hint = idle[1:2], "%s has no effect: other machines don't reach "+s.Listen, "leave %s out"
+	}
+	for _, key := range idle {
+		if n := r.node(&setting{key: key}); n != nil {
+			name := strings.TrimPrefix(key, "server.")
+			r.o.Report.Doubt(n, fmt.Sprintf(msg, name), fmt.Sprintf(hint, name))
+		}
+	}
 }
 
 // checkStreams checks that there are connections for all streams.

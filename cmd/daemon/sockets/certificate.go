@@ -14,6 +14,7 @@ import (
 
 	"evrun/cmd/config/settings"
 	"evrun/store/files"
+	"evrun/tasks/fault"
 )
 
 // Certificate is the certificate of the TCP port, with its key and the authorities of clients. It is read again when a client connects and its files have changed, at
@@ -124,6 +125,20 @@ func (c *Certificate) State() (expires time.Time, problem string) {
 		problem = *p
 	}
 	return c.current.Load().expires, problem
+}
+
+// expiresSoon is how long before its end a certificate is reported: what renews it has tried for weeks by then.
+const expiresSoon = 14 * 24 * time.Hour
+
+// Ending says that a certificate has expired or soon will; empty: neither.
+func Ending(expires, now time.Time) string {
+	switch left := expires.Sub(now); {
+	case left <= 0:
+		return "it expired on " + expires.UTC().Format(time.RFC3339) + ": clients refuse it"
+	case left < expiresSoon:
+		return "it expires in " + fault.Plural(int(left.Hours()/24), "day") + ", on " + expires.UTC().Format(time.RFC3339)
+	}
+	return ""
 }
 
 // look reads the files again if it is time to. Who comes while another one reads them does not wait.
