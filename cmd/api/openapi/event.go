@@ -29,7 +29,7 @@ var EventMembers = []Member{
 	{[]string{"target"}, "text", "The one handler that it is for, of a replayed or edited event", object{"type": "string"}, false, true},
 	{[]string{"replayof"}, "text", "The `seq` of the event that it repeats", object{"type": "string", "pattern": "^[0-9]+$"}, false, true},
 	{[]string{"correlationid", "causationid"}, "text", "The id of the first event of the chain, and of the one before it, unless the sender gave others", object{"type": "string"}, false, false},
-	{[]string{"erased_at"}, "time", "When its data was erased", object{"type": "string", "format": "date-time"}, false, true},
+	{[]string{"erasedat"}, "time", "When its data was erased", object{"type": "string", "format": "date-time"}, false, true},
 	{[]string{"any other name"}, "text, number, true/false", "An extension of the sender's", nil, false, false},
 	{[]string{"data", "data_base64"}, "any, text", "The data: JSON as it came, a text, or bytes in base64", nil, false, false},
 }
