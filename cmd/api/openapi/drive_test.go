@@ -1,0 +1,386 @@
+package openapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"evrun/cmd/api/openapi"
+	"evrun/cmd/daemon/daemontest"
+)
+
+const wiring = `
+server: {watch: false}
+events:
+  checked: {schema: {type: object, required: [n], properties: {n: {type: integer}}}}
+schedules:
+  - {name: tick, every: 1h, emit: ticked, labels: {team: a}}
+handlers:
+  - {name: note, on: noted, do: log, with: {message: x}, labels: {team: a}}
+  - {name: user, on: joined, do: user.insert, with: {name: "${ data.name }", email: "${ data.email }"}}
+  - {name: fails, on: failing, do: exec, with: {shell: "echo no >&2; exit 1"}, retry: {attempts: 1}}
+  - {name: unheard, on: checked, do: log, with: {message: x}}
+`
+
+// driver asks a daemon what the document describes, and checks every answer against the document.
+type driver struct {
+	*testing.T
+	d        *daemontest.Daemon
+	doc      object
+	compiler *jsonschema.Compiler
+	http     *http.Client
+	schemas  map[string]*jsonschema.Schema // compiled, by place
+	reached  map[string]bool               // "METHOD path status"
+}
+
+func newDriver(t *testing.T) *driver {
+	d := &driver{T: t, d: daemontest.Start(t, wiring), schemas: map[string]*jsonschema.Schema{}, reached: map[string]bool{}}
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("unix", filepath.Join(d.d.Dir, "evrun.sock"))
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	d.http = &http.Client{Transport: transport}
+	res, err := d.http.Get("http://evrun/v1/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	doc, err := jsonschema.UnmarshalJSON(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.doc = doc.(object)
+	d.compiler = compilerOf(t, d.doc)
+	return d
+}
+
+// ask is a request.
+type ask struct {
+	method, path string // of the document
+	name         string // in the place of the part of the path in braces
+	query        string
+	contentType  string
+	body         string
+	headers      []string
+	want         int
+	detail       string // that a problem has; empty: any
+}
+
+func (d *driver) operation(method, path string) object {
+	item, _ := d.doc["paths"].(object)[path].(object)
+	o, ok := item[strings.ToLower(method)].(object)
+	if !ok {
+		d.Fatalf("the document has no %s %s", method, path)
+	}
+	return o
+}
+
+// do sends a request, and checks that the answer is as the document says. It returns the body.
+func (d *driver) do(a ask) string {
+	d.Helper()
+	path := a.path
+	if i := strings.Index(path, "{"); i >= 0 {
+		path = path[:i] + url.PathEscape(a.name) + path[strings.Index(path, "}")+1:]
+	}
+	if a.query != "" {
+		path += "?" + a.query
+	}
+	what := fmt.Sprintf("%s %s %s", a.method, path, a.body)
+	ctx, cancel := context.WithTimeout(d.Context(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, a.method, "http://evrun"+path, strings.NewReader(a.body))
+	if err != nil {
+		d.Fatal(err)
+	}
+	if a.contentType != "" {
+		req.Header.Set("Content-Type", a.contentType)
+	}
+	for i := 0; i < len(a.headers); i += 2 {
+		req.Header.Set(a.headers[i], a.headers[i+1])
+	}
+	res, err := d.http.Do(req)
+	if err != nil {
+		d.Fatalf("%s: %v", what, err)
+	}
+	defer res.Body.Close()
+	o := d.operation(a.method, a.path)
+	mediaType, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err != nil {
+		d.Errorf("%s: the content type %q: %v", what, res.Header.Get("Content-Type"), err)
+	}
+	var text string
+	if mediaType == "text/event-stream" {
+		text = head(res.Body)
+	} else {
+		all, err := io.ReadAll(res.Body)
+		if err != nil {
+			d.Errorf("%s: %v", what, err)
+		}
+		text = string(all)
+	}
+	if res.StatusCode != a.want || !strings.Contains(text, a.detail) {
+		d.Errorf("%s: %d, want %d with %q\n%s", what, res.StatusCode, a.want, a.detail, text)
+		return text
+	}
+	status := fmt.Sprint(res.StatusCode)
+	d.reached[a.method+" "+a.path+" "+status] = true
+	place := "#/paths/" + escape(a.path) + "/" + strings.ToLower(a.method) + "/responses/" + status
+	response, ok := o["responses"].(object)[status].(object)
+	if !ok {
+		d.Errorf("%s: the document does not know status %s\n%s", what, status, text)
+		return text
+	}
+	media, ok := response["content"].(object)[mediaType].(object)
+	if !ok {
+		d.Errorf("%s: the document has no answer %s of %s\n%s", what, status, mediaType, text)
+		return text
+	}
+	place += "/content/" + escape(mediaType)
+	switch {
+	case mediaType == "text/event-stream":
+		d.blocks(what, place+"/x-itemSchema", text)
+	case media["x-itemSchema"] != nil:
+		for line := range strings.Lines(text) {
+			if strings.TrimSpace(line) != "" {
+				d.valid(what, place+"/x-itemSchema", line)
+			}
+		}
+	case strings.HasSuffix(mediaType, "json"):
+		d.valid(what, place+"/schema", text)
+	}
+	return text
+}
+
+func escape(text string) string {
+	return url.PathEscape(strings.ReplaceAll(strings.ReplaceAll(text, "~", "~0"), "/", "~1"))
+}
+
+// head is the beginning of a stream, with its first blocks.
+func head(body io.Reader) string {
+	var text strings.Builder
+	for in := bufio.NewReader(body); strings.Count(text.String(), "\n\n") < 3; {
+		line, err := in.ReadString('\n')
+		text.WriteString(line)
+		if err != nil {
+			break
+		}
+	}
+	return text.String()
+}
+
+// blocks checks server-sent events: each has the name and the value of a member.
+func (d *driver) blocks(what, place, text string) {
+	d.Helper()
+	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
+		var name, data string
+		for line := range strings.Lines(block) {
+			if v, ok := strings.CutPrefix(line, "event: "); ok {
+				name = strings.TrimSpace(v)
+			}
+			if v, ok := strings.CutPrefix(line, "data: "); ok {
+				data = v
+			}
+		}
+		d.valid(what, place, fmt.Sprintf("{%q: %s}", name, data))
+	}
+}
+
+// valid checks JSON against a schema of the document.
+func (d *driver) valid(what, place, text string) {
+	d.Helper()
+	s := d.schemas[place]
+	if s == nil {
+		var err error
+		if s, err = d.compiler.Compile(base + place); err != nil {
+			d.Fatalf("%s: %v", place, err)
+		}
+		d.schemas[place] = s
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(text)))
+	if err == nil {
+		err = s.Validate(v)
+	}
+	if err != nil {
+		d.Errorf("%s: the answer is not what the document says: %v\n%s", what, err, text)
+	}
+}
+
+// successes are requests that succeed, in order: each route of the document has one.
+func (d *driver) successes(copyTo string) []ask {
+	event := func(typ, more string) string { return `{"type":"` + typ + `","source":"/t"` + more + `}` }
+	return []ask{
+		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("noted", `,"id":"1"`), query: "matches=true", want: 202},
+		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("noted", `,"id":"1"`), want: 200, detail: `"duplicate":true`},
+		{method: "POST", path: "/v1/events", contentType: "application/cloudevents-batch+json", body: "[" + event("noted", "") + "," + event("joined", `,"data":{"name":"Ada","email":"ada@example.com"}`) + "]", want: 202},
+		{method: "POST", path: "/v1/events", contentType: "application/x-ndjson", body: event("noted", "") + "\nno\n", query: "source=/l&id=b&line=7", want: 200, detail: `"line":8`},
+		{method: "POST", path: "/v1/events", contentType: "text/plain", body: "hello", headers: []string{"Ce-Specversion", "1.0", "Ce-Type", "noted", "Ce-Source", "/t", "Ce-Id", "bin"}, want: 202},
+		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("failing", ""), query: "wait=30s", want: 202, detail: `"dead":true`},
+		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("checked", `,"data":{}`), want: 422, detail: `"violations"`},
+		{method: "POST", path: "/v1/events", contentType: "application/pdf", body: "x", want: 415},
+		{method: "POST", path: "/v1/events/{type}", name: "noted", contentType: "application/json", body: `{"n":1}`, query: "id=p&ext=region=eu&time=2026-11-27T08:00:00Z", want: 202},
+		{method: "POST", path: "/v1/events/{type}", name: "noted", contentType: "application/json", body: `{"n":1}`, query: "id=p2&wait=30s&matches=1", want: 202, detail: `"end"`},
+		{method: "GET", path: "/v1/events", query: "type=noted,failing&limit=2&order=oldest&where=data.n+==+1", want: 200},
+		{method: "GET", path: "/v1/events", headers: []string{"Accept", "application/x-ndjson"}, want: 200},
+		{method: "GET", path: "/v1/events", headers: []string{"Accept", "application/cloudevents-batch+json"}, want: 200},
+		{method: "GET", path: "/v1/events/{id}", name: "1", query: "exact=true", want: 200},
+		{method: "GET", path: "/v1/events/{id}/explain", name: "#1", want: 200},
+		{method: "GET", path: "/v1/events/{id}/chain", name: "#1", query: "source=", want: 200},
+		{method: "GET", path: "/v1/stream", query: "last=1&limit=2&runs=1", want: 200},
+		{method: "GET", path: "/v1/stream", query: "after=0&type=noted", want: 200},
+		{method: "POST", path: "/v1/explain", contentType: "application/cloudevents+json", body: event("joined", `,"data":{"name":"Ada","email":"ada@example.com"}`), want: 200},
+		{method: "POST", path: "/v1/replay", contentType: "application/json", body: `{"events":["1"],"to":"note"}`, want: 200},
+		{method: "POST", path: "/v1/replay", contentType: "application/json", body: `{"events":["1"],"to":"note","again":true}`, query: "wait=30s", want: 202},
+		{method: "GET", path: "/v1/runs", query: "state=dead&label=nothing", want: 200, detail: `"hint"`},
+		{method: "GET", path: "/v1/runs", query: "handler=fails&state=dead,succeeded&state=skipped", want: 200, detail: `"id"`},
+		{method: "GET", path: "/v1/runs/{id}", name: "fails", want: 200, detail: `"output"`},
+		{method: "GET", path: "/v1/runs/{id}/logs", name: "fails", query: "attempt=all&follow=1", want: 200, detail: `"no\n"`},
+		{method: "POST", path: "/v1/runs/{id}/edit", name: "RUN", contentType: "application/json", body: `{"set":[{"path":"n","value":1}]}`, query: "dry_run=1", want: 200},
+		{method: "POST", path: "/v1/batches", contentType: "application/json", body: `{"action":"retry","selection":{"state":["dead"]},"dry_run":true}`, want: 200, detail: `"fingerprint"`},
+		{method: "POST", path: "/v1/batches", contentType: "application/json", body: `{"action":"drop","selection":{"state":["dead"],"handler":"none"}}`, want: 200},
+		{method: "POST", path: "/v1/runs/{id}/cancel", name: "DEAD", query: "reason=why&wait=1s", want: 409},
+		{method: "POST", path: "/v1/runs/{id}/retry", name: "DEAD", want: 200},
+		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("failing", ""), query: "wait=30s", want: 202},
+		{method: "GET", path: "/v1/runs/{id}", name: "fails", want: 200},
+		{method: "POST", path: "/v1/runs/{id}/drop", name: "DEAD", want: 200},
+		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("failing", ""), query: "wait=30s", want: 202},
+		{method: "POST", path: "/v1/batches", contentType: "application/json", body: `{"action":"drop","selection":{"state":["dead"],"handler":"fails"}}`, want: 200, detail: `"ended"`},
+		{method: "GET", path: "/v1/batches", want: 200, detail: `"id"`},
+		{method: "GET", path: "/v1/batches/{id}", name: "BATCH", want: 200},
+		{method: "GET", path: "/v1/schedules", query: "next=3&label=team=a", want: 200, detail: `"upcoming"`},
+		{method: "GET", path: "/v1/schedules", query: "label=team=b", want: 200, detail: `"hint"`},
+		{method: "GET", path: "/v1/schedules/{name}", name: "tick", want: 200},
+		{method: "POST", path: "/v1/schedules/{name}/fire", name: "tick", want: 202},
+		{method: "POST", path: "/v1/schedules/{name}/backfill", name: "tick", contentType: "application/json", body: `{"from":"2026-01-01T00:00:00Z","to":"2026-01-01T05:00:00Z"}`, want: 200},
+		{method: "POST", path: "/v1/schedules/{name}/pause", name: "tick", want: 200},
+		{method: "POST", path: "/v1/schedules/{name}/resume", name: "tick", want: 200},
+		{method: "GET", path: "/v1/handlers", query: "label=team", want: 200},
+		{method: "GET", path: "/v1/handlers", query: "label=x", want: 200, detail: `"handlers":[]`},
+		{method: "GET", path: "/v1/handlers/{name}", name: "fails", want: 200},
+		{method: "POST", path: "/v1/handlers/{name}/pause", name: "note", query: "reason=why", want: 200},
+		{method: "POST", path: "/v1/handlers/{name}/resume", name: "note", query: "from=now", want: 200},
+		{method: "POST", path: "/v1/handlers/{name}/forget", name: "note", want: 409},
+		{method: "POST", path: "/v1/users", contentType: "application/x-ndjson", body: `{"name":"Bea","email":"bea@example.com"}` + "\n{}\n", query: "on=update&line=3", want: 200, detail: `"line":4`},
+		{method: "GET", path: "/v1/users", query: "limit=1", want: 200, detail: `"next"`},
+		{method: "GET", path: "/v1/users/{key}", name: "bea@example.com", want: 200},
+		{method: "GET", path: "/v1/status", want: 200},
+		{method: "POST", path: "/v1/reload", want: 200},
+		{method: "POST", path: "/v1/prune", query: "dry_run=true&now=1", want: 200},
+		{method: "POST", path: "/v1/backup", contentType: "application/json", body: `{"path":"` + copyTo + `","proof":"mine"}`, want: 200, detail: `"complete":true`},
+		{method: "GET", path: "/v1/openapi.json", want: 200},
+		{method: "GET", path: "/metrics", want: 200},
+		{method: "GET", path: "/healthz", want: 200},
+		{method: "GET", path: "/readyz", want: 200},
+	}
+}
+
+// Each route of the document is asked of a real daemon: so that it succeeds, and in all ways in which a request can be wrong that the document
+// knows of. Each answer has a status, a content type and a body that the document describes.
+func TestTheDocumentIsWhatTheServerDoes(t *testing.T) {
+	t.Parallel()
+	d := newDriver(t)
+	copyTo := filepath.Join(t.TempDir(), "copy.db")
+	if err := os.WriteFile(copyTo, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{}
+	for _, a := range d.successes(copyTo) {
+		if name, ok := names[a.name]; ok {
+			a.name = name
+		}
+		text := d.do(a)
+		switch a.path {
+		case "/v1/runs/{id}":
+			names["RUN"] = member(text, "id")
+			names["DEAD"] = names["RUN"]
+		case "/v1/batches":
+			names["BATCH"] = member(text, "id")
+		}
+	}
+	operations(d.doc, func(method, path string, o object) {
+		done := false
+		for _, status := range []string{"200", "202", "204"} {
+			done = done || d.reached[method+" "+path+" "+status]
+		}
+		if !done && !strings.HasSuffix(path, "/forget") && !strings.HasSuffix(path, "/cancel") { // their success is in other tests
+			t.Errorf("%s %s of the document has no request in this test that succeeds", method, path)
+		}
+		d.wrong(method, path, o)
+	})
+}
+
+// wrong asks a route in the ways in which a request is wrong.
+func (d *driver) wrong(method, path string, o object) {
+	d.Helper()
+	name := "nothing-has-this-name"
+	body, _ := o["requestBody"].(object)
+	contents, _ := body["content"].(object)
+	contentType := ""
+	for _, known := range []string{openapi.JSON, "application/cloudevents+json", openapi.NDJSON} {
+		if contents[known] != nil && contentType == "" {
+			contentType = known
+		}
+	}
+	base := ask{method: method, path: path, name: name, contentType: contentType, want: http.StatusBadRequest}
+	with := func(query, detail string) ask {
+		a := base
+		a.query, a.detail = query, detail
+		return a
+	}
+	d.do(with("lable=x", `unknown parameter \"lable\"`))
+	d.do(with("%zz", "the query"))
+	for _, p := range parametersOf(o) {
+		if p["in"] != "query" {
+			continue
+		}
+		named, schema := p["name"].(string), p["schema"].(object)
+		value := ""
+		switch {
+		case schema["type"] == "integer", schema["type"] == "boolean", schema["enum"] != nil, schema["format"] == "date-time", schema["pattern"] != nil:
+			value = "%3Cno%3E"
+		}
+		if value != "" {
+			d.do(with(named+"="+value, `"detail":"`+named+": "))
+		}
+		if schema["type"] != "array" {
+			d.do(with(named+"=1&"+named+"=1", named+": it is given 2 times"))
+		}
+	}
+	responses := o["responses"].(object)
+	if strings.Contains(path, "{") && responses["404"] != nil && contentType == "" {
+		a := base
+		a.want = http.StatusNotFound
+		d.do(a)
+	}
+	if contents[openapi.JSON] != nil && len(contents) == 1 {
+		a := base
+		a.body, a.detail = `{"nonsense":1}`, "nonsense"
+		d.do(a)
+		a.body, a.detail = `{`, ""
+		d.do(a)
+	}
+	if contentType != "" && contents["*/*"] == nil {
+		a := base
+		a.contentType, a.want = "application/x-www-form-urlencoded", http.StatusUnsupportedMediaType
+		d.do(a)
+	}
+}
+
+// member is the first member of JSON with a name.
+func member(text, name string) string {
+	_, rest, _ := strings.Cut(text, `"`+name+`":"`)
+	value, _, _ := strings.Cut(rest, `"`)
+	return value
+}
