@@ -73,7 +73,7 @@ func (c *Client) do(ctx context.Context, method, path string, send body, header 
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	if method == http.MethodPost {
+	if method == http.MethodPost && publishes(path) {
 		c.joining(req.Header)
 	}
 	var refused *ConnectError
@@ -90,6 +90,12 @@ func (c *Client) do(ctx context.Context, method, path string, send body, header 
 		return nil, err
 	}
 	return res, nil
+}
+
+// publishes reports whether a POST publishes events, which belong to the run of [Client.RunToken].
+func publishes(path string) bool {
+	path, _, _ = strings.Cut(path, "?")
+	return strings.HasPrefix(path, "/v1/events") || path == "/v1/replay" || strings.HasSuffix(path, "/fire") || strings.HasSuffix(path, "/backfill") || strings.HasSuffix(path, "/edit")
 }
 
 // joining sets the headers of a request that publishes for a run.

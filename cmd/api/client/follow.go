@@ -80,6 +80,9 @@ type StreamQuery struct {
 // Stream follows the daemon's events, and runs, until the connection ends. ready is called once the daemon has answered. each gets a
 // kind and JSON: "event", "run", "gap", "failed", or "head", which comes first and has the seq after which the stream can be resumed.
 func (c *Client) Stream(ctx context.Context, q StreamQuery, ready func() error, each func(kind string, body []byte) error) error {
+	if q.Event != "" || !q.Until.IsZero() {
+		return &search.SelectionError{Name: "event, until", Err: errors.New("a stream goes on; a list has one event, and events before a time")}
+	}
 	since := q.Since
 	q.Since = time.Time{}
 	v := selectionValues(q.Selection, api.Paging{})

@@ -11,7 +11,7 @@ import (
 
 // Users returns a page of the users, in order of id.
 func (c *Client) Users(ctx context.Context, p api.Paging) ([]api.User, api.PageInfo, error) {
-	page, err := request[shape.UserList](ctx, c, http.MethodGet, "/v1/users?"+selectionValues(search.Selection{}, p).Encode(), body{})
+	page, err := request[shape.UserList](ctx, c, http.MethodGet, "/v1/users?"+selectionValues(search.Selection{}, api.Paging{After: p.After, Limit: p.Limit}).Encode(), body{})
 	return page.Users, page.PageInfo, err
 }
 
