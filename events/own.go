@@ -43,6 +43,8 @@ const (
 	TypeAuditWiringReloaded     = "evrun.audit.wiring.reloaded"
 	TypeAuditUsersImported      = "evrun.audit.users.imported"
 	TypeAuditStoreRestored      = "evrun.audit.store.restored"
+	TypeAuditTokenCreated       = "evrun.audit.token.created"
+	TypeAuditTokenRevoked       = "evrun.audit.token.revoked"
 )
 
 // OwnType is a type of event that evrun itself publishes.
@@ -79,6 +81,8 @@ var ownTypes = []OwnType{
 	{TypeAuditWiringReloaded, "Somebody had the wiring file read again, and it has taken effect.", dataOfRead},
 	{TypeAuditUsersImported, "Somebody imported users; says how many.", dataOfImported},
 	{TypeAuditStoreRestored, "Somebody put a backup in the store's place; says what is lost. It is the first event after the backup's.", dataOfRestored},
+	{TypeAuditTokenCreated, "Somebody made a token; says what it allows.", dataOfTokenMade},
+	{TypeAuditTokenRevoked, "Somebody revoked a token.", dataOfToken},
 }
 
 // OwnTypes lists all types under [ReservedPrefix]. The caller must not change the list.

@@ -115,6 +115,12 @@ var (
 		Member{Name: "updated", Type: "number", Doc: "How many were changed."},
 		Member{Name: "kept", Type: "number", Doc: "How many were known and stayed as they were."},
 		Member{Name: "refused", Type: "number", Doc: "How many lines were refused."})
+	nameOfToken     = Member{Name: "name", Type: "text", Doc: "The name of the token."}
+	dataOfToken     = audited(nameOfToken)
+	dataOfTokenMade = audited(nameOfToken,
+		Member{Name: "rights", Type: "list of texts", Doc: "What it allows: read, operate, admin, emit, or emit and a pattern."},
+		Member{Name: "rate", Type: "text", Doc: "How many events it publishes at most.", Some: true},
+		Member{Name: "expires_at", Type: "time", Doc: "When it ends.", Some: true})
 	dataOfRestored = audited(
 		Member{Name: "file", Type: "text", Doc: "The backup."},
 		Member{Name: "seq", Type: "text", Doc: "The number of the last event in it, in decimal digits."},

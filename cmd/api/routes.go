@@ -36,7 +36,7 @@ type Group struct {
 // Groups are all routes, by subject.
 var Groups = []Group{
 	{"Events", eventRoutes}, {"Runs", runRoutes}, {"Actions on a selection", batchRoutes}, {"Schedules and handlers", wiredRoutes},
-	{"Users", userRoutes}, {"The daemon", daemonRoutes},
+	{"Users", userRoutes}, {"Tokens", tokenRoutes}, {"The daemon", daemonRoutes},
 }
 
 // Routes are all routes.

@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -84,6 +85,7 @@ type Server struct {
 	lines       places             // bodies of NDJSON
 	batches     places
 	backups     places
+	loading     sync.Mutex // see LoadTokens
 	actions     *batches.Batches
 	streams     *stream.Streams // of a daemon
 	reasons     *Reasons

@@ -27,6 +27,7 @@ type (
 	LogLine       = shape.LogLine
 	NamedStream   = shape.NamedStream
 	Output        = shape.Output
+	NewToken      = shape.NewToken
 	PageInfo      = shape.PageInfo
 	Paused        = shape.Paused
 	PausedHandler = shape.PausedHandler
@@ -40,6 +41,7 @@ type (
 	ReplayRequest = shape.ReplayRequest
 	Replayed      = shape.Replayed
 	Resumed       = shape.Resumed
+	RevokedToken  = shape.RevokedToken
 	Run           = shape.Run
 	RunDetails    = shape.RunDetails
 	Schedule      = shape.Schedule
@@ -47,6 +49,8 @@ type (
 	SlotRuns      = shape.SlotRuns
 	Status        = shape.Status
 	Stream        = shape.Stream
+	Token         = shape.Token
+	TokenRequest  = shape.TokenRequest
 	Trouble       = shape.Trouble
 	User          = shape.User
 	WAL           = shape.WAL

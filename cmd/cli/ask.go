@@ -36,6 +36,8 @@ var (
 	ReadsWiredStore = Access{wiring: true}
 	WiringAlone     = Access{wiring: true, storeless: true}
 	Publishes       = Access{wiring: true, write: true, create: true}
+	ListsTokens     = Access{absent: true}
+	ChangesTokens   = Access{write: true, create: true}
 	ChangesRuns     = Access{write: true}
 	Prunes          = Access{write: true, Again: true}
 	ImportsUsers    = Access{write: true, create: true}

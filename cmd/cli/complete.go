@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/access"
 	"evrun/cmd/api/client"
 	"evrun/store"
 	"evrun/tasks/search"
@@ -104,6 +105,23 @@ func completeZones(*cobra.Command, []string, string) (names []string, _ cobra.Sh
 		}
 	}
 	return append(names, "UTC"), cobra.ShellCompDirectiveNoFileComp
+}
+
+// CompleteTokens lists the tokens that can be revoked.
+func (e *Env) CompleteTokens(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if e.completing(c) {
+		_ = e.Look(c.Context(), func(client *client.Client) error { // without a store nothing is suggested
+			all, err := client.Tokens(c.Context())
+			for _, t := range all {
+				if t.Source == string(access.Stored) {
+					names = append(names, t.Name+"\t"+strings.Join(t.Rights, ", "))
+				}
+			}
+			return err
+		})
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // CompleteSchedules lists the wired schedules.

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/access"
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
@@ -163,8 +164,10 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 	if s != nil {
 		id = s.ID()
 	}
+	tokens := access.NewTokens()
+	tokens.Set(access.File, cfg.Wiring.Tokens)
 	return api.NewServer(api.Options{
-		Store: s, Emitter: em, Version: Version(),
+		Store: s, Emitter: em, Tokens: tokens, Version: Version(),
 		Handlers:  &tasks.Stored{Store: s, Emitter: em, Handlers: cfg.Wiring.Handlers},
 		Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: cfg.Wiring.Schedules},
 		Explain: func(ev *events.Event) explain.Report {

@@ -96,7 +96,7 @@ type Options struct {
 // Load reads a wiring file and checks all of it. Its error is an [*Errors] with all faults at once.
 func Load(path string, o Options) (*Config, error) { return read(path, o, true) }
 
-// LoadSettings reads only the settings, for clients. It ignores faults in the wiring, except YAML syntax errors; Config.Wiring stays empty. Its error
+// LoadSettings reads only the settings, for clients. It ignores faults in the wiring, except YAML syntax errors; Config.Wiring stays empty, but for its tokens. Its error
 // is an [*Errors].
 func LoadSettings(path string, o Options) (*Config, error) { return read(path, o, false) }
 
@@ -153,7 +153,7 @@ func check(path, abs string, file include.File, o Options, wiring bool, in *incl
 	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, places: map[any]*yaml.Node{}, inputs: in}
 	s := settings.NewReader(settings.Options{Report: placed{d, &w.doubts}, Root: root, Dir: c.Dir, Flags: o.Flags, Getenv: o.Getenv})
 	d.top(root, s, &w)
-	c.Settings = s.Settle()
+	c.Settings, c.Wiring.Tokens = s.Settle(), w.tokens
 	if wiring {
 		w.parse = o.ParseStatement
 		w.zone, _ = slots.LoadZone(c.Settings.Timezone) // it was checked

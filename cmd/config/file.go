@@ -74,7 +74,7 @@ func (d *document) top(root *yaml.Node, s *settings.Reader, w *wiringReader) {
 	s.Prepare(values)
 	var k fileKeys
 	s.Note(d.decodeValue(root, values, &k, w))
-	w.strict, w.defaults = k.StrictTypes, k.Defaults
+	w.strict, w.defaults, w.tokens = k.StrictTypes, k.Defaults, k.Tokens()
 	_, w.variables = root.Lookup("env")
 	w.environment = handlers.Environment{Env: k.Env, Pass: k.PassEnv}
 	for _, f := range w.environment.Check() {

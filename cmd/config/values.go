@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"evrun/cmd/config/settings"
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/tasks/emitter"
@@ -199,30 +199,8 @@ func (*eventType) FieldShape() fields.Shape {
 	}}
 }
 
-// instant is a time with its offset from UTC.
-type instant struct{ time.Time }
-
-func (t *instant) DecodeField(value any, at *fields.At) {
-	s, ok := at.Scalar(value)
-	if !ok {
-		return
-	}
-	if t.Time, ok = events.ParseTime(s); ok {
-		return
-	}
-	hint := "write date, time and offset: 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00"
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01-02 15:04:05Z07:00"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			hint = "write " + t.Format("2006-01-02T15:04:05") + "Z for UTC, or the offset from it, such as +01:00, in place of Z"
-			break
-		}
-	}
-	at.Refuse(fault.New("%s is not a valid time", fault.Quote(s)).Hinting("%s", hint))
-}
-
-func (*instant) FieldShape() fields.Shape {
-	return fields.Shape{Words: "time", Schema: map[string]any{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*(Z|[+-][0-9]{2}:[0-9]{2})$`}}
-}
+// instant is a time with its offset.
+type instant = settings.Instant
 
 // runsOn reports whether the patterns of the handler that is being read include a type.
 func (r *wiringReader) runsOn(typ string) bool {

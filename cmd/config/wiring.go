@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"evrun/cmd/api/access"
 	"evrun/cmd/config/include"
 	"evrun/cmd/config/shorthand"
 	"evrun/cmd/config/warnings"
@@ -31,6 +32,7 @@ type Wiring struct {
 	Schedules   []*schedule.Entry
 	Handlers    []*tasks.Handler
 	Tests       []*Test
+	Tokens      []access.Token // server.tokens
 }
 
 // wiringReader reads the wiring's part of a file.
@@ -49,7 +51,8 @@ type wiringReader struct {
 
 	calendars map[calendarKey][]slots.Span // that were read
 	strict    bool                         // strict_types
-	zone      *time.Location               // of schedules that name none
+	tokens    []access.Token
+	zone      *time.Location // of schedules that name none
 
 	defaults        defaultsKeys
 	defaultsVersion string // a part of each handler's version; empty without defaults
@@ -72,7 +75,7 @@ type wiringReader struct {
 }
 
 func (r *wiringReader) read() Wiring {
-	w := Wiring{StrictTypes: r.strict}
+	w := Wiring{StrictTypes: r.strict, Tokens: r.tokens}
 	r.each("events", func(n *yaml.Node) { w.Events = append(w.Events, r.eventTypes(n)...) })
 	w.Events = r.jobTypes(w.Events)
 	var heirs, scheduleHeirs []heir

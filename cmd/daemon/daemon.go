@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/access"
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon/sockets"
@@ -77,6 +78,7 @@ type Daemon struct {
 	reloader  *reloader
 	stop      context.CancelFunc // ends the context of Run
 	server    *api.Server
+	tokens    *access.Tokens // that are valid by TCP
 	socket    *socket
 	control   *net.UnixListener    // the one that was passed for it; nil: none
 	tcp       net.Listener         // nil: there is no TCP port
@@ -94,7 +96,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Daemon{o: o, cfg: cfg, log: o.Log, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now(), metrics: metrics.New()}
+	d := &Daemon{o: o, cfg: cfg, log: o.Log, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now(), metrics: metrics.New(), tokens: access.NewTokens()}
 	d.current.Store(cfg)
 	d.loaded.Store(&d.started)
 	defer func() {
@@ -145,10 +147,13 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	d.server = api.NewServer(api.Options{
 		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Matches: d.matches, Wired: d.wired, Redact: d.redact,
 		Log: d.log, Retention: d.keeper.Policy,
-		MaxData: server.MaxEvent, MaxConnections: d.connections(), MaxStreams: server.MaxStreams, TrustedProxies: server.TrustedProxies, Hosts: hostsOf(server),
+		MaxData: server.MaxEvent, MaxConnections: d.connections(), MaxStreams: server.MaxStreams, Tokens: d.tokens, TrustedProxies: server.TrustedProxies, Hosts: hostsOf(server),
 		Version: d.o.Version,
 		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
 	})
+	if err = d.loadTokens(ctx); err != nil {
+		return nil, err
+	}
 	d.watch()
 	return d, nil
 }

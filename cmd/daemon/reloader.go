@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/access"
 	"evrun/cmd/config"
 	"evrun/cmd/config/include"
 	"evrun/events"
@@ -217,8 +218,14 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 	if zone != was.Settings.Timezone {
 		done.Settings = append(done.Settings, "timezone")
 	}
+	if !access.Same(cfg.Wiring.Tokens, was.Wiring.Tokens) {
+		done.Settings = append(done.Settings, "server.tokens")
+	}
 	cfg.Settings = was.Settings
 	cfg.Settings.Retention, cfg.Settings.Timezone = kept, zone
+	if err := r.d.useTokens(cfg); err != nil {
+		r.d.log.Error("the owner's token can't be read again, and stays as it was", "error", err)
+	}
 	r.d.current.Store(cfg)
 	r.d.loaded.Store(&done.At)
 	return nil

@@ -57,6 +57,9 @@ func environment(Sources) (string, error) {
 
 // settingRows are the rows of a setting, or of those within it.
 func settingRows(prefix string, f fields.Field) (rows [][]string) {
+	if f.Type == "list" && len(f.Fields) > 0 { // of the wiring
+		return nil
+	}
 	name := prefix + f.Name
 	if len(f.Fields) > 0 {
 		for _, inner := range f.Fields {

@@ -1,9 +1,22 @@
 package access
 
 import (
+	"strings"
 	"sync"
 	"time"
+
+	"evrun/tasks"
+	"evrun/tasks/fault"
 )
+
+// ParseRate reads how many events a token publishes at most: 100/s, 5/m.
+func ParseRate(text string) (tasks.Rate, *fault.Fault) {
+	rate, f := tasks.ParseRate(text)
+	if f != nil && strings.Contains(f.Hint, "handler") {
+		f = fault.New("%s", f.Message).Hinting("leave the rate out for no limit; a token without the right emit publishes nothing")
+	}
+	return rate, f
+}
 
 // bucket limits how much passes in a time. Tokens come back one by one, up to burst. A larger request is let in while there is a token, and the
 // bucket is in debt then: so a batch is never too large, and the mean rate holds.

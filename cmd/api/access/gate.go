@@ -23,6 +23,7 @@ package access
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -175,7 +176,7 @@ func protect(h http.Header) {
 // byForm reports whether the body is of a type that HTML forms can send. The header of an event in CloudEvents' binary mode, whose data may have any
 // type, can't be sent by a form.
 func byForm(r *http.Request) bool {
-	if len(r.Header["Ce-Type"]) > 0 {
+	if slices.ContainsFunc(slices.Collect(maps.Keys(r.Header)), func(name string) bool { return strings.HasPrefix(name, "Ce-") }) {
 		return false
 	}
 	for _, value := range r.Header["Content-Type"] {

@@ -1,11 +1,13 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +49,9 @@ type Token struct {
 func (t Token) equal(other Token) bool {
 	return t.Name == other.Name && t.Hash == other.Hash && t.Rate == other.Rate && t.Expires.Equal(other.Expires) && slices.Equal(t.Rights.texts, other.Rights.texts)
 }
+
+// Same reports whether two lists have the same tokens, in the same order.
+func Same(a, b []Token) bool { return slices.EqualFunc(a, b, Token.equal) }
 
 // Tokens are the valid tokens of a daemon. Safe for concurrent use.
 type Tokens struct {
@@ -104,6 +109,26 @@ func (t *Tokens) hold(source Source, token Token) *holder {
 
 // burstOf is how many events come at once after a pause: those of a second, or one.
 func burstOf(r tasks.Rate) int { return max(1, int(int64(r.Count)*int64(time.Second)/int64(r.Per))) }
+
+// Listed is a token in a list.
+type Listed struct {
+	Token
+	Source Source
+}
+
+// List returns all tokens that were set, those that have expired too, by source and name.
+func (t *Tokens) List() []Listed {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var list []Listed
+	for _, h := range t.byHash {
+		list = append(list, Listed{h.Token, h.source})
+	}
+	slices.SortFunc(list, func(a, b Listed) int {
+		return cmp.Or(strings.Compare(string(b.Source), string(a.Source)), strings.Compare(a.Name, b.Name)) // the owner first, then the file
+	})
+	return list
+}
 
 // LastUsed is when a token last let a request in, since the start of the daemon; zero: not since then.
 func (t *Tokens) LastUsed(hash Hash) time.Time {

@@ -42,6 +42,11 @@ type HandlerList struct {
 	Hint     string                  `json:"hint,omitempty"` // why no handler has the labels
 }
 
+// TokenList is a list of the tokens: the owner's, those of the wiring file, then those that were made by command.
+type TokenList struct {
+	Tokens []Token `json:"tokens"` // the owner's first
+}
+
 // ReplayedList is a list of what was replayed, in the order of the request.
 type ReplayedList struct {
 	Replayed []Replayed `json:"replayed"`

@@ -35,7 +35,10 @@ var settings = leaves("", reflect.TypeFor[Keys]())
 func leaves(prefix string, t reflect.Type) (list []setting) {
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("key"), ",")
-		if f.Type.Kind() == reflect.Struct {
+		switch {
+		case f.Tag.Get("wiring") != "": // it is not a setting
+			continue
+		case f.Type.Kind() == reflect.Struct:
 			list = append(list, leaves(prefix+name+".", f.Type)...)
 			continue
 		}

@@ -1,0 +1,24 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"evrun/cmd/api"
+)
+
+// Tokens lists the tokens that may send requests by TCP.
+func (c *Client) Tokens(ctx context.Context) ([]api.Token, error) {
+	list, err := request[struct{ Tokens []api.Token }](ctx, c, http.MethodGet, "/v1/tokens", body{})
+	return list.Tokens, err
+}
+
+// CreateToken makes a token.
+func (c *Client) CreateToken(ctx context.Context, ask api.TokenRequest) (api.NewToken, error) {
+	return post[api.NewToken](ctx, c, "/v1/tokens", ask)
+}
+
+// RevokeToken ends a token. The error is a *[api.Problem] with status 404 if it does not exist.
+func (c *Client) RevokeToken(ctx context.Context, name string) (api.RevokedToken, error) {
+	return request[api.RevokedToken](ctx, c, http.MethodPost, "/v1/tokens/"+segment(name)+"/revoke", body{})
+}

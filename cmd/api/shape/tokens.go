@@ -1,0 +1,36 @@
+package shape
+
+import "time"
+
+// Token is a token that may send requests by TCP, without its secret.
+type Token struct {
+	Name   string     `json:"name"`
+	Source string     `json:"source"`               // owner: the file evrun.token; file: server.tokens of the wiring file; stored: made by command
+	Rights []string   `json:"rights"`               // what it allows: read, operate, admin, emit, or emit and a pattern
+	Rate   string     `json:"rate,omitempty"`       // how many events it publishes at most
+	Made   *time.Time `json:"created_at,omitempty"` // when it was made
+	By     string     `json:"by,omitempty"`         // who made it
+	Until  *time.Time `json:"expires_at,omitempty"` // when it ends; missing: never
+	Over   bool       `json:"expired,omitempty"`    // it has ended, and is refused
+	Used   *time.Time `json:"used_at,omitempty"`    // when it last let a request in, since the start of the daemon
+}
+
+// TokenRequest asks for a new token.
+type TokenRequest struct {
+	Name   string     `json:"name"`
+	Rights []string   `json:"rights"`               // read, operate, admin, emit, or emit and a pattern
+	Rate   string     `json:"rate,omitempty"`       // how many events it publishes at most: 100/s
+	Until  *time.Time `json:"expires_at,omitempty"` // when it ends; missing: never
+}
+
+// NewToken is a token that was made.
+type NewToken struct {
+	Token
+	Secret string `json:"token"` // it is never shown again
+}
+
+// RevokedToken answers a request to revoke a token.
+type RevokedToken struct {
+	Name    string `json:"name"`
+	Revoked bool   `json:"revoked"` // true: it is not valid any more
+}
