@@ -25,7 +25,10 @@ run, it is printed, too, and the exit code is 1.
 A service of the system runs as an account of its own, evrun, which is made if it does not exist. The account must be able to read the
 wiring file and its directory, and to write where the store is. That is not checked here, where the account may not exist yet. In the wiring file,
 "store: /var/lib/evrun/evrun.db" and "server: {socket: /run/evrun/evrun.sock}" need nothing more, since systemd makes both directories. A service
-of your own (--user) runs as you, and from your login to your logout ("loginctl enable-linger" has it run always).`,
+of your own (--user) runs as you, and from your login to your logout ("loginctl enable-linger" has it run always).
+
+A .socket unit of the same name may pass the TCP port of server.listen, and the control socket of server.socket, to the daemon: then a port
+below 1024 needs no right, and what connects while the daemon restarts is answered after it. It needs SocketMode=0600 for the control socket.`,
 		Example: `  sudo evrun service install -c /etc/evrun/evrun.yaml
   evrun service install --user
   evrun service install --print | less`,

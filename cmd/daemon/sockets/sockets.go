@@ -106,7 +106,7 @@ func explained(listen string, err error) error {
 		e.Hint = fmt.Sprintf("ss -ltnp 'sport = :%s' names it; end it, or set server.listen to another port", port)
 	case errors.Is(err, fs.ErrPermission):
 		e.Msg = fmt.Sprintf("server.listen %s: evrun may not open this port", listen)
-		e.Hint = "take a port above 1023, or give the right: AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or a .socket unit that passes the port"
+		e.Hint = "take a port above 1023, or give the right: AmbientCapabilities= and CapabilityBoundingSet=CAP_NET_BIND_SERVICE in the systemd unit, or a .socket unit that passes the port"
 	case errors.Is(err, notHere):
 		e.Msg = fmt.Sprintf("server.listen %s: this machine does not have the address", listen)
 		e.Hint = "ip address lists those that it has; 127.0.0.1 is this machine alone, and no host at all is every address"
