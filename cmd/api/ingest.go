@@ -151,6 +151,9 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Ev
 	if err := q.check(len(evs)); err != nil {
 		return err
 	}
+	if batch && q.Matches {
+		return problem(http.StatusBadRequest, "matches: only one event can be asked about, and not a batch")
+	}
 	if len(evs) == 0 {
 		return writeJSON(w, http.StatusOK, []Receipt{})
 	}

@@ -121,6 +121,11 @@ func TestAPlainEventCanBeWaitedFor(t *testing.T) {
 	if refused.StatusCode != http.StatusTooManyRequests || refused.Header.Get("Retry-After") != "1" {
 		t.Errorf("beside a stream: %d %s", refused.StatusCode, body)
 	}
+	for query, contentType := range map[string]string{"?matches=true": batchType, "?matches=1": linesType, "?wait=1s": linesType, "?wait=1s&": batchType} {
+		if refused, body := d.call(http.MethodPost, "/v1/events"+query, contentType, `[{"type":"a.b"},{"type":"a.b"}]`); refused.StatusCode != http.StatusBadRequest || !strings.Contains(body, "one") {
+			t.Errorf("%s of %s: %d %s", query, contentType, refused.StatusCode, body)
+		}
+	}
 	// A duplicate causes nothing, and nothing is waited for.
 	d = serve(t, &tasks.Handler{Name: "h", On: []events.Pattern{events.MustPattern("a.b")}, Action: dies{}})
 	for range 2 {
