@@ -20,7 +20,7 @@ const (
 
 	// Readers that have something to read are woken at this pace, so that a thousand of them don't take the processors from those who publish. Until its
 	// turn comes more events are there, which it then gets with one write.
-	wakes     = 16 // readers
+	wakes     = 4 // readers
 	wakeEvery = time.Millisecond
 )
 

@@ -1,0 +1,275 @@
+package cmd_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// streamsWiring is that of their daemon: at a low level of logs, and without handlers, so that what the streams cost is seen.
+const streamsWiring = "store: evrun.db\nlog: {level: error}\nserver: {socket: evrun.sock}\n"
+
+// streamsLoad is a daemon that many streams follow while events come at a rate.
+type streamsLoad struct {
+	t       *testing.T
+	d       *daemon
+	n       atomic.Int64 // events that were sent
+	matched atomic.Int64 // events that the streams' filters select, and that were acknowledged
+	last    atomic.Int64 // the largest seq of these
+	rate    int          // events a second
+}
+
+func newStreamsLoad(t *testing.T, rate int) *streamsLoad {
+	t.Helper()
+	dir := wired(t, streamsWiring)
+	d := serve(t, dir, nil)
+	d.ready(t)
+	t.Cleanup(func() { d.stop(t) })
+	return &streamsLoad{t: t, d: d, rate: rate}
+}
+
+func (l *streamsLoad) dial() net.Conn {
+	l.t.Helper()
+	c, err := net.Dial("unix", filepath.Join(l.d.dir, "evrun.sock"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return c
+}
+
+// send sends single events for a while, 1 % of which the streams' filters select, and returns how long each waited for its answer, sorted. An event is due
+// at its time, whether or not those before it have been answered.
+func (l *streamsLoad) send(length time.Duration) (waits []time.Duration) {
+	const connections = 50
+	ctx, stop := context.WithTimeout(l.t.Context(), length)
+	defer stop()
+	began := time.Now()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for range connections {
+		c := l.dial()
+		all.Go(func() {
+			defer c.Close()
+			in, own := bufio.NewReader(c), []time.Duration(nil)
+			for ctx.Err() == nil {
+				due := began.Add(time.Duration(next.Add(1)-1) * time.Second / time.Duration(l.rate))
+				pauseFor(ctx, time.Until(due))
+				if ctx.Err() != nil {
+					break
+				}
+				if err := l.one(c, in); err != nil {
+					l.t.Error(err)
+					break
+				}
+				own = append(own, time.Since(due))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			waits = append(waits, own...)
+		})
+	}
+	all.Wait()
+	slices.Sort(waits)
+	return waits
+}
+
+// one sends an event, and waits for its answer.
+func (l *streamsLoad) one(c net.Conn, in *bufio.Reader) error {
+	n, typ := l.n.Add(1), "load.other"
+	if n%100 == 0 {
+		typ = "load.match"
+	}
+	body := fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"/load","type":"%s","data":{"n":%[1]d,"text":"%[3]s"}}`, n, typ, strings.Repeat("x", 100))
+	if _, err := fmt.Fprintf(c, "POST /v1/events HTTP/1.1\r\nHost: evrun\r\nContent-Type: application/cloudevents+json\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode/100 != 2 {
+		return fmt.Errorf("%s: %s, %w", res.Status, text, err)
+	}
+	if n%100 != 0 {
+		return nil
+	}
+	_, digits, _ := bytes.Cut(text, []byte(`"seq":"`))
+	digits, _, _ = bytes.Cut(digits, []byte(`"`))
+	seq, err := strconv.ParseInt(string(digits), 10, 64)
+	l.matched.Add(1)
+	for last := l.last.Load(); seq > last && !l.last.CompareAndSwap(last, seq); last = l.last.Load() {
+	}
+	return err
+}
+
+// listeners are open streams: every second one reads, and counts.
+type listeners struct {
+	conns   []net.Conn
+	reading sync.WaitGroup
+	failed  chan error
+	reached []atomic.Int64 // by reader: the seq of its last event
+	counts  []atomic.Int64 // by reader: its events
+}
+
+// open opens streams whose filters select 1 % of the events: by type, or by a condition of which there are ten.
+func (l *streamsLoad) open(n int) *listeners {
+	l.t.Helper()
+	all := &listeners{failed: make(chan error, n), reached: make([]atomic.Int64, n), counts: make([]atomic.Int64, n)}
+	for i := range n {
+		filter := "type=load.match"
+		if i%4 > 1 {
+			filter = "where=" + url.QueryEscape(fmt.Sprintf("data.n %% 100 == 0 and data.n > -%d", 1+i%10))
+		}
+		c := l.dial()
+		all.conns = append(all.conns, c)
+		if _, err := fmt.Fprintf(c, "GET /v1/stream?%s HTTP/1.1\r\nHost: evrun\r\n\r\n", filter); err != nil {
+			l.t.Fatal(err)
+		}
+		in := bufio.NewReaderSize(c, 4<<10)
+		if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+			l.t.Fatalf("stream %d: %q, %v", i, line, err)
+		}
+		for line := ""; !strings.HasPrefix(line, "event: head"); {
+			var err error
+			if line, err = in.ReadString('\n'); err != nil {
+				l.t.Fatal(err)
+			}
+		}
+		if i%2 == 0 {
+			all.reading.Go(func() { all.read(i, in) })
+		}
+	}
+	return all
+}
+
+// read reads a stream until it is closed.
+func (a *listeners) read(i int, in *bufio.Reader) {
+	for id := int64(0); ; {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				a.failed <- fmt.Errorf("stream %d: %w", i, err)
+			}
+			return
+		}
+		if text, ok := bytes.CutPrefix(line, []byte("id: ")); ok {
+			id, _ = strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
+		} else if bytes.HasPrefix(line, []byte("event: event")) {
+			if id <= a.reached[i].Load() {
+				a.failed <- fmt.Errorf("stream %d: #%d comes after #%d", i, id, a.reached[i].Load())
+				return
+			}
+			a.reached[i].Store(id)
+			a.counts[i].Add(1)
+		}
+	}
+}
+
+// close waits until all that read have the last event that was selected, closes the streams, and checks that each has got so many events.
+func (a *listeners) close(t *testing.T, last, count int64) {
+	t.Helper()
+	defer a.reading.Wait()
+	defer func() {
+		for _, c := range a.conns {
+			c.Close()
+		}
+	}()
+	within(t, time.Minute, "all readers have the last event", func() (bool, string) {
+		pauseFor(t.Context(), time.Millisecond)
+		select {
+		case err := <-a.failed:
+			t.Fatal(err)
+		default:
+		}
+		for i := 0; i < len(a.conns); i += 2 {
+			if at := a.reached[i].Load(); at < last {
+				return false, fmt.Sprintf("stream %d is at #%d of #%d", i, at, last)
+			}
+		}
+		return true, ""
+	})
+	for i := 0; i < len(a.conns); i += 2 {
+		if n := a.counts[i].Load(); n != count {
+			t.Errorf("stream %d has %d of %d events", i, n, count)
+		}
+	}
+}
+
+// resident is the memory of the daemon's process, in MiB.
+func (l *streamsLoad) resident() float64 {
+	l.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", l.d.cmd.Process.Pid))
+	if err != nil {
+		l.t.Skip("the memory of a process can't be read here: ", err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	n, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return n / 1024
+}
+
+func at(sorted []time.Duration, part float64) time.Duration {
+	return sorted[min(len(sorted)-1, int(part*float64(len(sorted))))]
+}
+
+// Every reader gets each event of its filter exactly once and in order, beside as many that never read.
+func TestManyStreamsGetEachEventOnce(t *testing.T) {
+	proof(t)
+	l := newStreamsLoad(t, 2000)
+	streams := l.open(100)
+	l.send(time.Second)
+	streams.close(t, l.last.Load(), l.matched.Load())
+}
+
+// TestStreamsUnderLoad measures what a thousand streams, half of which never read, cost those who publish, and how much memory: 5,000 events a second, of
+// which the streams select 1 %. It compares rounds without streams and with them, one after the other, and prints their medians.
+//
+// EVRUN_STREAM_LOAD is how long a round takes, in seconds; without it nothing is measured.
+func TestStreamsUnderLoad(t *testing.T) {
+	seconds, _ := strconv.Atoi(os.Getenv("EVRUN_STREAM_LOAD"))
+	if seconds == 0 {
+		t.Skip("EVRUN_STREAM_LOAD is not set")
+	}
+	const rounds, streams = 5, 1000
+	l := newStreamsLoad(t, 5000)
+	length := time.Duration(seconds) * time.Second
+	l.send(length / 2)
+	var without, with []time.Duration
+	var memory []float64
+	for i := range rounds {
+		waits := l.send(length)
+		before := l.resident()
+		opened := l.open(streams)
+		idle := l.resident()
+		count := l.matched.Load()
+		loaded := l.send(length)
+		opened.close(t, l.last.Load(), l.matched.Load()-count)
+		t.Logf("round %d: p50 %v, p99 %v of %d; with %d streams p50 %v, p99 %v of %d; memory %.0f MiB, %.0f with the streams, %.0f under load", i+1,
+			at(waits, .5), at(waits, .99), len(waits), streams, at(loaded, .5), at(loaded, .99), len(loaded), before, idle, l.resident())
+		without, with, memory = append(without, at(waits, .99)), append(with, at(loaded, .99)), append(memory, l.resident())
+	}
+	slices.Sort(without)
+	slices.Sort(with)
+	slices.Sort(memory)
+	t.Logf("medians: p99 %v without streams, %v with %d, %.2f times; the daemon has %.0f MiB at most", without[rounds/2], with[rounds/2], streams,
+		float64(with[rounds/2])/float64(without[rounds/2]), memory[rounds-1])
+}
