@@ -29,14 +29,14 @@ func node(t *testing.T, script, address string, env ...string) {
 	}
 }
 
-// goClient builds the program in Go, a module of its own, from modules that were downloaded before.
-func goClient(t *testing.T) (bin string) {
+// goClient builds a program in Go, a module of its own, from modules that were downloaded before. what is its name in EVRUN_REQUIRE.
+func goClient(t *testing.T, module, what string) (bin string) {
 	t.Helper()
 	bin = filepath.Join(t.TempDir(), "client")
 	c := exec.Command("go", "build", "-o", bin, ".")
-	c.Dir, c.Env = filepath.Join(clients, "go"), append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly")
+	c.Dir, c.Env = filepath.Join(clients, module), append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly")
 	if text, err := c.CombinedOutput(); err != nil {
-		unable(t, "cloudevents", fmt.Errorf("go -C .ci/clients/go mod download hasn't been run: %w\n%s", err, text))
+		unable(t, what, fmt.Errorf("go -C .ci/clients/%s mod download hasn't been run: %w\n%s", module, err, text))
 	}
 	return bin
 }
@@ -52,7 +52,7 @@ func TestTheCloudEventsSDKsSendAndRead(t *testing.T) {
 		return "unix:" + filepath.Join(dir, "evrun.sock")
 	}
 	t.Run("go", func(t *testing.T) {
-		if text, err := exec.Command(goClient(t), address(t)).CombinedOutput(); err != nil {
+		if text, err := exec.Command(goClient(t, "go", "cloudevents"), address(t)).CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, text)
 		} else {
 			t.Logf("%s", text)

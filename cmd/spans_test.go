@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -138,6 +139,30 @@ events:
 		}
 		seen[s.SpanID] = true
 	}
+	t.Run("as the OpenTelemetry collector reads them", func(t *testing.T) {
+		decoder, got := goClient(t, "otlp", "otlp"), ""
+		for _, body := range c.Bodies() {
+			read := exec.Command(decoder)
+			read.Stdin, read.Stderr = bytes.NewReader(body), os.Stderr
+			text, err := read.Output()
+			if err != nil {
+				t.Errorf("%v: %s", err, body)
+			}
+			got += string(text)
+		}
+		codes := map[int]string{0: "Unset", 2: "Error"}
+		kinds := map[int]string{4: "Producer", 5: "Consumer"}
+		for _, s := range c.Spans() {
+			want := fmt.Sprintf("evrun %s %s %s %q %q %s %d %d %d %x %s %q\n", s.TraceID, s.SpanID, s.ParentSpanID, s.State, s.Name, kinds[s.Kind], s.Attributes["evrun.seq"],
+				s.Ended.Sub(s.Began).Nanoseconds(), len(s.Links), s.Flags, codes[s.Code], s.Message)
+			if !strings.Contains(got, want) {
+				t.Errorf("%s is not in %s", want, got)
+			}
+		}
+		if strings.Count(got, "\n") != len(c.Spans()) {
+			t.Errorf("it reads %s", got)
+		}
+	})
 }
 
 // TestAWrongEndpointOfSpans: it is reported by the start, by status and by doctor, and stops nothing.

@@ -28,6 +28,7 @@ type Collector struct {
 	t        testing.TB
 	mu       sync.Mutex
 	spans    []Span
+	bodies   [][]byte
 	headers  http.Header
 	requests int
 	changed  chan struct{}
@@ -60,7 +61,7 @@ func (c *Collector) serve(w http.ResponseWriter, r *http.Request) {
 	c.requests++
 	c.headers = r.Header.Clone()
 	if keep {
-		c.spans = append(c.spans, spans...)
+		c.spans, c.bodies = append(c.spans, spans...), append(c.bodies, body)
 	}
 	close(c.changed)
 	c.changed = make(chan struct{})
@@ -93,6 +94,13 @@ func (c *Collector) Spans() []Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]Span(nil), c.spans...)
+}
+
+// Bodies are the requests that brought the spans.
+func (c *Collector) Bodies() [][]byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([][]byte(nil), c.bodies...)
 }
 
 // Requests is how many requests came, and the headers of the last one.
