@@ -62,7 +62,7 @@ func runReload(ctx context.Context, e *cli.Env) error {
 	for _, part := range []struct {
 		name string
 		c    tasks.Changes
-	}{{"handler", done.Handlers}, {"schedule", done.Schedules}, {"event type", done.Events}} {
+	}{{"handler", done.Handlers}, {"schedule", done.Schedules}, {"event type", done.Events}, {"hook", done.Hooks}} {
 		for _, group := range []struct {
 			what  string
 			names []string

@@ -53,6 +53,8 @@ var surface = map[string]struct {
 	"runs logs":         {args: []string{"2-fail"}},
 	"runs retry":        {args: []string{"2-fail"}, once: true},
 	"runs show":         {args: []string{"2-fail"}},
+	"hooks list":        {},
+	"hooks show":        {args: []string{"github"}},
 	"schedules fire":    {args: []string{"nightly"}},
 	"schedules list":    {},
 	"schedules next":    {args: []string{"-n", "3"}},
@@ -83,6 +85,8 @@ handlers:
   - {name: fail, on: order.placed, do: exec, with: {shell: "echo no room left >&2; exit 1"}, timeout: 1m, retry: {attempts: 1}}
 schedules:
   - {name: nightly, daily: "02:30", emit: backup.due}
+hooks:
+  - {name: github, type: github.push, verify: none}
 tests:
   - {name: sign-up, given: [{type: user.registered, data: {name: Ada, email: ada@example.com}}], expect: {users: [{email: ada@example.com}]}}
 `

@@ -65,12 +65,12 @@ func runValidate(ctx context.Context, e *cli.Env, strict bool) error {
 		}
 	}
 	noteLeftBehind(ctx, e, cfg)
-	types, schedules, handlers := len(cfg.Wiring.Events), len(cfg.Wiring.Schedules), len(cfg.Wiring.Handlers)
+	types, schedules, hooks, handlers := len(cfg.Wiring.Events), len(cfg.Wiring.Schedules), len(cfg.Wiring.Hooks), len(cfg.Wiring.Handlers)
 	if e.JSON() {
 		if err := printFaults(e, cfg.Warnings); err != nil {
 			return err
 		}
-		return e.PrintJSON(map[string]any{"valid": true, "path": cfg.Path, "events": types, "schedules": schedules, "handlers": handlers,
+		return e.PrintJSON(map[string]any{"valid": true, "path": cfg.Path, "events": types, "schedules": schedules, "hooks": hooks, "handlers": handlers,
 			"warnings": len(cfg.Warnings), "included": len(cfg.Included)})
 	}
 	if len(cfg.Warnings) > 0 {
@@ -80,8 +80,12 @@ func runValidate(ctx context.Context, e *cli.Env, strict bool) error {
 	if n := len(cfg.Included); n > 0 {
 		path += ", with " + fault.Plural(n, "included file") + ","
 	}
-	_, err = fmt.Fprintf(e.Out, "%s is valid: %s, %s, %s, %s\n", path,
-		fault.Plural(types, "event type"), fault.Plural(schedules, "schedule"), fault.Plural(handlers, "handler"), fault.Plural(len(cfg.Wiring.Tests), "test"))
+	paths := ""
+	if hooks > 0 {
+		paths = fault.Plural(hooks, "hook") + ", "
+	}
+	_, err = fmt.Fprintf(e.Out, "%s is valid: %s, %s, %s%s, %s\n", path,
+		fault.Plural(types, "event type"), fault.Plural(schedules, "schedule"), paths, fault.Plural(handlers, "handler"), fault.Plural(len(cfg.Wiring.Tests), "test"))
 	return err
 }
 

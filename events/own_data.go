@@ -61,6 +61,7 @@ var (
 		{Name: "handlers", Type: "map", Doc: changes},
 		{Name: "schedules", Type: "map", Doc: changes},
 		{Name: "events", Type: "map", Doc: changes},
+		{Name: "hooks", Type: "map", Doc: changes},
 		{Name: "settings", Type: "list of texts", Doc: "Changed settings that have taken effect.", Some: true},
 		{Name: "restart", Type: "list of texts", Doc: "Changed settings that need a restart.", Some: true},
 		{Name: "left", Type: "list of maps", Doc: "Handlers that have left, with what waits for them.", Some: true},

@@ -36,6 +36,7 @@ type Group struct {
 // Groups are all routes, by subject.
 var Groups = []Group{
 	{"Events", eventRoutes}, {"Runs", runRoutes}, {"Actions on a selection", batchRoutes}, {"Schedules and handlers", wiredRoutes},
+	{"Hooks", hookRoutes},
 	{"Users", userRoutes}, {"Tokens", tokenRoutes}, {"The daemon", daemonRoutes},
 }
 

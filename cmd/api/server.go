@@ -32,6 +32,7 @@ import (
 	"evrun/cmd/api/limits"
 	"evrun/cmd/api/shape"
 	"evrun/cmd/api/stream"
+	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -54,6 +55,7 @@ type Options struct {
 	Redact    func(string) string                // removes secrets from a text; nil: there are none
 	Log       *slog.Logger
 	Retention func() retention.Policy // what is kept
+	Hooks     []*hook.Hook            // see [hook.Receiver.Replace] for other ones later
 	MaxData   int                     // largest data of an event, in bytes
 	Daemon    *Daemon                 // nil: the server answers in process, see [Server.Handler]
 
@@ -90,6 +92,7 @@ type Server struct {
 	streams     *stream.Streams // of a daemon
 	reasons     *Reasons
 	description func() map[string]any // see describe
+	hooks       *hook.Receiver
 }
 
 // route answers requests; its error becomes a [Problem].
@@ -111,6 +114,7 @@ func NewServer(o Options) *Server {
 	}
 	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action(), erase.Action(o.Store))})
 	s.description = description(o.Version)
+	s.hooks = s.newHooks()
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,

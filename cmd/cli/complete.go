@@ -137,6 +137,19 @@ func (e *Env) CompleteSchedules(c *cobra.Command, _ []string, _ string) ([]strin
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+// CompleteHooks lists the wired hooks.
+func (e *Env) CompleteHooks(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if e.completing(c) {
+		if cfg, err := e.Load(); err == nil {
+			for _, h := range cfg.Wiring.Hooks {
+				names = append(names, h.Name+"\t"+h.Type.String())
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 // CompleteRuns lists the newest runs in one of these states (none: in any).
 func (e *Env) CompleteRuns(states ...store.RunState) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -178,6 +178,7 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 			return explain.Matches(cfg.Wiring.Handlers, cfg.Wiring.Events, ev)
 		},
 		Retention: func() retention.Policy { return retention.Policy(cfg.Settings.Retention) },
+		Hooks:     cfg.Wiring.Hooks,
 		MaxData:   cfg.Settings.Server.MaxEvent, Log: slog.New(slog.DiscardHandler),
 	})
 }

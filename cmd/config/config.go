@@ -5,7 +5,7 @@
 //
 // # Included files
 //
-// A file includes others: include: [conf.d/*.yaml, team/more.yaml]. They may have events, schedules, handlers and tests, and include further ones; all other
+// A file includes others: include: [conf.d/*.yaml, team/more.yaml]. They may have events, schedules, hooks, handlers and tests, and include further ones; all other
 // keys are the wiring file's. The wiring is that of the wiring file, then that of its included files, in the order of the entries of include and,
 // for a pattern, of the files' names; an included file is followed by those that it includes. This is the order of lists, and of nothing else:
 // handlers of one event do not wait for each other. A name is given once in all files. An entry that moves from one file to another
@@ -28,7 +28,7 @@
 //
 // The settings (store, server, log, retention, timezone) come from the defaults, the file, the environment (EVRUN_STORE, EVRUN_SERVER_SOCKET, …: the
 // key's path in capitals with _ for its dots) and the flags; the later of these wins. Viper layers them. The wiring (strict_types, env,
-// events, schedules, handlers, tests) comes from the file alone and never passes through Viper, which lower-cases keys and splits
+// events, schedules, hooks, handlers, tests) comes from the file alone and never passes through Viper, which lower-cases keys and splits
 // them at dots.
 //
 // Relative paths in a file are relative to its directory, and those in the environment to that of the wiring file, so that a command means the same in any

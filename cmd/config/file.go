@@ -26,16 +26,17 @@ type fileKeys struct {
 
 // wiringKeys are those of them that an included file can have, too.
 type wiringKeys struct {
-	Include   []includePattern                 `key:"include,one" hint:"write include: conf.d/*.yaml, or a list" other:"includes,import,imports,files" doc:"Other files with events, schedules, handlers and tests, relative to this file: team/more.yaml, or a pattern, whose files are read in the order of their names: conf.d/*.yaml. A pattern may match no file. An included file can include others."`
+	Include   []includePattern                 `key:"include,one" hint:"write include: conf.d/*.yaml, or a list" other:"includes,import,imports,files" doc:"Other files with events, schedules, hooks, handlers and tests, relative to this file: team/more.yaml, or a pattern, whose files are read in the order of their names: conf.d/*.yaml. A pattern may match no file. An included file can include others."`
 	Events    later[map[eventType]eventOrNull] `key:"events" doc:"The declared types of events, each with a description and a schema of its data."`
 	Schedules later[[]scheduleItem]            `key:"schedules" other:"jobs,timers" doc:"Timers that publish events, or do something themselves."`
+	Hooks     later[[]hookKeys]                `key:"hooks" other:"webhooks,webhook" doc:"Paths of HTTP that make events of what others send."`
 	Handlers  later[[]handlerKeys]             `key:"handlers" other:"tasks" doc:"What is done about events."`
 	Tests     later[[]testKeys]                `key:"tests" doc:"What the wiring must do, for evrun test."`
 }
 
 // isLater reports whether a key's value is decoded later.
 func isLater(name string) bool {
-	return slices.Contains([]string{"events", "schedules", "handlers", "tests"}, name)
+	return slices.Contains([]string{"events", "schedules", "hooks", "handlers", "tests"}, name)
 }
 
 // later is a key whose value, a T, is decoded later.

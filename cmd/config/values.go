@@ -143,7 +143,11 @@ func (c *condition) DecodeField(value any, at *fields.At) {
 		return
 	}
 	var err error
-	if c.Expr, err = expression.Compile(s, at.Context.(expression.Scoper).ScopeOf(at.Scope)); err != nil {
+	scope := at.Context.(expression.Scoper).ScopeOf(at.Scope)
+	if at.Key() == "when" {
+		scope = scope.Condition()
+	}
+	if c.Expr, err = expression.Compile(s, scope); err != nil {
 		at.Add(fault.Of(err))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"evrun/cmd/config/shorthand"
 	"evrun/cmd/config/warnings"
 	"evrun/cmd/config/yaml"
+	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -25,11 +26,12 @@ import (
 	"evrun/tasks/schema"
 )
 
-// Wiring is the compiled wiring: event types, schedules, handlers and tests.
+// Wiring is the compiled wiring: event types, schedules, hooks, handlers and tests.
 type Wiring struct {
 	Events      []emitter.EventType
 	StrictTypes bool // events of other types are refused
 	Schedules   []*schedule.Entry
+	Hooks       []*hook.Hook
 	Handlers    []*tasks.Handler
 	Tests       []*Test
 	Tokens      []access.Token // server.tokens
@@ -43,8 +45,8 @@ type wiringReader struct {
 	secrets *expression.Secrets
 	notes   []string // see Config.Notes
 	parse   store.StatementParser
-	places  map[any]*yaml.Node    // of each *schedule.Entry and *tasks.Handler, for warnings
-	names   map[string]*yaml.Node // taken by schedules ("schedule x") and handlers ("handler x")
+	places  map[any]*yaml.Node    // of each *schedule.Entry, *hook.Hook and *tasks.Handler, for warnings
+	names   map[string]*yaml.Node // taken by schedules ("schedule x"), hooks and handlers
 
 	types    map[string]*declaredType // under events
 	ownTypes map[string]*declaredType // evrun's own, as far as handlers are wired to them
@@ -111,6 +113,7 @@ func (r *wiringReader) read() Wiring {
 		})
 	})
 	r.checkWas("schedule", scheduleHeirs)
+	r.each("hooks", func(n *yaml.Node) { w.Hooks = append(w.Hooks, r.hooks(n)...) })
 	r.each("handlers", func(n *yaml.Node) {
 		r.sequence(n, "handlers", "begin each with a dash: - name: …", func(n *yaml.Node) {
 			n = shorthand.Expand(n, r.fault)
@@ -218,14 +221,18 @@ func (r *wiringReader) ScopeOf(word string) expression.Scope {
 		return r.ScopeOf(word).WithItem()
 	}
 	switch word {
-	case "when":
-		return expression.HandlerWhen.WithData(r.data).Condition()
-	case "key":
+	case "when", "key":
 		return expression.HandlerWhen.WithData(r.data)
 	case "env":
 		return r.scope(expression.Environment)
 	case "emit":
 		return r.scope(expression.HandlerEmit)
+	case "hook":
+		return expression.HookRequest
+	case "hook challenge":
+		return expression.HookChallenge.In(r.dir, r.secrets)
+	case "hook handshake":
+		return expression.HookHandshake.In(r.dir, r.secrets)
 	case "on_dead":
 		return r.scope(expression.HandlerOnDead)
 	}

@@ -149,6 +149,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Log: d.log, Retention: d.keeper.Policy,
 		MaxData: server.MaxEvent, MaxConnections: d.connections(), MaxStreams: server.MaxStreams, Tokens: d.tokens, TrustedProxies: server.TrustedProxies, Hosts: hostsOf(server),
 		Version: d.o.Version,
+		Hooks:   cfg.Wiring.Hooks,
 		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
 	})
 	if err = d.loadTokens(ctx); err != nil {

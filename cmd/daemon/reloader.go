@@ -12,6 +12,7 @@ import (
 	"evrun/cmd/api/access"
 	"evrun/cmd/config"
 	"evrun/cmd/config/include"
+	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -158,12 +159,12 @@ func (r *reloader) reload(ctx context.Context, because string) (done api.Reloade
 		return done, nil
 	}
 	r.last.Store(&done)
-	r.d.log.Info("the wiring was reloaded", "handlers", done.Handlers, "schedules", done.Schedules, "events", done.Events, "settings", done.Settings)
+	r.d.log.Info("the wiring was reloaded", "handlers", done.Handlers, "schedules", done.Schedules, "events", done.Events, "hooks", done.Hooks, "settings", done.Settings)
 	if len(done.Restart) > 0 {
 		r.d.log.Warn("some settings have changed that only a restart applies", "settings", done.Restart)
 	}
 	r.d.warn(cfg)
-	data := map[string]any{"path": cfg.Path, "handlers": done.Handlers, "schedules": done.Schedules, "events": done.Events}
+	data := map[string]any{"path": cfg.Path, "handlers": done.Handlers, "schedules": done.Schedules, "events": done.Events, "hooks": done.Hooks}
 	if len(done.Restart) > 0 {
 		data["restart"] = done.Restart
 	}
@@ -208,6 +209,9 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 	}
 	done.Events = tasks.Compare(was.Wiring.Events, cfg.Wiring.Events, func(t emitter.EventType) string { return t.Type },
 		func(a, b emitter.EventType) bool { return a.Version == b.Version })
+	done.Hooks = tasks.Compare(was.Wiring.Hooks, cfg.Wiring.Hooks, func(h *hook.Hook) string { return h.Name },
+		func(a, b *hook.Hook) bool { return a.Version == b.Version })
+	r.d.server.Hooks().Replace(cfg.Wiring.Hooks)
 	done.Restart = was.Settings.Differing(cfg.Settings)
 	kept := cfg.Settings.Retention
 	if kept != was.Settings.Retention {

@@ -17,6 +17,7 @@ import (
 	"evrun/cmd/api/openapi"
 	"evrun/cmd/api/shape"
 	"evrun/cmd/config"
+	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/tasks/explain"
 )
@@ -37,6 +38,7 @@ var shown = []struct {
 	{reflect.TypeFor[api.ImportedUser](), "`POST /v1/users`, a line for each user"},
 	{reflect.TypeFor[api.Status](), "`evrun status`, `GET /v1/status`"},
 	{reflect.TypeFor[api.Schedule](), "`evrun schedules list`, `GET /v1/schedules`"},
+	{reflect.TypeFor[hook.Traffic](), "`evrun hooks list` and `show`, `GET /v1/hooks`"},
 	{reflect.TypeFor[api.Reloaded](), "`evrun reload`, `POST /v1/reload`"},
 	{reflect.TypeFor[api.BatchRequest](), "The body of `POST /v1/batches`"},
 	{reflect.TypeFor[api.BatchPreview](), "An action with `--dry-run`, and the dry run of `POST /v1/batches`"},

@@ -128,7 +128,7 @@ func (env *Env) value(name nameSet) (any, error) {
 		return nil, nil
 	}
 	if name&nameRequest != 0 {
-		return env.request().value(name), nil
+		return env.request().value(name)
 	}
 	failure := &env.seldom.failure
 	switch name {

@@ -17,8 +17,8 @@ import (
 type Request struct {
 	Header http.Header
 	Query  url.Values
-	Body   any    // decoded: of JSON or a form; a text if it is something else; nil: it is empty
-	Raw    string // the body as it came
+	Body   func() (any, error) // decodes the body at its first use: of JSON or a form; a text if it is something else; nil: it is empty
+	Raw    string              // the body as it came
 	Method string
 	Name   string // of the hook
 }
@@ -35,18 +35,20 @@ func (env *Env) request() *Request {
 }
 
 // value returns the value of a name.
-func (r *Request) value(name nameSet) any {
+func (r *Request) value(name nameSet) (any, error) {
 	switch name {
 	case nameBody:
-		return r.Body
+		if r.Body != nil {
+			return r.Body()
+		}
 	case nameRaw:
-		return r.Raw
+		return r.Raw, nil
 	case nameMethod:
-		return r.Method
+		return r.Method, nil
 	case nameName:
-		return r.Name
+		return r.Name, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // header is the function: the first value, nil if the request has none.
@@ -69,7 +71,7 @@ func first(values []string) any {
 }
 
 // ofRequest reports whether the scope is that of a hook.
-func (s Scope) ofRequest() bool { return s.names&(nameBody|nameData) == nameBody }
+func (s Scope) ofRequest() bool { return s.names&(nameMethod|nameData) == nameMethod }
 
 // requestTypes are the types of the names of a hook.
 var requestTypes = sync.OnceValue(func() *Data {
@@ -132,11 +134,17 @@ func (t *Template) Headers() (names []string) {
 // Headers are the names that the expression calls header() with.
 func (x *Expr) Headers() []string { return x.headers }
 
-// inHook returns a hint for a name that hooks don't have.
-func (n nameSet) inHook() string {
+// inHook returns a hint for a name that hooks don't have, or not in all their expressions.
+func (n nameSet) inHook(s Scope) string {
+	known := `a hook's names are body, header("…"), query("…"), raw, method and name`
+	if s.names&nameBody == 0 {
+		known = `here a hook's names are header("…"), query("…"), method and name`
+	}
 	switch n {
+	case nameBody, nameRaw:
+		return "a challenge that nobody has signed is answered without a look at the body"
 	case nameData, nameEvent, nameItem, nameEvents:
-		return `the event is yet to be made: a hook's names are body, header("…"), query("…"), raw, method and name`
+		return "the event is yet to be made: " + known
 	case nameNow:
 		return "the event has the time of its acceptance"
 	case nameUUID:
@@ -144,5 +152,5 @@ func (n nameSet) inHook() string {
 	case nameEnv, nameFile:
 		return fmt.Sprintf("%s() is known in verify and challenge: what else a hook makes of a request may be shown", n)
 	}
-	return `a hook's names are body, header("…"), query("…"), raw, method and name`
+	return known
 }

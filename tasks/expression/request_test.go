@@ -10,7 +10,7 @@ import (
 func TestAHookSeesARequest(t *testing.T) {
 	env := NewRequestEnv(&Request{
 		Header: http.Header{"X-Github-Event": {"push", "ping"}}, Query: url.Values{"page": {"2"}},
-		Body: map[string]any{"repo": map[string]any{"name": "shop"}, "n": 7}, Raw: "the body", Method: "POST", Name: "github",
+		Body: func() (any, error) { return map[string]any{"repo": map[string]any{"name": "shop"}, "n": 7}, nil }, Raw: "the body", Method: "POST", Name: "github",
 	})
 	for text, want := range map[string]string{
 		`github.${ header("X-GitHub-Event") }`:         "github.push",

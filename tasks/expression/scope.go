@@ -38,6 +38,7 @@ var (
 	ScheduleData  = Scope{names: nameSlot | namePrevious | nameSources | nameUUID}                                      // a schedule's data
 	HookRequest   = Scope{names: nameRequest, counted: true}                                                            // a hook's type, id, when, …
 	HookChallenge = Scope{names: nameRequest | nameSources, counted: true}                                              // a hook's challenge
+	HookHandshake = Scope{names: nameRequest&^(nameBody|nameRaw) | nameSources, counted: true}                          // one that is answered without a signature
 	allNames      = []nameSet{nameEvent, nameData, nameItem, nameIndex, nameEvents, nameResult, nameSlot, namePrevious, // in order of suggestion
 		nameError, nameAttempts, nameHandler, nameRunID, nameRun, nameBody, nameRaw, nameMethod, nameName, nameHeader, nameQuery, nameEnv, nameFile, nameNow, nameUUID}
 )
@@ -73,7 +74,7 @@ func (n nameSet) where(s Scope) string {
 	case n&nameParts != 0:
 		return fmt.Sprintf("%s() is known in hooks only; what is needed later must be in the hook's data", n)
 	case s.ofRequest():
-		return n.inHook()
+		return n.inHook(s)
 	}
 	switch n {
 	case nameEvents:
@@ -227,12 +228,8 @@ func (c *nameCheck) literals(function string, n *ast.CallNode) {
 }
 
 func (c *nameCheck) identifier(n *ast.IdentifierNode) {
-	name, called := nameOf(n.Value), c.called[n]
-	_, isBuiltin := builtin.Index[n.Value]
-	isBuiltin = isBuiltin || public[n.Value]
-	if name&nameRequest&^c.scope.names != 0 && (name&nameParts == 0 || !called) { // a word that people use for their data
-		name, isBuiltin = 0, false
-	}
+	called := c.called[n]
+	name, isBuiltin := c.scope.known(n.Value, called)
 	switch {
 	case slices.Contains(c.locals, n.Value):
 	case name == 0 && isBuiltin && !called:
@@ -251,6 +248,16 @@ func (c *nameCheck) identifier(n *ast.IdentifierNode) {
 	c.used |= name
 }
 
+// known returns what a name is: one of ours, or a function of the language.
+func (s Scope) known(word string, called bool) (name nameSet, isBuiltin bool) {
+	name = nameOf(word)
+	if name&nameRequest&^s.names != 0 && !s.ofRequest() && (name&nameParts == 0 || !called) { // a word that people use for their data
+		return 0, false
+	}
+	_, isBuiltin = builtin.Index[word]
+	return name, isBuiltin || public[word]
+}
+
 // suggest searches the scope's names first, then declared names, then a member of the data, and for what is called the language's functions.
 func (c *nameCheck) suggest(word string, called bool) string {
 	if c.scope.names&nameEnv != 0 && strings.ToUpper(word) == word && len(word) > 1 { // ${HOME}
@@ -266,7 +273,7 @@ func (c *nameCheck) suggest(word string, called bool) string {
 	if !called && fault.Closest(word, known) == "" && c.scope.names&nameData != 0 && word[0] != '$' && c.scope.data.mayHave(word) {
 		return "write data." + word
 	}
-	if !called && fault.Closest(word, known) == "" && c.scope.ofRequest() && word[0] != '$' {
+	if !called && fault.Closest(word, known) == "" && c.scope.ofRequest() && c.scope.names&nameBody != 0 && word[0] != '$' {
 		return "write body." + word
 	}
 	for _, f := range guide.Functions() {

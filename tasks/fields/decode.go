@@ -199,6 +199,7 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 			inner := *at // faults still have the name of the struct's key
 			inner.Tag = o.short.tag
 			d.value(v.FieldByIndex(o.short.index), value, &inner, o.short)
+			check(v, map[string]any{o.short.Name: value}, at, before)
 			return
 		}
 		at.Add(fault.New("%s must be a mapping of keys, not %s", owner, at.describe(value)).Hinting("%s", cmp.Or(numbered(at.Tag, value), at.hint, listKeys(o.names()))))
@@ -231,6 +232,11 @@ func (d *decoder) object(v reflect.Value, value any, at *At) {
 			d.Texts = texts
 		}
 	}
+	check(v, given, at, before)
+}
+
+// check applies the rules over several keys of a struct.
+func check(v reflect.Value, given map[string]any, at *At, before int) {
 	if c, ok := v.Addr().Interface().(Checker); ok {
 		checked := *at
 		checked.before = before

@@ -15,6 +15,7 @@ type Reloaded struct {
 	Handlers  tasks.Changes `json:"handlers,omitzero"`
 	Schedules tasks.Changes `json:"schedules,omitzero"`
 	Events    tasks.Changes `json:"events,omitzero"`
+	Hooks     tasks.Changes `json:"hooks,omitzero"` // of hooks
 	// Left are removed handlers with waiting events or runs. Paused are handlers that returned after more than an hour.
 	Left     []control.Unfinished `json:"left,omitempty"`
 	Paused   []control.Unfinished `json:"paused,omitempty"`
@@ -25,5 +26,5 @@ type Reloaded struct {
 
 // None reports whether nothing has changed.
 func (r *Reloaded) None() bool {
-	return r.Handlers.None() && r.Schedules.None() && r.Events.None() && len(r.Settings)+len(r.Restart) == 0
+	return r.Handlers.None() && r.Schedules.None() && r.Events.None() && r.Hooks.None() && len(r.Settings)+len(r.Restart) == 0
 }
