@@ -81,7 +81,7 @@ func (k *challengeKeys) CheckFields(given map[string]any, at *fields.At) {
 	}
 	for _, key := range []string{"when", "answer"} {
 		if _, ok := given[key]; !ok {
-			at.Fail(`write challenge: {method: GET, when: query("challenge") != nil, answer: '${ query("challenge") }'}, or a sender such as slack`, "needs a %q", key)
+			at.Fail(`write challenge: {method: GET, when: query("challenge") != nil, answer: '${ query("challenge") }'}, or a sender such as slack`, "needs the key %q", key)
 			return
 		}
 	}

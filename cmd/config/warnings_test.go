@@ -47,8 +47,8 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 		},
 		"a handler that nothing reaches, where types are declared": {
 			"events: {user.registered: }\nhandlers:\n- {name: h, on: [user.registered, user.registred]" + log + "}\n- {name: i, on: x.>" + log + "}\n- {name: j, on: evrun.run.dead" + log + "}\n",
-			[]string{`3:35: warning: no known type matches "user.registred": none under events, and none that a schedule or a handler emits (declare the type under events, if it comes from outside)`,
-				`4:17: warning: no known type matches "x.>": none under events, and none that a schedule or a handler emits (declare the type under events, if it comes from outside)`},
+			[]string{`3:35: warning: no known type matches "user.registred": none under events, and none that a schedule, a hook or a handler emits (declare the type under events, if it comes from outside)`,
+				`4:17: warning: no known type matches "x.>": none under events, and none that a schedule, a hook or a handler emits (declare the type under events, if it comes from outside)`},
 		},
 		"a computed type may be any": {
 			"events: {a.b: }\nhandlers:\n- {name: h, on: a.b" + log + ", emit: 'x.${ result.message }'}\n- {name: i, on: y.z" + log + "}\n", nil,

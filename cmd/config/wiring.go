@@ -197,7 +197,7 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 	collector := *r.document
 	collector.faults = nil
 	found := warnings.Find(&warnings.File{
-		Events: w.Events, Schedules: w.Schedules, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(), Env: r.variables,
+		Events: w.Events, Schedules: w.Schedules, Hooks: w.Hooks, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(), Env: r.variables,
 		Place: func(entry any) *yaml.Node { return r.places[entry] },
 		Declared: func(typ string) (*schema.Schema, bool) {
 			if t := r.types[typ]; t != nil {

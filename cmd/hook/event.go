@@ -7,7 +7,6 @@ import (
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/expression/format"
-	"evrun/tasks/signature"
 )
 
 // maxWork is what the expressions of one request may take together, in steps.
@@ -26,7 +25,7 @@ func (h *Hook) event(env *expression.Env, q *request) (*events.Event, error) {
 			return nil, nil
 		}
 	}
-	e := &events.Event{Source: h.Path(), ID: h.defaultID(q)}
+	e := &events.Event{Source: h.Path(), ID: h.Verify.ID(q.header)}
 	for _, part := range []struct {
 		key  string
 		from *expression.Template
@@ -51,17 +50,6 @@ func (h *Hook) event(env *expression.Env, q *request) (*events.Event, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	return e, nil
-}
-
-// defaultID is the id that the sender's scheme has for each message; empty: there is none.
-func (h *Hook) defaultID(q *request) string {
-	if h.Verify.Scheme != signature.StandardWebhooks {
-		return ""
-	}
-	if id := q.header.Get("Webhook-Id"); id != "" {
-		return id
-	}
-	return q.header.Get("Svix-Id")
 }
 
 func (h *Hook) setTime(e *events.Event, env *expression.Env) error {

@@ -79,6 +79,17 @@ func (s *state) status() Traffic {
 	return st
 }
 
+// Results are how many requests had each result: accepted, duplicate, ignored, challenge, and the reasons why requests to a hook are refused.
+func (t *Traffic) Results() map[string]int64 {
+	all := map[string]int64{"accepted": t.Accepted, "duplicate": t.Duplicates, "ignored": t.Ignored, "challenge": t.Challenges}
+	for _, reason := range Reasons {
+		if reason != Unknown {
+			all[string(reason)] = t.Reasons[reason]
+		}
+	}
+	return all
+}
+
 func timeOf(micros int64) *time.Time {
 	if micros == 0 {
 		return nil

@@ -27,6 +27,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"evrun/cmd/api"
+	"evrun/cmd/hook"
 	"evrun/store"
 	"evrun/tasks"
 	"evrun/tasks/emitter"
@@ -42,6 +43,7 @@ type Sources struct {
 	Schedules         func(context.Context) ([]schedule.State, error)
 	Refused           *emitter.Refusals
 	Server            func() api.Load
+	Hooks             *hook.Receiver
 	Port              func() *api.Port // the TCP port; nil: there is none
 	Accepting         func() bool      // the daemon is neither starting nor stopping
 	Reloaded          func() (ok bool, at time.Time)
@@ -153,6 +155,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(accepted, float64(c.m.accepted.Load()))
 	send(duplicates, float64(c.m.known.Load()))
 	c.s.Refused.Each(func(why emitter.Reason, n int64) { send(refused, float64(n), why.String()) })
+	for _, h := range c.s.Hooks.All() {
+		for result, n := range h.Results() {
+			send(hookRequests, float64(n), h.Name, result)
+		}
+	}
+	send(hookRequests, float64(c.s.Hooks.Unknown()), "", string(hook.Unknown))
 	load := c.s.Server()
 	send(connections, float64(load.Connections))
 	if port := c.s.Port(); port != nil {

@@ -22,6 +22,8 @@ const wiring = `
 server: {listen: "127.0.0.1:0"}
 events:
   order.placed: {schema: {type: object, required: [n]}}
+hooks:
+  - {name: shop, type: order.paid, verify: none}
 handlers:
   - {name: note, on: order.*, do: log, with: {message: x}}
   - {name: fail, on: order.placed, do: exec, with: {command: ["false"]}, retry: {attempts: 1}}

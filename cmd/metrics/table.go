@@ -64,6 +64,10 @@ var (
 	refused = declare(counter, "evrun_events_refused_total",
 		"Events that were refused, by the reason that their sender was given: invalid (malformed, or a type or attribute that is not allowed), schema (the data breaks "+
 			"the schema of the type), too_large, full (no space), busy (too many senders), stopping, unavailable (the store can't be written). A refused event is not stored.", "reason")
+	hookRequests = declare(counter, "evrun_hook_requests_total",
+		"Requests to hooks by what became of them: accepted (an event), duplicate (its event was known), ignored (the hook's when is false), challenge (a sender's question was "+
+			"answered), or why they were refused: signature, secret, address, method, invalid, too-large, rate, schema, unavailable; unknown, with an empty hook: there is no such hook. "+
+			"evrun hooks show lists the refused ones.", "hook", "result")
 	connections        = declare(gauge, "evrun_connections", "Open connections to the socket.")
 	tcpConnections     = declare(gauge, "evrun_tcp_connections", "Open connections to the TCP port. Absent without one (server.listen).")
 	tcpRefused         = declare(counter, "evrun_tcp_connections_refused_total", "Connections to the TCP port that were refused or closed, because there were too many, in all or from one address (server.max_connections).")

@@ -129,6 +129,9 @@ func (s Scope) checkTypes(src string, tree *parser.Tree, config *conf.Config) *E
 		e := &Error{Offset: -1, Msg: fmt.Sprintf("this is a %s, and a condition must be true or false", words()), Hint: "compare it with something"}
 		if kind == reflect.String {
 			e.Hint = fmt.Sprintf(`compare it: %s != ""`, brief(src))
+			if call, ok := tree.Node.(*ast.CallNode); ok && s.ofRequest() && nameOf(call.Callee.String())&nameParts != 0 { // header() and query() are nil without one
+				e.Hint = fmt.Sprintf(`compare it: %s != nil`, brief(src))
+			}
 		}
 		return e
 	}

@@ -2,19 +2,23 @@ package warnings
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
+	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/tasks"
+	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
 	"evrun/tasks/schedule"
 )
 
-// emitted is a type that a schedule or a handler emits, with the key that names it.
+// emitted is a type that a schedule, a hook or a handler emits, with the key that names it.
 type emitted struct {
 	typ          string
-	entry        any // the schedule or the handler
+	entry        any // the schedule, the hook or the handler
 	field, whose string
 	data         any // if it is known
 	known        bool
@@ -26,6 +30,17 @@ func (f *finder) emitted() (list []emitted, open bool) {
 		e := emitted{typ: s.Type, entry: s, field: "emit", whose: fmt.Sprintf("the schedule %q", s.Name), known: s.Data == nil}
 		if s.Data != nil { // without, the event has none
 			e.data, e.known = s.Data.Constant()
+		}
+		list = append(list, e)
+	}
+	for _, h := range f.Hooks {
+		typ, whole := h.Types()
+		if !whole {
+			continue // unreachable asks CanEmit
+		}
+		e := emitted{typ: typ, entry: h, field: "type", whose: fmt.Sprintf("the hook %q", h.Name)}
+		if h.Data != nil {
+			e.data, e.known = h.Data.Constant()
 		}
 		list = append(list, e)
 	}
@@ -124,6 +139,30 @@ func (f *finder) unhandled() {
 	}
 }
 
+// unhandledHooks finds hooks of whose events, whatever their types are, no handler can get one.
+func (f *finder) unhandledHooks() {
+	for _, h := range f.Hooks {
+		text, whole := h.Types()
+		if whole || text == "" || f.full() { // unhandled knows whole types
+			continue
+		}
+		wired := func(p events.Pattern) bool { return h.CanEmit(p) }
+		declared := func(t emitter.EventType) bool { return t.Final && strings.HasPrefix(t.Type, text) }
+		if !slices.ContainsFunc(f.Handlers, func(h *tasks.Handler) bool { return slices.ContainsFunc(h.On, wired) }) && !slices.ContainsFunc(f.Events, declared) {
+			f.warn(h, "type", h.Type.String(), fmt.Sprintf("no handler is wired to a type that begins with %s, as those of the hook %q do", fault.Quote(text), h.Name),
+				"wire a handler to them, such as on: "+pattern(text))
+		}
+	}
+}
+
+// pattern is one that matches all types that begin with a text.
+func pattern(text string) string {
+	if i := strings.LastIndexByte(text, '.'); i >= 0 {
+		return text[:i] + ".>"
+	}
+	return "'>'"
+}
+
 // unreachable finds patterns that no known type matches. Events come from outside, too, so it looks only at a file that declares
 // its types: there, an undeclared type is probably misspelt or forgotten.
 func (f *finder) unreachable() {
@@ -152,8 +191,8 @@ func (f *finder) unreachable() {
 			if f.full() {
 				return
 			}
-			if !reached[p] && !formerJob(h, p) {
-				f.warn(h, "on", p.String(), fmt.Sprintf("no known type matches %s: none under events, and none that a schedule or a handler emits", fault.Quote(p.String())),
+			if !reached[p] && !formerJob(h, p) && !slices.ContainsFunc(f.Hooks, func(h *hook.Hook) bool { return h.CanEmit(p) }) {
+				f.warn(h, "on", p.String(), fmt.Sprintf("no known type matches %s: none under events, and none that a schedule, a hook or a handler emits", fault.Quote(p.String())),
 					f.meant(p.String(), known, func(typ string) bool { return f.canRunOn(h, typ) }, "declare the type under events, if it comes from outside"))
 			}
 		}

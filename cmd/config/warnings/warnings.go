@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"evrun/cmd/config/yaml"
+	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/emitter"
@@ -24,11 +25,12 @@ import (
 type File struct {
 	Events      []emitter.EventType
 	Schedules   []*schedule.Entry
+	Hooks       []*hook.Hook
 	Handlers    []*tasks.Handler
 	StrictTypes bool
 
 	Declared func(typ string) (s *schema.Schema, ok bool) // the schema of a declared type, nil for none
-	Place    func(entry any) *yaml.Node                   // of a *schedule.Entry or a *tasks.Handler
+	Place    func(entry any) *yaml.Node                   // of a *schedule.Entry, a *hook.Hook or a *tasks.Handler
 	Types    *yaml.Node                                   // the mapping of events; nil for none
 	Env      *yaml.Node                                   // the mapping of the file's env; nil for none
 	Now      time.Time
@@ -45,7 +47,7 @@ const Max = 100
 
 // checks are all checks of a file.
 var checks = []func(*finder){
-	(*finder).unhandled, (*finder).final, (*finder).unreachable, (*finder).cycles, (*finder).handlersAlone, (*finder).senderSequences,
+	(*finder).unhandled, (*finder).unhandledHooks, (*finder).final, (*finder).unreachable, (*finder).cycles, (*finder).handlersAlone, (*finder).senderSequences,
 	(*finder).texts, (*finder).schedulesAlone, (*finder).microseconds,
 }
 
