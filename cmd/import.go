@@ -11,5 +11,5 @@ func newImportCmd(e *cli.Env) *cobra.Command {
 		Use:   "import",
 		Short: "Make a wiring file of another program's",
 		Long:  "Makes a wiring file of what another program is told to do.",
-	}, newImportCrontabCmd(e))
+	}, newImportCrontabCmd(e), newImportWebhookCmd(e))
 }

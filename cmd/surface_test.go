@@ -40,6 +40,7 @@ var surface = map[string]struct {
 	"handlers resume":   {args: []string{"save-user"}, once: true},
 	"handlers show":     {args: []string{"save-user"}},
 	"import crontab":    {args: []string{"jobs.cron", "--tz", "UTC"}},
+	"import webhook":    {args: []string{"hooks.json"}},
 	"init":              {args: []string{"fresh"}, once: true},
 	"metrics alerts":    {},
 	"metrics dashboard": {},
@@ -103,6 +104,9 @@ func TestTheSurfaceOfEveryCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(d.Dir, "jobs.cron"), []byte("0 2 * * * true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(d.Dir, "hooks.json"), []byte(`[{"id": "a", "execute-command": "true"}]`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(d.Dir, "other.yaml"), []byte("store: other.db\n"), 0o600); err != nil {

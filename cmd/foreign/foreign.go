@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 
 	"evrun/cmd/cli"
 	"evrun/cmd/config"
@@ -106,6 +108,23 @@ func Quoted(text string) string {
 	}
 	return string(bytes.TrimSpace(b))
 }
+
+// Scalar is a text as a YAML scalar that reads well: as it is, in single quotes or, if it must, in double ones.
+func Scalar(text string) string {
+	switch {
+	case plain().MatchString(text) && !looksTyped().MatchString(text):
+		return text
+	case text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) || strings.Contains(text, "'"):
+		return Quoted(text)
+	}
+	return "'" + text + "'"
+}
+
+// The texts that need no quotes, and those of them that would be read as something else.
+var (
+	plain      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./@+=-]*$`) })
+	looksTyped = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)^(y|n|yes|no|on|off|true|false|null)$`) })
+)
 
 // Escaped writes a text so that no part of it is an expression.
 func Escaped(text string) string { return strings.ReplaceAll(text, "${", "$${") }
