@@ -60,3 +60,28 @@ func TestTheCloudEventsSDKsSendAndRead(t *testing.T) {
 	})
 	t.Run("javascript", func(t *testing.T) { node(t, "cloudevents.mjs", address(t)) })
 }
+
+// The library of Standard Webhooks for JavaScript signs what a hook takes, and verifies what a handler signs.
+func TestTheLibraryOfStandardWebhooksSignsAndVerifies(t *testing.T) {
+	proof(t)
+	dir := wired(t, `
+store: evrun.db
+server: {socket: evrun.sock}
+hooks:
+  - name: in
+    verify: {scheme: standard-webhooks, secret: '${ env("WEBHOOK_SECRET") }'}
+    type: came.in
+handlers:
+  - name: out
+    on: came.in
+    do: http
+    with: {url: "${ data.url }", allow_private: true, sign: {scheme: standard-webhooks, secret: '${ env("WEBHOOK_SECRET") }'}}
+    timeout: 10s
+    retry: {attempts: 5, backoff: 100ms}
+`)
+	secret := "WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	d := serve(t, dir, []string{secret})
+	d.ready(t)
+	t.Cleanup(func() { d.stop(t) })
+	node(t, "webhooks.mjs", "unix:"+filepath.Join(dir, "evrun.sock"), secret)
+}
