@@ -1,7 +1,9 @@
 package cmd_test
 
 import (
+	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,24 +43,53 @@ func goClient(t *testing.T, module, what string) (bin string) {
 	return bin
 }
 
-// The CloudEvents SDKs send events in every mode to the real daemon, and read them back.
+// The CloudEvents SDKs send events in every mode to the real daemon, and read them back: on its socket, and by TCP with the owner's token.
 func TestTheCloudEventsSDKsSendAndRead(t *testing.T) {
 	proof(t)
-	address := func(t *testing.T) string {
-		dir := wired(t, clientsWiring)
+	start := func(t *testing.T, wiring string) (dir string) {
+		dir = wired(t, wiring)
 		d := serve(t, dir, nil)
 		d.ready(t)
 		t.Cleanup(func() { d.stop(t) })
-		return "unix:" + filepath.Join(dir, "evrun.sock")
+		return dir
 	}
-	t.Run("go", func(t *testing.T) {
-		if text, err := exec.Command(goClient(t, "go", "cloudevents"), address(t)).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, text)
-		} else {
-			t.Logf("%s", text)
-		}
-	})
-	t.Run("javascript", func(t *testing.T) { node(t, "cloudevents.mjs", address(t)) })
+	for name, address := range map[string]func(*testing.T) (address, token string){
+		"socket": func(t *testing.T) (string, string) {
+			return "unix:" + filepath.Join(start(t, clientsWiring), "evrun.sock"), ""
+		},
+		"tcp": func(t *testing.T) (string, string) {
+			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			free := l.Addr().String()
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			dir := start(t, fmt.Sprintf("store: evrun.db\nserver: {socket: evrun.sock, listen: %q}\n", free))
+			token, err := os.ReadFile(filepath.Join(dir, "evrun.token"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return "http://" + free, string(bytes.TrimSpace(token))
+		},
+	} {
+		t.Run("go on "+name, func(t *testing.T) {
+			bin := goClient(t, "go", "cloudevents")
+			address, token := address(t)
+			c := exec.Command(bin, address)
+			c.Env = append(os.Environ(), "EVRUN_TOKEN="+token)
+			if text, err := c.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, text)
+			} else {
+				t.Logf("%s", text)
+			}
+		})
+		t.Run("javascript on "+name, func(t *testing.T) {
+			address, token := address(t)
+			node(t, "cloudevents.mjs", address, "EVRUN_TOKEN="+token)
+		})
+	}
 }
 
 // The library of Standard Webhooks for JavaScript signs what a hook takes, and verifies what a handler signs.
