@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"time"
 
+	"evrun/cmd/api/access"
 	"evrun/cmd/api/ndjson"
 	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/batches"
+	"evrun/tasks/erase"
 )
 
 // batchOf returns the shape of a batch.
@@ -46,6 +48,9 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, request Batch
 	}
 	ctx, cancel := s.untilClose(r.Context())
 	defer cancel()
+	if err := s.mayErase(r, request); err != nil {
+		return err
+	}
 	if request.DryRun {
 		preview, err := s.actions.Preview(ctx, request.Request)
 		if err != nil {
@@ -80,6 +85,25 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, request Batch
 		}
 	}
 	_ = lines.write(last) // the client may be gone
+	return nil
+}
+
+// mayErase refuses an erasure by a token without the right for it: what is erased can't be made good again.
+func (s *Server) mayErase(r *http.Request, request BatchRequest) error {
+	who, action := access.From(r.Context()), request.Action
+	if who.May(access.Admin) {
+		return nil
+	}
+	if request.Resume != "" {
+		b, err := s.o.Store.Batch(r.Context(), request.Resume)
+		if err != nil {
+			return err
+		}
+		action = b.Action
+	}
+	if action == erase.Name {
+		return problem(http.StatusForbidden, "the token "+who.Name()+" does not have the right "+string(access.Admin)+", which erasing needs")
+	}
 	return nil
 }
 

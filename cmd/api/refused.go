@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"evrun/cmd/api/access"
 	"evrun/tasks/emitter"
 )
 
@@ -49,6 +50,9 @@ type Load struct {
 	Gaps        int64 // how often a stream told its reader that it has missed changes of runs
 	CutOff      int64 // how many readers of streams were cut off, because they were too slow
 }
+
+// Denied counts the requests by TCP that the gate refused.
+func (s *Server) Denied() *access.Denied { return s.o.Tokens.Denied() }
 
 // Load returns it. Only the server of a daemon has a load.
 func (s *Server) Load() Load {

@@ -98,6 +98,7 @@ var refusals = map[int]string{
 	http.StatusBadRequest:            "The request is wrong; a parameter that is unknown or malformed is named.",
 	http.StatusUnauthorized:          "By TCP: there is no token, or it is not valid.",
 	http.StatusForbidden:             "By TCP: the token does not have the right. For an attempt's token: the attempt has ended.",
+	http.StatusMisdirectedRequest:    "By TCP: the Host is not a name of this server.",
 	http.StatusNotFound:              "It does not exist.",
 	http.StatusConflict:              "The state of it forbids this.",
 	http.StatusRequestTimeout:        "The body did not come in time.",
@@ -114,7 +115,7 @@ var refusals = map[int]string{
 func (r *Route) refusals() []int {
 	list := append([]int{http.StatusBadRequest}, r.Refuses...)
 	if r.Right != access.Open {
-		list = append(list, http.StatusUnauthorized, http.StatusForbidden)
+		list = append(list, http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest)
 	}
 	if strings.Contains(r.Pattern, "{") {
 		list = append(list, http.StatusNotFound)

@@ -13,7 +13,7 @@ import (
 func (d *Daemon) watch() {
 	d.metrics.Watch(metrics.Sources{
 		Version: d.o.Version, Revision: d.o.Revision,
-		Handlers: d.runner.Measures, Schedules: d.scheduler.States, Refused: d.emitter.Refused(), Server: d.server.Load, Port: d.port, Hooks: d.server.Hooks(), Accepting: d.accepting,
+		Handlers: d.runner.Measures, Schedules: d.scheduler.States, Refused: d.emitter.Refused(), Server: d.server.Load, Denied: d.server.Denied(), Port: d.port, Hooks: d.server.Hooks(), Accepting: d.accepting,
 		Reloaded: d.reloader.lastRead, WAL: d.store.WAL, Space: d.space, Retention: d.keeper.Status, Spans: d.spanCounts,
 	})
 }

@@ -9,7 +9,9 @@ import (
 	"os"
 	"runtime"
 
+	"evrun/cmd/api/access"
 	"evrun/cmd/daemon/sockets"
+	"evrun/store/files"
 )
 
 // port looks at the TCP port of the settings and at its certificate.
@@ -20,6 +22,9 @@ func (x *examination) port(ctx context.Context) {
 	server := x.cfg.Settings.Server
 	if server.TLS.On() {
 		x.certificate()
+	}
+	if wrong := access.CheckOwner(access.OwnerPath(x.cfg.Settings.Store.Path)); wrong != "" && (x.daemon != nil || files.Size(x.cfg.Settings.Store.Path) > 0) {
+		x.add("token", Warning, "", "the owner's token: %s", wrong)
 	}
 	switch {
 	case x.daemon == nil:

@@ -42,6 +42,7 @@ var dashboard = []row{
 		}, 0},
 		{"Refused", "By reason. The sender was given the whole one.", "timeseries", "ops", []line{{"{{reason}}", `sum by (reason) (rate(evrun_events_refused_total{}[RATE]))`}}, 0},
 		{"Refused by hooks", "By reason; evrun hooks show says more.", "timeseries", "ops", []line{{"{{hook}} {{result}}", `sum by (hook, result) (rate(evrun_hook_requests_total{result!~"accepted|duplicate|ignored|challenge"}[RATE])) > 0`}}, 0},
+		{"Denied", "Requests by TCP without a valid token, without the right, or from elsewhere, by reason.", "timeseries", "ops", []line{{"{{reason}}", `sum by (reason) (rate(evrun_requests_denied_total{}[RATE]))`}}, 0},
 		{"Readers", "Streams of the journal and of runs, and connections.", "timeseries", "short", []line{
 			{"streams {{instance}}", `evrun_stream_readers{}`}, {"connections {{instance}}", `evrun_connections{}`}, {"TCP {{instance}}", `evrun_tcp_connections{}`},
 			{"TCP, refused {{instance}}", `rate(evrun_tcp_connections_refused_total{}[5m])`},

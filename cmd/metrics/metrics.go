@@ -27,6 +27,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/access"
 	"evrun/cmd/hook"
 	"evrun/store"
 	"evrun/tasks"
@@ -44,6 +45,7 @@ type Sources struct {
 	Refused           *emitter.Refusals
 	Server            func() api.Load
 	Hooks             *hook.Receiver
+	Denied            *access.Denied
 	Port              func() *api.Port // the TCP port; nil: there is none
 	Accepting         func() bool      // the daemon is neither starting nor stopping
 	Reloaded          func() (ok bool, at time.Time)
@@ -166,6 +168,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if port := c.s.Port(); port != nil {
 		send(tcpConnections, float64(port.Connections))
 		send(tcpRefused, float64(port.Refused))
+		c.s.Denied.Each(func(why access.Reason, n int64) { send(denied, float64(n), string(why)) })
 		if port.Expires != nil {
 			send(certificateExpires, unix(*port.Expires))
 		}

@@ -71,6 +71,7 @@ var (
 	connections        = declare(gauge, "evrun_connections", "Open connections to the socket.")
 	tcpConnections     = declare(gauge, "evrun_tcp_connections", "Open connections to the TCP port. Absent without one (server.listen).")
 	tcpRefused         = declare(counter, "evrun_tcp_connections_refused_total", "Connections to the TCP port that were refused or closed, because there were too many, in all or from one address (server.max_connections).")
+	denied             = declare(counter, "evrun_requests_denied_total", "Requests to the TCP port that were refused, by reason: no_token, wrong_token (unknown, revoked, expired or malformed), too_many (wrong ones from one address), no_right, wrong_host, foreign_origin, form, rate (a token's rate of events). Absent without a port.", "reason")
 	certificateExpires = declare(gauge, "evrun_tls_certificate_expires_timestamp_seconds",
 		"When the certificate of the TCP port expires, or one between it and the root, in seconds since 1970. Absent without one (server.tls).")
 	streams = declare(gauge, "evrun_stream_readers", "Readers that follow the journal, such as evrun tail, and answers that follow an event, such as evrun emit --wait.")

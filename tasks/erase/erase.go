@@ -23,10 +23,13 @@ import (
 // pageSize is how many events one transaction empties.
 const pageSize = 200
 
+// Name is the name of the action.
+const Name = "erase"
+
 // Action is the action of a batch.
 func Action(s store.Store) batches.Action {
 	return batches.Action{
-		Name: "erase", Events: true, Private: true, Size: pageSize,
+		Name: Name, Events: true, Private: true, Size: pageSize,
 		Finish:  func(ctx context.Context) error { return s.Scrub(ctx) }, // s is nil where no store is needed, so s.Scrub would panic
 		Prepare: func(context.Context, *batches.Request) (func(*events.Event) bool, error) { return erasable, nil },
 		More: func(ctx context.Context, page batches.Page) (int, error) {
