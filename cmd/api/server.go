@@ -1,6 +1,6 @@
 // Package api is evrun's HTTP API: the server, and what its client (package client) knows of it.
 //
-// A [Server] answers requests on the daemon's socket. Without a daemon, a command makes one over the opened store and asks it in its own
+// A [Server] answers requests on the daemon's socket, and by TCP for those who pass the gate (doors.go). Without a daemon, a command makes one over the opened store and asks it in its own
 // process ([Server.Handler]), so each action is written once. [Handlers] and [Schedules] have an implementation for each of the two;
 // some routes need the parts of a running [Daemon]. A resource (runs.go, users.go, …) has its routes in one file, its JSON shapes in the file with the
 // same name in package shape, and the methods that ask for it in that of package client. An error is answered as a [Problem].

@@ -1,5 +1,5 @@
 // Package daemon wires the parts of evrun together and runs them as one: the store, the bus, the emitter, the runner of the handlers,
-// the scheduler, the HTTP API on the control socket, and what keeps them current (reloads, metrics, the note of the daemon's address).
+// the scheduler, the HTTP API on the control socket and the TCP port, and what keeps them current (reloads, metrics, the note of the daemon's address).
 // It is the only place that knows all of them.
 //
 //	d, err := daemon.New(ctx, cfg, daemon.Options{Load: load, Log: log})

@@ -1,4 +1,4 @@
-// Package limits bounds how many connections a server has at the same time, and how long clients may take for each body, line and write, so that none
+// Package limits bounds how many connections a server and an address have at the same time, says who sends a request behind proxies, and bounds how long clients may take for each body, line and write, so that none
 // keeps others waiting. No goroutines.
 package limits
 

@@ -150,9 +150,6 @@ func resolved(path string) string {
 	return filepath.Clean(path)
 }
 
-// HasControl reports whether there is a control socket among them.
-func (p *Passed) HasControl() bool { return p != nil && p.unix != nil }
-
 // Close closes them.
 func (p *Passed) Close() {
 	if p == nil {
