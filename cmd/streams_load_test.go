@@ -21,13 +21,15 @@ import (
 	"time"
 )
 
-// streamsWiring is that of their daemon: at a low level of logs, and without handlers, so that what the streams cost is seen.
-const streamsWiring = "store: evrun.db\nlog: {level: error}\nserver: {socket: evrun.sock}\n"
+// streamsWiring is that of their daemon: without handlers, so that what the streams cost is seen.
+const streamsWiring = "store: evrun.db\nlog: {level: error}\nserver: {socket: evrun.sock, listen: \"%s\"}\n"
 
 // streamsLoad is a daemon that many streams follow while events come at a rate.
 type streamsLoad struct {
 	t       *testing.T
 	d       *daemon
+	address string       // of its TCP port
+	headers string       // of each request
 	n       atomic.Int64 // events that were sent
 	matched atomic.Int64 // events that the streams' filters select, and that were acknowledged
 	last    atomic.Int64 // the largest seq of these
@@ -36,16 +38,26 @@ type streamsLoad struct {
 
 func newStreamsLoad(t *testing.T, rate int) *streamsLoad {
 	t.Helper()
-	dir := wired(t, streamsWiring)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	dir := wired(t, fmt.Sprintf(streamsWiring, address))
 	d := serve(t, dir, nil)
 	d.ready(t)
 	t.Cleanup(func() { d.stop(t) })
-	return &streamsLoad{t: t, d: d, rate: rate}
+	token, err := os.ReadFile(filepath.Join(dir, "evrun.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &streamsLoad{t: t, d: d, address: address, headers: fmt.Sprintf("Host: %s\r\nAuthorization: Bearer %s\r\n", address, bytes.TrimSpace(token)), rate: rate}
 }
 
 func (l *streamsLoad) dial() net.Conn {
 	l.t.Helper()
-	c, err := net.Dial("unix", filepath.Join(l.d.dir, "evrun.sock"))
+	c, err := net.Dial("tcp", l.address)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -96,7 +108,7 @@ func (l *streamsLoad) one(c net.Conn, in *bufio.Reader) error {
 		typ = "load.match"
 	}
 	body := fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"/load","type":"%s","data":{"n":%[1]d,"text":"%[3]s"}}`, n, typ, strings.Repeat("x", 100))
-	if _, err := fmt.Fprintf(c, "POST /v1/events HTTP/1.1\r\nHost: evrun\r\nContent-Type: application/cloudevents+json\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+	if _, err := fmt.Fprintf(c, "POST /v1/events HTTP/1.1\r\n%sContent-Type: application/cloudevents+json\r\nContent-Length: %d\r\n\r\n%s", l.headers, len(body), body); err != nil {
 		return err
 	}
 	res, err := http.ReadResponse(in, nil)
@@ -139,7 +151,7 @@ func (l *streamsLoad) open(n int) *listeners {
 		}
 		c := l.dial()
 		all.conns = append(all.conns, c)
-		if _, err := fmt.Fprintf(c, "GET /v1/stream?%s HTTP/1.1\r\nHost: evrun\r\n\r\n", filter); err != nil {
+		if _, err := fmt.Fprintf(c, "GET /v1/stream?%s HTTP/1.1\r\n%s\r\n", filter, l.headers); err != nil {
 			l.t.Fatal(err)
 		}
 		in := bufio.NewReaderSize(c, 4<<10)
