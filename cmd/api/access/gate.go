@@ -123,7 +123,7 @@ func (g *Gate) check(r *http.Request, rule Rule, routed bool) (*holder, *refusal
 			detail: "the token " + h.Name + " does not have the right " + string(rule.Right) + "; it has: " + h.Rights.String()}
 	case byForm(r):
 		return h, &refusal{why: FormPost, status: http.StatusUnsupportedMediaType,
-			detail: "Content-Type: a form can't be sent here; send JSON, and say so: Content-Type: application/json"}
+			detail: "Content-Type: a form can't be sent here; send JSON, and say so: Content-Type: application/json, as curl --json does"}
 	}
 	return h, nil
 }
