@@ -21,6 +21,9 @@ const (
 
 // backup copies the store to a file of the client's. The daemon writes only to files of those who could write to its own: its user, and root.
 func (s *Server) backup(w http.ResponseWriter, r *http.Request, ask BackupRequest, _ none) error {
+	if ask.Path == "" || ask.Proof == "" {
+		return problem(http.StatusBadRequest, "path, proof: the file that the client has made, and what it contains")
+	}
 	release, err := s.backups.take()
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@
 // some routes need the parts of a running [Daemon]. A resource (runs.go, users.go, …) has its routes in one file, its JSON shapes in the file with the
 // same name in package shape, and the methods that ask for it in that of package client. An error is answered as a [Problem].
 //
-// Parts with a job of their own: package ingest reads what events are sent as and accepts lines, package stream sends the journal to many readers, package ndjson reads lines,
+// Parts with a job of their own: package ingest reads what events are sent as and accepts lines, package runlog sends what a run printed, package stream sends the journal to many readers, package ndjson reads lines,
 // package cloudevents decodes binary mode and batches, package coding decompresses bodies, and package limits bounds connections and times.
 //
 // Limits: connections (package limits), streams (package stream) and bodies of NDJSON at the same time, and the time of each body and write, are

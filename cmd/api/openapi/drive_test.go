@@ -374,12 +374,21 @@ func (d *driver) wrong(method, path string, o object) {
 		d.do(a)
 		a.body, a.detail = `{`, ""
 		d.do(a)
+		if ref, ok := contents[openapi.JSON].(object)["schema"].(object)["$ref"].(string); ok && d.named(ref)["required"] != nil {
+			a.body = `{}`
+			d.do(a)
+		}
 	}
 	if contentType != "" && contents["*/*"] == nil {
 		a := base
 		a.contentType, a.want = "application/x-www-form-urlencoded", http.StatusUnsupportedMediaType
 		d.do(a)
 	}
+}
+
+// named is the schema that a reference leads to.
+func (d *driver) named(ref string) object {
+	return d.doc["components"].(object)["schemas"].(object)[strings.TrimPrefix(ref, "#/components/schemas/")].(object)
 }
 
 // member is the first member of JSON with a name.

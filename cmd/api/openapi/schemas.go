@@ -14,7 +14,8 @@ import (
 	"evrun/events"
 )
 
-// schemas are the JSON Schemas of Go types. A named struct is a schema of the document, which others refer to.
+// schemas are the JSON Schemas of Go types. A named struct is a schema of the document, which others refer to. A member of a request may be missing, unless
+// its field has the tag needed; one of an answer is always there, unless it is left out when it is empty.
 type schemas struct {
 	types   map[reflect.Type]object // named structs
 	request map[reflect.Type]bool   // what only requests have

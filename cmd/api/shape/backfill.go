@@ -6,7 +6,7 @@ import (
 
 // Backfill asks for the events of past slots of a schedule.
 type Backfill struct {
-	From   time.Time  `json:"from"` // inclusive
+	From   time.Time  `json:"from" needed:"true"` // inclusive
 	To     *time.Time `json:"to,omitempty"`
 	DryRun bool       `json:"dry_run,omitempty"` // only count, and show the first slots
 	// After and Recorded continue a backfill: they are those of the page before.

@@ -3,8 +3,8 @@ package shape
 // BackupRequest asks a daemon to copy its store to a file that the client has made. The file contains Proof and nothing else, which shows that both see
 // the same file, and that it was made for this.
 type BackupRequest struct {
-	Path  string `json:"path"`
-	Proof string `json:"proof"`
+	Path  string `json:"path" needed:"true"`
+	Proof string `json:"proof" needed:"true"`
 }
 
 // BackupStep is a line of the answer: how far the copy is, and in the last line its end or a problem.

@@ -2,8 +2,8 @@ package shape
 
 // ReplayRequest asks for single events to be run by a handler again. Selections are replayed by batches.
 type ReplayRequest struct {
-	Events []string `json:"events"` // each a seq or an id
-	To     string   `json:"to"`     // the handler
+	Events []string `json:"events" needed:"true"` // each a seq or an id
+	To     string   `json:"to" needed:"true"`     // the handler
 	Again  bool     `json:"again,omitempty"`
 	DryRun bool     `json:"dry_run,omitempty"` // only say what would be done
 }

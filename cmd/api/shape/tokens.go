@@ -17,8 +17,8 @@ type Token struct {
 
 // TokenRequest asks for a new token.
 type TokenRequest struct {
-	Name   string     `json:"name"`
-	Rights []string   `json:"rights"`               // read, operate, admin, emit, or emit and a pattern
+	Name   string     `json:"name" needed:"true"`
+	Rights []string   `json:"rights" needed:"true"` // read, operate, admin, emit, or emit and a pattern
 	Rate   string     `json:"rate,omitempty"`       // how many events it publishes at most: 100/s
 	Until  *time.Time `json:"expires_at,omitempty"` // when it ends; missing: never
 }
