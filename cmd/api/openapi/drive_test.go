@@ -26,6 +26,10 @@ const wiring = `
 server: {watch: false}
 events:
   checked: {schema: {type: object, required: [n], properties: {n: {type: integer}}}}
+hooks:
+  - {name: shop, verify: none, type: noted, id: "${ body.id }", when: "body.id != nil", answer: {status: 200, body: thanks, type: text/plain}}
+  - {name: quiet, verify: none, type: noted, when: "body.id != nil"}
+  - {name: cloud, verify: none, type: noted, challenge: [cloudevents, {method: GET, when: 'query("q") == "1"', answer: "yes"}]}
 schedules:
   - {name: tick, every: 1h, emit: ticked, labels: {team: a}}
 handlers:
@@ -118,7 +122,8 @@ func (d *driver) do(a ask) string {
 	defer res.Body.Close()
 	o := d.operation(a.method, a.path)
 	mediaType, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	if err != nil {
+	empty := res.Header.Get("Content-Type") == ""
+	if err != nil && !empty {
 		d.Errorf("%s: the content type %q: %v", what, res.Header.Get("Content-Type"), err)
 	}
 	var text string
@@ -143,7 +148,14 @@ func (d *driver) do(a ask) string {
 		d.Errorf("%s: the document does not know status %s\n%s", what, status, text)
 		return text
 	}
-	media, ok := response["content"].(object)[mediaType].(object)
+	contents, _ := response["content"].(object)
+	if empty && contents == nil && text == "" {
+		return text
+	}
+	media, ok := contents[mediaType].(object)
+	if !ok && contents["*/*"] != nil {
+		return text
+	}
 	if !ok {
 		d.Errorf("%s: the document has no answer %s of %s\n%s", what, status, mediaType, text)
 		return text
@@ -218,78 +230,6 @@ func (d *driver) valid(what, place, text string) {
 	}
 }
 
-// successes are requests that succeed, in order: each route of the document has one.
-func (d *driver) successes(copyTo string) []ask {
-	event := func(typ, more string) string { return `{"type":"` + typ + `","source":"/t"` + more + `}` }
-	return []ask{
-		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("noted", `,"id":"1"`), query: "matches=true", want: 202},
-		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("noted", `,"id":"1"`), want: 200, detail: `"duplicate":true`},
-		{method: "POST", path: "/v1/events", contentType: "application/cloudevents-batch+json", body: "[" + event("noted", "") + "," + event("joined", `,"data":{"name":"Ada","email":"ada@example.com"}`) + "]", want: 202},
-		{method: "POST", path: "/v1/events", contentType: "application/x-ndjson", body: event("noted", "") + "\nno\n", query: "source=/l&id=b&line=7", want: 200, detail: `"line":8`},
-		{method: "POST", path: "/v1/events", contentType: "text/plain", body: "hello", headers: []string{"Ce-Specversion", "1.0", "Ce-Type", "noted", "Ce-Source", "/t", "Ce-Id", "bin"}, want: 202},
-		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("failing", ""), query: "wait=30s", want: 202, detail: `"dead":true`},
-		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("checked", `,"data":{}`), want: 422, detail: `"violations"`},
-		{method: "POST", path: "/v1/events", contentType: "application/pdf", body: "x", want: 415},
-		{method: "POST", path: "/v1/events/{type}", name: "noted", contentType: "application/json", body: `{"n":1}`, query: "id=p&ext=region=eu&time=2026-11-27T08:00:00Z", want: 202},
-		{method: "POST", path: "/v1/events/{type}", name: "noted", contentType: "application/json", body: `{"n":1}`, query: "id=p2&wait=30s&matches=1", want: 202, detail: `"end"`},
-		{method: "GET", path: "/v1/events", query: "type=noted,failing&limit=2&order=oldest&where=data.n+==+1", want: 200},
-		{method: "GET", path: "/v1/events", headers: []string{"Accept", "application/x-ndjson"}, want: 200},
-		{method: "GET", path: "/v1/events", headers: []string{"Accept", "application/cloudevents-batch+json"}, want: 200},
-		{method: "GET", path: "/v1/events/{id}", name: "1", query: "exact=true", want: 200},
-		{method: "GET", path: "/v1/events/{id}/explain", name: "#1", want: 200},
-		{method: "GET", path: "/v1/events/{id}/chain", name: "#1", query: "source=", want: 200},
-		{method: "GET", path: "/v1/stream", query: "last=1&limit=2&runs=1", want: 200},
-		{method: "GET", path: "/v1/stream", query: "after=0&type=noted", want: 200},
-		{method: "POST", path: "/v1/explain", contentType: "application/cloudevents+json", body: event("joined", `,"data":{"name":"Ada","email":"ada@example.com"}`), want: 200},
-		{method: "POST", path: "/v1/replay", contentType: "application/json", body: `{"events":["1"],"to":"note"}`, want: 200},
-		{method: "POST", path: "/v1/replay", contentType: "application/json", body: `{"events":["1"],"to":"note","again":true}`, query: "wait=30s", want: 202},
-		{method: "GET", path: "/v1/runs", query: "state=dead&label=nothing", want: 200, detail: `"hint"`},
-		{method: "GET", path: "/v1/runs", query: "handler=fails&state=dead,succeeded&state=skipped", want: 200, detail: `"id"`},
-		{method: "GET", path: "/v1/runs/{id}", name: "fails", want: 200, detail: `"output"`},
-		{method: "GET", path: "/v1/runs/{id}/logs", name: "fails", query: "attempt=all&follow=1", want: 200, detail: `"no\n"`},
-		{method: "POST", path: "/v1/runs/{id}/edit", name: "RUN", contentType: "application/json", body: `{"set":[{"path":"n","value":1}]}`, query: "dry_run=1", want: 200},
-		{method: "POST", path: "/v1/batches", contentType: "application/json", body: `{"action":"retry","selection":{"state":["dead"]},"dry_run":true}`, want: 200, detail: `"fingerprint"`},
-		{method: "POST", path: "/v1/batches", contentType: "application/json", body: `{"action":"drop","selection":{"state":["dead"],"handler":"none"}}`, want: 200},
-		{method: "POST", path: "/v1/runs/{id}/cancel", name: "DEAD", query: "reason=why&wait=1s", want: 409},
-		{method: "POST", path: "/v1/runs/{id}/retry", name: "DEAD", want: 200},
-		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("failing", ""), query: "wait=30s", want: 202},
-		{method: "GET", path: "/v1/runs/{id}", name: "fails", want: 200},
-		{method: "POST", path: "/v1/runs/{id}/drop", name: "DEAD", want: 200},
-		{method: "POST", path: "/v1/events", contentType: "application/cloudevents+json", body: event("failing", ""), query: "wait=30s", want: 202},
-		{method: "POST", path: "/v1/batches", contentType: "application/json", body: `{"action":"drop","selection":{"state":["dead"],"handler":"fails"}}`, want: 200, detail: `"ended"`},
-		{method: "GET", path: "/v1/batches", want: 200, detail: `"id"`},
-		{method: "GET", path: "/v1/batches/{id}", name: "BATCH", want: 200},
-		{method: "GET", path: "/v1/schedules", query: "next=3&label=team=a", want: 200, detail: `"upcoming"`},
-		{method: "GET", path: "/v1/schedules", query: "label=team=b", want: 200, detail: `"hint"`},
-		{method: "GET", path: "/v1/schedules/{name}", name: "tick", want: 200},
-		{method: "POST", path: "/v1/schedules/{name}/fire", name: "tick", want: 202},
-		{method: "POST", path: "/v1/schedules/{name}/backfill", name: "tick", contentType: "application/json", body: `{"from":"2026-01-01T00:00:00Z","to":"2026-01-01T05:00:00Z"}`, want: 200},
-		{method: "POST", path: "/v1/schedules/{name}/pause", name: "tick", want: 200},
-		{method: "POST", path: "/v1/schedules/{name}/resume", name: "tick", want: 200},
-		{method: "GET", path: "/v1/handlers", query: "label=team", want: 200},
-		{method: "GET", path: "/v1/handlers", query: "label=x", want: 200, detail: `"handlers":[]`},
-		{method: "GET", path: "/v1/handlers/{name}", name: "fails", want: 200},
-		{method: "POST", path: "/v1/handlers/{name}/pause", name: "note", query: "reason=why", want: 200},
-		{method: "POST", path: "/v1/handlers/{name}/resume", name: "note", query: "from=now", want: 200},
-		{method: "POST", path: "/v1/handlers/{name}/forget", name: "note", want: 409},
-		{method: "POST", path: "/v1/users", contentType: "application/x-ndjson", body: `{"name":"Bea","email":"bea@example.com"}` + "\n{}\n", query: "on=update&line=3", want: 200, detail: `"line":4`},
-		{method: "GET", path: "/v1/users", query: "limit=1", want: 200, detail: `"next"`},
-		{method: "GET", path: "/v1/users/{key}", name: "bea@example.com", want: 200},
-		{method: "POST", path: "/v1/tokens", contentType: "application/json", body: `{"name":"ci","rights":["emit a.>","read"],"rate":"5/s","expires_at":"2099-01-01T00:00:00Z"}`, want: 201, detail: `"token":"evr_`},
-		{method: "POST", path: "/v1/tokens", contentType: "application/json", body: `{"name":"ci","rights":["read"]}`, want: 409},
-		{method: "GET", path: "/v1/tokens", want: 200, detail: `"ci"`},
-		{method: "POST", path: "/v1/tokens/{name}/revoke", name: "ci", want: 200},
-		{method: "GET", path: "/v1/status", want: 200},
-		{method: "POST", path: "/v1/reload", want: 200},
-		{method: "POST", path: "/v1/prune", query: "dry_run=true&now=1", want: 200},
-		{method: "POST", path: "/v1/backup", contentType: "application/json", body: `{"path":"` + copyTo + `","proof":"mine"}`, want: 200, detail: `"complete":true`},
-		{method: "GET", path: "/v1/openapi.json", want: 200},
-		{method: "GET", path: "/metrics", want: 200},
-		{method: "GET", path: "/healthz", want: 200},
-		{method: "GET", path: "/readyz", want: 200},
-	}
-}
-
 // Each route of the document is asked of a real daemon: so that it succeeds, and in all ways in which a request can be wrong that the document
 // knows of. Each answer has a status, a content type and a body that the document describes.
 func TestTheDocumentIsWhatTheServerDoes(t *testing.T) {
@@ -342,6 +282,12 @@ func (d *driver) wrong(method, path string, o object) {
 		a := base
 		a.query, a.detail = query, detail
 		return a
+	}
+	if strings.HasPrefix(path, "/hooks/") { // the hook's sender chooses parameters and bodies
+		a := base
+		a.want = http.StatusNotFound
+		d.do(a)
+		return
 	}
 	d.do(with("lable=x", `unknown parameter \"lable\"`))
 	d.do(with("%zz", "the query"))

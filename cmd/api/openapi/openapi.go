@@ -132,6 +132,9 @@ func (s *schemas) operation(o Operation) object {
 // OperationID names an operation: the method, and the words of the path.
 func OperationID(pattern string) string {
 	method, path, _ := strings.Cut(pattern, " ")
+	if path == "/hooks/{name}" { // is not GET /v1/hooks/{name}
+		path = "/hook"
+	}
 	id := strings.ToLower(method)
 	for _, word := range strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune("/{}._-", r) }) {
 		if word != "v1" {
