@@ -95,7 +95,12 @@ wiring file, which take effect with its next reload.`,
 		Example: `  evrun token create ci --right "emit github.>" --rate 100/s --expires 90d
   evrun token create prometheus --right read
   evrun token create deploy --right read --right "emit deploy.*" --hash`,
-		Args: cli.NamesOf("token", 1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return cli.Usage("token create takes one name for the token, such as ci")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error { return runTokenCreate(c.Context(), e, args[0], o) },
 	}
 	f := c.Flags()
@@ -137,7 +142,7 @@ func (o *createOptions) request(name string, now time.Time) (ask api.TokenReques
 			return ask, cli.Usage("--expires %q: write how long, such as 90d, or a time, such as 2027-01-31", o.expires)
 		}
 		if until = until.UTC().Truncate(time.Second); !now.Before(until) {
-			return ask, cli.Usage("--expires %q: this time has passed", o.expires)
+			return ask, cli.Usage("--expires %q: this time has passed; write how long, such as 90d, or a later time", o.expires)
 		}
 		ask.Until = &until
 	}

@@ -38,11 +38,11 @@ func (e *Env) FileArg(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// NamesOf checks that the arguments are names of things: at least one, and at most so many (0: any number).
+// NamesOf checks that the arguments are names of things: at least one, and at most so many (0: any number). The list beside the command shows them.
 func NamesOf(thing string, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == 0 || most > 0 && len(args) > most {
-			return Usage("%s takes the name of a %s (evrun %ss list shows them)", c.CommandPath(), thing, thing)
+			return Usage("%s takes the name of a %s (%s list shows them)", c.CommandPath(), thing, c.Parent().CommandPath())
 		}
 		return nil
 	}

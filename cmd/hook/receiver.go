@@ -307,7 +307,7 @@ func (a *Answer) write(w http.ResponseWriter, text string) error {
 // reject counts and remembers a refused request.
 func (rc *Receiver) reject(s *state, q *request, err error) {
 	now := rc.o.Now()
-	rejected := Rejection{At: now.UTC(), Hook: s.hook.Name, Method: q.method, Status: rc.o.Status(err), Detail: err.Error()}
+	rejected := Rejection{At: now.UTC().Truncate(time.Microsecond), Hook: s.hook.Name, Method: q.method, Status: rc.o.Status(err), Detail: err.Error()}
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		rejected.Reason, rejected.Detail, rejected.Status = refusal.Reason, refusal.text(), refusal.Status
 	} else {

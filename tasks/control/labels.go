@@ -48,7 +48,7 @@ func labelHint[T Labeled](all []T, wanted []string) string {
 		}
 	}
 	if len(known) == 0 {
-		return "nothing has labels: write labels: {team: billing} at a handler or a schedule"
+		return "nothing has labels: write labels: {team: billing} at a handler, a schedule or a hook"
 	}
 	for _, want := range wanted {
 		if known[want] {
