@@ -17,9 +17,10 @@ func TestMain(m *testing.M) {
 		"evrun": func() {
 			profiled(func() int { return cmd.Main(exampleFile(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr) })
 		},
-		"tty":      runTTY,
-		proofName:  serveProof,
-		readerName: readStore,
+		"tty":         runTTY,
+		proofName:     serveProof,
+		readerName:    readStore,
+		listenersName: serveListeners,
 	})
 }
 

@@ -140,18 +140,22 @@ type listeners struct {
 	counts  []atomic.Int64 // by reader: its events
 }
 
-// open opens streams whose filters select 1 % of the events: by type, or by a condition of which there are ten.
+// streamFilter is the filter of a stream, which selects 1 % of the events: by type, or by a condition of which there are ten.
+func streamFilter(i int) string {
+	if i%4 < 2 {
+		return "type=load.match"
+	}
+	return "where=" + url.QueryEscape(fmt.Sprintf("data.n %% 100 == 0 and data.n > -%d", 1+i%10))
+}
+
+// open opens streams.
 func (l *streamsLoad) open(n int) *listeners {
 	l.t.Helper()
 	all := &listeners{failed: make(chan error, n), reached: make([]atomic.Int64, n), counts: make([]atomic.Int64, n)}
 	for i := range n {
-		filter := "type=load.match"
-		if i%4 > 1 {
-			filter = "where=" + url.QueryEscape(fmt.Sprintf("data.n %% 100 == 0 and data.n > -%d", 1+i%10))
-		}
 		c := l.dial()
 		all.conns = append(all.conns, c)
-		if _, err := fmt.Fprintf(c, "GET /v1/stream?%s HTTP/1.1\r\n%s\r\n", filter, l.headers); err != nil {
+		if _, err := fmt.Fprintf(c, "GET /v1/stream?%s HTTP/1.1\r\n%s\r\n", streamFilter(i), l.headers); err != nil {
 			l.t.Fatal(err)
 		}
 		in := bufio.NewReaderSize(c, 4<<10)
@@ -253,7 +257,8 @@ func TestManyStreamsGetEachEventOnce(t *testing.T) {
 }
 
 // TestStreamsUnderLoad measures what a thousand streams, half of which never read, cost those who publish, and how much memory: 5,000 events a second, of
-// which the streams select 1 %. It compares rounds without streams and with them, one after the other, and prints their medians.
+// which the streams select 1 %. The daemon, those who send and the streams' readers are three processes. Rounds without streams and with them take turns;
+// it prints their medians.
 //
 // EVRUN_STREAM_LOAD is how long a round takes, in seconds; without it nothing is measured.
 func TestStreamsUnderLoad(t *testing.T) {
@@ -261,27 +266,45 @@ func TestStreamsUnderLoad(t *testing.T) {
 	if seconds == 0 {
 		t.Skip("EVRUN_STREAM_LOAD is not set")
 	}
-	const rounds, streams = 5, 1000
+	const rounds, streams = 7, 1000
 	l := newStreamsLoad(t, 5000)
 	length := time.Duration(seconds) * time.Second
 	l.send(length / 2)
-	var without, with []time.Duration
+	var without, with, ratios []time.Duration
 	var memory []float64
-	for i := range rounds {
+	side := func(n int) time.Duration {
+		var opened *listenersProcess
+		if n > 0 {
+			opened = l.openElsewhere(n)
+		}
+		count, idle, began := l.matched.Load(), l.resident(), processorTime(t, l.d.cmd.Process.Pid)
 		waits := l.send(length)
-		before := l.resident()
-		opened := l.open(streams)
-		idle := l.resident()
-		count := l.matched.Load()
-		loaded := l.send(length)
-		opened.close(t, l.last.Load(), l.matched.Load()-count)
-		t.Logf("round %d: p50 %v, p99 %v of %d; with %d streams p50 %v, p99 %v of %d; memory %.0f MiB, %.0f with the streams, %.0f under load", i+1,
-			at(waits, .5), at(waits, .99), len(waits), streams, at(loaded, .5), at(loaded, .99), len(loaded), before, idle, l.resident())
-		without, with, memory = append(without, at(waits, .99)), append(with, at(loaded, .99)), append(memory, l.resident())
+		busy := processorTime(t, l.d.cmd.Process.Pid) - began
+		if n > 0 {
+			opened.close(t, l.matched.Load()-count)
+			memory = append(memory, l.resident())
+		}
+		t.Logf("%4d streams: p50 %.1f ms, p99 %.1f ms of %d; the daemon took %.0f %% of a processor, and has %.0f MiB, %.0f before", n, milliseconds(at(waits, .5)),
+			milliseconds(at(waits, .99)), len(waits), 100*busy.Seconds()/length.Seconds(), l.resident(), idle)
+		return at(waits, .99)
+	}
+	for i := range rounds {
+		var one, other time.Duration
+		if i%2 == 0 {
+			one = side(0)
+			other = side(streams)
+		} else {
+			other = side(streams)
+			one = side(0)
+		}
+		without, with, ratios = append(without, one), append(with, other), append(ratios, 1000*other/one)
 	}
 	slices.Sort(without)
 	slices.Sort(with)
+	slices.Sort(ratios)
 	slices.Sort(memory)
-	t.Logf("medians: p99 %v without streams, %v with %d, %.2f times; the daemon has %.0f MiB at most", without[rounds/2], with[rounds/2], streams,
-		float64(with[rounds/2])/float64(without[rounds/2]), memory[rounds-1])
+	t.Logf("medians: p99 %.1f ms without streams, %.1f ms with %d, %.2f times; of the rounds' ratios %.2f; the daemon has %.0f MiB at most", milliseconds(without[rounds/2]),
+		milliseconds(with[rounds/2]), streams, float64(with[rounds/2])/float64(without[rounds/2]), float64(ratios[rounds/2])/1000, memory[rounds-1])
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
