@@ -55,7 +55,7 @@ func (s *Server) listTokens(r *http.Request, _ none) (list shape.TokenList, err 
 	for _, t := range s.o.Tokens.List() {
 		if t.Source != access.Stored { // those in effect are those of the store
 			shown := tokenOf(t.Source, t.Name, t.Rights.Texts(), "", t.Expires, now)
-			if shown.Used = shape.TimeOf(s.o.Tokens.LastUsed(t.Hash)); t.Rate.Count > 0 {
+			if shown.Used = shape.TimeOf(s.o.Tokens.LastUsed(t.Source, t.Hash)); t.Rate.Count > 0 {
 				shown.Rate = t.Rate.String()
 			}
 			all = append(all, shown)
@@ -63,7 +63,7 @@ func (s *Server) listTokens(r *http.Request, _ none) (list shape.TokenList, err 
 	}
 	for _, t := range stored {
 		shown := tokenOf(access.Stored, t.Name, t.Rights, t.Rate, t.Expires, now)
-		shown.Made, shown.By, shown.Used = shape.TimeOf(t.Created), t.By, shape.TimeOf(s.o.Tokens.LastUsed(access.Hash(t.Hash)))
+		shown.Made, shown.By, shown.Used = shape.TimeOf(t.Created), t.By, shape.TimeOf(s.o.Tokens.LastUsed(access.Stored, access.Hash(t.Hash)))
 		all = append(all, shown)
 	}
 	list.Tokens = all

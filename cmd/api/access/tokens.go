@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -37,6 +36,9 @@ const (
 	Stored Source = "stored" // made by command, and kept in the store
 )
 
+// sources are all of them. A token that is kept by several has the rights of the first one where it is valid.
+var sources = []Source{Owner, File, Stored}
+
 // Token is a token without its secret.
 type Token struct {
 	Name    string
@@ -56,14 +58,13 @@ func Same(a, b []Token) bool { return slices.EqualFunc(a, b, Token.equal) }
 // Tokens are the valid tokens of a daemon. Safe for concurrent use.
 type Tokens struct {
 	mu     sync.RWMutex
-	byHash map[Hash]*holder // by mu
+	kept   map[Source]map[Hash]*holder // by mu; by source, so that a token that leaves one of two stays valid in the other
 	denied Denied
 }
 
 // holder is a token in use.
 type holder struct {
 	Token
-	source   Source
 	identity *Identity
 	valid    context.Context // ends when the token is revoked, changed or expired
 	end      context.CancelFunc
@@ -71,7 +72,7 @@ type holder struct {
 }
 
 // NewTokens returns tokens without any.
-func NewTokens() *Tokens { return &Tokens{byHash: map[Hash]*holder{}} }
+func NewTokens() *Tokens { return &Tokens{kept: map[Source]map[Hash]*holder{}} }
 
 // Denied counts the requests that were refused.
 func (t *Tokens) Denied() *Denied { return &t.denied }
@@ -80,21 +81,24 @@ func (t *Tokens) Denied() *Denied { return &t.denied }
 func (t *Tokens) Set(source Source, tokens []Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for hash, h := range t.byHash {
-		if h.source == source && !slices.ContainsFunc(tokens, h.equal) {
-			h.end()
-			delete(t.byHash, hash)
-		}
-	}
+	was, now := t.kept[source], make(map[Hash]*holder, len(tokens))
 	for _, token := range tokens {
-		if t.byHash[token.Hash] == nil {
-			t.byHash[token.Hash] = t.hold(source, token)
+		if h := was[token.Hash]; h != nil && h.equal(token) {
+			now[token.Hash] = h
+		} else if now[token.Hash] == nil {
+			now[token.Hash] = t.hold(token)
 		}
 	}
+	for hash, h := range was {
+		if now[hash] != h {
+			h.end()
+		}
+	}
+	t.kept[source] = now
 }
 
-func (t *Tokens) hold(source Source, token Token) *holder {
-	h := &holder{Token: token, source: source}
+func (t *Tokens) hold(token Token) *holder {
+	h := &holder{Token: token}
 	if token.Expires.IsZero() {
 		h.valid, h.end = context.WithCancel(context.Background())
 	} else {
@@ -116,25 +120,26 @@ type Listed struct {
 	Source Source
 }
 
-// List returns all tokens that were set, those that have expired too, by source and name.
+// List returns all tokens that were set, those that have expired too, the owner's first, then those of the file, by name.
 func (t *Tokens) List() []Listed {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var list []Listed
-	for _, h := range t.byHash {
-		list = append(list, Listed{h.Token, h.source})
+	for _, source := range sources {
+		from := len(list)
+		for _, h := range t.kept[source] {
+			list = append(list, Listed{h.Token, source})
+		}
+		slices.SortFunc(list[from:], func(a, b Listed) int { return strings.Compare(a.Name, b.Name) })
 	}
-	slices.SortFunc(list, func(a, b Listed) int {
-		return cmp.Or(strings.Compare(string(b.Source), string(a.Source)), strings.Compare(a.Name, b.Name)) // the owner first, then the file
-	})
 	return list
 }
 
-// LastUsed is when a token last let a request in, since the start of the daemon; zero: not since then.
-func (t *Tokens) LastUsed(hash Hash) time.Time {
+// LastUsed is when a token of a source last let a request in, since the start of the daemon; zero: not since then.
+func (t *Tokens) LastUsed(source Source, hash Hash) time.Time {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if h := t.byHash[hash]; h != nil {
+	if h := t.kept[source][hash]; h != nil {
 		if at := h.used.Load(); at > 0 {
 			return time.Unix(at, 0)
 		}
@@ -144,14 +149,15 @@ func (t *Tokens) LastUsed(hash Hash) time.Time {
 
 // of returns the holder of a token; nil if it is not valid now. The time of the look-up says nothing of use: who sends a guess can't choose its hash.
 func (t *Tokens) of(token string) *holder {
-	sum := HashOf(token)
+	sum, now := HashOf(token), time.Now()
 	t.mu.RLock()
-	h := t.byHash[sum]
-	t.mu.RUnlock()
-	now := time.Now()
-	if h == nil || subtle.ConstantTimeCompare(h.Hash[:], sum[:]) != 1 || h.valid.Err() != nil || !h.Expires.IsZero() && !now.Before(h.Expires) {
-		return nil
+	defer t.mu.RUnlock()
+	for _, source := range sources {
+		h := t.kept[source][sum]
+		if h != nil && subtle.ConstantTimeCompare(h.Hash[:], sum[:]) == 1 && h.valid.Err() == nil && (h.Expires.IsZero() || now.Before(h.Expires)) {
+			h.used.Store(now.Unix())
+			return h
+		}
 	}
-	h.used.Store(now.Unix())
-	return h
+	return nil
 }

@@ -37,8 +37,45 @@ func TestATokenThatIsGoneOrChangedEndsWhatItBegan(t *testing.T) {
 	if hc.valid.Err() == nil || hc.identity.May(Read) || tokens.of("3") != nil {
 		t.Error("a revoked token is valid")
 	}
-	if tokens.LastUsed(a.Hash).IsZero() || !tokens.LastUsed(HashOf("4")).IsZero() {
+	if tokens.LastUsed(File, a.Hash).IsZero() || !tokens.LastUsed(File, HashOf("4")).IsZero() {
 		t.Error("the last use is not known")
+	}
+}
+
+// TestATokenOfTwoSourcesStaysValidInTheOther: a token that is in the file and in the store is revoked, or has expired, in one of them.
+func TestATokenOfTwoSourcesStaysValidInTheOther(t *testing.T) {
+	file, stored := token(t, "file", "1", "read"), token(t, "stored", "1", "admin")
+	for _, first := range []Source{File, Stored} {
+		tokens := NewTokens()
+		tokens.Set(first, []Token{map[Source]Token{File: file, Stored: stored}[first]})
+		tokens.Set(File, []Token{file})
+		tokens.Set(Stored, []Token{stored})
+		h := tokens.of("1")
+		if h == nil || h.Name != "file" {
+			t.Fatalf("both: %+v", h)
+		}
+		if list := tokens.List(); len(list) != 2 || list[0].Name != "file" || list[1].Name != "stored" {
+			t.Errorf("listed: %+v", list)
+		}
+		old := file
+		old.Expires = time.Now().Add(-time.Hour)
+		tokens.Set(File, []Token{old})
+		if h.valid.Err() == nil || tokens.of("1") == nil || tokens.of("1").Name != "stored" {
+			t.Error("it is not valid any more when the file's has expired")
+		}
+		tokens.Set(File, nil)
+		if h := tokens.of("1"); h == nil || h.Name != "stored" || tokens.LastUsed(Stored, stored.Hash).IsZero() {
+			t.Error("it is not valid any more when it has left the file")
+		}
+		tokens.Set(File, []Token{file})
+		of := tokens.of("1")
+		tokens.Set(Stored, nil)
+		if h := tokens.of("1"); h != of || h.valid.Err() != nil {
+			t.Error("it is not valid any more when it is revoked in the store")
+		}
+		if tokens.Set(File, nil); tokens.of("1") != nil || of.valid.Err() == nil {
+			t.Error("it is valid without a source")
+		}
 	}
 }
 
