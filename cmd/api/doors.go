@@ -27,13 +27,14 @@ func (s *Server) serverOf(handler http.Handler, context func(context.Context, ne
 	var http1 http.Protocols
 	http1.SetHTTP1(true)
 	return &http.Server{
-		Handler:           limits.Patient(handler, s.crowded),
-		ConnContext:       context,
-		Protocols:         &http1,
-		ReadHeaderTimeout: 10 * time.Second, // also of a TLS handshake
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+		Handler:                      limits.Patient(handler, s.crowded),
+		DisableGeneralOptionsHandler: true, // which would answer OPTIONS * before the gate
+		ConnContext:                  context,
+		Protocols:                    &http1,
+		ReadHeaderTimeout:            10 * time.Second, // also of a TLS handshake
+		IdleTimeout:                  2 * time.Minute,
+		MaxHeaderBytes:               64 << 10,
+		ErrorLog:                     slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
 	}
 }
 
