@@ -34,7 +34,11 @@ func (h *Hook) event(env *expression.Env, q *request) (*events.Event, error) {
 		if part.from == nil {
 			continue
 		}
-		text, err := part.from.Text(env)
+		read := part.from.Text
+		if part.key == "type" { // else a list of the body would be a type with brackets
+			read = part.from.Word
+		}
+		text, err := read(env)
 		if err == nil && text == "" && part.key != "subject" {
 			err = fmt.Errorf("it is empty")
 		}

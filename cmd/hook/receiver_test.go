@@ -158,6 +158,9 @@ func TestAWrongSignatureIsListedAndCostsNothing(t *testing.T) {
 	if first.Status != 401 || !strings.Contains(first.Detail, "does not match") || first.Headers["User-Agent"] != "tester" || first.Headers["X-Github-Event"] != "push" {
 		t.Errorf("%+v", first)
 	}
+	if first.At.Nanosecond()%1000 != 0 || first.At.IsZero() {
+		t.Errorf("at %v has more than microseconds, as no other time has", first.At)
+	}
 	for name := range first.Headers {
 		if strings.Contains(name, "Signature") || name == "Authorization" {
 			t.Errorf("the header %s is kept", name)

@@ -59,7 +59,7 @@ func (t *Template) Expand(env *Env, escape func(Piece) (string, error)) (string,
 			b = append(b, p.literal...)
 			continue
 		}
-		value, err := p.appendValue(nil, env)
+		value, err := p.appendValue(nil, env, false)
 		if err != nil {
 			return "", err
 		}

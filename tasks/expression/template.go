@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -170,7 +171,12 @@ func (t *Template) Eval(env *Env) (any, error) {
 
 // Text returns the template as text: strings unchanged, numbers exactly, lists and maps as compact JSON. A part that is nil is an error that names
 // it.
-func (t *Template) Text(env *Env) (string, error) {
+func (t *Template) Text(env *Env) (string, error) { return t.render(env, false) }
+
+// Word is Text for what names something: a part that is neither a text nor a number is an error that names it.
+func (t *Template) Word(env *Env) (string, error) { return t.render(env, true) }
+
+func (t *Template) render(env *Env, word bool) (string, error) {
 	if s, ok := t.text.(string); ok {
 		return s, nil
 	}
@@ -184,7 +190,7 @@ func (t *Template) Text(env *Env) (string, error) {
 		if s, ok := v.(string); ok {
 			return s, nil
 		}
-		if b, err = t.parts[0].appendText(b, v, env); err != nil {
+		if b, err = t.parts[0].appendText(b, v, env, word); err != nil {
 			return "", err
 		}
 		return string(b), nil
@@ -196,7 +202,7 @@ func (t *Template) Text(env *Env) (string, error) {
 			continue
 		}
 		var err error
-		if b, err = p.appendValue(b, env); err != nil {
+		if b, err = p.appendValue(b, env, word); err != nil {
 			return "", err
 		}
 	}
@@ -204,26 +210,37 @@ func (t *Template) Text(env *Env) (string, error) {
 }
 
 // appendValue evaluates the expression in p, and appends the text of its value.
-func (p *part) appendValue(b []byte, env *Env) ([]byte, error) {
+func (p *part) appendValue(b []byte, env *Env, word bool) ([]byte, error) {
 	v, err := p.expr.Eval(env)
 	if err != nil {
 		return b, within(err, p.offset)
 	}
-	return p.appendText(b, v, env)
+	return p.appendText(b, v, env, word)
 }
 
-// appendText appends the text of the expression's value v.
-func (p *part) appendText(b []byte, v any, env *Env) ([]byte, error) {
+// appendText appends the text of the expression's value v; a word must be a text or a number.
+func (p *part) appendText(b []byte, v any, env *Env, word bool) ([]byte, error) {
 	if err := env.budget.SpendOn(v); err != nil {
 		return b, within(err, p.offset)
 	}
 	b, msg := format.Append(b, v)
-	if msg == "" {
+	if msg == "" && (!word || isWord(v)) {
 		return b, nil
+	}
+	if msg == "" {
+		msg = "is " + format.Describe(v) + ", and must be a text or a number"
 	}
 	fault := &Error{Offset: p.offset, Msg: brief(p.expr.src) + " " + msg}
 	if v == nil {
 		fault.Hint = fmt.Sprintf("${ %s ?? \"…\" } gives it a default", brief(p.expr.src))
 	}
 	return b, fault
+}
+
+func isWord(v any) bool {
+	switch v.(type) {
+	case string, int, int64, float64, json.Number:
+		return true
+	}
+	return false
 }
