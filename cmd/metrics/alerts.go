@@ -65,6 +65,15 @@ var Alerts = []Alert{
 		Description: "Their senders were given the whole reason, and the events are not stored. invalid, schema, too_large: a sender is wrong. full, busy, unavailable: evrun had no room, and senders should try again.",
 	},
 	{
+		Name: "EvrunHookRefuses", For: "0s", Severity: "warning",
+		Expr: `sum by (job, instance, hook, result) (increase(evrun_hook_requests_total{result=~"secret|invalid|too-large|rate|schema"}[1h])) > 0` +
+			` or sum by (job, instance, hook, result) (increase(evrun_hook_requests_total{result="signature"}[1h])) > 0` +
+			` unless on (job, instance, hook) sum by (job, instance, hook) (increase(evrun_hook_requests_total{result=~"accepted|duplicate|ignored"}[1h])) > 0`,
+		Summary: "the hook {{ $labels.hook }} refused {{ $value | humanize }} requests in an hour: {{ $labels.result }}",
+		Description: "They made no event, and few senders send them again for long. `evrun hooks show {{ $labels.hook }}` says why, and who sent them. signature: not one request was signed " +
+			"as it must be, so a secret may have changed on one side; next to requests that are, wrong ones are strangers', and no reason to alert. secret: evrun can't read its own.",
+	},
+	{
 		Name: "EvrunScheduleLate", For: "2m", Severity: "warning",
 		Expr:        `time() - evrun_schedule_next_slot_timestamp_seconds > 60`,
 		Summary:     "{{ $labels.schedule }} is {{ $value | humanizeDuration }} late",

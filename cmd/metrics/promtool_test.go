@@ -78,6 +78,10 @@ var fires = map[string]struct{ bad, good []string }{
 	"EvrunLogLarge":           {[]string{`evrun_store_wal_bytes{job="evrun",instance="a"} 700x70`, `evrun_store_wal_max_bytes{job="evrun",instance="a"} 1000x70`}, []string{`evrun_store_wal_bytes{job="evrun",instance="a"} 300x70`, `evrun_store_wal_max_bytes{job="evrun",instance="a"} 1000x70`}},
 	"EvrunRetentionBehind":    {[]string{`evrun_retention_over_bytes{job="evrun",instance="a"} 5x400`}, []string{`evrun_retention_over_bytes{job="evrun",instance="a"} 0x400`, `evrun_retention_failing{job="evrun",instance="a"} 0x400`}},
 	"EvrunReloadFailing":      {[]string{`evrun_config_last_reload_successful{job="evrun",instance="a"} 0x70`}, []string{`evrun_config_last_reload_successful{job="evrun",instance="a"} 1x70`}},
+	"EvrunHookRefuses": {
+		[]string{`evrun_hook_requests_total{job="evrun",instance="a",hook="h",result="signature"} 0+1x70`, `evrun_hook_requests_total{job="evrun",instance="a",hook="h",result="accepted"} 7x70`},
+		[]string{`evrun_hook_requests_total{job="evrun",instance="a",hook="h",result="signature"} 0+1x70`, `evrun_hook_requests_total{job="evrun",instance="a",hook="h",result="accepted"} 0+1x70`, `evrun_hook_requests_total{job="evrun",instance="a",hook="h",result="schema"} 7x70`, `evrun_hook_requests_total{job="evrun",instance="a",hook="h",result="method"} 0+1x70`},
+	},
 	"EvrunStuck": {
 		[]string{`evrun_store_commit_duration_seconds_count{job="evrun",instance="a"} 5x70`, `evrun_handler_backlog_events{job="evrun",instance="a",handler="h"} 2x70`, `evrun_handler_runs{job="evrun",instance="a",handler="h",state="running"} 0x70`},
 		[]string{`evrun_store_commit_duration_seconds_count{job="evrun",instance="a"} 5x70`, `evrun_handler_backlog_events{job="evrun",instance="a",handler="h"} 2x70`, `evrun_handler_runs{job="evrun",instance="a",handler="h",state="running"} 1x70`},
