@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"evrun/cmd/api/limits"
+	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/emitter"
@@ -71,7 +72,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 func bubble(t *testing.T, test func(*testing.T, *journal, *piped)) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}
-		s := NewServer(Options{Store: j, Emitter: emitter.New(j, 1000), Log: quiet(), MaxData: 1000,
+		s := NewServer(Options{Store: j, Emitter: emitter.New(j, 1000), Log: quiet(), MaxData: 1000, Hooks: []*hook.Hook{OpenHook(t, "shop", "a.b")},
 			Daemon: &Daemon{Bus: events.NewBus(), Commits: events.NewFeed[store.Commit]()}})
 		l := &piped{conns: make(chan net.Conn), closed: make(chan struct{})}
 		var serving sync.WaitGroup
@@ -86,19 +87,21 @@ func bubble(t *testing.T, test func(*testing.T, *journal, *piped)) {
 
 func TestABodyThatStaysHalfSentEnds(t *testing.T) {
 	for contentType, x := range map[string]struct {
+		path   string
 		body   string
 		answer string
 	}{
-		"application/cloudevents+json":       {`{"type":"a.b"`, `"status":408`},
-		"application/cloudevents-batch+json": {`[{"type":"a.b"},`, `"status":408`},
-		"application/x-ndjson":               {"{\"type\":\"a.b\"}\n{\"type\"", `"status":408,"title":"Request Timeout","detail":"a line was not complete within 1m0s"`},
+		"application/cloudevents+json":       {"/v1/events", `{"type":"a.b"`, `"status":408`},
+		"application/cloudevents-batch+json": {"/v1/events", `[{"type":"a.b"},`, `"status":408`},
+		"application/json":                   {"/hooks/shop", `{"a":1`, `"status":408`},
+		"application/x-ndjson":               {"/v1/events", "{\"type\":\"a.b\"}\n{\"type\"", `"status":408,"title":"Request Timeout","detail":"a line was not complete within 1m0s"`},
 	} {
 		t.Run(contentType, func(t *testing.T) {
 			bubble(t, func(t *testing.T, _ *journal, l *piped) {
 				c := l.dial()
 				defer c.Close()
 				began := time.Now()
-				fmt.Fprintf(c, "POST /v1/events HTTP/1.1\r\nHost: evrun\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n%s", contentType, x.body)
+				fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: evrun\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n%s", x.path, contentType, x.body)
 				answer, _ := io.ReadAll(c)
 				if took := time.Since(began); took < limits.BodyTimeout || took > 2*limits.BodyTimeout {
 					t.Errorf("it took %v", took)

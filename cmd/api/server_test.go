@@ -19,6 +19,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/api/apitest"
 	"evrun/cmd/api/client"
+	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/sqlite"
@@ -235,7 +236,7 @@ func TestWhatHasNoRouteIsAProblemToo(t *testing.T) {
 }
 
 func TestStoreThatTakesNothingNowIsATemporaryProblem(t *testing.T) {
-	d := serve(t, dying("h"))
+	d := serveWith(t, func(o *api.Options) { o.Hooks = []*hook.Hook{api.OpenHook(t, "shop", "x.y")} }, dying("h"))
 	d.emit("a.b", 1)
 	id := d.dead("h", 1, 1)[0].ID
 	for _, fault := range []struct {
@@ -253,6 +254,7 @@ func TestStoreThatTakesNothingNowIsATemporaryProblem(t *testing.T) {
 			{"POST", "/v1/events", "application/cloudevents-batch+json", `[{"type":"x.y"}]`},
 			{"POST", "/v1/events/x.y", "application/json", `{}`},
 			{"POST", "/v1/events/x.y?wait=1m", "application/json", `{}`},
+			{"POST", "/hooks/shop", "application/json", `{}`},
 			{"POST", "/v1/runs/" + id + "/retry", "", ""},
 			{"POST", "/v1/runs/" + id + "/drop", "", ""},
 			{"POST", "/v1/batches", "application/json", `{"action":"retry","all":true}`},
@@ -272,9 +274,12 @@ func TestStoreThatTakesNothingNowIsATemporaryProblem(t *testing.T) {
 		t.Errorf("%d events are accepted, %v", head, err)
 	}
 	d.server.Drain()
-	for path, contentType := range map[string]string{"/v1/events": "application/cloudevents+json", "/v1/events/x.y": "application/json"} {
+	for path, contentType := range map[string]string{"/v1/events": "application/cloudevents+json", "/v1/events/x.y": "application/json", "/hooks/shop": "application/json"} {
 		if res, _ := d.call("POST", path, contentType, `{"type":"x.y"}`); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
 			t.Errorf("%s while it stops: %d %v", path, res.StatusCode, res.Header)
 		}
+	}
+	if st, err := d.Hook(t.Context(), "shop"); err != nil || st.Accepted != 0 || st.Reasons[hook.Unavailable] != 4 {
+		t.Errorf("%+v, %v", st, err)
 	}
 }
