@@ -14,9 +14,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"evrun/cmd/api/limits"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/signature"
 	"evrun/tasks/trace"
 )
@@ -48,7 +50,7 @@ type Receiver struct {
 // state is a hook with what happened to it.
 type state struct {
 	hook   *Hook
-	bucket *bucket
+	bucket *limits.Bucket
 	*counts
 }
 
@@ -75,7 +77,7 @@ func (rc *Receiver) Replace(hooks []*Hook) {
 	was := rc.hooks
 	rc.hooks, rc.order = make(map[string]*state, len(hooks)), nil
 	for _, h := range hooks {
-		s := &state{hook: h, bucket: &bucket{rate: h.Rate}, counts: &counts{}}
+		s := &state{hook: h, bucket: limits.BucketOf(h.Rate), counts: &counts{}}
 		if before := was[h.Name]; before != nil {
 			s.counts = before.counts
 			if before.hook.Rate == h.Rate {
@@ -259,7 +261,7 @@ func (rc *Receiver) evaluate(w http.ResponseWriter, r *http.Request, s *state, q
 	if done, err = s.hook.challenged(w, q, env, false); done || err != nil {
 		return nil, "", done, err
 	}
-	if wait, ok := s.bucket.take(rc.o.Now()); !ok {
+	if wait, ok := s.bucket.Take(1, rc.o.Now()); !ok {
 		return nil, "", false, &Refusal{Status: http.StatusTooManyRequests, Reason: TooMany, Retry: wait, Detail: "the hook takes " + s.hook.Rate.String()}
 	}
 	if e, err = s.hook.event(env, q); err != nil {
@@ -316,7 +318,7 @@ func (rc *Receiver) reject(s *state, q *request, err error) {
 	if q.client.IsValid() {
 		rejected.Client = q.client.String()
 	}
-	rejected.Detail = clip(rc.o.Redact(rejected.Detail), 1000)
+	rejected.Detail = fault.Clip(rc.o.Redact(strings.ToValidUTF8(rejected.Detail, "\ufffd")), 1000)
 	rejected.Headers = headersOf(q.header, s.hook.needs(), s.hook.Verify.Header, rc.o.Redact)
 	s.rejected[slices.Index(Reasons, rejected.Reason)].Add(1)
 	s.rejectedAt.Store(now.UnixMicro())

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
+
+	"evrun/tasks/fault"
 )
 
 // Reason is why a request was refused, in one word.
@@ -112,21 +113,9 @@ func headersOf(h http.Header, needs []string, hidden string, redact func(string)
 		if value == "" || strings.EqualFold(name, hidden) || slices.ContainsFunc(secretive, func(part string) bool { return strings.Contains(lower, part) }) {
 			continue
 		}
-		some[name] = clip(redact(value), 200)
+		some[name] = fault.Clip(redact(strings.ToValidUTF8(value, "\ufffd")), 200)
 	}
 	return some
-}
-
-// clip shortens a text to so many bytes, and makes it one line of valid UTF-8.
-func clip(s string, most int) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	if !utf8.ValidString(s) {
-		return ""
-	}
-	return s
 }
 
 // allowed reports whether an address may send. An address that is not known is that of a client of the socket.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"evrun/cmd/api/limits"
 )
 
 // The bounds of wrong tokens: so many from one address at once, then one in each interval.
@@ -21,18 +23,18 @@ const (
 // value can be used. Safe for concurrent use; its memory is bounded.
 type Failures struct {
 	mu     sync.Mutex
-	of     map[netip.Prefix]*bucket // by mu
-	others *bucket                  // by mu: of the senders that found no place
-	swept  time.Time                // by mu: when senders without failures were last forgotten
-	logs   *bucket                  // by mu
+	of     map[netip.Prefix]*limits.Bucket // by mu
+	others *limits.Bucket                  // by mu: of the senders that found no place
+	swept  time.Time                       // by mu: when senders without failures were last forgotten
+	logs   *limits.Bucket                  // by mu
 }
 
 // Note notes a wrong token. ok is false, and retry the time to wait, if too many came from the address.
 func (f *Failures) Note(from netip.Addr, now time.Time) (retry time.Duration, ok bool) {
-	return f.bucketOf(network(from), now).take(1, now)
+	return f.bucketOf(network(from), now).Take(1, now)
 }
 
-func (f *Failures) bucketOf(sender netip.Prefix, now time.Time) *bucket {
+func (f *Failures) bucketOf(sender netip.Prefix, now time.Time) *limits.Bucket {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if b := f.of[sender]; b != nil {
@@ -41,21 +43,21 @@ func (f *Failures) bucketOf(sender netip.Prefix, now time.Time) *bucket {
 	if len(f.of) >= failureSenders && now.Sub(f.swept) >= sweepEvery {
 		f.swept = now
 		for known, b := range f.of {
-			if b.idle(now) {
+			if b.Idle(now) {
 				delete(f.of, known)
 			}
 		}
 	}
 	if len(f.of) >= failureSenders {
 		if f.others == nil {
-			f.others = &bucket{interval: failureEvery, burst: failuresAtOnce}
+			f.others = &limits.Bucket{Interval: failureEvery, Burst: failuresAtOnce}
 		}
 		return f.others
 	}
 	if f.of == nil {
-		f.of = map[netip.Prefix]*bucket{}
+		f.of = map[netip.Prefix]*limits.Bucket{}
 	}
-	b := &bucket{interval: failureEvery, burst: failuresAtOnce}
+	b := &limits.Bucket{Interval: failureEvery, Burst: failuresAtOnce}
 	f.of[sender] = b
 	return b
 }
@@ -64,11 +66,11 @@ func (f *Failures) bucketOf(sender netip.Prefix, now time.Time) *bucket {
 func (f *Failures) mayLog(now time.Time) bool {
 	f.mu.Lock()
 	if f.logs == nil {
-		f.logs = &bucket{interval: logEvery, burst: logsAtOnce}
+		f.logs = &limits.Bucket{Interval: logEvery, Burst: logsAtOnce}
 	}
 	logs := f.logs
 	f.mu.Unlock()
-	_, ok := logs.take(1, now)
+	_, ok := logs.Take(1, now)
 	return ok
 }
 

@@ -27,11 +27,11 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"evrun/tasks/audit"
+	"evrun/tasks/fault"
 )
 
 // Rule is what a route asks for.
@@ -102,7 +102,7 @@ func (g *Gate) Handler(mux *http.ServeMux, rules map[string]Rule, next http.Hand
 func (g *Gate) check(r *http.Request, rule Rule, routed bool) (*holder, *refusal) {
 	if rule.Right != Open && !g.hosts.Know(r) {
 		return nil, &refusal{why: WrongHost, status: http.StatusMisdirectedRequest,
-			detail: "this server is not known as " + strconv.Quote(clip(r.Host)) + "; if it should be, add the name to server.hosts"}
+			detail: "this server is not known as " + fault.Quote(r.Host) + "; if it should be, add the name to server.hosts"}
 	}
 	if err := g.origins.Check(r); err != nil {
 		return nil, &refusal{why: ForeignOrigin, status: http.StatusForbidden, detail: "a web page of another origin can't send this: " + err.Error()}
@@ -155,7 +155,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, h *holder, no *ref
 		if h != nil {
 			token = h.Name
 		}
-		g.o.Log.Warn("a request was refused", "reason", string(no.why), "method", clip(r.Method), "path", clip(r.URL.Path), "from", g.o.Client(r).String(), "token", token)
+		g.o.Log.Warn("a request was refused", "reason", string(no.why), "method", fault.Clip(r.Method, 100), "path", fault.Clip(r.URL.Path, 100), "from", g.o.Client(r).String(), "token", token)
 	}
 	if no.challenge != "" {
 		w.Header().Set("WWW-Authenticate", no.challenge)
@@ -186,12 +186,4 @@ func byForm(r *http.Request) bool {
 		}
 	}
 	return false
-}
-
-// clip bounds a text of a stranger in answers and logs.
-func clip(text string) string {
-	if len(text) > 100 {
-		return text[:100] + "…"
-	}
-	return text
 }

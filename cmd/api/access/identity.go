@@ -3,13 +3,15 @@ package access
 import (
 	"context"
 	"time"
+
+	"evrun/cmd/api/limits"
 )
 
 // Identity is who sends a request, and what that allows. Its methods are safe for concurrent use.
 type Identity struct {
 	name   string
 	rights Rights
-	rate   *bucket // nil: no limit
+	rate   *limits.Bucket // nil: no limit
 	denied *Denied
 	over   <-chan struct{} // closed when the token is no longer valid; nil: never
 }
@@ -58,7 +60,7 @@ func (i *Identity) TakeEvents(n int) (retry time.Duration, ok bool) {
 	if i.rate == nil {
 		return 0, true
 	}
-	if retry, ok = i.rate.take(n, time.Now()); !ok {
+	if retry, ok = i.rate.Take(n, time.Now()); !ok {
 		i.denied.add(RateLimit)
 	}
 	return retry, ok

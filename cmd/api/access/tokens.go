@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"evrun/cmd/api/limits"
 	"evrun/tasks"
 )
 
@@ -105,14 +106,11 @@ func (t *Tokens) hold(token Token) *holder {
 		h.valid, h.end = context.WithDeadline(context.Background(), token.Expires)
 	}
 	h.identity = &Identity{name: token.Name, rights: token.Rights, over: h.valid.Done(), denied: &t.denied}
-	if interval := token.Rate.Interval(); interval > 0 {
-		h.identity.rate = &bucket{interval: interval, burst: burstOf(token.Rate)}
+	if token.Rate.Count > 0 {
+		h.identity.rate = limits.BucketOf(token.Rate)
 	}
 	return h
 }
-
-// burstOf is how many events come at once after a pause: those of a second, or one.
-func burstOf(r tasks.Rate) int { return max(1, int(int64(r.Count)*int64(time.Second)/int64(r.Per))) }
 
 // Listed is a token in a list.
 type Listed struct {

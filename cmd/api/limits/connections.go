@@ -1,5 +1,5 @@
-// Package limits bounds how many connections a server and an address have at the same time, says who sends a request behind proxies, and bounds how long clients may take for each body, line and write, so that none
-// keeps others waiting. No goroutines.
+// Package limits bounds how many connections a server and an address have at the same time, how much passes in a time, and how long clients may take for
+// each body, line and write, so that none keeps others waiting. It also says who sends a request behind proxies. No goroutines.
 package limits
 
 import (
