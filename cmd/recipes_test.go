@@ -46,7 +46,7 @@ func TestRecipes(t *testing.T) {
 			}
 			for _, args := range steps {
 				c := exec.Command(link(t, dir), args...)
-				c.Dir, c.Env = dir, append(os.Environ(), "NTFY_TOPIC=none", "SMTP_PASSWORD=none", "CRM_TOKEN=none")
+				c.Dir, c.Env = dir, append(os.Environ(), "NTFY_TOPIC=none", "SMTP_PASSWORD=none", "CRM_TOKEN=none", "SHOP_SECRET=none")
 				if out, err := c.CombinedOutput(); err != nil {
 					t.Errorf("evrun %s: %v\n%s", args[0], err, out)
 				}

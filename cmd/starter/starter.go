@@ -36,7 +36,7 @@ type Example struct {
 var Examples = []Example{
 	{"starter", "a schedule, a user that is stored, a program that runs", "emit user.registered -f name=Ada -f email=ada@example.com --wait"},
 	{"backup", "a nightly command with retries, and an alert when it fails", "emit backup.due --wait"},
-	{"webhook", "events by HTTP: in with a POST to the socket, out to a URL", "emit order.placed -F order:=1002 -F total:=30"},
+	{"webhook", "events by HTTP: in by a hook, out to a URL", "emit order.placed -F order:=1002 -F total:=30"},
 	{"import", "many records from a file into a table, each once", `emit contact.listed -f name=Ada -f email=ada@example.com --wait`},
 	{"demo", "the demo of the README: declared types, conditions, a daily report, an alert", "emit user.registered -f name=Ada -f email=ada@example.com --wait"},
 	{"full", "each key, explained", "emit user.registered -f name=Ada -f email=ada@example.com --wait"},
