@@ -197,7 +197,12 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 	collector := *r.document
 	collector.faults = nil
 	found := warnings.Find(&warnings.File{
-		Events: w.Events, Schedules: w.Schedules, Hooks: w.Hooks, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(), Env: r.variables,
+		Events: w.Events, Schedules: w.Schedules, Hooks: w.Hooks, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(), Env: r.variables, Tokens: r.tokens,
+		TokenOf: func(i int) *yaml.Node {
+			_, server := r.parts[0].Lookup("server")
+			_, list := server.Lookup("tokens")
+			return list.Content[i]
+		},
 		Place: func(entry any) *yaml.Node { return r.places[entry] },
 		Declared: func(typ string) (*schema.Schema, bool) {
 			if t := r.types[typ]; t != nil {

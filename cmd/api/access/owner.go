@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"evrun/store/files"
@@ -68,7 +69,7 @@ func CheckOwner(path string) string {
 		return path + " does not exist; the next start or evrun reload makes it, with a new token"
 	case err != nil:
 		return err.Error()
-	case info.Mode().Perm()&0o077 != 0:
+	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
 		return fmt.Sprintf("%s is open to others (mode %#o): who has read it can use the token; remove the file and run evrun reload for a new one", path, info.Mode().Perm())
 	}
 	if _, err := files.Private(path, false); err != nil {

@@ -12,6 +12,7 @@ package warnings
 import (
 	"time"
 
+	"evrun/cmd/api/access"
 	"evrun/cmd/config/yaml"
 	"evrun/cmd/hook"
 	"evrun/events"
@@ -28,11 +29,13 @@ type File struct {
 	Hooks       []*hook.Hook
 	Handlers    []*tasks.Handler
 	StrictTypes bool
+	Tokens      []access.Token
 
 	Declared func(typ string) (s *schema.Schema, ok bool) // the schema of a declared type, nil for none
 	Place    func(entry any) *yaml.Node                   // of a *schedule.Entry, a *hook.Hook or a *tasks.Handler
 	Types    *yaml.Node                                   // the mapping of events; nil for none
 	Env      *yaml.Node                                   // the mapping of the file's env; nil for none
+	TokenOf  func(i int) *yaml.Node                       // the mapping of Tokens[i]
 	Now      time.Time
 }
 
@@ -48,7 +51,7 @@ const Max = 100
 // checks are all checks of a file.
 var checks = []func(*finder){
 	(*finder).unhandled, (*finder).unhandledHooks, (*finder).final, (*finder).unreachable, (*finder).cycles, (*finder).handlersAlone, (*finder).senderSequences,
-	(*finder).texts, (*finder).schedulesAlone, (*finder).microseconds,
+	(*finder).texts, (*finder).schedulesAlone, (*finder).microseconds, (*finder).expired,
 }
 
 // finder collects the warnings of a file.
