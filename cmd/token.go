@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,13 +34,7 @@ events, and "emit github.>" those of a pattern. On the socket nobody needs a tok
 		Short:   "List the tokens: the owner's, those of the wiring file, and those that were made by command",
 		Example: "  evrun token list",
 		Args:    cli.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			all, err := cli.Asked(c.Context(), e, cli.ListsTokens, func(to *client.Client) ([]api.Token, error) { return to.Tokens(c.Context()) })
-			if err != nil {
-				return err
-			}
-			return cli.List(e, output.Tokens(), all, "there are no tokens")
-		},
+		RunE:    func(c *cobra.Command, _ []string) error { return runTokenList(c.Context(), e) },
 	}
 	revoke := &cobra.Command{
 		Use:   "revoke NAME...",
@@ -52,6 +47,29 @@ and the owner's by removing the file evrun.token and "evrun reload", which makes
 		RunE:              func(c *cobra.Command, names []string) error { return runTokenRevoke(c.Context(), e, names) },
 	}
 	return cli.Group(c, newTokenCreateCmd(e), list, revoke)
+}
+
+func runTokenList(ctx context.Context, e *cli.Env) error {
+	cfg, err := e.Settings()
+	if err != nil {
+		return err
+	}
+	var all []api.Token
+	alone, err := e.Ask(ctx, cfg, cli.ListsTokens, func(c *client.Client) (err error) {
+		all, err = c.Tokens(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if alone && cfg.Settings.Server.Listen != "" { // a daemon would have read the owner's
+		if wrong := access.CheckOwner(access.OwnerPath(cfg.Settings.Store.Path)); wrong != "" {
+			e.Note("the owner's token is not listed: %s", wrong)
+		} else {
+			all = slices.Insert(all, 0, api.Token{Name: access.OwnerName, Source: string(access.Owner), Rights: []string{string(access.Admin)}})
+		}
+	}
+	return cli.List(e, output.Tokens(), all, "there are no tokens")
 }
 
 func runTokenRevoke(ctx context.Context, e *cli.Env, names []string) error {
