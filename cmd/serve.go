@@ -95,10 +95,10 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 	return err
 }
 
-// announced is how many handlers and how many schedules the start names.
+// announced is how many hooks, how many handlers and how many schedules the start names.
 const announced = 50
 
-// announce prints the handlers and schedules that run. listening is the URL of the TCP port; empty: there is none.
+// announce prints the hooks, handlers and schedules that run. listening is the URL of the TCP port; empty: there is none.
 func announce(e *cli.Env, cfg *config.Config, listening string) {
 	type scheduled struct {
 		Name   string     `json:"name"`
@@ -107,6 +107,11 @@ func announce(e *cli.Env, cfg *config.Config, listening string) {
 		When   string     `json:"when"`
 		Next   *time.Time `json:"next,omitempty"`
 		Paused bool       `json:"paused,omitempty"`
+	}
+	type taking struct {
+		Name  string `json:"name"`
+		Path  string `json:"path"`
+		Emits string `json:"emits"`
 	}
 	type handling struct {
 		Name string   `json:"name"`
@@ -123,6 +128,10 @@ func announce(e *cli.Env, cfg *config.Config, listening string) {
 		}
 		schedules = append(schedules, line)
 	}
+	var hooks []taking
+	for _, h := range cfg.Wiring.Hooks {
+		hooks = append(hooks, taking{Name: h.Name, Path: h.Path(), Emits: h.Type.String()})
+	}
 	var handlers []handling
 	for _, h := range cfg.Wiring.Handlers {
 		handlers = append(handlers, handling{Name: h.Name, Kind: h.Kind, On: events.PatternTexts(h.On)})
@@ -131,6 +140,9 @@ func announce(e *cli.Env, cfg *config.Config, listening string) {
 		serving := map[string]any{
 			"config": cfg.Path, "store": cfg.Settings.Store.Path, "socket": cfg.Settings.Server.Socket,
 			"handlers": handlers, "schedules": schedules,
+		}
+		if len(hooks) > 0 {
+			serving["hooks"] = hooks
 		}
 		if listening != "" {
 			serving["url"] = listening
@@ -146,23 +158,18 @@ func announce(e *cli.Env, cfg *config.Config, listening string) {
 	if listening != "" {
 		fmt.Fprintf(&b, "  tcp       %s\n", listening)
 	}
+	listed(&b, hooks, "hooks more (evrun hooks list)", func(h taking) string {
+		return fmt.Sprintf("hook      %s: POST %s emits %s", p.Paint(output.Cyan, h.Name), h.Path, h.Emits)
+	})
 	jobs := map[string]bool{}
 	for _, s := range schedules {
 		jobs[s.Name] = s.Do != ""
 	}
 	own := slices.DeleteFunc(slices.Clone(handlers), func(h handling) bool { return jobs[h.Name] }) // named with its schedule
-	for i, h := range own {
-		if i == announced {
-			fmt.Fprintf(&b, "  and %d handlers more (evrun status)\n", len(own)-i)
-			break
-		}
-		fmt.Fprintf(&b, "  handler   %s: on %s do %s\n", p.Paint(output.Cyan, h.Name), strings.Join(h.On, ", "), h.Kind)
-	}
-	for i, s := range schedules {
-		if i == announced {
-			fmt.Fprintf(&b, "  and %d schedules more (evrun schedules list)\n", len(schedules)-i)
-			break
-		}
+	listed(&b, own, "handlers more (evrun status)", func(h handling) string {
+		return fmt.Sprintf("handler   %s: on %s do %s", p.Paint(output.Cyan, h.Name), strings.Join(h.On, ", "), h.Kind)
+	})
+	listed(&b, schedules, "schedules more (evrun schedules list)", func(s scheduled) string {
 		next := "no more"
 		if s.Paused {
 			next = "paused"
@@ -173,7 +180,18 @@ func announce(e *cli.Env, cfg *config.Config, listening string) {
 		if s.Do != "" {
 			does = "do " + s.Do
 		}
-		fmt.Fprintf(&b, "  schedule  %s: %s %s, %s\n", p.Paint(output.Cyan, s.Name), does, s.When, next)
-	}
+		return fmt.Sprintf("schedule  %s: %s %s, %s", p.Paint(output.Cyan, s.Name), does, s.When, next)
+	})
 	_, _ = fmt.Fprint(e.Out, b.String()) // the daemon runs even if its output is closed
+}
+
+// listed writes a line for each thing, or how many more there are.
+func listed[T any](b *strings.Builder, things []T, more string, line func(T) string) {
+	for i, one := range things {
+		if i == announced {
+			fmt.Fprintf(b, "  and %d %s\n", len(things)-i, more)
+			return
+		}
+		fmt.Fprintf(b, "  %s\n", line(one))
+	}
 }

@@ -38,6 +38,14 @@ func Read(e *cli.Env, path string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(in, limit+1))
 }
 
+// Name is what messages call a file.
+func Name(path string) string {
+	if path == "-" {
+		return "standard input"
+	}
+	return path
+}
+
 // Check validates a wiring file as `evrun validate` does. It returns its faults by their lines, from 1; line 0 is a fault of no line.
 func Check(e *cli.Env, wiring []byte) (map[int]string, error) {
 	dir, err := os.MkdirTemp("", "evrun-import-")

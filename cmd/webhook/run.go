@@ -31,7 +31,7 @@ func Run(e *cli.Env, q Request) error {
 	}
 	r, err := Convert(src, o)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", foreign.Name(q.Path), err)
 	}
 	if err := foreign.Deliver(e, r.Wiring, q.To, 0o600, map[string]any{"hooks": r.Hooks}, r.Left); err != nil { // it may have secrets
 		return err

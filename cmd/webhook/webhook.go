@@ -60,7 +60,7 @@ func Convert(src []byte, o Options) (*Result, error) {
 		}
 		return nil, fmt.Errorf("line %d: %w", lineOf(text, f.Offset), f)
 	case root == nil || root.Kind != yaml.Sequence:
-		return nil, errors.New("this is not a list of hooks")
+		return nil, errors.New("this is not a list of hooks, as webhook's hooks file is: [{\"id\": …, \"execute-command\": …}]")
 	}
 	r := &reader{o: o, text: text, names: map[string]bool{}, ids: map[string]bool{}}
 	r.credentials(string(src))
@@ -82,7 +82,7 @@ func Convert(src []byte, o Options) (*Result, error) {
 		case len(faults) == 0:
 			return &Result{wiring, len(r.hooks), r.left}, nil
 		case !r.drop(places, faults):
-			return nil, errors.New("no valid wiring file can be made of it: " + foreign.First(faults))
+			return nil, fmt.Errorf("no valid wiring file can be made of it: %s; give --listen an address of this machine, such as 127.0.0.1:9000, and change server in the wiring file afterwards", foreign.First(faults))
 		}
 	}
 }
