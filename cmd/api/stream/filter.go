@@ -93,14 +93,40 @@ func (f *Filter) query() store.EventQuery {
 const maxSteps = 200_000
 
 // condition evaluates conditions. Not safe for concurrent use.
-type condition struct{ budget *expression.Budget }
+type condition struct {
+	budget *expression.Budget
+	recent [recentDecoded]decoded // of new events, by their seqs
+}
+
+// decoded is an event, whose data is decoded once for all conditions.
+type decoded struct {
+	event *events.Event
+	env   *expression.Env
+}
+
+const (
+	recentDecoded = 128
+	mostDecoded   = 2 << 10 // bytes of data of an event that is kept decoded: its values may hold twenty times as much
+)
 
 func newCondition() *condition {
-	return &condition{expression.NewBudget(maxSteps, "where may take for one event of a stream", "a list of events takes more: GET /v1/events")}
+	return &condition{budget: expression.NewBudget(maxSteps, "where may take for one event of a stream", "a list of events takes more: GET /v1/events")}
 }
 
 func (c *condition) event(where *expression.Expr, e *events.Event) (bool, error) {
 	return c.is(where, expression.NewEnv(e))
+}
+
+// newEvent is event for one that other conditions look at, too.
+func (c *condition) newEvent(where *expression.Expr, e *events.Event) (bool, error) {
+	if len(e.Data) > mostDecoded {
+		return c.event(where, e)
+	}
+	at := &c.recent[e.Sequence%recentDecoded]
+	if at.event != e {
+		*at = decoded{e, expression.NewEnv(e)}
+	}
+	return c.is(where, at.env)
 }
 
 func (c *condition) run(where *expression.Expr, e *events.Event, r *store.Run) (bool, error) {

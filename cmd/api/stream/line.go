@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
@@ -26,6 +27,7 @@ type line struct {
 	queue      []candidate // what it is to be evaluated for
 	bytes      int         // of the queue
 	evaluating bool        // evaluate runs
+	evaluated  time.Time   // when it ended
 	epoch      int         // counts the times that the queue was dropped
 	through    int64       // all events up to here were evaluated, while there are others
 }
@@ -122,8 +124,12 @@ func (l *live) largest() (largest *line) {
 	return largest
 }
 
+// gather is how long a line lets events gather after it has evaluated its condition for all that there was.
+const gather = 10 * time.Millisecond
+
 // evaluate evaluates the condition for all that waits.
 func (ln *line) evaluate() {
+	<-time.After(gather - time.Since(ln.evaluated))
 	const atOnce = 64
 	is, texts := make([]bool, atOnce), make([][]byte, atOnce)
 	for {
@@ -139,7 +145,7 @@ func (ln *line) evaluate() {
 				if is[i], err = c.run(ln.filter.OnRuns, of.event, of.run); err != nil {
 					failed.add("run "+of.run.ID, err)
 				}
-			} else if is[i], err = c.event(ln.filter.OnEvents, of.event); err != nil {
+			} else if is[i], err = c.newEvent(ln.filter.OnEvents, of.event); err != nil {
 				failed.add(eventName(of.event), err)
 			}
 		})
@@ -160,7 +166,7 @@ func (ln *line) begin(most int) (batch []candidate, epoch int) {
 	ln.live.mu.Lock()
 	defer ln.live.mu.Unlock()
 	if len(ln.queue) == 0 {
-		ln.evaluating = false
+		ln.evaluating, ln.evaluated = false, time.Now()
 		if ln.blocked {
 			ln.wakeAll()
 		}
