@@ -118,8 +118,8 @@ func ofSocket(ctx context.Context, c net.Conn) context.Context {
 	return audit.With(ctx, who)
 }
 
-// ofTCP marks the requests of a connection beyond the limit. Who sends the others is said by their tokens.
+// ofTCP marks the requests of a connection beyond the limit, and keeps the connection for streams. Who sends the others is said by their tokens.
 func ofTCP(ctx context.Context, c net.Conn) context.Context {
-	ctx, _ = limits.Mark(ctx, c)
-	return audit.With(ctx, audit.Actor{UID: -1})
+	ctx, c = limits.Mark(ctx, c)
+	return audit.With(limits.WithConn(ctx, c), audit.Actor{UID: -1})
 }

@@ -57,6 +57,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, asked streamQuer
 	}
 	ctx, cancel := s.untilClose(r.Context())
 	defer cancel()
+	limits.SendLittle(r.Context())
 	w = limits.Untimed(w) // a stream sets its own deadlines, which may be shorter
 	err = s.streams.Serve(ctx, w, stream.Query{Filter: f, After: after, Head: head, Gap: gap})
 	if err != nil && ctx.Err() == nil {

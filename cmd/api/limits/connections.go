@@ -158,3 +158,20 @@ func Patient(next http.Handler, refuse func(http.ResponseWriter)) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+type connKey struct{}
+
+// WithConn keeps a connection, without TLS, for [SendLittle].
+func WithConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// sendBuffer is about how much the system keeps of a stream that is not read: Linux takes twice as much. Unless it is told, it takes megabytes.
+const sendBuffer = 32 << 10
+
+// SendLittle bounds how much the system keeps of an answer by TCP that the client does not read. The context is that of the request.
+func SendLittle(ctx context.Context) {
+	if c, ok := ctx.Value(connKey{}).(*net.TCPConn); ok {
+		_ = c.SetWriteBuffer(sendBuffer) // if the connection is broken, writing says so
+	}
+}
