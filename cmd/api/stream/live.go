@@ -10,18 +10,13 @@ import (
 	"evrun/store"
 )
 
-// How much live streams hold, and how fast they are woken.
+// How much live streams hold.
 const (
 	liveBytes  = 6 << 20 // of chunks of lines
 	chunkBytes = 4 << 10 // of one, or of the block that is larger
 	queueBytes = 8 << 20 // of what waits for the conditions of all lines, each line counted
 	queueItems = 4096    // events and runs that wait for the condition of one line
 	atOnce     = 256     // events that are passed on while others wait for the lock
-
-	// Readers that have something to read are woken at this pace, so that a thousand of them don't take the processors from those who publish. Until its
-	// turn comes more events are there, which it then gets with one write.
-	wakes     = 4 // readers
-	wakeEvery = time.Millisecond
 )
 
 // live passes new events and changed runs on to lines: each distinct filter of streams has one. It looks at each event once, whatever the number of
@@ -52,6 +47,7 @@ type live struct {
 	ready    []*reader                             // by mu: those to wake, in this order
 	credit   int                                   // by mu: how many may be woken now
 	credited time.Time                             // by mu: when credit was counted
+	rest     time.Time                             // by mu: nobody is woken before
 	kept     int                                   // by mu: bytes of the lines' chunks
 	oldest   []kept                                // by mu: the chunks, in the order in which they began
 	queued   int                                   // by mu: bytes of the queues of all lines
@@ -72,10 +68,11 @@ func newLive(o *Options, g *gate) *live {
 // reader is a stream's end of a line.
 type reader struct {
 	wake    chan struct{}
-	line    *line // by live.mu; nil: it is in none
-	waiting bool  // by live.mu: it is in the line's list of those that wait
-	ready   bool  // by live.mu: it is in live.ready
-	run     int64 // by live.mu: the next run of the line that it wants
+	line    *line         // by live.mu; nil: it is in none
+	waiting bool          // by live.mu: it is in the line's list of those that wait
+	ready   bool          // by live.mu: it is in live.ready
+	run     int64         // by live.mu: the next run of the line that it wants
+	took    time.Duration // its last write, before next; only its stream uses it
 }
 
 func newReader() *reader { return &reader{wake: make(chan struct{}, 1)} }
@@ -278,35 +275,6 @@ func (l *live) hand(batch []*events.Event) {
 	}
 }
 
-// wakeSome wakes as many readers as may be woken now, and reports whether others wait.
-func (l *live) wakeSome() (more bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	if n := int(min(now.Sub(l.credited)/wakeEvery, 2)); n > 0 {
-		l.credit, l.credited = min(l.credit+n*wakes, 2*wakes), now
-	}
-	n := min(l.credit, len(l.ready))
-	for _, r := range l.ready[:n] {
-		r.notify()
-	}
-	l.credit -= n
-	clear(l.ready[:n])
-	if l.ready = l.ready[n:]; len(l.ready) == 0 {
-		l.ready = nil
-	}
-	return l.ready != nil
-}
-
-// notify needs live.mu.
-func (r *reader) notify() {
-	r.ready = false
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
 // trim needs mu. It drops the oldest chunks when all lines together hold too much: readers that want them read the journal instead, and have missed runs.
 func (l *live) trim() {
 	for l.kept > liveBytes && len(l.oldest) > 1 {
@@ -343,6 +311,10 @@ func (l *live) next(r *reader, after int64) (p part, now int64, s status, err er
 	defer l.mu.Unlock()
 	if l.closed != nil {
 		return p, after, idle, l.closed
+	}
+	if r.took > 0 {
+		l.wrote(r.took)
+		r.took = 0
 	}
 	ln := r.line
 	if ln.filter.Events {

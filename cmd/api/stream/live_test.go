@@ -122,6 +122,57 @@ func TestReadersAreWokenInTurns(t *testing.T) {
 	})
 }
 
+// slow is an answer whose writes take a millisecond.
+type slow struct{ written }
+
+func (w *slow) Write(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	return w.written.Write(p)
+}
+
+func TestWritingToReadersTakesATenthOfTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := events.NewBus()
+		s := New(Options{Journal: &journal{}, Bus: bus, Commits: events.NewFeed[store.Commit](), WriteTimeout: time.Minute})
+		ctx, end := context.WithCancel(t.Context())
+		const n = 200
+		answers := make([]slow, n)
+		var all sync.WaitGroup
+		for i := range n {
+			all.Go(func() { _ = s.Serve(ctx, &answers[i], Query{Filter: Filter{Events: true}}) })
+		}
+		time.Sleep(time.Second)
+		for i := range answers {
+			answers[i].take()
+		}
+		bus.Publish([]*events.Event{{Sequence: 1, ID: "x", Source: "/x", Type: "a.b"}})
+		have := 0
+		for range 10 {
+			time.Sleep(100 * time.Millisecond)
+			for i := range answers {
+				if answers[i].take() != "" {
+					have++
+				}
+			}
+		}
+		if have < 50 || have > 130 {
+			t.Errorf("in a second %d have it, and not about 100", have)
+		}
+		time.Sleep(2 * time.Second)
+		for i := range answers {
+			if answers[i].take() != "" {
+				have++
+			}
+		}
+		if have != n {
+			t.Errorf("in the end %d have it", have)
+		}
+		end()
+		all.Wait()
+		s.Wait()
+	})
+}
+
 // TestStreamsThatComeAndGoLeaveNothing: streams with many filters, slow ones among them, begin and end at any time while events come.
 func TestStreamsThatComeAndGoLeaveNothing(t *testing.T) {
 	parts := taskstest.Start(t, taskstest.Options{})

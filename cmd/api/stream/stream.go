@@ -174,7 +174,10 @@ func (st *stream) step(ctx context.Context) (wait bool, err error) {
 		return true, nil
 	case sends:
 		st.late = 0
-		return false, st.write(ctx, &p)
+		began := time.Now()
+		err := st.write(ctx, &p)
+		st.reader.took = time.Since(began)
+		return false, err
 	case missed:
 		return false, st.gap(map[string]string{"reason": "runs changed faster than they were read"})
 	}
