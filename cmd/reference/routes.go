@@ -17,7 +17,7 @@ import (
 func routes(Sources) (string, error) {
 	var p page
 	p.heading(1, "HTTP API")
-	p.line("The requests that a daemon answers on its unix socket, and that all commands use: publish events and read, follow and change what is stored, from any language.\n")
+	p.line("The requests that a daemon answers on its unix socket and, with `server.listen`, by TCP; all commands use them: publish events and read, follow and change what is stored, from any language.\n")
 	p.code("sh", `curl --unix-socket evrun.sock http://evrun/v1/events/user.registered --json '{"name":"Ada","email":"ada@example.com"}'
 curl --unix-socket evrun.sock http://evrun/v1/events -H 'Ce-Specversion: 1.0' -H 'Ce-Type: user.registered' -H 'Ce-Source: /shop' -H 'Ce-Id: 4711' \
   -H 'Content-Type: application/json' -d '{"name":"Ada","email":"ada@example.com"}'
@@ -28,7 +28,7 @@ curl --unix-socket evrun.sock http://evrun/v1/openapi.json`)
 	p.line("Answers are JSON with the shapes of [json.md](json.md). An error is a [problem](json.md#problem) (RFC 9457): 400 for a wrong request, 404 for what does not exist, 409 where its state")
 	p.line("forbids it, 413 for a body, or data, that is too large, 415 for a body that can't be read as what it is, 422 for data that breaks the schema of its type, 429 and 503 when there is too much at once or evrun is stopping, 507 for a full disk; the last three mean: try again.")
 	p.line("A parameter that does not exist, has a wrong value, or is given twice where it has one value, is a 400 that names it. A switch is `true` or `1`, `false` or `0`.\n")
-	p.line("Who may use the socket is in [operations.md](operations.md#file-permissions). By TCP, a request needs a token with the right that its route names; `operate` includes `read`,")
+	p.line("Who may use the socket is in [operations.md](operations.md#file-permissions). By TCP ([access.md](access.md)), a request needs a token with the right that its route names; `operate` includes `read`,")
 	p.line("and `admin` all others.")
 	for _, group := range api.Groups {
 		p.heading(2, group.Title)

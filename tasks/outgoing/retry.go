@@ -54,7 +54,7 @@ func classify(resp *http.Response, err error) error {
 	if !WorthARetry(resp.StatusCode) {
 		return tasks.Permanent(err)
 	}
-	if after := retryAfter(resp.Header); after > 0 {
+	if after := RetryAfter(resp.Header); after > 0 {
 		return tasks.RetryAfter(after, err)
 	}
 	return err
@@ -72,8 +72,9 @@ func WorthARetry(status int) bool {
 // maxRetryAfter is the longest delay that a server can ask for, should its date be wrong.
 const maxRetryAfter = time.Hour
 
-// retryAfter reads Retry-After: seconds, or a date, which is compared with the server's own.
-func retryAfter(header http.Header) time.Duration {
+// RetryAfter reads the header Retry-After of an answer: seconds, or a date, which is compared with the server's own. It is an hour at most; 0: the
+// server asks for nothing.
+func RetryAfter(header http.Header) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if value == "" {
 		return 0

@@ -3,12 +3,12 @@
 //
 //	s, faults := otlp.FromEnvironment(os.Getenv)
 //	if s != nil {
-//		x := otlp.New(*s, otlp.Options{StoreID: id, Journal: store, Log: log})
-//		// store.Options.OnCommit calls x.Observe, the runner gets x.Tracer
+//		x := otlp.New(*s, otlp.Options{StoreID: id, Log: log})
+//		// store.Options.OnCommit calls x.Observe, the runner gets x.Tracer()
 //		err = x.Run(ctx)
 //	}
 //
-// Spans are made of commits: what was not committed has no span, and what was committed twice has none either. The engine does no more than to copy
+// Spans are made of commits: what was not committed has no span, and a duplicate has none of its own. The engine does no more than to copy
 // some fields of each event and run into a queue, in [Exporter.Observe], which never waits. When the queue is full, spans are dropped and counted. All
 // else, from the ids to the requests, happens in Run. What was not sent when evrun is killed is lost; its ids are not, so the spans that come later name
 // the right parents.

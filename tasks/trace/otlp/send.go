@@ -19,6 +19,7 @@ import (
 
 	"evrun/events"
 	"evrun/tasks/fault"
+	"evrun/tasks/outgoing"
 )
 
 // The bounds of a request. Retries are those of the OTLP specification, "OTLP/HTTP Response" and "Failures"; the times are those of OpenTelemetry's
@@ -149,7 +150,7 @@ func (x *Exporter) post(ctx context.Context, body []byte) (a answer, err error) 
 	r := &refusal{status: fault.Clip(resp.Status, maxMessage)}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		r.again, r.after = true, retryAfter(resp.Header.Get("Retry-After"))
+		r.again, r.after = true, outgoing.RetryAfter(resp.Header)
 	}
 	if err == nil {
 		r.message = messageOf(resp, text)
@@ -164,16 +165,6 @@ func unwrapped(err error) error {
 		return fmt.Errorf("no answer: %w", wrapped.Unwrap())
 	}
 	return err
-}
-
-func retryAfter(text string) time.Duration {
-	if n, err := strconv.Atoi(text); err == nil {
-		return time.Duration(min(max(n, 0), 3600)) * time.Second
-	}
-	if t, err := http.ParseTime(text); err == nil {
-		return max(time.Until(t), 0)
-	}
-	return 0
 }
 
 func isJSON(resp *http.Response) bool {
