@@ -50,7 +50,7 @@ func (e *Env) CompleteHandlers(states ...string) cobra.CompletionFunc {
 	}
 }
 
-// CompleteTypes lists the event types that handlers are wired to, schedules publish or the file declares.
+// CompleteTypes lists the event types that handlers are wired to, schedules and hooks publish or the file declares.
 func (e *Env) CompleteTypes(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	types := map[string]bool{}
 	if e.completing(c) {
@@ -62,6 +62,11 @@ func (e *Env) CompleteTypes(c *cobra.Command, _ []string, _ string) ([]string, c
 			}
 			for _, s := range cfg.Wiring.Schedules {
 				types[s.Type] = true
+			}
+			for _, h := range cfg.Wiring.Hooks {
+				if typ, whole := h.Types(); whole {
+					types[typ] = true
+				}
 			}
 			for _, t := range cfg.Wiring.Events {
 				types[t.Type] = true

@@ -33,6 +33,9 @@ func (e *Env) completeLabels(c *cobra.Command, _ []string, _ string) ([]string, 
 			for _, s := range cfg.Wiring.Schedules {
 				add(s.Labels)
 			}
+			for _, h := range cfg.Wiring.Hooks {
+				add(h.Labels)
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(known)), cobra.ShellCompDirectiveNoFileComp

@@ -149,7 +149,11 @@ func (x *examination) file() {
 	if n := len(cfg.Included); n > 0 {
 		included = ", in it and " + fault.Plural(n, "included file")
 	}
-	x.add("file", OK, "", "%s: %s, %s%s", cfg.Path, fault.Plural(len(cfg.Wiring.Handlers), "handler"), fault.Plural(len(cfg.Wiring.Schedules), "schedule"), included)
+	hooks := ""
+	if n := len(cfg.Wiring.Hooks); n > 0 {
+		hooks = ", " + fault.Plural(n, "hook")
+	}
+	x.add("file", OK, "", "%s: %s, %s%s%s", cfg.Path, fault.Plural(len(cfg.Wiring.Handlers), "handler"), fault.Plural(len(cfg.Wiring.Schedules), "schedule"), hooks, included)
 }
 
 // within says how long until or since a time.
