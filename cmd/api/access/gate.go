@@ -89,12 +89,16 @@ func (g *Gate) Handler(mux *http.ServeMux, rules map[string]Rule, next http.Hand
 		}
 		ctx, cancel := context.WithCancel(with(audit.With(r.Context(), audit.Actor{UID: -1, Token: h.Name}), h.identity))
 		defer cancel()
-		control := http.NewResponseController(w)
+		r = r.WithContext(ctx)
+		sent := &body{ReadCloser: r.Body, control: http.NewResponseController(w)}
+		if r.Body != http.NoBody {
+			r.Body = sent
+		}
 		defer context.AfterFunc(h.valid, func() { // the token is revoked: its request ends
 			cancel()
-			_ = control.SetReadDeadline(time.Unix(1, 0))
+			sent.end()
 		})()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		next.ServeHTTP(w, r)
 	})
 }
 
