@@ -1,9 +1,12 @@
 package limits
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
+	"time"
 )
 
 // from is a connection from an address.
@@ -73,5 +76,30 @@ func TestAClosedConnectionGivesItsPlaceBack(t *testing.T) {
 	}
 	if c.Open() != 0 || len(c.from) != 0 {
 		t.Errorf("%d open, %v", c.Open(), c.from)
+	}
+}
+
+func TestTheSystemKeepsLittleOfAStreamThatIsNotRead(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	reader, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	SendLittle(WithConn(t.Context(), c))
+	if err := c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Write(make([]byte, 8<<20)); !errors.Is(err, os.ErrDeadlineExceeded) || n > 1<<20 {
+		t.Errorf("it took %d bytes, %v", n, err)
 	}
 }

@@ -7,9 +7,9 @@
 // missing. Runs can be missing: a "gap" says so. A condition that can't be evaluated for an event leaves it out: a "failed" says so.
 //
 // Streams with the same filter share all work and memory. At the end of the journal each distinct filter has a line (line.go), to which new events
-// are passed on (live.go): one that the filter leaves out wakes nobody. Behind it, streams share pages of the journal (pages.go). Conditions are
-// evaluated one at a time, with bounded work (gate.go). When all that is being written would hold too much memory, the slowest reader is cut off: it
-// can resume (writes.go).
+// are passed on (live.go): one that the filter leaves out wakes nobody. Readers that have something to read are woken in turns (wake.go). Behind the
+// line, streams share pages of the journal (pages.go). Conditions are evaluated one at a time, with bounded work (gate.go). When all that is being
+// written would hold too much memory, the slowest reader is cut off: it can resume (writes.go).
 //
 // Goroutines: those of live, while there are streams at the end of the journal. [Streams.Wait] waits for them.
 package stream
