@@ -1,12 +1,16 @@
 package output
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/mattn/go-runewidth"
+
 	"evrun/cmd/hook"
+	"evrun/events"
 )
 
 // Hooks are the columns of a list of hooks.
@@ -72,15 +76,24 @@ func (p *Printer) Hook(h hook.Traffic) error {
 	if err := t.Flush(); err != nil || len(h.Rejections) == 0 {
 		return err
 	}
-	_ = p.printf("\nrefused requests, the newest first\n")
-	t = p.Table()
-	for i := range h.Rejections {
-		r := &h.Rejections[i]
-		from := r.Client
-		if from == "" {
-			from = "the socket"
-		}
-		t.Row("  ", Ago(r.At), fmt.Sprint(r.Status), from, r.Detail)
+	if err := p.printf("\nrefused requests, the newest first\n"); err != nil {
+		return err
 	}
-	return t.Flush()
+	for i := range h.Rejections {
+		if err := p.rejection(&h.Rejections[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rejection writes a refused request with the whole reason: below the rest where a terminal has no room beside it.
+func (p *Printer) rejection(r *hook.Rejection) error {
+	from := cmp.Or(r.Client, "the socket")
+	head, why := fmt.Sprintf("  %s  %d  %s", p.Ago(r.At), r.Status, from), events.EscapeControl(r.Detail)
+	if p.Width == 0 || runewidth.StringWidth(head)+2+runewidth.StringWidth(why) <= p.Width {
+		return p.printf("%s  %s\n", head, why)
+	}
+	const indent = "    "
+	return p.printf("%s\n%s%s\n", head, indent, strings.Join(p.lines(why, len(indent), narrowest), "\n"+indent))
 }
