@@ -111,6 +111,8 @@ func (n *network) DecodeField(value any, at *fields.At) {
 	switch {
 	case err != nil:
 		at.Refuse(fault.New("%s is neither an address nor a network", fault.Quote(s)).Hinting("write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"))
+	case p.Addr().Is4In6(): // a sender's address is compared as one of IPv4
+		at.Refuse(fault.New("%s is an IPv4 network, written as one of IPv6", fault.Quote(s)).Hinting("write it as %s", netip.PrefixFrom(p.Addr().Unmap(), max(p.Bits()-96, 0)).Masked()))
 	case p.Masked() != p:
 		at.Refuse(fault.New("%s is an address in a network", fault.Quote(s)).Hinting("write %s for the network, or %s", p.Masked(), p.Addr()))
 	default:
