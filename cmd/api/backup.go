@@ -24,7 +24,7 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request, ask BackupReques
 	if ask.Path == "" || ask.Proof == "" {
 		return problem(http.StatusBadRequest, "path, proof: the file that the client has made, and what it contains")
 	}
-	release, err := s.backups.take()
+	release, err := s.backups.take(r)
 	if err != nil {
 		return err
 	}

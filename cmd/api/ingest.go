@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"evrun/cmd/api/cloudevents"
 	"evrun/cmd/api/coding"
 	"evrun/cmd/api/ingest"
+	"evrun/cmd/api/limits"
 	"evrun/cmd/api/ndjson"
 	"evrun/cmd/api/query"
 	"evrun/events"
@@ -81,10 +83,11 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request, q ingestQuer
 	if mode == ingest.Batch {
 		limit = 32 << 20
 	}
-	body, err := s.readEvents(w, r, limit)
+	body, release, err := s.readEvents(w, r, limit)
 	if err != nil {
 		return err
 	}
+	defer release()
 	var evs []*events.Event
 	switch mode {
 	case ingest.Batch:
@@ -99,7 +102,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request, q ingestQuer
 	if err != nil {
 		return problem(http.StatusBadRequest, err.Error())
 	}
-	return s.accept(w, r, cause, evs, mode == ingest.Batch, q.following)
+	return s.accept(w, r, cause, evs, mode == ingest.Batch, q.following, release)
 }
 
 // postData accepts one event of the type in the path, whose data is the body: any JSON. Its attributes are parameters.
@@ -119,10 +122,11 @@ func (s *Server) postData(w http.ResponseWriter, r *http.Request, q plainQuery) 
 	if name := ingest.Attributed(r.Header); name != "" {
 		return problem(http.StatusBadRequest, "header "+strings.ToLower(name)+": the attributes are parameters here, such as ?id=4711; an event with Ce- headers goes to POST /v1/events")
 	}
-	body, err := s.readEvents(w, r, int64(s.o.MaxData))
+	body, release, err := s.readEvents(w, r, int64(s.o.MaxData))
 	if err != nil {
 		return err
 	}
+	defer release()
 	e, err := ingest.Plain(r.PathValue("type"), contentType.Media, contentType.Text, body)
 	if err != nil {
 		w.Header().Set("Accept", "application/json")
@@ -133,11 +137,11 @@ func (s *Server) postData(w http.ResponseWriter, r *http.Request, q plainQuery) 
 	if err := ingest.Extensions(e, q.Extensions); err != nil {
 		return err
 	}
-	return s.accept(w, r, cause, []*events.Event{e}, false, q.following)
+	return s.accept(w, r, cause, []*events.Event{e}, false, q.following, release)
 }
 
-// accept publishes the events of a request, all or none, and answers it.
-func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Event, evs []*events.Event, batch bool, q following) error {
+// accept publishes the events of a request, all or none, and answers it. It calls accepted when they are published: an answer may follow for long.
+func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Event, evs []*events.Event, batch bool, q following, accepted func()) error {
 	for _, e := range evs {
 		trace.FromRequest(r.Header, e)
 	}
@@ -165,26 +169,33 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Ev
 		return err
 	}
 	emit := func(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
+		defer accepted()
 		return s.o.Emitter.EmitFor(ctx, cause, evs...)
 	}
 	return s.publish(w, r, emit, evs, batch, q)
 }
 
-// readEvents reads a body, of at most limit bytes when it is decompressed. Only largeBatches of those that are large, or may be, are read at the same time.
-func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// readEvents reads a body, of at most limit bytes when it is decompressed. Its memory counts until release, which can be called again: until the events are
+// accepted.
+func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, limit int64) (text []byte, release func(), err error) {
 	body, err := coding.Open(w, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer body.Close()
-	if limit > 4<<20 && (body.Compressed() || r.ContentLength < 0 || r.ContentLength > 1<<20) {
-		release, err := s.batches.take()
-		if err != nil {
-			return nil, err
-		}
-		defer release()
+	bodies := &s.bodies[0]
+	if !access.From(r.Context()).Local() {
+		bodies = &s.bodies[1]
 	}
-	return body.ReadAll(limit)
+	release = body.Count(bodies)
+	if text, err = body.ReadAll(limit); err == nil {
+		return text, release, nil
+	}
+	release()
+	if errors.Is(err, limits.ErrBodies) {
+		err = problem(http.StatusServiceUnavailable, "too many requests with large bodies at the same time: try again later")
+	}
+	return nil, nil, err
 }
 
 // publish has events accepted and answers with their receipts. With a wait, it then follows the runs and events that the event causes.
@@ -195,7 +206,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 		return errNeedsDaemon
 	}
 	if wait > 0 {
-		release, err := s.following.take()
+		release, err := s.following.take(r)
 		if err != nil {
 			return err
 		}

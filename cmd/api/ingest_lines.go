@@ -33,7 +33,7 @@ func (s *Server) ingestLines(w http.ResponseWriter, r *http.Request, q ingestQue
 	}
 	defer plain.Close()
 	plain.Bound(uselessLines + int64(ndjson.MaxLine(s.o.MaxData)))
-	release, err := s.lines.take()
+	release, err := s.lines.take(r)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request, q logsQuery) error
 	case follow && s.o.Daemon == nil && !run.State.Ended():
 		return errNeedsDaemon
 	case follow && s.o.Daemon != nil:
-		release, err := s.following.take()
+		release, err := s.following.take(r)
 		if err != nil {
 			return err
 		}

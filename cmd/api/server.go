@@ -85,7 +85,7 @@ type Server struct {
 	silent      silent             // of TCP
 	following   places             // streams, and answers that follow an event
 	lines       places             // bodies of NDJSON
-	batches     places
+	bodies      [2]limits.Bodies   // of events: of those who may do everything, and of TCP
 	backups     places
 	loading     sync.Mutex // see LoadTokens
 	actions     *batches.Batches
@@ -108,7 +108,7 @@ func NewServer(o Options) *Server {
 		o: o, connections: limits.Connections{Most: o.MaxConnections},
 		strangers: limits.Connections{Most: o.MaxConnections, Share: max(o.MaxConnections/4, 10), Exempt: o.TrustedProxies},
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: min(o.MaxStreams, mostLines)},
-		batches: places{what: "large batches", limit: largeBatches},
+		bodies:  [2]limits.Bodies{{Most: mostBodies}, {Most: mostBodies}},
 		backups: places{what: "backups", limit: backupsAtOnce},
 		reasons: shape.NewReasons(o.Store, o.Redact),
 	}

@@ -42,7 +42,7 @@ func (q streamQuery) selection() search.Selection {
 // after, since or last, else with the next event. With runs=true it sends changed runs, too; handler, label and state select runs, and without runs=true
 // these alone are sent. If the journal ends before the requested position, or events after it were pruned, a "gap" says so.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, asked streamQuery) error {
-	release, err := s.following.take()
+	release, err := s.following.take(r)
 	if err != nil {
 		return err
 	}

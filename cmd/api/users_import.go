@@ -29,7 +29,7 @@ func (s *Server) importUsers(w http.ResponseWriter, r *http.Request, q importQue
 	if q.On == "update" {
 		on = store.Update
 	}
-	release, err := s.lines.take()
+	release, err := s.lines.take(r)
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,10 @@ package hook
 
 import (
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"unicode/utf8"
 
 	"evrun/events"
@@ -15,41 +13,10 @@ import (
 
 // What bodies may take of the memory.
 const (
-	smallBody = 64 << 10  // not counted: connections are bounded
-	maxHeld   = 128 << 20 // of all larger bodies that are being read or worked on
+	maxHeld   = 128 << 20 // of all large bodies that are being read or worked on
+	maxShare  = 32 << 20  // of those from one address
 	maxFields = 1000      // of a form
 )
-
-// held counts the bytes of large bodies.
-type held struct{ bytes atomic.Int64 }
-
-// read reads a body. The caller must call release when it no longer needs it.
-func (h *held) read(body io.Reader) (text []byte, release func(), err error) {
-	c := &counting{Reader: body, of: h}
-	text, err = io.ReadAll(c)
-	return text, func() { h.bytes.Add(-c.taken) }, err
-}
-
-type counting struct {
-	io.Reader
-	of    *held
-	read  int64
-	taken int64
-}
-
-var errHeld = errors.New("the bodies of other requests take all the memory that hooks may have")
-
-func (c *counting) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	if c.read += int64(n); c.read > smallBody {
-		more := c.read - c.taken
-		c.taken += more
-		if c.of.bytes.Add(more) > maxHeld {
-			return n, errHeld
-		}
-	}
-	return n, err
-}
 
 // body is the body of a request, and what it is.
 type body struct {

@@ -38,7 +38,7 @@ type Options struct {
 // Receiver answers requests to hooks. It is safe for concurrent use.
 type Receiver struct {
 	o       Options
-	held    held
+	held    limits.Bodies
 	working chan struct{} // one for each request whose expressions are being evaluated
 	unknown atomic.Int64
 
@@ -67,7 +67,7 @@ func NewReceiver(o Options) *Receiver {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Receiver{o: o, working: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
+	return &Receiver{o: o, held: limits.Bodies{Most: maxHeld, Share: maxShare}, working: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
 }
 
 // Replace sets the hooks. What was counted and remembered of a hook stays with its name.
@@ -181,7 +181,9 @@ func (rc *Receiver) read(w http.ResponseWriter, r *http.Request, h *Hook, q *req
 	if r.ContentLength > limit {
 		err = &http.MaxBytesError{Limit: limit}
 	} else {
-		raw, release, err = rc.held.read(http.MaxBytesReader(w, r.Body, limit))
+		held := rc.held.Reader(http.MaxBytesReader(w, r.Body, limit), q.client)
+		release = held.Release
+		raw, err = io.ReadAll(held)
 	}
 	tooLarge, large := errors.AsType[*http.MaxBytesError](err)
 	switch {
@@ -190,7 +192,7 @@ func (rc *Receiver) read(w http.ResponseWriter, r *http.Request, h *Hook, q *req
 		return release, nil
 	case large:
 		err = &Refusal{Status: http.StatusRequestEntityTooLarge, Reason: TooLarge, Detail: "the body has more than the hook takes", cause: tooLarge}
-	case errors.Is(err, errHeld):
+	case errors.Is(err, limits.ErrBodies):
 		err = &Refusal{Status: http.StatusServiceUnavailable, Reason: Unavailable, Detail: "too many requests with large bodies: try again", Retry: time.Second, cause: err}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.Canceled):
 		err = &Refusal{Status: http.StatusBadRequest, Reason: BadRequest, Detail: "the body ends too early", cause: err}

@@ -36,6 +36,9 @@ func From(ctx context.Context) *Identity {
 	return local
 }
 
+// Local reports whether the request came through no gate: by the socket, or within this process.
+func (i *Identity) Local() bool { return i == local }
+
 // Name is the name of the token; empty for clients without one.
 func (i *Identity) Name() string { return i.name }
 

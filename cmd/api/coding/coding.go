@@ -17,9 +17,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
+	"evrun/cmd/api/limits"
 	"evrun/cmd/api/shape"
 )
 
@@ -32,6 +35,8 @@ type Body struct {
 
 	bounded bool
 	useless int64 // how many more bytes may come out in vain, if bounded
+
+	held *limits.Held // counts what ReadAll reads; nil: nothing does
 }
 
 // source is a request's body. It remembers its error.
@@ -89,6 +94,12 @@ func (b *Body) Close() {
 	}
 }
 
+// Count has ReadAll count its bytes, as they come out, among those of other bodies, until release. It can be called again.
+func (b *Body) Count(bodies *limits.Bodies) (release func()) {
+	b.held = bodies.Reader(nil, netip.Addr{})
+	return b.held.Release
+}
+
 // slack is how much larger than its limit a compressed body may be: a short one can grow by it.
 const slack = 64 << 10
 
@@ -99,10 +110,10 @@ func (b *Body) ReadAll(limit int64) ([]byte, error) {
 		return nil, &http.MaxBytesError{Limit: limit} // net/http closes the connection, if the rest is long
 	}
 	if b.gunzip == nil {
-		return readAll(http.MaxBytesReader(b.w, b.request.Body, limit), max(length, 0))
+		return b.readAll(http.MaxBytesReader(b.w, b.request.Body, limit), max(length, 0))
 	}
 	b.raw.Reader = http.MaxBytesReader(b.w, b.request.Body, limit+slack)
-	text, err := readAll(http.MaxBytesReader(b.w, io.NopCloser(b), limit), 0)
+	text, err := b.readAll(http.MaxBytesReader(b.w, io.NopCloser(b), limit), 0)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		err = shape.NewProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes, decompressed", limit))
@@ -110,9 +121,16 @@ func (b *Body) ReadAll(limit int64) ([]byte, error) {
 	return text, err
 }
 
+// trusted is how much memory a body gets because it says that it needs it. More is there when so much has come.
+const trusted = 64 << 10
+
 // readAll is [io.ReadAll] for a body whose length may be known.
-func readAll(r io.Reader, length int64) ([]byte, error) {
-	text := make([]byte, 0, max(length+1, 512)) // one more: the read that finds the end needs room
+func (b *Body) readAll(r io.Reader, length int64) ([]byte, error) {
+	if b.held != nil {
+		b.held.Reader = r
+		r = b.held
+	}
+	text := make([]byte, 0, min(max(length+1, 512), trusted)) // one more: the read that finds the end needs room
 	for {
 		n, err := r.Read(text[len(text):cap(text)])
 		text = text[:len(text)+n]
@@ -122,7 +140,7 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case len(text) == cap(text):
-			text = append(text, 0)[:len(text)]
+			text = slices.Grow(text, max(len(text), int(length)+1-len(text)))
 		}
 	}
 }

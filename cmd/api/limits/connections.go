@@ -1,4 +1,4 @@
-// Package limits bounds how many connections a server and an address have at the same time, how much passes in a time, and how long clients may take for
+// Package limits bounds how many connections a server and an address have at the same time, how much passes in a time, the memory that bodies take together, and how long clients may take for
 // each body, line and write, so that none keeps others waiting. It also says who sends a request behind proxies. No goroutines.
 package limits
 
@@ -82,15 +82,10 @@ func (c *Connections) sharer(conn net.Conn) netip.Addr {
 		return netip.Addr{}
 	}
 	peer, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
-	from := plain(peer.Addr())
-	if !from.IsValid() || from.IsLoopback() || Within(from, c.Exempt) {
+	if Within(peer.Addr(), c.Exempt) {
 		return netip.Addr{}
 	}
-	if from.Is6() {
-		network, _ := from.Prefix(64)
-		from = network.Addr()
-	}
-	return from
+	return sharing(peer.Addr())
 }
 
 // count adds to the connections of an address, and returns how many it has.

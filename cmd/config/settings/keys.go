@@ -44,7 +44,7 @@ type serverKeys struct {
 	Tokens         []tokenKeys   `key:"tokens" wiring:"true" hint:"begin each with a dash: - name: …" other:"api_keys,auth" doc:"Who may send requests by TCP, beside the owner with the token in evrun.token, and those that evrun token create made. A reload applies it."`
 	TrustedProxies []Network     `key:"trusted_proxies" other:"proxies,trust_proxy" doc:"Addresses or networks of proxies, whose X-Forwarded-For says who sent a request: [10.0.0.0/8]."`
 	MaxConnections int           `key:"max_connections" min:"10" max:"100000" default:"3000" doc:"How many connections may be open at the same time, on the socket and by TCP each. By TCP, one address has a quarter of them at most; addresses of this machine and trusted_proxies may have all."`
-	MaxStreams     int           `key:"max_streams" min:"1" max:"100000" default:"1500" doc:"How many streams of events may be open at the same time, with the answers that wait for what an event causes; of bodies of NDJSON, 200 at most."`
+	MaxStreams     int           `key:"max_streams" min:"1" max:"100000" default:"1500" doc:"How many streams of events may be open at the same time, with the answers that wait for what an event causes; of bodies of NDJSON, 200 at most. A tenth of them is kept for the socket."`
 }
 
 type tlsKeys struct {
