@@ -63,7 +63,11 @@ func OwnerToken(path string) (t Token, made Made, err error) {
 
 // CheckOwner says what is wrong with the file of the owner's token; empty if it is right. It changes nothing.
 func CheckOwner(path string) string {
-	info, err := os.Lstat(path)
+	real, err := files.Resolve(path) // as OwnerToken does: the mode of a link says nothing
+	if err != nil {
+		return err.Error()
+	}
+	info, err := os.Lstat(real)
 	switch {
 	case os.IsNotExist(err):
 		return path + " does not exist; the next start or evrun reload makes it, with a new token"
@@ -72,10 +76,10 @@ func CheckOwner(path string) string {
 	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
 		return fmt.Sprintf("%s is open to others (mode %#o): who has read it can use the token; remove the file and run evrun reload for a new one", path, info.Mode().Perm())
 	}
-	if _, err := files.Private(path, false); err != nil {
+	if _, err := files.Private(real, false); err != nil {
 		return err.Error()
 	}
-	if text, err := os.ReadFile(path); err == nil && (!plausible(strings.TrimSpace(string(text))) || len(strings.TrimSpace(string(text))) < minOwner) {
+	if text, err := os.ReadFile(real); err == nil && (!plausible(strings.TrimSpace(string(text))) || len(strings.TrimSpace(string(text))) < minOwner) {
 		return path + " does not have a token in it; remove the file, and the next start or evrun reload makes a new one"
 	}
 	return ""

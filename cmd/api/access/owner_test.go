@@ -66,6 +66,30 @@ func TestAFileWithoutATokenIsRefused(t *testing.T) {
 	}
 }
 
+// A link to a private file is as right as the file, and one that leads nowhere is said to.
+func TestALinkToTheOwnersToken(t *testing.T) {
+	dir := t.TempDir()
+	path, real := filepath.Join(dir, "evrun.token"), filepath.Join(dir, "secret")
+	if err := os.Symlink("secret", path); err != nil {
+		t.Skip(err)
+	}
+	if said := CheckOwner(path); !strings.Contains(said, "symbolic link") {
+		t.Errorf("a link that leads nowhere: %q", said)
+	}
+	if err := os.WriteFile(real, []byte(NewSecret()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := OwnerToken(path); err != nil || CheckOwner(path) != "" {
+		t.Errorf("a link: %v, %q", err, CheckOwner(path))
+	}
+	if err := os.Chmod(real, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if said := CheckOwner(path); !strings.Contains(said, "0640") {
+		t.Errorf("a link to an open file: %q", said)
+	}
+}
+
 func TestALinkIsNotFollowedOutOfTheDirectory(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "evrun.token")

@@ -82,9 +82,6 @@ func Open(w http.ResponseWriter, r *http.Request) (*Body, error) {
 	return b, nil
 }
 
-// Compressed reports whether the body is larger than what is sent.
-func (b *Body) Compressed() bool { return b.gunzip != nil }
-
 // Close makes the body's buffers free for other requests.
 func (b *Body) Close() {
 	if b.gunzip != nil {
