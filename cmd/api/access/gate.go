@@ -90,8 +90,8 @@ func (g *Gate) Handler(mux *http.ServeMux, rules map[string]Rule, next http.Hand
 		ctx, cancel := context.WithCancel(with(audit.With(r.Context(), audit.Actor{UID: -1, Token: h.Name}), h.identity))
 		defer cancel()
 		r = r.WithContext(ctx)
-		sent := &body{ReadCloser: r.Body, control: http.NewResponseController(w)}
-		if r.Body != http.NoBody {
+		sent := &body{ReadCloser: r.Body, control: http.NewResponseController(w), read: r.ContentLength == 0}
+		if !sent.read {
 			r.Body = sent
 		}
 		defer context.AfterFunc(h.valid, func() { // the token is revoked: its request ends
