@@ -86,6 +86,8 @@ handlers:
 	run(0, "handlers", "resume", "gone", "--from", "now")
 	write("users.ndjson", `{"name":"Ada","email":"ada@example.com"}`+"\n")
 	run(0, "users", "import", "users.ndjson")
+	run(0, "token", "create", "shop", "--right", "emit order.>", "--rate", "100/s", "--expires", "1d")
+	run(0, "token", "revoke", "shop")
 	write("evrun.yaml", keep)
 	run(0, "reload")
 	run(0, "handlers", "forget", "lost")
