@@ -101,7 +101,11 @@ func TestCompressedLinesAreAnsweredAsTheyCome(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	go send(`{"type":"a.b","id":"0"}` + "\n")
+	sent := make(chan struct{})
+	go func() {
+		send(`{"type":"a.b","id":"0"}` + "\n")
+		close(sent)
+	}()
 	res, err := d.http.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +118,7 @@ func TestCompressedLinesAreAnsweredAsTheyCome(t *testing.T) {
 		}
 		switch id {
 		case "0":
+			<-sent
 			send(`{"type":"a.b","id":"1"}` + "\n" + `{"type":"a.b",`)
 		case "1":
 			send(`"id":"2"}`)

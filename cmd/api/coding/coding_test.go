@@ -238,21 +238,24 @@ func TestABodyIsReadAsItComes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := gzip.NewWriter(to)
-	for _, line := range []string{"one\n", "two\n"} {
-		go func() {
+	lines := make(chan string, 2) // a flush can end after its line has been read
+	go func() {
+		w := gzip.NewWriter(to)
+		for line := range lines {
 			_, _ = io.WriteString(w, line)
 			_ = w.Flush()
-		}()
+		}
+		_ = w.Close()
+		_ = to.Close()
+	}()
+	for _, line := range []string{"one\n", "two\n"} {
+		lines <- line
 		text := make([]byte, 100)
 		if n, err := b.Read(text); err != nil || string(text[:n]) != line {
 			t.Fatalf("%q, %v", text[:n], err)
 		}
 	}
-	go func() {
-		_ = w.Close()
-		_ = to.Close()
-	}()
+	close(lines)
 	if n, err := b.Read(make([]byte, 100)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
