@@ -6,7 +6,7 @@ import "time"
 const (
 	// Readers that have something to read are woken at this pace, so that a thousand of them don't take the processors from those who publish. Until its
 	// turn comes more events are there, which it then gets with one write.
-	wakes     = 4 // readers
+	wakes     = 1 // reader
 	wakeEvery = time.Millisecond
 
 	// After readers were written to, the next ones wait for restFor times as long as that took: it takes a tenth of one processor at most. One write counts
