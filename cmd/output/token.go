@@ -22,7 +22,7 @@ func Tokens() []Column[api.Token] {
 			case t.Until == nil:
 				return "never"
 			}
-			return t.Until.Local().Format("2006-01-02")
+			return Ago(*t.Until)
 		}},
 		{Title: "USED", Text: func(t api.Token) any {
 			if t.Used == nil {
