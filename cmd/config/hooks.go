@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"evrun/cmd/config/settings"
 	"evrun/cmd/config/yaml"
 	"evrun/cmd/hook"
 	"evrun/tasks/expression"
@@ -28,11 +29,11 @@ type hookKeys struct {
 	Data    *expression.Value    `key:"data" scope:"hook" other:"payload" doc:"The data of the event. Default the body; of a form, a map of its fields."`
 	When    condition            `key:"when" scope:"hook" other:"if,condition,filter,where" doc:"An expression: a request for which it is false is answered, and makes no event."`
 	aboutKeys
-	Allow     []network        `key:"allow" min:"1" other:"cidr,ips,from,allow_ips" doc:"Addresses and networks that may send: [140.82.112.0/20]. Default all. See server.trusted_proxies."`
-	Rate      rate             `key:"rate" doc:"So many requests with a right signature in each second, minute, hour or day: 100/s. More are answered with 429."`
-	MaxBody   fields.Size      `key:"max_body" min:"1KiB" max:"32MiB" other:"max_size,limit" doc:"The largest body. Default what an event's data may have: server.max_event."`
-	Answer    *answerKeys      `key:"answer" other:"response,reply,respond" doc:"What the sender gets. Default 202 with the event's id and number, and 204 if when is false."`
-	Challenge []*challengeKeys `key:"challenge,one" min:"1" other:"handshake,challenges,verification" doc:"How a sender's question is answered, before it sends events: a sender, or {method: GET, when: …, answer: …}, or a list."`
+	Allow     []settings.Network `key:"allow" min:"1" other:"cidr,ips,from,allow_ips" doc:"Addresses and networks that may send: [140.82.112.0/20]. Default all. See server.trusted_proxies."`
+	Rate      rate               `key:"rate" doc:"So many requests with a right signature in each second, minute, hour or day: 100/s. More are answered with 429."`
+	MaxBody   fields.Size        `key:"max_body" min:"1KiB" max:"32MiB" other:"max_size,limit" doc:"The largest body. Default what an event's data may have: server.max_event."`
+	Answer    *answerKeys        `key:"answer" other:"response,reply,respond" doc:"What the sender gets. Default 202 with the event's id and number, and 204 if when is false."`
+	Challenge []*challengeKeys   `key:"challenge,one" min:"1" other:"handshake,challenges,verification" doc:"How a sender's question is answered, before it sends events: a sender, or {method: GET, when: …, answer: …}, or a list."`
 
 	Emit   misplaced `key:"emit,hidden" refused:"a hook has no \"emit\"" hint:"the type of its event is the key type"`
 	Do     misplaced `key:"do,hidden" refused:"a hook has no \"do\"" hint:"it makes an event; a handler that is wired to it does something"`
@@ -95,35 +96,6 @@ func (*challengeKeys) ExtendSchema(s map[string]any) {
 	s["anyOf"] = []any{map[string]any{"required": []any{"sender"}}, map[string]any{"required": []any{"when", "answer"}}}
 }
 
-// network is an address or a range of addresses.
-type network struct{ netip.Prefix }
-
-func (n *network) DecodeField(value any, at *fields.At) {
-	s, ok := at.Text(value)
-	if !ok {
-		return
-	}
-	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
-		n.Prefix = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
-		return
-	}
-	p, err := netip.ParsePrefix(s)
-	switch {
-	case err != nil:
-		at.Refuse(fault.New("%s is neither an address nor a network", fault.Quote(s)).Hinting("write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"))
-	case p.Addr().Is4In6(): // a sender's address is compared as one of IPv4
-		at.Refuse(fault.New("%s is an IPv4 network, written as one of IPv6", fault.Quote(s)).Hinting("write it as %s", netip.PrefixFrom(p.Addr().Unmap(), max(p.Bits()-96, 0)).Masked()))
-	case p.Masked() != p:
-		at.Refuse(fault.New("%s is an address in a network", fault.Quote(s)).Hinting("write %s for the network, or %s", p.Masked(), p.Addr()))
-	default:
-		n.Prefix = p
-	}
-}
-
-func (*network) FieldShape() fields.Shape {
-	return fields.Shape{Words: "network", Schema: map[string]any{"type": "string", "pattern": `^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$`}}
-}
-
 // mediaType is that of an answer.
 type mediaType string
 
@@ -173,7 +145,7 @@ func (r *wiringReader) hook(n *yaml.Node) *hook.Hook {
 		Subject: k.Subject, Time: k.Time, Data: k.Data, Description: string(k.Description), Labels: k.Labels,
 	}
 	for _, p := range k.Allow {
-		h.Allow = append(h.Allow, p.Prefix)
+		h.Allow = append(h.Allow, netip.Prefix(p))
 	}
 	if a := k.Answer; a != nil {
 		h.Answer = &hook.Answer{Status: a.Status, Body: a.Body, Type: string(a.Type)}

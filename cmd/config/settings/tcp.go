@@ -122,8 +122,8 @@ func (n *Network) DecodeField(value any, at *fields.At) {
 	if !ok {
 		return
 	}
-	if addr, err := netip.ParseAddr(text); err == nil {
-		addr = addr.Unmap().WithZone("")
+	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
 		*n = Network(netip.PrefixFrom(addr, addr.BitLen()))
 		return
 	}
@@ -131,7 +131,7 @@ func (n *Network) DecodeField(value any, at *fields.At) {
 	switch {
 	case err != nil:
 		at.Refuse(fault.New("%s is not a valid network", fault.Quote(text)).Hinting(hint))
-	case prefix.Addr().Is4In6():
+	case prefix.Addr().Is4In6(): // a sender's address is compared as one of IPv4
 		at.Refuse(fault.New("%s is an IPv4 network, written as one of IPv6", fault.Quote(text)).Hinting("write it as %s", netip.PrefixFrom(prefix.Addr().Unmap(), max(prefix.Bits()-96, 0)).Masked()))
 	case prefix != prefix.Masked():
 		at.Refuse(fault.New("%s has bits of a host", fault.Quote(text)).Hinting("write %s for the network, or %s for the host alone", prefix.Masked(), prefix.Addr()))
