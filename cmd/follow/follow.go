@@ -255,18 +255,13 @@ func (t *tail) item(kind string, body []byte) error {
 			return &writeError{err}
 		}
 	case "head": // the place of the stream: it can be resumed from there
-		var h struct {
-			Sequence int64 `json:"seq,string"`
-		}
+		var h shape.StreamHead
 		if err := unmarshal(body, &h); err != nil {
 			return err
 		}
 		t.after, t.started = h.Sequence, true
 	case "failed":
-		var f struct {
-			Failed  int    `json:"failed"`
-			Failure string `json:"failure"`
-		}
+		var f shape.StreamFailed
 		if err := unmarshal(body, &f); err != nil {
 			return err
 		}
