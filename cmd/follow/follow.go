@@ -41,7 +41,6 @@ type tail struct {
 	filter   filter
 	p        *output.Printer
 	patterns []events.Pattern
-	from     time.Time
 	of       search.Selection
 	started  bool         // the place of the tail is known: after is valid
 	after    int64        // the last sequence that was printed or passed over
@@ -72,10 +71,9 @@ func newTail(ctx context.Context, e *cli.Env, o Options) (*tail, error) {
 		}
 	}
 	if o.Since != "" {
-		if t.from, err = cli.ParseTime("--since", o.Since, time.Local, time.Now()); err != nil {
+		if t.of.Since, err = cli.ParseTime("--since", o.Since, time.Local, time.Now()); err != nil {
 			return nil, err
 		}
-		t.of.Since = t.from
 	}
 	if slices.Contains(q.States, store.Waiting) {
 		e.Note("a run that waits has no record yet, and can't be followed; evrun runs list --state waiting lists such runs")
@@ -180,8 +178,8 @@ func (t *tail) stored(ctx context.Context, s store.Store) error {
 			}
 		}
 		q.After = t.after
-	case !t.from.IsZero():
-		q.Since = t.from
+	case !t.of.Since.IsZero():
+		q.Since = t.of.Since
 	case t.Last > 0:
 		q.Last, q.Limit = true, t.Last
 	default:
