@@ -84,7 +84,8 @@ func Convert(text []byte, o Options) (*Result, error) {
 		r.line(n, string(bytes.TrimRight(line, "\r\n")))
 	}
 	for {
-		wiring, places := write(r.entries, r.left, o)
+		w := write(r.entries, r.left, o)
+		wiring := []byte(w.String())
 		if o.Check == nil {
 			return r.result(wiring), nil
 		}
@@ -94,7 +95,7 @@ func Convert(text []byte, o Options) (*Result, error) {
 			return nil, err
 		case len(faults) == 0:
 			return r.result(wiring), nil
-		case !r.drop(places, faults):
+		case !r.drop(w.Faulty(faults)):
 			return nil, errors.New("no valid wiring file can be made of it: " + foreign.First(faults))
 		}
 	}
@@ -112,18 +113,10 @@ func (r *reader) result(wiring []byte) *Result {
 	return result
 }
 
-// drop leaves out the entries that have faults. It returns false if no fault is in any.
-func (r *reader) drop(places []place, faults map[int]string) bool {
-	wrong := map[int]string{} // by the line in the crontab
-	for line, why := range faults {
-		for _, p := range places {
-			if p.from <= line && line < p.to {
-				wrong[p.entry] = why
-			}
-		}
-	}
+// drop leaves out the entries that have faults. It returns false if none has.
+func (r *reader) drop(wrong map[*entry]string) bool {
 	r.entries = slices.DeleteFunc(r.entries, func(e *entry) bool {
-		why, is := wrong[e.line]
+		why, is := wrong[e]
 		if is {
 			r.leave(e.line, e.text, why)
 		}

@@ -1,64 +1,29 @@
 package crontab
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"evrun/cmd/foreign"
 	"evrun/events"
 	"evrun/tasks/schedule/slots"
 )
 
-// place is where an entry stands in the wiring file: lines from 1, without to.
-type place struct{ entry, from, to int }
-
-// writer writes a wiring file, and notes the places of entries.
-type writer struct {
-	strings.Builder
-	lines  int
-	places []place
-}
-
-func (w *writer) line(format string, args ...any) {
-	fmt.Fprintf(w, format+"\n", args...)
-	w.lines++
-}
-
-// each writes a part of every entry.
-func (w *writer) each(entries []*entry, part func(*entry)) {
-	for _, e := range entries {
-		from := w.lines + 1
-		part(e)
-		w.places = append(w.places, place{e.line, from, w.lines + 1})
-	}
-}
+type writer struct{ foreign.Writer[*entry] }
 
 // write writes the file. The variables that all entries share are the environment of all commands.
-func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
+func write(entries []*entry, left []Left, o Options) *writer {
 	w := &writer{}
-	source := "standard input"
-	if o.Source != "" {
-		source = o.Source
-	}
-	w.line("# Made of the crontab %s by \"evrun import crontab\". Look at it with \"evrun schedules next -c FILE\", and run it with \"evrun serve FILE\".", foreign.Comment(source))
-	w.line("# As in cron, a command that fails is not tried again (retry), and a slot that passes while evrun is stopped is left out (missed).")
-	for i, l := range left {
-		if i == 0 {
-			w.line("#\n# These lines were not carried over:")
-			w.lines++
-		}
-		w.line("#   %d: %s", l.Line, foreign.Comment(l.Text))
-		w.line("#      %s", foreign.Comment(l.Reason))
-	}
-	w.line("")
+	w.Line("# Made of the crontab %s by \"evrun import crontab\". Look at it with \"evrun schedules next -c FILE\", and run it with \"evrun serve FILE\".", foreign.Source(o.Source))
+	w.Line("# As in cron, a command that fails is not tried again (retry), and a slot that passes while evrun is stopped is left out (missed).")
+	w.Left("These lines were not carried over:", left)
+	w.Line("")
 	shared := sharedEnv(entries)
 	if len(shared) > 0 {
-		w.line("env:")
+		w.Line("env:")
 		for _, v := range shared {
-			w.line("  %s: %s", v.name, foreign.Quoted(foreign.Escaped(v.value)))
+			w.Line("  %s: %s", v.name, foreign.Quoted(foreign.Escaped(v.value)))
 		}
-		w.line("")
+		w.Line("")
 	}
 	var timed, started []*entry
 	for _, e := range entries {
@@ -70,85 +35,83 @@ func write(entries []*entry, left []Left, o Options) ([]byte, []place) {
 	}
 	zone := sharedZone(timed)
 	if zone != "" {
-		w.line("timezone: %s\n", foreign.Quoted(zone))
-		w.lines++
+		w.Line("timezone: %s\n", foreign.Quoted(zone))
 	}
 	if slices.ContainsFunc(timed, func(e *entry) bool { return e.description != "" }) {
-		w.line("events:")
-		w.each(timed, func(e *entry) {
+		w.Line("events:")
+		w.Each(timed, func(e *entry) {
 			if e.description != "" {
-				w.line("  schedule.%s: {description: %s}", e.name, foreign.Quoted(e.description))
+				w.Line("  schedule.%s: {description: %s}", e.name, foreign.Quoted(e.description))
 			}
 		})
-		w.line("")
+		w.Line("")
 	}
 	if len(timed) == 0 {
-		w.line("schedules: []")
+		w.Line("schedules: []")
 	} else {
-		w.line("schedules:")
+		w.Line("schedules:")
 	}
-	w.each(timed, func(e *entry) {
+	w.Each(timed, func(e *entry) {
 		w.hints(e)
-		w.line("  - name: %s", e.name)
+		w.Line("  - name: %s", e.name)
 		if monthly, weekly, either := slots.Calendar(e.cron); either {
-			w.line("    monthly: %s", foreign.Quoted(monthly))
-			w.line("    weekly: %s", foreign.Quoted(weekly))
+			w.Line("    monthly: %s", foreign.Quoted(monthly))
+			w.Line("    weekly: %s", foreign.Quoted(weekly))
 		} else {
-			w.line("    cron: %s", foreign.Quoted(e.cron))
+			w.Line("    cron: %s", foreign.Quoted(e.cron))
 		}
 		if zone == "" {
-			w.line("    timezone: %s", foreign.Quoted(e.zone))
+			w.Line("    timezone: %s", foreign.Quoted(e.zone))
 		}
 		if e.jitter != "" {
-			w.line("    jitter: %s", e.jitter)
+			w.Line("    jitter: %s", e.jitter)
 		}
-		w.line("    missed: skip")
+		w.Line("    missed: skip")
 		w.work(e, shared)
 	})
 	if len(started) > 0 {
-		w.line("\nhandlers:")
-		w.lines++
+		w.Line("\nhandlers:")
 	}
-	w.each(started, func(e *entry) {
+	w.Each(started, func(e *entry) {
 		w.hints(e)
-		w.line("  - name: %s", e.name)
-		w.line("    on: %s", events.TypeStarted)
-		w.line("    when: data.reboot")
+		w.Line("  - name: %s", e.name)
+		w.Line("    on: %s", events.TypeStarted)
+		w.Line("    when: data.reboot")
 		w.work(e, shared)
 	})
-	return []byte(w.String()), w.places
+	return w
 }
 
 func (w *writer) hints(e *entry) {
 	for _, h := range e.hints {
-		w.line("  # %s", h)
+		w.Line("  # %s", h)
 	}
 }
 
 // work writes what is the same in a schedule and in a handler.
 func (w *writer) work(e *entry, shared []variable) {
-	w.line("    do: exec")
-	w.line("    with:")
+	w.Line("    do: exec")
+	w.Line("    with:")
 	if e.shell == "/bin/sh" {
-		w.line("      shell: %s", foreign.Quoted(foreign.Escaped(e.command)))
+		w.Line("      shell: %s", foreign.Quoted(foreign.Escaped(e.command)))
 	} else {
-		w.line("      command: [%s, -c, %s]", foreign.Quoted(foreign.Escaped(e.shell)), foreign.Quoted(foreign.Escaped(e.command)))
+		w.Line("      command: [%s, -c, %s]", foreign.Quoted(foreign.Escaped(e.shell)), foreign.Quoted(foreign.Escaped(e.command)))
 	}
-	w.line("      stdin: %s", foreign.Quoted(foreign.Escaped(e.stdin)))
+	w.Line("      stdin: %s", foreign.Quoted(foreign.Escaped(e.stdin)))
 	if e.dir != "" {
-		w.line("      dir: %s", foreign.Quoted(foreign.Escaped(e.dir)))
+		w.Line("      dir: %s", foreign.Quoted(foreign.Escaped(e.dir)))
 	}
 	if e.user != "" {
-		w.line("      user: %s", foreign.Quoted(e.user))
+		w.Line("      user: %s", foreign.Quoted(e.user))
 	}
 	if len(shared) == 0 && len(e.env) > 0 {
-		w.line("      env:")
+		w.Line("      env:")
 		for _, v := range e.env {
-			w.line("        %s: %s", v.name, foreign.Quoted(foreign.Escaped(v.value)))
+			w.Line("        %s: %s", v.name, foreign.Quoted(foreign.Escaped(v.value)))
 		}
 	}
-	w.line("    timeout: 24h")
-	w.line("    retry: {attempts: 1}")
+	w.Line("    timeout: 24h")
+	w.Line("    retry: {attempts: 1}")
 }
 
 // sharedZone returns the zone of the schedules if all have the same.

@@ -71,8 +71,8 @@ func Convert(src []byte, o Options) (*Result, error) {
 	}
 	for {
 		slices.SortStableFunc(r.left, func(a, b foreign.Left) int { return a.Line - b.Line })
-		wiring, places := write(r.hooks, r.left, o)
-		faults := map[int]string{}
+		w := write(r.hooks, r.left, o)
+		wiring, faults := []byte(w.String()), map[int]string{}
 		if o.Check != nil {
 			faults, err = o.Check(wiring)
 		}
@@ -81,22 +81,14 @@ func Convert(src []byte, o Options) (*Result, error) {
 			return nil, err
 		case len(faults) == 0:
 			return &Result{wiring, len(r.hooks), r.left}, nil
-		case !r.drop(places, faults):
+		case !r.drop(w.Faulty(faults)):
 			return nil, fmt.Errorf("no valid wiring file can be made of it: %s; give --listen an address of this machine, such as 127.0.0.1:9000, and change server in the wiring file afterwards", foreign.First(faults))
 		}
 	}
 }
 
-// drop leaves out the hooks that have faults. It returns false if no fault is in any.
-func (r *reader) drop(places []place, faults map[int]string) bool {
-	wrong := map[*hook]string{}
-	for line, why := range faults {
-		for _, p := range places {
-			if p.from <= line && line < p.to {
-				wrong[p.hook] = why
-			}
-		}
-	}
+// drop leaves out the hooks that have faults. It returns false if none has.
+func (r *reader) drop(wrong map[*hook]string) bool {
 	r.hooks = slices.DeleteFunc(r.hooks, func(h *hook) bool {
 		why, is := wrong[h]
 		if is {
