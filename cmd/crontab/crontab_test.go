@@ -1,7 +1,6 @@
 package crontab
 
 import (
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"evrun/cmd/config"
+	"evrun/cmd/foreign"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -28,24 +28,9 @@ func crontabs(t testing.TB) (paths []string) {
 	return paths
 }
 
-// loaded validates a wiring file as the command does.
-func loaded(dir string) func([]byte) (map[int]string, error) {
-	return func(wiring []byte) (map[int]string, error) {
-		path := filepath.Join(dir, "evrun.yaml")
-		if err := os.WriteFile(path, wiring, 0o600); err != nil {
-			return nil, err
-		}
-		_, err := config.Load(path, config.Options{Getenv: func(string) string { return "" }})
-		var faults *config.Errors
-		if !errors.As(err, &faults) {
-			return nil, err
-		}
-		lines := map[int]string{}
-		for i := range faults.Faults {
-			lines[faults.Faults[i].Line] = faults.Faults[i].Message
-		}
-		return lines, nil
-	}
+// check validates a wiring file as the command does.
+func check(wiring []byte) (map[int]string, error) {
+	return foreign.Check(config.Options{Getenv: func(string) string { return "" }}, wiring)
 }
 
 func TestCrontabsBecomeTheseWirings(t *testing.T) {
@@ -80,7 +65,7 @@ func TestTheWiringsAreValid(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := optionsFor(path)
-		o.Check = loaded(t.TempDir())
+		o.Check = check
 		r, err := Convert(text, o)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
@@ -126,7 +111,6 @@ func FuzzConvert(f *testing.F) {
 	}
 	f.Add([]byte("A='$x${\n* * * * * a \u2028${ %$\n@daily \x7f\n0 0 * * * \u0085\n"), false)
 	f.Fuzz(func(t *testing.T, text []byte, system bool) {
-		check := loaded(t.TempDir())
 		r, err := Convert(text, Options{System: system, Zone: "Europe/Paris", Me: "root", Check: check})
 		if err != nil {
 			t.Skip(err)

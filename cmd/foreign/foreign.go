@@ -47,7 +47,7 @@ func Name(path string) string {
 }
 
 // Check validates a wiring file as `evrun validate` does. It returns its faults by their lines, from 1; line 0 is a fault of no line.
-func Check(e *cli.Env, wiring []byte) (map[int]string, error) {
+func Check(o config.Options, wiring []byte) (map[int]string, error) {
 	dir, err := os.MkdirTemp("", "evrun-import-")
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func Check(e *cli.Env, wiring []byte) (map[int]string, error) {
 	if err := os.WriteFile(path, wiring, 0o600); err != nil {
 		return nil, err
 	}
-	_, err = config.Load(path, e.ConfigOptions())
+	_, err = config.Load(path, o)
 	var faults *config.Errors
 	if err == nil || !errors.As(err, &faults) {
 		return nil, err

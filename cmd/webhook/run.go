@@ -22,7 +22,7 @@ func Run(e *cli.Env, q Request) error {
 	if err != nil {
 		return err
 	}
-	o := Options{Source: q.Path, Listen: q.Listen, Check: func(wiring []byte) (map[int]string, error) { return foreign.Check(e, wiring) }}
+	o := Options{Source: q.Path, Listen: q.Listen, Check: func(wiring []byte) (map[int]string, error) { return foreign.Check(e.ConfigOptions(), wiring) }}
 	if q.Path == "-" {
 		o.Source = ""
 	}

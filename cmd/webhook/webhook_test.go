@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"evrun/cmd/config"
+	"evrun/cmd/foreign"
 	"evrun/cmd/format"
 )
 
@@ -32,24 +32,9 @@ func hooksFiles(t testing.TB) (paths []string) {
 	return paths
 }
 
-// loaded validates a wiring file as the command does.
-func loaded(dir string) func([]byte) (map[int]string, error) {
-	return func(wiring []byte) (map[int]string, error) {
-		path := filepath.Join(dir, "evrun.yaml")
-		if err := os.WriteFile(path, wiring, 0o600); err != nil {
-			return nil, err
-		}
-		_, err := config.Load(path, config.Options{Getenv: func(string) string { return "" }})
-		var faults *config.Errors
-		if !errors.As(err, &faults) {
-			return nil, err
-		}
-		lines := map[int]string{}
-		for i := range faults.Faults {
-			lines[faults.Faults[i].Line] = faults.Faults[i].Message
-		}
-		return lines, nil
-	}
+// check validates a wiring file as the command does.
+func check(wiring []byte) (map[int]string, error) {
+	return foreign.Check(config.Options{Getenv: func(string) string { return "" }}, wiring)
 }
 
 func TestHooksFilesBecomeTheseWirings(t *testing.T) {
@@ -59,7 +44,7 @@ func TestHooksFilesBecomeTheseWirings(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := optionsFor(path)
-		o.Check = loaded(t.TempDir())
+		o.Check = check
 		r, err := Convert(text, o)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
@@ -92,7 +77,7 @@ func FuzzConvert(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		o := optionsFor("hooks.json")
-		o.Check = loaded(t.TempDir())
+		o.Check = check
 		r, err := Convert(text, o)
 		if err != nil {
 			t.Skip(err)
