@@ -108,7 +108,7 @@ func Deliver(e *cli.Env, wiring []byte, to string, mode os.FileMode, counts map[
 	return nil
 }
 
-// Quoted is a text as a YAML scalar in double quotes, which JSON's are.
+// Quoted is a text as a YAML scalar in double quotes, which JSON's are, or in an expression.
 func Quoted(text string) string {
 	b, err := events.MarshalJSON(text)
 	if err != nil {

@@ -269,13 +269,13 @@ func (v *values) compare(m *match) (holds, wrong string, err error) {
 	}
 	switch {
 	case m.kind == "regex" && wrong == "false":
-		return x + " matches " + literal(m.regex), wrong, nil
+		return x + " matches " + foreign.Quoted(m.regex), wrong, nil
 	case m.kind == "regex":
-		return "(" + x + " != nil and string(" + x + ") matches " + literal(m.regex) + ")", wrong, nil
+		return "(" + x + " != nil and string(" + x + ") matches " + foreign.Quoted(m.regex) + ")", wrong, nil
 	case otherText().MatchString(m.value):
-		return "string(" + x + ") == " + literal(m.value), wrong, nil
+		return "string(" + x + ") == " + foreign.Quoted(m.value), wrong, nil
 	}
-	return x + " == " + literal(m.value), wrong, nil
+	return x + " == " + foreign.Quoted(m.value), wrong, nil
 }
 
 // otherText matches the texts of values that are no texts.

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"evrun/events"
+	"evrun/cmd/foreign"
 )
 
 // argument is a reference to a value of the request.
@@ -31,7 +30,7 @@ type values struct {
 func ofHook(h *hook) *values {
 	v := &values{
 		body: "body", method: "method", raw: "raw", parsed: h.parsed,
-		header: func(name string) string { return "header(" + literal(name) + ")" }, query: func(name string) string { return "query(" + literal(name) + ")" },
+		header: func(name string) string { return "header(" + foreign.Quoted(name) + ")" }, query: func(name string) string { return "query(" + foreign.Quoted(name) + ")" },
 	}
 	if h.json {
 		v.body = "fromJSON(raw)"
@@ -46,7 +45,7 @@ func ofHandler(h *hook) *values {
 	}
 	return &values{
 		body: "data.body", method: "data.method", raw: "data.raw", parsed: h.parsed,
-		header: func(name string) string { return "data.header[" + literal(name) + "]" }, query: func(name string) string { return "data.query[" + literal(name) + "]" },
+		header: func(name string) string { return "data.header[" + foreign.Quoted(name) + "]" }, query: func(name string) string { return "data.query[" + foreign.Quoted(name) + "]" },
 	}
 }
 
@@ -138,7 +137,7 @@ func steps(from string, names []string) (string, error) {
 		case isWord().MatchString(name) && !slices.Contains(reserved, name):
 			from += "?." + name
 		default:
-			from = "get(" + from + ", " + literal(name) + ")"
+			from = "get(" + from + ", " + foreign.Quoted(name) + ")"
 		}
 	}
 	return from, nil
@@ -153,15 +152,6 @@ var isWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^
 
 // reserved are the words of the language.
 var reserved = []string{"not", "in", "and", "or", "let", "if", "else", "matches", "contains", "startsWith", "endsWith", "true", "false", "nil"}
-
-// literal is a text in an expression.
-func literal(text string) string {
-	b, err := events.MarshalJSON(text)
-	if err != nil {
-		return `""`
-	}
-	return string(bytes.TrimSpace(b))
-}
 
 // text returns the value for an input of a handler: empty if the request doesn't have it.
 func (v *values) text(a *argument) (string, error) {
