@@ -260,12 +260,7 @@ func (l *live) hand(batch []*events.Event) {
 		}
 	}
 	clear(l.found)
-	for _, ln := range l.touched {
-		ln.touched = false
-		ln.wakeAll()
-	}
-	clear(l.touched)
-	l.touched = l.touched[:0]
+	l.wakeTouched()
 	if l.running > 0 {
 		for _, ln := range l.lines {
 			if ln.blocked { // a run waits until its event was passed

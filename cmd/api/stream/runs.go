@@ -70,12 +70,7 @@ func (l *live) handRuns(c store.Commit) {
 			ln.takeRun(&all[i], text)
 		}
 	}
-	for _, ln := range l.touched {
-		ln.touched = false
-		ln.wakeAll()
-	}
-	clear(l.touched)
-	l.touched = l.touched[:0]
+	l.wakeTouched()
 }
 
 // want returns the runs that lines want, and the sequences of their events that are needed and not known.
@@ -115,10 +110,7 @@ func (l *live) find(ctx context.Context, all []wanted, missing []int64) {
 		if w.event != nil {
 			continue
 		}
-		at := sort.Search(len(found), func(i int) bool { return found[i].Sequence >= w.run.Sequence })
-		if at < len(found) && found[at].Sequence == w.run.Sequence {
-			w.event = found[at]
-		} else {
+		if w.event = eventWith(w.run.Sequence, found); w.event == nil {
 			w.event = &events.Event{Sequence: w.run.Sequence, Chain: w.run.Sequence}
 		}
 	}
@@ -153,10 +145,13 @@ func (r *recentEvents) add(e *events.Event) {
 	}
 }
 
-func (r *recentEvents) get(sequence int64) *events.Event {
-	i := sort.Search(len(r.list), func(i int) bool { return r.list[i].Sequence >= sequence })
-	if i < len(r.list) && r.list[i].Sequence == sequence {
-		return r.list[i]
+func (r *recentEvents) get(sequence int64) *events.Event { return eventWith(sequence, r.list) }
+
+// eventWith returns the event with a sequence from a list in the order of sequences; nil if the list doesn't have it.
+func eventWith(sequence int64, list []*events.Event) *events.Event {
+	i := sort.Search(len(list), func(i int) bool { return list[i].Sequence >= sequence })
+	if i < len(list) && list[i].Sequence == sequence {
+		return list[i]
 	}
 	return nil
 }

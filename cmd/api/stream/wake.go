@@ -39,6 +39,16 @@ func (l *live) wakeSome() (more bool) {
 	return l.ready != nil
 }
 
+// wakeTouched needs mu. It has the readers of all lines woken that something was passed on to.
+func (l *live) wakeTouched() {
+	for _, ln := range l.touched {
+		ln.touched = false
+		ln.wakeAll()
+	}
+	clear(l.touched)
+	l.touched = l.touched[:0]
+}
+
 // wrote needs mu. It has others rest after a write to a reader.
 func (l *live) wrote(took time.Duration) {
 	now := time.Now()
