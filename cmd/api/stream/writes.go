@@ -17,13 +17,18 @@ const (
 // writes bounds the memory of what is being written to readers.
 type writes struct {
 	mu      sync.Mutex
-	begun   []*write       // by mu, in the order in which they began
-	holding map[*chunk]int // by mu: writes that hold a chunk
-	bytes   int            // by mu: of the chunks that writes hold, as they were when their first write began
-	sizes   map[*chunk]int // by mu: what bytes has of them
-	freed   chan struct{}  // by mu: closed when bytes decreases; nil: nobody waits for that
-	limit   int            // of bytes
-	slow    time.Duration  // slowAfter
+	begun   []*write        // by mu, in the order in which they began
+	holding map[*chunk]held // by mu: the chunks that writes hold
+	bytes   int             // by mu: their sizes
+	freed   chan struct{}   // by mu: closed when bytes decreases; nil: nobody waits for that
+	limit   int             // of bytes
+	slow    time.Duration   // slowAfter
+}
+
+// held is a chunk that writes hold.
+type held struct {
+	writes int
+	size   int // as it was when the first of them began
 }
 
 // write is a chunk that is being written to a reader.
@@ -35,7 +40,7 @@ type write struct {
 }
 
 func newWrites() *writes {
-	return &writes{holding: map[*chunk]int{}, sizes: map[*chunk]int{}, limit: writingBytes, slow: slowAfter}
+	return &writes{holding: map[*chunk]held{}, limit: writingBytes, slow: slowAfter}
 }
 
 // begin counts a write of a chunk of a size until done, which must follow. It returns nil if all writes together would hold too much memory: the caller
@@ -43,7 +48,7 @@ func newWrites() *writes {
 func (p *writes) begin(c *chunk, size int, end func()) *write {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.holding[c] == 0 && len(p.begun) > 0 && p.bytes+size > p.limit {
+	for p.holding[c].writes == 0 && len(p.begun) > 0 && p.bytes+size > p.limit {
 		slowest := p.begun[0]
 		if time.Since(slowest.began) < p.slow {
 			return nil
@@ -52,10 +57,12 @@ func (p *writes) begin(c *chunk, size int, end func()) *write {
 		p.release(slowest)
 		slowest.end()
 	}
-	if p.holding[c]++; p.holding[c] == 1 {
-		p.sizes[c] = size
+	h := p.holding[c]
+	if h.writes++; h.writes == 1 {
+		h.size = size
 		p.bytes += size
 	}
+	p.holding[c] = h
 	w := &write{chunk: c, began: time.Now(), end: end}
 	p.begun = append(p.begun, w)
 	return w
@@ -100,13 +107,15 @@ func (p *writes) release(w *write) {
 			break
 		}
 	}
-	if p.holding[w.chunk]--; p.holding[w.chunk] == 0 {
-		p.bytes -= p.sizes[w.chunk]
-		delete(p.holding, w.chunk)
-		delete(p.sizes, w.chunk)
-		if p.freed != nil {
-			close(p.freed)
-			p.freed = nil
-		}
+	h := p.holding[w.chunk]
+	if h.writes--; h.writes > 0 {
+		p.holding[w.chunk] = h
+		return
+	}
+	delete(p.holding, w.chunk)
+	p.bytes -= h.size
+	if p.freed != nil {
+		close(p.freed)
+		p.freed = nil
 	}
 }
