@@ -69,7 +69,7 @@ of the line's number (BATCH-12, from the same --source); without, each sending i
 file have other numbers: send that file with another --id (BATCH-2), or its lines pass for others, which were accepted.
 
 An event joins the trace of the environment (TRACEPARENT and TRACESTATE, as W3C Trace Context has them), unless it has a traceparent of
-its own (--ext, or in its line). A value that is not valid is left out: it is no reason to refuse an event.
+its own (--ext, or in its line). A value that is not valid is left out, and the event is accepted without it.
 
 With --csv it does the same with the rows of a CSV file in UTF-8, as events of TYPE. The header names the fields of the data, as -f
 does: a.b is nested, and columns with the same name tag[] make a list. A cell is text, unless the schema that the wiring file declares

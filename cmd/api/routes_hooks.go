@@ -30,7 +30,7 @@ var hookRoutes = []Route{
 		Answers: []openapi.Answer{
 			{Status: http.StatusAccepted, Doc: "The event is in the journal, on disk.", Contents: []openapi.Content{{Type: openapi.JSON, Of: openapi.Of[Receipt]()}}},
 			{Status: http.StatusOK, Doc: "It was known; or the hook has an answer of its own.", Contents: append([]openapi.Content{{Type: openapi.JSON, Of: openapi.Of[Receipt]()}}, text...)},
-			{Status: http.StatusNoContent, Doc: "The hook's when is false: there is no event."},
+			{Status: http.StatusNoContent, Doc: "The hook's when is false: the request makes no event."},
 		},
 		Refuses: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity},
 	},

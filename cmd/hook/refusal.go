@@ -16,7 +16,7 @@ type Reason string
 
 // The reasons.
 const (
-	Unknown     Reason = "unknown"     // there is no such hook
+	Unknown     Reason = "unknown"     // no hook has the name
 	Address     Reason = "address"     // allow doesn't have the sender's address
 	Method      Reason = "method"      // neither a POST nor a challenge
 	BadRequest  Reason = "invalid"     // no event can be made of it

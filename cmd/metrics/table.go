@@ -66,12 +66,12 @@ var (
 			"the schema of the type), too_large, full (no space), busy (too many senders), stopping, unavailable (the store can't be written). A refused event is not stored.", "reason")
 	hookRequests = declare(counter, "evrun_hook_requests_total",
 		"Requests to hooks by what became of them: accepted (an event), duplicate (its event was known), ignored (the hook's when is false), challenge (a sender's question was "+
-			"answered), or why they were refused: signature, secret, address, method, invalid, too-large, rate, schema, unavailable; unknown, with an empty hook: there is no such hook. "+
+			"answered), or why they were refused: signature, secret, address, method, invalid, too-large, rate, schema, unavailable; unknown, with an empty hook: no hook has the name. "+
 			"evrun hooks show lists the refused ones.", "hook", "result")
 	connections        = declare(gauge, "evrun_connections", "Open connections to the socket.")
 	tcpConnections     = declare(gauge, "evrun_tcp_connections", "Open connections to the TCP port. Absent without one (server.listen).")
 	tcpRefused         = declare(counter, "evrun_tcp_connections_refused_total", "Connections to the TCP port that were refused or closed, because there were too many, in all or from one address (server.max_connections).")
-	denied             = declare(counter, "evrun_requests_denied_total", "Requests to the TCP port that were refused, by reason: no_token, wrong_token (unknown, revoked, expired or malformed), too_many (wrong ones from one address), no_right, wrong_host, foreign_origin, form, rate (a token's rate of events). Absent without a port.", "reason")
+	denied             = declare(counter, "evrun_requests_denied_total", "Requests to the TCP port that were refused, by reason: no_token (none, or one in the URL), wrong_token (unknown, revoked, expired or malformed), too_many (wrong ones from one address), no_right, wrong_host, foreign_origin, form, rate (a token's rate of events). Absent without a port.", "reason")
 	certificateExpires = declare(gauge, "evrun_tls_certificate_expires_timestamp_seconds",
 		"When the certificate of the TCP port expires, or one between it and the root, in seconds since 1970. Absent without one (server.tls).")
 	streams = declare(gauge, "evrun_stream_readers", "Readers that follow the journal, such as evrun tail, and answers that follow an event, such as evrun emit --wait.")

@@ -31,7 +31,7 @@ func (c *Client) Events(ctx context.Context, sel search.Selection, p api.Paging)
 
 // EventLines is Events without decoding: the JSON text of each event, on one line.
 func (c *Client) EventLines(ctx context.Context, sel search.Selection, p api.Paging) (lines []json.RawMessage, info api.PageInfo, err error) {
-	if sel.Handler != "" || len(sel.Labels)+len(sel.States) > 0 { // what only runs have is no parameter of this route
+	if sel.Handler != "" || len(sel.Labels)+len(sel.States) > 0 { // the route has no parameters for these: they select runs
 		return nil, info, sel.CheckEvents()
 	}
 	res, err := c.do(ctx, http.MethodGet, "/v1/events?"+selectionValues(sel, p).Encode(), body{}, "Accept", ndjson.Type)
