@@ -14,6 +14,7 @@ import (
 	"evrun/cmd/api/client"
 	"evrun/cmd/cli"
 	"evrun/cmd/output"
+	"evrun/tasks/fields"
 )
 
 func newTokenCmd(e *cli.Env) *cobra.Command {
@@ -152,7 +153,7 @@ func (o *createOptions) request(name string, now time.Time) (ask api.TokenReques
 	}
 	if o.expires != "" {
 		text := o.expires
-		if !strings.HasPrefix(text, "+") && strings.ContainsAny(text[len(text)-1:], "smhdw") { // a duration is from now on
+		if _, wrong := fields.ParseDuration(text); wrong == nil { // a duration is from now on
 			text = "+" + text
 		}
 		until, err := cli.ParseTime("--expires", text, time.Local, now)
