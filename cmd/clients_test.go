@@ -1,9 +1,7 @@
 package cmd_test
 
 import (
-	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,32 +44,18 @@ func goClient(t *testing.T, module, what string) (bin string) {
 // The CloudEvents SDKs send events in every mode to the real daemon, and read them back: on its socket, and by TCP with the owner's token.
 func TestTheCloudEventsSDKsSendAndRead(t *testing.T) {
 	proof(t)
-	start := func(t *testing.T, wiring string) (dir string) {
-		dir = wired(t, wiring)
-		d := serve(t, dir, nil)
+	start := func(t *testing.T, wiring string) *daemon {
+		d := serve(t, wired(t, wiring), nil)
 		d.ready(t)
 		t.Cleanup(func() { d.stop(t) })
-		return dir
+		return d
 	}
 	for name, address := range map[string]func(*testing.T) (address, token string){
 		"socket": func(t *testing.T) (string, string) {
-			return "unix:" + filepath.Join(start(t, clientsWiring), "evrun.sock"), ""
+			return "unix:" + filepath.Join(start(t, clientsWiring).dir, "evrun.sock"), ""
 		},
 		"tcp": func(t *testing.T) (string, string) {
-			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			free := l.Addr().String()
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
-			}
-			dir := start(t, fmt.Sprintf("store: evrun.db\nserver: {socket: evrun.sock, listen: %q}\n", free))
-			token, err := os.ReadFile(filepath.Join(dir, "evrun.token"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return "http://" + free, string(bytes.TrimSpace(token))
+			return start(t, streamsWiring).tcp(t)
 		},
 	} {
 		t.Run("go on "+name, func(t *testing.T) {

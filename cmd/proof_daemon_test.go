@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"evrun/cmd"
+	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/store/sqlite"
@@ -244,4 +245,16 @@ func (d *daemon) get(t *testing.T, path string, into any) {
 	if err := json.NewDecoder(res.Body).Decode(into); err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("GET %s: %s, %v", path, res.Status, err)
 	}
+}
+
+// tcp gives the URL of the daemon's TCP port, and the owner's token.
+func (d *daemon) tcp(t *testing.T) (url, token string) {
+	t.Helper()
+	var status api.Status
+	d.get(t, "/v1/status", &status)
+	text, err := os.ReadFile(filepath.Join(d.dir, "evrun.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status.TCP.URL, strings.TrimSpace(string(text))
 }

@@ -8,15 +8,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"evrun/cmd/api"
 	"evrun/events"
 )
 
@@ -31,9 +28,8 @@ handlers: [{name: note, on: a.b, do: log, with: {message: x}}]
 `)
 	d := serve(t, dir, nil)
 	d.ready(t)
-	var status api.Status
-	d.get(t, "/v1/status", &status)
-	addr := strings.TrimPrefix(status.TCP.URL, "http://")
+	url, token := d.tcp(t)
+	addr := strings.TrimPrefix(url, "http://")
 	emit := func(n int) time.Duration {
 		began := time.Now()
 		for range n {
@@ -81,14 +77,10 @@ handlers: [{name: note, on: a.b, do: log, with: {message: x}}]
 		return !strings.Contains(metrics, `"refused":0`), metrics
 	})
 	t.Logf("an event by the socket takes %v, and %v beside %d tries of strangers, of which %d were answered", alone, beside, tried.Load(), answered.Load())
-	token, err := os.ReadFile(filepath.Join(dir, "evrun.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	stop()
 	strangers.Wait()
-	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, status.TCP.URL+"/v1/status", nil)
-	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/status", nil)
+	req.Header.Set("Authorization", "Bearer "+token)
 	eventuallyTrue(t, "the port answers again", func() (bool, string) {
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +21,7 @@ import (
 )
 
 // streamsWiring is that of their daemon: without handlers, so that what the streams cost is seen.
-const streamsWiring = "store: evrun.db\nlog: {level: error}\nserver: {socket: evrun.sock, listen: \"%s\"}\n"
+const streamsWiring = "store: evrun.db\nlog: {level: error}\nserver: {socket: evrun.sock, listen: \"127.0.0.1:0\"}\n"
 
 // streamsLoad is a daemon that many streams follow while events come at a rate.
 type streamsLoad struct {
@@ -38,21 +37,12 @@ type streamsLoad struct {
 
 func newStreamsLoad(t *testing.T, rate int) *streamsLoad {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
-	dir := wired(t, fmt.Sprintf(streamsWiring, address))
-	d := serve(t, dir, nil)
+	d := serve(t, wired(t, streamsWiring), nil)
 	d.ready(t)
 	t.Cleanup(func() { d.stop(t) })
-	token, err := os.ReadFile(filepath.Join(dir, "evrun.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &streamsLoad{t: t, d: d, address: address, headers: fmt.Sprintf("Host: %s\r\nAuthorization: Bearer %s\r\n", address, bytes.TrimSpace(token)), rate: rate}
+	url, token := d.tcp(t)
+	address := strings.TrimPrefix(url, "http://")
+	return &streamsLoad{t: t, d: d, address: address, headers: fmt.Sprintf("Host: %s\r\nAuthorization: Bearer %s\r\n", address, token), rate: rate}
 }
 
 func (l *streamsLoad) dial() net.Conn {
