@@ -9,7 +9,7 @@ import (
 	"evrun/cmd/api/limits"
 )
 
-// gate is what requests by TCP must pass before s.handler answers them.
+// gate is what requests by TCP must pass before mux answers them.
 func (s *Server) gate(mux *http.ServeMux) http.Handler {
 	rules := map[string]access.Rule{}
 	for _, r := range Routes {

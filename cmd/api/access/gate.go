@@ -5,7 +5,7 @@
 // this process do not pass the gate: [From] says that they may do everything.
 //
 //	gate := access.New(access.Options{Tokens: tokens, Refuse: refuse})
-//	handler := gate.Handler(mux, rules, mux)
+//	handler := gate.Handler(mux, rules, http.NotFoundHandler())
 //
 // # What is checked, in this order
 //
@@ -72,13 +72,16 @@ type refusal struct {
 	retry     time.Duration // when to try again
 }
 
-// Handler lets requests pass to next, which runs the routes of mux. rules are those of the patterns of mux.
-func (g *Gate) Handler(mux *http.ServeMux, rules map[string]Rule, next http.Handler) http.Handler {
+// Handler lets requests pass to mux, and those without a route to unrouted. rules are those of the patterns of mux; a pattern without one is refused.
+func (g *Gate) Handler(mux *http.ServeMux, rules map[string]Rule, unrouted http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protect(w.Header())
 		_, pattern := mux.Handler(r)
-		rule, routed := rules[pattern]
-		h, no := g.check(r, rule, routed)
+		next, routed := http.Handler(mux), pattern != ""
+		if !routed {
+			next = unrouted
+		}
+		h, no := g.check(r, rules[pattern], routed)
 		if no != nil {
 			g.refuse(w, r, h, no)
 			return
