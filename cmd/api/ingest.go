@@ -119,7 +119,7 @@ func (s *Server) postData(w http.ResponseWriter, r *http.Request, q plainQuery) 
 	if err != nil {
 		return err
 	}
-	if name := ingest.Attributed(r.Header); name != "" {
+	if name := cloudevents.Attributed(r.Header); name != "" {
 		return problem(http.StatusBadRequest, "header "+strings.ToLower(name)+": the attributes are parameters here, such as ?id=4711; an event with Ce- headers goes to POST /v1/events")
 	}
 	body, release, err := s.readEvents(w, r, int64(s.o.MaxData))

@@ -23,13 +23,13 @@ package access
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"evrun/cmd/api/cloudevents"
 	"evrun/tasks/audit"
 	"evrun/tasks/fault"
 )
@@ -183,13 +183,10 @@ func protect(h http.Header) {
 // byForm reports whether the body is of a type that HTML forms can send. The header of an event in CloudEvents' binary mode, whose data may have any
 // type, can't be sent by a form.
 func byForm(r *http.Request) bool {
-	if slices.ContainsFunc(slices.Collect(maps.Keys(r.Header)), func(name string) bool { return strings.HasPrefix(name, "Ce-") }) {
-		return false
-	}
 	for _, value := range r.Header["Content-Type"] {
 		media, _, _ := strings.Cut(value, ";")
 		if slices.Contains([]string{"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}, strings.ToLower(strings.TrimSpace(media))) {
-			return true
+			return cloudevents.Attributed(r.Header) == ""
 		}
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -62,6 +63,20 @@ func Binary(h http.Header, body []byte) (*events.Event, error) {
 		e.Data = body
 	}
 	return e, nil
+}
+
+// Attributed reports which header has an attribute of an event in binary mode; empty: none has.
+func Attributed(h http.Header) string {
+	var found []string
+	for name := range h {
+		if strings.HasPrefix(name, "Ce-") {
+			found = append(found, name)
+		}
+	}
+	if len(found) == 0 {
+		return ""
+	}
+	return slices.Min(found)
 }
 
 // ofHeader is the error of an attribute whose place is a header, and not a byte of JSON.

@@ -3,7 +3,6 @@ package ingest
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"evrun/cmd/api/shape"
@@ -41,20 +40,6 @@ func notPlain(typ, media string) string {
 		return fmt.Sprintf("%s goes to POST /v1/events; here the whole body is the data of one event, in JSON", media)
 	}
 	return fmt.Sprintf("%s is not JSON; to send other data, POST it to /v1/events with the headers Ce-Specversion: 1.0, Ce-Type: %s, Ce-Source and Ce-Id", media, typ)
-}
-
-// Attributed reports which header has an attribute of an event, as in CloudEvents' binary mode; empty: none has.
-func Attributed(h http.Header) string {
-	var found []string
-	for name := range h {
-		if strings.HasPrefix(name, "Ce-") {
-			found = append(found, name)
-		}
-	}
-	if len(found) == 0 {
-		return ""
-	}
-	return slices.Min(found)
 }
 
 // Extensions reads parameters KEY=VALUE as extension attributes of an event.
