@@ -11,6 +11,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/api/access"
 	"evrun/cmd/api/client"
+	"evrun/cmd/config"
 	"evrun/store"
 	"evrun/tasks/search"
 )
@@ -34,6 +35,16 @@ func (e *Env) completing(c *cobra.Command) bool {
 	return e.checkGlobal() == nil
 }
 
+// completeWired suggests what names returns, of a wiring file that can be read.
+func (e *Env) completeWired(c *cobra.Command, names func(*config.Wiring) []string) ([]string, cobra.ShellCompDirective) {
+	if e.completing(c) {
+		if cfg, err := e.Load(); err == nil {
+			return names(&cfg.Wiring), cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
 // CompleteHandlers lists the handlers in one of these states (none: in any), as the daemon or the store knows them.
 func (e *Env) CompleteHandlers(states ...string) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -52,28 +63,26 @@ func (e *Env) CompleteHandlers(states ...string) cobra.CompletionFunc {
 
 // CompleteTypes lists the event types that handlers are wired to, schedules and hooks publish or the file declares.
 func (e *Env) CompleteTypes(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	types := map[string]bool{}
-	if e.completing(c) {
-		if cfg, err := e.Load(); err == nil {
-			for _, h := range cfg.Wiring.Handlers {
-				for _, p := range h.On {
-					types[p.String()] = true
-				}
-			}
-			for _, s := range cfg.Wiring.Schedules {
-				types[s.Type] = true
-			}
-			for _, h := range cfg.Wiring.Hooks {
-				if typ, whole := h.Types(); whole {
-					types[typ] = true
-				}
-			}
-			for _, t := range cfg.Wiring.Events {
-				types[t.Type] = true
+	return e.completeWired(c, func(w *config.Wiring) []string {
+		types := map[string]bool{}
+		for _, h := range w.Handlers {
+			for _, p := range h.On {
+				types[p.String()] = true
 			}
 		}
-	}
-	return slices.Sorted(maps.Keys(types)), cobra.ShellCompDirectiveNoFileComp
+		for _, s := range w.Schedules {
+			types[s.Type] = true
+		}
+		for _, h := range w.Hooks {
+			if typ, whole := h.Types(); whole {
+				types[typ] = true
+			}
+		}
+		for _, t := range w.Events {
+			types[t.Type] = true
+		}
+		return slices.Sorted(maps.Keys(types))
+	})
 }
 
 // CompleteFirst suggests what of does for the first argument, and nothing for others.
@@ -87,15 +96,13 @@ func CompleteFirst(of cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 // CompleteTests lists the tests of the wiring file.
-func (e *Env) CompleteTests(c *cobra.Command, _ []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-	if e.completing(c) {
-		if cfg, err := e.Load(); err == nil {
-			for _, t := range cfg.Wiring.Tests {
-				names = append(names, t.Name)
-			}
+func (e *Env) CompleteTests(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return e.completeWired(c, func(w *config.Wiring) (names []string) {
+		for _, t := range w.Tests {
+			names = append(names, t.Name)
 		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+		return names
+	})
 }
 
 // zoneTable has the names of time zones, one a line, in its third column.
@@ -131,28 +138,22 @@ func (e *Env) CompleteTokens(c *cobra.Command, _ []string, _ string) ([]string, 
 
 // CompleteSchedules lists the wired schedules.
 func (e *Env) CompleteSchedules(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	if e.completing(c) {
-		if cfg, err := e.Load(); err == nil {
-			for _, s := range cfg.Wiring.Schedules {
-				names = append(names, s.Name+"\t"+s.Timing.Describe())
-			}
+	return e.completeWired(c, func(w *config.Wiring) (names []string) {
+		for _, s := range w.Schedules {
+			names = append(names, s.Name+"\t"+s.Timing.Describe())
 		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+		return names
+	})
 }
 
 // CompleteHooks lists the wired hooks.
 func (e *Env) CompleteHooks(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	if e.completing(c) {
-		if cfg, err := e.Load(); err == nil {
-			for _, h := range cfg.Wiring.Hooks {
-				names = append(names, h.Name+"\t"+h.Type.String())
-			}
+	return e.completeWired(c, func(w *config.Wiring) (names []string) {
+		for _, h := range w.Hooks {
+			names = append(names, h.Name+"\t"+h.Type.String())
 		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+		return names
+	})
 }
 
 // CompleteRuns lists the newest runs in one of these states (none: in any).

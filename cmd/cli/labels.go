@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"evrun/cmd/config"
 	"evrun/tasks/control"
 )
 
@@ -19,26 +20,24 @@ func (e *Env) LabelFlag(c *cobra.Command, labels *[]string, doc string) {
 
 // completeLabels lists the labels of the wiring file.
 func (e *Env) completeLabels(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	known := map[string]bool{}
-	if e.completing(c) {
-		if cfg, err := e.Load(); err == nil {
-			add := func(labels map[string]string) {
-				for key, value := range labels {
-					known[key], known[key+"="+value] = true, true
-				}
-			}
-			for _, h := range cfg.Wiring.Handlers {
-				add(h.Labels)
-			}
-			for _, s := range cfg.Wiring.Schedules {
-				add(s.Labels)
-			}
-			for _, h := range cfg.Wiring.Hooks {
-				add(h.Labels)
+	return e.completeWired(c, func(w *config.Wiring) []string {
+		known := map[string]bool{}
+		add := func(labels map[string]string) {
+			for key, value := range labels {
+				known[key], known[key+"="+value] = true, true
 			}
 		}
-	}
-	return slices.Sorted(maps.Keys(known)), cobra.ShellCompDirectiveNoFileComp
+		for _, h := range w.Handlers {
+			add(h.Labels)
+		}
+		for _, s := range w.Schedules {
+			add(s.Labels)
+		}
+		for _, h := range w.Hooks {
+			add(h.Labels)
+		}
+		return slices.Sorted(maps.Keys(known))
+	})
 }
 
 // CheckLabels refuses a --label without a key.
