@@ -19,22 +19,21 @@ const (
 	logEvery   = time.Second
 )
 
-// Failures limits the wrong tokens of each address. Addresses of IPv6 count by their network of 64 bits, since each sender has so many of them. The zero
-// value can be used. Safe for concurrent use; its memory is bounded.
+// Failures limits the wrong tokens of each sender, see [limits.Sender]. The zero value can be used. Safe for concurrent use; its memory is bounded.
 type Failures struct {
 	mu     sync.Mutex
-	of     map[netip.Prefix]*limits.Bucket // by mu
-	others *limits.Bucket                  // by mu: of the senders that found no place
-	swept  time.Time                       // by mu: when senders without failures were last forgotten
-	logs   *limits.Bucket                  // by mu
+	of     map[netip.Addr]*limits.Bucket // by mu
+	others *limits.Bucket                // by mu: of the senders that found no place
+	swept  time.Time                     // by mu: when senders without failures were last forgotten
+	logs   *limits.Bucket                // by mu
 }
 
 // Note notes a wrong token. ok is false, and retry the time to wait, if too many came from the address.
 func (f *Failures) Note(from netip.Addr, now time.Time) (retry time.Duration, ok bool) {
-	return f.bucketOf(network(from), now).Take(1, now)
+	return f.bucketOf(limits.Sender(from), now).Take(1, now)
 }
 
-func (f *Failures) bucketOf(sender netip.Prefix, now time.Time) *limits.Bucket {
+func (f *Failures) bucketOf(sender netip.Addr, now time.Time) *limits.Bucket {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if b := f.of[sender]; b != nil {
@@ -55,7 +54,7 @@ func (f *Failures) bucketOf(sender netip.Prefix, now time.Time) *limits.Bucket {
 		return f.others
 	}
 	if f.of == nil {
-		f.of = map[netip.Prefix]*limits.Bucket{}
+		f.of = map[netip.Addr]*limits.Bucket{}
 	}
 	b := &limits.Bucket{Interval: failureEvery, Burst: failuresAtOnce}
 	f.of[sender] = b
@@ -72,14 +71,4 @@ func (f *Failures) mayLog(now time.Time) bool {
 	f.mu.Unlock()
 	_, ok := logs.Take(1, now)
 	return ok
-}
-
-// network is what counts as one sender.
-func network(at netip.Addr) netip.Prefix {
-	bits := 32
-	if at = at.Unmap(); at.Is6() {
-		bits = 64
-	}
-	p, _ := at.WithZone("").Prefix(bits) // the zero prefix for an unknown address
-	return p
 }

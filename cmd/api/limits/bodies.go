@@ -82,15 +82,10 @@ func (b *Bodies) take(from netip.Addr, more, body int64) bool {
 	return ok && (of <= b.Share || of == body)
 }
 
-// sharing is what counts as one sender: an address, or a network of IPv6; not valid for one of this machine.
+// sharing is the sender of what has a share; not valid for an address of this machine.
 func sharing(from netip.Addr) netip.Addr {
-	from = plain(from)
-	if !from.IsValid() || from.IsLoopback() {
+	if plain(from).IsLoopback() {
 		return netip.Addr{}
 	}
-	if from.Is6() {
-		network, _ := from.Prefix(64)
-		from = network.Addr()
-	}
-	return from
+	return Sender(from)
 }

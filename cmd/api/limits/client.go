@@ -44,6 +44,16 @@ func Within(at netip.Addr, networks []netip.Prefix) bool {
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(at) })
 }
 
+// Sender is what counts as one sender: an address or, of IPv6, the network of 64 bits, since each sender has so many addresses of it.
+func Sender(at netip.Addr) netip.Addr {
+	at = plain(at)
+	if at.Is6() {
+		network, _ := at.Prefix(64)
+		at = network.Addr()
+	}
+	return at
+}
+
 // forwarded reads an entry of X-Forwarded-For: an address, some proxies add the port.
 func forwarded(entry string) (netip.Addr, bool) {
 	entry = strings.TrimSpace(entry)
