@@ -1,7 +1,6 @@
 package api
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -27,27 +26,10 @@ func doorTo(t *testing.T, s *sqlite.Store, tokens ...access.Token) (post func(to
 	api := NewServer(Options{Store: s, Emitter: emitter.New(s, 0), Log: quiet(), MaxData: emitter.DefaultMaxEvent, Tokens: valid})
 	server := httptest.NewServer(api.gated)
 	t.Cleanup(server.Close)
+	send := poster(t, server.URL)
 	return func(token, path, contentType, body string, headers ...string) (int, http.Header, string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", contentType)
-		req.Header.Set("Authorization", "Bearer "+token)
-		for i := 0; i < len(headers); i += 2 {
-			req.Header.Set(headers[i], headers[i+1])
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		answer, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, res.Header, strings.TrimSpace(string(answer))
+		return send(path, contentType, body, append([]string{"Authorization", "Bearer " + token}, headers...)...)
 	}
 }
 

@@ -38,17 +38,17 @@ func serveUsers(t *testing.T) *httptest.Server {
 	return server
 }
 
-func TestAnEventThatBreaksItsSchemaIsAnsweredWith422AndAllViolations(t *testing.T) {
-	server := serveUsers(t)
-	post := func(contentType, body string, header ...string) (int, string) {
+// poster returns what sends a request with a body to a server, and returns the answer.
+func poster(t *testing.T, url string) func(path, contentType, body string, headers ...string) (int, http.Header, string) {
+	return func(path, contentType, body string, headers ...string) (int, http.Header, string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/events", strings.NewReader(body))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Content-Type", contentType)
-		for i := 0; i < len(header); i += 2 {
-			req.Header.Set(header[i], header[i+1])
+		for i := 0; i < len(headers); i += 2 {
+			req.Header.Set(headers[i], headers[i+1])
 		}
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
@@ -59,10 +59,19 @@ func TestAnEventThatBreaksItsSchemaIsAnsweredWith422AndAllViolations(t *testing.
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.StatusCode >= 400 && res.Header.Get("Content-Type") != "application/problem+json" {
-			t.Errorf("%s: %s", res.Header.Get("Content-Type"), answer)
+		return res.StatusCode, res.Header, strings.TrimSpace(string(answer))
+	}
+}
+
+func TestAnEventThatBreaksItsSchemaIsAnsweredWith422AndAllViolations(t *testing.T) {
+	send := poster(t, serveUsers(t).URL)
+	post := func(contentType, body string, header ...string) (int, string) {
+		t.Helper()
+		status, answered, answer := send("/v1/events", contentType, body, header...)
+		if status >= 400 && answered.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %s", answered.Get("Content-Type"), answer)
 		}
-		return res.StatusCode, strings.TrimSpace(string(answer))
+		return status, answer
 	}
 	const (
 		head       = `{"status":422,"title":"Unprocessable Entity","detail":"the data doesn't fit the schema of user.registered"`
