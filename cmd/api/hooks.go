@@ -71,7 +71,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 	return p
 }
 
-func (s *Server) listHooks(_ *http.Request, q labeled) (list HookList, err error) {
+func (s *Server) listHooks(_ *http.Request, q labeled) (list shape.HookList, err error) {
 	list.Hooks, list.Hint = control.ByLabels(s.hooks.All(), q.Labels)
 	list.Hooks = listed(list.Hooks)
 	return list, nil

@@ -6,7 +6,6 @@ import (
 
 	"evrun/cmd/api/access"
 	"evrun/cmd/api/openapi"
-	"evrun/cmd/hook"
 )
 
 const namedHook = "The name of a hook."
@@ -56,10 +55,4 @@ var hookRoutes = []Route{
 		Pattern: "GET /v1/hooks/{name}", Right: access.Read, endpoint: returns((*Server).getHook),
 		Doc: "One hook, with the last 100 requests that it refused.", Named: namedHook,
 	},
-}
-
-// HookList is a list of the hooks, in the order of the file.
-type HookList struct {
-	Hooks []hook.Traffic `json:"hooks"`          // all, or those with the wanted labels
-	Hint  string         `json:"hint,omitempty"` // why no hook has the labels
 }

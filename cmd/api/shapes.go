@@ -21,11 +21,9 @@ type (
 	ChainRun      = shape.ChainRun
 	EditedRun     = shape.EditedRun
 	End           = shape.End
-	Except        = shape.Except
 	Forgotten     = shape.Forgotten
 	ImportedUser  = shape.ImportedUser
 	LogLine       = shape.LogLine
-	NamedStream   = shape.NamedStream
 	Output        = shape.Output
 	NewToken      = shape.NewToken
 	PageInfo      = shape.PageInfo

@@ -4,12 +4,13 @@ import (
 	"context"
 	"net/http"
 
+	"evrun/cmd/api/shape"
 	"evrun/cmd/hook"
 )
 
 // Hooks returns the hooks, with what happened to them since the daemon began.
 func (c *Client) Hooks(ctx context.Context) ([]hook.Traffic, error) {
-	list, err := request[struct{ Hooks []hook.Traffic }](ctx, c, http.MethodGet, "/v1/hooks", body{})
+	list, err := request[shape.HookList](ctx, c, http.MethodGet, "/v1/hooks", body{})
 	return list.Hooks, err
 }
 

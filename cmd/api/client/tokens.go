@@ -5,11 +5,12 @@ import (
 	"net/http"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 )
 
 // Tokens lists the tokens that may send requests by TCP.
 func (c *Client) Tokens(ctx context.Context) ([]api.Token, error) {
-	list, err := request[struct{ Tokens []api.Token }](ctx, c, http.MethodGet, "/v1/tokens", body{})
+	list, err := request[shape.TokenList](ctx, c, http.MethodGet, "/v1/tokens", body{})
 	return list.Tokens, err
 }
 

@@ -3,6 +3,7 @@ package shape
 import (
 	"encoding/json"
 
+	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/tasks/control"
 )
@@ -40,6 +41,12 @@ type ScheduleList struct {
 type HandlerList struct {
 	Handlers []control.HandlerStatus `json:"handlers"`
 	Hint     string                  `json:"hint,omitempty"` // why no handler has the labels
+}
+
+// HookList is a list of the hooks, in the order of the file.
+type HookList struct {
+	Hooks []hook.Traffic `json:"hooks"`          // all, or those with the wanted labels
+	Hint  string         `json:"hint,omitempty"` // why no hook has the labels
 }
 
 // TokenList is a list of the tokens: the owner's, those of the wiring file, then those that were made by command.
