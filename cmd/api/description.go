@@ -22,8 +22,7 @@ func Document(version string, operations []openapi.Operation) map[string]any {
 
 // description makes the document once, when it is asked for.
 func description(version string) func() map[string]any {
-	operations := Operations()
-	return sync.OnceValue(func() map[string]any { return Document(version, operations) })
+	return sync.OnceValue(func() map[string]any { return Document(version, Operations()) })
 }
 
 func (s *Server) describe(*http.Request, none) (map[string]any, error) { return s.description(), nil }

@@ -142,8 +142,9 @@ func (s *Server) postData(w http.ResponseWriter, r *http.Request, q plainQuery) 
 
 // accept publishes the events of a request, all or none, and answers it. It calls accepted when they are published: an answer may follow for long.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request, cause *events.Event, evs []*events.Event, batch bool, q following, accepted func()) error {
+	from := trace.OfRequest(r.Header)
 	for _, e := range evs {
-		trace.FromRequest(r.Header, e)
+		from.Give(e)
 	}
 	key, err := ingest.IdempotencyKey(r.Header)
 	if err != nil {
