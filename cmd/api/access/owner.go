@@ -55,11 +55,14 @@ func OwnerToken(path string) (t Token, made Made, err error) {
 		if err := f.Sync(); err != nil {
 			return t, made, fmt.Errorf("write the owner's token: %w", err)
 		}
-	case !plausible(secret) || len(secret) < minOwner:
+	case !isOwner(secret):
 		return t, made, &files.Error{Path: path, Msg: "it does not have a token in it, which is one line of at least 20 letters and digits", Hint: "remove the file, and the next start or evrun reload makes a new token"}
 	}
 	return Token{Name: OwnerName, Hash: HashOf(secret), Rights: all}, made, nil
 }
+
+// isOwner reports whether a text can be the owner's token.
+func isOwner(text string) bool { return plausible(text) && len(text) >= minOwner }
 
 // CheckOwner says what is wrong with the file of the owner's token; empty if it is right. It changes nothing.
 func CheckOwner(path string) string {
@@ -79,7 +82,7 @@ func CheckOwner(path string) string {
 	if _, err := files.Private(real, false); err != nil {
 		return err.Error()
 	}
-	if text, err := os.ReadFile(real); err == nil && (!plausible(strings.TrimSpace(string(text))) || len(strings.TrimSpace(string(text))) < minOwner) {
+	if text, err := os.ReadFile(real); err == nil && !isOwner(strings.TrimSpace(string(text))) {
 		return path + " does not have a token in it; remove the file, and the next start or evrun reload makes a new one"
 	}
 	return ""
