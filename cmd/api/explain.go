@@ -10,7 +10,7 @@ import (
 
 // explain reports what the wiring would do about an event (in CloudEvents' structured mode). Nothing is accepted.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request, _ none) error {
-	if err := sentAs(r, "application/cloudevents+json"); err != nil {
+	if err := sentAs(r, oneEvent); err != nil {
 		return err
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(ndjson.MaxLine(s.o.MaxData))))

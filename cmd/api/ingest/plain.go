@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"evrun/cmd/api/ndjson"
 	"evrun/cmd/api/shape"
 	"evrun/events"
 )
@@ -36,7 +37,7 @@ func notPlain(typ, media string) string {
 		return "the body has no Content-Type; if it is JSON, send Content-Type: application/json, as curl --json does"
 	case media == "application/x-www-form-urlencoded":
 		return "the body is a form, as curl -d sends it; send JSON: curl --json '{…}'"
-	case strings.HasPrefix(media, "application/cloudevents"), media == "application/x-ndjson":
+	case strings.HasPrefix(media, "application/cloudevents"), media == ndjson.Type:
 		return fmt.Sprintf("%s goes to POST /v1/events; here the whole body is the data of one event, in JSON", media)
 	}
 	return fmt.Sprintf("%s is not JSON; to send other data, POST it to /v1/events with the headers Ce-Specversion: 1.0, Ce-Type: %s, Ce-Source and Ce-Id", media, typ)

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 
+	"evrun/cmd/api/ndjson"
 	"evrun/tasks/fields"
 )
 
@@ -59,7 +60,7 @@ type Answer struct {
 // The media types of bodies.
 const (
 	JSON    = "application/json"
-	NDJSON  = "application/x-ndjson"
+	NDJSON  = ndjson.Type
 	Problem = "application/problem+json"
 )
 
@@ -113,7 +114,7 @@ func (s *schemas) operation(o Operation) object {
 		"responses": s.responses(o.Answers),
 	}
 	if len(o.Security) > 0 {
-		op["security"] = []any{object{"token": texts(o.Security)}}
+		op["security"] = []any{object{"token": o.Security}}
 	} else {
 		op["security"] = []any{}
 	}
@@ -220,14 +221,6 @@ func (s *schemas) responses(answers []Answer) object {
 			r["headers"] = headers
 		}
 		out[strconv.Itoa(a.Status)] = r
-	}
-	return out
-}
-
-func texts(list []string) []any {
-	out := make([]any, len(list))
-	for i, text := range list {
-		out[i] = text
 	}
 	return out
 }
