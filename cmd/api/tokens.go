@@ -17,7 +17,7 @@ import (
 	"evrun/tasks/fault"
 )
 
-// LoadTokens has the tokens of the store take effect, and those that are not there any more end.
+// LoadTokens makes the tokens of the store valid, and ends those that the store no longer has.
 func (s *Server) LoadTokens(ctx context.Context) error {
 	s.loading.Lock() // of two that load at the same time, the second one reads what the first one has
 	defer s.loading.Unlock()
@@ -101,7 +101,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request, ask shape.T
 	}
 	switch {
 	case errors.Is(err, store.ErrTokenExists):
-		return problem(http.StatusConflict, "there is a token "+strconv.Quote(t.Name)+" already: revoke it first, or choose another name")
+		return problem(http.StatusConflict, "the token "+strconv.Quote(t.Name)+" already exists: revoke it first, or choose another name")
 	case errors.Is(err, store.ErrTooManyTokens):
 		return problem(http.StatusConflict, "there are "+strconv.Itoa(store.MaxTokens)+" tokens, and no more are stored: revoke some first")
 	case err != nil:
