@@ -2,11 +2,9 @@ package api
 
 import (
 	"net/http"
-	"net/netip"
 	"time"
 
 	"evrun/cmd/api/access"
-	"evrun/cmd/api/limits"
 )
 
 // gate is what requests by TCP must pass before mux answers them.
@@ -17,11 +15,9 @@ func (s *Server) gate(mux *http.ServeMux) http.Handler {
 	}
 	gate := access.New(access.Options{
 		Tokens: s.o.Tokens, Hosts: s.o.Hosts, Log: s.o.Log,
-		Client: func(r *http.Request) netip.Addr { return limits.ClientIP(r, s.o.TrustedProxies) },
+		Client: s.client,
 		Refuse: func(w http.ResponseWriter, status int, detail string, retry time.Duration) {
-			p := problem(status, detail)
-			p.RetryAfter = int((retry + time.Second - 1) / time.Second)
-			p.Write(w)
+			problem(status, detail).After(retry).Write(w)
 		},
 	})
 	return gate.Handler(mux, rules, s.handler)

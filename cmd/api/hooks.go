@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"evrun/cmd/api/ingest"
 	"evrun/cmd/api/limits"
@@ -30,19 +29,10 @@ func (s *Server) newHooks() *hook.Receiver {
 			}
 			return receipts[0], nil
 		},
-		Closed: func() error {
-			if s.draining.Load() {
-				return shape.ErrDraining
-			}
-			return nil
-		},
-		Client: func(r *http.Request) netip.Addr { return limits.ClientIP(r, s.o.TrustedProxies) },
+		Closed: s.refusing,
+		Client: s.client,
 		Receipt: func(w http.ResponseWriter, e *events.Event, rc store.Receipt) error {
-			status := http.StatusAccepted
-			if rc.Duplicate {
-				status = http.StatusOK
-			}
-			return writeJSON(w, status, ingest.ReceiptOf(e, rc))
+			return writeReceipts(w, []Receipt{ingest.ReceiptOf(e, rc)}, false)
 		},
 		Status: func(err error) int { return shape.ProblemOf(err).Status },
 		Redact: redact, MaxData: s.o.MaxData,
@@ -50,6 +40,9 @@ func (s *Server) newHooks() *hook.Receiver {
 	hooks.Replace(s.o.Hooks)
 	return hooks
 }
+
+// client is the address of who sent a request.
+func (s *Server) client(r *http.Request) netip.Addr { return limits.ClientIP(r, s.o.TrustedProxies) }
 
 // Hooks has the hooks, and what happened to them.
 func (s *Server) Hooks() *hook.Receiver { return s.hooks }
@@ -61,14 +54,10 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return err
 	}
-	p := problem(refusal.Status, refusal.Detail)
 	if refusal.Allow != "" {
 		w.Header().Set("Allow", refusal.Allow)
 	}
-	if refusal.Retry > 0 {
-		p.RetryAfter = int((refusal.Retry + time.Second - 1) / time.Second)
-	}
-	return p
+	return problem(refusal.Status, refusal.Detail).After(refusal.Retry)
 }
 
 func (s *Server) listHooks(_ *http.Request, q labeled) (list shape.HookList, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -221,12 +222,8 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 		return err
 	}
 	answers := make([]Receipt, len(evs))
-	status := http.StatusOK
 	for i, rc := range receipts {
 		answers[i] = ingest.ReceiptOf(evs[i], rc)
-		if !rc.Duplicate {
-			status = http.StatusAccepted
-		}
 	}
 	if s.o.Matches != nil && !batch && q.Matches {
 		ok, hint := s.o.Matches(evs[0])
@@ -236,13 +233,21 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 	case wait > 0:
 		return s.follow(w, r, evs[0], answers[0], wait)
 	case answers[0].Matches != nil:
-		return writeJSON(w, status, answers[0])
+		return writeJSON(w, receiptStatus(answers), answers[0])
 	}
-	return writeReceipts(w, status, answers, batch)
+	return writeReceipts(w, answers, batch)
+}
+
+// receiptStatus is the status of an answer with receipts: whether an event was accepted, or all were known.
+func receiptStatus(answers []Receipt) int {
+	if slices.ContainsFunc(answers, func(r Receipt) bool { return !r.Duplicate }) {
+		return http.StatusAccepted
+	}
+	return http.StatusOK
 }
 
 // writeReceipts is writeJSON for receipts without Matches, much faster.
-func writeReceipts(w http.ResponseWriter, status int, answers []Receipt, batch bool) error {
+func writeReceipts(w http.ResponseWriter, answers []Receipt, batch bool) error {
 	text := make([]byte, 0, 16+128*len(answers))
 	if batch {
 		text = append(text, '[')
@@ -259,7 +264,7 @@ func writeReceipts(w http.ResponseWriter, status int, answers []Receipt, batch b
 	text = events.EscapeJSON(append(text, '\n'))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(status)
+	w.WriteHeader(receiptStatus(answers))
 	_, err := w.Write(text)
 	return err
 }

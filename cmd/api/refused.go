@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"evrun/cmd/api/access"
+	"evrun/cmd/api/ingest"
 	"evrun/tasks/emitter"
 )
 
@@ -24,23 +25,10 @@ func (s *Server) counted(next route) route {
 		case errors.As(err, &tooLarge):
 			s.o.Emitter.Refused().Add(emitter.TooLarge, 1)
 		case errors.As(err, &p):
-			s.o.Emitter.Refused().Add(whyRefused(p.Status), 1)
+			s.o.Emitter.Refused().Add(ingest.WhyRefused(p.Status), 1)
 		}
 		return err
 	}
-}
-
-// whyRefused is the reason of a problem that the server itself has with a request.
-func whyRefused(status int) emitter.Reason {
-	switch status {
-	case http.StatusServiceUnavailable:
-		return emitter.Stopping
-	case http.StatusTooManyRequests:
-		return emitter.Busy
-	case http.StatusRequestEntityTooLarge:
-		return emitter.TooLarge
-	}
-	return emitter.Invalid
 }
 
 // Load is how much of the server its clients use.

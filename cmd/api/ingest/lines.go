@@ -145,7 +145,7 @@ func (g *Lines) event(number int, text []byte) (*events.Event, *shape.Problem) {
 	}
 	if err := Permit(g.Who, e); err != nil {
 		p := shape.ProblemOf(err)
-		g.Emitter.Refused().Add(whyNotPermitted(p.Status), 1)
+		g.Emitter.Refused().Add(WhyRefused(p.Status), 1)
 		return nil, p
 	}
 	if err := g.Emitter.CheckFor(e, cause); err != nil {

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"time"
 
@@ -24,17 +23,20 @@ func Permit(who *access.Identity, evs ...*events.Event) error {
 		}
 	}
 	if retry, ok := who.TakeEvents(len(evs)); !ok {
-		p := shape.NewProblem(http.StatusTooManyRequests, fmt.Sprintf("the token %s has published more events than its rate allows: try again in %v", who.Name(), retry.Round(time.Millisecond)))
-		p.RetryAfter = int(math.Ceil(retry.Seconds()))
-		return p
+		return shape.NewProblem(http.StatusTooManyRequests, fmt.Sprintf("the token %s has published more events than its rate allows: try again in %v", who.Name(), retry.Round(time.Millisecond))).After(retry)
 	}
 	return nil
 }
 
-// whyNotPermitted is the reason for which a line is counted as refused.
-func whyNotPermitted(status int) emitter.Reason {
-	if status == http.StatusTooManyRequests {
+// WhyRefused is the reason for which events are counted that are refused before they come to the emitter, by the status of the problem.
+func WhyRefused(status int) emitter.Reason {
+	switch status {
+	case http.StatusServiceUnavailable:
+		return emitter.Stopping
+	case http.StatusTooManyRequests:
 		return emitter.Busy
+	case http.StatusRequestEntityTooLarge:
+		return emitter.TooLarge
 	}
 	return emitter.Invalid
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"evrun/cmd/api/limits"
 	"evrun/events"
@@ -45,6 +46,12 @@ func (p *Problem) Unwrap() error { return p.cause }
 // Because sets the error that became this problem, for [Problem.Unwrap].
 func (p *Problem) Because(err error) *Problem {
 	p.cause = err
+	return p
+}
+
+// After sets when the request can succeed, in whole seconds; 0: that is not known.
+func (p *Problem) After(retry time.Duration) *Problem {
+	p.RetryAfter = int((retry + time.Second - 1) / time.Second)
 	return p
 }
 
