@@ -98,7 +98,7 @@ func (c *nameCheck) part(function string, n *ast.CallNode) bool {
 		c.faultAt(leftmost(n.Arguments[0]), fmt.Sprintf("the name in %s() can't be computed", function), "write it out, in quotes: "+example)
 	case text.Value == "":
 		c.fault(text, fmt.Sprintf("the name in %s() is empty", function), "write "+example)
-	case name == nameHeader && !isHeaderName(text.Value):
+	case name == nameHeader && !IsHeaderName(text.Value):
 		c.fault(text, "this can't be the name of a header", "a name has letters, digits and dashes: "+example)
 	case name == nameHeader && notKept[textproto.CanonicalMIMEHeaderKey(text.Value)] != "":
 		c.fault(text, "header() does not have "+text.Value, notKept[textproto.CanonicalMIMEHeaderKey(text.Value)])
@@ -112,7 +112,8 @@ func (c *nameCheck) part(function string, n *ast.CallNode) bool {
 // notKept are headers that a request has no longer when it is read.
 var notKept = map[string]string{"Host": "a hook is reached by its name, whatever the host", "Transfer-Encoding": "raw has the body"}
 
-func isHeaderName(s string) bool {
+// IsHeaderName reports whether a text has only what the name of a header can have (RFC 9110, 5.6.2).
+func IsHeaderName(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 	})

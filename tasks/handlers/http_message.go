@@ -12,7 +12,6 @@ import (
 	"evrun/events"
 	"evrun/tasks/expression"
 	"evrun/tasks/fault"
-	"evrun/tasks/outgoing"
 )
 
 // setEventHeaders sets an event's attributes as headers (CloudEvents HTTP binding, binary mode).
@@ -100,7 +99,7 @@ func checkHeaderName(name, canonical string) (msg, hint string) {
 		return "the header has no name", ""
 	}
 	for _, r := range name {
-		if !outgoing.Alphanumeric(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r) {
+		if !expression.IsHeaderName(string(r)) {
 			return fmt.Sprintf("%s is not a valid header: it has a %q in its name", fault.Quote(name), r), ""
 		}
 	}

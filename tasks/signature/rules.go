@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 )
 
@@ -68,15 +69,12 @@ func (o *Options) check() *fault.Fault {
 	}
 	for _, name := range []string{"header", "timestamp"} {
 		text := map[string]string{"header": o.Header, "timestamp": o.Timestamp}[name]
-		if strings.Trim(text, headerBytes) != "" {
+		if !expression.IsHeaderName(text) {
 			return fault.At([]any{name}, "%s is not the name of a header", fault.Quote(text)).Hinting("such as X-Hub-Signature-256")
 		}
 	}
 	return nil
 }
-
-// headerBytes are those of the name of a header (RFC 9110, 5.6.2).
-const headerBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
 
 // elsewhere is a hint to what a key is that a scheme doesn't have; empty for none.
 func elsewhere(scheme, name string) string {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"evrun/tasks/expression"
 	"evrun/tasks/fault"
 	"evrun/tasks/trace"
 )
@@ -259,9 +260,7 @@ func headerName(name string) bool {
 	case "Content-Type", "Content-Encoding", "Content-Length", "Host", "Transfer-Encoding", "Connection":
 		return false
 	}
-	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	})
+	return name != "" && expression.IsHeaderName(name)
 }
 
 func (e *environment) milliseconds(name string) time.Duration {
