@@ -112,10 +112,10 @@ func (h *hmacs) parse(text string) ([][]byte, *Refusal) {
 }
 
 func (h *hmacs) parseOne(text string) ([]byte, *Refusal) {
-	if len(text) < len(h.prefix) || !strings.EqualFold(text[:len(h.prefix)], h.prefix) {
+	text, begins := cutBeginning(text, h.prefix)
+	if !begins {
 		return nil, &Refusal{Malformed, fmt.Sprintf("the signature in %s does not begin with %s", h.header, strconv.Quote(h.prefix)), beginning(text)}
 	}
-	text = text[len(h.prefix):]
 	raw, err := decode(text, h.base64)
 	if err == nil && len(raw) == h.hash.size {
 		return raw, nil
@@ -142,7 +142,7 @@ func (h *hmacs) parseOne(text string) ([]byte, *Refusal) {
 // beginning is a hint to a prefix that senders use.
 func beginning(text string) string {
 	for _, prefix := range []string{"sha256=", "sha1=", "sha512=", "v0=", "v1="} {
-		if len(text) > len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
+		if rest, begins := cutBeginning(text, prefix); begins && rest != "" {
 			return fmt.Sprintf("it needs prefix: %q", prefix)
 		}
 	}

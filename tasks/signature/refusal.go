@@ -49,6 +49,14 @@ func one(r Request, name string) (string, *Refusal) {
 	}
 }
 
+// cutBeginning is [strings.CutPrefix] without regard to case.
+func cutBeginning(text, begins string) (rest string, found bool) {
+	if len(text) < len(begins) || !strings.EqualFold(text[:len(begins)], begins) {
+		return text, false
+	}
+	return text[len(begins):], true
+}
+
 // known are the headers in which senders sign, and what verifies them.
 var known = []struct{ header, begins, is, verify string }{
 	{"Webhook-Signature", "", "", "{scheme: standard-webhooks, …}"},
@@ -66,7 +74,8 @@ var known = []struct{ header, begins, is, verify string }{
 // otherwise is a hint to the signature that a request has in place of the one in a header.
 func otherwise(header http.Header, missing string) string {
 	for _, k := range known {
-		if value := header.Get(k.header); k.header != missing && value != "" && len(value) >= len(k.begins) && strings.EqualFold(value[:len(k.begins)], k.begins) {
+		value := header.Get(k.header)
+		if _, begins := cutBeginning(value, k.begins); begins && value != "" && k.header != missing {
 			return fmt.Sprintf("it has %s%s, for verify: %s", k.header, k.is, k.verify)
 		}
 	}

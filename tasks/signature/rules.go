@@ -46,12 +46,12 @@ func (o *Options) check() *fault.Fault {
 		return fault.At([]any{"scheme"}, "unknown scheme %s", fault.Quote(o.Scheme))
 	}
 	if o.Scheme == None && len(o.Secrets) > 0 {
-		return (&fault.Fault{Path: []any{"secret"}, Key: true, Message: "the scheme none has no secret"}).Hinting("leave it out, or choose the sender's scheme")
+		return wrongKey("secret", "the scheme none has no secret").Hinting("leave it out, or choose the sender's scheme")
 	}
 	given := o.keysOf()
 	for _, name := range given {
 		if !slices.Contains(use.has, name) {
-			return (&fault.Fault{Path: []any{name}, Key: true, Message: "the scheme " + o.Scheme + " has no " + name}).Hinting("%s", cmp.Or(elsewhere(o.Scheme, name), "leave it out"))
+			return wrongKey(name, "the scheme "+o.Scheme+" has no "+name).Hinting("%s", cmp.Or(elsewhere(o.Scheme, name), "leave it out"))
 		}
 	}
 	for _, name := range use.needs {
@@ -61,11 +61,11 @@ func (o *Options) check() *fault.Fault {
 	}
 	switch {
 	case o.Header != "" && o.Query != "":
-		return (&fault.Fault{Path: []any{"query"}, Key: true, Message: "the token is in a header or in the query, not in both"}).Hinting("keep one of them")
+		return wrongKey("query", "the token is in a header or in the query, not in both").Hinting("keep one of them")
 	case o.Query != "" && slices.Contains(given, "prefix"):
-		return (&fault.Fault{Path: []any{"prefix"}, Key: true, Message: "a token in the query has no prefix"}).Hinting("leave it out")
+		return wrongKey("prefix", "a token in the query has no prefix").Hinting("leave it out")
 	case o.Tolerance != 0 && o.Timestamp == "" && strings.HasPrefix(o.Scheme, "hmac-"):
-		return (&fault.Fault{Path: []any{"tolerance"}, Key: true, Message: "nothing says when the request was signed"}).Hinting("leave it out, or name the header with the time: timestamp")
+		return wrongKey("tolerance", "nothing says when the request was signed").Hinting("leave it out, or name the header with the time: timestamp")
 	}
 	for _, name := range []string{"header", "timestamp"} {
 		text := map[string]string{"header": o.Header, "timestamp": o.Timestamp}[name]
@@ -74,6 +74,11 @@ func (o *Options) check() *fault.Fault {
 		}
 	}
 	return nil
+}
+
+// wrongKey is the fault of a key that should not be there.
+func wrongKey(name, message string) *fault.Fault {
+	return &fault.Fault{Path: []any{name}, Key: true, Message: message}
 }
 
 // elsewhere is a hint to what a key is that a scheme doesn't have; empty for none.

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"time"
@@ -70,10 +71,7 @@ func New(o Options) (*Scheme, error) {
 }
 
 func (o *Options) method() method {
-	tolerance := o.Tolerance
-	if tolerance == 0 {
-		tolerance = DefaultTolerance
-	}
+	tolerance := cmp.Or(o.Tolerance, DefaultTolerance)
 	switch o.Scheme {
 	case StandardWebhooks:
 		return newStandard(o.Secrets, tolerance)
@@ -85,7 +83,7 @@ func (o *Options) method() method {
 	case Token:
 		return newToken(o)
 	case Basic:
-		return newBasic(o.Secrets)
+		return &basic{o.Secrets}
 	case None:
 		return none{}
 	}
@@ -102,10 +100,7 @@ const (
 
 // or returns a header's canonical name.
 func or(name, otherwise string) string {
-	if name == "" {
-		name = otherwise
-	}
-	return http.CanonicalHeaderKey(name)
+	return http.CanonicalHeaderKey(cmp.Or(name, otherwise))
 }
 
 func keys(secrets []string) [][]byte {

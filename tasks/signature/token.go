@@ -47,14 +47,15 @@ func (t *token) verify(r Request, _ time.Time) *Refusal {
 			return refusal
 		}
 	}
-	if len(given) < len(t.prefix) || !strings.EqualFold(given[:len(t.prefix)], t.prefix) {
+	given, begins := cutBeginning(given, t.prefix)
+	if !begins {
 		hint := ""
-		if t.header == "Authorization" && len(given) > 6 && strings.EqualFold(given[:6], "basic ") {
+		if rest, other := cutBeginning(given, "basic "); other && rest != "" && t.header == "Authorization" {
 			hint = "it has a user and a password, for verify: {scheme: basic, …}"
 		}
 		return &Refusal{Malformed, fmt.Sprintf("what is in %s does not begin with %q", place, t.prefix), hint}
 	}
-	return compare(given[len(t.prefix):], t.secrets, "the token in "+place)
+	return compare(given, t.secrets, "the token in "+place)
 }
 
 // compare refuses a text that is none of the secrets. It takes as long for each text of a length.
@@ -79,23 +80,21 @@ func (t *token) sign(_ string, _ []byte, _ time.Time, header http.Header) {
 // basic is the header Authorization with a user and a password.
 type basic struct{ secrets []string }
 
-func newBasic(secrets []string) *basic { return &basic{secrets} }
-
 func (b *basic) verify(r Request, _ time.Time) *Refusal {
 	const header, scheme = "Authorization", "Basic "
 	text, refusal := one(r, header)
 	if refusal != nil {
 		return refusal
 	}
-	if len(text) < len(scheme) || !strings.EqualFold(text[:len(scheme)], scheme) {
+	text, begins := cutBeginning(text, scheme)
+	if !begins {
 		return &Refusal{Malformed, "what is in Authorization is not a user and a password", "it should be Basic …; a bearer token is for verify: {scheme: token, …}"}
 	}
-	given, err := base64.StdEncoding.DecodeString(text[len(scheme):])
+	given, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || !strings.Contains(string(given), ":") {
 		return &Refusal{Malformed, "what is in Authorization is not the base64 of USER:PASSWORD", ""}
 	}
-	refusal = compare(string(given), b.secrets, "the user or the password in Authorization")
-	return refusal
+	return compare(string(given), b.secrets, "the user or the password in Authorization")
 }
 
 func (b *basic) sign(_ string, _ []byte, _ time.Time, header http.Header) {
