@@ -21,8 +21,8 @@ func newTokenCmd(e *cli.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token",
 		Short: "Make, list and revoke tokens, which programs need for the TCP port",
-		Long: `Each request to the TCP port (server.listen) needs a token, as the header "Authorization: Bearer TOKEN". The owner's is in the file
-evrun.token beside the store, which the first start makes, and allows everything. Others are made here, or in the wiring file under server.tokens.
+		Long: `Each request to the TCP port (server.listen) needs a token, as the header "Authorization: Bearer TOKEN". The owner's is in a file
+beside the store with its name (evrun.token for evrun.db), which the first start with a TCP port makes, and allows everything. Others are made here, or in the wiring file under server.tokens.
 
 Rights: read sees what is stored; operate also steps in (retry, cancel, pause, replay, …); admin does everything, also erase, prune and make tokens; emit publishes
 events, and "emit github.>" those of a pattern. On the socket nobody needs a token: its mode decides who may connect.`,
@@ -41,7 +41,7 @@ events, and "emit github.>" those of a pattern. On the socket nobody needs a tok
 		Use:   "revoke NAME...",
 		Short: "Revoke tokens that were made by command",
 		Long: `Revokes tokens that were made by "evrun token create". Requests that they began, streams too, end at once. A token of the wiring file is revoked by removing it there,
-and the owner's by removing the file evrun.token and "evrun reload", which makes another.`,
+and the owner's by removing its file and "evrun reload", which makes another.`,
 		Example:           "  evrun token revoke ci",
 		Args:              cli.NamesOf("token", 0),
 		ValidArgsFunction: e.CompleteTokens,

@@ -107,7 +107,7 @@ var eventRoutes = []Route{
 			"else with the next event; a `head` block comes first, and its id is where the stream can be resumed. A `gap` block says that something is missing.",
 		Headers: []openapi.Header{{Name: "Last-Event-ID", Doc: "The id of the last block that was read: the stream goes on after it."}},
 		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{{Type: "text/event-stream", Of: openapi.Of[shape.StreamItem](), Lines: true, Doc: "Blocks event, run, head, gap and failed, each with JSON."}}}},
-		Refuses: []int{http.StatusTooManyRequests},
+		Refuses: []int{http.StatusNotFound, http.StatusTooManyRequests},
 	},
 	{
 		Pattern: "POST /v1/explain", Right: access.Read, endpoint: writes((*Server).explain),

@@ -11,7 +11,7 @@
 // Limits: connections (package limits), streams (package stream) and bodies of NDJSON at the same time, and the time of each body and write, are
 // bounded, so that no client keeps others waiting. In process there are no deadlines.
 //
-// Goroutines: one for each connection (net/http). A body of NDJSON has one more (package ingest); package stream has one of its own. All
+// Goroutines: one for each connection (net/http). A body of NDJSON has one more (package ingest); package stream has some of its own. All
 // of the server's have ended when [Server.Close] returns.
 package api
 

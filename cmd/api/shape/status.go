@@ -20,7 +20,7 @@ type Status struct {
 	StoreSize int64     `json:"store_bytes"` // with the write-ahead log
 	WAL       WAL       `json:"wal"`
 	Socket    string    `json:"socket"`
-	TCP       *Port     `json:"tcp,omitempty"` // absent: there is none
+	TCP       *Port     `json:"tcp,omitempty"` // the TCP port; absent: none is open
 	Head      int64     `json:"head,string"`   // the last sequence of the journal
 
 	Retention retention.Status `json:"retention"`
@@ -34,10 +34,10 @@ type Status struct {
 // Port is the daemon's TCP port.
 type Port struct {
 	URL         string     `json:"url"`               // with the address that it listens on
-	Connections int64      `json:"connections"`       // that are open
-	Refused     int64      `json:"refused"`           // connections since the start, because there were too many
-	Expires     *time.Time `json:"expires,omitempty"` // when its certificate does, or one between it and the root; absent: it has no TLS
-	Problem     string     `json:"problem,omitempty"` // of the certificate
+	Connections int64      `json:"connections"`       // how many are open
+	Refused     int64      `json:"refused"`           // how many were refused since the start, because there were too many
+	Expires     *time.Time `json:"expires,omitempty"` // when its certificate expires, or one between it and the root; absent: it has no TLS
+	Problem     string     `json:"problem,omitempty"` // what is wrong with the files of the certificate
 }
 
 // WAL is the state of the store's write-ahead log.

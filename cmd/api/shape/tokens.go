@@ -5,7 +5,7 @@ import "time"
 // Token is a token that may send requests by TCP, without its secret.
 type Token struct {
 	Name   string     `json:"name"`
-	Source string     `json:"source"`               // owner: the file evrun.token; file: server.tokens of the wiring file; stored: made by command
+	Source string     `json:"source"`               // owner: the file beside the store; file: server.tokens of the wiring file; stored: made by command
 	Rights []string   `json:"rights"`               // what it allows: read, operate, admin, emit, or emit and a pattern
 	Rate   string     `json:"rate,omitempty"`       // how many events it publishes at most
 	Made   *time.Time `json:"created_at,omitempty"` // when it was made
@@ -15,7 +15,7 @@ type Token struct {
 	Used   *time.Time `json:"used_at,omitempty"`    // when it last let a request in, since the start of the daemon
 }
 
-// TokenRequest asks for a new token.
+// TokenRequest is a request for a new token.
 type TokenRequest struct {
 	Name   string     `json:"name" needed:"true"`
 	Rights []string   `json:"rights" needed:"true"` // read, operate, admin, emit, or emit and a pattern
@@ -32,5 +32,5 @@ type NewToken struct {
 // RevokedToken answers a request to revoke a token.
 type RevokedToken struct {
 	Name    string `json:"name"`
-	Revoked bool   `json:"revoked"` // true: it is not valid any more
+	Revoked bool   `json:"revoked"` // true: it is no longer valid
 }
