@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -88,7 +89,8 @@ func (h *Hook) challenged(w http.ResponseWriter, q *request, env *expression.Env
 			return false, &Refusal{Status: http.StatusUnprocessableEntity, Reason: BadRequest, Detail: "the challenge can't be answered", cause: fmt.Errorf("challenge: %w", err)}
 		}
 		if ok {
-			return true, writeText(w, http.StatusOK, c.Type, text)
+			writeText(w, http.StatusOK, c.Type, text)
+			return true, nil
 		}
 	}
 	return false, nil
@@ -111,16 +113,12 @@ func (h *Hook) handshake(w http.ResponseWriter, q *request) *Refusal {
 }
 
 // writeText answers with a text that a browser takes for nothing else.
-func writeText(w http.ResponseWriter, status int, media, text string) error {
-	if media == "" {
-		media = "text/plain; charset=utf-8"
-	}
+func writeText(w http.ResponseWriter, status int, media, text string) {
 	h := w.Header()
-	h.Set("Content-Type", media)
+	h.Set("Content-Type", cmp.Or(media, "text/plain; charset=utf-8"))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text)) // if it fails, the sender is gone
-	return nil
 }

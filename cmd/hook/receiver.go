@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -231,7 +232,8 @@ func (rc *Receiver) work(w http.ResponseWriter, r *http.Request, s *state, q *re
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
-		return h.Answer.write(w, answer)
+		h.Answer.write(w, answer)
+		return nil
 	}
 	trace.FromRequest(q.header, e)
 	receipt, err := rc.o.Emit(r.Context(), e)
@@ -247,7 +249,8 @@ func (rc *Receiver) work(w http.ResponseWriter, r *http.Request, s *state, q *re
 	if h.Answer == nil {
 		return rc.o.Receipt(w, e, receipt)
 	}
-	return h.Answer.write(w, answer)
+	h.Answer.write(w, answer)
+	return nil
 }
 
 // evaluate evaluates the expressions of a hook: of its challenges, its event, nil if it is ignored, and its answer. Only some requests do so at the
@@ -288,24 +291,18 @@ func (q *request) env(h *Hook) *expression.Env {
 	return env
 }
 
-// unusable is the refusal of a request for which an expression can't be evaluated; nil for no error.
-func unusable(err error) error {
-	if err == nil {
-		return nil
-	}
+// unusable is the refusal of a request for which an expression can't be evaluated.
+func unusable(err error) *Refusal {
 	return &Refusal{Status: http.StatusUnprocessableEntity, Reason: BadRequest, Detail: err.Error()}
 }
 
-func (a *Answer) write(w http.ResponseWriter, text string) error {
-	status := a.Status
-	if status == 0 {
-		status = http.StatusOK
-	}
+func (a *Answer) write(w http.ResponseWriter, text string) {
+	status := cmp.Or(a.Status, http.StatusOK)
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)
-		return nil
+		return
 	}
-	return writeText(w, status, a.Type, text)
+	writeText(w, status, a.Type, text)
 }
 
 // reject counts and remembers a refused request.
