@@ -98,6 +98,9 @@ func (x *Exporter) Trouble() string {
 	return ""
 }
 
+// failed sets what Trouble says.
+func (x *Exporter) failed(text string) { x.trouble.Store(&text) }
+
 // Observe queues the spans of a commit. It never waits: what does not fit is dropped and counted. It keeps nothing of the commit but texts.
 func (x *Exporter) Observe(c store.Commit) {
 	now := time.Now()
@@ -212,8 +215,7 @@ func (x *Exporter) export(ctx, hard context.Context) {
 func (x *Exporter) delivered(spans int, a answer, err error) {
 	if err != nil {
 		x.unsent.Add(int64(spans))
-		text := err.Error()
-		x.trouble.Store(&text)
+		x.failed(err.Error())
 		return
 	}
 	rejected := min(max(a.rejected, 0), int64(spans))
@@ -224,7 +226,7 @@ func (x *Exporter) delivered(spans int, a answer, err error) {
 		if rejected == 0 {
 			x.o.Log.Debug("spans: " + text)
 		} else {
-			x.trouble.Store(&text)
+			x.failed(text)
 		}
 	}
 }

@@ -80,8 +80,7 @@ func (x *Exporter) deliver(ctx, hard context.Context, body []byte) (a answer, er
 		if err == nil || errors.As(err, &r) && !r.again || hard.Err() != nil {
 			return a, err
 		}
-		text := err.Error()
-		x.trouble.Store(&text)
+		x.failed(err.Error())
 		wait := backoff/2 + rand.N(backoff/2+1)
 		if r != nil && r.after > 0 {
 			wait = r.after
@@ -207,9 +206,8 @@ func plain(text string) string {
 // probe asks the collector whether it is there, so that a wrong endpoint is reported at the start and not with the first span.
 func (x *Exporter) probe(ctx context.Context) {
 	if err := x.Probe(ctx); err != nil && ctx.Err() == nil {
-		text := err.Error()
-		x.trouble.Store(&text)
-		x.o.Log.Warn("spans can't be sent", "to", x.s.Place(), "error", text)
+		x.failed(err.Error())
+		x.o.Log.Warn("spans can't be sent", "to", x.s.Place(), "error", err.Error())
 	}
 }
 
