@@ -98,7 +98,7 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 // announced is how many hooks, how many handlers and how many schedules the start names.
 const announced = 50
 
-// announce prints the hooks, handlers and schedules that run. listening is the URL of the TCP port; empty: there is none.
+// announce prints the hooks, handlers and schedules that run. listening is the URL of the TCP port, if it has one.
 func announce(e *cli.Env, cfg *config.Config, listening string) {
 	type scheduled struct {
 		Name   string     `json:"name"`

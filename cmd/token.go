@@ -70,7 +70,7 @@ func runTokenList(ctx context.Context, e *cli.Env) error {
 			all = slices.Insert(all, 0, api.Token{Name: access.OwnerName, Source: string(access.Owner), Rights: []string{string(access.Admin)}})
 		}
 	}
-	return cli.List(e, output.Tokens(), all, "there are no tokens")
+	return cli.List(e, output.Tokens(), all, "no tokens")
 }
 
 func runTokenRevoke(ctx context.Context, e *cli.Env, names []string) error {
@@ -189,7 +189,7 @@ func runTokenCreate(ctx context.Context, e *cli.Env, name string, o *createOptio
 		return err
 	}
 	if cfg.Settings.Server.Listen == "" {
-		e.Note("there is no TCP port yet: set server.listen, such as 127.0.0.1:7770")
+		e.Note("the daemon has no TCP port yet: set server.listen, such as 127.0.0.1:7770")
 	}
 	if e.JSON() {
 		return e.PrintJSON(made)

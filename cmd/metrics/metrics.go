@@ -46,7 +46,7 @@ type Sources struct {
 	Server            func() api.Load
 	Hooks             *hook.Receiver
 	Denied            *access.Denied
-	Port              func() *api.Port // the TCP port; nil: there is none
+	Port              func() *api.Port // the TCP port; nil: none
 	Accepting         func() bool      // the daemon is neither starting nor stopping
 	Reloaded          func() (ok bool, at time.Time)
 	WAL               func() store.WAL

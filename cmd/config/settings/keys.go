@@ -37,7 +37,7 @@ type serverKeys struct {
 	Watch       bool          `key:"watch" default:"true" doc:"Read this file again when it changes, or a file that it includes or names: also one that appears where a pattern of include looks, or disappears."`
 	Grace       time.Duration `key:"grace" default:"30s" doc:"How long a stop waits for running attempts."`
 
-	Listen         listenAddress `key:"listen" flag:"listen" other:"address,http,bind" doc:"The TCP port for the HTTP API, hooks and metrics, as address and port: 127.0.0.1:7770. Without it there is no TCP port. An address that other machines reach needs tls, or insecure: true."`
+	Listen         listenAddress `key:"listen" flag:"listen" other:"address,http,bind" doc:"The TCP port for the HTTP API, hooks and metrics, as address and port: 127.0.0.1:7770. Without it the daemon has no TCP port. An address that other machines reach needs tls, or insecure: true."`
 	TLS            tlsKeys       `key:"tls" other:"ssl,https" doc:"The certificate of the TCP port."`
 	Insecure       bool          `key:"insecure" default:"false" doc:"Other machines may reach the TCP port without TLS: a proxy on the way has it, or the network is private."`
 	Hosts          []hostName    `key:"hosts" other:"host,allowed_hosts,domains" doc:"More names that clients call the TCP port by: [evrun.example.com]. Its own address, localhost, 127.0.0.1 and ::1 are known."`

@@ -170,7 +170,7 @@ func (r *Reader) checkTCP(s *Server, origins map[string]string) {
 // read the file without it.
 func (r *Reader) checkIdle(s *Server) {
 	idle := []string{"server.tls", "server.insecure", "server.hosts", "server.trusted_proxies", "server.tokens"}
-	msg, hint := "%s has no effect: there is no TCP port", "add listen: 127.0.0.1:7770 to server, or leave %s out; serve --listen and EVRUN_SERVER_LISTEN give it a port as well"
+	msg, hint := "%s has no effect without a TCP port", "add listen: 127.0.0.1:7770 to server, or leave %s out; serve --listen and EVRUN_SERVER_LISTEN give it a port as well"
 	host, _, _ := net.SplitHostPort(s.Listen)
 	switch {
 	case r.wrong["server.listen"]:
