@@ -24,16 +24,16 @@ type Keys struct {
 }
 
 type storeKeys struct {
-	Path        storePath `key:"path,short" flag:"store" default:"evrun.db" other:"file" doc:"The SQLite file; relative to this file."`
-	MaxWAL      size      `key:"wal_max" min:"16MiB" max:"1024GiB" default:"4GiB" doc:"How large the write-ahead log may become while another program reads the store: from there on nothing is accepted."`
-	Synchronous string    `key:"synchronous" enum:"full,normal" default:"full" other:"sync" doc:"full: an acknowledged event survives a power cut. normal is faster, and perhaps loses the last moments."`
+	Path        storePath   `key:"path,short" flag:"store" default:"evrun.db" other:"file" doc:"The SQLite file; relative to this file."`
+	MaxWAL      fields.Size `key:"wal_max" min:"16MiB" max:"1024GiB" default:"4GiB" doc:"How large the write-ahead log may become while another program reads the store: from there on nothing is accepted."`
+	Synchronous string      `key:"synchronous" enum:"full,normal" default:"full" other:"sync" doc:"full: an acknowledged event survives a power cut. normal is faster, and perhaps loses the last moments."`
 }
 
 type serverKeys struct {
 	Socket      FilePath      `key:"socket" flag:"socket" default:"evrun.sock" doc:"The control socket that emit and tail talk to; relative to this file."`
 	SocketMode  socketMode    `key:"socket_mode" doc:"The socket's mode, in octal digits: who can write to it can connect. Default 0600, or 0660 with a socket_group."`
 	SocketGroup group         `key:"socket_group" doc:"The socket's group, by name or number. Default that of evrun's user."`
-	MaxEvent    size          `key:"max_event" min:"1KiB" max:"64MiB" default:"1MiB" other:"max_size" doc:"How much data an event may have: 512KiB, 1MiB, up to 64MiB."`
+	MaxEvent    fields.Size   `key:"max_event" min:"1KiB" max:"64MiB" default:"1MiB" other:"max_size" doc:"How much data an event may have: 512KiB, 1MiB, up to 64MiB."`
 	Watch       bool          `key:"watch" default:"true" doc:"Read this file again when it changes, or a file that it includes or names: also one that appears where a pattern of include looks, or disappears."`
 	Grace       time.Duration `key:"grace" default:"30s" doc:"How long a stop waits for running attempts."`
 
@@ -95,7 +95,7 @@ func (*keepFor) FieldShape() fields.Shape {
 }
 
 // keepSize is a size, or 0 for off.
-type keepSize size
+type keepSize fields.Size
 
 func (k *keepSize) DecodeField(value any, at *fields.At) {
 	switch text, ok := at.Scalar(value); {
@@ -103,7 +103,7 @@ func (k *keepSize) DecodeField(value any, at *fields.At) {
 	case text != "" && strings.Trim(text, "0") == "":
 		at.Refuse(fault.New("%s is not a valid size", fault.Quote(text)).Hinting("write off to turn it off"))
 	default:
-		(*size)(k).DecodeField(value, at)
+		(*fields.Size)(k).DecodeField(value, at)
 	}
 }
 
@@ -236,6 +236,3 @@ func LookupGroup(name string) (gid int, err error) {
 	}
 	return strconv.Atoi(g.Gid)
 }
-
-// size is a number of bytes: 512KiB, 1MiB.
-type size = fields.Size
