@@ -18,7 +18,7 @@ type Challenge struct {
 	When     *expression.Expr
 	Answer   *expression.Template
 	Type     string // the media type; empty: plain text
-	Lenient  bool   // a request for which When can't be evaluated is another one
+	Lenient  bool   // a request for which When can't be evaluated is not the challenge
 }
 
 // maxChallenge bounds an answer: it is a text of somebody who may be a stranger.

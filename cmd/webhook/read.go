@@ -103,7 +103,7 @@ func (r *reader) hook(n *yaml.Node) *hook {
 	case err != nil:
 		return refuse("id: %v", err)
 	case r.ids[h.id]:
-		return refuse("there is a hook with this id before it, which has all its requests")
+		return refuse("an earlier hook has this id, and gets all its requests")
 	}
 	r.ids[h.id] = true
 	if why := methods(k["http-methods"]); why != "" {
@@ -179,7 +179,7 @@ const maxDepth = 50
 func (r *reader) rule(n *yaml.Node, depth int) *rule {
 	k := keys(n)
 	made := &rule{line: r.line(n)}
-	for _, kind := range []string{"and", "or", "not", "match"} { // in this order: webhook looks at the first that is there
+	for _, kind := range []string{"and", "or", "not", "match"} { // in this order: webhook takes the first that a rule has
 		of := k[kind]
 		if of == nil || of.Null() || depth > maxDepth {
 			continue

@@ -160,7 +160,7 @@ func (h *hook) addresses(among []*rule) error {
 		}
 	}
 	if h.allow == nil {
-		return fmt.Errorf("line %d: there is no address in it", among[0].line)
+		return fmt.Errorf("line %d: it has no address", among[0].line)
 	}
 	return nil
 }
@@ -234,7 +234,7 @@ func (v *values) holds(r *rule) (holds, wrong string, err error) {
 		return disjunction(texts), "false", nil
 	case "not":
 		if len(r.rules) != 1 {
-			return "", "", errors.New("there is no rule in not")
+			return "", "", errors.New("not has no rule")
 		}
 		h, w, err := v.holds(r.rules[0])
 		return negated(h), w, err
@@ -278,7 +278,7 @@ func (v *values) compare(m *match) (holds, wrong string, err error) {
 	return x + " == " + foreign.Quoted(m.value), wrong, nil
 }
 
-// otherText matches the texts of values that are no texts.
+// otherText matches the texts of values that are not texts.
 var otherText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(-?[0-9].*|true|false|[\[{].*)$`) })
 
 // both is the conjunction of a condition and of its negated failure. What holds has no missing value, unless it is the negation of something.

@@ -71,7 +71,7 @@ func wired(text string) string {
 // errTemplate is the error for a template in a place that has no expressions with secrets.
 var errTemplate = errors.New("a template can't stand here")
 
-// plain returns a text that is no template.
+// plain returns a text that is not a template.
 func plain(text string) (string, error) {
 	if strings.ContainsRune(text, markBegin) || isTemplate(text) {
 		return "", errTemplate

@@ -80,7 +80,7 @@ func (v *values) expression(a *argument) (string, error) {
 		}
 		return "", fmt.Errorf("evrun's events don't have the request's %s", a.name)
 	case "entire-headers", "entire-query":
-		return "", fmt.Errorf("evrun's expressions name each value; there is no %s", a.source)
+		return "", fmt.Errorf("evrun's expressions name each value, and have no %s", a.source)
 	}
 	return "", fmt.Errorf("unknown source %q", a.source)
 }

@@ -119,7 +119,7 @@ func (c *command) environment(d *tasks.Delivery) (map[string]string, error) {
 	return env, nil
 }
 
-// setTrace sets the variables with the trace context of an attempt, unless the wiring file has another one.
+// setTrace sets the variables with the trace context of an attempt, unless the wiring file sets one itself.
 func setTrace(env map[string]string, d *tasks.Delivery) {
 	c := d.Trace()
 	if _, other := env[trace.VariableParent]; other || !c.Valid() {

@@ -35,7 +35,7 @@ type Sign struct {
 type keysOfBoth struct {
 	Secret    []*expression.Template `key:"secret" scope:"env" masked:"true" min:"1" other:"secrets,key,password" hint:"write '${ file(\"hook.secret\") }' or '${ env(\"HOOK_SECRET\") }'" doc:"What sender and receiver share: a text, or a list of them while one replaces another. For standard-webhooks whsec_…, or a key of ed25519: whpk_… to verify, whsk_… to sign. ${ env(\"NAME\") } and ${ file(\"PATH\") } are known in it."`
 	Encoding  string                 `key:"encoding" enum:"hex,base64" doc:"How an HMAC is written. Default hex."`
-	Timestamp string                 `key:"timestamp" doc:"The header with the time, if the sender of an HMAC signs it as TIME:BODY, as Grafana can; for slack, another one than X-Slack-Request-Timestamp."`
+	Timestamp string                 `key:"timestamp" doc:"The header with the time, if the sender of an HMAC signs it as TIME:BODY, as Grafana can; for slack, a header other than X-Slack-Request-Timestamp."`
 
 	options Options // all but the secrets
 	mu      sync.Mutex
@@ -122,7 +122,7 @@ func (k *keysOfBoth) current() (*Scheme, error) {
 	return made, nil
 }
 
-// SecretError is why there is no secret to verify or sign with. It is a fault of the receiver's settings, not of the request: the sender should try again.
+// SecretError is why no secret can be used. It is a fault of the receiver's settings, not of the request: the sender should try again.
 type SecretError struct{ err error }
 
 func (e *SecretError) Error() string { return "the secret can't be used: " + e.err.Error() }

@@ -44,8 +44,8 @@ func TestARefusalTeaches(t *testing.T) {
 		{Options{Scheme: HMACSHA256, Header: "X-S", Timestamp: "x-t", Secrets: []string{"hunter2"}}, header("X-S", hex256), nil,
 			"the request has no header X-T; was the sender told to sign, or to send the secret?"},
 		{Options{Scheme: Stripe, Secrets: []string{"hunter2"}}, header("Stripe-Signature", "t=1614265330"), nil,
-			"there is no signature of the version v1 in Stripe-Signature; it should be t=…,v1=…"},
-		{Options{Scheme: Stripe, Secrets: []string{"hunter2"}}, header("Stripe-Signature", "v1="+hex256), nil, "there is no time in Stripe-Signature; it should be t=…,v1=…"},
+			"Stripe-Signature has no signature of the version v1; it should be t=…,v1=…"},
+		{Options{Scheme: Stripe, Secrets: []string{"hunter2"}}, header("Stripe-Signature", "v1="+hex256), nil, "Stripe-Signature has no time; it should be t=…,v1=…"},
 		{Options{Scheme: Stripe, Secrets: []string{"hunter2"}}, header("Stripe-Signature", "t=1,v1="+hex256+",t=2"), nil, "there is more than one time in Stripe-Signature"},
 		// https://docs.stripe.com/webhooks/signature prints this header without its secret and body.
 		{Options{Scheme: Stripe, Secrets: []string{"hunter2"}}, header("Stripe-Signature", "t=1492774577,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd,v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39"), nil,

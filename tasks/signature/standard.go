@@ -208,7 +208,7 @@ func parseStandard(header, text string) ([]versioned, *Refusal) {
 		}
 	}
 	if list == nil {
-		return nil, &Refusal{Malformed, fmt.Sprintf("there is no signature of the version v1 or v1a in %s", header), "it should be v1,BASE64"}
+		return nil, &Refusal{Malformed, header + " has no signature of the version v1 or v1a", "it should be v1,BASE64"}
 	}
 	return list, nil
 }

@@ -60,9 +60,9 @@ func (s *stripe) parse(text string) (written string, signatures [][]byte, refusa
 	}
 	switch {
 	case written == "":
-		return "", nil, &Refusal{Malformed, fmt.Sprintf("there is no time in %s", s.header), "it should be t=…,v1=…"}
+		return "", nil, &Refusal{Malformed, s.header + " has no time", "it should be t=…,v1=…"}
 	case signatures == nil:
-		return "", nil, &Refusal{Malformed, fmt.Sprintf("there is no signature of the version v1 in %s", s.header), "it should be t=…,v1=…"}
+		return "", nil, &Refusal{Malformed, s.header + " has no signature of the version v1", "it should be t=…,v1=…"}
 	}
 	return written, signatures, nil
 }

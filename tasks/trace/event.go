@@ -80,7 +80,7 @@ func (c Context) set(e *events.Event) {
 	}
 }
 
-// Instead returns a copy of an event with this context in place of its own; the event itself if there is no context.
+// Instead returns a copy of an event with this context in place of its own; the event itself if the context is not valid.
 func (c Context) Instead(e *events.Event) *events.Event {
 	if !c.Valid() {
 		return e

@@ -17,9 +17,9 @@ import (
 	"evrun/tasks/fault"
 )
 
-// Certificate is the certificate of the TCP port, with its key and the authorities of clients. It is read again when a client connects and its files have changed, at
-// most once a second; as long as what they have is not right, such as a certificate that does not belong to its key because one of the two is
-// written later, the one from before goes on. Safe for concurrent use.
+// Certificate is the certificate of the TCP port, with its key and the authorities of clients. It is read again when a client
+// connects and its files have changed, at most once a second. While the files can't be used, such as when only one of certificate and key has been
+// replaced, the certificate from before is served. Safe for concurrent use.
 type Certificate struct {
 	files settings.TLS
 	log   *slog.Logger
@@ -141,7 +141,7 @@ func Ending(expires, now time.Time) string {
 	return ""
 }
 
-// look reads the files again if it is time to. Who comes while another one reads them does not wait.
+// look reads the files again if it is time to. A call while another reads them does not wait.
 func (c *Certificate) look() {
 	if !c.mu.TryLock() {
 		return

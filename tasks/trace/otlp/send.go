@@ -203,7 +203,7 @@ func plain(text string) string {
 	return events.EscapeControl(fault.Clip(strings.ToValidUTF8(strings.TrimSpace(text), "?"), maxMessage))
 }
 
-// probe asks the collector whether it is there, so that a wrong endpoint is reported at the start and not with the first span.
+// probe sends a request without spans, so that a wrong endpoint is reported at the start and not with the first span.
 func (x *Exporter) probe(ctx context.Context) {
 	if err := x.Probe(ctx); err != nil && ctx.Err() == nil {
 		x.failed(err.Error())
@@ -211,7 +211,7 @@ func (x *Exporter) probe(ctx context.Context) {
 	}
 }
 
-// Probe sends a request without spans. An answer that a collector may give to it is no error.
+// Probe sends a request without spans. An answer that a collector may give to it is not an error.
 func (x *Exporter) Probe(ctx context.Context) error {
 	body := []byte(`{"resourceSpans":[]}`)
 	if x.s.Gzip {

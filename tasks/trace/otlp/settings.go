@@ -63,7 +63,7 @@ func Variables() []Variable {
 		{both("HEADERS"), "", "Headers of the requests, `name=value,name=value`, with percent-encoded values: an API key"},
 		{both("TIMEOUT"), "10000", "How long a request may take, in milliseconds"},
 		{both("COMPRESSION"), "none", "`gzip` or `none`"},
-		{both("PROTOCOL"), "http/json", "`http/json`. With `http/protobuf` evrun warns, and sends JSON to the same place; with `grpc` it sends nothing, because the port is another one"},
+		{both("PROTOCOL"), "http/json", "`http/json`. With `http/protobuf` evrun warns, and sends JSON to the same place; with `grpc` it sends nothing, because it has a different port"},
 		{both("CERTIFICATE"), "", "A PEM file with the certificates of the authorities that the collector's is trusted by"},
 		{both("CLIENT_CERTIFICATE") + "; " + both("CLIENT_KEY"), "", "PEM files with the certificate and the key that evrun shows to the collector"},
 		{one(varServiceName), "evrun", "The resource attribute `service.name`"},
