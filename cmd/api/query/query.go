@@ -46,7 +46,10 @@ func Decode(raw string, into any) error {
 	if err != nil {
 		return &Error{Message: "the query of the URL can't be read: " + err.Error()}
 	}
-	declared := fields.Of(reflect.TypeOf(into).Elem())
+	var declared []fields.Field
+	if len(given) > 0 { // most requests have no parameters
+		declared = fields.Of(reflect.TypeOf(into).Elem())
+	}
 	values := map[string]any{}
 	for name, texts := range given {
 		i := slices.IndexFunc(declared, func(f fields.Field) bool { return f.Name == name })
