@@ -124,7 +124,7 @@ func TestStrangersTakeNoConnectionOfTheSocket(t *testing.T) {
 		if took := time.Since(began); err != nil || took > 0 || !strings.HasPrefix(string(answer), "HTTP/1.1 200") {
 			t.Errorf("after %v: %q, %v", took, answer, err)
 		}
-		c = tcp.dial() // one too many is told so, or closed
+		c = tcp.dial() // one too many is refused, or closed
 		go io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		if answer, _ := io.ReadAll(c); len(answer) > 0 && !strings.HasPrefix(string(answer), "HTTP/1.1 503") {
 			t.Errorf("%q", answer)

@@ -96,7 +96,7 @@ func (r *Route) Operation() openapi.Operation {
 // refusals are the statuses of problems, and what they mean here.
 var refusals = map[int]string{
 	http.StatusBadRequest:            "The request is wrong; a parameter that is unknown or malformed is named.",
-	http.StatusUnauthorized:          "By TCP: there is no token, or it is not valid.",
+	http.StatusUnauthorized:          "By TCP: no token was sent, or it is not valid.",
 	http.StatusForbidden:             "By TCP: the token does not have the right. For an attempt's token: the attempt has ended.",
 	http.StatusMisdirectedRequest:    "By TCP: the Host is not a name of this server.",
 	http.StatusNotFound:              "It does not exist.",

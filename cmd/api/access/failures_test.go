@@ -21,7 +21,7 @@ func TestWrongTokensOfAnAddressAreLimited(t *testing.T) {
 		t.Errorf("one more: %v, %v", retry, ok)
 	}
 	if _, ok := f.Note(netip.MustParseAddr("192.0.2.2"), now); !ok {
-		t.Error("another address has to wait, too")
+		t.Error("another address must wait, too")
 	}
 	if _, ok := f.Note(from, now.Add(retry)); !ok {
 		t.Error("after the wait it is still too many")
@@ -40,7 +40,7 @@ func TestAddressesOfIPv6CountByTheirNetwork(t *testing.T) {
 		t.Error("another address of the network begins anew")
 	}
 	if _, ok := f.Note(netip.MustParseAddr("2001:db8:0:2::1"), now); !ok {
-		t.Error("another network has to wait, too")
+		t.Error("another network must wait, too")
 	}
 }
 

@@ -26,7 +26,7 @@ type Made struct {
 	Note string // what was corrected, for the log; empty: nothing
 }
 
-// OwnerToken reads the owner's token from its file, which it makes, with a new token, if there is none. Who can read the file may do everything. An open
+// OwnerToken reads the owner's token from its file. If the file does not exist, it makes it, with a new token. Who can read it may do everything. An open
 // mode is corrected, and noted; all else that is not private is refused with an [*files.Error].
 func OwnerToken(path string) (t Token, made Made, err error) {
 	real, err := files.Resolve(path)

@@ -150,7 +150,7 @@ func TestTheClientAsksOnlyWhatIsDescribed(t *testing.T) {
 				for j := range method.Type().NumIn() {
 					args = append(args, filled(method.Type().In(j), yes, number))
 				}
-				method.Call(args) // it may fail: the answer is no real one
+				method.Call(args) // it may fail: the answer is not a real one
 			}
 		}
 	}

@@ -5,7 +5,7 @@
 //	defer body.Close()
 //	text, err := body.ReadAll(limit)
 //
-// A body is read as it comes: a line of NDJSON that was flushed is there at once. Limits count the bytes that come out, and those that come in, too,
+// A body is read as it comes: a line of NDJSON that was flushed can be read at once. Limits count the bytes that come out, and those that come in, too,
 // since a body can also expand to nothing. No goroutines.
 package coding
 
@@ -118,7 +118,7 @@ func (b *Body) ReadAll(limit int64) ([]byte, error) {
 	return text, err
 }
 
-// trusted is how much memory a body gets because it says that it needs it. More is there when so much has come.
+// trusted is how much memory a body gets because it says that it needs it. It gets more as the body comes.
 const trusted = 64 << 10
 
 // readAll is [io.ReadAll] for a body whose length may be known.

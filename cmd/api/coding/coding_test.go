@@ -231,7 +231,7 @@ func TestWhatComesOutInVainIsBounded(t *testing.T) {
 	}
 }
 
-// What was flushed is there at once, although the body goes on.
+// What was flushed can be read at once, although the body goes on.
 func TestABodyIsReadAsItComes(t *testing.T) {
 	from, to := io.Pipe()
 	b, _, err := open(t, from, "gzip")

@@ -61,7 +61,7 @@ func (c ContentType) UTF8() error {
 	return shape.NewProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type: the charset %s is not supported; send UTF-8", c.charset))
 }
 
-// ModeOf is the mode of a request, as CloudEvents' HTTP binding (1.0, 3) tells it: by the Content-Type, else by the headers with attributes.
+// ModeOf is the mode of a request, as CloudEvents' HTTP binding (1.0, 3) defines it: by the Content-Type, else by the headers with attributes.
 func (c ContentType) ModeOf(h http.Header) (Mode, error) {
 	switch {
 	case c.Media == cloudevents.Type:

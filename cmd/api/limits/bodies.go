@@ -35,7 +35,7 @@ type Held struct {
 	read, taken int64
 }
 
-// Reader counts what is read of a body. Reads fail with [ErrBodies] once there is no more memory. The caller must call Release.
+// Reader counts what is read of a body. Reads fail with [ErrBodies] once the memory is used up. The caller must call Release.
 func (b *Bodies) Reader(body io.Reader, from netip.Addr) *Held {
 	if from = sharing(from); b.Share == 0 {
 		from = netip.Addr{}

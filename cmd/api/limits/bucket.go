@@ -10,7 +10,7 @@ import (
 // Bucket limits how much passes in a time. Its tokens come back one by one, up to Burst. A larger request is let in while there is a token, and the
 // bucket is in debt then: so a batch is never too large, and the mean rate holds. Its methods are safe for concurrent use.
 type Bucket struct {
-	Interval time.Duration // between two tokens; 0: there is no limit
+	Interval time.Duration // between two tokens; 0: no limit
 	Burst    int           // tokens in a full bucket, at least one
 
 	mu   sync.Mutex

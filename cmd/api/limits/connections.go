@@ -161,7 +161,7 @@ func WithConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// sendBuffer is about how much the system keeps of a stream that is not read: Linux takes twice as much. Unless it is told, it takes megabytes.
+// sendBuffer is about how much the system keeps of a stream that is not read: Linux takes twice as much. Without a bound it takes megabytes.
 const sendBuffer = 32 << 10
 
 // SendLittle bounds how much the system keeps of an answer by TCP that the client does not read. The context is that of the request.

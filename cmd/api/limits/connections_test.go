@@ -44,7 +44,7 @@ func TestOneAddressCannotTakeAllConnections(t *testing.T) {
 	}{
 		{"192.0.2.1", 300, 50, 10, 240},
 		{"::ffff:192.0.2.1", 10, 0, 0, 10}, // the same one
-		{"192.0.2.2", 10, 10, 0, 0},        // another one is not concerned
+		{"192.0.2.2", 10, 10, 0, 0},        // another address has its own
 		{"2001:db8::1", 40, 40, 0, 0},
 		{"2001:db8::2", 40, 10, 10, 20}, // the same network
 		{"2001:db8:0:1::1", 40, 40, 0, 0},

@@ -116,7 +116,7 @@ func (c *caller) do(route, name, body string, want ...string) {
 	c.Helper()
 	at := slices.IndexFunc(api.Routes, func(r api.Route) bool { return r.Pattern == route })
 	if at < 0 {
-		c.Fatalf("there is no route %s", route)
+		c.Fatalf("no such route: %s", route)
 	}
 	c.routes[route] = true
 	token, contentType := "ops", "application/json"

@@ -205,7 +205,7 @@ func TestTheDocumentIsOpenAPI(t *testing.T) {
 		for _, p := range parametersOf(o) {
 			name, in := p["name"].(string), p["in"].(string)
 			if seen[in+" "+name] {
-				t.Errorf("%s: the %s %s is there twice", id, in, name)
+				t.Errorf("%s: the %s %s is listed twice", id, in, name)
 			}
 			seen[in+" "+name] = true
 			if !slices.Contains([]string{"query", "path", "header"}, in) || p["description"] == nil || p["description"] == "" {
