@@ -16,8 +16,8 @@ func newHooksCmd(e *cli.Env) *cobra.Command {
 		Use:   "hooks",
 		Short: "Show the hooks, what came in by them, and what was refused",
 		Long: `Shows the hooks of the wiring file: the paths /hooks/NAME, which make events of what others send. With a daemon it also shows what
-came in by them since it began, and of the last 100 refused requests of each hook why they were refused. A request is refused
-without its body being kept.`,
+came in by them since it began, and of the last 100 refused requests of each hook why they were refused, without
+their bodies, which are not kept.`,
 	}
 	var labels []string
 	list := &cobra.Command{

@@ -1,5 +1,5 @@
-// Package doctor looks for what is wrong with an evrun, or soon will be: its wiring file, store, disk, clock, socket and daemon. It changes nothing,
-// and needs none of them: what can't be looked at is a finding, too.
+// Package doctor looks for what is wrong with an evrun, or soon will be: its wiring file, store, disk, clock, socket, TCP port and daemon. It changes
+// nothing, and needs none of them: what can't be looked at is a finding, too.
 package doctor
 
 import (

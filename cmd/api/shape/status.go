@@ -37,7 +37,7 @@ type Port struct {
 	Connections int64      `json:"connections"`       // how many are open
 	Refused     int64      `json:"refused"`           // how many were refused since the start, because there were too many
 	Expires     *time.Time `json:"expires,omitempty"` // when its certificate expires, or one between it and the root; absent: it has no TLS
-	Problem     string     `json:"problem,omitempty"` // what is wrong with the files of the certificate
+	Problem     string     `json:"problem,omitempty"` // what is wrong with the certificate, or soon will be
 }
 
 // WAL is the state of the store's write-ahead log.
