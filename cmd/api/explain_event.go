@@ -23,14 +23,24 @@ func (s *Server) explainEvent(r *http.Request, q sourceQuery) (told shape.Accoun
 	if err != nil {
 		return told, err
 	}
+	wired := make(map[string]explain.Handler, len(report.Handlers))
+	for _, h := range report.Handlers {
+		wired[h.Name] = h
+	}
 	accounts := make([]Account, len(happened))
 	for i, a := range happened {
 		accounts[i] = Account{Handler: a.Handler, State: a.State, Why: a.Why, On: a.On}
 		if accounts[i].On == nil {
 			accounts[i].On = []string{}
 		}
+		if h, ok := wired[a.Handler]; ok {
+			accounts[i].Wired(h)
+		}
 		if a.Run != nil {
 			accounts[i].Tell(s.told(ctx, *a.Run))
+			if when := s.reasons.Condition(*a.Run, e); when != nil {
+				accounts[i].When = when
+			}
 		}
 	}
 	return shape.Accounts{Event: e, Matched: explain.MatchedAny(happened), Final: report.Final, Hint: report.Hint, Handlers: accounts}, nil

@@ -57,6 +57,49 @@ func (r *Reasons) Skipped(when string, e *events.Event) string {
 	return text
 }
 
+// Condition returns the value of a condition for an event, with the parts that decided it. It shows what the store keeps of a skipped run.
+func (r *Reasons) Condition(when string, e *events.Event) *When {
+	w := &When{Text: when}
+	r.mu.Lock()
+	c := r.condition(when)
+	parts, value, err := c.evaluate(e)
+	r.mu.Unlock()
+	if w.Value = value; err != nil {
+		w.Error = err.Error()
+	}
+	w.Why = parts
+	if r.Redact != nil {
+		w.Text, w.Error = r.Redact(w.Text), r.Redact(w.Error)
+		for i, part := range w.Why {
+			w.Why[i].Text = r.Redact(part.Text)
+			for j, read := range part.Reads {
+				if text, err := events.MarshalJSON(read.Value); err == nil && r.Redact(string(text)) != string(text) {
+					part.Reads[j].Value = r.Redact(string(text))
+				}
+			}
+		}
+	}
+	return w.Brief()
+}
+
+// maxShown is how many characters of the JSON of a value [When.Brief] keeps.
+const maxShown = 1000
+
+// Brief replaces long values that the parts read by the beginnings of their JSON, which end with …: many handlers may read all the data of an event.
+func (w *When) Brief() *When {
+	if w == nil {
+		return nil
+	}
+	for _, part := range w.Why {
+		for i, read := range part.Reads {
+			if text, err := events.MarshalJSON(read.Value); err == nil && len(text) > maxShown {
+				part.Reads[i].Value = shorten(string(text), maxShown)
+			}
+		}
+	}
+	return w
+}
+
 func (r *Reasons) condition(when string) *condition {
 	c := r.known[when]
 	if c == nil {
@@ -86,10 +129,10 @@ func (c *condition) evaluate(e *events.Event) (parts []expression.Part, value bo
 		}
 	}()
 	env := expression.NewEnv(e)
-	if value, err = c.expr.Bool(env); err != nil || value {
-		return nil, value, err
+	if value, err = c.expr.Bool(env); err != nil {
+		return nil, false, err
 	}
-	return c.expr.Why(env), false, nil
+	return c.expr.Why(env), value, nil
 }
 
 // sentence is "data.total > 100 is false: data.total is 42; data.test is true".

@@ -33,6 +33,19 @@ func TestReasonsOfSkippedRuns(t *testing.T) {
 			}
 		}
 	}
+	for _, x := range []struct{ when, data, want string }{
+		{`data.total > 100`, `{"total":42}`, `{"text":"data.total > 100","value":false,"why":[{"part":"data.total > 100","value":false,"reads":[{"name":"data.total","value":42}]}]}`},
+		{`data.total > 100`, `{"total":142}`, `{"text":"data.total > 100","value":true,"why":[{"part":"data.total > 100","value":true,"reads":[{"name":"data.total","value":142}]}]}`},
+		{`data.p != "hunter2"`, `{"p":"hunter2"}`, `{"text":"data.p != \"[secret]\"","value":false,"why":[{"part":"data.p != \"[secret]\"","value":false,"reads":[{"name":"data.p","value":"\"[secret]\""}]}]}`},
+		{`len(data.name) < 3`, `{"name":"` + long + long + long + `"}`, `{"text":"len(data.name) < 3","value":false,"why":[{"part":"len(data.name) < 3","value":false,"reads":[{"name":"data.name","value":"\"` + strings.Repeat("x", 998) + `…"}]}]}`},
+	} {
+		if text, err := events.MarshalJSON(r.Condition(x.when, &events.Event{Type: "a.b", Data: []byte(x.data)})); err != nil || string(text) != x.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", x.when, text, x.want)
+		}
+	}
+	if got := r.Condition("data.x.y == 1", &events.Event{Type: "a.b", Data: []byte("{}")}); got.Value || !strings.Contains(got.Error, "data.x is nil") {
+		t.Errorf("%+v", got)
+	}
 	if got := r.Skipped("data.x", nil); got != "when: data.x was false" {
 		t.Error(got)
 	}

@@ -1,6 +1,9 @@
 package shape
 
-import "evrun/events"
+import (
+	"evrun/events"
+	"evrun/tasks/explain"
+)
 
 // Accounts is what happened to a stored event at each handler.
 type Accounts struct {
@@ -17,7 +20,16 @@ type Account struct {
 	State   string   `json:"state"` // the run's, "waiting", or why there is no run: see the constants of package explain
 	Why     string   `json:"why,omitempty"`
 	On      []string `json:"on"`
-	Run     *Run     `json:"run,omitempty"`
+	Kind    string   `json:"do,omitempty"`      // of a handler that is wired now
+	Pattern string   `json:"pattern,omitempty"` // that of on which matches the type
+	// When is the condition with its value for this event and the parts that decided it: of a skipped run as it was then, else as the wiring file has it.
+	When *explain.When `json:"when,omitempty"`
+	Run  *Run          `json:"run,omitempty"`
+}
+
+// Wired adds what the wiring says about the event at a handler.
+func (a *Account) Wired(h explain.Handler) {
+	a.Kind, a.Pattern, a.When = h.Kind, h.Pattern, h.When.Brief()
 }
 
 // Tell gives an account its run.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/explain"
 )
@@ -62,6 +63,14 @@ func (r *Reasons) Runs(ctx context.Context, runs []store.Run) []Run {
 		q.After = page[len(page)-1].Sequence
 	}
 	return out
+}
+
+// Condition is the condition that a run was skipped for, with its value for the run's event and the parts that decided it; nil: it was not skipped.
+func (r *Reasons) Condition(run store.Run, e *events.Event) *explain.When {
+	if run.When == "" || run.State != store.Skipped {
+		return nil
+	}
+	return r.reasons.Condition(run.When, e)
 }
 
 // Any is Runs for streams.
