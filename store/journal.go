@@ -23,6 +23,9 @@ type Journal interface {
 	ScanEvents(ctx context.Context, q EventQuery, look int) (Part[*events.Event], error)
 	// Event returns the event with this id, the latest if several sources use it, or [ErrNotFound].
 	Event(ctx context.Context, id string) (*events.Event, error)
+	// Types returns the types of the stored events from one on, in the order of their bytes; limit is how many at most. A type may be named a while
+	// longer than there are events of it, and of very many types some may be missing.
+	Types(ctx context.Context, from string, limit int) ([]string, error)
 	// Head is the sequence of the last accepted event, whether or not it is still stored; 0 before the first.
 	Head(ctx context.Context) (int64, error)
 	// AcceptedAt returns when the first stored event with at least this sequence was accepted, or [ErrNotFound].

@@ -102,6 +102,14 @@ var eventRoutes = []Route{
 		Doc: "The whole chain of an event, with all runs.", Named: namedEvent, Refuses: []int{http.StatusConflict},
 	},
 	{
+		Pattern: "GET /v1/types", Right: access.Read, endpoint: returns((*Server).listTypes),
+		Doc: "The types of events: those that the wiring file declares or names, and those of stored events.",
+	},
+	{
+		Pattern: "GET /v1/types/{type}", Right: access.Read, endpoint: returns((*Server).getType),
+		Doc: "One type, with the JSON Schema of its data.", Named: "The type.",
+	},
+	{
 		Pattern: "GET /v1/stream", Right: access.Read, Daemon: true, endpoint: writes((*Server).stream),
 		Doc: "Server-sent events: the journal as it grows, and how runs change; see [streams](streams.md). Begins behind `Last-Event-ID`, at after, since or last, " +
 			"else with the next event; a `head` block comes first, and its id is where the stream can be resumed. A `gap` block says that something is missing.",

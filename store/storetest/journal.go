@@ -289,3 +289,14 @@ func unsettled(t *testing.T, d Driver) {
 	}
 	equal(t, "unsettled", fmt.Sprint(ids), "[1 3]")
 }
+
+func types(t *testing.T, d Driver) {
+	s := d.Open(t, store.Options{})
+	equal(t, "of nothing", len(must(s.Types(ctx, "", 10))(t)), 0)
+	for i, typ := range []string{"b.c", "a", "b", "a", "é", "b.c.d"} {
+		appendAll(t, s, event(typ, fmt.Sprint(i)))
+	}
+	equal(t, "all", strings.Join(must(s.Types(ctx, "", 10))(t), " "), "a b b.c b.c.d é")
+	equal(t, "from one on", strings.Join(must(s.Types(ctx, "b.c", 2))(t), " "), "b.c b.c.d")
+	equal(t, "from one that is missing", strings.Join(must(s.Types(ctx, "b.d", 2))(t), " "), "é")
+}

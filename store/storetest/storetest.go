@@ -76,6 +76,7 @@ func Run(t *testing.T, d Driver) {
 		{"what an attempt had printed before a kill is kept", partialOutputs},
 		{"a run takes other events along, with itself or not at all", joins},
 		{"events are read by their sequences", bySequence},
+		{"the types of events are listed in order, each once", types},
 		{"an uncounted attempt leaves the budget as it was", uncounted},
 		{"a dead run can be retried with a new budget", retry},
 		{"only dead runs are retried or dropped, unless others are asked for", retryOnlyDead},

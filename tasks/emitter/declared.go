@@ -34,6 +34,15 @@ func (em *Emitter) Declare(types []EventType, strict bool) {
 		d = nil // no types are declared
 	}
 	em.types.Store(d)
+	em.known.Store(&types)
+}
+
+// Declared returns the declared types, in the order of the file. Don't change them.
+func (em *Emitter) Declared() []EventType {
+	if known := em.known.Load(); known != nil {
+		return *known
+	}
+	return nil
 }
 
 // declared holds the declared types of the wiring.

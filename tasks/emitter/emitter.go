@@ -29,7 +29,8 @@ type Emitter struct {
 	journal store.Journal
 	source  string // of evrun's own events; the sources of its parts begin with it
 	maxData int
-	types   atomic.Pointer[declared] // nil: none
+	types   atomic.Pointer[declared] // nil: none to check
+	known   atomic.Pointer[[]EventType]
 	now     func() time.Time
 	refused Refusals
 }

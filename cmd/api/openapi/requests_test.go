@@ -20,6 +20,8 @@ func (d *driver) successes(copyTo string) []ask {
 		{method: "GET", path: "/v1/events/{id}", name: "1", query: "exact=true", want: 200},
 		{method: "GET", path: "/v1/events/{id}/explain", name: "#1", want: 200},
 		{method: "GET", path: "/v1/events/{id}/chain", name: "#1", query: "source=", want: 200},
+		{method: "GET", path: "/v1/types", query: "limit=1&after=a", want: 200, detail: `"next"`},
+		{method: "GET", path: "/v1/types/{type}", name: "checked", want: 200, detail: `"schema"`},
 		{method: "GET", path: "/v1/stream", query: "last=1&limit=2&runs=1", want: 200},
 		{method: "GET", path: "/v1/stream", query: "after=0&type=noted", want: 200},
 		{method: "POST", path: "/v1/explain", contentType: "application/cloudevents+json", body: event("joined", `,"data":{"name":"Ada","email":"ada@example.com"}`), want: 200},
