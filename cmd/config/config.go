@@ -40,6 +40,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -50,6 +51,7 @@ import (
 	"evrun/cmd/config/yaml"
 	"evrun/store"
 	"evrun/tasks/expression"
+	"evrun/tasks/expression/secrets"
 	"evrun/tasks/schedule/slots"
 )
 
@@ -91,6 +93,9 @@ type Options struct {
 	Getenv func(string) string // nil: os.Getenv
 	// ParseStatement reads the statements of sql handlers, in the dialect of the store; nil: none can be read.
 	ParseStatement store.StatementParser
+	// Given are the texts of files, by their absolute paths, of somebody who must learn nothing about this machine. If it is not nil, other files don't
+	// exist, and env(), file(), variables, programs, users, groups and certificates are not looked at.
+	Given map[string][]byte
 }
 
 // Load reads a wiring file and checks all of it. Its error is an [*Errors] with all faults at once.
@@ -105,7 +110,7 @@ const readings = 5
 
 func read(path string, o Options, wiring bool) (cfg *Config, err error) {
 	for range readings {
-		in := new(include.Inputs)
+		in := &include.Inputs{Given: o.Given}
 		if cfg, err = readOnce(path, o, wiring, in); !in.Changed() {
 			break
 		}
@@ -137,6 +142,9 @@ func cause(err error) string {
 // check reads the text of a wiring file, and the files that it names.
 func check(path, abs string, file include.File, o Options, wiring bool, in *include.Inputs) (*Config, error) {
 	c := &Config{Path: abs, Dir: filepath.Dir(abs), Secrets: new(expression.Secrets), Inputs: in}
+	if o.Given != nil {
+		c.Secrets, o.Flags, o.Getenv = secrets.NewSealed(), nil, func(string) string { return "" }
+	}
 	d := newDocument(path, c.Dir, withoutMark(file.Text))
 	fail := func() error {
 		err := d.err()
@@ -148,6 +156,9 @@ func check(path, abs string, file include.File, o Options, wiring bool, in *incl
 	root := d.root(d.texts[0])
 	if root == nil {
 		return nil, fail()
+	}
+	if o.Given != nil {
+		root = withoutGroup(root)
 	}
 	root = only(root, func(name string) bool { return !strings.HasPrefix(name, "x-") && (wiring || settings.Is(name)) })
 	w := wiringReader{document: d, dir: c.Dir, secrets: c.Secrets, names: map[string]*yaml.Node{}, types: map[string]*declaredType{}, places: map[any]*yaml.Node{}, inputs: in}
@@ -169,6 +180,18 @@ func check(path, abs string, file include.File, o Options, wiring bool, in *incl
 		c.Warnings = w.warnings(c.Wiring)
 	}
 	return c, nil
+}
+
+// withoutGroup returns the mapping of a wiring file without server.socket_group: whether it is right depends on the groups of the system.
+func withoutGroup(root *yaml.Node) *yaml.Node {
+	all := *root
+	all.Content = slices.Clone(root.Content)
+	for i := 0; i < len(all.Content); i += 2 {
+		if all.Content[i].Value == "server" && all.Content[i+1].Kind == yaml.Mapping {
+			all.Content[i+1] = only(all.Content[i+1], func(key string) bool { return key != "socket_group" })
+		}
+	}
+	return &all
 }
 
 // only returns a mapping with only the keys that keep wants.

@@ -140,7 +140,7 @@ func (i *includer) entry(n *yaml.Node, pattern string, s *source) {
 		i.missing(n, fmt.Sprintf("%s can't be read: %v", fault.Quote(pattern), err), "")
 		return
 	}
-	if len(paths) == 0 {
+	if len(paths) == 0 && !i.secrets.Sealed() {
 		if why := include.Near(s.dir, pattern); why != "" {
 			i.doubts = append(i.doubts, warnings.Warning{
 				Start: n.Start, End: n.End(), Message: "no file matches " + fault.Quote(pattern) + ": " + why,
@@ -197,7 +197,7 @@ func (i *includer) file(n *yaml.Node, path, name string, by *source) {
 	s.info = file.Info
 	i.note(file.Note)
 	i.bytes += len(file.Text)
-	switch again := slices.IndexFunc(i.sources, func(o *source) bool { return os.SameFile(o.info, s.info) }); {
+	switch again := slices.IndexFunc(i.sources, func(o *source) bool { return include.SameFile(o.info, s.info) }); {
 	case again >= 0:
 		i.twice(s, i.sources[again])
 		return
@@ -235,7 +235,7 @@ func (i *includer) twice(s, first *source) {
 		hint = "write a pattern that does not match " + filepath.Base(s.name)
 	}
 	for by := s.by; by != nil; by = by.by {
-		if os.SameFile(by.info, s.info) {
+		if include.SameFile(by.info, s.info) {
 			i.at(s.at, fmt.Sprintf("%s would include itself: %s", by.name, fault.Clip(s.chain(), 600)), hint)
 			return
 		}
@@ -279,6 +279,8 @@ func unreadable(path string, err error) (msg, hint string) {
 		return untrusted.Msg, untrusted.Hint
 	case errors.As(err, &untrusted):
 		return untrusted.Error(), untrusted.Hint
+	case errors.Is(err, include.ErrNotGiven):
+		return err.(*fs.PathError).Err.Error(), "send it, too, under this path"
 	case errors.Is(err, fs.ErrNotExist) && isLink(path):
 		return "it is a symbolic link to a file that does not exist", "remove the link, or create the file that it leads to"
 	case errors.Is(err, fs.ErrNotExist):

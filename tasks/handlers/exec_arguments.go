@@ -50,7 +50,9 @@ func (c *command) check() []*fault.Fault {
 	if c.umask, err = umask(c.Umask); err != nil {
 		add(`in octal digits, such as "022"`, 0, false, []any{"umask"}, "%q is not a valid umask", c.Umask)
 	}
-	if c.User != "" {
+	if c.User != "" && c.secrets.Sealed() {
+		c.user = new(process.User)
+	} else if c.User != "" {
 		if c.user, err = process.LookupUser(c.User); err != nil {
 			add("", 0, false, []any{"user"}, "%v", err)
 		}

@@ -54,7 +54,9 @@ func (c *command) inherit(e Environment) {
 		maps.Copy(env, c.Env)
 		c.Env = env
 	}
-	c.PassEnv = slices.Concat(e.Pass, c.PassEnv)
+	if c.PassEnv = slices.Concat(e.Pass, c.PassEnv); c.secrets.Sealed() {
+		return
+	}
 	for _, name := range c.PassEnv {
 		if secretName().MatchString(name) {
 			c.secrets.Add(os.Getenv(name))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,9 @@ var ErrLarge = errors.New("the file is over 1 MiB")
 // Inputs are the files that a wiring was read from, and the patterns that may match others later. The zero value has none. The methods that add some must not
 // run at the same time as others.
 type Inputs struct {
+	// Given are the texts of files by their absolute paths. If it is not nil, they are all that can be read: nothing of this machine is.
+	Given map[string][]byte
+
 	files    []input
 	patterns []expansion
 }
@@ -34,6 +38,23 @@ type input struct {
 	commands bool
 	found    bool // by a pattern
 	sum      [sha256.Size]byte
+	read     bool
+	text     string
+}
+
+// Source is a file that was read: its absolute path and its text.
+type Source struct{ Path, Text string }
+
+// Sources returns the files that could be read, each once, in the order in which they were read.
+func (in *Inputs) Sources() (list []Source) {
+	seen := map[string]bool{}
+	for _, f := range in.files {
+		if f.read && !seen[f.path] {
+			seen[f.path] = true
+			list = append(list, Source{f.path, f.text})
+		}
+	}
+	return list
 }
 
 // expansion is a pattern with its matches, or the reason why they are not known.
@@ -56,12 +77,44 @@ func (in *Inputs) Read(path string, commands bool) (File, error) {
 func (in *Inputs) ReadFound(path string) (File, error) { return in.read(path, true, true) }
 
 func (in *Inputs) read(path string, commands, found bool) (File, error) {
-	file, err := read(path, commands, found)
-	if i := (input{absolute(path), commands, found, sum(file.Text, err)}); !slices.Contains(in.files, i) { // many schedules may name one calendar
+	file, err := in.given(path)
+	if in.Given == nil {
+		file, err = read(path, commands, found)
+	}
+	if i := (input{absolute(path), commands, found, sum(file.Text, err), err == nil, string(file.Text)}); !slices.Contains(in.files, i) { // many schedules may name one calendar
 		in.files = append(in.files, i)
 	}
 	return file, err
 }
+
+// ErrNotGiven is the error of a file that is not among those that were given.
+var ErrNotGiven = errors.New("it is not among the files that were sent")
+
+// given reads one of the given files.
+func (in *Inputs) given(path string) (file File, err error) {
+	path = absolute(path)
+	switch text, ok := in.Given[path]; {
+	case !ok:
+		return file, &fs.PathError{Op: "open", Path: path, Err: ErrNotGiven}
+	case len(text) > maxFile:
+		return file, ErrLarge
+	default:
+		return File{Text: text, Info: givenInfo{path}}, nil
+	}
+}
+
+// givenInfo is the info of a given file: its path, and nothing else.
+type givenInfo struct{ path string }
+
+func (i givenInfo) Name() string     { return filepath.Base(i.path) }
+func (givenInfo) Size() int64        { return 0 }
+func (givenInfo) Mode() fs.FileMode  { return 0 }
+func (givenInfo) ModTime() time.Time { return time.Time{} }
+func (givenInfo) IsDir() bool        { return false }
+func (givenInfo) Sys() any           { return nil }
+
+// SameFile reports whether both are infos of one file.
+func SameFile(a, b fs.FileInfo) bool { return a == b || os.SameFile(a, b) }
 
 func absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
@@ -114,6 +167,9 @@ func sum(text []byte, err error) [sha256.Size]byte {
 
 // Expand lists the files that a pattern with wildcards matches. The pattern is relative to dir, or absolute.
 func (in *Inputs) Expand(dir, pattern string) ([]string, error) {
+	if in.Given != nil {
+		return matching(slices.Sorted(maps.Keys(in.Given)), dir, pattern), nil
+	}
 	found, err := expand(dir, pattern)
 	in.patterns = append(in.patterns, expansion{dir, pattern, joined(found, err)})
 	return found, err
@@ -146,10 +202,10 @@ func (in *Inputs) Places() []string {
 
 // Changed reads everything again, and reports whether a file has another text than when it was read, or a pattern other matches.
 func (in *Inputs) Changed() bool {
-	return slices.ContainsFunc(in.files, func(f input) bool {
+	return in.Given == nil && slices.ContainsFunc(in.files, func(f input) bool {
 		file, err := read(f.path, f.commands, f.found)
 		return sum(file.Text, err) != f.sum
-	}) || slices.ContainsFunc(in.patterns, func(p expansion) bool { return joined(expand(p.dir, p.pattern)) != p.matches })
+	}) || slices.ContainsFunc(in.patterns, func(p expansion) bool { return joined(expand(p.dir, p.pattern)) != p.matches }) // given files have no patterns
 }
 
 // young is how long a file's time of change can stay the same although the file changes again: the clocks of some file systems have steps of two seconds.

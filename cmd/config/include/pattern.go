@@ -69,6 +69,28 @@ func expand(dir, pattern string) ([]string, error) {
 	return places, nil
 }
 
+// matching returns those of the paths that a pattern with wildcards matches.
+func matching(paths []string, dir, pattern string) (found []string) {
+	dir, elements := begin(dir, pattern)
+	base := strings.FieldsFunc(filepath.ToSlash(dir), func(r rune) bool { return r == '/' })
+	for _, name := range paths {
+		parts := strings.FieldsFunc(filepath.ToSlash(name), func(r rune) bool { return r == '/' })
+		if len(parts) != len(base)+len(elements) || !slices.Equal(parts[:len(base)], base) {
+			continue
+		}
+		fits := true
+		for i, element := range elements {
+			part := parts[len(base)+i]
+			ok, _ := path.Match(element, part)
+			fits = fits && ok && (!Wild(element) || !leftover(part) || strings.HasPrefix(element, part[:1]))
+		}
+		if fits && len(found) < maxMatches {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
 // begin returns where a pattern begins, which is dir unless it is absolute, and its elements.
 func begin(dir, pattern string) (string, []string) {
 	if filepath.IsAbs(pattern) {

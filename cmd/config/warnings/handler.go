@@ -6,6 +6,7 @@ import (
 	"evrun/cmd/config/yaml"
 	"evrun/tasks"
 	"evrun/tasks/expression"
+	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
 )
 
@@ -23,6 +24,14 @@ func (f *finder) handlersAlone() {
 	}
 }
 
+// doubts are those about the programs and files that a handler names.
+func (f *finder) doubts(h *tasks.Handler, seen handlers.Seen) []*fault.Fault {
+	if f.Sealed {
+		return nil
+	}
+	return handlers.Doubts(h.Action, f.Now, seen)
+}
+
 // handlerAlone checks one handler by itself.
 func (f *finder) handlerAlone(h *tasks.Handler, seen handlers.Seen) {
 	if u, ok := h.Action.(tasks.Unbounded); ok && h.Timeout <= 0 {
@@ -38,7 +47,7 @@ func (f *finder) handlerAlone(h *tasks.Handler, seen handlers.Seen) {
 		f.warn(h, "with", "", fmt.Sprintf("%q sends to where the event says: who publishes it chooses the service or the host", h.Name),
 			"write them out, or take them from env()")
 	}
-	for _, d := range handlers.Doubts(h.Action, f.Now, seen) {
+	for _, d := range f.doubts(h, seen) {
 		_, with := f.Place(h).Lookup("with")
 		at, _, _ := with.Follow(d.Path)
 		if d.Offset > 0 && at.Kind == yaml.Scalar {

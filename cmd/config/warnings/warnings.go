@@ -29,6 +29,7 @@ type File struct {
 	Hooks       []*hook.Hook
 	Handlers    []*tasks.Handler
 	StrictTypes bool
+	Sealed      bool // nothing of this machine is looked at
 	Tokens      []access.Token
 
 	Declared func(typ string) (s *schema.Schema, ok bool) // the schema of a declared type, nil for none

@@ -25,7 +25,8 @@ import (
 // Values shorter than 4 bytes are not recognized, nor are those shorter than about 8 in the base64 of a longer text: they would match unrelated
 // texts.
 type Set struct {
-	more *Set // redacted too; nil: none
+	more   *Set // redacted too; nil: none
+	sealed bool // see NewSealed
 
 	mu       sync.Mutex
 	known    map[string]bool
@@ -51,6 +52,16 @@ const Masked = "[secret]"
 
 // fragment marks a redacted part of a base64 text until Redact removes the rest of that text.
 const fragment = "[secret\x00]"
+
+// NewSealed makes a set for a wiring that must learn nothing about this machine: env() and file() give [Stand] in place of values, and who
+// reads the wiring looks at no programs, certificates or users.
+func NewSealed() *Set { return &Set{sealed: true} }
+
+// Sealed reports whether the set was made by [NewSealed].
+func (s *Set) Sealed() bool { return s != nil && s.sealed }
+
+// Stand is what a call of env() or file() gives in a sealed wiring: the same text in each of them, whatever the machine has.
+func Stand(function, name string) string { return function + "(" + strconv.Quote(name) + ")" }
 
 // Add records a value. Values shorter than 4 bytes, and white space, are not.
 func (s *Set) Add(value string) {
