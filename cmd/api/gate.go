@@ -8,10 +8,13 @@ import (
 )
 
 // gate is what requests by TCP must pass before mux answers them.
-func (s *Server) gate(mux *http.ServeMux) http.Handler {
+func (s *Server) gate(mux *http.ServeMux, pages []Page) http.Handler {
 	rules := map[string]access.Rule{}
 	for _, r := range Routes {
 		rules[r.Pattern] = access.Rule{Right: r.Right, Local: r.Local}
+	}
+	for _, p := range pages {
+		rules[p.Pattern] = access.Rule{Right: p.Right}
 	}
 	gate := access.New(access.Options{
 		Tokens: s.o.Tokens, Hosts: s.o.Hosts, Log: s.o.Log,

@@ -61,6 +61,9 @@ type Options struct {
 
 	// The rest may be left out.
 
+	// Pages makes the pages of the dashboard. server answers the API in this process, as who the context of a request says: see [access.From]. nil: there are none.
+	Pages func(server http.Handler) []Page
+
 	Version        string         // of evrun, for the description of the API
 	Tokens         *access.Tokens // that are valid by TCP; nil: nobody gets in there
 	Hosts          []string       // names of this server, for requests by TCP: see [access.Hosts]
@@ -133,7 +136,14 @@ func NewServer(o Options) *Server {
 		})
 	}
 	s.handler = routed(mux)
-	s.gated = s.gate(mux)
+	var pages []Page
+	if o.Pages != nil {
+		pages = o.Pages(s.handler)
+	}
+	for _, p := range pages {
+		mux.Handle(p.Pattern, p.Handler)
+	}
+	s.gated = s.gate(mux, pages)
 	s.http, s.tcp = s.serverOf(s.handler, ofSocket), s.serverOf(s.gated, ofTCP)
 	s.silent.conns, s.tcp.ConnState = map[net.Conn]bool{}, s.silent.note
 	return s

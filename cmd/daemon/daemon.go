@@ -32,6 +32,7 @@ import (
 	"evrun/cmd/daemon/sockets"
 	"evrun/cmd/daemon/supervisor"
 	"evrun/cmd/metrics"
+	"evrun/cmd/web"
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/meter"
@@ -150,6 +151,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		MaxData: server.MaxEvent, MaxConnections: d.connections(), MaxStreams: server.MaxStreams, Tokens: d.tokens, TrustedProxies: server.TrustedProxies, Hosts: hostsOf(server),
 		Version: d.o.Version,
 		Hooks:   cfg.Wiring.Hooks,
+		Pages:   web.Pages,
 		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
 	})
 	if err = d.loadTokens(ctx); err != nil {

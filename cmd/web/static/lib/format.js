@@ -1,0 +1,63 @@
+// Values as people read them, like the functions of the templates.
+import { $$ } from './dom.js'
+
+/** 1,234,567 */
+export const number = n => Math.round(n).toLocaleString('en-US')
+
+/** 1.5 MiB */
+export function bytes(n) {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let i = 0
+  for (; n >= 1024 && i < units.length - 1; i++) n /= 1024
+  return `${i && n < 10 ? n.toFixed(1) : Math.round(n)} ${units[i]}`
+}
+
+/** A duration in milliseconds, in two units at most: 350ms, 1.2s, 3m04s, 2h, 3d04h. */
+export function duration(ms) {
+  if (ms < 0) return `-${duration(-ms)}`
+  if (ms < 1) return `${Math.round(ms * 1000)}µs`
+  if (ms < 999.5) return `${Math.round(ms)}ms`
+  const s = ms / 1000
+  if (s < 59.95) return `${Number(s.toFixed(1))}s`
+  const two = (large, name, rest, small) => name && `${large}${name}${rest ? String(rest).padStart(2, '0') + small : ''}`
+  if (s < 3599.5) return two(Math.floor(Math.round(s) / 60), 'm', Math.round(s) % 60, 's')
+  const m = Math.round(s / 60)
+  if (m < 48 * 60) return two(Math.floor(m / 60), 'h', m % 60, 'm')
+  const hours = Math.round(s / 3600)
+  return two(Math.floor(hours / 24), 'd', hours % 24, 'h')
+}
+
+/** How long ago, or in how long, a time is: 3m ago, in 2h. */
+export function ago(time, now = Date.now()) {
+  const ms = now - new Date(time)
+  if (Math.abs(ms) < 1000) return 'now'
+  const text = duration(Math.round(Math.abs(ms) / 1000) * 1000)
+  return ms < 0 ? `in ${text}` : `${text} ago`
+}
+
+const clock = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium' })
+
+/** A time in the browser's zone: 2026-11-27 15:04:05 */
+export const local = time => clock.format(new Date(time))
+
+/** Shows the times of a part of the page in the browser's zone. */
+export function localise(root = document) {
+  for (const element of $$('time[datetime]', root)) {
+    element.title = `${local(element.dateTime)} here, ${element.dateTime}`
+    if ('at' in element.dataset) element.textContent = local(element.dateTime)
+    if ('ago' in element.dataset) element.textContent = ago(element.dateTime)
+  }
+}
+
+/** Keeps the times of the page current. */
+export function start() {
+  localise()
+  setInterval(() => {
+    if (document.hidden) return
+    const now = Date.now()
+    for (const element of $$('time[data-ago]')) {
+      const text = ago(element.dateTime, now)
+      if (element.textContent !== text) element.textContent = text
+    }
+  }, 1000)
+}
