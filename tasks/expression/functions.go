@@ -40,6 +40,7 @@ var ourFunctions = []function{
 	{"sprintf", functions.Sprintf, []any{new(func(string, ...any) string)}},
 	{"strftime", functions.Strftime, []any{new(func(any, string) string), new(func(any, string, string) string)}},
 	{"round", functions.Round, []any{new(func(float64) float64), new(func(float64, int) float64)}},
+	{"alike", functions.Alike, []any{new(func(string) string)}},
 	{"urlencode", functions.URLEncode, []any{new(func(any) string)}},
 	{"sha256", functions.SHA256, []any{new(func(string) string)}},
 	{"hmac", functions.HMAC, []any{new(func(string, string, string) string), new(func(string, string, string, string) string)}},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/expr-lang/expr/vm/runtime"
 
+	"evrun/tasks/alike"
 	"evrun/tasks/expression/format"
 	"evrun/tasks/fault"
 )
@@ -117,6 +118,18 @@ func URLEncode(b Budget, args []any) (any, error) {
 		return nil, err
 	}
 	return format.Escape(s), nil
+}
+
+// Alike makes texts equal that differ in numbers, ids and quoted parts alone.
+func Alike(b Budget, args []any) (any, error) {
+	s, err := Text("alike", args[0])
+	if err == nil {
+		err = b.Take(10 + min(len(s), alike.MaxText)/4)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return alike.Text(s), nil
 }
 
 // SHA256 is the hash of a text, in hex.

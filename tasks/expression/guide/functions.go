@@ -70,6 +70,9 @@ var texts = []Function{
 		Doc:     "The format with the values in place of its verbs: %s a text, %d a whole number, %.2f a number with two places, %05d with zeros, %-10s in a column, %x in hexadecimal, %q in quotes.",
 		Example: `sprintf("%s owes %.2f EUR (%03d)", "Ada", 12.5, 7)`, Result: `Ada owes 12.50 EUR (007)`},
 	{Name: "string", Signatures: []string{"string(value)"}, Doc: "The value as a text.", Example: `string(42) + "!"`, Result: `42!`},
+	{Name: "alike", Signatures: []string{"alike(text)"},
+		Doc:     "The text in one line, with # for numbers and ids and … for what is in quotes, as errors are grouped: alike(run.error) == \"…\" selects a group.",
+		Example: `alike("no user 'ada' in order 4711")`, Result: `no user '…' in order #`},
 	{Name: "len", Signatures: []string{"len(text)", "len(list)", "len(map)"}, Doc: "The number of characters, elements or keys.", Example: `len("früh")`, Result: `4`},
 }
 
