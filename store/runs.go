@@ -33,6 +33,9 @@ type Runs interface {
 	Runs(ctx context.Context, q RunQuery) ([]Run, error)
 	// ScanRuns is a step of a search: like Runs, but it ends after about look sequences of the journal, too. See [Part].
 	ScanRuns(ctx context.Context, q RunQuery, look int) (Part[Run], error)
+	// TallyRuns is a step that counts runs: each item is a number of runs that have the same handler, state, type and error. The parts of a search may
+	// have items that are alike. The query's AfterID and Limit are not used; otherwise it is as ScanRuns.
+	TallyRuns(ctx context.Context, q RunQuery, look int) (Part[RunTally], error)
 	// Counts returns the number of running, retrying and dead runs by handler name. Its cost grows only with the number of these runs.
 	Counts(ctx context.Context) (map[string]Counts, error)
 	// Joined returns the sequences of the events that the run of a handler on one event has joined to its own, ascending.
@@ -165,6 +168,16 @@ type Run struct {
 	When string
 	// Joined is set on a skipped run whose event another run of the handler has joined: the sequence of that run's event.
 	Joined int64
+}
+
+// RunTally is a number of runs.
+type RunTally struct {
+	Handler string
+	State   RunState
+	Type    string // of their events; empty: these were deleted
+	Error   string
+	Count   int
+	Newest  int64 // the greatest sequence of their events
 }
 
 // RunQuery selects runs; all set fields must match. Of the selection, a [Change] changes only the runs that it may.

@@ -16,6 +16,13 @@ var runRoutes = []Route{
 		Doc: "A page of the runs, by their events.", Refuses: []int{http.StatusNotFound, http.StatusConflict},
 	},
 	{
+		Pattern: "GET /v1/runs/summary", Right: access.Read, endpoint: writes((*Server).summary),
+		Doc: "How many runs are selected: in all, by state, handler and type, and by error, where numbers, ids and quoted parts don't count. It goes through the journal, " +
+			"the newest events first, and sends the counts so far as NDJSON, now and then, until the line with done.",
+		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{{Type: openapi.NDJSON, Of: openapi.Of[shape.RunSummary](), Lines: true}}}},
+		Refuses: []int{http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests},
+	},
+	{
 		Pattern: "GET /v1/runs/{id}", Right: access.Read, endpoint: returns((*Server).getRun),
 		Doc: "One run, with its attempts.", Named: namedRun + " Or the name of a handler: its newest run.", Refuses: []int{http.StatusConflict},
 	},

@@ -14,11 +14,16 @@ func (s *Server) changes() control.Runs {
 	return control.Runs{Store: s.o.Store, Emitter: s.o.Emitter, Do: s.o.Handlers}
 }
 
+// ofRuns are the parameters that select runs, beside those of their events.
+type ofRuns struct {
+	Handler string   `key:"handler" doc:"Runs of this handler."`
+	States  []string `key:"state" doc:"Runs in these states; several, or with commas: waiting, running, retrying, succeeded, skipped, cancelled, dropped or dead."`
+}
+
 // runsQuery selects a page of runs.
 type runsQuery struct {
 	selecting
-	Handler string   `key:"handler" doc:"Runs of this handler."`
-	States  []string `key:"state" doc:"Runs in these states; several, or with commas: waiting, running, retrying, succeeded, skipped, cancelled, dropped or dead."`
+	ofRuns
 	labeled
 	paging
 }

@@ -90,6 +90,7 @@ type Server struct {
 	lines       places             // bodies of NDJSON
 	bodies      [2]limits.Bodies   // of events: of those who may do everything, and of TCP
 	backups     places
+	summaries   places
 	loading     sync.Mutex // see LoadTokens
 	actions     *batches.Batches
 	streams     *stream.Streams // of a daemon
@@ -112,7 +113,7 @@ func NewServer(o Options) *Server {
 		strangers: limits.Connections{Most: o.MaxConnections, Share: max(o.MaxConnections/4, 10), Exempt: o.TrustedProxies},
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: min(o.MaxStreams, mostLines)},
 		bodies:  [2]limits.Bodies{{Most: mostBodies}, {Most: mostBodies}},
-		backups: places{what: "backups", limit: backupsAtOnce},
+		backups: places{what: "backups", limit: backupsAtOnce}, summaries: places{what: "summaries", limit: summariesAtOnce},
 		reasons: shape.NewReasons(o.Store, o.Redact),
 	}
 	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action(), erase.Action(o.Store))})

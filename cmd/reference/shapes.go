@@ -30,6 +30,7 @@ var shown = []struct {
 	{reflect.TypeFor[api.Receipt](), "`evrun emit -o json`, and the answer to `POST /v1/events`"},
 	{reflect.TypeFor[api.Run](), "`evrun runs list`, `evrun tail --runs`, `GET /v1/runs`"},
 	{reflect.TypeFor[api.RunDetails](), "`evrun runs show`, `GET /v1/runs/{id}`"},
+	{reflect.TypeFor[shape.RunSummary](), "`GET /v1/runs/summary`, a line now and then"},
 	{reflect.TypeFor[api.LogLine](), "`evrun runs logs`, `GET /v1/runs/{id}/logs`"},
 	{reflect.TypeFor[api.Chain](), "`evrun events show`, `GET /v1/events/{id}/chain`"},
 	{reflect.TypeFor[explain.Report](), "`evrun explain TYPE`, `evrun emit --dry-run`, `POST /v1/explain`"},

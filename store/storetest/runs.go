@@ -116,6 +116,10 @@ func runPages(t *testing.T, d Driver) {
 	equal(t, "dead", len(ids(store.RunQuery{States: []store.RunState{store.Dead}})), 4)
 	equal(t, "dead or retrying", len(ids(store.RunQuery{States: []store.RunState{store.Dead, store.Retrying}})), 8)
 	equal(t, "dead and retrying", len(ids(store.RunQuery{State: store.Dead, States: []store.RunState{store.Retrying}})), 0)
+	tally := must(s.TallyRuns(ctx, store.RunQuery{Handler: "other", State: store.Dead}, 100))(t)
+	found := runs(t, s, store.RunQuery{Handler: "other", State: store.Dead})[0]
+	equal(t, "tally", fmt.Sprintf("%+v %v", tally.Items, tally.End), fmt.Sprintf("%+v true",
+		[]store.RunTally{{Handler: "other", State: store.Dead, Type: "a.b", Error: found.Error, Count: 1, Newest: found.Sequence}}))
 	// A page begins after a run that was dropped meanwhile, too.
 	dead := ids(store.RunQuery{State: store.Dead})
 	must(s.Drop(ctx, store.Change{Query: store.RunQuery{ID: dead[0]}}))(t)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"evrun/cmd/api"
@@ -31,4 +32,25 @@ func (c *Client) RetryRun(ctx context.Context, id string) (api.Run, error) {
 // dropped before is not an error.
 func (c *Client) DropRun(ctx context.Context, id string) (api.Run, error) {
 	return request[api.Run](ctx, c, http.MethodPost, "/v1/runs/"+segment(id)+"/drop", body{})
+}
+
+// RunSummary counts the selected runs. each gets the counts so far, now and then, and last with Done. The error can be [ErrBroke], and that of each.
+func (c *Client) RunSummary(ctx context.Context, sel search.Selection, limit int, each func(shape.RunSummary) error) error {
+	res, err := c.do(ctx, http.MethodGet, "/v1/runs/summary?"+selectionValues(sel, api.Paging{Limit: limit}).Encode(), body{})
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	for dec := json.NewDecoder(res.Body); ; {
+		var line shape.RunSummary
+		if err := dec.Decode(&line); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return ErrBroke
+		}
+		if err := each(line); err != nil || line.Done {
+			return err
+		}
+	}
 }

@@ -29,6 +29,7 @@ func (d *driver) successes(copyTo string) []ask {
 		{method: "POST", path: "/v1/replay", contentType: "application/json", body: `{"events":["1"],"to":"note","again":true}`, query: "wait=30s", want: 202},
 		{method: "GET", path: "/v1/runs", query: "state=dead&label=nothing", want: 200, detail: `"hint"`},
 		{method: "GET", path: "/v1/runs", query: "handler=fails&state=dead,succeeded&state=skipped", want: 200, detail: `"id"`},
+		{method: "GET", path: "/v1/runs/summary", query: "state=dead&handler=fails&limit=5", want: 200, detail: `"done":true`},
 		{method: "GET", path: "/v1/runs/{id}", name: "fails", want: 200, detail: `"output"`},
 		{method: "GET", path: "/v1/runs/{id}/logs", name: "fails", query: "attempt=all&follow=1", want: 200, detail: `"no\n"`},
 		{method: "POST", path: "/v1/runs/{id}/edit", name: "RUN", contentType: "application/json", body: `{"set":[{"path":"n","value":1}]}`, query: "dry_run=1", want: 200},

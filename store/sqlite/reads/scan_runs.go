@@ -72,28 +72,9 @@ func (r *Reader) ScanRuns(ctx context.Context, q store.RunQuery, look int) (part
 		part.Items = append(part.Items, found...)
 		return len(part.Items) == limit, err
 	}
-	within := func(in span) (bool, error) {
-		place := condition{}
-		if place.add("r.sequence >= ?", in.low); in.high < math.MaxInt64 {
-			place.add("r.sequence <= ?", in.high)
-		}
-		return read(place)
-	}
-	switch {
-	case direct:
-		full, err = within(all)
-		part.Looked, part.Reached = len(part.Items), all.end(newest)
-	case len(states) > 0 && !slices.ContainsFunc(states, bulky):
-		part.Looked, part.Reached, full, err = r.listed(ctx, q.Handler, states, all, look, newest, func(sequences string) (bool, error) {
-			place := condition{}
-			place.add("r.sequence IN (SELECT value FROM json_each(?))", sequences)
-			return read(place)
-		})
-	default:
-		var s sieve
-		if s, err = r.runSieve(ctx, &q, states); err == nil {
-			part.Looked, part.Reached, full, err = r.through(ctx, s, all, look, newest, within)
-		}
+	part.Looked, part.Reached, full, err = r.lookAt(ctx, &q, states, direct, all, look, read)
+	if direct {
+		part.Looked = len(part.Items)
 	}
 	if err != nil {
 		return part, err
@@ -107,6 +88,36 @@ func (r *Reader) ScanRuns(ctx context.Context, q store.RunQuery, look int) (part
 	}
 	part.End = !full && part.Reached == all.end(newest)
 	return part, nil
+}
+
+// lookAt has read look at the runs of a span, in parts of which each has a condition on r, until about look sequences are looked at, or read says that
+// its page is full. With direct, it is one part. The results are as in through.
+func (r *Reader) lookAt(ctx context.Context, q *store.RunQuery, states []store.RunState, direct bool, all span, look int,
+	read func(place condition) (full bool, err error)) (looked int, reached int64, full bool, err error) {
+	newest := !q.Oldest
+	within := func(in span) (bool, error) {
+		place := condition{}
+		if place.add("r.sequence >= ?", in.low); in.high < math.MaxInt64 {
+			place.add("r.sequence <= ?", in.high)
+		}
+		return read(place)
+	}
+	switch {
+	case direct:
+		full, err := within(all)
+		return 0, all.end(newest), full, err
+	case len(states) > 0 && !slices.ContainsFunc(states, bulky):
+		return r.listed(ctx, q.Handler, states, all, look, newest, func(sequences string) (bool, error) {
+			place := condition{}
+			place.add("r.sequence IN (SELECT value FROM json_each(?))", sequences)
+			return read(place)
+		})
+	}
+	s, err := r.runSieve(ctx, q, states)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	return r.through(ctx, s, all, look, newest, within)
 }
 
 // indexed reports whether an index has the runs of a query.

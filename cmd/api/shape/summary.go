@@ -1,0 +1,55 @@
+package shape
+
+import (
+	"evrun/tasks/summary"
+)
+
+// RunSummary is how many runs are selected, so far. Each list has the largest counts first, but states, which are in the order of a run's life.
+type RunSummary struct {
+	Count    int          `json:"count"`
+	States   []Count      `json:"states"`   // those that runs are in
+	Handlers []Count      `json:"handlers"` // by name
+	Types    []Count      `json:"types"`    // an empty name: the events were deleted
+	Errors   []ErrorGroup `json:"errors"`   // of those runs whose last attempt failed
+	Done     bool         `json:"done"`     // this is the last line
+	Scanned  int64        `json:"scanned"`
+	Progress float64      `json:"progress"`
+	Failed   int          `json:"failed,omitempty"`
+	Failure  string       `json:"failure,omitempty"`
+	Hint     string       `json:"hint,omitempty"` // why nothing has the labels
+}
+
+// Count is a number of runs.
+type Count struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
+}
+
+// ErrorGroup is the runs with errors that differ in numbers, ids and quoted parts alone.
+type ErrorGroup struct {
+	Error    string  `json:"error"`   // with # and … in place of what differs
+	Example  string  `json:"example"` // the error of one of them
+	Count    int     `json:"count"`
+	Newest   int64   `json:"newest_seq,string"` // the seq of the newest event
+	Handlers []Count `json:"handlers"`          // the first 20
+	Where    string  `json:"where"`             // the condition that selects exactly these, with the request's own
+}
+
+// RunSummaryOf returns the shape of a summary, with at most so many counts in each list. where is the condition of the request.
+func RunSummaryOf(s *summary.Summary, most int, where string) RunSummary {
+	shape := RunSummary{Count: s.Count, States: Each(s.States(), countOf), Handlers: Each(s.Handlers(most), countOf), Types: Each(s.Types(most), countOf),
+		Errors: Each(s.Errors(most), func(g summary.Group) ErrorGroup {
+			group := ErrorGroup{Error: g.Error, Example: g.Example, Count: g.Count, Newest: g.Newest, Handlers: Each(g.Handlers, countOf), Where: g.Where()}
+			if where != "" {
+				group.Where = "(" + where + ") and " + group.Where
+			}
+			return group
+		}),
+		Done: s.Done, Scanned: s.Scanned, Progress: s.Progress, Failed: s.Failed}
+	if s.Failure != nil {
+		shape.Failure = s.Failure.Error()
+	}
+	return shape
+}
+
+func countOf(c summary.Count) Count { return Count(c) }
