@@ -1,0 +1,387 @@
+package browsertest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// patience is how long a page may take to show what it must. A busy machine needs it; an idle one answers in milliseconds.
+const patience = 20 * time.Second
+
+// tab is a page in a browser window of its own, with cookies, storage and cache of its own.
+type tab struct {
+	t     *testing.T
+	ctx   context.Context
+	url   string // of the daemon, without a slash at the end
+	steps int    // clicks and keys so far
+
+	mu       sync.Mutex
+	faults   []string // what the browser complained about: exceptions, errors in the console, violated policies, failed requests
+	requests map[network.RequestID]*request
+}
+
+// request is what a page asked for.
+type request struct {
+	url   string
+	kind  network.ResourceType
+	bytes float64 // as it came over the wire, with headers
+	open  bool
+}
+
+// watch is run in each document before its own scripts: it keeps what the policies refused, and marks what the corpus would mark.
+const watch = `window.__refused = [];
+addEventListener("error", e => { if (e.target !== window) window.__refused.push("not loaded: " + e.target.outerHTML?.slice(0, 200)); }, true);
+document.addEventListener("securitypolicyviolation", e => window.__refused.push(e.violatedDirective + " refused " + e.blockedURI + " " + e.sample + " at " + e.sourceFile + ":" + e.lineNumber));`
+
+// newTab opens a tab that isn't signed in.
+func newTab(t *testing.T, url string) *tab {
+	t.Helper()
+	ctx, end := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
+	b := &tab{t: t, ctx: ctx, url: url, requests: map[network.RequestID]*request{}}
+	if err := chromedp.Do(ctx); err != nil { // opens it; it lives as long as the context of this call
+		t.Fatal(err)
+	}
+	if err := chromedp.Listen(ctx, b.heard); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			b.keep("failed")
+		}
+		end()
+	})
+	call(b, network.Enable, network.EnableParams{})
+	call(b, log.Enable, cdp.Empty{})
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watch})
+	b.size(1280, 900, 1)
+	return b
+}
+
+// heard keeps what the browser says.
+func (b *tab) heard(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fault := func(format string, args ...any) { b.faults = append(b.faults, fmt.Sprintf(format, args...)) }
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		fault("exception: %s at %s:%d: %+v", e.ExceptionDetails.Text, e.ExceptionDetails.URL, e.ExceptionDetails.LineNumber+1, e.ExceptionDetails.Exception)
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError {
+			var texts []string
+			for _, arg := range e.Args {
+				texts = append(texts, string(arg.Value)+arg.Description)
+			}
+			fault("console: %s", strings.Join(texts, " "))
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError {
+			fault("log: %s (%s)", e.Entry.Text, e.Entry.URL)
+		}
+	case *page.EventJavascriptDialogOpening:
+		fault("dialog: %s", e.Message)
+		go func() {
+			_, _ = chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+		}()
+	case *network.EventRequestWillBeSent:
+		b.requests[e.RequestID] = &request{url: e.Request.URL, kind: e.Type, open: true}
+	case *network.EventResponseReceived:
+		if r := b.requests[e.RequestID]; r != nil {
+			r.bytes = e.Response.EncodedDataLength
+		}
+	case *network.EventLoadingFinished:
+		if r := b.requests[e.RequestID]; r != nil {
+			r.bytes, r.open = e.EncodedDataLength, false
+		}
+	case *network.EventLoadingFailed:
+		if r := b.requests[e.RequestID]; r != nil {
+			r.open = false
+		}
+	}
+}
+
+// complaints returns what the browser and its policies complained about since the last call.
+func (b *tab) complaints() []string {
+	b.t.Helper()
+	refused := value[[]string](b, `window.__refused.splice(0)`)
+	return append(b.complained(), refused...)
+}
+
+func (b *tab) complained() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := b.faults
+	b.faults = nil
+	return list
+}
+
+// asked returns what was requested since the last call, and forgets it.
+func (b *tab) asked() []request {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var list []request
+	for _, r := range b.requests {
+		list = append(list, *r)
+	}
+	b.requests = map[network.RequestID]*request{}
+	return list
+}
+
+// try runs actions, with a bound on their time.
+func (b *tab) try(actions ...chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	return chromedp.Do(ctx, actions...)
+}
+
+func (b *tab) run(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := b.try(actions...); err != nil {
+		b.t.Fatalf("%v\nthe page complained: %q", err, b.complained())
+	}
+}
+
+// call sends a command of the protocol.
+func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Call(ctx, command, params)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return result
+}
+
+// value gives the value of an expression of JavaScript; that of a promise is waited for.
+func value[T any](b *tab, script string) T {
+	b.t.Helper()
+	v, err := tryValue[T](b, script)
+	if err != nil {
+		b.t.Fatalf("%s: %v", script[:min(len(script), 300)], err)
+	}
+	return v
+}
+
+func tryValue[T any](b *tab, script string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+}
+
+// is reports whether an expression is true.
+func (b *tab) is(script string) bool {
+	b.t.Helper()
+	return value[bool](b, "!!("+script+")")
+}
+
+// wait waits until an expression is true. The page may be replaced by another meanwhile.
+func (b *tab) wait(what, script string) {
+	b.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		ok, err := tryValue[bool](b, "!!("+script+")")
+		if err == nil && ok {
+			return
+		}
+		if time.Now().After(deadline) || b.ctx.Err() != nil {
+			text, _ := tryValue[string](b, `location.href + "\n" + document.body.innerText`)
+			b.t.Fatalf("it never came that %s (%v)\n%s\nthe page complained: %q", what, err, text, b.complained())
+		}
+		time.Sleep(15 * time.Millisecond) // the browser is another process
+	}
+}
+
+// open goes to a page, and waits until its scripts have run.
+func (b *tab) open(path string) {
+	b.t.Helper()
+	b.run(chromedp.Navigate(b.url + path))
+	b.wait("the page has loaded", `document.readyState === "complete"`)
+}
+
+// size sets the window, in CSS pixels; scale is the number of device pixels of each.
+func (b *tab) size(width, height int64, scale float64) {
+	b.t.Helper()
+	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: scale, Mobile: width < 500})
+}
+
+// dark sets whether the system is dark.
+func (b *tab) dark(on bool) {
+	b.t.Helper()
+	scheme := "light"
+	if on {
+		scheme = "dark"
+	}
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+	})
+}
+
+// signIn signs the tab in with a token, as a person does.
+func (b *tab) signIn(token string) {
+	b.t.Helper()
+	call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Authorization": "Bearer " + token}})
+}
+
+// quote writes a text as JavaScript does.
+func quote(text string) string {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	return string(quoted)
+}
+
+// find is an expression for the first visible element that a selector matches; with " >> text" at its end, whose text has that.
+func find(selector string) string {
+	selector, text, _ := strings.Cut(selector, " >> ")
+	return fmt.Sprintf(`[...document.querySelectorAll(%s)].find(e => e.checkVisibility({visibilityProperty: true}) && (e.innerText || e.value || e.ariaLabel || "").toLowerCase().includes(%s))`,
+		quote(selector), quote(strings.ToLower(text)))
+}
+
+// see waits until an element is visible.
+func (b *tab) see(selector string) {
+	b.t.Helper()
+	b.wait(selector+" is visible", find(selector))
+}
+
+// gone waits until no such element is visible.
+func (b *tab) gone(selector string) {
+	b.t.Helper()
+	b.wait(selector+" is gone", "!"+find(selector))
+}
+
+// text is what an element shows.
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	b.see(selector)
+	return value[string](b, find(selector)+".innerText")
+}
+
+// click clicks an element with the mouse, where it is, and counts as one step.
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.see(selector)
+	b.wait(selector+" can be clicked", find(selector)+"?.disabled !== true")
+	at := value[[]float64](b, `(() => { const e = `+find(selector)+`; e.scrollIntoView({block: "center", behavior: "instant"}); const r = e.getClientRects()[0]; return [r.x + r.width / 2, r.y + r.height / 2]; })()`)
+	if over := value[string](b, fmt.Sprintf(`(() => { const e = %s, o = document.elementFromPoint(%g, %g); return e === o || e.contains(o) || o?.closest("label")?.control === e ? "" : (o?.outerHTML ?? "nothing").slice(0, 200); })()`, find(selector), at[0], at[1])); over != "" {
+		b.t.Fatalf("%s is covered by %s", selector, over)
+	}
+	b.steps++
+	b.run(chromedp.MouseClickXY(at[0], at[1]))
+}
+
+// keys presses keys, each of which counts as one step: "j", "Enter", "Control+k".
+func (b *tab) keys(keys ...string) {
+	b.t.Helper()
+	for _, key := range keys {
+		b.steps++
+		b.press(key)
+	}
+}
+
+var named = map[string]string{"Enter": kb.Enter, "Tab": kb.Tab, "Escape": kb.Escape, "ArrowDown": kb.ArrowDown, "ArrowUp": kb.ArrowUp, "Home": kb.Home, "End": kb.End}
+
+func (b *tab) press(key string) {
+	b.t.Helper()
+	var modifiers chromedp.Modifier
+	for {
+		before, after, ok := strings.Cut(key, "+")
+		if !ok || after == "" {
+			break
+		}
+		modifiers |= map[string]chromedp.Modifier{"Control": chromedp.ModifierCtrl, "Shift": chromedp.ModifierShift, "Alt": chromedp.ModifierAlt}[before]
+		key = after
+	}
+	if code := named[key]; code != "" {
+		key = code
+	}
+	b.run(chromedp.KeyEvent(key, chromedp.KeyModifiers(modifiers)))
+}
+
+// fill types a text into a field, in place of what it has. To type is no step; to get to the field is.
+func (b *tab) fill(selector, text string) {
+	b.t.Helper()
+	b.click(selector)
+	b.is(find(selector) + ".select?.()")
+	b.typed(text)
+}
+
+// typed types a text where the focus is.
+func (b *tab) typed(text string) {
+	b.t.Helper()
+	call(b, input.InsertText, input.InsertTextParams{Text: text})
+}
+
+// within checks how many steps were made since from.
+func (b *tab) within(limit, from int) {
+	b.t.Helper()
+	if n := b.steps - from; n > limit {
+		b.t.Errorf("it took %d clicks and keys, and not at most %d", n, limit)
+	}
+}
+
+// keep writes a screenshot into EVRUN_SCREENSHOTS, if that is set.
+func (b *tab) keep(name string) {
+	dir := os.Getenv("EVRUN_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	// The whole page, in the present window: what has a fixed place stays where people see it.
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	layout, err := chromedp.Call(ctx, page.GetLayoutMetrics, cdp.Empty{})
+	if err != nil {
+		b.t.Logf("no screenshot: %v", err)
+		return
+	}
+	beyond := true
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
+		CaptureBeyondViewport: &beyond, Clip: &page.Viewport{Width: layout.CSSContentSize.Width, Height: min(layout.CSSContentSize.Height, 4000), Scale: 1},
+	})
+	if err != nil {
+		b.t.Logf("no screenshot: %v", err)
+		return
+	}
+	name = strings.NewReplacer("/", "_", " ", "-").Replace(b.t.Name() + "-" + name)
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o644); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// quiet waits until all requests have been answered, those that stay open aside.
+func (b *tab) quiet() {
+	b.t.Helper()
+	busy := func() (list []string) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, r := range b.requests {
+			if r.open && r.kind != network.ResourceTypeEventSource && !strings.Contains(r.url, "/v1/stream") {
+				list = append(list, r.url)
+			}
+		}
+		return slices.Clip(list)
+	}
+	for deadline := time.Now().Add(patience); len(busy()) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("these requests are never answered: %v", busy())
+		}
+	}
+}
