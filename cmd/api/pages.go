@@ -11,4 +11,5 @@ type Page struct {
 	Pattern string // as [http.ServeMux] takes it
 	Right   access.Right
 	Handler http.Handler
+	Refused func(http.ResponseWriter, *http.Request, *Problem) // shows a person why the gate refuses a request; nil: it is not for people
 }

@@ -17,6 +17,7 @@ type Route struct {
 	Right    access.Right // what a token must have; without one, it is refused by TCP
 	Daemon   bool         // only a running daemon can answer it
 	Local    bool         // only for clients of the socket
+	Host     bool         // by TCP it must be sent to a name of this server, although it needs no token
 	Doc      string       // what it does, in sentences; the first one is its title
 	Named    string       // what the part of the path in braces is
 	Headers  []openapi.Header
@@ -116,6 +117,8 @@ func (r *Route) refusals() []int {
 	list := append([]int{http.StatusBadRequest}, r.Refuses...)
 	if r.Right != access.Open {
 		list = append(list, http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest)
+	} else if r.Host {
+		list = append(list, http.StatusForbidden, http.StatusMisdirectedRequest)
 	}
 	if strings.Contains(r.Pattern, "{") {
 		list = append(list, http.StatusNotFound)

@@ -5,6 +5,7 @@ import (
 
 	"evrun/cmd/api/access"
 	"evrun/cmd/api/openapi"
+	"evrun/cmd/api/shape"
 )
 
 var tokenRoutes = []Route{
@@ -20,5 +21,21 @@ var tokenRoutes = []Route{
 	{
 		Pattern: "POST /v1/tokens/{name}/revoke", Right: access.Admin, endpoint: returns((*Server).revokeToken),
 		Doc: "Revokes a token that was made by command. The requests that it began end.", Named: "The name of the token.", Refuses: []int{http.StatusConflict},
+	},
+	{
+		Pattern: "GET /v1/session", Right: access.Any, endpoint: returns((*Server).session),
+		Doc: "Who sends the request, and what that allows.",
+	},
+	{
+		Pattern: "POST /sign-in", Right: access.Open, Host: true, endpoint: writes((*Server).signIn),
+		Doc:     "Signs a browser in, with a token or with the code of a link. The answer sets a cookie that stands for the token until it ends, for 30 days at most. A form is answered with a redirect to `next`.",
+		Bodies:  []openapi.Content{{Type: openapi.JSON, Of: openapi.Of[SignIn]()}, {Type: formType}},
+		Answers: []openapi.Answer{answer[Session](http.StatusOK, ""), {Status: http.StatusSeeOther, Doc: "To a form."}},
+		Refuses: []int{http.StatusUnauthorized, http.StatusConflict},
+	},
+	{
+		Pattern: "POST /sign-out", Right: access.Open, Host: true, endpoint: writes((*Server).signOut),
+		Doc:     "Signs the browser out: its cookie is no longer valid, and requests that it began end. A form is answered with a redirect to the page where browsers sign in.",
+		Answers: []openapi.Answer{answer[shape.SignedOut](http.StatusOK, ""), {Status: http.StatusSeeOther, Doc: "To a form."}},
 	},
 }

@@ -77,6 +77,7 @@ type Server struct {
 	o        Options
 	handler  http.Handler
 	gated    http.Handler // for requests by TCP: they pass the gate first
+	door     *access.Gate
 	http     *http.Server // of the socket
 	tcp      *http.Server // beside it: strangers take none of its connections
 	draining atomic.Bool
@@ -130,6 +131,7 @@ func NewServer(o Options) *Server {
 		if r.Daemon && o.Daemon == nil {
 			h = func(http.ResponseWriter, *http.Request) error { return errNeedsDaemon }
 		}
+		h = r.allowed(h)
 		mux.HandleFunc(r.Pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := h(w, r); err != nil {
 				s.answer(w, r, err)

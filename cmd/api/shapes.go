@@ -43,6 +43,8 @@ type (
 	Run           = shape.Run
 	RunDetails    = shape.RunDetails
 	Schedule      = shape.Schedule
+	Session       = shape.Session
+	SignIn        = shape.SignIn
 	Slot          = shape.Slot
 	SlotRuns      = shape.SlotRuns
 	Status        = shape.Status

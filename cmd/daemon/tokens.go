@@ -26,6 +26,7 @@ func (d *Daemon) useTokens(cfg *config.Config) error {
 		d.log.Warn(made.Note)
 	}
 	d.tokens.Set(access.Owner, []access.Token{owner})
+	d.tokens.Sessions().SetKey(made.Key)
 	return nil
 }
 

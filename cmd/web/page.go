@@ -51,6 +51,9 @@ func (v view) Path() string { return v.URL.Path }
 // Who is the name of the user's token; empty for who came by the socket.
 func (v view) Who() string { return v.who.Name() }
 
+// SignedIn reports whether the page is shown to somebody who may see more than the page where browsers sign in.
+func (v view) SignedIn() bool { return v.who.Local() || v.who.Name() != "" }
+
 // Navigation are the entries of the navigation.
 func (view) Navigation() []entry { return navigation }
 

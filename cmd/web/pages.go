@@ -3,6 +3,7 @@ package web
 // pages are all pages.
 var pages = []page{
 	overviewPage,
+	signInPage,
 }
 
 // entry is an entry of the navigation.

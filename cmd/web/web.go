@@ -37,7 +37,7 @@ func Pages(server http.Handler) []api.Page {
 	s := &site{api: client.InProcess(server), templates: parse()}
 	list := []api.Page{{Pattern: "GET /static/{version}/{file...}", Right: access.Open, Handler: http.HandlerFunc(serveAsset)}}
 	for _, p := range pages {
-		list = append(list, api.Page{Pattern: p.pattern, Right: p.right, Handler: s.serve(p)})
+		list = append(list, api.Page{Pattern: p.pattern, Right: p.right, Handler: s.serve(p), Refused: s.refused})
 	}
 	return list
 }
@@ -60,6 +60,12 @@ func (s *site) serve(p page) http.Handler {
 		}
 		s.render(w, q, status, name, p, data)
 	})
+}
+
+// refused shows why a request for a page was not let in.
+func (s *site) refused(w http.ResponseWriter, r *http.Request, p *api.Problem) {
+	q := &request{Request: r, api: s.api, query: r.URL.Query(), now: time.Now(), who: access.From(r.Context()), title: p.Title}
+	s.render(w, q, p.Status, "error", page{}, p)
 }
 
 // render writes a page. It is rendered whole before it is written, so that an error never leaves half of one.

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"testing"
-	"time"
 )
 
 // TestARequestEndsWithItsToken: a token that is revoked ends a read of the body that waits, and a handler that waits for anything else. What comes then on the same
@@ -44,7 +43,7 @@ func TestARequestEndsWithItsToken(t *testing.T) {
 		}
 	})
 	gate := New(Options{Tokens: tokens, Log: slog.New(slog.DiscardHandler), Client: func(*http.Request) netip.Addr { return netip.Addr{} },
-		Refuse: func(w http.ResponseWriter, status int, _ string, _ time.Duration) { w.WriteHeader(status) }})
+		Refuse: func(w http.ResponseWriter, _ *http.Request, no Refused) { w.WriteHeader(no.Status) }})
 	server := httptest.NewServer(gate.Handler(mux, map[string]Rule{"POST /read": {Right: Operate}, "POST /wait": {Right: Operate}, "GET /alive": {Right: Read}}, mux))
 	defer server.Close()
 	for path, length := range map[string]int{"/read": 100, "/wait": 1} {

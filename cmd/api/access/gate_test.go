@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"testing"
-	"time"
 )
 
 // TestARouteWithoutARuleIsRefused: the gate is closed unless a rule opens it, also for the owner.
@@ -18,7 +17,7 @@ func TestARouteWithoutARuleIsRefused(t *testing.T) {
 	tokens := NewTokens()
 	tokens.Set(Owner, []Token{{Name: OwnerName, Hash: HashOf("secret"), Rights: all}})
 	gate := New(Options{Tokens: tokens, Log: slog.New(slog.DiscardHandler), Client: func(*http.Request) netip.Addr { return netip.Addr{} },
-		Refuse: func(w http.ResponseWriter, status int, _ string, _ time.Duration) { w.WriteHeader(status) }})
+		Refuse: func(w http.ResponseWriter, _ *http.Request, no Refused) { w.WriteHeader(no.Status) }})
 	handler := gate.Handler(mux, map[string]Rule{"GET /ruled": {Right: Read}}, http.NotFoundHandler())
 	for path, want := range map[string]int{"/ruled": http.StatusOK, "/forgotten": http.StatusForbidden, "/nothing": http.StatusNotFound} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)

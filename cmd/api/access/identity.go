@@ -14,6 +14,9 @@ type Identity struct {
 	rate   *limits.Bucket // nil: no limit
 	denied *Denied
 	over   <-chan struct{} // closed when the token is no longer valid; nil: never
+
+	expires time.Time // zero: never
+	browser bool      // it is signed in, and sends no token
 }
 
 // local is the identity of clients of the socket and of this process: who may connect has been decided by the mode of the socket.
@@ -23,6 +26,42 @@ var local = &Identity{rights: all}
 var anonymous = &Identity{}
 
 type identityKey struct{}
+
+// Allows reports whether the identity may ask a route with a rule, and why not. The gate asks it for requests by TCP, and each route once more: the dashboard
+// sends requests within this process, with the identity of who looks at it.
+func (i *Identity) Allows(rule Rule) (detail string, ok bool) {
+	switch {
+	case i.Local():
+		return "", true
+	case rule.Local:
+		return socketOnly, false
+	case !i.May(rule.Right):
+		return i.lacks(rule.Right), false
+	}
+	return "", true
+}
+
+const socketOnly = "this is for clients of the socket only: it is about files of that machine"
+
+// lacks says that the identity does not have a right.
+func (i *Identity) lacks(right Right) string {
+	switch {
+	case i.name == "":
+		return "a token is needed: send the header Authorization: Bearer TOKEN"
+	case !i.valid():
+		return "the token " + i.name + " is no longer valid"
+	}
+	return "the token " + i.name + " does not have the right " + string(right) + "; it has: " + i.rights.String()
+}
+
+// signedIn is the identity of a session.
+func (i *Identity) signedIn(is session) *Identity {
+	who := *i
+	if who.browser = true; who.expires.IsZero() || is.over().Before(who.expires) {
+		who.expires = is.over()
+	}
+	return &who
+}
 
 func with(ctx context.Context, i *Identity) context.Context {
 	return context.WithValue(ctx, identityKey{}, i)
@@ -38,6 +77,15 @@ func From(ctx context.Context) *Identity {
 
 // Local reports whether the request came through no gate: by the socket, or within this process.
 func (i *Identity) Local() bool { return i == local }
+
+// Rights are what it allows.
+func (i *Identity) Rights() Rights { return i.rights }
+
+// Expires is when its token or its session ends; zero: never.
+func (i *Identity) Expires() time.Time { return i.expires }
+
+// Browser reports whether the request came from a browser that is signed in.
+func (i *Identity) Browser() bool { return i.browser }
 
 // Name is the name of the token; empty for clients without one.
 func (i *Identity) Name() string { return i.name }

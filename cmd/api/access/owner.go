@@ -24,6 +24,7 @@ const minOwner = 20
 type Made struct {
 	New  bool   // it made the file
 	Note string // what was corrected, for the log; empty: nothing
+	Key  Key    // of sessions, derived from the token
 }
 
 // OwnerToken reads the owner's token from its file. If the file does not exist, it makes it, with a new token. Who can read it may do everything. An open
@@ -58,6 +59,7 @@ func OwnerToken(path string) (t Token, made Made, err error) {
 	case !isOwner(secret):
 		return t, made, &files.Error{Path: path, Msg: "it does not have a token in it, which is one line of at least 20 letters and digits", Hint: "remove the file, and the next start or evrun reload makes a new token"}
 	}
+	made.Key = keyOf(secret)
 	return Token{Name: OwnerName, Hash: HashOf(secret), Rights: all}, made, nil
 }
 

@@ -14,6 +14,7 @@ type Right string
 // The rights of routes. A route without a right is refused.
 const (
 	Open    Right = "open"    // needs no token
+	Any     Right = "any"     // needs a valid token, whatever it allows
 	Read    Right = "read"    // see what is stored
 	Emit    Right = "emit"    // publish events
 	Operate Right = "operate" // step in: retry, cancel, pause, replay; includes Read
@@ -94,6 +95,8 @@ func (r Rights) Allow(right Right) bool {
 	switch right {
 	case Open:
 		return true
+	case Any:
+		return len(r.texts) > 0
 	case Emit:
 		return r.emitAll || len(r.emit) > 0
 	}

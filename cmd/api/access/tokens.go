@@ -61,6 +61,8 @@ type Tokens struct {
 	mu     sync.RWMutex
 	kept   map[Source]map[Hash]*holder // by mu; by source, so that a token that leaves one of two stays valid in the other
 	denied Denied
+
+	sessions Sessions
 }
 
 // holder is a token in use.
@@ -77,6 +79,9 @@ func NewTokens() *Tokens { return &Tokens{kept: map[Source]map[Hash]*holder{}} }
 
 // Denied counts the requests that were refused.
 func (t *Tokens) Denied() *Denied { return &t.denied }
+
+// Sessions are the browsers that are signed in with them.
+func (t *Tokens) Sessions() *Sessions { return &t.sessions }
 
 // Set replaces all tokens of a source. The requests of tokens that are gone, or that allow something else from now on, end at once.
 func (t *Tokens) Set(source Source, tokens []Token) {
@@ -105,7 +110,7 @@ func (t *Tokens) hold(token Token) *holder {
 	} else {
 		h.valid, h.end = context.WithDeadline(context.Background(), token.Expires)
 	}
-	h.identity = &Identity{name: token.Name, rights: token.Rights, over: h.valid.Done(), denied: &t.denied}
+	h.identity = &Identity{name: token.Name, rights: token.Rights, over: h.valid.Done(), denied: &t.denied, expires: token.Expires}
 	if token.Rate.Count > 0 {
 		h.identity.rate = limits.BucketOf(token.Rate)
 	}
@@ -146,8 +151,10 @@ func (t *Tokens) LastUsed(source Source, hash Hash) time.Time {
 }
 
 // of returns the holder of a token; nil if it is not valid now. The time of the look-up says nothing of use: who sends a guess can't choose its hash.
-func (t *Tokens) of(token string) *holder {
-	sum, now := HashOf(token), time.Now()
+func (t *Tokens) of(token string) *holder { return t.ofHash(HashOf(token), time.Now()) }
+
+// ofHash returns the holder of the token with a hash; nil if it is not valid now.
+func (t *Tokens) ofHash(sum Hash, now time.Time) *holder {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for _, source := range sources {

@@ -34,3 +34,23 @@ type RevokedToken struct {
 	Name    string `json:"name"`
 	Revoked bool   `json:"revoked"` // true: it is no longer valid
 }
+
+// SignIn is how a browser signs in: with a token, or with the code of a link.
+type SignIn struct {
+	Token string `json:"token,omitempty"` // or code
+	Code  string `json:"code,omitempty"`  // of a link: what follows #code= in it
+	Next  string `json:"next,omitempty"`  // where a form goes on to: a path of this server
+}
+
+// Session is who sends a request, and what that allows.
+type Session struct {
+	Name    string     `json:"name"`                 // of the token; empty on the socket, which needs none
+	Rights  []string   `json:"rights"`               // read, operate, admin, emit, or emit and a pattern
+	Until   *time.Time `json:"expires_at,omitempty"` // when the token or the session ends; missing: never
+	Browser bool       `json:"browser,omitempty"`    // a browser that is signed in
+}
+
+// SignedOut answers a browser that signs out.
+type SignedOut struct {
+	SignedOut bool `json:"signed_out"` // true: the browser must sign in again
+}
