@@ -48,3 +48,6 @@ func (r *Runner) Measures(ctx context.Context) []Measures {
 	}
 	return list
 }
+
+// EachMeasured calls f with what each wired handler has counted, in no order. It asks and looks up nothing.
+func (r *Runner) EachMeasured(f func(name string, h *measure.Handler)) { r.measures.Each(f) }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"evrun/cmd/activity"
+	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -40,6 +42,8 @@ type Daemon struct {
 	Status  func(context.Context) (Status, error)
 	Reload  func(context.Context) (Reloaded, error) // reads the wiring file again
 	Metrics http.Handler                            // answers GET /metrics
+	// Activity says what happened lately. Its error is about the step.
+	Activity func(activity.Query) (shape.Activity, error)
 }
 
 // ErrNoDaemon: no process listens on the socket, and in process nothing can answer for a daemon.

@@ -67,6 +67,11 @@ var daemonRoutes = []Route{
 		Doc: "What is wrong first, then handlers, schedules, store and retention.",
 	},
 	{
+		Pattern: "GET /v1/activity", Right: access.Read, Daemon: true, endpoint: returns((*Server).activity),
+		Doc:     "What happened in the last minutes, or in a day: events, runs, attempts and how long they took, what waits; of all, or of one handler. It begins anew with the daemon.",
+		Refuses: []int{http.StatusNotFound},
+	},
+	{
 		Pattern: "POST /v1/reload", Right: access.Operate, Daemon: true, endpoint: returns((*Server).reload),
 		Doc: "Reads the wiring file again. A wrong file changes nothing: 422, with its faults.", Refuses: []int{http.StatusUnprocessableEntity},
 	},

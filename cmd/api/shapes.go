@@ -7,6 +7,7 @@ import (
 
 // The JSON shapes, which are in package shape so that the parts of the server can use them. Package events writes events.
 type (
+	Activity      = shape.Activity
 	Account       = shape.Account
 	Attempt       = shape.Attempt
 	Backfill      = shape.Backfill

@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"evrun/cmd/activity"
 	"evrun/cmd/api"
 	"evrun/cmd/api/access"
 	"evrun/cmd/api/client"
@@ -88,6 +89,7 @@ type Daemon struct {
 	started   time.Time
 	accepted  meter.Clock
 	metrics   *metrics.Metrics
+	activity  *activity.Sampler
 	spans     *otlp.Exporter // nil: none are wanted
 }
 
@@ -144,6 +146,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Observe: d.metrics.SlotAccepted,
 	})
 	d.keeper = retention.New(retention.Options{Store: d.store, Policy: retention.Policy(cfg.Settings.Retention), Log: d.log, Now: opt.Now})
+	d.activity = activity.New(activity.Sources{Accepted: d.metrics.Accepted, Handlers: d.runner.EachMeasured, Backlog: d.runner.Measures})
 	d.reloader = newReloader(d)
 	d.server = api.NewServer(api.Options{
 		Store: d.store, Emitter: d.emitter, Handlers: d.runner, Schedules: d.scheduler, Explain: d.explain, Matches: d.matches, Wired: d.wired, Redact: d.redact,
@@ -152,7 +155,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Version: d.o.Version,
 		Hooks:   cfg.Wiring.Hooks,
 		Pages:   web.Pages,
-		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler()},
+		Daemon:  &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler(), Activity: d.activity.Answer},
 	})
 	if err = d.loadTokens(ctx); err != nil {
 		return nil, err

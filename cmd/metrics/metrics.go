@@ -116,6 +116,9 @@ func (m *Metrics) Wrote(w store.Written) {
 	m.noSpace.Store(errors.Is(w.Err, store.ErrFull))
 }
 
+// Accepted returns how many events were accepted.
+func (m *Metrics) Accepted() int64 { return m.accepted.Load() }
+
 // Unannounced counts a dead run that no evrun.run.dead reports.
 func (m *Metrics) Unannounced() { m.unannounced.Add(1) }
 

@@ -38,6 +38,7 @@ var shown = []struct {
 	{reflect.TypeFor[api.User](), "`evrun users list`, `GET /v1/users`"},
 	{reflect.TypeFor[api.ImportedUser](), "`POST /v1/users`, a line for each user"},
 	{reflect.TypeFor[api.Status](), "`evrun status`, `GET /v1/status`"},
+	{reflect.TypeFor[api.Activity](), "`GET /v1/activity`"},
 	{reflect.TypeFor[api.Schedule](), "`evrun schedules list`, `GET /v1/schedules`"},
 	{reflect.TypeFor[hook.Traffic](), "`evrun hooks list` and `show`, `GET /v1/hooks`"},
 	{reflect.TypeFor[api.Reloaded](), "`evrun reload`, `POST /v1/reload`"},

@@ -46,3 +46,12 @@ func (l *Handlers) Forget(name string) {
 	defer l.mu.Unlock()
 	delete(l.byName, name)
 }
+
+// Each calls f with the counts of each handler, in no order. f must not call the list.
+func (l *Handlers) Each(f func(name string, h *Handler)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, h := range l.byName {
+		f(name, h)
+	}
+}
