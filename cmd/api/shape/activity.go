@@ -5,8 +5,8 @@ import "time"
 // Activity is what happened in a daemon, in steps of equal length: the lists have a value for each step, the first one for the step that begins at Since.
 // Only steps that are over are in it.
 type Activity struct {
-	Since    time.Time          `json:"since"` // not before the daemon began
-	Step     int                `json:"step_seconds"` // how long a step is
+	Since    time.Time          `json:"since"`              // not before the daemon began
+	Step     int                `json:"step_seconds"`       // how long a step is
 	Handler  string             `json:"handler,omitempty"`  // the rest is about this handler; absent: about all
 	Accepted []int64            `json:"accepted,omitempty"` // events; absent of one handler
 	Ended    []int64            `json:"ended"`              // runs
