@@ -40,6 +40,14 @@ var wiredRoutes = []Route{
 		Doc: "Ends the pause of a schedule.", Named: namedSchedule, Refuses: []int{http.StatusConflict},
 	},
 	{
+		Pattern: "GET /v1/slots", Right: access.Read, endpoint: returns((*Server).listSlots),
+		Doc: "The slots of schedules in one order: those to come, and what became of those that passed.", Refuses: []int{http.StatusNotFound},
+	},
+	{
+		Pattern: "GET /v1/slots/days", Right: access.Read, endpoint: returns((*Server).slotDays),
+		Doc: "How many slots schedules have on each day of a year, how many were missed or failed, which fall together, and what changes of the clock do to them.", Refuses: []int{http.StatusNotFound},
+	},
+	{
 		Pattern: "GET /v1/handlers", Right: access.Read, endpoint: returns((*Server).listHandlers),
 		Doc: "The handlers, with what waits for them.",
 	},

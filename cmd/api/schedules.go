@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"evrun/cmd/api/shape"
 	"evrun/events"
@@ -15,9 +16,13 @@ import (
 )
 
 type schedulesQuery struct {
-	Next int `key:"next" min:"0" doc:"How many of the next slots; 1,000 at most."`
+	Next int  `key:"next" min:"0" doc:"How many of the next slots; 1,000 at most."`
+	Last bool `key:"last" doc:"Say what came of the last slots, as last_runs, as far as that takes no longer than 200 ms."`
 	labeled
 }
+
+// lastWithin bounds the time in which it is looked up what came of last slots.
+const lastWithin = 200 * time.Millisecond
 
 func (s *Server) listSchedules(r *http.Request, q schedulesQuery) (list shape.ScheduleList, err error) {
 	states, err := s.o.Schedules.States(r.Context())
@@ -26,6 +31,14 @@ func (s *Server) listSchedules(r *http.Request, q schedulesQuery) (list shape.Sc
 	}
 	list.Schedules, list.Hint = control.ByLabels(shape.SchedulesOf(states, min(q.Next, MaxUpcoming)), q.Labels)
 	list.Schedules = listed(list.Schedules)
+	if q.Last {
+		t := s.timeline(states)
+		last, err := t.LastSlots(r.Context(), lastWithin)
+		if err != nil {
+			return list, err
+		}
+		shape.AddLast(list.Schedules, last)
+	}
 	return list, nil
 }
 

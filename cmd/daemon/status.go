@@ -17,6 +17,7 @@ import (
 	"evrun/tasks/explain"
 	"evrun/tasks/retention"
 	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/timeline"
 )
 
 // status is the answer to GET /v1/status.
@@ -68,28 +69,10 @@ const (
 
 // lastSlots adds what came of the schedules' last slots, as far as there is time.
 func (d *Daemon) lastSlots(ctx context.Context, states []schedule.State, list []api.Schedule) error {
-	until := time.Now().Add(slotsWithin)
-	for i, st := range states {
-		if st.Last.IsZero() || time.Now().After(until) {
-			continue
-		}
-		slot, err := d.store.Events(ctx, store.EventQuery{ID: st.Last.UTC().Format(time.RFC3339Nano), Source: d.emitter.Source(st.Part()), Limit: 1})
-		if err != nil {
-			return err
-		}
-		if len(slot) == 0 { // pruned
-			continue
-		}
-		runs, err := d.store.Runs(ctx, store.RunQuery{Sequence: slot[0].Sequence})
-		if err != nil {
-			return err
-		}
-		list[i].LastRuns = &api.SlotRuns{Sequence: slot[0].Sequence, States: map[string]int{}}
-		for _, run := range runs {
-			list[i].LastRuns.States[run.State.String()]++
-		}
-	}
-	return nil
+	t := timeline.Schedules{Journal: d.store, Source: d.emitter.Source, All: states}
+	last, err := t.LastSlots(ctx, slotsWithin)
+	shape.AddLast(list, last)
+	return err
 }
 
 // missedLately counts the slots of each schedule that were left out within a day, as far as the end of the journal has them.

@@ -20,6 +20,7 @@ import (
 	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/tasks/explain"
+	"evrun/tasks/schedule/timeline"
 )
 
 // shown are the shapes with a heading of their own, and where they occur. The shapes within them follow.
@@ -40,6 +41,8 @@ var shown = []struct {
 	{reflect.TypeFor[api.Status](), "`evrun status`, `GET /v1/status`"},
 	{reflect.TypeFor[api.Activity](), "`GET /v1/activity`"},
 	{reflect.TypeFor[api.Schedule](), "`evrun schedules list`, `GET /v1/schedules`"},
+	{reflect.TypeFor[timeline.SlotList](), "`GET /v1/slots`"},
+	{reflect.TypeFor[timeline.SlotDays](), "`GET /v1/slots/days`"},
 	{reflect.TypeFor[hook.Traffic](), "`evrun hooks list` and `show`, `GET /v1/hooks`"},
 	{reflect.TypeFor[api.Reloaded](), "`evrun reload`, `POST /v1/reload`"},
 	{reflect.TypeFor[api.BatchRequest](), "The body of `POST /v1/batches`"},

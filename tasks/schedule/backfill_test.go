@@ -96,7 +96,7 @@ func TestABackfilledSlotIsNotPublishedLater(t *testing.T) {
 		if slices.Sort(got.slots); len(got.slots) != 7 || len(slices.Compact(got.slots)) != 7 {
 			t.Errorf("%v", got.slots)
 		}
-		first, err := l.store.Event(t.Context(), slotID(begun.Add(2*time.Hour)))
+		first, err := l.store.Event(t.Context(), SlotID(begun.Add(2*time.Hour)))
 		if err != nil || first.Extensions["backfill"] != true {
 			t.Errorf("%+v, %v", first, err)
 		}

@@ -32,8 +32,17 @@ type State struct {
 	after  time.Time     // slots up to here are decided
 }
 
+// LabelsOf returns the labels of the schedule.
+func (st State) LabelsOf() map[string]string { return st.Labels }
+
 // Upcoming returns the next n slots at most. The slots of a paused schedule are included: they will be missed.
 func (st *State) Upcoming(n int) []slots.Occurrence { return st.timing.Upcoming(st.after, n) }
+
+// Slots returns the timing of the schedule, with its slots counted from Since.
+func (st *State) Slots() *slots.Timing { return st.timing }
+
+// Decided returns the time up to which all slots were published or left out.
+func (st *State) Decided() time.Time { return st.after }
 
 // call is something for the scheduler's goroutine to do.
 type call struct {

@@ -48,16 +48,16 @@ func (e *Entry) Part() string { return partOf(e.Name) }
 
 func partOf(name string) string { return "/schedules/" + name }
 
-// parts names the schedule as Part does, and as it was before: its last slot may have been published under its former name.
-func (e *Entry) parts() []string {
+// Parts names the schedule as Part does, and as it was before: slots may have been published under its former name.
+func (e *Entry) Parts() []string {
 	if e.Was == "" {
 		return []string{e.Part()}
 	}
 	return []string{e.Part(), partOf(e.Was)}
 }
 
-// slotID is the id of a slot's event.
-func slotID(slot time.Time) string { return slot.UTC().Format(time.RFC3339Nano) }
+// SlotID is the id of a slot's event.
+func SlotID(slot time.Time) string { return slot.UTC().Format(time.RFC3339Nano) }
 
 // Event makes the event of a slot, without its source: the emitter stamps that. timing is the entry's own, or one
 // counted from somewhere, and numbers the slot. previous is the slot that was published before it; zero: none.
@@ -66,7 +66,7 @@ func (e *Entry) Event(timing *slots.Timing, slot, previous time.Time) (*events.E
 	if !previous.IsZero() {
 		env.SetPrevious(slotOf(timing, previous).Map())
 	}
-	ev := &events.Event{ID: slotID(slot), Type: e.Type, Time: slot.UTC()}
+	ev := &events.Event{ID: SlotID(slot), Type: e.Type, Time: slot.UTC()}
 	return ev, e.fill(ev, env)
 }
 

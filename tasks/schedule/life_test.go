@@ -120,7 +120,7 @@ func (l *life) journal(name string) told {
 			case e.Extensions["manual"] == true:
 				got.manual++
 			default:
-				if e.ID != slotID(e.Time) {
+				if e.ID != SlotID(e.Time) {
 					l.t.Errorf("the event of %v is named %s", e.Time, e.ID)
 				}
 				got.slots = append(got.slots, e.ID)
@@ -272,7 +272,7 @@ func TestEachSlotIsAccountedFor(t *testing.T) {
 					slots, _ := e.Timing.Between(start, end, 1_000_000)
 					for _, slot := range slots {
 						if !e.Timing.Fire(slot).After(end) {
-							want = append(want, slotID(slot))
+							want = append(want, SlotID(slot))
 						}
 					}
 					if all := got.all(); !slices.Equal(all, want) {

@@ -98,7 +98,7 @@ func (s *Scheduler) missed(t *timer, reason string, d Dropped, cause error) *eve
 		return nil
 	}
 	args := []any{"schedule", t.Name, "reason", reason, "slots", d.Count, "first", d.First, "last", d.Last}
-	data := map[string]any{"schedule": t.Name, "type": t.Type, "reason": reason, "count": d.Count, "first": slotID(d.First), "last": slotID(d.Last)}
+	data := map[string]any{"schedule": t.Name, "type": t.Type, "reason": reason, "count": d.Count, "first": SlotID(d.First), "last": SlotID(d.Last)}
 	if cause != nil {
 		data["error"] = cause.Error()
 		args = append(args, "error", cause)
@@ -107,10 +107,10 @@ func (s *Scheduler) missed(t *timer, reason string, d Dropped, cause error) *eve
 	listed, _ := t.timing.Between(d.First.Add(-1), d.Last, maxListed)
 	slots := make([]string, len(listed))
 	for i, slot := range listed {
-		slots[i] = slotID(slot)
+		slots[i] = SlotID(slot)
 	}
 	data["slots"] = slots
-	id := fmt.Sprintf("missed-%s-%s", t.Name, slotID(d.Last))
+	id := fmt.Sprintf("missed-%s-%s", t.Name, SlotID(d.Last))
 	e, err := s.o.Emitter.Notice(events.TypeScheduleMissed, id, data)
 	if err != nil {
 		s.o.Log.Error("the event of slots that are left out can't be made", "schedule", t.Name, "error", err)

@@ -265,8 +265,8 @@ func (s *Scheduler) look(ctx context.Context, t *timer, slot time.Time) {
 	ctx, t.watch = context.WithCancel(ctx)
 	t.busy = true
 	go func() {
-		for _, part := range t.parts() {
-			if err := s.o.Settled(ctx, s.o.Emitter.Source(part), slotID(slot)); err != nil && ctx.Err() == nil {
+		for _, part := range t.Parts() {
+			if err := s.o.Settled(ctx, s.o.Emitter.Source(part), SlotID(slot)); err != nil && ctx.Err() == nil {
 				s.o.Log.Warn("it can't be seen whether a slot's runs have ended: the next one does not wait", "schedule", t.Name, "error", err)
 			}
 		}

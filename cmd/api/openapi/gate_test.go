@@ -27,6 +27,7 @@ var rights = map[string]string{
 	"POST /v1/runs/{id}/retry": "operate", "POST /v1/runs/{id}/cancel": "operate", "POST /v1/runs/{id}/drop": "operate", "POST /v1/runs/{id}/edit": "operate",
 	"POST /v1/batches": "operate", "GET /v1/batches": "read", "GET /v1/batches/{id}": "read",
 	"GET /v1/schedules": "read", "GET /v1/schedules/{name}": "read", "POST /v1/schedules/{name}/fire": "operate", "POST /v1/schedules/{name}/backfill": "operate",
+	"GET /v1/slots": "read", "GET /v1/slots/days": "read",
 	"POST /v1/schedules/{name}/pause": "operate", "POST /v1/schedules/{name}/resume": "operate",
 	"GET /v1/handlers": "read", "GET /v1/handlers/{name}": "read", "POST /v1/handlers/{name}/pause": "operate", "POST /v1/handlers/{name}/resume": "operate",
 	"POST /v1/handlers/{name}/forget": "operate",

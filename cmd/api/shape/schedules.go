@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"evrun/tasks/schedule"
+	"evrun/tasks/schedule/timeline"
 )
 
 // Schedule is a schedule and its state.
@@ -23,7 +24,7 @@ type Schedule struct {
 	Waiting     bool              `json:"waiting,omitempty"`    // for the end of its last slot's runs
 	Since       time.Time         `json:"since"`                // when it was first seen, or its timing changed
 	Last        *time.Time        `json:"last,omitempty"`       // the last slot that was published
-	LastRuns    *SlotRuns         `json:"last_runs,omitempty"`  // of the last slot; in the status of a daemon only
+	LastRuns    *SlotRuns         `json:"last_runs,omitempty"`  // of the last slot; in the status of a daemon, and where asked for
 	Except      *Except           `json:"except,omitempty"`     // the next time without slots
 	Next        *time.Time        `json:"next,omitempty"`       // the next slot, paused or not
 	Upcoming    []Slot            `json:"upcoming,omitempty"`   // the next slots, as many as were asked for
@@ -49,6 +50,15 @@ func (s Schedule) LabelsOf() map[string]string { return s.Labels }
 type SlotRuns struct {
 	Sequence int64          `json:"seq,string"` // of the slot's event
 	States   map[string]int `json:"states"`     // how many of its runs are in which state; none: no handler has run on it yet
+}
+
+// AddLast adds what came of the last slots to schedules.
+func AddLast(list []Schedule, last map[string]timeline.Last) {
+	for i := range list {
+		if l, ok := last[list[i].Name]; ok {
+			list[i].LastRuns = &SlotRuns{Sequence: l.Sequence, States: l.States}
+		}
+	}
 }
 
 // MaxUpcoming is how many of its next slots a schedule is listed with at most.
