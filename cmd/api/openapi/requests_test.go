@@ -82,6 +82,7 @@ func (d *driver) successes(copyTo string) []ask {
 		{method: "GET", path: "/v1/hooks", want: 200, detail: `"shop"`},
 		{method: "GET", path: "/v1/hooks/{name}", name: "shop", want: 200},
 		{method: "GET", path: "/v1/status", want: 200},
+		{method: "GET", path: "/v1/activity", query: "handlers=true&step=5s", want: 200, detail: `"attempt_ms"`},
 		{method: "POST", path: "/v1/reload", want: 200},
 		{method: "POST", path: "/v1/prune", query: "dry_run=true&now=1", want: 200},
 		{method: "POST", path: "/v1/backup", contentType: "application/json", body: `{"path":"` + copyTo + `","proof":"mine"}`, want: 200, detail: `"complete":true`},
