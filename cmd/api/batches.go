@@ -41,12 +41,16 @@ func (s *Server) getBatch(r *http.Request, _ none) (Batch, error) {
 }
 
 // postBatch answers a dry run with a [BatchPreview], and any other request with lines of NDJSON: the batch, again and again while it runs. In the last
-// line it has ended, or has a problem. A client that leaves stops its batch.
+// line it has ended, or has a problem. A client that leaves stops its batch, unless it is detached.
 func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, request BatchRequest, _ none) error {
 	if hint := s.labeled(&request.Selection); hint != "" {
 		return problem(http.StatusBadRequest, "label: "+hint)
 	}
-	ctx, cancel := s.untilClose(r.Context())
+	asking := r.Context()
+	if request.Detach {
+		asking = context.WithoutCancel(asking)
+	}
+	ctx, cancel := s.untilClose(asking)
 	defer cancel()
 	if err := s.mayErase(r, request); err != nil {
 		return err
@@ -61,7 +65,7 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, request Batch
 	if s.draining.Load() {
 		return errDraining
 	}
-	lines := &batchLines{w: w, server: s}
+	lines := &batchLines{w: w, server: s, detached: request.Detach, who: access.From(asking)}
 	var done store.Batch
 	var err error
 	if request.Resume != "" {
@@ -109,10 +113,13 @@ func (s *Server) mayErase(r *http.Request, request BatchRequest) error {
 
 // batchLines writes the progress of a batch.
 type batchLines struct {
-	w      http.ResponseWriter
-	server *Server
-	begun  bool
-	last   time.Time
+	w        http.ResponseWriter
+	server   *Server
+	detached bool
+	who      *access.Identity
+	begun    bool
+	gone     bool // the client of a detached batch has left
+	last     time.Time
 }
 
 // showEvery is how often progress is written.
@@ -120,14 +127,27 @@ const showEvery = 100 * time.Millisecond
 
 // progress writes a line, unless the last one was written just now. Its error stops the batch.
 func (l *batchLines) progress(b store.Batch) error {
-	if l.server.draining.Load() {
+	switch now := time.Now(); {
+	case l.server.draining.Load():
 		return errDraining
-	}
-	if now := time.Now(); now.Sub(l.last) >= showEvery {
+	case l.detached && !l.who.May(access.Operate):
+		return problem(http.StatusForbidden, "the token "+l.who.Name()+" was revoked")
+	case l.gone || now.Sub(l.last) < showEvery:
+		return nil
+	default:
 		l.last = now
-		return l.write(l.server.batchOf(b))
+		err := l.write(l.server.batchOf(b))
+		if l.gone = l.detached && err != nil; l.gone {
+			return nil
+		}
+		return err
 	}
-	return nil
+}
+
+// stopBatch stops a batch between two pages. One that does not run stays as it is.
+func (s *Server) stopBatch(r *http.Request, _ none) (Batch, error) {
+	s.actions.Stop(r.PathValue("id"))
+	return s.getBatch(r, none{})
 }
 
 func (l *batchLines) write(b Batch) error {
@@ -156,7 +176,7 @@ func aboutBatch(err error) error {
 		return p
 	case errors.Is(err, batches.ErrBusy):
 		return problem(http.StatusTooManyRequests, err.Error())
-	case errors.Is(err, batches.ErrRunning), errors.Is(err, batches.ErrEnded), errors.Is(err, store.ErrBatchMoved):
+	case errors.Is(err, batches.ErrRunning), errors.Is(err, batches.ErrEnded), errors.Is(err, batches.ErrStopped), errors.Is(err, store.ErrBatchMoved):
 		return problem(http.StatusConflict, err.Error())
 	}
 	return err

@@ -128,6 +128,51 @@ func TestABatchStopsWhenItsClientLeaves(t *testing.T) {
 	}
 }
 
+// A detached batch goes on when its client leaves, and stops by request.
+func TestADetachedBatchGoesOnWhenItsClientLeaves(t *testing.T) {
+	const n = batches.PageSize + 1
+	d := serve(t, dying("h"))
+	d.emit("a.b", n)
+	d.dead("h", 1, n)
+	request := batchOf("retry", search.Selection{Handler: "h"})
+	request.Detach = true
+	ctx, leave := context.WithCancel(t.Context())
+	batch, err := d.RunBatch(ctx, request, func(api.Batch) { leave() })
+	if !errors.Is(err, context.Canceled) || batch.ID == "" {
+		t.Fatalf("%+v, %v", batch, err)
+	}
+	for batch.State == api.BatchRunning {
+		if batch, err = d.Batch(t.Context(), batch.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if batch.State != api.BatchEnded || batch.Changed != n {
+		t.Errorf("%+v", batch)
+	}
+	d.dead("h", 2, n)
+	request.Action = "drop"
+	stopped, err := d.RunBatch(t.Context(), request, func(b api.Batch) {
+		if b.Done == 0 {
+			if _, err := d.StopBatch(t.Context(), b.ID); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	var p *api.Problem
+	switch {
+	case err == nil: // it had ended before
+	case !errors.As(err, &p) || p.Status != http.StatusConflict || !strings.Contains(p.Detail, "stopped by request") || stopped.State != api.BatchStopped:
+		t.Errorf("%+v, %v", stopped, err)
+	default:
+		if stopped, err = d.RunBatch(t.Context(), api.BatchRequest{Resume: stopped.ID}, silent); err != nil {
+			t.Error(err)
+		}
+	}
+	if stopped.State != api.BatchEnded || stopped.Changed != n {
+		t.Errorf("%+v", stopped)
+	}
+}
+
 func TestAWrongBatchIsRefused(t *testing.T) {
 	d := serve(t, dying("h"))
 	d.emit("a.b", 1)

@@ -51,10 +51,12 @@ var runRoutes = []Route{
 	},
 }
 
+const namedBatch = "The id of the batch."
+
 var batchRoutes = []Route{
 	{
 		Pattern: "POST /v1/batches", Right: access.Operate, endpoint: takesAndWrites((*Server).postBatch),
-		Doc: "Retries, cancels, drops, edits, replays or erases what is selected, page by page. A client that leaves stops it between two pages.",
+		Doc: "Retries, cancels, drops, edits, replays or erases what is selected, page by page. A client that leaves stops it between two pages, unless it says detach.",
 		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{
 			{Type: openapi.JSON, Of: openapi.Of[BatchPreview](), Doc: "With dry_run: what would be done."},
 			{Type: openapi.NDJSON, Of: openapi.Of[Batch](), Lines: true, Doc: "The batch, now and then, until it has ended."},
@@ -67,7 +69,11 @@ var batchRoutes = []Route{
 	},
 	{
 		Pattern: "GET /v1/batches/{id}", Right: access.Read, endpoint: returns((*Server).getBatch),
-		Doc: "One batch.", Named: "The id of the batch.",
+		Doc: "One batch.", Named: namedBatch,
+	},
+	{
+		Pattern: "POST /v1/batches/{id}/stop", Right: access.Operate, endpoint: returns((*Server).stopBatch),
+		Doc: "Stops a batch that runs, between two pages, a little later. It can be continued.", Named: namedBatch,
 	},
 }
 

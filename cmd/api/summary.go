@@ -32,7 +32,7 @@ func (s *Server) summary(w http.ResponseWriter, r *http.Request, asked summaryQu
 		return err
 	}
 	defer release()
-	sel := asked.selecting.selection()
+	sel := asked.selection()
 	sel.Handler, sel.States, sel.Labels = asked.Handler, asked.States, asked.Labels
 	hint := s.labeled(&sel)
 	q, err := sel.Runs(r.Context(), s.o.Store)

@@ -48,6 +48,7 @@ var (
 	ErrBusy    = errors.New("too many batches are running: try again later")
 	ErrRunning = errors.New("the batch is running")
 	ErrEnded   = errors.New("the batch has ended")
+	ErrStopped = errors.New("the batch was stopped by request; it can be continued")
 )
 
 // RequestError says what is wrong with a request.
@@ -102,11 +103,11 @@ type Batches struct {
 	o Options
 
 	mu      sync.Mutex
-	running map[string]bool // by id; a batch that has no id yet counts under its address
+	running map[string]context.CancelCauseFunc // by id
 }
 
 // New returns Batches.
-func New(o Options) *Batches { return &Batches{o: o, running: map[string]bool{}} }
+func New(o Options) *Batches { return &Batches{o: o, running: map[string]context.CancelCauseFunc{}} }
 
 // action returns the action of a name.
 func (b *Batches) action(name string) (*Action, error) {
@@ -122,25 +123,47 @@ func (b *Batches) action(name string) (*Action, error) {
 func (b *Batches) Running(id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.running[id]
+	return b.running[id] != nil
 }
 
-// take takes a place for a batch until release.
-func (b *Batches) take(id string) (release func(), err error) {
+// Stop stops a batch that runs in this process, between two pages, and reports whether there is one. Its Run or Resume returns [ErrStopped], a little
+// later.
+func (b *Batches) Stop(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	stop := b.running[id]
+	if stop != nil {
+		stop(ErrStopped)
+	}
+	return stop != nil
+}
+
+// take takes a place for a batch until release. The context that it returns ends with ctx, or when the batch is stopped.
+func (b *Batches) take(ctx context.Context, id string) (_ context.Context, release func(), err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.running[id]:
-		return nil, ErrRunning
+	case b.running[id] != nil:
+		return nil, nil, ErrRunning
 	case len(b.running) >= MaxRunning:
-		return nil, ErrBusy
+		return nil, nil, ErrBusy
 	}
-	b.running[id] = true
-	return func() {
+	ctx, stop := context.WithCancelCause(ctx)
+	b.running[id] = stop
+	return ctx, func() {
+		stop(nil)
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		delete(b.running, id)
 	}, nil
+}
+
+// ended returns the error of a batch; that of its context, if somebody stopped it, is [ErrStopped].
+func ended(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), ErrStopped) {
+		return ErrStopped
+	}
+	return err
 }
 
 // Preview counts what the action would be done to.
@@ -155,10 +178,10 @@ func (b *Batches) Preview(ctx context.Context, r Request) (Preview, error) {
 
 // Run does the action to the whole selection. progress is called when the batch has begun, and after each page; its error, or the end of ctx, stops the
 // batch between two pages. The batch is returned as it is in the end; without an ID it has not begun, either because of the error or because there was
-// nothing to do. The errors are a [*RequestError], a [*search.SelectionError], a [*ChangedError], [ErrBusy], those of ctx and progress, and the store's.
+// nothing to do. The errors are a [*RequestError], a [*search.SelectionError], a [*ChangedError], [ErrBusy], [ErrStopped], those of ctx and progress, and the store's.
 func (b *Batches) Run(ctx context.Context, r Request, progress func(store.Batch) error) (store.Batch, error) {
 	id := newID()
-	release, err := b.take(id)
+	ctx, release, err := b.take(ctx, id)
 	if err != nil {
 		return store.Batch{}, err
 	}
@@ -196,12 +219,12 @@ func (b *Batches) Run(ctx context.Context, r Request, progress func(store.Batch)
 		return store.Batch{}, err
 	}
 	err = j.run(ctx, progress)
-	return j.batch, err
+	return j.batch, ended(ctx, err)
 }
 
 // Resume continues a batch that was stopped or killed. Errors are as in Run, and [store.ErrNotFound], [ErrEnded] and [ErrRunning].
 func (b *Batches) Resume(ctx context.Context, id string, progress func(store.Batch) error) (store.Batch, error) {
-	release, err := b.take(id)
+	ctx, release, err := b.take(ctx, id)
 	if err != nil {
 		return store.Batch{}, err
 	}
@@ -225,7 +248,7 @@ func (b *Batches) Resume(ctx context.Context, id string, progress func(store.Bat
 		return batch, err
 	}
 	err = j.run(ctx, progress)
-	return j.batch, err
+	return j.batch, ended(ctx, err)
 }
 
 // details are what the store keeps of a request, to continue it.

@@ -17,7 +17,7 @@ func (c *Client) PreviewBatch(ctx context.Context, r api.BatchRequest) (api.Batc
 
 // RunBatch does an action on a selection, or what is left of a batch, and returns it as it was last seen: without an ID, there was nothing to do, or it
 // has not begun. progress is called now and then, and first when the batch has begun. The error is a *[api.Problem] with status 409 and the new
-// preview if the selection has changed; [ErrBroke] if the connection broke, and ctx's error: then the batch stops, if it had begun.
+// preview if the selection has changed; [ErrBroke] if the connection broke, and ctx's error: then the batch stops, if it had begun and is not detached.
 func (c *Client) RunBatch(ctx context.Context, r api.BatchRequest, progress func(api.Batch)) (last api.Batch, err error) {
 	send, err := jsonBody(r)
 	if err != nil {
@@ -57,4 +57,9 @@ func (c *Client) Batch(ctx context.Context, id string) (api.Batch, error) {
 func (c *Client) Batches(ctx context.Context) ([]api.Batch, error) {
 	list, err := request[shape.BatchList](ctx, c, http.MethodGet, "/v1/batches", body{})
 	return list.Batches, err
+}
+
+// StopBatch stops a batch that runs, between two pages, a little later. One that does not run stays as it is.
+func (c *Client) StopBatch(ctx context.Context, id string) (api.Batch, error) {
+	return request[api.Batch](ctx, c, http.MethodPost, "/v1/batches/"+segment(id)+"/stop", body{})
 }

@@ -25,7 +25,7 @@ var rights = map[string]string{
 	"GET /v1/stream": "read", "POST /v1/explain": "read", "POST /v1/replay": "operate",
 	"GET /v1/runs": "read", "GET /v1/runs/summary": "read", "GET /v1/runs/{id}": "read", "GET /v1/runs/{id}/logs": "read",
 	"POST /v1/runs/{id}/retry": "operate", "POST /v1/runs/{id}/cancel": "operate", "POST /v1/runs/{id}/drop": "operate", "POST /v1/runs/{id}/edit": "operate",
-	"POST /v1/batches": "operate", "GET /v1/batches": "read", "GET /v1/batches/{id}": "read",
+	"POST /v1/batches": "operate", "GET /v1/batches": "read", "GET /v1/batches/{id}": "read", "POST /v1/batches/{id}/stop": "operate",
 	"GET /v1/schedules": "read", "GET /v1/schedules/{name}": "read", "POST /v1/schedules/{name}/fire": "operate", "POST /v1/schedules/{name}/backfill": "operate",
 	"GET /v1/slots": "read", "GET /v1/slots/days": "read",
 	"POST /v1/schedules/{name}/pause": "operate", "POST /v1/schedules/{name}/resume": "operate",

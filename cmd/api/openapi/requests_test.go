@@ -44,6 +44,7 @@ func (d *driver) successes(copyTo string) []ask {
 		{method: "POST", path: "/v1/batches", contentType: "application/json", body: `{"action":"drop","selection":{"state":["dead"],"handler":"fails"}}`, want: 200, detail: `"ended"`},
 		{method: "GET", path: "/v1/batches", want: 200, detail: `"id"`},
 		{method: "GET", path: "/v1/batches/{id}", name: "BATCH", want: 200},
+		{method: "POST", path: "/v1/batches/{id}/stop", name: "BATCH", want: 200},
 		{method: "GET", path: "/v1/schedules", query: "next=3&label=team=a", want: 200, detail: `"upcoming"`},
 		{method: "GET", path: "/v1/schedules", query: "label=team=b", want: 200, detail: `"hint"`},
 		{method: "GET", path: "/v1/schedules", query: "last=1", want: 200, detail: `"schedules"`},

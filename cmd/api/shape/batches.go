@@ -12,6 +12,7 @@ import (
 type BatchRequest struct {
 	batches.Request
 	DryRun bool   `json:"dry_run,omitempty"`
+	Detach bool   `json:"detach,omitempty"` // a client that leaves does not stop the batch
 	Resume string `json:"resume,omitempty"` // the id of the batch; the rest of the request is then empty, but for an action that must be the batch's
 }
 

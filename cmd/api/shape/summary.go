@@ -12,8 +12,8 @@ type RunSummary struct {
 	Types    []Count      `json:"types"`    // an empty name: the events were deleted
 	Errors   []ErrorGroup `json:"errors"`   // of those runs whose last attempt failed
 	Done     bool         `json:"done"`     // this is the last line
-	Scanned  int64        `json:"scanned"`
-	Progress float64      `json:"progress"`
+	Scanned  int64        `json:"scanned"`  // how many events or runs were looked at
+	Progress float64      `json:"progress"` // how much of the journal was looked at, from 0 to 1
 	Failed   int          `json:"failed,omitempty"`
 	Failure  string       `json:"failure,omitempty"`
 	Hint     string       `json:"hint,omitempty"` // why nothing has the labels
