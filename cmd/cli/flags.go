@@ -1,12 +1,11 @@
 package cli
 
 import (
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"evrun/tasks/fields"
+	"evrun/cmd/input"
 	"evrun/tasks/schedule/slots"
 )
 
@@ -80,30 +79,13 @@ func LoadZone(name string) (*time.Location, error) {
 	return zone, nil
 }
 
-// ParseTime reads the time of a flag: a time (RFC 3339, or without an offset, in zone), a date (its midnight in zone), now, today, yesterday or
-// tomorrow, or a duration: 10m, 2h30m, 1d is so long ago, +1d so long from now.
+// ParseTime reads the time of a flag: see [input.ParseTime].
 func ParseTime(flag, text string, zone *time.Location, now time.Time) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
-			return t, nil
-		}
+	t, ok := input.ParseTime(text, zone, now)
+	if !ok {
+		return t, Usage("%s %q: %s", flag, text, input.HowTimes)
 	}
-	year, month, day := now.In(zone).Date()
-	if days, ok := map[string]int{"yesterday": -1, "today": 0, "tomorrow": 1}[text]; ok {
-		return time.Date(year, month, day+days, 0, 0, 0, 0, zone), nil
-	}
-	if text == "now" {
-		return now, nil
-	}
-	ahead := strings.HasPrefix(text, "+")
-	d, wrong := fields.ParseDuration(strings.TrimPrefix(text, "+"))
-	switch {
-	case wrong != nil:
-		return time.Time{}, Usage("%s %q: write a time like 2026-03-29T02:30 or 2026-03-29, or how long ago, like 10m, 2h or 1d", flag, text)
-	case ahead:
-		return now.Add(d), nil
-	}
-	return now.Add(-d), nil
+	return t, nil
 }
 
 // LimitFlag adds --limit, the number of rows of a list.

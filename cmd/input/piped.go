@@ -1,4 +1,4 @@
-// Package input reads what people give as the data of an event: a text that is piped in, and fields as on the command lines of gh and httpie.
+// Package input reads what people give: the data of an event as a text that is piped in, or as fields as on the command lines of gh and httpie; and times.
 package input
 
 import (

@@ -37,6 +37,8 @@ var functions = template.FuncMap{
 	"list":   func(items ...any) []any { return items },
 	"dict":   dict,
 	"title":  capitalised,
+	"brief":  brief,
+	"source": shortSource,
 }
 
 // timeOf returns the time that a template names, if there is one.

@@ -4,6 +4,7 @@ package web
 var pages = []page{
 	overviewPage,
 	signInPage,
+	eventsPage,
 }
 
 // entry is an entry of the navigation.

@@ -26,15 +26,20 @@ export function refresh(...ids) {
   return asking
 }
 
-/** Asks for a page and swaps the regions that differ. */
-async function load(url, ids) {
+/** Asks for a page of this server, and returns it as a document; null if it can't be had. */
+export async function page(url) {
   const answer = await fetch(url, { credentials: 'same-origin', headers: { Accept: 'text/html' } })
   if (answer.redirected && new URL(answer.url).pathname === '/sign-in') {
     location.href = answer.url
-    return
+    return null
   }
-  if (!answer.ok) return
-  swap(parse(await answer.text()), ids)
+  return answer.ok ? parse(await answer.text()) : null
+}
+
+/** Asks for a page and swaps the regions that differ. */
+async function load(url, ids) {
+  const fresh = await page(url)
+  if (fresh) swap(fresh, ids)
 }
 
 /** Puts the regions of another document in place of those of this one that differ. */
