@@ -29,13 +29,28 @@ func TestAnEventSourceMissesNothingWhenTheDaemonIsKilled(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(clients, "node_modules", ".package-lock.json")); err != nil {
 		unable(t, "node", fmt.Errorf("npm ci --prefix .ci/clients hasn't been run: %w", err))
 	}
+	followOverKills(t, "stream.mjs")
+}
+
+// So does the dashboard.
+func TestTheDashboardsStreamMissesNothingWhenTheDaemonIsKilled(t *testing.T) {
+	proof(t)
+	if _, err := exec.LookPath("node"); err != nil {
+		unable(t, "node", err)
+	}
+	followOverKills(t, "dashboard.mjs")
+}
+
+// followOverKills runs a program in JavaScript that follows a stream while the daemon is killed. EVRUN_STREAM_KILLS says how often.
+func followOverKills(t *testing.T, script string) {
+	t.Helper()
 	kills := storetest.Size(t, "EVRUN_STREAM_KILLS", 5, 20)
 	dir := wired(t, clientsWiring)
 	d := serve(t, dir, nil)
 	d.ready(t)
 
 	var errs bytes.Buffer
-	follower := exec.Command("node", "stream.mjs", "unix:"+filepath.Join(dir, "evrun.sock"), "type=a.>,z.end&where=data?.n%20!=%207")
+	follower := exec.Command("node", script, "unix:"+filepath.Join(dir, "evrun.sock"), "type=a.>,z.end&where=data?.n%20!=%207")
 	follower.Dir, follower.Stderr = clients, &errs
 	out, err := follower.StdoutPipe()
 	if err != nil {
@@ -56,7 +71,7 @@ func TestAnEventSourceMissesNothingWhenTheDaemonIsKilled(t *testing.T) {
 				return
 			}
 		}
-		t.Fatalf("the EventSource has ended before it said %q: %v\n%s", end, follower.Wait(), &errs)
+		t.Fatalf("it has ended before it said %q: %v\n%s", end, follower.Wait(), &errs)
 	}
 	until("open 1")
 
@@ -76,7 +91,7 @@ func TestAnEventSourceMissesNothingWhenTheDaemonIsKilled(t *testing.T) {
 	}
 	until("end")
 	if err := follower.Wait(); err != nil {
-		t.Fatalf("the EventSource: %v\n%s", err, &errs)
+		t.Fatalf("%s: %v\n%s", script, err, &errs)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%d events of %d, or others: it is not each of them once", len(got), len(want))
