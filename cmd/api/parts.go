@@ -7,6 +7,7 @@ import (
 
 	"evrun/cmd/activity"
 	"evrun/cmd/api/shape"
+	"evrun/cmd/wiring"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
@@ -44,6 +45,7 @@ type Daemon struct {
 	Metrics http.Handler                            // answers GET /metrics
 	// Activity says what happened lately. Its error is about the step.
 	Activity func(activity.Query) (shape.Activity, error)
+	Wiring   *wiring.Wiring
 }
 
 // ErrNoDaemon: no process listens on the socket, and in process nothing can answer for a daemon.

@@ -37,7 +37,7 @@ type Group struct {
 // Groups are all routes, by subject.
 var Groups = []Group{
 	{"Events", eventRoutes}, {"Runs", runRoutes}, {"Actions on a selection", batchRoutes}, {"Schedules and handlers", wiredRoutes},
-	{"Hooks", hookRoutes},
+	{"Hooks", hookRoutes}, {"The wiring", wiringRoutes},
 	{"Users", userRoutes}, {"Tokens", tokenRoutes}, {"The daemon", daemonRoutes},
 }
 

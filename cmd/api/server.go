@@ -92,6 +92,7 @@ type Server struct {
 	bodies      [2]limits.Bodies   // of events: of those who may do everything, and of TCP
 	backups     places
 	summaries   places
+	whatIfs     places
 	loading     sync.Mutex // see LoadTokens
 	actions     *batches.Batches
 	streams     *stream.Streams // of a daemon
@@ -115,6 +116,7 @@ func NewServer(o Options) *Server {
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: min(o.MaxStreams, mostLines)},
 		bodies:  [2]limits.Bodies{{Most: mostBodies}, {Most: mostBodies}},
 		backups: places{what: "backups", limit: backupsAtOnce}, summaries: places{what: "summaries", limit: summariesAtOnce},
+		whatIfs: places{what: "comparisons of wirings", limit: whatIfAtOnce},
 		reasons: shape.NewReasons(o.Store, o.Redact),
 	}
 	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action(), erase.Action(o.Store))})

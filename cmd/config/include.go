@@ -280,7 +280,7 @@ func unreadable(path string, err error) (msg, hint string) {
 	case errors.As(err, &untrusted):
 		return untrusted.Error(), untrusted.Hint
 	case errors.Is(err, include.ErrNotGiven):
-		return err.(*fs.PathError).Err.Error(), "send it, too, under this path"
+		return include.ErrNotGiven.Error(), "send it, too, under this path"
 	case errors.Is(err, fs.ErrNotExist) && isLink(path):
 		return "it is a symbolic link to a file that does not exist", "remove the link, or create the file that it leads to"
 	case errors.Is(err, fs.ErrNotExist):

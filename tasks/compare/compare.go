@@ -32,10 +32,10 @@ type Wiring struct {
 
 // Counts are the events that a handler gets, and what it would do.
 type Counts struct {
-	Matches int `json:"matches"`
-	Run     int `json:"run"`
-	Skip    int `json:"skip"`
-	Fail    int `json:"fail"`
+	Matches int `json:"matches"` // events of its types
+	Run     int `json:"run"`     // those that it would run on
+	Skip    int `json:"skip"`    // those that its when would skip
+	Fail    int `json:"fail"`    // those on which it would fail before it begins
 }
 
 // Handler is a handler with its counts.
@@ -44,9 +44,8 @@ type Handler struct {
 	Was    string  `json:"was,omitempty"` // its name in the old wiring, if that is another one
 	Before *Counts `json:"before"`        // nil: the old wiring doesn't have it
 	After  *Counts `json:"after"`         // nil: the new wiring doesn't
-	// Differ is the number of events with a difference, Inputs of those that it would run on in both wirings, with other inputs.
-	Differ int `json:"differ"`
-	Inputs int `json:"inputs_differ"`
+	Differ int     `json:"differ"`        // events with a difference
+	Inputs int     `json:"inputs_differ"` // of these, those that it would run on in both wirings, with other inputs
 }
 
 // Difference is an event with which a handler would do something else. Without a Handler, the event itself is accepted by one wiring only.

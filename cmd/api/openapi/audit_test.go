@@ -185,7 +185,8 @@ func TestTheAuditTrailNamesTheTokenOfEachAction(t *testing.T) {
 	c.do("POST /v1/reload", "", "", "wiring.reloaded")
 	c.do("POST /v1/handlers/{name}/forget", "later", "", "handler.forgotten")
 	c.routes["POST /v1/batches/{id}/stop"] = true // a batch that was stopped, by whatever, is one that has not ended: nothing more is recorded of it
-	c.routes["POST /v1/prune"] = true
+	// A what-if changes nothing.
+	c.routes["POST /v1/prune"], c.routes["POST /v1/wiring/what-if"] = true, true
 	for !c.types["events.pruned"] { // the daemon prunes by itself, too
 		if _, err := c.d.Emit(t.Context(), &events.Event{Type: "noted", Source: "/t"}); err != nil {
 			t.Fatal(err)

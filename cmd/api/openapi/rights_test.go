@@ -22,7 +22,7 @@ func TestTheTableOfRightsIsThatOfTheRoutes(t *testing.T) {
 	}
 	rows := map[access.Right][]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `(read|operate|admin|emit)` \\| (.*) \\|$").FindAllStringSubmatch(string(text), -1) {
-		rows[access.Right(row[1])] = regexp.MustCompile(`[a-z]+`).FindAllString(row[2], -1)
+		rows[access.Right(row[1])] = regexp.MustCompile(`[a-z]+(-[a-z]+)*`).FindAllString(row[2], -1)
 	}
 	if len(rows) != 4 {
 		t.Fatalf("the rows are %v", rows)
