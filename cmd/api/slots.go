@@ -56,6 +56,7 @@ type slotsQuery struct {
 	ofSchedules
 	Since query.Time `key:"since" doc:"Slots from this time on, in RFC 3339; from now on, unless given."`
 	Until query.Time `key:"until" doc:"Slots before this time, in RFC 3339; a day later than the first, unless given."`
+	Order string     `key:"order" enum:"oldest,newest" default:"oldest" doc:"Which come first."`
 	Fold  int        `key:"fold" min:"0" doc:"Only count the slots of schedules that have more than so many in the time; 0: list them all."`
 	sized
 }
@@ -65,7 +66,7 @@ func (s *Server) listSlots(r *http.Request, q slotsQuery) (page timeline.SlotLis
 	if err != nil {
 		return page, err
 	}
-	asked := timeline.Query{Names: names, From: q.Since.Time, To: q.Until.Time, Limit: min(q.Limit, maxPage), Fold: q.Fold}
+	asked := timeline.Query{Names: names, From: q.Since.Time, To: q.Until.Time, Limit: min(q.Limit, maxPage), Fold: q.Fold, Newest: q.Order == "newest"}
 	if asked.From.IsZero() {
 		asked.From = t.Now
 	}

@@ -16,6 +16,7 @@ type SlotsQuery struct {
 	Schedules    []string // by their names; none: all
 	Labels       []string
 	Since, Until time.Time
+	Newest       bool // the last slots of the time first
 	Fold         int
 	Limit        int
 }
@@ -27,6 +28,9 @@ func (c *Client) Slots(ctx context.Context, q SlotsQuery) (timeline.SlotList, er
 		if !t.IsZero() {
 			v.Set(name, t.Format(time.RFC3339Nano))
 		}
+	}
+	if q.Newest {
+		v.Set("order", "newest")
 	}
 	for name, n := range map[string]int{"fold": q.Fold, "limit": q.Limit} {
 		if n > 0 {

@@ -84,7 +84,8 @@ type SlotList struct {
 type Query struct {
 	Names    []string // of the schedules; nil: all
 	From, To time.Time
-	Limit    int // the page ends when it has so many; the slots of one time stay together
+	Limit    int  // the page ends when it has so many; the slots of one time stay together
+	Newest   bool // the last slots of the time first, instead of the first ones
 	// Fold is how many slots a schedule may have in the time without being folded; 0: no bound.
 	Fold int
 }
@@ -130,19 +131,60 @@ func (s *Schedules) Page(ctx context.Context, q Query) (SlotList, error) {
 		f.First, f.Last = f.First.In(zone), f.Last.In(zone)
 		page.Folded = append(page.Folded, f)
 	}
+	of, at, next := q.pick(listed)
+	page.Next = next
 	rare := s.rare(s.All, q.From, q.From.AddDate(0, 0, 1))
-	var of []*schedule.State
-	for m := merged(listed, before, last); len(m) > 0; {
-		first := m[0]
-		if n := len(page.Slots); n >= q.Limit && !page.Slots[n-1].Slot.Equal(first.slot) {
-			page.Next = &first.slot
-			break
-		}
-		page.Slots = append(page.Slots, s.slot(first.of, first.slot, rare))
-		of = append(of, first.of)
-		m.advance(last)
+	for i, st := range of {
+		page.Slots = append(page.Slots, s.slot(st, at[i], rare))
 	}
-	return page, s.past(ctx, page.Slots, of)
+	if err := s.past(ctx, page.Slots, of); err != nil {
+		return page, err
+	}
+	if q.Newest {
+		slices.Reverse(page.Slots)
+	}
+	return page, nil
+}
+
+// pick returns the slots of a page in order of time: their schedules, their times, and where the next page begins.
+func (q *Query) pick(listed []*schedule.State) (of []*schedule.State, at []time.Time, next *time.Time) {
+	begin, last := q.From.Add(-1), q.To.Add(-1)
+	if q.Newest {
+		return q.newest(listed, begin, last)
+	}
+	for m := merged(listed, begin, last); len(m) > 0; m.advance(last) {
+		first := m[0]
+		if n := len(at); n >= q.Limit && !at[n-1].Equal(first.slot) {
+			return of, at, &first.slot
+		}
+		of, at = append(of, first.of), append(at, first.slot)
+	}
+	return of, at, nil
+}
+
+// newest is pick for the last slots of the time. Of each schedule, only as many are looked at as the page has at most.
+func (q *Query) newest(listed []*schedule.State, begin, last time.Time) (of []*schedule.State, at []time.Time, next *time.Time) {
+	var m merge
+	for i, st := range listed {
+		n := st.Slots().Count(begin, last)
+		if slot, ok := st.Slots().Nth(begin, max(1, n-int64(q.Limit))); ok && n > 0 {
+			m = append(m, &head{st, i, slot})
+		}
+	}
+	for heap.Init(&m); len(m) > 0; m.advance(last) {
+		of, at = append(of, m[0].of), append(at, m[0].slot)
+	}
+	if len(at) <= q.Limit {
+		return of, at, nil
+	}
+	from := len(at) - q.Limit
+	for from > 0 && at[from-1].Equal(at[from]) {
+		from--
+	}
+	if from == 0 {
+		return of, at, nil
+	}
+	return of[from:], at[from:], &at[from]
 }
 
 // slot describes a slot, without what became of it.

@@ -166,6 +166,22 @@ func TestATimelineHasThePastAndWhatComes(t *testing.T) {
 		if p.Slots[0].Number != 0 || p.Slots[1].Number != 1 || p.Slots[1].Sequence != 1 || p.Next != nil {
 			t.Errorf("%+v", p)
 		}
+		// The newest first, page by page.
+		var all string
+		for q := (timeline.Query{Names: []string{"night"}, From: day(1, 1), To: day(1, 5), Limit: 3, Newest: true}); ; {
+			p := w.page(q)
+			if all += text(p); p.Next == nil {
+				break
+			}
+			q.To = *p.Next
+		}
+		if want := `04 02:00 night unknown with report
+03 02:00 night missed missed with report
+02 02:00 night published with report
+01 02:00 night published with report
+`; all != want {
+			t.Errorf("got\n%swant\n%s", all, want)
+		}
 		// What is folded is counted, and slots of one time stay together.
 		p = w.page(timeline.Query{From: day(1, 5), To: day(1, 7), Limit: 1, Fold: 10})
 		if got, want := text(p), "05 02:00 night coming with report\n05 02:00 report coming with night\n"; got != want {
