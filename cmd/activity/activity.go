@@ -149,7 +149,7 @@ func (s *Sampler) take(list []tasks.Measures) {
 	s.looked = true
 	s.all.backlog = backlog{}
 	for _, m := range list {
-		b := backlog{waiting: m.Waiting}
+		b := backlog{waiting: m.Waiting, paused: m.Paused}
 		if !m.Since.IsZero() {
 			b.oldest = max(0, time.Since(m.Since))
 		}
@@ -160,4 +160,17 @@ func (s *Sampler) take(list []tasks.Measures) {
 			s.all.backlog.oldest = max(s.all.backlog.oldest, b.oldest)
 		}
 	}
+}
+
+// Behind returns how long the first event has waited for each handler that is not paused and has something to do, as it was at the last look.
+func (s *Sampler) Behind() map[string]time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	behind := map[string]time.Duration{}
+	for name, one := range s.handlers {
+		if b := one.backlog; b.waiting > 0 && !b.paused {
+			behind[name] = b.oldest
+		}
+	}
+	return behind
 }

@@ -103,6 +103,9 @@ func TestASecondHasWhatHappenedInIt(t *testing.T) {
 		if w := a.Waiting[19]; w == nil || *w != 7 || a.Oldest[19] == nil || *a.Oldest[19] < 3 {
 			t.Errorf("%v wait, the oldest for %v", w, a.Oldest[19])
 		}
+		if b := s.Behind(); len(b) != 1 || b["save"] != 3*time.Second {
+			t.Errorf("behind: %v", b)
+		}
 		one := answer(t, s, Query{Handler: "save"})
 		if one.Step != 5 || one.Accepted != nil || len(one.Ended) != 4 || one.Ended[1] != 5+6+7+8+9 {
 			t.Errorf("of save: %+v", one)

@@ -39,6 +39,7 @@ func (t *totals) add(before, now *totals) {
 type backlog struct {
 	waiting int64
 	oldest  time.Duration
+	paused  bool // the handler is
 }
 
 // series is what is kept of one handler, or of all.
@@ -56,7 +57,7 @@ func newSeries(of *measure.Handler, fine, coarse levelSize) *series {
 
 // note takes the totals as they are at a time. Where nothing came to them and nothing waits, it costs no memory.
 func (s *series) note(second int64, now *totals) {
-	quiet := *now == s.total && s.backlog == backlog{}
+	quiet := *now == s.total && s.backlog.waiting == 0
 	for i := range s.levels {
 		if !quiet || s.of == nil {
 			s.levels[i].note(second, &s.total, now, s.backlog)

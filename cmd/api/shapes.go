@@ -73,6 +73,8 @@ const (
 	TroubleDead     = shape.TroubleDead
 	TroubleFailing  = shape.TroubleFailing
 	TroubleSilent   = shape.TroubleSilent
+	TroubleLate     = shape.TroubleLate
+	TroubleBehind   = shape.TroubleBehind
 	TroublePaused   = shape.TroublePaused
 	TroubleLeft     = shape.TroubleLeft
 	TroubleMissed   = shape.TroubleMissed

@@ -54,8 +54,9 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	if err != nil {
 		return s, err
 	}
-	missed, err := d.missedLately(ctx)
-	troubles(&s, missed)
+	delayed := delays{late: late(states, time.Now()), behind: d.activity.Behind()}
+	delayed.missed, err = d.missedLately(ctx)
+	troubles(&s, delayed)
 	d.spanTroubles(&s)
 	return s, err
 }
@@ -73,6 +74,19 @@ func (d *Daemon) lastSlots(ctx context.Context, states []schedule.State, list []
 	last, err := t.LastSlots(ctx, slotsWithin)
 	shape.AddLast(list, last)
 	return err
+}
+
+// late says how long the next slots of schedules are due.
+func late(states []schedule.State, now time.Time) map[string]time.Duration {
+	due := map[string]time.Duration{}
+	for i := range states {
+		if s := &states[i]; !s.Paused && !s.PausedByHand && !s.Waiting {
+			if next := s.Upcoming(1); len(next) > 0 && next[0].Fire.Before(now) {
+				due[s.Name] = now.Sub(next[0].Fire)
+			}
+		}
+	}
+	return due
 }
 
 // missedLately counts the slots of each schedule that were left out within a day, as far as the end of the journal has them.

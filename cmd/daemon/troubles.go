@@ -13,10 +13,23 @@ import (
 	"evrun/tasks/retention"
 )
 
-var troubleOrder = []string{api.TroubleStopping, api.TroubleStore, api.TroubleReload, api.TroubleTLS, api.TroubleDead, api.TroubleFailing, api.TroubleSilent, api.TroublePaused, api.TroubleLeft, api.TroubleMissed, api.TroubleLastSlot, api.TroublePruning, api.TroubleSpans}
+var troubleOrder = []string{api.TroubleStopping, api.TroubleStore, api.TroubleReload, api.TroubleTLS, api.TroubleDead, api.TroubleFailing, api.TroubleSilent, api.TroubleLate, api.TroubleBehind, api.TroublePaused, api.TroubleLeft, api.TroubleMissed, api.TroubleLastSlot, api.TroublePruning, api.TroubleSpans}
 
-// troubles sets the problems of a status. missed are the schedules whose slots were left out lately, with how many.
-func troubles(s *api.Status, missed map[string]int) {
+// delays are what comes later than it should.
+type delays struct {
+	missed map[string]int           // by schedule: how many slots were left out lately
+	late   map[string]time.Duration // by schedule: how long its next slot is due
+	behind map[string]time.Duration // by handler that is not paused: how long the first event has waited for it
+}
+
+// The delays that are problems: those of the alerts EvrunScheduleLate and EvrunBacklogOld.
+const (
+	lateAfter   = time.Minute
+	behindAfter = 15 * time.Minute
+)
+
+// troubles sets the problems of a status.
+func troubles(s *api.Status, d delays) {
 	s.Problems = []api.Trouble{}
 	add := func(what, name, do, format string, args ...any) {
 		s.Problems = append(s.Problems, api.Trouble{What: what, Name: name, Text: fmt.Sprintf(format, args...), Do: do})
@@ -37,7 +50,17 @@ func troubles(s *api.Status, missed map[string]int) {
 	for i := range s.Handlers {
 		handlerTroubles(&s.Handlers[i], add)
 	}
-	for name, n := range missed {
+	for name, late := range d.late {
+		if late > lateAfter {
+			add(api.TroubleLate, name, "evrun schedules show "+name, "its slot is due since %v, and was not published", late.Round(time.Second))
+		}
+	}
+	for name, behind := range d.behind {
+		if behind > behindAfter {
+			add(api.TroubleBehind, name, "evrun handlers show "+name, "it is %v behind: its attempts are slow or fail, or more comes than it can do", behind.Round(time.Second))
+		}
+	}
+	for name, n := range d.missed {
 		add(api.TroubleMissed, name, "evrun events list evrun.schedule.missed", "%s left out within a day", were(n, "slot"))
 	}
 	for _, sched := range s.Schedules {

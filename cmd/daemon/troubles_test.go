@@ -33,7 +33,11 @@ func TestTroubles(t *testing.T) {
 		},
 		Schedules: []api.Schedule{{Name: "well"}, {Name: "failed", LastRuns: &api.SlotRuns{Sequence: 7, States: map[string]int{"dead": 1, "succeeded": 1}}}, {Name: "held", Paused: "hand"}},
 	}
-	troubles(&s, map[string]int{"late": 2})
+	troubles(&s, delays{
+		missed: map[string]int{"late": 2},
+		late:   map[string]time.Duration{"later": 90 * time.Second, "soon": 20 * time.Second},
+		behind: map[string]time.Duration{"slow": 20 * time.Minute, "busy": time.Minute},
+	})
 	var got []string
 	for _, p := range s.Problems {
 		got = append(got, strings.TrimSuffix(fmt.Sprintf("%s %s: %s | %s", p.What, p.Name, p.Text, p.Do), " | "))
@@ -45,6 +49,8 @@ func TestTroubles(t *testing.T) {
 		"dead was-dead: 1 run is dead | evrun runs list --state dead --handler was-dead",
 		"failing retries: 1 run is retrying: exit code 3 | evrun runs list --state retrying --handler retries",
 		"silent stuck: its worker does not answer; its numbers are from before",
+		"late later: its slot is due since 1m30s, and was not published | evrun schedules show later",
+		"behind slow: it is 20m0s behind: its attempts are slow or fail, or more comes than it can do | evrun handlers show slow",
 		"paused held: the schedule is paused | evrun schedules resume held",
 		"paused off: the handler is disabled by the wiring file: nothing waits",
 		"paused paused: the handler is paused by ada (uid 1000) (too loud): 3 events wait | evrun handlers resume paused",
@@ -58,7 +64,7 @@ func TestTroubles(t *testing.T) {
 	if s = (api.Status{}); s.Problems != nil {
 		t.Error(s.Problems)
 	}
-	if troubles(&s, nil); len(s.Problems) != 0 || s.Problems == nil {
+	if troubles(&s, delays{}); len(s.Problems) != 0 || s.Problems == nil {
 		t.Errorf("%+v", s.Problems)
 	}
 }

@@ -85,7 +85,7 @@ func (x *examination) running(s *api.Status) {
 			check = "spans"
 		case api.TroubleStopping:
 			check = "daemon"
-		case api.TroubleMissed, api.TroubleLastSlot:
+		case api.TroubleMissed, api.TroubleLate, api.TroubleLastSlot:
 			check = "schedules"
 		}
 		name := p.Name

@@ -22,6 +22,8 @@ const (
 	TroubleDead     = "dead"      // dead runs
 	TroubleFailing  = "failing"   // the last attempts of a handler failed
 	TroubleSilent   = "silent"    // a handler's worker is stuck
+	TroubleLate     = "late"      // a slot is due, and was not published
+	TroubleBehind   = "behind"    // an event has waited for long for a handler that is not paused
 	TroublePaused   = "paused"    // a handler or a schedule is paused, and work waits
 	TroubleLeft     = "left"      // a handler left the file with work to do
 	TroubleMissed   = "missed"    // slots were left out
