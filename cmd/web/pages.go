@@ -5,6 +5,7 @@ var pages = []page{
 	overviewPage,
 	signInPage,
 	eventsPage,
+	eventPage,
 }
 
 // entry is an entry of the navigation.

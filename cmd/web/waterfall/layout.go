@@ -12,6 +12,7 @@ type layout struct {
 	o     Options
 	begin time.Time // of the axis
 	whole float64   // its length in nanoseconds
+	root  time.Time // the first event
 }
 
 const (
@@ -58,6 +59,7 @@ func (l *layout) measure(all []*node) {
 			l.w.Cut, begin = 0, first
 		}
 	}
+	l.root = all[0].event.Time
 	l.begin, l.whole = begin, float64(max(end.Sub(begin), time.Microsecond))
 	for i := range 5 {
 		l.w.Ticks = append(l.w.Ticks, time.Duration(l.whole*float64(i)/4))
@@ -84,12 +86,13 @@ func (l *layout) span(from, to time.Time) Span {
 func (l *layout) rows(n *node, depth int) {
 	r := Row{Depth: depth, Event: n.event, Run: n.run, Slowest: n.slowest(), Focus: n.focused(l.o)}
 	if n.event != nil {
-		r.Mark = l.at(n.event.Time)
+		r.Mark, r.At = l.at(n.event.Time), n.event.Time.Sub(l.root)
 	} else if r.Bar = l.bar(n); r.Bar.W > 0 || n.run.State == "waiting" {
 		since := n.parent.event.Time
 		until := l.o.Now
 		if n.run.StartedAt != nil {
 			until = *n.run.StartedAt
+			r.At = until.Sub(l.root)
 		}
 		if x := l.at(since); until.After(since) && l.at(until) > x {
 			r.Wait = Span{x, round(l.at(until) - x)}

@@ -39,12 +39,13 @@ type Row struct {
 	Depth   int
 	Event   *shape.ChainEvent // of a row of an event
 	Run     *shape.ChainRun   // of a row of a run
-	Fold    *Fold             // of a row of several
+	Fold    *Fold             // of a row of several siblings
 	Slowest bool              // on the path to the run that ended last
 	Focus   bool              // the event that is looked at, and its runs
 	Wait    Span              // from the event to the start of the last attempt
 	Bar     Span              // the last attempt; of a fold from the first start to the last end
 	Mark    float64           // of an event: when it was, in thousandths of the axis
+	At      time.Duration     // when it was, or began, after the first event
 }
 
 // Span is a part of the axis, in thousandths of it.
