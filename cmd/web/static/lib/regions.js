@@ -33,7 +33,8 @@ export async function page(url) {
     location.href = answer.url
     return null
   }
-  return answer.ok ? parse(await answer.text()) : null
+  const text = await answer.text() // an answer that nobody reads keeps its connection
+  return answer.ok ? parse(text) : null
 }
 
 /** Asks for a page and swaps the regions that differ. */

@@ -38,5 +38,8 @@ if (code) {
   signIn({ code })
 } else if (!$('[data-failed]:not([hidden])')) {
   // A link of another site brings no cookie with it (SameSite=Strict): this page asks again, as one of this server.
-  fetch('/v1/session', { credentials: 'same-origin' }).then(answer => answer.ok && goOn(), () => {})
+  fetch('/v1/session', { credentials: 'same-origin' }).then(async answer => {
+    await answer.text() // an answer that nobody reads keeps its connection
+    if (answer.ok) goOn()
+  }).catch(() => {})
 }
