@@ -101,6 +101,11 @@ func (b *tab) heard(event any) {
 			_, _ = chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
 		}()
 	case *network.EventRequestWillBeSent:
+		if e.Type == network.ResourceTypeDocument { // nobody waits for the answers to the page before
+			for _, r := range b.requests {
+				r.open = false
+			}
+		}
 		b.requests[e.RequestID] = &request{url: e.Request.URL, kind: e.Type, open: true}
 	case *network.EventResponseReceived:
 		if r := b.requests[e.RequestID]; r != nil {
@@ -234,10 +239,17 @@ func (b *tab) dark(on bool) {
 	})
 }
 
-// signIn signs the tab in with a token, as a person does.
+// signIn signs the tab in with a token. What was requested for it is forgotten.
 func (b *tab) signIn(token string) {
 	b.t.Helper()
-	call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Authorization": "Bearer " + token}})
+	b.open("/sign-in")
+	b.quiet()
+	if status := value[int](b, `fetch("/sign-in", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({token: `+quote(token)+`})}).then(async a => { await a.text(); return a.status; })`); status >= 300 {
+		b.t.Fatalf("sign in: %d", status)
+	}
+	b.quiet()
+	b.asked()
+	b.complaints()
 }
 
 // quote writes a text as JavaScript does.

@@ -138,6 +138,8 @@ type view struct {
 	name string
 	path string
 	open bool // whoever isn't signed in sees it
+
+	complaint string // of the browser, which is expected
 }
 
 // views are all pages of the shop.
@@ -163,8 +165,8 @@ func (s *shop) views() []view {
 		{name: "user", path: "/users/visitor-0@example.com"},
 		{name: "audit", path: "/audit"},
 		{name: "settings", path: "/settings"},
-		{name: "no-such-page", path: "/nothing/here"},
-		{name: "no-such-event", path: "/events/987654321"},
-		{name: "sign-in", path: "/sign-in", open: true},
+		{name: "no-such-page", path: "/nothing/here", complaint: "status of 404"},
+		{name: "no-such-event", path: "/events/987654321", complaint: "status of 404"},
+		{name: "sign-in", path: "/sign-in", open: true, complaint: "status of 401"},
 	}
 }
