@@ -76,7 +76,7 @@ Write a wiring file with "evrun init", start the daemon with "evrun serve", publ
 		}
 		cli.Group(root, commands...)
 	}
-	section("Every day", newServeCmd(e), newEmitCmd(e), newTailCmd(e), newStatusCmd(e), newMetricsCmd(e))
+	section("Every day", newServeCmd(e), newOpenCmd(e), newEmitCmd(e), newTailCmd(e), newStatusCmd(e), newMetricsCmd(e))
 	section("What happened, and why", newEventsCmd(e), newRunsCmd(e), newExplainCmd(e), newUsersCmd(e))
 	section("Stepping in", newReplayCmd(e), newHandlersCmd(e), newSchedulesCmd(e), newHooksCmd(e), newReloadCmd(e), newPruneCmd(e), newEraseCmd(e), newTokenCmd(e))
 	section("The wiring file", newInitCmd(e, demo), newDemoCmd(e), newImportCmd(e), newValidateCmd(e), newTestCmd(e), newSimulateCmd(e), newFmtCmd(e), newSchemaCmd(e))

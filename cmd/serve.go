@@ -84,7 +84,7 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 	if alone != nil {
 		log.Warn("commands can read evrun's memory, or leave processes behind", "error", alone)
 	}
-	err = d.Run(ctx, func() { announce(e, cfg, d.Listening()) })
+	err = d.Run(ctx, func() { announce(e, cfg, d) })
 	process.KillAll() // attempts that did not end after their grace
 	if cerr := d.Close(); err == nil {
 		err = cerr
@@ -98,8 +98,9 @@ func runServe(ctx context.Context, e *cli.Env, s serving) error {
 // announced is how many hooks, how many handlers and how many schedules the start names.
 const announced = 50
 
-// announce prints the hooks, handlers and schedules that run. listening is the URL of the TCP port, if it has one.
-func announce(e *cli.Env, cfg *config.Config, listening string) {
+// announce prints the hooks, handlers and schedules that run.
+func announce(e *cli.Env, cfg *config.Config, d *daemon.Daemon) {
+	listening := d.Listening() // empty: there is no TCP port
 	type scheduled struct {
 		Name   string     `json:"name"`
 		Emits  string     `json:"emits"`
@@ -157,6 +158,11 @@ func announce(e *cli.Env, cfg *config.Config, listening string) {
 	fmt.Fprintf(&b, "  socket    %s\n", cfg.Settings.Server.Socket)
 	if listening != "" {
 		fmt.Fprintf(&b, "  tcp       %s\n", listening)
+		if p.Terminal { // a log must not have a link that signs in
+			fmt.Fprintf(&b, "  dashboard %s (once, within 10 minutes; evrun open makes another link)\n", d.Link())
+		} else {
+			b.WriteString("  dashboard evrun open\n")
+		}
 	}
 	listed(&b, hooks, "hooks more (evrun hooks list)", func(h taking) string {
 		return fmt.Sprintf("hook      %s: POST %s emits %s", p.Paint(output.Cyan, h.Name), h.Path, h.Emits)

@@ -45,6 +45,7 @@ var surface = map[string]struct {
 	"metrics alerts":    {},
 	"metrics dashboard": {},
 	"prune":             {},
+	"open":              {args: []string{"--print"}, once: true}, // without a TCP port
 	"reload":            {},
 	"replay":            {args: []string{"--handler", "save-user", "1"}},
 	"restore":           {args: []string{"backup.db", "--yes", "-c", "other.yaml"}},

@@ -43,6 +43,7 @@ type Daemon struct {
 	Status  func(context.Context) (Status, error)
 	Reload  func(context.Context) (Reloaded, error) // reads the wiring file again
 	Metrics http.Handler                            // answers GET /metrics
+	URL     func() string                           // of the dashboard, by TCP; empty: there is no port
 	// Activity says what happened lately. Its error is about the step.
 	Activity func(activity.Query) (shape.Activity, error)
 	Wiring   *wiring.Wiring

@@ -27,6 +27,10 @@ var tokenRoutes = []Route{
 		Doc: "Who sends the request, and what that allows.",
 	},
 	{
+		Pattern: "POST /v1/links", Right: access.Admin, Daemon: true, endpoint: takes((*Server).createLink),
+		Doc: "Makes a link that signs a browser in, once, within 10 minutes: as the token that asks for it, or by the socket as the owner.", Refuses: []int{http.StatusConflict},
+	},
+	{
 		Pattern: "POST /sign-in", Right: access.Open, Host: true, endpoint: writes((*Server).signIn),
 		Doc:     "Signs a browser in, with a token or with the code of a link. The answer sets a cookie that stands for the token until it ends, for 30 days at most. A form is answered with a redirect to `next`.",
 		Bodies:  []openapi.Content{{Type: openapi.JSON, Of: openapi.Of[SignIn]()}, {Type: formType}},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"evrun/cmd/api/access"
 	"evrun/cmd/api/shape"
@@ -27,6 +28,36 @@ func (s *Server) session(r *http.Request, _ none) (shape.Session, error) {
 
 func sessionOf(who *access.Identity) shape.Session {
 	return shape.Session{Name: who.Name(), Rights: who.Rights().Texts(), Until: shape.TimeOf(who.Expires()), Browser: who.Browser()}
+}
+
+// createLink makes a link that signs a browser in.
+func (s *Server) createLink(r *http.Request, ask shape.LinkRequest, _ none) (shape.Link, error) {
+	base := s.o.Daemon.URL()
+	if who := access.From(r.Context()); !who.Local() { // by the name that this client knows the daemon by
+		base = "http://" + r.Host
+		if s.secure(r) {
+			base = "https://" + r.Host
+		}
+	}
+	link, ok := s.Link(access.From(r.Context()), base, ask.Next)
+	if !ok {
+		return link, problem(http.StatusConflict, "the daemon has no TCP port, and so no dashboard: set server.listen in the wiring file, such as 127.0.0.1:7770")
+	}
+	return link, nil
+}
+
+// Link makes a link that signs a browser in as somebody. ok is false without a TCP port.
+func (s *Server) Link(who *access.Identity, base, next string) (link shape.Link, ok bool) {
+	code, until, ok := s.o.Tokens.Link(who, time.Now())
+	if !ok || base == "" {
+		return link, false
+	}
+	link = shape.Link{URL: base + access.SignInPath, Until: until.UTC().Truncate(time.Second)}
+	if next = access.Next(next); next != "/" {
+		link.URL += "?next=" + url.QueryEscape(next)
+	}
+	link.URL += "#code=" + code
+	return link, true
 }
 
 // signIn signs a browser in.

@@ -24,6 +24,8 @@ type (
 	End           = shape.End
 	Forgotten     = shape.Forgotten
 	ImportedUser  = shape.ImportedUser
+	Link          = shape.Link
+	LinkRequest   = shape.LinkRequest
 	LogLine       = shape.LogLine
 	Output        = shape.Output
 	NewToken      = shape.NewToken

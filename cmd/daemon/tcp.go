@@ -2,10 +2,14 @@ package daemon
 
 import (
 	"cmp"
+	"context"
 	"net"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/access"
 	"evrun/cmd/config/settings"
 	"evrun/cmd/daemon/sockets"
 )
@@ -19,6 +23,31 @@ func (d *Daemon) Listening() string {
 		return "https://" + d.tcp.Addr().String()
 	}
 	return "http://" + d.tcp.Addr().String()
+}
+
+// Dashboard is the URL of the dashboard: that of the TCP port, with a name that a browser can go to; empty: there is none.
+func (d *Daemon) Dashboard() string {
+	if d.tcp == nil {
+		return ""
+	}
+	at, _ := url.Parse(d.Listening())
+	server, everywhere := d.cfg.Settings.Server, false
+	if addr, err := netip.ParseAddrPort(at.Host); err == nil {
+		everywhere = addr.Addr().IsUnspecified()
+	}
+	switch {
+	case d.cert != nil && len(server.Hosts) > 0: // the certificate is for a name
+		at.Host = net.JoinHostPort(server.Hosts[0], at.Port())
+	case everywhere:
+		at.Host = net.JoinHostPort("localhost", at.Port())
+	}
+	return at.String()
+}
+
+// Link is a link to the dashboard that signs a browser in as the owner, once; empty without a TCP port.
+func (d *Daemon) Link() string {
+	link, _ := d.server.Link(access.From(context.Background()), d.Dashboard(), "")
+	return link.URL
 }
 
 // hostsOf are the names that clients call the daemon by: those of the settings, and the one that it listens on.

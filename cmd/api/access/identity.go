@@ -15,6 +15,7 @@ type Identity struct {
 	denied *Denied
 	over   <-chan struct{} // closed when the token is no longer valid; nil: never
 
+	token   Hash
 	expires time.Time // zero: never
 	browser bool      // it is signed in, and sends no token
 }

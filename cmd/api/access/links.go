@@ -17,9 +17,26 @@ type code struct {
 	until time.Time
 }
 
-// Link makes a code that signs a browser in as the holder of a token, once, until the returned time. It has 130 random bits. Only its hash is kept, in
-// memory: a restart ends it.
-func (s *Sessions) Link(token Hash, now time.Time) (text string, until time.Time) {
+// Link makes a code that signs a browser in as somebody, once, until the returned time; clients of the socket are the owner. It has 130 random bits. Only its
+// hash is kept, in memory: a restart ends it. ok is false if nobody can sign in, because there is no TCP port.
+func (t *Tokens) Link(who *Identity, now time.Time) (code string, until time.Time, ok bool) {
+	token := who.token
+	if who.Local() {
+		t.mu.RLock()
+		for hash := range t.kept[Owner] { // one
+			token = hash
+		}
+		t.mu.RUnlock()
+	}
+	if token == (Hash{}) || !t.sessions.On() {
+		return "", until, false
+	}
+	code, until = t.sessions.link(token, now)
+	return code, until, true
+}
+
+// link makes the code of a link.
+func (s *Sessions) link(token Hash, now time.Time) (text string, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var oldest Hash

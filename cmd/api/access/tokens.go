@@ -110,7 +110,7 @@ func (t *Tokens) hold(token Token) *holder {
 	} else {
 		h.valid, h.end = context.WithDeadline(context.Background(), token.Expires)
 	}
-	h.identity = &Identity{name: token.Name, rights: token.Rights, over: h.valid.Done(), denied: &t.denied, expires: token.Expires}
+	h.identity = &Identity{name: token.Name, rights: token.Rights, over: h.valid.Done(), denied: &t.denied, token: token.Hash, expires: token.Expires}
 	if token.Rate.Count > 0 {
 		h.identity.rate = limits.BucketOf(token.Rate)
 	}

@@ -23,3 +23,9 @@ func (c *Client) CreateToken(ctx context.Context, ask api.TokenRequest) (api.New
 func (c *Client) RevokeToken(ctx context.Context, name string) (api.RevokedToken, error) {
 	return request[api.RevokedToken](ctx, c, http.MethodPost, "/v1/tokens/"+segment(name)+"/revoke", body{})
 }
+
+// Link makes a link that signs a browser in: to a page, or to the first one if next is empty. Only a daemon with a TCP port has one; else the error is a
+// *[api.Problem] with status 409.
+func (c *Client) Link(ctx context.Context, next string) (api.Link, error) {
+	return post[api.Link](ctx, c, "/v1/links", api.LinkRequest{Next: next})
+}

@@ -180,6 +180,7 @@ func TestTheAuditTrailNamesTheTokenOfEachAction(t *testing.T) {
 	c.do("POST /v1/users", "", `{"name":"Bea","email":"bea@example.com"}`+"\n", "users.imported")
 	c.do("POST /v1/tokens", "", `{"name":"ci","rights":["read"]}`, "token.created")
 	c.do("POST /v1/tokens/{name}/revoke", "ci", "", "token.revoked")
+	c.do("POST /v1/links", "", "{}") // what is done with it has the name of the token
 	left, _, _ := strings.Cut(c.wiring(""), "  - {name: later")
 	c.d.Write(t, left+"retention: {events: 1s}\n")
 	c.do("POST /v1/reload", "", "", "wiring.reloaded")

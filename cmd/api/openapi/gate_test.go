@@ -32,7 +32,7 @@ var rights = map[string]string{
 	"GET /v1/handlers": "read", "GET /v1/handlers/{name}": "read", "POST /v1/handlers/{name}/pause": "operate", "POST /v1/handlers/{name}/resume": "operate",
 	"POST /v1/handlers/{name}/forget": "operate",
 	"GET /v1/users":                   "read", "POST /v1/users": "operate", "GET /v1/users/{key}": "read",
-	"GET /v1/tokens": "admin", "POST /v1/tokens": "admin", "POST /v1/tokens/{name}/revoke": "admin", "GET /v1/session": "any",
+	"GET /v1/tokens": "admin", "POST /v1/tokens": "admin", "POST /v1/tokens/{name}/revoke": "admin", "GET /v1/session": "any", "POST /v1/links": "admin",
 	"POST /sign-in": "browser", "POST /sign-out": "browser",
 	"GET /v1/wiring": "read", "GET /v1/wiring/files": "admin", "POST /v1/wiring/what-if": "admin",
 	"GET /v1/status": "read", "GET /v1/activity": "read", "POST /v1/reload": "operate", "POST /v1/prune": "admin", "POST /v1/backup": "local",

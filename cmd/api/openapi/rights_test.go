@@ -36,6 +36,8 @@ func TestTheTableOfRightsIsThatOfTheRoutes(t *testing.T) {
 			continue
 		case strings.HasPrefix(at, "/v1/tokens"):
 			word = "tokens"
+		case at == "/v1/links":
+			continue // of tokens
 		case r.Right == access.Emit:
 			word = "events"
 		case r.Right == access.Read && word != "stream" && word != "metrics":

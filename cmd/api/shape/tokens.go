@@ -42,6 +42,17 @@ type SignIn struct {
 	Next  string `json:"next,omitempty"`  // where a form goes on to: a path of this server
 }
 
+// LinkRequest is a request for a link that signs a browser in.
+type LinkRequest struct {
+	Next string `json:"next,omitempty"` // the page that it leads to: a path, such as /runs?state=dead
+}
+
+// Link is a link that signs a browser in.
+type Link struct {
+	URL   string    `json:"url"`        // with the code; who has it can sign in
+	Until time.Time `json:"expires_at"` // it can be used once, until then
+}
+
 // Session is who sends a request, and what that allows.
 type Session struct {
 	Name    string     `json:"name"`                 // of the token; empty on the socket, which needs none
