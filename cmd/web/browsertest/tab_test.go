@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -372,28 +371,38 @@ func (b *tab) keep(name string) {
 		b.t.Logf("no screenshot: %v", err)
 		return
 	}
-	name = strings.NewReplacer("/", "_", " ", "-").Replace(b.t.Name() + "-" + name)
+	name = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' {
+			return r
+		}
+		return '-'
+	}, strings.TrimPrefix(b.t.Name(), "Test")+"-"+name)
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o644); err != nil {
 		b.t.Error(err)
 	}
 }
 
-// quiet waits until all requests have been answered, those that stay open aside.
+// quiet waits until all requests have been answered, those that stay open aside, and the icon, which the browser may ask for at any time.
 func (b *tab) quiet() {
 	b.t.Helper()
-	busy := func() (list []string) {
+	if open := b.unanswered(patience); len(open) > 0 {
+		b.t.Fatalf("these requests are never answered: %v", open)
+	}
+}
+
+// unanswered returns the requests that are open after so long; none, as soon as there are none.
+func (b *tab) unanswered(wait time.Duration) (list []string) {
+	for deadline := time.Now().Add(wait); ; time.Sleep(10 * time.Millisecond) { // the browser is another process
+		list = nil
 		b.mu.Lock()
-		defer b.mu.Unlock()
 		for _, r := range b.requests {
-			if r.open && r.kind != network.ResourceTypeEventSource && !strings.Contains(r.url, "/v1/stream") {
+			if r.open && r.kind != network.ResourceTypeEventSource && !strings.Contains(r.url, "/v1/stream") && !strings.HasSuffix(r.url, "/icon.svg") {
 				list = append(list, r.url)
 			}
 		}
-		return slices.Clip(list)
-	}
-	for deadline := time.Now().Add(patience); len(busy()) > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			b.t.Fatalf("these requests are never answered: %v", busy())
+		b.mu.Unlock()
+		if len(list) == 0 || time.Now().After(deadline) {
+			return list
 		}
 	}
 }
