@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, _ none) error {
 	cookie, who, no := s.door.SignIn(r, strings.TrimSpace(ask.Token), ask.Code)
 	switch {
 	case no != nil && form:
-		http.Redirect(w, r, access.SignInPath+"?"+url.Values{"failed": {no.Detail}, "next": {access.Next(ask.Next)}}.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, access.SignInPath+"?"+url.Values{"failed": {strconv.Itoa(no.Status)}, "next": {access.Next(ask.Next)}}.Encode(), http.StatusSeeOther)
 		return nil
 	case no != nil:
 		return problem(no.Status, no.Detail).After(no.Retry)

@@ -1,8 +1,6 @@
 package web
 
-import (
-	"evrun/cmd/api/access"
-)
+import "evrun/cmd/api/access"
 
 var signInPage = page{pattern: "GET " + access.SignInPath, right: access.Open, title: "Sign in", template: "sign-in", load: loadSignIn}
 
@@ -12,6 +10,13 @@ type signingIn struct {
 	Failed string // what was wrong with the last try
 }
 
+// failures are why a form did not sign in, by the status in the URL: a text in it could be anybody's.
+var failures = map[string]string{
+	"401": "The token is not valid: it is unknown, revoked or expired.",
+	"409": "Nobody can sign in: the daemon has no TCP port.",
+	"429": "Too many wrong tokens came from this address: try again later.",
+}
+
 func loadSignIn(q *request) (any, error) {
-	return signingIn{Next: access.Next(q.query.Get("next")), Failed: q.query.Get("failed")}, nil
+	return signingIn{Next: access.Next(q.query.Get("next")), Failed: failures[q.query.Get("failed")]}, nil
 }
