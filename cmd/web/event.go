@@ -73,9 +73,12 @@ func (a account) in(states ...store.RunState) bool {
 
 // Replay is the body of the request that runs the event by this handler again.
 func (a account) Replay(sequence int64) string {
-	text, _ := events.MarshalJSON(api.ReplayRequest{Events: []string{"#" + strconv.FormatInt(sequence, 10)}, To: a.Handler, Again: true}) // of texts
+	text, _ := events.MarshalJSON(api.ReplayRequest{Events: []string{sequenceName(sequence)}, To: a.Handler, Again: true}) // of texts
 	return string(text)
 }
+
+// sequenceName names an event by its number, for the API.
+func sequenceName(sequence int64) string { return "#" + strconv.FormatInt(sequence, 10) }
 
 func loadEvent(q *request) (any, error) {
 	ctx := q.Context()
@@ -120,6 +123,11 @@ func loadEvent(q *request) (any, error) {
 	v.More, v.Events = chain.More, len(chain.Events)
 	v.Chain = waterfall.Of(&chain, waterfall.Options{Focus: e.Sequence, Open: q.all("open"), Now: q.now})
 	v.Going = v.Chain.Going > 0 || slices.ContainsFunc(v.Matched, func(a account) bool { return a.State == store.Waiting.String() })
+	for i := range v.Matched { // the parts of the condition say more
+		if a := &v.Matched[i]; a.When != nil && len(a.When.Why) > 0 && strings.HasPrefix(a.Why, "when: ") {
+			a.Why = ""
+		}
+	}
 	return v, nil
 }
 

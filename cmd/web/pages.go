@@ -6,6 +6,7 @@ var pages = []page{
 	signInPage,
 	eventsPage,
 	eventPage,
+	emitPage,
 }
 
 // entry is an entry of the navigation.

@@ -73,5 +73,6 @@ export async function lines(path, { body, ...options } = {}, onLine) {
 }
 
 function json(body) {
+  if (body instanceof Blob) return { body, headers: { 'Content-Type': body.type } } // a text as it is, of its own type
   return body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
 }

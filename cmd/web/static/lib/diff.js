@@ -1,69 +1,60 @@
-// Line diffs, as an element.
-import { h } from "./dom.js";
+// Texts compared line by line.
+import { h } from './dom.js'
 
-const most = 2000; // lines of a text that are compared
-const around = 3; // lines that are shown around a difference
+const most = 2000 // lines of a text that are compared
+const around = 3 // lines that are shown around a difference
 
-/** lines compares two texts: a list of [mark, text], where mark is " ", "-" or "+". */
+const split = text => text === '' ? [] : text.split('\n')
+
+/** The lines of two texts as [mark, text], where the mark is a blank, - or +. */
 export function lines(before, after) {
-  let a = before.split("\n");
-  let b = after.split("\n");
-  if (before === "") a = [];
-  if (after === "") b = [];
-  if (a.length > most || b.length > most) {
-    return [...a.map((text) => ["-", text]), ...b.map((text) => ["+", text])];
-  }
-  let start = 0;
-  while (start < a.length && start < b.length && a[start] === b[start]) start++;
-  let end = 0;
-  while (end < a.length - start && end < b.length - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
-  const same = a.slice(0, start).map((text) => [" ", text]);
-  const rest = a.slice(a.length - end).map((text) => [" ", text]);
-  a = a.slice(start, a.length - end);
-  b = b.slice(start, b.length - end);
-  // The lengths of the longest common subsequences of a[i:] and b[j:].
-  const width = b.length + 1;
-  const length = new Uint16Array((a.length + 1) * width);
+  let a = split(before)
+  let b = split(after)
+  if (a.length > most || b.length > most) return [...a.map(text => ['-', text]), ...b.map(text => ['+', text])]
+  let start = 0
+  while (start < a.length && start < b.length && a[start] === b[start]) start++
+  let end = 0
+  while (end < a.length - start && end < b.length - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++
+  const all = a.slice(0, start).map(text => [' ', text])
+  const rest = a.slice(a.length - end).map(text => [' ', text])
+  a = a.slice(start, a.length - end)
+  b = b.slice(start, b.length - end)
+  // length[i][j] is that of the longest common subsequence of what is left of both.
+  const width = b.length + 1
+  const length = new Uint16Array((a.length + 1) * width)
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length - 1; j >= 0; j--) {
-      length[i * width + j] = a[i] === b[j] ? length[(i + 1) * width + j + 1] + 1 : Math.max(length[(i + 1) * width + j], length[i * width + j + 1]);
+      length[i * width + j] = a[i] === b[j] ? length[(i + 1) * width + j + 1] + 1 : Math.max(length[(i + 1) * width + j], length[i * width + j + 1])
     }
   }
-  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+  for (let i = 0, j = 0; i < a.length || j < b.length;) {
     if (i < a.length && j < b.length && a[i] === b[j]) {
-      same.push([" ", a[i++]]);
-      j++;
+      all.push([' ', a[i++]])
+      j++
     } else if (j === b.length || (i < a.length && length[(i + 1) * width + j] >= length[i * width + j + 1])) {
-      same.push(["-", a[i++]]);
+      all.push(['-', a[i++]])
     } else {
-      same.push(["+", b[j++]]);
+      all.push(['+', b[j++]])
     }
   }
-  return same.concat(rest);
+  return [...all, ...rest]
 }
 
-/** diff is an element that shows how two texts differ, or says that they don't. */
+/** An element that shows how two texts differ, or null if they don't. */
 export function diff(before, after) {
-  const all = lines(before, after);
-  const near = all.map(() => false);
-  let changed = 0;
+  const all = lines(before, after)
+  const near = new Set()
+  let changed = 0
   all.forEach(([mark], i) => {
-    if (mark === " ") return;
-    changed++;
-    for (let j = Math.max(0, i - around); j <= Math.min(all.length - 1, i + around); j++) near[j] = true;
-  });
-  if (!changed) return h("p", { class: "hint" }, "Nothing has changed.");
-  const box = h("pre", { class: "diff", tabindex: "0", "aria-label": `${changed} changed lines` });
-  let gap = false;
+    if (mark === ' ') return
+    changed++
+    for (let j = i - around; j <= i + around; j++) near.add(j)
+  })
+  if (!changed) return null
+  const shown = []
   all.forEach(([mark, text], i) => {
-    if (!near[i]) {
-      if (!gap) box.append(h("span", { class: "line same" }, "  …\n"));
-      gap = true;
-      return;
-    }
-    gap = false;
-    const tag = mark === "-" ? "del" : mark === "+" ? "ins" : "span";
-    box.append(h(tag, { class: "line" }, `${mark} ${text}\n`));
-  });
-  return box;
+    if (near.has(i)) shown.push(h({ '-': 'del', '+': 'ins' }[mark] ?? 'span', {}, `${mark} ${text}\n`))
+    else if (near.has(i - 1) || i === 0) shown.push(h('span', { class: 'muted' }, '  …\n'))
+  })
+  return h('pre', { class: 'diff', tabindex: '0', 'aria-label': `${changed} changed lines` }, shown)
 }
