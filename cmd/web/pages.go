@@ -5,6 +5,7 @@ var pages = []page{
 	overviewPage,
 	signInPage,
 	eventsPage,
+	livePage,
 	eventPage,
 	emitPage,
 }

@@ -13,7 +13,7 @@ const lasting = new Set([400, 401, 403, 404, 421]) // answers that another attem
 // follow follows a stream until close is called. All callbacks are optional.
 //
 //	params     of GET /v1/stream; after, since, last and limit say where the stream begins
-//	event      an event, as the API writes it
+//	event      an event, and its text as the API wrote it: numbers of more than 15 digits are not lost there
 //	run        a changed run. Runs have no place in the journal: those that changed while the stream was not open never come
 //	open       the stream is open, for the first time or again: what it has no record of (runs) can be read now
 //	head       the seq of the position, every 15 seconds in which nothing else comes
@@ -129,7 +129,7 @@ export function follow({ params = {}, event, run, open, head, gap, failed, catch
       begun = true
     }
     switch (kind) {
-      case 'event': return call(event, value)
+      case 'event': return call(event, value, data)
       case 'run': return call(run, value)
       case 'gap': return call(gap, value)
       case 'failed': return call(failed, value)
