@@ -41,9 +41,10 @@ type Daemon struct {
 	Bus     *events.Bus
 	Commits *events.Feed[store.Commit]
 	Status  func(context.Context) (Status, error)
-	Reload  func(context.Context) (Reloaded, error) // reads the wiring file again
-	Metrics http.Handler                            // answers GET /metrics
-	URL     func() string                           // of the dashboard, by TCP; empty: there is no port
+	Reload  func(context.Context) (Reloaded, error)            // reads the wiring file again
+	Metrics http.Handler                                       // answers GET /metrics
+	Examine func(context.Context) ([]shape.CheckResult, error) // looks for what is wrong, or soon will be
+	URL     func() string                                      // of the dashboard, by TCP; empty: there is no port
 	// Activity says what happened lately. Its error is about the step.
 	Activity func(activity.Query) (shape.Activity, error)
 	Wiring   *wiring.Wiring

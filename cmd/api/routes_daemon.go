@@ -80,6 +80,10 @@ var daemonRoutes = []Route{
 		Refuses: []int{http.StatusNotFound},
 	},
 	{
+		Pattern: "GET /v1/doctor", Right: access.Operate, Daemon: true, endpoint: returns((*Server).doctor),
+		Doc: "What is wrong with the daemon's file, store, disk, clock, TCP port and handlers, or soon will be. `evrun doctor` looks at more: it reads the whole store, and asks the collector of spans.", Refuses: []int{http.StatusTooManyRequests},
+	},
+	{
 		Pattern: "POST /v1/reload", Right: access.Operate, Daemon: true, endpoint: returns((*Server).reload),
 		Doc: "Reads the wiring file again. A wrong file changes nothing: 422, with its faults.", Refuses: []int{http.StatusUnprocessableEntity},
 	},

@@ -91,6 +91,7 @@ type Server struct {
 	lines       places             // bodies of NDJSON
 	bodies      [2]limits.Bodies   // of events: of those who may do everything, and of TCP
 	backups     places
+	examined    places
 	summaries   places
 	whatIfs     places
 	loading     sync.Mutex // see LoadTokens
@@ -114,8 +115,9 @@ func NewServer(o Options) *Server {
 		o: o, connections: limits.Connections{Most: o.MaxConnections},
 		strangers: limits.Connections{Most: o.MaxConnections, Share: max(o.MaxConnections/4, 10), Exempt: o.TrustedProxies},
 		following: places{what: "streams", limit: o.MaxStreams}, lines: places{what: "bodies of NDJSON", limit: min(o.MaxStreams, mostLines)},
-		bodies:  [2]limits.Bodies{{Most: mostBodies}, {Most: mostBodies}},
-		backups: places{what: "backups", limit: backupsAtOnce}, summaries: places{what: "summaries", limit: summariesAtOnce},
+		bodies:   [2]limits.Bodies{{Most: mostBodies}, {Most: mostBodies}},
+		examined: places{what: "examinations", limit: examinationsAtOnce},
+		backups:  places{what: "backups", limit: backupsAtOnce}, summaries: places{what: "summaries", limit: summariesAtOnce},
 		whatIfs: places{what: "comparisons of wirings", limit: whatIfAtOnce},
 		reasons: shape.NewReasons(o.Store, o.Redact),
 	}

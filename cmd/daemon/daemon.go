@@ -156,7 +156,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Version: d.o.Version,
 		Hooks:   cfg.Wiring.Hooks,
 		Pages:   web.Pages,
-		Daemon: &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler(), URL: d.Dashboard, Activity: d.activity.Answer,
+		Daemon: &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler(), URL: d.Dashboard, Examine: d.examine, Activity: d.activity.Answer,
 			Wiring: wiring.New(wiring.Options{Current: d.current.Load, Load: o.Load, ParseStatement: sqlite.ParseStatement})},
 	})
 	if err = d.loadTokens(ctx); err != nil {

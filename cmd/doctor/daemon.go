@@ -10,7 +10,6 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
-	"evrun/cmd/cli"
 	"evrun/events"
 	"evrun/store/files"
 )
@@ -38,7 +37,7 @@ func (x *examination) socket(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answersWithin)
 	defer cancel()
-	status, err := cli.ClientOf(x.cfg).Status(ctx)
+	status, err := x.Status(ctx, x.cfg)
 	var unreachable *client.ConnectError
 	switch {
 	case errors.Is(err, api.ErrNoDaemon):
@@ -63,7 +62,7 @@ func (x *examination) socket(ctx context.Context) {
 // running is what a daemon says.
 func (x *examination) running(s *api.Status) {
 	x.add("daemon", OK, "", "it was started %s, process %d", x.within(s.StartedAt), s.PID)
-	if own := cli.Version(); s.Version != own {
+	if own := x.Version; s.Version != own {
 		x.add("version", Warning, "restart the daemon to have it run the installed version", "the daemon is evrun %s, this is evrun %s", s.Version, own)
 	} else {
 		x.add("version", OK, "", "evrun %s", own)

@@ -12,7 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"evrun/cmd/api"
-	"evrun/cmd/cli"
+	"evrun/cmd/api/shape"
 	"evrun/cmd/config"
 	"evrun/cmd/output"
 	"evrun/events"
@@ -21,31 +21,28 @@ import (
 )
 
 // Finding is one thing that was looked at.
-type Finding struct {
-	Check string `json:"check"` // file, store, integrity, space, retention, clock, socket, tcp, tls, daemon, version, reload, runs, handlers, spans, service
-	Level Level  `json:"level"`
-	Text  string `json:"text"`
-	Hint  string `json:"hint,omitempty"` // what to do
-}
+type Finding = shape.CheckResult
 
-// Level is how bad a finding is.
-type Level string
-
-// The levels.
+// The levels of findings.
 const (
-	OK      Level = "ok"
-	Warning Level = "warning" // it works, and may not for long
-	Error   Level = "error"
+	OK      = shape.OK
+	Warning = shape.Warning
+	Error   = shape.Error
 )
 
-// Options say what is looked at.
+// Options say what is looked at, and how.
 type Options struct {
-	*cli.Env
-	Full bool // compare the store's tables with their indexes
+	Load     func() (*config.Config, error)                            // reads the wiring file, whole
+	Settings func() (*config.Config, error)                            // reads its settings, where the rest is wrong
+	Status   func(context.Context, *config.Config) (api.Status, error) // asks the daemon
+	Version  string                                                    // of this evrun
+	Reading  func() (done func())                                      // is called before the whole store is read; nil: nobody waits
+	Full     bool                                                      // compare the store's tables with their indexes
+	Quick    bool                                                      // read neither the whole store, nor ask other programs: the daemon looks at itself, while it works
 }
 
-// Run prints what it finds. The error is silent.
-func Run(ctx context.Context, o Options) error {
+// Examine returns what it finds.
+func Examine(ctx context.Context, o Options) ([]Finding, error) {
 	x := &examination{Options: o, now: time.Now()}
 	x.file()
 	x.socket(ctx)
@@ -53,33 +50,19 @@ func Run(ctx context.Context, o Options) error {
 	x.store(ctx)
 	x.clock()
 	x.service()
-	x.spans(ctx)
-	if err := ctx.Err(); err != nil {
-		return err
+	if !o.Quick {
+		x.spans(ctx)
 	}
-	failed := 0
-	for _, f := range x.found {
-		if f.Level == Error {
-			failed++
-		}
-		if err := o.print(f); err != nil {
-			return err
-		}
-	}
-	if failed > 0 {
-		return &cli.ExitError{Code: cli.ExitFailed, Err: fmt.Errorf("%s", fault.Plural(failed, "error")), Silent: true}
-	}
-	return nil
+	return x.found, ctx.Err()
 }
 
-// print prints a finding: the hint is below its text.
-func (o Options) print(f Finding) error {
-	p := o.Printer()
+// Print prints a finding: the hint is below its text.
+func Print(p *output.Printer, f Finding) error {
 	if p.JSON {
 		return p.Object(f)
 	}
 	const before = len("warning  integrity  ")
-	color := map[Level]string{OK: output.Green, Warning: output.Yellow, Error: output.Red}[f.Level]
+	color := map[shape.Level]string{OK: output.Green, Warning: output.Yellow, Error: output.Red}[f.Level]
 	lines := func(text string) []string {
 		text = events.EscapeControl(text)
 		if p.Width == 0 {
@@ -93,7 +76,7 @@ func (o Options) print(f Finding) error {
 	}
 	head := p.Paint(color, fmt.Sprintf("%-7s", f.Level)) + fmt.Sprintf("  %-9s  ", f.Check)
 	for _, line := range text {
-		if _, err := fmt.Fprintln(o.Out, head+line); err != nil {
+		if _, err := fmt.Fprintln(p.Out, head+line); err != nil {
 			return err
 		}
 		head = strings.Repeat(" ", before)
@@ -112,13 +95,13 @@ type examination struct {
 	found  []Finding
 }
 
-func (x *examination) add(check string, level Level, hint, format string, args ...any) {
+func (x *examination) add(check string, level shape.Level, hint, format string, args ...any) {
 	x.found = append(x.found, Finding{Check: check, Level: level, Text: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 // file checks the wiring file as a daemon would.
 func (x *examination) file() {
-	cfg, err := config.Load(x.Config, x.ConfigOptions())
+	cfg, err := x.Load()
 	var faults *config.Errors
 	switch {
 	case errors.As(err, &faults):

@@ -39,10 +39,7 @@ func (x *examination) store(ctx context.Context) {
 	if !x.private(path) {
 		return
 	}
-	p := x.Progress()
-	p.Say("reading the store")
-	has, err := copies.Inspect(ctx, path, x.Full)
-	p.Clear()
+	has, err := x.inspect(ctx, path)
 	switch {
 	case ctx.Err() != nil:
 		return
@@ -54,7 +51,11 @@ func (x *examination) store(ctx context.Context) {
 		return
 	}
 	x.last = has.Last
-	x.add("integrity", OK, "", "%s: %s up to #%d, schema %d", path, fault.Plural(int(has.Events), "event"), has.Sequence, has.Schema)
+	check := "integrity"
+	if x.Quick {
+		check = "store"
+	}
+	x.add(check, OK, "", "%s: %s up to #%d, schema %d", path, fault.Plural(int(has.Events), "event"), has.Sequence, has.Schema)
 	s, err := sqlite.OpenReader(path)
 	switch {
 	case errors.Is(err, store.ErrOlder):
@@ -76,6 +77,17 @@ func (x *examination) store(ctx context.Context) {
 			x.add(look.check, Warning, "try again", "the store can't say: %v", err)
 		}
 	}
+}
+
+// inspect says what the store has, and reads the whole of it unless that would take too long.
+func (x *examination) inspect(ctx context.Context, path string) (store.Contents, error) {
+	if x.Quick {
+		return copies.Look(ctx, path)
+	}
+	if x.Reading != nil {
+		defer x.Reading()()
+	}
+	return copies.Inspect(ctx, path, x.Full)
 }
 
 // fail adds an error with the hint that it brings.

@@ -35,7 +35,7 @@ var rights = map[string]string{
 	"GET /v1/tokens": "admin", "POST /v1/tokens": "admin", "POST /v1/tokens/{name}/revoke": "admin", "GET /v1/session": "any", "POST /v1/links": "admin",
 	"POST /sign-in": "browser", "POST /sign-out": "browser",
 	"GET /v1/wiring": "read", "GET /v1/wiring/files": "admin", "POST /v1/wiring/what-if": "admin",
-	"GET /v1/status": "read", "GET /v1/activity": "read", "POST /v1/reload": "operate", "POST /v1/prune": "admin", "POST /v1/backup": "local",
+	"GET /v1/status": "read", "GET /v1/doctor": "operate", "GET /v1/activity": "read", "POST /v1/reload": "operate", "POST /v1/prune": "admin", "POST /v1/backup": "local",
 	"GET /v1/openapi.json": "read", "GET /metrics": "read", "GET /healthz": "open", "GET /readyz": "open",
 	"GET /hooks/{name}": "open", "POST /hooks/{name}": "open", "OPTIONS /hooks/{name}": "open", "GET /v1/hooks": "read", "GET /v1/hooks/{name}": "read",
 }

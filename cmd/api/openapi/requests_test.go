@@ -72,6 +72,7 @@ func (d *driver) successes(copyTo string) []ask {
 		{method: "POST", path: "/v1/tokens", contentType: "application/json", body: `{"name":"ci","rights":["read"]}`, want: 409},
 		{method: "GET", path: "/v1/tokens", want: 200, detail: `"ci"`},
 		{method: "POST", path: "/v1/tokens/{name}/revoke", name: "ci", want: 200},
+		{method: "GET", path: "/v1/doctor", want: 200, detail: `"check":"space"`},
 		{method: "GET", path: "/v1/session", want: 200, detail: `"admin"`},
 		{method: "POST", path: "/sign-out", want: 200},
 		{method: "POST", path: "/hooks/{name}", name: "cloud", contentType: "application/json", body: `{"id":"1"}`, query: "any=1", want: 202, detail: `"seq"`},
