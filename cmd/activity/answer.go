@@ -37,7 +37,7 @@ func (s *Sampler) Answer(q Query) (shape.Activity, error) {
 	if err != nil {
 		return shape.Activity{}, err
 	}
-	w := window{sampler: s, step: step, end: s.through - s.through%step, fine: step%coarse.step != 0 || since >= s.through-fine.span()}
+	w := window{sampler: s, step: step, end: s.through - s.through%step, fine: step%coarse.step != 0}
 	span := coarse.span()
 	if w.fine {
 		span = fine.span()

@@ -73,8 +73,18 @@ func ago(v any) template.HTML {
 	return timeElement(t, "data-ago", text)
 }
 
-// in is ago for times to come.
-func in(v any) template.HTML { return ago(v) }
+// in is in how long a time will be, which a script keeps current: in 3m. What has passed is due now.
+func in(v any) template.HTML {
+	t, ok := timeOf(v)
+	if !ok {
+		return ""
+	}
+	text := "now"
+	if d := time.Until(t).Round(time.Second); d > 0 {
+		text = "in " + output.Duration(d)
+	}
+	return timeElement(t, "data-in", text)
+}
 
 // at is a time, which a script shows in the zone of the browser.
 func at(v any) template.HTML {
@@ -98,6 +108,12 @@ func state(s string) template.HTML {
 
 // num is a whole number with thousands separated.
 func num(v any) string {
+	switch p := v.(type) {
+	case *int:
+		v = *p
+	case *int64:
+		v = *p
+	}
 	text := fmt.Sprint(v)
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {

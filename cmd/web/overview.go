@@ -1,18 +1,141 @@
 package web
 
 import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
 	"evrun/cmd/api"
 	"evrun/cmd/api/access"
 )
 
 var overviewPage = page{pattern: "GET /{$}", right: access.Read, nav: "overview", title: "Overview", template: "overview", load: loadOverview}
 
-// overview is what is going on.
+// The sizes of the overview; the rest is a link away.
+const (
+	problemsShown = 12
+	handlersShown = 20
+	slotsShown    = 8
+)
+
+// overview is what is going on: what is wrong first.
 type overview struct {
-	Status api.Status
+	Status   api.Status
+	Problems []problem
+	More     []problem // beyond those that are shown at once
+	Figures  figures
+	Plots    plots
+	Handlers []handlerRow
+	Hidden   int // handlers beyond those that are shown
+	Next     []api.Schedule
 }
 
 func loadOverview(q *request) (any, error) {
 	status, err := q.api.Status(q.Context())
-	return overview{status}, err
+	if err != nil {
+		return nil, err
+	}
+	a, err := lately(q)
+	if err != nil {
+		return nil, err
+	}
+	o := overview{Status: status, Plots: plotsOf(q, "", spans), Next: nextSlots(status.Schedules)}
+	if o.Figures, err = figuresOf(q, ""); err != nil {
+		return nil, err
+	}
+	o.Problems = problemsOf(&status)
+	if len(o.Problems) > problemsShown {
+		o.Problems, o.More = o.Problems[:problemsShown], o.Problems[problemsShown:]
+	}
+	o.Handlers = handlerRows(status.Handlers, a)
+	slices.SortStableFunc(o.Handlers, func(a, b handlerRow) int {
+		return cmp.Or(cmp.Compare(b.Health.worse(), a.Health.worse()), cmp.Compare(b.Total, a.Total))
+	})
+	if len(o.Handlers) > handlersShown {
+		o.Handlers, o.Hidden = o.Handlers[:handlersShown], len(o.Handlers)-handlersShown
+	}
+	return o, nil
 }
+
+// nextSlots are the schedules in the order of their next slots, without those that are paused.
+func nextSlots(all []api.Schedule) (list []api.Schedule) {
+	for _, s := range all {
+		if s.Next != nil && s.Paused == "" {
+			list = append(list, s)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b api.Schedule) int { return a.Next.Compare(*b.Next) })
+	return list[:min(len(list), slotsShown)]
+}
+
+// problem is a problem of a status, with where somebody mends it.
+type problem struct {
+	api.Trouble
+	Title  string // what it is about, in a few words
+	About  string // the page of the handler or the schedule; empty: it is about neither
+	Path   string // where it is mended
+	Link   string // the text of the link there
+	Bad    bool   // something failed or is refused, now; else somebody should look
+	Resume string // the path of a request that ends the problem; empty: none does
+}
+
+// titles of what is wrong, by [api.Trouble].What.
+var titles = map[string]string{
+	api.TroubleStopping: "evrun is stopping", api.TroubleStore: "The store", api.TroubleReload: "The wiring file was refused", api.TroubleDead: "Dead runs", api.TroubleFailing: "Failing",
+	api.TroubleSilent: "No answer", api.TroubleLate: "Overdue", api.TroubleBehind: "Behind", api.TroublePaused: "Paused", api.TroubleLeft: "Left the wiring file", api.TroubleMissed: "Missed slots",
+	api.TroubleLastSlot: "The last slot failed", api.TroubleTLS: "The certificate", api.TroublePruning: "Retention", api.TroubleSpans: "Spans",
+}
+
+func problemsOf(s *api.Status) []problem {
+	list := make([]problem, len(s.Problems))
+	for i, t := range s.Problems {
+		list[i] = problemOf(s, t)
+	}
+	return list
+}
+
+func problemOf(s *api.Status, t api.Trouble) problem {
+	p := problem{Trouble: t, Title: cmp.Or(titles[t.What], t.What)}
+	handler, schedule := "/handlers/"+url.PathEscape(t.Name), "/schedules/"+url.PathEscape(t.Name)
+	runs := func(state string) string {
+		return "/runs?" + url.Values{"handler": {t.Name}, "state": {state}}.Encode()
+	}
+	switch t.What {
+	case api.TroubleStopping:
+		p.Bad = true
+	case api.TroubleStore, api.TroubleTLS, api.TroublePruning, api.TroubleSpans:
+		p.Path, p.Link, p.Bad = "/settings", "Look at the settings", t.What == api.TroubleStore && s.WAL.Full
+	case api.TroubleReload:
+		p.Path, p.Link, p.Bad = "/wiring?view=files", "See where it is wrong", true
+	case api.TroubleDead:
+		p.About, p.Path, p.Link, p.Bad = handler, runs("dead"), "See them, retry or drop", true
+	case api.TroubleFailing:
+		p.About, p.Path, p.Link = handler, runs("retrying"), "See them"
+	case api.TroubleSilent, api.TroubleBehind, api.TroubleLeft:
+		p.About, p.Path, p.Link = handler, handler, "Look at the handler"
+		p.Bad = t.What == api.TroubleSilent
+	case api.TroubleLate, api.TroubleMissed:
+		p.About, p.Path, p.Link, p.Bad = schedule, schedule, "Look at the schedule", t.What == api.TroubleLate
+	case api.TroubleLastSlot:
+		p.About, p.Path, p.Link = schedule, schedule, "Look at the schedule"
+		i := slices.IndexFunc(s.Schedules, func(x api.Schedule) bool { return x.Name == t.Name })
+		if i >= 0 && s.Schedules[i].LastRuns != nil {
+			p.Path, p.Link = "/events/"+strconv.FormatInt(s.Schedules[i].LastRuns.Sequence, 10), "See what came of it"
+		}
+	case api.TroublePaused:
+		p.About, p.Path, p.Link = handler, handler, "Look at the handler"
+		what := "/v1/handlers/"
+		if slices.ContainsFunc(s.Schedules, func(x api.Schedule) bool { return x.Name == t.Name && x.Paused == "hand" }) && t.Text == "the schedule is paused" {
+			p.About, p.Path, p.Link, what = schedule, schedule, "Look at the schedule", "/v1/schedules/"
+		}
+		if t.Do != "" { // what the wiring file has paused is resumed there
+			p.Resume = what + url.PathEscape(t.Name) + "/resume"
+		}
+	}
+	return p
+}
+
+// uptime is how long the daemon runs.
+func (o overview) Uptime() time.Duration { return time.Since(o.Status.StartedAt).Round(time.Second) }

@@ -3,6 +3,8 @@ package web
 // pages are all pages.
 var pages = []page{
 	overviewPage,
+	handlersPage,
+	handlerPage,
 	signInPage,
 	eventsPage,
 	livePage,
@@ -23,6 +25,7 @@ var navigation = []entry{
 	{"live", "/live", "Live", "l", "pulse"},
 	{"events", "/events", "Events", "e", "list"},
 	{"runs", "/runs", "Runs", "r", "play"},
+	{"handlers", "/handlers", "Handlers", "h", "handler"},
 	{"schedules", "/schedules", "Schedules", "s", "clock"},
 	{"wiring", "/wiring", "Wiring", "w", "graph"},
 	{"users", "/users", "Users", "u", "person"},

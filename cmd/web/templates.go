@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-//go:embed templates
+//go:embed templates templates/_*.html
 var sources embed.FS
 
 // pageTemplate is the template of a page, within the layout.

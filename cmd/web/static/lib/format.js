@@ -35,6 +35,9 @@ export function ago(time, now = Date.now()) {
   return ms < 0 ? `in ${text}` : `${text} ago`
 }
 
+/** In how long a time will be: in 3m, and now once it has passed. */
+export const until = (time, now = Date.now()) => new Date(time) - now < 1000 ? 'now' : ago(time, now)
+
 const clock = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium' })
 
 /** A time in the browser's zone: 2026-11-27 15:04:05 */
@@ -46,6 +49,7 @@ export function localise(root = document) {
     element.title = `${local(element.dateTime)} here, ${element.dateTime}`
     if ('at' in element.dataset) element.textContent = local(element.dateTime)
     if ('ago' in element.dataset) element.textContent = ago(element.dateTime)
+    if ('in' in element.dataset) element.textContent = until(element.dateTime)
   }
 }
 
@@ -55,8 +59,8 @@ export function start() {
   setInterval(() => {
     if (document.hidden) return
     const now = Date.now()
-    for (const element of $$('time[data-ago]')) {
-      const text = ago(element.dateTime, now)
+    for (const element of $$('time[data-ago], time[data-in]')) {
+      const text = 'in' in element.dataset ? until(element.dateTime, now) : ago(element.dateTime, now)
       if (element.textContent !== text) element.textContent = text
     }
   }, 1000)
