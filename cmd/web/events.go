@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"evrun/cmd/api"
 	"evrun/events"
+	"evrun/tasks/search"
 )
 
 var eventsPage = page{pattern: "GET /events", right: "read", nav: "events", title: "Events", template: "events", load: loadEvents}
@@ -44,7 +46,26 @@ func loadEvents(q *request) (any, error) {
 	list.found, err = searched(q, eventsShown, func(p api.Paging) ([]*events.Event, api.PageInfo, error) {
 		return q.api.Events(q.Context(), sel, p)
 	})
+	if err == nil && list.Next != "" && !list.Enough() {
+		err = list.measure(q)
+	}
 	return list, err
+}
+
+// measure finds how much of the journal was searched: its next place and its last event say so.
+func (l *eventList) measure(q *request) error {
+	last, _, err := q.api.Events(q.Context(), search.Selection{}, api.Paging{Limit: 1})
+	if err != nil || len(last) == 0 {
+		return err
+	}
+	place, _, _ := strings.Cut(l.Next, "~")
+	if at, err := strconv.ParseInt(place, 10, 64); err == nil {
+		l.Progress = float64(at) / float64(max(last[0].Sequence, 1))
+		if q.query.Get("order") != "oldest" {
+			l.Progress = 1 - l.Progress
+		}
+	}
+	return nil
 }
 
 // Enough reports whether the page is full, so that what comes next is another page and not more of the search.

@@ -156,10 +156,36 @@ func indented(v any) string {
 		}
 	}
 	var b bytes.Buffer
-	if json.Indent(&b, raw, "", "  ") != nil {
+	if blanks(raw) > mostBlanks || json.Indent(&b, raw, "", "  ") != nil {
 		return string(raw)
 	}
 	return b.String()
+}
+
+// mostBlanks is how many blanks indented text may have. Without a bound, 1 MiB of data with 500 levels would become 500 MiB.
+const mostBlanks = 1 << 20
+
+// blanks is about how many blanks the indented text of some JSON has.
+func blanks(raw []byte) (n int) {
+	depth, quoted := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			n += 2 * depth
+		case c == '}' || c == ']':
+			depth--
+			n += 2 * depth
+		case c == ',':
+			n += 2 * depth
+		}
+	}
+	return n
 }
 
 // runID is the id of a run without the letters at its end that tell apart handlers which once had the same name.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"evrun/cmd/api"
@@ -90,4 +91,10 @@ func searched[T any](q *request, limit int, ask func(api.Paging) ([]T, api.PageI
 }
 
 // Percent is how much of the journal was searched.
-func (f found[T]) Percent() int { return int(f.Progress * 100) }
+func (f found[T]) Percent() string {
+	percent := min(max(f.Progress*100, 0), 100)
+	if percent < 10 {
+		return strconv.FormatFloat(percent, 'f', 1, 64)
+	}
+	return strconv.Itoa(int(percent))
+}

@@ -1,5 +1,6 @@
 // Buttons that do something: <button data-post="/v1/handlers/save/pause" data-confirm="Pause save?" data-done="Paused">. data-body is the JSON that is sent,
-// data-action the word on the button of the question, data-danger colours it, data-goto is where to go afterwards.
+// data-action the word on the button of the question, data-danger colours it, data-goto is where to go afterwards;
+// {a.0.b} in it is a value of the answer.
 import { post } from './api.js'
 import { ask, toast } from './dialog.js'
 import { refresh } from './regions.js'
@@ -13,9 +14,9 @@ export function start() {
     if (confirm && !await ask({ title: confirm, action: action ?? button.textContent.trim(), danger: 'danger' in button.dataset })) return
     button.disabled = true
     try {
-      await post(path, body ? JSON.parse(body) : undefined)
+      const answer = await post(path, body ? JSON.parse(body) : undefined)
       if (done) toast(done)
-      if (goto) location.href = goto
+      if (goto) location.href = goto.replace(/\{([^}]+)\}/g, (_, at) => encodeURIComponent(at.split('.').reduce((value, key) => value?.[key], answer) ?? ''))
       else await refresh()
     } catch (problem) {
       toast(problem.message, 'problem')

@@ -1,47 +1,61 @@
 // The list of events: new ones come in at the top, and a search goes on until it has a page full.
-import { $, $$, h } from '../lib/dom.js'
+import { $, $$ } from '../lib/dom.js'
 import { localise } from '../lib/format.js'
 import { page, refreshEvery } from '../lib/regions.js'
 
 if ($('[data-current]')) refreshEvery(3000, 'list')
 
-const enough = 50
-let stopped = false
+const pageful = 50
+let searching = false
 
-/** Searches on from where the page ends: adds the rows that the next pages have to this one. */
+/** Searches on from where the page ends: the rows that the next pages have are added to this one. */
 async function searchOn() {
-  for (let link = $('[data-search-on]'); link && !stopped; link = $('[data-search-on]')) {
-    if ($$('#rows tr').length >= enough) return
-    const next = await page(link.href)
-    if (!next || stopped) return
-    const found = next.getElementById('rows')
-    const before = $$('#rows tr').length
-    if (found) {
-      if ($('#rows')) $('#rows').append(...document.adoptNode(found).children)
-      else $('#list').prepend(document.adoptNode(next.querySelector('#list table')))
-      localise($('#rows'))
-    }
-    const status = document.adoptNode(next.getElementById('status'))
-    const count = $('[data-found]', status)
-    if (count) count.textContent = String(before + (found ? $$('#rows tr').length - before : 0))
-    else if ($$('#rows tr').length) $('.empty', status)?.remove()
-    $('#status').replaceWith(status)
-    stoppable()
+  const enough = $$('#rows tr').length + pageful
+  searching = true
+  for (let link = offered(); link && searching; link = offered()) {
+    const next = await page(link.href).catch(() => null)
+    if (!next) break
+    if (!searching) return
+    add(next)
+    if ($$('#rows tr').length >= enough) break
   }
+  searching = false
+  offered()
 }
 
-function stoppable() {
-  const on = $('[data-search-on]')
-  if (!on) return
-  on.textContent = 'Stop'
-  on.setAttribute('role', 'button')
-  on.addEventListener('click', event => {
-    event.preventDefault()
-    stopped = !stopped
-    on.textContent = stopped ? 'Search on' : 'Stop'
-    if (!stopped) searchOn()
-  })
+/** Adds the rows of another page, and puts its status in place of this one's. */
+function add(next) {
+  const rows = next.getElementById('rows')
+  const status = document.adoptNode(next.getElementById('status'))
+  if (rows && $('#rows')) {
+    localise(rows)
+    $('#rows').append(...document.adoptNode(rows).children)
+  } else if (rows) {
+    $('#list').prepend(document.adoptNode(next.querySelector('#list table')))
+    localise($('#rows'))
+  }
+  const count = $$('#rows tr').length
+  if (count) $('.empty', status)?.remove()
+  if (!new URLSearchParams(location.search).get('after')) $('[data-first]', status)?.remove() // this is the first page
+  if ($('[data-found]', status)) $('[data-found]', status).textContent = String(count)
+  $('#status').replaceWith(status)
 }
 
-stoppable()
-searchOn()
+/** The link that searches on, if there is one; as a button it stops the search, or goes on with it. */
+function offered() {
+  const link = $('[data-search-on]')
+  if (!link) return null
+  link.textContent = searching ? 'Stop' : 'Search on'
+  if (link.role !== 'button') {
+    link.role = 'button'
+    link.addEventListener('click', event => {
+      event.preventDefault()
+      if (searching) searching = false
+      else searchOn()
+      offered()
+    })
+  }
+  return link
+}
+
+if (offered()) searchOn()
