@@ -8,6 +8,7 @@ var pages = []page{
 	signInPage,
 	eventsPage,
 	livePage,
+	auditPage,
 	eventPage,
 	emitPage,
 }
