@@ -80,7 +80,8 @@ type daysQuery struct {
 	ofSchedules
 	From string `key:"from" doc:"The first day, such as 2026-11-23; the Monday of 26 weeks ago, unless given."`
 	Days int    `key:"days" min:"1" default:"371" doc:"How many days; more than 371 are 371."`
-	Zone string `key:"timezone" doc:"Of the days; that of the schedules, or UTC if they have different ones, unless given." example:"Europe/Paris"`
+	Rare bool   `key:"rare" doc:"Leave out schedules with more than 12 slots a day."`
+	Zone string `key:"timezone" doc:"Of the days; that of most of the schedules, unless given." example:"Europe/Paris"`
 }
 
 func (s *Server) slotDays(r *http.Request, q daysQuery) (days timeline.SlotDays, err error) {
@@ -88,7 +89,7 @@ func (s *Server) slotDays(r *http.Request, q daysQuery) (days timeline.SlotDays,
 	if err != nil {
 		return days, err
 	}
-	asked := timeline.DaysQuery{Names: names, Days: min(q.Days, timeline.MaxDays), Zone: t.ZoneOf(names)}
+	asked := timeline.DaysQuery{Names: names, Days: min(q.Days, timeline.MaxDays), Zone: t.ZoneOf(names), Rare: q.Rare}
 	if q.Zone != "" {
 		if asked.Zone, err = slots.LoadZone(q.Zone); err != nil {
 			return days, problem(http.StatusBadRequest, err.Error())

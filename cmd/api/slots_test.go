@@ -28,7 +28,7 @@ defaults: {retry: {attempts: 1}}
 		t.Fatal(err)
 	}
 	for until := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		days, err := d.SlotDays(ctx, []string{"night"}, nil, from.Format(time.DateOnly))
+		days, err := d.SlotDays(ctx, []string{"night"}, nil, from.Format(time.DateOnly), false)
 		if err != nil {
 			t.Fatal(err)
 		}

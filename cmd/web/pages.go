@@ -11,6 +11,8 @@ var pages = []page{
 	auditPage,
 	eventPage,
 	emitPage,
+	schedulesPage,
+	schedulePage,
 }
 
 // entry is an entry of the navigation.

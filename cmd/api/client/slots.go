@@ -40,9 +40,13 @@ func (c *Client) Slots(ctx context.Context, q SlotsQuery) (timeline.SlotList, er
 	return request[timeline.SlotList](ctx, c, http.MethodGet, "/v1/slots?"+v.Encode(), body{})
 }
 
-// SlotDays counts the slots of schedules by days: those from a date such as 2026-11-23 on; empty: from 26 weeks ago.
-func (c *Client) SlotDays(ctx context.Context, schedules, labels []string, from string) (timeline.SlotDays, error) {
+// SlotDays counts the slots of schedules by days: those from a date such as 2026-11-23 on; empty: from 26 weeks ago. rare leaves out schedules with more
+// than 12 slots a day.
+func (c *Client) SlotDays(ctx context.Context, schedules, labels []string, from string, rare bool) (timeline.SlotDays, error) {
 	v := url.Values{"schedule": schedules, "label": labels}
+	if rare {
+		v.Set("rare", "true")
+	}
 	if from != "" {
 		v.Set("from", from)
 	}

@@ -56,7 +56,7 @@ type SlotDays struct {
 	Complete bool          `json:"complete"`           // false: there was not enough time to count all that was missed, failed or falls together
 	Days     []SlotDay     `json:"days"`               // in order, without a gap
 	Together []SlotGroup   `json:"together"`           // what falls together most often, 20 groups
-	Frequent []string      `json:"frequent"`           // schedules with more than 24 slots a day, which fall together with everything: they are left out of that
+	Frequent []string      `json:"frequent"`           // schedules with more than 12 slots a day, which fall together with everything: they are left out of that
 	Changes  []ClockChange `json:"changes"`            // of the clocks of the zones
 }
 
@@ -65,7 +65,8 @@ type DaysQuery struct {
 	Names []string  // of the schedules; nil: all
 	First time.Time // midnight of its date in UTC
 	Days  int
-	Zone  *time.Location // of the days; nil: that of the schedules, or UTC if they have different ones
+	Zone  *time.Location // of the days; nil: [Schedules.ZoneOf]
+	Rare  bool           // leave out schedules with more than 12 slots a day
 }
 
 // HalfYearAgo returns the Monday of 26 weeks before a day, as midnight of its date in UTC.
@@ -82,18 +83,17 @@ func (d span) count(t *slots.Timing, after time.Time) int64 {
 	return t.Count(slots.Later(d.from.Add(-1), after), d.to.Add(-1))
 }
 
-// ZoneOf returns the zone of the schedules' days: their own, or UTC if they differ.
+// ZoneOf returns the zone of the schedules' days: the one that most of them have, UTC if there are none.
 func (s *Schedules) ZoneOf(names []string) *time.Location {
-	of := s.chosen(names)
-	for _, st := range of {
-		if st.Timing.Location().String() != of[0].Timing.Location().String() {
-			return time.UTC
+	zone, most := time.UTC, 0
+	counts := map[string]int{}
+	for _, st := range s.chosen(names) {
+		at := st.Timing.Location()
+		if counts[at.String()]++; counts[at.String()] > most {
+			zone, most = at, counts[at.String()]
 		}
 	}
-	if len(of) == 0 {
-		return time.UTC
-	}
-	return of[0].Timing.Location()
+	return zone
 }
 
 // Days counts slots by days.
@@ -117,6 +117,16 @@ func (s *Schedules) Days(ctx context.Context, q DaysQuery) (SlotDays, error) {
 		answer.Recorded = &at
 	}
 	of := s.chosen(q.Names)
+	if q.Rare {
+		rare := s.rare(s.All, days[0].from, days[len(days)-1].to)
+		of = slices.DeleteFunc(of, func(st *schedule.State) bool {
+			often := !slices.Contains(rare, st)
+			if often {
+				answer.Frequent = append(answer.Frequent, st.Name)
+			}
+			return often
+		})
+	}
 	c := counting{Schedules: s, days: days, of: of, recorded: recorded, answer: &answer}
 	for _, step := range []func(context.Context) error{c.planned, c.leftOut, c.published, c.failed} {
 		if err := step(ctx); err != nil {

@@ -56,7 +56,7 @@ type ScheduleSlot struct {
 	State    string    `json:"state"`            // coming, due, published, missed or unknown
 	Paused   string    `json:"paused,omitempty"` // of a coming slot: its schedule is paused in the file, or by hand, so that the slot will be missed
 	Clock    string    `json:"clock,omitempty"`  // what a change of the zone's clock does to it, in words
-	With     []string  `json:"with,omitempty"`   // other schedules with a slot at the same time, those with more than 24 slots a day left out
+	With     []string  `json:"with,omitempty"`   // other schedules with a slot at the same time, those with more than 12 slots a day left out
 
 	Sequence int64          `json:"seq,string,omitempty"` // of its event
 	Runs     map[string]int `json:"runs,omitempty"`       // how many of its runs are in which state
@@ -213,7 +213,7 @@ func (s *Schedules) slot(st *schedule.State, at time.Time, rare []*schedule.Stat
 }
 
 // rarely is how many slots a day a schedule has at most, if it is worth a word that one of them falls together with another schedule's.
-const rarely = 24
+const rarely = 12
 
 // rare returns the schedules with few slots in a time of some days.
 func (s *Schedules) rare(all []schedule.State, from, to time.Time) (list []*schedule.State) {
