@@ -90,7 +90,7 @@ var (
 		Member{Name: "runs", Type: "number", Doc: "How many runs were deleted with them."})
 	dataOfBatch = audited(
 		Member{Name: "batch", Type: "text", Doc: "The id of the batch."},
-		Member{Name: "action", Type: "text", Doc: "What it does: retry, cancel, drop, edit, replay or erase."},
+		Member{Name: "action", Type: "text", Doc: "What it does: retry, cancel, drop, edit, replay, rerun or erase."},
 		Member{Name: "total", Type: "number", Doc: "How many runs or events are selected."},
 		Member{Name: "selection", Type: "map", Doc: "What is selected, as flags and parameters name it; not of an erasure.", Some: true},
 		Member{Name: "to", Type: "text", Doc: "The handler that events are replayed to.", Some: true},

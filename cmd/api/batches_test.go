@@ -184,7 +184,7 @@ func TestAWrongBatchIsRefused(t *testing.T) {
 		`{"action":"retry","handler":"h"}`:  `unknown field`,
 		`{"action":"retry"}`:                "say which",
 		`{"action":"retry","selection":{}}`: "say which",
-		`{"action":"burn","all":true}`:      "must be one of retry, cancel, drop, edit, replay and erase",
+		`{"action":"burn","all":true}`:      "must be one of retry, cancel, drop, edit, replay, rerun and erase",
 		`{"action":"retry","all":true,"selection":{"handler":"h"}}`:                        "leave all out",
 		`{"action":"retry","selection":{"handler":"h","state":["skipped"]}}`:               "it must be one of dead, retrying, cancelled",
 		`{"action":"retry","selection":{"handler":"h","state":["x"]}}`:                     "not a state of a run",

@@ -56,7 +56,7 @@ const namedBatch = "The id of the batch."
 var batchRoutes = []Route{
 	{
 		Pattern: "POST /v1/batches", Right: access.Operate, endpoint: takesAndWrites((*Server).postBatch),
-		Doc: "Retries, cancels, drops, edits, replays or erases what is selected, page by page. A client that leaves stops it between two pages, unless it says detach.",
+		Doc: "Retries, cancels, drops, edits, replays, reruns or erases what is selected, page by page. A client that leaves stops it between two pages, unless it says detach.",
 		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{
 			{Type: openapi.JSON, Of: openapi.Of[BatchPreview](), Doc: "With dry_run: what would be done."},
 			{Type: openapi.NDJSON, Of: openapi.Of[Batch](), Lines: true, Doc: "The batch, now and then, until it has ended."},

@@ -121,7 +121,7 @@ func NewServer(o Options) *Server {
 		whatIfs: places{what: "comparisons of wirings", limit: whatIfAtOnce},
 		reasons: shape.NewReasons(o.Store, o.Redact),
 	}
-	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action(), erase.Action(o.Store))})
+	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action(), s.replayer().RunsAgain(), erase.Action(o.Store))})
 	s.description = description(o.Version)
 	s.hooks = s.newHooks()
 	s.closing, s.close = context.WithCancel(context.Background())

@@ -48,6 +48,7 @@ type Query struct {
 	// Keep, of events alone, reports whether an event can be selected at all; nil: each. Where is not evaluated for the others, so they are not in Failed.
 	Keep func(*events.Event) bool
 
+	IDs      []string         // of the runs; none: any
 	Handler  string           // of the run; empty: any
 	Handlers []string         // the run is of one of these; none: any
 	States   []store.RunState // the run is in one of these; none: any
@@ -192,7 +193,7 @@ func (q *Query) ofHandlers() func(store.Run) bool {
 // OfRuns is the query of runs for a store, without Where, Limit and After.
 func (q *Query) OfRuns() store.RunQuery {
 	return store.RunQuery{
-		Handler: q.Handler, States: q.States, Sequence: q.Event, Before: q.Before, Oldest: q.Oldest,
+		IDs: q.IDs, Handler: q.Handler, States: q.States, Sequence: q.Event, Before: q.Before, Oldest: q.Oldest,
 		Patterns: q.Types, Source: q.Source, Since: q.Since, Until: q.Until, Chain: q.Chain, Bare: q.Bare,
 	}
 }

@@ -52,6 +52,13 @@ func (w *world) query(runs bool) (q search.Query, is func(e *events.Event, r *st
 		q.Before = one(w, w.events...).Sequence
 		add(func(e *events.Event, _ *store.Run) bool { return e.Sequence < q.Before })
 	}
+	if runs && w.r.IntN(6) == 0 {
+		q.IDs = []string{"7-h0-another2"} // of another store
+		for range 1 + w.r.IntN(40) {
+			q.IDs = append(q.IDs, one(w, w.runs...).ID)
+		}
+		add(func(_ *events.Event, r *store.Run) bool { return slices.Contains(q.IDs, r.ID) })
+	}
 	if runs && maybe() {
 		q.Handler = one(w, "h0", "h1", "h2", "h9", "none")
 		add(func(_ *events.Event, r *store.Run) bool { return r.Handler == q.Handler })

@@ -26,14 +26,18 @@ type Selection struct {
 	Since    time.Time `json:"since,omitzero"`
 	Until    time.Time `json:"until,omitzero"`
 	Where    string    `json:"where,omitempty"`
+	IDs      []string  `json:"run,omitempty"`   // of runs: those with these ids, in full
 	Event    string    `json:"event,omitempty"` // as [Event] resolves it
 	Chain    string    `json:"chain,omitempty"` // any event of the chain, as [Event] resolves it
 }
 
+// maxRuns is how many runs a selection names.
+const maxRuns = 500
+
 // All reports whether nothing narrows the selection down.
 func (s *Selection) All() bool {
 	return len(s.Types) == 0 && s.Handler == "" && len(s.Handlers) == 0 && len(s.Labels) == 0 && len(s.States) == 0 && s.Source == "" && s.Since.IsZero() && s.Until.IsZero() &&
-		s.Where == "" && s.Event == "" && s.Chain == ""
+		s.Where == "" && len(s.IDs) == 0 && s.Event == "" && s.Chain == ""
 }
 
 // SelectionError says what is wrong with a part of a [Selection].
@@ -88,6 +92,8 @@ func (s *Selection) parseEvents() (Query, error) {
 		return q, &SelectionError{"handler", fmt.Errorf("events have none; runs have")}
 	case len(s.Handlers)+len(s.Labels) > 0:
 		return q, &SelectionError{"label", fmt.Errorf("events have none; handlers have, and so have their runs")}
+	case len(s.IDs) > 0:
+		return q, &SelectionError{"run", fmt.Errorf("events have none; name events")}
 	case len(s.States) > 0:
 		return q, &SelectionError{"state", fmt.Errorf("events have none; runs have")}
 	}
@@ -96,7 +102,15 @@ func (s *Selection) parseEvents() (Query, error) {
 
 // parse makes the query of everything but the names of events.
 func (s *Selection) parse(scope expression.Scope) (q Query, err error) {
-	q = Query{Handler: s.Handler, Handlers: s.Handlers, Source: s.Source, Since: s.Since, Until: s.Until}
+	q = Query{IDs: s.IDs, Handler: s.Handler, Handlers: s.Handlers, Source: s.Source, Since: s.Since, Until: s.Until}
+	if len(s.IDs) > maxRuns {
+		return q, &SelectionError{"run", fmt.Errorf("at most %d runs can be named", maxRuns)}
+	}
+	for _, id := range s.IDs {
+		if _, _, _, err := store.ParseRunID(id); err != nil {
+			return q, &SelectionError{"run", err}
+		}
+	}
 	for _, text := range split(s.Types) {
 		p, err := emitter.ParsePattern(text)
 		if err != nil {

@@ -54,6 +54,15 @@ func waitingRuns(ctx context.Context, s Source, q *store.RunQuery) (all []store.
 	if q.Sequence != 0 {
 		w.Sequences = []int64{q.Sequence}
 	}
+	for _, id := range q.IDs {
+		sequence, _, _, err := store.ParseRunID(id)
+		if err != nil {
+			return nil, err
+		}
+		if q.Sequence == 0 {
+			w.Sequences = append(w.Sequences, sequence)
+		}
+	}
 	after, handler := int64(0), store.HandlerID(0)
 	if q.AfterID != "" {
 		sequence, name, _, err := store.ParseRunID(q.AfterID)
@@ -78,6 +87,9 @@ func waitingRuns(ctx context.Context, s Source, q *store.RunQuery) (all []store.
 		runs, err := store.WaitingRuns(ctx, s, c, w)
 		if err != nil {
 			return nil, err
+		}
+		if len(q.IDs) > 0 {
+			runs = slices.DeleteFunc(runs, func(r store.Run) bool { return !slices.Contains(q.IDs, r.ID) })
 		}
 		if after > 0 {
 			runs = slices.DeleteFunc(runs, func(r store.Run) bool { return inOrder(q, r.Sequence, r.HandlerID, after, handler) <= 0 })
