@@ -13,6 +13,9 @@ var pages = []page{
 	emitPage,
 	schedulesPage,
 	schedulePage,
+	runsPage,
+	runPage,
+	batchesPage,
 }
 
 // entry is an entry of the navigation.

@@ -1,0 +1,4 @@
+// The batches, while they run.
+import { watch } from '../lib/batch.js'
+
+watch()

@@ -1,0 +1,49 @@
+// One run: what it prints while it runs, and how it ends.
+import { $, h } from '../lib/dom.js'
+import { lines } from '../lib/api.js'
+import { refresh, refreshEvery } from '../lib/regions.js'
+
+let shown = 0
+const most = 400_000 // characters that are shown of a log; older ones go
+const box = $('[data-log]')
+
+if ($('[data-going]')) refreshEvery(2000)
+if (box) follow()
+
+/** Shows what the run prints, until it has ended. When the connection breaks, it begins again with all that was printed. */
+async function follow() {
+  const pre = $('[data-log-text]', box)
+  const says = $('[data-log-state]', box)
+  for (let wait = 1000; ; wait = Math.min(wait * 2, 15000)) {
+    let ended = false
+    pre.replaceChildren()
+    shown = 0
+    says.textContent = 'waiting for output'
+    try {
+      await lines(`/v1/runs/${encodeURIComponent(box.dataset.log)}/logs?follow=true&attempt=all`, {}, line => {
+        wait = 1000
+        if (line.attempt?.state === 'running') pre.append(h('span', { class: 'muted' }, `— attempt ${line.attempt.attempt} —\n`))
+        if (line.output) print(pre, says, line.output)
+        if (line.run) ended = true
+      })
+    } catch (problem) {
+      says.textContent = problem.message
+      if (problem.status >= 400 && problem.status !== 429) return
+    }
+    if (ended) {
+      says.textContent = 'the run has ended'
+      await refresh()
+      return
+    }
+    await new Promise(wake => setTimeout(wake, wait))
+  }
+}
+
+function print(pre, says, piece) {
+  const down = pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4
+  says.textContent = ''
+  if (piece.omitted) pre.append(h('span', { class: 'muted' }, `… ${piece.omitted} bytes left out …\n`))
+  pre.append(h('span', { class: piece.stream === 'stderr' ? 'error' : null }, piece.text))
+  for (shown += piece.text.length; shown > most && pre.childElementCount > 1; pre.firstChild.remove()) shown -= pre.firstChild.textContent.length
+  if (down) pre.scrollTop = pre.scrollHeight
+}
