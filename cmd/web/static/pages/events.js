@@ -1,61 +1,7 @@
 // The list of events: new ones come in at the top, and a search goes on until it has a page full.
-import { $, $$ } from '../lib/dom.js'
-import { localise } from '../lib/format.js'
-import { page, refreshEvery } from '../lib/regions.js'
+import { $ } from '../lib/dom.js'
+import { refreshEvery } from '../lib/regions.js'
+import { start } from '../lib/searching.js'
 
 if ($('[data-current]')) refreshEvery(3000, 'list')
-
-const pageful = 50
-let searching = false
-
-/** Searches on from where the page ends: the rows that the next pages have are added to this one. */
-async function searchOn() {
-  const enough = $$('#rows tr').length + pageful
-  searching = true
-  for (let link = offered(); link && searching; link = offered()) {
-    const next = await page(link.href).catch(() => null)
-    if (!next) break
-    if (!searching) return
-    add(next)
-    if ($$('#rows tr').length >= enough) break
-  }
-  searching = false
-  offered()
-}
-
-/** Adds the rows of another page, and puts its status in place of this one's. */
-function add(next) {
-  const rows = next.getElementById('rows')
-  const status = document.adoptNode(next.getElementById('status'))
-  if (rows && $('#rows')) {
-    localise(rows)
-    $('#rows').append(...document.adoptNode(rows).children)
-  } else if (rows) {
-    $('#list').prepend(document.adoptNode(next.querySelector('#list table')))
-    localise($('#rows'))
-  }
-  const count = $$('#rows tr').length
-  if (count) $('.empty', status)?.remove()
-  if (!new URLSearchParams(location.search).get('after')) $('[data-first]', status)?.remove() // this is the first page
-  if ($('[data-found]', status)) $('[data-found]', status).textContent = String(count)
-  $('#status').replaceWith(status)
-}
-
-/** The link that searches on, if there is one; as a button it stops the search, or goes on with it. */
-function offered() {
-  const link = $('[data-search-on]')
-  if (!link) return null
-  link.textContent = searching ? 'Stop' : 'Search on'
-  if (link.role !== 'button') {
-    link.role = 'button'
-    link.addEventListener('click', event => {
-      event.preventDefault()
-      if (searching) searching = false
-      else searchOn()
-      offered()
-    })
-  }
-  return link
-}
-
-if (offered()) searchOn()
+start()

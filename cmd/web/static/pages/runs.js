@@ -5,7 +5,7 @@ import { batch, watch } from '../lib/batch.js'
 import { number } from '../lib/format.js'
 import { key } from '../lib/keys.js'
 import { refreshEvery } from '../lib/regions.js'
-import { searchOn } from '../lib/searching.js'
+import { start as searchOn } from '../lib/searching.js'
 import { views } from '../lib/views.js'
 
 const card = $('[data-summary]')
