@@ -3,7 +3,7 @@ package store
 // Part is what one step of a search found. A search that looks at much is made of many steps, so that no query is long.
 type Part[T any] struct {
 	Items  []T // in the order of the search
-	Looked int // the number of events or runs that were looked at, at most
+	Looked int // the number of events, runs or users that were looked at, at most
 	// Reached is the last sequence that was looked at: the next step begins after it, in the order of the search. Not with End. If the step ended at
 	// its Limit, the next one begins after its last item instead: of a run, its event may have more.
 	Reached int64

@@ -52,6 +52,9 @@ type Users interface {
 	User(ctx context.Context, key string) (User, error)
 	// ListUsers returns users with an id greater than after, in order of id; limit 0: 1,000.
 	ListUsers(ctx context.Context, after int64, limit int) ([]User, error)
+	// SearchUsers looks at the users with an id greater than after, in order of id, but not further than look ids. It returns those whose name or e-mail
+	// address has one of the texts of each list in it, whatever the case of ASCII letters; the texts are in lower case. limit is at least 1.
+	SearchUsers(ctx context.Context, after int64, holding [][]string, limit, look int) (Part[User], error)
 	// CountUsers counts them.
 	CountUsers(ctx context.Context) (int64, error)
 }

@@ -43,6 +43,16 @@ func users(t *testing.T, d Driver) {
 	rest := must(s.ListUsers(ctx, page[1].ID, 0))(t)
 	equal(t, "rest", len(rest), 3)
 	equal(t, "count", must(s.CountUsers(ctx))(t), 5)
+	for text, want := range map[string]int{"user": 5, "u3@": 1, "er 4": 1, "%": 0, "example.com": 5} {
+		found := must(s.SearchUsers(ctx, 0, [][]string{{text, "nowhere"}, {"example"}}, 9, 100))(t)
+		equal(t, "found "+text, len(found.Items), want)
+		equal(t, "all was looked at", found.End, true)
+	}
+	part := must(s.SearchUsers(ctx, 0, [][]string{{"user"}}, 2, 3))(t)
+	equal(t, "a full step reaches its last user", part.Reached, page[1].ID)
+	part = must(s.SearchUsers(ctx, part.Reached, [][]string{{"u4@"}}, 2, 2))(t)
+	equal(t, "a step without users", part.End || len(part.Items) > 0, false)
+	equal(t, "what is left", part.Left, 1)
 	for _, key := range []string{"nobody@example.com", "99", ""} {
 		if _, err := s.User(ctx, key); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("user %q: %v", key, err)

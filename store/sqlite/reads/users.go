@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"evrun/events"
 	"evrun/store"
@@ -63,6 +64,43 @@ func (r *Reader) ListUsers(ctx context.Context, after int64, limit int) ([]store
 		users = append(users, u)
 	}
 	return users, conn.Translate(rows.Err())
+}
+
+// SearchUsers implements [store.Users]. No index helps: it reads a range of the table.
+func (r *Reader) SearchUsers(ctx context.Context, after int64, holding [][]string, limit, look int) (part store.Part[store.User], err error) {
+	var newest int64
+	if err := r.db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM users`).Scan(&newest); err != nil {
+		return part, fmt.Errorf("search users: %w", conn.Translate(err))
+	}
+	until := min(after+int64(look), max(newest, after))
+	query, args := `SELECT `+userColumns+` FROM users WHERE id > ? AND id <= ?`, []any{after, until}
+	for _, texts := range holding {
+		var either []string
+		for _, text := range texts {
+			either = append(either, `instr(lower(name), ?) > 0 OR instr(lower(email), ?) > 0`)
+			args = append(args, text, text)
+		}
+		query += ` AND (` + strings.Join(either, ` OR `) + `)`
+	}
+	rows, err := r.db.QueryContext(ctx, query+` ORDER BY id LIMIT ?`, append(args, limit)...)
+	if err != nil {
+		return part, fmt.Errorf("search users: %w", conn.Translate(err))
+	}
+	defer rows.Close()
+	for rows.Next() {
+		u, err := scanUser(rows)
+		if err != nil {
+			return part, fmt.Errorf("search users: %w", err)
+		}
+		part.Items = append(part.Items, u)
+	}
+	part.Reached = until
+	if len(part.Items) == limit {
+		part.Reached = part.Items[limit-1].ID
+	}
+	part.Passed = part.Reached - after
+	part.Looked, part.Left, part.End = int(part.Passed), max(newest-part.Reached, 0), part.Reached >= newest
+	return part, conn.Translate(rows.Err())
 }
 
 // CountUsers implements [store.Users].
