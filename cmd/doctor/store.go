@@ -51,11 +51,11 @@ func (x *examination) store(ctx context.Context) {
 		return
 	}
 	x.last = has.Last
-	check := "integrity"
 	if x.Quick {
-		check = "store"
+		x.add("store", OK, "", "%s: events up to #%d, schema %d", path, has.Sequence, has.Schema)
+	} else {
+		x.add("integrity", OK, "", "%s: %s up to #%d, schema %d", path, fault.Plural(int(has.Events), "event"), has.Sequence, has.Schema)
 	}
-	x.add(check, OK, "", "%s: %s up to #%d, schema %d", path, fault.Plural(int(has.Events), "event"), has.Sequence, has.Schema)
 	s, err := sqlite.OpenReader(path)
 	switch {
 	case errors.Is(err, store.ErrOlder):
@@ -82,7 +82,7 @@ func (x *examination) store(ctx context.Context) {
 // inspect says what the store has, and reads the whole of it unless that would take too long.
 func (x *examination) inspect(ctx context.Context, path string) (store.Contents, error) {
 	if x.Quick {
-		return copies.Look(ctx, path)
+		return copies.Glance(ctx, path)
 	}
 	if x.Reading != nil {
 		defer x.Reading()()

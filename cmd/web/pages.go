@@ -6,6 +6,7 @@ var pages = []page{
 	handlersPage,
 	handlerPage,
 	signInPage,
+	settingsPage,
 	eventsPage,
 	livePage,
 	auditPage,

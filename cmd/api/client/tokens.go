@@ -29,3 +29,8 @@ func (c *Client) RevokeToken(ctx context.Context, name string) (api.RevokedToken
 func (c *Client) Link(ctx context.Context, next string) (api.Link, error) {
 	return post[api.Link](ctx, c, "/v1/links", api.LinkRequest{Next: next})
 }
+
+// Session says who sends the client's requests, and what that allows.
+func (c *Client) Session(ctx context.Context) (api.Session, error) {
+	return request[api.Session](ctx, c, http.MethodGet, "/v1/session", body{})
+}

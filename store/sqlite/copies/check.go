@@ -28,20 +28,25 @@ const faultsShown = 3
 // about twice as long. Nobody else may use the file. A copy in WAL mode leaves it. Errors: [store.ErrNotStore], [store.ErrNewer], and
 // [ErrDamaged].
 func Check(ctx context.Context, path string, full bool) (store.Contents, error) {
-	return look(ctx, path, conn.Target(path), func(db *sql.DB) error { return integrity(ctx, db, full) })
+	return look(ctx, path, conn.Target(path), true, func(db *sql.DB) error { return integrity(ctx, db, full) })
 }
 
 // Look says what the store at a resolved path has, whoever uses it.
 func Look(ctx context.Context, path string) (store.Contents, error) {
-	return look(ctx, path, conn.Reader(path), func(*sql.DB) error { return nil })
+	return look(ctx, path, conn.Reader(path), true, func(*sql.DB) error { return nil })
+}
+
+// Glance is [Look] without the number of events, which must be counted.
+func Glance(ctx context.Context, path string) (store.Contents, error) {
+	return look(ctx, path, conn.Reader(path), false, func(*sql.DB) error { return nil })
 }
 
 // Inspect is [Look], and reads the whole store, with full its indexes, too. The write-ahead log grows meanwhile.
 func Inspect(ctx context.Context, path string, full bool) (store.Contents, error) {
-	return look(ctx, path, conn.Reader(path), func(db *sql.DB) error { return integrity(ctx, db, full) })
+	return look(ctx, path, conn.Reader(path), true, func(db *sql.DB) error { return integrity(ctx, db, full) })
 }
 
-func look(ctx context.Context, path, address string, check func(*sql.DB) error) (c store.Contents, err error) {
+func look(ctx context.Context, path, address string, count bool, check func(*sql.DB) error) (c store.Contents, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return c, err
@@ -58,7 +63,7 @@ func look(ctx context.Context, path, address string, check func(*sql.DB) error) 
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	if err = contents(ctx, db, &c); err == nil {
+	if err = contents(ctx, db, &c, count); err == nil {
 		err = check(db)
 	}
 	if errors.Is(err, store.ErrBroken) && !errors.Is(err, ErrDamaged) {
@@ -68,7 +73,7 @@ func look(ctx context.Context, path, address string, check func(*sql.DB) error) 
 }
 
 // contents reads what a store has.
-func contents(ctx context.Context, db *sql.DB, c *store.Contents) error {
+func contents(ctx context.Context, db *sql.DB, c *store.Contents, count bool) error {
 	var application int
 	var first, last int64
 	read := func(query string, to any) error {
@@ -90,6 +95,9 @@ func contents(ctx context.Context, db *sql.DB, c *store.Contents) error {
 		{`SELECT accepted_at FROM events ORDER BY sequence LIMIT 1`, &first},
 		{`SELECT accepted_at FROM events ORDER BY sequence DESC LIMIT 1`, &last},
 	} {
+		if q.to == &c.Events && !count {
+			continue
+		}
 		if err := read(q.query, q.to); err != nil {
 			return err
 		}
@@ -99,7 +107,7 @@ func contents(ctx context.Context, db *sql.DB, c *store.Contents) error {
 			}
 		}
 	}
-	if c.Events > 0 {
+	if first > 0 {
 		c.First, c.Last = schema.Time(first), schema.Time(last)
 	}
 	return nil
