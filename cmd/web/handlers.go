@@ -51,6 +51,8 @@ type handlerRow struct {
 	Spark  template.HTML
 	Total  int64 // runs that ended in the time of the sparkline
 	Failed int64 // attempts
+	Minute int64 // runs that ended in the last minute
+	Waits  int64 // events
 }
 
 func handlerRows(all []control.HandlerStatus, a api.Activity) []handlerRow {
@@ -67,6 +69,13 @@ func handlerRows(all []control.HandlerStatus, a api.Activity) []handlerRow {
 		}
 		for k := range ended {
 			row.Total, row.Failed = row.Total+ended[k], row.Failed+failed[k]
+		}
+		row.Minute = ended[sparkBars-1] + ended[sparkBars-2]
+		if row.Rate != nil {
+			row.Minute = int64(*row.Rate)
+		}
+		if row.Waiting != nil {
+			row.Waits = *row.Waiting
 		}
 		row.Spark = sparkline(ended, failed)
 		rows[i] = row
