@@ -9,13 +9,34 @@ times()
 actions()
 keys()
 palette()
+menu()
 
 for (const link of $$('.nav [data-go]')) {
-  key(`g ${link.dataset.go}`, link.textContent.trim(), () => link.click())
+  key(`g ${link.dataset.go}`, link.textContent.trim(), () => link.click(), 'Go to')
 }
 
-const menu = $('[data-menu]')
-menu?.addEventListener('click', () => {
-  const open = document.body.classList.toggle('menu-open')
-  menu.setAttribute('aria-expanded', String(open))
-})
+/** The navigation of narrow windows: it opens over the page, and closes again with Esc, beside it, or when the focus leaves it. */
+function menu() {
+  const button = $('[data-menu]')
+  const nav = $('#nav')
+  if (!button || !nav) return
+  const isOpen = () => document.body.classList.contains('menu-open')
+  const set = open => {
+    if (open === isOpen()) return
+    document.body.classList.toggle('menu-open', open)
+    button.setAttribute('aria-expanded', String(open))
+    if (open) ($('[aria-current]', nav) ?? $('a', nav)).focus()
+  }
+  button.addEventListener('click', () => set(!isOpen()))
+  document.addEventListener('keydown', event => {
+    if (event.key !== 'Escape' || !isOpen()) return
+    set(false)
+    button.focus()
+  })
+  document.addEventListener('click', event => {
+    if (isOpen() && !event.target.closest('#nav, [data-menu]')) set(false)
+  })
+  nav.addEventListener('focusout', event => {
+    if (event.relatedTarget && !nav.contains(event.relatedTarget) && event.relatedTarget !== button) set(false)
+  })
+}
