@@ -32,6 +32,8 @@ type Waterfall struct {
 	Folded int             // events and runs that have no rows of their own
 	Runs   int
 	Going  int // runs that have not ended
+	// Longest is the run on the path to the one that ended last whose last attempt took longest; nil: none has ended.
+	Longest *shape.ChainRun
 }
 
 // Row is an event, a run or several of one kind.
@@ -95,6 +97,9 @@ func Of(c *shape.Chain, o Options) Waterfall {
 			w.Runs++
 			if n.run.FinishedAt == nil {
 				w.Going++
+			}
+			if n.run.Slowest && n.run.TookMS != nil && (w.Longest == nil || *n.run.TookMS > *w.Longest.TookMS) {
+				w.Longest = n.run
 			}
 		}
 	}
@@ -193,52 +198,61 @@ func (n *node) trouble() int {
 
 // choose says which nodes have rows of their own.
 func choose(all []*node, o Options) {
-	own := 0
-	take := func(n *node) {
-		for ; n != nil && !n.own; n = n.parent {
-			n.own = true
-			own++
-		}
-	}
 	if len(all) <= most {
 		for _, n := range all {
 			n.own = true
 		}
 		return
 	}
+	c := chooser{all: all}
 	alike := map[string]int{}
 	for _, n := range all {
 		key := n.key()
 		alike[key]++
 		if n.parent == nil || n.slowest() || n.focused(o) && (n.event != nil || alike[key] <= mostOpened) {
-			take(n)
+			c.take(n)
 		}
 	}
-	var troubled []*node
-	for _, n := range all {
+	c.troubled()
+	c.each(mostOpened, func(n *node, key string) bool { return slices.Contains(o.Open, key) })
+	c.each(mostAlike, func(n *node, _ string) bool { return c.own < most && n.parent != nil && n.parent.own })
+}
+
+// chooser gives rows to nodes.
+type chooser struct {
+	all []*node
+	own int // rows so far
+}
+
+// take gives a row to a node, and to those that caused it.
+func (c *chooser) take(n *node) {
+	for ; n != nil && !n.own; n = n.parent {
+		n.own = true
+		c.own++
+	}
+}
+
+// troubled takes the runs that ask for attention most.
+func (c *chooser) troubled() {
+	var list []*node
+	for _, n := range c.all {
 		if n.trouble() > 0 {
-			troubled = append(troubled, n)
+			list = append(list, n)
 		}
 	}
-	slices.SortStableFunc(troubled, func(a, b *node) int { return cmp.Compare(b.trouble(), a.trouble()) })
-	for _, n := range troubled[:min(len(troubled), mostTrouble)] {
-		take(n)
+	slices.SortStableFunc(list, func(a, b *node) int { return cmp.Compare(b.trouble(), a.trouble()) })
+	for _, n := range list[:min(len(list), mostTrouble)] {
+		c.take(n)
 	}
-	opened := map[string]int{}
-	for _, n := range all {
-		if key := n.key(); slices.Contains(o.Open, key) && opened[key] < mostOpened {
-			opened[key]++
-			take(n)
-		}
-	}
+}
+
+// each takes so many more nodes of each kind below one parent that are wanted.
+func (c *chooser) each(limit int, wanted func(n *node, key string) bool) {
 	taken := map[string]int{}
-	for _, n := range all {
-		if own >= most {
-			break
-		}
-		if key := n.key(); !n.own && n.parent.own && taken[key] < mostAlike {
+	for _, n := range c.all {
+		if key := n.key(); !n.own && taken[key] < limit && wanted(n, key) {
 			taken[key]++
-			take(n)
+			c.take(n)
 		}
 	}
 }

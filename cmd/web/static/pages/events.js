@@ -2,6 +2,8 @@
 import { $ } from '../lib/dom.js'
 import { refreshEvery } from '../lib/regions.js'
 import { start } from '../lib/searching.js'
+import { views } from '../lib/views.js'
 
 if ($('[data-current]')) refreshEvery(3000, 'list')
 start()
+views($('[data-views]'), [{ name: 'Last hour', query: 'since=1h' }, { name: 'evrun\'s own', query: 'type=evrun.>' }])
