@@ -227,7 +227,7 @@ var windows = map[string]struct {
 
 const (
 	comingShown = 300
-	foldHourly  = 24 // slots a day from which on a schedule is folded
+	foldDaily   = 12 // how many slots a day a schedule may have without being folded
 )
 
 func loadComing(q *request, names []string, zone *time.Location) (*comingSlots, error) {
@@ -245,7 +245,7 @@ func loadComing(q *request, names []string, zone *time.Location) (*comingSlots, 
 	if t, err := time.Parse(time.RFC3339Nano, q.query.Get("since")); err == nil && t.After(from) && t.Before(end) {
 		from = t
 	}
-	fold := foldHourly * max(1, int(window.time/(24*time.Hour)))
+	fold := foldDaily * max(1, int(window.time/(24*time.Hour)))
 	page, err := q.api.Slots(q.Context(), client.SlotsQuery{Schedules: names, Since: from, Until: end, Fold: fold, Limit: comingShown})
 	if err != nil {
 		return nil, err

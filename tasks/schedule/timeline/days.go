@@ -264,26 +264,57 @@ func (c *counting) lookUp(ctx context.Context, st *schedule.State, list []time.T
 	return nil
 }
 
-// failed counts runs on slots that are dead or dropped.
+// failed counts runs on slots that are dead or dropped: of the handlers that take the events of the schedules, because the store has an index of them.
 func (c *counting) failed(ctx context.Context) error {
 	if c.Journal == nil || !c.first().Before(c.Now) {
 		return nil
 	}
+	handlers, err := c.Journal.Handlers(ctx)
+	if err != nil {
+		return err
+	}
 	types, sources := map[string]bool{}, map[string]bool{}
-	q := store.RunQuery{States: []store.RunState{store.Dead, store.Dropped}, Since: c.first(), Bare: true}
 	for _, st := range c.of {
+		types[st.Type] = true
 		for _, part := range st.Parts() {
 			sources[c.Source(part)] = true
 		}
-		if p, err := events.ParsePattern(st.Type); err == nil && !types[st.Type] {
-			types[st.Type] = true
-			q.Patterns = append(q.Patterns, p)
-		}
 	}
+	q := store.RunQuery{States: []store.RunState{store.Dead, store.Dropped}, Since: c.first(), Bare: true}
 	if len(c.of) == 1 && c.of[0].Was == "" {
 		q.Source = c.Source(c.of[0].Part())
 	}
-	for until := time.Now().Add(budget); len(q.Patterns) > 0; {
+	until := time.Now().Add(budget)
+	for _, h := range handlers {
+		if q.Patterns = taken(h.On, types); q.Patterns == nil {
+			continue
+		}
+		q.Handler = h.Name
+		if err := c.failedOf(ctx, q, sources, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// taken returns patterns for the types that match one of a handler's patterns; nil: none does.
+func taken(on []events.Pattern, types map[string]bool) (list []events.Pattern) {
+	for typ := range types {
+		if slices.ContainsFunc(on, func(p events.Pattern) bool { return p.Match(typ) }) {
+			if p, err := events.ParsePattern(typ); err == nil {
+				list = append(list, p)
+			}
+		}
+	}
+	if len(list) > mostTypes {
+		return on
+	}
+	return list
+}
+
+// failedOf counts the failed runs of a handler, as far as there is time.
+func (c *counting) failedOf(ctx context.Context, q store.RunQuery, sources map[string]bool, until time.Time) error {
+	for {
 		part, err := c.Journal.ScanRuns(ctx, q, lookStep)
 		if err != nil {
 			return err
@@ -301,7 +332,6 @@ func (c *counting) failed(ctx context.Context) error {
 			return nil
 		}
 	}
-	return nil
 }
 
 // countFailed counts those runs whose events are of slots.

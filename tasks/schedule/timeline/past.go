@@ -15,6 +15,7 @@ import (
 const (
 	budget    = 100 * time.Millisecond // for one search of the journal
 	lookStep  = 20_000                 // sequences of the journal in one query of a search
+	mostTypes = 20                     // so many types are searched for by their names
 	fewEvents = 400                    // so many slots of a schedule are looked up one by one
 )
 

@@ -25,6 +25,7 @@ type Journal interface {
 	ScanEvents(ctx context.Context, q store.EventQuery, look int) (store.Part[*events.Event], error)
 	AcceptedAt(ctx context.Context, sequence int64) (time.Time, error)
 	Pruning(ctx context.Context) (store.Pruning, error)
+	Handlers(ctx context.Context, names ...string) ([]store.Consumer, error)
 	Runs(ctx context.Context, q store.RunQuery) ([]store.Run, error)
 	ScanRuns(ctx context.Context, q store.RunQuery, look int) (store.Part[store.Run], error)
 }
@@ -217,7 +218,7 @@ const rarely = 12
 
 // rare returns the schedules with few slots in a time of some days.
 func (s *Schedules) rare(all []schedule.State, from, to time.Time) (list []*schedule.State) {
-	most := int64(rarely * (1 + to.Sub(from)/(24*time.Hour)))
+	most := int64(rarely * max(1, to.Sub(from).Hours()/24))
 	for i := range all {
 		if all[i].Slots().Count(from.Add(-1), to.Add(-1)) <= most {
 			list = append(list, &all[i])
