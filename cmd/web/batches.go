@@ -24,12 +24,12 @@ type batchView struct {
 	Why  string
 }
 
-// Percent is how much of the batch is done.
-func (b batchView) Percent() int {
-	if b.Total == 0 {
-		return 100
+// Title is what the batch does.
+func (b batchView) Title() string {
+	if b.Action == "rerun" {
+		return "Run again"
 	}
-	return 100 * b.Done / b.Total
+	return capitalised(b.Action)
 }
 
 func loadBatches(q *request) (any, error) {
@@ -74,6 +74,9 @@ func viewOf(b api.Batch) batchView {
 		if part.value != "" {
 			parts = append(parts, part.name+strings.TrimPrefix(part.value, "#"))
 		}
+	}
+	if n := len(s.IDs); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d chosen by hand", n))
 	}
 	if !s.Since.IsZero() {
 		parts = append(parts, "since "+s.Since.UTC().Format(time.DateTime))

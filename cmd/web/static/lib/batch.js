@@ -9,7 +9,7 @@ const words = {
   retry: ['Retry', 'retried', 'They become due now, with a new budget of attempts.'],
   cancel: ['Cancel', 'cancelled', 'Running attempts are ended. What waits is not run.'],
   drop: ['Drop', 'dropped', 'They are given up: their events are not handled again.'],
-  rerun: ['Run again', 'run again', 'Each event goes through the handler of its run once more, as a new run. What was done the first time is done again.'],
+  rerun: ['Run again', 'began again', 'Each event goes through the handler of its run once more, as a new run. What was done the first time is done again.'],
 }
 
 const runs = n => `${number(n)} ${n === 1 ? 'run' : 'runs'}`
@@ -32,7 +32,7 @@ export function batch({ action, selection, done = () => {} }) {
       looking.abort()
       box.remove()
       if (box.returnValue !== 'yes' || !seen) return resolve(false)
-      start({ ...request, fingerprint: seen.fingerprint, reason: reason.value || undefined }, seen.count, done)
+      start({ ...request, fingerprint: seen.fingerprint, reason: reason.value || undefined }, done)
       resolve(true)
     })
     document.body.append(box)
@@ -64,7 +64,7 @@ function look(preview, effect) {
 }
 
 /** Starts a batch, or continues one, and shows how it gets on. It goes on when the page is left. */
-async function start(request, count, done) {
+async function start(request, done) {
   let last
   try {
     await lines('/v1/batches', { method: 'POST', body: { ...request, detach: true } }, async line => {
@@ -97,7 +97,7 @@ export function watch(done = () => {}) {
     const button = event.target.closest?.('[data-resume]')
     if (!button) return
     button.disabled = true
-    start({ resume: button.dataset.resume }, 0, done)
+    start({ resume: button.dataset.resume }, done)
   })
   let running = !!$('[data-running]')
   setInterval(async () => {

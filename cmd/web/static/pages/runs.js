@@ -1,11 +1,9 @@
 // The list of runs: counts and groups of errors that arrive while they are counted, actions on what is selected, and saved views.
 import { $, $$, h, icon } from '../lib/dom.js'
 import { lines } from '../lib/api.js'
-import { batch, watch } from '../lib/batch.js'
 import { number } from '../lib/format.js'
 import { key } from '../lib/keys.js'
 import { refreshEvery } from '../lib/regions.js'
-import { start as searchOn } from '../lib/searching.js'
 import { views } from '../lib/views.js'
 
 const card = $('[data-summary]')
@@ -16,10 +14,21 @@ let total = null // of what matches, once it is counted
 let counting
 
 views($('[data-views]'), [{ name: 'Failed today', query: 'state=dead&since=today' }, { name: 'Running for long', query: 'state=running&until=10m' }])
-watch(count)
+if ($('[data-running], [data-resume]')) watching()
 if ($('[data-current]')) refreshEvery(3000, 'list')
-searchOn()
+if ($('[data-search-on]')) import('../lib/searching.js').then(m => m.start())
 if (card) count()
+
+let watched
+function watching() {
+  watched ??= import('../lib/batch.js').then(m => m.watch(count))
+}
+
+/** Does an action to a selection, after a look at it. */
+async function batch(asked) {
+  watching()
+  if (await (await import('../lib/batch.js')).batch({ ...asked, done: count })) tick(false)
+}
 
 /** Counts what matches. The counts come while they grow. */
 async function count() {
@@ -57,6 +66,7 @@ function show(line) {
   }
   keepFocus($('[data-groups]'), groups(line.errors))
   keepFocus($('[data-facets]'), [facet('Handlers', 'handler', line.handlers), facet('Types', 'type', line.types)])
+  $('[data-parts]').hidden = !$('[data-parts] h2')
   chosen()
 }
 
@@ -93,7 +103,7 @@ function groups(list) {
 function group(g) {
   const fits = (...of) => mayOperate && (!states.length || states.every(s => of.includes(s)))
   const act = (action, text, picture) => h('button', { type: 'button', class: 'button', dataset: { focus: `${action} ${g.error}` }, 'aria-label': `${text}: the ${number(g.count)} runs with ${g.error}`,
-    onclick: () => batch({ action, selection: { ...selection, where: g.where }, done: count }) }, picture && icon(picture), text)
+    onclick: () => batch({ action, selection: { ...selection, where: g.where } }) }, picture && icon(picture), text)
   return h('tr', {},
     h('td', { class: 'number', 'data-label': 'Runs' }, number(g.count)),
     h('td', { class: 'wide' }, h('a', { class: 'message', href: filtered('where', g.where), title: g.example, dataset: { focus: g.error } }, g.error || '(empty)')),
@@ -145,7 +155,10 @@ document.addEventListener('change', event => {
   if (event.target.matches('[data-all]')) tick(event.target.checked)
   else if (event.target.matches('#rows .tick input')) chosen()
 })
-document.addEventListener('region', chosen)
+document.addEventListener('region', () => {
+  chosen()
+  if ($('[data-running], [data-resume]')) watching()
+})
 document.addEventListener('click', event => {
   const button = event.target.closest?.('[data-act]')
   if (button) act(button.dataset.act)
@@ -156,7 +169,7 @@ function act(action) {
   const fits = $(`[data-act="${action}"]`).dataset.fits.split(' ')
   const of = run.length ? { run, state: [...new Set(ticked().map(box => box.closest('tr').dataset.state))].filter(s => fits.includes(s)) } : { ...selection }
   if (!run.length && states.length) of.state = states.filter(s => fits.includes(s))
-  batch({ action, selection: of, done: count })
+  batch({ action, selection: of })
 }
 
 if (mayOperate && card) {
