@@ -22,14 +22,14 @@ var spans = []span{
 	{"5m", "5 minutes", 5 * time.Minute, time.Second},
 	{"15m", "15 minutes", 15 * time.Minute, 5 * time.Second},
 	{"3h", "3 hours", 3 * time.Hour, time.Minute},
-	{"1d", "a day", 24 * time.Hour, 5 * time.Minute},
+	{"1d", "day", 24 * time.Hour, 5 * time.Minute},
 }
 
 // handlerSpans are those of one handler, of which less is kept.
 var handlerSpans = []span{
 	{"15m", "15 minutes", 15 * time.Minute, 5 * time.Second},
 	{"3h", "3 hours", 3 * time.Hour, 5 * time.Minute},
-	{"1d", "a day", 24 * time.Hour, 5 * time.Minute},
+	{"1d", "day", 24 * time.Hour, 5 * time.Minute},
 }
 
 // plots say which plots a page has: a script draws them.

@@ -147,6 +147,7 @@ type handlerView struct {
 	Figures figures
 	Plots   plots
 	Runs    []api.Run
+	Wired   *surroundings // nil: it is not in the wiring
 }
 
 // runsShown is how many of a handler's last runs its page shows.
@@ -165,6 +166,11 @@ func loadHandler(q *request) (any, error) {
 			return nil, err
 		}
 	}
+	wiring, err := q.api.Wiring(q.Context())
+	if err = withoutDaemon(err); err != nil {
+		return nil, err
+	}
+	v.Wired = around(&wiring, name)
 	if v.Runs, _, err = q.api.Runs(q.Context(), search.Selection{Handler: name}, api.Paging{Limit: runsShown}); err != nil {
 		return nil, err
 	}

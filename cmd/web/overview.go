@@ -9,13 +9,15 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/access"
+	"evrun/tasks/fault"
 )
 
 var overviewPage = page{pattern: "GET /{$}", right: access.Read, nav: "overview", title: "Overview", template: "overview", load: loadOverview}
 
 // The sizes of the overview; the rest is a link away.
 const (
-	problemsShown = 12
+	problemsApart = 3 // of a kind, each with a place of its own; more are together
+	problemsShown = 8 // of a kind
 	handlersShown = 20
 	slotsShown    = 8
 )
@@ -23,8 +25,7 @@ const (
 // overview is what is going on: what is wrong first.
 type overview struct {
 	Status   api.Status
-	Problems []problem
-	More     []problem // beyond those that are shown at once
+	Problems []problems
 	Figures  figures
 	Plots    plots
 	Handlers []handlerRow
@@ -46,9 +47,6 @@ func loadOverview(q *request) (any, error) {
 		return nil, err
 	}
 	o.Problems = problemsOf(&status)
-	if len(o.Problems) > problemsShown {
-		o.Problems, o.More = o.Problems[:problemsShown], o.Problems[problemsShown:]
-	}
 	o.Handlers = handlerRows(status.Handlers, a)
 	slices.SortStableFunc(o.Handlers, func(a, b handlerRow) int {
 		return cmp.Or(cmp.Compare(b.Health.worse(), a.Health.worse()), cmp.Compare(b.Total, a.Total))
@@ -88,12 +86,54 @@ var titles = map[string]string{
 	api.TroubleLastSlot: "The last slot failed", api.TroubleTLS: "The certificate", api.TroublePruning: "Retention", api.TroubleSpans: "Spans",
 }
 
-func problemsOf(s *api.Status) []problem {
-	list := make([]problem, len(s.Problems))
-	for i, t := range s.Problems {
-		list[i] = problemOf(s, t)
+// problems are one problem, or many of the same kind.
+type problems struct {
+	problem
+	Shown []problem // of many
+	More  []problem // beyond those that are shown at once
+}
+
+func problemsOf(s *api.Status) (list []problems) {
+	for i := 0; i < len(s.Problems); {
+		end := i + 1
+		for end < len(s.Problems) && s.Problems[end].What == s.Problems[i].What {
+			end++
+		}
+		same := make([]problem, 0, end-i)
+		for _, t := range s.Problems[i:end] {
+			same = append(same, problemOf(s, t))
+		}
+		i = end
+		if len(same) <= problemsApart {
+			for _, p := range same {
+				list = append(list, problems{problem: p})
+			}
+			continue
+		}
+		all := problems{problem: together(same)}
+		n := min(len(same), problemsShown)
+		all.Shown, all.More = same[:n], same[n:]
+		list = append(list, all)
 	}
 	return list
+}
+
+// together is what problems of one kind are together.
+func together(same []problem) problem {
+	p := problem{Trouble: api.Trouble{What: same[0].What, Text: fault.Plural(len(same), "handler")}, Title: same[0].Title, Bad: same[0].Bad}
+	switch p.What {
+	case api.TroubleDead:
+		p.Path, p.Link = "/runs?state=dead", "See all dead runs"
+	case api.TroubleFailing:
+		p.Path, p.Link = "/runs?state=retrying", "See all that are retried"
+	case api.TroublePaused:
+		p.Path, p.Link, p.Text = "/handlers?health=paused", "See paused handlers", strconv.Itoa(len(same))+" handlers or schedules"
+	case api.TroubleMissed, api.TroubleLate, api.TroubleLastSlot:
+		p.Path, p.Link, p.Text = "/schedules", "See the schedules", fault.Plural(len(same), "schedule")
+	default:
+		p.Path, p.Link = "/handlers?order=health", "See the handlers"
+	}
+	return p
 }
 
 func problemOf(s *api.Status, t api.Trouble) problem {

@@ -100,6 +100,7 @@ export function timeSeries(figure, { title, series, format = short, span, height
     set(times, lists) {
       data = [times, ...lists]
       plot.setData(data)
+      chart.classList.toggle('empty', lists.every(list => list.every(v => v === null)))
       tell()
       if (Date.now() - told > 10000) { // not each second: it may be read aloud
         told = Date.now()
@@ -111,10 +112,13 @@ export function timeSeries(figure, { title, series, format = short, span, height
 
 const milliseconds = n => n === null || n === undefined ? '–' : n === 0 ? '0' : duration(n)
 
+// The lists of an activity.
+const kept = ['accepted', 'ended', 'failed', 'waiting', 'oldest', 'p50', 'p95', 'p99', 'wait']
+
 /** The series of GET /v1/activity, kept current while the page is seen: new steps are added, and those that are older than the span go. */
 class Activity {
   constructor({ span, step, handler }, draw, note) {
-    Object.assign(this, { span, step, handler, draw, note, times: [], lists: {}, timer: 0 })
+    Object.assign(this, { span, step, handler, draw, note, times: [], lists: Object.fromEntries(kept.map(name => [name, []])), timer: 0 })
     document.addEventListener('visibilitychange', () => { if (!document.hidden) this.ask() })
   }
 
@@ -122,16 +126,18 @@ class Activity {
     clearTimeout(this.timer)
     if (document.hidden) return
     const since = this.times.length ? this.times.at(-1) + this.step : Math.floor(Date.now() / 1000) - this.span
+    let wait = this.step * 1000
     try {
       this.add(await get('/v1/activity', { since: new Date(since * 1000).toISOString(), step: `${this.step}s`, handler: this.handler }))
       this.note('')
     } catch (problem) {
       this.note(`Not current: ${problem.message}`)
+      wait = Math.min(wait, 5000)
     }
     clearTimeout(this.timer)
     // A little after the next step has ended.
     const now = Date.now()
-    this.timer = setTimeout(() => this.ask(), Math.max(500, this.step * 1000 - now % (this.step * 1000) + 150))
+    this.timer = setTimeout(() => this.ask(), Math.max(500, wait - now % wait + 150))
   }
 
   add(a) {
@@ -156,10 +162,10 @@ class Activity {
 
   push(time, value) {
     this.times.push(time)
-    for (const name of ['accepted', 'ended', 'failed', 'waiting', 'oldest', 'p50', 'p95', 'p99', 'wait']) {
+    for (const name of kept) {
       const v = value(name)
       const rate = name === 'accepted' || name === 'ended' || name === 'failed'
-      ;(this.lists[name] ??= []).push(v === null ? null : rate ? v / this.step : v)
+      this.lists[name].push(v === null ? null : rate ? v / this.step : v)
     }
   }
 }

@@ -2,11 +2,14 @@
 import { lines, url } from '../lib/api.js'
 import { $, h } from '../lib/dom.js'
 import { number } from '../lib/format.js'
+import { key } from '../lib/keys.js'
 import { plots } from '../lib/plot.js'
 import { refreshEvery } from '../lib/regions.js'
 
 plots()
 refreshEvery(5000)
+
+key('p', 'Pause or resume the handler', () => $('[data-key="p"]')?.click())
 
 const box = $('[data-errors]')
 const handler = box.dataset.errors
