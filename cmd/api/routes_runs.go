@@ -90,6 +90,12 @@ var userRoutes = []Route{
 			{Type: openapi.NDJSON, Of: append(openapi.Of[ImportedUser](), openapi.Of[Problem]()...), Lines: true, Doc: "For each line an imported user, or a problem with its line."}}}},
 	},
 	{
+		Pattern: "GET /v1/users/export", Right: access.Read, endpoint: writes((*Server).exportUsers),
+		Doc: "All users as a file, as `evrun users export` writes it.",
+		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{
+			{Type: "text/csv"}, {Type: openapi.NDJSON, Of: openapi.Of[User](), Lines: true}}}},
+	},
+	{
 		Pattern: "GET /v1/users/{key}", Right: access.Read, endpoint: returns((*Server).getUser),
 		Doc: "One user.", Named: "The id or the e-mail address of the user.",
 	},

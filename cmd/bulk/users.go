@@ -3,18 +3,16 @@ package bulk
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
+	"evrun/cmd/api/export"
 	"evrun/cmd/cli"
 	"evrun/cmd/table"
 	"evrun/events"
@@ -156,35 +154,11 @@ func (o *UserExport) writer(e *cli.Env) (write func(*api.User) error, flush func
 	if err != nil {
 		return nil, nil, err
 	}
-	w := csv.NewWriter(e.Out)
-	w.UseCRLF = true // RFC 4180
-	if sep != 0 {
-		w.Comma = sep
-	}
-	formulas := 0
-	row := make([]string, len(users.Members))
-	write = func(u *api.User) error {
-		row = append(row[:0], strconv.FormatInt(u.ID, 10), u.Name, u.Email, string(u.Attributes), u.CreatedAt.UTC().Format(time.RFC3339Nano), u.EventID)
-		for i, cell := range row {
-			if !isFormula(cell) {
-				continue
-			}
-			if formulas++; o.Spreadsheet {
-				row[i] = "'" + cell
-			}
+	w, err := export.NewCSV(e.Out, sep, o.Spreadsheet)
+	return w.Write, func() error {
+		if w.Formulas > 0 && !o.Spreadsheet {
+			e.Note("%s that a spreadsheet would take as formulas, beginning with =, +, - or @: --spreadsheet writes a ' before them", fault.Plural(w.Formulas, "cell"))
 		}
-		return w.Write(row)
-	}
-	return write, func() error {
-		w.Flush()
-		if formulas > 0 && !o.Spreadsheet {
-			e.Note("%s that a spreadsheet would take as formulas, beginning with =, +, - or @: --spreadsheet writes a ' before them", fault.Plural(formulas, "cell"))
-		}
-		return w.Error()
-	}, w.Write(users.Members)
-}
-
-// isFormula reports whether a spreadsheet may take a cell as a formula.
-func isFormula(cell string) bool {
-	return cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0]))
+		return w.Flush()
+	}, err
 }

@@ -31,7 +31,7 @@ var rights = map[string]string{
 	"POST /v1/schedules/{name}/pause": "operate", "POST /v1/schedules/{name}/resume": "operate",
 	"GET /v1/handlers": "read", "GET /v1/handlers/{name}": "read", "POST /v1/handlers/{name}/pause": "operate", "POST /v1/handlers/{name}/resume": "operate",
 	"POST /v1/handlers/{name}/forget": "operate",
-	"GET /v1/users":                   "read", "POST /v1/users": "operate", "GET /v1/users/{key}": "read",
+	"GET /v1/users":                   "read", "POST /v1/users": "operate", "GET /v1/users/{key}": "read", "GET /v1/users/export": "read",
 	"GET /v1/tokens": "admin", "POST /v1/tokens": "admin", "POST /v1/tokens/{name}/revoke": "admin", "GET /v1/session": "any", "POST /v1/links": "admin",
 	"POST /sign-in": "browser", "POST /sign-out": "browser",
 	"GET /v1/wiring": "read", "GET /v1/wiring/files": "admin", "POST /v1/wiring/what-if": "admin",

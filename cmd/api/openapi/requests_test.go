@@ -68,6 +68,8 @@ func (d *driver) successes(copyTo string) []ask {
 		{method: "POST", path: "/v1/users", contentType: "application/x-ndjson", body: `{"name":"Bea","email":"bea@example.com"}` + "\n{}\n", query: "on=update&line=3", want: 200, detail: `"line":4`},
 		{method: "GET", path: "/v1/users", query: "limit=1", want: 200, detail: `"next"`},
 		{method: "GET", path: "/v1/users", query: "limit=1&search=BEA+example", want: 200, detail: `bea@example.com`},
+		{method: "GET", path: "/v1/users/export", query: "search=bea&spreadsheet=true", want: 200, detail: "bea@example.com"},
+		{method: "GET", path: "/v1/users/export", query: "format=ndjson", want: 200},
 		{method: "GET", path: "/v1/users/{key}", name: "bea@example.com", want: 200},
 		{method: "POST", path: "/v1/tokens", contentType: "application/json", body: `{"name":"ci","rights":["emit a.>","read"],"rate":"5/s","expires_at":"2099-01-01T00:00:00Z"}`, want: 201, detail: `"token":"evr_`},
 		{method: "POST", path: "/v1/tokens", contentType: "application/json", body: `{"name":"ci","rights":["read"]}`, want: 409},
