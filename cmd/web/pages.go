@@ -17,6 +17,8 @@ var pages = []page{
 	runsPage,
 	runPage,
 	batchesPage,
+	usersPage,
+	userPage,
 }
 
 // entry is an entry of the navigation.
