@@ -21,6 +21,11 @@ type page struct {
 	load func(*request) (any, error)
 }
 
+// elsewhere is the error of a page that leads to another path.
+type elsewhere string
+
+func (e elsewhere) Error() string { return "go to " + string(e) }
+
 // request is a request for a page.
 type request struct {
 	*http.Request

@@ -18,5 +18,8 @@ var failures = map[string]string{
 }
 
 func loadSignIn(q *request) (any, error) {
+	if q.who.Browser() {
+		return nil, elsewhere(access.Next(q.query.Get("next")))
+	}
 	return signingIn{Next: access.Next(q.query.Get("next")), Failed: failures[q.query.Get("failed")]}, nil
 }

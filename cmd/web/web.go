@@ -53,6 +53,10 @@ func (s *site) serve(p page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &request{Request: r, api: s.api, query: r.URL.Query(), now: time.Now(), who: access.From(r.Context())}
 		data, err := p.load(q)
+		if to, ok := errors.AsType[elsewhere](err); ok {
+			http.Redirect(w, r, string(to), http.StatusSeeOther)
+			return
+		}
 		status, name := http.StatusOK, p.template
 		if err != nil {
 			data, status = failed(err)

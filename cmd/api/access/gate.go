@@ -116,9 +116,13 @@ func (g *Gate) Handler(mux *http.ServeMux, rules map[string]Rule, unrouted http.
 		var held context.Context = context.Background()
 		if no == nil && v != nil && v.session != nil {
 			ctx, release, ok := g.sessions.hold(*v.session)
-			if held = ctx; ok {
+			switch {
+			case ok:
+				held = ctx
 				defer release()
-			} else {
+			case rule.Right == Open:
+				v = nil
+			default:
 				no = sessionOver()
 			}
 		}
@@ -156,7 +160,11 @@ func (g *Gate) check(r *http.Request, rule Rule, routed bool) (*visitor, *refusa
 	if err := g.origins.Check(r); err != nil {
 		return nil, &refusal{why: ForeignOrigin, status: http.StatusForbidden, detail: "a web page of another origin can't send this: " + err.Error()}
 	}
-	if rule.Right == Open {
+	switch {
+	case rule.Right == Open && rule.Page: // which says so to a browser that is signed in
+		v, _ := g.ofSession(r)
+		return v, nil
+	case rule.Right == Open:
 		return nil, nil
 	}
 	v, no := g.recognise(r)

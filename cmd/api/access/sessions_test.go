@@ -159,7 +159,13 @@ func TestOnlyItsOwnCookieIsASession(t *testing.T) {
 // Browsers send cookies to all ports of a host: a page of another port must not use the session, and one of another site even less.
 func TestASessionIsForPagesOfThisServer(t *testing.T) {
 	b := browserOf(t)
+	if w := b.send(b.request("GET", "/sign-in")); w.Code != 200 || w.Body.String() != "" {
+		t.Errorf("the page where browsers sign in, without a session: %d %s", w.Code, w.Body)
+	}
 	b.signIn("1", "")
+	if w := b.send(b.request("GET", "/sign-in")); w.Body.String() != OwnerName {
+		t.Errorf("the page where browsers sign in doesn't know who is signed in: %d %s", w.Code, w.Body)
+	}
 	const site, mode, dest = "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"
 	for _, x := range []struct {
 		what          string

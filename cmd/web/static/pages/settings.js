@@ -77,7 +77,7 @@ function addToken() {
     types.hidden = publishes.hidden || emit.value !== 'some'
   }
   const form = h('form', {},
-    h('label', { class: 'field' }, h('span', {}, 'Name: it stands in the audit trail'), h('input', { name: 'name', class: 'mono', required: true, maxlength: 64, pattern: '[A-Za-z0-9][A-Za-z0-9._\\-]*', title: 'Letters and digits, and after the first also . _ and -', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })),
+    h('label', { class: 'field' }, h('span', {}, 'Name: it stands in the audit trail'), h('input', { name: 'name', class: 'mono', autofocus: true, required: true, maxlength: 64, pattern: '[A-Za-z0-9][A-Za-z0-9._\\-]*', title: 'Letters and digits, and after the first also . _ and -', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })),
     h('fieldset', { onchange: event => event.target.name === 'level' && level(event) }, h('legend', {}, 'It may'),
       levels.map(([value, text], i) => h('label', {}, h('input', { type: 'radio', name: 'level', value, checked: i === 0 }), text)),
       publishes, types),
