@@ -34,7 +34,7 @@ const link = (props, ...content) => h('a', { tabindex: -1, ...props }, ...conten
 
 const eventRows = {
   make() {
-    const no = link(), type = link({ class: 'plain', title: 'Only events of this type' }), data = h('code'), runs = h('td', { class: 'runs' }), when = h('time')
+    const no = link(), type = link({ class: 'plain' }), data = h('code'), runs = h('td', { class: 'runs' }), when = h('time')
     const tr = h('tr', {}, h('td', { class: 'no' }, no), h('td', { class: 'type' }, type), h('td', { class: 'data' }, data), runs, h('td', { class: 'time' }, when))
     return { tr, no, type, data, runs, when }
   },
@@ -43,6 +43,7 @@ const eventRows = {
     row.no.textContent = `#${item.key}`
     row.type.href = url('/live', { type: item.type })
     row.type.textContent = visible(item.type)
+    row.type.title = `Only ${visible(item.type)}`
     row.data.textContent = item.data
     row.when.dateTime = item.time
     row.when.textContent = time(item.time)
