@@ -241,7 +241,7 @@ func loadComing(q *request, names []string, zone *time.Location) (*comingSlots, 
 	if date, err := time.ParseInLocation(time.DateOnly, q.query.Get("from"), zone); err == nil {
 		next.Date, begin, from = q.query.Get("from"), date, date
 	}
-	end := begin.Add(window.time)
+	end := from.Add(window.time) // the drawing ends with a whole hour
 	if t, err := time.Parse(time.RFC3339Nano, q.query.Get("since")); err == nil && t.After(from) && t.Before(end) {
 		from = t
 	}
@@ -256,7 +256,7 @@ func loadComing(q *request, names []string, zone *time.Location) (*comingSlots, 
 		next.More = page.Next.UTC().Format(time.RFC3339Nano)
 	}
 	if page.Next == nil && q.query.Get("since") == "" {
-		next.Lanes = heatmap.LanesOf(page, begin, end, window.parts, q.now)
+		next.Lanes = heatmap.LanesOf(page, begin, begin.Add(window.time), window.parts, q.now)
 	}
 	return next, nil
 }
