@@ -22,6 +22,7 @@ var eventPage = page{pattern: "GET /events/{id}", right: "read", nav: "events", 
 // The sizes of the page.
 const (
 	payloadShown = 64 << 10 // bytes of the data
+	mostOpened   = 20       // folded rows of the chain
 	runsDetailed = 40       // runs of the event with their attempts and outputs
 )
 
@@ -121,7 +122,8 @@ func loadEvent(q *request) (any, error) {
 		v.Cause, v.By = at.Cause, at.By
 	}
 	v.More, v.Events = chain.More, len(chain.Events)
-	v.Chain = waterfall.Of(&chain, waterfall.Options{Focus: e.Sequence, Open: q.all("open"), Now: q.now})
+	opened := q.all("open")
+	v.Chain = waterfall.Of(&chain, waterfall.Options{Focus: e.Sequence, Open: opened[:min(len(opened), mostOpened)], Now: q.now})
 	v.Going = v.Chain.Going > 0 || slices.ContainsFunc(v.Matched, func(a account) bool { return a.State == store.Waiting.String() })
 	for i := range v.Matched { // the parts of the condition say more
 		if a := &v.Matched[i]; a.When != nil && len(a.When.Why) > 0 && strings.HasPrefix(a.Why, "when: ") {

@@ -27,7 +27,8 @@ type eventList struct {
 	found[*events.Event]
 	Types    []string
 	Filtered bool
-	First    bool // it begins with the newest event
+	Anywhere string // a condition that looks for what was written in all data, where that is no condition
+	First    bool   // it begins with the newest event
 }
 
 func loadEvents(q *request) (any, error) {
@@ -48,6 +49,9 @@ func loadEvents(q *request) (any, error) {
 	})
 	if err == nil && list.Next != "" && !list.Enough() {
 		err = list.measure(q)
+	}
+	if text := strings.TrimSpace(sel.Where); list.Wrong != "" && text != "" && sel.CheckEvents() != nil {
+		list.Anywhere = "toJSON(data) contains " + compact(strings.Trim(text, `"'`))
 	}
 	return list, err
 }

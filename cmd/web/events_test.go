@@ -106,7 +106,8 @@ func TestEventsAreFoundByWhatTheySay(t *testing.T) {
 	p.says("/events?type=order.*&where=data.items.x+%3D%3D+1", 200, "could not be evaluated for 3 events")
 	p.says("/events?until=1h", 200, "No event fits these filters")
 	p.says("/events?since=soon", 200, `since "soon": write a time`)
-	p.says("/events?where=data.x+%3D", 200, "where: ")
+	p.says("/events?where=data.x+%3D", 200, "where: ", "Look for this text in all data")
+	p.says("/events?where="+url.QueryEscape(`toJSON(data) contains "Ada"`), 200, "#1 ", "!#2")
 	p.says("/events?chain=%234", 200, "#2", "#3", "#4", "!#1 ")
 	p.says("/events?after=nonsense", 200, "not a cursor")
 	if _, source, _ := p.page("/events?order=oldest&where=" + url.QueryEscape(`"<script>"`)); strings.Contains(source, `"<script>"`) {

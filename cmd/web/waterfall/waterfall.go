@@ -25,15 +25,31 @@ const (
 
 // Waterfall is a chain as rows.
 type Waterfall struct {
-	Rows   []Row
-	Ticks  []time.Duration // at 0, ¼, ½, ¾ and the whole axis
-	Took   time.Duration   // from the first event to the end of what has ended, or until now while runs go on
-	Cut    time.Duration   // so long before the axis begins was the first event; 0: the axis begins with it
-	Folded int             // events and runs that have no rows of their own
-	Runs   int
-	Going  int // runs that have not ended
-	// Longest is the run on the path to the one that ended last whose last attempt took longest; nil: none has ended.
-	Longest *shape.ChainRun
+	Rows    []Row
+	Ticks   []time.Duration // at 0, ¼, ½, ¾ and the whole axis
+	Took    time.Duration   // from the first event to the end of what has ended, or until now while runs go on
+	Cut     time.Duration   // so long before the axis begins was the first event; 0: the axis begins with it
+	Folded  int             // events and runs that have no rows of their own
+	Runs    int
+	Going   int // runs that have not ended
+	Longest Longest
+}
+
+// Longest is the step of the path to the run that ended last that took longest: a run's last attempt, or the wait for it.
+type Longest struct {
+	Run    *shape.ChainRun // nil: no run has ended
+	TookMS float64
+	Waited bool
+}
+
+// add notes a run of the path.
+func (l *Longest) add(r *shape.ChainRun) {
+	if r.TookMS != nil && (l.Run == nil || *r.TookMS > l.TookMS) {
+		*l = Longest{Run: r, TookMS: *r.TookMS}
+	}
+	if r.WaitMS != nil && *r.WaitMS > l.TookMS {
+		*l = Longest{Run: r, TookMS: *r.WaitMS, Waited: true}
+	}
 }
 
 // Row is an event, a run or several of one kind.
@@ -98,8 +114,8 @@ func Of(c *shape.Chain, o Options) Waterfall {
 			if n.run.FinishedAt == nil {
 				w.Going++
 			}
-			if n.run.Slowest && n.run.TookMS != nil && (w.Longest == nil || *n.run.TookMS > *w.Longest.TookMS) {
-				w.Longest = n.run
+			if n.run.Slowest {
+				w.Longest.add(n.run)
 			}
 		}
 	}
