@@ -396,7 +396,7 @@ func (b *tab) unanswered(wait time.Duration) (list []string) {
 		list = nil
 		b.mu.Lock()
 		for _, r := range b.requests {
-			if r.open && r.kind != network.ResourceTypeEventSource && !strings.Contains(r.url, "/v1/stream") && !strings.HasSuffix(r.url, "/icon.svg") {
+			if r.open && r.kind != network.ResourceTypeEventSource && !strings.Contains(r.url, "/v1/stream") && !strings.Contains(r.url, "follow=true") && !strings.HasSuffix(r.url, "/icon.svg") {
 				list = append(list, r.url)
 			}
 		}

@@ -157,6 +157,7 @@ func (s *shop) views() []view {
 		{name: "runs-dead", path: "/runs?state=dead"},
 		{name: "run-dead", path: "/runs/" + s.dead},
 		{name: "run-running", path: "/runs/" + s.runs},
+		{name: "batches", path: "/batches"},
 		{name: "schedules", path: "/schedules"},
 		{name: "schedules-next", path: "/schedules?view=next"},
 		{name: "schedule", path: "/schedules/nightly"},

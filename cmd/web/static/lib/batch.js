@@ -63,14 +63,26 @@ function look(preview, effect) {
   ].filter(Boolean)
 }
 
+// A batch that was begun shortly before, perhaps on a page that was left since: it may be checking its selection still.
+const mark = 'evrun.batch'
+
+/** Whether a batch was begun in this tab that may not show yet. */
+export const begun = () => Date.now() - Number(sessionStorage.getItem(mark)) < 60_000
+
 /** Starts a batch, or continues one, and shows how it gets on. It goes on when the page is left. */
 async function start(request, done) {
   let last
+  const checking = h('p', { class: 'card batch', role: 'status' }, `${words[request.action]?.[0] ?? 'Go on'}: checking what is selected …`)
+  document.getElementById('batches')?.before(checking)
+  sessionStorage.setItem(mark, Date.now())
   try {
     await lines('/v1/batches', { method: 'POST', body: { ...request, detach: true } }, async line => {
-      const begun = !last
+      const first = !last
       last = line
-      if (begun) await refresh('batches')
+      if (first) {
+        checking.remove()
+        await refresh('batches')
+      }
       show(line)
     })
     if (last?.problem) throw new Error(last.problem.detail)
@@ -79,6 +91,8 @@ async function start(request, done) {
   } catch (problem) {
     toast(problem.message, 'problem')
   }
+  checking.remove()
+  sessionStorage.removeItem(mark)
   await refresh()
   done()
 }
@@ -101,9 +115,10 @@ export function watch(done = () => {}) {
   })
   let running = !!$('[data-running]')
   setInterval(async () => {
-    if (document.hidden || !running && !$('[data-running]')) return
+    if (document.hidden || !running && !$('[data-running]') && !begun()) return
     await refresh('batches')
     const now = !!$('[data-running]')
+    if (now) sessionStorage.removeItem(mark)
     if (running && !now) {
       await refresh()
       done()

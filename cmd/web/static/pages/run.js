@@ -10,32 +10,44 @@ const box = $('[data-log]')
 if ($('[data-going]')) refreshEvery(2000)
 if (box) follow()
 
-/** Shows what the run prints, until it has ended. When the connection breaks, it begins again with all that was printed. */
+/** Resolves when the page is seen. */
+const seen = () => new Promise(resolve => {
+  const look = () => document.hidden || (document.removeEventListener('visibilitychange', look), resolve())
+  document.addEventListener('visibilitychange', look)
+  look()
+})
+
+/** Shows what the run prints, until it has ended, while the page is seen: a browser has few connections. It begins again with all that was printed. */
 async function follow() {
   const pre = $('[data-log-text]', box)
   const says = $('[data-log-state]', box)
   for (let wait = 1000; ; wait = Math.min(wait * 2, 15000)) {
+    await seen()
+    const reading = new AbortController()
+    const hide = () => document.hidden && reading.abort()
+    document.addEventListener('visibilitychange', hide)
     let ended = false
     pre.replaceChildren()
     shown = 0
     says.textContent = 'waiting for output'
     try {
-      await lines(`/v1/runs/${encodeURIComponent(box.dataset.log)}/logs?follow=true&attempt=all`, {}, line => {
+      await lines(`/v1/runs/${encodeURIComponent(box.dataset.log)}/logs?follow=true&attempt=all`, { signal: reading.signal }, line => {
         wait = 1000
         if (line.attempt?.state === 'running') pre.append(h('span', { class: 'muted' }, `— attempt ${line.attempt.attempt} —\n`))
         if (line.output) print(pre, says, line.output)
         if (line.run) ended = true
       })
     } catch (problem) {
-      says.textContent = problem.message
+      says.textContent = reading.signal.aborted ? '' : problem.message
       if (problem.status >= 400 && problem.status !== 429) return
     }
+    document.removeEventListener('visibilitychange', hide)
     if (ended) {
       says.textContent = 'the run has ended'
       await refresh()
       return
     }
-    await new Promise(wake => setTimeout(wake, wait))
+    if (!reading.signal.aborted) await new Promise(wake => setTimeout(wake, wait))
   }
 }
 

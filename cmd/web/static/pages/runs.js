@@ -14,7 +14,7 @@ let total = null // of what matches, once it is counted
 let counting
 
 views($('[data-views]'), [{ name: 'Failed today', query: 'state=dead&since=today' }, { name: 'Running for long', query: 'state=running&until=10m' }])
-if ($('[data-running], [data-resume]')) watching()
+if ($('[data-running], [data-resume]') || sessionStorage.getItem('evrun.batch')) watching()
 if ($('[data-current]')) refreshEvery(3000, 'list')
 if ($('[data-search-on]')) import('../lib/searching.js').then(m => m.start())
 if (card) count()
