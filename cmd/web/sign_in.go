@@ -18,7 +18,7 @@ var failures = map[string]string{
 }
 
 func loadSignIn(q *request) (any, error) {
-	if q.who.Browser() {
+	if q.who.Browser() && q.query.Has("ask") { // else a link with a code would lead on with it, and not be used
 		return nil, elsewhere(access.Next(q.query.Get("next")))
 	}
 	return signingIn{Next: access.Next(q.query.Get("next")), Failed: failures[q.query.Get("failed")]}, nil

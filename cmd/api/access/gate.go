@@ -113,7 +113,7 @@ func (g *Gate) Handler(mux *http.ServeMux, rules map[string]Rule, unrouted http.
 		rule := rules[pattern]
 		rule.Page = rule.Page || !routed && rules["GET "+SignInPath].Page && wantsPage(r)
 		v, no := g.check(r, rule, routed)
-		var held context.Context = context.Background()
+		held := context.Background()
 		if no == nil && v != nil && v.session != nil {
 			ctx, release, ok := g.sessions.hold(*v.session)
 			switch {

@@ -261,7 +261,7 @@ func TestALinkSignsInOnce(t *testing.T) {
 		link := func(who *Identity) string {
 			t.Helper()
 			code, until, ok := b.tokens.Link(who, time.Now())
-			if !ok || until.Sub(time.Now()) != LinkLasts {
+			if !ok || time.Until(until) != LinkLasts {
 				t.Fatalf("%v, until %v", ok, until)
 			}
 			return code

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 )
 
 const signInWiring = `
@@ -20,6 +21,16 @@ handlers: [{name: note, on: a.b, do: log, with: {message: x}}]
 func (b *tab) at(path string) {
 	b.t.Helper()
 	b.wait("the page is "+path, `document.readyState === "complete" && location.pathname + location.search === `+quote(path))
+}
+
+// cookie is the value of the session's cookie, which scripts don't see.
+func (b *tab) cookie() string {
+	b.t.Helper()
+	cookies := call(b, network.GetCookies, network.GetCookiesParams{URLs: []string{b.url + "/"}}).Cookies
+	if len(cookies) == 1 {
+		return cookies[0].Value
+	}
+	return ""
 }
 
 // A page leads a browser without a session to the page where it signs in, and back: with a token, with a link, and with a form where scripts are off.
@@ -44,6 +55,16 @@ func TestSignIn(t *testing.T) {
 	b.complaints()                    // 401 of the wrong token
 	b.open("/sign-in?next=/settings") // of a link of another site, which brings no cookie with it
 	b.at("/settings")
+	again, err := d.Link(context.Background(), "/settings?again")
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := b.cookie()
+	b.open(strings.TrimPrefix(again.URL, d.url)) // signed in, and yet the link is used
+	b.at("/settings?again")
+	if b.cookie() == was || value[string](b, "location.hash") != "" {
+		t.Errorf("the link did not begin another session, or left its code at %s", value[string](b, "location.href"))
+	}
 	b.click("button >> sign out")
 	b.at("/sign-in")
 

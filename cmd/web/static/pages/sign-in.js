@@ -37,9 +37,8 @@ if (code) {
   history.replaceState(null, '', location.pathname + location.search) // a code works once, and does not stay in the history
   signIn({ code })
 } else if (!$('[data-failed]:not([hidden])')) {
-  // A link of another site brings no cookie with it (SameSite=Strict): this page asks for itself again, as one of this server. It leads a browser on that
-  // is signed in.
-  fetch(location.pathname, { credentials: 'same-origin', redirect: 'manual' }).then(async answer => {
+  // A browser that is signed in is led on. The page asks for that: a link of another site brings no cookie with it (SameSite=Strict).
+  fetch(`${location.pathname}?ask=session`, { credentials: 'same-origin', redirect: 'manual' }).then(async answer => {
     if (answer.type === 'opaqueredirect') goOn()
     else await answer.text() // an answer that nobody reads keeps its connection
   }).catch(() => {})
