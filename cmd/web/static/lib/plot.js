@@ -27,9 +27,9 @@ function colour(name) {
   return computed
 }
 
-// The decades that two numbers lie in, one at least.
+// The decades that two numbers lie in, one at least. What is below a tenth is not told apart.
 function decades(low, high) {
-  const from = Math.floor(Math.log10(low))
+  const from = Math.max(-1, Math.floor(Math.log10(low)))
   return [10 ** from, 10 ** Math.max(Math.ceil(Math.log10(high)), from + 1)]
 }
 
@@ -68,7 +68,7 @@ export function timeSeries(figure, { title, series, format = short, span, height
     },
     axes: [
       axis({ space: 46, size: 28, values: (u, splits, axis, space, step) => splits.map(t => (step < 60 ? seconds : clock).format(new Date(t * 1000))) }),
-      axis({ size: 54, space: 34, values: (u, splits) => splits.map(format), splits: log ? (u, i, low, high) => powers(low, high) : undefined }),
+      axis({ size: 54, space: 34, values: (u, splits) => splits.map(n => n === null ? '' : format(n)), splits: log ? (u, i, low, high) => powers(low, high) : undefined }),
     ],
     series: [{}, ...series.map(s => ({
       label: s.name, stroke: () => colours[s.colour], width: 1.5, dash: s.dash, points: { show: s.points ?? false, size: 3 }, spanGaps: s.spanGaps ?? false,
@@ -100,7 +100,7 @@ export function timeSeries(figure, { title, series, format = short, span, height
     set(times, lists) {
       data = [times, ...lists]
       plot.setData(data)
-      chart.classList.toggle('empty', lists.every(list => list.every(v => v === null)))
+      chart.classList.toggle('nothing', lists.every(list => list.every(v => v === null)))
       tell()
       if (Date.now() - told > 10000) { // not each second: it may be read aloud
         told = Date.now()
@@ -183,11 +183,12 @@ export function plots(section = $('[data-plots]')) {
   ] })
   const latency = timeSeries(figure('latency'), { title: 'How long attempts take', span, format: milliseconds, log: true, series: [
     { name: 'half', colour: 'good', spanGaps: true, points: true }, { name: '95 %', colour: 'warn', spanGaps: true, points: true }, { name: '99 %', colour: 'bad', spanGaps: true, dash: [4, 3] },
+    { name: 'wait before, 95 %', colour: 'wait', spanGaps: true },
   ] })
   const backlog = timeSeries(figure('backlog'), { title: 'Events that wait', span, series: [{ name: 'waiting', colour: 'wait', fill: true }] })
   const activity = new Activity({ span, step: Number(section.dataset.step), handler }, ({ times, lists }) => {
     rate.set(times, handler ? [lists.ended, lists.failed] : [lists.accepted, lists.ended, lists.failed])
-    latency.set(times, [lists.p50, lists.p95, lists.p99])
+    latency.set(times, [lists.p50, lists.p95, lists.p99, lists.wait])
     backlog.set(times, [lists.waiting])
   }, text => {
     note.textContent = text
