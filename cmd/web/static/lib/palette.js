@@ -77,7 +77,11 @@ export function open() {
       choose(Math.abs(by) === 1 ? (chosen + by + shown.length) % shown.length : Math.max(0, Math.min(shown.length - 1, chosen + by)))
     } else if (event.key === 'Enter' && !event.isComposing) {
       event.preventDefault()
-      pick(chosen, event)
+      if (named) return pick(chosen, event)
+      load().then(() => { // somebody who types faster than the entries are loaded
+        search()
+        pick(0, event)
+      })
     } else if (event.key === 'Tab') {
       event.preventDefault() // there is nothing else in it
     }
