@@ -70,7 +70,9 @@ func newTab(t *testing.T, url string) *tab {
 	call(b, network.Enable, network.EnableParams{})
 	call(b, log.Enable, cdp.Empty{})
 	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watch})
+	call(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}) // other tests have windows, too
 	b.size(1280, 900, 1)
+	b.dark(false)
 	return b
 }
 
@@ -206,7 +208,7 @@ func (b *tab) wait(what, script string) {
 			return
 		}
 		if time.Now().After(deadline) || b.ctx.Err() != nil {
-			text, _ := tryValue[string](b, `location.href + "\n" + document.body.innerText`)
+			text, _ := tryValue[string](b, `location.href + "\n" + (document.querySelector("dialog[open]") ?? document.querySelector("main")).innerText`)
 			b.t.Fatalf("it never came that %s (%v)\n%s\nthe page complained: %q", what, err, text, b.complained())
 		}
 		time.Sleep(15 * time.Millisecond) // the browser is another process
@@ -260,11 +262,17 @@ func quote(text string) string {
 	return string(quoted)
 }
 
-// find is an expression for the first visible element that a selector matches; with " >> text" at its end, whose text has that.
+// find is an expression for the first visible element that a selector matches; with " >> text" behind it, whose text has that; and with " >> selector" behind
+// that, the first visible one of those within.
 func find(selector string) string {
-	selector, text, _ := strings.Cut(selector, " >> ")
-	return fmt.Sprintf(`[...document.querySelectorAll(%s)].find(e => e.checkVisibility({visibilityProperty: true}) && (e.innerText || e.value || e.ariaLabel || "").toLowerCase().includes(%s))`,
-		quote(selector), quote(strings.ToLower(text)))
+	outer, rest, _ := strings.Cut(selector, " >> ")
+	text, inner, within := strings.Cut(rest, " >> ")
+	seen := `e => e.checkVisibility({visibilityProperty: true})`
+	found := fmt.Sprintf(`[...document.querySelectorAll(%s)].filter(%s).find(e => (e.innerText || e.value || e.ariaLabel || "").toLowerCase().includes(%s))`, quote(outer), seen, quote(strings.ToLower(text)))
+	if !within {
+		return found
+	}
+	return fmt.Sprintf(`[...(%s)?.querySelectorAll(%s) ?? []].find(%s)`, found, quote(inner), seen)
 }
 
 // see waits until an element is visible.
@@ -291,12 +299,29 @@ func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.see(selector)
 	b.wait(selector+" can be clicked", find(selector)+"?.disabled !== true")
-	at := value[[]float64](b, `(() => { const e = `+find(selector)+`; e.scrollIntoView({block: "center", behavior: "instant"}); const r = e.getClientRects()[0]; return [r.x + r.width / 2, r.y + r.height / 2]; })()`)
-	if over := value[string](b, fmt.Sprintf(`(() => { const e = %s, o = document.elementFromPoint(%g, %g); return e === o || e.contains(o) || o?.closest("label")?.control === e ? "" : (o?.outerHTML ?? "nothing").slice(0, 200); })()`, find(selector), at[0], at[1])); over != "" {
-		b.t.Fatalf("%s is covered by %s", selector, over)
+	// Where it is, once it is not covered: what moves or fades has its time.
+	type place struct {
+		X, Y float64
+		Over string
+	}
+	var at place
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // the browser is another process
+		at = value[place](b, `(() => {
+			const e = `+find(selector)+`;
+			if (!e) return {Over: "nothing: it is gone"};
+			e.scrollIntoView({block: "center", behavior: "instant"});
+			const r = e.getClientRects()[0], X = r.x + r.width / 2, Y = r.y + r.height / 2, o = document.elementFromPoint(X, Y);
+			return {X, Y, Over: e === o || e.contains(o) || o?.closest("label")?.control === e ? "" : (o?.outerHTML ?? "nothing").slice(0, 200)};
+		})()`)
+		if at.Over == "" {
+			break
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("%s is covered by %s", selector, at.Over)
+		}
 	}
 	b.steps++
-	b.run(chromedp.MouseClickXY(at[0], at[1]))
+	b.run(chromedp.MouseClickXY(at.X, at.Y))
 }
 
 // keys presses keys, each of which counts as one step: "j", "Enter", "Control+k".
@@ -396,7 +421,7 @@ func (b *tab) unanswered(wait time.Duration) (list []string) {
 		list = nil
 		b.mu.Lock()
 		for _, r := range b.requests {
-			if r.open && r.kind != network.ResourceTypeEventSource && !strings.Contains(r.url, "/v1/stream") && !strings.Contains(r.url, "follow=true") && !strings.HasSuffix(r.url, "/icon.svg") {
+			if r.open && !strings.Contains(r.url, "/v1/stream") && !strings.Contains(r.url, "follow=") && !strings.HasSuffix(r.url, "/icon.svg") {
 				list = append(list, r.url)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"evrun/cmd/api"
@@ -73,8 +74,14 @@ handlers:
 // openShop starts the daemon of a shop, and has it do its work.
 func openShop(t *testing.T) *shop {
 	t.Helper()
+	return openShopWith(t, "")
+}
+
+// openShopWith starts it with more handlers.
+func openShopWith(t *testing.T, handlers string) *shop {
+	t.Helper()
 	browser(t) // where there is none, nothing else needs to be done
-	s := &shop{daemon: serve(t, shopWiring)}
+	s := &shop{daemon: serve(t, shopWiring+strings.TrimPrefix(handlers, "\n"))}
 	for i := range 30 {
 		city := []string{"Paris", "Lyon", "Nowhere"}[i%3]
 		total := 5 + i*7
