@@ -11,11 +11,17 @@ if ($('[data-going]')) refreshEvery(2000)
 if (box) follow()
 
 /** Resolves when the page is seen. */
-const seen = () => new Promise(resolve => {
-  const look = () => document.hidden || (document.removeEventListener('visibilitychange', look), resolve())
-  document.addEventListener('visibilitychange', look)
-  look()
-})
+function seen() {
+  return new Promise(resolve => {
+    const look = () => {
+      if (document.hidden) return
+      document.removeEventListener('visibilitychange', look)
+      resolve()
+    }
+    document.addEventListener('visibilitychange', look)
+    look()
+  })
+}
 
 /** Shows what the run prints, until it has ended, while the page is seen: a browser has few connections. It begins again with all that was printed. */
 async function follow() {
