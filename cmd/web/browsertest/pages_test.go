@@ -148,11 +148,11 @@ func (b *tab) checkStructure() {
 func (b *tab) checkWidth(look string) {
 	b.t.Helper()
 	wide := value[[]string](b, `(() => {
-		const root = document.scrollingElement;
-		if (root.scrollWidth <= innerWidth) return [];
+		const root = document.scrollingElement, window = root.clientWidth; // innerWidth grows on narrow screens with what is too wide
+		if (root.scrollWidth <= window) return [];
 		const inScroller = e => { for (let p = e.parentElement; p && p !== root; p = p.parentElement) if (/auto|scroll|hidden|clip/.test(getComputedStyle(p).overflowX)) return true; return false; };
-		const list = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > innerWidth + 0.5 && !inScroller(e)).map(e => e.outerHTML.slice(0, 120));
-		return [root.scrollWidth + " pixels in a window of " + innerWidth, ...list.slice(0, 4)];
+		const list = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > window + 0.5 && !inScroller(e)).map(e => e.outerHTML.slice(0, 120));
+		return [root.scrollWidth + " pixels in a window of " + window, ...list.slice(0, 4)];
 	})()`)
 	if len(wide) > 0 {
 		b.t.Errorf("%s scrolls sideways: %s", look, strings.Join(wide, "\n  "))
