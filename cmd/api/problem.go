@@ -2,23 +2,15 @@ package api
 
 import (
 	"net/http"
-	"strconv"
 
 	"evrun/cmd/api/shape"
-	"evrun/tasks/fault"
 )
 
 // problem is an error for the client.
 func problem(status int, detail string) *Problem { return shape.NewProblem(status, detail) }
 
 // unknown is the problem of a name that does not exist.
-func unknown(kind, name string, known []string) error {
-	detail := "there is no " + kind + " " + strconv.Quote(name)
-	if word := fault.Closest(name, known); word != "" && word != name { // a handler of the file that no daemon has had is known, and yet does not exist
-		detail += "; " + fault.Suggest(word)
-	}
-	return problem(http.StatusNotFound, detail)
-}
+func unknown(kind, name string, known []string) error { return shape.Unknown(kind, name, known) }
 
 // routed answers requests without a route with problem details, too. All others go to mux.
 func routed(mux *http.ServeMux) http.Handler {

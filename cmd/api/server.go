@@ -24,11 +24,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"evrun/cmd/api/access"
+	"evrun/cmd/api/credentials"
 	"evrun/cmd/api/limits"
 	"evrun/cmd/api/shape"
 	"evrun/cmd/api/stream"
@@ -94,7 +94,7 @@ type Server struct {
 	examined    places
 	summaries   places
 	whatIfs     places
-	loading     sync.Mutex // see LoadTokens
+	credentials *credentials.Credentials
 	actions     *batches.Batches
 	streams     *stream.Streams // of a daemon
 	reasons     *Reasons
@@ -124,6 +124,7 @@ func NewServer(o Options) *Server {
 	s.actions = batches.New(batches.Options{Store: o.Store, Emitter: o.Emitter, Redact: o.Redact, Actions: append(batches.OfRuns(o.Handlers), batches.OfEdits(s.changes()), s.replayer().Action(), s.replayer().RunsAgain(), erase.Action(o.Store))})
 	s.description = description(o.Version)
 	s.hooks = s.newHooks()
+	s.credentials = &credentials.Credentials{Store: o.Store, Emitter: o.Emitter, Tokens: o.Tokens, Log: o.Log}
 	s.closing, s.close = context.WithCancel(context.Background())
 	if o.Daemon != nil {
 		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,

@@ -15,6 +15,7 @@ import (
 	"evrun/tasks"
 	"evrun/tasks/control"
 	"evrun/tasks/emitter"
+	"evrun/tasks/fault"
 	"evrun/tasks/schema"
 	"evrun/tasks/search"
 )
@@ -53,6 +54,15 @@ func (p *Problem) Because(err error) *Problem {
 func (p *Problem) After(retry time.Duration) *Problem {
 	p.RetryAfter = int((retry + time.Second - 1) / time.Second)
 	return p
+}
+
+// Unknown is the problem of a name that does not exist.
+func Unknown(kind, name string, known []string) error {
+	detail := "there is no " + kind + " " + strconv.Quote(name)
+	if word := fault.Closest(name, known); word != "" && word != name { // a handler of the file that no daemon has had is known, and yet does not exist
+		detail += "; " + fault.Suggest(word)
+	}
+	return NewProblem(http.StatusNotFound, detail)
 }
 
 // ErrDraining refuses what a server that is stopping does not take any more.
