@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"evrun/tasks/fault"
 	"evrun/tasks/summary"
 )
 
@@ -35,11 +36,14 @@ type ErrorGroup struct {
 	Where    string  `json:"where"`             // the condition that selects exactly these, with the request's own
 }
 
+// maxExample is how much of an error is shown as the example of its group, in bytes.
+const maxExample = 500
+
 // RunSummaryOf returns the shape of a summary, with at most so many counts in each list. where is the condition of the request.
 func RunSummaryOf(s *summary.Summary, most int, where string) RunSummary {
 	shape := RunSummary{Count: s.Count, States: Each(s.States(), countOf), Handlers: Each(s.Handlers(most), countOf), Types: Each(s.Types(most), countOf),
 		Errors: Each(s.Errors(most), func(g summary.Group) ErrorGroup {
-			group := ErrorGroup{Error: g.Error, Example: g.Example, Count: g.Count, Newest: g.Newest, Handlers: Each(g.Handlers, countOf), Where: g.Where()}
+			group := ErrorGroup{Error: g.Error, Example: fault.Clip(g.Example, maxExample), Count: g.Count, Newest: g.Newest, Handlers: Each(g.Handlers, countOf), Where: g.Where()}
 			if where != "" {
 				group.Where = "(" + where + ") and " + group.Where
 			}
