@@ -72,6 +72,11 @@ func (a account) in(states ...store.RunState) bool {
 	return a.Run != nil && slices.ContainsFunc(states, func(s store.RunState) bool { return a.State == s.String() })
 }
 
+// Rewired reports whether the run began although the condition is false as the wiring file has it now: it was another one then.
+func (a account) Rewired() bool {
+	return a.When != nil && a.When.Error == "" && !a.When.Value && a.in(store.Succeeded, store.Running, store.Retrying)
+}
+
 // Replay is the body of the request that runs the event by this handler again.
 func (a account) Replay(sequence int64) string {
 	text, _ := events.MarshalJSON(api.ReplayRequest{Events: []string{sequenceName(sequence)}, To: a.Handler, Again: true}) // of texts
@@ -126,7 +131,7 @@ func loadEvent(q *request) (any, error) {
 	v.Chain = waterfall.Of(&chain, waterfall.Options{Focus: e.Sequence, Open: opened[:min(len(opened), mostOpened)], Now: q.now})
 	v.Going = v.Chain.Going > 0 || slices.ContainsFunc(v.Matched, func(a account) bool { return a.State == store.Waiting.String() })
 	for i := range v.Matched { // the parts of the condition say more
-		if a := &v.Matched[i]; a.When != nil && len(a.When.Why) > 0 && strings.HasPrefix(a.Why, "when: ") {
+		if a := &v.Matched[i]; a.When != nil && !a.When.Value && len(a.When.Why) > 0 && strings.HasPrefix(a.Why, "when: ") {
 			a.Why = ""
 		}
 	}
