@@ -19,6 +19,10 @@ var pages = []page{
 	batchesPage,
 	usersPage,
 	userPage,
+	wiringPage,
+	filesPage,
+	whatIfPage,
+	hookPage,
 }
 
 // entry is an entry of the navigation.

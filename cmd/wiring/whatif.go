@@ -35,17 +35,24 @@ type Recorded func(ctx context.Context, each func(*events.Event) error) (more bo
 func (w *Wiring) WhatIf(ctx context.Context, sent []shape.WiringFile, recorded Recorded) (shape.WhatIf, error) {
 	running := w.o.Current()
 	result := shape.WhatIf{Findings: []shape.Finding{}, ByHandler: []*compare.Handler{}, Differences: []shape.Differing{}}
-	edited, err := w.loadGiven(given(running, sent))
+	// Without secrets on both sides, so that a file which was read here, edited and sent differs in nothing else. Some schemes of hooks refuse what stands for
+	// a secret: then with them.
+	redact := func(text string) string { return hidden(text, running.Secrets.Redact) }
+	today, err := w.loadGiven(given(running, nil, redact))
+	if err != nil {
+		redact = func(text string) string { return text }
+		today, err = w.loadGiven(given(running, nil, redact))
+	}
+	if err != nil {
+		return result, fmt.Errorf("the files that run: %w", err)
+	}
+	edited, err := w.loadGiven(given(running, sent, redact))
 	if faults, ok := errors.AsType[*config.Errors](err); ok {
 		result.Findings = findingsOf(faults.Faults, running.Dir, running.Secrets.Redact)
 		return result, nil
 	}
 	if err != nil {
 		return result, err
-	}
-	today, err := w.loadGiven(given(running, nil))
-	if err != nil {
-		return result, fmt.Errorf("the files that run: %w", err)
 	}
 	result.Valid, result.Findings = true, findingsOf(edited.Warnings, running.Dir, running.Secrets.Redact)
 	changes(&result, today.Wiring, edited.Wiring)

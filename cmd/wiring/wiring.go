@@ -64,6 +64,10 @@ func (w *Wiring) Files(_ context.Context, disk bool) (shape.WiringFiles, error) 
 // redacted stands for secrets in files, as a text that is a value in YAML: so the file can be edited and compared.
 const redacted = "REDACTED"
 
+func hidden(text string, redact func(string) string) string {
+	return strings.ReplaceAll(redact(text), expression.Masked, redacted)
+}
+
 // filesOf are the files that were read.
 func filesOf(cfg *config.Config, redact func(string) string) []shape.WiringFile {
 	list := []shape.WiringFile{}
@@ -71,7 +75,7 @@ func filesOf(cfg *config.Config, redact func(string) string) []shape.WiringFile 
 		return list
 	}
 	for _, source := range cfg.Inputs.Sources() {
-		list = append(list, shape.WiringFile{Path: below(cfg.Dir, source.Path), Text: strings.ReplaceAll(redact(source.Text), expression.Masked, redacted)})
+		list = append(list, shape.WiringFile{Path: below(cfg.Dir, source.Path), Text: hidden(source.Text, redact)})
 	}
 	return list
 }
@@ -102,11 +106,11 @@ func findingsOf(list []config.Fault, dir string, redact func(string) string) []s
 	return found
 }
 
-// given are the files of the wiring that runs, with those of a request in their places, by their absolute paths.
-func given(cfg *config.Config, sent []shape.WiringFile) map[string][]byte {
+// given are the files of the wiring that runs, with those of a request in their places, by their absolute paths, each as redact leaves it.
+func given(cfg *config.Config, sent []shape.WiringFile, redact func(string) string) map[string][]byte {
 	files := map[string][]byte{}
 	for _, source := range cfg.Inputs.Sources() {
-		files[source.Path] = []byte(source.Text)
+		files[source.Path] = []byte(redact(source.Text))
 	}
 	for _, f := range sent {
 		path := filepath.FromSlash(f.Path)
@@ -116,7 +120,7 @@ func given(cfg *config.Config, sent []shape.WiringFile) map[string][]byte {
 		case !filepath.IsAbs(path):
 			path = filepath.Join(cfg.Dir, path)
 		}
-		files[filepath.Clean(path)] = []byte(f.Text)
+		files[filepath.Clean(path)] = []byte(redact(f.Text))
 	}
 	return files
 }

@@ -125,6 +125,11 @@ func TestWhatIfComparesWithoutTheMachine(t *testing.T) {
 	if !slices.Equal(result.Handlers.Changed, []string{"pay"}) || len(result.Schedules.Changed)+len(result.Hooks.Changed)+len(result.Types.Changed) > 0 {
 		t.Errorf("changes: %+v", result)
 	}
+	files, _ := w.Files(t.Context(), false)
+	files.Files[0].Text = strings.Replace(files.Files[0].Text, "total > 10", "total > 20", 1)
+	if again, err := w.WhatIf(t.Context(), files.Files, recorded(15)); err != nil || again.Differ != 1 || len(again.Hooks.Changed) > 0 {
+		t.Errorf("what was read here and sent again: %+v, %v", again, err)
+	}
 	// An oracle: a condition on a secret tells nothing of it.
 	for _, guess := range []string{"hunter2hunter2", "wrong"} {
 		oracle := strings.Replace(running, `"${ env('WIRING_SECRET') } ${ data.total }"`, `"${ env('WIRING_SECRET') == '`+guess+`' ? 'yes' : 'no' } ${ file('/etc/passwd') startsWith 'root' ? 'yes' : 'no' }"`, 1)
