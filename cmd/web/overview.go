@@ -31,6 +31,8 @@ type overview struct {
 	Handlers []handlerRow
 	Hidden   int // handlers beyond those that are shown
 	Next     []api.Schedule
+	Often    []api.Schedule // with a slot each minute or more often; they are not in Next
+	Oftener  int            // beyond those that are shown
 }
 
 func loadOverview(q *request) (any, error) {
@@ -42,7 +44,12 @@ func loadOverview(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := overview{Status: status, Plots: plotsOf(q, "", spans), Next: nextSlots(status.Schedules)}
+	o := overview{Status: status, Plots: plotsOf(q, "", spans)}
+	o.Next, o.Often = nextSlots(status.Schedules)
+	o.Next = o.Next[:min(len(o.Next), slotsShown)]
+	if len(o.Often) > slotsShown {
+		o.Often, o.Oftener = o.Often[:slotsShown], len(o.Often)-slotsShown
+	}
 	if o.Figures, err = figuresOf(q, ""); err != nil {
 		return nil, err
 	}
@@ -57,15 +64,20 @@ func loadOverview(q *request) (any, error) {
 	return o, nil
 }
 
-// nextSlots are the schedules in the order of their next slots, without those that are paused.
-func nextSlots(all []api.Schedule) (list []api.Schedule) {
+// nextSlots are the schedules in the order of their next slots, without those that are paused; those with a slot each minute are apart, because they would
+// always be the first.
+func nextSlots(all []api.Schedule) (next, often []api.Schedule) {
 	for _, s := range all {
-		if s.Next != nil && s.Paused == "" {
-			list = append(list, s)
+		switch {
+		case s.Next == nil || s.Paused != "":
+		case s.Last != nil && s.Next.Sub(*s.Last) <= time.Minute:
+			often = append(often, s)
+		default:
+			next = append(next, s)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b api.Schedule) int { return a.Next.Compare(*b.Next) })
-	return list[:min(len(list), slotsShown)]
+	slices.SortStableFunc(next, func(a, b api.Schedule) int { return a.Next.Compare(*b.Next) })
+	return next, often
 }
 
 // problem is a problem of a status, with where somebody mends it.

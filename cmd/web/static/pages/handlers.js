@@ -4,4 +4,4 @@ import { refreshEvery } from '../lib/regions.js'
 
 const form = $('[data-filters]')
 form?.addEventListener('change', event => { if (event.target.tagName === 'SELECT') form.requestSubmit() })
-refreshEvery(5000)
+refreshEvery(document.querySelectorAll('.handlers tr').length > 200 ? 15000 : 5000) // many rows take a while to be shown
