@@ -55,7 +55,7 @@ function move(by) {
   const next = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))]
   for (const row of $$('[data-item].current')) row.classList.remove('current')
   next.classList.add('current')
-  const target = $('a[href], button, input', next) ?? next
+  const target = $('a[href]', next) ?? $('button, input', next) ?? next // Enter opens it, and x ticks its box
   target.focus({ preventScroll: true })
   const top = $('.top')?.offsetHeight ?? 0
   const place = next.getBoundingClientRect()
