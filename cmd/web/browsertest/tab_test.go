@@ -208,7 +208,7 @@ func (b *tab) wait(what, script string) {
 			return
 		}
 		if time.Now().After(deadline) || b.ctx.Err() != nil {
-			text, _ := tryValue[string](b, `location.href + "\n" + (document.querySelector("dialog[open]") ?? document.querySelector("main")).innerText`)
+			text, _ := tryValue[string](b, `location.href + "\n" + (document.querySelector("dialog[open]") ?? document.querySelector("main")).innerText.slice(0, 1500) + "\nthe focus is at " + document.activeElement?.outerHTML.slice(0, 200)`)
 			b.t.Fatalf("it never came that %s (%v)\n%s\nthe page complained: %q", what, err, text, b.complained())
 		}
 		time.Sleep(15 * time.Millisecond) // the browser is another process

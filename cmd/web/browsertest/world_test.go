@@ -153,6 +153,7 @@ type view struct {
 func (s *shop) views() []view {
 	return []view{
 		{name: "overview", path: "/"},
+		{name: "handlers", path: "/handlers"},
 		{name: "handler", path: "/handlers/charge"},
 		{name: "handler-paused", path: "/handlers/note-push"},
 		{name: "live", path: "/live"},
