@@ -88,6 +88,14 @@ handlers:
 	b.wait("another event", `location.pathname !== "/events/`+strconv.FormatInt(again.Sequence, 10)+`"`)
 	b.see(".facts >> repeats")
 
+	// What is retried is followed on its page.
+	failed := d.emit("order.placed", `{"order": 7, "total": 1000}`)
+	b.open("/events/" + strconv.FormatInt(failed, 10))
+	b.see(".account >> dead")
+	b.click(".account button >> Retry")
+	b.see(".account >> attempt 2")
+	b.see(".account >> dead")
+
 	// A text that is no condition is looked for in all data.
 	b.open("/events?where=quoted+%5B")
 	b.see("#wrong")

@@ -2,9 +2,23 @@
 import { $ } from '../lib/dom.js'
 import { current, key } from '../lib/keys.js'
 import { command } from '../lib/palette.js'
-import { refreshEvery } from '../lib/regions.js'
+import { refresh } from '../lib/regions.js'
 
-if ($('[data-going]')) refreshEvery($('[data-large]') ? 10000 : 2000, 'accounts', 'chain')
+let following = false
+
+/** Asks again as long as something goes on. */
+async function follow() {
+  if (following) return
+  following = true
+  while ($('[data-going]')) {
+    await new Promise(done => setTimeout(done, $('[data-large]') ? 10000 : 1500))
+    if (!document.hidden) await refresh('accounts', 'chain')
+  }
+  following = false
+}
+
+follow()
+document.addEventListener('region', follow) // somebody may have retried a run
 
 // Of the handler that is current, or of the first one that can.
 const press = selector => ($(selector, current() ?? document) ?? $(selector))?.click()
