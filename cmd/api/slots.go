@@ -52,6 +52,9 @@ func (s *Server) selected(r *http.Request, q ofSchedules) (t timeline.Schedules,
 	return t, names, nil
 }
 
+// mostTime bounds the time of a request: to count slots takes a little for each month.
+const mostTime = 100 * 366 * 24 * time.Hour
+
 type slotsQuery struct {
 	ofSchedules
 	Since query.Time `key:"since" doc:"Slots from this time on, in RFC 3339; from now on, unless given."`
@@ -72,6 +75,9 @@ func (s *Server) listSlots(r *http.Request, q slotsQuery) (page timeline.SlotLis
 	}
 	if asked.To.IsZero() {
 		asked.To = asked.From.AddDate(0, 0, 1)
+	}
+	if asked.To.Sub(asked.From) > mostTime || asked.From.Year() < 1 || asked.To.Year() > 9999 {
+		return page, problem(http.StatusBadRequest, "until: 100 years after since at most")
 	}
 	return t.Page(r.Context(), asked)
 }
@@ -96,7 +102,7 @@ func (s *Server) slotDays(r *http.Request, q daysQuery) (days timeline.SlotDays,
 		}
 	}
 	if asked.First = timeline.HalfYearAgo(t.Now.In(asked.Zone)); q.From != "" {
-		if asked.First, err = time.Parse(time.DateOnly, q.From); err != nil {
+		if asked.First, err = time.Parse(time.DateOnly, q.From); err != nil || asked.First.Year() < 2 || asked.First.Year() > 9990 {
 			return days, problem(http.StatusBadRequest, "from: write a date such as 2026-11-23")
 		}
 	}

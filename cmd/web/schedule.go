@@ -72,7 +72,7 @@ func loadSchedule(q *request) (any, error) {
 	}
 	view.Coming = wordRows(coming.Slots, q.now)
 	past := client.SlotsQuery{Schedules: []string{name}, Since: s.Since.AddDate(-1, 0, 0), Until: q.now, Newest: true, Limit: pastOfOne}
-	if t, err := time.Parse(time.RFC3339Nano, q.query.Get("until")); err == nil {
+	if t, err := time.Parse(time.RFC3339Nano, q.query.Get("until")); err == nil && t.Before(q.now) && t.After(past.Since) {
 		past.Until = t
 	}
 	if day, err := time.ParseInLocation(time.DateOnly, q.query.Get("day"), zone); err == nil {

@@ -53,6 +53,8 @@ func (d *driver) successes(copyTo string) []ask {
 		{method: "GET", path: "/v1/slots", query: "fold=1&until=2099-01-01T00:00:00Z", want: 200, detail: `"folded":[{`},
 		{method: "GET", path: "/v1/slots", query: "schedule=tack", want: 404, detail: "did you mean"},
 		{method: "GET", path: "/v1/slots/days", query: "schedule=tick&from=2026-01-05&days=7&timezone=Europe/Paris", want: 200, detail: `"2026-01-11"`},
+		{method: "GET", path: "/v1/slots", query: "since=1900-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", want: 400, detail: "100 years"},
+		{method: "GET", path: "/v1/slots/days", query: "from=9999-12-31", want: 400, detail: "write a date"},
 		{method: "GET", path: "/v1/slots/days", query: "from=today", want: 400, detail: "write a date"},
 		{method: "GET", path: "/v1/slots/days", query: "timezone=Paris", want: 400, detail: "Europe/Paris"},
 		{method: "POST", path: "/v1/schedules/{name}/fire", name: "tick", want: 202},
