@@ -1,5 +1,5 @@
 // Actions on many runs or events: first a look, with the exact count and a sample, then a batch, which goes on when its page is left.
-import { $, h, state } from './dom.js'
+import { $, $$, h, state } from './dom.js'
 import { lines, post } from './api.js'
 import { toast } from './dialog.js'
 import { refresh } from './regions.js'
@@ -113,6 +113,9 @@ export function watch(done = () => {}) {
     button.disabled = true
     start({ resume: button.dataset.resume }, done)
   })
+  const enable = () => { for (const button of $$('[data-resume]')) button.disabled = false }
+  document.addEventListener('region', enable)
+  enable()
   let running = !!$('[data-running]')
   setInterval(async () => {
     if (document.hidden || !running && !$('[data-running]') && !begun()) return

@@ -12,6 +12,7 @@ const selection = card ? JSON.parse(card.dataset.selection) : {}
 const states = selection.state ?? []
 let total = null // of what matches, once it is counted
 let counting
+let watched
 
 views($('[data-views]'), [{ name: 'Failed today', query: 'state=dead&since=today' }, { name: 'Running for long', query: 'state=running&until=10m' }])
 if ($('[data-running], [data-resume]') || sessionStorage.getItem('evrun.batch')) watching()
@@ -19,7 +20,6 @@ if ($('[data-current]')) refreshEvery(3000, 'list')
 if ($('[data-search-on]')) import('../lib/searching.js').then(m => m.start())
 if (card) count()
 
-let watched
 function watching() {
   watched ??= import('../lib/batch.js').then(m => m.watch(count))
 }
