@@ -63,39 +63,9 @@ func (s *Server) shut(ctx context.Context) error {
 			}
 		})
 	}
-	s.silent.close()
+	s.silent.Close()
 	doors.Wait()
 	return errors.Join(errs[:]...)
-}
-
-// silent are the connections that have not sent a whole request yet. Once it is closed, it closes them.
-type silent struct {
-	mu     sync.Mutex
-	conns  map[net.Conn]bool
-	closed bool
-}
-
-// note is an [http.Server]'s ConnState.
-func (s *silent) note(c net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case state != http.StateNew:
-		delete(s.conns, c)
-	case s.closed:
-		_ = c.Close()
-	default:
-		s.conns[c] = true
-	}
-}
-
-func (s *silent) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for c := range s.conns {
-		_ = c.Close()
-	}
 }
 
 // Strangers is how many connections by TCP are open, and how many were refused because there were too many.

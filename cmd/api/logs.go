@@ -3,11 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"evrun/cmd/api/ndjson"
 	"evrun/cmd/api/runlog"
 	"evrun/store"
+	"evrun/tasks"
 	"evrun/tasks/search"
 )
 
@@ -26,7 +26,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request, q logsQuery) error
 	}
 	follow := q.Follow
 	l := &runlog.Log{Store: s.o.Store, Attempts: s.attempts, Told: s.told, W: w, ID: run.ID}
-	if l.From, l.To, err = wantedAttempts(q, run); err != nil {
+	if l.From, l.To, err = runlog.Wanted(run, q.Attempt, q.Follow); err != nil {
 		return err
 	}
 	switch {
@@ -53,43 +53,11 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request, q logsQuery) error
 	return nil // without the run at its end the reader knows that the log is not complete
 }
 
-// wantedAttempts reads which attempts of a run are asked for.
-func wantedAttempts(q logsQuery, run store.Run) (from, to int, err error) {
-	switch q.Attempt {
-	case "":
-		return max(run.Attempt, 1), run.Attempt, nil
-	case "all":
-		return 1, run.Attempt, nil
-	}
-	n, err := strconv.Atoi(q.Attempt)
-	switch {
-	case err != nil || n < 0:
-		return 0, 0, problem(http.StatusBadRequest, "attempt: must be a number or all, not "+strconv.Quote(q.Attempt))
-	case q.Follow:
-		return 0, 0, problem(http.StatusBadRequest, "follow: the run is followed, not one attempt: leave attempt out, or say all")
-	case n < 1 || n > run.Attempt:
-		return 0, 0, problem(http.StatusNotFound, "run "+run.ID+" has no attempt "+q.Attempt+": it has had "+strconv.Itoa(run.Attempt))
-	}
-	return n, n, nil
-}
-
-// attempts reads attempts of a run. A running one has what it has printed so far, of which the daemon knows more than the store.
+// attempts reads attempts of a run.
 func (s *Server) attempts(ctx context.Context, q store.AttemptQuery) ([]store.Attempt, error) {
-	var running *store.Attempt
+	var runner *tasks.Runner
 	if s.o.Daemon != nil {
-		if p, ok := s.o.Daemon.Runner.Printing(q.Run); ok && (q.Before == 0 || p.Attempt < q.Before) {
-			running = &store.Attempt{Number: p.Attempt, StartedAt: p.Since, State: store.Running, Output: p.Capture.Output()}
-		}
+		runner = s.o.Daemon.Runner
 	}
-	list, err := s.o.Store.Attempts(ctx, q)
-	if err != nil || running == nil {
-		return list, err
-	}
-	switch last := len(list) - 1; {
-	case last >= 0 && list[last].Number == running.Number && list[last].State == store.Running:
-		list[last] = *running
-	case last < 0 || list[last].Number < running.Number:
-		list = append(list, *running)
-	}
-	return list, nil
+	return runlog.Attempts(ctx, s.o.Store, runner, q)
 }

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"sync/atomic"
@@ -86,7 +85,7 @@ type Server struct {
 
 	connections limits.Connections // of the socket
 	strangers   limits.Connections // of TCP
-	silent      silent             // of TCP
+	silent      limits.Silent      // of TCP
 	following   places             // streams, and answers that follow an event
 	lines       places             // bodies of NDJSON
 	bodies      [2]limits.Bodies   // of events: of those who may do everything, and of TCP
@@ -143,7 +142,7 @@ func NewServer(o Options) *Server {
 			}
 		})
 	}
-	s.handler = routed(mux)
+	s.handler = shape.Routed(mux)
 	var pages []Page
 	if o.Pages != nil {
 		pages = o.Pages(s.handler)
@@ -153,7 +152,7 @@ func NewServer(o Options) *Server {
 	}
 	s.gated = s.gate(mux, pages)
 	s.http, s.tcp = s.serverOf(s.handler, ofSocket), s.serverOf(s.gated, ofTCP)
-	s.silent.conns, s.tcp.ConnState = map[net.Conn]bool{}, s.silent.note
+	s.tcp.ConnState = s.silent.Note
 	return s
 }
 
