@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,18 +17,18 @@ import (
 
 // counting is a daemon that only counts.
 type counting struct {
-	accepted int64
+	accepted atomic.Int64
 	handlers measure.Handlers
 	waiting  int64
-	asked    int
+	asked    atomic.Int64
 }
 
 func (c *counting) sources() Sources {
 	return Sources{
-		Accepted: func() int64 { return c.accepted },
+		Accepted: c.accepted.Load,
 		Handlers: c.handlers.Each,
 		Backlog: func(context.Context) []tasks.Measures {
-			c.asked++
+			c.asked.Add(1)
 			if c.waiting == 0 {
 				return nil
 			}
@@ -38,7 +39,7 @@ func (c *counting) sources() Sources {
 
 // run counts n runs of a handler that took a time each.
 func (c *counting) run(handler string, n int, took time.Duration) {
-	c.accepted += int64(n)
+	c.accepted.Add(int64(n))
 	h := c.handlers.Of(handler)
 	h.Ended[store.Succeeded].Add(int64(n))
 	for range n {
@@ -170,15 +171,14 @@ func TestAnIdleDaemonIsLeftAlone(t *testing.T) {
 		go func() { done <- s.Run(ctx) }()
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if c.asked < 9 || c.asked > 12 {
-			t.Errorf("the workers were asked %d times in 10 minutes", c.asked)
+		if n := c.asked.Swap(0); n < 9 || n > 12 {
+			t.Errorf("the workers were asked %d times in 10 minutes", n)
 		}
-		c.asked = 0
 		answer(t, s, Query{})
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if c.asked < 18 || c.asked > 24 {
-			t.Errorf("the workers were asked %d times in 10 minutes, after somebody has looked", c.asked)
+		if n := c.asked.Load(); n < 18 || n > 24 {
+			t.Errorf("the workers were asked %d times in 10 minutes, after somebody has looked", n)
 		}
 		stop()
 		<-done
