@@ -15,6 +15,8 @@ test('a skeleton has what the schema requires, with defaults, examples and const
   }
   assert.deepEqual(skeleton(schema), { a: '', b: 'x', c: 7, d: 3, e: [], f: { x: false }, g: [1] })
   assert.equal(skeleton(true), null)
+  const odd = skeleton(JSON.parse('{"type": "object", "required": ["__proto__", "constructor"], "properties": {"__proto__": {"const": 1}}}'))
+  assert.equal(JSON.stringify(odd), '{"__proto__":1,"constructor":null}')
 })
 
 test('a schema that requires itself ends', () => {

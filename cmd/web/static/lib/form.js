@@ -17,7 +17,7 @@ export function skeleton(schema, root = schema, depth = 0) {
   switch (kindOf(s)) {
     case 'object': {
       const value = {}
-      for (const name of depth < deepest ? s.required ?? [] : []) value[name] = skeleton(s.properties?.[name] ?? {}, root, depth + 1)
+      for (const name of depth < deepest ? s.required ?? [] : []) put(value, name, skeleton(s.properties?.[name] ?? {}, root, depth + 1))
       return value
     }
     case 'array': return []
