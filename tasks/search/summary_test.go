@@ -48,7 +48,7 @@ func byName(a, b summary.Count) int { return cmp.Compare(a.Name, b.Name) }
 
 // Whatever is selected: a summary counts what a look at every run counts, and the condition of a group of errors selects that group.
 func TestASummaryCountsWhatThereIs(t *testing.T) {
-	queries := 40
+	queries := 25
 	for seed := range uint64(2) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
