@@ -3,7 +3,7 @@
 // The table has 200 rows at most. A row that is not needed any more is written anew and put at the top, so a page that is open for hours makes no new
 // elements. What comes is gathered, and shown at most seven times a second. While somebody reads (scrolled down, a row with the focus, the pointer in motion
 // over the rows) nothing moves: what comes is counted, and the newest 200 of it are kept.
-import { $, $$, h, state as badge } from '../lib/dom.js'
+import { $, $$, h } from '../lib/dom.js'
 import { get, url } from '../lib/api.js'
 import { brief, visible } from '../lib/brief.js'
 import { number } from '../lib/format.js'
@@ -28,57 +28,95 @@ const time = text => {
   return Date.now() - t < 12 * 3600_000 ? clock.format(t).replace(',', '.') : day.format(t)
 }
 
-// Rows: an item is what a row shows, and a row has its elements.
+// Rows: an item is what a row shows, and a row has its elements. They are written anew in place: elements and texts that are made for each event would
+// wait for the garbage collector by the thousand.
 
 const link = (props, ...content) => h('a', { tabindex: -1, ...props }, ...content)
 
+/** An element whose text and attributes can be changed. It knows what they are. */
+function field(element, text = element.appendChild(document.createTextNode(''))) {
+  const has = {}
+  return {
+    element,
+    write(value) {
+      if (has.text !== value) text.data = has.text = value
+    },
+    set(name, value) {
+      if (has[name] !== value) element.setAttribute(name, has[name] = value)
+    },
+  }
+}
+
 const eventRows = {
   make() {
-    const no = link(), type = link({ class: 'plain' }), data = h('code'), runs = h('td', { class: 'runs' }), when = h('time')
-    const tr = h('tr', {}, h('td', { class: 'no' }, no), h('td', { class: 'type' }, type), h('td', { class: 'data' }, data), runs, h('td', { class: 'time' }, when))
-    return { tr, no, type, data, runs, when }
+    const no = field(link()), type = field(link({ class: 'plain' })), data = field(h('code')), rest = field(h('span')), when = field(h('time'))
+    const runs = h('td', { class: 'runs' }, rest.element)
+    const tr = h('tr', {}, h('td', { class: 'no' }, no.element), h('td', { class: 'type' }, type.element), h('td', { class: 'data' }, data.element), runs, h('td', { class: 'time' }, when.element))
+    return { tr, no, type, data, runs, rest, when, chips: [] }
   },
   fill(row, item) {
-    row.no.href = `/events/${item.key}`
-    row.no.textContent = `#${item.key}`
-    row.type.href = url('/live', { type: item.type })
-    row.type.textContent = visible(item.type)
-    row.type.title = `Only ${visible(item.type)}`
-    row.data.textContent = item.data
-    row.when.dateTime = item.time
-    row.when.textContent = time(item.time)
-    row.when.title = `${item.time}, from ${visible(item.source)}`
+    const type = visible(item.type)
+    row.no.set('href', `/events/${item.key}`)
+    row.no.write(`#${item.key}`)
+    row.type.set('href', `/live?type=${encodeURIComponent(item.type)}`)
+    row.type.set('title', `Only ${type}`)
+    row.type.write(type)
+    row.data.write(item.data)
+    row.when.set('datetime', item.time)
+    row.when.set('title', `${item.time}, from ${visible(item.source)}`)
+    row.when.write(time(item.time))
+    this.change(row, item)
   },
-  runs(row, item) {
+  /** Writes the runs: those that need somebody first, and a number of those that have no place. */
+  change(row, item) {
     const runs = [...item.runs.values()].sort((a, b) => urgent(a.state) - urgent(b.state))
-    const rest = runs.slice(chips)
-    const bad = rest.filter(r => r.state === 'dead').length
-    row.runs.replaceChildren(...runs.slice(0, chips).map(r => link({ class: `chip run-${r.state}`, href: `/runs/${encodeURIComponent(r.id)}`, title: `${r.handler}: ${r.state}${r.why ? `, ${r.why}` : ''}` },
-      r.handler, h('span', { class: 'sr' }, `: ${r.state}`))), rest.length ? `+${rest.length}${bad ? `, ${bad} dead` : ''}` : '')
+    for (let i = 0; i < Math.max(row.chips.length, Math.min(runs.length, chips)); i++) {
+      const run = i < chips ? runs[i] : undefined
+      const chip = row.chips[i] ??= chipIn(row)
+      chip.set('class', run ? `chip run-${run.state}` : 'none')
+      if (!run) continue
+      chip.set('href', `/runs/${encodeURIComponent(run.id)}`)
+      chip.set('title', `${run.handler}: ${run.state}${run.why ? `, ${run.why}` : ''}`)
+      chip.name.write(run.handler)
+      chip.state.write(`: ${run.state}`)
+    }
+    const more = runs.slice(chips)
+    const bad = more.filter(r => r.state === 'dead').length
+    row.rest.write(more.length ? `+${more.length}${bad ? `, ${bad} dead` : ''}` : '')
   },
+}
+
+function chipIn(row) {
+  const name = document.createTextNode(''), state = field(h('span', { class: 'sr' }))
+  const chip = field(link({}, name, state.element), name)
+  row.rest.element.before(chip.element)
+  return Object.assign(chip, { name: chip, state })
 }
 
 const urgent = state => ['dead', 'retrying', 'running', 'waiting'].indexOf(state) + 1 || 9
 
 const runRows = {
   make() {
-    const no = link({ class: 'plain' }), run = link(), type = h('span', { class: 'muted' }), state = h('td', { class: 'state-of' }), why = h('td', { class: 'why' }), when = h('time')
-    const tr = h('tr', {}, h('td', { class: 'no' }, no), h('td', { class: 'run' }, run, ' ', type), state, why, h('td', { class: 'time' }, when))
+    const no = field(link({ class: 'plain' })), run = field(link()), type = field(h('span', { class: 'muted' })), state = field(h('span')), why = field(h('td', { class: 'why' })), when = field(h('time'))
+    const tr = h('tr', {}, h('td', { class: 'no' }, no.element), h('td', { class: 'run' }, run.element, ' ', type.element), h('td', { class: 'state-of' }, state.element), why.element, h('td', { class: 'time' }, when.element))
     return { tr, no, run, type, state, why, when }
   },
   fill(row, item) {
-    row.no.href = `/events/${item.seq}`
-    row.no.textContent = `#${item.seq}`
-    row.run.href = `/runs/${encodeURIComponent(item.key)}`
-    row.run.textContent = item.handler
-    row.type.textContent = visible(item.type)
-    row.state.replaceChildren(badge(item.state))
-    row.why.textContent = item.why
-    row.when.dateTime = item.time
-    row.when.textContent = item.time ? time(item.time) : ''
-    row.when.title = item.time
+    row.no.set('href', `/events/${item.seq}`)
+    row.no.write(`#${item.seq}`)
+    row.run.set('href', `/runs/${encodeURIComponent(item.key)}`)
+    row.run.write(item.handler)
+    row.type.write(visible(item.type))
+    this.change(row, item)
   },
-  runs() {},
+  change(row, item) {
+    row.state.set('class', `state state-${item.state}`)
+    row.state.write(item.state)
+    row.why.write(item.why)
+    row.when.set('datetime', item.time)
+    row.when.set('title', item.time)
+    row.when.write(item.time ? time(item.time) : '')
+  },
 }
 
 const kind = ofRuns ? runRows : eventRows
@@ -136,7 +174,6 @@ function show() {
       row.tr.dataset.item = item.key
       row.tr.className = ''
       kind.fill(row, item)
-      kind.runs(row, item)
       table.dirty.delete(item)
       fresh.prepend(row.tr)
     }
@@ -148,9 +185,7 @@ function show() {
     reachable()
   }
   for (const item of table.dirty) {
-    if (!item.row) continue
-    kind.fill(item.row, item)
-    kind.runs(item.row, item)
+    if (item.row) kind.change(item.row, item)
   }
   table.dirty.clear()
   sayHeld()
@@ -409,7 +444,7 @@ function begin() {
     if (event.key !== 'Escape' || event.defaultPrevented || $('dialog[open]')) return
     if (!panel.close()) release()
   })
-  if (asked.get('open')) panel.open(asked.get('open'))
+  if (/^\d+$/.test(asked.get('open') ?? '')) panel.open(asked.get('open'))
 }
 
 if (body) begin()
