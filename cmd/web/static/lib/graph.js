@@ -86,7 +86,7 @@ const short = name => name.length > most ? `${name.slice(0, most - 1)}…` : nam
 export function place({ nodes, edges }, width) {
   for (const n of nodes.values()) {
     n.label = short(n.name)
-    n.width = Math.max(n.label.length, (n.small ?? '').length * .85, n.kind === 'handler' ? 17 : 6) * letter + 26
+    n.width = Math.max(n.label.length, (n.small ?? '').length * .85, n.kind === 'handler' ? 19 : 6) * letter + 26
     n.height = n.kind === 'handler' ? 46 : n.small ? 40 : 28
   }
   const parts = components(nodes, edges).map(part => {

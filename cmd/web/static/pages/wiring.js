@@ -39,7 +39,8 @@ function numbers() {
     if (running > 0) parts.push(`${number(running)} running`)
     if (parts.length < 3) parts.push(`${number(minute)} a minute`)
     const mark = dead > 0 ? 'bad' : health === 'ok' ? (minute > 0 || running > 0 ? 'busy' : '') : 'warn'
-    picture.note(node, health === 'paused' || health === 'disabled' ? `${health}, ${parts[0]}` : parts.join(' · '), mark)
+    const idle = ['paused', 'disabled', 'left'].includes(health)
+    picture.note(node, idle ? [health, ...parts.slice(0, -1)].join(' · ') : parts.join(' · '), mark)
   }
 }
 
