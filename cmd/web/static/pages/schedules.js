@@ -1,5 +1,5 @@
 // The pages of schedules: a click on a day, extra events, backfills.
-import { $, $$, h } from '../lib/dom.js'
+import { $, h } from '../lib/dom.js'
 import { post } from '../lib/api.js'
 import { ask, toast } from '../lib/dialog.js'
 import { refresh, refreshEvery } from '../lib/regions.js'
@@ -7,17 +7,19 @@ import { number } from '../lib/format.js'
 
 refreshEvery(10_000)
 
-// Today is in the middle of the map, which may be wider than the window.
-function showToday() {
-  for (const map of $$('.heatmap .scroll')) {
-    const today = $('.today', map)
-    if (!today) continue
-    const at = today.getBoundingClientRect().left - map.getBoundingClientRect().left
-    map.scrollLeft += at - map.clientWidth * 0.6
-  }
+// A map may be wider than the window: today is in its middle at first, and a fresh one stays where the one before was.
+let left = null
+function place() {
+  const map = $('.heatmap .scroll')
+  const today = map && $('.today', map)
+  if (left !== null && map) map.scrollLeft = left
+  else if (today) map.scrollLeft += today.getBoundingClientRect().left - map.getBoundingClientRect().left - map.clientWidth * 0.6
 }
-showToday()
-document.addEventListener('region', showToday)
+place()
+document.addEventListener('region', place)
+document.addEventListener('scroll', event => {
+  if (event.target.closest?.('.heatmap .scroll')) left = event.target.scrollLeft
+}, true)
 
 document.addEventListener('click', event => {
   const day = event.target.closest?.('[data-day]')
