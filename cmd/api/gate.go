@@ -34,7 +34,17 @@ func (s *Server) gate(mux *http.ServeMux, pages []Page) http.Handler {
 			p.Write(w)
 		},
 	})
-	return s.door.Handler(mux, rules, s.handler)
+	unrouted := s.handler
+	if problemPage != nil {
+		unrouted = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if access.WantsPage(r) {
+				problemPage(w, r, problem(http.StatusNotFound, "There is no such page: "+r.URL.Path))
+				return
+			}
+			s.handler.ServeHTTP(w, r)
+		})
+	}
+	return s.door.Handler(mux, rules, unrouted)
 }
 
 func (r *Route) rule() access.Rule { return access.Rule{Right: r.Right, Local: r.Local, Host: r.Host} }

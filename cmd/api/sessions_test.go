@@ -80,6 +80,42 @@ func TestAPageHasTheRightsOfWhoLooksAtIt(t *testing.T) {
 	}
 }
 
+// TestAPageThatDoesNotExist: a person sees a page, and a program a problem, after both have signed in.
+func TestAPageThatDoesNotExist(t *testing.T) {
+	tokens := access.NewTokens()
+	tokens.Set(access.File, []access.Token{{Name: "ci", Hash: access.HashOf("secret"), Rights: rights(t, "read")}})
+	j := &journal{}
+	s := NewServer(Options{Store: j, Emitter: emitter.New(j, 1000), Log: quiet(), MaxData: 1000, Tokens: tokens, Pages: func(http.Handler) []Page {
+		return []Page{{Pattern: "GET /sign-in", Right: access.Open, Handler: http.NotFoundHandler(), Refused: func(w http.ResponseWriter, _ *http.Request, p *Problem) {
+			w.WriteHeader(p.Status)
+			_, _ = io.WriteString(w, "<p>"+p.Detail)
+		}}}
+	}})
+	for _, x := range []struct {
+		path, token, accept string
+		status              int
+		answer              string
+	}{
+		{"/nothing", "", "text/html,*/*", 303, `<a href="/sign-in?next=%2Fnothing">`},
+		{"/nothing", "secret", "text/html,*/*", 404, "<p>There is no such page: /nothing"},
+		{"/nothing", "secret", "*/*", 404, `"no such path: /nothing"`},
+		{"/nothing", "", "*/*", 401, `"a token is needed`},
+		{"/v1/nothing", "", "text/html", 401, `"a token is needed`},
+		{"/v1/nothing", "secret", "text/html", 404, `"no such path: /v1/nothing"`},
+		{"/sign-in/x", "", "text/html", 303, `<a href="/sign-in">`},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+x.path, nil)
+		r.Header.Set("Accept", x.accept)
+		if x.token != "" {
+			r.Header.Set("Authorization", "Bearer "+x.token)
+		}
+		w := httptest.NewRecorder()
+		if s.gated.ServeHTTP(w, r); w.Code != x.status || !strings.Contains(w.Body.String(), x.answer) {
+			t.Errorf("%s with %q for %s: %d %s", x.path, x.token, x.accept, w.Code, w.Body)
+		}
+	}
+}
+
 // TestAFormSignsIn: without scripts, a browser signs in and out by forms, and goes on to a page of this server only.
 func TestAFormSignsIn(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -50,8 +50,8 @@ func fromHere(r *http.Request) bool {
 	return reads && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
-// wantsPage reports whether a request without a route is one of a person with a browser.
-func wantsPage(r *http.Request) bool {
+// WantsPage reports whether a request without a route is one of a person with a browser.
+func WantsPage(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html") &&
 		!strings.HasPrefix(r.URL.Path, "/v1/") && !strings.HasPrefix(r.URL.Path, "/hooks/")
 }

@@ -111,7 +111,7 @@ func (g *Gate) Handler(mux *http.ServeMux, rules map[string]Rule, unrouted http.
 			next = unrouted
 		}
 		rule := rules[pattern]
-		rule.Page = rule.Page || !routed && rules["GET "+SignInPath].Page && wantsPage(r)
+		rule.Page = rule.Page || !routed && rules["GET "+SignInPath].Page && WantsPage(r)
 		v, no := g.check(r, rule, routed)
 		held := context.Background()
 		if no == nil && v != nil && v.session != nil {
@@ -245,6 +245,7 @@ func protect(h http.Header) {
 	for _, x := range [...][2]string{
 		{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}, {"X-Frame-Options", "DENY"},
 		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"}, {"Referrer-Policy", "no-referrer"}, {"Cross-Origin-Resource-Policy", "same-origin"},
+		{"Cross-Origin-Opener-Policy", "same-origin"},
 	} {
 		h.Set(x[0], x[1])
 	}
