@@ -4,7 +4,7 @@
 //
 // A [Sampler] reads once a second the numbers that the workers count anyway (package tasks/measure): no event costs anything. It keeps
 //
-//	of all:          a bucket a second for 15 minutes, and one a minute for a day
+//	of all:          a bucket a second for 15 minutes, one a minute for a day, and those of handlers
 //	of each handler: a bucket of 5 seconds for 15 minutes, and one of 5 minutes for a day
 //
 // Memory: a bucket has 52 bytes, so a handler has 24 KB at most, and one that has nothing to do has none. Handlers beyond the first 1,000 are counted with
@@ -32,10 +32,8 @@ type Sources struct {
 
 // The sizes of the levels.
 var (
-	allFine     = levelSize{step: 1, keep: 900}
-	allCoarse   = levelSize{step: 60, keep: 1440}
-	eachFine    = levelSize{step: 5, keep: 180}
-	eachCoarse  = levelSize{step: 300, keep: 288}
+	ofAll       = []levelSize{{step: 1, keep: 900}, {step: 5, keep: 180}, {step: 60, keep: 1440}, {step: 300, keep: 288}}
+	ofEach      = []levelSize{ofAll[1], ofAll[3]}
 	maxHandlers = 1000 // with series of their own
 )
 
@@ -62,7 +60,7 @@ type Sampler struct {
 
 // New makes a sampler; Run starts it.
 func New(from Sources) *Sampler {
-	return &Sampler{from: from, all: newSeries(nil, allFine, allCoarse), handlers: map[string]*series{}}
+	return &Sampler{from: from, all: newSeries(nil, ofAll), handlers: map[string]*series{}}
 }
 
 // Run samples until ctx ends.
@@ -101,7 +99,7 @@ func (s *Sampler) sample(second int64) {
 				over.add(&totals{}, &counts)
 				return
 			}
-			one = newSeries(h, eachFine, eachCoarse)
+			one = newSeries(h, ofEach)
 			s.handlers[name] = one
 		}
 		counts := totalsOf(h)

@@ -228,3 +228,20 @@ func BenchmarkSample(b *testing.B) {
 		})
 	}
 }
+
+// The median of 5 seconds is that of all their attempts, and not the highest of the seconds' medians.
+func TestALongerStepHasQuantilesOfItsOwn(t *testing.T) {
+	c := &counting{}
+	s := New(c.sources())
+	for second := int64(1_700_000_000); second < 1_700_000_000+10; second++ {
+		c.run("save", 20, 30*time.Millisecond)
+		if second%5 == 3 {
+			c.run("slow", 1, 10*time.Second)
+		}
+		s.sample(second)
+	}
+	a := answer(t, s, Query{Step: 5 * time.Second})
+	if len(a.Attempts.P50) != 2 || *a.Attempts.P50[1] > 40 || *a.Attempts.P99[1] < 24 {
+		t.Errorf("%v and %v", *a.Attempts.P50[1], *a.Attempts.P99[1])
+	}
+}

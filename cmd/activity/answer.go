@@ -24,24 +24,22 @@ func (s *Sampler) Answer(q Query) (shape.Activity, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = time.Now()
-	fine, coarse := allFine, allCoarse
+	sizes, long := ofAll, ofAll[2]
 	if q.Handler != "" || q.Handlers {
-		fine, coarse = eachFine, eachCoarse
+		sizes, long = ofEach, ofEach[1]
 	}
+	fine := sizes[0]
 	since := q.Since.Unix()
 	if q.Since.IsZero() {
 		since = s.through - fine.span()
 	}
 	since = max(since, s.began)
-	step, err := stepOf(q.Step, since < s.through-fine.span(), fine, coarse)
+	step, err := stepOf(q.Step, since < s.through-fine.span(), fine.step, long.step)
 	if err != nil {
 		return shape.Activity{}, err
 	}
-	w := window{sampler: s, step: step, end: s.through - s.through%step, fine: step%coarse.step != 0}
-	span := coarse.span()
-	if w.fine {
-		span = fine.span()
-	}
+	w := window{sampler: s, step: step, end: s.through - s.through%step}
+	span := sizes[levelOf(step, len(sizes), func(i int) int64 { return sizes[i].step })].span()
 	since = max(since, s.through-span)
 	w.begin = min(since-since%step, w.end)
 	if w.begin < since && w.begin < s.through-span { // its first part is not kept
@@ -55,17 +53,17 @@ func (s *Sampler) Answer(q Query) (shape.Activity, error) {
 }
 
 // stepOf checks a step, or chooses one; in seconds.
-func stepOf(wanted time.Duration, long bool, fine, coarse levelSize) (int64, error) {
+func stepOf(wanted time.Duration, long bool, fine, coarse int64) (int64, error) {
 	step := int64(wanted / time.Second)
 	switch {
 	case wanted == 0 && long:
-		return coarse.step, nil
+		return coarse, nil
 	case wanted == 0:
-		return fine.step, nil
-	case wanted%time.Second != 0 || step%fine.step != 0:
-		return 0, fmt.Errorf("must be a multiple of %s", fault.Plural(int(fine.step), "second"))
+		return fine, nil
+	case wanted%time.Second != 0 || step%fine != 0:
+		return 0, fmt.Errorf("must be a multiple of %s", fault.Plural(int(fine), "second"))
 	case step < 0 || step > int64(24*time.Hour/time.Second):
-		return 0, fmt.Errorf("must be between %s and a day", fault.Plural(int(fine.step), "second"))
+		return 0, fmt.Errorf("must be between %s and a day", fault.Plural(int(fine), "second"))
 	}
 	return step, nil
 }
@@ -74,16 +72,22 @@ func stepOf(wanted time.Duration, long bool, fine, coarse levelSize) (int64, err
 type window struct {
 	sampler          *Sampler
 	begin, end, step int64
-	fine             bool // from the fine level
 }
 
 func (w window) steps() int { return int((w.end - w.begin) / w.step) }
 
-func (w window) level(s *series) *level {
-	if w.fine {
-		return &s.levels[0]
+// levelOf returns which of n levels with steps in order answers in steps of a length: the last one whose steps make up these.
+func levelOf(step int64, n int, steps func(int) int64) int {
+	for i := n - 1; i > 0; i-- {
+		if step%steps(i) == 0 {
+			return i
+		}
 	}
-	return &s.levels[1]
+	return 0
+}
+
+func (w window) level(s *series) *level {
+	return &s.levels[levelOf(w.step, len(s.levels), func(i int) int64 { return s.levels[i].step })]
 }
 
 // of is what happened to a handler, or to all.

@@ -48,11 +48,15 @@ type series struct {
 	seen    int64            // the sample in which the handler was there
 	total   totals
 	backlog backlog
-	levels  [2]level // the fine one first
+	levels  []level // in the order of their steps
 }
 
-func newSeries(of *measure.Handler, fine, coarse levelSize) *series {
-	return &series{of: of, levels: [2]level{{levelSize: fine}, {levelSize: coarse}}}
+func newSeries(of *measure.Handler, sizes []levelSize) *series {
+	s := &series{of: of, levels: make([]level, len(sizes))}
+	for i, size := range sizes {
+		s.levels[i].levelSize = size
+	}
+	return s
 }
 
 // note takes the totals as they are at a time. Where nothing came to them and nothing waits, it costs no memory.
