@@ -47,7 +47,7 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, request Batch
 		return problem(http.StatusBadRequest, "label: "+hint)
 	}
 	asking := r.Context()
-	if request.Detach {
+	if request.Detach && !request.DryRun { // nobody waits for a look
 		asking = context.WithoutCancel(asking)
 	}
 	ctx, cancel := s.untilClose(asking)
