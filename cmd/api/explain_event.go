@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"evrun/cmd/api/shape"
+	"evrun/store"
 	"evrun/tasks/explain"
 )
 
@@ -27,6 +28,14 @@ func (s *Server) explainEvent(r *http.Request, q sourceQuery) (told shape.Accoun
 	for _, h := range report.Handlers {
 		wired[h.Name] = h
 	}
+	var runs []store.Run
+	for _, a := range happened {
+		if a.Run != nil {
+			runs = append(runs, *a.Run)
+		}
+	}
+	s.begun(ctx, runs)
+	shapes := s.reasons.Runs(ctx, runs) // at once: each that is skipped asks for the event
 	accounts := make([]Account, len(happened))
 	for i, a := range happened {
 		accounts[i] = Account{Handler: a.Handler, State: a.State, Why: a.Why, On: a.On}
@@ -37,10 +46,13 @@ func (s *Server) explainEvent(r *http.Request, q sourceQuery) (told shape.Accoun
 			accounts[i].Wired(h)
 		}
 		if a.Run != nil {
-			accounts[i].Tell(s.told(ctx, *a.Run))
-			if when := s.reasons.Condition(*a.Run, e); when != nil {
-				accounts[i].When = when
+			accounts[i].Tell(shapes[0])
+			if now := accounts[i].When; now == nil || now.Text != runs[0].When {
+				if then := s.reasons.Condition(runs[0], e); then != nil {
+					accounts[i].When = then
+				}
 			}
+			runs, shapes = runs[1:], shapes[1:]
 		}
 	}
 	return shape.Accounts{Event: e, Matched: explain.MatchedAny(happened), Final: report.Final, Hint: report.Hint, Handlers: accounts}, nil

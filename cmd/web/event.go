@@ -21,9 +21,9 @@ var eventPage = page{pattern: "GET /events/{id}", right: "read", nav: "events", 
 
 // The sizes of the page.
 const (
-	payloadShown = 64 << 10 // bytes of the data
-	mostOpened   = 20       // folded rows of the chain
-	runsDetailed = 40       // runs of the event with their attempts and outputs
+	payloadShown  = 64 << 10 // bytes of the data
+	mostOpened    = 20       // folded rows of the chain
+	accountsShown = 40       // handlers in full, with attempts and outputs
 )
 
 // eventView is one event, and what came of it.
@@ -38,6 +38,7 @@ type eventView struct {
 	By         string // that run
 	Told       shape.Accounts
 	Matched    []account       // handlers that had to do with it
+	Rest       []account       // more of them, beyond those that are shown in full
 	Others     []shape.Account // those whose patterns don't match
 	Chain      waterfall.Waterfall
 	More       bool // the chain has more than is shown
@@ -52,7 +53,6 @@ type attribute struct{ Name, Value string }
 type account struct {
 	shape.Account
 	Attempts []api.Attempt
-	Output   *api.Output
 	Why      string // unless the error of the attempts says it all
 }
 
@@ -105,20 +105,15 @@ func loadEvent(q *request) (any, error) {
 			v.Others = append(v.Others, a)
 			continue
 		}
-		account := account{Account: a, Why: a.Why}
-		if a.Run != nil && a.State != store.Waiting.String() && len(v.Matched) < runsDetailed {
-			details, err := q.api.Run(ctx, a.Run.ID)
-			if err != nil {
-				return nil, err
-			}
-			account.Attempts, account.Output = details.Attempts, details.Output
-			if a.Why == a.Run.Error && len(details.Attempts) > 0 && details.Attempts[len(details.Attempts)-1].Error == a.Why {
-				account.Why = ""
-			}
-		}
-		v.Matched = append(v.Matched, account)
+		v.Matched = append(v.Matched, account{Account: a, Why: a.Why})
 	}
 	slices.SortStableFunc(v.Matched, func(a, b account) int { return cmp.Compare(attention(a.State), attention(b.State)) })
+	if len(v.Matched) > accountsShown {
+		v.Matched, v.Rest = v.Matched[:accountsShown], v.Matched[accountsShown:]
+	}
+	if err := v.details(q); err != nil {
+		return nil, err
+	}
 	chain, err := q.api.Chain(ctx, e)
 	if err != nil {
 		return nil, err
@@ -129,13 +124,30 @@ func loadEvent(q *request) (any, error) {
 	v.More, v.Events = chain.More, len(chain.Events)
 	opened := q.all("open")
 	v.Chain = waterfall.Of(&chain, waterfall.Options{Focus: e.Sequence, Open: opened[:min(len(opened), mostOpened)], Now: q.now})
-	v.Going = v.Chain.Going > 0 || slices.ContainsFunc(v.Matched, func(a account) bool { return a.State == store.Waiting.String() })
-	for i := range v.Matched { // the parts of the condition say more
-		if a := &v.Matched[i]; a.When != nil && !a.When.Value && len(a.When.Why) > 0 && strings.HasPrefix(a.Why, "when: ") {
+	v.Going = v.Chain.Going > 0 || slices.ContainsFunc(slices.Concat(v.Matched, v.Rest), func(a account) bool { return a.State == store.Waiting.String() })
+	return v, nil
+}
+
+// details reads the attempts and outputs of the runs that are shown in full, and leaves out of their reasons what is said elsewhere.
+func (v *eventView) details(q *request) error {
+	for i := range v.Matched {
+		a := &v.Matched[i]
+		if a.When != nil && !a.When.Value && len(a.When.Why) > 0 && strings.HasPrefix(a.Why, "when: ") { // its parts say more
+			a.Why = ""
+		}
+		if a.Run == nil || a.State == store.Waiting.String() {
+			continue
+		}
+		details, err := q.api.Run(q.Context(), a.Run.ID)
+		if err != nil {
+			return err
+		}
+		a.Attempts = details.Attempts
+		if last := len(details.Attempts) - 1; last >= 0 && a.Why == a.Run.Error && details.Attempts[last].Error == a.Why {
 			a.Why = ""
 		}
 	}
-	return v, nil
+	return nil
 }
 
 // attention orders the accounts: what failed, what goes on, what was done, then what was not.

@@ -18,6 +18,7 @@ import (
 const (
 	most        = 80  // rows, if nothing is folded; beyond them: rows of their own
 	mostTrouble = 25  // runs that are shown as they are dead or go on
+	mostFocused = 40  // the event that is looked at, and runs on it
 	mostAlike   = 3   // rows of the same kind below one parent, unless they matter
 	mostOpened  = 300 // rows that an opened one becomes
 	mostFolds   = 5   // folded rows below one parent; more become one
@@ -221,11 +222,12 @@ func choose(all []*node, o Options) {
 		return
 	}
 	c := chooser{all: all}
-	alike := map[string]int{}
+	focused := 0
 	for _, n := range all {
-		key := n.key()
-		alike[key]++
-		if n.parent == nil || n.slowest() || n.focused(o) && (n.event != nil || alike[key] <= mostOpened) {
+		if n.focused(o) {
+			focused++
+		}
+		if n.parent == nil || n.slowest() || n.focused(o) && focused <= mostFocused {
 			c.take(n)
 		}
 	}
