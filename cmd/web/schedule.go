@@ -65,42 +65,45 @@ func loadSchedule(q *request) (any, error) {
 			view.Changes = append(view.Changes, c)
 		}
 	}
-	zone := zoneOf(s.Timezone)
 	coming, err := q.api.Slots(ctx, client.SlotsQuery{Schedules: []string{name}, Since: q.now, Until: q.now.AddDate(20, 0, 0), Limit: comingOfOne})
 	if err != nil {
 		return nil, err
 	}
 	view.Coming = wordRows(coming.Slots, q.now)
-	past := client.SlotsQuery{Schedules: []string{name}, Since: s.Since.AddDate(-1, 0, 0), Until: q.now, Newest: true, Limit: pastOfOne}
+	err = view.loadPast(q)
+	return view, err
+}
+
+// loadPast asks for the latest slots, or those of the day that the URL names.
+func (v *scheduleView) loadPast(q *request) error {
+	past := client.SlotsQuery{Schedules: []string{v.Name}, Since: v.Since.AddDate(-1, 0, 0), Until: q.now, Newest: true, Limit: pastOfOne}
 	if t, err := time.Parse(time.RFC3339Nano, q.query.Get("until")); err == nil && t.Before(q.now) && t.After(past.Since) {
 		past.Until = t
 	}
-	if day, err := time.ParseInLocation(time.DateOnly, q.query.Get("day"), zone); err == nil {
-		view.Day, view.DayWords = q.query.Get("day"), heatmap.Day(day, q.now)
+	if day, err := time.ParseInLocation(time.DateOnly, q.query.Get("day"), zoneOf(v.Timezone)); err == nil {
+		v.Day, v.DayWords = q.query.Get("day"), heatmap.Day(day, q.now)
 		past.Since, past.Limit = day, dayOfOne
 		if end := day.AddDate(0, 0, 1); q.query.Get("until") == "" || past.Until.After(end) {
 			past.Until = end
 		}
 	}
 	if !past.Since.Before(past.Until) {
-		return view, nil
+		return nil
 	}
-	page, err := q.api.Slots(ctx, past)
+	page, err := q.api.Slots(q.Context(), past)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if view.Past = wordRows(page.Slots, q.now); page.Next != nil {
-		view.Older = page.Next.UTC().Format(time.RFC3339Nano)
+	if v.Past = wordRows(page.Slots, q.now); page.Next != nil {
+		v.Older = page.Next.UTC().Format(time.RFC3339Nano)
 	}
-	if view.Day == "" { // slots from before it was known are only of interest where they were published
-		if i := slices.IndexFunc(view.Past, func(r slotRow) bool { return r.State == timeline.Unknown && !r.Slot.After(s.Since) }); i >= 0 {
-			rest := view.Past[i:]
-			if !slices.ContainsFunc(rest, func(r slotRow) bool { return r.State == timeline.Published }) {
-				view.Past, view.Older = view.Past[:i], ""
-			}
+	if v.Day == "" { // slots from before it was known are only of interest where they were published
+		before := slices.IndexFunc(v.Past, func(r slotRow) bool { return r.State == timeline.Unknown && !r.Slot.After(v.Since) })
+		if before >= 0 && !slices.ContainsFunc(v.Past[before:], func(r slotRow) bool { return r.State == timeline.Published }) {
+			v.Past, v.Older = v.Past[:before], ""
 		}
 	}
-	return view, nil
+	return nil
 }
 
 // wordRows are the slots of one schedule, with their times in words.
