@@ -122,7 +122,13 @@ const runRows = {
 const kind = ofRuns ? runRows : eventRows
 const table = { rows: [], items: new Map(), waiting: [], dirty: new Set(), missed: 0 } // rows: the newest first; items: by key, shown or waiting
 
-const eventItem = (e, text) => ({ key: e.seq, type: e.type, source: e.source, time: e.time, data: brief(e, text), runs: new Map() })
+function eventItem(e, text) {
+  const runs = early.get(e.seq) ?? new Map()
+  early.delete(e.seq)
+  if (laterThan(e.seq, newestSeq)) newestSeq = e.seq
+  return { key: e.seq, type: e.type, source: e.source, time: e.time, data: brief(e, text), runs }
+}
+
 const runItem = r => ({ key: r.id, seq: r.seq, handler: r.handler, type: r.type, ...changeOf(r) })
 const changeOf = r => ({ state: r.state, why: visible((r.error ?? r.reason ?? '').slice(0, 300)), time: r.finished_at ?? r.started_at ?? '' })
 
@@ -147,11 +153,21 @@ function run(r) {
   if (ofRuns) return add(runItem(r))
   if (panel.shows === r.seq) panel.soon()
   const item = table.items.get(r.seq)
-  if (!item) return
-  item.runs.set(r.id, { id: r.id, handler: r.handler, ...changeOf(r) })
-  table.dirty.add(item)
-  soon()
+  const change = { id: r.id, handler: r.handler, ...changeOf(r) }
+  if (item) {
+    item.runs.set(r.id, change)
+    table.dirty.add(item)
+    return soon()
+  }
+  if (!laterThan(r.seq, newestSeq)) return // its event is not shown any more
+  const runs = early.get(r.seq) ?? new Map()
+  early.set(r.seq, runs.set(r.id, change))
+  if (early.size > most) early.delete(early.keys().next().value)
 }
+
+// Runs whose events have not come yet: what is read when the stream opens (catchUpRuns) may be newer than what the stream has sent.
+const early = new Map() // seq → runs by id
+let newestSeq = '0'
 
 let timer = 0
 let shown = 0 // when the table was last changed
@@ -395,6 +411,7 @@ function adopt() {
     return { key: tr.dataset.item, type: text('.type a'), source: '', time: at, data: text('.data code'), runs: new Map(runs.map(r => [r.id, r])) }
   })
   body.replaceChildren()
+  if (!ofRuns && items.length) newestSeq = items[0].key
   for (const item of items.reverse()) add(item)
   show()
 }
