@@ -54,7 +54,7 @@ func (b *tab) unbroken(what string, last int64, atLeast int) {
 			b.t.Fatalf("%s: #%d comes after #%d", what, rows[i-1], rows[i])
 		}
 	}
-	if len(rows) < atLeast || len(rows) > 200 {
+	if len(rows) < atLeast || len(rows) > 100 {
 		b.t.Errorf("%s: %d rows", what, len(rows))
 	}
 }
@@ -99,10 +99,10 @@ func TestLive(t *testing.T) {
 	b.press("p")
 	b.unbroken("all that came meanwhile is there", last, 14)
 
-	// However many there are, the page has 200.
+	// However many there are, the page has 100.
 	last = d.accept("page.seen", 15, 450)
-	b.unbroken("the newest are there", last, 200)
-	if n := value[int](b, `document.querySelectorAll("[data-live] tr").length`); n != 200 {
+	b.unbroken("the newest are there", last, 100)
+	if n := value[int](b, `document.querySelectorAll("[data-live] tr").length`); n != 100 {
 		t.Errorf("%d rows", n)
 	}
 
@@ -141,12 +141,12 @@ func TestLiveAfterALongTimeInTheBackground(t *testing.T) {
 	b.is(`(() => { const now = Date.now(); Date.now = () => now + 60_000; })()`) // a minute later
 	last := d.accept("page.seen", 301, 300)
 	seen("visible")
-	b.unbroken("the newest are there", last, 200)
+	b.unbroken("the newest are there", last, 100)
 	for _, r := range b.asked() {
 		if strings.Contains(r.url, "/v1/stream") && r.bytes > 100<<10 {
 			t.Errorf("a stream of %.0f bytes", r.bytes)
 		}
 	}
 	last = d.accept("page.seen", 601, 1)
-	b.unbroken("and it goes on", last, 200)
+	b.unbroken("and it goes on", last, 100)
 }

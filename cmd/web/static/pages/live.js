@@ -1,8 +1,8 @@
 // The page Live: the newest events with their runs, or the newest changes of runs, as they come.
 //
-// The table has 200 rows at most. A row that is not needed any more is written anew and put at the top, so a page that is open for hours makes no new
-// elements. What comes is gathered, and shown at most seven times a second. While somebody reads (scrolled down, a row with the focus, the pointer in motion
-// over the rows) nothing moves: what comes is counted, and the newest 200 of it are kept.
+// The table has 100 rows at most. A row that is not needed any more is written anew and put at the top, so a page that is open for hours makes no new
+// elements. What comes is gathered, and shown at most seven times a second, or less often while more come than anybody can read. While somebody reads (scrolled down, a row with the focus, the pointer in motion
+// over the rows) nothing moves: what comes is counted, and the newest 100 of it are kept.
 import { $, $$, h } from '../lib/dom.js'
 import { get, url } from '../lib/api.js'
 import { brief, visible } from '../lib/brief.js'
@@ -12,8 +12,8 @@ import { command } from '../lib/palette.js'
 import { page } from '../lib/regions.js'
 import { follow, laterThan } from '../lib/stream.js'
 
-const most = 200 // rows, and what waits to be shown
-const pace = 140 // ms between two changes of the table
+const most = 100 // rows, and what waits to be shown
+const pace = n => n > 40 ? 400 : 140 // ms between two changes of the table, after one with so many new rows
 const chips = 6 // of the runs of an event
 
 const body = $('[data-live]')
@@ -171,16 +171,18 @@ let newestSeq = '0'
 
 let timer = 0
 let shown = 0 // when the table was last changed
+let fresh = 0 // rows that came in then
 function soon() {
-  if (!timer) timer = setTimeout(show, Math.max(0, shown + pace - performance.now()))
+  if (!timer) timer = setTimeout(show, Math.max(0, shown + pace(fresh) - performance.now()))
 }
 
 /** Shows what has come. Rows that are there are current even while nothing moves. */
 function show() {
   timer = 0
   shown = performance.now()
+  fresh = held ? 0 : table.waiting.length
   if (!held && table.waiting.length) {
-    const fresh = document.createDocumentFragment()
+    const top = document.createDocumentFragment()
     for (const item of table.waiting) {
       const row = table.rows.length < most ? kind.make() : table.rows.pop()
       if (row.item) drop(row.item)
@@ -191,9 +193,9 @@ function show() {
       row.tr.className = ''
       kind.fill(row, item)
       table.dirty.delete(item)
-      fresh.prepend(row.tr)
+      top.prepend(row.tr)
     }
-    body.prepend(fresh)
+    body.prepend(top)
     table.waiting = []
     table.missed = 0
     $('[data-empty]').hidden = true
@@ -215,6 +217,7 @@ function drop(item) {
 
 /** Takes all rows away: the ones that follow don't continue them. */
 function clear() {
+  newestSeq = '0'
   for (const row of table.rows) {
     drop(row.item)
     row.item = null
