@@ -216,8 +216,8 @@ func (g *graph) takers(id, note string) (list []wiredEnd) {
 	return list
 }
 
-// mostLines is how many lines of a file are shown: a page is not an editor.
-const mostLines = 3000
+// mostLines is how many lines of all files are shown: a page is not an editor.
+const mostLines = 5000
 
 // filesView are the files of the wiring, line by line.
 type filesView struct {
@@ -271,11 +271,12 @@ func loadWiringFiles(q *request) (any, error) {
 		}
 		placed[f.File][f.Line] = append(placed[f.File][f.Line], f)
 	}
+	left := mostLines
 	for n, f := range files.Files {
 		source := sourceFile{Path: f.Path}
 		for i, text := range strings.Split(strings.TrimSuffix(f.Text, "\n"), "\n") {
-			if i == mostLines {
-				source.More = strings.Count(f.Text, "\n") - mostLines
+			if left--; left < 0 {
+				source.More = strings.Count(f.Text, "\n") - i
 				break
 			}
 			line := lineOf(visible(text))

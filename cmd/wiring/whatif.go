@@ -88,7 +88,10 @@ var errEnough = errors.New("enough was compared")
 func judge(ctx context.Context, result *shape.WhatIf, c *compare.Comparison, recorded Recorded) error {
 	until, told := time.Now().Add(compareFor), map[string]int{}
 	more, err := recorded(ctx, func(e *events.Event) error {
-		if time.Now().After(until) {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case time.Now().After(until):
 			return errEnough
 		}
 		if !e.AcceptedAt.IsZero() {

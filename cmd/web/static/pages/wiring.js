@@ -79,4 +79,4 @@ const form = $('[data-focus]')
 form.elements.focus.addEventListener('change', () => form.requestSubmit())
 
 draw().catch(problem => section.replaceChildren(h('p', { class: 'error' }, problem.message)))
-refreshEvery(5000, 'list')
+refreshEvery($$('#list [data-node]').length > 300 ? 20000 : 5000, 'list')
