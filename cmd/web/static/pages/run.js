@@ -39,7 +39,7 @@ async function follow() {
     try {
       await lines(`/v1/runs/${encodeURIComponent(box.dataset.log)}/logs?follow=true&attempt=all`, { signal: reading.signal }, line => {
         wait = 1000
-        if (line.attempt?.state === 'running') pre.append(h('span', { class: 'muted' }, `— attempt ${line.attempt.attempt} —\n`))
+        if (line.attempt?.state === 'running') put(pre, h('span', { class: 'muted' }, `— attempt ${line.attempt.attempt} —\n`))
         if (line.output) print(pre, says, line.output)
         if (line.run) ended = true
       })
@@ -58,10 +58,17 @@ async function follow() {
 }
 
 function print(pre, says, piece) {
-  const down = pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4
   says.textContent = ''
-  if (piece.omitted) pre.append(h('span', { class: 'muted' }, `… ${piece.omitted} bytes left out …\n`))
-  pre.append(h('span', { class: piece.stream === 'stderr' ? 'error' : null }, piece.text))
-  for (shown += piece.text.length; shown > most && pre.childElementCount > 1; pre.firstChild.remove()) shown -= pre.firstChild.textContent.length
-  if (down) pre.scrollTop = pre.scrollHeight
+  put(pre, piece.omitted && h('span', { class: 'muted' }, `… ${piece.omitted} bytes left out …\n`), h('span', { class: piece.stream === 'stderr' ? 'error' : null }, piece.text))
+}
+
+/** Adds to the log, of which the oldest goes when it is long. Who reads at its end stays there. */
+function put(pre, ...parts) {
+  const atEnd = pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4
+  for (const part of parts.filter(Boolean)) {
+    pre.append(part)
+    shown += part.textContent.length
+  }
+  for (; shown > most && pre.childElementCount > 1; pre.firstChild.remove()) shown -= pre.firstChild.textContent.length
+  if (atEnd) pre.scrollTop = pre.scrollHeight
 }
