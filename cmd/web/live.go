@@ -56,14 +56,11 @@ func loadLive(q *request) (any, error) {
 	}
 	list.After = max(list.After, list.Events.Items[0].Sequence)
 	runs, _, err := q.api.Runs(q.Context(), sel, api.Paging{Limit: chipsOf})
-	if err != nil {
-		return list, nil // the events are shown without
-	}
 	list.Chips = map[int64][]api.Run{}
 	for _, r := range runs {
 		list.Chips[r.Sequence] = append(list.Chips[r.Sequence], r)
 	}
-	return list, nil
+	return list, err
 }
 
 // suggest fills what the fields offer.
