@@ -124,7 +124,8 @@ func loadEvent(q *request) (any, error) {
 	v.More, v.Events = chain.More, len(chain.Events)
 	opened := q.all("open")
 	v.Chain = waterfall.Of(&chain, waterfall.Options{Focus: e.Sequence, Open: opened[:min(len(opened), mostOpened)], Now: q.now})
-	v.Going = v.Chain.Going > 0 || slices.ContainsFunc(slices.Concat(v.Matched, v.Rest), func(a account) bool { return a.State == store.Waiting.String() })
+	// The accounts are older than the chain: a run that ended in between must not be shown as running forever.
+	v.Going = v.Chain.Going > 0 || slices.ContainsFunc(slices.Concat(v.Matched, v.Rest), func(a account) bool { return attention(a.State) == unsettled })
 	return v, nil
 }
 
@@ -150,13 +151,16 @@ func (v *eventView) details(q *request) error {
 	return nil
 }
 
+// unsettled is the attention that runs need which have not ended.
+const unsettled = 1
+
 // attention orders the accounts: what failed, what goes on, what was done, then what was not.
 func attention(state string) int {
 	switch state {
 	case store.Dead.String():
 		return 0
 	case store.Retrying.String(), store.Running.String(), store.Waiting.String():
-		return 1
+		return unsettled
 	case store.Succeeded.String():
 		return 2
 	}
