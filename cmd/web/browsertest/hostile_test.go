@@ -135,7 +135,7 @@ func openHostile(t *testing.T) (d *daemon, pages []string) {
 	pages = []string{
 		"/", "/live", "/events", "/events?type=" + url.QueryEscape(hostileType), "/runs", "/runs?state=dead", "/schedules", "/schedules?view=next", "/schedules/hostile",
 		"/wiring", "/users", "/users/plain@example.com", "/audit", "/settings", "/emit", "/emit?type=" + url.QueryEscape(hostileType),
-		"/handlers/log", "/handlers/never", "/handlers/fails", "/handlers/asks", "/hooks/hostile",
+		"/handlers/log", "/handlers/never", "/handlers/fails", "/handlers/asks", "/wiring/hooks/hostile", "/wiring/files", "/wiring/what-if", "/handlers",
 		"/runs/" + d.firstRun("fails", "dead"), "/runs/" + d.firstRun("asks", "dead"), "/runs/" + d.firstRun("log", "succeeded"),
 	}
 	for i, seq := range append(seqs, plain...) {

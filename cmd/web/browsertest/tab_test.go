@@ -260,6 +260,9 @@ func quote(text string) string {
 	return string(quoted)
 }
 
+// shooting reports whether screenshots are wanted.
+func shooting() bool { return os.Getenv("EVRUN_SCREENSHOTS") != "" }
+
 // keep writes a screenshot into EVRUN_SCREENSHOTS, if that is set.
 func (b *tab) keep(name string) {
 	dir := os.Getenv("EVRUN_SCREENSHOTS")

@@ -89,6 +89,7 @@ func TestTasks(t *testing.T) {
 			b.click(`input[name="where"]`)
 			b.typed(`data.order == 17`)
 			b.keys("Enter")
+			b.wait("the condition is in the address", `location.search.includes("where=data.order") && document.readyState === "complete"`)
 			b.see("[data-item] >> order.placed")
 			if n := value[int](b, `document.querySelectorAll("#list [data-item]").length`); n > 3 {
 				t.Errorf("%d events are found", n)
@@ -98,11 +99,11 @@ func TestTasks(t *testing.T) {
 			b.click(".problems li >> sync-stock >> a.button")
 			b.click(".groups tr >> 503 >> button")
 			b.click("dialog[open] >> 5,000 >> button.primary")
+			b.see(".toast >> 5,000 runs retried")
 			o.until("all runs have succeeded", func() (bool, string) {
 				handler, err := o.Handler(t.Context(), "sync-stock")
 				return err == nil && handler.Dead == 0 && handler.Running+handler.Retrying == 0, fmt.Sprint(handler.Dead, " are dead, ", err)
 			})
-			b.see(".toast >> 5,000 runs retried")
 		}},
 		{"stop a run that never ends", "/", func(t *testing.T, b *tab) {
 			b.click(".handlers tr >> make-report >> a[href*=running]")

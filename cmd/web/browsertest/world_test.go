@@ -142,9 +142,10 @@ func (d *daemon) firstRun(handler, state string) string {
 
 // view is a page of the dashboard, as all tests of pages see it.
 type view struct {
-	name string
-	path string
-	open bool // whoever isn't signed in sees it
+	name  string
+	path  string
+	open  bool   // whoever isn't signed in sees it
+	right string // that it needs; default: read
 
 	complaint string // of the browser, which is expected
 }
@@ -171,14 +172,13 @@ func (s *shop) views() []view {
 		{name: "schedule", path: "/schedules/nightly"},
 		{name: "wiring", path: "/wiring"},
 		{name: "wiring-part", path: "/wiring?focus=charge"},
-		{name: "wiring-files", path: "/wiring/files"},
-		{name: "what-if", path: "/wiring/what-if"},
+		{name: "wiring-files", path: "/wiring/files", right: "admin"},
+		{name: "what-if", path: "/wiring/what-if", right: "admin"},
 		{name: "hook", path: "/wiring/hooks/github"},
 		{name: "users", path: "/users"},
 		{name: "user", path: "/users/visitor-0@example.com"},
 		{name: "audit", path: "/audit"},
 		{name: "settings", path: "/settings"},
-		{name: "no-such-page", path: "/nothing/here", complaint: "status of 404"},
 		{name: "no-such-event", path: "/events/987654321", complaint: "status of 404"},
 		{name: "sign-in", path: "/sign-in", open: true, complaint: "status of 401"},
 	}
