@@ -16,6 +16,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -136,11 +137,11 @@ func NewServer(o Options) *Server {
 			h = func(http.ResponseWriter, *http.Request) error { return errNeedsDaemon }
 		}
 		h = r.allowed(h)
-		mux.HandleFunc(r.Pattern, func(w http.ResponseWriter, r *http.Request) {
+		mux.Handle(r.Pattern, limits.Guarded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := h(w, r); err != nil {
 				s.answer(w, r, err)
 			}
-		})
+		}), o.Log, broken))
 	}
 	s.handler = shape.Routed(mux)
 	var pages []Page
@@ -148,7 +149,7 @@ func NewServer(o Options) *Server {
 		pages = o.Pages(s.handler)
 	}
 	for _, p := range pages {
-		mux.Handle(p.Pattern, p.Handler)
+		mux.Handle(p.Pattern, limits.Guarded(p.Handler, o.Log, broken))
 	}
 	s.gated = s.gate(mux, pages)
 	s.http, s.tcp = s.serverOf(s.handler, ofSocket), s.serverOf(s.gated, ofTCP)
@@ -195,9 +196,14 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {
+	var body bytes.Buffer
+	if err := events.WriteJSON(&body, v); err != nil { // before the status is sent
+		return err
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	return events.WriteJSON(w, v)
+	_, err := w.Write(body.Bytes())
+	return err
 }
 
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request, _ none) error {
