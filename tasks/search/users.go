@@ -18,7 +18,7 @@ const (
 )
 
 // Users searches the users for those whose name or e-mail address has each word of a text in it, in any case, from an id on: the cursor is the id of the
-// page before. The page ends at its limit, or after about twice [StepTime]; see [Page].
+// page before. The page ends at its limit, or after about [StepTime]; see [Page].
 func Users(ctx context.Context, s store.Users, text string, after int64, limit int) (page Page[store.User], err error) {
 	var holding [][]string
 	for _, word := range strings.Fields(text) {
@@ -26,7 +26,7 @@ func Users(ctx context.Context, s store.Users, text string, after int64, limit i
 			holding = append(holding, spellings(word))
 		}
 	}
-	until := time.Now().Add(2 * StepTime)
+	until := time.Now().Add(StepTime)
 	for {
 		part, err := s.SearchUsers(ctx, after, holding, limit+1-len(page.Items), userLook)
 		if err != nil {
