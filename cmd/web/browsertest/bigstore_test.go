@@ -35,7 +35,7 @@ func TestMakeTheBigStore(t *testing.T) {
 	}
 	path := filepath.Join(dir, "evrun.db")
 	if _, err := os.Stat(path); err == nil {
-		t.Fatalf("%s exists", path)
+		t.Skipf("%s exists", path)
 	}
 	makeBigStore(t, path, n, time.Now())
 	if err := os.WriteFile(filepath.Join(dir, "evrun.yaml"), []byte(bigWiring()), 0o600); err != nil {

@@ -3,8 +3,8 @@
 // What holds for every page is checked over the table in pages_test.go: a page that is not in it fails. The ten tasks are in tasks_test.go.
 // Without Chromium on the PATH the tests are skipped, unless EVRUN_REQUIRE names chromium.
 //
-//	EVRUN_SCREENSHOTS=DIR go test -run TestPages ./cmd/web/browsertest   writes each page as light, dark and narrow PNG
-//	EVRUN_BIG_URL=URL EVRUN_TOKEN=… go test -run TestTheBigStore -v ./cmd/web/browsertest   prints how long each page takes on a big store
+//	EVRUN_SCREENSHOTS=DIR go test -run 'TestPages$' ./cmd/web/browsertest   writes each page as light, dark and narrow PNG
+//	EVRUN_BIG_STORE=DIR go test -timeout 30m -run 'TestMakeTheBigStore|TestTheBigStore' -v ./cmd/web/browsertest   prints how long each page takes there
 //	EVRUN_WINDOW_HOUR=1h go test -timeout 2h -run TestAnHourOfEvents -v ./cmd/web/browsertest   watches the memory of the page Live
 package browsertest
 

@@ -39,6 +39,7 @@ func serveBig(t *testing.T) *daemon {
 		t.Fatal(err)
 	}
 	d := &daemon{t: t, dir: dir, Client: client.New(filepath.Join(dir, "evrun.sock"))}
+	t.Cleanup(func() { os.Remove(link) })
 	d.start()
 	t.Cleanup(d.kill)
 	status, err := d.Status(t.Context())
