@@ -7,10 +7,11 @@ import (
 
 	"evrun/cmd/api/access"
 	"evrun/cmd/api/limits"
+	"evrun/cmd/api/shape"
 )
 
 // gate is what requests by TCP must pass before mux answers them.
-func (s *Server) gate(mux *http.ServeMux, pages []Page) http.Handler {
+func (s *Server) gate(mux *http.ServeMux, pages []shape.Page) http.Handler {
 	rules := map[string]access.Rule{}
 	for _, r := range Routes {
 		rules[r.Pattern] = r.rule()

@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"evrun/cmd/api/access"
+	"evrun/cmd/api/shape"
 )
 
 // A fault in one page or route is answered and logged, and nothing else ends.
 func TestAPanicEndsOneRequest(t *testing.T) {
 	var log bytes.Buffer
-	s := NewServer(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Pages: func(http.Handler) []Page {
-		return []Page{{Pattern: "GET /broken", Right: access.Read, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("out of range") })}}
+	s := NewServer(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Pages: func(http.Handler) []shape.Page {
+		return []shape.Page{{Pattern: "GET /broken", Right: access.Read, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("out of range") })}}
 	}})
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/broken", nil))

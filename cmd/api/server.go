@@ -62,7 +62,7 @@ type Options struct {
 	// The rest may be left out.
 
 	// Pages makes the pages of the dashboard. server answers the API in this process, as who the context of a request says: see [access.From]. nil: there are none.
-	Pages func(server http.Handler) []Page
+	Pages func(server http.Handler) []shape.Page
 
 	Version        string         // of evrun, for the description of the API
 	Tokens         *access.Tokens // that are valid by TCP; nil: nobody gets in there
@@ -141,15 +141,15 @@ func NewServer(o Options) *Server {
 			if err := h(w, r); err != nil {
 				s.answer(w, r, err)
 			}
-		}), o.Log, broken))
+		}), o.Log, shape.Broken))
 	}
 	s.handler = shape.Routed(mux)
-	var pages []Page
+	var pages []shape.Page
 	if o.Pages != nil {
 		pages = o.Pages(s.handler)
 	}
 	for _, p := range pages {
-		mux.Handle(p.Pattern, limits.Guarded(p.Handler, o.Log, broken))
+		mux.Handle(p.Pattern, limits.Guarded(p.Handler, o.Log, shape.Broken))
 	}
 	s.gated = s.gate(mux, pages)
 	s.http, s.tcp = s.serverOf(s.handler, ofSocket), s.serverOf(s.gated, ofTCP)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"evrun/cmd/api/access"
+	"evrun/cmd/api/shape"
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/emitter"
@@ -44,8 +45,8 @@ func TestAPageHasTheRightsOfWhoLooksAtIt(t *testing.T) {
 	j := &journal{}
 	s := NewServer(Options{Store: j, Emitter: emitter.New(j, 1000), Log: quiet(), MaxData: 1000, Tokens: tokens,
 		Daemon: &Daemon{Bus: events.NewBus(), Commits: events.NewFeed[store.Commit]()},
-		Pages: func(server http.Handler) []Page {
-			return []Page{{Pattern: "GET /page", Right: access.Any, Handler: page(server), Refused: func(http.ResponseWriter, *http.Request, *Problem) {}}}
+		Pages: func(server http.Handler) []shape.Page {
+			return []shape.Page{{Pattern: "GET /page", Right: access.Any, Handler: page(server), Refused: func(http.ResponseWriter, *http.Request, *Problem) {}}}
 		}})
 	look := func(r *http.Request) {
 		t.Helper()
@@ -85,8 +86,8 @@ func TestAPageThatDoesNotExist(t *testing.T) {
 	tokens := access.NewTokens()
 	tokens.Set(access.File, []access.Token{{Name: "ci", Hash: access.HashOf("secret"), Rights: rights(t, "read")}})
 	j := &journal{}
-	s := NewServer(Options{Store: j, Emitter: emitter.New(j, 1000), Log: quiet(), MaxData: 1000, Tokens: tokens, Pages: func(http.Handler) []Page {
-		return []Page{{Pattern: "GET /sign-in", Right: access.Open, Handler: http.NotFoundHandler(), Refused: func(w http.ResponseWriter, _ *http.Request, p *Problem) {
+	s := NewServer(Options{Store: j, Emitter: emitter.New(j, 1000), Log: quiet(), MaxData: 1000, Tokens: tokens, Pages: func(http.Handler) []shape.Page {
+		return []shape.Page{{Pattern: "GET /sign-in", Right: access.Open, Handler: http.NotFoundHandler(), Refused: func(w http.ResponseWriter, _ *http.Request, p *Problem) {
 			w.WriteHeader(p.Status)
 			_, _ = io.WriteString(w, "<p>"+p.Detail)
 		}}}

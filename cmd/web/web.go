@@ -26,6 +26,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/api/access"
 	"evrun/cmd/api/client"
+	"evrun/cmd/api/shape"
 )
 
 // policy is the Content-Security-Policy of all pages: scripts and styles are files of this server, and only lib/regions.js makes HTML of texts.
@@ -33,11 +34,11 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 	"require-trusted-types-for 'script'; trusted-types evrun"
 
 // Pages are the pages of the dashboard and their files. server answers the API.
-func Pages(server http.Handler) []api.Page {
+func Pages(server http.Handler) []shape.Page {
 	s := &site{api: client.InProcess(server), templates: parse()}
-	list := []api.Page{{Pattern: "GET /static/{version}/{file...}", Right: access.Open, Handler: http.HandlerFunc(serveAsset)}}
+	list := []shape.Page{{Pattern: "GET /static/{version}/{file...}", Right: access.Open, Handler: http.HandlerFunc(serveAsset)}}
 	for _, p := range pages {
-		list = append(list, api.Page{Pattern: p.pattern, Right: p.right, Handler: s.serve(p), Refused: s.refused})
+		list = append(list, shape.Page{Pattern: p.pattern, Right: p.right, Handler: s.serve(p), Refused: s.refused})
 	}
 	return list
 }

@@ -159,3 +159,8 @@ func (p *Problem) Write(w http.ResponseWriter) {
 	w.WriteHeader(p.Status)
 	_ = events.WriteJSON(w, p) // if it fails, the client is gone
 }
+
+// Broken answers a request whose handler panicked.
+func Broken(w http.ResponseWriter) {
+	NewProblem(http.StatusInternalServerError, "a fault of evrun: its log has more").Write(w)
+}
