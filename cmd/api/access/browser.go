@@ -16,7 +16,7 @@ func (g *Gate) ofSession(r *http.Request) (*visitor, *refusal) {
 		return nil, nil
 	case !ok:
 		return nil, sessionOver()
-	case !fromHere(r):
+	case !fromHere(r, g.o.Secure(r)):
 		return nil, &refusal{why: ForeignOrigin, status: http.StatusForbidden, detail: "a page of another origin can't use the session of this browser; a program that changes something must send the header Origin, or better a token"}
 	}
 	if h := g.o.Tokens.ofHash(is.token, now); h != nil {
@@ -32,8 +32,9 @@ func sessionOver() *refusal {
 }
 
 // fromHere reports whether a browser sent a request because of a page of this server, or because its user went to the URL. Browsers send cookies to all ports
-// of a host, and a page of another port is of the same site: SameSite=Strict does not keep it from sending requests.
-func fromHere(r *http.Request) bool {
+// of a host, and a page of another port is of the same site: SameSite=Strict does not keep it from sending requests. To an encrypted port, a page that came
+// without TLS is one of another origin.
+func fromHere(r *http.Request, secure bool) bool {
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin":
@@ -43,7 +44,7 @@ func fromHere(r *http.Request) bool {
 	case "": // an older browser, or a server of another machine without TLS
 		if origin := r.Header.Get("Origin"); origin != "" {
 			at, err := url.Parse(origin)
-			return err == nil && at.Host == r.Host
+			return err == nil && at.Host == r.Host && (!secure || at.Scheme == "https")
 		}
 		return reads
 	}
@@ -78,9 +79,7 @@ func (g *Gate) SignIn(r *http.Request, token, code string) (*http.Cookie, *Ident
 		g.note(r, nil, no)
 		return nil, nil, &Refused{Status: no.status, Detail: no.detail, Retry: no.retry}
 	}
-	if was, _, ok := g.sessions.of(r, secure, now); ok {
-		g.sessions.signOut(was, now)
-	}
+	g.sessions.signOutAll(r, secure, now)
 	is := newSession(h.Hash, now)
 	who := h.identity.signedIn(is)
 	g.o.Log.Info("a browser signed in", "token", h.Name, "from", g.o.Client(r).String())
@@ -90,8 +89,6 @@ func (g *Gate) SignIn(r *http.Request, token, code string) (*http.Cookie, *Ident
 // SignOut ends the session of a request, and returns the cookie that removes it from the browser.
 func (g *Gate) SignOut(r *http.Request) *http.Cookie {
 	now, secure := time.Now(), g.o.Secure(r)
-	if is, _, ok := g.sessions.of(r, secure, now); ok { // a page of another origin can't send this
-		g.sessions.signOut(is, now)
-	}
+	g.sessions.signOutAll(r, secure, now) // a page of another origin can't send this
 	return g.sessions.theKey().cookie("", time.Time{}, secure)
 }

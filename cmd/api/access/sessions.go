@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -32,11 +33,18 @@ type inProgress struct {
 // mostEnded is how many sessions that signed out are remembered.
 const mostEnded = 10_000
 
-// SetKey has sessions signed with a key from now on. Those of another key end with their next request.
+// SetKey has sessions signed with a key from now on. Those of another key end, with the requests that they began, and its links can't be used any more.
 func (s *Sessions) SetKey(k Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.key = k
+	if k == s.key { // as after most reloads
+		return
+	}
+	s.key, s.codes = k, nil
+	for _, in := range s.open {
+		in.end()
+	}
+	s.open = nil
 }
 
 // On reports whether browsers can sign in.
@@ -86,11 +94,24 @@ func (s *Sessions) hold(is session) (ctx context.Context, release func(), ok boo
 	return in.ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if in.requests--; in.requests == 0 {
-			in.end()
+		if in.requests--; in.requests > 0 {
+			return
+		}
+		in.end()
+		if s.open[is.id] == in {
 			delete(s.open, is.id)
 		}
 	}, true
+}
+
+// signOutAll ends all sessions whose cookies a request has: also where a page of another port has set a second one, with which neither is taken.
+func (s *Sessions) signOutAll(r *http.Request, secure bool, now time.Time) {
+	key := s.theKey()
+	for _, c := range r.CookiesNamed(key.cookieName(secure)) {
+		if is, ok := key.open(c.Value, now); ok {
+			s.signOut(is, now)
+		}
+	}
 }
 
 // signOut ends a session, and its requests.
@@ -125,7 +146,7 @@ func Next(text string) string {
 	if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c == '\\' || c >= 0x7f }) {
 		return "/"
 	}
-	if at, err := url.Parse(text); err != nil || at.Host != "" || at.Scheme != "" || strings.HasPrefix(at.Path, "//") || strings.HasPrefix(at.Path, "/sign-") {
+	if at, err := url.Parse(text); err != nil || at.Host != "" || at.Scheme != "" || strings.HasPrefix(at.Path, "//") || strings.HasPrefix(path.Clean(at.Path), "/sign-") {
 		return "/"
 	}
 	return text

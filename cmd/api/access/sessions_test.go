@@ -216,8 +216,21 @@ func TestASessionEnds(t *testing.T) {
 		status("its token is revoked", 401)
 		b.tokens.Set(Stored, []Token{token(t, "reader", "2", "read")})
 		status("its token is back", 200)
+		streams, leave, ok := b.tokens.Sessions().hold(sessionIn(t, b))
+		link, _, _ := b.tokens.Link(b.tokens.of("2").identity, time.Now())
+		b.tokens.Sessions().SetKey(keyOf("owner"))
+		if !ok || streams.Err() != nil {
+			t.Error("a reload with the same owner's token ends a request")
+		}
 		b.tokens.Sessions().SetKey(keyOf("new"))
 		status("the owner's token is another", 401)
+		if streams.Err() == nil {
+			t.Error("a request of a session goes on after the owner's token was replaced")
+		}
+		leave()
+		if no := b.signIn("", link); no == nil {
+			t.Error("a link of before signs in after the owner's token was replaced")
+		}
 		b.tokens.Sessions().SetKey(keyOf("owner"))
 		status("the owner's token is back", 200)
 
@@ -247,6 +260,30 @@ func TestASessionEnds(t *testing.T) {
 		b.cookie = before
 		status("the session of before", 401)
 	})
+}
+
+// A page of another port can set a second cookie, with which no session is taken. Signing out ends the session nevertheless.
+func TestASecondCookieDoesNotKeepASession(t *testing.T) {
+	b := browserOf(t)
+	b.signIn("2", "")
+	r := b.request("POST", "/sign-out")
+	r.AddCookie(&http.Cookie{Name: b.cookie.Name, Value: "tossed"})
+	b.gate.SignOut(r)
+	if got := b.ask("GET", "/v1/runs"); got != http.StatusUnauthorized {
+		t.Errorf("signed out with a second cookie: %d", got)
+	}
+}
+
+// An older browser says with Origin alone where a request comes from. A page of the same host without TLS is of another origin.
+func TestAPageWithoutTLSHasNoSessionWithTLS(t *testing.T) {
+	b := browserOf(t)
+	b.gate.o.Secure = func(*http.Request) bool { return true }
+	b.signIn("1", "")
+	for origin, want := range map[string]int{"https://localhost:7770": 200, "http://localhost:7770": 403} {
+		if got := b.ask("POST", "/v1/pause", "Origin", origin); got != want {
+			t.Errorf("%s: %d, want %d", origin, got, want)
+		}
+	}
 }
 
 func sessionIn(t *testing.T, b *browser) session {
@@ -333,7 +370,7 @@ func TestABrowserGoesOnToThisServerOnly(t *testing.T) {
 		"/runs": "/runs", "/runs?state=dead&q=a%20b": "/runs?state=dead&q=a%20b", "/events/1": "/events/1", "/": "/",
 		"": "/", "runs": "/", "//evil.example": "/", "///evil.example": "/", `/\evil.example`: "/", `\\evil.example`: "/", "/\t/evil.example": "/", "/\n/evil.example": "/",
 		"https://evil.example": "/", "https:evil.example": "/", "javascript:alert(1)": "/", "/ /evil": "/", "/%2fevil.example": "/", "/%2F/evil": "/", "/runs\x00": "/", "/%zz": "/",
-		"/sign-in?next=/sign-in": "/", "/sign-out": "/", "/ü": "/", "@evil.example": "/", "/runs#x": "/runs#x",
+		"/sign-in?next=/sign-in": "/", "/./sign-in#code=x": "/", "/runs/../sign-in#code=x": "/", "/%2e/sign-in#code=x": "/", "/sign-out": "/", "/ü": "/", "@evil.example": "/", "/runs#x": "/runs#x",
 	} {
 		if got := Next(text); got != want {
 			t.Errorf("%q leads to %q, want %q", text, got, want)
