@@ -22,8 +22,8 @@ func (s *Server) crowded(w http.ResponseWriter) {
 	problem(http.StatusServiceUnavailable, "too many connections at the same time: try again later").Write(w)
 }
 
-// places limit how many requests do the same thing at the same time. A tenth of them is kept for those who do not come by TCP: no token can shut the operator
-// out of the socket.
+// places limit how many requests do the same thing at the same time. A tenth of them, and at least one of several, is kept for those who do not come by TCP: no
+// token can shut the operator out of the socket.
 type places struct {
 	what         string
 	limit        int
@@ -35,7 +35,8 @@ func (p *places) take(r *http.Request) (release func(), err error) {
 	if access.From(r.Context()).Local() {
 		return p.of(&p.taken, p.limit)
 	}
-	first, err := p.of(&p.byTCP, p.limit-p.limit/10)
+	kept := max(p.limit/10, min(1, p.limit-1))
+	first, err := p.of(&p.byTCP, p.limit-kept)
 	if err != nil {
 		return nil, err
 	}

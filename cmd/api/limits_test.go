@@ -8,12 +8,15 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"evrun/cmd/api/access"
 	"evrun/cmd/api/limits"
 	"evrun/cmd/hook"
 	"evrun/events"
@@ -214,4 +217,24 @@ func TestAReaderThatDoesNotReadIsLetGo(t *testing.T) {
 			c.Close()
 		}
 	})
+}
+
+// However few places there are, requests by TCP don't get all of several.
+func TestAPlaceIsKeptForTheSocket(t *testing.T) {
+	stranger := httptest.NewRequest(http.MethodGet, "/", nil)
+	access.New(access.Options{Tokens: access.NewTokens()}).Handler(http.NewServeMux(), map[string]access.Rule{"": {Right: access.Open, Page: true}},
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { stranger = r })).ServeHTTP(httptest.NewRecorder(), stranger)
+	for limit, byTCP := range map[int]int{1: 1, 2: 1, 3: 2, 4: 3, 20: 18} {
+		p := places{what: "summaries", limit: limit}
+		got := 0
+		for ; got <= limit; got++ {
+			if _, err := p.take(stranger); err != nil {
+				break
+			}
+		}
+		_, err := p.take(httptest.NewRequest(http.MethodGet, "/", nil))
+		if got != byTCP || limit > 1 && err != nil {
+			t.Errorf("of %d places, %d are for TCP, and for the socket: %v", limit, got, err)
+		}
+	}
 }
