@@ -156,15 +156,15 @@ func (x *examination) space(ctx context.Context, s *sqlite.Store, path string, h
 		text += "; " + size(free) + " of " + size(all) + " are free"
 		grown := has.Last.Sub(has.First)
 		steady := x.cfg.Settings.Retention.Events > 0 && grown >= x.cfg.Settings.Retention.Events
-		switch days := time.Duration(0); {
+		switch {
 		case free < tight:
 			level, hint = Error, more
 		case free < all/scarce:
 			level, hint = Warning, more
 		case grown > knowGrowth && sizes.Used() > 0 && !steady:
-			if days = time.Duration(float64(grown) * float64(free) / float64(sizes.Used())); days < soonFull {
+			if lasts := lasting(grown, free, sizes.Used()); lasts < soonFull {
 				level, hint = Warning, more
-				text += ", which last for " + fault.Plural(int(days.Hours()/24), "day") + " at its growth so far"
+				text += ", which last for " + fault.Plural(int(lasts.Hours()/24), "day") + " at its growth so far"
 			}
 		}
 	}
@@ -177,6 +177,11 @@ func (x *examination) space(ctx context.Context, s *sqlite.Store, path string, h
 	}
 	x.add("space", level, hint, "%s", text)
 	return nil
+}
+
+// lasting is how long free bytes last if used bytes came in a time, soonFull at most: what is further away is longer than a duration can be.
+func lasting(grown time.Duration, free, used int64) time.Duration {
+	return time.Duration(min(float64(soonFull), float64(grown)*float64(free)/float64(used)))
 }
 
 // retention says what is pruned, and whether that is announced.
