@@ -6,6 +6,7 @@ import (
 	"evrun/cmd/api/shape"
 	"evrun/store"
 	"evrun/tasks/explain"
+	"evrun/tasks/expression"
 )
 
 type sourceQuery struct {
@@ -36,7 +37,7 @@ func (s *Server) explainEvent(r *http.Request, q sourceQuery) (told shape.Accoun
 	}
 	s.begun(ctx, runs)
 	shapes := s.reasons.Runs(ctx, runs) // at once: each that is skipped asks for the event
-	accounts := make([]Account, len(happened))
+	accounts, env := make([]Account, len(happened)), expression.NewEnv(e)
 	for i, a := range happened {
 		accounts[i] = Account{Handler: a.Handler, State: a.State, Why: a.Why, On: a.On}
 		if accounts[i].On == nil {
@@ -48,7 +49,7 @@ func (s *Server) explainEvent(r *http.Request, q sourceQuery) (told shape.Accoun
 		if a.Run != nil {
 			accounts[i].Tell(shapes[0])
 			if now := accounts[i].When; now == nil || now.Text != runs[0].When {
-				if then := s.reasons.Condition(runs[0], e); then != nil {
+				if then := s.reasons.Condition(runs[0], env); then != nil {
 					accounts[i].When = then
 				}
 			}

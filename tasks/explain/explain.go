@@ -105,9 +105,11 @@ type Emission struct {
 // event's time.
 func Event(wired []*tasks.Handler, e *events.Event, storeID string, secrets *expression.Secrets) Report {
 	r := Report{Type: e.Type, Handlers: []Handler{}}
+	env := expression.NewEnv(e)
 	for _, h := range wired {
+		env = env.Again()
 		x := explainer{h: h.WithDefaults(), secrets: secrets}
-		x.d = &tasks.Delivery{Event: e, Env: expression.NewEnv(e), Handler: h.Name, RunID: store.RunID(e.Sequence, h.Name, storeID), Attempt: 1}
+		x.d = &tasks.Delivery{Event: e, Env: env, Handler: h.Name, RunID: store.RunID(e.Sequence, h.Name, storeID), Attempt: 1}
 		x.d.Env.In(x.d.RunID, x.d.Handler, x.d.Attempt)
 		explained := x.handler()
 		r.Matched = r.Matched || explained.Matches

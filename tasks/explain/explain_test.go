@@ -3,6 +3,7 @@ package explain
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,5 +203,26 @@ func TestATypeThatNothingMatchesGetsAHint(t *testing.T) {
 	h := handler(t, "log", map[string]any{"message": "x"}, nil)
 	if r := Event([]*tasks.Handler{h}, &events.Event{Type: "x.z"}, "store", nil); r.Matched || r.Hint != `did you mean "x.y"?` || r.Handlers[0].Would != "" {
 		t.Errorf("%+v", r)
+	}
+}
+
+// The data of an event is decoded once, however many handlers read it.
+func TestManyHandlersShareTheDecodedData(t *testing.T) {
+	data := "[" + strings.Repeat(`{"price":1},`, 999) + `{"price":1}]`
+	h := handler(t, "log", map[string]any{"message": "x"}, nil)
+	h.When = compiled(expression.Compile(`data[0].price == 2`, expression.HandlerWhen))(t)
+	allocations := func(n int) float64 {
+		return testing.AllocsPerRun(3, func() {
+			Event(slices.Repeat([]*tasks.Handler{h}, n), &events.Event{Type: "a.b", Data: json.RawMessage(data)}, "store", nil)
+		})
+	}
+	if one, many := allocations(1), allocations(11); many-one > 5000 {
+		t.Errorf("%v allocations for a handler, %v for 11", one, many)
+	}
+	r := &Reasons{}
+	env := expression.NewEnv(&events.Event{Type: "a.b", Data: json.RawMessage(data)})
+	r.Skipped("data[0].price == 2", env)
+	if again := testing.AllocsPerRun(3, func() { r.Skipped("data[0].price == 2", env) }); again > 500 {
+		t.Errorf("%v allocations for a condition of an event that was read before", again)
 	}
 }

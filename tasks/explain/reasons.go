@@ -31,16 +31,16 @@ const (
 	maxValue   = 60  // characters of a value
 )
 
-// Skipped says why a condition was false for an event; a nil event is one that is not known any more.
-func (r *Reasons) Skipped(when string, e *events.Event) string {
+// Skipped says why a condition was false in the environment of an event, which all its conditions share; nil: the event is not known any more.
+func (r *Reasons) Skipped(when string, env *expression.Env) string {
 	text := "when: " + shorten(when, maxText)
-	if e == nil {
+	if env == nil {
 		return text + " was false"
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.condition(when)
-	parts, value, err := c.evaluate(e)
+	parts, value, err := c.evaluate(env)
 	switch {
 	case err != nil:
 		text += " was false, and can't be evaluated any more: " + err.Error()
@@ -57,12 +57,12 @@ func (r *Reasons) Skipped(when string, e *events.Event) string {
 	return text
 }
 
-// Condition returns the value of a condition for an event, with the parts that decided it. It shows what the store keeps of a skipped run.
-func (r *Reasons) Condition(when string, e *events.Event) *When {
+// Condition returns the value of a condition in the environment of an event, with the parts that decided it. It shows what the store keeps of a skipped run.
+func (r *Reasons) Condition(when string, env *expression.Env) *When {
 	w := &When{Text: when}
 	r.mu.Lock()
 	c := r.condition(when)
-	parts, value, err := c.evaluate(e)
+	parts, value, err := c.evaluate(env)
 	r.mu.Unlock()
 	if w.Value = value; err != nil {
 		w.Error = err.Error()
@@ -119,7 +119,7 @@ func (r *Reasons) condition(when string) *condition {
 }
 
 // evaluate returns the value of the condition, and the parts that decided it.
-func (c *condition) evaluate(e *events.Event) (parts []expression.Part, value bool, err error) {
+func (c *condition) evaluate(env *expression.Env) (parts []expression.Part, value bool, err error) {
 	if c.err != nil {
 		return nil, false, c.err
 	}
@@ -128,7 +128,6 @@ func (c *condition) evaluate(e *events.Event) (parts []expression.Part, value bo
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	env := expression.NewEnv(e)
 	if value, err = c.expr.Bool(env); err != nil {
 		return nil, false, err
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"evrun/events"
+	"evrun/tasks/expression"
 )
 
 // The reason of a skipped run names the part of the condition that was false, with the values that it read.
@@ -26,7 +27,7 @@ func TestReasonsOfSkippedRuns(t *testing.T) {
 			`when: data.a is false; data.b is false; data.c is false; and 2 more`},
 	} {
 		for range 2 { // compiled, and kept
-			got := r.Skipped(x.when, &events.Event{Type: "a.b", Data: []byte(x.data)})
+			got := r.Skipped(x.when, expression.NewEnv(&events.Event{Type: "a.b", Data: []byte(x.data)}))
 			began := strings.HasSuffix(x.want, ": ") && strings.HasPrefix(got, x.want) // what follows is the error
 			if got != x.want && !began {
 				t.Errorf("%s with %s:\ngot  %s\nwant %s", x.when, x.data, got, x.want)
@@ -39,11 +40,11 @@ func TestReasonsOfSkippedRuns(t *testing.T) {
 		{`data.p != "hunter2"`, `{"p":"hunter2"}`, `{"text":"data.p != \"[secret]\"","value":false,"why":[{"part":"data.p != \"[secret]\"","value":false,"reads":[{"name":"data.p","value":"\"[secret]\""}]}]}`},
 		{`len(data.name) < 3`, `{"name":"` + long + long + long + `"}`, `{"text":"len(data.name) < 3","value":false,"why":[{"part":"len(data.name) < 3","value":false,"reads":[{"name":"data.name","value":"\"` + strings.Repeat("x", 998) + `…"}]}]}`},
 	} {
-		if text, err := events.MarshalJSON(r.Condition(x.when, &events.Event{Type: "a.b", Data: []byte(x.data)})); err != nil || string(text) != x.want {
+		if text, err := events.MarshalJSON(r.Condition(x.when, expression.NewEnv(&events.Event{Type: "a.b", Data: []byte(x.data)}))); err != nil || string(text) != x.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", x.when, text, x.want)
 		}
 	}
-	if got := r.Condition("data.x.y == 1", &events.Event{Type: "a.b", Data: []byte("{}")}); got.Value || !strings.Contains(got.Error, "data.x is nil") {
+	if got := r.Condition("data.x.y == 1", expression.NewEnv(&events.Event{Type: "a.b", Data: []byte("{}")})); got.Value || !strings.Contains(got.Error, "data.x is nil") {
 		t.Errorf("%+v", got)
 	}
 	if got := r.Skipped("data.x", nil); got != "when: data.x was false" {

@@ -69,6 +69,11 @@ func NewEnv(e *events.Event) *Env { return &Env{event: e} }
 // NewSlotEnv returns the environment of a schedule's data.
 func NewSlotEnv(s Slot) *Env { return &Env{slot: &s} }
 
+// Again returns another environment of the same event, for another handler: what was decoded of the event is shared, since many handlers may read much data.
+func (env *Env) Again() *Env {
+	return &Env{event: env.event, data: env.data, dataErr: env.dataErr, decoded: env.decoded, eventMap: env.eventMap}
+}
+
 // SetResult sets `result`: the value that the handler's kind returned.
 func (env *Env) SetResult(v any) { env.result = v }
 

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/explain"
+	"evrun/tasks/expression"
 )
 
 // Reasons adds to runs why their condition was false. The store keeps only the text of the condition: the reason is made of the run's event. It is
@@ -53,9 +53,10 @@ func (r *Reasons) Runs(ctx context.Context, runs []store.Run) []Run {
 			break
 		}
 		for _, e := range page {
+			env := expression.NewEnv(e) // of all its runs: its data is decoded once
 			for _, i := range of[e.Sequence] {
 				if time.Now().Before(until) {
-					out[i].Reason = r.reasons.Skipped(runs[i].When, e)
+					out[i].Reason = r.reasons.Skipped(runs[i].When, env)
 				}
 			}
 			delete(of, e.Sequence)
@@ -65,12 +66,13 @@ func (r *Reasons) Runs(ctx context.Context, runs []store.Run) []Run {
 	return out
 }
 
-// Condition is the condition that a run was skipped for, with its value for the run's event and the parts that decided it; nil: it was not skipped.
-func (r *Reasons) Condition(run store.Run, e *events.Event) *explain.When {
+// Condition is the condition that a run was skipped for, with its value in the environment of the run's event and the parts that decided it; nil: it was not
+// skipped.
+func (r *Reasons) Condition(run store.Run, env *expression.Env) *explain.When {
 	if run.When == "" || run.State != store.Skipped {
 		return nil
 	}
-	return r.reasons.Condition(run.When, e)
+	return r.reasons.Condition(run.When, env)
 }
 
 // Any is Runs for streams.
