@@ -136,7 +136,7 @@ func (v *eventView) details(q *request) error {
 		if a.When != nil && !a.When.Value && len(a.When.Why) > 0 && strings.HasPrefix(a.Why, "when: ") { // its parts say more
 			a.Why = ""
 		}
-		if a.Run == nil || a.State == store.Waiting.String() {
+		if a.Run == nil || a.in(store.Waiting, store.Skipped) { // without attempts
 			continue
 		}
 		details, err := q.api.Run(q.Context(), a.Run.ID)
