@@ -47,11 +47,13 @@ func TestARestartUnderAnOpenPage(t *testing.T) {
 	shown(list, "the page Events shows what came")
 	d.kill()
 	live.wait("the page says that the connection is broken", `/reconnect|no connection|connect again|not answer/i.test(document.body.innerText)`)
+	list.wait("a page that refreshes says so, too", `/no answer from evrun since .*trying again/i.test(document.body.innerText)`)
 	d.start()
 	emit(10) // before the page is connected again, or while it is being connected
 	shown(live, "the page Live shows each event once, and all of them")
 	live.wait("the page is live again", `!/reconnecting/i.test(document.body.innerText)`)
 	shown(list, "the page Events shows what came meanwhile")
+	list.wait("the page says no more that nothing answers", `!/no answer/i.test(document.body.innerText)`)
 	emit(5)
 	shown(live, "the page Live goes on")
 	for _, b := range []*tab{live, list} {

@@ -1,6 +1,6 @@
 // Keeps parts of a page current: those with an id and data-region. The page is asked for again, and what has changed is put in place of what was, so that
 // the server's templates alone decide what it looks like. Focus, open details and selected rows survive.
-import { $$ } from './dom.js'
+import { $, $$ } from './dom.js'
 import { localise } from './format.js'
 
 // The only place that makes elements of HTML: of pages of this server, which escape what they show.
@@ -26,22 +26,61 @@ export function refresh(...ids) {
   return asking
 }
 
+const patience = 30_000 // ms without an answer: the connection is broken, even if nothing says so
+
 /** Asks for a page of this server, and returns it as a document; null if it can't be had. */
 export async function page(url) {
-  const answer = await fetch(url, { credentials: 'same-origin', headers: { Accept: 'text/html' } })
+  const answer = await fetch(url, { credentials: 'same-origin', headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(patience) })
   if (answer.redirected && new URL(answer.url).pathname === '/sign-in') {
     location.href = answer.url
     return null
   }
   const text = await answer.text() // an answer that nobody reads keeps its connection
+  if (stopped.has(answer.status)) throw new Error(`HTTP ${answer.status}`)
   return answer.ok ? parse(text) : null
 }
 
 /** Asks for a page and swaps the regions that differ. */
 async function load(url, ids) {
-  const fresh = await page(url)
+  let fresh
+  try {
+    fresh = await page(url)
+  } catch {
+    away()
+    return
+  }
+  back()
   if (fresh) swap(fresh, ids)
 }
+
+// A daemon that doesn't answer: the page says so, as nothing on it is current, and asks until there is an answer.
+
+const stopped = new Set([502, 503, 504]) // a daemon that ends, and a proxy without one
+let lost = null // the timer of the next attempt; null: the last refresh was answered
+
+function away() {
+  const note = $('[data-link]')
+  if (note && lost === null) {
+    note.textContent = `No answer from evrun since ${new Date().toLocaleTimeString()}. Trying again …`
+    note.hidden = false
+  }
+  clearTimeout(lost)
+  lost = setTimeout(tryAgain, 1000)
+}
+
+function back() {
+  if (lost === null) return
+  clearTimeout(lost)
+  lost = null
+  const note = $('[data-link]')
+  if (note) note.hidden = true
+}
+
+function tryAgain() {
+  if (lost !== null && !document.hidden) refresh()
+}
+
+document.addEventListener('visibilitychange', tryAgain)
 
 /** Puts the regions of another document in place of those of this one that differ. */
 export function swap(page, ids = []) {

@@ -45,7 +45,7 @@ async function follow() {
       })
     } catch (problem) {
       says.textContent = reading.signal.aborted ? '' : problem.message
-      if (problem.status >= 400 && problem.status !== 429) return
+      if (problem.status >= 400 && problem.status < 500 && problem.status !== 429) return // a daemon that stops answers 503
     }
     document.removeEventListener('visibilitychange', hide)
     if (ended) {

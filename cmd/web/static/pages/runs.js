@@ -46,8 +46,8 @@ async function count() {
     } catch (problem) {
       if (problem.name === 'AbortError') return
       $('[data-counting]').textContent = `not counted: ${problem.message}`
-      if (problem.status && problem.status !== 429) return
-      await new Promise(wake => setTimeout(wake, 1000 * 2 ** tries))
+      if (problem.status && problem.status < 500 && problem.status !== 429) return
+      await new Promise(wake => setTimeout(wake, 1000 * 2 ** tries)) // a daemon that stops answers 503
     }
   }
 }

@@ -1,11 +1,11 @@
 // The pages of schedules: a click on a day, extra events, backfills.
-import { $, h } from '../lib/dom.js'
+import { $, $$, h } from '../lib/dom.js'
 import { post } from '../lib/api.js'
 import { ask, toast } from '../lib/dialog.js'
 import { refresh, refreshEvery } from '../lib/regions.js'
 import { number } from '../lib/format.js'
 
-refreshEvery(10_000)
+refreshEvery($$('#list tr').length > 200 ? 30_000 : 10_000) // many rows, and the year of all of them, take a while
 
 // A map may be wider than the window: today is in its middle at first, and a fresh one stays where the one before was.
 let left = null
