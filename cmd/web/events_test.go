@@ -68,7 +68,7 @@ func (p *pages) page(path string) (status int, source, text string) {
 		p.Fatal(err)
 	}
 	_, main, _ := strings.Cut(string(body), "<main")
-	return res.StatusCode, string(body), blanks.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString(main, " ")), " ")
+	return res.StatusCode, string(body), blanks.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString(strings.ReplaceAll(main, "<wbr>", ""), " ")), " ")
 }
 
 // says checks that a page has texts, and not those that begin with a !.

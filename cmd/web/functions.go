@@ -29,6 +29,7 @@ var functions = template.FuncMap{
 	"bytes":   func(n int64) string { return humanize.IBytes(uint64(max(0, n))) },
 	"ms":      ms,
 	"json":    indented,
+	"dotted":  dotted,
 	"runid":   runID,
 	"seg":     url.PathEscape,
 	"query":   changed,
@@ -236,4 +237,9 @@ func capitalised(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// dotted is a dotted name that breaks at its dots where there is no room for it.
+func dotted(name string) template.HTML {
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(name), ".", ".<wbr>"))
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"html/template"
 	"net/url"
 	"slices"
 	"strconv"
@@ -30,9 +31,16 @@ type overview struct {
 	Plots    plots
 	Handlers []handlerRow
 	Hidden   int // handlers beyond those that are shown
-	Next     []api.Schedule
+	Next     []nextSlot
 	Often    []api.Schedule // with a slot each minute or more often; they are not in Next
 	Oftener  int            // beyond those that are shown
+}
+
+// nextSlot is a schedule with its next slot, as the clock of its time zone shows it.
+type nextSlot struct {
+	api.Schedule
+	Words template.HTML
+	Zone  string // such as CET
 }
 
 func loadOverview(q *request) (any, error) {
@@ -45,8 +53,11 @@ func loadOverview(q *request) (any, error) {
 		return nil, err
 	}
 	o := overview{Status: status, Plots: plotsOf(q, "", spans)}
-	o.Next, o.Often = nextSlots(status.Schedules)
-	o.Next = o.Next[:min(len(o.Next), slotsShown)]
+	next, often := nextSlots(status.Schedules)
+	for _, s := range next[:min(len(next), slotsShown)] {
+		o.Next = append(o.Next, nextSlot{s, slotTime(s.Next, q.now), zoneName(s)})
+	}
+	o.Often = often
 	if len(o.Often) > slotsShown {
 		o.Often, o.Oftener = o.Often[:slotsShown], len(o.Often)-slotsShown
 	}

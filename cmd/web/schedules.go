@@ -29,6 +29,7 @@ type schedules struct {
 	Days    timeline.SlotDays
 	Next    *comingSlots // nil: the list is shown
 	Filters bool
+	Zone    string // of the times that say no other
 }
 
 // scheduleRow is a schedule in the list.
@@ -101,6 +102,7 @@ func loadSchedules(q *request) (any, error) {
 	}
 	var names []string
 	usual := usualZone(all.Schedules)
+	view.Zone = usual
 	for _, s := range all.Schedules {
 		row := rowOf(s, q.now)
 		wanted := show == "" || show == "paused" && s.Paused != "" || show == "failed" && row.Failed
@@ -108,7 +110,7 @@ func loadSchedules(q *request) (any, error) {
 			continue
 		}
 		if s.Timezone != usual && s.Next != nil {
-			row.Zone = s.Next.In(zoneOf(s.Timezone)).Format("MST")
+			row.Zone = zoneName(s)
 		}
 		view.Rows = append(view.Rows, row)
 		names = append(names, s.Name)
@@ -130,6 +132,9 @@ func loadSchedules(q *request) (any, error) {
 	view.Year = heatmap.Of(view.Days, today(view.Days, q.now))
 	return view, nil
 }
+
+// zoneName is what the clocks of a schedule's time zone are called at its next slot, such as CET.
+func zoneName(s api.Schedule) string { return s.Next.In(zoneOf(s.Timezone)).Format("MST") }
 
 // usualZone is the zone that most schedules have.
 func usualZone(list []api.Schedule) (zone string) {

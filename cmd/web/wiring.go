@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,6 +51,19 @@ type wiredType struct {
 
 // wiredEnd is who publishes a type, or gets it.
 type wiredEnd struct{ Kind, Name, Note string }
+
+// Path is its page; empty: it has none.
+func (e wiredEnd) Path() string {
+	switch e.Kind {
+	case "handler":
+		return "/handlers/" + url.PathEscape(e.Name)
+	case "schedule":
+		return "/schedules/" + url.PathEscape(e.Name)
+	case "hook":
+		return "/wiring/hooks/" + url.PathEscape(e.Name)
+	}
+	return ""
+}
 
 func loadWiring(q *request) (any, error) {
 	graph, err := q.api.Wiring(q.Context())

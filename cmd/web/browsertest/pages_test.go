@@ -71,6 +71,10 @@ func TestPages(t *testing.T) {
 				}
 				b.keep(look.name)
 			}
+			for _, width := range []int64{768, 970} { // a tablet; half of a wide screen
+				b.size(width, 900, 1)
+				b.checkWidth(fmt.Sprintf("a window of %d pixels", width))
+			}
 			for _, fault := range b.complaints() {
 				if expected := v.complaint; expected == "" || !strings.Contains(fault, expected) {
 					t.Errorf("%s: %s", v.path, fault)

@@ -4,6 +4,7 @@ import { h, svg } from './dom.js'
 
 const most = 30 // characters of a name that are shown
 const letter = 7.1 // pixels of one
+const smallLetter = 6.4 // pixels of one in the second line
 const gap = 36 // between parts that have nothing to do with each other
 const crowded = 12 // types of a pattern whose edges are drawn
 const least = .85 // how small a graph is at first if it is wider than the page: texts can be read
@@ -80,7 +81,8 @@ export function around(edges, id) {
   return all
 }
 
-const short = name => name.length > most ? `${name.slice(0, most - 1)}…` : name
+const cut = (text, length) => text.length > length ? `${text.slice(0, Math.floor(length) - 1)}…` : text
+const short = name => cut(name, most)
 
 /** Gives nodes and edges their places. Parts that have nothing to do with each other stand below each other, as many beside each other as there is room for. */
 export function place({ nodes, edges }, width) {
@@ -201,7 +203,8 @@ export class Picture {
   note(id, text, mark = '') {
     const box = this.boxes?.get(id)
     const small = box?.querySelector('.small')
-    if (small && small.textContent !== text) small.textContent = text
+    const shown = small && cut(text, (this.graph.nodes.get(id).width - 20) / smallLetter)
+    if (small && small.textContent !== shown) small.textContent = shown
     if (box && box.dataset.mark !== mark) box.dataset.mark = mark
   }
 

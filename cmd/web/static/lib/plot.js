@@ -182,8 +182,8 @@ export function plots(section = $('[data-plots]')) {
     { name: 'ended', colour: 'good', fill: Boolean(handler) }, { name: 'failed', colour: 'bad' },
   ] })
   const latency = timeSeries(figure('latency'), { title: 'How long attempts take', span, format: milliseconds, log: true, series: [
-    { name: 'half', colour: 'good', spanGaps: true, points: true }, { name: '95 %', colour: 'warn', spanGaps: true, points: true }, { name: '99 %', colour: 'bad', spanGaps: true, dash: [4, 3] },
-    { name: 'wait before, 95 %', colour: 'wait', spanGaps: true },
+    { name: 'p50', colour: 'good', spanGaps: true, points: true }, { name: 'p95', colour: 'warn', spanGaps: true, points: true }, { name: 'p99', colour: 'bad', spanGaps: true, dash: [4, 3] },
+    { name: 'wait p95', colour: 'wait', spanGaps: true },
   ] })
   const backlog = timeSeries(figure('backlog'), { title: 'Events that wait', span, series: [{ name: 'waiting', colour: 'wait', fill: true }] })
   const activity = new Activity({ span, step: Number(section.dataset.step), handler }, ({ times, lists }) => {

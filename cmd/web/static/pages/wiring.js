@@ -37,10 +37,10 @@ function numbers() {
     if (retrying > 0) parts.push(`${number(retrying)} retrying`)
     if (waits > 0) parts.push(`${number(waits)} waiting`)
     if (running > 0) parts.push(`${number(running)} running`)
-    if (parts.length < 3) parts.push(`${number(minute)} a minute`)
+    if (!parts.length) parts.push(`${number(minute)} a minute`)
     const mark = dead > 0 ? 'bad' : health === 'ok' ? (minute > 0 || running > 0 ? 'busy' : '') : 'warn'
     const idle = ['paused', 'disabled', 'left'].includes(health)
-    picture.note(node, idle ? [health, ...parts.slice(0, -1)].join(' · ') : parts.join(' · '), mark)
+    picture.note(node, idle ? [health, ...parts.filter(p => !p.endsWith('minute'))].join(' · ') : parts.join(' · '), mark)
   }
 }
 
