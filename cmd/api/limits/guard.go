@@ -14,7 +14,7 @@ func Guarded(h http.Handler, log *slog.Logger, failed func(http.ResponseWriter))
 		defer func() {
 			switch v := recover(); v {
 			case nil:
-			case http.ErrAbortHandler: //nolint:errorlint // the value itself
+			case http.ErrAbortHandler: // the value itself
 				panic(v)
 			default:
 				log.Error("a request failed by a fault of evrun", "method", r.Method, "path", r.URL.Path, "error", fmt.Sprint(v), "stack", string(debug.Stack()))

@@ -251,3 +251,16 @@ func compilerOf(t testing.TB, doc object) *jsonschema.Compiler {
 	}
 	return c
 }
+
+// Where a step of a list has no value, its place has null, and the document says so.
+func TestValuesOfAListMayBeMissing(t *testing.T) {
+	schemas := document(t)["components"].(object)["schemas"].(object)
+	list := schemas["Activity"].(object)["properties"].(object)["oldest_seconds"].(object)
+	if got := fmt.Sprint(list["items"]); got != "map[anyOf:[map[type:number] map[type:null]]]" {
+		t.Error(got)
+	}
+	list = schemas["Activity"].(object)["properties"].(object)["handlers"].(object)
+	if got := fmt.Sprint(list["items"]); strings.Contains(got, "null") {
+		t.Error(got)
+	}
+}

@@ -99,7 +99,11 @@ func (s *schemas) of(t reflect.Type) object {
 	case reflect.Pointer:
 		return s.of(t.Elem())
 	case reflect.Slice, reflect.Array:
-		return object{"type": "array", "items": s.of(t.Elem())}
+		items := s.of(t.Elem())
+		if e := t.Elem(); e.Kind() == reflect.Pointer && e.Elem().Kind() != reflect.Struct { // one of these is nil where there is no value
+			items = orNull(items)
+		}
+		return object{"type": "array", "items": items}
 	case reflect.Map:
 		return object{"type": "object", "additionalProperties": s.of(t.Elem())}
 	case reflect.Struct:
@@ -125,6 +129,8 @@ func (s *schemas) of(t reflect.Type) object {
 	}
 	return object{"type": "integer"}
 }
+
+func orNull(schema object) object { return object{"anyOf": []any{schema, object{"type": "null"}}} }
 
 // structure is the schema of a struct.
 func (s *schemas) structure(t reflect.Type) object {
@@ -160,7 +166,7 @@ func (s *schemas) members(t reflect.Type, properties object, required *[]any) {
 		}
 		optional := strings.Contains(options, "omit")
 		if f.Type.Kind() == reflect.Pointer && !optional {
-			schema = object{"anyOf": []any{schema, object{"type": "null"}}}
+			schema = orNull(schema)
 		}
 		if doc := docs()[t.String()][name]; doc != "" {
 			schema = maps.Clone(schema)
