@@ -275,6 +275,11 @@ func (r *Replayer) repeat(ctx context.Context, w batches.Work, page batches.Page
 		}
 		evs = append(evs, again)
 	}
+	return r.publish(ctx, step, evs)
+}
+
+// publish publishes the events of a page with the progress of its batch, and returns how many are new.
+func (r *Replayer) publish(ctx context.Context, step store.Step, evs []*events.Event) (changed int, err error) {
 	receipts, err := r.Store.AdvanceBatch(ctx, step, evs)
 	for _, rc := range receipts {
 		if !rc.Duplicate {

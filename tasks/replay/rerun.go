@@ -13,11 +13,13 @@ import (
 // rerunSize is how many runs a page of [Replayer.RunsAgain] has: their events, with all their data, are in memory.
 const rerunSize = 100
 
+// Repeatable are the states of runs that [Replayer.RunsAgain] takes: those that have ended.
+var Repeatable = []store.RunState{store.Succeeded, store.Skipped, store.Dead, store.Dropped, store.Cancelled}
+
 // RunsAgain is the action "rerun" of batches: it repeats the events of the selected runs, each for the handler of its run, also if that was done before.
 // Runs whose handler has left, or whose event was deleted or erased, or is of a type that the handler does not get any more, are left alone.
 func (r *Replayer) RunsAgain() batches.Action {
-	ended := []store.RunState{store.Succeeded, store.Skipped, store.Dead, store.Dropped, store.Cancelled}
-	return batches.Action{Name: "rerun", Usual: ended, States: ended, Size: rerunSize, Do: r.rerun}
+	return batches.Action{Name: "rerun", Usual: Repeatable, States: Repeatable, Size: rerunSize, Do: r.rerun}
 }
 
 // rerun repeats the events of a page of runs. A reload may have renamed a handler meanwhile: then it tries again.
@@ -68,11 +70,5 @@ func (r *Replayer) again(ctx context.Context, w batches.Work, page batches.Page,
 		}
 		evs = append(evs, again)
 	}
-	receipts, err := r.Store.AdvanceBatch(ctx, step, evs)
-	for _, rc := range receipts {
-		if !rc.Duplicate {
-			changed++
-		}
-	}
-	return changed, err
+	return r.publish(ctx, step, evs)
 }

@@ -167,7 +167,7 @@ func doing(action string) string {
 	return "the action " + action + " on"
 }
 
-var gerunds = map[string]string{"retry": "retrying", "cancel": "cancelling", "drop": "dropping", "edit": "editing and running again", "replay": "replaying", "erase": "erasing"}
+var gerunds = map[string]string{"retry": "retrying", "cancel": "cancelling", "drop": "dropping", "edit": "editing and running again", "replay": "replaying", "erase": "erasing", "rerun": "running again"}
 
 // data is that of an event.
 type data map[string]any
@@ -267,6 +267,10 @@ func (d data) batch(text string) []Part {
 		if !list {
 			values = []any{v}
 		}
+		if name == "run" && len(values) > mostNamed { // as many as somebody has ticked
+			said = append(said, humanize.Comma(int64(len(values)))+" ids")
+			continue
+		}
 		for _, v := range values {
 			q.Add(name, fmt.Sprint(v))
 			said = append(said, fmt.Sprintf("%s %v", name, v))
@@ -280,8 +284,15 @@ func (d data) batch(text string) []Part {
 	if d.things() == "event" {
 		path = "/events?"
 	}
-	return append(parts, Part{Text: " with "}, Part{strings.Join(said, ", "), path + q.Encode()})
+	what := Part{Text: strings.Join(said, ", ")}
+	if selection["run"] == nil { // the list of runs has no filter for these
+		what.Path = path + q.Encode()
+	}
+	return append(parts, Part{Text: " with "}, what)
 }
+
+// mostNamed is how many runs of a selection are named.
+const mostNamed = 3
 
 // skipped is what a resumed or forgotten handler leaves out.
 func (d data) skipped() []Part {

@@ -20,6 +20,8 @@ func TestEachActionIsSaidInWords(t *testing.T) {
 		{events.TypeAuditBatchStarted, `{"who":"x","action":"retry","total":5000,"selection":{"state":["dead"],"handler":"a b"}}`, "x started retrying 5,000 runs with [handler a b, state dead](/runs?handler=a+b&state=dead)"},
 		{events.TypeAuditBatchStarted, `{"who":"x","action":"replay","total":2,"to":"save","resumed":true}`, "x continued replaying 2 events through [save](/handlers/save)"},
 		{events.TypeAuditBatchEnded, `{"who":"x","action":"edit","total":2,"changed":1}`, "x finished editing and running again 2 runs: 1 changed"},
+		{events.TypeAuditBatchStarted, `{"who":"x","action":"rerun","total":1,"selection":{"run":["7-a-b"]}}`, "x started running again 1 run with run 7-a-b"},
+		{events.TypeAuditBatchStarted, `{"who":"x","action":"drop","total":4,"selection":{"run":["1-a","2-a","3-a","4-a"],"state":["dead"]}}`, "x started dropping 4 runs with 4 ids, state dead"},
 		{events.TypeAuditHandlerPaused, `{"who":"x","handler":"a/b"}`, "x paused the handler [a/b](/handlers/a%2Fb)"},
 		{events.TypeAuditHandlerResumed, `{"who":"x","handler":"h","skipped_events":5,"dropped_runs":1,"at_most":true}`, "x resumed the handler [h](/handlers/h): at most 5 events skipped, 1 run dropped"},
 		{events.TypeAuditScheduleFired, `{"who":"x","schedule":"s","event":"id"}`, "x fired the schedule [s](/schedules/s): [event id](/events?event=id)"},
