@@ -57,21 +57,25 @@ func timeOf(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// ago is how long ago a time was, or in how long it will be, which a script keeps current: 3m ago. Nothing for none.
+// ago is how long ago a time was, or in how long it will be, which a script keeps current: 3m ago. It is empty without a time.
 func ago(v any) template.HTML {
 	t, ok := timeOf(v)
 	if !ok {
 		return ""
 	}
-	d := time.Since(t)
-	text := output.Duration(d.Abs().Round(time.Second)) + " ago"
+	return timeElement(t, "data-ago", agoWords(time.Since(t)))
+}
+
+// agoWords says how long ago something was; a negative time: in how long it will be. lib/format.js says the same.
+func agoWords(d time.Duration) string {
+	words := output.Duration(d.Abs().Round(time.Second))
 	switch {
 	case d.Abs() < time.Second:
-		text = "now"
+		return "now"
 	case d < 0:
-		text = "in " + output.Duration(d.Abs().Round(time.Second))
+		return "in " + words
 	}
-	return timeElement(t, "data-ago", text)
+	return words + " ago"
 }
 
 // in is in how long a time will be, which a script keeps current: in 3m. What has passed is due now.
@@ -80,11 +84,15 @@ func in(v any) template.HTML {
 	if !ok {
 		return ""
 	}
-	text := "now"
-	if d := time.Until(t).Round(time.Second); d > 0 {
-		text = "in " + output.Duration(d)
+	return timeElement(t, "data-in", inWords(time.Until(t)))
+}
+
+// inWords says in how long something will be, as lib/format.js does.
+func inWords(d time.Duration) string {
+	if d = d.Round(time.Second); d > 0 {
+		return "in " + output.Duration(d)
 	}
-	return timeElement(t, "data-in", text)
+	return "now"
 }
 
 // at is a time, which a script shows in the zone of the browser.

@@ -14,7 +14,10 @@ export function brief(event, text, length = 240) {
 /** copy is a text of its own: a part of a text otherwise keeps all of it in memory. */
 const copy = text => JSON.parse(JSON.stringify(text))
 
-/** visible is a text whose characters without a shape, and those that turn the direction of others, are written as what they are. */
+/** visible is a text with its invisible characters, and those that reorder others, as escapes: what events.EscapeControl makes of it in Go. */
 export function visible(text) {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replace(unseen, c => short[c] ?? c.split('').map(unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''))
 }
+
+const unseen = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
+const short = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }

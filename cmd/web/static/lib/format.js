@@ -1,24 +1,19 @@
-// Values as people read them, like the functions of the templates.
+// Values as people read them: the same texts as those that the functions of the templates make (functions.go), which a test compares.
 import { $$ } from './dom.js'
 
 /** 1,234,567 */
 export const number = n => Math.round(n).toLocaleString('en-US')
 
-/** 1.5 MiB */
-export function bytes(n) {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  let i = 0
-  for (; n >= 1024 && i < units.length - 1; i++) n /= 1024
-  return `${i && n < 10 ? n.toFixed(1) : Math.round(n)} ${units[i]}`
-}
-
 /** A duration in milliseconds, in two units at most: 350ms, 1.2s, 3m04s, 2h, 3d04h. */
 export function duration(ms) {
   if (ms < 0) return `-${duration(-ms)}`
-  if (ms < 1) return `${Math.round(ms * 1000)}µs`
-  if (ms < 999.5) return `${Math.round(ms)}ms`
+  const micros = Math.round(ms * 1000)
+  if (micros === 0) return '0s'
+  if (micros < 1000) return `${micros}µs`
+  if (Math.round(ms) < 1000) return `${Math.round(ms)}ms`
+  const tenths = Math.round(ms / 100)
+  if (tenths < 600) return `${tenths / 10}s`
   const s = ms / 1000
-  if (s < 59.95) return `${Number(s.toFixed(1))}s`
   const two = (large, name, rest, small) => name && `${large}${name}${rest ? String(rest).padStart(2, '0') + small : ''}`
   if (s < 3599.5) return two(Math.floor(Math.round(s) / 60), 'm', Math.round(s) % 60, 's')
   const m = Math.round(s / 60)
@@ -36,12 +31,15 @@ export function ago(time, now = Date.now()) {
 }
 
 /** In how long a time will be: in 3m, and now once it has passed. */
-export const until = (time, now = Date.now()) => new Date(time) - now < 1000 ? 'now' : ago(time, now)
+export function until(time, now = Date.now()) {
+  const seconds = Math.round((new Date(time) - now) / 1000)
+  return seconds > 0 ? `in ${duration(seconds * 1000)}` : 'now'
+}
 
 const clock = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium' })
 
 /** A time in the browser's zone: 2026-11-27 15:04:05 */
-export const local = time => clock.format(new Date(time))
+const local = time => clock.format(new Date(time))
 
 /** Shows the times of a part of the page in the browser's zone. */
 export function localise(root = document) {

@@ -1,6 +1,7 @@
 // One run: what it prints while it runs, and how it ends.
 import { $, h } from '../lib/dom.js'
 import { lines } from '../lib/api.js'
+import { number } from '../lib/format.js'
 import { refresh, refreshEvery } from '../lib/regions.js'
 
 let shown = 0
@@ -59,7 +60,7 @@ async function follow() {
 
 function print(pre, says, piece) {
   says.textContent = ''
-  put(pre, piece.omitted && h('span', { class: 'muted' }, `… ${piece.omitted} bytes left out …\n`), h('span', { class: piece.stream === 'stderr' ? 'error' : null }, piece.text))
+  put(pre, piece.omitted && h('span', { class: 'muted' }, `… ${number(piece.omitted)} bytes left out …\n`), h('span', { class: piece.stream === 'stderr' ? 'error' : null }, piece.text))
 }
 
 /** Adds to the log, of which the oldest goes when it is long. Who reads at its end stays there. */
