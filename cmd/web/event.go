@@ -56,16 +56,14 @@ type account struct {
 	Why      string // unless the error of the attempts says it all
 }
 
-// Retryable, Cancellable, Droppable and Replayable are the states in which the API does these things.
-func (a account) Retryable() bool {
-	return a.in(store.Dead, store.Retrying, store.Cancelled)
-}
-func (a account) Cancellable() bool {
-	return a.in(store.Waiting, store.Running, store.Retrying)
-}
-func (a account) Droppable() bool { return a.in(store.Dead) }
-func (a account) Replayable() bool {
-	return a.Pattern != "" && !a.in(store.Waiting, store.Running, store.Retrying)
+// May are the actions on the run. The event can also be run by a handler that has no run of it yet.
+func (a account) May() runActions {
+	may := runActions{}
+	if a.Run != nil {
+		may = actionsOn(a.State)
+	}
+	may.Again = a.Pattern != "" && (a.Run == nil || may.Again)
+	return may
 }
 
 func (a account) in(states ...store.RunState) bool {
@@ -78,10 +76,7 @@ func (a account) Rewired() bool {
 }
 
 // Replay is the body of the request that runs the event by this handler again.
-func (a account) Replay(sequence int64) string {
-	text, _ := events.MarshalJSON(api.ReplayRequest{Events: []string{sequenceName(sequence)}, To: a.Handler, Again: true}) // of texts
-	return string(text)
-}
+func (a account) Replay(sequence int64) string { return replayBody(sequence, a.Handler) }
 
 // sequenceName names an event by its number, for the API.
 func sequenceName(sequence int64) string { return "#" + strconv.FormatInt(sequence, 10) }

@@ -20,7 +20,7 @@ type neighbour struct {
 func (n neighbour) Path() string {
 	switch n.Kind {
 	case "hook":
-		return "/wiring?focus=" + url.QueryEscape(n.Name)
+		return "/wiring/hooks/" + url.PathEscape(n.Name)
 	case "schedule":
 		return "/schedules/" + url.PathEscape(n.Name)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"evrun/cmd/api"
@@ -99,7 +100,7 @@ type problem struct {
 	Path   string // where it is mended
 	Link   string // the text of the link there
 	Bad    bool   // something failed or is refused, now; else somebody should look
-	Resume string // the path of a request that ends the problem; empty: none does
+	Resume string // handlers or schedules: resuming the one named ends the problem; empty: that is done elsewhere
 }
 
 // titles of what is wrong, by [api.Trouble].What.
@@ -171,7 +172,7 @@ func problemOf(s *api.Status, t api.Trouble) problem {
 	case api.TroubleStore, api.TroubleTLS, api.TroublePruning, api.TroubleSpans:
 		p.Path, p.Link, p.Bad = "/settings", "Look at the settings", t.What == api.TroubleStore && s.WAL.Full
 	case api.TroubleReload:
-		p.Path, p.Link, p.Bad = "/wiring?view=files", "See where it is wrong", true
+		p.Path, p.Link, p.Bad = "/wiring/files?of=disk", "See where it is wrong", true
 	case api.TroubleDead:
 		p.About, p.Path, p.Link, p.Bad = handler, runs("dead"), "See them, retry or drop", true
 	case api.TroubleFailing:
@@ -189,16 +190,15 @@ func problemOf(s *api.Status, t api.Trouble) problem {
 		}
 	case api.TroublePaused:
 		p.About, p.Path, p.Link = handler, handler, "Look at the handler"
-		what := "/v1/handlers/"
-		if slices.ContainsFunc(s.Schedules, func(x api.Schedule) bool { return x.Name == t.Name && x.Paused == "hand" }) && t.Text == "the schedule is paused" {
-			p.About, p.Path, p.Link, what = schedule, schedule, "Look at the schedule", "/v1/schedules/"
-		}
-		if t.Do != "" { // what the wiring file has paused is resumed there
-			p.Resume = what + url.PathEscape(t.Name) + "/resume"
+		switch { // what the wiring file has paused is resumed there
+		case strings.HasPrefix(t.Do, "evrun schedules resume "):
+			p.About, p.Path, p.Link, p.Resume = schedule, schedule, "Look at the schedule", "schedules"
+		case t.Do != "":
+			p.Resume = "handlers"
 		}
 	}
 	return p
 }
 
-// uptime is how long the daemon runs.
+// Uptime is how long the daemon has been running.
 func (o overview) Uptime() time.Duration { return time.Since(o.Status.StartedAt).Round(time.Second) }

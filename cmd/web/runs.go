@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"evrun/cmd/api"
@@ -129,12 +128,8 @@ var runPage = page{pattern: "GET /runs/{id}", right: "read", nav: "runs", title:
 // runView is one run.
 type runView struct {
 	api.RunDetails
-	Ended bool
-	May   runActions
+	May runActions
 }
-
-// runActions are what can be done to a run in its state.
-type runActions struct{ Retry, Cancel, Drop, Again bool }
 
 func loadRun(q *request) (any, error) {
 	run, err := q.api.Run(q.Context(), q.PathValue("id"))
@@ -143,11 +138,7 @@ func loadRun(q *request) (any, error) {
 	}
 	q.title = "Run " + runID(run.ID)
 	slices.SortStableFunc(run.Attempts, func(a, b api.Attempt) int { return cmp.Compare(b.Attempt, a.Attempt) })
-	in := func(states ...string) bool { return slices.Contains(states, run.State) }
-	return runView{RunDetails: run, Ended: !in("waiting", "running", "retrying"), May: runActions{
-		Retry: in("dead", "cancelled", "retrying"), Cancel: in("waiting", "running", "retrying"), Drop: in("dead", "cancelled"),
-		Again: in("succeeded", "skipped", "dead", "dropped", "cancelled"),
-	}}, nil
+	return runView{RunDetails: run, May: actionsOn(run.State)}, nil
 }
 
 // Alike is the query of the runs in this state whose errors differ from this one's in numbers and names alone.
@@ -157,7 +148,4 @@ func (r runView) Alike() string {
 }
 
 // ReplayBody is the body of a replay of the run's event by its handler.
-func (r runView) ReplayBody() (string, error) {
-	text, err := events.MarshalJSON(api.ReplayRequest{Events: []string{strconv.FormatInt(r.Sequence, 10)}, To: r.Handler, Again: true})
-	return string(text), err
-}
+func (r runView) ReplayBody() string { return replayBody(r.Sequence, r.Handler) }

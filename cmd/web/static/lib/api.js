@@ -40,7 +40,7 @@ async function ask(path, options) {
 }
 
 /** Goes to the page that signs in, and back here afterwards. */
-export function signIn() {
+function signIn() {
   location.href = url('/sign-in', { next: location.pathname + location.search })
 }
 

@@ -67,7 +67,7 @@ function look(preview, effect) {
 const mark = 'evrun.batch'
 
 /** Whether a batch was begun in this tab that may not show yet. */
-export const begun = () => Date.now() - Number(sessionStorage.getItem(mark)) < 60_000
+const begun = () => Date.now() - Number(sessionStorage.getItem(mark)) < 60_000
 
 /** Starts a batch, or continues one, and shows how it gets on. It goes on when the page is left. */
 async function start(request, done) {

@@ -63,7 +63,7 @@ function withoutCrowds(nodes, edges) {
 }
 
 /** The ids of the nodes that lead to a node, or are led to from it. */
-export function around(edges, id) {
+function around(edges, id) {
   const all = new Set([id])
   for (const [from, to] of [['from', 'to'], ['to', 'from']]) {
     const been = new Set([id])

@@ -95,7 +95,6 @@ export function start() {
   key('k', 'The row before', () => move(-1), 'Everywhere')
   key('x', 'Select the row', () => $('input[type=checkbox]', current() ?? document.createElement('i'))?.click(), 'Everywhere')
   key('f', 'To the filters', () => $('.filters input:not([type=hidden]), .filters select')?.focus(), 'Everywhere')
-  key('[', 'The page before', () => $('a[rel=prev]')?.click(), 'Everywhere')
   key(']', 'The next page of the list', () => $('a[rel=next]')?.click(), 'Everywhere')
   key('?', 'This help', help, 'Everywhere')
 }

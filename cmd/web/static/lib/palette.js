@@ -36,7 +36,7 @@ function fitting(text) {
   return [...first, ...scored.map(([, entry]) => entry), ...last].filter(({ title, hint }) => !seen.has(`${title}\n${hint}`) && seen.add(`${title}\n${hint}`)).slice(0, most + last.length)
 }
 
-export function open() {
+function open() {
   if ($('dialog[open]')) return
   let shown = []
   let chosen = 0

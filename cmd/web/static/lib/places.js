@@ -3,6 +3,7 @@ import { $$ } from './dom.js'
 import { get, post, url } from './api.js'
 import { ask, toast } from './dialog.js'
 import { refresh } from './regions.js'
+import { choose } from './theme.js'
 
 const may = right => `may${right}` in document.body.dataset
 const seg = encodeURIComponent
@@ -14,7 +15,7 @@ export function near() {
     { title: 'Dead runs', hint: 'Runs', path: '/runs?state=dead', weight: 2 },
     { title: 'What fires next', hint: 'Schedules', path: '/schedules?view=next', weight: 1 },
     ...savedViews(),
-    ...['light', 'dark', 'system'].map(name => ({ title: `Theme: ${name}`, hint: 'Action', run: () => theme(name) })),
+    ...['light', 'dark', ''].map(name => ({ title: `Theme: ${name || 'system'}`, hint: 'Action', run: () => choose(name) })),
     may('Operate') && { title: 'Reload the wiring', hint: 'Action', run: () => act('/v1/reload', 'The wiring was read again', 'Reload the wiring file?') },
     document.body.dataset.who && { title: 'Sign out', hint: 'Action', run: signOut },
   ].filter(Boolean)
@@ -100,15 +101,6 @@ async function act(path, done, question, action) {
   } catch (problem) {
     toast(problem.message, 'problem')
   }
-}
-
-function theme(name) {
-  try {
-    if (name === 'system') localStorage.removeItem('evrun.theme')
-    else localStorage.setItem('evrun.theme', name)
-  } catch { /* for this page alone */ }
-  if (name === 'system') delete document.documentElement.dataset.theme
-  else document.documentElement.dataset.theme = name
 }
 
 async function signOut() {

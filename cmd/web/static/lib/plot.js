@@ -1,20 +1,13 @@
-// Plots: time series drawn by uPlot, which the page must have loaded (templates/_plots.html), and sparklines.
+// Plots: time series drawn by uPlot, which the page must have loaded (templates/_plots.html).
 import { get } from './api.js'
-import { $, $$, h, svg } from './dom.js'
+import { $, h } from './dom.js'
 import { duration, number } from './format.js'
 
 /** A value of a plot with three digits: 1,234, 12.3, 0.05. */
-export function short(n) {
+function short(n) {
   if (n === null || n === undefined) return '–'
   if (Math.abs(n) >= 100) return number(n)
   return String(Number(n.toPrecision(n >= 10 ? 3 : 2)))
-}
-
-/** A small picture of counts, as templates make it: bars for values, and in another colour for those of bad. */
-export function sparkline(values, { bad = [], label = '' } = {}) {
-  const most = Math.max(1, ...values, ...bad)
-  const bars = (list, name) => list.map((n, i) => n > 0 && svg('rect', { class: name, x: i * 4, y: 24 - Math.max(2, n / most * 24), width: 3, height: Math.max(2, n / most * 24) }))
-  return svg('svg', { class: 'spark', viewBox: `0 0 ${values.length * 4} 24`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label }, bars(values, 'ended'), bars(bad, 'failed'))
 }
 
 // A colour of style.css as the browser computes it now: canvases know no variables.
@@ -43,7 +36,7 @@ const seconds = new Intl.DateTimeFormat('sv-SE', { timeStyle: 'medium' })
  * Makes a plot in a figure. series are {name, colour, fill, line: dashes}; format writes a value. Of its result, set(times, lists) shows values: times in seconds,
  * and a list of values for each series, null where there is none.
  */
-export function timeSeries(figure, { title, series, format = short, span, height = 170, sync = 'plots', log = false }) {
+function timeSeries(figure, { title, series, format = short, span, height = 170, sync = 'plots', log = false }) {
   const values = series.map(() => h('b', {}, '–'))
   const marks = series.map(() => h('span', { class: 'mark' }))
   const moment = h('span', { class: 'series' })

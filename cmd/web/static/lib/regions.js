@@ -83,7 +83,7 @@ function tryAgain() {
 document.addEventListener('visibilitychange', tryAgain)
 
 /** Puts the regions of another document in place of those of this one that differ. */
-export function swap(page, ids = []) {
+function swap(page, ids = []) {
   for (const fresh of $$('[data-region][id]', page)) {
     if (ids.length && !ids.includes(fresh.id)) continue
     const old = document.getElementById(fresh.id)

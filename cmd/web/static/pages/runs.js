@@ -101,14 +101,14 @@ function groups(list) {
 }
 
 function group(g) {
-  const fits = (...of) => mayOperate && (!states.length || states.every(s => of.includes(s)))
+  const fits = action => mayOperate && (!states.length || states.every(s => fitting(action).includes(s)))
   const act = (action, text, picture) => h('button', { type: 'button', class: 'button', dataset: { focus: `${action} ${g.error}` }, 'aria-label': `${text}: the ${number(g.count)} runs with ${g.error}`,
     onclick: () => batch({ action, selection: { ...selection, where: g.where } }) }, picture && icon(picture), text)
   return h('tr', {},
     h('td', { class: 'number', 'data-label': 'Runs' }, number(g.count)),
     h('td', { class: 'wide' }, h('a', { class: 'message', href: filtered('where', g.where), title: g.example, dataset: { focus: g.error } }, g.error || '(empty)')),
     h('td', { class: 'small', 'data-label': 'Handlers' }, g.handlers.slice(0, 3).map(x => x.name).join(', ') + (g.handlers.length > 3 ? ` and ${g.handlers.length - 3} more` : '')),
-    h('td', { class: 'acts' }, h('div', {}, fits('dead', 'retrying', 'cancelled') && act('retry', 'Retry', 'retry'), fits('dead', 'running', 'retrying') && act('drop', 'Drop'))))
+    h('td', { class: 'acts' }, h('div', {}, fits('retry') && act('retry', 'Retry', 'retry'), fits('drop') && act('drop', 'Drop'))))
 }
 
 function facet(title, name, list) {
@@ -117,6 +117,9 @@ function facet(title, name, list) {
   return h('section', { 'aria-label': title }, h('h2', {}, title), h('ul', { class: 'chips' }, list.slice(0, 12).map(link)),
     list.length > 12 && h('p', { class: 'small muted' }, `and ${list.length - 12} more`))
 }
+
+/** The states that an action is for. */
+const fitting = action => $(`[data-act="${action}"]`).dataset.fits.split(' ')
 
 /** The runs that are selected by hand; none: all that match are meant. */
 const ticked = () => $$('#rows .tick input:checked')
@@ -132,10 +135,10 @@ function chosen() {
   }
   const of = rows.length ? [...new Set(rows.map(box => box.closest('tr').dataset.state))] : states
   for (const button of $$('[data-act]')) {
-    const fits = button.dataset.fits.split(' ')
+    const fits = fitting(button.dataset.act)
     button.hidden = of.length > 0 && !of.some(s => fits.includes(s))
     const verb = { retry: 'Retry', cancel: 'Cancel', drop: 'Drop', rerun: 'Run again' }[button.dataset.act]
-    $('span', button).textContent = rows.length ? `${verb} ${number(rows.length)}` : `${verb} all`
+    $('span', button).textContent = rows.length ? `${verb} ${number(rows.length)}` : button.dataset.act === 'rerun' ? 'Run all again' : `${verb} all`
     button.disabled = !rows.length && total === 0
   }
   const text = $('[data-chosen]')
@@ -166,7 +169,7 @@ document.addEventListener('click', event => {
 
 function act(action) {
   const run = ticked().map(box => box.value)
-  const fits = $(`[data-act="${action}"]`).dataset.fits.split(' ')
+  const fits = fitting(action)
   const of = run.length ? { run, state: [...new Set(ticked().map(box => box.closest('tr').dataset.state))].filter(s => fits.includes(s)) } : { ...selection }
   if (!run.length && states.length) of.state = states.filter(s => fits.includes(s))
   batch({ action, selection: of })

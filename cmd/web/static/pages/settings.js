@@ -4,20 +4,13 @@ import { toast } from '../lib/dialog.js'
 import { $, $$, h } from '../lib/dom.js'
 import { command } from '../lib/palette.js'
 import { refresh } from '../lib/regions.js'
-
-const themeKey = 'evrun.theme' // theme.js reads it
+import { choose, theme } from '../lib/theme.js'
 
 const choice = $('[data-theme-choice]')
-const chosen = localStorage.getItem(themeKey) ?? ''
 choice.disabled = false
 for (const radio of $$('input', choice)) {
-  radio.checked = radio.value === chosen
-  radio.addEventListener('change', () => {
-    if (radio.value) localStorage.setItem(themeKey, radio.value)
-    else localStorage.removeItem(themeKey)
-    if (radio.value) document.documentElement.dataset.theme = radio.value
-    else delete document.documentElement.dataset.theme
-  })
+  radio.checked = radio.value === theme()
+  radio.addEventListener('change', () => choose(radio.value))
 }
 
 /** A dialog that stays until it is closed. */
