@@ -41,11 +41,11 @@ var wiredRoutes = []Route{
 	},
 	{
 		Pattern: "GET /v1/slots", Right: access.Read, endpoint: returns((*Server).listSlots),
-		Doc: "The slots of schedules in one order: those to come, and what became of those that passed.", Refuses: []int{http.StatusNotFound},
+		Doc: "The slots of all schedules, sorted by time: coming ones, and what became of past ones.", Refuses: []int{http.StatusNotFound},
 	},
 	{
 		Pattern: "GET /v1/slots/days", Right: access.Read, endpoint: returns((*Server).slotDays),
-		Doc: "How many slots schedules have on each day of a year, how many were missed or failed, which fall together, and what changes of the clock do to them.", Refuses: []int{http.StatusNotFound},
+		Doc: "How many slots schedules have on each day of a year, how many were missed or failed, which coincide with those of other schedules, and what changes of the clock do to them.", Refuses: []int{http.StatusNotFound},
 	},
 	{
 		Pattern: "GET /v1/handlers", Right: access.Read, endpoint: returns((*Server).listHandlers),
@@ -76,7 +76,7 @@ var daemonRoutes = []Route{
 	},
 	{
 		Pattern: "GET /v1/activity", Right: access.Read, Daemon: true, endpoint: returns((*Server).activity),
-		Doc:     "What happened in the last minutes, or in a day: events, runs, attempts and how long they took, what waits; of all, or of one handler. It begins anew with the daemon.",
+		Doc:     "What happened in the last minutes, or in the last day: accepted events, runs, attempts and how long they took, waiting events; for all handlers or for one. It is kept in memory: a restart empties it.",
 		Refuses: []int{http.StatusNotFound},
 	},
 	{

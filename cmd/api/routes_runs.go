@@ -17,8 +17,8 @@ var runRoutes = []Route{
 	},
 	{
 		Pattern: "GET /v1/runs/summary", Right: access.Read, endpoint: writes((*Server).summary),
-		Doc: "How many runs are selected: in all, by state, handler and type, and by error, where numbers, ids and quoted parts don't count. It goes through the journal, " +
-			"the newest events first, and sends the counts so far as NDJSON, now and then, until the line with done.",
+		Doc: "How many runs are selected: in all, and by state, handler, type and error. Errors that differ only in numbers, ids and quoted parts are counted as one. The counts " +
+			"come as NDJSON while they grow, the newest events first; the last line has done.",
 		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{{Type: openapi.NDJSON, Of: openapi.Of[shape.RunSummary](), Lines: true}}}},
 		Refuses: []int{http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests},
 	},
@@ -56,7 +56,7 @@ const namedBatch = "The id of the batch."
 var batchRoutes = []Route{
 	{
 		Pattern: "POST /v1/batches", Right: access.Operate, endpoint: takesAndWrites((*Server).postBatch),
-		Doc: "Retries, cancels, drops, edits, replays, reruns or erases what is selected, page by page. A client that leaves stops it between two pages, unless it says detach.",
+		Doc: "Retries, cancels, drops, edits, replays, reruns or erases what is selected, page by page. It stops between two pages when the client leaves, unless detach is set.",
 		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{
 			{Type: openapi.JSON, Of: openapi.Of[BatchPreview](), Doc: "With dry_run: what would be done."},
 			{Type: openapi.NDJSON, Of: openapi.Of[Batch](), Lines: true, Doc: "The batch, now and then, until it has ended."},
@@ -73,7 +73,7 @@ var batchRoutes = []Route{
 	},
 	{
 		Pattern: "POST /v1/batches/{id}/stop", Right: access.Operate, endpoint: returns((*Server).stopBatch),
-		Doc: "Stops a batch that runs, between two pages, a little later. It can be continued.", Named: namedBatch,
+		Doc: "Stops a running batch after its present page. It can be continued.", Named: namedBatch,
 	},
 }
 
@@ -93,7 +93,7 @@ var userRoutes = []Route{
 		Pattern: "GET /v1/users/export", Right: access.Read, endpoint: writes((*Server).exportUsers),
 		Doc: "All users as a file, as `evrun users export` writes it.",
 		Answers: []openapi.Answer{{Status: http.StatusOK, Contents: []openapi.Content{
-			{Type: "text/csv"}, {Type: openapi.NDJSON, Of: openapi.Of[User](), Lines: true}}}},
+			{Type: "text/csv", Doc: "A user a line, under a header."}, {Type: openapi.NDJSON, Of: openapi.Of[User](), Lines: true}}}},
 	},
 	{
 		Pattern: "GET /v1/users/{key}", Right: access.Read, endpoint: returns((*Server).getUser),

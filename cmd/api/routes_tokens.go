@@ -24,22 +24,22 @@ var tokenRoutes = []Route{
 	},
 	{
 		Pattern: "GET /v1/session", Right: access.Any, endpoint: returns((*Server).session),
-		Doc: "Who sends the request, and what that allows.",
+		Doc: "Who sends the request, with which rights.",
 	},
 	{
 		Pattern: "POST /v1/links", Right: access.Admin, Daemon: true, endpoint: takes((*Server).createLink),
-		Doc: "Makes a link that signs a browser in, once, within 10 minutes: as the token that asks for it, or by the socket as the owner.", Refuses: []int{http.StatusConflict},
+		Doc: "Makes a link that signs a browser in. It works once, for 10 minutes. The session has the rights of the token that asks for the link; by the socket, those of the owner.", Refuses: []int{http.StatusConflict},
 	},
 	{
 		Pattern: "POST /sign-in", Right: access.Open, Host: true, endpoint: writes((*Server).signIn),
 		Doc:     "Signs a browser in, with a token or with the code of a link. The answer sets a cookie that stands for the token until it ends, for 30 days at most. A form is answered with a redirect to `next`.",
-		Bodies:  []openapi.Content{{Type: openapi.JSON, Of: openapi.Of[SignIn]()}, {Type: formType}},
+		Bodies:  []openapi.Content{{Type: openapi.JSON, Of: openapi.Of[SignIn]()}, {Type: formType, Doc: "The same members, as fields of a form."}},
 		Answers: []openapi.Answer{answer[Session](http.StatusOK, ""), {Status: http.StatusSeeOther, Doc: "To a form."}},
 		Refuses: []int{http.StatusUnauthorized, http.StatusConflict},
 	},
 	{
 		Pattern: "POST /sign-out", Right: access.Open, Host: true, endpoint: writes((*Server).signOut),
-		Doc:     "Signs the browser out: its cookie is no longer valid, and requests that it began end. A form is answered with a redirect to the page where browsers sign in.",
+		Doc:     "Signs the browser out: its cookie is no longer valid, and its open requests end. A form is answered with a redirect to the page where browsers sign in.",
 		Answers: []openapi.Answer{answer[shape.SignedOut](http.StatusOK, ""), {Status: http.StatusSeeOther, Doc: "To a form."}},
 	},
 }

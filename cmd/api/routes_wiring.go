@@ -11,7 +11,7 @@ import (
 var wiringRoutes = []Route{
 	{
 		Pattern: "GET /v1/wiring", Right: access.Read, Daemon: true, endpoint: returns((*Server).getWiring),
-		Doc: "The wiring as a graph: schedules, hooks, types, handlers, and which way events go.",
+		Doc: "The wiring as a graph: schedules, hooks, types and handlers, and how events flow between them.",
 	},
 	{
 		Pattern: "GET /v1/wiring/files", Right: access.Admin, Daemon: true, endpoint: returns((*Server).wiringFiles),
@@ -20,7 +20,7 @@ var wiringRoutes = []Route{
 	{
 		Pattern: "POST /v1/wiring/what-if", Right: access.Admin, Daemon: true, endpoint: writes((*Server).whatIf),
 		Doc: "What other files would do with recorded events, compared with those that run. Nothing is changed. " +
-			"Files that are not sent are those that run; no other file of this machine is read, and no value of env() or file().",
+			"A file that is not sent is taken from the running wiring. No other file of this machine is read, and neither are the values of env() and file().",
 		Bodies:  []openapi.Content{{Type: openapi.JSON, Of: openapi.Of[shape.WhatIfRequest]()}},
 		Answers: []openapi.Answer{answer[shape.WhatIf](http.StatusOK, "")},
 		Refuses: []int{http.StatusNotFound, http.StatusConflict},

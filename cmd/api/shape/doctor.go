@@ -1,10 +1,10 @@
 package shape
 
-// CheckResult is one thing that evrun looked at, to find what is wrong or soon will be.
+// CheckResult is the result of one check.
 type CheckResult struct {
-	Check string `json:"check"` // file, store, integrity, space, retention, clock, socket, tcp, tls, daemon, version, reload, runs, handlers, spans, service
-	Level Level  `json:"level"` // ok; warning: it works, and may not for long; error
-	Text  string `json:"text"`
+	Check string `json:"check"`          // file, store, integrity, space, retention, clock, socket, tcp, tls, daemon, version, reload, runs, handlers, spans, service
+	Level Level  `json:"level"`          // ok, warning (it works, but may fail soon) or error
+	Text  string `json:"text"`           // what was found
 	Hint  string `json:"hint,omitempty"` // what to do
 }
 
@@ -18,7 +18,7 @@ const (
 	Error   Level = "error"
 )
 
-// CheckResults are all that a daemon finds when it looks at itself.
+// CheckResults are the results of the checks that a daemon runs on itself.
 type CheckResults struct {
-	Findings []CheckResult `json:"findings"` // ok, too
+	Findings []CheckResult `json:"findings"` // every check, also those that found nothing wrong
 }

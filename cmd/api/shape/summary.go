@@ -5,14 +5,14 @@ import (
 	"evrun/tasks/summary"
 )
 
-// RunSummary is how many runs are selected, so far. Each list has the largest counts first, but states, which are in the order of a run's life.
+// RunSummary is how many runs are selected, as far as they are counted. Lists have the largest counts first; states are in the order of a run's life.
 type RunSummary struct {
 	Count    int          `json:"count"`
-	States   []Count      `json:"states"`   // those that runs are in
-	Handlers []Count      `json:"handlers"` // by name
-	Types    []Count      `json:"types"`    // an empty name: the events were deleted
-	Errors   []ErrorGroup `json:"errors"`   // of those runs whose last attempt failed
-	Done     bool         `json:"done"`     // this is the last line
+	States   []Count      `json:"states"`   // by state; states without runs are left out
+	Handlers []Count      `json:"handlers"` // by handler
+	Types    []Count      `json:"types"`    // by type of event; an empty name: the events were deleted
+	Errors   []ErrorGroup `json:"errors"`   // by error, of runs whose last attempt failed
+	Done     bool         `json:"done"`     // this is the last line: everything is counted
 	Scanned  int64        `json:"scanned"`  // how many events or runs were looked at
 	Progress float64      `json:"progress"` // how much of the journal was looked at, from 0 to 1
 	Failed   int          `json:"failed,omitempty"`
@@ -26,14 +26,14 @@ type Count struct {
 	Count int    `json:"count"`
 }
 
-// ErrorGroup is the runs with errors that differ in numbers, ids and quoted parts alone.
+// ErrorGroup counts the runs whose errors differ only in numbers, ids and quoted parts.
 type ErrorGroup struct {
 	Error    string  `json:"error"`   // with # and … in place of what differs
 	Example  string  `json:"example"` // the error of one of them
 	Count    int     `json:"count"`
 	Newest   int64   `json:"newest_seq,string"` // the seq of the newest event
-	Handlers []Count `json:"handlers"`          // the first 20
-	Where    string  `json:"where"`             // the condition that selects exactly these, with the request's own
+	Handlers []Count `json:"handlers"`          // by handler, 20 at most
+	Where    string  `json:"where"`             // a condition that selects exactly this group; it includes the request's own condition
 }
 
 // maxExample is how much of an error is shown as the example of its group, in bytes.

@@ -37,28 +37,28 @@ type RevokedToken struct {
 
 // SignIn is how a browser signs in: with a token, or with the code of a link.
 type SignIn struct {
-	Token string `json:"token,omitempty"` // or code
-	Code  string `json:"code,omitempty"`  // of a link: what follows #code= in it
-	Next  string `json:"next,omitempty"`  // where a form goes on to: a path of this server
+	Token string `json:"token,omitempty"` // a token; else code
+	Code  string `json:"code,omitempty"`  // the code of a link: the text after #code= in it
+	Next  string `json:"next,omitempty"`  // where the browser goes after a form: a path of this server
 }
 
 // LinkRequest is a request for a link that signs a browser in.
 type LinkRequest struct {
-	Next string `json:"next,omitempty"` // the page that it leads to: a path, such as /runs?state=dead
+	Next string `json:"next,omitempty"` // the page that the link leads to: a path, such as /runs?state=dead
 }
 
 // Link is a link that signs a browser in.
 type Link struct {
-	URL   string    `json:"url"`        // with the code; who has it can sign in
-	Until time.Time `json:"expires_at"` // it can be used once, until then
+	URL   string    `json:"url"`        // the link; whoever has it can sign in
+	Until time.Time `json:"expires_at"` // the link works once, until then
 }
 
 // Session is who sends a request, and what that allows.
 type Session struct {
-	Name    string     `json:"name"`                 // of the token; empty on the socket, which needs none
+	Name    string     `json:"name"`                 // of the token; empty on the socket, which needs no token
 	Rights  []string   `json:"rights"`               // read, operate, admin, emit, or emit and a pattern
 	Until   *time.Time `json:"expires_at,omitempty"` // when the token or the session ends; missing: never
-	Browser bool       `json:"browser,omitempty"`    // a browser that is signed in
+	Browser bool       `json:"browser,omitempty"`    // the request has the cookie of a signed-in browser
 }
 
 // SignedOut answers a browser that signs out.

@@ -13,17 +13,17 @@ type EventType struct {
 	Type        string   `json:"type"`
 	Description string   `json:"description,omitempty"`
 	Schema      any      `json:"schema,omitempty"` // JSON Schema of the data; missing: any data
-	Declared    bool     `json:"declared"`         // under events in the wiring file
-	Final       bool     `json:"final"`            // declared as one that needs no handler
-	Own         bool     `json:"own"`              // evrun's: nobody else can publish it
+	Declared    bool     `json:"declared"`         // it is declared under events in the wiring file
+	Final       bool     `json:"final"`            // it is declared as final: it needs no handler
+	Own         bool     `json:"own"`              // it is one of evrun's own types, which nobody else can publish
 	Seen        bool     `json:"seen"`             // the journal has events of it, or had some lately
-	Handlers    []string `json:"handlers"`         // those that are wired to it, in the order of the file
+	Handlers    []string `json:"handlers"`         // the handlers that are wired to it, in the order of the file
 }
 
-// TypeList is a page of the types, by their names.
+// TypeList is a page of the types, sorted by name.
 type TypeList struct {
-	Types []EventType `json:"types"`          // in the order of their bytes
-	Next  string      `json:"next,omitempty"` // the after of the next page; missing: this is the last one
+	Types []EventType `json:"types"`          // sorted by their bytes
+	Next  string      `json:"next,omitempty"` // the value of after for the next page; missing: this is the last one
 }
 
 // Types makes the shapes of types. It knows the wiring.

@@ -9,22 +9,22 @@ import (
 
 // Wiring is the running wiring as a graph: what publishes events, their types, and the handlers that get them.
 type Wiring struct {
-	Types     []WiredType     `json:"types"`     // and patterns
+	Types     []WiredType     `json:"types"`     // types of events; patterns and expressions, which stand for several
 	Handlers  []WiredHandler  `json:"handlers"`  // in the order of the file
 	Schedules []WiredSchedule `json:"schedules"` // in the order of the file
 	Hooks     []WiredHook     `json:"hooks"`     // in the order of the file
-	Edges     []WiredEdge     `json:"edges"`     // which way events go
+	Edges     []WiredEdge     `json:"edges"`     // how events flow from node to node
 }
 
-// WiredType is a type that the wiring declares, publishes or waits for; or a text that several types fit.
+// WiredType is a type that the wiring declares, publishes or handles; or a pattern or an expression, which stands for several types.
 type WiredType struct {
 	ID          string `json:"id"` // in edges: type:NAME, pattern:TEXT or computed:TEXT
 	Type        string `json:"type"`
-	Pattern     bool   `json:"pattern,omitempty"`  // of a handler's on, with wildcards
+	Pattern     bool   `json:"pattern,omitempty"`  // it is a pattern with wildcards, of a handler's on
 	Computed    bool   `json:"computed,omitempty"` // an expression makes the type
-	Declared    bool   `json:"declared,omitempty"` // under events
-	Final       bool   `json:"final,omitempty"`    // declared as one that needs no handler
-	Own         bool   `json:"own,omitempty"`      // evrun's
+	Declared    bool   `json:"declared,omitempty"` // it is declared under events
+	Final       bool   `json:"final,omitempty"`    // it is declared as final: it needs no handler
+	Own         bool   `json:"own,omitempty"`      // it is one of evrun's own types
 	Description string `json:"description,omitempty"`
 }
 
@@ -64,10 +64,10 @@ type WiredHook struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 }
 
-// WiredEdge says that events go one way.
+// WiredEdge is a way that events take from one node to another.
 type WiredEdge struct {
-	From string `json:"from"` // an id
-	To   string `json:"to"`   // an id
+	From string `json:"from"` // the id of a node
+	To   string `json:"to"`   // the id of a node
 	How  string `json:"how"`  // publishes, emits, on_dead, on; or matches: a type fits a pattern, or may be made by an expression
 }
 
@@ -88,7 +88,7 @@ type WiringFile struct {
 	Text string `json:"text" needed:"true"`
 }
 
-// Finding is a fault of a wiring, or probably a mistake.
+// Finding is an error in a wiring, or a warning about a probable mistake.
 type Finding struct {
 	Severity string `json:"severity"`         // error or warning
 	File     string `json:"file"`             // the path of the file, or the variable that it is about
@@ -100,30 +100,30 @@ type Finding struct {
 	Source   string `json:"source,omitempty"`
 }
 
-// WhatIfRequest has the files of a wiring that are other than those that run. One without a path is the wiring file.
+// WhatIfRequest has the files of another wiring, as far as they differ from the running ones. A file with an empty path is the wiring file.
 type WhatIfRequest struct {
-	Files []WiringFile `json:"files" needed:"true"` // the files that are other
+	Files []WiringFile `json:"files" needed:"true"` // the files that differ; all others are the running ones
 }
 
-// WhatIf is what another wiring would do. Neither wiring is given the values of env() and file(), so that differences of these are not seen.
+// WhatIf is what another wiring would do with recorded events. Neither wiring gets the values of env() and file(), so differences that depend on these are not seen.
 type WhatIf struct {
 	Valid     bool          `json:"valid"`              // false: evrun would refuse it, and nothing was compared
-	Findings  []Finding     `json:"findings"`           // what validate finds in it: errors, or warnings
-	Types     tasks.Changes `json:"types,omitzero"`     // those under events
-	Schedules tasks.Changes `json:"schedules,omitzero"` // of the file
-	Hooks     tasks.Changes `json:"hooks,omitzero"`     // of the file
-	Handlers  tasks.Changes `json:"handlers,omitzero"`  // of the file
-	Compared  int           `json:"compared"`           // events, the newest first
-	More      bool          `json:"more"`               // there are further ones, which were not compared
+	Findings  []Finding     `json:"findings"`           // what validate finds in it: errors, or only warnings
+	Types     tasks.Changes `json:"types,omitzero"`     // changes of the types under events
+	Schedules tasks.Changes `json:"schedules,omitzero"` // changes of the schedules
+	Hooks     tasks.Changes `json:"hooks,omitzero"`     // changes of the hooks
+	Handlers  tasks.Changes `json:"handlers,omitzero"`  // changes of the handlers
+	Compared  int           `json:"compared"`           // how many events were compared, the newest first
+	More      bool          `json:"more"`               // further events exist, which were not compared
 	Since     *time.Time    `json:"since,omitempty"`    // when the oldest of them was accepted
-	Differ    int           `json:"differ"`             // events with a difference
+	Differ    int           `json:"differ"`             // how many events differ
 	Refused   Refused       `json:"refused"`            // how many of the events would not be accepted
 	// ByHandler are the handlers with their counts before and after, those of the new wiring first.
 	ByHandler   []*compare.Handler `json:"by_handler"`
-	Differences []Differing        `json:"differences"` // some for each handler
+	Differences []Differing        `json:"differences"` // some differences of each handler
 }
 
-// Refused counts the events that would be refused, by the wiring before and by the one after.
+// Refused counts the events that would be refused.
 type Refused struct {
 	Before int `json:"before"` // by the wiring that runs
 	After  int `json:"after"`  // by the other one

@@ -17,19 +17,19 @@ const MaxDays = 371
 // SlotDay counts the slots of a day.
 type SlotDay struct {
 	Date      string `json:"date"`      // such as 2026-11-27
-	Slots     int64  `json:"slots"`     // from when the schedule was first seen on, or its times changed
-	Published int64  `json:"published"` // of those that passed; of a schedule with more than 400 past slots, those that were not reported as missed
-	Missed    int64  `json:"missed"`    // left out
+	Slots     int64  `json:"slots"`     // planned slots, from when the schedule was first seen or its times last changed
+	Published int64  `json:"published"` // published slots; of a schedule with more than 400 past slots, those that were not reported as missed
+	Missed    int64  `json:"missed"`    // slots that were not published
 	Failed    int64  `json:"failed"`    // runs on its slots that are dead or were dropped
 	Together  int64  `json:"together"`  // slots at the same time as one of another schedule
 }
 
-// SlotGroup is a group of schedules whose slots fall together.
+// SlotGroup is a group of schedules that have slots at the same time.
 type SlotGroup struct {
 	Schedules []string   `json:"schedules"`      // 20 at most
-	More      int        `json:"more,omitempty"` // so many others
-	Slots     int64      `json:"slots"`          // how often in the time of the answer
-	Next      *time.Time `json:"next,omitempty"` // when they do next
+	More      int        `json:"more,omitempty"` // how many further schedules
+	Slots     int64      `json:"slots"`          // how many times they have a slot at the same moment
+	Next      *time.Time `json:"next,omitempty"` // the next such moment
 }
 
 // ClockChange is a change of a zone's clock, and what it does to slots.
@@ -38,7 +38,7 @@ type ClockChange struct {
 	Timezone string        `json:"timezone"` // whose clock it is
 	From     string        `json:"from"`     // what the clock would have shown then, such as 02:00
 	To       string        `json:"to"`       // what it shows
-	Slots    []ChangedSlot `json:"slots"`    // that it affects
+	Slots    []ChangedSlot `json:"slots"`    // the slots that it affects, one for each schedule
 }
 
 // ChangedSlot is a slot that a change of the clock moves, drops or repeats.
@@ -46,18 +46,18 @@ type ChangedSlot struct {
 	Schedule string    `json:"schedule"`
 	Slot     time.Time `json:"slot"`           // the first one that is affected
 	Clock    string    `json:"clock"`          // what happens, in words
-	More     int       `json:"more,omitempty"` // so many slots of the schedule after it are affected, too
+	More     int       `json:"more,omitempty"` // how many later slots of the schedule are affected
 }
 
-// SlotDays are the days of a time.
+// SlotDays are the slots of schedules, counted by days.
 type SlotDays struct {
-	Timezone string        `json:"timezone"`           // of the days
+	Timezone string        `json:"timezone"`           // the zone of the days
 	Recorded *time.Time    `json:"recorded,omitempty"` // what was accepted before may be pruned: nothing is said about slots before it
-	Complete bool          `json:"complete"`           // false: there was not enough time to count all that was missed, failed or falls together
+	Complete bool          `json:"complete"`           // false: there was not enough time to count everything that was missed, failed or coincides
 	Days     []SlotDay     `json:"days"`               // in order, without a gap
-	Together []SlotGroup   `json:"together"`           // what falls together most often, 20 groups
-	Frequent []string      `json:"frequent"`           // schedules with more than 12 slots a day, which fall together with everything: they are left out of that
-	Changes  []ClockChange `json:"changes"`            // of the clocks of the zones
+	Together []SlotGroup   `json:"together"`           // groups of schedules with slots at the same time, the 20 most frequent
+	Frequent []string      `json:"frequent"`           // schedules with more than 12 slots a day: they coincide with everything, and are left out of together
+	Changes  []ClockChange `json:"changes"`            // changes of the clocks in the zones of the schedules
 }
 
 // DaysQuery selects days.

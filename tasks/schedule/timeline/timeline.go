@@ -59,25 +59,25 @@ type ScheduleSlot struct {
 	Clock    string    `json:"clock,omitempty"`  // what a change of the zone's clock does to it, in words
 	With     []string  `json:"with,omitempty"`   // other schedules with a slot at the same time, those with more than 12 slots a day left out
 
-	Sequence int64          `json:"seq,string,omitempty"` // of its event
-	Runs     map[string]int `json:"runs,omitempty"`       // how many of its runs are in which state
+	Sequence int64          `json:"seq,string,omitempty"` // the seq of its event
+	Runs     map[string]int `json:"runs,omitempty"`       // the runs of its event, counted by state
 	Reason   string         `json:"reason,omitempty"`     // of a missed slot: missed, paused, overlap or error
 }
 
-// FoldedSlots counts the slots of a schedule that has too many to list them.
+// FoldedSlots counts the slots of a schedule with too many to list.
 type FoldedSlots struct {
 	Schedule string    `json:"schedule"`
-	When     string    `json:"when"`             // in words
-	Paused   string    `json:"paused,omitempty"` // in the file, or by hand
-	Slots    int64     `json:"slots"`            // in the time
-	First    time.Time `json:"first"`            // slot
-	Last     time.Time `json:"last"`             // slot
+	When     string    `json:"when"`             // its times, in words
+	Paused   string    `json:"paused,omitempty"` // file or hand: it is paused there
+	Slots    int64     `json:"slots"`            // how many slots it has in the time
+	First    time.Time `json:"first"`            // its first slot in the time
+	Last     time.Time `json:"last"`             // its last one
 }
 
-// SlotList is a part of a timeline.
+// SlotList is a page of slots.
 type SlotList struct {
-	Slots  []ScheduleSlot `json:"slots"`          // in order of time, at one time in the order of the file
-	Folded []FoldedSlots  `json:"folded"`         // schedules with more slots than asked for: they are only counted
+	Slots  []ScheduleSlot `json:"slots"`          // sorted by time; those of one time in the order of the file
+	Folded []FoldedSlots  `json:"folded"`         // schedules with more slots than the request wants listed: they are only counted
 	Next   *time.Time     `json:"next,omitempty"` // where the next page begins; absent: this is the last one
 }
 
