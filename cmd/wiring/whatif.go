@@ -87,24 +87,29 @@ var errEnough = errors.New("enough was compared")
 // judge compares the events.
 func judge(ctx context.Context, result *shape.WhatIf, c *compare.Comparison, recorded Recorded) error {
 	until, told := time.Now().Add(compareFor), map[string]int{}
-	more, err := recorded(ctx, func(e *events.Event) error {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case time.Now().After(until):
+	enough := func() error {
+		if time.Now().After(until) {
 			return errEnough
+		}
+		return ctx.Err()
+	}
+	more, err := recorded(ctx, func(e *events.Event) error {
+		if err := enough(); err != nil {
+			return err
 		}
 		if !e.AcceptedAt.IsZero() {
 			at := e.AcceptedAt.UTC()
 			result.Since = &at
 		}
-		for _, d := range c.Event(e) {
-			if told[d.Handler]++; told[d.Handler] > perHandler || len(result.Differences) >= differences {
-				continue
+		return c.Each(e, func(d compare.Difference) error {
+			if len(d.What) == 0 {
+				return enough()
 			}
-			result.Differences = append(result.Differences, shape.Differing{Sequence: e.Sequence, EventID: e.ID, Type: e.Type, Handler: d.Handler, What: brief(d.What)})
-		}
-		return nil
+			if told[d.Handler]++; told[d.Handler] <= perHandler && len(result.Differences) < differences {
+				result.Differences = append(result.Differences, shape.Differing{Sequence: e.Sequence, EventID: e.ID, Type: e.Type, Handler: d.Handler, What: brief(d.What)})
+			}
+			return enough()
+		})
 	})
 	if errors.Is(err, errEnough) {
 		more, err = true, nil

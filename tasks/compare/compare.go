@@ -46,6 +46,8 @@ type Handler struct {
 	After  *Counts `json:"after"`         // nil: the new wiring doesn't
 	Differ int     `json:"differ"`        // events with a difference
 	Inputs int     `json:"inputs_differ"` // of these, those that it would run on in both wirings, with other inputs
+
+	old, changed *tasks.Handler // of the two wirings; nil: it doesn't have it
 }
 
 // Difference is an event with which a handler would do something else. Without a Handler, the event itself is accepted by one wiring only.
@@ -61,7 +63,6 @@ type Difference struct {
 type Comparison struct {
 	before, after Wiring
 	handlers      []*Handler // those of the new wiring, in its order, then the others
-	byOld, byNew  map[string]*Handler
 
 	Events  int // compared
 	Differ  int // of these, those with a difference
@@ -70,35 +71,32 @@ type Comparison struct {
 
 // New compares a wiring with a new one.
 func New(before, after Wiring) *Comparison {
-	c := &Comparison{before: before, after: after, byOld: map[string]*Handler{}, byNew: map[string]*Handler{}}
-	old := map[string]bool{}
+	c := &Comparison{before: before, after: after}
+	old, taken := map[string]*tasks.Handler{}, map[string]bool{}
 	for _, h := range before.Handlers {
-		old[h.Name] = true
+		old[h.Name] = h
 	}
 	isNew := map[string]bool{}
 	for _, h := range after.Handlers {
 		isNew[h.Name] = true
 	}
 	for _, h := range after.Handlers {
-		row := &Handler{Name: h.Name, After: &Counts{}}
+		row := &Handler{Name: h.Name, After: &Counts{}, changed: h}
 		was := h.Name
-		if !old[was] && h.Was != "" && !isNew[h.Was] {
+		if old[was] == nil && h.Was != "" && !isNew[h.Was] {
 			was = h.Was
 		}
-		if old[was] && c.byOld[was] == nil {
-			row.Before, c.byOld[was] = &Counts{}, row
+		if old[was] != nil && !taken[was] {
+			row.Before, row.old, taken[was] = &Counts{}, old[was], true
 			if was != h.Name {
 				row.Was = was
 			}
 		}
-		c.byNew[h.Name] = row
 		c.handlers = append(c.handlers, row)
 	}
 	for _, h := range before.Handlers {
-		if c.byOld[h.Name] == nil {
-			row := &Handler{Name: h.Name, Before: &Counts{}}
-			c.byOld[h.Name] = row
-			c.handlers = append(c.handlers, row)
+		if !taken[h.Name] {
+			c.handlers = append(c.handlers, &Handler{Name: h.Name, Before: &Counts{}, old: h})
 		}
 	}
 	return c
@@ -113,35 +111,51 @@ func (c *Comparison) Same() bool {
 }
 
 // Event compares one event, and returns what differs.
-func (c *Comparison) Event(e *events.Event) []Difference {
-	c.Events++
-	was, is := map[*Handler]*explain.Handler{}, map[*Handler]*explain.Handler{}
-	take := func(w Wiring, rows map[string]*Handler, to map[*Handler]*explain.Handler, counts func(*Handler) *Counts) {
-		for _, h := range explain.Event(w.Handlers, e, "compare", w.Secrets).Handlers {
-			row := rows[h.Name]
-			to[row] = &h
-			counts(row).add(&h)
+func (c *Comparison) Event(e *events.Event) (found []Difference) {
+	_ = c.Each(e, func(d Difference) error {
+		if len(d.What) > 0 {
+			found = append(found, d)
 		}
-	}
-	take(c.before, c.byOld, was, func(h *Handler) *Counts { return h.Before })
-	take(c.after, c.byNew, is, func(h *Handler) *Counts { return h.After })
-	var found []Difference
+		return nil
+	})
+	return found
+}
+
+// Each compares one event, and calls each for each handler; What is empty if it does the same. Only one handler's inputs are in memory at a time. An error of
+// each ends it, and the event does not count as compared.
+func (c *Comparison) Each(e *events.Event, each func(Difference) error) error {
+	differ := false
 	if what := c.refused(e); what != "" {
-		found = append(found, Difference{Event: e, What: []string{what}})
+		differ = true
+		if err := each(Difference{Event: e, What: []string{what}}); err != nil {
+			return err
+		}
 	}
 	for _, row := range c.handlers {
-		before, after := was[row], is[row]
-		what := differences(before, after)
-		if len(what) == 0 {
-			continue
+		before, after := explained(row.old, e, c.before, row.Before), explained(row.changed, e, c.after, row.After)
+		d := Difference{Event: e, Handler: row.Name, What: differences(before, after)}
+		if len(d.What) > 0 {
+			if row.Differ++; would(before) == "run" && would(after) == "run" {
+				row.Inputs++
+			}
+			differ, d.Before, d.After = true, matched(before), matched(after)
 		}
-		if row.Differ++; would(before) == "run" && would(after) == "run" {
-			row.Inputs++
+		if err := each(d); err != nil {
+			return err
 		}
-		found = append(found, Difference{Event: e, Handler: row.Name, What: what, Before: matched(before), After: matched(after)})
 	}
-	if len(found) > 0 {
+	if c.Events++; differ {
 		c.Differ++
 	}
-	return found
+	return nil
+}
+
+// explained is what a handler of a wiring would do, counted; nil if the wiring doesn't have it.
+func explained(h *tasks.Handler, e *events.Event, w Wiring, counts *Counts) *explain.Handler {
+	if h == nil {
+		return nil
+	}
+	told := explain.Event([]*tasks.Handler{h}, e, "compare", w.Secrets).Handlers[0]
+	counts.add(&told)
+	return &told
 }

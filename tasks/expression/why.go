@@ -64,12 +64,14 @@ func parse(src string) (*parser.Tree, error) {
 	return parser.ParseWithConfig(src, config)
 }
 
-// Constant returns the value of an expression that reads nothing, neither event nor data.
-func (x *Expr) Constant() (v any, ok bool) {
+// Constant returns the value of an expression that reads nothing, neither event nor data, if the budget is enough to evaluate it; nil: its own.
+func (x *Expr) Constant(b *Budget) (v any, ok bool) {
 	if x.path != nil || x.uses != 0 {
 		return nil, false
 	}
-	v, err := x.Eval(NewSlotEnv(Slot{}))
+	env := NewSlotEnv(Slot{})
+	env.Within(b)
+	v, err := x.Eval(env)
 	return v, err == nil
 }
 

@@ -90,7 +90,7 @@ func TestWhatLooksAtNothingIsConstant(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v, ok := x.Constant(); ok != (want != nil) || v != want {
+		if v, ok := x.Constant(nil); ok != (want != nil) || v != want {
 			t.Errorf("%s: %v, %v", src, v, ok)
 		}
 	}

@@ -49,7 +49,7 @@ func (c *cycleSearch) visit(node any) {
 	c.path = append(c.path, node)
 	switch n := node.(type) {
 	case *tasks.Handler:
-		if n.When == nil || always(n.When) {
+		if n.When == nil || c.always(n.When) {
 			types, _ := emittedBy(n)
 			for _, e := range types {
 				if e.entry = n; e.field != "on_dead" { // a run that succeeds ends the cycle

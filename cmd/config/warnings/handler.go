@@ -10,10 +10,28 @@ import (
 	"evrun/tasks/handlers"
 )
 
+// maxConstants is how much work the conditions of a file may take which read nothing: of thousands, each as long as an expression may take, nobody waits for all.
+const maxConstants = 5_000_000
+
+// constant returns the value of a condition that is always the same. Each is evaluated once.
+func (f *finder) constant(when *expression.Expr) (v any, ok bool) {
+	if known, has := f.constants[when]; has {
+		return known, known != nil
+	}
+	if f.constants == nil {
+		f.constants, f.budget = map[*expression.Expr]any{}, expression.NewBudget(maxConstants, "the conditions of a file may take", "")
+	}
+	if v, ok = when.Constant(f.budget); !ok {
+		v = nil
+	}
+	f.constants[when] = v
+	return v, ok
+}
+
 // always reports whether a condition is always true.
-func always(when *expression.Expr) bool {
-	v, ok := when.Constant()
-	return ok && v == true
+func (f *finder) always(when *expression.Expr) bool {
+	v, _ := f.constant(when)
+	return v == true
 }
 
 // handlersAlone checks each handler by itself.
@@ -59,7 +77,7 @@ func (f *finder) handlerAlone(h *tasks.Handler, seen handlers.Seen) {
 	if h.When == nil {
 		return
 	}
-	switch v, ok := h.When.Constant(); {
+	switch v, ok := f.constant(h.When); {
 	case ok && v == true:
 		f.warn(h, "when", h.When.String(), "this condition is always true", "leave it out, or look at event or data")
 	case ok && v == false:

@@ -18,6 +18,7 @@ import (
 	"evrun/events"
 	"evrun/tasks"
 	"evrun/tasks/emitter"
+	"evrun/tasks/expression"
 	"evrun/tasks/schedule"
 	"evrun/tasks/schema"
 )
@@ -62,6 +63,9 @@ type finder struct {
 	router    events.Router[events.Pattern] // all patterns that handlers have
 	on        map[events.Pattern][]*tasks.Handler
 	hintSteps int // see maxHintSteps
+
+	constants map[*expression.Expr]any // the values of conditions that are always the same; nil: of the others, and of those without enough budget
+	budget    *expression.Budget       // of all of them
 }
 
 // Find returns the probable mistakes of a file, Max at most, in no order. An aliased value is reported once for each alias.
