@@ -23,8 +23,26 @@ const (
 	matches   = "matches"
 )
 
-// Graph returns the graph of the running wiring. Its lists are in the order of the file; types are in order.
-func (w *Wiring) Graph() shape.Wiring { return graphOf(w.o.Current().Wiring) }
+// Graph returns the graph of the running wiring. Its lists are in the order of the file; types are in order. As in the files, texts that are known to be
+// secrets are removed: who may only read sees it, too.
+func (w *Wiring) Graph() shape.Wiring {
+	running := w.o.Current()
+	made, redact := graphOf(running.Wiring), running.Secrets.Redact
+	for i := range made.Types {
+		made.Types[i].Description = redact(made.Types[i].Description)
+	}
+	for i := range made.Handlers {
+		h := &made.Handlers[i]
+		h.When, h.OrderBy, h.Description = redact(h.When), redact(h.OrderBy), redact(h.Description)
+	}
+	for i := range made.Schedules {
+		made.Schedules[i].Description = redact(made.Schedules[i].Description)
+	}
+	for i := range made.Hooks {
+		made.Hooks[i].Description = redact(made.Hooks[i].Description)
+	}
+	return made
+}
 
 // grapher collects the nodes and the edges of a graph.
 type grapher struct {

@@ -151,3 +151,12 @@ func TestWhatIfComparesWithoutTheMachine(t *testing.T) {
 		t.Errorf("%+v, %v", result, err)
 	}
 }
+
+// Who may only read sees the graph: what is removed from the files for an admin is not in it either.
+func TestAGraphHasNoSecrets(t *testing.T) {
+	w, _ := made(t, strings.Replace(running, "when: data.total > 10", `description: literal-hook-secret, when: 'data.total > 10 or data.key == "literal-hook-secret"', order_by: 'data.key + "literal-hook-secret"'`, 1))
+	text := fmt.Sprintf("%+v", w.Graph())
+	if strings.Contains(text, "literal-hook-secret") || !strings.Contains(text, "data.total > 10 or data.key ==") {
+		t.Error(text)
+	}
+}

@@ -232,20 +232,21 @@ func (x *explainer) debounce() *Debounce {
 func (x *explainer) order() *Order {
 	key, err := x.h.OrderBy.Eval(x.d.Env)
 	if err != nil {
-		return &Order{Text: x.h.OrderBy.String(), Error: x.message(err)}
+		return &Order{Text: x.secrets.Redact(x.h.OrderBy.String()), Error: x.message(err)}
 	}
-	return &Order{Text: x.h.OrderBy.String(), Key: x.secrets.RedactValue(key)}
+	return &Order{Text: x.secrets.Redact(x.h.OrderBy.String()), Key: x.secrets.RedactValue(key)}
 }
 
 func (x *explainer) when() *When {
-	w := &When{Text: x.h.When.String()}
+	w := &When{Text: x.secrets.Redact(x.h.When.String())}
 	var err error
 	if w.Value, err = x.h.When.Bool(x.d.Env); err != nil {
 		w.Error = x.message(err)
 		return w
 	}
 	w.Why = x.h.When.Why(x.d.Env)
-	for _, part := range w.Why {
+	for n, part := range w.Why {
+		w.Why[n].Text = x.secrets.Redact(part.Text)
 		for i := range part.Reads {
 			part.Reads[i].Value = x.secrets.RedactValue(part.Reads[i].Value)
 		}

@@ -226,3 +226,22 @@ func TestManyHandlersShareTheDecodedData(t *testing.T) {
 		t.Errorf("%v allocations for a condition of an event that was read before", again)
 	}
 }
+
+// A text in a condition that is known to be a secret is shown to nobody, neither in the condition nor in its parts.
+func TestSecretsInConditionsAreNotShown(t *testing.T) {
+	secrets := new(expression.Secrets)
+	secrets.Add("hunter2hunter2")
+	h := handler(t, "log", map[string]any{"message": "x"}, secrets)
+	for text, to := range map[string]**expression.Expr{`data.v == "hunter2hunter2"`: &h.When, `data.v + "hunter2hunter2"`: &h.OrderBy} {
+		x, err := expression.Compile(text, expression.HandlerWhen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*to = x
+	}
+	got := explainOne(h, `{"v":"a"}`, secrets)
+	text, err := json.Marshal(got)
+	if err != nil || strings.Contains(string(text), "hunter2hunter2") || got.When == nil || len(got.When.Why) != 1 {
+		t.Errorf("%s, %v", text, err)
+	}
+}
