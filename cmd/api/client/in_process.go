@@ -3,8 +3,10 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -34,7 +36,7 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	broken := context.AfterFunc(ctx, func() { _ = from.Close() })
 	go func() {
 		defer close(w.ended)
-		t.handler.ServeHTTP(w, r)
+		w.serve(t.handler, r)
 		w.WriteHeader(http.StatusOK) // unless the handler has written a status
 		_ = r.Body.Close()
 		broken()
@@ -42,6 +44,9 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel()
 	}()
 	<-w.began
+	if w.panicked != nil {
+		panic(w.panicked)
+	}
 	length, err := strconv.ParseInt(w.sent.Get("Content-Length"), 10, 64)
 	if err != nil {
 		length = -1
@@ -61,6 +66,24 @@ type answer struct {
 	status  int
 	sent    http.Header
 	problem *api.Problem // the answer is this problem; nil: it isn't one
+
+	panicked any // what the handler panicked with before it began an answer
+}
+
+// serve calls the handler. A panic of it would end the process: before the answer has begun, it becomes one of who asks, as if that had called the handler, and
+// a server ends one request with it; later, the answer breaks off.
+func (w *answer) serve(handler http.Handler, r *http.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			text := fmt.Sprintf("panic: %v\n%s", p, debug.Stack())
+			w.begin.Do(func() {
+				w.panicked = text
+				close(w.began)
+			})
+			_ = w.to.CloseWithError(errors.New(text))
+		}
+	}()
+	handler.ServeHTTP(w, r)
 }
 
 func (w *answer) Header() http.Header { return w.header }

@@ -241,3 +241,27 @@ func TestInProcessAnswersStream(t *testing.T) {
 		t.Errorf("a closed answer gives %d bytes, %v", n, err)
 	}
 }
+
+// A panic while a page asks the API must end one request, and not the daemon.
+func TestInProcessAPanicIsThatOfWhoAsks(t *testing.T) {
+	ask := func(handler http.HandlerFunc) (text string, err error, p any) {
+		defer func() { p = recover() }()
+		res, err := (&http.Client{Transport: inProcess{handler}}).Get("http://evrun/")
+		if err != nil {
+			return "", err, nil
+		}
+		defer res.Body.Close()
+		read, err := io.ReadAll(res.Body)
+		return string(read), err, nil
+	}
+	if text, err, p := ask(func(http.ResponseWriter, *http.Request) { panic("boom") }); !strings.HasPrefix(fmt.Sprint(p), "panic: boom\n") {
+		t.Errorf("before the answer: %q, %v, and who asks goes on: %v", text, err, p)
+	}
+	text, err, p := ask(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half")
+		panic("boom")
+	})
+	if text != "half" || err == nil || !strings.HasPrefix(err.Error(), "panic: boom\n") || p != nil {
+		t.Errorf("within the answer: %q, %v, %v", text, err, p)
+	}
+}
