@@ -124,7 +124,7 @@ func (c *Comparison) Event(e *events.Event) (found []Difference) {
 // Each compares one event, and calls each for each handler; What is empty if it does the same. Only one handler's inputs are in memory at a time. An error of
 // each ends it, and the event does not count as compared.
 func (c *Comparison) Each(e *events.Event, each func(Difference) error) error {
-	differ := false
+	differ, env := false, expression.NewEnv(e)
 	if what := c.refused(e); what != "" {
 		differ = true
 		if err := each(Difference{Event: e, What: []string{what}}); err != nil {
@@ -132,7 +132,10 @@ func (c *Comparison) Each(e *events.Event, each func(Difference) error) error {
 		}
 	}
 	for _, row := range c.handlers {
-		before, after := explained(row.old, e, c.before, row.Before), explained(row.changed, e, c.after, row.After)
+		env = env.Again() // what was decoded is kept
+		before := explained(row.old, e, env, c.before, row.Before)
+		env = env.Again()
+		after := explained(row.changed, e, env, c.after, row.After)
 		d := Difference{Event: e, Handler: row.Name, What: differences(before, after)}
 		if len(d.What) > 0 {
 			if row.Differ++; would(before) == "run" && would(after) == "run" {
@@ -151,11 +154,11 @@ func (c *Comparison) Each(e *events.Event, each func(Difference) error) error {
 }
 
 // explained is what a handler of a wiring would do, counted; nil if the wiring doesn't have it.
-func explained(h *tasks.Handler, e *events.Event, w Wiring, counts *Counts) *explain.Handler {
+func explained(h *tasks.Handler, e *events.Event, env *expression.Env, w Wiring, counts *Counts) *explain.Handler {
 	if h == nil {
 		return nil
 	}
-	told := explain.Event([]*tasks.Handler{h}, e, "compare", w.Secrets).Handlers[0]
+	told := explain.One(h, e, env, "compare", w.Secrets)
 	counts.add(&told)
 	return &told
 }

@@ -108,10 +108,7 @@ func Event(wired []*tasks.Handler, e *events.Event, storeID string, secrets *exp
 	env := expression.NewEnv(e)
 	for _, h := range wired {
 		env = env.Again()
-		x := explainer{h: h.WithDefaults(), secrets: secrets}
-		x.d = &tasks.Delivery{Event: e, Env: env, Handler: h.Name, RunID: store.RunID(e.Sequence, h.Name, storeID), Attempt: 1}
-		x.d.Env.In(x.d.RunID, x.d.Handler, x.d.Attempt)
-		explained := x.handler()
+		explained := One(h, e, env, storeID, secrets)
 		r.Matched = r.Matched || explained.Matches
 		r.Handlers = append(r.Handlers, explained)
 	}
@@ -119,6 +116,14 @@ func Event(wired []*tasks.Handler, e *events.Event, storeID string, secrets *exp
 		r.Hint = meant(wired, e.Type)
 	}
 	return r
+}
+
+// One is Event for one handler, in an environment of the event that no other has used: see [expression.Env.Again].
+func One(h *tasks.Handler, e *events.Event, env *expression.Env, storeID string, secrets *expression.Secrets) Handler {
+	x := explainer{h: h.WithDefaults(), secrets: secrets}
+	x.d = &tasks.Delivery{Event: e, Env: env, Handler: h.Name, RunID: store.RunID(e.Sequence, h.Name, storeID), Attempt: 1}
+	x.d.Env.In(x.d.RunID, x.d.Handler, x.d.Attempt)
+	return x.handler()
 }
 
 // Among returns the report with what the declared types say.

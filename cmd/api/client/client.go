@@ -27,7 +27,9 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/peer"
+	"evrun/cmd/api/shape"
 	"evrun/events"
+	"evrun/store"
 )
 
 // Client sends requests to the daemon, over its socket, or to a server in this process ([InProcess]). Safe for concurrent use.
@@ -181,6 +183,11 @@ func eventBody(e *events.Event) (body, error) {
 func jsonBody(v any) (body, error) {
 	text, err := events.MarshalJSON(v)
 	return body{"application/json", bytes.NewReader(text)}, err
+}
+
+// notFound is the error of a name that no thing can be asked for by: its path is that of another route.
+func notFound(kind, name string) error {
+	return shape.ProblemOf(fmt.Errorf("%s %q: %w", kind, name, store.ErrNotFound))
 }
 
 // segment makes a name one segment of a path.

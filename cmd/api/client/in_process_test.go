@@ -265,3 +265,14 @@ func TestInProcessAPanicIsThatOfWhoAsks(t *testing.T) {
 		t.Errorf("within the answer: %q, %v, %v", text, err, p)
 	}
 }
+
+// A name that is also a part of another route's path is that of nothing: the page of a user "export" must not begin an export.
+func TestNamesOfOtherRoutes(t *testing.T) {
+	c := stored(written(t), nil, nil)
+	if u, err := c.User(t.Context(), "export"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if r, err := c.Run(t.Context(), "summary"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

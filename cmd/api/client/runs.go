@@ -19,6 +19,9 @@ func (c *Client) Runs(ctx context.Context, sel search.Selection, p api.Paging) (
 // Run returns one run by its id, which may be shortened, or the newest run of a handler by its name (see [search.Newest]), with its last attempts. The
 // error is a *[api.Problem] with status 404 if it does not exist.
 func (c *Client) Run(ctx context.Context, id string) (api.RunDetails, error) {
+	if id == "summary" { // another route
+		return api.RunDetails{}, notFound("run", id)
+	}
 	return request[api.RunDetails](ctx, c, http.MethodGet, "/v1/runs/"+segment(id), body{})
 }
 
