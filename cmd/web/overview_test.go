@@ -43,6 +43,25 @@ func TestTheOverviewSaysWhatIsWrongFirst(t *testing.T) {
 	}
 }
 
+// Slots are at the time that the schedule's own clock shows, with the name of that clock; lists say whose clock it is.
+func TestSlotsSayWhoseClockShowsThem(t *testing.T) {
+	p := openPages(t, `
+timezone: Asia/Tokyo
+schedules:
+  - {name: nightly, daily: "02:30", emit: backup.due}
+  - {name: weekly, weekly: SUN 05:00, timezone: America/Phoenix, emit: backup.due}
+  - {name: resting, every: 10m, paused: true, emit: backup.due}
+handlers: [{name: back-up, on: backup.due, do: log, with: {message: x}}]
+`)
+	p.says("/", 200, "02:30 JST", "05:00 MST")
+	p.says("/schedules", 200, "Times are those of Asia/Tokyo", "05:00 MST")
+	p.says("/schedules?view=next&within=7d", 200, "Times are those of Asia/Tokyo")
+	p.says("/schedules/weekly", 200, "Times those of America/Phoenix")
+	if _, source, _ := p.page("/wiring"); !strings.Contains(source, `<a href="/schedules/nightly">nightly</a>`) || !strings.Contains(source, `<a href="/handlers/back-up">back-up</a>`) {
+		t.Error("a type does not lead to who publishes and handles it")
+	}
+}
+
 // Many problems of one kind are together.
 func TestProblemsOfOneKindAreTogether(t *testing.T) {
 	wiring := "defaults: {retry: {attempts: 1}}\nhandlers:\n"

@@ -67,6 +67,9 @@ func slotTime(t *time.Time, now time.Time) template.HTML {
 }
 
 func rowOf(s api.Schedule, now time.Time) scheduleRow {
+	if s.Paused != "" && s.Next != nil && s.Next.Before(now) {
+		s.Next = nil // the first slot of the pause, which has passed
+	}
 	row := scheduleRow{Schedule: s, State: "on", LastWords: slotTime(s.Last, now), NextWords: slotTime(s.Next, now)}
 	if grace, err := time.ParseDuration(s.Grace); err == nil {
 		row.Grace = output.Duration(grace)
