@@ -47,7 +47,7 @@ func TestProblemsLeadToWhereTheyAreMended(t *testing.T) {
 		mux.Handle(p.pattern, http.NotFoundHandler())
 	}
 	page := func(path string) string {
-		r, err := http.NewRequestWithContext(t.Context(), "GET", path, nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
