@@ -244,20 +244,20 @@ func TestInProcessAnswersStream(t *testing.T) {
 
 // A panic while a page asks the API must end one request, and not the daemon.
 func TestInProcessAPanicIsThatOfWhoAsks(t *testing.T) {
-	ask := func(handler http.HandlerFunc) (text string, err error, p any) {
+	ask := func(handler http.HandlerFunc) (text string, p any, err error) {
 		defer func() { p = recover() }()
 		res, err := (&http.Client{Transport: inProcess{handler}}).Get("http://evrun/")
 		if err != nil {
-			return "", err, nil
+			return "", nil, err
 		}
 		defer res.Body.Close()
 		read, err := io.ReadAll(res.Body)
-		return string(read), err, nil
+		return string(read), nil, err
 	}
-	if text, err, p := ask(func(http.ResponseWriter, *http.Request) { panic("boom") }); !strings.HasPrefix(fmt.Sprint(p), "panic: boom\n") {
+	if text, p, err := ask(func(http.ResponseWriter, *http.Request) { panic("boom") }); !strings.HasPrefix(fmt.Sprint(p), "panic: boom\n") {
 		t.Errorf("before the answer: %q, %v, and who asks goes on: %v", text, err, p)
 	}
-	text, err, p := ask(func(w http.ResponseWriter, _ *http.Request) {
+	text, p, err := ask(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
 		panic("boom")
 	})
