@@ -41,6 +41,7 @@ type request struct {
 	kind  network.ResourceType
 	bytes float64 // as it came over the wire, with headers
 	open  bool
+	of    cdp.LoaderID // the document that asks for it
 }
 
 // watch is run in each document before its own scripts: it keeps what the policies refused, and marks what the corpus would mark.
@@ -105,7 +106,11 @@ func (b *tab) heard(event any) {
 				r.open = false
 			}
 		}
-		b.requests[e.RequestID] = &request{url: e.Request.URL, kind: e.Type, open: true}
+		b.requests[e.RequestID] = &request{url: e.Request.URL, kind: e.Type, open: true, of: e.LoaderID}
+	case *page.EventFrameNavigated: // what the page before has asked for until it was left is not always reported as failed
+		for _, r := range b.requests {
+			r.open = r.open && r.of == e.Frame.LoaderID
+		}
 	case *network.EventResponseReceived:
 		if r := b.requests[e.RequestID]; r != nil {
 			r.bytes = e.Response.EncodedDataLength
