@@ -18,7 +18,8 @@ func newOpenCmd(e *cli.Env) *cobra.Command {
 		Long: `Makes a link to the daemon's dashboard that signs a browser in as the owner, prints it, and opens it if this terminal is on a desktop. The link works once, within
 10 minutes: who has it can do everything. Other users of this machine may see what a program is started with; with --print none is started.
 
-The dashboard is on the TCP port (server.listen). For a browser on another machine, forward the port, for example with ssh -L 7770:127.0.0.1:7770 HOST.`,
+The dashboard is on the TCP port (server.listen). For a browser on another machine, forward the port, for example with ssh -L 7770:127.0.0.1:7770 HOST:
+the same number on both sides, or write that of your side into the link. Behind a proxy, write its name in the place of the address.`,
 		Example: `  evrun open
   evrun open "/runs?state=dead"
   evrun open --print`,

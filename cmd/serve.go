@@ -156,13 +156,17 @@ func announce(e *cli.Env, cfg *config.Config, d *daemon.Daemon) {
 	fmt.Fprintf(&b, "%s runs %s\n", p.Paint(output.Bold, "evrun "+cli.Version()), cfg.Path)
 	fmt.Fprintf(&b, "  store     %s\n", cfg.Settings.Store.Path)
 	fmt.Fprintf(&b, "  socket    %s\n", cfg.Settings.Server.Socket)
-	if listening != "" {
-		fmt.Fprintf(&b, "  tcp       %s\n", listening)
-		if p.Terminal { // a log must not have a link that signs in
-			fmt.Fprintf(&b, "  dashboard %s (once, within 10 minutes; evrun open makes another link)\n", d.Link())
-		} else {
-			b.WriteString("  dashboard evrun open\n")
-		}
+	open := "evrun open"
+	if e.Config != "evrun.yaml" {
+		open += " -c " + e.Config
+	}
+	switch {
+	case listening != "" && p.Terminal: // a log must not have a link that signs in
+		fmt.Fprintf(&b, "  tcp       %s\n  dashboard %s\n            the link works once, for 10 minutes; %s makes another\n", listening, d.Link(), open)
+	case listening != "":
+		fmt.Fprintf(&b, "  tcp       %s\n  dashboard %s\n", listening, open)
+	case p.Terminal:
+		b.WriteString("  dashboard none: server: {listen: 127.0.0.1:7770} in the file and a restart give one\n")
 	}
 	listed(&b, hooks, "hooks more (evrun hooks list)", func(h taking) string {
 		return fmt.Sprintf("hook      %s: POST %s emits %s", p.Paint(output.Cyan, h.Name), h.Path, h.Emits)

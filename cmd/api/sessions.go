@@ -42,7 +42,7 @@ func (s *Server) createLink(r *http.Request, ask shape.LinkRequest, _ none) (sha
 	}
 	link, ok := s.Link(access.From(r.Context()), base, ask.Next)
 	if !ok {
-		return link, problem(http.StatusConflict, "the daemon has no TCP port, and so no dashboard: set server.listen in the wiring file, such as 127.0.0.1:7770")
+		return link, problem(http.StatusConflict, "the daemon has no TCP port, and so no dashboard: write server: {listen: 127.0.0.1:7770} into the wiring file, and restart the daemon: a reload opens no port")
 	}
 	return link, nil
 }

@@ -16,10 +16,16 @@ import (
 
 // port looks at the TCP port of the settings and at its certificate.
 func (x *examination) port(ctx context.Context) {
-	if x.cfg == nil || x.cfg.Settings.Server.Listen == "" {
+	if x.cfg == nil {
 		return
 	}
 	server := x.cfg.Settings.Server
+	if server.Listen == "" {
+		if x.daemon == nil || x.daemon.TCP == nil {
+			x.add("tcp", OK, "", "no port, and so no dashboard: server.listen is not set")
+		}
+		return
+	}
 	if server.TLS.On() {
 		x.certificate()
 	}

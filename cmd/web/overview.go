@@ -66,6 +66,11 @@ func loadOverview(q *request) (any, error) {
 		return nil, err
 	}
 	o.Problems = problemsOf(&status)
+	if !q.who.May(access.Operate) {
+		for i := range o.Problems {
+			o.Problems[i].Link, _, _ = strings.Cut(o.Problems[i].Link, ", ") // to see them
+		}
+	}
 	o.Handlers = handlerRows(status.Handlers, a)
 	slices.SortStableFunc(o.Handlers, func(a, b handlerRow) int {
 		return cmp.Or(cmp.Compare(b.Health.worse(), a.Health.worse()), cmp.Compare(b.Total, a.Total))

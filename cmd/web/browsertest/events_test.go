@@ -24,7 +24,7 @@ events:
       required: [order, total]
       properties: {order: {type: integer, minimum: 1}, total: {type: number}, city: {enum: [Paris, Lyon]}, lines: {type: array, items: {type: string}}}
 handlers:
-  - {name: charge, on: order.placed, do: exec, with: {shell: '[ "$TOTAL" -lt 900 ] || { echo declined >&2; exit 2; }', env: {TOTAL: "${ data.total }"}}, timeout: 1m}
+  - {name: charge, on: order.placed, do: exec, with: {shell: '[ "$TOTAL" -ne 1000 ] || sleep 0.5; [ "$TOTAL" -lt 900 ] || { echo declined >&2; exit 2; }', env: {TOTAL: "${ data.total }"}}, timeout: 1m}
   - {name: gift, on: order.placed, when: data.total > 500 and data.city == "Paris", do: log, with: {message: x}}
 `)
 	ctx := t.Context()
@@ -95,6 +95,15 @@ handlers:
 	b.click(".account button >> Retry")
 	b.see(".account >> attempt 2")
 	b.see(".account >> dead")
+
+	b.open("/runs/" + strconv.FormatInt(failed, 10) + "-charge")
+	b.see(".state >> dead")
+	b.click("button >> Retry")
+	b.see("#facts >> 3, of which 3 failed")
+	b.see(".state >> dead")
+	b.click("button.button >> Run again")
+	b.click("dialog button >> Run again")
+	b.see(".facts >> repeats")
 
 	// A text that is no condition is looked for in all data.
 	b.open("/events?where=quoted+%5B")

@@ -57,6 +57,15 @@ func TestPagesWithoutScripts(t *testing.T) {
 			t.Errorf("%s shows only %q", v.path, page.Text)
 		}
 	}
+	b.open("/runs?state=dead")
+	b.click("#rows tr >> dead >> a")
+	b.wait("the page of a run", `location.pathname.startsWith("/runs/")`)
+	if !b.is(`document.querySelectorAll("[data-post]").length > 0 && [...document.querySelectorAll("[data-post]")].every(e => !e.getClientRects().length)`) {
+		t.Error("buttons that need scripts are shown without them")
+	}
+	b.size(360, 700, 1)
+	b.see("#nav a >> Events")
+	b.size(1280, 900, 1)
 	b.open("/events")
 	b.click(`input[name="type"]`)
 	b.typed("user.*")

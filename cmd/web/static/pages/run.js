@@ -8,8 +8,15 @@ let shown = 0
 const most = 400_000 // characters that are shown of a log; older ones go
 const box = $('[data-log]')
 
-if ($('[data-going]')) refreshEvery(2000)
+const going = Boolean($('[data-going]'))
+if (going) refreshEvery(2000)
 if (box) follow()
+let ended = !going
+document.addEventListener('region', () => {
+  const goes = Boolean($('[data-going]'))
+  if (goes && ended) location.reload() // it was retried: the page of a run that has not ended follows it, with its output
+  ended = !goes
+})
 
 /** Resolves when the page is seen. */
 function seen() {

@@ -70,7 +70,7 @@ function addToken() {
     types.hidden = publishes.hidden || emit.value !== 'some'
   }
   const form = h('form', {},
-    h('label', { class: 'field' }, h('span', {}, 'Name: it stands in the audit trail'), h('input', { name: 'name', class: 'mono', autofocus: true, required: true, maxlength: 64, pattern: '[A-Za-z0-9][A-Za-z0-9._\\-]*', title: 'Letters and digits, and after the first also . _ and -', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })),
+    h('label', { class: 'field' }, h('span', {}, 'Name, without spaces: it stands in the audit trail'), h('input', { name: 'name', class: 'mono', autofocus: true, required: true, maxlength: 64, pattern: '[A-Za-z0-9][A-Za-z0-9._\\-]*', title: 'Letters and digits, and after the first also . _ and -', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })),
     h('fieldset', { onchange: event => event.target.name === 'level' && level(event) }, h('legend', {}, 'It may'),
       levels.map(([value, text], i) => h('label', {}, h('input', { type: 'radio', name: 'level', value, checked: i === 0 }), text)),
       publishes, types),
@@ -90,7 +90,7 @@ function addToken() {
         expires_at: days ? new Date(Date.now() + days * day).toISOString() : undefined,
       })
       dialog.close()
-      box(`The token ${made.name}`, h('p', {}, 'It is shown this once: only its hash is stored.'), secret(`The token ${made.name}`, made.token), close())
+      box(`The token ${made.name}`, h('p', {}, `It is shown this once: only its hash is stored. A person signs in with it at ${location.origin}/sign-in; a program sends it as Authorization: Bearer TOKEN.`), secret(`The token ${made.name}`, made.token), close())
       refresh()
     } catch (problem) {
       wrong.textContent = problem.message
