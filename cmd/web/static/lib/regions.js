@@ -50,8 +50,26 @@ async function load(url, ids) {
     return
   }
   back()
+  await pressed
   if (fresh) swap(fresh, ids)
 }
+
+// While a button is pressed nothing is swapped: a click is one only if the element is there until it ends.
+let pressed = null
+
+document.addEventListener('pointerdown', () => {
+  const over = new AbortController()
+  const mine = pressed = new Promise(resolve => {
+    const done = () => setTimeout(() => { // after the click
+      over.abort()
+      if (pressed === mine) pressed = null
+      resolve()
+    })
+    addEventListener('pointerup', done, { capture: true, signal: over.signal })
+    addEventListener('pointercancel', done, { capture: true, signal: over.signal })
+    setTimeout(done, 5000)
+  })
+}, { capture: true, passive: true })
 
 // A daemon that doesn't answer: the page says so, as nothing on it is current, and asks until there is an answer.
 
@@ -122,6 +140,19 @@ function pathOf(element, root) {
 function elementAt(path, root) {
   if (typeof path === 'string') return root.querySelector(`#${CSS.escape(path)}`)
   return path.reduce((e, i) => e?.children[i], root)
+}
+
+/** Resolves when the page is seen: a tab that nobody looks at asks for nothing. */
+export function seen() {
+  return new Promise(resolve => {
+    const look = () => {
+      if (document.hidden) return
+      document.removeEventListener('visibilitychange', look)
+      resolve()
+    }
+    document.addEventListener('visibilitychange', look)
+    look()
+  })
 }
 
 /** Refreshes every so many milliseconds while the page is seen, and when it is seen again. The next one waits for the one before. */

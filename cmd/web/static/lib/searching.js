@@ -2,7 +2,7 @@
 // with #rows in #list, and #status with a link [data-search-on] while there is more to look at.
 import { $, $$ } from './dom.js'
 import { localise } from './format.js'
-import { page } from './regions.js'
+import { page, seen } from './regions.js'
 
 const pageful = 50
 let searching = false
@@ -12,6 +12,7 @@ async function searchOn() {
   const enough = $$('#rows tr').length + pageful
   searching = true
   for (let link = offered(); link && searching; link = offered()) {
+    await seen()
     const next = await page(link.href).catch(() => null)
     if (!next) break
     if (!searching) return

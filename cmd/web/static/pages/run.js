@@ -2,7 +2,7 @@
 import { $, h } from '../lib/dom.js'
 import { lines } from '../lib/api.js'
 import { number } from '../lib/format.js'
-import { refresh, refreshEvery } from '../lib/regions.js'
+import { refresh, refreshEvery, seen } from '../lib/regions.js'
 
 let shown = 0
 const most = 400_000 // characters that are shown of a log; older ones go
@@ -17,19 +17,6 @@ document.addEventListener('region', () => {
   if (goes && ended) location.reload() // it was retried: the page of a run that has not ended follows it, with its output
   ended = !goes
 })
-
-/** Resolves when the page is seen. */
-function seen() {
-  return new Promise(resolve => {
-    const look = () => {
-      if (document.hidden) return
-      document.removeEventListener('visibilitychange', look)
-      resolve()
-    }
-    document.addEventListener('visibilitychange', look)
-    look()
-  })
-}
 
 /** Shows what the run prints, until it has ended, while the page is seen: a browser has few connections. It begins again with all that was printed. */
 async function follow() {

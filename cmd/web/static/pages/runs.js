@@ -3,7 +3,7 @@ import { $, $$, h, icon } from '../lib/dom.js'
 import { lines } from '../lib/api.js'
 import { number } from '../lib/format.js'
 import { key } from '../lib/keys.js'
-import { refreshEvery } from '../lib/regions.js'
+import { refreshEvery, seen } from '../lib/regions.js'
 import { views } from '../lib/views.js'
 
 const card = $('[data-summary]')
@@ -37,6 +37,8 @@ async function count() {
   for (let tries = 0; tries < 5; tries++) {
     try {
       let last
+      await seen() // millions of runs take seconds
+      if (counting !== mine) return
       await lines(`/v1/runs/summary?${card.dataset.summary}`, { signal: mine.signal }, line => {
         last = line
         if (counting === mine) show(line)
