@@ -7,10 +7,11 @@ import (
 	"evrun/tasks/control"
 )
 
-// HandlerStatuses returns the status of each wired handler, in the order of the file, followed by all handlers that have left.
+// HandlerStatuses returns the status of each wired handler, in the order of the file, followed by all handlers that have left. Many far behind take long to
+// count: those that are not counted in time have an upper bound.
 func (r *Runner) HandlerStatuses(ctx context.Context) ([]control.HandlerStatus, error) {
 	now := r.wired.Load()
-	return r.statuses(ctx, true, time.Time{}, func(name string) (workerStatus, bool) {
+	return r.statuses(ctx, true, time.Now().Add(countWithin), func(name string) (workerStatus, bool) {
 		m := now.members[name]
 		if m == nil {
 			return workerStatus{}, false
