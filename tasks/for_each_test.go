@@ -218,6 +218,7 @@ func TestManyRunsWithManyEventsAreSettledInParts(t *testing.T) {
 					t.Fatal(run.Error)
 				}
 			}
+			d.stop() // what was written is told after its commit
 			if all.Load() != runs*(each+1) || most.Load() > 6000 {
 				t.Errorf("%d events, %d of them in one transaction", all.Load(), most.Load())
 			}

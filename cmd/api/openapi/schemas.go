@@ -59,7 +59,9 @@ func (s *schemas) reach(t reflect.Type, request bool) {
 		s.request[t] = request
 		if special(t) == nil {
 			for f := range t.Fields() {
-				s.reach(f.Type, request)
+				if f.IsExported() || f.Anonymous { // others are not in JSON
+					s.reach(f.Type, request)
+				}
 			}
 		}
 	}
