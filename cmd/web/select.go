@@ -55,8 +55,8 @@ func refused(err error) (wrong string, ok bool) {
 	return "", false
 }
 
-// searchFor is how long a page waits for a search before it shows how far that came. A step of the search takes 50 ms at most.
-const searchFor = 120 * time.Millisecond
+// searchFor is how long a page waits for a search before it shows how far that came: mostly for one step, which takes 50 ms at most. Then its script searches on.
+const searchFor = 40 * time.Millisecond
 
 // found is what a search found so far, and how it goes on.
 type found[T any] struct {
