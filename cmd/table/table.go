@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"evrun/tasks/expression"
@@ -76,11 +77,11 @@ func (e *TooLongError) Error() string {
 // NewReader reads the header. The error is a [*HeaderError], a [*TooLongError] or that of in.
 func NewReader(in io.Reader, o Options) (*Reader, error) {
 	first := bufio.NewReader(in)
-	switch bom, _ := first.Peek(3); {
-	case bytes.HasPrefix(bom, []byte("\xff\xfe")), bytes.HasPrefix(bom, []byte("\xfe\xff")):
+	switch start, _ := first.Peek(len(bom)); {
+	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
 		return nil, &HeaderError{"the file is UTF-16: save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"}
-	case string(bom) == "\ufeff":
-		_, _ = first.Discard(3) // they are in memory
+	case string(start) == bom:
+		_, _ = first.Discard(len(bom)) // they are in memory
 	}
 	r := &Reader{text: &kept{in: first, max: o.MaxRow}}
 	r.ahead = bufio.NewReaderSize(r.text, readAhead)
@@ -105,9 +106,14 @@ func NewReader(in io.Reader, o Options) (*Reader, error) {
 	if !utf8.Valid(r.header) {
 		return nil, &HeaderError{notUTF8}
 	}
+	if strings.HasPrefix(names[0], bom) {
+		return nil, &HeaderError{"the name of its first column begins with a second byte order mark (EF BB BF): take it away"}
+	}
 	r.columns, err = newColumns(names, o)
 	return r, err
 }
+
+const bom = "\ufeff" // the byte order mark
 
 const notUTF8 = "it is not valid UTF-8; if the file is from Windows: iconv -f WINDOWS-1252 -t UTF-8"
 

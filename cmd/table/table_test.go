@@ -153,6 +153,8 @@ func FuzzTable(f *testing.F) {
 	f.Add("a,b.c,t[],t[]\n1,\"2\n\",3,\n")
 	f.Add("\ufeffa:=,@id\r\n\"[1]\",x\r\n")
 	f.Add("\r.0")
+	f.Add("\ufeff\ufeff")
+	f.Add("\ufeff\n\ufeffa\n1\n")
 	f.Fuzz(func(t *testing.T, in string) {
 		rows, originals, err := read(t, strings.NewReader(in), Options{Attributes: []string{"id"}, Begin: "{", End: "}"})
 		var header *HeaderError
