@@ -12,8 +12,8 @@ type Journal interface {
 	// ID is the random name that the database got when it was created: 8 characters of [a-z2-7].
 	ID() string
 	// Append accepts events, in order and in one transaction. It sets each new event's Sequence, and an empty Chain to that Sequence, in the Event as
-	// well. An event whose (source, id) is already known, also from the same call, changes nothing and takes no sequence: its receipt is that of the
-	// first event, marked Duplicate. An event whose Target is not an active handler is refused with [ErrNotActive], and with it the call.
+	// well. An event whose (source, id) is already known, also from the same call, changes nothing: its receipt is that of the first event, marked Duplicate.
+	// Sequences grow by one, but where several processes append the same event at the same time, one may stay unused. An event whose Target is not an active handler is refused with [ErrNotActive], and with it the call.
 	// Append keeps the events: the caller must not change them afterwards.
 	Append(ctx context.Context, evs []*events.Event) ([]Receipt, error)
 	// Events returns a page of the journal. A page with much data (4 MiB) has fewer events than its limit. Only an empty page means the end.
@@ -77,6 +77,7 @@ type EventQuery struct {
 	WithoutRun HandlerID        // not those for which the handler with this ID has a run; 0: all
 	Sequences  []int64          // only events with one of these sequences; nil: all
 	TakenBy    *Consumer        // not those that are for other handlers alone, see [Consumer.Takes]; nil: all
+	Slots      Slots            // only events whose sequence is in one of these slots, see [SlotOf]; 0: all
 	// Holding lists texts: an event whose data has no string that contains one of the texts of each list may be left out. Other events must not be.
 	Holding [][]string
 	// DataOnly says that the events need only their Sequence and Data, and a DataContentType that says whether it is JSON. The rest may be missing.

@@ -14,6 +14,14 @@ type Commit struct {
 	Attempts []Attempted
 }
 
+// Foreign is what another process has changed in a store that several share.
+type Foreign struct {
+	Runs      []Run // that people have retried, cancelled or dropped
+	Handlers  bool  // somebody has paused, resumed or forgotten a handler, or another daemon has a new wiring
+	Schedules bool  // marks of schedules
+	Tokens    bool
+}
+
 // Attempted is an attempt that has ended: the place of its run in [Commit.Runs], and the run's event.
 type Attempted struct {
 	Run   int
@@ -36,6 +44,11 @@ type Options struct {
 	OnCommit func(Commit)
 	// Wrote is called after each transaction, committed or not, by whoever wrote: one call at a time. It must not block. Default: nothing.
 	Wrote func(Written)
+	// OnForeign is called after another process has changed something that this one may have in memory: one call at a time. It must not block or write to
+	// the store. A store that one process owns never calls it. Default: nothing.
+	OnForeign func(Foreign)
+	// Node says who this process is among the daemons that share the store; nil: it runs no handlers, and holds no leases.
+	Node *Node
 	// WantRuns reports whether anybody reads Commit.Runs now; nil: nobody.
 	WantRuns func() bool
 	// StatementTimeout is how long one user statement may take, and all user statements of one transaction together. Default 50ms.

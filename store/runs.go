@@ -21,9 +21,9 @@ type Runs interface {
 	// last. The results are in the same order. With an error, the results are those of the settlements that committed, from the first on, and nothing
 	// else was written. [ErrClash] means that an emitted event's (source, id) is known already.
 	Settle(ctx context.Context, b SettleBatch) ([]Settled, error)
-	// Pending returns runs of a handler that are running or retrying: those due first (a running one counts as due now),
-	// at most limit.
-	Pending(ctx context.Context, h HandlerID, limit int) ([]Run, error)
+	// Pending returns runs of a handler that are running or retrying, whose sequences are in the slots (see [SlotOf]): those due first (a running one
+	// counts as due now), at most limit.
+	Pending(ctx context.Context, h HandlerID, slots Slots, limit int) ([]Run, error)
 	// PendingAfter returns such runs with a sequence greater than after, in order of sequence, at most limit.
 	PendingAfter(ctx context.Context, h HandlerID, after int64, limit int) ([]Run, error)
 	// FindRun returns one run by its id, or [ErrNotFound].

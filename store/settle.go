@@ -31,6 +31,7 @@ type SettleBatch struct {
 type Mark struct {
 	Handler  HandlerID
 	LowWater int64
+	Slots    Slots // that the caller has taken from its [Lease]: no others are moved
 }
 
 // Settlement ends one attempt of a run.

@@ -30,6 +30,7 @@ type Store interface {
 	Backups
 	Erasing
 	Tokens
+	Leases
 
 	// Ping waits for its turn in the writer's queue, and writes nothing. Unlike a write, it ends with its context.
 	Ping(ctx context.Context) error

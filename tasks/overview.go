@@ -113,7 +113,7 @@ func (l *recall) read(ctx context.Context, s store.Store, handler string) error 
 	if err != nil || len(consumers) == 0 {
 		return err
 	}
-	pending, err := s.Pending(ctx, consumers[0].ID, 10)
+	pending, err := s.Pending(ctx, consumers[0].ID, store.AllSlots, 10)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func claimsAhead(t *testing.T, d Driver) {
 	}
 	equal(t, "claimed", fmt.Sprint(must(s.Start(ctx, claims))(t)), "[true true true true true]")
 	equal(t, "claimed again", fmt.Sprint(must(s.Start(ctx, claims[1:2]))(t)), "[false]")
-	for _, r := range must(s.Pending(ctx, h.ID, 10))(t) {
+	for _, r := range must(s.Pending(ctx, h.ID, store.AllSlots, 10))(t) {
 		ahead := r.Sequence > 1
 		equal(t, "doesn't count", r.Budget >= r.Attempt, ahead)
 		equal(t, "says so", r.Reason, map[bool]string{true: "claimed; its attempt may not have begun"}[ahead])

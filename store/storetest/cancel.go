@@ -57,7 +57,7 @@ func cancelStored(t *testing.T, d Driver) {
 		equal(t, "attempts", len(list), 1)
 		equal(t, "attempt's state", list[0].State, state)
 	}
-	equal(t, "pending", len(must(s.Pending(ctx, h.ID, 10))(t)), 0)
+	equal(t, "pending", len(must(s.Pending(ctx, h.ID, store.AllSlots, 10))(t)), 0)
 	equal(t, "left to handle, but for the event", len(must(s.Events(ctx, store.EventQuery{WithoutRun: h.ID}))(t)), 1)
 	equal(t, "events", must(s.Head(ctx))(t), head+1)
 	late := outside(evs[3], h.ID, 1, store.Succeeded)
@@ -89,7 +89,7 @@ func cancelRunning(t *testing.T, d Driver) {
 		equal(t, "state", r.State, store.Running)
 		equal(t, "reason", r.Reason, "being cancelled by ada: a typo")
 	}
-	for _, r := range must(s.Pending(ctx, h.ID, 10))(t) {
+	for _, r := range must(s.Pending(ctx, h.ID, store.AllSlots, 10))(t) {
 		equal(t, "pending is marked", r.Cancelling, true)
 	}
 	must("", s.Withdraw(ctx, []store.Claim{{Handler: h.ID, Sequence: 4, Attempt: 1, Ahead: true}}))(t)
@@ -134,7 +134,7 @@ func retryCancelled(t *testing.T, d Driver) {
 	q := store.RunQuery{Handler: "h", States: []store.RunState{store.Cancelled}}
 	got := must(s.Retry(ctx, store.Change{Query: q}))(t)
 	equal(t, "retried", len(got), 40)
-	for _, r := range must(s.Pending(ctx, h.ID, 100))(t) {
+	for _, r := range must(s.Pending(ctx, h.ID, store.AllSlots, 100))(t) {
 		attempt := 0
 		if r.Sequence == 1 {
 			attempt = 1
@@ -177,7 +177,7 @@ func retryNow(t *testing.T, d Driver) {
 	evs := numbered(2)
 	appendAll(t, s, evs...)
 	settle(t, s, outside(evs[0], h.ID, 1, store.Retrying), outside(evs[1], h.ID, 1, store.Retrying))
-	first := must(s.Pending(ctx, h.ID, 1))(t)[0]
+	first := must(s.Pending(ctx, h.ID, store.AllSlots, 1))(t)[0]
 	got := must(s.Retry(ctx, store.Change{Query: store.RunQuery{IDs: []string{first.ID, "nonsense"}, States: []store.RunState{store.Retrying}}}))(t)
 	equal(t, "retried", len(got), 1)
 	equal(t, "it", got[0].ID, first.ID)

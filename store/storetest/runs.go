@@ -24,11 +24,11 @@ func pending(t *testing.T, d Driver) {
 		outside(evs[3], h[0].ID, 1, store.Dead), outside(evs[4], h[1].ID, 1, store.Retrying))
 	must(s.Start(ctx, []store.Claim{{Handler: h[0].ID, Sequence: 5, Attempt: 1, At: at}}))(t)
 	var order []int64
-	for _, r := range must(s.Pending(ctx, h[0].ID, 10))(t) {
+	for _, r := range must(s.Pending(ctx, h[0].ID, store.AllSlots, 10))(t) {
 		order = append(order, r.Sequence)
 	}
 	equal(t, "order", fmt.Sprint(order), "[5 2 1]")
-	equal(t, "limit", len(must(s.Pending(ctx, h[0].ID, 2))(t)), 2)
+	equal(t, "limit", len(must(s.Pending(ctx, h[0].ID, store.AllSlots, 2))(t)), 2)
 	counts := must(s.Counts(ctx))(t)
 	equal(t, "counts", counts["call"], store.Counts{Running: 1, Retrying: 2, Dead: 1})
 	equal(t, "counts of the other", counts["other"], store.Counts{Retrying: 1})

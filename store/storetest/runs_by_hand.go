@@ -21,7 +21,7 @@ func retry(t *testing.T, d Driver) {
 	equal(t, "state", got[0].State, store.Retrying)
 	equal(t, "budget", got[0].Budget, 1)
 	equal(t, "same id", got[0].ID, id)
-	equal(t, "pending", len(must(s.Pending(ctx, h.ID, 10))(t)), 1)
+	equal(t, "pending", len(must(s.Pending(ctx, h.ID, store.AllSlots, 10))(t)), 1)
 	equal(t, "next attempt", settle(t, s, outside(e, h.ID, 2, store.Succeeded))[0].Fenced, false)
 	equal(t, "history", len(must(s.Attempts(ctx, store.AttemptQuery{Run: id}))(t)), 1)
 }
@@ -147,6 +147,6 @@ func dropWaiting(t *testing.T, d Driver) {
 	late.Claimed = true
 	equal(t, "an attempt that went on", settle(t, s, late)[0].Fenced, true)
 	register(t, s, "gone", "here")
-	equal(t, "pending when it comes back", len(must(s.Pending(ctx, h[0].ID, 10))(t)), 0)
-	equal(t, "pending of the other", len(must(s.Pending(ctx, h[1].ID, 10))(t)), 2)
+	equal(t, "pending when it comes back", len(must(s.Pending(ctx, h[0].ID, store.AllSlots, 10))(t)), 0)
+	equal(t, "pending of the other", len(must(s.Pending(ctx, h[1].ID, store.AllSlots, 10))(t)), 2)
 }

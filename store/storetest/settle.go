@@ -173,7 +173,7 @@ func uncounted(t *testing.T, d Driver) {
 		ended := outside(e, h.ID, attempt+1, store.Retrying)
 		ended.Outcome.Uncounted = attempt != 1
 		equal(t, "fenced", settle(t, s, ended)[0].Fenced, false)
-		equal(t, "budget", must(s.Pending(ctx, h.ID, 1))(t)[0].Budget, wanted)
+		equal(t, "budget", must(s.Pending(ctx, h.ID, store.AllSlots, 1))(t)[0].Budget, wanted)
 	}
 	equal(t, "history", len(must(s.Attempts(ctx, store.AttemptQuery{Run: runs(t, s, store.RunQuery{})[0].ID}))(t)), 3)
 }

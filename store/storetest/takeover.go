@@ -30,7 +30,7 @@ func takingOver(t *testing.T, d Driver) {
 	equal(t, "waiting", b.Waiting, 2)
 	equal(t, "runs", b.Counts, store.Counts{Running: 1, Retrying: 1, Dead: 1})
 
-	for _, r := range must(s.Pending(ctx, heir.ID, 10))(t) {
+	for _, r := range must(s.Pending(ctx, heir.ID, store.AllSlots, 10))(t) {
 		equal(t, "id of a pending run", r.ID, store.RunID(r.Sequence, "tell", s.ID()))
 		equal(t, "its handler", r.Handler, "announce")
 	}

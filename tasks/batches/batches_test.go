@@ -227,7 +227,7 @@ func TestACancelTakesWhatIsLeftOfItsSelection(t *testing.T) {
 	if err != nil || preview.Count != 10 {
 		t.Fatal(preview.Count, err)
 	}
-	first := must(r.store.Pending(t.Context(), r.id, 1))[0]
+	first := must(r.store.Pending(t.Context(), r.id, store.AllSlots, 1))[0]
 	e := must(r.store.Events(t.Context(), store.EventQuery{Sequences: []int64{first.Sequence}}))[0]
 	settled := store.Settlement{Event: e, Handler: r.id, Attempt: 2, Started: time.Now(), Outcome: store.Outcome{State: store.Succeeded}}
 	must(r.store.Settle(t.Context(), store.SettleBatch{Settlements: []store.Settlement{settled}}))

@@ -79,7 +79,7 @@ type Source interface {
 type Journal interface {
 	Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error)
 	Head(ctx context.Context) (int64, error)
-	Pending(ctx context.Context, h store.HandlerID, limit int) ([]store.Run, error)
+	Pending(ctx context.Context, h store.HandlerID, slots store.Slots, limit int) ([]store.Run, error)
 	PendingAfter(ctx context.Context, h store.HandlerID, after int64, limit int) ([]store.Run, error)
 }
 

@@ -52,7 +52,7 @@ func (m *memory) pending(limit int, before func(a, b store.Run) int) (list []sto
 	return list[:min(limit, len(list))]
 }
 
-func (m *memory) Pending(_ context.Context, _ store.HandlerID, limit int) ([]store.Run, error) {
+func (m *memory) Pending(_ context.Context, _ store.HandlerID, _ store.Slots, limit int) ([]store.Run, error) {
 	return m.pending(limit, func(a, b store.Run) int {
 		return cmp.Or(a.NextAttemptAt.Compare(b.NextAttemptAt), cmp.Compare(a.Sequence, b.Sequence))
 	}), nil

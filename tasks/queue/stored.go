@@ -43,7 +43,7 @@ func (q *Queue) readPending(ctx context.Context) error {
 func (q *Queue) reload(ctx context.Context) error {
 	limit := maxRetriesInMemory/2 + len(q.active)
 	q.clock.horizon = time.Time{}
-	runs, err := q.o.Journal.Pending(ctx, q.id, limit)
+	runs, err := q.o.Journal.Pending(ctx, q.id, store.AllSlots, limit)
 	if err != nil {
 		return fmt.Errorf("read pending runs: %w", err)
 	}

@@ -81,8 +81,9 @@ func (r *Reader) queryRunsOf(ctx context.Context, patterns []events.Pattern, lim
 }
 
 // Pending implements [store.Runs]. Running ones come first: their next_attempt_at is NULL.
-func (r *Reader) Pending(ctx context.Context, h store.HandlerID, limit int) ([]store.Run, error) {
-	return r.queryRuns(ctx, `WHERE r.handler = ? AND r.state <= 2 ORDER BY r.next_attempt_at, r.sequence LIMIT ?`, int64(h), limit)
+func (r *Reader) Pending(ctx context.Context, h store.HandlerID, slots store.Slots, limit int) ([]store.Run, error) {
+	return r.queryRuns(ctx, `WHERE r.handler = ?1 AND r.state <= 2 AND ?2 >> (r.sequence & 63) & 1 ORDER BY r.next_attempt_at, r.sequence LIMIT ?3`,
+		int64(h), int64(slots), limit)
 }
 
 // PendingAfter implements [store.Runs]. The index alone decides which runs come next.

@@ -293,6 +293,9 @@ func eventFilter(q *store.EventQuery) (c condition) {
 	if q.WithoutRun != 0 {
 		c.add("NOT EXISTS (SELECT 1 FROM runs r WHERE r.sequence = e.sequence AND r.handler = ?)", int64(q.WithoutRun))
 	}
+	if q.Slots != 0 {
+		c.add("? >> (e.sequence & 63) & 1", int64(q.Slots))
+	}
 	if q.TakenBy != nil {
 		condition, values := targetCondition(*q.TakenBy)
 		c.add(condition, values...)

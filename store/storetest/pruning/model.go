@@ -115,7 +115,7 @@ func (w *world) handle(h store.Consumer, all []*events.Event) {
 		list = append(list, x)
 		upTo = e.Sequence
 	}
-	for _, p := range steps.Must(w.s.Pending(ctx, h.ID, 1000))(w.t) {
+	for _, p := range steps.Must(w.s.Pending(ctx, h.ID, store.AllSlots, 1000))(w.t) {
 		if i := slices.IndexFunc(all, func(e *events.Event) bool { return e.Sequence == p.Sequence }); i >= 0 && w.r.Intn(2) == 0 {
 			list = append(list, steps.Outside(all[i], h.ID, p.Attempt+1, store.Succeeded))
 		}
