@@ -1,0 +1,39 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"evrun/store"
+	"evrun/store/postgres"
+	"evrun/store/postgres/postgrestest"
+	"evrun/store/storetest"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+// open makes an empty store for one test, and runs it.
+func open(t *testing.T, opt store.Options) store.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), postgrestest.Database(t), postgres.Options{Options: opt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestStoreKeepsItsPromises(t *testing.T) {
+	storetest.Run(t, storetest.Driver{Open: open})
+}
