@@ -32,12 +32,28 @@ func (s *Server) batchOf(b store.Batch) Batch {
 
 func (s *Server) listBatches(r *http.Request, _ none) (shape.BatchList, error) {
 	all, err := s.o.Store.Batches(r.Context())
-	return shape.BatchList{Batches: shape.Each(all, s.batchOf)}, err
+	list := make([]Batch, len(all))
+	for i, b := range all {
+		if list[i], err = s.batchNow(r.Context(), b, err); err != nil {
+			break
+		}
+	}
+	return shape.BatchList{Batches: list}, err
 }
 
 func (s *Server) getBatch(r *http.Request, _ none) (Batch, error) {
 	b, err := s.o.Store.Batch(r.Context(), r.PathValue("id"))
-	return s.batchOf(b), err
+	return s.batchNow(r.Context(), b, err)
+}
+
+// batchNow returns the shape of a batch that was just read. If it does not run any more, it may have ended since, and is read again.
+func (s *Server) batchNow(ctx context.Context, b store.Batch, err error) (Batch, error) {
+	shape := s.batchOf(b)
+	if err == nil && shape.State == BatchStopped {
+		b, err = s.o.Store.Batch(ctx, b.ID)
+		shape = s.batchOf(b)
+	}
+	return shape, err
 }
 
 // postBatch answers a dry run with a [BatchPreview], and any other request with lines of NDJSON: the batch, again and again while it runs. In the last
