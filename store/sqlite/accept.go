@@ -7,6 +7,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/rows"
 	"evrun/store/sqlite/schema"
@@ -219,7 +220,7 @@ func (t *txn) insertEvents(evs []*events.Event) (taken, inserted int, err error)
 }
 
 // fill sets the row of e, and returns the columns that it needs in a group which begins with first.
-func (row *eventRow) fill(e, first *events.Event) (columns eventColumnSet, err error) {
+func (row *eventRow) fill(e, first *events.Event) (needs eventColumnSet, err error) {
 	*row = eventRow{colSource: e.Source, colType: e.Type, colSubject: orNull(e.Subject), colDataContentType: orNull(e.DataContentType),
 		colDataSchema: orNull(e.DataSchema), colCausationID: orNull(e.CausationID)}
 	if e.Data != nil {
@@ -229,7 +230,7 @@ func (row *eventRow) fill(e, first *events.Event) (columns eventColumnSet, err e
 			row[colData] = []byte(e.Data)
 		}
 	}
-	if row[colExtensions], err = schema.EncodeExtensions(e); err != nil {
+	if row[colExtensions], err = columns.EncodeExtensions(e); err != nil {
 		return 0, err
 	}
 	if e.CorrelationID != e.ID {
@@ -239,21 +240,21 @@ func (row *eventRow) fill(e, first *events.Event) (columns eventColumnSet, err e
 		row[colChain], row[colCause] = e.Chain, orNull(e.Cause)
 	}
 	if e.Source != first.Source {
-		columns |= 1 << colSource
+		needs |= 1 << colSource
 	}
 	if e.Type != first.Type {
-		columns |= 1 << colType
+		needs |= 1 << colType
 	}
 	for i := colData; i < len(row); i++ {
 		if row[i] != nil {
-			columns |= 1 << i
+			needs |= 1 << i
 		}
 	}
 	row[colHops] = int64(e.Hops)
 	if e.Hops != 0 {
-		columns |= 1 << colHops
+		needs |= 1 << colHops
 	}
-	return columns, nil
+	return needs, nil
 }
 
 // checkTarget wants the name of an active handler: no other one would ever handle the event.

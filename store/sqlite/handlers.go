@@ -8,8 +8,8 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
-	"evrun/store/sqlite/schema"
 )
 
 // noteUnattended records the journal's head before the first event that is accepted while no handlers are registered.
@@ -22,7 +22,7 @@ func (t *txn) noteUnattended(sequence int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = note.Exec(schema.UnattendedKey, strconv.FormatInt(sequence-1, 10))
+	_, err = note.Exec(columns.UnattendedKey, strconv.FormatInt(sequence-1, 10))
 	return err
 }
 
@@ -36,7 +36,7 @@ func (t *txn) takeUnattended(head int64) (int64, error) {
 	err = take.Query(func(row []driver.Value) error {
 		begin, err = strconv.ParseInt(row[0].(string), 10, 64)
 		return err
-	}, schema.UnattendedKey)
+	}, columns.UnattendedKey)
 	if conn.NoRows(err) {
 		return head, nil
 	}
@@ -57,7 +57,7 @@ func (s *Store) Pause(ctx context.Context, name string, p store.Pause, evs []*ev
 			return nil
 		}
 		row.Paused, row.changed = true, true
-		row.Pause = schema.Pause{PausedBy: p.By, PausedWhy: p.Why, PausedAt: t.now}
+		row.Pause = columns.Pause{PausedBy: p.By, PausedWhy: p.Why, PausedAt: t.now}
 		if err := t.putHandler(row); err != nil {
 			return t.check(err)
 		}
@@ -82,7 +82,7 @@ func (s *Store) Resume(ctx context.Context, name string, skipTo int64, evs []*ev
 		if paused = row.Paused; !paused {
 			return nil
 		}
-		row.Paused, row.Pause, row.changed = false, schema.Pause{}, true
+		row.Paused, row.Pause, row.changed = false, columns.Pause{}, true
 		if skipTo > row.LowWater {
 			row.LowWater = min(skipTo, t.next-1)
 		}
@@ -116,7 +116,7 @@ func (s *Store) Forget(ctx context.Context, name string, evs []*events.Event) er
 			return fmt.Errorf("handler %q: %w", name, store.ErrNotFound)
 		}
 		row.Left, row.Paused, row.LowWater, row.Heir, row.changed = false, false, 0, 0, true
-		row.Pause, row.DisabledAt = schema.Pause{}, 0
+		row.Pause, row.DisabledAt = columns.Pause{}, 0
 		if err := t.putHandler(row); err != nil {
 			return t.check(err)
 		}

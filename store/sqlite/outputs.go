@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/rows"
 	"evrun/store/sqlite/schema"
 )
@@ -46,7 +47,7 @@ func (t *txn) putOutputs(list []store.Settlement, settled []store.Settled) error
 		}
 		r.values = append(r.values[:0], int64(s.Handler), t.now)
 		for _, i := range rest[:taken] {
-			layout, text := schema.EncodeOutput(list[i].Output)
+			layout, text := columns.EncodeOutput(list[i].Output)
 			r.values = append(r.values, list[i].Event.Sequence, int64(settled[i].State), schema.Micros(list[i].Started), layout, text)
 		}
 		_, err = insert.Exec(r.values...)
@@ -69,7 +70,7 @@ func (t *txn) putOutput(s *store.Settlement, state store.RunState) error {
 	if err != nil {
 		return err
 	}
-	layout, text := schema.EncodeOutput(s.Output)
+	layout, text := columns.EncodeOutput(s.Output)
 	_, err = insert.Exec(s.Event.Sequence, int64(s.Handler), int64(s.Attempt), int64(state), schema.Micros(s.Started), t.now, layout, text)
 	return err
 }
@@ -87,7 +88,7 @@ func (s *Store) KeepOutputs(ctx context.Context, outputs []store.Partial) error 
 			return t.check(err)
 		}
 		for _, o := range outputs {
-			layout, text := schema.EncodeOutput(o.Output)
+			layout, text := columns.EncodeOutput(o.Output)
 			if _, err := keep.Exec(o.Sequence, int64(o.Handler), int64(o.Attempt), schema.Micros(o.Started), layout, text); err != nil {
 				return t.check(err)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/reads"
 	"evrun/store/sqlite/schema"
@@ -78,7 +79,7 @@ func (t *txn) register(r *registering) error {
 func (t *txn) activate(h store.Registration, row *handlerRow, head, begin int64, idle bool) (*handlerRow, error) {
 	switch {
 	case row == nil:
-		row = &handlerRow{Handler: schema.Handler{Name: h.Name, Since: head, LowWater: begin}}
+		row = &handlerRow{Handler: columns.Handler{Name: h.Name, Since: head, LowWater: begin}}
 		if h.FromStart {
 			row.LowWater = 0
 		}
@@ -90,7 +91,7 @@ func (t *txn) activate(h store.Registration, row *handlerRow, head, begin int64,
 		late := t.now-row.LeftAt > store.ReturnWithin.Microseconds()
 		row.Paused = row.Paused || late && !idle
 	}
-	patterns, err := schema.EncodePatterns(h.On)
+	patterns, err := columns.EncodePatterns(h.On)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +130,7 @@ func (r *registering) answer(stored map[string]*handlerRow, took map[string]bool
 
 // handlerRow is a handler's row in the transaction.
 type handlerRow struct {
-	schema.Handler
+	columns.Handler
 	changed bool // putHandler has something to write
 }
 
@@ -198,7 +199,7 @@ func (t *txn) takeOver(heir, was *handlerRow, step *reads.Takeover) error {
 		heir.Pause = was.Pause
 	}
 	// A later handler of this name begins here at the earliest, so that ids of runs are never reused.
-	*was = handlerRow{changed: true, Handler: schema.Handler{
+	*was = handlerRow{changed: true, Handler: columns.Handler{
 		ID: was.ID, Name: was.Name, LowWater: t.next - 1, Since: was.Since, Patterns: was.Patterns, LeftHead: was.LeftHead,
 	}}
 	// Where both have a run for a sequence, each keeps its run.

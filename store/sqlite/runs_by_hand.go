@@ -10,6 +10,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
 )
@@ -37,7 +38,7 @@ func states(q *store.RunQuery, are ...store.RunState) {
 func (s *Store) Retry(ctx context.Context, c store.Change) ([]store.Run, error) {
 	states(&c.Query, store.Dead)
 	update := `UPDATE runs AS r SET state = 2, budget = CASE state WHEN 2 THEN budget ELSE attempt END, next_attempt_at = ?3, reason = NULL
-		WHERE sequence = ?1 AND handler = ?2 AND state IN (2, 5, 7) AND ` + schema.InStates(c.Query.States) + `
+		WHERE sequence = ?1 AND handler = ?2 AND state IN (2, 5, 7) AND ` + columns.InStates(c.Query.States) + `
 			AND EXISTS (SELECT 1 FROM handlers WHERE id = ?2 AND (active = 1 OR left_at IS NOT NULL)) RETURNING attempt, budget`
 	return s.change(ctx, change{Change: c, name: "retry", one: func(t *txn, r *store.Run) (bool, error) {
 		var row [2]driver.Value
@@ -57,7 +58,7 @@ func (s *Store) Drop(ctx context.Context, c store.Change) ([]store.Run, error) {
 	update := `UPDATE runs AS r SET state = 6, finished_at = ?3, next_attempt_at = NULL, reason = ?4 || CASE state
 			WHEN 5 THEN '; it was dead'
 			ELSE '; it was waiting for its handler, which was not wired' END
-		WHERE sequence = ?1 AND handler = ?2 AND ` + schema.InStates(c.Query.States) + `
+		WHERE sequence = ?1 AND handler = ?2 AND ` + columns.InStates(c.Query.States) + `
 			AND (state = 5 OR state <= 2 AND (SELECT active FROM handlers WHERE id = ?2) = 0) RETURNING attempt, reason`
 	return s.change(ctx, change{Change: c, name: "drop", one: func(t *txn, r *store.Run) (bool, error) {
 		var row [2]driver.Value
@@ -99,7 +100,7 @@ func (s *Store) Cancel(ctx context.Context, c store.Change) ([]store.Run, error)
 	// ?5: the run's attempt may be under way, so it is only marked.
 	update := `UPDATE runs AS r SET state = CASE WHEN state = 1 AND ?5 THEN 1 ELSE 7 END,
 			finished_at = CASE WHEN state = 1 AND ?5 THEN finished_at ELSE ?3 END, next_attempt_at = NULL, reason = ifnull(reason, ?4)
-		WHERE sequence = ?1 AND handler = ?2 AND state <= 2 AND (state = 2 OR reason IS NULL OR NOT ?5) AND ` + schema.InStates(stored) + `
+		WHERE sequence = ?1 AND handler = ?2 AND state <= 2 AND (state = 2 OR reason IS NULL OR NOT ?5) AND ` + columns.InStates(stored) + `
 		RETURNING state, attempt, budget`
 	insert := `INSERT INTO runs (sequence, handler, state, attempt, started_at, finished_at, reason)
 		SELECT ?1, ?2, 7, 0, ?3, ?3, ?4 WHERE EXISTS (SELECT 1 FROM handlers WHERE id = ?2 AND low_water < ?1) ON CONFLICT DO NOTHING RETURNING 7, 0, 0`

@@ -12,8 +12,8 @@ import (
 	"database/sql/driver"
 
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
-	"evrun/store/sqlite/schema"
 )
 
 // Events empties events, and deletes the users of each.
@@ -35,7 +35,7 @@ func event(w conn.Prepare, sequence int64, users []int64, now int64, done *store
 		return err
 	}
 	text, _ := row[0].(string)
-	extensions, err := schema.ErasedExtensions(text, now)
+	extensions, err := columns.ErasedExtensions(text, now)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/schema"
 )
 
@@ -137,7 +138,7 @@ func (p *Pruner) look(q store.PruneQuery) (*look, error) {
 
 // eventColumns are the columns of an event, as scan reads them.
 const eventColumns = `e.sequence, ifnull(e.chain, e.sequence), e.accepted_at, e.id, e.source, e.type,
-	CASE WHEN e.extensions IS NOT NULL THEN e.extensions ->> '` + schema.TargetKey + `' END, ifnull(octet_length(e.data), 0) + ifnull(octet_length(e.extensions), 0)`
+	CASE WHEN e.extensions IS NOT NULL THEN e.extensions ->> '` + columns.TargetKey + `' END, ifnull(octet_length(e.data), 0) + ifnull(octet_length(e.extensions), 0)`
 
 func scan(row []driver.Value) *event {
 	e := &event{sequence: row[0].(int64), chain: row[1].(int64), accepted: row[2].(int64)}

@@ -6,6 +6,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/schema"
 )
 
@@ -47,7 +48,7 @@ func (p *Pruner) needs() (*needs, error) {
 			}
 		}
 	}
-	err = p.query(`SELECT value FROM meta WHERE key = '`+schema.UnattendedKey+`'`, func(row []driver.Value) (err error) {
+	err = p.query(`SELECT value FROM meta WHERE key = '`+columns.UnattendedKey+`'`, func(row []driver.Value) (err error) {
 		text, _ := row[0].(string)
 		n.start, err = strconv.ParseInt(text, 10, 64)
 		return err

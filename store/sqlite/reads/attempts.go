@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
 )
@@ -58,7 +59,7 @@ func (r *Reader) Attempts(ctx context.Context, q store.AttemptQuery) ([]store.At
 		}
 		a.State = stateOf(&run, &a, failed.Valid, store.RunState(state.Int64))
 		if layout.Valid {
-			if a.Output, err = schema.DecodeOutput(layout.String, text.String); err != nil {
+			if a.Output, err = columns.DecodeOutput(layout.String, text.String); err != nil {
 				return nil, fmt.Errorf("attempt %d of run %s: %w", a.Number, run.ID, err)
 			}
 		}

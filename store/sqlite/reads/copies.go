@@ -7,8 +7,8 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
-	"evrun/store/sqlite/schema"
 )
 
 // Copies implements [store.Erasing].
@@ -75,7 +75,7 @@ func (c *copies) find(ctx context.Context, sequences []int64) error {
 			first := strconv.FormatInt(of, 10)
 			err := c.each(ctx, `SELECT sequence, id, ifnull(chain, sequence), NULL, NULL, extensions FROM events WHERE id > ? AND id < ? AND extensions IS NOT NULL`, func(e carrier) error {
 				var repeats events.Event
-				if err := schema.DecodeExtensions(&repeats, *e.extensions); err != nil {
+				if err := columns.DecodeExtensions(&repeats, *e.extensions); err != nil {
 					return err
 				}
 				if repeats.ReplayOf == of && !c.at[e.sequence] {
@@ -122,7 +122,7 @@ func (c *copies) each(ctx context.Context, query string, do func(carrier) error,
 func (c *copies) open(ctx context.Context) error {
 	for i := range c.list {
 		err := c.r.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM runs WHERE sequence = ?1 AND state <= 2)
-			OR EXISTS (SELECT 1 FROM meta WHERE key = '`+schema.UnattendedKey+`' AND CAST(value AS INTEGER) < ?1)`, c.list[i].Sequence).Scan(&c.list[i].Open)
+			OR EXISTS (SELECT 1 FROM meta WHERE key = '`+columns.UnattendedKey+`' AND CAST(value AS INTEGER) < ?1)`, c.list[i].Sequence).Scan(&c.list[i].Open)
 		if err != nil {
 			return fmt.Errorf("find what runs: %w", conn.Translate(err))
 		}

@@ -9,12 +9,13 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
 )
 
 // handlerRows reads the handlers with these names, or all handlers, sorted by name.
-func (r *Reader) handlerRows(ctx context.Context, names ...string) ([]*schema.Handler, error) {
+func (r *Reader) handlerRows(ctx context.Context, names ...string) ([]*columns.Handler, error) {
 	where, args := "", []any{}
 	if len(names) > 0 {
 		where = ` WHERE name IN (?` + strings.Repeat(`, ?`, len(names)-1) + `)`
@@ -27,9 +28,9 @@ func (r *Reader) handlerRows(ctx context.Context, names ...string) ([]*schema.Ha
 		return nil, conn.Translate(err)
 	}
 	defer rows.Close()
-	var list []*schema.Handler
+	var list []*columns.Handler
 	for rows.Next() {
-		h := &schema.Handler{}
+		h := &columns.Handler{}
 		var patterns, predecessors, by, why sql.NullString
 		var left, heir, at, disabled sql.NullInt64
 		if err := rows.Scan(&h.Name, &h.ID, &h.LowWater, &h.Since, &h.Active, &h.Paused, &patterns, &left, &h.LeftHead, &heir, &predecessors,
@@ -37,7 +38,7 @@ func (r *Reader) handlerRows(ctx context.Context, names ...string) ([]*schema.Ha
 			return nil, conn.Translate(err)
 		}
 		h.Patterns, h.Left, h.LeftAt, h.Heir, h.Predecessors = patterns.String, left.Valid, left.Int64, heir.Int64, predecessors.String
-		h.Pause, h.DisabledAt = schema.Pause{PausedBy: by.String, PausedWhy: why.String, PausedAt: at.Int64}, disabled.Int64
+		h.Pause, h.DisabledAt = columns.Pause{PausedBy: by.String, PausedWhy: why.String, PausedAt: at.Int64}, disabled.Int64
 		list = append(list, h)
 	}
 	return list, conn.Translate(rows.Err())
@@ -120,7 +121,7 @@ func (r *Reader) countWaiting(ctx context.Context, c store.Consumer, upTo int64)
 
 // targetCondition returns [store.Consumer.Takes] as a condition on e.
 func targetCondition(c store.Consumer) (condition string, values []any) {
-	const target = `e.extensions ->> '` + schema.TargetKey + `'`
+	const target = `e.extensions ->> '` + columns.TargetKey + `'`
 	condition, values = `(e.extensions IS NULL OR ifnull(`+target+` = ?, 1)`, []any{c.Name}
 	for _, p := range c.Predecessors {
 		condition += ` OR ` + target + ` = ? AND e.sequence <= ?`

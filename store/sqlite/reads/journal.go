@@ -9,6 +9,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
 )
@@ -45,7 +46,7 @@ func scanEvent(rows *readRows) (*events.Event, error) {
 	}
 	setData(&e, data)
 	if text, ok := extensions.(string); ok {
-		if err := schema.DecodeExtensions(&e, text); err != nil {
+		if err := columns.DecodeExtensions(&e, text); err != nil {
 			return nil, fmt.Errorf("extensions of event %s: %w", e.ID, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
 )
@@ -294,7 +295,7 @@ func (r *Reader) runFilter(q *store.RunQuery) (c condition, err error) {
 		c.add(fmt.Sprintf("r.state = %d", q.State))
 	}
 	if len(q.States) > 0 {
-		c.add(schema.InStates(q.States))
+		c.add(columns.InStates(q.States))
 	}
 	if q.Sequence != 0 {
 		c.add("r.sequence = ?", q.Sequence)

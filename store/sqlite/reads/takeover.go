@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"evrun/store"
+	"evrun/store/columns"
 	"evrun/store/sqlite/conn"
-	"evrun/store/sqlite/schema"
 )
 
 // Plan is what a Register needs to know and can't change: it is read before the writer is held.
@@ -43,7 +43,7 @@ func PlanRegister(ctx context.Context, r *Reader, handlers []store.Registration)
 		}
 		if !h.Later {
 			if row == nil {
-				row = &schema.Handler{Name: h.Name, Since: -1}
+				row = &columns.Handler{Name: h.Name, Since: -1}
 			}
 			if _, err := p.takes(ctx, row); err != nil {
 				return p.plan, err
@@ -56,21 +56,21 @@ func PlanRegister(ctx context.Context, r *Reader, handlers []store.Registration)
 // planning finds out which handler takes over from which.
 type planning struct {
 	r     *Reader
-	rows  []*schema.Handler
+	rows  []*columns.Handler
 	named map[string]bool   // wired handlers (nobody takes over from these), and predecessors
 	heirs map[string]string // the takeovers that the wiring asks for
 	plan  Plan
 }
 
-func (p *planning) find(name string) *schema.Handler {
-	if i := slices.IndexFunc(p.rows, func(row *schema.Handler) bool { return row.Name == name }); i >= 0 {
+func (p *planning) find(name string) *columns.Handler {
+	if i := slices.IndexFunc(p.rows, func(row *columns.Handler) bool { return row.Name == name }); i >= 0 {
 		return p.rows[i]
 	}
 	return nil
 }
 
 // takes plans which runs a handler takes over: those of its predecessors and, in turn, of their predecessors. It returns their sequences.
-func (p *planning) takes(ctx context.Context, heir *schema.Handler) (runs []int64, err error) {
+func (p *planning) takes(ctx context.Context, heir *columns.Handler) (runs []int64, err error) {
 	for _, row := range p.rows {
 		named, ok := p.heirs[row.Name]
 		if row.Forgotten() || p.named[row.Name] || named != heir.Name && (ok || row.Heir == 0 || row.Heir != heir.ID) {

@@ -1,4 +1,4 @@
-package schema
+package columns
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package schema
+package columns
 
 import (
 	"encoding/json"
@@ -67,7 +67,7 @@ func DecodeExtensions(e *events.Event, text string) error {
 	e.Target, _ = m[TargetKey].(string)
 	e.ReplayOf, _ = m[replayOfKey].(int64)
 	if us, ok := m[erasedKey].(int64); ok {
-		e.ErasedAt = Time(us)
+		e.ErasedAt = microTime(us)
 	}
 	delete(m, TargetKey)
 	delete(m, replayOfKey)
