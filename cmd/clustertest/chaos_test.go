@@ -1,0 +1,109 @@
+package clustertest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"evrun/cmd"
+	"evrun/store/storetest"
+)
+
+// daemonName is the name under which this test binary is called as evrun.
+const daemonName = "evrun"
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == daemonName {
+		os.Exit(cmd.Main(nil, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// cluster starts three daemons on a database of a server, each behind a proxy of its own.
+func cluster(t *testing.T, env ...string) *world {
+	t.Helper()
+	s := server(t)
+	s.Exec(t, "postgres", "CREATE DATABASE proof")
+	w := newWorld(t, s.DSN("proof"))
+	for i := range 3 {
+		w.add(fmt.Sprintf("node%d", i), "postgres://postgres@127.0.0.1:PORT/proof?sslmode=disable", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)), env...).start()
+	}
+	for _, n := range w.nodes {
+		n.ready()
+	}
+	return w
+}
+
+// disturb does something terrible to a daemon, and ends when it is over.
+func (n *node) disturb(r *rand.Rand) string {
+	pause := func(least, most time.Duration) { time.Sleep(least + time.Duration(r.Int64N(int64(most-least)))) } // the fault's own length
+	switch r.IntN(4) {
+	case 0, 1:
+		n.kill()
+		pause(0, time.Second)
+		n.start()
+		return "killed"
+	case 2:
+		n.signal(syscall.SIGSTOP)
+		pause(9*time.Second, 11*time.Second)
+		n.signal(syscall.SIGCONT)
+		return "stopped for 10 s"
+	default:
+		if r.IntN(2) == 0 {
+			n.proxy.reset()
+		}
+		n.proxy.hold()
+		pause(time.Second, 8*time.Second)
+		n.proxy.restore()
+		return "cut off"
+	}
+}
+
+// Three daemons share a database. They are killed, stopped for 10 s and cut off from it at random, while events come in: each event that was
+// acknowledged has exactly one effect, in a table without unique keys; the events of a key ran in order; each slot of a schedule fired once.
+func TestThreeDaemonsInChaos(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a proof with daemons of its own: runs without -short")
+	}
+	rounds, total := storetest.Size(t, "EVRUN_ROUNDS", 1, 3), storetest.Size(t, "EVRUN_EVENTS", 10_000, 100_000)
+	for round := range rounds {
+		t.Run(fmt.Sprint(round), func(t *testing.T) { chaos(t, total, uint64(time.Now().UnixNano())) })
+	}
+}
+
+func chaos(t *testing.T, total int, seed uint64) {
+	t.Logf("seed %d", seed)
+	w := cluster(t)
+	l := &load{w: w, senders: 32, total: total, request: 25}
+	done := make(chan struct{})
+	var faults sync.WaitGroup
+	for i, n := range w.nodes {
+		faults.Go(func() {
+			r := rand.New(rand.NewPCG(seed, uint64(i)))
+			for {
+				select {
+				case <-done:
+					return
+				case <-time.After(time.Duration(500+r.IntN(3000)) * time.Millisecond):
+				}
+				at := l.progress()
+				t.Logf("%s was %s, from event %d on to %d", n.name, n.disturb(r), at, l.progress())
+			}
+		})
+	}
+	l.send(t.Context())
+	close(done)
+	faults.Wait()
+	h := l.settled()
+	for _, v := range h.check() {
+		t.Errorf("%s: %s", v.kind, v.what)
+	}
+	t.Logf("%d events, %d effects, %d slots", len(h.sent), len(h.effects), len(h.slots["tick"]))
+}
