@@ -24,19 +24,9 @@ type change struct {
 	one func(t *txn, r *store.Run) (bool, error)
 }
 
-// states completes the states of a query: these, if it names none.
-func states(q *store.RunQuery, are ...store.RunState) {
-	if q.State != 0 {
-		q.States, q.State = []store.RunState{q.State}, 0
-	}
-	if len(q.States) == 0 {
-		q.States = are
-	}
-}
-
 // Retry implements [store.Runs].
 func (s *Store) Retry(ctx context.Context, c store.Change) ([]store.Run, error) {
-	states(&c.Query, store.Dead)
+	c.Query.Among(store.Dead)
 	update := `UPDATE runs AS r SET state = 2, budget = CASE state WHEN 2 THEN budget ELSE attempt END, next_attempt_at = ?3, reason = NULL
 		WHERE sequence = ?1 AND handler = ?2 AND state IN (2, 5, 7) AND ` + columns.InStates(c.Query.States) + `
 			AND EXISTS (SELECT 1 FROM handlers WHERE id = ?2 AND (active = 1 OR left_at IS NOT NULL)) RETURNING attempt, budget`
@@ -54,7 +44,7 @@ func (s *Store) Retry(ctx context.Context, c store.Change) ([]store.Run, error) 
 
 // Drop implements [store.Runs].
 func (s *Store) Drop(ctx context.Context, c store.Change) ([]store.Run, error) {
-	states(&c.Query, store.Dead)
+	c.Query.Among(store.Dead)
 	update := `UPDATE runs AS r SET state = 6, finished_at = ?3, next_attempt_at = NULL, reason = ?4 || CASE state
 			WHEN 5 THEN '; it was dead'
 			ELSE '; it was waiting for its handler, which was not wired' END
@@ -78,7 +68,7 @@ func (s *Store) Resend(ctx context.Context, c store.Change, with map[string]*eve
 	if len(with) == 0 {
 		c.Query.Sequence = -1 // no run has it: the change is only a step
 	}
-	states(&c.Query, store.Retrying, store.Dead, store.Cancelled)
+	c.Query.Among(store.Retrying, store.Dead, store.Cancelled)
 	update := `UPDATE runs SET state = 6, finished_at = ?3, next_attempt_at = NULL, reason = ?4
 		WHERE sequence = ?1 AND handler = ?2 AND state IN (2, 5, 7) RETURNING attempt`
 	return s.change(ctx, change{Change: c, name: "resend", more: slices.Collect(maps.Values(with)), one: func(t *txn, r *store.Run) (bool, error) {
@@ -95,7 +85,7 @@ func (s *Store) Resend(ctx context.Context, c store.Change, with map[string]*eve
 
 // Cancel implements [store.Runs].
 func (s *Store) Cancel(ctx context.Context, c store.Change) ([]store.Run, error) {
-	states(&c.Query, store.Running, store.Retrying, store.Waiting)
+	c.Query.Among(store.Running, store.Retrying, store.Waiting)
 	stored := c.Query.Stored()
 	// ?5: the run's attempt may be under way, so it is only marked.
 	update := `UPDATE runs AS r SET state = CASE WHEN state = 1 AND ?5 THEN 1 ELSE 7 END,
@@ -153,7 +143,7 @@ func (s *Store) change(ctx context.Context, c change) ([]store.Run, error) {
 	runs := c.Runs
 	if runs == nil {
 		var err error
-		if runs, err = s.selected(ctx, c.Query); err != nil {
+		if runs, err = store.SelectRuns(ctx, s, c.Query); err != nil {
 			return nil, fmt.Errorf("%s runs: %w", c.name, err)
 		}
 	}
@@ -186,50 +176,4 @@ func (s *Store) change(ctx context.Context, c change) ([]store.Run, error) {
 		return nil, fmt.Errorf("%s runs: %w", c.name, err)
 	}
 	return done, nil
-}
-
-// selected reads the runs of a query, with waiting ones if it names their ids, or their handler and the state.
-func (s *Store) selected(ctx context.Context, q store.RunQuery) (runs []store.Run, err error) {
-	rows := q
-	if rows.States = q.Stored(); len(rows.States) > 0 {
-		if runs, err = s.Runs(ctx, rows); err != nil {
-			return nil, err
-		}
-	}
-	if !slices.Contains(q.States, store.Waiting) {
-		return runs, nil
-	}
-	names, w := map[string][]int64{}, store.WaitingQuery{Before: q.Before, Newest: !q.Oldest, Limit: q.Limit}
-	switch ids := q.IDs; {
-	case q.ID != "":
-		ids = []string{q.ID}
-		fallthrough
-	case len(ids) > 0:
-		w.Limit = len(ids)
-		for _, id := range ids {
-			sequence, name, storeID, err := store.ParseRunID(id)
-			if err == nil && storeID == s.ID() {
-				names[name] = append(names[name], sequence)
-			}
-		}
-	case q.Handler != "":
-		if names[q.Handler] = nil; q.Sequence != 0 {
-			names[q.Handler] = []int64{q.Sequence}
-		}
-	}
-	for name, sequences := range names {
-		known, err := s.Handlers(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range known {
-			w.Sequences = sequences
-			more, err := store.WaitingRuns(ctx, s, c, w)
-			if err != nil {
-				return nil, err
-			}
-			runs = append(runs, more...)
-		}
-	}
-	return runs, nil
 }
