@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/chains"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
 )
@@ -15,30 +16,31 @@ import (
 // deletion is what one transaction deletes.
 type deletion struct {
 	prepare conn.Prepare
-	l       *look
+	pruned  *Keys
+	l       *chains.Look
 	now     int64
 	head    int64
 	did     store.Pruned
 	keys    int64
-	lost    losses
+	lost    chains.Losses
 }
 
 // delete deletes the chains of a look, a few in each transaction, and notes how far it went.
-func (p *Pruner) delete(ctx context.Context, l *look, generation int64) error {
-	if len(l.going) == 0 && !l.advances() {
+func (p *Pruner) delete(ctx context.Context, l *chains.Look, generation int64) error {
+	if len(l.Going) == 0 && !l.Advances() {
 		return nil
 	}
-	for rest := l.going; ; {
+	for rest := l.Going; ; {
 		done := 0
 		took, err := p.write(ctx, func(w conn.Prepare) (err error) {
 			if generation != p.generation() {
 				return errMoved
 			}
-			d := &deletion{prepare: w, l: l, now: l.now, lost: losses{}}
+			d := &deletion{prepare: w, pruned: p.o.Keys, l: l, now: l.Now, lost: chains.Losses{}}
 			if done, err = d.chains(rest); err != nil {
 				return err
 			}
-			return d.note(done == len(rest) && l.advances())
+			return d.note(done == len(rest) && l.Advances())
 		})
 		if err != nil {
 			return err
@@ -74,18 +76,15 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// advances reports whether the look continues where the journal was looked at before.
-func (l *look) advances() bool { return !l.q.Look && l.q.After <= l.scanned && l.reached > l.scanned }
-
 // chains deletes chains while there is time, and returns how many.
-func (d *deletion) chains(list []*chain) (done int, err error) {
+func (d *deletion) chains(list []*chains.Chain) (done int, err error) {
 	if d.head, err = d.prepare.Number(`SELECT ` + schema.JournalHead); err != nil {
 		return 0, err
 	}
 	begun := time.Now()
 	for done < len(list) {
 		n, goes := 1, false
-		if list[done].large {
+		if list[done].Large {
 			goes, err = d.large(list[done], begun)
 		} else {
 			n, err = d.some(list[done:])
@@ -99,7 +98,7 @@ func (d *deletion) chains(list []*chain) (done int, err error) {
 		}
 		for _, c := range list[done : done+n] {
 			d.did.Add(c.Pruned)
-			d.lost.addAll(c.lost)
+			d.lost.Add(c.Lost)
 		}
 		if done += n; time.Since(begun) > holdFor {
 			break
@@ -109,22 +108,22 @@ func (d *deletion) chains(list []*chain) (done int, err error) {
 }
 
 // some deletes the first of the chains, and returns how many.
-func (d *deletion) some(list []*chain) (n int, err error) {
-	var evs []*event
-	for bytes := int64(0); n < len(list) && !list[n].large; n++ {
-		if n > 0 && (len(evs)+len(list[n].events) > maxUnits || bytes+list[n].Bytes > maxBytes) {
+func (d *deletion) some(list []*chains.Chain) (n int, err error) {
+	var evs []*chains.Event
+	for bytes := int64(0); n < len(list) && !list[n].Large; n++ {
+		if n > 0 && (len(evs)+len(list[n].Events) > maxUnits || bytes+list[n].Bytes > maxBytes) {
 			break
 		}
-		evs = append(evs, list[n].events...)
+		evs = append(evs, list[n].Events...)
 		bytes += list[n].Bytes
 	}
-	slices.SortFunc(evs, func(a, b *event) int { return cmp.Compare(a.sequence, b.sequence) })
+	slices.SortFunc(evs, func(a, b *chains.Event) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	for i := 0; i < len(evs); {
 		last := i
-		for last+1 < len(evs) && d.l.follows(evs[last], evs[last+1]) {
+		for last+1 < len(evs) && d.l.Follows(evs[last], evs[last+1]) {
 			last++
 		}
-		if err := d.sequences(evs[i].sequence, evs[last].sequence); err != nil {
+		if err := d.sequences(evs[i].Sequence, evs[last].Sequence); err != nil {
 			return 0, err
 		}
 		i = last + 1
@@ -132,31 +131,26 @@ func (d *deletion) some(list []*chain) (n int, err error) {
 	return n, d.keep(evs)
 }
 
-// follows reports whether nothing is between two events but sequences that have neither event nor run.
-func (l *look) follows(a, b *event) bool {
-	return b.sequence == a.sequence+1 || b.sequence <= l.known && b.place == a.place+1
-}
-
 // large deletes events of a large chain, the last ones first, while there is time. gone says that all of them are.
-func (d *deletion) large(c *chain, begun time.Time) (gone bool, err error) {
+func (d *deletion) large(c *chains.Chain, begun time.Time) (gone bool, err error) {
 	list, err := d.prepare(`SELECT ` + eventColumns + ` FROM events e INDEXED BY events_chain WHERE e.chain = ? AND e.sequence > ? ORDER BY e.sequence DESC LIMIT ?`)
 	if err != nil {
 		return false, err
 	}
 	for {
-		var page []*event
+		var page []*chains.Event
 		err := list.Query(func(row []driver.Value) error {
 			page = append(page, scan(row))
 			return nil
-		}, c.events[0].chain, c.key, int64(maxUnits))
+		}, c.Events[0].Chain, c.Key, int64(maxUnits))
 		if err != nil && !conn.NoRows(err) {
 			return false, err
 		}
 		if gone = len(page) == 0; gone {
-			page = c.events[:1]
+			page = c.Events[:1]
 		}
 		for _, e := range page {
-			if err := d.sequences(e.sequence, e.sequence); err != nil {
+			if err := d.sequences(e.Sequence, e.Sequence); err != nil {
 				return false, err
 			}
 		}
@@ -192,8 +186,8 @@ func (d *deletion) sequences(first, last int64) error {
 }
 
 // keep keeps the keys of deleted events.
-func (d *deletion) keep(list []*event) error {
-	if !d.l.q.Keys {
+func (d *deletion) keep(list []*chains.Event) error {
+	if !d.l.Query.Keys {
 		return nil
 	}
 	insert, err := d.prepare(`INSERT OR REPLACE INTO pruned_keys (key, sequence, pruned_at) VALUES (?, ?, ?)`)
@@ -201,12 +195,12 @@ func (d *deletion) keep(list []*event) error {
 		return err
 	}
 	for _, e := range list {
-		if e.bare {
+		if e.Bare {
 			continue
 		}
-		key := keyOf(e.id, e.source)
-		d.l.p.o.Keys.add(key)
-		n, err := insert.Exec(key, e.sequence, d.now/1e6)
+		key := chains.KeyOf(e.ID, e.Source)
+		d.pruned.add(key)
+		n, err := insert.Exec(key, e.Sequence, d.now/1e6)
 		if err != nil {
 			return err
 		}
@@ -219,15 +213,15 @@ func (d *deletion) keep(list []*event) error {
 func (d *deletion) note(scanned bool) error {
 	for h, n := range d.lost {
 		if err := d.exec(`INSERT INTO pruning_lost (handler, events, runs) VALUES (?1, ?2, ?3)
-			ON CONFLICT (handler) DO UPDATE SET events = events + ?2, runs = runs + ?3`, int64(h.ID), n.Events, n.Runs); err != nil {
+			ON CONFLICT (handler) DO UPDATE SET events = events + ?2, runs = runs + ?3`, int64(h), n.Events, n.Runs); err != nil {
 			return err
 		}
 	}
 	if scanned {
-		if err := d.exec(`DELETE FROM batches WHERE ended_at < ?`, d.l.until); err != nil {
+		if err := d.exec(`DELETE FROM batches WHERE ended_at < ?`, d.l.Until); err != nil {
 			return err
 		}
-		if err := d.exec(`UPDATE pruning SET scanned = max(scanned, ?)`, d.l.reached); err != nil {
+		if err := d.exec(`UPDATE pruning SET scanned = max(scanned, ?)`, d.l.Reached); err != nil {
 			return err
 		}
 	}

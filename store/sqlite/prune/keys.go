@@ -1,7 +1,6 @@
 package prune
 
 import (
-	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/binary"
 	"strings"
@@ -9,27 +8,9 @@ import (
 	"sync/atomic"
 
 	"evrun/events"
+	"evrun/store/chains"
 	"evrun/store/sqlite/conn"
 )
-
-// A key of a pruned event is the first bytes of its id, and a hash of source and id. The hash alone tells the events apart. The beginning of the id only
-// gives the order: most ids grow with time, and keys that come and go together then lie together.
-const (
-	keyBegin = 8
-	keyHash  = 12
-)
-
-func keyOf(id, source string) []byte {
-	text := make([]byte, 0, 256)
-	text = append(text, id...)
-	text = append(text, 0)
-	text = append(text, source...)
-	sum := sha256.Sum256(text)
-	key := make([]byte, keyBegin+keyHash)
-	copy(key[:keyBegin], id)
-	copy(key[keyBegin:], sum[:])
-	return key
-}
 
 // filter says of most events that they were not pruned, without a look at the table. Its size is fixed: with more than a few million keys, only the
 // beginnings of ids still leave events out, which those that grow with time do.
@@ -54,7 +35,7 @@ func places(hash []byte) (words, bits [2]uint64) {
 func (f *filter) add(key []byte) {
 	word, bit := place(key)
 	f.begins[word] |= bit
-	words, bits := places(key[keyBegin:])
+	words, bits := places(key[chains.KeyBegin:])
 	for i := range words {
 		f.hashes[words[i]] |= bits[i]
 	}
@@ -62,14 +43,14 @@ func (f *filter) add(key []byte) {
 
 // mayHaveBegin reports whether an id that begins like this one may have been pruned.
 func (f *filter) mayHaveBegin(id string) bool {
-	var begin [keyBegin]byte
+	var begin [chains.KeyBegin]byte
 	copy(begin[:], id)
 	word, bit := place(begin[:])
 	return f.begins[word]&bit != 0
 }
 
 func (f *filter) mayHave(key []byte) bool {
-	words, bits := places(key[keyBegin:])
+	words, bits := places(key[chains.KeyBegin:])
 	return f.hashes[words[0]]&bits[0] != 0 && f.hashes[words[1]]&bits[1] != 0
 }
 
@@ -137,7 +118,7 @@ func (k *Keys) may(e *events.Event) []byte {
 	if !k.some || f != nil && !f.mayHaveBegin(e.ID) {
 		return nil
 	}
-	key := keyOf(e.ID, e.Source)
+	key := chains.KeyOf(e.ID, e.Source)
 	if f != nil && !f.mayHave(key) {
 		return nil
 	}

@@ -1,7 +1,7 @@
 // Package prune deletes what a store need not keep any more: see [store.Retention] for what goes and what stays.
 //
 // A step has two parts. It first looks, on a read connection of its own, beside the writer: which of the next events begin chains that nobody needs
-// (look.go, needs.go). Then it deletes these chains, in transactions of the writer of a few milliseconds each (delete.go), and rests between them, so that
+// (package chains). Then it deletes these chains, in transactions of the writer of a few milliseconds each (delete.go), and rests between them, so that
 // other writes wait little. Such a transaction is not synced to disk: a power cut may undo it, which only means that it is done again.
 //
 // What was looked at is still true when it is deleted. Marks of handlers only rise, runs that ended stay so, and a chain without running runs gets no
@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/chains"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
 )
@@ -70,8 +71,6 @@ var errMoved = errors.New("the store has changed since it was looked at")
 
 // The bounds of a step and of its transactions.
 const (
-	lookAt     = 512                  // events
-	maxChain   = 1000                 // events of a chain that goes in one transaction
 	maxUnits   = 64                   // events of chains that are deleted before the time is looked at
 	maxBytes   = 1 << 20              // of the same
 	holdFor    = 2 * time.Millisecond // how long a transaction goes on deleting
@@ -89,11 +88,11 @@ func (p *Pruner) Prune(ctx context.Context, q store.PruneQuery) (step store.Prun
 	case <-ctx.Done():
 		return step, ctx.Err()
 	}
-	var l *look
+	var l *chains.Look
 	for {
 		generation := p.generation()
 		err = p.reading(func() (err error) {
-			l, err = p.look(q)
+			l, err = chains.NewLook(source{p}, q, p.o.Now())
 			return err
 		})
 		if err == nil && !q.Look {
@@ -106,7 +105,7 @@ func (p *Pruner) Prune(ctx context.Context, q store.PruneQuery) (step store.Prun
 	if err != nil {
 		return step, fmt.Errorf("prune: %w", err)
 	}
-	return l.step(), nil
+	return l.Step(), nil
 }
 
 func (p *Pruner) generation() int64 {

@@ -1,19 +1,16 @@
-package prune
+package chains
 
 import (
-	"database/sql/driver"
-	"strconv"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/columns"
-	"evrun/store/sqlite/schema"
 )
 
-// needs says who needs an event or a run.
-type needs struct {
+// Needs says who needs an event or a run.
+type Needs struct {
 	handlers []*handler
-	byID     map[int64]*handler
+	byID     map[store.HandlerID]*handler
 	byType   map[string][]*handler // whose patterns match; filled as types occur
 	start    int64                 // events after it are for handlers that are not known yet; -1: there are none
 }
@@ -24,40 +21,33 @@ type handler struct {
 	keeps bool // it is in the wiring, or may return, or another handler is about to take over from it
 }
 
-// needs reads the handlers.
-func (p *Pruner) needs() (*needs, error) {
-	n := &needs{byID: map[int64]*handler{}, byType: map[string][]*handler{}, start: -1}
-	now := schema.Time(p.now())
-	err := p.query(`SELECT `+schema.HandlerColumns+` FROM handlers`, func(row []driver.Value) error {
-		h := schema.ScanHandler(row)
-		c := &handler{Consumer: h.Consumer()}
-		c.keeps = c.State == store.Active || c.State == store.Left && !c.Left.IsZero() && now.Sub(c.Left) <= store.ReturnWithin
-		n.byID[h.ID] = c
-		if c.State != store.Forgotten {
-			n.handlers = append(n.handlers, c)
-		}
-		return nil
-	})
+func readNeeds(s Source, now time.Time) (*Needs, error) {
+	n := &Needs{byID: map[store.HandlerID]*handler{}, byType: map[string][]*handler{}}
+	list, err := s.Handlers()
 	if err != nil {
 		return nil, err
 	}
+	for _, c := range list {
+		h := &handler{Consumer: c}
+		h.keeps = c.State == store.Active || c.State == store.Left && !c.Left.IsZero() && now.Sub(c.Left) <= store.ReturnWithin
+		n.byID[h.ID] = h
+		if c.State != store.Forgotten {
+			n.handlers = append(n.handlers, h)
+		}
+	}
 	for range n.handlers { // the longest line of handlers that take over from each other
 		for _, h := range n.handlers {
-			if heir := n.byID[int64(h.Heir)]; h.Heir != 0 && heir != nil && heir.keeps {
+			if heir := n.byID[h.Heir]; h.Heir != 0 && heir != nil && heir.keeps {
 				h.keeps = true
 			}
 		}
 	}
-	err = p.query(`SELECT value FROM meta WHERE key = '`+columns.UnattendedKey+`'`, func(row []driver.Value) (err error) {
-		text, _ := row[0].(string)
-		n.start, err = strconv.ParseInt(text, 10, 64)
-		return err
-	})
+	n.start, err = s.Unattended()
 	return n, err
 }
 
 // of returns the handlers that match a type.
-func (n *needs) of(typ string) []*handler {
+func (n *Needs) of(typ string) []*handler {
 	list, ok := n.byType[typ]
 	if !ok {
 		for _, h := range n.handlers {
@@ -74,12 +64,12 @@ func (n *needs) of(typ string) []*handler {
 }
 
 // waiting returns the handler that has yet to see an event, or nil. lost is called with handlers that never will.
-func (n *needs) waiting(e *event, lost func(*handler)) *handler {
-	if e.bare {
+func (n *Needs) waiting(e *Event, lost func(*handler)) *handler {
+	if e.Bare {
 		return nil
 	}
-	for _, h := range n.of(e.typ) {
-		if h.LowWater >= e.sequence || e.ran(h.ID) || !h.Takes(&events.Event{Sequence: e.sequence, Target: e.target}) {
+	for _, h := range n.of(e.Type) {
+		if h.LowWater >= e.Sequence || e.ran(h.ID) || !h.Takes(&events.Event{Sequence: e.Sequence, Target: e.Target}) {
 			continue
 		}
 		if h.keeps {
@@ -91,11 +81,11 @@ func (n *needs) waiting(e *event, lost func(*handler)) *handler {
 }
 
 // unfinished returns why a run keeps its chain; empty: it doesn't. lost is called with a handler that will never finish it.
-func (n *needs) unfinished(r *run, lost func(*handler)) (store.KeepReason, *handler) {
+func (n *Needs) unfinished(r *Run, lost func(*handler)) (store.KeepReason, *handler) {
 	reason, open := map[store.RunState]store.KeepReason{
 		store.Running: store.KeptRunning, store.Retrying: store.KeptRetrying, store.Dead: store.KeptDead,
-	}[r.state]
-	h := n.byID[r.handler]
+	}[r.State]
+	h := n.byID[r.Handler]
 	switch {
 	case !open || h == nil:
 		return "", nil
@@ -104,4 +94,10 @@ func (n *needs) unfinished(r *run, lost func(*handler)) (store.KeepReason, *hand
 		return "", nil
 	}
 	return reason, h
+}
+
+// Open reports whether a run in a state keeps its chain, as long as the handlers are as they were.
+func (n *Needs) Open(r Run) bool {
+	reason, _ := n.unfinished(&r, func(*handler) {})
+	return reason != ""
 }
