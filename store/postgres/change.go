@@ -23,6 +23,11 @@ func (s *Store) change(ctx context.Context, do func(t *txn) error) error {
 		if len(t.accepted)+len(t.emitted) > 0 {
 			return errors.New("events can't be accepted yet")
 		}
+		for _, last := range t.last {
+			if _, err := t.exec(last.query, last.args()...); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 }
@@ -37,6 +42,7 @@ type txn struct {
 	accepted []*events.Event
 	receipts []store.Receipt
 	emitted  []*events.Event
+	last     []ending
 	runs     []store.Run
 	foreign  store.Foreign
 	done     []func()
@@ -66,6 +72,16 @@ func (t *txn) accept(evs []*events.Event, receipts []store.Receipt) {
 
 // emit accepts events that evrun makes itself: if one is known, the change fails with [store.ErrClash].
 func (t *txn) emit(evs []*events.Event) { t.emitted = append(t.emitted, evs...) }
+
+// ending is a statement at the end of a transaction.
+type ending struct {
+	query string
+	args  func() []any
+}
+
+// atEnd adds a statement to the message that accepts the change's events and commits it, behind the acceptance. evrun.journal then has the sequence of the
+// last of them. args is called when it is known which events are duplicates: the receipts of accept say so, but not yet the sequences of the others.
+func (t *txn) atEnd(query string, args func() []any) { t.last = append(t.last, ending{query, args}) }
 
 // publish adds a changed run to what OnCommit gets, if anybody wants runs.
 func (t *txn) publish(r store.Run) { t.runs = append(t.runs, r) }

@@ -1,0 +1,176 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"evrun/store"
+	"evrun/store/columns"
+)
+
+// Register makes these handlers those of the daemon, as [store.Handlers] says. idle has the names of those that had left and have no work to do.
+func (c *Change) Register(list []store.Registration, idle map[string]bool) ([]store.Consumer, error) {
+	// An event for one handler alone is accepted while its handler is locked against this. The head is read afterwards: it is behind all such events.
+	if _, err := c.tx.Exec(`SELECT FROM evrun.handlers ORDER BY id FOR NO KEY UPDATE`); err != nil {
+		return nil, err
+	}
+	if err := c.read(); err != nil {
+		return nil, err
+	}
+	begin, err := c.takeUnattended()
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{}
+	for _, h := range list {
+		if err := c.activate(h, begin, idle[h.Name]); err != nil {
+			return nil, fmt.Errorf("handler %s: %w", h.Name, err)
+		}
+		named[h.Name] = true
+	}
+	if err := c.wire(list); err != nil {
+		return nil, err
+	}
+	elsewhere, err := c.wiredElsewhere()
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range c.rows {
+		if h.Active && !named[h.Name] && !elsewhere[h.ID] {
+			c.leave(h)
+		}
+	}
+	for _, h := range list {
+		if was := c.rows[h.Was]; was != nil && !named[h.Was] && !was.Forgotten() {
+			was.Heir, was.changed = c.rows[h.Name].ID, true
+		}
+	}
+	took, err := c.takeOvers(list, named)
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(list, took), c.putAll()
+}
+
+// takeUnattended returns the sequence at which new handlers begin, and deletes it, so that later ones begin at the head.
+func (c *Change) takeUnattended() (int64, error) {
+	var text string
+	err := c.tx.Row(`DELETE FROM evrun.meta WHERE key = $1 RETURNING value`, columns.UnattendedKey).Scan(&text)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return c.head, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	begin, err := strconv.ParseInt(text, 10, 64)
+	return min(begin, c.head), err
+}
+
+// activate writes the row of a wired handler. New handlers begin at begin.
+func (c *Change) activate(r store.Registration, begin int64, idle bool) error {
+	h := c.rows[r.Name]
+	switch {
+	case h == nil:
+		h = &row{Handler: columns.Handler{Name: r.Name, Since: c.head, LowWater: begin}}
+		if r.FromStart {
+			h.LowWater = 0
+		}
+		c.rows[r.Name] = h
+	case h.Forgotten(): // its mark is where a later handler of this name begins
+		if h.Since = c.head; !r.FromStart {
+			h.LowWater, h.marked = begin, true
+		}
+	case h.Left:
+		late := c.now-h.LeftAt > store.ReturnWithin.Microseconds()
+		h.Paused = h.Paused || late && !idle
+	}
+	patterns, err := columns.EncodePatterns(r.On)
+	if err != nil {
+		return err
+	}
+	disabled := int64(0)
+	if r.Disabled {
+		if disabled = h.DisabledAt; disabled == 0 {
+			disabled = c.now
+		}
+	}
+	paused := h.Paused && (!r.FromMark || h.PausedAt > 0) // by hand: whatever the wiring says
+	h.changed = !h.Active || h.Heir != 0 || h.Patterns != patterns || h.Paused != paused || h.DisabledAt != disabled
+	h.Active, h.Left, h.Heir, h.Patterns, h.Paused, h.DisabledAt = true, false, 0, patterns, paused, disabled
+	return c.put(h)
+}
+
+// wire records what the daemon has wired.
+func (c *Change) wire(list []store.Registration) error {
+	if c.node == 0 {
+		return nil
+	}
+	ids := make([]int64, len(list))
+	for i, r := range list {
+		ids[i] = c.rows[r.Name].ID
+	}
+	_, err := c.tx.Exec(`DELETE FROM evrun.wired WHERE node = $1 AND handler <> ALL ($2)`, c.node, ids)
+	if err == nil {
+		_, err = c.tx.Exec(`INSERT INTO evrun.wired (node, handler) SELECT $1, unnest($2::integer[]) ON CONFLICT DO NOTHING`, c.node, ids)
+	}
+	return err
+}
+
+// wiredElsewhere are the handlers that other daemons have wired.
+func (c *Change) wiredElsewhere() (map[int64]bool, error) {
+	rows, err := c.tx.Query(`SELECT DISTINCT w.handler::bigint FROM evrun.wired w JOIN evrun.beats b ON b.node = w.node
+		WHERE w.node <> $1 AND b.expires_at > clock_timestamp()`, c.node)
+	if err != nil {
+		return nil, err
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	set := make(map[int64]bool, len(list))
+	for _, id := range list {
+		set[id] = true
+	}
+	return set, err
+}
+
+func (c *Change) leave(h *row) {
+	h.Active, h.Left, h.LeftAt, h.LeftHead, h.changed = false, true, c.now, c.head, true
+}
+
+// Leave deletes what a daemon had wired that has ended. What only it had leaves, if other daemons go on: nobody may come and run it. After the last daemon
+// all stay active, because it may be restarted.
+func (c *Change) Leave(node int64) error {
+	if _, err := c.tx.Exec(`DELETE FROM evrun.wired WHERE node = $1`, node); err != nil {
+		return err
+	}
+	c.node = 0 // every daemon that is left counts
+	elsewhere, err := c.wiredElsewhere()
+	if err != nil || len(elsewhere) == 0 {
+		return err
+	}
+	for _, h := range c.rows {
+		if h.Active && !elsewhere[h.ID] {
+			c.leave(h)
+		}
+	}
+	return c.putAll()
+}
+
+// answer fills in the consumers that Register returns.
+func (c *Change) answer(list []store.Registration, took map[string]bool) []store.Consumer {
+	inherits := map[int64]bool{}
+	for _, h := range c.rows {
+		if !h.Forgotten() && h.Heir != 0 {
+			inherits[h.Heir] = true
+		}
+	}
+	consumers := make([]store.Consumer, len(list))
+	for i, r := range list {
+		h := c.rows[r.Name]
+		h.Paused = h.Paused && (!r.FromMark || h.PausedAt > 0)
+		consumers[i] = h.Consumer()
+		consumers[i].Took, consumers[i].Inherits = took[h.Name], inherits[h.ID]
+	}
+	return consumers
+}
