@@ -11,8 +11,8 @@ import (
 
 	"evrun/cmd"
 	"evrun/cmd/config"
+	"evrun/cmd/drivers"
 	"evrun/cmd/reference"
-	"evrun/store/sqlite"
 )
 
 // TestDocumentsNameCommandsThatExist looks at the commands that documents name without their output: those of evrun must exist, with their flags, and a
@@ -181,7 +181,7 @@ func TestTheFirstTableHasWorkingEntries(t *testing.T) {
 	if err := os.WriteFile(file, []byte(lists["schedules:"]+lists["handlers:"]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.Load(file, config.Options{ParseStatement: sqlite.ParseStatement})
+	cfg, err := config.Load(file, config.Options{Parsers: drivers.Parsers})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"evrun/cmd/config"
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 )
 
 // Each block of `yaml` in .github/docs is a wiring file, and has neither errors nor warnings. A block that is a named file of its document is tried with
@@ -44,7 +44,7 @@ func wiringIsValid(t *testing.T, file string, line int, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(path, config.Options{Getenv: func(string) string { return "" }, ParseStatement: sqlite.ParseStatement})
+	c, err := config.Load(path, config.Options{Getenv: func(string) string { return "" }, Parsers: drivers.Parsers})
 	if err != nil {
 		t.Errorf("%s:%d: %v", file, line, err)
 		return

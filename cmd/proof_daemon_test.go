@@ -22,6 +22,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
+	daemons "evrun/cmd/daemon"
 	"evrun/store/sqlite"
 	"evrun/tasks"
 )
@@ -51,9 +52,9 @@ func serveProof() {
 			if name := os.Getenv(proofHandlers); name != "" {
 				cfg.Wiring.Handlers = append(cfg.Wiring.Handlers, wirings[name](dir)...)
 			}
-		}, func(opt *sqlite.Options) {
+		}, func(opt *daemons.StoreOptions) {
 			if text := os.Getenv(proofFault); text != "" {
-				armFault(opt, text)
+				opt.SQLite = func(opt *sqlite.Options) { armFault(opt, text) }
 			}
 			if file := os.Getenv(proofClock); file != "" {
 				opt.Now = movedClock(file)

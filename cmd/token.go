@@ -65,7 +65,7 @@ func runTokenList(ctx context.Context, e *cli.Env) error {
 		return err
 	}
 	if alone && cfg.Settings.Server.Listen != "" { // a daemon would have read the owner's
-		if wrong := access.CheckOwner(access.OwnerPath(cfg.Settings.Store.Path)); wrong != "" {
+		if wrong := access.CheckOwner(access.OwnerPath(cfg.Settings.Own())); wrong != "" {
 			e.Note("the owner's token is not listed: %s", wrong)
 		} else {
 			all = slices.Insert(all, 0, api.Token{Name: access.OwnerName, Source: string(access.Owner), Rights: []string{string(access.Admin)}})

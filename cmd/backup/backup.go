@@ -62,6 +62,10 @@ func (o *Options) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if at := cfg.Settings.Store; at.Shared() {
+		return fmt.Errorf("%s is backed up by PostgreSQL's own programs: pg_dump --format=custom for a copy of one moment, or a base backup with the archive of its log to go back to any moment; "+
+			"evrun migrate --to copy.db makes a SQLite store of it", at)
+	}
 	info, err := os.Stat(cfg.Settings.Store.Path)
 	if err != nil {
 		return fmt.Errorf("store %s: %w; no daemon has run here yet: start evrun serve", cfg.Settings.Store.Path, store.ErrNotFound)

@@ -66,6 +66,10 @@ func (o *RestoreOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if at := cfg.Settings.Store; at.Shared() {
+		return fmt.Errorf("%s is restored by PostgreSQL's own programs, while no daemon runs: pg_restore --clean, or a recovery to a moment; "+
+			"evrun migrate --from copy.db puts a SQLite store into it", at)
+	}
 	r := &restoring{RestoreOptions: o, cfg: cfg}
 	if r.path, err = files.Resolve(cfg.Settings.Store.Path); err != nil {
 		return err

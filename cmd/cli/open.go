@@ -13,10 +13,11 @@ import (
 	"evrun/cmd/api/access"
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
+	"evrun/cmd/config/settings"
 	"evrun/cmd/daemon"
+	"evrun/cmd/drivers"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/explain"
 	"evrun/tasks/process"
@@ -73,7 +74,7 @@ func (e *Env) Load() (*config.Config, error) {
 // ConfigOptions are how a command reads a wiring file.
 func (e *Env) ConfigOptions() config.Options {
 	return config.Options{
-		Flags: e.Command.Flags(), Getenv: os.Getenv, ParseStatement: sqlite.ParseStatement,
+		Flags: e.Command.Flags(), Getenv: os.Getenv, Parsers: drivers.Parsers,
 	}
 }
 
@@ -82,7 +83,7 @@ func (e *Env) issuer() *daemon.Address { return daemon.Issuer(e.Config, os.Geten
 
 // ClientOf is a client of the daemon that has these settings.
 func ClientOf(cfg *config.Config) *client.Client {
-	return client.New(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path)
+	return client.New(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Own())
 }
 
 // Client is a client of the daemon that has these settings. If that daemon's handler started this evrun, the client presents the secret
@@ -112,16 +113,6 @@ var runToken = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(
 // errIssuerGone: an event that belongs to a run can't be accepted without the daemon that knows the run.
 var errIssuerGone = &ExitError{Code: ExitNoDaemon, Err: errors.New("the daemon that runs this command is gone, and the event belongs to the command's run; the run is tried again when evrun serve is back")}
 
-// ReadStore opens a store for reading while do runs. If the file does not exist, the error is [store.ErrNotFound].
-func ReadStore(path string, do func(store.Store) error) error {
-	s, err := sqlite.OpenReader(path)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	return do(s)
-}
-
 // InProcess opens what a says while do runs, with a client that is answered by it in this process. It registers no handlers: the file
 // may be half edited, or another one. Those that the next daemon has see the events that do publishes, new ones too.
 func (e *Env) InProcess(ctx context.Context, cfg *config.Config, a Access, do func(*client.Client) error) error {
@@ -135,26 +126,37 @@ func (e *Env) InProcess(ctx context.Context, cfg *config.Config, a Access, do fu
 			return err
 		}
 		if a.write && issuer != nil {
-			cfg.Settings.Store.Path = issuer.Store
+			cfg.Settings.Store = settings.Named(issuer.Store, cfg.Settings.Store)
 		}
 	}
 	answer := func(s store.Store) error { return do(client.InProcess(serverOf(s, cfg).Handler())) }
 	if a.storeless {
 		return answer(nil)
 	}
-	path := cfg.Settings.Store.Path
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && !a.create {
-		switch {
+	at := cfg.Settings.Store
+	if a.write && !a.create {
+		switch exists, err := drivers.Exists(ctx, at); {
+		case err != nil:
+			return err
+		case exists:
 		case a.absent:
 			return answer(nil)
-		case a.write:
-			return fmt.Errorf("store %s: %w; no daemon has run here yet: start evrun serve", path, store.ErrNotFound)
+		default:
+			return fmt.Errorf("store %s: %w; no daemon has run here yet: start evrun serve", at, store.ErrNotFound)
 		}
 	}
 	if a.write {
 		return e.withStore(ctx, cfg, answer)
 	}
-	return ReadStore(path, answer)
+	s, err := drivers.OpenReader(ctx, at)
+	switch {
+	case a.absent && errors.Is(err, store.ErrNotFound):
+		return answer(nil)
+	case err != nil:
+		return err
+	}
+	defer s.Close()
+	return answer(s)
 }
 
 // serverOf answers by a store that no daemon of this process has; nil: by the wiring alone.
@@ -185,8 +187,7 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 
 // withStore opens the store for writing while do runs.
 func (e *Env) withStore(ctx context.Context, cfg *config.Config, do func(store.Store) error) error {
-	return sqlite.With(ctx, cfg.Settings.Store.Path, sqlite.Options{
-		Options:     store.Options{Unattended: true, MaxData: cfg.Settings.Server.MaxEvent, Warn: func(note string) { e.Note("store: %s", note) }},
-		Synchronous: cfg.Settings.Store.Synchronous, MaxWAL: cfg.Settings.Store.MaxWAL,
-	}, func(s *sqlite.Store) error { return do(s) })
+	return drivers.With(ctx, cfg.Settings.Store, drivers.Options{
+		Options: store.Options{Unattended: true, MaxData: cfg.Settings.Server.MaxEvent, Warn: func(note string) { e.Note("store: %s", note) }},
+	}, do)
 }

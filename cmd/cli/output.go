@@ -26,7 +26,7 @@ func (e *Env) Note(format string, args ...any) {
 
 // NoteWaiting notes that something waits in the store ("the event waits"), because no daemon runs.
 func (e *Env) NoteWaiting(what string, cfg *config.Config) {
-	e.Note("no daemon is running: %s in %s for evrun serve", what, cfg.Settings.Store.Path)
+	e.Note("no daemon is running: %s in %s for evrun serve", what, cfg.Settings.Store)
 }
 
 // wrapped breaks a line for stderr between words, if a terminal shows it; the lines after the first are indented.

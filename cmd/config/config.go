@@ -91,8 +91,8 @@ type (
 type Options struct {
 	Flags  *pflag.FlagSet      // the flags store, socket, log-level and log-format override settings if given; may be nil
 	Getenv func(string) string // nil: os.Getenv
-	// ParseStatement reads the statements of sql handlers, in the dialect of the store; nil: none can be read.
-	ParseStatement store.StatementParser
+	// Parsers returns what reads the statements of sql handlers, in the dialect of a store, and in that of the files of a dsn; nil: none can be read.
+	Parsers func(settings.Store) (own, files store.StatementParser)
 	// Given are the texts of files, by their absolute paths, of somebody who must learn nothing about this machine. If it is not nil, other files don't
 	// exist, and env(), file(), variables, programs, users, groups and certificates are not looked at.
 	Given map[string][]byte
@@ -165,8 +165,13 @@ func check(path, abs string, file include.File, o Options, wiring bool, in *incl
 	s := settings.NewReader(settings.Options{Report: placed{d, &w.doubts}, Root: root, Dir: c.Dir, Flags: o.Flags, Getenv: o.Getenv})
 	d.top(root, s, &w)
 	c.Settings, c.Wiring.Tokens = s.Settle(), w.tokens
+	for _, password := range s.Secrets {
+		c.Secrets.Add(password)
+	}
 	if wiring {
-		w.parse = o.ParseStatement
+		if o.Parsers != nil {
+			w.parse, w.parseFiles = o.Parsers(c.Settings.Store)
+		}
 		w.zone, _ = slots.LoadZone(c.Settings.Timezone) // it was checked
 		c.Included = w.include(root, file.Info)
 		c.Wiring = w.read()

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"evrun/cmd/config/settings"
+	"evrun/cmd/drivers"
 	"evrun/events"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/expression"
 	"evrun/tasks/fields"
@@ -38,7 +38,7 @@ func write(t testing.TB, text string) string {
 
 func load(t testing.TB, text string) *Config {
 	t.Helper()
-	c, err := Load(write(t, text), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	c, err := Load(write(t, text), Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestControlsOfAHandler(t *testing.T) {
 
 func TestAFileNeedsNoWiring(t *testing.T) {
 	for _, text := range []string{"store: a.db\n", "handlers:\nschedules:\nevents:\n", "\ufeffstore: a.db\r\nstrict_types: false\r\n", "---\nstore: a.db\n...\n"} {
-		if _, err := Load(write(t, text), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err != nil {
+		if _, err := Load(write(t, text), Options{Getenv: noEnv, Parsers: drivers.Parsers}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -267,7 +267,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		tests[locked] = "the file can't be read: permission denied"
 	}
 	for path, want := range tests {
-		_, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+		_, err := Load(path, Options{Getenv: noEnv, Parsers: drivers.Parsers})
 		if f := faults(t, err); len(f) != 1 || f[0].Message != want || f[0].File != path || f[0].Line != 0 {
 			t.Errorf("%s: %+v, want %q", path, f, want)
 		}

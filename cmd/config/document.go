@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"evrun/cmd/config/settings"
 	"evrun/cmd/config/warnings"
 	"evrun/cmd/config/yaml"
 	"evrun/tasks/fault"
@@ -131,7 +132,7 @@ func (d *document) fault(start, end int, msg, hint string) {
 	line := t.Line(start - t.Base)
 	source, from := t.LineText(line)
 	d.faults = append(d.faults, Fault{
-		File: t.name, Line: line + 1, Column: 1 + utf8.RuneCountInString(t.Source[from:start-t.Base]), Message: msg, Hint: hint, SourceLine: source,
+		File: t.name, Line: line + 1, Column: 1 + utf8.RuneCountInString(t.Source[from:start-t.Base]), Message: msg, Hint: hint, SourceLine: settings.Redact(source),
 		Offset: start, Width: end - start,
 	})
 	if d.full() {

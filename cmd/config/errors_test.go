@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 	"evrun/tasks/fault"
 	"evrun/tasks/handlers"
 )
@@ -20,7 +20,7 @@ func TestBadFiles(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
-			_, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+			_, err := Load(path, Options{Getenv: noEnv, Parsers: drivers.Parsers})
 			var e *Errors
 			if !errors.As(err, &e) {
 				t.Fatalf("want *Errors, got %v", err)
@@ -52,14 +52,14 @@ func TestBadFiles(t *testing.T) {
 var withoutKinds = strings.NewReplacer(fault.And(handlers.Names()), "(the kinds)", fault.Or(handlers.Names()), "(a kind)", fault.And(handlers.StubbedNames()), "(the outside kinds)")
 
 func TestTenFaultsAreToldAtOnce(t *testing.T) {
-	_, err := Load("testdata/bad/mixed-ten-places.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	_, err := Load("testdata/bad/mixed-ten-places.yaml", Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	if f := faults(t, err); len(f) != 10 {
 		t.Errorf("%d faults:\n%v", len(f), err)
 	}
 }
 
 func TestErrorIsOneLineAFault(t *testing.T) {
-	_, err := Load(write(t, "sotre: a.db\nlgo: {}\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	_, err := Load(write(t, "sotre: a.db\nlgo: {}\n"), Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != 2 || !strings.HasSuffix(lines[0], `evrun.yaml:1:1: unknown key "sotre" in the wiring file (did you mean "store"?)`) {
 		t.Errorf("%q", lines)
@@ -67,7 +67,7 @@ func TestErrorIsOneLineAFault(t *testing.T) {
 }
 
 func TestColorsOnlyWhereWanted(t *testing.T) {
-	_, err := Load("testdata/bad/file-control.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	_, err := Load("testdata/bad/file-control.yaml", Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	var e *Errors
 	if !errors.As(err, &e) {
 		t.Fatal(err)

@@ -279,7 +279,7 @@ func (r *wiringReader) action(kind string, inputs map[string]any, n *yaml.Node) 
 		return nil
 	}
 	action, faults := handlers.Build(kind, inputs, handlers.Deps{
-		BaseDir: r.dirOf(n), ParseStatement: r.parse, Secrets: r.secrets, Data: r.data, Events: r.bursts, Environment: r.environment, Note: r.note,
+		BaseDir: r.dirOf(n), ParseStatement: r.parse, ParseFiles: r.parseFiles, Secrets: r.secrets, Data: r.data, Events: r.bursts, Environment: r.environment, Note: r.note,
 	})
 	for _, f := range faults {
 		leftOut(kind, with, f)

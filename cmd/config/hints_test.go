@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"evrun/cmd/config/include"
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 )
 
 // TestTheHintForATypeLeadsToNoOtherFault: each of these files emits, or runs on, a type that is close to another one. No hint suggests a type that
@@ -64,7 +64,7 @@ func TestTheHintForATypeLeadsToNoOtherFault(t *testing.T) {
 }
 
 func TestAStrictFilesHintIsNotTheHandlersOwnType(t *testing.T) {
-	_, err := Load(write(t, "strict_types: true\nevents: {user.created: }\nhandlers:\n- {name: h, on: user.*, do: log, with: {message: x}, emit: user.create}\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	_, err := Load(write(t, "strict_types: true\nevents: {user.created: }\nhandlers:\n- {name: h, on: user.*, do: log, with: {message: x}, emit: user.create}\n"), Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	if list := faults(t, err); len(list) != 1 || list[0].Hint != "declare it under events" {
 		t.Errorf("%+v", list)
 	}
@@ -90,7 +90,7 @@ var otherFaultsComeIntoView = []string{"handler-do-unknown", "mixed-ten-places",
 
 // faultsOf returns the faults of a wiring file at path that has another text.
 func faultsOf(path, text string) []Fault {
-	_, err := check(path, path, include.File{Text: []byte(text)}, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true, new(include.Inputs))
+	_, err := check(path, path, include.File{Text: []byte(text)}, Options{Getenv: noEnv, Parsers: drivers.Parsers}, true, new(include.Inputs))
 	if e, ok := errors.AsType[*Errors](err); ok {
 		return e.Faults
 	}
@@ -113,7 +113,7 @@ func TestWhoFollowsAHintMeetsNoFaultThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+		_, err = Load(path, Options{Getenv: noEnv, Parsers: drivers.Parsers})
 		var e *Errors
 		if !errors.As(err, &e) || len(e.Faults) >= maxFaults {
 			continue

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 	"evrun/tasks/expression"
 )
 
@@ -37,7 +37,7 @@ func filesOf(t *testing.T, texts map[string]string) (path string) {
 }
 
 func loadFiles(path string) (*Config, error) {
-	return Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	return Load(path, Options{Getenv: noEnv, Parsers: drivers.Parsers})
 }
 
 // handlerText is a file with one handler.

@@ -16,7 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"evrun/cmd/config/yaml"
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 	"evrun/tasks/fields"
 	"evrun/tasks/handlers"
 )
@@ -102,7 +102,7 @@ var unseen = map[string][]string{
 	"a size or a duration":     {"settings-grace-long", "settings-grace-zero", "settings-max-event-bounds", "settings-max-event-unit", "output-bounds", "schedule-every-short", "schedule-grace"},
 	"two keys together":        {"settings-socket-group", "settings-max-streams", "settings-tls-[^kw]*", "settings-tls-key-alone"},
 	"a line of words":          {"short-words", "short-places"},
-	"a path":                   {"settings-socket-long", "settings-store-folder", "settings-store-memory", "settings-store-nul", "settings-store-postgres", "sql-dsn"},
+	"a path":                   {"settings-socket-long", "settings-store-folder", "settings-store-memory", "settings-store-nul", "settings-store-url-*", "sql-dsn"},
 	"several values together":  {"handler-debounce-max", "handler-retry-order", "output-retry-of-both", "handler-timeout-short", "name-duplicate", "schedule-bounds", "schedule-dst", "schedule-zone-not-followed", "schedule-two-timings", "strict-emit", "strict-no-events", "strict-on-dead", "strict-schedule", "schedule-max-missed", "tests-names", "tests-no-slot", "tests-stub-inside"},
 	"a schema within the file": {"schema-constant-data", "schema-dialect", "schema-dynamic", "schema-format", "schema-keyword*", "schema-openapi", "schema-pattern", "schema-ref-*"},
 	"a service's url":          {"notify-url"},
@@ -167,7 +167,7 @@ func TestTheSchemaKnowsTheKeysThatLoadReads(t *testing.T) {
 	known := mappingsOf(printedSchema(t, "7"))
 	for name, place := range places {
 		var keys, needed []string
-		_, err := Load(write(t, fmt.Sprintf(place, "{zzzzzzzzzzzz: 1}")+"\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+		_, err := Load(write(t, fmt.Sprintf(place, "{zzzzzzzzzzzz: 1}")+"\n"), Options{Getenv: noEnv, Parsers: drivers.Parsers})
 		var e *Errors
 		if !errors.As(err, &e) {
 			t.Fatalf("%s: %v", name, err)

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"evrun/cmd/config/include"
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 )
 
 func TestAThousandOfEachLoad(t *testing.T) {
-	c, err := Load(write(t, aThousandOfEach()), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	c, err := Load(write(t, aThousandOfEach()), Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	if err != nil || len(c.Wiring.Schedules) != 1000 || len(c.Wiring.Handlers) != 1000 {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func BenchmarkLoad(b *testing.B) {
 			path := write(b, text)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err != nil {
+				if _, err := Load(path, Options{Getenv: noEnv, Parsers: drivers.Parsers}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -85,7 +85,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(design))
 	wiring := wiringSchemas(f)["2020-12"]
 	f.Fuzz(func(t *testing.T, src []byte) {
-		c, err := check("evrun.yaml", "/etc/evrun.yaml", include.File{Text: src}, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}, true, new(include.Inputs))
+		c, err := check("evrun.yaml", "/etc/evrun.yaml", include.File{Text: src}, Options{Getenv: noEnv, Parsers: drivers.Parsers}, true, new(include.Inputs))
 		if (c == nil) == (err == nil) {
 			t.Fatalf("%v and %v", c, err)
 		}
@@ -114,7 +114,7 @@ func FuzzLoad(f *testing.F) {
 }
 
 func TestAnchorsAndMergeKeys(t *testing.T) {
-	c, err := Load("testdata/good/anchors.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	c, err := Load("testdata/good/anchors.yaml", Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	if err != nil {
 		t.Fatal(err)
 	}

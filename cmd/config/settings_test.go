@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"evrun/cmd/config/settings"
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 )
 
 func TestSettingsAreLayered(t *testing.T) {
@@ -113,19 +113,19 @@ func TestTheDefaultSocketInADeepFolderIsTooLong(t *testing.T) {
 	if err := os.WriteFile(path, []byte("store: a.db\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	_, err := Load(path, Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	if f := faults(t, err); len(f) != 1 || f[0].Line != 1 || !strings.Contains(f[0].Hint, "server.socket") {
 		t.Errorf("%+v", f)
 	}
 }
 
 func TestClientsDoNotMindTheWiring(t *testing.T) {
-	c, err := LoadSettings(write(t, "store: x.db\nhandlers: [{name: }, 5]\nnonsense: 1\ntests: 5\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	c, err := LoadSettings(write(t, "store: x.db\nhandlers: [{name: }, 5]\nnonsense: 1\ntests: 5\n"), Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	if err != nil || filepath.Base(c.Settings.Store.Path) != "x.db" || c.Wiring.Handlers != nil {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for _, text := range []string{"store: 5\n", "store: x.db\nhandlers: [\n", ""} {
-		if _, err := LoadSettings(write(t, text), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err == nil {
+		if _, err := LoadSettings(write(t, text), Options{Getenv: noEnv, Parsers: drivers.Parsers}); err == nil {
 			t.Errorf("%q: no error", text)
 		}
 	}

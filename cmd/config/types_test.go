@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 	"evrun/tasks/schema"
 )
 
@@ -14,14 +14,14 @@ func TestGoodFilesLoad(t *testing.T) {
 		t.Fatalf("%d files, %v", len(paths), err)
 	}
 	for _, path := range paths {
-		if _, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement}); err != nil {
+		if _, err := Load(path, Options{Getenv: noEnv, Parsers: drivers.Parsers}); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
 func TestDeclaredTypesHaveTheirSchemas(t *testing.T) {
-	c, err := Load("testdata/good/typed.yaml", Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	c, err := Load("testdata/good/typed.yaml", Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 )
 
 func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
@@ -105,7 +105,7 @@ func TestWhatIsProbablyNotMeantIsAWarning(t *testing.T) {
 
 func TestACommandWithoutATimeoutIsAWarning(t *testing.T) {
 	for timeout, want := range map[string]int{"": 1, ", timeout: 1m": 0} {
-		c, err := Load(write(t, "handlers:\n- {name: h, on: a, do: exec, with: {shell: \"true\"}"+timeout+"}\n"), Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+		c, err := Load(write(t, "handlers:\n- {name: h, on: a, do: exec, with: {shell: \"true\"}"+timeout+"}\n"), Options{Getenv: noEnv, Parsers: drivers.Parsers})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestACommandWithoutATimeoutIsAWarning(t *testing.T) {
 
 func TestAHoldIsAWarning(t *testing.T) {
 	path := write(t, "handlers:\n- name: h\n  on: a\n  do: sql\n  with: {statement: DELETE FROM t, hold: 2s}\n")
-	c, err := Load(path, Options{Getenv: noEnv, ParseStatement: sqlite.ParseStatement})
+	c, err := Load(path, Options{Getenv: noEnv, Parsers: drivers.Parsers})
 	if err != nil {
 		t.Fatal(err)
 	}

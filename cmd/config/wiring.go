@@ -41,12 +41,13 @@ type Wiring struct {
 type wiringReader struct {
 	versioned []byte // room for versionOf
 	*document
-	dir     string // of the file that is being read
-	secrets *expression.Secrets
-	notes   []string // see Config.Notes
-	parse   store.StatementParser
-	places  map[any]*yaml.Node    // of each *schedule.Entry, *hook.Hook and *tasks.Handler, for warnings
-	names   map[string]*yaml.Node // taken by schedules ("schedule x"), hooks and handlers
+	dir        string // of the file that is being read
+	secrets    *expression.Secrets
+	notes      []string              // see Config.Notes
+	parse      store.StatementParser // of the store
+	parseFiles store.StatementParser // of other files
+	places     map[any]*yaml.Node    // of each *schedule.Entry, *hook.Hook and *tasks.Handler, for warnings
+	names      map[string]*yaml.Node // taken by schedules ("schedule x"), hooks and handlers
 
 	types    map[string]*declaredType // under events
 	ownTypes map[string]*declaredType // evrun's own, as far as handlers are wired to them

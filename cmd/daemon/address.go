@@ -17,6 +17,7 @@ import (
 
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
+	"evrun/cmd/config/settings"
 	"evrun/events"
 	"evrun/store/files"
 	"evrun/tasks"
@@ -45,16 +46,16 @@ type notes struct {
 
 // addressOf is the address of a daemon with this configuration.
 func addressOf(cfg *config.Config) Address {
-	a := Address{Config: cfg.Path, Socket: cfg.Settings.Server.Socket, Store: cfg.Settings.Store.Path, MaxEvent: cfg.Settings.Server.MaxEvent}
+	a := Address{Config: cfg.Path, Socket: cfg.Settings.Server.Socket, Store: cfg.Settings.Store.String(), MaxEvent: cfg.Settings.Server.MaxEvent}
 	alone, err := config.LoadSettings(cfg.Path, config.Options{Getenv: func(string) string { return "" }})
-	a.Beside = err != nil || alone.Settings.Server.Socket != a.Socket || alone.Settings.Store.Path != a.Store
+	a.Beside = err != nil || alone.Settings.Server.Socket != a.Socket || alone.Settings.Store.String() != a.Store
 	return a
 }
 
 // Settings are the settings that a client needs, without a wiring file.
 func (a *Address) Settings() *config.Config {
 	cfg := &config.Config{Path: a.Config, Dir: filepath.Dir(a.Config)}
-	cfg.Settings.Server.Socket, cfg.Settings.Server.MaxEvent, cfg.Settings.Store.Path = a.Socket, a.MaxEvent, a.Store
+	cfg.Settings.Server.Socket, cfg.Settings.Server.MaxEvent, cfg.Settings.Store = a.Socket, a.MaxEvent, settings.Named(a.Store, settings.Given(os.Getenv))
 	return cfg
 }
 
@@ -188,7 +189,7 @@ func readAddress(path string, uid int) *Address {
 	}
 	text, err := io.ReadAll(io.LimitReader(f, 64<<10))
 	a := new(Address)
-	if err != nil || json.Unmarshal(text, a) != nil || !filepath.IsAbs(a.Socket) || !filepath.IsAbs(a.Store) {
+	if err != nil || json.Unmarshal(text, a) != nil || !filepath.IsAbs(a.Socket) || !settings.IsPlace(a.Store) {
 		return nil
 	}
 	return a
@@ -226,7 +227,7 @@ func listening(socket string) bool {
 func (a *Address) Answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	s, err := client.New(a.Socket, a.Config, a.Store).Status(ctx)
+	s, err := client.New(a.Socket, a.Config, a.Settings().Settings.Own()).Status(ctx)
 	return err == nil && wiringKey(s.Config) == wiringKey(a.Config)
 }
 
@@ -234,10 +235,7 @@ func (a *Address) Answers(ctx context.Context) bool {
 func (a *Address) Allowed(getenv func(string) string) bool {
 	for _, v := range []struct{ name, path string }{{"EVRUN_SERVER_SOCKET", a.Socket}, {"EVRUN_STORE", a.Store}} {
 		text := getenv(v.name)
-		if text != "" && !filepath.IsAbs(text) {
-			text = filepath.Join(filepath.Dir(a.Config), text)
-		}
-		if text != "" && filepath.Clean(text) != v.path {
+		if text != "" && settings.PlaceIn(filepath.Dir(a.Config), text) != v.path {
 			return false
 		}
 	}
@@ -262,7 +260,7 @@ func (a *Address) variables() map[string]string {
 func Issuer(wiring string, getenv func(string) string) *Address {
 	a := new(Address)
 	if getenv(tasks.VariableRunToken) == "" || json.Unmarshal([]byte(getenv(variableDaemon)), a) != nil ||
-		!filepath.IsAbs(a.Socket) || !filepath.IsAbs(a.Store) || wiringKey(a.Config) != wiringKey(wiring) || !a.Allowed(getenv) {
+		!filepath.IsAbs(a.Socket) || !settings.IsPlace(a.Store) || wiringKey(a.Config) != wiringKey(wiring) || !a.Allowed(getenv) {
 		return nil
 	}
 	return a

@@ -32,14 +32,13 @@ import (
 	"evrun/cmd/config"
 	"evrun/cmd/daemon/sockets"
 	"evrun/cmd/daemon/supervisor"
+	"evrun/cmd/drivers"
 	"evrun/cmd/metrics"
 	"evrun/cmd/web"
 	"evrun/cmd/wiring"
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/meter"
-	"evrun/store/sqlite"
-	"evrun/store/sqlite/database"
 	"evrun/tasks"
 	"evrun/tasks/emitter"
 	"evrun/tasks/process"
@@ -71,7 +70,7 @@ type Daemon struct {
 	current   atomic.Pointer[config.Config] // the one whose wiring runs
 	loaded    atomic.Pointer[time.Time]     // when that was read
 	log       *slog.Logger
-	store     *sqlite.Store
+	store     store.Store
 	bus       *events.Bus
 	commits   *events.Feed[store.Commit]
 	emitter   *emitter.Emitter
@@ -135,7 +134,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	d.emitter = NewEmitter(d.store, cfg)
 	d.runner = tasks.NewRunner(tasks.Options{
 		Store: d.store, Bus: d.bus, Emitter: d.emitter, Handlers: cfg.Wiring.Handlers, Log: d.log, Grace: cfg.Settings.Grace,
-		OpenDatabase: database.Open,
+		OpenDatabase: drivers.OpenFile,
 		Tracer:       d.tracer(),
 		Variables:    d.address.variables(),
 		Wired:        d.open,
@@ -157,7 +156,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Hooks:   cfg.Wiring.Hooks,
 		Pages:   web.Pages,
 		Daemon: &api.Daemon{Runner: d.runner, Bus: d.bus, Commits: d.commits, Status: d.status, Reload: d.reloader.asked, Metrics: d.metrics.Handler(), URL: d.Dashboard, Examine: d.examine, Activity: d.activity.Answer,
-			Wiring: wiring.New(wiring.Options{Current: d.current.Load, Load: o.Load, ParseStatement: sqlite.ParseStatement})},
+			Wiring: wiring.New(wiring.Options{Current: d.current.Load, Load: o.Load, Parsers: drivers.Parsers})},
 	})
 	if err = d.loadTokens(ctx); err != nil {
 		return nil, err
@@ -174,12 +173,11 @@ func NewEmitter(journal store.Journal, cfg *config.Config) *emitter.Emitter {
 }
 
 // StoreOptions are the options of the store.
-type StoreOptions = sqlite.Options
+type StoreOptions = drivers.Options
 
 // storeOptions makes the store publish each commit: its events to the bus, and all of it to the followers of commits.
 func (d *Daemon) storeOptions() StoreOptions {
-	opt := StoreOptions{Synchronous: d.cfg.Settings.Store.Synchronous, MaxWAL: d.cfg.Settings.Store.MaxWAL}
-	opt.Options = store.Options{
+	opt := StoreOptions{Options: store.Options{
 		MaxData:  d.cfg.Settings.Server.MaxEvent,
 		Warn:     func(note string) { d.log.Warn("store: " + note) },
 		Wrote:    d.metrics.Wrote,
@@ -195,7 +193,7 @@ func (d *Daemon) storeOptions() StoreOptions {
 				d.commits.Publish(c)
 			}
 		},
-	}
+	}}
 	if d.o.Tune != nil {
 		d.o.Tune(&opt)
 	}
@@ -217,14 +215,14 @@ func (d *Daemon) endLeftovers(ctx context.Context) {
 const openStoreFor = 3 * time.Second
 
 // openStore opens the store. With ask, the process that answers at the socket is a daemon that has it, and keeps it.
-func openStore(ctx context.Context, cfg *config.Config, opt StoreOptions, ask bool) (*sqlite.Store, error) {
+func openStore(ctx context.Context, cfg *config.Config, opt StoreOptions, ask bool) (store.Store, error) {
 	deadline := time.Now().Add(openStoreFor)
 	for {
-		s, err := sqlite.Open(cfg.Settings.Store.Path, opt)
+		s, err := drivers.Open(ctx, cfg.Settings.Store, opt)
 		if err == nil || !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
 			return s, err
 		}
-		if ask && client.New(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Store.Path).Ping(ctx) == nil {
+		if ask && client.New(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Own()).Ping(ctx) == nil {
 			return nil, err
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"evrun/cmd/drivers"
 	"evrun/cmd/metrics"
 	"evrun/store"
 	"evrun/store/files"
@@ -14,7 +15,7 @@ func (d *Daemon) watch() {
 	d.metrics.Watch(metrics.Sources{
 		Version: d.o.Version, Revision: d.o.Revision,
 		Handlers: d.runner.Measures, Schedules: d.scheduler.States, Refused: d.emitter.Refused(), Server: d.server.Load, Denied: d.server.Denied(), Port: d.port, Hooks: d.server.Hooks(), Accepting: d.accepting,
-		Reloaded: d.reloader.lastRead, WAL: d.store.WAL, Space: d.space, Retention: d.keeper.Status, Spans: d.spanCounts,
+		Reloaded: d.reloader.lastRead, WAL: d.wal, Space: d.space, Retention: d.keeper.Status, Spans: d.spanCounts,
 	})
 }
 
@@ -28,14 +29,18 @@ func (d *Daemon) accepting() bool {
 	}
 }
 
+func (d *Daemon) wal() store.WAL { return drivers.WAL(d.store) }
+
 // space is what the store takes on the disk.
 func (d *Daemon) space(ctx context.Context) metrics.Space {
 	s := metrics.Space{DiskFree: -1}
 	if sizes, err := d.store.Sizes(ctx); err == nil {
 		s.Sizes = &sizes
 	}
-	if free, _, known := files.Space(d.cfg.Settings.Store.Path); known {
-		s.DiskFree = free
+	if at := d.cfg.Settings.Store; !at.Shared() {
+		if free, _, known := files.Space(at.Path); known {
+			s.DiskFree = free
+		}
 	}
 	return s
 }

@@ -25,10 +25,10 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	cfg := d.current.Load()
 	s := api.Status{
 		Version: d.o.Version, PID: os.Getpid(), StartedAt: d.started.UTC().Truncate(time.Millisecond), Config: cfg.Path, LoadedAt: d.loaded.Load().UTC().Truncate(time.Millisecond), Reload: d.reloader.last.Load(),
-		Store: cfg.Settings.Store.Path, Socket: cfg.Settings.Server.Socket, TCP: d.port(),
+		Store: cfg.Settings.Store.String(), Socket: cfg.Settings.Server.Socket, TCP: d.port(),
 	}
-	s.StoreSize = files.Size(s.Store) + files.Size(s.Store+"-wal")
-	wal := d.store.WAL()
+	s.StoreSize = d.storeSize(ctx)
+	wal := d.wal()
 	s.WAL = api.WAL{Bytes: wal.Bytes, Max: wal.Max, Held: wal.Held, Full: wal.Full, Holders: wal.Holders}
 	var err error
 	if s.Head, err = d.store.Head(ctx); err != nil {
@@ -59,6 +59,16 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	troubles(&s, delayed)
 	d.spanTroubles(&s)
 	return s, err
+}
+
+// storeSize is how many bytes the store has; 0 where it can't say.
+func (d *Daemon) storeSize(ctx context.Context) int64 {
+	at := d.cfg.Settings.Store
+	if !at.Shared() {
+		return files.Size(at.Path) + files.Size(at.Path+"-wal")
+	}
+	sizes, _ := d.store.Sizes(ctx)
+	return sizes.File
 }
 
 // The bounds of what a status looks up of schedules.

@@ -14,7 +14,7 @@ func (d *Daemon) useTokens(cfg *config.Config) error {
 	if d.tcp == nil {
 		return nil
 	}
-	path := access.OwnerPath(cfg.Settings.Store.Path)
+	path := access.OwnerPath(cfg.Settings.Own())
 	owner, made, err := access.OwnerToken(path)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func (x *examination) port(ctx context.Context) {
 	if server.TLS.On() {
 		x.certificate()
 	}
-	if wrong := access.CheckOwner(access.OwnerPath(x.cfg.Settings.Store.Path)); wrong != "" && (x.daemon != nil || files.Size(x.cfg.Settings.Store.Path) > 0) {
+	if wrong := access.CheckOwner(access.OwnerPath(x.cfg.Settings.Own())); wrong != "" && (x.daemon != nil || files.Size(x.cfg.Settings.Own()) > 0) {
 		x.add("token", Warning, "", "the owner's token: %s", wrong)
 	}
 	switch {

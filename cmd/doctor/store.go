@@ -21,7 +21,11 @@ import (
 
 // store looks at the store's files, and at what the store says.
 func (x *examination) store(ctx context.Context) {
-	if x.cfg == nil {
+	switch {
+	case x.cfg == nil:
+		return
+	case x.cfg.Settings.Store.Shared():
+		x.database(ctx)
 		return
 	}
 	path, err := files.Resolve(x.cfg.Settings.Store.Path)
@@ -66,16 +70,20 @@ func (x *examination) store(ctx context.Context) {
 		return
 	}
 	defer s.Close()
-	for _, look := range []struct {
-		check string
-		do    func(context.Context, *sqlite.Store) error
-	}{
-		{"space", func(ctx context.Context, s *sqlite.Store) error { return x.space(ctx, s, path, &has) }},
-		{"retention", x.retention}, {"runs", x.runs}, {"reload", x.reloads},
-	} {
-		if err := look.do(ctx, s); err != nil {
-			x.add(look.check, Warning, "try again", "the store can't say: %v", err)
-		}
+	x.look(ctx, s, "space", func(ctx context.Context, s store.Store) error { return x.space(ctx, s, path, &has) })
+	x.contents(ctx, s)
+}
+
+// contents looks at what is in a store of either kind.
+func (x *examination) contents(ctx context.Context, s store.Store) {
+	x.look(ctx, s, "retention", x.retention)
+	x.look(ctx, s, "runs", x.runs)
+	x.look(ctx, s, "reload", x.reloads)
+}
+
+func (x *examination) look(ctx context.Context, s store.Store, check string, do func(context.Context, store.Store) error) {
+	if err := do(ctx, s); err != nil {
+		x.add(check, Warning, "try again", "the store can't say: %v", err)
 	}
 }
 
@@ -144,7 +152,7 @@ const (
 )
 
 // space looks at the disk, the log and the free pages.
-func (x *examination) space(ctx context.Context, s *sqlite.Store, path string, has *store.Contents) error {
+func (x *examination) space(ctx context.Context, s store.Store, path string, has *store.Contents) error {
 	sizes, err := s.Sizes(ctx)
 	if err != nil {
 		return err
@@ -185,7 +193,7 @@ func lasting(grown time.Duration, free, used int64) time.Duration {
 }
 
 // retention says what is pruned, and whether that is announced.
-func (x *examination) retention(ctx context.Context, s *sqlite.Store) error {
+func (x *examination) retention(ctx context.Context, s store.Store) error {
 	set := x.cfg.Settings.Retention
 	st, err := retention.StatusOf(ctx, s, retention.Policy{Events: set.Events, Size: set.Size, Dedupe: set.Dedupe}, x.now)
 	if x.daemon != nil {
@@ -214,7 +222,7 @@ func (x *examination) retention(ctx context.Context, s *sqlite.Store) error {
 }
 
 // runs says which runs are dead, and which handlers left with work to do, unless a daemon has said it.
-func (x *examination) runs(ctx context.Context, s *sqlite.Store) (err error) {
+func (x *examination) runs(ctx context.Context, s store.Store) (err error) {
 	if x.marks, err = s.ScheduleMarks(ctx); err != nil || x.daemon != nil {
 		return err
 	}
@@ -254,7 +262,7 @@ const (
 )
 
 // reloads shows which wiring files were refused lately.
-func (x *examination) reloads(ctx context.Context, s *sqlite.Store) error {
+func (x *examination) reloads(ctx context.Context, s store.Store) error {
 	p, err := events.ParsePattern(events.TypeConfigRejected)
 	if err != nil {
 		return err

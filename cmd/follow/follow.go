@@ -15,6 +15,8 @@ import (
 	"evrun/cmd/api/client"
 	"evrun/cmd/api/shape"
 	"evrun/cmd/cli"
+	"evrun/cmd/config/settings"
+	"evrun/cmd/drivers"
 	"evrun/cmd/output"
 	"evrun/events"
 	"evrun/store"
@@ -92,21 +94,21 @@ func Run(ctx context.Context, e *cli.Env, o Options) error {
 		return err
 	}
 	if o.NoFollow {
-		err := t.readStore(ctx, cfg.Settings.Store.Path)
+		err := t.readStore(ctx, cfg.Settings.Store)
 		if errors.Is(err, store.ErrNotFound) {
-			e.Note("there is no store yet at %s", cfg.Settings.Store.Path)
+			e.Note("there is no store yet at %s", cfg.Settings.Store)
 			return nil
 		}
 		return err
 	}
-	return t.follow(ctx, cli.ClientOf(cfg), cfg.Settings.Store.Path)
+	return t.follow(ctx, cli.ClientOf(cfg), cfg.Settings.Store)
 }
 
 // lookAgain is how often a tail without a daemon reads the store, and tries to connect.
 const lookAgain = 250 * time.Millisecond
 
 // follow streams from the daemon, and reads the store while none runs. It returns when ctx ends or the output breaks.
-func (t *tail) follow(ctx context.Context, c *client.Client, path string) error {
+func (t *tail) follow(ctx context.Context, c *client.Client, at settings.Store) error {
 	said := false
 	for {
 		var out *writeError
@@ -131,10 +133,10 @@ func (t *tail) follow(ctx context.Context, c *client.Client, path string) error 
 			return err
 		}
 		if !said {
-			t.Note("no daemon is running: reading %s until there is one", path)
+			t.Note("no daemon is running: reading %s until there is one", at)
 			said = true
 		}
-		if err := t.readStore(ctx, path); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := t.readStore(ctx, at); err != nil && !errors.Is(err, store.ErrNotFound) {
 			if ctx.Err() != nil {
 				return context.Canceled
 			}
@@ -153,8 +155,8 @@ func (t *tail) query() client.StreamQuery {
 }
 
 // readStore prints the events in the store from where the tail is.
-func (t *tail) readStore(ctx context.Context, path string) error {
-	err := cli.ReadStore(path, func(s store.Store) error {
+func (t *tail) readStore(ctx context.Context, at settings.Store) error {
+	err := drivers.Read(ctx, at, func(s store.Store) error {
 		t.reasons = shape.NewReasons(s, nil)
 		return t.stored(ctx, s)
 	})

@@ -59,13 +59,13 @@ func Unit(cfg *config.Config, o Options) (string, error) {
 		Name: o.Name, User: o.Account, Own: o.Own, Program: quoted(o.Program), Config: quoted(cfg.Path),
 		StopSeconds: int((cfg.Settings.Grace + stopsAfter).Seconds()), ProtectHome: "yes", PrivateTmp: "yes",
 	}
-	for _, path := range []string{cfg.Settings.Store.Path, cfg.Settings.Server.Socket} {
+	for _, path := range []string{cfg.Settings.Own(), cfg.Settings.Server.Socket} {
 		dir := filepath.Dir(path)
 		if !isIn(dir, "/var/lib/"+o.Name) && !isIn(dir, "/run/"+o.Name) && (len(u.Writable) == 0 || u.Writable[0] != quoted(dir)) {
 			u.Writable = append(u.Writable, quoted(dir))
 		}
 	}
-	for _, path := range append(cfg.Places(), cfg.Settings.Store.Path, cfg.Settings.Server.Socket, o.Program) {
+	for _, path := range append(cfg.Places(), cfg.Settings.Own(), cfg.Settings.Server.Socket, o.Program) {
 		if isIn(path, "/home") || isIn(path, "/root") || isIn(path, "/run/user") {
 			u.ProtectHome = "read-only"
 		}

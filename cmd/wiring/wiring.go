@@ -16,15 +16,16 @@ import (
 
 	"evrun/cmd/api/shape"
 	"evrun/cmd/config"
+	"evrun/cmd/config/settings"
 	"evrun/store"
 	"evrun/tasks/expression"
 )
 
 // Options are what a [Wiring] is about. None may be left out.
 type Options struct {
-	Current        func() *config.Config          // whose wiring runs
-	Load           func() (*config.Config, error) // reads its files again
-	ParseStatement store.StatementParser          // see [config.Options]
+	Current func() *config.Config                                   // whose wiring runs
+	Load    func() (*config.Config, error)                          // reads its files again
+	Parsers func(settings.Store) (own, files store.StatementParser) // see [config.Options]
 }
 
 // Wiring answers questions about a wiring. It is safe for concurrent use.
@@ -127,5 +128,5 @@ func given(cfg *config.Config, sent []shape.WiringFile, redact func(string) stri
 
 // loadGiven reads a wiring that is made of given files.
 func (w *Wiring) loadGiven(files map[string][]byte) (*config.Config, error) {
-	return config.Load(w.o.Current().Path, config.Options{Given: files, ParseStatement: w.o.ParseStatement})
+	return config.Load(w.o.Current().Path, config.Options{Given: files, Parsers: w.o.Parsers})
 }

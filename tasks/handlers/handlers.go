@@ -45,7 +45,9 @@ var table = sync.OnceValue(func() []Kind {
 		describe("notify", "Sends a notification: by chat, mail, push or webhook, or in the daemon's log.",
 			func(deps Deps) tasks.Action { return newNotify(deps) }),
 		describe("sql", "Runs one SQL statement on evrun's own database, in the transaction that settles the run: exactly once. A SELECT runs beside it. Or on another SQLite file.",
-			func(deps Deps) tasks.Action { return &sql{dir: deps.BaseDir, parse: deps.ParseStatement} }),
+			func(deps Deps) tasks.Action {
+				return &sql{dir: deps.BaseDir, parse: deps.ParseStatement, parseFiles: deps.ParseFiles}
+			}),
 		describe("user.insert", "Adds a user to evrun's own database, in the transaction that settles the run: exactly once.",
 			func(Deps) tasks.Action { return &userInsert{} }),
 	}
@@ -71,8 +73,9 @@ type Deps struct {
 	BaseDir string // the base of relative paths: the wiring file's directory
 	// Secrets records the values of env() and file() in inputs; nil: nothing is recorded.
 	Secrets *expression.Secrets
-	// ParseStatement reads the statements of sql, in the dialect of the store that runs them; nil: none can be read.
-	ParseStatement store.StatementParser
+	// ParseStatement reads the statements of sql, in the dialect of the store that runs them, and ParseFiles those for the SQLite files of a dsn; nil: none can
+	// be read.
+	ParseStatement, ParseFiles store.StatementParser
 	// Data is the type of the events' data, for the inputs' expressions; nil: unknown.
 	Data *expression.Data
 	// Events says that the inputs' expressions have the events of a burst: the handler has a debounce.

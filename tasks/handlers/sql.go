@@ -29,7 +29,8 @@ type sql struct {
 	DSN       string                       `key:"dsn" doc:"Another SQLite file to run on, relative to this file's directory. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written. Their times are microseconds since 1970; in the views events_view and runs_view they are texts such as 2026-12-24T18:00:00.000Z."`
 
 	dir        string
-	parse      store.StatementParser
+	parse      store.StatementParser // of the store
+	parseFiles store.StatementParser // of other files
 	statement  *store.Statement
 	values     []*expression.Value // of its parameters, in its order
 	migrations []*store.Statement
@@ -37,12 +38,16 @@ type sql struct {
 
 // check parses the statements and matches the parameters with the values.
 func (s *sql) check() []*fault.Fault {
-	if s.parse == nil {
+	read := s.parse
+	if s.DSN != "" {
+		read = s.parseFiles
+	}
+	if read == nil {
 		return []*fault.Fault{fault.At([]any{"statement"}, "no store is known that runs SQL")}
 	}
 	var faults []*fault.Fault
 	parse := func(text string, path ...any) *store.Statement {
-		parsed, err := s.parse(text)
+		parsed, err := read(text)
 		if err != nil {
 			faults = append(faults, fault.Of(err).Within(path...))
 		} else if i := strings.Index(text, "${"); i >= 0 { // in a string or a comment, where it would not be evaluated

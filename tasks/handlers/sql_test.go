@@ -62,7 +62,7 @@ func TestWrongSQLIsExplained(t *testing.T) {
 		{map[string]any{"statement": "SELECT 1", "dsn": "file:x?mode=ro"}, []toldFault{{path: "dsn", msg: `"file:x?mode=ro" is not a valid path`, hint: "write the path of the file alone"}}},
 		{map[string]any{"statement": "SELECT 1", "dsn": "${ data.file }"}, []toldFault{{path: "dsn", msg: "a path can't have an expression in it", hint: "each file needs a handler of its own"}}},
 	} {
-		_, errs := Build("sql", test.with, Deps{ParseStatement: sqlite.ParseStatement})
+		_, errs := Build("sql", test.with, Deps{ParseStatement: sqlite.ParseStatement, ParseFiles: sqlite.ParseStatement})
 		if got := faultsOf(errs); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%v:\n got %+v\nwant %+v", test.with, got, test.want)
 		}
@@ -89,7 +89,7 @@ func TestParametersAreExact(t *testing.T) {
 		`[1,"<b>",{"a":9007199254740993}]`: `[1,"<b>",{"a":9007199254740993}]`, `{}`: `{}`,
 		`9223372036854775808`: errLargeNumber, `-9223372036854775809`: errLargeNumber, `1e999`: "the number is too large for a column; string() would keep it as text",
 	} {
-		action := build[tasks.Inside](t, "sql", map[string]any{"statement": "SELECT :v", "params": map[string]any{"v": "${ data.v }"}}, Deps{ParseStatement: sqlite.ParseStatement})
+		action := build[tasks.Inside](t, "sql", map[string]any{"statement": "SELECT :v", "params": map[string]any{"v": "${ data.v }"}}, Deps{ParseStatement: sqlite.ParseStatement, ParseFiles: sqlite.ParseStatement})
 		effect, err := action.Prepare(delivery(`{"v":` + data + `}`))
 		if err != nil {
 			if text := fmt.Sprintf("params.v: %v", want); err.Error() != text || reflect.TypeOf(err) != reflect.TypeOf(tasks.Permanent(err)) {
@@ -115,7 +115,7 @@ func TestParametersAreExact(t *testing.T) {
 func TestTheResultOfAStatement(t *testing.T) {
 	run := func(statement string, tx *sqlTx) (any, error) {
 		t.Helper()
-		effect, err := build[tasks.Inside](t, "sql", map[string]any{"statement": statement}, Deps{ParseStatement: sqlite.ParseStatement}).Prepare(delivery(`{}`))
+		effect, err := build[tasks.Inside](t, "sql", map[string]any{"statement": statement}, Deps{ParseStatement: sqlite.ParseStatement, ParseFiles: sqlite.ParseStatement}).Prepare(delivery(`{}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestTheResultOfAStatement(t *testing.T) {
 
 func TestSQLElsewhere(t *testing.T) {
 	dir := t.TempDir()
-	deps := Deps{BaseDir: dir, ParseStatement: sqlite.ParseStatement}
+	deps := Deps{BaseDir: dir, ParseStatement: sqlite.ParseStatement, ParseFiles: sqlite.ParseStatement}
 	insert := func(migrate any) *sqlElsewhere {
 		with := map[string]any{"statement": "INSERT INTO seen VALUES (:id, :v) ON CONFLICT DO NOTHING RETURNING id", "dsn": "other.db",
 			"params": map[string]any{"id": "${ event.id }", "v": "${ data.v }"}}
@@ -194,7 +194,7 @@ func TestSQLElsewhere(t *testing.T) {
 // BenchmarkPrepareSQL measures a worker's work for one event.
 func BenchmarkPrepareSQL(b *testing.B) {
 	action := build[tasks.Inside](b, "sql", map[string]any{"statement": "INSERT INTO t VALUES (:name, :email)",
-		"params": map[string]any{"name": "${ data.name }", "email": "${ data.email }"}}, Deps{ParseStatement: sqlite.ParseStatement})
+		"params": map[string]any{"name": "${ data.name }", "email": "${ data.email }"}}, Deps{ParseStatement: sqlite.ParseStatement, ParseFiles: sqlite.ParseStatement})
 	d := delivery(`{"name":"Ada Lovelace","email":"ada@example.com"}`)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -206,7 +206,7 @@ func BenchmarkPrepareSQL(b *testing.B) {
 
 // Without a handler's timeout, a statement on another file is stopped, too; a function that can't be stopped is bounded by size.
 func TestAStatementElsewhereIsBounded(t *testing.T) {
-	deps := Deps{BaseDir: t.TempDir(), ParseStatement: sqlite.ParseStatement}
+	deps := Deps{BaseDir: t.TempDir(), ParseStatement: sqlite.ParseStatement, ParseFiles: sqlite.ParseStatement}
 	for statement, want := range map[string]error{
 		"INSERT INTO seen WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c": store.ErrTimeout,
 		"INSERT INTO seen SELECT hex(zeroblob(:n))":                                                               store.ErrStatement,
@@ -232,7 +232,7 @@ func TestAStatementElsewhereIsBounded(t *testing.T) {
 // A statement that only reads runs beside the writer.
 func TestAStatementThatOnlyReadsHoldsNothing(t *testing.T) {
 	for statement, reads := range map[string]bool{"SELECT 1": true, "WITH q AS (SELECT 1) SELECT * FROM q": true, "VALUES (1)": true, "DELETE FROM t RETURNING x": false} {
-		action, faults := Build("sql", map[string]any{"statement": statement}, Deps{ParseStatement: sqlite.ParseStatement})
+		action, faults := Build("sql", map[string]any{"statement": statement}, Deps{ParseStatement: sqlite.ParseStatement, ParseFiles: sqlite.ParseStatement})
 		if len(faults) > 0 {
 			t.Fatal(faults[0])
 		}

@@ -16,7 +16,7 @@ import (
 
 // Keys are the settings' own keys at the top of a file. A flag tag names the flag that overrides a setting.
 type Keys struct {
-	Store     storeKeys     `key:"store" other:"database,db" doc:"The SQLite file with journal, runs and users; relative to this file. Default evrun.db."`
+	Store     storeKeys     `key:"store" other:"database,db" doc:"Where journal, runs and users are: a SQLite file, relative to this file, or the URL of a PostgreSQL database that several daemons may share. Default evrun.db."`
 	Server    serverKeys    `key:"server" doc:"How the daemon is reached."`
 	Log       logKeys       `key:"log" other:"logging" doc:"The daemon's log."`
 	Retention retentionKeys `key:"retention" doc:"How long events are kept, with their runs. Dead and waiting runs keep theirs."`
@@ -24,9 +24,9 @@ type Keys struct {
 }
 
 type storeKeys struct {
-	Path        storePath   `key:"path,short" flag:"store" default:"evrun.db" other:"file" doc:"The SQLite file; relative to this file."`
-	MaxWAL      fields.Size `key:"wal_max" min:"16MiB" max:"1024GiB" default:"4GiB" doc:"How large the write-ahead log may become while another program reads the store: from there on nothing is accepted."`
-	Synchronous string      `key:"synchronous" enum:"full,normal" default:"full" other:"sync" doc:"full: an acknowledged event survives a power cut. normal is faster, and perhaps loses the last moments."`
+	Path        storePath   `key:"path,short" flag:"store" default:"evrun.db" other:"file" doc:"The SQLite file, relative to this file, or the URL of a PostgreSQL database: postgres://user@host/evrun."`
+	MaxWAL      fields.Size `key:"wal_max" min:"16MiB" max:"1024GiB" default:"4GiB" doc:"How large SQLite's write-ahead log may become while another program reads the store: from there on nothing is accepted."`
+	Synchronous string      `key:"synchronous" enum:"full,normal" default:"full" other:"sync" doc:"With SQLite. full: an acknowledged event survives a power cut. normal is faster, and perhaps loses the last moments."`
 }
 
 type serverKeys struct {
@@ -166,24 +166,6 @@ func badPath(text string) *fault.Fault {
 	}
 	return nil
 }
-
-// storePath is the path of the store.
-type storePath string
-
-func (p *storePath) DecodeField(value any, at *fields.At) {
-	text, ok := at.Text(value)
-	switch {
-	case !ok:
-	case strings.HasPrefix(text, "postgres:"), strings.HasPrefix(text, "postgresql:"):
-		at.Refuse(fault.New("PostgreSQL is not supported yet").Hinting("name a file: evrun.db"))
-	case text == ":memory:", strings.HasPrefix(text, "file:"), strings.Contains(text, "://"):
-		at.Refuse(fault.New("%s is not a file path", fault.Quote(text)).Hinting("name a file: evrun.db"))
-	default:
-		(*FilePath)(p).DecodeField(text, at)
-	}
-}
-
-func (*storePath) FieldShape() fields.Shape { return new(FilePath).FieldShape() }
 
 // socketMode is the mode of the socket: who can write to it can connect.
 type socketMode os.FileMode

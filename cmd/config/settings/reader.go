@@ -105,6 +105,8 @@ type Options struct {
 
 // Reader reads the settings of a file, and overrides them by the environment and the flags.
 type Reader struct {
+	Secrets []string // the passwords in settings, once they are settled
+
 	o     Options
 	wrong map[string]bool // the keys of the wrong settings in the file
 }
@@ -117,7 +119,7 @@ func (r *Reader) Prepare(values map[string]any) {
 	for i := range settings {
 		s := &settings[i]
 		for _, n := range r.scalars(s) {
-			part := Unexpanded().FindString(n.Value)
+			part := Unexpanded().FindString(Redact(n.Value))
 			if part == "" {
 				continue
 			}
@@ -226,7 +228,7 @@ func (r *Reader) Settle() Settings {
 	for i := range settings {
 		s := &settings[i]
 		value, origin := s.split(v.Get(s.key)), origins[s.key]
-		switch part := Unexpanded().FindString(fmt.Sprint(value)); {
+		switch part := Unexpanded().FindString(Redact(fmt.Sprint(value))); {
 		case (value == "" || value == nil) && origin == "":
 		case part != "" && origin != "":
 			r.o.Report.Beside(origin, fault.Clip(part, 60)+" is not replaced by anything here", "write out what it stands for")
@@ -246,7 +248,7 @@ func (r *Reader) Settle() Settings {
 // settings returns the merged settings, with absolute paths.
 func (r *Reader) settings(k *Keys, origins map[string]string) Settings {
 	s := Settings{
-		Store: Store{Path: r.place(string(k.Store.Path), origins["store.path"]), MaxWAL: int64(k.Store.MaxWAL), Synchronous: k.Store.Synchronous},
+		Store: r.store(&k.Store, origins["store.path"]),
 		Server: Server{
 			Socket: r.place(string(k.Server.Socket), origins["server.socket"]), SocketMode: os.FileMode(k.Server.SocketMode), SocketGroup: string(k.Server.SocketGroup),
 			MaxEvent: int(k.Server.MaxEvent), Watch: k.Server.Watch,

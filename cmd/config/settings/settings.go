@@ -27,13 +27,6 @@ type Retention struct {
 	Dedupe time.Duration // retention.dedupe; default 30 days
 }
 
-// Store are the settings of the store.
-type Store struct {
-	Path        string // absolute; default evrun.db beside the file
-	MaxWAL      int64  // store.wal_max: the bound of the write-ahead log, in bytes; default 4 GiB
-	Synchronous string // "full" (default): an acknowledged event survives a power cut; "normal": the last ones may not
-}
-
 // Server are the settings of the control socket and the daemon.
 type Server struct {
 	Socket      string      // absolute; default evrun.sock beside the file

@@ -15,7 +15,7 @@ import (
 	"evrun/cmd/api/client"
 	"evrun/cmd/config"
 	"evrun/cmd/daemon"
-	"evrun/store/sqlite"
+	"evrun/cmd/drivers"
 )
 
 // Daemon is a running daemon. It is stopped at the end of the test, if not before.
@@ -33,7 +33,7 @@ func Start(t testing.TB, wiring string, options ...func(*daemon.Options)) *Daemo
 	d := &Daemon{Dir: dir, Config: filepath.Join(dir, "evrun.yaml")}
 	d.Write(t, wiring)
 	load := func() (*config.Config, error) {
-		return config.Load(d.Config, config.Options{Getenv: func(string) string { return "" }, ParseStatement: sqlite.ParseStatement})
+		return config.Load(d.Config, config.Options{Getenv: func(string) string { return "" }, Parsers: drivers.Parsers})
 	}
 	cfg, err := load()
 	if err != nil {

@@ -123,9 +123,11 @@ func TestTheWatchdogIsFedByTheWriter(t *testing.T) {
 	d := daemontest.Start(t, "handlers: [{name: note, on: a.b, do: log, with: {message: x}}]\n", func(o *daemon.Options) {
 		o.Manager, o.Log = manager, slog.New(logged{slog.DiscardHandler, log})
 		o.Tune = func(s *daemon.StoreOptions) {
-			s.At = func(p sqlite.Point) {
-				if p == sqlite.BeforeCommit && held.Load() {
-					<-gate
+			s.SQLite = func(s *sqlite.Options) {
+				s.At = func(p sqlite.Point) {
+					if p == sqlite.BeforeCommit && held.Load() {
+						<-gate
+					}
 				}
 			}
 		}

@@ -1,0 +1,48 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"evrun/store/postgres/schema"
+)
+
+// OpenReader opens the store that a database has for reading: also one that is a standby of another. Methods that write fail. If the database has no
+// store, the error is [store.ErrNotFound]; if this version must migrate it first, [store.ErrOlder].
+func OpenReader(ctx context.Context, address string, opt Options) (_ *Store, err error) {
+	config, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			pool.Close()
+		}
+	}()
+	s := &Store{opt: opt, pool: pool}
+	if s.id, err = schema.Look(ctx, pool); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Exists reports whether a database has a store.
+func Exists(ctx context.Context, address string) (bool, error) {
+	pool, err := pgxpool.New(ctx, address)
+	if err != nil {
+		return false, err
+	}
+	defer pool.Close()
+	var exists bool
+	if err := pool.QueryRow(ctx, `SELECT to_regclass('evrun.meta') IS NOT NULL`).Scan(&exists); err != nil {
+		return false, fmt.Errorf("look for a store: %w", err)
+	}
+	return exists, nil
+}
