@@ -86,6 +86,8 @@ type LeaseChange struct {
 type Grant struct {
 	Slots    Slots
 	LowWater int64 // every event of the slots up to here has a run
+	// Node is the holder's number, which claims and settlements of the slots name: see [SettleBatch]. 0: the store has one daemon.
+	Node int64
 }
 
 // Node is a daemon that shares the store.

@@ -20,6 +20,8 @@ type Foreign struct {
 	Handlers  bool  // somebody has paused, resumed or forgotten a handler, or another daemon has a new wiring
 	Schedules bool  // marks of schedules
 	Tokens    bool
+	// All says that reports may have been lost: whatever is in memory must be read again, runs, too.
+	All bool
 }
 
 // Attempted is an attempt that has ended: the place of its run in [Commit.Runs], and the run's event.

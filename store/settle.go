@@ -19,12 +19,18 @@ type Claim struct {
 	// Joins are the sequences of other events that a new run joins to its own. None of them has a run yet: each gets a skipped run that names the new
 	// run, in the same transaction.
 	Joins []int64
+	// Node is the node to which the run's slot was granted. If this process is another node by now, because it has lost its leases meanwhile, the claim
+	// is refused. 0: not checked.
+	Node int64
 }
 
 // SettleBatch is a set of attempts that end together.
 type SettleBatch struct {
 	Settlements []Settlement
 	Marks       []Mark
+	// Node is the node to which the slots were granted, as in [Claim]. If this process is another node by now, all settlements are Fenced, and no mark
+	// is moved: a write that waited while the leases were lost must not count for what the next node holds.
+	Node int64
 }
 
 // Mark is a handler's new low-water mark.
