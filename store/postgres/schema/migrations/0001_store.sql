@@ -95,6 +95,7 @@ CREATE TABLE evrun.shares (
   low_water bigint NOT NULL             -- every event of the slots up to here has been dealt with
 ) WITH (fillfactor = 50);
 CREATE INDEX shares_handler ON evrun.shares (handler);
+INSERT INTO evrun.shares (handler, slots, low_water) VALUES (-1, -1, 0), (-2, -1, 0);
 
 -- One row for each handler and matching event. States: 1 running, 2 retrying, 3 succeeded, 4 skipped, 5 dead, 6 dropped, 7 cancelled.
 CREATE TABLE evrun.runs (
