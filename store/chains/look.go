@@ -198,14 +198,19 @@ func (l *Look) chains(window []*Event) (list []*Chain, err error) {
 			add(e)
 		}
 	}
-	for i, e := range slices.SortedFunc(maps.Values(l.events), func(a, b *Event) int { return cmp.Compare(a.Sequence, b.Sequence) }) {
-		e.place = i
-	}
+	l.number()
 	for _, c := range list {
 		c.Large = c.Large || len(c.Events) > MaxChain
 	}
 	slices.SortFunc(list, func(a, b *Chain) int { return cmp.Compare(a.Key, b.Key) })
 	return list, nil
+}
+
+// number numbers the events of the look.
+func (l *Look) number() {
+	for i, e := range slices.SortedFunc(maps.Values(l.events), func(a, b *Event) int { return cmp.Compare(a.Sequence, b.Sequence) }) {
+		e.place = i
+	}
 }
 
 // orphaned looks at an event whose chain began before the window. If it now is what begins the chain, the rest are the chain's later events.

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"evrun/store"
+	"evrun/store/postgres/prune"
 	"evrun/store/postgres/schema"
 )
 
@@ -28,6 +29,8 @@ type Store struct {
 	opt  Options
 	id   string
 	pool *pgxpool.Pool // for reads
+
+	pruner *prune.Pruner
 }
 
 // Open connects to the database, and brings evrun's tables up to date.
@@ -54,6 +57,7 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, err
 	}
+	s.pruner = prune.New(prune.Options{Pool: s.pool, Write: s.writePart, Now: opt.Now})
 	return s, nil
 }
 

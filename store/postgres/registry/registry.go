@@ -53,22 +53,37 @@ func (c *Change) read() error {
 	if err := c.tx.Row(`SELECT head FROM evrun.journal`).Scan(&c.head); err != nil {
 		return err
 	}
-	rows, err := c.tx.Query(`SELECT id, name, (SELECT min(low_water) FROM evrun.shares s WHERE s.handler = h.id), since, active, paused, coalesce(patterns, ''),
+	list, err := Read(c.tx)
+	c.rows = make(map[string]*row, len(list))
+	for _, h := range list {
+		c.rows[h.Name] = &row{Handler: *h}
+	}
+	return err
+}
+
+// Read returns all handlers that were ever registered.
+func Read(tx interface {
+	Query(query string, args ...any) (pgx.Rows, error)
+}) ([]*columns.Handler, error) {
+	rows, err := tx.Query(`SELECT id, name, (SELECT min(low_water) FROM evrun.shares s WHERE s.handler = h.id), since, active, paused, coalesce(patterns, ''),
 			left_at IS NOT NULL, coalesce(left_at, 0), left_head, coalesce(heir, 0), coalesce(predecessors, ''),
 			coalesce(paused_by, ''), coalesce(paused_why, ''), coalesce(paused_at, 0), coalesce(disabled_at, 0)
 		FROM evrun.handlers h`)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	list, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (*row, error) {
-		h := &row{}
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (*columns.Handler, error) {
+		h := &columns.Handler{}
 		return h, r.Scan(&h.ID, &h.Name, &h.LowWater, &h.Since, &h.Active, &h.Paused, &h.Patterns, &h.Left, &h.LeftAt, &h.LeftHead, &h.Heir, &h.Predecessors,
 			&h.PausedBy, &h.PausedWhy, &h.PausedAt, &h.DisabledAt)
 	})
-	c.rows = make(map[string]*row, len(list))
-	for _, h := range list {
-		c.rows[h.Name] = h
-	}
+}
+
+// WaitForChanges has a transaction wait until no change of the handlers goes on, and none be made until the transaction ends.
+func WaitForChanges(tx interface {
+	Exec(query string, args ...any) (rows int64, err error)
+}) error {
+	_, err := tx.Exec(`SELECT pg_advisory_xact_lock_shared(1702261365, 1)`)
 	return err
 }
 
