@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Backups copies the database while it is used.
+// Backups copies the database while it is used. The error of a store that is not in a file is [errors.ErrUnsupported], with what to do instead.
 type Backups interface {
 	// Backup copies the database to the file at path, which must be empty and writable, and returns the sequence of the last event in the copy. The
 	// copy has everything that was committed up to then, and nothing else. Writes go on meanwhile. report gets the bytes that are copied, and all that

@@ -15,6 +15,8 @@ import (
 type Driver struct {
 	// Open makes an empty store for one test and starts its Run; both end with the test.
 	Open func(t *testing.T, opt store.Options) store.Store
+	// InFile says that the store is a file: it makes backups of it, and gives freed space back.
+	InFile bool
 	// Parse reads the user statements.
 	Parse store.StatementParser
 }
