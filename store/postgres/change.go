@@ -2,39 +2,85 @@ package postgres
 
 import (
 	"context"
-	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/postgres/schema"
+	"evrun/store/postgres/wire"
 )
 
 // change makes a change that is not on the way of events: do runs in a transaction. The events that it passes on are accepted in the message that commits
 // it, so that nobody holds the journal's head over a round trip. do may be called again, after a deadlock or a broken connection.
 func (s *Store) change(ctx context.Context, do func(t *txn) error) error {
-	t := &txn{s: s, now: schema.Micros(s.opt.Now())}
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		t.ctx, t.tx = context.WithoutCancel(ctx), tx
-		if err := do(t); err != nil {
-			return err
+	if err := s.gate.enter(ctx); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	var c *session
+	select {
+	case c = <-s.changes:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { s.changes <- c }()
+	return c.retry(ctx, func(ctx context.Context) error { return c.once(ctx, do) })
+}
+
+// once makes the change in one transaction.
+func (c *session) once(ctx context.Context, do func(t *txn) error) error {
+	s := c.s
+	began := time.Now()
+	tx, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	t := &txn{s: s, c: c, ctx: ctx, tx: tx, now: schema.Micros(s.opt.Now()), wantRuns: s.wantRuns()}
+	in := &intake{now: t.now}
+	if err = do(t); err == nil {
+		err = c.commit(ctx, t, in)
+	}
+	if err = c.ended(ctx, err); err == nil || !passes(err) {
+		s.wrote(store.Written{Events: len(in.fresh), Known: in.known, Runs: len(t.runs), Took: time.Since(began), Err: err})
+	}
+	if err != nil {
+		return err
+	}
+	for _, do := range t.done {
+		do()
+	}
+	return nil
+}
+
+// commit accepts the transaction's events and commits it, in one message, and publishes it.
+func (c *session) commit(ctx context.Context, t *txn, in *intake) error {
+	if err := t.sift(in); err != nil {
+		return err
+	}
+	m := &wire.Message{}
+	at, err := in.add(m, c.s)
+	if err != nil {
+		return err
+	}
+	for _, last := range t.last {
+		m.Add(last.query, last.args()...)
+	}
+	m.Add("COMMIT")
+	return c.finish(ctx, m, len(in.fresh) > 0, func(results []wire.Result) (store.Commit, error) {
+		if err := in.accepted(ctx, c.s, results, at); err != nil {
+			return store.Commit{}, err
 		}
-		if len(t.accepted)+len(t.emitted) > 0 {
-			return errors.New("events can't be accepted yet")
-		}
-		for _, last := range t.last {
-			if _, err := t.exec(last.query, last.args()...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+		copy(t.receipts, in.receipts)
+		return store.Commit{Events: in.fresh, Runs: t.runs, Attempts: t.attempts}, nil
+	}, t.foreign)
 }
 
 // txn is the transaction of a change.
 type txn struct {
 	s   *Store
+	c   *session
 	ctx context.Context
 	tx  pgx.Tx
 	now int64
@@ -43,7 +89,9 @@ type txn struct {
 	receipts []store.Receipt
 	emitted  []*events.Event
 	last     []ending
+	wantRuns bool // somebody wants what publish gets
 	runs     []store.Run
+	attempts []store.Attempted
 	foreign  store.Foreign
 	done     []func()
 }
@@ -84,7 +132,11 @@ type ending struct {
 func (t *txn) atEnd(query string, args func() []any) { t.last = append(t.last, ending{query, args}) }
 
 // publish adds a changed run to what OnCommit gets, if anybody wants runs.
-func (t *txn) publish(r store.Run) { t.runs = append(t.runs, r) }
+func (t *txn) publish(r store.Run) {
+	if t.wantRuns {
+		t.runs = append(t.runs, r)
+	}
+}
 
 // tell says what other processes must know of the change.
 func (t *txn) tell(f store.Foreign) {
@@ -96,3 +148,23 @@ func (t *txn) tell(f store.Foreign) {
 
 // after is called once the change is on disk.
 func (t *txn) after(do func()) { t.done = append(t.done, do) }
+
+// sift finds out which of the transaction's events are known.
+func (t *txn) sift(in *intake) error {
+	if len(t.accepted)+len(t.emitted) == 0 {
+		return nil
+	}
+	in.take(t.accepted, false)
+	in.take(t.emitted, true)
+	m := &wire.Message{}
+	in.addLookup(m)
+	results, _, err := t.c.conn.Send(t.ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := in.sift(results); err != nil {
+		return err
+	}
+	copy(t.receipts, in.receipts)
+	return nil
+}

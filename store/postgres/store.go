@@ -7,6 +7,8 @@ import (
 	"encoding/base32"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,15 +22,29 @@ import (
 // Options for opening a store.
 type Options struct {
 	store.Options
+	// At is called at each [Point] of a transaction that ends, by the goroutine that writes it, for tests. Default: nothing.
+	At func(Point)
 }
 
 // Store is a store in a database. See [store.Store] for the promises of its methods.
 type Store struct {
 	store.Store // the methods that are not built yet: nil
 
-	opt  Options
-	id   string
-	pool *pgxpool.Pool // for reads
+	opt    Options
+	id     string
+	config *pgxpool.Config
+	pool   *pgxpool.Pool // for reads
+
+	node      atomic.Int64 // as which this process holds leases; 0: it holds none
+	anonymous int64        // see writerID
+	gate      gate
+	changes   chan *session // those that are free
+	abandoned chan struct{} // closed when nobody waits any longer to learn what became of a commit
+	hasKeys   atomic.Bool   // there are keys of pruned events, as far as known
+
+	commits    sync.Mutex // see publish
+	publishing sync.Mutex // held during OnCommit
+	reporting  sync.Mutex // held during Wrote
 
 	pruner *prune.Pruner
 }
@@ -50,7 +66,11 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	if err := schema.Migrate(ctx, c, newStoreID); err != nil {
 		return nil, err
 	}
-	s := &Store{opt: opt}
+	s := &Store{opt: opt, config: config, anonymous: newAnonymous(), abandoned: make(chan struct{}), changes: make(chan *session, changeSessions)}
+	s.gate.begun = make(chan struct{})
+	for i := range changeSessions {
+		s.changes <- &session{s: s, number: sessions - changeSessions + i}
+	}
 	if err := c.QueryRow(ctx, `SELECT value FROM evrun.meta WHERE key = 'id'`).Scan(&s.id); err != nil {
 		return nil, fmt.Errorf("its id: %w", err)
 	}
@@ -72,12 +92,33 @@ func (s *Store) ID() string { return s.id }
 
 // Run implements [store.Store].
 func (s *Store) Run(ctx context.Context) error {
+	close(s.gate.begun)
 	<-ctx.Done()
+	last := time.AfterFunc(endWithin, func() { close(s.abandoned) })
+	defer last.Stop()
+	s.gate.close()
 	return nil
 }
 
+// endWithin is how long the end of Run waits for a database that does not answer.
+const endWithin = 10 * time.Second
+
 // Close implements [store.Store].
 func (s *Store) Close() error {
+	if s.changes != nil {
+		for range changeSessions {
+			c := <-s.changes
+			c.close()
+		}
+		s.forgetAnonymous()
+	}
 	s.pool.Close()
 	return nil
+}
+
+// forgetAnonymous deletes the rows of a process without leases.
+func (s *Store) forgetAnonymous() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, _ = s.pool.Exec(ctx, `DELETE FROM evrun.writers WHERE node = $1`, s.anonymous) // or they go when they are old
 }

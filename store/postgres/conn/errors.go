@@ -3,6 +3,7 @@ package conn
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -15,6 +16,16 @@ const (
 	DeadlockDetected     = "40P01"
 	LockNotAvailable     = "55P03"
 	QueryCanceled        = "57014"
+	DiskFull             = "53100"
+	ReadOnlyTransaction  = "25006" // the server has become a standby
+)
+
+// Errors that pass by themselves.
+var (
+	// ErrAway: the connection broke, or could not be made.
+	ErrAway = errors.New("the database does not answer")
+	// ErrHindered: another transaction was in the way.
+	ErrHindered = errors.New("other transactions were in the way")
 )
 
 // Code returns the code of a server's error, or an empty string.
@@ -24,4 +35,19 @@ func Code(err error) string {
 		return e.Code
 	}
 	return ""
+}
+
+// Hindered reports whether a transaction failed because of another one, so that it may succeed when it is repeated.
+func Hindered(err error) bool {
+	switch Code(err) {
+	case SerializationFailure, DeadlockDetected, LockNotAvailable:
+		return true
+	}
+	return errors.Is(err, ErrHindered)
+}
+
+// Away reports whether a transaction failed because the server is not there, or is one that can't be written.
+func Away(err error) bool {
+	code := Code(err)
+	return errors.Is(err, ErrAway) || code == ReadOnlyTransaction || strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == "53300"
 }

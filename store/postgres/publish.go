@@ -1,0 +1,85 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"evrun/store"
+)
+
+// publish passes on what a transaction of this process has committed, before the call that made it returns. Transactions that accept events come in the
+// order of the journal: Store.commits is locked from before their commits until they are published.
+func (s *Store) publish(c store.Commit, _ store.Foreign) {
+	if s.opt.OnCommit == nil || len(c.Events)+len(c.Runs) == 0 {
+		return
+	}
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	s.opt.OnCommit(c)
+}
+
+// wrote reports a transaction.
+func (s *Store) wrote(w store.Written) {
+	if s.opt.Wrote == nil {
+		return
+	}
+	s.reporting.Lock()
+	defer s.reporting.Unlock()
+	s.opt.Wrote(w)
+}
+
+func (s *Store) wantRuns() bool { return s.opt.WantRuns != nil && s.opt.WantRuns() }
+
+// fenced is called when a transaction found that another process has taken over the node's leases.
+func (s *Store) fenced(node int64) { s.node.CompareAndSwap(node, 0) }
+
+// Point is a moment in a transaction, for tests that crash or wait there.
+type Point string
+
+// The points, in the order in which a transaction reaches them.
+const (
+	BeforeCommit  Point = "before commit"  // the message that commits is about to be sent
+	AfterCommit   Point = "after commit"   // committed, not yet published
+	BeforeAnswers Point = "before answers" // published, the callers have no answers yet
+)
+
+func (s *Store) at(p Point) {
+	if s.opt.At != nil {
+		s.opt.At(p)
+	}
+}
+
+// gate lets writes in from the beginning of Run until it ends.
+type gate struct {
+	begun  chan struct{} // closed when Run begins
+	mu     sync.RWMutex  // held for reading by each write
+	closed bool
+}
+
+// enter waits for Run to begin. After a nil it must be left.
+func (g *gate) enter(ctx context.Context) error {
+	if g.begun == nil {
+		return fmt.Errorf("%w: it was opened for reading", store.ErrReadOnly)
+	}
+	select {
+	case <-g.begun:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	g.mu.RLock()
+	if g.closed {
+		g.mu.RUnlock()
+		return store.ErrClosed
+	}
+	return nil
+}
+
+func (g *gate) leave() { g.mu.RUnlock() }
+
+// close waits for the writes that are in, and refuses others.
+func (g *gate) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+}

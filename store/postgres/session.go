@@ -1,0 +1,295 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"evrun/store"
+	"evrun/store/postgres/conn"
+	"evrun/store/postgres/wire"
+)
+
+// The connections that write, by their numbers in evrun.writers: the writer's, one for settlements with user statements, and those of changes.
+const (
+	writerSession     = 0
+	statementsSession = 1
+	changeSessions    = 4
+	sessions          = 2 + changeSessions
+)
+
+// errFenced: this process has lost its leases, and another one may have them.
+var errFenced = errors.New("this daemon has lost its leases")
+
+// session is a connection on which the store writes: one transaction at a time. It connects again by itself.
+type session struct {
+	s      *Store
+	number int
+	conn   *wire.Conn // nil: not connected
+	node   int64      // as which it is connected: see Store.writerID
+	begun  int64      // transactions
+}
+
+// writerID is the node as which this process writes. Without a node, it is a random negative number, which nobody takes over: so processes without leases
+// know, too, what became of a COMMIT without an answer.
+func (s *Store) writerID() int64 {
+	if node := s.node.Load(); node != 0 {
+		return node
+	}
+	return s.anonymous
+}
+
+func newAnonymous() int64 { return -1 - rand.Int64N(1<<62) }
+
+// ready connects, unless it is connected as the node that the process is now.
+func (c *session) ready(ctx context.Context) error {
+	node := c.s.writerID()
+	if c.conn != nil && (c.conn.IsClosed() || c.node != node) {
+		c.close()
+	}
+	if c.conn != nil {
+		return nil
+	}
+	made, err := c.s.connect(ctx, node)
+	if err != nil {
+		return err
+	}
+	c.conn, c.node = wire.New(made), node
+	if node < 0 {
+		if err = anonymousRow(ctx, made, node, c.number); err != nil {
+			c.close()
+		}
+	}
+	return err
+}
+
+// anonymousRow makes the row of a connection of a process without leases. Rows of such processes that were killed go when they are old.
+func anonymousRow(ctx context.Context, c *pgx.Conn, node int64, number int) error {
+	_, err := c.Exec(ctx, `DELETE FROM evrun.writers WHERE node < 0 AND since < now() - interval '30 days'`)
+	if err == nil {
+		_, err = c.Exec(ctx, `INSERT INTO evrun.writers (node, connection, transaction) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING`, node, number)
+	}
+	return err
+}
+
+// connect makes a connection of a node.
+func (s *Store) connect(ctx context.Context, node int64) (*pgx.Conn, error) {
+	config := s.config.ConnConfig.Copy()
+	config.RuntimeParams["application_name"] = applicationName(node)
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	c, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Exec(ctx, sessionSettings); err != nil {
+		_ = c.Close(ctx)
+		return nil, err
+	}
+	return c, nil
+}
+
+// applicationName is how the sessions of a node are found, to end them.
+func applicationName(node int64) string {
+	if node <= 0 {
+		return "evrun"
+	}
+	return fmt.Sprint("evrun/", node)
+}
+
+const connectWithin = 5 * time.Second
+
+// sessionSettings bound how long a transaction of ours waits for another, and how long it holds what others wait for when this process is stopped.
+const sessionSettings = `SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '5s';
+	SET search_path = "$user", public, evrun; SET default_transaction_isolation = 'read committed'`
+
+// fence is the first statement of each transaction of a node: it fails with a division by zero when another process has taken the node over, and counts
+// the transactions of the connection. A message that arrives late, when its transaction was counted as lost, fails as well.
+const fence = `WITH f AS (UPDATE evrun.writers SET transaction = $3::bigint
+		WHERE node = $1::bigint AND connection = $2::integer AND transaction < $3::bigint AND NOT fenced RETURNING 1)
+	SELECT 1 / count(*) FROM f`
+
+// begin is the text that begins a transaction of several round trips, and fences it.
+func (c *session) begin() string {
+	c.begun++
+	return fmt.Sprintf(`BEGIN; WITH f AS (UPDATE evrun.writers SET transaction = %d WHERE node = %d AND connection = %d AND transaction < %[1]d AND NOT fenced RETURNING 1)
+		SELECT 1 / count(*) FROM f`, c.begun, c.node, c.number)
+}
+
+// message begins a message that is a transaction of its own, or with begin the beginning of one.
+func (c *session) message(begin bool) *wire.Message {
+	c.begun++
+	m := &wire.Message{}
+	if begin {
+		m.Add("BEGIN")
+	}
+	m.Add(fence, wire.Int8(c.node), wire.Int4(int32(c.number)), wire.Int8(c.begun))
+	return m
+}
+
+// open begins a transaction of several round trips.
+func (c *session) open(ctx context.Context) (pgx.Tx, error) {
+	if err := c.ready(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", conn.ErrAway, err)
+	}
+	tx, err := c.conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: c.begin()})
+	if conn.Code(err) == conn.DivisionByZero {
+		err = c.fenced()
+	}
+	if err != nil {
+		return nil, c.ended(ctx, err)
+	}
+	return tx, nil
+}
+
+// fenced notes that the connection's transactions are fenced off.
+func (c *session) fenced() error {
+	if c.node > 0 {
+		c.s.fenced(c.node)
+	}
+	c.close() // a process without leases gets a new row
+	return errFenced
+}
+
+// ended ends a transaction that has failed with err, and says of a broken connection that it is one. It does nothing after a success.
+func (c *session) ended(ctx context.Context, err error) error {
+	if err == nil || c.conn == nil {
+		return err
+	}
+	if !c.conn.IsClosed() && c.conn.PgConn().TxStatus() != 'I' {
+		if _, rerr := c.conn.Exec(ctx, "ROLLBACK"); rerr != nil {
+			c.close()
+		}
+	}
+	if c.conn == nil || c.conn.IsClosed() {
+		return fmt.Errorf("%w: %w", conn.ErrAway, err)
+	}
+	return err
+}
+
+// finish sends the message that ends a transaction, and publishes what done makes of its results, in the order of the journal: ordered says that it
+// accepts events. It returns once it is known whether the transaction was committed; if the answer was lost, there are no results.
+func (c *session) finish(ctx context.Context, m *wire.Message, ordered bool, done func([]wire.Result) (store.Commit, error), f store.Foreign) error {
+	s := c.s
+	if ordered {
+		s.commits.Lock()
+		defer s.commits.Unlock()
+	}
+	s.at(BeforeCommit)
+	results, sent, err := c.conn.Send(ctx, m)
+	var refused *wire.StatementError
+	switch {
+	case err == nil:
+	case !sent || errors.As(err, &refused):
+		return s.hindered(err)
+	default:
+		if ok, rerr := c.outcome(ctx); !ok {
+			return errors.Join(conn.ErrAway, rerr, err)
+		}
+		results = nil
+	}
+	s.at(AfterCommit)
+	commit, err := done(results)
+	if err != nil {
+		return err
+	}
+	s.publish(commit, f)
+	s.at(BeforeAnswers)
+	return nil
+}
+
+// outcome waits until it is known whether the connection's last transaction was committed.
+func (c *session) outcome(ctx context.Context) (committed bool, err error) {
+	for {
+		committed, err := c.committed(ctx)
+		if err == nil || errors.Is(err, errFenced) {
+			return committed, err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-c.s.abandoned:
+			return false, fmt.Errorf("%w: the answer to a commit was lost: %w", store.ErrBroken, err)
+		}
+	}
+}
+
+// retry calls do until it succeeds, or has an error that does not pass by itself.
+func (c *session) retry(ctx context.Context, do func(ctx context.Context) error) error {
+	inner := context.WithoutCancel(ctx) // a write that has begun ends
+	patience := time.Now().Add(writeWithin)
+	for tries := 1; ; tries++ {
+		err := do(inner)
+		switch {
+		case err == nil || !passes(err):
+			return err
+		case ctx.Err() != nil, conn.Away(err) && time.Now().After(patience), !conn.Away(err) && tries >= maxTries:
+			return fmt.Errorf("%w: %w", store.ErrBusy, err)
+		case conn.Away(err):
+			wait(ctx, time.Duration(min(tries, 10))*20*time.Millisecond)
+		}
+	}
+}
+
+const (
+	writeWithin = 5 * time.Second // how long a write waits for the database
+	maxTries    = 20              // of a transaction that others hinder
+)
+
+// passes reports whether a transaction may succeed when it is repeated.
+func passes(err error) bool {
+	return !errors.Is(err, store.ErrBroken) && (conn.Hindered(err) || conn.Away(err) || errors.Is(err, errFenced))
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// committed finds out whether the connection's last transaction was committed, after its answer was lost. It returns an error if that can't be found out
+// now, and errFenced if it can't be found out any more, because another process has taken the node over.
+func (c *session) committed(ctx context.Context) (bool, error) {
+	node, begun := c.node, c.begun
+	c.close()
+	check, err := c.s.connect(ctx, c.s.writerID())
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = check.Close(ctx) }()
+	tx, err := check.Begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	// The row's lock waits for the lost session, as long as it is still at it. If its message is yet to arrive, it finds the row counted on.
+	var last int64
+	err = tx.QueryRow(ctx, `SELECT transaction FROM evrun.writers WHERE node = $1 AND connection = $2 FOR UPDATE`, node, c.number).Scan(&last)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return false, errFenced
+	case err != nil:
+		return false, err
+	case last >= begun:
+		return true, nil
+	}
+	if _, err := tx.Exec(ctx, `UPDATE evrun.writers SET transaction = $3 WHERE node = $1 AND connection = $2`, node, c.number, begun); err != nil {
+		return false, err
+	}
+	return false, tx.Commit(ctx)
+}
+
+func (c *session) close() {
+	if c.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = c.conn.Close(ctx) // what it wrote is committed
+	c.conn = nil
+}
