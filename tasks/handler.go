@@ -33,6 +33,7 @@ type Handler struct {
 	Was         string           // its previous name, whose mark and unsettled runs it takes over; empty: none
 	Description string           // for people; empty: none
 	Labels      map[string]string
+	Nodes       []string // which daemons run it, by their names or labels; none: all
 	Disabled    bool // it must not run: its events and its retries wait
 	// Version changes when the handler's text in the wiring file changes: see [Runner.Replace]. Empty: the handler always counts as changed.
 	Version string
@@ -45,6 +46,11 @@ type Handler struct {
 
 // LabelsOf implements [control.Labeled].
 func (h *Handler) LabelsOf() map[string]string { return h.Labels }
+
+// RunsOn reports whether a daemon with a name and labels runs the handler.
+func (h *Handler) RunsOn(name string, labels []string) bool {
+	return len(h.Nodes) == 0 || slices.ContainsFunc(h.Nodes, func(n string) bool { return n == name || slices.Contains(labels, n) })
+}
 
 // Matches reports whether an event goes to the handler.
 func (h *Handler) Matches(e *events.Event) bool {

@@ -44,7 +44,7 @@ func controlled(handlers []*Handler) []control.Wired {
 	list := make([]control.Wired, len(handlers))
 	for i, h := range handlers {
 		list[i] = control.Wired{Name: h.Name, Was: h.Was, Kind: h.Kind, On: h.On, FromMark: h.FromMark, Disabled: h.Disabled,
-			Description: h.Description, Labels: h.Labels}
+			Description: h.Description, Labels: h.Labels, Nodes: h.Nodes}
 	}
 	return list
 }

@@ -37,7 +37,10 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -70,6 +73,18 @@ type Config struct {
 	Inputs *include.Inputs
 	// Secrets has the values of env() and file(). They must not appear in logs and errors.
 	Secrets *expression.Secrets
+}
+
+// Digest identifies the texts that the wiring is made of: those of the wiring file and of all that it includes and names.
+func (c *Config) Digest() string {
+	if c.Inputs == nil {
+		return ""
+	}
+	h := sha256.New()
+	for _, s := range c.Inputs.Sources() {
+		fmt.Fprintf(h, "%d %s\n", len(s.Text), s.Text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:5])
 }
 
 // Places returns the paths of the files that the wiring is made of, and of the directories in which more may appear.
@@ -169,6 +184,7 @@ func check(path, abs string, file include.File, o Options, wiring bool, in *incl
 		c.Secrets.Add(password)
 	}
 	if wiring {
+		w.shared = c.Settings.Store.Shared()
 		if o.Parsers != nil {
 			w.parse, w.parseFiles = o.Parsers(c.Settings.Store)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"evrun/cmd/config/jsonschema"
+	"evrun/cmd/config/settings"
 	"evrun/cmd/config/yaml"
 	"evrun/events"
 	"evrun/tasks"
@@ -40,15 +41,16 @@ type handlerKeys struct {
 
 // workKeys say how a handler, or a schedule with do, does what it does.
 type workKeys struct {
-	When        condition      `key:"when" scope:"when" other:"if,condition,filter,where" doc:"An expression: false skips the run. It sees event and data."`
-	With        map[string]any `key:"with,null" hint:"write the names of its inputs and their values: evrun explain --kind lists them" other:"input,inputs,args,params,options" doc:"The inputs of what it does."`
-	Retry       retryKeys      `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" number:"write retry: {attempts: %d}" other:"retries" doc:"How failed attempts are repeated."`
-	Timeout     time.Duration  `key:"timeout" doc:"Of one attempt."`
-	Concurrency int            `key:"concurrency" min:"1" max:"10000" other:"parallel,workers" doc:"Attempts at a time. 1: one by one, in order."`
-	Rate        rate           `key:"rate" doc:"So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. Others wait."`
-	Output      *outputKeys    `key:"output" other:"logs,capture" doc:"What is kept of what its attempts print (exec) or are answered (http): {keep: 16KiB}, or {keep: none}."`
-	Emit        []*emitKeys    `key:"emit,one" min:"1" scope:"emit" other:"emits,publish" doc:"What it emits on success: a type, or type, subject, data and for_each, or a list of these."`
-	OnDead      *emissionKeys  `key:"on_dead" scope:"on_dead" other:"on_failure,on_error,on_fail,onfail,on_failed,onfailure,onerror,failure" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
+	When        condition        `key:"when" scope:"when" other:"if,condition,filter,where" doc:"An expression: false skips the run. It sees event and data."`
+	With        map[string]any   `key:"with,null" hint:"write the names of its inputs and their values: evrun explain --kind lists them" other:"input,inputs,args,params,options" doc:"The inputs of what it does."`
+	Retry       retryKeys        `key:"retry" hint:"write retry: {attempts: 5, backoff: 1s, max: 1m}" number:"write retry: {attempts: %d}" other:"retries" doc:"How failed attempts are repeated."`
+	Timeout     time.Duration    `key:"timeout" doc:"Of one attempt."`
+	Concurrency int              `key:"concurrency" min:"1" max:"10000" other:"parallel,workers" doc:"Attempts at a time. 1: one by one, in order."`
+	Nodes       []settings.Label `key:"nodes" min:"1" other:"node,runs_on,hosts" doc:"Which of the daemons that share a PostgreSQL store run it: those with one of these as their name or a label. Without such a daemon its events wait. Default all."`
+	Rate        rate             `key:"rate" doc:"So many attempts begin in each second, minute, hour or day, evenly spread: 10/s, 100/m. Others wait."`
+	Output      *outputKeys      `key:"output" other:"logs,capture" doc:"What is kept of what its attempts print (exec) or are answered (http): {keep: 16KiB}, or {keep: none}."`
+	Emit        []*emitKeys      `key:"emit,one" min:"1" scope:"emit" other:"emits,publish" doc:"What it emits on success: a type, or type, subject, data and for_each, or a list of these."`
+	OnDead      *emissionKeys    `key:"on_dead" scope:"on_dead" other:"on_failure,on_error,on_fail,onfail,on_failed,onfailure,onerror,failure" doc:"What it emits when a run is dead, beside evrun.run.dead: a type, or type, subject and data."`
 }
 
 type retryKeys struct {
@@ -124,6 +126,9 @@ func (r *wiringReader) handler(n *yaml.Node) *tasks.Handler {
 func (r *wiringReader) work(n *yaml.Node, k *workKeys, h *tasks.Handler, faults []*fault.Fault) {
 	r.applyDefaults(n, k, h)
 	r.checkEmissions(n, k)
+	if nodes, _ := n.Lookup("nodes"); nodes != nil && !r.shared {
+		placed{r.document, &r.doubts}.Doubt(nodes, "nodes has no effect with this store", "leave it out: a SQLite file has one daemon, which runs every handler")
+	}
 	if _, with := n.Lookup("with"); h.Kind != "" && (with != nil || onlyKnown(n, faults)) {
 		h.Action = r.action(h.Kind, k.With, n)
 	}
@@ -160,6 +165,9 @@ func (k *workKeys) handler(name name, do kind) *tasks.Handler {
 	if k.OnDead != nil {
 		e := k.OnDead.emission()
 		h.OnDead = &e
+	}
+	for _, n := range k.Nodes {
+		h.Nodes = append(h.Nodes, string(n))
 	}
 	return h
 }

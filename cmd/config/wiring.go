@@ -44,6 +44,7 @@ type wiringReader struct {
 	dir        string // of the file that is being read
 	secrets    *expression.Secrets
 	notes      []string              // see Config.Notes
+	shared     bool                  // the store is one of several daemons
 	parse      store.StatementParser // of the store
 	parseFiles store.StatementParser // of other files
 	places     map[any]*yaml.Node    // of each *schedule.Entry, *hook.Hook and *tasks.Handler, for warnings

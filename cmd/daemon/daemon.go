@@ -194,6 +194,9 @@ func (d *Daemon) storeOptions() StoreOptions {
 			}
 		},
 	}}
+	if d.cfg.Settings.Store.Shared() {
+		opt.Node = d.node()
+	}
 	if d.o.Tune != nil {
 		d.o.Tune(&opt)
 	}

@@ -28,6 +28,7 @@ type HandlerStatus struct {
 	// Description and Labels are those of the wiring file.
 	Description string            `json:"description,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
+	Nodes       []string          `json:"nodes,omitempty"` // which daemons run it, by their names or labels; absent: all
 	// Behind is the number of events of any type after the handler's low-water mark.
 	Behind int64 `json:"behind"`
 	// Waiting is the number of the handler's events without a run, or with one whose first attempt is only claimed ahead; nil: not counted. With AtMost
@@ -105,6 +106,7 @@ type Wired struct {
 
 	Description string
 	Labels      map[string]string
+	Nodes       []string
 }
 
 // Live is what only the worker of a running handler knows.
@@ -193,7 +195,7 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, co
 
 // newStatus is the status of a handler that the store does not know.
 func newStatus(h Wired) HandlerStatus {
-	return HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: events.PatternTexts(h.On), Description: h.Description, Labels: h.Labels}
+	return HandlerStatus{Name: h.Name, State: StateNew, Kind: h.Kind, On: events.PatternTexts(h.On), Description: h.Description, Labels: h.Labels, Nodes: h.Nodes}
 }
 
 func (st *HandlerStatus) count(n store.Counts, behind int64) {

@@ -18,6 +18,7 @@ import (
 type Keys struct {
 	Store     storeKeys     `key:"store" other:"database,db" doc:"Where journal, runs and users are: a SQLite file, relative to this file, or the URL of a PostgreSQL database that several daemons may share. Default evrun.db."`
 	Server    serverKeys    `key:"server" doc:"How the daemon is reached."`
+	Node      nodeKeys      `key:"node" doc:"Who this daemon is among those that share a PostgreSQL store."`
 	Log       logKeys       `key:"log" other:"logging" doc:"The daemon's log."`
 	Retention retentionKeys `key:"retention" doc:"How long events are kept, with their runs. Dead and waiting runs keep theirs."`
 	Timezone  zoneName      `key:"timezone" default:"UTC" other:"tz,zone,time_zone" doc:"Whose clock schedules follow that name no zone of their own: Europe/Paris."`

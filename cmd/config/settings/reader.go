@@ -258,7 +258,7 @@ func (r *Reader) settings(k *Keys, origins map[string]string) Settings {
 				ClientCA: r.place(string(k.Server.TLS.ClientCA), origins["server.tls.client_ca"]),
 			},
 		},
-		Log: Log{Format: k.Log.Format}, Grace: k.Server.Grace,
+		Node: r.member(&k.Node), Log: Log{Format: k.Log.Format}, Grace: k.Server.Grace,
 		Retention: Retention{Events: time.Duration(k.Retention.Events), Size: int64(k.Retention.Size), Dedupe: time.Duration(k.Retention.Dedupe)},
 		Timezone:  string(k.Timezone),
 	}
@@ -269,6 +269,7 @@ func (r *Reader) settings(k *Keys, origins map[string]string) Settings {
 		s.Server.TrustedProxies = append(s.Server.TrustedProxies, netip.Prefix(network))
 	}
 	_ = s.Log.Level.UnmarshalText([]byte(k.Log.Level)) // one of its enum, or empty after a fault
+	r.checkStore(s.Store)
 	r.checkSocket(&s.Server, origins)
 	r.checkTCP(&s.Server, origins)
 	return s

@@ -14,6 +14,7 @@ import (
 type Settings struct {
 	Store     Store
 	Server    Server
+	Node      Node
 	Log       Log
 	Grace     time.Duration // server.grace: how long a stop waits for running attempts; default 30s
 	Retention Retention
@@ -25,6 +26,12 @@ type Retention struct {
 	Events time.Duration // retention.events; default 30 days
 	Size   int64         // retention.size, in bytes; default off
 	Dedupe time.Duration // retention.dedupe; default 30 days
+}
+
+// Node says who a daemon is among those that share a store.
+type Node struct {
+	Name   string   // empty: the name of its machine
+	Labels []string // that the nodes of handlers may name
 }
 
 // Server are the settings of the control socket and the daemon.
@@ -66,7 +73,7 @@ func (s Settings) Differing(other Settings) []string {
 		name string
 		same bool
 	}{
-		{"store", s.Store == other.Store}, {"server", reflect.DeepEqual(s.Server, other.Server) && s.Grace == other.Grace}, {"log", s.Log == other.Log},
+		{"store", s.Store == other.Store}, {"server", reflect.DeepEqual(s.Server, other.Server) && s.Grace == other.Grace}, {"node", reflect.DeepEqual(s.Node, other.Node)}, {"log", s.Log == other.Log},
 	} {
 		if !d.same {
 			names = append(names, d.name)

@@ -224,7 +224,7 @@ func placed(address string, absolute func(path string) string) string {
 	}
 	q, changed := u.Query(), false
 	for _, name := range fileParameters {
-		if path := q.Get(name); path != "" && !(name == "sslrootcert" && path == "system") {
+		if path := q.Get(name); path != "" && (name != "sslrootcert" || path != "system") {
 			q.Set(name, absolute(path))
 			changed = true
 		}
