@@ -34,7 +34,7 @@ type Handler struct {
 	Description string           // for people; empty: none
 	Labels      map[string]string
 	Nodes       []string // which daemons run it, by their names or labels; none: all
-	Disabled    bool // it must not run: its events and its retries wait
+	Disabled    bool     // it must not run: its events and its retries wait
 	// Version changes when the handler's text in the wiring file changes: see [Runner.Replace]. Empty: the handler always counts as changed.
 	Version string
 	// KeepOutput is how many bytes of each stream of an attempt's output are kept, if the action has an output: see [Printer]; 0: [capture.Default],
