@@ -7,6 +7,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/postgres/registry"
 	"evrun/store/postgres/schema"
 )
 
@@ -42,8 +43,7 @@ func (s *Store) changeTokens(ctx context.Context, what string, evs []*events.Eve
 }
 
 func (t *txn) createToken(token store.Token) error {
-	// One after the other, because they are counted. The numbers are evrun's own, as in package registry.
-	if _, err := t.exec(`SELECT pg_advisory_xact_lock(1702261365, 2)`); err != nil {
+	if err := registry.Alone(part{t}, registry.Tokens); err != nil { // they are counted
 		return err
 	}
 	var all, known int

@@ -28,6 +28,9 @@ func (c *Change) Resume(name string, skipTo int64) (bool, error) {
 	if err := c.put(h); err != nil || skipTo == 0 {
 		return true, err
 	}
+	if err := Alone(c.tx, h.ID); err != nil {
+		return true, err
+	}
 	if _, err := c.tx.Exec(`UPDATE evrun.shares SET low_water = $2 WHERE handler = $1 AND low_water < $2`, h.ID, min(skipTo, c.head)); err != nil {
 		return true, err
 	}

@@ -138,23 +138,21 @@ func (c *Change) leave(h *row) {
 	h.Active, h.Left, h.LeftAt, h.LeftHead, h.changed = false, true, c.now, c.head, true
 }
 
-// Leave deletes what a daemon had wired that has ended. What only it had leaves, if other daemons go on: nobody may come and run it. After the last daemon
+// Leave lets the handlers leave that no daemon has wired, if there are daemons: one has ended, and nobody else runs what only it had. After the last daemon
 // all stay active, because it may be restarted.
-func (c *Change) Leave(node int64) error {
-	if _, err := c.tx.Exec(`DELETE FROM evrun.wired WHERE node = $1`, node); err != nil {
-		return err
-	}
-	c.node = 0 // every daemon that is left counts
-	elsewhere, err := c.wiredElsewhere()
-	if err != nil || len(elsewhere) == 0 {
-		return err
+func (c *Change) Leave() (changed bool, err error) {
+	c.node = 0 // each daemon counts
+	wired, err := c.wiredElsewhere()
+	if err != nil || len(wired) == 0 {
+		return false, err
 	}
 	for _, h := range c.rows {
-		if h.Active && !elsewhere[h.ID] {
+		if h.Active && !wired[h.ID] {
 			c.leave(h)
+			changed = true
 		}
 	}
-	return c.putAll()
+	return changed, c.putAll()
 }
 
 // answer fills in the consumers that Register returns.

@@ -9,6 +9,7 @@ package registry
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -38,10 +39,21 @@ type row struct {
 	marked  bool // its LowWater is to be that of all its shares
 }
 
+// What is done one after the other, whichever process does it. The other numbers are those of handlers whose slots are moved: see package nodes.
+const (
+	Handlers = math.MinInt32 + iota // changes of the handlers
+	Tokens                          // new tokens
+)
+
+// Alone waits until no other transaction is in what, and keeps others waiting until this one has ended.
+func Alone(tx Tx, what int64) error {
+	_, err := tx.Exec(`SELECT pg_advisory_xact_lock(1702261365, $1)`, what) // the first number is evrun's own: "evru"
+	return err
+}
+
 // Begin waits for its turn.
 func Begin(tx Tx, now, node int64) (*Change, error) {
-	// Until the end of the transaction. The numbers are evrun's own: "evru", and a number for each thing that goes one after the other.
-	if _, err := tx.Exec(`SELECT pg_advisory_xact_lock(1702261365, 1)`); err != nil {
+	if err := Alone(tx, Handlers); err != nil {
 		return nil, err
 	}
 	c := &Change{tx: tx, now: now, node: node}
@@ -127,6 +139,9 @@ func (c *Change) put(h *row) error {
 // putMark gives all shares of a handler its mark.
 func (c *Change) putMark(h *row) error {
 	h.marked = false
+	if err := Alone(c.tx, h.ID); err != nil { // nobody moves its slots, and makes shares anew
+		return err
+	}
 	_, err := c.tx.Exec(`UPDATE evrun.shares SET low_water = $2 WHERE handler = $1`, h.ID, h.LowWater)
 	return err
 }

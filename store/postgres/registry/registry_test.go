@@ -139,11 +139,15 @@ func (c *cluster) register(node int64, texts ...string) map[string]store.Consume
 // end removes a daemon.
 func (c *cluster) end(node int64) {
 	c.Helper()
-	if err := c.change(0, func(change *registry.Change) error { return change.Leave(node) }); err != nil {
-		c.Fatal(err)
-	}
 	c.exec(`UPDATE evrun.shares SET node = NULL WHERE node = $1`, node)
 	c.exec(`DELETE FROM evrun.nodes WHERE id = $1`, node)
+	err := c.change(0, func(change *registry.Change) error {
+		_, err := change.Leave()
+		return err
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
 }
 
 // state is "active", "left" or "forgotten".

@@ -65,6 +65,11 @@ func (p *planning) free(heir, h *row) (bool, error) {
 	if h.Active {
 		return false, nil
 	}
+	for _, one := range []*row{heir, h} {
+		if err := Alone(p.tx, one.ID); err != nil { // slots are moved one handler at a time
+			return false, err
+		}
+	}
 	rows, err := p.tx.Query(`SELECT handler::bigint, low_water, coalesce(node, 0) FROM evrun.shares WHERE handler = ANY ($1) ORDER BY id FOR UPDATE`,
 		[]int64{heir.ID, h.ID})
 	if err != nil {
