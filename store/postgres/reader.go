@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"evrun/store/postgres/reads"
 	"evrun/store/postgres/schema"
 )
 
@@ -28,6 +29,9 @@ func OpenReader(ctx context.Context, address string, opt Options) (_ *Store, err
 	}()
 	s := &Store{opt: opt, pool: pool}
 	if s.id, err = schema.Look(ctx, pool); err != nil {
+		return nil, err
+	}
+	if s.Reader, err = reads.Open(ctx, config, s.id); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -16,6 +16,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/postgres/prune"
+	"evrun/store/postgres/reads"
 	"evrun/store/postgres/schema"
 )
 
@@ -28,7 +29,8 @@ type Options struct {
 
 // Store is a store in a database. See [store.Store] for the promises of its methods.
 type Store struct {
-	store.Store // the methods that are not built yet: nil
+	unbuilt
+	*reads.Reader
 
 	opt    Options
 	id     string
@@ -48,6 +50,9 @@ type Store struct {
 
 	pruner *prune.Pruner
 }
+
+// unbuilt has the methods that are not built yet: they are nil. It is one level deeper than those that are.
+type unbuilt struct{ store.Store }
 
 // Open connects to the database, and brings evrun's tables up to date.
 func Open(ctx context.Context, address string, opt Options) (*Store, error) {
@@ -73,6 +78,9 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	}
 	if err := c.QueryRow(ctx, `SELECT value FROM evrun.meta WHERE key = 'id'`).Scan(&s.id); err != nil {
 		return nil, fmt.Errorf("its id: %w", err)
+	}
+	if s.Reader, err = reads.Open(ctx, config, s.id); err != nil {
+		return nil, err
 	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, err
@@ -113,7 +121,7 @@ func (s *Store) Close() error {
 		s.forgetAnonymous()
 	}
 	s.pool.Close()
-	return nil
+	return s.Reader.Close()
 }
 
 // forgetAnonymous deletes the rows of a process without leases.

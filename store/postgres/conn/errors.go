@@ -2,6 +2,7 @@
 package conn
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -50,4 +51,13 @@ func Hindered(err error) bool {
 func Away(err error) bool {
 	code := Code(err)
 	return errors.Is(err, ErrAway) || code == ReadOnlyTransaction || strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == "53300"
+}
+
+// Lost reports whether an error means that the connection is of no use any more: it broke, or the server ended the session or is about to.
+func Lost(err error) bool {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return strings.HasPrefix(e.Code, "57P") || strings.HasPrefix(e.Code, "08")
+	}
+	return err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }

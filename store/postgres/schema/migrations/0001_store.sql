@@ -118,7 +118,7 @@ CREATE TABLE evrun.runs (
   PRIMARY KEY (sequence, handler)
 );
 -- Small while all goes well.
-CREATE INDEX runs_pending ON evrun.runs (handler, next_attempt_at, sequence) WHERE state <= 2;
+CREATE INDEX runs_pending ON evrun.runs (handler, next_attempt_at NULLS FIRST, sequence) WHERE state <= 2;
 CREATE INDEX runs_listed ON evrun.runs (handler, state, sequence) WHERE state = 2 OR state > 4;
 CREATE INDEX runs_joined ON evrun.runs (handler, joined, sequence) WHERE joined IS NOT NULL;
 
