@@ -73,6 +73,9 @@ func (c *session) commit(ctx context.Context, t *txn, in *intake) error {
 			return store.Commit{}, err
 		}
 		copy(t.receipts, in.receipts)
+		for _, do := range t.numbered {
+			do()
+		}
 		return store.Commit{Events: in.fresh, Runs: t.runs, Attempts: t.attempts}, nil
 	}, t.foreign)
 }
@@ -89,6 +92,7 @@ type txn struct {
 	receipts []store.Receipt
 	emitted  []*events.Event
 	last     []ending
+	numbered []func()
 	wantRuns bool // somebody wants what publish gets
 	runs     []store.Run
 	attempts []store.Attempted
@@ -130,6 +134,9 @@ type ending struct {
 // atEnd adds a statement to the message that accepts the change's events and commits it, behind the acceptance. evrun.journal then has the sequence of the
 // last of them. args is called when it is known which events are duplicates: the receipts of accept say so, but not yet the sequences of the others.
 func (t *txn) atEnd(query string, args func() []any) { t.last = append(t.last, ending{query, args}) }
+
+// whenNumbered is called when the events have their sequences, before the change is published.
+func (t *txn) whenNumbered(do func()) { t.numbered = append(t.numbered, do) }
 
 // publish adds a changed run to what OnCommit gets, if anybody wants runs.
 func (t *txn) publish(r store.Run) {

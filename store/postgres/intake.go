@@ -48,8 +48,9 @@ func (e *intakeError) Unwrap() error { return e.err }
 const (
 	lookupEvents = `SELECT v.n, e.sequence FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS v(id, source, n)
 		JOIN evrun.events e ON e.id = v.id AND e.source = v.source`
-	lookupPruned  = `SELECT v.n, k.sequence FROM unnest($1::bytea[]) WITH ORDINALITY AS v(key, n) JOIN evrun.pruned_keys k ON k.key = v.key`
-	lookupTargets = `SELECT name FROM evrun.handlers WHERE active AND name = ANY($1::text[])`
+	lookupPruned = `SELECT v.n, k.sequence FROM unnest($1::bytea[]) WITH ORDINALITY AS v(key, n) JOIN evrun.pruned_keys k ON k.key = v.key`
+	// No other handler takes over from one of them until the end of the transaction, with a head that is before these events.
+	lookupTargets = `SELECT name FROM evrun.handlers WHERE active AND name = ANY($1::text[]) ORDER BY id FOR SHARE`
 )
 
 // addLookup adds the statements whose results sift needs.
@@ -138,7 +139,8 @@ const (
 	// They follow the insertion: only a later statement sees what a transaction has pruned that the insertion waited for.
 	noneIsPruned = `SELECT 1 / CASE WHEN EXISTS (SELECT FROM evrun.pruned_keys WHERE key = ANY($1::bytea[])) THEN 0 ELSE 1 END`
 	noKeys       = `SELECT 1 / CASE WHEN EXISTS (SELECT FROM evrun.pruned_keys) THEN 0 ELSE 1 END`
-	noteHead     = `INSERT INTO evrun.meta (key, value) SELECT '` + columns.UnattendedKey + `', (head - $1::bigint)::text FROM evrun.journal ON CONFLICT DO NOTHING`
+	noteHead     = `INSERT INTO evrun.meta (key, value) SELECT '` + columns.UnattendedKey + `', (head - $1::bigint)::text FROM evrun.journal
+		WHERE NOT EXISTS (SELECT FROM evrun.beats WHERE expires_at > clock_timestamp()) ON CONFLICT DO NOTHING`
 )
 
 // add adds the statements that accept the new events, and returns the place of the one whose result accepted needs. It fails if one of the events is

@@ -106,7 +106,7 @@ func (s *Store) Resend(ctx context.Context, c store.Change, with map[string]*eve
 	}
 	c.Query.Among(store.Retrying, store.Dead, store.Cancelled)
 	const sentAgain = "edited and sent again as #"
-	done, err := s.changeRuns(ctx, byHand{Change: c, name: "resend", change: func(t *txn, runs []store.Run) ([]store.Run, error) {
+	return s.changeRuns(ctx, byHand{Change: c, name: "resend", change: func(t *txn, runs []store.Run) ([]store.Run, error) {
 		done, err := t.updateRuns(runs, update{
 			where: `r.state IN (2, 5, 7)`,
 			set:   `state = 6, finished_at = $3, next_attempt_at = NULL`,
@@ -130,12 +130,16 @@ func (s *Store) Resend(ctx context.Context, c store.Change, with map[string]*eve
 			WHERE r.sequence = k.sequence AND r.handler = k.handler`, func() []any {
 			return []any{sequences, handlers, sentAgain, len(done) + len(c.Events), c.Reason("")}
 		})
+		t.whenNumbered(func() {
+			for i := range done {
+				done[i].Reason = c.Reason(fmt.Sprint(sentAgain, evs[i].Sequence))
+			}
+			for i := range t.runs {
+				t.runs[i].Reason = c.Reason(fmt.Sprint(sentAgain, with[t.runs[i].ID].Sequence))
+			}
+		})
 		return done, nil
 	}})
-	for i := range done {
-		done[i].Reason = c.Reason(fmt.Sprint(sentAgain, with[done[i].ID].Sequence))
-	}
-	return done, err
 }
 
 // Cancel implements [store.Runs].
