@@ -12,6 +12,7 @@ import (
 // The codes of errors that the driver branches on: https://www.postgresql.org/docs/current/errcodes-appendix.html
 const (
 	UniqueViolation      = "23505"
+	ForeignKeyViolation  = "23503"
 	DivisionByZero       = "22012" // how a statement of ours ends its transaction when a row is not as expected
 	SerializationFailure = "40001"
 	DeadlockDetected     = "40P01"

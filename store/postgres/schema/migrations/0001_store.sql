@@ -81,6 +81,22 @@ CREATE TABLE evrun.writers (
   PRIMARY KEY (node, connection)
 ) WITH (fillfactor = 10);
 
+-- Which nodes are to have slots of which handlers (and leads), and how they divide its events: see handlers.division.
+CREATE TABLE evrun.wants (
+  node     bigint NOT NULL REFERENCES evrun.nodes ON DELETE CASCADE,
+  handler  integer NOT NULL,
+  division text NOT NULL,
+  PRIMARY KEY (node, handler)
+);
+
+-- What other processes must know of changes that people made. Rows are kept for some minutes.
+CREATE TABLE evrun.changes (
+  id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  origin bigint NOT NULL,                -- the process that made it
+  at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  body   text NOT NULL                   -- JSON
+);
+
 -- Which nodes have which handlers in their wiring.
 CREATE TABLE evrun.wired (
   node    bigint NOT NULL REFERENCES evrun.nodes ON DELETE CASCADE,
