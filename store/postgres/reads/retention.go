@@ -32,10 +32,16 @@ func (r *Reader) Pruning(ctx context.Context) (p store.Pruning, err error) {
 	return p, nil
 }
 
-// Sizes implements [store.Retention]. The file is that of evrun's own tables. How much of it is free is not known without reading them.
+// Sizes implements [store.Retention]. The file is that of evrun's own tables, with their indexes. How much of it is free is an estimate: a table should be
+// as large as its living rows are, by the server's statistics of their number and width. An index is taken to be as full as its table.
 func (r *Reader) Sizes(ctx context.Context) (s store.Sizes, err error) {
-	err = r.row(ctx, []any{&s.File, &s.Page}, `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint, current_setting('block_size')::bigint
-		FROM pg_class c WHERE c.relnamespace = 'evrun'::regnamespace AND c.relkind = 'r'`)
+	err = r.row(ctx, []any{&s.File, &s.Free, &s.Page}, `WITH t AS (
+			SELECT c.oid, pg_total_relation_size(c.oid) AS total, pg_relation_size(c.oid) AS heap, coalesce(pg_stat_get_live_tuples(c.oid), 0) AS rows,
+				(SELECT sum(avg_width * (1 - null_frac)) FROM pg_stats WHERE schemaname = 'evrun' AND tablename = c.relname) AS width
+			FROM pg_class c WHERE c.relnamespace = 'evrun'::regnamespace AND c.relkind = 'r')
+		SELECT coalesce(sum(total), 0)::bigint,
+			coalesce(sum(CASE WHEN heap > 0 AND width > 0 THEN total * greatest(0, 1 - rows * (width + $1) / heap) END), 0)::bigint, current_setting('block_size')::bigint FROM t`,
+		rowHead)
 	if err != nil {
 		return s, fmt.Errorf("read the store's sizes: %w", err)
 	}
@@ -50,3 +56,6 @@ func (r *Reader) Sizes(ctx context.Context) (s store.Sizes, err error) {
 	s.OldestAt = schema.Time(accepted)
 	return s, nil
 }
+
+// rowHead is what a row takes beside its columns: its header, its place in the page's list, and padding, about.
+const rowHead = 32
