@@ -36,6 +36,8 @@ type claimed struct {
 	err    error
 	late   bool // the pool had nothing to do when they came, though no more attempts could be taken meanwhile
 	before int  // how many were in the pool's queue
+	// withdrawn are attempts whose claims were taken back, because another daemon is to have their slots.
+	withdrawn []*attempt
 }
 
 // mayTake is how many tasks the queue may give beyond the handler's concurrency.
@@ -82,10 +84,10 @@ func (w *worker) claim(work context.Context) {
 	}
 	w.claiming = true
 	full := w.taken >= w.h.Concurrency+w.ahead
-	list := w.claims
+	list, node := w.claims, w.node
 	w.claims = make([]*attempt, 0, len(list))
 	w.claimer.do(func() {
-		c := w.record(work, list)
+		c := w.record(work, list, node)
 		c.late = c.late && full
 		select {
 		case w.claimed <- c:
@@ -95,9 +97,9 @@ func (w *worker) claim(work context.Context) {
 }
 
 // record records attempts and gives them to the pool. While the store has no space, it tries again.
-func (w *worker) record(work context.Context, list []*attempt) (c claimed) {
+func (w *worker) record(work context.Context, list []*attempt, node int64) (c claimed) {
 	for {
-		started, err := w.r.o.Store.Start(work, w.claimsOf(list))
+		started, err := w.r.o.Store.Start(work, w.claimsOf(list, node))
 		if err == nil {
 			begin := list[:0]
 			for i, a := range list {
@@ -116,10 +118,10 @@ func (w *worker) record(work context.Context, list []*attempt) (c claimed) {
 	}
 }
 
-func (w *worker) claimsOf(list []*attempt) []store.Claim {
+func (w *worker) claimsOf(list []*attempt, node int64) []store.Claim {
 	claims := make([]store.Claim, len(list))
 	for i, a := range list {
-		claims[i] = store.Claim{Handler: w.id, Sequence: a.t.Seq, Attempt: a.t.Attempt, At: a.t.Started, Ahead: a.t.Ahead, Joins: a.t.Joins}
+		claims[i] = store.Claim{Handler: w.id, Sequence: a.t.Seq, Attempt: a.t.Attempt, At: a.t.Started, Ahead: a.t.Ahead, Joins: a.t.Joins, Node: node}
 	}
 	return claims
 }
@@ -135,6 +137,13 @@ func (w *worker) recorded(c claimed) {
 	for _, a := range c.failed {
 		w.pool.giveUp(a)
 		w.finish(a) // the task is never done, so the mark doesn't pass it
+	}
+	for _, a := range c.withdrawn {
+		w.finish(a)
+		w.queue.Done(a.t, store.Settled{Fenced: true})
+	}
+	if w.asked != 0 {
+		w.recall(w.asked)
 	}
 	if c.err != nil {
 		w.stuck(c.err)
@@ -166,20 +175,34 @@ func (w *worker) withdraw(work context.Context) {
 			w.unbegun = append(w.unbegun, a)
 		}
 	}
-	if len(w.unbegun) == 0 || w.claiming {
-		return
+	if w.withdrawAsked(work); len(w.unbegun) > 0 && !w.claiming {
+		list := w.unbegun
+		w.unbegun = nil
+		w.takeBack(work, list, claimed{})
 	}
+}
+
+// withdrawAsked gives back the tasks of asked slots whose attempts have not begun.
+func (w *worker) withdrawAsked(work context.Context) {
+	if len(w.back) > 0 && !w.claiming {
+		list := w.back
+		w.back = nil
+		w.takeBack(work, list, claimed{withdrawn: list})
+	}
+}
+
+// takeBack has the store withdraw claims, and then reports done.
+func (w *worker) takeBack(work context.Context, list []*attempt, done claimed) {
 	w.claiming = true
-	list := w.unbegun
-	w.unbegun = nil
+	claims := w.claimsOf(list, w.node)
 	w.claimer.do(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(work), time.Minute)
 		defer cancel()
-		if err := w.r.o.Store.Withdraw(ctx, w.claimsOf(list)); err != nil {
+		if err := w.r.o.Store.Withdraw(ctx, claims); err != nil {
 			w.r.o.Log.Debug("claims can't be withdrawn; the next start doesn't count them", "handler", w.h.Name, "runs", len(list), "error", err)
 		}
 		select {
-		case w.claimed <- claimed{}:
+		case w.claimed <- done:
 		case <-w.ended:
 		}
 	})

@@ -128,9 +128,9 @@ func (w *worker) flush(work context.Context) {
 	}
 	w.moving = w.lowWater(b.tasks)
 	w.writing = true
-	marks := []store.Mark{{Handler: w.id, LowWater: w.moving}}
+	s := store.SettleBatch{Settlements: b.settlements, Marks: []store.Mark{{Handler: w.id, LowWater: w.moving, Slots: w.queue.Held()}}, Node: w.node}
 	w.settler.do(func() {
-		out, err := w.write(work, store.SettleBatch{Settlements: b.settlements, Marks: marks})
+		out, err := w.write(work, s)
 		w.answers <- answer{b, out, err}
 	})
 }
@@ -203,7 +203,8 @@ func (w *worker) answered(a answer) {
 
 // refused handles the part of a batch that the store refused. Its tasks are not done, so the mark doesn't pass them.
 func (w *worker) refused(b batch, err error) {
-	switch {
+	switch b = w.kept(b); {
+	case b.len() == 0:
 	case temporary(err) || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrBroken) || errors.Is(err, context.Canceled):
 		w.stuck(err)
 	case b.len() > 1: // only one of them can't be stored
@@ -283,10 +284,12 @@ func (w *worker) lowWater(settling []*queue.Task) int64 {
 // moveMark stores the mark of a handler that has nothing to settle.
 func (w *worker) moveMark(work context.Context) {
 	mark := w.lowWater(nil)
-	if mark <= w.moved || w.writing {
+	held := w.queue.Held()
+	if mark <= w.moved || w.writing || held == 0 {
 		return
 	}
-	_, err := w.r.o.Store.Settle(context.WithoutCancel(work), store.SettleBatch{Marks: []store.Mark{{Handler: w.id, LowWater: mark}}})
+	marks := []store.Mark{{Handler: w.id, LowWater: mark, Slots: held}}
+	_, err := w.r.o.Store.Settle(context.WithoutCancel(work), store.SettleBatch{Marks: marks, Node: w.node})
 	if err == nil {
 		w.moved = mark
 	}

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -158,6 +159,20 @@ func (p *pool) drain() (queued []*attempt) {
 	}
 	p.draining, p.retries = true, 0
 	return queued
+}
+
+// takeBack removes an attempt from queue: it never begins. It returns false if the attempt isn't there.
+func (p *pool) takeBack(a *attempt) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.queue, a)
+	if i < 0 {
+		return false
+	}
+	p.queue = slices.Delete(p.queue, i, i+1)
+	p.bytes -= a.bytes
+	p.wake()
+	return true
 }
 
 // results returns the attempts that have ended since the last call, in memory that may be reused after the next call but one.

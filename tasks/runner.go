@@ -56,6 +56,7 @@ type Runner struct {
 	scrapes   sync.Mutex     // held while Measures runs
 	stored    measure.Stored // by scrapes
 	head      int64          // the journal's, when Run began
+	shared    bool           // other daemons may have the store, too
 	ready     chan struct{}
 	wired     atomic.Pointer[wired]
 	lastCall  chan struct{} // closed when Run stops waiting for attempts
@@ -130,6 +131,11 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	if r.head, err = r.o.Store.Head(ctx); err != nil {
 		return err
 	}
+	nodes, err := r.o.Store.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	r.shared = len(nodes) > 0
 	w := store.Wiring{Handlers: registrations(first.handlers)}
 	for _, h := range first.handlers {
 		first.members[h.Name].w.From(r.head)

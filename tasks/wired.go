@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/chain"
+	"evrun/tasks/changes"
 	"evrun/tasks/control"
 	"evrun/tasks/measure"
 )
@@ -21,57 +21,12 @@ import (
 // ErrStopping is the error of [Runner.Replace] while the runner stops.
 var ErrStopping = errors.New("the runner is stopping")
 
-// Changes lists the differences between two wirings, by name, in the order of the files.
-type Changes struct {
-	Added   []string `json:"added,omitempty"`
-	Removed []string `json:"removed,omitempty"`
-	Changed []string `json:"changed,omitempty"`
-}
+// Changes lists the differences between two wirings.
+type Changes = changes.Changes
 
-// None reports whether nothing changed.
-func (c Changes) None() bool { return len(c.Added)+len(c.Removed)+len(c.Changed) == 0 }
-
-// Shorten returns the first half of each list: see [emitter.Shortenable].
-func (c Changes) Shorten() (less any, ok bool) {
-	return Changes{c.Added[:len(c.Added)/2], c.Removed[:len(c.Removed)/2], c.Changed[:len(c.Changed)/2]}, !c.None()
-}
-
-// LogValue leaves out empty lists.
-func (c Changes) LogValue() slog.Value {
-	var group []slog.Attr
-	for _, part := range []struct {
-		what  string
-		names []string
-	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}} {
-		if len(part.names) > 0 {
-			group = append(group, slog.Any(part.what, part.names))
-		}
-	}
-	return slog.GroupValue(group...)
-}
-
-// Compare returns the changes from one list to another; same reports whether two entries of one name are equal.
+// Compare is [changes.Compare].
 func Compare[E any](was, is []E, name func(E) string, same func(a, b E) bool) Changes {
-	var c Changes
-	before := make(map[string]E, len(was))
-	for _, e := range was {
-		before[name(e)] = e
-	}
-	for _, e := range is {
-		switch old, ok := before[name(e)]; {
-		case !ok:
-			c.Added = append(c.Added, name(e))
-		case !same(old, e):
-			c.Changed = append(c.Changed, name(e))
-		}
-		delete(before, name(e))
-	}
-	for _, e := range was {
-		if _, left := before[name(e)]; left {
-			c.Removed = append(c.Removed, name(e))
-		}
-	}
-	return c
+	return changes.Compare(was, is, name, same)
 }
 
 // wired holds the wired handlers in the order of the file, and a member for each. It is immutable: a reload replaces it.
@@ -191,7 +146,7 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) 
 	if along.Done != nil {
 		along.Done()
 	}
-	changes := Compare(was.handlers, handlers, func(h *Handler) string { return h.Name }, sameHandler)
+	changed := Compare(was.handlers, handlers, func(h *Handler) string { return h.Name }, sameHandler)
 	r.wired.Store(next)
 	for name, m := range was.members {
 		if next.members[name] != m {
@@ -210,7 +165,7 @@ func (r *Runner) Replace(ctx context.Context, handlers []*Handler, along Along) 
 	for _, m := range fresh {
 		r.begin(m, append(slices.Clone(r.leaving[m.h.Name]), r.leaving[m.h.Was]...))
 	}
-	return Replaced{Changes: changes, Left: registered.left, Paused: registered.paused, Unknown: registered.unknown}, nil
+	return Replaced{Changes: changed, Left: registered.left, Paused: registered.paused, Unknown: registered.unknown}, nil
 }
 
 // takingLater returns registrations in which only the handler with the name but can take over from others now. The predecessors of the rest may still have

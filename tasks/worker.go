@@ -31,6 +31,8 @@ type worker struct {
 	when   string         // the text of its condition; empty: none
 
 	queue   queue.Source
+	trouble trouble
+	leased
 	batch   batch // to be settled next
 	spare   batch // empty, keeps its memory for reuse
 	writing bool  // a batch is being settled
@@ -91,6 +93,8 @@ func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 	o := queue.Options{
 		Journal: w.r.o.Store, Bus: w.r.o.Bus, Patterns: w.h.On, Interval: w.h.Rate.Interval(), Changed: w.changed, Cancelled: w.cancel, MaxKeys: heldKeys,
 	}
+	d := w.h.division()
+	o.Single = d.Single
 	_, reads := w.h.Action.(Reading)
 	if _, w.records = w.h.Action.(Outside); w.records || reads {
 		o.Concurrency = w.h.Concurrency
@@ -110,8 +114,18 @@ func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 			o.Bursts.Key = func(t *queue.Task) (string, error) { return keyOf(b.By, "debounce: by", w.delivery(t)) }
 		}
 	}
-	w.queue, err = queue.Open(ctx, o, known)
-	return err
+	if w.lease, err = w.r.o.Store.Hold(ctx, known, d); err != nil {
+		return err
+	}
+	first := w.lease.Take()
+	if w.queue, err = queue.Open(ctx, o, known, first.Gained...); err != nil {
+		w.lease.Close()
+		return err
+	}
+	for _, g := range first.Gained {
+		w.gained(g)
+	}
+	return nil
 }
 
 // run works until ctx ends and all begun tasks are settled. work is the context of attempts: it outlives ctx.
@@ -133,7 +147,11 @@ func (w *worker) run(ctx, work context.Context) error {
 				w.stuck(err)
 			}
 			w.endCancelled()
+			if w.ending = true; w.r.shared && w.queue.Held() != 0 {
+				w.leave(w.queue.Held())
+			}
 			w.withdraw(work)
+			w.give(work)
 			next := time.Hour
 			switch {
 			case w.claiming:
@@ -153,15 +171,20 @@ func (w *worker) run(ctx, work context.Context) error {
 		w.endCancelled()
 		w.claim(work)
 		w.flush(work)
+		w.withdrawAsked(work)
+		w.give(work)
 		live, d := w.queue.Wait()
 		if full { // the store must settle the batch first
 			live, d = nil, time.Hour
 		}
-		timer.Reset(d)
+		timer.Reset(w.patience(d))
 		w.wait(work, ctx.Done(), live, timer.C)
 	}
 	if w.failure == nil {
 		w.moveMark(work)
+	}
+	if !w.abandoned { // else another daemon would begin attempts that still run here
+		w.lease.Close()
 	}
 	return w.failure
 }
@@ -190,6 +213,8 @@ func (w *worker) wait(work context.Context, done <-chan struct{}, live <-chan []
 	case a := <-w.answers:
 		w.answered(a)
 	case <-w.changed.C():
+	case <-w.lease.C():
+		w.share(work)
 	case <-w.mark:
 		w.moveMark(work)
 	case look := <-w.inspect:
@@ -228,16 +253,19 @@ func (w *worker) fail(err error) {
 
 // fill takes tasks as long as there are any, and reports whether it stopped because the batch is full.
 func (w *worker) fill(ctx, work context.Context) (full bool) {
-	for w.failure == nil {
+	for w.failure == nil && !w.waits() {
 		if w.batch.full() {
 			return true
 		}
 		t, err := w.queue.Next(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				w.fail(err)
+				w.troubled(err)
 			}
 			return false
+		}
+		if !w.trouble.since.IsZero() {
+			w.troubled(nil)
 		}
 		if t == nil {
 			return false
@@ -310,6 +338,10 @@ func (w *worker) attempted(a *attempt) {
 		a.t.Started = a.began
 	}
 	a.t.Took = a.took
+	if a.t.Lost {
+		w.queue.Done(a.t, store.Settled{Fenced: true})
+		return
+	}
 	end := func(out store.Outcome) {
 		s := w.settlement(a.t, out)
 		s.Output = a.output
@@ -349,7 +381,9 @@ type workerStatus struct {
 
 func (w *worker) status() workerStatus {
 	s := workerStatus{pending: w.Pending(w.queue, w.pool.runningFirst(), func() int64 { return w.lowWater(nil) })}
-	s.lowWater = s.pending.Mark
+	if s.lowWater = s.pending.Mark; w.queue.Held() != store.AllSlots {
+		s.lowWater = 0 // of all slots: the store knows
+	}
 	s.running, s.ahead = w.pool.running()
 	s.unfinished = w.pool.unfinished()
 	s.rate, s.recent = w.recent.rate(time.Now()), w.recent.Recent

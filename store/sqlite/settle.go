@@ -116,6 +116,9 @@ func (st *settling) some(t *txn) error {
 	}
 	t.doom, t.hold, t.again = nil, 0, false
 	for _, m := range st.b.Marks {
+		if m.Slots != 0 && m.Slots != store.AllSlots {
+			continue // the mark is one for all slots
+		}
 		if t.marks == nil {
 			t.marks = map[store.HandlerID]int64{}
 		}

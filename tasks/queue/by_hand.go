@@ -12,11 +12,16 @@ import (
 // TakeChanged implements [Source]: it takes the runs that people have retried or cancelled, in the order of the changes. Retried runs come before all
 // tasks that begin later. Tasks that wait for a cancelled run go on at once. If there were more runs than the handover holds, the stored runs are read
 // again; events that were cancelled before they had a run may then still be given to the worker, and the store refuses their attempts.
-func (q *Queue) TakeChanged(ctx context.Context) error {
+func (q *Queue) TakeChanged(ctx context.Context) (err error) {
 	if !q.o.Changed.waiting() {
 		return nil
 	}
 	runs, all := q.o.Changed.take()
+	defer func() {
+		if err != nil {
+			q.o.Changed.Reread()
+		}
+	}()
 	if !all {
 		q.follower.leaveOut(math.MaxInt64)
 		if q.o.OrderBy != nil {
@@ -48,7 +53,9 @@ func (q *Queue) TakeChanged(ctx context.Context) error {
 func (q *Queue) retried(ctx context.Context, runs []store.Run) error {
 	if q.o.OrderBy == nil {
 		for i := range runs {
-			q.await(retrying(&runs[i]))
+			if t := retrying(&runs[i]); q.share.held.Has(q.slotOf(t)) {
+				q.await(t)
+			}
 		}
 		return nil
 	}

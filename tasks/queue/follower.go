@@ -33,7 +33,11 @@ type follower struct {
 	buffer, limit int // followBuffer and followPage
 
 	began      int64 // start, at first
-	passedOver int64 // events after it that poll left out
+	passedOver int64 // events after it that were not for this handler, or not in its slots
+	most       int64 // the greatest sequence that poll has come to...
+	again      bool  // ...before the event that it returned
+	// narrow lowers before, and says which slots' events are wanted up to there; 0: none. Nil: all are.
+	narrow func(read, before int64) (upTo int64, slots store.Slots)
 
 	after int64           // the last returned sequence
 	read  int64           // the journal was read up to here
@@ -62,13 +66,12 @@ func (f *follower) poll(ctx context.Context) (*events.Event, error) {
 		for len(f.batch) > 0 {
 			e := f.batch[0]
 			f.batch = f.batch[1:]
-			f.after = e.Sequence
+			f.again = e.Sequence <= f.most
+			f.after, f.most = e.Sequence, max(f.most, e.Sequence)
 			if (e.Target == "" || f.takes(e)) && !f.isLeft(e.Sequence) {
 				return e, nil
 			}
-			if e.Sequence > f.began {
-				f.passedOver++
-			}
+			f.passOver(e)
 		}
 		if !f.live {
 			if err := f.readOn(ctx); err != nil {
@@ -87,6 +90,13 @@ func (f *follower) poll(ctx context.Context) (*events.Event, error) {
 	}
 }
 
+// passOver counts an event that was not for this handler, or not in its slots.
+func (f *follower) passOver(e *events.Event) {
+	if e.Sequence > f.began && !f.again {
+		f.passedOver++
+	}
+}
+
 // readOn reads a page of the journal. Near the head it subscribes first; then it only reads up to where the subscription begins.
 func (f *follower) readOn(ctx context.Context) error {
 	head := max(f.bus.Head(), f.start)
@@ -101,12 +111,21 @@ func (f *follower) readOn(ctx context.Context) error {
 	if f.read < f.start {
 		q.WithoutRun = f.skip
 	}
+	if f.narrow != nil {
+		var slots store.Slots
+		if q.Before, slots = f.narrow(f.read, q.Before); slots == 0 {
+			f.read = q.Before - 1
+			return nil
+		} else if slots != store.AllSlots {
+			q.Slots = slots
+		}
+	}
 	page, err := f.journal.Events(ctx, q)
 	if err != nil {
 		return fmt.Errorf("read on from the journal: %w", err)
 	}
 	if f.batch = page; len(page) == 0 { // a page of large events is shorter than its limit
-		f.read = head
+		f.read = q.Before - 1
 	} else {
 		f.read = page[len(page)-1].Sequence
 	}

@@ -36,6 +36,18 @@ func (h *HandOver) Give(runs []store.Run) {
 	}
 }
 
+// Reread has the queue read the runs from the store, because some may have changed that were not given.
+func (h *HandOver) Reread() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.runs, h.more = nil, true
+	h.some.Store(true)
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
 // C wakes the worker of the queue after Give. The queue takes the runs in its next call of Next.
 func (h *HandOver) C() <-chan struct{} { return h.wake }
 

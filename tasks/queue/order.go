@@ -253,8 +253,8 @@ func (o *keyOrder) lowest() int64 {
 	return low
 }
 
-// forget removes the stored runs after a sequence from memory, except those with a running attempt.
-func (o *keyOrder) forget(upTo int64) {
+// forget removes the stored runs after a sequence from memory, except those that the worker has: these are active.
+func (o *keyOrder) forget(upTo int64, active map[int64]*Task) {
 	o.upTo, o.stored = upTo, 0
 	o.ready = slices.DeleteFunc(o.ready, func(t *Task) bool {
 		gone := t.Recorded() && t.Seq > upTo
@@ -264,7 +264,7 @@ func (o *keyOrder) forget(upTo int64) {
 		return gone
 	})
 	for key, k := range o.keys {
-		k.runs = slices.DeleteFunc(k.runs, func(sequence int64) bool { return sequence > upTo && sequence != k.running })
+		k.runs = slices.DeleteFunc(k.runs, func(sequence int64) bool { return sequence > upTo && sequence != k.running && active[sequence] == nil })
 		k.due = slices.DeleteFunc(k.due, func(t *Task) bool { return t.Seq > upTo })
 		o.stored += len(k.runs)
 		o.tidy(key, k)

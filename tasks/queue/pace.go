@@ -17,6 +17,13 @@ func (p *pace) wait(now func() time.Time) time.Duration {
 	return max(0, p.next.Sub(now()))
 }
 
+// rest lets no token come before a time.
+func (p *pace) rest(until time.Time) {
+	if p.interval > 0 && until.After(p.next) {
+		p.next = until
+	}
+}
+
 // take uses a token up.
 func (p *pace) take(now time.Time) {
 	if p.interval > 0 {

@@ -18,7 +18,27 @@
 //   - pace (pace.go) holds attempts to a rate
 //   - waits.go says what tasks wait for
 //   - stored.go reads the stored runs at the start, and later those that had no room in memory
+//   - slots.go adds slots of the handler to the queue, and takes them out of it
 //   - HandOver (handover.go) passes on the runs that people retry or cancel (by_hand.go)
+//
+// # Slots
+//
+// Each event of a handler is in one of 64 slots, by its order key if it has one, and one daemon at a time has a slot (see [store.Leases]). A queue gives
+// tasks of its own slots alone. Three facts about each slot are kept apart, because events are lost where one is taken for another:
+//
+//   - The mark is in the store: every event of the slot up to there has a run. It may be lower than what is true, and never higher. So whoever gains the
+//     slot reads all events after it, and leaves out those that have a run.
+//   - share.from is in memory: the queue has taken the slot's events up to there, or they have runs. At first it is the mark.
+//   - The follower's position is one for all slots. When slots are gained it goes back to their mark, if that is lower. What it returns again of
+//     the other slots is dropped, by their share.from, which is set to the old position then; so is what this queue did not get.
+//
+// Up to the journal's head at the moment of a gain, the events of the slots may have runs of the last holder: the follower reads these from the journal,
+// not from the bus, and only those without a run. After it, nobody else can have begun one.
+//
+// The low-water mark that [Queue.LowWater] returns holds for the slots in [Queue.Held], and no others: it goes back with the follower, and counts nothing
+// of slots that have left. So the worker stores it for these slots only. A mark that was true of a slot stays true, whoever has it, since runs stay.
+//
+// What is only in the journal of a key (order.go, refill.go) reaches up to what the follower had returned of the key's slot before it went back: Queue.seen.
 //
 // # Goroutines
 //
@@ -44,45 +64,6 @@ import (
 	"evrun/store"
 )
 
-// Source decides which task a worker runs next. Only one goroutine at a time may call it.
-type Source interface {
-	// Next returns the task to run now, or nil if there is none: then Wait says what to wait for. The worker owns a task until Done. If the end of a
-	// task can't be stored, the worker never calls Done, so that the low-water mark doesn't pass it. The error is the store's or ctx's.
-	Next(ctx context.Context) (*Task, error)
-	// Wait says when to call Next again after it returned nil: after a batch of events from live (nil: no event is wanted now), which the worker must
-	// pass to Received, or after d. Next may also return a task after an attempt has ended.
-	Wait() (live <-chan []*events.Event, d time.Duration)
-	// Received takes the batch that the worker read from Wait's channel.
-	Received(batch []*events.Event, ok bool) error
-	// Begin counts an attempt of t, which begins now or when the worker has a place for it, against the handler's rate and concurrency; End reports
-	// that it has returned. A skipped task, or one with an Err, needs neither.
-	Begin(t *Task)
-	End(t *Task)
-	// Done returns a task that the store has settled.
-	Done(t *Task, out store.Settled)
-	// LowWater is the sequence up to which every event has a run, once these tasks are settled.
-	LowWater(settling []*Task) int64
-	// TakeChanged takes what people have changed. Next does it, too; a worker that takes no more tasks calls it alone.
-	TakeChanged(ctx context.Context) error
-	// Waiting returns the lowest sequence that waits and has no run; 0: there is none. running are first attempts that don't count. It may return a
-	// sequence before the first that waits, while the journal was not read so far. left is how many events that were accepted since Open were not for the
-	// handler, though its patterns matched.
-	Waiting(running map[int64]bool) (first, left int64)
-	// Waits says what tasks wait for, as far as it is known; After is the sequence of the last event that the source has taken from the journal.
-	Waits(sequences map[int64]bool) map[int64]Wait
-	After() int64
-	// Close ends the subscription to the bus.
-	Close()
-}
-
-// Journal is the part of [store.Store] that a Queue reads.
-type Journal interface {
-	Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error)
-	Head(ctx context.Context) (int64, error)
-	Pending(ctx context.Context, h store.HandlerID, slots store.Slots, limit int) ([]store.Run, error)
-	PendingAfter(ctx context.Context, h store.HandlerID, after int64, limit int) ([]store.Run, error)
-}
-
 // Options are the handler's settings for its queue. Journal, Bus and Patterns are required.
 type Options struct {
 	Journal  Journal
@@ -96,6 +77,8 @@ type Options struct {
 	// Ahead returns how many attempts more may be with the worker, so that it can record their start while others run. Nil: none. Not with OrderBy or
 	// Bursts, which decide late, or with an Interval.
 	Ahead func() int
+	// Single says that all events are in one slot: see [store.Division].
+	Single bool
 	// Interval is the minimum time between the beginnings of two attempts; 0: none.
 	Interval time.Duration
 	// Changed delivers the runs that people have retried or cancelled; nil: none.
@@ -114,6 +97,7 @@ type Queue struct {
 	o  Options
 	id store.HandlerID
 
+	share       share
 	follower    follower
 	clock       retryClock
 	order       keyOrder
@@ -125,12 +109,14 @@ type Queue struct {
 	running     int             // running attempts
 	paced       bool            // the last Next returned nil because there was no token
 	passed      int             // live events since the last refill
+	picked      *Task           // begins next: its event could not be read when its turn came
+	unread      bool            // without an order: slots were gained, and their stored runs must be read
 }
 
 var _ Source = (*Queue)(nil)
 
-// Open returns the queue of a handler. It continues after the handler's low-water mark in the store, and with all runs that have not ended.
-func Open(ctx context.Context, o Options, known store.Consumer) (*Queue, error) {
+// Open returns the queue of a handler, with the slots of some grants: see [Queue.Gain].
+func Open(ctx context.Context, o Options, known store.Consumer, grants ...store.Grant) (*Queue, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -150,17 +136,19 @@ func Open(ctx context.Context, o Options, known store.Consumer) (*Queue, error) 
 	if o.Bursts != nil {
 		q.bursts = newBursts(*o.Bursts)
 	}
-	q.order.maxKeys, q.order.upTo = o.MaxKeys, math.MaxInt64
-	if o.OrderBy == nil {
-		return q, q.reload(ctx)
+	q.order.maxKeys, q.order.upTo, q.clock.all = o.MaxKeys, math.MaxInt64, o.OrderBy != nil
+	if o.OrderBy == nil && !o.Single {
+		q.follower.narrow = q.share.narrow
 	}
-	q.order.upTo, q.clock.all = 0, true
-	return q, q.readOn(ctx)
+	for _, g := range grants {
+		q.gain(g, head)
+	}
+	return q, q.readPending(ctx)
 }
 
 // Next returns the next task that can begin: first attempts that a kill interrupted, then due retries, tasks whose key became free, bursts that are
 // over, and new events.
-func (q *Queue) Next(ctx context.Context) (*Task, error) {
+func (q *Queue) Next(ctx context.Context) (_ *Task, err error) {
 	for {
 		if err := q.TakeChanged(ctx); err != nil {
 			return nil, err
@@ -177,9 +165,12 @@ func (q *Queue) Next(ctx context.Context) (*Task, error) {
 			q.interrupted = q.interrupted[1:]
 			return t, nil
 		}
-		t, err := q.pick(ctx, room)
-		if err != nil {
-			return nil, err
+		t := q.picked
+		if q.picked = nil; t == nil || !room {
+			q.picked = t
+			if t, err = q.pick(ctx, room); err != nil {
+				return nil, err
+			}
 		}
 		if t == nil {
 			if !room || q.order.starved == 0 || q.order.partial() {
@@ -193,7 +184,7 @@ func (q *Queue) Next(ctx context.Context) (*Task, error) {
 		}
 		ok, err := q.fetch(ctx, t)
 		if err != nil {
-			q.active[t.Seq] = t // it begins no more, and the mark must not pass it
+			q.picked = t
 			return nil, err
 		}
 		if !ok {
@@ -241,13 +232,19 @@ func (q *Queue) pick(ctx context.Context, room bool) (*Task, error) {
 	return q.event(ctx)
 }
 
-// event returns the task of the next new event, or nil.
+// event returns the task of the next new event of the queue's slots, or nil.
 func (q *Queue) event(ctx context.Context) (*Task, error) {
-	e, err := q.follower.poll(ctx)
-	if e == nil || err != nil {
-		return nil, err
+	for q.share.held != 0 {
+		e, err := q.follower.poll(ctx)
+		if e == nil || err != nil {
+			return nil, err
+		}
+		if t := (&Task{Event: e, Seq: e.Sequence, Attempt: 1}); q.mine(t) {
+			return t, nil
+		}
+		q.follower.passOver(e)
 	}
-	return &Task{Event: e, Seq: e.Sequence, Attempt: 1}, nil
+	return nil, nil
 }
 
 // fetch reads the event of a task that was kept without it. ok is false if the event was deleted.
@@ -298,7 +295,7 @@ func (q *Queue) keyOf(t *Task) (err error) {
 func (q *Queue) Wait() (live <-chan []*events.Event, d time.Duration) {
 	const long = time.Hour // an unnecessary wake-up costs little
 	room := q.running < q.most() && !q.paced
-	if (room || q.gathers()) && !q.order.full() {
+	if (room || q.gathers()) && !q.order.full() && q.share.held != 0 {
 		live = q.follower.c()
 	}
 	if q.paced {
@@ -342,14 +339,14 @@ func (q *Queue) Done(t *Task, out store.Settled) {
 	if !out.Fenced && out.State != store.Cancelled && t.next != nil && t.next.Attempt == t.Attempt {
 		t.next = nil // this was it
 	}
-	if out.Fenced && t.gathered && t.First() {
+	if out.Fenced && t.gathered && t.First() && !t.left {
 		q.bursts.again(t.Joins, q.o.Now())
 	}
-	delete(q.active, t.Seq)
-	if errors.Is(t.Err, errUnbegun) {
-		q.unbegun--
-	}
+	q.over(t)
 	next := t.next
+	if t.left { // whoever has the slot reads it from the store
+		next = nil
+	}
 	if t.key == "" {
 		if next != nil {
 			q.clock.add(next)
@@ -365,6 +362,14 @@ func (q *Queue) Done(t *Task, out store.Settled) {
 	q.order.again(t)
 }
 
+// over records that the worker has a task no more.
+func (q *Queue) over(t *Task) {
+	delete(q.active, t.Seq)
+	if errors.Is(t.Err, errUnbegun) {
+		q.unbegun--
+	}
+}
+
 // LowWater implements [Source].
 func (q *Queue) LowWater(settling []*Task) int64 {
 	mark := q.follower.after
@@ -375,9 +380,12 @@ func (q *Queue) LowWater(settling []*Task) int64 {
 		t.settling = true
 	}
 	for _, t := range q.active {
-		if t.First() && !t.settling { // other attempts have their row
+		if t.First() && !t.settling && !t.left { // other attempts have their row
 			mark = min(mark, t.lowest()-1)
 		}
+	}
+	if t := q.picked; t != nil && t.First() {
+		mark = min(mark, t.lowest()-1)
 	}
 	for _, t := range settling {
 		t.settling = false

@@ -8,16 +8,16 @@ import (
 )
 
 // lowestStarving returns the starving key whose rest begins at the lowest sequence. The rest of a key are its events that are only in the journal.
-func (o *keyOrder) lowestStarving() (k *heldKey, ok bool) {
+func (o *keyOrder) lowestStarving() (key string, k *heldKey) {
 	if o.starved == 0 {
-		return nil, false
+		return "", nil
 	}
-	for _, s := range o.spilled {
+	for name, s := range o.spilled {
 		if s.starving && (k == nil || s.rest < k.rest) {
-			k = s
+			key, k = name, s
 		}
 	}
-	return k, k != nil
+	return key, k
 }
 
 // place takes an event that was read from the journal, the first of the rest of a spilled key.
@@ -37,13 +37,13 @@ func (o *keyOrder) place(k *heldKey, t *Task) {
 }
 
 // refill reads a page of the journal, from the beginning of the lowest starving key's rest, for all keys whose rest begins on that page. If the page
-// has no event of a key, the next call reads the next page for it, up to the follower's position.
+// has no event of a key, the next call reads the next page for it, up to what the follower has returned of the key: see Queue.seen.
 func (q *Queue) refill(ctx context.Context) error {
-	starving, ok := q.order.lowestStarving()
-	if !ok {
+	key, starving := q.order.lowestStarving()
+	if starving == nil {
 		return nil
 	}
-	from, upTo := starving.rest, q.follower.after
+	from, upTo := starving.rest, q.seen(key)
 	page, err := q.o.Journal.Events(ctx, store.EventQuery{
 		After: from - 1, Before: upTo + 1, Patterns: q.o.Patterns, WithoutRun: q.id, Limit: followPage,
 	})
@@ -55,6 +55,7 @@ func (q *Queue) refill(ctx context.Context) error {
 		end = page[len(page)-1].Sequence
 	}
 	covered := map[*heldKey]bool{starving: true} // all their events up to end were placed
+	names := map[*heldKey]string{starving: key}
 	for _, e := range page {
 		if !q.follower.takes(e) {
 			continue
@@ -64,9 +65,10 @@ func (q *Queue) refill(ctx context.Context) error {
 			continue // it ran without a key
 		}
 		k := q.order.keys[t.key]
-		if k == nil || k.rest < from || e.Sequence < k.rest {
+		if k == nil || k.rest < from || e.Sequence < k.rest || e.Sequence > q.seen(t.key) {
 			continue
 		}
+		names[k] = t.key
 		if full, ok := covered[k]; ok && !full {
 			continue
 		}
@@ -75,17 +77,17 @@ func (q *Queue) refill(ctx context.Context) error {
 	}
 	for k, all := range covered {
 		if all {
-			k.rest = end + 1
+			k.rest = min(end, q.seen(names[k])) + 1
 		}
 	}
-	q.order.dropRests(upTo)
+	q.order.dropRests(q.seen)
 	return nil
 }
 
-// dropRests removes rests that begin at the follower's position: the follower returns these events.
-func (o *keyOrder) dropRests(upTo int64) {
+// dropRests removes rests that begin after what the follower has returned of their keys: it returns these events.
+func (o *keyOrder) dropRests(seen func(key string) int64) {
 	for key, k := range o.spilled {
-		if k.rest > upTo {
+		if k.rest > seen(key) {
 			k.rest = 0
 			delete(o.spilled, key)
 			o.tidy(key, k)

@@ -106,7 +106,7 @@ func (r *rig) open() {
 			r.ending = append(r.ending, t.Seq)
 		}
 	}
-	q, err := Open(context.Background(), r.o, store.Consumer{ID: 1, LowWater: r.mark})
+	q, err := Open(context.Background(), r.o, store.Consumer{ID: 1, LowWater: r.mark}, store.Grant{Slots: store.AllSlots, LowWater: r.mark})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -31,7 +31,8 @@ func retrying(run *store.Run) *Task {
 // readPending continues to read stored runs when memory has room again.
 func (q *Queue) readPending(ctx context.Context) error {
 	switch {
-	case q.o.OrderBy == nil && q.clock.exhausted():
+	case q.share.held == 0:
+	case q.o.OrderBy == nil && (q.unread || q.clock.exhausted()):
 		return q.reload(ctx)
 	case q.order.partial() && q.order.stored <= q.o.MaxKeys/4:
 		return q.readOn(ctx)
@@ -42,15 +43,21 @@ func (q *Queue) readPending(ctx context.Context) error {
 // reload fills the retry clock from the store with the runs that are due first. For an ordered handler readOn does this.
 func (q *Queue) reload(ctx context.Context) error {
 	limit := maxRetriesInMemory/2 + len(q.active)
-	q.clock.horizon = time.Time{}
-	runs, err := q.o.Journal.Pending(ctx, q.id, store.AllSlots, limit)
+	q.unread, q.clock.horizon = true, time.Time{} // until all is read
+	slots := q.share.held
+	if q.o.Single {
+		slots = store.AllSlots
+	}
+	runs, err := q.o.Journal.Pending(ctx, q.id, slots, limit)
 	if err != nil {
 		return fmt.Errorf("read pending runs: %w", err)
 	}
 	for i := range runs {
 		run := &runs[i]
 		if run.State != store.Running {
-			q.await(retrying(run))
+			if t := retrying(run); q.share.held.Has(q.slotOf(t)) {
+				q.await(t)
+			}
 			continue
 		}
 		t := &Task{Seq: run.Sequence}
@@ -65,6 +72,7 @@ func (q *Queue) reload(ctx context.Context) error {
 			q.clock.horizon = time.Unix(0, 0) // all are running: the next page is read at once
 		}
 	}
+	q.unread = false
 	return nil
 }
 
@@ -104,7 +112,9 @@ func (q *Queue) arrange(ctx context.Context, runs []store.Run) error {
 			t := retrying(run)
 			t.Event = e
 			err := q.keyOf(t) // its next attempt reports the error
-			t.Event, t.Scratch = nil, nil
+			if t.Event, t.Scratch = nil, nil; !q.share.held.Has(q.slotOf(t)) {
+				continue
+			}
 			if err == nil && q.active[t.Seq] == nil {
 				if q.order.hold(t); q.order.isDue(t) {
 					continue // it waits only for its key
@@ -149,10 +159,12 @@ func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 		return
 	}
 	t := &Task{Event: e, Seq: run.Sequence, ID: run.ID, Attempt: run.Attempt, Budget: run.Budget, Started: run.StartedAt, Claimed: true}
-	if q.o.OrderBy != nil {
-		if err := q.keyOf(t); err == nil {
-			q.order.hold(t)
-		}
+	keyed := q.o.OrderBy != nil && q.keyOf(t) == nil
+	if !q.share.held.Has(q.slotOf(t)) {
+		return
+	}
+	if keyed {
+		q.order.hold(t)
 	}
 	if t.Err = errInterrupted; run.Budget >= run.Attempt {
 		t.Ahead, t.Budget, t.Err = true, run.Budget-1, errUnbegun
@@ -164,6 +176,6 @@ func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 
 // forget removes the runs of an ordered handler after a sequence from memory; readOn reads them again later.
 func (q *Queue) forget(upTo int64) {
-	q.order.forget(upTo)
+	q.order.forget(upTo, q.active)
 	q.clock.forget(upTo)
 }

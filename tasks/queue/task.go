@@ -27,6 +27,8 @@ type Task struct {
 	Skip bool
 	// Err says that the attempt has already failed: its key could not be evaluated, or a kill interrupted it.
 	Err error
+	// Lost says that the task's slot was lost, so that its end must not be settled. The worker sets it.
+	Lost bool
 	// Scratch is for the worker, which may keep its view of the event here when it evaluates the key. The queue clears it when the task waits.
 	Scratch any
 
@@ -39,6 +41,7 @@ type Task struct {
 	settling bool   // LowWater's mark: it is among the tasks to be settled
 	// The run was cancelled after the attempt was given to the worker. It goes on only if it is retried by hand: then next is set again.
 	cancelled bool
+	left      bool // its slot has left the queue
 }
 
 // Recorded reports whether t's run has a row in the store.

@@ -57,6 +57,9 @@ func (q *Queue) Waits(sequences map[int64]bool) map[int64]Wait {
 
 // Waiting implements [Source].
 func (q *Queue) Waiting(running map[int64]bool) (first, left int64) {
+	if q.share.held == 0 {
+		return 0, q.follower.passedOver
+	}
 	low := q.order.lowest()
 	if q.bursts != nil {
 		low = min(low, q.bursts.lowest())
