@@ -19,8 +19,6 @@ type deletion struct {
 	did  store.Pruned
 	keys int64
 	lost chains.Losses
-
-	flushes bool // the server is at least of version 15
 }
 
 // delete deletes the chains of a look, some in each transaction, and notes how far it went.
@@ -28,15 +26,11 @@ func (p *Pruner) delete(ctx context.Context, l *look) error {
 	if len(l.Going) == 0 && !l.Advances() {
 		return nil
 	}
-	flushes := false
-	if err := p.o.Pool.QueryRow(ctx, `SELECT to_regproc('pg_catalog.pg_stat_force_next_flush') IS NOT NULL`).Scan(&flushes); err != nil {
-		return err
-	}
 	for rest := l.Going; ; {
 		done := 0
 		begun := time.Now()
 		err := p.o.Write(ctx, func(tx Tx) (err error) {
-			d := &deletion{tx: tx, l: l, lost: chains.Losses{}, flushes: flushes}
+			d := &deletion{tx: tx, l: l, lost: chains.Losses{}}
 			if err := d.begin(); err != nil {
 				return err
 			}
@@ -253,12 +247,8 @@ func (d *deletion) note(scanned bool) error {
 	if d.did == (store.Pruned{}) && d.keys == 0 {
 		return nil
 	}
-	if d.flushes { // or the estimate of free space lags behind by seconds, and by it too much would be pruned
-		if _, err := d.tx.Exec(`SELECT pg_stat_force_next_flush()`); err != nil {
-			return err
-		}
-	}
-	_, err := d.tx.Exec(`UPDATE evrun.pruning SET chains = chains + $1, events = events + $2, runs = runs + $3, bytes = bytes + $4, keys = keys + $5, pruned_at = $6`,
+	_, err := d.tx.Exec(`UPDATE evrun.pruning SET peak = greatest(peak, (SELECT head FROM evrun.journal) - events), chains = chains + $1, events = events + $2,
+		runs = runs + $3, bytes = bytes + $4, keys = keys + $5, pruned_at = $6`,
 		d.did.Chains, d.did.Events, d.did.Runs, d.did.Bytes, d.keys, d.l.Now)
 	return err
 }

@@ -11,7 +11,6 @@ import (
 // What was pruned is free, by the estimate, as soon as the step has ended, so that retention.size does not prune on.
 func TestPrunedSpaceIsFreeAtOnce(t *testing.T) {
 	pool, p := made(t, 5000)
-	exec(t, pool, `ANALYZE evrun.events, evrun.runs`)
 	config, err := pgxpool.ParseConfig(pool.Config().ConnString())
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package reads
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -32,30 +31,24 @@ func (r *Reader) Pruning(ctx context.Context) (p store.Pruning, err error) {
 	return p, nil
 }
 
-// Sizes implements [store.Retention]. The file is that of evrun's own tables, with their indexes. How much of it is free is an estimate: a table should be
-// as large as its living rows are, by the server's statistics of their number and width. An index is taken to be as full as its table.
+// Sizes implements [store.Retention]. The file is that of evrun's own tables. The server can't say how much of it is free without reading it. But the space
+// of deleted rows is used again before a table grows, so the tables of the journal have as much in use as events are left of the most that there were.
 func (r *Reader) Sizes(ctx context.Context) (s store.Sizes, err error) {
-	err = r.row(ctx, []any{&s.File, &s.Free, &s.Page}, `WITH t AS (
-			SELECT c.oid, pg_total_relation_size(c.oid) AS total, pg_relation_size(c.oid) AS heap, coalesce(pg_stat_get_live_tuples(c.oid), 0) AS rows,
-				(SELECT sum(avg_width * (1 - null_frac)) FROM pg_stats WHERE schemaname = 'evrun' AND tablename = c.relname) AS width
-			FROM pg_class c WHERE c.relnamespace = 'evrun'::regnamespace AND c.relkind = 'r')
-		SELECT coalesce(sum(total), 0)::bigint,
-			coalesce(sum(CASE WHEN heap > 0 AND width > 0 THEN total * greatest(0, 1 - rows * (width + $1) / heap) END), 0)::bigint, current_setting('block_size')::bigint FROM t`,
-		rowHead)
+	var journal, events, peak, accepted int64
+	err = r.row(ctx, []any{&s.File, &journal, &s.Page, &events, &peak, &s.Oldest, &accepted}, `SELECT t.all, t.journal, current_setting('block_size')::bigint,
+			least(j.head - p.events, CASE WHEN o.sequence IS NULL THEN 0 ELSE j.head - o.sequence + 1 END), p.peak, coalesce(o.sequence, 0), coalesce(o.accepted_at, 0)
+		FROM (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint AS all,
+				coalesce(sum(pg_total_relation_size(c.oid)) FILTER (WHERE c.relname IN ('events', 'runs', 'attempts', 'run_outputs')), 0)::bigint AS journal
+			FROM pg_class c WHERE c.relnamespace = 'evrun'::regnamespace AND c.relkind = 'r') t,
+			evrun.journal j, evrun.pruning p LEFT JOIN (SELECT e.sequence, e.accepted_at FROM evrun.events e ORDER BY e.sequence LIMIT 1) o ON true`)
 	if err != nil {
 		return s, fmt.Errorf("read the store's sizes: %w", err)
 	}
-	var accepted int64
-	err = r.row(ctx, []any{&s.Oldest, &accepted}, `SELECT sequence, accepted_at FROM evrun.events ORDER BY sequence LIMIT 1`)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return s, nil
-	case err != nil:
-		return s, fmt.Errorf("read the store's sizes: %w", err)
+	if s.Oldest != 0 {
+		s.OldestAt = schema.Time(accepted)
 	}
-	s.OldestAt = schema.Time(accepted)
+	if peak > events {
+		s.Free = journal - int64(float64(journal)*float64(max(events, 0))/float64(peak))
+	}
 	return s, nil
 }
-
-// rowHead is what a row takes beside its columns: its header, its place in the page's list, and padding, about.
-const rowHead = 32

@@ -226,6 +226,7 @@ CREATE TABLE evrun.pruning (
   old          boolean NOT NULL DEFAULT false,
   announced_at bigint,
   scanned      bigint NOT NULL DEFAULT 0,
+  peak         bigint NOT NULL DEFAULT 0, -- how many events were stored at most when some were deleted
   chains       bigint NOT NULL DEFAULT 0,
   events       bigint NOT NULL DEFAULT 0,
   runs         bigint NOT NULL DEFAULT 0,
