@@ -128,7 +128,7 @@ func (c *Conn) prepare(ctx context.Context, s *statement) (values [][]byte, err 
 	for i, p := range s.params {
 		if v, ok := p.(Value); ok {
 			values[i] = v
-		} else if values[i], err = c.TypeMap().Encode(d.ParamOIDs[i], pgx.BinaryFormatCode, p, nil); err != nil {
+		} else if values[i], err = c.TypeMap().Encode(d.ParamOIDs[i], pgx.BinaryFormatCode, p, []byte{}); err != nil {
 			return nil, fmt.Errorf("%.60q: parameter %d: %w", s.query, i+1, err)
 		}
 	}
