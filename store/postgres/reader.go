@@ -27,7 +27,7 @@ func OpenReader(ctx context.Context, address string, opt Options) (_ *Store, err
 			pool.Close()
 		}
 	}()
-	s := &Store{opt: opt, pool: pool}
+	s := &Store{opt: opt, pool: pool, user: newUserReads(config)}
 	if s.id, err = schema.Look(ctx, pool); err != nil {
 		return nil, err
 	}

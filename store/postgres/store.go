@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"evrun/store"
+	"evrun/store/postgres/guard"
 	"evrun/store/postgres/prune"
 	"evrun/store/postgres/reads"
 	"evrun/store/postgres/schema"
@@ -49,6 +51,7 @@ type Store struct {
 	reporting  sync.Mutex // held during Wrote
 
 	pruner *prune.Pruner
+	user   *guard.Reader // statements of users that only read
 }
 
 // unbuilt has the methods that are not built yet: they are nil. It is one level deeper than those that are.
@@ -85,6 +88,7 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, err
 	}
+	s.user = newUserReads(config)
 	s.pruner = prune.New(prune.Options{Pool: s.pool, Write: s.writePart, Now: opt.Now})
 	return s, nil
 }
@@ -121,7 +125,7 @@ func (s *Store) Close() error {
 		s.forgetAnonymous()
 	}
 	s.pool.Close()
-	return s.Reader.Close()
+	return errors.Join(s.user.Close(), s.Reader.Close())
 }
 
 // forgetAnonymous deletes the rows of a process without leases.
