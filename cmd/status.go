@@ -15,6 +15,7 @@ import (
 	"evrun/cmd/api"
 	"evrun/cmd/api/client"
 	"evrun/cmd/cli"
+	"evrun/cmd/nodes"
 	"evrun/events"
 )
 
@@ -36,7 +37,8 @@ for their next attempt, the dead ones, how many runs it ended in the last minute
 schedule: its next slot, the last one, and what came of it.
 
 With --watch the status is shown again every 2 seconds, on a terminal on one screen, else one after the other. It ends with Ctrl-C
-(exit 0). Exit 69 when no daemon runs.`,
+(exit 0). Exit 69 when no daemon runs. Where daemons on several machines share a PostgreSQL store, it lists all of them, from a
+machine without one, too.`,
 		Args: cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if watch {
@@ -55,6 +57,9 @@ func runStatus(ctx context.Context, e *cli.Env) error {
 		return err
 	}
 	s, err := daemon.Status(ctx)
+	if errors.Is(err, api.ErrNoDaemon) {
+		s, err = nodes.Status(ctx, e)
+	}
 	if err != nil {
 		return err
 	}

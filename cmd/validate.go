@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +12,9 @@ import (
 
 	"evrun/cmd/cli"
 	"evrun/cmd/config"
+	"evrun/cmd/drivers"
 	"evrun/store"
+	"evrun/tasks"
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
 )
@@ -64,6 +67,9 @@ func runValidate(ctx context.Context, e *cli.Env, strict bool) error {
 			e.Note("handler %s is disabled (enabled: false): its events wait", h.Name)
 		}
 	}
+	if at := cfg.Settings.Store; at.Shared() && slices.ContainsFunc(cfg.Wiring.Handlers, func(h *tasks.Handler) bool { return h.Kind == "sql" }) {
+		e.Note("the statements of sql handlers are those of %s, as the store is %s", drivers.Dialect(at), at)
+	}
 	noteLeftBehind(ctx, e, cfg)
 	types, schedules, hooks, handlers := len(cfg.Wiring.Events), len(cfg.Wiring.Schedules), len(cfg.Wiring.Hooks), len(cfg.Wiring.Handlers)
 	if e.JSON() {
@@ -71,7 +77,7 @@ func runValidate(ctx context.Context, e *cli.Env, strict bool) error {
 			return err
 		}
 		return e.PrintJSON(map[string]any{"valid": true, "path": cfg.Path, "events": types, "schedules": schedules, "hooks": hooks, "handlers": handlers,
-			"warnings": len(cfg.Warnings), "included": len(cfg.Included)})
+			"warnings": len(cfg.Warnings), "included": len(cfg.Included), "dialect": strings.ToLower(drivers.Dialect(cfg.Settings.Store))})
 	}
 	if len(cfg.Warnings) > 0 {
 		fmt.Fprintln(e.Err, strings.TrimSuffix((&config.Errors{Path: e.Config, Faults: cfg.Warnings}).Pretty(e.Colored(e.Err)), "\n"))

@@ -240,7 +240,7 @@ func (s *Server) readiness(r *http.Request, _ none) (ready shape.Health, err err
 	defer cancel()
 	err = s.o.Store.Ping(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = problem(http.StatusServiceUnavailable, fmt.Sprintf("the store's writer has not answered for %v: a statement or the disk holds it", readyWithin))
+		err = problem(http.StatusServiceUnavailable, fmt.Sprintf("the store's writer has not answered for %v: a statement, the disk or a lost database holds it", readyWithin))
 	}
 	return shape.Health{Status: "ready"}, err
 }

@@ -199,7 +199,7 @@ func (r *wiringReader) warnings(w Wiring) []Fault {
 	collector := *r.document
 	collector.faults = nil
 	found := warnings.Find(&warnings.File{
-		Events: w.Events, Schedules: w.Schedules, Hooks: w.Hooks, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(), Env: r.variables, Tokens: r.tokens, Sealed: r.secrets.Sealed(),
+		Events: w.Events, Schedules: w.Schedules, Hooks: w.Hooks, Handlers: w.Handlers, StrictTypes: w.StrictTypes, Types: r.declared(), Now: time.Now(), Env: r.variables, Tokens: r.tokens, Sealed: r.secrets.Sealed(), Shared: r.shared,
 		TokenOf: func(i int) *yaml.Node {
 			_, server := r.parts[0].Lookup("server")
 			_, list := server.Lookup("tokens")

@@ -80,7 +80,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 		reloading = ps.start("watch", d.reloader.run)
 		pruning = ps.start("retention", d.keeper.Run)
 		sampling = ps.start("activity", d.activity.Run)
-		watching = ps.start("watchdog", func(ctx context.Context) error { return d.o.Manager.Watch(ctx, d.store.Ping, d.untold) })
+		watching = ps.start("watchdog", func(ctx context.Context) error { return d.o.Manager.Watch(ctx, d.alive, d.untold) })
 		ready()
 		d.untold("the supervisor can't be told that evrun is ready", d.o.Manager.Ready(d.serves(), d.longestHold()))
 	case <-runner.done:
@@ -166,6 +166,15 @@ func (d *Daemon) await(runner *part) {
 		}
 		next.Reset(logEvery)
 	}
+}
+
+// alive waits until the store's writer has its turn: a daemon whose writer is stuck must be restarted. One that waits for a database on another machine must
+// not, since that would help nobody.
+func (d *Daemon) alive(ctx context.Context) error {
+	if d.cfg.Settings.Store.Shared() {
+		return nil
+	}
+	return d.store.Ping(ctx)
 }
 
 // serves says in a line what the daemon does, for its supervisor.

@@ -31,7 +31,11 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	wal := d.wal()
 	s.WAL = api.WAL{Bytes: wal.Bytes, Max: wal.Max, Held: wal.Held, Full: wal.Full, Holders: wal.Holders}
 	var err error
-	if s.Head, err = d.store.Head(ctx); err != nil {
+	if s.Head, err = d.store.Head(ctx); err != nil && cfg.Settings.Store.Shared() && ctx.Err() == nil { // the rest is not known either
+		s.Problems = []api.Trouble{{What: api.TroubleStore, Text: "the database does not answer: " + err.Error()}}
+		return s, nil
+	}
+	if err != nil {
 		return s, err
 	}
 	if s.Retention, err = d.keeper.Status(ctx); err != nil {
@@ -40,6 +44,11 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	if s.Space, err = retention.SpaceOf(ctx, d.store); err != nil {
 		return s, err
 	}
+	nodes, err := d.store.Nodes(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Nodes = shape.Each(nodes, shape.NodeOf)
 	if s.Handlers, err = d.runner.Overview(ctx); err != nil {
 		return s, err
 	}

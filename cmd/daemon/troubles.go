@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"evrun/cmd/api"
+	"evrun/cmd/api/shape"
 	"evrun/tasks/control"
 	"evrun/tasks/fault"
 	"evrun/tasks/retention"
 )
 
-var troubleOrder = []string{api.TroubleStopping, api.TroubleStore, api.TroubleReload, api.TroubleTLS, api.TroubleDead, api.TroubleFailing, api.TroubleSilent, api.TroubleLate, api.TroubleBehind, api.TroublePaused, api.TroubleLeft, api.TroubleMissed, api.TroubleLastSlot, api.TroublePruning, api.TroubleSpans}
+var troubleOrder = []string{api.TroubleStopping, api.TroubleStore, api.TroubleReload, api.TroubleTLS, api.TroubleDead, api.TroubleFailing, api.TroubleSilent, api.TroubleLate, api.TroubleBehind, shape.TroubleNodes, api.TroublePaused, api.TroubleLeft, api.TroubleMissed, api.TroubleLastSlot, api.TroublePruning, api.TroubleSpans}
 
 // delays are what comes later than it should.
 type delays struct {
@@ -49,6 +50,9 @@ func troubles(s *api.Status, d delays) {
 	}
 	for i := range s.Handlers {
 		handlerTroubles(&s.Handlers[i], add)
+	}
+	for _, h := range shape.Unplaced(s.Handlers, s.Nodes) {
+		add(shape.TroubleNodes, h.Name, "", "no daemon with one of its nodes is there (%s): its events wait", strings.Join(h.Nodes, ", "))
 	}
 	for name, late := range d.late {
 		if late > lateAfter {

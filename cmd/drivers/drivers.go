@@ -102,6 +102,14 @@ func Exists(ctx context.Context, s settings.Store) (bool, error) {
 	return !errors.Is(err, os.ErrNotExist), nil
 }
 
+// Dialect is the name of a store's dialect of SQL.
+func Dialect(s settings.Store) string {
+	if s.Shared() {
+		return "PostgreSQL"
+	}
+	return "SQLite"
+}
+
 // Parsers returns what reads statements in the dialect of a store, and in that of the other files that sql handlers may name.
 func Parsers(s settings.Store) (own, files store.StatementParser) {
 	if s.Shared() {

@@ -100,6 +100,11 @@ var dashboard = []row{
 			{"sent {{instance}}", `rate(evrun_spans_sent_total{}[RATE])`}, {"lost: {{reason}}", `sum by (reason) (rate(evrun_spans_lost_total{}[RATE]))`},
 		}, 0},
 	}},
+	{"Daemons of one store", []panel{
+		{"Daemons", "Those that share a PostgreSQL store, as each of them sees it.", "timeseries", "short", []line{{"{{instance}}", `evrun_nodes{}`}}, 0},
+		{"Slots", "A handler has 64; the daemon that has a slot runs the handler on its events.", "timeseries", "short", []line{{"{{handler}} {{instance}}", `evrun_handler_slots_held{h}`}}, 0},
+		{"Leads", "Who fires the schedules, and who prunes.", "timeseries", "short", []line{{"{{lead}} {{instance}}", `evrun_lead{}`}}, 0},
+	}},
 	{"Schedules", []panel{
 		{"Published after its time by", "99 of 100 slots are published sooner.", "timeseries", "s", []line{{"all", `histogram_quantile(0.99, sum by (le) (rate(evrun_schedule_lateness_seconds_bucket{}[RATE])))`}}, 0},
 		{"The next slot is in", "Negative: it is late.", "timeseries", "s", []line{{"{{schedule}}", `min by (schedule) (evrun_schedule_next_slot_timestamp_seconds{}) - time()`}}, 0},

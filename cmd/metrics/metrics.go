@@ -53,6 +53,7 @@ type Sources struct {
 	Space             func(context.Context) Space
 	Retention         func(context.Context) (retention.Status, error)
 	Spans             func() otlp.Counts
+	Nodes             func(context.Context) ([]store.Node, error) // those that share the store; none: this daemon has it to itself
 }
 
 // Space is what the store takes on the disk. Nil and -1: not known.
@@ -152,7 +153,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send := func(m *Metric, v float64, labels ...string) { ch <- m.value(v, labels...) }
 	wal := c.s.WAL()
 	send(buildInfo, 1, c.s.Version, c.s.Revision, runtime.Version())
-	send(ready, yes(c.s.Accepting() && !wal.Full && !c.m.noSpace.Load()))
+	reachable := c.nodes(ctx, send)
+	send(ready, yes(c.s.Accepting() && reachable && !wal.Full && !c.m.noSpace.Load()))
 	ok, at := c.s.Reloaded()
 	send(reloadOK, yes(ok))
 	send(reloadAt, unix(at))
@@ -237,6 +239,33 @@ func (c *collector) store(ctx context.Context, send func(*Metric, float64, ...st
 		lost += l.Events
 	}
 	send(lostEvents, float64(lost))
+}
+
+// nodesWithin is how long the database has to say which daemons share it.
+const nodesWithin = time.Second
+
+// nodes sends which daemons share the store, and what this one does for them. It reports false where the store can't say.
+func (c *collector) nodes(ctx context.Context, send func(*Metric, float64, ...string)) bool {
+	ctx, cancel := context.WithTimeout(ctx, nodesWithin)
+	defer cancel()
+	list, err := c.s.Nodes(ctx)
+	if err != nil || len(list) == 0 {
+		return err == nil
+	}
+	send(nodes, float64(len(list)))
+	for _, n := range list {
+		if !n.Self {
+			continue
+		}
+		for _, h := range n.Holdings {
+			if h.Handler > 0 {
+				send(slotsHeld, float64(h.Slots.Len()), h.Name)
+			} else {
+				send(leads, 1, h.Name)
+			}
+		}
+	}
+	return true
 }
 
 // handler sends the metrics of a handler.

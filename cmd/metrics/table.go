@@ -142,6 +142,13 @@ var (
 	schedulePaused = declare(gauge, "evrun_schedule_paused", "1 while the schedule is paused by hand or by the wiring file.", "schedule")
 )
 
+// The daemons that share a store.
+var (
+	nodes     = declare(gauge, "evrun_nodes", "Daemons that share the store, this one among them. Absent with a SQLite store, which has one daemon.")
+	slotsHeld = declare(gauge, "evrun_handler_slots_held", "Of the 64 slots of a handler, how many this daemon has: it alone runs the handler on the events in them. Absent with a SQLite store.", "handler")
+	leads     = declare(gauge, "evrun_lead", "1 at the daemon that does this for all that share the store: schedules, retention. Absent at the others, and with a SQLite store.", "lead")
+)
+
 // Spans.
 var (
 	spansSent = declare(counter, "evrun_spans_sent_total", "Spans that the collector has taken. 0 if none is configured (OTEL_EXPORTER_OTLP_ENDPOINT).")

@@ -26,6 +26,14 @@ func (p *Printer) Status(s api.Status, short bool) error {
 	if err := p.daemon(s, short); err != nil {
 		return err
 	}
+	if len(s.Nodes) > 0 {
+		if err := p.printf("\n"); err != nil {
+			return err
+		}
+		if err := List(p, p.nodes(s.Nodes), s.Nodes); err != nil {
+			return err
+		}
+	}
 	if len(s.Handlers) > 0 {
 		if err := p.printf("\n"); err != nil {
 			return err
@@ -72,6 +80,10 @@ func (p *Printer) troubles(list []api.Trouble) error {
 
 func (p *Printer) daemon(s api.Status, short bool) error {
 	t := p.Table()
+	if s.PID == 0 { // the store answers for the daemons that share it
+		t.Field("store", "%s, %s, %s", s.Store, bytesOf(s.StoreSize), fault.Plural(int(s.Head), "event"))
+		return t.Flush()
+	}
 	other := ""
 	if p.Version != "" && p.Version != s.Version {
 		other = ", another version than this command's, " + p.Version

@@ -11,6 +11,7 @@ import (
 
 	"evrun/cmd/api"
 	"evrun/cmd/api/access"
+	"evrun/cmd/api/shape"
 	"evrun/tasks/fault"
 )
 
@@ -112,7 +113,7 @@ type problem struct {
 var titles = map[string]string{
 	api.TroubleStopping: "evrun is stopping", api.TroubleStore: "The store", api.TroubleReload: "The wiring file was refused", api.TroubleDead: "Dead runs", api.TroubleFailing: "Failing",
 	api.TroubleSilent: "No answer", api.TroubleLate: "Overdue", api.TroubleBehind: "Behind", api.TroublePaused: "Paused", api.TroubleLeft: "Left the wiring file", api.TroubleMissed: "Missed slots",
-	api.TroubleLastSlot: "The last slot failed", api.TroubleTLS: "The certificate", api.TroublePruning: "Retention", api.TroubleSpans: "Spans",
+	api.TroubleLastSlot: "The last slot failed", api.TroubleTLS: "The certificate", api.TroublePruning: "Retention", api.TroubleSpans: "Spans", shape.TroubleNodes: "No daemon for it",
 }
 
 // problems are one problem, or many of the same kind.
@@ -182,7 +183,7 @@ func problemOf(s *api.Status, t api.Trouble) problem {
 		p.About, p.Path, p.Link, p.Bad = handler, runs("dead"), "See them, retry or drop", true
 	case api.TroubleFailing:
 		p.About, p.Path, p.Link = handler, runs("retrying"), "See them"
-	case api.TroubleSilent, api.TroubleBehind, api.TroubleLeft:
+	case api.TroubleSilent, api.TroubleBehind, api.TroubleLeft, shape.TroubleNodes:
 		p.About, p.Path, p.Link = handler, handler, "Look at the handler"
 		p.Bad = t.What == api.TroubleSilent
 	case api.TroubleLate, api.TroubleMissed:

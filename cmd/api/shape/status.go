@@ -29,6 +29,8 @@ type Status struct {
 	Problems  []Trouble               `json:"problems"` // what needs somebody's attention, the worst first; empty: nothing
 	Handlers  []control.HandlerStatus `json:"handlers"`
 	Schedules []Schedule              `json:"schedules"`
+
+	Nodes []Node `json:"nodes,omitempty"` // the daemons that share the store; absent: this one has it to itself
 }
 
 // Port is the daemon's TCP port.

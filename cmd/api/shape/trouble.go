@@ -26,6 +26,7 @@ const (
 	TroubleBehind   = "behind"    // an event has waited for long for a handler that is not paused
 	TroublePaused   = "paused"    // a handler or a schedule is paused, and work waits
 	TroubleLeft     = "left"      // a handler left the file with work to do
+	TroubleNodes    = "nodes"     // no daemon that a handler may run on is there
 	TroubleMissed   = "missed"    // slots were left out
 	TroubleLastSlot = "schedule"  // a run of a schedule's last slot is dead
 	TroubleTLS      = "tls"       // the certificate of the TCP port expires soon, or its changed files can't be used

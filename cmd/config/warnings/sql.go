@@ -21,6 +21,9 @@ var timeColumns = map[string][]string{
 
 // microseconds warns of a statement that compares a time of evrun's tables with a text or with seconds: one is always smaller than the other.
 func (f *finder) microseconds() {
+	if f.Shared { // PostgreSQL refuses to compare a number with a text
+		return
+	}
 	for _, h := range f.Handlers {
 		if handlers.Uses(h.Action)["statement"] != handlers.Code {
 			continue

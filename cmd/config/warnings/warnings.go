@@ -31,6 +31,7 @@ type File struct {
 	Handlers    []*tasks.Handler
 	StrictTypes bool
 	Sealed      bool // nothing of this machine is looked at
+	Shared      bool // the store is in PostgreSQL
 	Tokens      []access.Token
 
 	Declared func(typ string) (s *schema.Schema, ok bool) // the schema of a declared type, nil for none
