@@ -1,0 +1,162 @@
+package feed
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"evrun/store"
+)
+
+// follow reads what others have committed, until ctx ends.
+func (f *Feed) follow(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	look := true
+	for {
+		f.publishing.Lock()
+		err := f.catchUp(ctx, look)
+		f.note(ctx, err)
+		f.publishing.Unlock()
+		if look = look && err != nil; err != nil {
+			pause(ctx, 100*time.Millisecond)
+		} else if !f.waiting() {
+			select {
+			case <-f.wake:
+			case <-ticker.C:
+				look = true
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// note warns of an error, once while it stays the same. It needs publishing.
+func (f *Feed) note(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+		f.warned = ""
+	case ctx.Err() == nil && f.warned == "":
+		f.warned = err.Error()
+		f.opt.Warn("what other daemons write can't be read now: " + f.warned)
+	}
+}
+
+// catchUp publishes what this process and others have committed. With look, it finds that out by itself. It needs publishing.
+func (f *Feed) catchUp(ctx context.Context, look bool) error {
+	f.mu.Lock()
+	heard := f.heard
+	f.heard = heardNothing(heard)
+	f.mu.Unlock()
+	again := func(err error) error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.heard.changes = f.heard.changes || heard.changes
+		f.heard.head = max(f.heard.head, heard.head)
+		return err
+	}
+	if look {
+		head, err := f.head(ctx)
+		if err != nil {
+			return again(err)
+		}
+		if head < f.last {
+			f.opt.Warn(fmt.Sprintf("the database has lost events: its journal ended at %d, and ends at %d now", f.last, head))
+			f.last = head
+			f.foreign(store.Foreign{Handlers: true, Schedules: true, Tokens: true, All: true})
+		}
+		heard.head = max(heard.head, head)
+	}
+	if f.opt.OnCommit != nil {
+		q := f.take()
+		for i := range q {
+			if err := f.readTo(ctx, q[i].behind()); err != nil {
+				f.putBack(q[i:])
+				return again(err)
+			}
+			f.publish(&q[i])
+		}
+		if err := f.readTo(ctx, heard.head); err != nil {
+			return again(err)
+		}
+		if err := f.runsOfOthers(ctx, heard.runs); err != nil {
+			return again(err)
+		}
+	}
+	if look || heard.changes {
+		if err := f.readChanges(ctx); err != nil {
+			heard.changes = true
+			return again(err)
+		}
+	}
+	return nil
+}
+
+func heardNothing(h heard) heard { return heard{head: h.head} }
+
+// readTo publishes what others have written up to a sequence.
+func (f *Feed) readTo(ctx context.Context, sequence int64) error {
+	for f.last < sequence {
+		page, err := f.opt.Reader.Events(ctx, store.EventQuery{After: f.last, Before: sequence + 1, Limit: pageSize})
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 { // a hole, or deleted events
+			f.last = sequence
+			return nil
+		}
+		f.last = page[len(page)-1].Sequence
+		f.opt.OnCommit(store.Commit{Events: page})
+	}
+	return nil
+}
+
+// runsOfOthers publishes runs that others have changed.
+func (f *Feed) runsOfOthers(ctx context.Context, keys []Key) error {
+	if len(keys) == 0 || f.opt.WantRuns == nil || !f.opt.WantRuns() {
+		return nil
+	}
+	runs, err := f.runs(ctx, keys)
+	if err == nil && len(runs) > 0 {
+		f.opt.OnCommit(store.Commit{Runs: runs})
+	}
+	return err
+}
+
+// runs reads runs, page by page.
+func (f *Feed) runs(ctx context.Context, keys []Key) (runs []store.Run, err error) {
+	byHandler := map[store.HandlerID][]int64{}
+	for _, k := range keys {
+		byHandler[k.Handler] = append(byHandler[k.Handler], k.Sequence)
+	}
+	for _, h := range slices.Sorted(maps.Keys(byHandler)) {
+		for some := range slices.Chunk(byHandler[h], pageSize) {
+			page, err := f.opt.Reader.RunsOf(ctx, h, some)
+			if err != nil {
+				return nil, err
+			}
+			runs = append(runs, page...)
+		}
+	}
+	return runs, nil
+}
+
+func (f *Feed) foreign(c store.Foreign) {
+	if f.opt.OnForeign != nil {
+		f.opt.OnForeign(c)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
